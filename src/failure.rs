@@ -1,0 +1,291 @@
+//! Why a probe did not end well: one table of statuses, and the failure that carries one.
+//!
+//! Failures are data of a [`Report`](crate::report::Report), never `Err`; they are made where the cause is known.
+
+use std::fmt;
+use std::net::IpAddr;
+
+/// What came of a probe. The numbers are published (documents, value maps, triggers) and never change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Status {
+    /// Everything asked for was verified.
+    Ok = 0,
+    /// The name does not exist or has no address of the wanted family.
+    ResolveFailed = 1,
+    /// The resolver did not answer in time.
+    ResolveTimeout = 2,
+    /// RST to our SYN, or ICMP port unreachable.
+    Refused = 3,
+    /// No route, or ICMP host, network or protocol unreachable or prohibited.
+    Unreachable = 4,
+    /// No answer to our SYN.
+    ConnectTimeout = 5,
+    /// The peer reset an open connection.
+    Reset = 6,
+    /// The peer closed before it said what was expected.
+    Closed = 7,
+    /// Connected, but the expected answer did not come in time.
+    ReadTimeout = 8,
+    /// The answer came and is not what was expected.
+    Mismatch = 9,
+    /// The answer matched a reject pattern.
+    Rejected = 10,
+    /// The TLS handshake failed.
+    TlsFailed = 11,
+    /// The certificate did not verify.
+    TlsUntrusted = 12,
+    /// STARTTLS is not offered or was refused.
+    TlsRefused = 13,
+    /// Our own policy forbids this target; nothing was sent.
+    Denied = 14,
+    /// This machine could not: descriptors, memory, ports, permission.
+    LocalError = 15,
+    /// Expected closed, but it accepted.
+    UnexpectedlyOpen = 16,
+    /// The run ended first.
+    NotTried = 17,
+}
+
+/// One row of the table of statuses.
+#[derive(Debug, Clone, Copy)]
+pub struct StatusRow {
+    /// The status itself.
+    pub status: Status,
+    /// Its published name.
+    pub name: &'static str,
+    /// What it means, for documentation and value maps.
+    pub meaning: &'static str,
+    /// What to look at next, for a person.
+    pub advice: &'static str,
+}
+
+/// Every status, in the order of its number.
+pub const STATUSES: [StatusRow; 18] = [
+    row(Status::Ok, "ok", "everything asked for was verified", ""),
+    row(
+        Status::ResolveFailed,
+        "resolve_failed",
+        "the name does not exist or has no address of the wanted family",
+        "check the spelling, /etc/resolv.conf and the search list; -4 and -6 restrict the family",
+    ),
+    row(
+        Status::ResolveTimeout,
+        "resolve_timeout",
+        "the resolver did not answer in time",
+        "the name servers of /etc/resolv.conf are silent: probe one with `zbx-tcp check SERVER 53`",
+    ),
+    row(
+        Status::Refused,
+        "refused",
+        "the connection was refused",
+        "the host answers but nothing listens on this port, or a firewall resets: is the service running, and on this address?",
+    ),
+    row(
+        Status::Unreachable,
+        "unreachable",
+        "no route, or a router or firewall says unreachable or prohibited",
+        "look at the route to this address, and at the machine that sent the refusal",
+    ),
+    row(
+        Status::ConnectTimeout,
+        "connect_timeout",
+        "no answer to our SYN",
+        "the host is down, a firewall drops the packets, or its accept queue is full",
+    ),
+    row(
+        Status::Reset,
+        "reset",
+        "the peer reset an open connection",
+        "the service accepted and hung up at once: look at its log, its access list and its connection limit",
+    ),
+    row(
+        Status::Closed,
+        "closed",
+        "the peer closed before it said what was expected",
+        "the service ended the conversation: look at its log and its access list",
+    ),
+    row(
+        Status::ReadTimeout,
+        "read_timeout",
+        "connected, but the expected answer did not come in time",
+        "the service accepts but does not speak: it may hang, be overloaded, or wait for other words first",
+    ),
+    row(
+        Status::Mismatch,
+        "mismatch",
+        "the answer came and is not what was expected",
+        "compare the response with what was expected: is this the right service on this port?",
+    ),
+    row(Status::Rejected, "rejected", "the answer matched a reject pattern", "the service says that it is not well"),
+    row(
+        Status::TlsFailed,
+        "tls_failed",
+        "the TLS handshake failed",
+        "is this a TLS port, and which versions does it speak?",
+    ),
+    row(
+        Status::TlsUntrusted,
+        "tls_untrusted",
+        "the certificate did not verify",
+        "look at the certificate's names, dates and issuer",
+    ),
+    row(
+        Status::TlsRefused,
+        "tls_refused",
+        "STARTTLS is not offered or was refused",
+        "the server does not offer TLS here",
+    ),
+    row(
+        Status::Denied,
+        "denied",
+        "our own policy forbids this target; nothing was sent",
+        "see /etc/zbx-tcp/policy.toml; this says nothing about the target",
+    ),
+    row(
+        Status::LocalError,
+        "local_error",
+        "this machine could not probe",
+        "the fault is on this machine; this says nothing about the target",
+    ),
+    row(
+        Status::UnexpectedlyOpen,
+        "unexpectedly_open",
+        "expected closed, but it accepted",
+        "something listens where nothing should: find it with `ss -ltnp` on the target",
+    ),
+    row(
+        Status::NotTried,
+        "not_tried",
+        "the run ended first",
+        "raise the deadline or the concurrency; this says nothing about the target",
+    ),
+];
+
+const fn row(status: Status, name: &'static str, meaning: &'static str, advice: &'static str) -> StatusRow {
+    StatusRow { status, name, meaning, advice }
+}
+
+impl Status {
+    /// The published number, 0 to 17.
+    pub const fn code(self) -> u8 {
+        self as u8
+    }
+
+    /// This status's row of the table.
+    pub const fn row(self) -> &'static StatusRow {
+        &STATUSES[self as usize]
+    }
+
+    /// The published name, such as `connect_timeout`.
+    pub const fn name(self) -> &'static str {
+        self.row().name
+    }
+
+    /// Whether we could not tell, so that nothing may be said about the target.
+    pub const fn is_unknown(self) -> bool {
+        matches!(self, Self::Denied | Self::LocalError | Self::NotTried)
+    }
+}
+
+/// The ICMP or ICMPv6 message that ended a connect (RFC 792, RFC 4443), from the socket's error queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IcmpFact {
+    /// The message's type, such as 3 for destination unreachable (1 in ICMPv6).
+    pub kind: u8,
+    /// The message's code, such as 13 for administratively prohibited.
+    pub code: u8,
+    /// Who sent it, where the kernel says so.
+    pub from: Option<IpAddr>,
+    /// Whether the numbers are ICMPv6's.
+    pub version: IcmpVersion,
+}
+
+/// Which ICMP numbers a type and a code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IcmpVersion {
+    /// RFC 792.
+    V4,
+    /// RFC 4443.
+    V6,
+}
+
+impl IcmpFact {
+    /// What the message says, in the words of RFC 1122, RFC 1812 and RFC 4443.
+    pub fn meaning(&self) -> &'static str {
+        match (self.version, self.kind, self.code) {
+            (IcmpVersion::V4, 3, 0) => "network unreachable",
+            (IcmpVersion::V4, 3, 1) => "host unreachable",
+            (IcmpVersion::V4, 3, 2) => "protocol unreachable",
+            (IcmpVersion::V4, 3, 3) => "port unreachable",
+            (IcmpVersion::V4, 3, 4) => "fragmentation needed",
+            (IcmpVersion::V4, 3, 5) => "source route failed",
+            (IcmpVersion::V4, 3, 6) => "destination network unknown",
+            (IcmpVersion::V4, 3, 7) => "destination host unknown",
+            (IcmpVersion::V4, 3, 8) => "source host isolated",
+            (IcmpVersion::V4, 3, 9) => "network administratively prohibited",
+            (IcmpVersion::V4, 3, 10) => "host administratively prohibited",
+            (IcmpVersion::V4, 3, 11) => "network unreachable for this type of service",
+            (IcmpVersion::V4, 3, 12) => "host unreachable for this type of service",
+            (IcmpVersion::V4, 3, 13) => "administratively prohibited",
+            (IcmpVersion::V4, 3, 14) => "host precedence violation",
+            (IcmpVersion::V4, 3, 15) => "precedence cutoff in effect",
+            (IcmpVersion::V4, 11, _) => "time to live exceeded",
+            (IcmpVersion::V6, 1, 0) => "no route to destination",
+            (IcmpVersion::V6, 1, 1) => "administratively prohibited",
+            (IcmpVersion::V6, 1, 2) => "beyond scope of source address",
+            (IcmpVersion::V6, 1, 3) => "address unreachable",
+            (IcmpVersion::V6, 1, 4) => "port unreachable",
+            (IcmpVersion::V6, 1, 5) => "source address failed ingress/egress policy",
+            (IcmpVersion::V6, 1, 6) => "reject route to destination",
+            (IcmpVersion::V6, 3, _) => "hop limit exceeded",
+            _ => "an ICMP error",
+        }
+    }
+}
+
+/// Why a probe failed: a status and one sentence that names operation, subject and cause.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// The status.
+    pub status: Status,
+    /// The sentence: one line, no control characters.
+    pub text: String,
+    /// The ICMP message that caused it, if one did.
+    pub icmp: Option<IcmpFact>,
+}
+
+impl Failure {
+    /// A failure with this sentence.
+    pub fn new(status: Status, text: impl Into<String>) -> Self {
+        Self { status, text: text.into(), icmp: None }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.status.name(), self.text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_in_the_order_of_its_numbers() {
+        for (number, row) in STATUSES.iter().enumerate() {
+            assert_eq!(usize::from(row.status.code()), number, "{}", row.name);
+        }
+    }
+
+    #[test]
+    fn the_published_names_stay() {
+        let names: Vec<_> = STATUSES.iter().map(|row| row.name).collect();
+        assert_eq!(
+            names.join(" "),
+            "ok resolve_failed resolve_timeout refused unreachable connect_timeout reset closed read_timeout mismatch \
+             rejected tls_failed tls_untrusted tls_refused denied local_error unexpectedly_open not_tried"
+        );
+    }
+}

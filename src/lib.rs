@@ -1,0 +1,5 @@
+//! zbx-tcp: does this TCP service answer, how fast, and if not, why?
+pub mod failure;
+pub mod plan;
+pub mod report;
+pub mod target;

@@ -1,0 +1,2 @@
+//! The program: parse, run, exit status; everything else is the library.
+fn main() {}

@@ -1,0 +1,2 @@
+//! What a probe is to do.
+pub mod bytes;
