@@ -14,6 +14,11 @@ pub struct Addresses {
 pub struct Resolver {
     answers: Vec<usize>,
 }
+impl std::fmt::Display for Addresses {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:?}", self)
+    }
+}
 impl Resolver {
     pub fn start(&mut self, _: &mio::Registry, key: usize, _: &HostName, _: Family, _: Instant, _: Instant) {
         self.answers.push(key)

@@ -3,7 +3,8 @@
 //! This is where errors of the network arise, and where they get their status.
 
 use std::io::{self, ErrorKind};
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr, SocketAddrV6, UdpSocket};
+use std::num::NonZeroU32;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::time::Duration;
 
@@ -143,6 +144,18 @@ pub fn has_route(address: IpAddr) -> bool {
     UdpSocket::bind((any, 0)).and_then(|socket| socket.connect((address, 9))).is_ok()
 }
 
+/// Whether this host has the address; sends nothing.
+///
+/// # Errors
+/// The system's own, EADDRNOTAVAIL where it has not (bind(2)).
+pub fn has_address(address: IpAddr, interface: Option<NonZeroU32>) -> io::Result<()> {
+    let local = match address {
+        IpAddr::V6(v6) => SocketAddrV6::new(v6, 0, 0, interface.map_or(0, NonZeroU32::get)).into(),
+        IpAddr::V4(_) => SocketAddr::new(address, 0),
+    };
+    UdpSocket::bind(local).map(drop)
+}
+
 /// A socket with its options, ready to connect; or the operation that failed.
 fn prepared(plan: &Plan, remote: SocketAddr) -> Result<Socket, (&'static str, io::Error)> {
     let kind = Type::STREAM.nonblocking().cloexec();
@@ -155,7 +168,7 @@ fn prepared(plan: &Plan, remote: SocketAddr) -> Result<Socket, (&'static str, io
     }
     if let Some(source) = plan.origin.source {
         let local = match source {
-            IpAddr::V6(v6) => std::net::SocketAddrV6::new(v6, 0, 0, plan.scope_id()).into(),
+            IpAddr::V6(v6) => SocketAddrV6::new(v6, 0, 0, plan.scope_id()).into(),
             IpAddr::V4(_) => SocketAddr::new(source, 0),
         };
         sys::bind_address_without_port(socket.as_fd()).map_err(|e| ("bind to the source address", e))?;
