@@ -1,1 +1,8 @@
-//! Behaviour through the public surface.
+//! Behaviour through the public surface: one binary, a module for each subject.
+#![allow(clippy::disallowed_methods, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod bad_input;
+mod check;
+mod peer;
+mod program;
+mod support;
