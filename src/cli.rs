@@ -1,0 +1,2 @@
+//! What is typed.
+pub mod values;
