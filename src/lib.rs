@@ -3,4 +3,5 @@ pub mod cli;
 pub mod failure;
 pub mod plan;
 pub mod report;
+pub mod responder;
 pub mod target;
