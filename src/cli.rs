@@ -1,2 +1,3 @@
 //! What is typed.
+pub mod serve;
 pub mod values;

@@ -1,0 +1,2 @@
+//! What is run.
+pub mod serve;
