@@ -7,6 +7,7 @@ mod nearest;
 pub mod output;
 pub mod plan;
 pub mod report;
+pub mod responder;
 pub mod settings;
 pub mod source;
 pub mod stats;

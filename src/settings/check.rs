@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::Mistake;
 use crate::cli::check::{CheckArgs, StepArgs, StepKind};
-use crate::cli::values;
+use crate::cli::values::{self, given};
 use crate::engine::{sys, wire};
 use crate::output::Format;
 use crate::plan::bytes::{Charset, shown, unescape};
@@ -76,11 +76,6 @@ pub fn check(args: &CheckArgs, default_format: Format) -> Result<Check, Mistake>
         return Err(Mistake::in_option("--verbose", "explains a text report: add `-o text`"));
     }
     Ok(Check { plan, format, resolver: resolver(args)?, transcript })
-}
-
-/// An option's value; an empty one was not given.
-fn given(value: &Option<String>) -> Option<&str> {
-    value.as_deref().filter(|value| !value.is_empty())
 }
 
 fn duration(option: &str, value: &Option<String>) -> Result<Option<Duration>, Mistake> {
