@@ -3,7 +3,9 @@
 
 mod bad_input;
 mod check;
+mod engine;
 mod peer;
 mod program;
 mod serve;
+mod session;
 mod support;
