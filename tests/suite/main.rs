@@ -4,8 +4,11 @@
 mod bad_input;
 mod check;
 mod engine;
+mod house;
 mod peer;
 mod program;
+mod real_peers;
 mod serve;
 mod session;
 mod support;
+mod tutorial;
