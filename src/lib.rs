@@ -31,7 +31,7 @@
 //! * [`output`]: [`output::metrics`] is the table of everything published; [`output::value`], [`output::document`] and
 //!   [`output::text`] are the formats made from it.
 //! * [`responder`]: the other side of a connection, for `serve` and `demo`.
-//! * [`cli`], [`settings`], [`commands`]: the front ends.
+//! * [`cli`], [`settings`], [`commands`]: the front ends; [`source`]: where the engine gets its plans.
 //!
 //! Rooms that later work will add: `policy` (who may be probed), `agent2` (the plugin protocol), `listeners` (this
 //! machine's sockets), `engine::tls` and `x509`.
