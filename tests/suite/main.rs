@@ -7,6 +7,7 @@ mod engine;
 mod house;
 mod peer;
 mod program;
+mod readme;
 mod real_peers;
 mod serve;
 mod session;
