@@ -1,0 +1,2 @@
+//! The engine: the only part that probes.
+pub mod dns;
