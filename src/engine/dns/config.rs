@@ -177,7 +177,10 @@ mod tests {
     #[test]
     fn the_last_of_search_and_domain_wins() {
         assert_eq!(*parse("search a.example b.example\ndomain c.example").search, ["c.example".into()]);
-        assert_eq!(*parse("domain c.example\nsearch a.example b.example").search, ["a.example".into(), "b.example".into()]);
+        assert_eq!(
+            *parse("domain c.example\nsearch a.example b.example").search,
+            ["a.example".into(), "b.example".into()]
+        );
         assert_eq!(*Config::parse("", "probe.corp.example\n", 53).search, ["corp.example".into()]);
         assert_eq!(*Config::parse("search a.example", "probe.corp.example", 53).search, ["a.example".into()]);
         let many: String = (0..40).map(|n| format!(" d{n}.example")).collect();

@@ -63,9 +63,7 @@ impl Hosts {
             return Some(found);
         }
         let ours = *name == *"localhost" || name.ends_with(".localhost");
-        ours.then(|| {
-            sorted(&[Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()], family, LocalSource::Rfc6761)
-        })
+        ours.then(|| sorted(&[Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()], family, LocalSource::Rfc6761))
     }
 }
 

@@ -13,6 +13,10 @@ const HEADER: usize = 12;
 const SHORTEST_RECORD: usize = 11;
 /// As many CNAMEs as other resolvers follow (unbound: 12, BIND: 16).
 const MAX_CHAIN: usize = 16;
+/// Servers write a pointer to a label; a pointer to a pointer is rare, and nobody needs eight.
+const MAX_POINTERS: u16 = 8;
+/// Messages up to this size cost little whatever their pointers.
+const SMALL: usize = 4096;
 
 /// The record type that is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -155,6 +159,9 @@ fn read_answers(bytes: &mut [u8], header: &Header, name: &str, kind: Kind) -> Re
     if usize::from(header.answers) > bytes.len().saturating_sub(HEADER) / SHORTEST_RECORD {
         return Reading::Malformed("more records promised than sent");
     }
+    if bytes.len() > SMALL && longest_pointer_chain(bytes) > MAX_POINTERS {
+        return Reading::Malformed("pointers to pointers");
+    }
     if let Some(count) = bytes.get_mut(6..8) {
         count.copy_from_slice(&header.answers.to_be_bytes());
     }
@@ -173,6 +180,28 @@ fn read_answers(bytes: &mut [u8], header: &Header, name: &str, kind: Kind) -> Re
         (true, ..) => Reading::NoData,
         (false, ..) => Reading::Found(Found { addresses, canonical: (hops > 0).then(|| owner.to_string()) }),
     }
+}
+
+/// How many compression pointers follow each other directly, at worst; pointers go backward, so one pass will do.
+///
+/// The codec walks such a chain anew for every name, which a hostile 64 KiB answer turns into 200 ms.
+fn longest_pointer_chain(bytes: &[u8]) -> u16 {
+    let reach = bytes.len().min(1 << 14);
+    let mut depths = vec![0_u16; reach];
+    let mut longest = 0;
+    for (place, pair) in bytes.windows(2).take(reach).enumerate() {
+        let &[first, second] = pair else { continue };
+        let target = usize::from(u16::from_be_bytes([first & 0x3f, second]));
+        if first < 0xc0 || target >= place {
+            continue;
+        }
+        let depth = depths.get(target).map_or(1, |depth| depth.saturating_add(1));
+        if let Some(own) = depths.get_mut(place) {
+            *own = depth;
+        }
+        longest = longest.max(depth);
+    }
+    longest
 }
 
 /// A CNAME loop, or a chain longer than [`MAX_CHAIN`].

@@ -74,7 +74,9 @@ fn cname_chains_are_followed_in_any_order() {
 
 #[test]
 fn endless_cnames_end() {
-    for records in [vec![(NAME, cname(NAME))], vec![(NAME, cname("b.example")), ("b.example", cname(NAME)), (NAME, a(7))]] {
+    for records in
+        [vec![(NAME, cname(NAME))], vec![(NAME, cname("b.example")), ("b.example", cname(NAME)), (NAME, a(7))]]
+    {
         assert_eq!(read_packet(&answer(&records)), Reading::Malformed("endless CNAMEs"));
     }
 }
@@ -82,7 +84,8 @@ fn endless_cnames_end() {
 #[test]
 fn long_chains_end() {
     for (length, accepted) in [(16, true), (17, false)] {
-        let names: Vec<String> = (0..=length).map(|n| if n == 0 { NAME.into() } else { format!("n{n}.example") }).collect();
+        let names: Vec<String> =
+            (0..=length).map(|n| if n == 0 { NAME.into() } else { format!("n{n}.example") }).collect();
         let mut packet = answer(&[]);
         for pair in names.windows(2) {
             let target = RData::CNAME(CNAME(Name::new_unchecked(&pair[1])));
@@ -191,4 +194,27 @@ proptest! {
         }
         read_bytes(bytes);
     }
+}
+
+/// Every record's owner is a chain of thousands of pointers to pointers, which the format allows.
+#[test]
+fn pointer_chains_are_refused() {
+    let mut bytes = answer(&[]).build_bytes_vec_compressed().unwrap();
+    let mut target = 12_u16;
+    let chain = 8000_u16;
+    bytes.extend([0, 0, 10, 0, 1, 0, 0, 0, 0]);
+    bytes.extend((chain * 2).to_be_bytes());
+    for _ in 0..chain {
+        let here = bytes.len() as u16;
+        bytes.extend((0xc000 | target).to_be_bytes());
+        target = here;
+    }
+    let mut count = 1_u16;
+    while bytes.len() + 12 < 65_536 {
+        bytes.extend((0xc000 | target).to_be_bytes());
+        bytes.extend([0, 1, 0, 1, 0, 0, 0, 0, 0, 0]);
+        count += 1;
+    }
+    bytes[6..8].copy_from_slice(&count.to_be_bytes());
+    assert_eq!(read_bytes(bytes), Reading::Malformed("pointers to pointers"));
 }
