@@ -1,1 +1,2 @@
 //! Behaviour through the public surface.
+mod dns;
