@@ -112,14 +112,15 @@ impl Resolver {
         &mut self,
         registry: &Registry,
         key: usize,
-        (name, family): (&HostName, Family),
+        name: &HostName,
+        family: Family,
         now: Instant,
         deadline: Instant,
     ) {
         match self {
-            Self::Stub(stub) => stub.start(registry, key, (name, family), now, deadline),
+            Self::Stub(stub) => stub.start(registry, key, name, family, now, deadline),
             #[cfg(not(target_feature = "crt-static"))]
-            Self::System(system) => system.start(key, (name, family), now, deadline),
+            Self::System(system) => system.start(key, name, family, now, deadline),
         }
     }
 

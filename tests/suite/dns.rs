@@ -53,7 +53,7 @@ impl Driver {
     fn start(&mut self, key: usize, name: &str, family: Family, time: Duration) {
         let now = Instant::now();
         let name = name.parse().unwrap();
-        self.resolver.start(self.poll.registry(), key, (&name, family), now, now + time);
+        self.resolver.start(self.poll.registry(), key, &name, family, now, now + time);
     }
 
     /// Turns the loop until so many answers have come, or until `time` is over.

@@ -41,7 +41,8 @@ pub struct Lookup {
 impl Lookup {
     /// Starts; `turn` counts lookups, for `options rotate`.
     pub fn new(
-        (name, family): (&HostName, Family),
+        name: &HostName,
+        family: Family,
         config: Arc<Config>,
         turn: usize,
         now: Instant,
@@ -161,7 +162,7 @@ impl Lookup {
             (Family::V6, _) => &[Kind::Aaaa],
         };
         let put = |kind: &Kind| {
-            Question::new((name.clone(), *kind), self.config.clone(), &self.order, (now, until), &mut self.outbox)
+            Question::new(name.clone(), *kind, self.config.clone(), &self.order, now, until, &mut self.outbox)
         };
         self.questions = kinds.iter().map(put).collect();
     }

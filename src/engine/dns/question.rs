@@ -97,10 +97,12 @@ enum State {
 impl Question {
     /// Asks for the first server at once; `order` lists the servers, each once.
     pub fn new(
-        (name, kind): (Arc<str>, Kind),
+        name: Arc<str>,
+        kind: Kind,
         config: Arc<Config>,
         order: &[usize],
-        (now, until): (Instant, Instant),
+        now: Instant,
+        until: Instant,
         out: &mut Outbox,
     ) -> Self {
         let schedule: VecDeque<usize> = (0..config.attempts).flat_map(|_| order.iter().copied()).collect();

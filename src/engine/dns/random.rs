@@ -15,7 +15,7 @@ impl Default for Ids {
 
 impl Ids {
     /// The next id; fails only where the kernel has no randomness yet.
-    pub fn next(&mut self) -> Result<u16, getrandom::Error> {
+    pub fn draw(&mut self) -> Result<u16, getrandom::Error> {
         if self.used + 2 > self.buffer.len() {
             getrandom::fill(&mut self.buffer)?;
             self.used = 0;
@@ -35,7 +35,7 @@ mod tests {
     #[test]
     fn ids_differ() {
         let mut ids = Ids::default();
-        let seen: HashSet<u16> = (0..1000).map(|_| ids.next().unwrap()).collect();
+        let seen: HashSet<u16> = (0..1000).map(|_| ids.draw().unwrap()).collect();
         // Of 1000 random ids about 992 differ; a repeated buffer would leave 64.
         assert!(seen.len() > 900, "{}", seen.len());
     }

@@ -111,7 +111,8 @@ impl Stub {
         &mut self,
         registry: &Registry,
         key: usize,
-        (name, family): (&HostName, Family),
+        name: &HostName,
+        family: Family,
         now: Instant,
         deadline: Instant,
     ) {
@@ -222,7 +223,7 @@ impl Stub {
             // Whatever was cancelled while it was queued is gone.
             let Some(job) = self.jobs.get_mut(&id) else { continue };
             let latest = job.waiters.iter().map(|waiter| waiter.deadline).max().unwrap_or(now);
-            let lookup = Lookup::new((&job.name, job.family), job.config.clone(), self.turn, now, latest);
+            let lookup = Lookup::new(&job.name, job.family, job.config.clone(), self.turn, now, latest);
             job.lookup = Some(lookup);
             self.turn = self.turn.wrapping_add(1);
             self.running += 1;
@@ -248,7 +249,7 @@ impl Stub {
     }
 
     fn open(&mut self, registry: &Registry, (id, serial): (u64, u32), server: usize, over: Over, now: Instant) {
-        let random = self.ids.next();
+        let random = self.ids.draw();
         let Some(job) = self.jobs.get_mut(&id) else { return };
         let Some(lookup) = job.lookup.as_mut().filter(|lookup| lookup.is_open(serial)) else { return };
         let Some(server) = job.config.servers.get(server) else { return };

@@ -76,7 +76,7 @@ impl System {
     }
 
     /// See [`Resolver::start`](super::Resolver::start).
-    pub fn start(&mut self, key: usize, (name, family): (&HostName, Family), now: Instant, deadline: Instant) {
+    pub fn start(&mut self, key: usize, name: &HostName, family: Family, now: Instant, deadline: Instant) {
         self.cancel(key);
         let ticket = self.next_ticket;
         self.next_ticket += 1;

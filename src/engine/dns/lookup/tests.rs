@@ -51,7 +51,7 @@ fn run_until(
     let start = Instant::now();
     let end = start + Duration::from_millis(deadline);
     let config = Arc::new(Config::parse(conf, "probe", 53));
-    let mut lookup = Lookup::new((&name.parse().unwrap(), family), config, 0, start, end);
+    let mut lookup = Lookup::new(&name.parse().unwrap(), family, config, 0, start, end);
     let mut now = start;
     let mut events: BTreeMap<(Instant, u32, u16), (Vec<u8>, Reply)> = BTreeMap::new();
     let mut open = std::collections::BTreeSet::new();
@@ -461,8 +461,8 @@ fn rotate_starts_with_another_server() {
     let config = Arc::new(Config::parse(&format!("{TWO}options rotate"), "probe", 53));
     let now = Instant::now();
     let first = |turn| {
-        let name = ("db1.".parse().unwrap(), Family::V4);
-        let mut lookup = Lookup::new((&name.0, name.1), config.clone(), turn, now, now + Duration::from_secs(1));
+        let name = "db1.".parse().unwrap();
+        let mut lookup = Lookup::new(&name, Family::V4, config.clone(), turn, now, now + Duration::from_secs(1));
         match lookup.take_wish() {
             Some(Wish::Open { server, .. }) => server,
             other => panic!("{other:?}"),
