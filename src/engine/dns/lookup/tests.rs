@@ -319,6 +319,23 @@ fn failures_are_told() {
 }
 
 #[test]
+fn the_most_telling_of_a_server_s_troubles_is_told() {
+    // SERVFAIL for one family, silence for the other.
+    let run = run("db1.", Family::Any, ONE, |_, _, kind, _| match kind {
+        Kind::A => Rcode(5, RCODE::ServerFailure),
+        Kind::Aaaa => Silent,
+    });
+    assert_eq!(run.failed(), (Status::ResolveFailed, "resolve db1.: SERVFAIL from 192.0.2.53"));
+    // Silent at first, unreachable later: it was asked, and did not answer.
+    let mut tries = 0;
+    let run = self::run("db1.", Family::V4, ONE, |_, _, _, _| {
+        tries += 1;
+        if tries == 1 { Silent } else { Refused(1) }
+    });
+    assert_eq!(run.failed(), (Status::ResolveTimeout, "resolve db1.: no answer from 192.0.2.53 (1.3 s)"));
+}
+
+#[test]
 fn an_error_sends_to_the_next_server_at_once_and_not_back() {
     for first in [Rcode(3, RCODE::ServerFailure), Rcode(3, RCODE::Refused), Garbage(3), Refused(3)] {
         let run = run("db1.", Family::V4, TWO, |server, _, _, _| if server == 0 { first } else { Found(2) });

@@ -164,6 +164,16 @@ fn what_servers_of_the_field_do_is_read() {
     assert_eq!(found(read_bytes(garbage)).0, "192.0.2.7");
 }
 
+#[test]
+fn the_top_bit_of_the_class_counts() {
+    // mDNS means something by it (RFC 6762, section 5.4); here it is another class.
+    let mut bytes = answer(&[(NAME, a(7))]).build_bytes_vec_compressed().unwrap();
+    let class = HEADER + NAME.len() + 2 + 2;
+    assert_eq!(bytes[class..class + 2], [0, 1]);
+    bytes[class] = 0x80;
+    assert_eq!(read_bytes(bytes), Reading::NotOurs);
+}
+
 /// As many records as TCP can carry: 4094 in 64 KiB.
 #[test]
 fn the_largest_answer_is_read() {
