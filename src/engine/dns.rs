@@ -23,7 +23,6 @@ pub mod transport;
 pub mod verdict;
 
 use std::fmt;
-use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Instant;
 
@@ -98,7 +97,7 @@ impl Resolver {
 
     /// The C library's resolver; fails where this machine has no pipe left.
     #[cfg(not(target_feature = "crt-static"))]
-    pub fn system(registry: &Registry) -> io::Result<Self> {
+    pub fn system(registry: &Registry) -> std::io::Result<Self> {
         Ok(Self::System(Box::new(system::System::new(registry)?)))
     }
 

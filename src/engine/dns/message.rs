@@ -13,8 +13,8 @@ const HEADER: usize = 12;
 const SHORTEST_RECORD: usize = 11;
 /// As many CNAMEs as other resolvers follow (unbound: 12, BIND: 16).
 const MAX_CHAIN: usize = 16;
-/// Servers write a pointer to a label; a pointer to a pointer is rare, and nobody needs eight.
-const MAX_POINTERS: u16 = 8;
+/// Servers write a pointer to a label; a pointer to a pointer is rare, and nobody needs four.
+const MAX_POINTERS: u16 = 4;
 /// Messages up to this size cost little whatever their pointers.
 const SMALL: usize = 4096;
 

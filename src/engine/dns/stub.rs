@@ -1,6 +1,6 @@
 //! The stub resolver: lookups and their sockets inside the engine's poll.
 //!
-//! Equal lookups in flight are asked once and answer every key. At most [`MAX_RUNNING`] lookups hold sockets, four each
+//! Equal lookups in flight are asked once and answer every key. At most 64 lookups hold sockets, four each
 //! at worst; the others queue, and their time runs.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
@@ -45,7 +45,8 @@ pub struct Stub {
     again: Option<Instant>,
     timers: BTreeSet<(Instant, u64)>,
     sockets: Slab<Open>,
-    buffer: Box<[u8]>,
+    /// Where messages arrive; as long as the longest, once there is a socket.
+    buffer: Vec<u8>,
     done: VecDeque<Answer>,
 }
 
@@ -101,7 +102,7 @@ impl Stub {
             again: None,
             timers: BTreeSet::new(),
             sockets: Slab::new(),
-            buffer: vec![0; MAX_MESSAGE].into_boxed_slice(),
+            buffer: Vec::new(),
             done: VecDeque::new(),
         }
     }
@@ -249,6 +250,7 @@ impl Stub {
     }
 
     fn open(&mut self, registry: &Registry, (id, serial): (u64, u32), server: usize, over: Over, now: Instant) {
+        self.buffer.resize(MAX_MESSAGE, 0);
         let random = self.ids.draw();
         let Some(job) = self.jobs.get_mut(&id) else { return };
         let Some(lookup) = job.lookup.as_mut().filter(|lookup| lookup.is_open(serial)) else { return };
