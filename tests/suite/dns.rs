@@ -56,6 +56,10 @@ impl Driver {
         self.resolver.start(self.poll.registry(), key, &name, family, now, now + time);
     }
 
+    fn cancel(&mut self, key: usize) {
+        self.resolver.cancel(self.poll.registry(), key);
+    }
+
     /// Turns the loop until so many answers have come, or until `time` is over.
     fn answers(&mut self, count: usize, time: Duration) -> Vec<(usize, Outcome)> {
         let end = Instant::now() + time;
@@ -126,7 +130,8 @@ fn both_families_come_from_one_server() {
     let (outcome, _) = Driver::of(&servers, "").resolve("mx1.example.org", Family::Any, 2000);
     assert_eq!(words(&outcome), "192.0.2.7 2001:db8::7");
     let addresses = outcome.unwrap();
-    assert_eq!(addresses.from.to_string(), format!("{}:{}", servers.addresses[0], servers.port));
+    let server = format!("{}:{}", servers.addresses[0], servers.port);
+    assert_eq!(addresses.to_string(), format!("192.0.2.7, 2001:db8::7 from {server}"));
     let mut log = servers.log();
     log.sort();
     assert_eq!(log, ["0 A mx1.example.org udp", "0 AAAA mx1.example.org udp"]);
@@ -456,7 +461,7 @@ fn cancelled_lookups_are_forgotten_and_make_room() {
     }
     driver.start(200, "last.", Family::V4, Duration::from_secs(2));
     for key in 0..200 {
-        driver.resolver.cancel(key);
+        driver.cancel(key);
     }
     let answers = driver.answers(1, Duration::from_millis(500));
     assert_eq!((answers.len(), answers[0].0, words(&answers[0].1)), (1, 200, "192.0.2.7".into()));
@@ -512,6 +517,6 @@ fn the_system_resolver_answers_the_same_way() {
     assert!(matches!(status, Status::ResolveFailed | Status::ResolveTimeout), "{text}");
     assert!(text.starts_with("resolve no-such-name.invalid: ") && text.contains("system resolver"), "{text}");
     driver.start(7, "localhost", Family::Any, Duration::from_secs(1));
-    driver.resolver.cancel(7);
+    driver.cancel(7);
     assert_eq!(driver.answers(1, Duration::from_millis(100)).len(), 0);
 }
