@@ -4,6 +4,7 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::time::Duration;
 
 /// What came of a probe. The numbers are published (documents, value maps, triggers) and never change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -265,6 +266,17 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.status.name(), self.text)
+    }
+}
+
+/// A duration for a sentence: `34 us`, `0.4 ms`, `12.3 ms`, `2.50 s`.
+pub fn brief(duration: Duration) -> String {
+    if duration < Duration::from_micros(100) {
+        format!("{} us", duration.as_micros())
+    } else if duration < Duration::from_secs(1) {
+        format!("{:.1} ms", duration.as_secs_f64() * 1000.0)
+    } else {
+        format!("{:.2} s", duration.as_secs_f64())
     }
 }
 

@@ -1,14 +1,168 @@
-//! What a probe is to do.
+//! What one probe is to do: immutable, and a [`Plan`] that exists can be run.
+
 pub mod bytes;
 
-/// Which addresses of a name are wanted.
+use std::net::IpAddr;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use crate::target::{Host, Target};
+use bytes::Charset;
+
+/// One probe: where to, how, and what counts as up.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// The host as written, and the port.
+    pub target: Target,
+    /// Which addresses of a name are wanted.
+    pub family: Family,
+    /// How many of them are tried.
+    pub addresses: Addresses,
+    /// Where to connect from.
+    pub origin: Origin,
+    /// The total deadline: name resolution, connect, dialogue and close.
+    pub timeout: Duration,
+    /// How many connects, where asked for.
+    pub attempts: Option<Attempts>,
+    /// What counts as up.
+    pub want: Want,
+    /// What is said and expected once connected, in order.
+    pub steps: Vec<Step>,
+    /// How texts are decoded for people.
+    pub charset: Charset,
+    /// The most bytes read since the last match.
+    pub max_bytes: usize,
+    /// How to leave.
+    pub close: Close,
+}
+
+impl Plan {
+    /// The default total deadline: Zabbix gives up at 3 s and then throws the value away.
+    pub const TIMEOUT: Duration = Duration::from_millis(2500);
+    /// The default bound on the bytes read since the last match.
+    pub const MAX_BYTES: usize = 256 * 1024;
+
+    /// A connect to this target with everything else at its default.
+    pub fn connect(target: Target) -> Self {
+        Self {
+            target,
+            family: Family::default(),
+            addresses: Addresses::First,
+            origin: Origin::default(),
+            timeout: Self::TIMEOUT,
+            attempts: None,
+            want: Want::Open,
+            steps: Vec::new(),
+            charset: Charset::default(),
+            max_bytes: Self::MAX_BYTES,
+            close: Close::Fin,
+        }
+    }
+
+    /// The IPv6 scope to connect in (RFC 4007): the zone's index, else the interface's, else 0.
+    pub fn scope_id(&self) -> u32 {
+        self.origin.zone.or(self.origin.interface.as_ref().map(|interface| interface.index)).map_or(0, NonZeroU32::get)
+    }
+
+    /// The address that needs no resolving, if the host is one; an IPv4-mapped IPv6 address is its IPv4 address.
+    pub fn literal(&self) -> Option<IpAddr> {
+        match &self.target.host {
+            Host::Address(address) => Some(address.to_canonical()),
+            Host::Zoned(address, _) => Some((*address).into()),
+            Host::Name(_) => None,
+        }
+    }
+}
+
+/// Which addresses of a name are wanted; there is no silent fallback to the other family.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Family {
-    /// Both; whoever connects chooses.
+    /// The IPv6 address if this machine has a route to it, else the IPv4 address.
     #[default]
     Any,
-    /// IPv4 only (A records).
+    /// A records only.
     V4,
-    /// IPv6 only (AAAA records).
+    /// AAAA records only.
     V6,
+}
+
+/// How many addresses of a name are tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Addresses {
+    /// Exactly one, named in the result.
+    First,
+    /// Every one; up only if all are.
+    All,
+}
+
+/// Where a connection starts.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// The source address; its port is the kernel's choice.
+    pub source: Option<IpAddr>,
+    /// The interface to leave by (`SO_BINDTODEVICE`).
+    pub interface: Option<Interface>,
+    /// The index of the zone written after an IPv6 address.
+    pub zone: Option<NonZeroU32>,
+}
+
+/// A network interface that existed when the plan was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Interface {
+    /// Its name, such as `eth0`.
+    pub name: Box<str>,
+    /// Its index, as `if_nametoindex(3)` gives it.
+    pub index: NonZeroU32,
+}
+
+/// Several connects within one deadline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Attempts {
+    /// How many.
+    pub count: NonZeroU32,
+    /// From the start of one to the start of the next.
+    pub interval: Duration,
+    /// How many must succeed, at most `count`.
+    pub require: NonZeroU32,
+}
+
+impl Attempts {
+    /// The default interval.
+    pub const INTERVAL: Duration = Duration::from_millis(200);
+}
+
+/// What counts as up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Want {
+    /// It accepts, and the dialogue succeeds.
+    Open,
+    /// It does not accept.
+    Closed(Silence),
+}
+
+/// What silence means where a closed port is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Silence {
+    /// A timeout proves nothing and fails.
+    Fails,
+    /// A timeout counts as closed: the port is filtered.
+    CountsAsClosed,
+}
+
+/// One step of a dialogue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// These bytes are sent.
+    Send(Vec<u8>),
+    /// These bytes must appear in what was received since the last match.
+    Expect(Vec<u8>),
+}
+
+/// How to leave an open connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Close {
+    /// FIN, after reading what the peer had to say.
+    Fin,
+    /// RST at once.
+    Rst,
 }

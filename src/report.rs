@@ -1,1 +1,115 @@
-//! placeholder
+//! What a probe found, as measured. What is published of it, and how, is [`output`](crate::output)'s.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::failure::{Failure, Status};
+use crate::plan::{Plan, Silence, Want};
+use crate::stats::Running;
+
+/// What came of one [`Plan`].
+#[derive(Debug, Clone)]
+pub struct Report {
+    /// What was asked.
+    pub plan: Arc<Plan>,
+    /// Why it is not up; up where there is none.
+    pub failure: Option<Failure>,
+    /// From the probe's start to the verdict.
+    pub total: Duration,
+    /// How long the name took; absent for an address, and where it failed.
+    pub resolve: Option<Duration>,
+    /// The connection that the report describes: the last successful one, else the last.
+    pub trial: Option<Trial>,
+    /// Every address that was tried, where all were asked for.
+    pub addresses: Vec<Trial>,
+    /// What came of several attempts, where they were asked for.
+    pub attempts: Option<Running>,
+}
+
+impl Report {
+    /// The report of a probe that ended before it connected to anything.
+    pub fn without_trial(plan: Arc<Plan>, failure: Failure, total: Duration) -> Self {
+        Self { plan, failure: Some(failure), total, resolve: None, trial: None, addresses: Vec::new(), attempts: None }
+    }
+
+    /// The verdict.
+    pub fn status(&self) -> Status {
+        self.failure.as_ref().map_or(Status::Ok, |failure| failure.status)
+    }
+
+    /// Whether everything asked for was verified.
+    pub fn is_up(&self) -> bool {
+        self.failure.is_none()
+    }
+}
+
+/// What one connection was like.
+#[derive(Debug, Clone)]
+pub struct Trial {
+    /// Where to.
+    pub address: SocketAddr,
+    /// The local address, once the kernel had chosen it.
+    pub source: Option<IpAddr>,
+    /// What ended it before all steps were done; whether that is good or bad is [`Trial::verdict`]'s to say.
+    pub failure: Option<Failure>,
+    /// From the start of this connection to its verdict.
+    pub total: Duration,
+    /// The handshake, by our clock; absent unless it succeeded.
+    pub connect: Option<Duration>,
+    /// From the dialogue's start to its first received byte.
+    pub first_byte: Option<Duration>,
+    /// From the connection to the verdict; absent unless the dialogue succeeded.
+    pub dialogue: Option<Duration>,
+    /// The kernel's own facts.
+    pub tcp: Option<TcpFacts>,
+    /// The 1-based number of the failed, else the last, step; absent without steps.
+    pub step: Option<usize>,
+    /// What the peer said.
+    pub response: Option<Response>,
+}
+
+impl Trial {
+    /// Why this connection is not what was wanted; `None` if it is.
+    pub fn verdict(&self, want: Want) -> Option<Failure> {
+        let Want::Closed(silence) = want else { return self.failure.clone() };
+        let Some(failure) = self.failure.as_ref().filter(|_| self.connect.is_none()) else {
+            let text = format!("{} accepts connections, but was expected to be closed", self.address);
+            return Some(Failure::new(Status::UnexpectedlyOpen, text));
+        };
+        match (failure.status, silence) {
+            (Status::Refused | Status::Unreachable, _) | (Status::ConnectTimeout, Silence::CountsAsClosed) => None,
+            (Status::ConnectTimeout, Silence::Fails) => {
+                let text =
+                    format!("{}: silence does not prove it closed (--expect-closed=filtered accepts it)", failure.text);
+                Some(Failure { text, ..failure.clone() })
+            }
+            _ => Some(failure.clone()),
+        }
+    }
+}
+
+/// What the kernel knows of a connection (`struct tcp_info` of linux/tcp.h).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TcpFacts {
+    /// Smoothed round trip time and its variance; withheld after a retransmission, when the figure is not the path's.
+    pub rtt: Option<(Duration, Duration)>,
+    /// How many SYNs were sent again.
+    pub syn_retransmits: u32,
+    /// The sending maximum segment size in bytes, once connected.
+    pub mss: Option<u32>,
+}
+
+/// What the peer said.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Response {
+    /// How many bytes it sent in all.
+    pub bytes: u64,
+    /// The start of the last step's bytes, at most [`Response::KEPT`].
+    pub start: Vec<u8>,
+}
+
+impl Response {
+    /// How many bytes of a step are kept for people.
+    pub const KEPT: usize = 2048;
+}

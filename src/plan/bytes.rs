@@ -43,6 +43,17 @@ impl Charset {
         Err(BytesError::Unmappable(lacking, self.name()))
     }
 
+    /// Whether these bytes decode, into a text whose only control characters are line ends and tabs.
+    ///
+    /// A character that is cut in half at the very end is no fault: the text goes on after it.
+    pub fn is_clean_text(self, bytes: &[u8]) -> bool {
+        let mut decoder = self.0.new_decoder_without_bom_handling();
+        let mut decoded = String::with_capacity(bytes.len() * 3 + 16);
+        let (result, _) = decoder.decode_to_string_without_replacement(bytes, &mut decoded, false);
+        let hidden = |c: char| (c.is_control() && !matches!(c, '\r' | '\n' | '\t')) || is_deceptive(c);
+        result == encoding_rs::DecoderResult::InputEmpty && !decoded.contains(hidden)
+    }
+
     /// The printable form of these bytes: decoded, control characters escaped, on one line.
     ///
     /// Bytes that do not decode appear as `\xNN`; see [`push_escaped`] for characters.

@@ -1,5 +1,4 @@
 //! The resolver inside a real poll, against scripted name servers on loopback addresses.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::disallowed_methods)]
 
 mod server;
 

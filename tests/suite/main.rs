@@ -1,2 +1,16 @@
-//! Behaviour through the public surface.
+//! Behaviour through the public surface: one binary, a module for each subject.
+#![allow(clippy::disallowed_methods, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod bad_input;
+mod check;
 mod dns;
+mod engine;
+mod house;
+mod peer;
+mod program;
+mod readme;
+mod real_peers;
+mod serve;
+mod session;
+mod support;
+mod tutorial;

@@ -1,0 +1,28 @@
+//! What can be typed: commands, options and their help texts.
+
+pub mod check;
+pub mod serve;
+pub mod values;
+
+use clap::{Parser, Subcommand};
+
+/// The command line.
+#[derive(Debug, Parser)]
+#[command(name = "zbx-tcp", version, about, disable_help_subcommand = true, max_term_width = 100)]
+pub struct Cli {
+    /// The command.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+#[command(defer = true)]
+pub enum Command {
+    /// Probe one target: print one value, one document, or a report
+    Check(Box<check::CheckArgs>),
+    /// A small TCP responder, to test a path or a check before the real service exists
+    Serve(serve::ServeArgs),
+    /// See every kind of result on loopback, in two seconds, without root
+    Demo,
+}

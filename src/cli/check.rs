@@ -1,0 +1,153 @@
+//! `zbx-tcp check`: what is typed. What it means is [`settings`](crate::settings)'s.
+
+use clap::error::ErrorKind;
+use clap::{ArgMatches, Args, FromArgMatches};
+
+use crate::output::metrics::METRICS;
+
+/// The words and options of `check`. An empty value means "not given", as a Zabbix macro that expands to nothing.
+#[derive(Debug, Args)]
+#[command(after_help = EXIT_STATUS)]
+pub struct CheckArgs {
+    /// A name, an IPv4 or an IPv6 address; with a port `HOST:PORT` or `[IPV6]:PORT`
+    #[arg(value_name = "HOST[:PORT]")]
+    pub host: String,
+
+    /// The port, 1 to 65535
+    #[arg(value_name = "PORT")]
+    pub port: Option<String>,
+
+    /// What to print: `up`, `status`, `error`, `json`, `text`, or a metric's path [default: text on a terminal, else up]
+    #[arg(short, long, value_name = "WHAT")]
+    pub output: Option<String>,
+
+    /// The total deadline, name resolution and closing included: `2.5s`, `800ms`, or seconds [default: 2.5s]
+    #[arg(short, long, value_name = "DURATION", allow_hyphen_values = true)]
+    pub timeout: Option<String>,
+
+    /// IPv4 only
+    #[arg(short = '4', conflicts_with = "ipv6")]
+    pub ipv4: bool,
+
+    /// IPv6 only
+    #[arg(short = '6')]
+    pub ipv6: bool,
+
+    /// Try the `first` address of a name, or `all`: up only if all are [default: first]
+    #[arg(long, value_name = "WHICH")]
+    pub addresses: Option<String>,
+
+    /// Connect from this address of this host
+    #[arg(long, value_name = "IP")]
+    pub source: Option<String>,
+
+    /// Connect through this interface
+    #[arg(long, value_name = "IF")]
+    pub interface: Option<String>,
+
+    /// Connect this many times inside the deadline: loss, min, avg, max, stddev
+    #[arg(short = 'n', long, value_name = "N", allow_hyphen_values = true)]
+    pub count: Option<String>,
+
+    /// From the start of one connect to the next, with --count [default: 0.2s]
+    #[arg(short, long, value_name = "DURATION", allow_hyphen_values = true)]
+    pub interval: Option<String>,
+
+    /// How many of --count must succeed [default: 1]
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    pub require: Option<String>,
+
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub steps: StepArgs,
+
+    /// The encoding of sent and received text, by its WHATWG label such as gbk [default: utf-8]
+    #[arg(long, value_name = "LABEL")]
+    pub encoding: Option<String>,
+
+    /// How to leave: `fin` reads what the peer has to say first, `rst` leaves at once [default: fin]
+    #[arg(long, value_name = "HOW")]
+    pub close: Option<String>,
+
+    /// Up means: nothing accepts here; a timeout counts only with `=filtered`
+    #[arg(long, value_name = "filtered", num_args = 0..=1, require_equals = true, default_missing_value = "answered")]
+    pub expect_closed: Option<String>,
+
+    /// How names are resolved: `stub`, or `system` for what only nsswitch knows (not in static builds) [default: stub]
+    #[arg(long, value_name = "HOW")]
+    pub resolver: Option<String>,
+
+    /// Explain each step on standard error, with -o text
+    #[arg(short, long)]
+    pub verbose: bool,
+}
+
+/// The steps of the dialogue, in the order they were typed.
+#[derive(Debug, Default)]
+pub struct StepArgs(pub Vec<(StepKind, String)>);
+
+/// What a step does with its text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StepKind {
+    /// `--send`
+    Send,
+    /// `--expect`
+    Expect,
+}
+
+impl StepKind {
+    const ALL: [(Self, &'static str, &'static str); 2] = [
+        (Self::Send, "send", "Send this text; escapes \\r \\n \\t \\0 \\\\ \\xHH, nothing is appended"),
+        (Self::Expect, "expect", "Wait for this text; steps run in the order given"),
+    ];
+
+    /// The option's name.
+    pub fn option(self) -> &'static str {
+        match self {
+            Self::Send => "--send",
+            Self::Expect => "--expect",
+        }
+    }
+}
+
+impl Args for StepArgs {
+    fn augment_args(command: clap::Command) -> clap::Command {
+        StepKind::ALL.iter().fold(command, |command, (_, name, help)| {
+            let arg = clap::Arg::new(*name).long(*name).value_name("TEXT").help(*help);
+            command.arg(arg.action(clap::ArgAction::Append))
+        })
+    }
+
+    fn augment_args_for_update(command: clap::Command) -> clap::Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for StepArgs {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let mut steps = Vec::new();
+        for (kind, name, _) in StepKind::ALL {
+            let texts = matches.get_many::<String>(name).into_iter().flatten();
+            let places = matches.indices_of(name).into_iter().flatten();
+            steps.extend(places.zip(texts).map(|(place, text)| (place, kind, text.clone())));
+        }
+        steps.sort_by_key(|(place, ..)| *place);
+        let given = steps.into_iter().filter(|(_, _, text)| !text.is_empty());
+        Ok(Self(given.map(|(_, kind, text)| (kind, text)).collect()))
+    }
+
+    fn update_from_arg_matches(&mut self, _: &ArgMatches) -> Result<(), clap::Error> {
+        Err(clap::Error::new(ErrorKind::InvalidValue))
+    }
+}
+
+const EXIT_STATUS: &str = "Exit status: 0 up, 1 down, 2 mistake of the caller.";
+
+/// What `check --help` says below the options. Only a call for help pays for it.
+pub fn long_help() -> String {
+    let mut text = format!("{EXIT_STATUS}\n\nMetrics for --output:\n");
+    for metric in &METRICS {
+        text.push_str(&format!("  {:<20} {} ({})\n", metric.path, metric.help, metric.unit));
+    }
+    text
+}

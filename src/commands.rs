@@ -1,0 +1,117 @@
+//! The commands: each reads its settings, runs the engine, prints, and picks the exit status.
+//!
+//! Only here is standard output written.
+
+mod check;
+mod demo;
+mod serve;
+
+use std::ffi::OsString;
+use std::io::{self, IsTerminal, Write};
+use std::process::ExitCode;
+
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser};
+
+use crate::cli::{Cli, Command, check::long_help};
+use crate::output::text::Paint;
+use crate::plan::bytes::push_escaped;
+use crate::settings::Mistake;
+
+/// How a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Up, or done.
+    Good,
+    /// Down.
+    Bad,
+    /// A mistake of the caller; nothing was sent.
+    Mistaken,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(match exit {
+            Exit::Good => 0,
+            Exit::Bad => 1,
+            Exit::Mistaken => 2,
+        })
+    }
+}
+
+/// Parses the words of a command line and runs what they say.
+pub fn run(words: impl IntoIterator<Item = OsString>) -> Exit {
+    let words: Vec<OsString> = words.into_iter().collect();
+    let cli = match Cli::try_parse_from(&words) {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error, &words),
+    };
+    let done = match cli.command {
+        Command::Check(args) => check::run(&args),
+        Command::Serve(args) => serve::run(&args),
+        Command::Demo => demo::run(),
+    };
+    done.unwrap_or_else(|mistake| complain(&mistake.to_string()))
+}
+
+/// Answers a call for help, or says in one line what is wrong with the words.
+fn usage(error: &clap::Error, words: &[OsString]) -> Exit {
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            let full = Cli::command().mut_subcommand("check", |check| check.after_long_help(long_help()));
+            let text = match full.try_get_matches_from(words) {
+                Err(help) => help.to_string(),
+                Ok(_) => error.to_string(),
+            };
+            print(text.as_bytes(), Exit::Good)
+        }
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => complain("no command: try `zbx-tcp --help`"),
+        _ => complain(&one_line(error)),
+    }
+}
+
+/// Clap's message and its tips, without the usage, on one line.
+fn one_line(error: &clap::Error) -> String {
+    let text = error.to_string();
+    let message = text.split("\n\nUsage:").next().unwrap_or(&text).split("\n\nFor more").next().unwrap_or_default();
+    let parts: Vec<_> = message.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let joined = parts.join(" ").replace(" tip: ", "; ");
+    let words = joined.strip_prefix("error: ").unwrap_or(&joined);
+    format!("{words}; see --help")
+}
+
+/// Says on one line of standard error what the caller got wrong.
+fn complain(text: &str) -> Exit {
+    let mut line = "zbx-tcp: ".to_owned();
+    for character in text.chars().take(1000) {
+        match character {
+            '\\' => line.push('\\'),
+            _ => push_escaped(&mut line, character),
+        }
+    }
+    line.push('\n');
+    // There is nobody left to tell.
+    let _ = io::stderr().write_all(line.as_bytes());
+    Exit::Mistaken
+}
+
+/// Prints, and ends as `exit` says. A reader that has left is no error: the verdict stands.
+fn print(bytes: &[u8], exit: Exit) -> Exit {
+    let mut out = io::stdout().lock();
+    match out.write_all(bytes).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            complain(&format!("write to standard output: {error}"))
+        }
+        _ => exit,
+    }
+}
+
+/// Colours on a terminal, unless the environment asks for none (no-color.org).
+fn paint() -> Paint {
+    let asked_not = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+    if io::stdout().is_terminal() && !asked_not && !dumb { Paint::Colours } else { Paint::Plain }
+}
+
+/// What a command returns: how it ended, or the caller's mistake.
+type Done = Result<Exit, Mistake>;

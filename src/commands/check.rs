@@ -1,0 +1,84 @@
+//! `zbx-tcp check`: one target, one value, one document, or a report.
+
+mod transcript;
+
+use std::io::{self, IsTerminal};
+use std::num::NonZeroUsize;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Done, Exit, paint, print};
+use crate::cli::check::CheckArgs;
+use crate::engine::dns::Resolver;
+use crate::engine::{self, Limits, Observed, Sink};
+use crate::failure::{Failure, Status};
+use crate::output::{self, Format};
+use crate::plan::Plan;
+use crate::report::Report;
+use crate::settings::{self, Check, Transcript};
+use crate::source::Once;
+
+/// Probes one target and prints what was asked for.
+pub fn run(args: &CheckArgs) -> Done {
+    let check = settings::check(args, default_format()?)?;
+    let plan = Arc::new(check.plan.clone());
+    let report = catch_unwind(AssertUnwindSafe(|| probe(&check, Arc::clone(&plan)))).unwrap_or_else(|_| broken(plan));
+    let exit = if report.is_up() { Exit::Good } else { Exit::Bad };
+    Ok(print(output::render(&report, check.format, paint()).as_bytes(), exit))
+}
+
+/// A report on a terminal, the value that Zabbix stores elsewhere.
+fn default_format() -> Result<Format, settings::Mistake> {
+    let word = if io::stdout().is_terminal() { "text" } else { "up" };
+    Format::from_word(word).map_err(settings::Mistake::new)
+}
+
+fn probe(check: &Check, plan: Arc<Plan>) -> Report {
+    #[cfg(debug_assertions)]
+    panic_if_tested();
+    let mut sink = One { report: None, transcript: check.transcript };
+    let limits = Limits { in_flight: NonZeroUsize::MIN };
+    let ran = engine::run(&mut Once::new(Arc::clone(&plan)), &mut sink, &limits, Resolver::default());
+    match (sink.report, ran) {
+        (Some(report), _) => report,
+        (None, Err(error)) => {
+            let text = format!("this machine could not wait for the network: {error}");
+            Report::without_trial(plan, Failure::new(Status::LocalError, text), Duration::ZERO)
+        }
+        (None, Ok(())) => broken(plan),
+    }
+}
+
+/// Builds for development can be told to panic, so that a test sees what Zabbix would then get.
+#[cfg(debug_assertions)]
+#[allow(clippy::panic)]
+fn panic_if_tested() {
+    if std::env::var_os("ZBX_TCP_TEST_PANIC").is_some() {
+        panic!("a test asked for it");
+    }
+}
+
+/// The report of a fault of our own: a value is owed whatever happens.
+fn broken(plan: Arc<Plan>) -> Report {
+    let text = "internal error of zbx-tcp: please report it, with the command that shows it";
+    Report::without_trial(plan, Failure::new(Status::LocalError, text), Duration::ZERO)
+}
+
+/// Keeps the one report, and explains on the way.
+struct One {
+    report: Option<Report>,
+    transcript: Transcript,
+}
+
+impl Sink for One {
+    fn deliver(&mut self, report: Report) {
+        self.report = Some(report);
+    }
+
+    fn observe(&mut self, plan: &Plan, at: Duration, what: Observed<'_>) {
+        if self.transcript == Transcript::Shown {
+            transcript::write(plan, at, &what);
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! `-v`: each step of a probe on standard error, as it happens.
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use crate::engine::Observed;
+use crate::engine::session::{Event, Wish};
+use crate::engine::sys::TcpInfo;
+use crate::plan::{Close, Plan};
+
+/// Writes the lines of one observation.
+pub fn write(plan: &Plan, at: Duration, what: &Observed<'_>) {
+    let lines = match what {
+        Observed::Event(event) => happened(plan, event),
+        Observed::Wish(wish) => done(plan, wish),
+        Observed::Answer(addresses) => vec![format!("{addresses}")],
+    };
+    let mut text = String::new();
+    for line in lines {
+        text.push_str(&format!("{:>11.3} ms  {line}\n", at.as_secs_f64() * 1000.0));
+    }
+    // A closed standard error loses the explanation, not the verdict.
+    let _ = io::stderr().write_all(text.as_bytes());
+}
+
+fn happened(plan: &Plan, event: &Event<'_>) -> Vec<String> {
+    match event {
+        Event::Resolved(addresses) => vec![format!("to try, in this order: {}", list(addresses))],
+        Event::Unresolved(failure) => vec![failure.to_string()],
+        Event::Opened(id) => vec![format!("{}SYN sent", attempt(plan, *id))],
+        Event::Blocked(id, why) => vec![format!("{}waiting: {}", attempt(plan, *id), why.text)],
+        Event::Connected(id, source, info) => {
+            let source = source.map_or_else(String::new, |source| format!(" from {source}"));
+            vec![format!("{}connected{source}{}", attempt(plan, *id), facts(info.as_ref()))]
+        }
+        Event::Sent(id) => vec![format!("{}all bytes are with the kernel", attempt(plan, *id))],
+        Event::Received(id, bytes) => dump(&format!("{}received", attempt(plan, *id)), plan, bytes),
+        Event::PeerClosed(id) => vec![format!("{}the peer sent FIN", attempt(plan, *id))],
+        Event::Failed(id, failure, info) => {
+            vec![format!("{}{failure}{}", attempt(plan, *id), facts(info.as_ref()))]
+        }
+    }
+}
+
+fn done(plan: &Plan, wish: &Wish) -> Vec<String> {
+    match wish {
+        Wish::Resolve => vec![format!("resolve {}", plan.target.host)],
+        Wish::Open(id, address) => vec![format!("{}connect to {address}", attempt(plan, *id))],
+        Wish::Send(id, bytes) => dump(&format!("{}send", attempt(plan, *id)), plan, bytes),
+        Wish::Shutdown(id) => vec![format!("{}the verdict stands; send FIN, read what is left", attempt(plan, *id))],
+        Wish::Close(id, Close::Fin) => vec![format!("{}close", attempt(plan, *id))],
+        Wish::Close(id, Close::Rst) => vec![format!("{}the verdict stands; close with RST", attempt(plan, *id))],
+    }
+}
+
+fn list(addresses: &[std::net::IpAddr]) -> String {
+    addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// `#2 ` where there are several connections, nothing where there is one.
+fn attempt(plan: &Plan, id: usize) -> String {
+    let several = plan.attempts.is_some() || plan.addresses == crate::plan::Addresses::All;
+    if several { format!("#{} ", id + 1) } else { String::new() }
+}
+
+fn facts(info: Option<&TcpInfo>) -> String {
+    let Some(info) = info else { return String::new() };
+    let rtt = info.rtt.as_micros();
+    format!(" (kernel: round trip {rtt} us, {} sent again, segments of {} bytes)", info.retransmits, info.mss)
+}
+
+/// The most bytes of one transfer that are shown.
+const SHOWN: usize = 512;
+
+/// A transfer as text and as rows of 16 bytes in hex.
+fn dump(what: &str, plan: &Plan, bytes: &[u8]) -> Vec<String> {
+    let start = bytes.get(..bytes.len().min(SHOWN)).unwrap_or_default();
+    let mut lines = vec![format!("{what} {} bytes: {}", bytes.len(), plan.charset.printable(start))];
+    for (row, chunk) in start.chunks(16).enumerate() {
+        let hex: Vec<_> = chunk.iter().map(|byte| format!("{byte:02x}")).collect();
+        lines.push(format!("  {:04x}  {}", row * 16, hex.join(" ")));
+    }
+    if start.len() < bytes.len() {
+        lines.push(format!("  ... and {} bytes more", bytes.len() - start.len()));
+    }
+    lines
+}

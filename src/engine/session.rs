@@ -1,0 +1,315 @@
+//! One probe as a state machine without I/O: events and `now` in, wishes out.
+//!
+//! A session resolves the host, opens one connection for each wanted address or attempt, and comes to one verdict.
+
+use std::collections::VecDeque;
+use std::net::{IpAddr, SocketAddr, SocketAddrV6};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::attempt::Attempt;
+use super::sys::TcpInfo;
+use crate::failure::{Failure, Status};
+use crate::plan::{Addresses, Plan};
+use crate::report::{Report, Trial};
+use crate::stats::Running;
+
+/// The most addresses of one name that a probe tries; a larger answer is somebody's mistake or attack.
+pub const MOST_ADDRESSES: usize = 64;
+
+/// Which connection of its session.
+pub type AttemptId = usize;
+
+/// What happened to a session.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// The name's addresses, in the order to try them; at least one.
+    Resolved(&'a [IpAddr]),
+    /// The name has no address, or none in time.
+    Unresolved(Failure),
+    /// The SYN of this attempt left.
+    Opened(AttemptId),
+    /// This machine lacks the means for now; the wish stays open.
+    Blocked(AttemptId, Failure),
+    /// The handshake completed, from this local address.
+    Connected(AttemptId, Option<IpAddr>, Option<TcpInfo>),
+    /// All bytes of the last send wish are with the kernel.
+    Sent(AttemptId),
+    /// The peer sent these bytes.
+    Received(AttemptId, &'a [u8]),
+    /// The peer sent FIN.
+    PeerClosed(AttemptId),
+    /// The connect failed, or the open connection was lost.
+    Failed(AttemptId, Failure, Option<TcpInfo>),
+}
+
+/// What a session wants done.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// Resolve the plan's host, then say [`Event::Resolved`] or [`Event::Unresolved`].
+    Resolve,
+    /// Open a connection to this address.
+    Open(AttemptId, SocketAddr),
+    /// Send these bytes, then say [`Event::Sent`].
+    Send(AttemptId, Vec<u8>),
+    /// End our half with a FIN.
+    Shutdown(AttemptId),
+    /// Close the descriptor, if it was ever opened; nothing more will be heard of it.
+    Close(AttemptId, crate::plan::Close),
+}
+
+/// Wishes in the order they are to be fulfilled.
+pub type Wishes = VecDeque<Wish>;
+
+/// One probe.
+#[derive(Debug)]
+pub struct Session {
+    plan: Arc<Plan>,
+    started: Instant,
+    deadline: Instant,
+    stage: Stage,
+    resolve: Option<Duration>,
+    attempts: Vec<Attempt>,
+    verdict: Option<(Option<Failure>, Duration)>,
+}
+
+#[derive(Debug)]
+enum Stage {
+    Resolving,
+    /// Connecting to this address once more at that moment, this many times.
+    Trying {
+        address: SocketAddr,
+        next: Instant,
+        left: u32,
+    },
+    /// Every connection was begun.
+    Begun,
+}
+
+impl Session {
+    /// Starts a probe.
+    pub fn start(plan: Arc<Plan>, now: Instant, wishes: &mut Wishes) -> Self {
+        let deadline = now + plan.timeout;
+        let literal = plan.literal();
+        let mut session = Self {
+            plan,
+            started: now,
+            deadline,
+            stage: Stage::Resolving,
+            resolve: None,
+            attempts: Vec::new(),
+            verdict: None,
+        };
+        match literal {
+            Some(address) => session.launch(&[address], now, wishes),
+            None => wishes.push_back(Wish::Resolve),
+        }
+        session
+    }
+
+    /// What is probed.
+    pub fn plan(&self) -> &Arc<Plan> {
+        &self.plan
+    }
+
+    /// When it began.
+    pub fn started(&self) -> Instant {
+        self.started
+    }
+
+    /// When it ends whatever happens.
+    pub fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
+    /// Whether the verdict stands and every connection is closed.
+    pub fn is_over(&self) -> bool {
+        self.verdict.is_some() && self.attempts.iter().all(Attempt::is_over)
+    }
+
+    /// Whether this attempt still wishes to be opened.
+    pub fn waits_for(&self, id: AttemptId) -> bool {
+        self.attempts.get(id).is_some_and(Attempt::is_waiting)
+    }
+
+    /// When [`Session::tick`] wants to be called at the latest.
+    pub fn next_wake(&self) -> Instant {
+        let next_attempt = match self.stage {
+            Stage::Trying { next, .. } => Some(next),
+            Stage::Resolving | Stage::Begun => None,
+        };
+        let drains = self.attempts.iter().filter_map(Attempt::next_wake);
+        drains.chain(next_attempt).fold(self.deadline, Instant::min)
+    }
+
+    /// Takes what happened.
+    pub fn handle(&mut self, event: Event<'_>, now: Instant, wishes: &mut Wishes) {
+        let plan = Arc::clone(&self.plan);
+        match event {
+            Event::Resolved(addresses) => {
+                self.resolve = Some(now.saturating_duration_since(self.started));
+                self.launch(addresses, now, wishes);
+            }
+            Event::Unresolved(failure) => {
+                self.stage = Stage::Begun;
+                self.verdict.get_or_insert((Some(failure), now.saturating_duration_since(self.started)));
+            }
+            Event::Opened(id) => self.with(id, |attempt| attempt.opened(now)),
+            Event::Blocked(id, why) => self.with(id, |attempt| attempt.blocked(why)),
+            Event::Connected(id, source, info) => {
+                self.with(id, |attempt| attempt.connected(&plan, source, info, now, wishes));
+            }
+            Event::Sent(id) => self.with(id, |attempt| attempt.sent(&plan, now, wishes)),
+            Event::Received(id, bytes) => self.with(id, |attempt| attempt.received(&plan, bytes, now, wishes)),
+            Event::PeerClosed(id) => self.with(id, |attempt| attempt.peer_closed(&plan, now, wishes)),
+            Event::Failed(id, failure, info) => {
+                self.with(id, |attempt| attempt.failed(&plan, failure, info, now, wishes));
+            }
+        }
+        self.judge_when_decided(now);
+    }
+
+    /// Takes the time: begins attempts, ends drains, and at the deadline everything.
+    ///
+    /// `info` reads the kernel's facts of a connection whose SYN is unanswered.
+    pub fn tick(&mut self, now: Instant, info: impl Fn(AttemptId) -> Option<TcpInfo>, wishes: &mut Wishes) {
+        if now >= self.deadline {
+            self.expire(now, info, wishes);
+            return;
+        }
+        self.begin_due(now, wishes);
+        for attempt in &mut self.attempts {
+            attempt.tick(now, wishes);
+        }
+    }
+
+    /// The finished report; `None` until [`Session::is_over`].
+    pub fn into_report(self) -> Option<Report> {
+        let (failure, total) = self.verdict?;
+        let attempts = self.plan.attempts.map(|_| statistics(&self.plan, &self.attempts, self.deadline));
+        let trials: Vec<Trial> = self.attempts.into_iter().map(Attempt::into_trial).collect();
+        let described = described(&self.plan, &trials);
+        let (trial, addresses) = match self.plan.addresses {
+            Addresses::All => (trials.get(described).cloned(), trials),
+            Addresses::First => (trials.into_iter().nth(described), Vec::new()),
+        };
+        Some(Report { plan: self.plan, failure, total, resolve: self.resolve, trial, addresses, attempts })
+    }
+
+    fn with(&mut self, id: AttemptId, then: impl FnOnce(&mut Attempt)) {
+        if let Some(attempt) = self.attempts.get_mut(id) {
+            then(attempt);
+        }
+    }
+
+    /// Begins the first connections.
+    fn launch(&mut self, addresses: &[IpAddr], now: Instant, wishes: &mut Wishes) {
+        let wanted = match self.plan.addresses {
+            Addresses::First => 1,
+            Addresses::All => MOST_ADDRESSES,
+        };
+        self.stage = Stage::Begun;
+        for address in addresses.iter().take(wanted) {
+            let address = self.socket_address(*address);
+            if let Some(attempts) = self.plan.attempts {
+                self.stage = Stage::Trying { address, next: now, left: attempts.count.get() };
+            } else {
+                self.attempts.push(Attempt::new(self.attempts.len(), address, now, wishes));
+            }
+        }
+        self.begin_due(now, wishes);
+    }
+
+    /// Begins the attempts whose time has come: each at its interval, whether the one before it ended or not.
+    fn begin_due(&mut self, now: Instant, wishes: &mut Wishes) {
+        while let Stage::Trying { address, next, left } = self.stage {
+            if next > now {
+                return;
+            }
+            self.attempts.push(Attempt::new(self.attempts.len(), address, now, wishes));
+            let interval = self.plan.attempts.map_or(Duration::ZERO, |attempts| attempts.interval);
+            self.stage =
+                if left > 1 { Stage::Trying { address, next: next + interval, left: left - 1 } } else { Stage::Begun };
+        }
+    }
+
+    fn socket_address(&self, address: IpAddr) -> SocketAddr {
+        let port = self.plan.target.port.get();
+        match address {
+            IpAddr::V6(v6) => SocketAddrV6::new(v6, port, 0, self.plan.scope_id()).into(),
+            IpAddr::V4(_) => SocketAddr::new(address, port),
+        }
+    }
+
+    /// At the deadline whatever is open ends.
+    fn expire(&mut self, now: Instant, info: impl Fn(AttemptId) -> Option<TcpInfo>, wishes: &mut Wishes) {
+        if matches!(self.stage, Stage::Resolving) {
+            let text = format!("resolve {}: no answer before the deadline", self.plan.target.host);
+            self.verdict.get_or_insert((Some(Failure::new(Status::ResolveTimeout, text)), now - self.started));
+        }
+        self.stage = Stage::Begun;
+        for (id, attempt) in self.attempts.iter_mut().enumerate() {
+            let info = if attempt.is_connecting() { info(id) } else { None };
+            attempt.expire(&self.plan, info, now, wishes);
+        }
+        self.judge_when_decided(now);
+    }
+
+    fn judge_when_decided(&mut self, now: Instant) {
+        let all_begun = matches!(self.stage, Stage::Begun) && !self.attempts.is_empty();
+        if self.verdict.is_none() && all_begun && self.attempts.iter().all(Attempt::is_decided) {
+            let failure = verdict(&self.plan, &self.attempts);
+            self.verdict = Some((failure, now.saturating_duration_since(self.started)));
+        }
+    }
+}
+
+/// The verdict over all connections: all addresses must be well; of several attempts as many as required.
+fn verdict(plan: &Plan, attempts: &[Attempt]) -> Option<Failure> {
+    let failures = || attempts.iter().map(|attempt| attempt.trial().verdict(plan.want));
+    let Some(asked) = plan.attempts else { return failures().flatten().next() };
+    let ok = failures().filter(Option::is_none).count();
+    let required = asked.require.get();
+    if u32::try_from(ok).unwrap_or(u32::MAX) >= required {
+        return None;
+    }
+    let Some(last) = failures().flatten().last() else {
+        let text = format!("only {ok} attempts could begin before the deadline, {required} are required");
+        return Some(Failure::new(Status::NotTried, text));
+    };
+    if required == 1 {
+        return Some(last);
+    }
+    let text =
+        format!("{ok} of {} attempts succeeded, {required} are required; last failure: {}", attempts.len(), last.text);
+    Some(Failure { text, ..last })
+}
+
+/// Which connection the report describes: the first failing address; of several attempts the last successful, else the last.
+fn described(plan: &Plan, trials: &[Trial]) -> usize {
+    let is_up = |trial: &Trial| trial.verdict(plan.want).is_none();
+    match plan.attempts {
+        Some(_) => trials.iter().rposition(is_up).unwrap_or(trials.len().saturating_sub(1)),
+        None => trials.iter().position(|trial| !is_up(trial)).unwrap_or(0),
+    }
+}
+
+/// The initial retransmission timeout (RFC 6298, section 2): an attempt unanswered for longer has lost a segment.
+const FIRST_RETRANSMISSION: Duration = Duration::from_secs(1);
+
+/// What came of the attempts. One that the deadline cut before it could even have lost a segment was not counted as
+/// sent; the first had the whole deadline and always counts.
+fn statistics(plan: &Plan, attempts: &[Attempt], deadline: Instant) -> Running {
+    let mut running = Running::default();
+    for (number, attempt) in attempts.iter().enumerate() {
+        let trial = attempt.trial();
+        let was_cut = trial.failure.is_some() && attempt.started() + trial.total >= deadline;
+        let was_short = trial.total < FIRST_RETRANSMISSION && number > 0;
+        match (trial.verdict(plan.want), trial.connect) {
+            (None, connect) => running.succeeded(connect.unwrap_or(trial.total)),
+            (Some(_), _) if was_cut && was_short => {}
+            (Some(_), _) => running.lost(),
+        }
+    }
+    running
+}

@@ -1,0 +1,73 @@
+//! Reports to bytes: pure functions, one for each format.
+
+pub mod document;
+pub mod metrics;
+pub mod text;
+pub mod value;
+
+use std::fmt;
+
+use crate::report::Report;
+use metrics::{METRICS, Metric};
+
+/// What of a report is printed.
+#[derive(Debug, Clone, Copy)]
+pub enum Format {
+    /// One value on one line.
+    Metric(&'static Metric),
+    /// The whole document on one line.
+    Json,
+    /// A report for a person.
+    Text,
+}
+
+impl Format {
+    /// The format by the word after `-o`: `json`, `text`, or a metric's path.
+    pub fn from_word(word: &str) -> Result<Self, UnknownFormat> {
+        match word {
+            "json" => Ok(Self::Json),
+            "text" => Ok(Self::Text),
+            path => METRICS
+                .iter()
+                .find(|metric| metric.path == path)
+                .map(Self::Metric)
+                .ok_or_else(|| UnknownFormat::new(path)),
+        }
+    }
+}
+
+/// The line (`Text`: the lines) of a report in a format, with its final newline.
+pub fn render(report: &Report, format: Format, paint: text::Paint) -> String {
+    match format {
+        Format::Metric(metric) => value::line(report, metric),
+        Format::Json => document::line(report),
+        Format::Text => text::report(report, paint),
+    }
+}
+
+/// A word after `-o` that is no format.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnknownFormat {
+    word: String,
+    nearest: Option<&'static str>,
+}
+
+impl UnknownFormat {
+    fn new(word: &str) -> Self {
+        let known = ["json", "text"].into_iter().chain(METRICS.iter().map(|metric| metric.path));
+        let nearest = crate::nearest::nearest(word, known);
+        Self { word: crate::plan::bytes::shown(word, 40), nearest }
+    }
+}
+
+impl fmt::Display for UnknownFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "unknown output `{}`: ", self.word)?;
+        match self.nearest {
+            Some(nearest) => write!(f, "did you mean `{nearest}`?"),
+            None => f.write_str("use json, text, up, status, error or a metric such as time.connect (`zbx-tcp check --help` lists them)"),
+        }
+    }
+}
+
+impl std::error::Error for UnknownFormat {}

@@ -1,0 +1,259 @@
+//! The table of metrics: what a report publishes, in the order of the document.
+//!
+//! `-o PATH`, the JSON document, the help text and the reference are all made from it. Fields keep name, type and unit
+//! for ever; new ones may come.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use crate::failure::IcmpFact;
+use crate::report::{Report, Response, TcpFacts, Trial};
+use crate::stats::Running;
+
+/// The version of the document.
+pub const SCHEMA: u64 = 1;
+
+/// One published value.
+#[derive(Debug)]
+pub struct Metric {
+    /// Its path in the document, such as `time.connect`.
+    pub path: &'static str,
+    /// Its unit or type, for people.
+    pub unit: &'static str,
+    /// What it says, for people.
+    pub help: &'static str,
+    /// What a single value prints where it was not measured.
+    pub unmeasured: Unmeasured,
+    /// Reads it.
+    pub read: Read,
+}
+
+/// Where a metric is read.
+#[derive(Debug, Clone, Copy)]
+pub enum Read {
+    /// From the whole probe.
+    Probe(fn(&Report) -> Option<Value<'_>>),
+    /// From one connection.
+    Connection(fn(&Trial) -> Option<Value<'_>>),
+}
+
+/// What a single value prints where it was not measured; in documents it is absent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unmeasured {
+    /// `0`: times and counters.
+    Zero,
+    /// An empty line: texts.
+    Empty,
+    /// `STATUS_NAME: error`: numbers where 0 would be an alarm or a lie; Zabbix shows it as the item's error.
+    Reason,
+}
+
+/// A value that was measured.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value<'a> {
+    /// A time in seconds, microsecond digits.
+    Seconds(Duration),
+    /// A count or a number.
+    Integer(u64),
+    /// A part of one.
+    Ratio(f64),
+    /// A text on one line.
+    Text(Cow<'a, str>),
+}
+
+impl Metric {
+    /// Its value in this report, if it was measured.
+    pub fn value<'r>(&self, report: &'r Report) -> Option<Value<'r>> {
+        match self.read {
+            Probe(read) => read(report),
+            Connection(read) => report.trial.as_ref().and_then(read),
+        }
+    }
+}
+
+use Read::{Connection, Probe};
+use Unmeasured::{Empty, Reason, Zero};
+use Value::{Integer, Ratio, Seconds, Text};
+
+/// Every metric.
+pub const METRICS: [Metric; 33] = [
+    row("schema", "version", "version of this document", Zero, Probe(|_| Some(Integer(SCHEMA)))),
+    row("host", "text", "the host as it was given", Empty, Probe(|r| text(r.plan.target.host.to_string()))),
+    row("port", "number", "the port", Zero, Probe(|r| Some(Integer(r.plan.target.port.get().into())))),
+    row("up", "0 or 1", "1 when everything asked for was verified", Zero, Probe(|r| Some(Integer(r.is_up().into())))),
+    row(
+        "status",
+        "number",
+        "what came of it; see the table of statuses",
+        Zero,
+        Probe(|r| Some(Integer(r.status().code().into()))),
+    ),
+    row("status_name", "text", "the status's name", Empty, Probe(|r| text(r.status().name()))),
+    row("error", "text", "why it is not up, in one sentence; empty when it is", Empty, Probe(error)),
+    row(
+        "step",
+        "number",
+        "the failed, else the last, step of the dialogue",
+        Zero,
+        Connection(|t| t.step.map(|step| Integer(step as u64))),
+    ),
+    row("address", "text", "the address that was tried", Empty, Connection(|t| text(t.address.ip().to_string()))),
+    row("family", "4 or 6", "its family", Zero, Connection(|t| Some(Integer(family(t.address.ip()))))),
+    row("source", "text", "the local address", Empty, Connection(|t| text(t.source?.to_string()))),
+    row("time.total", "s", "from start to verdict", Zero, Probe(|r| Some(Seconds(r.total)))),
+    row("time.resolve", "s", "the name's resolution", Zero, Probe(|r| r.resolve.map(Seconds))),
+    row("time.connect", "s", "the TCP handshake", Zero, Connection(|t| t.connect.map(Seconds))),
+    row(
+        "time.first_byte",
+        "s",
+        "from the dialogue's start to its first byte",
+        Zero,
+        Connection(|t| t.first_byte.map(Seconds)),
+    ),
+    row("time.dialogue", "s", "from the connection to the verdict", Zero, Connection(|t| t.dialogue.map(Seconds))),
+    row("tcp.rtt", "s", "the kernel's round trip time", Zero, Connection(|t| t.tcp?.rtt.map(|(rtt, _)| Seconds(rtt)))),
+    row("tcp.rttvar", "s", "its variance", Zero, Connection(|t| t.tcp?.rtt.map(|(_, variance)| Seconds(variance)))),
+    row(
+        "tcp.syn_retransmits",
+        "number",
+        "SYNs that had to be sent again",
+        Zero,
+        Connection(|t| tcp(t, |f| Some(f.syn_retransmits))),
+    ),
+    row("tcp.mss", "bytes", "the maximum segment size", Zero, Connection(|t| tcp(t, |f| f.mss))),
+    row(
+        "icmp.type",
+        "number",
+        "the ICMP message that ended the connect: its type",
+        Reason,
+        Connection(|t| icmp(t, |f| f.kind)),
+    ),
+    row("icmp.code", "number", "its code", Reason, Connection(|t| icmp(t, |f| f.code))),
+    row(
+        "icmp.from",
+        "text",
+        "the router or firewall that sent it",
+        Empty,
+        Connection(|t| text(t.failure.as_ref()?.icmp?.from?.to_string())),
+    ),
+    row(
+        "response.bytes",
+        "bytes",
+        "received in all",
+        Zero,
+        Connection(|t| t.response.as_ref().map(|r| Integer(r.bytes))),
+    ),
+    row(
+        "response.text",
+        "text",
+        "the last step's bytes, decoded and escaped, at most 2 KiB",
+        Empty,
+        Probe(response_text),
+    ),
+    row("response.hex", "text", "its first 256 bytes, where they are no clean text", Empty, Probe(response_hex)),
+    row(
+        "attempts.sent",
+        "number",
+        "connects begun, with --count",
+        Zero,
+        Probe(|r| attempts(r, |a| Some(Integer(a.sent().into())))),
+    ),
+    row(
+        "attempts.ok",
+        "number",
+        "connects that succeeded",
+        Zero,
+        Probe(|r| attempts(r, |a| Some(Integer(a.ok().into())))),
+    ),
+    row(
+        "attempts.loss",
+        "0 to 1",
+        "the part of the sent that failed",
+        Reason,
+        Probe(|r| attempts(r, |a| a.loss().map(Ratio))),
+    ),
+    row("attempts.min", "s", "the shortest handshake", Zero, Probe(|r| attempts(r, |a| a.min().map(Seconds)))),
+    row("attempts.avg", "s", "the mean", Zero, Probe(|r| attempts(r, |a| a.avg().map(Seconds)))),
+    row("attempts.max", "s", "the longest", Zero, Probe(|r| attempts(r, |a| a.max().map(Seconds)))),
+    row("attempts.stddev", "s", "the standard deviation", Zero, Probe(|r| attempts(r, |a| a.stddev().map(Seconds)))),
+];
+
+const fn row(path: &'static str, unit: &'static str, help: &'static str, unmeasured: Unmeasured, read: Read) -> Metric {
+    Metric { path, unit, help, unmeasured, read }
+}
+
+fn text<'a>(text: impl Into<Cow<'a, str>>) -> Option<Value<'a>> {
+    Some(Text(text.into()))
+}
+
+fn error(report: &Report) -> Option<Value<'_>> {
+    text(report.failure.as_ref().map_or("", |failure| &failure.text))
+}
+
+fn family(address: IpAddr) -> u64 {
+    if address.is_ipv4() { 4 } else { 6 }
+}
+
+fn tcp(trial: &Trial, read: fn(&TcpFacts) -> Option<u32>) -> Option<Value<'static>> {
+    trial.tcp.as_ref().and_then(read).map(|number| Integer(number.into()))
+}
+
+fn icmp(trial: &Trial, read: fn(&IcmpFact) -> u8) -> Option<Value<'static>> {
+    trial.failure.as_ref()?.icmp.as_ref().map(|fact| Integer(read(fact).into()))
+}
+
+fn attempts(report: &Report, read: fn(&Running) -> Option<Value<'static>>) -> Option<Value<'static>> {
+    report.attempts.as_ref().and_then(read)
+}
+
+/// The most bytes of `response.text`.
+const TEXT_LIMIT: usize = 2048;
+/// The most bytes that `response.hex` shows.
+const HEX_LIMIT: usize = 256;
+
+fn response(report: &Report) -> Option<&Response> {
+    report.trial.as_ref()?.response.as_ref()
+}
+
+fn response_text(report: &Report) -> Option<Value<'_>> {
+    let response = response(report)?;
+    let end = response.start.iter().rposition(|byte| !matches!(byte, b'\r' | b'\n')).map_or(0, |last| last + 1);
+    let mut printable = report.plan.charset.printable(response.start.get(..end).unwrap_or_default());
+    if let Some((cut, _)) = printable.char_indices().find(|(at, character)| at + character.len_utf8() > TEXT_LIMIT) {
+        printable.truncate(cut);
+    }
+    text(printable)
+}
+
+fn response_hex(report: &Report) -> Option<Value<'_>> {
+    let response = response(report)?;
+    if report.plan.charset.is_clean_text(&response.start) {
+        return None;
+    }
+    text(response.start.iter().take(HEX_LIMIT).map(|byte| format!("{byte:02x}")).collect::<String>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_unique_and_groups_are_whole() {
+        let paths: Vec<_> = METRICS.iter().map(|metric| metric.path).collect();
+        let mut groups: Vec<_> = paths.iter().map(|path| path.split('.').next().unwrap()).collect();
+        groups.dedup();
+        let mut unique = groups.clone();
+        unique.sort_unstable();
+        unique.dedup();
+        assert_eq!(groups.len(), unique.len(), "a group of the document is written once, in one place");
+    }
+
+    #[test]
+    fn published_paths_stay() {
+        let paths: Vec<_> = METRICS.iter().map(|metric| metric.path).collect();
+        for path in ["up", "status", "error", "time.connect", "tcp.syn_retransmits", "response.text", "attempts.loss"] {
+            assert!(paths.contains(&path), "{path}");
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! A caller's mistakes: one line that names what, where and the remedy; exit status 2; nothing sent.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::process::Stdio;
+
+use crate::peer::{Peer, closed_port};
+use crate::program::{check, finish, program, run};
+
+#[test]
+fn targets_that_are_none() {
+    for (words, text) in [
+        (&["h", "0"][..], "port `0` is not a number from 1 to 65535"),
+        (&["h", "65536"], "1 to 65535"),
+        (&["h", "70000"], "1 to 65535"),
+        (&["h", "http"], "port `http`"),
+        (&["h", "80x"], "port `80x`"),
+        (&["h", ""], "no port for `h`"),
+        (&["h"], "no port for `h`"),
+        (&[], "required"),
+        (&["", "80"], "the host is empty"),
+        (&["h:80", "80"], "already holds a port"),
+        (&["[::1", "80"], "in brackets"),
+        (&["::1:80"], "[ADDRESS]:PORT"),
+        (&["fe80::1", "80"], "link-local"),
+        (&["fe80::1%nosuch0", "80"], "zone `nosuch0`"),
+        (&["0x7f.1", "80"], "four decimal numbers"),
+        (&["127.1", "80"], "four decimal numbers"),
+        (&["例子.测试", "80"], "xn--"),
+        (&["a\nb", "80"], "`a\\nb`"),
+        (&["a\x1b[31mb", "80"], "\\x1b"),
+        (&["h", "80", "80"], "unexpected argument"),
+        (&["*UNKNOWN*", "80"], "no interface"),
+    ] {
+        check(words).refuses(text);
+    }
+    check(&[&"a".repeat(64), "80"]).refuses("longer than the 63 bytes");
+    check(&[&["abcdefgh"; 29].join("."), "80"]).refuses("260 bytes");
+}
+
+#[test]
+fn options_that_make_no_sense() {
+    let peer = Peer::greeting(b"x");
+    let port = peer.port();
+    for (words, text) in [
+        (&["-t", "0"][..], "--timeout: `0`"),
+        (&["-t", "-1"], "--timeout: `-1`"),
+        (&["-t", "abc"], "--timeout: `abc`"),
+        (&["-t", "1e9"], "--timeout: `1e9`"),
+        (&["-t", "601"], "600 s"),
+        (&["-t", "1", "-t", "2"], "cannot be used multiple times"),
+        (&["-o", "time.conect"], "did you mean `time.connect`?"),
+        (&["-o", "nonsense"], "unknown output `nonsense`"),
+        (&["-o", "attempts.loss"], "needs --count"),
+        (&["-v", "-o", "json"], "add `-o text`"),
+        (&["-v"], "add `-o text`"),
+        (&["-4", "-6"], "cannot be used with"),
+        (&["-6"], "-6: 127.0.0.1 is not of that address family"),
+        (&["--source", "192.0.2.77"], "not an address of this host"),
+        (&["--source", "localhost"], "not an IPv4 or IPv6 address"),
+        (&["--source", "0.0.0.0"], "--source"),
+        (&["--source", "::1"], "not of that address family"),
+        (&["--interface", "nosuch0"], "no interface `nosuch0`"),
+        (&["-n", "0"], "--count: `0`"),
+        (&["-n", "-3"], "--count: `-3`"),
+        (&["-n", "x"], "--count: `x`"),
+        (&["-n", "10001"], "--count: `10001`"),
+        (&["--interval", "1"], "only with --count"),
+        (&["--require", "1"], "only with --count"),
+        (&["-n", "2", "--require", "3"], "3 of 2 attempts"),
+        (&["-n", "9", "--require", "5", "-i", "1"], "do not fit into the deadline"),
+        (&["-n", "2", "--addresses", "all"], "drop it"),
+        (&["--addresses", "some"], "`first` or `all`"),
+        (&["--close", "gently"], "`fin` or `rst`"),
+        (&["--expect-closed=maybe"], "--expect-closed"),
+        (&["--expect-closed", "--send", "x"], "cannot --send"),
+        (&["--resolver", "magic"], "--resolver"),
+        (&["--encoding", "klingon"], "unknown encoding `klingon`"),
+        (&["--send", r"a\q"], r"--send: unknown escape `\q`"),
+        (&["--expect", r"a\"], r"--expect: unknown escape `\`"),
+        (&["--send", r"\x4"], r"unknown escape `\x4`"),
+        (&["--encoding", "gbk", "--send", "\u{1f600}"], "does not exist in GBK"),
+        (&["--nonsense"], "unexpected argument '--nonsense'"),
+        (&["--timeou", "1"], "'--timeout'"),
+    ] {
+        check(&[&["127.0.0.1", &port], words].concat()).refuses(text);
+    }
+    assert_eq!(peer.accepted(), 0, "a caller's mistake sends nothing");
+}
+
+#[test]
+fn words_that_are_no_command() {
+    run(&[]).refuses("no command");
+    run(&["chek", "h", "80"]).refuses("'check'");
+    run(&["/nonexistent/socket", "true"]).refuses("unrecognized subcommand");
+}
+
+#[test]
+fn values_that_are_not_utf8() {
+    finish(program().args(["check", "127.0.0.1", "80", "--send"]).arg(OsStr::from_bytes(b"\xff"))).refuses("UTF-8");
+    finish(program().arg("check").arg(OsStr::from_bytes(b"h\xff")).arg("80")).refuses("UTF-8");
+}
+
+#[test]
+fn help_is_no_mistake() {
+    for words in [&["--help"][..], &["check", "--help"], &["check", "-h"], &["--version"]] {
+        let ran = run(words);
+        assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""));
+    }
+    assert!(run(&["check", "--help"]).out.contains("tcp.syn_retransmits"));
+}
+
+#[test]
+fn a_reader_that_left_is_no_error() {
+    let peer = Peer::greeting(b"x");
+    let (port, program) = (peer.port(), env!("CARGO_BIN_EXE_zbx-tcp"));
+    for (port, code) in [(port.as_str(), 0), (&closed_port().to_string(), 1)] {
+        let script = format!("{{ sleep 0.2; '{program}' check 127.0.0.1 {port} -o json; echo $? >&2; }} | :");
+        let ran = finish(std::process::Command::new("sh").args(["-c", &script]));
+        assert_eq!(ran.err, format!("{code}\n"));
+        let closed = format!("'{program}' check 127.0.0.1 {port} >&-; echo $?");
+        assert_eq!(finish(std::process::Command::new("sh").args(["-c", &closed])).out, format!("{code}\n"));
+    }
+}
+
+#[test]
+fn a_panic_still_yields_a_value_and_nothing_else() {
+    for (format, value) in [("up", "0"), ("status", "15"), ("time.connect", "0")] {
+        let mut command = program();
+        command.args(["check", "127.0.0.1", "1", "-o", format]).env("ZBX_TCP_TEST_PANIC", "1");
+        finish(&mut command).prints(value, 1);
+    }
+    let mut command = program();
+    command.args(["check", "127.0.0.1", "1", "-o", "json"]).env("ZBX_TCP_TEST_PANIC", "1");
+    assert!(finish(&mut command).document()["error"].as_str().unwrap().starts_with("internal error"));
+}
+
+#[test]
+fn a_full_disk_is_said_once() {
+    let peer = Peer::greeting(b"x");
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let mut command = program();
+    let child = command.args(["check", "127.0.0.1", &peer.port()]).stdout(full).stderr(Stdio::piped()).spawn().unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8(output.stderr).unwrap().starts_with("zbx-tcp: write to standard output: "));
+}
+
+#[test]
+fn a_machine_without_descriptors_still_owes_a_value() {
+    let peer = Peer::greeting(b"x");
+    // The dynamic loader needs the fourth descriptor first, the event queue next, the socket the fifth.
+    for limit in 4..7 {
+        let script = format!(
+            "ulimit -n {limit}; '{}' check 127.0.0.1 {} -t 0.3 -o json",
+            env!("CARGO_BIN_EXE_zbx-tcp"),
+            peer.port()
+        );
+        let ran = finish(std::process::Command::new("sh").args(["-c", &script]));
+        let document = ran.document();
+        let status = document["status_name"].as_str().unwrap();
+        assert_eq!(status, if limit == 4 { "local_error" } else { "ok" }, "limit {limit}: {}", ran.out);
+        assert!(limit > 4 || document["error"].as_str().unwrap().contains("EMFILE"), "{}", ran.out);
+    }
+}

@@ -1,0 +1,127 @@
+//! Scripted peers, independent of our own `serve`.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use socket2::{Domain, SockAddr, Socket, Type};
+
+/// A listener on loopback whose clients are served by a closure, one after the other.
+pub struct Peer {
+    address: SocketAddr,
+    accepted: Arc<AtomicUsize>,
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Peer {
+    pub fn start(script: impl Fn(TcpStream) + Send + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let accepted = Arc::new(AtomicUsize::new(0));
+        let stop = Arc::new(AtomicBool::new(false));
+        let (count, stopped) = (Arc::clone(&accepted), Arc::clone(&stop));
+        let thread = thread::spawn(move || {
+            for stream in listener.incoming() {
+                if stopped.load(Ordering::SeqCst) {
+                    return;
+                }
+                count.fetch_add(1, Ordering::SeqCst);
+                let stream = stream.unwrap();
+                // A test that fails must not leave this thread waiting for ever.
+                stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+                stream.set_write_timeout(Some(Duration::from_secs(10))).unwrap();
+                script(stream);
+            }
+        });
+        Self { address, accepted, stop, thread: Some(thread) }
+    }
+
+    /// Greets, then reads until the client leaves.
+    pub fn greeting(text: &'static [u8]) -> Self {
+        Self::start(move |mut stream| {
+            let _ = stream.write_all(text);
+            let _ = stream.read(&mut [0; 1024]);
+        })
+    }
+
+    pub fn port(&self) -> String {
+        self.address.port().to_string()
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub fn accepted(&self) -> usize {
+        self.accepted.load(Ordering::SeqCst)
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::SeqCst);
+        let _ = TcpStream::connect(self.address);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// A listener whose accept queue is full: the kernel drops every further SYN.
+pub struct FullBacklog {
+    listener: Socket,
+    fillers: Vec<Socket>,
+}
+
+impl FullBacklog {
+    pub fn new() -> Self {
+        let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        listener.bind(&SockAddr::from("127.0.0.1:0".parse::<SocketAddr>().unwrap())).unwrap();
+        listener.listen(0).unwrap();
+        let mut full = Self { listener, fillers: Vec::new() };
+        while full.fill() {
+            assert!(full.fillers.len() < 64, "the accept queue never fills");
+        }
+        full
+    }
+
+    /// Adds a connection to the queue; false when it was not taken any more.
+    fn fill(&mut self) -> bool {
+        let filler = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        let address = self.listener.local_addr().unwrap();
+        let taken = filler.connect_timeout(&address, Duration::from_millis(100)).is_ok();
+        self.fillers.push(filler);
+        taken
+    }
+
+    pub fn port(&self) -> u16 {
+        self.listener.local_addr().unwrap().as_socket().unwrap().port()
+    }
+
+    /// Takes what waits, after this time, and whatever comes then for two seconds more.
+    pub fn open_after(self, delay: Duration) -> JoinHandle<()> {
+        thread::spawn(move || {
+            thread::sleep(delay);
+            drop(self.fillers);
+            self.listener.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
+            let mut held = Vec::new();
+            while let Ok((stream, _)) = self.listener.accept() {
+                held.push(stream);
+            }
+        })
+    }
+}
+
+/// A port of loopback on which nothing listens.
+pub fn closed_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// Makes the close of this stream an RST.
+pub fn close_with_rst(stream: TcpStream) {
+    Socket::from(stream).set_linger(Some(Duration::ZERO)).unwrap();
+}

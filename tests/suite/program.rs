@@ -1,0 +1,68 @@
+//! Runs the program as a user or Zabbix does.
+
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+/// What one run of the program printed and how it ended.
+pub struct Ran {
+    pub out: String,
+    pub err: String,
+    pub code: Option<i32>,
+    pub took: Duration,
+}
+
+/// The program, with nothing of the environment that it could read.
+pub fn program() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_zbx-tcp"));
+    command.env_clear().stdin(Stdio::null());
+    command
+}
+
+/// `zbx-tcp WORDS...` to its end.
+pub fn run(words: &[&str]) -> Ran {
+    finish(program().args(words))
+}
+
+/// `zbx-tcp check WORDS...` to its end.
+pub fn check(words: &[&str]) -> Ran {
+    finish(program().arg("check").args(words))
+}
+
+/// Runs a command to its end.
+pub fn finish(command: &mut Command) -> Ran {
+    let start = Instant::now();
+    let Output { status, stdout, stderr } = command.output().unwrap();
+    let took = start.elapsed();
+    let text = |bytes| String::from_utf8(bytes).expect("output is valid UTF-8");
+    Ran { out: text(stdout), err: text(stderr), code: status.code(), took }
+}
+
+impl Ran {
+    /// The document on the only line of standard output; standard error is empty.
+    pub fn document(&self) -> serde_json::Value {
+        assert_eq!(self.err, "");
+        assert_eq!(self.out.matches('\n').count(), 1, "{}", self.out);
+        let document: serde_json::Value = serde_json::from_str(&self.out).unwrap();
+        for member in ["schema", "up", "status", "status_name", "error", "host", "port"] {
+            assert!(document.get(member).is_some(), "{member} is missing: {}", self.out);
+        }
+        assert!(document["time"]["total"].is_f64(), "{}", self.out);
+        document
+    }
+
+    /// Asserts one line of value, nothing on standard error, and this exit status.
+    #[track_caller]
+    pub fn prints(&self, value: &str, code: i32) {
+        assert_eq!((self.out.as_str(), self.err.as_str(), self.code), (format!("{value}\n").as_str(), "", Some(code)));
+    }
+
+    /// Asserts a caller's mistake: one line on standard error that has this text, and nothing else.
+    #[track_caller]
+    pub fn refuses(&self, text: &str) {
+        assert_eq!((self.out.as_str(), self.code), ("", Some(2)), "{}", self.err);
+        assert_eq!(self.err.matches('\n').count(), 1, "{:?}", self.err);
+        assert!(self.err.starts_with("zbx-tcp: ") && self.err.ends_with('\n'), "{:?}", self.err);
+        assert!(!self.err.trim_end().contains(char::is_control), "{:?}", self.err);
+        assert!(self.err.contains(text), "{:?} lacks {text:?}", self.err);
+    }
+}
