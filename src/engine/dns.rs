@@ -170,7 +170,7 @@ impl Resolver {
         }
     }
 
-    /// When [`expire`](Resolver::expire) has something to do; may be over already.
+    /// When [`expire`](Resolver::expire) has something to do or an answer waits; may be over already.
     pub fn next_wake(&self) -> Option<Instant> {
         match self {
             Self::Stub(stub) => stub.next_wake(),

@@ -142,6 +142,11 @@ fn hosts_and_localhost_ask_nobody() {
     let mut driver = Driver::new(&servers.resolv_conf(""), "192.0.2.99 mx1 # here\n", servers.port);
     let (outcome, _) = driver.resolve("MX1", Family::Any, 1000);
     assert_eq!((words(&outcome), outcome.unwrap().from.to_string()), ("192.0.2.99".into(), "hosts file".into()));
+    // What is known at once does not wait for the next event.
+    driver.start(5, "localhost", Family::Any, Duration::from_secs(1));
+    assert!(driver.resolver.next_wake().is_some_and(|wake| wake <= Instant::now()));
+    assert_eq!(driver.answers(1, Duration::ZERO).len(), 1);
+    assert_eq!(driver.resolver.next_wake(), None);
     let (outcome, _) = driver.resolve("app.localhost", Family::Any, 1000);
     assert_eq!(words(&outcome), "127.0.0.1 ::1");
     assert_eq!(servers.log().len(), 0);
