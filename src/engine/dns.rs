@@ -78,6 +78,19 @@ impl fmt::Display for Source {
     }
 }
 
+impl fmt::Display for Addresses {
+    /// The addresses, who gave them, and whose they are: `192.0.2.7, 2001:db8::7 from 192.0.2.53 as mx1.example.org`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let v4 = self.v4.iter().map(ToString::to_string);
+        let all: Vec<String> = v4.chain(self.v6.iter().map(ToString::to_string)).collect();
+        write!(f, "{} from {}", all.join(", "), self.from)?;
+        match &self.canonical {
+            Some(name) => write!(f, " as {name}"),
+            None => Ok(()),
+        }
+    }
+}
+
 /// Lookups in flight. The owner of the poll routes events by [`Resolver::owns`], calls [`expire`](Resolver::expire) when
 /// [`next_wake`](Resolver::next_wake) has come, and after each call takes what is finished.
 #[derive(Debug)]
@@ -87,6 +100,13 @@ pub enum Resolver {
     /// The C library.
     #[cfg(not(target_feature = "crt-static"))]
     System(Box<system::System>),
+}
+
+impl Default for Resolver {
+    /// The stub resolver with the files of this machine.
+    fn default() -> Self {
+        Self::new(Files::default())
+    }
 }
 
 impl Resolver {
@@ -124,7 +144,7 @@ impl Resolver {
     }
 
     /// Forgets the lookup of `key`, and its answer if nobody took it.
-    pub fn cancel(&mut self, key: usize) {
+    pub fn cancel(&mut self, _registry: &Registry, key: usize) {
         match self {
             Self::Stub(stub) => stub.cancel(key),
             #[cfg(not(target_feature = "crt-static"))]
@@ -150,7 +170,7 @@ impl Resolver {
         }
     }
 
-    /// When [`expire`](Resolver::expire) has something to do; may be over already.
+    /// When [`expire`](Resolver::expire) has something to do or an answer waits; may be over already.
     pub fn next_wake(&self) -> Option<Instant> {
         match self {
             Self::Stub(stub) => stub.next_wake(),

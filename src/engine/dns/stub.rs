@@ -48,6 +48,8 @@ pub struct Stub {
     /// Where messages arrive; as long as the longest, once there is a socket.
     buffer: Vec<u8>,
     done: VecDeque<Answer>,
+    /// When the last answer was found: it must not wait in `done` for something else to happen.
+    answered: Option<Instant>,
 }
 
 /// A name that somebody waits for.
@@ -104,6 +106,7 @@ impl Stub {
             sockets: Slab::new(),
             buffer: Vec::new(),
             done: VecDeque::new(),
+            answered: None,
         }
     }
 
@@ -124,8 +127,8 @@ impl Stub {
                 LocalSource::HostsFile => Source::HostsFile,
                 LocalSource::Rfc6761 => Source::Localhost,
             };
-            self.done.push_back((key, Ok(Addresses { v4: local.v4, v6: local.v6, from, canonical: None })));
-            return;
+            let addresses = Addresses { v4: local.v4, v6: local.v6, from, canonical: None };
+            return self.deliver(key, Ok(addresses), now);
         }
         let same = (name.as_str().to_ascii_lowercase().into_boxed_str(), family);
         if let Some(&id) = self.by_name.get(&same) {
@@ -192,7 +195,8 @@ impl Stub {
     /// See [`Resolver::next_wake`](super::Resolver::next_wake).
     pub fn next_wake(&self) -> Option<Instant> {
         let timer = self.timers.first().map(|(at, _)| *at);
-        [timer, self.again].into_iter().flatten().min()
+        let answered = self.answered.filter(|_| !self.done.is_empty());
+        [timer, self.again, answered].into_iter().flatten().min()
     }
 
     /// See [`Resolver::poll_answer`](super::Resolver::poll_answer).
@@ -290,8 +294,7 @@ impl Stub {
             .into_iter()
             .partition(|waiter| silence && waiter.joined == Joined::Later && waiter.deadline > now);
         for waiter in answered {
-            self.by_key.remove(&waiter.key);
-            self.done.push_back((waiter.key, outcome.clone()));
+            self.deliver(waiter.key, outcome.clone(), now);
         }
         if !again.is_empty() {
             let waiters = again.into_iter().map(|waiter| Waiter { joined: Joined::AtTheStart, ..waiter }).collect();
@@ -310,16 +313,21 @@ impl Stub {
                 Some(lookup) => lookup.conclude(now),
                 None => Err(still_queued(&job.name, now.saturating_duration_since(job.since).as_secs_f64())),
             };
+            let nobody_waits = job.waiters.is_empty();
             for waiter in overdue {
-                self.by_key.remove(&waiter.key);
-                self.done.push_back((waiter.key, answer.clone()));
+                self.deliver(waiter.key, answer.clone(), now);
+            }
+            if nobody_waits {
+                self.remove_job(id);
             }
         }
-        if job.waiters.is_empty() {
-            self.remove_job(id);
-        } else {
-            self.set_timer(id);
-        }
+        self.set_timer(id);
+    }
+
+    fn deliver(&mut self, key: usize, answer: Result<Addresses, Failure>, now: Instant) {
+        self.by_key.remove(&key);
+        self.done.push_back((key, answer));
+        self.answered = Some(now);
     }
 
     fn remove_job(&mut self, id: u64) -> Option<Job> {

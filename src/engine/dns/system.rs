@@ -43,6 +43,8 @@ pub struct System {
     queue: VecDeque<u64>,
     timers: BTreeSet<(Instant, u64)>,
     done: VecDeque<Answer>,
+    /// A time that is over once there was an answer: it must not wait in `done` for something else to happen.
+    answered: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -72,6 +74,7 @@ impl System {
             queue: VecDeque::new(),
             timers: BTreeSet::new(),
             done: VecDeque::new(),
+            answered: None,
         })
     }
 
@@ -122,7 +125,8 @@ impl System {
 
     /// See [`Resolver::next_wake`](super::Resolver::next_wake).
     pub fn next_wake(&self) -> Option<Instant> {
-        self.timers.first().map(|(at, _)| *at)
+        let answered = self.answered.filter(|_| !self.done.is_empty());
+        [self.timers.first().map(|(at, _)| *at), answered].into_iter().flatten().min()
     }
 
     /// See [`Resolver::poll_answer`](super::Resolver::poll_answer).
@@ -134,6 +138,7 @@ impl System {
         let job = self.jobs.remove(&ticket)?;
         self.by_key.remove(&job.key);
         self.timers.remove(&(job.deadline, ticket));
+        self.answered = Some(job.since);
         Some(job)
     }
 
