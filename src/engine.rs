@@ -6,6 +6,7 @@
 mod attempt;
 pub mod dialogue;
 pub mod dns;
+pub mod matching;
 pub mod session;
 pub mod sys;
 pub mod timers;
@@ -169,6 +170,17 @@ struct Connection {
     phase: Phase,
     /// What is still to be sent.
     output: Vec<u8>,
+    /// What follows it.
+    then: Then,
+}
+
+/// What follows the last byte that is to be sent.
+#[derive(PartialEq, Eq)]
+enum Then {
+    /// Perhaps more.
+    Nothing,
+    /// Our FIN.
+    Shutdown,
 }
 
 enum Phase {
@@ -259,7 +271,14 @@ impl<'k, K: Sink> Engine<'k, K> {
 
     fn opened(&mut self, place: usize, attempt: AttemptId, address: SocketAddr, wire: Wire, now: Instant) {
         let fd = wire.raw_fd();
-        let connection = Connection { wire, owner: place, attempt, phase: Phase::Connecting(now), output: Vec::new() };
+        let connection = Connection {
+            wire,
+            owner: place,
+            attempt,
+            phase: Phase::Connecting(now),
+            output: Vec::new(),
+            then: Then::Nothing,
+        };
         let number = self.connections.insert(connection);
         if let Some(entry) = self.sessions.get_mut(place) {
             entry.connections.resize(entry.connections.len().max(attempt + 1), None);
@@ -353,6 +372,9 @@ impl<'k, K: Sink> Engine<'k, K> {
                 Ok(None) => return,
                 Err(failure) => return self.handle(place, Event::Failed(attempt, failure, None), now),
             }
+        }
+        if connection.then == Then::Shutdown {
+            connection.wire.shutdown();
         }
         self.handle(place, Event::Sent(attempt), now);
     }
@@ -499,8 +521,10 @@ impl<'k, K: Sink> Engine<'k, K> {
             }
             Wish::Shutdown(attempt) => {
                 let number = entry.connections.get(attempt).copied().flatten();
-                if let Some(connection) = number.and_then(|number| self.connections.get(number)) {
-                    connection.wire.shutdown();
+                match number.and_then(|number| self.connections.get_mut(number)) {
+                    Some(connection) if connection.output.is_empty() => connection.wire.shutdown(),
+                    Some(connection) => connection.then = Then::Shutdown,
+                    None => {}
                 }
             }
             Wish::Close(attempt, how) => {

@@ -67,6 +67,8 @@ pub struct Trial {
     pub step: Option<usize>,
     /// What the peer said.
     pub response: Option<Response>,
+    /// What the named groups of its dialogue captured, in the order of the steps.
+    pub captures: Vec<(Box<str>, Vec<u8>)>,
 }
 
 impl Trial {

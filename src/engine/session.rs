@@ -178,9 +178,11 @@ impl Session {
             return;
         }
         self.begin_due(now, wishes);
+        let plan = Arc::clone(&self.plan);
         for attempt in &mut self.attempts {
-            attempt.tick(now, wishes);
+            attempt.tick(&plan, now, wishes);
         }
+        self.judge_when_decided(now);
     }
 
     /// The finished report; `None` until [`Session::is_over`].
@@ -214,7 +216,7 @@ impl Session {
             if let Some(attempts) = self.plan.attempts {
                 self.stage = Stage::Trying { address, next: now, left: attempts.count.get() };
             } else {
-                self.attempts.push(Attempt::new(self.attempts.len(), address, now, wishes));
+                self.attempts.push(Attempt::new(self.attempts.len(), &self.plan, address, now, wishes));
             }
         }
         self.begin_due(now, wishes);
@@ -226,7 +228,7 @@ impl Session {
             if next > now {
                 return;
             }
-            self.attempts.push(Attempt::new(self.attempts.len(), address, now, wishes));
+            self.attempts.push(Attempt::new(self.attempts.len(), &self.plan, address, now, wishes));
             let interval = self.plan.attempts.map_or(Duration::ZERO, |attempts| attempts.interval);
             self.stage =
                 if left > 1 { Stage::Trying { address, next: next + interval, left: left - 1 } } else { Stage::Begun };
