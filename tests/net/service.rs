@@ -1,0 +1,79 @@
+//! Services beyond a real wire: open, closed, silent, hanging up, and errors that pass on an open connection.
+
+use std::time::Duration;
+
+use crate::namespaces::Net;
+use crate::verdict::Verdict;
+
+#[test]
+fn open_and_closed_in_both_families() {
+    let Some(net) = Net::routed() else { return };
+    for (target, family, source) in [("10.77.1.2", 4, "10.77.0.1"), ("fd77:0:0:1::2", 6, "fd77::1")] {
+        let _listener = net.listen("target", target, 80, "greet");
+        let ran = net.check(&[target, "80", "-o", "json", "--expect", "hello\\r\\n"]);
+        let verdict = Verdict::of(ran, 0, "ok", &[]).no_icmp().at_once();
+        let verdict = verdict.times(&["total", "connect", "first_byte", "dialogue"]);
+        let document = verdict.document();
+        assert_eq!((&document["address"], &document["family"]), (&target.into(), &family.into()));
+        assert_eq!((&document["source"], &document["response"]["text"]), (&source.into(), &"220 hello".into()));
+        let ran = net.check(&[target, "81", "-o", "json"]);
+        Verdict::of(ran, 3, "refused", &["connection refused (RST, "]).no_icmp().times(&["total"]).at_once();
+    }
+}
+
+#[test]
+fn a_silent_service_is_a_read_timeout() {
+    let Some(net) = Net::direct() else { return };
+    let _listener = net.listen("target", "10.77.0.2", 80, "hold");
+    let ran = net.check(&["10.77.0.2", "80", "-o", "json", "-t", "500ms", "--expect", "220"]);
+    let verdict = Verdict::of(ran, 8, "read_timeout", &["expect (step 1) from 10.77.0.2:80: the deadline came"]);
+    verdict.no_icmp().times(&["total", "connect"]).within(Duration::from_millis(500), Duration::from_millis(900));
+}
+
+#[test]
+fn a_service_that_hangs_up_is_reset_or_open() {
+    let Some(net) = Net::direct() else { return };
+    let _listener = net.listen("target", "10.77.0.2", 80, "rst");
+    let ran = net.check(&["10.77.0.2", "80", "-o", "json", "--expect", "220"]);
+    let verdict = Verdict::of(ran, 6, "reset", &["10.77.0.2:80 reset the open connection"]).no_icmp().at_once();
+    verdict.times(&["total", "connect"]);
+    // It accepted, which is all that was asked.
+    let verdict = Verdict::of(net.check(&["10.77.0.2", "80", "-o", "json"]), 0, "ok", &[]);
+    verdict.no_icmp().at_once().times(&["total", "connect"]);
+}
+
+/// On an open connection an ICMP error is a hint (RFC 5927): what is lost is sent again.
+#[test]
+fn an_icmp_error_that_passes_does_not_end_a_dialogue() {
+    let Some(net) = Net::direct() else { return };
+    let _v4 = net.listen("target", "10.77.0.2", 80, "answer");
+    let _v6 = net.listen("target", "fd77::2", 80, "answer");
+    // Only the first data of each address; the handshake's packets have none.
+    net.nft(
+        "target",
+        "input",
+        &[
+            "tcp flags & (syn | psh) == psh ip daddr 10.77.0.2 quota until 60 bytes reject with icmp type host-unreachable",
+            "tcp flags & (syn | psh) == psh ip6 daddr fd77::2 quota until 80 bytes reject with icmpv6 type admin-prohibited",
+        ],
+    );
+    for target in ["10.77.0.2", "fd77::2"] {
+        let ran = net.check(&[target, "80", "-o", "json", "--send", "question", "--expect", "answer"]);
+        let verdict = Verdict::of(ran, 0, "ok", &[]).no_icmp();
+        let dialogue = verdict.document()["time"]["dialogue"].as_f64().unwrap();
+        assert!(dialogue >= 0.15, "nothing was lost: {}", verdict.document());
+        assert_eq!(verdict.document()["tcp"]["syn_retransmits"], 0);
+    }
+}
+
+/// The firewall lets the handshake pass and drops what comes then.
+#[test]
+fn a_path_that_breaks_after_the_handshake_is_a_read_timeout() {
+    let Some(net) = Net::direct() else { return };
+    let _listener = net.listen("target", "10.77.0.2", 80, "answer");
+    net.nft("target", "input", &["tcp flags & psh == psh drop"]);
+    let words = ["10.77.0.2", "80", "-o", "json", "-t", "600ms", "--send", "question", "--expect", "answer"];
+    let verdict =
+        Verdict::of(net.check(&words), 8, "read_timeout", &["expect (step 2) from 10.77.0.2:80: the deadline came"]);
+    verdict.no_icmp().times(&["total", "connect"]).within(Duration::from_millis(600), Duration::from_millis(1000));
+}
