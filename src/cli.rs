@@ -1,6 +1,7 @@
 //! What can be typed: commands, options and their help texts.
 
 pub mod check;
+pub mod serve;
 pub mod values;
 
 use clap::{Parser, Subcommand};
@@ -20,4 +21,8 @@ pub struct Cli {
 pub enum Command {
     /// Probe one target: print one value, one document, or a report
     Check(Box<check::CheckArgs>),
+    /// A small TCP responder, to test a path or a check before the real service exists
+    Serve(serve::ServeArgs),
+    /// See every kind of result on loopback, in two seconds, without root
+    Demo,
 }

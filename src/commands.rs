@@ -3,6 +3,8 @@
 //! Only here is standard output written.
 
 mod check;
+mod demo;
+mod serve;
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
@@ -46,6 +48,8 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> Exit {
     };
     let done = match cli.command {
         Command::Check(args) => check::run(&args),
+        Command::Serve(args) => serve::run(&args),
+        Command::Demo => demo::run(),
     };
     done.unwrap_or_else(|mistake| complain(&mistake.to_string()))
 }

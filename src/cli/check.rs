@@ -114,7 +114,7 @@ impl Args for StepArgs {
     fn augment_args(command: clap::Command) -> clap::Command {
         StepKind::ALL.iter().fold(command, |command, (_, name, help)| {
             let arg = clap::Arg::new(*name).long(*name).value_name("TEXT").help(*help);
-            command.arg(arg.action(clap::ArgAction::Append).allow_hyphen_values(true))
+            command.arg(arg.action(clap::ArgAction::Append))
         })
     }
 

@@ -8,6 +8,11 @@ use crate::plan::bytes::shown;
 /// The longest duration an option takes.
 const LONGEST: Duration = Duration::from_secs(600);
 
+/// An option's value; an empty one was not given, since Zabbix macros expand to nothing.
+pub fn given(value: &Option<String>) -> Option<&str> {
+    value.as_deref().filter(|value| !value.is_empty())
+}
+
 /// A time span: humantime (`2.5s`, `800ms`, `1m`) or bare seconds (`3`, `0.25`); above 0, at most 600 s.
 pub fn duration(text: &str) -> Result<Duration, ValueError> {
     let duration = duration_or_zero(text)?;

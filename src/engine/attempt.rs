@@ -101,13 +101,17 @@ impl Attempt {
 
     /// This machine could not open it for now.
     pub fn blocked(&mut self, why: Failure) {
-        self.state = State::Waiting(Some(why));
+        if self.is_waiting() {
+            self.state = State::Waiting(Some(why));
+        }
     }
 
     /// The SYN left at this moment.
     pub fn opened(&mut self, at: Instant) {
-        self.started = at;
-        self.state = State::Connecting;
+        if self.is_waiting() {
+            self.started = at;
+            self.state = State::Connecting;
+        }
     }
 
     /// The handshake completed.
@@ -119,6 +123,9 @@ impl Attempt {
         now: Instant,
         wishes: &mut Wishes,
     ) {
+        if !self.is_connecting() {
+            return;
+        }
         let connect = now.saturating_duration_since(self.started);
         self.trial.connect = Some(connect);
         self.trial.source = source;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::Mistake;
 use crate::cli::check::{CheckArgs, StepArgs, StepKind};
-use crate::cli::values;
+use crate::cli::values::{self, given};
 use crate::engine::{sys, wire};
 use crate::output::Format;
 use crate::plan::bytes::{Charset, shown, unescape};
@@ -65,7 +65,7 @@ pub fn check(args: &CheckArgs, default_format: Format) -> Result<Check, Mistake>
         .unwrap_or(plan.addresses);
     plan.origin = origin(args, &plan.target.host, source)?;
     plan.timeout = duration("--timeout", &args.timeout)?.unwrap_or(plan.timeout);
-    plan.attempts = attempts(args)?;
+    plan.attempts = attempts(args, plan.timeout)?;
     plan.want = want(args)?;
     plan.steps = steps(&args.steps, charset)?;
     plan.charset = charset;
@@ -76,11 +76,6 @@ pub fn check(args: &CheckArgs, default_format: Format) -> Result<Check, Mistake>
         return Err(Mistake::in_option("--verbose", "explains a text report: add `-o text`"));
     }
     Ok(Check { plan, format, resolver: resolver(args)?, transcript })
-}
-
-/// An option's value; an empty one was not given.
-fn given(value: &Option<String>) -> Option<&str> {
-    value.as_deref().filter(|value| !value.is_empty())
 }
 
 fn duration(option: &str, value: &Option<String>) -> Result<Option<Duration>, Mistake> {
@@ -180,7 +175,7 @@ fn zone_index(zone: &str) -> Result<NonZeroU32, Mistake> {
     })
 }
 
-fn attempts(args: &CheckArgs) -> Result<Option<Attempts>, Mistake> {
+fn attempts(args: &CheckArgs, timeout: Duration) -> Result<Option<Attempts>, Mistake> {
     let interval = duration("--interval", &args.interval)?;
     let require = number("--require", &args.require)?;
     let Some(count) = number("--count", &args.count)? else {
@@ -194,7 +189,13 @@ fn attempts(args: &CheckArgs) -> Result<Option<Attempts>, Mistake> {
     if require > count {
         return Err(Mistake::in_option("--require", format!("{require} of {count} attempts can never succeed")));
     }
-    Ok(Some(Attempts { count, interval: interval.unwrap_or(Attempts::INTERVAL), require }))
+    let interval = interval.unwrap_or(Attempts::INTERVAL);
+    if interval.saturating_mul(require.get() - 1) >= timeout {
+        let interval = humantime::format_duration(interval);
+        let text = format!("{require} attempts, one every {interval}, do not fit into the deadline: raise --timeout");
+        return Err(Mistake::in_option("--require", text));
+    }
+    Ok(Some(Attempts { count, interval, require }))
 }
 
 fn want(args: &CheckArgs) -> Result<Want, Mistake> {

@@ -68,6 +68,7 @@ fn options_that_make_no_sense() {
         (&["--interval", "1"], "only with --count"),
         (&["--require", "1"], "only with --count"),
         (&["-n", "2", "--require", "3"], "3 of 2 attempts"),
+        (&["-n", "9", "--require", "5", "-i", "1"], "do not fit into the deadline"),
         (&["-n", "2", "--addresses", "all"], "drop it"),
         (&["--addresses", "some"], "`first` or `all`"),
         (&["--close", "gently"], "`fin` or `rst`"),

@@ -3,6 +3,13 @@
 
 mod bad_input;
 mod check;
+mod engine;
+mod house;
 mod peer;
 mod program;
+mod readme;
+mod real_peers;
+mod serve;
+mod session;
 mod support;
+mod tutorial;

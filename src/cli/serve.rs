@@ -1,0 +1,228 @@
+//! The words of `zbx-tcp serve`, and what they mean.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::cli::values::{self, ValueError, given};
+use crate::plan::bytes::{BytesError, Charset, shown, unescape};
+use crate::responder::{Answer, Backlog, Clients, Close, ListenError, Settings};
+
+/// A small TCP responder, to test a path or a check before the real service exists
+#[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
+pub struct ServeArgs {
+    /// Where to listen: 8989 (every IPv4 and IPv6 address), 127.0.0.1:8989, `[::1]:8989`; port 0 is any free one
+    #[arg(value_name = "[ADDR:]PORT")]
+    pub listen: String,
+
+    /// Say TEXT to each client first (escapes: \r \n \t \0 \\ \xHH)
+    #[arg(long, value_name = "TEXT")]
+    pub greeting: Option<String>,
+
+    /// Answer the first thing a client says (up to 1024 bytes) with TEXT, then close
+    #[arg(long, value_name = "TEXT")]
+    pub reply: Option<String>,
+
+    /// Send back what a client says until it closes; not with --reply
+    #[arg(long)]
+    pub echo: bool,
+
+    /// Encoding of the texts sent and shown: a WHATWG label such as gbk [default: utf-8]
+    #[arg(long, value_name = "LABEL")]
+    pub encoding: Option<String>,
+
+    /// Wait before the greeting and before each answer: 0.25, 800ms, 2s [default: 0]
+    #[arg(long, value_name = "DURATION", allow_negative_numbers = true)]
+    pub delay: Option<String>,
+
+    /// Clients that the kernel keeps waiting for accept [default: 128]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    pub backlog: Option<String>,
+
+    /// How to end: fin, rst, hold (stay open until the client leaves), never-accept [default: fin]
+    #[arg(long, value_name = "HOW")]
+    pub close: Option<String>,
+
+    /// Serve one client to its end, then stop
+    #[arg(long)]
+    pub once: bool,
+}
+
+impl ServeArgs {
+    /// What these words ask for; an empty option value means that the option was not given.
+    pub fn settings(&self) -> Result<Settings, ServeError> {
+        let charset = match given(&self.encoding) {
+            None => Charset::default(),
+            Some(label) => Charset::from_label(label).map_err(ServeError::Encoding)?,
+        };
+        let settings = Settings {
+            listen: self.listen.parse().map_err(ServeError::Listen)?,
+            greeting: text("--greeting", &self.greeting, charset)?.unwrap_or_default(),
+            answer: self.answer(charset)?,
+            charset,
+            delay: self.delay()?,
+            backlog: self.backlog()?,
+            close: self.close()?,
+            clients: if self.once { Clients::One } else { Clients::Many },
+        };
+        self.refuse_vain_wishes(&settings)?;
+        Ok(settings)
+    }
+
+    fn answer(&self, charset: Charset) -> Result<Answer, ServeError> {
+        match (text("--reply", &self.reply, charset)?, self.echo) {
+            (Some(_), true) => Err(ServeError::TwoAnswers),
+            (Some(bytes), false) => Ok(Answer::Reply(bytes)),
+            (None, true) => Ok(Answer::Echo),
+            (None, false) => Ok(Answer::None),
+        }
+    }
+
+    fn delay(&self) -> Result<Duration, ServeError> {
+        given(&self.delay).map_or(Ok(Duration::ZERO), |text| values::duration_or_zero(text).map_err(ServeError::Delay))
+    }
+
+    fn backlog(&self) -> Result<Backlog, ServeError> {
+        let Some(text) = given(&self.backlog) else {
+            return Ok(Backlog::default());
+        };
+        let digits = text.bytes().all(|b| b.is_ascii_digit());
+        let length = if digits { text.parse().ok() } else { None };
+        length.and_then(Backlog::new).ok_or_else(|| ServeError::Backlog(shown(text, 40)))
+    }
+
+    fn close(&self) -> Result<Close, ServeError> {
+        match given(&self.close) {
+            None | Some("fin") => Ok(Close::Fin),
+            Some("rst") => Ok(Close::Rst),
+            Some("hold") => Ok(Close::Hold),
+            Some("never-accept") => Ok(Close::NeverAccept),
+            Some(other) => Err(ServeError::Close(shown(other, 40))),
+        }
+    }
+
+    /// Without accept nothing is ever said, and no client is ever done.
+    fn refuse_vain_wishes(&self, settings: &Settings) -> Result<(), ServeError> {
+        let vain = match settings {
+            Settings { close: Close::Fin | Close::Rst | Close::Hold, .. } => return Ok(()),
+            Settings { clients: Clients::One, .. } => "--once",
+            Settings { answer: Answer::Echo, .. } => "--echo",
+            Settings { answer: Answer::Reply(_), .. } => "--reply",
+            Settings { greeting, .. } if !greeting.is_empty() => "--greeting",
+            Settings { .. } => return Ok(()),
+        };
+        Err(ServeError::Vain(vain))
+    }
+}
+
+fn text(option: &'static str, value: &Option<String>, charset: Charset) -> Result<Option<Vec<u8>>, ServeError> {
+    let bytes = given(value).map(|text| unescape(text, charset)).transpose();
+    bytes.map_err(|error| ServeError::Text(option, error))
+}
+
+/// A mistake in the words; the text names the option, the value and the remedy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ServeError {
+    /// The address or port.
+    Listen(ListenError),
+    /// The text of this option.
+    Text(&'static str, BytesError),
+    /// The label.
+    Encoding(BytesError),
+    /// The time span.
+    Delay(ValueError),
+    /// The number.
+    Backlog(String),
+    /// The way to end.
+    Close(String),
+    /// A reply and an echo.
+    TwoAnswers,
+    /// An option that cannot come true without accept.
+    Vain(&'static str),
+}
+
+impl fmt::Display for ServeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Listen(error) => error.fmt(f),
+            Self::Text(option, error) => write!(f, "{option}: {error}"),
+            Self::Encoding(error) => write!(f, "--encoding: {error}"),
+            Self::Delay(error) => write!(f, "--delay: {error}"),
+            Self::Backlog(text) => write!(f, "--backlog: `{text}` is not a number from 0 to {}", i32::MAX),
+            Self::Close(text) => {
+                write!(f, "--close: `{text}` is no way to end: known are `fin`, `rst`, `hold` and `never-accept`")
+            }
+            Self::TwoAnswers => f.write_str("--echo and --reply exclude each other: drop one of them"),
+            Self::Vain(option) => {
+                write!(f, "{option} has no effect with `--close never-accept`, which serves nobody: drop one of them")
+            }
+        }
+    }
+}
+
+impl std::error::Error for ServeError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::responder::Listen;
+
+    #[derive(Debug, clap::Parser)]
+    struct Words {
+        #[command(flatten)]
+        serve: ServeArgs,
+    }
+
+    fn settings(words: &[&str]) -> Result<Settings, ServeError> {
+        let words = ["serve"].iter().chain(words);
+        <Words as clap::Parser>::try_parse_from(words).unwrap().serve.settings()
+    }
+
+    #[test]
+    fn the_tutorials_server() {
+        let settings = settings(&["8989", "--encoding", "gbk", "--reply", "ok, 问题正在处理中…"]).unwrap();
+        assert_eq!(settings.listen, Listen::Everywhere(8989));
+        let reply = b"ok, \xce\xca\xcc\xe2\xd5\xfd\xd4\xda\xb4\xa6\xc0\xed\xd6\xd0\xa1\xad";
+        assert_eq!(settings.answer, Answer::Reply(reply.to_vec()));
+        assert_eq!((settings.close, settings.clients), (Close::Fin, Clients::Many));
+        assert_eq!((settings.backlog, settings.delay), (Backlog::new(128).unwrap(), Duration::ZERO));
+    }
+
+    #[test]
+    fn an_empty_value_is_an_option_not_given() {
+        let options = ["--greeting=", "--reply=", "--encoding=", "--delay=", "--backlog=", "--close="];
+        let words: Vec<&str> = ["8989", "--echo"].into_iter().chain(options).collect();
+        assert_eq!(settings(&words), settings(&["8989", "--echo"]));
+    }
+
+    #[test]
+    fn values_at_their_limits() {
+        let settings =
+            settings(&["0", "--backlog", "2147483647", "--delay", "0", "--close", "hold", "--once"]).unwrap();
+        assert_eq!(settings.backlog, Backlog::new(i32::MAX).unwrap());
+        assert_eq!((settings.close, settings.clients), (Close::Hold, Clients::One));
+    }
+
+    #[test]
+    fn mistakes_name_option_value_and_remedy() {
+        for (words, parts) in [
+            (&["--greeting", r"\q"][..], &["--greeting", r"`\q`", r"\xHH"][..]),
+            (&["--reply", r"\x4"], &["--reply", r"`\x4`"]),
+            (&["--encoding", "klingon"], &["--encoding", "`klingon`", "gbk"]),
+            (&["--encoding", "big5", "--reply", "…\u{1f600}"], &["--reply", "U+1F600", "Big5", r"\xHH"]),
+            (&["--delay", "abc"], &["--delay", "`abc`", "800ms"]),
+            (&["--delay", "-1"], &["--delay", "`-1`"]),
+            (&["--delay", "601"], &["--delay", "600 s"]),
+            (&["--backlog", "-1"], &["--backlog", "`-1`", "0 to 2147483647"]),
+            (&["--backlog", "2147483648"], &["--backlog", "`2147483648`"]),
+            (&["--close", "slam"], &["--close", "`slam`", "never-accept"]),
+            (&["--echo", "--reply", "x"], &["--echo", "--reply", "drop one"]),
+            (&["--once", "--close", "never-accept"], &["--once", "never-accept", "drop one"]),
+            (&["--greeting", "x", "--close", "never-accept"], &["--greeting", "never-accept"]),
+        ] {
+            let words: Vec<&str> = words.iter().copied().chain(["8989"]).collect();
+            let error = settings(&words).expect_err(&words.join(" ")).to_string();
+            assert!(parts.iter().all(|part| error.contains(part)), "{words:?}: {error}");
+            assert!(!error.contains('\n'), "{error}");
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! `zbx-tcp serve`: a responder whose log is standard output.
+
+use std::fmt::Display;
+use std::io::{self, ErrorKind, Write};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::{flag, low_level};
+
+use super::{Done, Exit};
+use crate::cli::serve::ServeArgs;
+use crate::plan::bytes::Charset;
+use crate::responder::{Event, Line, Log, Responder, RunError, StopHandle};
+use crate::settings::Mistake;
+
+/// Serves until SIGINT, SIGTERM or a closed stdout, all of them a good end; a caller's mistake is status 2.
+pub fn run(args: &ServeArgs) -> Done {
+    let settings = args.settings().map_err(Mistake::new)?;
+    let charset = settings.charset;
+    let mut responder = Responder::bind(settings).map_err(Mistake::new)?;
+    match serve(&mut responder, charset) {
+        Ok(()) => Ok(Exit::Good),
+        Err(RunError::Log(error)) if error.kind() == ErrorKind::BrokenPipe => Ok(Exit::Good),
+        Err(error) => Err(Mistake::new(error)),
+    }
+}
+
+fn serve(responder: &mut Responder, charset: Charset) -> Result<(), RunError> {
+    let stop = stop_on_signals().map_err(RunError::Queue)?;
+    let address = responder.local_addr().map_err(RunError::Queue)?;
+    let mut lines = Lines { out: io::stdout().lock(), charset };
+    lines.print(&format_args!("listening on {address}")).map_err(RunError::Log)?;
+    responder.run(&mut lines, &stop)
+}
+
+/// The first signal ends the loop; the second one the process, should the log's reader hold the loop up.
+fn stop_on_signals() -> io::Result<StopHandle> {
+    let stop = StopHandle::new()?;
+    for signal in [SIGINT, SIGTERM] {
+        low_level::pipe::register(signal, stop.trigger()?)?;
+    }
+    let stopping = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        flag::register_conditional_shutdown(signal, 0, Arc::clone(&stopping))?;
+        flag::register(signal, Arc::clone(&stopping))?;
+    }
+    Ok(stop)
+}
+
+/// The log on standard output, each line of it at once.
+struct Lines {
+    out: io::StdoutLock<'static>,
+    charset: Charset,
+}
+
+impl Lines {
+    fn print(&mut self, line: &dyn Display) -> io::Result<()> {
+        writeln!(self.out, "{line}")?;
+        self.out.flush()
+    }
+}
+
+impl Log for Lines {
+    fn note(&mut self, client: SocketAddr, event: &Event<'_>) -> io::Result<()> {
+        let charset = self.charset;
+        self.print(&Line { client, event, charset })
+    }
+}
