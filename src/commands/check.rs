@@ -35,6 +35,8 @@ fn default_format() -> Result<Format, settings::Mistake> {
 }
 
 fn probe(check: &Check, plan: Arc<Plan>) -> Report {
+    #[cfg(debug_assertions)]
+    panic_if_tested();
     let mut sink = One { report: None, transcript: check.transcript };
     let limits = Limits { in_flight: NonZeroUsize::MIN };
     let ran = engine::run(&mut Once::new(Arc::clone(&plan)), &mut sink, &limits, Resolver::default());
@@ -45,6 +47,15 @@ fn probe(check: &Check, plan: Arc<Plan>) -> Report {
             Report::without_trial(plan, Failure::new(Status::LocalError, text), Duration::ZERO)
         }
         (None, Ok(())) => broken(plan),
+    }
+}
+
+/// Builds for development can be told to panic, so that a test sees what Zabbix would then get.
+#[cfg(debug_assertions)]
+#[allow(clippy::panic)]
+fn panic_if_tested() {
+    if std::env::var_os("ZBX_TCP_TEST_PANIC").is_some() {
+        panic!("a test asked for it");
     }
 }
 

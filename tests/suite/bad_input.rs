@@ -124,6 +124,18 @@ fn a_reader_that_left_is_no_error() {
 }
 
 #[test]
+fn a_panic_still_yields_a_value_and_nothing_else() {
+    for (format, value) in [("up", "0"), ("status", "15"), ("time.connect", "0")] {
+        let mut command = program();
+        command.args(["check", "127.0.0.1", "1", "-o", format]).env("ZBX_TCP_TEST_PANIC", "1");
+        finish(&mut command).prints(value, 1);
+    }
+    let mut command = program();
+    command.args(["check", "127.0.0.1", "1", "-o", "json"]).env("ZBX_TCP_TEST_PANIC", "1");
+    assert!(finish(&mut command).document()["error"].as_str().unwrap().starts_with("internal error"));
+}
+
+#[test]
 fn a_full_disk_is_said_once() {
     let peer = Peer::greeting(b"x");
     let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
