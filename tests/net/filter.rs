@@ -56,7 +56,7 @@ fn every_reject_is_named(net: &Net, target: &str, from: &str) {
             format!("connect to [{target}]:{port}: {sentence}")
         };
         let ran = net.check(&[target, &port.to_string(), "-o", "json"]);
-        Verdict::of(ran, status, name, &[&whole, " ms)"]).icmp(kind, *code, from).times(&["total"]).at_once();
+        Verdict::of(ran, status, name, &[&whole, "s)"]).icmp(kind, *code, from).times(&["total"]).at_once();
     }
 }
 

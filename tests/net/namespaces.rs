@@ -13,6 +13,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{self, Receiver};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::program::{Ran, finish};
@@ -30,6 +31,8 @@ pub struct Guest {
     lines: Receiver<String>,
 }
 
+/// Held while /etc/netns comes and goes.
+static ETC: Mutex<()> = Mutex::new(());
 static COUNTER: AtomicU32 = AtomicU32::new(0);
 
 impl Net {
@@ -144,6 +147,14 @@ impl Net {
         fed(self.inside(role, "nft").args(["-f", "-"]), &table);
     }
 
+    /// Puts a file in the place of /etc/NAME for what runs in `probe` from now on (ip-netns(8)).
+    pub fn etc(&self, name: &str, text: &str) {
+        let _guard = ETC.lock().unwrap_or_else(PoisonError::into_inner);
+        let directory = format!("/etc/netns/{}", self.name("probe"));
+        std::fs::create_dir_all(&directory).unwrap();
+        std::fs::write(format!("{directory}/{name}"), text).unwrap();
+    }
+
     /// A shell script in a namespace.
     pub fn sh(&self, role: &str, script: &str) {
         run(self.inside(role, "sh").args(["-ec", script]));
@@ -184,6 +195,9 @@ impl Drop for Net {
             let _ = Command::new("ip").args(["netns", "del", &name]).output();
             let _ = std::fs::remove_dir_all(format!("/etc/netns/{name}"));
         }
+        let _guard = ETC.lock().unwrap_or_else(PoisonError::into_inner);
+        // Fails, as it should, while anybody's files are in it.
+        let _ = std::fs::remove_dir("/etc/netns");
     }
 }
 
