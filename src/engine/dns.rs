@@ -144,7 +144,7 @@ impl Resolver {
     }
 
     /// Forgets the lookup of `key`, and its answer if nobody took it.
-    pub fn cancel(&mut self, _registry: &Registry, key: usize) {
+    pub fn cancel(&mut self, key: usize) {
         match self {
             Self::Stub(stub) => stub.cancel(key),
             #[cfg(not(target_feature = "crt-static"))]

@@ -9,8 +9,9 @@ use crate::cli::check::{CheckArgs, StepArgs, StepKind};
 use crate::cli::values::{self, given};
 use crate::engine::{Names, sys, wire};
 use crate::output::Format;
-use crate::plan::bytes::{Charset, shown, unescape};
+use crate::plan::bytes::{Charset, unescape};
 use crate::plan::{Addresses, Attempts, Close, Family, Interface, Origin, Plan, Silence, Step, Want};
+use crate::printable::shown;
 use crate::target::{Host, Target};
 
 /// Everything a `check` needs.
