@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod delay;
+mod dns;
 mod filter;
 mod namespaces;
 mod neighbour;

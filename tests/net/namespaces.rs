@@ -166,6 +166,15 @@ impl Net {
         finish(command.args(["-i", env!("CARGO_BIN_EXE_zbx-tcp"), "check"]).args(words).stdin(Stdio::null()))
     }
 
+    /// The same where /etc is empty.
+    pub fn check_without_etc(&self, words: &[&str]) -> Ran {
+        // The mount is seen by this command alone: `ip netns exec` gives it a mount namespace of its own.
+        let script = r#"mount -t tmpfs none /etc && exec env -i "$@""#;
+        let mut command = self.inside("probe", "sh");
+        let command = command.args(["-ec", script, "sh", env!("CARGO_BIN_EXE_zbx-tcp"), "check"]);
+        finish(command.args(words).stdin(Stdio::null()))
+    }
+
     /// A listener on this address and port of a namespace, which says of each client `peer ADDRESS`.
     ///
     /// Its manner is a word of `listener.py`.
