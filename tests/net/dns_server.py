@@ -49,7 +49,8 @@ def answer(message, name, kind, end):
 
 def serve(message, client):
     name, kind, end = read_question(message)
-    print("question", name, {A: "A", AAAA: "AAAA"}.get(kind, kind), flush=True)
+    # One write, since threads share the output.
+    sys.stdout.write(f"question {name} {({A: 'A', AAAA: 'AAAA'}).get(kind, kind)}\n")
     if name.startswith("slow-"):
         wait, name = name[5:].split(".", 1)
         time.sleep(int(wait) / 1000)

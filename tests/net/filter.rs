@@ -171,6 +171,24 @@ fn rejects_of_the_own_firewall_are_our_own_addresses() {
     Verdict::of(json(&net, TARGET, "300"), 3, "refused", &["RST"]).no_icmp().at_once();
 }
 
+/// A path that refuses every other connect: what comes of several attempts.
+#[test]
+fn a_lossy_path_shows_in_the_attempts() {
+    let Some(net) = Net::direct() else { return };
+    let _listener = net.listen("target", TARGET, 80, "hold");
+    net.nft(
+        "target",
+        "input",
+        &["tcp dport 80 tcp flags syn numgen inc mod 2 1 reject with icmp type host-prohibited"],
+    );
+    let words = [TARGET, "80", "-o", "json", "-n", "4", "-i", "100ms"];
+    let verdict = Verdict::of(net.check(&words), 0, "ok", &[]).no_icmp().times(&["total", "connect"]);
+    let attempts = &verdict.document()["attempts"];
+    assert_eq!((&attempts["sent"], &attempts["ok"], &attempts["loss"]), (&4.into(), &2.into(), &0.5.into()));
+    let parts = ["2 of 4 attempts succeeded, 3 are required", "10.77.0.2 says host administratively prohibited"];
+    Verdict::of(net.check(&[&words[..], &["--require", "3"]].concat()), 4, "unreachable", &parts);
+}
+
 #[test]
 fn a_prohibition_is_closed_where_closed_is_wanted() {
     let Some(net) = Net::routed() else { return };

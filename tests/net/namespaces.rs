@@ -10,6 +10,7 @@
 //! The same in IPv6 below fd77:0:0:0::/64 and fd77:0:0:1::/64, and fe80:: on every wire.
 
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::MetadataExt;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{self, Receiver};
@@ -155,6 +156,15 @@ impl Net {
         std::fs::write(format!("{directory}/{name}"), text).unwrap();
     }
 
+    /// How many packets the only `counter` at a hook of a namespace has seen.
+    pub fn counted(&self, role: &str, hook: &str) -> u32 {
+        let mut list = self.inside(role, "nft");
+        let text = list.args(["list", "chain", "inet", hook, hook]).output().unwrap().stdout;
+        let text = String::from_utf8(text).unwrap();
+        let number = text.split("counter packets ").nth(1).and_then(|rest| rest.split(' ').next());
+        number.and_then(|number| number.parse().ok()).expect("a counter")
+    }
+
     /// A shell script in a namespace.
     pub fn sh(&self, role: &str, script: &str) {
         run(self.inside(role, "sh").args(["-ec", script]));
@@ -234,8 +244,7 @@ impl Drop for Guest {
 
 /// What this machine lacks, if anything.
 fn lack() -> Option<String> {
-    let uid = Command::new("id").arg("-u").output().ok()?;
-    if uid.stdout.trim_ascii() != b"0" {
+    if !std::fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0) {
         return Some("network namespaces need root".to_owned());
     }
     for (program, word) in [("ip", "-V"), ("nft", "-v"), ("python3", "-V")] {

@@ -21,6 +21,23 @@ fn open_and_closed_in_both_families() {
     }
 }
 
+/// A server that greets must not see an RST (it blocks clients that do so), unless it is asked for.
+#[test]
+fn a_polite_close_sends_no_rst() {
+    let Some(net) = Net::direct() else { return };
+    let _v4 = net.listen("target", "10.77.0.2", 80, "greet");
+    let _v6 = net.listen("target", "fd77::2", 80, "greet");
+    net.nft("target", "input", &["tcp flags & rst == rst counter"]);
+    for target in ["10.77.0.2", "fd77::2"] {
+        for words in [&[][..], &["--expect", "2"], &["--expect", "wrong", "-t", "300ms"], &["-n", "3", "-i", "10ms"]] {
+            net.check(&[&[target, "80"], words].concat());
+        }
+    }
+    assert_eq!(net.counted("target", "input"), 0);
+    net.check(&["10.77.0.2", "80", "--close", "rst"]).prints("1", 0);
+    assert_eq!(net.counted("target", "input"), 1);
+}
+
 #[test]
 fn a_silent_service_is_a_read_timeout() {
     let Some(net) = Net::direct() else { return };

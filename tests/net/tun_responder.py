@@ -4,6 +4,7 @@ The port says how it behaves:
     1 to 999     the SYN-ACK comes after so many milliseconds
     1000 + N     N SYNs are lost, the next is answered at once
     2000 + MS    the RST comes after so many milliseconds
+    3000 + CODE  10.77.9.254 says ICMP type 3 with this code; from 3100 on type 11, from 3200 on type 12
 Data is acknowledged and forgotten; a FIN is answered by ACK and FIN. Says `ready`.
 """
 
@@ -39,6 +40,15 @@ def segment(source, target, sport, dport, sequence, acknowledged, flags):
     return ip[:10] + struct.pack("!H", checksum(ip)) + ip[12:] + tcp
 
 
+def icmp(original, kind, code):
+    """RFC 792: the message quotes the IP header and eight bytes."""
+    body = struct.pack("!BBHI", kind, code, 0, 0) + original[:28]
+    body = body[:2] + struct.pack("!H", checksum(body)) + body[4:]
+    router = bytes([10, 77, 9, 254])
+    ip = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(body), 0, 0, 64, 1, 0) + router + original[12:16]
+    return ip[:10] + struct.pack("!H", checksum(ip)) + ip[12:] + body
+
+
 def answer(packet, syns):
     """The milliseconds to wait and the segment to send then; nothing where silence is the answer."""
     if packet[0] != 0x45 or packet[9] != 6:
@@ -56,6 +66,9 @@ def answer(packet, syns):
     if flags & SYN:
         number = syns.setdefault((source, sport, dport), 0)
         syns[source, sport, dport] += 1
+        if dport >= 3000:
+            kind = (3, 11, 12)[(dport - 3000) // 100]
+            return 0, icmp(packet, kind, dport % 100)
         if dport >= 2000:
             return dport - 2000, back(RST | ACK, 1, 0)
         if dport >= 1000:
