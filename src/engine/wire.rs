@@ -85,7 +85,8 @@ impl Wire {
     fn finish_with_error(&self, error: &io::Error, took: Duration) -> Finish {
         let info = self.tcp_info();
         let was_open = info.is_some_and(|info| !info.rtt.is_zero());
-        if was_open && matches!(error.raw_os_error(), Some(libc::ECONNRESET | libc::EPIPE)) {
+        // A reset, or an ICMP error for our ACK, of which the error queue has nothing: it was open all the same.
+        if was_open {
             return Finish::ConnectedThenLost(self.source(), info, lost_failure(self.remote, error));
         }
         let icmp = sys::take_icmp_error(self.socket.as_fd());

@@ -84,6 +84,30 @@ fn an_icmp_error_that_passes_does_not_end_a_dialogue() {
     }
 }
 
+/// The firewall lets SYN and SYN-ACK pass and refuses our ACK: it was open, and who is told so must not read `closed`,
+/// nor that this machine has no permission (EACCES, in IPv6).
+#[test]
+fn a_refused_ack_does_not_close_what_was_open() {
+    let Some(net) = Net::direct() else { return };
+    let _listener = net.listen("target", "::", 80, "greet");
+    net.nft(
+        "target",
+        "input",
+        &["tcp flags & (syn | ack | psh | fin | rst) == ack reject with icmpx admin-prohibited"],
+    );
+    for target in ["10.77.0.2", "fd77::2"] {
+        let verdict = Verdict::of(net.check(&[target, "80", "-o", "json"]), 0, "ok", &[]);
+        verdict.times(&["total", "connect"]).no_icmp().at_once();
+        let ran = net.check(&[target, "80", "-o", "json", "--expect-closed"]);
+        Verdict::of(ran, 16, "unexpectedly_open", &["accepts connections"]).at_once();
+        // The error ends the dialogue, or comes when it is only a hint any more.
+        let document = net.check(&[target, "80", "-o", "json", "-t", "400ms", "--expect", "220"]).document();
+        let status = document["status_name"].as_str().unwrap();
+        assert!(["reset", "read_timeout"].contains(&status), "{document}");
+        assert!(document["time"]["connect"].is_f64(), "{document}");
+    }
+}
+
 /// The firewall lets the handshake pass and drops what comes then.
 #[test]
 fn a_path_that_breaks_after_the_handshake_is_a_read_timeout() {
