@@ -12,7 +12,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use super::sys::{self, TcpInfo};
 use crate::failure::{Failure, IcmpFact, Status, brief};
-use crate::plan::{Close, Plan};
+use crate::plan::{Close, Origin, Plan};
 
 /// One connection.
 #[derive(Debug)]
@@ -141,14 +141,19 @@ impl Wire {
     }
 }
 
-/// Whether this machine has a route to the address; sends nothing (a UDP connect only looks the route up).
-pub fn has_route(address: IpAddr) -> bool {
-    let any: IpAddr = match address {
-        IpAddr::V4(_) => std::net::Ipv4Addr::UNSPECIFIED.into(),
-        IpAddr::V6(_) => std::net::Ipv6Addr::UNSPECIFIED.into(),
-    };
+/// Whether this machine has a route to the address, through the origin's interface if it names one; sends nothing (a
+/// UDP connect only looks the route up).
+pub fn has_route(address: IpAddr, origin: &Origin) -> bool {
     // Port 9 is discard (RFC 863); nothing is sent to it.
-    UdpSocket::bind((any, 0)).and_then(|socket| socket.connect((address, 9))).is_ok()
+    let remote = SocketAddr::new(address, 9);
+    let look_up = || {
+        let socket = Socket::new(Domain::for_address(remote), Type::DGRAM, None)?;
+        if let Some(interface) = &origin.interface {
+            socket.bind_device(Some(interface.name.as_bytes()))?;
+        }
+        socket.connect(&remote.into())
+    };
+    look_up().is_ok()
 }
 
 /// Whether this host has the address; sends nothing.
