@@ -71,7 +71,7 @@ pub fn check(args: &CheckArgs, default_format: Format) -> Result<Check, Mistake>
         Some(label) => Charset::from_label(label).map_err(|why| Mistake::in_option("--encoding", why))?,
         None => Charset::default(),
     };
-    let source = source(args)?;
+    let source = source(args, &target.host)?;
     let mut plan = Plan::connect(target);
     plan.family = family(args, &plan, source)?;
     plan.addresses = choice("--addresses", &args.addresses, &[("first", Addresses::First), ("all", Addresses::All)])?
@@ -116,15 +116,19 @@ fn number(option: &str, value: &Option<String>) -> Result<Option<NonZeroU32>, Mi
     number.map(Some).ok_or_else(refused)
 }
 
-fn source(args: &CheckArgs) -> Result<Option<IpAddr>, Mistake> {
+fn source(args: &CheckArgs, host: &Host) -> Result<Option<IpAddr>, Mistake> {
     let Some(word) = given(&args.source) else { return Ok(None) };
     let refused = |why: &str| Mistake::in_option("--source", format!("`{}` {why}", shown(word, 60)));
     let address: IpAddr = word.parse().map_err(|_| refused("is not an IPv4 or IPv6 address"))?;
     if address.is_unspecified() || address.is_multicast() {
         return Err(refused("is not the address of a host"));
     }
-    let interface = given(&args.interface).and_then(sys::interface_index);
-    match wire::has_address(address, interface) {
+    // Where a link-local source is looked for; a name that is wrong is its own option's mistake.
+    let scope = match host {
+        Host::Zoned(_, zone) => zone_index(zone).ok(),
+        _ => given(&args.interface).and_then(sys::interface_index),
+    };
+    match wire::has_address(address, scope) {
         Ok(()) => Ok(Some(address)),
         Err(_) => Err(refused("is not an address of this host: `ip address` lists them")),
     }

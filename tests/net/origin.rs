@@ -95,11 +95,37 @@ fn an_address_of_an_interface_that_is_down() {
     }
 }
 
+/// A name has an address in each family, and only the IPv4 one has a route through this interface.
+#[test]
+fn the_family_is_that_of_a_route_through_the_interface() {
+    let Some(net) = Net::fork() else { return };
+    net.etc("hosts", "fd77::2 dual\n10.99.0.1 dual\n");
+    net.ip("other", &["addr add 10.99.0.1/32 dev lo"]);
+    net.ip("probe", &["route add 10.99.0.1 via 10.77.1.2"]);
+    let _target = net.listen("target", "fd77::2", 80, "hold");
+    let _other = net.listen("other", "10.99.0.1", 80, "hold");
+    for (words, address) in [
+        (&["--interface", "wire1"][..], "10.99.0.1"),
+        (&["--interface", "wire0"], "fd77::2"),
+        (&[], "fd77::2"),
+        (&["--interface", "wire1", "-4"], "10.99.0.1"),
+    ] {
+        let verdict = Verdict::of(net.check(&[&["dual", "80", "-o", "json"], words].concat()), 0, "ok", &[]);
+        assert_eq!(verdict.document()["address"], address, "{words:?}");
+    }
+}
+
 #[test]
 fn a_link_local_address_needs_its_zone() {
     let Some(net) = Net::direct() else { return };
     let listener = net.listen("target", "::", 80, "hold");
-    for words in [&["fe80::2%wire0", "80"][..], &["[fe80::2%wire0]:80"], &["fe80::2", "80", "--interface", "wire0"]] {
+    for words in [
+        &["fe80::2%wire0", "80"][..],
+        &["[fe80::2%wire0]:80"],
+        &["fe80::2", "80", "--interface", "wire0"],
+        &["fe80::2%wire0", "80", "--source", "fe80::1"],
+        &["fe80::2", "80", "--interface", "wire0", "--source", "fe80::1"],
+    ] {
         let verdict = Verdict::of(net.check(&[words, &["-o", "json"]].concat()), 0, "ok", &[]);
         assert_eq!((&verdict.document()["source"], &verdict.document()["family"]), (&"fe80::1".into(), &6.into()));
         assert_eq!(listener.line(), "peer fe80::1");
