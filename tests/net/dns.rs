@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::namespaces::{Guest, Net};
+use crate::guest::Guest;
+use crate::namespaces::Net;
 use crate::program::Ran;
 use crate::verdict::Verdict;
 

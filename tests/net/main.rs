@@ -6,6 +6,8 @@
 mod delay;
 mod dns;
 mod filter;
+mod guest;
+mod icmp;
 mod namespaces;
 mod neighbour;
 mod origin;

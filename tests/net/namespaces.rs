@@ -9,14 +9,13 @@
 //! ```
 //! The same in IPv6 below fd77:0:0:0::/64 and fd77:0:0:1::/64, and fe80:: on every wire.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::os::unix::fs::MetadataExt;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::mpsc::{self, Receiver};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
 
+use crate::guest::Guest;
 use crate::program::{Ran, finish};
 use crate::support;
 
@@ -24,12 +23,6 @@ use crate::support;
 pub struct Net {
     id: String,
     roles: Vec<&'static str>,
-}
-
-/// A program that runs in a namespace until it is dropped.
-pub struct Guest {
-    child: Child,
-    lines: Receiver<String>,
 }
 
 /// Held while /etc/netns comes and goes.
@@ -217,28 +210,6 @@ impl Drop for Net {
         let _guard = ETC.lock().unwrap_or_else(PoisonError::into_inner);
         // Fails, as it should, while anybody's files are in it.
         let _ = std::fs::remove_dir("/etc/netns");
-    }
-}
-
-impl Guest {
-    fn start(command: &mut Command) -> Self {
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
-        let out = BufReader::new(child.stdout.take().unwrap());
-        let (send, lines) = mpsc::channel();
-        std::thread::spawn(move || out.lines().map_while(Result::ok).try_for_each(|line| send.send(line)));
-        Self { child, lines }
-    }
-
-    /// Its next line of output.
-    pub fn line(&self) -> String {
-        self.lines.recv_timeout(Duration::from_secs(10)).expect("a line of the guest")
-    }
-}
-
-impl Drop for Guest {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 
