@@ -23,7 +23,7 @@ use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 use slab::Slab;
 
-use crate::plan::Plan;
+use crate::plan::{Origin, Plan};
 use crate::report::Report;
 use crate::source::Source;
 use dns::files::Files;
@@ -428,7 +428,7 @@ impl<'k, K: Sink> Engine<'k, K> {
                 Ok(addresses) => {
                     let at = now.saturating_duration_since(entry.session.started());
                     self.sink.observe(entry.session.plan(), at, Observed::Answer(&addresses));
-                    let chosen = in_order(&addresses);
+                    let chosen = in_order(&addresses, &entry.session.plan().origin);
                     self.handle(place, Event::Resolved(&chosen), now);
                 }
                 Err(failure) => self.handle(place, Event::Unresolved(failure), now),
@@ -537,10 +537,10 @@ impl<'k, K: Sink> Engine<'k, K> {
     }
 }
 
-/// A name's addresses in the order to try them: IPv6 first where this machine has a route to it.
-fn in_order(addresses: &Addresses) -> Vec<IpAddr> {
+/// A name's addresses in the order to try them: IPv6 first where this machine has a route to it from this origin.
+fn in_order(addresses: &Addresses, origin: &Origin) -> Vec<IpAddr> {
     let v4 = addresses.v4.iter().copied().map(IpAddr::from);
     let v6 = addresses.v6.iter().copied().map(IpAddr::from);
-    let v6_first = addresses.v6.first().is_some_and(|address| wire::has_route((*address).into()));
+    let v6_first = addresses.v6.first().is_some_and(|address| wire::has_route((*address).into(), origin));
     if v6_first { v6.chain(v4).collect() } else { v4.chain(v6).collect() }
 }

@@ -238,8 +238,9 @@ impl Session {
     fn socket_address(&self, address: IpAddr) -> SocketAddr {
         let port = self.plan.target.port.get();
         match address {
-            IpAddr::V6(v6) => SocketAddrV6::new(v6, port, 0, self.plan.scope_id()).into(),
-            IpAddr::V4(_) => SocketAddr::new(address, port),
+            // Only these need it; the others would be shown with the interface's number as their zone.
+            IpAddr::V6(v6) if v6.is_unicast_link_local() => SocketAddrV6::new(v6, port, 0, self.plan.scope_id()).into(),
+            _ => SocketAddr::new(address, port),
         }
     }
 

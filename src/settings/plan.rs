@@ -22,8 +22,8 @@ pub type AskedFamily = Option<(Family, &'static str)>;
 pub fn plan(target: Target, wishes: &Wishes, family: AskedFamily) -> Result<Plan, Vec<Mistake>> {
     let spoken = dialogue(wishes)?;
     let one = |mistake| vec![mistake];
-    let source = source(wishes).map_err(one)?;
     let defaults = Plan::connect(target);
+    let source = source(wishes, &defaults.target.host).map_err(one)?;
     let timeout = wishes.timeout.unwrap_or(defaults.timeout);
     let plan = Plan {
         family: asked_family(&defaults, source, family).map_err(one)?,
@@ -42,15 +42,19 @@ pub fn plan(target: Target, wishes: &Wishes, family: AskedFamily) -> Result<Plan
     refuse_contradictions(plan).map_err(one)
 }
 
-fn source(wishes: &Wishes) -> Result<Option<IpAddr>, Mistake> {
+fn source(wishes: &Wishes, host: &Host) -> Result<Option<IpAddr>, Mistake> {
     let Some(Written { place, text }) = &wishes.source else { return Ok(None) };
     let refused = |why: &str| Mistake::at(place, format!("`{}` {why}", shown(text, 60)));
     let address: IpAddr = text.parse().map_err(|_| refused("is not an IPv4 or IPv6 address"))?;
     if address.is_unspecified() || address.is_multicast() {
         return Err(refused("is not the address of a host"));
     }
-    let interface = wishes.interface.as_ref().and_then(|interface| sys::interface_index(&interface.text));
-    match wire::has_address(address, interface) {
+    // Where a link-local source is looked for; a name that is wrong is its own option's mistake.
+    let scope = match host {
+        Host::Zoned(_, zone) => zone_index(zone).ok(),
+        _ => wishes.interface.as_ref().and_then(|interface| sys::interface_index(&interface.text)),
+    };
+    match wire::has_address(address, scope) {
         Ok(()) => Ok(Some(address)),
         Err(_) => Err(refused("is not an address of this host: `ip address` lists them")),
     }
