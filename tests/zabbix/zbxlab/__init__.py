@@ -2,5 +2,5 @@
 
 Data flow: `release` says what a Zabbix release needs, `apt` what this machine's package sources are,
 `build` makes a chroot of both (once), `init` runs it as process 1 of a PID namespace, `lab` starts and ends that.
-`api`, `peers` and `verdict` are for scenarios, which run inside the network namespace.
+`api`, `hosts`, `peers` and `verdict` are for scenarios, which run inside the network namespace.
 """

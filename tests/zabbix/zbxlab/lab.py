@@ -18,6 +18,7 @@ TOOLS = ("unshare", "nsenter", "chroot", "mount", "umount", "ip")
 BUILD_NAMESPACES = ("--mount", "--pid")
 LAB_NAMESPACES = ("--mount", "--pid", "--net", "--ipc", "--uts")
 START_TIMEOUT = 90
+END_TIMEOUT = 20
 
 
 def up(release, binary=None):
@@ -29,8 +30,8 @@ def up(release, binary=None):
             raise LabError(f"Zabbix {release.zabbix} is already up; end it with: lab down {release.zabbix}")
         if not built(release, place):
             build(release, place)
+        start(release, place)
         try:
-            start(release, place)
             if binary:
                 install(release, binary)
         except BaseException:
@@ -99,7 +100,7 @@ def build(release, place):
     try:
         status = builder.wait()
     except BaseException:
-        # unshare takes its child, and that the PID namespace, along.
+        # With unshare dies its child, and with that the PID namespace.
         builder.kill()
         builder.wait()
         raise
@@ -115,27 +116,41 @@ def start(release, place):
     place.pid_file.unlink(missing_ok=True)
     holder = spawn(LAB_NAMESPACES, "zbxlab.init", release.zabbix, place.directory, log=place.log("init"))
     deadline = time.monotonic() + START_TIMEOUT
-    while not place.ready.exists():
-        if holder.poll() is not None or time.monotonic() > deadline:
-            for name in ("init", "database", "server", "frontend"):
-                show_tail(place.log(name), 15)
-            raise LabError(f"Zabbix {release.zabbix} did not start")
-        time.sleep(0.05)
+    try:
+        while not place.ready.exists():
+            if holder.poll() is not None or time.monotonic() > deadline:
+                for name in ("init", "database", "server", "frontend"):
+                    show_tail(place.log(name), 15)
+                raise LabError(f"Zabbix {release.zabbix} did not start")
+            time.sleep(0.05)
+    except BaseException:
+        # Its child is process 1, which may not have said its pid yet.
+        holder.kill()
+        end(place)
+        raise
 
 
 def end(place):
-    """Kill process 1; the kernel does the rest. Waits until the namespace is empty."""
+    """Kill process 1; the kernel does the rest. Returns when the namespace is empty."""
     pid = place.pid()
     if pid:
         os.kill(pid, signal.SIGKILL)
-        deadline = time.monotonic() + 20
-        while place.pid():
-            reap()
-            if time.monotonic() > deadline:
-                raise LabError(f"process {pid} of the lab does not end")
-            time.sleep(0.02)
+    deadline = time.monotonic() + END_TIMEOUT
+    while place.pid() or not childless():
+        if time.monotonic() > deadline:
+            raise LabError(f"process {pid} of the lab does not end")
+        time.sleep(0.02)
     place.pid_file.unlink(missing_ok=True)
     place.ready.unlink(missing_ok=True)
+
+
+def childless():
+    """Buries the unshare process, if it was ours, so that nothing is left even as a zombie."""
+    try:
+        os.waitpid(-1, os.WNOHANG)
+    except ChildProcessError:
+        return True
+    return False
 
 
 def running(place):
@@ -153,14 +168,6 @@ def spawn(namespaces, module, *words, log):
         return subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd="/", env=env, start_new_session=True
         )
-
-
-def reap():
-    """Bury the unshare process if it was ours, so that nothing is left even as a zombie."""
-    try:
-        os.waitpid(-1, os.WNOHANG)
-    except ChildProcessError:
-        pass
 
 
 def show_tail(log, lines=40):

@@ -60,6 +60,8 @@ class Place:
 
 
 def start_time(pid):
-    """Field 22 of /proc/PID/stat (proc(5)), in clock ticks since boot."""
-    stat = Path(f"/proc/{pid}/stat").read_text()
-    return stat.rpartition(")")[2].split()[19]
+    """Field 22 of /proc/PID/stat (proc(5)), in clock ticks since boot; OSError when the process has ended."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    if fields[0] in "ZX":
+        raise ProcessLookupError(f"process {pid} has ended")
+    return fields[19]

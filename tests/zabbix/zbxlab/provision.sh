@@ -41,7 +41,7 @@ as_postgres "$postgresql_bin/pg_ctl" --pgdata "$data" --wait start
 sql --command 'CREATE ROLE zabbix LOGIN'
 sql --command 'CREATE DATABASE zabbix OWNER zabbix TEMPLATE template0 ENCODING UTF8'
 for part in schema images data; do
-    zcat "/usr/share/zabbix-server-pgsql/$part.sql.gz" | sql --single-transaction --username zabbix --dbname zabbix
+    zcat "/usr/share/zabbix-server-pgsql/$part.sql.gz" | sql --username zabbix --dbname zabbix
 done
 # The host "Zabbix server" has an agent that is not here.
 sql --username zabbix --dbname zabbix --command "UPDATE hosts SET status = 1 WHERE host = 'Zabbix server'"
