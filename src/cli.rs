@@ -23,4 +23,6 @@ pub enum Command {
     Check(Box<check::CheckArgs>),
     /// A small TCP responder, to test a path or a check before the real service exists
     Serve(serve::ServeArgs),
+    /// See every kind of result on loopback, in two seconds, without root
+    Demo,
 }

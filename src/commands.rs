@@ -3,6 +3,7 @@
 //! Only here is standard output written.
 
 mod check;
+mod demo;
 mod serve;
 
 use std::ffi::OsString;
@@ -14,7 +15,7 @@ use clap::{CommandFactory, Parser};
 
 use crate::cli::{Cli, Command, check::long_help};
 use crate::output::text::Paint;
-use crate::plan::bytes::push_escaped;
+use crate::printable::push_escaped;
 use crate::settings::Mistake;
 
 /// How a command ended.
@@ -48,6 +49,7 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> Exit {
     let done = match cli.command {
         Command::Check(args) => check::run(&args),
         Command::Serve(args) => serve::run(&args),
+        Command::Demo => demo::run(),
     };
     done.unwrap_or_else(|mistake| complain(&mistake.to_string()))
 }

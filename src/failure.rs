@@ -269,9 +269,11 @@ impl fmt::Display for Failure {
     }
 }
 
-/// A duration for a sentence: `0.4 ms`, `12.3 ms`, `2.50 s`.
+/// A duration for a sentence: `34 us`, `0.4 ms`, `12.3 ms`, `2.50 s`.
 pub fn brief(duration: Duration) -> String {
-    if duration < Duration::from_secs(1) {
+    if duration < Duration::from_micros(100) {
+        format!("{} us", duration.as_micros())
+    } else if duration < Duration::from_secs(1) {
         format!("{:.1} ms", duration.as_secs_f64() * 1000.0)
     } else {
         format!("{:.2} s", duration.as_secs_f64())

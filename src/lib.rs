@@ -1,4 +1,52 @@
 //! zbx-tcp: does this TCP service answer, how fast, and if not, why?
+//!
+//! This page is the map of the house. The program is `main.rs`, a few lines; the library is the product.
+//!
+//! # The way a probe takes
+//!
+//! ```text
+//! argv               cli        what is typed
+//!   |                settings   what it means: one merge, every mistake of the caller is said here
+//!   v
+//! Plan               plan       what one probe is to do; a plan that exists can be run
+//!   |                source     where plans come from
+//!   v
+//! engine::run        engine     the only code that probes, one path for 1 and for 10 000 targets
+//!   |                           a sink gets a report for each plan
+//!   v
+//! Report             report     what was measured, with its failure if there is one
+//!   |                output     pure functions from a report to bytes
+//!   v
+//! value | JSON | text           commands print it and pick the exit status
+//! ```
+//!
+//! # The rooms
+//!
+//! * [`target`]: hosts, ports, and how they may be written. [`plan`]: what to do, [`plan::bytes`] how bytes are
+//!   written. [`failure`]: the table of statuses, and failures as data. [`report`]: what was found; [`stats`]:
+//!   statistics over several attempts; [`printable`]: texts that are safe on one line.
+//! * [`engine`]: the loop. [`engine::session`] is one probe as a state machine without I/O, [`engine::dialogue`] its
+//!   step interpreter, [`engine::wire`] the sockets, [`engine::dns`] names, [`engine::timers`] deadlines, and
+//!   [`engine::sys`] the only `unsafe` code.
+//! * [`output`]: [`output::metrics`] is the table of everything published; [`output::value`], [`output::document`] and
+//!   [`output::text`] are the formats made from it.
+//! * [`responder`]: the other side of a connection, for `serve` and `demo`.
+//! * [`cli`], [`settings`], [`commands`]: the front ends; [`source`]: where the engine gets its plans.
+//!
+//! Rooms that later work will add: `policy` (who may be probed), `agent2` (the plugin protocol), `listeners` (this
+//! machine's sockets), `engine::tls` and `x509`.
+//!
+//! # Which way arrows point
+//!
+//! `commands` use everything; `settings` use `cli`, `plan`, `output` (the names of formats) and ask `engine` what this
+//! machine has (interfaces, addresses); `engine` uses `source`, `plan`, `report`, `failure`, `stats`, `target`;
+//! `output` uses `plan`, `report`, `failure`, `stats`. `engine` and `output` do not know each other. Input and output
+//! live in `engine::{wire, dns, sys}`, `responder` and `commands`; the rest is pure and takes the time as an argument.
+//! A test holds these rules.
+//!
+//! Failures of a probe are data ([`failure::Failure`] in a [`report::Report`]), never `Err`; `Err` is for a caller's
+//! mistake ([`settings::Mistake`]) and for this machine.
+
 pub mod cli;
 pub mod commands;
 pub mod engine;
@@ -6,6 +54,7 @@ pub mod failure;
 mod nearest;
 pub mod output;
 pub mod plan;
+pub mod printable;
 pub mod report;
 pub mod responder;
 pub mod settings;

@@ -56,7 +56,7 @@ impl UnknownFormat {
     fn new(word: &str) -> Self {
         let known = ["json", "text"].into_iter().chain(METRICS.iter().map(|metric| metric.path));
         let nearest = crate::nearest::nearest(word, known);
-        Self { word: crate::plan::bytes::shown(word, 40), nearest }
+        Self { word: crate::printable::shown(word, 40), nearest }
     }
 }
 

@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use super::{Done, Exit, paint, print};
 use crate::cli::check::CheckArgs;
-use crate::engine::dns::Resolver;
 use crate::engine::{self, Limits, Observed, Sink};
 use crate::failure::{Failure, Status};
 use crate::output::{self, Format};
@@ -35,9 +34,11 @@ fn default_format() -> Result<Format, settings::Mistake> {
 }
 
 fn probe(check: &Check, plan: Arc<Plan>) -> Report {
+    #[cfg(debug_assertions)]
+    panic_if_tested();
     let mut sink = One { report: None, transcript: check.transcript };
     let limits = Limits { in_flight: NonZeroUsize::MIN };
-    let ran = engine::run(&mut Once::new(Arc::clone(&plan)), &mut sink, &limits, Resolver::default());
+    let ran = engine::run(&mut Once::new(Arc::clone(&plan)), &mut sink, &limits, check.resolver.names());
     match (sink.report, ran) {
         (Some(report), _) => report,
         (None, Err(error)) => {
@@ -45,6 +46,15 @@ fn probe(check: &Check, plan: Arc<Plan>) -> Report {
             Report::without_trial(plan, Failure::new(Status::LocalError, text), Duration::ZERO)
         }
         (None, Ok(())) => broken(plan),
+    }
+}
+
+/// Builds for development can be told to panic, so that a test sees what Zabbix would then get.
+#[cfg(debug_assertions)]
+#[allow(clippy::panic)]
+fn panic_if_tested() {
+    if std::env::var_os("ZBX_TCP_TEST_PANIC").is_some() {
+        panic!("a test asked for it");
     }
 }
 

@@ -101,13 +101,17 @@ impl Attempt {
 
     /// This machine could not open it for now.
     pub fn blocked(&mut self, why: Failure) {
-        self.state = State::Waiting(Some(why));
+        if self.is_waiting() {
+            self.state = State::Waiting(Some(why));
+        }
     }
 
     /// The SYN left at this moment.
     pub fn opened(&mut self, at: Instant) {
-        self.started = at;
-        self.state = State::Connecting;
+        if self.is_waiting() {
+            self.started = at;
+            self.state = State::Connecting;
+        }
     }
 
     /// The handshake completed.
@@ -119,6 +123,9 @@ impl Attempt {
         now: Instant,
         wishes: &mut Wishes,
     ) {
+        if !self.is_connecting() {
+            return;
+        }
         let connect = now.saturating_duration_since(self.started);
         self.trial.connect = Some(connect);
         self.trial.source = source;
@@ -153,7 +160,7 @@ impl Attempt {
         match self.state {
             State::Talking(_) => {
                 let failure = self.unfinished(plan, "the peer closed the connection", Status::Closed);
-                self.decide(plan, Some(failure), now, wishes);
+                self.decide(plan, Some(failure), now);
                 self.leave(Close::Fin, wishes);
             }
             State::Draining(_) => self.leave(Close::Fin, wishes),
@@ -166,12 +173,12 @@ impl Attempt {
         match self.state {
             State::Waiting(_) | State::Connecting => {
                 self.trial.tcp = info.map(|info| facts_while_connecting(&info));
-                self.decide(plan, Some(failure), now, wishes);
+                self.decide(plan, Some(failure), now);
                 self.leave(Close::Fin, wishes);
             }
             State::Talking(_) => {
                 let text = format!("{}{}", self.step_prefix(plan), failure.text);
-                self.decide(plan, Some(Failure { text, ..failure }), now, wishes);
+                self.decide(plan, Some(Failure { text, ..failure }), now);
                 self.leave(Close::Fin, wishes);
             }
             State::Draining(_) => self.leave(Close::Fin, wishes),
@@ -200,7 +207,7 @@ impl Attempt {
         };
         if let Some(failure) = failure {
             self.trial.tcp = self.trial.tcp.or(info.map(|info| facts_while_connecting(&info)));
-            self.decide(plan, Some(failure), now, wishes);
+            self.decide(plan, Some(failure), now);
         }
         self.leave(Close::Fin, wishes);
     }
@@ -219,18 +226,7 @@ impl Attempt {
                 Some(Failure::new(Status::Mismatch, text))
             }
         };
-        self.decide(plan, failure, now, wishes);
-    }
-
-    /// Fixes the verdict and starts to leave.
-    fn decide(&mut self, plan: &Plan, failure: Option<Failure>, now: Instant, wishes: &mut Wishes) {
-        self.trial.total = now.saturating_duration_since(self.started);
-        if let (State::Talking(since), false) = (&self.state, plan.steps.is_empty()) {
-            self.trial.dialogue = failure.is_none().then(|| now.saturating_duration_since(*since));
-            self.trial.step = Some(self.dialogue.step(&plan.steps));
-        }
-        self.trial.response = self.dialogue.response();
-        self.trial.failure = failure;
+        self.decide(plan, failure, now);
         match plan.close {
             Close::Rst => self.leave(Close::Rst, wishes),
             Close::Fin => {
@@ -238,6 +234,17 @@ impl Attempt {
                 self.state = State::Draining(now + DRAIN);
             }
         }
+    }
+
+    /// Fixes the verdict; how to leave is the caller's to say.
+    fn decide(&mut self, plan: &Plan, failure: Option<Failure>, now: Instant) {
+        self.trial.total = now.saturating_duration_since(self.started);
+        if let (State::Talking(since), false) = (&self.state, plan.steps.is_empty()) {
+            self.trial.dialogue = failure.is_none().then(|| now.saturating_duration_since(*since));
+            self.trial.step = Some(self.dialogue.step(&plan.steps));
+        }
+        self.trial.response = self.dialogue.response();
+        self.trial.failure = failure;
     }
 
     /// Takes what the peer says while we leave: shown where nothing was expected, and bounded.

@@ -273,7 +273,10 @@ fn verdict(plan: &Plan, attempts: &[Attempt]) -> Option<Failure> {
     if u32::try_from(ok).unwrap_or(u32::MAX) >= required {
         return None;
     }
-    let last = failures().flatten().last()?;
+    let Some(last) = failures().flatten().last() else {
+        let text = format!("only {ok} attempts could begin before the deadline, {required} are required");
+        return Some(Failure::new(Status::NotTried, text));
+    };
     if required == 1 {
         return Some(last);
     }

@@ -19,6 +19,8 @@ use crate::plan::{Close, Plan};
 pub struct Wire {
     socket: Socket,
     remote: SocketAddr,
+    /// What connect(2) itself said: over loopback, and where there is no route, the answer can be there at once.
+    answered: Option<i32>,
 }
 
 /// Why a connection could not even be begun.
@@ -47,16 +49,20 @@ impl Wire {
     /// Sends the SYN.
     pub fn open(plan: &Plan, remote: SocketAddr) -> Result<Self, OpenError> {
         let socket = prepared(plan, remote).map_err(|(operation, error)| local_failure(operation, remote, &error))?;
-        match socket.connect(&remote.into()) {
-            Ok(()) => Ok(Self { socket, remote }),
-            Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => Ok(Self { socket, remote }),
-            Err(error) if is_exhaustion(&error) => Err(local_failure("connect", remote, &error)),
-            Err(error) => Err(OpenError::Final(connect_failure(remote, &error, None, None))),
-        }
+        let answered = match socket.connect(&remote.into()) {
+            Ok(()) => None,
+            Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => None,
+            Err(error) if is_exhaustion(&error) => return Err(local_failure("connect", remote, &error)),
+            Err(error) => error.raw_os_error(),
+        };
+        Ok(Self { socket, remote, answered })
     }
 
     /// What came of the SYN, `took` after it left.
     pub fn finish(&self, plan: &Plan, took: Duration) -> Finish {
+        if let Some(errno) = self.answered {
+            return self.finish_with_error(&io::Error::from_raw_os_error(errno), took);
+        }
         match self.socket.take_error() {
             Ok(None) => self.finish_without_error(plan),
             Ok(Some(error)) | Err(error) => self.finish_with_error(&error, took),
@@ -83,7 +89,7 @@ impl Wire {
             return Finish::ConnectedThenLost(self.source(), info, lost_failure(self.remote, error));
         }
         let icmp = sys::take_icmp_error(self.socket.as_fd());
-        Finish::Failed(connect_failure(self.remote, error, icmp, Some(took)), info)
+        Finish::Failed(connect_failure(self.remote, error, icmp, took), info)
     }
 
     /// The kernel's facts of this connection.
@@ -197,7 +203,7 @@ fn local_failure(operation: &str, remote: SocketAddr, error: &io::Error) -> Open
 }
 
 /// The failure of a connect, by its errno (connect(2)) and the ICMP message behind it.
-fn connect_failure(remote: SocketAddr, error: &io::Error, icmp: Option<IcmpFact>, took: Option<Duration>) -> Failure {
+fn connect_failure(remote: SocketAddr, error: &io::Error, icmp: Option<IcmpFact>, took: Duration) -> Failure {
     let errno = error.raw_os_error().unwrap_or(0);
     let status = match errno {
         libc::ECONNREFUSED => Status::Refused,
@@ -216,8 +222,7 @@ fn connect_failure(remote: SocketAddr, error: &io::Error, icmp: Option<IcmpFact>
             text.strip_suffix(')').unwrap_or(&text).to_owned()
         }
     };
-    let took = took.map_or_else(String::new, |took| format!(", {}", brief(took)));
-    Failure { status, text: format!("connect to {remote}: {cause}{took})"), icmp }
+    Failure { status, text: format!("connect to {remote}: {cause}, {})", brief(took)), icmp }
 }
 
 /// `10.0.0.1 says administratively prohibited (ICMP type 3 code 13`, its bracket left open.
@@ -281,7 +286,7 @@ mod tests {
 
     fn failure(errno: i32, icmp: Option<IcmpFact>) -> Failure {
         let remote = "192.0.2.7:25".parse().unwrap();
-        connect_failure(remote, &io::Error::from_raw_os_error(errno), icmp, Some(Duration::from_micros(400)))
+        connect_failure(remote, &io::Error::from_raw_os_error(errno), icmp, Duration::from_micros(400))
     }
 
     #[test]

@@ -102,10 +102,10 @@ fn phases(page: &mut Page, report: &Report) {
     for (label, took) in rows {
         if let Some(took) = took {
             let bar = page.painted(FAINT, &bar(took, report.total));
-            page.line(label, format!("{:>9}  {bar}", milliseconds(took)).trim_end());
+            page.line(label, format!("{:>11}  {bar}", milliseconds(took)).trim_end());
         }
     }
-    page.line("total", &format!("{:>9}", milliseconds(report.total)));
+    page.line("total", &format!("{:>11}", milliseconds(report.total)));
 }
 
 fn bar(part: Duration, whole: Duration) -> String {
@@ -120,7 +120,8 @@ fn milliseconds(duration: Duration) -> String {
 }
 
 fn kernel(page: &mut Page, trial: &Trial) {
-    let Some(tcp) = &trial.tcp else { return };
+    let told = trial.tcp.as_ref().filter(|tcp| trial.connect.is_some() || tcp.syn_retransmits > 0);
+    let Some(tcp) = told else { return };
     let mut text = match tcp.syn_retransmits {
         0 => "no SYN was lost".to_owned(),
         1 => "1 SYN had to be sent again".to_owned(),

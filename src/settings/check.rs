@@ -7,10 +7,11 @@ use std::time::Duration;
 use super::Mistake;
 use crate::cli::check::{CheckArgs, StepArgs, StepKind};
 use crate::cli::values::{self, given};
-use crate::engine::{sys, wire};
+use crate::engine::{Names, sys, wire};
 use crate::output::Format;
-use crate::plan::bytes::{Charset, shown, unescape};
+use crate::plan::bytes::{Charset, unescape};
 use crate::plan::{Addresses, Attempts, Close, Family, Interface, Origin, Plan, Silence, Step, Want};
+use crate::printable::shown;
 use crate::target::{Host, Target};
 
 /// Everything a `check` needs.
@@ -32,7 +33,19 @@ pub enum ResolverChoice {
     /// Our own: hosts file and name servers, inside the deadline.
     Stub,
     /// The system's getaddrinfo(3).
+    #[cfg(not(target_feature = "crt-static"))]
     System,
+}
+
+impl ResolverChoice {
+    /// What the engine is told.
+    pub fn names(self) -> Names {
+        match self {
+            Self::Stub => Names::Usual,
+            #[cfg(not(target_feature = "crt-static"))]
+            Self::System => Names::System,
+        }
+    }
 }
 
 /// Whether each step is explained on standard error.
@@ -65,7 +78,7 @@ pub fn check(args: &CheckArgs, default_format: Format) -> Result<Check, Mistake>
         .unwrap_or(plan.addresses);
     plan.origin = origin(args, &plan.target.host, source)?;
     plan.timeout = duration("--timeout", &args.timeout)?.unwrap_or(plan.timeout);
-    plan.attempts = attempts(args)?;
+    plan.attempts = attempts(args, plan.timeout)?;
     plan.want = want(args)?;
     plan.steps = steps(&args.steps, charset)?;
     plan.charset = charset;
@@ -175,7 +188,7 @@ fn zone_index(zone: &str) -> Result<NonZeroU32, Mistake> {
     })
 }
 
-fn attempts(args: &CheckArgs) -> Result<Option<Attempts>, Mistake> {
+fn attempts(args: &CheckArgs, timeout: Duration) -> Result<Option<Attempts>, Mistake> {
     let interval = duration("--interval", &args.interval)?;
     let require = number("--require", &args.require)?;
     let Some(count) = number("--count", &args.count)? else {
@@ -189,7 +202,13 @@ fn attempts(args: &CheckArgs) -> Result<Option<Attempts>, Mistake> {
     if require > count {
         return Err(Mistake::in_option("--require", format!("{require} of {count} attempts can never succeed")));
     }
-    Ok(Some(Attempts { count, interval: interval.unwrap_or(Attempts::INTERVAL), require }))
+    let interval = interval.unwrap_or(Attempts::INTERVAL);
+    if interval.saturating_mul(require.get() - 1) >= timeout {
+        let interval = humantime::format_duration(interval);
+        let text = format!("{require} attempts, one every {interval}, do not fit into the deadline: raise --timeout");
+        return Err(Mistake::in_option("--require", text));
+    }
+    Ok(Some(Attempts { count, interval, require }))
 }
 
 fn want(args: &CheckArgs) -> Result<Want, Mistake> {
@@ -210,13 +229,15 @@ fn steps(args: &StepArgs, charset: Charset) -> Result<Vec<Step>, Mistake> {
 }
 
 fn resolver(args: &CheckArgs) -> Result<ResolverChoice, Mistake> {
+    #[cfg(not(target_feature = "crt-static"))]
     let known = [("stub", ResolverChoice::Stub), ("system", ResolverChoice::System)];
-    let choice = choice("--resolver", &args.resolver, &known)?.unwrap_or(ResolverChoice::Stub);
-    if choice == ResolverChoice::System && cfg!(target_feature = "crt-static") {
+    #[cfg(target_feature = "crt-static")]
+    let known = [("stub", ResolverChoice::Stub)];
+    if cfg!(target_feature = "crt-static") && given(&args.resolver) == Some("system") {
         let text = "`system` does not exist in this static build: use a dynamic build, or leave it out";
         return Err(Mistake::in_option("--resolver", text));
     }
-    Ok(choice)
+    Ok(choice("--resolver", &args.resolver, &known)?.unwrap_or(ResolverChoice::Stub))
 }
 
 /// Options that cannot both hold.

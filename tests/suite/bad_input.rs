@@ -68,6 +68,7 @@ fn options_that_make_no_sense() {
         (&["--interval", "1"], "only with --count"),
         (&["--require", "1"], "only with --count"),
         (&["-n", "2", "--require", "3"], "3 of 2 attempts"),
+        (&["-n", "9", "--require", "5", "-i", "1"], "do not fit into the deadline"),
         (&["-n", "2", "--addresses", "all"], "drop it"),
         (&["--addresses", "some"], "`first` or `all`"),
         (&["--close", "gently"], "`fin` or `rst`"),
@@ -120,6 +121,18 @@ fn a_reader_that_left_is_no_error() {
         let closed = format!("'{program}' check 127.0.0.1 {port} >&-; echo $?");
         assert_eq!(finish(std::process::Command::new("sh").args(["-c", &closed])).out, format!("{code}\n"));
     }
+}
+
+#[test]
+fn a_panic_still_yields_a_value_and_nothing_else() {
+    for (format, value) in [("up", "0"), ("status", "15"), ("time.connect", "0")] {
+        let mut command = program();
+        command.args(["check", "127.0.0.1", "1", "-o", format]).env("ZBX_TCP_TEST_PANIC", "1");
+        finish(&mut command).prints(value, 1);
+    }
+    let mut command = program();
+    command.args(["check", "127.0.0.1", "1", "-o", "json"]).env("ZBX_TCP_TEST_PANIC", "1");
+    assert!(finish(&mut command).document()["error"].as_str().unwrap().starts_with("internal error"));
 }
 
 #[test]

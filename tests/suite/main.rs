@@ -3,7 +3,14 @@
 
 mod bad_input;
 mod check;
+mod dns;
+mod engine;
+mod house;
 mod peer;
 mod program;
+mod readme;
+mod real_peers;
 mod serve;
+mod session;
 mod support;
+mod tutorial;

@@ -1,0 +1,100 @@
+//! The README is executed: its console blocks print what they say, its tables are those of the program.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use zbx_tcp::failure::STATUSES;
+use zbx_tcp::output::metrics::METRICS;
+
+fn readme() -> (PathBuf, String) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    let text = fs::read_to_string(&path).unwrap();
+    (path, text)
+}
+
+/// The lines of all console blocks, in their order.
+fn console(text: &str) -> Vec<&str> {
+    let mut lines = Vec::new();
+    for block in text.split("```console\n").skip(1) {
+        lines.extend(block.split("\n```").next().unwrap().lines());
+    }
+    lines
+}
+
+/// What a run may print otherwise than the page: numbers, and the bars made of them.
+fn masked(line: &str) -> String {
+    let mut masked = String::new();
+    let mut in_number = false;
+    for character in line.trim_end().chars() {
+        let digit = character.is_ascii_digit() || (in_number && character == '.');
+        if digit && !in_number {
+            masked.push('#');
+        }
+        in_number = digit;
+        if !digit && !('\u{2588}'..='\u{258f}').contains(&character) {
+            masked.push(character);
+        }
+    }
+    // Microseconds or milliseconds, and the width they are printed in, depend on the machine.
+    let words: Vec<_> = masked.replace("# us", "# ms").split_whitespace().map(str::to_owned).collect();
+    words.join(" ")
+}
+
+#[test]
+fn console_blocks_print_what_they_say() {
+    let (_, text) = readme();
+    let lines = console(&text);
+    let commands: Vec<_> = lines.iter().filter_map(|line| line.strip_prefix("$ ")).collect();
+    assert!(commands.len() > 10, "the README lost its examples");
+    let script: String =
+        commands.iter().map(|command| format!("echo '$' {}\n{command}\n", shell_word(command))).collect();
+    let home = tempfile::tempdir().unwrap();
+    let program = Path::new(env!("CARGO_BIN_EXE_zbx-tcp")).parent().unwrap();
+    let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap());
+    let mut shell = Command::new("bash");
+    shell.args(["-c", &format!("exec 2>&1\n{script}")]).current_dir(home.path()).env("PATH", path).stdin(Stdio::null());
+    let output = shell.output().unwrap();
+    let printed = String::from_utf8(output.stdout).unwrap();
+    let printed: Vec<_> = printed.lines().filter(|line| !line.contains("Terminated")).map(masked).collect();
+    let expected: Vec<_> = lines.iter().map(|line| masked(line)).collect();
+    assert_eq!(printed, expected, "the README and the program differ");
+}
+
+fn shell_word(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+/// The table between two markers is this one; with UPDATE_README=1 it becomes this one.
+fn table_is(marker: &str, rows: &[String]) {
+    let (path, text) = readme();
+    let (start, end) = (format!("<!-- {marker} -->\n"), format!("<!-- /{marker} -->"));
+    let (before, rest) = text.split_once(&start).expect(marker);
+    let (table, after) = rest.split_once(&end).expect(marker);
+    let wanted = rows.join("\n") + "\n";
+    if table != wanted && std::env::var_os("UPDATE_README").is_some() {
+        fs::write(path, format!("{before}{start}{wanted}{end}{after}")).unwrap();
+        return;
+    }
+    assert_eq!(table, wanted, "run the suite once with UPDATE_README=1");
+}
+
+#[test]
+fn the_tables_are_the_programs_own() {
+    let head = ["| status | name | meaning |", "| --- | --- | --- |"].map(str::to_owned);
+    let rows = STATUSES.iter().map(|row| format!("| {} | `{}` | {} |", row.status.code(), row.name, row.meaning));
+    table_is("statuses", &head.into_iter().chain(rows).collect::<Vec<_>>());
+    let head = ["| metric | unit | meaning |", "| --- | --- | --- |"].map(str::to_owned);
+    let rows = METRICS.iter().map(|metric| format!("| `{}` | {} | {} |", metric.path, metric.unit, metric.help));
+    table_is("metrics", &head.into_iter().chain(rows).collect::<Vec<_>>());
+}
+
+#[test]
+fn the_demonstration_shows_what_it_promises() {
+    let ran = crate::program::run(&["demo"]);
+    assert_eq!((ran.err.as_str(), ran.code), ("", Some(0)), "{}", ran.out);
+    for part in ["is up", "DOWN: refused", "DOWN: connect_timeout", "DOWN: mismatch", "1 SYN had to be sent again"] {
+        assert!(ran.out.contains(part), "{part}: {}", ran.out);
+    }
+    assert!(ran.took.as_secs() < 5, "{:?}", ran.took);
+}

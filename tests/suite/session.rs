@@ -1,0 +1,209 @@
+//! The session as a state machine: whatever happens in whatever order, it ends by its deadline with one report.
+
+use std::collections::BTreeSet;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use proptest::prelude::*;
+use zbx_tcp::engine::session::{Event, Session, Wish, Wishes};
+use zbx_tcp::engine::sys::TcpInfo;
+use zbx_tcp::failure::{Failure, Status};
+use zbx_tcp::plan::{Addresses, Attempts, Close, Plan, Silence, Step, Want};
+use zbx_tcp::report::Report;
+use zbx_tcp::target::Target;
+
+/// Something that may happen, with the number of the attempt it happens to.
+#[derive(Debug, Clone)]
+enum Happening {
+    Resolved(u8),
+    Unresolved,
+    Opened(usize),
+    Blocked(usize),
+    Connected(usize),
+    Sent(usize),
+    Received(usize, Vec<u8>),
+    PeerClosed(usize),
+    Failed(usize, Status),
+    Passes(u64),
+}
+
+fn happening() -> impl Strategy<Value = Happening> {
+    let id = 0_usize..4;
+    let failure =
+        prop_oneof![Just(Status::Refused), Just(Status::Reset), Just(Status::Unreachable), Just(Status::LocalError)];
+    prop_oneof![
+        (1_u8..5).prop_map(Happening::Resolved),
+        Just(Happening::Unresolved),
+        id.clone().prop_map(Happening::Opened),
+        id.clone().prop_map(Happening::Blocked),
+        id.clone().prop_map(Happening::Connected),
+        id.clone().prop_map(Happening::Sent),
+        (id.clone(), proptest::collection::vec(any::<u8>(), 0..40))
+            .prop_map(|(id, bytes)| Happening::Received(id, bytes)),
+        id.clone().prop_map(Happening::PeerClosed),
+        (id, failure).prop_map(|(id, status)| Happening::Failed(id, status)),
+        (0_u64..400).prop_map(Happening::Passes),
+    ]
+}
+
+fn plans() -> impl Strategy<Value = Plan> {
+    let attempts = proptest::option::of((1_u32..5, 1_u64..300, 1_u32..5));
+    let step = prop_oneof![Just(Step::Send(b"hi".to_vec())), Just(Step::Expect(b"\x00".to_vec()))];
+    let want =
+        prop_oneof![Just(Want::Open), Just(Want::Closed(Silence::Fails)), Just(Want::Closed(Silence::CountsAsClosed))];
+    let host = prop_oneof![Just("192.0.2.7"), Just("host.example")];
+    (host, attempts, proptest::collection::vec(step, 0..4), want, any::<(bool, bool)>()).prop_map(
+        |(host, attempts, steps, want, (all, rst))| {
+            let mut plan = Plan::connect(Target::from_words(host, Some("25"), None).unwrap());
+            plan.attempts = attempts.map(|(count, interval, require)| Attempts {
+                count: NonZeroU32::new(count).unwrap(),
+                interval: Duration::from_millis(interval),
+                require: NonZeroU32::new(require.min(count)).unwrap(),
+            });
+            plan.steps = if want == Want::Open { steps } else { Vec::new() };
+            plan.want = want;
+            plan.addresses = if all && plan.attempts.is_none() { Addresses::All } else { Addresses::First };
+            plan.close = if rst { Close::Rst } else { Close::Fin };
+            plan.timeout = Duration::from_millis(1000);
+            plan
+        },
+    )
+}
+
+/// Checks that every wish makes sense when it comes.
+#[derive(Default)]
+struct Ledger {
+    opened: BTreeSet<usize>,
+    closed: BTreeSet<usize>,
+}
+
+impl Ledger {
+    fn take(&mut self, wishes: &mut Wishes) {
+        for wish in wishes.drain(..) {
+            match wish {
+                Wish::Resolve => {}
+                Wish::Open(id, _) => assert!(self.opened.insert(id), "attempt {id} opened twice"),
+                Wish::Send(id, _) | Wish::Shutdown(id) => {
+                    assert!(self.opened.contains(&id) && !self.closed.contains(&id), "attempt {id} is not open");
+                }
+                Wish::Close(id, _) => assert!(self.closed.insert(id), "attempt {id} closed twice"),
+            }
+        }
+    }
+}
+
+/// Plays the happenings, then lets the deadline come.
+fn play(plan: Plan, happenings: &[Happening]) -> Report {
+    let start = Instant::now();
+    let (mut now, mut wishes, mut ledger) = (start, Wishes::new(), Ledger::default());
+    let deadline = start + plan.timeout;
+    let named = plan.literal().is_none();
+    let mut answered = false;
+    let mut session = Session::start(Arc::new(plan), now, &mut wishes);
+    ledger.take(&mut wishes);
+    for happening in happenings {
+        if session.is_over() {
+            break;
+        }
+        match happening {
+            Happening::Passes(ms) => {
+                now = (now + Duration::from_millis(*ms)).min(deadline - Duration::from_nanos(1));
+                session.tick(now, |_| Some(TcpInfo::default()), &mut wishes);
+            }
+            // The resolver answers a name once.
+            Happening::Resolved(_) | Happening::Unresolved if !named || answered => {}
+            Happening::Resolved(number) => {
+                answered = true;
+                let list: Vec<_> = (1..=*number).map(|last| [192, 0, 2, last].into()).collect();
+                session.handle(Event::Resolved(&list), now, &mut wishes);
+            }
+            Happening::Unresolved => {
+                answered = true;
+                session.handle(Event::Unresolved(Failure::new(Status::ResolveFailed, "x")), now, &mut wishes);
+            }
+            other => session.handle(event(other), now, &mut wishes),
+        }
+        ledger.take(&mut wishes);
+    }
+    if !session.is_over() {
+        assert!(session.next_wake() <= deadline);
+        now = deadline;
+        session.tick(now, |_| Some(TcpInfo::default()), &mut wishes);
+        ledger.take(&mut wishes);
+    }
+    assert!(session.is_over(), "{session:?}");
+    assert_eq!(ledger.opened, ledger.closed, "what was opened is closed");
+    session.into_report().unwrap()
+}
+
+fn event(happening: &Happening) -> Event<'_> {
+    let info = Some(TcpInfo { rtt: Duration::from_micros(20), ..TcpInfo::default() });
+    match happening {
+        Happening::Opened(id) => Event::Opened(*id),
+        Happening::Blocked(id) => Event::Blocked(*id, Failure::new(Status::LocalError, "EMFILE")),
+        Happening::Connected(id) => Event::Connected(*id, None, info),
+        Happening::Sent(id) => Event::Sent(*id),
+        Happening::Received(id, bytes) => Event::Received(*id, bytes),
+        Happening::PeerClosed(id) => Event::PeerClosed(*id),
+        Happening::Failed(id, status) => Event::Failed(*id, Failure::new(*status, "failed"), info),
+        Happening::Resolved(_) | Happening::Unresolved | Happening::Passes(_) => unreachable!(),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, cases: 1000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_order_of_events_ends_in_one_sound_report(
+        plan in plans(),
+        happenings in proptest::collection::vec(happening(), 0..40),
+    ) {
+        let report = play(plan, &happenings);
+        prop_assert!(report.total <= report.plan.timeout);
+        prop_assert_eq!(report.is_up(), report.status() == Status::Ok);
+        if let Some(failure) = &report.failure {
+            prop_assert!(!failure.text.is_empty());
+        }
+        if let Some(attempts) = &report.attempts {
+            prop_assert!(attempts.ok() <= attempts.sent());
+            let asked = report.plan.attempts.unwrap();
+            prop_assert!(attempts.sent() <= asked.count.get());
+            if report.is_up() {
+                prop_assert!(attempts.ok() >= asked.require.get());
+            }
+        }
+        if report.is_up() && report.plan.want == Want::Open {
+            prop_assert!(report.trial.as_ref().unwrap().connect.is_some(), "up means that it connected");
+        }
+        for trial in &report.addresses {
+            prop_assert!(trial.total <= report.plan.timeout);
+        }
+    }
+
+    #[test]
+    fn a_dialogue_is_up_only_if_every_expected_byte_came(bytes in proptest::collection::vec(any::<u8>(), 0..30)) {
+        let mut plan = Plan::connect(Target::from_words("192.0.2.7", Some("25"), None).unwrap());
+        plan.steps = vec![Step::Expect(b"\x07".to_vec())];
+        let expected = bytes.contains(&7);
+        let happenings = [Happening::Opened(0), Happening::Connected(0), Happening::Received(0, bytes), Happening::PeerClosed(0)];
+        prop_assert_eq!(play(plan, &happenings).is_up(), expected);
+    }
+}
+
+#[test]
+fn fewer_attempts_than_required_are_never_up() {
+    let mut plan = Plan::connect(Target::from_words("192.0.2.7", Some("25"), None).unwrap());
+    let two = NonZeroU32::new(2).unwrap();
+    plan.attempts = Some(Attempts { count: two, interval: Duration::from_secs(60), require: two });
+    let happenings = [Happening::Opened(0), Happening::Connected(0), Happening::PeerClosed(0)];
+    assert_eq!(play(plan, &happenings).status(), Status::NotTried);
+}
+
+#[test]
+fn a_blocked_connect_is_this_machines_fault_not_the_targets() {
+    let plan = Plan::connect(Target::from_words("192.0.2.7", Some("25"), None).unwrap());
+    assert_eq!(play(plan.clone(), &[Happening::Blocked(0)]).status(), Status::LocalError);
+    assert_eq!(play(plan.clone(), &[]).status(), Status::NotTried);
+    assert_eq!(play(plan, &[Happening::Blocked(0), Happening::Opened(0)]).status(), Status::ConnectTimeout);
+}

@@ -1,0 +1,64 @@
+//! The tutorial's exchange, with Python's own `socket` module as the server. (The other way round: `serve`.)
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Command, Stdio};
+
+use crate::program::check;
+use crate::support::skip;
+
+/// The tutorial's server, told in its own terms; it prints its port, then what it received.
+const SERVER: &str = r#"
+import socket, sys
+server = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, True)
+server.bind(("", int(sys.argv[1])))
+server.listen(128)
+print(server.getsockname()[1], flush=True)
+client, address = server.accept()
+received = client.recv(1024)
+sys.stdout.buffer.write(("%d bytes: %s\n" % (len(received), received.decode("gbk"))).encode())
+client.send("ok, 问题正在处理中…".encode("gbk"))
+client.close()
+server.close()
+"#;
+
+struct Python(Child);
+
+impl Drop for Python {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn exchange(port: &str) {
+    let mut python = Command::new("python3");
+    python.args(["-c", SERVER, port]).env("PYTHONUTF8", "1").stdin(Stdio::null()).stdout(Stdio::piped());
+    let Ok(child) = python.spawn() else { return skip("no python3") };
+    let mut python = Python(child);
+    let mut said = BufReader::new(python.0.stdout.take().unwrap());
+    let mut port = String::new();
+    said.read_line(&mut port).unwrap();
+    let words = ["--encoding", "gbk", "--send", "你好服务端,我是客户端小黑!", "--expect", "ok, 问题", "-o", "json"];
+    let document = check(&[&["127.0.0.1", port.trim()][..], &words].concat()).document();
+    assert_eq!(document["up"], 1, "{document}");
+    assert_eq!(document["response"]["text"], "ok, 问题正在处理中…");
+    assert_eq!(document["response"]["bytes"], 20);
+    let mut rest = String::new();
+    said.read_to_string(&mut rest).unwrap();
+    assert_eq!(rest, "26 bytes: 你好服务端,我是客户端小黑!\n");
+}
+
+#[test]
+fn our_check_is_the_tutorials_client() {
+    exchange("0");
+}
+
+#[test]
+fn on_the_tutorials_own_port() {
+    // Whoever has the port already is not ours to stop.
+    if std::net::TcpListener::bind("0.0.0.0:8989").is_err() {
+        return skip("port 8989 is taken on this machine");
+    }
+    exchange("8989");
+}
