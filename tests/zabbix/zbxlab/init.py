@@ -53,8 +53,7 @@ def main(name, place):
     place.write_pid(int(os.readlink("/proc/self")))
     mount(place)
     run("ip", "link", "set", "lo", "up")
-    services = start_database(release, place)
-    services |= start_zabbix(place)
+    services = start_database(release, place) | start_zabbix(place)
     wait_until(lambda: listens(SERVER_PORT), "the server does not listen")
     wait_until(lambda: listens(FRONTEND_PORT), "the frontend does not listen")
     place.ready.touch()
@@ -85,7 +84,8 @@ def mount(place):
 def start_database(release, place):
     data = "/var/lib/zbx-tcp-lab/postgresql"
     services = start(place, "database", "postgres", f"{release.postgresql_bin}/postgres", "-D", data)
-    ready = ["chroot", place.live, f"{release.postgresql_bin}/pg_isready", "--quiet", "--dbname", "dbname=zabbix user=zabbix"]
+    pg_isready = f"{release.postgresql_bin}/pg_isready"
+    ready = ["chroot", place.live, pg_isready, "--quiet", "--username=zabbix", "--dbname=zabbix"]
     wait_until(lambda: subprocess.run(ready, env=ENVIRONMENT).returncode == 0, "the database did not start")
     return services
 
@@ -98,9 +98,9 @@ def start_zabbix(place):
     )
     listen = f"127.0.0.1:{FRONTEND_PORT}"
     frontend = ["php", "-d", "log_errors=1", "-c", "/tmp/php.ini", "-S", listen, "-t", "/usr/share/zabbix"]
-    scan = {"PHP_INI_SCAN_DIR": "/etc/php/8.2/cli/conf.d", "PHP_CLI_SERVER_WORKERS": "4"}
+    workers = {"PHP_CLI_SERVER_WORKERS": "4"}
     server = start(place, "server", "zabbix", "zabbix_server", "--foreground", "--config", "/etc/zabbix/lab.conf")
-    return server | start(place, "frontend", "www-data", *frontend, extra_env=scan)
+    return server | start(place, "frontend", "www-data", *frontend, extra_env=workers)
 
 
 def start(place, name, user, *command, extra_env=None):

@@ -11,7 +11,6 @@ from pathlib import Path
 from .build import MARKER
 from .errors import LabError, Unavailable
 from .place import Place
-from .release import RELEASES
 
 HERE = Path(__file__).resolve().parent.parent
 TOOLS = ("unshare", "nsenter", "chroot", "mount", "umount", "ip")
