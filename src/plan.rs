@@ -18,6 +18,8 @@ use steps::{Step, Template};
 pub struct Plan {
     /// The host as written, and the port.
     pub target: Target,
+    /// The named service that was asked for.
+    pub service: Option<Box<str>>,
     /// Which addresses of a name are wanted.
     pub family: Family,
     /// How many of them are tried.
@@ -52,6 +54,7 @@ impl Plan {
     pub fn connect(target: Target) -> Self {
         Self {
             target,
+            service: None,
             family: Family::default(),
             addresses: Addresses::First,
             origin: Origin::default(),

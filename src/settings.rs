@@ -3,14 +3,16 @@
 //! Whatever a caller got wrong is said here, before anything is sent.
 
 mod check;
+pub mod config;
 mod dialogue;
 mod options;
 mod plan;
-mod wishes;
+pub mod services;
+pub mod wishes;
 
 use std::fmt;
 
-pub use check::{Check, ResolverChoice, Transcript, check};
+pub use check::{Check, ResolverChoice, Transcript, check, config, named};
 use wishes::Place;
 
 /// A mistake of the caller: one line that names what, where and the remedy.

@@ -21,6 +21,10 @@ pub struct CheckArgs {
     #[arg(short, long, value_name = "WHAT")]
     pub output: Option<String>,
 
+    /// A named service: its port, what it says and expects; `zbx-tcp services` lists them
+    #[arg(short, long, value_name = "NAME")]
+    pub service: Option<String>,
+
     /// The total deadline, name resolution and closing included: `2.5s`, `800ms`, or seconds [default: 2.5s]
     #[arg(short, long, value_name = "DURATION", allow_hyphen_values = true)]
     pub timeout: Option<String>,
@@ -84,6 +88,10 @@ pub struct CheckArgs {
     /// How names are resolved: `stub`, or `system` for what only nsswitch knows (not in static builds) [default: stub]
     #[arg(long, value_name = "HOW")]
     pub resolver: Option<String>,
+
+    /// The configuration file [default: /etc/zbx-tcp/config.toml and conf.d, or $ZBX_TCP_CONFIG]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<String>,
 
     /// Explain each step on standard error, with -o text
     #[arg(short, long)]

@@ -77,10 +77,11 @@ use Unmeasured::{Empty, Reason, Zero};
 use Value::{Integer, Ratio, Seconds, Text};
 
 /// Every metric.
-pub const METRICS: [Metric; 33] = [
+pub const METRICS: [Metric; 34] = [
     row("schema", "version", "version of this document", Zero, Probe(|_| Some(Integer(SCHEMA)))),
     row("host", "text", "the host as it was given", Empty, Probe(|r| text(r.plan.target.host.to_string()))),
     row("port", "number", "the port", Zero, Probe(|r| Some(Integer(r.plan.target.port.get().into())))),
+    row("service", "text", "the named service", Empty, Probe(|r| text(r.plan.service.as_deref()?))),
     row("up", "0 or 1", "1 when everything asked for was verified", Zero, Probe(|r| Some(Integer(r.is_up().into())))),
     row(
         "status",

@@ -1,8 +1,10 @@
 //! The settings of `check`: defaults, then options.
 
-use super::Mistake;
+use super::config::Config;
 use super::options::{choice, wishes};
 use super::plan::{AskedFamily, plan};
+use super::wishes::Wishes;
+use super::{Mistake, services};
 use crate::cli::check::CheckArgs;
 use crate::cli::values::given;
 use crate::engine::Names;
@@ -58,19 +60,41 @@ pub enum Transcript {
 /// # Errors
 /// The first mistake found; nothing was sent.
 pub fn check(args: &CheckArgs, default_format: Format) -> Result<Check, Mistake> {
-    let wishes = wishes(args)?;
+    let config = config(&args.config)?;
+    let service = given(&args.service).map(|name| services::find(&config, name)).transpose();
+    let service = service.map_err(|why| Mistake::in_option("--service", why))?;
+    let own = service.as_ref().map_or_else(Wishes::default, |service| service.wishes.clone());
+    let wishes = wishes(args)?.over(own).over(config.defaults);
     let target = Target::from_words(&args.host, args.port.as_deref(), wishes.port).map_err(Mistake::new)?;
     let format = match given(&args.output) {
         Some(word) => Format::from_word(word).map_err(|why| Mistake::in_option("--output", why))?,
         None => default_format,
     };
-    let plan = plan(target, &wishes, family(args)).map_err(first)?;
+    let plan = Plan {
+        service: service.map(|service| service.name.into()),
+        ..plan(target, &wishes, family(args)).map_err(first)?
+    };
     refuse_impossible(&format, &plan)?;
     let transcript = if args.verbose { Transcript::Shown } else { Transcript::Silent };
     if transcript == Transcript::Shown && !matches!(format, Format::Text) {
         return Err(Mistake::in_option("--verbose", "explains a text report: add `-o text`"));
     }
     Ok(Check { plan, format, resolver: resolver(args)?, transcript })
+}
+
+/// The configuration: the file that an option or the environment names, else the usual ones.
+///
+/// # Errors
+/// The first mistake in it; `services --check` shows them all.
+pub fn config(option: &Option<String>) -> Result<Config, Mistake> {
+    let mut config = Config::read(named(option).as_deref());
+    if config.mistakes.is_empty() { Ok(config) } else { Err(config.mistakes.swap_remove(0)) }
+}
+
+/// The file that an option or the environment names.
+pub fn named(option: &Option<String>) -> Option<String> {
+    let environment = || std::env::var("ZBX_TCP_CONFIG").ok().filter(|path| !path.is_empty());
+    given(option).map(str::to_owned).or_else(environment)
 }
 
 /// A caller of one command sees the first mistake; `services --check` shows them all.
