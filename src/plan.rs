@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use crate::policy::Policy;
 use crate::target::{Host, Target};
 use bytes::Charset;
 
@@ -34,6 +35,8 @@ pub struct Plan {
     pub max_bytes: usize,
     /// How to leave.
     pub close: Close,
+    /// Who may be connected to; a plan as made here may connect to anything.
+    pub policy: Policy,
 }
 
 impl Plan {
@@ -56,6 +59,7 @@ impl Plan {
             charset: Charset::default(),
             max_bytes: Self::MAX_BYTES,
             close: Close::Fin,
+            policy: Policy::allow_all(),
         }
     }
 

@@ -8,6 +8,7 @@ use super::session::{AttemptId, Wish, Wishes};
 use super::sys::TcpInfo;
 use crate::failure::{Failure, Status, brief};
 use crate::plan::{Close, Plan, Step};
+use crate::policy::Ground;
 use crate::report::{TcpFacts, Trial};
 
 /// How long a polite close waits for the peer's own FIN.
@@ -41,19 +42,14 @@ impl Attempt {
     /// An attempt that wishes to be opened.
     pub fn new(id: AttemptId, address: SocketAddr, now: Instant, wishes: &mut Wishes) -> Self {
         wishes.push_back(Wish::Open(id, address));
-        let trial = Trial {
-            address,
-            source: None,
-            failure: None,
-            total: Duration::ZERO,
-            connect: None,
-            first_byte: None,
-            dialogue: None,
-            tcp: None,
-            step: None,
-            response: None,
-        };
-        Self { id, started: now, state: State::Waiting(None), dialogue: Dialogue::default(), trial }
+        Self { id, started: now, state: State::Waiting(None), dialogue: Dialogue::default(), trial: untried(address) }
+    }
+
+    /// An attempt that ended before it wished for anything: our own policy forbids it.
+    pub fn denied(id: AttemptId, address: SocketAddr, why: &Ground, now: Instant) -> Self {
+        let text = format!("connect to {address}: denied by policy: {why}");
+        let trial = Trial { failure: Some(Failure::new(Status::Denied, text)), ..untried(address) };
+        Self { id, started: now, state: State::Over, dialogue: Dialogue::default(), trial }
     }
 
     /// Whether the verdict stands.
@@ -286,6 +282,22 @@ impl Attempt {
             Some(Step::Expect(_)) => format!("expect (step {number}) from {}: ", self.trial.address),
             None => format!("{}: ", self.trial.address),
         }
+    }
+}
+
+/// What is known of a connection before it is begun.
+fn untried(address: SocketAddr) -> Trial {
+    Trial {
+        address,
+        source: None,
+        failure: None,
+        total: Duration::ZERO,
+        connect: None,
+        first_byte: None,
+        dialogue: None,
+        tcp: None,
+        step: None,
+        response: None,
     }
 }
 
