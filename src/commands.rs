@@ -5,6 +5,7 @@
 mod check;
 mod demo;
 mod serve;
+pub mod services;
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};

@@ -1,0 +1,3 @@
+//! `zbx-tcp services`: what this machine's configuration says.
+
+pub mod policy;
