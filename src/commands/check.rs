@@ -14,6 +14,7 @@ use crate::engine::{self, Limits, Observed, Sink};
 use crate::failure::{Failure, Status};
 use crate::output::{self, Format};
 use crate::plan::Plan;
+use crate::policy::Policy;
 use crate::report::Report;
 use crate::settings::{self, Check, Transcript};
 use crate::source::Once;
@@ -21,7 +22,7 @@ use crate::source::Once;
 /// Probes one target and prints what was asked for.
 pub fn run(args: &CheckArgs) -> Done {
     let check = settings::check(args, default_format()?)?;
-    let plan = Arc::new(check.plan.clone());
+    let plan = Arc::new(Plan { policy: Policy::system(), ..check.plan.clone() });
     let report = catch_unwind(AssertUnwindSafe(|| probe(&check, Arc::clone(&plan)))).unwrap_or_else(|_| broken(plan));
     let exit = if report.is_up() { Exit::Good } else { Exit::Bad };
     Ok(print(output::render(&report, &check.format, paint()).as_bytes(), exit))

@@ -9,6 +9,7 @@ use super::sys::TcpInfo;
 use crate::failure::{Failure, Status, brief};
 use crate::plan::steps::Step;
 use crate::plan::{Close, Plan};
+use crate::policy::Ground;
 use crate::report::{TcpFacts, Trial};
 
 /// How long a polite close waits for the peer's own FIN.
@@ -56,20 +57,14 @@ impl Attempt {
     /// An attempt that wishes to be opened.
     pub fn new(id: AttemptId, plan: &Plan, address: SocketAddr, now: Instant, wishes: &mut Wishes) -> Self {
         wishes.push_back(Wish::Open(id, address));
-        let trial = Trial {
-            address,
-            source: None,
-            failure: None,
-            total: Duration::ZERO,
-            connect: None,
-            first_byte: None,
-            dialogue: None,
-            tcp: None,
-            step: None,
-            response: None,
-            captures: Vec::new(),
-        };
-        Self { id, started: now, state: State::Waiting(None), dialogue: Dialogue::new(plan), trial }
+        Self { id, started: now, state: State::Waiting(None), dialogue: Dialogue::new(plan), trial: untried(address) }
+    }
+
+    /// An attempt that ended before it wished for anything: our own policy forbids it.
+    pub fn denied(id: AttemptId, plan: &Plan, address: SocketAddr, why: &Ground, now: Instant) -> Self {
+        let text = format!("connect to {address}: denied by policy: {why}");
+        let trial = Trial { failure: Some(Failure::new(Status::Denied, text)), ..untried(address) };
+        Self { id, started: now, state: State::Over, dialogue: Dialogue::new(plan), trial }
     }
 
     /// Whether the verdict stands.
@@ -371,6 +366,23 @@ fn step_limit(plan: &Plan, position: usize, now: Instant) -> Option<Instant> {
     match plan.steps.get(position) {
         Some(Step::Expect(expect)) => expect.timeout.map(|timeout| now + timeout),
         Some(Step::Send(_)) | None => None,
+    }
+}
+
+/// What is known of a connection before it is begun.
+fn untried(address: SocketAddr) -> Trial {
+    Trial {
+        address,
+        source: None,
+        failure: None,
+        total: Duration::ZERO,
+        connect: None,
+        first_byte: None,
+        dialogue: None,
+        tcp: None,
+        step: None,
+        response: None,
+        captures: Vec::new(),
     }
 }
 

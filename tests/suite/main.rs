@@ -7,6 +7,7 @@ mod dns;
 mod engine;
 mod house;
 mod peer;
+mod policy;
 mod program;
 mod readme;
 mod real_peers;
