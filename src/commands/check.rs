@@ -13,6 +13,7 @@ use crate::cli::check::CheckArgs;
 use crate::engine::dns::Resolver;
 use crate::engine::{self, Limits, Observed, Sink};
 use crate::failure::{Failure, Status};
+use crate::output::text::Paint;
 use crate::output::{self, Format};
 use crate::plan::Plan;
 use crate::report::Report;
@@ -25,7 +26,9 @@ pub fn run(args: &CheckArgs) -> Done {
     let plan = Arc::new(check.plan.clone());
     let report = catch_unwind(AssertUnwindSafe(|| probe(&check, Arc::clone(&plan)))).unwrap_or_else(|_| broken(plan));
     let exit = if report.is_up() { Exit::Good } else { Exit::Bad };
-    Ok(print(output::render(&report, check.format, paint()).as_bytes(), exit))
+    // Only a text for people asks the environment and the terminal about colours.
+    let paint = if matches!(check.format, Format::Text) { paint() } else { Paint::Plain };
+    Ok(print(output::render(&report, check.format, paint).as_bytes(), exit))
 }
 
 /// A report on a terminal, the value that Zabbix stores elsewhere.
