@@ -33,8 +33,8 @@ use wire::{Finish, OpenError, Wire};
 /// How long the engine waits before it asks again for descriptors, ports or memory that this machine lacked.
 const EXHAUSTION_PAUSE: Duration = Duration::from_millis(10);
 /// The bytes of one read, and how many reads one connection gets before the others have their turn.
-const READ_SIZE: usize = 16 * 1024;
-const READS_PER_TURN: usize = 4;
+const READ_SIZE: usize = 4 * 1024;
+const READS_PER_TURN: usize = 16;
 /// The events of one wake.
 const EVENTS: usize = 1024;
 /// What the usual soft limit of 1024 descriptors leaves for probes.
