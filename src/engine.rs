@@ -25,6 +25,7 @@ use slab::Slab;
 use crate::plan::Plan;
 use crate::report::Report;
 use crate::source::Source;
+use dns::files::Files;
 use dns::{Addresses, Resolver};
 use session::{AttemptId, Event, Session, Wish, Wishes};
 use timers::Timers;
@@ -67,13 +68,37 @@ pub struct Limits {
     pub in_flight: NonZeroUsize,
 }
 
+/// How names are resolved.
+#[derive(Debug, Default)]
+pub enum Names {
+    /// By these files and the name servers in them.
+    Stub(Files),
+    /// By the same files where the system has them.
+    #[default]
+    Usual,
+    /// By the C library, which knows whatever nsswitch.conf names.
+    #[cfg(not(target_feature = "crt-static"))]
+    System,
+}
+
+impl Names {
+    fn resolver(self, registry: &mio::Registry) -> io::Result<Resolver> {
+        match self {
+            Self::Stub(files) => Ok(Resolver::new(files)),
+            Self::Usual => Ok(Resolver::new(Files::default())),
+            #[cfg(not(target_feature = "crt-static"))]
+            Self::System => Resolver::system(registry),
+        }
+    }
+}
+
 /// Runs every plan of the source to its report.
 ///
 /// # Errors
 /// When this machine gives no event queue (epoll_create(2): descriptors, memory); what could not be begun is then lost,
 /// so a caller that owes a value reports it itself.
-pub fn run<S: Source, K: Sink>(source: &mut S, sink: &mut K, limits: &Limits, resolver: Resolver) -> io::Result<()> {
-    let mut engine = Engine::new(sink, resolver, limits)?;
+pub fn run<S: Source, K: Sink>(source: &mut S, sink: &mut K, limits: &Limits, names: Names) -> io::Result<()> {
+    let mut engine = Engine::new(sink, names, limits)?;
     loop {
         engine.admit(source, limits);
         if engine.intake == Intake::Ended && engine.sessions.is_empty() {
@@ -152,15 +177,17 @@ enum Phase {
 }
 
 impl<'k, K: Sink> Engine<'k, K> {
-    fn new(sink: &'k mut K, resolver: Resolver, limits: &Limits) -> io::Result<Self> {
+    fn new(sink: &'k mut K, names: Names, limits: &Limits) -> io::Result<Self> {
         if limits.in_flight.get() > USUAL_DESCRIPTORS {
             // Without it the engine waits for descriptors, which costs time but no target.
             let _ = sys::raise_descriptor_limit();
         }
+        let poll = Poll::new()?;
+        let resolver = names.resolver(poll.registry())?;
         Ok(Self {
             sink,
             intake: Intake::Open,
-            poll: Poll::new()?,
+            poll,
             events: Events::with_capacity(EVENTS),
             sessions: Slab::new(),
             connections: Slab::new(),
@@ -411,7 +438,7 @@ impl<'k, K: Sink> Engine<'k, K> {
         for place in std::mem::take(&mut self.over) {
             if let Some(entry) = self.sessions.try_remove(place) {
                 if entry.session.plan().literal().is_none() {
-                    self.resolver.cancel(self.poll.registry(), place);
+                    self.resolver.cancel(place);
                 }
                 if let Some(report) = entry.session.into_report() {
                     self.sink.deliver(report);

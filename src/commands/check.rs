@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use super::{Done, Exit, paint, print};
 use crate::cli::check::CheckArgs;
-use crate::engine::dns::Resolver;
 use crate::engine::{self, Limits, Observed, Sink};
 use crate::failure::{Failure, Status};
 use crate::output::text::Paint;
@@ -42,7 +41,7 @@ fn probe(check: &Check, plan: Arc<Plan>) -> Report {
     panic_if_tested();
     let mut sink = One { report: None, transcript: check.transcript };
     let limits = Limits { in_flight: NonZeroUsize::MIN };
-    let ran = engine::run(&mut Once::new(Arc::clone(&plan)), &mut sink, &limits, Resolver::default());
+    let ran = engine::run(&mut Once::new(Arc::clone(&plan)), &mut sink, &limits, check.resolver.names());
     match (sink.report, ran) {
         (Some(report), _) => report,
         (None, Err(error)) => {

@@ -160,7 +160,7 @@ impl Attempt {
         match self.state {
             State::Talking(_) => {
                 let failure = self.unfinished(plan, "the peer closed the connection", Status::Closed);
-                self.decide(plan, Some(failure), now, wishes);
+                self.decide(plan, Some(failure), now);
                 self.leave(Close::Fin, wishes);
             }
             State::Draining(_) => self.leave(Close::Fin, wishes),
@@ -173,12 +173,12 @@ impl Attempt {
         match self.state {
             State::Waiting(_) | State::Connecting => {
                 self.trial.tcp = info.map(|info| facts_while_connecting(&info));
-                self.decide(plan, Some(failure), now, wishes);
+                self.decide(plan, Some(failure), now);
                 self.leave(Close::Fin, wishes);
             }
             State::Talking(_) => {
                 let text = format!("{}{}", self.step_prefix(plan), failure.text);
-                self.decide(plan, Some(Failure { text, ..failure }), now, wishes);
+                self.decide(plan, Some(Failure { text, ..failure }), now);
                 self.leave(Close::Fin, wishes);
             }
             State::Draining(_) => self.leave(Close::Fin, wishes),
@@ -207,7 +207,7 @@ impl Attempt {
         };
         if let Some(failure) = failure {
             self.trial.tcp = self.trial.tcp.or(info.map(|info| facts_while_connecting(&info)));
-            self.decide(plan, Some(failure), now, wishes);
+            self.decide(plan, Some(failure), now);
         }
         self.leave(Close::Fin, wishes);
     }
@@ -226,18 +226,7 @@ impl Attempt {
                 Some(Failure::new(Status::Mismatch, text))
             }
         };
-        self.decide(plan, failure, now, wishes);
-    }
-
-    /// Fixes the verdict and starts to leave.
-    fn decide(&mut self, plan: &Plan, failure: Option<Failure>, now: Instant, wishes: &mut Wishes) {
-        self.trial.total = now.saturating_duration_since(self.started);
-        if let (State::Talking(since), false) = (&self.state, plan.steps.is_empty()) {
-            self.trial.dialogue = failure.is_none().then(|| now.saturating_duration_since(*since));
-            self.trial.step = Some(self.dialogue.step(&plan.steps));
-        }
-        self.trial.response = self.dialogue.response();
-        self.trial.failure = failure;
+        self.decide(plan, failure, now);
         match plan.close {
             Close::Rst => self.leave(Close::Rst, wishes),
             Close::Fin => {
@@ -245,6 +234,17 @@ impl Attempt {
                 self.state = State::Draining(now + DRAIN);
             }
         }
+    }
+
+    /// Fixes the verdict; how to leave is the caller's to say.
+    fn decide(&mut self, plan: &Plan, failure: Option<Failure>, now: Instant) {
+        self.trial.total = now.saturating_duration_since(self.started);
+        if let (State::Talking(since), false) = (&self.state, plan.steps.is_empty()) {
+            self.trial.dialogue = failure.is_none().then(|| now.saturating_duration_since(*since));
+            self.trial.step = Some(self.dialogue.step(&plan.steps));
+        }
+        self.trial.response = self.dialogue.response();
+        self.trial.failure = failure;
     }
 
     /// Takes what the peer says while we leave: shown where nothing was expected, and bounded.

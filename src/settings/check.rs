@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::Mistake;
 use crate::cli::check::{CheckArgs, StepArgs, StepKind};
 use crate::cli::values::{self, given};
-use crate::engine::{sys, wire};
+use crate::engine::{Names, sys, wire};
 use crate::output::Format;
 use crate::plan::bytes::{Charset, shown, unescape};
 use crate::plan::{Addresses, Attempts, Close, Family, Interface, Origin, Plan, Silence, Step, Want};
@@ -32,7 +32,19 @@ pub enum ResolverChoice {
     /// Our own: hosts file and name servers, inside the deadline.
     Stub,
     /// The system's getaddrinfo(3).
+    #[cfg(not(target_feature = "crt-static"))]
     System,
+}
+
+impl ResolverChoice {
+    /// What the engine is told.
+    pub fn names(self) -> Names {
+        match self {
+            Self::Stub => Names::Usual,
+            #[cfg(not(target_feature = "crt-static"))]
+            Self::System => Names::System,
+        }
+    }
 }
 
 /// Whether each step is explained on standard error.
@@ -216,13 +228,15 @@ fn steps(args: &StepArgs, charset: Charset) -> Result<Vec<Step>, Mistake> {
 }
 
 fn resolver(args: &CheckArgs) -> Result<ResolverChoice, Mistake> {
+    #[cfg(not(target_feature = "crt-static"))]
     let known = [("stub", ResolverChoice::Stub), ("system", ResolverChoice::System)];
-    let choice = choice("--resolver", &args.resolver, &known)?.unwrap_or(ResolverChoice::Stub);
-    if choice == ResolverChoice::System && cfg!(target_feature = "crt-static") {
+    #[cfg(target_feature = "crt-static")]
+    let known = [("stub", ResolverChoice::Stub)];
+    if cfg!(target_feature = "crt-static") && given(&args.resolver) == Some("system") {
         let text = "`system` does not exist in this static build: use a dynamic build, or leave it out";
         return Err(Mistake::in_option("--resolver", text));
     }
-    Ok(choice)
+    Ok(choice("--resolver", &args.resolver, &known)?.unwrap_or(ResolverChoice::Stub))
 }
 
 /// Options that cannot both hold.

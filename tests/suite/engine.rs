@@ -6,8 +6,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use zbx_tcp::engine::dns::Resolver;
-use zbx_tcp::engine::{self, Limits, Sink};
+use zbx_tcp::engine::{self, Limits, Names, Sink};
 use zbx_tcp::failure::Status;
 use zbx_tcp::plan::{Close, Plan};
 use zbx_tcp::report::Report;
@@ -36,7 +35,7 @@ fn plan(host: &str, port: u16, timeout: Duration) -> Arc<Plan> {
 fn run(plans: Vec<Arc<Plan>>, in_flight: usize) -> Tally {
     let mut tally = Tally::default();
     let limits = Limits { in_flight: NonZeroUsize::new(in_flight).unwrap() };
-    engine::run(&mut List::new(plans), &mut tally, &limits, Resolver::default()).unwrap();
+    engine::run(&mut List::new(plans), &mut tally, &limits, Names::default()).unwrap();
     tally
 }
 

@@ -1,9 +1,11 @@
 //! `-v`: each step of a probe on standard error, as it happens.
 
 use std::io::{self, Write};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::engine::Observed;
+use crate::engine::dns::Addresses;
 use crate::engine::session::{Event, Wish};
 use crate::engine::sys::TcpInfo;
 use crate::plan::{Close, Plan};
@@ -13,7 +15,7 @@ pub fn write(plan: &Plan, at: Duration, what: &Observed<'_>) {
     let lines = match what {
         Observed::Event(event) => happened(plan, event),
         Observed::Wish(wish) => done(plan, wish),
-        Observed::Answer(addresses) => vec![format!("{addresses}")],
+        Observed::Answer(addresses) => vec![answer(addresses)],
     };
     let mut text = String::new();
     for line in lines {
@@ -53,7 +55,14 @@ fn done(plan: &Plan, wish: &Wish) -> Vec<String> {
     }
 }
 
-fn list(addresses: &[std::net::IpAddr]) -> String {
+fn answer(addresses: &Addresses) -> String {
+    let v4 = addresses.v4.iter().copied().map(IpAddr::from);
+    let all: Vec<_> = addresses.v6.iter().copied().map(IpAddr::from).chain(v4).collect();
+    let canonical = addresses.canonical.as_ref().map_or_else(String::new, |name| format!(" as {name}"));
+    format!("{}{canonical}, says {}", list(&all), addresses.from)
+}
+
+fn list(addresses: &[IpAddr]) -> String {
     addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
