@@ -233,7 +233,7 @@ impl<'k, K: Sink> Engine<'k, K> {
         let session = Session::start(plan, now, &mut self.wishes);
         self.serial += 1;
         let stage = Stage::UnderWay;
-        let entry = Entry { session, serial: self.serial, wake: None, connections: Vec::new(), stage };
+        let entry = Entry { session, serial: self.serial, wake: None, connections: Vec::with_capacity(1), stage };
         let place = self.sessions.insert(entry);
         self.settle(place, now);
     }

@@ -209,6 +209,8 @@ impl Session {
             Addresses::All => MOST_ADDRESSES,
         };
         self.stage = Stage::Begun;
+        // Vec's own growth makes room for four, which thousands of probes in flight would pay for.
+        self.attempts.reserve_exact(addresses.len().min(wanted));
         for address in addresses.iter().take(wanted) {
             let address = self.socket_address(*address);
             if let Some(attempts) = self.plan.attempts {
