@@ -15,7 +15,7 @@ use clap::{CommandFactory, Parser};
 
 use crate::cli::{Cli, Command, check::long_help};
 use crate::output::text::Paint;
-use crate::plan::bytes::push_escaped;
+use crate::printable::push_escaped;
 use crate::settings::Mistake;
 
 /// How a command ended.

@@ -24,7 +24,7 @@
 //!
 //! * [`target`]: hosts, ports, and how they may be written. [`plan`]: what to do, [`plan::bytes`] how bytes are
 //!   written. [`failure`]: the table of statuses, and failures as data. [`report`]: what was found; [`stats`]:
-//!   statistics over several attempts.
+//!   statistics over several attempts; [`printable`]: texts that are safe on one line.
 //! * [`engine`]: the loop. [`engine::session`] is one probe as a state machine without I/O, [`engine::dialogue`] its
 //!   step interpreter, [`engine::wire`] the sockets, [`engine::dns`] names, [`engine::timers`] deadlines, and
 //!   [`engine::sys`] the only `unsafe` code.
@@ -54,6 +54,7 @@ pub mod failure;
 mod nearest;
 pub mod output;
 pub mod plan;
+pub mod printable;
 pub mod report;
 pub mod responder;
 pub mod settings;

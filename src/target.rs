@@ -297,7 +297,7 @@ impl std::error::Error for TargetError {}
 
 /// The caller's word, safe on one line and not longer than a line.
 fn shown(word: &str) -> String {
-    crate::plan::bytes::shown(word, 80)
+    crate::printable::shown(word, 80)
 }
 
 #[cfg(test)]

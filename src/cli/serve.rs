@@ -4,7 +4,8 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::cli::values::{self, ValueError, given};
-use crate::plan::bytes::{BytesError, Charset, shown, unescape};
+use crate::plan::bytes::{BytesError, Charset, unescape};
+use crate::printable::shown;
 use crate::responder::{Answer, Backlog, Clients, Close, ListenError, Settings};
 
 /// A small TCP responder, to test a path or a check before the real service exists

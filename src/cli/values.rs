@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::plan::bytes::shown;
+use crate::printable::shown;
 
 /// The longest duration an option takes.
 const LONGEST: Duration = Duration::from_secs(600);

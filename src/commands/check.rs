@@ -27,7 +27,7 @@ pub fn run(args: &CheckArgs) -> Done {
     let exit = if report.is_up() { Exit::Good } else { Exit::Bad };
     // Only a text for people asks the environment and the terminal about colours.
     let paint = if matches!(check.format, Format::Text) { paint() } else { Paint::Plain };
-    Ok(print(output::render(&report, check.format, paint).as_bytes(), exit))
+    Ok(print(output::render(&report, &check.format, paint).as_bytes(), exit))
 }
 
 /// A report on a terminal, the value that Zabbix stores elsewhere.

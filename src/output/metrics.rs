@@ -219,7 +219,7 @@ fn response(report: &Report) -> Option<&Response> {
 fn response_text(report: &Report) -> Option<Value<'_>> {
     let response = response(report)?;
     let end = response.start.iter().rposition(|byte| !matches!(byte, b'\r' | b'\n')).map_or(0, |last| last + 1);
-    let mut printable = report.plan.charset.printable(response.start.get(..end).unwrap_or_default());
+    let mut printable = report.plan.veil(response.start.get(..end).unwrap_or_default());
     if let Some((cut, _)) = printable.char_indices().find(|(at, character)| at + character.len_utf8() > TEXT_LIMIT) {
         printable.truncate(cut);
     }
@@ -231,7 +231,7 @@ fn response_hex(report: &Report) -> Option<Value<'_>> {
     if report.plan.charset.is_clean_text(&response.start) {
         return None;
     }
-    text(response.start.iter().take(HEX_LIMIT).map(|byte| format!("{byte:02x}")).collect::<String>())
+    text(report.plan.hide(&response.start).iter().take(HEX_LIMIT).map(|byte| format!("{byte:02x}")).collect::<String>())
 }
 
 #[cfg(test)]

@@ -1,8 +1,10 @@
-//! Bytes as people write them: strict escapes, encodings, and the printable form of what a peer sent.
+//! Bytes as people write them: strict escapes and encodings.
 
 use std::fmt;
 
 use encoding_rs::Encoding;
+
+use crate::printable::{is_deceptive, push_escaped, shown};
 
 /// A character set by its WHATWG label, such as `gbk`; UTF-8 where none is given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +27,16 @@ impl Charset {
             return Err(unknown());
         }
         Ok(Self(encoding))
+    }
+
+    /// Whether bytes and text are the same.
+    pub fn is_utf8(self) -> bool {
+        self == Self::default()
+    }
+
+    /// A decoder that takes text in pieces.
+    pub fn decoder(self) -> encoding_rs::Decoder {
+        self.0.new_decoder_without_bom_handling()
     }
 
     /// The encoding's name in the standard, such as `GBK`.
@@ -115,40 +127,6 @@ fn read_escape(text: &str) -> Result<(u8, usize), BytesError> {
         }
         _ => Err(unknown(2)),
     }
-}
-
-/// Appends a character so that the line stays one printable line that nothing can reorder or hide.
-///
-/// `\r \n \t \\` by name, other C0 controls and DEL as `\xNN`, C1 controls, bidirectional and zero-width
-/// characters as `\u{...}` (Unicode Technical Report 36).
-pub fn push_escaped(out: &mut String, character: char) {
-    match character {
-        '\r' => out.push_str("\\r"),
-        '\n' => out.push_str("\\n"),
-        '\t' => out.push_str("\\t"),
-        '\\' => out.push_str("\\\\"),
-        '\0'..='\x1f' | '\x7f' => out.push_str(&format!("\\x{:02x}", u32::from(character))),
-        _ if is_deceptive(character) => out.push_str(&format!("\\u{{{:x}}}", u32::from(character))),
-        _ => out.push(character),
-    }
-}
-
-fn is_deceptive(character: char) -> bool {
-    matches!(u32::from(character),
-        0x80..=0x9f | 0xad | 0x61c | 0x180e | 0x200b..=0x200f | 0x2028..=0x202e | 0x2060..=0x206f | 0xfeff | 0xfff9..=0xfffb
-        | 0xe0000..=0xe007f)
-}
-
-/// A caller's text for an error sentence: one line, escaped, cut after `limit` characters.
-pub fn shown(text: &str, limit: usize) -> String {
-    let mut out = String::new();
-    for character in text.chars().take(limit) {
-        push_escaped(&mut out, character);
-    }
-    if text.chars().nth(limit).is_some() {
-        out.push_str("...");
-    }
-    out
 }
 
 /// Why a text cannot become bytes; the sentence names the place and the remedy.

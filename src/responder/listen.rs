@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::plan::bytes::shown;
+use crate::printable::shown;
 
 /// Where clients are awaited; port 0 lets the kernel choose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

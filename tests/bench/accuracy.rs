@@ -114,7 +114,7 @@ impl Sink for Found {
     fn deliver(&mut self, report: Report) {
         self.probes += 1;
         self.down += usize::from(!report.is_up());
-        if let Some(format) = self.print {
+        if let Some(format) = &self.print {
             std::hint::black_box(output::render(&report, format, Paint::Plain));
         }
         let Some(trial) = &report.trial else { return };

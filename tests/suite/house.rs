@@ -29,16 +29,16 @@ fn room(path: &str) -> &str {
 /// The rooms that a room may use besides itself.
 fn may_use(room: &str) -> Option<&'static [&'static str]> {
     Some(match room {
-        "target" => &["plan"],
-        "plan" => &["target"],
-        "failure" | "stats" | "nearest" => &[],
+        "target" => &["printable"],
+        "plan" => &["printable", "target"],
+        "failure" | "stats" | "nearest" | "printable" => &[],
         "report" => &["failure", "plan", "stats", "target"],
         "source" => &["plan"],
-        "engine" => &["failure", "plan", "report", "source", "stats", "target"],
-        "output" => &["failure", "nearest", "plan", "report", "stats"],
-        "responder" => &["failure", "plan", "target"],
-        "cli" => &["output", "plan", "responder", "target"],
-        "settings" => &["cli", "engine", "output", "plan", "target"],
+        "engine" => &["failure", "plan", "printable", "report", "source", "stats", "target"],
+        "output" => &["failure", "nearest", "plan", "printable", "report", "stats"],
+        "responder" => &["failure", "plan", "printable", "target"],
+        "cli" => &["output", "plan", "printable", "responder", "target"],
+        "settings" => &["cli", "engine", "output", "plan", "printable", "target"],
         "commands" | "main" | "lib" => return None,
         other => panic!("the room `{other}` is not in the map: say in lib.rs and here what it may use"),
     })

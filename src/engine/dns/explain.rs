@@ -9,7 +9,7 @@ use super::server::Server;
 use super::verdict::{Tells, Trouble, Verdict};
 use crate::failure::{Failure, Status};
 use crate::plan::Family;
-use crate::plan::bytes::shown;
+use crate::printable::shown;
 use crate::target::HostName;
 
 /// So many characters of a name are shown.

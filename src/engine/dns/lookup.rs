@@ -219,7 +219,7 @@ impl Lookup {
                 v4: Vec::new(),
                 v6: Vec::new(),
                 from: Source::Server(server.clone()),
-                canonical: canonical.map(|name| crate::plan::bytes::shown(&name, 255)),
+                canonical: canonical.map(|name| crate::printable::shown(&name, 255)),
             });
             for address in &found.addresses {
                 match address {

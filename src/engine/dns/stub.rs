@@ -21,7 +21,7 @@ use super::verdict::io_cause;
 use super::{Addresses, Answer, OWN_TOKENS, Source};
 use crate::failure::{Failure, Status};
 use crate::plan::Family;
-use crate::plan::bytes::shown;
+use crate::printable::shown;
 use crate::target::HostName;
 
 /// How many lookups hold sockets at a time.

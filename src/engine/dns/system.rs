@@ -18,7 +18,7 @@ use super::verdict::io_cause;
 use super::{Addresses, Answer, Source};
 use crate::failure::{Failure, Status};
 use crate::plan::Family;
-use crate::plan::bytes::shown;
+use crate::printable::shown;
 use crate::target::HostName;
 
 /// How many threads may be at work, abandoned ones included.

@@ -88,7 +88,7 @@ pub fn io_cause(error: &io::Error) -> String {
         _ => {
             let text = error.to_string();
             let text = text.split(" (os error").next().unwrap_or_default();
-            crate::plan::bytes::shown(text, 80)
+            crate::printable::shown(text, 80)
         }
     }
 }
