@@ -35,8 +35,8 @@ use wire::{Finish, OpenError, Wire};
 /// How long the engine waits before it asks again for descriptors, ports or memory that this machine lacked.
 const EXHAUSTION_PAUSE: Duration = Duration::from_millis(10);
 /// The bytes of one read, and how many reads one connection gets before the others have their turn.
-const READ_SIZE: usize = 16 * 1024;
-const READS_PER_TURN: usize = 4;
+const READ_SIZE: usize = 4 * 1024;
+const READS_PER_TURN: usize = 16;
 /// The events of one wake.
 const EVENTS: usize = 1024;
 /// What the usual soft limit of 1024 descriptors leaves for probes.
@@ -245,7 +245,7 @@ impl<'k, K: Sink> Engine<'k, K> {
         let session = Session::start(plan, now, &mut self.wishes);
         self.serial += 1;
         let stage = Stage::UnderWay;
-        let entry = Entry { session, serial: self.serial, wake: None, connections: Vec::new(), stage };
+        let entry = Entry { session, serial: self.serial, wake: None, connections: Vec::with_capacity(1), stage };
         let place = self.sessions.insert(entry);
         self.settle(place, now);
     }

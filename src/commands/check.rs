@@ -12,6 +12,7 @@ use super::{Done, Exit, paint, print};
 use crate::cli::check::CheckArgs;
 use crate::engine::{self, Limits, Observed, Sink};
 use crate::failure::{Failure, Status};
+use crate::output::text::Paint;
 use crate::output::{self, Format};
 use crate::plan::Plan;
 use crate::policy::Policy;
@@ -25,7 +26,9 @@ pub fn run(args: &CheckArgs) -> Done {
     let plan = Arc::new(Plan { policy: Policy::system(), ..check.plan.clone() });
     let report = catch_unwind(AssertUnwindSafe(|| probe(&check, Arc::clone(&plan)))).unwrap_or_else(|_| broken(plan));
     let exit = if report.is_up() { Exit::Good } else { Exit::Bad };
-    Ok(print(output::render(&report, &check.format, paint()).as_bytes(), exit))
+    // Only a text for people asks the environment and the terminal about colours.
+    let paint = if matches!(check.format, Format::Text) { paint() } else { Paint::Plain };
+    Ok(print(output::render(&report, &check.format, paint).as_bytes(), exit))
 }
 
 /// A report on a terminal, the value that Zabbix stores elsewhere.

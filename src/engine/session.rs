@@ -213,6 +213,8 @@ impl Session {
             Addresses::All => MOST_ADDRESSES,
         };
         self.stage = Stage::Begun;
+        // Vec's own growth makes room for four, which thousands of probes in flight would pay for.
+        self.attempts.reserve_exact(addresses.len().min(wanted));
         for address in addresses.iter().take(wanted) {
             let address = self.socket_address(*address);
             if let Decision::Denied(why) = self.plan.policy.decide(address.ip(), self.plan.target.port) {
