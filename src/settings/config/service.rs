@@ -3,7 +3,7 @@
 use super::super::wishes::{Wishes, Written};
 use super::file;
 use super::options::wishes;
-use super::table::{Entry, Examined, Table, text};
+use super::table::{Entry, Examined, Syntax, Table, text};
 use crate::plan::steps::Secret;
 use crate::target::Port;
 
@@ -65,6 +65,10 @@ fn secrets(found: &mut Examined<'_>, table: &mut Table<'_, '_>, privacy: Privacy
     let Some(entry) = table.take("secrets") else { return Vec::new() };
     let Some(mut table) = Table::of(found, &entry) else { return Vec::new() };
     let entries = table.take_all();
+    if found.syntax() == Syntax::Broken {
+        // Nothing here is to be quoted; the steps may name them all the same.
+        return entries.into_iter().map(|(name, _)| (name, Secret::new(*b""))).collect();
+    }
     let secrets = entries.iter().filter_map(|(name, entry)| Some((name.clone(), secret(found, entry, privacy)?)));
     secrets.collect()
 }
