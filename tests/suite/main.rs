@@ -14,4 +14,5 @@ mod real_peers;
 mod serve;
 mod session;
 mod support;
+mod templates;
 mod tutorial;
