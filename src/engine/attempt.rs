@@ -245,7 +245,9 @@ impl Attempt {
     /// Goes on with the dialogue as far as it can.
     fn talk(&mut self, plan: &Plan, moment: Moment, now: Instant, wishes: &mut Wishes) {
         let State::Talking(mut talk) = self.state else { return };
+        let before = self.dialogue.position();
         let progress = self.dialogue.advance(plan, moment);
+        self.explain(plan, before, wishes);
         let failure = match progress {
             Progress::Done => None,
             Progress::Wait | Progress::Unsettled | Progress::Send(_) => {
@@ -273,6 +275,15 @@ impl Attempt {
         });
         self.decide(plan, failure, now);
         self.part(plan, now, wishes);
+    }
+
+    /// Says which expectations were met since this step.
+    fn explain(&self, plan: &Plan, since: usize, wishes: &mut Wishes) {
+        for (number, step) in plan.steps.iter().enumerate().take(self.dialogue.position()).skip(since) {
+            if let Step::Expect(expect) = step {
+                wishes.push_back(Wish::Explain(self.id, format!("step {}: {} came", number + 1, expect.wanted)));
+            }
+        }
     }
 
     /// Leaves an open connection as the plan says.

@@ -326,6 +326,7 @@ impl<'k, K: Sink> Engine<'k, K> {
                     self.write(number, now);
                 }
             }
+            Wish::Explain(..) => {}
             Wish::Shutdown(attempt) => {
                 let number = entry.connections.get(attempt).copied().flatten();
                 match number.and_then(|number| self.connections.get_mut(number)) {

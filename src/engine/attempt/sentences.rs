@@ -40,9 +40,11 @@ impl Attempt {
 
     /// What the current step wants.
     pub(super) fn wanted(&self, plan: &Plan) -> String {
-        match plan.steps.get(self.dialogue.position()) {
-            Some(Step::Expect(expect)) => expect.wanted.to_string(),
-            Some(Step::Send(_)) | None => String::new(),
+        match (&plan.service, plan.steps.get(self.dialogue.position())) {
+            // A service's expressions are long; `services NAME` and -v show them.
+            (Some(service), _) => format!("what service {service} expects here"),
+            (None, Some(Step::Expect(expect))) => expect.wanted.to_string(),
+            (None, _) => String::new(),
         }
     }
 
@@ -52,7 +54,8 @@ impl Attempt {
         let heard = plan.hide(self.dialogue.heard());
         let start = heard.get(..heard.len().min(EXCERPT)).unwrap_or_default();
         let more = if heard.len() > EXCERPT { "..." } else { "" };
-        format!(": \"{}{more}\"", plan.charset.printable(start))
+        let nearest = self.dialogue.nearest(plan).map_or_else(String::new, |near| format!("; nearest was {near}"));
+        format!(": \"{}{more}\"{nearest}", plan.charset.printable(start))
     }
 }
 
