@@ -10,6 +10,7 @@ use crate::cli::values::given;
 use crate::engine::Names;
 use crate::output::Format;
 use crate::plan::{Family, Plan};
+use crate::printable::shown;
 use crate::target::Target;
 
 /// Everything a `check` needs.
@@ -131,7 +132,8 @@ fn refuse_impossible(format: &Format, plan: &Plan) -> Result<(), Mistake> {
         Format::Capture(name) if !plan.captures().any(|known| known == &**name) => {
             let known: Vec<_> = plan.captures().collect();
             let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-            Err(Mistake::in_option("--output", format!("no step captures `{name}`; captured are: {known}")))
+            let text = format!("no step captures `{}`; captured are: {known}", shown(name, 40));
+            Err(Mistake::in_option("--output", text))
         }
         _ => Ok(()),
     }
