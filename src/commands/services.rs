@@ -7,7 +7,7 @@ use super::{Done, Exit, complain, print};
 use crate::cli::services::ServicesArgs;
 use crate::cli::values::given;
 use crate::settings::config::Config;
-use crate::settings::{Mistake, config, named, services, whole};
+use crate::settings::{Mistake, configuration, named, services, whole};
 
 /// Lists, shows, validates, or explains the policy.
 pub fn run(args: &ServicesArgs) -> Done {
@@ -17,7 +17,7 @@ pub fn run(args: &ServicesArgs) -> Done {
     if args.check {
         return Ok(validate(named(&args.config).as_deref()));
     }
-    let config = config(&args.config)?;
+    let config = configuration(&args.config)?;
     let json = match given(&args.output) {
         None | Some("text") => page::Form::Text,
         Some("json") => page::Form::Json,

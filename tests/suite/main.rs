@@ -18,4 +18,5 @@ mod secrets;
 mod serve;
 mod session;
 mod support;
+mod templates;
 mod tutorial;
