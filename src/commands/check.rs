@@ -24,7 +24,7 @@ pub fn run(args: &CheckArgs) -> Done {
     let plan = Arc::new(check.plan.clone());
     let report = catch_unwind(AssertUnwindSafe(|| probe(&check, Arc::clone(&plan)))).unwrap_or_else(|_| broken(plan));
     let exit = if report.is_up() { Exit::Good } else { Exit::Bad };
-    Ok(print(output::render(&report, check.format, paint()).as_bytes(), exit))
+    Ok(print(output::render(&report, &check.format, paint()).as_bytes(), exit))
 }
 
 /// A report on a terminal, the value that Zabbix stores elsewhere.

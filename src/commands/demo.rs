@@ -109,7 +109,7 @@ fn page(scenes: &[Scene], reports: &[Option<Report>], paint: Paint) -> String {
         let words: Vec<_> = scene.words.iter().map(|word| quoted(word)).collect();
         // Writing to a String cannot fail.
         let _ = writeln!(page, "{}. {}\n$ zbx-tcp {}", number + 1, scene.title, words.join(" "));
-        page.push_str(&output::render(report, Format::Text, paint));
+        page.push_str(&output::render(report, &Format::Text, paint));
         let _ = writeln!(page, "  in Zabbix {}\n", stored(report));
     }
     page.push_str("The same for your own service: zbx-tcp check HOST PORT\n");
@@ -119,7 +119,7 @@ fn page(scenes: &[Scene], reports: &[Option<Report>], paint: Paint) -> String {
 /// The values that items of a Zabbix host would store.
 fn stored(report: &Report) -> String {
     let value = |path: &str| match Format::from_word(path) {
-        Ok(format) => output::render(report, format, Paint::Plain).trim_end().to_owned(),
+        Ok(format) => output::render(report, &format, Paint::Plain).trim_end().to_owned(),
         Err(unknown) => unknown.to_string(),
     };
     let paths = ["up", "status", "time.connect", "tcp.syn_retransmits"];

@@ -178,9 +178,11 @@ impl Session {
             return;
         }
         self.begin_due(now, wishes);
+        let plan = Arc::clone(&self.plan);
         for attempt in &mut self.attempts {
-            attempt.tick(now, wishes);
+            attempt.tick(&plan, now, wishes);
         }
+        self.judge_when_decided(now);
     }
 
     /// The finished report; `None` until [`Session::is_over`].
@@ -214,7 +216,7 @@ impl Session {
             if let Some(attempts) = self.plan.attempts {
                 self.stage = Stage::Trying { address, next: now, left: attempts.count.get() };
             } else {
-                self.attempts.push(Attempt::new(self.attempts.len(), address, now, wishes));
+                self.attempts.push(Attempt::new(self.attempts.len(), &self.plan, address, now, wishes));
             }
         }
         self.begin_due(now, wishes);
@@ -226,7 +228,7 @@ impl Session {
             if next > now {
                 return;
             }
-            self.attempts.push(Attempt::new(self.attempts.len(), address, now, wishes));
+            self.attempts.push(Attempt::new(self.attempts.len(), &self.plan, address, now, wishes));
             let interval = self.plan.attempts.map_or(Duration::ZERO, |attempts| attempts.interval);
             self.stage =
                 if left > 1 { Stage::Trying { address, next: next + interval, left: left - 1 } } else { Stage::Begun };
@@ -236,8 +238,9 @@ impl Session {
     fn socket_address(&self, address: IpAddr) -> SocketAddr {
         let port = self.plan.target.port.get();
         match address {
-            IpAddr::V6(v6) => SocketAddrV6::new(v6, port, 0, self.plan.scope_id()).into(),
-            IpAddr::V4(_) => SocketAddr::new(address, port),
+            // Only these need it; the others would be shown with the interface's number as their zone.
+            IpAddr::V6(v6) if v6.is_unicast_link_local() => SocketAddrV6::new(v6, port, 0, self.plan.scope_id()).into(),
+            _ => SocketAddr::new(address, port),
         }
     }
 

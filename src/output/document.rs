@@ -38,6 +38,10 @@ impl Serialize for Document<'_> {
         let measured = METRICS.iter().filter_map(|metric| Some((metric.path, metric.value(self.0)?)));
         let mut map = serializer.serialize_map(None)?;
         write_groups(&mut map, &measured.collect::<Vec<_>>())?;
+        let captures = self.0.trial.as_ref().map_or(&[][..], |trial| &trial.captures);
+        if !captures.is_empty() {
+            map.serialize_entry("captures", &Captures(self.0, captures))?;
+        }
         if !self.0.addresses.is_empty() {
             map.serialize_entry("addresses", &AddressList(self.0))?;
         }
@@ -75,6 +79,15 @@ impl Serialize for Value<'_> {
             Value::Ratio(part) => serializer.serialize_f64(*part),
             Value::Text(text) => serializer.serialize_str(text),
         }
+    }
+}
+
+/// What the dialogue captured, by name.
+struct Captures<'r>(&'r Report, &'r [(Box<str>, Vec<u8>)]);
+
+impl Serialize for Captures<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.1.iter().map(|(name, value)| (name, self.0.plan.veil(value))))
     }
 }
 

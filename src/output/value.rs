@@ -19,6 +19,14 @@ pub fn line(report: &Report, metric: &Metric) -> String {
     line
 }
 
+/// The line of a capture; where there is none, the reason.
+pub fn capture_line(report: &Report, name: &str) -> String {
+    let captured = report.trial.iter().flat_map(|trial| &trial.captures).rfind(|(known, _)| **known == *name);
+    let mut line = captured.map_or_else(|| reason(report), |(_, value)| report.plan.veil(value));
+    line.push('\n');
+    line
+}
+
 /// A value without quotes: no unit, no exponent, never negative.
 pub fn plain(value: &Value<'_>) -> String {
     match value {

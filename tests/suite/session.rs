@@ -9,7 +9,10 @@ use proptest::prelude::*;
 use zbx_tcp::engine::session::{Event, Session, Wish, Wishes};
 use zbx_tcp::engine::sys::TcpInfo;
 use zbx_tcp::failure::{Failure, Status};
-use zbx_tcp::plan::{Addresses, Attempts, Close, Plan, Silence, Step, Want};
+use zbx_tcp::plan::bytes::Charset;
+use zbx_tcp::plan::pattern::Pattern;
+use zbx_tcp::plan::steps::{Expect, Step, Template};
+use zbx_tcp::plan::{Addresses, Attempts, Close, Plan, Silence, Want};
 use zbx_tcp::report::Report;
 use zbx_tcp::target::Target;
 
@@ -47,9 +50,23 @@ fn happening() -> impl Strategy<Value = Happening> {
     ]
 }
 
+fn literal(text: &str) -> Pattern {
+    Pattern::literal(text, Charset::default()).unwrap()
+}
+
+fn expect(text: &str) -> Step {
+    Step::Expect(Expect::one(literal(text)))
+}
+
+fn guarded(text: &str, reject: &str) -> Step {
+    let timeout = Some(Duration::from_millis(200));
+    Step::Expect(Expect { reject: vec![literal(reject)], timeout, ..Expect::one(literal(text)) })
+}
+
 fn plans() -> impl Strategy<Value = Plan> {
     let attempts = proptest::option::of((1_u32..5, 1_u64..300, 1_u32..5));
-    let step = prop_oneof![Just(Step::Send(b"hi".to_vec())), Just(Step::Expect(b"\x00".to_vec()))];
+    let step =
+        prop_oneof![Just(Step::Send(Template::bytes(*b"hi"))), Just(expect("\\0")), Just(guarded("\\x01", "\\x02"))];
     let want =
         prop_oneof![Just(Want::Open), Just(Want::Closed(Silence::Fails)), Just(Want::Closed(Silence::CountsAsClosed))];
     let host = prop_oneof![Just("192.0.2.7"), Just("host.example")];
@@ -184,7 +201,7 @@ proptest! {
     #[test]
     fn a_dialogue_is_up_only_if_every_expected_byte_came(bytes in proptest::collection::vec(any::<u8>(), 0..30)) {
         let mut plan = Plan::connect(Target::from_words("192.0.2.7", Some("25"), None).unwrap());
-        plan.steps = vec![Step::Expect(b"\x07".to_vec())];
+        plan.steps = vec![expect("\\x07")];
         let expected = bytes.contains(&7);
         let happenings = [Happening::Opened(0), Happening::Connected(0), Happening::Received(0, bytes), Happening::PeerClosed(0)];
         prop_assert_eq!(play(plan, &happenings).is_up(), expected);
