@@ -2,7 +2,7 @@
 
 use std::process::{Child, Command, Stdio};
 
-use crate::probes::{MANY, all_up, no_complaint, refused_when_stopped};
+use crate::probes::{MANY, all_up, no_complaint, probe, refused_when_stopped};
 use crate::server::{Home, Server, end, free_port, installed};
 
 fn mosquitto(anonymous: &str) -> Option<Server> {
@@ -102,6 +102,8 @@ fn zookeeper_tells_its_version_and_mode() {
     let mut command = home.command(program);
     command.args(["-Xmx96m", "-cp", &format!("{jar}:/usr/share/java/slf4j-simple.jar"), main, &conf]);
     let server = Server::start(home, port, &mut command);
+    // It listens before it serves, and says so to whoever asks meanwhile.
+    server.wait_until("it serves", || probe(&server, "zookeeper", &[])["up"] == 1);
     let said = server.says_of(|| {
         let document = all_up(&server, "zookeeper", &[]);
         assert_eq!(document["captures"]["mode"], "standalone", "{document}");

@@ -9,6 +9,9 @@ use crate::server::{Home, Server, free_port, installed};
 /// Loopback as the server's host cache sees it: 127.0.0.1 alone is never blocked.
 const GUEST: [&str; 2] = ["--source", "127.0.0.2"];
 
+/// Several of them at once must not exhaust what the kernel lends for asynchronous I/O.
+const SMALL: &str = "--innodb-use-native-aio=0 --innodb-buffer-pool-size=16M --innodb-log-file-size=4M";
+
 /// A server that blocks a host after five connect errors.
 fn mariadb() -> Option<Server> {
     let program = "/usr/sbin/mariadbd";
@@ -18,19 +21,22 @@ fn mariadb() -> Option<Server> {
     let (home, port) = (Home::of("mysql"), free_port());
     let (data, socket) = (home.at("data"), home.at("socket"));
     let made = "--no-defaults --skip-test-db --auth-root-authentication-method=normal --skip-log-bin";
-    home.run("/usr/bin/mariadb-install-db", &format!("{made} --datadir={data}"));
+    home.run("/usr/bin/mariadb-install-db", &format!("{made} {SMALL} --datadir={data}"));
     let own = format!("--no-defaults --datadir={data} --socket={socket} --pid-file={}", home.at("pid"));
     let net = format!("--bind-address=127.0.0.1 --port={port} --max-connect-errors=5 --performance-schema=on");
     let mut command = home.command(program);
-    command.args(own.split(' ').chain(net.split(' ')));
+    command.args(own.split(' ').chain(net.split(' ')).chain(SMALL.split(' ')));
     let server = Server::start(home, port, &mut command);
     server.wait_for("ready for connections");
+    // Without any account for the host the server does not greet it.
+    sql(&server, "CREATE USER somebody@'127.0.0.%' IDENTIFIED BY 'secret'");
     Some(server)
 }
 
 fn sql(server: &Server, text: &str) -> String {
     let mut command = server.home.command("/usr/bin/mariadb");
-    let output = command.args(["--no-defaults", "-u", "root", "-S", &server.home.at("socket"), "-N", "-e", text]).output();
+    let output =
+        command.args(["--no-defaults", "-u", "root", "-S", &server.home.at("socket"), "-N", "-e", text]).output();
     let output = output.unwrap();
     assert!(output.status.success(), "{text}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
@@ -118,4 +124,16 @@ fn a_switch_of_plugins_is_answered() {
     }
     assert_eq!(connect_errors(&server), "0");
     assert_eq!(counter(&server, "Aborted_connects"), 10);
+}
+
+#[test]
+fn mariadb_that_has_no_account_for_this_host_is_up() {
+    let Some(server) = mariadb() else { return };
+    sql(&server, "DROP USER somebody@'127.0.0.%'");
+    let said = server.says_of(|| {
+        let document = all_up(&server, "mysql", &GUEST);
+        assert!(document["response"]["text"].as_str().unwrap().contains("is not allowed to connect"), "{document}");
+    });
+    assert_eq!(connect_errors(&server), "0");
+    no_complaint(&said, &["error", "blocked"]);
 }

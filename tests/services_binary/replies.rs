@@ -81,7 +81,9 @@ fn judge(case: &Case, pieces: Pieces) -> Result<(), String> {
     }
     match peer.goodbye() {
         Err(why) => Err(format!("{name}: {why}")),
-        Ok(bytes) if bytes != case.goodbye => Err(format!("{name}: the goodbye is {:?}", bytes.escape_ascii().to_string())),
+        Ok(bytes) if bytes != case.goodbye => {
+            Err(format!("{name}: the goodbye is {:?}", bytes.escape_ascii().to_string()))
+        }
         Ok(_) => Ok(()),
     }
 }
@@ -119,7 +121,8 @@ fn no_service_takes_garbage_silence_or_a_slammed_door_for_an_answer() {
     let mut names: Vec<_> = cases().iter().map(|case| case.of.0).collect();
     names.dedup();
     let noise: Vec<u8> = (0..2048_u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
-    let said: [&[u8]; 4] = [b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n", &noise, &[0; 512], b"SSH-2.0-x\r\n"];
+    let said: [&[u8]; 4] =
+        [b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n", &noise, &[0; 512], b"SSH-2.0-x\r\n"];
     for name in names {
         let status = |peer: &Peer, patience: &str| {
             let port = peer.port.to_string();

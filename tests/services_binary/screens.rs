@@ -77,7 +77,8 @@ fn xrdp() -> Option<Server> {
     let (certificate, key) = (home.at("certificate"), home.at("key"));
     let words = format!("req -x509 -newkey rsa:2048 -nodes -subj /CN=localhost -keyout {key} -out {certificate}");
     home.run("/usr/bin/openssl", &words);
-    let globals = format!("[Globals]\nini_version=1\nfork=true\nport=tcp://127.0.0.1:{port}\nsecurity_layer=negotiate\n");
+    let globals =
+        format!("[Globals]\nini_version=1\nfork=true\nport=tcp://127.0.0.1:{port}\nsecurity_layer=negotiate\n");
     let tls = format!("certificate={certificate}\nkey_file={key}\nssl_protocols=TLSv1.2, TLSv1.3\n");
     let logging = format!("[Logging]\nLogFile={}\nLogLevel=INFO\nEnableSyslog=false\n", home.at("log"));
     let conf = home.write("ini", &format!("{globals}{tls}{logging}"));

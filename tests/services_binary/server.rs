@@ -5,6 +5,7 @@ use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -93,7 +94,8 @@ impl Server {
         self.wait_until(text, || self.said().contains(text));
     }
 
-    fn wait_until(&self, what: &str, met: impl Fn() -> bool) {
+    /// Waits until this is so.
+    pub fn wait_until(&self, what: &str, met: impl Fn() -> bool) {
         let start = Instant::now();
         while !met() {
             assert!(start.elapsed() < Duration::from_secs(60), "waited for {what:?} in vain:\n{}", self.said());
@@ -138,9 +140,13 @@ pub fn end(child: &mut Child) {
     }
 }
 
-/// A port that nothing listens on.
+/// A port that nothing listens on, each time another one: below those that the kernel gives to clients, and below
+/// 32768, the most that Zabbix's agent listens on.
 pub fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let first = u16::try_from(std::process::id() % 12_000).unwrap();
+    let ports = std::iter::repeat_with(|| 20_000 + (first + NEXT.fetch_add(1, Ordering::Relaxed)) % 12_000);
+    ports.take(12_000).find(|port| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok()).unwrap()
 }
 
 /// Whether a socket listens on the port, as the kernel tells: a connect would count as a probe of its own.
@@ -148,9 +154,10 @@ fn listens(port: u16) -> bool {
     let suffix = format!(":{port:04X}");
     ["/proc/net/tcp", "/proc/net/tcp6"].iter().any(|table| {
         let table = fs::read_to_string(table).unwrap_or_default();
-        table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>()).any(|fields| {
-            fields.get(1).is_some_and(|local| local.ends_with(&suffix)) && fields.get(3) == Some(&"0A")
-        })
+        table
+            .lines()
+            .map(|line| line.split_whitespace().collect::<Vec<_>>())
+            .any(|fields| fields.get(1).is_some_and(|local| local.ends_with(&suffix)) && fields.get(3) == Some(&"0A"))
     })
 }
 
