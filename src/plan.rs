@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use crate::policy::Policy;
 use crate::target::{Host, Target};
 use bytes::Charset;
 use pattern::Pattern;
@@ -42,6 +43,8 @@ pub struct Plan {
     pub max_bytes: usize,
     /// How to leave.
     pub close: Close,
+    /// Who may be connected to; a plan as made here may connect to anything.
+    pub policy: Policy,
 }
 
 impl Plan {
@@ -66,6 +69,7 @@ impl Plan {
             charset: Charset::default(),
             max_bytes: Self::MAX_BYTES,
             close: Close::Fin,
+            policy: Policy::allow_all(),
         }
     }
 

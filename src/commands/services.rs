@@ -1,6 +1,7 @@
 //! `zbx-tcp services`: what named services exist, what each says, and whether the configuration is sound.
 
 mod page;
+mod policy;
 
 use std::io::{self, Write};
 
@@ -8,14 +9,17 @@ use super::{Done, Exit, print};
 use crate::cli::services::ServicesArgs;
 use crate::cli::values::given;
 use crate::settings::config::Config;
-use crate::settings::{Mistake, config, named, services};
+use crate::settings::{Mistake, configuration, named, services};
 
-/// Lists, shows, or validates.
+/// Lists, shows, validates, or explains the policy.
 pub fn run(args: &ServicesArgs) -> Done {
+    if let Some([host, port]) = args.policy.as_deref() {
+        return policy::run(host, port);
+    }
     if args.check {
         return Ok(validate(named(&args.config).as_deref()));
     }
-    let config = config(&args.config)?;
+    let config = configuration(&args.config)?;
     let json = match given(&args.output) {
         None | Some("text") => page::Form::Text,
         Some("json") => page::Form::Json,

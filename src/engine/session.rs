@@ -11,6 +11,7 @@ use super::attempt::Attempt;
 use super::sys::TcpInfo;
 use crate::failure::{Failure, Status};
 use crate::plan::{Addresses, Plan};
+use crate::policy::Decision;
 use crate::report::{Report, Trial};
 use crate::stats::Running;
 
@@ -54,6 +55,8 @@ pub enum Wish {
     Send(AttemptId, Vec<u8>),
     /// End our half with a FIN.
     Shutdown(AttemptId),
+    /// Tell a person who asked for an explanation; nothing is done.
+    Explain(AttemptId, String),
     /// Close the descriptor, if it was ever opened; nothing more will be heard of it.
     Close(AttemptId, crate::plan::Close),
 }
@@ -104,6 +107,7 @@ impl Session {
             Some(address) => session.launch(&[address], now, wishes),
             None => wishes.push_back(Wish::Resolve),
         }
+        session.judge_when_decided(now);
         session
     }
 
@@ -211,9 +215,13 @@ impl Session {
             Addresses::All => MOST_ADDRESSES,
         };
         self.stage = Stage::Begun;
+        // Vec's own growth makes room for four, which thousands of probes in flight would pay for.
+        self.attempts.reserve_exact(addresses.len().min(wanted));
         for address in addresses.iter().take(wanted) {
             let address = self.socket_address(*address);
-            if let Some(attempts) = self.plan.attempts {
+            if let Decision::Denied(why) = self.plan.policy.decide(address.ip(), self.plan.target.port) {
+                self.attempts.push(Attempt::denied(self.attempts.len(), &self.plan, address, &why, now));
+            } else if let Some(attempts) = self.plan.attempts {
                 self.stage = Stage::Trying { address, next: now, left: attempts.count.get() };
             } else {
                 self.attempts.push(Attempt::new(self.attempts.len(), &self.plan, address, now, wishes));
@@ -280,7 +288,7 @@ fn verdict(plan: &Plan, attempts: &[Attempt]) -> Option<Failure> {
         let text = format!("only {ok} attempts could begin before the deadline, {required} are required");
         return Some(Failure::new(Status::NotTried, text));
     };
-    if required == 1 {
+    if required == 1 || last.status == Status::Denied {
         return Some(last);
     }
     let text =
@@ -301,7 +309,7 @@ fn described(plan: &Plan, trials: &[Trial]) -> usize {
 const FIRST_RETRANSMISSION: Duration = Duration::from_secs(1);
 
 /// What came of the attempts. One that the deadline cut before it could even have lost a segment was not counted as
-/// sent; the first had the whole deadline and always counts.
+/// sent; the first had the whole deadline and always counts. To a denied address nothing was sent.
 fn statistics(plan: &Plan, attempts: &[Attempt], deadline: Instant) -> Running {
     let mut running = Running::default();
     for (number, attempt) in attempts.iter().enumerate() {
@@ -309,6 +317,7 @@ fn statistics(plan: &Plan, attempts: &[Attempt], deadline: Instant) -> Running {
         let was_cut = trial.failure.is_some() && attempt.started() + trial.total >= deadline;
         let was_short = trial.total < FIRST_RETRANSMISSION && number > 0;
         match (trial.verdict(plan.want), trial.connect) {
+            (Some(Failure { status: Status::Denied, .. }), _) => {}
             (None, connect) => running.succeeded(connect.unwrap_or(trial.total)),
             (Some(_), _) if was_cut && was_short => {}
             (Some(_), _) => running.lost(),

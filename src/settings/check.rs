@@ -10,6 +10,7 @@ use crate::cli::values::given;
 use crate::engine::Names;
 use crate::output::Format;
 use crate::plan::{Family, Plan};
+use crate::printable::shown;
 use crate::target::Target;
 
 /// Everything a `check` needs.
@@ -60,7 +61,7 @@ pub enum Transcript {
 /// # Errors
 /// The first mistake found; nothing was sent.
 pub fn check(args: &CheckArgs, default_format: Format) -> Result<Check, Mistake> {
-    let config = config(&args.config)?;
+    let config = configuration(&args.config)?;
     let service = given(&args.service).map(|name| services::find(&config, name)).transpose();
     let service = service.map_err(|why| Mistake::in_option("--service", why))?;
     let own = service.as_ref().map_or_else(Wishes::default, |service| service.wishes.clone());
@@ -86,7 +87,7 @@ pub fn check(args: &CheckArgs, default_format: Format) -> Result<Check, Mistake>
 ///
 /// # Errors
 /// The first mistake in it; `services --check` shows them all.
-pub fn config(option: &Option<String>) -> Result<Config, Mistake> {
+pub fn configuration(option: &Option<String>) -> Result<Config, Mistake> {
     let mut config = Config::read(named(option).as_deref());
     if config.mistakes.is_empty() { Ok(config) } else { Err(config.mistakes.swap_remove(0)) }
 }
@@ -131,7 +132,8 @@ fn refuse_impossible(format: &Format, plan: &Plan) -> Result<(), Mistake> {
         Format::Capture(name) if !plan.captures().any(|known| known == &**name) => {
             let known: Vec<_> = plan.captures().collect();
             let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-            Err(Mistake::in_option("--output", format!("no step captures `{name}`; captured are: {known}")))
+            let text = format!("no step captures `{}`; captured are: {known}", shown(name, 40));
+            Err(Mistake::in_option("--output", text))
         }
         _ => Ok(()),
     }
