@@ -92,7 +92,7 @@ fn rabbitmq_notes_each_probe_as_a_warning_and_no_more() {
 #[test]
 fn zookeeper_tells_its_version_and_mode() {
     let (program, jar) = ("/usr/bin/java", "/usr/share/java/zookeeper.jar");
-    if !installed(jar, "zookeeper") || !installed(program, "default-jre-headless") {
+    if !installed(jar, "libzookeeper-java") || !installed(program, "default-jre-headless") {
         return;
     }
     let (home, port) = (Home::of("nobody"), free_port());
