@@ -94,7 +94,9 @@ pub fn configuration(option: &Option<String>) -> Result<Config, Mistake> {
 
 /// The file that an option or the environment names.
 pub fn named(option: &Option<String>) -> Option<String> {
-    let environment = || std::env::var("ZBX_TCP_CONFIG").ok().filter(|path| !path.is_empty());
+    // A path that is not UTF-8 becomes one that does not exist: better than the usual files without a word.
+    let environment = || std::env::var_os("ZBX_TCP_CONFIG").map(|path| path.to_string_lossy().into_owned());
+    let environment = || environment().filter(|path| !path.is_empty());
     given(option).map(str::to_owned).or_else(environment)
 }
 
