@@ -174,6 +174,10 @@ fn services_are_read_strictly() {
             "steps = [{ expect_regex = \"(?<a>a)\" }, { expect_regex = \"(?<a>b)\" }]",
             "2: services.x.steps[2].expect_regex: the name `a` is captured twice",
         ),
+        (
+            "secrets = { a = \"x\" }\nsteps = [{ expect_regex = \"(?<a>a)\" }]",
+            "3: services.x.steps[1].expect_regex: the name `a` is a secret's too",
+        ),
         ("encoding = \"latin1\"\nsteps = [{ send = \"你\" }]", "3: services.x.steps[1].send: character `你` (U+4F60)"),
     ] {
         mistaken(&format!("[services.x]\n{section}\n"), start);
