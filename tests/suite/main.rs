@@ -9,7 +9,6 @@ mod house;
 mod peer;
 mod program;
 mod readme;
-mod real_peers;
 mod serve;
 mod session;
 mod support;
