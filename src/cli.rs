@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod serve;
+pub mod services;
 pub mod values;
 
 use clap::{Parser, Subcommand};
@@ -23,6 +24,8 @@ pub enum Command {
     Check(Box<check::CheckArgs>),
     /// A small TCP responder, to test a path or a check before the real service exists
     Serve(serve::ServeArgs),
+    /// What named services exist, and what each says and expects
+    Services(services::ServicesArgs),
     /// See every kind of result on loopback, in two seconds, without root
     Demo,
 }

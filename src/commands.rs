@@ -5,6 +5,7 @@
 mod check;
 mod demo;
 mod serve;
+mod services;
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
@@ -49,6 +50,7 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> Exit {
     let done = match cli.command {
         Command::Check(args) => check::run(&args),
         Command::Serve(args) => serve::run(&args),
+        Command::Services(args) => services::run(&args),
         Command::Demo => demo::run(),
     };
     done.unwrap_or_else(|mistake| complain(&mistake.to_string()))

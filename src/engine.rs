@@ -6,6 +6,7 @@
 mod attempt;
 pub mod dialogue;
 pub mod dns;
+pub mod matching;
 pub mod session;
 pub mod sys;
 pub mod timers;
@@ -22,7 +23,7 @@ use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 use slab::Slab;
 
-use crate::plan::Plan;
+use crate::plan::{Origin, Plan};
 use crate::report::Report;
 use crate::source::Source;
 use dns::files::Files;
@@ -34,8 +35,8 @@ use wire::{Finish, OpenError, Wire};
 /// How long the engine waits before it asks again for descriptors, ports or memory that this machine lacked.
 const EXHAUSTION_PAUSE: Duration = Duration::from_millis(10);
 /// The bytes of one read, and how many reads one connection gets before the others have their turn.
-const READ_SIZE: usize = 16 * 1024;
-const READS_PER_TURN: usize = 4;
+const READ_SIZE: usize = 4 * 1024;
+const READS_PER_TURN: usize = 16;
 /// The events of one wake.
 const EVENTS: usize = 1024;
 /// What the usual soft limit of 1024 descriptors leaves for probes.
@@ -169,6 +170,17 @@ struct Connection {
     phase: Phase,
     /// What is still to be sent.
     output: Vec<u8>,
+    /// What follows it.
+    then: Then,
+}
+
+/// What follows the last byte that is to be sent.
+#[derive(PartialEq, Eq)]
+enum Then {
+    /// Perhaps more.
+    Nothing,
+    /// Our FIN.
+    Shutdown,
 }
 
 enum Phase {
@@ -233,7 +245,7 @@ impl<'k, K: Sink> Engine<'k, K> {
         let session = Session::start(plan, now, &mut self.wishes);
         self.serial += 1;
         let stage = Stage::UnderWay;
-        let entry = Entry { session, serial: self.serial, wake: None, connections: Vec::new(), stage };
+        let entry = Entry { session, serial: self.serial, wake: None, connections: Vec::with_capacity(1), stage };
         let place = self.sessions.insert(entry);
         self.settle(place, now);
     }
@@ -259,7 +271,14 @@ impl<'k, K: Sink> Engine<'k, K> {
 
     fn opened(&mut self, place: usize, attempt: AttemptId, address: SocketAddr, wire: Wire, now: Instant) {
         let fd = wire.raw_fd();
-        let connection = Connection { wire, owner: place, attempt, phase: Phase::Connecting(now), output: Vec::new() };
+        let connection = Connection {
+            wire,
+            owner: place,
+            attempt,
+            phase: Phase::Connecting(now),
+            output: Vec::new(),
+            then: Then::Nothing,
+        };
         let number = self.connections.insert(connection);
         if let Some(entry) = self.sessions.get_mut(place) {
             entry.connections.resize(entry.connections.len().max(attempt + 1), None);
@@ -354,6 +373,9 @@ impl<'k, K: Sink> Engine<'k, K> {
                 Err(failure) => return self.handle(place, Event::Failed(attempt, failure, None), now),
             }
         }
+        if connection.then == Then::Shutdown {
+            connection.wire.shutdown();
+        }
         self.handle(place, Event::Sent(attempt), now);
     }
 
@@ -406,7 +428,7 @@ impl<'k, K: Sink> Engine<'k, K> {
                 Ok(addresses) => {
                     let at = now.saturating_duration_since(entry.session.started());
                     self.sink.observe(entry.session.plan(), at, Observed::Answer(&addresses));
-                    let chosen = in_order(&addresses);
+                    let chosen = in_order(&addresses, &entry.session.plan().origin);
                     self.handle(place, Event::Resolved(&chosen), now);
                 }
                 Err(failure) => self.handle(place, Event::Unresolved(failure), now),
@@ -499,8 +521,10 @@ impl<'k, K: Sink> Engine<'k, K> {
             }
             Wish::Shutdown(attempt) => {
                 let number = entry.connections.get(attempt).copied().flatten();
-                if let Some(connection) = number.and_then(|number| self.connections.get(number)) {
-                    connection.wire.shutdown();
+                match number.and_then(|number| self.connections.get_mut(number)) {
+                    Some(connection) if connection.output.is_empty() => connection.wire.shutdown(),
+                    Some(connection) => connection.then = Then::Shutdown,
+                    None => {}
                 }
             }
             Wish::Close(attempt, how) => {
@@ -513,10 +537,10 @@ impl<'k, K: Sink> Engine<'k, K> {
     }
 }
 
-/// A name's addresses in the order to try them: IPv6 first where this machine has a route to it.
-fn in_order(addresses: &Addresses) -> Vec<IpAddr> {
+/// A name's addresses in the order to try them: IPv6 first where this machine has a route to it from this origin.
+fn in_order(addresses: &Addresses, origin: &Origin) -> Vec<IpAddr> {
     let v4 = addresses.v4.iter().copied().map(IpAddr::from);
     let v6 = addresses.v6.iter().copied().map(IpAddr::from);
-    let v6_first = addresses.v6.first().is_some_and(|address| wire::has_route((*address).into()));
+    let v6_first = addresses.v6.first().is_some_and(|address| wire::has_route((*address).into(), origin));
     if v6_first { v6.chain(v4).collect() } else { v4.chain(v6).collect() }
 }

@@ -232,6 +232,7 @@ impl IcmpFact {
             (IcmpVersion::V4, 3, 14) => "host precedence violation",
             (IcmpVersion::V4, 3, 15) => "precedence cutoff in effect",
             (IcmpVersion::V4, 11, _) => "time to live exceeded",
+            (IcmpVersion::V4, 12, _) | (IcmpVersion::V6, 4, _) => "parameter problem",
             (IcmpVersion::V6, 1, 0) => "no route to destination",
             (IcmpVersion::V6, 1, 1) => "administratively prohibited",
             (IcmpVersion::V6, 1, 2) => "beyond scope of source address",

@@ -23,26 +23,28 @@
 //! # The rooms
 //!
 //! * [`target`]: hosts, ports, and how they may be written. [`plan`]: what to do, [`plan::bytes`] how bytes are
-//!   written. [`failure`]: the table of statuses, and failures as data. [`report`]: what was found; [`stats`]:
+//!   written, [`plan::pattern`] what an answer is recognised by. [`failure`]: the table of statuses, and failures as data. [`report`]: what was found; [`stats`]:
 //!   statistics over several attempts; [`printable`]: texts that are safe on one line.
+//! * [`policy`]: who may be probed, by a file at a fixed path; asked for each resolved address just before the connect.
 //! * [`engine`]: the loop. [`engine::session`] is one probe as a state machine without I/O, [`engine::dialogue`] its
-//!   step interpreter, [`engine::wire`] the sockets, [`engine::dns`] names, [`engine::timers`] deadlines, and
+//!   step interpreter and [`engine::matching`] its patterns at work, [`engine::wire`] the sockets, [`engine::dns`] names, [`engine::timers`] deadlines, and
 //!   [`engine::sys`] the only `unsafe` code.
 //! * [`output`]: [`output::metrics`] is the table of everything published; [`output::value`], [`output::document`] and
 //!   [`output::text`] are the formats made from it.
 //! * [`responder`]: the other side of a connection, for `serve` and `demo`.
-//! * [`cli`], [`settings`], [`commands`]: the front ends; [`source`]: where the engine gets its plans.
+//! * [`cli`], [`settings`], [`commands`]: the front ends; [`settings::wishes`] is what somebody asked for, wherever they
+//!   asked, [`settings::config`] the files, [`settings::services`] the named services; [`source`]: where the engine gets its plans.
 //!
-//! Rooms that later work will add: `policy` (who may be probed), `agent2` (the plugin protocol), `listeners` (this
-//! machine's sockets), `engine::tls` and `x509`.
+//! Rooms that later work will add: `agent2` (the plugin protocol), `listeners` (this machine's sockets), `engine::tls`
+//! and `x509`.
 //!
 //! # Which way arrows point
 //!
 //! `commands` use everything; `settings` use `cli`, `plan`, `output` (the names of formats) and ask `engine` what this
 //! machine has (interfaces, addresses); `engine` uses `source`, `plan`, `report`, `failure`, `stats`, `target`;
 //! `output` uses `plan`, `report`, `failure`, `stats`. `engine` and `output` do not know each other. Input and output
-//! live in `engine::{wire, dns, sys}`, `responder` and `commands`; the rest is pure and takes the time as an argument.
-//! A test holds these rules.
+//! live in `engine::{wire, dns, sys}`, `responder`, `policy` and `commands`; the rest is pure and takes the time as an
+//! argument. `plan` carries the `policy`, which uses `target`. A test holds these rules.
 //!
 //! Failures of a probe are data ([`failure::Failure`] in a [`report::Report`]), never `Err`; `Err` is for a caller's
 //! mistake ([`settings::Mistake`]) and for this machine.
@@ -54,6 +56,7 @@ pub mod failure;
 mod nearest;
 pub mod output;
 pub mod plan;
+pub mod policy;
 pub mod printable;
 pub mod report;
 pub mod responder;

@@ -11,10 +11,12 @@ use crate::report::Report;
 use metrics::{METRICS, Metric};
 
 /// What of a report is printed.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub enum Format {
     /// One value on one line.
     Metric(&'static Metric),
+    /// What the named group of a dialogue captured, on one line.
+    Capture(Box<str>),
     /// The whole document on one line.
     Json,
     /// A report for a person.
@@ -37,9 +39,10 @@ impl Format {
 }
 
 /// The line (`Text`: the lines) of a report in a format, with its final newline.
-pub fn render(report: &Report, format: Format, paint: text::Paint) -> String {
+pub fn render(report: &Report, format: &Format, paint: text::Paint) -> String {
     match format {
         Format::Metric(metric) => value::line(report, metric),
+        Format::Capture(name) => value::capture_line(report, name),
         Format::Json => document::line(report),
         Format::Text => text::report(report, paint),
     }

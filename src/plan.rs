@@ -1,19 +1,26 @@
 //! What one probe is to do: immutable, and a [`Plan`] that exists can be run.
 
 pub mod bytes;
+pub mod pattern;
+pub mod steps;
 
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use crate::policy::Policy;
 use crate::target::{Host, Target};
 use bytes::Charset;
+use pattern::Pattern;
+use steps::{Step, Template};
 
 /// One probe: where to, how, and what counts as up.
 #[derive(Debug, Clone)]
 pub struct Plan {
     /// The host as written, and the port.
     pub target: Target,
+    /// The named service that was asked for.
+    pub service: Option<Box<str>>,
     /// Which addresses of a name are wanted.
     pub family: Family,
     /// How many of them are tried.
@@ -28,12 +35,16 @@ pub struct Plan {
     pub want: Want,
     /// What is said and expected once connected, in order.
     pub steps: Vec<Step>,
+    /// The protocol's goodbye, sent after the verdict.
+    pub quit: Option<Template>,
     /// How texts are decoded for people.
     pub charset: Charset,
     /// The most bytes read since the last match.
     pub max_bytes: usize,
     /// How to leave.
     pub close: Close,
+    /// Who may be connected to; a plan as made here may connect to anything.
+    pub policy: Policy,
 }
 
 impl Plan {
@@ -46,6 +57,7 @@ impl Plan {
     pub fn connect(target: Target) -> Self {
         Self {
             target,
+            service: None,
             family: Family::default(),
             addresses: Addresses::First,
             origin: Origin::default(),
@@ -53,15 +65,39 @@ impl Plan {
             attempts: None,
             want: Want::Open,
             steps: Vec::new(),
+            quit: None,
             charset: Charset::default(),
             max_bytes: Self::MAX_BYTES,
             close: Close::Fin,
+            policy: Policy::allow_all(),
         }
     }
 
     /// The IPv6 scope to connect in (RFC 4007): the zone's index, else the interface's, else 0.
     pub fn scope_id(&self) -> u32 {
         self.origin.zone.or(self.origin.interface.as_ref().map(|interface| interface.index)).map_or(0, NonZeroU32::get)
+    }
+
+    /// The names that its steps capture.
+    pub fn captures(&self) -> impl Iterator<Item = &str> {
+        let expects =
+            self.steps.iter().filter_map(|step| if let Step::Expect(expect) = step { Some(expect) } else { None });
+        expects.flat_map(|expect| expect.wanted.patterns()).flat_map(Pattern::names).map(|name| &**name)
+    }
+
+    /// The printable form of bytes that were sent or received, with every secret hidden.
+    pub fn veil(&self, bytes: &[u8]) -> String {
+        self.charset.printable(&self.hide(bytes))
+    }
+
+    /// These bytes with `***` in the place of every secret.
+    pub fn hide(&self, bytes: &[u8]) -> Vec<u8> {
+        let mut hidden = bytes.to_vec();
+        let sends = self.steps.iter().filter_map(|step| if let Step::Send(send) = step { Some(send) } else { None });
+        for secret in sends.chain(&self.quit).flat_map(Template::secrets) {
+            hidden = without(&hidden, secret.reveal());
+        }
+        hidden
     }
 
     /// The address that needs no resolving, if the host is one; an IPv4-mapped IPv6 address is its IPv4 address.
@@ -72,6 +108,22 @@ impl Plan {
             Host::Name(_) => None,
         }
     }
+}
+
+/// These bytes with `***` in every place of the secret.
+fn without(bytes: &[u8], secret: &[u8]) -> Vec<u8> {
+    if secret.is_empty() {
+        return bytes.to_vec();
+    }
+    let mut shown = Vec::with_capacity(bytes.len());
+    let mut rest = bytes;
+    while let Some(at) = memchr::memmem::find(rest, secret) {
+        shown.extend_from_slice(rest.get(..at).unwrap_or_default());
+        shown.extend_from_slice(b"***");
+        rest = rest.get(at + secret.len()..).unwrap_or_default();
+    }
+    shown.extend_from_slice(rest);
+    shown
 }
 
 /// Which addresses of a name are wanted; there is no silent fallback to the other family.
@@ -147,15 +199,6 @@ pub enum Silence {
     Fails,
     /// A timeout counts as closed: the port is filtered.
     CountsAsClosed,
-}
-
-/// One step of a dialogue.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Step {
-    /// These bytes are sent.
-    Send(Vec<u8>),
-    /// These bytes must appear in what was received since the last match.
-    Expect(Vec<u8>),
 }
 
 /// How to leave an open connection.

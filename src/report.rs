@@ -67,6 +67,8 @@ pub struct Trial {
     pub step: Option<usize>,
     /// What the peer said.
     pub response: Option<Response>,
+    /// What the named groups of its dialogue captured, in the order of the steps.
+    pub captures: Vec<(Box<str>, Vec<u8>)>,
 }
 
 impl Trial {
@@ -78,6 +80,10 @@ impl Trial {
             return Some(Failure::new(Status::UnexpectedlyOpen, text));
         };
         match (failure.status, silence) {
+            (Status::Unreachable, _) if failure.icmp.is_none() => {
+                let text = format!("{}: nothing was sent, which does not prove it closed", failure.text);
+                Some(Failure { text, ..failure.clone() })
+            }
             (Status::Refused | Status::Unreachable, _) | (Status::ConnectTimeout, Silence::CountsAsClosed) => None,
             (Status::ConnectTimeout, Silence::Fails) => {
                 let text =

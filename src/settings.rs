@@ -3,10 +3,17 @@
 //! Whatever a caller got wrong is said here, before anything is sent.
 
 mod check;
+pub mod config;
+mod dialogue;
+mod options;
+mod plan;
+pub mod services;
+pub mod wishes;
 
 use std::fmt;
 
-pub use check::{Check, ResolverChoice, Transcript, check};
+pub use check::{Check, ResolverChoice, Transcript, check, configuration, named};
+use wishes::Place;
 
 /// A mistake of the caller: one line that names what, where and the remedy.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +23,11 @@ impl Mistake {
     /// A mistake in the value of this option.
     pub fn in_option(option: &str, why: impl fmt::Display) -> Self {
         Self(format!("{option}: {why}"))
+    }
+
+    /// A mistake in what was written at this place.
+    pub fn at(place: &Place, why: impl fmt::Display) -> Self {
+        Self(format!("{place}: {why}"))
     }
 
     /// A mistake that no single option made.

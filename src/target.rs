@@ -4,6 +4,8 @@
 //! octets for IPv4); spellings such as `0x7f.1` or `127.1` are refused, so that a policy written for an
 //! address cannot be passed by another way of writing it.
 
+pub mod expand;
+
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::num::NonZeroU16;

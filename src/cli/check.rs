@@ -21,6 +21,10 @@ pub struct CheckArgs {
     #[arg(short, long, value_name = "WHAT")]
     pub output: Option<String>,
 
+    /// A named service: its port, what it says and expects; `zbx-tcp services` lists them
+    #[arg(short, long, value_name = "NAME")]
+    pub service: Option<String>,
+
     /// The total deadline, name resolution and closing included: `2.5s`, `800ms`, or seconds [default: 2.5s]
     #[arg(short, long, value_name = "DURATION", allow_hyphen_values = true)]
     pub timeout: Option<String>,
@@ -65,6 +69,14 @@ pub struct CheckArgs {
     #[arg(long, value_name = "LABEL")]
     pub encoding: Option<String>,
 
+    /// Append CR LF to each text that is sent
+    #[arg(long)]
+    pub crlf: bool,
+
+    /// The most bytes to read without a match [default: 262144]
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    pub max_bytes: Option<String>,
+
     /// How to leave: `fin` reads what the peer has to say first, `rst` leaves at once [default: fin]
     #[arg(long, value_name = "HOW")]
     pub close: Option<String>,
@@ -76,6 +88,10 @@ pub struct CheckArgs {
     /// How names are resolved: `stub`, or `system` for what only nsswitch knows (not in static builds) [default: stub]
     #[arg(long, value_name = "HOW")]
     pub resolver: Option<String>,
+
+    /// The configuration file [default: /etc/zbx-tcp/config.toml and conf.d, or $ZBX_TCP_CONFIG]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<String>,
 
     /// Explain each step on standard error, with -o text
     #[arg(short, long)]
@@ -91,29 +107,55 @@ pub struct StepArgs(pub Vec<(StepKind, String)>);
 pub enum StepKind {
     /// `--send`
     Send,
-    /// `--expect`
-    Expect,
+    /// `--send-hex`
+    SendHex,
+    /// `--expect` and its kin
+    Expect(Form),
+    /// `--reject` and its kin
+    Reject(Form),
+    /// `--quit`
+    Quit,
 }
 
-impl StepKind {
-    const ALL: [(Self, &'static str, &'static str); 2] = [
-        (Self::Send, "send", "Send this text; escapes \\r \\n \\t \\0 \\\\ \\xHH, nothing is appended"),
-        (Self::Expect, "expect", "Wait for this text; steps run in the order given"),
-    ];
+/// How the text of an expectation is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// A text, anywhere.
+    Literal,
+    /// A text, at the start.
+    Prefix,
+    /// A regular expression.
+    Regex,
+    /// Hex with wildcards.
+    Hex,
+}
 
+/// Every step option: its kind, its name, the name of its value, its help.
+const STEPS: [(StepKind, &str, &str, &str); 10] = [
+    (StepKind::Send, "--send", "TEXT", "Send this text; escapes \\r \\n \\t \\0 \\\\ \\xHH, ${name} inserts a capture"),
+    (StepKind::SendHex, "--send-hex", "HEX", "Send these bytes, such as `16 03:01`"),
+    (StepKind::Expect(Form::Literal), "--expect", "TEXT", "Wait for this text, anywhere in what comes"),
+    (StepKind::Expect(Form::Prefix), "--expect-prefix", "TEXT", "Wait for this text at the start of what comes"),
+    (StepKind::Expect(Form::Regex), "--expect-regex", "RE", "Wait for a match; (?<name>...) is captured"),
+    (StepKind::Expect(Form::Hex), "--expect-hex", "HEX", "Wait for these bytes; ?? is any byte"),
+    (StepKind::Reject(Form::Literal), "--reject", "TEXT", "Fail the expectations after it when this text comes"),
+    (StepKind::Reject(Form::Regex), "--reject-regex", "RE", "Fail them when this matches"),
+    (StepKind::Reject(Form::Hex), "--reject-hex", "HEX", "Fail them when these bytes come"),
+    (StepKind::Quit, "--quit", "TEXT", "Say goodbye with this text after the verdict"),
+];
+
+impl StepKind {
     /// The option's name.
     pub fn option(self) -> &'static str {
-        match self {
-            Self::Send => "--send",
-            Self::Expect => "--expect",
-        }
+        STEPS.iter().find(|(kind, ..)| *kind == self).map_or("", |(_, option, ..)| option)
     }
 }
 
 impl Args for StepArgs {
     fn augment_args(command: clap::Command) -> clap::Command {
-        StepKind::ALL.iter().fold(command, |command, (_, name, help)| {
-            let arg = clap::Arg::new(*name).long(*name).value_name("TEXT").help(*help);
+        STEPS.iter().fold(command, |command, (_, option, value, help)| {
+            let name = option.trim_start_matches('-');
+            let arg = clap::Arg::new(name).long(name).value_name(*value).help(*help);
             command.arg(arg.action(clap::ArgAction::Append))
         })
     }
@@ -126,7 +168,8 @@ impl Args for StepArgs {
 impl FromArgMatches for StepArgs {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
         let mut steps = Vec::new();
-        for (kind, name, _) in StepKind::ALL {
+        for (kind, option, ..) in STEPS {
+            let name = option.trim_start_matches('-');
             let texts = matches.get_many::<String>(name).into_iter().flatten();
             let places = matches.indices_of(name).into_iter().flatten();
             steps.extend(places.zip(texts).map(|(place, text)| (place, kind, text.clone())));

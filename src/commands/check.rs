@@ -12,8 +12,10 @@ use super::{Done, Exit, paint, print};
 use crate::cli::check::CheckArgs;
 use crate::engine::{self, Limits, Observed, Sink};
 use crate::failure::{Failure, Status};
+use crate::output::text::Paint;
 use crate::output::{self, Format};
 use crate::plan::Plan;
+use crate::policy::Policy;
 use crate::report::Report;
 use crate::settings::{self, Check, Transcript};
 use crate::source::Once;
@@ -21,10 +23,12 @@ use crate::source::Once;
 /// Probes one target and prints what was asked for.
 pub fn run(args: &CheckArgs) -> Done {
     let check = settings::check(args, default_format()?)?;
-    let plan = Arc::new(check.plan.clone());
+    let plan = Arc::new(Plan { policy: Policy::system(), ..check.plan.clone() });
     let report = catch_unwind(AssertUnwindSafe(|| probe(&check, Arc::clone(&plan)))).unwrap_or_else(|_| broken(plan));
     let exit = if report.is_up() { Exit::Good } else { Exit::Bad };
-    Ok(print(output::render(&report, check.format, paint()).as_bytes(), exit))
+    // Only a text for people asks the environment and the terminal about colours.
+    let paint = if matches!(check.format, Format::Text) { paint() } else { Paint::Plain };
+    Ok(print(output::render(&report, &check.format, paint).as_bytes(), exit))
 }
 
 /// A report on a terminal, the value that Zabbix stores elsewhere.

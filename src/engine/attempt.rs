@@ -3,15 +3,20 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use super::dialogue::{Dialogue, Progress, Unfinished};
+use super::dialogue::{Dialogue, Moment, Progress, Unfinished};
 use super::session::{AttemptId, Wish, Wishes};
 use super::sys::TcpInfo;
 use crate::failure::{Failure, Status, brief};
-use crate::plan::{Close, Plan, Step};
+use crate::plan::steps::Step;
+use crate::plan::{Close, Plan};
+use crate::policy::Ground;
 use crate::report::{TcpFacts, Trial};
 
 /// How long a polite close waits for the peer's own FIN.
 pub(super) const DRAIN: Duration = Duration::from_millis(100);
+
+/// How long it must be quiet before a match that further bytes could change counts.
+const QUIET: Duration = Duration::from_millis(50);
 
 /// One connection, from the wish to open it until its descriptor is closed.
 #[derive(Debug)]
@@ -29,31 +34,37 @@ enum State {
     Waiting(Option<Failure>),
     /// The SYN is out.
     Connecting,
-    /// Open since then.
-    Talking(Instant),
+    /// Open, and talking.
+    Talking(Talk),
     /// The verdict stands; leaving politely until then.
     Draining(Instant),
     /// Its descriptor is closed, or about to be.
     Over,
 }
 
+/// The clock of a dialogue.
+#[derive(Debug, Clone, Copy)]
+struct Talk {
+    /// When it began.
+    since: Instant,
+    /// Which step is under way, and when that has taken too long.
+    step: (usize, Option<Instant>),
+    /// When it has been quiet for long enough.
+    settles: Option<Instant>,
+}
+
 impl Attempt {
     /// An attempt that wishes to be opened.
-    pub fn new(id: AttemptId, address: SocketAddr, now: Instant, wishes: &mut Wishes) -> Self {
+    pub fn new(id: AttemptId, plan: &Plan, address: SocketAddr, now: Instant, wishes: &mut Wishes) -> Self {
         wishes.push_back(Wish::Open(id, address));
-        let trial = Trial {
-            address,
-            source: None,
-            failure: None,
-            total: Duration::ZERO,
-            connect: None,
-            first_byte: None,
-            dialogue: None,
-            tcp: None,
-            step: None,
-            response: None,
-        };
-        Self { id, started: now, state: State::Waiting(None), dialogue: Dialogue::default(), trial }
+        Self { id, started: now, state: State::Waiting(None), dialogue: Dialogue::new(plan), trial: untried(address) }
+    }
+
+    /// An attempt that ended before it wished for anything: our own policy forbids it.
+    pub fn denied(id: AttemptId, plan: &Plan, address: SocketAddr, why: &Ground, now: Instant) -> Self {
+        let text = format!("connect to {address}: denied by policy: {why}");
+        let trial = Trial { failure: Some(Failure::new(Status::Denied, text)), ..untried(address) };
+        Self { id, started: now, state: State::Over, dialogue: Dialogue::new(plan), trial }
     }
 
     /// Whether the verdict stands.
@@ -80,7 +91,8 @@ impl Attempt {
     pub fn next_wake(&self) -> Option<Instant> {
         match self.state {
             State::Draining(until) => Some(until),
-            _ => None,
+            State::Talking(talk) => [talk.step.1, talk.settles].into_iter().flatten().min(),
+            State::Waiting(_) | State::Connecting | State::Over => None,
         }
     }
 
@@ -130,25 +142,25 @@ impl Attempt {
         self.trial.connect = Some(connect);
         self.trial.source = source;
         self.trial.tcp = info.map(|info| facts_when_open(&info, connect));
-        self.state = State::Talking(now);
-        self.talk(plan, now, wishes);
+        self.state = State::Talking(Talk { since: now, step: (usize::MAX, None), settles: None });
+        self.talk(plan, Moment::Flowing, now, wishes);
     }
 
     /// The bytes of a send step are with the kernel.
     pub fn sent(&mut self, plan: &Plan, now: Instant, wishes: &mut Wishes) {
         if matches!(self.state, State::Talking(_)) {
             self.dialogue.sent();
-            self.talk(plan, now, wishes);
+            self.talk(plan, Moment::Flowing, now, wishes);
         }
     }
 
     /// The peer said something.
     pub fn received(&mut self, plan: &Plan, bytes: &[u8], now: Instant, wishes: &mut Wishes) {
         match self.state {
-            State::Talking(since) => {
-                self.trial.first_byte.get_or_insert_with(|| now.saturating_duration_since(since));
+            State::Talking(talk) => {
+                self.trial.first_byte.get_or_insert_with(|| now.saturating_duration_since(talk.since));
                 self.dialogue.feed(bytes);
-                self.talk(plan, now, wishes);
+                self.talk(plan, Moment::Flowing, now, wishes);
             }
             State::Draining(_) => self.overhear(plan, bytes, wishes),
             State::Waiting(_) | State::Connecting | State::Over => {}
@@ -157,44 +169,60 @@ impl Attempt {
 
     /// The peer sent FIN.
     pub fn peer_closed(&mut self, plan: &Plan, now: Instant, wishes: &mut Wishes) {
-        match self.state {
-            State::Talking(_) => {
-                let failure = self.unfinished(plan, "the peer closed the connection", Status::Closed);
-                self.decide(plan, Some(failure), now);
-                self.leave(Close::Fin, wishes);
-            }
-            State::Draining(_) => self.leave(Close::Fin, wishes),
-            State::Waiting(_) | State::Connecting | State::Over => {}
+        self.talk(plan, Moment::Settled, now, wishes);
+        if matches!(self.state, State::Talking(_)) {
+            let failure = self.unfinished(plan, "the peer closed the connection", Status::Closed);
+            self.decide(plan, Some(failure), now);
+        }
+        if !matches!(self.state, State::Waiting(_) | State::Connecting) {
+            self.leave(Close::Fin, wishes);
         }
     }
 
     /// The connect failed, or the open connection was lost.
     pub fn failed(&mut self, plan: &Plan, failure: Failure, info: Option<TcpInfo>, now: Instant, wishes: &mut Wishes) {
+        self.talk(plan, Moment::Settled, now, wishes);
         match self.state {
             State::Waiting(_) | State::Connecting => {
                 self.trial.tcp = info.map(|info| facts_while_connecting(&info));
                 self.decide(plan, Some(failure), now);
-                self.leave(Close::Fin, wishes);
             }
             State::Talking(_) => {
                 let text = format!("{}{}", self.step_prefix(plan), failure.text);
                 self.decide(plan, Some(Failure { text, ..failure }), now);
-                self.leave(Close::Fin, wishes);
             }
-            State::Draining(_) => self.leave(Close::Fin, wishes),
-            State::Over => {}
+            State::Draining(_) | State::Over => {}
+        }
+        self.leave(Close::Fin, wishes);
+    }
+
+    /// Time passed: a drain may be over, what came may count, a step may have taken too long.
+    pub fn tick(&mut self, plan: &Plan, now: Instant, wishes: &mut Wishes) {
+        let due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
+        match self.state {
+            State::Draining(until) if until <= now => self.leave(Close::Fin, wishes),
+            State::Talking(talk) if due(talk.settles) || due(talk.step.1) => {
+                self.talk(plan, Moment::Settled, now, wishes);
+                if let State::Talking(Talk { step: (_, Some(limit)), .. }) = self.state {
+                    self.give_up_step(plan, limit, now, wishes);
+                }
+            }
+            _ => {}
         }
     }
 
-    /// Time passed: a drain may be over.
-    pub fn tick(&mut self, now: Instant, wishes: &mut Wishes) {
-        if matches!(self.state, State::Draining(until) if until <= now) {
-            self.leave(Close::Fin, wishes);
+    /// The current step has its own limit; past it the dialogue has failed, but the connection is left politely.
+    fn give_up_step(&mut self, plan: &Plan, limit: Instant, now: Instant, wishes: &mut Wishes) {
+        if limit <= now {
+            let failure = self.unfinished(plan, "the step's time is over", Status::ReadTimeout);
+            self.decide(plan, Some(failure), now);
+            self.part(plan, now, wishes);
         }
     }
 
     /// The probe's deadline: nothing goes on after it.
     pub fn expire(&mut self, plan: &Plan, info: Option<TcpInfo>, now: Instant, wishes: &mut Wishes) {
+        self.talk(plan, Moment::Settled, now, wishes);
         let waited = now.saturating_duration_since(self.started);
         let failure = match &self.state {
             State::Waiting(None) => Some(Failure::new(Status::NotTried, "the deadline came before the connect began")),
@@ -213,23 +241,46 @@ impl Attempt {
     }
 
     /// Goes on with the dialogue as far as it can.
-    fn talk(&mut self, plan: &Plan, now: Instant, wishes: &mut Wishes) {
-        let failure = match self.dialogue.advance(&plan.steps, plan.max_bytes) {
-            Progress::Wait => return,
-            Progress::Send(bytes) => {
-                wishes.push_back(Wish::Send(self.id, bytes.to_vec()));
+    fn talk(&mut self, plan: &Plan, moment: Moment, now: Instant, wishes: &mut Wishes) {
+        let State::Talking(mut talk) = self.state else { return };
+        let progress = self.dialogue.advance(plan, moment);
+        let failure = match progress {
+            Progress::Done => None,
+            Progress::Wait | Progress::Unsettled | Progress::Send(_) => {
+                let position = self.dialogue.position();
+                if talk.step.0 != position {
+                    talk.step = (position, step_limit(plan, position, now));
+                }
+                talk.settles = (progress == Progress::Unsettled).then_some(now + QUIET);
+                self.state = State::Talking(talk);
+                if let Progress::Send(bytes) = progress {
+                    wishes.push_back(Wish::Send(self.id, bytes));
+                }
                 return;
             }
-            Progress::Done => None,
+            Progress::Rejected(pattern) => {
+                Some((Status::Rejected, format!("the answer has {pattern}, which is rejected")))
+            }
+            Progress::Impossible => Some((Status::Mismatch, format!("the answer is not {}", self.wanted(plan)))),
             Progress::TooMuch(bytes) => {
-                let text = format!("{}{bytes} bytes came, none of them what was expected", self.step_prefix(plan));
-                Some(Failure::new(Status::Mismatch, text))
+                Some((Status::Mismatch, format!("{bytes} bytes came without {}", self.wanted(plan))))
             }
         };
+        let failure = failure.map(|(status, why)| {
+            Failure::new(status, format!("{}{why}{}", self.step_prefix(plan), self.excerpt(plan)))
+        });
         self.decide(plan, failure, now);
+        self.part(plan, now, wishes);
+    }
+
+    /// Leaves an open connection as the plan says.
+    fn part(&mut self, plan: &Plan, now: Instant, wishes: &mut Wishes) {
         match plan.close {
             Close::Rst => self.leave(Close::Rst, wishes),
             Close::Fin => {
+                if let Some(quit) = &plan.quit {
+                    wishes.push_back(Wish::Send(self.id, self.dialogue.fill(quit)));
+                }
                 wishes.push_back(Wish::Shutdown(self.id));
                 self.state = State::Draining(now + DRAIN);
             }
@@ -239,11 +290,12 @@ impl Attempt {
     /// Fixes the verdict; how to leave is the caller's to say.
     fn decide(&mut self, plan: &Plan, failure: Option<Failure>, now: Instant) {
         self.trial.total = now.saturating_duration_since(self.started);
-        if let (State::Talking(since), false) = (&self.state, plan.steps.is_empty()) {
-            self.trial.dialogue = failure.is_none().then(|| now.saturating_duration_since(*since));
-            self.trial.step = Some(self.dialogue.step(&plan.steps));
+        if let (State::Talking(talk), false) = (&self.state, plan.steps.is_empty()) {
+            self.trial.dialogue = failure.is_none().then(|| now.saturating_duration_since(talk.since));
+            self.trial.step = Some(self.dialogue.step(plan));
         }
         self.trial.response = self.dialogue.response();
+        self.trial.captures = self.dialogue.captures().to_vec();
         self.trial.failure = failure;
     }
 
@@ -268,11 +320,12 @@ impl Attempt {
     /// The failure of a dialogue that cannot go on; `silent` is its status where nothing came since the last match.
     fn unfinished(&self, plan: &Plan, why: &str, silent: Status) -> Failure {
         let prefix = self.step_prefix(plan);
-        match self.dialogue.unfinished(&plan.steps) {
+        match self.dialogue.unfinished(plan) {
             Unfinished::Sending => Failure::new(silent, format!("{prefix}{why} before all bytes were sent")),
             Unfinished::Silent => Failure::new(silent, format!("{prefix}{why} before anything was received")),
             Unfinished::Unmatched(bytes) => {
-                let text = format!("{prefix}{why} after {bytes} bytes that are not what was expected");
+                let (wanted, excerpt) = (self.wanted(plan), self.excerpt(plan));
+                let text = format!("{prefix}{why} after {bytes} bytes without {wanted}{excerpt}");
                 Failure::new(Status::Mismatch, text)
             }
         }
@@ -280,12 +333,56 @@ impl Attempt {
 
     /// `expect (step 2) from 192.0.2.7:25: `, to begin a sentence with.
     fn step_prefix(&self, plan: &Plan) -> String {
-        let number = self.dialogue.step(&plan.steps);
+        let number = self.dialogue.step(plan);
         match plan.steps.get(number.wrapping_sub(1)) {
             Some(Step::Send(_)) => format!("send (step {number}) to {}: ", self.trial.address),
             Some(Step::Expect(_)) => format!("expect (step {number}) from {}: ", self.trial.address),
             None => format!("{}: ", self.trial.address),
         }
+    }
+
+    /// What the current step wants.
+    fn wanted(&self, plan: &Plan) -> String {
+        match plan.steps.get(self.dialogue.position()) {
+            Some(Step::Expect(expect)) => expect.wanted.to_string(),
+            Some(Step::Send(_)) | None => String::new(),
+        }
+    }
+
+    /// `, but "220 mx1 ready"`: the start of what came instead, to end a sentence with.
+    fn excerpt(&self, plan: &Plan) -> String {
+        let heard = self.dialogue.heard();
+        let start = heard.get(..heard.len().min(EXCERPT)).unwrap_or_default();
+        let more = if heard.len() > EXCERPT { "..." } else { "" };
+        format!(": \"{}{more}\"", plan.veil(start))
+    }
+}
+
+/// The most bytes of an answer that a sentence quotes.
+const EXCERPT: usize = 80;
+
+/// When a step has taken too long, where it has a limit of its own.
+fn step_limit(plan: &Plan, position: usize, now: Instant) -> Option<Instant> {
+    match plan.steps.get(position) {
+        Some(Step::Expect(expect)) => expect.timeout.map(|timeout| now + timeout),
+        Some(Step::Send(_)) | None => None,
+    }
+}
+
+/// What is known of a connection before it is begun.
+fn untried(address: SocketAddr) -> Trial {
+    Trial {
+        address,
+        source: None,
+        failure: None,
+        total: Duration::ZERO,
+        connect: None,
+        first_byte: None,
+        dialogue: None,
+        tcp: None,
+        step: None,
+        response: None,
+        captures: Vec::new(),
     }
 }
 

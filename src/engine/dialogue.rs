@@ -1,34 +1,48 @@
 //! The step interpreter: what to say next, and whether the answer is the expected one. No I/O, no clock.
 
-use memchr::memmem;
+mod expectation;
+mod received;
 
-use crate::plan::Step;
+pub use expectation::{Capture, Moment};
+
+use crate::engine::matching::Extent;
+use crate::plan::Plan;
+use crate::plan::steps::{Expect, Piece, Step, Template};
 use crate::report::Response;
+use expectation::{Expectation, Outcome};
+use received::Received;
 
 /// Where a dialogue stands.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug)]
 pub struct Dialogue {
     /// Index of the current step.
     at: usize,
-    /// What came since the last match of an earlier step.
-    pending: Vec<u8>,
-    /// How far `pending` was searched in vain.
-    searched: usize,
-    /// Where the last match ended in `pending`; the next expect reads on from there.
-    matched: usize,
     /// Everything received, in bytes.
-    received: u64,
+    total: u64,
+    /// What came since the last match of an earlier step.
+    received: Received,
+    /// Where the last match ended in it; the next expectation reads on from there.
+    matched: usize,
+    /// The current step, if it expects.
+    expectation: Option<Box<Expectation>>,
+    captures: Vec<Capture>,
 }
 
 /// What the dialogue wants next.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Progress<'a> {
+pub enum Progress {
     /// Send these bytes, then call [`Dialogue::sent`].
-    Send(&'a [u8]),
+    Send(Vec<u8>),
     /// Wait for the peer.
     Wait,
+    /// Wait a moment: what came is enough unless further bytes change it.
+    Unsettled,
     /// All steps are done.
     Done,
+    /// This reject pattern came.
+    Rejected(String),
+    /// What was wanted cannot come any more.
+    Impossible,
     /// More than this many bytes came without a match.
     TooMuch(usize),
 }
@@ -45,22 +59,75 @@ pub enum Unfinished {
 }
 
 impl Dialogue {
+    /// A dialogue before its first step.
+    pub fn new(plan: &Plan) -> Self {
+        let received = Received::new(plan.charset);
+        Self { at: 0, total: 0, received, matched: 0, expectation: None, captures: Vec::new() }
+    }
+
     /// Goes as far as the bytes at hand allow.
-    pub fn advance<'a>(&mut self, steps: &'a [Step], max_bytes: usize) -> Progress<'a> {
+    pub fn advance(&mut self, plan: &Plan, moment: Moment) -> Progress {
         loop {
-            match steps.get(self.at) {
+            match plan.steps.get(self.at) {
                 None => return Progress::Done,
-                Some(Step::Send(bytes)) => return Progress::Send(bytes),
-                Some(Step::Expect(wanted)) => match self.search(wanted) {
-                    Some(end) => {
-                        self.matched = end;
-                        self.at += 1;
+                Some(Step::Send(template)) => return Progress::Send(self.fill(template)),
+                Some(Step::Expect(expect)) => {
+                    if let Some(progress) = self.expect(plan, expect, moment) {
+                        return progress;
                     }
-                    None if self.pending.len() >= max_bytes => return Progress::TooMuch(max_bytes),
-                    None => return Progress::Wait,
-                },
+                }
             }
         }
+    }
+
+    /// Compares what came with the current step; nothing to report when the step is done.
+    fn expect(&mut self, plan: &Plan, expect: &Expect, moment: Moment) -> Option<Progress> {
+        if self.expectation.is_none() {
+            self.received.forget(std::mem::take(&mut self.matched));
+            self.expectation = Some(Box::new(Expectation::new(expect, self.extent(plan))));
+        }
+        let expectation = self.expectation.as_mut()?;
+        match expectation.look(expect, &self.received, moment) {
+            Outcome::Matched(end) => {
+                for (name, value) in expectation.captures(expect, &self.received, end) {
+                    self.captures.retain(|(known, _)| *known != name);
+                    self.captures.push((name, value));
+                }
+                self.matched = end;
+                self.expectation = None;
+                self.at += 1;
+                None
+            }
+            Outcome::Rejected(number) => {
+                Some(Progress::Rejected(expect.reject.get(number).map(ToString::to_string).unwrap_or_default()))
+            }
+            Outcome::Impossible => Some(Progress::Impossible),
+            _ if self.received.raw().len() >= plan.max_bytes => Some(Progress::TooMuch(self.received.raw().len())),
+            Outcome::Unsettled => Some(Progress::Unsettled),
+            Outcome::Open => Some(Progress::Wait),
+        }
+    }
+
+    /// The exact end of a match matters where a later step reads on from it.
+    fn extent(&self, plan: &Plan) -> Extent {
+        let later = plan.steps.iter().skip(self.at + 1);
+        if later.into_iter().any(|step| matches!(step, Step::Expect(_))) { Extent::Exact } else { Extent::First }
+    }
+
+    /// A template's bytes, with what was captured so far.
+    pub fn fill(&self, template: &Template) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for piece in &template.0 {
+            match piece {
+                Piece::Bytes(plain) => bytes.extend_from_slice(plain),
+                Piece::Secret(secret) => bytes.extend_from_slice(secret.reveal()),
+                Piece::Capture(name) => {
+                    let capture = self.captures.iter().rfind(|(known, _)| known == name);
+                    bytes.extend(capture.map(|(_, value)| value.as_slice()).unwrap_or_default());
+                }
+            }
+        }
+        bytes
     }
 
     /// The bytes of the current send step are with the kernel.
@@ -70,120 +137,58 @@ impl Dialogue {
 
     /// Takes what the peer sent.
     pub fn feed(&mut self, bytes: &[u8]) {
-        self.received += bytes.len() as u64;
-        self.pending.extend_from_slice(bytes);
+        self.total += bytes.len() as u64;
+        self.received.push(bytes);
     }
 
     /// How many bytes it holds.
     pub fn held(&self) -> usize {
-        self.pending.len()
+        self.received.raw().len()
+    }
+
+    /// Index of the current step.
+    pub fn position(&self) -> usize {
+        self.at
     }
 
     /// The 1-based number of the current step, else of the last.
-    pub fn step(&self, steps: &[Step]) -> usize {
-        (self.at + 1).min(steps.len())
+    pub fn step(&self, plan: &Plan) -> usize {
+        (self.at + 1).min(plan.steps.len())
     }
 
     /// How the dialogue stands when no more can come.
-    pub fn unfinished(&self, steps: &[Step]) -> Unfinished {
-        match steps.get(self.at) {
+    pub fn unfinished(&self, plan: &Plan) -> Unfinished {
+        match plan.steps.get(self.at) {
             Some(Step::Send(_)) => Unfinished::Sending,
-            _ if self.pending.is_empty() => Unfinished::Silent,
-            _ => Unfinished::Unmatched(self.pending.len()),
+            _ if self.received.raw().is_empty() => Unfinished::Silent,
+            _ => Unfinished::Unmatched(self.received.raw().len()),
         }
+    }
+
+    /// What the peer said since the last match.
+    pub fn heard(&self) -> &[u8] {
+        self.received.raw()
+    }
+
+    /// What came nearest to the current step, such as ``the first 3 of 4 bytes of `220 ` ``.
+    pub fn nearest(&self, plan: &Plan) -> Option<String> {
+        let Some(Step::Expect(expect)) = plan.steps.get(self.at) else { return None };
+        let (bytes, pattern) = self.expectation.as_ref()?.nearest(expect)?;
+        Some(format!("the first {bytes} bytes of {pattern}"))
+    }
+
+    /// What was captured, in the order of the steps.
+    pub fn captures(&self) -> &[Capture] {
+        &self.captures
     }
 
     /// What the peer said, in the last step that heard anything.
     pub fn response(&self) -> Option<Response> {
-        let kept = self.pending.len().min(Response::KEPT);
-        let start = self.pending.get(..kept).unwrap_or_default().to_vec();
-        (self.received > 0).then_some(Response { bytes: self.received, start })
-    }
-
-    /// Where in `pending` a match of these bytes ends; what an earlier step matched is dropped first.
-    fn search(&mut self, wanted: &[u8]) -> Option<usize> {
-        if self.matched > 0 {
-            self.pending.drain(..std::mem::take(&mut self.matched));
-            self.searched = 0;
-        }
-        let from = self.searched.saturating_sub(wanted.len().saturating_sub(1));
-        let found = memmem::find(self.pending.get(from..).unwrap_or_default(), wanted);
-        self.searched = self.pending.len();
-        found.map(|at| from + at + wanted.len())
+        let raw = self.received.raw();
+        let start = raw.get(..raw.len().min(Response::KEPT)).unwrap_or_default().to_vec();
+        (self.total > 0).then_some(Response { bytes: self.total, start })
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn send(bytes: &[u8]) -> Step {
-        Step::Send(bytes.to_vec())
-    }
-
-    fn expect(bytes: &[u8]) -> Step {
-        Step::Expect(bytes.to_vec())
-    }
-
-    /// Runs the steps against these segments; how it ended, and the step it stands at.
-    fn run(steps: &[Step], segments: &[&[u8]], max: usize) -> (bool, usize, Dialogue) {
-        let mut dialogue = Dialogue::default();
-        let mut segments = segments.iter();
-        loop {
-            match dialogue.advance(steps, max) {
-                Progress::Send(_) => dialogue.sent(),
-                Progress::Done => return (true, dialogue.step(steps), dialogue),
-                Progress::TooMuch(_) => return (false, dialogue.step(steps), dialogue),
-                Progress::Wait => match segments.next() {
-                    Some(bytes) => dialogue.feed(bytes),
-                    None => return (false, dialogue.step(steps), dialogue),
-                },
-            }
-        }
-    }
-
-    #[test]
-    fn a_match_may_span_segments_and_hold_nul() {
-        let (done, _, dialogue) = run(&[expect(b"b\0c")], &[b"ab", b"\0", b"cd"], 100);
-        assert!(done);
-        assert_eq!(dialogue.response(), Some(Response { bytes: 5, start: b"ab\0cd".to_vec() }));
-    }
-
-    #[test]
-    fn the_next_expect_reads_on_after_the_match() {
-        let twice = [expect(b"ok"), expect(b"ok")];
-        assert!(run(&twice, &[b"okok"], 100).0);
-        let (done, step, dialogue) = run(&twice, &[b"ok"], 100);
-        assert_eq!((done, step, dialogue.unfinished(&twice)), (false, 2, Unfinished::Silent));
-    }
-
-    #[test]
-    fn what_ends_it_is_told_apart() {
-        let steps = [send(b"hi"), expect(b"ok")];
-        assert_eq!(Dialogue::default().unfinished(&steps), Unfinished::Sending);
-        assert_eq!(run(&steps, &[], 10).2.unfinished(&steps), Unfinished::Silent);
-        assert_eq!(run(&steps, &[b"no"], 10).2.unfinished(&steps), Unfinished::Unmatched(2));
-        let mut flooded = run(&steps, &[b"nonononono"], 10).2;
-        assert_eq!(flooded.advance(&steps, 10), Progress::TooMuch(10));
-    }
-
-    proptest! {
-        #[test]
-        fn any_split_gives_the_same_verdict(
-            bytes in proptest::collection::vec(0_u8..3, 0..60),
-            wanted in proptest::collection::vec(proptest::collection::vec(0_u8..3, 1..4), 1..4),
-            cuts in proptest::collection::vec(0_usize..60, 0..6),
-        ) {
-            let steps: Vec<Step> = wanted.iter().map(|w| expect(w)).collect();
-            let whole = run(&steps, &[&bytes], 1000);
-            let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(bytes.len())).collect();
-            cuts.extend([0, bytes.len()]);
-            cuts.sort_unstable();
-            let parts: Vec<&[u8]> = cuts.windows(2).map(|pair| &bytes[pair[0]..pair[1]]).collect();
-            let split = run(&steps, &parts, 1000);
-            prop_assert_eq!((whole.0, whole.1), (split.0, split.1));
-        }
-    }
-}
+mod tests;

@@ -11,6 +11,7 @@ use super::attempt::Attempt;
 use super::sys::TcpInfo;
 use crate::failure::{Failure, Status};
 use crate::plan::{Addresses, Plan};
+use crate::policy::Decision;
 use crate::report::{Report, Trial};
 use crate::stats::Running;
 
@@ -104,6 +105,7 @@ impl Session {
             Some(address) => session.launch(&[address], now, wishes),
             None => wishes.push_back(Wish::Resolve),
         }
+        session.judge_when_decided(now);
         session
     }
 
@@ -178,9 +180,11 @@ impl Session {
             return;
         }
         self.begin_due(now, wishes);
+        let plan = Arc::clone(&self.plan);
         for attempt in &mut self.attempts {
-            attempt.tick(now, wishes);
+            attempt.tick(&plan, now, wishes);
         }
+        self.judge_when_decided(now);
     }
 
     /// The finished report; `None` until [`Session::is_over`].
@@ -209,12 +213,16 @@ impl Session {
             Addresses::All => MOST_ADDRESSES,
         };
         self.stage = Stage::Begun;
+        // Vec's own growth makes room for four, which thousands of probes in flight would pay for.
+        self.attempts.reserve_exact(addresses.len().min(wanted));
         for address in addresses.iter().take(wanted) {
             let address = self.socket_address(*address);
-            if let Some(attempts) = self.plan.attempts {
+            if let Decision::Denied(why) = self.plan.policy.decide(address.ip(), self.plan.target.port) {
+                self.attempts.push(Attempt::denied(self.attempts.len(), &self.plan, address, &why, now));
+            } else if let Some(attempts) = self.plan.attempts {
                 self.stage = Stage::Trying { address, next: now, left: attempts.count.get() };
             } else {
-                self.attempts.push(Attempt::new(self.attempts.len(), address, now, wishes));
+                self.attempts.push(Attempt::new(self.attempts.len(), &self.plan, address, now, wishes));
             }
         }
         self.begin_due(now, wishes);
@@ -226,7 +234,7 @@ impl Session {
             if next > now {
                 return;
             }
-            self.attempts.push(Attempt::new(self.attempts.len(), address, now, wishes));
+            self.attempts.push(Attempt::new(self.attempts.len(), &self.plan, address, now, wishes));
             let interval = self.plan.attempts.map_or(Duration::ZERO, |attempts| attempts.interval);
             self.stage =
                 if left > 1 { Stage::Trying { address, next: next + interval, left: left - 1 } } else { Stage::Begun };
@@ -236,8 +244,9 @@ impl Session {
     fn socket_address(&self, address: IpAddr) -> SocketAddr {
         let port = self.plan.target.port.get();
         match address {
-            IpAddr::V6(v6) => SocketAddrV6::new(v6, port, 0, self.plan.scope_id()).into(),
-            IpAddr::V4(_) => SocketAddr::new(address, port),
+            // Only these need it; the others would be shown with the interface's number as their zone.
+            IpAddr::V6(v6) if v6.is_unicast_link_local() => SocketAddrV6::new(v6, port, 0, self.plan.scope_id()).into(),
+            _ => SocketAddr::new(address, port),
         }
     }
 
@@ -277,7 +286,7 @@ fn verdict(plan: &Plan, attempts: &[Attempt]) -> Option<Failure> {
         let text = format!("only {ok} attempts could begin before the deadline, {required} are required");
         return Some(Failure::new(Status::NotTried, text));
     };
-    if required == 1 {
+    if required == 1 || last.status == Status::Denied {
         return Some(last);
     }
     let text =
@@ -298,7 +307,7 @@ fn described(plan: &Plan, trials: &[Trial]) -> usize {
 const FIRST_RETRANSMISSION: Duration = Duration::from_secs(1);
 
 /// What came of the attempts. One that the deadline cut before it could even have lost a segment was not counted as
-/// sent; the first had the whole deadline and always counts.
+/// sent; the first had the whole deadline and always counts. To a denied address nothing was sent.
 fn statistics(plan: &Plan, attempts: &[Attempt], deadline: Instant) -> Running {
     let mut running = Running::default();
     for (number, attempt) in attempts.iter().enumerate() {
@@ -306,6 +315,7 @@ fn statistics(plan: &Plan, attempts: &[Attempt], deadline: Instant) -> Running {
         let was_cut = trial.failure.is_some() && attempt.started() + trial.total >= deadline;
         let was_short = trial.total < FIRST_RETRANSMISSION && number > 0;
         match (trial.verdict(plan.want), trial.connect) {
+            (Some(Failure { status: Status::Denied, .. }), _) => {}
             (None, connect) => running.succeeded(connect.unwrap_or(trial.total)),
             (Some(_), _) if was_cut && was_short => {}
             (Some(_), _) => running.lost(),

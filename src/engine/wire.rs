@@ -12,7 +12,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use super::sys::{self, TcpInfo};
 use crate::failure::{Failure, IcmpFact, Status, brief};
-use crate::plan::{Close, Plan};
+use crate::plan::{Close, Origin, Plan};
 
 /// One connection.
 #[derive(Debug)]
@@ -52,7 +52,7 @@ impl Wire {
         let answered = match socket.connect(&remote.into()) {
             Ok(()) => None,
             Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => None,
-            Err(error) if is_exhaustion(&error) => return Err(local_failure("connect", remote, &error)),
+            Err(error) if is_exhaustion(&error) => return Err(exhausted(plan, remote, &error)),
             Err(error) => error.raw_os_error(),
         };
         Ok(Self { socket, remote, answered })
@@ -85,7 +85,8 @@ impl Wire {
     fn finish_with_error(&self, error: &io::Error, took: Duration) -> Finish {
         let info = self.tcp_info();
         let was_open = info.is_some_and(|info| !info.rtt.is_zero());
-        if was_open && matches!(error.raw_os_error(), Some(libc::ECONNRESET | libc::EPIPE)) {
+        // A reset, or an ICMP error for our ACK, of which the error queue has nothing: it was open all the same.
+        if was_open {
             return Finish::ConnectedThenLost(self.source(), info, lost_failure(self.remote, error));
         }
         let icmp = sys::take_icmp_error(self.socket.as_fd());
@@ -140,14 +141,19 @@ impl Wire {
     }
 }
 
-/// Whether this machine has a route to the address; sends nothing (a UDP connect only looks the route up).
-pub fn has_route(address: IpAddr) -> bool {
-    let any: IpAddr = match address {
-        IpAddr::V4(_) => std::net::Ipv4Addr::UNSPECIFIED.into(),
-        IpAddr::V6(_) => std::net::Ipv6Addr::UNSPECIFIED.into(),
-    };
+/// Whether this machine has a route to the address, through the origin's interface if it names one; sends nothing (a
+/// UDP connect only looks the route up).
+pub fn has_route(address: IpAddr, origin: &Origin) -> bool {
     // Port 9 is discard (RFC 863); nothing is sent to it.
-    UdpSocket::bind((any, 0)).and_then(|socket| socket.connect((address, 9))).is_ok()
+    let remote = SocketAddr::new(address, 9);
+    let look_up = || {
+        let socket = Socket::new(Domain::for_address(remote), Type::DGRAM, None)?;
+        if let Some(interface) = &origin.interface {
+            socket.bind_device(Some(interface.name.as_bytes()))?;
+        }
+        socket.connect(&remote.into())
+    };
+    look_up().is_ok()
 }
 
 /// Whether this host has the address; sends nothing.
@@ -194,6 +200,14 @@ fn is_exhaustion(error: &io::Error) -> bool {
 pub fn watch_failure(remote: SocketAddr, error: &io::Error) -> Failure {
     let text = format!("connect to {remote}: this machine could not watch the socket: {}", errno_text(error));
     Failure::new(Status::LocalError, text)
+}
+
+/// Without a route, no source address is to be had however long one waits; with one, a port may become free.
+fn exhausted(plan: &Plan, remote: SocketAddr, error: &io::Error) -> OpenError {
+    match local_failure("connect", remote, error) {
+        OpenError::Exhausted(failure) if !has_route(remote.ip(), &plan.origin) => OpenError::Final(failure),
+        other => other,
+    }
 }
 
 fn local_failure(operation: &str, remote: SocketAddr, error: &io::Error) -> OpenError {

@@ -24,20 +24,34 @@ struct PlainDecimals;
 
 impl serde_json::ser::Formatter for PlainDecimals {
     fn write_f64<W: ?Sized + Write>(&mut self, writer: &mut W, value: f64) -> io::Result<()> {
-        write!(writer, "{value:.6}")
+        writer.write_all(value::decimal(value).as_bytes())
     }
 }
 
-/// A metric's path and its value.
-type Row<'v> = (&'static str, Value<'v>);
+/// A metric's group, such as `time`, if it has one; its name there; its value.
+type Row<'v> = (Option<&'static str>, &'static str, Value<'v>);
+
+fn row<'v>(path: &'static str, value: Value<'v>) -> Row<'v> {
+    // A plain loop: setting up a search for a `char` costs more than these few bytes, in every row of every document.
+    let dot = path.bytes().position(|byte| byte == b'.');
+    match dot.and_then(|dot| Some((path.get(..dot)?, path.get(dot + 1..)?))) {
+        Some((group, name)) => (Some(group), name, value),
+        None => (None, path, value),
+    }
+}
 
 struct Document<'r>(&'r Report);
 
 impl Serialize for Document<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let measured = METRICS.iter().filter_map(|metric| Some((metric.path, metric.value(self.0)?)));
+        let mut rows = Vec::with_capacity(METRICS.len());
+        rows.extend(METRICS.iter().filter_map(|metric| Some(row(metric.path, metric.value(self.0)?))));
         let mut map = serializer.serialize_map(None)?;
-        write_groups(&mut map, &measured.collect::<Vec<_>>())?;
+        write_groups(&mut map, &rows)?;
+        let captures = self.0.trial.as_ref().map_or(&[][..], |trial| &trial.captures);
+        if !captures.is_empty() {
+            map.serialize_entry("captures", &Captures(self.0, captures))?;
+        }
         if !self.0.addresses.is_empty() {
             map.serialize_entry("addresses", &AddressList(self.0))?;
         }
@@ -47,11 +61,10 @@ impl Serialize for Document<'_> {
 
 /// Writes `a.b` paths as members `b` of an object `a`; the rows of a group stand together.
 fn write_groups<M: SerializeMap>(map: &mut M, rows: &[Row<'_>]) -> Result<(), M::Error> {
-    let head = |path: &str| path.split_once('.').map(|(head, _)| head.to_owned());
-    for group in rows.chunk_by(|a, b| head(a.0).is_some() && head(a.0) == head(b.0)) {
-        match group.first().map(|(path, value)| (head(path), path, value)) {
-            Some((Some(head), _, _)) => map.serialize_entry(&head, &Group(group))?,
-            Some((None, path, value)) => map.serialize_entry(path, value)?,
+    for group in rows.chunk_by(|a, b| a.0.is_some() && a.0 == b.0) {
+        match group.first() {
+            Some((Some(name), ..)) => map.serialize_entry(name, &Group(group))?,
+            Some((None, name, value)) => map.serialize_entry(name, value)?,
             None => {}
         }
     }
@@ -62,8 +75,7 @@ struct Group<'g, 'v>(&'g [Row<'v>]);
 
 impl Serialize for Group<'_, '_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let member = |path: &'static str| path.split_once('.').map_or(path, |(_, member)| member);
-        serializer.collect_map(self.0.iter().map(|(path, value)| (member(path), value)))
+        serializer.collect_map(self.0.iter().map(|(_, name, value)| (name, value)))
     }
 }
 
@@ -75,6 +87,15 @@ impl Serialize for Value<'_> {
             Value::Ratio(part) => serializer.serialize_f64(*part),
             Value::Text(text) => serializer.serialize_str(text),
         }
+    }
+}
+
+/// What the dialogue captured, by name.
+struct Captures<'r>(&'r Report, &'r [(Box<str>, Vec<u8>)]);
+
+impl Serialize for Captures<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.1.iter().map(|(name, value)| (name, self.0.plan.veil(value))))
     }
 }
 
@@ -99,11 +120,11 @@ impl Serialize for Address<'_> {
         let failure = trial.verdict(report.plan.want);
         let status = failure.as_ref().map_or(Status::Ok, |failure| failure.status);
         let mut rows = of_connection(trial, &["address", "family", "source"]);
-        rows.push(("up", Value::Integer(failure.is_none().into())));
-        rows.push(("status", Value::Integer(status.code().into())));
-        rows.push(("status_name", Value::Text(status.name().into())));
-        rows.push(("error", Value::Text(failure.map_or_else(String::new, |failure| failure.text).into())));
-        rows.push(("time.total", Value::Seconds(trial.total)));
+        rows.push(row("up", Value::Integer(failure.is_none().into())));
+        rows.push(row("status", Value::Integer(status.code().into())));
+        rows.push(row("status_name", Value::Text(status.name().into())));
+        rows.push(row("error", Value::Text(failure.map_or_else(String::new, |failure| failure.text).into())));
+        rows.push(row("time.total", Value::Seconds(trial.total)));
         rows.extend(of_connection(trial, &["time", "tcp", "icmp"]));
         let mut map = serializer.serialize_map(None)?;
         write_groups(&mut map, &rows)?;
@@ -115,7 +136,7 @@ impl Serialize for Address<'_> {
 fn of_connection<'t>(trial: &'t Trial, heads: &[&str]) -> Vec<Row<'t>> {
     let wanted = METRICS.iter().filter(|metric| heads.iter().any(|head| metric.path.split('.').next() == Some(head)));
     let measured = wanted.filter_map(|metric| match metric.read {
-        Read::Connection(read) => Some((metric.path, read(trial)?)),
+        Read::Connection(read) => Some(row(metric.path, read(trial)?)),
         Read::Probe(_) => None,
     });
     measured.collect()

@@ -77,10 +77,11 @@ use Unmeasured::{Empty, Reason, Zero};
 use Value::{Integer, Ratio, Seconds, Text};
 
 /// Every metric.
-pub const METRICS: [Metric; 33] = [
+pub const METRICS: [Metric; 34] = [
     row("schema", "version", "version of this document", Zero, Probe(|_| Some(Integer(SCHEMA)))),
     row("host", "text", "the host as it was given", Empty, Probe(|r| text(r.plan.target.host.to_string()))),
     row("port", "number", "the port", Zero, Probe(|r| Some(Integer(r.plan.target.port.get().into())))),
+    row("service", "text", "the named service", Empty, Probe(|r| text(r.plan.service.as_deref()?))),
     row("up", "0 or 1", "1 when everything asked for was verified", Zero, Probe(|r| Some(Integer(r.is_up().into())))),
     row(
         "status",
@@ -219,7 +220,7 @@ fn response(report: &Report) -> Option<&Response> {
 fn response_text(report: &Report) -> Option<Value<'_>> {
     let response = response(report)?;
     let end = response.start.iter().rposition(|byte| !matches!(byte, b'\r' | b'\n')).map_or(0, |last| last + 1);
-    let mut printable = report.plan.charset.printable(response.start.get(..end).unwrap_or_default());
+    let mut printable = report.plan.veil(response.start.get(..end).unwrap_or_default());
     if let Some((cut, _)) = printable.char_indices().find(|(at, character)| at + character.len_utf8() > TEXT_LIMIT) {
         printable.truncate(cut);
     }
@@ -231,7 +232,7 @@ fn response_hex(report: &Report) -> Option<Value<'_>> {
     if report.plan.charset.is_clean_text(&response.start) {
         return None;
     }
-    text(response.start.iter().take(HEX_LIMIT).map(|byte| format!("{byte:02x}")).collect::<String>())
+    text(report.plan.hide(&response.start).iter().take(HEX_LIMIT).map(|byte| format!("{byte:02x}")).collect::<String>())
 }
 
 #[cfg(test)]

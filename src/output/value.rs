@@ -19,20 +19,36 @@ pub fn line(report: &Report, metric: &Metric) -> String {
     line
 }
 
+/// The line of a capture; where there is none, the reason.
+pub fn capture_line(report: &Report, name: &str) -> String {
+    let captured = report.trial.iter().flat_map(|trial| &trial.captures).rfind(|(known, _)| **known == *name);
+    let mut line = captured.map_or_else(|| reason(report), |(_, value)| report.plan.veil(value));
+    line.push('\n');
+    line
+}
+
 /// A value without quotes: no unit, no exponent, never negative.
 pub fn plain(value: &Value<'_>) -> String {
     match value {
         Value::Seconds(duration) => seconds(*duration),
         Value::Integer(number) => number.to_string(),
-        Value::Ratio(part) => format!("{part:.6}"),
+        Value::Ratio(part) => decimal(*part),
         Value::Text(text) => text.clone().into_owned(),
     }
 }
 
 /// A time in seconds with microsecond digits, such as `0.000213`.
 pub fn seconds(duration: Duration) -> String {
-    let micros = micros(duration);
-    format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000)
+    millionths(micros(duration))
+}
+
+/// A number that is not negative, with six digits; a whole number is cheaper to print than the float.
+pub fn decimal(number: f64) -> String {
+    millionths((number * 1e6).round() as u64)
+}
+
+fn millionths(count: u64) -> String {
+    format!("{}.{:06}", count / 1_000_000, count % 1_000_000)
 }
 
 /// A time in whole microseconds, rounded.
@@ -63,6 +79,14 @@ mod tests {
             (600_000_000_000, "600.000000"),
         ] {
             assert_eq!(seconds(Duration::from_nanos(nanos)), text);
+            assert_eq!(decimal(micros(Duration::from_nanos(nanos)) as f64 / 1e6), text);
+        }
+    }
+
+    #[test]
+    fn parts_of_one_are_rounded_to_six_digits() {
+        for (part, text) in [(0.0, "0.000000"), (1.0 / 3.0, "0.333333"), (2.0 / 3.0, "0.666667"), (1.0, "1.000000")] {
+            assert_eq!(decimal(part), text);
         }
     }
 }

@@ -29,6 +29,16 @@ impl Charset {
         Ok(Self(encoding))
     }
 
+    /// Whether bytes and text are the same.
+    pub fn is_utf8(self) -> bool {
+        self == Self::default()
+    }
+
+    /// A decoder that takes text in pieces.
+    pub fn decoder(self) -> encoding_rs::Decoder {
+        self.0.new_decoder_without_bom_handling()
+    }
+
     /// The encoding's name in the standard, such as `GBK`.
     pub fn name(self) -> &'static str {
         self.0.name()

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use zbx_tcp::engine::{self, Limits, Names, Sink};
 use zbx_tcp::failure::Status;
 use zbx_tcp::plan::{Close, Plan};
+use zbx_tcp::policy::Policy;
 use zbx_tcp::report::Report;
 use zbx_tcp::source::List;
 use zbx_tcp::target::Target;
@@ -83,4 +84,21 @@ fn a_limit_of_one_takes_them_one_after_the_other() {
 #[test]
 fn no_plan_is_no_work() {
     assert!(run(Vec::new(), 1).by_port.is_empty());
+}
+
+#[test]
+fn plans_that_the_policy_denies_end_without_a_connect() {
+    let peer = Peer::greeting(b"x");
+    let policy = Policy::from_text(b"deny = [\"127.0.0.0/8\"]");
+    let open = plan("127.0.0.1", peer.address().port(), Duration::from_secs(5));
+    let denied = Arc::new(Plan { policy, ..Plan::clone(&open) });
+    let plans = vec![denied; 50];
+    for in_flight in [1, 10_000] {
+        let start = Instant::now();
+        let tally = run(plans.clone(), in_flight);
+        let statuses = tally.by_port.values().next().unwrap();
+        assert_eq!((statuses.len(), statuses.iter().all(|status| *status == Status::Denied)), (50, true));
+        assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+    }
+    peer.was_left_alone();
 }

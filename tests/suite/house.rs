@@ -30,15 +30,16 @@ fn room(path: &str) -> &str {
 fn may_use(room: &str) -> Option<&'static [&'static str]> {
     Some(match room {
         "target" => &["printable"],
-        "plan" => &["printable", "target"],
+        "policy" => &["target"],
+        "plan" => &["policy", "printable", "target"],
         "failure" | "stats" | "nearest" | "printable" => &[],
         "report" => &["failure", "plan", "stats", "target"],
         "source" => &["plan"],
-        "engine" => &["failure", "plan", "printable", "report", "source", "stats", "target"],
+        "engine" => &["failure", "plan", "policy", "printable", "report", "source", "stats", "target"],
         "output" => &["failure", "nearest", "plan", "printable", "report", "stats"],
         "responder" => &["failure", "plan", "printable", "target"],
         "cli" => &["output", "plan", "printable", "responder", "target"],
-        "settings" => &["cli", "engine", "output", "plan", "printable", "target"],
+        "settings" => &["cli", "engine", "nearest", "output", "plan", "printable", "target"],
         "commands" | "main" | "lib" => return None,
         other => panic!("the room `{other}` is not in the map: say in lib.rs and here what it may use"),
     })
@@ -89,6 +90,18 @@ fn only_commands_print() {
     only_in("io::stdout()", &["commands"]);
     only_in("io::stderr()", &["commands"]);
     only_in("println!", &[]);
+}
+
+#[test]
+fn whoever_probes_chooses_a_policy() {
+    let mut wrong = Vec::new();
+    for (path, text) in sources() {
+        let probes = path.starts_with("commands") && text.contains("engine::run(");
+        if probes && !text.contains("policy: Policy::") {
+            wrong.push(path);
+        }
+    }
+    assert!(wrong.is_empty(), "a plan allows everything until a command gives it `Policy::system()`: {wrong:?}");
 }
 
 #[test]

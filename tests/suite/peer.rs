@@ -56,6 +56,15 @@ impl Peer {
         self.address
     }
 
+    /// Asserts that nobody connected so far: connects are accepted in their order, and ours is the first.
+    #[track_caller]
+    pub fn was_left_alone(&self) {
+        let mut own = TcpStream::connect(self.address).unwrap();
+        own.shutdown(std::net::Shutdown::Write).unwrap();
+        own.read_to_end(&mut Vec::new()).unwrap();
+        assert_eq!(self.accepted(), 1, "somebody connected");
+    }
+
     pub fn accepted(&self) -> usize {
         self.accepted.load(Ordering::SeqCst)
     }

@@ -9,9 +9,13 @@ use proptest::prelude::*;
 use zbx_tcp::engine::session::{Event, Session, Wish, Wishes};
 use zbx_tcp::engine::sys::TcpInfo;
 use zbx_tcp::failure::{Failure, Status};
-use zbx_tcp::plan::{Addresses, Attempts, Close, Plan, Silence, Step, Want};
+use zbx_tcp::plan::bytes::Charset;
+use zbx_tcp::plan::pattern::Pattern;
+use zbx_tcp::plan::steps::{Expect, Step, Template};
+use zbx_tcp::plan::{Addresses, Attempts, Close, Plan, Silence, Want};
+use zbx_tcp::policy::Policy;
 use zbx_tcp::report::Report;
-use zbx_tcp::target::Target;
+use zbx_tcp::target::{Port, Target};
 
 /// Something that may happen, with the number of the attempt it happens to.
 #[derive(Debug, Clone)]
@@ -47,14 +51,35 @@ fn happening() -> impl Strategy<Value = Happening> {
     ]
 }
 
+/// Denies some of the addresses that these probes may have, and allows others.
+const POLICY: &[u8] = b"deny = [\"192.0.2.2:25\", \"192.0.2.7\"]";
+
+fn literal(text: &str) -> Pattern {
+    Pattern::literal(text, Charset::default()).unwrap()
+}
+
+fn expect(text: &str) -> Step {
+    Step::Expect(Expect::one(literal(text)))
+}
+
+fn guarded(text: &str, reject: &str) -> Step {
+    let timeout = Some(Duration::from_millis(200));
+    Step::Expect(Expect { reject: vec![literal(reject)], timeout, ..Expect::one(literal(text)) })
+}
+
 fn plans() -> impl Strategy<Value = Plan> {
     let attempts = proptest::option::of((1_u32..5, 1_u64..300, 1_u32..5));
-    let step = prop_oneof![Just(Step::Send(b"hi".to_vec())), Just(Step::Expect(b"\x00".to_vec()))];
+    let step =
+        prop_oneof![Just(Step::Send(Template::bytes(*b"hi"))), Just(expect("\\0")), Just(guarded("\\x01", "\\x02"))];
     let want =
         prop_oneof![Just(Want::Open), Just(Want::Closed(Silence::Fails)), Just(Want::Closed(Silence::CountsAsClosed))];
     let host = prop_oneof![Just("192.0.2.7"), Just("host.example")];
-    (host, attempts, proptest::collection::vec(step, 0..4), want, any::<(bool, bool)>()).prop_map(
-        |(host, attempts, steps, want, (all, rst))| {
+    let policy = prop_oneof![
+        4 => Just(Policy::default()),
+        1 => Just(Policy::from_text(POLICY)),
+    ];
+    (host, attempts, proptest::collection::vec(step, 0..4), want, any::<(bool, bool)>(), policy).prop_map(
+        |(host, attempts, steps, want, (all, rst), policy)| {
             let mut plan = Plan::connect(Target::from_words(host, Some("25"), None).unwrap());
             plan.attempts = attempts.map(|(count, interval, require)| Attempts {
                 count: NonZeroU32::new(count).unwrap(),
@@ -66,6 +91,7 @@ fn plans() -> impl Strategy<Value = Plan> {
             plan.addresses = if all && plan.attempts.is_none() { Addresses::All } else { Addresses::First };
             plan.close = if rst { Close::Rst } else { Close::Fin };
             plan.timeout = Duration::from_millis(1000);
+            plan.policy = policy;
             plan
         },
     )
@@ -74,16 +100,24 @@ fn plans() -> impl Strategy<Value = Plan> {
 /// Checks that every wish makes sense when it comes.
 #[derive(Default)]
 struct Ledger {
+    policy: Policy,
     opened: BTreeSet<usize>,
     closed: BTreeSet<usize>,
 }
 
 impl Ledger {
+    fn under(plan: &Plan) -> Self {
+        Self { policy: plan.policy.clone(), ..Self::default() }
+    }
+
     fn take(&mut self, wishes: &mut Wishes) {
         for wish in wishes.drain(..) {
             match wish {
                 Wish::Resolve => {}
-                Wish::Open(id, _) => assert!(self.opened.insert(id), "attempt {id} opened twice"),
+                Wish::Open(id, address) => {
+                    assert!(self.policy.decide(address.ip(), Port::new(address.port()).unwrap()).is_allowed());
+                    assert!(self.opened.insert(id), "attempt {id} opened twice");
+                }
                 Wish::Send(id, _) | Wish::Shutdown(id) => {
                     assert!(self.opened.contains(&id) && !self.closed.contains(&id), "attempt {id} is not open");
                 }
@@ -96,7 +130,7 @@ impl Ledger {
 /// Plays the happenings, then lets the deadline come.
 fn play(plan: Plan, happenings: &[Happening]) -> Report {
     let start = Instant::now();
-    let (mut now, mut wishes, mut ledger) = (start, Wishes::new(), Ledger::default());
+    let (mut now, mut wishes, mut ledger) = (start, Wishes::new(), Ledger::under(&plan));
     let deadline = start + plan.timeout;
     let named = plan.literal().is_none();
     let mut answered = false;
@@ -184,7 +218,7 @@ proptest! {
     #[test]
     fn a_dialogue_is_up_only_if_every_expected_byte_came(bytes in proptest::collection::vec(any::<u8>(), 0..30)) {
         let mut plan = Plan::connect(Target::from_words("192.0.2.7", Some("25"), None).unwrap());
-        plan.steps = vec![Step::Expect(b"\x07".to_vec())];
+        plan.steps = vec![expect("\\x07")];
         let expected = bytes.contains(&7);
         let happenings = [Happening::Opened(0), Happening::Connected(0), Happening::Received(0, bytes), Happening::PeerClosed(0)];
         prop_assert_eq!(play(plan, &happenings).is_up(), expected);
@@ -206,4 +240,46 @@ fn a_blocked_connect_is_this_machines_fault_not_the_targets() {
     assert_eq!(play(plan.clone(), &[Happening::Blocked(0)]).status(), Status::LocalError);
     assert_eq!(play(plan.clone(), &[]).status(), Status::NotTried);
     assert_eq!(play(plan, &[Happening::Blocked(0), Happening::Opened(0)]).status(), Status::ConnectTimeout);
+}
+
+/// `check HOST 25` under [`POLICY`], to the happenings.
+fn under_policy(host: &str, change: impl Fn(&mut Plan), happenings: &[Happening]) -> Report {
+    let mut plan = Plan::connect(Target::from_words(host, Some("25"), None).unwrap());
+    plan.policy = Policy::from_text(POLICY);
+    change(&mut plan);
+    play(plan, happenings)
+}
+
+#[test]
+fn a_denied_address_ends_at_once_and_names_the_rule() {
+    let report = under_policy("192.0.2.7", |_| {}, &[]);
+    assert_eq!((report.status(), report.total), (Status::Denied, Duration::ZERO));
+    assert_eq!(report.failure.unwrap().text, "connect to 192.0.2.7:25: denied by policy: deny[2]");
+    let report = under_policy("::ffff:192.0.2.7", |_| {}, &[]);
+    assert_eq!(report.status(), Status::Denied);
+    let report = under_policy("192.0.2.7", |plan| plan.want = Want::Closed(Silence::CountsAsClosed), &[]);
+    assert_eq!(report.status(), Status::Denied, "a denied port is not known to be closed");
+}
+
+#[test]
+fn a_denied_address_is_no_attempt() {
+    let number = |number| NonZeroU32::new(number).unwrap();
+    let attempts = Attempts { count: number(3), interval: Duration::from_millis(200), require: number(2) };
+    let report = under_policy("192.0.2.7", |plan| plan.attempts = Some(attempts), &[]);
+    assert_eq!((report.status(), report.total), (Status::Denied, Duration::ZERO));
+    assert_eq!(report.failure.as_ref().unwrap().text, "connect to 192.0.2.7:25: denied by policy: deny[2]");
+    assert_eq!((report.attempts.unwrap().sent(), report.attempts.unwrap().loss()), (0, None));
+}
+
+#[test]
+fn each_resolved_address_has_its_own_verdict() {
+    let happenings = [Happening::Resolved(3), Happening::Opened(0), Happening::Opened(2), Happening::Connected(0)];
+    let report = under_policy("host.example", |plan| plan.addresses = Addresses::All, &happenings);
+    let statuses: Vec<_> =
+        report.addresses.iter().map(|trial| trial.failure.as_ref().map(|failure| failure.status)).collect();
+    assert_eq!(statuses, [None, Some(Status::Denied), Some(Status::ConnectTimeout)]);
+    assert_eq!(report.status(), Status::Denied);
+    let report =
+        under_policy("host.example", |_| {}, &[Happening::Resolved(1), Happening::Opened(0), Happening::Connected(0)]);
+    assert!(report.is_up(), "the first address is allowed");
 }

@@ -83,14 +83,15 @@ const SHOWN: usize = 512;
 
 /// A transfer as text and as rows of 16 bytes in hex.
 fn dump(what: &str, plan: &Plan, bytes: &[u8]) -> Vec<String> {
-    let start = bytes.get(..bytes.len().min(SHOWN)).unwrap_or_default();
+    let hidden = plan.hide(bytes);
+    let start = hidden.get(..hidden.len().min(SHOWN)).unwrap_or_default();
     let mut lines = vec![format!("{what} {} bytes: {}", bytes.len(), plan.charset.printable(start))];
     for (row, chunk) in start.chunks(16).enumerate() {
         let hex: Vec<_> = chunk.iter().map(|byte| format!("{byte:02x}")).collect();
         lines.push(format!("  {:04x}  {}", row * 16, hex.join(" ")));
     }
-    if start.len() < bytes.len() {
-        lines.push(format!("  ... and {} bytes more", bytes.len() - start.len()));
+    if start.len() < hidden.len() {
+        lines.push(format!("  ... and {} bytes more", hidden.len() - start.len()));
     }
     lines
 }

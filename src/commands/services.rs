@@ -1,0 +1,50 @@
+//! `zbx-tcp services`: what named services exist, what each says, and whether the configuration is sound.
+
+mod page;
+mod policy;
+
+use std::io::{self, Write};
+
+use super::{Done, Exit, print};
+use crate::cli::services::ServicesArgs;
+use crate::cli::values::given;
+use crate::settings::config::Config;
+use crate::settings::{Mistake, configuration, named, services};
+
+/// Lists, shows, validates, or explains the policy.
+pub fn run(args: &ServicesArgs) -> Done {
+    if let Some([host, port]) = args.policy.as_deref() {
+        return policy::run(host, port);
+    }
+    if args.check {
+        return Ok(validate(named(&args.config).as_deref()));
+    }
+    let config = configuration(&args.config)?;
+    let json = match given(&args.output) {
+        None | Some("text") => page::Form::Text,
+        Some("json") => page::Form::Json,
+        Some(_) => return Err(Mistake::in_option("--output", "use `text` or `json`")),
+    };
+    let text = match given(&args.name) {
+        Some(name) => page::one(&services::find(&config, name)?, json),
+        None => page::all(&services::all(&config), json),
+    };
+    Ok(print(text.as_bytes(), Exit::Good))
+}
+
+/// Every mistake of the configuration on a line of its own; nothing but `ok` where there is none.
+fn validate(file: Option<&str>) -> Exit {
+    let mut config = Config::read(file);
+    config.cross_check(|config, name| services::find(config, name).map(drop));
+    if config.mistakes.is_empty() {
+        let text = format!("ok: {} services, {} target entries\n", config.services.len(), config.targets.len());
+        return print(text.as_bytes(), Exit::Good);
+    }
+    let mut lines = String::new();
+    for mistake in &config.mistakes {
+        lines.push_str(&format!("zbx-tcp: {mistake}\n"));
+    }
+    // There is nobody left to tell.
+    let _ = io::stderr().write_all(lines.as_bytes());
+    Exit::Mistaken
+}

@@ -1,0 +1,128 @@
+//! Services for people and for programs: the table, and one service in words.
+
+use serde::ser::{Serialize, SerializeMap, Serializer};
+
+use crate::cli::check::Form as PatternForm;
+use crate::printable::shown;
+use crate::settings::config::Service;
+use crate::settings::services::Origin;
+use crate::settings::wishes::{ExpectWish, HowMany, LineEnds, PatternWish, SendWish, StepWish};
+
+/// How it is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// For people.
+    Text,
+    /// One line of JSON.
+    Json,
+}
+
+/// The table of all services.
+pub fn all(services: &[(Service, Origin)], form: Form) -> String {
+    if form == Form::Json {
+        let list: Vec<_> = services.iter().map(|(service, origin)| Record(service, Some(*origin))).collect();
+        return json(&list);
+    }
+    let width = services.iter().map(|(service, _)| service.name.len()).max().unwrap_or(0);
+    let mut page = String::new();
+    for (service, origin) in services {
+        let port = service.wishes.port.map_or_else(|| "-".to_owned(), |port| port.to_string());
+        let own = if *origin == Origin::Config { " (yours)" } else { "" };
+        page.push_str(&format!("{:width$}  {port:>5}  {}{own}\n", service.name, service.description));
+    }
+    page
+}
+
+/// One service: what it says and expects, in order.
+pub fn one(service: &Service, form: Form) -> String {
+    if form == Form::Json {
+        return json(&Record(service, None));
+    }
+    let port = service.wishes.port.map_or_else(|| "none: name one".to_owned(), |port| port.to_string());
+    let mut page = format!("{}: {}\n  port     {port}\n", service.name, service.description);
+    if let Some(encoding) = &service.wishes.encoding {
+        page.push_str(&format!("  encoding {}\n", encoding.text));
+    }
+    for line in sentences(service) {
+        page.push_str(&format!("  {line}\n"));
+    }
+    page
+}
+
+/// The steps of a service in words; a connect is all there is where it has none.
+pub fn sentences(service: &Service) -> Vec<String> {
+    let wishes = &service.wishes;
+    let line_end = if wishes.line_ends == Some(LineEnds::CrLf) { "\\r\\n" } else { "" };
+    let steps = wishes.steps.as_deref().unwrap_or_default();
+    let mut lines: Vec<String> = steps.iter().map(|step| sentence(step, line_end)).collect();
+    if lines.is_empty() {
+        lines.push("connect  and nothing else".to_owned());
+    }
+    lines.extend(wishes.quit.as_ref().map(|quit| format!("quit     {}", sent(quit, line_end))));
+    lines
+}
+
+fn sentence(step: &StepWish, line_end: &str) -> String {
+    match step {
+        StepWish::Send(send) => format!("send     {}", sent(send, line_end)),
+        StepWish::Expect(expect) => format!("expect   {}", expected(expect)),
+    }
+}
+
+fn sent(send: &SendWish, line_end: &str) -> String {
+    match send {
+        SendWish::Text(written) => format!("`{}{line_end}`", readable(&written.text)),
+        SendWish::Hex(written) => format!("hex `{}`", readable(&written.text)),
+    }
+}
+
+fn expected(expect: &ExpectWish) -> String {
+    let word = match expect.how_many {
+        HowMany::Any => " or ",
+        HowMany::All => " and ",
+    };
+    let list = |patterns: &[PatternWish], word: &str| patterns.iter().map(pattern).collect::<Vec<_>>().join(word);
+    let mut text = list(&expect.patterns, word);
+    if !expect.reject.is_empty() {
+        text.push_str(&format!(", but not {}", list(&expect.reject, " or ")));
+    }
+    text
+}
+
+fn pattern(wish: &PatternWish) -> String {
+    let kind = match wish.form {
+        PatternForm::Literal => "",
+        PatternForm::Prefix => "at the start ",
+        PatternForm::Regex => "regex ",
+        PatternForm::Hex => "hex ",
+    };
+    format!("{kind}`{}`", readable(&wish.written.text))
+}
+
+/// Control characters escaped, backslashes as they were written.
+fn readable(text: &str) -> String {
+    shown(text, 400).replace("\\\\", "\\")
+}
+
+struct Record<'s>(&'s Service, Option<Origin>);
+
+impl Serialize for Record<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(service, origin) = self;
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("name", &service.name)?;
+        map.serialize_entry("description", &service.description)?;
+        map.serialize_entry("port", &service.wishes.port.map(crate::target::Port::get))?;
+        map.serialize_entry("steps", &sentences(service))?;
+        if let Some(origin) = origin {
+            map.serialize_entry("built_in", &(*origin == Origin::BuiltIn))?;
+        }
+        map.end()
+    }
+}
+
+fn json(value: &impl Serialize) -> String {
+    let mut line = serde_json::to_string(value).unwrap_or_default();
+    line.push('\n');
+    line
+}

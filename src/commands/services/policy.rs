@@ -1,0 +1,107 @@
+//! `zbx-tcp services --policy HOST PORT`: whether a target may be probed, and by which rule.
+
+use std::fmt::Write;
+use std::net::IpAddr;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use super::super::{Done, Exit, print};
+use crate::engine::{self, Limits, Names, Sink};
+use crate::failure::Status;
+use crate::plan::{Addresses, Plan};
+use crate::policy::Policy;
+use crate::report::Report;
+use crate::settings::Mistake;
+use crate::source::Once;
+use crate::target::{Port, Target};
+
+/// Prints the decision for an address, or for each address of a name; good only if all are allowed.
+///
+/// # Errors
+/// A target that is none, and a name that has no address: the policy judges addresses.
+pub fn run(host: &str, port: &str) -> Done {
+    let target = Target::from_words(host, Some(port), None).map_err(Mistake::new)?;
+    let port = target.port;
+    let plan = Plan { policy: Policy::deny_all(), addresses: Addresses::All, ..Plan::connect(target) };
+    let policy = Policy::system();
+    let (text, exit) = match plan.literal() {
+        Some(address) => explain(&policy, address, port),
+        None => explain_all(&policy, &resolve(plan)?, port),
+    };
+    Ok(print(text.as_bytes(), exit))
+}
+
+fn explain(policy: &Policy, address: IpAddr, port: Port) -> (String, Exit) {
+    let decision = policy.decide(address, port);
+    (format!("{decision}\n"), if decision.is_allowed() { Exit::Good } else { Exit::Bad })
+}
+
+fn explain_all(policy: &Policy, addresses: &[IpAddr], port: Port) -> (String, Exit) {
+    let (mut text, mut exit) = (String::new(), Exit::Good);
+    for address in addresses {
+        let (line, verdict) = explain(policy, *address, port);
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{address} {line}");
+        exit = if verdict == Exit::Good { exit } else { verdict };
+    }
+    (text, exit)
+}
+
+/// The addresses of the plan's name, by a probe that may connect to none of them: only DNS is sent.
+fn resolve(plan: Plan) -> Result<Vec<IpAddr>, Mistake> {
+    let mut resolved = Resolved(None);
+    let limits = Limits { in_flight: NonZeroUsize::MIN };
+    let ran = engine::run(&mut Once::new(Arc::new(plan)), &mut resolved, &limits, Names::default());
+    ran.map_err(|error| Mistake::new(format!("this machine could not wait for the network: {error}")))?;
+    match resolved.0 {
+        Some(report) if report.status() == Status::Denied => {
+            Ok(report.addresses.iter().map(|trial| trial.address.ip()).collect())
+        }
+        Some(Report { failure: Some(failure), .. }) => {
+            Err(Mistake::new(format!("{}: the policy judges addresses, so give one", failure.text)))
+        }
+        _ => Err(Mistake::new("the name could not be resolved: give an address")),
+    }
+}
+
+/// Keeps the report that has the addresses.
+struct Resolved(Option<Report>);
+
+impl Sink for Resolved {
+    fn deliver(&mut self, report: Report) {
+        self.0 = Some(report);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_address_of_a_name_has_its_line_and_all_must_be_allowed() {
+        let policy = Policy::from_text(b"allow = [\"10.0.0.0/8\"]\ndeny = [\n  \"10.0.0.9\"]");
+        let port = Port::new(22).unwrap();
+        let explained = |list: &[&str]| {
+            let addresses: Vec<IpAddr> = list.iter().map(|word| word.parse().unwrap()).collect();
+            explain_all(&policy, &addresses, port)
+        };
+        let at = |line| format!("(line {line} of /etc/zbx-tcp/policy.toml)");
+        let allowed = format!("10.0.0.1 allowed: allow[1] {}\n", at(1));
+        assert_eq!(explained(&["10.0.0.1"]), (allowed.clone(), Exit::Good));
+        let denied = format!("10.0.0.9 denied: deny[1] {}\n", at(3));
+        assert_eq!(explained(&["10.0.0.9", "10.0.0.1"]), (denied + &allowed, Exit::Bad));
+    }
+
+    #[test]
+    fn a_name_is_resolved_without_a_connect() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let port = listener.local_addr().unwrap().port().to_string();
+        let target = Target::from_words("a.localhost", Some(&port), None).unwrap();
+        let plan = Plan { policy: Policy::deny_all(), addresses: Addresses::All, ..Plan::connect(target) };
+        let mut addresses = resolve(plan).unwrap();
+        addresses.sort();
+        assert_eq!(addresses, ["127.0.0.1", "::1"].map(|word| word.parse::<IpAddr>().unwrap()));
+        assert_eq!(listener.accept().unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
+    }
+}

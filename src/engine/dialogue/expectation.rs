@@ -1,0 +1,168 @@
+//! One expecting step at work: which of its patterns came, and which came first.
+
+use super::received::Received;
+use crate::engine::matching::{Extent, Matcher, Standing};
+use crate::plan::pattern::{Kind, Pattern};
+use crate::plan::steps::{Expect, Wanted};
+
+/// The patterns of a step at work.
+#[derive(Debug)]
+pub struct Expectation {
+    wanted: Vec<Matcher>,
+    reject: Vec<Matcher>,
+}
+
+/// How a step stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It takes more bytes.
+    Open,
+    /// What came is enough unless further bytes change it.
+    Unsettled,
+    /// What was wanted came, up to this raw offset.
+    Matched(usize),
+    /// The reject pattern with this number came.
+    Rejected(usize),
+    /// What was wanted cannot come any more.
+    Impossible,
+}
+
+/// What a named group of a pattern matched.
+pub type Capture = (Box<str>, Vec<u8>);
+
+/// Whether further bytes may come right away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moment {
+    /// They may.
+    Flowing,
+    /// It is quiet, or over.
+    Settled,
+}
+
+impl Expectation {
+    /// Starts a step; `reads_on` says whether a later step reads on from its match.
+    pub fn new(expect: &Expect, reads_on: Extent) -> Self {
+        let extent = |pattern: &Pattern| if pattern.names().is_empty() { reads_on } else { Extent::Exact };
+        let wanted = expect.wanted.patterns().iter().map(|pattern| Matcher::new(pattern, extent(pattern)));
+        let reject = expect.reject.iter().map(|pattern| Matcher::new(pattern, Extent::First));
+        Self { wanted: wanted.collect(), reject: reject.collect() }
+    }
+
+    /// Takes what is new, and says how the step stands.
+    pub fn look(&mut self, expect: &Expect, received: &Received, moment: Moment) -> Outcome {
+        let rejected = ends(&mut self.reject, &expect.reject, received, moment);
+        let rejected =
+            rejected.into_iter().enumerate().filter_map(|(number, end)| Some((end.matched()?, number))).min();
+        let ends = ends(&mut self.wanted, expect.wanted.patterns(), received, moment);
+        let end = match expect.wanted {
+            Wanted::Any(_) => first(&ends),
+            Wanted::All(_) => last(&ends),
+        };
+        match (rejected, end) {
+            (Some((at, number)), End::Matched(end) | End::Provisional(end)) if at <= end => Outcome::Rejected(number),
+            (Some((_, number)), End::Open) => Outcome::Rejected(number),
+            (Some((at, number)), End::Impossible(since)) if at <= since => Outcome::Rejected(number),
+            (_, End::Matched(_) | End::Provisional(_)) if received.raw().len() < expect.min_bytes => Outcome::Open,
+            (_, End::Matched(end)) => Outcome::Matched(end),
+            (_, End::Provisional(_)) => Outcome::Unsettled,
+            (_, End::Open) => Outcome::Open,
+            (_, End::Impossible(_)) => Outcome::Impossible,
+        }
+    }
+
+    /// What the named groups captured: those of the pattern that counts, or of all where all had to come.
+    pub fn captures(&self, expect: &Expect, received: &Received, end: usize) -> Vec<Capture> {
+        let matched = self.wanted.iter().zip(expect.wanted.patterns()).filter(|(matcher, pattern)| {
+            let ended = matcher.matched().map(|at| received.raw_offset(pattern.stream, at));
+            ended.is_some_and(|ended| ended == end || matches!(expect.wanted, Wanted::All(_)))
+        });
+        let counting = match expect.wanted {
+            Wanted::Any(_) => 1,
+            Wanted::All(_) => usize::MAX,
+        };
+        matched.take(counting).flat_map(|(_, pattern)| groups(pattern, received.stream(pattern.stream))).collect()
+    }
+
+    /// The pattern that came nearest, and how many of its bytes were seen.
+    pub fn nearest<'p>(&self, expect: &'p Expect) -> Option<(usize, &'p Pattern)> {
+        let near = self.wanted.iter().zip(expect.wanted.patterns());
+        let near = near.filter_map(|(matcher, pattern)| Some((matcher.nearest()?, pattern)));
+        near.filter(|(bytes, _)| *bytes > 0).max_by_key(|(bytes, _)| *bytes)
+    }
+}
+
+/// Where a pattern ends, in raw bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Open,
+    Impossible(usize),
+    Provisional(usize),
+    Matched(usize),
+}
+
+impl End {
+    fn matched(self) -> Option<usize> {
+        match self {
+            Self::Matched(end) => Some(end),
+            Self::Open | Self::Impossible(_) | Self::Provisional(_) => None,
+        }
+    }
+}
+
+fn ends(matchers: &mut [Matcher], patterns: &[Pattern], received: &Received, moment: Moment) -> Vec<End> {
+    let pairs = matchers.iter_mut().zip(patterns);
+    let end = pairs.map(|(matcher, pattern)| {
+        let mut standing = matcher.feed(pattern, received.stream(pattern.stream));
+        if moment == Moment::Settled {
+            standing = matcher.settle();
+        }
+        match standing {
+            Standing::Open => End::Open,
+            Standing::Impossible(since) => End::Impossible(received.raw_offset(pattern.stream, since)),
+            Standing::Provisional(end) => End::Provisional(received.raw_offset(pattern.stream, end)),
+            Standing::Matched(end) => End::Matched(received.raw_offset(pattern.stream, end)),
+        }
+    });
+    end.collect()
+}
+
+/// Any of them: the match that ends first, unless one that may still end before it is not settled.
+fn first(ends: &[End]) -> End {
+    let matched = ends.iter().filter_map(|end| end.matched()).min();
+    let unsettled = ends.iter().filter_map(|end| if let End::Provisional(at) = end { Some(*at) } else { None }).min();
+    match (matched, unsettled) {
+        (Some(matched), Some(unsettled)) if unsettled <= matched => End::Provisional(unsettled),
+        (Some(matched), _) => End::Matched(matched),
+        (None, Some(unsettled)) => End::Provisional(unsettled),
+        (None, None) => {
+            let since = ends.iter().map(|end| if let End::Impossible(since) = end { Some(*since) } else { None });
+            since
+                .collect::<Option<Vec<_>>>()
+                .and_then(|since| since.into_iter().max())
+                .map_or(End::Open, End::Impossible)
+        }
+    }
+}
+
+/// All of them: the match that ends last.
+fn last(ends: &[End]) -> End {
+    ends.iter().fold(End::Matched(0), |all, end| match (all, *end) {
+        (End::Impossible(a), End::Impossible(b)) => End::Impossible(a.min(b)),
+        (End::Impossible(since), _) | (_, End::Impossible(since)) => End::Impossible(since),
+        (End::Open, _) | (_, End::Open) => End::Open,
+        (End::Matched(a), End::Matched(b)) => End::Matched(a.max(b)),
+        (End::Matched(a) | End::Provisional(a), End::Matched(b) | End::Provisional(b)) => End::Provisional(a.max(b)),
+    })
+}
+
+/// The named groups of the leftmost match.
+fn groups(pattern: &Pattern, bytes: &[u8]) -> Vec<Capture> {
+    let Kind::Regex(regex) = &pattern.kind else { return Vec::new() };
+    let mut found = regex.groups.create_captures();
+    regex.groups.captures(&mut regex.groups.create_cache(), bytes, &mut found);
+    let named = regex.names.iter().filter_map(|name| {
+        let span = found.get_group_by_name(name)?;
+        Some((name.clone(), bytes.get(span.range())?.to_vec()))
+    });
+    named.collect()
+}

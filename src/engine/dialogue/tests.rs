@@ -1,0 +1,177 @@
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::plan::bytes::Charset;
+use crate::plan::pattern::Pattern;
+use crate::plan::steps::{Secret, Wanted};
+use crate::target::Target;
+
+fn plan(steps: Vec<Step>) -> Plan {
+    let target = Target::from_words("192.0.2.7", Some("25"), None).unwrap();
+    Plan { steps, max_bytes: 1000, ..Plan::connect(target) }
+}
+
+fn literal(text: &str) -> Pattern {
+    Pattern::literal(text, Charset::default()).unwrap()
+}
+
+fn regex(source: &str) -> Pattern {
+    Pattern::regex(source, Charset::default()).unwrap()
+}
+
+fn expect(pattern: Pattern) -> Step {
+    Step::Expect(Expect::one(pattern))
+}
+
+fn guarded(pattern: Pattern, reject: Pattern) -> Step {
+    Step::Expect(Expect { reject: vec![reject], ..Expect::one(pattern) })
+}
+
+fn wanted(wanted: Wanted, min_bytes: usize) -> Step {
+    Step::Expect(Expect { wanted, reject: Vec::new(), min_bytes, timeout: Some(Duration::from_secs(1)) })
+}
+
+/// Runs a plan against these segments, then the end: how it ended, what was captured, and all that was sent.
+fn run(plan: &Plan, segments: &[&[u8]]) -> (String, Vec<Capture>, Vec<u8>) {
+    let mut dialogue = Dialogue::new(plan);
+    let (mut segments, mut sent, mut moment) = (segments.iter(), Vec::new(), Moment::Flowing);
+    let end = loop {
+        match dialogue.advance(plan, moment) {
+            Progress::Send(bytes) => {
+                sent.extend(bytes);
+                dialogue.sent();
+            }
+            Progress::Wait | Progress::Unsettled => match segments.next() {
+                Some(bytes) => dialogue.feed(bytes),
+                None if moment == Moment::Flowing => moment = Moment::Settled,
+                None => break format!("{:?}", dialogue.unfinished(plan)),
+            },
+            progress => break format!("{progress:?}"),
+        }
+    };
+    (format!("{end} at {}", dialogue.step(plan)), dialogue.captures().to_vec(), sent)
+}
+
+#[track_caller]
+fn ends(steps: &[Step], segments: &[&[u8]], end: &str) {
+    assert_eq!(run(&plan(steps.to_vec()), segments).0, end);
+}
+
+#[test]
+fn a_match_may_span_segments_and_hold_nul() {
+    ends(&[expect(literal("b\\0c"))], &[b"ab", b"\0", b"cd"], "Done at 1");
+    ends(&[expect(regex(r"b\x00c"))], &[b"ab", b"\0", b"cd"], "Done at 1");
+}
+
+#[test]
+fn the_next_expectation_reads_on_after_the_match() {
+    let twice = [expect(literal("ok")), expect(literal("ok"))];
+    ends(&twice, &[b"okok"], "Done at 2");
+    ends(&twice, &[b"ok"], "Silent at 2");
+    ends(&[expect(regex("[0-9]+")), expect(literal("x"))], &[b"1", b"2x"], "Done at 2");
+    ends(&[expect(regex("[0-9]+")), expect(literal("2"))], &[b"12"], "Silent at 2");
+}
+
+#[test]
+fn what_ends_it_is_told_apart() {
+    let steps = [Step::Send(Template::bytes(*b"hi")), expect(literal("ok"))];
+    assert_eq!(Dialogue::new(&plan(steps.to_vec())).unfinished(&plan(steps.to_vec())), Unfinished::Sending);
+    ends(&steps, &[], "Silent at 2");
+    ends(&steps, &[b"no"], "Unmatched(2) at 2");
+    ends(&steps, &[&[b'n'; 1000]], "TooMuch(1000) at 2");
+}
+
+#[test]
+fn what_cannot_match_any_more_fails_at_once() {
+    let prefix = Pattern::prefix("220 ", Charset::default()).unwrap();
+    ends(&[expect(prefix.clone())], &[b"22", b"1"], "Impossible at 1");
+    ends(&[expect(regex(r"\A220 "))], &[b"250"], "Impossible at 1");
+    ends(&[wanted(Wanted::Any(vec![prefix.clone(), literal("x")]), 0)], &[b"250 x"], "Done at 1");
+    ends(&[wanted(Wanted::All(vec![prefix, literal("x")]), 0)], &[b"250 x"], "Impossible at 1");
+}
+
+#[test]
+fn of_reject_and_expect_the_one_that_ends_first_wins() {
+    ends(&[guarded(literal("ok"), literal("err"))], &[b"err ok"], "Rejected(\"`err`\") at 1");
+    ends(&[guarded(literal("ok"), literal("err"))], &[b"ok err"], "Done at 1");
+    ends(&[guarded(literal("+ok"), literal("ok"))], &[b"+ok"], "Rejected(\"`ok`\") at 1");
+    ends(&[guarded(regex("OK (?<all>.*)"), literal("ERR"))], &[b"OK ERR"], "Rejected(\"`ERR`\") at 1");
+    ends(&[guarded(literal("ok"), literal("err"))], &[b"er", b"r"], "Rejected(\"`err`\") at 1");
+}
+
+#[test]
+fn all_of_in_any_order_and_a_least_number_of_bytes() {
+    let both = || Wanted::All(vec![literal("a"), literal("b")]);
+    ends(&[wanted(both(), 0)], &[b"b", b"a"], "Done at 1");
+    ends(&[wanted(both(), 0)], &[b"bb"], "Unmatched(2) at 1");
+    ends(&[wanted(both(), 5)], &[b"ab", b"cd"], "Unmatched(4) at 1");
+    ends(&[wanted(both(), 5)], &[b"ab", b"cde"], "Done at 1");
+}
+
+#[test]
+fn captures_go_into_later_sends_and_secrets_too() {
+    let secret = Secret::new(*b"s3cret");
+    let send = Template(vec![
+        Piece::Bytes(b"<".to_vec()),
+        Piece::Capture("id".into()),
+        Piece::Secret(secret.clone()),
+        Piece::Capture("none".into()),
+    ]);
+    let plan = plan(vec![expect(regex(r"id=(?<id>\w+)")), Step::Send(send)]);
+    let (end, captures, sent) = run(&plan, &[b"id=4", b"2"]);
+    assert_eq!((end.as_str(), sent.as_slice()), ("Done at 2", &b"<42s3cret"[..]));
+    assert_eq!(captures, [("id".into(), b"42".to_vec())]);
+    assert!(!format!("{plan:?}").contains("s3cret"));
+}
+
+#[test]
+fn other_encodings_are_matched_as_text() {
+    let gbk = Charset::from_label("gbk").unwrap();
+    // The second byte of the first and the first of the second character would be a third one.
+    let steps = vec![
+        Step::Expect(Expect::one(Pattern::literal("好", gbk).unwrap())),
+        expect(Pattern::regex("问.", gbk).unwrap()),
+    ];
+    let plan = Plan { charset: gbk, ..plan(steps) };
+    let bytes = gbk.encode("你好,问题").unwrap();
+    let segments: Vec<&[u8]> = bytes.chunks(1).collect();
+    assert_eq!(run(&plan, &segments).0, "Done at 2");
+    let misaligned = [0xc4, 0xba, 0xc3, 0xe3];
+    assert_eq!(run(&plan, &[&misaligned]).0, "Unmatched(4) at 1");
+}
+
+fn pattern() -> impl Strategy<Value = Pattern> {
+    proptest::sample::select(vec!["ab", "b+", r"\Aa", "a(?<x>b*)c?", "(?<y>a|ab)b", "a$", "c.*"]).prop_map(regex)
+}
+
+fn any_step() -> impl Strategy<Value = Step> {
+    let patterns = || proptest::collection::vec(pattern(), 1..3);
+    let any = (patterns(), proptest::option::of(pattern()), 0_usize..4);
+    any.prop_flat_map(|(patterns, reject, min_bytes)| {
+        proptest::bool::ANY.prop_map(move |all| {
+            let wanted = if all { Wanted::All(patterns.clone()) } else { Wanted::Any(patterns.clone()) };
+            Step::Expect(Expect { wanted, reject: reject.clone().into_iter().collect(), min_bytes, timeout: None })
+        })
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, cases: 500, max_shrink_iters: 2000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_split_gives_the_same_verdict_and_captures(
+        steps in proptest::collection::vec(any_step(), 1..3),
+        bytes in proptest::collection::vec(proptest::sample::select(b"abc\n".to_vec()), 0..16),
+        cuts in proptest::collection::vec(0_usize..16, 0..5),
+    ) {
+        let plan = plan(steps);
+        let whole = run(&plan, &[&bytes]);
+        let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(bytes.len())).collect();
+        cuts.extend([0, bytes.len()]);
+        cuts.sort_unstable();
+        let parts: Vec<&[u8]> = cuts.windows(2).map(|pair| &bytes[pair[0]..pair[1]]).collect();
+        prop_assert_eq!((whole.0, whole.1), { let split = run(&plan, &parts); (split.0, split.1) });
+    }
+}

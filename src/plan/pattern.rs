@@ -1,0 +1,299 @@
+//! What an answer may be recognised by: literals, prefixes, hex with wildcards, regular expressions.
+//!
+//! Everything is matched on bytes, NUL included, by automata that take each byte once: KMP for literals, lazy DFAs for
+//! regular expressions. So matching is linear whatever the peer sends, and it is known at every byte whether a match can
+//! still come.
+
+use std::fmt;
+use std::sync::Arc;
+
+use regex_automata::MatchKind;
+use regex_automata::hybrid::dfa::DFA;
+use regex_automata::nfa::thompson::{self, pikevm::PikeVM};
+use regex_automata::util::syntax;
+
+use super::bytes::{BytesError, Charset, unescape};
+use crate::printable::shown;
+
+/// One pattern.
+#[derive(Clone)]
+pub struct Pattern {
+    /// As the caller wrote it, for error sentences.
+    pub written: Box<str>,
+    /// What it is compared with.
+    pub stream: Stream,
+    /// How.
+    pub kind: Kind,
+}
+
+/// What a pattern is compared with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stream {
+    /// The bytes as they came.
+    Raw,
+    /// The text that they decode to, as UTF-8; only where the encoding is another one.
+    Text,
+}
+
+/// How a pattern matches.
+#[derive(Clone)]
+pub enum Kind {
+    /// These bytes, anywhere.
+    Literal(Literal),
+    /// These bytes, at the start of what came since the last match.
+    Prefix(Box<[u8]>),
+    /// A regular expression.
+    Regex(Arc<Regex>),
+}
+
+/// Bytes to find anywhere, with their failure function (Knuth, Morris and Pratt).
+#[derive(Debug, Clone)]
+pub struct Literal {
+    /// The bytes; at least one.
+    pub bytes: Box<[u8]>,
+    fallback: Box<[usize]>,
+}
+
+impl Literal {
+    fn new(bytes: Vec<u8>) -> Self {
+        let mut fallback = vec![0; bytes.len()];
+        let mut matched = 0;
+        for at in 1..bytes.len() {
+            matched = step(&bytes, &fallback, matched, bytes.get(at).copied().unwrap_or_default());
+            if let Some(slot) = fallback.get_mut(at) {
+                *slot = matched;
+            }
+        }
+        Self { bytes: bytes.into(), fallback: fallback.into() }
+    }
+
+    /// How many of its bytes are matched after one more byte; all of them is a match.
+    pub fn step(&self, matched: usize, byte: u8) -> usize {
+        step(&self.bytes, &self.fallback, matched, byte)
+    }
+}
+
+fn step(bytes: &[u8], fallback: &[usize], mut matched: usize, byte: u8) -> usize {
+    while matched > 0 && bytes.get(matched) != Some(&byte) {
+        matched = fallback.get(matched - 1).copied().unwrap_or(0);
+    }
+    if bytes.get(matched) == Some(&byte) { matched + 1 } else { matched }
+}
+
+/// A compiled regular expression: ASCII classes, `^` and `$` at lines (CRLF-aware), `\A` at the start.
+pub struct Regex {
+    /// Finds where a match ends, and whether one can still come.
+    pub dfa: DFA,
+    /// Finds what the groups matched.
+    pub groups: PikeVM,
+    /// The names of its named groups.
+    pub names: Vec<Box<str>>,
+}
+
+/// The most memory that the automaton of one expression may take, in bytes.
+const REGEX_SIZE: usize = 1 << 20;
+
+impl Regex {
+    fn new(source: &str) -> Result<Self, PatternError> {
+        let invalid = |error: &dyn fmt::Display| PatternError::Regex(shown(source, 60), reason(error));
+        let syntax = syntax::Config::new().unicode(false).utf8(false).multi_line(true).crlf(true);
+        let limits = thompson::Config::new().utf8(false).nfa_size_limit(Some(REGEX_SIZE));
+        let nfa = thompson::Compiler::new().syntax(syntax).configure(limits).build(source).map_err(|e| invalid(&e))?;
+        let names = nfa.group_info().all_names().filter_map(|(_, _, name)| name.map(Into::into)).collect();
+        let config = DFA::config().match_kind(MatchKind::LeftmostFirst).skip_cache_capacity_check(true);
+        let dfa = DFA::builder().configure(config).build_from_nfa(nfa.clone()).map_err(|e| invalid(&e))?;
+        let groups = PikeVM::new_from_nfa(nfa).map_err(|e| invalid(&e))?;
+        Ok(Self { dfa, groups, names })
+    }
+
+    fn matches_nothing_at_all(&self) -> bool {
+        self.groups.is_match(&mut self.groups.create_cache(), "")
+    }
+}
+
+/// The last line of a library's error, which says what is wrong without drawing it.
+fn reason(error: &dyn fmt::Display) -> String {
+    let mut text = error.to_string();
+    // The source of the error stands behind the sentence of the compiler.
+    if let Some(line) = text.lines().last().map(|line| line.trim_start_matches("error: ").to_owned()) {
+        text = line;
+    }
+    shown(&text, 160)
+}
+
+impl Pattern {
+    /// A text to find anywhere, with escapes.
+    pub fn literal(text: &str, charset: Charset) -> Result<Self, PatternError> {
+        let (bytes, stream) = read_text(text, charset)?;
+        Ok(Self { written: text.into(), stream, kind: Kind::Literal(Literal::new(bytes)) })
+    }
+
+    /// A text to find at the start, with escapes.
+    pub fn prefix(text: &str, charset: Charset) -> Result<Self, PatternError> {
+        let (bytes, stream) = read_text(text, charset)?;
+        Ok(Self { written: text.into(), stream, kind: Kind::Prefix(bytes.into()) })
+    }
+
+    /// A regular expression.
+    pub fn regex(source: &str, charset: Charset) -> Result<Self, PatternError> {
+        let regex = Regex::new(source)?;
+        if regex.matches_nothing_at_all() {
+            return Err(PatternError::Empty(shown(source, 60)));
+        }
+        let stream = if charset.is_utf8() { Stream::Raw } else { Stream::Text };
+        Ok(Self { written: source.into(), stream, kind: Kind::Regex(Arc::new(regex)) })
+    }
+
+    /// Bytes in hex, `??` for any byte, to find anywhere.
+    pub fn hex(text: &str) -> Result<Self, PatternError> {
+        let bytes = read_hex(text)?;
+        let kind = match bytes.iter().copied().collect::<Option<Vec<u8>>>() {
+            Some(bytes) => Kind::Literal(Literal::new(bytes)),
+            None => Kind::Regex(Arc::new(Regex::new(&hex_source(&bytes))?)),
+        };
+        Ok(Self { written: text.into(), stream: Stream::Raw, kind })
+    }
+
+    /// The names that a match of this pattern captures.
+    pub fn names(&self) -> &[Box<str>] {
+        match &self.kind {
+            Kind::Regex(regex) => &regex.names,
+            Kind::Literal(_) | Kind::Prefix(_) => &[],
+        }
+    }
+}
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}`", shown(&self.written, 80).replace("\\\\", "\\"))
+    }
+}
+
+impl fmt::Debug for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match self.kind {
+            Kind::Literal(_) => "Literal",
+            Kind::Prefix(_) => "Prefix",
+            Kind::Regex(_) => "Regex",
+        };
+        write!(f, "{kind}({:?}, {:?})", self.written, self.stream)
+    }
+}
+
+impl PartialEq for Pattern {
+    fn eq(&self, other: &Self) -> bool {
+        let kinds = std::mem::discriminant(&self.kind) == std::mem::discriminant(&other.kind);
+        kinds && self.written == other.written && self.stream == other.stream
+    }
+}
+
+impl Eq for Pattern {}
+
+/// The bytes of a text and what they are compared with: raw bytes (`\xHH` above ASCII) only exist in the raw stream.
+fn read_text(text: &str, charset: Charset) -> Result<(Vec<u8>, Stream), PatternError> {
+    let raw = unescape(text, charset)?;
+    if raw.is_empty() {
+        return Err(PatternError::Empty(String::new()));
+    }
+    if charset.is_utf8() {
+        return Ok((raw, Stream::Raw));
+    }
+    match String::from_utf8(unescape(text, Charset::default())?) {
+        Ok(text) => Ok((text.into_bytes(), Stream::Text)),
+        Err(_) => Ok((raw, Stream::Raw)),
+    }
+}
+
+/// Bytes written in hex; spaces and colons may stand between them, `??` is any byte.
+pub fn read_hex(text: &str) -> Result<Vec<Option<u8>>, PatternError> {
+    let digits: Vec<char> = text.chars().filter(|c| !matches!(c, ' ' | ':')).collect();
+    let whole = text.split([' ', ':']).all(|part| part.chars().count() % 2 == 0);
+    let byte = |pair: &[char]| match pair {
+        ['?', '?'] => Some(None),
+        [high, low] => Some(Some(u8::try_from(high.to_digit(16)? * 16 + low.to_digit(16)?).ok()?)),
+        _ => None,
+    };
+    let bytes: Option<Vec<_>> = digits.chunks(2).map(byte).collect();
+    match bytes {
+        Some(bytes) if whole && !bytes.is_empty() => Ok(bytes),
+        _ => Err(PatternError::Hex(shown(text, 60))),
+    }
+}
+
+/// Hex with wildcards as a regular expression.
+fn hex_source(bytes: &[Option<u8>]) -> String {
+    let part = |byte: &Option<u8>| byte.map_or_else(|| "(?s:.)".to_owned(), |byte| format!("\\x{byte:02x}"));
+    bytes.iter().map(part).collect()
+}
+
+/// Why a pattern is refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PatternError {
+    /// The text itself.
+    Bytes(BytesError),
+    /// Not hex.
+    Hex(String),
+    /// Not a regular expression, or one that is too large; and why.
+    Regex(String, String),
+    /// It matches when nothing came.
+    Empty(String),
+}
+
+impl From<BytesError> for PatternError {
+    fn from(error: BytesError) -> Self {
+        Self::Bytes(error)
+    }
+}
+
+impl fmt::Display for PatternError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bytes(error) => error.fmt(f),
+            Self::Hex(text) => {
+                write!(f, "`{text}` is not hex: two digits a byte, spaces or colons between bytes, ?? for any byte")
+            }
+            Self::Regex(source, why) => write!(f, "`{source}` is not a usable regular expression: {why}"),
+            Self::Empty(source) => {
+                write!(f, "`{source}` matches even when nothing came, so it proves nothing: ask for at least one byte")
+            }
+        }
+    }
+}
+
+impl std::error::Error for PatternError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hex_is_read_strictly() {
+        assert_eq!(read_hex("4a:ff ??00").unwrap(), [Some(0x4a), Some(0xff), None, Some(0)]);
+        for bad in ["", "4", "4g", "4a f", "4 a", "?", "4?", "0x4a", "４a"] {
+            assert!(read_hex(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn patterns_that_prove_nothing_are_refused() {
+        for source in ["", "x*", "^", "$", "(a|)", r"\A"] {
+            assert!(matches!(Pattern::regex(source, Charset::default()), Err(PatternError::Empty(_))), "{source}");
+        }
+        assert!(Pattern::literal("", Charset::default()).is_err());
+    }
+
+    #[test]
+    fn bad_and_huge_expressions_say_why_on_one_line() {
+        for source in ["(", "[z-a]", "a{1000}{1000}{1000}", r"\p{Greek}", "(?<a>x)(?<a>y)", "*"] {
+            let error = Pattern::regex(source, Charset::default()).unwrap_err().to_string();
+            assert!(!error.contains('\n') && error.len() < 400, "{error}");
+        }
+    }
+
+    #[test]
+    fn raw_bytes_of_another_encoding_are_compared_raw() {
+        let gbk = Charset::from_label("gbk").unwrap();
+        assert_eq!(Pattern::literal("你好", gbk).unwrap().stream, Stream::Text);
+        assert_eq!(Pattern::literal(r"\xc4\xe3", gbk).unwrap().stream, Stream::Raw);
+    }
+}

@@ -1,0 +1,100 @@
+//! Who may be probed: the administrator's lists of networks and ports, applied to resolved addresses.
+//!
+//! The lists are in [`PATH`], which no option, environment variable or item key can move. A file that cannot be read or
+//! understood denies everything; where there is no file, everything is allowed. Error texts never hold a value of the
+//! file, so that whoever may run a probe learns nothing from it.
+
+mod decision;
+mod file;
+mod lists;
+mod network;
+mod spelling;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+pub use decision::{Decision, Ground, ListName};
+
+use crate::target::Port;
+use lists::Lists;
+use spelling::spellings;
+
+/// Where the policy is.
+pub const PATH: &str = "/etc/zbx-tcp/policy.toml";
+
+/// Who may be probed; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Policy(Arc<Kind>);
+
+#[derive(Debug)]
+enum Kind {
+    /// The same verdict for every address.
+    Same(Decision),
+    /// As the lists say.
+    Listed(Lists),
+}
+
+impl Policy {
+    /// Allows everything: for a caller of the library that judges for itself.
+    pub fn allow_all() -> Self {
+        Self::same(Decision::Allowed(Ground::NoPolicy))
+    }
+
+    /// Denies everything, so that a probe resolves a name and then connects to nothing.
+    pub fn deny_all() -> Self {
+        Self::same(Decision::Denied(Ground::NoPolicy))
+    }
+
+    /// The policy of this machine, read from [`PATH`] now; where there is no file that is one open(2).
+    ///
+    /// Never fails: what cannot be read denies everything, and each decision says why.
+    pub fn system() -> Self {
+        match file::read(PATH.as_ref()) {
+            Ok(Some(text)) => Self::from_text(&text),
+            Ok(None) => Self::same(Decision::Allowed(Ground::NoFile)),
+            Err(why) => Self::same(Decision::Denied(Ground::Unusable(why.into()))),
+        }
+    }
+
+    /// The policy that a file with this content is; bytes that are no valid policy deny everything.
+    pub fn from_text(text: &[u8]) -> Self {
+        match Lists::parse(text) {
+            Ok(lists) if lists.are_empty() => Self::same(Decision::Denied(Ground::NoLists)),
+            Ok(lists) => Self(Arc::new(Kind::Listed(lists))),
+            Err(why) => Self::same(Decision::Denied(Ground::Unusable(why.into()))),
+        }
+    }
+
+    /// Whether this address may be connected to on this port, and by which rule.
+    ///
+    /// An address that holds another one (IPv4-mapped, 6to4, NAT64 ...) is judged as both: it is denied if either is.
+    pub fn decide(&self, address: IpAddr, port: Port) -> Decision {
+        let lists = match &*self.0 {
+            Kind::Same(decision) => return decision.clone(),
+            Kind::Listed(lists) => lists,
+        };
+        let (itself, inner) = spellings(address);
+        // On Linux a connect to 0.0.0.0 or :: goes to whichever of this machine's own addresses the kernel chooses.
+        if itself.is_unspecified() || inner.is_some_and(|inner| inner.is_unspecified()) {
+            return Decision::Denied(Ground::Unspecified);
+        }
+        let verdict = lists.decide(itself, port, None);
+        match inner.map(|inner| lists.decide(inner, port, Some(inner))) {
+            Some(denied @ Decision::Denied(_)) if verdict.is_allowed() => denied,
+            _ => verdict,
+        }
+    }
+
+    fn same(decision: Decision) -> Self {
+        Self(Arc::new(Kind::Same(decision)))
+    }
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self::allow_all()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,53 @@
+//! One address, every way to spell it: IPv6 addresses that reach, or are, an IPv4 address.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// The address as it is on the wire, and the IPv4 address that it holds, if it holds one.
+///
+/// An IPv4-mapped address (RFC 4291, section 2.5.5.2) *is* its IPv4 address: the kernel sends IPv4 packets.
+pub fn spellings(address: IpAddr) -> (IpAddr, Option<IpAddr>) {
+    match address.to_canonical() {
+        IpAddr::V4(v4) => (v4.into(), None),
+        IpAddr::V6(v6) => (v6.into(), embedded(v6).map(IpAddr::from)),
+    }
+}
+
+/// The IPv4 address inside an IPv6 address that some machine on the way takes out again.
+fn embedded(address: Ipv6Addr) -> Option<Ipv4Addr> {
+    let last = |a: u16, b: u16| Ipv4Addr::from((u32::from(a) << 16) | u32::from(b));
+    match address.segments() {
+        // The unspecified address and loopback, which look IPv4-compatible.
+        [0, 0, 0, 0, 0, 0, 0, 0 | 1] => None,
+        // IPv4-compatible (RFC 4291, section 2.5.5.1), deprecated.
+        [0, 0, 0, 0, 0, 0, a, b] => Some(last(a, b)),
+        // The well-known prefix of NAT64 (RFC 6052, section 2.1).
+        [0x64, 0xff9b, 0, 0, 0, 0, a, b] => Some(last(a, b)),
+        // 6to4 (RFC 3056, section 2).
+        [0x2002, a, b, ..] => Some(last(a, b)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_spelling_of_an_address() {
+        for (address, itself, inner) in [
+            ("10.0.0.1", "10.0.0.1", None),
+            ("::ffff:10.0.0.1", "10.0.0.1", None),
+            ("::10.0.0.1", "::10.0.0.1", Some("10.0.0.1")),
+            ("64:ff9b::10.0.0.1", "64:ff9b::a00:1", Some("10.0.0.1")),
+            ("2002:a00:1::7", "2002:a00:1::7", Some("10.0.0.1")),
+            ("::1", "::1", None),
+            ("::", "::", None),
+            ("::2", "::2", Some("0.0.0.2")),
+            ("2001:db8::10.0.0.1", "2001:db8::a00:1", None),
+            ("64:ff9b:1::10.0.0.1", "64:ff9b:1::a00:1", None),
+        ] {
+            let read = |word: &str| word.parse::<IpAddr>().unwrap();
+            assert_eq!(spellings(read(address)), (read(itself), inner.map(read)), "{address}");
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! The configuration: `/etc/zbx-tcp/config.toml` and `conf.d/*.toml`, or one file that was named.
+
+mod file;
+mod options;
+mod service;
+mod table;
+mod target;
+
+use std::path::{Path, PathBuf};
+
+use super::Mistake;
+use super::wishes::Wishes;
+use service::Privacy;
+pub use service::Service;
+use table::{Examined, Table};
+pub use target::TargetEntry;
+
+/// Where the configuration is, unless somebody says otherwise.
+const MAIN: &str = "/etc/zbx-tcp/config.toml";
+/// More files of it, read in the order of their names.
+const MORE: &str = "/etc/zbx-tcp/conf.d";
+/// More than any list of targets that a person writes.
+const MOST_BYTES: u64 = 16 << 20;
+
+/// What the files say.
+#[derive(Debug, Default)]
+pub struct Config {
+    /// The options of every check that does not have its own.
+    pub defaults: Wishes,
+    /// The users' own services.
+    pub services: Vec<Service>,
+    /// What batches probe.
+    pub targets: Vec<TargetEntry>,
+    /// Every mistake in the files.
+    pub mistakes: Vec<Mistake>,
+}
+
+impl Config {
+    /// Reads the file that was named, else the usual ones; a usual one that is absent is no mistake.
+    pub fn read(named: Option<&str>) -> Self {
+        let mut config = Self::default();
+        match named {
+            Some(path) => config.read_file(Path::new(path)),
+            None => {
+                for path in usual_files() {
+                    config.read_file(&path);
+                }
+            }
+        }
+        config
+    }
+
+    /// Reads a text, as if it stood in a file of that name.
+    pub fn from_text(file: &str, text: &str) -> Self {
+        let mut config = Self::default();
+        config.read_text(file, text, Privacy::Private);
+        config
+    }
+
+    fn read_file(&mut self, path: &Path) {
+        match file::read(path, MOST_BYTES) {
+            Ok((bytes, privacy)) => match String::from_utf8(bytes) {
+                Ok(text) => self.read_text(&path.display().to_string(), &text, privacy),
+                Err(_) => self.mistakes.push(Mistake::new(format!("{}: is not UTF-8 text", path.display()))),
+            },
+            Err(why) => self.mistakes.push(Mistake::new(why)),
+        }
+    }
+
+    fn read_text(&mut self, file: &str, text: &str, privacy: Privacy) {
+        let mut found = Examined::new(file, text);
+        let parsed = found.parse();
+        let mut table = Table::new("", 0..0, &parsed);
+        if let Some(entry) = table.take("defaults") {
+            if let Some(mut defaults) = Table::of(&mut found, &entry) {
+                let wishes = options::wishes(&mut found, &mut defaults);
+                defaults.finish(&mut found);
+                self.defaults = std::mem::take(&mut self.defaults).over(wishes);
+            }
+        }
+        if let Some(entry) = table.take("services") {
+            for service in service::services(&mut found, &entry, privacy) {
+                if self.services.iter().any(|known| known.name == service.name) {
+                    found.wrong(&entry.1.span(), &format!("services.{}", service.name), "is defined in two files");
+                } else {
+                    self.services.push(service);
+                }
+            }
+        }
+        let entries = table.list("targets").unwrap_or_default();
+        self.targets.extend(target::targets(&mut found, &entries));
+        table.finish(&mut found);
+        self.mistakes.append(&mut found.mistakes);
+    }
+
+    /// Mistakes that only all files together show: ids that stand twice, services that do not exist.
+    pub fn cross_check(&mut self, exists: impl Fn(&Self, &str) -> Result<(), Mistake>) {
+        let mut mistakes = Vec::new();
+        let mut ids = std::collections::BTreeSet::new();
+        for target in &self.targets {
+            if let Some(id) = target.id.as_ref().filter(|id| !ids.insert(id.text.clone())) {
+                mistakes.push(Mistake::at(&id.place, "this id stands twice: ids are unique over all files"));
+            }
+            if let Some(service) = &target.service {
+                mistakes.extend(exists(self, &service.text).err().map(|why| Mistake::at(&service.place, why)));
+            }
+        }
+        self.mistakes.extend(mistakes);
+    }
+}
+
+fn usual_files() -> Vec<PathBuf> {
+    let main = Some(PathBuf::from(MAIN)).filter(|path| !file::is_absent(path));
+    let mut more: Vec<PathBuf> =
+        std::fs::read_dir(MORE).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+    more.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
+    more.sort();
+    main.into_iter().chain(more).collect()
+}

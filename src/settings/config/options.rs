@@ -1,0 +1,157 @@
+//! What services, targets and defaults have in common: the options of `check` by their long names with `_`.
+
+use std::time::Duration;
+
+use super::super::options::MOST_BYTES;
+use super::super::wishes::{ExpectWish, Form, HowMany, LineEnds, PatternWish, SendWish, StepWish, Wishes};
+use super::table::{Entry, Examined, Table, text};
+use crate::cli::values;
+use crate::plan::{Addresses, Close, Silence, Want};
+
+/// Reads every option that the table has.
+pub fn wishes(found: &mut Examined<'_>, table: &mut Table<'_, '_>) -> Wishes {
+    Wishes {
+        port: None,
+        steps: steps(found, table),
+        quit: goodbye(found, table),
+        encoding: table.text(found, "encoding"),
+        line_ends: table.flag(found, "crlf").map(|crlf| if crlf { LineEnds::CrLf } else { LineEnds::None }),
+        max_bytes: table.number(found, "max_bytes", 1..MOST_BYTES + 1).and_then(|bytes| usize::try_from(bytes).ok()),
+        timeout: duration(found, table, "timeout"),
+        addresses: table
+            .parsed(found, "addresses", |word| choice(word, &[("first", Addresses::First), ("all", Addresses::All)])),
+        source: table.text(found, "source"),
+        interface: table.text(found, "interface"),
+        count: table.number(found, "count", 1..10_001).and_then(|count| u32::try_from(count).ok()),
+        interval: duration(found, table, "interval"),
+        require: table.number(found, "require", 1..10_001).and_then(|count| u32::try_from(count).ok()),
+        want: table.parsed(found, "expect_closed", |word| {
+            choice(
+                word,
+                &[("answered", Want::Closed(Silence::Fails)), ("filtered", Want::Closed(Silence::CountsAsClosed))],
+            )
+        }),
+        close: table.parsed(found, "close", |word| choice(word, &[("fin", Close::Fin), ("rst", Close::Rst)])),
+        secrets: Vec::new(),
+    }
+}
+
+fn choice<T: Copy>(word: &str, known: &[(&str, T)]) -> Result<T, String> {
+    let names: Vec<_> = known.iter().map(|(name, _)| format!("`{name}`")).collect();
+    let value = known.iter().find(|(name, _)| *name == word).map(|(_, value)| *value);
+    value.ok_or_else(|| format!("unknown value: use {}", names.join(" or ")))
+}
+
+/// A duration: a text such as `"2.5s"`, or a number of seconds.
+fn duration(found: &mut Examined<'_>, table: &mut Table<'_, '_>, key: &'static str) -> Option<Duration> {
+    let entry = table.take(key)?;
+    read_duration(found, &entry)
+}
+
+fn read_duration(found: &mut Examined<'_>, entry: &Entry<'_, '_>) -> Option<Duration> {
+    let (path, value) = entry;
+    let words = match value.get_ref() {
+        toml::de::DeValue::Integer(number) => number.as_str().to_owned(),
+        toml::de::DeValue::Float(number) => number.as_str().to_owned(),
+        _ => text(found, entry)?.text,
+    };
+    values::duration(&words).map_err(|why| found.wrong(&value.span(), path, why)).ok()
+}
+
+fn goodbye(found: &mut Examined<'_>, table: &mut Table<'_, '_>) -> Option<SendWish> {
+    let (plain, hex) = (table.text(found, "quit"), table.text(found, "quit_hex"));
+    if let (Some(_), Some(hex)) = (&plain, &hex) {
+        found.mistakes.push(super::Mistake::at(&hex.place, "stands beside `quit`: give one of them"));
+    }
+    plain.map(SendWish::Text).or(hex.map(SendWish::Hex))
+}
+
+fn steps(found: &mut Examined<'_>, table: &mut Table<'_, '_>) -> Option<Vec<StepWish>> {
+    let entries = table.list("steps")?;
+    let steps = entries.iter().filter_map(|entry| {
+        let mut table = Table::of(found, entry)?;
+        let step = step(found, &mut table);
+        table.finish(found);
+        step
+    });
+    Some(steps.collect())
+}
+
+/// One step: exactly one thing that is sent or expected, and what goes with an expectation.
+fn step(found: &mut Examined<'_>, table: &mut Table<'_, '_>) -> Option<StepWish> {
+    let sends = [table.text(found, "send").map(SendWish::Text), table.text(found, "send_hex").map(SendWish::Hex)];
+    let mut expects = Vec::new();
+    for (key, form) in EXPECTS {
+        let written = table.text(found, key).map(|written| (HowMany::Any, vec![PatternWish { form, written }]));
+        expects.extend(written);
+    }
+    for (key, how_many) in [("expect_any", HowMany::Any), ("expect_all", HowMany::All)] {
+        expects.extend(patterns(found, table, key).map(|patterns| (how_many, patterns)));
+    }
+    let mut reject = Vec::new();
+    for (key, form) in [("reject", Form::Literal), ("reject_regex", Form::Regex), ("reject_hex", Form::Hex)] {
+        for entry in table.list(key).unwrap_or_default() {
+            reject.extend(text(found, &entry).map(|written| PatternWish { form, written }));
+        }
+    }
+    let min_bytes = table.number(found, "min_bytes", 1..MOST_BYTES + 1).and_then(|bytes| usize::try_from(bytes).ok());
+    let timeout = duration(found, table, "timeout");
+    let mut sends = sends.into_iter().flatten();
+    let mut expects = expects.into_iter();
+    match (sends.next(), expects.next(), sends.next(), expects.next()) {
+        (Some(send), None, None, _) if reject.is_empty() && min_bytes.is_none() && timeout.is_none() => {
+            Some(StepWish::Send(send))
+        }
+        (None, Some((how_many, patterns)), _, None) => Some(StepWish::Expect(ExpectWish {
+            patterns,
+            how_many,
+            reject,
+            min_bytes: min_bytes.unwrap_or(0),
+            timeout,
+        })),
+        _ => {
+            let path = table.path().to_owned();
+            found.wrong(
+                &table.span().clone(),
+                &path,
+                "a step sends or expects exactly one thing; reject, min_bytes and timeout go with an expectation",
+            );
+            None
+        }
+    }
+}
+
+const EXPECTS: [(&str, Form); 4] = [
+    ("expect", Form::Literal),
+    ("expect_prefix", Form::Prefix),
+    ("expect_regex", Form::Regex),
+    ("expect_hex", Form::Hex),
+];
+
+/// Several patterns: texts, or tables that say which kind each is.
+fn patterns(found: &mut Examined<'_>, table: &mut Table<'_, '_>, key: &'static str) -> Option<Vec<PatternWish>> {
+    let entries = table.list(key)?;
+    let patterns: Vec<_> = entries.iter().filter_map(|entry| pattern(found, entry)).collect();
+    if entries.is_empty() {
+        let path = format!("{}.{key}", table.path());
+        found.wrong(&table.span().clone(), &path, "is an empty list: name at least one pattern");
+    }
+    (!patterns.is_empty()).then_some(patterns)
+}
+
+fn pattern(found: &mut Examined<'_>, entry: &Entry<'_, '_>) -> Option<PatternWish> {
+    if !entry.1.get_ref().is_table() {
+        return text(found, entry).map(|written| PatternWish { form: Form::Literal, written });
+    }
+    let mut table = Table::of(found, entry)?;
+    let forms = [("text", Form::Literal), ("prefix", Form::Prefix), ("regex", Form::Regex), ("hex", Form::Hex)];
+    let mut read: Vec<_> = Vec::new();
+    for (key, form) in forms {
+        read.extend(table.text(found, key).map(|written| PatternWish { form, written }));
+    }
+    table.finish(found);
+    if read.len() != 1 {
+        found.wrong(&entry.1.span(), &entry.0, "names one of text, prefix, regex and hex");
+    }
+    read.pop()
+}

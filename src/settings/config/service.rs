@@ -1,0 +1,101 @@
+//! `[services.NAME]`: a named service, built in or a user's own; both are written in the same way.
+
+use super::super::wishes::{Wishes, Written};
+use super::file;
+use super::options::wishes;
+use super::table::{Entry, Examined, Table, text};
+use crate::plan::steps::Secret;
+use crate::target::Port;
+
+/// A named service.
+#[derive(Debug, Clone)]
+pub struct Service {
+    /// Its name.
+    pub name: String,
+    /// What it is.
+    pub description: String,
+    /// What it asks for.
+    pub wishes: Wishes,
+}
+
+/// Whether the file may hold secrets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Privacy {
+    /// Its owner and group alone can read it.
+    Private,
+    /// Everybody can read it.
+    Public,
+}
+
+/// Reads every service of `[services]`.
+pub fn services(found: &mut Examined<'_>, entry: &Entry<'_, '_>, privacy: Privacy) -> Vec<Service> {
+    let Some(mut table) = Table::of(found, entry) else { return Vec::new() };
+    let entries = table.take_all();
+    entries.iter().filter_map(|(name, entry)| service(found, name, entry, privacy)).collect()
+}
+
+fn service(found: &mut Examined<'_>, name: &str, entry: &Entry<'_, '_>, privacy: Privacy) -> Option<Service> {
+    let named = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+    if name.is_empty() || name.len() > 64 || !name.bytes().all(named) {
+        found.wrong(&entry.1.span(), &entry.0, "a service's name has letters, digits, `_` and `-`, at most 64");
+        return None;
+    }
+    let mut table = Table::of(found, entry)?;
+    let description = table.text(found, "description").map_or_else(String::new, |written| written.text);
+    let port = port(found, &mut table);
+    let secrets = secrets(found, &mut table, privacy);
+    let wishes = Wishes { port, secrets, ..wishes(found, &mut table) };
+    table.finish(found);
+    let service = Service { name: name.to_owned(), description, wishes };
+    // The patterns and references are compiled here, so that a mistake in them has its line.
+    if let Err(mistakes) = super::super::dialogue::dialogue(&service.wishes) {
+        found.mistakes.extend(mistakes);
+    }
+    Some(service)
+}
+
+/// A port: a number, or a text of digits.
+pub fn port(found: &mut Examined<'_>, table: &mut Table<'_, '_>) -> Option<Port> {
+    let port = table.number(found, "port", 1..65_536)?;
+    u16::try_from(port).ok().and_then(Port::new)
+}
+
+/// `secrets = { password = "inline", token = { file = "/path" } }`.
+fn secrets(found: &mut Examined<'_>, table: &mut Table<'_, '_>, privacy: Privacy) -> Vec<(String, Secret)> {
+    let Some(entry) = table.take("secrets") else { return Vec::new() };
+    let Some(mut table) = Table::of(found, &entry) else { return Vec::new() };
+    let entries = table.take_all();
+    let secrets = entries.iter().filter_map(|(name, entry)| Some((name.clone(), secret(found, entry, privacy)?)));
+    secrets.collect()
+}
+
+fn secret(found: &mut Examined<'_>, entry: &Entry<'_, '_>, privacy: Privacy) -> Option<Secret> {
+    if let Some(inline) = entry.1.get_ref().as_str() {
+        if privacy == Privacy::Public {
+            let why = "a secret in a file that everybody can read: `chmod 640` the file, or name a file of its own";
+            found.wrong(&entry.1.span(), &entry.0, why);
+            return None;
+        }
+        return Some(Secret::new(inline.as_bytes()));
+    }
+    let mut table = Table::of(found, entry)?;
+    let path = table.take("file");
+    table.finish(found);
+    let Some(path) = path.and_then(|path| text(found, &path)) else {
+        found.wrong(&entry.1.span(), &entry.0, "is a text, or a table `{ file = \"/path\" }`");
+        return None;
+    };
+    read_secret(&path).map_err(|why| found.wrong(&entry.1.span(), &entry.0, why)).ok()
+}
+
+/// A secret's own file, without its final line end.
+fn read_secret(path: &Written) -> Result<Secret, String> {
+    /// More than any password or token.
+    const MOST: u64 = 64 * 1024;
+    let (bytes, privacy) = file::read(path.text.as_ref(), MOST)?;
+    if privacy == Privacy::Public {
+        return Err("everybody can read that file: `chmod 640` it".to_owned());
+    }
+    let end = bytes.iter().rposition(|byte| !matches!(byte, b'\r' | b'\n')).map_or(0, |last| last + 1);
+    Ok(Secret::new(bytes.get(..end).unwrap_or_default()))
+}

@@ -1,0 +1,185 @@
+//! A TOML table under examination: typed reads, and every mistake with its file, line and key.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use crate::nearest::nearest;
+use crate::printable::shown;
+use crate::settings::Mistake;
+use crate::settings::wishes::{Place, Written};
+
+/// A file's text, for line numbers, and the mistakes found in it so far.
+pub struct Examined<'f> {
+    file: Arc<str>,
+    text: &'f str,
+    /// Every mistake, in the order found.
+    pub mistakes: Vec<Mistake>,
+}
+
+impl<'f> Examined<'f> {
+    /// A file that is about to be examined.
+    pub fn new(file: &str, text: &'f str) -> Self {
+        Self { file: file.into(), text, mistakes: Vec::new() }
+    }
+
+    /// The place of a key and what it stands for.
+    pub fn place(&self, span: &Range<usize>, key: &str) -> Place {
+        let before = self.text.get(..span.start).unwrap_or(self.text);
+        let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
+        Place::File { file: Arc::clone(&self.file), line, key: key.to_owned() }
+    }
+
+    /// Notes a mistake at a place.
+    pub fn wrong(&mut self, span: &Range<usize>, key: &str, why: impl std::fmt::Display) {
+        self.mistakes.push(Mistake::at(&self.place(span, key), why));
+    }
+
+    /// The tables of the whole text; what cannot be parsed is noted, the rest is examined all the same.
+    pub fn parse(&mut self) -> DeTable<'f> {
+        let (table, errors) = DeTable::parse_recoverable(self.text);
+        for error in errors {
+            let span = error.span().unwrap_or(0..0);
+            self.wrong(&span, "", shown(error.message(), 200));
+        }
+        table.into_inner()
+    }
+}
+
+/// One table: each key is read once, and what is left over is a mistake.
+pub struct Table<'t, 'f> {
+    path: String,
+    span: Range<usize>,
+    entries: Vec<(&'t Spanned<std::borrow::Cow<'f, str>>, &'t Spanned<DeValue<'f>>)>,
+    known: Vec<&'static str>,
+}
+
+/// A value and the key it stands under.
+pub type Entry<'t, 'f> = (String, &'t Spanned<DeValue<'f>>);
+
+impl<'t, 'f> Table<'t, 'f> {
+    /// A table with the path of its keys, such as `services.mail`.
+    pub fn new(path: &str, span: Range<usize>, table: &'t DeTable<'f>) -> Self {
+        Self { path: path.to_owned(), span, entries: table.iter().collect(), known: Vec::new() }
+    }
+
+    /// A value that should be a table.
+    pub fn of(found: &mut Examined<'_>, (path, value): &Entry<'t, 'f>) -> Option<Self> {
+        let table = value.get_ref().as_table();
+        if table.is_none() {
+            found.wrong(&value.span(), path, wrong_type("a table", value.get_ref()));
+        }
+        table.map(|table| Self::new(path, value.span(), table))
+    }
+
+    /// The path of the table itself.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Where the table stands.
+    pub fn span(&self) -> &Range<usize> {
+        &self.span
+    }
+
+    /// The value under a key.
+    pub fn take(&mut self, key: &'static str) -> Option<Entry<'t, 'f>> {
+        self.known.push(key);
+        let at = self.entries.iter().position(|(name, _)| name.get_ref() == key)?;
+        let (_, value) = self.entries.remove(at);
+        Some((self.key(key), value))
+    }
+
+    /// Every entry that is left, for tables whose keys are names.
+    pub fn take_all(&mut self) -> Vec<(String, Entry<'t, 'f>)> {
+        let entries = std::mem::take(&mut self.entries);
+        let named =
+            entries.into_iter().map(|(name, value)| (name.get_ref().to_string(), (self.key(name.get_ref()), value)));
+        named.collect()
+    }
+
+    /// A text.
+    pub fn text(&mut self, found: &mut Examined<'_>, key: &'static str) -> Option<Written> {
+        let entry = self.take(key)?;
+        text(found, &entry).filter(|written| !written.text.is_empty())
+    }
+
+    /// A number up to this one; a text of digits will do.
+    pub fn number(&mut self, found: &mut Examined<'_>, key: &'static str, range: Range<u64>) -> Option<u64> {
+        let (path, value) = self.take(key)?;
+        let digits = match value.get_ref() {
+            DeValue::Integer(number) => number.as_str(),
+            DeValue::String(text) => text,
+            _ => "",
+        };
+        let number = digits.parse::<u64>().ok().filter(|number| range.contains(number));
+        if number.is_none() {
+            found.wrong(&value.span(), &path, format!("is not a number from {} to {}", range.start, range.end - 1));
+        }
+        number
+    }
+
+    /// Yes or no.
+    pub fn flag(&mut self, found: &mut Examined<'_>, key: &'static str) -> Option<bool> {
+        let (path, value) = self.take(key)?;
+        let flag = value.get_ref().as_bool();
+        if flag.is_none() {
+            found.wrong(&value.span(), &path, wrong_type("true or false", value.get_ref()));
+        }
+        flag
+    }
+
+    /// What a text means.
+    pub fn parsed<T, E: std::fmt::Display>(
+        &mut self,
+        found: &mut Examined<'_>,
+        key: &'static str,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Option<T> {
+        let written = self.text(found, key)?;
+        parse(&written.text).map_err(|why| found.mistakes.push(Mistake::at(&written.place, why))).ok()
+    }
+
+    /// The entries of a list, each with its key `path[1]`, `path[2]`, ...; anything else than a list is its only entry.
+    pub fn list(&mut self, key: &'static str) -> Option<Vec<Entry<'t, 'f>>> {
+        let (path, value) = self.take(key)?;
+        Some(match value.get_ref().as_array() {
+            Some(array) => array.iter().enumerate().map(|(at, value)| (format!("{path}[{}]", at + 1), value)).collect(),
+            None => vec![(path, value)],
+        })
+    }
+
+    /// Notes every key that nobody read.
+    pub fn finish(self, found: &mut Examined<'_>) {
+        for (name, _) in &self.entries {
+            let key = shown(name.get_ref(), 60);
+            let hint = match nearest(name.get_ref(), self.known.iter().copied()) {
+                Some(known) => format!("unknown key: did you mean `{known}`?"),
+                None => format!("unknown key: known are {}", self.known.join(", ")),
+            };
+            found.wrong(&name.span(), &self.key(&key), hint);
+        }
+    }
+
+    fn key(&self, name: &str) -> String {
+        let name = shown(name, 60);
+        if self.path.is_empty() { name } else { format!("{}.{name}", self.path) }
+    }
+}
+
+/// A value that should be a text.
+pub fn text(found: &mut Examined<'_>, (path, value): &Entry<'_, '_>) -> Option<Written> {
+    match value.get_ref() {
+        DeValue::String(text) => Some(Written { place: found.place(&value.span(), path), text: text.to_string() }),
+        other => {
+            found.wrong(&value.span(), path, wrong_type("a text", other));
+            None
+        }
+    }
+}
+
+fn wrong_type(wanted: &str, value: &DeValue<'_>) -> String {
+    format!("is {}, not {wanted}", value.type_str())
+}

@@ -1,0 +1,92 @@
+//! `[[targets]]`: what a batch probes, with port lists, networks and groups.
+
+use super::super::wishes::{Wishes, Written};
+use super::options::wishes;
+use super::table::{Entry, Examined, Table, text};
+use crate::settings::Mistake;
+use crate::target::{Host, Port, expand};
+
+/// One target of the configuration: a host or a network, and one port or several.
+#[derive(Debug, Clone)]
+pub struct TargetEntry {
+    /// The caller's own id, if it has one.
+    pub id: Option<Written>,
+    /// A name for people.
+    pub name: Option<String>,
+    /// The hosts: more than one where a network was written.
+    pub hosts: Vec<Host>,
+    /// The ports; none where the service gives it.
+    pub ports: Vec<Port>,
+    /// The named service.
+    pub service: Option<Written>,
+    /// The groups it belongs to.
+    pub groups: Vec<String>,
+    /// The host's name in Zabbix, for values that are sent.
+    pub zabbix_host: Option<String>,
+    /// Its own options.
+    pub wishes: Wishes,
+}
+
+/// Reads every target of `[[targets]]`.
+pub fn targets(found: &mut Examined<'_>, entries: &[Entry<'_, '_>]) -> Vec<TargetEntry> {
+    entries.iter().filter_map(|entry| target(found, entry)).collect()
+}
+
+fn target(found: &mut Examined<'_>, entry: &Entry<'_, '_>) -> Option<TargetEntry> {
+    let mut table = Table::of(found, entry)?;
+    let before = found.mistakes.len();
+    let target = TargetEntry {
+        id: id(found, &mut table),
+        name: table.text(found, "name").map(|written| written.text),
+        hosts: table.parsed(found, "host", expand::hosts).unwrap_or_default(),
+        ports: ports(found, &mut table),
+        service: table.text(found, "service"),
+        groups: groups(found, &mut table),
+        zabbix_host: table.text(found, "zabbix_host").map(|written| written.text),
+        wishes: wishes(found, &mut table),
+    };
+    let (span, path) = (table.span().clone(), table.path().to_owned());
+    table.finish(found);
+    if found.mistakes.len() == before && target.hosts.is_empty() {
+        found.wrong(&span, &path, "a target needs a `host`");
+    }
+    if found.mistakes.len() == before && target.ports.is_empty() && target.service.is_none() {
+        found.wrong(&span, &path, "a target needs a `port`, or a `service` that has one");
+    }
+    if found.mistakes.len() == before && target.id.is_some() && target.hosts.len() * target.ports.len().max(1) > 1 {
+        found.wrong(&span, &path, "one `id` for several targets: drop it, or write them one by one");
+    }
+    (found.mistakes.len() == before).then_some(target)
+}
+
+/// An id is safe inside a JSONPath.
+fn id(found: &mut Examined<'_>, table: &mut Table<'_, '_>) -> Option<Written> {
+    let written = table.text(found, "id")?;
+    let safe = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b':' | b'-');
+    if written.text.bytes().all(safe) && written.text.len() <= 255 {
+        return Some(written);
+    }
+    found.mistakes.push(Mistake::at(&written.place, "an id has letters, digits, `_`, `.`, `:` and `-`, at most 255"));
+    None
+}
+
+/// A number, or a list such as `"22,80,8000-8010"`.
+fn ports(found: &mut Examined<'_>, table: &mut Table<'_, '_>) -> Vec<Port> {
+    let Some((path, value)) = table.take("port") else { return Vec::new() };
+    let words = match value.get_ref() {
+        toml::de::DeValue::Integer(number) => number.as_str().to_owned(),
+        _ => match text(found, &(path.clone(), value)) {
+            Some(written) => written.text,
+            None => return Vec::new(),
+        },
+    };
+    if words.is_empty() {
+        return Vec::new();
+    }
+    expand::ports(&words).map_err(|why| found.wrong(&value.span(), &path, why)).unwrap_or_default()
+}
+
+fn groups(found: &mut Examined<'_>, table: &mut Table<'_, '_>) -> Vec<String> {
+    let entries = table.list("group").unwrap_or_default();
+    entries.iter().filter_map(|entry| text(found, entry)).map(|written| written.text).collect()
+}

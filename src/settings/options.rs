@@ -1,0 +1,107 @@
+//! The options of `check` as wishes.
+
+use std::time::Duration;
+
+use super::Mistake;
+use super::wishes::{ExpectWish, Form, HowMany, LineEnds, PatternWish, Place, SendWish, StepWish, Wishes, Written};
+use crate::cli::check::{CheckArgs, StepArgs, StepKind};
+use crate::cli::values::{self, given};
+use crate::plan::{Addresses, Close, Silence, Want};
+use crate::printable::shown;
+
+/// The most attempts: more than anybody needs inside a deadline of minutes.
+const MOST_ATTEMPTS: u64 = 10_000;
+/// The most bytes that may be held while waiting for a match.
+pub const MOST_BYTES: u64 = 16 << 20;
+
+/// What the options ask for.
+pub fn wishes(args: &CheckArgs) -> Result<Wishes, Mistake> {
+    let (steps, quit) = dialogue(&args.steps)?;
+    let silence = [("answered", Silence::Fails), ("filtered", Silence::CountsAsClosed)];
+    Ok(Wishes {
+        steps,
+        quit,
+        encoding: written("--encoding", &args.encoding),
+        line_ends: args.crlf.then_some(LineEnds::CrLf),
+        max_bytes: number("--max-bytes", &args.max_bytes, MOST_BYTES)?.and_then(|bytes| usize::try_from(bytes).ok()),
+        timeout: duration("--timeout", &args.timeout)?,
+        addresses: choice("--addresses", &args.addresses, &[("first", Addresses::First), ("all", Addresses::All)])?,
+        source: written("--source", &args.source),
+        interface: written("--interface", &args.interface),
+        count: number("--count", &args.count, MOST_ATTEMPTS)?.and_then(|count| u32::try_from(count).ok()),
+        interval: duration("--interval", &args.interval)?,
+        require: number("--require", &args.require, MOST_ATTEMPTS)?.and_then(|count| u32::try_from(count).ok()),
+        want: choice("--expect-closed", &args.expect_closed, &silence)?.map(Want::Closed),
+        close: choice("--close", &args.close, &[("fin", Close::Fin), ("rst", Close::Rst)])?,
+        ..Wishes::default()
+    })
+}
+
+fn written(option: &'static str, value: &Option<String>) -> Option<Written> {
+    given(value).map(|text| Written { place: Place::Option(option), text: text.to_owned() })
+}
+
+fn duration(option: &str, value: &Option<String>) -> Result<Option<Duration>, Mistake> {
+    given(value).map(values::duration).transpose().map_err(|why| Mistake::in_option(option, why))
+}
+
+/// One of a few known words.
+pub fn choice<T: Copy>(
+    option: &str,
+    value: &Option<String>,
+    known: &[(&'static str, T)],
+) -> Result<Option<T>, Mistake> {
+    let Some(word) = given(value) else { return Ok(None) };
+    match known.iter().find(|(name, _)| *name == word) {
+        Some((_, value)) => Ok(Some(*value)),
+        None => {
+            let names: Vec<_> = known.iter().map(|(name, _)| format!("`{name}`")).collect();
+            Err(Mistake::in_option(option, format!("unknown value `{}`: use {}", shown(word, 40), names.join(" or "))))
+        }
+    }
+}
+
+fn number(option: &str, value: &Option<String>, most: u64) -> Result<Option<u64>, Mistake> {
+    let Some(word) = given(value) else { return Ok(None) };
+    let digits = word.bytes().all(|byte| byte.is_ascii_digit());
+    let number = if digits { word.parse::<u64>().ok().filter(|number| (1..=most).contains(number)) } else { None };
+    let refused = || Mistake::in_option(option, format!("`{}` is not a number from 1 to {most}", shown(word, 40)));
+    number.map(Some).ok_or_else(refused)
+}
+
+/// The dialogue in the order it was typed: a reject guards every expectation after it, the goodbye comes last.
+fn dialogue(args: &StepArgs) -> Result<(Option<Vec<StepWish>>, Option<SendWish>), Mistake> {
+    let (mut steps, mut quit, mut guards) = (Vec::new(), None, Vec::new());
+    let mut idle_guard = None;
+    for (kind, text) in &args.0 {
+        if quit.is_some() {
+            let why = if *kind == StepKind::Quit { "is given twice" } else { "comes after --quit, which is the end" };
+            return Err(Mistake::in_option(kind.option(), format!("{why}: give --quit once, last")));
+        }
+        let written = Written { place: Place::Option(kind.option()), text: text.clone() };
+        match kind {
+            StepKind::Send => steps.push(StepWish::Send(SendWish::Text(written))),
+            StepKind::SendHex => steps.push(StepWish::Send(SendWish::Hex(written))),
+            StepKind::Quit => quit = Some(SendWish::Text(written)),
+            StepKind::Expect(form) => {
+                idle_guard = None;
+                steps.push(StepWish::Expect(expectation(*form, written, &guards)));
+            }
+            StepKind::Reject(form) => {
+                idle_guard = Some(kind.option());
+                guards.push(PatternWish { form: *form, written });
+            }
+        }
+    }
+    match idle_guard {
+        Some(option) => {
+            Err(Mistake::in_option(option, "guards the expectations after it, and there is none: put it before one"))
+        }
+        None => Ok(((!steps.is_empty()).then_some(steps), quit)),
+    }
+}
+
+fn expectation(form: Form, written: Written, guards: &[PatternWish]) -> ExpectWish {
+    let patterns = vec![PatternWish { form, written }];
+    ExpectWish { patterns, how_many: HowMany::Any, reject: guards.to_vec(), min_bytes: 0, timeout: None }
+}

@@ -1,0 +1,100 @@
+//! Named services: the users' own first, then the built-in ones, which are data in the same format.
+
+use super::Mistake;
+use super::config::{Config, Service};
+use crate::nearest::nearest;
+use crate::printable::shown;
+
+/// The built-in services.
+const BUILT_IN: [&str; 2] = [include_str!("../plan/services/text.toml"), include_str!("../plan/services/binary.toml")];
+
+/// Where a service comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// This program.
+    BuiltIn,
+    /// The configuration.
+    Config,
+}
+
+/// The service of this name.
+///
+/// # Errors
+/// When there is none; the nearest one is suggested.
+pub fn find(config: &Config, name: &str) -> Result<Service, Mistake> {
+    if let Some(own) = config.services.iter().find(|service| service.name == name) {
+        return Ok(own.clone());
+    }
+    if let Some(section) = section(name) {
+        let mut read = Config::from_text("built-in services", section);
+        return match (read.services.pop(), read.mistakes.pop()) {
+            (Some(service), None) => Ok(service),
+            (_, mistake) => Err(mistake.unwrap_or_else(|| Mistake::new("a built-in service cannot be read"))),
+        };
+    }
+    let own = config.services.iter().map(|service| service.name.as_str());
+    let mut known: Vec<&str> = own.collect();
+    names().for_each(|name| known.push(name));
+    let hint = match nearest(name, known) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => "`zbx-tcp services` lists them".to_owned(),
+    };
+    Err(Mistake::new(format!("unknown service `{}`: {hint}", shown(name, 40))))
+}
+
+/// Every service and where it comes from, sorted by name; a user's own hides the built-in one of its name.
+pub fn all(config: &Config) -> Vec<(Service, Origin)> {
+    let mut all: Vec<_> = config.services.iter().map(|service| (service.clone(), Origin::Config)).collect();
+    for text in BUILT_IN {
+        for service in Config::from_text("built-in services", text).services {
+            if !all.iter().any(|(known, _)| known.name == service.name) {
+                all.push((service, Origin::BuiltIn));
+            }
+        }
+    }
+    all.sort_by(|a, b| a.0.name.cmp(&b.0.name));
+    all
+}
+
+/// The text of one built-in service: a check reads no more than the one it was asked for.
+fn section(name: &str) -> Option<&'static str> {
+    let header = format!("[services.{name}]\n");
+    BUILT_IN.iter().find_map(|text| {
+        let at = if text.starts_with(&header) { 0 } else { text.find(&format!("\n{header}"))? + 1 };
+        let section = text.get(at..)?;
+        let end = section.find("\n[services.").map_or(section.len(), |end| end + 1);
+        section.get(..end)
+    })
+}
+
+fn names() -> impl Iterator<Item = &'static str> {
+    let headers = BUILT_IN.iter().flat_map(|text| text.lines());
+    headers.filter_map(|line| line.strip_prefix("[services.")?.strip_suffix(']'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_built_in_service_is_sound_and_found_alone() {
+        for text in BUILT_IN {
+            let read = Config::from_text("built-in", text);
+            assert!(read.mistakes.is_empty(), "{:?}", read.mistakes);
+            for service in &read.services {
+                let alone = find(&Config::default(), &service.name).unwrap();
+                assert_eq!(
+                    format!("{:?}", alone.wishes.port),
+                    format!("{:?}", service.wishes.port),
+                    "{}",
+                    service.name
+                );
+                assert!(!service.description.is_empty(), "{}", service.name);
+            }
+            assert_eq!(
+                read.services.len(),
+                text.matches("\n[services.").count() + usize::from(text.starts_with("[services."))
+            );
+        }
+    }
+}

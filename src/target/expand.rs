@@ -1,0 +1,129 @@
+//! Port lists and networks as the targets they stand for.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use super::{Host, Port, TargetError};
+use crate::printable::shown;
+
+/// The most hosts that one network may stand for.
+pub const MOST_HOSTS: u64 = 65_536;
+
+/// The ports of a list such as `22,80,8000-8010`: in its order, each once.
+pub fn ports(list: &str) -> Result<Vec<Port>, ExpandError> {
+    let (mut ports, mut seen) = (Vec::new(), BTreeSet::new());
+    for word in list.split(',').map(str::trim) {
+        let (first, last) = word.split_once('-').unwrap_or((word, word));
+        let (first, last): (Port, Port) = (first.trim().parse()?, last.trim().parse()?);
+        if first > last {
+            return Err(ExpandError::Reversed(shown(word, 40)));
+        }
+        ports.extend((first.get()..=last.get()).filter_map(Port::new).filter(|port| seen.insert(*port)));
+    }
+    Ok(ports)
+}
+
+/// The hosts of a word: one, or those of a network such as `192.0.2.0/28`, its own and its broadcast address left out.
+pub fn hosts(word: &str) -> Result<Vec<Host>, ExpandError> {
+    let Some((address, length)) = word.split_once('/') else { return Ok(vec![word.parse()?]) };
+    let refused = || ExpandError::Network(shown(word, 60));
+    let address: IpAddr = address.trim_matches(['[', ']']).parse().map_err(|_| refused())?;
+    let digits = !length.is_empty() && length.bytes().all(|byte| byte.is_ascii_digit());
+    let length: u32 = if digits { length.parse().map_err(|_| refused())? } else { return Err(refused()) };
+    match address {
+        IpAddr::V4(v4) if length <= 32 => network(u32::from(v4).into(), 32 - length, word, |bits| {
+            Ipv4Addr::from(u32::try_from(bits).unwrap_or(u32::MAX)).into()
+        }),
+        IpAddr::V6(v6) if length <= 128 => network(v6.into(), 128 - length, word, |bits| Ipv6Addr::from(bits).into()),
+        _ => Err(refused()),
+    }
+}
+
+fn network(base: u128, host_bits: u32, word: &str, address: impl Fn(u128) -> IpAddr) -> Result<Vec<Host>, ExpandError> {
+    let size = 1_u128.checked_shl(host_bits).unwrap_or(u128::MAX);
+    if size > u128::from(MOST_HOSTS) {
+        return Err(ExpandError::TooLarge(shown(word, 60), host_bits));
+    }
+    if base & (size - 1) != 0 {
+        return Err(ExpandError::HostBits(shown(word, 60)));
+    }
+    // RFC 3021: a /31 has two hosts; in larger IPv4 networks the first and the last address are not hosts.
+    let v4 = address(base).is_ipv4();
+    let edges = if v4 && size > 2 { 1 } else { 0 };
+    Ok((base + edges..base + size - edges).map(|bits| Host::Address(address(bits))).collect())
+}
+
+/// Why a list or a network is refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ExpandError {
+    /// A host or a port in it.
+    Target(TargetError),
+    /// A range whose end comes first.
+    Reversed(String),
+    /// Not a network.
+    Network(String),
+    /// A network with more hosts than anybody means.
+    TooLarge(String, u32),
+    /// An address inside the network instead of the network's own.
+    HostBits(String),
+}
+
+impl From<TargetError> for ExpandError {
+    fn from(error: TargetError) -> Self {
+        Self::Target(error)
+    }
+}
+
+impl fmt::Display for ExpandError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Target(error) => error.fmt(f),
+            Self::Reversed(range) => write!(f, "range `{range}` is reversed: write the smaller port first"),
+            Self::Network(word) => write!(f, "`{word}` is not a network: write `192.0.2.0/24` or `2001:db8::/120`"),
+            Self::TooLarge(word, bits) => {
+                write!(
+                    f,
+                    "`{word}` stands for 2^{bits} addresses: at most {MOST_HOSTS} are probed, write smaller networks"
+                )
+            }
+            Self::HostBits(word) => {
+                write!(f, "`{word}` is an address inside a network: write the network's first address")
+            }
+        }
+    }
+}
+
+impl std::error::Error for ExpandError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn listed(list: &str) -> String {
+        ports(list).unwrap().iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn port_lists() {
+        assert_eq!(listed("22,80,8000-8002"), "22 80 8000 8001 8002");
+        assert_eq!(listed(" 80 , 22, 80-81"), "80 22 81");
+        assert_eq!(ports("1-65535").unwrap().len(), 65535);
+        for bad in ["", ",", "0", "80-22", "22-", "-22", "80-70000", "http", "22，80"] {
+            assert!(ports(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn networks() {
+        let all = |word: &str| hosts(word).unwrap().iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+        assert_eq!(all("192.0.2.0/30"), "192.0.2.1 192.0.2.2");
+        assert_eq!(all("192.0.2.4/31"), "192.0.2.4 192.0.2.5");
+        assert_eq!(all("192.0.2.7/32"), "192.0.2.7");
+        assert_eq!(all("2001:db8::4/127"), "2001:db8::4 2001:db8::5");
+        assert_eq!(all("mx1.example.org"), "mx1.example.org");
+        for bad in ["10.0.0.0/8", "::/0", "192.0.2.1/24", "192.0.2.0/33", "192.0.2.0/", "192.0.2.0/+4", "x/24"] {
+            assert!(hosts(bad).is_err(), "{bad}");
+        }
+    }
+}

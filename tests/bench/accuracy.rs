@@ -1,0 +1,153 @@
+//! The truth of `time.connect`, and what a probe costs beside thousands of others. `tests/bench/run --only accuracy`
+//! starts it; the targets are listeners of another process, so that both have their own descriptors.
+//!
+//! Prints one line of JSON: microseconds, and bytes of user memory.
+#![allow(clippy::print_stdout, clippy::print_stderr, clippy::disallowed_methods, missing_docs)]
+
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use zbx_tcp::engine::{self, Limits, Names, Sink};
+use zbx_tcp::output::text::Paint;
+use zbx_tcp::output::{self, Format};
+use zbx_tcp::plan::{Close, Plan};
+use zbx_tcp::report::Report;
+use zbx_tcp::source::{List, Once};
+use zbx_tcp::target::{Host, Port, Target};
+
+const USAGE: &str = "usage: accuracy single|many|json|silent COUNT ADDRESS:PORT...: start it by tests/bench/run";
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();
+    match measured(&words) {
+        Ok(line) => println!("{line}"),
+        Err(why) => {
+            eprintln!("{why}");
+            // `cargo bench` and `cargo test --benches` start it without words: nothing is measured, and nothing failed.
+            return if words.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(2) };
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+fn measured(words: &[String]) -> Result<serde_json::Value, Box<dyn std::error::Error>> {
+    let [mode, count, targets @ ..] = words else { return Err(USAGE.into()) };
+    let count: NonZeroUsize = count.parse()?;
+    let targets = targets.iter().map(|word| word.parse()).collect::<Result<Vec<SocketAddr>, _>>()?;
+    if targets.is_empty() {
+        return Err(USAGE.into());
+    }
+    let mut found =
+        Found::for_probes(count.get(), if mode == "json" { Some(Format::from_word("json")?) } else { None });
+    let plans = (0..count.get()).filter_map(|number| plan(mode, *targets.get(number % targets.len())?));
+    let memory = kibibytes("VmRSS:")?;
+    let (cpu, start) = (cpu_time()?, Instant::now());
+    match mode.as_str() {
+        "single" => one_at_a_time(plans, &mut found)?,
+        "many" | "json" | "silent" => {
+            let limits = Limits { in_flight: count };
+            engine::run(&mut List::new(plans), &mut found, &limits, Names::Usual)?;
+        }
+        _ => return Err(USAGE.into()),
+    }
+    let (cpu, wall) = (cpu_time()? - cpu, start.elapsed());
+    Ok(serde_json::json!({
+        "probes": found.probes,
+        "down": found.down,
+        "with_rtt": found.excess.len(),
+        "cpu_us": micros(cpu) / count.get() as f64,
+        "per_second": count.get() as f64 / wall.as_secs_f64(),
+        "wall_us": micros(wall),
+        "bytes_each": (kibibytes("VmHWM:")?.saturating_sub(memory) * 1024) as f64 / count.get() as f64,
+        "process_kib": kibibytes("VmHWM:")?,
+        "connect_us": spread(found.connect),
+        "excess_us": spread(found.excess),
+        "rtt_us": spread(found.rtt),
+    }))
+}
+
+/// One probe as `check` makes it; of many, with RST, which leaves no TIME_WAIT behind.
+fn plan(mode: &str, to: SocketAddr) -> Option<Arc<Plan>> {
+    let target = Target { host: Host::Address(to.ip()), port: Port::new(to.port())? };
+    let mut plan = Plan::connect(target);
+    plan.close = if mode == "single" { Close::Fin } else { Close::Rst };
+    if mode == "silent" {
+        plan.timeout = SILENCE;
+    }
+    Some(Arc::new(plan))
+}
+
+/// The deadline where nobody answers.
+const SILENCE: Duration = Duration::from_secs(2);
+
+fn one_at_a_time(plans: impl Iterator<Item = Arc<Plan>>, found: &mut Found) -> std::io::Result<()> {
+    let limits = Limits { in_flight: NonZeroUsize::MIN };
+    plans.into_iter().try_for_each(|plan| engine::run(&mut Once::new(plan), found, &limits, Names::Usual))
+}
+
+/// What the engine found, in microseconds; its memory is taken and touched before the probes start.
+struct Found {
+    probes: usize,
+    down: usize,
+    connect: Vec<f64>,
+    rtt: Vec<f64>,
+    /// The published time minus the kernel's round trip: what our own process added.
+    excess: Vec<f64>,
+    print: Option<Format>,
+}
+
+impl Found {
+    fn for_probes(count: usize, print: Option<Format>) -> Self {
+        let room = || {
+            let mut touched = vec![1.0; count];
+            touched.clear();
+            touched
+        };
+        Self { probes: 0, down: 0, connect: room(), rtt: room(), excess: room(), print }
+    }
+}
+
+impl Sink for Found {
+    fn deliver(&mut self, report: Report) {
+        self.probes += 1;
+        self.down += usize::from(!report.is_up());
+        if let Some(format) = &self.print {
+            std::hint::black_box(output::render(&report, format, Paint::Plain));
+        }
+        let Some(trial) = &report.trial else { return };
+        let Some(connect) = trial.connect else { return };
+        self.connect.push(micros(connect));
+        if let Some((rtt, _)) = trial.tcp.and_then(|tcp| tcp.rtt) {
+            self.rtt.push(micros(rtt));
+            self.excess.push(micros(connect.saturating_sub(rtt)));
+        }
+    }
+}
+
+fn micros(time: Duration) -> f64 {
+    time.as_nanos() as f64 / 1000.0
+}
+
+fn spread(mut values: Vec<f64>) -> serde_json::Value {
+    values.sort_by(f64::total_cmp);
+    let at = |hundredth: usize| values.get(values.len() * hundredth / 100).or(values.last()).copied();
+    serde_json::json!({ "p50": at(50), "p99": at(99), "max": values.last() })
+}
+
+/// The CPU time of this single-threaded process, from the first number of `/proc/self/schedstat`
+/// (Documentation/scheduler/sched-stats.rst of Linux): `getrusage` would need unsafe code, `stat` counts in ticks.
+fn cpu_time() -> Result<Duration, Box<dyn std::error::Error>> {
+    let text = std::fs::read_to_string("/proc/self/schedstat")?;
+    let nanos = text.split_whitespace().next().ok_or("/proc/self/schedstat is empty")?;
+    Ok(Duration::from_nanos(nanos.parse()?))
+}
+
+/// A row of `/proc/self/status` in KiB (proc(5)).
+fn kibibytes(row: &str) -> Result<u64, Box<dyn std::error::Error>> {
+    let text = std::fs::read_to_string("/proc/self/status")?;
+    let line = text.lines().find_map(|line| line.strip_prefix(row)).ok_or("no such row in /proc/self/status")?;
+    Ok(line.split_whitespace().next().unwrap_or_default().parse()?)
+}

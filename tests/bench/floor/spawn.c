@@ -1,0 +1,73 @@
+/* Runs commands and says what each cost. It is small and static because a child's peak memory (ru_maxrss) starts at
+ * that of the process it was spawned from: under an interpreter every small program would seem to need 10 MB.
+ *
+ * Each line of standard input is a command, its words separated by tabs. The answer is one line:
+ * CPU_US WALL_US MAXRSS_KIB MINOR_FAULTS EXIT_STATUS; the CPU is user + system of the whole tree (wait4(2)).
+ */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+extern char **environ;
+
+static long micros(struct timeval at)
+{
+    return at.tv_sec * 1000000L + at.tv_usec;
+}
+
+static long now(void)
+{
+    struct timespec at;
+    clock_gettime(CLOCK_MONOTONIC, &at);
+    return at.tv_sec * 1000000L + at.tv_nsec / 1000;
+}
+
+static void run(char **words, posix_spawn_file_actions_t *actions)
+{
+    struct rusage used;
+    int status;
+    pid_t child;
+    long start = now();
+
+    if (posix_spawn(&child, words[0], actions, NULL, words, environ) != 0 || wait4(child, &status, 0, &used) < 0) {
+        printf("0 0 0 0 127\n");
+        return;
+    }
+    long wall = now() - start;
+    printf("%ld %ld %ld %ld %d\n", micros(used.ru_utime) + micros(used.ru_stime), wall, used.ru_maxrss,
+           used.ru_minflt, WIFEXITED(status) ? WEXITSTATUS(status) : 128);
+}
+
+int main(void)
+{
+    static char line[65536], *words[64], drained[65536];
+    posix_spawn_file_actions_t actions;
+    int output[2];
+
+    /* The output goes into a pipe, as under Zabbix; it is thrown away after the end. */
+    if (pipe2(output, O_CLOEXEC | O_NONBLOCK) < 0)
+        return 2;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+    posix_spawn_file_actions_adddup2(&actions, output[1], STDOUT_FILENO);
+    posix_spawn_file_actions_adddup2(&actions, output[1], STDERR_FILENO);
+    while (fgets(line, sizeof line, stdin)) {
+        int count = 0;
+        line[strcspn(line, "\n")] = 0;
+        for (char *word = strtok(line, "\t"); word && count < 63; word = strtok(NULL, "\t"))
+            words[count++] = word;
+        words[count] = NULL;
+        run(words, &actions);
+        fflush(stdout);
+        while (read(output[0], drained, sizeof drained) > 0)
+            ;
+    }
+    return 0;
+}

@@ -1,0 +1,27 @@
+"""A bar chart as SVG, written by hand: a plot needs no library."""
+
+from html import escape
+from pathlib import Path
+
+ROW, LABEL, WIDTH, RIGHT = 22, 250, 480, 90
+
+
+def bars(path: Path, title: str, unit: str, rows: list[tuple[str, float, str]]) -> None:
+    """Writes one bar for each (label, value, colour)."""
+    largest = max(value for _, value, _ in rows)
+    height = ROW * (len(rows) + 2)
+    lines = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{LABEL + WIDTH + RIGHT}" height="{height}" '
+        'font-family="sans-serif" font-size="12">',
+        '<rect width="100%" height="100%" fill="white"/>',
+        f'<text x="8" y="{ROW - 6}" font-weight="bold">{escape(title)}</text>',
+    ]
+    for number, (label, value, colour) in enumerate(rows, start=1):
+        top, length = ROW * number + 4, WIDTH * value / largest
+        lines += [
+            f'<text x="{LABEL - 8}" y="{top + 13}" text-anchor="end">{escape(label)}</text>',
+            f'<rect x="{LABEL}" y="{top}" width="{length:.1f}" height="{ROW - 6}" fill="{colour}"/>',
+            f'<text x="{LABEL + length + 6:.1f}" y="{top + 13}">{value:.0f} {escape(unit)}</text>',
+        ]
+    path.write_text("\n".join([*lines, "</svg>", ""]), encoding="utf-8")
+    print(f"written: {path}")

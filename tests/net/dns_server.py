@@ -1,0 +1,67 @@
+"""A name server over UDP: ADDRESS. Says `ready`, then `question NAME TYPE` for each question.
+
+It knows the names below; a label `slow-MS` first of all has the answer wait so many milliseconds.
+"""
+
+import ipaddress
+import socket
+import struct
+import sys
+import threading
+import time
+
+A, AAAA = 1, 28
+SERVFAIL, NXDOMAIN, REFUSED = 2, 3, 5
+ZONE = {
+    "v4.example": ["10.77.0.2"],
+    "v6.example": ["fd77::2"],
+    "both.example": ["10.77.0.2", "fd77::2"],
+    "roaming.example": ["10.77.0.2", "2001:db8::2"],
+    "two.example": ["10.77.0.2", "10.77.0.3"],
+    "four.example": ["10.77.0.2", "10.77.0.3", "fd77::2", "fd77::3"],
+    "none.example": [],
+}
+RCODES = {"servfail.example": SERVFAIL, "refused.example": REFUSED}
+SILENT = {("silent.example", A), ("silent.example", AAAA), ("half.example", AAAA)}
+ZONE["half.example"] = ["10.77.0.2"]
+
+
+def read_question(message):
+    """The name, its type, and where the question ends."""
+    labels, at = [], 12
+    while message[at]:
+        labels.append(message[at + 1 : at + 1 + message[at]].decode("ascii").lower())
+        at += 1 + message[at]
+    return ".".join(labels), struct.unpack_from("!H", message, at + 1)[0], at + 5
+
+
+def answer(message, name, kind, end):
+    rcode, records = RCODES.get(name, 0), []
+    if name in ZONE:
+        addresses = [ipaddress.ip_address(text).packed for text in ZONE[name]]
+        records = [packed for packed in addresses if len(packed) == {A: 4, AAAA: 16}.get(kind)]
+    elif not rcode:
+        rcode = NXDOMAIN
+    header = message[:2] + struct.pack("!HHHHH", 0x8180 | rcode, 1, len(records), 0, 0)
+    rows = [struct.pack("!HHHIH", 0xC00C, kind, 1, 60, len(packed)) + packed for packed in records]
+    return header + message[12:end] + b"".join(rows)
+
+
+def serve(message, client):
+    name, kind, end = read_question(message)
+    # One write, since threads share the output.
+    sys.stdout.write(f"question {name} {({A: 'A', AAAA: 'AAAA'}).get(kind, kind)}\n")
+    if name.startswith("slow-"):
+        wait, name = name[5:].split(".", 1)
+        time.sleep(int(wait) / 1000)
+    if (name, kind) not in SILENT:
+        server.sendto(answer(message, name, kind, end), client)
+
+
+address = sys.argv[1]
+family, _, _, _, place = socket.getaddrinfo(address, 53, type=socket.SOCK_DGRAM)[0]
+server = socket.socket(family, socket.SOCK_DGRAM)
+server.bind(place)
+print("ready", flush=True)
+while True:
+    threading.Thread(target=serve, args=server.recvfrom(4096), daemon=True).start()

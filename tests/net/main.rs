@@ -1,0 +1,22 @@
+//! The network's faults, made in network namespaces, and what `check` says of them.
+//!
+//! Needs root, `ip`, `nft` and `python3`; says so loudly where it cannot run.
+#![allow(clippy::disallowed_methods, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod delay;
+mod dns;
+mod filter;
+mod guest;
+mod icmp;
+mod namespaces;
+mod neighbour;
+mod origin;
+mod routes;
+mod service;
+mod verdict;
+
+#[path = "../suite/program.rs"]
+#[allow(dead_code, reason = "the suite uses the rest")]
+mod program;
+#[path = "../suite/support.rs"]
+mod support;

@@ -1,0 +1,244 @@
+//! Network namespaces: a machine that probes, the machine it probes, and a router between them where one is needed.
+//!
+//! ```text
+//! alone    probe
+//! direct   probe 10.77.0.1 -- wire0 -- 10.77.0.2 target
+//! routed   probe 10.77.0.1 -- wire0 -- 10.77.0.254 router 10.77.1.254 -- wire1 -- 10.77.1.2 target
+//! fork     probe 10.77.0.1 -- wire0 -- 10.77.0.2 target
+//!          probe 10.77.1.1 -- wire1 -- 10.77.1.2 other
+//! ```
+//! The same in IPv6 below fd77:0:0:0::/64 and fd77:0:0:1::/64, and fe80:: on every wire.
+
+use std::io::Write;
+use std::os::unix::fs::MetadataExt;
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use crate::guest::Guest;
+use crate::program::{Ran, finish};
+use crate::support;
+
+/// The namespaces of one test; they go with it.
+pub struct Net {
+    id: String,
+    roles: Vec<&'static str>,
+}
+
+/// Held while /etc/netns comes and goes.
+static ETC: Mutex<()> = Mutex::new(());
+static COUNTER: AtomicU32 = AtomicU32::new(0);
+
+impl Net {
+    /// `probe` and `target` on one wire; none, loudly, where this machine cannot.
+    pub fn direct() -> Option<Self> {
+        let net = Self::with(&["probe", "target"])?;
+        net.wire("probe", "target", 0, ["1", "2"]);
+        Some(net)
+    }
+
+    /// `probe`, `router` and `target` in a row; none, loudly, where this machine cannot.
+    pub fn routed() -> Option<Self> {
+        let net = Self::with(&["probe", "router", "target"])?;
+        net.wire("probe", "router", 0, ["1", "fe"]);
+        net.wire("router", "target", 1, ["fe", "2"]);
+        net.sh("router", "echo 1 > /proc/sys/net/ipv4/ip_forward; echo 1 > /proc/sys/net/ipv6/conf/all/forwarding");
+        net.ip("probe", &["route add default via 10.77.0.254", "route add ::/0 via fd77::fe"]);
+        net.ip("target", &["route add default via 10.77.1.254", "route add ::/0 via fd77:0:0:1::fe"]);
+        Some(net)
+    }
+
+    /// `probe` alone; none, loudly, where this machine cannot.
+    pub fn alone() -> Option<Self> {
+        Self::with(&["probe"])
+    }
+
+    /// `probe` with one wire to `target` and another to `other`; none, loudly, where this machine cannot.
+    pub fn fork() -> Option<Self> {
+        let net = Self::with(&["probe", "target", "other"])?;
+        net.wire("probe", "target", 0, ["1", "2"]);
+        net.wire("probe", "other", 1, ["1", "2"]);
+        net.ip("target", &["route add default via 10.77.0.1", "route add ::/0 via fd77::1"]);
+        net.ip("other", &["route add default via 10.77.1.1", "route add ::/0 via fd77:0:0:1::1"]);
+        Some(net)
+    }
+
+    fn with(roles: &[&'static str]) -> Option<Self> {
+        if let Some(lack) = lack() {
+            support::skip(&lack);
+            return None;
+        }
+        let number = COUNTER.fetch_add(1, Ordering::Relaxed);
+        let mut net = Self { id: format!("zbx-tcp-{}-{number}", std::process::id()), roles: Vec::new() };
+        for role in roles {
+            let added = Command::new("ip").args(["netns", "add", &net.name(role)]).output().unwrap();
+            if !added.status.success() {
+                support::skip(&format!("no network namespaces here: {}", String::from_utf8_lossy(&added.stderr)));
+                return None;
+            }
+            net.roles.push(role);
+            // Without a limit on ICMP errors, which would swallow the seventh within a second, and without the
+            // second that IPv6 takes to look for duplicates of its addresses.
+            net.sh(
+                role,
+                "echo 0 > /proc/sys/net/ipv4/icmp_ratelimit; echo 0 > /proc/sys/net/ipv6/icmp/ratelimit;
+                 echo 0 > /proc/sys/net/ipv6/conf/default/accept_dad; echo 1 > /proc/sys/net/ipv6/conf/default/addr_gen_mode;
+                 ip link set lo up",
+            );
+        }
+        Some(net)
+    }
+
+    /// Joins two namespaces by `wireN` in both, with 10.77.N.x, fd77:0:0:N::x and fe80::x, x in hexadecimal.
+    pub fn wire(&self, left: &str, right: &str, number: u8, hosts: [&str; 2]) {
+        let [a, b] = [self.name(left), self.name(right)];
+        run(Command::new("ip").args(["link", "add", &format!("wire{number}"), "netns", &a, "type", "veth"]).args([
+            "peer",
+            "name",
+            &format!("wire{number}"),
+            "netns",
+            &b,
+        ]));
+        for (role, host) in [left, right].into_iter().zip(hosts) {
+            let decimal = u8::from_str_radix(host, 16).unwrap();
+            self.ip(
+                role,
+                &[
+                    &format!("addr add 10.77.{number}.{decimal}/24 dev wire{number}"),
+                    &format!("addr add fd77:0:0:{number}::{host}/64 dev wire{number} nodad"),
+                    &format!("addr add fe80::{host}/64 dev wire{number} nodad"),
+                    &format!("link set wire{number} up"),
+                ],
+            );
+        }
+        self.settle(left, number);
+        self.settle(right, number);
+    }
+
+    /// Waits until the kernel has noticed that the wire has two ends (the carrier is announced a moment later).
+    fn settle(&self, role: &str, number: u8) {
+        self.sh(
+            role,
+            &format!("for i in $(seq 200); do ip link show wire{number} | grep -q 'state UP' && exit 0; sleep 0.02; done; exit 1"),
+        );
+    }
+
+    /// The name of a namespace.
+    pub fn name(&self, role: &str) -> String {
+        format!("{}-{role}", self.id)
+    }
+
+    /// `ip` commands in a namespace, a line each.
+    pub fn ip(&self, role: &str, lines: &[&str]) {
+        fed(Command::new("ip").args(["-n", &self.name(role), "-batch", "-"]), &lines.join("\n"));
+    }
+
+    /// nftables rules at a hook (`input`, `output`, `forward`) of a namespace.
+    pub fn nft(&self, role: &str, hook: &str, rules: &[&str]) {
+        let rules = rules.join("\n");
+        let table =
+            format!("table inet {hook} {{\nchain {hook} {{\ntype filter hook {hook} priority 0\n{rules}\n}}\n}}");
+        fed(self.inside(role, "nft").args(["-f", "-"]), &table);
+    }
+
+    /// Puts a file in the place of /etc/NAME for what runs in `probe` from now on (ip-netns(8)).
+    pub fn etc(&self, name: &str, text: &str) {
+        let _guard = ETC.lock().unwrap_or_else(PoisonError::into_inner);
+        let directory = format!("/etc/netns/{}", self.name("probe"));
+        std::fs::create_dir_all(&directory).unwrap();
+        std::fs::write(format!("{directory}/{name}"), text).unwrap();
+    }
+
+    /// How many packets the only `counter` at a hook of a namespace has seen.
+    pub fn counted(&self, role: &str, hook: &str) -> u32 {
+        let mut list = self.inside(role, "nft");
+        let text = list.args(["list", "chain", "inet", hook, hook]).output().unwrap().stdout;
+        let text = String::from_utf8(text).unwrap();
+        let number = text.split("counter packets ").nth(1).and_then(|rest| rest.split(' ').next());
+        number.and_then(|number| number.parse().ok()).expect("a counter")
+    }
+
+    /// A shell script in a namespace.
+    pub fn sh(&self, role: &str, script: &str) {
+        run(self.inside(role, "sh").args(["-ec", script]));
+    }
+
+    /// `zbx-tcp check WORDS...` in the namespace `probe`, with nothing of the environment that it could read.
+    pub fn check(&self, words: &[&str]) -> Ran {
+        let mut command = self.inside("probe", "env");
+        finish(command.args(["-i", env!("CARGO_BIN_EXE_zbx-tcp"), "check"]).args(words).stdin(Stdio::null()))
+    }
+
+    /// The same where /etc is empty.
+    pub fn check_without_etc(&self, words: &[&str]) -> Ran {
+        // The mount is seen by this command alone: `ip netns exec` gives it a mount namespace of its own.
+        let script = r#"mount -t tmpfs none /etc && exec env -i "$@""#;
+        let mut command = self.inside("probe", "sh");
+        let command = command.args(["-ec", script, "sh", env!("CARGO_BIN_EXE_zbx-tcp"), "check"]);
+        finish(command.args(words).stdin(Stdio::null()))
+    }
+
+    /// A listener on this address and port of a namespace, which says of each client `peer ADDRESS`.
+    ///
+    /// Its manner is a word of `listener.py`.
+    pub fn listen(&self, role: &str, address: &str, port: u16, manner: &str) -> Guest {
+        self.python(role, "listener.py", &[address, &port.to_string(), manner])
+    }
+
+    /// A script of this directory in a namespace; it has said `ready`.
+    pub fn python(&self, role: &str, script: &str, words: &[&str]) -> Guest {
+        let path = format!("{}/tests/net/{script}", env!("CARGO_MANIFEST_DIR"));
+        let guest = Guest::start(self.inside(role, "python3").args(["-u", &path]).args(words));
+        assert_eq!(guest.line(), "ready");
+        guest
+    }
+
+    fn inside(&self, role: &str, program: &str) -> Command {
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", &self.name(role), program]);
+        command
+    }
+}
+
+impl Drop for Net {
+    fn drop(&mut self) {
+        for role in &self.roles {
+            let name = self.name(role);
+            let _ = Command::new("ip").args(["netns", "del", &name]).output();
+            let _ = std::fs::remove_dir_all(format!("/etc/netns/{name}"));
+        }
+        let _guard = ETC.lock().unwrap_or_else(PoisonError::into_inner);
+        // Fails, as it should, while anybody's files are in it.
+        let _ = std::fs::remove_dir("/etc/netns");
+    }
+}
+
+/// What this machine lacks, if anything.
+fn lack() -> Option<String> {
+    if !std::fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0) {
+        return Some("network namespaces need root".to_owned());
+    }
+    for (program, word) in [("ip", "-V"), ("nft", "-v"), ("python3", "-V")] {
+        if Command::new(program).arg(word).output().is_err() {
+            return Some(format!("`{program}` is not installed"));
+        }
+    }
+    None
+}
+
+/// Runs a command that must succeed.
+#[track_caller]
+fn run(command: &mut Command) {
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// Runs a command that reads this text and must succeed.
+#[track_caller]
+fn fed(command: &mut Command, input: &str) {
+    let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = piped.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(format!("{input}\n").as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{command:?}: {input}: {}", String::from_utf8_lossy(&output.stderr));
+}

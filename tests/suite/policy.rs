@@ -1,0 +1,259 @@
+//! The policy at its fixed path: the program in a mount namespace with an `/etc` of its own, the host's untouched.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::peer::Peer;
+use crate::program::{Ran, finish, program};
+use crate::support::skip;
+
+/// A directory that takes the place of `/etc`.
+struct Etc {
+    dir: tempfile::TempDir,
+}
+
+impl Etc {
+    /// An `/etc` without a policy; none where this machine cannot give the program a mount namespace.
+    fn new() -> Option<Self> {
+        let dir = tempfile::tempdir().unwrap();
+        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        fs::create_dir(dir.path().join("zbx-tcp")).unwrap();
+        fs::write(dir.path().join("hosts"), "127.0.0.1 inside\n127.0.0.2 outside\n127.0.0.1 both\n127.0.0.2 both\n")
+            .unwrap();
+        let etc = Self { dir };
+        let works = etc.command(&[]).arg("true").output().is_ok_and(|output| output.status.success());
+        if !works {
+            skip("no mount namespace for a private /etc (root, or user namespaces, and unshare of util-linux)");
+            return None;
+        }
+        Some(etc)
+    }
+
+    fn with(text: &str) -> Option<Self> {
+        let etc = Self::new()?;
+        fs::write(etc.policy(), text).unwrap();
+        Some(etc)
+    }
+
+    fn policy(&self) -> PathBuf {
+        self.dir.path().join("zbx-tcp/policy.toml")
+    }
+
+    /// What runs the words that are added to it with this `/etc`, behind this wrapper.
+    fn command(&self, wrapper: &[&str]) -> Command {
+        // With private propagation the mount is the process's own, and ends with it.
+        let mut command = Command::new("unshare");
+        let root = fs::metadata("/proc/self").is_ok_and(|about| std::os::unix::fs::MetadataExt::uid(&about) == 0);
+        command.args(if root { &["-m"][..] } else { &["-r", "-m"] });
+        command.args(["--propagation", "private", "sh", "-c", "mount --bind \"$0\" /etc && exec \"$@\""]);
+        command.arg(self.dir.path()).args(wrapper);
+        command
+    }
+
+    fn check(&self, words: &[&str]) -> Ran {
+        self.check_behind(&[], words)
+    }
+
+    fn check_behind(&self, wrapper: &[&str], words: &[&str]) -> Ran {
+        finish(self.command(wrapper).arg(program().get_program()).arg("check").args(words).env("LC_ALL", "C"))
+    }
+
+    /// Asserts that nothing of this peer is probed, and returns the reason.
+    #[track_caller]
+    fn denies(&self, wrapper: &[&str]) -> String {
+        let peer = Peer::greeting(b"hello\r\n");
+        let port = peer.port();
+        let document = self.check_behind(wrapper, &["127.0.0.1", &port, "-o", "json"]).document();
+        assert_eq!((document["status"].as_u64(), document["up"].as_u64()), (Some(14), Some(0)), "{document}");
+        peer.was_left_alone();
+        let error = document["error"].as_str().unwrap();
+        let start = format!("connect to 127.0.0.1:{port}: denied by policy: ");
+        error.strip_prefix(&start).unwrap_or_else(|| panic!("{error}")).to_owned()
+    }
+}
+
+#[test]
+fn without_a_file_everything_is_allowed() {
+    let Some(etc) = Etc::new() else { return };
+    let peer = Peer::greeting(b"hello\r\n");
+    etc.check(&["127.0.0.1", &peer.port()]).prints("1", 0);
+    fs::remove_dir(etc.dir.path().join("zbx-tcp")).unwrap();
+    etc.check(&["127.0.0.1", &peer.port()]).prints("1", 0);
+}
+
+#[test]
+fn a_denied_target_gets_nothing_and_every_output_says_14() {
+    let Some(etc) = Etc::with("deny = [\"192.0.2.0/24\", \"127.0.0.0/8\"]\n") else { return };
+    let peer = Peer::greeting(b"hello\r\n");
+    let port = peer.port();
+    let reason = format!("connect to 127.0.0.1:{port}: denied by policy: deny[2]");
+    etc.check(&["127.0.0.1", &port]).prints("0", 1);
+    etc.check(&["127.0.0.1", &port, "-o", "status"]).prints("14", 1);
+    etc.check(&["127.0.0.1", &port, "-o", "error"]).prints(&reason, 1);
+    etc.check(&["127.0.0.1", &port, "-o", "time.connect"]).prints("0", 1);
+    let document = etc.check(&["127.0.0.1", &port, "-o", "json"]).document();
+    assert_eq!((document["status"].as_u64(), document["status_name"].as_str()), (Some(14), Some("denied")));
+    assert_eq!((document["error"].as_str(), document["address"].as_str()), (Some(&*reason), Some("127.0.0.1")));
+    for absent in ["tcp", "source", "response", "step"] {
+        assert!(document.get(absent).is_none(), "{document}");
+    }
+    let text = etc.check(&["127.0.0.1", &port, "-o", "text"]);
+    assert!(text.out.contains(&reason) && text.out.contains("could not be probed: denied"), "{}", text.out);
+    assert!(!text.out.contains("DOWN"), "{}", text.out);
+    let spoken = etc.check(&["127.0.0.1", &port, "--send", "x", "--expect", "hello", "-o", "status"]);
+    spoken.prints("14", 1);
+    etc.check(&["127.0.0.1", &port, "--expect-closed=filtered", "-o", "status"]).prints("14", 1);
+    peer.was_left_alone();
+}
+
+#[test]
+fn several_attempts_at_a_denied_target_end_at_once() {
+    let Some(etc) = Etc::with("deny = [\"127.0.0.1\"]") else { return };
+    let peer = Peer::greeting(b"");
+    let ran = etc.check(&["127.0.0.1", &peer.port(), "-n", "5", "--require", "2", "-o", "json"]);
+    let document = ran.document();
+    assert_eq!((document["status"].as_u64(), document["attempts"]["sent"].as_u64()), (Some(14), Some(0)));
+    assert!(document["time"]["total"].as_f64().unwrap() < 0.1, "{document}");
+    peer.was_left_alone();
+}
+
+#[test]
+fn no_spelling_and_no_name_passes_the_policy() {
+    let Some(etc) = Etc::with("deny = [\"127.0.0.0/8\", \"::1\"]") else { return };
+    let peer = Peer::greeting(b"");
+    let port = peer.port();
+    for host in [
+        "127.0.0.1",
+        "::ffff:127.0.0.1",
+        "[::ffff:7f00:1]",
+        "0:0:0:0:0:ffff:7f00:1",
+        "0.0.0.0",
+        "::",
+        "::ffff:0.0.0.0",
+        "::127.0.0.1",
+        "64:ff9b::127.0.0.1",
+        "2002:7f00:1::",
+        "localhost",
+        "inside",
+        "INSIDE.",
+    ] {
+        etc.check(&[host, &port, "-o", "status"]).prints("14", 1);
+    }
+    for host in ["0x7f.1", "127.1", "2130706433", "0177.0.0.1"] {
+        etc.check(&[host, &port]).refuses("four decimal numbers");
+    }
+    peer.was_left_alone();
+}
+
+#[test]
+fn each_address_of_a_name_is_judged() {
+    let Some(etc) = Etc::with("deny = [\"127.0.0.2\"]") else { return };
+    let peer = Peer::greeting(b"");
+    let document = etc.check(&["both", &peer.port(), "--addresses", "all", "-o", "json"]).document();
+    let statuses: Vec<_> = document["addresses"].as_array().unwrap().iter().map(|one| one["status"].as_u64()).collect();
+    assert_eq!(statuses, [Some(0), Some(14)], "{document}");
+    assert_eq!((document["status"].as_u64(), document["address"].as_str()), (Some(14), Some("127.0.0.2")));
+    etc.check(&["outside", &peer.port(), "-o", "status"]).prints("14", 1);
+    etc.check(&["inside", &peer.port()]).prints("1", 0);
+}
+
+#[test]
+fn ports_are_part_of_a_rule() {
+    let (open, other) = (Peer::greeting(b""), Peer::greeting(b""));
+    let Some(etc) = Etc::with(&format!("allow = [\"127.0.0.0/8:{}\"]", open.port())) else { return };
+    etc.check(&["127.0.0.1", &open.port()]).prints("1", 0);
+    let error = etc.check(&["127.0.0.1", &other.port(), "-o", "error"]);
+    error.prints(&format!("connect to 127.0.0.1:{}: denied by policy: no allow rule matches", other.port()), 1);
+    other.was_left_alone();
+}
+
+#[test]
+fn what_is_no_policy_denies_everything_and_says_why() {
+    let Some(etc) = Etc::new() else { return };
+    let path = etc.policy();
+    for (text, why) in [
+        ("", "/etc/zbx-tcp/policy.toml has neither allow nor deny rules"),
+        (
+            "alow = []",
+            "policy file is invalid: /etc/zbx-tcp/policy.toml:1: key `alow`: unknown key: use `allow` or `deny`",
+        ),
+        (
+            "\ndeny = [\"127.0.0.1/8\"]",
+            "policy file is invalid: /etc/zbx-tcp/policy.toml:2: key `deny[1]`: bits behind",
+        ),
+        ("deny = [", "policy file is invalid: /etc/zbx-tcp/policy.toml:1: not valid TOML: "),
+        (
+            &"# a long line\n".repeat(1 << 17),
+            "policy file is unusable: /etc/zbx-tcp/policy.toml: it is larger than 1 MiB",
+        ),
+    ] {
+        fs::write(&path, text).unwrap();
+        let reason = etc.denies(&[]);
+        assert!(reason.starts_with(why), "{reason}");
+    }
+    fs::write(&path, b"deny = []\n\xff").unwrap();
+    assert!(etc.denies(&[]).ends_with(":2: not UTF-8"));
+    fs::remove_file(&path).unwrap();
+    symlink("nowhere.toml", &path).unwrap();
+    assert_eq!(etc.denies(&[]), "policy file is unreadable: /etc/zbx-tcp/policy.toml: no such file or directory");
+    fs::remove_file(&path).unwrap();
+    fs::create_dir(&path).unwrap();
+    assert!(etc.denies(&[]).ends_with(": it is a directory"));
+    fs::remove_dir(&path).unwrap();
+    assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
+    assert!(etc.denies(&[]).ends_with(": it is a FIFO"));
+}
+
+#[test]
+fn a_file_that_may_not_be_read_denies_everything() {
+    let Some(etc) = Etc::with("allow = [\"127.0.0.0/8\"]") else { return };
+    // Root reads any file by a capability; without it the mode counts, as it does for Zabbix.
+    let bounds = "--bounding-set=-dac_override,-dac_read_search";
+    let unprivileged = ["setpriv", bounds, "--inh-caps=-dac_override,-dac_read_search"];
+    if !etc.command(&unprivileged).arg("true").output().unwrap().status.success() {
+        return skip("setpriv of util-linux cannot drop capabilities");
+    }
+    let peer = Peer::greeting(b"");
+    etc.check_behind(&unprivileged, &["127.0.0.1", &peer.port()]).prints("1", 0);
+    let expected = "policy file is unreadable: /etc/zbx-tcp/policy.toml: permission denied";
+    fs::set_permissions(etc.policy(), fs::Permissions::from_mode(0o000)).unwrap();
+    assert_eq!(etc.denies(&unprivileged), expected);
+    fs::set_permissions(etc.policy(), fs::Permissions::from_mode(0o644)).unwrap();
+    let directory = etc.dir.path().join("zbx-tcp");
+    fs::set_permissions(&directory, fs::Permissions::from_mode(0o000)).unwrap();
+    // Whether there are files is not known: the configuration is a mistake of the caller, and nothing is sent either.
+    let ran = etc.check_behind(&unprivileged, &["127.0.0.1", &peer.port()]);
+    ran.refuses("/etc/zbx-tcp/config.toml: permission denied");
+    let elsewhere = dir_with_empty_config();
+    let config = elsewhere.path().join("config.toml").display().to_string();
+    let ran = etc.check_behind(&unprivileged, &["127.0.0.1", &peer.port(), "--config", &config, "-o", "status"]);
+    ran.prints("14", 1);
+    fs::set_permissions(&directory, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+fn dir_with_empty_config() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("config.toml"), "").unwrap();
+    dir
+}
+
+#[test]
+fn nothing_of_the_caller_moves_the_file() {
+    let Some(etc) = Etc::with("deny = [\"127.0.0.0/8\"]") else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let other = dir.path().join("policy.toml");
+    fs::write(&other, "allow = [\"0.0.0.0/0\"]").unwrap();
+    let (other, here) = (other.display().to_string(), dir.path().display().to_string());
+    let peer = Peer::greeting(b"");
+    let port = peer.port();
+    let environment = ["ZBX_TCP_POLICY", "HOME", "XDG_CONFIG_HOME", "XDG_CONFIG_DIRS", "PWD"];
+    let set = |value: &str| environment.map(|name| format!("{name}={value}"));
+    for value in [&other, &here] {
+        let set = set(value);
+        let words: Vec<&str> = ["env", "-C", &here].into_iter().chain(set.iter().map(String::as_str)).collect();
+        etc.check_behind(&words, &["127.0.0.1", &port, "-o", "status"]).prints("14", 1);
+    }
+    peer.was_left_alone();
+}

@@ -1,0 +1,89 @@
+"""TCP peers for scenarios, each on a port of its own: one that accepts, one that refuses, one that ignores SYNs.
+
+They are plain sockets of the scenario's process, so nothing of them outlives it.
+"""
+
+import socket
+import threading
+
+
+class Open:
+    """Accepts and leaves it to the client to close; `close` and `reopen` keep the port."""
+
+    def __init__(self, address="127.0.0.1", port=0):
+        self.listener = None
+        self.address, self.port = address, port
+        self.reopen()
+
+    def reopen(self):
+        self.listener = socket.create_server((self.address, self.port), backlog=1024)
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self._accept, args=(self.listener,), daemon=True).start()
+
+    def close(self):
+        """From here on the port refuses; connections that are open stay open."""
+        # A shutdown first: it wakes the thread in accept, which close does not.
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+
+    def _accept(self, listener):
+        try:
+            while True:
+                client, _ = listener.accept()
+                threading.Thread(target=self._drain, args=(client,), daemon=True).start()
+        except OSError:
+            return
+
+    @staticmethod
+    def _drain(client):
+        with client:
+            try:
+                while client.recv(4096):
+                    pass
+            except OSError:
+                pass
+
+
+class Closed:
+    """Owns a port without listening on it: the kernel refuses, and nobody else can take the port."""
+
+    def __init__(self, address="127.0.0.1", port=0):
+        self.socket = socket.socket()
+        self.socket.bind((address, port))
+        self.port = self.socket.getsockname()[1]
+
+
+class Silent:
+    """Drops SYNs: its accept queue (backlog 0 holds one) is full and nobody ever accepts."""
+
+    def __init__(self, address="127.0.0.1"):
+        self.listener = socket.socket()
+        self.listener.bind((address, 0))
+        self.listener.listen(0)
+        self.port = self.listener.getsockname()[1]
+        self.filler = socket.create_connection((address, self.port), timeout=5)
+        try:
+            socket.create_connection((address, self.port), timeout=0.5).close()
+        except TimeoutError:
+            return
+        raise RuntimeError("the silent peer answers a SYN: its accept queue is not full")
+
+
+class PortsExhausted:
+    """Takes every local port this network namespace has for connections to one peer, so that the next connect
+    to it fails on this side (EADDRNOTAVAIL). Connections to other peers still find a port."""
+
+    RANGE = "/proc/sys/net/ipv4/ip_local_port_range"
+    FIRST, LAST = 60000, 60199
+
+    def __init__(self, peer):
+        with open(self.RANGE, "w") as limits:
+            limits.write(f"{self.FIRST} {self.LAST}")
+        self.held = []
+        try:
+            while len(self.held) <= self.LAST - self.FIRST + 1:
+                self.held.append(socket.create_connection((peer.address, peer.port), timeout=5))
+        except OSError as error:
+            self.error = error
+            return
+        raise RuntimeError("the local ports do not run out")

@@ -1,0 +1,50 @@
+"""Counts what a scenario found out and says so, one line each."""
+
+import time
+
+
+class Verdict:
+    """Prints every check as it is made; `summary` is the last line and the exit status.
+
+    `patience` is how many seconds may go into waiting for what never comes, all failures together: a scenario
+    that is broken from the start ends soon, one broken at its end has waited in full.
+    """
+
+    def __init__(self, patience=120):
+        self.passed = self.failed = 0
+        self.patience = patience
+
+    def check(self, good, what, seen=""):
+        """One expectation; what was seen is shown when it does not hold."""
+        if good:
+            self.passed += 1
+            print(f"ok    {what}", flush=True)
+        else:
+            self.failed += 1
+            print(f"FAIL  {what}: {seen}", flush=True)
+        return good
+
+    def eventually(self, probe, what, seconds):
+        """`probe` returns (good, seen); it is asked until it holds or the time is over."""
+        began = time.monotonic()
+        seconds = min(seconds, self.patience)
+        good, seen = probe()
+        while not good and time.monotonic() - began < seconds:
+            time.sleep(0.3)
+            good, seen = probe()
+        if not good:
+            self.patience -= seconds
+        return self.check(good, f"{what} ({time.monotonic() - began:.1f} s)", seen)
+
+    def summary(self):
+        """The closing line; returns the exit status."""
+        print(f"{self.passed} passed, {self.failed} failed", flush=True)
+        return 1 if self.failed or not self.passed else 0
+
+
+def table(headings, rows):
+    """Columns as wide as their widest cell."""
+    rows = [[str(cell) for cell in row] for row in [headings, *rows]]
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    for row in rows:
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
