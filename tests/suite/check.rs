@@ -287,9 +287,13 @@ fn verbose_explains_on_standard_error() {
     let peer = Peer::greeting(b"hello\r\n");
     let ran = check(&["127.0.0.1", &peer.port(), "-o", "text", "-v", "--expect", "hello"]);
     assert!(ran.out.contains("is up"), "{}", ran.out);
-    for part in
-        ["connect to 127.0.0.1", "connected from 127.0.0.1", r"received 7 bytes: hello\r\n", "68 65 6c 6c 6f 0d 0a"]
-    {
+    for part in [
+        "connect to 127.0.0.1",
+        "connected from 127.0.0.1",
+        r"received 7 bytes: hello\r\n",
+        "68 65 6c 6c 6f 0d 0a",
+        "step 1: `hello` came",
+    ] {
         assert!(ran.err.contains(part), "{part}: {}", ran.err);
     }
 }

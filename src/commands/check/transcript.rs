@@ -49,6 +49,7 @@ fn done(plan: &Plan, wish: &Wish) -> Vec<String> {
         Wish::Resolve => vec![format!("resolve {}", plan.target.host)],
         Wish::Open(id, address) => vec![format!("{}connect to {address}", attempt(plan, *id))],
         Wish::Send(id, bytes) => dump(&format!("{}send", attempt(plan, *id)), plan, bytes),
+        Wish::Explain(id, text) => vec![format!("{}{text}", attempt(plan, *id))],
         Wish::Shutdown(id) => vec![format!("{}the verdict stands; send FIN, read what is left", attempt(plan, *id))],
         Wish::Close(id, Close::Fin) => vec![format!("{}close", attempt(plan, *id))],
         Wish::Close(id, Close::Rst) => vec![format!("{}the verdict stands; close with RST", attempt(plan, *id))],

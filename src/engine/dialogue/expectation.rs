@@ -50,9 +50,10 @@ impl Expectation {
 
     /// Takes what is new, and says how the step stands.
     pub fn look(&mut self, expect: &Expect, received: &Received, moment: Moment) -> Outcome {
-        let rejected = ends(&mut self.reject, &expect.reject, received, moment);
-        let rejected =
-            rejected.into_iter().enumerate().filter_map(|(number, end)| Some((end.matched()?, number))).min();
+        let guards = ends(&mut self.reject, &expect.reject, received, moment);
+        let rejected = guards.iter().enumerate().filter_map(|(number, end)| Some((end.matched()?, number))).min();
+        // A guard that may turn out to have matched this early.
+        let doubt = guards.iter().filter_map(|end| end.provisional()).min();
         let ends = ends(&mut self.wanted, expect.wanted.patterns(), received, moment);
         let end = match expect.wanted {
             Wanted::Any(_) => first(&ends),
@@ -62,6 +63,7 @@ impl Expectation {
             (Some((at, number)), End::Matched(end) | End::Provisional(end)) if at <= end => Outcome::Rejected(number),
             (Some((_, number)), End::Open) => Outcome::Rejected(number),
             (Some((at, number)), End::Impossible(since)) if at <= since => Outcome::Rejected(number),
+            (_, End::Matched(end) | End::Impossible(end)) if doubt.is_some_and(|at| at <= end) => Outcome::Unsettled,
             (_, End::Matched(_) | End::Provisional(_)) if received.raw().len() < expect.min_bytes => Outcome::Open,
             (_, End::Matched(end)) => Outcome::Matched(end),
             (_, End::Provisional(_)) => Outcome::Unsettled,
@@ -107,6 +109,13 @@ impl End {
             Self::Open | Self::Impossible(_) | Self::Provisional(_) => None,
         }
     }
+
+    fn provisional(self) -> Option<usize> {
+        match self {
+            Self::Provisional(end) => Some(end),
+            Self::Open | Self::Impossible(_) | Self::Matched(_) => None,
+        }
+    }
 }
 
 fn ends(matchers: &mut [Matcher], patterns: &[Pattern], received: &Received, moment: Moment) -> Vec<End> {
@@ -129,7 +138,7 @@ fn ends(matchers: &mut [Matcher], patterns: &[Pattern], received: &Received, mom
 /// Any of them: the match that ends first, unless one that may still end before it is not settled.
 fn first(ends: &[End]) -> End {
     let matched = ends.iter().filter_map(|end| end.matched()).min();
-    let unsettled = ends.iter().filter_map(|end| if let End::Provisional(at) = end { Some(*at) } else { None }).min();
+    let unsettled = ends.iter().filter_map(|end| end.provisional()).min();
     match (matched, unsettled) {
         (Some(matched), Some(unsettled)) if unsettled <= matched => End::Provisional(unsettled),
         (Some(matched), _) => End::Matched(matched),
