@@ -26,7 +26,11 @@ fn ngircd_lists_its_capabilities() {
     assert_eq!(trial.captured("host"), "irc.example.org");
     let well = "Client unregistered";
     let said = server.said_once(well, PROBES);
-    trial.log(&said, "Got QUIT command.\n", &["error", "warning", "reset", "timeout", "client closed", "unknown command"]);
+    trial.log(
+        &said,
+        "Got QUIT command.\n",
+        &["error", "warning", "reset", "timeout", "client closed", "unknown command"],
+    );
     server.stop();
     trial.stopped("Client unregistered: Got QUIT command.");
 }

@@ -10,6 +10,7 @@ mod phone;
 #[allow(dead_code)]
 mod program;
 mod replies_text;
+mod script;
 mod server;
 mod shell;
 #[path = "../suite/support.rs"]

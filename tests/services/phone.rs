@@ -22,7 +22,20 @@ fn kamailio_answers_options() {
         ),
     );
     let mut command = Command::new("/usr/sbin/kamailio");
-    command.args(["-DD", "-E", "-m", "16", "-M", "4", "-f", &conf, "-Y", &home.directory("run"), "-P", &home.at("pid")]);
+    command.args([
+        "-DD",
+        "-E",
+        "-m",
+        "16",
+        "-M",
+        "4",
+        "-f",
+        &conf,
+        "-Y",
+        &home.directory("run"),
+        "-P",
+        &home.at("pid"),
+    ]);
     let mut server = Server::start(command, &[port], home);
     let trial = Trial::run("sip", "kamailio", port);
     assert!(trial.captured("server").starts_with("kamailio (5."));
@@ -41,7 +54,17 @@ fn rtsp_server_answers_options() {
     let (home, [client, source]) = (Home::new(), [free_port(), free_port()]);
     // Perl would keep its log back until it ends.
     let mut command = Command::new("/usr/bin/perl");
-    command.args(["-e", "$| = 1; do shift", "/usr/bin/rtsp-server-perl", "--clientport", &client.to_string(), "--serverport", &source.to_string(), "--loglevel", "5"]);
+    command.args([
+        "-e",
+        "$| = 1; do shift",
+        "/usr/bin/rtsp-server-perl",
+        "--clientport",
+        &client.to_string(),
+        "--serverport",
+        &source.to_string(),
+        "--loglevel",
+        "5",
+    ]);
     command.args(["--client_listen_address", "127.0.0.1", "--source_listen_address", "127.0.0.1"]);
     let mut server = Server::start(command, &[client, source], home);
     let trial = Trial::run("rtsp", "rtsp-server-perl", client);

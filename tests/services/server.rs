@@ -71,7 +71,8 @@ impl Server {
         command.stdin(Stdio::null()).stdout(file.try_clone().unwrap()).stderr(file).process_group(0);
         let child = command.spawn().unwrap();
         let mut server = Self { child, ports: ports.to_vec(), log, end, _home: home };
-        let listens = until(|| ports.iter().all(|port| is_listening(*port)) || server.child.try_wait().unwrap().is_some());
+        let listens =
+            until(|| ports.iter().all(|port| is_listening(*port)) || server.child.try_wait().unwrap().is_some());
         let running = server.child.try_wait().unwrap().is_none();
         assert!(listens && running, "{command:?} does not start:\n{}", server.said());
         server

@@ -1,15 +1,17 @@
 //! OpenSSH, and a telnet and a finger server behind an inetd.
 
 use std::fs;
+use std::io::Read;
+use std::net::TcpStream;
 use std::process::Command;
 
 use crate::inetd::Inetd;
 use crate::program::check;
 use crate::server::{Home, Server, free_port, has, is_root};
-use crate::trial::Trial;
+use crate::trial::{PROBES, Trial, turned_away};
 
-/// OpenSSH with a key and a log of its own.
-fn sshd() -> Option<(Server, u16)> {
+/// OpenSSH with a key and a log of its own, which takes so many clients that have not logged in.
+fn sshd(startups: usize) -> Option<(Server, u16)> {
     if !has("/usr/sbin/sshd", "openssh-server") || !is_root("sshd") {
         return None;
     }
@@ -20,7 +22,7 @@ fn sshd() -> Option<(Server, u16)> {
     let conf = home.write(
         "conf",
         &format!(
-            "ListenAddress 127.0.0.1:{port}\nHostKey {}\nPidFile {}\nUsePAM no\nLogLevel VERBOSE\nMaxStartups 100\n",
+            "ListenAddress 127.0.0.1:{port}\nHostKey {}\nPidFile {}\nUsePAM no\nLogLevel VERBOSE\nMaxStartups {startups}:100:{startups}\n",
             home.at("key"),
             home.at("pid")
         ),
@@ -32,19 +34,26 @@ fn sshd() -> Option<(Server, u16)> {
 
 #[test]
 fn openssh_is_told_who_asks() {
-    let Some((mut server, port)) = sshd() else { return };
+    let Some((mut server, port)) = sshd(100) else { return };
     let trial = Trial::run("ssh", "openssh-server", port);
     assert_eq!(trial.captured("protocol"), "2.0");
     assert!(trial.captured("version").starts_with("OpenSSH_"));
-    let complaints = ["did not receive identification", "kex_exchange_identification", "banner exchange", "reset", "error", "timeout"];
-    trial.log(&server.said_once("Connection closed by 127.0.0.1", crate::trial::PROBES), "[preauth]", &complaints);
+    let complaints = [
+        "did not receive identification",
+        "kex_exchange_identification",
+        "banner exchange",
+        "reset",
+        "error",
+        "timeout",
+    ];
+    trial.log(&server.said_once("Connection closed by 127.0.0.1", PROBES), "[preauth]", &complaints);
     server.stop();
     trial.stopped("Connection closed by ... [preauth]");
 }
 
 #[test]
 fn openssh_sees_no_reset_from_a_connect() {
-    let Some((server, port)) = sshd() else { return };
+    let Some((server, port)) = sshd(100) else { return };
     let number = port.to_string();
     for _ in 0..10 {
         check(&["127.0.0.1", &number]).prints("1", 0);
@@ -53,6 +62,14 @@ fn openssh_sees_no_reset_from_a_connect() {
     assert_eq!(said.matches("Connection closed by 127.0.0.1").count(), 10, "{said}");
     assert!(!said.contains("reset by"), "{said}");
     check(&["127.0.0.1", &number, "--close", "rst"]).prints("1", 0);
+}
+
+#[test]
+fn openssh_has_too_many_clients() {
+    let Some((server, port)) = sshd(1) else { return };
+    let mut first = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    assert!(first.read(&mut [0; 64]).unwrap() > 0, "{}", server.said());
+    turned_away("ssh", port, "Exceeded MaxStartups");
 }
 
 #[test]

@@ -59,7 +59,8 @@ impl Trial {
     pub fn stopped(self, log: &str) {
         let document = probe(self.service, self.port);
         assert_eq!((&document["status"], &document["up"]), (&3.into(), &0.into()), "{document}");
-        let mut times: Vec<f64> = self.documents.iter().map(|document| document["time"]["total"].as_f64().unwrap()).collect();
+        let mut times: Vec<f64> =
+            self.documents.iter().map(|document| document["time"]["total"].as_f64().unwrap()).collect();
         times.sort_by(f64::total_cmp);
         let row = format!(
             "{:<11} {:<42} {PROBES} up, stopped: {:<8} {:>8.1} ms  {log}",
@@ -74,6 +75,14 @@ impl Trial {
             writeln!(OpenOptions::new().append(true).open(path).unwrap(), "{row}").unwrap();
         }
     }
+}
+
+/// Asserts that a server which is busy or closed is told from one that is absent or wrong.
+#[track_caller]
+pub fn turned_away(service: &str, port: u16, words: &str) {
+    let document = probe(service, port);
+    assert_eq!(document["status_name"], "rejected", "{document}");
+    assert!(document["response"]["text"].as_str().unwrap().contains(words), "{document}");
 }
 
 /// One probe; its document.

@@ -35,7 +35,11 @@ fn nginx_answers_head() {
     assert_eq!((trial.captured("code"), trial.captured("reason")), ("200", "OK"));
     assert!(trial.captured("server").starts_with("nginx/"));
     let request = "\"HEAD / HTTP/1.0\" 200";
-    trial.log(&server.said_once(request, PROBES), request, &["prematurely closed", "reset by peer", "[error]", "[warn]"]);
+    trial.log(
+        &server.said_once(request, PROBES),
+        request,
+        &["prematurely closed", "reset by peer", "[error]", "[warn]"],
+    );
     server.stop();
     trial.stopped("HEAD / HTTP/1.0 200");
 }
