@@ -4,7 +4,7 @@ use std::fs;
 use std::process::Command;
 
 use crate::server::{Home, Server, free_port, has, is_root};
-use crate::trial::{PROBES, Trial};
+use crate::trial::{PROBES, Trial, rudeness_is_noted};
 
 #[test]
 fn postfix_loses_no_connection() {
@@ -50,6 +50,7 @@ fn postfix_loses_no_connection() {
         assert_eq!(trial.captured("host"), "mail.example.org");
         assert!(trial.captured("greeting").starts_with("ESMTP Postfix"));
     }
+    rudeness_is_noted(&server, smtp, "220 ", "lost connection after CONNECT");
     server.stop();
     first.stopped("disconnect from localhost quit=1 commands=1");
     second.stopped("disconnect from localhost quit=1 commands=1");
@@ -100,6 +101,9 @@ fn dovecot_is_told_goodbye() {
         trial
     });
     assert!(trials[0].captured("capabilities").contains("IMAP4rev1"));
+    rudeness_is_noted(&server, imap, "* OK", "imap-login: Info: Disconnected: Connection closed");
+    rudeness_is_noted(&server, pop3, "+OK", "pop3-login: Info: Disconnected: Connection closed");
+    rudeness_is_noted(&server, lmtp, "220 ", "Disconnect from 127.0.0.1: Connection closed");
     server.stop();
     for trial in trials {
         trial.stopped("Aborted login by logging out, Logged out");

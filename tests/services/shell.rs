@@ -8,7 +8,7 @@ use std::process::Command;
 use crate::inetd::Inetd;
 use crate::program::check;
 use crate::server::{Home, Server, free_port, has, is_root};
-use crate::trial::{PROBES, Trial, turned_away};
+use crate::trial::{PROBES, Trial, rudeness_is_noted, turned_away};
 
 /// OpenSSH with a key and a log of its own, which takes so many clients that have not logged in.
 fn sshd(startups: usize) -> Option<(Server, u16)> {
@@ -47,6 +47,7 @@ fn openssh_is_told_who_asks() {
         "timeout",
     ];
     trial.log(&server.said_once("Connection closed by 127.0.0.1", PROBES), "[preauth]", &complaints);
+    rudeness_is_noted(&server, port, "SSH-2.0", "kex_exchange_identification");
     server.stop();
     trial.stopped("Connection closed by ... [preauth]");
 }

@@ -8,6 +8,7 @@ use std::thread;
 use serde_json::Value;
 
 use crate::program::check;
+use crate::server::Server;
 
 /// How many probes a server gets.
 pub const PROBES: usize = 200;
@@ -75,6 +76,14 @@ impl Trial {
             writeln!(OpenOptions::new().append(true).open(path).unwrap(), "{row}").unwrap();
         }
     }
+}
+
+/// Leaves without a goodbye, and asserts that this server complains of that: so its silence says something.
+#[track_caller]
+pub fn rudeness_is_noted(server: &Server, port: u16, greeting: &str, complaint: &str) {
+    check(&["127.0.0.1", &port.to_string(), "--expect", greeting]).prints("1", 0);
+    let said = server.said_once(complaint, 1);
+    assert!(said.contains(complaint), "{}", end(&said));
 }
 
 /// Asserts that a server which is busy or closed is told from one that is absent or wrong.
