@@ -24,8 +24,11 @@ pub enum Format {
 }
 
 impl Format {
-    /// The format by the word after `-o`: `json`, `text`, or a metric's path.
+    /// The format by the word after `-o`: `json`, `text`, a metric's path, or `captures.NAME`.
     pub fn from_word(word: &str) -> Result<Self, UnknownFormat> {
+        if let Some(name) = word.strip_prefix("captures.") {
+            return Ok(Self::Capture(name.into()));
+        }
         match word {
             "json" => Ok(Self::Json),
             "text" => Ok(Self::Text),

@@ -8,6 +8,7 @@ mod dialogue;
 mod options;
 mod plan;
 pub mod services;
+pub mod whole;
 pub mod wishes;
 
 use std::fmt;

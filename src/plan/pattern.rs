@@ -4,6 +4,7 @@
 //! regular expressions. So matching is linear whatever the peer sends, and it is known at every byte whether a match can
 //! still come.
 
+use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
@@ -95,7 +96,7 @@ const REGEX_SIZE: usize = 1 << 20;
 
 impl Regex {
     fn new(source: &str) -> Result<Self, PatternError> {
-        let invalid = |error: &dyn fmt::Display| PatternError::Regex(shown(source, 60), reason(error));
+        let invalid = |error: &dyn Error| PatternError::Regex(shown(source, 60), reason(error));
         let syntax = syntax::Config::new().unicode(false).utf8(false).multi_line(true).crlf(true);
         let limits = thompson::Config::new().utf8(false).nfa_size_limit(Some(REGEX_SIZE));
         let nfa = thompson::Compiler::new().syntax(syntax).configure(limits).build(source).map_err(|e| invalid(&e))?;
@@ -111,14 +112,15 @@ impl Regex {
     }
 }
 
-/// The last line of a library's error, which says what is wrong without drawing it.
-fn reason(error: &dyn fmt::Display) -> String {
-    let mut text = error.to_string();
-    // The source of the error stands behind the sentence of the compiler.
-    if let Some(line) = text.lines().last().map(|line| line.trim_start_matches("error: ").to_owned()) {
-        text = line;
+/// The last line of the innermost cause of a library's error, which says what is wrong without drawing it.
+fn reason(error: &dyn Error) -> String {
+    let mut innermost = error;
+    while let Some(cause) = innermost.source() {
+        innermost = cause;
     }
-    shown(&text, 160)
+    let text = innermost.to_string();
+    let line = text.lines().last().unwrap_or_default();
+    shown(line.trim_start_matches("error: "), 160)
 }
 
 impl Pattern {
@@ -260,7 +262,7 @@ impl fmt::Display for PatternError {
     }
 }
 
-impl std::error::Error for PatternError {}
+impl Error for PatternError {}
 
 #[cfg(test)]
 mod tests {
@@ -288,6 +290,8 @@ mod tests {
             let error = Pattern::regex(source, Charset::default()).unwrap_err().to_string();
             assert!(!error.contains('\n') && error.len() < 400, "{error}");
         }
+        let error = Pattern::regex("(a", Charset::default()).unwrap_err().to_string();
+        assert!(error.ends_with("unclosed group"), "{error}");
     }
 
     #[test]

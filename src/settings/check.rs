@@ -10,6 +10,7 @@ use crate::cli::values::given;
 use crate::engine::Names;
 use crate::output::Format;
 use crate::plan::{Family, Plan};
+use crate::printable::shown;
 use crate::target::Target;
 
 /// Everything a `check` needs.
@@ -93,7 +94,9 @@ pub fn configuration(option: &Option<String>) -> Result<Config, Mistake> {
 
 /// The file that an option or the environment names.
 pub fn named(option: &Option<String>) -> Option<String> {
-    let environment = || std::env::var("ZBX_TCP_CONFIG").ok().filter(|path| !path.is_empty());
+    // A path that is not UTF-8 becomes one that does not exist: better than the usual files without a word.
+    let environment = || std::env::var_os("ZBX_TCP_CONFIG").map(|path| path.to_string_lossy().into_owned());
+    let environment = || environment().filter(|path| !path.is_empty());
     given(option).map(str::to_owned).or_else(environment)
 }
 
@@ -131,7 +134,8 @@ fn refuse_impossible(format: &Format, plan: &Plan) -> Result<(), Mistake> {
         Format::Capture(name) if !plan.captures().any(|known| known == &**name) => {
             let known: Vec<_> = plan.captures().collect();
             let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-            Err(Mistake::in_option("--output", format!("no step captures `{name}`; captured are: {known}")))
+            let text = format!("no step captures `{}`; captured are: {known}", shown(name, 40));
+            Err(Mistake::in_option("--output", text))
         }
         _ => Ok(()),
     }

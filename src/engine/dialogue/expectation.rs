@@ -82,7 +82,7 @@ impl Expectation {
             Wanted::Any(_) => 1,
             Wanted::All(_) => usize::MAX,
         };
-        matched.take(counting).flat_map(|(_, pattern)| groups(pattern, received.stream(pattern.stream))).collect()
+        matched.take(counting).flat_map(|(_, pattern)| groups(pattern, received)).collect()
     }
 
     /// The pattern that came nearest, and how many of its bytes were seen.
@@ -164,14 +164,15 @@ fn last(ends: &[End]) -> End {
     })
 }
 
-/// The named groups of the leftmost match.
-fn groups(pattern: &Pattern, bytes: &[u8]) -> Vec<Capture> {
+/// The named groups of the leftmost match, as the peer sent them.
+fn groups(pattern: &Pattern, received: &Received) -> Vec<Capture> {
     let Kind::Regex(regex) = &pattern.kind else { return Vec::new() };
+    let bytes = received.stream(pattern.stream);
     let mut found = regex.groups.create_captures();
     regex.groups.captures(&mut regex.groups.create_cache(), bytes, &mut found);
     let named = regex.names.iter().filter_map(|name| {
         let span = found.get_group_by_name(name)?;
-        Some((name.clone(), bytes.get(span.range())?.to_vec()))
+        Some((name.clone(), received.raw_part(pattern.stream, span.range())?))
     });
     named.collect()
 }
