@@ -12,6 +12,8 @@ pub enum Turn {
     Say(&'static [u8]),
     /// It waits until it has heard so many bytes in all.
     Hear(usize),
+    /// It thinks for so many milliseconds.
+    Pause(u64),
 }
 
 /// How the peer leaves.
@@ -55,6 +57,7 @@ pub fn play(turns: Vec<Turn>, split: Split, end: End) -> (u16, JoinHandle<Vec<u8
             match turn {
                 Turn::Say(bytes) => say(&mut stream, bytes, split),
                 Turn::Hear(count) => hear(&mut stream, &mut heard, count),
+                Turn::Pause(time) => sleep(Duration::from_millis(time)),
             }
         }
         leave(stream, &mut heard, end);
