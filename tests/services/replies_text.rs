@@ -195,6 +195,7 @@ fn goodbye(service: &str) -> &'static [u8] {
         "smtp" | "submission" | "lmtp" | "ftp" | "pop" | "pop3" | "nntp" | "irc" => b"QUIT\r\n",
         "imap" => b"a1 LOGOUT\r\n",
         "xmpp" => b"</stream:stream>",
+        "telnet" => b"\xff\xfd\x12",
         _ => b"",
     }
 }
