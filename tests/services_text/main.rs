@@ -1,4 +1,4 @@
-//! The built-in services against real servers from Debian's packages, and against replies to the byte.
+//! The built-in text services against real servers from Debian's packages, and against replies to the byte.
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod chat;
@@ -9,7 +9,7 @@ mod phone;
 #[path = "../suite/program.rs"]
 #[allow(dead_code)]
 mod program;
-mod replies_text;
+mod replies;
 mod script;
 mod server;
 mod shell;
