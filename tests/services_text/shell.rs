@@ -85,7 +85,7 @@ fn telnetd_prompts() {
     });
     let trial = Trial::run("telnet", "inetutils-telnetd", inetd.port);
     assert_eq!(inetd.stop(), 0, "a telnetd was left waiting");
-    trial.stopped("(syslog only) every process ended");
+    trial.stopped("(to syslog only); every process ended");
 }
 
 #[test]
@@ -96,5 +96,5 @@ fn fingerd_answers_the_empty_query() {
     let mut inetd = Inetd::start(None, || Command::new("/usr/sbin/in.fingerd"));
     let trial = Trial::run("finger", "fingerd", inetd.port);
     assert_eq!(inetd.stop(), 0, "a fingerd was left waiting");
-    trial.stopped("(syslog only) every process ended");
+    trial.stopped("(to syslog only); every process ended");
 }

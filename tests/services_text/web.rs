@@ -47,14 +47,12 @@ fn nginx_answers_head() {
 #[test]
 fn nginx_accepts() {
     let Some((mut server, port)) = nginx() else { return };
-    for service in ["http", "tcp"] {
-        let trial = Trial::run(service, "nginx", port);
-        let said = server.said();
-        assert!(!said.contains("reset by peer") && !said.contains("[error]"), "{said}");
-        if service == "tcp" {
-            server.stop();
-            trial.stopped("nothing");
-        }
+    let trials = ["http", "tcp"].map(|service| Trial::run(service, "nginx", port));
+    let said = server.said();
+    assert!(!said.contains("reset by peer") && !said.contains("[error]"), "{said}");
+    server.stop();
+    for trial in trials {
+        trial.stopped("nothing");
     }
 }
 
