@@ -54,6 +54,7 @@ impl Expectation {
         let rejected = guards.iter().enumerate().filter_map(|(number, end)| Some((end.matched()?, number))).min();
         // A guard that may turn out to have matched this early.
         let doubt = guards.iter().filter_map(|end| end.provisional()).min();
+        let lame = self.lame(expect, &guards);
         let ends = ends(&mut self.wanted, expect.wanted.patterns(), received, moment);
         let end = match expect.wanted {
             Wanted::Any(_) => first(&ends),
@@ -63,12 +64,27 @@ impl Expectation {
             (Some((at, number)), End::Matched(end) | End::Provisional(end)) if at <= end => Outcome::Rejected(number),
             (Some((_, number)), End::Open) => Outcome::Rejected(number),
             (Some((at, number)), End::Impossible(since)) if at <= since => Outcome::Rejected(number),
+            (_, End::Impossible(_)) if lame != Outcome::Impossible => lame,
             (_, End::Matched(end) | End::Impossible(end)) if doubt.is_some_and(|at| at <= end) => Outcome::Unsettled,
             (_, End::Matched(_) | End::Provisional(_)) if received.raw().len() < expect.min_bytes => Outcome::Open,
             (_, End::Matched(end)) => Outcome::Matched(end),
             (_, End::Provisional(_)) => Outcome::Unsettled,
             (_, End::Open) => Outcome::Open,
             (_, End::Impossible(_)) => Outcome::Impossible,
+        }
+    }
+
+    /// What the guards that only match at the start make of a step that has failed already: while one of them can still
+    /// come, the step is open, so that a server's own refusal is told from a wrong answer.
+    fn lame(&self, expect: &Expect, guards: &[End]) -> Outcome {
+        let anchored = guards.iter().zip(&expect.reject).enumerate().filter(|(_, (_, pattern))| pattern.is_anchored());
+        let ends: Vec<_> = anchored.map(|(number, (end, _))| (number, *end)).collect();
+        let came = ends.iter().filter_map(|(number, end)| Some((end.matched()?, *number))).min();
+        match came {
+            Some((_, number)) => Outcome::Rejected(number),
+            None if ends.iter().any(|(_, end)| end.provisional().is_some()) => Outcome::Unsettled,
+            None if ends.iter().any(|(_, end)| *end == End::Open) => Outcome::Open,
+            None => Outcome::Impossible,
         }
     }
 
