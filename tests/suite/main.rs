@@ -14,7 +14,6 @@ mod peer;
 mod policy;
 mod program;
 mod readme;
-mod real_peers;
 mod secrets;
 mod serve;
 mod session;
