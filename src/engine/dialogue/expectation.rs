@@ -80,7 +80,7 @@ impl Expectation {
             Wanted::Any(_) => 1,
             Wanted::All(_) => usize::MAX,
         };
-        matched.take(counting).flat_map(|(_, pattern)| groups(pattern, received.stream(pattern.stream))).collect()
+        matched.take(counting).flat_map(|(_, pattern)| groups(pattern, received)).collect()
     }
 
     /// The pattern that came nearest, and how many of its bytes were seen.
@@ -155,14 +155,16 @@ fn last(ends: &[End]) -> End {
     })
 }
 
-/// The named groups of the leftmost match.
-fn groups(pattern: &Pattern, bytes: &[u8]) -> Vec<Capture> {
+/// The named groups of the leftmost match, as the peer wrote them.
+fn groups(pattern: &Pattern, received: &Received) -> Vec<Capture> {
     let Kind::Regex(regex) = &pattern.kind else { return Vec::new() };
+    let bytes = received.stream(pattern.stream);
+    let raw = |offset| received.raw_offset(pattern.stream, offset);
     let mut found = regex.groups.create_captures();
     regex.groups.captures(&mut regex.groups.create_cache(), bytes, &mut found);
     let named = regex.names.iter().filter_map(|name| {
         let span = found.get_group_by_name(name)?;
-        Some((name.clone(), bytes.get(span.range())?.to_vec()))
+        Some((name.clone(), received.raw().get(raw(span.start)..raw(span.end))?.to_vec()))
     });
     named.collect()
 }
