@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod check;
+mod check_tcp;
 mod dns;
 mod engine;
 mod house;
