@@ -2,10 +2,13 @@
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod bad_input;
+mod bad_input_dialogue;
 mod check;
 mod check_tcp;
+mod dialogue_options;
 mod dns;
 mod engine;
+mod hostile;
 mod house;
 mod peer;
 mod policy;
