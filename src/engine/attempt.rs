@@ -5,7 +5,7 @@ mod sentences;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use super::dialogue::{Dialogue, Moment, Progress};
+use super::dialogue::{Dialogue, Moment, Progress, Unfinished};
 use super::session::{AttemptId, Wish, Wishes};
 use super::sys::TcpInfo;
 use crate::failure::{Failure, Status, brief};
@@ -235,9 +235,14 @@ impl Attempt {
             }
             State::Draining(_) | State::Over => None,
         };
+        let listens = matches!(self.state, State::Talking(_)) && self.dialogue.unfinished(plan) != Unfinished::Sending;
         if let Some(failure) = failure {
             self.trial.tcp = self.trial.tcp.or(info.map(|info| facts_while_connecting(&info)));
             self.decide(plan, Some(failure), now);
+        }
+        // No time is left to drain, but the goodbye takes none: it goes to the kernel, or nowhere.
+        if listens && plan.close == Close::Fin && plan.quit.is_some() {
+            self.say_goodbye(plan, wishes);
         }
         self.leave(Close::Fin, wishes);
     }
@@ -291,13 +296,18 @@ impl Attempt {
         match plan.close {
             Close::Rst => self.leave(Close::Rst, wishes),
             Close::Fin => {
-                if let Some(quit) = &plan.quit {
-                    wishes.push_back(Wish::Send(self.id, self.dialogue.fill(quit)));
-                }
-                wishes.push_back(Wish::Shutdown(self.id));
+                self.say_goodbye(plan, wishes);
                 self.state = State::Draining(now + DRAIN);
             }
         }
+    }
+
+    /// The protocol's goodbye, if it has one, and FIN.
+    fn say_goodbye(&self, plan: &Plan, wishes: &mut Wishes) {
+        if let Some(quit) = &plan.quit {
+            wishes.push_back(Wish::Send(self.id, self.dialogue.fill(quit)));
+        }
+        wishes.push_back(Wish::Shutdown(self.id));
     }
 
     /// Fixes the verdict; how to leave is the caller's to say.

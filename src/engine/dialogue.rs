@@ -174,7 +174,10 @@ impl Dialogue {
     pub fn nearest(&self, plan: &Plan) -> Option<String> {
         let Some(Step::Expect(expect)) = plan.steps.get(self.at) else { return None };
         let (bytes, pattern) = self.expectation.as_ref()?.nearest(expect)?;
-        Some(format!("the first {bytes} bytes of {pattern}"))
+        Some(match bytes {
+            1 => format!("the first byte of {pattern}"),
+            _ => format!("the first {bytes} bytes of {pattern}"),
+        })
     }
 
     /// What was captured, in the order of the steps.

@@ -135,18 +135,13 @@ struct RegexRun {
     at: usize,
     /// Where the best match so far ended.
     end: Option<usize>,
-    /// How often looking ahead made the cache forget its states; too often, and nothing is looked ahead any more.
-    clears: usize,
 }
-
-/// How often the cache may forget before looking ahead is given up.
-const MOST_CLEARS: usize = 8;
 
 impl RegexRun {
     fn new(dfa: &DFA) -> Option<Self> {
         let mut cache = dfa.create_cache();
         let state = start(dfa, &mut cache)?;
-        Some(Self { cache, state, at: 0, end: None, clears: 0 })
+        Some(Self { cache, state, at: 0, end: None })
     }
 
     fn feed(&mut self, regex: &Regex, bytes: &[u8], extent: Extent) -> Standing {
@@ -166,12 +161,12 @@ impl RegexRun {
             }
             self.at += 1;
         }
-        self.stand_at_the_end(regex, bytes, extent)
+        self.stand_at_the_end(&regex.dfa, extent)
     }
 
     /// What can be said when all bytes at hand are taken.
-    fn stand_at_the_end(&mut self, regex: &Regex, bytes: &[u8], extent: Extent) -> Standing {
-        let here = self.look_ahead(&regex.dfa, bytes);
+    fn stand_at_the_end(&self, dfa: &DFA, extent: Extent) -> Standing {
+        let here = self.look_ahead(dfa);
         let end = if matches!(here, Ahead::NoMatch | Ahead::Nothing) { self.end } else { Some(self.at) };
         match (end, here) {
             (Some(end), Ahead::Nothing) => Standing::Matched(end),
@@ -183,35 +178,22 @@ impl RegexRun {
     }
 
     /// Whether a match ends right here, and whether a further byte could change that.
-    fn look_ahead(&mut self, dfa: &DFA, bytes: &[u8]) -> Ahead {
-        let cleared = self.cache.clear_count();
-        let answer = match dfa.next_eoi_state(&mut self.cache, self.state) {
+    ///
+    /// A cache that is full forgets its states, the current one among them, so that a copy is asked.
+    fn look_ahead(&self, dfa: &DFA) -> Ahead {
+        let mut cache = self.cache.clone();
+        let answer = match dfa.next_eoi_state(&mut cache, self.state) {
             Ok(at_end) if at_end.is_match() => Ahead::Unsure,
             _ => Ahead::NoMatch,
         };
-        let known = self.cache.clear_count() == cleared && self.clears < MOST_CLEARS;
+        if cache.clear_count() != self.cache.clear_count() {
+            return answer;
+        }
         let further = match answer {
-            _ if !known => None,
-            Ahead::Unsure => explore(dfa, &mut self.cache, self.state),
-            _ => is_spent(dfa, &mut self.cache, self.state).then_some(Ahead::Nothing),
+            Ahead::Unsure => explore(dfa, &mut cache, self.state),
+            _ => is_spent(dfa, &mut cache, self.state).then_some(Ahead::Nothing),
         };
-        if self.cache.clear_count() != cleared {
-            self.clears += 1;
-            self.retrace(dfa, bytes);
-        }
         further.unwrap_or(answer)
-    }
-
-    /// Finds the current state again after the cache forgot it.
-    fn retrace(&mut self, dfa: &DFA, bytes: &[u8]) {
-        let Some(mut state) = start(dfa, &mut self.cache) else { return };
-        for byte in bytes.iter().take(self.at) {
-            match next(dfa, &mut self.cache, state, *byte) {
-                Some(next) => state = next,
-                None => return,
-            }
-        }
-        self.state = state;
     }
 }
 
@@ -236,6 +218,10 @@ fn explore(dfa: &DFA, cache: &mut Cache, state: LazyStateID) -> Option<Ahead> {
     let mut grows = false;
     for unit in dfa.byte_classes().representatives(0..=255) {
         let after = next(dfa, cache, state, unit.as_u8()?)?;
+        // Its states are forgotten, so that nothing can be asked about the current one.
+        if cache.clear_count() != cleared {
+            return None;
+        }
         if !after.is_match() {
             return Some(Ahead::Unsure);
         }
@@ -244,9 +230,9 @@ fn explore(dfa: &DFA, cache: &mut Cache, state: LazyStateID) -> Option<Ahead> {
                 break;
             }
             grows = !next(dfa, cache, after, unit.as_u8()?)?.is_dead();
-        }
-        if cache.clear_count() != cleared {
-            return None;
+            if cache.clear_count() != cleared {
+                return None;
+            }
         }
     }
     Some(if grows { Ahead::Certain } else { Ahead::Final })

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 
-use super::metrics::{METRICS, Read, Value};
+use super::metrics::{self, METRICS, Read, Value};
 use super::value;
 use crate::failure::Status;
 use crate::report::{Report, Trial};
@@ -95,7 +95,7 @@ struct Captures<'r>(&'r Report, &'r [(Box<str>, Vec<u8>)]);
 
 impl Serialize for Captures<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.1.iter().map(|(name, value)| (name, self.0.plan.veil(value))))
+        serializer.collect_map(self.1.iter().map(|(name, value)| (name, metrics::bounded(self.0, value))))
     }
 }
 

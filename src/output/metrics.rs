@@ -208,7 +208,7 @@ fn attempts(report: &Report, read: fn(&Running) -> Option<Value<'static>>) -> Op
     report.attempts.as_ref().and_then(read)
 }
 
-/// The most bytes of `response.text`.
+/// The most bytes of `response.text`, and of each capture.
 const TEXT_LIMIT: usize = 2048;
 /// The most bytes that `response.hex` shows.
 const HEX_LIMIT: usize = 256;
@@ -220,11 +220,17 @@ fn response(report: &Report) -> Option<&Response> {
 fn response_text(report: &Report) -> Option<Value<'_>> {
     let response = response(report)?;
     let end = response.start.iter().rposition(|byte| !matches!(byte, b'\r' | b'\n')).map_or(0, |last| last + 1);
-    let mut printable = report.plan.veil(response.start.get(..end).unwrap_or_default());
+    text(bounded(report, response.start.get(..end).unwrap_or_default()))
+}
+
+/// The printable form of what a peer sent, secrets hidden, at most 2 KiB.
+pub fn bounded(report: &Report, bytes: &[u8]) -> String {
+    // A secret that is cut in half would be shown: it is hidden before anything is cut.
+    let mut printable = report.plan.veil(bytes);
     if let Some((cut, _)) = printable.char_indices().find(|(at, character)| at + character.len_utf8() > TEXT_LIMIT) {
         printable.truncate(cut);
     }
-    text(printable)
+    printable
 }
 
 fn response_hex(report: &Report) -> Option<Value<'_>> {

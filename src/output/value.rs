@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::metrics::{Metric, Unmeasured, Value};
+use super::metrics::{self, Metric, Unmeasured, Value};
 use crate::report::Report;
 
 /// The line of a single metric, with its final newline; never empty where the item is a number.
@@ -22,7 +22,7 @@ pub fn line(report: &Report, metric: &Metric) -> String {
 /// The line of a capture; where there is none, the reason.
 pub fn capture_line(report: &Report, name: &str) -> String {
     let captured = report.trial.iter().flat_map(|trial| &trial.captures).rfind(|(known, _)| **known == *name);
-    let mut line = captured.map_or_else(|| reason(report), |(_, value)| report.plan.veil(value));
+    let mut line = captured.map_or_else(|| reason(report), |(_, value)| metrics::bounded(report, value));
     line.push('\n');
     line
 }

@@ -263,7 +263,10 @@ impl fmt::Display for PatternError {
             Self::Hex(text) => {
                 write!(f, "`{text}` is not hex: two digits a byte, spaces or colons between bytes, ?? for any byte")
             }
-            Self::Regex(source, why) => write!(f, "`{source}` is not a usable regular expression: {why}"),
+            Self::Regex(source, why) => {
+                let source = source.replace("\\\\", "\\");
+                write!(f, "`{source}` is not a usable regular expression: {why}")
+            }
             Self::Empty(source) => {
                 write!(f, "`{source}` matches even when nothing came, so it proves nothing: ask for at least one byte")
             }

@@ -4,11 +4,15 @@
 mod agentd;
 mod bad_config;
 mod bad_input;
+mod bad_input_dialogue;
 mod check;
+mod check_tcp;
 mod config;
+mod dialogue_options;
 mod dns;
 mod engine;
 mod etc;
+mod hostile;
 mod house;
 mod peer;
 mod policy;

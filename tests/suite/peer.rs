@@ -134,3 +134,46 @@ pub fn closed_port() -> u16 {
 pub fn close_with_rst(stream: TcpStream) {
     Socket::from(stream).set_linger(Some(Duration::ZERO)).unwrap();
 }
+
+/// One thing that a scripted peer does.
+#[derive(Debug, Clone, Copy)]
+pub enum Act {
+    /// It says this.
+    Says(&'static [u8]),
+    /// It waits until the client said something.
+    Hears,
+    /// It waits this many milliseconds.
+    Waits(u64),
+    /// It ends the connection with FIN and hears nothing more.
+    Leaves,
+    /// It ends the connection with RST.
+    Resets,
+}
+
+/// Goes through a script, then listens until the client leaves; what was heard in all.
+pub fn perform(mut stream: TcpStream, acts: &[Act]) -> Vec<u8> {
+    let mut heard = Vec::new();
+    let mut buffer = [0; 4096];
+    for act in acts {
+        match act {
+            Act::Says(bytes) => drop(stream.write_all(bytes)),
+            Act::Hears => {
+                let read = stream.read(&mut buffer).unwrap_or(0);
+                heard.extend_from_slice(&buffer[..read]);
+            }
+            Act::Waits(millis) => thread::sleep(Duration::from_millis(*millis)),
+            Act::Leaves => return heard,
+            Act::Resets => {
+                close_with_rst(stream);
+                return heard;
+            }
+        }
+    }
+    while let Ok(read) = stream.read(&mut buffer) {
+        if read == 0 {
+            break;
+        }
+        heard.extend_from_slice(&buffer[..read]);
+    }
+    heard
+}

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 
 use zbx_tcp::failure::STATUSES;
 use zbx_tcp::output::metrics::METRICS;
@@ -75,7 +76,10 @@ fn shell_word(text: &str) -> String {
 }
 
 /// The table between two markers is this one; with UPDATE_README=1 it becomes this one.
-fn table_is(marker: &str, rows: &[String]) {
+pub fn table_is(marker: &str, rows: &[String]) {
+    /// Tests that update the page do so one after the other.
+    static PAGE: Mutex<()> = Mutex::new(());
+    let _alone = PAGE.lock().unwrap_or_else(PoisonError::into_inner);
     let (path, text) = readme();
     let (start, end) = (format!("<!-- {marker} -->\n"), format!("<!-- /{marker} -->"));
     let (before, rest) = text.split_once(&start).expect(marker);

@@ -18,7 +18,14 @@ struct Text {
     charset: Charset,
     decoder: Decoder,
     bytes: Vec<u8>,
+    /// How many raw bytes were taken.
+    taken: usize,
+    /// Pairs of raw and text offsets between two characters, from which a decoder can start afresh.
+    marks: Vec<(usize, usize)>,
 }
+
+/// The least distance of two marks, in raw bytes: what finding an offset costs.
+const MARK_EVERY: usize = 1024;
 
 impl Received {
     /// Nothing yet.
@@ -87,28 +94,48 @@ impl std::fmt::Debug for Text {
 
 impl Text {
     fn new(charset: Charset) -> Self {
-        Self { charset, decoder: charset.decoder(), bytes: Vec::new() }
+        Self { charset, decoder: charset.decoder(), bytes: Vec::new(), taken: 0, marks: Vec::new() }
     }
 
     /// Decodes; what does not decode becomes U+FFFD, and the text goes on.
     fn push(&mut self, bytes: &[u8]) {
         let mut rest = bytes;
+        while !rest.is_empty() {
+            let last = self.marks.last().map_or(0, |(raw, _)| *raw);
+            // Past the distance the decoder goes byte by byte, so that it meets the end of a character.
+            let size = (last + MARK_EVERY).saturating_sub(self.taken).clamp(1, rest.len());
+            let (block, later) = rest.split_at(size);
+            self.decode(block);
+            let between_characters = || self.decoder.latin1_byte_compatible_up_to(b"").is_some();
+            if self.taken >= last + MARK_EVERY && between_characters() {
+                self.marks.push((self.taken, self.bytes.len()));
+            }
+            rest = later;
+        }
+    }
+
+    fn decode(&mut self, block: &[u8]) {
+        let mut rest = block;
         let mut buffer = [0; 4096];
         loop {
             let (result, read, written, _) = self.decoder.decode_to_utf8(rest, &mut buffer, false);
             self.bytes.extend_from_slice(buffer.get(..written).unwrap_or_default());
             rest = rest.get(read..).unwrap_or_default();
             if result == CoderResult::InputEmpty {
+                self.taken += block.len();
                 return;
             }
         }
     }
 
-    /// Decodes once more, byte by byte, up to that many bytes of text.
+    /// Decodes once more, byte by byte from the mark before it, up to that many bytes of text.
     fn raw_offset(&self, raw: &[u8], offset: usize) -> usize {
+        let after = self.marks.partition_point(|(_, text)| *text < offset);
+        let (start, mut decoded) =
+            after.checked_sub(1).and_then(|mark| self.marks.get(mark)).copied().unwrap_or((0, 0));
         let mut decoder = self.charset.decoder();
-        let (mut decoded, mut buffer) = (0, [0; 64]);
-        for (at, byte) in raw.iter().enumerate() {
+        let mut buffer = [0; 64];
+        for (at, byte) in raw.iter().enumerate().skip(start) {
             if decoded >= offset {
                 return at;
             }
@@ -135,5 +162,32 @@ mod tests {
         assert_eq!(received.stream(Stream::Text), "好!".as_bytes());
         received.push(b"\xff!");
         assert_eq!(received.stream(Stream::Text), "好!\u{fffd}!".as_bytes());
+    }
+
+    #[test]
+    fn marks_change_no_offset() {
+        for label in ["gbk", "gb18030", "shift_jis", "iso-2022-jp", "euc-kr", "windows-1251"] {
+            let charset = Charset::from_label(label).unwrap();
+            let word = if label == "windows-1251" { "\u{43f}ok" } else { "\u{4e00}ok\u{4e8c}" };
+            let raw = charset.encode(&word.repeat(1500)).unwrap();
+            let mut received = Received::new(charset);
+            let (mut known, mut rest) = (vec![0], raw.as_slice());
+            // In pieces that end in the middle of characters.
+            while !rest.is_empty() {
+                let (piece, later) = rest.split_at(rest.len().min(7));
+                received.push(piece);
+                rest = later;
+            }
+            let mut text = Text::new(charset);
+            for byte in &raw {
+                text.decode(&[*byte]);
+                known.push(text.bytes.len());
+            }
+            assert_eq!(received.stream(Stream::Text), text.bytes, "{label}");
+            for offset in (0..text.bytes.len()).step_by(97) {
+                let at = known.iter().position(|decoded| *decoded >= offset).unwrap();
+                assert_eq!(received.raw_offset(Stream::Text, offset), at, "{label} at {offset}");
+            }
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! What comes and goes on the connections: handshakes, bytes, ends.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use mio::Token;
 
@@ -9,6 +9,9 @@ use crate::engine::Sink;
 use crate::engine::connection::{Phase, Then};
 use crate::engine::session::Event;
 use crate::engine::wire::Finish;
+
+/// After this time in one turn of the loop a connection reads once only.
+const TURN: Duration = Duration::from_millis(5);
 
 impl<K: Sink> Engine<'_, K> {
     /// An event came for this connection.
@@ -90,6 +93,10 @@ impl<K: Sink> Engine<'_, K> {
                 Ok(Some(read)) => {
                     let bytes = buffer.get(..read).unwrap_or_default();
                     self.handle(place, Event::Received(attempt, bytes), now);
+                    // A costly expression must not keep the others, or the deadline, waiting.
+                    if now.elapsed() > TURN {
+                        break;
+                    }
                 }
                 Err(failure) => {
                     self.handle(place, Event::Failed(attempt, failure, None), now);

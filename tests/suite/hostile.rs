@@ -1,0 +1,294 @@
+//! Peers that do what no server should: the verdict, the deadline and the memory hold for every kind of pattern.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::process::Stdio;
+use std::thread::{self, sleep};
+use std::time::{Duration, Instant};
+
+use crate::peer::{Peer, close_with_rst};
+use crate::program::{Ran, check, program};
+
+/// How each kind of pattern asks for its needle, and the bytes that it matches.
+const FORMS: [(&[&str], &[u8]); 5] = [
+    (&["--expect", "needle"], b"needle"),
+    (&["--expect-regex", "n(e|ee)+dle"], b"needle"),
+    (&["--expect-hex", "6e 65 ?? 64:6c 65"], b"needle"),
+    (&["--encoding", "gbk", "--expect", "\u{4f60}\u{597d}"], b"\xc4\xe3\xba\xc3"),
+    (&["--expect-regex", "(?<found>ne+dle)"], b"needle"),
+];
+
+const TIMEOUT: &str = "0.6";
+/// The deadline, and what a busy machine may add to it.
+const LATEST: Duration = Duration::from_millis(600 + 300);
+/// The most memory, in KiB.
+const MOST_MEMORY: u64 = 20 * 1024;
+
+/// A run, and the most memory that it was seen to have, in KiB.
+fn measured(words: &[&str]) -> (Ran, u64) {
+    let start = Instant::now();
+    let mut command = program();
+    command.arg("check").args(words).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let status = format!("/proc/{}/status", child.id());
+    let mut most = 0;
+    // The kernel keeps the high-water mark, so that a look now and then misses no peak but one at the very end.
+    while child.try_wait().unwrap().is_none() {
+        let text = fs::read_to_string(&status).unwrap_or_default();
+        let mark = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        most = mark.and_then(|mark| mark.trim().trim_end_matches(" kB").parse().ok()).unwrap_or(most);
+        sleep(Duration::from_millis(1));
+    }
+    let took = start.elapsed();
+    let output = child.wait_with_output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).expect("output is valid UTF-8");
+    (Ran { out: text(output.stdout), err: text(output.stderr), code: output.status.code(), took }, most)
+}
+
+/// Asserts the verdict, the deadline and the memory of every kind of pattern against this peer.
+#[track_caller]
+fn holds(status: &str, script: impl Fn(TcpStream, &[u8]) + Send + Clone + 'static) {
+    for (form, needle) in FORMS {
+        let script = script.clone();
+        let peer = Peer::start(move |stream| script(stream, needle));
+        let port = peer.port();
+        let words = ["127.0.0.1", &port, "-t", TIMEOUT, "-o", "json"];
+        let (ran, memory) = measured(&[&words[..], form].concat());
+        let document = ran.document();
+        assert_eq!(document["status_name"], status, "{form:?}: {document}");
+        assert_eq!(document["up"].as_u64(), Some(u64::from(status == "ok")));
+        assert!(ran.took < LATEST, "{form:?} took {:?}: {document}", ran.took);
+        assert!(memory < MOST_MEMORY, "{form:?} took {memory} KiB");
+        // A run that ended at once may have ended before it was looked at.
+        assert!(memory > 0 || ran.took < Duration::from_millis(100), "{form:?} was never seen");
+    }
+}
+
+/// Says the same again and again until the client leaves.
+fn flood(mut stream: TcpStream, block: &[u8]) {
+    while stream.write_all(block).is_ok() {}
+}
+
+/// Holds the connection until the client leaves.
+fn hold(mut stream: TcpStream) {
+    while stream.read(&mut [0; 1024]).is_ok_and(|read| read > 0) {}
+}
+
+#[test]
+fn one_byte_at_a_time_for_ever() {
+    holds("mismatch", |mut stream, _| {
+        while stream.write_all(b"x").is_ok() {
+            sleep(Duration::from_millis(100));
+        }
+    });
+}
+
+#[test]
+fn gigabytes_as_fast_as_they_come() {
+    holds("mismatch", |stream, _| flood(stream, &[b'n'; 65536]));
+    holds("mismatch", |stream, _| flood(stream, &[0; 65536]));
+    // Where nothing is expected, and where each step finds something, no bound of bytes ends it.
+    let peer = Peer::start(|stream| flood(stream, &[b'n'; 65536]));
+    let sends: &[&str] = &["--send", "hi"];
+    for words in [&[], sends] {
+        let (ran, memory) = measured(&[&["127.0.0.1", &peer.port(), "-t", TIMEOUT], words].concat());
+        ran.prints("1", 0);
+        assert!(ran.took < LATEST && memory < MOST_MEMORY, "{:?}, {memory} KiB", ran.took);
+    }
+    let many: Vec<&str> = ["--expect-regex", "n+?n"].into_iter().cycle().take(200).collect();
+    let (ran, memory) = measured(&[&["127.0.0.1", &peer.port(), "-t", TIMEOUT][..], &many].concat());
+    ran.prints("1", 0);
+    assert!(ran.took < LATEST && memory < MOST_MEMORY, "{:?}, {memory} KiB", ran.took);
+}
+
+#[test]
+fn only_nuls() {
+    holds("mismatch", |mut stream, _| {
+        let _ = stream.write_all(&[0; 1000]);
+        hold(stream);
+    });
+}
+
+#[test]
+fn a_line_of_a_megabyte() {
+    let line = |mut stream: TcpStream, needle: &[u8]| {
+        let mut line = vec![b'a'; 1 << 20];
+        line.extend_from_slice(needle);
+        line.push(b'\n');
+        let _ = stream.write_all(&line);
+        hold(stream);
+    };
+    holds("mismatch", line);
+    for (form, needle) in FORMS {
+        let peer = Peer::start(move |stream| line(stream, needle));
+        let port = peer.port();
+        let words = ["127.0.0.1", &port, "-t", "5", "--max-bytes", "2000000", "-o", "json"];
+        let (ran, memory) = measured(&[&words[..], form].concat());
+        let document = ran.document();
+        assert_eq!(document["up"], 1, "{form:?}: {document}");
+        assert!(document["response"]["text"].as_str().unwrap().len() <= 2048);
+        assert!(memory < MOST_MEMORY, "{form:?} took {memory} KiB");
+    }
+}
+
+#[test]
+fn half_a_character() {
+    for half in [&b"\xe4\xbd"[..], b"\xc4", b"ok \xf0\x9f\x92", b"\x81"] {
+        holds("mismatch", move |mut stream, _| {
+            let _ = stream.write_all(half);
+            hold(stream);
+        });
+    }
+    let peer = Peer::greeting(b"\xc4\xe3\xba");
+    let words = ["--encoding", "gbk", "--expect", "\u{4f60}\u{597d}", "-t", "0.3", "-o", "response.text"];
+    check(&[&["127.0.0.1", &peer.port()], &words[..]].concat()).prints("\u{4f60}\\xba", 1);
+}
+
+#[test]
+fn a_character_cut_by_the_close_is_a_mismatch() {
+    holds("mismatch", |mut stream, needle| drop(stream.write_all(&needle[..needle.len() - 1])));
+}
+
+#[test]
+fn a_reset_in_the_middle_of_the_reply() {
+    holds("reset", |mut stream, needle| {
+        let _ = stream.write_all(&needle[..needle.len() - 1]);
+        sleep(Duration::from_millis(50));
+        close_with_rst(stream);
+    });
+}
+
+#[test]
+fn a_fin_before_the_first_byte() {
+    holds("closed", |stream, _| drop(stream));
+}
+
+#[test]
+fn one_byte_in_a_segment() {
+    holds("ok", |mut stream, needle| {
+        stream.set_nodelay(true).unwrap();
+        for byte in [b"\xe4 ", needle, b"\n"].concat() {
+            let _ = stream.write_all(&[byte]);
+            sleep(Duration::from_millis(5));
+        }
+        hold(stream);
+    });
+}
+
+#[test]
+fn an_answer_after_the_deadline() {
+    holds("read_timeout", |mut stream, needle| {
+        sleep(Duration::from_millis(750));
+        let _ = stream.write_all(needle);
+    });
+}
+
+#[test]
+fn what_could_still_grow_settles_when_it_is_quiet() {
+    let peer = Peer::start(|mut stream| {
+        let _ = stream.write_all(b"version 12");
+        sleep(Duration::from_millis(10));
+        let _ = stream.write_all(b"34");
+        hold(stream);
+    });
+    let words = ["--expect-regex", "(?<v>[0-9]+)", "-o", "json"];
+    let document = check(&[&["127.0.0.1", &peer.port()], &words[..]].concat()).document();
+    assert_eq!(document["captures"]["v"], "1234", "{document}");
+    let dialogue = document["time"]["dialogue"].as_f64().unwrap();
+    assert!((0.05..0.5).contains(&dialogue), "{document}");
+}
+
+#[test]
+fn what_cannot_grow_is_not_waited_for() {
+    let peer = Peer::greeting(b"version 12\n");
+    let words = ["--expect-regex", "(?<v>[0-9]+)", "-o", "json"];
+    let document = check(&[&["127.0.0.1", &peer.port()], &words[..]].concat()).document();
+    assert_eq!(document["captures"]["v"], "12");
+    assert!(document["time"]["dialogue"].as_f64().unwrap() < 0.05, "{document}");
+}
+
+#[test]
+fn a_nasty_expression_takes_linear_time() {
+    let gbk: &[&str] = &["--encoding", "gbk"];
+    for (source, more) in [
+        ("(a|aa)+$", &[][..]),
+        ("(?<v>(a|aa)+)$", &[]),
+        ("(a*)*b", &[]),
+        ("[ab]*a[ab]{12}c", &[]),
+        ("(?<v>(a|aa)+)b", gbk),
+    ] {
+        let peer = Peer::start(|stream| flood(stream, &[b'a'; 65536]));
+        let words = ["-t", "20", "--max-bytes", "16777216", "--expect-regex", source, "-o", "json"];
+        let ran = check(&[&["127.0.0.1", &peer.port()], &words[..], more].concat());
+        let document = ran.document();
+        assert_eq!(document["status_name"], "mismatch", "{source}: {document}");
+        // A build without optimization takes each byte in a fraction of a microsecond.
+        assert!(ran.took < Duration::from_secs(12), "{source} {more:?} took {:?}", ran.took);
+    }
+}
+
+#[test]
+fn an_expression_of_many_states_does_not_outlast_the_deadline() {
+    // Bytes without a pattern, so that the automaton hardly ever meets a state that it knows (xorshift).
+    let mut state = 88_172_645_463_325_252_u64;
+    let block: Vec<u8> = std::iter::repeat_with(|| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        if state % 2 == 0 { b'a' } else { b'b' }
+    })
+    .take(1 << 20)
+    .collect();
+    let peer = Peer::start(move |stream| flood(stream, &block));
+    let port = peer.port();
+    for source in ["[ab]*a[ab]{200}c", "(?<v>[ab]*a[ab]{200}c)"] {
+        let ran = check(&["127.0.0.1", &port, "-t", "1", "--expect-regex", source, "-o", "status"]);
+        ran.prints("9", 1);
+        assert!(ran.took < Duration::from_secs(3), "{source} took {:?}", ran.took);
+    }
+}
+
+#[test]
+fn what_grows_for_ever_ends_in_time() {
+    let peer = Peer::start(|stream| flood(stream, &[b'a'; 65536]));
+    let gbk: &[&str] = &["--encoding", "gbk"];
+    for more in [&[][..], gbk] {
+        let words = ["-t", "8", "--max-bytes", "4194304", "--expect-regex", "(?<v>a+)", "-o", "json"];
+        let ran = check(&[&["127.0.0.1", &peer.port()], &words[..], more].concat());
+        let document = ran.document();
+        assert_eq!(document["status_name"], "mismatch", "{}", ran.out.len());
+        assert!(ran.took < Duration::from_secs(6), "{more:?} took {:?}", ran.took);
+    }
+}
+
+#[test]
+fn a_long_capture_is_cut() {
+    let peer = Peer::start(|mut stream| {
+        let _ = stream.write_all(&[&b"<"[..], &[b'x'; 100_000], b">"].concat());
+        hold(stream);
+    });
+    let words = ["--expect-regex", r"<(?<v>[^>]+)>", "-o", "json"];
+    let document = check(&[&["127.0.0.1", &peer.port()], &words[..]].concat()).document();
+    assert_eq!(document["captures"]["v"].as_str().unwrap().len(), 2048);
+}
+
+#[test]
+fn several_hostile_peers_do_not_share_a_clock() {
+    let slow = Peer::start(|mut stream| {
+        while stream.write_all(b"\0").is_ok() {
+            sleep(Duration::from_millis(20));
+        }
+    });
+    let runs: Vec<_> = (0..4)
+        .map(|_| {
+            let port = slow.port();
+            thread::spawn(move || check(&["127.0.0.1", &port, "--expect", "x", "-t", TIMEOUT, "-o", "status"]))
+        })
+        .collect();
+    for run in runs {
+        let ran = run.join().unwrap();
+        assert!(ran.took < LATEST, "{:?}", ran.took);
+        assert!(["8\n", "9\n"].contains(&ran.out.as_str()), "{}", ran.out);
+    }
+}
