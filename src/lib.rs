@@ -23,16 +23,17 @@
 //! # The rooms
 //!
 //! * [`target`]: hosts, ports, and how they may be written. [`plan`]: what to do, [`plan::bytes`] how bytes are
-//!   written. [`failure`]: the table of statuses, and failures as data. [`report`]: what was found; [`stats`]:
+//!   written, [`plan::pattern`] what an answer is recognised by. [`failure`]: the table of statuses, and failures as data. [`report`]: what was found; [`stats`]:
 //!   statistics over several attempts; [`printable`]: texts that are safe on one line.
 //! * [`policy`]: who may be probed, by a file at a fixed path; asked for each resolved address just before the connect.
 //! * [`engine`]: the loop. [`engine::session`] is one probe as a state machine without I/O, [`engine::dialogue`] its
-//!   step interpreter, [`engine::wire`] the sockets, [`engine::dns`] names, [`engine::timers`] deadlines, and
+//!   step interpreter and [`engine::matching`] its patterns at work, [`engine::wire`] the sockets, [`engine::dns`] names, [`engine::timers`] deadlines, and
 //!   [`engine::sys`] the only `unsafe` code.
 //! * [`output`]: [`output::metrics`] is the table of everything published; [`output::value`], [`output::document`] and
 //!   [`output::text`] are the formats made from it.
 //! * [`responder`]: the other side of a connection, for `serve` and `demo`.
-//! * [`cli`], [`settings`], [`commands`]: the front ends; [`source`]: where the engine gets its plans.
+//! * [`cli`], [`settings`], [`commands`]: the front ends; [`settings::wishes`] is what somebody asked for, wherever they
+//!   asked, [`settings::config`] the files, [`settings::services`] the named services; [`source`]: where the engine gets its plans.
 //!
 //! Rooms that later work will add: `agent2` (the plugin protocol), `listeners` (this machine's sockets), `engine::tls`
 //! and `x509`.

@@ -3,6 +3,7 @@
 pub mod bytes;
 pub mod pattern;
 pub mod steps;
+pub mod veil;
 
 use std::net::IpAddr;
 use std::num::NonZeroU32;
@@ -12,7 +13,7 @@ use crate::policy::Policy;
 use crate::target::{Host, Target};
 use bytes::Charset;
 use pattern::Pattern;
-use steps::{Step, Template};
+use steps::{Secret, Step, Template};
 
 /// One probe: where to, how, and what counts as up.
 #[derive(Debug, Clone)]
@@ -87,17 +88,25 @@ impl Plan {
 
     /// The printable form of bytes that were sent or received, with every secret hidden.
     pub fn veil(&self, bytes: &[u8]) -> String {
-        self.charset.printable(&self.hide(bytes))
+        let mut text = self.charset.printable(&self.hide(bytes));
+        if !self.charset.is_utf8() {
+            // Encodings with states have more than one spelling of a text, such as ISO-2022-JP.
+            for secret in self.secrets().filter(|secret| !secret.reveal().is_empty()) {
+                text = text.replace(&self.charset.printable(secret.reveal()), "***");
+            }
+        }
+        text
     }
 
     /// These bytes with `***` in the place of every secret.
     pub fn hide(&self, bytes: &[u8]) -> Vec<u8> {
-        let mut hidden = bytes.to_vec();
+        veil::hidden(bytes, self.secrets())
+    }
+
+    /// The secrets that it sends, and that a peer may echo.
+    pub fn secrets(&self) -> impl Iterator<Item = &Secret> {
         let sends = self.steps.iter().filter_map(|step| if let Step::Send(send) = step { Some(send) } else { None });
-        for secret in sends.chain(&self.quit).flat_map(Template::secrets) {
-            hidden = without(&hidden, secret.reveal());
-        }
-        hidden
+        sends.chain(&self.quit).flat_map(Template::secrets)
     }
 
     /// The address that needs no resolving, if the host is one; an IPv4-mapped IPv6 address is its IPv4 address.
@@ -108,22 +117,6 @@ impl Plan {
             Host::Name(_) => None,
         }
     }
-}
-
-/// These bytes with `***` in every place of the secret.
-fn without(bytes: &[u8], secret: &[u8]) -> Vec<u8> {
-    if secret.is_empty() {
-        return bytes.to_vec();
-    }
-    let mut shown = Vec::with_capacity(bytes.len());
-    let mut rest = bytes;
-    while let Some(at) = memchr::memmem::find(rest, secret) {
-        shown.extend_from_slice(rest.get(..at).unwrap_or_default());
-        shown.extend_from_slice(b"***");
-        rest = rest.get(at + secret.len()..).unwrap_or_default();
-    }
-    shown.extend_from_slice(rest);
-    shown
 }
 
 /// Which addresses of a name are wanted; there is no silent fallback to the other family.

@@ -8,11 +8,12 @@ mod dialogue;
 mod options;
 mod plan;
 pub mod services;
+pub mod whole;
 pub mod wishes;
 
 use std::fmt;
 
-pub use check::{Check, ResolverChoice, Transcript, check, config, named};
+pub use check::{Check, ResolverChoice, Transcript, check, configuration, named};
 use wishes::Place;
 
 /// A mistake of the caller: one line that names what, where and the remedy.

@@ -40,7 +40,11 @@ fn default_format() -> Result<Format, settings::Mistake> {
 fn probe(check: &Check, plan: Arc<Plan>) -> Report {
     #[cfg(debug_assertions)]
     panic_if_tested();
-    let mut sink = One { report: None, transcript: check.transcript };
+    let transcript = match check.transcript {
+        Transcript::Shown => Some(transcript::Writer::default()),
+        Transcript::Silent => None,
+    };
+    let mut sink = One { report: None, transcript };
     let limits = Limits { in_flight: NonZeroUsize::MIN };
     let ran = engine::run(&mut Once::new(Arc::clone(&plan)), &mut sink, &limits, check.resolver.names());
     match (sink.report, ran) {
@@ -71,7 +75,7 @@ fn broken(plan: Arc<Plan>) -> Report {
 /// Keeps the one report, and explains on the way.
 struct One {
     report: Option<Report>,
-    transcript: Transcript,
+    transcript: Option<transcript::Writer>,
 }
 
 impl Sink for One {
@@ -80,8 +84,8 @@ impl Sink for One {
     }
 
     fn observe(&mut self, plan: &Plan, at: Duration, what: Observed<'_>) {
-        if self.transcript == Transcript::Shown {
-            transcript::write(plan, at, &what);
+        if let Some(transcript) = &mut self.transcript {
+            transcript.write(plan, at, &what);
         }
     }
 }

@@ -3,13 +3,11 @@
 mod page;
 mod policy;
 
-use std::io::{self, Write};
-
-use super::{Done, Exit, print};
+use super::{Done, Exit, complain, print};
 use crate::cli::services::ServicesArgs;
 use crate::cli::values::given;
 use crate::settings::config::Config;
-use crate::settings::{Mistake, config, named, services};
+use crate::settings::{Mistake, configuration, named, services, whole};
 
 /// Lists, shows, validates, or explains the policy.
 pub fn run(args: &ServicesArgs) -> Done {
@@ -19,7 +17,7 @@ pub fn run(args: &ServicesArgs) -> Done {
     if args.check {
         return Ok(validate(named(&args.config).as_deref()));
     }
-    let config = config(&args.config)?;
+    let config = configuration(&args.config)?;
     let json = match given(&args.output) {
         None | Some("text") => page::Form::Text,
         Some("json") => page::Form::Json,
@@ -34,17 +32,14 @@ pub fn run(args: &ServicesArgs) -> Done {
 
 /// Every mistake of the configuration on a line of its own; nothing but `ok` where there is none.
 fn validate(file: Option<&str>) -> Exit {
-    let mut config = Config::read(file);
-    config.cross_check(|config, name| services::find(config, name).map(drop));
-    if config.mistakes.is_empty() {
+    let config = Config::read(file);
+    let mistakes = whole::mistakes(&config);
+    if mistakes.is_empty() {
         let text = format!("ok: {} services, {} target entries\n", config.services.len(), config.targets.len());
         return print(text.as_bytes(), Exit::Good);
     }
-    let mut lines = String::new();
-    for mistake in &config.mistakes {
-        lines.push_str(&format!("zbx-tcp: {mistake}\n"));
+    for mistake in &mistakes {
+        complain(&mistake.to_string());
     }
-    // There is nobody left to tell.
-    let _ = io::stderr().write_all(lines.as_bytes());
     Exit::Mistaken
 }

@@ -1,5 +1,7 @@
 //! One connection of a probe as a state machine: what happened and `now` in, wishes out. No I/O, no clock.
 
+mod sentences;
+
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
@@ -227,7 +229,7 @@ impl Attempt {
         let failure = match &self.state {
             State::Waiting(None) => Some(Failure::new(Status::NotTried, "the deadline came before the connect began")),
             State::Waiting(Some(why)) => Some(why.clone()),
-            State::Connecting => Some(unanswered(self.trial.address, info.as_ref(), waited)),
+            State::Connecting => Some(sentences::unanswered(self.trial.address, info.as_ref(), waited)),
             State::Talking(_) => {
                 Some(self.unfinished(plan, &format!("the deadline came ({})", brief(waited)), Status::ReadTimeout))
             }
@@ -248,7 +250,9 @@ impl Attempt {
     /// Goes on with the dialogue as far as it can.
     fn talk(&mut self, plan: &Plan, moment: Moment, now: Instant, wishes: &mut Wishes) {
         let State::Talking(mut talk) = self.state else { return };
+        let before = self.dialogue.position();
         let progress = self.dialogue.advance(plan, moment);
+        self.explain(plan, before, wishes);
         let failure = match progress {
             Progress::Done => None,
             Progress::Wait | Progress::Unsettled | Progress::Send(_) => {
@@ -276,6 +280,15 @@ impl Attempt {
         });
         self.decide(plan, failure, now);
         self.part(plan, now, wishes);
+    }
+
+    /// Says which expectations were met since this step.
+    fn explain(&self, plan: &Plan, since: usize, wishes: &mut Wishes) {
+        for (number, step) in plan.steps.iter().enumerate().take(self.dialogue.position()).skip(since) {
+            if let Step::Expect(expect) = step {
+                wishes.push_back(Wish::Explain(self.id, format!("step {}: {} came", number + 1, expect.wanted)));
+            }
+        }
     }
 
     /// Leaves an open connection as the plan says.
@@ -326,50 +339,7 @@ impl Attempt {
             self.state = State::Over;
         }
     }
-
-    /// The failure of a dialogue that cannot go on; `silent` is its status where nothing came since the last match.
-    fn unfinished(&self, plan: &Plan, why: &str, silent: Status) -> Failure {
-        let prefix = self.step_prefix(plan);
-        match self.dialogue.unfinished(plan) {
-            Unfinished::Sending => Failure::new(silent, format!("{prefix}{why} before all bytes were sent")),
-            Unfinished::Silent => Failure::new(silent, format!("{prefix}{why} before anything was received")),
-            Unfinished::Unmatched(bytes) => {
-                let (wanted, excerpt) = (self.wanted(plan), self.excerpt(plan));
-                let text = format!("{prefix}{why} after {bytes} bytes without {wanted}{excerpt}");
-                Failure::new(Status::Mismatch, text)
-            }
-        }
-    }
-
-    /// `expect (step 2) from 192.0.2.7:25: `, to begin a sentence with.
-    fn step_prefix(&self, plan: &Plan) -> String {
-        let number = self.dialogue.step(plan);
-        match plan.steps.get(number.wrapping_sub(1)) {
-            Some(Step::Send(_)) => format!("send (step {number}) to {}: ", self.trial.address),
-            Some(Step::Expect(_)) => format!("expect (step {number}) from {}: ", self.trial.address),
-            None => format!("{}: ", self.trial.address),
-        }
-    }
-
-    /// What the current step wants.
-    fn wanted(&self, plan: &Plan) -> String {
-        match plan.steps.get(self.dialogue.position()) {
-            Some(Step::Expect(expect)) => expect.wanted.to_string(),
-            Some(Step::Send(_)) | None => String::new(),
-        }
-    }
-
-    /// `, but "220 mx1 ready"`: the start of what came instead, to end a sentence with.
-    fn excerpt(&self, plan: &Plan) -> String {
-        let heard = self.dialogue.heard();
-        let start = heard.get(..heard.len().min(EXCERPT)).unwrap_or_default();
-        let more = if heard.len() > EXCERPT { "..." } else { "" };
-        format!(": \"{}{more}\"", plan.veil(start))
-    }
 }
-
-/// The most bytes of an answer that a sentence quotes.
-const EXCERPT: usize = 80;
 
 /// When a step has taken too long, where it has a limit of its own.
 fn step_limit(plan: &Plan, position: usize, now: Instant) -> Option<Instant> {
@@ -394,16 +364,6 @@ fn untried(address: SocketAddr) -> Trial {
         response: None,
         captures: Vec::new(),
     }
-}
-
-/// The failure of a connect that nobody answered; the kernel knows how many SYNs it sent.
-fn unanswered(address: SocketAddr, info: Option<&TcpInfo>, waited: Duration) -> Failure {
-    let text = match info.map(|info| info.retransmits) {
-        None => format!("connect to {address}: no answer ({})", brief(waited)),
-        Some(0) => format!("connect to {address}: no answer to our SYN ({})", brief(waited)),
-        Some(again) => format!("connect to {address}: no answer to {} SYNs ({})", again + 1, brief(waited)),
-    };
-    Failure::new(Status::ConnectTimeout, text)
 }
 
 /// The facts of an open connection. After a retransmission, and where it exceeds our own clock, `tcpi_rtt` is not the

@@ -174,7 +174,8 @@ impl Dialogue {
     pub fn nearest(&self, plan: &Plan) -> Option<String> {
         let Some(Step::Expect(expect)) = plan.steps.get(self.at) else { return None };
         let (bytes, pattern) = self.expectation.as_ref()?.nearest(expect)?;
-        Some(format!("the first {bytes} bytes of {pattern}"))
+        let bytes = if bytes == 1 { "byte".to_owned() } else { format!("{bytes} bytes") };
+        Some(format!("the first {bytes} of {pattern}"))
     }
 
     /// What was captured, in the order of the steps.

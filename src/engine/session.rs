@@ -55,6 +55,8 @@ pub enum Wish {
     Send(AttemptId, Vec<u8>),
     /// End our half with a FIN.
     Shutdown(AttemptId),
+    /// Tell a person who asked for an explanation; nothing is done.
+    Explain(AttemptId, String),
     /// Close the descriptor, if it was ever opened; nothing more will be heard of it.
     Close(AttemptId, crate::plan::Close),
 }

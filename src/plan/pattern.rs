@@ -156,6 +156,15 @@ impl Pattern {
         Ok(Self { written: text.into(), stream: Stream::Raw, kind })
     }
 
+    /// Whether it can only match at the start of what came since the last match.
+    pub fn is_anchored(&self) -> bool {
+        match &self.kind {
+            Kind::Literal(_) => false,
+            Kind::Prefix(_) => true,
+            Kind::Regex(regex) => regex.groups.get_nfa().is_always_start_anchored(),
+        }
+    }
+
     /// The names that a match of this pattern captures.
     pub fn names(&self) -> &[Box<str>] {
         match &self.kind {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::bytes::Charset;
 use super::pattern::Pattern;
 
 /// One step.
@@ -53,6 +54,16 @@ impl Secret {
     /// A secret of these bytes.
     pub fn new(bytes: impl Into<Arc<[u8]>>) -> Self {
         Self(bytes.into())
+    }
+
+    /// The secret as it is sent in a charset: a text is encoded, other bytes stay as they are.
+    ///
+    /// Nothing where the charset lacks one of its characters.
+    pub fn in_charset(&self, charset: Charset) -> Option<Self> {
+        match std::str::from_utf8(&self.0) {
+            Ok(text) if !charset.is_utf8() => charset.encode(text).ok().map(Self::new),
+            _ => Some(self.clone()),
+        }
     }
 
     /// The bytes, to be sent and to be hidden.

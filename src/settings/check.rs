@@ -61,7 +61,7 @@ pub enum Transcript {
 /// # Errors
 /// The first mistake found; nothing was sent.
 pub fn check(args: &CheckArgs, default_format: Format) -> Result<Check, Mistake> {
-    let config = config(&args.config)?;
+    let config = configuration(&args.config)?;
     let service = given(&args.service).map(|name| services::find(&config, name)).transpose();
     let service = service.map_err(|why| Mistake::in_option("--service", why))?;
     let own = service.as_ref().map_or_else(Wishes::default, |service| service.wishes.clone());
@@ -87,14 +87,16 @@ pub fn check(args: &CheckArgs, default_format: Format) -> Result<Check, Mistake>
 ///
 /// # Errors
 /// The first mistake in it; `services --check` shows them all.
-pub fn config(option: &Option<String>) -> Result<Config, Mistake> {
+pub fn configuration(option: &Option<String>) -> Result<Config, Mistake> {
     let mut config = Config::read(named(option).as_deref());
     if config.mistakes.is_empty() { Ok(config) } else { Err(config.mistakes.swap_remove(0)) }
 }
 
 /// The file that an option or the environment names.
 pub fn named(option: &Option<String>) -> Option<String> {
-    let environment = || std::env::var("ZBX_TCP_CONFIG").ok().filter(|path| !path.is_empty());
+    // A path that is not UTF-8 becomes one that does not exist: better than the usual files without a word.
+    let environment = || std::env::var_os("ZBX_TCP_CONFIG").map(|path| path.to_string_lossy().into_owned());
+    let environment = || environment().filter(|path| !path.is_empty());
     given(option).map(str::to_owned).or_else(environment)
 }
 

@@ -6,6 +6,7 @@ mod service;
 mod table;
 mod target;
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::Mistake;
@@ -17,7 +18,7 @@ pub use target::TargetEntry;
 
 /// Where the configuration is, unless somebody says otherwise.
 const MAIN: &str = "/etc/zbx-tcp/config.toml";
-/// More files of it, read in the order of their names.
+/// More files of it, read after it in the order of their names; a default in a later file counts.
 const MORE: &str = "/etc/zbx-tcp/conf.d";
 /// More than any list of targets that a person writes.
 const MOST_BYTES: u64 = 16 << 20;
@@ -41,11 +42,10 @@ impl Config {
         let mut config = Self::default();
         match named {
             Some(path) => config.read_file(Path::new(path)),
-            None => {
-                for path in usual_files() {
-                    config.read_file(&path);
-                }
-            }
+            None => match usual_files() {
+                Ok(paths) => paths.iter().for_each(|path| config.read_file(path)),
+                Err(why) => config.mistakes.push(why),
+            },
         }
         config
     }
@@ -75,7 +75,7 @@ impl Config {
             if let Some(mut defaults) = Table::of(&mut found, &entry) {
                 let wishes = options::wishes(&mut found, &mut defaults);
                 defaults.finish(&mut found);
-                self.defaults = std::mem::take(&mut self.defaults).over(wishes);
+                self.defaults = wishes.over(std::mem::take(&mut self.defaults));
             }
         }
         if let Some(entry) = table.take("services") {
@@ -92,28 +92,23 @@ impl Config {
         table.finish(&mut found);
         self.mistakes.append(&mut found.mistakes);
     }
-
-    /// Mistakes that only all files together show: ids that stand twice, services that do not exist.
-    pub fn cross_check(&mut self, exists: impl Fn(&Self, &str) -> Result<(), Mistake>) {
-        let mut mistakes = Vec::new();
-        let mut ids = std::collections::BTreeSet::new();
-        for target in &self.targets {
-            if let Some(id) = target.id.as_ref().filter(|id| !ids.insert(id.text.clone())) {
-                mistakes.push(Mistake::at(&id.place, "this id stands twice: ids are unique over all files"));
-            }
-            if let Some(service) = &target.service {
-                mistakes.extend(exists(self, &service.text).err().map(|why| Mistake::at(&service.place, why)));
-            }
-        }
-        self.mistakes.extend(mistakes);
-    }
 }
 
-fn usual_files() -> Vec<PathBuf> {
+/// The usual files that exist: the main one, then more in the order of their names.
+fn usual_files() -> Result<Vec<PathBuf>, Mistake> {
     let main = Some(PathBuf::from(MAIN)).filter(|path| !file::is_absent(path));
-    let mut more: Vec<PathBuf> =
-        std::fs::read_dir(MORE).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+    let unreadable = |error: io::Error| Mistake::new(format!("{MORE}: {}", file::reason(&error)));
+    let mut more = Vec::new();
+    match std::fs::read_dir(MORE) {
+        Ok(entries) => {
+            for entry in entries {
+                more.push(entry.map_err(unreadable)?.path());
+            }
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(unreadable(error)),
+    }
     more.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
     more.sort();
-    main.into_iter().chain(more).collect()
+    Ok(main.into_iter().chain(more).collect())
 }

@@ -22,13 +22,14 @@ pub struct Dialogue {
 /// # Errors
 /// Every mistake in it, in order.
 pub fn dialogue(wishes: &Wishes) -> Result<Dialogue, Vec<Mistake>> {
-    let charset = match &wishes.encoding {
-        None => Charset::default(),
-        Some(label) => Charset::from_label(&label.text).map_err(|why| vec![Mistake::at(&label.place, why)])?,
-    };
+    let mut mistakes = Vec::new();
+    let label = wishes.encoding.as_ref();
+    let charset = label
+        .map(|label| Charset::from_label(&label.text).map_err(|why| mistakes.push(Mistake::at(&label.place, why))));
+    // Without an encoding the steps are read all the same, for the mistakes in them.
+    let charset = charset.and_then(Result::ok).unwrap_or_default();
     let line_ends = wishes.line_ends.unwrap_or(LineEnds::None);
-    let mut reader =
-        Reader { charset, line_ends, secrets: &wishes.secrets, captures: Vec::new(), mistakes: Vec::new() };
+    let mut reader = Reader { charset, line_ends, secrets: &wishes.secrets, captures: Vec::new(), mistakes };
     let wished = wishes.steps.as_deref().unwrap_or_default();
     let steps: Vec<Step> = wished.iter().filter_map(|step| reader.step(step)).collect();
     let quit = wishes.quit.as_ref().and_then(|quit| reader.send(quit));
@@ -129,7 +130,9 @@ impl Reader<'_> {
 
     fn reference(&self, name: &str) -> Result<Piece, String> {
         if let Some((_, secret)) = self.secrets.iter().rfind(|(known, _)| known == name) {
-            return Ok(Piece::Secret(secret.clone()));
+            // The sentence must not show the character.
+            let lacks = || format!("the secret `{name}` has a character that {} lacks", self.charset.name());
+            return secret.in_charset(self.charset).map(Piece::Secret).ok_or_else(lacks);
         }
         if self.captures.iter().any(|known| **known == *name) {
             return Ok(Piece::Capture(name.into()));

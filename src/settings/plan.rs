@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use super::Mistake;
-use super::dialogue::dialogue;
+use super::dialogue::{Dialogue, dialogue};
 use super::wishes::{Wishes, Written};
 use crate::engine::{sys, wire};
 use crate::plan::{Addresses, Attempts, Family, Interface, Origin, Plan, Want};
@@ -20,26 +20,30 @@ pub type AskedFamily = Option<(Family, &'static str)>;
 /// # Errors
 /// Every mistake found; nothing was sent.
 pub fn plan(target: Target, wishes: &Wishes, family: AskedFamily) -> Result<Plan, Vec<Mistake>> {
-    let spoken = dialogue(wishes)?;
-    let one = |mistake| vec![mistake];
+    match (dialogue(wishes), silent(target, wishes, family)) {
+        (Ok(Dialogue { steps, quit, charset }), Ok(plan)) => {
+            refuse_contradictions(Plan { steps, quit, charset, ..plan }).map_err(|mistake| vec![mistake])
+        }
+        (spoken, rest) => Err(spoken.err().into_iter().flatten().chain(rest.err()).collect()),
+    }
+}
+
+/// The plan without its dialogue.
+fn silent(target: Target, wishes: &Wishes, family: AskedFamily) -> Result<Plan, Mistake> {
     let defaults = Plan::connect(target);
-    let source = source(wishes, &defaults.target.host).map_err(one)?;
+    let source = source(wishes, &defaults.target.host)?;
     let timeout = wishes.timeout.unwrap_or(defaults.timeout);
-    let plan = Plan {
-        family: asked_family(&defaults, source, family).map_err(one)?,
+    Ok(Plan {
+        family: asked_family(&defaults, source, family)?,
         addresses: wishes.addresses.unwrap_or(defaults.addresses),
-        origin: origin(wishes, &defaults.target.host, source).map_err(one)?,
+        origin: origin(wishes, &defaults.target.host, source)?,
         timeout,
-        attempts: attempts(wishes, timeout).map_err(one)?,
+        attempts: attempts(wishes, timeout)?,
         want: wishes.want.unwrap_or(defaults.want),
-        steps: spoken.steps,
-        quit: spoken.quit,
-        charset: spoken.charset,
         max_bytes: wishes.max_bytes.unwrap_or(defaults.max_bytes),
         close: wishes.close.unwrap_or(defaults.close),
         ..defaults
-    };
-    refuse_contradictions(plan).map_err(one)
+    })
 }
 
 fn source(wishes: &Wishes, host: &Host) -> Result<Option<IpAddr>, Mistake> {

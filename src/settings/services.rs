@@ -8,6 +8,10 @@ use crate::printable::shown;
 /// The built-in services.
 const BUILT_IN: [&str; 2] = [include_str!("../plan/services/text.toml"), include_str!("../plan/services/binary.toml")];
 
+/// Names that are kept for the TLS twins of built-in services.
+const WITH_TLS: [&str; 11] =
+    ["https", "smtps", "submissions", "imaps", "pop3s", "ftps", "nntps", "ldaps", "ircs", "mqtts", "amqps"];
+
 /// Where a service comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
@@ -31,6 +35,9 @@ pub fn find(config: &Config, name: &str) -> Result<Service, Mistake> {
             (Some(service), None) => Ok(service),
             (_, mistake) => Err(mistake.unwrap_or_else(|| Mistake::new("a built-in service cannot be read"))),
         };
+    }
+    if WITH_TLS.contains(&name) {
+        return Err(Mistake::new(format!("service `{name}` needs TLS, which this version does not speak yet")));
     }
     let own = config.services.iter().map(|service| service.name.as_str());
     let mut known: Vec<&str> = own.collect();
@@ -75,6 +82,14 @@ fn names() -> impl Iterator<Item = &'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_service_that_is_not_there_gets_a_hint() {
+        let refused = |name: &str| find(&Config::default(), name).unwrap_err().to_string();
+        assert!(refused("smpt").contains("did you mean `smtp`?"));
+        assert!(refused("https").contains("needs TLS"));
+        assert!(refused("\x1b[31m").contains("\\x1b"));
+    }
 
     #[test]
     fn every_built_in_service_is_sound_and_found_alone() {

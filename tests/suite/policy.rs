@@ -225,7 +225,7 @@ fn a_file_that_may_not_be_read_denies_everything() {
     fs::set_permissions(&directory, fs::Permissions::from_mode(0o000)).unwrap();
     // Whether there are files is not known: the configuration is a mistake of the caller, and nothing is sent either.
     let ran = etc.check_behind(&unprivileged, &["127.0.0.1", &peer.port()]);
-    ran.refuses("/etc/zbx-tcp/config.toml: permission denied");
+    ran.refuses("permission denied");
     let elsewhere = dir_with_empty_config();
     let config = elsewhere.path().join("config.toml").display().to_string();
     let ran = etc.check_behind(&unprivileged, &["127.0.0.1", &peer.port(), "--config", &config, "-o", "status"]);

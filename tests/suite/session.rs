@@ -113,7 +113,7 @@ impl Ledger {
     fn take(&mut self, wishes: &mut Wishes) {
         for wish in wishes.drain(..) {
             match wish {
-                Wish::Resolve => {}
+                Wish::Resolve | Wish::Explain(..) => {}
                 Wish::Open(id, address) => {
                     assert!(self.policy.decide(address.ip(), Port::new(address.port()).unwrap()).is_allowed());
                     assert!(self.opened.insert(id), "attempt {id} opened twice");

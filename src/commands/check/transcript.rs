@@ -1,28 +1,49 @@
 //! `-v`: each step of a probe on standard error, as it happens.
 
+use std::collections::HashMap;
 use std::io::{self, Write};
 use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::engine::Observed;
 use crate::engine::dns::Addresses;
-use crate::engine::session::{Event, Wish};
+use crate::engine::session::{AttemptId, Event, Wish};
 use crate::engine::sys::TcpInfo;
-use crate::plan::{Close, Plan};
+use crate::plan::{Close, Plan, veil};
 
-/// Writes the lines of one observation.
-pub fn write(plan: &Plan, at: Duration, what: &Observed<'_>) {
-    let lines = match what {
-        Observed::Event(event) => happened(plan, event),
-        Observed::Wish(wish) => done(plan, wish),
-        Observed::Answer(addresses) => vec![answer(addresses)],
-    };
-    let mut text = String::new();
-    for line in lines {
-        text.push_str(&format!("{:>11.3} ms  {line}\n", at.as_secs_f64() * 1000.0));
+/// Writes what it is told, and hides secrets that come in pieces.
+#[derive(Debug, Default)]
+pub struct Writer {
+    /// The end of what each connection received, as long as a secret that it may be the start of.
+    heard: HashMap<AttemptId, Vec<u8>>,
+}
+
+impl Writer {
+    /// Writes the lines of one observation.
+    pub fn write(&mut self, plan: &Plan, at: Duration, what: &Observed<'_>) {
+        let lines = match what {
+            Observed::Event(Event::Received(id, bytes)) => self.received(plan, *id, bytes),
+            Observed::Event(event) => happened(plan, event),
+            Observed::Wish(wish) => done(plan, wish),
+            Observed::Answer(addresses) => vec![answer(addresses)],
+        };
+        let mut text = String::new();
+        for line in lines {
+            text.push_str(&format!("{:>11.3} ms  {line}\n", at.as_secs_f64() * 1000.0));
+        }
+        // A closed standard error loses the explanation, not the verdict.
+        let _ = io::stderr().write_all(text.as_bytes());
     }
-    // A closed standard error loses the explanation, not the verdict.
-    let _ = io::stderr().write_all(text.as_bytes());
+
+    fn received(&mut self, plan: &Plan, id: AttemptId, bytes: &[u8]) -> Vec<String> {
+        let what = format!("{}received", attempt(plan, id));
+        let heard = self.heard.entry(id).or_default();
+        let lines = dump(&what, plan, bytes.len(), &veil::hidden_after(heard, bytes, plan.secrets()));
+        heard.extend_from_slice(bytes);
+        let longest = plan.secrets().map(|secret| secret.reveal().len()).max().unwrap_or(0);
+        heard.drain(..heard.len().saturating_sub(longest));
+        lines
+    }
 }
 
 fn happened(plan: &Plan, event: &Event<'_>) -> Vec<String> {
@@ -36,7 +57,9 @@ fn happened(plan: &Plan, event: &Event<'_>) -> Vec<String> {
             vec![format!("{}connected{source}{}", attempt(plan, *id), facts(info.as_ref()))]
         }
         Event::Sent(id) => vec![format!("{}all bytes are with the kernel", attempt(plan, *id))],
-        Event::Received(id, bytes) => dump(&format!("{}received", attempt(plan, *id)), plan, bytes),
+        Event::Received(id, bytes) => {
+            dump(&format!("{}received", attempt(plan, *id)), plan, bytes.len(), &plan.hide(bytes))
+        }
         Event::PeerClosed(id) => vec![format!("{}the peer sent FIN", attempt(plan, *id))],
         Event::Failed(id, failure, info) => {
             vec![format!("{}{failure}{}", attempt(plan, *id), facts(info.as_ref()))]
@@ -48,7 +71,8 @@ fn done(plan: &Plan, wish: &Wish) -> Vec<String> {
     match wish {
         Wish::Resolve => vec![format!("resolve {}", plan.target.host)],
         Wish::Open(id, address) => vec![format!("{}connect to {address}", attempt(plan, *id))],
-        Wish::Send(id, bytes) => dump(&format!("{}send", attempt(plan, *id)), plan, bytes),
+        Wish::Send(id, bytes) => dump(&format!("{}send", attempt(plan, *id)), plan, bytes.len(), &plan.hide(bytes)),
+        Wish::Explain(id, text) => vec![format!("{}{text}", attempt(plan, *id))],
         Wish::Shutdown(id) => vec![format!("{}the verdict stands; send FIN, read what is left", attempt(plan, *id))],
         Wish::Close(id, Close::Fin) => vec![format!("{}close", attempt(plan, *id))],
         Wish::Close(id, Close::Rst) => vec![format!("{}the verdict stands; close with RST", attempt(plan, *id))],
@@ -81,11 +105,10 @@ fn facts(info: Option<&TcpInfo>) -> String {
 /// The most bytes of one transfer that are shown.
 const SHOWN: usize = 512;
 
-/// A transfer as text and as rows of 16 bytes in hex.
-fn dump(what: &str, plan: &Plan, bytes: &[u8]) -> Vec<String> {
-    let hidden = plan.hide(bytes);
+/// A transfer of so many bytes as text and as rows of 16 bytes in hex, its secrets hidden.
+fn dump(what: &str, plan: &Plan, length: usize, hidden: &[u8]) -> Vec<String> {
     let start = hidden.get(..hidden.len().min(SHOWN)).unwrap_or_default();
-    let mut lines = vec![format!("{what} {} bytes: {}", bytes.len(), plan.charset.printable(start))];
+    let mut lines = vec![format!("{what} {length} bytes: {}", plan.veil(start))];
     for (row, chunk) in start.chunks(16).enumerate() {
         let hex: Vec<_> = chunk.iter().map(|byte| format!("{byte:02x}")).collect();
         lines.push(format!("  {:04x}  {}", row * 16, hex.join(" ")));

@@ -50,9 +50,11 @@ impl Expectation {
 
     /// Takes what is new, and says how the step stands.
     pub fn look(&mut self, expect: &Expect, received: &Received, moment: Moment) -> Outcome {
-        let rejected = ends(&mut self.reject, &expect.reject, received, moment);
-        let rejected =
-            rejected.into_iter().enumerate().filter_map(|(number, end)| Some((end.matched()?, number))).min();
+        let guards = ends(&mut self.reject, &expect.reject, received, moment);
+        let rejected = guards.iter().enumerate().filter_map(|(number, end)| Some((end.matched()?, number))).min();
+        // A guard that may turn out to have matched this early.
+        let doubt = guards.iter().filter_map(|end| end.provisional()).min();
+        let lame = self.lame(expect, &guards);
         let ends = ends(&mut self.wanted, expect.wanted.patterns(), received, moment);
         let end = match expect.wanted {
             Wanted::Any(_) => first(&ends),
@@ -62,11 +64,27 @@ impl Expectation {
             (Some((at, number)), End::Matched(end) | End::Provisional(end)) if at <= end => Outcome::Rejected(number),
             (Some((_, number)), End::Open) => Outcome::Rejected(number),
             (Some((at, number)), End::Impossible(since)) if at <= since => Outcome::Rejected(number),
+            (_, End::Impossible(_)) if lame != Outcome::Impossible => lame,
+            (_, End::Matched(end) | End::Impossible(end)) if doubt.is_some_and(|at| at <= end) => Outcome::Unsettled,
             (_, End::Matched(_) | End::Provisional(_)) if received.raw().len() < expect.min_bytes => Outcome::Open,
             (_, End::Matched(end)) => Outcome::Matched(end),
             (_, End::Provisional(_)) => Outcome::Unsettled,
             (_, End::Open) => Outcome::Open,
             (_, End::Impossible(_)) => Outcome::Impossible,
+        }
+    }
+
+    /// What the guards that only match at the start make of a step that has failed already: while one of them can still
+    /// come, the step is open, so that a server's own refusal is told from a wrong answer.
+    fn lame(&self, expect: &Expect, guards: &[End]) -> Outcome {
+        let anchored = guards.iter().zip(&expect.reject).enumerate().filter(|(_, (_, pattern))| pattern.is_anchored());
+        let ends: Vec<_> = anchored.map(|(number, (end, _))| (number, *end)).collect();
+        let came = ends.iter().filter_map(|(number, end)| Some((end.matched()?, *number))).min();
+        match came {
+            Some((_, number)) => Outcome::Rejected(number),
+            None if ends.iter().any(|(_, end)| end.provisional().is_some()) => Outcome::Unsettled,
+            None if ends.iter().any(|(_, end)| *end == End::Open) => Outcome::Open,
+            None => Outcome::Impossible,
         }
     }
 
@@ -107,6 +125,13 @@ impl End {
             Self::Open | Self::Impossible(_) | Self::Provisional(_) => None,
         }
     }
+
+    fn provisional(self) -> Option<usize> {
+        match self {
+            Self::Provisional(end) => Some(end),
+            Self::Open | Self::Impossible(_) | Self::Matched(_) => None,
+        }
+    }
 }
 
 fn ends(matchers: &mut [Matcher], patterns: &[Pattern], received: &Received, moment: Moment) -> Vec<End> {
@@ -129,7 +154,7 @@ fn ends(matchers: &mut [Matcher], patterns: &[Pattern], received: &Received, mom
 /// Any of them: the match that ends first, unless one that may still end before it is not settled.
 fn first(ends: &[End]) -> End {
     let matched = ends.iter().filter_map(|end| end.matched()).min();
-    let unsettled = ends.iter().filter_map(|end| if let End::Provisional(at) = end { Some(*at) } else { None }).min();
+    let unsettled = ends.iter().filter_map(|end| end.provisional()).min();
     match (matched, unsettled) {
         (Some(matched), Some(unsettled)) if unsettled <= matched => End::Provisional(unsettled),
         (Some(matched), _) => End::Matched(matched),
@@ -155,16 +180,15 @@ fn last(ends: &[End]) -> End {
     })
 }
 
-/// The named groups of the leftmost match, as the peer wrote them.
+/// The named groups of the leftmost match, as the peer sent them.
 fn groups(pattern: &Pattern, received: &Received) -> Vec<Capture> {
     let Kind::Regex(regex) = &pattern.kind else { return Vec::new() };
     let bytes = received.stream(pattern.stream);
-    let raw = |offset| received.raw_offset(pattern.stream, offset);
     let mut found = regex.groups.create_captures();
     regex.groups.captures(&mut regex.groups.create_cache(), bytes, &mut found);
     let named = regex.names.iter().filter_map(|name| {
         let span = found.get_group_by_name(name)?;
-        Some((name.clone(), received.raw().get(raw(span.start)..raw(span.end))?.to_vec()))
+        Some((name.clone(), received.raw_part(pattern.stream, span.range())?))
     });
     named.collect()
 }

@@ -1,5 +1,7 @@
 //! What came since the last match: the bytes, and the text they decode to where patterns ask for it.
 
+use std::ops::Range;
+
 use encoding_rs::{CoderResult, Decoder};
 
 use crate::plan::bytes::Charset;
@@ -57,6 +59,20 @@ impl Received {
         match (&self.text, stream) {
             (Some(text), Stream::Text) => text.raw_offset(&self.raw, offset),
             _ => offset,
+        }
+    }
+
+    /// A part of a stream in the peer's encoding, which says the same when it stands alone.
+    pub fn raw_part(&self, stream: Stream, part: Range<usize>) -> Option<Vec<u8>> {
+        let bytes = self.stream(stream).get(part.clone())?;
+        let encode = |text: &Text| text.charset.encode(std::str::from_utf8(bytes).ok()?).ok();
+        match (&self.text, stream) {
+            // What did not decode cannot be encoded again: as it came, then.
+            (Some(text), Stream::Text) => encode(text).or_else(|| {
+                let raw = text.raw_offset(&self.raw, part.start)..text.raw_offset(&self.raw, part.end);
+                Some(self.raw.get(raw)?.to_vec())
+            }),
+            _ => Some(bytes.to_vec()),
         }
     }
 

@@ -102,6 +102,14 @@ fn of_reject_and_expect_the_one_that_ends_first_wins() {
 }
 
 #[test]
+fn a_refusal_that_is_still_coming_is_waited_for() {
+    let busy = || guarded(regex(r"\A\+PONG\r\n"), regex(r"\A-LOADING[^\r\n]*\r\n"));
+    ends(&[busy()], &[b"-LOAD", b"ING data\r\n"], "Rejected(\"`\\\\A-LOADING[^\\\\r\\\\n]*\\\\r\\\\n`\") at 1");
+    ends(&[busy()], &[b"-LOAD"], "Unmatched(5) at 1");
+    ends(&[busy()], &[b"-ERR"], "Impossible at 1");
+}
+
+#[test]
 fn all_of_in_any_order_and_a_least_number_of_bytes() {
     let both = || Wanted::All(vec![literal("a"), literal("b")]);
     ends(&[wanted(both(), 0)], &[b"b", b"a"], "Done at 1");
@@ -158,7 +166,7 @@ fn any_step() -> impl Strategy<Value = Step> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, cases: 500, max_shrink_iters: 2000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, cases: 1000, max_shrink_iters: 2000, ..ProptestConfig::default() })]
 
     #[test]
     fn any_split_gives_the_same_verdict_and_captures(

@@ -33,7 +33,8 @@ pub fn is_absent(path: &Path) -> bool {
     matches!(std::fs::symlink_metadata(path), Err(error) if error.kind() == std::io::ErrorKind::NotFound)
 }
 
-fn reason(error: &std::io::Error) -> String {
+/// An error of the system in its own words, without its number.
+pub fn reason(error: &std::io::Error) -> String {
     let text = error.to_string();
     text.split(" (os error").next().unwrap_or(&text).to_lowercase()
 }

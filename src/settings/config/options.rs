@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::super::options::MOST_BYTES;
 use super::super::wishes::{ExpectWish, Form, HowMany, LineEnds, PatternWish, SendWish, StepWish, Wishes};
-use super::table::{Entry, Examined, Table, text};
+use super::table::{Entry, Examined, Table, list, text};
 use crate::cli::values;
 use crate::plan::{Addresses, Close, Silence, Want};
 
@@ -51,7 +51,7 @@ fn duration(found: &mut Examined<'_>, table: &mut Table<'_, '_>, key: &'static s
 fn read_duration(found: &mut Examined<'_>, entry: &Entry<'_, '_>) -> Option<Duration> {
     let (path, value) = entry;
     let words = match value.get_ref() {
-        toml::de::DeValue::Integer(number) => number.as_str().to_owned(),
+        toml::de::DeValue::Integer(number) => number.to_string(),
         toml::de::DeValue::Float(number) => number.as_str().to_owned(),
         _ => text(found, entry)?.text,
     };
@@ -67,7 +67,11 @@ fn goodbye(found: &mut Examined<'_>, table: &mut Table<'_, '_>) -> Option<SendWi
 }
 
 fn steps(found: &mut Examined<'_>, table: &mut Table<'_, '_>) -> Option<Vec<StepWish>> {
-    let entries = table.list("steps")?;
+    let (path, value) = table.take("steps")?;
+    let entries = list(path.clone(), value);
+    if entries.is_empty() {
+        found.wrong(&value.span(), &path, "is an empty list: drop it where a connect is enough");
+    }
     let steps = entries.iter().filter_map(|entry| {
         let mut table = Table::of(found, entry)?;
         let step = step(found, &mut table);
@@ -130,11 +134,11 @@ const EXPECTS: [(&str, Form); 4] = [
 
 /// Several patterns: texts, or tables that say which kind each is.
 fn patterns(found: &mut Examined<'_>, table: &mut Table<'_, '_>, key: &'static str) -> Option<Vec<PatternWish>> {
-    let entries = table.list(key)?;
+    let (path, value) = table.take(key)?;
+    let entries = list(path.clone(), value);
     let patterns: Vec<_> = entries.iter().filter_map(|entry| pattern(found, entry)).collect();
     if entries.is_empty() {
-        let path = format!("{}.{key}", table.path());
-        found.wrong(&table.span().clone(), &path, "is an empty list: name at least one pattern");
+        found.wrong(&value.span(), &path, "is an empty list: name at least one pattern");
     }
     (!patterns.is_empty()).then_some(patterns)
 }

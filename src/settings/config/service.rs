@@ -70,7 +70,12 @@ fn secrets(found: &mut Examined<'_>, table: &mut Table<'_, '_>, privacy: Privacy
 }
 
 fn secret(found: &mut Examined<'_>, entry: &Entry<'_, '_>, privacy: Privacy) -> Option<Secret> {
+    let wrong = "is a text, or a table `{ file = \"/path\" }`";
     if let Some(inline) = entry.1.get_ref().as_str() {
+        if inline.is_empty() {
+            found.wrong(&entry.1.span(), &entry.0, "is empty: write the secret, or drop it");
+            return None;
+        }
         if privacy == Privacy::Public {
             let why = "a secret in a file that everybody can read: `chmod 640` the file, or name a file of its own";
             found.wrong(&entry.1.span(), &entry.0, why);
@@ -78,11 +83,15 @@ fn secret(found: &mut Examined<'_>, entry: &Entry<'_, '_>, privacy: Privacy) -> 
         }
         return Some(Secret::new(inline.as_bytes()));
     }
+    if !entry.1.get_ref().is_table() {
+        found.wrong(&entry.1.span(), &entry.0, wrong);
+        return None;
+    }
     let mut table = Table::of(found, entry)?;
     let path = table.take("file");
     table.finish(found);
     let Some(path) = path.and_then(|path| text(found, &path)) else {
-        found.wrong(&entry.1.span(), &entry.0, "is a text, or a table `{ file = \"/path\" }`");
+        found.wrong(&entry.1.span(), &entry.0, wrong);
         return None;
     };
     read_secret(&path).map_err(|why| found.wrong(&entry.1.span(), &entry.0, why)).ok()
@@ -97,5 +106,8 @@ fn read_secret(path: &Written) -> Result<Secret, String> {
         return Err("everybody can read that file: `chmod 640` it".to_owned());
     }
     let end = bytes.iter().rposition(|byte| !matches!(byte, b'\r' | b'\n')).map_or(0, |last| last + 1);
-    Ok(Secret::new(bytes.get(..end).unwrap_or_default()))
+    match bytes.get(..end) {
+        Some(secret) if !secret.is_empty() => Ok(Secret::new(secret)),
+        _ => Err("that file is empty: write the secret into it".to_owned()),
+    }
 }

@@ -110,7 +110,7 @@ impl<'t, 'f> Table<'t, 'f> {
     pub fn number(&mut self, found: &mut Examined<'_>, key: &'static str, range: Range<u64>) -> Option<u64> {
         let (path, value) = self.take(key)?;
         let digits = match value.get_ref() {
-            DeValue::Integer(number) => number.as_str(),
+            DeValue::Integer(number) if number.radix() == 10 => number.as_str(),
             DeValue::String(text) => text,
             _ => "",
         };
@@ -144,11 +144,7 @@ impl<'t, 'f> Table<'t, 'f> {
 
     /// The entries of a list, each with its key `path[1]`, `path[2]`, ...; anything else than a list is its only entry.
     pub fn list(&mut self, key: &'static str) -> Option<Vec<Entry<'t, 'f>>> {
-        let (path, value) = self.take(key)?;
-        Some(match value.get_ref().as_array() {
-            Some(array) => array.iter().enumerate().map(|(at, value)| (format!("{path}[{}]", at + 1), value)).collect(),
-            None => vec![(path, value)],
-        })
+        self.take(key).map(|(path, value)| list(path, value))
     }
 
     /// Notes every key that nobody read.
@@ -166,6 +162,14 @@ impl<'t, 'f> Table<'t, 'f> {
     fn key(&self, name: &str) -> String {
         let name = shown(name, 60);
         if self.path.is_empty() { name } else { format!("{}.{name}", self.path) }
+    }
+}
+
+/// The entries of a list, as [`Table::list`] reads it.
+pub fn list<'t, 'f>(path: String, value: &'t Spanned<DeValue<'f>>) -> Vec<Entry<'t, 'f>> {
+    match value.get_ref().as_array() {
+        Some(array) => array.iter().enumerate().map(|(at, value)| (format!("{path}[{}]", at + 1), value)).collect(),
+        None => vec![(path, value)],
     }
 }
 

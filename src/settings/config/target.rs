@@ -1,6 +1,6 @@
 //! `[[targets]]`: what a batch probes, with port lists, networks and groups.
 
-use super::super::wishes::{Wishes, Written};
+use super::super::wishes::{Place, Wishes, Written};
 use super::options::wishes;
 use super::table::{Entry, Examined, Table, text};
 use crate::settings::Mistake;
@@ -9,6 +9,8 @@ use crate::target::{Host, Port, expand};
 /// One target of the configuration: a host or a network, and one port or several.
 #[derive(Debug, Clone)]
 pub struct TargetEntry {
+    /// Where it is written.
+    pub place: Place,
     /// The caller's own id, if it has one.
     pub id: Option<Written>,
     /// A name for people.
@@ -36,6 +38,7 @@ fn target(found: &mut Examined<'_>, entry: &Entry<'_, '_>) -> Option<TargetEntry
     let mut table = Table::of(found, entry)?;
     let before = found.mistakes.len();
     let target = TargetEntry {
+        place: found.place(table.span(), table.path()),
         id: id(found, &mut table),
         name: table.text(found, "name").map(|written| written.text),
         hosts: table.parsed(found, "host", expand::hosts).unwrap_or_default(),
@@ -74,7 +77,7 @@ fn id(found: &mut Examined<'_>, table: &mut Table<'_, '_>) -> Option<Written> {
 fn ports(found: &mut Examined<'_>, table: &mut Table<'_, '_>) -> Vec<Port> {
     let Some((path, value)) = table.take("port") else { return Vec::new() };
     let words = match value.get_ref() {
-        toml::de::DeValue::Integer(number) => number.as_str().to_owned(),
+        toml::de::DeValue::Integer(number) => number.to_string(),
         _ => match text(found, &(path.clone(), value)) {
             Some(written) => written.text,
             None => return Vec::new(),

@@ -1,0 +1,110 @@
+//! What comes and goes on the connections: handshakes, bytes, ends.
+
+use std::time::Instant;
+
+use mio::Token;
+
+use super::{Engine, READS_PER_TURN, TURN};
+use crate::engine::Sink;
+use crate::engine::connection::{Phase, Then};
+use crate::engine::session::Event;
+use crate::engine::wire::Finish;
+
+impl<K: Sink> Engine<'_, K> {
+    /// An event came for this connection.
+    pub(super) fn connection_ready(&mut self, number: usize, event: &mio::event::Event, now: Instant) {
+        let Some(connection) = self.connections.get(number) else { return };
+        if let Phase::Connecting(since) = connection.phase {
+            self.finish_connect(number, since, now);
+        } else if event.is_writable() {
+            self.write(number, now);
+        }
+        if event.is_readable() || event.is_read_closed() || event.is_error() {
+            self.read(number, now);
+        }
+    }
+
+    fn finish_connect(&mut self, number: usize, since: Instant, now: Instant) {
+        let Some(connection) = self.connections.get_mut(number) else { return };
+        let (place, attempt) = (connection.owner, connection.attempt);
+        let Some(entry) = self.sessions.get(place) else { return };
+        match connection.wire.finish(entry.session.plan(), now.saturating_duration_since(since)) {
+            Finish::Pending => {}
+            Finish::Connected(source, info) => {
+                connection.phase = Phase::Open;
+                self.handle(place, Event::Connected(attempt, source, info), now);
+            }
+            Finish::ConnectedThenLost(source, info, failure) => {
+                connection.phase = Phase::Open;
+                self.handle(place, Event::Connected(attempt, source, info), now);
+                self.handle(place, Event::Failed(attempt, failure, None), now);
+            }
+            Finish::Failed(failure, info) => self.handle(place, Event::Failed(attempt, failure, info), now),
+        }
+    }
+
+    /// Sends what is left to send of the last wish.
+    pub(super) fn write(&mut self, number: usize, now: Instant) {
+        let Some(connection) = self.connections.get_mut(number) else { return };
+        let (place, attempt) = (connection.owner, connection.attempt);
+        if connection.output.is_empty() {
+            return;
+        }
+        while !connection.output.is_empty() {
+            match connection.wire.write(&connection.output) {
+                Ok(Some(written)) => drop(connection.output.drain(..written)),
+                Ok(None) => return,
+                Err(failure) => return self.handle(place, Event::Failed(attempt, failure, None), now),
+            }
+        }
+        if connection.then == Then::Shutdown {
+            connection.wire.shutdown();
+        }
+        self.handle(place, Event::Sent(attempt), now);
+    }
+
+    /// Reads what there is, at most a turn's worth.
+    pub(super) fn read(&mut self, number: usize, now: Instant) {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let mut finished = false;
+        for _ in 0..READS_PER_TURN {
+            let Some(connection) = self.connections.get(number) else {
+                finished = true;
+                break;
+            };
+            if matches!(connection.phase, Phase::Connecting(_)) {
+                finished = true;
+                break;
+            }
+            let (place, attempt) = (connection.owner, connection.attempt);
+            match connection.wire.read(&mut buffer) {
+                Ok(None) => {
+                    finished = true;
+                    break;
+                }
+                Ok(Some(0)) => {
+                    self.handle(place, Event::PeerClosed(attempt), now);
+                    finished = true;
+                    break;
+                }
+                Ok(Some(read)) => {
+                    let bytes = buffer.get(..read).unwrap_or_default();
+                    self.handle(place, Event::Received(attempt, bytes), now);
+                    // A costly expression must not keep the others, or the deadline, waiting.
+                    if now.elapsed() > TURN {
+                        break;
+                    }
+                }
+                Err(failure) => {
+                    self.handle(place, Event::Failed(attempt, failure, None), now);
+                    finished = true;
+                    break;
+                }
+            }
+        }
+        self.buffer = buffer;
+        if !finished {
+            self.unread.push_back(Token(number));
+        }
+    }
+}
