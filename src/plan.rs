@@ -202,3 +202,21 @@ pub enum Close {
     /// RST at once.
     Rst,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use steps::Piece;
+
+    #[test]
+    fn a_secret_is_hidden_in_every_spelling_of_an_encoding() {
+        // In ISO-2022-JP the bytes of a word depend on what stands before it.
+        let charset = Charset::from_label("iso-2022-jp").unwrap();
+        let secret = Secret::new("秘密".as_bytes()).in_charset(charset).unwrap();
+        let steps = vec![Step::Send(Template(vec![Piece::Secret(secret)]))];
+        let target = Target::from_words("192.0.2.7", Some("25"), None).unwrap();
+        let plan = Plan { steps, charset, ..Plan::connect(target) };
+        assert_eq!(plan.veil(&charset.encode("語は秘密です").unwrap()), "語は***です");
+        assert_eq!(plan.veil(&charset.encode("a 秘密 b").unwrap()), "a *** b");
+    }
+}

@@ -42,10 +42,17 @@ impl Config {
         let mut config = Self::default();
         match named {
             Some(path) => config.read_file(Path::new(path)),
-            None => match usual_files() {
-                Ok(paths) => paths.iter().for_each(|path| config.read_file(path)),
-                Err(why) => config.mistakes.push(why),
-            },
+            None => {
+                if !file::is_absent(Path::new(MAIN)) {
+                    config.read_file(Path::new(MAIN));
+                }
+                match more_files() {
+                    Ok(paths) => paths.iter().for_each(|path| config.read_file(path)),
+                    Err(error) => {
+                        config.mistakes.push(Mistake::new(format!("{MORE}: {}", file::reason(&error))));
+                    }
+                }
+            }
         }
         config
     }
@@ -94,21 +101,14 @@ impl Config {
     }
 }
 
-/// The usual files that exist: the main one, then more in the order of their names.
-fn usual_files() -> Result<Vec<PathBuf>, Mistake> {
-    let main = Some(PathBuf::from(MAIN)).filter(|path| !file::is_absent(path));
-    let unreadable = |error: io::Error| Mistake::new(format!("{MORE}: {}", file::reason(&error)));
-    let mut more = Vec::new();
-    match std::fs::read_dir(MORE) {
-        Ok(entries) => {
-            for entry in entries {
-                more.push(entry.map_err(unreadable)?.path());
-            }
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => return Err(unreadable(error)),
-    }
-    more.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
-    more.sort();
-    Ok(main.into_iter().chain(more).collect())
+/// The files of the usual directory in the order of their names; none where it is absent.
+fn more_files() -> io::Result<Vec<PathBuf>> {
+    let entries = match std::fs::read_dir(MORE) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let mut paths = entries.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>()?;
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
+    paths.sort();
+    Ok(paths)
 }

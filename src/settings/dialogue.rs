@@ -89,6 +89,10 @@ impl Reader<'_> {
     /// A name may be captured once; the alternatives of one step may share it.
     fn name_captures(&mut self, pattern: &Pattern, written: &Written, alternatives: usize) {
         for name in pattern.names() {
+            if self.secrets.iter().any(|(secret, _)| **secret == **name) {
+                let why = format!("the name `{name}` is a secret's too: rename the group");
+                self.mistakes.push(Mistake::at(&written.place, why));
+            }
             if self.captures.contains(name) && alternatives == 1 {
                 let why = format!("the name `{name}` is captured twice: rename one of the groups");
                 self.mistakes.push(Mistake::at(&written.place, why));

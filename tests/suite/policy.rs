@@ -5,32 +5,12 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::PathBuf;
 use std::process::Command;
 
+use crate::etc::Etc;
 use crate::peer::Peer;
-use crate::program::{Ran, finish, program};
 use crate::support::skip;
 
-/// A directory that takes the place of `/etc`.
-struct Etc {
-    dir: tempfile::TempDir,
-}
-
 impl Etc {
-    /// An `/etc` without a policy; none where this machine cannot give the program a mount namespace.
-    fn new() -> Option<Self> {
-        let dir = tempfile::tempdir().unwrap();
-        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        fs::create_dir(dir.path().join("zbx-tcp")).unwrap();
-        fs::write(dir.path().join("hosts"), "127.0.0.1 inside\n127.0.0.2 outside\n127.0.0.1 both\n127.0.0.2 both\n")
-            .unwrap();
-        let etc = Self { dir };
-        let works = etc.command(&[]).arg("true").output().is_ok_and(|output| output.status.success());
-        if !works {
-            skip("no mount namespace for a private /etc (root, or user namespaces, and unshare of util-linux)");
-            return None;
-        }
-        Some(etc)
-    }
-
+    /// An `/etc` with this policy.
     fn with(text: &str) -> Option<Self> {
         let etc = Self::new()?;
         fs::write(etc.policy(), text).unwrap();
@@ -38,26 +18,7 @@ impl Etc {
     }
 
     fn policy(&self) -> PathBuf {
-        self.dir.path().join("zbx-tcp/policy.toml")
-    }
-
-    /// What runs the words that are added to it with this `/etc`, behind this wrapper.
-    fn command(&self, wrapper: &[&str]) -> Command {
-        // With private propagation the mount is the process's own, and ends with it.
-        let mut command = Command::new("unshare");
-        let root = fs::metadata("/proc/self").is_ok_and(|about| std::os::unix::fs::MetadataExt::uid(&about) == 0);
-        command.args(if root { &["-m"][..] } else { &["-r", "-m"] });
-        command.args(["--propagation", "private", "sh", "-c", "mount --bind \"$0\" /etc && exec \"$@\""]);
-        command.arg(self.dir.path()).args(wrapper);
-        command
-    }
-
-    fn check(&self, words: &[&str]) -> Ran {
-        self.check_behind(&[], words)
-    }
-
-    fn check_behind(&self, wrapper: &[&str], words: &[&str]) -> Ran {
-        finish(self.command(wrapper).arg(program().get_program()).arg("check").args(words).env("LC_ALL", "C"))
+        self.path("zbx-tcp/policy.toml")
     }
 
     /// Asserts that nothing of this peer is probed, and returns the reason.
@@ -79,7 +40,7 @@ fn without_a_file_everything_is_allowed() {
     let Some(etc) = Etc::new() else { return };
     let peer = Peer::greeting(b"hello\r\n");
     etc.check(&["127.0.0.1", &peer.port()]).prints("1", 0);
-    fs::remove_dir(etc.dir.path().join("zbx-tcp")).unwrap();
+    fs::remove_dir(etc.path("zbx-tcp")).unwrap();
     etc.check(&["127.0.0.1", &peer.port()]).prints("1", 0);
 }
 
@@ -221,7 +182,7 @@ fn a_file_that_may_not_be_read_denies_everything() {
     fs::set_permissions(etc.policy(), fs::Permissions::from_mode(0o000)).unwrap();
     assert_eq!(etc.denies(&unprivileged), expected);
     fs::set_permissions(etc.policy(), fs::Permissions::from_mode(0o644)).unwrap();
-    let directory = etc.dir.path().join("zbx-tcp");
+    let directory = etc.path("zbx-tcp");
     fs::set_permissions(&directory, fs::Permissions::from_mode(0o000)).unwrap();
     // Whether there are files is not known: the configuration is a mistake of the caller, and nothing is sent either.
     let ran = etc.check_behind(&unprivileged, &["127.0.0.1", &peer.port()]);

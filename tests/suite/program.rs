@@ -56,6 +56,13 @@ impl Ran {
         assert_eq!((self.out.as_str(), self.err.as_str(), self.code), (format!("{value}\n").as_str(), "", Some(code)));
     }
 
+    /// Asserts one line of value that begins so, and nothing on standard error.
+    #[track_caller]
+    pub fn prints_start(&self, start: &str) {
+        assert!(self.out.starts_with(start) && self.out.matches('\n').count() == 1, "{:?}", self.out);
+        assert_eq!(self.err, "");
+    }
+
     /// Asserts a caller's mistake: one line on standard error that has this text, and nothing else.
     #[track_caller]
     pub fn refuses(&self, text: &str) {

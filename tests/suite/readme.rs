@@ -42,6 +42,14 @@ fn masked(line: &str) -> String {
     words.join(" ")
 }
 
+/// The files that the page shows: blocks of TOML whose first line is their name.
+fn write_files(text: &str, home: &Path) {
+    for block in text.split("```toml\n# ").skip(1) {
+        let (name, rest) = block.split_once('\n').unwrap();
+        fs::write(home.join(name), format!("# {name}\n{}\n", rest.split("\n```").next().unwrap())).unwrap();
+    }
+}
+
 #[test]
 fn console_blocks_print_what_they_say() {
     let (_, text) = readme();
@@ -51,6 +59,7 @@ fn console_blocks_print_what_they_say() {
     let script: String =
         commands.iter().map(|command| format!("echo '$' {}\n{command}\n", shell_word(command))).collect();
     let home = tempfile::tempdir().unwrap();
+    write_files(&text, home.path());
     let program = Path::new(env!("CARGO_BIN_EXE_zbx-tcp")).parent().unwrap();
     let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap());
     let mut shell = Command::new("bash");
@@ -91,6 +100,30 @@ fn the_tables_are_the_programs_own() {
     let head = ["| metric | unit | meaning |", "| --- | --- | --- |"].map(str::to_owned);
     let rows = METRICS.iter().map(|metric| format!("| `{}` | {} | {} |", metric.path, metric.unit, metric.help));
     table_is("metrics", &head.into_iter().chain(rows).collect::<Vec<_>>());
+}
+
+/// What a service says and expects, from `services -o json`: one row of the table.
+fn service_row(service: &serde_json::Value) -> String {
+    let text = |key: &str| service[key].as_str().unwrap().to_owned();
+    let port = service["port"].as_u64().map_or_else(|| "-".to_owned(), |port| port.to_string());
+    let steps = service["steps"].as_array().unwrap().iter().map(|step| {
+        let (word, rest) = step.as_str().unwrap().split_once(' ').unwrap();
+        format!("{word} {}", rest.trim_start())
+    });
+    let steps: Vec<_> = steps.collect();
+    // A bar ends a cell, in code too.
+    let cell = |text: String| text.replace('|', "\\|");
+    format!("| `{}` | {port} | {} | {} |", text("name"), cell(text("description")), cell(steps.join("<br>")))
+}
+
+#[test]
+fn the_table_of_services_is_the_programs_own() {
+    let ran = crate::program::run(&["services", "-o", "json"]);
+    let services: Vec<serde_json::Value> = serde_json::from_str(&ran.out).unwrap();
+    assert!(services.len() > 15 && services.iter().all(|service| service["built_in"] == true), "{}", ran.out);
+    let head = ["| service | port | what it is | what is sent and expected |", "| --- | --- | --- | --- |"];
+    let rows: Vec<_> = head.map(str::to_owned).into_iter().chain(services.iter().map(service_row)).collect();
+    table_is("services", &rows);
 }
 
 #[test]

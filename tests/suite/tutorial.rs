@@ -1,7 +1,7 @@
 //! The tutorial's exchange, with Python's own `socket` module as the server. (The other way round: `serve`.)
 
 use std::io::{BufRead, BufReader, Read};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 
 use crate::program::check;
 use crate::support::skip;
@@ -22,31 +22,52 @@ client.close()
 server.close()
 "#;
 
-struct Python(Child);
+/// The tutorial's server, which ends with the test.
+pub struct Python {
+    child: Child,
+    /// Where it listens.
+    pub port: String,
+    said: BufReader<ChildStdout>,
+}
+
+impl Python {
+    /// Starts it; none where there is no Python.
+    pub fn start(port: &str) -> Option<Self> {
+        let mut python = Command::new("python3");
+        python.args(["-c", SERVER, port]).env("PYTHONUTF8", "1").stdin(Stdio::null()).stdout(Stdio::piped());
+        let Ok(mut child) = python.spawn() else {
+            skip("no python3");
+            return None;
+        };
+        let mut said = BufReader::new(child.stdout.take().unwrap());
+        let mut port = String::new();
+        said.read_line(&mut port).unwrap();
+        Some(Self { child, port: port.trim().to_owned(), said })
+    }
+
+    /// What it says of its only client, once that is gone.
+    pub fn heard(mut self) -> String {
+        let mut rest = String::new();
+        self.said.read_to_string(&mut rest).unwrap();
+        rest
+    }
+}
 
 impl Drop for Python {
     fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
 fn exchange(port: &str) {
-    let mut python = Command::new("python3");
-    python.args(["-c", SERVER, port]).env("PYTHONUTF8", "1").stdin(Stdio::null()).stdout(Stdio::piped());
-    let Ok(child) = python.spawn() else { return skip("no python3") };
-    let mut python = Python(child);
-    let mut said = BufReader::new(python.0.stdout.take().unwrap());
-    let mut port = String::new();
-    said.read_line(&mut port).unwrap();
+    let Some(python) = Python::start(port) else { return };
     let words = ["--encoding", "gbk", "--send", "你好服务端,我是客户端小黑!", "--expect", "ok, 问题", "-o", "json"];
-    let document = check(&[&["127.0.0.1", port.trim()][..], &words].concat()).document();
+    let document = check(&[&["127.0.0.1", &python.port][..], &words].concat()).document();
     assert_eq!(document["up"], 1, "{document}");
     assert_eq!(document["response"]["text"], "ok, 问题正在处理中…");
     assert_eq!(document["response"]["bytes"], 20);
-    let mut rest = String::new();
-    said.read_to_string(&mut rest).unwrap();
-    assert_eq!(rest, "26 bytes: 你好服务端,我是客户端小黑!\n");
+    assert_eq!(python.heard(), "26 bytes: 你好服务端,我是客户端小黑!\n");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::super::wishes::{Wishes, Written};
 use super::file;
 use super::options::wishes;
-use super::table::{Entry, Examined, Table, text};
+use super::table::{Entry, Examined, Syntax, Table, text};
 use crate::plan::steps::Secret;
 use crate::target::Port;
 
@@ -65,8 +65,18 @@ fn secrets(found: &mut Examined<'_>, table: &mut Table<'_, '_>, privacy: Privacy
     let Some(entry) = table.take("secrets") else { return Vec::new() };
     let Some(mut table) = Table::of(found, &entry) else { return Vec::new() };
     let entries = table.take_all();
-    let secrets = entries.iter().filter_map(|(name, entry)| Some((name.clone(), secret(found, entry, privacy)?)));
+    if found.syntax() == Syntax::Broken {
+        // Nothing here is to be quoted.
+        return entries.into_iter().map(|(name, _)| (name, unread())).collect();
+    }
+    let secrets =
+        entries.iter().map(|(name, entry)| (name.clone(), secret(found, entry, privacy).unwrap_or_else(unread)));
     secrets.collect()
+}
+
+/// Stands for a secret with a mistake in it: steps that name it are no mistakes for that.
+fn unread() -> Secret {
+    Secret::new(*b"")
 }
 
 fn secret(found: &mut Examined<'_>, entry: &Entry<'_, '_>, privacy: Privacy) -> Option<Secret> {

@@ -17,12 +17,27 @@ pub struct Examined<'f> {
     text: &'f str,
     /// Every mistake, in the order found.
     pub mistakes: Vec<Mistake>,
+    syntax: Syntax,
+}
+
+/// Whether a text is TOML.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Syntax {
+    /// It is.
+    Sound,
+    /// It is not: what a writer meant for a value, a secret even, may have been taken for a key.
+    Broken,
 }
 
 impl<'f> Examined<'f> {
     /// A file that is about to be examined.
     pub fn new(file: &str, text: &'f str) -> Self {
-        Self { file: file.into(), text, mistakes: Vec::new() }
+        Self { file: file.into(), text, mistakes: Vec::new(), syntax: Syntax::Sound }
+    }
+
+    /// Whether the text is TOML, once it was parsed.
+    pub fn syntax(&self) -> Syntax {
+        self.syntax
     }
 
     /// The place of a key and what it stands for.
@@ -43,6 +58,7 @@ impl<'f> Examined<'f> {
         for error in errors {
             let span = error.span().unwrap_or(0..0);
             self.wrong(&span, "", shown(error.message(), 200));
+            self.syntax = Syntax::Broken;
         }
         table.into_inner()
     }
@@ -147,8 +163,11 @@ impl<'t, 'f> Table<'t, 'f> {
         self.take(key).map(|(path, value)| list(path, value))
     }
 
-    /// Notes every key that nobody read.
+    /// Notes every key that nobody read, unless it may be none.
     pub fn finish(self, found: &mut Examined<'_>) {
+        if found.syntax() == Syntax::Broken {
+            return;
+        }
         for (name, _) in &self.entries {
             let key = shown(name.get_ref(), 60);
             let hint = match nearest(name.get_ref(), self.known.iter().copied()) {

@@ -1,0 +1,289 @@
+//! A secret of a service is sent, and shown nowhere: not by us, and not when the peer says it back.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::process::Stdio;
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+use crate::config::ConfigFile;
+use crate::peer::Peer;
+use crate::program::{Ran, finish, program};
+
+const PASSWORD: &str = "Tr0ub4dor&3";
+const TOKEN: &str = "zh-密码-4711";
+
+/// `auth` sends a secret of a file and an inline one, and expects an echo; `deaf` expects what never comes.
+fn config(encoding: &str) -> ConfigFile {
+    let config = ConfigFile::new("");
+    let path = config.beside("password", format!("{PASSWORD}\n"), 0o640).display().to_string();
+    let service = |name: &str, last: &str| {
+        format!(
+            "[services.{name}]\nport = 7\nencoding = \"{encoding}\"\nquit = \"BYE ${{password}}\"\n\
+             secrets = {{ password = {{ file = \"{path}\" }}, token = \"{TOKEN}\" }}\nsteps = [\n\
+             {{ send = \"AUTH ${{password}} ${{token}}\\r\\n\" }},\n{last}\n]\n"
+        )
+    };
+    let text = service("auth", "{ expect_regex = '(?s)AUTH (?<said>.*?)\\r\\n(?<bytes>\\x00)?' },")
+        + &service("deaf", "{ expect = \"never\", reject = \"nor this\" },")
+        + &service("early", "{ expect = \"AUTH \" },")
+        + &service("refused", "{ expect = \"x\", reject_regex = \"AUTH .*\" },");
+    config.beside("config.toml", text, 0o640);
+    config
+}
+
+/// A peer that says back what it hears, in pieces that end at these offsets; it reports what it heard.
+fn echo(cuts: &'static [usize]) -> (Peer, Receiver<Vec<u8>>) {
+    let (heard, hears) = channel();
+    let peer = Peer::start(move |mut stream: TcpStream| {
+        stream.set_nodelay(true).unwrap();
+        let mut buffer = [0; 1024];
+        let length = stream.read(&mut buffer).unwrap();
+        let (mut start, said) = (0, buffer[..length].to_vec());
+        for end in cuts.iter().copied().filter(|cut| *cut < length).chain([length]) {
+            let _ = stream.write_all(&said[start..end]);
+            start = end;
+            // A pause makes a segment of its own of each piece; nothing is measured by it.
+            std::thread::sleep(Duration::from_millis(8));
+        }
+        let _ = heard.send(said);
+        let _ = stream.read(&mut buffer);
+    });
+    (peer, hears)
+}
+
+/// Every form in which a secret could be shown: as it is, in GBK, in hex, escaped, and each without its first or last byte.
+fn forms(secret: &str) -> Vec<Vec<u8>> {
+    let gbk = encoding_rs::GBK.encode(secret).0.into_owned();
+    let mut forms = Vec::new();
+    for bytes in [secret.as_bytes(), &gbk] {
+        for part in [&bytes[1..], &bytes[..bytes.len() - 1], &bytes[..4], &bytes[bytes.len() - 4..]] {
+            let hex = |join: &str| part.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(join);
+            let escaped: String = part.iter().map(|byte| format!("\\x{byte:02x}")).collect();
+            forms.extend([part.to_vec(), hex("").into(), hex(" ").into(), hex(":").into(), escaped.into()]);
+        }
+    }
+    forms
+}
+
+#[track_caller]
+fn silent(what: &str, bytes: &[u8]) {
+    for form in [PASSWORD, TOKEN].into_iter().flat_map(forms) {
+        let found = bytes.windows(form.len()).any(|window| window == form);
+        assert!(!found, "{what} shows {:?}:\n{}", String::from_utf8_lossy(&form), String::from_utf8_lossy(bytes));
+    }
+}
+
+/// Asserts that a run shows no secret, but shows where one was.
+#[track_caller]
+fn hides(words: &[&str], ran: &Ran) {
+    silent(&format!("{words:?}"), ran.out.as_bytes());
+    silent(&format!("{words:?} on standard error"), ran.err.as_bytes());
+}
+
+const OUTPUTS: [&[&str]; 8] = [
+    &["-o", "json"],
+    &["-o", "text"],
+    &["-o", "text", "-v"],
+    &["-o", "error"],
+    &["-o", "response.text"],
+    &["-o", "response.hex"],
+    &["-o", "up"],
+    &["-o", "status"],
+];
+
+#[test]
+fn no_output_shows_a_secret_that_the_peer_says_back() {
+    for encoding in ["utf-8", "gbk"] {
+        let config = config(encoding);
+        let sent = format!("AUTH {PASSWORD} {TOKEN}\r\n");
+        let sent = encoding_rs::Encoding::for_label(encoding.as_bytes()).unwrap().encode(&sent).0.into_owned();
+        // Whole, within the one, within the other, byte by byte, and at the edges of both.
+        let all: &[&[usize]] = &[&[], &[9], &[11, 21], &[6, 7, 8, 9, 10, 11, 12, 13, 14, 15], &[5, 16, 17, 20, 22]];
+        for (cuts, service) in all.iter().flat_map(|cuts| ["auth", "early", "refused", "deaf"].map(|name| (cuts, name)))
+        {
+            let (peer, heard) = echo(cuts);
+            let port = peer.port();
+            // Where little differs, the outputs that show most will do.
+            let most = |output: &&&[&str]| output.len() == 3 || output[1] == "json";
+            let few = cuts.len() > 1 || service == "deaf";
+            for output in OUTPUTS.iter().filter(|output| !few || most(output)) {
+                let words = [&["check", "127.0.0.1", &port, "-s", service, "-t", "0.3"], *output].concat();
+                let ran = config.run(&words);
+                assert!(ran.code == Some(0) || ran.code == Some(1), "{words:?} {}", ran.err);
+                assert_eq!(heard.recv().unwrap(), sent, "the peer got something else");
+                hides(&words, &ran);
+            }
+        }
+    }
+}
+
+#[test]
+fn captures_and_bytes_that_are_no_text_hide_it_too() {
+    for encoding in ["utf-8", "gbk"] {
+        let config = config(encoding);
+        let (peer, _heard) = echo(&[]);
+        let check = |output: &str| config.run(&["check", "127.0.0.1", &peer.port(), "-s", "auth", "-o", output]);
+        check("captures.said").prints("*** ***", 0);
+        let document = check("json").document();
+        assert_eq!(document["captures"]["said"], "*** ***", "{document}");
+        assert_eq!(document["response"]["text"], "AUTH *** ***", "{document}");
+        let binary = Peer::start(|mut stream: TcpStream| {
+            let mut buffer = [0; 1024];
+            let length = stream.read(&mut buffer).unwrap();
+            let _ = stream.write_all(&[&buffer[..length], b"\0\x01\xff"].concat());
+            let _ = stream.read(&mut buffer);
+        });
+        let words = ["check", "127.0.0.1", &binary.port(), "-s", "auth", "-o", "response.hex"];
+        let ran = config.run(&words);
+        hides(&words, &ran);
+        assert!(ran.out.starts_with("41555448202a2a2a202a2a2a0d0a00"), "{}", ran.out);
+    }
+}
+
+#[test]
+fn neither_the_arguments_nor_the_environment_have_it_while_it_runs() {
+    let config = config("utf-8");
+    let (heard, hears) = channel();
+    let (go, wait) = channel::<()>();
+    let peer = Peer::start(move |mut stream: TcpStream| {
+        let _ = stream.read(&mut [0; 1024]);
+        let _ = heard.send(());
+        let _ = wait.recv_timeout(Duration::from_secs(5));
+    });
+    let mut command = program();
+    command.args(["check", "127.0.0.1", &peer.port(), "-s", "auth", "-t", "5", "--config", &config.path()]);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    hears.recv_timeout(Duration::from_secs(5)).unwrap();
+    for name in ["cmdline", "environ", "comm", "status"] {
+        let bytes = fs::read(format!("/proc/{}/{name}", child.id())).unwrap();
+        assert!(name != "cmdline" || bytes.windows(4).any(|part| part == b"auth"), "this is not its command line");
+        silent(name, &bytes);
+    }
+    go.send(()).unwrap();
+    assert_eq!(child.wait_with_output().unwrap().status.code(), Some(1));
+}
+
+#[test]
+fn what_explains_services_shows_only_the_names() {
+    let config = config("gbk");
+    for words in
+        [&["services"][..], &["services", "auth"], &["services", "-o", "json"], &["services", "auth", "-o", "json"]]
+    {
+        hides(words, &config.run(words));
+    }
+    assert!(config.run(&["services", "auth"]).out.contains("`AUTH ${password} ${token}\\r\\n`"));
+    config.run(&["services", "--check"]).prints("ok: 4 services, 0 target entries", 0);
+}
+
+#[cfg(debug_assertions)]
+#[test]
+fn a_panic_does_not_show_it() {
+    let config = config("utf-8");
+    let (peer, _heard) = echo(&[]);
+    let (port, path) = (peer.port(), config.path());
+    for output in OUTPUTS {
+        let words = [&["check", "127.0.0.1", &port, "-s", "auth", "--config", &path], output].concat();
+        let ran = finish(program().args(&words).env("ZBX_TCP_TEST_PANIC", "1").env("RUST_BACKTRACE", "full"));
+        hides(&words, &ran);
+        assert_eq!(ran.code, Some(1), "{words:?} {}", ran.err);
+    }
+}
+
+/// Runs `services --check` and a check of a file with this text after a `[services.a]`, both of which must refuse it.
+#[track_caller]
+fn refused(config: &ConfigFile, section: &str, mode: u32, text: &str) {
+    config.beside("config.toml", format!("[services.a]\n{section}\n"), mode);
+    let checked = config.run(&["services", "--check"]);
+    assert!(checked.code == Some(2) && checked.err.contains(text), "{:?} lacks {text:?}", checked.err);
+    hides(&["services", "--check"], &checked);
+    let peer = Peer::greeting(b"");
+    let ran = config.run(&["check", "127.0.0.1", &peer.port(), "-s", "a", "-o", "text", "-v"]);
+    ran.refuses("config.toml:");
+    hides(&["check"], &ran);
+    peer.was_left_alone();
+}
+
+#[test]
+fn mistakes_do_not_quote_it() {
+    let config = ConfigFile::new("");
+    for (section, text) in [
+        (format!("secrets = {{ password = {PASSWORD} }}"), ":2: "),
+        (format!("secrets = {{ password = \"{PASSWORD}\" \"{TOKEN}\" }}"), ":2: "),
+        (format!("secrets = {{ password = \"{PASSWORD}"), ":2: "),
+        (format!("secrets = {{ password = \"{PASSWORD}\\q\" }}"), ":2: "),
+        (
+            format!("secrets = {{ password = [\"{PASSWORD}\"] }}"),
+            ":2: services.a.secrets.password: is a text, or a table",
+        ),
+        (
+            format!("secrets = {{ password = {{ fil = \"{PASSWORD}\" }} }}"),
+            "password.fil: unknown key: did you mean `file`?",
+        ),
+        (format!("secrets = \"{PASSWORD}\""), ":2: services.a.secrets: is string, not a table"),
+        (format!("secret = \"{PASSWORD}\""), ":2: services.a.secret: unknown key: did you mean `secrets`?"),
+        (format!("secrets.password = \"{PASSWORD}\"\nport = \"{TOKEN}\""), ":3: services.a.port: is not a number"),
+        (
+            format!("encoding = \"latin1\"\nsecrets.token = \"{TOKEN}\"\nsteps = [{{ send = \"${{token}}\" }}]"),
+            ":4: services.a.steps[1].send: the secret `token` has a character that windows-1252 lacks",
+        ),
+        (
+            format!("secrets.token = \"{TOKEN}\"\nsteps = [{{ send = \"${{tokem}}\" }}]"),
+            ":3: services.a.steps[1].send: nothing before this step captures `tokem`",
+        ),
+        ("secrets.token = \"\"".to_owned(), ":2: services.a.secrets.token: is empty"),
+    ] {
+        refused(&config, &section, 0o640, text);
+    }
+}
+
+#[test]
+fn who_else_can_read_it_matters() {
+    let config = ConfigFile::new("");
+    let inline = format!("secrets.password = \"{PASSWORD}\"");
+    for mode in [0o644, 0o604, 0o666] {
+        refused(&config, &inline, mode, ":2: services.a.secrets.password: a secret in a file that everybody can read");
+    }
+    let named = |name: &str| {
+        format!("secrets.password.file = \"{}\"", config.beside("x", "", 0o640).with_file_name(name).display())
+    };
+    config.beside("open", PASSWORD, 0o644);
+    refused(
+        &config,
+        &named("open"),
+        0o644,
+        ":2: services.a.secrets.password: everybody can read that file: `chmod 640` it",
+    );
+    // A file that only names the secret's may be read by everybody.
+    config.beside("closed", PASSWORD, 0o600);
+    config.beside("config.toml", format!("[services.a]\n{}\n", named("closed")), 0o644);
+    config.run(&["services", "--check"]).prints("ok: 1 services, 0 target entries", 0);
+}
+
+#[test]
+fn the_file_of_a_secret_is_bounded() {
+    let config = ConfigFile::new("");
+    let named =
+        |name: &str| format!("secrets.p.file = \"{}\"", config.beside("x", "", 0o640).with_file_name(name).display());
+    for (name, text, why) in [
+        ("empty", "", "that file is empty"),
+        ("blank", "\r\n\n", "that file is empty"),
+        ("large", &"p".repeat((64 << 10) + 1), "large has 65537 bytes: more than 65536 are not read"),
+    ] {
+        config.beside(name, text, 0o600);
+        refused(
+            &config,
+            &named(name),
+            0o644,
+            &format!(":2: services.a.secrets.p: {}", if name == "large" { "" } else { why }),
+        );
+        refused(&config, &named(name), 0o644, why);
+    }
+    refused(&config, &named("absent"), 0o644, "absent: no such file or directory");
+    refused(&config, "secrets.p.file = \"/\"", 0o644, ":2: services.a.secrets.p: / is not a regular file");
+    refused(&config, "secrets.p.file = \"/dev/zero\"", 0o644, "/dev/zero is not a regular file");
+    config.beside("full", "p".repeat(64 << 10), 0o600);
+    config.beside("config.toml", format!("[services.a]\n{}\n", named("full")), 0o644);
+    config.run(&["services", "--check"]).prints("ok: 1 services, 0 target entries", 0);
+}
