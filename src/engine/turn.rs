@@ -26,6 +26,8 @@ const EXHAUSTION_PAUSE: Duration = Duration::from_millis(10);
 /// The bytes of one read, and how many reads one connection gets before the others have their turn.
 const READ_SIZE: usize = 4 * 1024;
 const READS_PER_TURN: usize = 16;
+/// After this time in one turn of the loop a connection reads once only.
+const TURN: Duration = Duration::from_millis(5);
 /// The events of one wake.
 const EVENTS: usize = 1024;
 /// What the usual soft limit of 1024 descriptors leaves for probes.

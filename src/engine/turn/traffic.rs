@@ -1,17 +1,14 @@
 //! What comes and goes on the connections: handshakes, bytes, ends.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use mio::Token;
 
-use super::{Engine, READS_PER_TURN};
+use super::{Engine, READS_PER_TURN, TURN};
 use crate::engine::Sink;
 use crate::engine::connection::{Phase, Then};
 use crate::engine::session::Event;
 use crate::engine::wire::Finish;
-
-/// After this time in one turn of the loop a connection reads once only.
-const TURN: Duration = Duration::from_millis(5);
 
 impl<K: Sink> Engine<'_, K> {
     /// An event came for this connection.
