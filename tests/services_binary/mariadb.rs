@@ -1,6 +1,7 @@
 //! MariaDB: what its counters and its host cache say.
 
 use std::fs;
+use std::sync::{Mutex, PoisonError};
 
 use crate::probes::{MANY, all_up, no_complaint, probe, refused_when_stopped};
 use crate::program::check;
@@ -12,6 +13,9 @@ const GUEST: [&str; 2] = ["--source", "127.0.0.2"];
 /// Several of them at once must not exhaust what the kernel lends for asynchronous I/O.
 const SMALL: &str = "--innodb-use-native-aio=0 --innodb-buffer-pool-size=16M --innodb-log-file-size=4M";
 
+/// Several installations at once have failed, in a way that none of their logs explains.
+static INSTALLING: Mutex<()> = Mutex::new(());
+
 /// A server that blocks a host after five connect errors.
 fn mariadb() -> Option<Server> {
     let program = "/usr/sbin/mariadbd";
@@ -21,7 +25,10 @@ fn mariadb() -> Option<Server> {
     let (home, port) = (Home::of("mysql"), free_port());
     let (data, socket) = (home.at("data"), home.at("socket"));
     let made = "--no-defaults --skip-test-db --auth-root-authentication-method=normal --skip-log-bin";
-    home.run("/usr/bin/mariadb-install-db", &format!("{made} {SMALL} --datadir={data}"));
+    {
+        let _one = INSTALLING.lock().unwrap_or_else(PoisonError::into_inner);
+        home.run("/usr/bin/mariadb-install-db", &format!("{made} {SMALL} --datadir={data}"));
+    }
     let own = format!("--no-defaults --datadir={data} --socket={socket} --pid-file={}", home.at("pid"));
     let net = format!("--bind-address=127.0.0.1 --port={port} --max-connect-errors=5 --performance-schema=on");
     let mut command = home.command(program);
