@@ -67,6 +67,7 @@ pub enum Names {
 }
 
 impl Names {
+    #[cfg_attr(target_feature = "crt-static", allow(unused_variables))]
     fn resolver(self, registry: &mio::Registry) -> io::Result<Resolver> {
         match self {
             Self::Stub(files) => Ok(Resolver::new(files)),
