@@ -5,7 +5,9 @@ use clap::{ArgMatches, Args, FromArgMatches};
 
 use crate::output::metrics::METRICS;
 
-/// The words and options of `check`. An empty value means "not given", as a Zabbix macro that expands to nothing.
+/// Probe one target: print one value, one document, or a report
+///
+/// An empty value of an option means "not given", since a Zabbix macro may expand to nothing.
 #[derive(Debug, Args)]
 #[command(after_help = EXIT_STATUS)]
 pub struct CheckArgs {

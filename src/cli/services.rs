@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-/// The words and options of `services`.
+/// What named services exist, and what each says and expects
 #[derive(Debug, Args)]
 pub struct ServicesArgs {
     /// Show one service: what it sends and expects, and what it captures

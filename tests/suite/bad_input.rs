@@ -108,6 +108,8 @@ fn help_is_no_mistake() {
         assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""));
     }
     assert!(run(&["check", "--help"]).out.contains("tcp.syn_retransmits"));
+    assert!(run(&["check", "-h"]).out.starts_with("Probe one target"));
+    assert!(run(&["services", "-h"]).out.starts_with("What named services exist"));
 }
 
 #[test]
