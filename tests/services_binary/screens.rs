@@ -1,6 +1,8 @@
 //! TigerVNC, x11vnc and xrdp.
 
 use std::fs;
+use std::io::Read;
+use std::net::TcpStream;
 use std::time::Duration;
 
 use crate::probes::{MANY, all_up, no_complaint, probe, refused_when_stopped};
@@ -20,7 +22,16 @@ fn tigervnc(security: &str) -> Option<(Server, String)> {
     let words = format!("{display} -rfbport {port} -localhost -SecurityTypes {security} -PasswordFile {password}");
     let mut command = home.command(program);
     command.args(words.split(' ')).args(["-geometry", "320x200"]);
-    Some((Server::start(home, port, &mut command), display))
+    let server = Server::start(home, port, &mut command);
+    greets(port);
+    Some((server, display))
+}
+
+/// It listens before it is ready: waits for its first byte.
+fn greets(port: u16) {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    assert_eq!(stream.read(&mut [0; 12]).unwrap(), 12, "the version of a VNC server");
 }
 
 #[test]
