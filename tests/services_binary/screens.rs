@@ -38,7 +38,8 @@ fn greets(port: u16) {
 fn tigervnc_without_a_password_never_blocks_us() {
     let Some((server, _)) = tigervnc("None") else { return };
     let said = server.says_of(|| assert_eq!(all_up(&server, "vnc", &[])["captures"]["version"], "003.008"));
-    assert_eq!(said.matches("Clean disconnection").count(), MANY, "{said}");
+    // The one that waited for its first byte may be among them.
+    assert!([MANY, MANY + 1].contains(&said.matches("Clean disconnection").count()), "{said}");
     no_complaint(&said, &["blacklisted", "error", "reset"]);
     refused_when_stopped(server, "vnc");
 }
