@@ -34,3 +34,9 @@ pub fn shown(text: &str, limit: usize) -> String {
     }
     out
 }
+
+/// An error of the system in its own words, without its number.
+pub fn system_words(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or(&text).to_lowercase()
+}

@@ -10,6 +10,7 @@ mod plan;
 pub mod services;
 pub mod whole;
 pub mod wishes;
+mod words;
 
 use std::fmt;
 

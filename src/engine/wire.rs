@@ -13,6 +13,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use super::sys::{self, TcpInfo};
 use crate::failure::{Failure, IcmpFact, Status, brief};
 use crate::plan::{Close, Origin, Plan};
+use crate::printable::system_words;
 
 /// One connection.
 #[derive(Debug)]
@@ -256,8 +257,7 @@ fn lost_failure(remote: SocketAddr, error: &io::Error) -> Failure {
 
 /// The system's own words with the errno's name, such as `no route to host (EHOSTUNREACH)`.
 fn errno_text(error: &io::Error) -> String {
-    let text = error.to_string();
-    let words = text.split(" (os error").next().unwrap_or(&text).to_lowercase();
+    let words = system_words(error);
     let Some(errno) = error.raw_os_error() else { return format!("{words} (no errno)") };
     match ERRNO_NAMES.iter().find(|(number, _)| *number == errno) {
         Some((_, name)) => format!("{words} ({name})"),

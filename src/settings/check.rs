@@ -88,8 +88,8 @@ pub fn check(args: &CheckArgs, default_format: Format) -> Result<Check, Mistake>
 /// # Errors
 /// The first mistake in it; `services --check` shows them all.
 pub fn configuration(option: &Option<String>) -> Result<Config, Mistake> {
-    let mut config = Config::read(named(option).as_deref());
-    if config.mistakes.is_empty() { Ok(config) } else { Err(config.mistakes.swap_remove(0)) }
+    let config = Config::read(named(option).as_deref());
+    if config.mistakes.is_empty() { Ok(config) } else { Err(first(config.mistakes)) }
 }
 
 /// The file that an option or the environment names.

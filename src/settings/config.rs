@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use super::Mistake;
 use super::wishes::Wishes;
+use crate::printable::system_words;
 use service::Privacy;
 pub use service::Service;
 use table::{Examined, Table};
@@ -49,7 +50,7 @@ impl Config {
                 match more_files() {
                     Ok(paths) => paths.iter().for_each(|path| config.read_file(path)),
                     Err(error) => {
-                        config.mistakes.push(Mistake::new(format!("{MORE}: {}", file::reason(&error))));
+                        config.mistakes.push(Mistake::new(format!("{MORE}: {}", system_words(&error))));
                     }
                 }
             }

@@ -2,22 +2,20 @@
 
 use std::time::Duration;
 
-use super::Mistake;
 use super::wishes::{ExpectWish, Form, HowMany, LineEnds, PatternWish, Place, SendWish, StepWish, Wishes, Written};
+use super::{Mistake, words};
 use crate::cli::check::{CheckArgs, StepArgs, StepKind};
 use crate::cli::values::{self, given};
-use crate::plan::{Addresses, Close, Silence, Want};
 use crate::printable::shown;
 
 /// The most attempts: more than anybody needs inside a deadline of minutes.
-const MOST_ATTEMPTS: u64 = 10_000;
+pub const MOST_ATTEMPTS: u64 = 10_000;
 /// The most bytes that may be held while waiting for a match.
 pub const MOST_BYTES: u64 = 16 << 20;
 
 /// What the options ask for.
 pub fn wishes(args: &CheckArgs) -> Result<Wishes, Mistake> {
     let (steps, quit) = dialogue(&args.steps)?;
-    let silence = [("answered", Silence::Fails), ("filtered", Silence::CountsAsClosed)];
     Ok(Wishes {
         steps,
         quit,
@@ -25,14 +23,14 @@ pub fn wishes(args: &CheckArgs) -> Result<Wishes, Mistake> {
         line_ends: args.crlf.then_some(LineEnds::CrLf),
         max_bytes: number("--max-bytes", &args.max_bytes, MOST_BYTES)?.and_then(|bytes| usize::try_from(bytes).ok()),
         timeout: duration("--timeout", &args.timeout)?,
-        addresses: choice("--addresses", &args.addresses, &[("first", Addresses::First), ("all", Addresses::All)])?,
+        addresses: choice("--addresses", &args.addresses, &words::ADDRESSES)?,
         source: written("--source", &args.source),
         interface: written("--interface", &args.interface),
         count: number("--count", &args.count, MOST_ATTEMPTS)?.and_then(|count| u32::try_from(count).ok()),
         interval: duration("--interval", &args.interval)?,
         require: number("--require", &args.require, MOST_ATTEMPTS)?.and_then(|count| u32::try_from(count).ok()),
-        want: choice("--expect-closed", &args.expect_closed, &silence)?.map(Want::Closed),
-        close: choice("--close", &args.close, &[("fin", Close::Fin), ("rst", Close::Rst)])?,
+        want: choice("--expect-closed", &args.expect_closed, &words::CLOSED)?,
+        close: choice("--close", &args.close, &words::CLOSE)?,
         ..Wishes::default()
     })
 }
@@ -52,13 +50,8 @@ pub fn choice<T: Copy>(
     known: &[(&'static str, T)],
 ) -> Result<Option<T>, Mistake> {
     let Some(word) = given(value) else { return Ok(None) };
-    match known.iter().find(|(name, _)| *name == word) {
-        Some((_, value)) => Ok(Some(*value)),
-        None => {
-            let names: Vec<_> = known.iter().map(|(name, _)| format!("`{name}`")).collect();
-            Err(Mistake::in_option(option, format!("unknown value `{}`: use {}", shown(word, 40), names.join(" or "))))
-        }
-    }
+    let refused = |remedy| Mistake::in_option(option, format!("unknown value `{}`: {remedy}", shown(word, 40)));
+    words::meaning(word, known).map(Some).map_err(refused)
 }
 
 fn number(option: &str, value: &Option<String>, most: u64) -> Result<Option<u64>, Mistake> {

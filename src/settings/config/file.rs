@@ -6,15 +6,15 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use super::service::Privacy;
-use crate::printable::shown;
+use crate::printable::{shown, system_words};
 
 /// The bytes of a file, and who can read it.
 pub fn read(path: &Path, most: u64) -> Result<(Vec<u8>, Privacy), String> {
     let named = || shown(&path.to_string_lossy(), 200);
     // A pipe without a writer would be waited for otherwise.
     let opened = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_CLOEXEC).open(path);
-    let mut file = opened.map_err(|error| format!("{}: {}", named(), reason(&error)))?;
-    let about = file.metadata().map_err(|error| format!("{}: {}", named(), reason(&error)))?;
+    let mut file = opened.map_err(|error| format!("{}: {}", named(), system_words(&error)))?;
+    let about = file.metadata().map_err(|error| format!("{}: {}", named(), system_words(&error)))?;
     if !about.is_file() {
         return Err(format!("{} is not a regular file", named()));
     }
@@ -23,7 +23,7 @@ pub fn read(path: &Path, most: u64) -> Result<(Vec<u8>, Privacy), String> {
     }
     let mut bytes = Vec::new();
     let read = (&mut file).take(most).read_to_end(&mut bytes);
-    read.map_err(|error| format!("{}: {}", named(), reason(&error)))?;
+    read.map_err(|error| format!("{}: {}", named(), system_words(&error)))?;
     let privacy = if about.mode() & 0o004 == 0 { Privacy::Private } else { Privacy::Public };
     Ok((bytes, privacy))
 }
@@ -31,10 +31,4 @@ pub fn read(path: &Path, most: u64) -> Result<(Vec<u8>, Privacy), String> {
 /// Whether nothing is there.
 pub fn is_absent(path: &Path) -> bool {
     matches!(std::fs::symlink_metadata(path), Err(error) if error.kind() == std::io::ErrorKind::NotFound)
-}
-
-/// An error of the system in its own words, without its number.
-pub fn reason(error: &std::io::Error) -> String {
-    let text = error.to_string();
-    text.split(" (os error").next().unwrap_or(&text).to_lowercase()
 }

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use super::super::options::MOST_BYTES;
+use super::super::options::{MOST_ATTEMPTS, MOST_BYTES};
 use super::super::wishes::{ExpectWish, Form, HowMany, LineEnds, PatternWish, SendWish, StepWish, Wishes};
+use super::super::words;
 use super::table::{Entry, Examined, Table, list, text};
 use crate::cli::values;
-use crate::plan::{Addresses, Close, Silence, Want};
 
 /// Reads every option that the table has.
 pub fn wishes(found: &mut Examined<'_>, table: &mut Table<'_, '_>) -> Wishes {
@@ -18,28 +18,20 @@ pub fn wishes(found: &mut Examined<'_>, table: &mut Table<'_, '_>) -> Wishes {
         line_ends: table.flag(found, "crlf").map(|crlf| if crlf { LineEnds::CrLf } else { LineEnds::None }),
         max_bytes: table.number(found, "max_bytes", 1..MOST_BYTES + 1).and_then(|bytes| usize::try_from(bytes).ok()),
         timeout: duration(found, table, "timeout"),
-        addresses: table
-            .parsed(found, "addresses", |word| choice(word, &[("first", Addresses::First), ("all", Addresses::All)])),
+        addresses: table.parsed(found, "addresses", |word| choice(word, &words::ADDRESSES)),
         source: table.text(found, "source"),
         interface: table.text(found, "interface"),
-        count: table.number(found, "count", 1..10_001).and_then(|count| u32::try_from(count).ok()),
+        count: table.number(found, "count", 1..MOST_ATTEMPTS + 1).and_then(|count| u32::try_from(count).ok()),
         interval: duration(found, table, "interval"),
-        require: table.number(found, "require", 1..10_001).and_then(|count| u32::try_from(count).ok()),
-        want: table.parsed(found, "expect_closed", |word| {
-            choice(
-                word,
-                &[("answered", Want::Closed(Silence::Fails)), ("filtered", Want::Closed(Silence::CountsAsClosed))],
-            )
-        }),
-        close: table.parsed(found, "close", |word| choice(word, &[("fin", Close::Fin), ("rst", Close::Rst)])),
+        require: table.number(found, "require", 1..MOST_ATTEMPTS + 1).and_then(|count| u32::try_from(count).ok()),
+        want: table.parsed(found, "expect_closed", |word| choice(word, &words::CLOSED)),
+        close: table.parsed(found, "close", |word| choice(word, &words::CLOSE)),
         secrets: Vec::new(),
     }
 }
 
-fn choice<T: Copy>(word: &str, known: &[(&str, T)]) -> Result<T, String> {
-    let names: Vec<_> = known.iter().map(|(name, _)| format!("`{name}`")).collect();
-    let value = known.iter().find(|(name, _)| *name == word).map(|(_, value)| *value);
-    value.ok_or_else(|| format!("unknown value: use {}", names.join(" or ")))
+fn choice<T: Copy>(word: &str, known: &[(&'static str, T)]) -> Result<T, String> {
+    words::meaning(word, known).map_err(|remedy| format!("unknown value: {remedy}"))
 }
 
 /// A duration: a text such as `"2.5s"`, or a number of seconds.
