@@ -5,6 +5,7 @@
 mod check;
 pub mod config;
 mod dialogue;
+mod method;
 mod options;
 mod plan;
 pub mod services;

@@ -117,7 +117,7 @@ struct Address<'r>(&'r Report, &'r Trial);
 impl Serialize for Address<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self(report, trial) = *self;
-        let failure = trial.verdict(report.plan.want);
+        let failure = trial.verdict(report.plan.method.want);
         let status = failure.as_ref().map_or(Status::Ok, |failure| failure.status);
         let mut rows = of_connection(trial, &["address", "family", "source"]);
         rows.push(row("up", Value::Integer(failure.is_none().into())));

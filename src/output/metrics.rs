@@ -81,7 +81,7 @@ pub const METRICS: [Metric; 34] = [
     row("schema", "version", "version of this document", Zero, Probe(|_| Some(Integer(SCHEMA)))),
     row("host", "text", "the host as it was given", Empty, Probe(|r| text(r.plan.target.host.to_string()))),
     row("port", "number", "the port", Zero, Probe(|r| Some(Integer(r.plan.target.port.get().into())))),
-    row("service", "text", "the named service", Empty, Probe(|r| text(r.plan.service.as_deref()?))),
+    row("service", "text", "the named service", Empty, Probe(|r| text(r.plan.method.service.as_deref()?))),
     row("up", "0 or 1", "1 when everything asked for was verified", Zero, Probe(|r| Some(Integer(r.is_up().into())))),
     row(
         "status",
@@ -226,7 +226,7 @@ fn response_text(report: &Report) -> Option<Value<'_>> {
 /// The printable form of what a peer sent, secrets hidden, at most 2 KiB.
 pub fn bounded(report: &Report, bytes: &[u8]) -> String {
     // A secret that is cut in half would be shown: it is hidden before anything is cut.
-    let mut printable = report.plan.veil(bytes);
+    let mut printable = report.plan.method.veil(bytes);
     if let Some((cut, _)) = printable.char_indices().find(|(at, character)| at + character.len_utf8() > TEXT_LIMIT) {
         printable.truncate(cut);
     }
@@ -235,10 +235,19 @@ pub fn bounded(report: &Report, bytes: &[u8]) -> String {
 
 fn response_hex(report: &Report) -> Option<Value<'_>> {
     let response = response(report)?;
-    if report.plan.charset.is_clean_text(&response.start) {
+    if report.plan.method.charset.is_clean_text(&response.start) {
         return None;
     }
-    text(report.plan.hide(&response.start).iter().take(HEX_LIMIT).map(|byte| format!("{byte:02x}")).collect::<String>())
+    text(
+        report
+            .plan
+            .method
+            .hide(&response.start)
+            .iter()
+            .take(HEX_LIMIT)
+            .map(|byte| format!("{byte:02x}"))
+            .collect::<String>(),
+    )
 }
 
 #[cfg(test)]
