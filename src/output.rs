@@ -4,6 +4,7 @@ pub mod document;
 pub mod metrics;
 pub mod text;
 pub mod value;
+pub mod wanted;
 
 use std::fmt;
 
