@@ -1,6 +1,7 @@
 //! Reports to bytes: pure functions, one for each format.
 
 pub mod document;
+pub mod lld;
 pub mod metrics;
 pub mod text;
 pub mod value;
