@@ -2,8 +2,10 @@
 
 pub mod check;
 pub mod discover;
+pub mod probe;
 pub mod serve;
 pub mod services;
+pub mod steps;
 pub mod values;
 
 use clap::{Parser, Subcommand};
