@@ -20,12 +20,14 @@ use super::options::number;
 use super::probe::resolver;
 use super::{Mistake, ResolverChoice, Transcript, configuration};
 use crate::cli::batch::BatchArgs;
+use crate::cli::probe::ProbeArgs;
 use crate::output::wanted::{FleetFormat, KeyPart, Wanted};
 use crate::plan::Plan;
 use crate::policy::Policy;
 pub use bounds::{bounds, seed};
 use listing::{AfterMistake, Listing};
 use methods::Methods;
+pub use methods::TIMEOUT;
 
 /// Everything a `batch` needs.
 #[derive(Debug)]
@@ -77,6 +79,8 @@ pub struct Bounds {
     pub deadline: Duration,
 }
 
+/// Connections of a good guest to one address.
+const PER_HOST: NonZeroUsize = NonZeroUsize::new(16).unwrap();
 /// More targets than these were hardly meant.
 const MOST_TARGETS: usize = 65_536;
 /// More than memory has room for.
@@ -92,13 +96,13 @@ pub fn batch(
     input: impl FnOnce(Duration) -> Result<Vec<u8>, Mistake>,
 ) -> Result<Fleet, Mistake> {
     let wanted = printed::wanted(args)?;
-    let (bounds, seed) = (bounds(&args.pace, &args.deadline)?, seed(&args.pace)?);
+    let (bounds, seed) = (bounds(&args.pace, &args.deadline, Some(PER_HOST))?, seed(&args.pace)?);
     let shard = shard::shard(&args.shard)?;
-    let resolver = resolver(&args.probe)?;
+    let resolver = resolver(&args.probe.reach)?;
     let most = number("--max-targets", &args.max_targets, MOST_ALLOWED)?;
     let most = most.and_then(|most| usize::try_from(most).ok()).unwrap_or(MOST_TARGETS);
     let after = if args.keep_going { AfterMistake::KeepGoing } else { AfterMistake::Stop };
-    let config = configuration(&args.probe.config)?;
+    let config = configuration(&args.probe.reach.config)?;
     let mut listing = Listing::new(Methods::new(&config, &args.probe, policy)?, most, after);
     gather(args, &config, &mut listing, || input(bounds.deadline))?;
     let (mut plans, duplicates, invalid) = listing.finish()?;
@@ -113,6 +117,21 @@ pub fn batch(
     Ok(Fleet { plans, duplicates, invalid, wanted, bounds, seed, resolver, transcript })
 }
 
+/// The configuration's targets of these groups, as a batch would probe them; all, where there are none.
+///
+/// # Errors
+/// The first mistake found.
+pub fn configured(config: &Config, groups: &[String]) -> Result<Vec<Plan>, Mistake> {
+    let methods = Methods::new(config, &ProbeArgs::default(), Policy::allow_all())?;
+    let mut listing = Listing::new(methods, MOST_TARGETS, AfterMistake::Stop);
+    configured::add(&mut listing, config, &given_words(groups))?;
+    Ok(listing.finish()?.0)
+}
+
+fn given_words(words: &[String]) -> Vec<&str> {
+    words.iter().map(String::as_str).filter(|word| !word.is_empty()).collect()
+}
+
 /// The targets in the order in which they were named; the configuration's, where none were.
 fn gather(
     args: &BatchArgs,
@@ -120,8 +139,7 @@ fn gather(
     listing: &mut Listing<'_>,
     input: impl FnOnce() -> Result<Vec<u8>, Mistake>,
 ) -> Result<(), Mistake> {
-    let groups: Vec<&str> = args.group.iter().map(String::as_str).filter(|group| !group.is_empty()).collect();
-    let words: Vec<&str> = args.targets.iter().map(String::as_str).filter(|word| !word.is_empty()).collect();
+    let (groups, words) = (given_words(&args.group), given_words(&args.targets));
     let mut input = Some(input);
     for word in &words {
         match (*word, input.take()) {
@@ -132,6 +150,11 @@ fn gather(
                 listing.add(words::word(word, listing.most))?;
             }
         }
+    }
+    if words.is_empty() && groups.is_empty() && config.targets.is_empty() {
+        return Err(Mistake::new(
+            "no targets: name some, write `-` for standard input, or put [[targets]] into the configuration",
+        ));
     }
     if words.is_empty() || !groups.is_empty() { configured::add(listing, config, &groups) } else { Ok(()) }
 }

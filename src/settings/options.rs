@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::wishes::{ExpectWish, Form, HowMany, LineEnds, PatternWish, Place, SendWish, StepWish, Wishes, Written};
 use super::{Mistake, words};
-use crate::cli::probe::ProbeArgs;
+use crate::cli::probe::{ProbeArgs, ReachArgs};
 use crate::cli::steps::{StepArgs, StepKind};
 use crate::cli::values::{self, given};
 use crate::printable::shown;
@@ -17,21 +17,29 @@ pub const MOST_BYTES: u64 = 16 << 20;
 /// What the options ask for.
 pub fn wishes(args: &ProbeArgs) -> Result<Wishes, Mistake> {
     let (steps, quit) = dialogue(&args.steps)?;
+    let reach = reach(&args.reach)?;
     Ok(Wishes {
         steps,
         quit,
         encoding: written("--encoding", &args.encoding),
         line_ends: args.crlf.then_some(LineEnds::CrLf),
         max_bytes: number("--max-bytes", &args.max_bytes, MOST_BYTES)?.and_then(|bytes| usize::try_from(bytes).ok()),
-        timeout: duration("--timeout", &args.timeout)?,
         addresses: choice("--addresses", &args.addresses, &words::ADDRESSES)?,
-        source: written("--source", &args.source),
-        interface: written("--interface", &args.interface),
         count: number("--count", &args.count, MOST_ATTEMPTS)?.and_then(|count| u32::try_from(count).ok()),
         interval: duration("--interval", &args.interval)?,
         require: number("--require", &args.require, MOST_ATTEMPTS)?.and_then(|count| u32::try_from(count).ok()),
         want: choice("--expect-closed", &args.expect_closed, &words::CLOSED)?,
         close: choice("--close", &args.close, &words::CLOSE)?,
+        ..reach
+    })
+}
+
+/// What the options of reaching a target ask for.
+pub fn reach(args: &ReachArgs) -> Result<Wishes, Mistake> {
+    Ok(Wishes {
+        timeout: duration("--timeout", &args.timeout)?,
+        source: written("--source", &args.source),
+        interface: written("--interface", &args.interface),
         ..Wishes::default()
     })
 }

@@ -10,8 +10,6 @@ use crate::cli::batch::PaceArgs;
 
 /// The time of a run: Zabbix gives up at 3 s and then throws the value away.
 const DEADLINE: Duration = Duration::from_millis(2500);
-/// Connections of a good guest.
-const PER_HOST: usize = 16;
 /// More than one machine has ports for.
 const MOST_IN_FLIGHT: u64 = 10_000_000;
 /// More connects a second than any machine starts.
@@ -19,13 +17,13 @@ const MOST_RATE: u64 = 1_000_000_000;
 /// More than any machine has cores for.
 const MOST_THREADS: u64 = 256;
 
-/// The bounds of these options.
+/// The bounds of these options, with so many probes to one address where nobody says otherwise.
 ///
 /// # Errors
 /// When one is no number, or none that makes sense.
-pub fn bounds(pace: &PaceArgs, deadline: &Option<String>) -> Result<Bounds, Mistake> {
+pub fn bounds(pace: &PaceArgs, deadline: &Option<String>, per_host: Option<NonZeroUsize>) -> Result<Bounds, Mistake> {
     let per_host = match number_from(0, "--per-host", &pace.per_host, MOST_IN_FLIGHT)? {
-        None => NonZeroUsize::new(PER_HOST),
+        None => per_host,
         Some(most) => usize::try_from(most).ok().and_then(NonZeroUsize::new),
     };
     let rate = number("--rate", &pace.rate, MOST_RATE)?;

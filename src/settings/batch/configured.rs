@@ -14,13 +14,8 @@ use crate::printable::shown;
 /// Adds the targets of these groups; all, where there are none.
 ///
 /// # Errors
-/// When a group is unknown, or there is no target, and the first mistake unless the caller said to keep going.
+/// When a group is unknown, and the first mistake unless the caller said to keep going.
 pub fn add(listing: &mut Listing<'_>, config: &Config, groups: &[&str]) -> Result<(), Mistake> {
-    if config.targets.is_empty() {
-        return Err(Mistake::new(
-            "no targets: name some, write `-` for standard input, or put [[targets]] into the configuration",
-        ));
-    }
     for group in groups {
         if !config.targets.iter().any(|entry| entry.groups.iter().any(|known| known == group)) {
             return Err(Mistake::in_option("--group", unknown(config, group)));

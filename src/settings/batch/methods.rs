@@ -17,7 +17,7 @@ use crate::policy::Policy;
 use crate::target::Port;
 
 /// The deadline of a target of which nobody says another: below that of the whole run.
-const TIMEOUT: Duration = Duration::from_secs(2);
+pub const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Makes methods, each once.
 #[derive(Debug)]
@@ -67,7 +67,7 @@ impl<'c> Methods<'c> {
     pub fn new(config: &'c Config, probe: &ProbeArgs, policy: Policy) -> Result<Self, Mistake> {
         let service = given(&probe.service).map(|name| services::find(config, name)).transpose();
         let service = service.map_err(|why| Mistake::in_option("--service", why))?;
-        let (run, family) = (wishes(probe)?, family(probe));
+        let (run, family) = (wishes(probe)?, family(&probe.reach));
         let mut methods = Self { config, policy, family, run, service, made: HashMap::new(), key: String::new() };
         // A mistake in the options is one of the run, whatever its targets are.
         let place = Place::Option("--service");

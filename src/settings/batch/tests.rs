@@ -220,7 +220,7 @@ fn options_that_make_no_sense() {
         (&["-o", "sender", "--sender-key", "a[ID]"], "no word METRIC"),
         (&["-o", "sender", "--sender-key", "a[METRIC]", "h:81"], "no word ID"),
         (&["-o", "sender", "--zabbix-host", "a\nb"], "--zabbix-host: "),
-        (&["--group", "web"], "no targets: name some"),
+        (&["--group", "web"], "--group: unknown group `web`: no target has a group"),
         (&["-t", "abc"], "--timeout: `abc`"),
         (&["-s", "shs"], "--service: unknown service `shs`"),
         (&["--expect-regex", "("], "--expect-regex"),
@@ -248,4 +248,81 @@ fn empty_values_are_not_given() {
         deadline: Duration::from_millis(2500),
     };
     assert_eq!((fleet.bounds, fleet.plans[0].method.timeout), (bounds, Duration::from_secs(2)));
+}
+
+const CONFIG: &str = r#"
+[defaults]
+timeout = "0.7s"
+[services.till]
+port = 9
+[[targets]]
+host = "a"
+port = "80,81"
+name = "web"
+group = ["web", "all"]
+[[targets]]
+host = "b"
+service = "till"
+id = "till-b"
+group = "all"
+timeout = 1
+zabbix_host = "B"
+[[targets]]
+host = "192.0.2.0/30"
+port = 22
+[[targets]]
+host = "a"
+port = 80
+group = "again"
+"#;
+
+/// The ids of the configuration's targets of these groups.
+fn of_groups(groups: &[&str]) -> Result<String, String> {
+    let groups: Vec<String> = groups.iter().map(|group| (*group).to_owned()).collect();
+    let plans = configured(&Config::from_text("c", CONFIG), &groups).map_err(|mistake| mistake.to_string())?;
+    Ok(plans.iter().map(|plan| plan.id().into_owned()).collect::<Vec<_>>().join(" "))
+}
+
+#[test]
+fn the_configuration_has_targets_and_groups() {
+    assert_eq!(of_groups(&[]).as_deref(), Ok("a:80 a:81 till-b 192.0.2.1:22 192.0.2.2:22"));
+    assert_eq!(of_groups(&["all"]).as_deref(), Ok("a:80 a:81 till-b"));
+    assert_eq!(of_groups(&["web", "", "again"]).as_deref(), Ok("a:80 a:81"));
+    let unknown = of_groups(&["webb"]).unwrap_err();
+    assert_eq!(unknown, "--group: unknown group `webb`: did you mean `web`? known are `again`, `all`, `web`");
+    let plans = configured(&Config::from_text("c", CONFIG), &[]).unwrap();
+    let [web, _, till, ..] = &plans[..] else { panic!("{plans:?}") };
+    let label = web.label.as_ref().unwrap();
+    assert_eq!((label.name.as_deref(), label.groups.join(" ")), (Some("web a:80"), "web all again".to_owned()));
+    let label = till.label.as_ref().unwrap();
+    assert_eq!((label.zabbix_host.as_deref(), till.method.service.as_deref()), (Some("B"), Some("till")));
+    assert_eq!((web.method.timeout.as_millis(), till.method.timeout.as_millis()), (700, 1000));
+}
+
+#[test]
+fn groups_that_nobody_has_are_counted_in_the_hint() {
+    let entry = |at| format!("[[targets]]\nhost = \"h{at}\"\nport = 1\ngroup = \"group{at}\"\n");
+    let config = Config::from_text("c", &(0..100).map(entry).collect::<String>());
+    let mistake = configured(&config, &["x".to_owned()]).unwrap_err().to_string();
+    assert!(mistake.ends_with("and 80 more") && mistake.len() < 600, "{mistake}");
+}
+
+#[test]
+fn mistakes_of_the_configurations_targets_have_their_place() {
+    for (config, text) in [
+        ("[[targets]]\nhost = \"h\"\nservice = \"shs\"", "c:1: targets[1]: unknown service `shs`"),
+        ("[services.a]\n[[targets]]\nhost = \"h\"\nservice = \"a\"", "c:2: targets[1]: no port for `h`"),
+        (
+            "[[targets]]\nhost = \"h\"\nport = 1\nrequire = 2",
+            "c:1: targets[1]: require: means something only with count",
+        ),
+        (
+            "[[targets]]\nhost = \"h\"\nport = 1\ncount = 2\n[[targets]]\nhost = \"h\"\nport = 1",
+            "c:5: targets[2]: another target has the id `h:1` too",
+        ),
+        ("[[targets]]\nhost = \"10.0.0.0/16\"\nport = \"1,2\"", "c:1: targets[1]: 131068 targets are more than 65536"),
+    ] {
+        let mistake = configured(&Config::from_text("c", config), &[]).unwrap_err().to_string();
+        assert!(mistake.contains(text), "{mistake}");
+    }
 }
