@@ -42,7 +42,7 @@
 //!
 //! `commands` use everything; `settings` use `cli`, `plan`, `policy`, `output` (the names of formats) and ask `engine` what
 //! this machine has (interfaces, addresses); `engine` uses `source`, `plan`, `report`, `failure`, `stats`, `target`;
-//! `output` uses `plan`, `report`, `failure`, `stats`. `engine` and `output` do not know each other. Input and output
+//! `output` uses `plan`, `report`, `failure`, `stats`, `target`. `engine` and `output` do not know each other. Input and output
 //! live in `engine::{wire, dns, sys}`, `responder`, `policy` and `commands`; the rest is pure and takes the time as an
 //! argument. `plan` carries the `policy`, which uses `target`. A test holds these rules.
 //!

@@ -1,7 +1,9 @@
 //! Reports to bytes: pure functions, one for each format.
 
 pub mod document;
+pub mod json;
 pub mod metrics;
+pub mod number;
 pub mod text;
 pub mod value;
 pub mod wanted;

@@ -36,7 +36,7 @@ fn may_use(room: &str) -> Option<&'static [&'static str]> {
         "report" => &["failure", "plan", "stats", "target"],
         "source" => &["plan"],
         "engine" => &["failure", "plan", "policy", "printable", "report", "source", "stats", "target"],
-        "output" => &["failure", "nearest", "plan", "printable", "report", "stats"],
+        "output" => &["failure", "nearest", "plan", "printable", "report", "stats", "target"],
         "responder" => &["failure", "plan", "printable", "target"],
         "cli" => &["output", "plan", "printable", "responder", "target"],
         "settings" => &["cli", "engine", "nearest", "output", "plan", "policy", "printable", "target"],
