@@ -6,6 +6,7 @@ pub mod metrics;
 pub mod number;
 pub mod text;
 pub mod value;
+pub mod wanted;
 
 use std::fmt;
 

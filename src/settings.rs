@@ -2,6 +2,7 @@
 //!
 //! Whatever a caller got wrong is said here, before anything is sent.
 
+pub mod batch;
 mod check;
 pub mod config;
 mod dialogue;
