@@ -6,6 +6,7 @@ mod batch;
 mod check;
 mod demo;
 mod discover;
+mod pace;
 mod serve;
 mod services;
 

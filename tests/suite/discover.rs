@@ -154,6 +154,8 @@ fn open_gives_no_rows_where_it_could_not_tell() {
     run(&["discover", "open", "no-such-host.invalid", "22", "-t", "1"])
         .refuses("no rows, since a port could not be told");
     let full = FullBacklog::new();
+    open(&full.port().to_string(), &["--deadline", "0.5"]).refuses("raise --deadline, or write fewer ports");
+    open(&format!("1-400,{}", full.port()), &["--rate", "50"]).refuses("raise --deadline, or write fewer ports");
     open(&full.port().to_string(), &["-t", "0.3"]).prints("[]", 0);
 }
 

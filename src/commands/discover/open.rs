@@ -1,10 +1,10 @@
 //! Which ports accept now.
 
-use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use crate::cli::discover::OpenArgs;
-use crate::engine::{self, Limits, Sink};
+use crate::commands::pace::limits;
+use crate::engine::{self, Sink};
 use crate::failure::Status;
 use crate::output::lld;
 use crate::plan::Plan;
@@ -26,7 +26,7 @@ pub fn rows(args: &OpenArgs) -> Result<String, Mistake> {
 
 fn accepting(candidates: &Candidates) -> Result<Vec<&Plan>, Mistake> {
     let mut answers = Answers { accepts: vec![None; candidates.plans.len()], doubt: None };
-    let limits = Limits { in_flight: candidates.bounds.concurrency.unwrap_or(NonZeroUsize::MAX) };
+    let (limits, _) = limits(&candidates.bounds, Duration::ZERO);
     let mut source = Shuffled::new(&candidates.plans, candidates.seed);
     let ran = engine::run(&mut source, &mut answers, &limits, candidates.resolver.names());
     ran.map_err(|error| Mistake::new(format!("this machine could not wait for the network: {error}")))?;
