@@ -2,6 +2,7 @@
 //!
 //! Only here is standard output written.
 
+mod batch;
 mod check;
 mod demo;
 mod discover;
@@ -49,6 +50,7 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> Exit {
         Err(error) => return usage(&error, &words),
     };
     let done = match cli.command {
+        Command::Batch(args) => batch::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Discover(args) => discover::run(&args),
         Command::Serve(args) => serve::run(&args),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::batch::unique::{Draft, unique};
+use super::batch::unique::{Draft, name, without_repeats};
 use super::config::Config;
 use super::plan::plan;
 use super::wishes::Place;
@@ -56,11 +56,11 @@ fn targets(config: &Config, host: &Host, listed: &[Entry<'_>], method: &Method) 
                 methods.last().map(|(_, method)| Arc::clone(method)).unwrap_or_default()
             }
         };
-        let name = service.map_or_else(|| port.to_string(), |service| format!("{port}/{service}"));
-        let label = Label { name: Some(name.into()), ..Label::default() };
+        let title = service.map_or_else(|| port.to_string(), |service| format!("{port}/{service}"));
+        let label = Label { name: Some(title.into()), ..Label::default() };
         let target = Target { host: host.clone(), port: *port };
         let plan = Plan { label: Some(Box::new(label)), ..plan(&method, target, None)? };
         drafts.push(Draft { place: Place::Option("port list"), plan });
     }
-    Ok(unique(drafts)?.0.into_iter().map(|draft| draft.plan).collect())
+    name(without_repeats(drafts))
 }

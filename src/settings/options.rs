@@ -1,10 +1,11 @@
-//! The options of `check` as wishes.
+//! The options of a probe as wishes.
 
 use std::time::Duration;
 
 use super::wishes::{ExpectWish, Form, HowMany, LineEnds, PatternWish, Place, SendWish, StepWish, Wishes, Written};
 use super::{Mistake, words};
-use crate::cli::check::{CheckArgs, StepArgs, StepKind};
+use crate::cli::probe::ProbeArgs;
+use crate::cli::steps::{StepArgs, StepKind};
 use crate::cli::values::{self, given};
 use crate::printable::shown;
 
@@ -14,7 +15,7 @@ pub const MOST_ATTEMPTS: u64 = 10_000;
 pub const MOST_BYTES: u64 = 16 << 20;
 
 /// What the options ask for.
-pub fn wishes(args: &CheckArgs) -> Result<Wishes, Mistake> {
+pub fn wishes(args: &ProbeArgs) -> Result<Wishes, Mistake> {
     let (steps, quit) = dialogue(&args.steps)?;
     Ok(Wishes {
         steps,
@@ -39,7 +40,8 @@ fn written(option: &'static str, value: &Option<String>) -> Option<Written> {
     given(value).map(|text| Written { place: Place::Option(option), text: text.to_owned() })
 }
 
-fn duration(option: &str, value: &Option<String>) -> Result<Option<Duration>, Mistake> {
+/// A duration.
+pub fn duration(option: &str, value: &Option<String>) -> Result<Option<Duration>, Mistake> {
     given(value).map(values::duration).transpose().map_err(|why| Mistake::in_option(option, why))
 }
 
@@ -54,11 +56,18 @@ pub fn choice<T: Copy>(
     words::meaning(word, known).map(Some).map_err(refused)
 }
 
-fn number(option: &str, value: &Option<String>, most: u64) -> Result<Option<u64>, Mistake> {
+/// A number from 1.
+pub fn number(option: &str, value: &Option<String>, most: u64) -> Result<Option<u64>, Mistake> {
+    number_from(1, option, value, most)
+}
+
+/// A number from this one.
+pub fn number_from(least: u64, option: &str, value: &Option<String>, most: u64) -> Result<Option<u64>, Mistake> {
     let Some(word) = given(value) else { return Ok(None) };
     let digits = word.bytes().all(|byte| byte.is_ascii_digit());
-    let number = if digits { word.parse::<u64>().ok().filter(|number| (1..=most).contains(number)) } else { None };
-    let refused = || Mistake::in_option(option, format!("`{}` is not a number from 1 to {most}", shown(word, 40)));
+    let number = if digits { word.parse::<u64>().ok().filter(|number| (least..=most).contains(number)) } else { None };
+    let refused =
+        || Mistake::in_option(option, format!("`{}` is not a number from {least} to {most}", shown(word, 40)));
     number.map(Some).ok_or_else(refused)
 }
 
