@@ -32,7 +32,7 @@ pub fn write(report: &Report, buffer: &mut Vec<u8>) {
 
 /// Appends what is no single metric, and ends the document.
 fn write_lists(report: &Report, json: &mut Writer<'_>) {
-    let captures = report.trial.as_ref().map_or(&[][..], |trial| &trial.captures);
+    let captures = report.trial.as_ref().map_or(&[][..], Trial::captures);
     if !captures.is_empty() {
         json.key("captures");
         json.open_object();
