@@ -99,10 +99,12 @@ const LIMIT_7_0: u64 = 16 * 1024 * 1024 - 1;
 
 /// What to say of a document of this many bytes, newline and all, that Zabbix would not take.
 pub fn oversize(bytes: u64) -> Option<String> {
-    let limit = match bytes {
-        ..=LIMIT_6_0 => return None,
-        ..=LIMIT_7_0 => "512 KiB that Zabbix 6.0 takes (7.0 takes 16 MiB)",
-        _ => "16 MiB that Zabbix 7.0 takes",
+    let limit = if bytes <= LIMIT_6_0 {
+        return None;
+    } else if bytes <= LIMIT_7_0 {
+        "512 KiB that Zabbix 6.0 takes (7.0 takes 16 MiB)"
+    } else {
+        "16 MiB that Zabbix 7.0 takes"
     };
     Some(format!(
         "the document has {bytes} bytes, more than the {limit}: use --compact, or split it by --group or --shard"

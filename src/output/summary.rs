@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::json::Writer;
 use super::number;
-use crate::report::Report;
+use crate::report::{Report, RoundTrip};
 
 /// The verdicts of a run, counted as they come.
 #[derive(Debug, Default)]
@@ -29,7 +29,7 @@ impl Summary {
         }
         let trial = report.trial.as_ref();
         let connect = trial.and_then(|trial| trial.connect);
-        let rtt = trial.and_then(|trial| trial.tcp?.rtt).map(|(rtt, _)| rtt);
+        let rtt = trial.and_then(|trial| trial.tcp?.rtt).map(RoundTrip::smoothed);
         if let (Some(connect), Some(rtt)) = (connect, rtt) {
             let micros = number::micros(connect.saturating_sub(rtt));
             self.late.push(u32::try_from(micros).unwrap_or(u32::MAX));

@@ -9,7 +9,7 @@ use super::summary::Summary;
 use super::text::{BAD, GOOD, Paint, UNSURE, milliseconds, painted};
 use crate::failure::{Status, brief};
 use crate::plan::Plan;
-use crate::report::Report;
+use crate::report::{Report, RoundTrip};
 
 /// The rows of a table, by the numbers of their plans.
 #[derive(Debug)]
@@ -79,7 +79,7 @@ impl Row {
         Self {
             status: report.status(),
             connect: trial.and_then(|trial| trial.connect),
-            rtt: tcp.and_then(|tcp| tcp.rtt).map(|(rtt, _)| rtt),
+            rtt: tcp.and_then(|tcp| tcp.rtt).map(RoundTrip::smoothed),
             syn_retransmits: tcp.map(|tcp| tcp.syn_retransmits),
             note: note(report).into(),
         }
