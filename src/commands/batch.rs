@@ -40,8 +40,14 @@ pub fn run(args: &BatchArgs) -> Done {
 /// Runs the engine; what to report of targets that it did not get to.
 #[allow(clippy::disallowed_methods)]
 fn probe(fleet: &Fleet, stop: Option<&Stop>, start: Instant, gathering: &mut Gathering<'_>) -> Failure {
-    let _ = (stop.map(Stop::watched), start);
-    let limits = Limits { in_flight: in_flight(fleet) };
+    let limits = Limits {
+        per_address: fleet.bounds.per_host,
+        rate: fleet.bounds.rate,
+        deadline: Some(fleet.bounds.deadline.saturating_sub(start.elapsed())),
+        stop: stop.map(Stop::watched),
+        threads: fleet.bounds.threads.unwrap_or(NonZeroUsize::MIN),
+        ..Limits::in_flight(in_flight(fleet))
+    };
     let mut source = Shuffled::new(&fleet.plans, fleet.seed);
     let ran = catch_unwind(AssertUnwindSafe(|| {
         #[cfg(debug_assertions)]

@@ -7,7 +7,7 @@ use super::wanted::{Defaults, FleetFormat, KeyPart, SenderKey, Wanted};
 use crate::failure::{Failure, Status};
 use crate::output::metrics::METRICS;
 use crate::plan::{Label, Method, Plan};
-use crate::report::{Report, Response, TcpFacts, Trial};
+use crate::report::{Exchange, Report, Response, RoundTrip, TcpFacts, Trial};
 use crate::target::Target;
 
 /// A plan for port 25 of this host, by the service `smtp`.
@@ -20,20 +20,16 @@ pub fn plan(number: u32, host: &str, label: Option<Label>) -> Arc<Plan> {
 /// It is up, said this, and needed so many SYNs more than one.
 pub fn up(plan: &Arc<Plan>, said: &[u8], syn_retransmits: u32) -> Report {
     let micros = Duration::from_micros;
-    let tcp = TcpFacts { rtt: Some((micros(650), micros(100))), syn_retransmits, mss: Some(1448) };
+    let rtt = Some(RoundTrip::new(micros(650), micros(100)));
     let response = Response { bytes: said.len() as u64, start: said.to_vec() };
+    let exchange = Exchange { response: Some(response), ..Exchange::default() };
     let trial = Trial {
-        address: ([192, 0, 2, 7], 25).into(),
         source: Some([192, 0, 2, 50].into()),
-        failure: None,
         total: micros(900),
         connect: Some(micros(812)),
-        first_byte: None,
-        dialogue: None,
-        tcp: Some(tcp),
-        step: None,
-        response: (!said.is_empty()).then_some(response),
-        captures: Vec::new(),
+        tcp: Some(TcpFacts { rtt, syn_retransmits, mss: Some(1448) }),
+        exchange: (!said.is_empty()).then(|| Box::new(exchange)),
+        ..Trial::untried(([192, 0, 2, 7], 25).into())
     };
     let trial = Some(trial);
     Report { plan: Arc::clone(plan), failure: None, total: micros(900), trial, ..down(plan, Status::Ok) }

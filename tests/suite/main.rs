@@ -16,6 +16,7 @@ mod engine;
 mod etc;
 mod hostile;
 mod house;
+mod limits;
 mod peer;
 mod policy;
 mod program;
