@@ -5,6 +5,6 @@ Data flow: `release` says what a Zabbix release needs, `apt` what this machine's
 `conf` how it is configured), `lab` starts and ends that, `inside` reaches into it.
 
 For scenarios, which run inside the network namespace: `scenario` and `verdict` frame one; `api`, `hosts`, `status` and
-`templates` are Zabbix's side; `peers`, `scripted`, `firewall` and `names` are what is probed; `frontend` is what a person
-sees, in a browser driven by `webdriver`.
+`templates` are Zabbix's side; `peers`, `scripted`, `firewall` and `names` are what is probed; `frontend` is what a
+person sees, in a browser driven by `webdriver`.
 """

@@ -25,11 +25,19 @@ return Array.from(document.querySelectorAll('output.msg-bad, .msg-bad, .php-erro
 """
 # An open filter takes half the screen.
 FILTERS = ".tabfilter-content-container, .tabfilter-subfilter, .filter-container, #subfilter"
-HIDE = "document.querySelectorAll(arguments[0]).forEach(part => part.style.display = 'none');"
+HIDE = """
+document.querySelectorAll(arguments[0]).forEach(part => part.style.display = 'none');
+// A widget starts to load when it comes into view, which dashboards notice on these events.
+document.querySelector('.wrapper')?.dispatchEvent(new Event('scroll'));
+window.dispatchEvent(new Event('resize'));
+"""
 # What a person reads when the mouse is on a red "i".
 HINTS = """
-return Array.from(document.querySelectorAll('.list-table [data-hintbox-contents]')).map(icon =>
-    new DOMParser().parseFromString(icon.dataset.hintboxContents, 'text/html').body.innerText.trim());
+return Array.from(document.querySelectorAll('.list-table [data-hintbox]')).map(icon => {
+    // 7.0 has the text in the icon, 6.0 in a hidden box after it.
+    const html = icon.dataset.hintboxContents ?? icon.parentNode.querySelector('.hint-box')?.innerHTML ?? '';
+    return new DOMParser().parseFromString(html, 'text/html').body.innerText.trim();
+}).filter(text => text);
 """
 PAGES = """
 return Array.from(document.querySelectorAll('.dashboard-navigation-tabs li')).map(tab => tab.innerText.trim());
@@ -105,7 +113,7 @@ class Frontend:
     def go(self, script, **parameters):
         """Any page, its filter folded away; returns when it is drawn."""
         self.browser.go(f"{ROOT}/{script}?{urllib.parse.urlencode(parameters)}")
-        # First, because what comes into view only then starts to load.
+        self.wait()
         self.browser.run(HIDE, FILTERS)
         self.wait()
 
