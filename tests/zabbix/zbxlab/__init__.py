@@ -4,7 +4,7 @@ Data flow: `release` says what a Zabbix release needs, `apt` what this machine's
 `build` makes a chroot of both (once), `init` runs it as process 1 of a PID namespace (`services` says what is in it,
 `conf` how it is configured), `lab` starts and ends that, `inside` reaches into it.
 
-For scenarios, which run inside the network namespace: `scenario` and `verdict` frame one; `api`, `hosts`, `status` and
-`templates` are Zabbix's side; `peers`, `scripted`, `firewall` and `names` are what is probed; `frontend` is what a
+For scenarios, which run inside the network namespace: `scenario`, `verdict` and `expect` frame one; `api`, `hosts`,
+`status` and `templates` are Zabbix's side; `peers`, `scripted`, `firewall` and `names` are what is probed; `frontend` is what a
 person sees, in a browser driven by `webdriver`.
 """

@@ -6,6 +6,7 @@ import urllib.parse
 
 from .api import ADMIN
 from .errors import LabError
+from .place import Place
 from .services import FRONTEND_PORT
 from .webdriver import Browser
 
@@ -55,7 +56,7 @@ class Frontend:
 
     def __init__(self, api):
         self.api = api
-        self.browser = Browser()
+        self.browser = Browser(Place.of_this_lab().browsers)
         try:
             self._log_in()
         except BaseException:
