@@ -44,7 +44,7 @@ class Browser:
     def __init__(self, directory, width=1920, height=1080):
         for program in PROGRAMS:
             if not shutil.which(program):
-                raise Unavailable(f"the pictures need the program {program} (Debian: chromium, chromium-driver, util-linux)")
+                raise Unavailable(f"pictures need the program {program} (Debian: chromium, chromium-driver)")
         directory.mkdir(parents=True, exist_ok=True)
         self.directory = tempfile.mkdtemp(dir=directory)
         self.opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
