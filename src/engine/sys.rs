@@ -153,6 +153,16 @@ unsafe fn offender(data: *const u8, length: usize) -> Option<IpAddr> {
     }
 }
 
+/// Undoes a connect: an open connection is reset, and the socket can connect again (connect(2): `AF_UNSPEC`).
+pub fn disconnect(socket: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: sockaddr is plain integers, for which all zeroes is a value, and AF_UNSPEC is zero; its true size is passed.
+    let result = unsafe {
+        let nowhere: libc::sockaddr = zeroed();
+        libc::connect(socket.as_raw_fd(), &raw const nowhere, size_of::<libc::sockaddr>() as socklen_t)
+    };
+    check(result)
+}
+
 /// The index of the interface with this name (`if_nametoindex(3)`); none if there is no such interface.
 pub fn interface_index(name: &str) -> Option<NonZeroU32> {
     let name = std::ffi::CString::new(name).ok()?;

@@ -2,6 +2,7 @@
 
 mod admission;
 mod ending;
+mod idle;
 mod traffic;
 mod waiting;
 
@@ -24,6 +25,7 @@ use super::wire;
 use super::{Limits, Names, Observed, Sink};
 use crate::plan::Origin;
 use ending::End;
+use idle::Idle;
 use waiting::{Opening, Waiting};
 
 /// The bytes of one read, and how many reads one connection gets before the others have their turn.
@@ -77,6 +79,7 @@ pub(super) struct Engine<'e, 's> {
     events: Events,
     sessions: Slab<Entry>,
     connections: Slab<Connection>,
+    idle: Idle,
     timers: Timers<Key>,
     resolver: Resolver,
     waiting: Waiting,
@@ -121,6 +124,7 @@ impl<'e, 's> Engine<'e, 's> {
             events: Events::with_capacity(EVENTS),
             sessions: Slab::new(),
             connections: Slab::new(),
+            idle: Idle::default(),
             timers: Timers::default(),
             resolver,
             waiting: Waiting::default(),
@@ -303,10 +307,8 @@ impl<'e, 's> Engine<'e, 's> {
             }
             Wish::Close(attempt, how) => {
                 let number = entry.connections.get_mut(attempt).and_then(Option::take);
-                if let Some(connection) = number.and_then(|number| self.connections.try_remove(number)) {
-                    let address = connection.wire.remote().ip();
-                    connection.wire.close(how);
-                    self.closed(address);
+                if let Some(number) = number {
+                    self.leave(number, how);
                 }
             }
         }

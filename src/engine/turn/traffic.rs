@@ -13,10 +13,11 @@ impl Engine<'_, '_> {
     /// An event came for this connection.
     pub(super) fn connection_ready(&mut self, number: usize, event: &mio::event::Event, now: Instant) {
         let Some(connection) = self.connections.get(number) else { return };
-        if let Phase::Connecting(since) = connection.phase {
-            self.finish_connect(number, since, now);
-        } else if event.is_writable() {
-            self.write(number, now);
+        match connection.phase {
+            Phase::Connecting(since) => self.finish_connect(number, since, now),
+            Phase::Open if event.is_writable() => self.write(number, now),
+            Phase::Open => {}
+            Phase::Idle => return,
         }
         if event.is_readable() || event.is_read_closed() || event.is_error() {
             self.read(number, now);
@@ -71,7 +72,7 @@ impl Engine<'_, '_> {
                 finished = true;
                 break;
             };
-            if matches!(connection.phase, Phase::Connecting(_)) {
+            if !matches!(connection.phase, Phase::Open) {
                 finished = true;
                 break;
             }
