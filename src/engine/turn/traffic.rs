@@ -5,7 +5,7 @@ use std::time::Instant;
 use mio::Token;
 
 use super::{Engine, READS_PER_TURN, TURN};
-use crate::engine::connection::{Phase, Then};
+use crate::engine::connection::{Connection, Phase, Then};
 use crate::engine::session::Event;
 use crate::engine::wire::Finish;
 
@@ -22,6 +22,15 @@ impl Engine<'_, '_> {
         if event.is_readable() || event.is_read_closed() || event.is_error() {
             self.read(number, now);
         }
+    }
+
+    /// Takes what happened on this connection, of which no event has come yet.
+    pub(super) fn look_at(&mut self, number: usize, now: Instant) {
+        if let Some(Connection { phase: Phase::Connecting(since), .. }) = self.connections.get(number) {
+            let since = *since;
+            self.finish_connect(number, since, now);
+        }
+        self.read(number, now);
     }
 
     fn finish_connect(&mut self, number: usize, since: Instant, now: Instant) {
