@@ -5,6 +5,7 @@ mod input;
 mod progress;
 mod stop;
 
+use std::io::BufWriter;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
@@ -12,8 +13,8 @@ use super::{Done, Exit, explain, internal_error, pace, paint, print_with};
 use crate::cli::batch::BatchArgs;
 use crate::engine::{self, Limits};
 use crate::failure::{Failure, Status};
+use crate::output::fleet;
 use crate::output::wanted::FleetFormat;
-use crate::output::{fleet, table};
 use crate::policy::Policy;
 use crate::settings::Transcript;
 use crate::settings::batch::{self, Fleet};
@@ -75,14 +76,12 @@ fn publish(mut gathering: Gathering<'_>, fleet: &Fleet, start: Instant, exit: Ex
     let elapsed = start.elapsed();
     match fleet.wanted.format {
         FleetFormat::Text => {
-            let sums = table::sums(&mut gathering.summary, fleet.duplicates, elapsed);
+            let sums = gathering.summary.sentence(elapsed);
             let page = gathering.table(&sums, paint());
             print_with(exit, |out| out.write_all(page.as_bytes()))
         }
         FleetFormat::Ndjson => print_with(exit, |_| gathering.end()),
-        FleetFormat::Sender => {
-            print_with(exit, |out| fleet.plans.iter().try_for_each(|plan| out.write_all(gathering.found(plan.number))))
-        }
+        FleetFormat::Sender => print_with(exit, |out| gathering.lines(BufWriter::new(out))),
         FleetFormat::Json => {
             let mut bytes = 0;
             let exit = print_with(exit, |out| match gathering.document(elapsed) {
