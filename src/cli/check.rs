@@ -3,13 +3,10 @@
 use clap::error::ErrorKind;
 use clap::{ArgMatches, Args, FromArgMatches};
 
-use crate::output::metrics::METRICS;
-
 /// Probe one target: print one value, one document, or a report
 ///
 /// An empty value of an option means "not given", since a Zabbix macro may expand to nothing.
 #[derive(Debug, Args)]
-#[command(after_help = EXIT_STATUS)]
 pub struct CheckArgs {
     /// A name, an IPv4 or an IPv6 address; with a port `HOST:PORT` or `[IPV6]:PORT`
     #[arg(value_name = "HOST[:PORT]")]
@@ -184,15 +181,4 @@ impl FromArgMatches for StepArgs {
     fn update_from_arg_matches(&mut self, _: &ArgMatches) -> Result<(), clap::Error> {
         Err(clap::Error::new(ErrorKind::InvalidValue))
     }
-}
-
-const EXIT_STATUS: &str = "Exit status: 0 up, 1 down, 2 mistake of the caller.";
-
-/// What `check --help` says below the options. Only a call for help pays for it.
-pub fn long_help() -> String {
-    let mut text = format!("{EXIT_STATUS}\n\nMetrics for --output:\n");
-    for metric in &METRICS {
-        text.push_str(&format!("  {:<20} {} ({})\n", metric.path, metric.help, metric.unit));
-    }
-    text
 }
