@@ -1,0 +1,78 @@
+//! Files that are made from the code and committed: man pages, completions, the references, the document's schema.
+//!
+//! They are made here and not by the program, which neither starts slower nor grows for them, and they are committed, so
+//! that a package needs nothing but the binary. `UPDATE_GENERATED=1 cargo test --test suite generated` writes them anew.
+
+mod completions;
+mod man;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use clap::Command;
+use zbx_tcp::cli::help;
+
+/// Texts by the names of their files.
+type Files = BTreeMap<String, String>;
+
+/// The command line as it is published: every command built, the version without a commit.
+fn published() -> Command {
+    let mut whole = help::command().version(env!("CARGO_PKG_VERSION"));
+    whole.build();
+    whole
+}
+
+/// The files of this directory are exactly these; with UPDATE_GENERATED=1 they become these.
+#[track_caller]
+fn directory_is(directory: &str, wanted: &Files) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(directory);
+    if std::env::var_os("UPDATE_GENERATED").is_some() {
+        let _ = fs::remove_dir_all(&path);
+        fs::create_dir_all(&path).unwrap();
+        for (name, text) in wanted {
+            fs::write(path.join(name), text).unwrap();
+        }
+    }
+    let remedy = "run `UPDATE_GENERATED=1 cargo test --test suite generated` and commit what changed";
+    let found = fs::read_dir(&path).unwrap_or_else(|error| panic!("{directory}: {error}: {remedy}"));
+    let names: Vec<_> = found.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    for name in &names {
+        assert!(wanted.contains_key(name), "{directory}/{name} is not generated any more: {remedy}");
+    }
+    for (name, text) in wanted {
+        let committed = fs::read_to_string(path.join(name)).unwrap_or_default();
+        assert!(committed == *text, "{directory}/{name} is out of date: {remedy}");
+    }
+}
+
+#[test]
+fn each_command_has_its_page_of_help() {
+    let whole = published();
+    let commands: Vec<_> = whole.get_subcommands().filter(|command| !command.is_hide_set()).collect();
+    assert!(commands.len() > 3, "the commands were not built");
+    for command in commands {
+        let page = help::Page::of(command.get_name());
+        let page = page.unwrap_or_else(|| panic!("`{}` has no row in cli::help::PAGES", command.get_name()));
+        assert!(!page.examples.is_empty() && !page.exit.is_empty(), "{}", page.command);
+    }
+    for page in &help::PAGES {
+        assert!(
+            page.command.is_empty() || whole.find_subcommand(page.command).is_some(),
+            "{}: no command",
+            page.command
+        );
+    }
+}
+
+#[test]
+fn every_example_is_understood() {
+    for (what, words) in help::PAGES.iter().flat_map(|page| page.examples) {
+        // The words are a shell's: bash splits them, one in a line.
+        let script = format!("printf '%s\\n' zbx-tcp {words}");
+        let split = std::process::Command::new("bash").args(["-c", &script]).output().unwrap();
+        let words = String::from_utf8(split.stdout).unwrap();
+        let parsed = published().try_get_matches_from(words.lines());
+        assert!(parsed.is_ok(), "{what}: {words}: {}", parsed.unwrap_err());
+    }
+}
