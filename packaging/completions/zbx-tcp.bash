@@ -22,11 +22,17 @@ _zbx__tcp() {
             zbx__tcp,demo)
                 cmd="zbx__tcp__subcmd__demo"
                 ;;
+            zbx__tcp,discover)
+                cmd="zbx__tcp__subcmd__discover"
+                ;;
             zbx__tcp,serve)
                 cmd="zbx__tcp__subcmd__serve"
                 ;;
             zbx__tcp,services)
                 cmd="zbx__tcp__subcmd__services"
+                ;;
+            zbx__tcp__subcmd__discover,ports)
+                cmd="zbx__tcp__subcmd__discover__subcmd__ports"
                 ;;
             *)
                 ;;
@@ -35,7 +41,7 @@ _zbx__tcp() {
 
     case "${cmd}" in
         zbx__tcp)
-            opts="-h -V --help --version check serve services demo"
+            opts="-h -V --help --version check discover serve services demo"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -200,6 +206,49 @@ _zbx__tcp() {
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        zbx__tcp__subcmd__discover)
+            opts="-h --help ports"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        zbx__tcp__subcmd__discover__subcmd__ports)
+            opts="-h --config --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;

@@ -24,9 +24,10 @@ function __fish_zbx_tcp_using_subcommand
     contains -- $cmd[1] $argv
 end
 
-complete -c zbx-tcp -n "__fish_zbx_tcp_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c zbx-tcp -n "__fish_zbx_tcp_needs_command" -s h -l help -d 'Print help'
 complete -c zbx-tcp -n "__fish_zbx_tcp_needs_command" -s V -l version -d 'Print version'
 complete -c zbx-tcp -n "__fish_zbx_tcp_needs_command" -f -a "check" -d 'Probe one target: print one value, one document, or a report'
+complete -c zbx-tcp -n "__fish_zbx_tcp_needs_command" -f -a "discover" -d 'Rows for Zabbix\'s low-level discovery, as one line of JSON'
 complete -c zbx-tcp -n "__fish_zbx_tcp_needs_command" -f -a "serve" -d 'A small TCP responder, to test a path or a check before the real service exists'
 complete -c zbx-tcp -n "__fish_zbx_tcp_needs_command" -f -a "services" -d 'What named services exist, and what each says and expects'
 complete -c zbx-tcp -n "__fish_zbx_tcp_needs_command" -f -a "demo" -d 'See every kind of result on loopback, in two seconds, without root'
@@ -131,6 +132,10 @@ complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -s 6 -d 'IPv6 onl
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l crlf -d 'Append CR LF to each text that is sent'
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -s v -l verbose -d 'Explain each step on standard error, with -o text'
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and not __fish_seen_subcommand_from ports" -s h -l help -d 'Print help'
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and not __fish_seen_subcommand_from ports" -f -a "ports" -d 'A row for each port of a list, without touching the network'
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_seen_subcommand_from ports" -l config -d 'The configuration file [default: /etc/zbx-tcp/config.toml and conf.d, or $ZBX_TCP_CONFIG]' -r -F
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_seen_subcommand_from ports" -s h -l help -d 'Print help'
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand serve" -l greeting -d 'Say TEXT to each client first (escapes: \\r \\n \\t \\0 \\\\ \\xHH)' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand serve" -l reply -d 'Answer the first thing a client says (up to 1024 bytes) with TEXT, then close' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand serve" -l encoding -d 'Encoding of the texts sent and shown: a WHATWG label such as gbk [default: utf-8]' -r
@@ -139,10 +144,10 @@ complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand serve" -l backlog -d 'Cl
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand serve" -l close -d 'How to end: fin, rst, hold (stay open until the client leaves), never-accept [default: fin]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand serve" -l echo -d 'Send back what a client says until it closes; not with --reply'
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand serve" -l once -d 'Serve one client to its end, then stop'
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand serve" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand serve" -s h -l help -d 'Print help'
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand services" -s o -l output -d '`text` or `json` [default: text]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand services" -l policy -d 'Explain what the policy says of this target' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand services" -l config -d 'The configuration file [default: /etc/zbx-tcp/config.toml and conf.d, or $ZBX_TCP_CONFIG]' -r -F
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand services" -l check -d 'Validate the configuration: every mistake, with file, line and key'
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand services" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand demo" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand services" -s h -l help -d 'Print help'
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand demo" -s h -l help -d 'Print help'

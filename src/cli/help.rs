@@ -8,7 +8,7 @@ use crate::output::metrics::METRICS;
 /// What a person is told of a command beside its options.
 #[derive(Debug, Clone, Copy)]
 pub struct Page {
-    /// The command, such as `check`; empty for the program itself.
+    /// The command, such as `check` or `discover ports`; empty for the program itself.
     pub command: &'static str,
     /// Exit statuses and what they mean.
     pub exit: &'static [(u8, &'static str)],
@@ -17,7 +17,7 @@ pub struct Page {
 }
 
 /// A page for each command.
-pub const PAGES: [Page; 5] = [
+pub const PAGES: [Page; 7] = [
     Page {
         command: "",
         exit: &[(0, "up, or done"), (1, "down"), (2, "a mistake of the caller; nothing was sent")],
@@ -37,6 +37,22 @@ pub const PAGES: [Page; 5] = [
             ("Say something and expect an answer", r"check 192.0.2.7 6379 --send 'PING\r\n' --expect '+PONG'"),
             ("Loss and spread of ten connects", "check 192.0.2.7 443 --count 10 --interval 0.1 -o json"),
             ("Nothing may listen here", "check 192.0.2.7 23 --expect-closed"),
+        ],
+    },
+    Page {
+        command: "discover",
+        exit: &DISCOVERED,
+        examples: &[("A row for each port", "discover ports 192.0.2.7 22/ssh,25/smtp,8000-8010")],
+    },
+    Page {
+        command: "discover ports",
+        exit: &DISCOVERED,
+        examples: &[
+            (
+                "A row for each port, with the service that is checked there",
+                "discover ports 192.0.2.7 22/ssh,25/smtp,443",
+            ),
+            ("A range", "discover ports db.example.com 8000-8010"),
         ],
     },
     Page {
@@ -76,6 +92,9 @@ pub const PAGES: [Page; 5] = [
     },
 ];
 
+/// How discovery ends: an empty list would make Zabbix delete what it found before.
+const DISCOVERED: [(u8, &str); 2] = [(0, "the rows were printed"), (2, "a mistake of the caller; no row was printed")];
+
 impl Page {
     /// The page of a command, by its name.
     pub fn of(command: &str) -> Option<&'static Self> {
@@ -107,14 +126,22 @@ impl Page {
     }
 }
 
-/// The whole command line with everything that help says.
+/// The whole command line, built, with everything that help says.
 pub fn command() -> Command {
-    PAGES.iter().fold(Cli::command(), |whole, page| match page.command {
-        "" => whole.after_help(page.short()).after_long_help(page.long()),
-        // Named first: a page without its command would make one.
-        name if whole.find_subcommand(name).is_some() => {
-            whole.mut_subcommand(name, |command| command.after_help(page.short()).after_long_help(page.long()))
-        }
-        _ => whole,
-    })
+    let mut whole = Cli::command();
+    whole.build();
+    described(whole, "")
+}
+
+/// A command and those below it, with what their pages say.
+fn described(command: Command, path: &str) -> Command {
+    let names: Vec<String> = command.get_subcommands().map(|below| below.get_name().to_owned()).collect();
+    let command = names.iter().fold(command, |command, name| {
+        let path = format!("{path} {name}");
+        command.mut_subcommand(name, |below| described(below, path.trim_start()))
+    });
+    match Page::of(path) {
+        Some(page) => command.after_help(page.short()).after_long_help(page.long()),
+        None => command,
+    }
 }

@@ -16,11 +16,20 @@ use zbx_tcp::cli::help;
 /// Texts by the names of their files.
 type Files = BTreeMap<String, String>;
 
-/// The command line as it is published: every command built, the version without a commit.
+/// The command line as it is published, without a commit in its version.
 fn published() -> Command {
-    let mut whole = help::command().version(env!("CARGO_PKG_VERSION"));
-    whole.build();
-    whole
+    help::command().version(env!("CARGO_PKG_VERSION"))
+}
+
+/// Every command below this one that is not hidden, with its words after `zbx-tcp`.
+fn below(command: &Command, path: &str) -> Vec<(String, Command)> {
+    let visible = command.get_subcommands().filter(|command| !command.is_hide_set());
+    let with_its_own = visible.flat_map(|command| {
+        let path = format!("{path} {}", command.get_name()).trim_start().to_owned();
+        let rest = below(command, &path);
+        std::iter::once((path, command.clone())).chain(rest)
+    });
+    with_its_own.collect()
 }
 
 /// The files of this directory are exactly these; with UPDATE_GENERATED=1 they become these.
@@ -48,20 +57,14 @@ fn directory_is(directory: &str, wanted: &Files) {
 
 #[test]
 fn each_command_has_its_page_of_help() {
-    let whole = published();
-    let commands: Vec<_> = whole.get_subcommands().filter(|command| !command.is_hide_set()).collect();
-    assert!(commands.len() > 3, "the commands were not built");
-    for command in commands {
-        let page = help::Page::of(command.get_name());
-        let page = page.unwrap_or_else(|| panic!("`{}` has no row in cli::help::PAGES", command.get_name()));
-        assert!(!page.examples.is_empty() && !page.exit.is_empty(), "{}", page.command);
+    let commands = below(&published(), "");
+    assert!(commands.len() > 4 && commands.iter().any(|(path, _)| path.contains(' ')), "the commands were not built");
+    for (path, _) in &commands {
+        let page = help::Page::of(path).unwrap_or_else(|| panic!("`{path}` has no row in cli::help::PAGES"));
+        assert!(!page.examples.is_empty() && !page.exit.is_empty(), "{path}");
     }
-    for page in &help::PAGES {
-        assert!(
-            page.command.is_empty() || whole.find_subcommand(page.command).is_some(),
-            "{}: no command",
-            page.command
-        );
+    for page in help::PAGES.iter().filter(|page| !page.command.is_empty()) {
+        assert!(commands.iter().any(|(path, _)| path == page.command), "{}: there is no such command", page.command);
     }
 }
 

@@ -11,7 +11,7 @@ use super::{Files, directory_is, published};
 fn completions() {
     let files = [Shell::Bash, Shell::Zsh, Shell::Fish].map(|shell| {
         let mut bytes = Vec::new();
-        generate(shell, &mut complete(), "zbx-tcp", &mut bytes);
+        generate(shell, &mut offering(published()), "zbx-tcp", &mut bytes);
         // clap-rs/clap#6421: of a program with a hyphen in its name, bash would complete no command's options.
         let text = String::from_utf8(bytes).unwrap().replace("zbx__subcmd__tcp", "zbx__tcp");
         (shell.file_name("zbx-tcp"), text)
@@ -20,24 +20,23 @@ fn completions() {
     assert_eq!(offered(&["zbx-tcp", "che"]), ["check"]);
     assert_eq!(offered(&["zbx-tcp", "check", "--exp"])[..2], ["--expect", "--expect-prefix"]);
     assert_eq!(offered(&["zbx-tcp", "check", "-o", "time.c"]), ["time.connect"]);
+    assert_eq!(offered(&["zbx-tcp", "discover", "po"]), ["ports"]);
     assert_eq!(offered(&["zbx-tcp", "services", "zabbix_"]), ["zabbix_agent", "zabbix_server"]);
 }
 
-/// The command line, with the words that a shell can offer for a value.
-fn complete() -> Command {
-    let names: Vec<_> = published().get_subcommands().map(|command| command.get_name().to_owned()).collect();
-    names.iter().fold(published(), |whole, name| {
-        whole.mut_subcommand(name, |command| {
-            command.mut_args(|arg| {
-                let value = arg.get_value_names().and_then(|names| names.first()).map(ToString::to_string);
-                match (arg.get_id().as_str(), value.as_deref()) {
-                    (_, Some("FILE")) => arg.value_hint(ValueHint::FilePath),
-                    ("service", _) | ("name", Some("NAME")) => arg.value_parser(PossibleValuesParser::new(services())),
-                    ("output", _) if name == "check" => arg.value_parser(PossibleValuesParser::new(outputs())),
-                    _ => arg,
-                }
-            })
-        })
+/// A command and those below it, with the words that a shell can offer for a value.
+fn offering(command: Command) -> Command {
+    let names: Vec<_> = command.get_subcommands().map(|below| below.get_name().to_owned()).collect();
+    let command = names.iter().fold(command, |command, name| command.mut_subcommand(name, offering));
+    let reports = command.get_arguments().any(|arg| arg.get_long() == Some("expect"));
+    command.mut_args(|arg| {
+        let value = arg.get_value_names().and_then(|names| names.first()).map(ToString::to_string);
+        match (arg.get_id().as_str(), value.as_deref()) {
+            (_, Some("FILE")) => arg.value_hint(ValueHint::FilePath),
+            ("service", _) | ("name", Some("NAME")) => arg.value_parser(PossibleValuesParser::new(services())),
+            ("output", _) if reports => arg.value_parser(PossibleValuesParser::new(outputs())),
+            _ => arg,
+        }
     })
 }
 

@@ -7,15 +7,15 @@ use zbx_tcp::cli::help::Page;
 use zbx_tcp::failure::STATUSES;
 use zbx_tcp::output::metrics::METRICS;
 
-use super::{Files, directory_is, published};
+use super::{Files, below, directory_is, published};
 
 #[test]
 fn man_pages() {
     let whole = published();
     let mut pages = Files::new();
     pages.insert("zbx-tcp.1".to_owned(), page(&whole, ""));
-    for command in whole.get_subcommands().filter(|command| !command.is_hide_set()) {
-        pages.insert(format!("zbx-tcp-{}.1", command.get_name()), page(command, command.get_name()));
+    for (path, command) in below(&whole, "") {
+        pages.insert(format!("zbx-tcp-{}.1", path.replace(' ', "-")), page(&command, &path));
     }
     let listed: Vec<_> = pages.keys().cloned().collect();
     for (name, text) in &mut pages {
@@ -34,7 +34,7 @@ fn page(command: &Command, name: &str) -> String {
     man.render_synopsis_section(&mut bytes).unwrap();
     man.render_description_section(&mut bytes).unwrap();
     man.render_options_section(&mut bytes).unwrap();
-    if name.is_empty() {
+    if command.has_subcommands() {
         man.render_subcommands_section(&mut bytes).unwrap();
     }
     let mut rest = Roff::default();
