@@ -4,7 +4,10 @@
 //! that a package needs nothing but the binary. `UPDATE_GENERATED=1 cargo test --test suite generated` writes them anew.
 
 mod completions;
+mod config_keys;
 mod man;
+mod reference;
+mod schema;
 
 use std::collections::BTreeMap;
 use std::fs;
