@@ -1,4 +1,4 @@
-"""Makes the chroots of a Debian suite: `bare`, `zabbix` as a layer on top of it, and `debs`, the agent's packages.
+"""Makes the chroots of a Debian suite: `bare`, `zabbix` and `linker` as layers on top of it, and `debs`, the agent's packages.
 
     python3 chroots.py SUITE DIRECTORY
 
@@ -19,14 +19,18 @@ from zbxlab import apt, build  # noqa: E402
 from zbxlab.errors import LabError, Unavailable  # noqa: E402
 
 # Raise it when the way the chroots are made changes, so that cached ones are made anew.
-RECIPE = 1
-# Debian's zabbix_get comes with the server. No server runs here, so no database is needed.
-ZABBIX = ["zabbix-server-pgsql", "zabbix-agent", "zabbix-agent2"]
+RECIPE = 2
+LAYERS = {
+    # Debian's zabbix_get comes with the server. No server runs here, so no database is needed.
+    "zabbix": ["zabbix-server-pgsql", "zabbix-agent", "zabbix-agent2"],
+    # What a Rust toolchain asks for.
+    "linker": ["gcc", "libc6-dev"],
+}
 
 
 def main(suite, place):
     """The chroots of a suite, complete."""
-    marker = f"recipe {RECIPE}, {suite}: {' '.join(ZABBIX)}\n"
+    marker = f"recipe {RECIPE}, {suite}: {LAYERS}\n"
     ready = place / "ready"
     if ready.exists() and ready.read_text() == marker:
         return
@@ -37,7 +41,8 @@ def main(suite, place):
     # The lab wants no documentation; a package's is tested here.
     (bare / "etc/dpkg/dpkg.cfg.d/lab").write_text("force-unsafe-io\n")
     agent_packages(bare, place / "debs")
-    zabbix_layer(bare, place)
+    for name, packages in LAYERS.items():
+        layer(name, packages, bare, place)
     ready.write_text(marker)
 
 
@@ -51,17 +56,18 @@ def agent_packages(bare, debs):
         shutil.move(deb, debs / deb.name)
 
 
-def zabbix_layer(bare, place):
-    """What a server's and an agent's packages put on top of the bare chroot."""
-    for name in ("zabbix", "work", "mount"):
-        (place / name).mkdir()
-    options = f"lowerdir={bare},upperdir={place}/zabbix,workdir={place}/work"
-    subprocess.run(["mount", "-t", "overlay", "overlay", "-o", options, place / "mount"], check=True)
-    root = place / "mount"
+def layer(name, packages, bare, place):
+    """What these packages put on top of the bare chroot."""
+    root, work = place / "mount", place / "work"
+    for directory in (place / name, root, work):
+        directory.mkdir(exist_ok=True)
+    options = f"lowerdir={bare},upperdir={place / name},workdir={work}"
+    subprocess.run(["mount", "-t", "overlay", "overlay", "-o", options, root], check=True)
     with build.lent(apt.files_to_lend(), root):
-        inside(root, f"apt-get install --yes {' '.join(ZABBIX)}")
+        inside(root, f"apt-get install --yes {' '.join(packages)}")
     inside(root, "apt-get clean")
-    subprocess.run(["umount", place / "mount"], check=True)
+    subprocess.run(["umount", root], check=True)
+    shutil.rmtree(work)
 
 
 def inside(root, command):

@@ -4,6 +4,7 @@
 //! that a package needs nothing but the binary. `UPDATE_GENERATED=1 cargo test --test suite generated` writes them anew.
 
 mod completions;
+mod config;
 mod config_keys;
 mod man;
 mod reference;
