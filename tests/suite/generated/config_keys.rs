@@ -36,7 +36,7 @@ pub const SECTIONS: [Section; 7] = [
         keys: &[
             ("timeout", "\"2.5s\"", "the total deadline"),
             ("addresses", "\"all\"", "`first` address of a name, or `all`"),
-            ("source", "\"192.0.2.1\"", "connect from this address of this host"),
+            ("source", "\"127.0.0.1\"", "connect from this address of this host"),
             ("interface", "\"lo\"", "connect through this interface"),
             ("count", "5", "connect this many times inside the deadline"),
             ("interval", "\"0.2s\"", "from the start of one connect to the next"),
