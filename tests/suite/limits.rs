@@ -299,8 +299,8 @@ fn starve(ports: &str) {
     let ports: Vec<u16> = ports.split(' ').map(|port| port.parse().unwrap()).collect();
     for threads in [1, 2] {
         let plans = (0..1000).map(|number| match number % 20 {
-            0 => plan("127.0.0.1", ports[2], &connect(Duration::from_millis(150))),
-            1..8 => plan("127.0.0.1", ports[1], &connect(Duration::from_millis(500))),
+            _ if number < 40 => plan("127.0.0.1", ports[2], &connect(Duration::from_millis(250))),
+            0..8 => plan("127.0.0.1", ports[1], &connect(Duration::from_millis(500))),
             8 => plan("127.0.0.1", ports[0], &dialogue(Duration::from_millis(500))),
             _ => plan("127.0.0.1", ports[0], &connect(Duration::from_millis(500))),
         });
@@ -308,8 +308,8 @@ fn starve(ports: &str) {
         let gathered = run(plans.collect(), &limits, Names::default());
         for number in 0..1000 {
             let expected = match number % 20 {
-                0 => Status::ConnectTimeout,
-                1..8 => Status::Refused,
+                _ if number < 40 => Status::ConnectTimeout,
+                0..8 => Status::Refused,
                 _ => Status::Ok,
             };
             let report = &gathered.reports[&number];
@@ -342,7 +342,8 @@ fn who_answered_while_we_were_held_up_is_up() {
     let peers = thread::spawn(move || {
         let mut clients: Vec<TcpStream> = (0..COUNT).map(|_| listener.accept().unwrap().0).collect();
         thread::sleep(Duration::from_millis(600));
-        clients.iter_mut().for_each(|client| drop(client.write_all(b"x")));
+        // The first to be due speaks last.
+        clients.iter_mut().rev().for_each(|client| drop(client.write_all(b"x")));
         thread::sleep(Duration::from_millis(2500));
     });
     let mut plans = vec![
