@@ -8,12 +8,16 @@ use super::sys;
 /// What a process needs besides its connections, name servers' sockets included; a quarter of a limit that is small.
 const RESERVE: u64 = 300;
 
+/// No default goes beyond it: each probe that waits for an answer costs the kernel some 5 KiB.
+const MOST: usize = 1 << 16;
+
 /// The limits that bound how many probes are under way at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Room {
     /// How many descriptors a process may have, once it has raised its limit (`RLIMIT_NOFILE`, getrlimit(2)).
     pub descriptors: u64,
-    /// How many ports the kernel chooses from for connections to one target (`ip_local_port_range`, ip(7)).
+    /// How many ports the kernel chooses from for connections to one target (`ip_local_port_range`, ip(7)); different
+    /// targets share them, so they bound no more than how many probes one target has.
     pub ports: u32,
 }
 
@@ -28,8 +32,7 @@ impl Room {
     pub fn in_flight(&self, threads: NonZeroUsize) -> NonZeroUsize {
         let each = self.descriptors - RESERVE.min(self.descriptors.div_ceil(4));
         let all = usize::try_from(each).unwrap_or(usize::MAX).saturating_mul(threads.get());
-        let ports = usize::try_from(self.ports).unwrap_or(usize::MAX);
-        NonZeroUsize::new(all.min(ports)).unwrap_or(NonZeroUsize::MIN)
+        NonZeroUsize::new(all.min(MOST)).unwrap_or(NonZeroUsize::MIN)
     }
 }
 
@@ -61,18 +64,15 @@ fn port_range() -> Option<u32> {
 mod tests {
     use super::*;
 
-    fn in_flight(descriptors: u64, ports: u32, threads: usize) -> usize {
-        Room { descriptors, ports }.in_flight(NonZeroUsize::new(threads).unwrap()).get()
+    fn in_flight(descriptors: u64, threads: usize) -> usize {
+        Room { descriptors, ports: 28_232 }.in_flight(NonZeroUsize::new(threads).unwrap()).get()
     }
 
     #[test]
-    fn descriptors_and_ports_bound_the_probes() {
-        assert_eq!(in_flight(1024, 28_232, 1), 768);
-        assert_eq!(in_flight(20_000, 28_232, 1), 19_700);
-        assert_eq!(in_flight(20_000, 28_232, 2), 28_232);
-        assert_eq!(in_flight(16, 28_232, 1), 12);
-        assert_eq!((in_flight(0, 28_232, 1), in_flight(1, 1, 1)), (1, 1));
-        assert_eq!(in_flight(u64::MAX, 28_232, 8), 28_232);
+    fn descriptors_bound_the_probes() {
+        assert_eq!((in_flight(1024, 1), in_flight(20_000, 1), in_flight(20_000, 2)), (768, 19_700, 39_400));
+        assert_eq!((in_flight(0, 1), in_flight(1, 1), in_flight(16, 1)), (1, 1, 12));
+        assert_eq!(in_flight(u64::MAX, 8), 65_536);
     }
 
     #[test]
