@@ -1,11 +1,12 @@
 //! Thousands of connects from one address, with fewer ports than connects.
 
 use std::collections::HashSet;
-use std::net::{IpAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use socket2::{Domain, Socket, Type};
 use zbx_tcp::engine::{self, Limits, Names, Sink};
 use zbx_tcp::failure::Status;
 use zbx_tcp::plan::{Close, Method, Origin, Plan};
@@ -70,7 +71,11 @@ fn a_hundred_ports_are_enough_for_thousands_of_resets() {
 }
 
 fn resets() {
-    let listener = TcpListener::bind("127.0.0.1:80").unwrap();
+    let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    listener.bind(&SocketAddr::from(([127, 0, 0, 1], 80)).into()).unwrap();
+    // Long enough for the moments in which nobody has time to accept.
+    listener.listen(4096).unwrap();
+    let listener = TcpListener::from(listener);
     let ports = Arc::new(Mutex::new(HashSet::new()));
     let seen = Arc::clone(&ports);
     // Ends with the test program.
@@ -90,5 +95,6 @@ fn resets() {
     engine::run(&mut List::new(plans), &mut statuses, &limits, Names::default()).unwrap();
     assert_eq!(statuses.0.iter().filter(|status| **status == Status::Ok).count(), 5000);
     assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
-    assert!(ports.lock().unwrap().len() > 70, "{ports:?}");
+    // connect(2) takes even ports as long as there are some.
+    assert!(ports.lock().unwrap().len() > 40, "{ports:?}");
 }

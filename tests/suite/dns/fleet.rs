@@ -1,7 +1,7 @@
 //! Thousands of names in one run of the engine.
 
 use std::fs;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,6 +17,7 @@ use zbx_tcp::target::Target;
 use super::one;
 use super::server::{Asked, Reply, Servers};
 use simple_dns::rdata::{A, RData};
+use socket2::{Domain, Socket, Type};
 
 #[derive(Default)]
 struct Gathered(Vec<Report>);
@@ -58,9 +59,12 @@ fn here(asked: &Asked) -> Reply {
     })
 }
 
-/// A port that takes connections.
+/// A port that takes connections, also when nobody has time to accept them.
 fn open() -> TcpListener {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    listener.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    listener.listen(4096).unwrap();
+    let listener = TcpListener::from(listener);
     let accepting = listener.try_clone().unwrap();
     // Ends with the test program.
     std::thread::spawn(move || accepting.incoming().for_each(drop));
