@@ -16,8 +16,7 @@ const MOST: usize = 1 << 16;
 pub struct Room {
     /// How many descriptors a process may have, once it has raised its limit (`RLIMIT_NOFILE`, getrlimit(2)).
     pub descriptors: u64,
-    /// How many ports the kernel chooses from for connections to one target (`ip_local_port_range`, ip(7)); different
-    /// targets share them, so they bound no more than how many probes one target has.
+    /// How many ports the kernel chooses from for connections to one target (`ip_local_port_range`, ip(7)).
     pub ports: u32,
 }
 
@@ -28,11 +27,18 @@ impl Room {
         Self { descriptors, ports: port_range().unwrap_or(28_232) }
     }
 
-    /// How many probes may be under way at once where nobody says it, each thread with descriptors of its own.
+    /// How many probes may be under way at once where nobody says it, each thread with descriptors of its own. The
+    /// kernel shares a port between targets.
     pub fn in_flight(&self, threads: NonZeroUsize) -> NonZeroUsize {
         let each = self.descriptors - RESERVE.min(self.descriptors.div_ceil(4));
         let all = usize::try_from(each).unwrap_or(usize::MAX).saturating_mul(threads.get());
         NonZeroUsize::new(all.min(MOST)).unwrap_or(NonZeroUsize::MIN)
+    }
+
+    /// The same where all of them may be to one target.
+    pub fn to_one_target(&self, threads: NonZeroUsize) -> NonZeroUsize {
+        let ports = usize::try_from(self.ports).unwrap_or(usize::MAX);
+        NonZeroUsize::new(ports).unwrap_or(NonZeroUsize::MIN).min(self.in_flight(threads))
     }
 }
 
@@ -64,15 +70,19 @@ fn port_range() -> Option<u32> {
 mod tests {
     use super::*;
 
-    fn in_flight(descriptors: u64, threads: usize) -> usize {
-        Room { descriptors, ports: 28_232 }.in_flight(NonZeroUsize::new(threads).unwrap()).get()
+    fn in_flight(descriptors: u64, ports: u32, threads: usize) -> [usize; 2] {
+        let (room, threads) = (Room { descriptors, ports }, NonZeroUsize::new(threads).unwrap());
+        [room.in_flight(threads), room.to_one_target(threads)].map(NonZeroUsize::get)
     }
 
     #[test]
-    fn descriptors_bound_the_probes() {
-        assert_eq!((in_flight(1024, 1), in_flight(20_000, 1), in_flight(20_000, 2)), (768, 19_700, 39_400));
-        assert_eq!((in_flight(0, 1), in_flight(1, 1), in_flight(16, 1)), (1, 1, 12));
-        assert_eq!(in_flight(u64::MAX, 8), 65_536);
+    fn descriptors_and_ports_bound_the_probes() {
+        assert_eq!(in_flight(1024, 28_232, 1), [768; 2]);
+        assert_eq!(in_flight(20_000, 28_232, 1), [19_700; 2]);
+        assert_eq!(in_flight(20_000, 28_232, 2), [39_400, 28_232]);
+        assert_eq!(in_flight(16, 28_232, 1), [12; 2]);
+        assert_eq!((in_flight(0, 28_232, 1), in_flight(1, 1, 1)), ([1; 2], [1; 2]));
+        assert_eq!(in_flight(u64::MAX, 28_232, 8), [65_536, 28_232]);
     }
 
     #[test]
