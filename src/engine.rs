@@ -7,6 +7,7 @@ mod attempt;
 mod connection;
 pub mod dialogue;
 pub mod dns;
+mod few;
 pub mod matching;
 pub mod session;
 pub mod sys;

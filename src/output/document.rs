@@ -28,7 +28,7 @@ pub fn write(report: &Report, buffer: &mut Vec<u8>) {
         }
     }
     let json = document.close_group();
-    let captures = report.trial.as_ref().map_or(&[][..], |trial| &trial.captures);
+    let captures = report.trial.as_ref().map_or(&[][..], Trial::captures);
     if !captures.is_empty() {
         json.key("captures");
         json.open_object();

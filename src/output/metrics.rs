@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::number;
 use crate::failure::IcmpFact;
-use crate::report::{Report, Response, TcpFacts, Trial};
+use crate::report::{Exchange, Report, Response, TcpFacts, Trial};
 use crate::stats::Running;
 use crate::target::Host;
 
@@ -119,7 +119,7 @@ pub const METRICS: [Metric; 34] = [
         "number",
         "the failed, else the last, step of the dialogue",
         Zero,
-        Connection(|t| t.step.map(|step| Integer(step as u64))),
+        Connection(|t| said(t)?.step.map(|step| Integer(step as u64))),
     ),
     row("address", "text", "the address that was tried", Empty, Connection(|t| Some(Address(t.address.ip())))),
     row("family", "4 or 6", "its family", Zero, Connection(|t| Some(Integer(family(t.address.ip()))))),
@@ -132,11 +132,17 @@ pub const METRICS: [Metric; 34] = [
         "s",
         "from the dialogue's start to its first byte",
         Zero,
-        Connection(|t| t.first_byte.map(Seconds)),
+        Connection(|t| said(t)?.first_byte.map(Seconds)),
     ),
-    row("time.dialogue", "s", "from the connection to the verdict", Zero, Connection(|t| t.dialogue.map(Seconds))),
-    row("tcp.rtt", "s", "the kernel's round trip time", Zero, Connection(|t| t.tcp?.rtt.map(|(rtt, _)| Seconds(rtt)))),
-    row("tcp.rttvar", "s", "its variance", Zero, Connection(|t| t.tcp?.rtt.map(|(_, variance)| Seconds(variance)))),
+    row("time.dialogue", "s", "from the connection to the verdict", Zero, Connection(|t| said(t)?.took.map(Seconds))),
+    row(
+        "tcp.rtt",
+        "s",
+        "the kernel's round trip time",
+        Zero,
+        Connection(|t| t.tcp?.rtt.map(|rtt| Seconds(rtt.smoothed()))),
+    ),
+    row("tcp.rttvar", "s", "its variance", Zero, Connection(|t| t.tcp?.rtt.map(|rtt| Seconds(rtt.variance())))),
     row(
         "tcp.syn_retransmits",
         "number",
@@ -160,13 +166,7 @@ pub const METRICS: [Metric; 34] = [
         Empty,
         Connection(|t| t.failure.as_ref()?.icmp?.from.map(Address)),
     ),
-    row(
-        "response.bytes",
-        "bytes",
-        "received in all",
-        Zero,
-        Connection(|t| t.response.as_ref().map(|r| Integer(r.bytes))),
-    ),
+    row("response.bytes", "bytes", "received in all", Zero, Connection(|t| t.response().map(|r| Integer(r.bytes)))),
     row(
         "response.text",
         "text",
@@ -243,6 +243,10 @@ fn family(address: IpAddr) -> u64 {
     if address.is_ipv4() { 4 } else { 6 }
 }
 
+fn said(trial: &Trial) -> Option<&Exchange> {
+    trial.exchange.as_deref()
+}
+
 fn tcp(trial: &Trial, read: fn(&TcpFacts) -> Option<u32>) -> Option<Value<'static>> {
     trial.tcp.as_ref().and_then(read).map(|number| Integer(number.into()))
 }
@@ -252,7 +256,7 @@ fn icmp(trial: &Trial, read: fn(&IcmpFact) -> u8) -> Option<Value<'static>> {
 }
 
 fn attempts(report: &Report, read: fn(&Running) -> Option<Value<'static>>) -> Option<Value<'static>> {
-    report.attempts.as_ref().and_then(read)
+    report.attempts.as_deref().and_then(read)
 }
 
 /// The most bytes of `response.text`, and of each capture.
@@ -261,7 +265,7 @@ const TEXT_LIMIT: usize = 2048;
 const HEX_LIMIT: usize = 256;
 
 fn response(report: &Report) -> Option<&Response> {
-    report.trial.as_ref()?.response.as_ref()
+    report.trial.as_ref()?.response()
 }
 
 fn response_text(report: &Report) -> Option<Value<'_>> {

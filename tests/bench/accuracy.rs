@@ -14,7 +14,7 @@ use zbx_tcp::engine::{self, Limits, Names, Sink};
 use zbx_tcp::output::text::Paint;
 use zbx_tcp::output::{self, Format};
 use zbx_tcp::plan::{Close, Plan};
-use zbx_tcp::report::Report;
+use zbx_tcp::report::{Report, RoundTrip};
 use zbx_tcp::source::{List, Once};
 use zbx_tcp::target::{Host, Port, Target};
 
@@ -120,7 +120,7 @@ impl Sink for Found {
         let Some(trial) = &report.trial else { return };
         let Some(connect) = trial.connect else { return };
         self.connect.push(micros(connect));
-        if let Some((rtt, _)) = trial.tcp.and_then(|tcp| tcp.rtt) {
+        if let Some(rtt) = trial.tcp.and_then(|tcp| tcp.rtt).map(RoundTrip::smoothed) {
             self.rtt.push(micros(rtt));
             self.excess.push(micros(connect.saturating_sub(rtt)));
         }
