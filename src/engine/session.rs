@@ -143,6 +143,12 @@ impl Session {
         self.attempts().get(id).is_some_and(Attempt::is_waiting)
     }
 
+    /// How long ago this attempt's SYN left.
+    pub fn waited_for(&self, id: AttemptId, now: Instant) -> Duration {
+        let attempt = self.attempts().get(id);
+        attempt.map_or(Duration::ZERO, |attempt| now.saturating_duration_since(attempt.started()))
+    }
+
     /// When [`Session::tick`] wants to be called at the latest.
     pub fn next_wake(&self) -> Instant {
         let next_attempt = match &self.stage {

@@ -12,7 +12,7 @@ use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 use slab::Slab;
 
-use super::connection::{Connection, Phase, Then};
+use super::connection::{Connection, Numbers, Output, Phase, Then};
 use super::dns::{Addresses, Resolver};
 use super::session::{AttemptId, Event, Session, Wish, Wishes};
 use super::timers::Timers;
@@ -55,7 +55,7 @@ pub(super) struct Engine<'k, K> {
     events: Events,
     sessions: Slab<Entry>,
     connections: Slab<Connection>,
-    timers: Timers<Key>,
+    timers: Timers,
     resolver: Resolver,
     /// Connects that are wished for, and the moment before which none is tried.
     opening: VecDeque<(Key, AttemptId, SocketAddr)>,
@@ -71,9 +71,7 @@ pub(super) struct Engine<'k, K> {
 struct Entry {
     session: Session,
     serial: u64,
-    wake: Option<Instant>,
-    /// The connection of each attempt.
-    connections: Vec<Option<usize>>,
+    connections: Numbers,
     stage: Stage,
 }
 
@@ -85,6 +83,7 @@ enum Stage {
 }
 
 impl<'k, K: Sink> Engine<'k, K> {
+    #[allow(clippy::disallowed_methods)]
     pub(super) fn new(sink: &'k mut K, names: Names, limits: &Limits) -> io::Result<Self> {
         if limits.in_flight.get() > USUAL_DESCRIPTORS {
             // Without it the engine waits for descriptors, which costs time but no target.
@@ -99,7 +98,7 @@ impl<'k, K: Sink> Engine<'k, K> {
             events: Events::with_capacity(EVENTS),
             sessions: Slab::new(),
             connections: Slab::new(),
-            timers: Timers::default(),
+            timers: Timers::starting(Instant::now()),
             resolver,
             opening: VecDeque::new(),
             paused_until: None,
@@ -141,7 +140,7 @@ impl<'k, K: Sink> Engine<'k, K> {
         let session = Session::start(plan, now, &mut self.wishes);
         self.serial += 1;
         let stage = Stage::UnderWay;
-        let entry = Entry { session, serial: self.serial, wake: None, connections: Vec::with_capacity(1), stage };
+        let entry = Entry { session, serial: self.serial, connections: Numbers::default(), stage };
         let place = self.sessions.insert(entry);
         self.settle(place, now);
     }
@@ -167,20 +166,10 @@ impl<'k, K: Sink> Engine<'k, K> {
 
     fn opened(&mut self, place: usize, attempt: AttemptId, address: SocketAddr, wire: Wire, now: Instant) {
         let fd = wire.raw_fd();
-        let connection = Connection {
-            wire,
-            owner: place,
-            attempt,
-            phase: Phase::Connecting(now),
-            output: Vec::new(),
-            then: Then::Nothing,
-        };
+        let connection = Connection { wire, owner: place, attempt, phase: Phase::Connecting, output: None };
         let number = self.connections.insert(connection);
         if let Some(entry) = self.sessions.get_mut(place) {
-            entry.connections.resize(entry.connections.len().max(attempt + 1), None);
-            if let Some(slot) = entry.connections.get_mut(attempt) {
-                *slot = Some(number);
-            }
+            entry.connections.put(attempt, number);
         }
         self.handle(place, Event::Opened(attempt), now);
         let interest = Interest::READABLE | Interest::WRITABLE;
@@ -248,25 +237,24 @@ impl<'k, K: Sink> Engine<'k, K> {
     pub(super) fn expire(&mut self, now: Instant) {
         self.resolver.expire(self.poll.registry(), now);
         self.take_answers(now);
-        while let Some((place, serial)) = self.timers.pop_due(now) {
+        while let Some(place) = self.timers.pop_due(now) {
             let Some(entry) = self.sessions.get_mut(place) else { continue };
-            if entry.serial != serial || entry.wake.is_none_or(|wake| wake > now) {
-                continue;
-            }
             let (connections, all) = (&entry.connections, &self.connections);
             let info = |attempt: AttemptId| {
-                let number = (*connections.get(attempt)?)?;
+                let number = connections.of(attempt)?;
                 all.get(number)?.wire.tcp_info()
             };
             entry.session.tick(now, info, &mut self.wishes);
-            entry.wake = None;
             self.settle(place, now);
+            // One after the other, so that they do not all lie in memory when thousands end at once.
+            self.report();
         }
     }
 
     /// Hands over the reports of what is over.
     pub(super) fn report(&mut self) {
-        for place in std::mem::take(&mut self.over) {
+        let mut over = std::mem::take(&mut self.over);
+        for place in over.drain(..) {
             if let Some(entry) = self.sessions.try_remove(place) {
                 if entry.session.plan().literal().is_none() {
                     self.resolver.cancel(place);
@@ -276,6 +264,7 @@ impl<'k, K: Sink> Engine<'k, K> {
                 }
             }
         }
+        self.over = over;
     }
 
     /// Tells a session what happened, and does what it wishes.
@@ -300,15 +289,12 @@ impl<'k, K: Sink> Engine<'k, K> {
         if entry.session.is_over() {
             if entry.stage == Stage::UnderWay {
                 entry.stage = Stage::Over;
+                self.timers.clear(place);
                 self.over.push(place);
             }
             return;
         }
-        let wake = entry.session.next_wake();
-        if entry.wake.is_none_or(|set| wake < set) {
-            entry.wake = Some(wake);
-            self.timers.set(wake, (place, entry.serial));
-        }
+        self.timers.set(place, entry.session.next_wake());
     }
 
     fn fulfil(&mut self, place: usize, wish: Wish, now: Instant) {
@@ -322,23 +308,23 @@ impl<'k, K: Sink> Engine<'k, K> {
             }
             Wish::Open(attempt, address) => self.opening.push_back(((place, entry.serial), attempt, address)),
             Wish::Send(attempt, bytes) => {
-                let Some(number) = entry.connections.get(attempt).copied().flatten() else { return };
+                let Some(number) = entry.connections.of(attempt) else { return };
                 if let Some(connection) = self.connections.get_mut(number) {
-                    connection.output = bytes;
+                    connection.output = Some(Box::new(Output { bytes, then: Then::Nothing }));
                     self.write(number, now);
                 }
             }
             Wish::Explain(..) => {}
             Wish::Shutdown(attempt) => {
-                let number = entry.connections.get(attempt).copied().flatten();
-                match number.and_then(|number| self.connections.get_mut(number)) {
-                    Some(connection) if connection.output.is_empty() => connection.wire.shutdown(),
-                    Some(connection) => connection.then = Then::Shutdown,
-                    None => {}
+                let number = entry.connections.of(attempt);
+                let Some(connection) = number.and_then(|number| self.connections.get_mut(number)) else { return };
+                match &mut connection.output {
+                    Some(output) => output.then = Then::Shutdown,
+                    None => connection.wire.shutdown(),
                 }
             }
             Wish::Close(attempt, how) => {
-                let number = entry.connections.get_mut(attempt).and_then(Option::take);
+                let number = entry.connections.take(attempt);
                 if let Some(connection) = number.and_then(|number| self.connections.try_remove(number)) {
                     connection.wire.close(how);
                 }

@@ -14,8 +14,8 @@ impl<K: Sink> Engine<'_, K> {
     /// An event came for this connection.
     pub(super) fn connection_ready(&mut self, number: usize, event: &mio::event::Event, now: Instant) {
         let Some(connection) = self.connections.get(number) else { return };
-        if let Phase::Connecting(since) = connection.phase {
-            self.finish_connect(number, since, now);
+        if connection.phase == Phase::Connecting {
+            self.finish_connect(number, now);
         } else if event.is_writable() {
             self.write(number, now);
         }
@@ -24,11 +24,12 @@ impl<K: Sink> Engine<'_, K> {
         }
     }
 
-    fn finish_connect(&mut self, number: usize, since: Instant, now: Instant) {
+    fn finish_connect(&mut self, number: usize, now: Instant) {
         let Some(connection) = self.connections.get_mut(number) else { return };
         let (place, attempt) = (connection.owner, connection.attempt);
         let Some(entry) = self.sessions.get(place) else { return };
-        match connection.wire.finish(entry.session.plan(), now.saturating_duration_since(since)) {
+        let took = entry.session.waited_for(attempt, now);
+        match connection.wire.finish(entry.session.plan(), took) {
             Finish::Pending => {}
             Finish::Connected(source, info) => {
                 connection.phase = Phase::Open;
@@ -47,19 +48,18 @@ impl<K: Sink> Engine<'_, K> {
     pub(super) fn write(&mut self, number: usize, now: Instant) {
         let Some(connection) = self.connections.get_mut(number) else { return };
         let (place, attempt) = (connection.owner, connection.attempt);
-        if connection.output.is_empty() {
-            return;
-        }
-        while !connection.output.is_empty() {
-            match connection.wire.write(&connection.output) {
-                Ok(Some(written)) => drop(connection.output.drain(..written)),
+        let Some(output) = &mut connection.output else { return };
+        while !output.bytes.is_empty() {
+            match connection.wire.write(&output.bytes) {
+                Ok(Some(written)) => drop(output.bytes.drain(..written)),
                 Ok(None) => return,
                 Err(failure) => return self.handle(place, Event::Failed(attempt, failure, None), now),
             }
         }
-        if connection.then == Then::Shutdown {
+        if output.then == Then::Shutdown {
             connection.wire.shutdown();
         }
+        connection.output = None;
         self.handle(place, Event::Sent(attempt), now);
     }
 
@@ -72,7 +72,7 @@ impl<K: Sink> Engine<'_, K> {
                 finished = true;
                 break;
             };
-            if matches!(connection.phase, Phase::Connecting(_)) {
+            if connection.phase == Phase::Connecting {
                 finished = true;
                 break;
             }
