@@ -2,6 +2,7 @@
 
 pub mod document;
 pub mod json;
+pub mod lld;
 pub mod metrics;
 pub mod number;
 pub mod text;

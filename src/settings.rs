@@ -6,6 +6,7 @@ pub mod batch;
 mod check;
 pub mod config;
 mod dialogue;
+pub mod discover;
 mod method;
 mod options;
 mod plan;

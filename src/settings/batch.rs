@@ -1,5 +1,7 @@
 //! The settings of `batch`: many targets, few methods.
 
+pub mod unique;
+
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::Arc;
 use std::time::Duration;
