@@ -3,7 +3,6 @@
 mod transcript;
 
 use std::io::{self, IsTerminal};
-use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,7 +44,7 @@ fn probe(check: &Check, plan: Arc<Plan>) -> Report {
         Transcript::Silent => None,
     };
     let mut sink = One { report: None, transcript };
-    let limits = Limits { in_flight: NonZeroUsize::MIN };
+    let limits = Limits::one();
     let ran = engine::run(&mut Once::new(Arc::clone(&plan)), &mut sink, &limits, check.resolver.names());
     match (sink.report, ran) {
         (Some(report), _) => report,

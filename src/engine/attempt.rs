@@ -73,6 +73,11 @@ impl Attempt {
         matches!(self.state, State::Waiting(_))
     }
 
+    /// Whether it waits to be opened, and not because this machine could not.
+    pub fn is_queued(&self) -> bool {
+        matches!(self.state, State::Waiting(None))
+    }
+
     /// Whether its SYN is out and unanswered.
     pub fn is_connecting(&self) -> bool {
         matches!(self.state, State::Connecting)

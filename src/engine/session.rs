@@ -133,6 +133,26 @@ impl Session {
         self.deadline
     }
 
+    /// Whether it only waits for connections to be opened, and nothing but our own queue keeps it waiting.
+    pub fn is_idle(&self) -> bool {
+        let mut under_way = self.attempts().iter().filter(|attempt| !attempt.is_over()).peekable();
+        under_way.peek().is_some() && under_way.all(Attempt::is_queued)
+    }
+
+    /// Shifts its clock: for so long it was [idle](Session::is_idle).
+    pub fn postpone(&mut self, by: Duration) {
+        self.started += by;
+        self.deadline += by;
+        if let Stage::Trying(series) = &mut self.stage {
+            series.next += by;
+        }
+    }
+
+    /// Makes it end by this moment.
+    pub fn cut(&mut self, deadline: Instant) {
+        self.deadline = self.deadline.min(deadline);
+    }
+
     /// Whether the verdict stands and every connection is closed.
     pub fn is_over(&self) -> bool {
         matches!(self.stage, Stage::Judged(_)) && self.attempts().iter().all(Attempt::is_over)

@@ -49,7 +49,7 @@ fn measured(words: &[String]) -> Result<serde_json::Value, Box<dyn std::error::E
     match mode.as_str() {
         "single" => one_at_a_time(plans, &mut found)?,
         "many" | "json" | "silent" => {
-            let limits = Limits { in_flight: count };
+            let limits = Limits::in_flight(count);
             engine::run(&mut List::new(plans), &mut found, &limits, Names::Usual)?;
         }
         _ => return Err(USAGE.into()),
@@ -86,7 +86,7 @@ fn plan(method: &Arc<Method>, to: SocketAddr) -> Option<Arc<Plan>> {
 const SILENCE: Duration = Duration::from_secs(2);
 
 fn one_at_a_time(plans: impl Iterator<Item = Arc<Plan>>, found: &mut Found) -> std::io::Result<()> {
-    let limits = Limits { in_flight: NonZeroUsize::MIN };
+    let limits = Limits::one();
     plans.into_iter().try_for_each(|plan| engine::run(&mut Once::new(plan), found, &limits, Names::Usual))
 }
 

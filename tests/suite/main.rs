@@ -15,6 +15,7 @@ mod engine;
 mod etc;
 mod hostile;
 mod house;
+mod limits;
 mod peer;
 mod policy;
 mod program;
