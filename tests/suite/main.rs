@@ -23,6 +23,7 @@ mod readme;
 mod secrets;
 mod serve;
 mod session;
+mod start;
 mod support;
 mod templates;
 mod tutorial;
