@@ -42,6 +42,8 @@ pub(super) enum Phase {
     Connecting,
     /// The handshake completed.
     Open,
+    /// It is over, and its socket waits for another connect.
+    Idle,
 }
 
 /// The numbers of a session's connections, by attempt.
@@ -52,6 +54,11 @@ impl Numbers {
     /// The connection of this attempt, while it is open.
     pub fn of(&self, attempt: AttemptId) -> Option<usize> {
         self.0.as_slice().get(attempt).copied().flatten()
+    }
+
+    /// Every connection that is open.
+    pub fn all(&self) -> Vec<usize> {
+        self.0.as_slice().iter().copied().flatten().collect()
     }
 
     /// This attempt has this connection now.

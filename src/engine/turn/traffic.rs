@@ -13,14 +13,23 @@ impl Engine<'_, '_> {
     /// An event came for this connection.
     pub(super) fn connection_ready(&mut self, number: usize, event: &mio::event::Event, now: Instant) {
         let Some(connection) = self.connections.get(number) else { return };
-        if connection.phase == Phase::Connecting {
-            self.finish_connect(number, now);
-        } else if event.is_writable() {
-            self.write(number, now);
+        match connection.phase {
+            Phase::Connecting => self.finish_connect(number, now),
+            Phase::Open if event.is_writable() => self.write(number, now),
+            Phase::Open => {}
+            Phase::Idle => return,
         }
         if event.is_readable() || event.is_read_closed() || event.is_error() {
             self.read(number, now);
         }
+    }
+
+    /// Takes what happened on this connection, of which no event has come yet.
+    pub(super) fn look_at(&mut self, number: usize, now: Instant) {
+        if self.connections.get(number).is_some_and(|connection| connection.phase == Phase::Connecting) {
+            self.finish_connect(number, now);
+        }
+        self.read(number, now);
     }
 
     fn finish_connect(&mut self, number: usize, now: Instant) {
@@ -71,7 +80,7 @@ impl Engine<'_, '_> {
                 finished = true;
                 break;
             };
-            if connection.phase == Phase::Connecting {
+            if connection.phase != Phase::Open {
                 finished = true;
                 break;
             }
