@@ -41,6 +41,9 @@ pub trait Sink {
 
     /// Sees what happens, this long after the probe's start, to explain it to a person; not where several threads probe.
     fn observe(&mut self, _plan: &Plan, _at: Duration, _what: Observed<'_>) {}
+
+    /// The loop has nothing more to do for the moment and is about to wait: what was held back may be passed on.
+    fn rest(&mut self) {}
 }
 
 /// What a [`Sink`] may observe.

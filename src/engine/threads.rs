@@ -57,4 +57,8 @@ impl Sink for Locked<'_, '_> {
     fn deliver(&mut self, report: Report) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).deliver(report);
     }
+
+    fn rest(&mut self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).rest();
+    }
 }

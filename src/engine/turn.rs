@@ -169,6 +169,9 @@ impl<'e, 's> Engine<'e, 's> {
             Some(next) => Some(next.saturating_duration_since(Instant::now())),
             None => None,
         };
+        if timeout != Some(Duration::ZERO) {
+            self.sink.rest();
+        }
         match self.poll.poll(&mut self.events, timeout) {
             Err(error) if error.kind() != io::ErrorKind::Interrupted => Err(error),
             _ => Ok(Instant::now()),

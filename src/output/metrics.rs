@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use super::number;
 use crate::failure::IcmpFact;
+use crate::plan::Plan;
 use crate::report::{Exchange, Report, Response, TcpFacts, Trial};
 use crate::stats::Running;
 use crate::target::Host;
@@ -39,6 +40,8 @@ pub struct Metric {
 /// Where a metric is read.
 #[derive(Debug, Clone, Copy)]
 pub enum Read {
+    /// From what was asked: it is known before the probe.
+    Asked(fn(&Plan) -> Option<Value<'_>>),
     /// From the whole probe.
     Probe(fn(&Report) -> Option<Value<'_>>),
     /// From one connection.
@@ -72,6 +75,15 @@ pub enum Value<'a> {
 }
 
 impl Value<'_> {
+    /// Its text, if it is one; everything else is a number.
+    pub fn as_text(&self) -> Option<Cow<'_, str>> {
+        match self {
+            Text(text) => Some(Cow::Borrowed(text)),
+            Address(address) => Some(address.to_string().into()),
+            Seconds(_) | Integer(_) | Ratio(_) => None,
+        }
+    }
+
     /// Appends it as it stands on a line of its own: no quotes, no unit, no exponent, never negative.
     pub fn write(&self, buffer: &mut Vec<u8>) {
         match self {
@@ -88,22 +100,25 @@ impl Metric {
     /// Its value in this report, if it was measured.
     pub fn value<'r>(&self, report: &'r Report) -> Option<Value<'r>> {
         match self.read {
+            Asked(read) => read(&report.plan),
             Probe(read) => read(report),
             Connection(read) => report.trial.as_ref().and_then(read),
         }
     }
 }
 
-use Read::{Connection, Probe};
+use Read::{Asked, Connection, Probe};
 use Unmeasured::{Empty, Reason, Zero};
 use Value::{Address, Integer, Ratio, Seconds, Text};
 
 /// Every metric.
-pub const METRICS: [Metric; 34] = [
-    row("schema", "version", "version of this document", Zero, Probe(|_| Some(Integer(SCHEMA)))),
-    row("host", "text", "the host as it was given", Empty, Probe(|r| Some(host(&r.plan.target.host)))),
-    row("port", "number", "the port", Zero, Probe(|r| Some(Integer(r.plan.target.port.get().into())))),
-    row("service", "text", "the named service", Empty, Probe(|r| text(r.plan.method.service.as_deref()?))),
+pub const METRICS: [Metric; 36] = [
+    row("schema", "version", "version of this document", Zero, Asked(|_| Some(Integer(SCHEMA)))),
+    row("id", "text", "what a list of targets calls it", Empty, Asked(|p| text(p.label.as_ref()?.id.as_deref()?))),
+    row("name", "text", "its name for people", Empty, Asked(|p| text(p.label.as_ref()?.name.as_deref()?))),
+    row("host", "text", "the host as it was given", Empty, Asked(|p| Some(host(&p.target.host)))),
+    row("port", "number", "the port", Zero, Asked(|p| Some(Integer(p.target.port.get().into())))),
+    row("service", "text", "the named service", Empty, Asked(|p| text(p.method.service.as_deref()?))),
     row("up", "0 or 1", "1 when everything asked for was verified", Zero, Probe(|r| Some(Integer(r.is_up().into())))),
     row(
         "status",

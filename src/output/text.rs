@@ -20,9 +20,9 @@ pub enum Paint {
     Plain,
 }
 
-const GOOD: Style = AnsiColor::Green.on_default().bold();
-const BAD: Style = AnsiColor::Red.on_default().bold();
-const UNSURE: Style = AnsiColor::Yellow.on_default().bold();
+pub(super) const GOOD: Style = AnsiColor::Green.on_default().bold();
+pub(super) const BAD: Style = AnsiColor::Red.on_default().bold();
+pub(super) const UNSURE: Style = AnsiColor::Yellow.on_default().bold();
 const FAINT: Style = Style::new().dimmed();
 
 /// The lines of a report.
@@ -60,10 +60,15 @@ impl Page {
     }
 
     fn painted(&self, style: Style, text: &str) -> String {
-        match self.paint {
-            Paint::Colours => format!("{style}{text}{style:#}"),
-            Paint::Plain => text.to_owned(),
-        }
+        painted(self.paint, style, text)
+    }
+}
+
+/// A text in this style, where colours are used.
+pub(super) fn painted(paint: Paint, style: Style, text: &str) -> String {
+    match paint {
+        Paint::Colours => format!("{style}{text}{style:#}"),
+        Paint::Plain => text.to_owned(),
     }
 }
 
@@ -115,7 +120,7 @@ fn bar(part: Duration, whole: Duration) -> String {
     "█".repeat(eighths / 8) + EIGHTHS.get(eighths % 8).copied().unwrap_or_default()
 }
 
-fn milliseconds(duration: Duration) -> String {
+pub(super) fn milliseconds(duration: Duration) -> String {
     format!("{:.3} ms", duration.as_secs_f64() * 1000.0)
 }
 
