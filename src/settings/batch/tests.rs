@@ -1,5 +1,6 @@
 use clap::Parser;
 
+use super::super::config::Config;
 use super::*;
 use crate::cli::{Cli, Command};
 
@@ -228,6 +229,13 @@ fn options_that_make_no_sense() {
     ] {
         refused(&[&["h:80"], words].concat(), "g:81", text);
     }
+    let sender = ["-", "-o", "sender", "--sender-key", "a[METRIC]"];
+    let list = |one: &str, two: &str| {
+        let line = |at: u8, host: &str| format!("{{\"host\":\"h\",\"port\":{at},\"zabbix_host\":\"{host}\"}}\n");
+        line(1, one) + &line(2, two)
+    };
+    assert_eq!(ids(&sender, &list("A", "B")).as_deref(), Ok("h:1 h:2"));
+    refused(&sender, &list("A", "A"), "share one item");
     let fleet = fleet(&["h:80", "--rate", "1000000000", "--per-host", "0", "--deadline", "1", "-t", "5"], b"").unwrap();
     assert_eq!((fleet.bounds.per_host, fleet.bounds.deadline), (None, Duration::from_secs(1)));
     assert_eq!(fleet.plans[0].method.timeout, Duration::from_secs(5));
