@@ -87,7 +87,7 @@ fn targets_share_methods() {
     let lines: Vec<_> =
         (0..3000).map(|at| format!("{{\"host\":\"h{at}\",\"port\":1,\"timeout\":\"1s\"}}\ng{at} 22 ssh")).collect();
     let fleet = fleet(&["-"], lines.join("\n").as_bytes()).unwrap();
-    let methods: std::collections::HashSet<_> = fleet.plans.iter().map(|plan| Arc::as_ptr(&plan.method)).collect();
+    let methods: HashSet<_> = fleet.plans.iter().map(|plan| Arc::as_ptr(&plan.method)).collect();
     assert_eq!((fleet.plans.len(), methods.len()), (6000, 2));
 }
 
