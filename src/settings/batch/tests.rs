@@ -308,6 +308,15 @@ fn the_configuration_has_targets_and_groups() {
 }
 
 #[test]
+fn defaults_need_not_suit_targets_that_say_otherwise() {
+    let config = Config::from_text("c", "defaults = {interval = 1}\n[[targets]]\nhost = \"h\"\nport = 1\ncount = 2");
+    assert!(config.mistakes.is_empty());
+    assert_eq!(configured(&config, &[]).unwrap().len(), 1);
+    let mistake = fleet(&["-", "--expect-regex", "("], b"{\"host\":\"h\",\"port\":1,\"steps\":[{\"expect\":\"a\"}]}");
+    assert!(mistake.unwrap_err().starts_with("--expect-regex: "));
+}
+
+#[test]
 fn groups_that_nobody_has_are_counted_in_the_hint() {
     let entry = |at| format!("[[targets]]\nhost = \"h{at}\"\nport = 1\ngroup = \"group{at}\"\n");
     let config = Config::from_text("c", &(0..100).map(entry).collect::<String>());
