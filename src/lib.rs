@@ -34,7 +34,8 @@
 //!   [`output::text`] are the formats made from it; [`output::lld`] writes rows of low-level discovery.
 //! * [`responder`]: the other side of a connection, for `serve` and `demo`.
 //! * [`cli`], [`settings`], [`commands`]: the front ends; [`settings::wishes`] is what somebody asked for, wherever they
-//!   asked, [`settings::config`] the files, [`settings::services`] the named services; [`source`]: where the engine gets its plans.
+//!   asked, [`settings::config`] the files, [`settings::services`] the named services, [`settings::batch`] the list of a
+//!   fleet; [`source`]: where the engine gets its plans.
 //!
 //! Rooms that later work will add: `agent2` (the plugin protocol), `listeners` (this machine's sockets), `engine::tls`
 //! and `x509`.
