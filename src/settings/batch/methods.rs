@@ -102,8 +102,8 @@ impl<'c> Methods<'c> {
         let service = found.as_ref().or(self.service.as_ref());
         let said = service.map_or_else(Wishes::default, |service| service.wishes.clone());
         let base = Wishes { timeout: Some(TIMEOUT), ..Wishes::default() };
-        let run = self.run.clone().over(said).over(self.config.defaults.clone()).over(base);
-        let wishes = own.wishes.clone().over(run);
+        let said = own.wishes.clone().over(self.run.clone()).over(said);
+        let wishes = said.over_defaults(self.config.defaults.clone()).over(base);
         let refused = |mistakes| {
             let mistake = first(mistakes);
             match whole::bare(&mistake) {
