@@ -14,6 +14,7 @@ use crate::cli::batch::BatchArgs;
 use crate::engine::{self, Limits};
 use crate::failure::{Failure, Status};
 use crate::output::fleet;
+use crate::output::text::Paint;
 use crate::output::wanted::FleetFormat;
 use crate::policy::Policy;
 use crate::settings::Transcript;
@@ -35,6 +36,28 @@ pub fn run(args: &BatchArgs) -> Done {
     gathering.complete(&unreported);
     let exit = if gathering.all_up() && fleet.invalid.count == 0 { Exit::Good } else { Exit::Bad };
     Ok(publish(gathering, &fleet, start, exit))
+}
+
+/// What a person sees of a fleet, and how many of its targets are up.
+pub struct Shown {
+    /// The table.
+    pub page: String,
+    /// How many are up.
+    pub up: usize,
+    /// How many are down.
+    pub down: usize,
+}
+
+/// Probes a fleet that is printed as text, whatever it says of its output.
+#[allow(clippy::disallowed_methods)]
+pub fn show(fleet: &Fleet, paint: Paint) -> Shown {
+    let start = Instant::now();
+    let mut gathering = Gathering::new(fleet, None);
+    let unreported = probe(fleet, None, start, &mut gathering);
+    gathering.complete(&unreported);
+    let sums = gathering.summary.sentence(start.elapsed());
+    let page = gathering.table(&sums, paint);
+    Shown { page, up: gathering.summary.up, down: gathering.summary.down }
 }
 
 /// Runs the engine; what to report of targets that it did not get to.

@@ -11,11 +11,7 @@ pub fn limits(bounds: &Bounds, spent: Duration) -> (Limits<'static>, String) {
     let threads = bounds.threads.unwrap_or(NonZeroUsize::MIN);
     let (in_flight, why) = match bounds.concurrency {
         Some(asked) => (asked, format!("at most {asked} probes at once, as --concurrency says")),
-        None => {
-            let room = Room::of_this_machine();
-            let most = room.in_flight(threads);
-            (most, format!("at most {most} probes at once: {room} (--concurrency sets another number)"))
-        }
+        None => room(bounds, threads),
     };
     let limits = Limits {
         per_address: bounds.per_host,
@@ -25,4 +21,15 @@ pub fn limits(bounds: &Bounds, spent: Duration) -> (Limits<'static>, String) {
         ..Limits::in_flight(in_flight)
     };
     (limits, why)
+}
+
+/// As many as this machine has room for.
+fn room(bounds: &Bounds, threads: NonZeroUsize) -> (NonZeroUsize, String) {
+    let room = Room::of_this_machine();
+    let in_flight = match bounds.per_host {
+        Some(_) => room.in_flight(threads),
+        None => room.to_one_target(threads),
+    };
+    let why = format!("at most {in_flight} probes at once: there are {room} (--concurrency sets another number)");
+    (in_flight, why)
 }
