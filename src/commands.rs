@@ -14,10 +14,10 @@ use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
+use clap::Parser;
 use clap::error::ErrorKind;
-use clap::{CommandFactory, Parser};
 
-use crate::cli::{Cli, Command, check::long_help};
+use crate::cli::{Cli, Command, help};
 use crate::failure::{Failure, Status};
 use crate::output::text::Paint;
 use crate::printable::push_escaped;
@@ -66,8 +66,7 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> Exit {
 fn usage(error: &clap::Error, words: &[OsString]) -> Exit {
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
-            let full = Cli::command().mut_subcommand("check", |check| check.after_long_help(long_help()));
-            let text = match full.try_get_matches_from(words) {
+            let text = match help::command().try_get_matches_from(words) {
                 Err(help) => help.to_string(),
                 Ok(_) => error.to_string(),
             };

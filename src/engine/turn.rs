@@ -123,7 +123,7 @@ enum Stage {
 impl<'e, 's> Engine<'e, 's> {
     pub(super) fn new(share: &'e Share<'s>, sink: &'e mut dyn Sink, names: Names) -> io::Result<Self> {
         let poll = Poll::new()?;
-        let resolver = names.resolver(poll.registry())?;
+        let resolver = names.resolver(poll.registry())?.one_of(share.threads);
         if let Some(stop) = share.stop {
             poll.registry().register(&mut SourceFd(&stop.as_raw_fd()), STOP, Interest::READABLE)?;
         }

@@ -15,6 +15,7 @@ mod discover;
 mod dns;
 mod engine;
 mod etc;
+mod generated;
 mod hostile;
 mod house;
 mod limits;
