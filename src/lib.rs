@@ -31,7 +31,8 @@
 //!   step interpreter and [`engine::matching`] its patterns at work, [`engine::wire`] the sockets, [`engine::dns`] names, [`engine::timers`] deadlines, and
 //!   [`engine::sys`] the only `unsafe` code besides the [`start`].
 //! * [`output`]: [`output::metrics`] is the table of everything published; [`output::value`], [`output::document`] and
-//!   [`output::text`] are the formats made from it; [`output::lld`] writes rows of low-level discovery.
+//!   [`output::text`] are the formats of one target made from it. Of many, [`output::found`] keeps what is printed in
+//!   input order by [`output::fleet`], [`output::sender`] and [`output::table`]; [`output::lld`] writes discovery rows.
 //! * [`responder`]: the other side of a connection, for `serve` and `demo`.
 //! * [`cli`], [`settings`], [`commands`]: the front ends; [`settings::wishes`] is what somebody asked for, wherever they
 //!   asked, [`settings::config`] the files, [`settings::services`] the named services, [`settings::batch`] the list of a
