@@ -42,18 +42,11 @@ class Call:
 
 def raw(name, call, delay, description, *steps):
     """A master item: nothing of it is stored, its dependents are."""
-    return {
-        "name": name,
-        "type": call.kind,
-        "key": call.key,
-        "delay": delay,
-        "history": "0",
-        "trends": "0",
-        "value_type": "TEXT",
-        "description": description,
-        "preprocessing": list(steps),
-        "tags": [tag("component", "raw")],
-    }
+    made = {"name": name, "type": call.kind, "key": call.key, "delay": delay}
+    made |= {"history": "0", "trends": "0", "value_type": "TEXT", "description": description}
+    if steps:
+        made["preprocessing"] = list(steps)
+    return made | {"tags": [tag("component", "raw")]}
 
 
 def dependent(name, key, master, description, *steps, value_type=None, units=None, valuemap=None, component="network"):

@@ -2,6 +2,7 @@
 
 from .parts import STATE
 
+KINDS = ("INTEGER", "STRING", "ITEM", "GRAPH_PROTOTYPE")
 RED, AMBER, GREEN, BLUE = "E64B3C", "F6A623", "4CAF50", "2E86DE"
 
 
@@ -28,19 +29,20 @@ class Widgets:
         x, y, width, height = place
         if self.modern and refers:
             fields = [*fields, string("reference", next(self.references))]
+        # The same screen has 24 columns in 6.0.
         scale = 1 if self.modern else 3
-        # A full widget of 6.0 is 24 columns of the same screen.
         made = {"type": kinds[self.modern], "name": name, "x": str(x // scale), "y": str(y)}
         made |= {"width": str(width // scale), "height": str(height)}
-        ordered = sorted(fields, key=lambda one: (one["type"] != "INTEGER", one["name"])) if False else fields
-        return made | {"fields": ordered}
+        # The order of an export.
+        rank = (lambda one: one["name"].upper()) if self.modern else (lambda one: KINDS.index(one["type"]))
+        return made | {"fields": sorted(fields, key=rank)}
 
     def numbered(self, name):
         return f"{name}.0" if self.modern else name
 
     def graphs(self, name, title, place, columns, rows):
         """A grid of the graphs that discovery made."""
-        value = {"name": name, "host": self.template}
+        value = {"host": self.template, "name": name}
         fields = [
             integer("columns", columns),
             field("GRAPH_PROTOTYPE", self.numbered("graphid"), value),
@@ -81,7 +83,6 @@ class Widgets:
             string("items.0", pattern),
             string("primary_label", label),
             integer("secondary_label_decimal_places", 0),
-            integer("secondary_label_type", 1),
             *thresholds([("0", RED), ("1", GREEN)]),
         ]
         return self.widget(("", "honeycomb"), title, place, fields, refers=True)

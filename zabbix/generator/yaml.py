@@ -12,7 +12,7 @@ NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?\Z|0x[0-9a-fA-F]+\Z
 
 
 class Style:
-    """How one release writes: whether a list's mapping begins on the line of its dash, and how a block ends."""
+    """How one release writes: in 7.0 a list's mapping begins on the line of its dash."""
 
     def __init__(self, compact):
         self.compact = compact
@@ -30,14 +30,13 @@ class Style:
         if isinstance(value, (dict, list)):
             return [f"{key}:", *indented(self.lines(value))]
         if "\n" in value:
-            strip = "-" if self.compact and not value.endswith("\n") else ""
-            return [f"{key}: |{strip}", *indented(value.rstrip("\n").split("\n"))]
-        return [f"{key}: {scalar(value)}"]
+            return [f"{key}: |", *indented(value.split("\n"))]
+        return [f"{scalar(key)}: {scalar(value)}"]
 
     def entry(self, value):
         if not isinstance(value, (dict, list)):
             if "\n" in value:
-                return ["- |" + ("-" if self.compact else ""), *indented(value.split("\n"))]
+                return ["- |", *indented(value.split("\n"))]
             return [f"- {scalar(value)}"]
         inner = indented(self.lines(value))
         return ["- " + inner[0][2:], *inner[1:]] if self.compact else ["-", *inner]
