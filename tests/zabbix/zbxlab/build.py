@@ -23,7 +23,6 @@ path-exclude=/usr/share/doc/*
 path-exclude=/usr/share/man/*
 path-exclude=/usr/share/info/*
 path-exclude=/usr/share/locale/*
-path-exclude=/usr/share/fonts/*
 path-exclude=/usr/share/zabbix/locale/*
 """
 

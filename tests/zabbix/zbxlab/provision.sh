@@ -18,9 +18,13 @@ dpkg-deb --extract /var/cache/apt/archives/"$unpacked"_*.deb "/opt/$unpacked"
 apt-get clean
 rm -rf /var/lib/apt/lists/*
 
+# The frontend wants its default language to be known to the system; the language itself is English like C.
+ln -s C.utf8 /usr/lib/locale/en_US.utf8
+ln -s C.utf8 /usr/lib/locale/en_GB.utf8
+
 # Nobody is asked beyond the lab: names that do not resolve fail at once.
 echo 'nameserver 127.0.0.1' >/etc/resolv.conf
-echo '127.0.0.1 localhost' >/etc/hosts
+printf '127.0.0.1 localhost\n::1 localhost\n' >/etc/hosts
 echo zabbix-lab >/etc/hostname
 
 data=/var/lib/zbx-tcp-lab/postgresql

@@ -1,0 +1,149 @@
+"""A headless Chromium, driven by its chromedriver: the W3C WebDriver protocol, JSON over HTTP.
+
+Both are this machine's programs (Debian: chromium, chromium-driver) and run in the network of who starts them.
+"""
+
+import base64
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import urllib.error
+import urllib.request
+
+from .errors import LabError, Unavailable
+
+FLAGS = (
+    "--headless",
+    # Needed by root; the only pages it sees are the lab's own.
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+PROGRAMS = ("chromium", "chromedriver")
+START_TIMEOUT = 20
+
+
+class Browser:
+    """One browser with one window; use it in a `with` block, whose end ends both programs."""
+
+    def __init__(self, width=1920, height=1080):
+        for program in PROGRAMS:
+            if not shutil.which(program):
+                raise Unavailable(f"the pictures need the program {program} (Debian: chromium and chromium-driver)")
+        self.directory = tempfile.mkdtemp(prefix="zbx-tcp-browser.")
+        self.opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        self.driver = self.url = None
+        self.window = False
+        try:
+            self._start()
+            self._open_window(width, height)
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def go(self, url):
+        """Load a page; returns when its load event has fired."""
+        self._request("POST", "/url", {"url": url})
+
+    def run(self, script, *words):
+        """The value a script returns in the page; `words` are its `arguments`."""
+        return self._request("POST", "/execute/sync", {"script": script, "args": list(words)})
+
+    def click(self, selector):
+        """A real click, mouse and all, on the first element of a CSS selector; LabError when there is none."""
+        found = self._request("POST", "/element", {"using": "css selector", "value": selector})
+        self._request("POST", f"/element/{next(iter(found.values()))}/click", {})
+
+    def picture(self, path):
+        """Save what the window shows as a PNG."""
+        data = base64.b64decode(self._request("GET", "/screenshot"))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+
+    def close(self):
+        """End chromedriver and the browser, and forget the profile."""
+        if self.driver:
+            try:
+                if self.window:
+                    self._request("DELETE", "")
+            except (OSError, LabError):
+                pass
+            end_group(self.driver)
+            self.driver = None
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def _start(self):
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        # Chromium wants a home and a run-time directory of its own, and no desktop.
+        env = {"PATH": os.environ["PATH"], "HOME": self.directory, "XDG_RUNTIME_DIR": self.directory, "LANG": "C.UTF-8"}
+        log = f"--log-path={self.directory}/chromedriver.log"
+        self.driver = subprocess.Popen(
+            ["chromedriver", f"--port={port}", log],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=env,
+            start_new_session=True,
+        )
+        self.url = f"http://127.0.0.1:{port}"
+        deadline = time.monotonic() + START_TIMEOUT
+        while True:
+            try:
+                if self._request("GET", "/status")["ready"]:
+                    return
+            except OSError:
+                pass
+            if time.monotonic() > deadline or self.driver.poll() is not None:
+                raise LabError("chromedriver did not start")
+            time.sleep(0.05)
+
+    def _open_window(self, width, height):
+        flags = [*FLAGS, f"--user-data-dir={self.directory}/profile"]
+        wanted = {"alwaysMatch": {"browserName": "chrome", "goog:chromeOptions": {"args": flags}}}
+        session = self._request("POST", "/session", {"capabilities": wanted})["sessionId"]
+        self.url += f"/session/{session}"
+        self.window = True
+        # The page, not the window with its bars, is of this size.
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+        self._request("POST", "/goog/cdp/execute", {"cmd": "Emulation.setDeviceMetricsOverride", "params": size})
+
+    def _request(self, method, path, body=None):
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self.url + path, data, {"Content-Type": "application/json"}, method=method)
+        try:
+            with self.opener.open(request, timeout=60) as response:
+                return json.load(response)["value"]
+        except urllib.error.HTTPError as error:
+            said = json.load(error)["value"]
+            raise LabError(f"browser: {said['error']}: {said['message'].splitlines()[0]}") from None
+
+
+def end_group(process):
+    """Kill a process and whatever it started, and return when none of it is left."""
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    deadline = time.monotonic() + 5
+    try:
+        while time.monotonic() < deadline:
+            os.killpg(process.pid, 0)
+            time.sleep(0.02)
+    except ProcessLookupError:
+        return
+    raise LabError("the browser does not end")
