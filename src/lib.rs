@@ -30,7 +30,7 @@
 //!   step interpreter and [`engine::matching`] its patterns at work, [`engine::wire`] the sockets, [`engine::dns`] names, [`engine::timers`] deadlines, and
 //!   [`engine::sys`] the only `unsafe` code.
 //! * [`output`]: [`output::metrics`] is the table of everything published; [`output::value`], [`output::document`] and
-//!   [`output::text`] are the formats made from it.
+//!   [`output::text`] are the formats made from it; [`output::lld`] writes rows of low-level discovery.
 //! * [`responder`]: the other side of a connection, for `serve` and `demo`.
 //! * [`cli`], [`settings`], [`commands`]: the front ends; [`settings::wishes`] is what somebody asked for, wherever they
 //!   asked, [`settings::config`] the files, [`settings::services`] the named services; [`source`]: where the engine gets its plans.

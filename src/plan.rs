@@ -5,6 +5,7 @@ pub mod pattern;
 pub mod steps;
 pub mod veil;
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -40,6 +41,14 @@ impl Plan {
     /// A probe of this target by this method.
     pub fn by(method: Method, target: Target) -> Self {
         Self { number: 0, target, zone: None, label: None, method: Arc::new(method) }
+    }
+
+    /// What a list calls it: unique there, and safe inside a JSONPath.
+    pub fn id(&self) -> Cow<'_, str> {
+        match self.label.as_ref().and_then(|label| label.id.as_deref()) {
+            Some(id) => Cow::Borrowed(id),
+            None => Cow::Owned(format!("{}:{}", self.target.host, self.target.port)),
+        }
     }
 
     /// The IPv6 scope to connect in (RFC 4007): the zone's index, else the interface's, else 0.

@@ -2,12 +2,15 @@
 //!
 //! Whatever a caller got wrong is said here, before anything is sent.
 
+pub mod batch;
 mod check;
 pub mod config;
 mod dialogue;
+pub mod discover;
 mod method;
 mod options;
 mod plan;
+mod probe;
 pub mod services;
 pub mod whole;
 pub mod wishes;
@@ -15,7 +18,8 @@ mod words;
 
 use std::fmt;
 
-pub use check::{Check, ResolverChoice, Transcript, check, configuration, named};
+pub use check::{Check, Transcript, check};
+pub use probe::{ResolverChoice, configuration, named};
 use wishes::Place;
 
 /// A mistake of the caller: one line that names what, where and the remedy.

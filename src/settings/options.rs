@@ -1,10 +1,11 @@
-//! The options of `check` as wishes.
+//! The options of a probe as wishes.
 
 use std::time::Duration;
 
 use super::wishes::{ExpectWish, Form, HowMany, LineEnds, PatternWish, Place, SendWish, StepWish, Wishes, Written};
 use super::{Mistake, words};
-use crate::cli::check::{CheckArgs, StepArgs, StepKind};
+use crate::cli::probe::ProbeArgs;
+use crate::cli::steps::{StepArgs, StepKind};
 use crate::cli::values::{self, given};
 use crate::printable::shown;
 
@@ -14,7 +15,7 @@ pub const MOST_ATTEMPTS: u64 = 10_000;
 pub const MOST_BYTES: u64 = 16 << 20;
 
 /// What the options ask for.
-pub fn wishes(args: &CheckArgs) -> Result<Wishes, Mistake> {
+pub fn wishes(args: &ProbeArgs) -> Result<Wishes, Mistake> {
     let (steps, quit) = dialogue(&args.steps)?;
     Ok(Wishes {
         steps,

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-pub use crate::cli::check::Form;
+pub use crate::cli::steps::Form;
 use crate::plan::steps::Secret;
 use crate::plan::{Addresses, Close, Want};
 use crate::target::Port;
