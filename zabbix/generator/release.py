@@ -15,6 +15,8 @@ ORDER = (
     "value_type units filter lifetime description valuemap preprocessing"
 ).split()
 MODERN_ORDER = " ".join(ORDER).replace("trends value_type", "value_type trends").split()
+# What an export leaves out of a widget.
+DEFAULTS = {"name": "", "x": "0", "y": "0", "height": "2"}
 LAST = "item_prototypes trigger_prototypes graph_prototypes master_item manual_close dependencies tags triggers".split()
 
 
@@ -97,10 +99,8 @@ class File:
         for page in pages:
             page["widgets"].sort(key=position if self.modern else title)
         for widget in (widget for page in pages for widget in page["widgets"]):
-            for member in [member for member in ("x", "y") if widget[member] == "0"]:
+            for member in [member for member, value in DEFAULTS.items() if widget[member] == value]:
                 del widget[member]
-            if not widget["name"]:
-                del widget["name"]
         return {"uuid": self.uuids.of(f"{self.template.name}: dashboard Overview"), "name": name, "pages": pages}
 
     def value_maps(self):
