@@ -41,9 +41,9 @@ class Problems:
         unknown = self.cannot_tell(before)
         unresolved = self.does_not_resolve([*before, unknown])
         down = self.is_down([*before, unknown, unresolved])
-        response = self.responds_slowly([down])
         connect = self.connects_slowly([down])
-        return [unknown, unresolved, down, response, connect, self.loses_packets([down])]
+        response = self.responds_slowly([down, connect])
+        return [unknown, unresolved, down, connect, response, self.loses_packets([down, connect])]
 
     def silent(self, before):
         return trigger(
@@ -99,7 +99,8 @@ class Problems:
             # Without the count, a time that is never measured would make an expression that cannot be evaluated.
             f"{count}>0 and {average}>{limit}",
             f"{description} Resolved when the average falls below 80 % of that, or there is nothing to measure.",
-            recovery=f"{count}=0 or {average}<0.8*{limit}",
+            # Zabbix evaluates it when a value comes: while the service is down, only its state has any.
+            recovery=f'max({self.item("up")},{period})=0 or {count}=0 or {average}<0.8*{limit}',
             event=f"{name} (over {limit}s for {period})", opdata="Current value: {ITEM.LASTVALUE1}", manual=True,
             after=before, scope="performance",
         )
