@@ -1,5 +1,6 @@
 //! What can be typed: commands, options and their help texts.
 
+pub mod batch;
 pub mod check;
 pub mod discover;
 pub mod probe;
@@ -25,6 +26,8 @@ pub struct Cli {
 pub enum Command {
     /// Probe one target: print one value, one document, or a report
     Check(Box<check::CheckArgs>),
+    /// Probe many targets at once: print one document, lines, or a table
+    Batch(Box<batch::BatchArgs>),
     /// Rows for Zabbix's low-level discovery, as one line of JSON
     Discover(discover::DiscoverArgs),
     /// A small TCP responder, to test a path or a check before the real service exists

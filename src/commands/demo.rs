@@ -79,7 +79,7 @@ fn plan(scene: &Scene) -> Result<Arc<Plan>, Mistake> {
 
 fn probe(plans: &[Arc<Plan>]) -> Result<Vec<Option<Report>>, Mistake> {
     let mut gathered = Gathered { plans, reports: vec![None; plans.len()] };
-    let limits = Limits { in_flight: NonZeroUsize::MAX };
+    let limits = Limits::in_flight(NonZeroUsize::MAX);
     let mut source = List::new(plans.iter().cloned());
     let ran = engine::run(&mut source, &mut gathered, &limits, engine::Names::default());
     ran.map_err(|error| Mistake::new(format!("demo: this machine could not wait for the network: {error}")))?;

@@ -126,6 +126,15 @@ impl Resolver {
         token.0 & OWN_TOKENS != 0
     }
 
+    /// Whether a lookup would be begun at once; the time of one that has to wait runs all the same.
+    pub fn has_room(&self) -> bool {
+        match self {
+            Self::Stub(stub) => stub.has_room(),
+            #[cfg(not(target_feature = "crt-static"))]
+            Self::System(system) => system.has_room(),
+        }
+    }
+
     /// Looks this name up for `key`, until `deadline`; a lookup that `key` still has is cancelled.
     pub fn start(
         &mut self,

@@ -136,6 +136,11 @@ impl Wire {
         }
     }
 
+    /// Where to.
+    pub fn remote(&self) -> SocketAddr {
+        self.remote
+    }
+
     /// The descriptor, for `mio`.
     pub fn raw_fd(&self) -> RawFd {
         self.socket.as_raw_fd()

@@ -5,11 +5,15 @@
 
 use std::borrow::Cow;
 use std::net::IpAddr;
+use std::str::from_utf8;
 use std::time::Duration;
 
+use super::number;
 use crate::failure::IcmpFact;
-use crate::report::{Report, Response, TcpFacts, Trial};
+use crate::plan::Plan;
+use crate::report::{Exchange, Report, Response, TcpFacts, Trial};
 use crate::stats::Running;
+use crate::target::Host;
 
 /// The version of the document.
 pub const SCHEMA: u64 = 1;
@@ -19,6 +23,10 @@ pub const SCHEMA: u64 = 1;
 pub struct Metric {
     /// Its path in the document, such as `time.connect`.
     pub path: &'static str,
+    /// The group of its path, such as `time`, if it has one.
+    pub group: Option<&'static str>,
+    /// Its name in the group, such as `connect`.
+    pub name: &'static str,
     /// Its unit or type, for people.
     pub unit: &'static str,
     /// What it says, for people.
@@ -32,6 +40,8 @@ pub struct Metric {
 /// Where a metric is read.
 #[derive(Debug, Clone, Copy)]
 pub enum Read {
+    /// From what was asked: it is known before the probe.
+    Asked(fn(&Plan) -> Option<Value<'_>>),
     /// From the whole probe.
     Probe(fn(&Report) -> Option<Value<'_>>),
     /// From one connection.
@@ -60,28 +70,55 @@ pub enum Value<'a> {
     Ratio(f64),
     /// A text on one line.
     Text(Cow<'a, str>),
+    /// An address, a text.
+    Address(IpAddr),
+}
+
+impl Value<'_> {
+    /// Its text, if it is one; everything else is a number.
+    pub fn as_text(&self) -> Option<Cow<'_, str>> {
+        match self {
+            Text(text) => Some(Cow::Borrowed(text)),
+            Address(address) => Some(address.to_string().into()),
+            Seconds(_) | Integer(_) | Ratio(_) => None,
+        }
+    }
+
+    /// Appends it as it stands on a line of its own: no quotes, no unit, no exponent, never negative.
+    pub fn write(&self, buffer: &mut Vec<u8>) {
+        match self {
+            Seconds(duration) => number::seconds(buffer, *duration),
+            Integer(count) => number::integer(buffer, *count),
+            Ratio(part) => number::decimal(buffer, *part),
+            Text(text) => buffer.extend_from_slice(text.as_bytes()),
+            Address(address) => number::address(buffer, *address),
+        }
+    }
 }
 
 impl Metric {
     /// Its value in this report, if it was measured.
     pub fn value<'r>(&self, report: &'r Report) -> Option<Value<'r>> {
         match self.read {
+            Asked(read) => read(&report.plan),
             Probe(read) => read(report),
             Connection(read) => report.trial.as_ref().and_then(read),
         }
     }
 }
 
-use Read::{Connection, Probe};
+use Read::{Asked, Connection, Probe};
 use Unmeasured::{Empty, Reason, Zero};
-use Value::{Integer, Ratio, Seconds, Text};
+use Value::{Address, Integer, Ratio, Seconds, Text};
 
 /// Every metric.
-pub const METRICS: [Metric; 34] = [
-    row("schema", "version", "version of this document", Zero, Probe(|_| Some(Integer(SCHEMA)))),
-    row("host", "text", "the host as it was given", Empty, Probe(|r| text(r.plan.target.host.to_string()))),
-    row("port", "number", "the port", Zero, Probe(|r| Some(Integer(r.plan.target.port.get().into())))),
-    row("service", "text", "the named service", Empty, Probe(|r| text(r.plan.method.service.as_deref()?))),
+pub const METRICS: [Metric; 36] = [
+    row("schema", "version", "version of this document", Zero, Asked(|_| Some(Integer(SCHEMA)))),
+    row("id", "text", "what a list of targets calls it", Empty, Asked(|p| text(p.label.as_ref()?.id.as_deref()?))),
+    row("name", "text", "its name for people", Empty, Asked(|p| text(p.label.as_ref()?.name.as_deref()?))),
+    row("host", "text", "the host as it was given", Empty, Asked(|p| Some(host(&p.target.host)))),
+    row("port", "number", "the port", Zero, Asked(|p| Some(Integer(p.target.port.get().into())))),
+    row("service", "text", "the named service", Empty, Asked(|p| text(p.method.service.as_deref()?))),
     row("up", "0 or 1", "1 when everything asked for was verified", Zero, Probe(|r| Some(Integer(r.is_up().into())))),
     row(
         "status",
@@ -97,11 +134,11 @@ pub const METRICS: [Metric; 34] = [
         "number",
         "the failed, else the last, step of the dialogue",
         Zero,
-        Connection(|t| t.step.map(|step| Integer(step as u64))),
+        Connection(|t| said(t)?.step.map(|step| Integer(step as u64))),
     ),
-    row("address", "text", "the address that was tried", Empty, Connection(|t| text(t.address.ip().to_string()))),
+    row("address", "text", "the address that was tried", Empty, Connection(|t| Some(Address(t.address.ip())))),
     row("family", "4 or 6", "its family", Zero, Connection(|t| Some(Integer(family(t.address.ip()))))),
-    row("source", "text", "the local address", Empty, Connection(|t| text(t.source?.to_string()))),
+    row("source", "text", "the local address", Empty, Connection(|t| t.source.map(Address))),
     row("time.total", "s", "from start to verdict", Zero, Probe(|r| Some(Seconds(r.total)))),
     row("time.resolve", "s", "the name's resolution", Zero, Probe(|r| r.resolve.map(Seconds))),
     row("time.connect", "s", "the TCP handshake", Zero, Connection(|t| t.connect.map(Seconds))),
@@ -110,11 +147,17 @@ pub const METRICS: [Metric; 34] = [
         "s",
         "from the dialogue's start to its first byte",
         Zero,
-        Connection(|t| t.first_byte.map(Seconds)),
+        Connection(|t| said(t)?.first_byte.map(Seconds)),
     ),
-    row("time.dialogue", "s", "from the connection to the verdict", Zero, Connection(|t| t.dialogue.map(Seconds))),
-    row("tcp.rtt", "s", "the kernel's round trip time", Zero, Connection(|t| t.tcp?.rtt.map(|(rtt, _)| Seconds(rtt)))),
-    row("tcp.rttvar", "s", "its variance", Zero, Connection(|t| t.tcp?.rtt.map(|(_, variance)| Seconds(variance)))),
+    row("time.dialogue", "s", "from the connection to the verdict", Zero, Connection(|t| said(t)?.took.map(Seconds))),
+    row(
+        "tcp.rtt",
+        "s",
+        "the kernel's round trip time",
+        Zero,
+        Connection(|t| t.tcp?.rtt.map(|rtt| Seconds(rtt.smoothed()))),
+    ),
+    row("tcp.rttvar", "s", "its variance", Zero, Connection(|t| t.tcp?.rtt.map(|rtt| Seconds(rtt.variance())))),
     row(
         "tcp.syn_retransmits",
         "number",
@@ -136,15 +179,9 @@ pub const METRICS: [Metric; 34] = [
         "text",
         "the router or firewall that sent it",
         Empty,
-        Connection(|t| text(t.failure.as_ref()?.icmp?.from?.to_string())),
+        Connection(|t| t.failure.as_ref()?.icmp?.from.map(Address)),
     ),
-    row(
-        "response.bytes",
-        "bytes",
-        "received in all",
-        Zero,
-        Connection(|t| t.response.as_ref().map(|r| Integer(r.bytes))),
-    ),
+    row("response.bytes", "bytes", "received in all", Zero, Connection(|t| t.response().map(|r| Integer(r.bytes)))),
     row(
         "response.text",
         "text",
@@ -181,7 +218,32 @@ pub const METRICS: [Metric; 34] = [
 ];
 
 const fn row(path: &'static str, unit: &'static str, help: &'static str, unmeasured: Unmeasured, read: Read) -> Metric {
-    Metric { path, unit, help, unmeasured, read }
+    let (group, name) = parts(path);
+    Metric { path, group, name, unit, help, unmeasured, read }
+}
+
+/// The group and the name of a path.
+const fn parts(path: &'static str) -> (Option<&'static str>, &'static str) {
+    let mut at = 0;
+    while at < path.len() {
+        if path.as_bytes()[at] == b'.' {
+            let (group, name) = path.as_bytes().split_at(at);
+            let (_, name) = name.split_at(1);
+            if let (Ok(group), Ok(name)) = (from_utf8(group), from_utf8(name)) {
+                return (Some(group), name);
+            }
+        }
+        at += 1;
+    }
+    (None, path)
+}
+
+fn host(host: &Host) -> Value<'_> {
+    match host {
+        Host::Address(address) => Address(*address),
+        Host::Zoned(..) => Text(host.to_string().into()),
+        Host::Name(name) => Text(name.as_str().into()),
+    }
 }
 
 fn text<'a>(text: impl Into<Cow<'a, str>>) -> Option<Value<'a>> {
@@ -196,6 +258,10 @@ fn family(address: IpAddr) -> u64 {
     if address.is_ipv4() { 4 } else { 6 }
 }
 
+fn said(trial: &Trial) -> Option<&Exchange> {
+    trial.exchange.as_deref()
+}
+
 fn tcp(trial: &Trial, read: fn(&TcpFacts) -> Option<u32>) -> Option<Value<'static>> {
     trial.tcp.as_ref().and_then(read).map(|number| Integer(number.into()))
 }
@@ -205,7 +271,7 @@ fn icmp(trial: &Trial, read: fn(&IcmpFact) -> u8) -> Option<Value<'static>> {
 }
 
 fn attempts(report: &Report, read: fn(&Running) -> Option<Value<'static>>) -> Option<Value<'static>> {
-    report.attempts.as_ref().and_then(read)
+    report.attempts.as_deref().and_then(read)
 }
 
 /// The most bytes of `response.text`, and of each capture.
@@ -214,7 +280,7 @@ const TEXT_LIMIT: usize = 2048;
 const HEX_LIMIT: usize = 256;
 
 fn response(report: &Report) -> Option<&Response> {
-    report.trial.as_ref()?.response.as_ref()
+    report.trial.as_ref()?.response()
 }
 
 fn response_text(report: &Report) -> Option<Value<'_>> {
@@ -238,16 +304,11 @@ fn response_hex(report: &Report) -> Option<Value<'_>> {
     if report.plan.method.charset.is_clean_text(&response.start) {
         return None;
     }
-    text(
-        report
-            .plan
-            .method
-            .hide(&response.start)
-            .iter()
-            .take(HEX_LIMIT)
-            .map(|byte| format!("{byte:02x}"))
-            .collect::<String>(),
-    )
+    let mut digits = Vec::new();
+    for byte in report.plan.method.hide(&response.start).iter().take(HEX_LIMIT) {
+        number::hex(&mut digits, *byte);
+    }
+    text(String::from_utf8(digits).unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -43,7 +43,7 @@ pub enum Transcript {
 /// # Errors
 /// The first mistake found; nothing was sent.
 pub fn check(args: &CheckArgs, default_format: Format, policy: Policy) -> Result<Check, Mistake> {
-    let config = configuration(&args.probe.config)?;
+    let config = configuration(&args.probe.reach.config)?;
     let service = given(&args.probe.service).map(|name| services::find(&config, name)).transpose();
     let service = service.map_err(|why| Mistake::in_option("--service", why))?;
     let own = service.as_ref().map_or_else(Wishes::default, |service| service.wishes.clone());
@@ -53,15 +53,15 @@ pub fn check(args: &CheckArgs, default_format: Format, policy: Policy) -> Result
         Some(word) => Format::from_word(word).map_err(|why| Mistake::in_option("--output", why))?,
         None => default_format,
     };
-    let method = method(&wishes, family(&args.probe)).map_err(first)?;
+    let method = method(&wishes, family(&args.probe.reach)).map_err(first)?;
     let method = Method { service: service.map(|service| service.name.into()), policy, ..method };
-    let plan = plan(&Arc::new(method), target, family(&args.probe))?;
+    let plan = plan(&Arc::new(method), target, family(&args.probe.reach))?;
     refuse_impossible(&format, &plan)?;
     let transcript = if args.verbose { Transcript::Shown } else { Transcript::Silent };
     if transcript == Transcript::Shown && !matches!(format, Format::Text) {
         return Err(Mistake::in_option("--verbose", "explains a text report: add `-o text`"));
     }
-    Ok(Check { plan, format, resolver: resolver(&args.probe)?, transcript })
+    Ok(Check { plan, format, resolver: resolver(&args.probe.reach)?, transcript })
 }
 
 /// A value that this plan can never measure.

@@ -4,7 +4,7 @@ use super::Mistake;
 use super::config::Config;
 use super::method::AskedFamily;
 use super::options::choice;
-use crate::cli::probe::ProbeArgs;
+use crate::cli::probe::ReachArgs;
 use crate::cli::values::given;
 use crate::engine::Names;
 use crate::plan::Family;
@@ -53,7 +53,7 @@ pub fn first(mistakes: Vec<Mistake>) -> Mistake {
 }
 
 /// The family that was asked for.
-pub fn family(args: &ProbeArgs) -> AskedFamily {
+pub fn family(args: &ReachArgs) -> AskedFamily {
     match (args.ipv4, args.ipv6) {
         (true, _) => Some((Family::V4, "-4")),
         (_, true) => Some((Family::V6, "-6")),
@@ -62,7 +62,7 @@ pub fn family(args: &ProbeArgs) -> AskedFamily {
 }
 
 /// How names are to be resolved.
-pub fn resolver(args: &ProbeArgs) -> Result<ResolverChoice, Mistake> {
+pub fn resolver(args: &ReachArgs) -> Result<ResolverChoice, Mistake> {
     #[cfg(not(target_feature = "crt-static"))]
     let known = [("stub", ResolverChoice::Stub), ("system", ResolverChoice::System)];
     #[cfg(target_feature = "crt-static")]

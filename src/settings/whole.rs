@@ -51,8 +51,13 @@ fn target(config: &Config, entry: &TargetEntry) -> Result<(), Vec<Mistake>> {
 
 /// A mistake in an option becomes one of the target that has it.
 fn placed(place: &Place, mistake: Mistake) -> Mistake {
-    match mistake.to_string().strip_prefix("--") {
-        Some(text) => Mistake::at(place, text.replace("--", "")),
+    match bare(&mistake) {
+        Some(text) => Mistake::at(place, text),
         None => mistake,
     }
+}
+
+/// What a mistake in an option says, where the option was not typed as one.
+pub fn bare(mistake: &Mistake) -> Option<String> {
+    mistake.to_string().strip_prefix("--").map(|text| text.replace("--", ""))
 }

@@ -110,6 +110,11 @@ impl Stub {
         }
     }
 
+    /// See [`Resolver::has_room`](super::Resolver::has_room).
+    pub fn has_room(&self) -> bool {
+        self.queue.is_empty() && self.running < MAX_RUNNING
+    }
+
     /// See [`Resolver::start`](super::Resolver::start).
     pub fn start(
         &mut self,

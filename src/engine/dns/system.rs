@@ -78,6 +78,11 @@ impl System {
         })
     }
 
+    /// See [`Resolver::has_room`](super::Resolver::has_room).
+    pub fn has_room(&self) -> bool {
+        self.queue.is_empty() && self.threads < MAX_THREADS
+    }
+
     /// See [`Resolver::start`](super::Resolver::start).
     pub fn start(&mut self, key: usize, name: &HostName, family: Family, now: Instant, deadline: Instant) {
         self.cancel(key);

@@ -5,12 +5,11 @@ use std::time::Instant;
 use mio::Token;
 
 use super::{Engine, READS_PER_TURN, TURN};
-use crate::engine::Sink;
 use crate::engine::connection::{Phase, Then};
 use crate::engine::session::Event;
 use crate::engine::wire::Finish;
 
-impl<K: Sink> Engine<'_, K> {
+impl Engine<'_, '_> {
     /// An event came for this connection.
     pub(super) fn connection_ready(&mut self, number: usize, event: &mio::event::Event, now: Instant) {
         let Some(connection) = self.connections.get(number) else { return };

@@ -18,33 +18,41 @@ pub struct Draft {
     pub plan: Plan,
 }
 
-/// Drops repeats, and gives each plan an id that no other has; how many repeats there were is the second value.
-///
-/// # Errors
-/// When two different targets have one id.
-pub fn unique(mut drafts: Vec<Draft>) -> Result<(Vec<Draft>, usize), Mistake> {
+/// Drops repeats; the first of them has what the labels of all say.
+pub fn without_repeats(mut drafts: Vec<Draft>) -> Vec<Draft> {
     let found = Found::among(&drafts);
     for (first, repeat) in &found.repeats {
         let label = drafts.get_mut(*repeat).and_then(|draft| draft.plan.label.take());
         if let (Some(draft), Some(label)) = (drafts.get_mut(*first), label) {
-            draft.plan.label.get_or_insert_default().merge(*label);
+            merge(draft.plan.label.get_or_insert_default(), *label);
         }
-    }
-    for (at, draft) in drafts.iter_mut().enumerate() {
-        if found.neighbours.contains(&at) {
-            name_service(&mut draft.plan);
-        }
-        name_safely(&mut draft.plan);
     }
     let mut repeats = found.repeats.iter().map(|(_, repeat)| *repeat).peekable();
     let mut at = 0..;
     drafts.retain(|_| at.next().is_none_or(|at| repeats.next_if_eq(&at).is_none()));
-    let written = |draft: &Draft| draft.plan.label.as_ref().is_some_and(|label| label.id.is_some());
+    drafts
+}
+
+/// Gives each plan of a list without repeats its number, and an id that no other has.
+///
+/// # Errors
+/// When two have one id.
+pub fn name(mut drafts: Vec<Draft>) -> Result<Vec<Plan>, Mistake> {
+    let neighbours = Found::among(&drafts).neighbours;
+    let mut written = !neighbours.is_empty();
+    for (at, Draft { plan, .. }) in drafts.iter_mut().enumerate() {
+        plan.number = u32::try_from(at).unwrap_or(u32::MAX);
+        if neighbours.contains(&at) {
+            name_service(plan);
+        }
+        name_safely(plan);
+        written |= plan.label.as_ref().is_some_and(|label| label.id.is_some());
+    }
     // Ids made of host and port alone differ because the targets do.
-    if !found.neighbours.is_empty() || drafts.iter().any(written) {
+    if written {
         refuse_same_ids(&drafts)?;
     }
-    Ok((drafts, found.repeats.len()))
+    Ok(drafts.into_iter().map(|draft| draft.plan).collect())
 }
 
 /// What makes two drafts of one host and port the same target.
@@ -88,14 +96,16 @@ impl Found {
     }
 }
 
-impl Label {
-    /// Adds what another label of the same target says.
-    fn merge(&mut self, other: Self) {
-        self.name = self.name.take().or(other.name);
-        let known = std::mem::take(&mut self.groups).into_vec();
-        let fresh = other.groups.into_vec().into_iter().filter(|group| !known.contains(group)).collect::<Vec<_>>();
-        self.groups = known.into_iter().chain(fresh).collect();
+/// Adds what another label of the same target says.
+fn merge(label: &mut Label, other: Label) {
+    label.name = label.name.take().or(other.name);
+    let mut groups = std::mem::take(&mut label.groups).into_vec();
+    for group in other.groups {
+        if !groups.contains(&group) {
+            groups.push(group);
+        }
     }
+    label.groups = groups.into();
 }
 
 /// Tells the services on one host and port apart.
@@ -116,6 +126,9 @@ fn name_safely(plan: &mut Plan) {
     let safe: String = plan.id().chars().map(|c| if u8::try_from(c).is_ok_and(is_safe) { c } else { '_' }).collect();
     plan.label.get_or_insert_default().id = Some(safe.into());
 }
+
+/// The longest id, in bytes.
+pub const LONGEST_ID: usize = 255;
 
 /// Whether an id may have this byte.
 pub fn is_safe(byte: u8) -> bool {

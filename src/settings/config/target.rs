@@ -1,6 +1,6 @@
 //! `[[targets]]`: what a batch probes, with port lists, networks and groups.
 
-use super::super::batch::unique::is_safe;
+use super::super::batch::unique::{LONGEST_ID, is_safe};
 use super::super::wishes::{Place, Wishes, Written};
 use super::options::wishes;
 use super::table::{Entry, Examined, Table, text};
@@ -66,7 +66,7 @@ fn target(found: &mut Examined<'_>, entry: &Entry<'_, '_>) -> Option<TargetEntry
 /// An id is safe inside a JSONPath.
 fn id(found: &mut Examined<'_>, table: &mut Table<'_, '_>) -> Option<Written> {
     let written = table.text(found, "id")?;
-    if written.text.bytes().all(is_safe) && written.text.len() <= 255 {
+    if written.text.bytes().all(is_safe) && written.text.len() <= LONGEST_ID {
         return Some(written);
     }
     found.mistakes.push(Mistake::at(&written.place, "an id has letters, digits, `_`, `.`, `:` and `-`, at most 255"));
