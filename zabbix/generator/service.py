@@ -24,8 +24,12 @@ COUNT = path("$.length()", otherwise="0")
 class Service:
     """One way to probe the ports of a list. Subclasses say how, and what the items are called."""
 
-    summary = setup = troubleshooting = ""
     own_macros = ()
+    shows = (
+        "One dashboard for all ports of the host: in 7.0 which of them are up, what is wrong and why, connect, response and "
+        "round-trip times side by side, and on a second page the graphs of each port. A dashboard of a template in 6.0 "
+        "can hold numbers, texts and graphs only: what is wrong is then on the page *Problems*."
+    )
     with_loss = False
 
     def __init__(self):

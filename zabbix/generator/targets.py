@@ -21,6 +21,29 @@ class Targets:
     name = "TCP targets by external check"
     base = "tcp.target"
     subject = "Target {#TCP.NAME}"
+    overview = (
+        "Probes a whole group of TCP targets in one process, thousands at once, and tells for each whether it answers, how "
+        "fast, and if not, why. The targets, with their names, services and options, are listed in the configuration file "
+        "of zbx-tcp on the Zabbix server or proxy. One item holds the document of a run; the discovery rule and all other "
+        "items take their values from it, so a group costs one poller for {$TCP.DEADLINE} at most, however many of its "
+        "targets hang."
+    )
+    setup = (
+        "Install zbx-tcp into the directory that `ExternalScripts` names in `zabbix_server.conf` or `zabbix_proxy.conf`: "
+        "`install -o root -g root -m 0755 zbx-tcp /usr/lib/zabbix/externalscripts/zbx-tcp`.",
+        "List the targets in `/etc/zbx-tcp/config.toml` of that machine, readable by the user zabbix: a `[[targets]]` entry "
+        "each, with `host`, `port`, and as you like `id`, `name`, `service`, `group`. `sudo -u zabbix zbx-tcp services "
+        "--check` names every mistake in it.",
+        "Import the template and link it to a host with an interface of any type, one host for each group: it only holds "
+        "the results.",
+        "Set the macro `{$TCP.GROUP}` on the host, or leave it empty for all targets of the file.",
+        "Where a target is slower than others by nature, give it limits of its own by its id: `{$TCP.RESPONSE.WARN:\"mail\"}`.",
+    )
+    shows = (
+        "In 7.0: how many targets are up, which, what is wrong and why, connect and response times side by side, and on a "
+        "second page the graphs of each target. In 6.0: the numbers, the targets that are not up with the reason, and the "
+        "graphs of each target."
+    )
     description = (
         "Probes a whole group of TCP targets in one run and tells for each whether it answers, how fast, and if not, "
         "why. The targets are listed in the configuration file of zbx-tcp on the Zabbix server or proxy; the host that "
