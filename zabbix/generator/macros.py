@@ -12,7 +12,7 @@ DISCOVERY_INTERVAL = macro("TCP.DISCOVERY.INTERVAL", "2m", "How often the list o
 DISCOVERY_NODATA = macro(
     "TCP.DISCOVERY.NODATA.PERIOD", "7m",
     "How long the list of ports could not be read before zbx-tcp itself counts as failed. Longer than twice "
-    "{$TCP.DISCOVERY.INTERVAL}, and by {$TCP.INTERVAL} shorter than {$TCP.NODATA.PERIOD}.",
+    "{$TCP.DISCOVERY.INTERVAL}; shorter than {$TCP.NODATA.PERIOD} by {$TCP.INTERVAL} and a minute, so that it comes first.",
 )
 NODATA = macro(
     "TCP.NODATA.PERIOD", "10m",
@@ -55,6 +55,10 @@ NOT_MATCHES = macro("TCP.TARGET.NOT_MATCHES", "CHANGE_IF_NEEDED", "Targets whose
 UNKNOWN_WARN = macro(
     "TCP.UNKNOWN.MAX.WARN", "50",
     "Share of targets, in per cent, about which nothing could be told, above which there is one problem for all of them.",
+)
+UNKNOWN_PERIOD = macro(
+    "TCP.UNKNOWN.PERIOD", "2m",
+    "For how long that must be so. Shorter than {$TCP.DOWN.PERIOD}, so that it comes before a problem for each target.",
 )
 
 DOWN = [DOWN_PERIOD, UP_PERIOD]

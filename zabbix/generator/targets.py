@@ -108,10 +108,10 @@ class Targets:
         key = f"/{self.name}/tcp.targets.unknown.share"
         name = "TCP: Many targets could not be judged"
         untold = trigger(
-            name, "WARNING", f"min({key},{{$TCP.DOWN.PERIOD}})>{{$TCP.UNKNOWN.MAX.WARN}}",
-            "For {$TCP.DOWN.PERIOD} nothing could be told about so many targets that the cause is common to them: the "
+            name, "WARNING", f"min({key},{{$TCP.UNKNOWN.PERIOD}})>{{$TCP.UNKNOWN.MAX.WARN}}",
+            "For {$TCP.UNKNOWN.PERIOD} nothing could be told about so many targets that the cause is common to them: the "
             "policy, the deadline, or this machine. The targets themselves may be up.",
-            event=f"{name} (over {{$TCP.UNKNOWN.MAX.WARN}}% for {{$TCP.DOWN.PERIOD}})",
+            event=f"{name} (over {{$TCP.UNKNOWN.MAX.WARN}}% for {{$TCP.UNKNOWN.PERIOD}})",
             opdata="Current value: {ITEM.LASTVALUE1}", manual=True, after=[silent],
         )
         return silent, untold
@@ -141,7 +141,7 @@ class Targets:
     def macros(self):
         return [
             macros.GROUP, macros.INTERVAL, macros.TARGET_TIMEOUT, macros.DEADLINE, macros.NODATA, macros.MATCHES,
-            macros.NOT_MATCHES, macros.UNKNOWN_WARN, *macros.DOWN, *macros.limits("the target's id"),
+            macros.NOT_MATCHES, macros.UNKNOWN_WARN, macros.UNKNOWN_PERIOD, *macros.DOWN, *macros.limits("the target's id"),
         ]
 
     def pages(self, widgets):
