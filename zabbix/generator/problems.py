@@ -92,16 +92,17 @@ class Problems:
     def slow(self, what, item, macro, description, before):
         name = f"{self.subject}: {what} is high"
         limit, period = self.limit(macro), "{$TCP.SLOW.PERIOD}"
+        up = f"max({self.item('up')},{period})"
         count = f"count({self.item(item)},{period})"
         average = f"avg({self.item(item)},{period})"
         return trigger(
             name, "WARNING",
-            # Without the count, a time that is never measured would make an expression that cannot be evaluated.
-            f"{count}>0 and {average}>{limit}",
+            # Without the count, a time that is never measured would make an expression that cannot be evaluated. The state
+            # is there because Zabbix evaluates when a value comes: while the service is down, only its state has any.
+            f"{up}=1 and {count}>0 and {average}>{limit}",
             f"{description} Resolved when the average falls below 80 % of that, or there is nothing to measure.",
-            # Zabbix evaluates it when a value comes: while the service is down, only its state has any.
-            recovery=f'max({self.item("up")},{period})=0 or {count}=0 or {average}<0.8*{limit}',
-            event=f"{name} (over {limit}s for {period})", opdata="Current value: {ITEM.LASTVALUE1}", manual=True,
+            recovery=f"{up}=0 or {count}=0 or {average}<0.8*{limit}",
+            event=f"{name} (over {limit}s for {period})", opdata="Current value: {ITEM.LASTVALUE2}", manual=True,
             after=before, scope="performance",
         )
 
