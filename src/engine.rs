@@ -12,6 +12,7 @@ mod gate;
 mod limits;
 pub mod matching;
 mod pace;
+mod room;
 pub mod session;
 pub mod sys;
 mod threads;
@@ -29,6 +30,7 @@ use dns::files::Files;
 use dns::{Addresses, Resolver};
 use gate::Gate;
 pub use limits::Limits;
+pub use room::Room;
 use session::{Event, Wish};
 use turn::{Engine, Share};
 
@@ -91,10 +93,7 @@ pub fn run<S: Source + Send, K: Sink + Send>(
     limits: &Limits<'_>,
     names: Names,
 ) -> io::Result<()> {
-    if limits.in_flight.get() > USUAL_DESCRIPTORS {
-        // Without it the engine waits for descriptors, which costs time but no target.
-        let _ = sys::raise_descriptor_limit();
-    }
+    room::make(limits.in_flight);
     let gate = Gate::new(source, limits);
     let mut parts = Share::of(limits, &gate);
     match parts.as_mut_slice() {
@@ -102,9 +101,6 @@ pub fn run<S: Source + Send, K: Sink + Send>(
         parts => threads::probe_on(parts, sink, &names),
     }
 }
-
-/// What the usual soft limit of 1024 descriptors leaves for probes.
-const USUAL_DESCRIPTORS: usize = 900;
 
 /// The loop of one thread.
 fn probe(share: &Share<'_>, sink: &mut dyn Sink, names: Names) -> io::Result<()> {

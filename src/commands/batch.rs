@@ -5,13 +5,12 @@ mod input;
 mod progress;
 mod stop;
 
-use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
-use super::{Done, Exit, explain, internal_error, paint, print_with};
+use super::{Done, Exit, explain, internal_error, pace, paint, print_with};
 use crate::cli::batch::BatchArgs;
-use crate::engine::{self, Limits, sys};
+use crate::engine::{self, Limits};
 use crate::failure::{Failure, Status};
 use crate::output::wanted::FleetFormat;
 use crate::output::{fleet, table};
@@ -40,14 +39,11 @@ pub fn run(args: &BatchArgs) -> Done {
 /// Runs the engine; what to report of targets that it did not get to.
 #[allow(clippy::disallowed_methods)]
 fn probe(fleet: &Fleet, stop: Option<&Stop>, start: Instant, gathering: &mut Gathering<'_>) -> Failure {
-    let limits = Limits {
-        per_address: fleet.bounds.per_host,
-        rate: fleet.bounds.rate,
-        deadline: Some(fleet.bounds.deadline.saturating_sub(start.elapsed())),
-        stop: stop.map(Stop::watched),
-        threads: fleet.bounds.threads.unwrap_or(NonZeroUsize::MIN),
-        ..Limits::in_flight(in_flight(fleet))
-    };
+    let (limits, why) = pace::limits(&fleet.bounds, start.elapsed());
+    let limits = Limits { stop: stop.map(Stop::watched), ..limits };
+    if fleet.transcript == Transcript::Shown {
+        explain(&why);
+    }
     let mut source = Shuffled::new(&fleet.plans, fleet.seed);
     let ran = catch_unwind(AssertUnwindSafe(|| {
         #[cfg(debug_assertions)]
@@ -61,27 +57,6 @@ fn probe(fleet: &Fleet, stop: Option<&Stop>, start: Instant, gathering: &mut Gat
         }
         Err(_) => internal_error(),
     }
-}
-
-/// Descriptors that are not for probes: the three of every program, the signals', the loops' and the resolver's.
-const RESERVED: u64 = 64;
-
-/// How many probes are in flight at once: what was asked for, else as many as this machine has descriptors for.
-///
-/// Ports are no limit: without a bind the kernel shares them between destinations, and one destination has few at once.
-fn in_flight(fleet: &Fleet) -> NonZeroUsize {
-    if let Some(asked) = fleet.bounds.concurrency {
-        return asked;
-    }
-    let descriptors = sys::raise_descriptor_limit().unwrap_or(1024);
-    let room = descriptors.saturating_sub(RESERVED).max(descriptors / 2);
-    let threads = fleet.bounds.threads.map_or(1, NonZeroUsize::get);
-    let room = usize::try_from(room).unwrap_or(usize::MAX).saturating_mul(threads);
-    if fleet.transcript == Transcript::Shown {
-        let text = format!("at most {room} probes at once: so many does the limit of {descriptors} descriptors allow");
-        explain(&format!("{text} (--concurrency sets another number)"));
-    }
-    NonZeroUsize::new(room).unwrap_or(NonZeroUsize::MIN)
 }
 
 fn say_what_was_left_out(fleet: &Fleet) {

@@ -2,6 +2,7 @@
 
 mod admission;
 mod ending;
+mod idle;
 mod traffic;
 mod waiting;
 
@@ -24,6 +25,7 @@ use super::wire;
 use super::{Limits, Names, Observed, Sink};
 use crate::plan::Origin;
 use ending::End;
+use idle::Idle;
 use waiting::{Opening, Waiting};
 
 /// The bytes of one read, and how many reads one connection gets before the others have their turn.
@@ -31,8 +33,9 @@ const READ_SIZE: usize = 4 * 1024;
 const READS_PER_TURN: usize = 16;
 /// After this time in one turn of the loop a connection reads once only.
 const TURN: Duration = Duration::from_millis(5);
-/// The events of one wake.
+/// The events of one wake, and how many timers go off before the next.
 const EVENTS: usize = 1024;
+const EXPIRIES: usize = 256;
 /// The token of the descriptor that stops the run; the resolver's have a higher bit, connections count from 0.
 const STOP: Token = Token(1 << (usize::BITS - 2));
 
@@ -75,8 +78,10 @@ pub(super) struct Engine<'e, 's> {
     end: End,
     poll: Poll,
     events: Events,
+    wake: Wake,
     sessions: Slab<Entry>,
     connections: Slab<Connection>,
+    idle: Idle,
     timers: Timers<Key>,
     resolver: Resolver,
     waiting: Waiting,
@@ -94,6 +99,15 @@ struct Entry {
     /// The connection of each attempt.
     connections: Vec<Option<usize>>,
     stage: Stage,
+}
+
+/// What the last wake brought.
+#[derive(PartialEq, Eq)]
+enum Wake {
+    /// All that had happened.
+    Whole,
+    /// As much as there is room for; perhaps more has happened.
+    Full,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -119,8 +133,10 @@ impl<'e, 's> Engine<'e, 's> {
             share,
             poll,
             events: Events::with_capacity(EVENTS),
+            wake: Wake::Whole,
             sessions: Slab::new(),
             connections: Slab::new(),
+            idle: Idle::default(),
             timers: Timers::default(),
             resolver,
             waiting: Waiting::default(),
@@ -167,6 +183,7 @@ impl<'e, 's> Engine<'e, 's> {
             self.read(token.0, now);
         }
         let events = std::mem::replace(&mut self.events, Events::with_capacity(0));
+        self.wake = if events.iter().count() < EVENTS { Wake::Whole } else { Wake::Full };
         for event in &events {
             let token = event.token();
             if Resolver::owns(token) {
@@ -200,13 +217,26 @@ impl<'e, 's> Engine<'e, 's> {
     pub(super) fn expire(&mut self, now: Instant) {
         self.resolver.expire(self.poll.registry(), now);
         self.take_answers(now);
-        while let Some((place, serial)) = self.timers.pop_due(now) {
+        for _ in 0..EXPIRIES {
+            let Some((place, serial)) = self.timers.pop_due(now) else { break };
             let Some(entry) = self.sessions.get(place) else { continue };
             if entry.serial == serial && matches!(entry.stage, Stage::UnderWay(Some(wake)) if wake <= now) {
+                self.hear_out(place, now);
                 self.tick(place, now);
             }
         }
         self.end_when_due(now);
+    }
+
+    /// Where more events were there than one wake takes, what a session waits for may be among the rest: its time was
+    /// enough, ours was not.
+    fn hear_out(&mut self, place: usize, now: Instant) {
+        if self.wake == Wake::Full {
+            let Some(entry) = self.sessions.get(place) else { return };
+            for number in entry.connections.clone().into_iter().flatten() {
+                self.look_at(number, now);
+            }
+        }
     }
 
     /// Tells a session the time.
@@ -306,10 +336,8 @@ impl<'e, 's> Engine<'e, 's> {
             }
             Wish::Close(attempt, how) => {
                 let number = entry.connections.get_mut(attempt).and_then(Option::take);
-                if let Some(connection) = number.and_then(|number| self.connections.try_remove(number)) {
-                    let address = connection.wire.remote().ip();
-                    connection.wire.close(how);
-                    self.closed(address);
+                if let Some(number) = number {
+                    self.leave(number, how);
                 }
             }
         }

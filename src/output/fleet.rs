@@ -47,7 +47,7 @@ impl Document<'_> {
         pieces.buffer.extend_from_slice(b",\"discovery\":[");
         for (place, plan) in self.plans.iter().enumerate() {
             pieces.separate(place)?;
-            serde_json::to_writer(&mut pieces.buffer, &lld::Row(plan))?;
+            lld::write(plan, &mut pieces.buffer);
         }
         pieces.buffer.extend_from_slice(b"],\"targets\":{");
         for (place, plan) in self.plans.iter().enumerate() {

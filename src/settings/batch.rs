@@ -113,7 +113,9 @@ pub fn batch(
     }
     refuse_shared_items(&wanted, &plans)?;
     let transcript = if args.verbose { Transcript::Shown } else { Transcript::Silent };
-    let plans = plans.into_iter().map(Arc::new).collect();
+    let mut plans: Vec<_> = plans.into_iter().map(Arc::new).collect();
+    // It is collected in the place of what was longer, and stays until the end.
+    plans.shrink_to_fit();
     Ok(Fleet { plans, duplicates, invalid, wanted, bounds, seed, resolver, transcript })
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::batch::unique::{Draft, name, without_repeats};
+use super::batch::unique::{Draft, Origin, name, without_repeats};
 use super::batch::{self, Bounds, TIMEOUT};
 use super::config::Config;
 use super::method::{AskedFamily, method};
@@ -110,7 +110,7 @@ impl<'c> PortListing<'c> {
         let label = Label { name: Some(title.into()), ..Label::default() };
         let plan = plan(&method, Target { host: self.host.clone(), port }, self.family)?;
         let plan = Plan { label: Some(Box::new(label)), ..plan };
-        self.drafts.push(Draft { place: Place::Option(PORT_LIST), plan });
+        self.drafts.push(Draft { origin: Origin::Entry(0), plan });
         Ok(())
     }
 
@@ -127,6 +127,6 @@ impl<'c> PortListing<'c> {
     }
 
     fn finish(self) -> Result<Vec<Plan>, Mistake> {
-        name(without_repeats(self.drafts))
+        name(without_repeats(self.drafts), |_| Place::Option(PORT_LIST))
     }
 }

@@ -7,6 +7,7 @@ mod bad_config;
 mod bad_input;
 mod bad_input_dialogue;
 mod batch;
+mod batch_targets;
 mod check;
 mod check_tcp;
 mod config;

@@ -7,15 +7,12 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use mio::unix::SourceFd;
-use mio::{Interest, Token};
-
 use super::waiting::{Opening, Waiter};
 use super::{Engine, Entry, Stage};
-use crate::engine::connection::{Connection, Phase, Then};
+use crate::engine::connection::Phase;
 use crate::engine::gate::Wait;
 use crate::engine::session::{AttemptId, Event, Session};
-use crate::engine::wire::{self, OpenError, Wire};
+use crate::engine::wire::OpenError;
 use crate::plan::Plan;
 
 /// How long the engine waits before it asks again for descriptors, ports or memory that this machine lacked.
@@ -120,12 +117,13 @@ impl Engine<'_, '_> {
         }
         let Some(entry) = self.sessions.get(place) else { return Turn::Left };
         let is_held = matches!(entry.stage, Stage::Held(_));
-        match Wire::open(entry.session.plan(), address) {
-            Ok(wire) => self.opened(place, attempt, wire, now),
+        let plan = Arc::clone(entry.session.plan());
+        match self.connect(&plan, address) {
+            Ok(number) => self.opened(place, attempt, number, now),
             Err(OpenError::Exhausted(why)) => {
                 self.share.gate.end(address.ip());
                 // Who waits for what other connections of ours have is in our own queue.
-                if self.connections.is_empty() || !is_held {
+                if self.open_connections() == 0 || !is_held {
                     self.resume(place, now);
                     self.handle(place, Event::Blocked(attempt, why), now);
                 }
@@ -141,17 +139,9 @@ impl Engine<'_, '_> {
         Turn::Used
     }
 
-    fn opened(&mut self, place: usize, attempt: AttemptId, wire: Wire, now: Instant) {
-        let (fd, address) = (wire.raw_fd(), wire.remote());
-        let connection = Connection {
-            wire,
-            owner: place,
-            attempt,
-            phase: Phase::Connecting(now),
-            output: Vec::new(),
-            then: Then::Nothing,
-        };
-        let number = self.connections.insert(connection);
+    fn opened(&mut self, place: usize, attempt: AttemptId, number: usize, now: Instant) {
+        let Some(connection) = self.connections.get_mut(number) else { return };
+        (connection.owner, connection.attempt, connection.phase) = (place, attempt, Phase::Connecting(now));
         if let Some(entry) = self.sessions.get_mut(place) {
             entry.connections.resize(entry.connections.len().max(attempt + 1), None);
             if let Some(slot) = entry.connections.get_mut(attempt) {
@@ -160,11 +150,6 @@ impl Engine<'_, '_> {
         }
         self.resume(place, now);
         self.handle(place, Event::Opened(attempt), now);
-        let interest = Interest::READABLE | Interest::WRITABLE;
-        if let Err(error) = self.poll.registry().register(&mut SourceFd(&fd), Token(number), interest) {
-            let failure = wire::watch_failure(address, &error);
-            self.handle(place, Event::Failed(attempt, failure, None), now);
-        }
     }
 
     /// Lets the clock of a session that waited for our own limits run again.

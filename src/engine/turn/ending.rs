@@ -64,6 +64,7 @@ impl Engine<'_, '_> {
         let places: Vec<usize> = self.sessions.iter().map(|(place, _)| place).collect();
         for place in places {
             self.resume(place, now);
+            self.hear_out(place, now);
             if let Some(entry) = self.sessions.get_mut(place) {
                 self.end.cut(&mut entry.session);
             }

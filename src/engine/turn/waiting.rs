@@ -94,6 +94,11 @@ impl Waiting {
         self.supply == Supply::Ended && self.freed.is_empty() && self.names.is_empty() && self.aside == 0
     }
 
+    /// Whether further connects are likely.
+    pub fn may_have_more(&self) -> bool {
+        self.supply == Supply::Open || !self.connects.is_empty() || !self.freed.is_empty() || self.aside > 0
+    }
+
     /// Lets a connect wait for its turn.
     pub fn connect(&mut self, opening: Opening) {
         self.connects.push_back(opening);

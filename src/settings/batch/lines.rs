@@ -1,11 +1,8 @@
 //! Targets from standard input, line by line.
 
-use std::sync::Arc;
-
 use super::super::Mistake;
-use super::super::wishes::Place;
 use super::json::Reader;
-use super::listing::Listing;
+use super::listing::{Listing, in_line};
 use super::words;
 
 /// The longest line in bytes: a target with a dialogue of its own is far below.
@@ -17,11 +14,10 @@ const LONGEST: usize = 65_536;
 /// When it has none, and the first mistake unless the caller said to keep going.
 pub fn add(listing: &mut Listing<'_>, text: &[u8]) -> Result<(), Mistake> {
     let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
-    let file: Arc<str> = "-".into();
     let mut objects = Reader::default();
     let mut empty = true;
     for (number, bytes) in text.split(|byte| *byte == b'\n').enumerate() {
-        let place = Place::File { file: Arc::clone(&file), line: number + 1, key: String::new() };
+        let place = in_line(number + 1);
         let line = match readable(bytes) {
             Ok(line) if line.is_empty() || line.starts_with('#') => continue,
             line => line.map_err(|why| Mistake::at(&place, why)),

@@ -5,7 +5,7 @@ use super::super::wishes::Place;
 use super::super::{Mistake, whole};
 use super::Invalid;
 use super::methods::{Made, Methods, Own};
-use super::unique::{Draft, name, without_repeats};
+use super::unique::{Draft, Origin, name, without_repeats};
 use crate::plan::{Label, Plan};
 use crate::target::spec::Entry;
 use crate::target::{Host, Port, Target};
@@ -46,6 +46,8 @@ pub struct Listing<'c> {
     /// What happens after a mistake.
     pub after: AfterMistake,
     drafts: Vec<Draft>,
+    /// Where words and entries of the configuration stand.
+    places: Vec<Place>,
     duplicates: usize,
     invalid: Invalid,
 }
@@ -53,7 +55,15 @@ pub struct Listing<'c> {
 impl<'c> Listing<'c> {
     /// An empty list.
     pub fn new(methods: Methods<'c>, most: usize, after: AfterMistake) -> Self {
-        Self { methods, most, after, drafts: Vec::new(), duplicates: 0, invalid: Invalid::default() }
+        Self {
+            methods,
+            most,
+            after,
+            drafts: Vec::new(),
+            places: Vec::new(),
+            duplicates: 0,
+            invalid: Invalid::default(),
+        }
     }
 
     /// Adds what was asked for, if there is no mistake in it.
@@ -86,18 +96,19 @@ impl<'c> Listing<'c> {
         if count > self.most {
             return Err(Mistake::at(&place, too_many(count, self.most)));
         }
+        let origin = self.origin(&place);
         if ports.is_empty() {
             let made = self.methods.of(service, &own, &place)?;
             let port = made.port.ok_or_else(|| without_port(&place, &hosts))?;
             return hosts
                 .into_iter()
-                .try_for_each(|host| self.push(&place, Target { host, port }, &made, &label, count));
+                .try_for_each(|host| self.push((&place, origin), Target { host, port }, &made, &label, count));
         }
         for Entry { port, service: named } in &ports {
             let made = self.methods.of(named.or(service), &own, &place)?;
             for host in &hosts {
                 let target = Target { host: host.clone(), port: *port };
-                self.push(&place, target, &made, &label, count)?;
+                self.push((&place, origin), target, &made, &label, count)?;
             }
         }
         Ok(())
@@ -105,7 +116,7 @@ impl<'c> Listing<'c> {
 
     fn push(
         &mut self,
-        place: &Place,
+        (place, origin): (&Place, Origin),
         target: Target,
         made: &Made,
         label: &Option<Box<Label>>,
@@ -113,8 +124,18 @@ impl<'c> Listing<'c> {
     ) -> Result<(), Mistake> {
         let plan = plan(&made.method, target, self.methods.family).map_err(|why| placed(place, why))?;
         let label = label.as_ref().map(|label| Box::new(own_name(label, &plan, of)));
-        self.drafts.push(Draft { place: place.clone(), plan: Plan { label, ..plan } });
+        self.drafts.push(Draft { origin, plan: Plan { label, ..plan } });
         Ok(())
+    }
+
+    fn origin(&mut self, place: &Place) -> Origin {
+        if let Place::File { file, line, .. } = place {
+            if &**file == STANDARD_INPUT {
+                return Origin::Line(u32::try_from(*line).unwrap_or(u32::MAX));
+            }
+        }
+        self.places.push(place.clone());
+        Origin::Entry(u32::try_from(self.places.len() - 1).unwrap_or(u32::MAX))
     }
 
     /// Repeats do not count, and are looked for when there are so many that memory would.
@@ -141,8 +162,21 @@ impl<'c> Listing<'c> {
         if self.drafts.len() > self.most {
             return Err(Mistake::new(too_many(self.drafts.len(), self.most)));
         }
-        Ok((name(self.drafts)?, self.duplicates, self.invalid))
+        let places = &self.places;
+        let plans = name(self.drafts, |origin| match origin {
+            Origin::Line(line) => in_line(line as usize),
+            Origin::Entry(entry) => places.get(entry as usize).cloned().unwrap_or(Place::Option("targets")),
+        })?;
+        Ok((plans, self.duplicates, self.invalid))
     }
+}
+
+/// How mistakes in standard input begin.
+const STANDARD_INPUT: &str = "-";
+
+/// A line of standard input, from 1.
+pub fn in_line(line: usize) -> Place {
+    Place::File { file: STANDARD_INPUT.into(), line, key: String::new() }
 }
 
 fn too_many(count: usize, most: usize) -> String {

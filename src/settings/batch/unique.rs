@@ -13,35 +13,44 @@ use crate::target::{Host, Target};
 #[derive(Debug)]
 pub struct Draft {
     /// Where.
-    pub place: Place,
+    pub origin: Origin,
     /// The plan.
     pub plan: Plan,
+}
+
+/// Where a target was written, in a few bytes: there are thousands, and nearly none has a mistake in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// In this line of standard input.
+    Line(u32),
+    /// In the word or entry of this number.
+    Entry(u32),
 }
 
 /// Drops repeats; the first of them has what the labels of all say.
 pub fn without_repeats(mut drafts: Vec<Draft>) -> Vec<Draft> {
     let found = Found::among(&drafts);
     for (first, repeat) in &found.repeats {
-        let label = drafts.get_mut(*repeat).and_then(|draft| draft.plan.label.take());
-        if let (Some(draft), Some(label)) = (drafts.get_mut(*first), label) {
+        let label = drafts.get_mut(*repeat as usize).and_then(|draft| draft.plan.label.take());
+        if let (Some(draft), Some(label)) = (drafts.get_mut(*first as usize), label) {
             merge(draft.plan.label.get_or_insert_default(), *label);
         }
     }
     let mut repeats = found.repeats.iter().map(|(_, repeat)| *repeat).peekable();
-    let mut at = 0..;
+    let mut at = 0_u32..;
     drafts.retain(|_| at.next().is_none_or(|at| repeats.next_if_eq(&at).is_none()));
     drafts
 }
 
-/// Gives each plan of a list without repeats its number, and an id that no other has.
+/// Gives each plan of a list without repeats its number, and an id that no other has; `place` tells an origin's name.
 ///
 /// # Errors
 /// When two have one id.
-pub fn name(mut drafts: Vec<Draft>) -> Result<Vec<Plan>, Mistake> {
+pub fn name(mut drafts: Vec<Draft>, place: impl Fn(Origin) -> Place) -> Result<Vec<Plan>, Mistake> {
     let neighbours = Found::among(&drafts).neighbours;
     let mut written = !neighbours.is_empty();
-    for (at, Draft { plan, .. }) in drafts.iter_mut().enumerate() {
-        plan.number = u32::try_from(at).unwrap_or(u32::MAX);
+    for (at, Draft { plan, .. }) in (0..).zip(&mut drafts) {
+        plan.number = at;
         if neighbours.contains(&at) {
             name_service(plan);
         }
@@ -50,7 +59,7 @@ pub fn name(mut drafts: Vec<Draft>) -> Result<Vec<Plan>, Mistake> {
     }
     // Ids made of host and port alone differ because the targets do.
     if written {
-        refuse_same_ids(&drafts)?;
+        refuse_same_ids(&drafts).map_err(|(origin, why)| Mistake::at(&place(origin), why))?;
     }
     Ok(drafts.into_iter().map(|draft| draft.plan).collect())
 }
@@ -68,23 +77,25 @@ fn key(plan: &Plan) -> Key<'_> {
 #[derive(Default)]
 struct Found {
     /// A draft and its repeat, in the order of the repeats.
-    repeats: Vec<(usize, usize)>,
+    repeats: Vec<(u32, u32)>,
     /// Different drafts of one host and port.
-    neighbours: HashSet<usize>,
+    neighbours: HashSet<u32>,
 }
 
 impl Found {
     fn among(drafts: &[Draft]) -> Self {
         let mut found = Self::default();
         // Nearly every host and port stands there once: only the others are looked at closely.
-        let mut heads = HashMap::with_capacity(drafts.len());
-        let mut close: HashMap<Key<'_>, usize> = HashMap::new();
-        for (at, draft) in drafts.iter().enumerate() {
-            let (head, head_key) = *heads.entry(&draft.plan.target).or_insert_with(|| (at, key(&draft.plan)));
+        let mut heads: HashMap<&Target, u32> = HashMap::with_capacity(drafts.len());
+        let mut close: HashMap<Key<'_>, u32> = HashMap::new();
+        for (at, draft) in (0..).zip(drafts) {
+            let head = *heads.entry(&draft.plan.target).or_insert(at);
             if head == at {
                 continue;
             }
-            close.entry(head_key).or_insert(head);
+            if let Some(draft) = drafts.get(head as usize) {
+                close.entry(key(&draft.plan)).or_insert(head);
+            }
             let first = *close.entry(key(&draft.plan)).or_insert(at);
             if first == at {
                 found.neighbours.extend([head, at]);
@@ -135,13 +146,13 @@ pub fn is_safe(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b':' | b'-')
 }
 
-fn refuse_same_ids(drafts: &[Draft]) -> Result<(), Mistake> {
+fn refuse_same_ids(drafts: &[Draft]) -> Result<(), (Origin, String)> {
     let mut ids = HashSet::with_capacity(drafts.len());
     match drafts.iter().find(|draft| !ids.insert(draft.plan.id())) {
         None => Ok(()),
-        Some(Draft { place, plan }) => {
+        Some(Draft { origin, plan }) => {
             let id = shown(&plan.id(), 80);
-            Err(Mistake::at(place, format!("another target has the id `{id}` too: give each an `id` of its own")))
+            Err((*origin, format!("another target has the id `{id}` too: give each an `id` of its own")))
         }
     }
 }

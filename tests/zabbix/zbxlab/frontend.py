@@ -1,40 +1,17 @@
-"""Zabbix's frontend in a browser: log in, open a page, wait until it is drawn, take its picture."""
+"""Zabbix's frontend in a browser: its pages, by name, for a person who has logged in."""
 
-import json
 import time
-import urllib.parse
 
 from .api import ADMIN
 from .errors import LabError
-from .services import FRONTEND_PORT
+from .page import Page
+from .place import Place
 from .webdriver import Browser
 
-ROOT = f"http://127.0.0.1:{FRONTEND_PORT}"
-DRAW_TIMEOUT = 30
-# Nothing is loading any more, as a person would see it: no spinner, no widget without a body, every picture there.
-DRAWN = """
-return document.readyState === 'complete'
-    && !document.querySelector('.is-loading, .dashboard-widget-loading, .dashboard-grid-widget-hidden')
-    && (window.jQuery === undefined || jQuery.active === 0)
-    && Array.from(document.images).every(image => image.complete);
-"""
-# Frontends say what went wrong in a box of their own, or in PHP's words.
-COMPLAINTS = """
-return Array.from(document.querySelectorAll('output.msg-bad, .msg-bad, .php-error'))
-    .map(box => box.innerText.trim()).filter(text => text);
-"""
-# An open filter takes half the screen.
-FILTERS = ".tabfilter-content-container, .tabfilter-subfilter, .filter-container, #subfilter"
-HIDE = "document.querySelectorAll(arguments[0]).forEach(part => part.style.display = 'none');"
-# What a person reads when the mouse is on a red "i".
-HINTS = """
-return Array.from(document.querySelectorAll('.list-table [data-hintbox-contents]')).map(icon =>
-    new DOMParser().parseFromString(icon.dataset.hintboxContents, 'text/html').body.innerText.trim());
-"""
+LOG_IN_TIMEOUT = 20
 PAGES = """
 return Array.from(document.querySelectorAll('.dashboard-navigation-tabs li')).map(tab => tab.innerText.trim());
 """
-HINT = ".list-table .zi-i-negative, .list-table .icon-info.status-red"
 LOG_IN = """
 document.querySelector('input[name=name]').value = arguments[0];
 document.querySelector('input[name=password]').value = arguments[1];
@@ -42,12 +19,12 @@ document.querySelector('#enter').click();
 """
 
 
-class Frontend:
+class Frontend(Page):
     """A logged-in person at a screen of 1920 x 1080; use it in a `with` block."""
 
     def __init__(self, api):
+        super().__init__(Browser(Place.of_this_lab().browsers))
         self.api = api
-        self.browser = Browser()
         try:
             self._log_in()
         except BaseException:
@@ -74,11 +51,11 @@ class Frontend:
         self.wait()
 
     def dashboards(self, host_id):
-        """Dashboards of the host's templates as (name, identifier)."""
+        """Dashboards of the host's templates as (name, identifier), by name."""
         linked = self.api.call("template.get", hostids=[host_id], output=["templateid"])
         ids = [template["templateid"] for template in linked]
         found = self.api.call("templatedashboard.get", templateids=ids, output=["dashboardid", "name"])
-        return [(dashboard["name"], dashboard["dashboardid"]) for dashboard in found]
+        return sorted((dashboard["name"], dashboard["dashboardid"]) for dashboard in found)
 
     def latest_data(self, *host_ids):
         """Monitoring > Latest data of these hosts, values and all."""
@@ -102,49 +79,15 @@ class Frontend:
         """Any page that is an action of zabbix.php."""
         self.go("zabbix.php", action=action, **parameters)
 
-    def go(self, script, **parameters):
-        """Any page, its filter folded away; returns when it is drawn."""
-        self.browser.go(f"{ROOT}/{script}?{urllib.parse.urlencode(parameters)}")
-        # First, because what comes into view only then starts to load.
-        self.browser.run(HIDE, FILTERS)
-        self.wait()
-
-    def wait(self):
-        """Until the page is drawn, twice in a row: widgets start loading only after the page has."""
-        deadline = time.monotonic() + DRAW_TIMEOUT
-        seen = 0
-        while seen < 4:
-            seen = seen + 1 if self.browser.run(DRAWN) else 0
-            if time.monotonic() > deadline:
-                raise LabError("the page is not drawn: " + self.text()[:200])
-            time.sleep(0.15)
-
-    def text(self):
-        """What can be read on the page."""
-        return self.browser.run("return document.body.innerText")
-
-    def hints(self):
-        """Texts behind the icons of a list, errors of items and rules for example."""
-        return self.browser.run(HINTS)
-
-    def open_hint(self):
-        """Put the first error's text on the screen, by a click on its icon."""
-        self.browser.click(HINT)
-
-    def complaints(self):
-        """Error boxes on the page."""
-        return self.browser.run(COMPLAINTS)
-
-    def picture(self, path):
-        """Save what the screen shows as a PNG."""
-        self.browser.picture(path)
-
     def _log_in(self):
         self.go("index.php")
         self.browser.run(LOG_IN, ADMIN["username"], ADMIN["password"])
+        deadline = time.monotonic() + LOG_IN_TIMEOUT
+        while "zabbix.php" not in self.browser.run("return location.href"):
+            if time.monotonic() > deadline:
+                raise LabError(f"could not log in: {self.complaints()}")
+            time.sleep(0.1)
         self.wait()
-        if "zabbix.php" not in self.browser.run("return location.href"):
-            raise LabError("could not log in: " + json.dumps(self.complaints()))
 
 
 def indexed(name, values):

@@ -11,17 +11,11 @@ AGENT_INTERFACE = 1
 AGENT, TRAPPER, SIMPLE_CHECK, ACTIVE_AGENT, EXTERNAL_CHECK = 0, 2, 3, 7, 10
 FLOAT, CHARACTER, UNSIGNED, TEXT = 0, 1, 3, 4
 WITHOUT_INTERFACE = (TRAPPER, ACTIVE_AGENT)
-# The operating mode of a proxy that connects to the server, in 6.0 and since 7.0.
-ACTIVE_6, ACTIVE_7 = 5, 0
 CHECK_NOW = 6
 
 
 class Hosts(Status):
     """Every host of the scenario, in the order of creation."""
-
-    def __init__(self, api):
-        super().__init__(api)
-        self.proxy_id = None
 
     def create(self, name, address, templates=(), macros=(), port=AGENT_PORTS["agentd"]):
         """A host the server monitors. `address`: of an agent interface, IPv4, IPv6 or a DNS name; None for a host
@@ -95,11 +89,9 @@ class Hosts(Status):
         return found
 
     def _proxy(self):
-        """The proxy has to be known to the server once."""
-        if not self.proxy_id:
-            mode = {"name": PROXY, "operating_mode": ACTIVE_7} if self.api.since_7 else {"host": PROXY, "status": ACTIVE_6}
-            self.proxy_id = self.api.call("proxy.create", **mode)["proxyids"][0]
-        return self.proxy_id
+        """Identifier of the lab's proxy, which the server knows from the start."""
+        name = "name" if self.api.since_7 else "host"
+        return self.api.call("proxy.get", filter={name: [PROXY]}, output=["proxyid"])[0]["proxyid"]
 
 
 def interface(address, port):

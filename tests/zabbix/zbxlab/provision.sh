@@ -1,8 +1,9 @@
 # Inside the chroot: fetch and install the packages, then make a database with the Zabbix schema.
-# Arguments: download | install, directory of PostgreSQL's programs, package that is only unpacked, packages.
+# Arguments: download | install, directory of PostgreSQL's programs, package that is only unpacked, SQL that makes the
+# proxy known, packages.
 
-step=$1 postgresql_bin=$2 unpacked=$3
-shift 3
+step=$1 postgresql_bin=$2 unpacked=$3 proxy_sql=$4
+shift 4
 
 if [ "$step" = download ]; then
     apt-get update
@@ -53,6 +54,7 @@ for part in schema images data; do
 done
 # The host "Zabbix server" has an agent that is not here.
 sql --username zabbix --dbname zabbix --command "UPDATE hosts SET status = 1 WHERE host = 'Zabbix server'"
+sql --username zabbix --dbname zabbix --command "$proxy_sql"
 
 # Without statistics the frontend's queries take seconds, and autovacuum is off.
 sql --username postgres --dbname zabbix --command 'VACUUM ANALYZE'

@@ -12,7 +12,7 @@ from .verdict import Verdict
 
 
 def main(run, doc):
-    """`run(release, binary, verdict)` does the checks; returns the exit status: 77 says it could not start."""
+    """`run(release, binary, verdict)` does the checks; returns the exit status: 77 says that something is missing."""
     parser = argparse.ArgumentParser(description=doc.partition("\n")[0])
     parser.add_argument("--binary", required=True, help="the zbx-tcp to install")
     options = parser.parse_args()
@@ -25,7 +25,7 @@ def main(run, doc):
         run(release, options.binary, verdict)
     except Unavailable as reason:
         print(f"skipped: {reason}", flush=True)
-        return reason.status
+        return verdict.summary() if verdict.failed else reason.status
     except Exception as error:
         traceback.print_exc()
         verdict.check(False, "the scenario runs to its end", error)

@@ -7,7 +7,6 @@ import base64
 import json
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import tempfile
@@ -29,21 +28,27 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
-PROGRAMS = ("chromium", "chromedriver")
+PROGRAMS = ("chromium", "chromedriver", "unshare", "setpriv")
+# chromedriver as process 1 of a PID namespace: all the browser's processes end with it, and it ends with us.
+ALONE = ("setpriv", "--pdeathsig=KILL", "unshare", "--pid", "--fork", "--kill-child", "--mount-proc")
 START_TIMEOUT = 20
+END_TIMEOUT = 10
 
 
 class Browser:
-    """One browser with one window; use it in a `with` block, whose end ends both programs."""
+    """One browser with one window; use it in a `with` block, whose end ends both programs.
 
-    def __init__(self, width=1920, height=1080):
+    `directory` gets the profile, for as long as the browser lives.
+    """
+
+    def __init__(self, directory, width=1920, height=1080):
         for program in PROGRAMS:
             if not shutil.which(program):
-                raise Unavailable(f"the pictures need the program {program} (Debian: chromium and chromium-driver)")
-        self.directory = tempfile.mkdtemp(prefix="zbx-tcp-browser.")
+                raise Unavailable(f"pictures need the program {program} (Debian: chromium, chromium-driver)")
+        directory.mkdir(parents=True, exist_ok=True)
+        self.directory = tempfile.mkdtemp(dir=directory)
         self.opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        self.driver = self.url = None
-        self.window = False
+        self.driver = self.root = self.url = None
         try:
             self._start()
             self._open_window(width, height)
@@ -79,14 +84,17 @@ class Browser:
     def close(self):
         """End chromedriver and the browser, and forget the profile."""
         if self.driver:
-            try:
-                if self.window:
-                    self._request("DELETE", "")
-            except (OSError, LabError):
-                pass
-            end_group(self.driver)
+            self._end()
             self.driver = None
         shutil.rmtree(self.directory, ignore_errors=True)
+
+    def _end(self):
+        try:
+            self.opener.open(f"{self.root}/shutdown", timeout=END_TIMEOUT).close()
+            self.driver.wait(timeout=END_TIMEOUT)
+        except (OSError, subprocess.TimeoutExpired):
+            self.driver.kill()
+            self.driver.wait()
 
     def _start(self):
         with socket.create_server(("127.0.0.1", 0)) as free:
@@ -95,14 +103,14 @@ class Browser:
         env = {"PATH": os.environ["PATH"], "HOME": self.directory, "XDG_RUNTIME_DIR": self.directory, "LANG": "C.UTF-8"}
         log = f"--log-path={self.directory}/chromedriver.log"
         self.driver = subprocess.Popen(
-            ["chromedriver", f"--port={port}", log],
+            [*ALONE, "chromedriver", f"--port={port}", log],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             env=env,
             start_new_session=True,
         )
-        self.url = f"http://127.0.0.1:{port}"
+        self.root = self.url = f"http://127.0.0.1:{port}"
         deadline = time.monotonic() + START_TIMEOUT
         while True:
             try:
@@ -119,7 +127,6 @@ class Browser:
         wanted = {"alwaysMatch": {"browserName": "chrome", "goog:chromeOptions": {"args": flags}}}
         session = self._request("POST", "/session", {"capabilities": wanted})["sessionId"]
         self.url += f"/session/{session}"
-        self.window = True
         # The page, not the window with its bars, is of this size.
         size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
         self._request("POST", "/goog/cdp/execute", {"cmd": "Emulation.setDeviceMetricsOverride", "params": size})
@@ -133,17 +140,3 @@ class Browser:
         except urllib.error.HTTPError as error:
             said = json.load(error)["value"]
             raise LabError(f"browser: {said['error']}: {said['message'].splitlines()[0]}") from None
-
-
-def end_group(process):
-    """Kill a process and whatever it started, and return when none of it is left."""
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    deadline = time.monotonic() + 5
-    try:
-        while time.monotonic() < deadline:
-            os.killpg(process.pid, 0)
-            time.sleep(0.02)
-    except ProcessLookupError:
-        return
-    raise LabError("the browser does not end")
