@@ -22,8 +22,6 @@ pub struct Document<'f> {
     pub found: &'f Found,
     /// The verdicts.
     pub summary: &'f mut Summary,
-    /// How many targets stood there again and are one entry.
-    pub duplicates: usize,
     /// How long the run took.
     pub elapsed: Duration,
     /// What happens to members at their default.
@@ -43,7 +41,7 @@ impl Document<'_> {
         pieces.buffer.extend_from_slice(b"{\"schema\":");
         number::integer(&mut pieces.buffer, SCHEMA);
         pieces.buffer.extend_from_slice(b",\"summary\":");
-        self.summary.write(self.duplicates, self.elapsed, &mut pieces.buffer);
+        self.summary.write(self.elapsed, &mut pieces.buffer);
         pieces.buffer.extend_from_slice(b",\"discovery\":[");
         for (place, plan) in self.plans.iter().enumerate() {
             pieces.separate(place)?;
@@ -120,14 +118,14 @@ mod tests {
     use crate::report::Report;
 
     fn document(plans: &[Arc<Plan>], reports: &[Report], defaults: Defaults) -> String {
-        let (mut found, mut summary) = (Found::new(plans.len()), Summary::default());
+        let (mut found, mut summary) = (Found::new(plans.len()), Summary::new(2, 0));
         for report in reports {
             summary.count(report);
             found.keep(report.plan.number, |buffer| entry::write_found(report, defaults, buffer));
         }
         let elapsed = Duration::from_micros(1_000_200);
         let mut out = Vec::new();
-        let document = Document { plans, found: &found, summary: &mut summary, duplicates: 2, elapsed, defaults };
+        let document = Document { plans, found: &found, summary: &mut summary, elapsed, defaults };
         let written = document.write(&mut out).unwrap();
         assert_eq!(written + 1, out.len() as u64);
         String::from_utf8(out).unwrap()

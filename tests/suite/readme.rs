@@ -130,7 +130,15 @@ fn the_table_of_services_is_the_programs_own() {
 fn the_demonstration_shows_what_it_promises() {
     let ran = crate::program::run(&["demo"]);
     assert_eq!((ran.err.as_str(), ran.code), ("", Some(0)), "{}", ran.out);
-    for part in ["is up", "DOWN: refused", "DOWN: connect_timeout", "DOWN: mismatch", "1 SYN had to be sent again"] {
+    for part in [
+        "is up",
+        "DOWN: refused",
+        "DOWN: connect_timeout",
+        "DOWN: mismatch",
+        "1 SYN had to be sent again",
+        "$ zbx-tcp batch",
+        "5 targets: 2 up, 3 down",
+    ] {
         assert!(ran.out.contains(part), "{part}: {}", ran.out);
     }
     assert!(ran.took.as_secs() < 5, "{:?}", ran.took);

@@ -47,7 +47,8 @@ impl<'f> Gathering<'f> {
             FleetFormat::Ndjson => Shape::Streamed(Stream { stop, buffer: Vec::new(), failed: None }),
             FleetFormat::Text => Shape::Listed(Table::new(targets), Progress::new(targets)),
         };
-        Self { summary: Summary::default(), fleet, reported: vec![false; targets], shape }
+        let summary = Summary::new(fleet.duplicates, fleet.invalid.count);
+        Self { summary, fleet, reported: vec![false; targets], shape }
     }
 
     /// Gives this failure to every target that the run left without a report: each has one.
@@ -64,12 +65,13 @@ impl<'f> Gathering<'f> {
         self.summary.up == self.fleet.plans.len()
     }
 
-    /// What was kept of this target.
-    pub fn found(&self, number: u32) -> &[u8] {
-        match &self.shape {
-            Shape::Kept(found) => found.get(number).unwrap_or_default(),
-            Shape::Streamed(_) | Shape::Listed(..) => &[],
+    /// Writes the lines of all, in input order.
+    pub fn lines(&self, mut out: impl Write) -> io::Result<()> {
+        let Shape::Kept(found) = &self.shape else { return Ok(()) };
+        for plan in &self.fleet.plans {
+            out.write_all(found.get(plan.number).unwrap_or_default())?;
         }
+        out.flush()
     }
 
     /// The document of all.
@@ -79,7 +81,6 @@ impl<'f> Gathering<'f> {
             plans: &self.fleet.plans,
             found,
             summary: &mut self.summary,
-            duplicates: self.fleet.duplicates,
             elapsed,
             defaults: self.fleet.wanted.defaults,
         })
