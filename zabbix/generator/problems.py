@@ -57,10 +57,11 @@ class Problems:
 
     def cannot_tell(self, before):
         name = f"{self.subject}: Probe cannot tell the service state"
-        status = self.item("status")
+        status, untold = self.item("status"), self.failed(UNKNOWN)
         return trigger(
             name, "WARNING",
-            f"{self.never_up()} and {self.failed(UNKNOWN)}=count({status},{{$TCP.DOWN.PERIOD}})",
+            # The state of a new port may be known a moment before its first status.
+            f"{self.never_up()} and {untold}>0 and {untold}=count({status},{{$TCP.DOWN.PERIOD}})",
             "For {$TCP.DOWN.PERIOD} every probe ended before it could learn anything about the service: the probe's "
             "policy forbids the target, the probing machine lacks what a connection needs, or the probe was not tried "
             "in time. The service itself may be up.",

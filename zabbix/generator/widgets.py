@@ -72,8 +72,8 @@ class Widgets:
         fields = [
             string("columns.0.name", title),
             field("ITEM", "columns.0.itemid", self.item(key)),
-            integer("layout", 1),
-            integer("show_lines", 3),
+            integer("show_column_header", 0),
+            integer("show_lines", 1),
         ]
         return self.widget(("", "itemhistory"), title, place, fields, refers=True)
 
@@ -89,29 +89,33 @@ class Widgets:
 
     def problems(self, title, place):
         """What is wrong now, the reason in the name."""
-        fields = [integer("show_opdata", 1), integer("show_timeline", 0)]
+        open_only = 3
+        fields = [integer("show", open_only), integer("show_opdata", 1), integer("show_timeline", 0)]
         return self.widget(("", "problems"), title, place, fields, refers=True)
 
     def gauge(self, key, title, place, colors):
         """A share in per cent."""
         fields = [
-            string("description", title),
-            integer("desc_size", 8),
             integer("decimal_places", 0),
             field("ITEM", "itemid.0", self.item(key)),
             string("max", "100"),
             string("min", "0"),
+            # The value, the scale and the arc; not the name, which is the title already.
+            integer("show.0", 2),
+            integer("show.1", 4),
+            integer("show.2", 5),
             integer("th_show_arc", 1),
             *thresholds(colors),
         ]
-        return self.widget(("", "gauge"), "", place, fields)
+        return self.widget(("", "gauge"), title, place, fields)
 
     def lines(self, sets, title, place):
         """Lines of every discovered item that matches; `sets`: (name pattern, colour)."""
         fields = []
         for number, (pattern, color) in enumerate(sets):
             fields += [string(f"ds.{number}.color", color), string(f"ds.{number}.items.0", pattern)]
-        fields += [integer("legend_statistic", 1), integer("righty", 0)]
+            fields += [integer(f"ds.{number}.fill", 0), integer(f"ds.{number}.width", 2)]
+        fields += [integer("legend_columns", 3), integer("legend_lines", 3), integer("righty", 0)]
         return self.widget(("", "svggraph"), title, place, fields, refers=True)
 
 
