@@ -108,9 +108,10 @@ class Service:
         if not widgets.modern:
             return [
                 page("Overview",
-                     widgets.value(f"{self.base}.ports.count", "Ports in the list", (0, 0, 12, 5)),
-                     widgets.text(f"{self.base}.ports.error", "Port list error", (12, 0, 60, 5)),
-                     widgets.graphs(times, "Times", (0, 5, 72, 20), 2, 4)),
+                     widgets.value(f"{self.base}.ports.count", "Ports in the list", (0, 0, 12, 3)),
+                     widgets.text(f"{self.base}.ports.error", "Port list error", (12, 0, 60, 3)),
+                     widgets.item_graphs(self.results.key("up"), "States: 1 is up", (0, 3, 72, 8), 4, 2),
+                     widgets.graphs(times, "Times", (0, 11, 72, 16), 2, 3)),
                 page("Network", widgets.graphs(f"{self.subject}: Network", "Network", (0, 0, 72, 20), 2, 4)),
             ]
         pattern = self.pattern

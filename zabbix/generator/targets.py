@@ -149,13 +149,14 @@ class Targets:
         numbers = [("Targets", "targets"), ("Up", "up"), ("Down", "down")]
         if not widgets.modern:
             counts = [
-                widgets.value(f"tcp.targets.{member}", name, (9 * place, 0, 9, 5))
+                widgets.value(f"tcp.targets.{member}", name, (9 * place, 0, 9, 4))
                 for place, (name, member) in enumerate(numbers)
             ]
             return [
                 page("Overview", *counts,
-                     widgets.text("tcp.targets.failing", "Targets that are not up", (27, 0, 45, 5)),
-                     widgets.graphs(times, "Times", (0, 5, 72, 20), 3, 4)),
+                     widgets.text("tcp.targets.failing", "Targets that are not up", (27, 0, 45, 4)),
+                     widgets.item_graphs(self.results.key("up"), "States: 1 is up", (0, 4, 72, 8), 4, 2),
+                     widgets.graphs(times, "Times", (0, 12, 72, 16), 2, 3)),
                 page("Network", widgets.graphs(f"{self.subject}: Network", "Network", (0, 0, 72, 20), 3, 4)),
             ]
         colors = {"targets": [], "up": [("0", GREEN)], "down": [("0", GREEN), ("1", RED)]}

@@ -2,7 +2,7 @@
 
 from .parts import STATE
 
-KINDS = ("INTEGER", "STRING", "ITEM", "GRAPH_PROTOTYPE")
+KINDS = ("INTEGER", "STRING", "ITEM", "ITEM_PROTOTYPE", "GRAPH_PROTOTYPE")
 RED, AMBER, GREEN, BLUE = "E64B3C", "F6A623", "4CAF50", "2E86DE"
 
 
@@ -50,6 +50,17 @@ class Widgets:
         ]
         return self.widget(("GRAPH_PROTOTYPE", "graphprototype"), title, place, fields, refers=True)
 
+    def item_graphs(self, key, title, place, columns, rows):
+        """A grid of simple graphs, one for each item that discovery made."""
+        simple = 1
+        fields = [
+            integer("columns", columns),
+            integer("rows", rows),
+            integer("source_type", simple),
+            field("ITEM_PROTOTYPE", self.numbered("itemid"), self.item(key)),
+        ]
+        return self.widget(("GRAPH_PROTOTYPE", "graphprototype"), title, place, fields, refers=True)
+
     def value(self, key, title, place, colors=()):
         """One number. `colors`: (from which value on, colour), in 7.0 only."""
         fields = [
@@ -67,7 +78,7 @@ class Widgets:
     def text(self, key, title, place):
         """The latest texts of an item."""
         if not self.modern:
-            fields = [field("ITEM", "itemids", self.item(key)), integer("show_lines", 3)]
+            fields = [field("ITEM", "itemids", self.item(key)), integer("show_lines", 1)]
             return self.widget(("PLAIN_TEXT", ""), title, place, fields)
         fields = [
             string("columns.0.name", title),
