@@ -24,12 +24,18 @@ impl Room {
         Self { descriptors, ports: port_range().unwrap_or(28_232) }
     }
 
-    /// How many probes may be under way at once where nobody says it, each thread with descriptors of its own.
+    /// How many probes may be under way at once where nobody says it, each thread with descriptors of its own. The
+    /// kernel shares a port between targets.
     pub fn in_flight(&self, threads: NonZeroUsize) -> NonZeroUsize {
         let each = self.descriptors - RESERVE.min(self.descriptors.div_ceil(4));
         let all = usize::try_from(each).unwrap_or(usize::MAX).saturating_mul(threads.get());
+        NonZeroUsize::new(all).unwrap_or(NonZeroUsize::MIN)
+    }
+
+    /// The same where all of them may be to one target.
+    pub fn to_one_target(&self, threads: NonZeroUsize) -> NonZeroUsize {
         let ports = usize::try_from(self.ports).unwrap_or(usize::MAX);
-        NonZeroUsize::new(all.min(ports)).unwrap_or(NonZeroUsize::MIN)
+        NonZeroUsize::new(ports).unwrap_or(NonZeroUsize::MIN).min(self.in_flight(threads))
     }
 }
 
@@ -61,18 +67,19 @@ fn port_range() -> Option<u32> {
 mod tests {
     use super::*;
 
-    fn in_flight(descriptors: u64, ports: u32, threads: usize) -> usize {
-        Room { descriptors, ports }.in_flight(NonZeroUsize::new(threads).unwrap()).get()
+    fn in_flight(descriptors: u64, ports: u32, threads: usize) -> [usize; 2] {
+        let (room, threads) = (Room { descriptors, ports }, NonZeroUsize::new(threads).unwrap());
+        [room.in_flight(threads), room.to_one_target(threads)].map(NonZeroUsize::get)
     }
 
     #[test]
     fn descriptors_and_ports_bound_the_probes() {
-        assert_eq!(in_flight(1024, 28_232, 1), 768);
-        assert_eq!(in_flight(20_000, 28_232, 1), 19_700);
-        assert_eq!(in_flight(20_000, 28_232, 2), 28_232);
-        assert_eq!(in_flight(16, 28_232, 1), 12);
-        assert_eq!((in_flight(0, 28_232, 1), in_flight(1, 1, 1)), (1, 1));
-        assert_eq!(in_flight(u64::MAX, 28_232, 8), 28_232);
+        assert_eq!(in_flight(1024, 28_232, 1), [768; 2]);
+        assert_eq!(in_flight(20_000, 28_232, 1), [19_700; 2]);
+        assert_eq!(in_flight(20_000, 28_232, 2), [39_400, 28_232]);
+        assert_eq!(in_flight(16, 28_232, 1), [12; 2]);
+        assert_eq!((in_flight(0, 28_232, 1), in_flight(1, 1, 1)), ([1; 2], [1; 2]));
+        assert_eq!(in_flight(u64::MAX, 28_232, 8), [usize::MAX, 28_232]);
     }
 
     #[test]

@@ -125,7 +125,9 @@ pub fn batch(
 /// The first mistake found.
 pub fn configured(config: &Config, groups: &[String]) -> Result<Vec<Plan>, Mistake> {
     let methods = Methods::new(config, &ProbeArgs::default(), Policy::allow_all())?;
-    let mut listing = Listing::new(methods, MOST_TARGETS, AfterMistake::Stop);
+    // A batch has its own limit, which an option lifts.
+    let most = usize::try_from(MOST_ALLOWED).unwrap_or(usize::MAX);
+    let mut listing = Listing::new(methods, most, AfterMistake::Stop);
     configured::add(&mut listing, config, &given_words(groups))?;
     Ok(listing.finish()?.0)
 }

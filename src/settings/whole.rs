@@ -9,7 +9,7 @@ use super::dialogue::dialogue;
 use super::method::method;
 use super::plan::plan;
 use super::wishes::{Place, Wishes};
-use super::{Mistake, services};
+use super::{Mistake, batch, services};
 use crate::target::Target;
 
 /// Every mistake of the configuration: those of its files, then those of the whole.
@@ -24,6 +24,10 @@ pub fn mistakes(config: &Config) -> Vec<Mistake> {
             found.push(Mistake::at(&id.place, "this id stands twice: ids are unique over all files"));
         }
         found.extend(target(config, entry).err().into_iter().flatten());
+    }
+    if found.is_empty() {
+        // What only the list of all targets shows: two of one host and port that nothing tells apart.
+        found.extend(batch::configured(config, &[]).err());
     }
     // One mistake in the defaults is one in every target.
     let mut told = BTreeSet::new();
