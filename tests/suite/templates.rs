@@ -94,10 +94,10 @@ fn every_external_check_is_a_command_of_this_program() {
         }
     }
     assert!(keys.len() >= 3, "{keys:?}");
-    for full in [true, false] {
+    for macros in [key::Macros::Set, key::Macros::Empty] {
         for key in &keys {
             let (name, parameters) = key::parts(key);
-            let words = parameters.iter().map(|parameter| key::expand(parameter, full));
+            let words = parameters.iter().map(|parameter| key::expand(parameter, macros));
             let parsed = Cli::try_parse_from([name.to_owned()].into_iter().chain(words));
             assert_eq!(name, "zbx-tcp");
             assert!(parsed.is_ok(), "{key}: {}", parsed.unwrap_err());
@@ -119,7 +119,7 @@ fn every_agent_key_is_a_user_parameter() {
             let last = format!("${}", parameters.len());
             assert!(command.contains(&last), "{name}: {last} is not used");
             for parameter in parameters {
-                let expanded = key::expand(&parameter, true);
+                let expanded = key::expand(&parameter, key::Macros::Set);
                 let refused = expanded.find(|one| r#"\'"`*?[]{}~$!&;()<>|#@"#.contains(one));
                 assert_eq!(refused, None, "{name}: an agent refuses {expanded}");
             }
@@ -237,7 +237,9 @@ fn what_may_be_absent_makes_no_error() {
     let always = ["$.discovery"];
     for file in files() {
         for object in file.keyed() {
-            for step in object["preprocessing"].as_array().into_iter().flatten().filter(|step| step["type"] == "JSONPATH") {
+            for step in
+                object["preprocessing"].as_array().into_iter().flatten().filter(|step| step["type"] == "JSONPATH")
+            {
                 let handled = step["error_handler"].is_string() || always.contains(&text(&step["parameters"][0]));
                 assert!(handled, "{}: {object}", file.name());
             }

@@ -23,7 +23,9 @@ pub fn parts(key: &str) -> (&str, Vec<String>) {
 /// The macros in a text: `{$NAME}`, also with context, as `{$NAME}`.
 pub fn user_macros(text: &str) -> Vec<String> {
     let starts = text.match_indices("{$").map(|(start, _)| &text[start + 2..]);
-    let name = |rest: &str| rest.chars().take_while(|one| one.is_ascii_alphanumeric() || ".-_".contains(*one)).collect::<String>();
+    let name = |rest: &str| {
+        rest.chars().take_while(|one| one.is_ascii_alphanumeric() || ".-_".contains(*one)).collect::<String>()
+    };
     starts.map(|rest| format!("{{${}}}", name(rest))).collect()
 }
 
@@ -33,9 +35,19 @@ pub fn lld_macros(text: &str) -> Vec<&str> {
     starts.filter_map(|start| text[start..].find('}').map(|length| &text[start..=start + length])).collect()
 }
 
-/// A parameter as it may be after expansion: `full` where everything is set, else with empty macros.
-pub fn expand(parameter: &str, full: bool) -> String {
-    let required = [("{HOST.CONN}", "192.0.2.1"), ("{#TCP.HOST}", "192.0.2.1"), ("{#TCP.PORT}", "22"), ("{$TCP.HOST}", "::1")];
+/// What a host's macros hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Macros {
+    /// Each something.
+    Set,
+    /// Nothing, where nothing is allowed.
+    Empty,
+}
+
+/// A parameter as it may be after expansion.
+pub fn expand(parameter: &str, macros: Macros) -> String {
+    let required =
+        [("{HOST.CONN}", "192.0.2.1"), ("{#TCP.HOST}", "192.0.2.1"), ("{#TCP.PORT}", "22"), ("{$TCP.HOST}", "::1")];
     let optional = [
         ("{#TCP.SERVICE}", "ssh"),
         ("{$TCP.PORTS}", "22/ssh,25/smtp,8000-8010"),
@@ -50,7 +62,7 @@ pub fn expand(parameter: &str, full: bool) -> String {
         text = text.replace(name, value);
     }
     for (name, value) in optional {
-        text = text.replace(name, if full { value } else { "" });
+        text = text.replace(name, if macros == Macros::Set { value } else { "" });
     }
     assert!(!text.contains('{'), "{parameter}: what is this macro?");
     text

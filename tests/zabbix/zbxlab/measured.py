@@ -2,6 +2,7 @@
 
 import time
 
+from .expect import Expect
 from .verdict import table
 
 # What Zabbix writes for a macro it cannot expand. (In backquotes it is what the program was given.)
@@ -9,11 +10,12 @@ UNRESOLVED = " *UNKNOWN*"
 TIMES = ("time.resolve", "time.connect", "time.dialogue", "time.total")
 
 
-class Expectations:
+class Measured(Expect):
     """`base`: how the keys of the items begin, `tcp.service` for example."""
 
     def __init__(self, hosts, verdict, base, patience=40):
-        self.hosts, self.verdict, self.base, self.patience = hosts, verdict, base, patience
+        super().__init__(hosts, verdict)
+        self.base, self.patience = base, patience
 
     def measured(self, host, parameters):
         """Last values of the items of one port, by the name in the key; absent when there never was one."""
