@@ -3,7 +3,7 @@
 COLORS = ("1A7C11", "2E86DE", "F6A623", "E64B3C")
 
 
-def graph(name, host, keys, colors=COLORS, right=()):
+def graph(identity, name, host, keys, colors=COLORS, right=()):
     """Lines for these items; those in `right` belong to the right axis."""
     lines = []
     for number, (key, color) in enumerate(zip(keys, colors)):
@@ -12,20 +12,20 @@ def graph(name, host, keys, colors=COLORS, right=()):
         line["color"] = color
         line |= {"yaxisside": "RIGHT"} if key in right else {}
         lines.append(line | {"item": {"host": host, "key": key}})
-    return {"name": name, "ymin_type_1": "FIXED", "graph_items": lines}
+    return {"identity": identity, "name": name, "ymin_type_1": "FIXED", "graph_items": lines}
 
 
 def of_times(template, results):
     """Phases and total in one picture."""
     keys = [results.key(f"time.{phase}") for phase in ("resolve", "connect", "dialogue", "total")]
-    return graph(times_name(results), template, keys)
+    return graph("Times", times_name(results), template, keys)
 
 
 def of_network(template, results):
     """Round-trip time, and how often the SYN was repeated."""
     repeated = results.key("tcp.syn_retransmits")
     keys = [results.key("tcp.rtt"), repeated]
-    return graph(f"{results.prefix}: Network", template, keys, (COLORS[1], COLORS[3]), right=[repeated])
+    return graph("Network", f"{results.prefix}: Network", template, keys, (COLORS[1], COLORS[3]), right=[repeated])
 
 
 def times_name(results):

@@ -33,16 +33,20 @@ DOCUMENT_OR_ERROR = step("CHECK_REGEX_ERROR", r"^([^{][\s\S]*|)$", r"\1")
 
 
 class Call:
-    """How the program is started: an item type and the key. `words` are the parameters, each quoted."""
+    """How the program is started: an item type and the key. `words` are the parameters, each quoted.
+
+    The first word is its identity: options may come and go without making it another item.
+    """
 
     def __init__(self, kind, key, *words):
         self.kind = kind
+        self.identity = f"{key}[{words[0]}]" if "#" not in words[0] else key
         self.key = key + "[" + ",".join(f'"{word}"' for word in words) + "]"
 
 
 def raw(name, call, delay, description, *steps):
     """A master item: nothing of it is stored, its dependents are."""
-    made = {"name": name, "type": call.kind, "key": call.key, "delay": delay}
+    made = {"identity": call.identity, "name": name, "type": call.kind, "key": call.key, "delay": delay}
     made |= {"history": "0", "trends": "0", "value_type": "TEXT", "description": description}
     if steps:
         made["preprocessing"] = list(steps)
@@ -69,10 +73,10 @@ def reference(trigger):
     return {member: trigger[member] for member in ("name", "expression", "recovery_expression") if member in trigger}
 
 
-def trigger(name, severity, expression, description, *, recovery=None, event=None, opdata=None, manual=None, after=(),
+def trigger(identity, name, severity, expression, description, *, recovery=None, event=None, opdata=None, manual=None, after=(),
             scope="availability"):
-    """A trigger; `after` are those whose problem keeps this one from firing."""
-    made = {"name": name, "expression": expression, "priority": severity, "description": description}
+    """A trigger; `identity` stays when it is worded anew, `after` are those whose problem keeps it from firing."""
+    made = {"identity": identity, "name": name, "expression": expression, "priority": severity, "description": description}
     if recovery:
         made |= {"recovery_mode": "RECOVERY_EXPRESSION", "recovery_expression": recovery}
     optional = {"event_name": event, "opdata": opdata, "manual_close": manual and "YES"}

@@ -47,7 +47,7 @@ class Problems:
 
     def silent(self, before):
         return trigger(
-            f"{self.subject}: No data from the probe", "AVERAGE",
+            "no data", f"{self.subject}: No data from the probe", "AVERAGE",
             f'nodata({self.item("up")},{{$TCP.NODATA.PERIOD}})=1',
             "No result has been stored for {$TCP.NODATA.PERIOD}. The item that probes this port shows why: a macro holds "
             "a wrong value, or {$TCP.TIMEOUT} is not below Zabbix's own timeout. Nothing is known about the service "
@@ -59,7 +59,7 @@ class Problems:
         name = f"{self.subject}: Probe cannot tell the service state"
         status, untold = self.item("status"), self.failed(UNKNOWN)
         return trigger(
-            name, "WARNING",
+            "cannot tell", name, "WARNING",
             # The state of a new port may be known a moment before its first status.
             f"{self.never_up()} and {untold}>0 and {untold}=count({status},{{$TCP.DOWN.PERIOD}})",
             "For {$TCP.DOWN.PERIOD} every probe ended before it could learn anything about the service: the probe's "
@@ -71,7 +71,7 @@ class Problems:
     def does_not_resolve(self, before):
         name = f"{self.subject}: Name does not resolve"
         return trigger(
-            name, "AVERAGE",
+            "does not resolve", name, "AVERAGE",
             f"{self.never_up()} and {self.failed(UNRESOLVED)}>0 and {self.failed(DOWN)}=0",
             "No probe within {$TCP.DOWN.PERIOD} got an address for the name, so the service itself was not asked. "
             "Resolved when a probe has got an address.",
@@ -81,7 +81,7 @@ class Problems:
     def is_down(self, before):
         name = f"{self.subject}: Service is down"
         return trigger(
-            name, "AVERAGE",
+            "down", name, "AVERAGE",
             f"{self.never_up()} and {self.failed(DOWN)}>0",
             "No probe within {$TCP.DOWN.PERIOD} found the service up, and at least one of them could tell. The name of "
             "the problem ends with the reason as it was then. Resolved when every probe within {$TCP.UP.PERIOD} found "
@@ -97,7 +97,7 @@ class Problems:
         count = f"count({self.item(item)},{period})"
         average = f"avg({self.item(item)},{period})"
         return trigger(
-            name, "WARNING",
+            f"slow {item}", name, "WARNING",
             # Without the count, a time that is never measured would make an expression that cannot be evaluated. The state
             # is there because Zabbix evaluates when a value comes: while the service is down, only its state has any.
             f"{up}=1 and {count}>0 and {average}>{limit}",
@@ -123,7 +123,7 @@ class Problems:
         retransmitted = f'count({self.item("tcp.syn_retransmits")},{period},"ge","1")'
         unconnected = f'count({self.item("status")},{period},"regexp","{NO_CONNECTION}")'
         return trigger(
-            name, "WARNING",
+            "loss", name, "WARNING",
             f"{retransmitted}-{unconnected}>={limit}",
             "So many probes within {$TCP.LOSS.PERIOD} connected only after the kernel had repeated the SYN. Either "
             "packets are lost, or the queue of the listener is full now and then. Resolved when there is none left.",

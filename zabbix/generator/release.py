@@ -52,9 +52,10 @@ class File:
         made["valuemaps"] = self.value_maps()
         return made
 
-    def named(self, kind, name, value):
+    def named(self, kind, value):
         """The object with its uuid, members in order."""
-        made = {"uuid": self.uuids.of(f"{self.template.name}: {kind} {name}")} | value
+        identity = value.pop("identity", value.get("key"))
+        made = {"uuid": self.uuids.of(f"{self.template.name}: {kind} {identity}")} | value
         if made.get("type") == "ZABBIX_PASSIVE":
             del made["type"]
         return ordered(made, MODERN_ORDER if self.modern else ORDER)
@@ -64,11 +65,11 @@ class File:
         for item in copy.deepcopy(items):
             if "triggers" in item:
                 item["triggers"] = self.triggers(item["triggers"], "trigger")
-            made.append(self.named(kind, item["key"], item))
+            made.append(self.named(kind, item))
         return by("key", made)
 
     def triggers(self, triggers, kind):
-        made = [self.named(kind, name_in_list(trigger["name"]), trigger) for trigger in copy.deepcopy(triggers)]
+        made = [self.named(kind, trigger) for trigger in copy.deepcopy(triggers)]
         for one in made:
             if "dependencies" in one:
                 one["dependencies"].sort(key=lambda other: other["name"])
@@ -80,12 +81,12 @@ class File:
         triggers = self.triggers(rule["trigger_prototypes"], "trigger prototype")
         # An export has the triggers over a single item with that item.
         rule["trigger_prototypes"] = [trigger for trigger in triggers if not attached(trigger, rule["item_prototypes"])]
-        graphs = [self.named("graph prototype", name_in_list(graph["name"]), graph) for graph in rule["graph_prototypes"]]
+        graphs = [self.named("graph prototype", graph) for graph in rule["graph_prototypes"]]
         rule["graph_prototypes"] = by("name", graphs)
         if self.modern:
             # What is gone is disabled at once and kept for a week: the default of 7.0. 6.0 would go on probing it.
             del rule["lifetime"]
-        made = self.named("discovery rule", rule["key"], rule)
+        made = self.named("discovery rule", rule)
         made["preprocessing"] = made.pop("preprocessing")
         return made
 
@@ -124,11 +125,6 @@ def title(widget):
 def by(member, objects):
     """In the order of an export."""
     return sorted(objects, key=lambda one: one[member])
-
-
-def name_in_list(name):
-    """An object's name in uuids.txt: without the subject, which may be worded anew."""
-    return name.rpartition(": ")[2]
 
 
 def attached(trigger, items):

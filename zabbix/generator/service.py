@@ -58,12 +58,12 @@ class Service:
     def host_triggers(self):
         key = f"/{self.name}/{self.base}.ports.error"
         silent = trigger(
-            "TCP: zbx-tcp does not run", "AVERAGE", f"nodata({key},{{$TCP.DISCOVERY.NODATA.PERIOD}})=1",
+            "does not run", "TCP: zbx-tcp does not run", "AVERAGE", f"nodata({key},{{$TCP.DISCOVERY.NODATA.PERIOD}})=1",
             f"The list of ports could not be read for {{$TCP.DISCOVERY.NODATA.PERIOD}}. {self.silence} Nothing is known "
             "about the services meanwhile.",
         )
         wrong = trigger(
-            "TCP: List of ports cannot be used", "WARNING", f"length(last({key}))>0",
+            "list", "TCP: List of ports cannot be used", "WARNING", f"length(last({key}))>0",
             "The macro {$TCP.PORTS}, or the configuration file of zbx-tcp, holds a mistake. The ports that were "
             "discovered before are still probed.",
             event=f"TCP: List of ports cannot be used: {{?last(/{'/' + self.base}.ports.error)}}", after=[silent],

@@ -98,7 +98,7 @@ class Targets:
 
     def host_triggers(self):
         silent = trigger(
-            "TCP: No data from the probe", "AVERAGE",
+            "no data", "TCP: No data from the probe", "AVERAGE",
             f"nodata(/{self.name}/tcp.targets.targets,{{$TCP.NODATA.PERIOD}})=1",
             "No result has been stored for {$TCP.NODATA.PERIOD}. The item \"Get targets\" shows why: zbx-tcp is not in "
             "ExternalScripts or not executable, the configuration file holds a mistake or cannot be read by Zabbix, the "
@@ -108,7 +108,7 @@ class Targets:
         key = f"/{self.name}/tcp.targets.unknown.share"
         name = "TCP: Many targets could not be judged"
         untold = trigger(
-            name, "WARNING", f"min({key},{{$TCP.UNKNOWN.PERIOD}})>{{$TCP.UNKNOWN.MAX.WARN}}",
+            "many unknown", name, "WARNING", f"min({key},{{$TCP.UNKNOWN.PERIOD}})>{{$TCP.UNKNOWN.MAX.WARN}}",
             "For {$TCP.UNKNOWN.PERIOD} nothing could be told about so many targets that the cause is common to them: the "
             "policy, the deadline, or this machine. The targets themselves may be up.",
             event=f"{name} (over {{$TCP.UNKNOWN.MAX.WARN}}% for {{$TCP.UNKNOWN.PERIOD}})",
