@@ -1,6 +1,7 @@
 //! zbx-tcp: does this TCP service answer, how fast, and if not, why?
 //!
-//! This page is the map of the house. The program is `main.rs`, a few lines; the library is the product.
+//! This page is the map of the house. The program is `main.rs`, a few lines, and [`start`], what a process needs first; the
+//! library is the product.
 //!
 //! # The way a probe takes
 //!
@@ -28,7 +29,7 @@
 //! * [`policy`]: who may be probed, by a file at a fixed path; asked for each resolved address just before the connect.
 //! * [`engine`]: the loop. [`engine::session`] is one probe as a state machine without I/O, [`engine::dialogue`] its
 //!   step interpreter and [`engine::matching`] its patterns at work, [`engine::wire`] the sockets, [`engine::dns`] names, [`engine::timers`] deadlines, and
-//!   [`engine::sys`] the only `unsafe` code.
+//!   [`engine::sys`] the only `unsafe` code besides the [`start`].
 //! * [`output`]: [`output::metrics`] is the table of everything published; [`output::value`], [`output::document`] and
 //!   [`output::text`] are the formats made from it; [`output::lld`] writes rows of low-level discovery.
 //! * [`responder`]: the other side of a connection, for `serve` and `demo`.
@@ -63,5 +64,6 @@ pub mod report;
 pub mod responder;
 pub mod settings;
 pub mod source;
+pub mod start;
 pub mod stats;
 pub mod target;

@@ -116,14 +116,18 @@ fn service_row(service: &serde_json::Value) -> String {
     format!("| `{}` | {port} | {} | {} |", text("name"), cell(text("description")), cell(steps.join("<br>")))
 }
 
-#[test]
-fn the_table_of_services_is_the_programs_own() {
+/// The table of built-in services.
+pub fn service_rows() -> Vec<String> {
     let ran = crate::program::run(&["services", "-o", "json"]);
     let services: Vec<serde_json::Value> = serde_json::from_str(&ran.out).unwrap();
     assert!(services.len() > 15 && services.iter().all(|service| service["built_in"] == true), "{}", ran.out);
     let head = ["| service | port | what it is | what is sent and expected |", "| --- | --- | --- | --- |"];
-    let rows: Vec<_> = head.map(str::to_owned).into_iter().chain(services.iter().map(service_row)).collect();
-    table_is("services", &rows);
+    head.map(str::to_owned).into_iter().chain(services.iter().map(service_row)).collect()
+}
+
+#[test]
+fn the_table_of_services_is_the_programs_own() {
+    table_is("services", &service_rows());
 }
 
 #[test]
