@@ -52,7 +52,7 @@ class Widgets:
 
     def item_graphs(self, key, title, place, columns, rows):
         """A grid of simple graphs, one for each item that discovery made."""
-        simple = 1
+        simple = 3
         fields = [
             integer("columns", columns),
             integer("rows", rows),

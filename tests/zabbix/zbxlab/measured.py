@@ -84,18 +84,26 @@ class Measured(Expect):
         self.verdict.check(good, f"{host} keeps {wanted or 'no problem'} for {seconds} s", seen)
 
     def nothing_unsupported(self, *but):
-        """Of every host but these."""
-        bad = [row for row in self.hosts.unsupported() if row[0] not in but]
+        """Of every host but these; a proxy tells of a recovery a moment later."""
+
+        def probe():
+            bad = [row for row in self.hosts.unsupported() if row[0] not in but]
+            return not bad, bad
+
         number = len([item for item in self.hosts.all_items() if item["host"] not in but])
-        self.verdict.check(not bad, f"none of {number} items and no rule is unsupported or has an error", bad)
+        self.verdict.eventually(probe, f"none of {number} items and no rule is unsupported or has an error", 15)
 
     def no_trigger_is_unknown(self, *but):
         """A trigger that cannot be evaluated shows an error and never fires."""
         ids = [number for host, number in self.hosts.ids.items() if host not in but]
         # What is no longer discovered is disabled: nobody evaluates it.
         wanted = {"output": ["description", "error"], "filter": {"state": "1"}, "monitored": True}
-        seen = self.hosts.api.call("trigger.get", hostids=ids, **wanted)
-        self.verdict.check(not seen, "every trigger can be evaluated", [(one["description"], one["error"]) for one in seen])
+
+        def probe():
+            seen = self.hosts.api.call("trigger.get", hostids=ids, **wanted)
+            return not seen, [(one["description"], one["error"]) for one in seen]
+
+        self.verdict.eventually(probe, "every trigger can be evaluated", 15)
 
     def port_table(self, host, parameters, names):
         """The values of each of these ports, one row each."""
