@@ -120,15 +120,17 @@ class Problems:
     def loses_packets(self, before):
         limit, period = self.limit("TCP.LOSS.WARN"), "{$TCP.LOSS.PERIOD}"
         name = f"{self.subject}: Packets are lost on the way"
+        up = f"max({self.item('up')},{period})"
         retransmitted = f'count({self.item("tcp.syn_retransmits")},{period},"ge","1")'
         unconnected = f'count({self.item("status")},{period},"regexp","{NO_CONNECTION}")'
         return trigger(
             "loss", name, "WARNING",
-            f"{retransmitted}-{unconnected}>={limit}",
+            # Where nothing ever connects there may be no count of SYNs, and then Zabbix could not evaluate the rest.
+            f"{up}=1 and {retransmitted}-{unconnected}>={limit}",
             "So many probes within {$TCP.LOSS.PERIOD} connected only after the kernel had repeated the SYN. Either "
             "packets are lost, or the queue of the listener is full now and then. Resolved when there is none left.",
-            recovery=f"{retransmitted}-{unconnected}<=0",
+            recovery=f"{up}=0 or {retransmitted}-{unconnected}<=0",
             event=f"{name} ({limit} probes or more within {period})",
-            opdata="SYN retransmits of the last probe: {ITEM.LASTVALUE1}", manual=True, after=before,
+            opdata="SYN retransmits of the last probe: {ITEM.LASTVALUE2}", manual=True, after=before,
             scope="performance",
         )
