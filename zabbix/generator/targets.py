@@ -135,7 +135,7 @@ class Targets:
             "trigger_prototypes": self.problems.chain(before),
             "graph_prototypes": [graphs.of_times(self.name, results), graphs.of_network(self.name, results)],
             "master_item": {"key": self.run.key},
-            "preprocessing": [path("$.discovery"), heartbeat("1h")],
+            "preprocessing": [path("$.discovery"), heartbeat("10m")],
         }
 
     def macros(self):
