@@ -89,7 +89,13 @@ fn interface(written: &Written) -> Result<Interface, Mistake> {
 }
 
 fn attempts(wishes: &Wishes, timeout: Duration) -> Result<Option<Attempts>, Mistake> {
-    let Some(count) = wishes.count.and_then(NonZeroU32::new) else { return Ok(None) };
+    let Some(count) = wishes.count.and_then(NonZeroU32::new) else {
+        let stray = if wishes.interval.is_some() { "--interval" } else { "--require" };
+        return match (wishes.interval, wishes.require) {
+            (None, None) => Ok(None),
+            _ => Err(Mistake::in_option(stray, "means something only with --count")),
+        };
+    };
     let require = wishes.require.and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MIN);
     if require > count {
         return Err(Mistake::in_option("--require", format!("{require} of {count} attempts can never succeed")));

@@ -34,15 +34,6 @@ pub fn wishes(args: &ProbeArgs) -> Result<Wishes, Mistake> {
     })
 }
 
-/// Refuses what is typed for several attempts where there is one; defaults may hold it for those checks that have more.
-pub fn refuse_idle(args: &ProbeArgs, count: Option<u32>) -> Result<(), Mistake> {
-    let typed = [("--interval", &args.interval), ("--require", &args.require)];
-    match typed.iter().find(|(_, value)| given(value).is_some()) {
-        Some((option, _)) if count.is_none() => Err(Mistake::in_option(option, "means something only with --count")),
-        _ => Ok(()),
-    }
-}
-
 /// What the options of reaching a target ask for.
 pub fn reach(args: &ReachArgs) -> Result<Wishes, Mistake> {
     Ok(Wishes {
