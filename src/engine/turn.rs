@@ -36,6 +36,9 @@ const TURN: Duration = Duration::from_millis(5);
 /// The events of one wake, and how many timers go off before the next.
 const EVENTS: usize = 1024;
 const EXPIRIES: usize = 256;
+/// How many probes have their room from the start: a table that grows is there twice while it is copied, and room that is
+/// not used is no memory yet.
+const TABLE: usize = 1 << 16;
 /// The token of the descriptor that stops the run; the resolver's have a higher bit, connections count from 0.
 const STOP: Token = Token(1 << (usize::BITS - 2));
 
@@ -134,8 +137,8 @@ impl<'e, 's> Engine<'e, 's> {
             poll,
             events: Events::with_capacity(EVENTS),
             wake: Wake::Whole,
-            sessions: Slab::new(),
-            connections: Slab::new(),
+            sessions: Slab::with_capacity(share.in_flight.min(TABLE)),
+            connections: Slab::with_capacity(share.in_flight.min(TABLE)),
             idle: Idle::default(),
             timers: Timers::starting(Instant::now()),
             resolver,
