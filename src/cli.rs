@@ -3,6 +3,7 @@
 pub mod batch;
 pub mod check;
 pub mod discover;
+pub mod help;
 pub mod probe;
 pub mod serve;
 pub mod services;
@@ -11,9 +12,12 @@ pub mod values;
 
 use clap::{Parser, Subcommand};
 
+/// The version, with the commit and the kind of build; see `packaging/commit.rs`.
+pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("ZBX_TCP_BUILD"), ")");
+
 /// The command line.
 #[derive(Debug, Parser)]
-#[command(name = "zbx-tcp", version, about, disable_help_subcommand = true, max_term_width = 100)]
+#[command(name = "zbx-tcp", version = VERSION, about, disable_help_subcommand = true, max_term_width = 100)]
 pub struct Cli {
     /// The command.
     #[command(subcommand)]

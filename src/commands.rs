@@ -12,12 +12,11 @@ mod services;
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
-use std::process::ExitCode;
 
+use clap::Parser;
 use clap::error::ErrorKind;
-use clap::{CommandFactory, Parser};
 
-use crate::cli::{Cli, Command, check::long_help};
+use crate::cli::{Cli, Command, help};
 use crate::failure::{Failure, Status};
 use crate::output::text::Paint;
 use crate::printable::push_escaped;
@@ -34,13 +33,14 @@ pub enum Exit {
     Mistaken,
 }
 
-impl From<Exit> for ExitCode {
-    fn from(exit: Exit) -> Self {
-        Self::from(match exit {
-            Exit::Good => 0,
-            Exit::Bad => 1,
-            Exit::Mistaken => 2,
-        })
+impl Exit {
+    /// The exit status.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Good => 0,
+            Self::Bad => 1,
+            Self::Mistaken => 2,
+        }
     }
 }
 
@@ -66,8 +66,7 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> Exit {
 fn usage(error: &clap::Error, words: &[OsString]) -> Exit {
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
-            let full = Cli::command().mut_subcommand("check", |check| check.after_long_help(long_help()));
-            let text = match full.try_get_matches_from(words) {
+            let text = match help::command().try_get_matches_from(words) {
                 Err(help) => help.to_string(),
                 Ok(_) => error.to_string(),
             };

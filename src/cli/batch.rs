@@ -8,7 +8,6 @@ use super::probe::ProbeArgs;
 ///
 /// What is said of one target counts over the options of the run, and these over its service and the defaults.
 #[derive(Debug, Args)]
-#[command(after_help = EXIT_STATUS)]
 #[command(mut_arg("timeout", |arg| arg.help("The deadline of each target: `2s`, `800ms`, or seconds [default: 2s]")))]
 #[command(mut_arg("service", |arg| arg.help("The service of targets that name none; `zbx-tcp services` lists them")))]
 pub struct BatchArgs {
@@ -93,5 +92,3 @@ pub struct PaceArgs {
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     pub seed: Option<String>,
 }
-
-const EXIT_STATUS: &str = "Exit status: 0 all up, 1 not all, 2 mistake of the caller.";

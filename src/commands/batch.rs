@@ -5,6 +5,7 @@ mod input;
 mod progress;
 mod stop;
 
+use std::io::BufWriter;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
@@ -12,8 +13,9 @@ use super::{Done, Exit, explain, internal_error, pace, paint, print_with};
 use crate::cli::batch::BatchArgs;
 use crate::engine::{self, Limits};
 use crate::failure::{Failure, Status};
+use crate::output::fleet;
+use crate::output::text::Paint;
 use crate::output::wanted::FleetFormat;
-use crate::output::{fleet, table};
 use crate::policy::Policy;
 use crate::settings::Transcript;
 use crate::settings::batch::{self, Fleet};
@@ -34,6 +36,28 @@ pub fn run(args: &BatchArgs) -> Done {
     gathering.complete(&unreported);
     let exit = if gathering.all_up() && fleet.invalid.count == 0 { Exit::Good } else { Exit::Bad };
     Ok(publish(gathering, &fleet, start, exit))
+}
+
+/// What a person sees of a fleet, and how many of its targets are up.
+pub struct Shown {
+    /// The table.
+    pub page: String,
+    /// How many are up.
+    pub up: usize,
+    /// How many are down.
+    pub down: usize,
+}
+
+/// Probes a fleet that is printed as text, whatever it says of its output.
+#[allow(clippy::disallowed_methods)]
+pub fn show(fleet: &Fleet, paint: Paint) -> Shown {
+    let start = Instant::now();
+    let mut gathering = Gathering::new(fleet, None);
+    let unreported = probe(fleet, None, start, &mut gathering);
+    gathering.complete(&unreported);
+    let sums = gathering.summary.sentence(start.elapsed());
+    let page = gathering.table(&sums, paint);
+    Shown { page, up: gathering.summary.up, down: gathering.summary.down }
 }
 
 /// Runs the engine; what to report of targets that it did not get to.
@@ -75,14 +99,12 @@ fn publish(mut gathering: Gathering<'_>, fleet: &Fleet, start: Instant, exit: Ex
     let elapsed = start.elapsed();
     match fleet.wanted.format {
         FleetFormat::Text => {
-            let sums = table::sums(&mut gathering.summary, fleet.duplicates, elapsed);
+            let sums = gathering.summary.sentence(elapsed);
             let page = gathering.table(&sums, paint());
             print_with(exit, |out| out.write_all(page.as_bytes()))
         }
         FleetFormat::Ndjson => print_with(exit, |_| gathering.end()),
-        FleetFormat::Sender => {
-            print_with(exit, |out| fleet.plans.iter().try_for_each(|plan| out.write_all(gathering.found(plan.number))))
-        }
+        FleetFormat::Sender => print_with(exit, |out| gathering.lines(BufWriter::new(out))),
         FleetFormat::Json => {
             let mut bytes = 0;
             let exit = print_with(exit, |out| match gathering.document(elapsed) {

@@ -1,5 +1,6 @@
 //! `zbx-tcp demo`: every kind of result on loopback, in two seconds, without root and without a network.
 
+mod fleet;
 mod stage;
 
 use std::fmt::Write;
@@ -33,8 +34,10 @@ pub fn run() -> Done {
     let scenes = scenes(&stage);
     let plans = scenes.iter().map(plan).collect::<Result<Vec<_>, _>>()?;
     let reports = probe(&plans)?;
-    let exit = if as_expected(&scenes, &reports) { Exit::Good } else { Exit::Bad };
-    Ok(print(page(&scenes, &reports, paint()).as_bytes(), exit))
+    let (fleet, shown) = fleet::show(&stage, scenes.len() + 1)?;
+    let exit = if as_expected(&scenes, &reports) && fleet == fleet::EXPECTED { Exit::Good } else { Exit::Bad };
+    let page = page(&scenes, &reports, paint()) + &shown + "The same for your own service: zbx-tcp check HOST PORT\n";
+    Ok(print(page.as_bytes(), exit))
 }
 
 fn scenes(stage: &Stage) -> Vec<Scene> {
@@ -116,7 +119,6 @@ fn page(scenes: &[Scene], reports: &[Option<Report>], paint: Paint) -> String {
         page.push_str(&output::render(report, &Format::Text, paint));
         let _ = writeln!(page, "  in Zabbix {}\n", stored(report));
     }
-    page.push_str("The same for your own service: zbx-tcp check HOST PORT\n");
     page
 }
 

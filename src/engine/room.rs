@@ -8,6 +8,9 @@ use super::sys;
 /// What a process needs besides its connections, name servers' sockets included; a quarter of a limit that is small.
 const RESERVE: u64 = 300;
 
+/// No default goes beyond it: each probe that waits for an answer costs the kernel some 5 KiB.
+const MOST: usize = 1 << 16;
+
 /// The limits that bound how many probes are under way at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Room {
@@ -29,7 +32,7 @@ impl Room {
     pub fn in_flight(&self, threads: NonZeroUsize) -> NonZeroUsize {
         let each = self.descriptors - RESERVE.min(self.descriptors.div_ceil(4));
         let all = usize::try_from(each).unwrap_or(usize::MAX).saturating_mul(threads.get());
-        NonZeroUsize::new(all).unwrap_or(NonZeroUsize::MIN)
+        NonZeroUsize::new(all.min(MOST)).unwrap_or(NonZeroUsize::MIN)
     }
 
     /// The same where all of them may be to one target.
@@ -79,7 +82,7 @@ mod tests {
         assert_eq!(in_flight(20_000, 28_232, 2), [39_400, 28_232]);
         assert_eq!(in_flight(16, 28_232, 1), [12; 2]);
         assert_eq!((in_flight(0, 28_232, 1), in_flight(1, 1, 1)), ([1; 2], [1; 2]));
-        assert_eq!(in_flight(u64::MAX, 28_232, 8), [usize::MAX, 28_232]);
+        assert_eq!(in_flight(u64::MAX, 28_232, 8), [65_536, 28_232]);
     }
 
     #[test]

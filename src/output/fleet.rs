@@ -18,12 +18,10 @@ use crate::plan::Plan;
 pub struct Document<'f> {
     /// The targets in input order, by their numbers.
     pub plans: &'f [Arc<Plan>],
-    /// What was found of them, each as [`entry::write_found`] appends it.
+    /// What was found of them.
     pub found: &'f Found,
     /// The verdicts.
     pub summary: &'f mut Summary,
-    /// How many targets stood there again and are one entry.
-    pub duplicates: usize,
     /// How long the run took.
     pub elapsed: Duration,
     /// What happens to members at their default.
@@ -43,7 +41,7 @@ impl Document<'_> {
         pieces.buffer.extend_from_slice(b"{\"schema\":");
         number::integer(&mut pieces.buffer, SCHEMA);
         pieces.buffer.extend_from_slice(b",\"summary\":");
-        self.summary.write(self.duplicates, self.elapsed, &mut pieces.buffer);
+        self.summary.write(self.elapsed, &mut pieces.buffer);
         pieces.buffer.extend_from_slice(b",\"discovery\":[");
         for (place, plan) in self.plans.iter().enumerate() {
             pieces.separate(place)?;
@@ -54,7 +52,7 @@ impl Document<'_> {
             pieces.separate(place)?;
             Writer::new(&mut pieces.buffer).any_key(&plan.id());
             entry::write_asked(plan, self.defaults, &mut pieces.buffer);
-            pieces.buffer.extend_from_slice(self.found.get(plan.number).unwrap_or(b"}"));
+            self.found.write_entry(plan, self.defaults, &mut pieces.buffer);
         }
         pieces.buffer.extend_from_slice(b"}}");
         pieces.end()
@@ -120,14 +118,14 @@ mod tests {
     use crate::report::Report;
 
     fn document(plans: &[Arc<Plan>], reports: &[Report], defaults: Defaults) -> String {
-        let (mut found, mut summary) = (Found::new(plans.len()), Summary::default());
+        let (mut found, mut summary) = (Found::new(plans.len()), Summary::new(2, 0));
         for report in reports {
             summary.count(report);
-            found.keep(report.plan.number, |buffer| entry::write_found(report, defaults, buffer));
+            found.keep_entry(report, defaults);
         }
         let elapsed = Duration::from_micros(1_000_200);
         let mut out = Vec::new();
-        let document = Document { plans, found: &found, summary: &mut summary, duplicates: 2, elapsed, defaults };
+        let document = Document { plans, found: &found, summary: &mut summary, elapsed, defaults };
         let written = document.write(&mut out).unwrap();
         assert_eq!(written + 1, out.len() as u64);
         String::from_utf8(out).unwrap()

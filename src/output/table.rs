@@ -5,9 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::metrics::{self, Metric, Value};
-use super::summary::Summary;
 use super::text::{BAD, GOOD, Paint, UNSURE, milliseconds, painted};
-use crate::failure::{Status, brief};
+use crate::failure::Status;
 use crate::plan::Plan;
 use crate::report::{Report, RoundTrip};
 
@@ -130,24 +129,6 @@ fn note(report: &Report) -> String {
     shown
 }
 
-/// The line below the table: `5 targets: 3 up, 1 down, 1 unknown, 0.4 ms`.
-pub fn sums(summary: &mut Summary, duplicates: usize, elapsed: Duration) -> String {
-    let targets = summary.targets();
-    let mut line = format!("{targets} target{}: ", if targets == 1 { "" } else { "s" });
-    let _ = write!(line, "{} up, {} down", summary.up, summary.down);
-    if summary.unknown > 0 {
-        let _ = write!(line, ", {} unknown", summary.unknown);
-    }
-    if duplicates > 0 {
-        let _ = write!(line, "; {duplicates} given twice");
-    }
-    let _ = write!(line, "; took {}", brief(elapsed));
-    if let Some(lag) = summary.lag() {
-        let _ = write!(line, ", lag {}", brief(lag));
-    }
-    line
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -180,18 +161,5 @@ mod tests {
         let painted = table.lines(&plans, "", Paint::Colours);
         let line = painted.lines().nth(1).unwrap();
         assert!(line.starts_with("\u{1b}[1m\u{1b}[31mresolve_failed   \u{1b}[0m  mx4:25"), "{line:?}");
-    }
-
-    #[test]
-    fn the_sums_name_what_there_is() {
-        let plan = plan(0, "mx1", None);
-        let mut summary = Summary::default();
-        assert_eq!(sums(&mut summary, 0, Duration::ZERO), "0 targets: 0 up, 0 down; took 0 us");
-        summary.count(&up(&plan, b"", 0));
-        assert_eq!(sums(&mut summary, 0, Duration::from_millis(5)), "1 target: 1 up, 0 down; took 5.0 ms, lag 0.2 ms");
-        summary.count(&down(&plan, Status::Refused));
-        summary.count(&down(&plan, Status::Denied));
-        let line = sums(&mut summary, 3, Duration::from_secs(2));
-        assert_eq!(line, "3 targets: 1 up, 1 down, 1 unknown; 3 given twice; took 2.00 s, lag 0.2 ms");
     }
 }

@@ -9,7 +9,7 @@ use super::dialogue::dialogue;
 use super::method::method;
 use super::plan::plan;
 use super::wishes::{Place, Wishes};
-use super::{Mistake, services};
+use super::{Mistake, batch, services};
 use crate::target::Target;
 
 /// Every mistake of the configuration: those of its files, then those of the whole.
@@ -25,6 +25,10 @@ pub fn mistakes(config: &Config) -> Vec<Mistake> {
         }
         found.extend(target(config, entry).err().into_iter().flatten());
     }
+    if found.is_empty() {
+        // What only the list of all targets shows: two of one host and port that nothing tells apart.
+        found.extend(batch::configured(config, &[]).err());
+    }
     // One mistake in the defaults is one in every target.
     let mut told = BTreeSet::new();
     found.retain(|mistake| told.insert(mistake.to_string()));
@@ -38,7 +42,7 @@ fn target(config: &Config, entry: &TargetEntry) -> Result<(), Vec<Mistake>> {
         .as_ref()
         .map(|name| services::find(config, &name.text).map_err(|why| vec![Mistake::at(&name.place, why)]));
     let own = service.transpose()?.map_or_else(Wishes::default, |service| service.wishes);
-    let wishes = entry.wishes.clone().over(own).over(config.defaults.clone());
+    let wishes = entry.wishes.clone().over(own).over_defaults(config.defaults.clone());
     let Some(port) = entry.ports.first().copied().or(wishes.port) else {
         return Err(vec![Mistake::at(&entry.place, "a target needs a `port`: its service has none")]);
     };

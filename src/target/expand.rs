@@ -11,11 +11,20 @@ use crate::printable::shown;
 /// The most hosts that one network may stand for.
 pub const MOST_HOSTS: u64 = 65_536;
 
+/// The most ports that one list is read to, repeats included: more than this is no list that anybody wrote.
+pub const MOST_READ: usize = 1 << 20;
+
 /// The ports of a list such as `22,80,8000-8010`: in its order, each once.
 pub fn ports(list: &str) -> Result<Vec<Port>, ExpandError> {
     let (mut ports, mut seen) = (Vec::new(), BTreeSet::new());
+    let mut read = 0;
     for word in list.split(',').map(str::trim) {
-        ports.extend(range(word)?.filter_map(Port::new).filter(|port| seen.insert(*port)));
+        let range = range(word)?;
+        read += range.len();
+        if read > MOST_READ {
+            return Err(ExpandError::TooManyPorts(usize::from(u16::MAX)));
+        }
+        ports.extend(range.filter_map(Port::new).filter(|port| seen.insert(*port)));
     }
     Ok(ports)
 }
@@ -154,6 +163,7 @@ mod tests {
         for bad in ["", ",", "0", "80-22", "22-", "-22", "80-70000", "http", "22，80"] {
             assert!(ports(bad).is_err(), "{bad}");
         }
+        assert!(ports(&["1-65535"; 100_000].join(",")).is_err(), "endless repeats end");
     }
 
     #[test]

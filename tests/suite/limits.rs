@@ -2,16 +2,18 @@
 
 use std::collections::HashMap;
 use std::io::{Read, Write};
-use std::net::{IpAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
+use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
+use socket2::{Domain, Socket, Type};
 use zbx_tcp::engine::dns::files::Files;
 use zbx_tcp::engine::{self, Limits, Names, Sink};
 use zbx_tcp::failure::Status;
@@ -259,7 +261,8 @@ fn threads_do_not_keep_each_others_connections_open() {
             });
         }
     });
-    let mut plans = vec![plan("127.0.0.1", port, &dialogue(LONG)); 200];
+    // The RST comes with the last close of the socket; a FIN would be sent whoever else has it open.
+    let mut plans = vec![plan("127.0.0.1", port, &Method { close: Close::Rst, ..dialogue(LONG) }); 200];
     let full = FullBacklog::new();
     // Keeps both threads, and all that they may have kept, until the end.
     plans.extend([(); 2].map(|()| plan("127.0.0.1", full.port(), &connect(Duration::from_millis(1500)))));
@@ -273,6 +276,88 @@ fn threads_do_not_keep_each_others_connections_open() {
     let gathered = run(plans, &Limits { threads: many(4), ..Limits::in_flight(many(64)) }, Names::default());
     assert_eq!((gathered.count(Status::Ok), gathered.count(Status::ConnectTimeout)), (200, 2));
     assert_eq!(watch.join().unwrap(), 200, "the peer has not seen every end");
+}
+
+/// Where descriptors lack, probes wait for those that have them, and their clock stands still.
+#[test]
+fn sixteen_descriptors_are_enough() {
+    const PORTS: &str = "ZBX_TCP_TEST_PORTS";
+    if let Ok(ports) = std::env::var(PORTS) {
+        return starve(&ports);
+    }
+    let (slow, full) = (Slow::start(Duration::ZERO), FullBacklog::new());
+    let run = Command::new("sh")
+        .args(["-c", "ulimit -n 16; exec \"$0\" --exact limits::sixteen_descriptors_are_enough --nocapture"])
+        .arg(std::env::current_exe().unwrap())
+        .env(PORTS, format!("{} {} {}", slow.port, closed_port(), full.port()))
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&run.stdout);
+    assert!(run.status.success() && text.contains("1 passed"), "{text}{}", String::from_utf8_lossy(&run.stderr));
+}
+
+fn starve(ports: &str) {
+    let ports: Vec<u16> = ports.split(' ').map(|port| port.parse().unwrap()).collect();
+    for threads in [1, 2] {
+        let plans = (0..1000).map(|number| match number % 20 {
+            _ if number < 40 => plan("127.0.0.1", ports[2], &connect(Duration::from_millis(250))),
+            0..8 => plan("127.0.0.1", ports[1], &connect(Duration::from_millis(500))),
+            8 => plan("127.0.0.1", ports[0], &dialogue(Duration::from_millis(500))),
+            _ => plan("127.0.0.1", ports[0], &connect(Duration::from_millis(500))),
+        });
+        let limits = Limits { threads: many(threads), ..Limits::in_flight(many(1000)) };
+        let gathered = run(plans.collect(), &limits, Names::default());
+        for number in 0..1000 {
+            let expected = match number % 20 {
+                _ if number < 40 => Status::ConnectTimeout,
+                0..8 => Status::Refused,
+                _ => Status::Ok,
+            };
+            let report = &gathered.reports[&number];
+            assert_eq!(report.status(), expected, "{number} {report:?}");
+        }
+    }
+}
+
+/// A process that is held up calls nobody down who answered in time: more answers wait than one wake takes.
+#[test]
+fn who_answered_while_we_were_held_up_is_up() {
+    const COUNT: u32 = 1800;
+    struct HeldUp(Gathered);
+    impl Sink for HeldUp {
+        fn deliver(&mut self, report: Report) {
+            if report.plan.number == COUNT {
+                thread::sleep(Duration::from_millis(1800));
+            }
+            self.0.deliver(report);
+        }
+    }
+    let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    listener.bind(&"127.0.0.1:0".parse::<SocketAddr>().unwrap().into()).unwrap();
+    listener.listen(4096).unwrap();
+    let listener = TcpListener::from(listener);
+    let (port, full) = (listener.local_addr().unwrap().port(), FullBacklog::new());
+    let limits = Limits::in_flight(many(4000));
+    // With the descriptors of the peers, before they come.
+    drop(run(Vec::new(), &limits, Names::default()));
+    let peers = thread::spawn(move || {
+        let mut clients: Vec<TcpStream> = (0..COUNT).map(|_| listener.accept().unwrap().0).collect();
+        thread::sleep(Duration::from_millis(600));
+        // The first to be due speaks last.
+        clients.iter_mut().rev().for_each(|client| drop(client.write_all(b"x")));
+        thread::sleep(Duration::from_millis(2500));
+    });
+    let mut plans = vec![
+        plan("127.0.0.1", port, &Method { close: Close::Rst, ..dialogue(Duration::from_millis(1500)) });
+        COUNT as usize
+    ];
+    // Ends before they speak, and holds us up.
+    plans.push(plan("127.0.0.1", full.port(), &connect(Duration::from_millis(300))));
+    let numbered = (0..).zip(plans).map(|(number, plan)| Arc::new(Plan { number, ..plan }));
+    let mut held_up = HeldUp(Gathered::default());
+    engine::run(&mut List::new(numbered), &mut held_up, &limits, Names::default()).unwrap();
+    assert_eq!((held_up.0.count(Status::Ok), held_up.0.count(Status::ConnectTimeout)), (COUNT as usize, 1));
+    drop(peers.join());
 }
 
 /// Where the targets of the property test are.

@@ -1,4 +1,4 @@
-//! Takes the reports of a run: what is printed of each is rendered at once, and the report is gone.
+//! Takes the reports of a run: what is printed of each is kept or printed at once, and the report is gone.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -30,7 +30,7 @@ pub struct Gathering<'f> {
 
 /// What is kept of a report, or done with it.
 enum Shape<'f> {
-    /// Bytes for the end, in input order.
+    /// What is printed at the end, in input order.
     Kept(Found),
     /// A line at once.
     Streamed(Stream<'f>),
@@ -47,7 +47,8 @@ impl<'f> Gathering<'f> {
             FleetFormat::Ndjson => Shape::Streamed(Stream { stop, buffer: Vec::new(), failed: None }),
             FleetFormat::Text => Shape::Listed(Table::new(targets), Progress::new(targets)),
         };
-        Self { summary: Summary::default(), fleet, reported: vec![false; targets], shape }
+        let summary = Summary::new(fleet.duplicates, fleet.invalid.count);
+        Self { summary, fleet, reported: vec![false; targets], shape }
     }
 
     /// Gives this failure to every target that the run left without a report: each has one.
@@ -64,12 +65,13 @@ impl<'f> Gathering<'f> {
         self.summary.up == self.fleet.plans.len()
     }
 
-    /// What was kept of this target.
-    pub fn found(&self, number: u32) -> &[u8] {
-        match &self.shape {
-            Shape::Kept(found) => found.get(number).unwrap_or_default(),
-            Shape::Streamed(_) | Shape::Listed(..) => &[],
+    /// Writes the lines of all, in input order.
+    pub fn lines(&self, mut out: impl Write) -> io::Result<()> {
+        let Shape::Kept(found) = &self.shape else { return Ok(()) };
+        for plan in &self.fleet.plans {
+            out.write_all(found.bytes(plan.number).unwrap_or_default())?;
         }
+        out.flush()
     }
 
     /// The document of all.
@@ -79,7 +81,6 @@ impl<'f> Gathering<'f> {
             plans: &self.fleet.plans,
             found,
             summary: &mut self.summary,
-            duplicates: self.fleet.duplicates,
             elapsed,
             defaults: self.fleet.wanted.defaults,
         })
@@ -111,9 +112,9 @@ impl Sink for Gathering<'_> {
         let wanted = &self.fleet.wanted;
         match &mut self.shape {
             Shape::Kept(found) if wanted.format == FleetFormat::Sender => {
-                found.keep(number, |buffer| sender::write(&report, since_1970(), wanted, buffer));
+                found.keep_bytes(number, |buffer| sender::write(&report, since_1970(), wanted, buffer));
             }
-            Shape::Kept(found) => found.keep(number, |buffer| entry::write_found(&report, wanted.defaults, buffer)),
+            Shape::Kept(found) => found.keep_entry(&report, wanted.defaults),
             Shape::Streamed(stream) => stream.line(&report, wanted.defaults),
             Shape::Listed(table, progress) => {
                 table.note(&report);
