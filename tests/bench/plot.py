@@ -5,6 +5,15 @@ from pathlib import Path
 
 ROW, LABEL, WIDTH, RIGHT = 22, 250, 480, 90
 
+OURS, FLOOR, PEER = "#d40000", "#7a7a7a", "#4a78b5"
+
+
+def colour(name: str) -> str:
+    """Ours, the floor, or a peer, by how a row is named."""
+    if name.startswith("zbx-tcp"):
+        return OURS
+    return FLOOR if name.startswith(("C ", "true")) else PEER
+
 
 def bars(path: Path, title: str, unit: str, rows: list[tuple[str, float, str]]) -> None:
     """Writes one bar for each (label, value, colour)."""

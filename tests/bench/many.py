@@ -1,0 +1,163 @@
+"""Many targets in one process: what a probe costs beside the C floor and the peers, over a wire whose other end is free."""
+
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+
+import batch
+import build
+import daemons
+import network
+import peers
+import plot
+import report
+from report import Goal
+from runner import Spawner
+
+COUNT, QUICK_COUNT = 10_000, 2_000
+IN_FLIGHT = 1_000
+ROUNDS, QUICK_ROUNDS = 7, 1
+# Processes and daemons cost so much that fewer say enough.
+PEER_COUNT, QUICK_PEER_COUNT = 400, 50
+DAEMON_COUNT, QUICK_DAEMON_COUNT = 2_000, 200
+AT_ONCE = 100
+FLOOR = "C epoll"
+FLOORS = {
+    FLOOR: [],
+    "C epoll, JSON printed": ["--json"],
+    "C epoll, FIN": ["--fin"],
+    "C epoll, connect(AF_UNSPEC)": ["--reuse"],
+    "C epoll, 2 threads": ["--threads", "2"],
+    "C epoll, connect(AF_UNSPEC), 2 threads": ["--reuse", "--threads", "2"],
+}
+RESET = ["--close", "rst"]
+OURS = {
+    "zbx-tcp batch": [],
+    "zbx-tcp batch --close rst": RESET,
+    "zbx-tcp batch --close rst -o ndjson": [*RESET, "-o", "ndjson"],
+    "zbx-tcp batch --close rst -o sender": [*RESET, "-o", "sender"],
+    "zbx-tcp batch --close rst -o text": [*RESET, "-o", "text"],
+    "zbx-tcp batch --close rst --threads 2": [*RESET, "--threads", "2"],
+}
+
+Case = Callable[[], dict]
+
+
+def measure(_rounds: int, quick: bool) -> int:
+    """Measures, prints, writes; returns how many goals were missed."""
+    ours, floor = batch.program(), build.floor("epoll", static=True)
+    build.floor("spawn", static=True)
+    build.floor("responder", static=True)
+    return network.isolated(lambda: measure_inside(ours, floor, quick))
+
+
+def measure_inside(ours: Path | None, floor: Path, quick: bool) -> int:
+    target = network.Target(build.OUT / "responder-static")
+    spawner = Spawner(build.OUT / "spawn-static")
+    count = QUICK_COUNT if quick else COUNT
+    rounds = QUICK_ROUNDS if quick else ROUNDS
+    cases = {name: floor_case(spawner, floor, words, count) for name, words in FLOORS.items()}
+    if ours:
+        cases |= {name: batch_case(spawner, ours, words, count) for name, words in OURS.items()}
+    runs: dict[str, list[dict]] = {name: [] for name in cases}
+    for _ in range(rounds):
+        for name, case in cases.items():
+            runs[name].append(case())
+    results = {name: middle(of) for name, of in runs.items()}
+    results |= of_peers(spawner, quick)
+    spawner.close()
+    target.close()
+
+    for result in results.values():
+        result["ratio"] = result["cpu_us"] / results[FLOOR]["cpu_us"]
+    show(results, count, rounds)
+    wanted = wanted_of(results)
+    missed = report.goals(wanted)
+    report.save("many", {"targets": count, "in_flight": IN_FLIGHT, "rounds": rounds, "quick": quick, "cases": results}, wanted)
+    draw(results)
+    return missed
+
+
+def floor_case(spawner: Spawner, program: Path, words: list[str], count: int) -> Case:
+    command = [str(program), "--in-flight", str(IN_FLIGHT), *words, str(count), f"{network.FIRST}+:{network.OPEN_PORT}"]
+    output = build.OUT / "floor-output"
+
+    def run() -> dict:
+        cost = spawner.run(command, writes=output)
+        said = report.last_json(output)
+        found_all(command, count, said["down"])
+        return per_probe(cost.cpu_us, cost.wall_us, cost.rss_kib, count)
+
+    return run
+
+
+def batch_case(spawner: Spawner, program: Path, words: list[str], count: int) -> Case:
+    of = batch.targets(count, network.OPEN_PORT)
+    options = ["--concurrency", str(IN_FLIGHT), *batch.PATIENT, *words]
+
+    def run() -> dict:
+        ran = batch.run(spawner, program, of, *options)
+        found_all(["batch", *options], count, 0 if ran.cost.status == 0 else count)
+        return per_probe(ran.cost.cpu_us, ran.cost.wall_us, ran.cost.rss_kib, count)
+
+    return run
+
+
+def found_all(words: list[str], count: int, down: int) -> None:
+    """A figure of probes that did not find what is there is worth nothing."""
+    if down:
+        raise SystemExit(f"tests/bench: `{' '.join(words)}`: {down} of {count} are down")
+
+
+def per_probe(cpu_us: float, wall_us: float, rss_kib: int | None, count: int) -> dict:
+    return {"cpu_us": cpu_us / count, "per_second": count * 1e6 / wall_us, "rss_kib": rss_kib, "probes": count}
+
+
+def middle(runs: list[dict]) -> dict:
+    return {key: median(run[key] for run in runs) for key in runs[0]} | {"cpu_us_all": [run["cpu_us"] for run in runs]}
+
+
+def of_peers(spawner: Spawner, quick: bool) -> dict[str, dict]:
+    scratch = daemons.scratch()
+    results = peers.in_one_process(spawner, QUICK_COUNT if quick else COUNT, scratch)
+    results |= peers.each_a_process(spawner, QUICK_PEER_COUNT if quick else PEER_COUNT)
+    return results | peers.asked(QUICK_DAEMON_COUNT if quick else DAEMON_COUNT, AT_ONCE, scratch)
+
+
+def show(results: dict[str, dict], count: int, rounds: int) -> None:
+    head = ["program", "CPU us/probe", "x floor", "probes/s", "peak KiB", "probes"]
+    rows = [
+        [name, r["cpu_us"], r["ratio"], round(r["per_second"]), r["rss_kib"] and round(r["rss_kib"]), r["probes"]]
+        for name, r in results.items()
+    ]
+    title = f"Many targets: {count} up, {IN_FLIGHT} in flight; medians of {rounds} interleaved rounds, peers once"
+    report.table(title, head, rows)
+
+
+def wanted_of(results: dict[str, dict]) -> list[Goal]:
+    """The goals that need only this part; None stands for what was not measured."""
+
+    def cpu(ours: str, other: str) -> float | None:
+        return results[ours]["cpu_us"] / results[other]["cpu_us"] if {ours, other} <= results.keys() else None
+
+    def speed(ours: str, other: str) -> float | None:
+        return results[ours]["per_second"] / results[other]["per_second"] if {ours, other} <= results.keys() else None
+
+    reset, two, processes = "zbx-tcp batch --close rst", "zbx-tcp batch --close rst --threads 2", "check_tcp, a process each"
+    return [
+        Goal("CPU a probe, --close rst and its JSON / C epoll with RST (reuse allowed)", cpu(reset, FLOOR), 0.80),
+        Goal("CPU a probe, default close and its JSON / C epoll with FIN", cpu("zbx-tcp batch", "C epoll, FIN"), 1.10),
+        Goal("probes a second, --close rst / C epoll", speed(reset, FLOOR), 0.90, at_least=True),
+        Goal("probes a second, default close / C epoll with FIN", speed("zbx-tcp batch", "C epoll, FIN"), 0.90, at_least=True),
+        Goal("probes a second of two threads / one", speed(two, reset), 1.6, at_least=True),
+        Goal("a batch / as many check_tcp processes, CPU", cpu(reset, processes), 1 / 80),
+    ]
+
+
+def draw(results: dict[str, dict]) -> None:
+    rows = [
+        (name, result["cpu_us"], plot.colour(name))
+        for name, result in results.items()
+        if result["cpu_us"] < 1000  # Processes would leave the others no room.
+    ]
+    plot.bars(build.OUT / "many.svg", "CPU of one probe among many, user + system", "us", rows)
