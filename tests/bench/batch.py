@@ -41,8 +41,9 @@ class Ran:
     def document(self) -> dict:
         return json.loads(self.output.read_text(encoding="utf-8"))
 
-    def summary(self) -> dict:
-        return self.document()["summary"]
+    def lines(self) -> list[dict]:
+        """The records of `ndjson`."""
+        return [json.loads(line) for line in self.output.read_text(encoding="utf-8").splitlines()]
 
 
 def run(spawner: Spawner, path: Path, of: Path, *options: str) -> Ran:
