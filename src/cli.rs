@@ -1,6 +1,7 @@
 //! What can be typed: commands, options and their help texts.
 
 pub mod check;
+pub mod discover;
 pub mod serve;
 pub mod services;
 pub mod values;
@@ -22,6 +23,8 @@ pub struct Cli {
 pub enum Command {
     /// Probe one target: print one value, one document, or a report
     Check(Box<check::CheckArgs>),
+    /// Rows for Zabbix's low-level discovery, as one line of JSON
+    Discover(discover::DiscoverArgs),
     /// A small TCP responder, to test a path or a check before the real service exists
     Serve(serve::ServeArgs),
     /// What named services exist, and what each says and expects

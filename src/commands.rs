@@ -4,6 +4,7 @@
 
 mod check;
 mod demo;
+mod discover;
 mod serve;
 mod services;
 
@@ -49,6 +50,7 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> Exit {
     };
     let done = match cli.command {
         Command::Check(args) => check::run(&args),
+        Command::Discover(args) => discover::run(&args),
         Command::Serve(args) => serve::run(&args),
         Command::Services(args) => services::run(&args),
         Command::Demo => demo::run(),

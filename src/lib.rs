@@ -24,13 +24,13 @@
 //!
 //! * [`target`]: hosts, ports, and how they may be written. [`plan`]: what to do, [`plan::bytes`] how bytes are
 //!   written, [`plan::pattern`] what an answer is recognised by. [`failure`]: the table of statuses, and failures as data. [`report`]: what was found; [`stats`]:
-//!   statistics over several attempts; [`printable`]: texts that are safe on one line.
+//!   statistics over several attempts; [`printable`]: texts that are safe on one line; [`files`]: reading files that may be anything.
 //! * [`policy`]: who may be probed, by a file at a fixed path; asked for each resolved address just before the connect.
 //! * [`engine`]: the loop. [`engine::session`] is one probe as a state machine without I/O, [`engine::dialogue`] its
 //!   step interpreter and [`engine::matching`] its patterns at work, [`engine::wire`] the sockets, [`engine::dns`] names, [`engine::timers`] deadlines, and
 //!   [`engine::sys`] the only `unsafe` code.
 //! * [`output`]: [`output::metrics`] is the table of everything published; [`output::value`], [`output::document`] and
-//!   [`output::text`] are the formats made from it.
+//!   [`output::text`] are the formats made from it; [`output::lld`] writes rows of low-level discovery.
 //! * [`responder`]: the other side of a connection, for `serve` and `demo`.
 //! * [`cli`], [`settings`], [`commands`]: the front ends; [`settings::wishes`] is what somebody asked for, wherever they
 //!   asked, [`settings::config`] the files, [`settings::services`] the named services; [`source`]: where the engine gets its plans.
@@ -40,9 +40,9 @@
 //!
 //! # Which way arrows point
 //!
-//! `commands` use everything; `settings` use `cli`, `plan`, `output` (the names of formats) and ask `engine` what this
-//! machine has (interfaces, addresses); `engine` uses `source`, `plan`, `report`, `failure`, `stats`, `target`;
-//! `output` uses `plan`, `report`, `failure`, `stats`. `engine` and `output` do not know each other. Input and output
+//! `commands` use everything; `settings` use `cli`, `plan`, `policy`, `output` (the names of formats) and ask `engine` what
+//! this machine has (interfaces, addresses); `engine` uses `source`, `plan`, `report`, `failure`, `stats`, `target`;
+//! `output` uses `plan`, `report`, `failure`, `stats`, `target`. `engine` and `output` do not know each other. Input and output
 //! live in `engine::{wire, dns, sys}`, `responder`, `policy` and `commands`; the rest is pure and takes the time as an
 //! argument. `plan` carries the `policy`, which uses `target`. A test holds these rules.
 //!
@@ -53,6 +53,7 @@ pub mod cli;
 pub mod commands;
 pub mod engine;
 pub mod failure;
+pub mod files;
 mod nearest;
 pub mod output;
 pub mod plan;

@@ -1,9 +1,13 @@
 //! Reports to bytes: pure functions, one for each format.
 
 pub mod document;
+pub mod json;
+pub mod lld;
 pub mod metrics;
+pub mod number;
 pub mod text;
 pub mod value;
+pub mod wanted;
 
 use std::fmt;
 

@@ -5,8 +5,10 @@ pub mod pattern;
 pub mod steps;
 pub mod veil;
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::policy::Policy;
@@ -15,11 +17,72 @@ use bytes::Charset;
 use pattern::Pattern;
 use steps::{Secret, Step, Template};
 
-/// One probe: where to, how, and what counts as up.
+/// One probe: where to, and how.
 #[derive(Debug, Clone)]
 pub struct Plan {
+    /// Its place in the list that it came from, from 0.
+    pub number: u32,
     /// The host as written, and the port.
     pub target: Target,
+    /// The index of the zone written after an IPv6 address.
+    pub zone: Option<NonZeroU32>,
+    /// What a list calls it.
+    pub label: Option<Box<Label>>,
+    /// How it is probed; thousands of targets may share one.
+    pub method: Arc<Method>,
+}
+
+impl Plan {
+    /// A connect to this target with everything else at its default.
+    pub fn connect(target: Target) -> Self {
+        Self::by(Method::default(), target)
+    }
+
+    /// A probe of this target by this method.
+    pub fn by(method: Method, target: Target) -> Self {
+        Self { number: 0, target, zone: None, label: None, method: Arc::new(method) }
+    }
+
+    /// What a list calls it: unique there, and safe inside a JSONPath.
+    pub fn id(&self) -> Cow<'_, str> {
+        match self.label.as_ref().and_then(|label| label.id.as_deref()) {
+            Some(id) => Cow::Borrowed(id),
+            None => Cow::Owned(format!("{}:{}", self.target.host, self.target.port)),
+        }
+    }
+
+    /// The IPv6 scope to connect in (RFC 4007): the zone's index, else the interface's, else 0.
+    pub fn scope_id(&self) -> u32 {
+        let interface = self.method.origin.interface.as_ref();
+        self.zone.or(interface.map(|interface| interface.index)).map_or(0, NonZeroU32::get)
+    }
+
+    /// The address that needs no resolving, if the host is one; an IPv4-mapped IPv6 address is its IPv4 address.
+    pub fn literal(&self) -> Option<IpAddr> {
+        match &self.target.host {
+            Host::Address(address) => Some(address.to_canonical()),
+            Host::Zoned(address, _) => Some((*address).into()),
+            Host::Name(_) => None,
+        }
+    }
+}
+
+/// What a list calls a target.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Label {
+    /// Unique in its list and safe inside a JSONPath; `host:port` where it is absent.
+    pub id: Option<Box<str>>,
+    /// A name for people.
+    pub name: Option<Box<str>>,
+    /// The groups it belongs to.
+    pub groups: Box<[Box<str>]>,
+    /// The host's name in Zabbix, for values that are sent.
+    pub zabbix_host: Option<Box<str>>,
+}
+
+/// How a target is probed, and what counts as up.
+#[derive(Debug, Clone)]
+pub struct Method {
     /// The named service that was asked for.
     pub service: Option<Box<str>>,
     /// Which addresses of a name are wanted.
@@ -44,20 +107,13 @@ pub struct Plan {
     pub max_bytes: usize,
     /// How to leave.
     pub close: Close,
-    /// Who may be connected to; a plan as made here may connect to anything.
+    /// Who may be connected to; a method as made here may connect to anything.
     pub policy: Policy,
 }
 
-impl Plan {
-    /// The default total deadline: Zabbix gives up at 3 s and then throws the value away.
-    pub const TIMEOUT: Duration = Duration::from_millis(2500);
-    /// The default bound on the bytes read since the last match.
-    pub const MAX_BYTES: usize = 256 * 1024;
-
-    /// A connect to this target with everything else at its default.
-    pub fn connect(target: Target) -> Self {
+impl Default for Method {
+    fn default() -> Self {
         Self {
-            target,
             service: None,
             family: Family::default(),
             addresses: Addresses::First,
@@ -73,11 +129,13 @@ impl Plan {
             policy: Policy::allow_all(),
         }
     }
+}
 
-    /// The IPv6 scope to connect in (RFC 4007): the zone's index, else the interface's, else 0.
-    pub fn scope_id(&self) -> u32 {
-        self.origin.zone.or(self.origin.interface.as_ref().map(|interface| interface.index)).map_or(0, NonZeroU32::get)
-    }
+impl Method {
+    /// The default total deadline: Zabbix gives up at 3 s and then throws the value away.
+    pub const TIMEOUT: Duration = Duration::from_millis(2500);
+    /// The default bound on the bytes read since the last match.
+    pub const MAX_BYTES: usize = 256 * 1024;
 
     /// The names that its steps capture.
     pub fn captures(&self) -> impl Iterator<Item = &str> {
@@ -107,15 +165,6 @@ impl Plan {
     pub fn secrets(&self) -> impl Iterator<Item = &Secret> {
         let sends = self.steps.iter().filter_map(|step| if let Step::Send(send) = step { Some(send) } else { None });
         sends.chain(&self.quit).flat_map(Template::secrets)
-    }
-
-    /// The address that needs no resolving, if the host is one; an IPv4-mapped IPv6 address is its IPv4 address.
-    pub fn literal(&self) -> Option<IpAddr> {
-        match &self.target.host {
-            Host::Address(address) => Some(address.to_canonical()),
-            Host::Zoned(address, _) => Some((*address).into()),
-            Host::Name(_) => None,
-        }
     }
 }
 
@@ -147,8 +196,6 @@ pub struct Origin {
     pub source: Option<IpAddr>,
     /// The interface to leave by (`SO_BINDTODEVICE`).
     pub interface: Option<Interface>,
-    /// The index of the zone written after an IPv6 address.
-    pub zone: Option<NonZeroU32>,
 }
 
 /// A network interface that existed when the plan was made.
@@ -214,9 +261,8 @@ mod tests {
         let charset = Charset::from_label("iso-2022-jp").unwrap();
         let secret = Secret::new("秘密".as_bytes()).in_charset(charset).unwrap();
         let steps = vec![Step::Send(Template(vec![Piece::Secret(secret)]))];
-        let target = Target::from_words("192.0.2.7", Some("25"), None).unwrap();
-        let plan = Plan { steps, charset, ..Plan::connect(target) };
-        assert_eq!(plan.veil(&charset.encode("語は秘密です").unwrap()), "語は***です");
-        assert_eq!(plan.veil(&charset.encode("a 秘密 b").unwrap()), "a *** b");
+        let method = Method { steps, charset, ..Method::default() };
+        assert_eq!(method.veil(&charset.encode("語は秘密です").unwrap()), "語は***です");
+        assert_eq!(method.veil(&charset.encode("a 秘密 b").unwrap()), "a *** b");
     }
 }

@@ -2,9 +2,12 @@
 //!
 //! Whatever a caller got wrong is said here, before anything is sent.
 
+pub mod batch;
 mod check;
 pub mod config;
 mod dialogue;
+pub mod discover;
+mod method;
 mod options;
 mod plan;
 pub mod services;

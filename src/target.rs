@@ -5,6 +5,7 @@
 //! address cannot be passed by another way of writing it.
 
 pub mod expand;
+pub mod spec;
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

@@ -22,8 +22,8 @@ use crate::source::Once;
 
 /// Probes one target and prints what was asked for.
 pub fn run(args: &CheckArgs) -> Done {
-    let check = settings::check(args, default_format()?)?;
-    let plan = Arc::new(Plan { policy: Policy::system(), ..check.plan.clone() });
+    let check = settings::check(args, default_format()?, Policy::system())?;
+    let plan = Arc::new(check.plan.clone());
     let report = catch_unwind(AssertUnwindSafe(|| probe(&check, Arc::clone(&plan)))).unwrap_or_else(|_| broken(plan));
     let exit = if report.is_up() { Exit::Good } else { Exit::Bad };
     // Only a text for people asks the environment and the terminal about colours.

@@ -70,9 +70,8 @@ fn plan(scene: &Scene) -> Result<Arc<Plan>, Mistake> {
     let words = std::iter::once("zbx-tcp".to_owned()).chain(scene.words.iter().cloned());
     match Cli::try_parse_from(words).map_err(Mistake::new)?.command {
         Command::Check(args) => {
-            let plan = settings::check(&args, Format::Text)?.plan;
             // Nothing but our own responders is probed, which is nobody's to forbid.
-            Ok(Arc::new(Plan { policy: Policy::allow_all(), ..plan }))
+            Ok(Arc::new(settings::check(&args, Format::Text, Policy::allow_all())?.plan))
         }
         _ => Err(Mistake::new("demo: not a check")),
     }

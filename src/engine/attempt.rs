@@ -241,7 +241,7 @@ impl Attempt {
             self.decide(plan, Some(failure), now);
         }
         // No time is left to drain, but the goodbye takes none: it goes to the kernel, or nowhere.
-        if listens && plan.close == Close::Fin && plan.quit.is_some() {
+        if listens && plan.method.close == Close::Fin && plan.method.quit.is_some() {
             self.say_goodbye(plan, wishes);
         }
         self.leave(Close::Fin, wishes);
@@ -284,7 +284,7 @@ impl Attempt {
 
     /// Says which expectations were met since this step.
     fn explain(&self, plan: &Plan, since: usize, wishes: &mut Wishes) {
-        for (number, step) in plan.steps.iter().enumerate().take(self.dialogue.position()).skip(since) {
+        for (number, step) in plan.method.steps.iter().enumerate().take(self.dialogue.position()).skip(since) {
             if let Step::Expect(expect) = step {
                 wishes.push_back(Wish::Explain(self.id, format!("step {}: {} came", number + 1, expect.wanted)));
             }
@@ -293,7 +293,7 @@ impl Attempt {
 
     /// Leaves an open connection as the plan says.
     fn part(&mut self, plan: &Plan, now: Instant, wishes: &mut Wishes) {
-        match plan.close {
+        match plan.method.close {
             Close::Rst => self.leave(Close::Rst, wishes),
             Close::Fin => {
                 self.say_goodbye(plan, wishes);
@@ -304,7 +304,7 @@ impl Attempt {
 
     /// The protocol's goodbye, if it has one, and FIN.
     fn say_goodbye(&self, plan: &Plan, wishes: &mut Wishes) {
-        if let Some(quit) = &plan.quit {
+        if let Some(quit) = &plan.method.quit {
             wishes.push_back(Wish::Send(self.id, self.dialogue.fill(quit)));
         }
         wishes.push_back(Wish::Shutdown(self.id));
@@ -313,7 +313,7 @@ impl Attempt {
     /// Fixes the verdict; how to leave is the caller's to say.
     fn decide(&mut self, plan: &Plan, failure: Option<Failure>, now: Instant) {
         self.trial.total = now.saturating_duration_since(self.started);
-        if let (State::Talking(talk), false) = (&self.state, plan.steps.is_empty()) {
+        if let (State::Talking(talk), false) = (&self.state, plan.method.steps.is_empty()) {
             self.trial.dialogue = failure.is_none().then(|| now.saturating_duration_since(talk.since));
             self.trial.step = Some(self.dialogue.step(plan));
         }
@@ -325,10 +325,10 @@ impl Attempt {
     /// Takes what the peer says while we leave: shown where nothing was expected, and bounded.
     fn overhear(&mut self, plan: &Plan, bytes: &[u8], wishes: &mut Wishes) {
         self.dialogue.feed(bytes);
-        if !plan.steps.iter().any(|step| matches!(step, Step::Expect(_))) {
+        if !plan.method.steps.iter().any(|step| matches!(step, Step::Expect(_))) {
             self.trial.response = self.dialogue.response();
         }
-        if self.dialogue.held() > plan.max_bytes {
+        if self.dialogue.held() > plan.method.max_bytes {
             self.leave(Close::Fin, wishes);
         }
     }
@@ -343,7 +343,7 @@ impl Attempt {
 
 /// When a step has taken too long, where it has a limit of its own.
 fn step_limit(plan: &Plan, position: usize, now: Instant) -> Option<Instant> {
-    match plan.steps.get(position) {
+    match plan.method.steps.get(position) {
         Some(Step::Expect(expect)) => expect.timeout.map(|timeout| now + timeout),
         Some(Step::Send(_)) | None => None,
     }

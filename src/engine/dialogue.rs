@@ -61,14 +61,14 @@ pub enum Unfinished {
 impl Dialogue {
     /// A dialogue before its first step.
     pub fn new(plan: &Plan) -> Self {
-        let received = Received::new(plan.charset);
+        let received = Received::new(plan.method.charset);
         Self { at: 0, total: 0, received, matched: 0, expectation: None, captures: Vec::new() }
     }
 
     /// Goes as far as the bytes at hand allow.
     pub fn advance(&mut self, plan: &Plan, moment: Moment) -> Progress {
         loop {
-            match plan.steps.get(self.at) {
+            match plan.method.steps.get(self.at) {
                 None => return Progress::Done,
                 Some(Step::Send(template)) => return Progress::Send(self.fill(template)),
                 Some(Step::Expect(expect)) => {
@@ -102,7 +102,9 @@ impl Dialogue {
                 Some(Progress::Rejected(expect.reject.get(number).map(ToString::to_string).unwrap_or_default()))
             }
             Outcome::Impossible => Some(Progress::Impossible),
-            _ if self.received.raw().len() >= plan.max_bytes => Some(Progress::TooMuch(self.received.raw().len())),
+            _ if self.received.raw().len() >= plan.method.max_bytes => {
+                Some(Progress::TooMuch(self.received.raw().len()))
+            }
             Outcome::Unsettled => Some(Progress::Unsettled),
             Outcome::Open => Some(Progress::Wait),
         }
@@ -110,7 +112,7 @@ impl Dialogue {
 
     /// The exact end of a match matters where a later step reads on from it.
     fn extent(&self, plan: &Plan) -> Extent {
-        let later = plan.steps.iter().skip(self.at + 1);
+        let later = plan.method.steps.iter().skip(self.at + 1);
         if later.into_iter().any(|step| matches!(step, Step::Expect(_))) { Extent::Exact } else { Extent::First }
     }
 
@@ -153,12 +155,12 @@ impl Dialogue {
 
     /// The 1-based number of the current step, else of the last.
     pub fn step(&self, plan: &Plan) -> usize {
-        (self.at + 1).min(plan.steps.len())
+        (self.at + 1).min(plan.method.steps.len())
     }
 
     /// How the dialogue stands when no more can come.
     pub fn unfinished(&self, plan: &Plan) -> Unfinished {
-        match plan.steps.get(self.at) {
+        match plan.method.steps.get(self.at) {
             Some(Step::Send(_)) => Unfinished::Sending,
             _ if self.received.raw().is_empty() => Unfinished::Silent,
             _ => Unfinished::Unmatched(self.received.raw().len()),
@@ -172,7 +174,7 @@ impl Dialogue {
 
     /// What came nearest to the current step, such as ``the first 3 of 4 bytes of `220 ` ``.
     pub fn nearest(&self, plan: &Plan) -> Option<String> {
-        let Some(Step::Expect(expect)) = plan.steps.get(self.at) else { return None };
+        let Some(Step::Expect(expect)) = plan.method.steps.get(self.at) else { return None };
         let (bytes, pattern) = self.expectation.as_ref()?.nearest(expect)?;
         Some(match bytes {
             1 => format!("the first byte of {pattern}"),

@@ -92,7 +92,7 @@ enum Stage {
 impl Session {
     /// Starts a probe.
     pub fn start(plan: Arc<Plan>, now: Instant, wishes: &mut Wishes) -> Self {
-        let deadline = now + plan.timeout;
+        let deadline = now + plan.method.timeout;
         let literal = plan.literal();
         let mut session = Self {
             plan,
@@ -192,10 +192,10 @@ impl Session {
     /// The finished report; `None` until [`Session::is_over`].
     pub fn into_report(self) -> Option<Report> {
         let (failure, total) = self.verdict?;
-        let attempts = self.plan.attempts.map(|_| statistics(&self.plan, &self.attempts, self.deadline));
+        let attempts = self.plan.method.attempts.map(|_| statistics(&self.plan, &self.attempts, self.deadline));
         let trials: Vec<Trial> = self.attempts.into_iter().map(Attempt::into_trial).collect();
         let described = described(&self.plan, &trials);
-        let (trial, addresses) = match self.plan.addresses {
+        let (trial, addresses) = match self.plan.method.addresses {
             Addresses::All => (trials.get(described).cloned(), trials),
             Addresses::First => (trials.into_iter().nth(described), Vec::new()),
         };
@@ -210,7 +210,7 @@ impl Session {
 
     /// Begins the first connections.
     fn launch(&mut self, addresses: &[IpAddr], now: Instant, wishes: &mut Wishes) {
-        let wanted = match self.plan.addresses {
+        let wanted = match self.plan.method.addresses {
             Addresses::First => 1,
             Addresses::All => MOST_ADDRESSES,
         };
@@ -219,9 +219,9 @@ impl Session {
         self.attempts.reserve_exact(addresses.len().min(wanted));
         for address in addresses.iter().take(wanted) {
             let address = self.socket_address(*address);
-            if let Decision::Denied(why) = self.plan.policy.decide(address.ip(), self.plan.target.port) {
+            if let Decision::Denied(why) = self.plan.method.policy.decide(address.ip(), self.plan.target.port) {
                 self.attempts.push(Attempt::denied(self.attempts.len(), &self.plan, address, &why, now));
-            } else if let Some(attempts) = self.plan.attempts {
+            } else if let Some(attempts) = self.plan.method.attempts {
                 self.stage = Stage::Trying { address, next: now, left: attempts.count.get() };
             } else {
                 self.attempts.push(Attempt::new(self.attempts.len(), &self.plan, address, now, wishes));
@@ -237,7 +237,7 @@ impl Session {
                 return;
             }
             self.attempts.push(Attempt::new(self.attempts.len(), &self.plan, address, now, wishes));
-            let interval = self.plan.attempts.map_or(Duration::ZERO, |attempts| attempts.interval);
+            let interval = self.plan.method.attempts.map_or(Duration::ZERO, |attempts| attempts.interval);
             self.stage =
                 if left > 1 { Stage::Trying { address, next: next + interval, left: left - 1 } } else { Stage::Begun };
         }
@@ -277,8 +277,8 @@ impl Session {
 
 /// The verdict over all connections: all addresses must be well; of several attempts as many as required.
 fn verdict(plan: &Plan, attempts: &[Attempt]) -> Option<Failure> {
-    let failures = || attempts.iter().map(|attempt| attempt.trial().verdict(plan.want));
-    let Some(asked) = plan.attempts else { return failures().flatten().next() };
+    let failures = || attempts.iter().map(|attempt| attempt.trial().verdict(plan.method.want));
+    let Some(asked) = plan.method.attempts else { return failures().flatten().next() };
     let ok = failures().filter(Option::is_none).count();
     let required = asked.require.get();
     if u32::try_from(ok).unwrap_or(u32::MAX) >= required {
@@ -298,8 +298,8 @@ fn verdict(plan: &Plan, attempts: &[Attempt]) -> Option<Failure> {
 
 /// Which connection the report describes: the first failing address; of several attempts the last successful, else the last.
 fn described(plan: &Plan, trials: &[Trial]) -> usize {
-    let is_up = |trial: &Trial| trial.verdict(plan.want).is_none();
-    match plan.attempts {
+    let is_up = |trial: &Trial| trial.verdict(plan.method.want).is_none();
+    match plan.method.attempts {
         Some(_) => trials.iter().rposition(is_up).unwrap_or(trials.len().saturating_sub(1)),
         None => trials.iter().position(|trial| !is_up(trial)).unwrap_or(0),
     }
@@ -316,7 +316,7 @@ fn statistics(plan: &Plan, attempts: &[Attempt], deadline: Instant) -> Running {
         let trial = attempt.trial();
         let was_cut = trial.failure.is_some() && attempt.started() + trial.total >= deadline;
         let was_short = trial.total < FIRST_RETRANSMISSION && number > 0;
-        match (trial.verdict(plan.want), trial.connect) {
+        match (trial.verdict(plan.method.want), trial.connect) {
             (Some(Failure { status: Status::Denied, .. }), _) => {}
             (None, connect) => running.succeeded(connect.unwrap_or(trial.total)),
             (Some(_), _) if was_cut && was_short => {}

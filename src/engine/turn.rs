@@ -237,7 +237,7 @@ impl<'k, K: Sink> Engine<'k, K> {
                 Ok(addresses) => {
                     let at = now.saturating_duration_since(entry.session.started());
                     self.sink.observe(entry.session.plan(), at, Observed::Answer(&addresses));
-                    let chosen = in_order(&addresses, &entry.session.plan().origin);
+                    let chosen = in_order(&addresses, &entry.session.plan().method.origin);
                     self.handle(place, Event::Resolved(&chosen), now);
                 }
                 Err(failure) => self.handle(place, Event::Unresolved(failure), now),
@@ -317,7 +317,7 @@ impl<'k, K: Sink> Engine<'k, K> {
             Wish::Resolve => {
                 let (plan, deadline) = (entry.session.plan(), entry.session.deadline());
                 if let crate::target::Host::Name(name) = &plan.target.host {
-                    self.resolver.start(self.poll.registry(), place, name, plan.family, now, deadline);
+                    self.resolver.start(self.poll.registry(), place, name, plan.method.family, now, deadline);
                 }
             }
             Wish::Open(attempt, address) => self.opening.push_back(((place, entry.serial), attempt, address)),

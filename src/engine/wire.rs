@@ -76,7 +76,7 @@ impl Wire {
         if info.is_some_and(|info| info.rtt.is_zero()) && self.socket.peer_addr().is_err() {
             return Finish::Pending;
         }
-        if !plan.steps.is_empty() {
+        if !plan.method.steps.is_empty() {
             // Best effort: should it fail, a passing ICMP error ends the dialogue early, with its true name.
             let _ = sys::drop_icmp_errors(self.socket.as_fd(), self.remote.ip());
         }
@@ -176,10 +176,10 @@ fn prepared(plan: &Plan, remote: SocketAddr) -> Result<Socket, (&'static str, io
         Socket::new_raw(Domain::for_address(remote), kind, Some(Protocol::TCP)).map_err(|e| ("open a socket", e))?;
     // Only the sender of an ICMP error is lost without it.
     let _ = sys::keep_icmp_errors(socket.as_fd(), remote.ip());
-    if let Some(interface) = &plan.origin.interface {
+    if let Some(interface) = &plan.method.origin.interface {
         socket.bind_device(Some(interface.name.as_bytes())).map_err(|e| ("bind to the interface", e))?;
     }
-    if let Some(source) = plan.origin.source {
+    if let Some(source) = plan.method.origin.source {
         let local = match source {
             IpAddr::V6(v6) => SocketAddrV6::new(v6, 0, 0, plan.scope_id()).into(),
             IpAddr::V4(_) => SocketAddr::new(source, 0),
@@ -206,7 +206,7 @@ pub fn watch_failure(remote: SocketAddr, error: &io::Error) -> Failure {
 /// Without a route, no source address is to be had however long one waits; with one, a port may become free.
 fn exhausted(plan: &Plan, remote: SocketAddr, error: &io::Error) -> OpenError {
     match local_failure("connect", remote, error) {
-        OpenError::Exhausted(failure) if !has_route(remote.ip(), &plan.origin) => OpenError::Final(failure),
+        OpenError::Exhausted(failure) if !has_route(remote.ip(), &plan.method.origin) => OpenError::Final(failure),
         other => other,
     }
 }

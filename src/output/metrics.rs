@@ -5,11 +5,14 @@
 
 use std::borrow::Cow;
 use std::net::IpAddr;
+use std::str::from_utf8;
 use std::time::Duration;
 
+use super::number;
 use crate::failure::IcmpFact;
 use crate::report::{Report, Response, TcpFacts, Trial};
 use crate::stats::Running;
+use crate::target::Host;
 
 /// The version of the document.
 pub const SCHEMA: u64 = 1;
@@ -19,6 +22,10 @@ pub const SCHEMA: u64 = 1;
 pub struct Metric {
     /// Its path in the document, such as `time.connect`.
     pub path: &'static str,
+    /// The group of its path, such as `time`, if it has one.
+    pub group: Option<&'static str>,
+    /// Its name in the group, such as `connect`.
+    pub name: &'static str,
     /// Its unit or type, for people.
     pub unit: &'static str,
     /// What it says, for people.
@@ -60,6 +67,21 @@ pub enum Value<'a> {
     Ratio(f64),
     /// A text on one line.
     Text(Cow<'a, str>),
+    /// An address, a text.
+    Address(IpAddr),
+}
+
+impl Value<'_> {
+    /// Appends it as it stands on a line of its own: no quotes, no unit, no exponent, never negative.
+    pub fn write(&self, buffer: &mut Vec<u8>) {
+        match self {
+            Seconds(duration) => number::seconds(buffer, *duration),
+            Integer(count) => number::integer(buffer, *count),
+            Ratio(part) => number::decimal(buffer, *part),
+            Text(text) => buffer.extend_from_slice(text.as_bytes()),
+            Address(address) => number::address(buffer, *address),
+        }
+    }
 }
 
 impl Metric {
@@ -74,14 +96,14 @@ impl Metric {
 
 use Read::{Connection, Probe};
 use Unmeasured::{Empty, Reason, Zero};
-use Value::{Integer, Ratio, Seconds, Text};
+use Value::{Address, Integer, Ratio, Seconds, Text};
 
 /// Every metric.
 pub const METRICS: [Metric; 34] = [
     row("schema", "version", "version of this document", Zero, Probe(|_| Some(Integer(SCHEMA)))),
-    row("host", "text", "the host as it was given", Empty, Probe(|r| text(r.plan.target.host.to_string()))),
+    row("host", "text", "the host as it was given", Empty, Probe(|r| Some(host(&r.plan.target.host)))),
     row("port", "number", "the port", Zero, Probe(|r| Some(Integer(r.plan.target.port.get().into())))),
-    row("service", "text", "the named service", Empty, Probe(|r| text(r.plan.service.as_deref()?))),
+    row("service", "text", "the named service", Empty, Probe(|r| text(r.plan.method.service.as_deref()?))),
     row("up", "0 or 1", "1 when everything asked for was verified", Zero, Probe(|r| Some(Integer(r.is_up().into())))),
     row(
         "status",
@@ -99,9 +121,9 @@ pub const METRICS: [Metric; 34] = [
         Zero,
         Connection(|t| t.step.map(|step| Integer(step as u64))),
     ),
-    row("address", "text", "the address that was tried", Empty, Connection(|t| text(t.address.ip().to_string()))),
+    row("address", "text", "the address that was tried", Empty, Connection(|t| Some(Address(t.address.ip())))),
     row("family", "4 or 6", "its family", Zero, Connection(|t| Some(Integer(family(t.address.ip()))))),
-    row("source", "text", "the local address", Empty, Connection(|t| text(t.source?.to_string()))),
+    row("source", "text", "the local address", Empty, Connection(|t| t.source.map(Address))),
     row("time.total", "s", "from start to verdict", Zero, Probe(|r| Some(Seconds(r.total)))),
     row("time.resolve", "s", "the name's resolution", Zero, Probe(|r| r.resolve.map(Seconds))),
     row("time.connect", "s", "the TCP handshake", Zero, Connection(|t| t.connect.map(Seconds))),
@@ -136,7 +158,7 @@ pub const METRICS: [Metric; 34] = [
         "text",
         "the router or firewall that sent it",
         Empty,
-        Connection(|t| text(t.failure.as_ref()?.icmp?.from?.to_string())),
+        Connection(|t| t.failure.as_ref()?.icmp?.from.map(Address)),
     ),
     row(
         "response.bytes",
@@ -181,7 +203,32 @@ pub const METRICS: [Metric; 34] = [
 ];
 
 const fn row(path: &'static str, unit: &'static str, help: &'static str, unmeasured: Unmeasured, read: Read) -> Metric {
-    Metric { path, unit, help, unmeasured, read }
+    let (group, name) = parts(path);
+    Metric { path, group, name, unit, help, unmeasured, read }
+}
+
+/// The group and the name of a path.
+const fn parts(path: &'static str) -> (Option<&'static str>, &'static str) {
+    let mut at = 0;
+    while at < path.len() {
+        if path.as_bytes()[at] == b'.' {
+            let (group, name) = path.as_bytes().split_at(at);
+            let (_, name) = name.split_at(1);
+            if let (Ok(group), Ok(name)) = (from_utf8(group), from_utf8(name)) {
+                return (Some(group), name);
+            }
+        }
+        at += 1;
+    }
+    (None, path)
+}
+
+fn host(host: &Host) -> Value<'_> {
+    match host {
+        Host::Address(address) => Address(*address),
+        Host::Zoned(..) => Text(host.to_string().into()),
+        Host::Name(name) => Text(name.as_str().into()),
+    }
 }
 
 fn text<'a>(text: impl Into<Cow<'a, str>>) -> Option<Value<'a>> {
@@ -226,7 +273,7 @@ fn response_text(report: &Report) -> Option<Value<'_>> {
 /// The printable form of what a peer sent, secrets hidden, at most 2 KiB.
 pub fn bounded(report: &Report, bytes: &[u8]) -> String {
     // A secret that is cut in half would be shown: it is hidden before anything is cut.
-    let mut printable = report.plan.veil(bytes);
+    let mut printable = report.plan.method.veil(bytes);
     if let Some((cut, _)) = printable.char_indices().find(|(at, character)| at + character.len_utf8() > TEXT_LIMIT) {
         printable.truncate(cut);
     }
@@ -235,10 +282,14 @@ pub fn bounded(report: &Report, bytes: &[u8]) -> String {
 
 fn response_hex(report: &Report) -> Option<Value<'_>> {
     let response = response(report)?;
-    if report.plan.charset.is_clean_text(&response.start) {
+    if report.plan.method.charset.is_clean_text(&response.start) {
         return None;
     }
-    text(report.plan.hide(&response.start).iter().take(HEX_LIMIT).map(|byte| format!("{byte:02x}")).collect::<String>())
+    let mut digits = Vec::new();
+    for byte in report.plan.method.hide(&response.start).iter().take(HEX_LIMIT) {
+        number::hex(&mut digits, *byte);
+    }
+    text(String::from_utf8(digits).unwrap_or_default())
 }
 
 #[cfg(test)]

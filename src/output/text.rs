@@ -69,7 +69,7 @@ impl Page {
 
 fn headline(page: &mut Page, report: &Report) {
     let (style, verdict) = match report.status() {
-        Status::Ok if matches!(report.plan.want, Want::Closed(_)) => (GOOD, "is closed, as wanted".to_owned()),
+        Status::Ok if matches!(report.plan.method.want, Want::Closed(_)) => (GOOD, "is closed, as wanted".to_owned()),
         Status::Ok => (GOOD, "is up".to_owned()),
         status if status.is_unknown() => (UNSURE, format!("could not be probed: {}", status.name())),
         Status::UnexpectedlyOpen => (BAD, "is OPEN, but should not be".to_owned()),
@@ -165,7 +165,7 @@ fn attempts(page: &mut Page, report: &Report) {
 
 fn addresses(page: &mut Page, report: &Report) {
     for trial in &report.addresses {
-        let verdict = trial.verdict(report.plan.want);
+        let verdict = trial.verdict(report.plan.method.want);
         let text = match (&verdict, trial.connect) {
             (Some(Failure { status, .. }), _) => page.painted(BAD, status.name()),
             (None, Some(connect)) => format!("ok, {}", milliseconds(connect)),

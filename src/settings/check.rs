@@ -1,15 +1,19 @@
 //! The settings of `check`: defaults, then options.
 
+use std::sync::Arc;
+
 use super::config::Config;
+use super::method::{AskedFamily, method};
 use super::options::{choice, wishes};
-use super::plan::{AskedFamily, plan};
+use super::plan::plan;
 use super::wishes::Wishes;
 use super::{Mistake, services};
 use crate::cli::check::CheckArgs;
 use crate::cli::values::given;
 use crate::engine::Names;
 use crate::output::Format;
-use crate::plan::{Family, Plan};
+use crate::plan::{Family, Method, Plan};
+use crate::policy::Policy;
 use crate::printable::shown;
 use crate::target::Target;
 
@@ -60,7 +64,7 @@ pub enum Transcript {
 ///
 /// # Errors
 /// The first mistake found; nothing was sent.
-pub fn check(args: &CheckArgs, default_format: Format) -> Result<Check, Mistake> {
+pub fn check(args: &CheckArgs, default_format: Format, policy: Policy) -> Result<Check, Mistake> {
     let config = configuration(&args.config)?;
     let service = given(&args.service).map(|name| services::find(&config, name)).transpose();
     let service = service.map_err(|why| Mistake::in_option("--service", why))?;
@@ -71,10 +75,9 @@ pub fn check(args: &CheckArgs, default_format: Format) -> Result<Check, Mistake>
         Some(word) => Format::from_word(word).map_err(|why| Mistake::in_option("--output", why))?,
         None => default_format,
     };
-    let plan = Plan {
-        service: service.map(|service| service.name.into()),
-        ..plan(target, &wishes, family(args)).map_err(first)?
-    };
+    let method = method(&wishes, family(args)).map_err(first)?;
+    let method = Method { service: service.map(|service| service.name.into()), policy, ..method };
+    let plan = plan(&Arc::new(method), target, family(args))?;
     refuse_impossible(&format, &plan)?;
     let transcript = if args.verbose { Transcript::Shown } else { Transcript::Silent };
     if transcript == Transcript::Shown && !matches!(format, Format::Text) {
@@ -128,11 +131,11 @@ fn resolver(args: &CheckArgs) -> Result<ResolverChoice, Mistake> {
 /// A value that this plan can never measure.
 fn refuse_impossible(format: &Format, plan: &Plan) -> Result<(), Mistake> {
     match format {
-        Format::Metric(metric) if metric.path.starts_with("attempts.") && plan.attempts.is_none() => {
+        Format::Metric(metric) if metric.path.starts_with("attempts.") && plan.method.attempts.is_none() => {
             Err(Mistake::in_option("--output", format!("`{}` needs --count", metric.path)))
         }
-        Format::Capture(name) if !plan.captures().any(|known| known == &**name) => {
-            let known: Vec<_> = plan.captures().collect();
+        Format::Capture(name) if !plan.method.captures().any(|known| known == &**name) => {
+            let known: Vec<_> = plan.method.captures().collect();
             let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
             let text = format!("no step captures `{}`; captured are: {known}", shown(name, 40));
             Err(Mistake::in_option("--output", text))

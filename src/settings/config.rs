@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use super::Mistake;
 use super::wishes::Wishes;
+use crate::files;
 use crate::printable::system_words;
 use service::Privacy;
 pub use service::Service;
@@ -44,7 +45,7 @@ impl Config {
         match named {
             Some(path) => config.read_file(Path::new(path)),
             None => {
-                if !file::is_absent(Path::new(MAIN)) {
+                if files::is_absent(Path::new(MAIN)) != Ok(true) {
                     config.read_file(Path::new(MAIN));
                 }
                 match more_files() {

@@ -2,9 +2,11 @@
 //! contradict each other once services and defaults are merged.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::config::{Config, TargetEntry};
 use super::dialogue::dialogue;
+use super::method::method;
 use super::plan::plan;
 use super::wishes::{Place, Wishes};
 use super::{Mistake, services};
@@ -41,8 +43,10 @@ fn target(config: &Config, entry: &TargetEntry) -> Result<(), Vec<Mistake>> {
         return Err(vec![Mistake::at(&entry.place, "a target needs a `port`: its service has none")]);
     };
     let Some(host) = entry.hosts.first().cloned() else { return Ok(()) };
-    let planned = plan(Target { host, port }, &wishes, None).map(drop);
-    planned.map_err(|mistakes| mistakes.into_iter().map(|mistake| placed(&entry.place, mistake)).collect())
+    let planned = method(&wishes, None)
+        .and_then(|method| plan(&Arc::new(method), Target { host, port }, None).map_err(|mistake| vec![mistake]));
+    let placed = |mistakes: Vec<Mistake>| mistakes.into_iter().map(|mistake| placed(&entry.place, mistake)).collect();
+    planned.map(drop).map_err(placed)
 }
 
 /// A mistake in an option becomes one of the target that has it.

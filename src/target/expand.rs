@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::ops::RangeInclusive;
 
 use super::{Host, Port, TargetError};
 use crate::printable::shown;
@@ -14,14 +15,19 @@ pub const MOST_HOSTS: u64 = 65_536;
 pub fn ports(list: &str) -> Result<Vec<Port>, ExpandError> {
     let (mut ports, mut seen) = (Vec::new(), BTreeSet::new());
     for word in list.split(',').map(str::trim) {
-        let (first, last) = word.split_once('-').unwrap_or((word, word));
-        let (first, last): (Port, Port) = (first.trim().parse()?, last.trim().parse()?);
-        if first > last {
-            return Err(ExpandError::Reversed(shown(word, 40)));
-        }
-        ports.extend((first.get()..=last.get()).filter_map(Port::new).filter(|port| seen.insert(*port)));
+        ports.extend(range(word)?.filter_map(Port::new).filter(|port| seen.insert(*port)));
     }
     Ok(ports)
+}
+
+/// The ports of `22` or `8000-8010`.
+pub fn range(word: &str) -> Result<RangeInclusive<u16>, ExpandError> {
+    let (first, last) = word.split_once('-').unwrap_or((word, word));
+    let (first, last): (Port, Port) = (first.trim().parse()?, last.trim().parse()?);
+    if first > last {
+        return Err(ExpandError::Reversed(shown(word, 40)));
+    }
+    Ok(first.get()..=last.get())
 }
 
 /// The hosts of a word: one, or those of a network such as `192.0.2.0/28`, its own and its broadcast address left out.
@@ -61,6 +67,16 @@ pub enum ExpandError {
     Target(TargetError),
     /// A range whose end comes first.
     Reversed(String),
+    /// A comma of another script, or a semicolon.
+    Comma(char),
+    /// More ports than this.
+    TooManyPorts(usize),
+    /// A macro that nobody expanded.
+    Macro(String),
+    /// A slash without a service.
+    NoService(String),
+    /// A name in the place of a port.
+    NoNumber(String),
     /// Not a network.
     Network(String),
     /// A network with more hosts than anybody means.
@@ -80,6 +96,13 @@ impl fmt::Display for ExpandError {
         match self {
             Self::Target(error) => error.fmt(f),
             Self::Reversed(range) => write!(f, "range `{range}` is reversed: write the smaller port first"),
+            Self::Comma(comma) => write!(f, "`{comma}` does not separate ports: write `,`"),
+            Self::TooManyPorts(most) => write!(f, "more than {most} ports"),
+            Self::Macro(word) => {
+                write!(f, "`{word}`: this macro has no value in Zabbix; define it on the host or template")
+            }
+            Self::NoService(word) => write!(f, "`{word}` names no service after the slash: write `22/ssh`, or `22`"),
+            Self::NoNumber(word) => write!(f, "`{word}` is no port: write its number first, as in `22/ssh`"),
             Self::Network(word) => write!(f, "`{word}` is not a network: write `192.0.2.0/24` or `2001:db8::/120`"),
             Self::TooLarge(word, bits) => {
                 write!(

@@ -73,9 +73,9 @@ fn measured(words: &[String]) -> Result<serde_json::Value, Box<dyn std::error::E
 fn plan(mode: &str, to: SocketAddr) -> Option<Arc<Plan>> {
     let target = Target { host: Host::Address(to.ip()), port: Port::new(to.port())? };
     let mut plan = Plan::connect(target);
-    plan.close = if mode == "single" { Close::Fin } else { Close::Rst };
+    Arc::make_mut(&mut plan.method).close = if mode == "single" { Close::Fin } else { Close::Rst };
     if mode == "silent" {
-        plan.timeout = SILENCE;
+        Arc::make_mut(&mut plan.method).timeout = SILENCE;
     }
     Some(Arc::new(plan))
 }

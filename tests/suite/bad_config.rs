@@ -58,13 +58,13 @@ fn what_is_no_file_is_refused_at_once() {
     let dir = std::path::Path::new(&config.path()).parent().unwrap().to_owned();
     let at = |name: &str| dir.join(name).display().to_string();
     refused(&at("absent.toml"), "absent.toml: no such file or directory");
-    refused(&dir.display().to_string(), "is not a regular file");
+    refused(&dir.display().to_string(), ": it is a directory, not a regular file");
     assert!(Command::new("mkfifo").arg(at("fifo")).status().unwrap().success());
-    refused(&at("fifo"), "fifo is not a regular file");
-    refused("/dev/zero", "/dev/zero is not a regular file");
+    refused(&at("fifo"), "fifo: it is a FIFO, not a regular file");
+    refused("/dev/zero", "/dev/zero: it is a device, not a regular file");
     let large = fs::File::create(at("large.toml")).unwrap();
     large.set_len(100 << 20).unwrap();
-    refused(&at("large.toml"), "large.toml has 104857600 bytes: more than 16777216 are not read");
+    refused(&at("large.toml"), "large.toml: it is larger than 16777216 bytes");
     config.beside("latin1.toml", b"[services.caf\xe9]\n", 0o640);
     refused(&at("latin1.toml"), "latin1.toml: is not UTF-8 text");
     config.beside("new\nline.toml", "x = 1", 0o640);

@@ -501,7 +501,7 @@ fn starve() {
     }
     let (outcome, took) = driver.resolve("mx1.", Family::V4, 200);
     let (status, text) = failure(&outcome);
-    assert!(status == Status::LocalError && text.contains("Too many open files"), "{text}");
+    assert!(status == Status::LocalError && text.contains("too many open files"), "{text}");
     assert!(took >= Duration::from_millis(200));
 
     driver.start(2, "mx1.", Family::V4, Duration::from_millis(1000));

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use zbx_tcp::engine::{self, Limits, Names, Sink};
 use zbx_tcp::failure::Status;
-use zbx_tcp::plan::{Close, Plan};
+use zbx_tcp::plan::{Close, Method, Plan};
 use zbx_tcp::policy::Policy;
 use zbx_tcp::report::Report;
 use zbx_tcp::source::List;
@@ -30,7 +30,7 @@ impl Sink for Tally {
 
 fn plan(host: &str, port: u16, timeout: Duration) -> Arc<Plan> {
     let target = Target::from_words(host, Some(&port.to_string()), None).unwrap();
-    Arc::new(Plan { timeout, close: Close::Rst, ..Plan::connect(target) })
+    Arc::new(Plan::by(Method { timeout, close: Close::Rst, ..Method::default() }, target))
 }
 
 fn run(plans: Vec<Arc<Plan>>, in_flight: usize) -> Tally {
@@ -91,7 +91,8 @@ fn plans_that_the_policy_denies_end_without_a_connect() {
     let peer = Peer::greeting(b"x");
     let policy = Policy::from_text(b"deny = [\"127.0.0.0/8\"]");
     let open = plan("127.0.0.1", peer.address().port(), Duration::from_secs(5));
-    let denied = Arc::new(Plan { policy, ..Plan::clone(&open) });
+    let method = Method { policy, ..Method::clone(&open.method) };
+    let denied = Arc::new(Plan::by(method, open.target.clone()));
     let plans = vec![denied; 50];
     for in_flight in [1, 10_000] {
         let start = Instant::now();

@@ -9,6 +9,7 @@ mod check;
 mod check_tcp;
 mod config;
 mod dialogue_options;
+mod discover;
 mod dns;
 mod engine;
 mod etc;

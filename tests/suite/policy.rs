@@ -147,7 +147,7 @@ fn what_is_no_policy_denies_everything_and_says_why() {
         ("deny = [", "policy file is invalid: /etc/zbx-tcp/policy.toml:1: not valid TOML: "),
         (
             &"# a long line\n".repeat(1 << 17),
-            "policy file is unusable: /etc/zbx-tcp/policy.toml: it is larger than 1 MiB",
+            "policy file is unusable: /etc/zbx-tcp/policy.toml: it is larger than 1048576 bytes",
         ),
     ] {
         fs::write(&path, text).unwrap();
@@ -158,13 +158,13 @@ fn what_is_no_policy_denies_everything_and_says_why() {
     assert!(etc.denies(&[]).ends_with(":2: not UTF-8"));
     fs::remove_file(&path).unwrap();
     symlink("nowhere.toml", &path).unwrap();
-    assert_eq!(etc.denies(&[]), "policy file is unreadable: /etc/zbx-tcp/policy.toml: no such file or directory");
+    assert_eq!(etc.denies(&[]), "policy file is unusable: /etc/zbx-tcp/policy.toml: no such file or directory");
     fs::remove_file(&path).unwrap();
     fs::create_dir(&path).unwrap();
-    assert!(etc.denies(&[]).ends_with(": it is a directory"));
+    assert!(etc.denies(&[]).ends_with(": it is a directory, not a regular file"));
     fs::remove_dir(&path).unwrap();
     assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
-    assert!(etc.denies(&[]).ends_with(": it is a FIFO"));
+    assert!(etc.denies(&[]).ends_with(": it is a FIFO, not a regular file"));
 }
 
 #[test]
@@ -178,7 +178,7 @@ fn a_file_that_may_not_be_read_denies_everything() {
     }
     let peer = Peer::greeting(b"");
     etc.check_behind(&unprivileged, &["127.0.0.1", &peer.port()]).prints("1", 0);
-    let expected = "policy file is unreadable: /etc/zbx-tcp/policy.toml: permission denied";
+    let expected = "policy file is unusable: /etc/zbx-tcp/policy.toml: permission denied";
     fs::set_permissions(etc.policy(), fs::Permissions::from_mode(0o000)).unwrap();
     assert_eq!(etc.denies(&unprivileged), expected);
     fs::set_permissions(etc.policy(), fs::Permissions::from_mode(0o644)).unwrap();

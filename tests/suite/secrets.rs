@@ -269,7 +269,7 @@ fn the_file_of_a_secret_is_bounded() {
     for (name, text, why) in [
         ("empty", "", "that file is empty"),
         ("blank", "\r\n\n", "that file is empty"),
-        ("large", &"p".repeat((64 << 10) + 1), "large has 65537 bytes: more than 65536 are not read"),
+        ("large", &"p".repeat((64 << 10) + 1), "large: it is larger than 65536 bytes"),
     ] {
         config.beside(name, text, 0o600);
         refused(
@@ -281,8 +281,13 @@ fn the_file_of_a_secret_is_bounded() {
         refused(&config, &named(name), 0o644, why);
     }
     refused(&config, &named("absent"), 0o644, "absent: no such file or directory");
-    refused(&config, "secrets.p.file = \"/\"", 0o644, ":2: services.a.secrets.p: / is not a regular file");
-    refused(&config, "secrets.p.file = \"/dev/zero\"", 0o644, "/dev/zero is not a regular file");
+    refused(
+        &config,
+        "secrets.p.file = \"/\"",
+        0o644,
+        ":2: services.a.secrets.p: /: it is a directory, not a regular file",
+    );
+    refused(&config, "secrets.p.file = \"/dev/zero\"", 0o644, "/dev/zero: it is a device, not a regular file");
     config.beside("full", "p".repeat(64 << 10), 0o600);
     config.beside("config.toml", format!("[services.a]\n{}\n", named("full")), 0o644);
     config.run(&["services", "--check"]).prints("ok: 1 services, 0 target entries", 0);

@@ -12,7 +12,7 @@ use zbx_tcp::failure::{Failure, Status};
 use zbx_tcp::plan::bytes::Charset;
 use zbx_tcp::plan::pattern::Pattern;
 use zbx_tcp::plan::steps::{Expect, Step, Template};
-use zbx_tcp::plan::{Addresses, Attempts, Close, Plan, Silence, Want};
+use zbx_tcp::plan::{Addresses, Attempts, Close, Method, Plan, Silence, Want};
 use zbx_tcp::policy::Policy;
 use zbx_tcp::report::Report;
 use zbx_tcp::target::{Port, Target};
@@ -80,19 +80,22 @@ fn plans() -> impl Strategy<Value = Plan> {
     ];
     (host, attempts, proptest::collection::vec(step, 0..4), want, any::<(bool, bool)>(), policy).prop_map(
         |(host, attempts, steps, want, (all, rst), policy)| {
-            let mut plan = Plan::connect(Target::from_words(host, Some("25"), None).unwrap());
-            plan.attempts = attempts.map(|(count, interval, require)| Attempts {
+            let attempts = attempts.map(|(count, interval, require)| Attempts {
                 count: NonZeroU32::new(count).unwrap(),
                 interval: Duration::from_millis(interval),
                 require: NonZeroU32::new(require.min(count)).unwrap(),
             });
-            plan.steps = if want == Want::Open { steps } else { Vec::new() };
-            plan.want = want;
-            plan.addresses = if all && plan.attempts.is_none() { Addresses::All } else { Addresses::First };
-            plan.close = if rst { Close::Rst } else { Close::Fin };
-            plan.timeout = Duration::from_millis(1000);
-            plan.policy = policy;
-            plan
+            let method = Method {
+                attempts,
+                steps: if want == Want::Open { steps } else { Vec::new() },
+                want,
+                addresses: if all && attempts.is_none() { Addresses::All } else { Addresses::First },
+                close: if rst { Close::Rst } else { Close::Fin },
+                timeout: Duration::from_millis(1000),
+                policy,
+                ..Method::default()
+            };
+            Plan::by(method, Target::from_words(host, Some("25"), None).unwrap())
         },
     )
 }
@@ -107,7 +110,7 @@ struct Ledger {
 
 impl Ledger {
     fn under(plan: &Plan) -> Self {
-        Self { policy: plan.policy.clone(), ..Self::default() }
+        Self { policy: plan.method.policy.clone(), ..Self::default() }
     }
 
     fn take(&mut self, wishes: &mut Wishes) {
@@ -131,7 +134,7 @@ impl Ledger {
 fn play(plan: Plan, happenings: &[Happening]) -> Report {
     let start = Instant::now();
     let (mut now, mut wishes, mut ledger) = (start, Wishes::new(), Ledger::under(&plan));
-    let deadline = start + plan.timeout;
+    let deadline = start + plan.method.timeout;
     let named = plan.literal().is_none();
     let mut answered = false;
     let mut session = Session::start(Arc::new(plan), now, &mut wishes);
@@ -194,31 +197,31 @@ proptest! {
         happenings in proptest::collection::vec(happening(), 0..40),
     ) {
         let report = play(plan, &happenings);
-        prop_assert!(report.total <= report.plan.timeout);
+        prop_assert!(report.total <= report.plan.method.timeout);
         prop_assert_eq!(report.is_up(), report.status() == Status::Ok);
         if let Some(failure) = &report.failure {
             prop_assert!(!failure.text.is_empty());
         }
         if let Some(attempts) = &report.attempts {
             prop_assert!(attempts.ok() <= attempts.sent());
-            let asked = report.plan.attempts.unwrap();
+            let asked = report.plan.method.attempts.unwrap();
             prop_assert!(attempts.sent() <= asked.count.get());
             if report.is_up() {
                 prop_assert!(attempts.ok() >= asked.require.get());
             }
         }
-        if report.is_up() && report.plan.want == Want::Open {
+        if report.is_up() && report.plan.method.want == Want::Open {
             prop_assert!(report.trial.as_ref().unwrap().connect.is_some(), "up means that it connected");
         }
         for trial in &report.addresses {
-            prop_assert!(trial.total <= report.plan.timeout);
+            prop_assert!(trial.total <= report.plan.method.timeout);
         }
     }
 
     #[test]
     fn a_dialogue_is_up_only_if_every_expected_byte_came(bytes in proptest::collection::vec(any::<u8>(), 0..30)) {
         let mut plan = Plan::connect(Target::from_words("192.0.2.7", Some("25"), None).unwrap());
-        plan.steps = vec![expect("\\x07")];
+        Arc::make_mut(&mut plan.method).steps = vec![expect("\\x07")];
         let expected = bytes.contains(&7);
         let happenings = [Happening::Opened(0), Happening::Connected(0), Happening::Received(0, bytes), Happening::PeerClosed(0)];
         prop_assert_eq!(play(plan, &happenings).is_up(), expected);
@@ -229,7 +232,8 @@ proptest! {
 fn fewer_attempts_than_required_are_never_up() {
     let mut plan = Plan::connect(Target::from_words("192.0.2.7", Some("25"), None).unwrap());
     let two = NonZeroU32::new(2).unwrap();
-    plan.attempts = Some(Attempts { count: two, interval: Duration::from_secs(60), require: two });
+    Arc::make_mut(&mut plan.method).attempts =
+        Some(Attempts { count: two, interval: Duration::from_secs(60), require: two });
     let happenings = [Happening::Opened(0), Happening::Connected(0), Happening::PeerClosed(0)];
     assert_eq!(play(plan, &happenings).status(), Status::NotTried);
 }
@@ -245,7 +249,7 @@ fn a_blocked_connect_is_this_machines_fault_not_the_targets() {
 /// `check HOST 25` under [`POLICY`], to the happenings.
 fn under_policy(host: &str, change: impl Fn(&mut Plan), happenings: &[Happening]) -> Report {
     let mut plan = Plan::connect(Target::from_words(host, Some("25"), None).unwrap());
-    plan.policy = Policy::from_text(POLICY);
+    Arc::make_mut(&mut plan.method).policy = Policy::from_text(POLICY);
     change(&mut plan);
     play(plan, happenings)
 }
@@ -257,7 +261,11 @@ fn a_denied_address_ends_at_once_and_names_the_rule() {
     assert_eq!(report.failure.unwrap().text, "connect to 192.0.2.7:25: denied by policy: deny[2]");
     let report = under_policy("::ffff:192.0.2.7", |_| {}, &[]);
     assert_eq!(report.status(), Status::Denied);
-    let report = under_policy("192.0.2.7", |plan| plan.want = Want::Closed(Silence::CountsAsClosed), &[]);
+    let report = under_policy(
+        "192.0.2.7",
+        |plan| Arc::make_mut(&mut plan.method).want = Want::Closed(Silence::CountsAsClosed),
+        &[],
+    );
     assert_eq!(report.status(), Status::Denied, "a denied port is not known to be closed");
 }
 
@@ -265,7 +273,7 @@ fn a_denied_address_ends_at_once_and_names_the_rule() {
 fn a_denied_address_is_no_attempt() {
     let number = |number| NonZeroU32::new(number).unwrap();
     let attempts = Attempts { count: number(3), interval: Duration::from_millis(200), require: number(2) };
-    let report = under_policy("192.0.2.7", |plan| plan.attempts = Some(attempts), &[]);
+    let report = under_policy("192.0.2.7", |plan| Arc::make_mut(&mut plan.method).attempts = Some(attempts), &[]);
     assert_eq!((report.status(), report.total), (Status::Denied, Duration::ZERO));
     assert_eq!(report.failure.as_ref().unwrap().text, "connect to 192.0.2.7:25: denied by policy: deny[2]");
     assert_eq!((report.attempts.unwrap().sent(), report.attempts.unwrap().loss()), (0, None));
@@ -274,7 +282,8 @@ fn a_denied_address_is_no_attempt() {
 #[test]
 fn each_resolved_address_has_its_own_verdict() {
     let happenings = [Happening::Resolved(3), Happening::Opened(0), Happening::Opened(2), Happening::Connected(0)];
-    let report = under_policy("host.example", |plan| plan.addresses = Addresses::All, &happenings);
+    let report =
+        under_policy("host.example", |plan| Arc::make_mut(&mut plan.method).addresses = Addresses::All, &happenings);
     let statuses: Vec<_> =
         report.addresses.iter().map(|trial| trial.failure.as_ref().map(|failure| failure.status)).collect();
     assert_eq!(statuses, [None, Some(Status::Denied), Some(Status::ConnectTimeout)]);

@@ -38,9 +38,9 @@ impl Writer {
     fn received(&mut self, plan: &Plan, id: AttemptId, bytes: &[u8]) -> Vec<String> {
         let what = format!("{}received", attempt(plan, id));
         let heard = self.heard.entry(id).or_default();
-        let lines = dump(&what, plan, bytes.len(), &veil::hidden_after(heard, bytes, plan.secrets()));
+        let lines = dump(&what, plan, bytes.len(), &veil::hidden_after(heard, bytes, plan.method.secrets()));
         heard.extend_from_slice(bytes);
-        let longest = plan.secrets().map(|secret| secret.reveal().len()).max().unwrap_or(0);
+        let longest = plan.method.secrets().map(|secret| secret.reveal().len()).max().unwrap_or(0);
         heard.drain(..heard.len().saturating_sub(longest));
         lines
     }
@@ -58,7 +58,7 @@ fn happened(plan: &Plan, event: &Event<'_>) -> Vec<String> {
         }
         Event::Sent(id) => vec![format!("{}all bytes are with the kernel", attempt(plan, *id))],
         Event::Received(id, bytes) => {
-            dump(&format!("{}received", attempt(plan, *id)), plan, bytes.len(), &plan.hide(bytes))
+            dump(&format!("{}received", attempt(plan, *id)), plan, bytes.len(), &plan.method.hide(bytes))
         }
         Event::PeerClosed(id) => vec![format!("{}the peer sent FIN", attempt(plan, *id))],
         Event::Failed(id, failure, info) => {
@@ -71,7 +71,9 @@ fn done(plan: &Plan, wish: &Wish) -> Vec<String> {
     match wish {
         Wish::Resolve => vec![format!("resolve {}", plan.target.host)],
         Wish::Open(id, address) => vec![format!("{}connect to {address}", attempt(plan, *id))],
-        Wish::Send(id, bytes) => dump(&format!("{}send", attempt(plan, *id)), plan, bytes.len(), &plan.hide(bytes)),
+        Wish::Send(id, bytes) => {
+            dump(&format!("{}send", attempt(plan, *id)), plan, bytes.len(), &plan.method.hide(bytes))
+        }
         Wish::Explain(id, text) => vec![format!("{}{text}", attempt(plan, *id))],
         Wish::Shutdown(id) => vec![format!("{}the verdict stands; send FIN, read what is left", attempt(plan, *id))],
         Wish::Close(id, Close::Fin) => vec![format!("{}close", attempt(plan, *id))],
@@ -92,7 +94,7 @@ fn list(addresses: &[IpAddr]) -> String {
 
 /// `#2 ` where there are several connections, nothing where there is one.
 fn attempt(plan: &Plan, id: usize) -> String {
-    let several = plan.attempts.is_some() || plan.addresses == crate::plan::Addresses::All;
+    let several = plan.method.attempts.is_some() || plan.method.addresses == crate::plan::Addresses::All;
     if several { format!("#{} ", id + 1) } else { String::new() }
 }
 
@@ -108,7 +110,7 @@ const SHOWN: usize = 512;
 /// A transfer of so many bytes as text and as rows of 16 bytes in hex, its secrets hidden.
 fn dump(what: &str, plan: &Plan, length: usize, hidden: &[u8]) -> Vec<String> {
     let start = hidden.get(..hidden.len().min(SHOWN)).unwrap_or_default();
-    let mut lines = vec![format!("{what} {length} bytes: {}", plan.veil(start))];
+    let mut lines = vec![format!("{what} {length} bytes: {}", plan.method.veil(start))];
     for (row, chunk) in start.chunks(16).enumerate() {
         let hex: Vec<_> = chunk.iter().map(|byte| format!("{byte:02x}")).collect();
         lines.push(format!("  {:04x}  {}", row * 16, hex.join(" ")));

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::super::{Done, Exit, print};
 use crate::engine::{self, Limits, Names, Sink};
 use crate::failure::Status;
-use crate::plan::{Addresses, Plan};
+use crate::plan::{Addresses, Method, Plan};
 use crate::policy::Policy;
 use crate::report::Report;
 use crate::settings::Mistake;
@@ -22,13 +22,19 @@ use crate::target::{Port, Target};
 pub fn run(host: &str, port: &str) -> Done {
     let target = Target::from_words(host, Some(port), None).map_err(Mistake::new)?;
     let port = target.port;
-    let plan = Plan { policy: Policy::deny_all(), addresses: Addresses::All, ..Plan::connect(target) };
+    let plan = resolving(target);
     let policy = Policy::system();
     let (text, exit) = match plan.literal() {
         Some(address) => explain(&policy, address, port),
         None => explain_all(&policy, &resolve(plan)?, port),
     };
     Ok(print(text.as_bytes(), exit))
+}
+
+/// The plan that learns the addresses of a name, and is allowed to connect to none.
+fn resolving(target: Target) -> Plan {
+    let method = Method { policy: Policy::deny_all(), addresses: Addresses::All, ..Method::default() };
+    Plan::by(method, target)
 }
 
 fn explain(policy: &Policy, address: IpAddr, port: Port) -> (String, Exit) {
@@ -98,7 +104,7 @@ mod tests {
         listener.set_nonblocking(true).unwrap();
         let port = listener.local_addr().unwrap().port().to_string();
         let target = Target::from_words("a.localhost", Some(&port), None).unwrap();
-        let plan = Plan { policy: Policy::deny_all(), addresses: Addresses::All, ..Plan::connect(target) };
+        let plan = resolving(target);
         let mut addresses = resolve(plan).unwrap();
         addresses.sort();
         assert_eq!(addresses, ["127.0.0.1", "::1"].map(|word| word.parse::<IpAddr>().unwrap()));

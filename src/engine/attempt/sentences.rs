@@ -31,7 +31,7 @@ impl Attempt {
     /// `expect (step 2) from 192.0.2.7:25: `, to begin a sentence with.
     pub(super) fn step_prefix(&self, plan: &Plan) -> String {
         let number = self.dialogue.step(plan);
-        match plan.steps.get(number.wrapping_sub(1)) {
+        match plan.method.steps.get(number.wrapping_sub(1)) {
             Some(Step::Send(_)) => format!("send (step {number}) to {}: ", self.trial.address),
             Some(Step::Expect(_)) => format!("expect (step {number}) from {}: ", self.trial.address),
             None => format!("{}: ", self.trial.address),
@@ -40,7 +40,7 @@ impl Attempt {
 
     /// What the current step wants.
     pub(super) fn wanted(&self, plan: &Plan) -> String {
-        match (&plan.service, plan.steps.get(self.dialogue.position())) {
+        match (&plan.method.service, plan.method.steps.get(self.dialogue.position())) {
             // A service's expressions are long; `services NAME` and -v show them.
             (Some(service), _) => format!("what service {service} expects here"),
             (None, Some(Step::Expect(expect))) => expect.wanted.to_string(),
@@ -51,11 +51,11 @@ impl Attempt {
     /// `: "220 mx1 ready"`: the start of what came instead, to end a sentence with.
     pub(super) fn excerpt(&self, plan: &Plan) -> String {
         // Secrets go first: a cut through one would leave its start.
-        let heard = plan.hide(self.dialogue.heard());
+        let heard = plan.method.hide(self.dialogue.heard());
         let start = heard.get(..heard.len().min(EXCERPT)).unwrap_or_default();
         let more = if heard.len() > EXCERPT { "..." } else { "" };
         let nearest = self.dialogue.nearest(plan).map_or_else(String::new, |near| format!("; nearest was {near}"));
-        format!(": \"{}{more}\"{nearest}", plan.charset.printable(start))
+        format!(": \"{}{more}\"{nearest}", plan.method.charset.printable(start))
     }
 }
 

@@ -1,8 +1,10 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use proptest::prelude::*;
 
 use super::*;
+use crate::plan::Method;
 use crate::plan::bytes::Charset;
 use crate::plan::pattern::Pattern;
 use crate::plan::steps::{Secret, Wanted};
@@ -10,7 +12,7 @@ use crate::target::Target;
 
 fn plan(steps: Vec<Step>) -> Plan {
     let target = Target::from_words("192.0.2.7", Some("25"), None).unwrap();
-    Plan { steps, max_bytes: 1000, ..Plan::connect(target) }
+    Plan::by(Method { steps, max_bytes: 1000, ..Method::default() }, target)
 }
 
 fn literal(text: &str) -> Pattern {
@@ -142,7 +144,8 @@ fn other_encodings_are_matched_as_text() {
         Step::Expect(Expect::one(Pattern::literal("好", gbk).unwrap())),
         expect(Pattern::regex("问.", gbk).unwrap()),
     ];
-    let plan = Plan { charset: gbk, ..plan(steps) };
+    let mut plan = plan(steps);
+    Arc::make_mut(&mut plan.method).charset = gbk;
     let bytes = gbk.encode("你好,问题").unwrap();
     let segments: Vec<&[u8]> = bytes.chunks(1).collect();
     assert_eq!(run(&plan, &segments).0, "Done at 2");

@@ -85,11 +85,7 @@ pub fn io_cause(error: &io::Error) -> String {
         io::ErrorKind::UnexpectedEof => "closed before the answer".into(),
         io::ErrorKind::NetworkUnreachable => "network unreachable".into(),
         io::ErrorKind::HostUnreachable => "host unreachable".into(),
-        _ => {
-            let text = error.to_string();
-            let text = text.split(" (os error").next().unwrap_or_default();
-            crate::printable::shown(text, 80)
-        }
+        _ => crate::printable::shown(&crate::printable::system_words(error), 80),
     }
 }
 

@@ -1,5 +1,6 @@
 //! `[[targets]]`: what a batch probes, with port lists, networks and groups.
 
+use super::super::batch::unique::is_safe;
 use super::super::wishes::{Place, Wishes, Written};
 use super::options::wishes;
 use super::table::{Entry, Examined, Table, text};
@@ -65,8 +66,7 @@ fn target(found: &mut Examined<'_>, entry: &Entry<'_, '_>) -> Option<TargetEntry
 /// An id is safe inside a JSONPath.
 fn id(found: &mut Examined<'_>, table: &mut Table<'_, '_>) -> Option<Written> {
     let written = table.text(found, "id")?;
-    let safe = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b':' | b'-');
-    if written.text.bytes().all(safe) && written.text.len() <= 255 {
+    if written.text.bytes().all(is_safe) && written.text.len() <= 255 {
         return Some(written);
     }
     found.mistakes.push(Mistake::at(&written.place, "an id has letters, digits, `_`, `.`, `:` and `-`, at most 255"));

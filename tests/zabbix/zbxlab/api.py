@@ -4,7 +4,7 @@ import json
 import urllib.request
 
 from .errors import LabError
-from .init import FRONTEND_PORT
+from .services import FRONTEND_PORT
 
 ADMIN = {"username": "Admin", "password": "zabbix"}
 
@@ -20,13 +20,14 @@ class Api:
         self.url = f"http://127.0.0.1:{FRONTEND_PORT}/api_jsonrpc.php"
         self.opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         self.token = None
+        self.version = self.call("apiinfo.version")
         self.token = self.call("user.login", **ADMIN)
 
     def call(self, method, **params):
         """Result of one API method."""
         body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
         if self.token:
-            # In the body: 6.0 knows no authorization header, 7.0 takes both.
+            # In the body: 6.0 knows no authorization header, 7.0 takes either.
             body["auth"] = self.token
         headers = {"Content-Type": "application/json-rpc"}
         request = urllib.request.Request(self.url, json.dumps(body).encode(), headers)
@@ -36,25 +37,36 @@ class Api:
             raise ApiError(f"{method}: {answer['error']['data']}")
         return answer["result"]
 
+    @property
+    def since_7(self):
+        """Whether this is 7.0 or newer, where proxies, host groups and import rules have other names."""
+        return int(self.version.partition(".")[0]) >= 7
+
     def import_template(self, text, form="yaml"):
         """Import a template file, as the frontend's own import form does it."""
-        self.call("configuration.import", format=form, source=text, rules=IMPORT_RULES)
+        self.call("configuration.import", format=form, source=text, rules=self._import_rules())
 
     def import_difference(self, text, form="yaml"):
-        """What an import of the file would change: [] when the server holds just that."""
-        return self.call("configuration.importcompare", format=form, source=text, rules=IMPORT_RULES)
+        """What an import of the file would change: [] when the server holds just that (configuration.importcompare)."""
+        return self.call("configuration.importcompare", format=form, source=text, rules=self._import_rules())
 
     def export_template(self, name, form="yaml"):
-        """The template as the server would export it."""
+        """The template as the server exports it, without the date that 6.0 puts in."""
         found = self.call("template.get", filter={"host": [name]}, output=["templateid"])
         ids = [template["templateid"] for template in found]
-        return self.call("configuration.export", format=form, options={"templates": ids})
+        text = self.call("configuration.export", format=form, options={"templates": ids})
+        # What 6.0 calls YAML ends without a newline.
+        lines = [line for line in text.rstrip("\n").split("\n") if not line.startswith("  date: ")]
+        return "\n".join(lines) + "\n"
+
+    def _import_rules(self):
+        groups = ("template_groups", "host_groups") if self.since_7 else ("groups",)
+        return IMPORT_RULES | dict.fromkeys(groups, KEEP)
 
 
 ALL = {"createMissing": True, "updateExisting": True, "deleteMissing": True}
 KEEP = {"createMissing": True, "updateExisting": True}
 IMPORT_RULES = {
-    "groups": KEEP,
     "templates": KEEP,
     "templateLinkage": {"createMissing": True, "deleteMissing": True},
     "templateDashboards": ALL,

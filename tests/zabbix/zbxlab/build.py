@@ -13,7 +13,7 @@ from pathlib import Path
 
 from . import apt
 from .errors import LabError, Unavailable
-from .release import RELEASES
+from .release import PROXY_PACKAGE, RELEASES
 
 MARKER = ".zbx-tcp-lab"
 PROVISION = Path(__file__).with_name("provision.sh")
@@ -80,7 +80,7 @@ def configure(root):
 
 def provision(release, root, step, error):
     """One step of provision.sh inside the chroot."""
-    script = ["/bin/sh", "-eu", "-s", step, release.postgresql_bin, *release.packages]
+    script = ["/bin/sh", "-eu", "-s", step, release.postgresql_bin, PROXY_PACKAGE, *release.packages]
     env = dict(os.environ, DEBIAN_FRONTEND="noninteractive", LC_ALL="C.UTF-8", PATH="/usr/sbin:/usr/bin:/sbin:/bin")
     with PROVISION.open() as source:
         if subprocess.run(["chroot", root, *script], stdin=source, env=env).returncode != 0:

@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+from . import inside, services
 from .build import MARKER
 from .errors import LabError, Unavailable
 from .place import Place
@@ -32,7 +33,7 @@ def up(release, binary=None):
         start(release, place)
         try:
             if binary:
-                install(release, binary)
+                inside.install(release, binary)
         except BaseException:
             end(place)
             raise
@@ -52,24 +53,6 @@ def purge(release):
     if place.pid():
         raise LabError(f"Zabbix {release.zabbix} is up")
     shutil.rmtree(place.directory, ignore_errors=True)
-
-
-def install(release, binary, name="zbx-tcp"):
-    """Put a program into ExternalScripts of a running lab, owned by root, mode 0755."""
-    place = Place.of(release.zabbix)
-    target = place.seen_from_here(running(place)) / place.EXTERNAL_SCRIPTS.lstrip("/") / name
-    try:
-        # Beside and renamed: a program that is running cannot be written to.
-        shutil.copyfile(binary, target.with_suffix(".new"))
-    except OSError as error:
-        raise LabError(f"cannot install {binary}: {error.strerror}") from None
-    target.with_suffix(".new").chmod(0o755)
-    target.with_suffix(".new").rename(target)
-
-
-def enter(release):
-    """Words to put before a command so that it runs in the lab's network, with this machine's files."""
-    return ["nsenter", f"--target={running(Place.of(release.zabbix))}", "--net"]
 
 
 def built(release, place):
@@ -118,7 +101,7 @@ def start(release, place):
     try:
         while not place.ready.exists():
             if holder.poll() is not None or time.monotonic() > deadline:
-                for name in ("init", "database", "server", "frontend"):
+                for name in ("init", *services.names(release)):
                     show_tail(place.log(name), 15)
                 raise LabError(f"Zabbix {release.zabbix} did not start")
             time.sleep(0.05)
@@ -150,13 +133,6 @@ def childless():
     except ChildProcessError:
         return True
     return False
-
-
-def running(place):
-    pid = place.pid()
-    if not pid:
-        raise LabError(f"the lab in {place.directory} is down")
-    return pid
 
 
 def spawn(namespaces, module, *words, log):

@@ -7,13 +7,12 @@ from pathlib import Path
 from .errors import LabError
 
 DEFAULT = "/var/tmp/zbx-tcp-lab"
+EXTERNAL_SCRIPTS = "/usr/lib/zabbix/externalscripts"
+REPOSITORY = Path(__file__).resolve().parents[3]
 
 
 class Place:
     """The directory of one release's lab: `chroot` is the cache, `log` what a reader wants after a failure."""
-
-    EXTERNAL_SCRIPTS = "/usr/lib/zabbix/externalscripts"
-
     def __init__(self, directory):
         self.directory = Path(directory)
         self.chroot = self.directory / "chroot"

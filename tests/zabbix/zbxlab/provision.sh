@@ -1,16 +1,20 @@
 # Inside the chroot: fetch and install the packages, then make a database with the Zabbix schema.
-# Arguments: download | install, directory of PostgreSQL's programs, packages.
+# Arguments: download | install, directory of PostgreSQL's programs, package that is only unpacked, packages.
 
-step=$1 postgresql_bin=$2
-shift 2
+step=$1 postgresql_bin=$2 unpacked=$3
+shift 3
 
 if [ "$step" = download ]; then
     apt-get update
     apt-get install --yes --download-only "$@"
+    cd /var/cache/apt/archives
+    apt-get download "$unpacked"
     exit
 fi
 
 apt-get install --yes --no-download "$@"
+# Its libraries are those of the server and of agent 2.
+dpkg-deb --extract /var/cache/apt/archives/"$unpacked"_*.deb "/opt/$unpacked"
 apt-get clean
 rm -rf /var/lib/apt/lists/*
 

@@ -1,0 +1,174 @@
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use proptest::prelude::*;
+use serde_json::{Map, Value as Json, json};
+
+use super::*;
+use crate::failure::{Failure, IcmpFact, IcmpVersion, STATUSES};
+use crate::output::value;
+use crate::plan::{Method, Plan};
+use crate::report::{Response, TcpFacts};
+use crate::stats::Running;
+use crate::target::Target;
+
+fn times() -> impl Strategy<Value = Duration> {
+    prop_oneof![Just(0), 0..2_000_000_000_u64, any::<u32>().prop_map(u64::from)].prop_map(Duration::from_nanos)
+}
+
+fn maybe<T: std::fmt::Debug>(some: impl Strategy<Value = T>) -> impl Strategy<Value = Option<T>> {
+    proptest::option::of(some)
+}
+
+fn addresses() -> impl Strategy<Value = IpAddr> {
+    prop_oneof![any::<[u8; 4]>().prop_map(IpAddr::from), any::<[u16; 8]>().prop_map(IpAddr::from)]
+}
+
+fn failures() -> impl Strategy<Value = Failure> {
+    let facts = (any::<u8>(), any::<u8>(), maybe(addresses()));
+    let facts = facts.prop_map(|(kind, code, from)| IcmpFact { kind, code, from, version: IcmpVersion::V4 });
+    (1..STATUSES.len(), "\\PC{0,40}|[ -~]{0,40}", maybe(facts))
+        .prop_map(|(code, text, icmp)| Failure { icmp, ..Failure::new(STATUSES[code].status, text) })
+}
+
+fn tcp_facts() -> impl Strategy<Value = TcpFacts> {
+    (maybe((times(), times())), any::<u32>(), maybe(any::<u32>())).prop_map(|(rtt, syn_retransmits, mss)| TcpFacts {
+        rtt,
+        syn_retransmits,
+        mss,
+    })
+}
+
+fn trials() -> impl Strategy<Value = Trial> {
+    let ends = (addresses(), any::<u16>(), maybe(addresses()), maybe(failures()));
+    let said = (any::<u64>(), proptest::collection::vec(any::<u8>(), 0..40));
+    let said = said.prop_map(|(bytes, start)| Response { bytes, start });
+    let captures = proptest::collection::vec(("[a-z]{1,8}", proptest::collection::vec(any::<u8>(), 0..20)), 0..3);
+    let dialogue = (maybe(times()), maybe(times()), maybe(1..9_usize), maybe(said), captures);
+    (ends, times(), maybe(times()), maybe(tcp_facts()), dialogue).prop_map(|(ends, total, connect, tcp, dialogue)| {
+        let (ip, port, source, failure) = ends;
+        let (first_byte, dialogue, step, response, captures) = dialogue;
+        let mut captures: Vec<_> = captures.into_iter().map(|(name, value)| (name.into(), value)).collect();
+        captures.dedup_by(|(one, _), (other, _): &mut (Box<str>, _)| one == other);
+        let address = SocketAddr::new(ip, port);
+        Trial { address, source, failure, total, connect, first_byte, dialogue, tcp, step, response, captures }
+    })
+}
+
+fn reports() -> impl Strategy<Value = Report> {
+    let targets = prop_oneof![
+        Just("192.0.2.7:443"),
+        Just("[2001:db8::1]:22"),
+        Just("[fe80::1%eth0]:22"),
+        Just("mx1.example.org.:25")
+    ];
+    let plans = (targets, maybe("[a-z\"]{0,5}")).prop_map(|(target, service)| {
+        let method = Method { service: service.map(Into::into), ..Method::default() };
+        Arc::new(Plan::by(method, Target::from_words(target, None, None).unwrap()))
+    });
+    let attempts = proptest::collection::vec(maybe(times()), 0..4).prop_map(|connects| {
+        let mut running = Running::default();
+        for connect in connects {
+            match connect {
+                Some(took) => running.succeeded(took),
+                None => running.lost(),
+            }
+        }
+        running
+    });
+    let each = proptest::collection::vec(trials(), 0..3);
+    (plans, maybe(failures()), times(), maybe(times()), maybe(trials()), each, maybe(attempts)).prop_map(
+        |(plan, failure, total, resolve, trial, addresses, attempts)| Report {
+            plan,
+            failure,
+            total,
+            resolve,
+            trial,
+            addresses,
+            attempts,
+        },
+    )
+}
+
+/// What the table says, without the writer: a path's parts lead to its value.
+fn expected(report: &Report) -> Json {
+    let mut document = Json::Object(Map::new());
+    for metric in &METRICS {
+        let Some(value) = metric.value(report) else { continue };
+        let plain = value::plain(&value);
+        let text = matches!(value, Value::Text(_) | Value::Address(_));
+        let json = if text { Json::String(plain) } else { serde_json::from_str(&plain).unwrap() };
+        *metric.path.split('.').fold(&mut document, |place, part| &mut place[part]) = json;
+    }
+    let captures = report.trial.iter().flat_map(|trial| &trial.captures);
+    for (name, value) in captures {
+        document["captures"][&**name] = Json::String(metrics::bounded(report, value));
+    }
+    document
+}
+
+/// What the table says of one connection.
+fn expected_address(report: &Report, trial: &Trial) -> Json {
+    let failure = trial.verdict(report.plan.method.want);
+    let alone = Report { failure, total: trial.total, resolve: None, attempts: None, ..report.clone() };
+    let alone = Report { trial: Some(trial.clone()), addresses: Vec::new(), ..alone };
+    let mut entry = expected(&alone);
+    let object = entry.as_object_mut().unwrap();
+    object.retain(|key, _| !["schema", "host", "port", "service", "step", "response", "captures"].contains(&&**key));
+    object["time"] = json!({ "total": entry_time(&alone.total) });
+    for (name, time) in [("connect", trial.connect), ("first_byte", trial.first_byte), ("dialogue", trial.dialogue)] {
+        if let Some(time) = time {
+            object["time"][name] = entry_time(&time);
+        }
+    }
+    entry
+}
+
+fn entry_time(time: &Duration) -> Json {
+    serde_json::from_str(&value::plain(&Value::Seconds(*time))).unwrap()
+}
+
+proptest! {
+    #[test]
+    fn a_document_is_what_the_table_says(report in reports(), before in "[^\0]{0,3}") {
+        let mut buffer = before.clone().into_bytes();
+        write(&report, &mut buffer);
+        let text = String::from_utf8(buffer).unwrap();
+        let mut document: Json = serde_json::from_str(text.strip_prefix(&before).unwrap()).unwrap();
+        let each = document.as_object_mut().unwrap().remove("addresses").unwrap_or(json!([]));
+        prop_assert_eq!(document, expected(&report));
+        let wanted: Vec<_> = report.addresses.iter().map(|trial| expected_address(&report, trial)).collect();
+        prop_assert_eq!(each, Json::Array(wanted));
+        prop_assert_eq!(line(&report), format!("{}\n", &text[before.len()..]));
+    }
+}
+
+#[test]
+fn members_stand_in_the_order_of_the_table() {
+    let plan = Arc::new(Plan::connect(Target::from_words("192.0.2.7:443", None, None).unwrap()));
+    let text = "connect to 192.0.2.7:443: connection refused (RST)";
+    let failure = Some(Failure::new(Status::Refused, text));
+    let trial = Trial {
+        address: "192.0.2.7:443".parse().unwrap(),
+        source: Some("192.0.2.1".parse().unwrap()),
+        failure: failure.clone(),
+        total: Duration::from_micros(213),
+        connect: None,
+        first_byte: None,
+        dialogue: None,
+        tcp: Some(TcpFacts { rtt: None, syn_retransmits: 2, mss: None }),
+        step: None,
+        response: None,
+        captures: vec![("name".into(), b"a \"b\"".to_vec())],
+    };
+    let total = Duration::from_micros(250);
+    let addresses = vec![trial.clone()];
+    let report = Report { plan, failure, total, resolve: None, trial: Some(trial), addresses, attempts: None };
+    let connection = r#""address":"192.0.2.7","family":4,"source":"192.0.2.1","#;
+    let verdict = format!(r#""up":0,"status":3,"status_name":"refused","error":"{text}","#);
+    let wanted = format!(
+        r#"{{"schema":1,"host":"192.0.2.7","port":443,{verdict}{connection}"time":{{"total":0.000250}},"tcp":{{"syn_retransmits":2}},"captures":{{"name":"a \"b\""}},"addresses":[{{{connection}{verdict}"time":{{"total":0.000213}},"tcp":{{"syn_retransmits":2}}}}]}}"#
+    );
+    assert_eq!(line(&report), wanted + "\n");
+}

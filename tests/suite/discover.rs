@@ -1,0 +1,124 @@
+//! `discover`: rows for low-level discovery, and no row at all where somebody made a mistake.
+
+use serde_json::{Value, json};
+
+use crate::config::ConfigFile;
+use crate::peer::Peer;
+use crate::program::{Ran, run};
+
+fn ports(host: &str, list: &str) -> Ran {
+    run(&["discover", "ports", host, list])
+}
+
+/// The rows on the only line; standard error is empty, ids are unique.
+#[track_caller]
+fn rows(ran: &Ran) -> Vec<Value> {
+    assert_eq!((ran.err.as_str(), ran.code), ("", Some(0)));
+    assert_eq!(ran.out.matches('\n').count(), 1, "{}", ran.out);
+    let rows: Vec<Value> = serde_json::from_str(&ran.out).unwrap();
+    let ids: std::collections::HashSet<_> = rows.iter().map(|row| row["{#TCP.ID}"].as_str().unwrap()).collect();
+    assert_eq!(ids.len(), rows.len(), "{}", ran.out);
+    rows
+}
+
+/// One member of every row, separated by spaces.
+#[track_caller]
+fn column(ran: &Ran, member: &str) -> String {
+    let words = rows(ran).into_iter().map(|row| match &row[member] {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    });
+    words.collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn a_list_of_ports_gives_a_row_each_with_every_macro() {
+    let peer = Peer::greeting(b"x");
+    let found = rows(&ports("127.0.0.1", &format!("22/ssh,{}", peer.port())));
+    let row = json!({
+        "{#TCP.ID}": "127.0.0.1:22", "{#TCP.NAME}": "22/ssh", "{#TCP.HOST}": "127.0.0.1", "{#TCP.PORT}": 22,
+        "{#TCP.SERVICE}": "ssh", "{#TCP.GROUP}": "",
+    });
+    assert_eq!((found.len(), &found[0]), (2, &row));
+    assert_eq!(
+        (found[1]["{#TCP.NAME}"].as_str(), found[1]["{#TCP.SERVICE}"].as_str()),
+        (Some(&*peer.port()), Some(""))
+    );
+    peer.was_left_alone();
+}
+
+#[test]
+fn rows_keep_the_lists_order_and_are_unique() {
+    let found = ports("h", " 8000-8002, 25 / smtp,22/ssh,8001,22/ssh ,");
+    assert_eq!(column(&found, "{#TCP.NAME}"), "8000 8001 8002 25/smtp 22/ssh");
+    let found = ports("::1", "22,22/ssh,22/smtp");
+    assert_eq!(column(&found, "{#TCP.ID}"), "::1:22 ::1:22.ssh ::1:22.smtp");
+    assert_eq!(column(&ports("[::1]", "22"), "{#TCP.HOST}"), "::1");
+    assert_eq!(column(&ports("fe80::1%lo", "22"), "{#TCP.ID}"), "fe80::1_lo:22");
+}
+
+#[test]
+fn an_empty_list_is_an_empty_array() {
+    for list in ["", " ", ",", " , ,"] {
+        ports("h", list).prints("[]", 0);
+    }
+}
+
+#[test]
+fn what_is_no_list_gives_one_sentence_and_no_row() {
+    for (list, text) in [
+        ("0", "port list: port `0` is not a number from 1 to 65535"),
+        ("22,65536", "port `65536`"),
+        ("22,-1", "port ``"),
+        ("8010-8000", "range `8010-8000` is reversed: write the smaller port first"),
+        ("22，25", "port list: `，` does not separate ports: write `,`"),
+        ("22、25", "write `,`"),
+        ("22;25", "`;` does not separate ports"),
+        ("２２", "port `２２`"),
+        ("22 25", "port `22 25`"),
+        ("22\n25", "port `22\\n25`"),
+        ("22/smpt", "unknown service `smpt`: did you mean `smtp`?"),
+        ("22/\"ssh\"", "unknown service `\"ssh\"`"),
+        ("22/s'sh", "unknown service `s'sh`"),
+        ("22/ssh/x", "unknown service `ssh/x`"),
+        ("22/", "names no service after the slash"),
+        ("ssh", "`ssh` is no port: write its number first, as in `22/ssh`"),
+        ("{$TCP.PORTS}", "this macro has no value in Zabbix"),
+        ("1-65535", "more than 1000 ports"),
+        ("1-1001", "`discover open`"),
+        ("443/https", "needs TLS"),
+    ] {
+        ports("127.0.0.1", list).refuses(text);
+    }
+    assert_eq!(rows(&ports("h", "1-1000")).len(), 1000);
+    let long: Vec<_> = (0..10_000).map(|_| "1-65535").collect();
+    ports("h", &long.join(",")).refuses("more than 1000 ports");
+}
+
+#[test]
+fn a_host_that_is_none_gives_one_sentence_and_no_row() {
+    for (host, text) in [
+        ("", "the host is empty"),
+        ("*UNKNOWN*", "the host has no interface; add one"),
+        ("h:22", "with a port write"),
+        ("127.1", "four decimal numbers"),
+        ("10.0.0.0/8", "is not a host name"),
+        ("fe80::1", "link-local"),
+        ("例子.测试", "xn--"),
+    ] {
+        ports(host, "22").refuses(text);
+    }
+    run(&["discover", "ports", "h"]).refuses("<SPEC>");
+    run(&["discover"]).refuses("no command");
+    run(&["discover", "port", "h", "22"]).refuses("'ports'");
+}
+
+#[test]
+fn services_of_the_configuration_are_known() {
+    let config = ConfigFile::new("[services.till]\nport = 9\n");
+    let found = config.run(&["discover", "ports", "h", "9/till,22/ssh"]);
+    assert_eq!(column(&found, "{#TCP.SERVICE}"), "till ssh");
+    config.run(&["discover", "ports", "h", "9/til"]).refuses("did you mean `till`?");
+    let broken = ConfigFile::new("[services.till]\nprot = 9\n");
+    broken.run(&["discover", "ports", "h", "22"]).refuses("did you mean `port`?");
+}

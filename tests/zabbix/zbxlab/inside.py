@@ -1,0 +1,79 @@
+"""Reach into a running lab: its network, its files, its programs."""
+
+import shutil
+import subprocess
+
+from .errors import LabError
+from .place import EXTERNAL_SCRIPTS, Place
+
+# Where the external checks of server and proxy find the program, and where the agents' UserParameters do.
+PROGRAMS = (f"{EXTERNAL_SCRIPTS}/zbx-tcp", "/usr/bin/zbx-tcp")
+
+
+def network(release):
+    """Words to put before a command so that it runs in the lab's network, with this machine's files."""
+    return ["nsenter", f"--target={running(release)}", "--net"]
+
+
+def chroot(release):
+    """Words to put before a command so that it runs as root among Zabbix's own programs."""
+    live = Place.of(release.zabbix).live
+    return ["nsenter", f"--target={running(release)}", "--mount", "--pid", "--net", "--ipc", "--uts", "chroot", str(live)]
+
+
+def output(release, *words):
+    """What a program of the chroot prints, zabbix_get for example; its exit status does not matter."""
+    command = [*chroot(release), *words]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
+    return done.stdout.strip()
+
+
+def install(release, binary):
+    """Put the program where Zabbix looks for it, owned by root, mode 0755."""
+    for path in PROGRAMS:
+        target = seen(release, path)
+        try:
+            # Beside and renamed: a program that is running cannot be written to.
+            shutil.copyfile(binary, target.with_suffix(".new"))
+        except OSError as error:
+            raise LabError(f"cannot install {binary}: {error.strerror}") from None
+        target.with_suffix(".new").chmod(0o755)
+        target.with_suffix(".new").rename(target)
+
+
+def write(release, path, text, mode=0o644):
+    """A file of the lab, /etc/zbx-tcp/config.toml for example, owned by root."""
+    target = seen(release, path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(text)
+    target.chmod(mode)
+
+
+def remove(release, path):
+    """A file of the lab that may be missing already."""
+    seen(release, path).unlink(missing_ok=True)
+
+
+def seen(release, path):
+    """A path of the lab as this machine reaches it; the path may not lead through an absolute symbolic link."""
+    return Place.of(release.zabbix).seen_from_here(running(release)) / path.lstrip("/")
+
+
+def restart(release, agent):
+    """End "agentd" or "agent2"; process 1 starts it again, so it asks for its active items at once."""
+    pid_file = seen(release, f"/run/zabbix/{agent}.pid")
+    try:
+        pid = pid_file.read_text().strip()
+    except OSError:
+        raise LabError(f"{agent} does not run") from None
+    # Only the number inside the PID namespace is known.
+    subprocess.run(["nsenter", f"--target={running(release)}", "--pid", "kill", "-TERM", pid], check=True)
+
+
+def running(release):
+    """Process 1 of the lab, as this machine sees it."""
+    place = Place.of(release.zabbix)
+    pid = place.pid()
+    if not pid:
+        raise LabError(f"the lab in {place.directory} is down")
+    return pid

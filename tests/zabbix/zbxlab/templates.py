@@ -1,0 +1,21 @@
+"""The template files of the project, by Zabbix release."""
+
+from .place import REPOSITORY
+
+OLDEST = "6.0"
+
+
+def of(release):
+    """Every template file a user of this release would import."""
+    own = sorted((REPOSITORY / "zabbix" / release).glob("*.yaml"))
+    return own or sorted((REPOSITORY / "zabbix" / OLDEST).glob("*.yaml"))
+
+
+def find(release, name):
+    """One of them."""
+    return next(path for path in of(release) if path.name == name)
+
+
+def is_written_for(path, release):
+    """Only then is an export byte for byte the file: 7.0 imports a 6.0 file and exports a 7.0 one."""
+    return path.parent.name == release
