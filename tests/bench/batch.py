@@ -11,6 +11,8 @@ from runner import ENVIRONMENT, Cost, Spawner
 
 # Nothing here is to be cut by the whole run's deadline unless it says so.
 PATIENT = ["--deadline", "60s"]
+# Callgrind slows everything down some fifty times.
+UNDER_A_TOOL = ["--timeout", "30s", "--deadline", "120s"]
 DOWN_OR_UP = (0, 1)
 
 

@@ -16,6 +16,8 @@ from runner import ENVIRONMENT
 
 BLACKBOX_PORT, AGENTD_PORT, AGENT2_PORT = 19115, 19050, 19051
 TIMEOUT = 2
+# Who is asked for 2 s and has not answered by then never will.
+PATIENCE = 12
 MODULES = f"""
 modules:
   connect: {{prober: tcp, timeout: {TIMEOUT}s, tcp: {{preferred_ip_protocol: ip4}}}}
@@ -127,7 +129,7 @@ def agent_client(own: int) -> Callable[[str, str, str], str]:
 
 
 def exchange(port: int, request: bytes) -> bytes:
-    with socket.create_connection(("127.0.0.1", port), 30) as peer:
+    with socket.create_connection(("127.0.0.1", port), PATIENCE) as peer:
         peer.sendall(request)
         answer = b""
         while part := peer.recv(65536):
