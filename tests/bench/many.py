@@ -39,24 +39,27 @@ OURS = {
     "zbx-tcp batch --close rst -o text": [*RESET, "-o", "text"],
     "zbx-tcp batch --close rst --threads 2": [*RESET, "--threads", "2"],
 }
+# The library alone (accuracy.rs): no words to read, no document to print.
+ENGINE = {"zbx-tcp engine alone, RST": "many", "zbx-tcp engine and JSON records, RST": "json"}
 
 Case = Callable[[], dict]
 
 
 def measure(_rounds: int, quick: bool) -> int:
     """Measures, prints, writes; returns how many goals were missed."""
-    ours, floor = batch.program(), build.floor("epoll", static=True)
+    ours, floor, engine = batch.program(), build.floor("epoll", static=True), build.accuracy_program()
     build.floor("spawn", static=True)
     build.floor("responder", static=True)
-    return network.isolated(lambda: measure_inside(ours, floor, quick))
+    return network.isolated(lambda: measure_inside(ours, floor, engine, quick))
 
 
-def measure_inside(ours: Path | None, floor: Path, quick: bool) -> int:
+def measure_inside(ours: Path | None, floor: Path, engine: Path, quick: bool) -> int:
     target = network.Target(build.OUT / "responder-static")
     spawner = Spawner(build.OUT / "spawn-static")
     count = QUICK_COUNT if quick else COUNT
     rounds = QUICK_ROUNDS if quick else ROUNDS
     cases = {name: floor_case(spawner, floor, words, count) for name, words in FLOORS.items()}
+    cases |= {name: engine_case(spawner, engine, mode, count) for name, mode in ENGINE.items()}
     if ours:
         cases |= {name: batch_case(spawner, ours, words, count) for name, words in OURS.items()}
     runs: dict[str, list[dict]] = {name: [] for name in cases}
@@ -86,6 +89,18 @@ def floor_case(spawner: Spawner, program: Path, words: list[str], count: int) ->
         cost = spawner.run(command, writes=output)
         said = report.last_json(output)
         found_all(command, count, said["down"])
+        return per_probe(cost.cpu_us, cost.wall_us, cost.rss_kib, count)
+
+    return run
+
+
+def engine_case(spawner: Spawner, program: Path, mode: str, count: int) -> Case:
+    places = [f"{address}:{network.OPEN_PORT}" for address in network.addresses(32)]
+    output = build.OUT / "engine-output"
+
+    def run() -> dict:
+        cost = spawner.run([str(program), mode, str(count), *places], writes=output)
+        found_all(["accuracy", mode], count, report.last_json(output)["down"])
         return per_probe(cost.cpu_us, cost.wall_us, cost.rss_kib, count)
 
     return run
