@@ -37,7 +37,22 @@ class Capture:
         if tcpdump is None:
             raise network.CannotRun("`tcpdump`")
         self.file = file
-        words = [tcpdump, "-i", device, "-n", "-Z", "root", "-s", "64", "-B", "65536", "--time-stamp-precision=nano", "-w", file, "tcp"]
+        words = [
+            tcpdump,
+            "-i",
+            device,
+            "-n",
+            "-Z",
+            "root",
+            "-s",
+            "64",
+            "-B",
+            "65536",
+            "--time-stamp-precision=nano",
+            "-w",
+            file,
+            "tcp",
+        ]
         self.process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
         self.heard = self.process.stderr.readline()
         if "listening" not in self.heard:

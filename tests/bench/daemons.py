@@ -17,7 +17,7 @@ from runner import ENVIRONMENT
 BLACKBOX_PORT, AGENTD_PORT, AGENT2_PORT = 19115, 19050, 19051
 TIMEOUT = 2
 # Who is asked for 2 s and has not answered by then never will.
-PATIENCE = 12
+PATIENCE = 11
 MODULES = f"""
 modules:
   connect: {{prober: tcp, timeout: {TIMEOUT}s, tcp: {{preferred_ip_protocol: ip4}}}}
@@ -39,7 +39,9 @@ class Daemon:
     def __init__(self, name: str, words: list[str], port: int, ask: Callable[[str, str, str], str], scratch: Path):
         self.name, self.ask = name, ask
         with open(scratch / f"{name}.out", "wb") as log:
-            self.process = subprocess.Popen(words, env=ENVIRONMENT, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)  # fmt: skip
+            self.process = subprocess.Popen(
+                words, env=ENVIRONMENT, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            )
         until = time.monotonic() + 10
         while True:
             try:
@@ -48,7 +50,9 @@ class Daemon:
             except OSError as error:
                 if time.monotonic() > until or self.process.poll() is not None:
                     self.close()
-                    raise SystemExit(f"tests/bench: {name} does not listen ({error}); {scratch}/{name}.out may say why") from error
+                    raise SystemExit(
+                        f"tests/bench: {name} does not listen ({error}); {scratch}/{name}.out may say why"
+                    ) from error
                 time.sleep(0.05)
 
     def ask_all(self, targets: Iterable[tuple[str, str]], at_once: int, what: str = "connect") -> list[str]:

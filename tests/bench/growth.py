@@ -75,18 +75,39 @@ def silent_case(spawner: Spawner, program: Path, count: int) -> dict:
 
 def show(up: dict[str, dict], silent: dict[str, dict]) -> None:
     rows = [
-        [name, r["cpu_us"], r["cpu_us"] / up["C epoll " + name.split()[-1]]["cpu_us"], round(r["per_second"]),
-         round(r["probes"] * 1000 / r["per_second"]), round(r["rss_kib"])]
+        [
+            name,
+            r["cpu_us"],
+            r["cpu_us"] / up["C epoll " + name.split()[-1]]["cpu_us"],
+            round(r["per_second"]),
+            round(r["probes"] * 1000 / r["per_second"]),
+            round(r["rss_kib"]),
+        ]
         for name, r in up.items()
-    ]  # fmt: skip
+    ]
     head = ["program, targets", "CPU us/probe", "x floor", "probes/s", "wall ms", "peak KiB"]
     report.table(f"Growth: all up, RST close, {many.IN_FLIGHT} in flight, JSON document", head, rows)
     rows = [
-        [name, round(r["wall_us"] / 1000), round(r["late_us"] / 1000), r["cpu_us"], r["rss_kib"], round(r["bytes_in_flight"]),
-         f"{r['connect_timeout']} {' '.join(r['others'])}".strip()]
+        [
+            name,
+            round(r["wall_us"] / 1000),
+            round(r["late_us"] / 1000),
+            r["cpu_us"],
+            r["rss_kib"],
+            round(r["bytes_in_flight"]),
+            f"{r['connect_timeout']} {' '.join(r['others'])}".strip(),
+        ]
         for name, r in silent.items()
-    ]  # fmt: skip
-    head = ["targets", "wall ms", "wall - timeout ms", "CPU us/probe", "peak KiB", "user bytes/probe in flight", "connect_timeout"]
+    ]
+    head = [
+        "targets",
+        "wall ms",
+        "wall - timeout ms",
+        "CPU us/probe",
+        "peak KiB",
+        "user bytes/probe in flight",
+        "connect_timeout",
+    ]
     title = f"Growth: nobody answers, timeout {TIMEOUT} s, as many in flight as targets, {network.DESCRIPTORS} descriptors"
     report.table(title, head, rows)
 

@@ -7,11 +7,11 @@ from statistics import median
 import batch
 import build
 import daemons
+import many_report
 import network
 import peers
-import plot
 import report
-from report import Goal
+from many_report import FLOOR
 from runner import Spawner
 
 COUNT, QUICK_COUNT = 10_000, 2_000
@@ -21,7 +21,6 @@ ROUNDS, QUICK_ROUNDS = 7, 1
 PEER_COUNT, QUICK_PEER_COUNT = 400, 50
 DAEMON_COUNT, QUICK_DAEMON_COUNT = 2_000, 200
 AT_ONCE = 100
-FLOOR = "C epoll"
 FLOORS = {
     FLOOR: [],
     "C epoll, JSON printed": ["--json"],
@@ -73,11 +72,13 @@ def measure_inside(ours: Path | None, floor: Path, engine: Path, quick: bool) ->
 
     for result in results.values():
         result["ratio"] = result["cpu_us"] / results[FLOOR]["cpu_us"]
-    show(results, count, rounds)
-    wanted = wanted_of(results)
+    many_report.show(results, count, rounds, IN_FLIGHT)
+    wanted = many_report.wanted_of(results)
     missed = report.goals(wanted)
-    report.save("many", {"targets": count, "in_flight": IN_FLIGHT, "rounds": rounds, "quick": quick, "cases": results}, wanted)
-    draw(results)
+    report.save(
+        "many", {"targets": count, "in_flight": IN_FLIGHT, "rounds": rounds, "quick": quick, "cases": results}, wanted
+    )
+    many_report.draw(results)
     return missed
 
 
@@ -137,42 +138,3 @@ def of_peers(spawner: Spawner, quick: bool) -> dict[str, dict]:
     results = peers.in_one_process(spawner, QUICK_COUNT if quick else COUNT, scratch)
     results |= peers.each_a_process(spawner, QUICK_PEER_COUNT if quick else PEER_COUNT)
     return results | peers.asked(QUICK_DAEMON_COUNT if quick else DAEMON_COUNT, AT_ONCE, scratch)
-
-
-def show(results: dict[str, dict], count: int, rounds: int) -> None:
-    head = ["program", "CPU us/probe", "x floor", "probes/s", "peak KiB", "probes"]
-    rows = [
-        [name, r["cpu_us"], r["ratio"], round(r["per_second"]), r["rss_kib"] and round(r["rss_kib"]), r["probes"]]
-        for name, r in results.items()
-    ]
-    title = f"Many targets: {count} up, {IN_FLIGHT} in flight; medians of {rounds} interleaved rounds, peers once"
-    report.table(title, head, rows)
-
-
-def wanted_of(results: dict[str, dict]) -> list[Goal]:
-    """The goals that need only this part; None stands for what was not measured."""
-
-    def cpu(ours: str, other: str) -> float | None:
-        return results[ours]["cpu_us"] / results[other]["cpu_us"] if {ours, other} <= results.keys() else None
-
-    def speed(ours: str, other: str) -> float | None:
-        return results[ours]["per_second"] / results[other]["per_second"] if {ours, other} <= results.keys() else None
-
-    reset, two, processes = "zbx-tcp batch --close rst", "zbx-tcp batch --close rst --threads 2", "check_tcp, a process each"
-    return [
-        Goal("CPU a probe, --close rst and its JSON / C epoll with RST (reuse allowed)", cpu(reset, FLOOR), 0.80),
-        Goal("CPU a probe, default close and its JSON / C epoll with FIN", cpu("zbx-tcp batch", "C epoll, FIN"), 1.10),
-        Goal("probes a second, --close rst / C epoll", speed(reset, FLOOR), 0.90, at_least=True),
-        Goal("probes a second, default close / C epoll with FIN", speed("zbx-tcp batch", "C epoll, FIN"), 0.90, at_least=True),
-        Goal("probes a second of two threads / one", speed(two, reset), 1.6, at_least=True),
-        Goal("a batch / as many check_tcp processes, CPU", cpu(reset, processes), 1 / 80),
-    ]
-
-
-def draw(results: dict[str, dict]) -> None:
-    rows = [
-        (name, result["cpu_us"], plot.colour(name))
-        for name, result in results.items()
-        if result["cpu_us"] < 1000  # Processes would leave the others no room.
-    ]
-    plot.bars(build.OUT / "many.svg", "CPU of one probe among many, user + system", "us", rows)

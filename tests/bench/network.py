@@ -75,8 +75,12 @@ class Target:
         ip(f"link add wire0 type veth peer name wire0 netns {self.helpers[0].pid}")
         # The peer's address is known beforehand, so that the first connects do not wait for ARP.
         self.within("ip link set wire0 address 02:00:00:00:00:02 up && ip addr add 10.77.0.2/24 dev wire0")
-        ip("addr add 10.77.0.1/24 dev wire0", "link set wire0 up",
-           "neigh add 10.77.0.2 lladdr 02:00:00:00:00:02 dev wire0 nud permanent", "route add 10.78.0.0/16 via 10.77.0.2")  # fmt: skip
+        ip(
+            "addr add 10.77.0.1/24 dev wire0",
+            "link set wire0 up",
+            "neigh add 10.77.0.2 lladdr 02:00:00:00:00:02 dev wire0 nud permanent",
+            "route add 10.78.0.0/16 via 10.77.0.2",
+        )
         self.serve(responder, "--pass", "wire0")
         self.serve("nsenter", f"--net=/proc/{self.helpers[0].pid}/ns/net", responder, "wire0")
 

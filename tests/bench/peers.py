@@ -63,7 +63,12 @@ def in_one_process(spawner: Spawner, count: int, scratch: Path) -> dict[str, dic
 
 def one(spawner: Spawner, words: list[str], count: int) -> dict:
     cost = spawner.run(words, writes=daemons.scratch() / "peer-output")
-    return {"cpu_us": cost.cpu_us / count, "per_second": count * 1e6 / cost.wall_us, "rss_kib": cost.rss_kib, "probes": count}
+    return {
+        "cpu_us": cost.cpu_us / count,
+        "per_second": count * 1e6 / cost.wall_us,
+        "rss_kib": cost.rss_kib,
+        "probes": count,
+    }
 
 
 def asked(count: int, at_once: int, scratch: Path) -> dict[str, dict]:

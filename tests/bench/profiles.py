@@ -14,7 +14,6 @@ import counts
 import many
 import network
 import report
-from runner import ENVIRONMENT
 
 COUNT, QUICK_COUNT = 10_000, 1_000
 # Under callgrind everything is slow, and a few hundred are as alike as thousands.
@@ -64,10 +63,14 @@ def calls_per_probe(words: list[str], reads: Path | None, count: int) -> dict[st
 def time_by_function(words: list[str], reads: Path | None) -> dict[str, float]:
     """Per cent of the CPU time, by `kernel` and by our own functions; nothing where perf does not work."""
     data = build.OUT / "perf.data"
-    if not shutil.which("perf") or counts.run(["perf", "record", "-q", "-e", "cpu-clock", "-F", "9000", "-o", str(data), *words], reads).returncode > 1:  # fmt: skip
+    if (
+        not shutil.which("perf")
+        or counts.run(["perf", "record", "-q", "-e", "cpu-clock", "-F", "9000", "-o", str(data), *words], reads).returncode
+        > 1
+    ):
         return {}
-    # Not the words' own environment: perf wants a home for what it caches.
-    lines = subprocess.run(["perf", "report", "-i", str(data), "--stdio", "-g", "none", "--sort", "sym"], capture_output=True, text=True, check=False).stdout  # fmt: skip
+    words = ["perf", "report", "-i", str(data), "--stdio", "-g", "none", "--sort", "sym"]
+    lines = subprocess.run(words, capture_output=True, text=True, check=False).stdout
     rows = re.findall(r"^ +([0-9.]+)% +\[(k|\.)\] (.+?) *$", lines, re.MULTILINE)
     shares = {"kernel": sum(float(share) for share, where, _ in rows if where == "k")}
     shares["user"] = sum(float(share) for share, where, _ in rows if where == ".")
@@ -83,7 +86,7 @@ def instructions_by_function(words: list[str], reads: Path, count: int) -> dict[
     if not shutil.which("valgrind"):
         return {}
     counts.run(["valgrind", "--tool=callgrind", f"--callgrind-out-file={file}", *words], reads)
-    said = subprocess.run(["callgrind_annotate", "--show-percs=no", file], env=ENVIRONMENT, capture_output=True, text=True, check=False).stdout  # fmt: skip
+    said = counts.run(["callgrind_annotate", "--show-percs=no", str(file)]).stdout
     rows = re.findall(r"^ *([0-9,]+)  (?:\?\?\?|[^:]*):(.+?)(?: \[.*\])?$", said, re.MULTILINE)
     return {short_name(name): int(number.replace(",", "")) // count for number, name in rows[:ROWS]}
 

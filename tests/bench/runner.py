@@ -28,7 +28,9 @@ class Spawner:
         pipe = subprocess.PIPE
         self.process = subprocess.Popen([program], stdin=pipe, stdout=pipe, text=True, bufsize=1, env=ENVIRONMENT)
 
-    def run(self, words: list[str], *, reads: Path | None = None, writes: Path | None = None, may_end: Sequence[int] = (0,)) -> Cost:
+    def run(
+        self, words: list[str], *, reads: Path | None = None, writes: Path | None = None, may_end: Sequence[int] = (0,)
+    ) -> Cost:
         """Runs a command, which must end with one of these statuses."""
         files = ([f"<{reads}"] if reads else []) + ([f">{writes}"] if writes else [])
         self.process.stdin.write("\t".join(files + words) + "\n")

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import batch
-import build
 import daemons
 import network
 import peers
@@ -120,5 +119,7 @@ def each(one: Callable[[str], re.Match[str] | None]) -> Stopwatch:
 
 
 def output(words: list[str]) -> str:
-    ran = subprocess.run(words, env=ENVIRONMENT, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=60)
+    ran = subprocess.run(
+        words, env=ENVIRONMENT, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=60
+    )
     return ran.stdout

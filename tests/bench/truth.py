@@ -10,17 +10,16 @@ import daemons
 import network
 import report
 import stopwatches
+import truth_report
 from capture import Capture, Handshake
-from report import Goal
 from runner import Spawner
 from stopwatches import Said, Stopwatch
+from truth_report import BUSY_LOOPS, IN_FLIGHT
 
 DELAY_US = 1_000
 SINGLE, QUICK_SINGLE = 200, 20
 MANY, QUICK_MANY = 10_000, 1_000
-IN_FLIGHT = (1_000, 10_000)
 RETRANSMITS, QUICK_RETRANSMITS = 2_000, 200
-BUSY_LOOPS = 4
 
 
 def measure(_rounds: int, quick: bool) -> int:
@@ -45,8 +44,8 @@ def measure_inside(ours: Path | None, check: Path, quick: bool) -> int:
     far.stdin.close()
     far.wait()
 
-    show(results, exact)
-    wanted = wanted_of(results, exact)
+    truth_report.show(results, exact)
+    wanted = truth_report.wanted_of(results, exact)
     missed = report.goals(wanted)
     report.save("truth", {"delay_us": DELAY_US, "quick": quick, "cases": results, "retransmits": exact}, wanted)
     return missed
@@ -96,7 +95,9 @@ def many(spawner: Spawner, ours: Path | None, blocks: Blocks, count: int) -> dic
             "C epoll": stopwatches.floor(build.OUT / "epoll-static", in_flight),
             "python asyncio": stopwatches.script(stopwatches.ASYNCIO, scratch, str(in_flight)),
         }
-        results |= {f"{name}, {in_flight} in flight": compare(watch, blocks.take(count)) for name, watch in cases.items() if watch}
+        results |= {
+            f"{name}, {in_flight} in flight": compare(watch, blocks.take(count)) for name, watch in cases.items() if watch
+        }
     if asked := daemons.blackbox(scratch):
         watch = stopwatches.daemon(asked, "connect", BLACKBOX, at_once=min(count, 1000))
         results["blackbox, 1000 in flight"] = compare(watch, blocks.take(min(count, 2000)))
@@ -109,7 +110,10 @@ def under_load(spawner: Spawner, ours: Path | None, check: Path, blocks: Blocks,
         "zbx-tcp check, one at a time": (stopwatches.our_check(check), QUICK_SINGLE if quick else 100),
         "check_tcp, one at a time": (stopwatches.check_tcp(), QUICK_SINGLE if quick else 100),
         "C epoll, 1000 in flight": (stopwatches.floor(build.OUT / "epoll-static", 1000), QUICK_MANY if quick else MANY),
-        "zbx-tcp batch, 1000 in flight": (ours and stopwatches.our_batch(spawner, ours, 1000), QUICK_MANY if quick else MANY),
+        "zbx-tcp batch, 1000 in flight": (
+            ours and stopwatches.our_batch(spawner, ours, 1000),
+            QUICK_MANY if quick else MANY,
+        ),
     }
     return {
         f"{name}, {BUSY_LOOPS} busy loops": compare(watch, blocks.take(count))
@@ -165,36 +169,3 @@ def retransmits(spawner: Spawner, ours: Path, blocks: Blocks, count: int) -> dic
         total += len(said)
         exact += sum(a in true and one.retransmits == true[a].syns - 1 for a, one in said.items())
     return {"probes": total, "exact": exact}
-
-
-def show(results: dict[str, dict], exact: dict | None) -> None:
-    def cells(of: dict | None) -> list[object]:
-        return [of and of[at] for at in ("p50", "p99", "max")]
-
-    rows = [
-        [name, r["compared"], r["true_us"] and r["true_us"]["p50"], *cells(r["rtt_error_us"]), *cells(r["connect_error_us"])]
-        for name, r in results.items()
-    ]
-    head = ["case", "compared", "true p50", "tcp.rtt error p50", "p99", "max", "time.connect error p50", "p99", "max"]
-    report.table("The truth: published minus captured, SYN to SYN-ACK, us", head, rows)
-    if exact:
-        print(f"\nSYN retransmissions counted exactly: {exact['exact']} of {exact['probes']}")
-
-
-def wanted_of(results: dict[str, dict], exact: dict | None) -> list[Goal]:
-    def error(case: str, kind: str, at: str) -> float | None:
-        found = results.get(case, {}).get(kind)
-        return found[at] if found else None
-
-    goals = [
-        Goal("tcp.rtt error p99, one at a time, us", error("zbx-tcp check, one at a time", "rtt_error_us", "p99"), 60),
-        Goal("time.connect error p50, one at a time, us", error("zbx-tcp check, one at a time", "connect_error_us", "p50"), 50),
-    ]
-    for in_flight in IN_FLIGHT:
-        case = f"zbx-tcp batch, {in_flight} in flight"
-        goals.append(Goal(f"tcp.rtt error p99, {in_flight} in flight, us", error(case, "rtt_error_us", "p99"), 20))
-    goals.append(Goal("time.connect error p50, 10000 in flight, us", error(case, "connect_error_us", "p50"), 100))
-    case = f"zbx-tcp batch, 1000 in flight, {BUSY_LOOPS} busy loops"
-    goals.append(Goal("tcp.rtt error p99, 1000 in flight under load, us", error(case, "rtt_error_us", "p99"), 20))
-    wrong = exact["probes"] - exact["exact"] if exact else None
-    return [*goals, Goal(f"SYN retransmissions miscounted of {exact['probes'] if exact else RETRANSMITS}", wrong, 0)]

@@ -107,7 +107,9 @@ static void take(int tun, long delay)
     const struct packet *in = (struct packet *)buffer;
 
     while (read(tun, buffer, sizeof buffer) >= (ssize_t)(sizeof in->ip + sizeof in->tcp)) {
-        if (in->ip.version != 4 || in->ip.protocol != IPPROTO_TCP || in->tcp.rst || !(in->tcp.syn || in->tcp.fin) || is_lost(in))
+        if (in->ip.version != 4 || in->ip.protocol != IPPROTO_TCP || in->tcp.rst)
+            continue;
+        if (!(in->tcp.syn || in->tcp.fin) || is_lost(in))
             continue;
         struct waiting *place = &queue[tail % MOST_WAITING];
         if (tail - head == MOST_WAITING)

@@ -108,12 +108,13 @@ static void print_record(const struct probe *probe, int error, long clock, const
     getsockname(probe->fd, (struct sockaddr *)&from, &length);
     inet_ntop(AF_INET, &to.sin_addr, address, sizeof address);
     inet_ntop(AF_INET, &from.sin_addr, source, sizeof source);
-    printf("{\"schema\":1,\"id\":\"%s:%d\",\"host\":\"%s\",\"port\":%d,\"up\":%d,\"status\":%d,\"status_name\":\"%s\",\"error\":\"%s\","
-           "\"address\":\"%s\",\"family\":4,\"source\":\"%s\",\"time\":{\"total\":%.6f,\"connect\":%.6f},"
-           "\"tcp\":{\"rtt\":%.6f,\"rttvar\":%.6f,\"syn_retransmits\":%u,\"mss\":%u}}\n",
-           address, ntohs(to.sin_port), address, ntohs(to.sin_port), !error, error ? 3 : 0, error ? "refused" : "ok", error ? strerror(error) : "",
-           address, source, clock / 1e9, clock / 1e9,
-           info->tcpi_rtt / 1e6, info->tcpi_rttvar / 1e6, info->tcpi_total_retrans, info->tcpi_snd_mss);
+    int port = ntohs(to.sin_port);
+    printf("{\"schema\":1,\"id\":\"%s:%d\",\"host\":\"%s\",\"port\":%d,\"up\":%d,\"status\":%d,\"status_name\":\"%s\",",
+           address, port, address, port, !error, error ? 3 : 0, error ? "refused" : "ok");
+    printf("\"error\":\"%s\",\"address\":\"%s\",\"family\":4,\"source\":\"%s\",", error ? strerror(error) : "", address, source);
+    printf("\"time\":{\"total\":%.6f,\"connect\":%.6f},", clock / 1e9, clock / 1e9);
+    printf("\"tcp\":{\"rtt\":%.6f,\"rttvar\":%.6f,\"syn_retransmits\":%u,\"mss\":%u}}\n", info->tcpi_rtt / 1e6,
+           info->tcpi_rttvar / 1e6, info->tcpi_total_retrans, info->tcpi_snd_mss);
 }
 
 static void leave(struct worker *own, struct probe *probe)
