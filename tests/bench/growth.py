@@ -60,6 +60,7 @@ def silent_case(spawner: Spawner, program: Path, count: int) -> dict:
     of = batch.targets(count, network.SILENT_PORT)
     patience = ["--timeout", f"{TIMEOUT}s", "--close", "rst", "-o", "ndjson"]
     ran = batch.run(spawner, program, of, *patience, "--concurrency", str(count), *batch.PATIENT)
+    more = count - FEW_IN_FLIGHT
     statuses = [line["status_name"] for line in ran.lines()]
     few = batch.run(spawner, program, of, *patience, "--concurrency", str(FEW_IN_FLIGHT), "--deadline", f"{TIMEOUT + 0.5}s")
     return {
@@ -67,7 +68,7 @@ def silent_case(spawner: Spawner, program: Path, count: int) -> dict:
         "late_us": ran.cost.wall_us - TIMEOUT * 1e6,
         "cpu_us": ran.cost.cpu_us / count,
         "rss_kib": ran.cost.rss_kib,
-        "bytes_in_flight": (ran.cost.rss_kib - few.cost.rss_kib) * 1024 / max(count - FEW_IN_FLIGHT, 1),
+        "bytes_in_flight": (ran.cost.rss_kib - few.cost.rss_kib) * 1024 / more if more > 0 else None,
         "connect_timeout": statuses.count("connect_timeout"),
         "others": sorted(set(statuses) - {"connect_timeout"}),
     }
@@ -94,7 +95,7 @@ def show(up: dict[str, dict], silent: dict[str, dict]) -> None:
             round(r["late_us"] / 1000),
             r["cpu_us"],
             r["rss_kib"],
-            round(r["bytes_in_flight"]),
+            r["bytes_in_flight"] and round(r["bytes_in_flight"]),
             f"{r['connect_timeout']} {' '.join(r['others'])}".strip(),
         ]
         for name, r in silent.items()
