@@ -1,16 +1,23 @@
 //! What can be typed: commands, options and their help texts.
 
+pub mod batch;
 pub mod check;
 pub mod discover;
+pub mod help;
+pub mod probe;
 pub mod serve;
 pub mod services;
+pub mod steps;
 pub mod values;
 
 use clap::{Parser, Subcommand};
 
+/// The version, with the commit and the kind of build; see `packaging/commit.rs`.
+pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("ZBX_TCP_BUILD"), ")");
+
 /// The command line.
 #[derive(Debug, Parser)]
-#[command(name = "zbx-tcp", version, about, disable_help_subcommand = true, max_term_width = 100)]
+#[command(name = "zbx-tcp", version = VERSION, about, disable_help_subcommand = true, max_term_width = 100)]
 pub struct Cli {
     /// The command.
     #[command(subcommand)]
@@ -23,6 +30,8 @@ pub struct Cli {
 pub enum Command {
     /// Probe one target: print one value, one document, or a report
     Check(Box<check::CheckArgs>),
+    /// Probe many targets at once: print one document, lines, or a table
+    Batch(Box<batch::BatchArgs>),
     /// Rows for Zabbix's low-level discovery, as one line of JSON
     Discover(discover::DiscoverArgs),
     /// A small TCP responder, to test a path or a check before the real service exists

@@ -2,9 +2,11 @@
 //!
 //! Only here is standard output written.
 
+mod batch;
 mod check;
 mod demo;
 mod discover;
+mod pace;
 mod serve;
 mod services;
 
@@ -12,10 +14,11 @@ use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
+use clap::Parser;
 use clap::error::ErrorKind;
-use clap::{CommandFactory, Parser};
 
-use crate::cli::{Cli, Command, check::long_help};
+use crate::cli::{Cli, Command, help};
+use crate::failure::{Failure, Status};
 use crate::output::text::Paint;
 use crate::printable::push_escaped;
 use crate::settings::Mistake;
@@ -49,6 +52,7 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> Exit {
         Err(error) => return usage(&error, &words),
     };
     let done = match cli.command {
+        Command::Batch(args) => batch::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Discover(args) => discover::run(&args),
         Command::Serve(args) => serve::run(&args),
@@ -62,8 +66,7 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> Exit {
 fn usage(error: &clap::Error, words: &[OsString]) -> Exit {
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
-            let full = Cli::command().mut_subcommand("check", |check| check.after_long_help(long_help()));
-            let text = match full.try_get_matches_from(words) {
+            let text = match help::command().try_get_matches_from(words) {
                 Err(help) => help.to_string(),
                 Ok(_) => error.to_string(),
             };
@@ -86,6 +89,12 @@ fn one_line(error: &clap::Error) -> String {
 
 /// Says on one line of standard error what the caller got wrong.
 fn complain(text: &str) -> Exit {
+    explain(text);
+    Exit::Mistaken
+}
+
+/// Says something on one line of standard error.
+fn explain(text: &str) {
     let mut line = "zbx-tcp: ".to_owned();
     for character in text.chars().take(1000) {
         match character {
@@ -96,13 +105,17 @@ fn complain(text: &str) -> Exit {
     line.push('\n');
     // There is nobody left to tell.
     let _ = io::stderr().write_all(line.as_bytes());
-    Exit::Mistaken
 }
 
 /// Prints, and ends as `exit` says. A reader that has left is no error: the verdict stands.
 fn print(bytes: &[u8], exit: Exit) -> Exit {
+    print_with(exit, |out| out.write_all(bytes))
+}
+
+/// Prints what this function writes, and ends as [`print`] does.
+fn print_with(exit: Exit, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Exit {
     let mut out = io::stdout().lock();
-    match out.write_all(bytes).and_then(|()| out.flush()) {
+    match write(&mut out).and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             complain(&format!("write to standard output: {error}"))
         }
@@ -115,6 +128,21 @@ fn paint() -> Paint {
     let asked_not = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
     if io::stdout().is_terminal() && !asked_not && !dumb { Paint::Colours } else { Paint::Plain }
+}
+
+/// A fault of our own: a value is owed whatever happens.
+fn internal_error() -> Failure {
+    let text = "internal error of zbx-tcp: please report it, with the command that shows it";
+    Failure::new(Status::LocalError, text)
+}
+
+/// Builds for development can be told to panic, so that a test sees what Zabbix would then get.
+#[cfg(debug_assertions)]
+#[allow(clippy::panic)]
+fn panic_if_tested() {
+    if std::env::var_os("ZBX_TCP_TEST_PANIC").is_some() {
+        panic!("a test asked for it");
+    }
 }
 
 /// What a command returns: how it ended, or the caller's mistake.

@@ -7,15 +7,20 @@ mod attempt;
 mod connection;
 pub mod dialogue;
 pub mod dns;
+mod few;
+mod gate;
+mod limits;
 pub mod matching;
+mod pace;
+mod room;
 pub mod session;
 pub mod sys;
+mod threads;
 pub mod timers;
 mod turn;
 pub mod wire;
 
 use std::io;
-use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use crate::plan::Plan;
@@ -23,16 +28,22 @@ use crate::report::Report;
 use crate::source::Source;
 use dns::files::Files;
 use dns::{Addresses, Resolver};
+use gate::Gate;
+pub use limits::Limits;
+pub use room::Room;
 use session::{Event, Wish};
-use turn::Engine;
+use turn::{Engine, Share};
 
 /// Takes what the engine finds.
 pub trait Sink {
     /// Takes the report of one plan; each plan gets exactly one.
     fn deliver(&mut self, report: Report);
 
-    /// Sees what happens, this long after the probe's start, to explain it to a person.
+    /// Sees what happens, this long after the probe's start, to explain it to a person; not where several threads probe.
     fn observe(&mut self, _plan: &Plan, _at: Duration, _what: Observed<'_>) {}
+
+    /// The loop has nothing more to do for the moment and is about to wait: what was held back may be passed on.
+    fn rest(&mut self) {}
 }
 
 /// What a [`Sink`] may observe.
@@ -46,15 +57,8 @@ pub enum Observed<'a> {
     Answer(&'a Addresses),
 }
 
-/// What a run may use.
-#[derive(Debug)]
-pub struct Limits {
-    /// How many probes are under way at once.
-    pub in_flight: NonZeroUsize,
-}
-
 /// How names are resolved.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub enum Names {
     /// By these files and the name servers in them.
     Stub(Files),
@@ -81,16 +85,32 @@ impl Names {
 /// Runs every plan of the source to its report.
 ///
 /// # Errors
-/// When this machine gives no event queue (epoll_create(2): descriptors, memory); what could not be begun is then lost,
-/// so a caller that owes a value reports it itself.
-pub fn run<S: Source, K: Sink>(source: &mut S, sink: &mut K, limits: &Limits, names: Names) -> io::Result<()> {
-    let mut engine = Engine::new(sink, names, limits)?;
+/// When this machine gives no event queue (epoll_create(2): descriptors, memory) or no thread; what could not be begun
+/// is then lost, so a caller that owes a value reports it itself.
+pub fn run<S: Source + Send, K: Sink + Send>(
+    source: &mut S,
+    sink: &mut K,
+    limits: &Limits<'_>,
+    names: Names,
+) -> io::Result<()> {
+    room::make(limits.in_flight);
+    let gate = Gate::new(source, limits);
+    let mut parts = Share::of(limits, &gate);
+    match parts.as_mut_slice() {
+        [whole] => probe(whole, sink, names),
+        parts => threads::probe_on(parts, sink, &names),
+    }
+}
+
+/// The loop of one thread.
+fn probe(share: &Share<'_>, sink: &mut dyn Sink, names: Names) -> io::Result<()> {
+    let mut engine = Engine::new(share, sink, names)?;
     loop {
-        engine.admit(source, limits);
+        engine.admit();
         if engine.is_done() {
             return Ok(());
         }
-        let now = engine.poll()?;
+        let now = engine.poll().inspect_err(|error| engine.give_up(error))?;
         engine.deliver(now);
         engine.expire(now);
         engine.report();

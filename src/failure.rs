@@ -262,6 +262,11 @@ impl Failure {
     pub fn new(status: Status, text: impl Into<String>) -> Self {
         Self { status, text: text.into(), icmp: None }
     }
+
+    /// The same with one more reason at its end.
+    pub fn because(&self, why: &str) -> Self {
+        Self { text: format!("{}: {why}", self.text), ..self.clone() }
+    }
 }
 
 impl fmt::Display for Failure {

@@ -1,10 +1,18 @@
 //! Reports to bytes: pure functions, one for each format.
 
 pub mod document;
+pub mod entry;
+pub mod fleet;
+pub mod found;
 pub mod json;
 pub mod lld;
 pub mod metrics;
 pub mod number;
+#[cfg(test)]
+mod samples;
+pub mod sender;
+pub mod summary;
+pub mod table;
 pub mod text;
 pub mod value;
 pub mod wanted;

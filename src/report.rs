@@ -9,12 +9,15 @@ use crate::plan::{Plan, Silence, Want};
 use crate::stats::Running;
 
 /// What came of one [`Plan`].
+///
+/// A batch holds thousands until its document is written: what few of them have is boxed, and what stands in two places
+/// is shared.
 #[derive(Debug, Clone)]
 pub struct Report {
     /// What was asked.
     pub plan: Arc<Plan>,
     /// Why it is not up; up where there is none.
-    pub failure: Option<Failure>,
+    pub failure: Option<Arc<Failure>>,
     /// From the probe's start to the verdict.
     pub total: Duration,
     /// How long the name took; absent for an address, and where it failed.
@@ -22,15 +25,16 @@ pub struct Report {
     /// The connection that the report describes: the last successful one, else the last.
     pub trial: Option<Trial>,
     /// Every address that was tried, where all were asked for.
-    pub addresses: Vec<Trial>,
+    pub addresses: Box<[Trial]>,
     /// What came of several attempts, where they were asked for.
-    pub attempts: Option<Running>,
+    pub attempts: Option<Box<Running>>,
 }
 
 impl Report {
     /// The report of a probe that ended before it connected to anything.
     pub fn without_trial(plan: Arc<Plan>, failure: Failure, total: Duration) -> Self {
-        Self { plan, failure: Some(failure), total, resolve: None, trial: None, addresses: Vec::new(), attempts: None }
+        let failure = Some(Arc::new(failure));
+        Self { plan, failure, total, resolve: None, trial: None, addresses: Box::default(), attempts: None }
     }
 
     /// The verdict.
@@ -52,17 +56,24 @@ pub struct Trial {
     /// The local address, once the kernel had chosen it.
     pub source: Option<IpAddr>,
     /// What ended it before all steps were done; whether that is good or bad is [`Trial::verdict`]'s to say.
-    pub failure: Option<Failure>,
+    pub failure: Option<Arc<Failure>>,
     /// From the start of this connection to its verdict.
     pub total: Duration,
     /// The handshake, by our clock; absent unless it succeeded.
     pub connect: Option<Duration>,
+    /// The kernel's own facts.
+    pub tcp: Option<TcpFacts>,
+    /// What was said; absent where nothing was.
+    pub exchange: Option<Box<Exchange>>,
+}
+
+/// What was said on one connection.
+#[derive(Debug, Clone, Default)]
+pub struct Exchange {
     /// From the dialogue's start to its first received byte.
     pub first_byte: Option<Duration>,
     /// From the connection to the verdict; absent unless the dialogue succeeded.
-    pub dialogue: Option<Duration>,
-    /// The kernel's own facts.
-    pub tcp: Option<TcpFacts>,
+    pub took: Option<Duration>,
     /// The 1-based number of the failed, else the last, step; absent without steps.
     pub step: Option<usize>,
     /// What the peer said.
@@ -72,25 +83,39 @@ pub struct Trial {
 }
 
 impl Trial {
+    /// A connection that was not begun yet.
+    pub fn untried(address: SocketAddr) -> Self {
+        let total = Duration::ZERO;
+        Self { address, source: None, failure: None, total, connect: None, tcp: None, exchange: None }
+    }
+
+    /// What the peer said, if it said anything.
+    pub fn response(&self) -> Option<&Response> {
+        self.exchange.as_ref()?.response.as_ref()
+    }
+
+    /// What the named groups of its dialogue captured, in the order of the steps.
+    pub fn captures(&self) -> &[(Box<str>, Vec<u8>)] {
+        self.exchange.as_ref().map_or(&[], |exchange| &exchange.captures)
+    }
+
     /// Why this connection is not what was wanted; `None` if it is.
-    pub fn verdict(&self, want: Want) -> Option<Failure> {
+    pub fn verdict(&self, want: Want) -> Option<Arc<Failure>> {
         let Want::Closed(silence) = want else { return self.failure.clone() };
         let Some(failure) = self.failure.as_ref().filter(|_| self.connect.is_none()) else {
             let text = format!("{} accepts connections, but was expected to be closed", self.address);
-            return Some(Failure::new(Status::UnexpectedlyOpen, text));
+            return Some(Arc::new(Failure::new(Status::UnexpectedlyOpen, text)));
         };
         match (failure.status, silence) {
             (Status::Unreachable, _) if failure.icmp.is_none() => {
-                let text = format!("{}: nothing was sent, which does not prove it closed", failure.text);
-                Some(Failure { text, ..failure.clone() })
+                Some(Arc::new(failure.because("nothing was sent, which does not prove it closed")))
             }
             (Status::Refused | Status::Unreachable, _) | (Status::ConnectTimeout, Silence::CountsAsClosed) => None,
             (Status::ConnectTimeout, Silence::Fails) => {
-                let text =
-                    format!("{}: silence does not prove it closed (--expect-closed=filtered accepts it)", failure.text);
-                Some(Failure { text, ..failure.clone() })
+                let why = "silence does not prove it closed (--expect-closed=filtered accepts it)";
+                Some(Arc::new(failure.because(why)))
             }
-            _ => Some(failure.clone()),
+            _ => Some(Arc::clone(failure)),
         }
     }
 }
@@ -99,11 +124,36 @@ impl Trial {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TcpFacts {
     /// Smoothed round trip time and its variance; withheld after a retransmission, when the figure is not the path's.
-    pub rtt: Option<(Duration, Duration)>,
+    pub rtt: Option<RoundTrip>,
     /// How many SYNs were sent again.
     pub syn_retransmits: u32,
     /// The sending maximum segment size in bytes, once connected.
     pub mss: Option<u32>,
+}
+
+/// A round trip time in microseconds, as the kernel counts them (`tcpi_rtt`, `tcpi_rttvar`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RoundTrip {
+    smoothed: u32,
+    variance: u32,
+}
+
+impl RoundTrip {
+    /// From what the kernel said, fractions of a microsecond dropped.
+    pub fn new(smoothed: Duration, variance: Duration) -> Self {
+        let micros = |time: Duration| u32::try_from(time.as_micros()).unwrap_or(u32::MAX);
+        Self { smoothed: micros(smoothed), variance: micros(variance) }
+    }
+
+    /// The smoothed round trip time.
+    pub fn smoothed(self) -> Duration {
+        Duration::from_micros(self.smoothed.into())
+    }
+
+    /// Its variance.
+    pub fn variance(self) -> Duration {
+        Duration::from_micros(self.variance.into())
+    }
 }
 
 /// What the peer said.
@@ -118,4 +168,15 @@ pub struct Response {
 impl Response {
     /// How many bytes of a step are kept for people.
     pub const KEPT: usize = 2048;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_can_hold_thousands() {
+        assert!(size_of::<Report>() <= 200, "{}", size_of::<Report>());
+        assert!(size_of::<Trial>() <= 128, "{}", size_of::<Trial>());
+    }
 }

@@ -10,6 +10,7 @@ pub mod discover;
 mod method;
 mod options;
 mod plan;
+mod probe;
 pub mod services;
 pub mod whole;
 pub mod wishes;
@@ -17,7 +18,8 @@ mod words;
 
 use std::fmt;
 
-pub use check::{Check, ResolverChoice, Transcript, check, configuration, named};
+pub use check::{Check, Transcript, check};
+pub use probe::{ResolverChoice, configuration, named};
 use wishes::Place;
 
 /// A mistake of the caller: one line that names what, where and the remedy.

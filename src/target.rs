@@ -202,8 +202,8 @@ impl fmt::Display for Target {
     }
 }
 
-/// Splits `HOST:PORT` and `[V6]:PORT`; two colons outside brackets are an IPv6 address, never a port.
-fn split_port(word: &str) -> Result<(&str, Option<&str>), TargetError> {
+/// Splits `HOST:PORT` and `[V6]:PORT`, whatever host and port are; two colons outside brackets are an IPv6 address, never a port.
+pub fn split_port(word: &str) -> Result<(&str, Option<&str>), TargetError> {
     if word.starts_with('[') {
         let end = word.find(']').ok_or_else(|| TargetError::Bracket(shown(word)))?;
         let (host, rest) = word.split_at(end + 1);

@@ -3,12 +3,11 @@
 mod transcript;
 
 use std::io::{self, IsTerminal};
-use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Done, Exit, paint, print};
+use super::{Done, Exit, internal_error, paint, print};
 use crate::cli::check::CheckArgs;
 use crate::engine::{self, Limits, Observed, Sink};
 use crate::failure::{Failure, Status};
@@ -39,13 +38,13 @@ fn default_format() -> Result<Format, settings::Mistake> {
 
 fn probe(check: &Check, plan: Arc<Plan>) -> Report {
     #[cfg(debug_assertions)]
-    panic_if_tested();
+    super::panic_if_tested();
     let transcript = match check.transcript {
         Transcript::Shown => Some(transcript::Writer::default()),
         Transcript::Silent => None,
     };
     let mut sink = One { report: None, transcript };
-    let limits = Limits { in_flight: NonZeroUsize::MIN };
+    let limits = Limits::one();
     let ran = engine::run(&mut Once::new(Arc::clone(&plan)), &mut sink, &limits, check.resolver.names());
     match (sink.report, ran) {
         (Some(report), _) => report,
@@ -57,19 +56,9 @@ fn probe(check: &Check, plan: Arc<Plan>) -> Report {
     }
 }
 
-/// Builds for development can be told to panic, so that a test sees what Zabbix would then get.
-#[cfg(debug_assertions)]
-#[allow(clippy::panic)]
-fn panic_if_tested() {
-    if std::env::var_os("ZBX_TCP_TEST_PANIC").is_some() {
-        panic!("a test asked for it");
-    }
-}
-
-/// The report of a fault of our own: a value is owed whatever happens.
+/// The report of a fault of our own.
 fn broken(plan: Arc<Plan>) -> Report {
-    let text = "internal error of zbx-tcp: please report it, with the command that shows it";
-    Report::without_trial(plan, Failure::new(Status::LocalError, text), Duration::ZERO)
+    Report::without_trial(plan, internal_error(), Duration::ZERO)
 }
 
 /// Keeps the one report, and explains on the way.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use clap::Parser;
 
-use super::{Done, Exit, paint, print};
+use super::{Done, Exit, batch, paint, print};
 use crate::cli::{Cli, Command};
 use crate::engine::{self, Limits, Sink};
 use crate::failure::Status;
@@ -16,6 +16,7 @@ use crate::output::{self, Format, text::Paint};
 use crate::plan::Plan;
 use crate::policy::Policy;
 use crate::report::Report;
+use crate::settings::batch::Fleet;
 use crate::settings::{self, Mistake};
 use crate::source::List;
 use stage::Stage;
@@ -33,8 +34,39 @@ pub fn run() -> Done {
     let scenes = scenes(&stage);
     let plans = scenes.iter().map(plan).collect::<Result<Vec<_>, _>>()?;
     let reports = probe(&plans)?;
-    let exit = if as_expected(&scenes, &reports) { Exit::Good } else { Exit::Bad };
-    Ok(print(page(&scenes, &reports, paint()).as_bytes(), exit))
+    let words = fleet_words(&stage);
+    let fleet = batch::show(&fleet(&words)?, paint());
+    let exit = if as_expected(&scenes, &reports) && (fleet.up, fleet.down) == FLEET { Exit::Good } else { Exit::Bad };
+    let mut page = page(&scenes, &reports, paint());
+    page.push_str(&finale(scenes.len() + 1, &words, &fleet.page));
+    Ok(print(page.as_bytes(), exit))
+}
+
+/// How many of the fleet are up, and how many down.
+const FLEET: (usize, usize) = (2, 3);
+
+/// The words that probe the ports of the stage in one process.
+fn fleet_words(stage: &Stage) -> Vec<String> {
+    let Stage { greeting, silent, closed, full, .. } = stage;
+    let target = format!("127.0.0.1:{greeting},{greeting}/ssh,{silent},{closed},{full}");
+    ["batch", &target, "-t", "0.5", "-o", "text"].map(str::to_owned).into()
+}
+
+/// The fleet of the words, read exactly as if somebody had typed them.
+fn fleet(words: &[String]) -> Result<Fleet, Mistake> {
+    let words = std::iter::once("zbx-tcp".to_owned()).chain(words.iter().cloned());
+    match Cli::try_parse_from(words).map_err(Mistake::new)?.command {
+        Command::Batch(args) => settings::batch::batch(&args, Policy::allow_all(), |_| Ok(Vec::new())),
+        _ => Err(Mistake::new("demo: not a batch")),
+    }
+}
+
+fn finale(number: usize, words: &[String], table: &str) -> String {
+    format!(
+        "{number}. A fleet in one process, failures first\n$ zbx-tcp {}\n{table}\n\
+         The same for your own service: zbx-tcp check HOST PORT\n",
+        words.join(" ")
+    )
 }
 
 fn scenes(stage: &Stage) -> Vec<Scene> {
@@ -79,7 +111,7 @@ fn plan(scene: &Scene) -> Result<Arc<Plan>, Mistake> {
 
 fn probe(plans: &[Arc<Plan>]) -> Result<Vec<Option<Report>>, Mistake> {
     let mut gathered = Gathered { plans, reports: vec![None; plans.len()] };
-    let limits = Limits { in_flight: NonZeroUsize::MAX };
+    let limits = Limits::in_flight(NonZeroUsize::MAX);
     let mut source = List::new(plans.iter().cloned());
     let ran = engine::run(&mut source, &mut gathered, &limits, engine::Names::default());
     ran.map_err(|error| Mistake::new(format!("demo: this machine could not wait for the network: {error}")))?;
@@ -116,7 +148,6 @@ fn page(scenes: &[Scene], reports: &[Option<Report>], paint: Paint) -> String {
         page.push_str(&output::render(report, &Format::Text, paint));
         let _ = writeln!(page, "  in Zabbix {}\n", stored(report));
     }
-    page.push_str("The same for your own service: zbx-tcp check HOST PORT\n");
     page
 }
 

@@ -1,5 +1,7 @@
 //! `zbx-tcp discover`: rows for low-level discovery.
 
+mod open;
+
 use super::{Done, Exit, print};
 use crate::cli::discover::{DiscoverArgs, What};
 use crate::output::lld;
@@ -7,8 +9,10 @@ use crate::settings::discover;
 
 /// Prints the rows that were asked for; a mistake prints none, since an empty list would delete what was discovered.
 pub fn run(args: &DiscoverArgs) -> Done {
-    let plans = match &args.what {
-        What::Ports(args) => discover::ports(args)?,
+    let rows = match &args.what {
+        What::Ports(args) => lld::line(&discover::ports(args)?),
+        What::Targets(args) => lld::line(&discover::targets(args)?),
+        What::Open(args) => open::rows(args)?,
     };
-    Ok(print(lld::line(&plans).as_bytes(), Exit::Good))
+    Ok(print(rows.as_bytes(), Exit::Good))
 }

@@ -1,87 +1,81 @@
 //! One connection of a probe as a state machine: what happened and `now` in, wishes out. No I/O, no clock.
 
+mod open;
 mod sentences;
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::dialogue::{Dialogue, Moment, Progress, Unfinished};
+use super::dialogue::{Moment, Unfinished};
 use super::session::{AttemptId, Wish, Wishes};
 use super::sys::TcpInfo;
 use crate::failure::{Failure, Status, brief};
-use crate::plan::steps::Step;
 use crate::plan::{Close, Plan};
 use crate::policy::Ground;
-use crate::report::{TcpFacts, Trial};
+use crate::report::{RoundTrip, TcpFacts, Trial};
+use open::{Open, Talk};
 
 /// How long a polite close waits for the peer's own FIN.
 pub(super) const DRAIN: Duration = Duration::from_millis(100);
 
-/// How long it must be quiet before a match that further bytes could change counts.
-const QUIET: Duration = Duration::from_millis(50);
-
-/// One connection, from the wish to open it until its descriptor is closed.
+/// One connection, from the wish to open it until its descriptor is closed. Thousands wait for an answer at once: what
+/// an answer needs is made when it comes.
 #[derive(Debug)]
 pub(super) struct Attempt {
     id: AttemptId,
+    address: SocketAddr,
     started: Instant,
     state: State,
-    dialogue: Dialogue,
-    trial: Trial,
 }
 
 #[derive(Debug)]
 enum State {
     /// Asked for; perhaps this machine could not open it yet, and why.
-    Waiting(Option<Failure>),
+    Waiting(Option<Box<Failure>>),
     /// The SYN is out.
     Connecting,
     /// Open, and talking.
-    Talking(Talk),
-    /// The verdict stands; leaving politely until then.
-    Draining(Instant),
+    Talking(Box<Open>),
+    /// The verdict stands; leaving politely.
+    Draining(Box<Open>),
     /// Its descriptor is closed, or about to be.
-    Over,
-}
-
-/// The clock of a dialogue.
-#[derive(Debug, Clone, Copy)]
-struct Talk {
-    /// When it began.
-    since: Instant,
-    /// Which step is under way, and when that has taken too long.
-    step: (usize, Option<Instant>),
-    /// When it has been quiet for long enough.
-    settles: Option<Instant>,
+    Over(Box<Trial>),
 }
 
 impl Attempt {
     /// An attempt that wishes to be opened.
-    pub fn new(id: AttemptId, plan: &Plan, address: SocketAddr, now: Instant, wishes: &mut Wishes) -> Self {
+    pub fn new(id: AttemptId, address: SocketAddr, now: Instant, wishes: &mut Wishes) -> Self {
         wishes.push_back(Wish::Open(id, address));
-        Self { id, started: now, state: State::Waiting(None), dialogue: Dialogue::new(plan), trial: untried(address) }
+        Self { id, address, started: now, state: State::Waiting(None) }
     }
 
     /// An attempt that ended before it wished for anything: our own policy forbids it.
-    pub fn denied(id: AttemptId, plan: &Plan, address: SocketAddr, why: &Ground, now: Instant) -> Self {
+    pub fn denied(id: AttemptId, address: SocketAddr, why: &Ground, now: Instant) -> Self {
         let text = format!("connect to {address}: denied by policy: {why}");
-        let trial = Trial { failure: Some(Failure::new(Status::Denied, text)), ..untried(address) };
-        Self { id, started: now, state: State::Over, dialogue: Dialogue::new(plan), trial }
+        let failure = Some(Arc::new(Failure::new(Status::Denied, text)));
+        let trial = Trial { failure, ..Trial::untried(address) };
+        Self { id, address, started: now, state: State::Over(Box::new(trial)) }
     }
 
     /// Whether the verdict stands.
     pub fn is_decided(&self) -> bool {
-        matches!(self.state, State::Draining(_) | State::Over)
+        matches!(self.state, State::Draining(_) | State::Over(_))
     }
 
     /// Whether nothing is left to do.
     pub fn is_over(&self) -> bool {
-        matches!(self.state, State::Over)
+        matches!(self.state, State::Over(_))
     }
 
     /// Whether it still wishes to be opened.
     pub fn is_waiting(&self) -> bool {
         matches!(self.state, State::Waiting(_))
+    }
+
+    /// Whether it waits to be opened, and not because this machine could not.
+    pub fn is_queued(&self) -> bool {
+        matches!(self.state, State::Waiting(None))
     }
 
     /// Whether its SYN is out and unanswered.
@@ -91,10 +85,9 @@ impl Attempt {
 
     /// When it wants to be asked again.
     pub fn next_wake(&self) -> Option<Instant> {
-        match self.state {
-            State::Draining(until) => Some(until),
-            State::Talking(talk) => [talk.step.1, talk.settles].into_iter().flatten().min(),
-            State::Waiting(_) | State::Connecting | State::Over => None,
+        match &self.state {
+            State::Talking(open) | State::Draining(open) => open.next_wake(),
+            State::Waiting(_) | State::Connecting | State::Over(_) => None,
         }
     }
 
@@ -103,20 +96,28 @@ impl Attempt {
         self.started
     }
 
-    /// What it found.
-    pub fn trial(&self) -> &Trial {
-        &self.trial
+    /// What it found, once that is decided.
+    pub fn trial(&self) -> Option<&Trial> {
+        match &self.state {
+            State::Draining(open) => Some(&open.trial),
+            State::Over(trial) => Some(trial),
+            State::Waiting(_) | State::Connecting | State::Talking(_) => None,
+        }
     }
 
     /// What it found, for keeps.
-    pub fn into_trial(self) -> Trial {
-        self.trial
+    pub fn into_trial(self) -> Option<Trial> {
+        match self.state {
+            State::Draining(open) => Some(open.trial),
+            State::Over(trial) => Some(*trial),
+            State::Waiting(_) | State::Connecting | State::Talking(_) => None,
+        }
     }
 
     /// This machine could not open it for now.
     pub fn blocked(&mut self, why: Failure) {
         if self.is_waiting() {
-            self.state = State::Waiting(Some(why));
+            self.state = State::Waiting(Some(Box::new(why)));
         }
     }
 
@@ -141,83 +142,81 @@ impl Attempt {
             return;
         }
         let connect = now.saturating_duration_since(self.started);
-        self.trial.connect = Some(connect);
-        self.trial.source = source;
-        self.trial.tcp = info.map(|info| facts_when_open(&info, connect));
-        self.state = State::Talking(Talk { since: now, step: (usize::MAX, None), settles: None });
+        let tcp = info.map(|info| facts_when_open(&info, connect));
+        let trial = Trial { connect: Some(connect), source, tcp, ..Trial::untried(self.address) };
+        self.state = State::Talking(Box::new(Open::new(self.id, plan, trial, now)));
         self.talk(plan, Moment::Flowing, now, wishes);
     }
 
     /// The bytes of a send step are with the kernel.
     pub fn sent(&mut self, plan: &Plan, now: Instant, wishes: &mut Wishes) {
-        if matches!(self.state, State::Talking(_)) {
-            self.dialogue.sent();
+        if let State::Talking(open) = &mut self.state {
+            open.dialogue.sent();
             self.talk(plan, Moment::Flowing, now, wishes);
         }
     }
 
-    /// The peer said something.
+    /// The peer said something; what it says while we leave is bounded.
     pub fn received(&mut self, plan: &Plan, bytes: &[u8], now: Instant, wishes: &mut Wishes) {
-        match self.state {
-            State::Talking(talk) => {
-                self.trial.first_byte.get_or_insert_with(|| now.saturating_duration_since(talk.since));
-                self.dialogue.feed(bytes);
+        match &mut self.state {
+            State::Talking(open) => {
+                open.hear(bytes, now);
                 self.talk(plan, Moment::Flowing, now, wishes);
             }
-            State::Draining(_) => self.overhear(plan, bytes, wishes),
-            State::Waiting(_) | State::Connecting | State::Over => {}
+            State::Draining(open) => {
+                open.overhear(plan, bytes);
+                if open.dialogue.held() > plan.method.max_bytes {
+                    self.leave(Close::Fin, wishes);
+                }
+            }
+            State::Waiting(_) | State::Connecting | State::Over(_) => {}
         }
     }
 
     /// The peer sent FIN.
     pub fn peer_closed(&mut self, plan: &Plan, now: Instant, wishes: &mut Wishes) {
         self.talk(plan, Moment::Settled, now, wishes);
-        if matches!(self.state, State::Talking(_)) {
-            let failure = self.unfinished(plan, "the peer closed the connection", Status::Closed);
-            self.decide(plan, Some(failure), now);
+        if let State::Talking(open) = &mut self.state {
+            let failure = open.unfinished(plan, "the peer closed the connection", Status::Closed);
+            open.conclude(plan, Some(failure), self.started, now);
         }
-        if !matches!(self.state, State::Waiting(_) | State::Connecting) {
-            self.leave(Close::Fin, wishes);
-        }
+        self.leave(Close::Fin, wishes);
     }
 
     /// The connect failed, or the open connection was lost.
     pub fn failed(&mut self, plan: &Plan, failure: Failure, info: Option<TcpInfo>, now: Instant, wishes: &mut Wishes) {
         self.talk(plan, Moment::Settled, now, wishes);
-        match self.state {
-            State::Waiting(_) | State::Connecting => {
-                self.trial.tcp = info.map(|info| facts_while_connecting(&info));
-                self.decide(plan, Some(failure), now);
+        match &mut self.state {
+            State::Waiting(_) | State::Connecting => return self.fail_unopened(failure, info, now, wishes),
+            State::Talking(open) => {
+                let text = format!("{}{}", open.step_prefix(plan), failure.text);
+                open.conclude(plan, Some(Failure { text, ..failure }), self.started, now);
             }
-            State::Talking(_) => {
-                let text = format!("{}{}", self.step_prefix(plan), failure.text);
-                self.decide(plan, Some(Failure { text, ..failure }), now);
-            }
-            State::Draining(_) | State::Over => {}
+            State::Draining(_) | State::Over(_) => {}
         }
         self.leave(Close::Fin, wishes);
     }
 
     /// Time passed: a drain may be over, what came may count, a step may have taken too long.
     pub fn tick(&mut self, plan: &Plan, now: Instant, wishes: &mut Wishes) {
-        let due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
+        if self.next_wake().is_none_or(|wake| wake > now) {
+            return;
+        }
         match self.state {
-            State::Draining(until) if until <= now => self.leave(Close::Fin, wishes),
-            State::Talking(talk) if due(talk.settles) || due(talk.step.1) => {
+            State::Draining(_) => self.leave(Close::Fin, wishes),
+            _ => {
                 self.talk(plan, Moment::Settled, now, wishes);
-                if let State::Talking(Talk { step: (_, Some(limit)), .. }) = self.state {
-                    self.give_up_step(plan, limit, now, wishes);
-                }
+                self.give_up_step(plan, now, wishes);
             }
-            _ => {}
         }
     }
 
     /// The current step has its own limit; past it the dialogue has failed, but the connection is left politely.
-    fn give_up_step(&mut self, plan: &Plan, limit: Instant, now: Instant, wishes: &mut Wishes) {
-        if limit <= now {
-            let failure = self.unfinished(plan, "the step's time is over", Status::ReadTimeout);
-            self.decide(plan, Some(failure), now);
+    fn give_up_step(&mut self, plan: &Plan, now: Instant, wishes: &mut Wishes) {
+        let State::Talking(open) = &mut self.state else { return };
+        if open.is_late(now) {
+            let failure = open.unfinished(plan, "the step's time is over", Status::ReadTimeout);
+            open.conclude(plan, Some(failure), self.started, now);
             self.part(plan, now, wishes);
         }
     }
@@ -226,143 +225,79 @@ impl Attempt {
     pub fn expire(&mut self, plan: &Plan, info: Option<TcpInfo>, now: Instant, wishes: &mut Wishes) {
         self.talk(plan, Moment::Settled, now, wishes);
         let waited = now.saturating_duration_since(self.started);
-        let failure = match &self.state {
-            State::Waiting(None) => Some(Failure::new(Status::NotTried, "the deadline came before the connect began")),
-            State::Waiting(Some(why)) => Some(why.clone()),
-            State::Connecting => Some(sentences::unanswered(self.trial.address, info.as_ref(), waited)),
-            State::Talking(_) => {
-                Some(self.unfinished(plan, &format!("the deadline came ({})", brief(waited)), Status::ReadTimeout))
+        match &mut self.state {
+            State::Waiting(why) => {
+                let never = || Failure::new(Status::NotTried, "the deadline came before the connect began");
+                let failure = why.take().map_or_else(never, |why| *why);
+                return self.fail_unopened(failure, info, now, wishes);
             }
-            State::Draining(_) | State::Over => None,
-        };
-        let listens = matches!(self.state, State::Talking(_)) && self.dialogue.unfinished(plan) != Unfinished::Sending;
-        if let Some(failure) = failure {
-            self.trial.tcp = self.trial.tcp.or(info.map(|info| facts_while_connecting(&info)));
-            self.decide(plan, Some(failure), now);
-        }
-        // No time is left to drain, but the goodbye takes none: it goes to the kernel, or nowhere.
-        if listens && plan.method.close == Close::Fin && plan.method.quit.is_some() {
-            self.say_goodbye(plan, wishes);
+            State::Connecting => {
+                let failure = sentences::unanswered(self.address, info.as_ref(), waited);
+                return self.fail_unopened(failure, info, now, wishes);
+            }
+            State::Talking(open) => {
+                let why = format!("the deadline came ({})", brief(waited));
+                let failure = open.unfinished(plan, &why, Status::ReadTimeout);
+                let listens = open.dialogue.unfinished(plan) != Unfinished::Sending;
+                open.conclude(plan, Some(failure), self.started, now);
+                // No time is left to drain, but the goodbye takes none: it goes to the kernel, or nowhere.
+                if listens && plan.method.close == Close::Fin && plan.method.quit.is_some() {
+                    open.say_goodbye(plan, wishes);
+                }
+            }
+            State::Draining(_) | State::Over(_) => {}
         }
         self.leave(Close::Fin, wishes);
     }
 
-    /// Goes on with the dialogue as far as it can.
+    /// Goes on with the dialogue as far as it can; leaves when it is over.
     fn talk(&mut self, plan: &Plan, moment: Moment, now: Instant, wishes: &mut Wishes) {
-        let State::Talking(mut talk) = self.state else { return };
-        let before = self.dialogue.position();
-        let progress = self.dialogue.advance(plan, moment);
-        self.explain(plan, before, wishes);
-        let failure = match progress {
-            Progress::Done => None,
-            Progress::Wait | Progress::Unsettled | Progress::Send(_) => {
-                let position = self.dialogue.position();
-                if talk.step.0 != position {
-                    talk.step = (position, step_limit(plan, position, now));
-                }
-                talk.settles = (progress == Progress::Unsettled).then_some(now + QUIET);
-                self.state = State::Talking(talk);
-                if let Progress::Send(bytes) = progress {
-                    wishes.push_back(Wish::Send(self.id, bytes));
-                }
-                return;
-            }
-            Progress::Rejected(pattern) => {
-                Some((Status::Rejected, format!("the answer has {pattern}, which is rejected")))
-            }
-            Progress::Impossible => Some((Status::Mismatch, format!("the answer is not {}", self.wanted(plan)))),
-            Progress::TooMuch(bytes) => {
-                Some((Status::Mismatch, format!("{bytes} bytes came without {}", self.wanted(plan))))
-            }
-        };
-        let failure = failure.map(|(status, why)| {
-            Failure::new(status, format!("{}{why}{}", self.step_prefix(plan), self.excerpt(plan)))
-        });
-        self.decide(plan, failure, now);
-        self.part(plan, now, wishes);
-    }
-
-    /// Says which expectations were met since this step.
-    fn explain(&self, plan: &Plan, since: usize, wishes: &mut Wishes) {
-        for (number, step) in plan.method.steps.iter().enumerate().take(self.dialogue.position()).skip(since) {
-            if let Step::Expect(expect) = step {
-                wishes.push_back(Wish::Explain(self.id, format!("step {}: {} came", number + 1, expect.wanted)));
-            }
+        let State::Talking(open) = &mut self.state else { return };
+        if let Talk::Ended(failure) = open.advance(plan, moment, now, wishes) {
+            open.conclude(plan, failure, self.started, now);
+            self.part(plan, now, wishes);
         }
     }
 
-    /// Leaves an open connection as the plan says.
+    /// It will never be open.
+    fn fail_unopened(&mut self, failure: Failure, info: Option<TcpInfo>, now: Instant, wishes: &mut Wishes) {
+        let total = now.saturating_duration_since(self.started);
+        let (failure, tcp) = (Some(Arc::new(failure)), info.map(|info| facts_while_connecting(&info)));
+        self.state = State::Over(Box::new(Trial { total, failure, tcp, ..Trial::untried(self.address) }));
+        wishes.push_back(Wish::Close(self.id, Close::Fin));
+    }
+
+    /// Leaves an open connection, whose verdict stands, as the plan says.
     fn part(&mut self, plan: &Plan, now: Instant, wishes: &mut Wishes) {
         match plan.method.close {
             Close::Rst => self.leave(Close::Rst, wishes),
             Close::Fin => {
-                self.say_goodbye(plan, wishes);
-                self.state = State::Draining(now + DRAIN);
+                self.state = match self.take_state() {
+                    State::Talking(mut open) => {
+                        open.say_goodbye(plan, wishes);
+                        open.wait_for_fin(now + DRAIN);
+                        State::Draining(open)
+                    }
+                    other => other,
+                }
             }
         }
     }
 
-    /// The protocol's goodbye, if it has one, and FIN.
-    fn say_goodbye(&self, plan: &Plan, wishes: &mut Wishes) {
-        if let Some(quit) = &plan.method.quit {
-            wishes.push_back(Wish::Send(self.id, self.dialogue.fill(quit)));
-        }
-        wishes.push_back(Wish::Shutdown(self.id));
-    }
-
-    /// Fixes the verdict; how to leave is the caller's to say.
-    fn decide(&mut self, plan: &Plan, failure: Option<Failure>, now: Instant) {
-        self.trial.total = now.saturating_duration_since(self.started);
-        if let (State::Talking(talk), false) = (&self.state, plan.method.steps.is_empty()) {
-            self.trial.dialogue = failure.is_none().then(|| now.saturating_duration_since(talk.since));
-            self.trial.step = Some(self.dialogue.step(plan));
-        }
-        self.trial.response = self.dialogue.response();
-        self.trial.captures = self.dialogue.captures().to_vec();
-        self.trial.failure = failure;
-    }
-
-    /// Takes what the peer says while we leave: shown where nothing was expected, and bounded.
-    fn overhear(&mut self, plan: &Plan, bytes: &[u8], wishes: &mut Wishes) {
-        self.dialogue.feed(bytes);
-        if !plan.method.steps.iter().any(|step| matches!(step, Step::Expect(_))) {
-            self.trial.response = self.dialogue.response();
-        }
-        if self.dialogue.held() > plan.method.max_bytes {
-            self.leave(Close::Fin, wishes);
-        }
-    }
-
+    /// Leaves an open connection, whose verdict stands, at once.
     fn leave(&mut self, how: Close, wishes: &mut Wishes) {
-        if !self.is_over() {
-            wishes.push_back(Wish::Close(self.id, how));
-            self.state = State::Over;
+        self.state = match self.take_state() {
+            State::Talking(open) | State::Draining(open) => {
+                wishes.push_back(Wish::Close(self.id, how));
+                State::Over(Box::new(open.trial))
+            }
+            other => other,
         }
     }
-}
 
-/// When a step has taken too long, where it has a limit of its own.
-fn step_limit(plan: &Plan, position: usize, now: Instant) -> Option<Instant> {
-    match plan.method.steps.get(position) {
-        Some(Step::Expect(expect)) => expect.timeout.map(|timeout| now + timeout),
-        Some(Step::Send(_)) | None => None,
-    }
-}
-
-/// What is known of a connection before it is begun.
-fn untried(address: SocketAddr) -> Trial {
-    Trial {
-        address,
-        source: None,
-        failure: None,
-        total: Duration::ZERO,
-        connect: None,
-        first_byte: None,
-        dialogue: None,
-        tcp: None,
-        step: None,
-        response: None,
-        captures: Vec::new(),
+    /// The state, to be replaced at once.
+    fn take_state(&mut self) -> State {
+        std::mem::replace(&mut self.state, State::Connecting)
     }
 }
 
@@ -370,7 +305,8 @@ fn untried(address: SocketAddr) -> Trial {
 /// path's round trip time.
 fn facts_when_open(info: &TcpInfo, clock: Duration) -> TcpFacts {
     let trusted = info.retransmits == 0 && !info.rtt.is_zero() && info.rtt <= clock;
-    TcpFacts { rtt: trusted.then_some((info.rtt, info.rttvar)), syn_retransmits: info.retransmits, mss: Some(info.mss) }
+    let rtt = trusted.then(|| RoundTrip::new(info.rtt, info.rttvar));
+    TcpFacts { rtt, syn_retransmits: info.retransmits, mss: Some(info.mss) }
 }
 
 fn facts_while_connecting(info: &TcpInfo) -> TcpFacts {

@@ -36,4 +36,6 @@ pub(super) enum Phase {
     Connecting(Instant),
     /// The handshake completed.
     Open,
+    /// It is over, and its socket waits for another connect.
+    Idle,
 }

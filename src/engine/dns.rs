@@ -126,6 +126,25 @@ impl Resolver {
         token.0 & OWN_TOKENS != 0
     }
 
+    /// Makes it one of so many: together they ask no more at a time than one would alone.
+    pub fn one_of(mut self, threads: usize) -> Self {
+        match &mut self {
+            Self::Stub(stub) => stub.be_one_of(threads),
+            #[cfg(not(target_feature = "crt-static"))]
+            Self::System(system) => system.be_one_of(threads),
+        }
+        self
+    }
+
+    /// Whether a lookup would be begun at once; the time of one that has to wait runs all the same.
+    pub fn has_room(&self) -> bool {
+        match self {
+            Self::Stub(stub) => stub.has_room(),
+            #[cfg(not(target_feature = "crt-static"))]
+            Self::System(system) => system.has_room(),
+        }
+    }
+
     /// Looks this name up for `key`, until `deadline`; a lookup that `key` still has is cancelled.
     pub fn start(
         &mut self,

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::attempt::Attempt;
+use super::few::Few;
 use super::sys::TcpInfo;
 use crate::failure::{Failure, Status};
 use crate::plan::{Addresses, Plan};
@@ -64,29 +65,42 @@ pub enum Wish {
 /// Wishes in the order they are to be fulfilled.
 pub type Wishes = VecDeque<Wish>;
 
-/// One probe.
+/// One probe. Thousands are in flight at once: what few of them have is boxed.
 #[derive(Debug)]
 pub struct Session {
     plan: Arc<Plan>,
     started: Instant,
     deadline: Instant,
     stage: Stage,
-    resolve: Option<Duration>,
-    attempts: Vec<Attempt>,
-    verdict: Option<(Option<Failure>, Duration)>,
+    /// How long the name took.
+    resolve: Option<Box<Duration>>,
+    attempts: Few<Attempt>,
 }
 
 #[derive(Debug)]
 enum Stage {
     Resolving,
-    /// Connecting to this address once more at that moment, this many times.
-    Trying {
-        address: SocketAddr,
-        next: Instant,
-        left: u32,
-    },
+    /// Connecting again and again.
+    Trying(Box<Series>),
     /// Every connection was begun.
     Begun,
+    /// The verdict stands; connections may still be left.
+    Judged(Box<Verdict>),
+}
+
+/// Connects still to come: to this address, at that moment, this many times.
+#[derive(Debug)]
+struct Series {
+    address: IpAddr,
+    next: Instant,
+    left: u32,
+}
+
+/// What came of the probe, and how long after its start that was clear.
+#[derive(Debug)]
+struct Verdict {
+    failure: Option<Arc<Failure>>,
+    total: Duration,
 }
 
 impl Session {
@@ -94,15 +108,8 @@ impl Session {
     pub fn start(plan: Arc<Plan>, now: Instant, wishes: &mut Wishes) -> Self {
         let deadline = now + plan.method.timeout;
         let literal = plan.literal();
-        let mut session = Self {
-            plan,
-            started: now,
-            deadline,
-            stage: Stage::Resolving,
-            resolve: None,
-            attempts: Vec::new(),
-            verdict: None,
-        };
+        let (stage, attempts) = (Stage::Resolving, Few::default());
+        let mut session = Self { plan, started: now, deadline, stage, resolve: None, attempts };
         match literal {
             Some(address) => session.launch(&[address], now, wishes),
             None => wishes.push_back(Wish::Resolve),
@@ -126,23 +133,43 @@ impl Session {
         self.deadline
     }
 
+    /// Whether it only waits for connections to be opened, and nothing but our own queue keeps it waiting.
+    pub fn is_idle(&self) -> bool {
+        let mut under_way = self.attempts.as_slice().iter().filter(|attempt| !attempt.is_over()).peekable();
+        under_way.peek().is_some() && under_way.all(Attempt::is_queued)
+    }
+
+    /// Shifts its clock: for so long it was [idle](Session::is_idle).
+    pub fn postpone(&mut self, by: Duration) {
+        self.started += by;
+        self.deadline += by;
+        if let Stage::Trying(series) = &mut self.stage {
+            series.next += by;
+        }
+    }
+
+    /// Makes it end by this moment.
+    pub fn cut(&mut self, deadline: Instant) {
+        self.deadline = self.deadline.min(deadline);
+    }
+
     /// Whether the verdict stands and every connection is closed.
     pub fn is_over(&self) -> bool {
-        self.verdict.is_some() && self.attempts.iter().all(Attempt::is_over)
+        matches!(self.stage, Stage::Judged(_)) && self.attempts().iter().all(Attempt::is_over)
     }
 
     /// Whether this attempt still wishes to be opened.
     pub fn waits_for(&self, id: AttemptId) -> bool {
-        self.attempts.get(id).is_some_and(Attempt::is_waiting)
+        self.attempts().get(id).is_some_and(Attempt::is_waiting)
     }
 
     /// When [`Session::tick`] wants to be called at the latest.
     pub fn next_wake(&self) -> Instant {
-        let next_attempt = match self.stage {
-            Stage::Trying { next, .. } => Some(next),
-            Stage::Resolving | Stage::Begun => None,
+        let next_attempt = match &self.stage {
+            Stage::Trying(series) => Some(series.next),
+            Stage::Resolving | Stage::Begun | Stage::Judged(_) => None,
         };
-        let drains = self.attempts.iter().filter_map(Attempt::next_wake);
+        let drains = self.attempts().iter().filter_map(Attempt::next_wake);
         drains.chain(next_attempt).fold(self.deadline, Instant::min)
     }
 
@@ -150,14 +177,13 @@ impl Session {
     pub fn handle(&mut self, event: Event<'_>, now: Instant, wishes: &mut Wishes) {
         let plan = Arc::clone(&self.plan);
         match event {
+            // What comes late changes nothing.
+            Event::Resolved(_) | Event::Unresolved(_) if !matches!(self.stage, Stage::Resolving) => {}
             Event::Resolved(addresses) => {
-                self.resolve = Some(now.saturating_duration_since(self.started));
+                self.resolve = Some(Box::new(now.saturating_duration_since(self.started)));
                 self.launch(addresses, now, wishes);
             }
-            Event::Unresolved(failure) => {
-                self.stage = Stage::Begun;
-                self.verdict.get_or_insert((Some(failure), now.saturating_duration_since(self.started)));
-            }
+            Event::Unresolved(failure) => self.judge(Some(Arc::new(failure)), now),
             Event::Opened(id) => self.with(id, |attempt| attempt.opened(now)),
             Event::Blocked(id, why) => self.with(id, |attempt| attempt.blocked(why)),
             Event::Connected(id, source, info) => {
@@ -183,7 +209,7 @@ impl Session {
         }
         self.begin_due(now, wishes);
         let plan = Arc::clone(&self.plan);
-        for attempt in &mut self.attempts {
+        for attempt in self.attempts.as_mut_slice() {
             attempt.tick(&plan, now, wishes);
         }
         self.judge_when_decided(now);
@@ -191,19 +217,25 @@ impl Session {
 
     /// The finished report; `None` until [`Session::is_over`].
     pub fn into_report(self) -> Option<Report> {
-        let (failure, total) = self.verdict?;
-        let attempts = self.plan.method.attempts.map(|_| statistics(&self.plan, &self.attempts, self.deadline));
-        let trials: Vec<Trial> = self.attempts.into_iter().map(Attempt::into_trial).collect();
+        let attempts = self.plan.method.attempts.map(|_| Box::new(statistics(&self)));
+        let Stage::Judged(verdict) = self.stage else { return None };
+        let Verdict { failure, total } = *verdict;
+        let resolve = self.resolve.map(|took| *took);
+        let trials: Vec<Trial> = self.attempts.into_iter().filter_map(Attempt::into_trial).collect();
         let described = described(&self.plan, &trials);
         let (trial, addresses) = match self.plan.method.addresses {
-            Addresses::All => (trials.get(described).cloned(), trials),
-            Addresses::First => (trials.into_iter().nth(described), Vec::new()),
+            Addresses::All => (trials.get(described).cloned(), trials.into()),
+            Addresses::First => (trials.into_iter().nth(described), Box::default()),
         };
-        Some(Report { plan: self.plan, failure, total, resolve: self.resolve, trial, addresses, attempts })
+        Some(Report { plan: self.plan, failure, total, resolve, trial, addresses, attempts })
+    }
+
+    fn attempts(&self) -> &[Attempt] {
+        self.attempts.as_slice()
     }
 
     fn with(&mut self, id: AttemptId, then: impl FnOnce(&mut Attempt)) {
-        if let Some(attempt) = self.attempts.get_mut(id) {
+        if let Some(attempt) = self.attempts.as_mut_slice().get_mut(id) {
             then(attempt);
         }
     }
@@ -215,31 +247,39 @@ impl Session {
             Addresses::All => MOST_ADDRESSES,
         };
         self.stage = Stage::Begun;
-        // Vec's own growth makes room for four, which thousands of probes in flight would pay for.
-        self.attempts.reserve_exact(addresses.len().min(wanted));
         for address in addresses.iter().take(wanted) {
-            let address = self.socket_address(*address);
-            if let Decision::Denied(why) = self.plan.method.policy.decide(address.ip(), self.plan.target.port) {
-                self.attempts.push(Attempt::denied(self.attempts.len(), &self.plan, address, &why, now));
+            if let Decision::Denied(why) = self.plan.method.policy.decide(*address, self.plan.target.port) {
+                let id = self.attempts().len();
+                self.attempts.push(Attempt::denied(id, self.socket_address(*address), &why, now));
             } else if let Some(attempts) = self.plan.method.attempts {
-                self.stage = Stage::Trying { address, next: now, left: attempts.count.get() };
+                let series = Series { address: *address, next: now, left: attempts.count.get() };
+                self.stage = Stage::Trying(Box::new(series));
             } else {
-                self.attempts.push(Attempt::new(self.attempts.len(), &self.plan, address, now, wishes));
+                self.begin(*address, now, wishes);
             }
         }
         self.begin_due(now, wishes);
     }
 
+    fn begin(&mut self, address: IpAddr, now: Instant, wishes: &mut Wishes) {
+        let attempt = Attempt::new(self.attempts().len(), self.socket_address(address), now, wishes);
+        self.attempts.push(attempt);
+    }
+
     /// Begins the attempts whose time has come: each at its interval, whether the one before it ended or not.
     fn begin_due(&mut self, now: Instant, wishes: &mut Wishes) {
-        while let Stage::Trying { address, next, left } = self.stage {
-            if next > now {
+        let interval = self.plan.method.attempts.map_or(Duration::ZERO, |attempts| attempts.interval);
+        while let Stage::Trying(series) = &mut self.stage {
+            if series.next > now {
                 return;
             }
-            self.attempts.push(Attempt::new(self.attempts.len(), &self.plan, address, now, wishes));
-            let interval = self.plan.method.attempts.map_or(Duration::ZERO, |attempts| attempts.interval);
-            self.stage =
-                if left > 1 { Stage::Trying { address, next: next + interval, left: left - 1 } } else { Stage::Begun };
+            let address = series.address;
+            series.next += interval;
+            series.left -= 1;
+            if series.left == 0 {
+                self.stage = Stage::Begun;
+            }
+            self.begin(address, now, wishes);
         }
     }
 
@@ -256,10 +296,11 @@ impl Session {
     fn expire(&mut self, now: Instant, info: impl Fn(AttemptId) -> Option<TcpInfo>, wishes: &mut Wishes) {
         if matches!(self.stage, Stage::Resolving) {
             let text = format!("resolve {}: no answer before the deadline", self.plan.target.host);
-            self.verdict.get_or_insert((Some(Failure::new(Status::ResolveTimeout, text)), now - self.started));
+            self.judge(Some(Arc::new(Failure::new(Status::ResolveTimeout, text))), now);
+        } else if matches!(self.stage, Stage::Trying(_)) {
+            self.stage = Stage::Begun;
         }
-        self.stage = Stage::Begun;
-        for (id, attempt) in self.attempts.iter_mut().enumerate() {
+        for (id, attempt) in self.attempts.as_mut_slice().iter_mut().enumerate() {
             let info = if attempt.is_connecting() { info(id) } else { None };
             attempt.expire(&self.plan, info, now, wishes);
         }
@@ -267,17 +308,24 @@ impl Session {
     }
 
     fn judge_when_decided(&mut self, now: Instant) {
-        let all_begun = matches!(self.stage, Stage::Begun) && !self.attempts.is_empty();
-        if self.verdict.is_none() && all_begun && self.attempts.iter().all(Attempt::is_decided) {
-            let failure = verdict(&self.plan, &self.attempts);
-            self.verdict = Some((failure, now.saturating_duration_since(self.started)));
+        let all_begun = matches!(self.stage, Stage::Begun) && !self.attempts().is_empty();
+        if all_begun && self.attempts().iter().all(Attempt::is_decided) {
+            self.judge(verdict(&self.plan, self.attempts()), now);
+        }
+    }
+
+    /// Fixes the verdict, once.
+    fn judge(&mut self, failure: Option<Arc<Failure>>, now: Instant) {
+        if !matches!(self.stage, Stage::Judged(_)) {
+            let total = now.saturating_duration_since(self.started);
+            self.stage = Stage::Judged(Box::new(Verdict { failure, total }));
         }
     }
 }
 
 /// The verdict over all connections: all addresses must be well; of several attempts as many as required.
-fn verdict(plan: &Plan, attempts: &[Attempt]) -> Option<Failure> {
-    let failures = || attempts.iter().map(|attempt| attempt.trial().verdict(plan.method.want));
+fn verdict(plan: &Plan, attempts: &[Attempt]) -> Option<Arc<Failure>> {
+    let failures = || attempts.iter().filter_map(Attempt::trial).map(|trial| trial.verdict(plan.method.want));
     let Some(asked) = plan.method.attempts else { return failures().flatten().next() };
     let ok = failures().filter(Option::is_none).count();
     let required = asked.require.get();
@@ -286,14 +334,14 @@ fn verdict(plan: &Plan, attempts: &[Attempt]) -> Option<Failure> {
     }
     let Some(last) = failures().flatten().last() else {
         let text = format!("only {ok} attempts could begin before the deadline, {required} are required");
-        return Some(Failure::new(Status::NotTried, text));
+        return Some(Arc::new(Failure::new(Status::NotTried, text)));
     };
     if required == 1 || last.status == Status::Denied {
         return Some(last);
     }
     let text =
         format!("{ok} of {} attempts succeeded, {required} are required; last failure: {}", attempts.len(), last.text);
-    Some(Failure { text, ..last })
+    Some(Arc::new(Failure { text, ..Failure::clone(&last) }))
 }
 
 /// Which connection the report describes: the first failing address; of several attempts the last successful, else the last.
@@ -310,14 +358,14 @@ const FIRST_RETRANSMISSION: Duration = Duration::from_secs(1);
 
 /// What came of the attempts. One that the deadline cut before it could even have lost a segment was not counted as
 /// sent; the first had the whole deadline and always counts. To a denied address nothing was sent.
-fn statistics(plan: &Plan, attempts: &[Attempt], deadline: Instant) -> Running {
+fn statistics(session: &Session) -> Running {
     let mut running = Running::default();
-    for (number, attempt) in attempts.iter().enumerate() {
-        let trial = attempt.trial();
-        let was_cut = trial.failure.is_some() && attempt.started() + trial.total >= deadline;
+    for (number, attempt) in session.attempts().iter().enumerate() {
+        let Some(trial) = attempt.trial() else { continue };
+        let was_cut = trial.failure.is_some() && attempt.started() + trial.total >= session.deadline;
         let was_short = trial.total < FIRST_RETRANSMISSION && number > 0;
-        match (trial.verdict(plan.method.want), trial.connect) {
-            (Some(Failure { status: Status::Denied, .. }), _) => {}
+        match (trial.verdict(session.plan.method.want), trial.connect) {
+            (Some(failure), _) if failure.status == Status::Denied => {}
             (None, connect) => running.succeeded(connect.unwrap_or(trial.total)),
             (Some(_), _) if was_cut && was_short => {}
             (Some(_), _) => running.lost(),

@@ -153,6 +153,16 @@ unsafe fn offender(data: *const u8, length: usize) -> Option<IpAddr> {
     }
 }
 
+/// Undoes a connect: an open connection is reset, and the socket can connect again (connect(2): `AF_UNSPEC`).
+pub fn disconnect(socket: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: sockaddr is plain integers, for which all zeroes is a value, and AF_UNSPEC is zero; its true size is passed.
+    let result = unsafe {
+        let nowhere: libc::sockaddr = zeroed();
+        libc::connect(socket.as_raw_fd(), &raw const nowhere, size_of::<libc::sockaddr>() as socklen_t)
+    };
+    check(result)
+}
+
 /// The index of the interface with this name (`if_nametoindex(3)`); none if there is no such interface.
 pub fn interface_index(name: &str) -> Option<NonZeroU32> {
     let name = std::ffi::CString::new(name).ok()?;
@@ -160,18 +170,44 @@ pub fn interface_index(name: &str) -> Option<NonZeroU32> {
     NonZeroU32::new(unsafe { libc::if_nametoindex(name.as_ptr()) })
 }
 
-/// Raises the limit on open descriptors to what this process may have (`RLIMIT_NOFILE`, getrlimit(2)) and returns it.
-pub fn raise_descriptor_limit() -> io::Result<u64> {
-    // SAFETY: rlimit is two integers; both calls get a pointer to a local.
+/// The limit on open descriptors (`RLIMIT_NOFILE`, getrlimit(2)).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DescriptorLimit {
+    /// What holds now.
+    pub now: u64,
+    /// What this process may raise it to.
+    pub most: u64,
+}
+
+/// Reads the limit on open descriptors.
+#[allow(clippy::useless_conversion, reason = "rlim_t is not u64 everywhere")]
+pub fn descriptor_limit() -> io::Result<DescriptorLimit> {
+    let limit = resource_limit()?;
+    Ok(DescriptorLimit { now: limit.rlim_cur.into(), most: limit.rlim_max.into() })
+}
+
+/// Raises the limit on open descriptors to what this process may have.
+pub fn raise_descriptor_limit() -> io::Result<()> {
+    let limit = resource_limit()?;
+    let raised = libc::rlimit { rlim_cur: limit.rlim_max, ..limit };
+    // SAFETY: the pointer is to a local.
+    check(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const raised) })
+}
+
+fn resource_limit() -> io::Result<libc::rlimit> {
+    // SAFETY: rlimit is two integers; the call gets a pointer to a local.
     unsafe {
         let mut limit: libc::rlimit = zeroed();
         check(libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit))?;
-        if limit.rlim_cur < limit.rlim_max {
-            limit.rlim_cur = limit.rlim_max;
-            check(libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit))?;
-        }
-        Ok(limit.rlim_cur)
+        Ok(limit)
     }
+}
+
+/// Gives this thread a copy of the process's descriptors, and a limit on them for itself (`CLONE_FILES`, unshare(2)).
+pub fn unshare_descriptors() -> io::Result<()> {
+    // SAFETY: descriptors that were open stay open under their numbers; whoever runs on this thread keeps to itself what
+    // it opens from now on.
+    check(unsafe { libc::unshare(libc::CLONE_FILES) })
 }
 
 fn check(result: c_int) -> io::Result<()> {

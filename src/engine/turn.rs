@@ -1,65 +1,90 @@
 //! The turns of the loop: admit, poll, stamp, deliver, expire, report.
 
+mod admission;
+mod ending;
+mod idle;
 mod traffic;
+mod waiting;
 
 use std::collections::VecDeque;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::net::IpAddr;
+use std::os::fd::{AsRawFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 use slab::Slab;
 
-use super::connection::{Connection, Phase, Then};
+use super::connection::{Connection, Then};
 use super::dns::{Addresses, Resolver};
+use super::gate::Gate;
 use super::session::{AttemptId, Event, Session, Wish, Wishes};
 use super::timers::Timers;
-use super::wire::{self, OpenError, Wire};
-use super::{Limits, Names, Observed, Sink, sys};
-use crate::plan::{Origin, Plan};
-use crate::source::Source;
+use super::wire;
+use super::{Limits, Names, Observed, Sink};
+use crate::plan::Origin;
+use ending::End;
+use idle::Idle;
+use waiting::{Opening, Waiting};
 
-/// How long the engine waits before it asks again for descriptors, ports or memory that this machine lacked.
-const EXHAUSTION_PAUSE: Duration = Duration::from_millis(10);
 /// The bytes of one read, and how many reads one connection gets before the others have their turn.
 const READ_SIZE: usize = 4 * 1024;
 const READS_PER_TURN: usize = 16;
 /// After this time in one turn of the loop a connection reads once only.
 const TURN: Duration = Duration::from_millis(5);
-/// The events of one wake.
+/// The events of one wake, and how many timers go off before the next.
 const EVENTS: usize = 1024;
-/// What the usual soft limit of 1024 descriptors leaves for probes.
-const USUAL_DESCRIPTORS: usize = 900;
+const EXPIRIES: usize = 256;
+/// The token of the descriptor that stops the run; the resolver's have a higher bit, connections count from 0.
+const STOP: Token = Token(1 << (usize::BITS - 2));
 
 /// Names a session for as long as the run lasts: its place, and a serial number because places are used again.
 type Key = (usize, u64);
 
-/// Whether the source may have another plan for us.
-#[derive(PartialEq, Eq)]
-enum Intake {
-    /// There may be one, and room for it.
-    Open,
-    /// There may be one, and no room.
-    Full,
-    /// There is none.
-    Ended,
+/// One thread's part of a run.
+pub(super) struct Share<'a> {
+    /// What it has in common with the other threads.
+    gate: &'a Gate<'a>,
+    /// How many threads there are.
+    threads: usize,
+    /// How many probes it has under way at once.
+    in_flight: usize,
+    /// When the run ends.
+    deadline: Option<Instant>,
+    /// The descriptor that ends it sooner.
+    stop: Option<BorrowedFd<'a>>,
 }
 
-/// Everything a run has in hand.
-pub(super) struct Engine<'k, K> {
-    sink: &'k mut K,
-    intake: Intake,
+impl<'a> Share<'a> {
+    /// The parts of a run that begins now: one for each thread that has something to do.
+    #[allow(clippy::disallowed_methods)]
+    pub fn of(limits: &Limits<'a>, gate: &'a Gate<'a>) -> Vec<Self> {
+        let all = limits.in_flight.get();
+        let threads = limits.threads.get().min(all);
+        let deadline = limits.deadline.map(|after| Instant::now() + after);
+        let part = |number| {
+            let in_flight = all / threads + usize::from(number < all % threads);
+            Self { gate, threads, in_flight, deadline, stop: limits.stop }
+        };
+        (0..threads).map(part).collect()
+    }
+}
+
+/// Everything that one thread of a run has in hand.
+pub(super) struct Engine<'e, 's> {
+    sink: &'e mut dyn Sink,
+    share: &'e Share<'s>,
+    end: End,
     poll: Poll,
     events: Events,
+    wake: Wake,
     sessions: Slab<Entry>,
     connections: Slab<Connection>,
+    idle: Idle,
     timers: Timers<Key>,
     resolver: Resolver,
-    /// Connects that are wished for, and the moment before which none is tried.
-    opening: VecDeque<(Key, AttemptId, SocketAddr)>,
-    paused_until: Option<Instant>,
+    waiting: Waiting,
     /// Connections that had more to read than their turn allowed.
     unread: VecDeque<Token>,
     over: Vec<usize>,
@@ -71,38 +96,50 @@ pub(super) struct Engine<'k, K> {
 struct Entry {
     session: Session,
     serial: u64,
-    wake: Option<Instant>,
     /// The connection of each attempt.
     connections: Vec<Option<usize>>,
     stage: Stage,
 }
 
+/// What the last wake brought.
 #[derive(PartialEq, Eq)]
+enum Wake {
+    /// All that had happened.
+    Whole,
+    /// As much as there is room for; perhaps more has happened.
+    Full,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Stage {
-    UnderWay,
+    /// Its clock runs, and it is to be woken then.
+    UnderWay(Option<Instant>),
+    /// It waits for our own limits since then, and its clock stands still.
+    Held(Instant),
     /// Its report is to be handed over at the end of the turn.
     Over,
 }
 
-impl<'k, K: Sink> Engine<'k, K> {
-    pub(super) fn new(sink: &'k mut K, names: Names, limits: &Limits) -> io::Result<Self> {
-        if limits.in_flight.get() > USUAL_DESCRIPTORS {
-            // Without it the engine waits for descriptors, which costs time but no target.
-            let _ = sys::raise_descriptor_limit();
-        }
+impl<'e, 's> Engine<'e, 's> {
+    pub(super) fn new(share: &'e Share<'s>, sink: &'e mut dyn Sink, names: Names) -> io::Result<Self> {
         let poll = Poll::new()?;
-        let resolver = names.resolver(poll.registry())?;
+        let resolver = names.resolver(poll.registry())?.one_of(share.threads);
+        if let Some(stop) = share.stop {
+            poll.registry().register(&mut SourceFd(&stop.as_raw_fd()), STOP, Interest::READABLE)?;
+        }
         Ok(Self {
             sink,
-            intake: Intake::Open,
+            end: End::at(share.deadline),
+            share,
             poll,
             events: Events::with_capacity(EVENTS),
+            wake: Wake::Whole,
             sessions: Slab::new(),
             connections: Slab::new(),
+            idle: Idle::default(),
             timers: Timers::default(),
             resolver,
-            opening: VecDeque::new(),
-            paused_until: None,
+            waiting: Waiting::default(),
             unread: VecDeque::new(),
             over: Vec::new(),
             wishes: Wishes::new(),
@@ -111,101 +148,30 @@ impl<'k, K: Sink> Engine<'k, K> {
         })
     }
 
-    /// Begins at most one connect: one that is wished for, else that of a new plan.
+    /// Begins at most one connect.
     #[allow(clippy::disallowed_methods)]
-    pub(super) fn admit<S: Source>(&mut self, source: &mut S, limits: &Limits) {
-        let now = Instant::now();
-        if self.paused_until.is_some_and(|until| until > now) {
-            return;
-        }
-        self.paused_until = None;
-        if self.intake != Intake::Ended {
-            let room = self.sessions.len() < limits.in_flight.get();
-            self.intake = if room { Intake::Open } else { Intake::Full };
-        }
-        if self.opening.is_empty() && self.intake == Intake::Open {
-            match source.next() {
-                Some(plan) => self.start(plan, now),
-                None => self.intake = Intake::Ended,
-            }
-        }
-        while let Some((key, attempt, address)) = self.opening.pop_front() {
-            if self.is_wished(key, attempt) {
-                self.open(key, attempt, address, now);
-                return;
-            }
-        }
-    }
-
-    fn start(&mut self, plan: Arc<Plan>, now: Instant) {
-        let session = Session::start(plan, now, &mut self.wishes);
-        self.serial += 1;
-        let stage = Stage::UnderWay;
-        let entry = Entry { session, serial: self.serial, wake: None, connections: Vec::with_capacity(1), stage };
-        let place = self.sessions.insert(entry);
-        self.settle(place, now);
-    }
-
-    /// Whether the session still waits for this connect.
-    fn is_wished(&self, (place, serial): Key, attempt: AttemptId) -> bool {
-        self.sessions.get(place).is_some_and(|entry| entry.serial == serial && entry.session.waits_for(attempt))
-    }
-
-    fn open(&mut self, key: Key, attempt: AttemptId, address: SocketAddr, now: Instant) {
-        let (place, _) = key;
-        let Some(entry) = self.sessions.get(place) else { return };
-        match Wire::open(entry.session.plan(), address) {
-            Ok(wire) => self.opened(place, attempt, address, wire, now),
-            Err(OpenError::Exhausted(why)) => {
-                self.handle(place, Event::Blocked(attempt, why), now);
-                self.opening.push_back((key, attempt, address));
-                self.paused_until = Some(now + EXHAUSTION_PAUSE);
-            }
-            Err(OpenError::Final(failure)) => self.handle(place, Event::Failed(attempt, failure, None), now),
-        }
-    }
-
-    fn opened(&mut self, place: usize, attempt: AttemptId, address: SocketAddr, wire: Wire, now: Instant) {
-        let fd = wire.raw_fd();
-        let connection = Connection {
-            wire,
-            owner: place,
-            attempt,
-            phase: Phase::Connecting(now),
-            output: Vec::new(),
-            then: Then::Nothing,
-        };
-        let number = self.connections.insert(connection);
-        if let Some(entry) = self.sessions.get_mut(place) {
-            entry.connections.resize(entry.connections.len().max(attempt + 1), None);
-            if let Some(slot) = entry.connections.get_mut(attempt) {
-                *slot = Some(number);
-            }
-        }
-        self.handle(place, Event::Opened(attempt), now);
-        let interest = Interest::READABLE | Interest::WRITABLE;
-        if let Err(error) = self.poll.registry().register(&mut SourceFd(&fd), Token(number), interest) {
-            let failure = wire::watch_failure(address, &error);
-            self.handle(place, Event::Failed(attempt, failure, None), now);
-        }
+    pub(super) fn admit(&mut self) {
+        self.begin_next(Instant::now());
     }
 
     /// Whether there is nothing left to do.
     pub(super) fn is_done(&self) -> bool {
-        self.intake == Intake::Ended && self.sessions.is_empty()
+        self.sessions.is_empty() && self.waiting.is_done()
     }
 
     /// Waits for events, not at all where something can be done without them, and reads the clock.
     #[allow(clippy::disallowed_methods)]
     pub(super) fn poll(&mut self) -> io::Result<Instant> {
-        let may_open = self.paused_until.is_none() && (self.intake == Intake::Open || !self.opening.is_empty());
-        let busy = may_open || !self.unread.is_empty();
-        let wakes = [self.timers.next(), self.resolver.next_wake(), self.paused_until];
+        let busy = self.may_begin() || !self.unread.is_empty() || !self.over.is_empty();
+        let wakes = [self.timers.next(), self.resolver.next_wake(), self.waiting.next_look(), self.end.next()];
         let timeout = match wakes.into_iter().flatten().min() {
             _ if busy => Some(Duration::ZERO),
             Some(next) => Some(next.saturating_duration_since(Instant::now())),
             None => None,
         };
+        if timeout != Some(Duration::ZERO) {
+            self.sink.rest();
+        }
         match self.poll.poll(&mut self.events, timeout) {
             Err(error) if error.kind() != io::ErrorKind::Interrupted => Err(error),
             _ => Ok(Instant::now()),
@@ -217,10 +183,13 @@ impl<'k, K: Sink> Engine<'k, K> {
             self.read(token.0, now);
         }
         let events = std::mem::replace(&mut self.events, Events::with_capacity(0));
+        self.wake = if events.iter().count() < EVENTS { Wake::Whole } else { Wake::Full };
         for event in &events {
             let token = event.token();
             if Resolver::owns(token) {
                 self.resolver.ready(self.poll.registry(), token, now);
+            } else if token == STOP {
+                self.end.come(now);
             } else {
                 self.connection_ready(token.0, event, now);
             }
@@ -248,20 +217,39 @@ impl<'k, K: Sink> Engine<'k, K> {
     pub(super) fn expire(&mut self, now: Instant) {
         self.resolver.expire(self.poll.registry(), now);
         self.take_answers(now);
-        while let Some((place, serial)) = self.timers.pop_due(now) {
-            let Some(entry) = self.sessions.get_mut(place) else { continue };
-            if entry.serial != serial || entry.wake.is_none_or(|wake| wake > now) {
-                continue;
+        for _ in 0..EXPIRIES {
+            let Some((place, serial)) = self.timers.pop_due(now) else { break };
+            let Some(entry) = self.sessions.get(place) else { continue };
+            if entry.serial == serial && matches!(entry.stage, Stage::UnderWay(Some(wake)) if wake <= now) {
+                self.hear_out(place, now);
+                self.tick(place, now);
             }
-            let (connections, all) = (&entry.connections, &self.connections);
-            let info = |attempt: AttemptId| {
-                let number = (*connections.get(attempt)?)?;
-                all.get(number)?.wire.tcp_info()
-            };
-            entry.session.tick(now, info, &mut self.wishes);
-            entry.wake = None;
-            self.settle(place, now);
         }
+        self.end_when_due(now);
+    }
+
+    /// Where more events were there than one wake takes, what a session waits for may be among the rest: its time was
+    /// enough, ours was not.
+    fn hear_out(&mut self, place: usize, now: Instant) {
+        if self.wake == Wake::Full {
+            let Some(entry) = self.sessions.get(place) else { return };
+            for number in entry.connections.clone().into_iter().flatten() {
+                self.look_at(number, now);
+            }
+        }
+    }
+
+    /// Tells a session the time.
+    fn tick(&mut self, place: usize, now: Instant) {
+        let Some(entry) = self.sessions.get_mut(place).filter(|entry| entry.stage != Stage::Over) else { return };
+        let (connections, all) = (&entry.connections, &self.connections);
+        let info = |attempt: AttemptId| {
+            let number = (*connections.get(attempt)?)?;
+            all.get(number)?.wire.tcp_info()
+        };
+        entry.stage = Stage::UnderWay(None);
+        entry.session.tick(now, info, &mut self.wishes);
+        self.settle(place, now);
     }
 
     /// Hands over the reports of what is over.
@@ -297,17 +285,24 @@ impl<'k, K: Sink> Engine<'k, K> {
             self.fulfil(place, wish, now);
         }
         let Some(entry) = self.sessions.get_mut(place) else { return };
-        if entry.session.is_over() {
-            if entry.stage == Stage::UnderWay {
+        match entry.stage {
+            Stage::Over => {}
+            _ if entry.session.is_over() => {
                 entry.stage = Stage::Over;
                 self.over.push(place);
             }
-            return;
-        }
-        let wake = entry.session.next_wake();
-        if entry.wake.is_none_or(|set| wake < set) {
-            entry.wake = Some(wake);
-            self.timers.set(wake, (place, entry.serial));
+            Stage::UnderWay(_) if entry.session.is_idle() => {
+                entry.stage = Stage::Held(now);
+                self.waiting.held += 1;
+            }
+            Stage::UnderWay(set) => {
+                let wake = entry.session.next_wake();
+                if set.is_none_or(|set| wake < set) {
+                    entry.stage = Stage::UnderWay(Some(wake));
+                    self.timers.set(wake, (place, entry.serial));
+                }
+            }
+            Stage::Held(_) => {}
         }
     }
 
@@ -320,7 +315,9 @@ impl<'k, K: Sink> Engine<'k, K> {
                     self.resolver.start(self.poll.registry(), place, name, plan.method.family, now, deadline);
                 }
             }
-            Wish::Open(attempt, address) => self.opening.push_back(((place, entry.serial), attempt, address)),
+            Wish::Open(attempt, address) => {
+                self.waiting.connect(Opening { key: (place, entry.serial), attempt, address })
+            }
             Wish::Send(attempt, bytes) => {
                 let Some(number) = entry.connections.get(attempt).copied().flatten() else { return };
                 if let Some(connection) = self.connections.get_mut(number) {
@@ -339,8 +336,8 @@ impl<'k, K: Sink> Engine<'k, K> {
             }
             Wish::Close(attempt, how) => {
                 let number = entry.connections.get_mut(attempt).and_then(Option::take);
-                if let Some(connection) = number.and_then(|number| self.connections.try_remove(number)) {
-                    connection.wire.close(how);
+                if let Some(number) = number {
+                    self.leave(number, how);
                 }
             }
         }

@@ -12,7 +12,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use super::sys::{self, TcpInfo};
 use crate::failure::{Failure, IcmpFact, Status, brief};
-use crate::plan::{Close, Origin, Plan};
+use crate::plan::{Close, Method, Origin, Plan};
 use crate::printable::system_words;
 
 /// One connection.
@@ -22,6 +22,18 @@ pub struct Wire {
     remote: SocketAddr,
     /// What connect(2) itself said: over loopback, and where there is no route, the answer can be there at once.
     answered: Option<i32>,
+    again: Again,
+}
+
+/// Whether the socket may serve another connection once this one is reset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Again {
+    /// Not as far as is known: it has options of its own, or its connect has not succeeded.
+    No,
+    /// If the connect succeeds.
+    Perhaps,
+    /// Nothing is left of this connection that the next one could take for its own.
+    Yes,
 }
 
 /// Why a connection could not even be begun.
@@ -50,17 +62,31 @@ impl Wire {
     /// Sends the SYN.
     pub fn open(plan: &Plan, remote: SocketAddr) -> Result<Self, OpenError> {
         let socket = prepared(plan, remote).map_err(|(operation, error)| local_failure(operation, remote, &error))?;
-        let answered = match socket.connect(&remote.into()) {
-            Ok(()) => None,
-            Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => None,
-            Err(error) if is_exhaustion(&error) => return Err(exhausted(plan, remote, &error)),
-            Err(error) => error.raw_os_error(),
-        };
-        Ok(Self { socket, remote, answered })
+        let answered = connect(&socket, plan, remote)?;
+        Ok(Self { socket, remote, answered, again: if is_plain(plan) { Again::Perhaps } else { Again::No } })
+    }
+
+    /// Sends another SYN from a socket that was [reset](Wire::reset); only for plans that [ask for nothing
+    /// else](is_plain), and addresses of the same family.
+    pub fn open_again(&mut self, plan: &Plan, remote: SocketAddr) -> Result<(), OpenError> {
+        self.answered = connect(&self.socket, plan, remote)?;
+        (self.remote, self.again) = (remote, Again::Perhaps);
+        Ok(())
+    }
+
+    /// Resets the open connection and keeps the socket, which costs the kernel half of a new one. False where that
+    /// cannot be: then it has to be closed.
+    pub fn reset(&self) -> bool {
+        if self.again != Again::Yes || sys::disconnect(self.socket.as_fd()).is_err() {
+            return false;
+        }
+        // What the kernel noted of the old connection: that it is reset, and perhaps an ICMP error in the last moment.
+        let _ = self.socket.take_error();
+        sys::take_icmp_error(self.socket.as_fd()).is_none()
     }
 
     /// What came of the SYN, `took` after it left.
-    pub fn finish(&self, plan: &Plan, took: Duration) -> Finish {
+    pub fn finish(&mut self, plan: &Plan, took: Duration) -> Finish {
         if let Some(errno) = self.answered {
             return self.finish_with_error(&io::Error::from_raw_os_error(errno), took);
         }
@@ -70,7 +96,7 @@ impl Wire {
         }
     }
 
-    fn finish_without_error(&self, plan: &Plan) -> Finish {
+    fn finish_without_error(&mut self, plan: &Plan) -> Finish {
         let info = self.tcp_info();
         // An unfinished handshake has no measured round trip; asked only where a wake came for another reason.
         if info.is_some_and(|info| info.rtt.is_zero()) && self.socket.peer_addr().is_err() {
@@ -79,6 +105,10 @@ impl Wire {
         if !plan.method.steps.is_empty() {
             // Best effort: should it fail, a passing ICMP error ends the dialogue early, with its true name.
             let _ = sys::drop_icmp_errors(self.socket.as_fd(), self.remote.ip());
+        }
+        // Kernels before 5.6 go on counting the retransmissions of the old connection (tcp_disconnect()).
+        if self.again == Again::Perhaps && info.is_some_and(|info| info.retransmits == 0) {
+            self.again = Again::Yes;
         }
         Finish::Connected(self.source(), info)
     }
@@ -136,6 +166,11 @@ impl Wire {
         }
     }
 
+    /// Where to.
+    pub fn remote(&self) -> SocketAddr {
+        self.remote
+    }
+
     /// The descriptor, for `mio`.
     pub fn raw_fd(&self) -> RawFd {
         self.socket.as_raw_fd()
@@ -167,6 +202,22 @@ pub fn has_address(address: IpAddr, interface: Option<NonZeroU32>) -> io::Result
         IpAddr::V4(_) => SocketAddr::new(address, 0),
     };
     UdpSocket::bind(local).map(drop)
+}
+
+/// Whether this plan asks nothing of the socket but a connection, and to end it with RST.
+pub fn is_plain(plan: &Plan) -> bool {
+    let Method { close, steps, origin, .. } = &*plan.method;
+    *close == Close::Rst && steps.is_empty() && *origin == Origin::default()
+}
+
+/// Sends the SYN; an errno that is an answer.
+fn connect(socket: &Socket, plan: &Plan, remote: SocketAddr) -> Result<Option<i32>, OpenError> {
+    match socket.connect(&remote.into()) {
+        Ok(()) => Ok(None),
+        Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => Ok(None),
+        Err(error) if is_exhaustion(&error) => Err(exhausted(plan, remote, &error)),
+        Err(error) => Ok(error.raw_os_error()),
+    }
 }
 
 /// A socket with its options, ready to connect; or the operation that failed.

@@ -27,8 +27,12 @@ pub fn write(report: &Report, buffer: &mut Vec<u8>) {
             document.row(metric.group, metric.name, &value);
         }
     }
-    let json = document.close_group();
-    let captures = report.trial.as_ref().map_or(&[][..], |trial| &trial.captures);
+    document.end(report);
+}
+
+/// Appends what is no single metric, and ends the document.
+fn write_lists(report: &Report, json: &mut Writer<'_>) {
+    let captures = report.trial.as_ref().map_or(&[][..], Trial::captures);
     if !captures.is_empty() {
         json.key("captures");
         json.open_object();
@@ -46,7 +50,6 @@ pub fn write(report: &Report, buffer: &mut Vec<u8>) {
         }
         json.close_array();
     }
-    json.close_object();
 }
 
 /// One entry for each address that was tried.
@@ -66,19 +69,26 @@ fn write_address(report: &Report, trial: &Trial, buffer: &mut Vec<u8>) {
 }
 
 /// An object of metrics: those of one group, such as `time`, come one after the other and become an object in it.
-struct Rows<'b> {
+pub(super) struct Rows<'b> {
     json: Writer<'b>,
     group: Option<&'static str>,
 }
 
 impl<'b> Rows<'b> {
-    fn open(buffer: &'b mut Vec<u8>) -> Self {
+    /// The beginning of an object.
+    pub(super) fn open(buffer: &'b mut Vec<u8>) -> Self {
         let mut json = Writer::new(buffer);
         json.open_object();
         Self { json, group: None }
     }
 
-    fn row(&mut self, group: Option<&'static str>, name: &'static str, value: &Value<'_>) {
+    /// The rest of an object whose beginning was written with its last comma.
+    pub(super) fn resume(buffer: &'b mut Vec<u8>) -> Self {
+        Self { json: Writer::new(buffer), group: None }
+    }
+
+    /// Appends a metric; those of a group come one after the other.
+    pub(super) fn row(&mut self, group: Option<&'static str>, name: &'static str, value: &Value<'_>) {
         if group != self.group {
             self.close_group();
             if let Some(group) = group {
@@ -89,6 +99,13 @@ impl<'b> Rows<'b> {
         }
         self.json.key(name);
         write_value(&mut self.json, value);
+    }
+
+    /// Appends what is no single metric of the report, and ends the object.
+    pub(super) fn end(&mut self, report: &Report) {
+        let json = self.close_group();
+        write_lists(report, json);
+        json.close_object();
     }
 
     /// The rows of these metrics that one connection can fill.

@@ -1,47 +1,65 @@
 //! Rows of Zabbix's low-level discovery (Zabbix manual, "Custom LLD rules"): an array of objects with macros.
 
-use std::borrow::Cow;
+use super::json::Writer;
+use super::number;
+use crate::plan::{Label, Plan};
 
-use serde::ser::{Serialize, SerializeMap, Serializer};
-
-use crate::plan::Plan;
-
-/// The row of a target: every macro is in every row, `""` where there is nothing to say.
-#[derive(Debug, Clone, Copy)]
-pub struct Row<'p>(pub &'p Plan);
-
-impl Row<'_> {
-    /// The name for people: the list's own, else the id.
-    fn name(&self) -> Cow<'_, str> {
-        let name = self.0.label.as_ref().and_then(|label| label.name.as_deref());
-        name.map_or_else(|| self.0.id(), Cow::Borrowed)
-    }
-
-    /// Its groups, separated by commas.
-    fn groups(&self) -> String {
-        self.0.label.as_ref().map_or_else(String::new, |label| label.groups.join(","))
-    }
+/// Appends the row of a target: every macro is in every row, `""` where there is nothing to say.
+pub fn write(plan: &Plan, buffer: &mut Vec<u8>) {
+    let mut row = Writer::new(buffer);
+    let id = plan.id();
+    let label = plan.label.as_deref();
+    row.open_object();
+    row.key("{#TCP.ID}");
+    row.text(&id);
+    row.key("{#TCP.NAME}");
+    row.text(label.and_then(|label| label.name.as_deref()).unwrap_or(&id));
+    row.key("{#TCP.HOST}");
+    row.text(&plan.target.host.to_string());
+    row.key("{#TCP.PORT}");
+    row.value(|buffer| number::integer(buffer, plan.target.port.get().into()));
+    row.key("{#TCP.SERVICE}");
+    row.text(plan.method.service.as_deref().unwrap_or_default());
+    row.key("{#TCP.GROUP}");
+    row.text(&groups(label));
+    row.close_object();
 }
 
-impl Serialize for Row<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut row = serializer.serialize_map(Some(6))?;
-        row.serialize_entry("{#TCP.ID}", &self.0.id())?;
-        row.serialize_entry("{#TCP.NAME}", &self.name())?;
-        row.serialize_entry("{#TCP.HOST}", &self.0.target.host.to_string())?;
-        row.serialize_entry("{#TCP.PORT}", &self.0.target.port.get())?;
-        row.serialize_entry("{#TCP.SERVICE}", self.0.method.service.as_deref().unwrap_or_default())?;
-        row.serialize_entry("{#TCP.GROUP}", &self.groups())?;
-        row.end()
-    }
+/// Its groups, separated by commas.
+fn groups(label: Option<&Label>) -> String {
+    label.map_or_else(String::new, |label| label.groups.join(","))
 }
 
 /// The rows of these targets on one line; `[]` where there are none.
 pub fn line<'p>(plans: impl IntoIterator<Item = &'p Plan>) -> String {
-    let mut bytes = Vec::new();
-    let mut serializer = serde_json::Serializer::new(&mut bytes);
-    // Neither writing to memory nor these types can fail.
-    let _ = serializer.collect_seq(plans.into_iter().map(Row));
-    bytes.push(b'\n');
+    let mut bytes = vec![b'['];
+    for (at, plan) in plans.into_iter().enumerate() {
+        if at > 0 {
+            bytes.push(b',');
+        }
+        write(plan, &mut bytes);
+    }
+    bytes.extend_from_slice(b"]\n");
+    // The parts are all texts, so the whole is.
     String::from_utf8(bytes).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::target::{Host, Port, Target};
+
+    #[test]
+    fn names_and_groups_are_escaped() {
+        let target = Target { host: Host::Address([192, 0, 2, 7].into()), port: Port::new(80).unwrap() };
+        let label =
+            Label { name: Some("a \"b\" \\ 东".into()), groups: ["x".into(), "y".into()].into(), ..Label::default() };
+        let plan = Plan { label: Some(Box::new(label)), ..Plan::connect(target) };
+        assert_eq!(
+            line([&plan]),
+            "[{\"{#TCP.ID}\":\"192.0.2.7:80\",\"{#TCP.NAME}\":\"a \\\"b\\\" \\\\ 东\",\"{#TCP.HOST}\":\"192.0.2.7\",\
+             \"{#TCP.PORT}\":80,\"{#TCP.SERVICE}\":\"\",\"{#TCP.GROUP}\":\"x,y\"}]\n"
+        );
+        assert_eq!(line([]), "[]\n");
+    }
 }

@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use super::number;
 use crate::failure::IcmpFact;
-use crate::report::{Report, Response, TcpFacts, Trial};
+use crate::plan::Plan;
+use crate::report::{Exchange, Report, Response, TcpFacts, Trial};
 use crate::stats::Running;
 use crate::target::Host;
 
@@ -39,6 +40,8 @@ pub struct Metric {
 /// Where a metric is read.
 #[derive(Debug, Clone, Copy)]
 pub enum Read {
+    /// From what was asked: it is known before the probe.
+    Asked(fn(&Plan) -> Option<Value<'_>>),
     /// From the whole probe.
     Probe(fn(&Report) -> Option<Value<'_>>),
     /// From one connection.
@@ -72,6 +75,15 @@ pub enum Value<'a> {
 }
 
 impl Value<'_> {
+    /// Its text, if it is one; everything else is a number.
+    pub fn as_text(&self) -> Option<Cow<'_, str>> {
+        match self {
+            Text(text) => Some(Cow::Borrowed(text)),
+            Address(address) => Some(address.to_string().into()),
+            Seconds(_) | Integer(_) | Ratio(_) => None,
+        }
+    }
+
     /// Appends it as it stands on a line of its own: no quotes, no unit, no exponent, never negative.
     pub fn write(&self, buffer: &mut Vec<u8>) {
         match self {
@@ -88,22 +100,25 @@ impl Metric {
     /// Its value in this report, if it was measured.
     pub fn value<'r>(&self, report: &'r Report) -> Option<Value<'r>> {
         match self.read {
+            Asked(read) => read(&report.plan),
             Probe(read) => read(report),
             Connection(read) => report.trial.as_ref().and_then(read),
         }
     }
 }
 
-use Read::{Connection, Probe};
+use Read::{Asked, Connection, Probe};
 use Unmeasured::{Empty, Reason, Zero};
 use Value::{Address, Integer, Ratio, Seconds, Text};
 
 /// Every metric.
-pub const METRICS: [Metric; 34] = [
-    row("schema", "version", "version of this document", Zero, Probe(|_| Some(Integer(SCHEMA)))),
-    row("host", "text", "the host as it was given", Empty, Probe(|r| Some(host(&r.plan.target.host)))),
-    row("port", "number", "the port", Zero, Probe(|r| Some(Integer(r.plan.target.port.get().into())))),
-    row("service", "text", "the named service", Empty, Probe(|r| text(r.plan.method.service.as_deref()?))),
+pub const METRICS: [Metric; 36] = [
+    row("schema", "version", "version of this document", Zero, Asked(|_| Some(Integer(SCHEMA)))),
+    row("id", "text", "what a list of targets calls it", Empty, Asked(|p| text(p.label.as_ref()?.id.as_deref()?))),
+    row("name", "text", "its name for people", Empty, Asked(|p| text(p.label.as_ref()?.name.as_deref()?))),
+    row("host", "text", "the host as it was given", Empty, Asked(|p| Some(host(&p.target.host)))),
+    row("port", "number", "the port", Zero, Asked(|p| Some(Integer(p.target.port.get().into())))),
+    row("service", "text", "the named service", Empty, Asked(|p| text(p.method.service.as_deref()?))),
     row("up", "0 or 1", "1 when everything asked for was verified", Zero, Probe(|r| Some(Integer(r.is_up().into())))),
     row(
         "status",
@@ -119,7 +134,7 @@ pub const METRICS: [Metric; 34] = [
         "number",
         "the failed, else the last, step of the dialogue",
         Zero,
-        Connection(|t| t.step.map(|step| Integer(step as u64))),
+        Connection(|t| said(t)?.step.map(|step| Integer(step as u64))),
     ),
     row("address", "text", "the address that was tried", Empty, Connection(|t| Some(Address(t.address.ip())))),
     row("family", "4 or 6", "its family", Zero, Connection(|t| Some(Integer(family(t.address.ip()))))),
@@ -132,11 +147,17 @@ pub const METRICS: [Metric; 34] = [
         "s",
         "from the dialogue's start to its first byte",
         Zero,
-        Connection(|t| t.first_byte.map(Seconds)),
+        Connection(|t| said(t)?.first_byte.map(Seconds)),
     ),
-    row("time.dialogue", "s", "from the connection to the verdict", Zero, Connection(|t| t.dialogue.map(Seconds))),
-    row("tcp.rtt", "s", "the kernel's round trip time", Zero, Connection(|t| t.tcp?.rtt.map(|(rtt, _)| Seconds(rtt)))),
-    row("tcp.rttvar", "s", "its variance", Zero, Connection(|t| t.tcp?.rtt.map(|(_, variance)| Seconds(variance)))),
+    row("time.dialogue", "s", "from the connection to the verdict", Zero, Connection(|t| said(t)?.took.map(Seconds))),
+    row(
+        "tcp.rtt",
+        "s",
+        "the kernel's round trip time",
+        Zero,
+        Connection(|t| t.tcp?.rtt.map(|rtt| Seconds(rtt.smoothed()))),
+    ),
+    row("tcp.rttvar", "s", "its variance", Zero, Connection(|t| t.tcp?.rtt.map(|rtt| Seconds(rtt.variance())))),
     row(
         "tcp.syn_retransmits",
         "number",
@@ -160,13 +181,7 @@ pub const METRICS: [Metric; 34] = [
         Empty,
         Connection(|t| t.failure.as_ref()?.icmp?.from.map(Address)),
     ),
-    row(
-        "response.bytes",
-        "bytes",
-        "received in all",
-        Zero,
-        Connection(|t| t.response.as_ref().map(|r| Integer(r.bytes))),
-    ),
+    row("response.bytes", "bytes", "received in all", Zero, Connection(|t| t.response().map(|r| Integer(r.bytes)))),
     row(
         "response.text",
         "text",
@@ -243,6 +258,10 @@ fn family(address: IpAddr) -> u64 {
     if address.is_ipv4() { 4 } else { 6 }
 }
 
+fn said(trial: &Trial) -> Option<&Exchange> {
+    trial.exchange.as_deref()
+}
+
 fn tcp(trial: &Trial, read: fn(&TcpFacts) -> Option<u32>) -> Option<Value<'static>> {
     trial.tcp.as_ref().and_then(read).map(|number| Integer(number.into()))
 }
@@ -252,7 +271,7 @@ fn icmp(trial: &Trial, read: fn(&IcmpFact) -> u8) -> Option<Value<'static>> {
 }
 
 fn attempts(report: &Report, read: fn(&Running) -> Option<Value<'static>>) -> Option<Value<'static>> {
-    report.attempts.as_ref().and_then(read)
+    report.attempts.as_deref().and_then(read)
 }
 
 /// The most bytes of `response.text`, and of each capture.
@@ -261,7 +280,7 @@ const TEXT_LIMIT: usize = 2048;
 const HEX_LIMIT: usize = 256;
 
 fn response(report: &Report) -> Option<&Response> {
-    report.trial.as_ref()?.response.as_ref()
+    report.trial.as_ref()?.response()
 }
 
 fn response_text(report: &Report) -> Option<Value<'_>> {

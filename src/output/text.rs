@@ -7,7 +7,7 @@ use std::time::Duration;
 use anstyle::{AnsiColor, Style};
 
 use super::metrics::{METRICS, Value};
-use crate::failure::{Failure, Status};
+use crate::failure::Status;
 use crate::plan::Want;
 use crate::report::{Report, Trial};
 
@@ -20,9 +20,9 @@ pub enum Paint {
     Plain,
 }
 
-const GOOD: Style = AnsiColor::Green.on_default().bold();
-const BAD: Style = AnsiColor::Red.on_default().bold();
-const UNSURE: Style = AnsiColor::Yellow.on_default().bold();
+pub(super) const GOOD: Style = AnsiColor::Green.on_default().bold();
+pub(super) const BAD: Style = AnsiColor::Red.on_default().bold();
+pub(super) const UNSURE: Style = AnsiColor::Yellow.on_default().bold();
 const FAINT: Style = Style::new().dimmed();
 
 /// The lines of a report.
@@ -60,10 +60,15 @@ impl Page {
     }
 
     fn painted(&self, style: Style, text: &str) -> String {
-        match self.paint {
-            Paint::Colours => format!("{style}{text}{style:#}"),
-            Paint::Plain => text.to_owned(),
-        }
+        painted(self.paint, style, text)
+    }
+}
+
+/// A text in this style, where colours are used.
+pub(super) fn painted(paint: Paint, style: Style, text: &str) -> String {
+    match paint {
+        Paint::Colours => format!("{style}{text}{style:#}"),
+        Paint::Plain => text.to_owned(),
     }
 }
 
@@ -97,7 +102,7 @@ fn phases(page: &mut Page, report: &Report) {
     let rows = [
         ("resolve", report.resolve),
         ("connect", trial.and_then(|trial| trial.connect)),
-        ("dialogue", trial.and_then(|trial| trial.dialogue)),
+        ("dialogue", trial.and_then(|trial| trial.exchange.as_ref()?.took)),
     ];
     for (label, took) in rows {
         if let Some(took) = took {
@@ -115,7 +120,7 @@ fn bar(part: Duration, whole: Duration) -> String {
     "█".repeat(eighths / 8) + EIGHTHS.get(eighths % 8).copied().unwrap_or_default()
 }
 
-fn milliseconds(duration: Duration) -> String {
+pub(super) fn milliseconds(duration: Duration) -> String {
     format!("{:.3} ms", duration.as_secs_f64() * 1000.0)
 }
 
@@ -127,8 +132,8 @@ fn kernel(page: &mut Page, trial: &Trial) {
         1 => "1 SYN had to be sent again".to_owned(),
         more => format!("{more} SYNs had to be sent again"),
     };
-    if let Some((rtt, variance)) = tcp.rtt {
-        text = format!("round trip {} ± {}, {text}", milliseconds(rtt), milliseconds(variance));
+    if let Some(rtt) = tcp.rtt {
+        text = format!("round trip {} ± {}, {text}", milliseconds(rtt.smoothed()), milliseconds(rtt.variance()));
     }
     if let Some(mss) = tcp.mss {
         let _ = write!(text, ", segments of {mss} bytes");
@@ -140,7 +145,7 @@ fn kernel(page: &mut Page, trial: &Trial) {
 const RESPONSE_SHOWN: usize = 200;
 
 fn response(page: &mut Page, report: &Report) {
-    let Some(response) = report.trial.as_ref().and_then(|trial| trial.response.as_ref()) else { return };
+    let Some(response) = report.trial.as_ref().and_then(Trial::response) else { return };
     let metric = METRICS.iter().find(|metric| metric.path == "response.text");
     let Some(Value::Text(text)) = metric.and_then(|metric| metric.value(report)) else { return };
     let mut shown: String = text.chars().take(RESPONSE_SHOWN).collect();
@@ -167,7 +172,7 @@ fn addresses(page: &mut Page, report: &Report) {
     for trial in &report.addresses {
         let verdict = trial.verdict(report.plan.method.want);
         let text = match (&verdict, trial.connect) {
-            (Some(Failure { status, .. }), _) => page.painted(BAD, status.name()),
+            (Some(failure), _) => page.painted(BAD, failure.status.name()),
             (None, Some(connect)) => format!("ok, {}", milliseconds(connect)),
             (None, None) => "ok".to_owned(),
         };

@@ -1,7 +1,7 @@
 //! One value on one line, as a Zabbix item takes it.
 
 use super::metrics::{self, Metric, Unmeasured, Value};
-use crate::report::Report;
+use crate::report::{Report, Trial};
 
 /// The line of a single metric, with its final newline; never empty where the item is a number.
 pub fn line(report: &Report, metric: &Metric) -> String {
@@ -19,7 +19,7 @@ pub fn line(report: &Report, metric: &Metric) -> String {
 
 /// The line of a capture; where there is none, the reason.
 pub fn capture_line(report: &Report, name: &str) -> String {
-    let captured = report.trial.iter().flat_map(|trial| &trial.captures).rfind(|(known, _)| **known == *name);
+    let captured = report.trial.iter().flat_map(Trial::captures).rfind(|(known, _)| **known == *name);
     let mut line = captured.map_or_else(|| reason(report), |(_, value)| metrics::bounded(report, value));
     line.push('\n');
     line

@@ -10,7 +10,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::Mistake;
-use super::wishes::Wishes;
+use super::wishes::{Place, Wishes};
 use crate::files;
 use crate::printable::system_words;
 use service::Privacy;
@@ -100,6 +100,27 @@ impl Config {
         self.targets.extend(target::targets(&mut found, &entries));
         table.finish(&mut found);
         self.mistakes.append(&mut found.mistakes);
+    }
+}
+
+/// The options of a target that stands in one line of a list, rewritten as TOML; `known` are its keys that are none.
+///
+/// # Errors
+/// The first mistake in them.
+pub fn one_line_options(place: &Place, text: &str, known: &[&'static str]) -> Result<Wishes, Mistake> {
+    let (file, line) = match place {
+        Place::File { file, line, .. } => (&**file, *line),
+        Place::Option(_) | Place::Word(_) => ("", 1),
+    };
+    let mut found = Examined::line(file, line, text);
+    let parsed = found.parse();
+    let mut table = Table::new("", 0..0, &parsed);
+    table.know(known);
+    let wishes = options::wishes(&mut found, &mut table);
+    table.finish(&mut found);
+    match found.mistakes.into_iter().next() {
+        Some(mistake) => Err(mistake),
+        None => Ok(wishes),
     }
 }
 

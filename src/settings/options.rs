@@ -1,10 +1,11 @@
-//! The options of `check` as wishes.
+//! The options of a probe as wishes.
 
 use std::time::Duration;
 
 use super::wishes::{ExpectWish, Form, HowMany, LineEnds, PatternWish, Place, SendWish, StepWish, Wishes, Written};
 use super::{Mistake, words};
-use crate::cli::check::{CheckArgs, StepArgs, StepKind};
+use crate::cli::probe::{ProbeArgs, ReachArgs};
+use crate::cli::steps::{StepArgs, StepKind};
 use crate::cli::values::{self, given};
 use crate::printable::shown;
 
@@ -14,23 +15,31 @@ pub const MOST_ATTEMPTS: u64 = 10_000;
 pub const MOST_BYTES: u64 = 16 << 20;
 
 /// What the options ask for.
-pub fn wishes(args: &CheckArgs) -> Result<Wishes, Mistake> {
+pub fn wishes(args: &ProbeArgs) -> Result<Wishes, Mistake> {
     let (steps, quit) = dialogue(&args.steps)?;
+    let reach = reach(&args.reach)?;
     Ok(Wishes {
         steps,
         quit,
         encoding: written("--encoding", &args.encoding),
         line_ends: args.crlf.then_some(LineEnds::CrLf),
         max_bytes: number("--max-bytes", &args.max_bytes, MOST_BYTES)?.and_then(|bytes| usize::try_from(bytes).ok()),
-        timeout: duration("--timeout", &args.timeout)?,
         addresses: choice("--addresses", &args.addresses, &words::ADDRESSES)?,
-        source: written("--source", &args.source),
-        interface: written("--interface", &args.interface),
         count: number("--count", &args.count, MOST_ATTEMPTS)?.and_then(|count| u32::try_from(count).ok()),
         interval: duration("--interval", &args.interval)?,
         require: number("--require", &args.require, MOST_ATTEMPTS)?.and_then(|count| u32::try_from(count).ok()),
         want: choice("--expect-closed", &args.expect_closed, &words::CLOSED)?,
         close: choice("--close", &args.close, &words::CLOSE)?,
+        ..reach
+    })
+}
+
+/// What the options of reaching a target ask for.
+pub fn reach(args: &ReachArgs) -> Result<Wishes, Mistake> {
+    Ok(Wishes {
+        timeout: duration("--timeout", &args.timeout)?,
+        source: written("--source", &args.source),
+        interface: written("--interface", &args.interface),
         ..Wishes::default()
     })
 }
@@ -39,7 +48,8 @@ fn written(option: &'static str, value: &Option<String>) -> Option<Written> {
     given(value).map(|text| Written { place: Place::Option(option), text: text.to_owned() })
 }
 
-fn duration(option: &str, value: &Option<String>) -> Result<Option<Duration>, Mistake> {
+/// A duration.
+pub fn duration(option: &str, value: &Option<String>) -> Result<Option<Duration>, Mistake> {
     given(value).map(values::duration).transpose().map_err(|why| Mistake::in_option(option, why))
 }
 
@@ -54,11 +64,18 @@ pub fn choice<T: Copy>(
     words::meaning(word, known).map(Some).map_err(refused)
 }
 
-fn number(option: &str, value: &Option<String>, most: u64) -> Result<Option<u64>, Mistake> {
+/// A number from 1.
+pub fn number(option: &str, value: &Option<String>, most: u64) -> Result<Option<u64>, Mistake> {
+    number_from(1, option, value, most)
+}
+
+/// A number from this one.
+pub fn number_from(least: u64, option: &str, value: &Option<String>, most: u64) -> Result<Option<u64>, Mistake> {
     let Some(word) = given(value) else { return Ok(None) };
     let digits = word.bytes().all(|byte| byte.is_ascii_digit());
-    let number = if digits { word.parse::<u64>().ok().filter(|number| (1..=most).contains(number)) } else { None };
-    let refused = || Mistake::in_option(option, format!("`{}` is not a number from 1 to {most}", shown(word, 40)));
+    let number = if digits { word.parse::<u64>().ok().filter(|number| (least..=most).contains(number)) } else { None };
+    let refused =
+        || Mistake::in_option(option, format!("`{}` is not a number from {least} to {most}", shown(word, 40)));
     number.map(Some).ok_or_else(refused)
 }
 

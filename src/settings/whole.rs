@@ -9,7 +9,7 @@ use super::dialogue::dialogue;
 use super::method::method;
 use super::plan::plan;
 use super::wishes::{Place, Wishes};
-use super::{Mistake, services};
+use super::{Mistake, batch, services};
 use crate::target::Target;
 
 /// Every mistake of the configuration: those of its files, then those of the whole.
@@ -24,6 +24,10 @@ pub fn mistakes(config: &Config) -> Vec<Mistake> {
             found.push(Mistake::at(&id.place, "this id stands twice: ids are unique over all files"));
         }
         found.extend(target(config, entry).err().into_iter().flatten());
+    }
+    if found.is_empty() {
+        // What only the list of all targets shows: two of one host and port that nothing tells apart.
+        found.extend(batch::configured(config, &[]).err());
     }
     // One mistake in the defaults is one in every target.
     let mut told = BTreeSet::new();
@@ -51,8 +55,13 @@ fn target(config: &Config, entry: &TargetEntry) -> Result<(), Vec<Mistake>> {
 
 /// A mistake in an option becomes one of the target that has it.
 fn placed(place: &Place, mistake: Mistake) -> Mistake {
-    match mistake.to_string().strip_prefix("--") {
-        Some(text) => Mistake::at(place, text.replace("--", "")),
+    match bare(&mistake) {
+        Some(text) => Mistake::at(place, text),
         None => mistake,
     }
+}
+
+/// What a mistake in an option says, where the option was not typed as one.
+pub fn bare(mistake: &Mistake) -> Option<String> {
+    mistake.to_string().strip_prefix("--").map(|text| text.replace("--", ""))
 }

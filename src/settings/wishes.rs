@@ -3,9 +3,10 @@
 use std::fmt;
 use std::time::Duration;
 
-pub use crate::cli::check::Form;
+pub use crate::cli::steps::Form;
 use crate::plan::steps::Secret;
 use crate::plan::{Addresses, Close, Want};
+use crate::printable::shown;
 use crate::target::Port;
 
 /// Wishes; what was not asked for is `None`.
@@ -85,6 +86,8 @@ pub struct Written {
 pub enum Place {
     /// In this option.
     Option(&'static str),
+    /// In this word of the command line.
+    Word(std::sync::Arc<str>),
     /// In this file, at this line, under this key.
     File {
         /// The file, as it was named.
@@ -100,6 +103,7 @@ impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Option(option) => f.write_str(option),
+            Self::Word(word) => write!(f, "target `{}`", shown(word, 80)),
             Self::File { file, line, key } if key.is_empty() => write!(f, "{file}:{line}"),
             Self::File { file, line, key } => write!(f, "{file}:{line}: {key}"),
         }

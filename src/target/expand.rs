@@ -11,11 +11,20 @@ use crate::printable::shown;
 /// The most hosts that one network may stand for.
 pub const MOST_HOSTS: u64 = 65_536;
 
+/// The most ports that one list is read to, repeats included: more than this is no list that anybody wrote.
+pub const MOST_READ: usize = 1 << 20;
+
 /// The ports of a list such as `22,80,8000-8010`: in its order, each once.
 pub fn ports(list: &str) -> Result<Vec<Port>, ExpandError> {
     let (mut ports, mut seen) = (Vec::new(), BTreeSet::new());
+    let mut read = 0;
     for word in list.split(',').map(str::trim) {
-        ports.extend(range(word)?.filter_map(Port::new).filter(|port| seen.insert(*port)));
+        let range = range(word)?;
+        read += range.len();
+        if read > MOST_READ {
+            return Err(ExpandError::TooManyPorts(usize::from(u16::MAX)));
+        }
+        ports.extend(range.filter_map(Port::new).filter(|port| seen.insert(*port)));
     }
     Ok(ports)
 }
@@ -32,31 +41,45 @@ pub fn range(word: &str) -> Result<RangeInclusive<u16>, ExpandError> {
 
 /// The hosts of a word: one, or those of a network such as `192.0.2.0/28`, its own and its broadcast address left out.
 pub fn hosts(word: &str) -> Result<Vec<Host>, ExpandError> {
+    hosts_up_to(word, MOST_HOSTS)
+}
+
+/// The same, where a network may stand for so many hosts.
+pub fn hosts_up_to(word: &str, most: u64) -> Result<Vec<Host>, ExpandError> {
     let Some((address, length)) = word.split_once('/') else { return Ok(vec![word.parse()?]) };
     let refused = || ExpandError::Network(shown(word, 60));
     let address: IpAddr = address.trim_matches(['[', ']']).parse().map_err(|_| refused())?;
+    let length = length.trim_end_matches(']');
     let digits = !length.is_empty() && length.bytes().all(|byte| byte.is_ascii_digit());
     let length: u32 = if digits { length.parse().map_err(|_| refused())? } else { return Err(refused()) };
     match address {
-        IpAddr::V4(v4) if length <= 32 => network(u32::from(v4).into(), 32 - length, word, |bits| {
+        IpAddr::V4(v4) if length <= 32 => network(u32::from(v4).into(), 32 - length, word, most, |bits| {
             Ipv4Addr::from(u32::try_from(bits).unwrap_or(u32::MAX)).into()
         }),
-        IpAddr::V6(v6) if length <= 128 => network(v6.into(), 128 - length, word, |bits| Ipv6Addr::from(bits).into()),
+        IpAddr::V6(v6) if length <= 128 => {
+            network(v6.into(), 128 - length, word, most, |bits| Ipv6Addr::from(bits).into())
+        }
         _ => Err(refused()),
     }
 }
 
-fn network(base: u128, host_bits: u32, word: &str, address: impl Fn(u128) -> IpAddr) -> Result<Vec<Host>, ExpandError> {
+fn network(
+    base: u128,
+    host_bits: u32,
+    word: &str,
+    most: u64,
+    address: impl Fn(u128) -> IpAddr,
+) -> Result<Vec<Host>, ExpandError> {
     let size = 1_u128.checked_shl(host_bits).unwrap_or(u128::MAX);
-    if size > u128::from(MOST_HOSTS) {
-        return Err(ExpandError::TooLarge(shown(word, 60), host_bits));
+    // RFC 3021: a /31 has two hosts; in larger IPv4 networks the first and the last address are not hosts.
+    let v4 = address(base).is_ipv4();
+    let edges = if v4 && size > 2 { 1 } else { 0 };
+    if size - 2 * edges > u128::from(most) {
+        return Err(ExpandError::TooLarge { word: shown(word, 60), bits: host_bits, most });
     }
     if base & (size - 1) != 0 {
         return Err(ExpandError::HostBits(shown(word, 60)));
     }
-    // RFC 3021: a /31 has two hosts; in larger IPv4 networks the first and the last address are not hosts.
-    let v4 = address(base).is_ipv4();
-    let edges = if v4 && size > 2 { 1 } else { 0 };
     Ok((base + edges..base + size - edges).map(|bits| Host::Address(address(bits))).collect())
 }
 
@@ -79,8 +102,15 @@ pub enum ExpandError {
     NoNumber(String),
     /// Not a network.
     Network(String),
-    /// A network with more hosts than anybody means.
-    TooLarge(String, u32),
+    /// A network with more addresses than allowed.
+    TooLarge {
+        /// The network.
+        word: String,
+        /// It has two to the power of this many.
+        bits: u32,
+        /// The most that are allowed.
+        most: u64,
+    },
     /// An address inside the network instead of the network's own.
     HostBits(String),
 }
@@ -104,11 +134,9 @@ impl fmt::Display for ExpandError {
             Self::NoService(word) => write!(f, "`{word}` names no service after the slash: write `22/ssh`, or `22`"),
             Self::NoNumber(word) => write!(f, "`{word}` is no port: write its number first, as in `22/ssh`"),
             Self::Network(word) => write!(f, "`{word}` is not a network: write `192.0.2.0/24` or `2001:db8::/120`"),
-            Self::TooLarge(word, bits) => {
-                write!(
-                    f,
-                    "`{word}` stands for 2^{bits} addresses: at most {MOST_HOSTS} are probed, write smaller networks"
-                )
+            Self::TooLarge { word, bits, most } => {
+                let count = 1_u64.checked_shl(*bits).map_or_else(|| format!("2^{bits}"), |count| count.to_string());
+                write!(f, "`{word}` stands for {count} addresses, more than {most}: write smaller networks")
             }
             Self::HostBits(word) => {
                 write!(f, "`{word}` is an address inside a network: write the network's first address")
@@ -135,6 +163,7 @@ mod tests {
         for bad in ["", ",", "0", "80-22", "22-", "-22", "80-70000", "http", "22，80"] {
             assert!(ports(bad).is_err(), "{bad}");
         }
+        assert!(ports(&["1-65535"; 100_000].join(",")).is_err(), "endless repeats end");
     }
 
     #[test]

@@ -2,12 +2,9 @@
 
 use std::collections::HashSet;
 
-use super::expand::{ExpandError, range};
+use super::expand::{ExpandError, MOST_READ, range};
 use crate::printable::shown;
 use crate::target::Port;
-
-/// The most ports that one list is read to, repeats included: more than this is no list that anybody wrote.
-const MOST_READ: usize = 1 << 20;
 
 /// One port of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

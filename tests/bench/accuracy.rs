@@ -14,7 +14,7 @@ use zbx_tcp::engine::{self, Limits, Names, Sink};
 use zbx_tcp::output::text::Paint;
 use zbx_tcp::output::{self, Format};
 use zbx_tcp::plan::{Close, Plan};
-use zbx_tcp::report::Report;
+use zbx_tcp::report::{Report, RoundTrip};
 use zbx_tcp::source::{List, Once};
 use zbx_tcp::target::{Host, Port, Target};
 
@@ -48,7 +48,7 @@ fn measured(words: &[String]) -> Result<serde_json::Value, Box<dyn std::error::E
     match mode.as_str() {
         "single" => one_at_a_time(plans, &mut found)?,
         "many" | "json" | "silent" => {
-            let limits = Limits { in_flight: count };
+            let limits = Limits::in_flight(count);
             engine::run(&mut List::new(plans), &mut found, &limits, Names::Usual)?;
         }
         _ => return Err(USAGE.into()),
@@ -84,7 +84,7 @@ fn plan(mode: &str, to: SocketAddr) -> Option<Arc<Plan>> {
 const SILENCE: Duration = Duration::from_secs(2);
 
 fn one_at_a_time(plans: impl Iterator<Item = Arc<Plan>>, found: &mut Found) -> std::io::Result<()> {
-    let limits = Limits { in_flight: NonZeroUsize::MIN };
+    let limits = Limits::one();
     plans.into_iter().try_for_each(|plan| engine::run(&mut Once::new(plan), found, &limits, Names::Usual))
 }
 
@@ -120,7 +120,7 @@ impl Sink for Found {
         let Some(trial) = &report.trial else { return };
         let Some(connect) = trial.connect else { return };
         self.connect.push(micros(connect));
-        if let Some((rtt, _)) = trial.tcp.and_then(|tcp| tcp.rtt) {
+        if let Some(rtt) = trial.tcp.and_then(|tcp| tcp.rtt).map(RoundTrip::smoothed) {
             self.rtt.push(micros(rtt));
             self.excess.push(micros(connect.saturating_sub(rtt)));
         }

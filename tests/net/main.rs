@@ -3,6 +3,7 @@
 //! Needs root, `ip`, `nft` and `python3`; says so loudly where it cannot run.
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod crowd;
 mod delay;
 mod dns;
 mod filter;

@@ -178,6 +178,16 @@ impl Net {
         finish(command.args(words).stdin(Stdio::null()))
     }
 
+    /// A test of this program once more in a namespace, where it sees this variable; it must pass.
+    #[track_caller]
+    pub fn again(&self, role: &str, test: &str, variable: &str) {
+        let program = std::env::current_exe().unwrap();
+        let ran = self.inside(role, "env").arg(format!("{variable}=1")).arg(program).args(["--exact", test]).output();
+        let ran = ran.unwrap();
+        let text = String::from_utf8_lossy(&ran.stdout);
+        assert!(ran.status.success() && text.contains("1 passed"), "{text}{}", String::from_utf8_lossy(&ran.stderr));
+    }
+
     /// A listener on this address and port of a namespace, which says of each client `peer ADDRESS`.
     ///
     /// Its manner is a word of `listener.py`.

@@ -223,6 +223,13 @@ fn targets_are_read_strictly() {
         ("hots = \"a\"\nhost = \"a\"\nport = 1", "2: targets[1].hots: unknown key: did you mean `host`?"),
         ("id = \"a b\"\nhost = \"a\"\nport = 1", "2: targets[1].id: an id has letters"),
         ("id = \"a\"\nhost = \"a\"\nport = \"1,2\"", "1: targets[1]: one `id` for several targets"),
+        ("host = \"a\"\nport = 1\nname = \"a\\nb\"", "4: targets[1].name: is not on one line"),
+        ("host = \"a\"\nport = 1\ngroup = [\"a\\u001b\"]", "4: targets[1].group[1]: is not on one line"),
+        ("host = \"a\"\nport = 1\nzabbix_host = \"a\\u0000\"", "4: targets[1].zabbix_host: is not on one line"),
+        (
+            "host = \"a\"\nport = 1\n[[targets]]\nhost = \"a\"\nport = 1\ntimeout = 1",
+            "4: targets[2]: another target has the id `a:1` too: give each an `id` of its own",
+        ),
         ("host = \"a\"\nport = 1\ngroup = [1]", "4: targets[1].group[1]: is integer, not a text"),
         ("host = \"a\"\nport = 1\nsteps = [{ expect_regex = \"(\" }]", "4: targets[1].steps[1].expect_regex: `(`"),
         ("host = \"a\"\nport = 1\ncount = 2\nrequire = 3", "1: targets[1]: require: 3 of 2 attempts can never succeed"),

@@ -165,3 +165,22 @@ fn a_machine_without_descriptors_still_owes_a_value() {
         assert!(limit > 4 || document["error"].as_str().unwrap().contains("EMFILE"), "{}", ran.out);
     }
 }
+
+#[test]
+fn a_mistyped_word_gets_its_nearest() {
+    run(&["chek", "127.0.0.1", "1"]).refuses("'check'");
+    run(&["check", "127.0.0.1", "1", "--sevice", "ssh"]).refuses("'--service'");
+    run(&["check", "127.0.0.1", "1", "--service", "shh"]).refuses("`ssh`");
+    run(&["check", "127.0.0.1", "1", "-o", "time.conect"]).refuses("`time.connect`");
+}
+
+#[test]
+fn the_version_names_commit_and_kind_of_build() {
+    let version = run(&["--version"]).out;
+    let (number, build) = version.trim_end().split_once(" (").unwrap();
+    assert_eq!(number, format!("zbx-tcp {}", env!("CARGO_PKG_VERSION")));
+    let (commit, kind) = build.strip_suffix(')').unwrap().split_once(", ").unwrap();
+    let known = commit.len() >= 12 && commit.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'+');
+    assert!(known || commit == "commit unknown", "{version}");
+    assert!(["dynamic", "static-glibc", "static-musl"].contains(&kind), "{version}");
+}

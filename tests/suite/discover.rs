@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::config::ConfigFile;
-use crate::peer::Peer;
+use crate::peer::{FullBacklog, Peer, closed_port};
 use crate::program::{Ran, run};
 
 fn ports(host: &str, list: &str) -> Ran {
@@ -121,4 +121,82 @@ fn services_of_the_configuration_are_known() {
     config.run(&["discover", "ports", "h", "9/til"]).refuses("did you mean `till`?");
     let broken = ConfigFile::new("[services.till]\nprot = 9\n");
     broken.run(&["discover", "ports", "h", "22"]).refuses("did you mean `port`?");
+}
+
+/// `zbx-tcp discover open 127.0.0.1 LIST WORDS...`
+fn open(list: &str, words: &[&str]) -> Ran {
+    run(&[&["discover", "open", "127.0.0.1", list], words].concat())
+}
+
+#[test]
+fn open_gives_those_that_accept() {
+    let (one, two) = (Peer::greeting(b"x"), Peer::greeting(b""));
+    let (closed, one_port, two_port) = (closed_port(), one.port(), two.port());
+    let found = open(&format!("{two_port}/ssh,{closed},{one_port},{two_port}"), &[]);
+    assert_eq!(column(&found, "{#TCP.PORT}"), format!("{two_port} {one_port} {two_port}"));
+    assert_eq!(column(&found, "{#TCP.SERVICE}"), "ssh  ");
+    open(&closed.to_string(), &[]).prints("[]", 0);
+    open("", &[]).prints("[]", 0);
+}
+
+#[test]
+fn open_takes_long_lists() {
+    // An address and ports of which no other test has one: a stray connect would disturb it.
+    let listener = std::net::TcpListener::bind("127.77.0.9:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let found = run(&["discover", "open", "127.77.0.9", &format!("1-8000,10000-32767,{port}"), "--deadline", "60"]);
+    assert!(column(&found, "{#TCP.PORT}").split(' ').any(|open| open == port.to_string()), "{}", found.out);
+    assert!(found.took.as_secs() < 30, "{:?}", found.took);
+}
+
+#[test]
+fn open_gives_no_rows_where_it_could_not_tell() {
+    run(&["discover", "open", "no-such-host.invalid", "22", "-t", "1"])
+        .refuses("no rows, since a port could not be told");
+    let full = FullBacklog::new();
+    open(&full.port().to_string(), &["--deadline", "0.5"]).refuses("raise --deadline, or write fewer ports");
+    open(&format!("1-400,{}", full.port()), &["--rate", "50"]).refuses("raise --deadline, or write fewer ports");
+    open(&full.port().to_string(), &["-t", "0.3"]).prints("[]", 0);
+}
+
+#[test]
+fn mistakes_of_open_send_nothing() {
+    let peer = Peer::greeting(b"x");
+    for (words, text) in [
+        (&["--rate", "0"][..], "--rate: `0`"),
+        (&["--concurrency", "0"], "--concurrency: `0`"),
+        (&["--deadline", "-1"], "--deadline: `-1`"),
+        (&["-t", "0"], "--timeout: `0`"),
+        (&["-6"], "-6: 127.0.0.1 is not of that address family"),
+        (&["--source", "192.0.2.77"], "not an address of this host"),
+        (&["--expect", "x"], "unexpected argument '--expect'"),
+    ] {
+        open(&peer.port(), words).refuses(text);
+    }
+    open("0", &[]).refuses("port `0`");
+    run(&["discover", "open", "*UNKNOWN*", "22"]).refuses("no interface");
+    peer.was_left_alone();
+}
+
+#[test]
+fn targets_are_the_configurations() {
+    let config = ConfigFile::new(
+        "[[targets]]\nhost = \"h\"\nport = \"80,81\"\nname = \"web\"\ngroup = [\"web\", \"all\"]\n\
+         [[targets]]\nid = \"shell\"\nhost = \"h\"\nservice = \"ssh\"\ngroup = \"all\"\n[[targets]]\nhost = \"::1\"\nport = 9\n",
+    );
+    let found = config.run(&["discover", "targets"]);
+    let first = json!({
+        "{#TCP.ID}": "h:80", "{#TCP.NAME}": "web h:80", "{#TCP.HOST}": "h", "{#TCP.PORT}": 80, "{#TCP.SERVICE}": "",
+        "{#TCP.GROUP}": "web,all",
+    });
+    assert_eq!(rows(&found)[0], first);
+    assert_eq!(column(&found, "{#TCP.ID}"), "h:80 h:81 shell ::1:9");
+    assert_eq!(column(&found, "{#TCP.NAME}"), "web h:80 web h:81 shell ::1:9");
+    assert_eq!(column(&config.run(&["discover", "targets", "--group", "web"]), "{#TCP.PORT}"), "80 81");
+    assert_eq!(column(&config.run(&["discover", "targets", "-g", "web", "-g", "all"]), "{#TCP.PORT}"), "80 81 22");
+    assert_eq!(rows(&config.run(&["discover", "targets", "--group="])).len(), 4);
+    config
+        .run(&["discover", "targets", "-g", "al"])
+        .refuses("--group: unknown group `al`: did you mean `all`? known are");
+    ConfigFile::new("").run(&["discover", "targets"]).prints("[]", 0);
 }

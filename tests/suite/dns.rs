@@ -1,5 +1,6 @@
 //! The resolver inside a real poll, against scripted name servers on loopback addresses.
 
+mod fleet;
 mod server;
 
 use std::fs::{self, File};
@@ -398,6 +399,23 @@ fn equal_names_are_asked_once() {
 }
 
 #[test]
+fn an_answer_serves_who_comes_within_a_second() {
+    let servers = one(|asked| asked.found(7));
+    let mut driver = Driver::of(&servers, "");
+    for name in ["mx1.example.org", "MX1.example.org", "mx1.example.org"] {
+        assert_eq!(words(&driver.resolve(name, Family::V4, 1000).0), "192.0.2.7");
+    }
+    assert_eq!(servers.log().len(), 1);
+    // Other questions are not answered by it.
+    assert_eq!(words(&driver.resolve("mx1.example.org", Family::V6, 1000).0), "2001:db8::7");
+    assert_eq!(words(&driver.resolve("mx2.example.org", Family::V4, 1000).0), "192.0.2.7");
+    assert_eq!(servers.log().len(), 3);
+    std::thread::sleep(Duration::from_millis(1100));
+    assert_eq!(words(&driver.resolve("mx1.example.org", Family::V4, 1000).0), "192.0.2.7");
+    assert_eq!(servers.log().len(), 4);
+}
+
+#[test]
 fn each_key_has_its_own_deadline() {
     let servers = one(|asked| Reply::Late(Duration::from_millis(250), Box::new(asked.found(7))));
     let mut driver = Driver::of(&servers, "");
@@ -524,6 +542,16 @@ fn the_system_resolver_answers_the_same_way() {
     let (status, text) = failure(&outcome);
     assert!(matches!(status, Status::ResolveFailed | Status::ResolveTimeout), "{text}");
     assert!(text.starts_with("resolve no-such-name.invalid: ") && text.contains("system resolver"), "{text}");
+    // Equal names share a thread, and each who asks has an answer.
+    for key in 0..200 {
+        driver.start(key, if key % 2 == 0 { "localhost" } else { "LOCALHOST" }, Family::V4, Duration::from_secs(5));
+    }
+    driver.cancel(150);
+    let mut answers = driver.answers(199, Duration::from_secs(5));
+    answers.sort_unstable_by_key(|(key, _)| *key);
+    let expected: Vec<usize> = (0..200).filter(|key| *key != 150).collect();
+    assert_eq!(answers.iter().map(|(key, _)| *key).collect::<Vec<_>>(), expected);
+    assert!(answers.iter().all(|(_, outcome)| words(outcome) == "127.0.0.1"));
     driver.start(7, "localhost", Family::Any, Duration::from_secs(1));
     driver.cancel(7);
     assert_eq!(driver.answers(1, Duration::from_millis(100)).len(), 0);

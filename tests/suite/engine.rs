@@ -35,7 +35,7 @@ fn plan(host: &str, port: u16, timeout: Duration) -> Arc<Plan> {
 
 fn run(plans: Vec<Arc<Plan>>, in_flight: usize) -> Tally {
     let mut tally = Tally::default();
-    let limits = Limits { in_flight: NonZeroUsize::new(in_flight).unwrap() };
+    let limits = Limits::in_flight(NonZeroUsize::new(in_flight).unwrap());
     engine::run(&mut List::new(plans), &mut tally, &limits, Names::default()).unwrap();
     tally
 }

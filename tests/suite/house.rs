@@ -78,8 +78,8 @@ fn only_in(needle: &str, allowed: &[&str]) {
 
 #[test]
 fn the_clock_is_read_in_the_loop_only() {
-    only_in("Instant::now()", &["engine/turn.rs", "responder/event_loop.rs"]);
-    only_in(".elapsed()", &["engine/turn/traffic.rs"]);
+    only_in("Instant::now()", &["engine/turn.rs", "responder/event_loop.rs", "commands/batch"]);
+    only_in(".elapsed()", &["engine/turn/traffic.rs", "commands/batch"]);
 }
 
 #[test]

@@ -276,7 +276,8 @@ fn a_denied_address_is_no_attempt() {
     let report = under_policy("192.0.2.7", |plan| Arc::make_mut(&mut plan.method).attempts = Some(attempts), &[]);
     assert_eq!((report.status(), report.total), (Status::Denied, Duration::ZERO));
     assert_eq!(report.failure.as_ref().unwrap().text, "connect to 192.0.2.7:25: denied by policy: deny[2]");
-    assert_eq!((report.attempts.unwrap().sent(), report.attempts.unwrap().loss()), (0, None));
+    let attempts = report.attempts.unwrap();
+    assert_eq!((attempts.sent(), attempts.loss()), (0, None));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use crate::cli::check::Form as PatternForm;
+use crate::cli::steps::Form as PatternForm;
 use crate::printable::shown;
 use crate::settings::config::Service;
 use crate::settings::services::Origin;

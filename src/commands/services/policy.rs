@@ -2,7 +2,6 @@
 
 use std::fmt::Write;
 use std::net::IpAddr;
-use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use super::super::{Done, Exit, print};
@@ -56,7 +55,7 @@ fn explain_all(policy: &Policy, addresses: &[IpAddr], port: Port) -> (String, Ex
 /// The addresses of the plan's name, by a probe that may connect to none of them: only DNS is sent.
 fn resolve(plan: Plan) -> Result<Vec<IpAddr>, Mistake> {
     let mut resolved = Resolved(None);
-    let limits = Limits { in_flight: NonZeroUsize::MIN };
+    let limits = Limits::one();
     let ran = engine::run(&mut Once::new(Arc::new(plan)), &mut resolved, &limits, Names::default());
     ran.map_err(|error| Mistake::new(format!("this machine could not wait for the network: {error}")))?;
     match resolved.0 {

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::Attempt;
+use super::open::Open;
 use crate::engine::dialogue::Unfinished;
 use crate::engine::sys::TcpInfo;
 use crate::failure::{Failure, Status, brief};
@@ -13,7 +13,7 @@ use crate::plan::steps::Step;
 /// The most bytes of an answer that a sentence quotes.
 const EXCERPT: usize = 80;
 
-impl Attempt {
+impl Open {
     /// The failure of a dialogue that cannot go on; `silent` is its status where nothing came since the last match.
     pub(super) fn unfinished(&self, plan: &Plan, why: &str, silent: Status) -> Failure {
         let prefix = self.step_prefix(plan);

@@ -1,11 +1,11 @@
 //! The stub resolver: lookups and their sockets inside the engine's poll.
 //!
-//! Equal lookups in flight are asked once and answer every key. At most 64 lookups hold sockets, four each
-//! at worst; the others queue, and their time runs.
+//! Equal lookups in flight are asked once and answer every key, and who asks for a name within a second of its answer
+//! gets that. At most 64 lookups hold sockets, four each at worst; the others queue, and their time runs.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use mio::{Registry, Token};
 use slab::Slab;
@@ -26,6 +26,10 @@ use crate::target::HostName;
 
 /// How many lookups hold sockets at a time.
 const MAX_RUNNING: usize = 64;
+/// How long an answer serves those who come after it: for them it is as if they had come a moment sooner and waited.
+const FRESH: Duration = Duration::from_secs(1);
+/// How many answers are kept for that.
+const MAX_RECENT: usize = 4096;
 /// How many lookups one call starts, so that the loop's other work is not kept waiting.
 const MAX_STARTS: usize = 64;
 
@@ -41,6 +45,9 @@ pub struct Stub {
     by_key: HashMap<usize, u64>,
     queue: VecDeque<u64>,
     running: usize,
+    most_running: usize,
+    /// The answers of the last second, by name.
+    recent: HashMap<(Box<str>, Family), (Instant, Addresses)>,
     /// Set where the queue has to wait for the next turn of the loop.
     again: Option<Instant>,
     timers: BTreeSet<(Instant, u64)>,
@@ -101,6 +108,8 @@ impl Stub {
             by_key: HashMap::new(),
             queue: VecDeque::new(),
             running: 0,
+            most_running: MAX_RUNNING,
+            recent: HashMap::new(),
             again: None,
             timers: BTreeSet::new(),
             sockets: Slab::new(),
@@ -108,6 +117,16 @@ impl Stub {
             done: VecDeque::new(),
             answered: None,
         }
+    }
+
+    /// See [`Resolver::has_room`](super::Resolver::has_room).
+    pub fn has_room(&self) -> bool {
+        self.queue.is_empty() && self.running < self.most_running
+    }
+
+    /// See [`Resolver::one_of`](super::Resolver::one_of).
+    pub fn be_one_of(&mut self, threads: usize) {
+        self.most_running = MAX_RUNNING.div_ceil(threads.max(1));
     }
 
     /// See [`Resolver::start`](super::Resolver::start).
@@ -131,6 +150,10 @@ impl Stub {
             return self.deliver(key, Ok(addresses), now);
         }
         let same = (name.as_str().to_ascii_lowercase().into_boxed_str(), family);
+        if let Some((_, addresses)) = self.recent.get(&same).filter(|(since, _)| is_fresh(*since, now)) {
+            let addresses = addresses.clone();
+            return self.deliver(key, Ok(addresses), now);
+        }
         if let Some(&id) = self.by_name.get(&same) {
             self.by_key.insert(key, id);
             if let Some(job) = self.jobs.get_mut(&id) {
@@ -221,7 +244,7 @@ impl Stub {
     fn pump(&mut self, registry: &Registry, now: Instant) {
         self.again = None;
         for _ in 0..MAX_STARTS {
-            if self.running >= MAX_RUNNING {
+            if self.running >= self.most_running {
                 return;
             }
             let Some(id) = self.queue.pop_front() else { return };
@@ -234,7 +257,7 @@ impl Stub {
             self.running += 1;
             self.drive(registry, id, now);
         }
-        if !self.queue.is_empty() && self.running < MAX_RUNNING {
+        if !self.queue.is_empty() && self.running < self.most_running {
             self.again = Some(now);
         }
     }
@@ -288,6 +311,9 @@ impl Stub {
     /// their own.
     fn finish(&mut self, id: u64, outcome: &Result<Addresses, Failure>, now: Instant) {
         let Some(job) = self.remove_job(id) else { return };
+        if let Ok(addresses) = outcome {
+            self.remember((job.name.as_str().to_ascii_lowercase().into(), job.family), addresses, now);
+        }
         let silence = outcome.as_ref().is_err_and(|failure| failure.status != Status::ResolveFailed);
         let (again, answered): (Vec<Waiter>, Vec<Waiter>) = job
             .waiters
@@ -299,6 +325,15 @@ impl Stub {
         if !again.is_empty() {
             let waiters = again.into_iter().map(|waiter| Waiter { joined: Joined::AtTheStart, ..waiter }).collect();
             self.add_job((job.name, job.family), job.config, waiters, now);
+        }
+    }
+
+    fn remember(&mut self, name: (Box<str>, Family), addresses: &Addresses, now: Instant) {
+        if self.recent.len() >= MAX_RECENT {
+            self.recent.retain(|_, (since, _)| is_fresh(*since, now));
+        }
+        if self.recent.len() < MAX_RECENT {
+            self.recent.insert(name, (now, addresses.clone()));
         }
     }
 
@@ -373,6 +408,10 @@ impl Stub {
         }
         self.timers.insert((deadline, id));
     }
+}
+
+fn is_fresh(since: Instant, now: Instant) -> bool {
+    now.saturating_duration_since(since) < FRESH
 }
 
 fn still_queued(name: &HostName, seconds: f64) -> Failure {

@@ -1,7 +1,8 @@
 //! The C library's resolver, for names that only nsswitch.conf knows: getaddrinfo on helper threads.
 //!
 //! Not in static builds: there getaddrinfo loads the host's NSS modules and a second C library into the process
-//! (rust-lang/rust#100711, #115723). A thread that outlives its deadline is abandoned; it counts until it returns.
+//! (rust-lang/rust#100711, #115723). Equal names share a thread. One that outlives the deadlines of all who wait for it
+//! is abandoned; it counts until it returns.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::io::{self, Read, Write};
@@ -26,7 +27,7 @@ const MAX_THREADS: usize = 64;
 /// The one token; the stub's sockets never reach it.
 const TOKEN: Token = Token(usize::MAX);
 
-/// What a thread reports: its ticket, and what getaddrinfo said.
+/// What a thread reports: the number of its question, and what getaddrinfo said.
 type Report = (u64, io::Result<Vec<SocketAddr>>);
 
 /// Lookups by the C library.
@@ -37,9 +38,14 @@ pub struct System {
     reports: Receiver<Report>,
     reporter: Sender<Report>,
     threads: usize,
+    most_threads: usize,
     next_ticket: u64,
     jobs: HashMap<u64, Job>,
     by_key: HashMap<usize, u64>,
+    /// Who waits for each question, by the ticket of whoever came first.
+    questions: HashMap<u64, Question>,
+    by_name: HashMap<Box<str>, u64>,
+    /// Questions that wait for a thread.
     queue: VecDeque<u64>,
     timers: BTreeSet<(Instant, u64)>,
     done: VecDeque<Answer>,
@@ -47,9 +53,17 @@ pub struct System {
     answered: Option<Instant>,
 }
 
+/// A name that is or will be asked for, and the tickets of those who wait.
+#[derive(Debug)]
+struct Question {
+    name: HostName,
+    tickets: BTreeSet<u64>,
+}
+
 #[derive(Debug)]
 struct Job {
     key: usize,
+    question: u64,
     name: HostName,
     family: Family,
     since: Instant,
@@ -68,9 +82,12 @@ impl System {
             reports,
             reporter,
             threads: 0,
+            most_threads: MAX_THREADS,
             next_ticket: 0,
             jobs: HashMap::new(),
             by_key: HashMap::new(),
+            questions: HashMap::new(),
+            by_name: HashMap::new(),
             queue: VecDeque::new(),
             timers: BTreeSet::new(),
             done: VecDeque::new(),
@@ -78,15 +95,32 @@ impl System {
         })
     }
 
+    /// See [`Resolver::has_room`](super::Resolver::has_room).
+    pub fn has_room(&self) -> bool {
+        self.queue.is_empty() && self.threads < self.most_threads
+    }
+
+    /// See [`Resolver::one_of`](super::Resolver::one_of).
+    pub fn be_one_of(&mut self, threads: usize) {
+        self.most_threads = MAX_THREADS.div_ceil(threads.max(1));
+    }
+
     /// See [`Resolver::start`](super::Resolver::start).
     pub fn start(&mut self, key: usize, name: &HostName, family: Family, now: Instant, deadline: Instant) {
         self.cancel(key);
         let ticket = self.next_ticket;
         self.next_ticket += 1;
-        self.jobs.insert(ticket, Job { key, name: name.clone(), family, since: now, deadline });
+        let same = name.as_str().to_ascii_lowercase().into_boxed_str();
+        let question = *self.by_name.entry(same).or_insert(ticket);
+        self.jobs.insert(ticket, Job { key, question, name: name.clone(), family, since: now, deadline });
         self.by_key.insert(key, ticket);
         self.timers.insert((deadline, ticket));
-        self.queue.push_back(ticket);
+        if question == ticket {
+            self.queue.push_back(ticket);
+        }
+        let asked =
+            self.questions.entry(question).or_insert_with(|| Question { name: name.clone(), tickets: BTreeSet::new() });
+        asked.tickets.insert(ticket);
         self.pump();
     }
 
@@ -102,10 +136,12 @@ impl System {
     pub fn ready(&mut self) {
         let mut rings = [0; 256];
         while self.bell.read(&mut rings).is_ok_and(|count| count > 0) {}
-        while let Ok((ticket, said)) = self.reports.try_recv() {
+        while let Ok((question, said)) = self.reports.try_recv() {
             self.threads -= 1;
-            if let Some(job) = self.remove(ticket) {
-                self.done.push_back((job.key, job.answer(said)));
+            for ticket in self.questions.get(&question).map(|asked| asked.tickets.clone()).unwrap_or_default() {
+                if let Some(job) = self.remove(ticket) {
+                    self.done.push_back((job.key, job.answer(said.as_deref())));
+                }
             }
         }
         self.pump();
@@ -139,26 +175,34 @@ impl System {
         self.by_key.remove(&job.key);
         self.timers.remove(&(job.deadline, ticket));
         self.answered = Some(job.since);
+        if let Some(asked) = self.questions.get_mut(&job.question) {
+            asked.tickets.remove(&ticket);
+            if asked.tickets.is_empty() {
+                // Whoever comes later asks anew, not the thread that kept everybody waiting.
+                self.questions.remove(&job.question);
+                self.by_name.remove(job.name.as_str().to_ascii_lowercase().as_str());
+            }
+        }
         Some(job)
     }
 
     fn pump(&mut self) {
-        while self.threads < MAX_THREADS {
-            let Some(ticket) = self.queue.pop_front() else { return };
-            let Some(job) = self.jobs.get(&ticket) else { continue };
-            match self.ask(ticket, job.name.as_str().to_owned()) {
+        while self.threads < self.most_threads {
+            let Some(number) = self.queue.pop_front() else { return };
+            let Some(question) = self.questions.get(&number) else { continue };
+            match self.ask(number, question.name.as_str().to_owned()) {
                 Ok(()) => self.threads += 1,
-                Err(error) => self.fail(ticket, &error),
+                Err(error) => question.tickets.clone().into_iter().for_each(|ticket| self.fail(ticket, &error)),
             }
         }
     }
 
-    fn ask(&self, ticket: u64, name: String) -> io::Result<()> {
+    fn ask(&self, question: u64, name: String) -> io::Result<()> {
         let (reporter, ringer) = (self.reporter.clone(), self.ringer.clone());
         let work = move || {
             let said = (name.as_str(), 0).to_socket_addrs().map(Iterator::collect);
             // Where nobody listens any more, nobody needs the answer; a full pipe has rung already.
-            let _ = reporter.send((ticket, said));
+            let _ = reporter.send((question, said));
             let _ = (&*ringer).write(&[1]);
         };
         thread::Builder::new().name("resolve".into()).spawn(work).map(drop)
@@ -177,14 +221,14 @@ impl Job {
         shown(self.name.as_str(), 80)
     }
 
-    fn answer(&self, said: io::Result<Vec<SocketAddr>>) -> Result<Addresses, Failure> {
+    fn answer(&self, said: Result<&[SocketAddr], &io::Error>) -> Result<Addresses, Failure> {
         let failed = |cause: &str| {
             Failure::new(Status::ResolveFailed, format!("resolve {}: {cause} (system resolver)", self.shown()))
         };
-        let all = said.map_err(|error| failed(&cause(&error)))?;
+        let all = said.map_err(|error| failed(&cause(error)))?;
         let (mut v4, mut v6) = (Vec::new(), Vec::new());
         for address in all {
-            match (address, self.family) {
+            match (*address, self.family) {
                 (SocketAddr::V4(address), Family::Any | Family::V4) => v4.push(*address.ip()),
                 (SocketAddr::V6(address), Family::Any | Family::V6) => v6.push(*address.ip()),
                 _ => {}

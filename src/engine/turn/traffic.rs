@@ -5,23 +5,32 @@ use std::time::Instant;
 use mio::Token;
 
 use super::{Engine, READS_PER_TURN, TURN};
-use crate::engine::Sink;
-use crate::engine::connection::{Phase, Then};
+use crate::engine::connection::{Connection, Phase, Then};
 use crate::engine::session::Event;
 use crate::engine::wire::Finish;
 
-impl<K: Sink> Engine<'_, K> {
+impl Engine<'_, '_> {
     /// An event came for this connection.
     pub(super) fn connection_ready(&mut self, number: usize, event: &mio::event::Event, now: Instant) {
         let Some(connection) = self.connections.get(number) else { return };
-        if let Phase::Connecting(since) = connection.phase {
-            self.finish_connect(number, since, now);
-        } else if event.is_writable() {
-            self.write(number, now);
+        match connection.phase {
+            Phase::Connecting(since) => self.finish_connect(number, since, now),
+            Phase::Open if event.is_writable() => self.write(number, now),
+            Phase::Open => {}
+            Phase::Idle => return,
         }
         if event.is_readable() || event.is_read_closed() || event.is_error() {
             self.read(number, now);
         }
+    }
+
+    /// Takes what happened on this connection, of which no event has come yet.
+    pub(super) fn look_at(&mut self, number: usize, now: Instant) {
+        if let Some(Connection { phase: Phase::Connecting(since), .. }) = self.connections.get(number) {
+            let since = *since;
+            self.finish_connect(number, since, now);
+        }
+        self.read(number, now);
     }
 
     fn finish_connect(&mut self, number: usize, since: Instant, now: Instant) {
@@ -72,7 +81,7 @@ impl<K: Sink> Engine<'_, K> {
                 finished = true;
                 break;
             };
-            if matches!(connection.phase, Phase::Connecting(_)) {
+            if !matches!(connection.phase, Phase::Open) {
                 finished = true;
                 break;
             }

@@ -9,7 +9,7 @@ use super::*;
 use crate::failure::{Failure, IcmpFact, IcmpVersion, STATUSES};
 use crate::output::value;
 use crate::plan::{Method, Plan};
-use crate::report::{Response, TcpFacts};
+use crate::report::{Exchange, Response, RoundTrip, TcpFacts};
 use crate::stats::Running;
 use crate::target::Target;
 
@@ -33,7 +33,8 @@ fn failures() -> impl Strategy<Value = Failure> {
 }
 
 fn tcp_facts() -> impl Strategy<Value = TcpFacts> {
-    (maybe((times(), times())), any::<u32>(), maybe(any::<u32>())).prop_map(|(rtt, syn_retransmits, mss)| TcpFacts {
+    let rtt = (times(), times()).prop_map(|(smoothed, variance)| RoundTrip::new(smoothed, variance));
+    (maybe(rtt), any::<u32>(), maybe(any::<u32>())).prop_map(|(rtt, syn_retransmits, mss)| TcpFacts {
         rtt,
         syn_retransmits,
         mss,
@@ -45,14 +46,16 @@ fn trials() -> impl Strategy<Value = Trial> {
     let said = (any::<u64>(), proptest::collection::vec(any::<u8>(), 0..40));
     let said = said.prop_map(|(bytes, start)| Response { bytes, start });
     let captures = proptest::collection::vec(("[a-z]{1,8}", proptest::collection::vec(any::<u8>(), 0..20)), 0..3);
-    let dialogue = (maybe(times()), maybe(times()), maybe(1..9_usize), maybe(said), captures);
-    (ends, times(), maybe(times()), maybe(tcp_facts()), dialogue).prop_map(|(ends, total, connect, tcp, dialogue)| {
-        let (ip, port, source, failure) = ends;
-        let (first_byte, dialogue, step, response, captures) = dialogue;
+    let exchange = (maybe(times()), maybe(times()), maybe(1..9_usize), maybe(said), captures);
+    let exchange = exchange.prop_map(|(first_byte, took, step, response, captures)| {
         let mut captures: Vec<_> = captures.into_iter().map(|(name, value)| (name.into(), value)).collect();
         captures.dedup_by(|(one, _), (other, _): &mut (Box<str>, _)| one == other);
-        let address = SocketAddr::new(ip, port);
-        Trial { address, source, failure, total, connect, first_byte, dialogue, tcp, step, response, captures }
+        Box::new(Exchange { first_byte, took, step, response, captures })
+    });
+    let measured = (times(), maybe(times()), maybe(tcp_facts()), maybe(exchange));
+    (ends, measured).prop_map(|((ip, port, source, failure), (total, connect, tcp, exchange))| {
+        let (address, failure) = (SocketAddr::new(ip, port), failure.map(Arc::new));
+        Trial { address, source, failure, total, connect, tcp, exchange }
     })
 }
 
@@ -81,12 +84,12 @@ fn reports() -> impl Strategy<Value = Report> {
     (plans, maybe(failures()), times(), maybe(times()), maybe(trials()), each, maybe(attempts)).prop_map(
         |(plan, failure, total, resolve, trial, addresses, attempts)| Report {
             plan,
-            failure,
+            failure: failure.map(Arc::new),
             total,
             resolve,
             trial,
-            addresses,
-            attempts,
+            addresses: addresses.into(),
+            attempts: attempts.map(Box::new),
         },
     )
 }
@@ -101,7 +104,7 @@ fn expected(report: &Report) -> Json {
         let json = if text { Json::String(plain) } else { serde_json::from_str(&plain).unwrap() };
         *metric.path.split('.').fold(&mut document, |place, part| &mut place[part]) = json;
     }
-    let captures = report.trial.iter().flat_map(|trial| &trial.captures);
+    let captures = report.trial.iter().flat_map(Trial::captures);
     for (name, value) in captures {
         document["captures"][&**name] = Json::String(metrics::bounded(report, value));
     }
@@ -112,12 +115,13 @@ fn expected(report: &Report) -> Json {
 fn expected_address(report: &Report, trial: &Trial) -> Json {
     let failure = trial.verdict(report.plan.method.want);
     let alone = Report { failure, total: trial.total, resolve: None, attempts: None, ..report.clone() };
-    let alone = Report { trial: Some(trial.clone()), addresses: Vec::new(), ..alone };
+    let alone = Report { trial: Some(trial.clone()), addresses: Box::default(), ..alone };
     let mut entry = expected(&alone);
     let object = entry.as_object_mut().unwrap();
     object.retain(|key, _| !["schema", "host", "port", "service", "step", "response", "captures"].contains(&&**key));
     object["time"] = json!({ "total": entry_time(&alone.total) });
-    for (name, time) in [("connect", trial.connect), ("first_byte", trial.first_byte), ("dialogue", trial.dialogue)] {
+    let exchange = trial.exchange.as_deref().cloned().unwrap_or_default();
+    for (name, time) in [("connect", trial.connect), ("first_byte", exchange.first_byte), ("dialogue", exchange.took)] {
         if let Some(time) = time {
             object["time"][name] = entry_time(&time);
         }
@@ -148,22 +152,21 @@ proptest! {
 fn members_stand_in_the_order_of_the_table() {
     let plan = Arc::new(Plan::connect(Target::from_words("192.0.2.7:443", None, None).unwrap()));
     let text = "connect to 192.0.2.7:443: connection refused (RST)";
-    let failure = Some(Failure::new(Status::Refused, text));
+    let failure = Some(Arc::new(Failure::new(Status::Refused, text)));
     let trial = Trial {
         address: "192.0.2.7:443".parse().unwrap(),
         source: Some("192.0.2.1".parse().unwrap()),
         failure: failure.clone(),
         total: Duration::from_micros(213),
         connect: None,
-        first_byte: None,
-        dialogue: None,
         tcp: Some(TcpFacts { rtt: None, syn_retransmits: 2, mss: None }),
-        step: None,
-        response: None,
-        captures: vec![("name".into(), b"a \"b\"".to_vec())],
+        exchange: Some(Box::new(Exchange {
+            captures: vec![("name".into(), b"a \"b\"".to_vec())],
+            ..Exchange::default()
+        })),
     };
     let total = Duration::from_micros(250);
-    let addresses = vec![trial.clone()];
+    let addresses = Box::new([trial.clone()]);
     let report = Report { plan, failure, total, resolve: None, trial: Some(trial), addresses, attempts: None };
     let connection = r#""address":"192.0.2.7","family":4,"source":"192.0.2.1","#;
     let verdict = format!(r#""up":0,"status":3,"status_name":"refused","error":"{text}","#);

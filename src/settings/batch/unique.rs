@@ -13,38 +13,55 @@ use crate::target::{Host, Target};
 #[derive(Debug)]
 pub struct Draft {
     /// Where.
-    pub place: Place,
+    pub origin: Origin,
     /// The plan.
     pub plan: Plan,
 }
 
-/// Drops repeats, and gives each plan an id that no other has; how many repeats there were is the second value.
-///
-/// # Errors
-/// When two different targets have one id.
-pub fn unique(mut drafts: Vec<Draft>) -> Result<(Vec<Draft>, usize), Mistake> {
+/// Where a target was written, in a few bytes: there are thousands, and nearly none has a mistake in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// In this line of standard input.
+    Line(u32),
+    /// In the word or entry of this number.
+    Entry(u32),
+}
+
+/// Drops repeats; the first of them has what the labels of all say.
+pub fn without_repeats(mut drafts: Vec<Draft>) -> Vec<Draft> {
     let found = Found::among(&drafts);
     for (first, repeat) in &found.repeats {
-        let label = drafts.get_mut(*repeat).and_then(|draft| draft.plan.label.take());
-        if let (Some(draft), Some(label)) = (drafts.get_mut(*first), label) {
-            draft.plan.label.get_or_insert_default().merge(*label);
+        let label = drafts.get_mut(*repeat as usize).and_then(|draft| draft.plan.label.take());
+        if let (Some(draft), Some(label)) = (drafts.get_mut(*first as usize), label) {
+            merge(draft.plan.label.get_or_insert_default(), *label);
         }
-    }
-    for (at, draft) in drafts.iter_mut().enumerate() {
-        if found.neighbours.contains(&at) {
-            name_service(&mut draft.plan);
-        }
-        name_safely(&mut draft.plan);
     }
     let mut repeats = found.repeats.iter().map(|(_, repeat)| *repeat).peekable();
-    let mut at = 0..;
+    let mut at = 0_u32..;
     drafts.retain(|_| at.next().is_none_or(|at| repeats.next_if_eq(&at).is_none()));
-    let written = |draft: &Draft| draft.plan.label.as_ref().is_some_and(|label| label.id.is_some());
-    // Ids made of host and port alone differ because the targets do.
-    if !found.neighbours.is_empty() || drafts.iter().any(written) {
-        refuse_same_ids(&drafts)?;
+    drafts
+}
+
+/// Gives each plan of a list without repeats its number, and an id that no other has; `place` tells an origin's name.
+///
+/// # Errors
+/// When two have one id.
+pub fn name(mut drafts: Vec<Draft>, place: impl Fn(Origin) -> Place) -> Result<Vec<Plan>, Mistake> {
+    let neighbours = Found::among(&drafts).neighbours;
+    let mut written = !neighbours.is_empty();
+    for (at, Draft { plan, .. }) in (0..).zip(&mut drafts) {
+        plan.number = at;
+        if neighbours.contains(&at) {
+            name_service(plan);
+        }
+        name_safely(plan);
+        written |= plan.label.as_ref().is_some_and(|label| label.id.is_some());
     }
-    Ok((drafts, found.repeats.len()))
+    // Ids made of host and port alone differ because the targets do.
+    if written {
+        refuse_same_ids(&drafts).map_err(|(origin, why)| Mistake::at(&place(origin), why))?;
+    }
+    Ok(drafts.into_iter().map(|draft| draft.plan).collect())
 }
 
 /// What makes two drafts of one host and port the same target.
@@ -60,23 +77,25 @@ fn key(plan: &Plan) -> Key<'_> {
 #[derive(Default)]
 struct Found {
     /// A draft and its repeat, in the order of the repeats.
-    repeats: Vec<(usize, usize)>,
+    repeats: Vec<(u32, u32)>,
     /// Different drafts of one host and port.
-    neighbours: HashSet<usize>,
+    neighbours: HashSet<u32>,
 }
 
 impl Found {
     fn among(drafts: &[Draft]) -> Self {
         let mut found = Self::default();
         // Nearly every host and port stands there once: only the others are looked at closely.
-        let mut heads = HashMap::with_capacity(drafts.len());
-        let mut close: HashMap<Key<'_>, usize> = HashMap::new();
-        for (at, draft) in drafts.iter().enumerate() {
-            let (head, head_key) = *heads.entry(&draft.plan.target).or_insert_with(|| (at, key(&draft.plan)));
+        let mut heads: HashMap<&Target, u32> = HashMap::with_capacity(drafts.len());
+        let mut close: HashMap<Key<'_>, u32> = HashMap::new();
+        for (at, draft) in (0..).zip(drafts) {
+            let head = *heads.entry(&draft.plan.target).or_insert(at);
             if head == at {
                 continue;
             }
-            close.entry(head_key).or_insert(head);
+            if let Some(draft) = drafts.get(head as usize) {
+                close.entry(key(&draft.plan)).or_insert(head);
+            }
             let first = *close.entry(key(&draft.plan)).or_insert(at);
             if first == at {
                 found.neighbours.extend([head, at]);
@@ -88,14 +107,16 @@ impl Found {
     }
 }
 
-impl Label {
-    /// Adds what another label of the same target says.
-    fn merge(&mut self, other: Self) {
-        self.name = self.name.take().or(other.name);
-        let known = std::mem::take(&mut self.groups).into_vec();
-        let fresh = other.groups.into_vec().into_iter().filter(|group| !known.contains(group)).collect::<Vec<_>>();
-        self.groups = known.into_iter().chain(fresh).collect();
+/// Adds what another label of the same target says.
+fn merge(label: &mut Label, other: Label) {
+    label.name = label.name.take().or(other.name);
+    let mut groups = std::mem::take(&mut label.groups).into_vec();
+    for group in other.groups {
+        if !groups.contains(&group) {
+            groups.push(group);
+        }
     }
+    label.groups = groups.into();
 }
 
 /// Tells the services on one host and port apart.
@@ -117,18 +138,21 @@ fn name_safely(plan: &mut Plan) {
     plan.label.get_or_insert_default().id = Some(safe.into());
 }
 
+/// The longest id, in bytes.
+pub const LONGEST_ID: usize = 255;
+
 /// Whether an id may have this byte.
 pub fn is_safe(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b':' | b'-')
 }
 
-fn refuse_same_ids(drafts: &[Draft]) -> Result<(), Mistake> {
+fn refuse_same_ids(drafts: &[Draft]) -> Result<(), (Origin, String)> {
     let mut ids = HashSet::with_capacity(drafts.len());
     match drafts.iter().find(|draft| !ids.insert(draft.plan.id())) {
         None => Ok(()),
-        Some(Draft { place, plan }) => {
+        Some(Draft { origin, plan }) => {
             let id = shown(&plan.id(), 80);
-            Err(Mistake::at(place, format!("another target has the id `{id}` too: give each an `id` of its own")))
+            Err((*origin, format!("another target has the id `{id}` too: give each an `id` of its own")))
         }
     }
 }

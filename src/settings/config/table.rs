@@ -18,6 +18,8 @@ pub struct Examined<'f> {
     /// Every mistake, in the order found.
     pub mistakes: Vec<Mistake>,
     syntax: Syntax,
+    /// The line of everything, where the text is a rewritten line of something else.
+    line: Option<usize>,
 }
 
 /// Whether a text is TOML.
@@ -32,7 +34,12 @@ pub enum Syntax {
 impl<'f> Examined<'f> {
     /// A file that is about to be examined.
     pub fn new(file: &str, text: &'f str) -> Self {
-        Self { file: file.into(), text, mistakes: Vec::new(), syntax: Syntax::Sound }
+        Self { file: file.into(), text, mistakes: Vec::new(), syntax: Syntax::Sound, line: None }
+    }
+
+    /// What stands in one line of a file, written as a text of its own.
+    pub fn line(file: &str, line: usize, text: &'f str) -> Self {
+        Self { line: Some(line), ..Self::new(file, text) }
     }
 
     /// Whether the text is TOML, once it was parsed.
@@ -42,8 +49,10 @@ impl<'f> Examined<'f> {
 
     /// The place of a key and what it stands for.
     pub fn place(&self, span: &Range<usize>, key: &str) -> Place {
-        let before = self.text.get(..span.start).unwrap_or(self.text);
-        let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
+        let line = self.line.unwrap_or_else(|| {
+            let before = self.text.get(..span.start).unwrap_or(self.text);
+            before.bytes().filter(|byte| *byte == b'\n').count() + 1
+        });
         Place::File { file: Arc::clone(&self.file), line, key: key.to_owned() }
     }
 
@@ -98,6 +107,11 @@ impl<'t, 'f> Table<'t, 'f> {
     /// Where the table stands.
     pub fn span(&self) -> &Range<usize> {
         &self.span
+    }
+
+    /// Makes these keys known to hints: somebody else has read them.
+    pub fn know(&mut self, keys: &[&'static str]) {
+        self.known.extend(keys);
     }
 
     /// The value under a key.

@@ -1,6 +1,6 @@
 //! `[[targets]]`: what a batch probes, with port lists, networks and groups.
 
-use super::super::batch::unique::is_safe;
+use super::super::batch::unique::{LONGEST_ID, is_safe};
 use super::super::wishes::{Place, Wishes, Written};
 use super::options::wishes;
 use super::table::{Entry, Examined, Table, text};
@@ -41,12 +41,12 @@ fn target(found: &mut Examined<'_>, entry: &Entry<'_, '_>) -> Option<TargetEntry
     let target = TargetEntry {
         place: found.place(table.span(), table.path()),
         id: id(found, &mut table),
-        name: table.text(found, "name").map(|written| written.text),
+        name: line(found, &mut table, "name"),
         hosts: table.parsed(found, "host", expand::hosts).unwrap_or_default(),
         ports: ports(found, &mut table),
         service: table.text(found, "service"),
         groups: groups(found, &mut table),
-        zabbix_host: table.text(found, "zabbix_host").map(|written| written.text),
+        zabbix_host: line(found, &mut table, "zabbix_host"),
         wishes: wishes(found, &mut table),
     };
     let (span, path) = (table.span().clone(), table.path().to_owned());
@@ -63,10 +63,23 @@ fn target(found: &mut Examined<'_>, entry: &Entry<'_, '_>) -> Option<TargetEntry
     (found.mistakes.len() == before).then_some(target)
 }
 
+/// A name that Zabbix can show, and send in a line.
+fn line(found: &mut Examined<'_>, table: &mut Table<'_, '_>, key: &'static str) -> Option<String> {
+    let written = table.text(found, key)?;
+    on_one_line(found, &written);
+    Some(written.text)
+}
+
+fn on_one_line(found: &mut Examined<'_>, written: &Written) {
+    if written.text.chars().any(char::is_control) {
+        found.mistakes.push(Mistake::at(&written.place, "is not on one line, or holds a control character"));
+    }
+}
+
 /// An id is safe inside a JSONPath.
 fn id(found: &mut Examined<'_>, table: &mut Table<'_, '_>) -> Option<Written> {
     let written = table.text(found, "id")?;
-    if written.text.bytes().all(is_safe) && written.text.len() <= 255 {
+    if written.text.bytes().all(is_safe) && written.text.len() <= LONGEST_ID {
         return Some(written);
     }
     found.mistakes.push(Mistake::at(&written.place, "an id has letters, digits, `_`, `.`, `:` and `-`, at most 255"));
@@ -91,5 +104,7 @@ fn ports(found: &mut Examined<'_>, table: &mut Table<'_, '_>) -> Vec<Port> {
 
 fn groups(found: &mut Examined<'_>, table: &mut Table<'_, '_>) -> Vec<String> {
     let entries = table.list("group").unwrap_or_default();
-    entries.iter().filter_map(|entry| text(found, entry)).map(|written| written.text).collect()
+    let groups: Vec<Written> = entries.iter().filter_map(|entry| text(found, entry)).collect();
+    groups.iter().for_each(|group| on_one_line(found, group));
+    groups.into_iter().map(|written| written.text).collect()
 }

@@ -25,6 +25,13 @@ class Api:
 
     def call(self, method, **params):
         """Result of one API method."""
+        return self._request(method, params)
+
+    def call_list(self, method, params):
+        """Result of a method that takes a list, of identifiers to delete for example."""
+        return self._request(method, list(params))
+
+    def _request(self, method, params):
         body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
         if self.token:
             # In the body: 6.0 knows no authorization header, 7.0 takes either.

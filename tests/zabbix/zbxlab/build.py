@@ -23,7 +23,6 @@ path-exclude=/usr/share/doc/*
 path-exclude=/usr/share/man/*
 path-exclude=/usr/share/info/*
 path-exclude=/usr/share/locale/*
-path-exclude=/usr/share/fonts/*
 path-exclude=/usr/share/zabbix/locale/*
 """
 
@@ -80,7 +79,7 @@ def configure(root):
 
 def provision(release, root, step, error):
     """One step of provision.sh inside the chroot."""
-    script = ["/bin/sh", "-eu", "-s", step, release.postgresql_bin, PROXY_PACKAGE, *release.packages]
+    script = ["/bin/sh", "-eu", "-s", step, release.postgresql_bin, PROXY_PACKAGE, release.proxy_sql, *release.packages]
     env = dict(os.environ, DEBIAN_FRONTEND="noninteractive", LC_ALL="C.UTF-8", PATH="/usr/sbin:/usr/bin:/sbin:/bin")
     with PROVISION.open() as source:
         if subprocess.run(["chroot", root, *script], stdin=source, env=env).returncode != 0:

@@ -1,86 +1,104 @@
-"""The hosts a scenario creates on a fresh server, by name: their items, macros and problems."""
+"""The hosts a scenario creates and changes on a fresh server, by name."""
 
-IP, DNS = "1", "0"
+import ipaddress
+
+from .conf import AGENT_PORTS, PROXY
+from .status import Status
+
 GROUP = "Discovered hosts"
-AGENT_INTERFACE, EXTERNAL_CHECK = 1, 10
-UNSIGNED, TEXT = 3, 4
-VALUE_TYPES = {"0": "float", "1": "char", "2": "log", "3": "unsigned", "4": "text"}
-COLUMNS = ("host", "item", "key", "type", "last value", "state", "error")
+AGENT_INTERFACE = 1
+# Item types and value types, as item.create calls them.
+AGENT, TRAPPER, SIMPLE_CHECK, ACTIVE_AGENT, EXTERNAL_CHECK = 0, 2, 3, 7, 10
+FLOAT, CHARACTER, UNSIGNED, TEXT = 0, 1, 3, 4
+WITHOUT_INTERFACE = (TRAPPER, ACTIVE_AGENT)
+CHECK_NOW = 6
 
 
-class Hosts:
+class Hosts(Status):
     """Every host of the scenario, in the order of creation."""
 
-    def __init__(self, api):
-        self.api = api
-        self.ids = {}
+    def create(self, name, address, templates=(), macros=(), port=AGENT_PORTS["agentd"]):
+        """A host the server monitors. `address`: of an agent interface, IPv4, IPv6 or a DNS name; None for a host
+        without interface. `macros`: {name: value}. `port`: of the interface, for agent items."""
+        self._create(name, address, templates, macros, port, {})
 
-    def create(self, name, address, templates=(), macros=()):
-        """A host with one interface: an IPv4 address, or a DNS name when it holds letters. `macros`: {name: value}."""
-        use = DNS if any(letter.isalpha() for letter in address) else IP
-        interface = {"type": AGENT_INTERFACE, "main": 1, "useip": use, "port": "10050"}
-        interface |= {"ip": "", "dns": address} if use == DNS else {"ip": address, "dns": ""}
-        group = self.api.call("hostgroup.get", filter={"name": [GROUP]}, output=["groupid"])
-        linked = self.api.call("template.get", filter={"host": templates}, output=["templateid"]) if templates else []
+    def create_by_proxy(self, name, address, templates=(), macros=(), port=AGENT_PORTS["agentd"]):
+        """The same, but the lab's proxy monitors it."""
+        proxy = self._proxy()
+        monitored = {"monitored_by": 1, "proxyid": proxy} if self.api.since_7 else {"proxy_hostid": proxy}
+        self._create(name, address, templates, macros, port, monitored)
+
+    def _create(self, name, address, templates, macros, port, more):
         created = self.api.call(
             "host.create",
             host=name,
-            groups=group,
-            interfaces=[interface],
-            templates=linked,
+            groups=self.api.call("hostgroup.get", filter={"name": [GROUP]}, output=["groupid"]),
+            interfaces=[interface(address, port)] if address else [],
+            templates=self._templates(templates),
             macros=[{"macro": macro, "value": str(value)} for macro, value in dict(macros).items()],
+            **more,
         )
         self.ids[name] = created["hostids"][0]
 
+    def delete(self, host):
+        """With all its items and problems."""
+        self.api.call_list("host.delete", [self.ids.pop(host)])
+
+    def link(self, host, template):
+        """One more template for a host."""
+        hosts = [{"hostid": self.ids[host]}]
+        self.api.call("host.massadd", hosts=hosts, templates=self._templates([template]))
+
+    def unlink_and_clear(self, host, template):
+        """Take a template away, and with it everything that came from it."""
+        ids = [found["templateid"] for found in self._templates([template])]
+        self.api.call("host.massremove", hostids=[self.ids[host]], templateids_clear=ids)
+
     def external_item(self, host, name, key, value_type, delay):
         """An external check of its own, beside any template."""
-        interface = self.api.call("hostinterface.get", hostids=[self.ids[host]], output=["interfaceid"])[0]
+        self.create_item(host, EXTERNAL_CHECK, name, key, value_type, delay)
+
+    def create_item(self, host, kind, name, key, value_type, delay="0"):
+        """An item of any type (`AGENT`, `TRAPPER`, ...) that needs nothing but key and interval."""
         wanted = {"hostid": self.ids[host], "name": name, "key_": key, "value_type": value_type, "delay": delay}
-        self.api.call("item.create", **wanted, **interface, type=EXTERNAL_CHECK)
+        if kind not in WITHOUT_INTERFACE:
+            found = self.api.call("hostinterface.get", hostids=[self.ids[host]], output=["interfaceid"])
+            wanted |= found[0] if found else {}
+        self.api.call("item.create", **wanted, type=kind)
 
     def set_macro(self, host, name, value):
-        """A new value for a macro the host has."""
+        """A new value for a macro of the host, or a new macro."""
         macros = self.api.call("usermacro.get", hostids=[self.ids[host]], output="extend")
-        macro = next(macro for macro in macros if macro["macro"] == name)
-        self.api.call("usermacro.update", hostmacroid=macro["hostmacroid"], value=str(value))
+        old = next((macro for macro in macros if macro["macro"] == name), None)
+        if old:
+            self.api.call("usermacro.update", hostmacroid=old["hostmacroid"], value=str(value))
+        else:
+            self.api.call("usermacro.create", hostid=self.ids[host], macro=name, value=str(value))
 
-    def items(self, host):
-        """Items as the API has them; `has_value` tells a 0 from an item that never had a value, which reads 0 too."""
-        found = self.api.call("item.get", hostids=[self.ids[host]], output="extend", sortfield="key_")
-        return [dict(item, host=host, has_value=item["lastclock"] != "0") for item in found]
+    def check_now(self, host, key):
+        """Do not wait for the interval of an item or discovery rule: the frontend's "Execute now"."""
+        item = next(one for one in self.items(host) + self.rules(host) if one["key_"] == key)
+        self.api.call("task.create", type=CHECK_NOW, request={"itemid": item["itemid"]})
 
-    def problems(self, host):
-        """Open problems as (name, operational data), oldest first."""
-        triggers = self.api.call("trigger.get", hostids=[self.ids[host]], output=["triggerid"])
-        ids = [trigger["triggerid"] for trigger in triggers]
-        found = self.api.call("problem.get", objectids=ids, output="extend", sortfield=["eventid"]) if ids else []
-        return [(problem["name"], problem["opdata"]) for problem in found]
+    def _templates(self, names):
+        if not names:
+            return []
+        found = self.api.call("template.get", filter={"host": list(names)}, output=["templateid"])
+        if len(found) != len(set(names)):
+            raise LookupError(f"the server does not have every template of {names}")
+        return found
 
-    def fired(self, host):
-        """Names of all problems there ever were."""
-        events = self.api.call("event.get", hostids=[self.ids[host]], source=0, value=["1"], output=["name"])
-        return [event["name"] for event in events]
-
-    def all_items(self):
-        """Items of every host."""
-        return [item for host in self.ids for item in self.items(host)]
-
-    def table(self):
-        """One row per item, by `COLUMNS`."""
-        return [
-            (
-                item["host"],
-                item["name"],
-                short(item["key_"]),
-                VALUE_TYPES[item["value_type"]],
-                short(item["lastvalue"]) if item["has_value"] else "-",
-                item["state"],
-                short(item["error"]),
-            )
-            for item in self.all_items()
-        ]
+    def _proxy(self):
+        """Identifier of the lab's proxy, which the server knows from the start."""
+        name = "name" if self.api.since_7 else "host"
+        return self.api.call("proxy.get", filter={name: [PROXY]}, output=["proxyid"])[0]["proxyid"]
 
 
-def short(text, width=60):
-    text = " ".join(text.split())
-    return text if len(text) <= width else text[: width - 1] + "…"
+def interface(address, port):
+    """An agent interface by address or by name, whichever it is."""
+    try:
+        ipaddress.ip_address(address)
+        where = {"useip": 1, "ip": address, "dns": ""}
+    except ValueError:
+        where = {"useip": 0, "ip": "", "dns": address}
+    return {"type": AGENT_INTERFACE, "main": 1, "port": str(port)} | where

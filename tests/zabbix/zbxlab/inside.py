@@ -17,8 +17,8 @@ def network(release):
 
 def chroot(release):
     """Words to put before a command so that it runs as root among Zabbix's own programs."""
-    live = Place.of(release.zabbix).live
-    return ["nsenter", f"--target={running(release)}", "--mount", "--pid", "--net", "--ipc", "--uts", "chroot", str(live)]
+    namespaces = ("--mount", "--pid", "--net", "--ipc", "--uts")
+    return ["nsenter", f"--target={running(release)}", *namespaces, "chroot", str(Place.of(release.zabbix).live)]
 
 
 def output(release, *words):

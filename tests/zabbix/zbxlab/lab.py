@@ -124,6 +124,7 @@ def end(place):
         time.sleep(0.02)
     place.pid_file.unlink(missing_ok=True)
     place.ready.unlink(missing_ok=True)
+    shutil.rmtree(place.browsers, ignore_errors=True)
 
 
 def childless():

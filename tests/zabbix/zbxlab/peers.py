@@ -4,44 +4,17 @@ They are plain sockets of the scenario's process, so nothing of them outlives it
 """
 
 import socket
-import threading
+
+from .scripted import Service, hanging
 
 
-class Open:
+class Open(Service):
     """Accepts and leaves it to the client to close; `close` and `reopen` keep the port."""
 
     def __init__(self, address="127.0.0.1", port=0):
-        self.listener = None
-        self.address, self.port = address, port
-        self.reopen()
+        super().__init__(hanging, address, port)
 
-    def reopen(self):
-        self.listener = socket.create_server((self.address, self.port), backlog=1024)
-        self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self._accept, args=(self.listener,), daemon=True).start()
-
-    def close(self):
-        """From here on the port refuses; connections that are open stay open."""
-        # A shutdown first: it wakes the thread in accept, which close does not.
-        self.listener.shutdown(socket.SHUT_RDWR)
-        self.listener.close()
-
-    def _accept(self, listener):
-        try:
-            while True:
-                client, _ = listener.accept()
-                threading.Thread(target=self._drain, args=(client,), daemon=True).start()
-        except OSError:
-            return
-
-    @staticmethod
-    def _drain(client):
-        with client:
-            try:
-                while client.recv(4096):
-                    pass
-            except OSError:
-                pass
+    reopen = Service.open
 
 
 class Closed:

@@ -19,8 +19,15 @@ class Place:
         # Mount points; outside the lab's own namespaces they are empty directories.
         self.scratch = self.directory / "scratch"
         self.live = self.scratch / "root"
+        # Profiles of browsers; `lab down` removes what a killed scenario left.
+        self.browsers = self.directory / "browsers"
         self.ready = self.directory / "ready"
         self.pid_file = self.directory / "pid"
+
+    @classmethod
+    def of_this_lab(cls):
+        """The place of the lab whose network a scenario runs in."""
+        return cls.of(os.environ["ZBX_TCP_LAB"])
 
     @classmethod
     def of(cls, release):

@@ -1,8 +1,9 @@
 # Inside the chroot: fetch and install the packages, then make a database with the Zabbix schema.
-# Arguments: download | install, directory of PostgreSQL's programs, package that is only unpacked, packages.
+# Arguments: download | install, directory of PostgreSQL's programs, package that is only unpacked, SQL that makes the
+# proxy known, packages.
 
-step=$1 postgresql_bin=$2 unpacked=$3
-shift 3
+step=$1 postgresql_bin=$2 unpacked=$3 proxy_sql=$4
+shift 4
 
 if [ "$step" = download ]; then
     apt-get update
@@ -18,9 +19,13 @@ dpkg-deb --extract /var/cache/apt/archives/"$unpacked"_*.deb "/opt/$unpacked"
 apt-get clean
 rm -rf /var/lib/apt/lists/*
 
+# The frontend wants its default language to be known to the system; the language itself is English like C.
+ln -s C.utf8 /usr/lib/locale/en_US.utf8
+ln -s C.utf8 /usr/lib/locale/en_GB.utf8
+
 # Nobody is asked beyond the lab: names that do not resolve fail at once.
 echo 'nameserver 127.0.0.1' >/etc/resolv.conf
-echo '127.0.0.1 localhost' >/etc/hosts
+printf '127.0.0.1 localhost\n::1 localhost\n' >/etc/hosts
 echo zabbix-lab >/etc/hostname
 
 data=/var/lib/zbx-tcp-lab/postgresql
@@ -49,6 +54,7 @@ for part in schema images data; do
 done
 # The host "Zabbix server" has an agent that is not here.
 sql --username zabbix --dbname zabbix --command "UPDATE hosts SET status = 1 WHERE host = 'Zabbix server'"
+sql --username zabbix --dbname zabbix --command "$proxy_sql"
 
 # Without statistics the frontend's queries take seconds, and autovacuum is off.
 sql --username postgres --dbname zabbix --command 'VACUUM ANALYZE'

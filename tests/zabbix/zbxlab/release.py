@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 # Raise it when the way a chroot is built changes, so that cached ones are built anew.
-RECIPE = 3
+RECIPE = 6
 
 # Its package conflicts with the server's, so it is unpacked into a directory of its own.
 PROXY_PACKAGE = "zabbix-proxy-sqlite3"
@@ -21,6 +21,8 @@ class Release:
     proxy_config_frequency: str
     # The shortest RefreshActiveChecks of its agents, in seconds.
     active_refresh: int
+    # Makes the active proxy known under its name. At build time: one that is unknown at first waits a minute.
+    proxy_sql: str
     # Where zabbix_sender is, if not with the agent.
     more_packages: tuple = ()
 
@@ -64,6 +66,7 @@ RELEASES = {
             php="8.2",
             proxy_config_frequency="ConfigFrequency",
             active_refresh=60,
+            proxy_sql="INSERT INTO hosts (hostid, host, status) SELECT max(hostid) + 1, 'proxy', 5 FROM hosts",
         ),
         Release(
             "7.0",
@@ -72,6 +75,8 @@ RELEASES = {
             php="8.4",
             proxy_config_frequency="ProxyConfigFrequency",
             active_refresh=1,
+            proxy_sql="INSERT INTO proxy (proxyid, name, operating_mode) VALUES (1, 'proxy', 0);"
+            " INSERT INTO proxy_rtdata (proxyid) VALUES (1)",
             more_packages=("zabbix-sender",),
         ),
     )

@@ -31,14 +31,14 @@ def database(release):
 
 def zabbix(release):
     """What needs the database; each stage is started when the one before it listens."""
-    proxy = f"/opt/{PROXY_PACKAGE}/usr/sbin/zabbix_proxy"
     first = (
         daemon("server", ("zabbix_server", "--foreground"), conf.SERVER_PORT, conf.SERVER),
         frontend(),
-        daemon("proxy", (proxy, "--foreground"), conf.PROXY_PORT, conf.proxy(release)),
     )
-    # An agent that does not reach the server asks for its active items again only after its refresh interval.
+    # These ask the server for their configuration; one that does not reach it at once may try again a minute later.
+    proxy = f"/opt/{PROXY_PACKAGE}/usr/sbin/zabbix_proxy"
     second = (
+        daemon("proxy", (proxy, "--foreground"), conf.PROXY_PORT, conf.proxy(release)),
         agent("agentd", ("zabbix_agentd", "--foreground"), conf.agent("agentd", release)),
         agent("agent2", ("zabbix_agent2",), conf.agent2("agent2", release)),
     )

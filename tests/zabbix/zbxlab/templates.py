@@ -1,5 +1,11 @@
-"""The template files of the project, by Zabbix release."""
+"""The template files of the project, by Zabbix release.
 
+    python3 -m zbxlab.templates RELEASE     (imports them; inside the lab's network)
+"""
+
+import sys
+
+from .api import Api
 from .place import REPOSITORY
 
 OLDEST = "6.0"
@@ -19,3 +25,15 @@ def find(release, name):
 def is_written_for(path, release):
     """Only then is an export byte for byte the file: 7.0 imports a 6.0 file and exports a 7.0 one."""
     return path.parent.name == release
+
+
+def main(release):
+    """Import every template, again if need be."""
+    api = Api()
+    for path in of(release):
+        api.import_template(path.read_text())
+        print(path.relative_to(REPOSITORY))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

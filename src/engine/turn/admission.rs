@@ -1,0 +1,189 @@
+//! Beginning: which plan is next, which connect, and what keeps them waiting.
+//!
+//! While a probe waits for our own limits its clock stands still, so that neither its times nor its deadline tell of
+//! our queue.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::waiting::{Opening, Waiter};
+use super::{Engine, Entry, Stage};
+use crate::engine::connection::Phase;
+use crate::engine::gate::Wait;
+use crate::engine::session::{AttemptId, Event, Session};
+use crate::engine::wire::OpenError;
+use crate::plan::Plan;
+
+/// How long the engine waits before it asks again for descriptors, ports or memory that this machine lacked.
+const EXHAUSTION_PAUSE: Duration = Duration::from_millis(10);
+/// How often an address is looked at whose connections are another thread's.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
+/// How many plans one turn takes up, to begin one of them.
+const LOOKS_PER_TURN: usize = 64;
+
+/// What came of the turn of a connect.
+#[derive(PartialEq, Eq)]
+enum Turn {
+    /// It was used.
+    Used,
+    /// Its address is busy; the next connect may have it.
+    Left,
+}
+
+impl Engine<'_, '_> {
+    /// Begins at most one connect: one that is wished for, else that of a new plan.
+    pub(super) fn begin_next(&mut self, now: Instant) {
+        if self.end.has_come() || self.waiting.is_paused(now) {
+            return;
+        }
+        self.look_again(now);
+        if !self.waiting.has_connect() {
+            if let Some(plan) = self.next_plan(now) {
+                self.start(plan, now);
+            }
+        }
+        while let Some(opening) = self.waiting.next_connect() {
+            if self.is_wished(&opening) && self.open(opening, now) == Turn::Used {
+                return;
+            }
+        }
+    }
+
+    /// Whether [`Engine::begin_next`] may have something to do before anything else happens.
+    pub(super) fn may_begin(&self) -> bool {
+        let begins_plan = || self.has_room() && self.waiting.may_have_plan(|| self.resolver.has_room());
+        !self.end.has_come() && (self.waiting.has_connect() || begins_plan())
+    }
+
+    fn has_room(&self) -> bool {
+        self.sessions.len().saturating_sub(self.waiting.held) < self.share.in_flight
+    }
+
+    /// A plan that can begin now.
+    fn next_plan(&mut self, now: Instant) -> Option<Arc<Plan>> {
+        if !self.has_room() {
+            return None;
+        }
+        if let Some(until) = self.share.gate.pace(now) {
+            self.waiting.pause(until);
+            return None;
+        }
+        for _ in 0..LOOKS_PER_TURN {
+            let resolves = self.resolver.has_room();
+            if let Some(plan) = if resolves { self.waiting.next_name() } else { None } {
+                return Some(plan);
+            }
+            let plan = self.waiting.next_plan(|| self.share.gate.next_plan())?;
+            match plan.literal() {
+                Some(address) if !self.share.gate.has_room(address) => {
+                    self.waiting.for_address(address, Waiter::Plan(plan));
+                }
+                None if !resolves => self.waiting.for_resolver(plan),
+                _ => return Some(plan),
+            }
+        }
+        None
+    }
+
+    fn start(&mut self, plan: Arc<Plan>, now: Instant) {
+        let mut session = Session::start(plan, now, &mut self.wishes);
+        self.end.cut(&mut session);
+        self.serial += 1;
+        let stage = Stage::UnderWay(None);
+        let entry = Entry { session, serial: self.serial, connections: Vec::with_capacity(1), stage };
+        let place = self.sessions.insert(entry);
+        self.settle(place, now);
+    }
+
+    /// Whether the session still waits for this connect.
+    fn is_wished(&self, opening: &Opening) -> bool {
+        is_wished(&self.sessions, opening)
+    }
+
+    fn open(&mut self, opening: Opening, now: Instant) -> Turn {
+        let Opening { key: (place, _), attempt, address } = opening;
+        match self.share.gate.begin(address.ip(), now) {
+            Ok(()) => {}
+            Err(Wait::Until(until)) => {
+                self.waiting.pause(until);
+                self.waiting.connect_first(opening);
+                return Turn::Used;
+            }
+            Err(Wait::ForAddress) => {
+                self.waiting.for_address(address.ip(), Waiter::Connect(opening));
+                return Turn::Left;
+            }
+        }
+        let Some(entry) = self.sessions.get(place) else { return Turn::Left };
+        let is_held = matches!(entry.stage, Stage::Held(_));
+        let plan = Arc::clone(entry.session.plan());
+        match self.connect(&plan, address) {
+            Ok(number) => self.opened(place, attempt, number, now),
+            Err(OpenError::Exhausted(why)) => {
+                self.share.gate.end(address.ip());
+                // Who waits for what other connections of ours have is in our own queue.
+                if self.open_connections() == 0 || !is_held {
+                    self.resume(place, now);
+                    self.handle(place, Event::Blocked(attempt, why), now);
+                }
+                self.waiting.connect(opening);
+                self.waiting.pause(now + EXHAUSTION_PAUSE);
+            }
+            Err(OpenError::Final(failure)) => {
+                self.resume(place, now);
+                self.handle(place, Event::Failed(attempt, failure, None), now);
+                self.closed(address.ip());
+            }
+        }
+        Turn::Used
+    }
+
+    fn opened(&mut self, place: usize, attempt: AttemptId, number: usize, now: Instant) {
+        let Some(connection) = self.connections.get_mut(number) else { return };
+        (connection.owner, connection.attempt, connection.phase) = (place, attempt, Phase::Connecting(now));
+        if let Some(entry) = self.sessions.get_mut(place) {
+            entry.connections.resize(entry.connections.len().max(attempt + 1), None);
+            if let Some(slot) = entry.connections.get_mut(attempt) {
+                *slot = Some(number);
+            }
+        }
+        self.resume(place, now);
+        self.handle(place, Event::Opened(attempt), now);
+    }
+
+    /// Lets the clock of a session that waited for our own limits run again.
+    pub(super) fn resume(&mut self, place: usize, now: Instant) {
+        let Some(entry) = self.sessions.get_mut(place) else { return };
+        if let Stage::Held(since) = entry.stage {
+            entry.session.postpone(now.saturating_duration_since(since));
+            self.end.cut(&mut entry.session);
+            entry.stage = Stage::UnderWay(None);
+            self.waiting.held -= 1;
+        }
+    }
+
+    /// A connection of this address was closed, or could not be opened after all.
+    pub(super) fn closed(&mut self, address: IpAddr) {
+        self.share.gate.end(address);
+        self.waiting.unpause();
+        self.waiting.free(address, |opening| is_wished(&self.sessions, opening));
+    }
+
+    /// Other threads tell nobody when they close a connection, so addresses that are waited for are looked at.
+    fn look_again(&mut self, now: Instant) {
+        if self.share.threads > 1 {
+            for address in self.waiting.addresses_to_look_at(now, now + LOOK_AGAIN) {
+                if self.share.gate.has_room(address) {
+                    self.waiting.free(address, |opening| is_wished(&self.sessions, opening));
+                }
+            }
+        }
+    }
+}
+
+fn is_wished(sessions: &slab::Slab<Entry>, opening: &Opening) -> bool {
+    let (place, serial) = opening.key;
+    let entry = sessions.get(place).filter(|entry| entry.serial == serial);
+    entry.is_some_and(|entry| entry.session.waits_for(opening.attempt))
+}

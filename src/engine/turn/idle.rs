@@ -1,0 +1,77 @@
+//! Opening and leaving connections, and the sockets that serve one after the other.
+
+use std::net::SocketAddr;
+
+use mio::unix::SourceFd;
+use mio::{Interest, Token};
+
+use super::Engine;
+use crate::engine::connection::{Connection, Phase, Then};
+use crate::engine::wire::{self, OpenError, Wire};
+use crate::plan::{Close, Plan};
+
+/// The numbers of connections that are over, with a socket that is watched and can connect again.
+#[derive(Default)]
+pub(super) struct Idle(Vec<usize>);
+
+impl Engine<'_, '_> {
+    /// Sends a SYN, from a socket that is there already if it can be; the connection's number.
+    pub(super) fn connect(&mut self, plan: &Plan, address: SocketAddr) -> Result<usize, OpenError> {
+        if wire::is_plain(plan) {
+            if let Some(number) = self.connect_again(plan, address) {
+                return Ok(number);
+            }
+        }
+        let opened = Wire::open(plan, address);
+        if !self.idle.0.is_empty() && matches!(opened, Err(OpenError::Exhausted(_))) {
+            // They have what it lacks.
+            std::mem::take(&mut self.idle).0.into_iter().for_each(|number| drop(self.connections.try_remove(number)));
+            return self.watch(Wire::open(plan, address)?);
+        }
+        self.watch(opened?)
+    }
+
+    /// The same from the last socket that became free, which is dropped where it cannot.
+    fn connect_again(&mut self, plan: &Plan, address: SocketAddr) -> Option<usize> {
+        let number = self.idle.0.pop()?;
+        let wire = &mut self.connections.get_mut(number)?.wire;
+        if wire.remote().is_ipv4() == address.is_ipv4() && wire.open_again(plan, address).is_ok() {
+            return Some(number);
+        }
+        self.connections.try_remove(number);
+        None
+    }
+
+    fn watch(&mut self, wire: Wire) -> Result<usize, OpenError> {
+        let (fd, address) = (wire.raw_fd(), wire.remote());
+        let (owner, attempt, phase, output, then) = (usize::MAX, 0, Phase::Idle, Vec::new(), Then::Nothing);
+        let number = self.connections.insert(Connection { wire, owner, attempt, phase, output, then });
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        match self.poll.registry().register(&mut SourceFd(&fd), Token(number), interest) {
+            Ok(()) => Ok(number),
+            Err(error) => {
+                self.connections.try_remove(number);
+                Err(OpenError::Final(wire::watch_failure(address, &error)))
+            }
+        }
+    }
+
+    /// Ends a connection; its socket is kept where another connect can use it.
+    pub(super) fn leave(&mut self, number: usize, how: Close) {
+        let Some(connection) = self.connections.get_mut(number) else { return };
+        let address = connection.wire.remote().ip();
+        if how == Close::Rst && self.waiting.may_have_more() && connection.wire.reset() {
+            connection.phase = Phase::Idle;
+            self.idle.0.push(number);
+        } else {
+            let connection = self.connections.remove(number);
+            connection.wire.close(how);
+        }
+        self.closed(address);
+    }
+
+    /// How many connections are open, or about to be.
+    pub(super) fn open_connections(&self) -> usize {
+        self.connections.len() - self.idle.0.len()
+    }
+}

@@ -1,0 +1,200 @@
+//! Targets as JSON objects, one on a line: the keys of `[[targets]]`, read by the same code where they are options.
+
+use std::collections::HashMap;
+use std::fmt::Write;
+
+use serde_json::{Map, Value};
+
+use super::super::Mistake;
+use super::super::config::one_line_options;
+use super::super::wishes::{Place, Wishes};
+use super::listing::Asked;
+use super::methods::Own;
+use super::unique::{LONGEST_ID, is_safe};
+use super::words::{hosts, lifted, ports};
+use crate::plan::Label;
+use crate::printable::shown;
+
+/// Reads objects; the options of one are often those of the next.
+#[derive(Debug, Default)]
+pub struct Reader {
+    options: HashMap<String, Wishes>,
+}
+
+/// One object.
+#[derive(Debug)]
+pub struct Object {
+    host: String,
+    port: Option<String>,
+    service: Option<String>,
+    own: Own,
+    label: Option<Box<Label>>,
+}
+
+/// The keys that are no options.
+pub const KEYS: [&str; 7] = ["host", "port", "service", "id", "name", "group", "zabbix_host"];
+
+impl Reader {
+    /// Reads the object of a line.
+    ///
+    /// # Errors
+    /// When it is none, or a member has no meaning.
+    pub fn read(&mut self, place: &Place, line: &str) -> Result<Object, Mistake> {
+        let mut members: Map<String, Value> = serde_json::from_str(line).map_err(|why| no_object(place, &why))?;
+        let mut found = Members { place, members: &mut members };
+        let host = found.text("host")?.ok_or_else(|| found.wrong("host", "a target needs one"))?;
+        let port = found.port()?;
+        let service = found.text("service")?;
+        let label = found.label()?;
+        let own = self.own(place, &members)?;
+        Ok(Object { host, port, service, own, label })
+    }
+
+    /// The members that are left are options.
+    fn own(&mut self, place: &Place, members: &Map<String, Value>) -> Result<Own, Mistake> {
+        if members.is_empty() {
+            return Ok(Own::default());
+        }
+        let mut key = String::new();
+        for (name, value) in members.iter().filter(|(_, value)| !value.is_null()) {
+            write_text(&mut key, name);
+            key.push_str(" = ");
+            write_value(&mut key, value);
+            key.push('\n');
+        }
+        if let Some(wishes) = self.options.get(&key) {
+            return Ok(Own { wishes: wishes.clone(), key });
+        }
+        let wishes = one_line_options(place, &key, &KEYS)?;
+        self.options.insert(key.clone(), wishes.clone());
+        Ok(Own { wishes, key })
+    }
+}
+
+impl Object {
+    /// Its hosts and ports.
+    ///
+    /// # Errors
+    /// When one is none.
+    pub fn asked(&self, place: Place, most: usize) -> Result<Asked<'_>, Mistake> {
+        let hosts = hosts(&self.host, most).map_err(|why| Mistake::at(&place, format!("host: {}", lifted(why))))?;
+        let ports = ports(self.port.as_deref()).map_err(|why| Mistake::at(&place, format!("port: {why}")))?;
+        let several = hosts.len() * ports.len().max(1) > 1;
+        if several && self.label.as_ref().is_some_and(|label| label.id.is_some()) {
+            return Err(Mistake::at(&place, "one `id` for several targets: drop it, or write them one by one"));
+        }
+        let (own, label) = (self.own.clone(), self.label.clone());
+        Ok(Asked { place, hosts, ports, service: self.service.as_deref(), own, label })
+    }
+}
+
+fn no_object(place: &Place, why: &serde_json::Error) -> Mistake {
+    // The line that it names is always the first.
+    let text = why.to_string();
+    let text = text.split(" at line ").next().unwrap_or(&text);
+    Mistake::at(place, format!("is no JSON object: {} at column {}", shown(text, 100), why.column()))
+}
+
+/// The members of an object, each taken once; what is empty or null was not given.
+struct Members<'m> {
+    place: &'m Place,
+    members: &'m mut Map<String, Value>,
+}
+
+impl Members<'_> {
+    fn wrong(&self, key: &str, why: &str) -> Mistake {
+        Mistake::at(self.place, format!("{key}: {why}"))
+    }
+
+    fn text(&mut self, key: &str) -> Result<Option<String>, Mistake> {
+        match self.members.remove(key) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(text)) if text.chars().any(char::is_control) => {
+                Err(self.wrong(key, "is not on one line"))
+            }
+            Some(Value::String(text)) => Ok(Some(text).filter(|text| !text.is_empty())),
+            Some(_) => Err(self.wrong(key, "is not a text")),
+        }
+    }
+
+    /// A number, or a list of ports.
+    fn port(&mut self) -> Result<Option<String>, Mistake> {
+        match self.members.get("port") {
+            Some(Value::Number(number)) => {
+                let text = number.to_string();
+                self.members.remove("port");
+                Ok(Some(text))
+            }
+            _ => self.text("port"),
+        }
+    }
+
+    fn label(&mut self) -> Result<Option<Box<Label>>, Mistake> {
+        let (id, name, zabbix_host) = (self.text("id")?, self.text("name")?, self.text("zabbix_host")?);
+        if id.as_ref().is_some_and(|id| !id.bytes().all(is_safe) || id.len() > LONGEST_ID) {
+            return Err(self.wrong("id", "has letters, digits, `_`, `.`, `:` and `-`, at most 255"));
+        }
+        let groups = self.groups()?;
+        if id.is_none() && name.is_none() && zabbix_host.is_none() && groups.is_empty() {
+            return Ok(None);
+        }
+        let boxed = |text: Option<String>| text.map(String::into_boxed_str);
+        Ok(Some(Box::new(Label { id: boxed(id), name: boxed(name), groups, zabbix_host: boxed(zabbix_host) })))
+    }
+
+    /// A text, or a list of texts.
+    fn groups(&mut self) -> Result<Box<[Box<str>]>, Mistake> {
+        let entries = match self.members.get_mut("group") {
+            Some(Value::Array(entries)) => std::mem::take(entries),
+            _ => return Ok(self.text("group")?.into_iter().map(String::into_boxed_str).collect()),
+        };
+        self.members.remove("group");
+        let text = |entry: Value| match entry {
+            Value::String(text) if !text.is_empty() && !text.chars().any(char::is_control) => Ok(text.into_boxed_str()),
+            _ => Err(self.wrong("group", "is a text or a list of texts")),
+        };
+        entries.into_iter().map(text).collect()
+    }
+}
+
+/// Writes a value as TOML, in which options are read.
+fn write_value(out: &mut String, value: &Value) {
+    match value {
+        Value::Null => write_text(out, ""),
+        Value::Bool(flag) => out.push_str(if *flag { "true" } else { "false" }),
+        // Writing to a String cannot fail.
+        Value::Number(number) => drop(write!(out, "{number}")),
+        Value::String(text) => write_text(out, text),
+        Value::Array(entries) => {
+            out.push('[');
+            for entry in entries {
+                write_value(out, entry);
+                out.push(',');
+            }
+            out.push(']');
+        }
+        Value::Object(members) => {
+            out.push('{');
+            for (at, (name, value)) in members.iter().enumerate() {
+                out.push_str(if at > 0 { "," } else { "" });
+                write_text(out, name);
+                out.push('=');
+                write_value(out, value);
+            }
+            out.push('}');
+        }
+    }
+}
+
+/// Writes a basic string (TOML 1.0, "String").
+fn write_text(out: &mut String, text: &str) {
+    out.push('"');
+    for character in text.chars() {
+        match character {
+            '"' | '\\' => out.extend(['\\', character]),
+            '\0'..='\x1f' | '\x7f' => drop(write!(out, "\\u{:04x}", u32::from(character))),
+            _ => out.push(character),
+        }
+    }
+    out.push('"');
+}

@@ -1,0 +1,119 @@
+//! Few methods for many targets: one for each service and each set of own options.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::super::config::{Config, Service};
+use super::super::method::{AskedFamily, method};
+use super::super::options::wishes;
+use super::super::probe::{family, first};
+use super::super::wishes::{Place, Wishes};
+use super::super::{Mistake, services, whole};
+use crate::cli::probe::ProbeArgs;
+use crate::cli::values::given;
+use crate::plan::Method;
+use crate::policy::Policy;
+use crate::target::Port;
+
+/// The deadline of a target of which nobody says another: below that of the whole run.
+pub const TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Makes methods, each once.
+#[derive(Debug)]
+pub struct Methods<'c> {
+    config: &'c Config,
+    policy: Policy,
+    /// The family that the run was asked for.
+    pub family: AskedFamily,
+    run: Wishes,
+    service: Option<Service>,
+    made: HashMap<String, Result<Made, Refused>>,
+    key: String,
+}
+
+/// A method, and the port of targets that name none.
+#[derive(Debug, Clone)]
+pub struct Made {
+    /// The method.
+    pub method: Arc<Method>,
+    /// The port.
+    pub port: Option<Port>,
+}
+
+/// Why there is no method.
+#[derive(Debug, Clone)]
+enum Refused {
+    /// Because of what the target says.
+    Here(Mistake),
+    /// Because of what stands elsewhere, which the text names.
+    Elsewhere(Mistake),
+}
+
+/// The options that a target has of its own.
+#[derive(Debug, Clone, Default)]
+pub struct Own {
+    /// The options.
+    pub wishes: Wishes,
+    /// The same for the same options, and empty without any.
+    pub key: String,
+}
+
+impl<'c> Methods<'c> {
+    /// Makes methods of these options.
+    ///
+    /// # Errors
+    /// The first mistake in them.
+    pub fn new(config: &'c Config, probe: &ProbeArgs, policy: Policy) -> Result<Self, Mistake> {
+        let service = given(&probe.service).map(|name| services::find(config, name)).transpose();
+        let service = service.map_err(|why| Mistake::in_option("--service", why))?;
+        let (run, family) = (wishes(probe)?, family(&probe.reach));
+        let mut methods = Self { config, policy, family, run, service, made: HashMap::new(), key: String::new() };
+        // A mistake in the options is one of the run, whatever its targets are.
+        let place = Place::Option("--service");
+        methods.of(None, &Own::default(), &place)?;
+        Ok(methods)
+    }
+
+    /// The method of a target with this service and these options of its own.
+    ///
+    /// # Errors
+    /// When the service is unknown, or the options go together with nothing.
+    pub fn of(&mut self, service: Option<&str>, own: &Own, place: &Place) -> Result<Made, Mistake> {
+        // A service's name has no NUL: a name that has is unknown.
+        self.key.clear();
+        self.key.push_str(service.unwrap_or_default());
+        self.key.push('\0');
+        self.key.push_str(&own.key);
+        if !self.made.contains_key(&self.key) {
+            let made = self.make(service, own);
+            self.made.insert(self.key.clone(), made);
+        }
+        match self.made.get(&self.key) {
+            Some(Ok(made)) => Ok(made.clone()),
+            Some(Err(Refused::Here(mistake))) => Err(Mistake::at(place, mistake)),
+            Some(Err(Refused::Elsewhere(mistake))) => Err(mistake.clone()),
+            None => Err(Mistake::new("a method was made and lost")),
+        }
+    }
+
+    fn make(&self, service: Option<&str>, own: &Own) -> Result<Made, Refused> {
+        let found = service.map(|name| services::find(self.config, name)).transpose().map_err(Refused::Here)?;
+        let service = found.as_ref().or(self.service.as_ref());
+        let said = service.map_or_else(Wishes::default, |service| service.wishes.clone());
+        let base = Wishes { timeout: Some(TIMEOUT), ..Wishes::default() };
+        let run = self.run.clone().over(said).over(self.config.defaults.clone()).over(base);
+        let wishes = own.wishes.clone().over(run);
+        let refused = |mistakes| {
+            let mistake = first(mistakes);
+            match whole::bare(&mistake) {
+                Some(text) if !own.key.is_empty() => Refused::Here(Mistake::new(text)),
+                _ => Refused::Elsewhere(mistake),
+            }
+        };
+        let method = method(&wishes, self.family).map_err(refused)?;
+        let name = service.map(|service| service.name.as_str().into());
+        let method = Method { service: name, policy: self.policy.clone(), ..method };
+        Ok(Made { method: Arc::new(method), port: wishes.port })
+    }
+}

@@ -1,0 +1,75 @@
+//! What the options mean that every probing command has: where the configuration is, which family, which resolver.
+
+use super::Mistake;
+use super::config::Config;
+use super::method::AskedFamily;
+use super::options::choice;
+use crate::cli::probe::ReachArgs;
+use crate::cli::values::given;
+use crate::engine::Names;
+use crate::plan::Family;
+
+/// How names are resolved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ResolverChoice {
+    /// Our own: hosts file and name servers, inside the deadline.
+    Stub,
+    /// The system's getaddrinfo(3).
+    #[cfg(not(target_feature = "crt-static"))]
+    System,
+}
+
+impl ResolverChoice {
+    /// What the engine is told.
+    pub fn names(self) -> Names {
+        match self {
+            Self::Stub => Names::Usual,
+            #[cfg(not(target_feature = "crt-static"))]
+            Self::System => Names::System,
+        }
+    }
+}
+
+/// The configuration: the file that an option or the environment names, else the usual ones.
+///
+/// # Errors
+/// The first mistake in it; `services --check` shows them all.
+pub fn configuration(option: &Option<String>) -> Result<Config, Mistake> {
+    let config = Config::read(named(option).as_deref());
+    if config.mistakes.is_empty() { Ok(config) } else { Err(first(config.mistakes)) }
+}
+
+/// The file that an option or the environment names.
+pub fn named(option: &Option<String>) -> Option<String> {
+    // A path that is not UTF-8 becomes one that does not exist: better than the usual files without a word.
+    let environment = || std::env::var_os("ZBX_TCP_CONFIG").map(|path| path.to_string_lossy().into_owned());
+    let environment = || environment().filter(|path| !path.is_empty());
+    given(option).map(str::to_owned).or_else(environment)
+}
+
+/// A caller of one command sees the first mistake; `services --check` shows them all.
+pub fn first(mistakes: Vec<Mistake>) -> Mistake {
+    mistakes.into_iter().next().unwrap_or_else(|| Mistake::new("a mistake without a text"))
+}
+
+/// The family that was asked for.
+pub fn family(args: &ReachArgs) -> AskedFamily {
+    match (args.ipv4, args.ipv6) {
+        (true, _) => Some((Family::V4, "-4")),
+        (_, true) => Some((Family::V6, "-6")),
+        _ => None,
+    }
+}
+
+/// How names are to be resolved.
+pub fn resolver(args: &ReachArgs) -> Result<ResolverChoice, Mistake> {
+    #[cfg(not(target_feature = "crt-static"))]
+    let known = [("stub", ResolverChoice::Stub), ("system", ResolverChoice::System)];
+    #[cfg(target_feature = "crt-static")]
+    let known = [("stub", ResolverChoice::Stub)];
+    if cfg!(target_feature = "crt-static") && given(&args.resolver) == Some("system") {
+        let text = "`system` does not exist in this static build: use a dynamic build, or leave it out";
+        return Err(Mistake::in_option("--resolver", text));
+    }
+    Ok(choice("--resolver", &args.resolver, &known)?.unwrap_or(ResolverChoice::Stub))
+}

@@ -1,0 +1,100 @@
+//! Thousands of connects from one address, with fewer ports than connects.
+
+use std::collections::HashSet;
+use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use socket2::{Domain, Socket, Type};
+use zbx_tcp::engine::{self, Limits, Names, Sink};
+use zbx_tcp::failure::Status;
+use zbx_tcp::plan::{Close, Method, Origin, Plan};
+use zbx_tcp::report::Report;
+use zbx_tcp::source::List;
+use zbx_tcp::target::Target;
+
+use crate::namespaces::Net;
+
+/// The variable that says which part of a test runs inside a namespace.
+const INNER: &str = "ZBX_TCP_TEST_INNER";
+
+#[derive(Default)]
+struct Statuses(Vec<Status>);
+
+impl Sink for Statuses {
+    fn deliver(&mut self, report: Report) {
+        self.0.push(report.status());
+    }
+}
+
+/// A port serves many targets at once, also where the source address is given: bind(2) leaves the port to connect(2).
+#[test]
+fn a_hundred_ports_are_enough_for_a_thousand_targets() {
+    if std::env::var_os(INNER).is_some() {
+        return crowd();
+    }
+    let Some(net) = Net::direct() else { return };
+    net.sh("probe", "echo 20000 20099 > /proc/sys/net/ipv4/ip_local_port_range");
+    net.nft("target", "input", &["tcp dport 3000-3999 drop"]);
+    net.again("probe", "crowd::a_hundred_ports_are_enough_for_a_thousand_targets", INNER);
+}
+
+/// All are in flight at the same time: one after the other they would take ten times as long.
+fn crowd() {
+    for source in [None, Some("10.77.0.1".parse::<IpAddr>().unwrap())] {
+        let origin = Origin { source, interface: None };
+        let method =
+            Arc::new(Method { origin, timeout: Duration::from_millis(800), close: Close::Rst, ..Method::default() });
+        let plans = (3000..4000).map(|port| {
+            let target = Target::from_words("10.77.0.2", Some(&port.to_string()), None).unwrap();
+            Arc::new(Plan { method: Arc::clone(&method), ..Plan::connect(target) })
+        });
+        let (mut statuses, start) = (Statuses::default(), Instant::now());
+        let limits = Limits::in_flight(NonZeroUsize::new(1000).unwrap());
+        engine::run(&mut List::new(plans), &mut statuses, &limits, Names::default()).unwrap();
+        let took = start.elapsed();
+        assert_eq!(statuses.0, [Status::ConnectTimeout; 1000], "{source:?}");
+        assert!(took < Duration::from_millis(2500), "{took:?}");
+    }
+}
+
+/// A socket that connects again gets another port, and a reset connection keeps none.
+#[test]
+fn a_hundred_ports_are_enough_for_thousands_of_resets() {
+    if std::env::var_os(INNER).is_some() {
+        return resets();
+    }
+    let Some(net) = Net::alone() else { return };
+    net.sh("probe", "echo 20000 20099 > /proc/sys/net/ipv4/ip_local_port_range");
+    net.again("probe", "crowd::a_hundred_ports_are_enough_for_thousands_of_resets", INNER);
+}
+
+fn resets() {
+    let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    listener.bind(&SocketAddr::from(([127, 0, 0, 1], 80)).into()).unwrap();
+    // Long enough for the moments in which nobody has time to accept.
+    listener.listen(4096).unwrap();
+    let listener = TcpListener::from(listener);
+    let ports = Arc::new(Mutex::new(HashSet::new()));
+    let seen = Arc::clone(&ports);
+    // Ends with the test program.
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            // Whoever was reset before it was accepted has no address any more.
+            if let Ok(peer) = stream.and_then(|stream| stream.peer_addr()) {
+                seen.lock().unwrap().insert(peer.port());
+            }
+        }
+    });
+    let method = Arc::new(Method { timeout: Duration::from_secs(5), close: Close::Rst, ..Method::default() });
+    let target = Target::from_words("127.0.0.1", Some("80"), None).unwrap();
+    let plans = (0..5000).map(|_| Arc::new(Plan { method: Arc::clone(&method), ..Plan::connect(target.clone()) }));
+    let (mut statuses, start) = (Statuses::default(), Instant::now());
+    let limits = Limits::in_flight(NonZeroUsize::new(60).unwrap());
+    engine::run(&mut List::new(plans), &mut statuses, &limits, Names::default()).unwrap();
+    assert_eq!(statuses.0.iter().filter(|status| **status == Status::Ok).count(), 5000);
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+    // connect(2) takes even ports as long as there are some.
+    assert!(ports.lock().unwrap().len() > 40, "{ports:?}");
+}

@@ -1,0 +1,52 @@
+//! `batch`: each target its verdict, in input order, whatever ends the run.
+
+mod ends;
+mod formats;
+mod statuses;
+
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::program::{Ran, finish, program};
+
+/// `zbx-tcp batch WORDS...`, with this configuration and no other.
+fn batch(config: &str, words: &[&str]) -> Ran {
+    let file = written(config);
+    finish(&mut command(file.path(), words))
+}
+
+fn written(config: &str) -> tempfile::NamedTempFile {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), config).unwrap();
+    file
+}
+
+fn command(config: &Path, words: &[&str]) -> Command {
+    let mut command = program();
+    command.arg("batch").args(words).env("ZBX_TCP_CONFIG", config);
+    command
+}
+
+impl Ran {
+    /// The batch's document on the only line of standard output; standard error is empty.
+    #[track_caller]
+    fn fleet(&self) -> Value {
+        assert_eq!(self.err, "");
+        assert_eq!(self.out.matches('\n').count(), 1, "{}", self.out);
+        let fleet: Value = serde_json::from_str(&self.out).unwrap();
+        let count = |member: &str| fleet["summary"][member].as_u64().unwrap();
+        let targets = fleet["targets"].as_object().unwrap();
+        assert_eq!(count("targets"), targets.len() as u64, "{}", self.out);
+        assert_eq!(count("targets"), count("up") + count("down") + count("unknown"), "{}", self.out);
+        assert_eq!(fleet["discovery"].as_array().unwrap().len(), targets.len(), "{}", self.out);
+        fleet
+    }
+}
+
+/// The name of this target's status.
+#[track_caller]
+fn status<'f>(fleet: &'f Value, id: &str) -> &'f str {
+    fleet["targets"][id]["status_name"].as_str().unwrap_or_else(|| panic!("no {id} in {fleet}"))
+}

@@ -1,0 +1,120 @@
+//! What a batch prints, and how much memory that takes.
+
+use std::io::Read;
+use std::net::TcpListener;
+use std::process::Stdio;
+use std::thread;
+
+use serde_json::Value;
+
+use super::{batch, command, written};
+use crate::peer::{FullBacklog, Peer, closed_port};
+use crate::program::check;
+
+#[test]
+fn an_entry_is_the_document_of_check_with_its_id_and_name() {
+    let peer = Peer::greeting(b"220 ready\r\n");
+    let port = peer.port();
+    let config = format!("[[targets]]\nid = 'mail'\nname = 'Mail relay'\nhost = '127.0.0.1'\nport = {port}\n");
+    let ran = batch(&config, &[]);
+    let (_, entries) = ran.out.split_once("\"targets\":{\"mail\":").unwrap();
+    let alone = check(&["127.0.0.1", &port, "-o", "json"]).out;
+    // The texts but for the times, which are the only numbers with six decimals.
+    let shape = |text: &str| {
+        let mut shape = text.trim_end().to_owned();
+        while let Some(at) = shape.find("0.0") {
+            shape.replace_range(at..at + "0.000000".len(), "#");
+        }
+        shape
+    };
+    let named = shape(&alone).replacen(",", ",\"id\":\"mail\",\"name\":\"Mail relay\",", 1);
+    assert_eq!(shape(entries), format!("{named}}}}}"));
+    assert!(!alone.contains("\"id\"") && !alone.contains("\"name\""), "{alone}");
+}
+
+#[test]
+fn lines_come_as_targets_end() {
+    let peer = Peer::greeting(b"hello");
+    let full = FullBacklog::new();
+    let (slow, fast) = (format!("127.0.0.1:{}", full.port()), format!("127.0.0.1:{}", peer.port()));
+    let file = written("");
+    let mut command = command(file.path(), &[&slow, &fast, "-o", "ndjson", "--timeout", "30s", "--deadline", "1.5s"]);
+    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+    let start = std::time::Instant::now();
+    let mut out = child.stdout.take().unwrap();
+    let mut first = Vec::new();
+    while !first.ends_with(b"\n") {
+        let mut byte = [0];
+        out.read_exact(&mut byte).unwrap();
+        first.push(byte[0]);
+    }
+    let took = start.elapsed();
+    let mut rest = String::new();
+    out.read_to_string(&mut rest).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(1));
+    let line = |text: &[u8]| serde_json::from_slice::<Value>(text).unwrap();
+    let (first, second) = (line(&first), line(rest.as_bytes()));
+    assert_eq!((first["id"].as_str(), first["up"].as_u64()), (Some(&*fast), Some(1)));
+    assert_eq!((second["id"].as_str(), second["status_name"].as_str()), (Some(&*slow), Some("connect_timeout")));
+    assert!(took.as_millis() < 1400, "it was printed when it ended: {took:?}");
+}
+
+#[test]
+fn a_table_has_failures_first_and_no_bar_in_a_pipe() {
+    let peer = Peer::greeting(b"220 ready\r\n");
+    let (up, down) = (format!("127.0.0.1:{}", peer.port()), format!("127.0.0.1:{}", closed_port()));
+    let ran = batch("", &[&up, &down, "-o", "text"]);
+    let lines: Vec<_> = ran.out.lines().collect();
+    assert!(lines[0].starts_with("STATUS") && lines.len() == 4, "{}", ran.out);
+    assert!(lines[1].starts_with("refused ") && lines[1].contains(&down), "{}", ran.out);
+    assert!(lines[2].starts_with("ok ") && lines[2].contains(&up) && lines[2].ends_with("220 ready"), "{}", ran.out);
+    assert!(lines[3].starts_with("2 targets: 1 up, 1 down; took "), "{}", ran.out);
+    assert_eq!((ran.err.as_str(), ran.code, ran.out.contains('\x1b')), ("", Some(1), false));
+}
+
+#[test]
+fn a_document_that_zabbix_would_not_take_says_so_only_when_asked() {
+    let targets = format!("127.5.0.0/21:{}", closed_port());
+    let words = [&*targets, "--deadline", "30s"];
+    let quiet = batch("", &words);
+    assert!(quiet.out.len() > 512 * 1024, "{}", quiet.out.len());
+    quiet.fleet();
+    let loud = batch("", &[&words[..], &["-v"]].concat());
+    let said = loud.err.lines().find(|line| line.contains("512 KiB")).unwrap_or_else(|| panic!("{}", loud.err));
+    assert!(said.starts_with("zbx-tcp: the document has ") && said.contains("--shard"), "{said}");
+    let compact = batch("", &[&words[..], &["--compact"]].concat());
+    let fleet = compact.fleet();
+    assert!(compact.out.len() * 4 < quiet.out.len() * 3, "{} {}", compact.out.len(), quiet.out.len());
+    let entry = fleet["targets"].as_object().unwrap().values().next().unwrap();
+    let members: Vec<_> = entry.as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(members, ["error", "status", "status_name", "time", "up"]);
+}
+
+/// The most memory that a batch of this network held, in KiB, read when it has begun to print.
+fn peak(network: &str, port: u16) -> u64 {
+    let file = written("");
+    let words = [&*format!("{network}:{port}"), "--close", "rst", "--concurrency", "200", "--deadline", "60s"];
+    let mut command = command(file.path(), &words);
+    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+    let mut out = child.stdout.take().unwrap();
+    // The document is longer than the pipe holds: the program is there until somebody reads it.
+    out.read_exact(&mut [0]).unwrap();
+    let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
+    let mut rest = String::new();
+    out.read_to_string(&mut rest).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0), "all are up");
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+#[test]
+fn ten_thousand_targets_take_little_memory() {
+    let listener = TcpListener::bind("0.0.0.0:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    // Takes its clients until the test ends, so that the queue never fills.
+    thread::spawn(move || listener.incoming().for_each(drop));
+    let (few, many) = (peak("127.6.0.0/22", port), peak("127.7.0.0/18", port));
+    let bytes = (many - few) as f64 * 1024.0 / f64::from((1 << 14) - (1 << 10));
+    println!("{few} KiB, {many} KiB: {bytes:.0} bytes for each more target");
+    assert!(bytes < 0.4 * 1024.0, "{bytes} bytes for each more target ({few} KiB, {many} KiB)");
+}

@@ -1,0 +1,180 @@
+//! Every status, each target its own.
+
+use std::fmt::Write;
+use std::fs;
+use std::net::{TcpListener, UdpSocket};
+use std::thread;
+
+use super::{batch, status, written};
+use crate::etc::Etc;
+use crate::peer::{Act, FullBacklog, Peer, close_with_rst, closed_port, perform};
+use crate::program::{finish, program};
+use crate::support::skip;
+
+/// A name server that knows no name and does not answer for `silent`.
+fn name_server() -> Option<()> {
+    let Ok(socket) = UdpSocket::bind("127.0.0.99:53") else {
+        skip("no port 53 of 127.0.0.99 for a name server (root)");
+        return None;
+    };
+    thread::spawn(move || {
+        let mut query = [0; 512];
+        while let Ok((length, from)) = socket.recv_from(&mut query) {
+            let answer = query.get_mut(..length).unwrap();
+            if !answer.windows(6).any(|name| name == b"silent") {
+                // A response, recursion available, NXDOMAIN (RFC 1035, section 4.1.1).
+                (answer[2], answer[3]) = (answer[2] | 0x80, 0x83);
+                socket.send_to(answer, from).unwrap();
+            }
+        }
+    });
+    Some(())
+}
+
+/// Targets of a configuration, and what should come of each.
+#[derive(Default)]
+struct Script {
+    config: String,
+    expected: Vec<(&'static str, &'static str)>,
+}
+
+impl Script {
+    fn target(
+        &mut self,
+        id: &'static str,
+        host: &str,
+        port: impl std::fmt::Display,
+        more: &str,
+        expected: &'static str,
+    ) {
+        writeln!(self.config, "[[targets]]\nid = '{id}'\nhost = '{host}'\nport = {port}\n{more}").unwrap();
+        self.expected.push((id, expected));
+    }
+}
+
+#[test]
+fn every_status_in_one_batch() {
+    let Some(etc) = Etc::new() else { return };
+    let Some(()) = name_server() else { return };
+    fs::write(etc.path("resolv.conf"), "nameserver 127.0.0.99\noptions attempts:1 timeout:1\n").unwrap();
+    fs::write(etc.path("zbx-tcp/policy.toml"), "deny = ['127.0.0.66']\n").unwrap();
+    let greets = || Peer::greeting(b"220 ready\r\n");
+    let (ok, expected, other, open) = (greets(), greets(), greets(), greets());
+    let (busy, resets) = (Peer::greeting(b"421 busy\r\n"), Peer::start(close_with_rst));
+    let leaves = Peer::start(|stream| drop(perform(stream, &[Act::Leaves])));
+    let silent = Peer::start(|stream| drop(perform(stream, &[])));
+    let full = FullBacklog::new();
+    // Nothing accepts here: the handshake is the kernel's.
+    let crowded = TcpListener::bind("127.0.0.88:0").unwrap();
+    let mut script = Script::default();
+    let local = "127.0.0.1";
+    script.target("no-name", "nobody.example", 80, "", "resolve_failed");
+    script.target("no-answer", "silent.example", 80, "timeout = '0.5s'", "resolve_timeout");
+    script.target("refused", local, closed_port(), "", "refused");
+    script.target("unreachable", "224.0.0.1", 80, "", "unreachable");
+    script.target("full", local, full.port(), "timeout = '0.5s'", "connect_timeout");
+    script.target("resets", local, resets.port(), "service = 'greeting'", "reset");
+    script.target("leaves", local, leaves.port(), "service = 'greeting'", "closed");
+    script.target("silent", local, silent.port(), "service = 'greeting'\ntimeout = '0.5s'", "read_timeout");
+    script.target("other", local, other.port(), "service = 'ssh'", "mismatch");
+    script.target("busy", local, busy.port(), "service = 'greeting'", "rejected");
+    script.target("denied", "127.0.0.66", ok.port(), "", "denied");
+    script.target("open", local, open.port(), "expect_closed = 'answered'", "unexpectedly_open");
+    script.target("closed", local, closed_port(), "expect_closed = 'answered'", "ok");
+    script.target("connects", local, ok.port(), "", "ok");
+    script.target("greets", local, expected.port(), "service = 'greeting'", "ok");
+    let port = crowded.local_addr().unwrap().port();
+    let service = "[services.greeting]\nsteps = [{expect = '220', reject = '421'}]\n";
+    let mut config = format!("{service}{}", script.config);
+    for number in 0..17 {
+        // Each has a step of its own, so that none is another one again.
+        writeln!(
+            config,
+            "[[targets]]\nid = 'crowd-{number}'\nhost = '127.0.0.88'\nport = {port}\nservice = 'greeting'"
+        )
+        .unwrap();
+        writeln!(config, "timeout = '{}s'", 20 + number).unwrap();
+    }
+    let file = written(&config);
+    let mut command = etc.command(&[]);
+    command.arg(program().get_program()).args(["batch", "--deadline", "1.5s"]).env("ZBX_TCP_CONFIG", file.path());
+    let ran = finish(&mut command);
+    let fleet = ran.fleet();
+    for (id, expected) in &script.expected {
+        assert_eq!(status(&fleet, id), *expected, "{id}: {}", fleet["targets"][id]);
+    }
+    let crowd: Vec<_> = (0..17).map(|number| status(&fleet, &format!("crowd-{number}"))).collect();
+    let count = |name| crowd.iter().filter(|status| **status == name).count();
+    assert_eq!((count("read_timeout"), count("not_tried")), (16, 1), "16 at once to one address, {crowd:?}");
+    let summary = &fleet["summary"];
+    let counts = ["targets", "up", "down", "unknown", "duplicates"].map(|member| summary[member].as_u64().unwrap());
+    assert_eq!(counts, [32, 3, 27, 2, 0]);
+    assert!(summary["elapsed"].as_f64().unwrap() >= 1.5 && summary["lag"].is_f64(), "{summary}");
+    assert_eq!(ran.code, Some(1));
+}
+
+#[test]
+fn a_machine_without_descriptors_says_so_of_every_target() {
+    let peer = Peer::greeting(b"");
+    let target = format!("127.0.0.1:{}", peer.port());
+    let file = written("");
+    let mut command = std::process::Command::new("prlimit");
+    command.arg("--nofile=4").arg(program().get_program()).args(["batch", "--deadline", "0.5s"]);
+    let ran = finish(command.args([&target, "127.0.0.1:1"]).env_clear().env("ZBX_TCP_CONFIG", file.path()));
+    let fleet = ran.fleet();
+    let mut statuses = [status(&fleet, &target), status(&fleet, "127.0.0.1:1")];
+    statuses.sort_unstable();
+    // The second one is never begun while the first one waits for a descriptor.
+    assert!([["local_error", "local_error"], ["local_error", "not_tried"]].contains(&statuses), "{fleet}");
+    assert_eq!((fleet["summary"]["unknown"].as_u64(), ran.code), (Some(2), Some(1)));
+}
+
+#[test]
+fn targets_stand_in_input_order() {
+    let peers: Vec<_> = (0..30).map(|_| Peer::greeting(b"")).collect();
+    let mut targets: Vec<_> = peers.iter().map(|peer| format!("127.0.0.1:{}", peer.port())).collect();
+    targets.rotate_left(11);
+    let mut words: Vec<_> = targets.iter().map(String::as_str).collect();
+    words.extend([words[3], words[7]]);
+    for more in [&["--seed", "1"][..], &["--seed", "2", "--threads", "2"], &["--compact"]] {
+        let ran = batch("", &[&words, more].concat());
+        let fleet = ran.fleet();
+        let (discovery, entries) = ran.out.split_once("\"targets\":{\"").unwrap();
+        let places = |text: &str, before: &str| {
+            targets.iter().map(|id| text.find(&format!("{before}\"{id}\"")).unwrap()).collect::<Vec<_>>()
+        };
+        let rows = places(discovery, "\"{#TCP.ID}\":");
+        assert!(rows.is_sorted() && places(&format!("\"{entries}"), "").is_sorted(), "{}", ran.out);
+        assert_eq!((fleet["summary"]["up"].as_u64(), fleet["summary"]["duplicates"].as_u64()), (Some(30), Some(2)));
+        assert_eq!(ran.code, Some(0));
+    }
+}
+
+#[test]
+fn two_threads_say_what_one_says() {
+    let peers: Vec<_> = (0..10).map(|_| Peer::greeting(b"hello\r\n")).collect();
+    let mut config =
+        "[services.hello]\nsteps = [{expect = 'hello'}]\n[services.bye]\nsteps = [{expect_prefix = 'bye'}]\n"
+            .to_owned();
+    for (number, peer) in peers.iter().enumerate() {
+        let service = ["hello", "bye"][number % 2];
+        writeln!(config, "[[targets]]\nhost = '127.0.0.1'\nport = {}\nservice = '{service}'", peer.port()).unwrap();
+        writeln!(config, "[[targets]]\nhost = '127.0.1.{number}'\nport = {}", closed_port()).unwrap();
+    }
+    let said = |threads| {
+        let ran = batch(&config, &["--threads", threads]);
+        let mut fleet = ran.fleet();
+        for target in fleet["targets"].as_object_mut().unwrap().values_mut() {
+            let target = target.as_object_mut().unwrap();
+            target.retain(|member, _| !matches!(member.as_str(), "time" | "tcp"));
+            // The text has a time in it.
+            let error = target["error"].as_str().unwrap().split(", ").next().unwrap().to_owned();
+            target.insert("error".to_owned(), error.into());
+        }
+        fleet["summary"].as_object_mut().unwrap().retain(|member, _| !matches!(member.as_str(), "elapsed" | "lag"));
+        (fleet, ran.code)
+    };
+    let one = said("1");
+    assert_eq!(one.0["summary"]["up"], 5);
+    assert_eq!(one, said("2"));
+}

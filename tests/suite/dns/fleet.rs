@@ -1,0 +1,110 @@
+//! Thousands of names in one run of the engine.
+
+use std::fs;
+use std::net::{SocketAddr, TcpListener};
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use zbx_tcp::engine::dns::files::Files;
+use zbx_tcp::engine::{self, Limits, Names, Sink};
+use zbx_tcp::plan::{Close, Family, Method, Plan};
+use zbx_tcp::report::Report;
+use zbx_tcp::source::List;
+use zbx_tcp::target::Target;
+
+use super::one;
+use super::server::{Asked, Reply, Servers};
+use simple_dns::rdata::{A, RData};
+use socket2::{Domain, Socket, Type};
+
+#[derive(Default)]
+struct Gathered(Vec<Report>);
+
+impl Sink for Gathered {
+    fn deliver(&mut self, report: Report) {
+        self.0.push(report);
+    }
+}
+
+/// Runs a connect to each of these names on this port; the reports.
+fn run(servers: &Servers, names: impl Iterator<Item = String> + Send, port: u16, threads: usize) -> Vec<Report> {
+    let directory = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let path = directory.path().join(name);
+        fs::write(&path, text).unwrap();
+        path
+    };
+    let (resolv_conf, hosts) = (write("resolv.conf", &servers.resolv_conf("")), write("hosts", ""));
+    let files = Files { resolv_conf, hosts, hostname: write("hostname", "probe\n"), port: servers.port };
+    let timeout = Duration::from_millis(700);
+    let method = Arc::new(Method { timeout, close: Close::Rst, family: Family::V4, ..Method::default() });
+    let plans = names.map(|name| {
+        let target = Target::from_words(&name, Some(&port.to_string()), None).unwrap();
+        Arc::new(Plan { method: Arc::clone(&method), ..Plan::connect(target) })
+    });
+    let mut gathered = Gathered::default();
+    let (in_flight, threads) = (NonZeroUsize::new(5000).unwrap(), NonZeroUsize::new(threads).unwrap());
+    let limits = Limits { threads, ..Limits::in_flight(in_flight) };
+    engine::run(&mut List::new(plans), &mut gathered, &limits, Names::Stub(files)).unwrap();
+    gathered.0
+}
+
+/// Every name is 127.0.0.1.
+fn here(asked: &Asked) -> Reply {
+    asked.reply(|packet| {
+        let data = RData::A(A { address: u32::from(std::net::Ipv4Addr::LOCALHOST) });
+        packet.answers.push(super::record(&asked.name, data));
+    })
+}
+
+/// A port that takes connections, also when nobody has time to accept them.
+fn open() -> TcpListener {
+    let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    listener.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    listener.listen(4096).unwrap();
+    let listener = TcpListener::from(listener);
+    let accepting = listener.try_clone().unwrap();
+    // Ends with the test program.
+    std::thread::spawn(move || accepting.incoming().for_each(drop));
+    listener
+}
+
+/// All together take twice as long as each may: a name waits for the resolver before its time begins to run.
+#[test]
+fn thousands_of_names_wait_for_few_questions_at_a_time() {
+    let open = open();
+    let port = open.local_addr().unwrap().port();
+    for threads in [1, 2] {
+        let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let (counted, highest) = (Arc::clone(&now), Arc::clone(&most));
+        let servers = one(move |asked| {
+            highest.fetch_max(counted.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+            let counted = Arc::clone(&counted);
+            // A little earlier than the answer itself.
+            std::thread::spawn(move || {
+                std::thread::sleep(Duration::from_millis(45));
+                counted.fetch_sub(1, Ordering::SeqCst);
+            });
+            Reply::Late(Duration::from_millis(50), Box::new(here(asked)))
+        });
+        let start = Instant::now();
+        let reports = run(&servers, (0..2000).map(|number| format!("host{number}.example.")), port, threads);
+        let took = start.elapsed();
+        let down: Vec<_> = reports.iter().filter_map(|report| report.failure.clone()).take(3).collect();
+        assert_eq!((reports.len(), down.as_slice()), (2000, &[][..]));
+        assert!(took > Duration::from_millis(1400), "{took:?}");
+        assert!(most.load(Ordering::SeqCst) <= 80, "{most:?} at a time");
+        assert_eq!(servers.log().len(), 2000, "each name is asked for once");
+    }
+}
+
+#[test]
+fn many_ports_of_one_name_ask_once() {
+    let open = open();
+    let servers = one(here);
+    let reports = run(&servers, (0..3000).map(|_| "host.example.".to_owned()), open.local_addr().unwrap().port(), 1);
+    assert_eq!((reports.len(), reports.iter().filter(|report| report.is_up()).count()), (3000, 3000));
+    assert!(servers.log().len() <= 5, "{}", servers.log().len());
+}

@@ -1,0 +1,172 @@
+//! The JSON schema of the document, from the table of metrics, and real documents against it.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use serde_json::{Value, json};
+use zbx_tcp::failure::STATUSES;
+use zbx_tcp::output::metrics::{METRICS, Metric, SCHEMA};
+
+use crate::peer::{Peer, closed_port};
+use crate::program::check;
+use crate::support::skip;
+
+/// The committed text.
+pub fn text() -> String {
+    format!("{}\n", serde_json::to_string_pretty(&document()).unwrap())
+}
+
+/// What is in every document, whatever came of the probe.
+const ALWAYS: [&str; 8] = ["schema", "host", "port", "up", "status", "status_name", "error", "time"];
+/// What an entry of `addresses` has of the metrics, by the first part of their paths.
+const OF_AN_ADDRESS: [&str; 10] =
+    ["address", "family", "source", "up", "status", "status_name", "error", "time", "tcp", "icmp"];
+
+fn document() -> Value {
+    let mut properties = properties(|_| true);
+    properties.insert(
+        "captures".to_owned(),
+        json!({
+            "description": "what the named groups of a dialogue captured, decoded and escaped",
+            "type": "object",
+            "additionalProperties": { "type": "string" },
+        }),
+    );
+    let address = self::properties(|head| OF_AN_ADDRESS.contains(&head));
+    properties.insert(
+        "addresses".to_owned(),
+        json!({
+            "description": "one entry for each address that was tried, with --addresses all",
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": address,
+                "required": ["address", "family", "up", "status", "status_name", "error", "time"],
+            },
+        }),
+    );
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "The document of zbx-tcp check -o json",
+        "description": "Fields keep name, type and unit for ever; new ones may come. What was not measured is absent.",
+        "type": "object",
+        "properties": properties,
+        "required": ALWAYS,
+    })
+}
+
+/// The metrics by the first part of their paths; those of a group are the properties of an object.
+fn properties(wanted: impl Fn(&str) -> bool) -> BTreeMap<String, Value> {
+    let mut properties = BTreeMap::new();
+    for metric in METRICS.iter().filter(|metric| wanted(metric.path.split('.').next().unwrap())) {
+        match metric.path.split_once('.') {
+            None => drop(properties.insert(metric.path.to_owned(), described(metric))),
+            Some((group, name)) => {
+                let group =
+                    properties.entry(group.to_owned()).or_insert_with(|| json!({ "type": "object", "properties": {} }));
+                group["properties"][name] = described(metric);
+            }
+        }
+    }
+    if let Some(time) = properties.get_mut("time") {
+        time["required"] = json!(["total"]);
+    }
+    properties
+}
+
+/// One metric: its type, its unit, what it says.
+fn described(metric: &Metric) -> Value {
+    let mut schema = match (metric.path, metric.unit) {
+        ("schema", _) => json!({ "const": SCHEMA }),
+        ("status", _) => json!({ "type": "integer", "minimum": 0, "maximum": STATUSES.len() - 1 }),
+        ("status_name", _) => json!({ "enum": STATUSES.map(|row| row.name) }),
+        ("port", _) => json!({ "type": "integer", "minimum": 1, "maximum": 65535 }),
+        (_, "text") => json!({ "type": "string" }),
+        (_, "s") => json!({ "type": "number", "minimum": 0 }),
+        (_, "number" | "bytes") => json!({ "type": "integer", "minimum": 0 }),
+        (_, "0 or 1") => json!({ "enum": [0, 1] }),
+        (_, "4 or 6") => json!({ "enum": [4, 6] }),
+        (_, "0 to 1") => json!({ "type": "number", "minimum": 0, "maximum": 1 }),
+        (path, unit) => panic!("{path}: say here which JSON type `{unit}` is"),
+    };
+    let unit = match metric.unit {
+        "s" => ", in seconds",
+        "bytes" => ", in bytes",
+        _ => "",
+    };
+    schema["description"] = json!(format!("{}{unit}", metric.help));
+    schema
+}
+
+/// The same schema, which allows nothing that it does not name.
+fn closed(mut schema: Value) -> Value {
+    if let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) {
+        for property in properties.values_mut() {
+            *property = closed(property.take());
+        }
+        schema["additionalProperties"] = json!(false);
+    }
+    if schema.get("items").is_some() {
+        schema["items"] = closed(schema["items"].take());
+    }
+    schema
+}
+
+/// Validates documents by Python's jsonschema: one line of what is wrong for each that is not valid.
+const VALIDATOR: &str = "
+import json, sys
+from jsonschema import Draft202012Validator
+given = json.load(sys.stdin)
+Draft202012Validator.check_schema(given['schema'])
+for document in given['documents']:
+    for error in Draft202012Validator(given['schema']).iter_errors(document):
+        print(error.json_path, error.message, 'in', json.dumps(document))
+";
+
+/// What a validator says of documents; nothing where all are valid.
+fn complaints(documents: &[Value]) -> String {
+    let mut python = Command::new("python3");
+    let mut python = python.args(["-c", VALIDATOR]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let given = json!({ "schema": closed(document()), "documents": documents });
+    python.stdin.take().unwrap().write_all(given.to_string().as_bytes()).unwrap();
+    let output = python.wait_with_output().unwrap();
+    assert!(output.status.success());
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Documents of every shape: answered, refused, not resolved, not text, several addresses, several attempts.
+fn documents() -> Vec<Value> {
+    let greeting = Peer::greeting(b"220 mail ready, load 17\r\n");
+    let binary = Peer::greeting(b"\xff\x00\xfe");
+    let (up, odd, closed) = (greeting.port(), binary.port(), closed_port().to_string());
+    let runs: [&[&str]; 8] = [
+        &["127.0.0.1", &up],
+        &["127.0.0.1", &up, "--expect-regex", "load (?<load>[0-9]+)"],
+        &["127.0.0.1", &up, "--expect-prefix", "250 "],
+        &["127.0.0.1", &odd, "--expect-hex", "fe"],
+        &["127.0.0.1", &closed, "--service", "ssh"],
+        &["localhost", &closed, "--addresses", "all"],
+        &["127.0.0.1", &up, "--count", "2", "--interval", "0.01"],
+        &["name.invalid", "1", "-t", "0.3"],
+    ];
+    runs.iter().map(|words| check(&[*words, &["-o", "json"]].concat()).document()).collect()
+}
+
+#[test]
+fn real_documents_are_what_the_schema_says() {
+    let there = Command::new("python3").args(["-c", "import jsonschema"]).stderr(Stdio::null()).status();
+    if !there.is_ok_and(|status| status.success()) {
+        return skip("no jsonschema for python3 (Debian: python3-jsonschema)");
+    }
+    let documents = documents();
+    assert_eq!(complaints(&documents), "");
+    let groups = ["captures", "addresses", "attempts", "response", "tcp"];
+    assert!(groups.iter().all(|group| documents.iter().any(|document| document.get(group).is_some())));
+    let mut wrong = documents[0].clone();
+    wrong["time"]["connect"] = json!("fast");
+    wrong["tcp"]["colour"] = json!(1);
+    wrong["up"] = json!(2);
+    wrong.as_object_mut().unwrap().remove("error");
+    assert_eq!(complaints(&[wrong]).lines().count(), 4);
+}

@@ -1,0 +1,422 @@
+//! What limits a run: addresses, pace, deadline, somebody who stops it, threads. Each plan gets exactly one report.
+
+use std::collections::HashMap;
+use std::io::{Read, Write};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use proptest::prelude::*;
+use socket2::{Domain, Socket, Type};
+use zbx_tcp::engine::dns::files::Files;
+use zbx_tcp::engine::{self, Limits, Names, Sink};
+use zbx_tcp::failure::Status;
+use zbx_tcp::plan::bytes::Charset;
+use zbx_tcp::plan::pattern::Pattern;
+use zbx_tcp::plan::steps::{Expect, Step};
+use zbx_tcp::plan::{Close, Method, Plan};
+use zbx_tcp::report::Report;
+use zbx_tcp::source::List;
+use zbx_tcp::target::Target;
+
+use crate::peer::{FullBacklog, closed_port};
+
+const LONG: Duration = Duration::from_secs(10);
+
+/// Reports in the order of their plans, and the order in which they came.
+#[derive(Default)]
+struct Gathered {
+    reports: HashMap<u32, Report>,
+    order: Vec<u32>,
+}
+
+impl Sink for Gathered {
+    fn deliver(&mut self, report: Report) {
+        let number = report.plan.number;
+        self.order.push(number);
+        assert!(self.reports.insert(number, report).is_none(), "plan {number} has two reports");
+    }
+}
+
+impl Gathered {
+    fn status(&self, number: usize) -> Status {
+        self.reports[&(number as u32)].status()
+    }
+
+    fn count(&self, status: Status) -> usize {
+        self.reports.values().filter(|report| report.status() == status).count()
+    }
+}
+
+fn plan(host: &str, port: u16, method: &Method) -> Plan {
+    Plan::by(method.clone(), Target::from_words(host, Some(&port.to_string()), None).unwrap())
+}
+
+/// Runs the plans, numbered in their order; each has a report in the end.
+#[track_caller]
+fn run(plans: Vec<Plan>, limits: &Limits<'_>, names: Names) -> Gathered {
+    let count = plans.len();
+    let numbered = (0..).zip(plans).map(|(number, plan)| Arc::new(Plan { number, ..plan }));
+    let mut gathered = Gathered::default();
+    engine::run(&mut List::new(numbered), &mut gathered, limits, names).unwrap();
+    assert_eq!(gathered.reports.len(), count, "each plan has its report");
+    gathered
+}
+
+fn many(number: usize) -> NonZeroUsize {
+    NonZeroUsize::new(number).unwrap()
+}
+
+fn connect(timeout: Duration) -> Method {
+    Method { timeout, close: Close::Rst, ..Method::default() }
+}
+
+/// Expects the `x` of [`Slow`].
+fn dialogue(timeout: Duration) -> Method {
+    let greeting = Pattern::literal("x", Charset::default()).unwrap();
+    Method { timeout, steps: vec![Step::Expect(Expect::one(greeting))], ..Method::default() }
+}
+
+/// Says `x` to each client some time after it came, on every address of loopback, and knows how many it had at once.
+struct Slow {
+    port: u16,
+    most: Arc<Mutex<HashMap<IpAddr, (usize, usize)>>>,
+    came: Arc<Mutex<Vec<Instant>>>,
+}
+
+impl Slow {
+    fn start(delay: Duration) -> Self {
+        let listener = TcpListener::bind("0.0.0.0:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let most = Arc::new(Mutex::new(HashMap::<IpAddr, (usize, usize)>::new()));
+        let came = Arc::new(Mutex::new(Vec::new()));
+        let (counts, times) = (Arc::clone(&most), Arc::clone(&came));
+        // Ends with the test program.
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                let (mut stream, counts) = (stream.unwrap(), Arc::clone(&counts));
+                times.lock().unwrap().push(Instant::now());
+                let address = stream.local_addr().unwrap().ip();
+                {
+                    let mut counts = counts.lock().unwrap();
+                    let (now, most) = counts.entry(address).or_default();
+                    *now += 1;
+                    *most = (*most).max(*now);
+                }
+                thread::spawn(move || {
+                    thread::sleep(delay);
+                    let _ = stream.write_all(b"x");
+                    let _ = stream.read(&mut [0; 16]);
+                    // The client waits for our FIN, so this is before it has room for another.
+                    counts.lock().unwrap().get_mut(&address).unwrap().0 -= 1;
+                });
+            }
+        });
+        Self { port, most, came }
+    }
+
+    fn most(&self, address: &str) -> usize {
+        self.most.lock().unwrap()[&address.parse::<IpAddr>().unwrap()].1
+    }
+}
+
+/// A hosts file with these names for 127.0.0.1, and no name server.
+struct Hosts {
+    directory: tempfile::TempDir,
+}
+
+impl Hosts {
+    fn with(names: impl Iterator<Item = String>) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let text: String = names.map(|name| format!("127.0.0.1 {name}\n")).collect();
+        std::fs::write(directory.path().join("hosts"), text).unwrap();
+        Self { directory }
+    }
+
+    fn names(&self) -> Names {
+        let hosts = self.directory.path().join("hosts");
+        let none = self.directory.path().join("none");
+        Names::Stub(Files { hosts, resolv_conf: none.clone(), hostname: none, port: 1 })
+    }
+}
+
+/// Thirty probes of one address, three at a time, take ten times as long as each may: waiting is not their time.
+#[test]
+fn an_address_has_so_many_connections_at_once_and_waiting_is_not_the_probes_time() {
+    let hosts = Hosts::with((0..30).map(|number| format!("host{number}")));
+    for (threads, named) in [(1, false), (1, true), (2, false), (2, true)] {
+        let slow = Slow::start(Duration::from_millis(60));
+        let method = dialogue(Duration::from_millis(450));
+        let mut plans: Vec<Plan> = (0..30)
+            .map(|number| if named { format!("host{number}") } else { "127.0.0.1".to_owned() })
+            .map(|host| plan(&host, slow.port, &method))
+            .collect();
+        plans.push(plan("127.0.0.2", slow.port, &method));
+        let limits = Limits { per_address: Some(many(3)), threads: many(threads), ..Limits::in_flight(many(20)) };
+        let start = Instant::now();
+        let gathered = run(plans, &limits, hosts.names());
+        assert!(start.elapsed() > Duration::from_millis(600), "{:?}", start.elapsed());
+        assert_eq!(gathered.count(Status::Ok), 31, "{threads} {named} {:?}", gathered.reports);
+        assert_eq!((slow.most("127.0.0.1"), slow.most("127.0.0.2")), (3, 1));
+        for report in gathered.reports.values() {
+            assert!(report.total < Duration::from_millis(450), "{report:?}");
+        }
+        let place = gathered.order.iter().position(|number| *number == 30).unwrap();
+        assert!(place < 15, "another address waits for nobody, and was number {place} of 30");
+    }
+}
+
+#[test]
+fn connects_keep_their_pace_and_waiting_is_not_the_probes_time() {
+    let hosts = Hosts::with((0..40).map(|number| format!("host{number}")));
+    for (threads, named) in [(1, false), (1, true), (2, true)] {
+        let slow = Slow::start(Duration::ZERO);
+        let method = connect(Duration::from_millis(300));
+        let host = |number| if named { format!("host{number}") } else { "127.0.0.1".to_owned() };
+        let plans = (0..40).map(|number| plan(&host(number), slow.port, &method)).collect();
+        let rate = NonZeroU32::new(50);
+        let limits = Limits { rate, threads: many(threads), ..Limits::in_flight(many(1000)) };
+        let gathered = run(plans, &limits, hosts.names());
+        assert_eq!(gathered.count(Status::Ok), 40, "{:?}", gathered.reports);
+        let came = slow.came.lock().unwrap();
+        // 20 ms apart, seen by a peer that may have been late.
+        for (number, at) in (0_u64..).zip(came.iter()) {
+            let after = at.duration_since(came[0]);
+            assert!(after + Duration::from_millis(100) > Duration::from_millis(20 * number), "{number} {after:?}");
+        }
+        assert!(came[39].duration_since(came[0]) < Duration::from_secs(4));
+    }
+}
+
+#[test]
+fn at_the_deadline_of_the_run_everything_is_answered() {
+    // Nothing accepts: the queue takes the handshakes.
+    let (full, open) = (FullBacklog::new(), TcpListener::bind("0.0.0.0:0").unwrap());
+    let port = open.local_addr().unwrap().port();
+    for threads in [1, 2] {
+        let plans = (0..200).map(|number| match number % 2 {
+            0 => plan("127.0.0.1", full.port(), &connect(LONG)),
+            _ => plan(&format!("127.2.0.{}", number + 1), port, &connect(LONG)),
+        });
+        let deadline = Some(Duration::from_millis(500));
+        let limits = Limits { deadline, threads: many(threads), ..Limits::in_flight(many(40)) };
+        let start = Instant::now();
+        let gathered = run(plans.collect(), &limits, Names::default());
+        let took = start.elapsed();
+        assert!((Duration::from_millis(500)..Duration::from_millis(1500)).contains(&took), "{took:?}");
+        for number in 0..200 {
+            let possible = if number % 2 == 0 { Status::ConnectTimeout } else { Status::Ok };
+            let status = gathered.status(number);
+            assert!([possible, Status::NotTried].contains(&status), "{number} {status:?}");
+        }
+        assert_eq!(gathered.count(Status::ConnectTimeout), 40, "they take every place in the end");
+        assert!(gathered.count(Status::NotTried) > 50);
+        let untried = gathered.reports.values().find(|report| report.status() == Status::NotTried).unwrap();
+        assert_eq!(untried.failure.as_ref().unwrap().text, "the deadline of the run came before its turn");
+    }
+}
+
+#[test]
+fn whoever_stops_a_run_gets_what_is_known() {
+    let full = FullBacklog::new();
+    for threads in [1, 2] {
+        let (watched, mut written) = UnixStream::pair().unwrap();
+        let plans = (0..100).map(|_| plan("127.0.0.1", full.port(), &connect(LONG))).collect();
+        let limits = Limits { stop: Some(watched.as_fd()), threads: many(threads), ..Limits::in_flight(many(10)) };
+        let start = Instant::now();
+        let stopper = thread::spawn(move || {
+            thread::sleep(Duration::from_millis(300));
+            written.write_all(b"!").unwrap();
+            written
+        });
+        let gathered = run(plans, &limits, Names::default());
+        assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
+        drop(stopper.join().unwrap());
+        assert_eq!((gathered.count(Status::ConnectTimeout), gathered.count(Status::NotTried)), (10, 90));
+        let untried = gathered.reports.values().find(|report| report.status() == Status::NotTried).unwrap();
+        assert_eq!(untried.failure.as_ref().unwrap().text, "the run was stopped before its turn");
+    }
+}
+
+/// What each thread closes is closed: the peer sees the end of every connection while the run goes on.
+#[test]
+fn threads_do_not_keep_each_others_connections_open() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let ended = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&ended);
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let (mut stream, count) = (stream.unwrap(), Arc::clone(&count));
+            thread::spawn(move || {
+                let _ = stream.write_all(b"x");
+                while stream.read(&mut [0; 16]).is_ok_and(|read| read > 0) {}
+                count.fetch_add(1, Ordering::SeqCst);
+            });
+        }
+    });
+    let mut plans = vec![plan("127.0.0.1", port, &dialogue(LONG)); 200];
+    let full = FullBacklog::new();
+    // Keeps both threads, and all that they may have kept, until the end.
+    plans.extend([(); 2].map(|()| plan("127.0.0.1", full.port(), &connect(Duration::from_millis(1500)))));
+    let watch = thread::spawn(move || {
+        let start = Instant::now();
+        while ended.load(Ordering::SeqCst) < 200 && start.elapsed() < Duration::from_millis(1300) {
+            thread::sleep(Duration::from_millis(10));
+        }
+        ended.load(Ordering::SeqCst)
+    });
+    let gathered = run(plans, &Limits { threads: many(4), ..Limits::in_flight(many(64)) }, Names::default());
+    assert_eq!((gathered.count(Status::Ok), gathered.count(Status::ConnectTimeout)), (200, 2));
+    assert_eq!(watch.join().unwrap(), 200, "the peer has not seen every end");
+}
+
+/// Where descriptors lack, probes wait for those that have them, and their clock stands still.
+#[test]
+fn sixteen_descriptors_are_enough() {
+    const PORTS: &str = "ZBX_TCP_TEST_PORTS";
+    if let Ok(ports) = std::env::var(PORTS) {
+        return starve(&ports);
+    }
+    let (slow, full) = (Slow::start(Duration::ZERO), FullBacklog::new());
+    let run = Command::new("sh")
+        .args(["-c", "ulimit -n 16; exec \"$0\" --exact limits::sixteen_descriptors_are_enough --nocapture"])
+        .arg(std::env::current_exe().unwrap())
+        .env(PORTS, format!("{} {} {}", slow.port, closed_port(), full.port()))
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&run.stdout);
+    assert!(run.status.success() && text.contains("1 passed"), "{text}{}", String::from_utf8_lossy(&run.stderr));
+}
+
+fn starve(ports: &str) {
+    let ports: Vec<u16> = ports.split(' ').map(|port| port.parse().unwrap()).collect();
+    for threads in [1, 2] {
+        let plans = (0..1000).map(|number| match number % 20 {
+            _ if number < 40 => plan("127.0.0.1", ports[2], &connect(Duration::from_millis(250))),
+            0..8 => plan("127.0.0.1", ports[1], &connect(Duration::from_millis(500))),
+            8 => plan("127.0.0.1", ports[0], &dialogue(Duration::from_millis(500))),
+            _ => plan("127.0.0.1", ports[0], &connect(Duration::from_millis(500))),
+        });
+        let limits = Limits { threads: many(threads), ..Limits::in_flight(many(1000)) };
+        let gathered = run(plans.collect(), &limits, Names::default());
+        for number in 0..1000 {
+            let expected = match number % 20 {
+                _ if number < 40 => Status::ConnectTimeout,
+                0..8 => Status::Refused,
+                _ => Status::Ok,
+            };
+            let report = &gathered.reports[&number];
+            assert_eq!(report.status(), expected, "{number} {report:?}");
+        }
+    }
+}
+
+/// A process that is held up calls nobody down who answered in time: more answers wait than one wake takes.
+#[test]
+fn who_answered_while_we_were_held_up_is_up() {
+    const COUNT: u32 = 1800;
+    struct HeldUp(Gathered);
+    impl Sink for HeldUp {
+        fn deliver(&mut self, report: Report) {
+            if report.plan.number == COUNT {
+                thread::sleep(Duration::from_millis(1800));
+            }
+            self.0.deliver(report);
+        }
+    }
+    let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    listener.bind(&"127.0.0.1:0".parse::<SocketAddr>().unwrap().into()).unwrap();
+    listener.listen(4096).unwrap();
+    let listener = TcpListener::from(listener);
+    let (port, full) = (listener.local_addr().unwrap().port(), FullBacklog::new());
+    let limits = Limits::in_flight(many(4000));
+    // With the descriptors of the peers, before they come.
+    drop(run(Vec::new(), &limits, Names::default()));
+    let peers = thread::spawn(move || {
+        let mut clients: Vec<TcpStream> = (0..COUNT).map(|_| listener.accept().unwrap().0).collect();
+        thread::sleep(Duration::from_millis(600));
+        // The first to be due speaks last.
+        clients.iter_mut().rev().for_each(|client| drop(client.write_all(b"x")));
+        thread::sleep(Duration::from_millis(2500));
+    });
+    let mut plans = vec![
+        plan("127.0.0.1", port, &Method { close: Close::Rst, ..dialogue(Duration::from_millis(1500)) });
+        COUNT as usize
+    ];
+    // Ends before they speak, and holds us up.
+    plans.push(plan("127.0.0.1", full.port(), &connect(Duration::from_millis(300))));
+    let numbered = (0..).zip(plans).map(|(number, plan)| Arc::new(Plan { number, ..plan }));
+    let mut held_up = HeldUp(Gathered::default());
+    engine::run(&mut List::new(numbered), &mut held_up, &limits, Names::default()).unwrap();
+    assert_eq!((held_up.0.count(Status::Ok), held_up.0.count(Status::ConnectTimeout)), (COUNT as usize, 1));
+    drop(peers.join());
+}
+
+/// Where the targets of the property test are.
+struct Field {
+    open: TcpListener,
+    closed: u16,
+    full: FullBacklog,
+    hosts: Hosts,
+}
+
+impl Field {
+    fn new() -> Self {
+        let hosts = Hosts::with((0..4).map(|number| format!("host{number}")));
+        Self { open: TcpListener::bind("0.0.0.0:0").unwrap(), closed: closed_port(), full: FullBacklog::new(), hosts }
+    }
+
+    /// The plan of a number, and its status when it was begun.
+    fn plan(&self, kind: u8) -> (Plan, Status) {
+        let method = connect(Duration::from_millis(40));
+        let open = self.open.local_addr().unwrap().port();
+        match kind % 6 {
+            0 | 1 => (plan(&format!("127.0.0.{}", kind % 4 + 1), open, &connect(LONG)), Status::Ok),
+            2 => (plan(&format!("host{}", kind % 4), open, &connect(LONG)), Status::Ok),
+            3 => (plan("127.0.0.1", self.closed, &connect(LONG)), Status::Refused),
+            4 => (plan("127.0.0.1", self.full.port(), &method), Status::ConnectTimeout),
+            _ => (plan("nowhere.invalid", 1, &connect(LONG)), Status::ResolveFailed),
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
+
+    /// Whatever the limits are, each plan has one report: its own verdict, or that it was not tried.
+    #[test]
+    fn each_plan_has_one_report_under_any_limits(
+        kinds in prop::collection::vec(any::<u8>(), 0..60),
+        in_flight in 1_usize..40,
+        per_address in prop::option::of(1_usize..4),
+        rate in prop::option::of(300_u32..100_000),
+        deadline in prop::option::of(0_u64..300),
+        threads in 1_usize..4,
+    ) {
+        let field = Field::new();
+        let (plans, expected): (Vec<_>, Vec<_>) = kinds.iter().map(|kind| field.plan(*kind)).unzip();
+        let limits = Limits {
+            in_flight: many(in_flight),
+            per_address: per_address.map(many),
+            rate: rate.and_then(NonZeroU32::new),
+            deadline: deadline.map(Duration::from_millis),
+            threads: many(threads),
+            stop: None,
+        };
+        let gathered = run(plans, &limits, field.hosts.names());
+        for (number, expected) in expected.into_iter().enumerate() {
+            let status = gathered.status(number);
+            let cut = deadline.is_some();
+            let possible = status == expected
+                || cut && [Status::NotTried, Status::ConnectTimeout, Status::ResolveTimeout].contains(&status);
+            prop_assert!(possible, "{number}: {status:?}, not {expected:?}");
+        }
+    }
+}

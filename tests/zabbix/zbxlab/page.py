@@ -1,0 +1,83 @@
+"""One page of Zabbix's frontend on the screen: when it is drawn, what it says, its picture."""
+
+import time
+import urllib.parse
+
+from .errors import LabError
+from .services import FRONTEND_PORT
+
+ROOT = f"http://127.0.0.1:{FRONTEND_PORT}"
+DRAW_TIMEOUT = 30
+# Nothing is loading any more, as a person would see it: no spinner, no widget without a body, every picture there.
+DRAWN = """
+return document.readyState === 'complete'
+    && !document.querySelector('.is-loading, .dashboard-widget-loading, .dashboard-grid-widget-hidden')
+    && (window.jQuery === undefined || jQuery.active === 0)
+    && Array.from(document.images).every(image => image.complete);
+"""
+# Frontends say what went wrong in a box of their own, or in PHP's words.
+COMPLAINTS = """
+return Array.from(document.querySelectorAll('output.msg-bad, .msg-bad, .php-error'))
+    .map(box => box.innerText.trim()).filter(text => text);
+"""
+# An open filter takes half the screen.
+FILTERS = ".tabfilter-content-container, .tabfilter-subfilter, .filter-container, #subfilter"
+HIDE = """
+document.querySelectorAll(arguments[0]).forEach(part => part.style.display = 'none');
+// A widget starts to load when it comes into view, which dashboards notice on these events.
+document.querySelector('.wrapper')?.dispatchEvent(new Event('scroll'));
+window.dispatchEvent(new Event('resize'));
+"""
+# What a person reads when the mouse is on a red "i".
+HINTS = """
+return Array.from(document.querySelectorAll('.list-table [data-hintbox]')).map(icon => {
+    // 7.0 has the text in the icon, 6.0 in a hidden box after it.
+    const html = icon.dataset.hintboxContents ?? icon.parentNode.querySelector('.hint-box')?.innerHTML ?? '';
+    return new DOMParser().parseFromString(html, 'text/html').body.innerText.trim();
+}).filter(text => text);
+"""
+HINT = ".list-table .zi-i-negative, .list-table .icon-info.status-red"
+
+
+class Page:
+    """What the browser shows."""
+
+    def __init__(self, browser):
+        self.browser = browser
+
+    def go(self, script, **parameters):
+        """Any page, its filter folded away; returns when it is drawn."""
+        self.browser.go(f"{ROOT}/{script}?{urllib.parse.urlencode(parameters)}")
+        self.wait()
+        self.browser.run(HIDE, FILTERS)
+        self.wait()
+
+    def wait(self):
+        """Until the page is drawn, and stays so for half a second: widgets start to load only after the page has."""
+        deadline = time.monotonic() + DRAW_TIMEOUT
+        seen = 0
+        while seen < 4:
+            seen = seen + 1 if self.browser.run(DRAWN) else 0
+            if time.monotonic() > deadline:
+                raise LabError("the page is not drawn: " + self.text()[:200])
+            time.sleep(0.15)
+
+    def text(self):
+        """What can be read on the page."""
+        return self.browser.run("return document.body.innerText")
+
+    def hints(self):
+        """Texts behind the icons of a list, errors of items and rules for example."""
+        return self.browser.run(HINTS)
+
+    def open_hint(self):
+        """Put the first error's text on the screen, by a click on its icon."""
+        self.browser.click(HINT)
+
+    def complaints(self):
+        """Error boxes on the page."""
+        return self.browser.run(COMPLAINTS)
+
+    def picture(self, path):
+        """Save what the screen shows as a PNG."""
+        self.browser.picture(path)
