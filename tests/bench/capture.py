@@ -53,7 +53,7 @@ class Capture:
             file,
             "tcp",
         ]
-        self.process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True, preexec_fn=network.dies_with_us)
         self.heard = self.process.stderr.readline()
         if "listening" not in self.heard:
             raise SystemExit(f"tests/bench: tcpdump: {self.heard}{self.process.stderr.read()}")

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import build
+import network
 from runner import ENVIRONMENT
 
 BLACKBOX_PORT, AGENTD_PORT, AGENT2_PORT = 19115, 19050, 19051
@@ -39,8 +40,9 @@ class Daemon:
     def __init__(self, name: str, words: list[str], port: int, ask: Callable[[str, str, str], str], scratch: Path):
         self.name, self.ask = name, ask
         with open(scratch / f"{name}.out", "wb") as log:
+            streams = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": log}
             self.process = subprocess.Popen(
-                words, env=ENVIRONMENT, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+                words, env=ENVIRONMENT, start_new_session=True, preexec_fn=network.dies_with_us, **streams
             )
         until = time.monotonic() + 10
         while True:

@@ -10,6 +10,7 @@ import ctypes
 import ipaddress
 import os
 import resource
+import signal
 import subprocess
 import sys
 import traceback
@@ -17,6 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 CLONE_NEWNS, CLONE_NEWNET = 0x20000, 0x40000000
+PR_SET_PDEATHSIG = 1
 MS_BIND, MS_REC, MS_PRIVATE = 0x1000, 0x4000, 0x40000
 FIRST, OPEN_PORT, SILENT_PORT = "10.78.0.1", 80, 9
 NAME_SERVER = "10.78.255.53"
@@ -41,8 +43,14 @@ def isolated(part: Callable[[], int]) -> int:
     return status
 
 
+def dies_with_us() -> None:
+    """For preexec_fn: what is started ends even if we are killed (prctl(2))."""
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
 def inside(part: Callable[[], int]) -> int:
     try:
+        dies_with_us()
         checked(LIBC.unshare(CLONE_NEWNET | CLONE_NEWNS), "a network namespace (needs root)")
         checked(LIBC.mount(None, b"/", None, MS_REC | MS_PRIVATE, None), "mounts of its own")
         hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]

@@ -125,7 +125,7 @@ def under_load(spawner: Spawner, ours: Path | None, check: Path, blocks: Blocks,
 @contextmanager
 def busy(count: int):
     """So many processes that only burn CPU."""
-    loops = [subprocess.Popen(["sh", "-c", "while :; do :; done"]) for _ in range(count)]
+    loops = [subprocess.Popen(["sh", "-c", "while :; do :; done"], preexec_fn=network.dies_with_us) for _ in range(count)]
     try:
         yield
     finally:
