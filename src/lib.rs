@@ -1,6 +1,7 @@
 //! zbx-tcp: does this TCP service answer, how fast, and if not, why?
 //!
-//! This page is the map of the house. The program is `main.rs`, a few lines; the library is the product.
+//! This page is the map of the house. The program is `main.rs`, a few lines, and [`start`], what a process needs first; the
+//! library is the product.
 //!
 //! # The way a probe takes
 //!
@@ -26,14 +27,16 @@
 //!   written, [`plan::pattern`] what an answer is recognised by. [`failure`]: the table of statuses, and failures as data. [`report`]: what was found; [`stats`]:
 //!   statistics over several attempts; [`printable`]: texts that are safe on one line; [`files`]: reading files that may be anything.
 //! * [`policy`]: who may be probed, by a file at a fixed path; asked for each resolved address just before the connect.
-//! * [`engine`]: the loop. [`engine::session`] is one probe as a state machine without I/O, [`engine::dialogue`] its
+//! * [`engine`]: the loop, on one thread or several, and its [`engine::Limits`]. [`engine::session`] is one probe as a state machine without I/O, [`engine::dialogue`] its
 //!   step interpreter and [`engine::matching`] its patterns at work, [`engine::wire`] the sockets, [`engine::dns`] names, [`engine::timers`] deadlines, and
-//!   [`engine::sys`] the only `unsafe` code.
+//!   [`engine::sys`] the only `unsafe` code besides the [`start`].
 //! * [`output`]: [`output::metrics`] is the table of everything published; [`output::value`], [`output::document`] and
-//!   [`output::text`] are the formats made from it; [`output::lld`] writes rows of low-level discovery.
+//!   [`output::text`] are the formats of one target made from it. Of many, [`output::found`] keeps what is printed in
+//!   input order by [`output::fleet`], [`output::sender`] and [`output::table`]; [`output::lld`] writes discovery rows.
 //! * [`responder`]: the other side of a connection, for `serve` and `demo`.
 //! * [`cli`], [`settings`], [`commands`]: the front ends; [`settings::wishes`] is what somebody asked for, wherever they
-//!   asked, [`settings::config`] the files, [`settings::services`] the named services; [`source`]: where the engine gets its plans.
+//!   asked, [`settings::config`] the files, [`settings::services`] the named services, [`settings::batch`] the list of a
+//!   fleet; [`source`]: where the engine gets its plans.
 //!
 //! Rooms that later work will add: `agent2` (the plugin protocol), `listeners` (this machine's sockets), `engine::tls`
 //! and `x509`.
@@ -63,5 +66,6 @@ pub mod report;
 pub mod responder;
 pub mod settings;
 pub mod source;
+pub mod start;
 pub mod stats;
 pub mod target;

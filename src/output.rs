@@ -8,6 +8,7 @@ pub mod json;
 pub mod lld;
 pub mod metrics;
 pub mod number;
+pub mod plain;
 #[cfg(test)]
 mod samples;
 pub mod sender;

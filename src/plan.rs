@@ -61,7 +61,7 @@ impl Plan {
     pub fn literal(&self) -> Option<IpAddr> {
         match &self.target.host {
             Host::Address(address) => Some(address.to_canonical()),
-            Host::Zoned(address, _) => Some((*address).into()),
+            Host::Zoned(zoned) => Some(zoned.address.into()),
             Host::Name(_) => None,
         }
     }

@@ -115,16 +115,25 @@ pub enum Host {
     /// An IPv4 or IPv6 address.
     Address(IpAddr),
     /// An IPv6 address with the zone of RFC 4007: an interface's name or index.
-    Zoned(Ipv6Addr, Box<str>),
+    Zoned(Box<ZonedAddress>),
     /// A name.
     Name(HostName),
+}
+
+/// An IPv6 address with its zone.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ZonedAddress {
+    /// The address.
+    pub address: Ipv6Addr,
+    /// An interface's name or index.
+    pub zone: Box<str>,
 }
 
 impl fmt::Display for Host {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Address(address) => address.fmt(f),
-            Self::Zoned(address, zone) => write!(f, "{address}%{zone}"),
+            Self::Zoned(zoned) => write!(f, "{}%{}", zoned.address, zoned.zone),
             Self::Name(name) => f.write_str(name.as_str()),
         }
     }
@@ -162,7 +171,7 @@ fn parse_ipv6(text: &str) -> Option<Host> {
     let address = address.parse().ok()?;
     // IFNAMSIZ of linux/if.h is 16 with the final NUL.
     let named = !zone.is_empty() && zone.len() < 16 && zone.bytes().all(|b| b.is_ascii_graphic() && b != b'/');
-    named.then(|| Host::Zoned(address, zone.into()))
+    named.then(|| Host::Zoned(Box::new(ZonedAddress { address, zone: zone.into() })))
 }
 
 /// A host and the port to connect to.

@@ -176,7 +176,7 @@ attempts.max\t''
 attempts.stddev\t''"
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l metrics -d 'The metrics of -o sender [default: up,status,time.connect,time.total,tcp.rtt,tcp.syn_retransmits]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l zabbix-host -d 'The host in Zabbix of targets that name none, with -o sender [default: -]' -r
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l sender-key -d 'The item key of -o sender [default: tcp.target[ID,METRIC]]' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l sender-key -d 'The item key of -o sender [default: `tcp.target[ID,METRIC]`]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l deadline -d 'The time of the whole run: what was not reached by then is `not_tried` [default: 2.5s]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l concurrency -d 'Probes in flight at once [default: what descriptors and ports allow]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l rate -d 'Connects started in a second [default: no limit]' -r

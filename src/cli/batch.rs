@@ -32,7 +32,7 @@ pub struct BatchArgs {
     #[arg(long, value_name = "NAME")]
     pub zabbix_host: Option<String>,
 
-    /// The item key of -o sender [default: tcp.target[ID,METRIC]]
+    /// The item key of -o sender [default: `tcp.target[ID,METRIC]`]
     #[arg(long, value_name = "KEY")]
     pub sender_key: Option<String>,
 

@@ -1,5 +1,6 @@
 //! `zbx-tcp demo`: every kind of result on loopback, in two seconds, without root and without a network.
 
+mod fleet;
 mod stage;
 
 use std::fmt::Write;
@@ -8,7 +9,7 @@ use std::sync::Arc;
 
 use clap::Parser;
 
-use super::{Done, Exit, batch, paint, print};
+use super::{Done, Exit, paint, print};
 use crate::cli::{Cli, Command};
 use crate::engine::{self, Limits, Sink};
 use crate::failure::Status;
@@ -16,7 +17,6 @@ use crate::output::{self, Format, text::Paint};
 use crate::plan::Plan;
 use crate::policy::Policy;
 use crate::report::Report;
-use crate::settings::batch::Fleet;
 use crate::settings::{self, Mistake};
 use crate::source::List;
 use stage::Stage;
@@ -34,39 +34,10 @@ pub fn run() -> Done {
     let scenes = scenes(&stage);
     let plans = scenes.iter().map(plan).collect::<Result<Vec<_>, _>>()?;
     let reports = probe(&plans)?;
-    let words = fleet_words(&stage);
-    let fleet = batch::show(&fleet(&words)?, paint());
-    let exit = if as_expected(&scenes, &reports) && (fleet.up, fleet.down) == FLEET { Exit::Good } else { Exit::Bad };
-    let mut page = page(&scenes, &reports, paint());
-    page.push_str(&finale(scenes.len() + 1, &words, &fleet.page));
+    let (fleet, shown) = fleet::show(&stage, scenes.len() + 1)?;
+    let exit = if as_expected(&scenes, &reports) && fleet == fleet::EXPECTED { Exit::Good } else { Exit::Bad };
+    let page = page(&scenes, &reports, paint()) + &shown + "The same for your own service: zbx-tcp check HOST PORT\n";
     Ok(print(page.as_bytes(), exit))
-}
-
-/// How many of the fleet are up, and how many down.
-const FLEET: (usize, usize) = (2, 3);
-
-/// The words that probe the ports of the stage in one process.
-fn fleet_words(stage: &Stage) -> Vec<String> {
-    let Stage { greeting, silent, closed, full, .. } = stage;
-    let target = format!("127.0.0.1:{greeting},{greeting}/ssh,{silent},{closed},{full}");
-    ["batch", &target, "-t", "0.5", "-o", "text"].map(str::to_owned).into()
-}
-
-/// The fleet of the words, read exactly as if somebody had typed them.
-fn fleet(words: &[String]) -> Result<Fleet, Mistake> {
-    let words = std::iter::once("zbx-tcp".to_owned()).chain(words.iter().cloned());
-    match Cli::try_parse_from(words).map_err(Mistake::new)?.command {
-        Command::Batch(args) => settings::batch::batch(&args, Policy::allow_all(), |_| Ok(Vec::new())),
-        _ => Err(Mistake::new("demo: not a batch")),
-    }
-}
-
-fn finale(number: usize, words: &[String], table: &str) -> String {
-    format!(
-        "{number}. A fleet in one process, failures first\n$ zbx-tcp {}\n{table}\n\
-         The same for your own service: zbx-tcp check HOST PORT\n",
-        words.join(" ")
-    )
 }
 
 fn scenes(stage: &Stage) -> Vec<Scene> {

@@ -1,7 +1,6 @@
 //! One open connection, as the loop keeps it.
 
-use std::time::Instant;
-
+use super::few::Few;
 use super::session::AttemptId;
 use super::wire::Wire;
 
@@ -15,9 +14,15 @@ pub(super) struct Connection {
     pub attempt: AttemptId,
     /// How far it is.
     pub phase: Phase,
-    /// What is still to be sent.
-    pub output: Vec<u8>,
-    /// What follows it.
+    /// What is still to be sent; most connections send nothing.
+    pub output: Option<Box<Output>>,
+}
+
+/// What is still to be sent.
+pub(super) struct Output {
+    /// The bytes; at least one.
+    pub bytes: Vec<u8>,
+    /// What follows them.
     pub then: Then,
 }
 
@@ -31,11 +36,43 @@ pub(super) enum Then {
 }
 
 /// How far it is.
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
-    /// The SYN left at this moment.
-    Connecting(Instant),
+    /// The SYN left.
+    Connecting,
     /// The handshake completed.
     Open,
     /// It is over, and its socket waits for another connect.
     Idle,
+}
+
+/// The numbers of a session's connections, by attempt.
+#[derive(Default)]
+pub(super) struct Numbers(Few<Option<usize>>);
+
+impl Numbers {
+    /// The connection of this attempt, while it is open.
+    pub fn of(&self, attempt: AttemptId) -> Option<usize> {
+        self.0.as_slice().get(attempt).copied().flatten()
+    }
+
+    /// Every connection that is open.
+    pub fn all(&self) -> Vec<usize> {
+        self.0.as_slice().iter().copied().flatten().collect()
+    }
+
+    /// This attempt has this connection now.
+    pub fn put(&mut self, attempt: AttemptId, number: usize) {
+        while self.0.as_slice().len() <= attempt {
+            self.0.push(None);
+        }
+        if let Some(slot) = self.0.as_mut_slice().get_mut(attempt) {
+            *slot = Some(number);
+        }
+    }
+
+    /// This attempt's connection is to be closed.
+    pub fn take(&mut self, attempt: AttemptId) -> Option<usize> {
+        self.0.as_mut_slice().get_mut(attempt)?.take()
+    }
 }

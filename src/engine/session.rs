@@ -135,7 +135,7 @@ impl Session {
 
     /// Whether it only waits for connections to be opened, and nothing but our own queue keeps it waiting.
     pub fn is_idle(&self) -> bool {
-        let mut under_way = self.attempts.as_slice().iter().filter(|attempt| !attempt.is_over()).peekable();
+        let mut under_way = self.attempts().iter().filter(|attempt| !attempt.is_over()).peekable();
         under_way.peek().is_some() && under_way.all(Attempt::is_queued)
     }
 
@@ -161,6 +161,12 @@ impl Session {
     /// Whether this attempt still wishes to be opened.
     pub fn waits_for(&self, id: AttemptId) -> bool {
         self.attempts().get(id).is_some_and(Attempt::is_waiting)
+    }
+
+    /// How long ago this attempt's SYN left.
+    pub fn waited_for(&self, id: AttemptId, now: Instant) -> Duration {
+        let attempt = self.attempts().get(id);
+        attempt.map_or(Duration::ZERO, |attempt| now.saturating_duration_since(attempt.started()))
     }
 
     /// When [`Session::tick`] wants to be called at the latest.

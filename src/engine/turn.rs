@@ -16,7 +16,7 @@ use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 use slab::Slab;
 
-use super::connection::{Connection, Then};
+use super::connection::{Connection, Numbers, Output, Then};
 use super::dns::{Addresses, Resolver};
 use super::gate::Gate;
 use super::session::{AttemptId, Event, Session, Wish, Wishes};
@@ -82,7 +82,7 @@ pub(super) struct Engine<'e, 's> {
     sessions: Slab<Entry>,
     connections: Slab<Connection>,
     idle: Idle,
-    timers: Timers<Key>,
+    timers: Timers,
     resolver: Resolver,
     waiting: Waiting,
     /// Connections that had more to read than their turn allowed.
@@ -96,8 +96,7 @@ pub(super) struct Engine<'e, 's> {
 struct Entry {
     session: Session,
     serial: u64,
-    /// The connection of each attempt.
-    connections: Vec<Option<usize>>,
+    connections: Numbers,
     stage: Stage,
 }
 
@@ -112,8 +111,8 @@ enum Wake {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Stage {
-    /// Its clock runs, and it is to be woken then.
-    UnderWay(Option<Instant>),
+    /// Its clock runs.
+    UnderWay,
     /// It waits for our own limits since then, and its clock stands still.
     Held(Instant),
     /// Its report is to be handed over at the end of the turn.
@@ -121,6 +120,7 @@ enum Stage {
 }
 
 impl<'e, 's> Engine<'e, 's> {
+    #[allow(clippy::disallowed_methods)]
     pub(super) fn new(share: &'e Share<'s>, sink: &'e mut dyn Sink, names: Names) -> io::Result<Self> {
         let poll = Poll::new()?;
         let resolver = names.resolver(poll.registry())?.one_of(share.threads);
@@ -137,7 +137,7 @@ impl<'e, 's> Engine<'e, 's> {
             sessions: Slab::new(),
             connections: Slab::new(),
             idle: Idle::default(),
-            timers: Timers::default(),
+            timers: Timers::starting(Instant::now()),
             resolver,
             waiting: Waiting::default(),
             unread: VecDeque::new(),
@@ -218,12 +218,11 @@ impl<'e, 's> Engine<'e, 's> {
         self.resolver.expire(self.poll.registry(), now);
         self.take_answers(now);
         for _ in 0..EXPIRIES {
-            let Some((place, serial)) = self.timers.pop_due(now) else { break };
-            let Some(entry) = self.sessions.get(place) else { continue };
-            if entry.serial == serial && matches!(entry.stage, Stage::UnderWay(Some(wake)) if wake <= now) {
-                self.hear_out(place, now);
-                self.tick(place, now);
-            }
+            let Some(place) = self.timers.pop_due(now) else { break };
+            self.hear_out(place, now);
+            self.tick(place, now);
+            // One after the other, so that they do not all lie in memory when thousands end at once.
+            self.report();
         }
         self.end_when_due(now);
     }
@@ -233,7 +232,7 @@ impl<'e, 's> Engine<'e, 's> {
     fn hear_out(&mut self, place: usize, now: Instant) {
         if self.wake == Wake::Full {
             let Some(entry) = self.sessions.get(place) else { return };
-            for number in entry.connections.clone().into_iter().flatten() {
+            for number in entry.connections.all() {
                 self.look_at(number, now);
             }
         }
@@ -244,17 +243,18 @@ impl<'e, 's> Engine<'e, 's> {
         let Some(entry) = self.sessions.get_mut(place).filter(|entry| entry.stage != Stage::Over) else { return };
         let (connections, all) = (&entry.connections, &self.connections);
         let info = |attempt: AttemptId| {
-            let number = (*connections.get(attempt)?)?;
+            let number = connections.of(attempt)?;
             all.get(number)?.wire.tcp_info()
         };
-        entry.stage = Stage::UnderWay(None);
+        entry.stage = Stage::UnderWay;
         entry.session.tick(now, info, &mut self.wishes);
         self.settle(place, now);
     }
 
     /// Hands over the reports of what is over.
     pub(super) fn report(&mut self) {
-        for place in std::mem::take(&mut self.over) {
+        let mut over = std::mem::take(&mut self.over);
+        for place in over.drain(..) {
             if let Some(entry) = self.sessions.try_remove(place) {
                 if entry.session.plan().literal().is_none() {
                     self.resolver.cancel(place);
@@ -264,6 +264,7 @@ impl<'e, 's> Engine<'e, 's> {
                 }
             }
         }
+        self.over = over;
     }
 
     /// Tells a session what happened, and does what it wishes.
@@ -289,19 +290,15 @@ impl<'e, 's> Engine<'e, 's> {
             Stage::Over => {}
             _ if entry.session.is_over() => {
                 entry.stage = Stage::Over;
+                self.timers.clear(place);
                 self.over.push(place);
             }
-            Stage::UnderWay(_) if entry.session.is_idle() => {
+            Stage::UnderWay if entry.session.is_idle() => {
                 entry.stage = Stage::Held(now);
+                self.timers.clear(place);
                 self.waiting.held += 1;
             }
-            Stage::UnderWay(set) => {
-                let wake = entry.session.next_wake();
-                if set.is_none_or(|set| wake < set) {
-                    entry.stage = Stage::UnderWay(Some(wake));
-                    self.timers.set(wake, (place, entry.serial));
-                }
-            }
+            Stage::UnderWay => self.timers.set(place, entry.session.next_wake()),
             Stage::Held(_) => {}
         }
     }
@@ -319,24 +316,23 @@ impl<'e, 's> Engine<'e, 's> {
                 self.waiting.connect(Opening { key: (place, entry.serial), attempt, address })
             }
             Wish::Send(attempt, bytes) => {
-                let Some(number) = entry.connections.get(attempt).copied().flatten() else { return };
+                let Some(number) = entry.connections.of(attempt) else { return };
                 if let Some(connection) = self.connections.get_mut(number) {
-                    connection.output = bytes;
+                    connection.output = Some(Box::new(Output { bytes, then: Then::Nothing }));
                     self.write(number, now);
                 }
             }
             Wish::Explain(..) => {}
             Wish::Shutdown(attempt) => {
-                let number = entry.connections.get(attempt).copied().flatten();
-                match number.and_then(|number| self.connections.get_mut(number)) {
-                    Some(connection) if connection.output.is_empty() => connection.wire.shutdown(),
-                    Some(connection) => connection.then = Then::Shutdown,
-                    None => {}
+                let number = entry.connections.of(attempt);
+                let Some(connection) = number.and_then(|number| self.connections.get_mut(number)) else { return };
+                match &mut connection.output {
+                    Some(output) => output.then = Then::Shutdown,
+                    None => connection.wire.shutdown(),
                 }
             }
             Wish::Close(attempt, how) => {
-                let number = entry.connections.get_mut(attempt).and_then(Option::take);
-                if let Some(number) = number {
+                if let Some(number) = entry.connections.take(attempt) {
                     self.leave(number, how);
                 }
             }

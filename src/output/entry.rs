@@ -4,7 +4,7 @@
 //! A compact entry leaves out what is said elsewhere or is at its default, and nothing else: `schema`, `id`, `name`,
 //! `host`, `port` and `service` (the fleet's document, the entry's key and its discovery row say them), `address` and
 //! `family` where the host is an address, `source`, `status_name` when `ok`, `error` when empty, and
-//! `tcp.syn_retransmits` when 0. `up`, `status` and `time.total` are always there.
+//! `tcp.syn_retransmits` when 0. `up`, `status` and `time.total` are always there, and `id` in a line of its own.
 
 use super::document::Rows;
 use super::metrics::{METRICS, Metric, Read, Value};
@@ -13,9 +13,15 @@ use crate::failure::Status;
 use crate::plan::Plan;
 use crate::report::Report;
 
-/// Appends one target's document with its id: one JSON object, without a newline.
+/// Appends one target's document with its id, which stands alone: one JSON object, without a newline.
 pub fn write(report: &Report, defaults: Defaults, buffer: &mut Vec<u8>) {
-    write_asked(&report.plan, defaults, buffer);
+    match defaults {
+        Defaults::Written => write_asked(&report.plan, defaults, buffer),
+        Defaults::LeftOut => {
+            Rows::open(buffer).row(None, "id", &Value::Text(report.plan.id()));
+            buffer.push(b',');
+        }
+    }
     write_found(report, defaults, buffer);
 }
 
@@ -107,21 +113,21 @@ mod tests {
         assert_eq!(
             written(&up(&named, b"", 0), Defaults::LeftOut),
             concat!(
-                r#"{"up":1,"status":0,"address":"192.0.2.7","family":4,"time":{"total":0.000900,"connect":0.000812},"#,
+                r#"{"id":"mx1.example.org:25","up":1,"status":0,"address":"192.0.2.7","family":4,"time":{"total":0.000900,"connect":0.000812},"#,
                 r#""tcp":{"rtt":0.000650,"rttvar":0.000100,"mss":1448}}"#
             )
         );
         assert_eq!(
             written(&up(&plan(0, "192.0.2.7", None), b"", 2), Defaults::LeftOut),
             concat!(
-                r#"{"up":1,"status":0,"time":{"total":0.000900,"connect":0.000812},"#,
+                r#"{"id":"192.0.2.7:25","up":1,"status":0,"time":{"total":0.000900,"connect":0.000812},"#,
                 r#""tcp":{"rtt":0.000650,"rttvar":0.000100,"syn_retransmits":2,"mss":1448}}"#
             )
         );
         assert_eq!(
             written(&down(&named, Status::ResolveFailed), Defaults::LeftOut),
             concat!(
-                r#"{"up":0,"status":1,"status_name":"resolve_failed","error":"no \"such\" name","#,
+                r#"{"id":"mx1.example.org:25","up":0,"status":1,"status_name":"resolve_failed","error":"no \"such\" name","#,
                 r#""time":{"total":0.000000}}"#
             )
         );

@@ -18,7 +18,7 @@ use crate::plan::Plan;
 pub struct Document<'f> {
     /// The targets in input order, by their numbers.
     pub plans: &'f [Arc<Plan>],
-    /// What was found of them, each as [`entry::write_found`] appends it.
+    /// What was found of them.
     pub found: &'f Found,
     /// The verdicts.
     pub summary: &'f mut Summary,
@@ -52,7 +52,7 @@ impl Document<'_> {
             pieces.separate(place)?;
             Writer::new(&mut pieces.buffer).any_key(&plan.id());
             entry::write_asked(plan, self.defaults, &mut pieces.buffer);
-            pieces.buffer.extend_from_slice(self.found.get(plan.number).unwrap_or(b"}"));
+            self.found.write_entry(plan, self.defaults, &mut pieces.buffer);
         }
         pieces.buffer.extend_from_slice(b"}}");
         pieces.end()
@@ -121,7 +121,7 @@ mod tests {
         let (mut found, mut summary) = (Found::new(plans.len()), Summary::new(2, 0));
         for report in reports {
             summary.count(report);
-            found.keep(report.plan.number, |buffer| entry::write_found(report, defaults, buffer));
+            found.keep_entry(report, defaults);
         }
         let elapsed = Duration::from_micros(1_000_200);
         let mut out = Vec::new();

@@ -44,7 +44,7 @@ impl Table {
         let mut rows: Vec<_> = plans.iter().filter_map(|plan| Some((plan, self.row(plan)?))).collect();
         rows.sort_by_key(|(_, row)| row.rank());
         let mut page = String::new();
-        let targets: Vec<_> = rows.iter().map(|(plan, _)| plan.target.to_string()).collect();
+        let targets: Vec<_> = rows.iter().map(|(plan, _)| shown(plan)).collect();
         let width = targets.iter().map(String::len).max().unwrap_or(0).max("TARGET".len());
         if !rows.is_empty() {
             let heading = format!(
@@ -65,6 +65,14 @@ impl Table {
 
     fn row(&self, plan: &Plan) -> Option<&Row> {
         self.0.get(plan.number as usize)?.as_ref()
+    }
+}
+
+/// The target as it may be typed: with its service, which may be all that tells it from another.
+fn shown(plan: &Plan) -> String {
+    match &plan.method.service {
+        Some(service) => format!("{}/{service}", plan.target),
+        None => plan.target.to_string(),
     }
 }
 
@@ -147,12 +155,12 @@ mod tests {
         table.note(&down(&plans[2], Status::NotTried));
         let page = table.lines(&plans, "the sums", Paint::Plain);
         let expected = [
-            "STATUS             TARGET             CONNECT          RTT  LOST  WHY",
-            "resolve_failed     mx4:25                                         no \"such\" name",
-            "not_tried          mx3:25                                         no \"such\" name",
-            "ok                 mx1:25            0.812 ms     0.650 ms        220 mx1 ESMTP",
+            "STATUS             TARGET                  CONNECT          RTT  LOST  WHY",
+            "resolve_failed     mx4:25/smtp                                         no \"such\" name",
+            "not_tried          mx3:25/smtp                                         no \"such\" name",
+            "ok                 mx1:25/smtp            0.812 ms     0.650 ms        220 mx1 ESMTP",
             &format!(
-                "ok                 192.0.2.77:25     0.812 ms     0.650 ms     2  Mail relay: {} ...",
+                "ok                 192.0.2.77:25/smtp     0.812 ms     0.650 ms     2  Mail relay: {} ...",
                 "x".repeat(60)
             ),
             "the sums\n",

@@ -1,7 +1,9 @@
 //! The settings of `batch`: many targets, few methods.
 
+mod as_toml;
 mod bounds;
 mod configured;
+mod gather;
 mod json;
 mod lines;
 mod listing;
@@ -11,20 +13,20 @@ mod shard;
 pub mod unique;
 mod words;
 
+use std::collections::HashSet;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::config::Config;
 use super::options::number;
 use super::probe::resolver;
 use super::{Mistake, ResolverChoice, Transcript, configuration};
 use crate::cli::batch::BatchArgs;
-use crate::cli::probe::ProbeArgs;
 use crate::output::wanted::{FleetFormat, KeyPart, Wanted};
 use crate::plan::Plan;
 use crate::policy::Policy;
 pub use bounds::{bounds, seed};
+pub use gather::configured;
 use listing::{AfterMistake, Listing};
 use methods::Methods;
 pub use methods::TIMEOUT;
@@ -104,7 +106,7 @@ pub fn batch(
     let after = if args.keep_going { AfterMistake::KeepGoing } else { AfterMistake::Stop };
     let config = configuration(&args.probe.reach.config)?;
     let mut listing = Listing::new(Methods::new(&config, &args.probe, policy)?, most, after);
-    gather(args, &config, &mut listing, || input(bounds.deadline))?;
+    gather::gather(args, &config, &mut listing, || input(bounds.deadline))?;
     let (mut plans, duplicates, invalid) = listing.finish()?;
     refuse_nothing_left(&plans, &invalid)?;
     if let Some(shard) = shard {
@@ -119,50 +121,6 @@ pub fn batch(
     Ok(Fleet { plans, duplicates, invalid, wanted, bounds, seed, resolver, transcript })
 }
 
-/// The configuration's targets of these groups, as a batch would probe them; all, where there are none.
-///
-/// # Errors
-/// The first mistake found.
-pub fn configured(config: &Config, groups: &[String]) -> Result<Vec<Plan>, Mistake> {
-    let methods = Methods::new(config, &ProbeArgs::default(), Policy::allow_all())?;
-    // A batch has its own limit, which an option lifts.
-    let most = usize::try_from(MOST_ALLOWED).unwrap_or(usize::MAX);
-    let mut listing = Listing::new(methods, most, AfterMistake::Stop);
-    configured::add(&mut listing, config, &given_words(groups))?;
-    Ok(listing.finish()?.0)
-}
-
-fn given_words(words: &[String]) -> Vec<&str> {
-    words.iter().map(String::as_str).filter(|word| !word.is_empty()).collect()
-}
-
-/// The targets in the order in which they were named; the configuration's, where none were.
-fn gather(
-    args: &BatchArgs,
-    config: &Config,
-    listing: &mut Listing<'_>,
-    input: impl FnOnce() -> Result<Vec<u8>, Mistake>,
-) -> Result<(), Mistake> {
-    let (groups, words) = (given_words(&args.group), given_words(&args.targets));
-    let mut input = Some(input);
-    for word in &words {
-        match (*word, input.take()) {
-            ("-", Some(input)) => lines::add(listing, &input()?)?,
-            ("-", None) => return Err(Mistake::new("`-` stands twice: standard input can be read once")),
-            (word, kept) => {
-                input = kept;
-                listing.add(words::word(word, listing.most))?;
-            }
-        }
-    }
-    if words.is_empty() && groups.is_empty() && config.targets.is_empty() {
-        return Err(Mistake::new(
-            "no targets: name some, write `-` for standard input, or put [[targets]] into the configuration",
-        ));
-    }
-    if words.is_empty() || !groups.is_empty() { configured::add(listing, config, &groups) } else { Ok(()) }
-}
-
 /// An empty document would delete whatever was discovered.
 fn refuse_nothing_left(plans: &[Plan], invalid: &Invalid) -> Result<(), Mistake> {
     match invalid.first.first() {
@@ -175,18 +133,15 @@ fn refuse_nothing_left(plans: &[Plan], invalid: &Invalid) -> Result<(), Mistake>
 
 /// Values of several targets must not become those of one item.
 fn refuse_shared_items(wanted: &Wanted, plans: &[Plan]) -> Result<(), Mistake> {
-    let named = |plan: &Plan| plan.label.as_ref().is_some_and(|label| label.zabbix_host.is_some());
-    let shared = wanted.format == FleetFormat::Sender
-        && !wanted.sender_key.0.contains(&KeyPart::Id)
-        && plans.len() > 1
-        && !plans.iter().all(named);
-    if shared {
-        return Err(Mistake::in_option(
-            "--sender-key",
-            "has no word ID, so all targets of a host would share one item",
-        ));
+    if wanted.format != FleetFormat::Sender || wanted.sender_key.0.contains(&KeyPart::Id) {
+        return Ok(());
     }
-    Ok(())
+    let host = |plan: &Plan| plan.label.as_ref().and_then(|label| label.zabbix_host.clone());
+    let hosts: HashSet<_> = plans.iter().map(host).collect();
+    if hosts.len() == plans.len() {
+        return Ok(());
+    }
+    Err(Mistake::in_option("--sender-key", "has no word ID, so all targets of a host would share one item"))
 }
 
 #[cfg(test)]

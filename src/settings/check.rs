@@ -47,7 +47,7 @@ pub fn check(args: &CheckArgs, default_format: Format, policy: Policy) -> Result
     let service = given(&args.probe.service).map(|name| services::find(&config, name)).transpose();
     let service = service.map_err(|why| Mistake::in_option("--service", why))?;
     let own = service.as_ref().map_or_else(Wishes::default, |service| service.wishes.clone());
-    let wishes = wishes(&args.probe)?.over(own).over(config.defaults);
+    let wishes = wishes(&args.probe)?.over(own).over_defaults(config.defaults);
     let target = Target::from_words(&args.host, args.port.as_deref(), wishes.port).map_err(Mistake::new)?;
     let format = match given(&args.output) {
         Some(word) => Format::from_word(word).map_err(|why| Mistake::in_option("--output", why))?,

@@ -44,7 +44,7 @@ fn refuse_other_family(plan: &Plan, asked: AskedFamily) -> Result<(), Mistake> {
 /// The index of the zone that an address names, or needs to name.
 fn zone(host: &Host, method: &Method) -> Result<Option<NonZeroU32>, Mistake> {
     match host {
-        Host::Zoned(_, zone) => zone_index(zone).map(Some),
+        Host::Zoned(zoned) => zone_index(&zoned.zone).map(Some),
         Host::Address(IpAddr::V6(address)) if address.is_unicast_link_local() && method.origin.interface.is_none() => {
             let text =
                 format!("`{address}` is link-local: write `{address}%eth0`, or name the interface by --interface");

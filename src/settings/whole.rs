@@ -42,7 +42,7 @@ fn target(config: &Config, entry: &TargetEntry) -> Result<(), Vec<Mistake>> {
         .as_ref()
         .map(|name| services::find(config, &name.text).map_err(|why| vec![Mistake::at(&name.place, why)]));
     let own = service.transpose()?.map_or_else(Wishes::default, |service| service.wishes);
-    let wishes = entry.wishes.clone().over(own).over(config.defaults.clone());
+    let wishes = entry.wishes.clone().over(own).over_defaults(config.defaults.clone());
     let Some(port) = entry.ports.first().copied().or(wishes.port) else {
         return Err(vec![Mistake::at(&entry.place, "a target needs a `port`: its service has none")]);
     };

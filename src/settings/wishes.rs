@@ -70,6 +70,16 @@ impl Wishes {
             secrets,
         }
     }
+
+    /// These wishes over the defaults of every probe: how several attempts go is taken from those only where there are
+    /// several.
+    pub fn over_defaults(self, defaults: Self) -> Self {
+        let (interval, require) = (self.interval, self.require);
+        match self.over(defaults) {
+            several @ Self { count: Some(_), .. } => several,
+            one => Self { interval, require, ..one },
+        }
+    }
 }
 
 /// A text and where it was written: an option, or a file with line and key.

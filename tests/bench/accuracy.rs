@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use zbx_tcp::engine::{self, Limits, Names, Sink};
 use zbx_tcp::output::text::Paint;
 use zbx_tcp::output::{self, Format};
-use zbx_tcp::plan::{Close, Plan};
+use zbx_tcp::plan::{Close, Method, Plan};
 use zbx_tcp::report::{Report, RoundTrip};
 use zbx_tcp::source::{List, Once};
 use zbx_tcp::target::{Host, Port, Target};
@@ -42,7 +42,8 @@ fn measured(words: &[String]) -> Result<serde_json::Value, Box<dyn std::error::E
     }
     let mut found =
         Found::for_probes(count.get(), if mode == "json" { Some(Format::from_word("json")?) } else { None });
-    let plans = (0..count.get()).filter_map(|number| plan(mode, *targets.get(number % targets.len())?));
+    let method = method(mode);
+    let plans = (0..count.get()).filter_map(|number| plan(&method, *targets.get(number % targets.len())?));
     let memory = kibibytes("VmRSS:")?;
     let (cpu, start) = (cpu_time()?, Instant::now());
     match mode.as_str() {
@@ -69,15 +70,16 @@ fn measured(words: &[String]) -> Result<serde_json::Value, Box<dyn std::error::E
     }))
 }
 
-/// One probe as `check` makes it; of many, with RST, which leaves no TIME_WAIT behind.
-fn plan(mode: &str, to: SocketAddr) -> Option<Arc<Plan>> {
+/// The one method of all probes: as `check` makes it; of many, with RST, which leaves no TIME_WAIT behind.
+fn method(mode: &str) -> Arc<Method> {
+    let close = if mode == "single" { Close::Fin } else { Close::Rst };
+    let timeout = if mode == "silent" { SILENCE } else { Method::TIMEOUT };
+    Arc::new(Method { close, timeout, ..Method::default() })
+}
+
+fn plan(method: &Arc<Method>, to: SocketAddr) -> Option<Arc<Plan>> {
     let target = Target { host: Host::Address(to.ip()), port: Port::new(to.port())? };
-    let mut plan = Plan::connect(target);
-    Arc::make_mut(&mut plan.method).close = if mode == "single" { Close::Fin } else { Close::Rst };
-    if mode == "silent" {
-        Arc::make_mut(&mut plan.method).timeout = SILENCE;
-    }
-    Some(Arc::new(plan))
+    Some(Arc::new(Plan { number: 0, target, zone: None, label: None, method: Arc::clone(method) }))
 }
 
 /// The deadline where nobody answers.

@@ -197,3 +197,14 @@ fn the_usual_files_are_read_in_order() {
     fs::remove_dir_all(etc.path("zbx-tcp")).unwrap();
     services(&etc, &["--check"]).prints("ok: 0 services, 0 target entries", 0);
 }
+
+#[test]
+fn defaults_of_attempts_are_for_those_who_count() {
+    let config = ConfigFile::new("[defaults]\ninterval = \"0.01s\"\nrequire = 2\n");
+    let peer = Peer::greeting(b"x");
+    let check = |words: &[&str]| config.run(&[&["check", "127.0.0.1", &peer.port()], words].concat());
+    check(&[]).prints("1", 0);
+    check(&["--count", "2", "-o", "attempts.sent"]).prints("2", 0);
+    check(&["--count", "1"]).refuses("--require: 2 of 1 attempts can never succeed");
+    check(&["--interval", "1s"]).refuses("--interval: means something only with --count");
+}

@@ -27,6 +27,7 @@ mod secrets;
 mod sender;
 mod serve;
 mod session;
+mod start;
 mod support;
 mod templates;
 mod trapper;

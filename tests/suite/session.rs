@@ -293,3 +293,30 @@ fn each_resolved_address_has_its_own_verdict() {
         under_policy("host.example", |_| {}, &[Happening::Resolved(1), Happening::Opened(0), Happening::Connected(0)]);
     assert!(report.is_up(), "the first address is allowed");
 }
+
+/// What it waited for our own limits is neither in its times nor taken from its deadline, but the run's end holds.
+#[test]
+fn a_clock_that_stood_still_is_put_forward() {
+    let ms = Duration::from_millis;
+    let method = Method { timeout: ms(500), ..Method::default() };
+    let plan = Arc::new(Plan::by(method, Target::from_words("192.0.2.1", Some("25"), None).unwrap()));
+    let (start, mut wishes) = (Instant::now(), Wishes::new());
+    let mut session = Session::start(Arc::clone(&plan), start, &mut wishes);
+    assert!(session.is_idle());
+    session.postpone(ms(3000));
+    assert_eq!((session.started(), session.deadline()), (start + ms(3000), start + ms(3500)));
+    session.handle(Event::Opened(0), start + ms(3000), &mut wishes);
+    assert!(!session.is_idle());
+    let refused = Failure::new(Status::Refused, "refused");
+    session.handle(Event::Failed(0, refused, None), start + ms(3010), &mut wishes);
+    assert_eq!(session.into_report().unwrap().total, ms(10));
+
+    let mut session = Session::start(plan, start, &mut wishes);
+    session.handle(Event::Blocked(0, Failure::new(Status::LocalError, "no descriptor")), start, &mut wishes);
+    assert!(!session.is_idle(), "what this machine lacks is waited out inside the deadline");
+    session.postpone(ms(3000));
+    session.cut(start + ms(3200));
+    assert_eq!(session.next_wake(), start + ms(3200));
+    session.tick(start + ms(3200), |_| None, &mut wishes);
+    assert_eq!(session.into_report().unwrap().status(), Status::LocalError);
+}

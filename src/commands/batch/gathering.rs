@@ -1,4 +1,4 @@
-//! Takes the reports of a run: what is printed of each is rendered at once, and the report is gone.
+//! Takes the reports of a run: what is printed of each is kept or printed at once, and the report is gone.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -30,7 +30,7 @@ pub struct Gathering<'f> {
 
 /// What is kept of a report, or done with it.
 enum Shape<'f> {
-    /// Bytes for the end, in input order.
+    /// What is printed at the end, in input order.
     Kept(Found),
     /// A line at once.
     Streamed(Stream<'f>),
@@ -69,7 +69,7 @@ impl<'f> Gathering<'f> {
     pub fn lines(&self, mut out: impl Write) -> io::Result<()> {
         let Shape::Kept(found) = &self.shape else { return Ok(()) };
         for plan in &self.fleet.plans {
-            out.write_all(found.get(plan.number).unwrap_or_default())?;
+            out.write_all(found.bytes(plan.number).unwrap_or_default())?;
         }
         out.flush()
     }
@@ -112,9 +112,9 @@ impl Sink for Gathering<'_> {
         let wanted = &self.fleet.wanted;
         match &mut self.shape {
             Shape::Kept(found) if wanted.format == FleetFormat::Sender => {
-                found.keep(number, |buffer| sender::write(&report, since_1970(), wanted, buffer));
+                found.keep_bytes(number, |buffer| sender::write(&report, since_1970(), wanted, buffer));
             }
-            Shape::Kept(found) => found.keep(number, |buffer| entry::write_found(&report, wanted.defaults, buffer)),
+            Shape::Kept(found) => found.keep_entry(&report, wanted.defaults),
             Shape::Streamed(stream) => stream.line(&report, wanted.defaults),
             Shape::Listed(table, progress) => {
                 table.note(&report);

@@ -30,7 +30,7 @@ impl Server {
         }
         match word.parse().ok()? {
             Host::Address(address) => Some(Self { address, zone: None, port }),
-            Host::Zoned(address, zone) => Some(Self { address: address.into(), zone: Some(zone), port }),
+            Host::Zoned(zoned) => Some(Self { address: zoned.address.into(), zone: Some(zoned.zone), port }),
             Host::Name(_) => None,
         }
     }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::waiting::{Opening, Waiter};
 use super::{Engine, Entry, Stage};
-use crate::engine::connection::Phase;
+use crate::engine::connection::{Numbers, Phase};
 use crate::engine::gate::Wait;
 use crate::engine::session::{AttemptId, Event, Session};
 use crate::engine::wire::OpenError;
@@ -90,8 +90,8 @@ impl Engine<'_, '_> {
         let mut session = Session::start(plan, now, &mut self.wishes);
         self.end.cut(&mut session);
         self.serial += 1;
-        let stage = Stage::UnderWay(None);
-        let entry = Entry { session, serial: self.serial, connections: Vec::with_capacity(1), stage };
+        let stage = Stage::UnderWay;
+        let entry = Entry { session, serial: self.serial, connections: Numbers::default(), stage };
         let place = self.sessions.insert(entry);
         self.settle(place, now);
     }
@@ -141,12 +141,9 @@ impl Engine<'_, '_> {
 
     fn opened(&mut self, place: usize, attempt: AttemptId, number: usize, now: Instant) {
         let Some(connection) = self.connections.get_mut(number) else { return };
-        (connection.owner, connection.attempt, connection.phase) = (place, attempt, Phase::Connecting(now));
+        (connection.owner, connection.attempt, connection.phase) = (place, attempt, Phase::Connecting);
         if let Some(entry) = self.sessions.get_mut(place) {
-            entry.connections.resize(entry.connections.len().max(attempt + 1), None);
-            if let Some(slot) = entry.connections.get_mut(attempt) {
-                *slot = Some(number);
-            }
+            entry.connections.put(attempt, number);
         }
         self.resume(place, now);
         self.handle(place, Event::Opened(attempt), now);
@@ -158,7 +155,7 @@ impl Engine<'_, '_> {
         if let Stage::Held(since) = entry.stage {
             entry.session.postpone(now.saturating_duration_since(since));
             self.end.cut(&mut entry.session);
-            entry.stage = Stage::UnderWay(None);
+            entry.stage = Stage::UnderWay;
             self.waiting.held -= 1;
         }
     }

@@ -6,7 +6,7 @@ use mio::unix::SourceFd;
 use mio::{Interest, Token};
 
 use super::Engine;
-use crate::engine::connection::{Connection, Phase, Then};
+use crate::engine::connection::{Connection, Phase};
 use crate::engine::wire::{self, OpenError, Wire};
 use crate::plan::{Close, Plan};
 
@@ -44,8 +44,8 @@ impl Engine<'_, '_> {
 
     fn watch(&mut self, wire: Wire) -> Result<usize, OpenError> {
         let (fd, address) = (wire.raw_fd(), wire.remote());
-        let (owner, attempt, phase, output, then) = (usize::MAX, 0, Phase::Idle, Vec::new(), Then::Nothing);
-        let number = self.connections.insert(Connection { wire, owner, attempt, phase, output, then });
+        let (owner, attempt, phase, output) = (usize::MAX, 0, Phase::Idle, None);
+        let number = self.connections.insert(Connection { wire, owner, attempt, phase, output });
         let interest = Interest::READABLE | Interest::WRITABLE;
         match self.poll.registry().register(&mut SourceFd(&fd), Token(number), interest) {
             Ok(()) => Ok(number),

@@ -5,7 +5,7 @@ use std::time::Instant;
 use mio::Token;
 
 use super::{Engine, READS_PER_TURN, TURN};
-use crate::engine::connection::{Connection, Phase, Then};
+use crate::engine::connection::{Phase, Then};
 use crate::engine::session::Event;
 use crate::engine::wire::Finish;
 
@@ -14,7 +14,7 @@ impl Engine<'_, '_> {
     pub(super) fn connection_ready(&mut self, number: usize, event: &mio::event::Event, now: Instant) {
         let Some(connection) = self.connections.get(number) else { return };
         match connection.phase {
-            Phase::Connecting(since) => self.finish_connect(number, since, now),
+            Phase::Connecting => self.finish_connect(number, now),
             Phase::Open if event.is_writable() => self.write(number, now),
             Phase::Open => {}
             Phase::Idle => return,
@@ -26,18 +26,18 @@ impl Engine<'_, '_> {
 
     /// Takes what happened on this connection, of which no event has come yet.
     pub(super) fn look_at(&mut self, number: usize, now: Instant) {
-        if let Some(Connection { phase: Phase::Connecting(since), .. }) = self.connections.get(number) {
-            let since = *since;
-            self.finish_connect(number, since, now);
+        if self.connections.get(number).is_some_and(|connection| connection.phase == Phase::Connecting) {
+            self.finish_connect(number, now);
         }
         self.read(number, now);
     }
 
-    fn finish_connect(&mut self, number: usize, since: Instant, now: Instant) {
+    fn finish_connect(&mut self, number: usize, now: Instant) {
         let Some(connection) = self.connections.get_mut(number) else { return };
         let (place, attempt) = (connection.owner, connection.attempt);
         let Some(entry) = self.sessions.get(place) else { return };
-        match connection.wire.finish(entry.session.plan(), now.saturating_duration_since(since)) {
+        let took = entry.session.waited_for(attempt, now);
+        match connection.wire.finish(entry.session.plan(), took) {
             Finish::Pending => {}
             Finish::Connected(source, info) => {
                 connection.phase = Phase::Open;
@@ -56,19 +56,18 @@ impl Engine<'_, '_> {
     pub(super) fn write(&mut self, number: usize, now: Instant) {
         let Some(connection) = self.connections.get_mut(number) else { return };
         let (place, attempt) = (connection.owner, connection.attempt);
-        if connection.output.is_empty() {
-            return;
-        }
-        while !connection.output.is_empty() {
-            match connection.wire.write(&connection.output) {
-                Ok(Some(written)) => drop(connection.output.drain(..written)),
+        let Some(output) = &mut connection.output else { return };
+        while !output.bytes.is_empty() {
+            match connection.wire.write(&output.bytes) {
+                Ok(Some(written)) => drop(output.bytes.drain(..written)),
                 Ok(None) => return,
                 Err(failure) => return self.handle(place, Event::Failed(attempt, failure, None), now),
             }
         }
-        if connection.then == Then::Shutdown {
+        if output.then == Then::Shutdown {
             connection.wire.shutdown();
         }
+        connection.output = None;
         self.handle(place, Event::Sent(attempt), now);
     }
 
@@ -81,7 +80,7 @@ impl Engine<'_, '_> {
                 finished = true;
                 break;
             };
-            if !matches!(connection.phase, Phase::Open) {
+            if connection.phase != Phase::Open {
                 finished = true;
                 break;
             }

@@ -1,13 +1,13 @@
 //! Targets as JSON objects, one on a line: the keys of `[[targets]]`, read by the same code where they are options.
 
 use std::collections::HashMap;
-use std::fmt::Write;
 
 use serde_json::{Map, Value};
 
 use super::super::Mistake;
 use super::super::config::one_line_options;
 use super::super::wishes::{Place, Wishes};
+use super::as_toml;
 use super::listing::Asked;
 use super::methods::Own;
 use super::unique::{LONGEST_ID, is_safe};
@@ -55,13 +55,7 @@ impl Reader {
         if members.is_empty() {
             return Ok(Own::default());
         }
-        let mut key = String::new();
-        for (name, value) in members.iter().filter(|(_, value)| !value.is_null()) {
-            write_text(&mut key, name);
-            key.push_str(" = ");
-            write_value(&mut key, value);
-            key.push('\n');
-        }
+        let key = as_toml::document(members);
         if let Some(wishes) = self.options.get(&key) {
             return Ok(Own { wishes: wishes.clone(), key });
         }
@@ -155,46 +149,4 @@ impl Members<'_> {
         };
         entries.into_iter().map(text).collect()
     }
-}
-
-/// Writes a value as TOML, in which options are read.
-fn write_value(out: &mut String, value: &Value) {
-    match value {
-        Value::Null => write_text(out, ""),
-        Value::Bool(flag) => out.push_str(if *flag { "true" } else { "false" }),
-        // Writing to a String cannot fail.
-        Value::Number(number) => drop(write!(out, "{number}")),
-        Value::String(text) => write_text(out, text),
-        Value::Array(entries) => {
-            out.push('[');
-            for entry in entries {
-                write_value(out, entry);
-                out.push(',');
-            }
-            out.push(']');
-        }
-        Value::Object(members) => {
-            out.push('{');
-            for (at, (name, value)) in members.iter().enumerate() {
-                out.push_str(if at > 0 { "," } else { "" });
-                write_text(out, name);
-                out.push('=');
-                write_value(out, value);
-            }
-            out.push('}');
-        }
-    }
-}
-
-/// Writes a basic string (TOML 1.0, "String").
-fn write_text(out: &mut String, text: &str) {
-    out.push('"');
-    for character in text.chars() {
-        match character {
-            '"' | '\\' => out.extend(['\\', character]),
-            '\0'..='\x1f' | '\x7f' => drop(write!(out, "\\u{:04x}", u32::from(character))),
-            _ => out.push(character),
-        }
-    }
-    out.push('"');
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::config::{Config, Service};
+use super::super::dialogue::dialogue;
 use super::super::method::{AskedFamily, method};
 use super::super::options::wishes;
 use super::super::probe::{family, first};
@@ -68,11 +69,10 @@ impl<'c> Methods<'c> {
         let service = given(&probe.service).map(|name| services::find(config, name)).transpose();
         let service = service.map_err(|why| Mistake::in_option("--service", why))?;
         let (run, family) = (wishes(probe)?, family(&probe.reach));
-        let mut methods = Self { config, policy, family, run, service, made: HashMap::new(), key: String::new() };
-        // A mistake in the options is one of the run, whatever its targets are.
-        let place = Place::Option("--service");
-        methods.of(None, &Own::default(), &place)?;
-        Ok(methods)
+        // A mistake in its dialogue is one of the run, even where every target has a dialogue of its own.
+        let said = service.as_ref().map_or_else(Wishes::default, |service| service.wishes.clone());
+        dialogue(&run.clone().over(said)).map_err(first)?;
+        Ok(Self { config, policy, family, run, service, made: HashMap::new(), key: String::new() })
     }
 
     /// The method of a target with this service and these options of its own.
@@ -102,8 +102,8 @@ impl<'c> Methods<'c> {
         let service = found.as_ref().or(self.service.as_ref());
         let said = service.map_or_else(Wishes::default, |service| service.wishes.clone());
         let base = Wishes { timeout: Some(TIMEOUT), ..Wishes::default() };
-        let run = self.run.clone().over(said).over(self.config.defaults.clone()).over(base);
-        let wishes = own.wishes.clone().over(run);
+        let said = own.wishes.clone().over(self.run.clone()).over(said);
+        let wishes = said.over_defaults(self.config.defaults.clone()).over(base);
         let refused = |mistakes| {
             let mistake = first(mistakes);
             match whole::bare(&mistake) {

@@ -1,5 +1,6 @@
 use clap::Parser;
 
+use super::super::config::Config;
 use super::*;
 use crate::cli::{Cli, Command};
 
@@ -86,7 +87,7 @@ fn targets_share_methods() {
     let lines: Vec<_> =
         (0..3000).map(|at| format!("{{\"host\":\"h{at}\",\"port\":1,\"timeout\":\"1s\"}}\ng{at} 22 ssh")).collect();
     let fleet = fleet(&["-"], lines.join("\n").as_bytes()).unwrap();
-    let methods: std::collections::HashSet<_> = fleet.plans.iter().map(|plan| Arc::as_ptr(&plan.method)).collect();
+    let methods: HashSet<_> = fleet.plans.iter().map(|plan| Arc::as_ptr(&plan.method)).collect();
     assert_eq!((fleet.plans.len(), methods.len()), (6000, 2));
 }
 
@@ -228,6 +229,13 @@ fn options_that_make_no_sense() {
     ] {
         refused(&[&["h:80"], words].concat(), "g:81", text);
     }
+    let sender = ["-", "-o", "sender", "--sender-key", "a[METRIC]"];
+    let list = |one: &str, two: &str| {
+        let line = |at: u8, host: &str| format!("{{\"host\":\"h\",\"port\":{at},\"zabbix_host\":\"{host}\"}}\n");
+        line(1, one) + &line(2, two)
+    };
+    assert_eq!(ids(&sender, &list("A", "B")).as_deref(), Ok("h:1 h:2"));
+    refused(&sender, &list("A", "A"), "share one item");
     let fleet = fleet(&["h:80", "--rate", "1000000000", "--per-host", "0", "--deadline", "1", "-t", "5"], b"").unwrap();
     assert_eq!((fleet.bounds.per_host, fleet.bounds.deadline), (None, Duration::from_secs(1)));
     assert_eq!(fleet.plans[0].method.timeout, Duration::from_secs(5));
@@ -297,6 +305,15 @@ fn the_configuration_has_targets_and_groups() {
     let label = till.label.as_ref().unwrap();
     assert_eq!((label.zabbix_host.as_deref(), till.method.service.as_deref()), (Some("B"), Some("till")));
     assert_eq!((web.method.timeout.as_millis(), till.method.timeout.as_millis()), (700, 1000));
+}
+
+#[test]
+fn defaults_need_not_suit_targets_that_say_otherwise() {
+    let config = Config::from_text("c", "defaults = {interval = 1}\n[[targets]]\nhost = \"h\"\nport = 1\ncount = 2");
+    assert!(config.mistakes.is_empty());
+    assert_eq!(configured(&config, &[]).unwrap().len(), 1);
+    let mistake = fleet(&["-", "--expect-regex", "("], b"{\"host\":\"h\",\"port\":1,\"steps\":[{\"expect\":\"a\"}]}");
+    assert!(mistake.unwrap_err().starts_with("--expect-regex: "));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 use std::fs;
-use std::net::{TcpListener, UdpSocket};
+use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::thread;
 
 use super::{batch, status, written};
@@ -11,10 +11,13 @@ use crate::peer::{Act, FullBacklog, Peer, close_with_rst, closed_port, perform};
 use crate::program::{finish, program};
 use crate::support::skip;
 
-/// A name server that knows no name and does not answer for `silent`.
-fn name_server() -> Option<()> {
-    let Ok(socket) = UdpSocket::bind("127.0.0.99:53") else {
-        skip("no port 53 of 127.0.0.99 for a name server (root)");
+/// The address of a name server that knows no name and does not answer for `silent`.
+fn name_server() -> Option<Ipv4Addr> {
+    // An address of our own: other runs of this suite have theirs.
+    let [.., high, low] = std::process::id().to_be_bytes();
+    let address = Ipv4Addr::new(127, 53, high, low.max(1));
+    let Ok(socket) = UdpSocket::bind((address, 53)) else {
+        skip("no port 53 of loopback for a name server (root)");
         return None;
     };
     thread::spawn(move || {
@@ -28,7 +31,7 @@ fn name_server() -> Option<()> {
             }
         }
     });
-    Some(())
+    Some(address)
 }
 
 /// Targets of a configuration, and what should come of each.
@@ -55,8 +58,8 @@ impl Script {
 #[test]
 fn every_status_in_one_batch() {
     let Some(etc) = Etc::new() else { return };
-    let Some(()) = name_server() else { return };
-    fs::write(etc.path("resolv.conf"), "nameserver 127.0.0.99\noptions attempts:1 timeout:1\n").unwrap();
+    let Some(server) = name_server() else { return };
+    fs::write(etc.path("resolv.conf"), format!("nameserver {server}\noptions attempts:1 timeout:1\n")).unwrap();
     fs::write(etc.path("zbx-tcp/policy.toml"), "deny = ['127.0.0.66']\n").unwrap();
     let greets = || Peer::greeting(b"220 ready\r\n");
     let (ok, expected, other, open) = (greets(), greets(), greets(), greets());

@@ -13,7 +13,7 @@ pub struct Section {
 pub fn written(section: &Section, key: &str, value: &str) -> String {
     // What only makes sense beside another key.
     let beside = match key {
-        "require" => "count = 5",
+        "require" | "interval" => "count = 5",
         _ => "",
     };
     let same_key_twice = section.frame.contains(&format!("{key} = "));

@@ -20,7 +20,7 @@ fn references() {
         ("config.md", config::page()),
     ];
     let mut files: Files = pages.into_iter().map(|(name, text)| (name.to_owned(), format!("{MADE}{text}"))).collect();
-    files.insert("document.schema.json".to_owned(), schema::text());
+    files.extend(schema::files());
     directory_is("docs/reference", &files);
 }
 

@@ -12,9 +12,10 @@ use crate::peer::{Peer, closed_port};
 use crate::program::check;
 use crate::support::skip;
 
-/// The committed text.
-pub fn text() -> String {
-    format!("{}\n", serde_json::to_string_pretty(&document()).unwrap())
+/// The committed texts, by the names of their files.
+pub fn files() -> [(String, String); 2] {
+    let text = |schema| format!("{}\n", serde_json::to_string_pretty(&schema).unwrap());
+    [("document.schema.json".to_owned(), text(document())), ("batch.schema.json".to_owned(), text(batch()))]
 }
 
 /// What is in every document, whatever came of the probe.
@@ -53,6 +54,63 @@ fn document() -> Value {
         "type": "object",
         "properties": properties,
         "required": ALWAYS,
+    })
+}
+
+/// The document of a batch.
+fn batch() -> Value {
+    let mut entry = document();
+    // A compact entry leaves out what is said elsewhere or is at its default.
+    entry["required"] = json!(["up", "status", "time"]);
+    for heading in ["$schema", "title", "description"] {
+        entry.as_object_mut().unwrap().remove(heading);
+    }
+    let count = |description| json!({ "description": description, "type": "integer", "minimum": 0 });
+    let seconds = |description| json!({ "description": description, "type": "number", "minimum": 0 });
+    let text = |description| json!({ "description": description, "type": "string" });
+    let summary = json!({
+        "targets": count("how many were probed, or ought to have been"),
+        "up": count("up"),
+        "down": count("down"),
+        "unknown": count("of which it could not be told: denied, local_error, not_tried"),
+        "duplicates": count("targets that were named again and are one entry"),
+        "invalid": count("entries with a mistake, which are left out; absent where there is none"),
+        "elapsed": seconds("how long the run took, in seconds"),
+        "lag": seconds("how late this process was: 99th percentile of time.connect - tcp.rtt, in seconds"),
+    });
+    let row = json!({
+        "{#TCP.ID}": text("the key of its entry in targets"),
+        "{#TCP.NAME}": text("its name for people"),
+        "{#TCP.HOST}": text("the host"),
+        "{#TCP.PORT}": { "description": "the port", "type": "integer", "minimum": 1, "maximum": 65535 },
+        "{#TCP.SERVICE}": text("the named service, or nothing"),
+        "{#TCP.GROUP}": text("its groups, with commas between them"),
+    });
+    let macros: Vec<_> = row.as_object().unwrap().keys().cloned().collect();
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "The document of zbx-tcp batch -o json",
+        "description": "Fields keep name, type and unit for ever; new ones may come.",
+        "type": "object",
+        "properties": {
+            "schema": { "const": SCHEMA },
+            "summary": {
+                "type": "object",
+                "properties": summary,
+                "required": ["targets", "up", "down", "unknown", "duplicates", "elapsed"],
+            },
+            "discovery": {
+                "description": "rows for low-level discovery, in the order of the targets",
+                "type": "array",
+                "items": { "type": "object", "properties": row, "required": macros },
+            },
+            "targets": {
+                "description": "what came of each, by its id",
+                "type": "object",
+                "additionalProperties": entry,
+            },
+        },
+        "required": ["schema", "summary", "discovery", "targets"],
     })
 }
 
@@ -107,8 +165,10 @@ fn closed(mut schema: Value) -> Value {
         }
         schema["additionalProperties"] = json!(false);
     }
-    if schema.get("items").is_some() {
-        schema["items"] = closed(schema["items"].take());
+    for inner in ["items", "additionalProperties"] {
+        if schema.get(inner).is_some_and(Value::is_object) {
+            schema[inner] = closed(schema[inner].take());
+        }
     }
     schema
 }
@@ -125,10 +185,10 @@ for document in given['documents']:
 ";
 
 /// What a validator says of documents; nothing where all are valid.
-fn complaints(documents: &[Value]) -> String {
+fn complaints(schema: Value, documents: &[Value]) -> String {
     let mut python = Command::new("python3");
     let mut python = python.args(["-c", VALIDATOR]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-    let given = json!({ "schema": closed(document()), "documents": documents });
+    let given = json!({ "schema": closed(schema), "documents": documents });
     python.stdin.take().unwrap().write_all(given.to_string().as_bytes()).unwrap();
     let output = python.wait_with_output().unwrap();
     assert!(output.status.success());
@@ -153,14 +213,22 @@ fn documents() -> Vec<Value> {
     runs.iter().map(|words| check(&[*words, &["-o", "json"]].concat()).document()).collect()
 }
 
+fn validator_is_here() -> bool {
+    let there = Command::new("python3").args(["-c", "import jsonschema"]).stderr(Stdio::null()).status();
+    let here = there.is_ok_and(|status| status.success());
+    if !here {
+        skip("no jsonschema for python3 (Debian: python3-jsonschema)");
+    }
+    here
+}
+
 #[test]
 fn real_documents_are_what_the_schema_says() {
-    let there = Command::new("python3").args(["-c", "import jsonschema"]).stderr(Stdio::null()).status();
-    if !there.is_ok_and(|status| status.success()) {
-        return skip("no jsonschema for python3 (Debian: python3-jsonschema)");
+    if !validator_is_here() {
+        return;
     }
     let documents = documents();
-    assert_eq!(complaints(&documents), "");
+    assert_eq!(complaints(document(), &documents), "");
     let groups = ["captures", "addresses", "attempts", "response", "tcp"];
     assert!(groups.iter().all(|group| documents.iter().any(|document| document.get(group).is_some())));
     let mut wrong = documents[0].clone();
@@ -168,5 +236,27 @@ fn real_documents_are_what_the_schema_says() {
     wrong["tcp"]["colour"] = json!(1);
     wrong["up"] = json!(2);
     wrong.as_object_mut().unwrap().remove("error");
-    assert_eq!(complaints(&[wrong]).lines().count(), 4);
+    assert_eq!(complaints(document(), &[wrong]).lines().count(), 4);
+}
+
+#[test]
+fn real_batches_are_what_their_schema_says() {
+    if !validator_is_here() {
+        return;
+    }
+    let peer = Peer::greeting(b"220 mail ready\r\n");
+    let targets = [format!("127.0.0.1:{}", peer.port()), format!("127.0.0.1:{}", closed_port())];
+    let run = |more: &[&str]| {
+        let ran =
+            crate::program::run(&[&["batch", &targets[0], &targets[1], &targets[0], "-o", "json"], more].concat());
+        serde_json::from_str::<Value>(&ran.out).unwrap_or_else(|error| panic!("{error}: {} {}", ran.out, ran.err))
+    };
+    let batches = [run(&[]), run(&["--compact"])];
+    assert_eq!(complaints(batch(), &batches), "");
+    assert_eq!(batches[0]["summary"]["duplicates"], 1);
+    let mut wrong = batches[0].clone();
+    wrong["targets"][&targets[0]]["time"]["connect"] = json!("fast");
+    wrong["summary"]["colour"] = json!(1);
+    wrong["discovery"][0].as_object_mut().unwrap().remove("{#TCP.ID}");
+    assert_eq!(complaints(batch(), &[wrong]).lines().count(), 3);
 }
