@@ -6,7 +6,7 @@ pub mod steps;
 pub mod veil;
 
 use std::borrow::Cow;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
@@ -55,6 +55,16 @@ impl Plan {
     pub fn scope_id(&self) -> u32 {
         let interface = self.method.origin.interface.as_ref();
         self.zone.or(interface.map(|interface| interface.index)).map_or(0, NonZeroU32::get)
+    }
+
+    /// Where to connect for this address of the host.
+    pub fn remote(&self, address: IpAddr) -> SocketAddr {
+        let port = self.target.port.get();
+        match address {
+            // Only these need it; the others would be shown with the interface's number as their zone.
+            IpAddr::V6(v6) if v6.is_unicast_link_local() => SocketAddrV6::new(v6, port, 0, self.scope_id()).into(),
+            _ => SocketAddr::new(address, port),
+        }
     }
 
     /// The address that needs no resolving, if the host is one; an IPv4-mapped IPv6 address is its IPv4 address.

@@ -3,7 +3,7 @@
 mod open;
 mod sentences;
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -24,7 +24,7 @@ pub(super) const DRAIN: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub(super) struct Attempt {
     id: AttemptId,
-    address: SocketAddr,
+    address: IpAddr,
     started: Instant,
     state: State,
 }
@@ -45,16 +45,17 @@ enum State {
 
 impl Attempt {
     /// An attempt that wishes to be opened.
-    pub fn new(id: AttemptId, address: SocketAddr, now: Instant, wishes: &mut Wishes) -> Self {
-        wishes.push_back(Wish::Open(id, address));
+    pub fn new(id: AttemptId, plan: &Plan, address: IpAddr, now: Instant, wishes: &mut Wishes) -> Self {
+        wishes.push_back(Wish::Open(id, plan.remote(address)));
         Self { id, address, started: now, state: State::Waiting(None) }
     }
 
     /// An attempt that ended before it wished for anything: our own policy forbids it.
-    pub fn denied(id: AttemptId, address: SocketAddr, why: &Ground, now: Instant) -> Self {
-        let text = format!("connect to {address}: denied by policy: {why}");
+    pub fn denied(id: AttemptId, plan: &Plan, address: IpAddr, why: &Ground, now: Instant) -> Self {
+        let remote = plan.remote(address);
+        let text = format!("connect to {remote}: denied by policy: {why}");
         let failure = Some(Arc::new(Failure::new(Status::Denied, text)));
-        let trial = Trial { failure, ..Trial::untried(address) };
+        let trial = Trial { failure, ..Trial::untried(remote) };
         Self { id, address, started: now, state: State::Over(Box::new(trial)) }
     }
 
@@ -89,6 +90,11 @@ impl Attempt {
             State::Talking(open) | State::Draining(open) => open.next_wake(),
             State::Waiting(_) | State::Connecting | State::Over(_) => None,
         }
+    }
+
+    /// The address that it is about.
+    pub fn address(&self) -> IpAddr {
+        self.address
     }
 
     /// When its connect began; when it was asked for, before that.
@@ -143,7 +149,7 @@ impl Attempt {
         }
         let connect = now.saturating_duration_since(self.started);
         let tcp = info.map(|info| facts_when_open(&info, connect));
-        let trial = Trial { connect: Some(connect), source, tcp, ..Trial::untried(self.address) };
+        let trial = Trial { connect: Some(connect), source, tcp, ..Trial::untried(plan.remote(self.address)) };
         self.state = State::Talking(Box::new(Open::new(self.id, plan, trial, now)));
         self.talk(plan, Moment::Flowing, now, wishes);
     }
@@ -187,7 +193,7 @@ impl Attempt {
     pub fn failed(&mut self, plan: &Plan, failure: Failure, info: Option<TcpInfo>, now: Instant, wishes: &mut Wishes) {
         self.talk(plan, Moment::Settled, now, wishes);
         match &mut self.state {
-            State::Waiting(_) | State::Connecting => return self.fail_unopened(failure, info, now, wishes),
+            State::Waiting(_) | State::Connecting => return self.fail_unopened(plan, failure, info, now, wishes),
             State::Talking(open) => {
                 let text = format!("{}{}", open.step_prefix(plan), failure.text);
                 open.conclude(plan, Some(Failure { text, ..failure }), self.started, now);
@@ -229,11 +235,11 @@ impl Attempt {
             State::Waiting(why) => {
                 let never = || Failure::new(Status::NotTried, "the deadline came before the connect began");
                 let failure = why.take().map_or_else(never, |why| *why);
-                return self.fail_unopened(failure, info, now, wishes);
+                return self.fail_unopened(plan, failure, info, now, wishes);
             }
             State::Connecting => {
-                let failure = sentences::unanswered(self.address, info.as_ref(), waited);
-                return self.fail_unopened(failure, info, now, wishes);
+                let failure = sentences::unanswered(plan.remote(self.address), info.as_ref(), waited);
+                return self.fail_unopened(plan, failure, info, now, wishes);
             }
             State::Talking(open) => {
                 let why = format!("the deadline came ({})", brief(waited));
@@ -260,10 +266,18 @@ impl Attempt {
     }
 
     /// It will never be open.
-    fn fail_unopened(&mut self, failure: Failure, info: Option<TcpInfo>, now: Instant, wishes: &mut Wishes) {
+    fn fail_unopened(
+        &mut self,
+        plan: &Plan,
+        failure: Failure,
+        info: Option<TcpInfo>,
+        now: Instant,
+        wishes: &mut Wishes,
+    ) {
         let total = now.saturating_duration_since(self.started);
         let (failure, tcp) = (Some(Arc::new(failure)), info.map(|info| facts_while_connecting(&info)));
-        self.state = State::Over(Box::new(Trial { total, failure, tcp, ..Trial::untried(self.address) }));
+        let trial = Trial { total, failure, tcp, ..Trial::untried(plan.remote(self.address)) };
+        self.state = State::Over(Box::new(trial));
         wishes.push_back(Wish::Close(self.id, Close::Fin));
     }
 

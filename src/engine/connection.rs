@@ -8,14 +8,30 @@ use super::wire::Wire;
 pub(super) struct Connection {
     /// The bytes.
     pub wire: Wire,
-    /// The place of its session.
-    pub owner: usize,
-    /// Which attempt of the session it is.
-    pub attempt: AttemptId,
     /// How far it is.
     pub phase: Phase,
     /// What is still to be sent; most connections send nothing.
     pub output: Option<Box<Output>>,
+    /// The place of its session: never as many are under way as half the size has no room for.
+    place: u32,
+    attempt: AttemptId,
+}
+
+impl Connection {
+    /// Nobody's yet.
+    pub fn idle(wire: Wire) -> Self {
+        Self { wire, phase: Phase::Idle, output: None, place: u32::MAX, attempt: 0 }
+    }
+
+    /// Its SYN left, for this attempt of the session in this place.
+    pub fn begin(&mut self, place: usize, attempt: AttemptId) {
+        (self.place, self.attempt, self.phase) = (place as u32, attempt, Phase::Connecting);
+    }
+
+    /// The place of its session, and which attempt of it it is.
+    pub fn owner(&self) -> (usize, AttemptId) {
+        (self.place as usize, self.attempt)
+    }
 }
 
 /// What is still to be sent.
@@ -48,31 +64,31 @@ pub(super) enum Phase {
 
 /// The numbers of a session's connections, by attempt.
 #[derive(Default)]
-pub(super) struct Numbers(Few<Option<usize>>);
+pub(super) struct Numbers(Few<Option<u32>>);
 
 impl Numbers {
     /// The connection of this attempt, while it is open.
     pub fn of(&self, attempt: AttemptId) -> Option<usize> {
-        self.0.as_slice().get(attempt).copied().flatten()
+        (*self.0.as_slice().get(attempt as usize)?).map(|number| number as usize)
     }
 
     /// Every connection that is open.
     pub fn all(&self) -> Vec<usize> {
-        self.0.as_slice().iter().copied().flatten().collect()
+        self.0.as_slice().iter().flatten().map(|number| *number as usize).collect()
     }
 
     /// This attempt has this connection now.
     pub fn put(&mut self, attempt: AttemptId, number: usize) {
-        while self.0.as_slice().len() <= attempt {
+        while self.0.as_slice().len() <= attempt as usize {
             self.0.push(None);
         }
-        if let Some(slot) = self.0.as_mut_slice().get_mut(attempt) {
-            *slot = Some(number);
+        if let Some(slot) = self.0.as_mut_slice().get_mut(attempt as usize) {
+            *slot = Some(number as u32);
         }
     }
 
     /// This attempt's connection is to be closed.
     pub fn take(&mut self, attempt: AttemptId) -> Option<usize> {
-        self.0.as_mut_slice().get_mut(attempt)?.take()
+        self.0.as_mut_slice().get_mut(attempt as usize)?.take().map(|number| number as usize)
     }
 }

@@ -6,7 +6,9 @@ pub(super) enum Few<T> {
     #[default]
     None,
     One(T),
-    Several(Vec<T>),
+    /// Three words of a vector would be there in each of the thousands that have none.
+    #[allow(clippy::box_collection)]
+    Several(Box<Vec<T>>),
 }
 
 impl<T> Few<T> {
@@ -14,7 +16,7 @@ impl<T> Few<T> {
     pub fn push(&mut self, element: T) {
         *self = match std::mem::take(self) {
             Self::None => Self::One(element),
-            Self::One(first) => Self::Several(vec![first, element]),
+            Self::One(first) => Self::Several(Box::new(vec![first, element])),
             Self::Several(mut all) => {
                 all.push(element);
                 Self::Several(all)
@@ -49,7 +51,7 @@ impl<T> IntoIterator for Few<T> {
         let all = match self {
             Self::None => Vec::new(),
             Self::One(one) => vec![one],
-            Self::Several(all) => all,
+            Self::Several(all) => *all,
         };
         all.into_iter()
     }

@@ -21,7 +21,7 @@ struct Inner<'s> {
     source: &'s mut (dyn Source + Send),
     pace: Option<Pace>,
     /// How many connections each address has; only where that is limited.
-    busy: HashMap<IpAddr, usize>,
+    busy: HashMap<IpAddr, u32>,
 }
 
 /// Why a connect may not begin.
@@ -95,6 +95,6 @@ impl<'s> Gate<'s> {
 
 impl Inner<'_> {
     fn connections(&self, address: IpAddr) -> usize {
-        self.busy.get(&address).copied().unwrap_or(0)
+        self.busy.get(&address).map_or(0, |count| *count as usize)
     }
 }

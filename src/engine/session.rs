@@ -3,7 +3,7 @@
 //! A session resolves the host, opens one connection for each wanted address or attempt, and comes to one verdict.
 
 use std::collections::VecDeque;
-use std::net::{IpAddr, SocketAddr, SocketAddrV6};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -20,7 +20,7 @@ use crate::stats::Running;
 pub const MOST_ADDRESSES: usize = 64;
 
 /// Which connection of its session.
-pub type AttemptId = usize;
+pub type AttemptId = u32;
 
 /// What happened to a session.
 #[derive(Debug)]
@@ -70,22 +70,33 @@ pub type Wishes = VecDeque<Wish>;
 pub struct Session {
     plan: Arc<Plan>,
     started: Instant,
-    deadline: Instant,
     stage: Stage,
-    /// How long the name took.
-    resolve: Option<Box<Duration>>,
     attempts: Few<Attempt>,
+    apart: Option<Box<Apart>>,
 }
 
-#[derive(Debug)]
+/// What a probe does without that waits for the answer of one address.
+#[derive(Debug, Default)]
+struct Apart {
+    /// How long the name took.
+    resolve: Option<Duration>,
+    /// When it ends although its own time is not over.
+    cut: Option<Instant>,
+    /// What is still to come while [`Stage::Trying`].
+    series: Option<Series>,
+    /// There when [`Stage::Judged`].
+    verdict: Option<Verdict>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
     Resolving,
     /// Connecting again and again.
-    Trying(Box<Series>),
+    Trying,
     /// Every connection was begun.
     Begun,
     /// The verdict stands; connections may still be left.
-    Judged(Box<Verdict>),
+    Judged,
 }
 
 /// Connects still to come: to this address, at that moment, this many times.
@@ -106,10 +117,9 @@ struct Verdict {
 impl Session {
     /// Starts a probe.
     pub fn start(plan: Arc<Plan>, now: Instant, wishes: &mut Wishes) -> Self {
-        let deadline = now + plan.method.timeout;
         let literal = plan.literal();
         let (stage, attempts) = (Stage::Resolving, Few::default());
-        let mut session = Self { plan, started: now, deadline, stage, resolve: None, attempts };
+        let mut session = Self { plan, started: now, stage, attempts, apart: None };
         match literal {
             Some(address) => session.launch(&[address], now, wishes),
             None => wishes.push_back(Wish::Resolve),
@@ -130,7 +140,8 @@ impl Session {
 
     /// When it ends whatever happens.
     pub fn deadline(&self) -> Instant {
-        self.deadline
+        let own = self.started + self.plan.method.timeout;
+        self.apart.as_ref().and_then(|apart| apart.cut).map_or(own, |cut| cut.min(own))
     }
 
     /// Whether it only waits for connections to be opened, and nothing but our own queue keeps it waiting.
@@ -139,44 +150,47 @@ impl Session {
         under_way.peek().is_some() && under_way.all(Attempt::is_queued)
     }
 
-    /// Shifts its clock: for so long it was [idle](Session::is_idle).
+    /// Shifts its clock: for so long it was [idle](Session::is_idle). A moment that [cuts](Session::cut) it stands.
     pub fn postpone(&mut self, by: Duration) {
         self.started += by;
-        self.deadline += by;
-        if let Stage::Trying(series) = &mut self.stage {
+        if let Some(series) = self.series() {
             series.next += by;
         }
     }
 
     /// Makes it end by this moment.
     pub fn cut(&mut self, deadline: Instant) {
-        self.deadline = self.deadline.min(deadline);
+        if deadline < self.deadline() {
+            self.apart().cut = Some(deadline);
+        }
     }
 
     /// Whether the verdict stands and every connection is closed.
     pub fn is_over(&self) -> bool {
-        matches!(self.stage, Stage::Judged(_)) && self.attempts().iter().all(Attempt::is_over)
+        self.stage == Stage::Judged && self.attempts().iter().all(Attempt::is_over)
     }
 
     /// Whether this attempt still wishes to be opened.
     pub fn waits_for(&self, id: AttemptId) -> bool {
-        self.attempts().get(id).is_some_and(Attempt::is_waiting)
+        self.attempt(id).is_some_and(Attempt::is_waiting)
+    }
+
+    /// Where this attempt connects to.
+    pub fn remote(&self, id: AttemptId) -> Option<SocketAddr> {
+        self.attempt(id).map(|attempt| self.plan.remote(attempt.address()))
     }
 
     /// How long ago this attempt's SYN left.
     pub fn waited_for(&self, id: AttemptId, now: Instant) -> Duration {
-        let attempt = self.attempts().get(id);
-        attempt.map_or(Duration::ZERO, |attempt| now.saturating_duration_since(attempt.started()))
+        self.attempt(id).map_or(Duration::ZERO, |attempt| now.saturating_duration_since(attempt.started()))
     }
 
     /// When [`Session::tick`] wants to be called at the latest.
     pub fn next_wake(&self) -> Instant {
-        let next_attempt = match &self.stage {
-            Stage::Trying(series) => Some(series.next),
-            Stage::Resolving | Stage::Begun | Stage::Judged(_) => None,
-        };
+        let series = self.apart.as_ref().and_then(|apart| apart.series.as_ref());
+        let next_attempt = series.filter(|_| self.stage == Stage::Trying).map(|series| series.next);
         let drains = self.attempts().iter().filter_map(Attempt::next_wake);
-        drains.chain(next_attempt).fold(self.deadline, Instant::min)
+        drains.chain(next_attempt).fold(self.deadline(), Instant::min)
     }
 
     /// Takes what happened.
@@ -184,9 +198,9 @@ impl Session {
         let plan = Arc::clone(&self.plan);
         match event {
             // What comes late changes nothing.
-            Event::Resolved(_) | Event::Unresolved(_) if !matches!(self.stage, Stage::Resolving) => {}
+            Event::Resolved(_) | Event::Unresolved(_) if self.stage != Stage::Resolving => {}
             Event::Resolved(addresses) => {
-                self.resolve = Some(Box::new(now.saturating_duration_since(self.started)));
+                self.apart().resolve = Some(now.saturating_duration_since(self.started));
                 self.launch(addresses, now, wishes);
             }
             Event::Unresolved(failure) => self.judge(Some(Arc::new(failure)), now),
@@ -209,7 +223,7 @@ impl Session {
     ///
     /// `info` reads the kernel's facts of a connection whose SYN is unanswered.
     pub fn tick(&mut self, now: Instant, info: impl Fn(AttemptId) -> Option<TcpInfo>, wishes: &mut Wishes) {
-        if now >= self.deadline {
+        if now >= self.deadline() {
             self.expire(now, info, wishes);
             return;
         }
@@ -224,9 +238,8 @@ impl Session {
     /// The finished report; `None` until [`Session::is_over`].
     pub fn into_report(self) -> Option<Report> {
         let attempts = self.plan.method.attempts.map(|_| Box::new(statistics(&self)));
-        let Stage::Judged(verdict) = self.stage else { return None };
-        let Verdict { failure, total } = *verdict;
-        let resolve = self.resolve.map(|took| *took);
+        let Apart { resolve, verdict, .. } = *self.apart?;
+        let Verdict { failure, total } = verdict?;
         let trials: Vec<Trial> = self.attempts.into_iter().filter_map(Attempt::into_trial).collect();
         let described = described(&self.plan, &trials);
         let (trial, addresses) = match self.plan.method.addresses {
@@ -240,8 +253,26 @@ impl Session {
         self.attempts.as_slice()
     }
 
+    fn apart(&mut self) -> &mut Apart {
+        self.apart.get_or_insert_default()
+    }
+
+    /// The connects still to come, while there are any.
+    fn series(&mut self) -> Option<&mut Series> {
+        let trying = self.stage == Stage::Trying;
+        self.apart.as_mut()?.series.as_mut().filter(|_| trying)
+    }
+
+    fn attempt(&self, id: AttemptId) -> Option<&Attempt> {
+        self.attempts().get(id as usize)
+    }
+
+    fn next_id(&self) -> AttemptId {
+        self.attempts().len() as AttemptId
+    }
+
     fn with(&mut self, id: AttemptId, then: impl FnOnce(&mut Attempt)) {
-        if let Some(attempt) = self.attempts.as_mut_slice().get_mut(id) {
+        if let Some(attempt) = self.attempts.as_mut_slice().get_mut(id as usize) {
             then(attempt);
         }
     }
@@ -255,11 +286,10 @@ impl Session {
         self.stage = Stage::Begun;
         for address in addresses.iter().take(wanted) {
             if let Decision::Denied(why) = self.plan.method.policy.decide(*address, self.plan.target.port) {
-                let id = self.attempts().len();
-                self.attempts.push(Attempt::denied(id, self.socket_address(*address), &why, now));
+                self.attempts.push(Attempt::denied(self.next_id(), &self.plan, *address, &why, now));
             } else if let Some(attempts) = self.plan.method.attempts {
-                let series = Series { address: *address, next: now, left: attempts.count.get() };
-                self.stage = Stage::Trying(Box::new(series));
+                self.apart().series = Some(Series { address: *address, next: now, left: attempts.count.get() });
+                self.stage = Stage::Trying;
             } else {
                 self.begin(*address, now, wishes);
             }
@@ -268,14 +298,14 @@ impl Session {
     }
 
     fn begin(&mut self, address: IpAddr, now: Instant, wishes: &mut Wishes) {
-        let attempt = Attempt::new(self.attempts().len(), self.socket_address(address), now, wishes);
+        let attempt = Attempt::new(self.next_id(), &self.plan, address, now, wishes);
         self.attempts.push(attempt);
     }
 
     /// Begins the attempts whose time has come: each at its interval, whether the one before it ended or not.
     fn begin_due(&mut self, now: Instant, wishes: &mut Wishes) {
         let interval = self.plan.method.attempts.map_or(Duration::ZERO, |attempts| attempts.interval);
-        while let Stage::Trying(series) = &mut self.stage {
+        while let Some(series) = self.series() {
             if series.next > now {
                 return;
             }
@@ -289,24 +319,15 @@ impl Session {
         }
     }
 
-    fn socket_address(&self, address: IpAddr) -> SocketAddr {
-        let port = self.plan.target.port.get();
-        match address {
-            // Only these need it; the others would be shown with the interface's number as their zone.
-            IpAddr::V6(v6) if v6.is_unicast_link_local() => SocketAddrV6::new(v6, port, 0, self.plan.scope_id()).into(),
-            _ => SocketAddr::new(address, port),
-        }
-    }
-
     /// At the deadline whatever is open ends.
     fn expire(&mut self, now: Instant, info: impl Fn(AttemptId) -> Option<TcpInfo>, wishes: &mut Wishes) {
-        if matches!(self.stage, Stage::Resolving) {
+        if self.stage == Stage::Resolving {
             let text = format!("resolve {}: no answer before the deadline", self.plan.target.host);
             self.judge(Some(Arc::new(Failure::new(Status::ResolveTimeout, text))), now);
-        } else if matches!(self.stage, Stage::Trying(_)) {
+        } else if self.stage == Stage::Trying {
             self.stage = Stage::Begun;
         }
-        for (id, attempt) in self.attempts.as_mut_slice().iter_mut().enumerate() {
+        for (id, attempt) in (0..).zip(self.attempts.as_mut_slice()) {
             let info = if attempt.is_connecting() { info(id) } else { None };
             attempt.expire(&self.plan, info, now, wishes);
         }
@@ -314,7 +335,7 @@ impl Session {
     }
 
     fn judge_when_decided(&mut self, now: Instant) {
-        let all_begun = matches!(self.stage, Stage::Begun) && !self.attempts().is_empty();
+        let all_begun = self.stage == Stage::Begun && !self.attempts().is_empty();
         if all_begun && self.attempts().iter().all(Attempt::is_decided) {
             self.judge(verdict(&self.plan, self.attempts()), now);
         }
@@ -322,9 +343,10 @@ impl Session {
 
     /// Fixes the verdict, once.
     fn judge(&mut self, failure: Option<Arc<Failure>>, now: Instant) {
-        if !matches!(self.stage, Stage::Judged(_)) {
+        if self.stage != Stage::Judged {
             let total = now.saturating_duration_since(self.started);
-            self.stage = Stage::Judged(Box::new(Verdict { failure, total }));
+            self.apart().verdict = Some(Verdict { failure, total });
+            self.stage = Stage::Judged;
         }
     }
 }
@@ -368,7 +390,7 @@ fn statistics(session: &Session) -> Running {
     let mut running = Running::default();
     for (number, attempt) in session.attempts().iter().enumerate() {
         let Some(trial) = attempt.trial() else { continue };
-        let was_cut = trial.failure.is_some() && attempt.started() + trial.total >= session.deadline;
+        let was_cut = trial.failure.is_some() && attempt.started() + trial.total >= session.deadline();
         let was_short = trial.total < FIRST_RETRANSMISSION && number > 0;
         match (trial.verdict(session.plan.method.want), trial.connect) {
             (Some(failure), _) if failure.status == Status::Denied => {}

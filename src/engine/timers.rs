@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 pub struct Timers {
     epoch: Instant,
     heap: Vec<Timer>,
-    /// Where in the heap each key is, else [`NOWHERE`]; keys are small numbers.
-    places: Vec<usize>,
+    /// Where in the heap each key is, else [`NOWHERE`]; keys are small numbers, and there are fewer than 2^32.
+    places: Vec<u32>,
 }
 
 /// A key and its moment, in nanoseconds after the epoch: half the size of an `Instant`.
@@ -19,7 +19,7 @@ struct Timer {
     key: usize,
 }
 
-const NOWHERE: usize = usize::MAX;
+const NOWHERE: u32 = u32::MAX;
 
 impl Timers {
     /// Without any; no moment is before this one.
@@ -72,7 +72,7 @@ impl Timers {
     }
 
     fn place(&self, key: usize) -> Option<usize> {
-        self.places.get(key).copied().filter(|place| *place != NOWHERE)
+        self.places.get(key).filter(|place| **place != NOWHERE).map(|place| *place as usize)
     }
 
     /// Puts a timer at this place of the heap, or where the order wants it: towards the root, else towards the leaves.
@@ -107,7 +107,7 @@ impl Timers {
             self.places.resize(timer.key + 1, NOWHERE);
         }
         if let Some(entry) = self.places.get_mut(timer.key) {
-            *entry = place;
+            *entry = place as u32;
         }
     }
 }

@@ -36,11 +36,14 @@ const TURN: Duration = Duration::from_millis(5);
 /// The events of one wake, and how many timers go off before the next.
 const EVENTS: usize = 1024;
 const EXPIRIES: usize = 256;
+/// How many probes have their room from the start: a table that grows is there twice while it is copied, and room that is
+/// not used is no memory yet.
+const TABLE: usize = 1 << 16;
 /// The token of the descriptor that stops the run; the resolver's have a higher bit, connections count from 0.
 const STOP: Token = Token(1 << (usize::BITS - 2));
 
 /// Names a session for as long as the run lasts: its place, and a serial number because places are used again.
-type Key = (usize, u64);
+type Key = (usize, u32);
 
 /// One thread's part of a run.
 pub(super) struct Share<'a> {
@@ -90,12 +93,12 @@ pub(super) struct Engine<'e, 's> {
     over: Vec<usize>,
     wishes: Wishes,
     buffer: Box<[u8]>,
-    serial: u64,
+    serial: u32,
 }
 
 struct Entry {
     session: Session,
-    serial: u64,
+    serial: u32,
     connections: Numbers,
     stage: Stage,
 }
@@ -113,8 +116,8 @@ enum Wake {
 enum Stage {
     /// Its clock runs.
     UnderWay,
-    /// It waits for our own limits since then, and its clock stands still.
-    Held(Instant),
+    /// It waits for our own limits, and its clock stands still.
+    Held,
     /// Its report is to be handed over at the end of the turn.
     Over,
 }
@@ -134,8 +137,8 @@ impl<'e, 's> Engine<'e, 's> {
             poll,
             events: Events::with_capacity(EVENTS),
             wake: Wake::Whole,
-            sessions: Slab::new(),
-            connections: Slab::new(),
+            sessions: Slab::with_capacity(share.in_flight.min(TABLE)),
+            connections: Slab::with_capacity(share.in_flight.min(TABLE)),
             idle: Idle::default(),
             timers: Timers::starting(Instant::now()),
             resolver,
@@ -294,12 +297,12 @@ impl<'e, 's> Engine<'e, 's> {
                 self.over.push(place);
             }
             Stage::UnderWay if entry.session.is_idle() => {
-                entry.stage = Stage::Held(now);
+                entry.stage = Stage::Held;
                 self.timers.clear(place);
-                self.waiting.held += 1;
+                self.waiting.held.insert(place, now);
             }
             Stage::UnderWay => self.timers.set(place, entry.session.next_wake()),
-            Stage::Held(_) => {}
+            Stage::Held => {}
         }
     }
 
@@ -332,8 +335,9 @@ impl<'e, 's> Engine<'e, 's> {
                 }
             }
             Wish::Close(attempt, how) => {
-                if let Some(number) = entry.connections.take(attempt) {
-                    self.leave(number, how);
+                let remote = entry.session.remote(attempt);
+                if let (Some(number), Some(remote)) = (entry.connections.take(attempt), remote) {
+                    self.leave(number, remote.ip(), how);
                 }
             }
         }
@@ -346,4 +350,22 @@ fn in_order(addresses: &Addresses, origin: &Origin) -> Vec<IpAddr> {
     let v6 = addresses.v6.iter().copied().map(IpAddr::from);
     let v6_first = addresses.v6.first().is_some_and(|address| wire::has_route((*address).into(), origin));
     if v6_first { v6.chain(v4).collect() } else { v4.chain(v6).collect() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As a slab keeps its elements.
+    #[allow(dead_code)]
+    enum Slot<T> {
+        Free(usize),
+        Taken(T),
+    }
+
+    #[test]
+    fn thousands_can_be_under_way() {
+        assert!(size_of::<Slot<Entry>>() <= 120, "{}", size_of::<Slot<Entry>>());
+        assert!(size_of::<Slot<Connection>>() <= 32, "{}", size_of::<Slot<Connection>>());
+    }
 }

@@ -4,7 +4,7 @@
 
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr, SocketAddrV6, UdpSocket};
-use std::num::NonZeroU32;
+use std::num::{NonZeroI32, NonZeroU32};
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::time::Duration;
 
@@ -15,13 +15,13 @@ use crate::failure::{Failure, IcmpFact, Status, brief};
 use crate::plan::{Close, Method, Origin, Plan};
 use crate::printable::system_words;
 
-/// One connection.
+/// One connection. Thousands are open at once: where to is not kept, who asks for something says it.
 #[derive(Debug)]
 pub struct Wire {
     socket: Socket,
-    remote: SocketAddr,
+    is_ipv4: bool,
     /// What connect(2) itself said: over loopback, and where there is no route, the answer can be there at once.
-    answered: Option<i32>,
+    answered: Option<NonZeroI32>,
     again: Again,
 }
 
@@ -63,14 +63,15 @@ impl Wire {
     pub fn open(plan: &Plan, remote: SocketAddr) -> Result<Self, OpenError> {
         let socket = prepared(plan, remote).map_err(|(operation, error)| local_failure(operation, remote, &error))?;
         let answered = connect(&socket, plan, remote)?;
-        Ok(Self { socket, remote, answered, again: if is_plain(plan) { Again::Perhaps } else { Again::No } })
+        let again = if is_plain(plan) { Again::Perhaps } else { Again::No };
+        Ok(Self { socket, is_ipv4: remote.is_ipv4(), answered, again })
     }
 
     /// Sends another SYN from a socket that was [reset](Wire::reset); only for plans that [ask for nothing
-    /// else](is_plain), and addresses of the same family.
+    /// else](is_plain), and addresses that it [can reach](Wire::can_reach).
     pub fn open_again(&mut self, plan: &Plan, remote: SocketAddr) -> Result<(), OpenError> {
         self.answered = connect(&self.socket, plan, remote)?;
-        (self.remote, self.again) = (remote, Again::Perhaps);
+        self.again = Again::Perhaps;
         Ok(())
     }
 
@@ -85,18 +86,18 @@ impl Wire {
         sys::take_icmp_error(self.socket.as_fd()).is_none()
     }
 
-    /// What came of the SYN, `took` after it left.
-    pub fn finish(&mut self, plan: &Plan, took: Duration) -> Finish {
+    /// What came of the SYN to this address, `took` after it left.
+    pub fn finish(&mut self, plan: &Plan, remote: SocketAddr, took: Duration) -> Finish {
         if let Some(errno) = self.answered {
-            return self.finish_with_error(&io::Error::from_raw_os_error(errno), took);
+            return self.finish_with_error(remote, &io::Error::from_raw_os_error(errno.get()), took);
         }
         match self.socket.take_error() {
-            Ok(None) => self.finish_without_error(plan),
-            Ok(Some(error)) | Err(error) => self.finish_with_error(&error, took),
+            Ok(None) => self.finish_without_error(plan, remote),
+            Ok(Some(error)) | Err(error) => self.finish_with_error(remote, &error, took),
         }
     }
 
-    fn finish_without_error(&mut self, plan: &Plan) -> Finish {
+    fn finish_without_error(&mut self, plan: &Plan, remote: SocketAddr) -> Finish {
         let info = self.tcp_info();
         // An unfinished handshake has no measured round trip; asked only where a wake came for another reason.
         if info.is_some_and(|info| info.rtt.is_zero()) && self.socket.peer_addr().is_err() {
@@ -104,7 +105,7 @@ impl Wire {
         }
         if !plan.method.steps.is_empty() {
             // Best effort: should it fail, a passing ICMP error ends the dialogue early, with its true name.
-            let _ = sys::drop_icmp_errors(self.socket.as_fd(), self.remote.ip());
+            let _ = sys::drop_icmp_errors(self.socket.as_fd(), remote.ip());
         }
         // Kernels before 5.6 go on counting the retransmissions of the old connection (tcp_disconnect()).
         if self.again == Again::Perhaps && info.is_some_and(|info| info.retransmits == 0) {
@@ -113,15 +114,15 @@ impl Wire {
         Finish::Connected(self.source(), info)
     }
 
-    fn finish_with_error(&self, error: &io::Error, took: Duration) -> Finish {
+    fn finish_with_error(&self, remote: SocketAddr, error: &io::Error, took: Duration) -> Finish {
         let info = self.tcp_info();
         let was_open = info.is_some_and(|info| !info.rtt.is_zero());
         // A reset, or an ICMP error for our ACK, of which the error queue has nothing: it was open all the same.
         if was_open {
-            return Finish::ConnectedThenLost(self.source(), info, lost_failure(self.remote, error));
+            return Finish::ConnectedThenLost(self.source(), info, lost_failure(remote, error));
         }
         let icmp = sys::take_icmp_error(self.socket.as_fd());
-        Finish::Failed(connect_failure(self.remote, error, icmp, took), info)
+        Finish::Failed(connect_failure(remote, error, icmp, took), info)
     }
 
     /// The kernel's facts of this connection.
@@ -136,21 +137,13 @@ impl Wire {
     }
 
     /// Reads what there is: 0 is the peer's FIN, `None` nothing for now.
-    pub fn read(&self, buffer: &mut [u8]) -> Result<Option<usize>, Failure> {
-        self.outcome(io::Read::read(&mut &self.socket, buffer))
+    pub fn read(&self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+        if_ready(io::Read::read(&mut &self.socket, buffer))
     }
 
     /// Writes what fits: `None` if nothing does for now.
-    pub fn write(&self, bytes: &[u8]) -> Result<Option<usize>, Failure> {
-        self.outcome(io::Write::write(&mut &self.socket, bytes))
-    }
-
-    fn outcome(&self, result: io::Result<usize>) -> Result<Option<usize>, Failure> {
-        match result {
-            Ok(bytes) => Ok(Some(bytes)),
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => Ok(None),
-            Err(error) => Err(lost_failure(self.remote, &error)),
-        }
+    pub fn write(&self, bytes: &[u8]) -> io::Result<Option<usize>> {
+        if_ready(io::Write::write(&mut &self.socket, bytes))
     }
 
     /// Sends our FIN; the peer may have left already, which is its right.
@@ -166,14 +159,23 @@ impl Wire {
         }
     }
 
-    /// Where to.
-    pub fn remote(&self) -> SocketAddr {
-        self.remote
+    /// Whether the address is of the socket's family.
+    pub fn can_reach(&self, remote: SocketAddr) -> bool {
+        self.is_ipv4 == remote.is_ipv4()
     }
 
     /// The descriptor, for `mio`.
     pub fn raw_fd(&self) -> RawFd {
         self.socket.as_raw_fd()
+    }
+}
+
+/// What a read or a write came to; `None` where it is to be tried again later.
+fn if_ready(result: io::Result<usize>) -> io::Result<Option<usize>> {
+    match result {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => Ok(None),
+        Err(error) => Err(error),
     }
 }
 
@@ -211,12 +213,12 @@ pub fn is_plain(plan: &Plan) -> bool {
 }
 
 /// Sends the SYN; an errno that is an answer.
-fn connect(socket: &Socket, plan: &Plan, remote: SocketAddr) -> Result<Option<i32>, OpenError> {
+fn connect(socket: &Socket, plan: &Plan, remote: SocketAddr) -> Result<Option<NonZeroI32>, OpenError> {
     match socket.connect(&remote.into()) {
         Ok(()) => Ok(None),
         Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => Ok(None),
         Err(error) if is_exhaustion(&error) => Err(exhausted(plan, remote, &error)),
-        Err(error) => Ok(error.raw_os_error()),
+        Err(error) => Ok(error.raw_os_error().and_then(NonZeroI32::new)),
     }
 }
 
@@ -298,7 +300,7 @@ fn says(icmp: IcmpFact) -> String {
 }
 
 /// The failure of an open connection, by the errno of a read or a write.
-fn lost_failure(remote: SocketAddr, error: &io::Error) -> Failure {
+pub fn lost_failure(remote: SocketAddr, error: &io::Error) -> Failure {
     let text = match error.raw_os_error() {
         Some(libc::ECONNRESET | libc::EPIPE) => format!("{remote} reset the open connection"),
         _ => format!("the connection to {remote} was lost: {}", errno_text(error)),

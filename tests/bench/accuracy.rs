@@ -44,6 +44,9 @@ fn measured(words: &[String]) -> Result<serde_json::Value, Box<dyn std::error::E
         Found::for_probes(count.get(), if mode == "json" { Some(Format::from_word("json")?) } else { None });
     let method = method(mode);
     let plans = (0..count.get()).filter_map(|number| plan(&method, *targets.get(number % targets.len())?));
+    if mode == "silent" {
+        warm_up(*targets.first().ok_or(USAGE)?)?;
+    }
     let memory = kibibytes("VmRSS:")?;
     let (cpu, start) = (cpu_time()?, Instant::now());
     match mode.as_str() {
@@ -80,6 +83,13 @@ fn method(mode: &str) -> Arc<Method> {
 fn plan(method: &Arc<Method>, to: SocketAddr) -> Option<Arc<Plan>> {
     let target = Target { host: Host::Address(to.ip()), port: Port::new(to.port())? };
     Some(Arc::new(Plan { number: 0, target, zone: None, label: None, method: Arc::clone(method) }))
+}
+
+/// One probe before the memory is looked at: what the process needs once, such as its code, is not what each probe costs.
+fn warm_up(to: SocketAddr) -> std::io::Result<()> {
+    let method = Method { timeout: Duration::from_millis(10), ..Method::default() };
+    let mut found = Found::for_probes(1, None);
+    one_at_a_time(plan(&Arc::new(method), to).into_iter(), &mut found)
 }
 
 /// The deadline where nobody answers.

@@ -22,18 +22,18 @@ use zbx_tcp::target::{Port, Target};
 enum Happening {
     Resolved(u8),
     Unresolved,
-    Opened(usize),
-    Blocked(usize),
-    Connected(usize),
-    Sent(usize),
-    Received(usize, Vec<u8>),
-    PeerClosed(usize),
-    Failed(usize, Status),
+    Opened(u32),
+    Blocked(u32),
+    Connected(u32),
+    Sent(u32),
+    Received(u32, Vec<u8>),
+    PeerClosed(u32),
+    Failed(u32, Status),
     Passes(u64),
 }
 
 fn happening() -> impl Strategy<Value = Happening> {
-    let id = 0_usize..4;
+    let id = 0_u32..4;
     let failure =
         prop_oneof![Just(Status::Refused), Just(Status::Reset), Just(Status::Unreachable), Just(Status::LocalError)];
     prop_oneof![
@@ -104,8 +104,8 @@ fn plans() -> impl Strategy<Value = Plan> {
 #[derive(Default)]
 struct Ledger {
     policy: Policy,
-    opened: BTreeSet<usize>,
-    closed: BTreeSet<usize>,
+    opened: BTreeSet<u32>,
+    closed: BTreeSet<u32>,
 }
 
 impl Ledger {

@@ -93,7 +93,7 @@ fn list(addresses: &[IpAddr]) -> String {
 }
 
 /// `#2 ` where there are several connections, nothing where there is one.
-fn attempt(plan: &Plan, id: usize) -> String {
+fn attempt(plan: &Plan, id: AttemptId) -> String {
     let several = plan.method.attempts.is_some() || plan.method.addresses == crate::plan::Addresses::All;
     if several { format!("#{} ", id + 1) } else { String::new() }
 }

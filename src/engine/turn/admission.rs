@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::waiting::{Opening, Waiter};
 use super::{Engine, Entry, Stage};
-use crate::engine::connection::{Numbers, Phase};
+use crate::engine::connection::Numbers;
 use crate::engine::gate::Wait;
 use crate::engine::session::{AttemptId, Event, Session};
 use crate::engine::wire::OpenError;
@@ -57,7 +57,7 @@ impl Engine<'_, '_> {
     }
 
     fn has_room(&self) -> bool {
-        self.sessions.len().saturating_sub(self.waiting.held) < self.share.in_flight
+        self.sessions.len().saturating_sub(self.waiting.held.len()) < self.share.in_flight
     }
 
     /// A plan that can begin now.
@@ -89,7 +89,7 @@ impl Engine<'_, '_> {
     fn start(&mut self, plan: Arc<Plan>, now: Instant) {
         let mut session = Session::start(plan, now, &mut self.wishes);
         self.end.cut(&mut session);
-        self.serial += 1;
+        self.serial = self.serial.wrapping_add(1);
         let stage = Stage::UnderWay;
         let entry = Entry { session, serial: self.serial, connections: Numbers::default(), stage };
         let place = self.sessions.insert(entry);
@@ -116,7 +116,7 @@ impl Engine<'_, '_> {
             }
         }
         let Some(entry) = self.sessions.get(place) else { return Turn::Left };
-        let is_held = matches!(entry.stage, Stage::Held(_));
+        let is_held = entry.stage == Stage::Held;
         let plan = Arc::clone(entry.session.plan());
         match self.connect(&plan, address) {
             Ok(number) => self.opened(place, attempt, number, now),
@@ -141,7 +141,7 @@ impl Engine<'_, '_> {
 
     fn opened(&mut self, place: usize, attempt: AttemptId, number: usize, now: Instant) {
         let Some(connection) = self.connections.get_mut(number) else { return };
-        (connection.owner, connection.attempt, connection.phase) = (place, attempt, Phase::Connecting);
+        connection.begin(place, attempt);
         if let Some(entry) = self.sessions.get_mut(place) {
             entry.connections.put(attempt, number);
         }
@@ -151,12 +151,11 @@ impl Engine<'_, '_> {
 
     /// Lets the clock of a session that waited for our own limits run again.
     pub(super) fn resume(&mut self, place: usize, now: Instant) {
-        let Some(entry) = self.sessions.get_mut(place) else { return };
-        if let Stage::Held(since) = entry.stage {
+        let Some(since) = self.waiting.held.remove(&place) else { return };
+        if let Some(entry) = self.sessions.get_mut(place) {
             entry.session.postpone(now.saturating_duration_since(since));
             self.end.cut(&mut entry.session);
             entry.stage = Stage::UnderWay;
-            self.waiting.held -= 1;
         }
     }
 

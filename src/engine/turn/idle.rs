@@ -1,6 +1,6 @@
 //! Opening and leaving connections, and the sockets that serve one after the other.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use mio::unix::SourceFd;
 use mio::{Interest, Token};
@@ -26,26 +26,25 @@ impl Engine<'_, '_> {
         if !self.idle.0.is_empty() && matches!(opened, Err(OpenError::Exhausted(_))) {
             // They have what it lacks.
             std::mem::take(&mut self.idle).0.into_iter().for_each(|number| drop(self.connections.try_remove(number)));
-            return self.watch(Wire::open(plan, address)?);
+            return self.watch(Wire::open(plan, address)?, address);
         }
-        self.watch(opened?)
+        self.watch(opened?, address)
     }
 
     /// The same from the last socket that became free, which is dropped where it cannot.
     fn connect_again(&mut self, plan: &Plan, address: SocketAddr) -> Option<usize> {
         let number = self.idle.0.pop()?;
         let wire = &mut self.connections.get_mut(number)?.wire;
-        if wire.remote().is_ipv4() == address.is_ipv4() && wire.open_again(plan, address).is_ok() {
+        if wire.can_reach(address) && wire.open_again(plan, address).is_ok() {
             return Some(number);
         }
         self.connections.try_remove(number);
         None
     }
 
-    fn watch(&mut self, wire: Wire) -> Result<usize, OpenError> {
-        let (fd, address) = (wire.raw_fd(), wire.remote());
-        let (owner, attempt, phase, output) = (usize::MAX, 0, Phase::Idle, None);
-        let number = self.connections.insert(Connection { wire, owner, attempt, phase, output });
+    fn watch(&mut self, wire: Wire, address: SocketAddr) -> Result<usize, OpenError> {
+        let fd = wire.raw_fd();
+        let number = self.connections.insert(Connection::idle(wire));
         let interest = Interest::READABLE | Interest::WRITABLE;
         match self.poll.registry().register(&mut SourceFd(&fd), Token(number), interest) {
             Ok(()) => Ok(number),
@@ -56,10 +55,9 @@ impl Engine<'_, '_> {
         }
     }
 
-    /// Ends a connection; its socket is kept where another connect can use it.
-    pub(super) fn leave(&mut self, number: usize, how: Close) {
+    /// Ends a connection to this address; its socket is kept where another connect can use it.
+    pub(super) fn leave(&mut self, number: usize, address: IpAddr, how: Close) {
         let Some(connection) = self.connections.get_mut(number) else { return };
-        let address = connection.wire.remote().ip();
         if how == Close::Rst && self.waiting.may_have_more() && connection.wire.reset() {
             connection.phase = Phase::Idle;
             self.idle.0.push(number);

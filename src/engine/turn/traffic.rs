@@ -1,13 +1,14 @@
 //! What comes and goes on the connections: handshakes, bytes, ends.
 
+use std::io;
 use std::time::Instant;
 
 use mio::Token;
 
 use super::{Engine, READS_PER_TURN, TURN};
 use crate::engine::connection::{Phase, Then};
-use crate::engine::session::Event;
-use crate::engine::wire::Finish;
+use crate::engine::session::{AttemptId, Event};
+use crate::engine::wire::{Finish, lost_failure};
 
 impl Engine<'_, '_> {
     /// An event came for this connection.
@@ -34,10 +35,11 @@ impl Engine<'_, '_> {
 
     fn finish_connect(&mut self, number: usize, now: Instant) {
         let Some(connection) = self.connections.get_mut(number) else { return };
-        let (place, attempt) = (connection.owner, connection.attempt);
+        let (place, attempt) = connection.owner();
         let Some(entry) = self.sessions.get(place) else { return };
+        let Some(remote) = entry.session.remote(attempt) else { return };
         let took = entry.session.waited_for(attempt, now);
-        match connection.wire.finish(entry.session.plan(), took) {
+        match connection.wire.finish(entry.session.plan(), remote, took) {
             Finish::Pending => {}
             Finish::Connected(source, info) => {
                 connection.phase = Phase::Open;
@@ -52,16 +54,24 @@ impl Engine<'_, '_> {
         }
     }
 
+    /// A read or a write failed.
+    fn lost(&mut self, place: usize, attempt: AttemptId, error: &io::Error, now: Instant) {
+        let remote = self.sessions.get(place).and_then(|entry| entry.session.remote(attempt));
+        if let Some(remote) = remote {
+            self.handle(place, Event::Failed(attempt, lost_failure(remote, error), None), now);
+        }
+    }
+
     /// Sends what is left to send of the last wish.
     pub(super) fn write(&mut self, number: usize, now: Instant) {
         let Some(connection) = self.connections.get_mut(number) else { return };
-        let (place, attempt) = (connection.owner, connection.attempt);
+        let (place, attempt) = connection.owner();
         let Some(output) = &mut connection.output else { return };
         while !output.bytes.is_empty() {
             match connection.wire.write(&output.bytes) {
                 Ok(Some(written)) => drop(output.bytes.drain(..written)),
                 Ok(None) => return,
-                Err(failure) => return self.handle(place, Event::Failed(attempt, failure, None), now),
+                Err(error) => return self.lost(place, attempt, &error, now),
             }
         }
         if output.then == Then::Shutdown {
@@ -84,7 +94,7 @@ impl Engine<'_, '_> {
                 finished = true;
                 break;
             }
-            let (place, attempt) = (connection.owner, connection.attempt);
+            let (place, attempt) = connection.owner();
             match connection.wire.read(&mut buffer) {
                 Ok(None) => {
                     finished = true;
@@ -103,8 +113,8 @@ impl Engine<'_, '_> {
                         break;
                     }
                 }
-                Err(failure) => {
-                    self.handle(place, Event::Failed(attempt, failure, None), now);
+                Err(error) => {
+                    self.lost(place, attempt, &error, now);
                     finished = true;
                     break;
                 }

@@ -37,8 +37,8 @@ enum Supply {
 /// Everything that waits.
 #[derive(Default)]
 pub(super) struct Waiting {
-    /// How many sessions wait for our own limits; they are not under way.
-    pub held: usize,
+    /// The places of sessions that wait for our own limits, and since when; they are not under way.
+    pub held: HashMap<usize, Instant>,
     supply: Supply,
     /// The moment before which nothing is begun.
     paused_until: Option<Instant>,
