@@ -75,12 +75,12 @@ class Target:
     """The other end of the wire, and the programs that make it answer."""
 
     def __init__(self, responder: Path):
-        self.helpers = [start("unshare", "--net", "cat")]
+        self.processes = [start("unshare", "--net", "cat")]
         # What comes back proves that it is where it should be.
-        self.helpers[0].stdin.write("there\n")
-        self.helpers[0].stdin.flush()
-        self.helpers[0].stdout.readline()
-        ip(f"link add wire0 type veth peer name wire0 netns {self.helpers[0].pid}")
+        self.processes[0].stdin.write("there\n")
+        self.processes[0].stdin.flush()
+        self.processes[0].stdout.readline()
+        ip(f"link add wire0 type veth peer name wire0 netns {self.processes[0].pid}")
         # The peer's address is known beforehand, so that the first connects do not wait for ARP.
         self.within("ip link set wire0 address 02:00:00:00:00:02 up && ip addr add 10.77.0.2/24 dev wire0")
         ip(
@@ -90,21 +90,21 @@ class Target:
             "route add 10.78.0.0/16 via 10.77.0.2",
         )
         self.serve(responder, "--pass", "wire0")
-        self.serve("nsenter", f"--net=/proc/{self.helpers[0].pid}/ns/net", responder, "wire0")
+        self.serve("nsenter", f"--net=/proc/{self.processes[0].pid}/ns/net", responder, "wire0")
 
     def within(self, script: str) -> None:
         """A shell script at the other end."""
-        run("nsenter", f"--net=/proc/{self.helpers[0].pid}/ns/net", "sh", "-ec", script)
+        run("nsenter", f"--net=/proc/{self.processes[0].pid}/ns/net", "sh", "-ec", script)
 
     def serve(self, *words: str | Path) -> None:
         process = start(*words)
-        self.helpers.append(process)
+        self.processes.append(process)
         if process.stdout.readline() != "ready\n":
             self.close()
             raise CannotRun("XDP on veth (what the kernel says is above)")
 
     def close(self) -> None:
-        for process in reversed(self.helpers):
+        for process in reversed(self.processes):
             process.stdin.close()
             process.wait()
 
@@ -138,7 +138,7 @@ def run(*words: str) -> None:
 
 
 def start(*words: str | Path) -> subprocess.Popen[str]:
-    """A helper that ends when its standard input does."""
+    """A process that ends when its standard input does."""
     try:
         return subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     except FileNotFoundError as error:

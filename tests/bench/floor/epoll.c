@@ -111,7 +111,8 @@ static void print_record(const struct probe *probe, int error, long clock, const
     int port = ntohs(to.sin_port);
     printf("{\"schema\":1,\"id\":\"%s:%d\",\"host\":\"%s\",\"port\":%d,\"up\":%d,\"status\":%d,\"status_name\":\"%s\",",
            address, port, address, port, !error, error ? 3 : 0, error ? "refused" : "ok");
-    printf("\"error\":\"%s\",\"address\":\"%s\",\"family\":4,\"source\":\"%s\",", error ? strerror(error) : "", address, source);
+    printf("\"error\":\"%s\",\"address\":\"%s\",\"family\":4,\"source\":\"%s\",", error ? strerror(error) : "", address,
+           source);
     printf("\"time\":{\"total\":%.6f,\"connect\":%.6f},", clock / 1e9, clock / 1e9);
     printf("\"tcp\":{\"rtt\":%.6f,\"rttvar\":%.6f,\"syn_retransmits\":%u,\"mss\":%u}}\n", info->tcpi_rtt / 1e6,
            info->tcpi_rttvar / 1e6, info->tcpi_total_retrans, info->tcpi_snd_mss);
