@@ -24,6 +24,8 @@ PATHS = {
     "two levels": "$.%s",
 }
 NEVER = "1d"
+# Addresses that `address` has.
+MOST = 60_000
 
 
 def write_targets(release, targets: int, port: int) -> None:
