@@ -1,6 +1,7 @@
 //! Behaviour through the public surface: one binary, a module for each subject.
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod agent;
 mod agentd;
 mod bad_config;
 mod bad_input;
@@ -32,3 +33,4 @@ mod support;
 mod templates;
 mod trapper;
 mod tutorial;
+mod user_parameters;

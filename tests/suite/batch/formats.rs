@@ -19,13 +19,10 @@ fn an_entry_is_the_document_of_check_with_its_id_and_name() {
     let ran = batch(&config, &[]);
     let (_, entries) = ran.out.split_once("\"targets\":{\"mail\":").unwrap();
     let alone = check(&["127.0.0.1", &port, "-o", "json"]).out;
-    // The texts but for the times, which are the only numbers with six decimals.
+    // The texts but for their numbers: times differ, and the kernel's mss does.
     let shape = |text: &str| {
-        let mut shape = text.trim_end().to_owned();
-        while let Some(at) = shape.find("0.0") {
-            shape.replace_range(at..at + "0.000000".len(), "#");
-        }
-        shape
+        let numbers = |character: char| character.is_ascii_digit() || character == '.';
+        text.trim_end().split(numbers).filter(|part| !part.is_empty()).collect::<Vec<_>>().join("#")
     };
     let named = shape(&alone).replacen(",", ",\"id\":\"mail\",\"name\":\"Mail relay\",", 1);
     assert_eq!(shape(entries), format!("{named}}}}}"));

@@ -19,7 +19,7 @@ from .release import RELEASES
 
 RUN_DIRECTORIES = {"postgresql": "postgres", "zabbix": "zabbix", "zabbix-proxy": "zabbix"}
 ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
-# A service that ends sooner than this, in seconds, would only end again.
+# In seconds.
 SHORT_LIFE = 1
 
 
@@ -51,8 +51,10 @@ def supervise(place, running):
         if pid not in running:
             continue
         service, began = running.pop(pid)
-        print(f"{service.name} ended with status {os.waitstatus_to_exitcode(status)}", flush=True)
-        if not service.restarts or time.monotonic() - began < SHORT_LIFE:
+        code = os.waitstatus_to_exitcode(status)
+        print(f"{service.name} ended with status {code}", flush=True)
+        # One that fails at once would only fail again.
+        if not service.restarts or (code != 0 and time.monotonic() - began < SHORT_LIFE):
             return 1
         running |= start(place, service)
 

@@ -2,12 +2,14 @@
 
 import shutil
 import subprocess
+import time
 
 from .errors import LabError
 from .place import EXTERNAL_SCRIPTS, Place
 
 # Where the external checks of server and proxy find the program, and where the agents' UserParameters do.
 PROGRAMS = (f"{EXTERNAL_SCRIPTS}/zbx-tcp", "/usr/bin/zbx-tcp")
+RESTART_TIMEOUT = 15
 
 
 def network(release):
@@ -60,7 +62,7 @@ def seen(release, path):
 
 
 def restart(release, agent):
-    """End "agentd" or "agent2"; process 1 starts it again, so it asks for its active items at once."""
+    """End "agentd" or "agent2"; process 1 starts it again, with all its drop-ins. Returns when it runs."""
     pid_file = seen(release, f"/run/zabbix/{agent}.pid")
     try:
         pid = pid_file.read_text().strip()
@@ -68,6 +70,19 @@ def restart(release, agent):
         raise LabError(f"{agent} does not run") from None
     # Only the number inside the PID namespace is known.
     subprocess.run(["nsenter", f"--target={running(release)}", "--pid", "kill", "-TERM", pid], check=True)
+    deadline = time.monotonic() + RESTART_TIMEOUT
+    while not new(pid_file, pid):
+        if time.monotonic() > deadline:
+            raise LabError(f"{agent} does not start again: see its log in {Place.of(release.zabbix).directory}")
+        time.sleep(0.05)
+
+
+def new(pid_file, old):
+    """Whether another process has written its number."""
+    try:
+        return pid_file.read_text().strip() not in ("", old)
+    except OSError:
+        return False
 
 
 def running(release):

@@ -1,0 +1,119 @@
+//! The shipped `zabbix/agentd/zbx-tcp.conf` in both of Zabbix's agents, with nothing unsafe allowed.
+
+use std::fs;
+use std::io::Read;
+use std::net::TcpStream;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::agent::{Agent, Kind};
+use crate::config::ConfigFile;
+use crate::peer::{Peer, closed_port};
+use crate::program::program;
+
+const CONFIG: &str = r#"
+[services.hello]
+port = 8989
+steps = [{ expect_prefix = "hello" }]
+
+[[targets]]
+id = "one"
+host = "127.0.0.1"
+port = 9
+group = "few"
+
+[[targets]]
+id = "other"
+host = "127.0.0.1"
+port = 10
+"#;
+
+/// The file as it ships, for this program in place of the installed one.
+fn shipped() -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("zabbix/agentd/zbx-tcp.conf");
+    let text = fs::read_to_string(path).unwrap();
+    assert!(text.contains(" /usr/bin/zbx-tcp ") && !text.contains("--config"), "{text}");
+    text.replace("/usr/bin/zbx-tcp", program().get_program().to_str().unwrap())
+}
+
+/// Runs the test with each agent that this machine has.
+fn with_each(test: fn(&Agent)) {
+    for kind in [Kind::Agentd, Kind::Agent2] {
+        if let Some(agent) = Agent::start(kind, ConfigFile::new(CONFIG), &shipped()) {
+            test(&agent);
+        }
+    }
+}
+
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+#[test]
+fn check_answers_with_a_value_or_a_document() {
+    with_each(|agent| {
+        let (good, bad) = (Peer::greeting(b"hello\r\n"), Peer::greeting(b"go away\r\n"));
+        let (good, bad) = (good.port(), bad.port());
+        assert_eq!(agent.check(&format!("127.0.0.1,{good}")), "1");
+        assert_eq!(agent.check(&format!("127.0.0.1,{good},hello,status")), "0");
+        assert_eq!(agent.check(&format!("127.0.0.1,{bad},hello,status,2")), "9");
+        assert_eq!(agent.check(&format!("\"127.0.0.1\",\"{}\",\"\",\"up\",\"\"", closed_port())), "0");
+        let document = json(&agent.check(&format!("\"127.0.0.1\",\"{good}\",\"hello\",\"json\",\"2.5s\"")));
+        assert_eq!((document["up"].as_u64(), document["service"].as_str()), (Some(1), Some("hello")));
+    });
+}
+
+#[test]
+fn discovery_lists_ports_and_targets() {
+    with_each(|agent| {
+        let rows = json(&agent.value("tcp.discovery[\"ports\",\"127.0.0.1\",\"22/ssh,443\"]"));
+        assert_eq!((&rows[0]["{#TCP.SERVICE}"], &rows[1]["{#TCP.NAME}"]), (&"ssh".into(), &"443".into()), "{rows}");
+        let rows = json(&agent.value("tcp.discovery[targets]"));
+        assert_eq!(rows.as_array().map(Vec::len), Some(2), "{rows}");
+        let rows = json(&agent.value("tcp.discovery[targets,few]"));
+        assert_eq!((rows.as_array().map(Vec::len), &rows[0]["{#TCP.ID}"]), (Some(1), &"one".into()), "{rows}");
+        let refused = agent.value("tcp.discovery[ports,127.0.0.1,22/sssh]");
+        assert_eq!(refused, "zbx-tcp: port list: unknown service `sssh`: did you mean `ssh`?");
+    });
+}
+
+#[test]
+fn batch_answers_for_every_target_or_one_group() {
+    with_each(|agent| {
+        let document = json(&agent.value("tcp.batch[]"));
+        assert_eq!(document["summary"]["targets"], 2, "{document}");
+        let document = json(&agent.value("tcp.batch[\"few\"]"));
+        assert_eq!(document["targets"]["one"]["port"], 9, "{document}");
+    });
+}
+
+#[test]
+fn a_silent_target_is_answered_before_the_agent_gives_up() {
+    with_each(|agent| {
+        let silent = Peer::start(|mut stream: TcpStream| {
+            let _ = stream.read(&mut [0; 1]);
+        });
+        let start = Instant::now();
+        assert_eq!(agent.check(&format!("127.0.0.1,{},hello,status", silent.port())), "8");
+        // The agent itself would have said ZBX_NOTSUPPORTED after 3 s.
+        assert!(start.elapsed() > Duration::from_millis(2400), "{:?}", start.elapsed());
+    });
+}
+
+#[test]
+fn no_parameter_becomes_an_option_or_a_command() {
+    with_each(|agent| {
+        for key in ["tcp.check[--help,22]", "tcp.check[127.0.0.1,-4]", "tcp.discovery[ports,--config=/etc/shadow,22]"] {
+            let said = agent.value(key);
+            assert!(said.starts_with("zbx-tcp: "), "{key}: {said}");
+        }
+        let said = agent.check("127.0.0.1,9,--config=x");
+        assert!(said.starts_with("zbx-tcp: --service: "), "{said}");
+        for unsafe_text in ["$(id)", "`id`", "22;id"] {
+            let refused = agent.check(&format!("127.0.0.1,{unsafe_text}"));
+            assert!(refused.starts_with("ZBX_NOTSUPPORTED\0"), "{refused}");
+        }
+    });
+}

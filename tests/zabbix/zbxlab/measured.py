@@ -1,0 +1,117 @@
+"""What a scenario expects of hosts with a template: values of each port or target, problems, nothing unsupported."""
+
+import time
+
+from .expect import Expect
+from .verdict import table
+
+# What Zabbix writes for a macro it cannot expand. (In backquotes it is what the program was given.)
+UNRESOLVED = " *UNKNOWN*"
+TIMES = ("time.resolve", "time.connect", "time.dialogue", "time.total")
+
+
+class Measured(Expect):
+    """`base`: how the keys of the items begin, `tcp.service` for example."""
+
+    def __init__(self, hosts, verdict, base, patience=40):
+        super().__init__(hosts, verdict)
+        self.base, self.patience = base, patience
+
+    def measured(self, host, parameters):
+        """Last values of the items of one port, by the name in the key; absent when there never was one."""
+        start, end = f"{self.base}.", f"[{parameters}]"
+        items = [item for item in self.hosts.items(host) if item["key_"].startswith(start) and item["key_"].endswith(end)]
+        return {item["key_"][len(start) : -len(end)]: item["lastvalue"] for item in items if item["has_value"]}
+
+    def sees(self, host, parameters, good, what, seconds=None):
+        """`good(values)` holds for the values of a port, soon."""
+
+        def probe():
+            seen = self.measured(host, parameters)
+            try:
+                return good(seen), seen
+            except (KeyError, ValueError):
+                return False, seen
+
+        self.verdict.eventually(probe, f"{host} {parameters}: {what}", seconds or self.patience)
+
+    def is_up(self, host, parameters, *measured, without=()):
+        """Up, and these items besides have a value, the others not."""
+
+        def good(seen):
+            verdict = (seen["up"], seen["status"], seen["error"]) == ("1", "0", "")
+            times = all(0 <= float(seen[name]) < 3 for name in TIMES if name in seen)
+            return verdict and times and all(name in seen for name in measured) and not any(name in seen for name in without)
+
+        self.sees(host, parameters, good, "up" + "".join(f", {name}" for name in measured))
+
+    def fails(self, host, parameters, statuses, *, reason="", total=(0, 2.9), **kind):
+        """Down with one of these statuses, a reason, and a total time between these bounds."""
+
+        def good(seen):
+            verdict = seen["up"] == "0" and seen["status"] in str(statuses).split()
+            return verdict and seen["error"] and reason in seen["error"] and total[0] <= float(seen["time.total"]) <= total[1]
+
+        self.sees(host, parameters, good, f"down, status {statuses}", **kind)
+
+    def has_problems(self, host, wanted, seconds=None):
+        """Exactly these problems, in any order. A name that ends in a space is only the start: a reason must follow."""
+
+        def probe():
+            seen = self.hosts.problems(host)
+            texts = [name + opdata for name, opdata in seen]
+            expanded = not any("{" in text or UNRESOLVED in text for text in texts)
+            left = [name for name, _ in seen]
+            for name in wanted:
+                match = next((one for one in left if fits(one, name)), None)
+                if match is None:
+                    return False, seen
+                left.remove(match)
+            return expanded and not left, seen
+
+        if self.verdict.eventually(probe, f"problems of {host}: {wanted or 'none'}", seconds or self.patience):
+            for name, opdata in self.hosts.problems(host):
+                print(f"        {name} | {opdata}")
+
+    def keeps_problems(self, host, wanted, seconds):
+        """These problems and no other for so long."""
+        end = time.monotonic() + seconds
+        seen = self.hosts.problems(host)
+        while time.monotonic() < end and len(seen) == len(wanted):
+            time.sleep(1)
+            seen = self.hosts.problems(host)
+        good = len(seen) == len(wanted) and all(any(fits(one, name) for one, _ in seen) for name in wanted)
+        self.verdict.check(good, f"{host} keeps {wanted or 'no problem'} for {seconds} s", seen)
+
+    def nothing_unsupported(self, *but):
+        """Of every host but these; a proxy tells of a recovery a moment later."""
+
+        def probe():
+            bad = [row for row in self.hosts.unsupported() if row[0] not in but]
+            return not bad, bad
+
+        number = len([item for item in self.hosts.all_items() if item["host"] not in but])
+        self.verdict.eventually(probe, f"none of {number} items and no rule is unsupported or has an error", 15)
+
+    def no_trigger_is_unknown(self, *but):
+        """A trigger that cannot be evaluated shows an error and never fires."""
+        ids = [number for host, number in self.hosts.ids.items() if host not in but]
+        # What is no longer discovered is disabled: nobody evaluates it.
+        wanted = {"output": ["description", "error"], "filter": {"state": "1"}, "monitored": True}
+
+        def probe():
+            seen = self.hosts.api.call("trigger.get", hostids=ids, **wanted)
+            return not seen, [(one["description"], one["error"]) for one in seen]
+
+        self.verdict.eventually(probe, "every trigger can be evaluated", 15)
+
+    def port_table(self, host, parameters, names):
+        """The values of each of these ports, one row each."""
+        rows = [(one, *(self.measured(host, one).get(name, "-")[:44] for name in names)) for one in parameters]
+        table((host, *names), rows)
+
+
+def fits(name, wanted):
+    if wanted.endswith(" "):
+        return name.startswith(wanted) and name != wanted
+    return name == wanted

@@ -1,0 +1,1 @@
+"""Makes the template files of every Zabbix release, and their README pages, from one description."""

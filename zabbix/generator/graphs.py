@@ -1,0 +1,32 @@
+"""The graph prototypes: where the time goes, and what the network does."""
+
+COLORS = ("1A7C11", "2E86DE", "F6A623", "E64B3C")
+
+
+def graph(identity, name, host, keys, colors=COLORS, right=()):
+    """Lines for these items; those in `right` belong to the right axis."""
+    lines = []
+    for number, (key, color) in enumerate(zip(keys, colors)):
+        line = {"sortorder": str(number)} if number else {}
+        line |= {"drawtype": "GRADIENT_LINE"} if len(keys) == 1 else {}
+        line["color"] = color
+        line |= {"yaxisside": "RIGHT"} if key in right else {}
+        lines.append(line | {"item": {"host": host, "key": key}})
+    return {"identity": identity, "name": name, "ymin_type_1": "FIXED", "graph_items": lines}
+
+
+def of_times(template, results):
+    """Phases and total in one picture."""
+    keys = [results.key(f"time.{phase}") for phase in ("resolve", "connect", "dialogue", "total")]
+    return graph("Times", times_name(results), template, keys)
+
+
+def of_network(template, results):
+    """Round-trip time, and how often the SYN was repeated."""
+    repeated = results.key("tcp.syn_retransmits")
+    keys = [results.key("tcp.rtt"), repeated]
+    return graph("Network", f"{results.prefix}: Network", template, keys, (COLORS[1], COLORS[3]), right=[repeated])
+
+
+def times_name(results):
+    return f"{results.prefix}: Times"

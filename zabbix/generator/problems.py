@@ -1,0 +1,136 @@
+"""The chain of triggers for one port or target: one cause gives one problem.
+
+No data > cannot tell > the name does not resolve > down > slow > packets are lost.
+Expressions go by time, not by number of values, so they mean the same at every interval.
+"""
+
+from .parts import trigger
+
+UNKNOWN = "^(14|15|17)$"
+UNRESOLVED = "^[12]$"
+DOWN = "^([3-9]|1[01236])$"
+# A connect that failed says nothing about lost packets that the other triggers do not say better.
+NO_CONNECTION = "^[345]$"
+
+
+class Problems:
+    """Triggers over the items of `results`. `subject` begins their names; thresholds are looked up by `context`."""
+
+    def __init__(self, template, results, subject, context):
+        self.template, self.results, self.subject, self.context = template, results, subject, context
+
+    def item(self, name):
+        return f"/{self.template}/{self.results.key(name)}"
+
+    def last(self, name):
+        """The last value as an expression macro."""
+        return f"{{?last(//{self.results.key(name)})}}"
+
+    def limit(self, macro):
+        return f'{{${macro}:"{self.context}"}}'
+
+    def failed(self, statuses):
+        """How many probes of the period ended so."""
+        return f'count({self.item("status")},{{$TCP.DOWN.PERIOD}},"regexp","{statuses}")'
+
+    def never_up(self):
+        return f'max({self.item("up")},{{$TCP.DOWN.PERIOD}})=0'
+
+    def chain(self, before):
+        """All of them; `before` are the triggers that say that nothing is measured at all."""
+        unknown = self.cannot_tell(before)
+        unresolved = self.does_not_resolve([*before, unknown])
+        down = self.is_down([*before, unknown, unresolved])
+        connect = self.connects_slowly([down])
+        response = self.responds_slowly([down, connect])
+        return [unknown, unresolved, down, connect, response, self.loses_packets([down, connect])]
+
+    def silent(self, before):
+        return trigger(
+            "no data", f"{self.subject}: No data from the probe", "AVERAGE",
+            f'nodata({self.item("up")},{{$TCP.NODATA.PERIOD}})=1',
+            "No result has been stored for {$TCP.NODATA.PERIOD}. The item that probes this port shows why: a macro holds "
+            "a wrong value, or {$TCP.TIMEOUT} is not below Zabbix's own timeout. Nothing is known about the service "
+            "meanwhile.",
+            after=before,
+        )
+
+    def cannot_tell(self, before):
+        name = f"{self.subject}: Probe cannot tell the service state"
+        status, untold = self.item("status"), self.failed(UNKNOWN)
+        return trigger(
+            "cannot tell", name, "WARNING",
+            # The state of a new port may be known a moment before its first status.
+            f"{self.never_up()} and {untold}>0 and {untold}=count({status},{{$TCP.DOWN.PERIOD}})",
+            "For {$TCP.DOWN.PERIOD} every probe ended before it could learn anything about the service: the probe's "
+            "policy forbids the target, the probing machine lacks what a connection needs, or the probe was not tried "
+            "in time. The service itself may be up.",
+            event=f"{name}: {self.last('error')}", opdata="Current status: {ITEM.LASTVALUE2}", manual=True, after=before,
+        )
+
+    def does_not_resolve(self, before):
+        name = f"{self.subject}: Name does not resolve"
+        return trigger(
+            "does not resolve", name, "AVERAGE",
+            f"{self.never_up()} and {self.failed(UNRESOLVED)}>0 and {self.failed(DOWN)}=0",
+            "No probe within {$TCP.DOWN.PERIOD} got an address for the name, so the service itself was not asked. "
+            "Resolved when a probe has got an address.",
+            event=f"{name}: {self.last('error')}", opdata="Current status: {ITEM.LASTVALUE2}", after=before,
+        )
+
+    def is_down(self, before):
+        name = f"{self.subject}: Service is down"
+        return trigger(
+            "down", name, "AVERAGE",
+            f"{self.never_up()} and {self.failed(DOWN)}>0",
+            "No probe within {$TCP.DOWN.PERIOD} found the service up, and at least one of them could tell. The name of "
+            "the problem ends with the reason as it was then. Resolved when every probe within {$TCP.UP.PERIOD} found "
+            "it up.",
+            recovery=f'min({self.item("up")},{{$TCP.UP.PERIOD}})=1',
+            event=f"{name}: {self.last('error')}", opdata="Current status: {ITEM.LASTVALUE2}", after=before,
+        )
+
+    def slow(self, what, item, macro, description, before):
+        name = f"{self.subject}: {what} is high"
+        limit, period = self.limit(macro), "{$TCP.SLOW.PERIOD}"
+        up = f"max({self.item('up')},{period})"
+        count = f"count({self.item(item)},{period})"
+        average = f"avg({self.item(item)},{period})"
+        return trigger(
+            f"slow {item}", name, "WARNING",
+            # Without the count, a time that is never measured would make an expression that cannot be evaluated. The state
+            # is there because Zabbix evaluates when a value comes: while the service is down, only its state has any.
+            f"{up}=1 and {count}>0 and {average}>{limit}",
+            f"{description} Resolved when the average falls below 80 % of that, or there is nothing to measure.",
+            recovery=f"{up}=0 or {count}=0 or {average}<0.8*{limit}",
+            event=f"{name} (over {limit}s for {period})", opdata="Current value: {ITEM.LASTVALUE2}", manual=True,
+            after=before, scope="performance",
+        )
+
+    def responds_slowly(self, before):
+        return self.slow("Response time", "time.dialogue", "TCP.RESPONSE.WARN",
+                         "The service takes its time: the average response time over {$TCP.SLOW.PERIOD} is above the "
+                         "threshold.", before)
+
+    def connects_slowly(self, before):
+        return self.slow("Connect time", "time.connect", "TCP.CONNECT.WARN",
+                         "The network, or the queue of the listener, takes its time: the average connect time over "
+                         "{$TCP.SLOW.PERIOD} is above the threshold.", before)
+
+    def loses_packets(self, before):
+        limit, period = self.limit("TCP.LOSS.WARN"), "{$TCP.LOSS.PERIOD}"
+        name = f"{self.subject}: Packets are lost on the way"
+        up = f"max({self.item('up')},{period})"
+        retransmitted = f'count({self.item("tcp.syn_retransmits")},{period},"ge","1")'
+        unconnected = f'count({self.item("status")},{period},"regexp","{NO_CONNECTION}")'
+        return trigger(
+            "loss", name, "WARNING",
+            # Where nothing ever connects there may be no count of SYNs, and then Zabbix could not evaluate the rest.
+            f"{up}=1 and {retransmitted}-{unconnected}>={limit}",
+            "So many probes within {$TCP.LOSS.PERIOD} connected only after the kernel had repeated the SYN. Either "
+            "packets are lost, or the queue of the listener is full now and then. Resolved when there is none left.",
+            recovery=f"{up}=0 or {retransmitted}-{unconnected}<=0",
+            event=f"{name} ({limit} probes or more within {period})",
+            opdata="SYN retransmits of the last probe: {ITEM.LASTVALUE2}", manual=True, after=before,
+            scope="performance",
+        )

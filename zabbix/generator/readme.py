@@ -1,0 +1,98 @@
+"""The page about one template, in the structure of the pages of Zabbix's own templates, from its file's content."""
+
+TESTED = ("Zabbix 6.0.14", "Zabbix 7.0.22")
+TYPES = {
+    "EXTERNAL": "External check",
+    "DEPENDENT": "Dependent item",
+    "ZABBIX_ACTIVE": "Zabbix agent (active)",
+    "ZABBIX_PASSIVE": "Zabbix agent",
+}
+HANDLERS = {"DISCARD_VALUE": "Discard value", "CUSTOM_VALUE": "Set value to `{}`"}
+ITEMS = ("Name", "Description", "Type", "Key and additional info")
+TRIGGERS = ("Name", "Description", "Expression", "Severity", "Dependencies and additional info")
+
+
+def page(template, body):
+    """`body` is the template as `release.File` has it."""
+    rule = body["discovery_rules"][0]
+    parts = [
+        f"# {template.name}",
+        "<!-- zabbix/generate writes this page. -->",
+        "## Overview",
+        template.overview,
+        "## Requirements",
+        "Zabbix version: 6.0 and higher. For 6.0 to 6.4 import the file in `6.0/`, since 7.0 the one in `7.0/`: both have "
+        "the same items, triggers and uuids, so after an upgrade the new file takes the place of the old one.",
+        "## Tested versions",
+        "\n".join(f"- {version}" for version in TESTED),
+        "## Setup",
+        "\n".join(f"{number}. {step}" for number, step in enumerate(template.setup, 1)),
+        "### Macros used",
+        table(("Name", "Description", "Default"), [macro(one) for one in body["macros"]]),
+        "### Items",
+        table(ITEMS, [item(one) for one in body["items"]]),
+        "### Triggers",
+        table(TRIGGERS, [trigger(one) for one in attached(body["items"], "triggers")]),
+        f"### LLD rule {rule['name']}",
+        table(ITEMS, [item(rule)]),
+        f"### Item prototypes for {rule['name']}",
+        table(ITEMS, [item(one) for one in rule["item_prototypes"]]),
+        f"### Trigger prototypes for {rule['name']}",
+        table(TRIGGERS, [trigger(one) for one in prototypes(rule)]),
+        f"### Graph prototypes for {rule['name']}",
+        "\n".join(f"- {one['name']}" for one in rule["graph_prototypes"]),
+        "## Dashboard",
+        template.shows,
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def attached(items, member):
+    return [one for holder in items for one in holder.get(member, ())]
+
+
+def prototypes(rule):
+    """Those of single items too, in the order of the chain: what depends on fewer others first."""
+    every = [*rule["trigger_prototypes"], *attached(rule["item_prototypes"], "trigger_prototypes")]
+    return sorted(every, key=lambda one: (one["priority"] == "WARNING" and "performance" in str(one["tags"]),
+                                          len(one.get("dependencies", ()))))
+
+
+def table(heads, rows):
+    lines = [heads, ["----"] * len(heads), *rows]
+    return "\n".join("|" + "|".join(cell.replace("|", "\\|").replace("\n", " ") for cell in line) + "|" for line in lines)
+
+
+def macro(one):
+    value = one.get("value", "")
+    return one["macro"], one["description"], f"`{value}`" if value else ""
+
+
+def item(one):
+    return one["name"], one["description"], TYPES[one.get("type", "ZABBIX_PASSIVE")], f"`{one['key']}`{steps(one)}"
+
+
+def steps(one):
+    """What happens to a value before it is stored."""
+    lines = [step(each) for each in one.get("preprocessing", ())]
+    return "<p>**Preprocessing**</p><ul>" + "".join(f"<li>{line}</li>" for line in lines) + "</ul>" if lines else ""
+
+
+def step(each):
+    kind = each["type"].replace("_", " ").capitalize().replace("Jsonpath", "JSON Path").replace("Javascript", "JavaScript")
+    if each["type"] == "JAVASCRIPT":
+        return f"{kind}: the script is in the file"
+    said = f"{kind}: " + ", ".join(f"`{parameter}`" for parameter in each["parameters"])
+    handler = HANDLERS.get(each.get("error_handler"), "").format(each.get("error_handler_params", ""))
+    return said + (f"<br>On fail: {handler}" if handler else "")
+
+
+def trigger(one):
+    others = [f"<li>{other['name']}</li>" for other in one.get("dependencies", ())]
+    more = "**Depends on**:<ul>" + "".join(others) + "</ul>" if others else ""
+    if "recovery_expression" in one:
+        more += f"<p>**Recovery**: `{one['recovery_expression']}`</p>"
+    if "manual_close" in one:
+        more += "<p>**Manual close**: Yes</p>"
+    name = one.get("event_name", one["name"])
+    return name, one["description"], f"`{one['expression']}`", one["priority"].capitalize(), more

@@ -1,0 +1,131 @@
+"""What the templates have in common whose ports are listed in a macro."""
+
+from . import graphs, macros
+from .parts import DOCUMENT_OR_ERROR, dependent, heartbeat, path, raw, step, tag, trigger
+from .problems import Problems
+from .results import Results
+from .widgets import GREEN, RED, label, page
+
+# A list that cannot be read, or is empty, must not delete what was discovered: it is an error of the rule.
+ROWS_OR_ERROR = step("JAVASCRIPT", """if (value.charAt(0) !== '[') {
+    throw value;
+}
+if (value === '[]') {
+    throw 'the list of ports is empty: set the macro TCP.PORTS';
+}
+return value;""")
+SENTENCE = step("JAVASCRIPT", """if (value === '[]') {
+    return 'the list of ports is empty: set the macro TCP.PORTS';
+}
+return value.charAt(0) === '[' ? '' : value;""")
+COUNT = path("$.length()", otherwise="0")
+
+
+class Service:
+    """One way to probe the ports of a list. Subclasses say how, and what the items are called."""
+
+    own_macros = ()
+    shows = (
+        "One dashboard for all ports of the host: in 7.0 which of them are up, what is wrong and why, connect, response and "
+        "round-trip times side by side, and on a second page the graphs of each port. A dashboard of a template in 6.0 "
+        "can hold numbers, texts and graphs only: what is wrong is then on the page *Problems*."
+    )
+    with_loss = False
+
+    def __init__(self):
+        self.list = self.listing()
+        self.probe = self.probing()
+        tags = [tag("port", "{#TCP.PORT}"), tag("service", "{#TCP.SERVICE}")]
+        self.results = Results(self.subject, self.base, self.parameters, self.probe.key, "$", tags)
+        self.problems = Problems(self.name, self.results, f"TCP: {self.subject}", "{#TCP.PORT}")
+
+    def items(self):
+        """What there is once per host."""
+        error = dependent(
+            "Port list error", f"{self.base}.ports.error", self.list.key,
+            "What is wrong with the macro {$TCP.PORTS} or the configuration file, as a sentence; empty when nothing is.",
+            SENTENCE, value_type="TEXT", component="health",
+        )
+        number = dependent(
+            "Ports in the list", f"{self.base}.ports.count", self.list.key,
+            "How many ports are to be probed.", COUNT, component="health",
+        )
+        error["triggers"] = list(self.host_triggers())
+        listing = raw("Get list of ports", self.list, "{$TCP.DISCOVERY.INTERVAL}",
+                      "The ports of {$TCP.PORTS} as rows for the discovery, or a sentence that says what is wrong.")
+        return [listing, error, number]
+
+    def host_triggers(self):
+        key = f"/{self.name}/{self.base}.ports.error"
+        silent = trigger(
+            "does not run", "TCP: zbx-tcp does not run", "AVERAGE", f"nodata({key},{{$TCP.DISCOVERY.NODATA.PERIOD}})=1",
+            f"The list of ports could not be read for {{$TCP.DISCOVERY.NODATA.PERIOD}}. {self.silence} Nothing is known "
+            "about the services meanwhile.",
+        )
+        wrong = trigger(
+            "list", "TCP: List of ports cannot be used", "WARNING", f"length(last({key}))>0",
+            "The macro {$TCP.PORTS}, or the configuration file of zbx-tcp, holds a mistake. The ports that were "
+            "discovered before are still probed.",
+            event=f"TCP: List of ports cannot be used: {{?last(/{'/' + self.base}.ports.error)}}", after=[silent],
+        )
+        return silent, wrong
+
+    def rule(self):
+        silent, wrong = self.host_triggers()
+        none = self.problems.silent([silent])
+        made = {
+            "name": "Port discovery",
+            "type": "DEPENDENT",
+            "key": f"{self.base}.discovery",
+            "delay": "0",
+            "lifetime": "0",
+            "description": "A row for each port of {$TCP.PORTS}. A port that is taken off the list is no longer probed.",
+            "item_prototypes": self.prototypes(),
+            "trigger_prototypes": [none, *self.problems.chain([silent, none])],
+            "graph_prototypes": [graphs.of_times(self.name, self.results), graphs.of_network(self.name, self.results)],
+            "master_item": {"key": self.list.key},
+            "preprocessing": [ROWS_OR_ERROR, heartbeat("10m")],
+        }
+        return made
+
+    def prototypes(self):
+        results = self.results
+        master = raw(f"{self.subject}: Get probe data", self.probe, '{$TCP.INTERVAL:"{#TCP.PORT}"}',
+                     "One probe of the port: the result document of zbx-tcp as JSON. Anything else it prints is a mistake in "
+                     "the macros, and this item then shows it as its error.", DOCUMENT_OR_ERROR)
+        master["tags"] += results.tags
+        loss = results.loss() if self.with_loss else []
+        return [master, *results.verdict(), *results.times(), *results.network(), *loss, *results.response()]
+
+    def macros(self):
+        return [
+            macros.PORTS, macros.INTERVAL, macros.DISCOVERY_INTERVAL, macros.DISCOVERY_NODATA, macros.NODATA,
+            macros.TIMEOUT, *macros.DOWN, *macros.limits("the port"), *self.own_macros,
+        ]
+
+    def pages(self, widgets):
+        times = graphs.times_name(self.results)
+        if not widgets.modern:
+            return [
+                page("Overview",
+                     widgets.value(f"{self.base}.ports.count", "Ports in the list", (0, 0, 12, 3)),
+                     widgets.text(f"{self.base}.ports.error", "Port list error", (12, 0, 60, 3)),
+                     widgets.item_graphs(self.results.key("up"), "States: 1 is up", (0, 3, 72, 8), 4, 2),
+                     widgets.graphs(times, "Times", (0, 11, 72, 16), 2, 3)),
+                page("Network", widgets.graphs(f"{self.subject}: Network", "Network", (0, 0, 72, 20), 2, 4)),
+            ]
+        pattern = self.pattern
+        return [
+            page("Overview",
+                 widgets.comb(f"{pattern}: State", label(self.cell), "Services", (0, 0, 36, 6)),
+                 widgets.problems("What is wrong, and why", (36, 0, 36, 6)),
+                 widgets.lines([(f"{pattern}: Connect time", "2E86DE")], "Connect times", (0, 6, 36, 4)),
+                 widgets.lines([(f"{pattern}: Response time", "1A7C11")], "Response times", (36, 6, 36, 4)),
+                 widgets.lines([(f"{pattern}: Round-trip time", "8E44AD")], "Round-trip times", (0, 10, 36, 4)),
+                 widgets.lines([(f"{pattern}: SYN retransmits", "E64B3C")], "SYN retransmits", (36, 10, 24, 4)),
+                 widgets.value(f"{self.base}.ports.count", "Ports in the list", (60, 10, 12, 4),
+                               [("0", RED), ("1", GREEN)])),
+            page("Ports",
+                 widgets.graphs(times, "Times", (0, 0, 72, 12), 2, 2),
+                 widgets.graphs(f"{self.subject}: Network", "Network", (0, 12, 72, 12), 2, 2)),
+        ]
