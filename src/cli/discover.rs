@@ -32,7 +32,7 @@ pub struct PortsArgs {
     #[arg(value_name = "HOST")]
     pub host: String,
 
-    /// Ports, each with a service if it has one: `22/ssh,25/smtp,8000-8010`; an empty list gives no rows
+    /// Ports, each with a service if it has one: `22/ssh,25/smtp,8000-8010`
     #[arg(value_name = "SPEC")]
     pub spec: String,
 

@@ -30,6 +30,10 @@ const MOST_PROBED: usize = 65_535;
 pub fn ports(args: &PortsArgs) -> Result<Vec<Plan>, Mistake> {
     let host = args.host.parse().map_err(Mistake::new)?;
     let listed = entries(&args.spec, MOST_LISTED).map_err(refused)?;
+    if listed.is_empty() {
+        // From an empty array Zabbix deletes what it discovered, and a macro that nobody set expands to nothing.
+        return Err(Mistake::new("the list of ports is empty: name some, such as `22/ssh,443`"));
+    }
     let config = configuration(&args.config)?;
     let mut listing = PortListing::new(&config, &host, Method::default(), None);
     listed.into_iter().try_for_each(|entry| listing.add(entry))?;

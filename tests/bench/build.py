@@ -57,6 +57,13 @@ def cargo_build(directory: Path, triple: str | None, flags: str | None) -> Path:
     return directory / (triple or "") / "release" / "zbx-tcp"
 
 
+def with_symbols() -> Path:
+    """The release build with the names of its functions, for profiles."""
+    environment = dict(os.environ, CARGO_TARGET_DIR=str(OUT / "symbols"), CARGO_PROFILE_RELEASE_STRIP="none")
+    run(["cargo", "build", "--release", "--bin", "zbx-tcp"], environment)
+    return OUT / "symbols" / "release" / "zbx-tcp"
+
+
 def accuracy_program() -> Path:
     """The program of accuracy.rs, where Cargo put it."""
     words = ["cargo", "bench", "--bench", "accuracy", "--no-run", "--message-format=json"]

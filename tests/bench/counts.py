@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import tempfile
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import median
 
 from runner import ENVIRONMENT
@@ -43,20 +44,21 @@ def trace(words: list[str]) -> list[str]:
         return file.read().splitlines()
 
 
-def instructions(words: list[str], rounds: int = 3) -> int | None:
+def instructions(words: list[str], rounds: int = 3, reads: Path | None = None) -> int | None:
     """User instructions by valgrind's callgrind: the median, since how often a loop polls is the network's choice."""
     if not shutil.which("valgrind"):
         return None
     tool = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"]
     counted = []
     for _ in range(rounds):
-        found = re.search(r"Collected : (\d+)", run(tool + words).stderr)
+        found = re.search(r"Collected : (\d+)", run(tool + words, reads).stderr)
         if not found:
             return None
         counted.append(int(found[1]))
     return int(median(counted))
 
 
-def run(words: list[str]) -> subprocess.CompletedProcess[str]:
+def run(words: list[str], reads: Path | None = None) -> subprocess.CompletedProcess[str]:
     """Runs a command under a tool, with the environment that the measured ones get."""
-    return subprocess.run(words, env=ENVIRONMENT, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    with open(reads or "/dev/null", "rb") as stdin:
+        return subprocess.run(words, env=ENVIRONMENT, stdin=stdin, capture_output=True, text=True, check=False)

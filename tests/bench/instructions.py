@@ -1,15 +1,25 @@
-"""The record of how many instructions a start costs: it does not depend on the machine's mood."""
+"""The record of how many instructions a start and a probe cost: it does not depend on the machine's mood."""
 
 import json
 import platform
 from pathlib import Path
 
+import batch
 import build
 import counts
 from runner import Listener, machine
 
 RECORD = Path(__file__).resolve().parent / "instructions.json"
 TOLERANCE = 0.05
+# What one more target costs is the difference of two batches.
+FEW, MORE = 200, 1_200
+PER_TARGET = {
+    "batch, per target": ["-o", "json"],
+    "batch --close rst, per target": ["-o", "json", "--close", "rst"],
+    "batch --close rst -o ndjson, per target": ["-o", "ndjson", "--close", "rst"],
+    "batch --close rst -o sender, per target": ["-o", "sender", "--close", "rst"],
+    "batch --close rst -o text, per target": ["-o", "text", "--close", "rst"],
+}
 
 
 def count_all() -> dict[str, int | None]:
@@ -27,7 +37,29 @@ def count_all() -> dict[str, int | None]:
     }
     counted = {name: counts.instructions(words, rounds=5) for name, words in cases.items()}
     listener.close()
+    return counted | per_target()
+
+
+def per_target() -> dict[str, int | None]:
+    """What one more target costs a batch, from its line on standard input to its record; each has its own address."""
+    program = batch.program()
+    if program is None:
+        return {}
+    # One listener answers for all of 127.0.0.0/8.
+    listener = Listener(build.floor("listener", static=True), ["0.0.0.0"])
+    port = int(listener.targets[0].split(":")[1])
+    few, more = (batch.targets(count, port, "127.1.0.1") for count in (FEW, MORE))
+    counted = {name: difference(program, options, few, more) for name, options in PER_TARGET.items()}
+    listener.close()
+    few.unlink()
+    more.unlink()
     return counted
+
+
+def difference(program: Path, options: list[str], few: Path, more: Path) -> int | None:
+    words = [str(program), "batch", "-", "--concurrency", "100", *batch.UNDER_A_TOOL, *options]
+    least, most = (counts.instructions(words, reads=of) for of in (few, more))
+    return None if least is None or most is None else round((most - least) / (MORE - FEW))
 
 
 def record() -> int:
@@ -56,7 +88,7 @@ def check() -> int:
         change = now / before - 1
         within = abs(change) <= TOLERANCE
         off += not within
-        print(f"{name:20} {before:9} -> {now:9}  {change:+.1%}{'' if within else '  beyond the tolerance'}")
+        print(f"{name:40} {before:9} -> {now:9}  {change:+.1%}{'' if within else '  beyond the tolerance'}")
     if off:
         print("better or accepted: record it with `tests/bench/run --record-instructions`, and say why in the commit")
     return 1 if off else 0

@@ -12,8 +12,6 @@ import report
 from report import Goal
 from runner import Cost, Listener, Spawner
 
-COLOURS = {"zbx-tcp": "#d40000", "C ": "#7a7a7a", "true": "#7a7a7a"}
-
 
 def measure(rounds: int, quick: bool) -> int:
     """Measures, prints, writes; returns how many goals were missed."""
@@ -108,7 +106,7 @@ def wanted_of(results: dict[str, dict]) -> list[Goal]:
 
 def draw(results: dict[str, dict]) -> None:
     rows = [
-        (name, result["cpu_us"], next((c for prefix, c in COLOURS.items() if name.startswith(prefix)), "#4a78b5"))
+        (name, result["cpu_us"], plot.colour(name))
         for name, result in results.items()
         if not name.startswith("sh -c ") and name != "python3"  # It would leave the others no room.
     ]

@@ -26,8 +26,16 @@ def cell(value: object) -> str:
 
 
 def short(number: float | None) -> str:
-    """Two digits after the point at most, and no needless one."""
-    return "" if number is None else f"{number:.2f}".rstrip("0").rstrip(".")
+    """Two digits after the point, four where it is small, and no needless one."""
+    if number is None:
+        return ""
+    digits = 4 if abs(number) < 0.1 else 2
+    return f"{number:.{digits}f}".rstrip("0").rstrip(".")
+
+
+def last_json(path: Path) -> dict:
+    """What the last line of a file says."""
+    return json.loads(path.read_text(encoding="utf-8").rstrip("\n").rpartition("\n")[2])
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,7 @@ class Cost:
     wall_us: int
     rss_kib: int
     faults: int
+    status: int
 
 
 class Spawner:
@@ -26,13 +28,16 @@ class Spawner:
         pipe = subprocess.PIPE
         self.process = subprocess.Popen([program], stdin=pipe, stdout=pipe, text=True, bufsize=1, env=ENVIRONMENT)
 
-    def run(self, words: list[str]) -> Cost:
-        """Runs a command, which must end with status 0."""
-        self.process.stdin.write("\t".join(words) + "\n")
-        *cost, status = map(int, self.process.stdout.readline().split())
-        if status != 0:
-            raise SystemExit(f"tests/bench: `{' '.join(words)}` ended with status {status}")
-        return Cost(*cost)
+    def run(
+        self, words: list[str], *, reads: Path | None = None, writes: Path | None = None, may_end: Sequence[int] = (0,)
+    ) -> Cost:
+        """Runs a command, which must end with one of these statuses."""
+        files = ([f"<{reads}"] if reads else []) + ([f">{writes}"] if writes else [])
+        self.process.stdin.write("\t".join(files + words) + "\n")
+        cost = Cost(*map(int, self.process.stdout.readline().split()))
+        if cost.status not in may_end:
+            raise SystemExit(f"tests/bench: `{' '.join(words)}` ended with status {cost.status}")
+        return cost
 
     def close(self) -> None:
         self.process.stdin.close()

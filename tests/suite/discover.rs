@@ -60,9 +60,9 @@ fn rows_keep_the_lists_order_and_are_unique() {
 }
 
 #[test]
-fn an_empty_list_is_an_empty_array() {
+fn an_empty_list_deletes_nothing() {
     for list in ["", " ", ",", " , ,"] {
-        ports("h", list).prints("[]", 0);
+        ports("h", list).refuses("the list of ports is empty: name some, such as `22/ssh,443`");
     }
 }
 

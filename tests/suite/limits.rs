@@ -93,6 +93,8 @@ struct Slow {
 impl Slow {
     fn start(delay: Duration) -> Self {
         let listener = TcpListener::bind("0.0.0.0:0").unwrap();
+        // Who comes while this is slow finds room in the queue: a SYN that is dropped comes again after a second.
+        socket2::SockRef::from(&listener).listen(4096).unwrap();
         let port = listener.local_addr().unwrap().port();
         let most = Arc::new(Mutex::new(HashMap::<IpAddr, (usize, usize)>::new()));
         let came = Arc::new(Mutex::new(Vec::new()));

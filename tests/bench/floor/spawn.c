@@ -3,6 +3,8 @@
  *
  * Each line of standard input is a command, its words separated by tabs. The answer is one line:
  * CPU_US WALL_US MAXRSS_KIB MINOR_FAULTS EXIT_STATUS; the CPU is user + system of the whole tree (wait4(2)).
+ * A first word `<PATH` is what the command reads, a next word `>PATH` where it writes; without it into a pipe, as under
+ * Zabbix, whose content is thrown away: at most 64 KiB.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -29,14 +31,25 @@ static long now(void)
     return at.tv_sec * 1000000L + at.tv_nsec / 1000;
 }
 
-static void run(char **words, posix_spawn_file_actions_t *actions)
+static void run(char **words, int pipe_end)
 {
+    posix_spawn_file_actions_t actions;
     struct rusage used;
     int status;
     pid_t child;
-    long start = now();
+    const char *input = words[0] && words[0][0] == '<' ? *words++ + 1 : "/dev/null";
 
-    if (posix_spawn(&child, words[0], actions, NULL, words, environ) != 0 || wait4(child, &status, 0, &used) < 0) {
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, input, O_RDONLY, 0);
+    posix_spawn_file_actions_adddup2(&actions, pipe_end, STDERR_FILENO);
+    if (words[0] && words[0][0] == '>')
+        posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, *words++ + 1, O_WRONLY | O_CREAT | O_TRUNC, 0644);
+    else
+        posix_spawn_file_actions_adddup2(&actions, pipe_end, STDOUT_FILENO);
+    long start = now();
+    int spawned = posix_spawn(&child, words[0], &actions, NULL, words, environ);
+    posix_spawn_file_actions_destroy(&actions);
+    if (spawned != 0 || wait4(child, &status, 0, &used) < 0) {
         printf("0 0 0 0 127\n");
         return;
     }
@@ -48,23 +61,17 @@ static void run(char **words, posix_spawn_file_actions_t *actions)
 int main(void)
 {
     static char line[65536], *words[64], drained[65536];
-    posix_spawn_file_actions_t actions;
     int output[2];
 
-    /* The output goes into a pipe, as under Zabbix; it is thrown away after the end. */
     if (pipe2(output, O_CLOEXEC | O_NONBLOCK) < 0)
         return 2;
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    posix_spawn_file_actions_adddup2(&actions, output[1], STDOUT_FILENO);
-    posix_spawn_file_actions_adddup2(&actions, output[1], STDERR_FILENO);
     while (fgets(line, sizeof line, stdin)) {
         int count = 0;
         line[strcspn(line, "\n")] = 0;
         for (char *word = strtok(line, "\t"); word && count < 63; word = strtok(NULL, "\t"))
             words[count++] = word;
         words[count] = NULL;
-        run(words, &actions);
+        run(words, output[1]);
         fflush(stdout);
         while (read(output[0], drained, sizeof drained) > 0)
             ;

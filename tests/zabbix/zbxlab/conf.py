@@ -1,5 +1,7 @@
 """Configuration files of Zabbix's parts in the lab. No package's own file is read."""
 
+import os
+
 from .place import EXTERNAL_SCRIPTS
 
 SERVER_PORT = 10051
@@ -63,6 +65,11 @@ post_max_size=16M
 memory_limit=256M
 date.timezone=UTC
 """
+
+
+def server():
+    """Of a parameter that stands there twice the server takes the second: ZBX_TCP_LAB_SERVER_CONF may hold lines."""
+    return SERVER + os.environ.get("ZBX_TCP_LAB_SERVER_CONF", "")
 
 
 def proxy(release):

@@ -1,5 +1,7 @@
 """Waits until Zabbix says what a scenario expects, and counts it."""
 
+from .status import short
+
 
 class Expect:
     """`hosts` says, `verdict` counts. Every wait ends when the expectation holds."""
@@ -15,7 +17,7 @@ class Expect:
             seen = self.hosts.value(host, key)
             return seen is not None and good(seen), seen
 
-        said = "as expected" if callable(wanted) else wanted
+        said = "as expected" if callable(wanted) else short(wanted)
         return self.verdict.eventually(probe, f"{host}: {key} is {said}", seconds)
 
     def problems(self, host, *starts, seconds=30):

@@ -32,7 +32,7 @@ def database(release):
 def zabbix(release):
     """What needs the database; each stage is started when the one before it listens."""
     first = (
-        daemon("server", ("zabbix_server", "--foreground"), conf.SERVER_PORT, conf.SERVER),
+        daemon("server", ("zabbix_server", "--foreground"), conf.SERVER_PORT, conf.server()),
         frontend(),
     )
     # These ask the server for their configuration; one that does not reach it at once may try again a minute later.

@@ -33,8 +33,9 @@ class Status:
         """Every stored value as (time in seconds, text), oldest first."""
         item = self.item(host, key)
         wanted = {"itemids": [item["itemid"]], "history": int(item["value_type"]), "output": "extend"}
-        found = self.api.call("history.get", **wanted, sortfield=["clock", "ns"])
-        return [(int(row["clock"]) + int(row["ns"]) / 1e9, row["value"]) for row in found]
+        # Not sorted by the API: 6.0 knows seconds only.
+        found = self.api.call("history.get", **wanted)
+        return sorted((int(row["clock"]) + int(row["ns"]) / 1e9, row["value"]) for row in found)
 
     def unsupported(self):
         """(host, key, error) of every item and discovery rule that is not supported or shows an error."""

@@ -1,0 +1,150 @@
+"""Peers that stay: blackbox_exporter and both Zabbix agents, asked over loopback by a small client of our own."""
+
+import concurrent.futures
+import os
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import build
+import network
+from runner import ENVIRONMENT
+
+BLACKBOX_PORT, AGENTD_PORT, AGENT2_PORT = 19115, 19050, 19051
+TIMEOUT = 2
+# Who is asked for 2 s and has not answered by then never will.
+PATIENCE = 11
+MODULES = f"""
+modules:
+  connect: {{prober: tcp, timeout: {TIMEOUT}s, tcp: {{preferred_ip_protocol: ip4}}}}
+  expect: {{prober: tcp, timeout: {TIMEOUT}s, tcp: {{preferred_ip_protocol: ip4, query_response: [{{expect: "^xyz"}}]}}}}
+"""
+AGENT = """
+LogType=file
+LogFile={directory}/{name}.log
+ListenPort={port}
+ListenIP=127.0.0.1
+Server=127.0.0.1
+Timeout={timeout}
+"""
+
+
+class Daemon:
+    """A process with its children, and a function that asks it about ADDRESS, PORT."""
+
+    def __init__(self, name: str, words: list[str], port: int, ask: Callable[[str, str, str], str], scratch: Path):
+        self.name, self.ask = name, ask
+        with open(scratch / f"{name}.out", "wb") as log:
+            streams = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": log}
+            self.process = subprocess.Popen(
+                words, env=ENVIRONMENT, start_new_session=True, preexec_fn=network.dies_with_us, **streams
+            )
+        until = time.monotonic() + 10
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", port), 1).close()
+                return
+            except OSError as error:
+                if time.monotonic() > until or self.process.poll() is not None:
+                    self.close()
+                    raise SystemExit(
+                        f"tests/bench: {name} does not listen ({error}); {scratch}/{name}.out may say why"
+                    ) from error
+                time.sleep(0.05)
+
+    def ask_all(self, targets: Iterable[tuple[str, str]], at_once: int, what: str = "connect") -> list[str]:
+        with concurrent.futures.ThreadPoolExecutor(at_once) as pool:
+            return list(pool.map(lambda target: self.ask(what, *target), targets))
+
+    def cpu_us(self) -> float:
+        """What all its processes have used so far: the first number of schedstat, in ns (sched-stats.rst of Linux)."""
+        total = 0
+        for process in Path("/proc").glob("[0-9]*"):
+            try:
+                if os.getsid(int(process.name)) == self.process.pid:
+                    total += sum(int(task.read_text().split()[0]) for task in process.glob("task/*/schedstat"))
+            except (ProcessLookupError, FileNotFoundError):
+                continue
+        return total / 1000
+
+    def peak_kib(self) -> int:
+        """The peak memory of its largest process."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text(encoding="ascii")
+        return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM:"))
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGTERM)
+        self.process.wait()
+
+
+def blackbox(scratch: Path) -> Daemon | None:
+    config = scratch / "blackbox.yml"
+    config.write_text(MODULES, encoding="ascii")
+    program = found("prometheus-blackbox-exporter")
+    words = [f"--config.file={config}", f"--web.listen-address=127.0.0.1:{BLACKBOX_PORT}", "--log.level=error"]
+    return program and Daemon("blackbox", [program, *words], BLACKBOX_PORT, ask_blackbox, scratch)
+
+
+def agentd(scratch: Path, children: int = 10) -> Daemon | None:
+    text = AGENT.format(directory=scratch, name="agentd", port=AGENTD_PORT, timeout=TIMEOUT)
+    text += f"StartAgents={children}\nAllowRoot=1\nPidFile={scratch}/agentd.pid\n"
+    (scratch / "agentd.conf").write_text(text, encoding="ascii")
+    program = found("zabbix_agentd")
+    words = ["-f", "-c", str(scratch / "agentd.conf")]
+    return program and Daemon("agentd", [program, *words], AGENTD_PORT, agent_client(AGENTD_PORT), scratch)
+
+
+def agent2(scratch: Path) -> Daemon | None:
+    text = AGENT.format(directory=scratch, name="agent2", port=AGENT2_PORT, timeout=TIMEOUT)
+    text += f"ControlSocket={scratch}/agent2.sock\nPidFile={scratch}/agent2.pid\nHostname=bench\nServerActive=\n"
+    (scratch / "agent2.conf").write_text(text, encoding="ascii")
+    program = found("zabbix_agent2")
+    words = ["-f", "-c", str(scratch / "agent2.conf")]
+    return program and Daemon("agent2", [program, *words], AGENT2_PORT, agent_client(AGENT2_PORT), scratch)
+
+
+def found(program: str) -> str | None:
+    path = shutil.which(program, path=ENVIRONMENT["PATH"] + ":/usr/sbin:/sbin")
+    if path is None:
+        print(f"not measured: `{program}` is not installed")
+    return path
+
+
+def ask_blackbox(module: str, address: str, port: str) -> str:
+    request = f"GET /probe?module={module}&target={address}:{port} HTTP/1.0\r\n\r\n"
+    return exchange(BLACKBOX_PORT, request.encode("ascii")).decode("utf-8", "replace")
+
+
+KEYS = {"connect": "net.tcp.port[{},{}]", "perf": "net.tcp.service.perf[tcp,{},{}]", "expect": "net.tcp.service[ssh,{},{}]"}
+
+
+def agent_client(own: int) -> Callable[[str, str, str], str]:
+    """Zabbix's protocol: `ZBXD`, flags, the length of what follows in eight bytes."""
+
+    def ask(what: str, address: str, port: str) -> str:
+        key = KEYS[what].format(address, port).encode("ascii")
+        return exchange(own, b"ZBXD\1" + struct.pack("<Q", len(key)) + key)[13:].decode("utf-8", "replace")
+
+    return ask
+
+
+def exchange(port: int, request: bytes) -> bytes:
+    with socket.create_connection(("127.0.0.1", port), PATIENCE) as peer:
+        peer.sendall(request)
+        answer = b""
+        while part := peer.recv(65536):
+            answer += part
+        return answer
+
+
+def scratch() -> Path:
+    """Where daemons keep their files."""
+    path = build.OUT / "scratch"
+    path.mkdir(parents=True, exist_ok=True)
+    return path

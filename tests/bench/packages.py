@@ -1,0 +1,61 @@
+"""What is measured beside us and measured with, by the Debian package that has it."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+PACKAGES = {
+    "/usr/lib/nagios/plugins/check_tcp": "monitoring-plugins-basic",
+    "cc": "gcc",
+    "curl": "curl",
+    "ip": "iproute2",
+    "nc.openbsd": "netcat-openbsd",
+    "nmap": "nmap",
+    "perf": "linux-perf",
+    "prometheus-blackbox-exporter": "prometheus-blackbox-exporter",
+    "strace": "strace",
+    "tcpdump": "tcpdump",
+    "valgrind": "valgrind",
+    "zabbix_agent2": "zabbix-agent2",
+    "zabbix_agentd": "zabbix-agent",
+}
+POLICY = Path("/usr/sbin/policy-rc.d")
+
+
+def missing() -> list[str]:
+    """The packages of what is not here."""
+    path = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
+    return [package for program, package in PACKAGES.items() if not shutil.which(program, path=path)]
+
+
+def say_missing() -> None:
+    if lacking := missing():
+        print(f"not installed, so what needs them is not measured: {' '.join(lacking)} (as root on Debian: --install)")
+
+
+def install() -> int:
+    """Installs them; 0 if all are there then."""
+    if lacking := missing():
+        environment = dict(os.environ, DEBIAN_FRONTEND="noninteractive")
+        with nothing_starts():
+            words = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *lacking]
+            subprocess.run(words, env=environment, stdout=subprocess.DEVNULL, check=False)
+    say_missing()
+    return 1 if missing() else 0
+
+
+@contextmanager
+def nothing_starts() -> Iterator[None]:
+    """Nothing that is installed may start by itself (invoke-rc.d(8)): what is measured is started here, on loopback."""
+    ours = not POLICY.exists()
+    if ours:
+        POLICY.write_text("#!/bin/sh\nexit 101\n", encoding="ascii")
+        POLICY.chmod(0o755)
+    try:
+        yield
+    finally:
+        if ours:
+            POLICY.unlink()
