@@ -14,10 +14,10 @@ class ApiError(LabError):
 
 
 class Api:
-    """A logged-in session with the frontend of the lab; run inside the lab's network."""
+    """A logged-in session with the frontend of the lab, or with one at another address; run inside its network."""
 
-    def __init__(self):
-        self.url = f"http://127.0.0.1:{FRONTEND_PORT}/api_jsonrpc.php"
+    def __init__(self, frontend=f"http://127.0.0.1:{FRONTEND_PORT}"):
+        self.url = f"{frontend}/api_jsonrpc.php"
         self.opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         self.token = None
         self.version = self.call("apiinfo.version")
