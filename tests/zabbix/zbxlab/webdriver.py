@@ -127,7 +127,10 @@ class Browser:
         wanted = {"alwaysMatch": {"browserName": "chrome", "goog:chromeOptions": {"args": flags}}}
         session = self._request("POST", "/session", {"capabilities": wanted})["sessionId"]
         self.url += f"/session/{session}"
-        # The page, not the window with its bars, is of this size.
+        self.resize(width, height)
+
+    def resize(self, width, height):
+        """The page, not the window with its bars, is of this size."""
         size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
         self._request("POST", "/goog/cdp/execute", {"cmd": "Emulation.setDeviceMetricsOverride", "params": size})
 
