@@ -14,9 +14,13 @@ class ApiError(LabError):
 
 
 class Api:
-    """A logged-in session with the frontend of the lab, or with one at another address; run inside its network."""
+    """A logged-in session with the frontend of the lab, or with one at another address; run inside its network.
 
-    def __init__(self, frontend=f"http://127.0.0.1:{FRONTEND_PORT}"):
+    `patience`: how many seconds a call may take.
+    """
+
+    def __init__(self, frontend=f"http://127.0.0.1:{FRONTEND_PORT}", patience=30):
+        self.patience = patience
         self.url = f"{frontend}/api_jsonrpc.php"
         self.opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         self.token = None
@@ -38,7 +42,7 @@ class Api:
             body["auth"] = self.token
         headers = {"Content-Type": "application/json-rpc"}
         request = urllib.request.Request(self.url, json.dumps(body).encode(), headers)
-        with self.opener.open(request, timeout=30) as response:
+        with self.opener.open(request, timeout=self.patience) as response:
             answer = json.load(response)
         if "error" in answer:
             raise ApiError(f"{method}: {answer['error']['data']}")
