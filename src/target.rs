@@ -6,6 +6,7 @@
 
 pub mod expand;
 pub mod spec;
+pub mod spelling;
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
