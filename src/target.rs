@@ -5,6 +5,7 @@
 //! address cannot be passed by another way of writing it.
 
 pub mod expand;
+pub mod hashing;
 pub mod spec;
 pub mod spelling;
 
