@@ -174,7 +174,7 @@ impl Method {
     }
 
     /// These bytes with `***` in the place of every secret.
-    pub fn hide(&self, bytes: &[u8]) -> Vec<u8> {
+    pub fn hide<'b>(&self, bytes: &'b [u8]) -> Cow<'b, [u8]> {
         veil::hidden(bytes, self.secrets())
     }
 
