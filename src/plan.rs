@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::policy::Policy;
-use crate::target::{Host, Target};
+use crate::target::{Host, Target, spelling};
 use bytes::Charset;
 use pattern::Pattern;
 use steps::{Secret, Step, Template};
@@ -47,7 +47,14 @@ impl Plan {
     pub fn id(&self) -> Cow<'_, str> {
         match self.label.as_ref().and_then(|label| label.id.as_deref()) {
             Some(id) => Cow::Borrowed(id),
-            None => Cow::Owned(format!("{}:{}", self.target.host, self.target.port)),
+            None => {
+                let mut text = Vec::with_capacity(32);
+                spelling::host(&mut text, &self.target.host);
+                text.push(b':');
+                spelling::port(&mut text, self.target.port);
+                // The parts are all texts, so the whole is.
+                Cow::Owned(String::from_utf8(text).unwrap_or_default())
+            }
         }
     }
 
@@ -167,7 +174,7 @@ impl Method {
     }
 
     /// These bytes with `***` in the place of every secret.
-    pub fn hide(&self, bytes: &[u8]) -> Vec<u8> {
+    pub fn hide<'b>(&self, bytes: &'b [u8]) -> Cow<'b, [u8]> {
         veil::hidden(bytes, self.secrets())
     }
 

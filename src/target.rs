@@ -5,7 +5,9 @@
 //! address cannot be passed by another way of writing it.
 
 pub mod expand;
+pub mod hashing;
 pub mod spec;
+pub mod spelling;
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

@@ -10,6 +10,7 @@ use super::Limits;
 use super::pace::Pace;
 use crate::plan::Plan;
 use crate::source::Source;
+use crate::target::hashing::Quick;
 
 /// Who may begin what, and when.
 pub(super) struct Gate<'s> {
@@ -21,7 +22,7 @@ struct Inner<'s> {
     source: &'s mut (dyn Source + Send),
     pace: Option<Pace>,
     /// How many connections each address has; only where that is limited.
-    busy: HashMap<IpAddr, u32>,
+    busy: HashMap<IpAddr, u32, Quick>,
 }
 
 /// Why a connect may not begin.
@@ -36,7 +37,7 @@ pub(super) enum Wait {
 impl<'s> Gate<'s> {
     /// Everything is still to come.
     pub fn new(source: &'s mut (dyn Source + Send), limits: &Limits<'_>) -> Self {
-        let inner = Inner { source, pace: limits.rate.map(Pace::new), busy: HashMap::new() };
+        let inner = Inner { source, pace: limits.rate.map(Pace::new), busy: HashMap::default() };
         Self { inner: Mutex::new(inner), per_address: limits.per_address }
     }
 

@@ -2,9 +2,9 @@
 
 use super::json::Writer;
 use super::metrics::{self, METRICS, Metric, Read, Value};
-use super::number;
 use crate::failure::Status;
 use crate::report::{Report, Trial};
+use crate::target::spelling;
 
 /// The document of a report, with its final newline.
 pub fn line(report: &Report) -> String {
@@ -128,12 +128,12 @@ impl<'b> Rows<'b> {
 }
 
 /// Texts as strings, everything else as a bare number.
-fn write_value(json: &mut Writer<'_>, value: &Value<'_>) {
+pub(super) fn write_value(json: &mut Writer<'_>, value: &Value<'_>) {
     match value {
         Value::Text(text) => json.text(text),
         Value::Address(address) => json.value(|buffer| {
             buffer.push(b'"');
-            number::address(buffer, *address);
+            spelling::address(buffer, *address);
             buffer.push(b'"');
         }),
         Value::Seconds(_) | Value::Integer(_) | Value::Ratio(_) => json.value(|buffer| value.write(buffer)),

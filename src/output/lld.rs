@@ -1,7 +1,7 @@
 //! Rows of Zabbix's low-level discovery (Zabbix manual, "Custom LLD rules"): an array of objects with macros.
 
 use super::json::Writer;
-use super::number;
+use super::{document, metrics, number};
 use crate::plan::{Label, Plan};
 
 /// Appends the row of a target: every macro is in every row, `""` where there is nothing to say.
@@ -15,7 +15,7 @@ pub fn write(plan: &Plan, buffer: &mut Vec<u8>) {
     row.key("{#TCP.NAME}");
     row.text(label.and_then(|label| label.name.as_deref()).unwrap_or(&id));
     row.key("{#TCP.HOST}");
-    row.text(&plan.target.host.to_string());
+    document::write_value(&mut row, &metrics::host(&plan.target.host));
     row.key("{#TCP.PORT}");
     row.value(|buffer| number::integer(buffer, plan.target.port.get().into()));
     row.key("{#TCP.SERVICE}");

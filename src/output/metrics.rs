@@ -13,7 +13,7 @@ use crate::failure::IcmpFact;
 use crate::plan::Plan;
 use crate::report::{Exchange, Report, Response, TcpFacts, Trial};
 use crate::stats::Running;
-use crate::target::Host;
+use crate::target::{Host, spelling};
 
 /// The version of the document.
 pub const SCHEMA: u64 = 1;
@@ -91,7 +91,7 @@ impl Value<'_> {
             Integer(count) => number::integer(buffer, *count),
             Ratio(part) => number::decimal(buffer, *part),
             Text(text) => buffer.extend_from_slice(text.as_bytes()),
-            Address(address) => number::address(buffer, *address),
+            Address(address) => spelling::address(buffer, *address),
         }
     }
 }
@@ -238,7 +238,8 @@ const fn parts(path: &'static str) -> (Option<&'static str>, &'static str) {
     (None, path)
 }
 
-fn host(host: &Host) -> Value<'_> {
+/// A host as it was given.
+pub(super) fn host(host: &Host) -> Value<'_> {
     match host {
         Host::Address(address) => Address(*address),
         Host::Zoned(..) => Text(host.to_string().into()),

@@ -14,16 +14,18 @@ use crate::report::Report;
 
 /// Appends a line for each metric that was asked for and measured; `at` is the time of the verdict since 1970 (UTC).
 pub fn write(report: &Report, at: Duration, wanted: &Wanted, buffer: &mut Vec<u8>) {
+    let (mut before, mut after) = (Vec::new(), Vec::new());
+    host(&report.plan, wanted, &mut before);
+    moment(at, &mut after);
+    let id = report.plan.id();
+    let mut key = String::new();
     for metric in &wanted.metrics {
         let Some(value) = metric.value(report) else { continue };
-        host(&report.plan, wanted, buffer);
-        buffer.push(b' ');
-        word(&key(&wanted.sender_key, &report.plan, metric), buffer);
-        buffer.push(b' ');
-        number::integer(buffer, at.as_secs());
-        buffer.push(b' ');
-        number::integer(buffer, at.subsec_nanos().into());
-        buffer.push(b' ');
+        key.clear();
+        spell(&wanted.sender_key, &id, metric, &mut key);
+        buffer.extend_from_slice(&before);
+        word(&key, buffer);
+        buffer.extend_from_slice(&after);
         match value.as_text() {
             Some(text) => quoted(&text, buffer),
             None => value.write(buffer),
@@ -32,31 +34,40 @@ pub fn write(report: &Report, at: Duration, wanted: &Wanted, buffer: &mut Vec<u8
     }
 }
 
-/// The host in Zabbix; `-` stands for the one that zabbix_sender is given by its `-s`.
+/// The host in Zabbix and a blank; `-` stands for the one that zabbix_sender is given by its `-s`.
 fn host(plan: &Plan, wanted: &Wanted, buffer: &mut Vec<u8>) {
     let own = plan.label.as_ref().and_then(|label| label.zabbix_host.as_deref());
     match own.or(wanted.zabbix_host.as_deref()) {
         Some(host) => quoted(host, buffer),
         None => buffer.push(b'-'),
     }
+    buffer.push(b' ');
 }
 
-fn key(pattern: &SenderKey, plan: &Plan, metric: &Metric) -> String {
-    let mut key = String::new();
+/// Seconds and nanoseconds, in blanks.
+fn moment(at: Duration, buffer: &mut Vec<u8>) {
+    buffer.push(b' ');
+    number::integer(buffer, at.as_secs());
+    buffer.push(b' ');
+    number::integer(buffer, at.subsec_nanos().into());
+    buffer.push(b' ');
+}
+
+fn spell(pattern: &SenderKey, id: &str, metric: &Metric, key: &mut String) {
     for part in &pattern.0 {
-        match part {
-            KeyPart::Text(text) => key.push_str(text),
+        key.push_str(match part {
+            KeyPart::Text(text) => text,
             // Letters, digits and `_.:-` need no quotes as a parameter of an item key.
-            KeyPart::Id => key.push_str(&plan.id()),
-            KeyPart::Metric => key.push_str(metric.path),
-        }
+            KeyPart::Id => id,
+            KeyPart::Metric => metric.path,
+        });
     }
-    key
 }
 
 /// A word, in quotes where it would not be read as it stands.
 fn word(text: &str, buffer: &mut Vec<u8>) {
-    let as_it_stands = !text.is_empty() && !text.starts_with('"') && !text.contains([' ', '\n', '\r', '\t']);
+    let splits = |byte: &u8| matches!(byte, b' ' | b'\n' | b'\r' | b'\t');
+    let as_it_stands = !text.is_empty() && !text.starts_with('"') && !text.as_bytes().iter().any(splits);
     if as_it_stands { buffer.extend_from_slice(text.as_bytes()) } else { quoted(text, buffer) }
 }
 

@@ -1,18 +1,22 @@
 //! What is shown of bytes that may hold a secret.
 
+use std::borrow::Cow;
+
 use super::steps::Secret;
 
 /// `***` in the place of every secret in these bytes.
 ///
 /// A secret may be cut by whoever quotes the bytes, or have come only in part; so the start of one at the very end is
 /// hidden too, and the end of one at the very start, from three bytes on.
-pub fn hidden<'s>(bytes: &[u8], secrets: impl Iterator<Item = &'s Secret>) -> Vec<u8> {
-    hidden_after(&[], bytes, secrets)
+pub fn hidden<'b, 's>(bytes: &'b [u8], secrets: impl Iterator<Item = &'s Secret>) -> Cow<'b, [u8]> {
+    let mut secrets = secrets.peekable();
+    // What a flooding peer sent is not copied to quote its start.
+    if secrets.peek().is_none() { Cow::Borrowed(bytes) } else { hidden_after(&[], bytes, secrets).into() }
 }
 
 /// The same for bytes that come after these, which were shown before: a secret may lie in both.
 pub fn hidden_after<'s>(before: &[u8], bytes: &[u8], secrets: impl Iterator<Item = &'s Secret>) -> Vec<u8> {
-    let whole = [before, bytes].concat();
+    let whole = if before.is_empty() { Cow::Borrowed(bytes) } else { [before, bytes].concat().into() };
     let mut covered = vec![false; whole.len()];
     for secret in secrets.map(Secret::reveal).filter(|secret| !secret.is_empty()) {
         cover(&mut covered, &whole, secret);
@@ -58,7 +62,7 @@ mod tests {
 
     fn shown(bytes: &[u8], secrets: &[&[u8]]) -> String {
         let secrets: Vec<_> = secrets.iter().map(|secret| Secret::new(*secret)).collect();
-        String::from_utf8(hidden(bytes, secrets.iter())).unwrap()
+        String::from_utf8(hidden(bytes, secrets.iter()).into_owned()).unwrap()
     }
 
     #[test]
@@ -86,7 +90,7 @@ mod tests {
             let (one, two) = b"s3cret".split_at(cut);
             let first = hidden(one, secret.iter());
             let second = hidden_after(one, &[two, b" ok"].concat(), secret.iter());
-            let text = String::from_utf8([first, b"|".to_vec(), second].concat()).unwrap();
+            let text = String::from_utf8([&*first, b"|", &second].concat()).unwrap();
             let expected = match cut {
                 0 => "|*** ok",
                 1 => "s|*** ok",

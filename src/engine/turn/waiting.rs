@@ -8,6 +8,7 @@ use std::time::Instant;
 use super::Key;
 use crate::engine::session::AttemptId;
 use crate::plan::Plan;
+use crate::target::hashing::Quick;
 
 /// How many plans of the source are put aside before the others have to wait with them.
 const MOST_ASIDE: usize = 1 << 16;
@@ -48,7 +49,7 @@ pub(super) struct Waiting {
     freed: VecDeque<Arc<Plan>>,
     /// Plans whose names wait for the resolver.
     names: VecDeque<Arc<Plan>>,
-    by_address: HashMap<IpAddr, VecDeque<Waiter>>,
+    by_address: HashMap<IpAddr, VecDeque<Waiter>, Quick>,
     /// How many plans are in `by_address`.
     aside: usize,
     /// When addresses are looked at again whose connections are another thread's.

@@ -43,6 +43,10 @@ fn readable(bytes: &[u8]) -> Result<&str, String> {
         return Err(format!("a line of {} bytes: at most {LONGEST} are read", bytes.len()));
     }
     let text = std::str::from_utf8(bytes).map_err(|_| "is not UTF-8 text".to_owned())?.trim();
+    // Nearly every line is plain ASCII.
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return Ok(text);
+    }
     match text.chars().find(|c| c.is_control() && *c != '\t') {
         Some('\0') => Err("holds a NUL byte: is this a text file in UTF-8?".to_owned()),
         Some(control) => Err(format!("holds the control character U+{:04X}", u32::from(control))),

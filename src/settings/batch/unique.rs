@@ -7,6 +7,7 @@ use super::super::Mistake;
 use super::super::wishes::Place;
 use crate::plan::{Label, Method, Plan};
 use crate::printable::shown;
+use crate::target::hashing::Quick;
 use crate::target::{Host, Target};
 
 /// A plan and where it was written; its label has an id only where the caller wrote one.
@@ -86,7 +87,7 @@ impl Found {
     fn among(drafts: &[Draft]) -> Self {
         let mut found = Self::default();
         // Nearly every host and port stands there once: only the others are looked at closely.
-        let mut heads: HashMap<&Target, u32> = HashMap::with_capacity(drafts.len());
+        let mut heads: HashMap<&Target, u32, Quick> = HashMap::with_capacity_and_hasher(drafts.len(), Quick::default());
         let mut close: HashMap<Key<'_>, u32> = HashMap::new();
         for (at, draft) in (0..).zip(drafts) {
             let head = *heads.entry(&draft.plan.target).or_insert(at);

@@ -129,9 +129,9 @@ class Browser:
         self.url += f"/session/{session}"
         self.resize(width, height)
 
-    def resize(self, width, height):
-        """The page, not the window with its bars, is of this size."""
-        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+    def resize(self, width, height, scale=1):
+        """The page, not the window with its bars, is of this size; a picture of it is `scale` times as large."""
+        size = {"width": width, "height": height, "deviceScaleFactor": scale, "mobile": False}
         self._request("POST", "/goog/cdp/execute", {"cmd": "Emulation.setDeviceMetricsOverride", "params": size})
 
     def _request(self, method, path, body=None):
