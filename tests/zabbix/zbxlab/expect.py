@@ -9,7 +9,7 @@ class Expect:
     def __init__(self, hosts, verdict):
         self.hosts, self.verdict = hosts, verdict
 
-    def value(self, host, key, wanted, seconds=15):
+    def value(self, host, key, wanted, seconds=60):
         """The last value of an item: a text, or a function of the text that says whether it will do."""
         good = wanted if callable(wanted) else lambda seen: seen == wanted
 
@@ -20,7 +20,7 @@ class Expect:
         said = "as expected" if callable(wanted) else short(wanted)
         return self.verdict.eventually(probe, f"{host}: {key} is {said}", seconds)
 
-    def problems(self, host, *starts, seconds=30):
+    def problems(self, host, *starts, seconds=90):
         """Exactly these problems are open, in any order, each by how its name starts."""
 
         def probe():
@@ -29,7 +29,7 @@ class Expect:
 
         return self.verdict.eventually(probe, f"problems of host {host}: {list(starts) or 'none'}", seconds)
 
-    def keys(self, host, *keys, seconds=30):
+    def keys(self, host, *keys, seconds=90):
         """The host has items with these keys, discovered ones for example."""
 
         def probe():
@@ -38,7 +38,7 @@ class Expect:
 
         return self.verdict.eventually(probe, f"{host} has {', '.join(keys)}", seconds)
 
-    def no_keys(self, host, *keys, seconds=30):
+    def no_keys(self, host, *keys, seconds=90):
         """The host has none of these, any more."""
 
         def probe():
@@ -47,7 +47,7 @@ class Expect:
 
         return self.verdict.eventually(probe, f"{host} is without {', '.join(keys)}", seconds)
 
-    def rule_error(self, host, text, seconds=15):
+    def rule_error(self, host, text, seconds=60):
         """A discovery rule is not supported, and its error has this text."""
 
         def probe():

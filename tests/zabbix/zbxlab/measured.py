@@ -13,7 +13,7 @@ TIMES = ("time.resolve", "time.connect", "time.dialogue", "time.total")
 class Measured(Expect):
     """`base`: how the keys of the items begin, `tcp.service` for example."""
 
-    def __init__(self, hosts, verdict, base, patience=40):
+    def __init__(self, hosts, verdict, base, patience=120):
         super().__init__(hosts, verdict)
         self.base, self.patience = base, patience
 
