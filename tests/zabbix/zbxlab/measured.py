@@ -91,7 +91,7 @@ class Measured(Expect):
             return not bad, bad
 
         number = len([item for item in self.hosts.all_items() if item["host"] not in but])
-        self.verdict.eventually(probe, f"none of {number} items and no rule is unsupported or has an error", 15)
+        self.verdict.eventually(probe, f"none of {number} items and no rule is unsupported or has an error", 120)
 
     def no_trigger_is_unknown(self, *but):
         """A trigger that cannot be evaluated shows an error and never fires. While one that it depends on is a problem,
@@ -105,7 +105,7 @@ class Measured(Expect):
             bad = [one for one in found if one["state"] == "1" and not is_held(one, every)]
             return not bad, [(one["description"], one["error"]) for one in bad]
 
-        self.verdict.eventually(probe, "every trigger can be evaluated", 15)
+        self.verdict.eventually(probe, "every trigger can be evaluated", 120)
 
     def port_table(self, host, parameters, names):
         """The values of each of these ports, one row each."""
