@@ -27,6 +27,7 @@ modules:
 AGENT = """
 LogType=file
 LogFile={directory}/{name}.log
+PidFile={directory}/{name}.pid
 ListenPort={port}
 ListenIP=127.0.0.1
 Server=127.0.0.1
@@ -92,21 +93,20 @@ def blackbox(scratch: Path) -> Daemon | None:
 
 
 def agentd(scratch: Path, children: int = 10) -> Daemon | None:
-    text = AGENT.format(directory=scratch, name="agentd", port=AGENTD_PORT, timeout=TIMEOUT)
-    text += f"StartAgents={children}\nAllowRoot=1\nPidFile={scratch}/agentd.pid\n"
-    (scratch / "agentd.conf").write_text(text, encoding="ascii")
-    program = found("zabbix_agentd")
-    words = ["-f", "-c", str(scratch / "agentd.conf")]
-    return program and Daemon("agentd", [program, *words], AGENTD_PORT, agent_client(AGENTD_PORT), scratch)
+    return agent(scratch, "agentd", AGENTD_PORT, f"StartAgents={children}\nAllowRoot=1\n")
 
 
 def agent2(scratch: Path) -> Daemon | None:
-    text = AGENT.format(directory=scratch, name="agent2", port=AGENT2_PORT, timeout=TIMEOUT)
-    text += f"ControlSocket={scratch}/agent2.sock\nPidFile={scratch}/agent2.pid\nHostname=bench\nServerActive=\n"
-    (scratch / "agent2.conf").write_text(text, encoding="ascii")
-    program = found("zabbix_agent2")
-    words = ["-f", "-c", str(scratch / "agent2.conf")]
-    return program and Daemon("agent2", [program, *words], AGENT2_PORT, agent_client(AGENT2_PORT), scratch)
+    return agent(scratch, "agent2", AGENT2_PORT, f"ControlSocket={scratch}/agent2.sock\nHostname=bench\nServerActive=\n")
+
+
+def agent(scratch: Path, name: str, port: int, own: str) -> Daemon | None:
+    """The agent of this name with its own lines of configuration; none where it is not installed."""
+    text = AGENT.format(directory=scratch, name=name, port=port, timeout=TIMEOUT) + own
+    path = scratch / f"{name}.conf"
+    path.write_text(text, encoding="ascii")
+    program = found(f"zabbix_{name}")
+    return program and Daemon(name, [program, "-f", "-c", str(path)], port, agent_client(port), scratch)
 
 
 def found(program: str) -> str | None:
