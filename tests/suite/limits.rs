@@ -8,7 +8,7 @@ use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -21,6 +21,7 @@ use zbx_tcp::plan::bytes::Charset;
 use zbx_tcp::plan::pattern::Pattern;
 use zbx_tcp::plan::steps::{Expect, Step};
 use zbx_tcp::plan::{Close, Method, Plan};
+use zbx_tcp::policy::Policy;
 use zbx_tcp::report::Report;
 use zbx_tcp::source::List;
 use zbx_tcp::target::Target;
@@ -75,6 +76,11 @@ fn many(number: usize) -> NonZeroUsize {
 
 fn connect(timeout: Duration) -> Method {
     Method { timeout, close: Close::Rst, ..Method::default() }
+}
+
+/// The policy has it end before it connects.
+fn denied() -> Method {
+    Method { policy: Policy::from_text(b"deny = [\"127.0.0.0/8\"]"), ..connect(LONG) }
 }
 
 /// Expects the `x` of [`Slow`].
@@ -321,6 +327,43 @@ fn starve(ports: &str) {
     }
 }
 
+/// One thread waits for the address that the other has, and has nothing else to wait for.
+#[test]
+fn who_waits_for_another_threads_connection_has_its_turn() {
+    let (full, closed) = (FullBacklog::new(), closed_port());
+    let hosts = Hosts::with(["host0".to_owned()].into_iter());
+    for host in ["127.0.0.1", "host0"] {
+        let plans = vec![
+            plan("127.0.0.1", full.port(), &connect(Duration::from_millis(300))),
+            plan(host, closed, &connect(Duration::from_secs(1))),
+        ];
+        let limits = Limits { per_address: Some(many(1)), threads: many(2), ..Limits::in_flight(many(2)) };
+        let names = hosts.names();
+        let gathered = in_time(move || run(plans, &limits, names));
+        assert_eq!((gathered.status(0), gathered.status(1)), (Status::ConnectTimeout, Status::Refused), "{host}");
+    }
+}
+
+/// An address is not kept busy by a plan that was let in and connects to nothing after all.
+#[test]
+fn who_does_not_use_its_turn_passes_it_on() {
+    let (full, closed) = (FullBacklog::new(), closed_port());
+    let mut plans = vec![plan("127.0.0.1", full.port(), &connect(Duration::from_millis(300)))];
+    plans.extend([(); 3].map(|()| plan("127.0.0.1", closed, &denied())));
+    plans.push(plan("127.0.0.1", closed, &connect(LONG)));
+    let limits = Limits { per_address: Some(many(1)), ..Limits::in_flight(many(10)) };
+    let gathered = in_time(move || run(plans, &limits, Names::default()));
+    assert_eq!((gathered.count(Status::Denied), gathered.status(4)), (3, Status::Refused));
+}
+
+/// What comes of a run that might never end.
+#[track_caller]
+fn in_time(work: impl FnOnce() -> Gathered + Send + 'static) -> Gathered {
+    let (done, result) = mpsc::channel();
+    thread::spawn(move || done.send(work()));
+    result.recv_timeout(Duration::from_secs(60)).expect("the run never ended, or panicked")
+}
+
 /// A process that is held up calls nobody down who answered in time: more answers wait than one wake takes.
 #[test]
 fn who_answered_while_we_were_held_up_is_up() {
@@ -380,11 +423,12 @@ impl Field {
     fn plan(&self, kind: u8) -> (Plan, Status) {
         let method = connect(Duration::from_millis(40));
         let open = self.open.local_addr().unwrap().port();
-        match kind % 6 {
+        match kind % 7 {
             0 | 1 => (plan(&format!("127.0.0.{}", kind % 4 + 1), open, &connect(LONG)), Status::Ok),
             2 => (plan(&format!("host{}", kind % 4), open, &connect(LONG)), Status::Ok),
             3 => (plan("127.0.0.1", self.closed, &connect(LONG)), Status::Refused),
             4 => (plan("127.0.0.1", self.full.port(), &method), Status::ConnectTimeout),
+            5 => (plan("127.0.0.1", open, &denied()), Status::Denied),
             _ => (plan("nowhere.invalid", 1, &connect(LONG)), Status::ResolveFailed),
         }
     }
@@ -413,7 +457,8 @@ proptest! {
             threads: many(threads),
             stop: None,
         };
-        let gathered = run(plans, &limits, field.hosts.names());
+        let names = field.hosts.names();
+        let gathered = in_time(move || run(plans, &limits, names));
         for (number, expected) in expected.into_iter().enumerate() {
             let status = gathered.status(number);
             let cut = deadline.is_some();

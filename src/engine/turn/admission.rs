@@ -44,7 +44,9 @@ impl Engine<'_, '_> {
             }
         }
         while let Some(opening) = self.waiting.next_connect() {
-            if self.is_wished(&opening) && self.open(opening, now) == Turn::Used {
+            if !self.is_wished(&opening) {
+                self.pass_on(opening.address.ip());
+            } else if self.open(opening, now) == Turn::Used {
                 return;
             }
         }
@@ -77,7 +79,7 @@ impl Engine<'_, '_> {
             let plan = self.waiting.next_plan(|| self.share.gate.next_plan())?;
             match plan.literal() {
                 Some(address) if !self.share.gate.has_room(address) => {
-                    self.waiting.for_address(address, Waiter::Plan(plan));
+                    self.waiting.for_address(address, Waiter::Plan(plan), self.next_look(now));
                 }
                 None if !resolves => self.waiting.for_resolver(plan),
                 _ => return Some(plan),
@@ -94,6 +96,10 @@ impl Engine<'_, '_> {
         let entry = Entry { session, serial: self.serial, connections: Numbers::default(), stage };
         let place = self.sessions.insert(entry);
         self.settle(place, now);
+        let over = self.sessions.get(place).filter(|entry| entry.stage == Stage::Over);
+        if let Some(address) = over.and_then(|entry| entry.session.plan().literal()) {
+            self.pass_on(address);
+        }
     }
 
     /// Whether the session still waits for this connect.
@@ -103,6 +109,8 @@ impl Engine<'_, '_> {
 
     fn open(&mut self, opening: Opening, now: Instant) -> Turn {
         let Opening { key: (place, _), attempt, address } = opening;
+        let Some(entry) = self.sessions.get(place) else { return Turn::Left };
+        let (plan, is_held) = (Arc::clone(entry.session.plan()), entry.stage == Stage::Held);
         match self.share.gate.begin(address.ip(), now) {
             Ok(()) => {}
             Err(Wait::Until(until)) => {
@@ -111,13 +119,10 @@ impl Engine<'_, '_> {
                 return Turn::Used;
             }
             Err(Wait::ForAddress) => {
-                self.waiting.for_address(address.ip(), Waiter::Connect(opening));
+                self.waiting.for_address(address.ip(), Waiter::Connect(opening), self.next_look(now));
                 return Turn::Left;
             }
         }
-        let Some(entry) = self.sessions.get(place) else { return Turn::Left };
-        let is_held = entry.stage == Stage::Held;
-        let plan = Arc::clone(entry.session.plan());
         match self.connect(&plan, address) {
             Ok(number) => self.opened(place, attempt, number, now),
             Err(OpenError::Exhausted(why)) => {
@@ -163,18 +168,30 @@ impl Engine<'_, '_> {
     pub(super) fn closed(&mut self, address: IpAddr) {
         self.share.gate.end(address);
         self.waiting.unpause();
+        self.free(address);
+    }
+
+    fn free(&mut self, address: IpAddr) {
         self.waiting.free(address, |opening| is_wished(&self.sessions, opening));
+    }
+
+    /// Whose turn at this address it was may not have used it: the next has it then.
+    fn pass_on(&mut self, address: IpAddr) {
+        if self.share.gate.has_room(address) {
+            self.free(address);
+        }
     }
 
     /// Other threads tell nobody when they close a connection, so addresses that are waited for are looked at.
     fn look_again(&mut self, now: Instant) {
-        if self.share.threads > 1 {
-            for address in self.waiting.addresses_to_look_at(now, now + LOOK_AGAIN) {
-                if self.share.gate.has_room(address) {
-                    self.waiting.free(address, |opening| is_wished(&self.sessions, opening));
-                }
-            }
+        let Some(next) = self.next_look(now) else { return };
+        for address in self.waiting.addresses_to_look_at(now, next) {
+            self.pass_on(address);
         }
+    }
+
+    fn next_look(&self, now: Instant) -> Option<Instant> {
+        (self.share.threads > 1).then(|| now + LOOK_AGAIN)
     }
 }
 

@@ -73,9 +73,9 @@ impl Waiting {
         self.paused_until.is_some()
     }
 
-    /// When something can be done that no event will announce.
+    /// When something can be done that no event will announce; nothing is looked at in a pause.
     pub fn next_look(&self) -> Option<Instant> {
-        [self.paused_until, self.look].into_iter().flatten().min()
+        self.paused_until.or(self.look)
     }
 
     /// Whether a connect may begin, not considering the pace and the addresses.
@@ -140,8 +140,9 @@ impl Waiting {
         self.names.push_back(plan);
     }
 
-    /// Puts somebody aside until this address has room.
-    pub fn for_address(&mut self, address: IpAddr, waiter: Waiter) {
+    /// Puts somebody aside until this address has room, which is looked at by then if other threads may give it back.
+    pub fn for_address(&mut self, address: IpAddr, waiter: Waiter, look: Option<Instant>) {
+        self.look = self.look.or(look);
         self.aside += usize::from(matches!(waiter, Waiter::Plan(_)));
         self.by_address.entry(address).or_default().push_back(waiter);
     }
