@@ -14,7 +14,7 @@ FLOOR = Path(__file__).resolve().parent / "floor"
 # Static, but to be relocated at start: what packaging/build-static would build without its other flags.
 STATIC_PIE = "-C target-feature=+crt-static"
 # What it would build without an order of the code.
-STATIC = f"{STATIC_PIE} -C relocation-model=static"
+STATIC = f"{STATIC_PIE} -C relocation-model=static -C symbol-mangling-version=v0"
 
 
 def host() -> str:

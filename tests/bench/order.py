@@ -21,10 +21,10 @@ GREETING = "SSH-2.0-bench\\r\\n"
 
 HEAD = """\
 /*
- * Puts the code that a check runs side by side: a sixth of the program, which is otherwise met in most of its pages.
- * The kernel maps 64 KiB around each page that is touched, so scattered code costs a start page faults and memory.
+ * Puts the code that a check runs side by side, and the tables that it does not read out of its way. The kernel maps
+ * 64 KiB around each page that is touched, so what lies scattered costs a start page faults and memory.
  *
- * Names are without what differs from build to build. One that is no longer met changes nothing; code that is not named
+ * Names are without what differs from build to build. One that is no longer met changes nothing, and what is not named
  * stays where it was. Written by `tests/bench/run --record-order`.
  */
 SECTIONS
@@ -36,9 +36,30 @@ TAIL = """\
     }
 }
 INSERT AFTER .text;
+
+SECTIONS
+{
+    .rodata.tables :
+    {
+%s
+    }
+}
+INSERT AFTER .eh_frame;
 """
-# Glibc chooses among these by the processor, and callgrind's is not the one that will run them.
-BY_PROCESSOR = "*libc.a:*(.text.avx .text.avx512 .text.evex .text.evex512)"
+# What callgrind does not see: glibc chooses its string functions by the processor, which under valgrind is another one, and
+# reads the kernel's vDSO, which valgrind hides.
+UNSEEN = [
+    "*libc.a:*(.text.avx .text.avx512 .text.evex .text.evex512)",
+    "*libc.a:dl-lookup.o(.text)",
+    "*libc.a:dl-object.o(.text)",
+    "*libc.a:dl-setup_hash.o(.text)",
+]
+# Only encodings, patterns, files, name servers and stack traces read these.
+TABLES = [
+    *(f"*(.rodata.*{crate}*)" for crate in ("encoding_rs", "gimli", "regex_", "serde_json", "simple_dns", "toml", "zmij")),
+    "*libc.a:C-ctype.o(.rodata)",
+    "*libc.a:fpioconst.o(.rodata)",
+]
 
 
 @dataclass(frozen=True, order=True)
@@ -70,10 +91,14 @@ def record() -> int:
         every = named(sections, (executed(program, case) for case in words))
     with some_checks(program) as words:
         some = named(sections, (executed(program, case) for case in words)) - every
-    lines = ["/* Only services, dialogues and names. */", *sorted(some), "/* Every check. */", *sorted(every), BY_PROCESSOR]
-    SCRIPT.write_text(HEAD + "".join(f"        {line}\n" for line in lines) + TAIL, encoding="ascii")
+    code = ["/* Only services, dialogues and names. */", *sorted(some), "/* Every check. */", *sorted(every), *UNSEEN]
+    SCRIPT.write_text(HEAD + listed(code) + TAIL % listed(TABLES).rstrip("\n"), encoding="ascii")
     print(f"{SCRIPT}: {len(every)} pieces of code that every check runs, {len(some)} that some run")
     return 0
+
+
+def listed(lines: list[str]) -> str:
+    return "".join(f"        {line}\n" for line in lines)
 
 
 def kib_mapped(program: Path, words: list[str]) -> int:
