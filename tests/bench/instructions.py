@@ -8,7 +8,7 @@ import batch
 import build
 import cases
 import counts
-import order
+import touched
 from runner import Listener, machine
 
 RECORD = Path(__file__).resolve().parent / "instructions.json"
@@ -33,7 +33,7 @@ def count_all() -> dict[str, int | None]:
     address, port = listener.targets[0].split(":")
     known = cases.starts(address, port)
     counted = {name: counts.instructions([str(program), *words], rounds=5) for name, words in known.items()}
-    counted[MAPPED] = order.kib_mapped(program, known["check"])
+    counted[MAPPED] = touched.kib_mapped(program, known["check"])
     listener.close()
     return counted | per_target()
 

@@ -2,7 +2,6 @@
 
 import re
 import subprocess
-import tempfile
 from bisect import bisect_right
 from collections.abc import Iterable
 from contextlib import contextmanager
@@ -11,12 +10,10 @@ from pathlib import Path
 
 import build
 import cases
-import counts
+import touched
 from runner import ENVIRONMENT, Listener
 
 SCRIPT = build.REPOSITORY / "packaging" / "start.ld"
-# What the kernel maps around the page of a file that is touched (mm/memory.c, fault_around_bytes).
-WINDOW = 64 * 1024
 GREETING = "SSH-2.0-bench\\r\\n"
 
 HEAD = """\
@@ -83,14 +80,13 @@ class Section:
         return f"*{archive[1]}:{archive[2]}({name})" if archive else f"*/{Path(self.file).name}({name})"
 
 
-
 def record() -> int:
     """Writes packaging/start.ld anew."""
     program, sections = build_with_map()
     with every_check() as words:
-        every = named(sections, (executed(program, case) for case in words))
+        every = named(sections, (touched.code(program, case) for case in words))
     with some_checks(program) as words:
-        some = named(sections, (executed(program, case) for case in words)) - every
+        some = named(sections, (touched.code(program, case) for case in words)) - every
     code = ["/* Only services, dialogues and names. */", *sorted(some), "/* Every check. */", *sorted(every), *UNSEEN]
     SCRIPT.write_text(HEAD + listed(code) + TAIL % listed(TABLES).rstrip("\n"), encoding="ascii")
     print(f"{SCRIPT}: {len(every)} pieces of code that every check runs, {len(some)} that some run")
@@ -99,11 +95,6 @@ def record() -> int:
 
 def listed(lines: list[str]) -> str:
     return "".join(f"        {line}\n" for line in lines)
-
-
-def kib_mapped(program: Path, words: list[str]) -> int:
-    """How much of the program's code a run maps, as the kernel does it."""
-    return len({address // WINDOW for address in executed(program, words)}) * WINDOW // 1024
 
 
 def build_with_map() -> tuple[Path, list[Section]]:
@@ -121,8 +112,12 @@ def build_with_map() -> tuple[Path, list[Section]]:
 def named(sections: list[Section], runs: Iterable[set[int]]) -> set[str]:
     """The pieces of code that any of these runs went through."""
     starts = [section.start for section in sections]
-    touched = {sections[bisect_right(starts, address) - 1] for addresses in runs for address in addresses}
-    return {section.pattern() for section in touched}
+    found = set()
+    for address in set().union(*runs):
+        section = sections[bisect_right(starts, address) - 1]
+        if address < section.start + section.size:
+            found.add(section.pattern())
+    return found
 
 
 @contextmanager
@@ -146,17 +141,3 @@ def some_checks(program: Path):
             ["check", "127.0.0.1", port, "--expect", "never", "--timeout", "1"],
         ]
         server.terminate()
-
-
-def executed(program: Path, words: list[str]) -> set[int]:
-    """The addresses of the instructions of a program that a run executed."""
-    with tempfile.NamedTemporaryFile("r", prefix="zbx-tcp-bench-") as file:
-        tool = ["valgrind", "--tool=callgrind", "--dump-instr=yes", "--compress-pos=no", "--compress-strings=no"]
-        counts.run([*tool, f"--callgrind-out-file={file.name}", str(program), *words])
-        addresses, ours = set(), False
-        for line in file:
-            if line.startswith("ob="):
-                ours = line.rstrip("\n") == f"ob={program.resolve()}"
-            elif ours and line.startswith("0x"):
-                addresses.add(int(line.split(" ", 1)[0], 16))
-    return addresses
