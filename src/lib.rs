@@ -23,7 +23,7 @@
 //!
 //! # The rooms
 //!
-//! * [`target`]: hosts, ports, and how they may be written. [`plan`]: what to do, [`plan::bytes`] how bytes are
+//! * [`target`]: hosts, ports, and how they may be written; [`target::writing`] writes them. [`plan`]: what to do, [`plan::bytes`] how bytes are
 //!   written, [`plan::pattern`] what an answer is recognised by. [`failure`]: the table of statuses, and failures as data. [`report`]: what was found; [`stats`]:
 //!   statistics over several attempts; [`printable`]: texts that are safe on one line; [`files`]: reading files that may be anything.
 //! * [`policy`]: who may be probed, by a file at a fixed path; asked for each resolved address just before the connect.

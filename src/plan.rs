@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::policy::Policy;
-use crate::target::{Host, Target, spelling};
+use crate::target::{Host, Target, writing};
 use bytes::Charset;
 use pattern::Pattern;
 use steps::{Secret, Step, Template};
@@ -49,9 +49,9 @@ impl Plan {
             Some(id) => Cow::Borrowed(id),
             None => {
                 let mut text = Vec::with_capacity(32);
-                spelling::host(&mut text, &self.target.host);
+                writing::host(&mut text, &self.target.host);
                 text.push(b':');
-                spelling::port(&mut text, self.target.port);
+                writing::port(&mut text, self.target.port);
                 // The parts are all texts, so the whole is.
                 Cow::Owned(String::from_utf8(text).unwrap_or_default())
             }

@@ -5,10 +5,10 @@
 //! file, so that whoever may run a probe learns nothing from it.
 
 mod decision;
+mod embedded;
 mod file;
 mod lists;
 mod network;
-mod spelling;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -16,8 +16,8 @@ use std::sync::Arc;
 pub use decision::{Decision, Ground, ListName};
 
 use crate::target::Port;
+use embedded::itself_and_embedded;
 use lists::Lists;
-use spelling::spellings;
 
 /// Where the policy is.
 pub const PATH: &str = "/etc/zbx-tcp/policy.toml";
@@ -73,7 +73,7 @@ impl Policy {
             Kind::Same(decision) => return decision.clone(),
             Kind::Listed(lists) => lists,
         };
-        let (itself, inner) = spellings(address);
+        let (itself, inner) = itself_and_embedded(address);
         // On Linux a connect to 0.0.0.0 or :: goes to whichever of this machine's own addresses the kernel chooses.
         if itself.is_unspecified() || inner.is_some_and(|inner| inner.is_unspecified()) {
             return Decision::Denied(Ground::Unspecified);

@@ -13,7 +13,7 @@ use crate::failure::IcmpFact;
 use crate::plan::Plan;
 use crate::report::{Exchange, Report, Response, TcpFacts, Trial};
 use crate::stats::Running;
-use crate::target::{Host, spelling};
+use crate::target::{Host, writing};
 
 /// The version of the document.
 pub const SCHEMA: u64 = 1;
@@ -91,7 +91,7 @@ impl Value<'_> {
             Integer(count) => number::integer(buffer, *count),
             Ratio(part) => number::decimal(buffer, *part),
             Text(text) => buffer.extend_from_slice(text.as_bytes()),
-            Address(address) => spelling::address(buffer, *address),
+            Address(address) => writing::address(buffer, *address),
         }
     }
 }
