@@ -163,14 +163,22 @@ impl Method {
 
     /// The printable form of bytes that were sent or received, with every secret hidden.
     pub fn veil(&self, bytes: &[u8]) -> String {
-        let mut text = self.charset.printable(&self.hide(bytes));
-        if !self.charset.is_utf8() {
-            // Encodings with states have more than one spelling of a text, such as ISO-2022-JP.
-            for secret in self.secrets().filter(|secret| !secret.reveal().is_empty()) {
-                text = text.replace(&self.charset.printable(secret.reveal()), "***");
-            }
+        self.veil_start(bytes, bytes.len())
+    }
+
+    /// The same of the first so many bytes, without a character that is cut in half.
+    pub fn veil_start(&self, bytes: &[u8], most: usize) -> String {
+        let hidden = veil::hidden_start(bytes, most, self.secrets());
+        let cut = most < bytes.len();
+        let text = if cut { self.charset.printable_start(&hidden) } else { self.charset.printable(&hidden) };
+        if self.charset.is_utf8() {
+            return text;
         }
-        text
+        // Encodings with states have more than one spelling of a text, such as ISO-2022-JP.
+        let printable = |secret: &Secret| Secret::new(self.charset.printable(secret.reveal()).into_bytes());
+        let secrets: Vec<_> = self.secrets().map(printable).collect();
+        // What is hidden begins and ends between two characters, so the rest is a text.
+        String::from_utf8(veil::hidden(text.as_bytes(), secrets.iter()).into_owned()).unwrap_or_default()
     }
 
     /// These bytes with `***` in the place of every secret.
@@ -179,7 +187,7 @@ impl Method {
     }
 
     /// The secrets that it sends, and that a peer may echo.
-    pub fn secrets(&self) -> impl Iterator<Item = &Secret> {
+    pub fn secrets(&self) -> impl Iterator<Item = &Secret> + Clone {
         let sends = self.steps.iter().filter_map(|step| if let Step::Send(send) = step { Some(send) } else { None });
         sends.chain(&self.quit).flat_map(Template::secrets)
     }
@@ -281,5 +289,11 @@ mod tests {
         let method = Method { steps, charset, ..Method::default() };
         assert_eq!(method.veil(&charset.encode("語は秘密です").unwrap()), "語は***です");
         assert_eq!(method.veil(&charset.encode("a 秘密 b").unwrap()), "a *** b");
+        // Nor is a part of it left where the bytes are cut: a character has two.
+        let said = charset.encode("語は秘密です").unwrap();
+        for most in 0..=said.len() {
+            let text = method.veil_start(&said, most);
+            assert!(!text.contains(['秘', '密']), "{most}: {text}");
+        }
     }
 }

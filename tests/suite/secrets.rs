@@ -143,6 +143,23 @@ fn captures_and_bytes_that_are_no_text_hide_it_too() {
 }
 
 #[test]
+fn no_sentence_quotes_another_spelling_of_it() {
+    // In ISO-2022-JP the bytes of a text depend on what stands before it.
+    let label = "iso-2022-jp";
+    let encode = |text: &str| encoding_rs::Encoding::for_label(label.as_bytes()).unwrap().encode(text).0.into_owned();
+    let config = ConfigFile::new(format!(
+        "[services.x]\nencoding = \"{label}\"\nsecrets.p = \"秘密\"\nsteps = [{{ send = \"${{p}}\" }}, {{ expect_prefix = \"never\" }}]\n"
+    ));
+    let said = encode("語は秘密です");
+    let peer = Peer::start(move |mut stream: TcpStream| {
+        let _ = stream.write_all(&said);
+        let _ = stream.read(&mut [0; 1024]);
+    });
+    let ran = config.run(&["check", "127.0.0.1", &peer.port(), "-s", "x", "-o", "error"]);
+    assert!(!ran.out.contains('秘') && ran.out.contains("語は***です"), "{}", ran.out);
+}
+
+#[test]
 fn neither_the_arguments_nor_the_environment_have_it_while_it_runs() {
     let config = config("utf-8");
     let (heard, hears) = channel();
