@@ -11,8 +11,8 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::policy::Policy;
-use crate::target::{Host, Target, writing};
+use crate::policy::{Decision, Policy};
+use crate::target::{Host, Port, Target, writing};
 use bytes::Charset;
 use pattern::Pattern;
 use steps::{Secret, Step, Template};
@@ -126,6 +126,8 @@ pub struct Method {
     pub close: Close,
     /// Who may be connected to; a method as made here may connect to anything.
     pub policy: Policy,
+    /// Where its service may be spoken; anywhere, where the configuration does not say.
+    pub hosts: Option<Policy>,
 }
 
 impl Default for Method {
@@ -144,6 +146,7 @@ impl Default for Method {
             max_bytes: Self::MAX_BYTES,
             close: Close::Fin,
             policy: Policy::allow_all(),
+            hosts: None,
         }
     }
 }
@@ -153,6 +156,14 @@ impl Method {
     pub const TIMEOUT: Duration = Duration::from_millis(2500);
     /// The default bound on the bytes read since the last match.
     pub const MAX_BYTES: usize = 256 * 1024;
+
+    /// Whether this address may be connected to on this port.
+    pub fn decide(&self, address: IpAddr, port: Port) -> Decision {
+        match (self.policy.decide(address, port), &self.hosts) {
+            (Decision::Allowed(_), Some(hosts)) => hosts.decide(address, port),
+            (decision, _) => decision,
+        }
+    }
 
     /// The names that its steps capture.
     pub fn captures(&self) -> impl Iterator<Item = &str> {
