@@ -182,19 +182,23 @@ impl Method {
         let hidden = veil::hidden_start(bytes, most, self.secrets());
         let cut = most < bytes.len();
         let text = if cut { self.charset.printable_start(&hidden) } else { self.charset.printable(&hidden) };
-        if self.charset.is_utf8() {
-            return text;
-        }
-        // Encodings with states have more than one spelling of a text, such as ISO-2022-JP.
+        if self.charset.is_utf8() { text } else { self.veil_text(&text) }
+    }
+
+    /// A text of the peer's with every secret hidden, however its bytes spelled it: encodings with states have more than
+    /// one way, such as ISO-2022-JP.
+    fn veil_text(&self, text: &str) -> String {
         let printable = |secret: &Secret| Secret::new(self.charset.printable(secret.reveal()).into_bytes());
         let secrets: Vec<_> = self.secrets().map(printable).collect();
         // What is hidden begins and ends between two characters, so the rest is a text.
         String::from_utf8(veil::hidden(text.as_bytes(), secrets.iter()).into_owned()).unwrap_or_default()
     }
 
-    /// These bytes with `***` in the place of every secret.
+    /// These bytes with `***` in the place of every secret, and of them all where one is spelled in another way.
     pub fn hide<'b>(&self, bytes: &'b [u8]) -> Cow<'b, [u8]> {
-        veil::hidden(bytes, self.secrets())
+        let hidden = veil::hidden(bytes, self.secrets());
+        let text = if self.charset.is_utf8() { String::new() } else { self.charset.printable(&hidden) };
+        if self.veil_text(&text) == text { hidden } else { Cow::Borrowed(b"***") }
     }
 
     /// The secrets that it sends, and that a peer may echo.
@@ -300,6 +304,8 @@ mod tests {
         let method = Method { steps, charset, ..Method::default() };
         assert_eq!(method.veil(&charset.encode("語は秘密です").unwrap()), "語は***です");
         assert_eq!(method.veil(&charset.encode("a 秘密 b").unwrap()), "a *** b");
+        assert_eq!(method.hide(&charset.encode("語は秘密です").unwrap()), &b"***"[..]);
+        assert_eq!(method.hide(b"plain"), &b"plain"[..]);
         // Nor is a part of it left where the bytes are cut: a character has two.
         let said = charset.encode("語は秘密です").unwrap();
         for most in 0..=said.len() {
