@@ -75,6 +75,11 @@ impl Wire {
         Ok(())
     }
 
+    /// Whether connect(2) itself said what came of it: a socket that is watched already may wake nobody for that.
+    pub fn is_answered(&self) -> bool {
+        self.answered.is_some()
+    }
+
     /// Resets the open connection and keeps the socket, which costs the kernel half of a new one. False where that
     /// cannot be: then it has to be closed.
     pub fn reset(&self) -> bool {

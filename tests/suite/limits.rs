@@ -1,5 +1,7 @@
 //! What limits a run: addresses, pace, deadline, somebody who stops it, threads. Each plan gets exactly one report.
 
+mod stuck;
+
 use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
