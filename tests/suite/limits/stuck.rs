@@ -82,3 +82,35 @@ fn thousands_of_steps_are_no_depth() {
         assert_eq!(run(plans, &limits, Names::default()).count(Status::Ok), 2);
     }
 }
+
+/// A sink that has a fault of its own at the first report of a denied target.
+#[derive(Default)]
+struct Faulty(Gathered);
+
+impl Sink for Faulty {
+    fn deliver(&mut self, report: Report) {
+        assert!(report.status() != Status::Denied, "a test asked for it");
+        self.0.deliver(report);
+    }
+}
+
+/// A thread that ends by a fault gives back the places that its connections had at their addresses.
+#[test]
+fn a_fault_in_one_thread_leaves_no_other_waiting() {
+    let (full, closed) = (FullBacklog::new(), closed_port());
+    for _ in 0..10 {
+        let mut plans = vec![plan("127.0.0.1", full.port(), &connect(Duration::from_millis(150))); 2];
+        plans.extend([plan("127.0.0.2", closed, &connect(LONG)), plan("127.0.0.2", closed, &denied())]);
+        plans.extend(vec![plan("127.0.0.1", closed, &connect(LONG)); 4]);
+        let limits = Limits { per_address: Some(many(1)), threads: many(2), ..Limits::in_flight(many(8)) };
+        let numbered = (0..).zip(plans).map(|(number, plan)| Arc::new(Plan { number, ..plan }));
+        let mut source = List::new(numbered.collect::<Vec<_>>());
+        let (done, result) = mpsc::channel();
+        thread::spawn(move || {
+            let run = || engine::run(&mut source, &mut Faulty::default(), &limits, Names::default());
+            let ran = std::panic::catch_unwind(std::panic::AssertUnwindSafe(run));
+            done.send(ran.is_err()).unwrap();
+        });
+        assert!(result.recv_timeout(Duration::from_secs(30)).expect("the run never ended"));
+    }
+}
