@@ -114,3 +114,16 @@ fn a_fault_in_one_thread_leaves_no_other_waiting() {
         assert!(result.recv_timeout(Duration::from_secs(30)).expect("the run never ended"));
     }
 }
+
+/// A dead host is down, also where its other attempts waited for the places that the first ones had.
+#[test]
+fn attempts_that_wait_for_the_first_do_not_hide_what_came_of_it() {
+    let full = FullBacklog::new();
+    let method =
+        Method { attempts: Some(attempts(3, Duration::from_millis(20))), ..connect(Duration::from_millis(200)) };
+    let limits = Limits { per_address: Some(many(1)), ..Limits::in_flight(many(10)) };
+    let gathered = run(vec![plan("127.0.0.1", full.port(), &method)], &limits, Names::default());
+    let report = &gathered.reports[&0];
+    let trial = report.trial.as_ref().unwrap();
+    assert_eq!((report.status(), trial.tcp.is_some()), (Status::ConnectTimeout, true), "{report:?}");
+}
