@@ -1,6 +1,7 @@
 //! What limits a run: addresses, pace, deadline, somebody who stops it, threads. Each plan gets exactly one report.
 
 mod any;
+mod idle;
 mod stuck;
 
 use std::collections::HashMap;

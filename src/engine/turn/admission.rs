@@ -185,8 +185,14 @@ impl Engine<'_, '_> {
     /// Other threads tell nobody when they close a connection, so addresses that are waited for are looked at.
     fn look_again(&mut self, now: Instant) {
         let Some(next) = self.next_look(now) else { return };
-        for address in self.waiting.addresses_to_look_at(now, next) {
-            self.pass_on(address);
+        if !self.waiting.is_time_to_look(now, next) {
+            return;
+        }
+        let ended = self.share.gate.ended();
+        for address in self.waiting.addresses_to_look_at(ended) {
+            for _ in 0..self.share.gate.room(address).min(self.waiting.waiters(address)) {
+                self.free(address);
+            }
         }
     }
 

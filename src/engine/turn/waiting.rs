@@ -54,6 +54,8 @@ pub(super) struct Waiting {
     aside: usize,
     /// When addresses are looked at again whose connections are another thread's.
     look: Option<Instant>,
+    /// How many connections of all threads had ended then.
+    seen: Option<u64>,
 }
 
 impl Waiting {
@@ -169,17 +171,30 @@ impl Waiting {
         }
     }
 
-    /// The addresses that somebody waits for, if it is time to look at them; the next look is then.
-    pub fn addresses_to_look_at(&mut self, now: Instant, next: Instant) -> Vec<IpAddr> {
+    /// Whether it is time to look at the addresses that somebody waits for; the next look is then.
+    pub fn is_time_to_look(&mut self, now: Instant, next: Instant) -> bool {
         if self.by_address.is_empty() {
             self.look = None;
+            return false;
+        }
+        let is_time = self.look.is_none_or(|at| at <= now);
+        if is_time {
+            self.look = Some(next);
+        }
+        is_time
+    }
+
+    /// The addresses that somebody waits for, unless as many connections have ended as at the last look.
+    pub fn addresses_to_look_at(&mut self, ended: u64) -> Vec<IpAddr> {
+        if self.seen.replace(ended) == Some(ended) {
             return Vec::new();
         }
-        if self.look.is_some_and(|at| at > now) {
-            return Vec::new();
-        }
-        self.look = Some(next);
         self.by_address.keys().copied().collect()
+    }
+
+    /// How many wait for this address.
+    pub fn waiters(&self, address: IpAddr) -> usize {
+        self.by_address.get(&address).map_or(0, VecDeque::len)
     }
 
     /// Nothing waits any more: the plans that were not begun, those of the source last.
