@@ -38,14 +38,16 @@ impl Field {
     fn words() -> &'static String {
         static WORDS: OnceLock<String> = OnceLock::new();
         WORDS.get_or_init(|| {
-            let open = TcpListener::bind("0.0.0.0:0").unwrap();
-            socket2::SockRef::from(&open).listen(4096).unwrap();
-            let port = open.local_addr().unwrap().port();
-            thread::spawn(move || open.incoming().for_each(drop));
-            let (slow, silent) = (Slow::start(Duration::from_millis(30)), Slow::start(Duration::from_secs(3600)));
+            let (slow, silent) = (
+                Slow::start(Duration::from_millis(30)),
+                accepting(|mut stream| {
+                    thread::spawn(move || stream.read(&mut [0; 16]));
+                }),
+            );
             let (full, servers) = (FullBacklog::new(), Servers::start(Tcp::Listens, vec![Box::new(answer)]));
             let server = SocketAddr::from((servers.addresses[0], servers.port));
-            let words = format!("{port} {} {} {} {} {server}", closed_port(), full.port(), slow.port, silent.port);
+            let words =
+                format!("{} {} {} {} {silent} {server}", accepting(drop), closed_port(), full.port(), slow.port);
             std::mem::forget((full, servers));
             words
         })
@@ -95,6 +97,16 @@ impl Field {
             _ => (plan("127.255.255.255", self.open, &connect(AMPLE)), Status::Unreachable),
         }
     }
+}
+
+/// A port that takes connections on every address, and does this with each.
+fn accepting(then: impl Fn(TcpStream) + Send + 'static) -> u16 {
+    let listener = TcpListener::bind("0.0.0.0:0").unwrap();
+    socket2::SockRef::from(&listener).listen(4096).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    // Ends with the test program.
+    thread::spawn(move || listener.incoming().flatten().for_each(then));
+    port
 }
 
 /// Some names take long, and some are never answered.
