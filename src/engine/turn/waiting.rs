@@ -45,6 +45,9 @@ pub(super) struct Waiting {
     paused_until: Option<Instant>,
     /// Connects whose turn comes next.
     connects: VecDeque<Opening>,
+    /// Connects for which there was no port, and when the next of them tries again.
+    portless: VecDeque<Opening>,
+    retry: Option<Instant>,
     /// Plans whose address has room again.
     freed: VecDeque<Arc<Plan>>,
     /// Plans whose names wait for the resolver.
@@ -67,6 +70,7 @@ impl Waiting {
     /// Something was given back that may be what lacked.
     pub fn unpause(&mut self) {
         self.paused_until = None;
+        self.retry = None;
     }
 
     /// Whether nothing may begin now; a pause that is over is forgotten.
@@ -77,12 +81,14 @@ impl Waiting {
 
     /// When something can be done that no event will announce; nothing is looked at in a pause.
     pub fn next_look(&self) -> Option<Instant> {
-        self.paused_until.or(self.look)
+        let retry = self.retry.filter(|_| !self.portless.is_empty());
+        self.paused_until.or_else(|| [self.look, retry].into_iter().flatten().min())
     }
 
     /// Whether a connect may begin, not considering the pace and the addresses.
     pub fn has_connect(&self) -> bool {
-        self.paused_until.is_none() && !self.connects.is_empty()
+        let has_retry = self.retry.is_none() && !self.portless.is_empty();
+        self.paused_until.is_none() && (!self.connects.is_empty() || has_retry)
     }
 
     /// Whether there may be a plan to begin; those that wait for their names only if the resolver has room.
@@ -99,7 +105,11 @@ impl Waiting {
 
     /// Whether further connects are likely.
     pub fn may_have_more(&self) -> bool {
-        self.supply == Supply::Open || !self.connects.is_empty() || !self.freed.is_empty() || self.aside > 0
+        self.supply == Supply::Open
+            || !self.connects.is_empty()
+            || !self.portless.is_empty()
+            || !self.freed.is_empty()
+            || self.aside > 0
     }
 
     /// Lets a connect wait for its turn.
@@ -110,6 +120,22 @@ impl Waiting {
     /// Gives a connect its place at the head back.
     pub fn connect_first(&mut self, opening: Opening) {
         self.connects.push_front(opening);
+    }
+
+    /// Puts a connect aside until then, or until a connection is closed: there may be a port for it.
+    pub fn for_port(&mut self, opening: Opening, until: Instant) {
+        self.portless.push_back(opening);
+        self.retry = Some(until);
+    }
+
+    /// Gives one connect that lacked a port its turn, if it is time; the next has it then.
+    pub fn try_for_port(&mut self, now: Instant, next: Instant) {
+        if self.retry.is_none_or(|at| at <= now) {
+            if let Some(opening) = self.portless.pop_front() {
+                self.connects.push_back(opening);
+                self.retry = Some(next);
+            }
+        }
     }
 
     /// The connect whose turn it is.
