@@ -376,7 +376,7 @@ fn verdict(plan: &Plan, attempts: &[Attempt]) -> Option<Arc<Failure>> {
 }
 
 fn was_tried(failure: &Arc<Failure>) -> bool {
-    failure.status != Status::NotTried
+    !matches!(failure.status, Status::NotTried | Status::LocalError)
 }
 
 /// Which connection the report describes: the first failing address, of several attempts the last successful, else the
