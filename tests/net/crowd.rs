@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr, TcpListener};
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -97,4 +97,51 @@ fn resets() {
     assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
     // connect(2) takes even ports as long as there are some.
     assert!(ports.lock().unwrap().len() > 40, "{ports:?}");
+}
+
+/// Connects for which no port is left wait for one, and keep nobody waiting who goes elsewhere.
+#[test]
+fn a_target_that_has_taken_every_port_keeps_no_other_waiting() {
+    if std::env::var_os(INNER).is_some() {
+        return elsewhere();
+    }
+    let Some(net) = Net::direct() else { return };
+    net.sh("probe", "echo 20000 20003 > /proc/sys/net/ipv4/ip_local_port_range");
+    net.nft("target", "input", &["tcp dport 3000 drop"]);
+    net.again("probe", "crowd::a_target_that_has_taken_every_port_keeps_no_other_waiting", INNER);
+}
+
+/// The reports of so many connects to the crowded target and then to as many others, and when they came.
+fn served(crowd: usize, others: u16, rate: Option<NonZeroU32>) -> [Vec<(Status, Duration)>; 2] {
+    struct Timed(Instant, [Vec<(Status, Duration)>; 2]);
+    impl Sink for Timed {
+        fn deliver(&mut self, report: Report) {
+            let which = usize::from(report.plan.target.port.get() != 3000);
+            self.1[which].push((report.status(), self.0.elapsed()));
+        }
+    }
+    let plan = |port: u16, millis| {
+        let method = Method { timeout: Duration::from_millis(millis), close: Close::Rst, ..Method::default() };
+        let target = Target::from_words("10.77.0.2", Some(&port.to_string()), None).unwrap();
+        Arc::new(Plan::by(method, target))
+    };
+    let plans = (0..crowd).map(|_| plan(3000, 900)).chain((4000..4000 + others).map(|port| plan(port, 5000)));
+    let mut timed = Timed(Instant::now(), Default::default());
+    let limits = Limits { rate, ..Limits::in_flight(NonZeroUsize::new(1000).unwrap()) };
+    engine::run(&mut List::new(plans), &mut timed, &limits, Names::default()).unwrap();
+    assert!(timed.1[0].iter().all(|(status, _)| *status == Status::ConnectTimeout), "{:?}", timed.1);
+    assert!(timed.1[1].iter().all(|(status, _)| *status == Status::Refused), "{:?}", timed.1);
+    assert_eq!(timed.1.each_ref().map(Vec::len), [crowd, others.into()]);
+    timed.1
+}
+
+/// Twelve connects over four ports take three times as long as one; the others take no time, or that of their pace.
+fn elsewhere() {
+    let last = |all: &[(Status, Duration)]| all.iter().map(|(_, at)| *at).max().unwrap();
+    for (crowd, others, rate) in [(12, 300, None), (6, 20, NonZeroU32::new(50))] {
+        let [silent, refused] = served(crowd, others, rate);
+        assert!(last(&refused) < Duration::from_millis(850), "{rate:?} {:?}", last(&refused));
+        let rounds = crowd.div_ceil(4) as u32;
+        assert!(last(&silent) >= rounds * Duration::from_millis(900), "{rate:?} {:?}", last(&silent));
+    }
 }
