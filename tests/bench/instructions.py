@@ -13,8 +13,9 @@ from runner import Listener, machine
 
 RECORD = Path(__file__).resolve().parent / "instructions.json"
 TOLERANCE = 0.05
-# Code in other places than packaging/start.ld meant counts here.
+# What packaging/start.ld does not name any more lies somewhere else: a window or two more are not worth another record.
 MAPPED = "check, KiB of code mapped"
+MAPPED_TOLERANCE = 0.25
 # What one more target costs is the difference of two batches.
 FEW, MORE = 200, 1_200
 PER_TARGET = {
@@ -84,10 +85,11 @@ def check() -> int:
             print("valgrind is not installed: nothing was counted")
             return 2
         change = now / before - 1
-        within = abs(change) <= TOLERANCE
+        within = abs(change) <= (MAPPED_TOLERANCE if name == MAPPED else TOLERANCE)
         off += not within
         print(f"{name:40} {before:9} -> {now:9}  {change:+.1%}{'' if within else '  beyond the tolerance'}")
     if off:
+        print("more code mapped: `tests/bench/run --record-order` puts it side by side again")
         print("better or accepted: record it with `tests/bench/run --record-instructions`, and say why in the commit")
     return 1 if off else 0
 
