@@ -169,11 +169,14 @@ impl Engine<'_, '_> {
         self.handle(place, Event::Opened(attempt), now);
     }
 
-    /// Lets the clock of a session that waited for our own limits run again.
+    /// Lets the clock of a session that waited for our own limits run again. Whose turn came at once has not waited: of
+    /// many attempts each would put the deadline off by a moment.
     pub(super) fn resume(&mut self, place: usize, now: Instant) {
-        let Some(since) = self.waiting.held.remove(&place) else { return };
+        let Some(held) = self.waiting.held.remove(&place) else { return };
         if let Some(entry) = self.sessions.get_mut(place) {
-            entry.session.postpone(now.saturating_duration_since(since));
+            if self.turn > held.turn + 1 {
+                entry.session.postpone(now.saturating_duration_since(held.since));
+            }
             self.end.cut(&mut entry.session);
             entry.stage = Stage::UnderWay;
         }

@@ -21,6 +21,14 @@ pub(super) struct Opening {
     pub address: SocketAddr,
 }
 
+/// Since when a session waits for our own limits.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Held {
+    pub since: Instant,
+    /// The turn in which it began to wait.
+    pub turn: u64,
+}
+
 /// Who waits for an address that has as many connections as it may.
 pub(super) enum Waiter {
     Plan(Arc<Plan>),
@@ -38,8 +46,8 @@ enum Supply {
 /// Everything that waits.
 #[derive(Default)]
 pub(super) struct Waiting {
-    /// The places of sessions that wait for our own limits, and since when; they are not under way.
-    pub held: HashMap<usize, Instant>,
+    /// The places of sessions that wait for our own limits; they are not under way.
+    pub held: HashMap<usize, Held>,
     supply: Supply,
     /// The moment before which nothing is begun.
     paused_until: Option<Instant>,
