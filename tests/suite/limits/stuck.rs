@@ -48,9 +48,13 @@ fn what_comes_while_we_send_is_bounded() {
         while stream.write_all(&[b'-'; 4096]).is_ok() {
             said += 4096;
         }
+        let mut heard = Vec::new();
+        let _ = stream.read_to_end(&mut heard);
+        assert!(heard.iter().all(|byte| *byte == b'+'), "no goodbye inside of what is sent");
         said
     });
-    let method = Method { timeout: LONG, steps: vec![send(vec![b'+'; 64 << 20])], ..Method::default() };
+    let quit = Some(zbx_tcp::plan::steps::Template::bytes(b"quit".to_vec()));
+    let method = Method { timeout: LONG, steps: vec![send(vec![b'+'; 64 << 20])], quit, ..Method::default() };
     let gathered = run(vec![plan("127.0.0.1", port, &method)], &Limits::one(), Names::default());
     let failure = gathered.reports[&0].failure.clone().unwrap();
     assert_eq!(failure.status, Status::Mismatch, "{failure}");
