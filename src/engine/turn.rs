@@ -26,7 +26,7 @@ use super::{Limits, Names, Observed, Sink};
 use crate::plan::Origin;
 use ending::End;
 use idle::Idle;
-use waiting::{Held, Opening, Waiting};
+use waiting::{Held, Lack, Opening, Waiting};
 
 /// The bytes of one read, and how many reads one connection gets before the others have their turn.
 const READ_SIZE: usize = 4 * 1024;
@@ -326,7 +326,8 @@ impl<'e, 's> Engine<'e, 's> {
                 }
             }
             Wish::Open(attempt, address) => {
-                self.waiting.connect(Opening { key: (place, entry.serial), attempt, address })
+                let key = (place, entry.serial);
+                self.waiting.connect(Opening { key, attempt, address, lack: Lack::Nothing })
             }
             Wish::Send(attempt, bytes) => {
                 let Some(number) = entry.connections.of(attempt) else { return };

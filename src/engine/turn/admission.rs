@@ -47,8 +47,7 @@ impl Engine<'_, '_> {
         }
         while let Some(opening) = self.waiting.next_connect() {
             if !self.is_wished(&opening) {
-                // Its turn may have been that of the connects that lack a port.
-                self.waiting.unpause();
+                self.waiting.has_port(&opening);
                 self.pass_on(opening.address.ip());
             } else if self.open(opening, now) == Turn::Used {
                 return;
@@ -112,7 +111,7 @@ impl Engine<'_, '_> {
     }
 
     fn open(&mut self, opening: Opening, now: Instant) -> Turn {
-        let Opening { key: (place, _), attempt, address } = opening;
+        let Opening { key: (place, _), attempt, address, .. } = opening;
         let Some(entry) = self.sessions.get(place) else { return Turn::Left };
         let plan = Arc::clone(entry.session.plan());
         match self.share.gate.begin(address.ip(), now) {
@@ -128,7 +127,10 @@ impl Engine<'_, '_> {
             }
         }
         match self.connect(&plan, address) {
-            Ok(number) => self.opened(place, attempt, number, now),
+            Ok(number) => {
+                self.waiting.has_port(&opening);
+                self.opened(place, attempt, number, now);
+            }
             Err(OpenError::Exhausted(why)) => {
                 self.blocked(&opening, why, now);
                 self.waiting.connect(opening);
@@ -149,7 +151,7 @@ impl Engine<'_, '_> {
 
     /// This machine lacks something for this connect.
     fn blocked(&mut self, opening: &Opening, why: Failure, now: Instant) {
-        let Opening { key: (place, _), attempt, address } = *opening;
+        let Opening { key: (place, _), attempt, address, .. } = *opening;
         self.share.gate.take_back(address.ip());
         let is_held = self.sessions.get(place).is_some_and(|entry| entry.stage == Stage::Held);
         // Who waits for what other connections of ours have is in our own queue.
