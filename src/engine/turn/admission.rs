@@ -111,7 +111,7 @@ impl Engine<'_, '_> {
     }
 
     fn open(&mut self, opening: Opening, now: Instant) -> Turn {
-        let Opening { key: (place, _), attempt, address, .. } = opening;
+        let (place, address) = (opening.key.0, opening.address);
         let Some(entry) = self.sessions.get(place) else { return Turn::Left };
         let plan = Arc::clone(entry.session.plan());
         match self.share.gate.begin(address.ip(), now) {
@@ -126,7 +126,14 @@ impl Engine<'_, '_> {
                 return Turn::Left;
             }
         }
-        match self.connect(&plan, address) {
+        self.send_syn(opening, &plan, now);
+        Turn::Used
+    }
+
+    /// Begins a connect that may begin.
+    fn send_syn(&mut self, opening: Opening, plan: &Plan, now: Instant) {
+        let Opening { key: (place, _), attempt, address, .. } = opening;
+        match self.connect(plan, address) {
             Ok(number) => {
                 self.waiting.has_port(&opening);
                 self.opened(place, attempt, number, now);
@@ -146,7 +153,6 @@ impl Engine<'_, '_> {
                 self.closed(address.ip());
             }
         }
-        Turn::Used
     }
 
     /// This machine lacks something for this connect.
