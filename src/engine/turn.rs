@@ -207,6 +207,9 @@ impl<'e, 's> Engine<'e, 's> {
 
     /// Tells sessions what their names resolve to.
     fn take_answers(&mut self, now: Instant) {
+        if self.resolver.has_lacked_socket() {
+            self.close_idle();
+        }
         while let Some((place, answer)) = self.resolver.poll_answer() {
             let Some(entry) = self.sessions.get(place) else { continue };
             match answer {
