@@ -126,7 +126,7 @@ class Service:
                  widgets.lines([(f"{pattern}: Response time", "1A7C11")], "Response times", (36, 6, 36, 4)),
                  widgets.lines([(f"{pattern}: Round-trip time", "8E44AD")], "Round-trip times", (0, 10, 36, 4)),
                  widgets.lines([(f"{pattern}: SYN retransmits", "E64B3C")], "SYN retransmits", (36, 10, 30, 4)),
-                 widgets.value(f"{self.base}.ports.count", "Ports in the list", (66, 10, 6, 4),
+                 widgets.value(f"{self.base}.ports.count", "Ports", (66, 10, 6, 4),
                                [("0", RED), ("1", GREEN)])),
             page("Ports",
                  widgets.graphs(times, "Times", (0, 0, 72, 12), 2, 2),
