@@ -14,6 +14,8 @@ use std::process::Command;
 fn main() {
     println!("cargo::rerun-if-changed=packaging/commit.rs");
     println!("cargo::rerun-if-env-changed=ZBX_TCP_COMMIT");
+    // packaging/build-static gives it to the linker, and Cargo does not look into flags.
+    println!("cargo::rerun-if-changed=packaging/start.ld");
     let given = env::var("ZBX_TCP_COMMIT").ok().filter(|commit| !commit.is_empty());
     let commit = given.or_else(checked_out).or_else(published).unwrap_or_else(|| "commit unknown".to_owned());
     println!("cargo::rustc-env=ZBX_TCP_BUILD={commit}, {}", kind());

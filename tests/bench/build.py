@@ -11,8 +11,10 @@ TARGET = Path(os.environ.get("CARGO_TARGET_DIR") or REPOSITORY / "target").absol
 OUT = TARGET / "bench"
 FLOOR = Path(__file__).resolve().parent / "floor"
 
-# Static, but to be relocated at start: what packaging/build-static would build without its other flag.
+# Static, but to be relocated at start: what packaging/build-static would build without its other flags.
 STATIC_PIE = "-C target-feature=+crt-static"
+# What it would build without an order of the code.
+STATIC = f"{STATIC_PIE} -C relocation-model=static -C symbol-mangling-version=v0"
 
 
 def host() -> str:

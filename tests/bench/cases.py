@@ -70,6 +70,18 @@ def ours(address: str, port: str) -> list[Case]:
     return cases
 
 
+def starts(address: str, port: str) -> dict[str, list[str]]:
+    """The checks whose start is recorded: what every check of an address runs."""
+    check = ["check", address, port]
+    return {
+        "check": check,
+        "check -o json": [*check, "-o", "json"],
+        "check --close rst": [*check, "--close", "rst"],
+        # Nothing listens on port 1 (tcpmux) of an address that only this test uses.
+        "check, refused": ["check", "127.254.254.1", "1"],
+    }
+
+
 def peers(address: str, port: str) -> list[Case]:
     wanted = [
         ("nc -z (openbsd)", "nc.openbsd", ["-z", "-w", "2", address, port]),
