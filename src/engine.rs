@@ -14,6 +14,7 @@ pub mod matching;
 mod pace;
 mod room;
 pub mod session;
+mod spares;
 pub mod sys;
 mod threads;
 pub mod timers;

@@ -48,8 +48,10 @@ type Key = (usize, u32);
 /// One thread's part of a run.
 pub(super) struct Share<'a> {
     /// What it has in common with the other threads.
-    gate: &'a Gate<'a>,
-    /// How many threads there are.
+    pub gate: &'a Gate<'a>,
+    /// Which of them it is, counted from 0.
+    pub number: usize,
+    /// How many threads there are, those that have not begun included.
     threads: usize,
     /// How many probes it has under way at once.
     in_flight: usize,
@@ -64,13 +66,25 @@ impl<'a> Share<'a> {
     #[allow(clippy::disallowed_methods)]
     pub fn of(limits: &Limits<'a>, gate: &'a Gate<'a>) -> Vec<Self> {
         let all = limits.in_flight.get();
-        let threads = limits.threads.get().min(all);
+        let threads = limits.threads.saturating_add(limits.spares).get().min(all);
         let deadline = limits.deadline.map(|after| Instant::now() + after);
         let part = |number| {
             let in_flight = all / threads + usize::from(number < all % threads);
-            Self { gate, threads, in_flight, deadline, stop: limits.stop }
+            Self { gate, number, threads, in_flight, deadline, stop: limits.stop }
         };
         (0..threads).map(part).collect()
+    }
+
+    /// How many threads have begun.
+    fn begun(&self) -> usize {
+        self.gate.spares.begun().min(self.threads)
+    }
+
+    /// The thread behind it begins, if there is one that has not.
+    fn call_behind(&self) {
+        if self.begun() < self.threads {
+            self.gate.spares.call_behind(self.number);
+        }
     }
 }
 
@@ -126,7 +140,7 @@ impl<'e, 's> Engine<'e, 's> {
     #[allow(clippy::disallowed_methods)]
     pub(super) fn new(share: &'e Share<'s>, sink: &'e mut dyn Sink, names: Names) -> io::Result<Self> {
         let poll = Poll::new()?;
-        let resolver = names.resolver(poll.registry())?.one_of(share.threads);
+        let resolver = names.resolver(poll.registry())?;
         if let Some(stop) = share.stop {
             poll.registry().register(&mut SourceFd(&stop.as_raw_fd()), STOP, Interest::READABLE)?;
         }
@@ -173,6 +187,7 @@ impl<'e, 's> Engine<'e, 's> {
             None => None,
         };
         if timeout != Some(Duration::ZERO) {
+            self.call_another_when_full();
             self.sink.rest();
         }
         match self.poll.poll(&mut self.events, timeout) {

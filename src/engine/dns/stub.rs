@@ -124,7 +124,7 @@ impl Stub {
         self.queue.is_empty() && self.running < self.most_running
     }
 
-    /// See [`Resolver::one_of`](super::Resolver::one_of).
+    /// See [`Resolver::be_one_of`](super::Resolver::be_one_of).
     pub fn be_one_of(&mut self, threads: usize) {
         self.most_running = MAX_RUNNING.div_ceil(threads.max(1));
     }

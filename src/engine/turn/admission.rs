@@ -67,6 +67,7 @@ impl Engine<'_, '_> {
         if !self.has_room() {
             return None;
         }
+        self.resolver.be_one_of(self.share.begun());
         if let Some(until) = self.share.gate.pace(now) {
             self.waiting.pause(until);
             return None;
@@ -86,6 +87,19 @@ impl Engine<'_, '_> {
             }
         }
         None
+    }
+
+    /// Where there is no room, a thread that has some may begin what is left.
+    pub(super) fn call_another_when_full(&self) {
+        if !self.has_room() {
+            self.call_another();
+        }
+    }
+
+    fn call_another(&self) {
+        if self.waiting.may_have_more() {
+            self.share.call_behind();
+        }
     }
 
     fn start(&mut self, plan: Arc<Plan>, now: Instant) {
@@ -127,6 +141,7 @@ impl Engine<'_, '_> {
             Ok(number) => self.opened(place, attempt, number, now),
             Err(OpenError::Exhausted(why)) => {
                 self.share.gate.end(address.ip());
+                self.call_another();
                 // Who waits for what other connections of ours have is in our own queue.
                 if self.open_connections() == 0 || !is_held {
                     self.resume(place, now);
