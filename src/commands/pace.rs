@@ -49,9 +49,8 @@ fn tables(
     plans: &[Arc<Plan>],
     has_tables: impl FnOnce() -> bool,
 ) -> (NonZeroUsize, Option<String>) {
-    let one = NonZeroUsize::MIN;
-    let tables = bounds.threads.unwrap_or_else(|| room.tables_for(wished(bounds, plans, room.in_a_table())));
-    let each = room.in_a_table();
+    let (one, each) = (NonZeroUsize::MIN, room.in_a_table());
+    let tables = bounds.threads.unwrap_or_else(|| room.tables_for(wished(bounds, plans, each)));
     match (bounds.threads, tables) {
         (_, tables) if tables == one => (one, None),
         _ if !has_tables() => {
