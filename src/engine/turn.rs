@@ -25,7 +25,7 @@ use super::wire;
 use super::{Limits, Names, Observed, Sink};
 use crate::plan::Origin;
 use ending::End;
-use idle::Idle;
+use idle::{Idle, Leaving};
 use waiting::{Opening, Waiting};
 
 /// The bytes of one read, and how many reads one connection gets before the others have their turn.
@@ -33,9 +33,12 @@ const READ_SIZE: usize = 4 * 1024;
 const READS_PER_TURN: usize = 16;
 /// After this time in one turn of the loop a connection reads once only.
 const TURN: Duration = Duration::from_millis(5);
-/// The events of one wake, and how many timers go off before the next.
+/// The events of one wake.
 const EVENTS: usize = 1024;
-const EXPIRIES: usize = 256;
+/// How many timers go off, and how many connections are closed, before the clock is read again and others have their
+/// turn: all of them take a few hundred microseconds.
+const EXPIRIES: usize = 16;
+const CLOSES: usize = 16;
 /// How many probes have their room from the start: a table that grows is there twice while it is copied, and room that is
 /// not used is no memory yet.
 const TABLE: usize = 1 << 16;
@@ -104,6 +107,8 @@ pub(super) struct Engine<'e, 's> {
     waiting: Waiting,
     /// Connections that had more to read than their turn allowed.
     unread: VecDeque<Token>,
+    /// Connections that are to be closed, whose probes have no further use for them.
+    leaving: VecDeque<Leaving>,
     over: Vec<usize>,
     wishes: Wishes,
     buffer: Box<[u8]>,
@@ -158,6 +163,7 @@ impl<'e, 's> Engine<'e, 's> {
             resolver,
             waiting: Waiting::default(),
             unread: VecDeque::new(),
+            leaving: VecDeque::new(),
             over: Vec::new(),
             wishes: Wishes::new(),
             buffer: vec![0; READ_SIZE].into_boxed_slice(),
@@ -173,13 +179,14 @@ impl<'e, 's> Engine<'e, 's> {
 
     /// Whether there is nothing left to do.
     pub(super) fn is_done(&self) -> bool {
-        self.sessions.is_empty() && self.waiting.is_done()
+        self.sessions.is_empty() && self.waiting.is_done() && self.leaving.is_empty()
     }
 
     /// Waits for events, not at all where something can be done without them, and reads the clock.
     #[allow(clippy::disallowed_methods)]
     pub(super) fn poll(&mut self) -> io::Result<Instant> {
-        let busy = self.may_begin() || !self.unread.is_empty() || !self.over.is_empty();
+        let is_late = !self.unread.is_empty() || !self.leaving.is_empty() || !self.over.is_empty();
+        let busy = self.may_begin() || is_late;
         let wakes = [self.timers.next(), self.resolver.next_wake(), self.waiting.next_look(), self.end.next()];
         let timeout = match wakes.into_iter().flatten().min() {
             _ if busy => Some(Duration::ZERO),
@@ -352,7 +359,7 @@ impl<'e, 's> Engine<'e, 's> {
             Wish::Close(attempt, how) => {
                 let remote = entry.session.remote(attempt);
                 if let (Some(number), Some(remote)) = (entry.connections.take(attempt), remote) {
-                    self.leave(number, remote.ip(), how);
+                    self.leave_later(number, remote.ip(), how);
                 }
             }
         }

@@ -59,7 +59,7 @@ impl Engine<'_, '_> {
     }
 
     fn has_room(&self) -> bool {
-        self.sessions.len().saturating_sub(self.waiting.held.len()) < self.share.in_flight
+        (self.sessions.len() + self.leaving.len()).saturating_sub(self.waiting.held.len()) < self.share.in_flight
     }
 
     /// A plan that can begin now.
