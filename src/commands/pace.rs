@@ -1,6 +1,5 @@
 //! What a run of many probes may use: what was asked for, else what this machine has and the probes need.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::Arc;
@@ -9,7 +8,6 @@ use std::time::Duration;
 use crate::engine::{Limits, Room};
 use crate::plan::Plan;
 use crate::settings::batch::Bounds;
-use crate::target::hashing::Quick;
 
 /// The limits of a run of these probes, so much of whose time is over, and the sentences that explain them.
 pub fn limits(bounds: &Bounds, plans: &[Arc<Plan>], spent: Duration) -> (Limits<'static>, Vec<String>) {
@@ -78,9 +76,10 @@ fn wished(bounds: &Bounds, plans: &[Arc<Plan>], enough: NonZeroUsize) -> usize {
         _ if bounded <= enough.get() => bounded,
         None => bounded.min(literals().count()),
         Some(most) => {
-            let mut hosts: HashMap<IpAddr, usize, Quick> = HashMap::default();
-            literals().for_each(|address| *hosts.entry(address).or_default() += 1);
-            bounded.min(hosts.into_values().map(|probes| probes.min(most.get())).sum())
+            // Sorted they take a quarter of the memory of a map.
+            let mut hosts: Vec<_> = literals().collect();
+            hosts.sort_unstable();
+            bounded.min(hosts.chunk_by(IpAddr::eq).map(|probes| probes.len().min(most.get())).sum())
         }
     }
 }
