@@ -148,6 +148,11 @@ impl Dialogue {
         self.received.raw().len()
     }
 
+    /// How many of them came since the last match.
+    pub fn ahead(&self) -> usize {
+        self.held().saturating_sub(self.matched)
+    }
+
     /// Index of the current step.
     pub fn position(&self) -> usize {
         self.at

@@ -26,6 +26,8 @@ struct Inner<'s> {
     pace: Option<Pace>,
     /// How many connections each address has; only where that is limited.
     busy: HashMap<IpAddr, u32, Quick>,
+    /// How many connections have ended.
+    ended: u64,
 }
 
 /// Why a connect may not begin.
@@ -40,7 +42,7 @@ pub(super) enum Wait {
 impl<'s> Gate<'s> {
     /// Everything is still to come.
     pub fn new(source: &'s mut (dyn Source + Send), limits: &Limits<'_>) -> Self {
-        let inner = Inner { source, pace: limits.rate.map(Pace::new), busy: HashMap::default() };
+        let inner = Inner { source, pace: limits.rate.map(Pace::new), busy: HashMap::default(), ended: 0 };
         Self { spares: Spares::behind(limits.threads), inner: Mutex::new(inner), per_address: limits.per_address }
     }
 
@@ -56,7 +58,17 @@ impl<'s> Gate<'s> {
 
     /// Whether this address may have one more connection.
     pub fn has_room(&self, address: IpAddr) -> bool {
-        self.per_address.is_none_or(|most| self.inner().connections(address) < most.get())
+        self.room(address) > 0
+    }
+
+    /// How many more connections this address may have.
+    pub fn room(&self, address: IpAddr) -> usize {
+        self.per_address.map_or(usize::MAX, |most| most.get().saturating_sub(self.inner().connections(address)))
+    }
+
+    /// How many connections have ended: while it stays the same, no address has more room than it had.
+    pub fn ended(&self) -> u64 {
+        self.inner().ended
     }
 
     /// Begins a connect, if it may; what begins ends with [`Gate::end`].
@@ -83,6 +95,7 @@ impl<'s> Gate<'s> {
             return;
         }
         let mut inner = self.inner();
+        inner.ended += 1;
         if let Some(count) = inner.busy.get_mut(&address) {
             *count -= 1;
             if *count == 0 {

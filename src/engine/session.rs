@@ -351,16 +351,19 @@ impl Session {
     }
 }
 
-/// The verdict over all connections: all addresses must be well; of several attempts as many as required.
+/// The verdict over all connections: all addresses must be well; of several attempts as many as required. What kept us
+/// from trying tells less of the target than whatever came of a try.
 fn verdict(plan: &Plan, attempts: &[Attempt]) -> Option<Arc<Failure>> {
-    let failures = || attempts.iter().filter_map(Attempt::trial).map(|trial| trial.verdict(plan.method.want));
-    let Some(asked) = plan.method.attempts else { return failures().flatten().next() };
-    let ok = failures().filter(Option::is_none).count();
+    let trials = || attempts.iter().filter_map(Attempt::trial);
+    let failures = || trials().filter_map(|trial| trial.verdict(plan.method.want));
+    let tried = || failures().filter(was_tried);
+    let Some(asked) = plan.method.attempts else { return tried().next().or_else(|| failures().next()) };
+    let ok = trials().count() - failures().count();
     let required = asked.require.get();
     if u32::try_from(ok).unwrap_or(u32::MAX) >= required {
         return None;
     }
-    let Some(last) = failures().flatten().last() else {
+    let Some(last) = tried().last().or_else(|| failures().last()) else {
         let text = format!("only {ok} attempts could begin before the deadline, {required} are required");
         return Some(Arc::new(Failure::new(Status::NotTried, text)));
     };
@@ -372,12 +375,24 @@ fn verdict(plan: &Plan, attempts: &[Attempt]) -> Option<Arc<Failure>> {
     Some(Arc::new(Failure { text, ..Failure::clone(&last) }))
 }
 
-/// Which connection the report describes: the first failing address; of several attempts the last successful, else the last.
+fn was_tried(failure: &Arc<Failure>) -> bool {
+    failure.status != Status::NotTried
+}
+
+/// Which connection the report describes: the first failing address, of several attempts the last successful, else the
+/// last; one that was tried, if there is one.
 fn described(plan: &Plan, trials: &[Trial]) -> usize {
     let is_up = |trial: &Trial| trial.verdict(plan.method.want).is_none();
+    let has_failed = |trial: &Trial| trial.verdict(plan.method.want).as_ref().is_some_and(was_tried);
     match plan.method.attempts {
-        Some(_) => trials.iter().rposition(is_up).unwrap_or(trials.len().saturating_sub(1)),
-        None => trials.iter().position(|trial| !is_up(trial)).unwrap_or(0),
+        Some(_) => {
+            let place = trials.iter().rposition(is_up).or_else(|| trials.iter().rposition(has_failed));
+            place.unwrap_or(trials.len().saturating_sub(1))
+        }
+        None => {
+            let place = trials.iter().position(has_failed);
+            place.or_else(|| trials.iter().position(|trial| !is_up(trial))).unwrap_or(0)
+        }
     }
 }
 

@@ -294,11 +294,16 @@ impl<'e, 's> Engine<'e, 's> {
 
     /// Tells a session what happened, and does what it wishes.
     fn handle(&mut self, place: usize, event: Event<'_>, now: Instant) {
+        self.tell(place, event, now);
+        self.settle(place, now);
+    }
+
+    /// Tells a session what happened; its wishes wait for [`Engine::settle`].
+    fn tell(&mut self, place: usize, event: Event<'_>, now: Instant) {
         let Some(entry) = self.sessions.get_mut(place) else { return };
         let at = now.saturating_duration_since(entry.session.started());
         self.sink.observe(entry.session.plan(), at, Observed::Event(&event));
         entry.session.handle(event, now, &mut self.wishes);
-        self.settle(place, now);
     }
 
     /// Fulfils the wishes of a session and notes when it wants to be woken.
@@ -344,7 +349,10 @@ impl<'e, 's> Engine<'e, 's> {
                 let Some(number) = entry.connections.of(attempt) else { return };
                 if let Some(connection) = self.connections.get_mut(number) {
                     connection.output = Some(Box::new(Output { bytes, then: Then::Nothing }));
-                    self.write(number, now);
+                }
+                // What is wished for then comes after this wish, not inside it: steps are many, the stack is not.
+                if let Some((place, what)) = self.write(number) {
+                    self.tell(place, what, now);
                 }
             }
             Wish::Explain(..) => {}

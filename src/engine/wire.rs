@@ -39,8 +39,10 @@ enum Again {
 /// Why a connection could not even be begun.
 #[derive(Debug)]
 pub enum OpenError {
-    /// This machine lacks descriptors, ports or memory for now; worth another try.
+    /// This machine lacks descriptors or memory for now; worth another try.
     Exhausted(Failure),
+    /// It lacks a port for this connection for now, though perhaps not for others; worth another try.
+    NoPort(Failure),
     /// It is no use.
     Final(Failure),
 }
@@ -73,6 +75,11 @@ impl Wire {
         self.answered = connect(&self.socket, plan, remote)?;
         self.again = Again::Perhaps;
         Ok(())
+    }
+
+    /// Whether connect(2) itself said what came of it: a socket that is watched already may wake nobody for that.
+    pub fn is_answered(&self) -> bool {
+        self.answered.is_some()
     }
 
     /// Resets the open connection and keeps the socket, which costs the kernel half of a new one. False where that
@@ -259,7 +266,7 @@ pub fn watch_failure(remote: SocketAddr, error: &io::Error) -> Failure {
 /// Without a route, no source address is to be had however long one waits; with one, a port may become free.
 fn exhausted(plan: &Plan, remote: SocketAddr, error: &io::Error) -> OpenError {
     match local_failure("connect", remote, error) {
-        OpenError::Exhausted(failure) if !has_route(remote.ip(), &plan.method.origin) => OpenError::Final(failure),
+        OpenError::NoPort(failure) if !has_route(remote.ip(), &plan.method.origin) => OpenError::Final(failure),
         other => other,
     }
 }
@@ -267,7 +274,11 @@ fn exhausted(plan: &Plan, remote: SocketAddr, error: &io::Error) -> OpenError {
 fn local_failure(operation: &str, remote: SocketAddr, error: &io::Error) -> OpenError {
     let text = format!("connect to {remote}: this machine could not {operation}: {}", errno_text(error));
     let failure = Failure::new(Status::LocalError, text);
-    if is_exhaustion(error) { OpenError::Exhausted(failure) } else { OpenError::Final(failure) }
+    match error.raw_os_error() {
+        Some(libc::EADDRNOTAVAIL | libc::EADDRINUSE | libc::EAGAIN) => OpenError::NoPort(failure),
+        _ if is_exhaustion(error) => OpenError::Exhausted(failure),
+        _ => OpenError::Final(failure),
+    }
 }
 
 /// The failure of a connect, by its errno (connect(2)) and the ICMP message behind it.

@@ -98,3 +98,42 @@ fn resets() {
     // connect(2) takes even ports as long as there are some.
     assert!(ports.lock().unwrap().len() > 40, "{ports:?}");
 }
+
+/// Connects for which no port is left wait for one, and keep nobody waiting who goes elsewhere.
+#[test]
+fn a_target_that_has_taken_every_port_keeps_no_other_waiting() {
+    if std::env::var_os(INNER).is_some() {
+        return elsewhere();
+    }
+    let Some(net) = Net::direct() else { return };
+    net.sh("probe", "echo 20000 20003 > /proc/sys/net/ipv4/ip_local_port_range");
+    net.nft("target", "input", &["tcp dport 3000 drop"]);
+    net.again("probe", "crowd::a_target_that_has_taken_every_port_keeps_no_other_waiting", INNER);
+}
+
+/// Twelve connects over four ports take three times as long as one; the others take no time.
+fn elsewhere() {
+    struct Timed(Instant, Vec<(u16, Status, Duration)>);
+    impl Sink for Timed {
+        fn deliver(&mut self, report: Report) {
+            self.1.push((report.plan.target.port.get(), report.status(), self.0.elapsed()));
+        }
+    }
+    let method =
+        |millis| Arc::new(Method { timeout: Duration::from_millis(millis), close: Close::Rst, ..Method::default() });
+    let plan = |port: u16, millis| {
+        let target = Target::from_words("10.77.0.2", Some(&port.to_string()), None).unwrap();
+        Arc::new(Plan { method: method(millis), ..Plan::connect(target) })
+    };
+    let plans = (0..12).map(|_| plan(3000, 700)).chain((4000..4300).map(|port| plan(port, 5000)));
+    let mut timed = Timed(Instant::now(), Vec::new());
+    let limits = Limits::in_flight(NonZeroUsize::new(1000).unwrap());
+    engine::run(&mut List::new(plans), &mut timed, &limits, Names::default()).unwrap();
+    let (silent, refused): (Vec<_>, Vec<_>) = timed.1.into_iter().partition(|(port, ..)| *port == 3000);
+    assert!(silent.iter().all(|(_, status, _)| *status == Status::ConnectTimeout), "{silent:?}");
+    assert!(refused.iter().all(|(_, status, _)| *status == Status::Refused), "{refused:?}");
+    assert_eq!((silent.len(), refused.len()), (12, 300));
+    let last = |all: &[(u16, Status, Duration)]| all.iter().map(|(.., at)| *at).max().unwrap();
+    assert!(last(&refused) < Duration::from_millis(600), "{:?}", last(&refused));
+    assert!((2100..3000).contains(&last(&silent).as_millis()), "{:?}", last(&silent));
+}

@@ -1,7 +1,7 @@
 //! The resolver inside a real poll, against scripted name servers on loopback addresses.
 
 mod fleet;
-mod server;
+pub mod server;
 
 use std::fs::{self, File};
 use std::path::Path;

@@ -1,5 +1,9 @@
 //! What limits a run: addresses, pace, deadline, somebody who stops it, threads. Each plan gets exactly one report.
 
+mod any;
+mod idle;
+mod stuck;
+
 use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
@@ -12,7 +16,6 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use proptest::prelude::*;
 use socket2::{Domain, Socket, Type};
 use zbx_tcp::engine::dns::files::Files;
 use zbx_tcp::engine::{self, Limits, Names, Sink};
@@ -20,7 +23,7 @@ use zbx_tcp::failure::Status;
 use zbx_tcp::plan::bytes::Charset;
 use zbx_tcp::plan::pattern::Pattern;
 use zbx_tcp::plan::steps::{Expect, Step};
-use zbx_tcp::plan::{Close, Method, Plan};
+use zbx_tcp::plan::{Attempts, Close, Method, Plan};
 use zbx_tcp::policy::Policy;
 use zbx_tcp::report::Report;
 use zbx_tcp::source::List;
@@ -76,6 +79,11 @@ fn many(number: usize) -> NonZeroUsize {
 
 fn connect(timeout: Duration) -> Method {
     Method { timeout, close: Close::Rst, ..Method::default() }
+}
+
+/// So many connects, one after each interval.
+fn attempts(count: u32, interval: Duration) -> Attempts {
+    Attempts { count: count.try_into().unwrap(), interval, require: NonZeroU32::MIN }
 }
 
 /// The policy has it end before it connects.
@@ -134,23 +142,37 @@ impl Slow {
     }
 }
 
-/// A hosts file with these names for 127.0.0.1, and no name server.
+/// A hosts file, such as one with these names for 127.0.0.1.
 struct Hosts {
     directory: tempfile::TempDir,
 }
 
 impl Hosts {
     fn with(names: impl Iterator<Item = String>) -> Self {
+        Self::of_lines(names.map(|name| format!("127.0.0.1 {name}")))
+    }
+
+    fn of_lines(lines: impl Iterator<Item = String>) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let text: String = names.map(|name| format!("127.0.0.1 {name}\n")).collect();
+        let text: String = lines.map(|line| line + "\n").collect();
         std::fs::write(directory.path().join("hosts"), text).unwrap();
         Self { directory }
     }
 
     fn names(&self) -> Names {
-        let hosts = self.directory.path().join("hosts");
-        let none = self.directory.path().join("none");
-        Names::Stub(Files { hosts, resolv_conf: none.clone(), hostname: none, port: 1 })
+        Names::Stub(self.files())
+    }
+
+    fn files(&self) -> Files {
+        let path = |name| self.directory.path().join(name);
+        Files { hosts: path("hosts"), resolv_conf: path("none"), hostname: path("none"), port: 1 }
+    }
+
+    /// The same, and who is asked for the other names.
+    fn names_by(&self, server: SocketAddr) -> Names {
+        let resolv_conf = self.directory.path().join("resolv.conf");
+        std::fs::write(&resolv_conf, format!("nameserver {}\n", server.ip())).unwrap();
+        Names::Stub(Files { resolv_conf, port: server.port(), ..self.files() })
     }
 }
 
@@ -443,70 +465,4 @@ fn who_answered_while_we_were_held_up_is_up() {
     engine::run(&mut List::new(numbered), &mut held_up, &limits, Names::default()).unwrap();
     assert_eq!((held_up.0.count(Status::Ok), held_up.0.count(Status::ConnectTimeout)), (COUNT as usize, 1));
     drop(peers.join());
-}
-
-/// Where the targets of the property test are.
-struct Field {
-    open: TcpListener,
-    closed: u16,
-    full: FullBacklog,
-    hosts: Hosts,
-}
-
-impl Field {
-    fn new() -> Self {
-        let hosts = Hosts::with((0..4).map(|number| format!("host{number}")));
-        Self { open: TcpListener::bind("0.0.0.0:0").unwrap(), closed: closed_port(), full: FullBacklog::new(), hosts }
-    }
-
-    /// The plan of a number, and its status when it was begun.
-    fn plan(&self, kind: u8) -> (Plan, Status) {
-        let method = connect(Duration::from_millis(40));
-        let open = self.open.local_addr().unwrap().port();
-        match kind % 7 {
-            0 | 1 => (plan(&format!("127.0.0.{}", kind % 4 + 1), open, &connect(LONG)), Status::Ok),
-            2 => (plan(&format!("host{}", kind % 4), open, &connect(LONG)), Status::Ok),
-            3 => (plan("127.0.0.1", self.closed, &connect(LONG)), Status::Refused),
-            4 => (plan("127.0.0.1", self.full.port(), &method), Status::ConnectTimeout),
-            5 => (plan("127.0.0.1", open, &denied()), Status::Denied),
-            _ => (plan("nowhere.invalid", 1, &connect(LONG)), Status::ResolveFailed),
-        }
-    }
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
-
-    /// Whatever the limits are, each plan has one report: its own verdict, or that it was not tried.
-    #[test]
-    fn each_plan_has_one_report_under_any_limits(
-        kinds in prop::collection::vec(any::<u8>(), 0..60),
-        in_flight in 1_usize..40,
-        per_address in prop::option::of(1_usize..4),
-        rate in prop::option::of(300_u32..100_000),
-        deadline in prop::option::of(0_u64..300),
-        threads in 1_usize..4,
-        spares in 0_usize..4,
-    ) {
-        let field = Field::new();
-        let (plans, expected): (Vec<_>, Vec<_>) = kinds.iter().map(|kind| field.plan(*kind)).unzip();
-        let limits = Limits {
-            in_flight: many(in_flight),
-            per_address: per_address.map(many),
-            rate: rate.and_then(NonZeroU32::new),
-            deadline: deadline.map(Duration::from_millis),
-            threads: many(threads),
-            spares,
-            stop: None,
-        };
-        let names = field.hosts.names();
-        let gathered = in_time(move || run(plans, &limits, names));
-        for (number, expected) in expected.into_iter().enumerate() {
-            let status = gathered.status(number);
-            let cut = deadline.is_some();
-            let possible = status == expected
-                || cut && [Status::NotTried, Status::ConnectTimeout, Status::ResolveTimeout].contains(&status);
-            prop_assert!(possible, "{number}: {status:?}, not {expected:?}");
-        }
-    }
 }

@@ -1,7 +1,7 @@
 //! Scripted peers, independent of our own `serve`.
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
@@ -88,8 +88,17 @@ pub struct FullBacklog {
 
 impl FullBacklog {
     pub fn new() -> Self {
+        Self::on(Ipv4Addr::LOCALHOST)
+    }
+
+    /// One for all addresses of this machine.
+    pub fn everywhere() -> Self {
+        Self::on(Ipv4Addr::UNSPECIFIED)
+    }
+
+    fn on(address: Ipv4Addr) -> Self {
         let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-        listener.bind(&SockAddr::from("127.0.0.1:0".parse::<SocketAddr>().unwrap())).unwrap();
+        listener.bind(&SockAddr::from(SocketAddr::from((address, 0)))).unwrap();
         listener.listen(0).unwrap();
         let mut full = Self { listener, fillers: Vec::new() };
         while full.fill() {
@@ -101,7 +110,7 @@ impl FullBacklog {
     /// Adds a connection to the queue; false when it was not taken any more.
     fn fill(&mut self) -> bool {
         let filler = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-        let address = self.listener.local_addr().unwrap();
+        let address = SockAddr::from(SocketAddr::from((Ipv4Addr::LOCALHOST, self.port())));
         let taken = filler.connect_timeout(&address, Duration::from_millis(100)).is_ok();
         self.fillers.push(filler);
         taken

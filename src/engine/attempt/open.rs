@@ -70,6 +70,9 @@ impl Open {
 
     /// Goes on with the dialogue as far as it can.
     pub fn advance(&mut self, plan: &Plan, moment: Moment, now: Instant, wishes: &mut Wishes) -> Talk {
+        if self.is_sending(plan) {
+            return self.hold_out(plan);
+        }
         let before = self.dialogue.position();
         let progress = self.dialogue.advance(plan, moment);
         self.explain(plan, before, wishes);
@@ -92,6 +95,22 @@ impl Open {
         };
         let text = format!("{}{why}{}", self.step_prefix(plan), self.excerpt(plan));
         Talk::Ended(Some(Failure::new(status, text)))
+    }
+
+    /// Whether the bytes of the current step are on their way: they were wished for, and are asked for once.
+    fn is_sending(&self, plan: &Plan) -> bool {
+        let position = self.dialogue.position();
+        self.step.0 == position && matches!(plan.method.steps.get(position), Some(Step::Send(_)))
+    }
+
+    /// Keeps what the peer says before it took all that is sent, up to the bound of any step.
+    fn hold_out(&self, plan: &Plan) -> Talk {
+        let ahead = self.dialogue.ahead();
+        if ahead < plan.method.max_bytes {
+            return Talk::GoesOn;
+        }
+        let text = format!("{}{ahead} bytes came before ours were sent{}", self.step_prefix(plan), self.excerpt(plan));
+        Talk::Ended(Some(Failure::new(Status::Mismatch, text)))
     }
 
     /// Says which expectations were met since this step.

@@ -13,9 +13,10 @@ use crate::engine::connection::Numbers;
 use crate::engine::gate::Wait;
 use crate::engine::session::{AttemptId, Event, Session};
 use crate::engine::wire::OpenError;
+use crate::failure::Failure;
 use crate::plan::Plan;
 
-/// How long the engine waits before it asks again for descriptors, ports or memory that this machine lacked.
+/// How long the engine waits before it asks again for descriptors, a port or memory that this machine lacked.
 const EXHAUSTION_PAUSE: Duration = Duration::from_millis(10);
 /// How often an address is looked at whose connections are another thread's.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
@@ -38,6 +39,7 @@ impl Engine<'_, '_> {
             return;
         }
         self.look_again(now);
+        self.waiting.try_for_port(now, now + EXHAUSTION_PAUSE);
         if !self.waiting.has_connect() {
             if let Some(plan) = self.next_plan(now) {
                 self.start(plan, now);
@@ -45,6 +47,8 @@ impl Engine<'_, '_> {
         }
         while let Some(opening) = self.waiting.next_connect() {
             if !self.is_wished(&opening) {
+                // Its turn may have been that of the connects that lack a port.
+                self.waiting.unpause();
                 self.pass_on(opening.address.ip());
             } else if self.open(opening, now) == Turn::Used {
                 return;
@@ -124,7 +128,7 @@ impl Engine<'_, '_> {
     fn open(&mut self, opening: Opening, now: Instant) -> Turn {
         let Opening { key: (place, _), attempt, address } = opening;
         let Some(entry) = self.sessions.get(place) else { return Turn::Left };
-        let (plan, is_held) = (Arc::clone(entry.session.plan()), entry.stage == Stage::Held);
+        let plan = Arc::clone(entry.session.plan());
         match self.share.gate.begin(address.ip(), now) {
             Ok(()) => {}
             Err(Wait::Until(until)) => {
@@ -140,15 +144,14 @@ impl Engine<'_, '_> {
         match self.connect(&plan, address) {
             Ok(number) => self.opened(place, attempt, number, now),
             Err(OpenError::Exhausted(why)) => {
-                self.share.gate.end(address.ip());
                 self.call_another();
-                // Who waits for what other connections of ours have is in our own queue.
-                if self.open_connections() == 0 || !is_held {
-                    self.resume(place, now);
-                    self.handle(place, Event::Blocked(attempt, why), now);
-                }
+                self.blocked(&opening, why, now);
                 self.waiting.connect(opening);
                 self.waiting.pause(now + EXHAUSTION_PAUSE);
+            }
+            Err(OpenError::NoPort(why)) => {
+                self.blocked(&opening, why, now);
+                self.waiting.for_port(opening, now + EXHAUSTION_PAUSE);
             }
             Err(OpenError::Final(failure)) => {
                 self.resume(place, now);
@@ -157,6 +160,18 @@ impl Engine<'_, '_> {
             }
         }
         Turn::Used
+    }
+
+    /// This machine lacks something for this connect.
+    fn blocked(&mut self, opening: &Opening, why: Failure, now: Instant) {
+        let Opening { key: (place, _), attempt, address } = *opening;
+        self.share.gate.end(address.ip());
+        let is_held = self.sessions.get(place).is_some_and(|entry| entry.stage == Stage::Held);
+        // Who waits for what other connections of ours have is in our own queue.
+        if self.open_connections() == 0 || !is_held {
+            self.resume(place, now);
+            self.handle(place, Event::Blocked(attempt, why), now);
+        }
     }
 
     fn opened(&mut self, place: usize, attempt: AttemptId, number: usize, now: Instant) {
@@ -200,8 +215,14 @@ impl Engine<'_, '_> {
     /// Other threads tell nobody when they close a connection, so addresses that are waited for are looked at.
     fn look_again(&mut self, now: Instant) {
         let Some(next) = self.next_look(now) else { return };
-        for address in self.waiting.addresses_to_look_at(now, next) {
-            self.pass_on(address);
+        if !self.waiting.is_time_to_look(now, next) {
+            return;
+        }
+        let ended = self.share.gate.ended();
+        for address in self.waiting.addresses_to_look_at(ended) {
+            for _ in 0..self.share.gate.room(address).min(self.waiting.waiters(address)) {
+                self.free(address);
+            }
         }
     }
 

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Engine;
+use super::idle::Leaving;
+use crate::engine::connection::Phase;
 use crate::engine::session::Session;
 use crate::failure::{Failure, Status};
 use crate::plan::Plan;
@@ -81,9 +83,25 @@ impl Engine<'_, '_> {
     /// Everything is over, because this machine has no events for us any more.
     pub(in crate::engine) fn give_up(&mut self, error: &io::Error) {
         let text = format!("this machine could not wait for the network: {error}");
-        for entry in self.sessions.drain() {
+        let under_way = self.sessions.iter().map(|(_, entry)| Arc::clone(entry.session.plan()));
+        for plan in under_way.chain(self.waiting.end(|| None)) {
             let failure = Failure::new(Status::LocalError, text.as_str());
-            self.sink.deliver(Report::without_trial(Arc::clone(entry.session.plan()), failure, Duration::ZERO));
+            self.sink.deliver(Report::without_trial(plan, failure, Duration::ZERO));
+        }
+    }
+}
+
+impl Drop for Engine<'_, '_> {
+    /// What is open when a thread ends by a fault would keep the others from its addresses for ever.
+    fn drop(&mut self) {
+        for (_, connection) in self.connections.iter().filter(|(_, connection)| connection.phase != Phase::Idle) {
+            let (place, attempt) = connection.owner();
+            if let Some(remote) = self.sessions.get(place).and_then(|entry| entry.session.remote(attempt)) {
+                self.share.gate.end(remote.ip());
+            }
+        }
+        for address in self.leaving.iter().map(Leaving::address) {
+            self.share.gate.end(address);
         }
     }
 }

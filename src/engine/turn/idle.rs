@@ -10,6 +10,9 @@ use crate::engine::connection::{Connection, Phase};
 use crate::engine::wire::{self, OpenError, Wire};
 use crate::plan::{Close, Plan};
 
+/// What a socket is watched for.
+const INTEREST: Interest = Interest::READABLE.add(Interest::WRITABLE);
+
 /// The numbers of connections that are over, with a socket that is watched and can connect again.
 #[derive(Default)]
 pub(super) struct Idle(Vec<usize>);
@@ -19,6 +22,13 @@ pub(super) struct Leaving {
     number: usize,
     address: IpAddr,
     how: Close,
+}
+
+impl Leaving {
+    /// Where to.
+    pub fn address(&self) -> IpAddr {
+        self.address
+    }
 }
 
 impl Engine<'_, '_> {
@@ -42,7 +52,12 @@ impl Engine<'_, '_> {
     fn connect_again(&mut self, plan: &Plan, address: SocketAddr) -> Option<usize> {
         let number = self.idle.0.pop()?;
         let wire = &mut self.connections.get_mut(number)?.wire;
-        if wire.can_reach(address) && wire.open_again(plan, address).is_ok() {
+        let registry = self.poll.registry();
+        let watch_anew = |wire: &Wire| registry.reregister(&mut SourceFd(&wire.raw_fd()), Token(number), INTEREST);
+        if wire.can_reach(address)
+            && wire.open_again(plan, address).is_ok()
+            && (!wire.is_answered() || watch_anew(wire).is_ok())
+        {
             return Some(number);
         }
         self.connections.try_remove(number);
@@ -52,8 +67,7 @@ impl Engine<'_, '_> {
     fn watch(&mut self, wire: Wire, address: SocketAddr) -> Result<usize, OpenError> {
         let fd = wire.raw_fd();
         let number = self.connections.insert(Connection::idle(wire));
-        let interest = Interest::READABLE | Interest::WRITABLE;
-        match self.poll.registry().register(&mut SourceFd(&fd), Token(number), interest) {
+        match self.poll.registry().register(&mut SourceFd(&fd), Token(number), INTEREST) {
             Ok(()) => Ok(number),
             Err(error) => {
                 self.connections.try_remove(number);

@@ -16,7 +16,11 @@ impl Engine<'_, '_> {
         let Some(connection) = self.connections.get(number) else { return };
         match connection.phase {
             Phase::Connecting => self.finish_connect(number, now),
-            Phase::Open if event.is_writable() => self.write(number, now),
+            Phase::Open if event.is_writable() => {
+                if let Some((place, what)) = self.write(number) {
+                    self.handle(place, what, now);
+                }
+            }
             Phase::Open => {}
             Phase::Idle => return,
         }
@@ -54,31 +58,29 @@ impl Engine<'_, '_> {
         }
     }
 
-    /// A read or a write failed.
-    fn lost(&mut self, place: usize, attempt: AttemptId, error: &io::Error, now: Instant) {
-        let remote = self.sessions.get(place).and_then(|entry| entry.session.remote(attempt));
-        if let Some(remote) = remote {
-            self.handle(place, Event::Failed(attempt, lost_failure(remote, error), None), now);
-        }
-    }
-
-    /// Sends what is left to send of the last wish.
-    pub(super) fn write(&mut self, number: usize, now: Instant) {
-        let Some(connection) = self.connections.get_mut(number) else { return };
+    /// Sends what is left to send of the last wish; for whom something came of that, and what.
+    pub(super) fn write(&mut self, number: usize) -> Option<(usize, Event<'static>)> {
+        let connection = self.connections.get_mut(number)?;
         let (place, attempt) = connection.owner();
-        let Some(output) = &mut connection.output else { return };
+        let output = connection.output.as_mut()?;
         while !output.bytes.is_empty() {
             match connection.wire.write(&output.bytes) {
                 Ok(Some(written)) => drop(output.bytes.drain(..written)),
-                Ok(None) => return,
-                Err(error) => return self.lost(place, attempt, &error, now),
+                Ok(None) => return None,
+                Err(error) => return self.lost(place, attempt, &error),
             }
         }
         if output.then == Then::Shutdown {
             connection.wire.shutdown();
         }
         connection.output = None;
-        self.handle(place, Event::Sent(attempt), now);
+        Some((place, Event::Sent(attempt)))
+    }
+
+    /// A read or a write failed.
+    fn lost(&self, place: usize, attempt: AttemptId, error: &io::Error) -> Option<(usize, Event<'static>)> {
+        let remote = self.sessions.get(place)?.session.remote(attempt)?;
+        Some((place, Event::Failed(attempt, lost_failure(remote, error), None)))
     }
 
     /// Reads what there is, at most a turn's worth.
@@ -114,7 +116,9 @@ impl Engine<'_, '_> {
                     }
                 }
                 Err(error) => {
-                    self.lost(place, attempt, &error, now);
+                    if let Some((place, what)) = self.lost(place, attempt, &error) {
+                        self.handle(place, what, now);
+                    }
                     finished = true;
                     break;
                 }

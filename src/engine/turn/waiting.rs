@@ -45,6 +45,9 @@ pub(super) struct Waiting {
     paused_until: Option<Instant>,
     /// Connects whose turn comes next.
     connects: VecDeque<Opening>,
+    /// Connects for which there was no port, and when the next of them tries again.
+    portless: VecDeque<Opening>,
+    retry: Option<Instant>,
     /// Plans whose address has room again.
     freed: VecDeque<Arc<Plan>>,
     /// Plans whose names wait for the resolver.
@@ -54,6 +57,8 @@ pub(super) struct Waiting {
     aside: usize,
     /// When addresses are looked at again whose connections are another thread's.
     look: Option<Instant>,
+    /// How many connections of all threads had ended then.
+    seen: Option<u64>,
 }
 
 impl Waiting {
@@ -65,6 +70,7 @@ impl Waiting {
     /// Something was given back that may be what lacked.
     pub fn unpause(&mut self) {
         self.paused_until = None;
+        self.retry = None;
     }
 
     /// Whether nothing may begin now; a pause that is over is forgotten.
@@ -75,12 +81,14 @@ impl Waiting {
 
     /// When something can be done that no event will announce; nothing is looked at in a pause.
     pub fn next_look(&self) -> Option<Instant> {
-        self.paused_until.or(self.look)
+        let retry = self.retry.filter(|_| !self.portless.is_empty());
+        self.paused_until.or_else(|| [self.look, retry].into_iter().flatten().min())
     }
 
     /// Whether a connect may begin, not considering the pace and the addresses.
     pub fn has_connect(&self) -> bool {
-        self.paused_until.is_none() && !self.connects.is_empty()
+        let has_retry = self.retry.is_none() && !self.portless.is_empty();
+        self.paused_until.is_none() && (!self.connects.is_empty() || has_retry)
     }
 
     /// Whether there may be a plan to begin; those that wait for their names only if the resolver has room.
@@ -97,7 +105,11 @@ impl Waiting {
 
     /// Whether further connects are likely.
     pub fn may_have_more(&self) -> bool {
-        self.supply == Supply::Open || !self.connects.is_empty() || !self.freed.is_empty() || self.aside > 0
+        self.supply == Supply::Open
+            || !self.connects.is_empty()
+            || !self.portless.is_empty()
+            || !self.freed.is_empty()
+            || self.aside > 0
     }
 
     /// Lets a connect wait for its turn.
@@ -108,6 +120,22 @@ impl Waiting {
     /// Gives a connect its place at the head back.
     pub fn connect_first(&mut self, opening: Opening) {
         self.connects.push_front(opening);
+    }
+
+    /// Puts a connect aside until then, or until a connection is closed: there may be a port for it.
+    pub fn for_port(&mut self, opening: Opening, until: Instant) {
+        self.portless.push_back(opening);
+        self.retry = Some(until);
+    }
+
+    /// Gives one connect that lacked a port its turn, if it is time; the next has it then.
+    pub fn try_for_port(&mut self, now: Instant, next: Instant) {
+        if self.retry.is_none_or(|at| at <= now) {
+            if let Some(opening) = self.portless.pop_front() {
+                self.connects.push_back(opening);
+                self.retry = Some(next);
+            }
+        }
     }
 
     /// The connect whose turn it is.
@@ -169,17 +197,30 @@ impl Waiting {
         }
     }
 
-    /// The addresses that somebody waits for, if it is time to look at them; the next look is then.
-    pub fn addresses_to_look_at(&mut self, now: Instant, next: Instant) -> Vec<IpAddr> {
+    /// Whether it is time to look at the addresses that somebody waits for; the next look is then.
+    pub fn is_time_to_look(&mut self, now: Instant, next: Instant) -> bool {
         if self.by_address.is_empty() {
             self.look = None;
+            return false;
+        }
+        let is_time = self.look.is_none_or(|at| at <= now);
+        if is_time {
+            self.look = Some(next);
+        }
+        is_time
+    }
+
+    /// The addresses that somebody waits for, unless as many connections have ended as at the last look.
+    pub fn addresses_to_look_at(&mut self, ended: u64) -> Vec<IpAddr> {
+        if self.seen.replace(ended) == Some(ended) {
             return Vec::new();
         }
-        if self.look.is_some_and(|at| at > now) {
-            return Vec::new();
-        }
-        self.look = Some(next);
         self.by_address.keys().copied().collect()
+    }
+
+    /// How many wait for this address.
+    pub fn waiters(&self, address: IpAddr) -> usize {
+        self.by_address.get(&address).map_or(0, VecDeque::len)
     }
 
     /// Nothing waits any more: the plans that were not begun, those of the source last.

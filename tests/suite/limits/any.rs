@@ -1,0 +1,203 @@
+//! Any plans under any limits.
+
+use std::net::Ipv4Addr;
+use std::sync::OnceLock;
+
+use proptest::prelude::*;
+use simple_dns::RCODE;
+use simple_dns::rdata::{A, RData};
+use zbx_tcp::plan::{Addresses, Family};
+
+use super::*;
+use crate::dns::server::{Asked, Reply, Servers, Tcp, record};
+
+/// The variable by which a process with few descriptors knows the field of another.
+const FIELD: &str = "ZBX_TCP_TEST_FIELD";
+/// Longer than anything takes here, and shorter than a test may.
+const AMPLE: Duration = Duration::from_secs(20);
+
+/// Where the targets are: ports of loopback, and a name server.
+struct Field {
+    open: u16,
+    closed: u16,
+    full: u16,
+    slow: u16,
+    silent: u16,
+    server: SocketAddr,
+    hosts: Hosts,
+}
+
+impl Field {
+    /// The one that this process has, or was given by another.
+    fn known() -> &'static Self {
+        static KNOWN: OnceLock<Field> = OnceLock::new();
+        KNOWN.get_or_init(|| Self::from_words(&std::env::var(FIELD).unwrap_or_else(|_| Self::words().clone())))
+    }
+
+    /// The one that this process has, in words; it ends with the test program.
+    fn words() -> &'static String {
+        static WORDS: OnceLock<String> = OnceLock::new();
+        WORDS.get_or_init(|| {
+            let (slow, silent) = (
+                Slow::start(Duration::from_millis(30)),
+                accepting(|mut stream| {
+                    thread::spawn(move || stream.read(&mut [0; 16]));
+                }),
+            );
+            let (full, servers) = (FullBacklog::new(), Servers::start(Tcp::Listens, vec![Box::new(answer)]));
+            let server = SocketAddr::from((servers.addresses[0], servers.port));
+            let words =
+                format!("{} {} {} {} {silent} {server}", accepting(drop), closed_port(), full.port(), slow.port);
+            std::mem::forget((full, servers));
+            words
+        })
+    }
+
+    fn from_words(text: &str) -> Self {
+        let words: Vec<&str> = text.split(' ').collect();
+        let port = |at: usize| words[at].parse().unwrap();
+        let all = (1..=4).flat_map(|last| [format!("127.0.0.{last} everywhere"), format!("127.0.0.1 host{last}")]);
+        Self {
+            open: port(0),
+            closed: port(1),
+            full: port(2),
+            slow: port(3),
+            silent: port(4),
+            server: words[5].parse().unwrap(),
+            hosts: Hosts::of_lines(all),
+        }
+    }
+
+    /// A plan of this kind, and its status when nothing cuts it.
+    fn plan(&self, kind: u8, variant: u8) -> (Plan, Status) {
+        let here = format!("127.0.0.{}", variant % 4 + 1);
+        let (host, name) = (format!("host{}", variant % 4 + 1), format!("late{}.example.", variant % 8));
+        let short = Duration::from_millis(60);
+        let several = |count, method| Method { attempts: Some(attempts(count, Duration::from_millis(15))), ..method };
+        let all = |method| Method { addresses: Addresses::All, family: Family::V4, ..method };
+        match kind {
+            0 => (plan(&here, self.open, &connect(AMPLE)), Status::Ok),
+            1 => (plan(&host, self.open, &connect(AMPLE)), Status::Ok),
+            2 => (plan(&here, self.closed, &connect(AMPLE)), Status::Refused),
+            3 => (plan("127.0.0.1", self.full, &connect(short)), Status::ConnectTimeout),
+            4 => (plan(&here, self.open, &denied()), Status::Denied),
+            5 => (plan("nowhere.invalid.", 1, &connect(AMPLE)), Status::ResolveFailed),
+            6 => (plan(&here, self.slow, &dialogue(AMPLE)), Status::Ok),
+            7 => (plan(&host, self.slow, &dialogue(AMPLE)), Status::Ok),
+            8 => (plan(&here, self.silent, &dialogue(short)), Status::ReadTimeout),
+            9 => (plan("everywhere", self.open, &all(connect(AMPLE))), Status::Ok),
+            10 => (plan("everywhere", self.slow, &all(dialogue(AMPLE))), Status::Ok),
+            11 => (plan(&here, self.open, &several(3, connect(AMPLE))), Status::Ok),
+            12 => (plan(&host, self.slow, &several(3, dialogue(AMPLE))), Status::Ok),
+            13 => (plan("127.0.0.1", self.full, &several(3, connect(short))), Status::ConnectTimeout),
+            14 => (plan(&name, self.open, &connect(AMPLE)), Status::Ok),
+            15 => (plan("silent.example.", 1, &connect(short)), Status::ResolveTimeout),
+            16 => (plan(&name, self.open, &denied()), Status::Denied),
+            // A broadcast address: the kernel refuses it before anything is sent.
+            _ => (plan("127.255.255.255", self.open, &connect(AMPLE)), Status::Unreachable),
+        }
+    }
+}
+
+/// A port that takes connections on every address, and does this with each.
+fn accepting(then: impl Fn(TcpStream) + Send + 'static) -> u16 {
+    let listener = TcpListener::bind("0.0.0.0:0").unwrap();
+    socket2::SockRef::from(&listener).listen(4096).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    // Ends with the test program.
+    thread::spawn(move || listener.incoming().flatten().for_each(then));
+    port
+}
+
+/// Some names take long, and some are never answered.
+fn answer(asked: &Asked) -> Reply {
+    if asked.name.starts_with("silent") {
+        return Reply::Silent;
+    }
+    let Some(late) = asked.name.strip_prefix("late") else { return asked.rcode(RCODE::NameError) };
+    let number: u64 = late[..1].parse().unwrap();
+    let answer = asked.reply(|packet| {
+        if asked.kind == "A" {
+            let address = u32::from(Ipv4Addr::new(127, 0, 0, number as u8 / 2 + 1));
+            packet.answers.push(record(&asked.name, RData::A(A { address })));
+        }
+    });
+    Reply::Late(Duration::from_millis(10 * number), Box::new(answer))
+}
+
+/// A descriptor that can be read after this time.
+fn stopper(after: Option<u64>) -> Option<UnixStream> {
+    let (watched, mut written) = UnixStream::pair().unwrap();
+    let after = Duration::from_millis(after?);
+    thread::spawn(move || {
+        thread::sleep(after);
+        let _ = written.write_all(b"!");
+    });
+    Some(watched)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, cases: 40, ..ProptestConfig::default() })]
+
+    /// Whatever the limits are, each plan has one report: its own verdict, or that it was not tried.
+    #[test]
+    fn each_plan_has_one_report_under_any_limits(
+        kinds in prop::collection::vec((0_u8..18, any::<u8>()), 0..60),
+        in_flight in 1_usize..40,
+        per_address in prop::option::of(1_usize..4),
+        rate in prop::option::of(300_u32..100_000),
+        deadline in prop::option::of(0_u64..300),
+        stop in prop::option::weighted(0.3, 0_u64..300),
+        threads in 1_usize..4,
+        spares in 0_usize..4,
+    ) {
+        let field = Field::known();
+        let (plans, expected): (Vec<_>, Vec<_>) = kinds.iter().map(|(kind, variant)| field.plan(*kind, *variant)).unzip();
+        let (names, stopper) = (field.hosts.names_by(field.server), stopper(stop));
+        let gathered = in_time(move || {
+            let limits = Limits {
+                per_address: per_address.map(many),
+                rate: rate.and_then(NonZeroU32::new),
+                deadline: deadline.map(Duration::from_millis),
+                stop: stopper.as_ref().map(AsFd::as_fd),
+                threads: many(threads),
+                spares,
+                ..Limits::in_flight(many(in_flight))
+            };
+            run(plans, &limits, names)
+        });
+        let cut = deadline.is_some() || stop.is_some();
+        for (number, expected) in expected.into_iter().enumerate() {
+            let report = &gathered.reports[&(number as u32)];
+            prop_assert!(is_possible(report, expected, cut), "{number}: not {expected:?}: {report:?}");
+        }
+    }
+}
+
+/// What a run that ends early, and this machine where it lacks descriptors, may make of a verdict.
+fn is_possible(report: &Report, expected: Status, cut: bool) -> bool {
+    use Status::{ConnectTimeout, LocalError, NotTried, ReadTimeout, ResolveTimeout};
+    let status = report.status();
+    // A lookup in need of a socket has no more time than any other.
+    let lacks = std::env::var_os(FIELD).is_some() && status == LocalError && expected == ResolveTimeout;
+    status == expected
+        || lacks
+        || cut && [NotTried, ConnectTimeout, ReadTimeout, ResolveTimeout, LocalError].contains(&status)
+}
+
+/// The same where a process may have few descriptors: the other ends are this process's.
+#[test]
+fn each_plan_has_one_report_with_few_descriptors() {
+    if std::env::var_os(FIELD).is_some() {
+        return;
+    }
+    let test = "limits::any::each_plan_has_one_report_under_any_limits";
+    let run = Command::new("sh")
+        .args(["-c", &format!("ulimit -n 20; exec \"$0\" --exact {test} --nocapture")])
+        .arg(std::env::current_exe().unwrap())
+        .env(FIELD, Field::words())
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&run.stdout);
+    assert!(run.status.success() && text.contains("1 passed"), "{text}{}", String::from_utf8_lossy(&run.stderr));
+}

@@ -1,0 +1,129 @@
+//! What once left a run waiting for nothing, or busy with nothing.
+
+use super::*;
+
+fn send(bytes: Vec<u8>) -> Step {
+    Step::Send(zbx_tcp::plan::steps::Template::bytes(bytes))
+}
+
+#[test]
+fn what_waits_to_be_sent_is_sent_once() {
+    const SIZE: usize = 16 << 20;
+    let bytes: Vec<u8> = (0..SIZE).map(|at| (at / 7) as u8).collect();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let peer = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        for _ in 0..20 {
+            stream.write_all(b"-").unwrap();
+            thread::sleep(Duration::from_millis(5));
+        }
+        let mut heard = vec![0; SIZE];
+        stream.read_exact(&mut heard).unwrap();
+        stream.write_all(b"x").unwrap();
+        stream.read_to_end(&mut heard).unwrap();
+        heard
+    });
+    let greeting = Pattern::literal("x", Charset::default()).unwrap();
+    let steps = vec![send(bytes.clone()), Step::Expect(Expect::one(greeting))];
+    let method = Method { timeout: LONG, steps, ..Method::default() };
+    let gathered = run(vec![plan("127.0.0.1", port, &method)], &Limits::one(), Names::default());
+    assert_eq!(gathered.status(0), Status::Ok, "{:?}", gathered.reports);
+    let heard = peer.join().unwrap();
+    assert_eq!(heard.len(), SIZE);
+    assert!(heard == bytes);
+}
+
+/// Who says much and hears nothing fills no memory.
+#[test]
+fn what_comes_while_we_send_is_bounded() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let peer = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut said = 0;
+        while stream.write_all(&[b'-'; 4096]).is_ok() {
+            said += 4096;
+        }
+        said
+    });
+    let method = Method { timeout: LONG, steps: vec![send(vec![b'+'; 64 << 20])], ..Method::default() };
+    let gathered = run(vec![plan("127.0.0.1", port, &method)], &Limits::one(), Names::default());
+    let failure = gathered.reports[&0].failure.clone().unwrap();
+    assert_eq!(failure.status, Status::Mismatch, "{failure}");
+    assert!(failure.text.contains("bytes came before ours were sent: \"-----"), "{failure}");
+    assert!(peer.join().unwrap() < 64 << 20);
+}
+
+#[test]
+fn a_socket_that_is_used_again_hears_what_connect_itself_says() {
+    let open = TcpListener::bind("127.0.0.1:0").unwrap();
+    let method = connect(LONG);
+    let mut plans = vec![plan("127.0.0.1", open.local_addr().unwrap().port(), &method); 3];
+    // A broadcast address: the kernel refuses it before anything is sent.
+    plans.push(plan("127.255.255.255", 1, &method));
+    // While the pace lets nothing begin, whatever came for the sockets that are not used is taken.
+    let limits = Limits { rate: NonZeroU32::new(20), ..Limits::in_flight(many(10)) };
+    let start = Instant::now();
+    let gathered = run(plans, &limits, Names::default());
+    assert_eq!((gathered.count(Status::Ok), gathered.status(3)), (3, Status::Unreachable), "{:?}", gathered.reports);
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+}
+
+#[test]
+fn thousands_of_steps_are_no_depth() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let method =
+        Method { timeout: LONG, steps: vec![send(b"x".to_vec()); 20_000], close: Close::Rst, ..Method::default() };
+    for threads in [1, 2] {
+        let plans = vec![plan("127.0.0.1", port, &method); 2];
+        let limits = Limits { threads: many(threads), ..Limits::in_flight(many(2)) };
+        assert_eq!(run(plans, &limits, Names::default()).count(Status::Ok), 2);
+    }
+}
+
+/// A sink that has a fault of its own at the first report of a denied target.
+#[derive(Default)]
+struct Faulty(Gathered);
+
+impl Sink for Faulty {
+    fn deliver(&mut self, report: Report) {
+        assert!(report.status() != Status::Denied, "a test asked for it");
+        self.0.deliver(report);
+    }
+}
+
+/// A thread that ends by a fault gives back the places that its connections had at their addresses.
+#[test]
+fn a_fault_in_one_thread_leaves_no_other_waiting() {
+    let (full, closed) = (FullBacklog::new(), closed_port());
+    for _ in 0..10 {
+        let mut plans = vec![plan("127.0.0.1", full.port(), &connect(Duration::from_millis(150))); 2];
+        plans.extend([plan("127.0.0.2", closed, &connect(LONG)), plan("127.0.0.2", closed, &denied())]);
+        plans.extend(vec![plan("127.0.0.1", closed, &connect(LONG)); 4]);
+        let limits = Limits { per_address: Some(many(1)), threads: many(2), ..Limits::in_flight(many(8)) };
+        let numbered = (0..).zip(plans).map(|(number, plan)| Arc::new(Plan { number, ..plan }));
+        let mut source = List::new(numbered.collect::<Vec<_>>());
+        let (done, result) = mpsc::channel();
+        thread::spawn(move || {
+            let run = || engine::run(&mut source, &mut Faulty::default(), &limits, Names::default());
+            let ran = std::panic::catch_unwind(std::panic::AssertUnwindSafe(run));
+            done.send(ran.is_err()).unwrap();
+        });
+        assert!(result.recv_timeout(Duration::from_secs(30)).expect("the run never ended"));
+    }
+}
+
+/// A dead host is down, also where its other attempts waited for the places that the first ones had.
+#[test]
+fn attempts_that_wait_for_the_first_do_not_hide_what_came_of_it() {
+    let full = FullBacklog::new();
+    let method =
+        Method { attempts: Some(attempts(3, Duration::from_millis(20))), ..connect(Duration::from_millis(200)) };
+    let limits = Limits { per_address: Some(many(1)), ..Limits::in_flight(many(10)) };
+    let gathered = run(vec![plan("127.0.0.1", full.port(), &method)], &limits, Names::default());
+    let report = &gathered.reports[&0];
+    let trial = report.trial.as_ref().unwrap();
+    assert_eq!((report.status(), trial.tcp.is_some()), (Status::ConnectTimeout, true), "{report:?}");
+}
