@@ -141,7 +141,7 @@ pub const STATUSES: [StatusRow; 18] = [
         Status::Denied,
         "denied",
         "our own policy forbids this target; nothing was sent",
-        "see /etc/zbx-tcp/policy.toml; this says nothing about the target",
+        "see /etc/zbx-tcp/policy.toml, and `hosts` of the service; this says nothing about the target",
     ),
     row(
         Status::LocalError,

@@ -23,10 +23,11 @@
 //!
 //! # The rooms
 //!
-//! * [`target`]: hosts, ports, and how they may be written. [`plan`]: what to do, [`plan::bytes`] how bytes are
+//! * [`target`]: hosts, ports, and how they may be written; [`target::writing`] writes them. [`plan`]: what to do, [`plan::bytes`] how bytes are
 //!   written, [`plan::pattern`] what an answer is recognised by. [`failure`]: the table of statuses, and failures as data. [`report`]: what was found; [`stats`]:
 //!   statistics over several attempts; [`printable`]: texts that are safe on one line; [`files`]: reading files that may be anything.
-//! * [`policy`]: who may be probed, by a file at a fixed path; asked for each resolved address just before the connect.
+//! * [`policy`]: who may be probed, by a file at a fixed path, and where a service may be spoken, by the configuration; asked
+//!   for each resolved address just before the connect.
 //! * [`engine`]: the loop, on one thread or several, and its [`engine::Limits`]. [`engine::session`] is one probe as a state machine without I/O, [`engine::dialogue`] its
 //!   step interpreter and [`engine::matching`] its patterns at work, [`engine::wire`] the sockets, [`engine::dns`] names, [`engine::timers`] deadlines, and
 //!   [`engine::sys`] the only `unsafe` code besides the [`start`].

@@ -11,8 +11,8 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::policy::Policy;
-use crate::target::{Host, Target, spelling};
+use crate::policy::{Decision, Policy};
+use crate::target::{Host, Port, Target, writing};
 use bytes::Charset;
 use pattern::Pattern;
 use steps::{Secret, Step, Template};
@@ -49,9 +49,9 @@ impl Plan {
             Some(id) => Cow::Borrowed(id),
             None => {
                 let mut text = Vec::with_capacity(32);
-                spelling::host(&mut text, &self.target.host);
+                writing::host(&mut text, &self.target.host);
                 text.push(b':');
-                spelling::port(&mut text, self.target.port);
+                writing::port(&mut text, self.target.port);
                 // The parts are all texts, so the whole is.
                 Cow::Owned(String::from_utf8(text).unwrap_or_default())
             }
@@ -126,6 +126,8 @@ pub struct Method {
     pub close: Close,
     /// Who may be connected to; a method as made here may connect to anything.
     pub policy: Policy,
+    /// Where its service may be spoken; anywhere, where the configuration does not say.
+    pub hosts: Option<Policy>,
 }
 
 impl Default for Method {
@@ -144,6 +146,7 @@ impl Default for Method {
             max_bytes: Self::MAX_BYTES,
             close: Close::Fin,
             policy: Policy::allow_all(),
+            hosts: None,
         }
     }
 }
@@ -154,6 +157,14 @@ impl Method {
     /// The default bound on the bytes read since the last match.
     pub const MAX_BYTES: usize = 256 * 1024;
 
+    /// Whether this address may be connected to on this port.
+    pub fn decide(&self, address: IpAddr, port: Port) -> Decision {
+        match (self.policy.decide(address, port), &self.hosts) {
+            (Decision::Allowed(_), Some(hosts)) => hosts.decide(address, port),
+            (decision, _) => decision,
+        }
+    }
+
     /// The names that its steps capture.
     pub fn captures(&self) -> impl Iterator<Item = &str> {
         let expects =
@@ -163,23 +174,35 @@ impl Method {
 
     /// The printable form of bytes that were sent or received, with every secret hidden.
     pub fn veil(&self, bytes: &[u8]) -> String {
-        let mut text = self.charset.printable(&self.hide(bytes));
-        if !self.charset.is_utf8() {
-            // Encodings with states have more than one spelling of a text, such as ISO-2022-JP.
-            for secret in self.secrets().filter(|secret| !secret.reveal().is_empty()) {
-                text = text.replace(&self.charset.printable(secret.reveal()), "***");
-            }
-        }
-        text
+        self.veil_start(bytes, bytes.len())
     }
 
-    /// These bytes with `***` in the place of every secret.
+    /// The same of the first so many bytes, without a character that is cut in half.
+    pub fn veil_start(&self, bytes: &[u8], most: usize) -> String {
+        let hidden = veil::hidden_start(bytes, most, self.secrets());
+        let cut = most < bytes.len();
+        let text = if cut { self.charset.printable_start(&hidden) } else { self.charset.printable(&hidden) };
+        if self.charset.is_utf8() { text } else { self.veil_text(&text) }
+    }
+
+    /// A text of the peer's with every secret hidden, however its bytes spelled it: encodings with states have more than
+    /// one way, such as ISO-2022-JP.
+    fn veil_text(&self, text: &str) -> String {
+        let printable = |secret: &Secret| Secret::new(self.charset.printable(secret.reveal()).into_bytes());
+        let secrets: Vec<_> = self.secrets().map(printable).collect();
+        // What is hidden begins and ends between two characters, so the rest is a text.
+        String::from_utf8(veil::hidden(text.as_bytes(), secrets.iter()).into_owned()).unwrap_or_default()
+    }
+
+    /// These bytes with `***` in the place of every secret, and of them all where one is spelled in another way.
     pub fn hide<'b>(&self, bytes: &'b [u8]) -> Cow<'b, [u8]> {
-        veil::hidden(bytes, self.secrets())
+        let hidden = veil::hidden(bytes, self.secrets());
+        let text = if self.charset.is_utf8() { String::new() } else { self.charset.printable(&hidden) };
+        if self.veil_text(&text) == text { hidden } else { Cow::Borrowed(b"***") }
     }
 
     /// The secrets that it sends, and that a peer may echo.
-    pub fn secrets(&self) -> impl Iterator<Item = &Secret> {
+    pub fn secrets(&self) -> impl Iterator<Item = &Secret> + Clone {
         let sends = self.steps.iter().filter_map(|step| if let Step::Send(send) = step { Some(send) } else { None });
         sends.chain(&self.quit).flat_map(Template::secrets)
     }
@@ -281,5 +304,13 @@ mod tests {
         let method = Method { steps, charset, ..Method::default() };
         assert_eq!(method.veil(&charset.encode("語は秘密です").unwrap()), "語は***です");
         assert_eq!(method.veil(&charset.encode("a 秘密 b").unwrap()), "a *** b");
+        assert_eq!(method.hide(&charset.encode("語は秘密です").unwrap()), &b"***"[..]);
+        assert_eq!(method.hide(b"plain"), &b"plain"[..]);
+        // Nor is a part of it left where the bytes are cut: a character has two.
+        let said = charset.encode("語は秘密です").unwrap();
+        for most in 0..=said.len() {
+            let text = method.veil_start(&said, most);
+            assert!(!text.contains(['秘', '密']), "{most}: {text}");
+        }
     }
 }

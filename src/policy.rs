@@ -3,21 +3,25 @@
 //! The lists are in [`PATH`], which no option, environment variable or item key can move. A file that cannot be read or
 //! understood denies everything; where there is no file, everything is allowed. Error texts never hold a value of the
 //! file, so that whoever may run a probe learns nothing from it.
+//!
+//! A service of the configuration may have a list of its own, of the hosts where it is spoken: who chooses the host of a
+//! check would choose who is sent the service's secret.
 
 mod decision;
+mod embedded;
 mod file;
 mod lists;
 mod network;
-mod spelling;
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
 pub use decision::{Decision, Ground, ListName};
+pub use network::{Network, NetworkError};
 
 use crate::target::Port;
+use embedded::itself_and_embedded;
 use lists::Lists;
-use spelling::spellings;
 
 /// Where the policy is.
 pub const PATH: &str = "/etc/zbx-tcp/policy.toml";
@@ -32,6 +36,8 @@ enum Kind {
     Same(Decision),
     /// As the lists say.
     Listed(Lists),
+    /// The networks of a service, and no others.
+    Service(Arc<str>, Vec<Network>),
 }
 
 impl Policy {
@@ -65,23 +71,39 @@ impl Policy {
         }
     }
 
+    /// What the configuration says of a service: it is spoken on these networks only.
+    pub fn of_service(service: &str, hosts: Vec<Network>) -> Self {
+        Self(Arc::new(Kind::Service(service.into(), hosts)))
+    }
+
     /// Whether this address may be connected to on this port, and by which rule.
     ///
     /// An address that holds another one (IPv4-mapped, 6to4, NAT64 ...) is judged as both: it is denied if either is.
     pub fn decide(&self, address: IpAddr, port: Port) -> Decision {
-        let lists = match &*self.0 {
-            Kind::Same(decision) => return decision.clone(),
-            Kind::Listed(lists) => lists,
-        };
-        let (itself, inner) = spellings(address);
+        if let Kind::Same(decision) = &*self.0 {
+            return decision.clone();
+        }
+        let (itself, inner) = itself_and_embedded(address);
         // On Linux a connect to 0.0.0.0 or :: goes to whichever of this machine's own addresses the kernel chooses.
         if itself.is_unspecified() || inner.is_some_and(|inner| inner.is_unspecified()) {
             return Decision::Denied(Ground::Unspecified);
         }
-        let verdict = lists.decide(itself, port, None);
-        match inner.map(|inner| lists.decide(inner, port, Some(inner))) {
+        let verdict = self.judge(itself, port, None);
+        match inner.map(|inner| self.judge(inner, port, Some(inner))) {
             Some(denied @ Decision::Denied(_)) if verdict.is_allowed() => denied,
             _ => verdict,
+        }
+    }
+
+    /// Judges one spelling of an address; `inner` is what the ground tells of it.
+    fn judge(&self, address: IpAddr, port: Port, inner: Option<IpAddr>) -> Decision {
+        match &*self.0 {
+            Kind::Same(decision) => decision.clone(),
+            Kind::Listed(lists) => lists.decide(address, port, inner),
+            Kind::Service(service, hosts) if hosts.iter().any(|host| host.holds(address, port)) => {
+                Decision::Allowed(Ground::InHosts(Arc::clone(service)))
+            }
+            Kind::Service(service, _) => Decision::Denied(Ground::NotInHosts(Arc::clone(service), inner)),
         }
     }
 

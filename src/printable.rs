@@ -35,8 +35,37 @@ pub fn shown(text: &str, limit: usize) -> String {
     out
 }
 
+/// The start of a text that was made by [`push_escaped`]: at most so many characters, where an escape is one.
+pub fn start(text: &str, limit: usize) -> &str {
+    let mut end = 0;
+    for _ in 0..limit {
+        let rest = text.get(end..).unwrap_or_default();
+        end += match rest.as_bytes() {
+            [] => break,
+            [b'\\', b'x', ..] => 4,
+            [b'\\', b'u', ..] => rest.find('}').map_or(2, |brace| brace + 1),
+            [b'\\', ..] => 2,
+            _ => rest.chars().next().map_or(1, char::len_utf8),
+        };
+    }
+    text.get(..end).unwrap_or(text)
+}
+
 /// An error of the system in its own words, without its number.
 pub fn system_words(error: &std::io::Error) -> String {
     let text = error.to_string();
     text.split(" (os error").next().unwrap_or(&text).to_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_start_halves_no_escape() {
+        let mut text = String::new();
+        "a\n\u{7}\u{202e}\\é好".chars().for_each(|character| push_escaped(&mut text, character));
+        let starts: Vec<_> = (0..=8).map(|limit| start(&text, limit).len()).collect();
+        assert_eq!(starts, [0, 1, 3, 7, 15, 17, 19, 22, 22], "{text}");
+    }
 }

@@ -166,8 +166,9 @@ pub struct Response {
 }
 
 impl Response {
-    /// How many bytes of a step are kept for people.
-    pub const KEPT: usize = 2048;
+    /// How many bytes of a step are kept for people: 2 KiB are published at most, and what follows tells where a character
+    /// ends.
+    pub const KEPT: usize = 2048 + 16;
 }
 
 #[cfg(test)]

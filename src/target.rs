@@ -7,7 +7,7 @@
 pub mod expand;
 pub mod hashing;
 pub mod spec;
-pub mod spelling;
+pub mod writing;
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

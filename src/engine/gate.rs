@@ -71,7 +71,7 @@ impl<'s> Gate<'s> {
         self.inner().ended
     }
 
-    /// Begins a connect, if it may; what begins ends with [`Gate::end`].
+    /// Begins a connect, if it may; what begins ends with [`Gate::end`] or [`Gate::take_back`].
     pub fn begin(&self, address: IpAddr, now: Instant) -> Result<(), Wait> {
         let mut inner = self.inner();
         if let Some(until) = inner.pace.as_ref().and_then(|pace| pace.wait(now)) {
@@ -87,6 +87,14 @@ impl<'s> Gate<'s> {
             pace.begin(now);
         }
         Ok(())
+    }
+
+    /// What began could not be begun after all: its place and its time are another's.
+    pub fn take_back(&self, address: IpAddr) {
+        if let Some(pace) = &mut self.inner().pace {
+            pace.take_back();
+        }
+        self.end(address);
     }
 
     /// A connection of this address is closed.

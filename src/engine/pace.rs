@@ -29,6 +29,11 @@ impl Pace {
         let due = self.next.map_or(now, |next| next.max(now.checked_sub(MAKE_UP).unwrap_or(next)));
         self.next = Some(due + self.interval);
     }
+
+    /// The one that began last did not begin after all.
+    pub fn take_back(&mut self) {
+        self.next = self.next.and_then(|next| next.checked_sub(self.interval));
+    }
 }
 
 #[cfg(test)]
@@ -69,6 +74,18 @@ mod tests {
         let all = begun(1000, (0..50_000).chain(5_000_000..5_050_000));
         let after = all.iter().filter(|at| (5_000_000..5_001_000).contains(*at)).count();
         assert!((1..=5).contains(&after), "{after} at once");
+    }
+
+    #[test]
+    fn what_did_not_begin_costs_no_time() {
+        let (mut pace, start) = (Pace::new(NonZeroU32::new(10).unwrap()), Instant::now());
+        let at = |ms| start + Duration::from_millis(ms);
+        pace.begin(at(0));
+        pace.begin(at(100));
+        pace.take_back();
+        assert_eq!((pace.wait(at(99)), pace.wait(at(100))), (Some(at(100)), None));
+        pace.begin(at(100));
+        assert_eq!(pace.wait(at(199)), Some(at(200)));
     }
 
     #[test]

@@ -285,7 +285,7 @@ impl Session {
         };
         self.stage = Stage::Begun;
         for address in addresses.iter().take(wanted) {
-            if let Decision::Denied(why) = self.plan.method.policy.decide(*address, self.plan.target.port) {
+            if let Decision::Denied(why) = self.plan.method.decide(*address, self.plan.target.port) {
                 self.attempts.push(Attempt::denied(self.next_id(), &self.plan, *address, &why, now));
             } else if let Some(attempts) = self.plan.method.attempts {
                 self.apart().series = Some(Series { address: *address, next: now, left: attempts.count.get() });
@@ -376,7 +376,7 @@ fn verdict(plan: &Plan, attempts: &[Attempt]) -> Option<Arc<Failure>> {
 }
 
 fn was_tried(failure: &Arc<Failure>) -> bool {
-    failure.status != Status::NotTried
+    !matches!(failure.status, Status::NotTried | Status::LocalError)
 }
 
 /// Which connection the report describes: the first failing address, of several attempts the last successful, else the

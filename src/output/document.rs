@@ -4,7 +4,7 @@ use super::json::Writer;
 use super::metrics::{self, METRICS, Metric, Read, Value};
 use crate::failure::Status;
 use crate::report::{Report, Trial};
-use crate::target::spelling;
+use crate::target::writing;
 
 /// The document of a report, with its final newline.
 pub fn line(report: &Report) -> String {
@@ -133,7 +133,7 @@ pub(super) fn write_value(json: &mut Writer<'_>, value: &Value<'_>) {
         Value::Text(text) => json.text(text),
         Value::Address(address) => json.value(|buffer| {
             buffer.push(b'"');
-            spelling::address(buffer, *address);
+            writing::address(buffer, *address);
             buffer.push(b'"');
         }),
         Value::Seconds(_) | Value::Integer(_) | Value::Ratio(_) => json.value(|buffer| value.write(buffer)),

@@ -16,7 +16,7 @@ use crate::report::Report;
 /// Appends one target's document with its id, which stands alone: one JSON object, without a newline.
 pub fn write(report: &Report, defaults: Defaults, buffer: &mut Vec<u8>) {
     match defaults {
-        Defaults::Written => write_asked(&report.plan, defaults, buffer),
+        Defaults::Written => write_asked(&report.plan, &report.plan.id(), defaults, buffer),
         Defaults::LeftOut => {
             Rows::open(buffer).row(None, "id", &Value::Text(report.plan.id()));
             buffer.push(b',');
@@ -25,8 +25,8 @@ pub fn write(report: &Report, defaults: Defaults, buffer: &mut Vec<u8>) {
     write_found(report, defaults, buffer);
 }
 
-/// Appends the beginning of the object: what was asked. [`write_found`] appends the rest.
-pub fn write_asked(plan: &Plan, defaults: Defaults, buffer: &mut Vec<u8>) {
+/// Appends the beginning of the object: what was asked, by this id. [`write_found`] appends the rest.
+pub fn write_asked(plan: &Plan, id: &str, defaults: Defaults, buffer: &mut Vec<u8>) {
     if defaults == Defaults::LeftOut {
         buffer.push(b'{');
         return;
@@ -34,7 +34,7 @@ pub fn write_asked(plan: &Plan, defaults: Defaults, buffer: &mut Vec<u8>) {
     let mut rows = Rows::open(buffer);
     for metric in &METRICS {
         match metric.read {
-            Read::Asked(_) if metric.path == "id" => rows.row(None, metric.name, &Value::Text(plan.id())),
+            Read::Asked(_) if metric.path == "id" => rows.row(None, metric.name, &Value::Text(id.into())),
             Read::Asked(read) => {
                 if let Some(value) = read(plan) {
                     rows.row(metric.group, metric.name, &value);

@@ -50,8 +50,9 @@ impl Document<'_> {
         pieces.buffer.extend_from_slice(b"],\"targets\":{");
         for (place, plan) in self.plans.iter().enumerate() {
             pieces.separate(place)?;
-            Writer::new(&mut pieces.buffer).any_key(&plan.id());
-            entry::write_asked(plan, self.defaults, &mut pieces.buffer);
+            let id = plan.id();
+            Writer::new(&mut pieces.buffer).any_key(&id);
+            entry::write_asked(plan, &id, self.defaults, &mut pieces.buffer);
             self.found.write_entry(plan, self.defaults, &mut pieces.buffer);
         }
         pieces.buffer.extend_from_slice(b"}}");

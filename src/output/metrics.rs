@@ -13,7 +13,7 @@ use crate::failure::IcmpFact;
 use crate::plan::Plan;
 use crate::report::{Exchange, Report, Response, TcpFacts, Trial};
 use crate::stats::Running;
-use crate::target::{Host, spelling};
+use crate::target::{Host, writing};
 
 /// The version of the document.
 pub const SCHEMA: u64 = 1;
@@ -91,7 +91,7 @@ impl Value<'_> {
             Integer(count) => number::integer(buffer, *count),
             Ratio(part) => number::decimal(buffer, *part),
             Text(text) => buffer.extend_from_slice(text.as_bytes()),
-            Address(address) => spelling::address(buffer, *address),
+            Address(address) => writing::address(buffer, *address),
         }
     }
 }
@@ -292,8 +292,8 @@ fn response_text(report: &Report) -> Option<Value<'_>> {
 
 /// The printable form of what a peer sent, secrets hidden, at most 2 KiB.
 pub fn bounded(report: &Report, bytes: &[u8]) -> String {
-    // A secret that is cut in half would be shown: it is hidden before anything is cut.
-    let mut printable = report.plan.method.veil(bytes);
+    // A secret that is cut in half would be shown: it is hidden before anything is cut. No byte becomes less than one.
+    let mut printable = report.plan.method.veil_start(bytes, TEXT_LIMIT);
     if let Some((cut, _)) = printable.char_indices().find(|(at, character)| at + character.len_utf8() > TEXT_LIMIT) {
         printable.truncate(cut);
     }

@@ -49,12 +49,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-
-    fn written(write: impl FnOnce(&mut Vec<u8>)) -> String {
-        let mut buffer = b"left alone ".to_vec();
-        write(&mut buffer);
-        String::from_utf8(buffer).unwrap().strip_prefix("left alone ").unwrap().to_owned()
-    }
+    use crate::target::writing::appended;
 
     #[test]
     fn times_are_plain_decimals() {
@@ -66,21 +61,21 @@ mod tests {
             (999_999_500, "1.000000"),
             (600_000_000_000, "600.000000"),
         ] {
-            assert_eq!(written(|buffer| seconds(buffer, Duration::from_nanos(nanos))), text);
+            assert_eq!(appended(|buffer| seconds(buffer, Duration::from_nanos(nanos))), text);
         }
     }
 
     #[test]
     fn parts_of_one_are_rounded_to_six_digits() {
         for (part, text) in [(0.0, "0.000000"), (1.0 / 3.0, "0.333333"), (2.0 / 3.0, "0.666667"), (1.0, "1.000000")] {
-            assert_eq!(written(|buffer| decimal(buffer, part)), text);
+            assert_eq!(appended(|buffer| decimal(buffer, part)), text);
         }
     }
 
     #[test]
     fn every_byte_in_hexadecimal() {
         for byte in 0..=255 {
-            assert_eq!(written(|buffer| hex(buffer, byte)), format!("{byte:02x}"));
+            assert_eq!(appended(|buffer| hex(buffer, byte)), format!("{byte:02x}"));
         }
     }
 
@@ -89,9 +84,9 @@ mod tests {
         fn numbers_are_written_as_the_standard_library_writes_them(
             number: u64, micros in 0..u64::MAX / 1_000_000,
         ) {
-            prop_assert_eq!(written(|buffer| integer(buffer, number)), number.to_string());
+            prop_assert_eq!(appended(|buffer| integer(buffer, number)), number.to_string());
             let fraction = format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000);
-            prop_assert_eq!(written(|buffer| seconds(buffer, Duration::from_micros(micros))), fraction);
+            prop_assert_eq!(appended(|buffer| seconds(buffer, Duration::from_micros(micros))), fraction);
         }
     }
 }

@@ -70,12 +70,22 @@ impl Charset {
     ///
     /// Bytes that do not decode appear as `\xNN`; see [`push_escaped`] for characters.
     pub fn printable(self, bytes: &[u8]) -> String {
+        self.escaped(bytes, End::Whole)
+    }
+
+    /// The same of the start of something longer: a character that is cut in half at the very end is left out.
+    pub fn printable_start(self, bytes: &[u8]) -> String {
+        self.escaped(bytes, End::Cut)
+    }
+
+    fn escaped(self, bytes: &[u8], end: End) -> String {
         let mut out = String::with_capacity(bytes.len());
         let mut decoder = self.0.new_decoder_without_bom_handling();
         let mut buffer = vec![0_u8; bytes.len() * 3 + 16];
         let mut rest = bytes;
         loop {
-            let (result, read, written) = decoder.decode_to_utf8_without_replacement(rest, &mut buffer, true);
+            let (result, read, written) =
+                decoder.decode_to_utf8_without_replacement(rest, &mut buffer, end == End::Whole);
             let decoded = buffer.get(..written).unwrap_or_default();
             for character in String::from_utf8_lossy(decoded).chars() {
                 push_escaped(&mut out, character);
@@ -94,6 +104,15 @@ impl Charset {
             }
         }
     }
+}
+
+/// What the end of some bytes is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// That of a text.
+    Whole,
+    /// Perhaps within a character.
+    Cut,
 }
 
 /// The bytes of a text with escapes: `\r \n \t \0 \\ \xHH`; the rest in the charset, `\xHH` as that raw byte.
@@ -214,5 +233,7 @@ mod tests {
         assert_eq!(text, "ok\\r\\n\\t\\\\\\x00\\x1b[31m\\u{202e}\\u{200b}\\u{85}é");
         assert_eq!(Charset::default().printable(b"a\xff\xc3"), "a\\xff\\xc3");
         assert_eq!(Charset::default().printable(b"\xe4\xbd"), "\\xe4\\xbd");
+        assert_eq!(Charset::default().printable_start(b"a\xff\xe4\xbd"), "a\\xff");
+        assert_eq!(gbk().printable_start(b"\xc4\xe3\xba"), "你");
     }
 }

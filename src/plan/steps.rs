@@ -38,7 +38,7 @@ impl Template {
     }
 
     /// The secrets in it.
-    pub fn secrets(&self) -> impl Iterator<Item = &Secret> {
+    pub fn secrets(&self) -> impl Iterator<Item = &Secret> + Clone {
         self.0.iter().filter_map(|piece| match piece {
             Piece::Secret(secret) => Some(secret),
             Piece::Bytes(_) | Piece::Capture(_) => None,

@@ -37,6 +37,10 @@ pub enum Ground {
     NoAllowMatches(Option<IpAddr>),
     /// The file has no rule at all.
     NoLists,
+    /// The service's `hosts` have it.
+    InHosts(Arc<str>),
+    /// The service's `hosts` lack it, or the inner address that it holds.
+    NotInHosts(Arc<str>, Option<IpAddr>),
     /// The address stands for any of this machine's own.
     Unspecified,
     /// The file cannot be read or understood; the sentence that says why.
@@ -101,6 +105,9 @@ impl fmt::Display for Ground {
             Self::NoAllowMatches(None) => f.write_str("no allow rule matches"),
             Self::NoAllowMatches(Some(inner)) => write!(f, "no allow rule matches the {inner} in it"),
             Self::NoLists => write!(f, "{} has neither allow nor deny rules", super::PATH),
+            Self::InHosts(service) => write!(f, "services.{service}.hosts has it"),
+            Self::NotInHosts(service, None) => write!(f, "services.{service}.hosts lacks it"),
+            Self::NotInHosts(service, Some(inner)) => write!(f, "services.{service}.hosts lacks the {inner} in it"),
             Self::Unspecified => {
                 f.write_str("it stands for any address of this machine, which no rule can judge: name the address")
             }

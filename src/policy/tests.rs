@@ -41,6 +41,27 @@ fn deny_wins_and_a_nonempty_allow_denies_the_rest() {
 }
 
 #[test]
+fn a_service_has_its_hosts_and_no_others() {
+    let hosts = ["10.0.0.0/8:22", "2001:db8::/32", "64:ff9b::/96"].map(|word| word.parse().unwrap());
+    let policy = Policy::of_service("till", hosts.to_vec());
+    for (address, port, expected) in [
+        ("10.1.2.3", 22, "allowed: services.till.hosts has it"),
+        ("::ffff:10.1.2.3", 22, "allowed: services.till.hosts has it"),
+        ("10.1.2.3", 23, "denied: services.till.hosts lacks it"),
+        ("11.0.0.1", 22, "denied: services.till.hosts lacks it"),
+        ("2001:db8::1", 9, "allowed: services.till.hosts has it"),
+        ("64:ff9b::10.0.0.1", 22, "allowed: services.till.hosts has it"),
+        ("64:ff9b::11.0.0.1", 22, "denied: services.till.hosts lacks the 11.0.0.1 in it"),
+        ("2002:a00:1::", 22, "denied: services.till.hosts lacks it"),
+    ] {
+        let decision = policy.decide(address.parse().unwrap(), Port::new(port).unwrap());
+        assert_eq!(decision.to_string(), expected, "{address} {port}");
+    }
+    let any = policy.decide("0.0.0.0".parse().unwrap(), Port::new(22).unwrap());
+    assert_eq!(any, Decision::Denied(Ground::Unspecified));
+}
+
+#[test]
 fn a_rule_is_named_by_its_place_and_its_line() {
     let file = "# who\n\ndeny = [\n  \"10.0.0.1\", # one\n  \"10.0.0.2\",\n]\n";
     assert_eq!(decide(file, "10.0.0.2", 22), "denied: deny[2] (line 5 of /etc/zbx-tcp/policy.toml)");

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::method::method;
+use super::method::{method, of_service};
 use super::options::wishes;
 use super::plan::plan;
 use super::probe::{ResolverChoice, configuration, family, first, resolver};
@@ -54,7 +54,7 @@ pub fn check(args: &CheckArgs, default_format: Format, policy: Policy) -> Result
         None => default_format,
     };
     let method = method(&wishes, family(&args.probe.reach)).map_err(first)?;
-    let method = Method { service: service.map(|service| service.name.into()), policy, ..method };
+    let method = of_service(Method { policy, ..method }, service.as_ref());
     let plan = plan(&Arc::new(method), target, family(&args.probe.reach))?;
     refuse_impossible(&format, &plan)?;
     let transcript = if args.verbose { Transcript::Shown } else { Transcript::Silent };

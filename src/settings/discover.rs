@@ -70,9 +70,10 @@ pub fn open(args: &OpenArgs, policy: Policy) -> Result<Candidates, Mistake> {
     let listed = entries(&args.spec, MOST_PROBED).map_err(refused)?;
     let (bounds, seed) = (batch::bounds(&args.pace, &args.deadline, None)?, batch::seed(&args.pace)?);
     let (resolver, family) = (resolver(&args.reach)?, family(&args.reach));
-    let base = Wishes { timeout: Some(TIMEOUT), ..Wishes::default() };
-    let method = method(&reach(&args.reach)?.over(base), family).map_err(first)?;
+    let asked = reach(&args.reach)?;
     let config = configuration(&args.reach.config)?;
+    let base = Wishes { timeout: Some(TIMEOUT), ..Wishes::default() };
+    let method = method(&asked.over(config.defaults.reach()).over(base), family).map_err(first)?;
     let mut listing = PortListing::new(&config, &host, Method { policy, ..method }, family);
     listed.into_iter().try_for_each(|entry| listing.add(entry))?;
     let plans = listing.finish()?.into_iter().map(Arc::new).collect();

@@ -5,6 +5,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use super::Mistake;
+use super::config::Service;
 use super::dialogue::{Dialogue, dialogue};
 use super::wishes::{Wishes, Written};
 use crate::engine::{sys, wire};
@@ -25,6 +26,12 @@ pub fn method(wishes: &Wishes, family: AskedFamily) -> Result<Method, Vec<Mistak
         }
         (spoken, rest) => Err(spoken.err().into_iter().flatten().chain(rest.err()).collect()),
     }
+}
+
+/// The method with the name of its service, and where that may be spoken, whatever is said in its place.
+pub fn of_service(method: Method, service: Option<&Service>) -> Method {
+    let Some(Service { name, hosts, .. }) = service else { return method };
+    Method { service: Some(name.as_str().into()), hosts: hosts.clone(), ..method }
 }
 
 /// The method without its dialogue.

@@ -71,6 +71,12 @@ impl Wishes {
         }
     }
 
+    /// Those of reaching a target, whatever is said there: what `discover open` has options for.
+    pub fn reach(&self) -> Self {
+        let Self { timeout, source, interface, .. } = self.clone();
+        Self { timeout, source, interface, ..Self::default() }
+    }
+
     /// These wishes over the defaults of every probe: how several attempts go is taken from those only where there are
     /// several.
     pub fn over_defaults(self, defaults: Self) -> Self {

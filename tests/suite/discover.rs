@@ -1,6 +1,8 @@
 //! `discover`: rows for low-level discovery, and no row at all where somebody made a mistake.
 
+use std::net::TcpStream;
 use std::process::Command;
+use std::sync::mpsc::channel;
 
 use serde_json::{Value, json};
 
@@ -160,6 +162,34 @@ fn open_gives_no_rows_where_it_could_not_tell() {
     open(&full.port().to_string(), &["--deadline", "0.5"]).refuses("raise --deadline, or write fewer ports");
     open(&format!("1-400,{}", full.port()), &["--rate", "50"]).refuses("raise --deadline, or write fewer ports");
     open(&full.port().to_string(), &["-t", "0.3"]).prints("[]", 0);
+}
+
+#[test]
+fn open_obeys_the_defaults_that_it_has_options_for() {
+    let (from, seen) = channel();
+    let peer = Peer::start(move |stream| from.send(stream.peer_addr().unwrap().ip().to_string()).unwrap());
+    let port = peer.port();
+    // What is said and counted is a check's: a row needs a connect and nothing else.
+    let rest = "steps = [{ expect = \"never\" }]\nexpect_closed = \"answered\"\ncount = 2\ninterval = \"0.1s\"\n";
+    let config = ConfigFile::new(format!("[defaults]\ntimeout = \"0.3s\"\nsource = \"127.0.0.2\"\n{rest}"));
+    let open = |port: &str, words: &[&str]| config.run(&[&["discover", "open", "127.0.0.1", port], words].concat());
+    assert_eq!(column(&open(&port, &[]), "{#TCP.PORT}"), port);
+    assert_eq!(seen.recv().unwrap(), "127.0.0.2");
+    assert_eq!(column(&open(&port, &["--source", "127.0.0.3"]), "{#TCP.PORT}"), port);
+    assert_eq!(seen.recv().unwrap(), "127.0.0.3");
+    // With the 2 s of no default, half a second would be too short to tell.
+    let full = FullBacklog::new();
+    let silent = open(&full.port().to_string(), &["--deadline", "0.5"]);
+    silent.prints("[]", 0);
+    open(&full.port().to_string(), &["--deadline", "0.5", "-t", "2"]).refuses("raise --deadline");
+    open(&port, &["-6"]).refuses("other address family");
+    let elsewhere = ConfigFile::new("[defaults]\nsource = \"192.0.2.77\"\n");
+    elsewhere
+        .run(&["discover", "open", "127.0.0.1", &port])
+        .refuses("config.toml:2: defaults.source: `192.0.2.77` is not an address of this host");
+    // Connects are accepted in their order: had a mistake sent something, this would not be the next.
+    drop(TcpStream::connect(peer.address()).unwrap());
+    assert_eq!(seen.recv().unwrap(), "127.0.0.1");
 }
 
 #[test]

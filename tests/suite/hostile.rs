@@ -7,6 +7,7 @@ use std::process::Stdio;
 use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
 
+use crate::config::ConfigFile;
 use crate::peer::{Peer, close_with_rst};
 use crate::program::{Ran, check, program};
 
@@ -100,6 +101,25 @@ fn gigabytes_as_fast_as_they_come() {
     let (ran, memory) = measured(&[&["127.0.0.1", &peer.port(), "-t", TIMEOUT][..], &many].concat());
     ran.prints("1", 0);
     assert!(ran.took < LATEST && memory < MOST_MEMORY, "{:?}, {memory} KiB", ran.took);
+}
+
+#[test]
+fn a_flood_is_not_searched_for_secrets_to_its_end() {
+    // As long as a secret may be, and no byte of it tells where it begins.
+    let config = ConfigFile::new(format!(
+        "[services.s]\nsecrets = {{ p = \"{}\", q = \"{}\" }}\nsteps = [{{ send = \"${{p}}${{q}}\" }}, {{ expect = \"never\" }}]\n",
+        "n".repeat(60_000),
+        "nn"
+    ));
+    let peer = Peer::start(|stream| flood(stream, &[b'n'; 65536]));
+    let (port, path) = (peer.port(), config.path());
+    let words =
+        ["127.0.0.1", &port, "-s", "s", "--config", &path, "--max-bytes", "16777216", "-t", "20", "-o", "error"];
+    let (ran, memory) = measured(&words);
+    assert!(ran.out.contains("without what service s expects here: \"***...\""), "{}", ran.out);
+    // The bytes themselves, and what a process has besides.
+    assert!(memory < 16 * 1024 + MOST_MEMORY / 2, "{memory} KiB");
+    assert!(ran.took < Duration::from_secs(8), "{:?}", ran.took);
 }
 
 #[test]

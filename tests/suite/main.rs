@@ -20,6 +20,7 @@ mod generated;
 mod hostile;
 mod house;
 mod limits;
+mod links;
 mod peer;
 mod policy;
 mod program;

@@ -7,6 +7,7 @@ use std::process::Command;
 
 use crate::etc::Etc;
 use crate::peer::Peer;
+use crate::program::{finish, program};
 use crate::support::skip;
 
 impl Etc {
@@ -128,6 +129,43 @@ fn ports_are_part_of_a_rule() {
     let error = etc.check(&["127.0.0.1", &other.port(), "-o", "error"]);
     error.prints(&format!("connect to 127.0.0.1:{}: denied by policy: no allow rule matches", other.port()), 1);
     other.was_left_alone();
+}
+
+#[test]
+fn a_service_is_spoken_on_its_hosts_only() {
+    let Some(etc) = Etc::new() else { return };
+    let (till, other) = (Peer::greeting(b"hello\r\n"), Peer::greeting(b"hello\r\n"));
+    let (here, elsewhere) = (till.port(), other.port());
+    let config = etc.path("zbx-tcp/config.toml");
+    let steps = "secrets.p = \"s3cret\"\nsteps = [{ send = \"${p}\" }, { expect = \"hello\" }]";
+    let text = format!("[services.till]\nport = {elsewhere}\nhosts = [\"127.0.0.1:{here}\", \"::1\"]\n{steps}\n");
+    fs::write(&config, text).unwrap();
+    fs::set_permissions(&config, fs::Permissions::from_mode(0o640)).unwrap();
+    etc.check(&["127.0.0.1", &here, "-s", "till"]).prints("1", 0);
+    let reason = format!("connect to 127.0.0.1:{elsewhere}: denied by policy: services.till.hosts lacks it");
+    for host in ["127.0.0.1", "inside", "::ffff:127.0.0.1"] {
+        etc.check(&[host, "-s", "till", "-o", "error"]).prints(&reason, 1);
+    }
+    // What is said in the place of its own steps may be its secret too, and a connect alone is nobody's exception.
+    for words in [&["--send", "${p}"][..], &["--expect", "hello"], &["-n", "3"], &["--addresses", "all"]] {
+        etc.check(&[&["127.0.0.1", &elsewhere, "-s", "till", "-o", "status"], words].concat()).prints("14", 1);
+    }
+    for host in ["0.0.0.0", "::", "64:ff9b::127.0.0.1", "outside"] {
+        etc.check(&[host, &here, "-s", "till", "-o", "status"]).prints("14", 1);
+    }
+    let word = format!("127.0.0.1:{elsewhere}");
+    let named = format!("{word}/till");
+    for words in [&[word.as_str(), "-s", "till"][..], &[named.as_str()]] {
+        let mut batch = etc.command(&[]);
+        let ran = finish(batch.arg(program().get_program()).arg("batch").args(words));
+        let document: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+        assert_eq!((&document["summary"]["unknown"], &document["targets"][&word]["status"]), (&1.into(), &14.into()));
+    }
+    other.was_left_alone();
+    etc.check(&["127.0.0.1", &elsewhere]).prints("1", 0);
+    fs::write(etc.policy(), "deny = [\"127.0.0.0/8\"]").unwrap();
+    let error = etc.check(&["127.0.0.1", "-s", "till", "-o", "error"]);
+    error.prints(&format!("connect to 127.0.0.1:{elsewhere}: denied by policy: deny[1]"), 1);
 }
 
 #[test]

@@ -127,7 +127,9 @@ pub fn service_rows() -> Vec<String> {
 
 #[test]
 fn the_table_of_services_is_the_programs_own() {
-    table_is("services", &service_rows());
+    // What is said and expected is long, and stands in the reference.
+    let brief = |row: &String| row.splitn(5, " | ").take(3).collect::<Vec<_>>().join(" | ") + " |";
+    table_is("services", &service_rows().iter().map(brief).collect::<Vec<_>>());
 }
 
 #[test]

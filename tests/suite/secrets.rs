@@ -143,6 +143,34 @@ fn captures_and_bytes_that_are_no_text_hide_it_too() {
 }
 
 #[test]
+fn no_output_shows_another_spelling_of_it() {
+    // In ISO-2022-JP the bytes of a text depend on what stands before it.
+    let label = "iso-2022-jp";
+    let encode = |text: &str| encoding_rs::Encoding::for_label(label.as_bytes()).unwrap().encode(text).0.into_owned();
+    let config = ConfigFile::new(format!(
+        "[services.x]\nencoding = \"{label}\"\nsecrets.p = \"秘密\"\nsteps = [{{ send = \"${{p}}\" }}, {{ expect_prefix = \"never\" }}]\n"
+    ));
+    // Two bytes each, between the escape sequences.
+    let bytes = encode("秘密")[3..7].to_vec();
+    let hex = |join: &str| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(join);
+    for end in [&b""[..], b"\x01"] {
+        let said = [&encode("語は秘密です"), end].concat();
+        let peer = Peer::start(move |mut stream: TcpStream| {
+            let _ = stream.write_all(&said);
+            let _ = stream.read(&mut [0; 1024]);
+        });
+        for output in OUTPUTS {
+            let ran = config.run(&[&["check", "127.0.0.1", &peer.port(), "-s", "x"], output].concat());
+            let shown = ran.out + &ran.err;
+            for form in ["秘", "密", &hex(""), &hex(" ")] {
+                assert!(!shown.contains(form), "{output:?} shows {form}: {shown}");
+            }
+            assert!(output[1] != "error" || shown.contains("語は***です"), "{shown}");
+        }
+    }
+}
+
+#[test]
 fn neither_the_arguments_nor_the_environment_have_it_while_it_runs() {
     let config = config("utf-8");
     let (heard, hears) = channel();

@@ -111,7 +111,7 @@ const SHOWN: usize = 512;
 fn dump(what: &str, plan: &Plan, length: usize, hidden: &[u8]) -> Vec<String> {
     let start = hidden.get(..hidden.len().min(SHOWN)).unwrap_or_default();
     let mut lines = vec![format!("{what} {length} bytes: {}", plan.method.veil(start))];
-    for (row, chunk) in start.chunks(16).enumerate() {
+    for (row, chunk) in plan.method.hide(start).chunks(16).enumerate() {
         let hex: Vec<_> = chunk.iter().map(|byte| format!("{byte:02x}")).collect();
         lines.push(format!("  {:04x}  {}", row * 16, hex.join(" ")));
     }

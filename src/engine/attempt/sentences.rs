@@ -9,8 +9,10 @@ use crate::engine::sys::TcpInfo;
 use crate::failure::{Failure, Status, brief};
 use crate::plan::Plan;
 use crate::plan::steps::Step;
+use crate::printable;
+use crate::report::Response;
 
-/// The most bytes of an answer that a sentence quotes.
+/// The most characters of an answer that a sentence quotes.
 const EXCERPT: usize = 80;
 
 impl Open {
@@ -51,11 +53,12 @@ impl Open {
     /// `: "220 mx1 ready"`: the start of what came instead, to end a sentence with.
     pub(super) fn excerpt(&self, plan: &Plan) -> String {
         // Secrets go first: a cut through one would leave its start.
-        let heard = plan.method.hide(self.dialogue.heard());
-        let start = heard.get(..heard.len().min(EXCERPT)).unwrap_or_default();
-        let more = if heard.len() > EXCERPT { "..." } else { "" };
+        let heard = self.dialogue.heard();
+        let text = plan.method.veil_start(heard, Response::KEPT);
+        let start = printable::start(&text, EXCERPT);
+        let more = if start.len() < text.len() || heard.len() > Response::KEPT { "..." } else { "" };
         let nearest = self.dialogue.nearest(plan).map_or_else(String::new, |near| format!("; nearest was {near}"));
-        format!(": \"{}{more}\"{nearest}", plan.method.charset.printable(start))
+        format!(": \"{start}{more}\"{nearest}")
     }
 }
 

@@ -165,7 +165,7 @@ impl Engine<'_, '_> {
     /// This machine lacks something for this connect.
     fn blocked(&mut self, opening: &Opening, why: Failure, now: Instant) {
         let Opening { key: (place, _), attempt, address } = *opening;
-        self.share.gate.end(address.ip());
+        self.share.gate.take_back(address.ip());
         let is_held = self.sessions.get(place).is_some_and(|entry| entry.stage == Stage::Held);
         // Who waits for what other connections of ours have is in our own queue.
         if self.open_connections() == 0 || !is_held {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::super::config::{Config, Service};
 use super::super::dialogue::dialogue;
-use super::super::method::{AskedFamily, method};
+use super::super::method::{AskedFamily, method, of_service};
 use super::super::options::wishes;
 use super::super::probe::{family, first};
 use super::super::wishes::{Place, Wishes};
@@ -112,8 +112,7 @@ impl<'c> Methods<'c> {
             }
         };
         let method = method(&wishes, self.family).map_err(refused)?;
-        let name = service.map(|service| service.name.as_str().into());
-        let method = Method { service: name, policy: self.policy.clone(), ..method };
+        let method = of_service(Method { policy: self.policy.clone(), ..method }, service);
         Ok(Made { method: Arc::new(method), port: wishes.port })
     }
 }

@@ -3,8 +3,9 @@
 use super::super::wishes::{Wishes, Written};
 use super::file;
 use super::options::wishes;
-use super::table::{Entry, Examined, Syntax, Table, text};
+use super::table::{Entry, Examined, Syntax, Table, list, text};
 use crate::plan::steps::Secret;
+use crate::policy::{Network, Policy};
 use crate::target::Port;
 
 /// A named service.
@@ -16,6 +17,8 @@ pub struct Service {
     pub description: String,
     /// What it asks for.
     pub wishes: Wishes,
+    /// Where it may be spoken; anywhere, where it does not say.
+    pub hosts: Option<Policy>,
 }
 
 /// Whether the file may hold secrets.
@@ -44,9 +47,10 @@ fn service(found: &mut Examined<'_>, name: &str, entry: &Entry<'_, '_>, privacy:
     let description = table.text(found, "description").map_or_else(String::new, |written| written.text);
     let port = port(found, &mut table);
     let secrets = secrets(found, &mut table, privacy);
+    let hosts = hosts(found, name, &mut table);
     let wishes = Wishes { port, secrets, ..wishes(found, &mut table) };
     table.finish(found);
-    let service = Service { name: name.to_owned(), description, wishes };
+    let service = Service { name: name.to_owned(), description, wishes, hosts };
     // The patterns and references are compiled here, so that a mistake in them has its line.
     if let Err(mistakes) = super::super::dialogue::dialogue(&service.wishes) {
         found.mistakes.extend(mistakes);
@@ -58,6 +62,24 @@ fn service(found: &mut Examined<'_>, name: &str, entry: &Entry<'_, '_>, privacy:
 pub fn port(found: &mut Examined<'_>, table: &mut Table<'_, '_>) -> Option<Port> {
     let port = table.number(found, "port", 1..65_536)?;
     u16::try_from(port).ok().and_then(Port::new)
+}
+
+/// `hosts = ["192.0.2.0/24", "192.0.2.7:2529"]`, in the form of the policy; anywhere where it is absent.
+fn hosts(found: &mut Examined<'_>, service: &str, table: &mut Table<'_, '_>) -> Option<Policy> {
+    let (path, value) = table.take("hosts")?;
+    let entries = list(path.clone(), value);
+    if entries.is_empty() {
+        found.wrong(&value.span(), &path, "is an empty list: drop it where the service may be spoken anywhere");
+    }
+    let mut networks = Vec::new();
+    for entry in &entries {
+        let Some(written) = text(found, entry) else { continue };
+        match written.text.parse::<Network>() {
+            Ok(network) => networks.push(network),
+            Err(why) => found.wrong(&entry.1.span(), &entry.0, why),
+        }
+    }
+    Some(Policy::of_service(service, networks))
 }
 
 /// `secrets = { password = "inline", token = { file = "/path" } }`.

@@ -28,6 +28,9 @@ pub fn written(section: &Section, key: &str, value: &str) -> String {
     if inline || beside.is_empty() { text } else { format!("{text}\n{beside}\n") }
 }
 
+const HOSTS: &str = "where it may be spoken, in the form of the policy's lists; a check of another resolved address or \
+                     port has status 14, `denied`; absent: anywhere";
+
 /// Every section.
 pub const SECTIONS: [Section; 7] = [
     Section {
@@ -57,6 +60,7 @@ pub const SECTIONS: [Section; 7] = [
         keys: &[
             ("description", "\"The tills\"", "what it is, for people"),
             ("port", "2529", "where the command line or the target names none"),
+            ("hosts", "[\"192.0.2.0/24:2529\", \"2001:db8::/32\"]", HOSTS),
             (
                 "secrets",
                 "{ password = { file = \"/etc/zbx-tcp/till.password\" } }",

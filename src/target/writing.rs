@@ -66,22 +66,24 @@ static OCTETS: [Octet; 256] = {
     all
 };
 
+/// What is appended to a buffer that is not empty.
+#[cfg(test)]
+pub fn appended(write: impl FnOnce(&mut Vec<u8>)) -> String {
+    let mut buffer = b"left alone ".to_vec();
+    write(&mut buffer);
+    String::from_utf8(buffer).unwrap().strip_prefix("left alone ").unwrap().to_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn written(write: impl FnOnce(&mut Vec<u8>)) -> String {
-        let mut buffer = b"left alone ".to_vec();
-        write(&mut buffer);
-        String::from_utf8(buffer).unwrap().strip_prefix("left alone ").unwrap().to_owned()
-    }
 
     #[test]
     fn every_octet_in_every_place() {
         for octet in 0..=255 {
             for octets in [[octet, 0, 10, 255], [1, octet, 99, 100], [199, 200, octet, 9], [255, 255, 255, octet]] {
                 let ip = IpAddr::from(octets);
-                assert_eq!(written(|buffer| address(buffer, ip)), ip.to_string());
+                assert_eq!(appended(|buffer| address(buffer, ip)), ip.to_string());
             }
         }
     }
@@ -90,10 +92,10 @@ mod tests {
     fn hosts_and_ports_are_written_as_they_are_displayed() {
         for text in ["192.0.2.7", "2001:db8::1", "::ffff:192.0.2.7", "fe80::1%eth0", "mx1.example.org."] {
             let parsed: Host = text.parse().unwrap();
-            assert_eq!(written(|buffer| host(buffer, &parsed)), parsed.to_string());
+            assert_eq!(appended(|buffer| host(buffer, &parsed)), parsed.to_string());
         }
         for number in [1, 80, 65_535] {
-            assert_eq!(written(|buffer| port(buffer, Port::new(number).unwrap())), number.to_string());
+            assert_eq!(appended(|buffer| port(buffer, Port::new(number).unwrap())), number.to_string());
         }
     }
 }

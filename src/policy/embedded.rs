@@ -1,11 +1,11 @@
-//! One address, every way to spell it: IPv6 addresses that reach, or are, an IPv4 address.
+//! IPv6 addresses that reach, or are, an IPv4 address: no spelling of an address passes the policy.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// The address as it is on the wire, and the IPv4 address that it holds, if it holds one.
 ///
 /// An IPv4-mapped address (RFC 4291, section 2.5.5.2) *is* its IPv4 address: the kernel sends IPv4 packets.
-pub fn spellings(address: IpAddr) -> (IpAddr, Option<IpAddr>) {
+pub fn itself_and_embedded(address: IpAddr) -> (IpAddr, Option<IpAddr>) {
     match address.to_canonical() {
         IpAddr::V4(v4) => (v4.into(), None),
         IpAddr::V6(v6) => (v6.into(), embedded(v6).map(IpAddr::from)),
@@ -47,7 +47,7 @@ mod tests {
             ("64:ff9b:1::10.0.0.1", "64:ff9b:1::a00:1", None),
         ] {
             let read = |word: &str| word.parse::<IpAddr>().unwrap();
-            assert_eq!(spellings(read(address)), (read(itself), inner.map(read)), "{address}");
+            assert_eq!(itself_and_embedded(read(address)), (read(itself), inner.map(read)), "{address}");
         }
     }
 }
