@@ -363,7 +363,7 @@ fn verdict(plan: &Plan, attempts: &[Attempt]) -> Option<Arc<Failure>> {
     if u32::try_from(ok).unwrap_or(u32::MAX) >= required {
         return None;
     }
-    let Some(last) = tried().last().or_else(|| failures().last()) else {
+    let Some(last) = tried().next_back().or_else(|| failures().next_back()) else {
         let text = format!("only {ok} attempts could begin before the deadline, {required} are required");
         return Some(Arc::new(Failure::new(Status::NotTried, text)));
     };
