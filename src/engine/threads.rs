@@ -46,6 +46,10 @@ pub(super) fn probe_on(parts: &[Share<'_>], sink: &mut (dyn Sink + Send), names:
             let _ = leaves.recv();
         }
         drop(not_yet);
+        // Who is not there calls nobody.
+        if let Some(part) = parts.first().filter(|_| begun.iter().any(Result::is_err)) {
+            part.gate.spares.call_all();
+        }
         begun.into_iter().map(ended).reduce(Result::or).unwrap_or(Ok(()))
     })
 }
