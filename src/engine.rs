@@ -116,6 +116,6 @@ fn probe(share: &Share<'_>, sink: &mut dyn Sink, names: Names) -> io::Result<()>
         engine.deliver(now);
         engine.expire(now);
         engine.report();
-        engine.close();
+        engine.close(now);
     }
 }

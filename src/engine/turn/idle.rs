@@ -1,6 +1,7 @@
 //! Opening and leaving connections, and the sockets that serve one after the other.
 
 use std::net::{IpAddr, SocketAddr};
+use std::time::Instant;
 
 use mio::unix::SourceFd;
 use mio::{Interest, Token};
@@ -85,8 +86,11 @@ impl Engine<'_, '_> {
         }
     }
 
-    /// Closes connections that are over, not so many that who is due has to wait.
-    pub(in crate::engine) fn close(&mut self) {
+    /// Closes connections that are over: none while others are due, and not so many that who is due next has to wait.
+    pub(in crate::engine) fn close(&mut self, now: Instant) {
+        if self.timers.next().is_some_and(|next| next <= now) {
+            return;
+        }
         for _ in 0..CLOSES {
             let Some(Leaving { number, address, how }) = self.leaving.pop_front() else { return };
             self.leave(number, address, how);
