@@ -285,6 +285,8 @@ impl Attempt {
     fn part(&mut self, plan: &Plan, now: Instant, wishes: &mut Wishes) {
         match plan.method.close {
             Close::Rst => self.leave(Close::Rst, wishes),
+            // A goodbye inside of what is being sent would be none.
+            Close::Fin if self.is_sending(plan) => self.leave(Close::Fin, wishes),
             Close::Fin => {
                 self.state = match self.take_state() {
                     State::Talking(mut open) => {
@@ -296,6 +298,11 @@ impl Attempt {
                 }
             }
         }
+    }
+
+    /// Whether the peer has not taken all of the current step yet.
+    fn is_sending(&self, plan: &Plan) -> bool {
+        matches!(&self.state, State::Talking(open) if open.dialogue.unfinished(plan) == Unfinished::Sending)
     }
 
     /// Leaves an open connection, whose verdict stands, at once.

@@ -144,6 +144,16 @@ impl Resolver {
         }
     }
 
+    /// Whether this machine had no socket for a question since this was asked last.
+    pub fn has_lacked_socket(&mut self) -> bool {
+        match self {
+            Self::Stub(stub) => stub.has_lacked_socket(),
+            // What the C library opens and lacks is its own.
+            #[cfg(not(target_feature = "crt-static"))]
+            Self::System(_) => false,
+        }
+    }
+
     /// Looks this name up for `key`, until `deadline`; a lookup that `key` still has is cancelled.
     pub fn start(
         &mut self,

@@ -26,7 +26,7 @@ use super::{Limits, Names, Observed, Sink};
 use crate::plan::Origin;
 use ending::End;
 use idle::{Idle, Leaving};
-use waiting::{Opening, Waiting};
+use waiting::{Held, Lack, Opening, Waiting};
 
 /// The bytes of one read, and how many reads one connection gets before the others have their turn.
 const READ_SIZE: usize = 4 * 1024;
@@ -113,6 +113,8 @@ pub(super) struct Engine<'e, 's> {
     wishes: Wishes,
     buffer: Box<[u8]>,
     serial: u32,
+    /// How many turns have begun.
+    turn: u64,
 }
 
 struct Entry {
@@ -168,12 +170,14 @@ impl<'e, 's> Engine<'e, 's> {
             wishes: Wishes::new(),
             buffer: vec![0; READ_SIZE].into_boxed_slice(),
             serial: 0,
+            turn: 0,
         })
     }
 
     /// Begins at most one connect.
     #[allow(clippy::disallowed_methods)]
     pub(super) fn admit(&mut self) {
+        self.turn += 1;
         self.begin_next(Instant::now());
     }
 
@@ -225,6 +229,9 @@ impl<'e, 's> Engine<'e, 's> {
 
     /// Tells sessions what their names resolve to.
     fn take_answers(&mut self, now: Instant) {
+        if self.resolver.has_lacked_socket() {
+            self.close_idle();
+        }
         while let Some((place, answer)) = self.resolver.poll_answer() {
             let Some(entry) = self.sessions.get(place) else { continue };
             match answer {
@@ -323,10 +330,11 @@ impl<'e, 's> Engine<'e, 's> {
                 self.timers.clear(place);
                 self.over.push(place);
             }
-            Stage::UnderWay if entry.session.is_idle() => {
+            // Who has no time left waits for nothing any more.
+            Stage::UnderWay if entry.session.is_idle() && entry.session.deadline() > now => {
                 entry.stage = Stage::Held;
                 self.timers.clear(place);
-                self.waiting.held.insert(place, now);
+                self.waiting.held.insert(place, Held { since: now, turn: self.turn });
             }
             Stage::UnderWay => self.timers.set(place, entry.session.next_wake()),
             Stage::Held => {}
@@ -343,7 +351,8 @@ impl<'e, 's> Engine<'e, 's> {
                 }
             }
             Wish::Open(attempt, address) => {
-                self.waiting.connect(Opening { key: (place, entry.serial), attempt, address })
+                let key = (place, entry.serial);
+                self.waiting.connect(Opening { key, attempt, address, lack: Lack::Nothing })
             }
             Wish::Send(attempt, bytes) => {
                 let Some(number) = entry.connections.of(attempt) else { return };

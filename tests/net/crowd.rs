@@ -7,13 +7,16 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use socket2::{Domain, Socket, Type};
+use zbx_tcp::engine::dns::files::Files;
+use zbx_tcp::engine::dns::server::DNS_PORT;
 use zbx_tcp::engine::{self, Limits, Names, Sink};
 use zbx_tcp::failure::Status;
-use zbx_tcp::plan::{Close, Method, Origin, Plan};
+use zbx_tcp::plan::{Close, Family, Method, Origin, Plan};
 use zbx_tcp::report::Report;
 use zbx_tcp::source::List;
 use zbx_tcp::target::Target;
 
+use crate::delay::{FAR, far};
 use crate::namespaces::Net;
 
 /// The variable that says which part of a test runs inside a namespace.
@@ -144,4 +147,41 @@ fn elsewhere() {
         let rounds = crowd.div_ceil(4) as u32;
         assert!(last(&silent) >= rounds * Duration::from_millis(900), "{rate:?} {:?}", last(&silent));
     }
+}
+
+/// Sockets that wait to be used again give way to the resolver's.
+#[test]
+fn names_have_the_descriptors_that_nobody_uses() {
+    if std::env::var_os(INNER).is_some() {
+        return names_after_addresses();
+    }
+    let Some((net, _far)) = far() else { return };
+    let _server = net.python("probe", "dns_server.py", &["127.0.0.1"]);
+    let program = std::env::current_exe().unwrap();
+    let test = "crowd::names_have_the_descriptors_that_nobody_uses";
+    // The library of the tests has some of its own: with one of these limits the connects take all that is left.
+    for descriptors in 13..17 {
+        let words = format!("--exact {test} | grep -q '1 passed'");
+        net.sh("probe", &format!("ulimit -n {descriptors}; {INNER}=1 '{}' {words}", program.display()));
+    }
+}
+
+/// As many addresses as may be probed at once, and then names, whose address has no route.
+fn names_after_addresses() {
+    let method = Method { family: Family::V4, close: Close::Rst, ..Method::default() };
+    let plan = |host: &str, port: u16| {
+        let target = Target::from_words(host, Some(&port.to_string()), None).unwrap();
+        Arc::new(Plan::by(method.clone(), target))
+    };
+    let names = ["v4.example.", "two.example.", "both.example.", "four.example.", "half.example."];
+    let plans = (0..11).map(|_| plan(FAR, 100)).chain(names.map(|name| plan(name, 80)));
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    std::fs::write(path("resolv.conf"), "nameserver 127.0.0.1\n").unwrap();
+    let files =
+        Files { resolv_conf: path("resolv.conf"), hosts: path("hosts"), hostname: path("hostname"), port: DNS_PORT };
+    let (mut statuses, limits) = (Statuses::default(), Limits::in_flight(NonZeroUsize::new(11).unwrap()));
+    engine::run(&mut List::new(plans), &mut statuses, &limits, Names::Stub(files)).unwrap();
+    let count = |wanted| statuses.0.iter().filter(|status| **status == wanted).count();
+    assert_eq!((count(Status::Ok), count(Status::Unreachable)), (11, 5), "{:?}", statuses.0);
 }

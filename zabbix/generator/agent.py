@@ -11,7 +11,8 @@ class ByAgent(Service):
     name = "TCP service by Zabbix agent"
     kind = "ZABBIX_PASSIVE"
     base, parameters = "tcp.agent", "{#TCP.HOST},{#TCP.PORT},{#TCP.SERVICE}"
-    subject, pattern, cell = "{#TCP.HOST} port {#TCP.NAME}", "* port *", ""
+    subject, pattern, cell = "{#TCP.HOST} port {#TCP.NAME}", "* port *", ".* port "
+    states = (3, 2)
     own_macros = (macros.AGENT_HOST,)
     silence = (
         "The agent is down, its configuration lacks the keys tcp.*, or zbx-tcp is not installed on its machine: the item "

@@ -31,6 +31,8 @@ class Service:
         "can hold numbers, texts and graphs only: what is wrong is then on the page *Problems*."
     )
     with_loss = False
+    # Graphs of states side by side and one below the other in 6.0: a legend is cut where the graph is too narrow for it.
+    states = (4, 2)
 
     def __init__(self):
         self.list = self.listing()
@@ -106,12 +108,13 @@ class Service:
     def pages(self, widgets):
         times = graphs.times_name(self.results)
         if not widgets.modern:
+            columns, rows = self.states
             return [
                 page("Overview",
-                     widgets.value(f"{self.base}.ports.count", "Ports in the list", (0, 0, 12, 3)),
-                     widgets.text(f"{self.base}.ports.error", "Port list error", (12, 0, 60, 3)),
-                     widgets.item_graphs(self.results.key("up"), "States: 1 is up", (0, 3, 72, 8), 4, 2),
-                     widgets.graphs(times, "Times", (0, 11, 72, 16), 2, 3)),
+                     widgets.value(f"{self.base}.ports.count", "Ports in the list", (0, 0, 12, 2)),
+                     widgets.text(f"{self.base}.ports.error", "Port list error: empty when there is none", (12, 0, 60, 2)),
+                     widgets.item_graphs(self.results.key("up"), "States: 1 is up", (0, 2, 72, 4 * rows), columns, rows),
+                     widgets.graphs(times, "Times", (0, 2 + 4 * rows, 72, 16), 2, 3)),
                 page("Network", widgets.graphs(f"{self.subject}: Network", "Network", (0, 0, 72, 20), 2, 4)),
             ]
         pattern = self.pattern
@@ -122,8 +125,8 @@ class Service:
                  widgets.lines([(f"{pattern}: Connect time", "2E86DE")], "Connect times", (0, 6, 36, 4)),
                  widgets.lines([(f"{pattern}: Response time", "1A7C11")], "Response times", (36, 6, 36, 4)),
                  widgets.lines([(f"{pattern}: Round-trip time", "8E44AD")], "Round-trip times", (0, 10, 36, 4)),
-                 widgets.lines([(f"{pattern}: SYN retransmits", "E64B3C")], "SYN retransmits", (36, 10, 24, 4)),
-                 widgets.value(f"{self.base}.ports.count", "Ports in the list", (60, 10, 12, 4),
+                 widgets.lines([(f"{pattern}: SYN retransmits", "E64B3C")], "SYN retransmits", (36, 10, 30, 4)),
+                 widgets.value(f"{self.base}.ports.count", "Ports", (66, 10, 6, 4),
                                [("0", RED), ("1", GREEN)])),
             page("Ports",
                  widgets.graphs(times, "Times", (0, 0, 72, 12), 2, 2),

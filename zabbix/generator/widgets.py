@@ -126,7 +126,10 @@ class Widgets:
         for number, (pattern, color) in enumerate(sets):
             fields += [string(f"ds.{number}.color", color), string(f"ds.{number}.items.0", pattern)]
             fields += [integer(f"ds.{number}.fill", 0), integer(f"ds.{number}.width", 2)]
-        fields += [integer("legend_columns", 3), integer("legend_lines", 3), integer("righty", 0)]
+        # Two columns hold whole names, host and all; a legend is as high as it has to be.
+        as_needed = 1
+        fields += [integer("legend_columns", 2), integer("legend_lines", 5), integer("legend_lines_mode", as_needed)]
+        fields.append(integer("righty", 0))
         return self.widget(("", "svggraph"), title, place, fields, refers=True)
 
 
@@ -143,5 +146,5 @@ def page(name, *widgets):
 
 
 def label(subject):
-    """The text of a honeycomb's cell: an item's name without its last part."""
+    """The text of a honeycomb's cell: what is between the subject, a regular expression, and the last part of an item's name."""
     return f'{{{{ITEM.NAME}}.regsub("^{subject}(.*): {STATE.split()[-1].capitalize()}$", "\\1")}}'

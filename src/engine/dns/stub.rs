@@ -57,6 +57,8 @@ pub struct Stub {
     done: VecDeque<Answer>,
     /// When the last answer was found: it must not wait in `done` for something else to happen.
     answered: Option<Instant>,
+    /// Whether there was no socket for a question.
+    lacked_socket: bool,
 }
 
 /// A name that somebody waits for.
@@ -116,12 +118,18 @@ impl Stub {
             buffer: Vec::new(),
             done: VecDeque::new(),
             answered: None,
+            lacked_socket: false,
         }
     }
 
     /// See [`Resolver::has_room`](super::Resolver::has_room).
     pub fn has_room(&self) -> bool {
         self.queue.is_empty() && self.running < self.most_running
+    }
+
+    /// See [`Resolver::has_lacked_socket`](super::Resolver::has_lacked_socket).
+    pub fn has_lacked_socket(&mut self) -> bool {
+        std::mem::take(&mut self.lacked_socket)
     }
 
     /// See [`Resolver::be_one_of`](super::Resolver::be_one_of).
@@ -294,7 +302,10 @@ impl Stub {
                 job.sockets.push((serial, place.key()));
                 place.insert(Open { job: id, serial, wire });
             }
-            Err(OpenError::Blocked(error)) => lookup.on_blocked(serial, io_cause(&error), now),
+            Err(OpenError::Blocked(error)) => {
+                self.lacked_socket = true;
+                lookup.on_blocked(serial, io_cause(&error), now);
+            }
             Err(OpenError::Failed(error)) => lookup.on_error(serial, io_cause(&error), now),
         }
     }

@@ -47,8 +47,7 @@ impl Engine<'_, '_> {
         }
         while let Some(opening) = self.waiting.next_connect() {
             if !self.is_wished(&opening) {
-                // Its turn may have been that of the connects that lack a port.
-                self.waiting.unpause();
+                self.waiting.has_port(&opening);
                 self.pass_on(opening.address.ip());
             } else if self.open(opening, now) == Turn::Used {
                 return;
@@ -126,7 +125,7 @@ impl Engine<'_, '_> {
     }
 
     fn open(&mut self, opening: Opening, now: Instant) -> Turn {
-        let Opening { key: (place, _), attempt, address } = opening;
+        let (place, address) = (opening.key.0, opening.address);
         let Some(entry) = self.sessions.get(place) else { return Turn::Left };
         let plan = Arc::clone(entry.session.plan());
         match self.share.gate.begin(address.ip(), now) {
@@ -141,8 +140,18 @@ impl Engine<'_, '_> {
                 return Turn::Left;
             }
         }
-        match self.connect(&plan, address) {
-            Ok(number) => self.opened(place, attempt, number, now),
+        self.send_syn(opening, &plan, now);
+        Turn::Used
+    }
+
+    /// Begins a connect that may begin.
+    fn send_syn(&mut self, opening: Opening, plan: &Plan, now: Instant) {
+        let Opening { key: (place, _), attempt, address, .. } = opening;
+        match self.connect(plan, address) {
+            Ok(number) => {
+                self.waiting.has_port(&opening);
+                self.opened(place, attempt, number, now);
+            }
             Err(OpenError::Exhausted(why)) => {
                 self.call_another();
                 self.blocked(&opening, why, now);
@@ -159,12 +168,11 @@ impl Engine<'_, '_> {
                 self.closed(address.ip());
             }
         }
-        Turn::Used
     }
 
     /// This machine lacks something for this connect.
     fn blocked(&mut self, opening: &Opening, why: Failure, now: Instant) {
-        let Opening { key: (place, _), attempt, address } = *opening;
+        let Opening { key: (place, _), attempt, address, .. } = *opening;
         self.share.gate.take_back(address.ip());
         let is_held = self.sessions.get(place).is_some_and(|entry| entry.stage == Stage::Held);
         // Who waits for what other connections of ours have is in our own queue.
@@ -184,11 +192,14 @@ impl Engine<'_, '_> {
         self.handle(place, Event::Opened(attempt), now);
     }
 
-    /// Lets the clock of a session that waited for our own limits run again.
+    /// Lets the clock of a session that waited for our own limits run again. Whose turn came at once has not waited: of
+    /// many attempts each would put the deadline off by a moment.
     pub(super) fn resume(&mut self, place: usize, now: Instant) {
-        let Some(since) = self.waiting.held.remove(&place) else { return };
+        let Some(held) = self.waiting.held.remove(&place) else { return };
         if let Some(entry) = self.sessions.get_mut(place) {
-            entry.session.postpone(now.saturating_duration_since(since));
+            if self.turn > held.turn + 1 {
+                entry.session.postpone(now.saturating_duration_since(held.since));
+            }
             self.end.cut(&mut entry.session);
             entry.stage = Stage::UnderWay;
         }

@@ -42,11 +42,15 @@ impl Engine<'_, '_> {
         }
         let opened = Wire::open(plan, address);
         if !self.idle.0.is_empty() && matches!(opened, Err(OpenError::Exhausted(_))) {
-            // They have what it lacks.
-            std::mem::take(&mut self.idle).0.into_iter().for_each(|number| drop(self.connections.try_remove(number)));
+            self.close_idle();
             return self.watch(Wire::open(plan, address)?, address);
         }
         self.watch(opened?, address)
+    }
+
+    /// Closes the sockets that wait for another connect: they have the descriptors that somebody lacks.
+    pub(super) fn close_idle(&mut self) {
+        std::mem::take(&mut self.idle).0.into_iter().for_each(|number| drop(self.connections.try_remove(number)));
     }
 
     /// The same from the last socket that became free, which is dropped where it cannot.

@@ -19,6 +19,24 @@ pub(super) struct Opening {
     pub key: Key,
     pub attempt: AttemptId,
     pub address: SocketAddr,
+    pub lack: Lack,
+}
+
+/// What kept a connect from beginning so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lack {
+    /// Our own limits, if anything.
+    Nothing,
+    /// There was no port for it.
+    Port,
+}
+
+/// Since when a session waits for our own limits.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Held {
+    pub since: Instant,
+    /// The turn in which it began to wait.
+    pub turn: u64,
 }
 
 /// Who waits for an address that has as many connections as it may.
@@ -38,8 +56,8 @@ enum Supply {
 /// Everything that waits.
 #[derive(Default)]
 pub(super) struct Waiting {
-    /// The places of sessions that wait for our own limits, and since when; they are not under way.
-    pub held: HashMap<usize, Instant>,
+    /// The places of sessions that wait for our own limits; they are not under way.
+    pub held: HashMap<usize, Held>,
     supply: Supply,
     /// The moment before which nothing is begun.
     paused_until: Option<Instant>,
@@ -70,7 +88,6 @@ impl Waiting {
     /// Something was given back that may be what lacked.
     pub fn unpause(&mut self) {
         self.paused_until = None;
-        self.retry = None;
     }
 
     /// Whether nothing may begin now; a pause that is over is forgotten.
@@ -122,9 +139,10 @@ impl Waiting {
         self.connects.push_front(opening);
     }
 
-    /// Puts a connect aside until then, or until a connection is closed: there may be a port for it.
+    /// Puts a connect aside until then. The kernel looks through all ports before it says that there is none: that is
+    /// not asked whenever a connection ends.
     pub fn for_port(&mut self, opening: Opening, until: Instant) {
-        self.portless.push_back(opening);
+        self.portless.push_back(Opening { lack: Lack::Port, ..opening });
         self.retry = Some(until);
     }
 
@@ -135,6 +153,13 @@ impl Waiting {
                 self.connects.push_back(opening);
                 self.retry = Some(next);
             }
+        }
+    }
+
+    /// A connect needs no port any more: if it lacked one, there may be another for the next.
+    pub fn has_port(&mut self, opening: &Opening) {
+        if opening.lack == Lack::Port {
+            self.retry = None;
         }
     }
 

@@ -1,5 +1,8 @@
 //! What once left a run waiting for nothing, or busy with nothing.
 
+use zbx_tcp::engine::Observed;
+use zbx_tcp::engine::session::Event;
+
 use super::*;
 
 fn send(bytes: Vec<u8>) -> Step {
@@ -45,9 +48,13 @@ fn what_comes_while_we_send_is_bounded() {
         while stream.write_all(&[b'-'; 4096]).is_ok() {
             said += 4096;
         }
+        let mut heard = Vec::new();
+        let _ = stream.read_to_end(&mut heard);
+        assert!(heard.iter().all(|byte| *byte == b'+'), "no goodbye inside of what is sent");
         said
     });
-    let method = Method { timeout: LONG, steps: vec![send(vec![b'+'; 64 << 20])], ..Method::default() };
+    let quit = Some(zbx_tcp::plan::steps::Template::bytes(b"quit".to_vec()));
+    let method = Method { timeout: LONG, steps: vec![send(vec![b'+'; 64 << 20])], quit, ..Method::default() };
     let gathered = run(vec![plan("127.0.0.1", port, &method)], &Limits::one(), Names::default());
     let failure = gathered.reports[&0].failure.clone().unwrap();
     assert_eq!(failure.status, Status::Mismatch, "{failure}");
@@ -126,4 +133,29 @@ fn attempts_that_wait_for_the_first_do_not_hide_what_came_of_it() {
     let report = &gathered.reports[&0];
     let trial = report.trial.as_ref().unwrap();
     assert_eq!((report.status(), trial.tcp.is_some()), (Status::ConnectTimeout, true), "{report:?}");
+}
+
+/// A loop that is slow has more attempts to begin than it gets to: their deadline comes all the same.
+#[test]
+fn attempts_that_wait_for_their_turn_put_no_deadline_off() {
+    #[derive(Default)]
+    struct Slowly(Gathered);
+    impl Sink for Slowly {
+        fn deliver(&mut self, report: Report) {
+            self.0.deliver(report);
+        }
+        fn observe(&mut self, _plan: &Plan, _at: Duration, what: Observed<'_>) {
+            if matches!(what, Observed::Event(Event::Opened(_))) {
+                thread::sleep(Duration::from_millis(2));
+            }
+        }
+    }
+    let attempts = Some(attempts(2000, Duration::from_micros(100)));
+    let plan = plan("127.0.0.1", closed_port(), &Method { attempts, ..connect(Duration::from_millis(400)) });
+    let mut slowly = Slowly::default();
+    let start = Instant::now();
+    engine::run(&mut List::new([Arc::new(plan)]), &mut slowly, &Limits::one(), Names::default()).unwrap();
+    let (took, report) = (start.elapsed(), &slowly.0.reports[&0]);
+    assert_eq!(report.status(), Status::Refused);
+    assert!(took < Duration::from_secs(2) && report.total < Duration::from_secs(1), "{took:?} {:?}", report.total);
 }

@@ -20,6 +20,12 @@ COMPLAINTS = """
 return Array.from(document.querySelectorAll('output.msg-bad, .msg-bad, .php-error'))
     .map(box => box.innerText.trim()).filter(text => text);
 """
+# Widgets that say so, and graphs without a line in them; graphs that are pictures, as in 6.0, keep it to themselves.
+EMPTY = """
+const empty = widget => /\\bno data\\b/i.test(widget.innerText)
+    || Array.from(widget.querySelectorAll('svg.svg-graph')).some(graph => !graph.querySelector('.svg-graph-line'));
+return Array.from(document.querySelectorAll('.dashboard-grid-widget')).filter(empty).map(widget => widget.innerText);
+"""
 # An open filter takes half the screen.
 FILTERS = ".tabfilter-content-container, .tabfilter-subfilter, .filter-container, #subfilter"
 HIDE = """
@@ -77,6 +83,10 @@ class Page:
     def complaints(self):
         """Error boxes on the page."""
         return self.browser.run(COMPLAINTS)
+
+    def empty_widgets(self):
+        """What can be read on those widgets of a dashboard that show no data."""
+        return self.browser.run(EMPTY)
 
     def picture(self, path):
         """Save what the screen shows as a PNG."""

@@ -55,6 +55,10 @@ done
 # The host "Zabbix server" has an agent that is not here.
 sql --username zabbix --dbname zabbix --command "UPDATE hosts SET status = 1 WHERE host = 'Zabbix server'"
 sql --username zabbix --dbname zabbix --command "$proxy_sql"
+# A server that has never deleted anything makes this row at its first deletion. When two of its processes do so at once,
+# the second fails, and what discovery has lost stays until the next list arrives.
+housekeeper="INSERT INTO ids (table_name, field_name, nextid) VALUES ('housekeeper', 'housekeeperid', 0)"
+sql --username zabbix --dbname zabbix --command "$housekeeper"
 
 # Without statistics the frontend's queries take seconds, and autovacuum is off.
 sql --username postgres --dbname zabbix --command 'VACUUM ANALYZE'
