@@ -1,7 +1,8 @@
 //! The only code that probes: one loop for one target and for ten thousand.
 //!
 //! Each turn admits at most one connect, polls, stamps all events of the wake with one clock reading, delivers them,
-//! expires what is due, and reports what is over. So a published time is the network's, not that of our own queue.
+//! expires what is due, reports what is over, and then closes it. So a published time is the network's, not that of our
+//! own queue.
 
 mod attempt;
 mod connection;
@@ -14,6 +15,7 @@ pub mod matching;
 mod pace;
 mod room;
 pub mod session;
+mod spares;
 pub mod sys;
 mod threads;
 pub mod timers;
@@ -114,5 +116,6 @@ fn probe(share: &Share<'_>, sink: &mut dyn Sink, names: Names) -> io::Result<()>
         engine.deliver(now);
         engine.expire(now);
         engine.report();
+        engine.close(now);
     }
 }

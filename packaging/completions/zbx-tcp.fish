@@ -181,7 +181,7 @@ complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l deadline -d 'T
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l concurrency -d 'Probes in flight at once [default: what descriptors and ports allow]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l rate -d 'Connects started in a second [default: no limit]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l per-host -d 'Probes in flight at once to one address; 0 is no limit [default: 16]' -r
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l threads -d 'Threads that probe [default: 1]' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l threads -d 'Threads that probe, each with descriptors of its own [default: 1, and others when it has none left]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l seed -d 'What the order of starts is made from; the same seed gives the same order [default: 0]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l shard -d 'Only the targets of the I-th of N parts; a target stays in its part' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l max-targets -d 'The most targets [default: 65536]' -r
@@ -261,7 +261,7 @@ complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_see
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_seen_subcommand_from open" -l deadline -d 'The time of the whole run [default: 2.5s]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_seen_subcommand_from open" -l concurrency -d 'Probes in flight at once [default: what descriptors and ports allow]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_seen_subcommand_from open" -l rate -d 'Connects started in a second [default: no limit]' -r
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_seen_subcommand_from open" -l threads -d 'Threads that probe [default: 1]' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_seen_subcommand_from open" -l threads -d 'Threads that probe, each with descriptors of its own [default: 1, and others when it has none left]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_seen_subcommand_from open" -l seed -d 'What the order of starts is made from; the same seed gives the same order [default: 0]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_seen_subcommand_from open" -l source -d 'Connect from this address of this host' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_seen_subcommand_from open" -l interface -d 'Connect through this interface' -r

@@ -84,7 +84,7 @@ pub struct PaceArgs {
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     pub per_host: Option<String>,
 
-    /// Threads that probe [default: 1]
+    /// Threads that probe, each with descriptors of its own [default: 1, and others when it has none left]
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     pub threads: Option<String>,
 

@@ -63,10 +63,10 @@ pub fn show(fleet: &Fleet, paint: Paint) -> Shown {
 /// Runs the engine; what to report of targets that it did not get to.
 #[allow(clippy::disallowed_methods)]
 fn probe(fleet: &Fleet, stop: Option<&Stop>, start: Instant, gathering: &mut Gathering<'_>) -> Failure {
-    let (limits, why) = pace::limits(&fleet.bounds, start.elapsed());
+    let (limits, why) = pace::limits(&fleet.bounds, &fleet.plans, start.elapsed());
     let limits = Limits { stop: stop.map(Stop::watched), ..limits };
     if fleet.transcript == Transcript::Shown {
-        explain(&why);
+        why.iter().for_each(|why| explain(why));
     }
     let mut source = Shuffled::new(&fleet.plans, fleet.seed);
     let ran = catch_unwind(AssertUnwindSafe(|| {

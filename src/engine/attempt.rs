@@ -253,7 +253,7 @@ impl Attempt {
             }
             State::Draining(_) | State::Over(_) => {}
         }
-        self.leave(Close::Fin, wishes);
+        self.leave(plan.method.close, wishes);
     }
 
     /// Goes on with the dialogue as far as it can; leaves when it is over.

@@ -58,7 +58,7 @@ pub(super) enum Phase {
     Connecting,
     /// The handshake completed.
     Open,
-    /// It is over, and its socket waits for another connect.
+    /// It is over, and its socket waits for its close or for another connect.
     Idle,
 }
 

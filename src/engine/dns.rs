@@ -127,13 +127,12 @@ impl Resolver {
     }
 
     /// Makes it one of so many: together they ask no more at a time than one would alone.
-    pub fn one_of(mut self, threads: usize) -> Self {
-        match &mut self {
+    pub fn be_one_of(&mut self, threads: usize) {
+        match self {
             Self::Stub(stub) => stub.be_one_of(threads),
             #[cfg(not(target_feature = "crt-static"))]
             Self::System(system) => system.be_one_of(threads),
         }
-        self
     }
 
     /// Whether a lookup would be begun at once; the time of one that has to wait runs all the same.

@@ -8,12 +8,15 @@ use std::time::Instant;
 
 use super::Limits;
 use super::pace::Pace;
+use super::spares::Spares;
 use crate::plan::Plan;
 use crate::source::Source;
 use crate::target::hashing::Quick;
 
 /// Who may begin what, and when.
 pub(super) struct Gate<'s> {
+    /// Who has begun.
+    pub spares: Spares,
     inner: Mutex<Inner<'s>>,
     per_address: Option<NonZeroUsize>,
 }
@@ -40,7 +43,7 @@ impl<'s> Gate<'s> {
     /// Everything is still to come.
     pub fn new(source: &'s mut (dyn Source + Send), limits: &Limits<'_>) -> Self {
         let inner = Inner { source, pace: limits.rate.map(Pace::new), busy: HashMap::default(), ended: 0 };
-        Self { inner: Mutex::new(inner), per_address: limits.per_address }
+        Self { spares: Spares::behind(limits.threads), inner: Mutex::new(inner), per_address: limits.per_address }
     }
 
     /// The next plan of the source.

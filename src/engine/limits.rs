@@ -20,6 +20,8 @@ pub struct Limits<'a> {
     pub stop: Option<BorrowedFd<'a>>,
     /// How many threads probe, each with descriptors of its own where the system allows it; one is the caller's own.
     pub threads: NonZeroUsize,
+    /// How many more begin, one by one, when those before them have no room left.
+    pub spares: usize,
 }
 
 impl Limits<'_> {
@@ -30,6 +32,7 @@ impl Limits<'_> {
 
     /// So many probes at once, and no other limit.
     pub fn in_flight(in_flight: NonZeroUsize) -> Self {
-        Self { in_flight, per_address: None, rate: None, deadline: None, stop: None, threads: NonZeroUsize::MIN }
+        let threads = NonZeroUsize::MIN;
+        Self { in_flight, per_address: None, rate: None, deadline: None, stop: None, threads, spares: 0 }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::num::NonZeroUsize;
+use std::thread;
 
 use super::sys;
 
@@ -10,6 +11,9 @@ const RESERVE: u64 = 300;
 
 /// No default goes beyond it: each probe that waits for an answer costs the kernel some 5 KiB.
 const MOST: usize = 1 << 16;
+
+/// No default has more tables of descriptors: each is a thread.
+const MOST_TABLES: usize = 32;
 
 /// The limits that bound how many probes are under way at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,18 +31,35 @@ impl Room {
         Self { descriptors, ports: port_range().unwrap_or(28_232) }
     }
 
-    /// How many probes may be under way at once where nobody says it, each thread with descriptors of its own. The
-    /// kernel shares a port between targets.
-    pub fn in_flight(&self, threads: NonZeroUsize) -> NonZeroUsize {
+    /// How many probes have descriptors in one table of them.
+    pub fn in_a_table(&self) -> NonZeroUsize {
         let each = self.descriptors - RESERVE.min(self.descriptors.div_ceil(4));
-        let all = usize::try_from(each).unwrap_or(usize::MAX).saturating_mul(threads.get());
-        NonZeroUsize::new(all.min(MOST)).unwrap_or(NonZeroUsize::MIN)
+        NonZeroUsize::new(usize::try_from(each).unwrap_or(usize::MAX)).unwrap_or(NonZeroUsize::MIN)
+    }
+
+    /// How many tables so many probes need, which may be more than is reasonable.
+    pub fn tables_for(&self, probes: usize) -> NonZeroUsize {
+        let tables = probes.min(MOST).div_ceil(self.in_a_table().get()).min(MOST_TABLES);
+        NonZeroUsize::new(tables).unwrap_or(NonZeroUsize::MIN)
+    }
+
+    /// How many probes may be under way at once where nobody says it, with so many tables of descriptors. The kernel
+    /// shares a port between targets.
+    pub fn in_flight(&self, tables: NonZeroUsize) -> NonZeroUsize {
+        let all = self.in_a_table().saturating_mul(tables);
+        NonZeroUsize::new(MOST).map_or(all, |most| most.min(all))
     }
 
     /// The same where all of them may be to one target.
-    pub fn to_one_target(&self, threads: NonZeroUsize) -> NonZeroUsize {
+    pub fn to_one_target(&self, tables: NonZeroUsize) -> NonZeroUsize {
         let ports = usize::try_from(self.ports).unwrap_or(usize::MAX);
-        NonZeroUsize::new(ports).unwrap_or(NonZeroUsize::MIN).min(self.in_flight(threads))
+        NonZeroUsize::new(ports).unwrap_or(NonZeroUsize::MIN).min(self.in_flight(tables))
+    }
+
+    /// Whether each thread may have a table of its own, which containers may forbid: one thread tries.
+    pub fn has_tables() -> bool {
+        let trial = thread::Builder::new().name("trial".into()).spawn(sys::unshare_descriptors);
+        trial.is_ok_and(|trial| trial.join().is_ok_and(|left| left.is_ok()))
     }
 }
 
@@ -70,9 +91,9 @@ fn port_range() -> Option<u32> {
 mod tests {
     use super::*;
 
-    fn in_flight(descriptors: u64, ports: u32, threads: usize) -> [usize; 2] {
-        let (room, threads) = (Room { descriptors, ports }, NonZeroUsize::new(threads).unwrap());
-        [room.in_flight(threads), room.to_one_target(threads)].map(NonZeroUsize::get)
+    fn in_flight(descriptors: u64, ports: u32, tables: usize) -> [usize; 2] {
+        let (room, tables) = (Room { descriptors, ports }, NonZeroUsize::new(tables).unwrap());
+        [room.in_flight(tables), room.to_one_target(tables)].map(NonZeroUsize::get)
     }
 
     #[test]
@@ -83,6 +104,13 @@ mod tests {
         assert_eq!(in_flight(16, 28_232, 1), [12; 2]);
         assert_eq!((in_flight(0, 28_232, 1), in_flight(1, 1, 1)), ([1; 2], [1; 2]));
         assert_eq!(in_flight(u64::MAX, 28_232, 8), [65_536, 28_232]);
+    }
+
+    #[test]
+    fn as_many_tables_as_the_probes_need() {
+        let tables = |descriptors, probes| Room { descriptors, ports: 28_232 }.tables_for(probes).get();
+        assert_eq!([0, 1, 19_700, 19_701, 60_000, usize::MAX].map(|probes| tables(20_000, probes)), [1, 1, 1, 2, 4, 4]);
+        assert_eq!((tables(1024, 60_000), tables(16, 100), tables(0, 100)), (MOST_TABLES, 9, MOST_TABLES));
     }
 
     #[test]

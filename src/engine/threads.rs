@@ -1,4 +1,5 @@
-//! A run on several threads: each has its own loop and, where the system allows it, its own descriptors.
+//! A run on several threads: each has its own loop and, where the system allows it, its own descriptors. Some may
+//! [wait](Spares) until they are needed.
 //!
 //! The limit on descriptors holds for a table of them, and a thread that leaves the process's table has a full limit to
 //! itself (`CLONE_FILES`, unshare(2)). What was open before is open in every table, so all threads leave before any of
@@ -8,6 +9,7 @@ use std::io;
 use std::sync::{Mutex, PoisonError, RwLock, mpsc};
 use std::thread::{self, ScopedJoinHandle};
 
+use super::spares::Spares;
 use super::turn::Share;
 use super::{Names, Sink, probe, sys};
 use crate::report::Report;
@@ -32,6 +34,9 @@ pub(super) fn probe_on(parts: &[Share<'_>], sink: &mut (dyn Sink + Send), names:
                     let _ = sys::unshare_descriptors();
                     let _ = left.send(());
                     drop(everybody_left.read());
+                    part.gate.spares.wait(part.number);
+                    // However it ends, the others do what is left.
+                    let _others = CallAll(&part.gate.spares);
                     probe(part, &mut sink, names.clone())
                 };
                 thread::Builder::new().name("probe".into()).spawn_scoped(scope, work)
@@ -41,8 +46,21 @@ pub(super) fn probe_on(parts: &[Share<'_>], sink: &mut (dyn Sink + Send), names:
             let _ = leaves.recv();
         }
         drop(not_yet);
+        // Who is not there calls nobody.
+        if let Some(part) = parts.first().filter(|_| begun.iter().any(Result::is_err)) {
+            part.gate.spares.call_all();
+        }
         begun.into_iter().map(ended).reduce(Result::or).unwrap_or(Ok(()))
     })
+}
+
+/// Whoever still waits begins when this goes: who has ended calls nobody any more.
+struct CallAll<'s>(&'s Spares);
+
+impl Drop for CallAll<'_> {
+    fn drop(&mut self) {
+        self.0.call_all();
+    }
 }
 
 /// What came of a thread; its panic is ours.

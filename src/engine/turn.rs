@@ -25,7 +25,7 @@ use super::wire;
 use super::{Limits, Names, Observed, Sink};
 use crate::plan::Origin;
 use ending::End;
-use idle::Idle;
+use idle::{Idle, Leaving};
 use waiting::{Held, Lack, Opening, Waiting};
 
 /// The bytes of one read, and how many reads one connection gets before the others have their turn.
@@ -33,9 +33,12 @@ const READ_SIZE: usize = 4 * 1024;
 const READS_PER_TURN: usize = 16;
 /// After this time in one turn of the loop a connection reads once only.
 const TURN: Duration = Duration::from_millis(5);
-/// The events of one wake, and how many timers go off before the next.
+/// The events of one wake.
 const EVENTS: usize = 1024;
-const EXPIRIES: usize = 256;
+/// How many timers go off, and how many connections are closed, before the clock is read again and others have their
+/// turn: all of them take a few hundred microseconds.
+const EXPIRIES: usize = 16;
+const CLOSES: usize = 16;
 /// How many probes have their room from the start: a table that grows is there twice while it is copied, and room that is
 /// not used is no memory yet.
 const TABLE: usize = 1 << 16;
@@ -48,8 +51,10 @@ type Key = (usize, u32);
 /// One thread's part of a run.
 pub(super) struct Share<'a> {
     /// What it has in common with the other threads.
-    gate: &'a Gate<'a>,
-    /// How many threads there are.
+    pub gate: &'a Gate<'a>,
+    /// Which of them it is, counted from 0.
+    pub number: usize,
+    /// How many threads there are, those that have not begun included.
     threads: usize,
     /// How many probes it has under way at once.
     in_flight: usize,
@@ -64,13 +69,25 @@ impl<'a> Share<'a> {
     #[allow(clippy::disallowed_methods)]
     pub fn of(limits: &Limits<'a>, gate: &'a Gate<'a>) -> Vec<Self> {
         let all = limits.in_flight.get();
-        let threads = limits.threads.get().min(all);
+        let threads = limits.threads.saturating_add(limits.spares).get().min(all);
         let deadline = limits.deadline.map(|after| Instant::now() + after);
         let part = |number| {
             let in_flight = all / threads + usize::from(number < all % threads);
-            Self { gate, threads, in_flight, deadline, stop: limits.stop }
+            Self { gate, number, threads, in_flight, deadline, stop: limits.stop }
         };
         (0..threads).map(part).collect()
+    }
+
+    /// How many threads have begun.
+    fn begun(&self) -> usize {
+        self.gate.spares.begun().min(self.threads)
+    }
+
+    /// The thread behind it begins, if there is one that has not.
+    fn call_behind(&self) {
+        if self.begun() < self.threads {
+            self.gate.spares.call_behind(self.number);
+        }
     }
 }
 
@@ -90,6 +107,8 @@ pub(super) struct Engine<'e, 's> {
     waiting: Waiting,
     /// Connections that had more to read than their turn allowed.
     unread: VecDeque<Token>,
+    /// Connections that are to be closed, whose probes have no further use for them.
+    leaving: VecDeque<Leaving>,
     over: Vec<usize>,
     wishes: Wishes,
     buffer: Box<[u8]>,
@@ -128,7 +147,7 @@ impl<'e, 's> Engine<'e, 's> {
     #[allow(clippy::disallowed_methods)]
     pub(super) fn new(share: &'e Share<'s>, sink: &'e mut dyn Sink, names: Names) -> io::Result<Self> {
         let poll = Poll::new()?;
-        let resolver = names.resolver(poll.registry())?.one_of(share.threads);
+        let resolver = names.resolver(poll.registry())?;
         if let Some(stop) = share.stop {
             poll.registry().register(&mut SourceFd(&stop.as_raw_fd()), STOP, Interest::READABLE)?;
         }
@@ -146,6 +165,7 @@ impl<'e, 's> Engine<'e, 's> {
             resolver,
             waiting: Waiting::default(),
             unread: VecDeque::new(),
+            leaving: VecDeque::new(),
             over: Vec::new(),
             wishes: Wishes::new(),
             buffer: vec![0; READ_SIZE].into_boxed_slice(),
@@ -163,13 +183,14 @@ impl<'e, 's> Engine<'e, 's> {
 
     /// Whether there is nothing left to do.
     pub(super) fn is_done(&self) -> bool {
-        self.sessions.is_empty() && self.waiting.is_done()
+        self.sessions.is_empty() && self.waiting.is_done() && self.leaving.is_empty()
     }
 
     /// Waits for events, not at all where something can be done without them, and reads the clock.
     #[allow(clippy::disallowed_methods)]
     pub(super) fn poll(&mut self) -> io::Result<Instant> {
-        let busy = self.may_begin() || !self.unread.is_empty() || !self.over.is_empty();
+        let is_late = !self.unread.is_empty() || !self.leaving.is_empty() || !self.over.is_empty();
+        let busy = self.may_begin() || is_late;
         let wakes = [self.timers.next(), self.resolver.next_wake(), self.waiting.next_look(), self.end.next()];
         let timeout = match wakes.into_iter().flatten().min() {
             _ if busy => Some(Duration::ZERO),
@@ -177,6 +198,7 @@ impl<'e, 's> Engine<'e, 's> {
             None => None,
         };
         if timeout != Some(Duration::ZERO) {
+            self.call_another_when_full();
             self.sink.rest();
         }
         match self.poll.poll(&mut self.events, timeout) {
@@ -354,7 +376,7 @@ impl<'e, 's> Engine<'e, 's> {
             Wish::Close(attempt, how) => {
                 let remote = entry.session.remote(attempt);
                 if let (Some(number), Some(remote)) = (entry.connections.take(attempt), remote) {
-                    self.leave(number, remote.ip(), how);
+                    self.leave_later(number, remote.ip(), how);
                 }
             }
         }

@@ -12,7 +12,10 @@ from report import Goal
 from runner import Spawner
 
 COUNTS, QUICK_COUNTS = (100, 1_000, 10_000, 60_000), (100, 1_000, 10_000)
-ROUNDS = {100: 7, 1_000: 5, 10_000: 3, 60_000: 1}
+# Every size in every round, since their ratio is what counts.
+ROUNDS = 7
+# What one thread's descriptors are good for, beside the threads that begin by themselves.
+ALONE = ", one thread"
 # For the silent ones; each waits as long.
 TIMEOUT = 1.0
 # What a probe in flight costs is told by how much more memory it takes when all are in flight than when these are.
@@ -31,15 +34,14 @@ def measure_inside(ours: Path | None, floor: Path, quick: bool) -> int:
     target = network.Target(build.OUT / "responder-static")
     spawner = Spawner(build.OUT / "spawn-static")
     counts = QUICK_COUNTS if quick else COUNTS
-    up, silent = {}, {}
-    for count in counts:
-        up[f"C epoll {count}"] = rounds_of(many.floor_case(spawner, floor, [], count), count, quick)
-        if ours:
-            options = [*many.RESET]
-            up[f"zbx-tcp {count}"] = rounds_of(many.batch_case(spawner, ours, options, count), count, quick)
-    for count in counts:
-        if ours:
-            silent[str(count)] = silent_case(spawner, ours, count)
+    cases = {f"C epoll {count}": many.floor_case(spawner, floor, [], count) for count in counts}
+    if ours:
+        cases |= {f"zbx-tcp {count}": many.batch_case(spawner, ours, many.RESET, count) for count in counts}
+    up, silent = in_turn(cases, 1 if quick else ROUNDS), {}
+    for count in counts if ours else ():
+        silent[str(count)] = silent_case(spawner, ours, count)
+        if count > network.DESCRIPTORS:
+            silent[f"{count}{ALONE}"] = silent_case(spawner, ours, count, "--threads", "1")
     spawner.close()
     target.close()
 
@@ -51,15 +53,17 @@ def measure_inside(ours: Path | None, floor: Path, quick: bool) -> int:
     return missed
 
 
-def rounds_of(case: many.Case, count: int, quick: bool) -> dict:
-    return many.middle([case() for _ in range(1 if quick else ROUNDS[count])])
+def in_turn(cases: dict[str, many.Case], rounds: int) -> dict[str, dict]:
+    runs = [{name: case() for name, case in cases.items()} for _ in range(rounds)]
+    by_size = sorted(cases, key=lambda name: int(name.split()[-1]))
+    return {name: many.middle([run[name] for run in runs]) for name in by_size}
 
 
-def silent_case(spawner: Spawner, program: Path, count: int) -> dict:
+def silent_case(spawner: Spawner, program: Path, count: int, *threads: str) -> dict:
     """Nobody answers: all in flight at once if the program can, then the same with few in flight for their memory."""
     of = batch.targets(count, network.SILENT_PORT)
     patience = ["--timeout", f"{TIMEOUT}s", "--close", "rst", "-o", "ndjson"]
-    ran = batch.run(spawner, program, of, *patience, "--concurrency", str(count), *batch.PATIENT)
+    ran = batch.run(spawner, program, of, *patience, "--concurrency", str(count), *batch.PATIENT, *threads)
     more = count - FEW_IN_FLIGHT
     statuses = [line["status_name"] for line in ran.lines()]
     few = batch.run(spawner, program, of, *patience, "--concurrency", str(FEW_IN_FLIGHT), "--deadline", f"{TIMEOUT + 0.5}s")
@@ -117,6 +121,8 @@ def wanted_of(up: dict[str, dict], silent: dict[str, dict], most: int) -> list[G
     first, last = up.get("zbx-tcp 1000"), up.get(f"zbx-tcp {most}")
     goals = [Goal(f"CPU a probe at {most} / at 1000", last["cpu_us"] / first["cpu_us"] if first and last else None, 1.15)]
     for name, result in silent.items():
+        if not name.isdigit():
+            continue
         count = int(name)
         goals.append(Goal(f"wall - timeout, {count} silent targets, ms", result["late_us"] / 1000, count * 0.035 + 30))
         goals.append(Goal(f"process with {count} silent targets, KiB", result["rss_kib"], 3 * 1024 + 0.4 * count))

@@ -3,6 +3,7 @@
 mod ends;
 mod formats;
 mod statuses;
+mod threads;
 
 use std::path::Path;
 use std::process::Command;

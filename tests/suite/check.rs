@@ -6,7 +6,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use crate::peer::{FullBacklog, Peer, close_with_rst, closed_port};
-use crate::program::{check, finish, program};
+use crate::program::{Ran, check, finish, program};
 
 #[test]
 fn up_is_exactly_one_line() {
@@ -101,6 +101,13 @@ fn a_peer_that_resets_at_once_did_accept() {
 
 /// How the peer saw the client leave: the bytes before, and whether it was a reset.
 fn leaving(words: &[&str], greeting: &'static [u8]) -> Result<usize, std::io::ErrorKind> {
+    let (ran, end) = with_its_end(words, greeting);
+    ran.prints("1", 0);
+    end
+}
+
+/// The same with what the client said.
+fn with_its_end(words: &[&str], greeting: &'static [u8]) -> (Ran, Result<usize, std::io::ErrorKind>) {
     let (tell, told) = mpsc::channel();
     let peer = Peer::start(move |mut stream| {
         // A client that leaves with RST may be gone before the greeting is written.
@@ -120,8 +127,7 @@ fn leaving(words: &[&str], greeting: &'static [u8]) -> Result<usize, std::io::Er
     });
     let port = peer.port();
     let ran = check(&[&["127.0.0.1", &port], words].concat());
-    ran.prints("1", 0);
-    told.recv_timeout(Duration::from_secs(5)).unwrap()
+    (ran, told.recv_timeout(Duration::from_secs(5)).unwrap())
 }
 
 #[test]
@@ -130,6 +136,16 @@ fn the_default_close_is_a_fin_after_the_greeting() {
     assert_eq!(leaving(&["--close", "fin"], b""), Ok(0));
     assert_eq!(leaving(&["--expect", "220"], b"220-a\r\n220 b\r\n"), Ok(0));
     assert_eq!(leaving(&["--close", "rst"], b"220 ready\r\n"), Err(std::io::ErrorKind::ConnectionReset));
+}
+
+#[test]
+fn at_the_deadline_it_leaves_as_it_was_told_to() {
+    for (close, expected) in [("rst", Err(std::io::ErrorKind::ConnectionReset)), ("fin", Ok(0))] {
+        let (ran, end) =
+            with_its_end(&["--close", close, "--expect", "x", "-t", "0.3", "-o", "status_name"], b"220 ready\r\n");
+        ran.prints("mismatch", 1);
+        assert_eq!(end, expected, "{close}");
+    }
 }
 
 #[test]

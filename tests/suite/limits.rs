@@ -308,6 +308,46 @@ fn threads_do_not_keep_each_others_connections_open() {
     assert_eq!(watch.join().unwrap(), 200, "the peer has not seen every end");
 }
 
+/// Whoever has no room left leaves the rest to the next thread, and nobody waits for ever.
+#[test]
+fn spare_threads_begin_as_they_are_needed() {
+    let (full, closed) = (FullBacklog::new(), closed_port());
+    let held = Duration::from_millis(1200);
+    let mut plans = vec![plan("127.0.0.1", full.port(), &connect(held)); 40];
+    plans.extend(vec![plan("127.0.0.1", closed, &connect(LONG)); 10]);
+    for (spares, at_least) in [(1, 2 * held), (3, held), (100, held)] {
+        let limits = Limits { spares, ..Limits::in_flight(many(10 * (spares + 1).min(40))) };
+        let (start, plans) = (Instant::now(), plans.clone());
+        let gathered = in_time(move || run(plans, &limits, Names::default()));
+        let took = start.elapsed();
+        assert_eq!((gathered.count(Status::ConnectTimeout), gathered.count(Status::Refused)), (40, 10), "{spares}");
+        assert!(took >= at_least && took < at_least + held, "{spares} spares: {took:?}");
+    }
+}
+
+/// What a thread is spared for may not come, and a fault of one must not leave the others waiting.
+#[test]
+fn spare_threads_that_nobody_needs_end() {
+    struct Faulty;
+    impl Sink for Faulty {
+        fn deliver(&mut self, report: Report) {
+            assert!(report.plan.number != 3, "a fault");
+        }
+    }
+    let closed = closed_port();
+    let plans = move || vec![plan("127.0.0.1", closed, &connect(LONG)); 5];
+    let limits = Limits { spares: 3, ..Limits::in_flight(many(400)) };
+    let gathered = in_time(move || run(plans(), &limits, Names::default()));
+    assert_eq!(gathered.count(Status::Refused), 5);
+    let (done, ended) = mpsc::channel();
+    let numbered: Vec<_> = (0..).zip(plans()).map(|(number, plan)| Arc::new(Plan { number, ..plan })).collect();
+    thread::spawn(move || {
+        let run = || engine::run(&mut List::new(numbered), &mut Faulty, &limits, Names::default());
+        done.send(std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).is_err())
+    });
+    assert!(ended.recv_timeout(Duration::from_secs(60)).expect("the run never ended"), "the fault was lost");
+}
+
 /// Where descriptors lack, probes wait for those that have them, and their clock stands still.
 #[test]
 fn sixteen_descriptors_are_enough() {

@@ -26,7 +26,7 @@ pub fn rows(args: &OpenArgs) -> Result<String, Mistake> {
 
 fn accepting(candidates: &Candidates) -> Result<Vec<&Plan>, Mistake> {
     let mut answers = Answers { accepts: vec![None; candidates.plans.len()], doubt: None };
-    let (limits, _) = limits(&candidates.bounds, Duration::ZERO);
+    let (limits, _) = limits(&candidates.bounds, &candidates.plans, Duration::ZERO);
     let mut source = Shuffled::new(&candidates.plans, candidates.seed);
     let ran = engine::run(&mut source, &mut answers, &limits, candidates.resolver.names());
     ran.map_err(|error| Mistake::new(format!("this machine could not wait for the network: {error}")))?;

@@ -132,7 +132,7 @@ impl Stub {
         std::mem::take(&mut self.lacked_socket)
     }
 
-    /// See [`Resolver::one_of`](super::Resolver::one_of).
+    /// See [`Resolver::be_one_of`](super::Resolver::be_one_of).
     pub fn be_one_of(&mut self, threads: usize) {
         self.most_running = MAX_RUNNING.div_ceil(threads.max(1));
     }

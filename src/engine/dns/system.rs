@@ -100,7 +100,7 @@ impl System {
         self.queue.is_empty() && self.threads < self.most_threads
     }
 
-    /// See [`Resolver::one_of`](super::Resolver::one_of).
+    /// See [`Resolver::be_one_of`](super::Resolver::be_one_of).
     pub fn be_one_of(&mut self, threads: usize) {
         self.most_threads = MAX_THREADS.div_ceil(threads.max(1));
     }

@@ -62,7 +62,7 @@ impl Engine<'_, '_> {
     }
 
     fn has_room(&self) -> bool {
-        self.sessions.len().saturating_sub(self.waiting.held.len()) < self.share.in_flight
+        (self.sessions.len() + self.leaving.len()).saturating_sub(self.waiting.held.len()) < self.share.in_flight
     }
 
     /// A plan that can begin now.
@@ -70,6 +70,7 @@ impl Engine<'_, '_> {
         if !self.has_room() {
             return None;
         }
+        self.resolver.be_one_of(self.share.begun());
         if let Some(until) = self.share.gate.pace(now) {
             self.waiting.pause(until);
             return None;
@@ -89,6 +90,19 @@ impl Engine<'_, '_> {
             }
         }
         None
+    }
+
+    /// Where there is no room, a thread that has some may begin what is left.
+    pub(super) fn call_another_when_full(&self) {
+        if !self.has_room() {
+            self.call_another();
+        }
+    }
+
+    fn call_another(&self) {
+        if self.waiting.may_have_more() {
+            self.share.call_behind();
+        }
     }
 
     fn start(&mut self, plan: Arc<Plan>, now: Instant) {
@@ -139,6 +153,7 @@ impl Engine<'_, '_> {
                 self.opened(place, attempt, number, now);
             }
             Err(OpenError::Exhausted(why)) => {
+                self.call_another();
                 self.blocked(&opening, why, now);
                 self.waiting.connect(opening);
                 self.waiting.pause(now + EXHAUSTION_PAUSE);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Engine;
+use super::idle::Leaving;
 use crate::engine::connection::Phase;
 use crate::engine::session::Session;
 use crate::failure::{Failure, Status};
@@ -98,6 +99,9 @@ impl Drop for Engine<'_, '_> {
             if let Some(remote) = self.sessions.get(place).and_then(|entry| entry.session.remote(attempt)) {
                 self.share.gate.end(remote.ip());
             }
+        }
+        for address in self.leaving.iter().map(Leaving::address) {
+            self.share.gate.end(address);
         }
     }
 }

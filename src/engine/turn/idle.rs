@@ -1,11 +1,12 @@
 //! Opening and leaving connections, and the sockets that serve one after the other.
 
 use std::net::{IpAddr, SocketAddr};
+use std::time::Instant;
 
 use mio::unix::SourceFd;
 use mio::{Interest, Token};
 
-use super::Engine;
+use super::{CLOSES, Engine};
 use crate::engine::connection::{Connection, Phase};
 use crate::engine::wire::{self, OpenError, Wire};
 use crate::plan::{Close, Plan};
@@ -16,6 +17,20 @@ const INTEREST: Interest = Interest::READABLE.add(Interest::WRITABLE);
 /// The numbers of connections that are over, with a socket that is watched and can connect again.
 #[derive(Default)]
 pub(super) struct Idle(Vec<usize>);
+
+/// A connection that is to be closed: its number, where to, and how.
+pub(super) struct Leaving {
+    number: usize,
+    address: IpAddr,
+    how: Close,
+}
+
+impl Leaving {
+    /// Where to.
+    pub fn address(&self) -> IpAddr {
+        self.address
+    }
+}
 
 impl Engine<'_, '_> {
     /// Sends a SYN, from a socket that is there already if it can be; the connection's number.
@@ -66,11 +81,30 @@ impl Engine<'_, '_> {
         }
     }
 
+    /// Notes that a connection to this address is over. The verdicts of others do not wait for the close, which costs more
+    /// than they do.
+    pub(super) fn leave_later(&mut self, number: usize, address: IpAddr, how: Close) {
+        if let Some(connection) = self.connections.get_mut(number) {
+            connection.phase = Phase::Idle;
+            self.leaving.push_back(Leaving { number, address, how });
+        }
+    }
+
+    /// Closes connections that are over: none while others are due, and not so many that who is due next has to wait.
+    pub(in crate::engine) fn close(&mut self, now: Instant) {
+        if self.timers.next().is_some_and(|next| next <= now) {
+            return;
+        }
+        for _ in 0..CLOSES {
+            let Some(Leaving { number, address, how }) = self.leaving.pop_front() else { return };
+            self.leave(number, address, how);
+        }
+    }
+
     /// Ends a connection to this address; its socket is kept where another connect can use it.
-    pub(super) fn leave(&mut self, number: usize, address: IpAddr, how: Close) {
+    fn leave(&mut self, number: usize, address: IpAddr, how: Close) {
         let Some(connection) = self.connections.get_mut(number) else { return };
         if how == Close::Rst && self.waiting.may_have_more() && connection.wire.reset() {
-            connection.phase = Phase::Idle;
             self.idle.0.push(number);
         } else {
             let connection = self.connections.remove(number);

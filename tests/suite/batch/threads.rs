@@ -1,0 +1,88 @@
+//! How many threads a run has where nobody says it, and what they do for it.
+
+use std::fmt::Write;
+use std::process::{Command, Stdio};
+
+use super::written;
+use crate::peer::FullBacklog;
+use crate::program::{Ran, finish};
+use crate::support::skip;
+
+/// Descriptors for 48 probes.
+const LIMIT: &str = "ulimit -n 64; exec \"$@\"";
+/// Runs words where unshare(2) is forbidden, as containers forbid it: a filter of seccomp(2), in cBPF.
+const WITHOUT_UNSHARE: &str = r#"
+import ctypes, errno, os, platform, struct, sys
+number = {"x86_64": 272, "aarch64": 97}[platform.machine()]
+# Load the call's number; is it unshare: EPERM; else let it be.
+steps = [(0x20, 0, 0, 0), (0x15, 0, 1, number), (0x06, 0, 0, 0x50000 | errno.EPERM), (0x06, 0, 0, 0x7FFF0000)]
+code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *step) for step in steps))
+program = ctypes.create_string_buffer(struct.pack("HxxxxxxP", len(steps), ctypes.addressof(code)))
+libc = ctypes.CDLL(None, use_errno=True)
+PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP, SECCOMP_MODE_FILTER = 38, 22, 2
+if libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) or libc.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, program):
+    sys.exit(f"prctl: {os.strerror(ctypes.get_errno())}")
+os.execv(sys.argv[1], sys.argv[1:])
+"#;
+
+/// A hundred targets that never answer, under a limit of descriptors for half of them; these words start the program.
+fn silence(starter: &[&str], timeout: f64, words: &[&str]) -> Ran {
+    let full = FullBacklog::new();
+    let mut config = String::new();
+    for number in 0..100 {
+        writeln!(config, "[[targets]]\nid = 't{number}'\nhost = '127.0.0.1'\nport = {}", full.port()).unwrap();
+        writeln!(config, "timeout = '{}ms'", timeout * 1000.0 + f64::from(number)).unwrap();
+    }
+    let file = written(&config);
+    let mut command = Command::new("sh");
+    command.args(["-c", LIMIT, "sh"]).args(starter).arg(env!("CARGO_BIN_EXE_zbx-tcp"));
+    command.args(["batch", "-v", "--per-host", "0"]).args(words);
+    finish(command.env("ZBX_TCP_CONFIG", file.path()).stdin(Stdio::null()))
+}
+
+/// Each waited for as long as it was to be waited for.
+#[track_caller]
+fn all_had_their_time(ran: &Ran, timeout: f64) {
+    let fleet: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+    let targets = fleet["targets"].as_object().unwrap();
+    assert_eq!(targets.len(), 100);
+    for target in targets.values() {
+        assert_eq!(target["status_name"], "connect_timeout", "{target}");
+        assert!(target["time"]["total"].as_f64().unwrap() >= timeout, "{target}");
+    }
+}
+
+#[test]
+fn others_bring_the_descriptors_that_one_lacks() {
+    // The first thread alone would begin half of them after three seconds, too late for the deadline.
+    let ran = silence(&[], 3.0, &["--deadline", "5.5s"]);
+    assert!(ran.err.contains("at most 144 probes at once: there are 64 descriptors"), "{}", ran.err);
+    let why = "1 thread has descriptors for 48 of them: up to 3 threads begin, each with its own, as they are needed";
+    assert!(ran.err.contains(why), "{}", ran.err);
+    all_had_their_time(&ran, 3.0);
+}
+
+#[test]
+fn so_many_threads_as_were_asked_for() {
+    let ran = silence(&[], 0.4, &["--threads", "1", "--deadline", "30s"]);
+    assert!(ran.err.contains("at most 48 probes at once") && !ran.err.contains("thread has"), "{}", ran.err);
+    assert!(ran.took.as_secs_f64() > 1.2, "three turns of 0.4 s: {:?}", ran.took);
+    all_had_their_time(&ran, 0.4);
+}
+
+#[test]
+fn where_threads_share_descriptors_one_has_them_all() {
+    let starter = ["python3", "-c", WITHOUT_UNSHARE];
+    let there = Command::new(starter[0]).args(&starter[1..]).arg("/bin/true").output();
+    match there {
+        Ok(output) if output.status.success() => {}
+        Ok(output) => return skip(&format!("no seccomp filter: {}", String::from_utf8_lossy(&output.stderr))),
+        Err(error) => return skip(&format!("python3 does not start: {error}")),
+    }
+    let shared = "this system gives threads no descriptors of their own";
+    for threads in [&[][..], &["--threads", "3"]] {
+        let ran = silence(&starter, 0.4, &[&["--deadline", "30s"], threads].concat());
+        assert!(ran.err.contains("at most 48 probes") && ran.err.contains(shared), "{threads:?}: {}", ran.err);
+        all_had_their_time(&ran, 0.4);
+    }
+}
