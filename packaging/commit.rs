@@ -16,8 +16,13 @@ fn main() {
     println!("cargo::rerun-if-env-changed=ZBX_TCP_COMMIT");
     // packaging/build-static gives it to the linker, and Cargo does not look into flags.
     println!("cargo::rerun-if-changed=packaging/start.ld");
-    let given = env::var("ZBX_TCP_COMMIT").ok().filter(|commit| !commit.is_empty());
-    let commit = given.or_else(checked_out).or_else(published).unwrap_or_else(|| "commit unknown".to_owned());
+    let given = env::var("ZBX_TCP_COMMIT")
+        .ok()
+        .filter(|commit| !commit.is_empty());
+    let commit = given
+        .or_else(checked_out)
+        .or_else(published)
+        .unwrap_or_else(|| "commit unknown".to_owned());
     println!("cargo::rustc-env=ZBX_TCP_BUILD={commit}, {}", kind());
 }
 
@@ -51,7 +56,11 @@ fn checked_out() -> Option<String> {
 }
 
 fn git(words: &[&str]) -> Option<String> {
-    let output = Command::new("git").args(words).output().ok().filter(|output| output.status.success())?;
+    let output = Command::new("git")
+        .args(words)
+        .output()
+        .ok()
+        .filter(|output| output.status.success())?;
     Some(String::from_utf8(output.stdout).ok()?.trim().to_owned())
 }
 
@@ -59,5 +68,7 @@ fn git(words: &[&str]) -> Option<String> {
 fn published() -> Option<String> {
     let text = fs::read_to_string(".cargo_vcs_info.json").ok()?;
     let (_, rest) = text.split_once("\"sha1\": \"")?;
-    rest.get(..12).filter(|commit| commit.bytes().all(|byte| byte.is_ascii_hexdigit())).map(str::to_owned)
+    rest.get(..12)
+        .filter(|commit| commit.bytes().all(|byte| byte.is_ascii_hexdigit()))
+        .map(str::to_owned)
 }

@@ -72,7 +72,9 @@ fn usage(error: &clap::Error, words: &[OsString]) -> Exit {
             };
             print(text.as_bytes(), Exit::Good)
         }
-        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => complain("no command: try `zbx-tcp --help`"),
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            complain("no command: try `zbx-tcp --help`")
+        }
         _ => complain(&one_line(error)),
     }
 }
@@ -80,8 +82,18 @@ fn usage(error: &clap::Error, words: &[OsString]) -> Exit {
 /// Clap's message and its tips, without the usage, on one line.
 fn one_line(error: &clap::Error) -> String {
     let text = error.to_string();
-    let message = text.split("\n\nUsage:").next().unwrap_or(&text).split("\n\nFor more").next().unwrap_or_default();
-    let parts: Vec<_> = message.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let message = text
+        .split("\n\nUsage:")
+        .next()
+        .unwrap_or(&text)
+        .split("\n\nFor more")
+        .next()
+        .unwrap_or_default();
+    let parts: Vec<_> = message
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .collect();
     let joined = parts.join(" ").replace(" tip: ", "; ");
     let words = joined.strip_prefix("error: ").unwrap_or(&joined);
     format!("{words}; see --help")
@@ -127,7 +139,11 @@ fn print_with(exit: Exit, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) 
 fn paint() -> Paint {
     let asked_not = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-    if io::stdout().is_terminal() && !asked_not && !dumb { Paint::Colours } else { Paint::Plain }
+    if io::stdout().is_terminal() && !asked_not && !dumb {
+        Paint::Colours
+    } else {
+        Paint::Plain
+    }
 }
 
 /// A fault of our own: a value is owed whatever happens.

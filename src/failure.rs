@@ -118,7 +118,12 @@ pub const STATUSES: [StatusRow; 18] = [
         "the answer came and is not what was expected",
         "compare the response with what was expected: is this the right service on this port?",
     ),
-    row(Status::Rejected, "rejected", "the answer matched a reject pattern", "the service says that it is not well"),
+    row(
+        Status::Rejected,
+        "rejected",
+        "the answer matched a reject pattern",
+        "the service says that it is not well",
+    ),
     row(
         Status::TlsFailed,
         "tls_failed",
@@ -163,8 +168,18 @@ pub const STATUSES: [StatusRow; 18] = [
     ),
 ];
 
-const fn row(status: Status, name: &'static str, meaning: &'static str, advice: &'static str) -> StatusRow {
-    StatusRow { status, name, meaning, advice }
+const fn row(
+    status: Status,
+    name: &'static str,
+    meaning: &'static str,
+    advice: &'static str,
+) -> StatusRow {
+    StatusRow {
+        status,
+        name,
+        meaning,
+        advice,
+    }
 }
 
 impl Status {
@@ -260,12 +275,19 @@ pub struct Failure {
 impl Failure {
     /// A failure with this sentence.
     pub fn new(status: Status, text: impl Into<String>) -> Self {
-        Self { status, text: text.into(), icmp: None }
+        Self {
+            status,
+            text: text.into(),
+            icmp: None,
+        }
     }
 
     /// The same with one more reason at its end.
     pub fn because(&self, why: &str) -> Self {
-        Self { text: format!("{}: {why}", self.text), ..self.clone() }
+        Self {
+            text: format!("{}: {why}", self.text),
+            ..self.clone()
+        }
     }
 }
 

@@ -40,7 +40,10 @@ pub fn is_absent(path: &Path) -> Result<bool, String> {
 }
 
 fn open(path: &Path, flags: i32) -> io::Result<File> {
-    OpenOptions::new().read(true).custom_flags(flags | libc::O_CLOEXEC).open(path)
+    OpenOptions::new()
+        .read(true)
+        .custom_flags(flags | libc::O_CLOEXEC)
+        .open(path)
 }
 
 fn other_kind(about: &Metadata) -> Option<&'static str> {
@@ -77,21 +80,38 @@ mod tests {
         for name in ["file", "link", "dangling", "loop"] {
             assert_eq!(is_absent(&path(name)), Ok(false), "{name}");
         }
-        assert!(is_absent(&path("file/below")).unwrap_err().contains("not a directory"));
+        assert!(
+            is_absent(&path("file/below"))
+                .unwrap_err()
+                .contains("not a directory")
+        );
         for name in ["file", "link"] {
             assert_eq!(read(&path(name), 100).unwrap().0, b"deny = []", "{name}");
         }
         assert_eq!(why(&path("dangling")), "no such file or directory");
-        assert!(why(&path("loop")).contains("symbolic links"), "{}", why(&path("loop")));
+        assert!(
+            why(&path("loop")).contains("symbolic links"),
+            "{}",
+            why(&path("loop"))
+        );
     }
 
     #[test]
     fn what_is_no_regular_file_is_said_at_once() {
         let dir = tempfile::tempdir().unwrap();
         assert_eq!(why(dir.path()), "it is a directory, not a regular file");
-        assert_eq!(why(Path::new("/dev/zero")), "it is a device, not a regular file");
+        assert_eq!(
+            why(Path::new("/dev/zero")),
+            "it is a device, not a regular file"
+        );
         let fifo = dir.path().join("fifo");
-        assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+        assert!(
+            std::process::Command::new("mkfifo")
+                .arg(&fifo)
+                .status()
+                .unwrap()
+                .success()
+        );
         assert_eq!(why(&fifo), "it is a FIFO, not a regular file");
     }
 

@@ -3,7 +3,10 @@
 /// The known word nearest to this one, if one is near enough to be meant.
 pub fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
     let score = |candidate: &&'k str| strsim::jaro_winkler(word, candidate);
-    let best = known.into_iter().map(|candidate| (score(&candidate), candidate)).max_by(|a, b| a.0.total_cmp(&b.0))?;
+    let best = known
+        .into_iter()
+        .map(|candidate| (score(&candidate), candidate))
+        .max_by(|a, b| a.0.total_cmp(&b.0))?;
     (best.0 > 0.75).then_some(best.1)
 }
 

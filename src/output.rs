@@ -73,9 +73,14 @@ pub struct UnknownFormat {
 
 impl UnknownFormat {
     fn new(word: &str) -> Self {
-        let known = ["json", "text"].into_iter().chain(METRICS.iter().map(|metric| metric.path));
+        let known = ["json", "text"]
+            .into_iter()
+            .chain(METRICS.iter().map(|metric| metric.path));
         let nearest = crate::nearest::nearest(word, known);
-        Self { word: crate::printable::shown(word, 40), nearest }
+        Self {
+            word: crate::printable::shown(word, 40),
+            nearest,
+        }
     }
 }
 

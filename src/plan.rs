@@ -40,7 +40,13 @@ impl Plan {
 
     /// A probe of this target by this method.
     pub fn by(method: Method, target: Target) -> Self {
-        Self { number: 0, target, zone: None, label: None, method: Arc::new(method) }
+        Self {
+            number: 0,
+            target,
+            zone: None,
+            label: None,
+            method: Arc::new(method),
+        }
     }
 
     /// What a list calls it: unique there, and safe inside a JSONPath.
@@ -61,7 +67,9 @@ impl Plan {
     /// The IPv6 scope to connect in (RFC 4007): the zone's index, else the interface's, else 0.
     pub fn scope_id(&self) -> u32 {
         let interface = self.method.origin.interface.as_ref();
-        self.zone.or(interface.map(|interface| interface.index)).map_or(0, NonZeroU32::get)
+        self.zone
+            .or(interface.map(|interface| interface.index))
+            .map_or(0, NonZeroU32::get)
     }
 
     /// Where to connect for this address of the host.
@@ -69,7 +77,9 @@ impl Plan {
         let port = self.target.port.get();
         match address {
             // Only these need it; the others would be shown with the interface's number as their zone.
-            IpAddr::V6(v6) if v6.is_unicast_link_local() => SocketAddrV6::new(v6, port, 0, self.scope_id()).into(),
+            IpAddr::V6(v6) if v6.is_unicast_link_local() => {
+                SocketAddrV6::new(v6, port, 0, self.scope_id()).into()
+            }
             _ => SocketAddr::new(address, port),
         }
     }
@@ -167,9 +177,17 @@ impl Method {
 
     /// The names that its steps capture.
     pub fn captures(&self) -> impl Iterator<Item = &str> {
-        let expects =
-            self.steps.iter().filter_map(|step| if let Step::Expect(expect) = step { Some(expect) } else { None });
-        expects.flat_map(|expect| expect.wanted.patterns()).flat_map(Pattern::names).map(|name| &**name)
+        let expects = self.steps.iter().filter_map(|step| {
+            if let Step::Expect(expect) = step {
+                Some(expect)
+            } else {
+                None
+            }
+        });
+        expects
+            .flat_map(|expect| expect.wanted.patterns())
+            .flat_map(Pattern::names)
+            .map(|name| &**name)
     }
 
     /// The printable form of bytes that were sent or received, with every secret hidden.
@@ -181,29 +199,53 @@ impl Method {
     pub fn veil_start(&self, bytes: &[u8], most: usize) -> String {
         let hidden = veil::hidden_start(bytes, most, self.secrets());
         let cut = most < bytes.len();
-        let text = if cut { self.charset.printable_start(&hidden) } else { self.charset.printable(&hidden) };
-        if self.charset.is_utf8() { text } else { self.veil_text(&text) }
+        let text = if cut {
+            self.charset.printable_start(&hidden)
+        } else {
+            self.charset.printable(&hidden)
+        };
+        if self.charset.is_utf8() {
+            text
+        } else {
+            self.veil_text(&text)
+        }
     }
 
     /// A text of the peer's with every secret hidden, however its bytes spelled it: encodings with states have more than
     /// one way, such as ISO-2022-JP.
     fn veil_text(&self, text: &str) -> String {
-        let printable = |secret: &Secret| Secret::new(self.charset.printable(secret.reveal()).into_bytes());
+        let printable =
+            |secret: &Secret| Secret::new(self.charset.printable(secret.reveal()).into_bytes());
         let secrets: Vec<_> = self.secrets().map(printable).collect();
         // What is hidden begins and ends between two characters, so the rest is a text.
-        String::from_utf8(veil::hidden(text.as_bytes(), secrets.iter()).into_owned()).unwrap_or_default()
+        String::from_utf8(veil::hidden(text.as_bytes(), secrets.iter()).into_owned())
+            .unwrap_or_default()
     }
 
     /// These bytes with `***` in the place of every secret, and of them all where one is spelled in another way.
     pub fn hide<'b>(&self, bytes: &'b [u8]) -> Cow<'b, [u8]> {
         let hidden = veil::hidden(bytes, self.secrets());
-        let text = if self.charset.is_utf8() { String::new() } else { self.charset.printable(&hidden) };
-        if self.veil_text(&text) == text { hidden } else { Cow::Borrowed(b"***") }
+        let text = if self.charset.is_utf8() {
+            String::new()
+        } else {
+            self.charset.printable(&hidden)
+        };
+        if self.veil_text(&text) == text {
+            hidden
+        } else {
+            Cow::Borrowed(b"***")
+        }
     }
 
     /// The secrets that it sends, and that a peer may echo.
     pub fn secrets(&self) -> impl Iterator<Item = &Secret> + Clone {
-        let sends = self.steps.iter().filter_map(|step| if let Step::Send(send) = step { Some(send) } else { None });
+        let sends = self.steps.iter().filter_map(|step| {
+            if let Step::Send(send) = step {
+                Some(send)
+            } else {
+                None
+            }
+        });
         sends.chain(&self.quit).flat_map(Template::secrets)
     }
 }
@@ -301,10 +343,20 @@ mod tests {
         let charset = Charset::from_label("iso-2022-jp").unwrap();
         let secret = Secret::new("秘密".as_bytes()).in_charset(charset).unwrap();
         let steps = vec![Step::Send(Template(vec![Piece::Secret(secret)]))];
-        let method = Method { steps, charset, ..Method::default() };
-        assert_eq!(method.veil(&charset.encode("語は秘密です").unwrap()), "語は***です");
+        let method = Method {
+            steps,
+            charset,
+            ..Method::default()
+        };
+        assert_eq!(
+            method.veil(&charset.encode("語は秘密です").unwrap()),
+            "語は***です"
+        );
         assert_eq!(method.veil(&charset.encode("a 秘密 b").unwrap()), "a *** b");
-        assert_eq!(method.hide(&charset.encode("語は秘密です").unwrap()), &b"***"[..]);
+        assert_eq!(
+            method.hide(&charset.encode("語は秘密です").unwrap()),
+            &b"***"[..]
+        );
         assert_eq!(method.hide(b"plain"), &b"plain"[..]);
         // Nor is a part of it left where the bytes are cut: a character has two.
         let said = charset.encode("語は秘密です").unwrap();

@@ -103,7 +103,9 @@ impl Policy {
             Kind::Service(service, hosts) if hosts.iter().any(|host| host.holds(address, port)) => {
                 Decision::Allowed(Ground::InHosts(Arc::clone(service)))
             }
-            Kind::Service(service, _) => Decision::Denied(Ground::NotInHosts(Arc::clone(service), inner)),
+            Kind::Service(service, _) => {
+                Decision::Denied(Ground::NotInHosts(Arc::clone(service), inner))
+            }
         }
     }
 

@@ -54,7 +54,10 @@ pub fn start(text: &str, limit: usize) -> &str {
 /// An error of the system in its own words, without its number.
 pub fn system_words(error: &std::io::Error) -> String {
     let text = error.to_string();
-    text.split(" (os error").next().unwrap_or(&text).to_lowercase()
+    text.split(" (os error")
+        .next()
+        .unwrap_or(&text)
+        .to_lowercase()
 }
 
 #[cfg(test)]
@@ -64,7 +67,9 @@ mod tests {
     #[test]
     fn a_start_halves_no_escape() {
         let mut text = String::new();
-        "a\n\u{7}\u{202e}\\é好".chars().for_each(|character| push_escaped(&mut text, character));
+        "a\n\u{7}\u{202e}\\é好"
+            .chars()
+            .for_each(|character| push_escaped(&mut text, character));
         let starts: Vec<_> = (0..=8).map(|limit| start(&text, limit).len()).collect();
         assert_eq!(starts, [0, 1, 3, 7, 15, 17, 19, 22, 22], "{text}");
     }

@@ -34,12 +34,22 @@ impl Report {
     /// The report of a probe that ended before it connected to anything.
     pub fn without_trial(plan: Arc<Plan>, failure: Failure, total: Duration) -> Self {
         let failure = Some(Arc::new(failure));
-        Self { plan, failure, total, resolve: None, trial: None, addresses: Box::default(), attempts: None }
+        Self {
+            plan,
+            failure,
+            total,
+            resolve: None,
+            trial: None,
+            addresses: Box::default(),
+            attempts: None,
+        }
     }
 
     /// The verdict.
     pub fn status(&self) -> Status {
-        self.failure.as_ref().map_or(Status::Ok, |failure| failure.status)
+        self.failure
+            .as_ref()
+            .map_or(Status::Ok, |failure| failure.status)
     }
 
     /// Whether everything asked for was verified.
@@ -86,7 +96,15 @@ impl Trial {
     /// A connection that was not begun yet.
     pub fn untried(address: SocketAddr) -> Self {
         let total = Duration::ZERO;
-        Self { address, source: None, failure: None, total, connect: None, tcp: None, exchange: None }
+        Self {
+            address,
+            source: None,
+            failure: None,
+            total,
+            connect: None,
+            tcp: None,
+            exchange: None,
+        }
     }
 
     /// What the peer said, if it said anything.
@@ -96,21 +114,29 @@ impl Trial {
 
     /// What the named groups of its dialogue captured, in the order of the steps.
     pub fn captures(&self) -> &[(Box<str>, Vec<u8>)] {
-        self.exchange.as_ref().map_or(&[], |exchange| &exchange.captures)
+        self.exchange
+            .as_ref()
+            .map_or(&[], |exchange| &exchange.captures)
     }
 
     /// Why this connection is not what was wanted; `None` if it is.
     pub fn verdict(&self, want: Want) -> Option<Arc<Failure>> {
-        let Want::Closed(silence) = want else { return self.failure.clone() };
+        let Want::Closed(silence) = want else {
+            return self.failure.clone();
+        };
         let Some(failure) = self.failure.as_ref().filter(|_| self.connect.is_none()) else {
-            let text = format!("{} accepts connections, but was expected to be closed", self.address);
+            let text = format!(
+                "{} accepts connections, but was expected to be closed",
+                self.address
+            );
             return Some(Arc::new(Failure::new(Status::UnexpectedlyOpen, text)));
         };
         match (failure.status, silence) {
-            (Status::Unreachable, _) if failure.icmp.is_none() => {
-                Some(Arc::new(failure.because("nothing was sent, which does not prove it closed")))
-            }
-            (Status::Refused | Status::Unreachable, _) | (Status::ConnectTimeout, Silence::CountsAsClosed) => None,
+            (Status::Unreachable, _) if failure.icmp.is_none() => Some(Arc::new(
+                failure.because("nothing was sent, which does not prove it closed"),
+            )),
+            (Status::Refused | Status::Unreachable, _)
+            | (Status::ConnectTimeout, Silence::CountsAsClosed) => None,
             (Status::ConnectTimeout, Silence::Fails) => {
                 let why = "silence does not prove it closed (--expect-closed=filtered accepts it)";
                 Some(Arc::new(failure.because(why)))
@@ -142,7 +168,10 @@ impl RoundTrip {
     /// From what the kernel said, fractions of a microsecond dropped.
     pub fn new(smoothed: Duration, variance: Duration) -> Self {
         let micros = |time: Duration| u32::try_from(time.as_micros()).unwrap_or(u32::MAX);
-        Self { smoothed: micros(smoothed), variance: micros(variance) }
+        Self {
+            smoothed: micros(smoothed),
+            variance: micros(variance),
+        }
     }
 
     /// The smoothed round trip time.

@@ -87,7 +87,10 @@ impl Responder {
     /// Opens the listener; from here on the kernel completes handshakes.
     pub fn bind(settings: Settings) -> Result<Self, BindError> {
         let listener = listen::open(settings.listen, settings.backlog)?;
-        Ok(Self { listener, settings: Arc::new(settings) })
+        Ok(Self {
+            listener,
+            settings: Arc::new(settings),
+        })
     }
 
     /// The address that was bound, with the port that the kernel chose where none was given.
@@ -115,8 +118,15 @@ mod tests {
 
     impl Log for Notes {
         fn note(&mut self, client: SocketAddr, event: &Event<'_>) -> io::Result<()> {
-            let line = Line { client, event, charset: Charset::default() }.to_string();
-            self.0.send(line).map_err(|_| io::ErrorKind::BrokenPipe.into())
+            let line = Line {
+                client,
+                event,
+                charset: Charset::default(),
+            }
+            .to_string();
+            self.0
+                .send(line)
+                .map_err(|_| io::ErrorKind::BrokenPipe.into())
         }
     }
 
@@ -167,7 +177,9 @@ mod tests {
         let (mut responder, mut log, lines) = responder();
         drop(lines);
         let _client = TcpStream::connect(responder.local_addr().unwrap()).unwrap();
-        let error = responder.run(&mut log, &StopHandle::new().unwrap()).unwrap_err();
+        let error = responder
+            .run(&mut log, &StopHandle::new().unwrap())
+            .unwrap_err();
         assert!(matches!(error, RunError::Log(_)), "{error}");
     }
 }

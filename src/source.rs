@@ -60,7 +60,10 @@ impl<'p> Shuffled<'p> {
         for last in (1..order.len()).rev() {
             order.swap(last, random.below(last + 1));
         }
-        Self { plans, order: order.into_iter() }
+        Self {
+            plans,
+            order: order.into_iter(),
+        }
     }
 }
 
@@ -93,11 +96,21 @@ mod tests {
     use crate::target::{Host, Port, Target};
 
     fn order(length: u32, seed: u64) -> Vec<u32> {
-        let target = Target { host: Host::Address([192, 0, 2, 7].into()), port: Port::new(80).unwrap() };
-        let plan = |number| Arc::new(Plan { number, ..Plan::connect(target.clone()) });
+        let target = Target {
+            host: Host::Address([192, 0, 2, 7].into()),
+            port: Port::new(80).unwrap(),
+        };
+        let plan = |number| {
+            Arc::new(Plan {
+                number,
+                ..Plan::connect(target.clone())
+            })
+        };
         let plans: Vec<_> = (0..length).map(plan).collect();
         let mut source = Shuffled::new(&plans, seed);
-        std::iter::from_fn(|| source.next()).map(|plan| plan.number).collect()
+        std::iter::from_fn(|| source.next())
+            .map(|plan| plan.number)
+            .collect()
     }
 
     #[test]
@@ -115,7 +128,11 @@ mod tests {
     fn neighbours_are_torn_apart() {
         let shuffled = order(25_600, 0);
         // Of 100 networks of 256 hosts each, how many the first 100 starts touch: about 63 by chance.
-        let networks: std::collections::HashSet<_> = shuffled.iter().take(100).map(|number| number / 256).collect();
+        let networks: std::collections::HashSet<_> = shuffled
+            .iter()
+            .take(100)
+            .map(|number| number / 256)
+            .collect();
         assert!(networks.len() > 50, "{}", networks.len());
     }
 }

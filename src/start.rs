@@ -36,7 +36,11 @@ fn hold_standard_descriptors() -> io::Result<()> {
         // SAFETY: F_GETFD only asks (fcntl(2)), and fails where the descriptor is closed.
         if unsafe { libc::fcntl(descriptor, libc::F_GETFD) } == -1 {
             // The lowest number that is free is this one (open(2)); it stays open until the process ends.
-            let _ = File::options().read(true).write(true).open("/dev/null")?.into_raw_fd();
+            let _ = File::options()
+                .read(true)
+                .write(true)
+                .open("/dev/null")?
+                .into_raw_fd();
         }
     }
     Ok(())

@@ -23,7 +23,11 @@ impl Running {
     pub fn succeeded(&mut self, took: Duration) {
         self.sent += 1;
         self.ok += 1;
-        self.min = if self.ok == 1 { took } else { self.min.min(took) };
+        self.min = if self.ok == 1 {
+            took
+        } else {
+            self.min.min(took)
+        };
         self.max = self.max.max(took);
         let seconds = took.as_secs_f64();
         let off = seconds - self.mean;
@@ -63,7 +67,8 @@ impl Running {
 
     /// The standard deviation of those that were (the population's, as ping's `mdev`).
     pub fn stddev(&self) -> Option<Duration> {
-        (self.ok > 0).then(|| Duration::from_secs_f64((self.squares.max(0.0) / f64::from(self.ok)).sqrt()))
+        (self.ok > 0)
+            .then(|| Duration::from_secs_f64((self.squares.max(0.0) / f64::from(self.ok)).sqrt()))
     }
 }
 
@@ -74,7 +79,10 @@ mod tests {
     #[test]
     fn nothing_sent_has_no_statistics() {
         let none = Running::default();
-        assert_eq!((none.loss(), none.min(), none.avg(), none.stddev()), (None, None, None, None));
+        assert_eq!(
+            (none.loss(), none.min(), none.avg(), none.stddev()),
+            (None, None, None, None)
+        );
     }
 
     #[test]
@@ -85,10 +93,15 @@ mod tests {
         }
         running.lost();
         running.lost();
-        assert_eq!((running.sent(), running.ok(), running.loss()), (10, 8, Some(0.2)));
+        assert_eq!(
+            (running.sent(), running.ok(), running.loss()),
+            (10, 8, Some(0.2))
+        );
         assert_eq!(running.min(), Some(Duration::from_millis(2)));
         assert_eq!(running.max(), Some(Duration::from_millis(9)));
-        let near = |value: Option<Duration>, ms: f64| (value.unwrap().as_secs_f64() * 1000.0 - ms).abs() < 1e-6;
+        let near = |value: Option<Duration>, ms: f64| {
+            (value.unwrap().as_secs_f64() * 1000.0 - ms).abs() < 1e-6
+        };
         assert!(near(running.avg(), 5.0) && near(running.stddev(), 2.0));
     }
 }

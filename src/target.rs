@@ -41,8 +41,14 @@ impl FromStr for Port {
 
     fn from_str(text: &str) -> Result<Self, TargetError> {
         let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-        let number = if digits { text.parse::<u16>().ok() } else { None };
-        number.and_then(Self::new).ok_or_else(|| TargetError::Port(shown(text)))
+        let number = if digits {
+            text.parse::<u16>().ok()
+        } else {
+            None
+        };
+        number
+            .and_then(Self::new)
+            .ok_or_else(|| TargetError::Port(shown(text)))
     }
 }
 
@@ -96,7 +102,11 @@ fn check_label(label: &str, name: &str) -> Result<(), TargetError> {
         return Err(TargetError::LabelTooLong(shown(label)));
     }
     let allowed = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
-    if label.is_empty() || label.starts_with('-') || label.ends_with('-') || !label.bytes().all(allowed) {
+    if label.is_empty()
+        || label.starts_with('-')
+        || label.ends_with('-')
+        || !label.bytes().all(allowed)
+    {
         return Err(TargetError::Host(shown(name)));
     }
     Ok(())
@@ -104,7 +114,9 @@ fn check_label(label: &str, name: &str) -> Result<(), TargetError> {
 
 /// A last label that is a number makes the whole an IPv4 address, or nothing (WHATWG URL, section 3.5).
 fn looks_numeric(label: &str) -> bool {
-    let hex = label.strip_prefix("0x").or_else(|| label.strip_prefix("0X"));
+    let hex = label
+        .strip_prefix("0x")
+        .or_else(|| label.strip_prefix("0X"));
     match hex {
         Some(rest) => rest.bytes().all(|b| b.is_ascii_hexdigit()),
         None => label.bytes().all(|b| b.is_ascii_digit()),
@@ -153,7 +165,9 @@ impl FromStr for Host {
             return Err(TargetError::NoInterface);
         }
         if let Some(rest) = text.strip_prefix('[') {
-            let inner = rest.strip_suffix(']').ok_or_else(|| TargetError::Bracket(shown(text)))?;
+            let inner = rest
+                .strip_suffix(']')
+                .ok_or_else(|| TargetError::Bracket(shown(text)))?;
             return parse_ipv6(inner).ok_or_else(|| TargetError::Ipv6(shown(inner)));
         }
         if text.contains(':') || text.contains('%') {
@@ -168,12 +182,22 @@ impl FromStr for Host {
 
 fn parse_ipv6(text: &str) -> Option<Host> {
     let Some((address, zone)) = text.split_once('%') else {
-        return text.parse::<Ipv6Addr>().ok().map(|address| Host::Address(address.into()));
+        return text
+            .parse::<Ipv6Addr>()
+            .ok()
+            .map(|address| Host::Address(address.into()));
     };
     let address = address.parse().ok()?;
     // IFNAMSIZ of linux/if.h is 16 with the final NUL.
-    let named = !zone.is_empty() && zone.len() < 16 && zone.bytes().all(|b| b.is_ascii_graphic() && b != b'/');
-    named.then(|| Host::Zoned(Box::new(ZonedAddress { address, zone: zone.into() })))
+    let named = !zone.is_empty()
+        && zone.len() < 16
+        && zone.bytes().all(|b| b.is_ascii_graphic() && b != b'/');
+    named.then(|| {
+        Host::Zoned(Box::new(ZonedAddress {
+            address,
+            zone: zone.into(),
+        }))
+    })
 }
 
 /// A host and the port to connect to.
@@ -189,12 +213,22 @@ impl Target {
     /// Reads the words of a command line: `HOST PORT`, `HOST:PORT`, or `HOST` where a service gives the port.
     ///
     /// An empty port word means "not given", as a Zabbix macro that expands to nothing leaves it.
-    pub fn from_words(host: &str, port: Option<&str>, default: Option<Port>) -> Result<Self, TargetError> {
+    pub fn from_words(
+        host: &str,
+        port: Option<&str>,
+        default: Option<Port>,
+    ) -> Result<Self, TargetError> {
         let port = port.filter(|word| !word.is_empty());
         match (split_port(host)?, port) {
             ((_, Some(_)), Some(_)) => Err(TargetError::TwoPorts(shown(host))),
-            ((host, Some(glued)), None) => Ok(Self { host: host.parse()?, port: glued.parse()? }),
-            ((host, None), Some(port)) => Ok(Self { host: host.parse()?, port: port.parse()? }),
+            ((host, Some(glued)), None) => Ok(Self {
+                host: host.parse()?,
+                port: glued.parse()?,
+            }),
+            ((host, None), Some(port)) => Ok(Self {
+                host: host.parse()?,
+                port: port.parse()?,
+            }),
             ((host, None), None) => {
                 let parsed: Host = host.parse()?;
                 let port = default.ok_or_else(|| TargetError::without_port(&parsed))?;
@@ -207,7 +241,9 @@ impl Target {
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.host {
-            Host::Address(IpAddr::V6(_)) | Host::Zoned(..) => write!(f, "[{}]:{}", self.host, self.port),
+            Host::Address(IpAddr::V6(_)) | Host::Zoned(..) => {
+                write!(f, "[{}]:{}", self.host, self.port)
+            }
             _ => write!(f, "{}:{}", self.host, self.port),
         }
     }
@@ -216,7 +252,9 @@ impl fmt::Display for Target {
 /// Splits `HOST:PORT` and `[V6]:PORT`, whatever host and port are; two colons outside brackets are an IPv6 address, never a port.
 pub fn split_port(word: &str) -> Result<(&str, Option<&str>), TargetError> {
     if word.starts_with('[') {
-        let end = word.find(']').ok_or_else(|| TargetError::Bracket(shown(word)))?;
+        let end = word
+            .find(']')
+            .ok_or_else(|| TargetError::Bracket(shown(word)))?;
         let (host, rest) = word.split_at(end + 1);
         return match rest.strip_prefix(':') {
             Some(port) => Ok((host, Some(port))),
@@ -339,7 +377,11 @@ mod tests {
             ("[fe80::1%2]:22", None, "[fe80::1%2]:22"),
             ("1and1.example", Some("80"), "1and1.example:80"),
         ] {
-            assert_eq!(target(host, port).as_deref(), Ok(expected), "{host} {port:?}");
+            assert_eq!(
+                target(host, port).as_deref(),
+                Ok(expected),
+                "{host} {port:?}"
+            );
         }
     }
 
@@ -387,7 +429,9 @@ mod tests {
             ("例子.测试", Some("80")),
             ("*UNKNOWN*", Some("80")),
         ] {
-            let error = target(host, port).expect_err(&format!("{host:?} {port:?}")).to_string();
+            let error = target(host, port)
+                .expect_err(&format!("{host:?} {port:?}"))
+                .to_string();
             assert!(!error.contains(['\n', '\0']), "{error:?}");
         }
     }
@@ -399,8 +443,14 @@ mod tests {
         assert_eq!(longest.len(), 253);
         assert!(longest.parse::<HostName>().is_ok());
         assert!(format!("{longest}.").parse::<HostName>().is_ok());
-        assert_eq!(format!("{longest}c").parse::<HostName>(), Err(TargetError::NameTooLong(254)));
-        assert!(matches!("a".repeat(64).parse::<HostName>(), Err(TargetError::LabelTooLong(_))));
+        assert_eq!(
+            format!("{longest}c").parse::<HostName>(),
+            Err(TargetError::NameTooLong(254))
+        );
+        assert!(matches!(
+            "a".repeat(64).parse::<HostName>(),
+            Err(TargetError::LabelTooLong(_))
+        ));
     }
 
     #[test]

@@ -63,7 +63,11 @@ impl ServeArgs {
             delay: self.delay()?,
             backlog: self.backlog()?,
             close: self.close()?,
-            clients: if self.once { Clients::One } else { Clients::Many },
+            clients: if self.once {
+                Clients::One
+            } else {
+                Clients::Many
+            },
         };
         self.refuse_vain_wishes(&settings)?;
         Ok(settings)
@@ -79,7 +83,9 @@ impl ServeArgs {
     }
 
     fn delay(&self) -> Result<Duration, ServeError> {
-        given(&self.delay).map_or(Ok(Duration::ZERO), |text| values::duration_or_zero(text).map_err(ServeError::Delay))
+        given(&self.delay).map_or(Ok(Duration::ZERO), |text| {
+            values::duration_or_zero(text).map_err(ServeError::Delay)
+        })
     }
 
     fn backlog(&self) -> Result<Backlog, ServeError> {
@@ -88,7 +94,9 @@ impl ServeArgs {
         };
         let digits = text.bytes().all(|b| b.is_ascii_digit());
         let length = if digits { text.parse().ok() } else { None };
-        length.and_then(Backlog::new).ok_or_else(|| ServeError::Backlog(shown(text, 40)))
+        length
+            .and_then(Backlog::new)
+            .ok_or_else(|| ServeError::Backlog(shown(text, 40)))
     }
 
     fn close(&self) -> Result<Close, ServeError> {
@@ -104,10 +112,22 @@ impl ServeArgs {
     /// Without accept nothing is ever said, and no client is ever done.
     fn refuse_vain_wishes(&self, settings: &Settings) -> Result<(), ServeError> {
         let vain = match settings {
-            Settings { close: Close::Fin | Close::Rst | Close::Hold, .. } => return Ok(()),
-            Settings { clients: Clients::One, .. } => "--once",
-            Settings { answer: Answer::Echo, .. } => "--echo",
-            Settings { answer: Answer::Reply(_), .. } => "--reply",
+            Settings {
+                close: Close::Fin | Close::Rst | Close::Hold,
+                ..
+            } => return Ok(()),
+            Settings {
+                clients: Clients::One,
+                ..
+            } => "--once",
+            Settings {
+                answer: Answer::Echo,
+                ..
+            } => "--echo",
+            Settings {
+                answer: Answer::Reply(_),
+                ..
+            } => "--reply",
             Settings { greeting, .. } if !greeting.is_empty() => "--greeting",
             Settings { .. } => return Ok(()),
         };
@@ -115,7 +135,11 @@ impl ServeArgs {
     }
 }
 
-fn text(option: &'static str, value: &Option<String>, charset: Charset) -> Result<Option<Vec<u8>>, ServeError> {
+fn text(
+    option: &'static str,
+    value: &Option<String>,
+    charset: Charset,
+) -> Result<Option<Vec<u8>>, ServeError> {
     let bytes = given(value).map(|text| unescape(text, charset)).transpose();
     bytes.map_err(|error| ServeError::Text(option, error))
 }
@@ -148,13 +172,25 @@ impl fmt::Display for ServeError {
             Self::Text(option, error) => write!(f, "{option}: {error}"),
             Self::Encoding(error) => write!(f, "--encoding: {error}"),
             Self::Delay(error) => write!(f, "--delay: {error}"),
-            Self::Backlog(text) => write!(f, "--backlog: `{text}` is not a number from 0 to {}", i32::MAX),
+            Self::Backlog(text) => write!(
+                f,
+                "--backlog: `{text}` is not a number from 0 to {}",
+                i32::MAX
+            ),
             Self::Close(text) => {
-                write!(f, "--close: `{text}` is no way to end: known are `fin`, `rst`, `hold` and `never-accept`")
+                write!(
+                    f,
+                    "--close: `{text}` is no way to end: known are `fin`, `rst`, `hold` and `never-accept`"
+                )
             }
-            Self::TwoAnswers => f.write_str("--echo and --reply exclude each other: drop one of them"),
+            Self::TwoAnswers => {
+                f.write_str("--echo and --reply exclude each other: drop one of them")
+            }
             Self::Vain(option) => {
-                write!(f, "{option} has no effect with `--close never-accept`, which serves nobody: drop one of them")
+                write!(
+                    f,
+                    "{option} has no effect with `--close never-accept`, which serves nobody: drop one of them"
+                )
             }
         }
     }
@@ -175,54 +211,113 @@ mod tests {
 
     fn settings(words: &[&str]) -> Result<Settings, ServeError> {
         let words = ["serve"].iter().chain(words);
-        <Words as clap::Parser>::try_parse_from(words).unwrap().serve.settings()
+        <Words as clap::Parser>::try_parse_from(words)
+            .unwrap()
+            .serve
+            .settings()
     }
 
     #[test]
     fn the_tutorials_server() {
-        let settings = settings(&["8989", "--encoding", "gbk", "--reply", "ok, 问题正在处理中…"]).unwrap();
+        let settings = settings(&[
+            "8989",
+            "--encoding",
+            "gbk",
+            "--reply",
+            "ok, 问题正在处理中…",
+        ])
+        .unwrap();
         assert_eq!(settings.listen, Listen::Everywhere(8989));
         let reply = b"ok, \xce\xca\xcc\xe2\xd5\xfd\xd4\xda\xb4\xa6\xc0\xed\xd6\xd0\xa1\xad";
         assert_eq!(settings.answer, Answer::Reply(reply.to_vec()));
-        assert_eq!((settings.close, settings.clients), (Close::Fin, Clients::Many));
-        assert_eq!((settings.backlog, settings.delay), (Backlog::new(128).unwrap(), Duration::ZERO));
+        assert_eq!(
+            (settings.close, settings.clients),
+            (Close::Fin, Clients::Many)
+        );
+        assert_eq!(
+            (settings.backlog, settings.delay),
+            (Backlog::new(128).unwrap(), Duration::ZERO)
+        );
     }
 
     #[test]
     fn an_empty_value_is_an_option_not_given() {
-        let options = ["--greeting=", "--reply=", "--encoding=", "--delay=", "--backlog=", "--close="];
+        let options = [
+            "--greeting=",
+            "--reply=",
+            "--encoding=",
+            "--delay=",
+            "--backlog=",
+            "--close=",
+        ];
         let words: Vec<&str> = ["8989", "--echo"].into_iter().chain(options).collect();
         assert_eq!(settings(&words), settings(&["8989", "--echo"]));
     }
 
     #[test]
     fn values_at_their_limits() {
-        let settings =
-            settings(&["0", "--backlog", "2147483647", "--delay", "0", "--close", "hold", "--once"]).unwrap();
+        let settings = settings(&[
+            "0",
+            "--backlog",
+            "2147483647",
+            "--delay",
+            "0",
+            "--close",
+            "hold",
+            "--once",
+        ])
+        .unwrap();
         assert_eq!(settings.backlog, Backlog::new(i32::MAX).unwrap());
-        assert_eq!((settings.close, settings.clients), (Close::Hold, Clients::One));
+        assert_eq!(
+            (settings.close, settings.clients),
+            (Close::Hold, Clients::One)
+        );
     }
 
     #[test]
     fn mistakes_name_option_value_and_remedy() {
         for (words, parts) in [
-            (&["--greeting", r"\q"][..], &["--greeting", r"`\q`", r"\xHH"][..]),
+            (
+                &["--greeting", r"\q"][..],
+                &["--greeting", r"`\q`", r"\xHH"][..],
+            ),
             (&["--reply", r"\x4"], &["--reply", r"`\x4`"]),
-            (&["--encoding", "klingon"], &["--encoding", "`klingon`", "gbk"]),
-            (&["--encoding", "big5", "--reply", "…\u{1f600}"], &["--reply", "U+1F600", "Big5", r"\xHH"]),
+            (
+                &["--encoding", "klingon"],
+                &["--encoding", "`klingon`", "gbk"],
+            ),
+            (
+                &["--encoding", "big5", "--reply", "…\u{1f600}"],
+                &["--reply", "U+1F600", "Big5", r"\xHH"],
+            ),
             (&["--delay", "abc"], &["--delay", "`abc`", "800ms"]),
             (&["--delay", "-1"], &["--delay", "`-1`"]),
             (&["--delay", "601"], &["--delay", "600 s"]),
-            (&["--backlog", "-1"], &["--backlog", "`-1`", "0 to 2147483647"]),
+            (
+                &["--backlog", "-1"],
+                &["--backlog", "`-1`", "0 to 2147483647"],
+            ),
             (&["--backlog", "2147483648"], &["--backlog", "`2147483648`"]),
             (&["--close", "slam"], &["--close", "`slam`", "never-accept"]),
-            (&["--echo", "--reply", "x"], &["--echo", "--reply", "drop one"]),
-            (&["--once", "--close", "never-accept"], &["--once", "never-accept", "drop one"]),
-            (&["--greeting", "x", "--close", "never-accept"], &["--greeting", "never-accept"]),
+            (
+                &["--echo", "--reply", "x"],
+                &["--echo", "--reply", "drop one"],
+            ),
+            (
+                &["--once", "--close", "never-accept"],
+                &["--once", "never-accept", "drop one"],
+            ),
+            (
+                &["--greeting", "x", "--close", "never-accept"],
+                &["--greeting", "never-accept"],
+            ),
         ] {
             let words: Vec<&str> = words.iter().copied().chain(["8989"]).collect();
             let error = settings(&words).expect_err(&words.join(" ")).to_string();
-            assert!(parts.iter().all(|part| error.contains(part)), "{words:?}: {error}");
+            assert!(
+                parts.iter().all(|part| error.contains(part)),
+                "{words:?}: {error}"
+            );
             assert!(!error.contains('\n'), "{error}");
         }
     }

@@ -37,32 +37,90 @@ pub enum Form {
 
 /// Every step option: its kind, its name, the name of its value, its help.
 const STEPS: [(StepKind, &str, &str, &str); 10] = [
-    (StepKind::Send, "--send", "TEXT", "Send this text; escapes \\r \\n \\t \\0 \\\\ \\xHH, ${name} inserts a capture"),
-    (StepKind::SendHex, "--send-hex", "HEX", "Send these bytes, such as `16 03:01`"),
-    (StepKind::Expect(Form::Literal), "--expect", "TEXT", "Wait for this text, anywhere in what comes"),
-    (StepKind::Expect(Form::Prefix), "--expect-prefix", "TEXT", "Wait for this text at the start of what comes"),
-    (StepKind::Expect(Form::Regex), "--expect-regex", "RE", "Wait for a match; (?<name>...) is captured"),
-    (StepKind::Expect(Form::Hex), "--expect-hex", "HEX", "Wait for these bytes; ?? is any byte"),
-    (StepKind::Reject(Form::Literal), "--reject", "TEXT", "Fail the expectations after it when this text comes"),
-    (StepKind::Reject(Form::Regex), "--reject-regex", "RE", "Fail them when this matches"),
-    (StepKind::Reject(Form::Hex), "--reject-hex", "HEX", "Fail them when these bytes come"),
-    (StepKind::Quit, "--quit", "TEXT", "Say goodbye with this text after the verdict"),
+    (
+        StepKind::Send,
+        "--send",
+        "TEXT",
+        "Send this text; escapes \\r \\n \\t \\0 \\\\ \\xHH, ${name} inserts a capture",
+    ),
+    (
+        StepKind::SendHex,
+        "--send-hex",
+        "HEX",
+        "Send these bytes, such as `16 03:01`",
+    ),
+    (
+        StepKind::Expect(Form::Literal),
+        "--expect",
+        "TEXT",
+        "Wait for this text, anywhere in what comes",
+    ),
+    (
+        StepKind::Expect(Form::Prefix),
+        "--expect-prefix",
+        "TEXT",
+        "Wait for this text at the start of what comes",
+    ),
+    (
+        StepKind::Expect(Form::Regex),
+        "--expect-regex",
+        "RE",
+        "Wait for a match; (?<name>...) is captured",
+    ),
+    (
+        StepKind::Expect(Form::Hex),
+        "--expect-hex",
+        "HEX",
+        "Wait for these bytes; ?? is any byte",
+    ),
+    (
+        StepKind::Reject(Form::Literal),
+        "--reject",
+        "TEXT",
+        "Fail the expectations after it when this text comes",
+    ),
+    (
+        StepKind::Reject(Form::Regex),
+        "--reject-regex",
+        "RE",
+        "Fail them when this matches",
+    ),
+    (
+        StepKind::Reject(Form::Hex),
+        "--reject-hex",
+        "HEX",
+        "Fail them when these bytes come",
+    ),
+    (
+        StepKind::Quit,
+        "--quit",
+        "TEXT",
+        "Say goodbye with this text after the verdict",
+    ),
 ];
 
 impl StepKind {
     /// The option's name.
     pub fn option(self) -> &'static str {
-        STEPS.iter().find(|(kind, ..)| *kind == self).map_or("", |(_, option, ..)| option)
+        STEPS
+            .iter()
+            .find(|(kind, ..)| *kind == self)
+            .map_or("", |(_, option, ..)| option)
     }
 }
 
 impl Args for StepArgs {
     fn augment_args(command: clap::Command) -> clap::Command {
-        STEPS.iter().fold(command, |command, (_, option, value, help)| {
-            let name = option.trim_start_matches('-');
-            let arg = clap::Arg::new(name).long(name).value_name(*value).help(*help);
-            command.arg(arg.action(clap::ArgAction::Append))
-        })
+        STEPS
+            .iter()
+            .fold(command, |command, (_, option, value, help)| {
+                let name = option.trim_start_matches('-');
+                let arg = clap::Arg::new(name)
+                    .long(name)
+                    .value_name(*value)
+                    .help(*help);
+                command.arg(arg.action(clap::ArgAction::Append))
+            })
     }
 
     fn augment_args_for_update(command: clap::Command) -> clap::Command {
@@ -77,7 +135,11 @@ impl FromArgMatches for StepArgs {
             let name = option.trim_start_matches('-');
             let texts = matches.get_many::<String>(name).into_iter().flatten();
             let places = matches.indices_of(name).into_iter().flatten();
-            steps.extend(places.zip(texts).map(|(place, text)| (place, kind, text.clone())));
+            steps.extend(
+                places
+                    .zip(texts)
+                    .map(|(place, text)| (place, kind, text.clone())),
+            );
         }
         steps.sort_by_key(|(place, ..)| *place);
         let given = steps.into_iter().filter(|(_, _, text)| !text.is_empty());

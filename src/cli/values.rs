@@ -16,7 +16,11 @@ pub fn given(value: &Option<String>) -> Option<&str> {
 /// A time span: humantime (`2.5s`, `800ms`, `1m`) or bare seconds (`3`, `0.25`); above 0, at most 600 s.
 pub fn duration(text: &str) -> Result<Duration, ValueError> {
     let duration = duration_or_zero(text)?;
-    if duration.is_zero() { Err(ValueError::Zero(shown(text, 40))) } else { Ok(duration) }
+    if duration.is_zero() {
+        Err(ValueError::Zero(shown(text, 40)))
+    } else {
+        Ok(duration)
+    }
 }
 
 /// The same as [`duration`], where 0 means "at once".
@@ -25,7 +29,11 @@ pub fn duration_or_zero(text: &str) -> Result<Duration, ValueError> {
         return Err(ValueError::Empty);
     }
     let bare = text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
-    let parsed = if bare { seconds(text) } else { with_units(text) };
+    let parsed = if bare {
+        seconds(text)
+    } else {
+        with_units(text)
+    };
     match parsed {
         Parsed::Span(duration) if duration <= LONGEST => Ok(duration),
         Parsed::Span(_) | Parsed::Huge => Err(ValueError::TooLong(shown(text, 40))),
@@ -45,7 +53,11 @@ fn seconds(text: &str) -> Parsed {
     if whole.is_empty() || fraction.is_empty() || fraction.contains('.') {
         return Parsed::Nothing;
     }
-    let nanos: String = fraction.chars().chain("000000000".chars()).take(9).collect();
+    let nanos: String = fraction
+        .chars()
+        .chain("000000000".chars())
+        .take(9)
+        .collect();
     match (whole.parse(), nanos.parse()) {
         (Ok(whole), Ok(nanos)) => Parsed::Span(Duration::new(whole, nanos)),
         _ => Parsed::Huge,
@@ -76,13 +88,24 @@ pub enum ValueError {
 impl fmt::Display for ValueError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Empty => f.write_str("the duration is empty: write seconds such as `3` or `0.25`, or `800ms`"),
+            Self::Empty => f.write_str(
+                "the duration is empty: write seconds such as `3` or `0.25`, or `800ms`",
+            ),
             Self::NotADuration(text) => {
-                write!(f, "`{text}` is not a duration: write seconds such as `3` or `0.25`, or `800ms`, `2.5s`, `1m`")
+                write!(
+                    f,
+                    "`{text}` is not a duration: write seconds such as `3` or `0.25`, or `800ms`, `2.5s`, `1m`"
+                )
             }
-            Self::Zero(text) => write!(f, "`{text}` is no time at all: a duration is above 0 and at most 600 s"),
+            Self::Zero(text) => write!(
+                f,
+                "`{text}` is no time at all: a duration is above 0 and at most 600 s"
+            ),
             Self::TooLong(text) => {
-                write!(f, "`{text}` is outside what can be counted here: a duration is above 0 and at most 600 s")
+                write!(
+                    f,
+                    "`{text}` is outside what can be counted here: a duration is above 0 and at most 600 s"
+                )
             }
         }
     }
@@ -114,11 +137,15 @@ mod tests {
 
     #[test]
     fn what_is_no_duration_is_named_on_one_line() {
-        for text in
-            ["-1", "abc", "1e9", "nan", "inf", "３", "３s", "+3", ".5", "5.", "1.2.3", ".", " 3", "3 ", "s", "3\n"]
-        {
+        for text in [
+            "-1", "abc", "1e9", "nan", "inf", "３", "３s", "+3", ".5", "5.", "1.2.3", ".", " 3",
+            "3 ", "s", "3\n",
+        ] {
             let error = duration(text).expect_err(text);
-            assert!(matches!(error, ValueError::NotADuration(_)), "{text:?}: {error:?}");
+            assert!(
+                matches!(error, ValueError::NotADuration(_)),
+                "{text:?}: {error:?}"
+            );
             assert!(!error.to_string().contains('\n'), "{error}");
         }
         assert_eq!(duration(""), Err(ValueError::Empty));
@@ -134,10 +161,20 @@ mod tests {
 
     #[test]
     fn ten_minutes_are_the_limit() {
-        for text in
-            ["600.000000001", "601", "11m", "1M", "99999999999999999999999", "99999999999999999999y", "600s 1ns"]
-        {
-            assert_eq!(duration(text), Err(ValueError::TooLong(text.into())), "{text}");
+        for text in [
+            "600.000000001",
+            "601",
+            "11m",
+            "1M",
+            "99999999999999999999999",
+            "99999999999999999999y",
+            "600s 1ns",
+        ] {
+            assert_eq!(
+                duration(text),
+                Err(ValueError::TooLong(text.into())),
+                "{text}"
+            );
         }
     }
 }

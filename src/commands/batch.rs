@@ -34,7 +34,11 @@ pub fn run(args: &BatchArgs) -> Done {
     let mut gathering = Gathering::new(&fleet, stop.as_ref());
     let unreported = probe(&fleet, stop.as_ref(), start, &mut gathering);
     gathering.complete(&unreported);
-    let exit = if gathering.all_up() && fleet.invalid.count == 0 { Exit::Good } else { Exit::Bad };
+    let exit = if gathering.all_up() && fleet.invalid.count == 0 {
+        Exit::Good
+    } else {
+        Exit::Bad
+    };
     Ok(publish(gathering, &fleet, start, exit))
 }
 
@@ -57,14 +61,26 @@ pub fn show(fleet: &Fleet, paint: Paint) -> Shown {
     gathering.complete(&unreported);
     let sums = gathering.summary.sentence(start.elapsed());
     let page = gathering.table(&sums, paint);
-    Shown { page, up: gathering.summary.up, down: gathering.summary.down }
+    Shown {
+        page,
+        up: gathering.summary.up,
+        down: gathering.summary.down,
+    }
 }
 
 /// Runs the engine; what to report of targets that it did not get to.
 #[allow(clippy::disallowed_methods)]
-fn probe(fleet: &Fleet, stop: Option<&Stop>, start: Instant, gathering: &mut Gathering<'_>) -> Failure {
+fn probe(
+    fleet: &Fleet,
+    stop: Option<&Stop>,
+    start: Instant,
+    gathering: &mut Gathering<'_>,
+) -> Failure {
     let (limits, why) = pace::limits(&fleet.bounds, &fleet.plans, start.elapsed());
-    let limits = Limits { stop: stop.map(Stop::watched), ..limits };
+    let limits = Limits {
+        stop: stop.map(Stop::watched),
+        ..limits
+    };
     if fleet.transcript == Transcript::Shown {
         why.iter().for_each(|why| explain(why));
     }
@@ -76,9 +92,10 @@ fn probe(fleet: &Fleet, stop: Option<&Stop>, start: Instant, gathering: &mut Gat
     }));
     match ran {
         Ok(Ok(())) => Failure::new(Status::NotTried, "the run ended before its turn"),
-        Ok(Err(error)) => {
-            Failure::new(Status::LocalError, format!("this machine could not wait for the network: {error}"))
-        }
+        Ok(Err(error)) => Failure::new(
+            Status::LocalError,
+            format!("this machine could not wait for the network: {error}"),
+        ),
         Err(_) => internal_error(),
     }
 }
@@ -87,7 +104,10 @@ fn say_what_was_left_out(fleet: &Fleet) {
     if fleet.transcript == Transcript::Silent || fleet.invalid.count == 0 {
         return;
     }
-    explain(&format!("{} entries are no targets and were left out:", fleet.invalid.count));
+    explain(&format!(
+        "{} entries are no targets and were left out:",
+        fleet.invalid.count
+    ));
     for mistake in &fleet.invalid.first {
         explain(&mistake.to_string());
     }
@@ -111,7 +131,9 @@ fn publish(mut gathering: Gathering<'_>, fleet: &Fleet, start: Instant, exit: Ex
                 Some(document) => document.write(out).map(|written| bytes = written),
                 None => Ok(()),
             });
-            if let Some(warning) = fleet::oversize(bytes).filter(|_| fleet.transcript == Transcript::Shown) {
+            if let Some(warning) =
+                fleet::oversize(bytes).filter(|_| fleet.transcript == Transcript::Shown)
+            {
                 explain(&warning);
             }
             exit

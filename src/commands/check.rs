@@ -23,16 +23,32 @@ use crate::source::Once;
 pub fn run(args: &CheckArgs) -> Done {
     let check = settings::check(args, default_format()?, Policy::system())?;
     let plan = Arc::new(check.plan.clone());
-    let report = catch_unwind(AssertUnwindSafe(|| probe(&check, Arc::clone(&plan)))).unwrap_or_else(|_| broken(plan));
-    let exit = if report.is_up() { Exit::Good } else { Exit::Bad };
+    let report = catch_unwind(AssertUnwindSafe(|| probe(&check, Arc::clone(&plan))))
+        .unwrap_or_else(|_| broken(plan));
+    let exit = if report.is_up() {
+        Exit::Good
+    } else {
+        Exit::Bad
+    };
     // Only a text for people asks the environment and the terminal about colours.
-    let paint = if matches!(check.format, Format::Text) { paint() } else { Paint::Plain };
-    Ok(print(output::render(&report, &check.format, paint).as_bytes(), exit))
+    let paint = if matches!(check.format, Format::Text) {
+        paint()
+    } else {
+        Paint::Plain
+    };
+    Ok(print(
+        output::render(&report, &check.format, paint).as_bytes(),
+        exit,
+    ))
 }
 
 /// A report on a terminal, the value that Zabbix stores elsewhere.
 fn default_format() -> Result<Format, settings::Mistake> {
-    let word = if io::stdout().is_terminal() { "text" } else { "up" };
+    let word = if io::stdout().is_terminal() {
+        "text"
+    } else {
+        "up"
+    };
     Format::from_word(word).map_err(settings::Mistake::new)
 }
 
@@ -43,9 +59,17 @@ fn probe(check: &Check, plan: Arc<Plan>) -> Report {
         Transcript::Shown => Some(transcript::Writer::default()),
         Transcript::Silent => None,
     };
-    let mut sink = One { report: None, transcript };
+    let mut sink = One {
+        report: None,
+        transcript,
+    };
     let limits = Limits::one();
-    let ran = engine::run(&mut Once::new(Arc::clone(&plan)), &mut sink, &limits, check.resolver.names());
+    let ran = engine::run(
+        &mut Once::new(Arc::clone(&plan)),
+        &mut sink,
+        &limits,
+        check.resolver.names(),
+    );
     match (sink.report, ran) {
         (Some(report), _) => report,
         (None, Err(error)) => {

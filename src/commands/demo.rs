@@ -35,20 +35,46 @@ pub fn run() -> Done {
     let plans = scenes.iter().map(plan).collect::<Result<Vec<_>, _>>()?;
     let reports = probe(&plans)?;
     let (fleet, shown) = fleet::show(&stage, scenes.len() + 1)?;
-    let exit = if as_expected(&scenes, &reports) && fleet == fleet::EXPECTED { Exit::Good } else { Exit::Bad };
-    let page = page(&scenes, &reports, paint()) + &shown + "The same for your own service: zbx-tcp check HOST PORT\n";
+    let exit = if as_expected(&scenes, &reports) && fleet == fleet::EXPECTED {
+        Exit::Good
+    } else {
+        Exit::Bad
+    };
+    let page = page(&scenes, &reports, paint())
+        + &shown
+        + "The same for your own service: zbx-tcp check HOST PORT\n";
     Ok(print(page.as_bytes(), exit))
 }
 
 fn scenes(stage: &Stage) -> Vec<Scene> {
     let scene = |title, port: u16, options: &[&str], expected| {
-        let words = ["check", "127.0.0.1", &port.to_string()].map(str::to_owned).into_iter();
-        Scene { title, words: words.chain(options.iter().map(|word| (*word).to_owned())).collect(), expected }
+        let words = ["check", "127.0.0.1", &port.to_string()]
+            .map(str::to_owned)
+            .into_iter();
+        Scene {
+            title,
+            words: words
+                .chain(options.iter().map(|word| (*word).to_owned()))
+                .collect(),
+            expected,
+        }
     };
-    let tutorial = ["--encoding", "gbk", "--send", "你好服务端,我是客户端小黑!", "--expect", "ok,"];
+    let tutorial = [
+        "--encoding",
+        "gbk",
+        "--send",
+        "你好服务端,我是客户端小黑!",
+        "--expect",
+        "ok,",
+    ];
     vec![
         scene("A service that is up", stage.greeting, &[], Status::Ok),
-        scene("A conversation in GBK: say hello, expect ok", stage.gbk, &tutorial, Status::Ok),
+        scene(
+            "A conversation in GBK: say hello, expect ok",
+            stage.gbk,
+            &tutorial,
+            Status::Ok,
+        ),
         scene(
             "The wrong service on the port",
             stage.greeting,
@@ -62,9 +88,24 @@ fn scenes(stage: &Stage) -> Vec<Scene> {
             Status::ReadTimeout,
         ),
         scene("Nothing listens", stage.closed, &[], Status::Refused),
-        scene("Nobody answers: the accept queue is full", stage.full, &["-t", "1.3s"], Status::ConnectTimeout),
-        scene("Up, but the first SYN was lost", stage.lossy, &[], Status::Ok),
-        scene("A port that must be closed, and is", stage.closed, &["--expect-closed"], Status::Ok),
+        scene(
+            "Nobody answers: the accept queue is full",
+            stage.full,
+            &["-t", "1.3s"],
+            Status::ConnectTimeout,
+        ),
+        scene(
+            "Up, but the first SYN was lost",
+            stage.lossy,
+            &[],
+            Status::Ok,
+        ),
+        scene(
+            "A port that must be closed, and is",
+            stage.closed,
+            &["--expect-closed"],
+            Status::Ok,
+        ),
     ]
 }
 
@@ -74,18 +115,32 @@ fn plan(scene: &Scene) -> Result<Arc<Plan>, Mistake> {
     match Cli::try_parse_from(words).map_err(Mistake::new)?.command {
         Command::Check(args) => {
             // Nothing but our own responders is probed, which is nobody's to forbid.
-            Ok(Arc::new(settings::check(&args, Format::Text, Policy::allow_all())?.plan))
+            Ok(Arc::new(
+                settings::check(&args, Format::Text, Policy::allow_all())?.plan,
+            ))
         }
         _ => Err(Mistake::new("demo: not a check")),
     }
 }
 
 fn probe(plans: &[Arc<Plan>]) -> Result<Vec<Option<Report>>, Mistake> {
-    let mut gathered = Gathered { plans, reports: vec![None; plans.len()] };
+    let mut gathered = Gathered {
+        plans,
+        reports: vec![None; plans.len()],
+    };
     let limits = Limits::in_flight(NonZeroUsize::MAX);
     let mut source = List::new(plans.iter().cloned());
-    let ran = engine::run(&mut source, &mut gathered, &limits, engine::Names::default());
-    ran.map_err(|error| Mistake::new(format!("demo: this machine could not wait for the network: {error}")))?;
+    let ran = engine::run(
+        &mut source,
+        &mut gathered,
+        &limits,
+        engine::Names::default(),
+    );
+    ran.map_err(|error| {
+        Mistake::new(format!(
+            "demo: this machine could not wait for the network: {error}"
+        ))
+    })?;
     Ok(gathered.reports)
 }
 
@@ -97,7 +152,10 @@ struct Gathered<'p> {
 
 impl Sink for Gathered<'_> {
     fn deliver(&mut self, report: Report) {
-        let place = self.plans.iter().position(|plan| Arc::ptr_eq(plan, &report.plan));
+        let place = self
+            .plans
+            .iter()
+            .position(|plan| Arc::ptr_eq(plan, &report.plan));
         if let Some(slot) = place.and_then(|place| self.reports.get_mut(place)) {
             *slot = Some(report);
         }
@@ -106,7 +164,10 @@ impl Sink for Gathered<'_> {
 
 fn as_expected(scenes: &[Scene], reports: &[Option<Report>]) -> bool {
     let status = |report: &Option<Report>| report.as_ref().map(Report::status);
-    scenes.iter().zip(reports).all(|(scene, report)| status(report) == Some(scene.expected))
+    scenes
+        .iter()
+        .zip(reports)
+        .all(|(scene, report)| status(report) == Some(scene.expected))
 }
 
 fn page(scenes: &[Scene], reports: &[Option<Report>], paint: Paint) -> String {
@@ -115,7 +176,13 @@ fn page(scenes: &[Scene], reports: &[Option<Report>], paint: Paint) -> String {
         let Some(report) = report else { continue };
         let words: Vec<_> = scene.words.iter().map(|word| quoted(word)).collect();
         // Writing to a String cannot fail.
-        let _ = writeln!(page, "{}. {}\n$ zbx-tcp {}", number + 1, scene.title, words.join(" "));
+        let _ = writeln!(
+            page,
+            "{}. {}\n$ zbx-tcp {}",
+            number + 1,
+            scene.title,
+            words.join(" ")
+        );
         page.push_str(&output::render(report, &Format::Text, paint));
         let _ = writeln!(page, "  in Zabbix {}\n", stored(report));
     }
@@ -125,15 +192,23 @@ fn page(scenes: &[Scene], reports: &[Option<Report>], paint: Paint) -> String {
 /// The values that items of a Zabbix host would store.
 fn stored(report: &Report) -> String {
     let value = |path: &str| match Format::from_word(path) {
-        Ok(format) => output::render(report, &format, Paint::Plain).trim_end().to_owned(),
+        Ok(format) => output::render(report, &format, Paint::Plain)
+            .trim_end()
+            .to_owned(),
         Err(unknown) => unknown.to_string(),
     };
     let paths = ["up", "status", "time.connect", "tcp.syn_retransmits"];
-    paths.map(|path| format!("{path} {}", value(path))).join(", ")
+    paths
+        .map(|path| format!("{path} {}", value(path)))
+        .join(", ")
 }
 
 /// A word as a shell takes it.
 fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '=' | ':' | '_');
-    if word.chars().all(plain) { word.to_owned() } else { format!("'{word}'") }
+    if word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{word}'")
+    }
 }

@@ -10,11 +10,18 @@ use crate::plan::Plan;
 use crate::settings::batch::Bounds;
 
 /// The limits of a run of these probes, so much of whose time is over, and the sentences that explain them.
-pub fn limits(bounds: &Bounds, plans: &[Arc<Plan>], spent: Duration) -> (Limits<'static>, Vec<String>) {
+pub fn limits(
+    bounds: &Bounds,
+    plans: &[Arc<Plan>],
+    spent: Duration,
+) -> (Limits<'static>, Vec<String>) {
     let room = Room::of_this_machine();
     let (tables, why) = tables(&room, bounds, plans, Room::has_tables);
     let (in_flight, limit) = match bounds.concurrency {
-        Some(asked) => (asked, format!("at most {asked} probes at once, as --concurrency says")),
+        Some(asked) => (
+            asked,
+            format!("at most {asked} probes at once, as --concurrency says"),
+        ),
         None => as_many_as(&room, bounds, tables),
     };
     let threads = bounds.threads.unwrap_or(NonZeroUsize::MIN);
@@ -35,7 +42,9 @@ fn as_many_as(room: &Room, bounds: &Bounds, tables: NonZeroUsize) -> (NonZeroUsi
         Some(_) => room.in_flight(tables),
         None => room.to_one_target(tables),
     };
-    let why = format!("at most {in_flight} probes at once: there are {room} (--concurrency sets another number)");
+    let why = format!(
+        "at most {in_flight} probes at once: there are {room} (--concurrency sets another number)"
+    );
     (in_flight, why)
 }
 
@@ -48,11 +57,15 @@ fn tables(
     has_tables: impl FnOnce() -> bool,
 ) -> (NonZeroUsize, Option<String>) {
     let (one, each) = (NonZeroUsize::MIN, room.in_a_table());
-    let tables = bounds.threads.unwrap_or_else(|| room.tables_for(wished(bounds, plans, each)));
+    let tables = bounds
+        .threads
+        .unwrap_or_else(|| room.tables_for(wished(bounds, plans, each)));
     match (bounds.threads, tables) {
         (_, tables) if tables == one => (one, None),
         _ if !has_tables() => {
-            let why = format!("this system gives threads no descriptors of their own: {each} probes at once have some");
+            let why = format!(
+                "this system gives threads no descriptors of their own: {each} probes at once have some"
+            );
             (one, Some(why))
         }
         (Some(_), _) => (tables, None),
@@ -70,8 +83,10 @@ fn tables(
 /// it is fewer than `enough`. Names do not count: how fast they are resolved is another limit.
 fn wished(bounds: &Bounds, plans: &[Arc<Plan>], enough: NonZeroUsize) -> usize {
     let literals = || plans.iter().filter_map(|plan| plan.literal());
-    let bounded =
-        plans.len().min(bounds.concurrency.map_or(usize::MAX, NonZeroUsize::get)).min(begun_in_time(bounds, plans));
+    let bounded = plans
+        .len()
+        .min(bounds.concurrency.map_or(usize::MAX, NonZeroUsize::get))
+        .min(begun_in_time(bounds, plans));
     match bounds.per_host {
         _ if bounded <= enough.get() => bounded,
         None => bounded.min(literals().count()),
@@ -79,15 +94,27 @@ fn wished(bounds: &Bounds, plans: &[Arc<Plan>], enough: NonZeroUsize) -> usize {
             // Sorted they take a quarter of the memory of a map.
             let mut hosts: Vec<_> = literals().collect();
             hosts.sort_unstable();
-            bounded.min(hosts.chunk_by(IpAddr::eq).map(|probes| probes.len().min(most.get())).sum())
+            bounded.min(
+                hosts
+                    .chunk_by(IpAddr::eq)
+                    .map(|probes| probes.len().min(most.get()))
+                    .sum(),
+            )
         }
     }
 }
 
 /// How many the pace lets begin while the first of them waits for its answer.
 fn begun_in_time(bounds: &Bounds, plans: &[Arc<Plan>]) -> usize {
-    let Some(rate) = bounds.rate.map(NonZeroU32::get) else { return usize::MAX };
-    let longest = plans.iter().map(|plan| plan.method.timeout).max().unwrap_or_default().min(bounds.deadline);
+    let Some(rate) = bounds.rate.map(NonZeroU32::get) else {
+        return usize::MAX;
+    };
+    let longest = plans
+        .iter()
+        .map(|plan| plan.method.timeout)
+        .max()
+        .unwrap_or_default()
+        .min(bounds.deadline);
     let begun = u128::from(rate) * longest.as_millis() / 1000 + 1;
     usize::try_from(begun).unwrap_or(usize::MAX)
 }
@@ -100,21 +127,42 @@ mod tests {
     use crate::plan::Method;
     use crate::target::Target;
 
-    const ROOM: Room = Room { descriptors: 1300, ports: 28_232 };
+    const ROOM: Room = Room {
+        descriptors: 1300,
+        ports: 28_232,
+    };
 
     fn bounds() -> Bounds {
         let deadline = Duration::from_secs(10);
-        Bounds { concurrency: None, rate: None, per_host: NonZeroUsize::new(16), threads: None, deadline }
+        Bounds {
+            concurrency: None,
+            rate: None,
+            per_host: NonZeroUsize::new(16),
+            threads: None,
+            deadline,
+        }
     }
 
     /// So many targets on each of these hosts.
     fn plans(hosts: impl Iterator<Item = String>, each: u16) -> Vec<Arc<Plan>> {
-        let method = Arc::new(Method { timeout: Duration::from_secs(2), ..Method::default() });
+        let method = Arc::new(Method {
+            timeout: Duration::from_secs(2),
+            ..Method::default()
+        });
         let plan = |host: &str, port: u16| {
             let target = Target::from_words(host, Some(&port.to_string()), None).unwrap();
-            Arc::new(Plan { method: Arc::clone(&method), ..Plan::connect(target) })
+            Arc::new(Plan {
+                method: Arc::clone(&method),
+                ..Plan::connect(target)
+            })
         };
-        hosts.flat_map(|host| (1..=each).map(move |port| plan(&host, port)).collect::<Vec<_>>()).collect()
+        hosts
+            .flat_map(|host| {
+                (1..=each)
+                    .map(move |port| plan(&host, port))
+                    .collect::<Vec<_>>()
+            })
+            .collect()
     }
 
     fn addresses(count: u32) -> impl Iterator<Item = String> {
@@ -129,24 +177,88 @@ mod tests {
     #[test]
     fn as_many_threads_as_the_probes_need_descriptors() {
         let many = plans(addresses(3500), 1);
-        assert_eq!([0, 1, 1000, 1001, 3500].map(|count| chosen(&bounds(), &many[..count])), [1, 1, 1, 2, 4]);
+        assert_eq!(
+            [0, 1, 1000, 1001, 3500].map(|count| chosen(&bounds(), &many[..count])),
+            [1, 1, 1, 2, 4]
+        );
         let by = |bounds: Bounds| chosen(&bounds, &many);
         let some = NonZeroUsize::new;
-        assert_eq!(by(Bounds { concurrency: some(1000), ..bounds() }), 1);
-        assert_eq!(by(Bounds { concurrency: some(2500), ..bounds() }), 3);
-        assert_eq!(by(Bounds { threads: some(2), ..bounds() }), 2, "what was asked for stays");
-        assert_eq!(by(Bounds { rate: NonZeroU32::new(700), ..bounds() }), 2, "1,400 in two seconds");
-        assert_eq!(by(Bounds { rate: NonZeroU32::new(490), ..bounds() }), 1, "980 in two seconds");
+        assert_eq!(
+            by(Bounds {
+                concurrency: some(1000),
+                ..bounds()
+            }),
+            1
+        );
+        assert_eq!(
+            by(Bounds {
+                concurrency: some(2500),
+                ..bounds()
+            }),
+            3
+        );
+        assert_eq!(
+            by(Bounds {
+                threads: some(2),
+                ..bounds()
+            }),
+            2,
+            "what was asked for stays"
+        );
+        assert_eq!(
+            by(Bounds {
+                rate: NonZeroU32::new(700),
+                ..bounds()
+            }),
+            2,
+            "1,400 in two seconds"
+        );
+        assert_eq!(
+            by(Bounds {
+                rate: NonZeroU32::new(490),
+                ..bounds()
+            }),
+            1,
+            "980 in two seconds"
+        );
     }
 
     #[test]
     fn what_waits_for_an_address_or_a_name_has_no_descriptor() {
         let crowded = plans(addresses(50), 100);
         assert_eq!(chosen(&bounds(), &crowded), 1, "50 addresses with 16 each");
-        assert_eq!(chosen(&Bounds { per_host: NonZeroUsize::new(50), ..bounds() }, &crowded), 3);
-        assert_eq!(chosen(&Bounds { per_host: None, ..bounds() }, &crowded), 5);
+        assert_eq!(
+            chosen(
+                &Bounds {
+                    per_host: NonZeroUsize::new(50),
+                    ..bounds()
+                },
+                &crowded
+            ),
+            3
+        );
+        assert_eq!(
+            chosen(
+                &Bounds {
+                    per_host: None,
+                    ..bounds()
+                },
+                &crowded
+            ),
+            5
+        );
         let named = plans((0..3000).map(|number| format!("host{number}")), 1);
-        assert_eq!([bounds(), Bounds { per_host: None, ..bounds() }].map(|bounds| chosen(&bounds, &named)), [1, 1]);
+        assert_eq!(
+            [
+                bounds(),
+                Bounds {
+                    per_host: None,
+                    ..bounds()
+                }
+            ]
+            .map(|bounds| chosen(&bounds, &named)),
+            [1, 1]
+        );
     }
 
     #[test]
@@ -165,6 +277,9 @@ mod tests {
     #[test]
     fn nobody_tries_what_is_not_needed() {
         let few = plans(addresses(900), 1);
-        assert_eq!(tables(&ROOM, &bounds(), &few, || panic!("tried")), (NonZeroUsize::MIN, None));
+        assert_eq!(
+            tables(&ROOM, &bounds(), &few, || panic!("tried")),
+            (NonZeroUsize::MIN, None)
+        );
     }
 }

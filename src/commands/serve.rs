@@ -30,8 +30,13 @@ pub fn run(args: &ServeArgs) -> Done {
 fn serve(responder: &mut Responder, charset: Charset) -> Result<(), RunError> {
     let stop = stop_on_signals().map_err(RunError::Queue)?;
     let address = responder.local_addr().map_err(RunError::Queue)?;
-    let mut lines = Lines { out: io::stdout().lock(), charset };
-    lines.print(&format_args!("listening on {address}")).map_err(RunError::Log)?;
+    let mut lines = Lines {
+        out: io::stdout().lock(),
+        charset,
+    };
+    lines
+        .print(&format_args!("listening on {address}"))
+        .map_err(RunError::Log)?;
     responder.run(&mut lines, &stop)
 }
 
@@ -65,6 +70,10 @@ impl Lines {
 impl Log for Lines {
     fn note(&mut self, client: SocketAddr, event: &Event<'_>) -> io::Result<()> {
         let charset = self.charset;
-        self.print(&Line { client, event, charset })
+        self.print(&Line {
+            client,
+            event,
+            charset,
+        })
     }
 }

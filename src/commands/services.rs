@@ -35,7 +35,11 @@ fn validate(file: Option<&str>) -> Exit {
     let config = Config::read(file);
     let mistakes = whole::mistakes(&config);
     if mistakes.is_empty() {
-        let text = format!("ok: {} services, {} target entries\n", config.services.len(), config.targets.len());
+        let text = format!(
+            "ok: {} services, {} target entries\n",
+            config.services.len(),
+            config.targets.len()
+        );
         return print(text.as_bytes(), Exit::Good);
     }
     for mistake in &mistakes {

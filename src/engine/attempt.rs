@@ -45,9 +45,20 @@ enum State {
 
 impl Attempt {
     /// An attempt that wishes to be opened.
-    pub fn new(id: AttemptId, plan: &Plan, address: IpAddr, now: Instant, wishes: &mut Wishes) -> Self {
+    pub fn new(
+        id: AttemptId,
+        plan: &Plan,
+        address: IpAddr,
+        now: Instant,
+        wishes: &mut Wishes,
+    ) -> Self {
         wishes.push_back(Wish::Open(id, plan.remote(address)));
-        Self { id, address, started: now, state: State::Waiting(None) }
+        Self {
+            id,
+            address,
+            started: now,
+            state: State::Waiting(None),
+        }
     }
 
     /// An attempt that ended before it wished for anything: our own policy forbids it.
@@ -55,8 +66,16 @@ impl Attempt {
         let remote = plan.remote(address);
         let text = format!("connect to {remote}: denied by policy: {why}");
         let failure = Some(Arc::new(Failure::new(Status::Denied, text)));
-        let trial = Trial { failure, ..Trial::untried(remote) };
-        Self { id, address, started: now, state: State::Over(Box::new(trial)) }
+        let trial = Trial {
+            failure,
+            ..Trial::untried(remote)
+        };
+        Self {
+            id,
+            address,
+            started: now,
+            state: State::Over(Box::new(trial)),
+        }
     }
 
     /// Whether the verdict stands.
@@ -149,7 +168,12 @@ impl Attempt {
         }
         let connect = now.saturating_duration_since(self.started);
         let tcp = info.map(|info| facts_when_open(&info, connect));
-        let trial = Trial { connect: Some(connect), source, tcp, ..Trial::untried(plan.remote(self.address)) };
+        let trial = Trial {
+            connect: Some(connect),
+            source,
+            tcp,
+            ..Trial::untried(plan.remote(self.address))
+        };
         self.state = State::Talking(Box::new(Open::new(self.id, plan, trial, now)));
         self.talk(plan, Moment::Flowing, now, wishes);
     }
@@ -190,10 +214,19 @@ impl Attempt {
     }
 
     /// The connect failed, or the open connection was lost.
-    pub fn failed(&mut self, plan: &Plan, failure: Failure, info: Option<TcpInfo>, now: Instant, wishes: &mut Wishes) {
+    pub fn failed(
+        &mut self,
+        plan: &Plan,
+        failure: Failure,
+        info: Option<TcpInfo>,
+        now: Instant,
+        wishes: &mut Wishes,
+    ) {
         self.talk(plan, Moment::Settled, now, wishes);
         match &mut self.state {
-            State::Waiting(_) | State::Connecting => return self.fail_unopened(plan, failure, info, now, wishes),
+            State::Waiting(_) | State::Connecting => {
+                return self.fail_unopened(plan, failure, info, now, wishes);
+            }
             State::Talking(open) => {
                 let text = format!("{}{}", open.step_prefix(plan), failure.text);
                 open.conclude(plan, Some(Failure { text, ..failure }), self.started, now);
@@ -219,7 +252,9 @@ impl Attempt {
 
     /// The current step has its own limit; past it the dialogue has failed, but the connection is left politely.
     fn give_up_step(&mut self, plan: &Plan, now: Instant, wishes: &mut Wishes) {
-        let State::Talking(open) = &mut self.state else { return };
+        let State::Talking(open) = &mut self.state else {
+            return;
+        };
         if open.is_late(now) {
             let failure = open.unfinished(plan, "the step's time is over", Status::ReadTimeout);
             open.conclude(plan, Some(failure), self.started, now);
@@ -228,17 +263,29 @@ impl Attempt {
     }
 
     /// The probe's deadline: nothing goes on after it.
-    pub fn expire(&mut self, plan: &Plan, info: Option<TcpInfo>, now: Instant, wishes: &mut Wishes) {
+    pub fn expire(
+        &mut self,
+        plan: &Plan,
+        info: Option<TcpInfo>,
+        now: Instant,
+        wishes: &mut Wishes,
+    ) {
         self.talk(plan, Moment::Settled, now, wishes);
         let waited = now.saturating_duration_since(self.started);
         match &mut self.state {
             State::Waiting(why) => {
-                let never = || Failure::new(Status::NotTried, "the deadline came before the connect began");
+                let never = || {
+                    Failure::new(
+                        Status::NotTried,
+                        "the deadline came before the connect began",
+                    )
+                };
                 let failure = why.take().map_or_else(never, |why| *why);
                 return self.fail_unopened(plan, failure, info, now, wishes);
             }
             State::Connecting => {
-                let failure = sentences::unanswered(plan.remote(self.address), info.as_ref(), waited);
+                let failure =
+                    sentences::unanswered(plan.remote(self.address), info.as_ref(), waited);
                 return self.fail_unopened(plan, failure, info, now, wishes);
             }
             State::Talking(open) => {
@@ -258,7 +305,9 @@ impl Attempt {
 
     /// Goes on with the dialogue as far as it can; leaves when it is over.
     fn talk(&mut self, plan: &Plan, moment: Moment, now: Instant, wishes: &mut Wishes) {
-        let State::Talking(open) = &mut self.state else { return };
+        let State::Talking(open) = &mut self.state else {
+            return;
+        };
         if let Talk::Ended(failure) = open.advance(plan, moment, now, wishes) {
             open.conclude(plan, failure, self.started, now);
             self.part(plan, now, wishes);
@@ -275,8 +324,16 @@ impl Attempt {
         wishes: &mut Wishes,
     ) {
         let total = now.saturating_duration_since(self.started);
-        let (failure, tcp) = (Some(Arc::new(failure)), info.map(|info| facts_while_connecting(&info)));
-        let trial = Trial { total, failure, tcp, ..Trial::untried(plan.remote(self.address)) };
+        let (failure, tcp) = (
+            Some(Arc::new(failure)),
+            info.map(|info| facts_while_connecting(&info)),
+        );
+        let trial = Trial {
+            total,
+            failure,
+            tcp,
+            ..Trial::untried(plan.remote(self.address))
+        };
         self.state = State::Over(Box::new(trial));
         wishes.push_back(Wish::Close(self.id, Close::Fin));
     }
@@ -327,9 +384,17 @@ impl Attempt {
 fn facts_when_open(info: &TcpInfo, clock: Duration) -> TcpFacts {
     let trusted = info.retransmits == 0 && !info.rtt.is_zero() && info.rtt <= clock;
     let rtt = trusted.then(|| RoundTrip::new(info.rtt, info.rttvar));
-    TcpFacts { rtt, syn_retransmits: info.retransmits, mss: Some(info.mss) }
+    TcpFacts {
+        rtt,
+        syn_retransmits: info.retransmits,
+        mss: Some(info.mss),
+    }
 }
 
 fn facts_while_connecting(info: &TcpInfo) -> TcpFacts {
-    TcpFacts { rtt: None, syn_retransmits: info.retransmits, mss: None }
+    TcpFacts {
+        rtt: None,
+        syn_retransmits: info.retransmits,
+        mss: None,
+    }
 }

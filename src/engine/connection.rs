@@ -20,7 +20,13 @@ pub(super) struct Connection {
 impl Connection {
     /// Nobody's yet.
     pub fn idle(wire: Wire) -> Self {
-        Self { wire, phase: Phase::Idle, output: None, place: u32::MAX, attempt: 0 }
+        Self {
+            wire,
+            phase: Phase::Idle,
+            output: None,
+            place: u32::MAX,
+            attempt: 0,
+        }
     }
 
     /// Its SYN left, for this attempt of the session in this place.
@@ -74,7 +80,12 @@ impl Numbers {
 
     /// Every connection that is open.
     pub fn all(&self) -> Vec<usize> {
-        self.0.as_slice().iter().flatten().map(|number| *number as usize).collect()
+        self.0
+            .as_slice()
+            .iter()
+            .flatten()
+            .map(|number| *number as usize)
+            .collect()
     }
 
     /// This attempt has this connection now.
@@ -89,6 +100,10 @@ impl Numbers {
 
     /// This attempt's connection is to be closed.
     pub fn take(&mut self, attempt: AttemptId) -> Option<usize> {
-        self.0.as_mut_slice().get_mut(attempt as usize)?.take().map(|number| number as usize)
+        self.0
+            .as_mut_slice()
+            .get_mut(attempt as usize)?
+            .take()
+            .map(|number| number as usize)
     }
 }

@@ -62,7 +62,14 @@ impl Dialogue {
     /// A dialogue before its first step.
     pub fn new(plan: &Plan) -> Self {
         let received = Received::new(plan.method.charset);
-        Self { at: 0, total: 0, received, matched: 0, expectation: None, captures: Vec::new() }
+        Self {
+            at: 0,
+            total: 0,
+            received,
+            matched: 0,
+            expectation: None,
+            captures: Vec::new(),
+        }
     }
 
     /// Goes as far as the bytes at hand allow.
@@ -98,9 +105,13 @@ impl Dialogue {
                 self.at += 1;
                 None
             }
-            Outcome::Rejected(number) => {
-                Some(Progress::Rejected(expect.reject.get(number).map(ToString::to_string).unwrap_or_default()))
-            }
+            Outcome::Rejected(number) => Some(Progress::Rejected(
+                expect
+                    .reject
+                    .get(number)
+                    .map(ToString::to_string)
+                    .unwrap_or_default(),
+            )),
             Outcome::Impossible => Some(Progress::Impossible),
             _ if self.received.raw().len() >= plan.method.max_bytes => {
                 Some(Progress::TooMuch(self.received.raw().len()))
@@ -113,7 +124,14 @@ impl Dialogue {
     /// The exact end of a match matters where a later step reads on from it.
     fn extent(&self, plan: &Plan) -> Extent {
         let later = plan.method.steps.iter().skip(self.at + 1);
-        if later.into_iter().any(|step| matches!(step, Step::Expect(_))) { Extent::Exact } else { Extent::First }
+        if later
+            .into_iter()
+            .any(|step| matches!(step, Step::Expect(_)))
+        {
+            Extent::Exact
+        } else {
+            Extent::First
+        }
     }
 
     /// A template's bytes, with what was captured so far.
@@ -125,7 +143,11 @@ impl Dialogue {
                 Piece::Secret(secret) => bytes.extend_from_slice(secret.reveal()),
                 Piece::Capture(name) => {
                     let capture = self.captures.iter().rfind(|(known, _)| known == name);
-                    bytes.extend(capture.map(|(_, value)| value.as_slice()).unwrap_or_default());
+                    bytes.extend(
+                        capture
+                            .map(|(_, value)| value.as_slice())
+                            .unwrap_or_default(),
+                    );
                 }
             }
         }
@@ -179,7 +201,9 @@ impl Dialogue {
 
     /// What came nearest to the current step, such as ``the first 3 of 4 bytes of `220 ` ``.
     pub fn nearest(&self, plan: &Plan) -> Option<String> {
-        let Some(Step::Expect(expect)) = plan.method.steps.get(self.at) else { return None };
+        let Some(Step::Expect(expect)) = plan.method.steps.get(self.at) else {
+            return None;
+        };
         let (bytes, pattern) = self.expectation.as_ref()?.nearest(expect)?;
         Some(match bytes {
             1 => format!("the first byte of {pattern}"),
@@ -195,8 +219,14 @@ impl Dialogue {
     /// What the peer said, in the last step that heard anything.
     pub fn response(&self) -> Option<Response> {
         let raw = self.received.raw();
-        let start = raw.get(..raw.len().min(Response::KEPT)).unwrap_or_default().to_vec();
-        (self.total > 0).then_some(Response { bytes: self.total, start })
+        let start = raw
+            .get(..raw.len().min(Response::KEPT))
+            .unwrap_or_default()
+            .to_vec();
+        (self.total > 0).then_some(Response {
+            bytes: self.total,
+            start,
+        })
     }
 }
 

@@ -42,8 +42,17 @@ pub(super) enum Wait {
 impl<'s> Gate<'s> {
     /// Everything is still to come.
     pub fn new(source: &'s mut (dyn Source + Send), limits: &Limits<'_>) -> Self {
-        let inner = Inner { source, pace: limits.rate.map(Pace::new), busy: HashMap::default(), ended: 0 };
-        Self { spares: Spares::behind(limits.threads), inner: Mutex::new(inner), per_address: limits.per_address }
+        let inner = Inner {
+            source,
+            pace: limits.rate.map(Pace::new),
+            busy: HashMap::default(),
+            ended: 0,
+        };
+        Self {
+            spares: Spares::behind(limits.threads),
+            inner: Mutex::new(inner),
+            per_address: limits.per_address,
+        }
     }
 
     /// The next plan of the source.
@@ -63,7 +72,9 @@ impl<'s> Gate<'s> {
 
     /// How many more connections this address may have.
     pub fn room(&self, address: IpAddr) -> usize {
-        self.per_address.map_or(usize::MAX, |most| most.get().saturating_sub(self.inner().connections(address)))
+        self.per_address.map_or(usize::MAX, |most| {
+            most.get().saturating_sub(self.inner().connections(address))
+        })
     }
 
     /// How many connections have ended: while it stays the same, no address has more room than it had.

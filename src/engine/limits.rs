@@ -33,6 +33,14 @@ impl Limits<'_> {
     /// So many probes at once, and no other limit.
     pub fn in_flight(in_flight: NonZeroUsize) -> Self {
         let threads = NonZeroUsize::MIN;
-        Self { in_flight, per_address: None, rate: None, deadline: None, stop: None, threads, spares: 0 }
+        Self {
+            in_flight,
+            per_address: None,
+            rate: None,
+            deadline: None,
+            stop: None,
+            threads,
+            spares: 0,
+        }
     }
 }

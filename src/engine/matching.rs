@@ -54,23 +54,42 @@ impl Matcher {
     /// Starts at the first byte of a step.
     pub fn new(pattern: &Pattern, extent: Extent) -> Self {
         let (run, standing) = match &pattern.kind {
-            Kind::Literal(_) => (Run::Literal { matched: 0, nearest: 0, at: 0 }, Standing::Open),
+            Kind::Literal(_) => (
+                Run::Literal {
+                    matched: 0,
+                    nearest: 0,
+                    at: 0,
+                },
+                Standing::Open,
+            ),
             Kind::Prefix(_) => (Run::Prefix { at: 0 }, Standing::Open),
             Kind::Regex(regex) => match RegexRun::new(&regex.dfa) {
                 Some(run) => (Run::Regex(Box::new(run)), Standing::Open),
                 None => (Run::Prefix { at: 0 }, Standing::Impossible(0)),
             },
         };
-        Self { run, extent, standing }
+        Self {
+            run,
+            extent,
+            standing,
+        }
     }
 
     /// Takes what is new of a step's bytes.
     pub fn feed(&mut self, pattern: &Pattern, bytes: &[u8]) -> Standing {
-        if !matches!(self.standing, Standing::Matched(_) | Standing::Impossible(_)) {
+        if !matches!(
+            self.standing,
+            Standing::Matched(_) | Standing::Impossible(_)
+        ) {
             self.standing = match (&mut self.run, &pattern.kind) {
-                (Run::Literal { matched, nearest, at }, Kind::Literal(literal)) => {
-                    feed_literal(literal, bytes, matched, nearest, at)
-                }
+                (
+                    Run::Literal {
+                        matched,
+                        nearest,
+                        at,
+                    },
+                    Kind::Literal(literal),
+                ) => feed_literal(literal, bytes, matched, nearest, at),
                 (Run::Prefix { at }, Kind::Prefix(prefix)) => feed_prefix(prefix, bytes, at),
                 (Run::Regex(run), Kind::Regex(regex)) => run.feed(regex, bytes, self.extent),
                 _ => Standing::Impossible(0),
@@ -105,7 +124,13 @@ impl Matcher {
     }
 }
 
-fn feed_literal(literal: &Literal, bytes: &[u8], matched: &mut usize, nearest: &mut usize, at: &mut usize) -> Standing {
+fn feed_literal(
+    literal: &Literal,
+    bytes: &[u8],
+    matched: &mut usize,
+    nearest: &mut usize,
+    at: &mut usize,
+) -> Standing {
     while let Some(byte) = bytes.get(*at) {
         *at += 1;
         *matched = literal.step(*matched, *byte);
@@ -124,7 +149,11 @@ fn feed_prefix(prefix: &[u8], bytes: &[u8], at: &mut usize) -> Standing {
         }
         *at += 1;
     }
-    if *at == prefix.len() { Standing::Matched(*at) } else { Standing::Open }
+    if *at == prefix.len() {
+        Standing::Matched(*at)
+    } else {
+        Standing::Open
+    }
 }
 
 /// A lazy DFA part of the way. A state that matches is entered one byte after the match ended.
@@ -141,7 +170,12 @@ impl RegexRun {
     fn new(dfa: &DFA) -> Option<Self> {
         let mut cache = dfa.create_cache();
         let state = start(dfa, &mut cache)?;
-        Some(Self { cache, state, at: 0, end: None })
+        Some(Self {
+            cache,
+            state,
+            at: 0,
+            end: None,
+        })
     }
 
     fn feed(&mut self, regex: &Regex, bytes: &[u8], extent: Extent) -> Standing {
@@ -157,7 +191,9 @@ impl RegexRun {
                     return Standing::Matched(self.at);
                 }
             } else if next.is_dead() {
-                return self.end.map_or(Standing::Impossible(self.at + 1), Standing::Matched);
+                return self
+                    .end
+                    .map_or(Standing::Impossible(self.at + 1), Standing::Matched);
             }
             self.at += 1;
         }
@@ -167,11 +203,17 @@ impl RegexRun {
     /// What can be said when all bytes at hand are taken.
     fn stand_at_the_end(&self, dfa: &DFA, extent: Extent) -> Standing {
         let here = self.look_ahead(dfa);
-        let end = if matches!(here, Ahead::NoMatch | Ahead::Nothing) { self.end } else { Some(self.at) };
+        let end = if matches!(here, Ahead::NoMatch | Ahead::Nothing) {
+            self.end
+        } else {
+            Some(self.at)
+        };
         match (end, here) {
             (Some(end), Ahead::Nothing) => Standing::Matched(end),
             (None, _) => Standing::Open,
-            (Some(end), Ahead::Certain | Ahead::Final) if extent == Extent::First => Standing::Matched(end),
+            (Some(end), Ahead::Certain | Ahead::Final) if extent == Extent::First => {
+                Standing::Matched(end)
+            }
             (Some(end), Ahead::Final) => Standing::Matched(end),
             (Some(end), _) => Standing::Provisional(end),
         }
@@ -241,14 +283,19 @@ fn explore(dfa: &DFA, cache: &mut Cache, state: LazyStateID) -> Option<Ahead> {
 /// Whether every further byte is in vain. A full cache that forgets on the way only costs a later answer.
 fn is_spent(dfa: &DFA, cache: &mut Cache, state: LazyStateID) -> bool {
     let cleared = cache.clear_count();
-    let mut units = dfa.byte_classes().representatives(0..=255).filter_map(|unit| unit.as_u8());
+    let mut units = dfa
+        .byte_classes()
+        .representatives(0..=255)
+        .filter_map(|unit| unit.as_u8());
     units.all(|byte| {
-        cache.clear_count() == cleared && next(dfa, cache, state, byte).is_some_and(|after| after.is_dead())
+        cache.clear_count() == cleared
+            && next(dfa, cache, state, byte).is_some_and(|after| after.is_dead())
     })
 }
 
 fn start(dfa: &DFA, cache: &mut Cache) -> Option<LazyStateID> {
-    dfa.start_state_forward(cache, &Input::new("").anchored(Anchored::No)).ok()
+    dfa.start_state_forward(cache, &Input::new("").anchored(Anchored::No))
+        .ok()
 }
 
 fn next(dfa: &DFA, cache: &mut Cache, state: LazyStateID, byte: u8) -> Option<LazyStateID> {
@@ -289,24 +336,53 @@ mod tests {
             ("x\0y", "x\0y", Matched(3), Matched(3)),
         ] {
             let pattern = regex(source);
-            assert_eq!(stand(&pattern, Extent::First, bytes.as_bytes()), first, "{source} {bytes:?} first");
-            assert_eq!(stand(&pattern, Extent::Exact, bytes.as_bytes()), exact, "{source} {bytes:?} exact");
+            assert_eq!(
+                stand(&pattern, Extent::First, bytes.as_bytes()),
+                first,
+                "{source} {bytes:?} first"
+            );
+            assert_eq!(
+                stand(&pattern, Extent::Exact, bytes.as_bytes()),
+                exact,
+                "{source} {bytes:?} exact"
+            );
         }
     }
 
     #[test]
     fn prefixes_and_literals_are_decided_at_their_byte() {
         let prefix = Pattern::prefix("220 ", Charset::default()).unwrap();
-        assert_eq!(stand(&prefix, Extent::First, b"220 x"), Standing::Matched(4));
+        assert_eq!(
+            stand(&prefix, Extent::First, b"220 x"),
+            Standing::Matched(4)
+        );
         assert_eq!(stand(&prefix, Extent::First, b"22"), Standing::Open);
-        assert_eq!(stand(&prefix, Extent::First, b"250 "), Standing::Impossible(2));
+        assert_eq!(
+            stand(&prefix, Extent::First, b"250 "),
+            Standing::Impossible(2)
+        );
         let literal = Pattern::literal("aab", Charset::default()).unwrap();
-        assert_eq!(stand(&literal, Extent::First, b"aaaab!"), Standing::Matched(5));
+        assert_eq!(
+            stand(&literal, Extent::First, b"aaaab!"),
+            Standing::Matched(5)
+        );
         let hex = Pattern::hex("00 ?? ff").unwrap();
-        assert_eq!(stand(&hex, Extent::First, b"\x00\x00\n\xff"), Standing::Matched(4));
+        assert_eq!(
+            stand(&hex, Extent::First, b"\x00\x00\n\xff"),
+            Standing::Matched(4)
+        );
     }
 
-    const SOURCES: [&str; 8] = ["ab+", "a(b|ba)c?", r"\Aa*b", "a$", "^b+$", "(a|b)+c", "a.*b", "ab|abc"];
+    const SOURCES: [&str; 8] = [
+        "ab+",
+        "a(b|ba)c?",
+        r"\Aa*b",
+        "a$",
+        "^b+$",
+        "(a|b)+c",
+        "a.*b",
+        "ab|abc",
+    ];
 
     proptest! {
         #[test]

@@ -16,7 +16,10 @@ pub(super) struct Pace {
 impl Pace {
     /// So many in a second.
     pub fn new(rate: NonZeroU32) -> Self {
-        Self { interval: Duration::from_secs(1) / rate.get(), next: None }
+        Self {
+            interval: Duration::from_secs(1) / rate.get(),
+            next: None,
+        }
     }
 
     /// The moment to wait for; `None` when one may begin now.
@@ -26,7 +29,9 @@ impl Pace {
 
     /// One begins.
     pub fn begin(&mut self, now: Instant) {
-        let due = self.next.map_or(now, |next| next.max(now.checked_sub(MAKE_UP).unwrap_or(next)));
+        let due = self.next.map_or(now, |next| {
+            next.max(now.checked_sub(MAKE_UP).unwrap_or(next))
+        });
         self.next = Some(due + self.interval);
     }
 
@@ -60,7 +65,10 @@ mod tests {
     fn they_are_evenly_spaced() {
         let all = begun(1000, 0..100_000);
         assert_eq!(all.len(), 100);
-        assert!(all.windows(2).all(|pair| pair[1] - pair[0] == 1000), "{all:?}");
+        assert!(
+            all.windows(2).all(|pair| pair[1] - pair[0] == 1000),
+            "{all:?}"
+        );
     }
 
     #[test]
@@ -72,7 +80,10 @@ mod tests {
     #[test]
     fn a_long_delay_is_not_made_up_for() {
         let all = begun(1000, (0..50_000).chain(5_000_000..5_050_000));
-        let after = all.iter().filter(|at| (5_000_000..5_001_000).contains(*at)).count();
+        let after = all
+            .iter()
+            .filter(|at| (5_000_000..5_001_000).contains(*at))
+            .count();
         assert!((1..=5).contains(&after), "{after} at once");
     }
 
@@ -83,7 +94,10 @@ mod tests {
         pace.begin(at(0));
         pace.begin(at(100));
         pace.take_back();
-        assert_eq!((pace.wait(at(99)), pace.wait(at(100))), (Some(at(100)), None));
+        assert_eq!(
+            (pace.wait(at(99)), pace.wait(at(100))),
+            (Some(at(100)), None)
+        );
         pace.begin(at(100));
         assert_eq!(pace.wait(at(199)), Some(at(200)));
     }

@@ -28,7 +28,10 @@ impl Room {
     /// What this machine has; what it does not tell is taken for Linux's own default.
     pub fn of_this_machine() -> Self {
         let descriptors = sys::descriptor_limit().map_or(1024, |limit| limit.most);
-        Self { descriptors, ports: port_range().unwrap_or(28_232) }
+        Self {
+            descriptors,
+            ports: port_range().unwrap_or(28_232),
+        }
     }
 
     /// How many probes have descriptors in one table of them.
@@ -39,7 +42,10 @@ impl Room {
 
     /// How many tables so many probes need, which may be more than is reasonable.
     pub fn tables_for(&self, probes: usize) -> NonZeroUsize {
-        let tables = probes.min(MOST).div_ceil(self.in_a_table().get()).min(MOST_TABLES);
+        let tables = probes
+            .min(MOST)
+            .div_ceil(self.in_a_table().get())
+            .min(MOST_TABLES);
         NonZeroUsize::new(tables).unwrap_or(NonZeroUsize::MIN)
     }
 
@@ -53,12 +59,16 @@ impl Room {
     /// The same where all of them may be to one target.
     pub fn to_one_target(&self, tables: NonZeroUsize) -> NonZeroUsize {
         let ports = usize::try_from(self.ports).unwrap_or(usize::MAX);
-        NonZeroUsize::new(ports).unwrap_or(NonZeroUsize::MIN).min(self.in_flight(tables))
+        NonZeroUsize::new(ports)
+            .unwrap_or(NonZeroUsize::MIN)
+            .min(self.in_flight(tables))
     }
 
     /// Whether each thread may have a table of its own, which containers may forbid: one thread tries.
     pub fn has_tables() -> bool {
-        let trial = thread::Builder::new().name("trial".into()).spawn(sys::unshare_descriptors);
+        let trial = thread::Builder::new()
+            .name("trial".into())
+            .spawn(sys::unshare_descriptors);
         trial.is_ok_and(|trial| trial.join().is_ok_and(|left| left.is_ok()))
     }
 }
@@ -66,14 +76,22 @@ impl Room {
 impl fmt::Display for Room {
     /// Both, as in `20000 descriptors, 28232 ports to each target`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} descriptors, {} ports to each target", self.descriptors, self.ports)
+        write!(
+            f,
+            "{} descriptors, {} ports to each target",
+            self.descriptors, self.ports
+        )
     }
 }
 
 /// Makes sure that so many probes have descriptors, as far as this process may have them.
 pub(super) fn make(in_flight: NonZeroUsize) {
-    let wanted = u64::try_from(in_flight.get()).unwrap_or(u64::MAX).saturating_add(RESERVE);
-    if in_flight > NonZeroUsize::MIN && sys::descriptor_limit().is_ok_and(|limit| limit.now < wanted) {
+    let wanted = u64::try_from(in_flight.get())
+        .unwrap_or(u64::MAX)
+        .saturating_add(RESERVE);
+    if in_flight > NonZeroUsize::MIN
+        && sys::descriptor_limit().is_ok_and(|limit| limit.now < wanted)
+    {
         // Without it the engine waits for descriptors, which costs time but no target.
         let _ = sys::raise_descriptor_limit();
     }
@@ -92,7 +110,10 @@ mod tests {
     use super::*;
 
     fn in_flight(descriptors: u64, ports: u32, tables: usize) -> [usize; 2] {
-        let (room, tables) = (Room { descriptors, ports }, NonZeroUsize::new(tables).unwrap());
+        let (room, tables) = (
+            Room { descriptors, ports },
+            NonZeroUsize::new(tables).unwrap(),
+        );
         [room.in_flight(tables), room.to_one_target(tables)].map(NonZeroUsize::get)
     }
 
@@ -102,20 +123,39 @@ mod tests {
         assert_eq!(in_flight(20_000, 28_232, 1), [19_700; 2]);
         assert_eq!(in_flight(20_000, 28_232, 2), [39_400, 28_232]);
         assert_eq!(in_flight(16, 28_232, 1), [12; 2]);
-        assert_eq!((in_flight(0, 28_232, 1), in_flight(1, 1, 1)), ([1; 2], [1; 2]));
+        assert_eq!(
+            (in_flight(0, 28_232, 1), in_flight(1, 1, 1)),
+            ([1; 2], [1; 2])
+        );
         assert_eq!(in_flight(u64::MAX, 28_232, 8), [65_536, 28_232]);
     }
 
     #[test]
     fn as_many_tables_as_the_probes_need() {
-        let tables = |descriptors, probes| Room { descriptors, ports: 28_232 }.tables_for(probes).get();
-        assert_eq!([0, 1, 19_700, 19_701, 60_000, usize::MAX].map(|probes| tables(20_000, probes)), [1, 1, 1, 2, 4, 4]);
-        assert_eq!((tables(1024, 60_000), tables(16, 100), tables(0, 100)), (MOST_TABLES, 9, MOST_TABLES));
+        let tables = |descriptors, probes| {
+            Room {
+                descriptors,
+                ports: 28_232,
+            }
+            .tables_for(probes)
+            .get()
+        };
+        assert_eq!(
+            [0, 1, 19_700, 19_701, 60_000, usize::MAX].map(|probes| tables(20_000, probes)),
+            [1, 1, 1, 2, 4, 4]
+        );
+        assert_eq!(
+            (tables(1024, 60_000), tables(16, 100), tables(0, 100)),
+            (MOST_TABLES, 9, MOST_TABLES)
+        );
     }
 
     #[test]
     fn this_machine_has_some() {
         let room = Room::of_this_machine();
-        assert!(room.descriptors > 3 && (1..=65_536).contains(&room.ports), "{room}");
+        assert!(
+            room.descriptors > 3 && (1..=65_536).contains(&room.ports),
+            "{room}"
+        );
     }
 }

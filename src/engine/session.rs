@@ -119,7 +119,13 @@ impl Session {
     pub fn start(plan: Arc<Plan>, now: Instant, wishes: &mut Wishes) -> Self {
         let literal = plan.literal();
         let (stage, attempts) = (Stage::Resolving, Few::default());
-        let mut session = Self { plan, started: now, stage, attempts, apart: None };
+        let mut session = Self {
+            plan,
+            started: now,
+            stage,
+            attempts,
+            apart: None,
+        };
         match literal {
             Some(address) => session.launch(&[address], now, wishes),
             None => wishes.push_back(Wish::Resolve),
@@ -141,12 +147,19 @@ impl Session {
     /// When it ends whatever happens.
     pub fn deadline(&self) -> Instant {
         let own = self.started + self.plan.method.timeout;
-        self.apart.as_ref().and_then(|apart| apart.cut).map_or(own, |cut| cut.min(own))
+        self.apart
+            .as_ref()
+            .and_then(|apart| apart.cut)
+            .map_or(own, |cut| cut.min(own))
     }
 
     /// Whether it only waits for connections to be opened, and nothing but our own queue keeps it waiting.
     pub fn is_idle(&self) -> bool {
-        let mut under_way = self.attempts().iter().filter(|attempt| !attempt.is_over()).peekable();
+        let mut under_way = self
+            .attempts()
+            .iter()
+            .filter(|attempt| !attempt.is_over())
+            .peekable();
         under_way.peek().is_some() && under_way.all(Attempt::is_queued)
     }
 
@@ -177,20 +190,27 @@ impl Session {
 
     /// Where this attempt connects to.
     pub fn remote(&self, id: AttemptId) -> Option<SocketAddr> {
-        self.attempt(id).map(|attempt| self.plan.remote(attempt.address()))
+        self.attempt(id)
+            .map(|attempt| self.plan.remote(attempt.address()))
     }
 
     /// How long ago this attempt's SYN left.
     pub fn waited_for(&self, id: AttemptId, now: Instant) -> Duration {
-        self.attempt(id).map_or(Duration::ZERO, |attempt| now.saturating_duration_since(attempt.started()))
+        self.attempt(id).map_or(Duration::ZERO, |attempt| {
+            now.saturating_duration_since(attempt.started())
+        })
     }
 
     /// When [`Session::tick`] wants to be called at the latest.
     pub fn next_wake(&self) -> Instant {
         let series = self.apart.as_ref().and_then(|apart| apart.series.as_ref());
-        let next_attempt = series.filter(|_| self.stage == Stage::Trying).map(|series| series.next);
+        let next_attempt = series
+            .filter(|_| self.stage == Stage::Trying)
+            .map(|series| series.next);
         let drains = self.attempts().iter().filter_map(Attempt::next_wake);
-        drains.chain(next_attempt).fold(self.deadline(), Instant::min)
+        drains
+            .chain(next_attempt)
+            .fold(self.deadline(), Instant::min)
     }
 
     /// Takes what happened.
@@ -207,13 +227,21 @@ impl Session {
             Event::Opened(id) => self.with(id, |attempt| attempt.opened(now)),
             Event::Blocked(id, why) => self.with(id, |attempt| attempt.blocked(why)),
             Event::Connected(id, source, info) => {
-                self.with(id, |attempt| attempt.connected(&plan, source, info, now, wishes));
+                self.with(id, |attempt| {
+                    attempt.connected(&plan, source, info, now, wishes)
+                });
             }
             Event::Sent(id) => self.with(id, |attempt| attempt.sent(&plan, now, wishes)),
-            Event::Received(id, bytes) => self.with(id, |attempt| attempt.received(&plan, bytes, now, wishes)),
-            Event::PeerClosed(id) => self.with(id, |attempt| attempt.peer_closed(&plan, now, wishes)),
+            Event::Received(id, bytes) => {
+                self.with(id, |attempt| attempt.received(&plan, bytes, now, wishes))
+            }
+            Event::PeerClosed(id) => {
+                self.with(id, |attempt| attempt.peer_closed(&plan, now, wishes))
+            }
             Event::Failed(id, failure, info) => {
-                self.with(id, |attempt| attempt.failed(&plan, failure, info, now, wishes));
+                self.with(id, |attempt| {
+                    attempt.failed(&plan, failure, info, now, wishes)
+                });
             }
         }
         self.judge_when_decided(now);
@@ -222,7 +250,12 @@ impl Session {
     /// Takes the time: begins attempts, ends drains, and at the deadline everything.
     ///
     /// `info` reads the kernel's facts of a connection whose SYN is unanswered.
-    pub fn tick(&mut self, now: Instant, info: impl Fn(AttemptId) -> Option<TcpInfo>, wishes: &mut Wishes) {
+    pub fn tick(
+        &mut self,
+        now: Instant,
+        info: impl Fn(AttemptId) -> Option<TcpInfo>,
+        wishes: &mut Wishes,
+    ) {
         if now >= self.deadline() {
             self.expire(now, info, wishes);
             return;
@@ -237,16 +270,34 @@ impl Session {
 
     /// The finished report; `None` until [`Session::is_over`].
     pub fn into_report(self) -> Option<Report> {
-        let attempts = self.plan.method.attempts.map(|_| Box::new(statistics(&self)));
-        let Apart { resolve, verdict, .. } = *self.apart?;
+        let attempts = self
+            .plan
+            .method
+            .attempts
+            .map(|_| Box::new(statistics(&self)));
+        let Apart {
+            resolve, verdict, ..
+        } = *self.apart?;
         let Verdict { failure, total } = verdict?;
-        let trials: Vec<Trial> = self.attempts.into_iter().filter_map(Attempt::into_trial).collect();
+        let trials: Vec<Trial> = self
+            .attempts
+            .into_iter()
+            .filter_map(Attempt::into_trial)
+            .collect();
         let described = described(&self.plan, &trials);
         let (trial, addresses) = match self.plan.method.addresses {
             Addresses::All => (trials.get(described).cloned(), trials.into()),
             Addresses::First => (trials.into_iter().nth(described), Box::default()),
         };
-        Some(Report { plan: self.plan, failure, total, resolve, trial, addresses, attempts })
+        Some(Report {
+            plan: self.plan,
+            failure,
+            total,
+            resolve,
+            trial,
+            addresses,
+            attempts,
+        })
     }
 
     fn attempts(&self) -> &[Attempt] {
@@ -285,10 +336,21 @@ impl Session {
         };
         self.stage = Stage::Begun;
         for address in addresses.iter().take(wanted) {
-            if let Decision::Denied(why) = self.plan.method.decide(*address, self.plan.target.port) {
-                self.attempts.push(Attempt::denied(self.next_id(), &self.plan, *address, &why, now));
+            if let Decision::Denied(why) = self.plan.method.decide(*address, self.plan.target.port)
+            {
+                self.attempts.push(Attempt::denied(
+                    self.next_id(),
+                    &self.plan,
+                    *address,
+                    &why,
+                    now,
+                ));
             } else if let Some(attempts) = self.plan.method.attempts {
-                self.apart().series = Some(Series { address: *address, next: now, left: attempts.count.get() });
+                self.apart().series = Some(Series {
+                    address: *address,
+                    next: now,
+                    left: attempts.count.get(),
+                });
                 self.stage = Stage::Trying;
             } else {
                 self.begin(*address, now, wishes);
@@ -304,7 +366,11 @@ impl Session {
 
     /// Begins the attempts whose time has come: each at its interval, whether the one before it ended or not.
     fn begin_due(&mut self, now: Instant, wishes: &mut Wishes) {
-        let interval = self.plan.method.attempts.map_or(Duration::ZERO, |attempts| attempts.interval);
+        let interval = self
+            .plan
+            .method
+            .attempts
+            .map_or(Duration::ZERO, |attempts| attempts.interval);
         while let Some(series) = self.series() {
             if series.next > now {
                 return;
@@ -320,15 +386,30 @@ impl Session {
     }
 
     /// At the deadline whatever is open ends.
-    fn expire(&mut self, now: Instant, info: impl Fn(AttemptId) -> Option<TcpInfo>, wishes: &mut Wishes) {
+    fn expire(
+        &mut self,
+        now: Instant,
+        info: impl Fn(AttemptId) -> Option<TcpInfo>,
+        wishes: &mut Wishes,
+    ) {
         if self.stage == Stage::Resolving {
-            let text = format!("resolve {}: no answer before the deadline", self.plan.target.host);
-            self.judge(Some(Arc::new(Failure::new(Status::ResolveTimeout, text))), now);
+            let text = format!(
+                "resolve {}: no answer before the deadline",
+                self.plan.target.host
+            );
+            self.judge(
+                Some(Arc::new(Failure::new(Status::ResolveTimeout, text))),
+                now,
+            );
         } else if self.stage == Stage::Trying {
             self.stage = Stage::Begun;
         }
         for (id, attempt) in (0..).zip(self.attempts.as_mut_slice()) {
-            let info = if attempt.is_connecting() { info(id) } else { None };
+            let info = if attempt.is_connecting() {
+                info(id)
+            } else {
+                None
+            };
             attempt.expire(&self.plan, info, now, wishes);
         }
         self.judge_when_decided(now);
@@ -357,22 +438,31 @@ fn verdict(plan: &Plan, attempts: &[Attempt]) -> Option<Arc<Failure>> {
     let trials = || attempts.iter().filter_map(Attempt::trial);
     let failures = || trials().filter_map(|trial| trial.verdict(plan.method.want));
     let tried = || failures().filter(was_tried);
-    let Some(asked) = plan.method.attempts else { return tried().next().or_else(|| failures().next()) };
+    let Some(asked) = plan.method.attempts else {
+        return tried().next().or_else(|| failures().next());
+    };
     let ok = trials().count() - failures().count();
     let required = asked.require.get();
     if u32::try_from(ok).unwrap_or(u32::MAX) >= required {
         return None;
     }
     let Some(last) = tried().next_back().or_else(|| failures().next_back()) else {
-        let text = format!("only {ok} attempts could begin before the deadline, {required} are required");
+        let text =
+            format!("only {ok} attempts could begin before the deadline, {required} are required");
         return Some(Arc::new(Failure::new(Status::NotTried, text)));
     };
     if required == 1 || last.status == Status::Denied {
         return Some(last);
     }
-    let text =
-        format!("{ok} of {} attempts succeeded, {required} are required; last failure: {}", attempts.len(), last.text);
-    Some(Arc::new(Failure { text, ..Failure::clone(&last) }))
+    let text = format!(
+        "{ok} of {} attempts succeeded, {required} are required; last failure: {}",
+        attempts.len(),
+        last.text
+    );
+    Some(Arc::new(Failure {
+        text,
+        ..Failure::clone(&last)
+    }))
 }
 
 fn was_tried(failure: &Arc<Failure>) -> bool {
@@ -383,15 +473,25 @@ fn was_tried(failure: &Arc<Failure>) -> bool {
 /// last; one that was tried, if there is one.
 fn described(plan: &Plan, trials: &[Trial]) -> usize {
     let is_up = |trial: &Trial| trial.verdict(plan.method.want).is_none();
-    let has_failed = |trial: &Trial| trial.verdict(plan.method.want).as_ref().is_some_and(was_tried);
+    let has_failed = |trial: &Trial| {
+        trial
+            .verdict(plan.method.want)
+            .as_ref()
+            .is_some_and(was_tried)
+    };
     match plan.method.attempts {
         Some(_) => {
-            let place = trials.iter().rposition(is_up).or_else(|| trials.iter().rposition(has_failed));
+            let place = trials
+                .iter()
+                .rposition(is_up)
+                .or_else(|| trials.iter().rposition(has_failed));
             place.unwrap_or(trials.len().saturating_sub(1))
         }
         None => {
             let place = trials.iter().position(has_failed);
-            place.or_else(|| trials.iter().position(|trial| !is_up(trial))).unwrap_or(0)
+            place
+                .or_else(|| trials.iter().position(|trial| !is_up(trial)))
+                .unwrap_or(0)
         }
     }
 }
@@ -404,8 +504,11 @@ const FIRST_RETRANSMISSION: Duration = Duration::from_secs(1);
 fn statistics(session: &Session) -> Running {
     let mut running = Running::default();
     for (number, attempt) in session.attempts().iter().enumerate() {
-        let Some(trial) = attempt.trial() else { continue };
-        let was_cut = trial.failure.is_some() && attempt.started() + trial.total >= session.deadline();
+        let Some(trial) = attempt.trial() else {
+            continue;
+        };
+        let was_cut =
+            trial.failure.is_some() && attempt.started() + trial.total >= session.deadline();
         let was_short = trial.total < FIRST_RETRANSMISSION && number > 0;
         match (trial.verdict(session.plan.method.want), trial.connect) {
             (Some(failure), _) if failure.status == Status::Denied => {}

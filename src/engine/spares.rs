@@ -19,7 +19,11 @@ pub(super) struct Spares {
 impl Spares {
     /// So many begin at once.
     pub fn behind(first: NonZeroUsize) -> Self {
-        Self { begun: AtomicUsize::new(first.get()), changing: Mutex::new(()), changed: Condvar::new() }
+        Self {
+            begun: AtomicUsize::new(first.get()),
+            changing: Mutex::new(()),
+            changed: Condvar::new(),
+        }
     }
 
     /// How many have begun; more than there are, once the run ends.
@@ -41,7 +45,10 @@ impl Spares {
     pub fn wait(&self, number: usize) {
         let changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         // A thread that panicked leaves nothing half-done here.
-        drop(self.changed.wait_while(changing, |()| self.begun() <= number));
+        drop(
+            self.changed
+                .wait_while(changing, |()| self.begun() <= number),
+        );
     }
 
     fn begin(&self, threads: usize) {

@@ -32,7 +32,13 @@ pub fn tcp_info(socket: BorrowedFd<'_>) -> io::Result<TcpInfo> {
         let mut info: libc::tcp_info = zeroed();
         let mut length = size_of::<libc::tcp_info>() as socklen_t;
         let into = (&raw mut info).cast::<c_void>();
-        check(libc::getsockopt(socket.as_raw_fd(), libc::IPPROTO_TCP, libc::TCP_INFO, into, &mut length))?;
+        check(libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::IPPROTO_TCP,
+            libc::TCP_INFO,
+            into,
+            &mut length,
+        ))?;
         info
     };
     Ok(TcpInfo {
@@ -68,7 +74,13 @@ pub fn bind_address_without_port(socket: BorrowedFd<'_>) -> io::Result<()> {
 fn set_int(socket: BorrowedFd<'_>, level: c_int, option: c_int, value: c_int) -> io::Result<()> {
     // SAFETY: `value` outlives the call and its true size is passed.
     let result = unsafe {
-        libc::setsockopt(socket.as_raw_fd(), level, option, (&raw const value).cast(), size_of::<c_int>() as socklen_t)
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            level,
+            option,
+            (&raw const value).cast(),
+            size_of::<c_int>() as socklen_t,
+        )
     };
     check(result)
 }
@@ -81,7 +93,10 @@ pub fn take_icmp_error(socket: BorrowedFd<'_>) -> Option<IcmpFact> {
     // SAFETY: every pointer in the header refers to a local that outlives the call, with its true length; the
     // control buffer is aligned as cmsghdr asks; CMSG_* walk only what the kernel says it wrote.
     unsafe {
-        let mut vector = libc::iovec { iov_base: payload.as_mut_ptr().cast(), iov_len: payload.len() };
+        let mut vector = libc::iovec {
+            iov_base: payload.as_mut_ptr().cast(),
+            iov_len: payload.len(),
+        };
         let mut header: libc::msghdr = zeroed();
         header.msg_iov = &raw mut vector;
         header.msg_iovlen = 1;
@@ -112,7 +127,11 @@ unsafe fn extended_error(message: *const libc::cmsghdr) -> Option<IcmpFact> {
     unsafe {
         // cmsg_len is size_t in glibc and socklen_t in musl.
         #[allow(clippy::unnecessary_cast)]
-        let (level, kind, length) = ((*message).cmsg_level, (*message).cmsg_type, (*message).cmsg_len as usize);
+        let (level, kind, length) = (
+            (*message).cmsg_level,
+            (*message).cmsg_type,
+            (*message).cmsg_len as usize,
+        );
         let ours = (level == libc::IPPROTO_IP && kind == libc::IP_RECVERR)
             || (level == libc::IPPROTO_IPV6 && kind == libc::IPV6_RECVERR);
         let whole = libc::CMSG_LEN(size_of::<libc::sock_extended_err>() as u32) as usize;
@@ -120,14 +139,23 @@ unsafe fn extended_error(message: *const libc::cmsghdr) -> Option<IcmpFact> {
             return None;
         }
         let data = libc::CMSG_DATA(message);
-        let error: libc::sock_extended_err = data.cast::<libc::sock_extended_err>().read_unaligned();
+        let error: libc::sock_extended_err =
+            data.cast::<libc::sock_extended_err>().read_unaligned();
         let version = match error.ee_origin {
             libc::SO_EE_ORIGIN_ICMP => IcmpVersion::V4,
             libc::SO_EE_ORIGIN_ICMP6 => IcmpVersion::V6,
             _ => return None,
         };
-        let from = offender(data.add(size_of::<libc::sock_extended_err>()), length - whole);
-        Some(IcmpFact { kind: error.ee_type, code: error.ee_code, from, version })
+        let from = offender(
+            data.add(size_of::<libc::sock_extended_err>()),
+            length - whole,
+        );
+        Some(IcmpFact {
+            kind: error.ee_type,
+            code: error.ee_code,
+            from,
+            version,
+        })
     }
 }
 
@@ -158,7 +186,11 @@ pub fn disconnect(socket: BorrowedFd<'_>) -> io::Result<()> {
     // SAFETY: sockaddr is plain integers, for which all zeroes is a value, and AF_UNSPEC is zero; its true size is passed.
     let result = unsafe {
         let nowhere: libc::sockaddr = zeroed();
-        libc::connect(socket.as_raw_fd(), &raw const nowhere, size_of::<libc::sockaddr>() as socklen_t)
+        libc::connect(
+            socket.as_raw_fd(),
+            &raw const nowhere,
+            size_of::<libc::sockaddr>() as socklen_t,
+        )
     };
     check(result)
 }
@@ -183,13 +215,19 @@ pub struct DescriptorLimit {
 #[allow(clippy::useless_conversion, reason = "rlim_t is not u64 everywhere")]
 pub fn descriptor_limit() -> io::Result<DescriptorLimit> {
     let limit = resource_limit()?;
-    Ok(DescriptorLimit { now: limit.rlim_cur.into(), most: limit.rlim_max.into() })
+    Ok(DescriptorLimit {
+        now: limit.rlim_cur.into(),
+        most: limit.rlim_max.into(),
+    })
 }
 
 /// Raises the limit on open descriptors to what this process may have.
 pub fn raise_descriptor_limit() -> io::Result<()> {
     let limit = resource_limit()?;
-    let raised = libc::rlimit { rlim_cur: limit.rlim_max, ..limit };
+    let raised = libc::rlimit {
+        rlim_cur: limit.rlim_max,
+        ..limit
+    };
     // SAFETY: the pointer is to a local.
     check(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const raised) })
 }
@@ -211,5 +249,9 @@ pub fn unshare_descriptors() -> io::Result<()> {
 }
 
 fn check(result: c_int) -> io::Result<()> {
-    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+    if result < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(())
+    }
 }

@@ -19,7 +19,11 @@ use crate::report::Report;
 ///
 /// # Errors
 /// When no thread could probe; where only some can, they do everything.
-pub(super) fn probe_on(parts: &[Share<'_>], sink: &mut (dyn Sink + Send), names: &Names) -> io::Result<()> {
+pub(super) fn probe_on(
+    parts: &[Share<'_>],
+    sink: &mut (dyn Sink + Send),
+    names: &Names,
+) -> io::Result<()> {
     let sink = Mutex::new(sink);
     let (left, leaves) = mpsc::channel();
     let everybody_left = RwLock::new(());
@@ -28,7 +32,8 @@ pub(super) fn probe_on(parts: &[Share<'_>], sink: &mut (dyn Sink + Send), names:
         let begun: Vec<_> = parts
             .iter()
             .map(|part| {
-                let (mut sink, left, everybody_left) = (Locked(&sink), left.clone(), &everybody_left);
+                let (mut sink, left, everybody_left) =
+                    (Locked(&sink), left.clone(), &everybody_left);
                 let work = move || {
                     // Containers may forbid it: then the threads have one limit, and wait for each other's descriptors.
                     let _ = sys::unshare_descriptors();
@@ -39,7 +44,9 @@ pub(super) fn probe_on(parts: &[Share<'_>], sink: &mut (dyn Sink + Send), names:
                     let _others = CallAll(&part.gate.spares);
                     probe(part, &mut sink, names.clone())
                 };
-                thread::Builder::new().name("probe".into()).spawn_scoped(scope, work)
+                thread::Builder::new()
+                    .name("probe".into())
+                    .spawn_scoped(scope, work)
             })
             .collect();
         for _ in begun.iter().filter(|thread| thread.is_ok()) {
@@ -50,7 +57,11 @@ pub(super) fn probe_on(parts: &[Share<'_>], sink: &mut (dyn Sink + Send), names:
         if let Some(part) = parts.first().filter(|_| begun.iter().any(Result::is_err)) {
             part.gate.spares.call_all();
         }
-        begun.into_iter().map(ended).reduce(Result::or).unwrap_or(Ok(()))
+        begun
+            .into_iter()
+            .map(ended)
+            .reduce(Result::or)
+            .unwrap_or(Ok(()))
     })
 }
 
@@ -65,7 +76,9 @@ impl Drop for CallAll<'_> {
 
 /// What came of a thread; its panic is ours.
 fn ended(thread: io::Result<ScopedJoinHandle<'_, io::Result<()>>>) -> io::Result<()> {
-    thread?.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    thread?
+        .join()
+        .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
 /// A sink of several threads.
@@ -73,7 +86,10 @@ struct Locked<'m, 'k>(&'m Mutex<&'k mut (dyn Sink + Send)>);
 
 impl Sink for Locked<'_, '_> {
     fn deliver(&mut self, report: Report) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).deliver(report);
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .deliver(report);
     }
 
     fn rest(&mut self) {

@@ -24,12 +24,19 @@ const NOWHERE: u32 = u32::MAX;
 impl Timers {
     /// Without any; no moment is before this one.
     pub fn starting(epoch: Instant) -> Self {
-        Self { epoch, heap: Vec::new(), places: Vec::new() }
+        Self {
+            epoch,
+            heap: Vec::new(),
+            places: Vec::new(),
+        }
     }
 
     /// Wakes `key` at this moment, and not when it was to be woken before.
     pub fn set(&mut self, key: usize, at: Instant) {
-        let timer = Timer { after: self.after(at), key };
+        let timer = Timer {
+            after: self.after(at),
+            key,
+        };
         match self.place(key) {
             Some(place) => self.settle(place, timer),
             None => {
@@ -54,7 +61,9 @@ impl Timers {
 
     /// The earliest moment.
     pub fn next(&self) -> Option<Instant> {
-        self.heap.first().map(|first| self.epoch + Duration::from_nanos(first.after))
+        self.heap
+            .first()
+            .map(|first| self.epoch + Duration::from_nanos(first.after))
     }
 
     /// The next key whose moment has come; it is not woken again.
@@ -72,7 +81,10 @@ impl Timers {
     }
 
     fn place(&self, key: usize) -> Option<usize> {
-        self.places.get(key).filter(|place| **place != NOWHERE).map(|place| *place as usize)
+        self.places
+            .get(key)
+            .filter(|place| **place != NOWHERE)
+            .map(|place| *place as usize)
     }
 
     /// Puts a timer at this place of the heap, or where the order wants it: towards the root, else towards the leaves.
@@ -82,7 +94,8 @@ impl Timers {
             self.put(hole, parent);
             hole = above;
         }
-        while let Some((below, child)) = self.least_child(hole).filter(|(_, child)| *child < timer) {
+        while let Some((below, child)) = self.least_child(hole).filter(|(_, child)| *child < timer)
+        {
             self.put(hole, child);
             hole = below;
         }
@@ -96,7 +109,10 @@ impl Timers {
 
     fn least_child(&self, place: usize) -> Option<(usize, Timer)> {
         let child = |below: usize| Some((below, *self.heap.get(below)?));
-        [child(2 * place + 1), child(2 * place + 2)].into_iter().flatten().min_by_key(|(_, timer)| *timer)
+        [child(2 * place + 1), child(2 * place + 2)]
+            .into_iter()
+            .flatten()
+            .min_by_key(|(_, timer)| *timer)
     }
 
     fn put(&mut self, place: usize, timer: Timer) {
@@ -131,7 +147,14 @@ mod tests {
         }
         assert_eq!(timers.next(), Some(at(10)));
         assert_eq!(timers.pop_due(at(5)), None);
-        assert_eq!((timers.pop_due(at(20)), timers.pop_due(at(20)), timers.pop_due(at(20))), (Some(0), Some(1), None));
+        assert_eq!(
+            (
+                timers.pop_due(at(20)),
+                timers.pop_due(at(20)),
+                timers.pop_due(at(20))
+            ),
+            (Some(0), Some(1), None)
+        );
     }
 
     #[derive(Debug, Clone)]

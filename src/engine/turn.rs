@@ -73,7 +73,14 @@ impl<'a> Share<'a> {
         let deadline = limits.deadline.map(|after| Instant::now() + after);
         let part = |number| {
             let in_flight = all / threads + usize::from(number < all % threads);
-            Self { gate, number, threads, in_flight, deadline, stop: limits.stop }
+            Self {
+                gate,
+                number,
+                threads,
+                in_flight,
+                deadline,
+                stop: limits.stop,
+            }
         };
         (0..threads).map(part).collect()
     }
@@ -145,11 +152,16 @@ enum Stage {
 
 impl<'e, 's> Engine<'e, 's> {
     #[allow(clippy::disallowed_methods)]
-    pub(super) fn new(share: &'e Share<'s>, sink: &'e mut dyn Sink, names: Names) -> io::Result<Self> {
+    pub(super) fn new(
+        share: &'e Share<'s>,
+        sink: &'e mut dyn Sink,
+        names: Names,
+    ) -> io::Result<Self> {
         let poll = Poll::new()?;
         let resolver = names.resolver(poll.registry())?;
         if let Some(stop) = share.stop {
-            poll.registry().register(&mut SourceFd(&stop.as_raw_fd()), STOP, Interest::READABLE)?;
+            poll.registry()
+                .register(&mut SourceFd(&stop.as_raw_fd()), STOP, Interest::READABLE)?;
         }
         Ok(Self {
             sink,
@@ -191,7 +203,12 @@ impl<'e, 's> Engine<'e, 's> {
     pub(super) fn poll(&mut self) -> io::Result<Instant> {
         let is_late = !self.unread.is_empty() || !self.leaving.is_empty() || !self.over.is_empty();
         let busy = self.may_begin() || is_late;
-        let wakes = [self.timers.next(), self.resolver.next_wake(), self.waiting.next_look(), self.end.next()];
+        let wakes = [
+            self.timers.next(),
+            self.resolver.next_wake(),
+            self.waiting.next_look(),
+            self.end.next(),
+        ];
         let timeout = match wakes.into_iter().flatten().min() {
             _ if busy => Some(Duration::ZERO),
             Some(next) => Some(next.saturating_duration_since(Instant::now())),
@@ -212,7 +229,11 @@ impl<'e, 's> Engine<'e, 's> {
             self.read(token.0, now);
         }
         let events = std::mem::replace(&mut self.events, Events::with_capacity(0));
-        self.wake = if events.iter().count() < EVENTS { Wake::Whole } else { Wake::Full };
+        self.wake = if events.iter().count() < EVENTS {
+            Wake::Whole
+        } else {
+            Wake::Full
+        };
         for event in &events {
             let token = event.token();
             if Resolver::owns(token) {
@@ -233,11 +254,14 @@ impl<'e, 's> Engine<'e, 's> {
             self.close_idle();
         }
         while let Some((place, answer)) = self.resolver.poll_answer() {
-            let Some(entry) = self.sessions.get(place) else { continue };
+            let Some(entry) = self.sessions.get(place) else {
+                continue;
+            };
             match answer {
                 Ok(addresses) => {
                     let at = now.saturating_duration_since(entry.session.started());
-                    self.sink.observe(entry.session.plan(), at, Observed::Answer(&addresses));
+                    self.sink
+                        .observe(entry.session.plan(), at, Observed::Answer(&addresses));
                     let chosen = in_order(&addresses, &entry.session.plan().method.origin);
                     self.handle(place, Event::Resolved(&chosen), now);
                 }
@@ -250,7 +274,9 @@ impl<'e, 's> Engine<'e, 's> {
         self.resolver.expire(self.poll.registry(), now);
         self.take_answers(now);
         for _ in 0..EXPIRIES {
-            let Some(place) = self.timers.pop_due(now) else { break };
+            let Some(place) = self.timers.pop_due(now) else {
+                break;
+            };
             self.hear_out(place, now);
             self.tick(place, now);
             // One after the other, so that they do not all lie in memory when thousands end at once.
@@ -263,7 +289,9 @@ impl<'e, 's> Engine<'e, 's> {
     /// enough, ours was not.
     fn hear_out(&mut self, place: usize, now: Instant) {
         if self.wake == Wake::Full {
-            let Some(entry) = self.sessions.get(place) else { return };
+            let Some(entry) = self.sessions.get(place) else {
+                return;
+            };
             for number in entry.connections.all() {
                 self.look_at(number, now);
             }
@@ -272,7 +300,13 @@ impl<'e, 's> Engine<'e, 's> {
 
     /// Tells a session the time.
     fn tick(&mut self, place: usize, now: Instant) {
-        let Some(entry) = self.sessions.get_mut(place).filter(|entry| entry.stage != Stage::Over) else { return };
+        let Some(entry) = self
+            .sessions
+            .get_mut(place)
+            .filter(|entry| entry.stage != Stage::Over)
+        else {
+            return;
+        };
         let (connections, all) = (&entry.connections, &self.connections);
         let info = |attempt: AttemptId| {
             let number = connections.of(attempt)?;
@@ -307,9 +341,12 @@ impl<'e, 's> Engine<'e, 's> {
 
     /// Tells a session what happened; its wishes wait for [`Engine::settle`].
     fn tell(&mut self, place: usize, event: Event<'_>, now: Instant) {
-        let Some(entry) = self.sessions.get_mut(place) else { return };
+        let Some(entry) = self.sessions.get_mut(place) else {
+            return;
+        };
         let at = now.saturating_duration_since(entry.session.started());
-        self.sink.observe(entry.session.plan(), at, Observed::Event(&event));
+        self.sink
+            .observe(entry.session.plan(), at, Observed::Event(&event));
         entry.session.handle(event, now, &mut self.wishes);
     }
 
@@ -318,11 +355,14 @@ impl<'e, 's> Engine<'e, 's> {
         while let Some(wish) = self.wishes.pop_front() {
             if let Some(entry) = self.sessions.get(place) {
                 let at = now.saturating_duration_since(entry.session.started());
-                self.sink.observe(entry.session.plan(), at, Observed::Wish(&wish));
+                self.sink
+                    .observe(entry.session.plan(), at, Observed::Wish(&wish));
             }
             self.fulfil(place, wish, now);
         }
-        let Some(entry) = self.sessions.get_mut(place) else { return };
+        let Some(entry) = self.sessions.get_mut(place) else {
+            return;
+        };
         match entry.stage {
             Stage::Over => {}
             _ if entry.session.is_over() => {
@@ -334,7 +374,13 @@ impl<'e, 's> Engine<'e, 's> {
             Stage::UnderWay if entry.session.is_idle() && entry.session.deadline() > now => {
                 entry.stage = Stage::Held;
                 self.timers.clear(place);
-                self.waiting.held.insert(place, Held { since: now, turn: self.turn });
+                self.waiting.held.insert(
+                    place,
+                    Held {
+                        since: now,
+                        turn: self.turn,
+                    },
+                );
             }
             Stage::UnderWay => self.timers.set(place, entry.session.next_wake()),
             Stage::Held => {}
@@ -342,22 +388,41 @@ impl<'e, 's> Engine<'e, 's> {
     }
 
     fn fulfil(&mut self, place: usize, wish: Wish, now: Instant) {
-        let Some(entry) = self.sessions.get_mut(place) else { return };
+        let Some(entry) = self.sessions.get_mut(place) else {
+            return;
+        };
         match wish {
             Wish::Resolve => {
                 let (plan, deadline) = (entry.session.plan(), entry.session.deadline());
                 if let crate::target::Host::Name(name) = &plan.target.host {
-                    self.resolver.start(self.poll.registry(), place, name, plan.method.family, now, deadline);
+                    self.resolver.start(
+                        self.poll.registry(),
+                        place,
+                        name,
+                        plan.method.family,
+                        now,
+                        deadline,
+                    );
                 }
             }
             Wish::Open(attempt, address) => {
                 let key = (place, entry.serial);
-                self.waiting.connect(Opening { key, attempt, address, lack: Lack::Nothing })
+                self.waiting.connect(Opening {
+                    key,
+                    attempt,
+                    address,
+                    lack: Lack::Nothing,
+                })
             }
             Wish::Send(attempt, bytes) => {
-                let Some(number) = entry.connections.of(attempt) else { return };
+                let Some(number) = entry.connections.of(attempt) else {
+                    return;
+                };
                 if let Some(connection) = self.connections.get_mut(number) {
-                    connection.output = Some(Box::new(Output { bytes, then: Then::Nothing }));
+                    connection.output = Some(Box::new(Output {
+                        bytes,
+                        then: Then::Nothing,
+                    }));
                 }
                 // What is wished for then comes after this wish, not inside it: steps are many, the stack is not.
                 if let Some((place, what)) = self.write(number) {
@@ -367,7 +432,10 @@ impl<'e, 's> Engine<'e, 's> {
             Wish::Explain(..) => {}
             Wish::Shutdown(attempt) => {
                 let number = entry.connections.of(attempt);
-                let Some(connection) = number.and_then(|number| self.connections.get_mut(number)) else { return };
+                let Some(connection) = number.and_then(|number| self.connections.get_mut(number))
+                else {
+                    return;
+                };
                 match &mut connection.output {
                     Some(output) => output.then = Then::Shutdown,
                     None => connection.wire.shutdown(),
@@ -387,8 +455,15 @@ impl<'e, 's> Engine<'e, 's> {
 fn in_order(addresses: &Addresses, origin: &Origin) -> Vec<IpAddr> {
     let v4 = addresses.v4.iter().copied().map(IpAddr::from);
     let v6 = addresses.v6.iter().copied().map(IpAddr::from);
-    let v6_first = addresses.v6.first().is_some_and(|address| wire::has_route((*address).into(), origin));
-    if v6_first { v6.chain(v4).collect() } else { v4.chain(v6).collect() }
+    let v6_first = addresses
+        .v6
+        .first()
+        .is_some_and(|address| wire::has_route((*address).into(), origin));
+    if v6_first {
+        v6.chain(v4).collect()
+    } else {
+        v4.chain(v6).collect()
+    }
 }
 
 #[cfg(test)]
@@ -404,7 +479,15 @@ mod tests {
 
     #[test]
     fn thousands_can_be_under_way() {
-        assert!(size_of::<Slot<Entry>>() <= 120, "{}", size_of::<Slot<Entry>>());
-        assert!(size_of::<Slot<Connection>>() <= 32, "{}", size_of::<Slot<Connection>>());
+        assert!(
+            size_of::<Slot<Entry>>() <= 120,
+            "{}",
+            size_of::<Slot<Entry>>()
+        );
+        assert!(
+            size_of::<Slot<Connection>>() <= 32,
+            "{}",
+            size_of::<Slot<Connection>>()
+        );
     }
 }

@@ -63,10 +63,20 @@ pub enum Finish {
 impl Wire {
     /// Sends the SYN.
     pub fn open(plan: &Plan, remote: SocketAddr) -> Result<Self, OpenError> {
-        let socket = prepared(plan, remote).map_err(|(operation, error)| local_failure(operation, remote, &error))?;
+        let socket = prepared(plan, remote)
+            .map_err(|(operation, error)| local_failure(operation, remote, &error))?;
         let answered = connect(&socket, plan, remote)?;
-        let again = if is_plain(plan) { Again::Perhaps } else { Again::No };
-        Ok(Self { socket, is_ipv4: remote.is_ipv4(), answered, again })
+        let again = if is_plain(plan) {
+            Again::Perhaps
+        } else {
+            Again::No
+        };
+        Ok(Self {
+            socket,
+            is_ipv4: remote.is_ipv4(),
+            answered,
+            again,
+        })
     }
 
     /// Sends another SYN from a socket that was [reset](Wire::reset); only for plans that [ask for nothing
@@ -96,7 +106,11 @@ impl Wire {
     /// What came of the SYN to this address, `took` after it left.
     pub fn finish(&mut self, plan: &Plan, remote: SocketAddr, took: Duration) -> Finish {
         if let Some(errno) = self.answered {
-            return self.finish_with_error(remote, &io::Error::from_raw_os_error(errno.get()), took);
+            return self.finish_with_error(
+                remote,
+                &io::Error::from_raw_os_error(errno.get()),
+                took,
+            );
         }
         match self.socket.take_error() {
             Ok(None) => self.finish_without_error(plan, remote),
@@ -181,7 +195,9 @@ impl Wire {
 fn if_ready(result: io::Result<usize>) -> io::Result<Option<usize>> {
     match result {
         Ok(bytes) => Ok(Some(bytes)),
-        Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => Ok(None),
+        Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {
+            Ok(None)
+        }
         Err(error) => Err(error),
     }
 }
@@ -215,12 +231,21 @@ pub fn has_address(address: IpAddr, interface: Option<NonZeroU32>) -> io::Result
 
 /// Whether this plan asks nothing of the socket but a connection, and to end it with RST.
 pub fn is_plain(plan: &Plan) -> bool {
-    let Method { close, steps, origin, .. } = &*plan.method;
+    let Method {
+        close,
+        steps,
+        origin,
+        ..
+    } = &*plan.method;
     *close == Close::Rst && steps.is_empty() && *origin == Origin::default()
 }
 
 /// Sends the SYN; an errno that is an answer.
-fn connect(socket: &Socket, plan: &Plan, remote: SocketAddr) -> Result<Option<NonZeroI32>, OpenError> {
+fn connect(
+    socket: &Socket,
+    plan: &Plan,
+    remote: SocketAddr,
+) -> Result<Option<NonZeroI32>, OpenError> {
     match socket.connect(&remote.into()) {
         Ok(()) => Ok(None),
         Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => Ok(None),
@@ -232,47 +257,69 @@ fn connect(socket: &Socket, plan: &Plan, remote: SocketAddr) -> Result<Option<No
 /// A socket with its options, ready to connect; or the operation that failed.
 fn prepared(plan: &Plan, remote: SocketAddr) -> Result<Socket, (&'static str, io::Error)> {
     let kind = Type::STREAM.nonblocking().cloexec();
-    let socket =
-        Socket::new_raw(Domain::for_address(remote), kind, Some(Protocol::TCP)).map_err(|e| ("open a socket", e))?;
+    let socket = Socket::new_raw(Domain::for_address(remote), kind, Some(Protocol::TCP))
+        .map_err(|e| ("open a socket", e))?;
     // Only the sender of an ICMP error is lost without it.
     let _ = sys::keep_icmp_errors(socket.as_fd(), remote.ip());
     if let Some(interface) = &plan.method.origin.interface {
-        socket.bind_device(Some(interface.name.as_bytes())).map_err(|e| ("bind to the interface", e))?;
+        socket
+            .bind_device(Some(interface.name.as_bytes()))
+            .map_err(|e| ("bind to the interface", e))?;
     }
     if let Some(source) = plan.method.origin.source {
         let local = match source {
             IpAddr::V6(v6) => SocketAddrV6::new(v6, 0, 0, plan.scope_id()).into(),
             IpAddr::V4(_) => SocketAddr::new(source, 0),
         };
-        sys::bind_address_without_port(socket.as_fd()).map_err(|e| ("bind to the source address", e))?;
-        socket.bind(&local.into()).map_err(|e| ("bind to the source address", e))?;
+        sys::bind_address_without_port(socket.as_fd())
+            .map_err(|e| ("bind to the source address", e))?;
+        socket
+            .bind(&local.into())
+            .map_err(|e| ("bind to the source address", e))?;
     }
     Ok(socket)
 }
 
 /// Lack of descriptors, ports, or memory: it passes, and is waited out inside the deadline.
 fn is_exhaustion(error: &io::Error) -> bool {
-    let lacks =
-        [libc::EMFILE, libc::ENFILE, libc::ENOBUFS, libc::ENOMEM, libc::EADDRNOTAVAIL, libc::EADDRINUSE, libc::EAGAIN];
-    error.raw_os_error().is_some_and(|errno| lacks.contains(&errno))
+    let lacks = [
+        libc::EMFILE,
+        libc::ENFILE,
+        libc::ENOBUFS,
+        libc::ENOMEM,
+        libc::EADDRNOTAVAIL,
+        libc::EADDRINUSE,
+        libc::EAGAIN,
+    ];
+    error
+        .raw_os_error()
+        .is_some_and(|errno| lacks.contains(&errno))
 }
 
 /// The failure of a socket that could not be watched (epoll_ctl(2)).
 pub fn watch_failure(remote: SocketAddr, error: &io::Error) -> Failure {
-    let text = format!("connect to {remote}: this machine could not watch the socket: {}", errno_text(error));
+    let text = format!(
+        "connect to {remote}: this machine could not watch the socket: {}",
+        errno_text(error)
+    );
     Failure::new(Status::LocalError, text)
 }
 
 /// Without a route, no source address is to be had however long one waits; with one, a port may become free.
 fn exhausted(plan: &Plan, remote: SocketAddr, error: &io::Error) -> OpenError {
     match local_failure("connect", remote, error) {
-        OpenError::NoPort(failure) if !has_route(remote.ip(), &plan.method.origin) => OpenError::Final(failure),
+        OpenError::NoPort(failure) if !has_route(remote.ip(), &plan.method.origin) => {
+            OpenError::Final(failure)
+        }
         other => other,
     }
 }
 
 fn local_failure(operation: &str, remote: SocketAddr, error: &io::Error) -> OpenError {
-    let text = format!("connect to {remote}: this machine could not {operation}: {}", errno_text(error));
+    let text = format!(
+        "connect to {remote}: this machine could not {operation}: {}",
+        errno_text(error)
+    );
     let failure = Failure::new(Status::LocalError, text);
     match error.raw_os_error() {
         Some(libc::EADDRNOTAVAIL | libc::EADDRINUSE | libc::EAGAIN) => OpenError::NoPort(failure),
@@ -282,7 +329,12 @@ fn local_failure(operation: &str, remote: SocketAddr, error: &io::Error) -> Open
 }
 
 /// The failure of a connect, by its errno (connect(2)) and the ICMP message behind it.
-fn connect_failure(remote: SocketAddr, error: &io::Error, icmp: Option<IcmpFact>, took: Duration) -> Failure {
+fn connect_failure(
+    remote: SocketAddr,
+    error: &io::Error,
+    icmp: Option<IcmpFact>,
+    took: Duration,
+) -> Failure {
     let errno = error.raw_os_error().unwrap_or(0);
     let status = match errno {
         libc::ECONNREFUSED => Status::Refused,
@@ -301,13 +353,24 @@ fn connect_failure(remote: SocketAddr, error: &io::Error, icmp: Option<IcmpFact>
             text.strip_suffix(')').unwrap_or(&text).to_owned()
         }
     };
-    Failure { status, text: format!("connect to {remote}: {cause}, {})", brief(took)), icmp }
+    Failure {
+        status,
+        text: format!("connect to {remote}: {cause}, {})", brief(took)),
+        icmp,
+    }
 }
 
 /// `10.0.0.1 says administratively prohibited (ICMP type 3 code 13`, its bracket left open.
 fn says(icmp: IcmpFact) -> String {
-    let from = icmp.from.map_or_else(|| "someone on the path".to_owned(), |from| from.to_string());
-    format!("{from} says {} (ICMP type {} code {}", icmp.meaning(), icmp.kind, icmp.code)
+    let from = icmp
+        .from
+        .map_or_else(|| "someone on the path".to_owned(), |from| from.to_string());
+    format!(
+        "{from} says {} (ICMP type {} code {}",
+        icmp.meaning(),
+        icmp.kind,
+        icmp.code
+    )
 }
 
 /// The failure of an open connection, by the errno of a read or a write.
@@ -322,7 +385,9 @@ pub fn lost_failure(remote: SocketAddr, error: &io::Error) -> Failure {
 /// The system's own words with the errno's name, such as `no route to host (EHOSTUNREACH)`.
 fn errno_text(error: &io::Error) -> String {
     let words = system_words(error);
-    let Some(errno) = error.raw_os_error() else { return format!("{words} (no errno)") };
+    let Some(errno) = error.raw_os_error() else {
+        return format!("{words} (no errno)");
+    };
     match ERRNO_NAMES.iter().find(|(number, _)| *number == errno) {
         Some((_, name)) => format!("{words} ({name})"),
         None => format!("{words} (errno {errno})"),
@@ -364,7 +429,12 @@ mod tests {
 
     fn failure(errno: i32, icmp: Option<IcmpFact>) -> Failure {
         let remote = "192.0.2.7:25".parse().unwrap();
-        connect_failure(remote, &io::Error::from_raw_os_error(errno), icmp, Duration::from_micros(400))
+        connect_failure(
+            remote,
+            &io::Error::from_raw_os_error(errno),
+            icmp,
+            Duration::from_micros(400),
+        )
     }
 
     #[test]
@@ -387,18 +457,29 @@ mod tests {
 
     #[test]
     fn sentences_name_operation_address_and_cause() {
-        assert_eq!(failure(libc::ECONNREFUSED, None).text, "connect to 192.0.2.7:25: connection refused (RST, 0.4 ms)");
+        assert_eq!(
+            failure(libc::ECONNREFUSED, None).text,
+            "connect to 192.0.2.7:25: connection refused (RST, 0.4 ms)"
+        );
         assert_eq!(
             failure(libc::EHOSTUNREACH, None).text,
             "connect to 192.0.2.7:25: no route to host (EHOSTUNREACH, 0.4 ms)"
         );
         let from = Some("10.0.0.1".parse().unwrap());
-        let icmp = IcmpFact { kind: 3, code: 13, from, version: IcmpVersion::V4 };
+        let icmp = IcmpFact {
+            kind: 3,
+            code: 13,
+            from,
+            version: IcmpVersion::V4,
+        };
         assert_eq!(
             failure(libc::EHOSTUNREACH, Some(icmp)).text,
             "connect to 192.0.2.7:25: 10.0.0.1 says administratively prohibited (ICMP type 3 code 13, 0.4 ms)"
         );
         // ICMPv6 prohibitions arrive as EACCES, which without the message would be this machine's own refusal.
-        assert_eq!(failure(libc::EACCES, Some(icmp)).status, Status::Unreachable);
+        assert_eq!(
+            failure(libc::EACCES, Some(icmp)).status,
+            Status::Unreachable
+        );
     }
 }

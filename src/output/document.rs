@@ -55,16 +55,22 @@ fn write_lists(report: &Report, json: &mut Writer<'_>) {
 /// One entry for each address that was tried.
 fn write_address(report: &Report, trial: &Trial, buffer: &mut Vec<u8>) {
     let failure = trial.verdict(report.plan.method.want);
-    let status = failure.as_ref().map_or(Status::Ok, |failure| failure.status);
+    let status = failure
+        .as_ref()
+        .map_or(Status::Ok, |failure| failure.status);
     let error = failure.as_ref().map_or("", |failure| &failure.text);
     let mut entry = Rows::open(buffer);
-    entry.connection(trial, |metric| matches!(metric.path, "address" | "family" | "source"));
+    entry.connection(trial, |metric| {
+        matches!(metric.path, "address" | "family" | "source")
+    });
     entry.row(None, "up", &Value::Integer(failure.is_none().into()));
     entry.row(None, "status", &Value::Integer(status.code().into()));
     entry.row(None, "status_name", &Value::Text(status.name().into()));
     entry.row(None, "error", &Value::Text(error.into()));
     entry.row(Some("time"), "total", &Value::Seconds(trial.total));
-    entry.connection(trial, |metric| matches!(metric.group, Some("time" | "tcp" | "icmp")));
+    entry.connection(trial, |metric| {
+        matches!(metric.group, Some("time" | "tcp" | "icmp"))
+    });
     entry.close_group().close_object();
 }
 
@@ -84,11 +90,19 @@ impl<'b> Rows<'b> {
 
     /// The rest of an object whose beginning was written with its last comma.
     pub(super) fn resume(buffer: &'b mut Vec<u8>) -> Self {
-        Self { json: Writer::new(buffer), group: None }
+        Self {
+            json: Writer::new(buffer),
+            group: None,
+        }
     }
 
     /// Appends a metric; those of a group come one after the other.
-    pub(super) fn row(&mut self, group: Option<&'static str>, name: &'static str, value: &Value<'_>) {
+    pub(super) fn row(
+        &mut self,
+        group: Option<&'static str>,
+        name: &'static str,
+        value: &Value<'_>,
+    ) {
         if group != self.group {
             self.close_group();
             if let Some(group) = group {
@@ -111,7 +125,9 @@ impl<'b> Rows<'b> {
     /// The rows of these metrics that one connection can fill.
     fn connection(&mut self, trial: &Trial, wanted: impl Fn(&Metric) -> bool) {
         for metric in METRICS.iter().filter(|metric| wanted(metric)) {
-            let Read::Connection(read) = metric.read else { continue };
+            let Read::Connection(read) = metric.read else {
+                continue;
+            };
             if let Some(value) = read(trial) {
                 self.row(metric.group, metric.name, &value);
             }
@@ -136,7 +152,9 @@ pub(super) fn write_value(json: &mut Writer<'_>, value: &Value<'_>) {
             writing::address(buffer, *address);
             buffer.push(b'"');
         }),
-        Value::Seconds(_) | Value::Integer(_) | Value::Ratio(_) => json.value(|buffer| value.write(buffer)),
+        Value::Seconds(_) | Value::Integer(_) | Value::Ratio(_) => {
+            json.value(|buffer| value.write(buffer))
+        }
     }
 }
 

@@ -34,7 +34,9 @@ pub fn write_asked(plan: &Plan, id: &str, defaults: Defaults, buffer: &mut Vec<u
     let mut rows = Rows::open(buffer);
     for metric in &METRICS {
         match metric.read {
-            Read::Asked(_) if metric.path == "id" => rows.row(None, metric.name, &Value::Text(id.into())),
+            Read::Asked(_) if metric.path == "id" => {
+                rows.row(None, metric.name, &Value::Text(id.into()))
+            }
             Read::Asked(read) => {
                 if let Some(value) = read(plan) {
                     rows.row(metric.group, metric.name, &value);
@@ -53,7 +55,9 @@ pub fn write_found(report: &Report, defaults: Defaults, buffer: &mut Vec<u8>) {
         if matches!(metric.read, Read::Asked(_)) {
             continue;
         }
-        let Some(value) = metric.value(report) else { continue };
+        let Some(value) = metric.value(report) else {
+            continue;
+        };
         if defaults == Defaults::Written || !is_at_default(metric, &value, &report.plan) {
             rows.row(metric.group, metric.name, &value);
         }
@@ -87,7 +91,11 @@ mod tests {
 
     #[test]
     fn a_whole_entry_is_the_document_with_its_id() {
-        let label = Label { id: Some("mail".into()), name: Some("Mail relay".into()), ..Label::default() };
+        let label = Label {
+            id: Some("mail".into()),
+            name: Some("Mail relay".into()),
+            ..Label::default()
+        };
         for (label, names) in [
             (None, r#""id":"mx1.example.org:25""#),
             (Some(Label::default()), r#""id":"mx1.example.org:25""#),

@@ -37,7 +37,11 @@ impl Document<'_> {
     /// # Errors
     /// Those of the writer.
     pub fn write(self, out: impl Write) -> io::Result<u64> {
-        let mut pieces = Pieces { out, buffer: Vec::with_capacity(PIECE), written: 0 };
+        let mut pieces = Pieces {
+            out,
+            buffer: Vec::with_capacity(PIECE),
+            written: 0,
+        };
         pieces.buffer.extend_from_slice(b"{\"schema\":");
         number::integer(&mut pieces.buffer, SCHEMA);
         pieces.buffer.extend_from_slice(b",\"summary\":");
@@ -53,7 +57,8 @@ impl Document<'_> {
             let id = plan.id();
             Writer::new(&mut pieces.buffer).any_key(&id);
             entry::write_asked(plan, &id, self.defaults, &mut pieces.buffer);
-            self.found.write_entry(plan, self.defaults, &mut pieces.buffer);
+            self.found
+                .write_entry(plan, self.defaults, &mut pieces.buffer);
         }
         pieces.buffer.extend_from_slice(b"}}");
         pieces.end()
@@ -73,7 +78,11 @@ impl<W: Write> Pieces<W> {
         if place > 0 {
             self.buffer.push(b',');
         }
-        if self.buffer.len() >= PIECE - PIECE / 4 { self.pass_on() } else { Ok(()) }
+        if self.buffer.len() >= PIECE - PIECE / 4 {
+            self.pass_on()
+        } else {
+            Ok(())
+        }
     }
 
     fn pass_on(&mut self) -> io::Result<()> {
@@ -126,7 +135,13 @@ mod tests {
         }
         let elapsed = Duration::from_micros(1_000_200);
         let mut out = Vec::new();
-        let document = Document { plans, found: &found, summary: &mut summary, elapsed, defaults };
+        let document = Document {
+            plans,
+            found: &found,
+            summary: &mut summary,
+            elapsed,
+            defaults,
+        };
         let written = document.write(&mut out).unwrap();
         assert_eq!(written + 1, out.len() as u64);
         String::from_utf8(out).unwrap()
@@ -143,37 +158,67 @@ mod tests {
 
     #[test]
     fn targets_stand_in_their_order_whatever_came_first() {
-        let label = Label { id: Some("mail".into()), groups: ["a".into(), "b".into()].into(), ..Label::default() };
-        let plans = [plan(0, "192.0.2.7", None), plan(1, "mx1", Some(label)), plan(2, "mx2", None)];
-        let reports = [down(&plans[2], Status::Denied), up(&plans[0], b"", 0), down(&plans[1], Status::ResolveFailed)];
+        let label = Label {
+            id: Some("mail".into()),
+            groups: ["a".into(), "b".into()].into(),
+            ..Label::default()
+        };
+        let plans = [
+            plan(0, "192.0.2.7", None),
+            plan(1, "mx1", Some(label)),
+            plan(2, "mx2", None),
+        ];
+        let reports = [
+            down(&plans[2], Status::Denied),
+            up(&plans[0], b"", 0),
+            down(&plans[1], Status::ResolveFailed),
+        ];
         let row = |id, host, group| {
             format!(
                 "{{\"{{#TCP.ID}}\":\"{id}\",\"{{#TCP.NAME}}\":\"{id}\",\"{{#TCP.HOST}}\":\"{host}\",\"{{#TCP.PORT}}\":25,\
                  \"{{#TCP.SERVICE}}\":\"smtp\",\"{{#TCP.GROUP}}\":\"{group}\"}}"
             )
         };
-        let rows =
-            [row("192.0.2.7:25", "192.0.2.7", ""), row("mail", "mx1", "a,b"), row("mx2:25", "mx2", "")].join(",");
+        let rows = [
+            row("192.0.2.7:25", "192.0.2.7", ""),
+            row("mail", "mx1", "a,b"),
+            row("mx2:25", "mx2", ""),
+        ]
+        .join(",");
         let end = "\"error\":\"no \\\"such\\\" name\",\"time\":{\"total\":0.000000}";
         let expected = [
             "{\"schema\":1,\"summary\":{\"targets\":3,\"up\":1,\"down\":1,\"unknown\":1,\"duplicates\":2,\"elapsed\":1.000200,",
             &format!("\"lag\":0.000162}},\"discovery\":[{rows}],\"targets\":{{"),
             "\"192.0.2.7:25\":{\"up\":1,\"status\":0,\"time\":{\"total\":0.000900,\"connect\":0.000812},",
             "\"tcp\":{\"rtt\":0.000650,\"rttvar\":0.000100,\"mss\":1448}},",
-            &format!("\"mail\":{{\"up\":0,\"status\":1,\"status_name\":\"resolve_failed\",{end}}},"),
-            &format!("\"mx2:25\":{{\"up\":0,\"status\":14,\"status_name\":\"denied\",{end}}}}}}}\n"),
+            &format!(
+                "\"mail\":{{\"up\":0,\"status\":1,\"status_name\":\"resolve_failed\",{end}}},"
+            ),
+            &format!(
+                "\"mx2:25\":{{\"up\":0,\"status\":14,\"status_name\":\"denied\",{end}}}}}}}\n"
+            ),
         ];
-        assert_eq!(document(&plans, &reports, Defaults::LeftOut), expected.concat());
-        let whole: serde_json::Value = serde_json::from_str(&document(&plans, &reports, Defaults::Written)).unwrap();
+        assert_eq!(
+            document(&plans, &reports, Defaults::LeftOut),
+            expected.concat()
+        );
+        let whole: serde_json::Value =
+            serde_json::from_str(&document(&plans, &reports, Defaults::Written)).unwrap();
         assert_eq!(whole["targets"]["mail"]["id"], "mail");
         assert_eq!(whole["targets"]["mx2:25"]["host"], "mx2");
     }
 
     #[test]
     fn a_long_document_comes_in_pieces_and_whole() {
-        let plans: Vec<_> = (0..5000).map(|number| plan(number, &format!("h{number}"), None)).collect();
-        let reports: Vec<_> = plans.iter().map(|plan| down(plan, Status::Refused)).collect();
-        let whole: serde_json::Value = serde_json::from_str(&document(&plans, &reports, Defaults::Written)).unwrap();
+        let plans: Vec<_> = (0..5000)
+            .map(|number| plan(number, &format!("h{number}"), None))
+            .collect();
+        let reports: Vec<_> = plans
+            .iter()
+            .map(|plan| down(plan, Status::Refused))
+            .collect();
+        let whole: serde_json::Value =
+            serde_json::from_str(&document(&plans, &reports, Defaults::Written)).unwrap();
         assert_eq!(whole["targets"].as_object().unwrap().len(), 5000);
         assert_eq!(whole["discovery"].as_array().unwrap().len(), 5000);
     }
@@ -181,7 +226,15 @@ mod tests {
     #[test]
     fn what_zabbix_would_not_take_is_said() {
         assert_eq!((oversize(0), oversize(524_287)), (None, None));
-        assert!(oversize(524_288).unwrap().contains("512 KiB that Zabbix 6.0 takes"));
-        assert!(oversize(16 * 1024 * 1024).unwrap().contains("16 MiB that Zabbix 7.0 takes: use --compact"));
+        assert!(
+            oversize(524_288)
+                .unwrap()
+                .contains("512 KiB that Zabbix 6.0 takes")
+        );
+        assert!(
+            oversize(16 * 1024 * 1024)
+                .unwrap()
+                .contains("16 MiB that Zabbix 7.0 takes: use --compact")
+        );
     }
 }

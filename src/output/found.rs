@@ -35,14 +35,20 @@ enum Kept {
 impl Found {
     /// Room for this many.
     pub fn new(targets: usize) -> Self {
-        Self { kept: vec![Kept::Nothing; targets], pieces: Vec::new(), scratch: Vec::new() }
+        Self {
+            kept: vec![Kept::Nothing; targets],
+            pieces: Vec::new(),
+            scratch: Vec::new(),
+        }
     }
 
     /// Keeps what an entry of a document needs.
     pub fn keep_entry(&mut self, report: &Report, defaults: Defaults) {
         match Plain::of(report) {
             Some(plain) => self.put(report.plan.number, Kept::Plain(plain)),
-            None => self.keep_bytes(report.plan.number, |buffer| entry::write_found(report, defaults, buffer)),
+            None => self.keep_bytes(report.plan.number, |buffer| {
+                entry::write_found(report, defaults, buffer)
+            }),
         }
     }
 
@@ -64,22 +70,40 @@ impl Found {
         append(&mut self.scratch);
         let fits = |piece: &Vec<u8>| piece.capacity() - piece.len() >= self.scratch.len();
         if !self.pieces.last().is_some_and(fits) {
-            self.pieces.push(Vec::with_capacity(PIECE.max(self.scratch.len())));
+            self.pieces
+                .push(Vec::with_capacity(PIECE.max(self.scratch.len())));
         }
         let piece = self.pieces.len() - 1;
         if let Some(bytes) = self.pieces.last_mut() {
             // Neither reaches 2^32: what is rendered of a report is bounded by what is kept of a response.
-            let (piece, start, length) = (piece as u32, bytes.len() as u32, self.scratch.len() as u32);
+            let (piece, start, length) =
+                (piece as u32, bytes.len() as u32, self.scratch.len() as u32);
             bytes.extend_from_slice(&self.scratch);
-            self.put(number, Kept::Bytes { piece, start, length });
+            self.put(
+                number,
+                Kept::Bytes {
+                    piece,
+                    start,
+                    length,
+                },
+            );
         }
     }
 
     /// The bytes that were kept under this number.
     pub fn bytes(&self, number: u32) -> Option<&[u8]> {
-        let Kept::Bytes { piece, start, length } = *self.kept.get(number as usize)? else { return None };
+        let Kept::Bytes {
+            piece,
+            start,
+            length,
+        } = *self.kept.get(number as usize)?
+        else {
+            return None;
+        };
         let start = start as usize;
-        self.pieces.get(piece as usize)?.get(start..start + length as usize)
+        self.pieces
+            .get(piece as usize)?
+            .get(start..start + length as usize)
     }
 
     fn put(&mut self, number: u32, what: Kept) {
@@ -99,12 +123,21 @@ mod tests {
     fn bytes_are_found_again() {
         let mut found = Found::new(2000);
         for number in (0..2000_u32).rev() {
-            found.keep_bytes(number, |buffer| buffer.extend(std::iter::repeat_n(number as u8, number as usize)));
+            found.keep_bytes(number, |buffer| {
+                buffer.extend(std::iter::repeat_n(number as u8, number as usize))
+            });
         }
         for number in 0..2000_u32 {
-            assert_eq!(found.bytes(number), Some(&vec![number as u8; number as usize][..]), "{number}");
+            assert_eq!(
+                found.bytes(number),
+                Some(&vec![number as u8; number as usize][..]),
+                "{number}"
+            );
         }
-        assert!(found.pieces.iter().all(|piece| piece.capacity() == PIECE), "no piece has grown");
+        assert!(
+            found.pieces.iter().all(|piece| piece.capacity() == PIECE),
+            "no piece has grown"
+        );
     }
 
     #[test]
@@ -112,17 +145,31 @@ mod tests {
         let mut found = Found::new(2);
         found.keep_bytes(1, |buffer| buffer.resize(3 * PIECE, 7));
         found.keep_bytes(0, |buffer| buffer.push(1));
-        assert_eq!((found.bytes(0).unwrap().len(), found.bytes(1).unwrap().len()), (1, 3 * PIECE));
+        assert_eq!(
+            (found.bytes(0).unwrap().len(), found.bytes(1).unwrap().len()),
+            (1, 3 * PIECE)
+        );
         assert_eq!(found.bytes(2), None);
     }
 
     #[test]
     fn entries_are_written_as_their_reports_would_be() {
-        let plans = [plan(0, "192.0.2.7", None), plan(1, "192.0.2.7", None), plan(2, "mx1", None)];
-        let reports = [up(&plans[0], b"", 0), up(&plans[1], b"220 ready", 0), down(&plans[2], Status::Refused)];
+        let plans = [
+            plan(0, "192.0.2.7", None),
+            plan(1, "192.0.2.7", None),
+            plan(2, "mx1", None),
+        ];
+        let reports = [
+            up(&plans[0], b"", 0),
+            up(&plans[1], b"220 ready", 0),
+            down(&plans[2], Status::Refused),
+        ];
         for defaults in [Defaults::Written, Defaults::LeftOut] {
             let mut found = Found::new(3);
-            reports.iter().rev().for_each(|report| found.keep_entry(report, defaults));
+            reports
+                .iter()
+                .rev()
+                .for_each(|report| found.keep_entry(report, defaults));
             for report in &reports {
                 let (mut kept, mut written) = (Vec::new(), Vec::new());
                 found.write_entry(&report.plan, defaults, &mut kept);

@@ -13,7 +13,10 @@ pub struct Writer<'b> {
 impl<'b> Writer<'b> {
     /// Writes behind what the buffer holds.
     pub fn new(buffer: &'b mut Vec<u8>) -> Self {
-        Self { buffer, follows: false }
+        Self {
+            buffer,
+            follows: false,
+        }
     }
 
     /// `{`; keys and values follow.
@@ -86,7 +89,10 @@ fn string(buffer: &mut Vec<u8>, text: &str) {
     buffer.reserve(rest.len() + 2);
     buffer.push(b'"');
     // Nearly every text needs none. To look at all of it is quicker than to stop at the first that does.
-    if !rest.iter().fold(false, |any, byte| any | needs_escape(*byte)) {
+    if !rest
+        .iter()
+        .fold(false, |any, byte| any | needs_escape(*byte))
+    {
         buffer.extend_from_slice(rest);
         buffer.push(b'"');
         return;
@@ -94,7 +100,9 @@ fn string(buffer: &mut Vec<u8>, text: &str) {
     while let Some(at) = rest.iter().position(|byte| needs_escape(*byte)) {
         let (plain, special) = rest.split_at(at);
         buffer.extend_from_slice(plain);
-        let Some((byte, after)) = special.split_first() else { break };
+        let Some((byte, after)) = special.split_first() else {
+            break;
+        };
         escape(buffer, *byte);
         rest = after;
     }
@@ -155,7 +163,10 @@ mod tests {
         json.close_object();
         json.close_array();
         json.close_object();
-        assert_eq!(String::from_utf8(buffer).unwrap(), r#"{"a":1,"none":[],"a \"list\"":["b,",3,{},{}]}"#);
+        assert_eq!(
+            String::from_utf8(buffer).unwrap(),
+            r#"{"a":1,"none":[],"a \"list\"":["b,",3,{},{}]}"#
+        );
     }
 
     #[test]

@@ -51,10 +51,19 @@ mod tests {
 
     #[test]
     fn names_and_groups_are_escaped() {
-        let target = Target { host: Host::Address([192, 0, 2, 7].into()), port: Port::new(80).unwrap() };
-        let label =
-            Label { name: Some("a \"b\" \\ 东".into()), groups: ["x".into(), "y".into()].into(), ..Label::default() };
-        let plan = Plan { label: Some(Box::new(label)), ..Plan::connect(target) };
+        let target = Target {
+            host: Host::Address([192, 0, 2, 7].into()),
+            port: Port::new(80).unwrap(),
+        };
+        let label = Label {
+            name: Some("a \"b\" \\ 东".into()),
+            groups: ["x".into(), "y".into()].into(),
+            ..Label::default()
+        };
+        let plan = Plan {
+            label: Some(Box::new(label)),
+            ..Plan::connect(target)
+        };
         assert_eq!(
             line([&plan]),
             "[{\"{#TCP.ID}\":\"192.0.2.7:80\",\"{#TCP.NAME}\":\"a \\\"b\\\" \\\\ 东\",\"{#TCP.HOST}\":\"192.0.2.7\",\

@@ -113,13 +113,55 @@ use Value::{Address, Integer, Ratio, Seconds, Text};
 
 /// Every metric.
 pub const METRICS: [Metric; 36] = [
-    row("schema", "version", "version of this document", Zero, Asked(|_| Some(Integer(SCHEMA)))),
-    row("id", "text", "what a list of targets calls it", Empty, Asked(|p| text(p.label.as_ref()?.id.as_deref()?))),
-    row("name", "text", "its name for people", Empty, Asked(|p| text(p.label.as_ref()?.name.as_deref()?))),
-    row("host", "text", "the host as it was given", Empty, Asked(|p| Some(host(&p.target.host)))),
-    row("port", "number", "the port", Zero, Asked(|p| Some(Integer(p.target.port.get().into())))),
-    row("service", "text", "the named service", Empty, Asked(|p| text(p.method.service.as_deref()?))),
-    row("up", "0 or 1", "1 when everything asked for was verified", Zero, Probe(|r| Some(Integer(r.is_up().into())))),
+    row(
+        "schema",
+        "version",
+        "version of this document",
+        Zero,
+        Asked(|_| Some(Integer(SCHEMA))),
+    ),
+    row(
+        "id",
+        "text",
+        "what a list of targets calls it",
+        Empty,
+        Asked(|p| text(p.label.as_ref()?.id.as_deref()?)),
+    ),
+    row(
+        "name",
+        "text",
+        "its name for people",
+        Empty,
+        Asked(|p| text(p.label.as_ref()?.name.as_deref()?)),
+    ),
+    row(
+        "host",
+        "text",
+        "the host as it was given",
+        Empty,
+        Asked(|p| Some(host(&p.target.host))),
+    ),
+    row(
+        "port",
+        "number",
+        "the port",
+        Zero,
+        Asked(|p| Some(Integer(p.target.port.get().into()))),
+    ),
+    row(
+        "service",
+        "text",
+        "the named service",
+        Empty,
+        Asked(|p| text(p.method.service.as_deref()?)),
+    ),
+    row(
+        "up",
+        "0 or 1",
+        "1 when everything asked for was verified",
+        Zero,
+        Probe(|r| Some(Integer(r.is_up().into()))),
+    ),
     row(
         "status",
         "number",
@@ -127,8 +169,20 @@ pub const METRICS: [Metric; 36] = [
         Zero,
         Probe(|r| Some(Integer(r.status().code().into()))),
     ),
-    row("status_name", "text", "the status's name", Empty, Probe(|r| text(r.status().name()))),
-    row("error", "text", "why it is not up, in one sentence; empty when it is", Empty, Probe(error)),
+    row(
+        "status_name",
+        "text",
+        "the status's name",
+        Empty,
+        Probe(|r| text(r.status().name())),
+    ),
+    row(
+        "error",
+        "text",
+        "why it is not up, in one sentence; empty when it is",
+        Empty,
+        Probe(error),
+    ),
     row(
         "step",
         "number",
@@ -136,12 +190,48 @@ pub const METRICS: [Metric; 36] = [
         Zero,
         Connection(|t| said(t)?.step.map(|step| Integer(step as u64))),
     ),
-    row("address", "text", "the address that was tried", Empty, Connection(|t| Some(Address(t.address.ip())))),
-    row("family", "4 or 6", "its family", Zero, Connection(|t| Some(Integer(family(t.address.ip()))))),
-    row("source", "text", "the local address", Empty, Connection(|t| t.source.map(Address))),
-    row("time.total", "s", "from start to verdict", Zero, Probe(|r| Some(Seconds(r.total)))),
-    row("time.resolve", "s", "the name's resolution", Zero, Probe(|r| r.resolve.map(Seconds))),
-    row("time.connect", "s", "the TCP handshake", Zero, Connection(|t| t.connect.map(Seconds))),
+    row(
+        "address",
+        "text",
+        "the address that was tried",
+        Empty,
+        Connection(|t| Some(Address(t.address.ip()))),
+    ),
+    row(
+        "family",
+        "4 or 6",
+        "its family",
+        Zero,
+        Connection(|t| Some(Integer(family(t.address.ip())))),
+    ),
+    row(
+        "source",
+        "text",
+        "the local address",
+        Empty,
+        Connection(|t| t.source.map(Address)),
+    ),
+    row(
+        "time.total",
+        "s",
+        "from start to verdict",
+        Zero,
+        Probe(|r| Some(Seconds(r.total))),
+    ),
+    row(
+        "time.resolve",
+        "s",
+        "the name's resolution",
+        Zero,
+        Probe(|r| r.resolve.map(Seconds)),
+    ),
+    row(
+        "time.connect",
+        "s",
+        "the TCP handshake",
+        Zero,
+        Connection(|t| t.connect.map(Seconds)),
+    ),
     row(
         "time.first_byte",
         "s",
@@ -149,7 +239,13 @@ pub const METRICS: [Metric; 36] = [
         Zero,
         Connection(|t| said(t)?.first_byte.map(Seconds)),
     ),
-    row("time.dialogue", "s", "from the connection to the verdict", Zero, Connection(|t| said(t)?.took.map(Seconds))),
+    row(
+        "time.dialogue",
+        "s",
+        "from the connection to the verdict",
+        Zero,
+        Connection(|t| said(t)?.took.map(Seconds)),
+    ),
     row(
         "tcp.rtt",
         "s",
@@ -157,7 +253,13 @@ pub const METRICS: [Metric; 36] = [
         Zero,
         Connection(|t| t.tcp?.rtt.map(|rtt| Seconds(rtt.smoothed()))),
     ),
-    row("tcp.rttvar", "s", "its variance", Zero, Connection(|t| t.tcp?.rtt.map(|rtt| Seconds(rtt.variance())))),
+    row(
+        "tcp.rttvar",
+        "s",
+        "its variance",
+        Zero,
+        Connection(|t| t.tcp?.rtt.map(|rtt| Seconds(rtt.variance()))),
+    ),
     row(
         "tcp.syn_retransmits",
         "number",
@@ -165,7 +267,13 @@ pub const METRICS: [Metric; 36] = [
         Zero,
         Connection(|t| tcp(t, |f| Some(f.syn_retransmits))),
     ),
-    row("tcp.mss", "bytes", "the maximum segment size", Zero, Connection(|t| tcp(t, |f| f.mss))),
+    row(
+        "tcp.mss",
+        "bytes",
+        "the maximum segment size",
+        Zero,
+        Connection(|t| tcp(t, |f| f.mss)),
+    ),
     row(
         "icmp.type",
         "number",
@@ -173,7 +281,13 @@ pub const METRICS: [Metric; 36] = [
         Reason,
         Connection(|t| icmp(t, |f| f.kind)),
     ),
-    row("icmp.code", "number", "its code", Reason, Connection(|t| icmp(t, |f| f.code))),
+    row(
+        "icmp.code",
+        "number",
+        "its code",
+        Reason,
+        Connection(|t| icmp(t, |f| f.code)),
+    ),
     row(
         "icmp.from",
         "text",
@@ -181,7 +295,13 @@ pub const METRICS: [Metric; 36] = [
         Empty,
         Connection(|t| t.failure.as_ref()?.icmp?.from.map(Address)),
     ),
-    row("response.bytes", "bytes", "received in all", Zero, Connection(|t| t.response().map(|r| Integer(r.bytes)))),
+    row(
+        "response.bytes",
+        "bytes",
+        "received in all",
+        Zero,
+        Connection(|t| t.response().map(|r| Integer(r.bytes))),
+    ),
     row(
         "response.text",
         "text",
@@ -189,7 +309,13 @@ pub const METRICS: [Metric; 36] = [
         Empty,
         Probe(response_text),
     ),
-    row("response.hex", "text", "its first 256 bytes, where they are no clean text", Empty, Probe(response_hex)),
+    row(
+        "response.hex",
+        "text",
+        "its first 256 bytes, where they are no clean text",
+        Empty,
+        Probe(response_hex),
+    ),
     row(
         "attempts.sent",
         "number",
@@ -211,15 +337,53 @@ pub const METRICS: [Metric; 36] = [
         Reason,
         Probe(|r| attempts(r, |a| a.loss().map(Ratio))),
     ),
-    row("attempts.min", "s", "the shortest handshake", Zero, Probe(|r| attempts(r, |a| a.min().map(Seconds)))),
-    row("attempts.avg", "s", "the mean", Zero, Probe(|r| attempts(r, |a| a.avg().map(Seconds)))),
-    row("attempts.max", "s", "the longest", Zero, Probe(|r| attempts(r, |a| a.max().map(Seconds)))),
-    row("attempts.stddev", "s", "the standard deviation", Zero, Probe(|r| attempts(r, |a| a.stddev().map(Seconds)))),
+    row(
+        "attempts.min",
+        "s",
+        "the shortest handshake",
+        Zero,
+        Probe(|r| attempts(r, |a| a.min().map(Seconds))),
+    ),
+    row(
+        "attempts.avg",
+        "s",
+        "the mean",
+        Zero,
+        Probe(|r| attempts(r, |a| a.avg().map(Seconds))),
+    ),
+    row(
+        "attempts.max",
+        "s",
+        "the longest",
+        Zero,
+        Probe(|r| attempts(r, |a| a.max().map(Seconds))),
+    ),
+    row(
+        "attempts.stddev",
+        "s",
+        "the standard deviation",
+        Zero,
+        Probe(|r| attempts(r, |a| a.stddev().map(Seconds))),
+    ),
 ];
 
-const fn row(path: &'static str, unit: &'static str, help: &'static str, unmeasured: Unmeasured, read: Read) -> Metric {
+const fn row(
+    path: &'static str,
+    unit: &'static str,
+    help: &'static str,
+    unmeasured: Unmeasured,
+    read: Read,
+) -> Metric {
     let (group, name) = parts(path);
-    Metric { path, group, name, unit, help, unmeasured, read }
+    Metric {
+        path,
+        group,
+        name,
+        unit,
+        help,
+        unmeasured,
+        read,
+    }
 }
 
 /// The group and the name of a path.
@@ -264,14 +428,26 @@ fn said(trial: &Trial) -> Option<&Exchange> {
 }
 
 fn tcp(trial: &Trial, read: fn(&TcpFacts) -> Option<u32>) -> Option<Value<'static>> {
-    trial.tcp.as_ref().and_then(read).map(|number| Integer(number.into()))
+    trial
+        .tcp
+        .as_ref()
+        .and_then(read)
+        .map(|number| Integer(number.into()))
 }
 
 fn icmp(trial: &Trial, read: fn(&IcmpFact) -> u8) -> Option<Value<'static>> {
-    trial.failure.as_ref()?.icmp.as_ref().map(|fact| Integer(read(fact).into()))
+    trial
+        .failure
+        .as_ref()?
+        .icmp
+        .as_ref()
+        .map(|fact| Integer(read(fact).into()))
 }
 
-fn attempts(report: &Report, read: fn(&Running) -> Option<Value<'static>>) -> Option<Value<'static>> {
+fn attempts(
+    report: &Report,
+    read: fn(&Running) -> Option<Value<'static>>,
+) -> Option<Value<'static>> {
     report.attempts.as_deref().and_then(read)
 }
 
@@ -286,15 +462,25 @@ fn response(report: &Report) -> Option<&Response> {
 
 fn response_text(report: &Report) -> Option<Value<'_>> {
     let response = response(report)?;
-    let end = response.start.iter().rposition(|byte| !matches!(byte, b'\r' | b'\n')).map_or(0, |last| last + 1);
-    text(bounded(report, response.start.get(..end).unwrap_or_default()))
+    let end = response
+        .start
+        .iter()
+        .rposition(|byte| !matches!(byte, b'\r' | b'\n'))
+        .map_or(0, |last| last + 1);
+    text(bounded(
+        report,
+        response.start.get(..end).unwrap_or_default(),
+    ))
 }
 
 /// The printable form of what a peer sent, secrets hidden, at most 2 KiB.
 pub fn bounded(report: &Report, bytes: &[u8]) -> String {
     // A secret that is cut in half would be shown: it is hidden before anything is cut. No byte becomes less than one.
     let mut printable = report.plan.method.veil_start(bytes, TEXT_LIMIT);
-    if let Some((cut, _)) = printable.char_indices().find(|(at, character)| at + character.len_utf8() > TEXT_LIMIT) {
+    if let Some((cut, _)) = printable
+        .char_indices()
+        .find(|(at, character)| at + character.len_utf8() > TEXT_LIMIT)
+    {
         printable.truncate(cut);
     }
     printable
@@ -306,7 +492,13 @@ fn response_hex(report: &Report) -> Option<Value<'_>> {
         return None;
     }
     let mut digits = Vec::new();
-    for byte in report.plan.method.hide(&response.start).iter().take(HEX_LIMIT) {
+    for byte in report
+        .plan
+        .method
+        .hide(&response.start)
+        .iter()
+        .take(HEX_LIMIT)
+    {
         number::hex(&mut digits, *byte);
     }
     text(String::from_utf8(digits).unwrap_or_default())
@@ -319,18 +511,33 @@ mod tests {
     #[test]
     fn paths_are_unique_and_groups_are_whole() {
         let paths: Vec<_> = METRICS.iter().map(|metric| metric.path).collect();
-        let mut groups: Vec<_> = paths.iter().map(|path| path.split('.').next().unwrap()).collect();
+        let mut groups: Vec<_> = paths
+            .iter()
+            .map(|path| path.split('.').next().unwrap())
+            .collect();
         groups.dedup();
         let mut unique = groups.clone();
         unique.sort_unstable();
         unique.dedup();
-        assert_eq!(groups.len(), unique.len(), "a group of the document is written once, in one place");
+        assert_eq!(
+            groups.len(),
+            unique.len(),
+            "a group of the document is written once, in one place"
+        );
     }
 
     #[test]
     fn published_paths_stay() {
         let paths: Vec<_> = METRICS.iter().map(|metric| metric.path).collect();
-        for path in ["up", "status", "error", "time.connect", "tcp.syn_retransmits", "response.text", "attempts.loss"] {
+        for path in [
+            "up",
+            "status",
+            "error",
+            "time.connect",
+            "tcp.syn_retransmits",
+            "response.text",
+            "attempts.loss",
+        ] {
             assert!(paths.contains(&path), "{path}");
         }
     }

@@ -40,7 +40,13 @@ pub fn micros(duration: Duration) -> u64 {
 
 /// A byte as two lower-case hexadecimal digits.
 pub fn hex(buffer: &mut Vec<u8>, byte: u8) {
-    let digit = |nibble: u8| if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 };
+    let digit = |nibble: u8| {
+        if nibble < 10 {
+            b'0' + nibble
+        } else {
+            b'a' + nibble - 10
+        }
+    };
     buffer.extend_from_slice(&[digit(byte >> 4), digit(byte & 0xf)]);
 }
 
@@ -61,13 +67,21 @@ mod tests {
             (999_999_500, "1.000000"),
             (600_000_000_000, "600.000000"),
         ] {
-            assert_eq!(appended(|buffer| seconds(buffer, Duration::from_nanos(nanos))), text);
+            assert_eq!(
+                appended(|buffer| seconds(buffer, Duration::from_nanos(nanos))),
+                text
+            );
         }
     }
 
     #[test]
     fn parts_of_one_are_rounded_to_six_digits() {
-        for (part, text) in [(0.0, "0.000000"), (1.0 / 3.0, "0.333333"), (2.0 / 3.0, "0.666667"), (1.0, "1.000000")] {
+        for (part, text) in [
+            (0.0, "0.000000"),
+            (1.0 / 3.0, "0.333333"),
+            (2.0 / 3.0, "0.666667"),
+            (1.0, "1.000000"),
+        ] {
             assert_eq!(appended(|buffer| decimal(buffer, part)), text);
         }
     }

@@ -50,7 +50,11 @@ impl Plain {
             source: Some(self.source),
             total: nanos(self.total),
             connect: Some(nanos(self.connect)),
-            tcp: Some(TcpFacts { rtt: self.rtt, syn_retransmits: self.syn_retransmits, mss: Some(self.mss) }),
+            tcp: Some(TcpFacts {
+                rtt: self.rtt,
+                syn_retransmits: self.syn_retransmits,
+                mss: Some(self.mss),
+            }),
             ..Trial::untried(address(plan)?)
         };
         Some(Report {
@@ -67,7 +71,8 @@ impl Plain {
 
 /// The address that was written.
 fn address(plan: &Plan) -> Option<SocketAddr> {
-    plan.literal().map(|ip| SocketAddr::new(ip, plan.target.port.get()))
+    plan.literal()
+        .map(|ip| SocketAddr::new(ip, plan.target.port.get()))
 }
 
 #[cfg(test)]
@@ -92,16 +97,35 @@ mod tests {
     #[test]
     fn a_report_with_anything_else_is_not_plain() {
         let plan = plan(0, "192.0.2.7", None);
-        assert!(Plain::of(&up(&plan, b"220 ready", 0)).is_none(), "something was said");
+        assert!(
+            Plain::of(&up(&plan, b"220 ready", 0)).is_none(),
+            "something was said"
+        );
         assert!(Plain::of(&down(&plan, Status::Refused)).is_none());
         assert!(
             Plain::of(&up(&crate::output::samples::plan(0, "mx1", None), b"", 0)).is_none(),
             "a name has an address"
         );
-        assert!(Plain::of(&up(&crate::output::samples::plan(0, "192.0.2.8", None), b"", 0)).is_none());
-        let slow = Report { total: Duration::from_secs(5), ..up(&plan, b"", 0) };
-        assert!(Plain::of(&slow).is_none(), "more than 32 bits of nanoseconds");
-        let resolved = Report { resolve: Some(Duration::ZERO), ..up(&plan, b"", 0) };
+        assert!(
+            Plain::of(&up(
+                &crate::output::samples::plan(0, "192.0.2.8", None),
+                b"",
+                0
+            ))
+            .is_none()
+        );
+        let slow = Report {
+            total: Duration::from_secs(5),
+            ..up(&plan, b"", 0)
+        };
+        assert!(
+            Plain::of(&slow).is_none(),
+            "more than 32 bits of nanoseconds"
+        );
+        let resolved = Report {
+            resolve: Some(Duration::ZERO),
+            ..up(&plan, b"", 0)
+        };
         assert!(Plain::of(&resolved).is_none());
     }
 }

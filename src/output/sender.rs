@@ -20,7 +20,9 @@ pub fn write(report: &Report, at: Duration, wanted: &Wanted, buffer: &mut Vec<u8
     let id = report.plan.id();
     let mut key = String::new();
     for metric in &wanted.metrics {
-        let Some(value) = metric.value(report) else { continue };
+        let Some(value) = metric.value(report) else {
+            continue;
+        };
         key.clear();
         spell(&wanted.sender_key, &id, metric, &mut key);
         buffer.extend_from_slice(&before);
@@ -36,7 +38,10 @@ pub fn write(report: &Report, at: Duration, wanted: &Wanted, buffer: &mut Vec<u8
 
 /// The host in Zabbix and a blank; `-` stands for the one that zabbix_sender is given by its `-s`.
 fn host(plan: &Plan, wanted: &Wanted, buffer: &mut Vec<u8>) {
-    let own = plan.label.as_ref().and_then(|label| label.zabbix_host.as_deref());
+    let own = plan
+        .label
+        .as_ref()
+        .and_then(|label| label.zabbix_host.as_deref());
     match own.or(wanted.zabbix_host.as_deref()) {
         Some(host) => quoted(host, buffer),
         None => buffer.push(b'-'),
@@ -67,8 +72,13 @@ fn spell(pattern: &SenderKey, id: &str, metric: &Metric, key: &mut String) {
 /// A word, in quotes where it would not be read as it stands.
 fn word(text: &str, buffer: &mut Vec<u8>) {
     let splits = |byte: &u8| matches!(byte, b' ' | b'\n' | b'\r' | b'\t');
-    let as_it_stands = !text.is_empty() && !text.starts_with('"') && !text.as_bytes().iter().any(splits);
-    if as_it_stands { buffer.extend_from_slice(text.as_bytes()) } else { quoted(text, buffer) }
+    let as_it_stands =
+        !text.is_empty() && !text.starts_with('"') && !text.as_bytes().iter().any(splits);
+    if as_it_stands {
+        buffer.extend_from_slice(text.as_bytes())
+    } else {
+        quoted(text, buffer)
+    }
 }
 
 fn quoted(text: &str, buffer: &mut Vec<u8>) {
@@ -118,16 +128,27 @@ mod tests {
     fn the_host_is_the_targets_own_else_the_runs() {
         let mut wanted = wanted(&["up"]);
         wanted.zabbix_host = Some("the run's".into());
-        let own = Label { zabbix_host: Some("a \"b\" \\ c".into()), ..Label::default() };
-        assert!(lines(&up(&plan(0, "mx1", Some(own)), b"", 0), &wanted).starts_with("\"a \\\"b\\\" \\\\ c\" tcp."));
-        assert!(lines(&up(&plan(0, "mx1", None), b"", 0), &wanted).starts_with("\"the run's\" tcp."));
+        let own = Label {
+            zabbix_host: Some("a \"b\" \\ c".into()),
+            ..Label::default()
+        };
+        assert!(
+            lines(&up(&plan(0, "mx1", Some(own)), b"", 0), &wanted)
+                .starts_with("\"a \\\"b\\\" \\\\ c\" tcp.")
+        );
+        assert!(
+            lines(&up(&plan(0, "mx1", None), b"", 0), &wanted).starts_with("\"the run's\" tcp.")
+        );
     }
 
     #[test]
     fn texts_are_quoted_and_their_escapes_escaped() {
         let report = up(&plan(0, "mx1", None), b"a \"b\" \\n\r\nc", 0);
         let line = lines(&report, &wanted(&["response.text"]));
-        assert!(line.ends_with(" \"a \\\"b\\\" \\\\\\\\n\\\\r\\\\nc\"\n"), "{line}");
+        assert!(
+            line.ends_with(" \"a \\\"b\\\" \\\\\\\\n\\\\r\\\\nc\"\n"),
+            "{line}"
+        );
     }
 
     #[test]
@@ -137,7 +158,11 @@ mod tests {
             wanted.sender_key = SenderKey(vec![KeyPart::Text(text.into())]);
             lines(&up(&plan(0, "mx1", None), b"", 0), &wanted)
         };
-        assert!(with("k[\"a\\\"]").starts_with("- k[\"a\\\"] 1795338732 "), "{}", with("k[\"a\\\"]"));
+        assert!(
+            with("k[\"a\\\"]").starts_with("- k[\"a\\\"] 1795338732 "),
+            "{}",
+            with("k[\"a\\\"]")
+        );
         assert!(with("k[a b,\"\\]").starts_with("- \"k[a b,\\\"\\\\]\" 1795338732 "));
         assert!(with("\"k").starts_with("- \"\\\"k\" 1795338732 "));
     }

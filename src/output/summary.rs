@@ -28,7 +28,11 @@ pub struct Summary {
 impl Summary {
     /// Nothing was counted yet, of a list with so many repeats and so many mistakes.
     pub fn new(duplicates: usize, invalid: usize) -> Self {
-        Self { duplicates, invalid, ..Self::default() }
+        Self {
+            duplicates,
+            invalid,
+            ..Self::default()
+        }
     }
 
     /// Counts one more.
@@ -40,7 +44,9 @@ impl Summary {
         }
         let trial = report.trial.as_ref();
         let connect = trial.and_then(|trial| trial.connect);
-        let rtt = trial.and_then(|trial| trial.tcp?.rtt).map(RoundTrip::smoothed);
+        let rtt = trial
+            .and_then(|trial| trial.tcp?.rtt)
+            .map(RoundTrip::smoothed);
         if let (Some(connect), Some(rtt)) = (connect, rtt) {
             let micros = number::micros(connect.saturating_sub(rtt));
             self.late.push(u32::try_from(micros).unwrap_or(u32::MAX));
@@ -68,9 +74,18 @@ impl Summary {
     pub fn write(&mut self, elapsed: Duration, buffer: &mut Vec<u8>) {
         let mut json = Writer::new(buffer);
         json.open_object();
-        let counts = [("targets", self.targets()), ("up", self.up), ("down", self.down), ("unknown", self.unknown)];
+        let counts = [
+            ("targets", self.targets()),
+            ("up", self.up),
+            ("down", self.down),
+            ("unknown", self.unknown),
+        ];
         let invalid = Some(("invalid", self.invalid)).filter(|(_, count)| *count > 0);
-        for (name, count) in counts.into_iter().chain([("duplicates", self.duplicates)]).chain(invalid) {
+        for (name, count) in counts
+            .into_iter()
+            .chain([("duplicates", self.duplicates)])
+            .chain(invalid)
+        {
             json.key(name);
             json.value(|buffer| number::integer(buffer, count as u64));
         }
@@ -114,7 +129,14 @@ mod tests {
 
     #[test]
     fn lag_is_the_value_that_all_but_one_in_a_hundred_stay_below() {
-        let lag = |late: Vec<u32>| Summary { late, ..Summary::default() }.lag().map(|lag| lag.as_micros());
+        let lag = |late: Vec<u32>| {
+            Summary {
+                late,
+                ..Summary::default()
+            }
+            .lag()
+            .map(|lag| lag.as_micros())
+        };
         assert_eq!(lag(Vec::new()), None);
         assert_eq!(lag(vec![7]), Some(7));
         assert_eq!(lag((1..=100).rev().collect()), Some(99));
@@ -126,11 +148,21 @@ mod tests {
     fn the_sentence_names_what_there_is() {
         let plan = plan(0, "mx1", None);
         let mut summary = Summary::default();
-        assert_eq!(summary.sentence(Duration::ZERO), "0 targets: 0 up, 0 down; took 0 us");
+        assert_eq!(
+            summary.sentence(Duration::ZERO),
+            "0 targets: 0 up, 0 down; took 0 us"
+        );
         summary.count(&up(&plan, b"", 0));
-        assert_eq!(summary.sentence(Duration::from_millis(5)), "1 target: 1 up, 0 down; took 5.0 ms, lag 0.2 ms");
+        assert_eq!(
+            summary.sentence(Duration::from_millis(5)),
+            "1 target: 1 up, 0 down; took 5.0 ms, lag 0.2 ms"
+        );
         let mut summary = Summary::new(3, 2);
-        for report in [up(&plan, b"", 0), down(&plan, Status::Refused), down(&plan, Status::Denied)] {
+        for report in [
+            up(&plan, b"", 0),
+            down(&plan, Status::Refused),
+            down(&plan, Status::Denied),
+        ] {
             summary.count(&report);
         }
         assert_eq!(
@@ -143,8 +175,7 @@ mod tests {
     fn a_document_says_what_was_left_out() {
         let mut buffer = Vec::new();
         Summary::new(1, 2).write(Duration::from_micros(7), &mut buffer);
-        let text =
-            "{\"targets\":0,\"up\":0,\"down\":0,\"unknown\":0,\"duplicates\":1,\"invalid\":2,\"elapsed\":0.000007}";
+        let text = "{\"targets\":0,\"up\":0,\"down\":0,\"unknown\":0,\"duplicates\":1,\"invalid\":2,\"elapsed\":0.000007}";
         assert_eq!(String::from_utf8(buffer).unwrap(), text);
     }
 }

@@ -41,11 +41,19 @@ impl Table {
 
     /// The lines: a heading, what is down, what could not be told, what is up, and the sums.
     pub fn lines(&self, plans: &[Arc<Plan>], sums: &str, paint: Paint) -> String {
-        let mut rows: Vec<_> = plans.iter().filter_map(|plan| Some((plan, self.row(plan)?))).collect();
+        let mut rows: Vec<_> = plans
+            .iter()
+            .filter_map(|plan| Some((plan, self.row(plan)?)))
+            .collect();
         rows.sort_by_key(|(_, row)| row.rank());
         let mut page = String::new();
         let targets: Vec<_> = rows.iter().map(|(plan, _)| shown(plan)).collect();
-        let width = targets.iter().map(String::len).max().unwrap_or(0).max("TARGET".len());
+        let width = targets
+            .iter()
+            .map(String::len)
+            .max()
+            .unwrap_or(0)
+            .max("TARGET".len());
         if !rows.is_empty() {
             let heading = format!(
                 "{:<STATUS_WIDTH$}  {:<width$}  {:>11}  {:>11}  LOST  WHY",
@@ -55,7 +63,11 @@ impl Table {
             let _ = writeln!(page, "{heading}");
         }
         for ((plan, row), target) in rows.iter().zip(&targets) {
-            let status = painted(paint, row.style(), &format!("{:<STATUS_WIDTH$}", row.status.name()));
+            let status = painted(
+                paint,
+                row.style(),
+                &format!("{:<STATUS_WIDTH$}", row.status.name()),
+            );
             let line = format!("{status}  {target:<width$}  {}", row.cells(plan));
             let _ = writeln!(page, "{}", line.trim_end());
         }
@@ -111,7 +123,10 @@ impl Row {
 
     fn cells(&self, plan: &Plan) -> String {
         let time = |time: Option<Duration>| time.map_or_else(String::new, milliseconds);
-        let lost = self.syn_retransmits.filter(|lost| *lost > 0).map_or_else(String::new, |lost| lost.to_string());
+        let lost = self
+            .syn_retransmits
+            .filter(|lost| *lost > 0)
+            .map_or_else(String::new, |lost| lost.to_string());
         let (connect, rtt) = (time(self.connect), time(self.rtt));
         let name = plan.label.as_ref().and_then(|label| label.name.as_deref());
         let note = match name {
@@ -128,8 +143,12 @@ fn note(report: &Report) -> String {
     if let Some(failure) = &report.failure {
         return failure.text.clone();
     }
-    let said = metrics::METRICS.iter().find(|metric| metric.path == "response.text");
-    let Some(Value::Text(text)) = said.and_then(|metric: &Metric| metric.value(report)) else { return String::new() };
+    let said = metrics::METRICS
+        .iter()
+        .find(|metric| metric.path == "response.text");
+    let Some(Value::Text(text)) = said.and_then(|metric: &Metric| metric.value(report)) else {
+        return String::new();
+    };
     let mut shown: String = text.chars().take(RESPONSE_SHOWN).collect();
     if shown.len() < text.len() {
         shown.push_str(" ...");
@@ -145,9 +164,16 @@ mod tests {
 
     #[test]
     fn failures_stand_first_and_columns_below_each_other() {
-        let named = Label { name: Some("Mail relay".into()), ..Label::default() };
-        let plans =
-            [plan(0, "mx1", None), plan(1, "192.0.2.77", Some(named)), plan(2, "mx3", None), plan(3, "mx4", None)];
+        let named = Label {
+            name: Some("Mail relay".into()),
+            ..Label::default()
+        };
+        let plans = [
+            plan(0, "mx1", None),
+            plan(1, "192.0.2.77", Some(named)),
+            plan(2, "mx3", None),
+            plan(3, "mx4", None),
+        ];
         let mut table = Table::new(plans.len());
         table.note(&down(&plans[3], Status::ResolveFailed));
         table.note(&up(&plans[0], b"220 mx1 ESMTP\r\n", 0));
@@ -168,6 +194,9 @@ mod tests {
         assert_eq!(page, expected.join("\n"));
         let painted = table.lines(&plans, "", Paint::Colours);
         let line = painted.lines().nth(1).unwrap();
-        assert!(line.starts_with("\u{1b}[1m\u{1b}[31mresolve_failed   \u{1b}[0m  mx4:25"), "{line:?}");
+        assert!(
+            line.starts_with("\u{1b}[1m\u{1b}[31mresolve_failed   \u{1b}[0m  mx4:25"),
+            "{line:?}"
+        );
     }
 }

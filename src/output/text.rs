@@ -27,7 +27,10 @@ const FAINT: Style = Style::new().dimmed();
 
 /// The lines of a report.
 pub fn report(report: &Report, paint: Paint) -> String {
-    let mut page = Page { text: String::new(), paint };
+    let mut page = Page {
+        text: String::new(),
+        paint,
+    };
     headline(&mut page, report);
     if let Some(failure) = &report.failure {
         page.line("why", &failure.text);
@@ -74,9 +77,13 @@ pub(super) fn painted(paint: Paint, style: Style, text: &str) -> String {
 
 fn headline(page: &mut Page, report: &Report) {
     let (style, verdict) = match report.status() {
-        Status::Ok if matches!(report.plan.method.want, Want::Closed(_)) => (GOOD, "is closed, as wanted".to_owned()),
+        Status::Ok if matches!(report.plan.method.want, Want::Closed(_)) => {
+            (GOOD, "is closed, as wanted".to_owned())
+        }
         Status::Ok => (GOOD, "is up".to_owned()),
-        status if status.is_unknown() => (UNSURE, format!("could not be probed: {}", status.name())),
+        status if status.is_unknown() => {
+            (UNSURE, format!("could not be probed: {}", status.name()))
+        }
         Status::UnexpectedlyOpen => (BAD, "is OPEN, but should not be".to_owned()),
         status => (BAD, format!("is DOWN: {}", status.name())),
     };
@@ -88,9 +95,18 @@ fn connection(page: &mut Page, report: &Report, trial: &Trial) {
     if let (None, Some(cause)) = (&report.failure, &trial.failure) {
         page.line("how", &cause.text);
     }
-    let family = if trial.address.is_ipv4() { "IPv4" } else { "IPv6" };
-    let source = trial.source.map_or_else(String::new, |source: IpAddr| format!(", from {source}"));
-    page.line("address", &format!("{} ({family}{source})", trial.address.ip()));
+    let family = if trial.address.is_ipv4() {
+        "IPv4"
+    } else {
+        "IPv6"
+    };
+    let source = trial
+        .source
+        .map_or_else(String::new, |source: IpAddr| format!(", from {source}"));
+    page.line(
+        "address",
+        &format!("{} ({family}{source})", trial.address.ip()),
+    );
 }
 
 /// The width of the longest bar.
@@ -102,12 +118,18 @@ fn phases(page: &mut Page, report: &Report) {
     let rows = [
         ("resolve", report.resolve),
         ("connect", trial.and_then(|trial| trial.connect)),
-        ("dialogue", trial.and_then(|trial| trial.exchange.as_ref()?.took)),
+        (
+            "dialogue",
+            trial.and_then(|trial| trial.exchange.as_ref()?.took),
+        ),
     ];
     for (label, took) in rows {
         if let Some(took) = took {
             let bar = page.painted(FAINT, &bar(took, report.total));
-            page.line(label, format!("{:>11}  {bar}", milliseconds(took)).trim_end());
+            page.line(
+                label,
+                format!("{:>11}  {bar}", milliseconds(took)).trim_end(),
+            );
         }
     }
     page.line("total", &format!("{:>11}", milliseconds(report.total)));
@@ -115,7 +137,11 @@ fn phases(page: &mut Page, report: &Report) {
 
 fn bar(part: Duration, whole: Duration) -> String {
     const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
-    let share = if whole.is_zero() { 0.0 } else { (part.as_secs_f64() / whole.as_secs_f64()).min(1.0) };
+    let share = if whole.is_zero() {
+        0.0
+    } else {
+        (part.as_secs_f64() / whole.as_secs_f64()).min(1.0)
+    };
     let eighths = (share * BAR * 8.0).round() as usize;
     "█".repeat(eighths / 8) + EIGHTHS.get(eighths % 8).copied().unwrap_or_default()
 }
@@ -125,7 +151,10 @@ pub(super) fn milliseconds(duration: Duration) -> String {
 }
 
 fn kernel(page: &mut Page, trial: &Trial) {
-    let told = trial.tcp.as_ref().filter(|tcp| trial.connect.is_some() || tcp.syn_retransmits > 0);
+    let told = trial
+        .tcp
+        .as_ref()
+        .filter(|tcp| trial.connect.is_some() || tcp.syn_retransmits > 0);
     let Some(tcp) = told else { return };
     let mut text = match tcp.syn_retransmits {
         0 => "no SYN was lost".to_owned(),
@@ -133,7 +162,11 @@ fn kernel(page: &mut Page, trial: &Trial) {
         more => format!("{more} SYNs had to be sent again"),
     };
     if let Some(rtt) = tcp.rtt {
-        text = format!("round trip {} ± {}, {text}", milliseconds(rtt.smoothed()), milliseconds(rtt.variance()));
+        text = format!(
+            "round trip {} ± {}, {text}",
+            milliseconds(rtt.smoothed()),
+            milliseconds(rtt.variance())
+        );
     }
     if let Some(mss) = tcp.mss {
         let _ = write!(text, ", segments of {mss} bytes");
@@ -145,9 +178,13 @@ fn kernel(page: &mut Page, trial: &Trial) {
 const RESPONSE_SHOWN: usize = 200;
 
 fn response(page: &mut Page, report: &Report) {
-    let Some(response) = report.trial.as_ref().and_then(Trial::response) else { return };
+    let Some(response) = report.trial.as_ref().and_then(Trial::response) else {
+        return;
+    };
     let metric = METRICS.iter().find(|metric| metric.path == "response.text");
-    let Some(Value::Text(text)) = metric.and_then(|metric| metric.value(report)) else { return };
+    let Some(Value::Text(text)) = metric.and_then(|metric| metric.value(report)) else {
+        return;
+    };
     let mut shown: String = text.chars().take(RESPONSE_SHOWN).collect();
     if shown.len() < text.len() {
         shown.push_str(" ...");
@@ -156,14 +193,27 @@ fn response(page: &mut Page, report: &Report) {
 }
 
 fn attempts(page: &mut Page, report: &Report) {
-    let Some(attempts) = &report.attempts else { return };
+    let Some(attempts) = &report.attempts else {
+        return;
+    };
     let loss = attempts.loss().map_or(0.0, |loss| loss * 100.0);
-    let mut text = format!("{} of {} succeeded, {loss:.0} % lost", attempts.ok(), attempts.sent());
-    if let (Some(min), Some(avg), Some(max), Some(stddev)) =
-        (attempts.min(), attempts.avg(), attempts.max(), attempts.stddev())
-    {
-        let [min, avg, max, stddev] = [min, avg, max, stddev].map(|time| format!("{:.3}", time.as_secs_f64() * 1000.0));
-        let _ = write!(text, ", connect min/avg/max/stddev {min}/{avg}/{max}/{stddev} ms");
+    let mut text = format!(
+        "{} of {} succeeded, {loss:.0} % lost",
+        attempts.ok(),
+        attempts.sent()
+    );
+    if let (Some(min), Some(avg), Some(max), Some(stddev)) = (
+        attempts.min(),
+        attempts.avg(),
+        attempts.max(),
+        attempts.stddev(),
+    ) {
+        let [min, avg, max, stddev] =
+            [min, avg, max, stddev].map(|time| format!("{:.3}", time.as_secs_f64() * 1000.0));
+        let _ = write!(
+            text,
+            ", connect min/avg/max/stddev {min}/{avg}/{max}/{stddev} ms"
+        );
     }
     page.line("attempts", &text);
 }

@@ -19,8 +19,15 @@ pub fn line(report: &Report, metric: &Metric) -> String {
 
 /// The line of a capture; where there is none, the reason.
 pub fn capture_line(report: &Report, name: &str) -> String {
-    let captured = report.trial.iter().flat_map(Trial::captures).rfind(|(known, _)| **known == *name);
-    let mut line = captured.map_or_else(|| reason(report), |(_, value)| metrics::bounded(report, value));
+    let captured = report
+        .trial
+        .iter()
+        .flat_map(Trial::captures)
+        .rfind(|(known, _)| **known == *name);
+    let mut line = captured.map_or_else(
+        || reason(report),
+        |(_, value)| metrics::bounded(report, value),
+    );
     line.push('\n');
     line
 }

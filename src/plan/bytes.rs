@@ -51,7 +51,10 @@ impl Charset {
             return Ok(bytes.into_owned());
         }
         let lacks = |c: &char| self.0.encode(c.encode_utf8(&mut [0; 4])).2;
-        let lacking = text.chars().find(lacks).unwrap_or(char::REPLACEMENT_CHARACTER);
+        let lacking = text
+            .chars()
+            .find(lacks)
+            .unwrap_or(char::REPLACEMENT_CHARACTER);
         Err(BytesError::Unmappable(lacking, self.name()))
     }
 
@@ -62,7 +65,8 @@ impl Charset {
         let mut decoder = self.0.new_decoder_without_bom_handling();
         let mut decoded = String::with_capacity(bytes.len() * 3 + 16);
         let (result, _) = decoder.decode_to_string_without_replacement(bytes, &mut decoded, false);
-        let hidden = |c: char| (c.is_control() && !matches!(c, '\r' | '\n' | '\t')) || is_deceptive(c);
+        let hidden =
+            |c: char| (c.is_control() && !matches!(c, '\r' | '\n' | '\t')) || is_deceptive(c);
         result == encoding_rs::DecoderResult::InputEmpty && !decoded.contains(hidden)
     }
 
@@ -100,7 +104,9 @@ impl Charset {
                         out.push_str(&format!("\\x{byte:02x}"));
                     }
                 }
-                encoding_rs::DecoderResult::InputEmpty | encoding_rs::DecoderResult::OutputFull => return out,
+                encoding_rs::DecoderResult::InputEmpty | encoding_rs::DecoderResult::OutputFull => {
+                    return out;
+                }
             }
         }
     }
@@ -140,7 +146,9 @@ fn read_escape(text: &str) -> Result<(u8, usize), BytesError> {
         Some(b'0') => Ok((0, 2)),
         Some(b'\\') => Ok((b'\\', 2)),
         Some(b'x') => {
-            let digits = text.get(2..4).filter(|pair| pair.bytes().all(|b| b.is_ascii_hexdigit()));
+            let digits = text
+                .get(2..4)
+                .filter(|pair| pair.bytes().all(|b| b.is_ascii_hexdigit()));
             let byte = digits.and_then(|pair| u8::from_str_radix(pair, 16).ok());
             byte.map(|byte| (byte, 4)).ok_or_else(|| unknown(4))
         }
@@ -199,8 +207,22 @@ mod tests {
     #[test]
     fn escapes_are_strict() {
         let utf8 = Charset::default();
-        assert_eq!(unescape(r"a\r\n\t\0\\\x41\xff", utf8).unwrap(), b"a\r\n\t\0\\A\xff");
-        for bad in [r"\q", r"\", r"\x", r"\x4", r"\xg1", r"\x+1", "\\x\u{e4}", r"\u{41}", r"\X41", "\\\u{4f60}"] {
+        assert_eq!(
+            unescape(r"a\r\n\t\0\\\x41\xff", utf8).unwrap(),
+            b"a\r\n\t\0\\A\xff"
+        );
+        for bad in [
+            r"\q",
+            r"\",
+            r"\x",
+            r"\x4",
+            r"\xg1",
+            r"\x+1",
+            "\\x\u{e4}",
+            r"\u{41}",
+            r"\X41",
+            "\\\u{4f60}",
+        ] {
             let error = unescape(bad, utf8).unwrap_err();
             assert!(matches!(error, BytesError::Escape(_)), "{bad}: {error}");
         }
@@ -217,7 +239,10 @@ mod tests {
     #[test]
     fn what_a_charset_lacks_is_named() {
         let latin = Charset::from_label("windows-1252").unwrap();
-        assert_eq!(latin.encode("a你"), Err(BytesError::Unmappable('你', "windows-1252")));
+        assert_eq!(
+            latin.encode("a你"),
+            Err(BytesError::Unmappable('你', "windows-1252"))
+        );
     }
 
     #[test]
@@ -229,11 +254,18 @@ mod tests {
 
     #[test]
     fn printable_is_one_line_that_hides_nothing() {
-        let text = Charset::default().printable("ok\r\n\t\\\0\x1b[31m\u{202e}\u{200b}\u{85}é".as_bytes());
-        assert_eq!(text, "ok\\r\\n\\t\\\\\\x00\\x1b[31m\\u{202e}\\u{200b}\\u{85}é");
+        let text =
+            Charset::default().printable("ok\r\n\t\\\0\x1b[31m\u{202e}\u{200b}\u{85}é".as_bytes());
+        assert_eq!(
+            text,
+            "ok\\r\\n\\t\\\\\\x00\\x1b[31m\\u{202e}\\u{200b}\\u{85}é"
+        );
         assert_eq!(Charset::default().printable(b"a\xff\xc3"), "a\\xff\\xc3");
         assert_eq!(Charset::default().printable(b"\xe4\xbd"), "\\xe4\\xbd");
-        assert_eq!(Charset::default().printable_start(b"a\xff\xe4\xbd"), "a\\xff");
+        assert_eq!(
+            Charset::default().printable_start(b"a\xff\xe4\xbd"),
+            "a\\xff"
+        );
         assert_eq!(gbk().printable_start(b"\xc4\xe3\xba"), "你");
     }
 }

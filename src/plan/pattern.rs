@@ -60,12 +60,20 @@ impl Literal {
         let mut fallback = vec![0; bytes.len()];
         let mut matched = 0;
         for at in 1..bytes.len() {
-            matched = step(&bytes, &fallback, matched, bytes.get(at).copied().unwrap_or_default());
+            matched = step(
+                &bytes,
+                &fallback,
+                matched,
+                bytes.get(at).copied().unwrap_or_default(),
+            );
             if let Some(slot) = fallback.get_mut(at) {
                 *slot = matched;
             }
         }
-        Self { bytes: bytes.into(), fallback: fallback.into() }
+        Self {
+            bytes: bytes.into(),
+            fallback: fallback.into(),
+        }
     }
 
     /// How many of its bytes are matched after one more byte; all of them is a match.
@@ -78,7 +86,11 @@ fn step(bytes: &[u8], fallback: &[usize], mut matched: usize, byte: u8) -> usize
     while matched > 0 && bytes.get(matched) != Some(&byte) {
         matched = fallback.get(matched - 1).copied().unwrap_or(0);
     }
-    if bytes.get(matched) == Some(&byte) { matched + 1 } else { matched }
+    if bytes.get(matched) == Some(&byte) {
+        matched + 1
+    } else {
+        matched
+    }
 }
 
 /// A compiled regular expression: ASCII classes, `^` and `$` at lines (CRLF-aware), `\A` at the start.
@@ -98,12 +110,31 @@ const REGEX_SIZE: usize = 64 << 10;
 impl Regex {
     fn new(source: &str) -> Result<Self, PatternError> {
         let invalid = |error: &dyn Error| PatternError::Regex(shown(source, 60), reason(error));
-        let syntax = syntax::Config::new().unicode(false).utf8(false).multi_line(true).crlf(true);
-        let limits = thompson::Config::new().utf8(false).nfa_size_limit(Some(REGEX_SIZE));
-        let nfa = thompson::Compiler::new().syntax(syntax).configure(limits).build(source).map_err(|e| invalid(&e))?;
-        let names = nfa.group_info().all_names().filter_map(|(_, _, name)| name.map(Into::into)).collect();
-        let config = DFA::config().match_kind(MatchKind::LeftmostFirst).skip_cache_capacity_check(true);
-        let dfa = DFA::builder().configure(config).build_from_nfa(nfa.clone()).map_err(|e| invalid(&e))?;
+        let syntax = syntax::Config::new()
+            .unicode(false)
+            .utf8(false)
+            .multi_line(true)
+            .crlf(true);
+        let limits = thompson::Config::new()
+            .utf8(false)
+            .nfa_size_limit(Some(REGEX_SIZE));
+        let nfa = thompson::Compiler::new()
+            .syntax(syntax)
+            .configure(limits)
+            .build(source)
+            .map_err(|e| invalid(&e))?;
+        let names = nfa
+            .group_info()
+            .all_names()
+            .filter_map(|(_, _, name)| name.map(Into::into))
+            .collect();
+        let config = DFA::config()
+            .match_kind(MatchKind::LeftmostFirst)
+            .skip_cache_capacity_check(true);
+        let dfa = DFA::builder()
+            .configure(config)
+            .build_from_nfa(nfa.clone())
+            .map_err(|e| invalid(&e))?;
         let groups = PikeVM::new_from_nfa(nfa).map_err(|e| invalid(&e))?;
         Ok(Self { dfa, groups, names })
     }
@@ -128,13 +159,21 @@ impl Pattern {
     /// A text to find anywhere, with escapes.
     pub fn literal(text: &str, charset: Charset) -> Result<Self, PatternError> {
         let (bytes, stream) = read_text(text, charset)?;
-        Ok(Self { written: text.into(), stream, kind: Kind::Literal(Literal::new(bytes)) })
+        Ok(Self {
+            written: text.into(),
+            stream,
+            kind: Kind::Literal(Literal::new(bytes)),
+        })
     }
 
     /// A text to find at the start, with escapes.
     pub fn prefix(text: &str, charset: Charset) -> Result<Self, PatternError> {
         let (bytes, stream) = read_text(text, charset)?;
-        Ok(Self { written: text.into(), stream, kind: Kind::Prefix(bytes.into()) })
+        Ok(Self {
+            written: text.into(),
+            stream,
+            kind: Kind::Prefix(bytes.into()),
+        })
     }
 
     /// A regular expression.
@@ -143,8 +182,16 @@ impl Pattern {
         if regex.matches_nothing_at_all() {
             return Err(PatternError::Empty(shown(source, 60)));
         }
-        let stream = if charset.is_utf8() { Stream::Raw } else { Stream::Text };
-        Ok(Self { written: source.into(), stream, kind: Kind::Regex(Arc::new(regex)) })
+        let stream = if charset.is_utf8() {
+            Stream::Raw
+        } else {
+            Stream::Text
+        };
+        Ok(Self {
+            written: source.into(),
+            stream,
+            kind: Kind::Regex(Arc::new(regex)),
+        })
     }
 
     /// Bytes in hex, `??` for any byte, to find anywhere.
@@ -154,7 +201,11 @@ impl Pattern {
             Some(bytes) => Kind::Literal(Literal::new(bytes)),
             None => Kind::Regex(Arc::new(Regex::new(&hex_source(&bytes))?)),
         };
-        Ok(Self { written: text.into(), stream: Stream::Raw, kind })
+        Ok(Self {
+            written: text.into(),
+            stream: Stream::Raw,
+            kind,
+        })
     }
 
     /// Whether it can only match at the start of what came since the last match.
@@ -219,10 +270,14 @@ fn read_text(text: &str, charset: Charset) -> Result<(Vec<u8>, Stream), PatternE
 /// Bytes written in hex; spaces and colons may stand between them, `??` is any byte.
 pub fn read_hex(text: &str) -> Result<Vec<Option<u8>>, PatternError> {
     let digits: Vec<char> = text.chars().filter(|c| !matches!(c, ' ' | ':')).collect();
-    let whole = text.split([' ', ':']).all(|part| part.chars().count() % 2 == 0);
+    let whole = text
+        .split([' ', ':'])
+        .all(|part| part.chars().count() % 2 == 0);
     let byte = |pair: &[char]| match pair {
         ['?', '?'] => Some(None),
-        [high, low] => Some(Some(u8::try_from(high.to_digit(16)? * 16 + low.to_digit(16)?).ok()?)),
+        [high, low] => Some(Some(
+            u8::try_from(high.to_digit(16)? * 16 + low.to_digit(16)?).ok()?,
+        )),
         _ => None,
     };
     let bytes: Option<Vec<_>> = digits.chunks(2).map(byte).collect();
@@ -234,7 +289,9 @@ pub fn read_hex(text: &str) -> Result<Vec<Option<u8>>, PatternError> {
 
 /// Hex with wildcards as a regular expression.
 fn hex_source(bytes: &[Option<u8>]) -> String {
-    let part = |byte: &Option<u8>| byte.map_or_else(|| "(?s:.)".to_owned(), |byte| format!("\\x{byte:02x}"));
+    let part = |byte: &Option<u8>| {
+        byte.map_or_else(|| "(?s:.)".to_owned(), |byte| format!("\\x{byte:02x}"))
+    };
     bytes.iter().map(part).collect()
 }
 
@@ -262,14 +319,20 @@ impl fmt::Display for PatternError {
         match self {
             Self::Bytes(error) => error.fmt(f),
             Self::Hex(text) => {
-                write!(f, "`{text}` is not hex: two digits a byte, spaces or colons between bytes, ?? for any byte")
+                write!(
+                    f,
+                    "`{text}` is not hex: two digits a byte, spaces or colons between bytes, ?? for any byte"
+                )
             }
             Self::Regex(source, why) => {
                 let source = source.replace("\\\\", "\\");
                 write!(f, "`{source}` is not a usable regular expression: {why}")
             }
             Self::Empty(source) => {
-                write!(f, "`{source}` matches even when nothing came, so it proves nothing: ask for at least one byte")
+                write!(
+                    f,
+                    "`{source}` matches even when nothing came, so it proves nothing: ask for at least one byte"
+                )
             }
         }
     }
@@ -283,7 +346,10 @@ mod tests {
 
     #[test]
     fn hex_is_read_strictly() {
-        assert_eq!(read_hex("4a:ff ??00").unwrap(), [Some(0x4a), Some(0xff), None, Some(0)]);
+        assert_eq!(
+            read_hex("4a:ff ??00").unwrap(),
+            [Some(0x4a), Some(0xff), None, Some(0)]
+        );
         for bad in ["", "4", "4g", "4a f", "4 a", "?", "4?", "0x4a", "４a"] {
             assert!(read_hex(bad).is_err(), "{bad}");
         }
@@ -292,18 +358,35 @@ mod tests {
     #[test]
     fn patterns_that_prove_nothing_are_refused() {
         for source in ["", "x*", "^", "$", "(a|)", r"\A"] {
-            assert!(matches!(Pattern::regex(source, Charset::default()), Err(PatternError::Empty(_))), "{source}");
+            assert!(
+                matches!(
+                    Pattern::regex(source, Charset::default()),
+                    Err(PatternError::Empty(_))
+                ),
+                "{source}"
+            );
         }
         assert!(Pattern::literal("", Charset::default()).is_err());
     }
 
     #[test]
     fn bad_and_huge_expressions_say_why_on_one_line() {
-        for source in ["(", "[z-a]", "a{1000}{1000}{1000}", r"\p{Greek}", "(?<a>x)(?<a>y)", "*"] {
-            let error = Pattern::regex(source, Charset::default()).unwrap_err().to_string();
+        for source in [
+            "(",
+            "[z-a]",
+            "a{1000}{1000}{1000}",
+            r"\p{Greek}",
+            "(?<a>x)(?<a>y)",
+            "*",
+        ] {
+            let error = Pattern::regex(source, Charset::default())
+                .unwrap_err()
+                .to_string();
             assert!(!error.contains('\n') && error.len() < 400, "{error}");
         }
-        let error = Pattern::regex("(a", Charset::default()).unwrap_err().to_string();
+        let error = Pattern::regex("(a", Charset::default())
+            .unwrap_err()
+            .to_string();
         assert!(error.ends_with("unclosed group"), "{error}");
     }
 
@@ -311,6 +394,9 @@ mod tests {
     fn raw_bytes_of_another_encoding_are_compared_raw() {
         let gbk = Charset::from_label("gbk").unwrap();
         assert_eq!(Pattern::literal("你好", gbk).unwrap().stream, Stream::Text);
-        assert_eq!(Pattern::literal(r"\xc4\xe3", gbk).unwrap().stream, Stream::Raw);
+        assert_eq!(
+            Pattern::literal(r"\xc4\xe3", gbk).unwrap().stream,
+            Stream::Raw
+        );
     }
 }

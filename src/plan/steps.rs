@@ -94,7 +94,12 @@ pub struct Expect {
 impl Expect {
     /// One pattern must come.
     pub fn one(pattern: Pattern) -> Self {
-        Self { wanted: Wanted::Any(vec![pattern]), reject: Vec::new(), min_bytes: 0, timeout: None }
+        Self {
+            wanted: Wanted::Any(vec![pattern]),
+            reject: Vec::new(),
+            min_bytes: 0,
+            timeout: None,
+        }
     }
 }
 

@@ -11,7 +11,10 @@ use super::steps::Secret;
 ///
 /// A secret may be cut by whoever quotes the bytes, or have come only in part; so the start of one at the very end is
 /// hidden too, and the end of one at the very start, from three bytes on.
-pub fn hidden<'b, 's>(bytes: &'b [u8], secrets: impl Iterator<Item = &'s Secret> + Clone) -> Cow<'b, [u8]> {
+pub fn hidden<'b, 's>(
+    bytes: &'b [u8],
+    secrets: impl Iterator<Item = &'s Secret> + Clone,
+) -> Cow<'b, [u8]> {
     hidden_start(bytes, bytes.len(), secrets)
 }
 
@@ -31,15 +34,26 @@ pub fn hidden_start<'b, 's>(
 }
 
 /// The same for bytes that come after these, which were shown before: a secret may lie in both.
-pub fn hidden_after<'s>(before: &[u8], bytes: &[u8], secrets: impl Iterator<Item = &'s Secret>) -> Vec<u8> {
+pub fn hidden_after<'s>(
+    before: &[u8],
+    bytes: &[u8],
+    secrets: impl Iterator<Item = &'s Secret>,
+) -> Vec<u8> {
     let whole = [before, bytes].concat();
     shown(&whole, before.len()..whole.len(), secrets)
 }
 
 /// This part of the bytes, with `***` for what belongs to a secret.
-fn shown<'s>(bytes: &[u8], part: Range<usize>, secrets: impl Iterator<Item = &'s Secret>) -> Vec<u8> {
+fn shown<'s>(
+    bytes: &[u8],
+    part: Range<usize>,
+    secrets: impl Iterator<Item = &'s Secret>,
+) -> Vec<u8> {
     let mut covered = vec![false; bytes.len()];
-    for secret in secrets.map(Secret::reveal).filter(|secret| !secret.is_empty()) {
+    for secret in secrets
+        .map(Secret::reveal)
+        .filter(|secret| !secret.is_empty())
+    {
         cover(&mut covered, bytes, secret);
     }
     let mut shown = Vec::with_capacity(part.len());
@@ -67,8 +81,16 @@ fn cover(covered: &mut [bool], bytes: &[u8], secret: &[u8]) {
         from = start + 1;
     }
     let parts = || (least(secret)..secret.len().min(bytes.len() + 1)).rev();
-    let tail = parts().find(|length| secret.get(..*length).is_some_and(|start| bytes.ends_with(start)));
-    let head = parts().find(|length| secret.get(secret.len() - length..).is_some_and(|end| bytes.starts_with(end)));
+    let tail = parts().find(|length| {
+        secret
+            .get(..*length)
+            .is_some_and(|start| bytes.ends_with(start))
+    });
+    let head = parts().find(|length| {
+        secret
+            .get(secret.len() - length..)
+            .is_some_and(|end| bytes.starts_with(end))
+    });
     mark(bytes.len() - tail.unwrap_or(0)..bytes.len());
     mark(0..head.unwrap_or(0));
 }
@@ -89,9 +111,15 @@ mod tests {
 
     #[test]
     fn every_place_of_every_secret_is_hidden() {
-        assert_eq!(shown(b"PASS s3cret!\r\ns3crets3cret", &[b"s3cret"]), "PASS ***!\r\n***");
+        assert_eq!(
+            shown(b"PASS s3cret!\r\ns3crets3cret", &[b"s3cret"]),
+            "PASS ***!\r\n***"
+        );
         assert_eq!(shown(b"aaaaa b", &[b"aa"]), "*** b");
-        assert_eq!(shown(b"x s3cret-long y", &[b"s3cret", b"s3cret-long"]), "x *** y");
+        assert_eq!(
+            shown(b"x s3cret-long y", &[b"s3cret", b"s3cret-long"]),
+            "x *** y"
+        );
         assert_eq!(shown(b"x abcdef y", &[b"abcd", b"cdef"]), "x *** y");
         assert_eq!(shown(b"nothing here", &[b"s3cret", b""]), "nothing here");
         assert_eq!(shown(b"", &[b"s3cret"]), "");
@@ -107,18 +135,34 @@ mod tests {
 
     #[test]
     fn the_start_is_what_hiding_everything_leaves_of_it() {
-        let secrets = [Secret::new(*b"s3cret"), Secret::new(*b"ret, it"), Secret::new(*b"x")];
+        let secrets = [
+            Secret::new(*b"s3cret"),
+            Secret::new(*b"ret, it"),
+            Secret::new(*b"x"),
+        ];
         let bytes = b"x a s3cret, it said s3crets3cr";
         let whole = |most: usize| {
             // The same mask for every length, cut after the fact.
             let mut covered = vec![false; bytes.len()];
-            secrets.iter().for_each(|secret| cover(&mut covered, bytes, secret.reveal()));
-            let kept = bytes.iter().zip(covered).take(most).map(|(byte, covered)| if covered { b'*' } else { *byte });
+            secrets
+                .iter()
+                .for_each(|secret| cover(&mut covered, bytes, secret.reveal()));
+            let kept = bytes
+                .iter()
+                .zip(covered)
+                .take(most)
+                .map(|(byte, covered)| if covered { b'*' } else { *byte });
             String::from_utf8(kept.collect()).unwrap()
         };
         for most in 0..=bytes.len() + 1 {
-            let start = String::from_utf8(hidden_start(bytes, most, secrets.iter()).into_owned()).unwrap();
-            let squeezed = |text: &str| text.split('*').filter(|part| !part.is_empty()).collect::<Vec<_>>().join("*");
+            let start =
+                String::from_utf8(hidden_start(bytes, most, secrets.iter()).into_owned()).unwrap();
+            let squeezed = |text: &str| {
+                text.split('*')
+                    .filter(|part| !part.is_empty())
+                    .collect::<Vec<_>>()
+                    .join("*")
+            };
             assert_eq!(squeezed(&start), squeezed(&whole(most)), "{most}");
             assert!(!start.contains("s3"), "{start}");
         }

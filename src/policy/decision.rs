@@ -83,9 +83,15 @@ impl Decision {
 impl fmt::Display for Decision {
     /// The verdict and its ground, such as `denied: deny[2] (line 7)`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let word = if self.is_allowed() { "allowed" } else { "denied" };
+        let word = if self.is_allowed() {
+            "allowed"
+        } else {
+            "denied"
+        };
         match self.ground() {
-            ground @ Ground::Rule { line, .. } => write!(f, "{word}: {ground} (line {line} of {})", super::PATH),
+            ground @ Ground::Rule { line, .. } => {
+                write!(f, "{word}: {ground} (line {line} of {})", super::PATH)
+            }
             ground => write!(f, "{word}: {ground}"),
         }
     }

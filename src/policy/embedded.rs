@@ -47,7 +47,11 @@ mod tests {
             ("64:ff9b:1::10.0.0.1", "64:ff9b:1::a00:1", None),
         ] {
             let read = |word: &str| word.parse::<IpAddr>().unwrap();
-            assert_eq!(itself_and_embedded(read(address)), (read(itself), inner.map(read)), "{address}");
+            assert_eq!(
+                itself_and_embedded(read(address)),
+                (read(itself), inner.map(read)),
+                "{address}"
+            );
         }
     }
 }

@@ -15,7 +15,9 @@ pub fn read(path: &Path) -> Result<Option<Vec<u8>>, String> {
     if files::is_absent(path).map_err(unusable)? {
         return Ok(None);
     }
-    files::read(path, MOST).map(|(bytes, _)| Some(bytes)).map_err(unusable)
+    files::read(path, MOST)
+        .map(|(bytes, _)| Some(bytes))
+        .map_err(unusable)
 }
 
 #[cfg(test)]
@@ -32,7 +34,10 @@ mod tests {
         std::fs::write(path("file"), b"deny = []").unwrap();
         assert_eq!(read(&path("file")), Ok(Some(b"deny = []".to_vec())));
         symlink("nowhere", path("dangling")).unwrap();
-        for (name, why) in [("dangling", "no such file or directory"), (".", "it is a directory, not a regular file")] {
+        for (name, why) in [
+            ("dangling", "no such file or directory"),
+            (".", "it is a directory, not a regular file"),
+        ] {
             let path = path(name);
             let expected = format!("policy file is unusable: {}: {why}", path.display());
             assert_eq!(read(&path), Err(expected));

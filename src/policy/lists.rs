@@ -59,9 +59,16 @@ impl Lists {
     /// Judges one spelling of an address; `inner` is what the ground tells of it.
     pub fn decide(&self, address: IpAddr, port: Port, inner: Option<IpAddr>) -> Decision {
         let find = |list: ListName, rules: &[Rule]| {
-            let index = rules.iter().position(|rule| rule.network.holds(address, port))?;
+            let index = rules
+                .iter()
+                .position(|rule| rule.network.holds(address, port))?;
             let line = rules.get(index)?.line;
-            Some(Ground::Rule { list, position: index + 1, line, inner })
+            Some(Ground::Rule {
+                list,
+                position: index + 1,
+                line,
+                inner,
+            })
         };
         if let Some(rule) = find(ListName::Deny, &self.deny) {
             return Decision::Denied(rule);
@@ -87,7 +94,10 @@ fn read_list(
     let DeValue::Array(entries) = value.get_ref() else {
         let key = format!(": key `{}`", list.key());
         let why = "not a list: write it as [\"10.0.0.0/8\", \"192.0.2.7:22,443\"]";
-        mistakes.push((value.span().start, at(lines.number(value.span().start), &key, why)));
+        mistakes.push((
+            value.span().start,
+            at(lines.number(value.span().start), &key, why),
+        ));
         return;
     };
     for (index, entry) in entries.iter().enumerate() {
@@ -111,14 +121,22 @@ fn in_one_sentence(mut mistakes: Mistakes) -> Option<String> {
     mistakes.sort();
     let more = mistakes.len().saturating_sub(1);
     let (_, first) = mistakes.into_iter().next()?;
-    Some(if more == 0 { first } else { format!("{first} (and {more} more)") })
+    Some(if more == 0 {
+        first
+    } else {
+        format!("{first} (and {more} more)")
+    })
 }
 
 /// A key for a sentence. What does not look like one may be anything, a password too, and is not shown.
 fn named(key: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
     let looks_like_one = !key.is_empty() && key.len() <= 24 && key.bytes().all(plain);
-    if looks_like_one { format!(": key `{key}`") } else { String::new() }
+    if looks_like_one {
+        format!(": key `{key}`")
+    } else {
+        String::new()
+    }
 }
 
 fn at(line: usize, key: &str, why: &str) -> String {

@@ -20,8 +20,12 @@ impl Network {
     /// Whether the entry is about this address and port.
     pub fn holds(&self, address: IpAddr, port: Port) -> bool {
         let inside = match (self.base, address) {
-            (IpAddr::V4(base), IpAddr::V4(address)) => same_start(wide(base), wide(address), self.prefix),
-            (IpAddr::V6(base), IpAddr::V6(address)) => same_start(base.to_bits(), address.to_bits(), self.prefix),
+            (IpAddr::V4(base), IpAddr::V4(address)) => {
+                same_start(wide(base), wide(address), self.prefix)
+            }
+            (IpAddr::V6(base), IpAddr::V6(address)) => {
+                same_start(base.to_bits(), address.to_bits(), self.prefix)
+            }
             _ => false,
         };
         inside && (self.ports.is_empty() || self.ports.iter().any(|range| range.contains(&port)))
@@ -46,14 +50,22 @@ impl FromStr for Network {
 
     /// Reads `10.0.0.0/8`, `192.0.2.7:22,8000-8010`, `2001:db8::/32`, `[2001:db8::]/32:443`.
     fn from_str(text: &str) -> Result<Self, NetworkError> {
-        let Parts { address, prefix, ports } = split(text)?;
+        let Parts {
+            address,
+            prefix,
+            ports,
+        } = split(text)?;
         let base: IpAddr = address.parse().map_err(|_| NetworkError::Address)?;
         let prefix = read_prefix(base, prefix)?;
         let ports = match ports {
             Some(list) => list.split(',').map(read_ports).collect::<Result<_, _>>()?,
             None => Vec::new(),
         };
-        Ok(Self { base, prefix, ports })
+        Ok(Self {
+            base,
+            prefix,
+            ports,
+        })
     }
 }
 
@@ -83,7 +95,11 @@ fn split(text: &str) -> Result<Parts<'_>, NetworkError> {
     };
     match prefix.strip_prefix('/') {
         None if !prefix.is_empty() => Err(NetworkError::Address),
-        prefix => Ok(Parts { address, prefix, ports }),
+        prefix => Ok(Parts {
+            address,
+            prefix,
+            ports,
+        }),
     }
 }
 
@@ -96,7 +112,9 @@ fn read_prefix(base: IpAddr, word: Option<&str>) -> Result<u8, NetworkError> {
     };
     let Some(word) = word else { return Ok(longest) };
     match number(word).and_then(|number| u8::try_from(number).ok()) {
-        Some(prefix) if prefix <= longest && bits & !mask(prefix) != 0 => Err(NetworkError::HostBits),
+        Some(prefix) if prefix <= longest && bits & !mask(prefix) != 0 => {
+            Err(NetworkError::HostBits)
+        }
         Some(prefix) if prefix <= longest => Ok(prefix),
         _ => Err(NetworkError::Prefix(longest)),
     }
@@ -111,12 +129,17 @@ fn read_ports(text: &str) -> Result<RangeInclusive<Port>, NetworkError> {
     let port = |word: &str| number(word).and_then(Port::new).ok_or(NetworkError::Port);
     let (first, last) = text.split_once('-').unwrap_or((text, text));
     let (first, last) = (port(first)?, port(last)?);
-    if first > last { Err(NetworkError::Range) } else { Ok(first..=last) }
+    if first > last {
+        Err(NetworkError::Range)
+    } else {
+        Ok(first..=last)
+    }
 }
 
 /// A decimal number without sign, space or leading zero.
 fn number(word: &str) -> Option<u16> {
-    let plain = word.bytes().all(|byte| byte.is_ascii_digit()) && (word == "0" || !word.starts_with('0'));
+    let plain =
+        word.bytes().all(|byte| byte.is_ascii_digit()) && (word == "0" || !word.starts_with('0'));
     if plain { word.parse().ok() } else { None }
 }
 
@@ -142,12 +165,24 @@ pub enum NetworkError {
 impl fmt::Display for NetworkError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Address => f.write_str("not an address or network such as \"10.0.0.0/8\" or \"192.0.2.7:22,443\""),
-            Self::Bracket => f.write_str("an IPv6 network with ports is written \"[2001:db8::]/32:443\""),
-            Self::Mapped => f.write_str("an IPv4-mapped network is written as the IPv4 network that it is"),
-            Self::Prefix(longest) => write!(f, "the prefix length is not a number from 0 to {longest}"),
-            Self::HostBits => f.write_str("bits behind the prefix are set: write the network's first address"),
-            Self::Port => f.write_str("a port is not a number from 1 to 65535, or a range such as 8000-8010"),
+            Self::Address => f.write_str(
+                "not an address or network such as \"10.0.0.0/8\" or \"192.0.2.7:22,443\"",
+            ),
+            Self::Bracket => {
+                f.write_str("an IPv6 network with ports is written \"[2001:db8::]/32:443\"")
+            }
+            Self::Mapped => {
+                f.write_str("an IPv4-mapped network is written as the IPv4 network that it is")
+            }
+            Self::Prefix(longest) => {
+                write!(f, "the prefix length is not a number from 0 to {longest}")
+            }
+            Self::HostBits => {
+                f.write_str("bits behind the prefix are set: write the network's first address")
+            }
+            Self::Port => {
+                f.write_str("a port is not a number from 1 to 65535, or a range such as 8000-8010")
+            }
             Self::Range => f.write_str("a port range ends before it begins"),
         }
     }
@@ -160,7 +195,9 @@ mod tests {
     use super::*;
 
     fn holds(entry: &str, address: &str, port: u16) -> bool {
-        let network: Network = entry.parse().unwrap_or_else(|error| panic!("{entry}: {error}"));
+        let network: Network = entry
+            .parse()
+            .unwrap_or_else(|error| panic!("{entry}: {error}"));
         network.holds(address.parse().unwrap(), Port::new(port).unwrap())
     }
 
@@ -175,18 +212,37 @@ mod tests {
             ("192.0.2.6/31", ("192.0.2.7", 9), ("192.0.2.8", 9)),
             ("192.0.2.7:22,443", ("192.0.2.7", 443), ("192.0.2.7", 80)),
             ("192.0.2.0/24:22", ("192.0.2.200", 22), ("192.0.2.200", 23)),
-            ("192.0.2.7:8000-8010", ("192.0.2.7", 8010), ("192.0.2.7", 8011)),
-            ("192.0.2.7:1,8000-8010", ("192.0.2.7", 8000), ("192.0.2.7", 7999)),
+            (
+                "192.0.2.7:8000-8010",
+                ("192.0.2.7", 8010),
+                ("192.0.2.7", 8011),
+            ),
+            (
+                "192.0.2.7:1,8000-8010",
+                ("192.0.2.7", 8000),
+                ("192.0.2.7", 7999),
+            ),
             ("192.0.2.7:1-65535", ("192.0.2.7", 65535), ("192.0.2.8", 1)),
             ("2001:db8::/32", ("2001:db8:ffff::", 1), ("2001:db9::", 1)),
             ("2001:db8::7", ("2001:db8::7", 1), ("2001:db8::8", 1)),
             ("[2001:db8::]/32", ("2001:db8::", 1), ("2001:db7:ffff::", 1)),
-            ("[2001:db8::]/32:443", ("2001:db8::1", 443), ("2001:db8::1", 444)),
-            ("[2001:db8::7]:443", ("2001:db8::7", 443), ("2001:db8::7", 444)),
+            (
+                "[2001:db8::]/32:443",
+                ("2001:db8::1", 443),
+                ("2001:db8::1", 444),
+            ),
+            (
+                "[2001:db8::7]:443",
+                ("2001:db8::7", 443),
+                ("2001:db8::7", 444),
+            ),
             ("[::1]:22", ("::1", 22), ("::1", 23)),
         ] {
             assert!(holds(entry, inside.0, inside.1), "{entry} lacks {inside:?}");
-            assert!(!holds(entry, outside.0, outside.1), "{entry} holds {outside:?}");
+            assert!(
+                !holds(entry, outside.0, outside.1),
+                "{entry} holds {outside:?}"
+            );
         }
     }
 

@@ -6,7 +6,9 @@ use super::*;
 
 /// The decision in words.
 fn decide(file: &str, address: &str, port: u16) -> String {
-    Policy::from_text(file.as_bytes()).decide(address.parse().unwrap(), Port::new(port).unwrap()).to_string()
+    Policy::from_text(file.as_bytes())
+        .decide(address.parse().unwrap(), Port::new(port).unwrap())
+        .to_string()
 }
 
 /// The verdict and its ground, without the line.
@@ -33,16 +35,31 @@ fn deny_wins_and_a_nonempty_allow_denies_the_rest() {
         (&both, "10.0.1.1", 80, "allowed: allow[1]"),
         (&both, "10.0.1.1", 22, "denied: deny[2]"),
         (&both, "11.0.0.1", 22, "denied: no allow rule matches"),
-        ("allow = []\ndeny = [\"10.0.0.0/8\"]", "11.0.0.1", 22, "allowed: no deny rule matches"),
-        ("allow = [\"10.0.0.0/8\"]\ndeny = []", "10.0.0.1", 22, "allowed: allow[1]"),
+        (
+            "allow = []\ndeny = [\"10.0.0.0/8\"]",
+            "11.0.0.1",
+            22,
+            "allowed: no deny rule matches",
+        ),
+        (
+            "allow = [\"10.0.0.0/8\"]\ndeny = []",
+            "10.0.0.1",
+            22,
+            "allowed: allow[1]",
+        ),
     ] {
-        assert_eq!(decided(file, address, port), expected, "{file} {address} {port}");
+        assert_eq!(
+            decided(file, address, port),
+            expected,
+            "{file} {address} {port}"
+        );
     }
 }
 
 #[test]
 fn a_service_has_its_hosts_and_no_others() {
-    let hosts = ["10.0.0.0/8:22", "2001:db8::/32", "64:ff9b::/96"].map(|word| word.parse().unwrap());
+    let hosts =
+        ["10.0.0.0/8:22", "2001:db8::/32", "64:ff9b::/96"].map(|word| word.parse().unwrap());
     let policy = Policy::of_service("till", hosts.to_vec());
     for (address, port, expected) in [
         ("10.1.2.3", 22, "allowed: services.till.hosts has it"),
@@ -50,8 +67,16 @@ fn a_service_has_its_hosts_and_no_others() {
         ("10.1.2.3", 23, "denied: services.till.hosts lacks it"),
         ("11.0.0.1", 22, "denied: services.till.hosts lacks it"),
         ("2001:db8::1", 9, "allowed: services.till.hosts has it"),
-        ("64:ff9b::10.0.0.1", 22, "allowed: services.till.hosts has it"),
-        ("64:ff9b::11.0.0.1", 22, "denied: services.till.hosts lacks the 11.0.0.1 in it"),
+        (
+            "64:ff9b::10.0.0.1",
+            22,
+            "allowed: services.till.hosts has it",
+        ),
+        (
+            "64:ff9b::11.0.0.1",
+            22,
+            "denied: services.till.hosts lacks the 11.0.0.1 in it",
+        ),
         ("2002:a00:1::", 22, "denied: services.till.hosts lacks it"),
     ] {
         let decision = policy.decide(address.parse().unwrap(), Port::new(port).unwrap());
@@ -64,13 +89,23 @@ fn a_service_has_its_hosts_and_no_others() {
 #[test]
 fn a_rule_is_named_by_its_place_and_its_line() {
     let file = "# who\n\ndeny = [\n  \"10.0.0.1\", # one\n  \"10.0.0.2\",\n]\n";
-    assert_eq!(decide(file, "10.0.0.2", 22), "denied: deny[2] (line 5 of /etc/zbx-tcp/policy.toml)");
+    assert_eq!(
+        decide(file, "10.0.0.2", 22),
+        "denied: deny[2] (line 5 of /etc/zbx-tcp/policy.toml)"
+    );
 }
 
 #[test]
 fn a_file_without_rules_denies_everything() {
     let expected = "denied: /etc/zbx-tcp/policy.toml has neither allow nor deny rules";
-    for file in ["", "\n", "# nothing yet\n", "allow = []", "deny = []", "allow = []\ndeny = []"] {
+    for file in [
+        "",
+        "\n",
+        "# nothing yet\n",
+        "allow = []",
+        "deny = []",
+        "allow = []\ndeny = []",
+    ] {
         assert_eq!(decide(file, "127.0.0.1", 22), expected, "{file:?}");
     }
 }
@@ -84,25 +119,40 @@ fn a_denied_ipv4_address_is_denied_in_every_spelling() {
         ("::10.0.0.1", "denied: deny[1], for the 10.0.0.1 in it"),
         ("64:ff9b::a00:1", "denied: deny[1], for the 10.0.0.1 in it"),
         ("2002:a00:1::", "denied: deny[1], for the 10.0.0.1 in it"),
-        ("2002:a00:1:ffff::7", "denied: deny[1], for the 10.0.0.1 in it"),
+        (
+            "2002:a00:1:ffff::7",
+            "denied: deny[1], for the 10.0.0.1 in it",
+        ),
         ("2002:b00:1::", "allowed: no deny rule matches"),
         ("::ffff:11.0.0.1", "allowed: no deny rule matches"),
         ("::1", "allowed: no deny rule matches"),
     ] {
         assert_eq!(decided(deny, address, 22), expected, "{address}");
     }
-    assert_eq!(decided(deny, "::ffff:10.0.0.1", 23), "allowed: no deny rule matches");
+    assert_eq!(
+        decided(deny, "::ffff:10.0.0.1", 23),
+        "allowed: no deny rule matches"
+    );
 }
 
 #[test]
 fn an_allow_list_must_allow_what_an_address_holds_too() {
     let v6 = "allow = [\"::/0\"]";
     assert_eq!(decided(v6, "2001:db8::1", 22), "allowed: allow[1]");
-    assert_eq!(decided(v6, "64:ff9b::a00:1", 22), "denied: no allow rule matches the 10.0.0.1 in it");
-    assert_eq!(decided(v6, "::ffff:10.0.0.1", 22), "denied: no allow rule matches");
+    assert_eq!(
+        decided(v6, "64:ff9b::a00:1", 22),
+        "denied: no allow rule matches the 10.0.0.1 in it"
+    );
+    assert_eq!(
+        decided(v6, "::ffff:10.0.0.1", 22),
+        "denied: no allow rule matches"
+    );
     let v4 = "allow = [\"10.0.0.0/8\"]";
     assert_eq!(decided(v4, "::ffff:10.0.0.1", 22), "allowed: allow[1]");
-    assert_eq!(decided(v4, "64:ff9b::a00:1", 22), "denied: no allow rule matches");
+    assert_eq!(
+        decided(v4, "64:ff9b::a00:1", 22),
+        "denied: no allow rule matches"
+    );
     let both = "allow = [\"64:ff9b::/96\", \"10.0.0.0/8\"]";
     assert_eq!(decided(both, "64:ff9b::a00:1", 22), "allowed: allow[1]");
 }
@@ -111,9 +161,16 @@ fn an_allow_list_must_allow_what_an_address_holds_too() {
 fn an_address_that_stands_for_any_of_ours_is_denied_where_there_are_rules() {
     let deny = "deny = [\"127.0.0.0/8\", \"::1\"]";
     for address in ["0.0.0.0", "::", "::ffff:0.0.0.0", "64:ff9b::", "2002::1"] {
-        assert!(decide(deny, address, 22).starts_with("denied: it stands for any address"), "{address}");
+        assert!(
+            decide(deny, address, 22).starts_with("denied: it stands for any address"),
+            "{address}"
+        );
     }
-    assert!(Policy::default().decide("0.0.0.0".parse().unwrap(), Port::new(22).unwrap()).is_allowed());
+    assert!(
+        Policy::default()
+            .decide("0.0.0.0".parse().unwrap(), Port::new(22).unwrap())
+            .is_allowed()
+    );
 }
 
 #[test]
@@ -121,20 +178,52 @@ fn an_invalid_file_denies_everything_and_says_where() {
     let list = "not a list: write it as";
     let toml = "not valid TOML: ";
     for (file, place, why) in [
-        ("deny = []\n\nalow = [\"10.0.0.0/8\"]", "3: key `alow`: ", "unknown key"),
+        (
+            "deny = []\n\nalow = [\"10.0.0.0/8\"]",
+            "3: key `alow`: ",
+            "unknown key",
+        ),
         ("[rules]\nallow = []", "1: key `rules`: ", "unknown key"),
         ("allow = \"10.0.0.0/8\"", "1: key `allow`: ", list),
         ("deny = true", "1: key `deny`: ", list),
         ("deny = 10", "1: key `deny`: ", list),
         ("[deny]\nx = 1", "1: key `deny`: ", list),
         ("[[deny]]\nx = 1", "1: key `deny[1]`: ", "not a text"),
-        ("deny = [\"10.0.0.0/8\", 22]", "1: key `deny[2]`: ", "not a text"),
-        ("deny = [[\"10.0.0.0/8\"]]", "1: key `deny[1]`: ", "not a text"),
-        ("deny = [\n\"10.0.0.0/8\",\n\"10.0.0.0/99\"]", "3: key `deny[2]`: ", "from 0 to 32"),
-        ("allow = [\"10.0.0.1/8\"]", "1: key `allow[1]`: ", "bits behind the prefix"),
-        ("allow = [\"10.0.0.1:http\"]", "1: key `allow[1]`: ", "a port is not a number"),
-        ("allow = [\"mx1.example.org\"]", "1: key `allow[1]`: ", "not an address or network"),
-        ("allow = [\"\"]", "1: key `allow[1]`: ", "not an address or network"),
+        (
+            "deny = [\"10.0.0.0/8\", 22]",
+            "1: key `deny[2]`: ",
+            "not a text",
+        ),
+        (
+            "deny = [[\"10.0.0.0/8\"]]",
+            "1: key `deny[1]`: ",
+            "not a text",
+        ),
+        (
+            "deny = [\n\"10.0.0.0/8\",\n\"10.0.0.0/99\"]",
+            "3: key `deny[2]`: ",
+            "from 0 to 32",
+        ),
+        (
+            "allow = [\"10.0.0.1/8\"]",
+            "1: key `allow[1]`: ",
+            "bits behind the prefix",
+        ),
+        (
+            "allow = [\"10.0.0.1:http\"]",
+            "1: key `allow[1]`: ",
+            "a port is not a number",
+        ),
+        (
+            "allow = [\"mx1.example.org\"]",
+            "1: key `allow[1]`: ",
+            "not an address or network",
+        ),
+        (
+            "allow = [\"\"]",
+            "1: key `allow[1]`: ",
+            "not an address or network",
+        ),
         ("x = 1\ndeny = [\"y\"]", "1: key `x`: ", "(and 1 more)"),
         ("allow = [\n\"10.0.0.0/8\"", "2: ", toml),
         ("allow = []\nallow = []", "2: ", toml),
@@ -143,15 +232,23 @@ fn an_invalid_file_denies_everything_and_says_where() {
     ] {
         let text = decide(file, "127.0.0.1", 22);
         let start = format!("denied: policy file is invalid: /etc/zbx-tcp/policy.toml:{place}");
-        assert!(text.starts_with(&start) && text.contains(why), "{file:?}: {text}");
+        assert!(
+            text.starts_with(&start) && text.contains(why),
+            "{file:?}: {text}"
+        );
         assert!(!text.contains(['\n', '\0']), "{text:?}");
     }
 }
 
 #[test]
 fn a_file_that_is_not_utf_8_says_the_line() {
-    let text = Policy::from_text(b"deny = []\n# \xff").decide([127, 0, 0, 1].into(), Port::new(1).unwrap()).to_string();
-    assert_eq!(text, "denied: policy file is invalid: /etc/zbx-tcp/policy.toml:2: not UTF-8");
+    let text = Policy::from_text(b"deny = []\n# \xff")
+        .decide([127, 0, 0, 1].into(), Port::new(1).unwrap())
+        .to_string();
+    assert_eq!(
+        text,
+        "denied: policy file is invalid: /etc/zbx-tcp/policy.toml:2: not UTF-8"
+    );
 }
 
 #[test]
@@ -176,7 +273,10 @@ fn errors_never_hold_what_the_file_says() {
         "-----BEGIN PRIVATE KEY-----\nhunter2\n",
     ] {
         let text = decide(file, "127.0.0.1", 22);
-        assert!(text.starts_with("denied: policy file is invalid: "), "{file}: {text}");
+        assert!(
+            text.starts_with("denied: policy file is invalid: "),
+            "{file}: {text}"
+        );
         assert!(!text.contains("hunter2"), "{file}: {text}");
     }
 }
@@ -184,7 +284,10 @@ fn errors_never_hold_what_the_file_says() {
 #[test]
 fn deep_and_long_files_are_read_without_harm() {
     let deep = format!("deny = {}", "[".repeat(500_000));
-    assert!(decide(&deep, "127.0.0.1", 22).contains("not valid TOML"), "nesting is bounded");
+    assert!(
+        decide(&deep, "127.0.0.1", 22).contains("not valid TOML"),
+        "nesting is bounded"
+    );
     let long = format!("deny = [{}]", "\"10.0.0.1:1-2,3\",".repeat(50_000));
     assert_eq!(decided(&long, "10.0.0.1", 3), "denied: deny[1]");
     let wrong = format!("deny = [{}]", "\"x\",".repeat(50_000));
@@ -206,7 +309,10 @@ fn addresses() -> impl Strategy<Value = IpAddr> {
         };
         IpAddr::from(segments)
     });
-    prop_oneof![spelled, any::<u128>().prop_map(|bits| IpAddr::V6(bits.into()))]
+    prop_oneof![
+        spelled,
+        any::<u128>().prop_map(|bits| IpAddr::V6(bits.into()))
+    ]
 }
 
 /// An address as a rule that holds exactly it.

@@ -69,7 +69,10 @@ pub(super) enum Parting {
 impl Client {
     /// A client that was accepted at `now`.
     pub(super) fn new(settings: Arc<Settings>, now: Instant) -> Self {
-        let mut client = Self { settings, phase: Phase::Hearing };
+        let mut client = Self {
+            settings,
+            phase: Phase::Hearing,
+        };
         if client.settings.greeting.is_empty() {
             client.listen();
         } else {
@@ -82,9 +85,12 @@ impl Client {
     pub(super) fn wish(&self) -> Wish<'_> {
         match &self.phase {
             Phase::Pausing(until, _) => Wish::Pause(*until),
-            Phase::Sending(message, sent) => {
-                Wish::Write(message.bytes(&self.settings).get(*sent..).unwrap_or_default())
-            }
+            Phase::Sending(message, sent) => Wish::Write(
+                message
+                    .bytes(&self.settings)
+                    .get(*sent..)
+                    .unwrap_or_default(),
+            ),
             Phase::Awaiting | Phase::Hearing => Wish::Read,
             Phase::Finishing => Wish::Finish,
             Phase::Draining(until) => Wish::Drain(*until),
@@ -97,11 +103,22 @@ impl Client {
         let echoes = self.settings.answer == Answer::Echo;
         match self.phase {
             Phase::Awaiting if !bytes.is_empty() => {
-                self.say(if echoes { Message::Echo(bytes.to_vec()) } else { Message::Reply }, now);
+                self.say(
+                    if echoes {
+                        Message::Echo(bytes.to_vec())
+                    } else {
+                        Message::Reply
+                    },
+                    now,
+                );
             }
             // The end of what is echoed is the end of the talk, not a client that gave up.
-            Phase::Awaiting if echoes && self.settings.close == Close::Rst => self.leave(Parting::Reset),
-            Phase::Awaiting | Phase::Hearing | Phase::Draining(_) if bytes.is_empty() => self.leave(Parting::Left),
+            Phase::Awaiting if echoes && self.settings.close == Close::Rst => {
+                self.leave(Parting::Reset)
+            }
+            Phase::Awaiting | Phase::Hearing | Phase::Draining(_) if bytes.is_empty() => {
+                self.leave(Parting::Left)
+            }
             _ => {}
         }
     }
@@ -139,7 +156,11 @@ impl Client {
 
     fn say(&mut self, message: Message, now: Instant) {
         let delay = self.settings.delay;
-        self.phase = if delay.is_zero() { Phase::Sending(message, 0) } else { Phase::Pausing(now + delay, message) };
+        self.phase = if delay.is_zero() {
+            Phase::Sending(message, 0)
+        } else {
+            Phase::Pausing(now + delay, message)
+        };
     }
 
     /// After the greeting, and after each echo.
@@ -253,7 +274,11 @@ mod tests {
     #[test]
     fn the_delay_precedes_greeting_and_reply() {
         let start = now();
-        let with = Settings { greeting: b"hello".to_vec(), delay: DELAY, ..reply(Close::Rst) };
+        let with = Settings {
+            greeting: b"hello".to_vec(),
+            delay: DELAY,
+            ..reply(Close::Rst)
+        };
         let mut client = client(with, start);
         assert_eq!(client.wish(), Wish::Pause(start + DELAY));
         client.elapsed(start + DELAY);
@@ -289,8 +314,17 @@ mod tests {
     #[test]
     fn rst_comes_at_the_end_of_what_there_was_to_do() {
         let start = now();
-        assert_eq!(client(settings(Answer::None, Close::Rst), start).wish(), Wish::Leave(Parting::Reset));
-        let mut greeting = client(Settings { greeting: vec![1], ..settings(Answer::None, Close::Rst) }, start);
+        assert_eq!(
+            client(settings(Answer::None, Close::Rst), start).wish(),
+            Wish::Leave(Parting::Reset)
+        );
+        let mut greeting = client(
+            Settings {
+                greeting: vec![1],
+                ..settings(Answer::None, Close::Rst)
+            },
+            start,
+        );
         greeting.wrote(1);
         assert_eq!(greeting.wish(), Wish::Leave(Parting::Reset));
         let mut echo = client(settings(Answer::Echo, Close::Rst), start);

@@ -51,7 +51,14 @@ impl Connection {
         SockRef::from(&stream).set_keepalive(true)?;
         let address = SocketAddr::new(address.ip().to_canonical(), address.port());
         let client = Client::new(Arc::clone(settings), now);
-        Ok(Self { stream, address, client, readable: false, writable: true, broken: false })
+        Ok(Self {
+            stream,
+            address,
+            client,
+            readable: false,
+            writable: true,
+            broken: false,
+        })
     }
 
     /// The client, an IPv4 one as plain IPv4.
@@ -79,7 +86,9 @@ impl Connection {
             Err(Broken::Log(error)) => Err(error),
             Err(Broken::Socket(error)) => match error.kind() {
                 ErrorKind::Interrupted => Ok(Turn::Again),
-                _ => log.note(self.address, &Event::Failed(&error)).map(|()| Turn::Over),
+                _ => log
+                    .note(self.address, &Event::Failed(&error))
+                    .map(|()| Turn::Over),
             },
         }
     }
@@ -91,7 +100,9 @@ impl Connection {
             Wish::Read => self.read(now, Some(log), None),
             Wish::Drain(until) => self.read(now, None, Some(until)),
             Wish::Finish => {
-                self.stream.shutdown(Shutdown::Write).map_err(Broken::Socket)?;
+                self.stream
+                    .shutdown(Shutdown::Write)
+                    .map_err(Broken::Socket)?;
                 self.client.finished(now);
                 Ok(Turn::Again)
             }
@@ -119,7 +130,8 @@ impl Connection {
         match self.stream.write(bytes) {
             Ok(count) => {
                 if let Some(message) = self.client.wrote(count) {
-                    log.note(self.address, &Event::Sent(&message)).map_err(Broken::Log)?;
+                    log.note(self.address, &Event::Sent(&message))
+                        .map_err(Broken::Log)?;
                 }
                 Ok(Turn::Again)
             }
@@ -131,7 +143,12 @@ impl Connection {
         }
     }
 
-    fn read(&mut self, now: Instant, log: Option<&mut dyn Log>, until: Option<Instant>) -> Result<Turn, Broken> {
+    fn read(
+        &mut self,
+        now: Instant,
+        log: Option<&mut dyn Log>,
+        until: Option<Instant>,
+    ) -> Result<Turn, Broken> {
         if !self.readable {
             return Ok(Turn::Wait(until));
         }
@@ -140,7 +157,8 @@ impl Connection {
             Ok(count) => {
                 let bytes = buffer.get(..count).unwrap_or_default();
                 if let Some(log) = log.filter(|_| count > 0) {
-                    log.note(self.address, &Event::Received(bytes)).map_err(Broken::Log)?;
+                    log.note(self.address, &Event::Received(bytes))
+                        .map_err(Broken::Log)?;
                 }
                 self.client.received(bytes, now);
                 Ok(Turn::Again)
@@ -158,7 +176,9 @@ impl Connection {
             Parting::Left => Event::Left,
             Parting::Overstayed => Event::Overstayed,
             Parting::Reset => {
-                SockRef::from(&self.stream).set_linger(Some(Duration::ZERO)).map_err(Broken::Socket)?;
+                SockRef::from(&self.stream)
+                    .set_linger(Some(Duration::ZERO))
+                    .map_err(Broken::Socket)?;
                 Event::Reset
             }
         };

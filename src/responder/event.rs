@@ -69,7 +69,12 @@ impl Line<'_> {
         let unit = if bytes.len() == 1 { "byte" } else { "bytes" };
         let (text, rest) = bytes.split_at(bytes.len().min(SHOWN));
         let more = if rest.is_empty() { "" } else { "..." };
-        write!(f, "{verb} {} {unit}: {}{more}", bytes.len(), self.charset.printable(text))
+        write!(
+            f,
+            "{verb} {} {unit}: {}{more}",
+            bytes.len(),
+            self.charset.printable(text)
+        )
     }
 }
 
@@ -79,27 +84,50 @@ mod tests {
 
     fn line(event: &Event<'_>, label: &str) -> String {
         let charset = Charset::from_label(label).unwrap();
-        Line { client: "127.0.0.1:40312".parse().unwrap(), event, charset }.to_string()
+        Line {
+            client: "127.0.0.1:40312".parse().unwrap(),
+            event,
+            charset,
+        }
+        .to_string()
     }
 
     #[test]
     fn bytes_are_counted_and_decoded() {
         let text = line(&Event::Received(b"\xc4\xe3\xba\xc3\r\n\xff"), "gbk");
         assert_eq!(text, "127.0.0.1:40312 received 7 bytes: 你好\\r\\n\\xff");
-        assert_eq!(line(&Event::Sent(b"k"), "utf-8"), "127.0.0.1:40312 sent 1 byte: k");
+        assert_eq!(
+            line(&Event::Sent(b"k"), "utf-8"),
+            "127.0.0.1:40312 sent 1 byte: k"
+        );
     }
 
     #[test]
     fn a_long_text_is_cut_and_says_so() {
         let text = line(&Event::Sent(&[b'a'; 1025]), "utf-8");
-        assert_eq!(text, format!("127.0.0.1:40312 sent 1025 bytes: {}...", "a".repeat(1024)));
+        assert_eq!(
+            text,
+            format!("127.0.0.1:40312 sent 1025 bytes: {}...", "a".repeat(1024))
+        );
     }
 
     #[test]
     fn broken_connections_say_whose_doing_it_was() {
-        let of = |errno| line(&Event::Failed(&io::Error::from_raw_os_error(errno)), "utf-8");
+        let of = |errno| {
+            line(
+                &Event::Failed(&io::Error::from_raw_os_error(errno)),
+                "utf-8",
+            )
+        };
         assert_eq!(of(libc::ECONNRESET), "127.0.0.1:40312 reset by the client");
-        assert_eq!(of(libc::EPIPE), "127.0.0.1:40312 left before everything was sent");
-        assert!(of(libc::ETIMEDOUT).starts_with("127.0.0.1:40312 failed: "), "{}", of(libc::ETIMEDOUT));
+        assert_eq!(
+            of(libc::EPIPE),
+            "127.0.0.1:40312 left before everything was sent"
+        );
+        assert!(
+            of(libc::ETIMEDOUT).starts_with("127.0.0.1:40312 failed: "),
+            "{}",
+            of(libc::ETIMEDOUT)
+        );
     }
 }

@@ -95,13 +95,26 @@ impl<'a> EventLoop<'a> {
     ) -> Result<Self, RunError> {
         let poll = Poll::new().map_err(RunError::Queue)?;
         let registry = poll.registry();
-        registry.register(&mut SourceFd(&stop.watched()), STOP, Interest::READABLE).map_err(RunError::Queue)?;
+        registry
+            .register(&mut SourceFd(&stop.watched()), STOP, Interest::READABLE)
+            .map_err(RunError::Queue)?;
         if settings.close != Close::NeverAccept {
             let descriptor = listener.as_raw_fd();
-            registry.register(&mut SourceFd(&descriptor), LISTENER, Interest::READABLE).map_err(RunError::Queue)?;
+            registry
+                .register(&mut SourceFd(&descriptor), LISTENER, Interest::READABLE)
+                .map_err(RunError::Queue)?;
         }
         let (members, busy, timers) = (Slab::new(), Vec::new(), BTreeSet::new());
-        Ok(Self { poll, listener, settings, log, admission: Admission::Quiet, members, busy, timers })
+        Ok(Self {
+            poll,
+            listener,
+            settings,
+            log,
+            admission: Admission::Quiet,
+            members,
+            busy,
+            timers,
+        })
     }
 
     fn run(&mut self) -> Result<(), RunError> {
@@ -109,7 +122,9 @@ impl<'a> EventLoop<'a> {
         let mut now = clock();
         while self.admission != Admission::Closed || !self.members.is_empty() {
             match self.poll.poll(&mut events, self.patience(now)) {
-                Err(error) if error.kind() != ErrorKind::Interrupted => return Err(RunError::Queue(error)),
+                Err(error) if error.kind() != ErrorKind::Interrupted => {
+                    return Err(RunError::Queue(error));
+                }
                 _ => now = clock(),
             }
             for event in &events {
@@ -212,10 +227,18 @@ impl<'a> EventLoop<'a> {
         let key = entry.key();
         let interest = Interest::READABLE | Interest::WRITABLE;
         self.log.note(connection.address(), &Event::Connected)?;
-        if let Err(error) = self.poll.registry().register(&mut SourceFd(&descriptor), Token(key), interest) {
+        if let Err(error) =
+            self.poll
+                .registry()
+                .register(&mut SourceFd(&descriptor), Token(key), interest)
+        {
             return self.log.note(connection.address(), &Event::Failed(&error));
         }
-        entry.insert(Member { connection, timer: None, busy: false });
+        entry.insert(Member {
+            connection,
+            timer: None,
+            busy: false,
+        });
         self.enqueue(key);
         self.admission = match self.settings.clients {
             Clients::One => Admission::Closed,
@@ -244,7 +267,10 @@ impl<'a> EventLoop<'a> {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "this loop hands out the time that its clients take as an argument")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this loop hands out the time that its clients take as an argument"
+)]
 fn clock() -> Instant {
     Instant::now()
 }

@@ -38,16 +38,23 @@ impl FromStr for Listen {
         if host.is_empty() {
             return Err(ListenError::NoAddress(shown(word, 80)));
         }
-        if let Some(inner) = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        if let Some(inner) = host
+            .strip_prefix('[')
+            .and_then(|rest| rest.strip_suffix(']'))
+        {
             let port = read_port(port)?;
             // SocketAddrV6 reads the zone of RFC 4007 as a number.
-            let address = format!("[{inner}]:{port}").parse().map_err(|_| ListenError::Ipv6(shown(word, 80)))?;
+            let address = format!("[{inner}]:{port}")
+                .parse()
+                .map_err(|_| ListenError::Ipv6(shown(word, 80)))?;
             return Ok(Self::At(address));
         }
         if host.contains([':', '[', ']']) {
             return Err(ListenError::Ipv6(shown(word, 80)));
         }
-        let address: Ipv4Addr = host.parse().map_err(|_| ListenError::Name(shown(word, 80)))?;
+        let address: Ipv4Addr = host
+            .parse()
+            .map_err(|_| ListenError::Name(shown(word, 80)))?;
         Ok(Self::At((address, read_port(port)?).into()))
     }
 }
@@ -89,11 +96,19 @@ pub enum ListenError {
 impl fmt::Display for ListenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Empty => f.write_str("the port to listen on is empty: give `PORT`, or `ADDR:PORT`"),
-            Self::Port(text) => write!(f, "port `{text}` is not a number from 0 to 65535 (0: any free one)"),
+            Self::Empty => {
+                f.write_str("the port to listen on is empty: give `PORT`, or `ADDR:PORT`")
+            }
+            Self::Port(text) => write!(
+                f,
+                "port `{text}` is not a number from 0 to 65535 (0: any free one)"
+            ),
             Self::NoPort(word) => write!(f, "`{word}` has no port: write `{word}:PORT`"),
             Self::NoAddress(word) => {
-                write!(f, "`{word}` has no address before the colon: a port alone listens on every address")
+                write!(
+                    f,
+                    "`{word}` has no address before the colon: a port alone listens on every address"
+                )
             }
             Self::Ipv6(word) => write!(
                 f,
@@ -163,8 +178,14 @@ impl std::error::Error for BindError {
 pub(super) fn open(listen: Listen, backlog: Backlog) -> Result<TcpListener, BindError> {
     let opened = match listen {
         Listen::At(address) => open_at(address, Families::One, backlog),
-        Listen::Everywhere(port) => match open_at((Ipv6Addr::UNSPECIFIED, port).into(), Families::Both, backlog) {
-            Err(error) if lacks_ipv6(&error) => open_at((Ipv4Addr::UNSPECIFIED, port).into(), Families::One, backlog),
+        Listen::Everywhere(port) => match open_at(
+            (Ipv6Addr::UNSPECIFIED, port).into(),
+            Families::Both,
+            backlog,
+        ) {
+            Err(error) if lacks_ipv6(&error) => {
+                open_at((Ipv4Addr::UNSPECIFIED, port).into(), Families::One, backlog)
+            }
             opened => opened,
         },
     };
@@ -179,7 +200,11 @@ enum Families {
 }
 
 fn open_at(address: SocketAddr, families: Families, backlog: Backlog) -> io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
     if address.is_ipv6() {
         socket.set_only_v6(families == Families::One)?;
     }
@@ -192,7 +217,8 @@ fn open_at(address: SocketAddr, families: Families, backlog: Backlog) -> io::Res
 
 /// A kernel without IPv6, or with every IPv6 address switched off.
 fn lacks_ipv6(error: &io::Error) -> bool {
-    error.raw_os_error() == Some(libc::EAFNOSUPPORT) || error.kind() == io::ErrorKind::AddrNotAvailable
+    error.raw_os_error() == Some(libc::EAFNOSUPPORT)
+        || error.kind() == io::ErrorKind::AddrNotAvailable
 }
 
 #[cfg(test)]
@@ -203,8 +229,17 @@ mod tests {
     fn the_three_ways_of_writing_it() {
         assert_eq!("8989".parse(), Ok(Listen::Everywhere(8989)));
         assert_eq!("0".parse(), Ok(Listen::Everywhere(0)));
-        for word in ["127.0.0.1:8989", "0.0.0.0:0", "[::1]:8989", "[fe80::1%2]:65535"] {
-            assert_eq!(word.parse(), Ok(Listen::At(word.parse().unwrap())), "{word}");
+        for word in [
+            "127.0.0.1:8989",
+            "0.0.0.0:0",
+            "[::1]:8989",
+            "[fe80::1%2]:65535",
+        ] {
+            assert_eq!(
+                word.parse(),
+                Ok(Listen::At(word.parse().unwrap())),
+                "{word}"
+            );
         }
     }
 
@@ -241,13 +276,22 @@ mod tests {
     fn bind_errors_name_address_and_remedy() {
         let text = |errno| {
             let listen = Listen::At("127.0.0.1:80".parse().unwrap());
-            BindError { listen, source: io::Error::from_raw_os_error(errno) }.to_string()
+            BindError {
+                listen,
+                source: io::Error::from_raw_os_error(errno),
+            }
+            .to_string()
         };
-        for (errno, remedy) in
-            [(libc::EADDRINUSE, "0 for any"), (libc::EACCES, "1024"), (libc::EADDRNOTAVAIL, "ip address")]
-        {
+        for (errno, remedy) in [
+            (libc::EADDRINUSE, "0 for any"),
+            (libc::EACCES, "1024"),
+            (libc::EADDRNOTAVAIL, "ip address"),
+        ] {
             let text = text(errno);
-            assert!(text.starts_with("cannot listen on 127.0.0.1:80: ") && text.contains(remedy), "{text}");
+            assert!(
+                text.starts_with("cannot listen on 127.0.0.1:80: ") && text.contains(remedy),
+                "{text}"
+            );
         }
     }
 }

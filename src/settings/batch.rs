@@ -98,12 +98,21 @@ pub fn batch(
     input: impl FnOnce(Duration) -> Result<Vec<u8>, Mistake>,
 ) -> Result<Fleet, Mistake> {
     let wanted = printed::wanted(args)?;
-    let (bounds, seed) = (bounds(&args.pace, &args.deadline, Some(PER_HOST))?, seed(&args.pace)?);
+    let (bounds, seed) = (
+        bounds(&args.pace, &args.deadline, Some(PER_HOST))?,
+        seed(&args.pace)?,
+    );
     let shard = shard::shard(&args.shard)?;
     let resolver = resolver(&args.probe.reach)?;
     let most = number("--max-targets", &args.max_targets, MOST_ALLOWED)?;
-    let most = most.and_then(|most| usize::try_from(most).ok()).unwrap_or(MOST_TARGETS);
-    let after = if args.keep_going { AfterMistake::KeepGoing } else { AfterMistake::Stop };
+    let most = most
+        .and_then(|most| usize::try_from(most).ok())
+        .unwrap_or(MOST_TARGETS);
+    let after = if args.keep_going {
+        AfterMistake::KeepGoing
+    } else {
+        AfterMistake::Stop
+    };
     let config = configuration(&args.probe.reach.config)?;
     let mut listing = Listing::new(Methods::new(&config, &args.probe, policy)?, most, after);
     gather::gather(args, &config, &mut listing, || input(bounds.deadline))?;
@@ -111,22 +120,38 @@ pub fn batch(
     refuse_nothing_left(&plans, &invalid)?;
     if let Some(shard) = shard {
         plans.retain(|plan| shard.has(&plan.id()));
-        (0..).zip(&mut plans).for_each(|(number, plan)| plan.number = number);
+        (0..)
+            .zip(&mut plans)
+            .for_each(|(number, plan)| plan.number = number);
     }
     refuse_shared_items(&wanted, &plans)?;
-    let transcript = if args.verbose { Transcript::Shown } else { Transcript::Silent };
+    let transcript = if args.verbose {
+        Transcript::Shown
+    } else {
+        Transcript::Silent
+    };
     let mut plans: Vec<_> = plans.into_iter().map(Arc::new).collect();
     // It is collected in the place of what was longer, and stays until the end.
     plans.shrink_to_fit();
-    Ok(Fleet { plans, duplicates, invalid, wanted, bounds, seed, resolver, transcript })
+    Ok(Fleet {
+        plans,
+        duplicates,
+        invalid,
+        wanted,
+        bounds,
+        seed,
+        resolver,
+        transcript,
+    })
 }
 
 /// An empty document would delete whatever was discovered.
 fn refuse_nothing_left(plans: &[Plan], invalid: &Invalid) -> Result<(), Mistake> {
     match invalid.first.first() {
-        Some(mistake) if plans.is_empty() => {
-            Err(Mistake::new(format!("no target is without a mistake; the first of {}: {mistake}", invalid.count)))
-        }
+        Some(mistake) if plans.is_empty() => Err(Mistake::new(format!(
+            "no target is without a mistake; the first of {}: {mistake}",
+            invalid.count
+        ))),
         _ => Ok(()),
     }
 }
@@ -136,12 +161,19 @@ fn refuse_shared_items(wanted: &Wanted, plans: &[Plan]) -> Result<(), Mistake> {
     if wanted.format != FleetFormat::Sender || wanted.sender_key.0.contains(&KeyPart::Id) {
         return Ok(());
     }
-    let host = |plan: &Plan| plan.label.as_ref().and_then(|label| label.zabbix_host.clone());
+    let host = |plan: &Plan| {
+        plan.label
+            .as_ref()
+            .and_then(|label| label.zabbix_host.clone())
+    };
     let hosts: HashSet<_> = plans.iter().map(host).collect();
     if hosts.len() == plans.len() {
         return Ok(());
     }
-    Err(Mistake::in_option("--sender-key", "has no word ID, so all targets of a host would share one item"))
+    Err(Mistake::in_option(
+        "--sender-key",
+        "has no word ID, so all targets of a host would share one item",
+    ))
 }
 
 #[cfg(test)]

@@ -44,11 +44,18 @@ pub enum Transcript {
 /// The first mistake found; nothing was sent.
 pub fn check(args: &CheckArgs, default_format: Format, policy: Policy) -> Result<Check, Mistake> {
     let config = configuration(&args.probe.reach.config)?;
-    let service = given(&args.probe.service).map(|name| services::find(&config, name)).transpose();
+    let service = given(&args.probe.service)
+        .map(|name| services::find(&config, name))
+        .transpose();
     let service = service.map_err(|why| Mistake::in_option("--service", why))?;
-    let own = service.as_ref().map_or_else(Wishes::default, |service| service.wishes.clone());
-    let wishes = wishes(&args.probe)?.over(own).over_defaults(config.defaults);
-    let target = Target::from_words(&args.host, args.port.as_deref(), wishes.port).map_err(Mistake::new)?;
+    let own = service
+        .as_ref()
+        .map_or_else(Wishes::default, |service| service.wishes.clone());
+    let wishes = wishes(&args.probe)?
+        .over(own)
+        .over_defaults(config.defaults);
+    let target =
+        Target::from_words(&args.host, args.port.as_deref(), wishes.port).map_err(Mistake::new)?;
     let format = match given(&args.output) {
         Some(word) => Format::from_word(word).map_err(|why| Mistake::in_option("--output", why))?,
         None => default_format,
@@ -57,23 +64,47 @@ pub fn check(args: &CheckArgs, default_format: Format, policy: Policy) -> Result
     let method = of_service(Method { policy, ..method }, service.as_ref());
     let plan = plan(&Arc::new(method), target, family(&args.probe.reach))?;
     refuse_impossible(&format, &plan)?;
-    let transcript = if args.verbose { Transcript::Shown } else { Transcript::Silent };
+    let transcript = if args.verbose {
+        Transcript::Shown
+    } else {
+        Transcript::Silent
+    };
     if transcript == Transcript::Shown && !matches!(format, Format::Text) {
-        return Err(Mistake::in_option("--verbose", "explains a text report: add `-o text`"));
+        return Err(Mistake::in_option(
+            "--verbose",
+            "explains a text report: add `-o text`",
+        ));
     }
-    Ok(Check { plan, format, resolver: resolver(&args.probe.reach)?, transcript })
+    Ok(Check {
+        plan,
+        format,
+        resolver: resolver(&args.probe.reach)?,
+        transcript,
+    })
 }
 
 /// A value that this plan can never measure.
 fn refuse_impossible(format: &Format, plan: &Plan) -> Result<(), Mistake> {
     match format {
-        Format::Metric(metric) if metric.path.starts_with("attempts.") && plan.method.attempts.is_none() => {
-            Err(Mistake::in_option("--output", format!("`{}` needs --count", metric.path)))
+        Format::Metric(metric)
+            if metric.path.starts_with("attempts.") && plan.method.attempts.is_none() =>
+        {
+            Err(Mistake::in_option(
+                "--output",
+                format!("`{}` needs --count", metric.path),
+            ))
         }
         Format::Capture(name) if !plan.method.captures().any(|known| known == &**name) => {
             let known: Vec<_> = plan.method.captures().collect();
-            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-            let text = format!("no step captures `{}`; captured are: {known}", shown(name, 40));
+            let known = if known.is_empty() {
+                "none".to_owned()
+            } else {
+                known.join(", ")
+            };
+            let text = format!(
+                "no step captures `{}`; captured are: {known}",
+                shown(name, 40)
+            );
             Err(Mistake::in_option("--output", text))
         }
         _ => Ok(()),

@@ -51,7 +51,9 @@ impl Config {
                 match more_files() {
                     Ok(paths) => paths.iter().for_each(|path| config.read_file(path)),
                     Err(error) => {
-                        config.mistakes.push(Mistake::new(format!("{MORE}: {}", system_words(&error))));
+                        config
+                            .mistakes
+                            .push(Mistake::new(format!("{MORE}: {}", system_words(&error))));
                     }
                 }
             }
@@ -70,7 +72,10 @@ impl Config {
         match file::read(path, MOST_BYTES) {
             Ok((bytes, privacy)) => match String::from_utf8(bytes) {
                 Ok(text) => self.read_text(&path.display().to_string(), &text, privacy),
-                Err(_) => self.mistakes.push(Mistake::new(format!("{}: is not UTF-8 text", path.display()))),
+                Err(_) => self.mistakes.push(Mistake::new(format!(
+                    "{}: is not UTF-8 text",
+                    path.display()
+                ))),
             },
             Err(why) => self.mistakes.push(Mistake::new(why)),
         }
@@ -90,7 +95,11 @@ impl Config {
         if let Some(entry) = table.take("services") {
             for service in service::services(&mut found, &entry, privacy) {
                 if self.services.iter().any(|known| known.name == service.name) {
-                    found.wrong(&entry.1.span(), &format!("services.{}", service.name), "is defined in two files");
+                    found.wrong(
+                        &entry.1.span(),
+                        &format!("services.{}", service.name),
+                        "is defined in two files",
+                    );
                 } else {
                     self.services.push(service);
                 }
@@ -107,7 +116,11 @@ impl Config {
 ///
 /// # Errors
 /// The first mistake in them.
-pub fn one_line_options(place: &Place, text: &str, known: &[&'static str]) -> Result<Wishes, Mistake> {
+pub fn one_line_options(
+    place: &Place,
+    text: &str,
+    known: &[&'static str],
+) -> Result<Wishes, Mistake> {
     let (file, line) = match place {
         Place::File { file, line, .. } => (&**file, *line),
         Place::Option(_) | Place::Word(_) => ("", 1),
@@ -130,8 +143,13 @@ fn more_files() -> io::Result<Vec<PathBuf>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         entries => entries?,
     };
-    let mut paths = entries.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>()?;
-    paths.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
+    let mut paths = entries
+        .map(|entry| Ok(entry?.path()))
+        .collect::<io::Result<Vec<_>>>()?;
+    paths.retain(|path| {
+        path.extension()
+            .is_some_and(|extension| extension == "toml")
+    });
     paths.sort();
     Ok(paths)
 }

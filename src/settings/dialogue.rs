@@ -1,7 +1,9 @@
 //! From steps as they were written to steps that can be run.
 
 use super::Mistake;
-use super::wishes::{ExpectWish, Form, HowMany, LineEnds, PatternWish, SendWish, StepWish, Wishes, Written};
+use super::wishes::{
+    ExpectWish, Form, HowMany, LineEnds, PatternWish, SendWish, StepWish, Wishes, Written,
+};
 use crate::plan::bytes::{Charset, unescape};
 use crate::plan::pattern::{Pattern, read_hex};
 use crate::plan::steps::{Expect, Piece, Secret, Step, Template, Wanted};
@@ -24,16 +26,32 @@ pub struct Dialogue {
 pub fn dialogue(wishes: &Wishes) -> Result<Dialogue, Vec<Mistake>> {
     let mut mistakes = Vec::new();
     let label = wishes.encoding.as_ref();
-    let charset = label
-        .map(|label| Charset::from_label(&label.text).map_err(|why| mistakes.push(Mistake::at(&label.place, why))));
+    let charset = label.map(|label| {
+        Charset::from_label(&label.text)
+            .map_err(|why| mistakes.push(Mistake::at(&label.place, why)))
+    });
     // Without an encoding the steps are read all the same, for the mistakes in them.
     let charset = charset.and_then(Result::ok).unwrap_or_default();
     let line_ends = wishes.line_ends.unwrap_or(LineEnds::None);
-    let mut reader = Reader { charset, line_ends, secrets: &wishes.secrets, captures: Vec::new(), mistakes };
+    let mut reader = Reader {
+        charset,
+        line_ends,
+        secrets: &wishes.secrets,
+        captures: Vec::new(),
+        mistakes,
+    };
     let wished = wishes.steps.as_deref().unwrap_or_default();
     let steps: Vec<Step> = wished.iter().filter_map(|step| reader.step(step)).collect();
     let quit = wishes.quit.as_ref().and_then(|quit| reader.send(quit));
-    if reader.mistakes.is_empty() { Ok(Dialogue { steps, quit, charset }) } else { Err(reader.mistakes) }
+    if reader.mistakes.is_empty() {
+        Ok(Dialogue {
+            steps,
+            quit,
+            charset,
+        })
+    } else {
+        Err(reader.mistakes)
+    }
 }
 
 struct Reader<'w> {
@@ -62,8 +80,16 @@ impl Reader<'_> {
     }
 
     fn expect(&mut self, expect: &ExpectWish) -> Option<Expect> {
-        let patterns: Vec<_> = expect.patterns.iter().filter_map(|pattern| self.pattern(pattern)).collect();
-        let reject: Vec<_> = expect.reject.iter().filter_map(|pattern| self.pattern(pattern)).collect();
+        let patterns: Vec<_> = expect
+            .patterns
+            .iter()
+            .filter_map(|pattern| self.pattern(pattern))
+            .collect();
+        let reject: Vec<_> = expect
+            .reject
+            .iter()
+            .filter_map(|pattern| self.pattern(pattern))
+            .collect();
         let whole = patterns.len() == expect.patterns.len() && reject.len() == expect.reject.len();
         for (pattern, wish) in patterns.iter().zip(&expect.patterns) {
             self.name_captures(pattern, &wish.written, patterns.len());
@@ -72,7 +98,12 @@ impl Reader<'_> {
             HowMany::Any => Wanted::Any(patterns),
             HowMany::All => Wanted::All(patterns),
         };
-        whole.then_some(Expect { wanted, reject, min_bytes: expect.min_bytes, timeout: expect.timeout })
+        whole.then_some(Expect {
+            wanted,
+            reject,
+            min_bytes: expect.min_bytes,
+            timeout: expect.timeout,
+        })
     }
 
     fn pattern(&mut self, wish: &PatternWish) -> Option<Pattern> {
@@ -103,7 +134,8 @@ impl Reader<'_> {
     }
 
     fn checked<T>(&mut self, written: &Written, read: Result<T, String>) -> Option<T> {
-        read.map_err(|why| self.mistakes.push(Mistake::at(&written.place, why))).ok()
+        read.map_err(|why| self.mistakes.push(Mistake::at(&written.place, why)))
+            .ok()
     }
 
     /// A text with escapes and `${names}`, and its line end.
@@ -112,7 +144,9 @@ impl Reader<'_> {
         let mut rest = text;
         while let Some(at) = rest.find("${") {
             let (plain, reference) = rest.split_at(at);
-            let end = reference.find('}').ok_or("`${` without `}`: write `\\x24{` for the characters themselves")?;
+            let end = reference
+                .find('}')
+                .ok_or("`${` without `}`: write `\\x24{` for the characters themselves")?;
             self.push_plain(&mut pieces, plain)?;
             pieces.push(self.reference(reference.get(2..end).unwrap_or_default())?);
             rest = reference.get(end + 1..).unwrap_or_default();
@@ -135,19 +169,31 @@ impl Reader<'_> {
     fn reference(&self, name: &str) -> Result<Piece, String> {
         if let Some((_, secret)) = self.secrets.iter().rfind(|(known, _)| known == name) {
             // The sentence must not show the character.
-            let lacks = || format!("the secret `{name}` has a character that {} lacks", self.charset.name());
-            return secret.in_charset(self.charset).map(Piece::Secret).ok_or_else(lacks);
+            let lacks = || {
+                format!(
+                    "the secret `{name}` has a character that {} lacks",
+                    self.charset.name()
+                )
+            };
+            return secret
+                .in_charset(self.charset)
+                .map(Piece::Secret)
+                .ok_or_else(lacks);
         }
         if self.captures.iter().any(|known| **known == *name) {
             return Ok(Piece::Capture(name.into()));
         }
         let name = shown(name, 40);
-        Err(format!("nothing before this step captures `{name}`: name a group `(?<{name}>...)`, or write `\\x24{{`"))
+        Err(format!(
+            "nothing before this step captures `{name}`: name a group `(?<{name}>...)`, or write `\\x24{{`"
+        ))
     }
 }
 
 fn hex(text: &str) -> Result<Template, String> {
     let bytes = read_hex(text).map_err(|why| why.to_string())?;
     let known: Option<Vec<u8>> = bytes.into_iter().collect();
-    known.map(Template::bytes).ok_or_else(|| "`??` has no meaning in what is sent: write the byte".to_owned())
+    known
+        .map(Template::bytes)
+        .ok_or_else(|| "`??` has no meaning in what is sent: write the byte".to_owned())
 }

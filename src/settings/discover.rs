@@ -32,11 +32,15 @@ pub fn ports(args: &PortsArgs) -> Result<Vec<Plan>, Mistake> {
     let listed = entries(&args.spec, MOST_LISTED).map_err(refused)?;
     if listed.is_empty() {
         // From an empty array Zabbix deletes what it discovered, and a macro that nobody set expands to nothing.
-        return Err(Mistake::new("the list of ports is empty: name some, such as `22/ssh,443`"));
+        return Err(Mistake::new(
+            "the list of ports is empty: name some, such as `22/ssh,443`",
+        ));
     }
     let config = configuration(&args.config)?;
     let mut listing = PortListing::new(&config, &host, Method::default(), None);
-    listed.into_iter().try_for_each(|entry| listing.add(entry))?;
+    listed
+        .into_iter()
+        .try_for_each(|entry| listing.add(entry))?;
     listing.finish()
 }
 
@@ -68,16 +72,29 @@ pub struct Candidates {
 pub fn open(args: &OpenArgs, policy: Policy) -> Result<Candidates, Mistake> {
     let host = args.host.parse().map_err(Mistake::new)?;
     let listed = entries(&args.spec, MOST_PROBED).map_err(refused)?;
-    let (bounds, seed) = (batch::bounds(&args.pace, &args.deadline, None)?, batch::seed(&args.pace)?);
+    let (bounds, seed) = (
+        batch::bounds(&args.pace, &args.deadline, None)?,
+        batch::seed(&args.pace)?,
+    );
     let (resolver, family) = (resolver(&args.reach)?, family(&args.reach));
     let asked = reach(&args.reach)?;
     let config = configuration(&args.reach.config)?;
-    let base = Wishes { timeout: Some(TIMEOUT), ..Wishes::default() };
+    let base = Wishes {
+        timeout: Some(TIMEOUT),
+        ..Wishes::default()
+    };
     let method = method(&asked.over(config.defaults.reach()).over(base), family).map_err(first)?;
     let mut listing = PortListing::new(&config, &host, Method { policy, ..method }, family);
-    listed.into_iter().try_for_each(|entry| listing.add(entry))?;
+    listed
+        .into_iter()
+        .try_for_each(|entry| listing.add(entry))?;
     let plans = listing.finish()?.into_iter().map(Arc::new).collect();
-    Ok(Candidates { plans, bounds, seed, resolver })
+    Ok(Candidates {
+        plans,
+        bounds,
+        seed,
+        resolver,
+    })
 }
 
 fn refused(why: ExpandError) -> Mistake {
@@ -106,16 +123,39 @@ struct PortListing<'c> {
 
 impl<'c> PortListing<'c> {
     fn new(config: &'c Config, host: &'c Host, method: Method, family: AskedFamily) -> Self {
-        Self { config, host, family, method, named: Vec::new(), drafts: Vec::new() }
+        Self {
+            config,
+            host,
+            family,
+            method,
+            named: Vec::new(),
+            drafts: Vec::new(),
+        }
     }
 
     fn add(&mut self, Entry { port, service }: Entry<'c>) -> Result<(), Mistake> {
         let method = self.method(service)?;
         let title = service.map_or_else(|| port.to_string(), |service| format!("{port}/{service}"));
-        let label = Label { name: Some(title.into()), ..Label::default() };
-        let plan = plan(&method, Target { host: self.host.clone(), port }, self.family)?;
-        let plan = Plan { label: Some(Box::new(label)), ..plan };
-        self.drafts.push(Draft { origin: Origin::Entry(0), plan });
+        let label = Label {
+            name: Some(title.into()),
+            ..Label::default()
+        };
+        let plan = plan(
+            &method,
+            Target {
+                host: self.host.clone(),
+                port,
+            },
+            self.family,
+        )?;
+        let plan = Plan {
+            label: Some(Box::new(label)),
+            ..plan
+        };
+        self.drafts.push(Draft {
+            origin: Origin::Entry(0),
+            plan,
+        });
         Ok(())
     }
 
@@ -124,9 +164,16 @@ impl<'c> PortListing<'c> {
         if let Some((_, method)) = self.named.iter().find(|(name, _)| *name == service) {
             return Ok(Arc::clone(method));
         }
-        let found = service.map(|name| services::find(self.config, name)).transpose();
-        let name = found.map_err(|why| Mistake::in_option(PORT_LIST, why))?.map(|service| service.name.into());
-        let method = Arc::new(Method { service: name, ..self.method.clone() });
+        let found = service
+            .map(|name| services::find(self.config, name))
+            .transpose();
+        let name = found
+            .map_err(|why| Mistake::in_option(PORT_LIST, why))?
+            .map(|service| service.name.into());
+        let method = Arc::new(Method {
+            service: name,
+            ..self.method.clone()
+        });
         self.named.push((service, Arc::clone(&method)));
         Ok(method)
     }

@@ -21,17 +21,39 @@ pub type AskedFamily = Option<(Family, &'static str)>;
 /// Every mistake found; nothing was sent.
 pub fn method(wishes: &Wishes, family: AskedFamily) -> Result<Method, Vec<Mistake>> {
     match (dialogue(wishes), silent(wishes, family)) {
-        (Ok(Dialogue { steps, quit, charset }), Ok(method)) => {
-            refuse_contradictions(Method { steps, quit, charset, ..method }).map_err(|mistake| vec![mistake])
-        }
-        (spoken, rest) => Err(spoken.err().into_iter().flatten().chain(rest.err()).collect()),
+        (
+            Ok(Dialogue {
+                steps,
+                quit,
+                charset,
+            }),
+            Ok(method),
+        ) => refuse_contradictions(Method {
+            steps,
+            quit,
+            charset,
+            ..method
+        })
+        .map_err(|mistake| vec![mistake]),
+        (spoken, rest) => Err(spoken
+            .err()
+            .into_iter()
+            .flatten()
+            .chain(rest.err())
+            .collect()),
     }
 }
 
 /// The method with the name of its service, and where that may be spoken, whatever is said in its place.
 pub fn of_service(method: Method, service: Option<&Service>) -> Method {
-    let Some(Service { name, hosts, .. }) = service else { return method };
-    Method { service: Some(name.as_str().into()), hosts: hosts.clone(), ..method }
+    let Some(Service { name, hosts, .. }) = service else {
+        return method;
+    };
+    Method {
+        service: Some(name.as_str().into()),
+        hosts: hosts.clone(),
+        ..method
+    }
 }
 
 /// The method without its dialogue.
@@ -54,9 +76,13 @@ fn silent(wishes: &Wishes, family: AskedFamily) -> Result<Method, Mistake> {
 }
 
 fn source(wishes: &Wishes, interface: Option<&Interface>) -> Result<Option<IpAddr>, Mistake> {
-    let Some(Written { place, text }) = &wishes.source else { return Ok(None) };
+    let Some(Written { place, text }) = &wishes.source else {
+        return Ok(None);
+    };
     let refused = |why: &str| Mistake::at(place, format!("`{}` {why}", shown(text, 60)));
-    let address: IpAddr = text.parse().map_err(|_| refused("is not an IPv4 or IPv6 address"))?;
+    let address: IpAddr = text
+        .parse()
+        .map_err(|_| refused("is not an IPv4 or IPv6 address"))?;
     if address.is_unspecified() || address.is_multicast() {
         return Err(refused("is not the address of a host"));
     }
@@ -76,20 +102,33 @@ pub fn needs_zone(source: IpAddr, interface: Option<&Interface>) -> bool {
 
 /// The wanted family; a source has its own.
 fn family_of(source: Option<IpAddr>, asked: AskedFamily) -> Result<Family, Mistake> {
-    let of = source.map(|address| if address.is_ipv4() { Family::V4 } else { Family::V6 });
-    match (of, asked) {
-        (Some(of), Some((asked, _))) if of != asked => {
-            Err(Mistake::in_option("--source", "is of the other address family"))
+    let of = source.map(|address| {
+        if address.is_ipv4() {
+            Family::V4
+        } else {
+            Family::V6
         }
+    });
+    match (of, asked) {
+        (Some(of), Some((asked, _))) if of != asked => Err(Mistake::in_option(
+            "--source",
+            "is of the other address family",
+        )),
         (of, asked) => Ok(of.or(asked.map(|(family, _)| family)).unwrap_or_default()),
     }
 }
 
 fn interface(written: &Written) -> Result<Interface, Mistake> {
     match sys::interface_index(&written.text) {
-        Some(index) => Ok(Interface { name: written.text.as_str().into(), index }),
+        Some(index) => Ok(Interface {
+            name: written.text.as_str().into(),
+            index,
+        }),
         None => {
-            let text = format!("no interface `{}` on this host: `ip link` lists them", shown(&written.text, 40));
+            let text = format!(
+                "no interface `{}` on this host: `ip link` lists them",
+                shown(&written.text, 40)
+            );
             Err(Mistake::at(&written.place, text))
         }
     }
@@ -97,23 +136,42 @@ fn interface(written: &Written) -> Result<Interface, Mistake> {
 
 fn attempts(wishes: &Wishes, timeout: Duration) -> Result<Option<Attempts>, Mistake> {
     let Some(count) = wishes.count.and_then(NonZeroU32::new) else {
-        let stray = if wishes.interval.is_some() { "--interval" } else { "--require" };
+        let stray = if wishes.interval.is_some() {
+            "--interval"
+        } else {
+            "--require"
+        };
         return match (wishes.interval, wishes.require) {
             (None, None) => Ok(None),
-            _ => Err(Mistake::in_option(stray, "means something only with --count")),
+            _ => Err(Mistake::in_option(
+                stray,
+                "means something only with --count",
+            )),
         };
     };
-    let require = wishes.require.and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MIN);
+    let require = wishes
+        .require
+        .and_then(NonZeroU32::new)
+        .unwrap_or(NonZeroU32::MIN);
     if require > count {
-        return Err(Mistake::in_option("--require", format!("{require} of {count} attempts can never succeed")));
+        return Err(Mistake::in_option(
+            "--require",
+            format!("{require} of {count} attempts can never succeed"),
+        ));
     }
     let interval = wishes.interval.unwrap_or(Attempts::INTERVAL);
     if interval.saturating_mul(require.get() - 1) >= timeout {
         let interval = humantime::format_duration(interval);
-        let text = format!("{require} attempts, one every {interval}, do not fit into the deadline: raise --timeout");
+        let text = format!(
+            "{require} attempts, one every {interval}, do not fit into the deadline: raise --timeout"
+        );
         return Err(Mistake::in_option("--require", text));
     }
-    Ok(Some(Attempts { count, interval, require }))
+    Ok(Some(Attempts {
+        count,
+        interval,
+        require,
+    }))
 }
 
 /// Wishes that cannot all hold.

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use super::wishes::{ExpectWish, Form, HowMany, LineEnds, PatternWish, Place, SendWish, StepWish, Wishes, Written};
+use super::wishes::{
+    ExpectWish, Form, HowMany, LineEnds, PatternWish, Place, SendWish, StepWish, Wishes, Written,
+};
 use super::{Mistake, words};
 use crate::cli::probe::{ProbeArgs, ReachArgs};
 use crate::cli::steps::{StepArgs, StepKind};
@@ -23,11 +25,14 @@ pub fn wishes(args: &ProbeArgs) -> Result<Wishes, Mistake> {
         quit,
         encoding: written("--encoding", &args.encoding),
         line_ends: args.crlf.then_some(LineEnds::CrLf),
-        max_bytes: number("--max-bytes", &args.max_bytes, MOST_BYTES)?.and_then(|bytes| usize::try_from(bytes).ok()),
+        max_bytes: number("--max-bytes", &args.max_bytes, MOST_BYTES)?
+            .and_then(|bytes| usize::try_from(bytes).ok()),
         addresses: choice("--addresses", &args.addresses, &words::ADDRESSES)?,
-        count: number("--count", &args.count, MOST_ATTEMPTS)?.and_then(|count| u32::try_from(count).ok()),
+        count: number("--count", &args.count, MOST_ATTEMPTS)?
+            .and_then(|count| u32::try_from(count).ok()),
         interval: duration("--interval", &args.interval)?,
-        require: number("--require", &args.require, MOST_ATTEMPTS)?.and_then(|count| u32::try_from(count).ok()),
+        require: number("--require", &args.require, MOST_ATTEMPTS)?
+            .and_then(|count| u32::try_from(count).ok()),
         want: choice("--expect-closed", &args.expect_closed, &words::CLOSED)?,
         close: choice("--close", &args.close, &words::CLOSE)?,
         ..reach
@@ -45,12 +50,18 @@ pub fn reach(args: &ReachArgs) -> Result<Wishes, Mistake> {
 }
 
 fn written(option: &'static str, value: &Option<String>) -> Option<Written> {
-    given(value).map(|text| Written { place: Place::Option(option), text: text.to_owned() })
+    given(value).map(|text| Written {
+        place: Place::Option(option),
+        text: text.to_owned(),
+    })
 }
 
 /// A duration.
 pub fn duration(option: &str, value: &Option<String>) -> Result<Option<Duration>, Mistake> {
-    given(value).map(values::duration).transpose().map_err(|why| Mistake::in_option(option, why))
+    given(value)
+        .map(values::duration)
+        .transpose()
+        .map_err(|why| Mistake::in_option(option, why))
 }
 
 /// One of a few known words.
@@ -59,8 +70,15 @@ pub fn choice<T: Copy>(
     value: &Option<String>,
     known: &[(&'static str, T)],
 ) -> Result<Option<T>, Mistake> {
-    let Some(word) = given(value) else { return Ok(None) };
-    let refused = |remedy| Mistake::in_option(option, format!("unknown value `{}`: {remedy}", shown(word, 40)));
+    let Some(word) = given(value) else {
+        return Ok(None);
+    };
+    let refused = |remedy| {
+        Mistake::in_option(
+            option,
+            format!("unknown value `{}`: {remedy}", shown(word, 40)),
+        )
+    };
     words::meaning(word, known).map(Some).map_err(refused)
 }
 
@@ -70,12 +88,32 @@ pub fn number(option: &str, value: &Option<String>, most: u64) -> Result<Option<
 }
 
 /// A number from this one.
-pub fn number_from(least: u64, option: &str, value: &Option<String>, most: u64) -> Result<Option<u64>, Mistake> {
-    let Some(word) = given(value) else { return Ok(None) };
+pub fn number_from(
+    least: u64,
+    option: &str,
+    value: &Option<String>,
+    most: u64,
+) -> Result<Option<u64>, Mistake> {
+    let Some(word) = given(value) else {
+        return Ok(None);
+    };
     let digits = word.bytes().all(|byte| byte.is_ascii_digit());
-    let number = if digits { word.parse::<u64>().ok().filter(|number| (least..=most).contains(number)) } else { None };
-    let refused =
-        || Mistake::in_option(option, format!("`{}` is not a number from {least} to {most}", shown(word, 40)));
+    let number = if digits {
+        word.parse::<u64>()
+            .ok()
+            .filter(|number| (least..=most).contains(number))
+    } else {
+        None
+    };
+    let refused = || {
+        Mistake::in_option(
+            option,
+            format!(
+                "`{}` is not a number from {least} to {most}",
+                shown(word, 40)
+            ),
+        )
+    };
     number.map(Some).ok_or_else(refused)
 }
 
@@ -85,10 +123,20 @@ fn dialogue(args: &StepArgs) -> Result<(Option<Vec<StepWish>>, Option<SendWish>)
     let mut idle_guard = None;
     for (kind, text) in &args.0 {
         if quit.is_some() {
-            let why = if *kind == StepKind::Quit { "is given twice" } else { "comes after --quit, which is the end" };
-            return Err(Mistake::in_option(kind.option(), format!("{why}: give --quit once, last")));
+            let why = if *kind == StepKind::Quit {
+                "is given twice"
+            } else {
+                "comes after --quit, which is the end"
+            };
+            return Err(Mistake::in_option(
+                kind.option(),
+                format!("{why}: give --quit once, last"),
+            ));
         }
-        let written = Written { place: Place::Option(kind.option()), text: text.clone() };
+        let written = Written {
+            place: Place::Option(kind.option()),
+            text: text.clone(),
+        };
         match kind {
             StepKind::Send => steps.push(StepWish::Send(SendWish::Text(written))),
             StepKind::SendHex => steps.push(StepWish::Send(SendWish::Hex(written))),
@@ -99,19 +147,29 @@ fn dialogue(args: &StepArgs) -> Result<(Option<Vec<StepWish>>, Option<SendWish>)
             }
             StepKind::Reject(form) => {
                 idle_guard = Some(kind.option());
-                guards.push(PatternWish { form: *form, written });
+                guards.push(PatternWish {
+                    form: *form,
+                    written,
+                });
             }
         }
     }
     match idle_guard {
-        Some(option) => {
-            Err(Mistake::in_option(option, "guards the expectations after it, and there is none: put it before one"))
-        }
+        Some(option) => Err(Mistake::in_option(
+            option,
+            "guards the expectations after it, and there is none: put it before one",
+        )),
         None => Ok(((!steps.is_empty()).then_some(steps), quit)),
     }
 }
 
 fn expectation(form: Form, written: Written, guards: &[PatternWish]) -> ExpectWish {
     let patterns = vec![PatternWish { form, written }];
-    ExpectWish { patterns, how_many: HowMany::Any, reject: guards.to_vec(), min_bytes: 0, timeout: None }
+    ExpectWish {
+        patterns,
+        how_many: HowMany::Any,
+        reject: guards.to_vec(),
+        min_bytes: 0,
+        timeout: None,
+    }
 }

@@ -17,11 +17,24 @@ use crate::target::{Host, Target};
 /// When they do not go together; nothing was sent.
 pub fn plan(method: &Arc<Method>, target: Target, asked: AskedFamily) -> Result<Plan, Mistake> {
     let zone = zone(&target.host, method)?;
-    let plan = Plan { number: 0, target, zone, label: None, method: Arc::clone(method) };
+    let plan = Plan {
+        number: 0,
+        target,
+        zone,
+        label: None,
+        method: Arc::clone(method),
+    };
     refuse_other_family(&plan, asked)?;
-    if let Some(source) = method.origin.source.filter(|source| needs_zone(*source, method.origin.interface.as_ref())) {
+    if let Some(source) = method
+        .origin
+        .source
+        .filter(|source| needs_zone(*source, method.origin.interface.as_ref()))
+    {
         if wire::has_address(source, zone).is_err() {
-            return Err(Mistake::in_option("--source", format!("`{source}` {NO_ADDRESS}")));
+            return Err(Mistake::in_option(
+                "--source",
+                format!("`{source}` {NO_ADDRESS}"),
+            ));
         }
     }
     Ok(plan)
@@ -36,7 +49,10 @@ fn refuse_other_family(plan: &Plan, asked: AskedFamily) -> Result<(), Mistake> {
     };
     if plan.literal().is_some_and(other) {
         let option = asked.map_or("--source", |(_, option)| option);
-        return Err(Mistake::in_option(option, format!("{} is not of that address family", plan.target.host)));
+        return Err(Mistake::in_option(
+            option,
+            format!("{} is not of that address family", plan.target.host),
+        ));
     }
     Ok(())
 }
@@ -45,9 +61,12 @@ fn refuse_other_family(plan: &Plan, asked: AskedFamily) -> Result<(), Mistake> {
 fn zone(host: &Host, method: &Method) -> Result<Option<NonZeroU32>, Mistake> {
     match host {
         Host::Zoned(zoned) => zone_index(&zoned.zone).map(Some),
-        Host::Address(IpAddr::V6(address)) if address.is_unicast_link_local() && method.origin.interface.is_none() => {
-            let text =
-                format!("`{address}` is link-local: write `{address}%eth0`, or name the interface by --interface");
+        Host::Address(IpAddr::V6(address))
+            if address.is_unicast_link_local() && method.origin.interface.is_none() =>
+        {
+            let text = format!(
+                "`{address}` is link-local: write `{address}%eth0`, or name the interface by --interface"
+            );
             Err(Mistake::new(text))
         }
         _ => Ok(None),
@@ -56,7 +75,12 @@ fn zone(host: &Host, method: &Method) -> Result<Option<NonZeroU32>, Mistake> {
 
 /// The index of a zone: an interface's name, or the index itself (RFC 4007, section 11.2).
 fn zone_index(zone: &str) -> Result<NonZeroU32, Mistake> {
-    sys::interface_index(zone).or_else(|| zone.parse().ok()).ok_or_else(|| {
-        Mistake::new(format!("zone `{}`: no such interface on this host: `ip link` lists them", shown(zone, 40)))
-    })
+    sys::interface_index(zone)
+        .or_else(|| zone.parse().ok())
+        .ok_or_else(|| {
+            Mistake::new(format!(
+                "zone `{}`: no such interface on this host: `ip link` lists them",
+                shown(zone, 40)
+            ))
+        })
 }

@@ -36,20 +36,28 @@ impl ResolverChoice {
 /// The first mistake in it; `services --check` shows them all.
 pub fn configuration(option: &Option<String>) -> Result<Config, Mistake> {
     let config = Config::read(named(option).as_deref());
-    if config.mistakes.is_empty() { Ok(config) } else { Err(first(config.mistakes)) }
+    if config.mistakes.is_empty() {
+        Ok(config)
+    } else {
+        Err(first(config.mistakes))
+    }
 }
 
 /// The file that an option or the environment names.
 pub fn named(option: &Option<String>) -> Option<String> {
     // A path that is not UTF-8 becomes one that does not exist: better than the usual files without a word.
-    let environment = || std::env::var_os("ZBX_TCP_CONFIG").map(|path| path.to_string_lossy().into_owned());
+    let environment =
+        || std::env::var_os("ZBX_TCP_CONFIG").map(|path| path.to_string_lossy().into_owned());
     let environment = || environment().filter(|path| !path.is_empty());
     given(option).map(str::to_owned).or_else(environment)
 }
 
 /// A caller of one command sees the first mistake; `services --check` shows them all.
 pub fn first(mistakes: Vec<Mistake>) -> Mistake {
-    mistakes.into_iter().next().unwrap_or_else(|| Mistake::new("a mistake without a text"))
+    mistakes
+        .into_iter()
+        .next()
+        .unwrap_or_else(|| Mistake::new("a mistake without a text"))
 }
 
 /// The family that was asked for.
@@ -64,11 +72,15 @@ pub fn family(args: &ReachArgs) -> AskedFamily {
 /// How names are to be resolved.
 pub fn resolver(args: &ReachArgs) -> Result<ResolverChoice, Mistake> {
     #[cfg(not(target_feature = "crt-static"))]
-    let known = [("stub", ResolverChoice::Stub), ("system", ResolverChoice::System)];
+    let known = [
+        ("stub", ResolverChoice::Stub),
+        ("system", ResolverChoice::System),
+    ];
     #[cfg(target_feature = "crt-static")]
     let known = [("stub", ResolverChoice::Stub)];
     if cfg!(target_feature = "crt-static") && given(&args.resolver) == Some("system") {
-        let text = "`system` does not exist in this static build: use a dynamic build, or leave it out";
+        let text =
+            "`system` does not exist in this static build: use a dynamic build, or leave it out";
         return Err(Mistake::in_option("--resolver", text));
     }
     Ok(choice("--resolver", &args.resolver, &known)?.unwrap_or(ResolverChoice::Stub))

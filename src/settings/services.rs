@@ -6,11 +6,25 @@ use crate::nearest::nearest;
 use crate::printable::shown;
 
 /// The built-in services.
-const BUILT_IN: [&str; 2] = [include_str!("../plan/services/text.toml"), include_str!("../plan/services/binary.toml")];
+const BUILT_IN: [&str; 2] = [
+    include_str!("../plan/services/text.toml"),
+    include_str!("../plan/services/binary.toml"),
+];
 
 /// Names that are kept for the TLS twins of built-in services.
-const WITH_TLS: [&str; 11] =
-    ["https", "smtps", "submissions", "imaps", "pop3s", "ftps", "nntps", "ldaps", "ircs", "mqtts", "amqps"];
+const WITH_TLS: [&str; 11] = [
+    "https",
+    "smtps",
+    "submissions",
+    "imaps",
+    "pop3s",
+    "ftps",
+    "nntps",
+    "ldaps",
+    "ircs",
+    "mqtts",
+    "amqps",
+];
 
 /// Where a service comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,11 +47,15 @@ pub fn find(config: &Config, name: &str) -> Result<Service, Mistake> {
         let mut read = Config::from_text("built-in services", section);
         return match (read.services.pop(), read.mistakes.pop()) {
             (Some(service), None) => Ok(service),
-            (_, mistake) => Err(mistake.unwrap_or_else(|| Mistake::new("a built-in service cannot be read"))),
+            (_, mistake) => {
+                Err(mistake.unwrap_or_else(|| Mistake::new("a built-in service cannot be read")))
+            }
         };
     }
     if WITH_TLS.contains(&name) {
-        return Err(Mistake::new(format!("service `{name}` needs TLS, which this version does not speak yet")));
+        return Err(Mistake::new(format!(
+            "service `{name}` needs TLS, which this version does not speak yet"
+        )));
     }
     let own = config.services.iter().map(|service| service.name.as_str());
     let mut known: Vec<&str> = own.collect();
@@ -46,12 +64,19 @@ pub fn find(config: &Config, name: &str) -> Result<Service, Mistake> {
         Some(near) => format!("did you mean `{near}`?"),
         None => "`zbx-tcp services` lists them".to_owned(),
     };
-    Err(Mistake::new(format!("unknown service `{}`: {hint}", shown(name, 40))))
+    Err(Mistake::new(format!(
+        "unknown service `{}`: {hint}",
+        shown(name, 40)
+    )))
 }
 
 /// Every service and where it comes from, sorted by name; a user's own hides the built-in one of its name.
 pub fn all(config: &Config) -> Vec<(Service, Origin)> {
-    let mut all: Vec<_> = config.services.iter().map(|service| (service.clone(), Origin::Config)).collect();
+    let mut all: Vec<_> = config
+        .services
+        .iter()
+        .map(|service| (service.clone(), Origin::Config))
+        .collect();
     for text in BUILT_IN {
         for service in Config::from_text("built-in services", text).services {
             if !all.iter().any(|(known, _)| known.name == service.name) {
@@ -67,9 +92,15 @@ pub fn all(config: &Config) -> Vec<(Service, Origin)> {
 fn section(name: &str) -> Option<&'static str> {
     let header = format!("[services.{name}]\n");
     BUILT_IN.iter().find_map(|text| {
-        let at = if text.starts_with(&header) { 0 } else { text.find(&format!("\n{header}"))? + 1 };
+        let at = if text.starts_with(&header) {
+            0
+        } else {
+            text.find(&format!("\n{header}"))? + 1
+        };
         let section = text.get(at..)?;
-        let end = section.find("\n[services.").map_or(section.len(), |end| end + 1);
+        let end = section
+            .find("\n[services.")
+            .map_or(section.len(), |end| end + 1);
         section.get(..end)
     })
 }

@@ -17,11 +17,17 @@ pub fn mistakes(config: &Config) -> Vec<Mistake> {
     let defaults = [Wishes::default()].into_iter();
     let own = defaults.chain(config.services.iter().map(|service| service.wishes.clone()));
     let mut found = config.mistakes.clone();
-    found.extend(own.filter_map(|own| dialogue(&own.over(config.defaults.clone())).err()).flatten());
+    found.extend(
+        own.filter_map(|own| dialogue(&own.over(config.defaults.clone())).err())
+            .flatten(),
+    );
     let mut ids = BTreeSet::new();
     for entry in &config.targets {
         if let Some(id) = entry.id.as_ref().filter(|id| !ids.insert(&id.text)) {
-            found.push(Mistake::at(&id.place, "this id stands twice: ids are unique over all files"));
+            found.push(Mistake::at(
+                &id.place,
+                "this id stands twice: ids are unique over all files",
+            ));
         }
         found.extend(target(config, entry).err().into_iter().flatten());
     }
@@ -37,19 +43,35 @@ pub fn mistakes(config: &Config) -> Vec<Mistake> {
 
 /// Makes the plan of a target's first host and port: the others differ in nothing that can be wrong.
 fn target(config: &Config, entry: &TargetEntry) -> Result<(), Vec<Mistake>> {
-    let service = entry
-        .service
-        .as_ref()
-        .map(|name| services::find(config, &name.text).map_err(|why| vec![Mistake::at(&name.place, why)]));
-    let own = service.transpose()?.map_or_else(Wishes::default, |service| service.wishes);
-    let wishes = entry.wishes.clone().over(own).over_defaults(config.defaults.clone());
+    let service = entry.service.as_ref().map(|name| {
+        services::find(config, &name.text).map_err(|why| vec![Mistake::at(&name.place, why)])
+    });
+    let own = service
+        .transpose()?
+        .map_or_else(Wishes::default, |service| service.wishes);
+    let wishes = entry
+        .wishes
+        .clone()
+        .over(own)
+        .over_defaults(config.defaults.clone());
     let Some(port) = entry.ports.first().copied().or(wishes.port) else {
-        return Err(vec![Mistake::at(&entry.place, "a target needs a `port`: its service has none")]);
+        return Err(vec![Mistake::at(
+            &entry.place,
+            "a target needs a `port`: its service has none",
+        )]);
     };
-    let Some(host) = entry.hosts.first().cloned() else { return Ok(()) };
-    let planned = method(&wishes, None)
-        .and_then(|method| plan(&Arc::new(method), Target { host, port }, None).map_err(|mistake| vec![mistake]));
-    let placed = |mistakes: Vec<Mistake>| mistakes.into_iter().map(|mistake| placed(&entry.place, mistake)).collect();
+    let Some(host) = entry.hosts.first().cloned() else {
+        return Ok(());
+    };
+    let planned = method(&wishes, None).and_then(|method| {
+        plan(&Arc::new(method), Target { host, port }, None).map_err(|mistake| vec![mistake])
+    });
+    let placed = |mistakes: Vec<Mistake>| {
+        mistakes
+            .into_iter()
+            .map(|mistake| placed(&entry.place, mistake))
+            .collect()
+    };
     planned.map(drop).map_err(placed)
 }
 
@@ -63,5 +85,8 @@ fn placed(place: &Place, mistake: Mistake) -> Mistake {
 
 /// What a mistake in an option says, where the option was not typed as one.
 pub fn bare(mistake: &Mistake) -> Option<String> {
-    mistake.to_string().strip_prefix("--").map(|text| text.replace("--", ""))
+    mistake
+        .to_string()
+        .strip_prefix("--")
+        .map(|text| text.replace("--", ""))
 }

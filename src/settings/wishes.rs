@@ -73,8 +73,18 @@ impl Wishes {
 
     /// Those of reaching a target, whatever is said there: what `discover open` has options for.
     pub fn reach(&self) -> Self {
-        let Self { timeout, source, interface, .. } = self.clone();
-        Self { timeout, source, interface, ..Self::default() }
+        let Self {
+            timeout,
+            source,
+            interface,
+            ..
+        } = self.clone();
+        Self {
+            timeout,
+            source,
+            interface,
+            ..Self::default()
+        }
     }
 
     /// These wishes over the defaults of every probe: how several attempts go is taken from those only where there are
@@ -83,7 +93,11 @@ impl Wishes {
         let (interval, require) = (self.interval, self.require);
         match self.over(defaults) {
             several @ Self { count: Some(_), .. } => several,
-            one => Self { interval, require, ..one },
+            one => Self {
+                interval,
+                require,
+                ..one
+            },
         }
     }
 }

@@ -3,16 +3,22 @@
 use crate::plan::{Addresses, Close, Silence, Want};
 
 /// `--addresses`
-pub const ADDRESSES: [(&str, Addresses); 2] = [("first", Addresses::First), ("all", Addresses::All)];
+pub const ADDRESSES: [(&str, Addresses); 2] =
+    [("first", Addresses::First), ("all", Addresses::All)];
 /// `--close`
 pub const CLOSE: [(&str, Close); 2] = [("fin", Close::Fin), ("rst", Close::Rst)];
 /// `--expect-closed`
-pub const CLOSED: [(&str, Want); 2] =
-    [("answered", Want::Closed(Silence::Fails)), ("filtered", Want::Closed(Silence::CountsAsClosed))];
+pub const CLOSED: [(&str, Want); 2] = [
+    ("answered", Want::Closed(Silence::Fails)),
+    ("filtered", Want::Closed(Silence::CountsAsClosed)),
+];
 
 /// What a word means; else the words that would mean something.
 pub fn meaning<T: Copy>(word: &str, known: &[(&'static str, T)]) -> Result<T, String> {
-    let value = known.iter().find(|(name, _)| *name == word).map(|(_, value)| *value);
+    let value = known
+        .iter()
+        .find(|(name, _)| *name == word)
+        .map(|(_, value)| *value);
     value.ok_or_else(|| {
         let names: Vec<_> = known.iter().map(|(name, _)| format!("`{name}`")).collect();
         format!("use {}", names.join(" or "))

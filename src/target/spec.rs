@@ -21,14 +21,24 @@ pub struct Entry<'s> {
 /// # Errors
 /// When a word is no port, no range or no service's name, and when there are more than `most` entries.
 pub fn entries(list: &str, most: usize) -> Result<Vec<Entry<'_>>, ExpandError> {
-    if let Some(comma) = list.chars().find(|character| FOREIGN_COMMAS.contains(character)) {
+    if let Some(comma) = list
+        .chars()
+        .find(|character| FOREIGN_COMMAS.contains(character))
+    {
         return Err(ExpandError::Comma(comma));
     }
     let (mut entries, mut seen, mut read) = (Vec::new(), HashSet::new(), 0);
-    for word in list.split(',').map(str::trim).filter(|word| !word.is_empty()) {
+    for word in list
+        .split(',')
+        .map(str::trim)
+        .filter(|word| !word.is_empty())
+    {
         let (ports, service) = entry(word)?;
         read += ports.len();
-        let fresh = ports.filter_map(Port::new).map(|port| Entry { port, service }).filter(|entry| seen.insert(*entry));
+        let fresh = ports
+            .filter_map(Port::new)
+            .map(|port| Entry { port, service })
+            .filter(|entry| seen.insert(*entry));
         entries.extend(fresh);
         if entries.len() > most || read > MOST_READ {
             return Err(ExpandError::TooManyPorts(most));
@@ -73,7 +83,10 @@ mod tests {
 
     #[test]
     fn lists_keep_their_order_and_lose_repeats() {
-        assert_eq!(listed("22/ssh,25/smtp,8000-8002"), "22/ssh 25/smtp 8000 8001 8002");
+        assert_eq!(
+            listed("22/ssh,25/smtp,8000-8002"),
+            "22/ssh 25/smtp 8000 8001 8002"
+        );
         assert_eq!(listed(" 80 , 22 / ssh,80 - 81,,22/ssh, "), "80 22/ssh 81");
         assert_eq!(listed("22/ssh,22"), "22/ssh 22");
         assert_eq!(listed("80-81/http"), "80/http 81/http");
@@ -99,14 +112,20 @@ mod tests {
             ("２２", "1 to 65535"),
         ] {
             let error = entries(list, 1000).expect_err(list).to_string();
-            assert!(error.contains(remedy) && !error.contains('\n'), "{list}: {error}");
+            assert!(
+                error.contains(remedy) && !error.contains('\n'),
+                "{list}: {error}"
+            );
         }
     }
 
     #[test]
     fn endless_repeats_end() {
         let list = "1-65535,".repeat(100_000);
-        assert_eq!(entries(&list, 65_535), Err(ExpandError::TooManyPorts(65_535)));
+        assert_eq!(
+            entries(&list, 65_535),
+            Err(ExpandError::TooManyPorts(65_535))
+        );
         assert_eq!(entries("1-65535", 65_535).unwrap().len(), 65_535);
     }
 }

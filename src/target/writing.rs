@@ -34,7 +34,10 @@ fn ipv4(buffer: &mut Vec<u8>, address: Ipv4Addr) {
     let mut text = [0; 19];
     let mut end = 0;
     for octet in address.octets() {
-        let Octet { text: digits, length } = OCTETS[usize::from(octet)];
+        let Octet {
+            text: digits,
+            length,
+        } = OCTETS[usize::from(octet)];
         if let Some(place) = text.get_mut(end..end + 4) {
             place.copy_from_slice(&digits);
         }
@@ -51,15 +54,27 @@ struct Octet {
 }
 
 static OCTETS: [Octet; 256] = {
-    let mut all = [Octet { text: *b"0.\0\0", length: 2 }; 256];
+    let mut all = [Octet {
+        text: *b"0.\0\0",
+        length: 2,
+    }; 256];
     let mut number = 1;
     while number < 256 {
         let [hundreds, tens, ones] = [number / 100, number / 10 % 10, number % 10];
         let [hundreds, tens, ones] = [b'0' + hundreds as u8, b'0' + tens as u8, b'0' + ones as u8];
         all[number] = match number {
-            ..10 => Octet { text: [ones, b'.', 0, 0], length: 2 },
-            10..100 => Octet { text: [tens, ones, b'.', 0], length: 3 },
-            _ => Octet { text: [hundreds, tens, ones, b'.'], length: 4 },
+            ..10 => Octet {
+                text: [ones, b'.', 0, 0],
+                length: 2,
+            },
+            10..100 => Octet {
+                text: [tens, ones, b'.', 0],
+                length: 3,
+            },
+            _ => Octet {
+                text: [hundreds, tens, ones, b'.'],
+                length: 4,
+            },
         };
         number += 1;
     }
@@ -71,7 +86,11 @@ static OCTETS: [Octet; 256] = {
 pub fn appended(write: impl FnOnce(&mut Vec<u8>)) -> String {
     let mut buffer = b"left alone ".to_vec();
     write(&mut buffer);
-    String::from_utf8(buffer).unwrap().strip_prefix("left alone ").unwrap().to_owned()
+    String::from_utf8(buffer)
+        .unwrap()
+        .strip_prefix("left alone ")
+        .unwrap()
+        .to_owned()
 }
 
 #[cfg(test)]
@@ -81,7 +100,12 @@ mod tests {
     #[test]
     fn every_octet_in_every_place() {
         for octet in 0..=255 {
-            for octets in [[octet, 0, 10, 255], [1, octet, 99, 100], [199, 200, octet, 9], [255, 255, 255, octet]] {
+            for octets in [
+                [octet, 0, 10, 255],
+                [1, octet, 99, 100],
+                [199, 200, octet, 9],
+                [255, 255, 255, octet],
+            ] {
                 let ip = IpAddr::from(octets);
                 assert_eq!(appended(|buffer| address(buffer, ip)), ip.to_string());
             }
@@ -90,12 +114,21 @@ mod tests {
 
     #[test]
     fn hosts_and_ports_are_written_as_they_are_displayed() {
-        for text in ["192.0.2.7", "2001:db8::1", "::ffff:192.0.2.7", "fe80::1%eth0", "mx1.example.org."] {
+        for text in [
+            "192.0.2.7",
+            "2001:db8::1",
+            "::ffff:192.0.2.7",
+            "fe80::1%eth0",
+            "mx1.example.org.",
+        ] {
             let parsed: Host = text.parse().unwrap();
             assert_eq!(appended(|buffer| host(buffer, &parsed)), parsed.to_string());
         }
         for number in [1, 80, 65_535] {
-            assert_eq!(appended(|buffer| port(buffer, Port::new(number).unwrap())), number.to_string());
+            assert_eq!(
+                appended(|buffer| port(buffer, Port::new(number).unwrap())),
+                number.to_string()
+            );
         }
     }
 }

@@ -2,7 +2,12 @@
 //! starts it; the targets are listeners of another process, so that both have their own descriptors.
 //!
 //! Prints one line of JSON: microseconds, and bytes of user memory.
-#![allow(clippy::print_stdout, clippy::print_stderr, clippy::disallowed_methods, missing_docs)]
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    missing_docs
+)]
 
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
@@ -18,32 +23,52 @@ use zbx_tcp::report::{Report, RoundTrip};
 use zbx_tcp::source::{List, Once};
 use zbx_tcp::target::{Host, Port, Target};
 
-const USAGE: &str = "usage: accuracy single|many|json|silent COUNT ADDRESS:PORT...: start it by tests/bench/run";
+const USAGE: &str =
+    "usage: accuracy single|many|json|silent COUNT ADDRESS:PORT...: start it by tests/bench/run";
 
 fn main() -> ExitCode {
-    let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();
+    let words: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|word| !word.starts_with("--"))
+        .collect();
     match measured(&words) {
         Ok(line) => println!("{line}"),
         Err(why) => {
             eprintln!("{why}");
             // `cargo bench` and `cargo test --benches` start it without words: nothing is measured, and nothing failed.
-            return if words.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(2) };
+            return if words.is_empty() {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::from(2)
+            };
         }
     }
     ExitCode::SUCCESS
 }
 
 fn measured(words: &[String]) -> Result<serde_json::Value, Box<dyn std::error::Error>> {
-    let [mode, count, targets @ ..] = words else { return Err(USAGE.into()) };
+    let [mode, count, targets @ ..] = words else {
+        return Err(USAGE.into());
+    };
     let count: NonZeroUsize = count.parse()?;
-    let targets = targets.iter().map(|word| word.parse()).collect::<Result<Vec<SocketAddr>, _>>()?;
+    let targets = targets
+        .iter()
+        .map(|word| word.parse())
+        .collect::<Result<Vec<SocketAddr>, _>>()?;
     if targets.is_empty() {
         return Err(USAGE.into());
     }
-    let mut found =
-        Found::for_probes(count.get(), if mode == "json" { Some(Format::from_word("json")?) } else { None });
+    let mut found = Found::for_probes(
+        count.get(),
+        if mode == "json" {
+            Some(Format::from_word("json")?)
+        } else {
+            None
+        },
+    );
     let method = method(mode);
-    let plans = (0..count.get()).filter_map(|number| plan(&method, *targets.get(number % targets.len())?));
+    let plans =
+        (0..count.get()).filter_map(|number| plan(&method, *targets.get(number % targets.len())?));
     if mode == "silent" {
         warm_up(*targets.first().ok_or(USAGE)?)?;
     }
@@ -75,19 +100,43 @@ fn measured(words: &[String]) -> Result<serde_json::Value, Box<dyn std::error::E
 
 /// The one method of all probes: as `check` makes it; of many, with RST, which leaves no TIME_WAIT behind.
 fn method(mode: &str) -> Arc<Method> {
-    let close = if mode == "single" { Close::Fin } else { Close::Rst };
-    let timeout = if mode == "silent" { SILENCE } else { Method::TIMEOUT };
-    Arc::new(Method { close, timeout, ..Method::default() })
+    let close = if mode == "single" {
+        Close::Fin
+    } else {
+        Close::Rst
+    };
+    let timeout = if mode == "silent" {
+        SILENCE
+    } else {
+        Method::TIMEOUT
+    };
+    Arc::new(Method {
+        close,
+        timeout,
+        ..Method::default()
+    })
 }
 
 fn plan(method: &Arc<Method>, to: SocketAddr) -> Option<Arc<Plan>> {
-    let target = Target { host: Host::Address(to.ip()), port: Port::new(to.port())? };
-    Some(Arc::new(Plan { number: 0, target, zone: None, label: None, method: Arc::clone(method) }))
+    let target = Target {
+        host: Host::Address(to.ip()),
+        port: Port::new(to.port())?,
+    };
+    Some(Arc::new(Plan {
+        number: 0,
+        target,
+        zone: None,
+        label: None,
+        method: Arc::clone(method),
+    }))
 }
 
 /// One probe before the memory is looked at: what the process needs once, such as its code, is not what each probe costs.
 fn warm_up(to: SocketAddr) -> std::io::Result<()> {
-    let method = Method { timeout: Duration::from_millis(10), ..Method::default() };
+    let method = Method {
+        timeout: Duration::from_millis(10),
+        ..Method::default()
+    };
     let mut found = Found::for_probes(1, None);
     one_at_a_time(plan(&Arc::new(method), to).into_iter(), &mut found)
 }
@@ -97,7 +146,9 @@ const SILENCE: Duration = Duration::from_secs(2);
 
 fn one_at_a_time(plans: impl Iterator<Item = Arc<Plan>>, found: &mut Found) -> std::io::Result<()> {
     let limits = Limits::one();
-    plans.into_iter().try_for_each(|plan| engine::run(&mut Once::new(plan), found, &limits, Names::Usual))
+    plans
+        .into_iter()
+        .try_for_each(|plan| engine::run(&mut Once::new(plan), found, &limits, Names::Usual))
 }
 
 /// What the engine found, in microseconds; its memory is taken and touched before the probes start.
@@ -118,7 +169,14 @@ impl Found {
             touched.clear();
             touched
         };
-        Self { probes: 0, down: 0, connect: room(), rtt: room(), excess: room(), print }
+        Self {
+            probes: 0,
+            down: 0,
+            connect: room(),
+            rtt: room(),
+            excess: room(),
+            print,
+        }
     }
 }
 
@@ -145,7 +203,12 @@ fn micros(time: Duration) -> f64 {
 
 fn spread(mut values: Vec<f64>) -> serde_json::Value {
     values.sort_by(f64::total_cmp);
-    let at = |hundredth: usize| values.get(values.len() * hundredth / 100).or(values.last()).copied();
+    let at = |hundredth: usize| {
+        values
+            .get(values.len() * hundredth / 100)
+            .or(values.last())
+            .copied()
+    };
     serde_json::json!({ "p50": at(50), "p99": at(99), "max": values.last() })
 }
 
@@ -153,13 +216,19 @@ fn spread(mut values: Vec<f64>) -> serde_json::Value {
 /// (Documentation/scheduler/sched-stats.rst of Linux): `getrusage` would need unsafe code, `stat` counts in ticks.
 fn cpu_time() -> Result<Duration, Box<dyn std::error::Error>> {
     let text = std::fs::read_to_string("/proc/self/schedstat")?;
-    let nanos = text.split_whitespace().next().ok_or("/proc/self/schedstat is empty")?;
+    let nanos = text
+        .split_whitespace()
+        .next()
+        .ok_or("/proc/self/schedstat is empty")?;
     Ok(Duration::from_nanos(nanos.parse()?))
 }
 
 /// A row of `/proc/self/status` in KiB (proc(5)).
 fn kibibytes(row: &str) -> Result<u64, Box<dyn std::error::Error>> {
     let text = std::fs::read_to_string("/proc/self/status")?;
-    let line = text.lines().find_map(|line| line.strip_prefix(row)).ok_or("no such row in /proc/self/status")?;
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix(row))
+        .ok_or("no such row in /proc/self/status")?;
     Ok(line.split_whitespace().next().unwrap_or_default().parse()?)
 }

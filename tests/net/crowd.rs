@@ -38,24 +38,47 @@ fn a_hundred_ports_are_enough_for_a_thousand_targets() {
         return crowd();
     }
     let Some(net) = Net::direct() else { return };
-    net.sh("probe", "echo 20000 20099 > /proc/sys/net/ipv4/ip_local_port_range");
+    net.sh(
+        "probe",
+        "echo 20000 20099 > /proc/sys/net/ipv4/ip_local_port_range",
+    );
     net.nft("target", "input", &["tcp dport 3000-3999 drop"]);
-    net.again("probe", "crowd::a_hundred_ports_are_enough_for_a_thousand_targets", INNER);
+    net.again(
+        "probe",
+        "crowd::a_hundred_ports_are_enough_for_a_thousand_targets",
+        INNER,
+    );
 }
 
 /// All are in flight at the same time: one after the other they would take ten times as long.
 fn crowd() {
     for source in [None, Some("10.77.0.1".parse::<IpAddr>().unwrap())] {
-        let origin = Origin { source, interface: None };
-        let method =
-            Arc::new(Method { origin, timeout: Duration::from_millis(800), close: Close::Rst, ..Method::default() });
+        let origin = Origin {
+            source,
+            interface: None,
+        };
+        let method = Arc::new(Method {
+            origin,
+            timeout: Duration::from_millis(800),
+            close: Close::Rst,
+            ..Method::default()
+        });
         let plans = (3000..4000).map(|port| {
             let target = Target::from_words("10.77.0.2", Some(&port.to_string()), None).unwrap();
-            Arc::new(Plan { method: Arc::clone(&method), ..Plan::connect(target) })
+            Arc::new(Plan {
+                method: Arc::clone(&method),
+                ..Plan::connect(target)
+            })
         });
         let (mut statuses, start) = (Statuses::default(), Instant::now());
         let limits = Limits::in_flight(NonZeroUsize::new(1000).unwrap());
-        engine::run(&mut List::new(plans), &mut statuses, &limits, Names::default()).unwrap();
+        engine::run(
+            &mut List::new(plans),
+            &mut statuses,
+            &limits,
+            Names::default(),
+        )
+        .unwrap();
         let took = start.elapsed();
         assert_eq!(statuses.0, [Status::ConnectTimeout; 1000], "{source:?}");
         assert!(took < Duration::from_millis(2500), "{took:?}");
@@ -69,13 +92,22 @@ fn a_hundred_ports_are_enough_for_thousands_of_resets() {
         return resets();
     }
     let Some(net) = Net::alone() else { return };
-    net.sh("probe", "echo 20000 20099 > /proc/sys/net/ipv4/ip_local_port_range");
-    net.again("probe", "crowd::a_hundred_ports_are_enough_for_thousands_of_resets", INNER);
+    net.sh(
+        "probe",
+        "echo 20000 20099 > /proc/sys/net/ipv4/ip_local_port_range",
+    );
+    net.again(
+        "probe",
+        "crowd::a_hundred_ports_are_enough_for_thousands_of_resets",
+        INNER,
+    );
 }
 
 fn resets() {
     let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-    listener.bind(&SocketAddr::from(([127, 0, 0, 1], 80)).into()).unwrap();
+    listener
+        .bind(&SocketAddr::from(([127, 0, 0, 1], 80)).into())
+        .unwrap();
     // Long enough for the moments in which nobody has time to accept.
     listener.listen(4096).unwrap();
     let listener = TcpListener::from(listener);
@@ -90,14 +122,40 @@ fn resets() {
             }
         }
     });
-    let method = Arc::new(Method { timeout: Duration::from_secs(5), close: Close::Rst, ..Method::default() });
+    let method = Arc::new(Method {
+        timeout: Duration::from_secs(5),
+        close: Close::Rst,
+        ..Method::default()
+    });
     let target = Target::from_words("127.0.0.1", Some("80"), None).unwrap();
-    let plans = (0..5000).map(|_| Arc::new(Plan { method: Arc::clone(&method), ..Plan::connect(target.clone()) }));
+    let plans = (0..5000).map(|_| {
+        Arc::new(Plan {
+            method: Arc::clone(&method),
+            ..Plan::connect(target.clone())
+        })
+    });
     let (mut statuses, start) = (Statuses::default(), Instant::now());
     let limits = Limits::in_flight(NonZeroUsize::new(60).unwrap());
-    engine::run(&mut List::new(plans), &mut statuses, &limits, Names::default()).unwrap();
-    assert_eq!(statuses.0.iter().filter(|status| **status == Status::Ok).count(), 5000);
-    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+    engine::run(
+        &mut List::new(plans),
+        &mut statuses,
+        &limits,
+        Names::default(),
+    )
+    .unwrap();
+    assert_eq!(
+        statuses
+            .0
+            .iter()
+            .filter(|status| **status == Status::Ok)
+            .count(),
+        5000
+    );
+    assert!(
+        start.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        start.elapsed()
+    );
     // connect(2) takes even ports as long as there are some.
     assert!(ports.lock().unwrap().len() > 40, "{ports:?}");
 }
@@ -109,9 +167,16 @@ fn a_target_that_has_taken_every_port_keeps_no_other_waiting() {
         return elsewhere();
     }
     let Some(net) = Net::direct() else { return };
-    net.sh("probe", "echo 20000 20003 > /proc/sys/net/ipv4/ip_local_port_range");
+    net.sh(
+        "probe",
+        "echo 20000 20003 > /proc/sys/net/ipv4/ip_local_port_range",
+    );
     net.nft("target", "input", &["tcp dport 3000 drop"]);
-    net.again("probe", "crowd::a_target_that_has_taken_every_port_keeps_no_other_waiting", INNER);
+    net.again(
+        "probe",
+        "crowd::a_target_that_has_taken_every_port_keeps_no_other_waiting",
+        INNER,
+    );
 }
 
 /// The reports of so many connects to the crowded target and then to as many others, and when they came.
@@ -124,16 +189,37 @@ fn served(crowd: usize, others: u16, rate: Option<NonZeroU32>) -> [Vec<(Status, 
         }
     }
     let plan = |port: u16, millis| {
-        let method = Method { timeout: Duration::from_millis(millis), close: Close::Rst, ..Method::default() };
+        let method = Method {
+            timeout: Duration::from_millis(millis),
+            close: Close::Rst,
+            ..Method::default()
+        };
         let target = Target::from_words("10.77.0.2", Some(&port.to_string()), None).unwrap();
         Arc::new(Plan::by(method, target))
     };
-    let plans = (0..crowd).map(|_| plan(3000, 900)).chain((4000..4000 + others).map(|port| plan(port, 5000)));
+    let plans = (0..crowd)
+        .map(|_| plan(3000, 900))
+        .chain((4000..4000 + others).map(|port| plan(port, 5000)));
     let mut timed = Timed(Instant::now(), Default::default());
-    let limits = Limits { rate, ..Limits::in_flight(NonZeroUsize::new(1000).unwrap()) };
+    let limits = Limits {
+        rate,
+        ..Limits::in_flight(NonZeroUsize::new(1000).unwrap())
+    };
     engine::run(&mut List::new(plans), &mut timed, &limits, Names::default()).unwrap();
-    assert!(timed.1[0].iter().all(|(status, _)| *status == Status::ConnectTimeout), "{:?}", timed.1);
-    assert!(timed.1[1].iter().all(|(status, _)| *status == Status::Refused), "{:?}", timed.1);
+    assert!(
+        timed.1[0]
+            .iter()
+            .all(|(status, _)| *status == Status::ConnectTimeout),
+        "{:?}",
+        timed.1
+    );
+    assert!(
+        timed.1[1]
+            .iter()
+            .all(|(status, _)| *status == Status::Refused),
+        "{:?}",
+        timed.1
+    );
     assert_eq!(timed.1.each_ref().map(Vec::len), [crowd, others.into()]);
     timed.1
 }
@@ -143,9 +229,17 @@ fn elsewhere() {
     let last = |all: &[(Status, Duration)]| all.iter().map(|(_, at)| *at).max().unwrap();
     for (crowd, others, rate) in [(12, 300, None), (6, 20, NonZeroU32::new(50))] {
         let [silent, refused] = served(crowd, others, rate);
-        assert!(last(&refused) < Duration::from_millis(850), "{rate:?} {:?}", last(&refused));
+        assert!(
+            last(&refused) < Duration::from_millis(850),
+            "{rate:?} {:?}",
+            last(&refused)
+        );
         let rounds = crowd.div_ceil(4) as u32;
-        assert!(last(&silent) >= rounds * Duration::from_millis(900), "{rate:?} {:?}", last(&silent));
+        assert!(
+            last(&silent) >= rounds * Duration::from_millis(900),
+            "{rate:?} {:?}",
+            last(&silent)
+        );
     }
 }
 
@@ -162,26 +256,68 @@ fn names_have_the_descriptors_that_nobody_uses() {
     // The library of the tests has some of its own: with one of these limits the connects take all that is left.
     for descriptors in 13..17 {
         let words = format!("--exact {test} | grep -q '1 passed'");
-        net.sh("probe", &format!("ulimit -n {descriptors}; {INNER}=1 '{}' {words}", program.display()));
+        net.sh(
+            "probe",
+            &format!(
+                "ulimit -n {descriptors}; {INNER}=1 '{}' {words}",
+                program.display()
+            ),
+        );
     }
 }
 
 /// As many addresses as may be probed at once, and then names, whose address has no route.
 fn names_after_addresses() {
-    let method = Method { family: Family::V4, close: Close::Rst, ..Method::default() };
+    let method = Method {
+        family: Family::V4,
+        close: Close::Rst,
+        ..Method::default()
+    };
     let plan = |host: &str, port: u16| {
         let target = Target::from_words(host, Some(&port.to_string()), None).unwrap();
         Arc::new(Plan::by(method.clone(), target))
     };
-    let names = ["v4.example.", "two.example.", "both.example.", "four.example.", "half.example."];
-    let plans = (0..11).map(|_| plan(FAR, 100)).chain(names.map(|name| plan(name, 80)));
+    let names = [
+        "v4.example.",
+        "two.example.",
+        "both.example.",
+        "four.example.",
+        "half.example.",
+    ];
+    let plans = (0..11)
+        .map(|_| plan(FAR, 100))
+        .chain(names.map(|name| plan(name, 80)));
     let directory = tempfile::tempdir().unwrap();
     let path = |name: &str| directory.path().join(name);
     std::fs::write(path("resolv.conf"), "nameserver 127.0.0.1\n").unwrap();
-    let files =
-        Files { resolv_conf: path("resolv.conf"), hosts: path("hosts"), hostname: path("hostname"), port: DNS_PORT };
-    let (mut statuses, limits) = (Statuses::default(), Limits::in_flight(NonZeroUsize::new(11).unwrap()));
-    engine::run(&mut List::new(plans), &mut statuses, &limits, Names::Stub(files)).unwrap();
-    let count = |wanted| statuses.0.iter().filter(|status| **status == wanted).count();
-    assert_eq!((count(Status::Ok), count(Status::Unreachable)), (11, 5), "{:?}", statuses.0);
+    let files = Files {
+        resolv_conf: path("resolv.conf"),
+        hosts: path("hosts"),
+        hostname: path("hostname"),
+        port: DNS_PORT,
+    };
+    let (mut statuses, limits) = (
+        Statuses::default(),
+        Limits::in_flight(NonZeroUsize::new(11).unwrap()),
+    );
+    engine::run(
+        &mut List::new(plans),
+        &mut statuses,
+        &limits,
+        Names::Stub(files),
+    )
+    .unwrap();
+    let count = |wanted| {
+        statuses
+            .0
+            .iter()
+            .filter(|status| **status == wanted)
+            .count()
+    };
+    assert_eq!(
+        (count(Status::Ok), count(Status::Unreachable)),
+        (11, 5),
+        "{:?}",
+        statuses.0
+    );
 }

@@ -23,19 +23,29 @@ pub fn far() -> Option<(Net, Guest)> {
 #[track_caller]
 fn about(value: &Value, least: f64) {
     let seconds = value.as_f64().unwrap();
-    assert!(seconds >= least && seconds < least + 0.5, "{seconds} is not about {least}");
+    assert!(
+        seconds >= least && seconds < least + 0.5,
+        "{seconds} is not about {least}"
+    );
 }
 
 #[test]
 fn the_delay_of_the_path_is_the_connect_time_and_the_round_trip_time() {
     let Some((net, _far)) = far() else { return };
     for (port, delay) in [("20", 0.02), ("150", 0.15), ("700", 0.7)] {
-        let verdict = Verdict::of(net.check(&[FAR, port, "-o", "json"]), 0, "ok", &[]).times(&["total", "connect"]);
+        let verdict = Verdict::of(net.check(&[FAR, port, "-o", "json"]), 0, "ok", &[])
+            .times(&["total", "connect"]);
         let document = verdict.document();
         about(&document["time"]["connect"], delay);
         about(&document["tcp"]["rtt"], delay);
-        assert!(document["tcp"]["rtt"].as_f64() <= document["time"]["connect"].as_f64(), "{document}");
-        assert_eq!((&document["tcp"]["syn_retransmits"], &document["tcp"]["mss"]), (&0.into(), &1400.into()));
+        assert!(
+            document["tcp"]["rtt"].as_f64() <= document["time"]["connect"].as_f64(),
+            "{document}"
+        );
+        assert_eq!(
+            (&document["tcp"]["syn_retransmits"], &document["tcp"]["mss"]),
+            (&0.into(), &1400.into())
+        );
         assert_eq!(document["source"], "10.77.9.1");
     }
 }
@@ -46,7 +56,10 @@ fn many_attempts_over_a_path_with_a_delay() {
     let words = [FAR, "100", "-o", "json", "-n", "4", "-i", "150ms"];
     let verdict = Verdict::of(net.check(&words), 0, "ok", &[]);
     let attempts = &verdict.document()["attempts"];
-    assert_eq!((&attempts["sent"], &attempts["ok"], &attempts["loss"]), (&4.into(), &4.into(), &0.0.into()));
+    assert_eq!(
+        (&attempts["sent"], &attempts["ok"], &attempts["loss"]),
+        (&4.into(), &4.into(), &0.0.into())
+    );
     for member in ["min", "avg", "max"] {
         about(&attempts[member], 0.1);
     }
@@ -57,14 +70,23 @@ fn lost_syns_are_counted_exactly() {
     let Some((net, _far)) = far() else { return };
     // The first retransmission comes after 1 s (RFC 6298), the second 1 or 2 s later, as the kernel's age has it.
     for (port, lost, most) in [("1000", 0, 0.5), ("1001", 1, 1.5), ("1002", 2, 3.5)] {
-        let verdict = Verdict::of(net.check(&[FAR, port, "-o", "json", "-t", "5s"]), 0, "ok", &[]);
+        let verdict = Verdict::of(
+            net.check(&[FAR, port, "-o", "json", "-t", "5s"]),
+            0,
+            "ok",
+            &[],
+        );
         let document = verdict.times(&["total", "connect"]);
         let document = document.document();
         assert_eq!(document["tcp"]["syn_retransmits"], lost, "{document}");
         let connect = document["time"]["connect"].as_f64().unwrap();
         assert!(connect >= f64::from(lost) && connect < most, "{document}");
         // After a retransmission the kernel's figure is not the path's.
-        assert_eq!(document["tcp"].get("rtt").is_some(), lost == 0, "{document}");
+        assert_eq!(
+            document["tcp"].get("rtt").is_some(),
+            lost == 0,
+            "{document}"
+        );
     }
 }
 
@@ -72,16 +94,22 @@ fn lost_syns_are_counted_exactly() {
 fn losses_up_to_the_deadline_are_counted_exactly() {
     let Some((net, _far)) = far() else { return };
     let ran = net.check(&[FAR, "1009", "-o", "json", "-t", "1.5s"]);
-    let verdict = Verdict::of(ran, 5, "connect_timeout", &["no answer to 2 SYNs (1.5"]).no_icmp().times(&["total"]);
+    let verdict = Verdict::of(ran, 5, "connect_timeout", &["no answer to 2 SYNs (1.5"])
+        .no_icmp()
+        .times(&["total"]);
     let verdict = verdict.within(Duration::from_millis(1500), Duration::from_millis(1900));
-    assert_eq!(verdict.document()["tcp"], serde_json::json!({"syn_retransmits": 1}));
+    assert_eq!(
+        verdict.document()["tcp"],
+        serde_json::json!({"syn_retransmits": 1})
+    );
 }
 
 #[test]
 fn an_answer_after_the_deadline_is_no_answer() {
     let Some((net, _far)) = far() else { return };
     let ran = net.check(&[FAR, "900", "-o", "json", "-t", "400ms"]);
-    let verdict = Verdict::of(ran, 5, "connect_timeout", &["no answer to our SYN ("]).times(&["total"]);
+    let verdict =
+        Verdict::of(ran, 5, "connect_timeout", &["no answer to our SYN ("]).times(&["total"]);
     verdict.within(Duration::from_millis(400), Duration::from_millis(800));
 }
 
@@ -89,15 +117,22 @@ fn an_answer_after_the_deadline_is_no_answer() {
 fn a_late_rst_is_a_refusal_with_its_time() {
     let Some((net, _far)) = far() else { return };
     let ran = net.check(&[FAR, "2300", "-o", "json"]);
-    let verdict = Verdict::of(ran, 3, "refused", &["connection refused (RST, 3", " ms)"]).no_icmp().times(&["total"]);
+    let verdict = Verdict::of(ran, 3, "refused", &["connection refused (RST, 3", " ms)"])
+        .no_icmp()
+        .times(&["total"]);
     about(&verdict.document()["time"]["total"], 0.3);
 }
 
 #[test]
 fn silence_after_a_slow_connect_has_the_connect_time() {
     let Some((net, _far)) = far() else { return };
-    let ran = net.check(&[FAR, "200", "-o", "json", "-t", "600ms", "--send", "x", "--expect", "y"]);
-    let parts = ["expect (step 2) from 10.77.9.7:200: the deadline came", "before anything was received"];
+    let ran = net.check(&[
+        FAR, "200", "-o", "json", "-t", "600ms", "--send", "x", "--expect", "y",
+    ]);
+    let parts = [
+        "expect (step 2) from 10.77.9.7:200: the deadline came",
+        "before anything was received",
+    ];
     let verdict = Verdict::of(ran, 8, "read_timeout", &parts).times(&["total", "connect"]);
     about(&verdict.document()["time"]["connect"], 0.2);
     verdict.within(Duration::from_millis(600), Duration::from_millis(1000));

@@ -31,14 +31,22 @@ fn json(net: &Net, name: &str, words: &[&str]) -> Ran {
 #[track_caller]
 fn seconds(value: &Value, least: f64, most: f64) {
     let seconds = value.as_f64().unwrap();
-    assert!(seconds >= least && seconds < most, "{seconds} is not in {least}..{most}");
+    assert!(
+        seconds >= least && seconds < most,
+        "{seconds} is not in {least}..{most}"
+    );
 }
 
 /// Asserts that nothing was resolved, with this status and these parts of the error, before the deadline.
 #[track_caller]
 fn fails_at_once(net: &Net, name: &str, words: &[&str], parts: &[&str]) {
     let lead = format!("resolve {name}: ");
-    let verdict = Verdict::of(json(net, name, words), 1, "resolve_failed", &[&[lead.as_str()], parts].concat());
+    let verdict = Verdict::of(
+        json(net, name, words),
+        1,
+        "resolve_failed",
+        &[&[lead.as_str()], parts].concat(),
+    );
     assert_eq!(verdict.document().get("address"), None);
     verdict.times(&["total"]).no_icmp().at_once();
 }
@@ -48,7 +56,9 @@ fn fails_at_once(net: &Net, name: &str, words: &[&str], parts: &[&str]) {
 fn is_silence(net: &Net, name: &str, from: &str) {
     let ran = json(net, name, &["-t", "700ms"]);
     let sentence = format!("resolve {name}: no answer from {from} (0.7 s)");
-    let verdict = Verdict::of(ran, 2, "resolve_timeout", &[&sentence]).times(&["total"]).no_icmp();
+    let verdict = Verdict::of(ran, 2, "resolve_timeout", &[&sentence])
+        .times(&["total"])
+        .no_icmp();
     seconds(&verdict.document()["time"]["total"], 0.7, 0.75);
     verdict.within(Duration::from_millis(700), Duration::from_millis(1100));
 }
@@ -56,27 +66,37 @@ fn is_silence(net: &Net, name: &str, from: &str) {
 /// Asserts that it is up at this address.
 #[track_caller]
 fn is_up_at(net: &Net, name: &str, words: &[&str], address: &str) -> Verdict {
-    let verdict = Verdict::of(json(net, name, words), 0, "ok", &[]).times(&["total", "resolve", "connect"]);
+    let verdict =
+        Verdict::of(json(net, name, words), 0, "ok", &[]).times(&["total", "resolve", "connect"]);
     let family = if address.contains(':') { 6 } else { 4 };
     assert_eq!(verdict.document()["address"], address);
-    assert_eq!((&verdict.document()["host"], &verdict.document()["family"]), (&name.into(), &family.into()));
+    assert_eq!(
+        (&verdict.document()["host"], &verdict.document()["family"]),
+        (&name.into(), &family.into())
+    );
     verdict
 }
 
 #[test]
 fn a_name_server_behind_a_drop_is_a_timeout_inside_the_deadline() {
-    let Some((net, _server)) = served(SERVER) else { return };
+    let Some((net, _server)) = served(SERVER) else {
+        return;
+    };
     net.nft("target", "input", &["udp dport 53 drop"]);
     is_silence(&net, "v4.example", TARGET);
     net.etc("resolv.conf", "nameserver 10.77.0.2\nnameserver fd77::2\n");
     is_silence(&net, "v4.example", "10.77.0.2, fd77::2");
-    net.check(&["v4.example", "80", "-t", "300ms"]).prints("0", 1);
-    net.check(&["v4.example", "80", "-t", "300ms", "-o", "status"]).prints("2", 1);
+    net.check(&["v4.example", "80", "-t", "300ms"])
+        .prints("0", 1);
+    net.check(&["v4.example", "80", "-t", "300ms", "-o", "status"])
+        .prints("2", 1);
 }
 
 #[test]
 fn a_name_server_that_keeps_silent_is_a_timeout_inside_the_deadline() {
-    let Some((net, _server)) = served(SERVER) else { return };
+    let Some((net, _server)) = served(SERVER) else {
+        return;
+    };
     is_silence(&net, "silent.example", TARGET);
     // The answer comes, but too late.
     is_silence(&net, "slow-900.v4.example", TARGET);
@@ -92,39 +112,79 @@ fn a_machine_without_a_name_server_refuses_questions() {
 
 #[test]
 fn a_name_server_that_cannot_be_reached() {
-    let Some((net, _server)) = served("nameserver 10.99.0.1\n") else { return };
-    fails_at_once(&net, "v4.example", &[], &["no name server reachable: network unreachable at 10.99.0.1"]);
+    let Some((net, _server)) = served("nameserver 10.99.0.1\n") else {
+        return;
+    };
+    fails_at_once(
+        &net,
+        "v4.example",
+        &[],
+        &["no name server reachable: network unreachable at 10.99.0.1"],
+    );
     net.ip("probe", &["route add unreachable 10.99.0.0/24"]);
-    fails_at_once(&net, "v4.example", &[], &["no name server reachable: host unreachable at 10.99.0.1"]);
+    fails_at_once(
+        &net,
+        "v4.example",
+        &[],
+        &["no name server reachable: host unreachable at 10.99.0.1"],
+    );
     net.etc("resolv.conf", SERVER);
-    net.nft("target", "input", &["udp dport 53 reject with icmp type admin-prohibited"]);
-    fails_at_once(&net, "v4.example", &[], &["no name server reachable: host unreachable at 10.77.0.2"]);
+    net.nft(
+        "target",
+        "input",
+        &["udp dport 53 reject with icmp type admin-prohibited"],
+    );
+    fails_at_once(
+        &net,
+        "v4.example",
+        &[],
+        &["no name server reachable: host unreachable at 10.77.0.2"],
+    );
 }
 
 #[test]
 fn a_dead_name_server_before_a_living_one_costs_time_only() {
-    let Some((net, _server)) = served("nameserver 10.77.0.77\nnameserver 10.77.0.2\n") else { return };
+    let Some((net, _server)) = served("nameserver 10.77.0.77\nnameserver 10.77.0.2\n") else {
+        return;
+    };
     let _listener = net.listen("target", TARGET, 80, "hold");
     let verdict = is_up_at(&net, "v4.example", &[], TARGET);
     // How long the first is waited for is the resolver's choice, inside the deadline.
     seconds(&verdict.document()["time"]["resolve"], 0.1, 2.4);
-    net.etc("resolv.conf", "nameserver 10.99.0.1\nnameserver 10.77.0.2\n");
+    net.etc(
+        "resolv.conf",
+        "nameserver 10.99.0.1\nnameserver 10.77.0.2\n",
+    );
     is_up_at(&net, "v4.example", &[], TARGET).at_once();
 }
 
 #[test]
 fn what_a_name_server_says_is_the_reason() {
-    let Some((net, _server)) = served(SERVER) else { return };
+    let Some((net, _server)) = served(SERVER) else {
+        return;
+    };
     fails_at_once(&net, "gone.example", &[], &["NXDOMAIN (from 10.77.0.2)"]);
-    fails_at_once(&net, "none.example", &[], &["has no address (from 10.77.0.2)"]);
+    fails_at_once(
+        &net,
+        "none.example",
+        &[],
+        &["has no address (from 10.77.0.2)"],
+    );
     fails_at_once(&net, "servfail.example", &[], &["SERVFAIL from 10.77.0.2"]);
     fails_at_once(&net, "refused.example", &[], &["REFUSED from 10.77.0.2"]);
-    fails_at_once(&net, "gone.example", &["--expect-closed"], &["NXDOMAIN (from 10.77.0.2)"]);
+    fails_at_once(
+        &net,
+        "gone.example",
+        &["--expect-closed"],
+        &["NXDOMAIN (from 10.77.0.2)"],
+    );
 }
 
 #[test]
 fn a_slow_name_server_shows_in_the_resolve_time_alone() {
-    let Some((net, _server)) = served(SERVER) else { return };
+    let Some((net, _server)) = served(SERVER) else {
+        return;
+    };
     let _listener = net.listen("target", TARGET, 80, "hold");
     let verdict = is_up_at(&net, "slow-300.v4.example", &[], TARGET);
     let times = &verdict.document()["time"];
@@ -132,7 +192,11 @@ fn a_slow_name_server_shows_in_the_resolve_time_alone() {
     seconds(&times["connect"], 0.0, 0.25);
     seconds(&times["total"], 0.3, 0.9);
     // What it took is taken from the one deadline: 400 ms remain for the service.
-    let ran = json(&net, "slow-300.v4.example", &["-t", "700ms", "--expect", "220"]);
+    let ran = json(
+        &net,
+        "slow-300.v4.example",
+        &["-t", "700ms", "--expect", "220"],
+    );
     let verdict = Verdict::of(ran, 8, "read_timeout", &["before anything was received"]);
     seconds(&verdict.document()["time"]["total"], 0.7, 0.75);
     verdict.times(&["total", "resolve", "connect"]);
@@ -140,12 +204,17 @@ fn a_slow_name_server_shows_in_the_resolve_time_alone() {
 
 #[test]
 fn the_family_is_that_of_a_route() {
-    let Some((net, server)) = served(SERVER) else { return };
+    let Some((net, server)) = served(SERVER) else {
+        return;
+    };
     let _listener = net.listen("target", "::", 80, "hold");
     is_up_at(&net, "both.example", &[], "fd77::2");
     let mut asked = [server.line(), server.line()];
     asked.sort();
-    assert_eq!(asked, ["question both.example A", "question both.example AAAA"]);
+    assert_eq!(
+        asked,
+        ["question both.example A", "question both.example AAAA"]
+    );
     is_up_at(&net, "both.example", &["-4"], TARGET);
     assert_eq!(server.line(), "question both.example A");
     is_up_at(&net, "both.example", &["-6"], "fd77::2");
@@ -160,42 +229,79 @@ fn the_family_is_that_of_a_route() {
 
 #[test]
 fn a_wanted_family_is_not_traded_for_the_other() {
-    let Some((net, _server)) = served(SERVER) else { return };
+    let Some((net, _server)) = served(SERVER) else {
+        return;
+    };
     let _listener = net.listen("target", "::", 80, "hold");
-    fails_at_once(&net, "v4.example", &["-6"], &["has no IPv6 address (from 10.77.0.2)"]);
-    fails_at_once(&net, "v6.example", &["-4"], &["has no IPv4 address (from 10.77.0.2)"]);
+    fails_at_once(
+        &net,
+        "v4.example",
+        &["-6"],
+        &["has no IPv6 address (from 10.77.0.2)"],
+    );
+    fails_at_once(
+        &net,
+        "v6.example",
+        &["-4"],
+        &["has no IPv4 address (from 10.77.0.2)"],
+    );
     let ran = json(&net, "roaming.example", &["-6"]);
-    let verdict = Verdict::of(ran, 4, "unreachable", &["connect to [2001:db8::2]:80: ", "(ENETUNREACH, "]);
+    let verdict = Verdict::of(
+        ran,
+        4,
+        "unreachable",
+        &["connect to [2001:db8::2]:80: ", "(ENETUNREACH, "],
+    );
     assert_eq!(verdict.document()["address"], "2001:db8::2");
     verdict.times(&["total", "resolve"]).no_icmp().at_once();
 }
 
 #[test]
 fn a_machine_without_ipv6_takes_the_ipv4_address() {
-    let Some((net, _server)) = served(SERVER) else { return };
+    let Some((net, _server)) = served(SERVER) else {
+        return;
+    };
     net.sh("probe", "ip -6 addr flush dev wire0");
     let _listener = net.listen("target", TARGET, 80, "hold");
     is_up_at(&net, "both.example", &[], TARGET);
     let ran = json(&net, "v6.example", &[]);
-    Verdict::of(ran, 4, "unreachable", &["connect to [fd77::2]:80: ", "ENETUNREACH"]).times(&["total", "resolve"]);
+    Verdict::of(
+        ran,
+        4,
+        "unreachable",
+        &["connect to [fd77::2]:80: ", "ENETUNREACH"],
+    )
+    .times(&["total", "resolve"]);
 }
 
 /// With IPv6 switched off the kernel has no address to connect from, which is this machine's fault and not the target's.
 #[test]
 fn a_machine_with_ipv6_switched_off_takes_the_ipv4_address() {
-    let Some((net, _server)) = served(SERVER) else { return };
+    let Some((net, _server)) = served(SERVER) else {
+        return;
+    };
     net.sh("probe", "echo 1 > /proc/sys/net/ipv6/conf/all/disable_ipv6");
     let _listener = net.listen("target", TARGET, 80, "hold");
     is_up_at(&net, "both.example", &[], TARGET);
     let ran = json(&net, "v6.example", &["-t", "500ms"]);
-    let verdict = Verdict::of(ran, 15, "local_error", &["connect to [fd77::2]:80: this machine", "(EADDRNOTAVAIL)"]);
-    verdict.times(&["total", "resolve"]).no_icmp().within(Duration::ZERO, Duration::from_millis(900));
+    let verdict = Verdict::of(
+        ran,
+        15,
+        "local_error",
+        &["connect to [fd77::2]:80: this machine", "(EADDRNOTAVAIL)"],
+    );
+    verdict
+        .times(&["total", "resolve"])
+        .no_icmp()
+        .within(Duration::ZERO, Duration::from_millis(900));
 }
 
 /// As behind name servers that drop questions for AAAA: the address that is known is tried while there is time.
 #[test]
 fn half_an_answer_is_an_answer() {
-    let Some((net, _server)) = served(SERVER) else { return };
+    let Some((net, _server)) = served(SERVER) else {
+        return;
+    };
     let _listener = net.listen("target", TARGET, 80, "hold");
     let verdict = is_up_at(&net, "half.example", &[], TARGET);
     seconds(&verdict.document()["time"]["total"], 0.0, 2.0);
@@ -203,8 +309,16 @@ fn half_an_answer_is_an_answer() {
 
 #[test]
 fn all_addresses_are_tried_and_one_that_is_closed_is_down() {
-    let Some((net, _server)) = served(SERVER) else { return };
-    net.ip("target", &["addr add 10.77.0.3/24 dev wire0", "addr add fd77::3/64 dev wire0 nodad"]);
+    let Some((net, _server)) = served(SERVER) else {
+        return;
+    };
+    net.ip(
+        "target",
+        &[
+            "addr add 10.77.0.3/24 dev wire0",
+            "addr add fd77::3/64 dev wire0 nodad",
+        ],
+    );
     let _v4 = net.listen("target", TARGET, 80, "hold");
     let _v6 = net.listen("target", "fd77::2", 80, "hold");
     let ran = json(&net, "four.example", &["--addresses", "all"]);
@@ -212,12 +326,23 @@ fn all_addresses_are_tried_and_one_that_is_closed_is_down() {
     let document = verdict.document();
     assert_eq!(document["address"], "fd77::3");
     let each: Vec<_> = document["addresses"].as_array().unwrap().iter().collect();
-    let verdicts: Vec<_> = each.iter().map(|one| json!([one["address"], one["up"], one["status"]])).collect();
-    let wanted =
-        [json!(["fd77::2", 1, 0]), json!(["fd77::3", 0, 3]), json!(["10.77.0.2", 1, 0]), json!(["10.77.0.3", 0, 3])];
+    let verdicts: Vec<_> = each
+        .iter()
+        .map(|one| json!([one["address"], one["up"], one["status"]]))
+        .collect();
+    let wanted = [
+        json!(["fd77::2", 1, 0]),
+        json!(["fd77::3", 0, 3]),
+        json!(["10.77.0.2", 1, 0]),
+        json!(["10.77.0.3", 0, 3]),
+    ];
     assert_eq!(verdicts, wanted);
     for one in each {
-        assert_eq!(one["time"].get("connect").is_some(), one["up"] == 1, "{one}");
+        assert_eq!(
+            one["time"].get("connect").is_some(),
+            one["up"] == 1,
+            "{one}"
+        );
         assert_eq!(one["error"] == "", one["up"] == 1, "{one}");
     }
     let first = is_up_at(&net, "four.example", &["-4"], TARGET);
@@ -230,12 +355,20 @@ fn all_addresses_are_tried_and_one_that_is_closed_is_down() {
 /// Then the name server is this machine, as with glibc (resolv.conf(5)).
 #[test]
 fn a_resolv_conf_that_is_empty_or_garbage_means_this_machine() {
-    let Some((net, _server)) = served("") else { return };
+    let Some((net, _server)) = served("") else {
+        return;
+    };
     let _listener = net.listen("target", TARGET, 80, "hold");
-    let garbage = "garbage \0 \u{ff}\nnameserver\nnameserver bogus\noptions ndots:x timeout:\nsearch\n";
+    let garbage =
+        "garbage \0 \u{ff}\nnameserver\nnameserver bogus\noptions ndots:x timeout:\nsearch\n";
     for text in ["", garbage] {
         net.etc("resolv.conf", text);
-        fails_at_once(&net, "v4.example", &[], &["no name server reachable: connection refused at 127.0.0.1"]);
+        fails_at_once(
+            &net,
+            "v4.example",
+            &[],
+            &["no name server reachable: connection refused at 127.0.0.1"],
+        );
     }
     let _local = net.python("probe", "dns_server.py", &["127.0.0.1"]);
     for text in ["", garbage] {
@@ -250,7 +383,9 @@ fn a_machine_without_files_asks_itself() {
     let _listener = net.listen("target", TARGET, 80, "hold");
     let words = ["v4.example", "80", "-o", "json"];
     let parts = ["resolve v4.example: no name server reachable: connection refused at 127.0.0.1"];
-    Verdict::of(net.check_without_etc(&words), 1, "resolve_failed", &parts).times(&["total"]).at_once();
+    Verdict::of(net.check_without_etc(&words), 1, "resolve_failed", &parts)
+        .times(&["total"])
+        .at_once();
     let _local = net.python("probe", "dns_server.py", &["127.0.0.1"]);
     let verdict = Verdict::of(net.check_without_etc(&words), 0, "ok", &[]);
     assert_eq!(verdict.document()["address"], TARGET);
@@ -258,13 +393,21 @@ fn a_machine_without_files_asks_itself() {
 
 #[test]
 fn the_hosts_file_is_asked_first() {
-    let Some((net, server)) = served("search example\nnameserver 10.77.0.2\n") else { return };
+    let Some((net, server)) = served("search example\nnameserver 10.77.0.2\n") else {
+        return;
+    };
     let _listener = net.listen("target", TARGET, 80, "hold");
-    net.etc("hosts", "10.77.0.2 here there.example # 10.77.0.9 elsewhere\n10.77.0.3 v4.example\n");
+    net.etc(
+        "hosts",
+        "10.77.0.2 here there.example # 10.77.0.9 elsewhere\n10.77.0.3 v4.example\n",
+    );
     is_up_at(&net, "here", &[], TARGET);
     is_up_at(&net, "there.example", &[], TARGET);
     let ran = json(&net, "v4.example", &["-t", "300ms"]);
-    assert_eq!(Verdict::of(ran, 5, "connect_timeout", &["10.77.0.3:80"]).document()["address"], "10.77.0.3");
+    assert_eq!(
+        Verdict::of(ran, 5, "connect_timeout", &["10.77.0.3:80"]).document()["address"],
+        "10.77.0.3"
+    );
     net.etc("hosts", "");
     // The search list makes it v4.example.
     is_up_at(&net, "v4", &["-4"], TARGET);
@@ -280,7 +423,12 @@ fn name_servers_have_ipv6_addresses_too() {
         net.etc("resolv.conf", &format!("nameserver {address}\n"));
         is_up_at(&net, "v4.example", &["-4"], TARGET);
         assert_eq!(server.line(), "question v4.example A");
-        fails_at_once(&net, "gone.example", &["-4"], &[&format!("NXDOMAIN (from {address})")]);
+        fails_at_once(
+            &net,
+            "gone.example",
+            &["-4"],
+            &[&format!("NXDOMAIN (from {address})")],
+        );
         assert_eq!(server.line(), "question gone.example A");
     }
 }

@@ -18,8 +18,18 @@ const REJECTS: [(&str, u16, u8, &str); 7] = [
     ("host-unreachable", 101, 1, "host unreachable"),
     ("prot-unreachable", 102, 2, "protocol unreachable"),
     ("port-unreachable", 103, 3, "port unreachable"),
-    ("net-prohibited", 109, 9, "network administratively prohibited"),
-    ("host-prohibited", 110, 10, "host administratively prohibited"),
+    (
+        "net-prohibited",
+        109,
+        9,
+        "network administratively prohibited",
+    ),
+    (
+        "host-prohibited",
+        110,
+        10,
+        "host administratively prohibited",
+    ),
     ("admin-prohibited", 113, 13, "administratively prohibited"),
 ];
 
@@ -29,14 +39,21 @@ const REJECTS6: [(&str, u16, u8, &str); 6] = [
     ("admin-prohibited", 201, 1, "administratively prohibited"),
     ("addr-unreachable", 203, 3, "address unreachable"),
     ("port-unreachable", 204, 4, "port unreachable"),
-    ("policy-fail", 205, 5, "source address failed ingress/egress policy"),
+    (
+        "policy-fail",
+        205,
+        5,
+        "source address failed ingress/egress policy",
+    ),
     ("reject-route", 206, 6, "reject route to destination"),
 ];
 
 /// Lets a namespace reject at a hook in every way that there is.
 fn reject_all(net: &Net, role: &str, hook: &str) {
-    let v4 = REJECTS.map(|(kind, port, ..)| format!("tcp dport {port} reject with icmp type {kind}"));
-    let v6 = REJECTS6.map(|(kind, port, ..)| format!("tcp dport {port} reject with icmpv6 type {kind}"));
+    let v4 =
+        REJECTS.map(|(kind, port, ..)| format!("tcp dport {port} reject with icmp type {kind}"));
+    let v6 =
+        REJECTS6.map(|(kind, port, ..)| format!("tcp dport {port} reject with icmpv6 type {kind}"));
     let mut rules: Vec<&str> = v4.iter().chain(&v6).map(String::as_str).collect();
     rules.push("tcp dport 300 reject with tcp reset");
     rules.push("tcp dport 301 drop");
@@ -46,9 +63,17 @@ fn reject_all(net: &Net, role: &str, hook: &str) {
 /// Asserts that every way to reject is reported as what it is, and as `from`'s.
 fn every_reject_is_named(net: &Net, target: &str, from: &str) {
     let is_v4 = target.contains('.');
-    let (rows, kind, refusal) = if is_v4 { (&REJECTS[..], 3, 3) } else { (&REJECTS6[..], 1, 4) };
+    let (rows, kind, refusal) = if is_v4 {
+        (&REJECTS[..], 3, 3)
+    } else {
+        (&REJECTS6[..], 1, 4)
+    };
     for (_, port, code, words) in rows {
-        let (status, name) = if *code == refusal { (3, "refused") } else { (4, "unreachable") };
+        let (status, name) = if *code == refusal {
+            (3, "refused")
+        } else {
+            (4, "unreachable")
+        };
         let sentence = format!("{from} says {words} (ICMP type {kind} code {code}, ");
         let whole = if is_v4 {
             format!("connect to {target}:{port}: {sentence}")
@@ -56,7 +81,10 @@ fn every_reject_is_named(net: &Net, target: &str, from: &str) {
             format!("connect to [{target}]:{port}: {sentence}")
         };
         let ran = net.check(&[target, &port.to_string(), "-o", "json"]);
-        Verdict::of(ran, status, name, &[&whole, "s)"]).icmp(kind, *code, from).times(&["total"]).at_once();
+        Verdict::of(ran, status, name, &[&whole, "s)"])
+            .icmp(kind, *code, from)
+            .times(&["total"])
+            .at_once();
     }
 }
 
@@ -67,9 +95,14 @@ fn json(net: &Net, target: &str, port: &str) -> Ran {
 #[track_caller]
 fn is_silence(net: &Net, target: &str, port: &str) {
     let ran = net.check(&[target, port, "-o", "json", "-t", "1.3s"]);
-    let verdict = Verdict::of(ran, 5, "connect_timeout", &["no answer to 2 SYNs (1.3"]).no_icmp().times(&["total"]);
+    let verdict = Verdict::of(ran, 5, "connect_timeout", &["no answer to 2 SYNs (1.3"])
+        .no_icmp()
+        .times(&["total"]);
     let verdict = verdict.within(Duration::from_millis(1300), Duration::from_millis(1700));
-    assert_eq!(verdict.document()["tcp"], serde_json::json!({"syn_retransmits": 1}));
+    assert_eq!(
+        verdict.document()["tcp"],
+        serde_json::json!({"syn_retransmits": 1})
+    );
 }
 
 #[test]
@@ -103,7 +136,10 @@ fn a_tcp_reset_is_a_plain_refusal() {
     reject_all(&net, "router", "forward");
     for target in [FAR, FAR6] {
         let ran = json(&net, target, "300");
-        Verdict::of(ran, 3, "refused", &["connection refused (RST, "]).no_icmp().times(&["total"]).at_once();
+        Verdict::of(ran, 3, "refused", &["connection refused (RST, "])
+            .no_icmp()
+            .times(&["total"])
+            .at_once();
     }
 }
 
@@ -141,14 +177,17 @@ fn a_person_reads_who_said_no() {
     let Some(net) = Net::routed() else { return };
     reject_all(&net, "router", "forward");
     let text = net.check(&[FAR, "113", "-o", "text"]).out;
-    for part in
-        ["is DOWN: unreachable", "10.77.0.254 says administratively prohibited", "the machine that sent the refusal"]
-    {
+    for part in [
+        "is DOWN: unreachable",
+        "10.77.0.254 says administratively prohibited",
+        "the machine that sent the refusal",
+    ] {
         assert!(text.contains(part), "{text}");
     }
     net.check(&[FAR, "113"]).prints("0", 1);
     net.check(&[FAR, "113", "-o", "status"]).prints("4", 1);
-    net.check(&[FAR, "113", "-o", "icmp.from"]).prints("10.77.0.254", 1);
+    net.check(&[FAR, "113", "-o", "icmp.from"])
+        .prints("10.77.0.254", 1);
     net.check(&[FAR, "113", "-o", "icmp.code"]).prints("13", 1);
 }
 
@@ -168,7 +207,9 @@ fn rejects_of_the_own_firewall_are_our_own_addresses() {
     reject_all(&net, "probe", "output");
     every_reject_is_named(&net, TARGET, "10.77.0.1");
     every_reject_is_named(&net, TARGET6, "fd77::1");
-    Verdict::of(json(&net, TARGET, "300"), 3, "refused", &["RST"]).no_icmp().at_once();
+    Verdict::of(json(&net, TARGET, "300"), 3, "refused", &["RST"])
+        .no_icmp()
+        .at_once();
 }
 
 /// A path that refuses every other connect: what comes of several attempts.
@@ -182,25 +223,46 @@ fn a_lossy_path_shows_in_the_attempts() {
         &["tcp dport 80 tcp flags syn numgen inc mod 2 1 reject with icmp type host-prohibited"],
     );
     let words = [TARGET, "80", "-o", "json", "-n", "4", "-i", "100ms"];
-    let verdict = Verdict::of(net.check(&words), 0, "ok", &[]).no_icmp().times(&["total", "connect"]);
+    let verdict = Verdict::of(net.check(&words), 0, "ok", &[])
+        .no_icmp()
+        .times(&["total", "connect"]);
     let attempts = &verdict.document()["attempts"];
-    assert_eq!((&attempts["sent"], &attempts["ok"], &attempts["loss"]), (&4.into(), &2.into(), &0.5.into()));
-    let parts = ["2 of 4 attempts succeeded, 3 are required", "10.77.0.2 says host administratively prohibited"];
-    Verdict::of(net.check(&[&words[..], &["--require", "3"]].concat()), 4, "unreachable", &parts);
+    assert_eq!(
+        (&attempts["sent"], &attempts["ok"], &attempts["loss"]),
+        (&4.into(), &2.into(), &0.5.into())
+    );
+    let parts = [
+        "2 of 4 attempts succeeded, 3 are required",
+        "10.77.0.2 says host administratively prohibited",
+    ];
+    Verdict::of(
+        net.check(&[&words[..], &["--require", "3"]].concat()),
+        4,
+        "unreachable",
+        &parts,
+    );
 }
 
 #[test]
 fn a_prohibition_is_closed_where_closed_is_wanted() {
     let Some(net) = Net::routed() else { return };
     reject_all(&net, "router", "forward");
-    for (target, port, kind, code, from) in
-        [(FAR, "113", 3, 13, "10.77.0.254"), (FAR, "103", 3, 3, "10.77.0.254"), (FAR6, "201", 1, 1, "fd77::fe")]
-    {
+    for (target, port, kind, code, from) in [
+        (FAR, "113", 3, 13, "10.77.0.254"),
+        (FAR, "103", 3, 3, "10.77.0.254"),
+        (FAR6, "201", 1, 1, "fd77::fe"),
+    ] {
         let ran = net.check(&[target, port, "-o", "json", "--expect-closed"]);
-        Verdict::of(ran, 0, "ok", &[]).icmp(kind, code, from).times(&["total"]).at_once();
+        Verdict::of(ran, 0, "ok", &[])
+            .icmp(kind, code, from)
+            .times(&["total"])
+            .at_once();
     }
     let ran = net.check(&[FAR, "300", "-o", "json", "--expect-closed"]);
-    Verdict::of(ran, 0, "ok", &[]).no_icmp().times(&["total"]).at_once();
+    Verdict::of(ran, 0, "ok", &[])
+        .no_icmp()
+        .times(&["total"])
+        .at_once();
 }
 
 #[test]
@@ -208,14 +270,39 @@ fn a_drop_is_closed_only_where_filtered_is_wanted() {
     let Some(net) = Net::direct() else { return };
     reject_all(&net, "target", "input");
     let least = Duration::from_millis(300);
-    let ran = net.check(&[TARGET, "301", "-o", "json", "-t", "300ms", "--expect-closed"]);
-    Verdict::of(ran, 5, "connect_timeout", &["no answer to our SYN"]).no_icmp().within(least, least * 3);
-    let ran = net.check(&[TARGET, "301", "-o", "json", "-t", "300ms", "--expect-closed=filtered"]);
-    Verdict::of(ran, 0, "ok", &[]).no_icmp().within(least, least * 3);
+    let ran = net.check(&[
+        TARGET,
+        "301",
+        "-o",
+        "json",
+        "-t",
+        "300ms",
+        "--expect-closed",
+    ]);
+    Verdict::of(ran, 5, "connect_timeout", &["no answer to our SYN"])
+        .no_icmp()
+        .within(least, least * 3);
+    let ran = net.check(&[
+        TARGET,
+        "301",
+        "-o",
+        "json",
+        "-t",
+        "300ms",
+        "--expect-closed=filtered",
+    ]);
+    Verdict::of(ran, 0, "ok", &[])
+        .no_icmp()
+        .within(least, least * 3);
     let listener = net.listen("target", TARGET, 80, "hold");
     let ran = net.check(&[TARGET, "80", "-o", "json", "--expect-closed=filtered"]);
-    Verdict::of(ran, 16, "unexpectedly_open", &["10.77.0.2:80 accepts connections, but was expected to be closed"])
-        .times(&["total", "connect"])
-        .at_once();
+    Verdict::of(
+        ran,
+        16,
+        "unexpectedly_open",
+        &["10.77.0.2:80 accepts connections, but was expected to be closed"],
+    )
+    .times(&["total", "connect"])
+    .at_once();
     drop(listener);
 }

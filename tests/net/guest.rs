@@ -14,16 +14,26 @@ pub struct Guest {
 impl Guest {
     /// Starts it; what it prints is kept for [`Guest::line`].
     pub fn start(command: &mut Command) -> Self {
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
         let out = BufReader::new(child.stdout.take().unwrap());
         let (send, lines) = mpsc::channel();
-        std::thread::spawn(move || out.lines().map_while(Result::ok).try_for_each(|line| send.send(line)));
+        std::thread::spawn(move || {
+            out.lines()
+                .map_while(Result::ok)
+                .try_for_each(|line| send.send(line))
+        });
         Self { child, lines }
     }
 
     /// Its next line of output.
     pub fn line(&self) -> String {
-        self.lines.recv_timeout(Duration::from_secs(10)).expect("a line of the guest")
+        self.lines
+            .recv_timeout(Duration::from_secs(10))
+            .expect("a line of the guest")
     }
 }
 

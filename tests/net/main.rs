@@ -1,7 +1,12 @@
 //! The network's faults, made in network namespaces, and what `check` says of them.
 //!
 //! Needs root, `ip`, `nft` and `python3`; says so loudly where it cannot run.
-#![allow(clippy::disallowed_methods, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic
+)]
 
 mod crowd;
 mod delay;

@@ -43,8 +43,20 @@ impl Net {
         net.wire("probe", "router", 0, ["1", "fe"]);
         net.wire("router", "target", 1, ["fe", "2"]);
         net.sh("router", "echo 1 > /proc/sys/net/ipv4/ip_forward; echo 1 > /proc/sys/net/ipv6/conf/all/forwarding");
-        net.ip("probe", &["route add default via 10.77.0.254", "route add ::/0 via fd77::fe"]);
-        net.ip("target", &["route add default via 10.77.1.254", "route add ::/0 via fd77:0:0:1::fe"]);
+        net.ip(
+            "probe",
+            &[
+                "route add default via 10.77.0.254",
+                "route add ::/0 via fd77::fe",
+            ],
+        );
+        net.ip(
+            "target",
+            &[
+                "route add default via 10.77.1.254",
+                "route add ::/0 via fd77:0:0:1::fe",
+            ],
+        );
         Some(net)
     }
 
@@ -58,8 +70,20 @@ impl Net {
         let net = Self::with(&["probe", "target", "other"])?;
         net.wire("probe", "target", 0, ["1", "2"]);
         net.wire("probe", "other", 1, ["1", "2"]);
-        net.ip("target", &["route add default via 10.77.0.1", "route add ::/0 via fd77::1"]);
-        net.ip("other", &["route add default via 10.77.1.1", "route add ::/0 via fd77:0:0:1::1"]);
+        net.ip(
+            "target",
+            &[
+                "route add default via 10.77.0.1",
+                "route add ::/0 via fd77::1",
+            ],
+        );
+        net.ip(
+            "other",
+            &[
+                "route add default via 10.77.1.1",
+                "route add ::/0 via fd77:0:0:1::1",
+            ],
+        );
         Some(net)
     }
 
@@ -69,11 +93,20 @@ impl Net {
             return None;
         }
         let number = COUNTER.fetch_add(1, Ordering::Relaxed);
-        let mut net = Self { id: format!("zbx-tcp-{}-{number}", std::process::id()), roles: Vec::new() };
+        let mut net = Self {
+            id: format!("zbx-tcp-{}-{number}", std::process::id()),
+            roles: Vec::new(),
+        };
         for role in roles {
-            let added = Command::new("ip").args(["netns", "add", &net.name(role)]).output().unwrap();
+            let added = Command::new("ip")
+                .args(["netns", "add", &net.name(role)])
+                .output()
+                .unwrap();
             if !added.status.success() {
-                support::skip(&format!("no network namespaces here: {}", String::from_utf8_lossy(&added.stderr)));
+                support::skip(&format!(
+                    "no network namespaces here: {}",
+                    String::from_utf8_lossy(&added.stderr)
+                ));
                 return None;
             }
             net.roles.push(role);
@@ -92,13 +125,17 @@ impl Net {
     /// Joins two namespaces by `wireN` in both, with 10.77.N.x, fd77:0:0:N::x and fe80::x, x in hexadecimal.
     pub fn wire(&self, left: &str, right: &str, number: u8, hosts: [&str; 2]) {
         let [a, b] = [self.name(left), self.name(right)];
-        run(Command::new("ip").args(["link", "add", &format!("wire{number}"), "netns", &a, "type", "veth"]).args([
-            "peer",
-            "name",
-            &format!("wire{number}"),
-            "netns",
-            &b,
-        ]));
+        run(Command::new("ip")
+            .args([
+                "link",
+                "add",
+                &format!("wire{number}"),
+                "netns",
+                &a,
+                "type",
+                "veth",
+            ])
+            .args(["peer", "name", &format!("wire{number}"), "netns", &b]));
         for (role, host) in [left, right].into_iter().zip(hosts) {
             let decimal = u8::from_str_radix(host, 16).unwrap();
             self.ip(
@@ -130,14 +167,18 @@ impl Net {
 
     /// `ip` commands in a namespace, a line each.
     pub fn ip(&self, role: &str, lines: &[&str]) {
-        fed(Command::new("ip").args(["-n", &self.name(role), "-batch", "-"]), &lines.join("\n"));
+        fed(
+            Command::new("ip").args(["-n", &self.name(role), "-batch", "-"]),
+            &lines.join("\n"),
+        );
     }
 
     /// nftables rules at a hook (`input`, `output`, `forward`) of a namespace.
     pub fn nft(&self, role: &str, hook: &str, rules: &[&str]) {
         let rules = rules.join("\n");
-        let table =
-            format!("table inet {hook} {{\nchain {hook} {{\ntype filter hook {hook} priority 0\n{rules}\n}}\n}}");
+        let table = format!(
+            "table inet {hook} {{\nchain {hook} {{\ntype filter hook {hook} priority 0\n{rules}\n}}\n}}"
+        );
         fed(self.inside(role, "nft").args(["-f", "-"]), &table);
     }
 
@@ -152,10 +193,19 @@ impl Net {
     /// How many packets the only `counter` at a hook of a namespace has seen.
     pub fn counted(&self, role: &str, hook: &str) -> u32 {
         let mut list = self.inside(role, "nft");
-        let text = list.args(["list", "chain", "inet", hook, hook]).output().unwrap().stdout;
+        let text = list
+            .args(["list", "chain", "inet", hook, hook])
+            .output()
+            .unwrap()
+            .stdout;
         let text = String::from_utf8(text).unwrap();
-        let number = text.split("counter packets ").nth(1).and_then(|rest| rest.split(' ').next());
-        number.and_then(|number| number.parse().ok()).expect("a counter")
+        let number = text
+            .split("counter packets ")
+            .nth(1)
+            .and_then(|rest| rest.split(' ').next());
+        number
+            .and_then(|number| number.parse().ok())
+            .expect("a counter")
     }
 
     /// A shell script in a namespace.
@@ -166,7 +216,12 @@ impl Net {
     /// `zbx-tcp check WORDS...` in the namespace `probe`, with nothing of the environment that it could read.
     pub fn check(&self, words: &[&str]) -> Ran {
         let mut command = self.inside("probe", "env");
-        finish(command.args(["-i", env!("CARGO_BIN_EXE_zbx-tcp"), "check"]).args(words).stdin(Stdio::null()))
+        finish(
+            command
+                .args(["-i", env!("CARGO_BIN_EXE_zbx-tcp"), "check"])
+                .args(words)
+                .stdin(Stdio::null()),
+        )
     }
 
     /// The same where /etc is empty.
@@ -182,10 +237,19 @@ impl Net {
     #[track_caller]
     pub fn again(&self, role: &str, test: &str, variable: &str) {
         let program = std::env::current_exe().unwrap();
-        let ran = self.inside(role, "env").arg(format!("{variable}=1")).arg(program).args(["--exact", test]).output();
+        let ran = self
+            .inside(role, "env")
+            .arg(format!("{variable}=1"))
+            .arg(program)
+            .args(["--exact", test])
+            .output();
         let ran = ran.unwrap();
         let text = String::from_utf8_lossy(&ran.stdout);
-        assert!(ran.status.success() && text.contains("1 passed"), "{text}{}", String::from_utf8_lossy(&ran.stderr));
+        assert!(
+            ran.status.success() && text.contains("1 passed"),
+            "{text}{}",
+            String::from_utf8_lossy(&ran.stderr)
+        );
     }
 
     /// A listener on this address and port of a namespace, which says of each client `peer ADDRESS`.
@@ -240,15 +304,31 @@ fn lack() -> Option<String> {
 #[track_caller]
 fn run(command: &mut Command) {
     let output = command.stdin(Stdio::null()).output().unwrap();
-    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{command:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
 }
 
 /// Runs a command that reads this text and must succeed.
 #[track_caller]
 fn fed(command: &mut Command, input: &str) {
-    let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let piped = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     let mut child = piped.spawn().unwrap();
-    child.stdin.take().unwrap().write_all(format!("{input}\n").as_bytes()).unwrap();
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(format!("{input}\n").as_bytes())
+        .unwrap();
     let output = child.wait_with_output().unwrap();
-    assert!(output.status.success(), "{command:?}: {input}: {}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{command:?}: {input}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
 }

@@ -7,7 +7,12 @@ use crate::verdict::Verdict;
 
 /// Lets a namespace give up on a neighbour after three questions of 50 ms, not of a second each.
 fn hasten(net: &Net, role: &str, wire: &str) {
-    net.sh(role, &format!("for v in ipv4 ipv6; do echo 50 > /proc/sys/net/$v/neigh/{wire}/retrans_time_ms; done"));
+    net.sh(
+        role,
+        &format!(
+            "for v in ipv4 ipv6; do echo 50 > /proc/sys/net/$v/neigh/{wire}/retrans_time_ms; done"
+        ),
+    );
 }
 
 /// The kernel knows after about three seconds that the host is not there, and sends the ICMP error to itself.
@@ -15,8 +20,11 @@ fn hasten(net: &Net, role: &str, wire: &str) {
 fn a_host_that_is_not_there_is_unreachable_in_the_end() {
     let Some(net) = Net::direct() else { return };
     let ran = net.check(&["10.77.0.77", "80", "-o", "json", "-t", "5s"]);
-    let verdict = Verdict::of(ran, 4, "unreachable", &["10.77.0.1 says host unreachable"]).times(&["total"]);
-    verdict.icmp(3, 1, "10.77.0.1").within(Duration::from_secs(2), Duration::from_millis(4500));
+    let verdict =
+        Verdict::of(ran, 4, "unreachable", &["10.77.0.1 says host unreachable"]).times(&["total"]);
+    verdict
+        .icmp(3, 1, "10.77.0.1")
+        .within(Duration::from_secs(2), Duration::from_millis(4500));
 }
 
 #[test]
@@ -24,8 +32,11 @@ fn a_host_that_is_not_there_is_silence_at_first() {
     let Some(net) = Net::direct() else { return };
     for target in ["10.77.0.77", "fd77::77"] {
         let ran = net.check(&[target, "80", "-o", "json", "-t", "500ms"]);
-        let verdict = Verdict::of(ran, 5, "connect_timeout", &["no answer to our SYN ("]).times(&["total"]);
-        verdict.no_icmp().within(Duration::from_millis(500), Duration::from_millis(900));
+        let verdict =
+            Verdict::of(ran, 5, "connect_timeout", &["no answer to our SYN ("]).times(&["total"]);
+        verdict
+            .no_icmp()
+            .within(Duration::from_millis(500), Duration::from_millis(900));
     }
 }
 
@@ -33,12 +44,16 @@ fn a_host_that_is_not_there_is_silence_at_first() {
 fn a_host_that_is_not_there_is_unreachable() {
     let Some(net) = Net::direct() else { return };
     hasten(&net, "probe", "wire0");
-    for (target, from, kind, code, words) in
-        [("10.77.0.77", "10.77.0.1", 3, 1, "host unreachable"), ("fd77::77", "fd77::1", 1, 3, "address unreachable")]
-    {
+    for (target, from, kind, code, words) in [
+        ("10.77.0.77", "10.77.0.1", 3, 1, "host unreachable"),
+        ("fd77::77", "fd77::1", 1, 3, "address unreachable"),
+    ] {
         let sentence = format!("{from} says {words} (ICMP type {kind} code {code}, ");
         let ran = net.check(&[target, "80", "-o", "json"]);
-        Verdict::of(ran, 4, "unreachable", &[&sentence]).icmp(kind, code, from).times(&["total"]).at_once();
+        Verdict::of(ran, 4, "unreachable", &[&sentence])
+            .icmp(kind, code, from)
+            .times(&["total"])
+            .at_once();
     }
 }
 
@@ -52,6 +67,9 @@ fn a_host_that_is_not_there_behind_a_router_is_the_routers_word() {
     ] {
         let sentence = format!("{from} says {words} (ICMP type {kind} code {code}, ");
         let ran = net.check(&[target, "80", "-o", "json"]);
-        Verdict::of(ran, 4, "unreachable", &[&sentence]).icmp(kind, code, from).times(&["total"]).at_once();
+        Verdict::of(ran, 4, "unreachable", &[&sentence])
+            .icmp(kind, code, from)
+            .times(&["total"])
+            .at_once();
     }
 }

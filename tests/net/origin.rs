@@ -6,7 +6,13 @@ use crate::verdict::Verdict;
 #[test]
 fn the_source_is_what_the_target_sees() {
     let Some(net) = Net::direct() else { return };
-    net.ip("probe", &["addr add 10.77.0.11/24 dev wire0", "addr add fd77::11/64 dev wire0 nodad preferred_lft 0"]);
+    net.ip(
+        "probe",
+        &[
+            "addr add 10.77.0.11/24 dev wire0",
+            "addr add fd77::11/64 dev wire0 nodad preferred_lft 0",
+        ],
+    );
     let v4 = net.listen("target", "10.77.0.2", 80, "hold");
     let v6 = net.listen("target", "fd77::2", 80, "hold");
     for (listener, target, source) in [
@@ -15,26 +21,43 @@ fn the_source_is_what_the_target_sees() {
         (&v6, "fd77::2", "fd77::1"),
         (&v6, "fd77::2", "fd77::11"),
     ] {
-        let verdict = Verdict::of(net.check(&[target, "80", "-o", "json", "--source", source]), 0, "ok", &[]);
+        let verdict = Verdict::of(
+            net.check(&[target, "80", "-o", "json", "--source", source]),
+            0,
+            "ok",
+            &[],
+        );
         assert_eq!(verdict.document()["source"], source);
         assert_eq!(listener.line(), format!("peer {source}"));
     }
     // Without it the kernel chooses.
-    for (listener, target, source) in [(&v4, "10.77.0.2", "10.77.0.1"), (&v6, "fd77::2", "fd77::1")] {
+    for (listener, target, source) in [(&v4, "10.77.0.2", "10.77.0.1"), (&v6, "fd77::2", "fd77::1")]
+    {
         let verdict = Verdict::of(net.check(&[target, "80", "-o", "json"]), 0, "ok", &[]);
         assert_eq!(verdict.document()["source"], source);
         assert_eq!(listener.line(), format!("peer {source}"));
     }
-    net.check(&["10.77.0.2", "80", "--source", "10.77.0.12"]).refuses("`10.77.0.12` is not an address of this host");
+    net.check(&["10.77.0.2", "80", "--source", "10.77.0.12"])
+        .refuses("`10.77.0.12` is not an address of this host");
 }
 
 #[test]
 fn the_source_shows_in_a_failure_of_the_path_too() {
     let Some(net) = Net::direct() else { return };
     net.ip("probe", &["addr add 10.77.0.11/24 dev wire0"]);
-    net.nft("target", "input", &["ip saddr 10.77.0.11 reject with icmp type host-prohibited"]);
+    net.nft(
+        "target",
+        "input",
+        &["ip saddr 10.77.0.11 reject with icmp type host-prohibited"],
+    );
     let ran = net.check(&["10.77.0.2", "80", "-o", "json", "--source", "10.77.0.11"]);
-    Verdict::of(ran, 4, "unreachable", &["10.77.0.2 says host administratively prohibited"]).icmp(3, 10, "10.77.0.2");
+    Verdict::of(
+        ran,
+        4,
+        "unreachable",
+        &["10.77.0.2 says host administratively prohibited"],
+    )
+    .icmp(3, 10, "10.77.0.2");
     let ran = net.check(&["10.77.0.2", "80", "-o", "json", "--source", "10.77.0.1"]);
     Verdict::of(ran, 3, "refused", &["RST"]).no_icmp();
 }
@@ -44,16 +67,31 @@ fn the_source_shows_in_a_failure_of_the_path_too() {
 fn the_interface_is_the_way_out() {
     let Some(net) = Net::fork() else { return };
     for (role, wire) in [("target", 0), ("other", 1)] {
-        net.ip(role, &["addr add 10.99.0.1/32 dev lo", "addr add fd99::1/128 dev lo nodad"]);
+        net.ip(
+            role,
+            &[
+                "addr add 10.99.0.1/32 dev lo",
+                "addr add fd99::1/128 dev lo nodad",
+            ],
+        );
         net.ip(
             "probe",
             &[
-                &format!("route add 10.99.0.1 via 10.77.{wire}.2 dev wire{wire} metric {}", wire + 1),
-                &format!("route add fd99::1 via fd77:0:0:{wire}::2 dev wire{wire} metric {}", wire + 1),
+                &format!(
+                    "route add 10.99.0.1 via 10.77.{wire}.2 dev wire{wire} metric {}",
+                    wire + 1
+                ),
+                &format!(
+                    "route add fd99::1 via fd77:0:0:{wire}::2 dev wire{wire} metric {}",
+                    wire + 1
+                ),
             ],
         );
     }
-    for (target, sources) in [("10.99.0.1", ["10.77.0.1", "10.77.1.1"]), ("fd99::1", ["fd77::1", "fd77:0:0:1::1"])] {
+    for (target, sources) in [
+        ("10.99.0.1", ["10.77.0.1", "10.77.1.1"]),
+        ("fd99::1", ["fd77::1", "fd77:0:0:1::1"]),
+    ] {
         let listeners = ["target", "other"].map(|role| net.listen(role, target, 80, "hold"));
         for (wire, listener) in listeners.iter().enumerate() {
             let interface = format!("wire{wire}");
@@ -63,7 +101,8 @@ fn the_interface_is_the_way_out() {
             assert_eq!(listener.line(), format!("peer {}", sources[wire]));
         }
     }
-    net.check(&["10.99.0.1", "80", "--interface", "wire7"]).refuses("no interface `wire7` on this host");
+    net.check(&["10.99.0.1", "80", "--interface", "wire7"])
+        .refuses("no interface `wire7` on this host");
 }
 
 /// A route there is, but not through this interface.
@@ -73,7 +112,9 @@ fn the_wrong_interface_leads_nowhere() {
     let ran = net.check(&["fd77::2", "80", "-o", "json", "--interface", "wire1"]);
     // A global address has no zone to be shown with.
     let parts = ["connect to [fd77::2]:80: ", "(ENETUNREACH, "];
-    Verdict::of(ran, 4, "unreachable", &parts).no_icmp().at_once();
+    Verdict::of(ran, 4, "unreachable", &parts)
+        .no_icmp()
+        .at_once();
 }
 
 /// An IPv4 address stays this host's while its interface is down; an IPv6 address goes with it.
@@ -82,7 +123,16 @@ fn an_address_of_an_interface_that_is_down() {
     let Some(net) = Net::fork() else { return };
     let listener = net.listen("target", "10.77.0.2", 80, "hold");
     net.ip("probe", &["link set wire1 down"]);
-    let ran = net.check(&["10.77.0.2", "80", "-o", "json", "--source", "10.77.1.1", "-t", "400ms"]);
+    let ran = net.check(&[
+        "10.77.0.2",
+        "80",
+        "-o",
+        "json",
+        "--source",
+        "10.77.1.1",
+        "-t",
+        "400ms",
+    ]);
     // The answer has no way back through the wire that is down, but the target's way back is its own.
     let verdict = Verdict::of(ran, 0, "ok", &[]);
     assert_eq!(verdict.document()["source"], "10.77.1.1");
@@ -91,7 +141,9 @@ fn an_address_of_an_interface_that_is_down() {
         .refuses("`fd77:0:0:1::1` is not an address of this host");
     for target in ["10.77.0.2", "fd77::2"] {
         let ran = net.check(&[target, "80", "-o", "json", "--interface", "wire1"]);
-        Verdict::of(ran, 4, "unreachable", &["(ENETUNREACH, "]).no_icmp().at_once();
+        Verdict::of(ran, 4, "unreachable", &["(ENETUNREACH, "])
+            .no_icmp()
+            .at_once();
     }
 }
 
@@ -110,7 +162,12 @@ fn the_family_is_that_of_a_route_through_the_interface() {
         (&[], "fd77::2"),
         (&["--interface", "wire1", "-4"], "10.99.0.1"),
     ] {
-        let verdict = Verdict::of(net.check(&[&["dual", "80", "-o", "json"], words].concat()), 0, "ok", &[]);
+        let verdict = Verdict::of(
+            net.check(&[&["dual", "80", "-o", "json"], words].concat()),
+            0,
+            "ok",
+            &[],
+        );
         assert_eq!(verdict.document()["address"], address, "{words:?}");
     }
 }
@@ -124,13 +181,31 @@ fn a_link_local_address_needs_its_zone() {
         &["[fe80::2%wire0]:80"],
         &["fe80::2", "80", "--interface", "wire0"],
         &["fe80::2%wire0", "80", "--source", "fe80::1"],
-        &["fe80::2", "80", "--interface", "wire0", "--source", "fe80::1"],
+        &[
+            "fe80::2",
+            "80",
+            "--interface",
+            "wire0",
+            "--source",
+            "fe80::1",
+        ],
     ] {
         let verdict = Verdict::of(net.check(&[words, &["-o", "json"]].concat()), 0, "ok", &[]);
-        assert_eq!((&verdict.document()["source"], &verdict.document()["family"]), (&"fe80::1".into(), &6.into()));
+        assert_eq!(
+            (&verdict.document()["source"], &verdict.document()["family"]),
+            (&"fe80::1".into(), &6.into())
+        );
         assert_eq!(listener.line(), "peer fe80::1");
     }
-    Verdict::of(net.check(&["fe80::2%wire0", "81", "-o", "json"]), 3, "refused", &["RST"]).no_icmp();
-    net.check(&["fe80::2", "80"]).refuses("`fe80::2` is link-local: write `fe80::2%eth0`");
-    net.check(&["fe80::2%wire7", "80"]).refuses("zone `wire7`: no such interface on this host");
+    Verdict::of(
+        net.check(&["fe80::2%wire0", "81", "-o", "json"]),
+        3,
+        "refused",
+        &["RST"],
+    )
+    .no_icmp();
+    net.check(&["fe80::2", "80"])
+        .refuses("`fe80::2` is link-local: write `fe80::2%eth0`");
+    net.check(&["fe80::2%wire7", "80"])
+        .refuses("zone `wire7`: no such interface on this host");
 }

@@ -31,7 +31,12 @@ fn own_routes_that_lead_nowhere() {
         ("fd99:0:0:2::1", "EINVAL"),
         ("fd99:0:0:3::1", "ENETUNREACH"),
     ] {
-        let verdict = Verdict::of(json(&net, target), 4, "unreachable", &["connect to ", &format!("({errno}, ")]);
+        let verdict = Verdict::of(
+            json(&net, target),
+            4,
+            "unreachable",
+            &["connect to ", &format!("({errno}, ")],
+        );
         verdict.no_icmp().times(&["total"]).at_once();
     }
 }
@@ -41,9 +46,20 @@ fn own_routes_that_lead_nowhere() {
 #[test]
 fn an_own_prohibit_route_is_a_local_error() {
     let Some(net) = Net::direct() else { return };
-    net.ip("probe", &["route add prohibit 10.99.1.0/24", "route add prohibit fd99:0:0:1::/64"]);
+    net.ip(
+        "probe",
+        &[
+            "route add prohibit 10.99.1.0/24",
+            "route add prohibit fd99:0:0:1::/64",
+        ],
+    );
     for target in ["10.99.1.1", "fd99:0:0:1::1"] {
-        let verdict = Verdict::of(json(&net, target), 15, "local_error", &["permission denied (EACCES, "]);
+        let verdict = Verdict::of(
+            json(&net, target),
+            15,
+            "local_error",
+            &["permission denied (EACCES, "],
+        );
         verdict.no_icmp().times(&["total"]).at_once();
     }
 }
@@ -62,11 +78,23 @@ fn routes_of_a_router_that_lead_nowhere_are_its_words() {
     );
     for (target, from, kind, code, words) in [
         ("10.99.1.1", "10.77.0.254", 3, 1, "host unreachable"),
-        ("10.99.2.1", "10.77.0.254", 3, 13, "administratively prohibited"),
+        (
+            "10.99.2.1",
+            "10.77.0.254",
+            3,
+            13,
+            "administratively prohibited",
+        ),
         ("10.99.3.1", "10.77.0.254", 3, 0, "network unreachable"),
         // An IPv6 router makes no difference between an unreachable route and none.
         ("fd99:0:0:1::1", "fd77::fe", 1, 0, "no route to destination"),
-        ("fd99:0:0:2::1", "fd77::fe", 1, 1, "administratively prohibited"),
+        (
+            "fd99:0:0:2::1",
+            "fd77::fe",
+            1,
+            1,
+            "administratively prohibited",
+        ),
         ("fd99:0:0:3::1", "fd77::fe", 1, 0, "no route to destination"),
     ] {
         let sentence = format!("{from} says {words} (ICMP type {kind} code {code}, ");
@@ -78,10 +106,18 @@ fn routes_of_a_router_that_lead_nowhere_are_its_words() {
 #[test]
 fn a_black_hole_on_the_way_is_a_timeout() {
     let Some(net) = Net::routed() else { return };
-    net.ip("router", &["route add blackhole 10.99.1.0/24", "route add blackhole fd99:0:0:1::/64"]);
+    net.ip(
+        "router",
+        &[
+            "route add blackhole 10.99.1.0/24",
+            "route add blackhole fd99:0:0:1::/64",
+        ],
+    );
     for target in ["10.99.1.1", "fd99:0:0:1::1"] {
         let ran = net.check(&[target, "80", "-o", "json", "-t", "400ms"]);
-        let verdict = Verdict::of(ran, 5, "connect_timeout", &["no answer to our SYN ("]).no_icmp().times(&["total"]);
+        let verdict = Verdict::of(ran, 5, "connect_timeout", &["no answer to our SYN ("])
+            .no_icmp()
+            .times(&["total"]);
         verdict.within(Duration::from_millis(400), Duration::from_millis(800));
     }
 }
@@ -90,15 +126,36 @@ fn a_black_hole_on_the_way_is_a_timeout() {
 #[test]
 fn a_loop_of_routes_is_named() {
     let Some(net) = Net::routed() else { return };
-    net.ip("router", &["route add 10.99.0.0/16 via 10.77.1.2", "route add fd99::/32 via fd77:0:0:1::2"]);
-    net.sh("target", "echo 1 > /proc/sys/net/ipv4/ip_forward; echo 1 > /proc/sys/net/ipv6/conf/all/forwarding");
-    for (target, kind, words) in [("10.99.1.1", 11, "time to live exceeded"), ("fd99::1", 3, "hop limit exceeded")] {
+    net.ip(
+        "router",
+        &[
+            "route add 10.99.0.0/16 via 10.77.1.2",
+            "route add fd99::/32 via fd77:0:0:1::2",
+        ],
+    );
+    net.sh(
+        "target",
+        "echo 1 > /proc/sys/net/ipv4/ip_forward; echo 1 > /proc/sys/net/ipv6/conf/all/forwarding",
+    );
+    for (target, kind, words) in [
+        ("10.99.1.1", 11, "time to live exceeded"),
+        ("fd99::1", 3, "hop limit exceeded"),
+    ] {
         let sentence = format!(" says {words} (ICMP type {kind} code 0, ");
-        let verdict = Verdict::of(json(&net, target), 4, "unreachable", &[&sentence]).times(&["total"]).at_once();
+        let verdict = Verdict::of(json(&net, target), 4, "unreachable", &[&sentence])
+            .times(&["total"])
+            .at_once();
         assert_eq!(verdict.document()["icmp"]["type"], kind);
         // Which of the two, 64 hops decide.
         let from = verdict.document()["icmp"]["from"].as_str().unwrap();
-        let of_the_loop = ["10.77.0.254", "10.77.1.254", "10.77.1.2", "fd77::fe", "fd77:0:0:1::fe", "fd77:0:0:1::2"];
+        let of_the_loop = [
+            "10.77.0.254",
+            "10.77.1.254",
+            "10.77.1.2",
+            "fd77::fe",
+            "fd77:0:0:1::fe",
+            "fd77:0:0:1::2",
+        ];
         assert!(of_the_loop.contains(&from), "{from}");
     }
 }

@@ -8,16 +8,28 @@ use crate::verdict::Verdict;
 #[test]
 fn open_and_closed_in_both_families() {
     let Some(net) = Net::routed() else { return };
-    for (target, family, source) in [("10.77.1.2", 4, "10.77.0.1"), ("fd77:0:0:1::2", 6, "fd77::1")] {
+    for (target, family, source) in [
+        ("10.77.1.2", 4, "10.77.0.1"),
+        ("fd77:0:0:1::2", 6, "fd77::1"),
+    ] {
         let _listener = net.listen("target", target, 80, "greet");
         let ran = net.check(&[target, "80", "-o", "json", "--expect", "hello\\r\\n"]);
         let verdict = Verdict::of(ran, 0, "ok", &[]).no_icmp().at_once();
         let verdict = verdict.times(&["total", "connect", "first_byte", "dialogue"]);
         let document = verdict.document();
-        assert_eq!((&document["address"], &document["family"]), (&target.into(), &family.into()));
-        assert_eq!((&document["source"], &document["response"]["text"]), (&source.into(), &"220 hello".into()));
+        assert_eq!(
+            (&document["address"], &document["family"]),
+            (&target.into(), &family.into())
+        );
+        assert_eq!(
+            (&document["source"], &document["response"]["text"]),
+            (&source.into(), &"220 hello".into())
+        );
         let ran = net.check(&[target, "81", "-o", "json"]);
-        Verdict::of(ran, 3, "refused", &["connection refused (RST, "]).no_icmp().times(&["total"]).at_once();
+        Verdict::of(ran, 3, "refused", &["connection refused (RST, "])
+            .no_icmp()
+            .times(&["total"])
+            .at_once();
     }
 }
 
@@ -29,12 +41,18 @@ fn a_polite_close_sends_no_rst() {
     let _v6 = net.listen("target", "fd77::2", 80, "greet");
     net.nft("target", "input", &["tcp flags & rst == rst counter"]);
     for target in ["10.77.0.2", "fd77::2"] {
-        for words in [&[][..], &["--expect", "2"], &["--expect", "wrong", "-t", "300ms"], &["-n", "3", "-i", "10ms"]] {
+        for words in [
+            &[][..],
+            &["--expect", "2"],
+            &["--expect", "wrong", "-t", "300ms"],
+            &["-n", "3", "-i", "10ms"],
+        ] {
             net.check(&[&[target, "80"], words].concat());
         }
     }
     assert_eq!(net.counted("target", "input"), 0);
-    net.check(&["10.77.0.2", "80", "--close", "rst"]).prints("1", 0);
+    net.check(&["10.77.0.2", "80", "--close", "rst"])
+        .prints("1", 0);
     assert_eq!(net.counted("target", "input"), 1);
 }
 
@@ -42,9 +60,26 @@ fn a_polite_close_sends_no_rst() {
 fn a_silent_service_is_a_read_timeout() {
     let Some(net) = Net::direct() else { return };
     let _listener = net.listen("target", "10.77.0.2", 80, "hold");
-    let ran = net.check(&["10.77.0.2", "80", "-o", "json", "-t", "500ms", "--expect", "220"]);
-    let verdict = Verdict::of(ran, 8, "read_timeout", &["expect (step 1) from 10.77.0.2:80: the deadline came"]);
-    verdict.no_icmp().times(&["total", "connect"]).within(Duration::from_millis(500), Duration::from_millis(900));
+    let ran = net.check(&[
+        "10.77.0.2",
+        "80",
+        "-o",
+        "json",
+        "-t",
+        "500ms",
+        "--expect",
+        "220",
+    ]);
+    let verdict = Verdict::of(
+        ran,
+        8,
+        "read_timeout",
+        &["expect (step 1) from 10.77.0.2:80: the deadline came"],
+    );
+    verdict
+        .no_icmp()
+        .times(&["total", "connect"])
+        .within(Duration::from_millis(500), Duration::from_millis(900));
 }
 
 #[test]
@@ -52,7 +87,9 @@ fn a_service_that_hangs_up_is_reset_or_open() {
     let Some(net) = Net::direct() else { return };
     let _listener = net.listen("target", "10.77.0.2", 80, "rst");
     let ran = net.check(&["10.77.0.2", "80", "-o", "json", "--expect", "220"]);
-    let verdict = Verdict::of(ran, 6, "reset", &["10.77.0.2:80 reset the open connection"]).no_icmp().at_once();
+    let verdict = Verdict::of(ran, 6, "reset", &["10.77.0.2:80 reset the open connection"])
+        .no_icmp()
+        .at_once();
     verdict.times(&["total", "connect"]);
     // It accepted, which is all that was asked.
     let verdict = Verdict::of(net.check(&["10.77.0.2", "80", "-o", "json"]), 0, "ok", &[]);
@@ -76,7 +113,9 @@ fn an_icmp_error_that_passes_does_not_end_a_dialogue() {
         ],
     );
     for target in ["10.77.0.2", "fd77::2"] {
-        let ran = net.check(&[target, "80", "-o", "json", "--send", "question", "--expect", "answer"]);
+        let ran = net.check(&[
+            target, "80", "-o", "json", "--send", "question", "--expect", "answer",
+        ]);
         let verdict = Verdict::of(ran, 0, "ok", &[]).no_icmp();
         let dialogue = verdict.document()["time"]["dialogue"].as_f64().unwrap();
         assert!(dialogue >= 0.3, "nothing was lost: {}", verdict.document());
@@ -101,7 +140,9 @@ fn a_refused_ack_does_not_close_what_was_open() {
         let ran = net.check(&[target, "80", "-o", "json", "--expect-closed"]);
         Verdict::of(ran, 16, "unexpectedly_open", &["accepts connections"]).at_once();
         // The error ends the dialogue, or comes when it is only a hint any more.
-        let document = net.check(&[target, "80", "-o", "json", "-t", "400ms", "--expect", "220"]).document();
+        let document = net
+            .check(&[target, "80", "-o", "json", "-t", "400ms", "--expect", "220"])
+            .document();
         let status = document["status_name"].as_str().unwrap();
         assert!(["reset", "read_timeout"].contains(&status), "{document}");
         assert!(document["time"]["connect"].is_f64(), "{document}");
@@ -114,8 +155,26 @@ fn a_path_that_breaks_after_the_handshake_is_a_read_timeout() {
     let Some(net) = Net::direct() else { return };
     let _listener = net.listen("target", "10.77.0.2", 80, "answer");
     net.nft("target", "input", &["tcp flags & psh == psh drop"]);
-    let words = ["10.77.0.2", "80", "-o", "json", "-t", "600ms", "--send", "question", "--expect", "answer"];
-    let verdict =
-        Verdict::of(net.check(&words), 8, "read_timeout", &["expect (step 2) from 10.77.0.2:80: the deadline came"]);
-    verdict.no_icmp().times(&["total", "connect"]).within(Duration::from_millis(600), Duration::from_millis(1000));
+    let words = [
+        "10.77.0.2",
+        "80",
+        "-o",
+        "json",
+        "-t",
+        "600ms",
+        "--send",
+        "question",
+        "--expect",
+        "answer",
+    ];
+    let verdict = Verdict::of(
+        net.check(&words),
+        8,
+        "read_timeout",
+        &["expect (step 2) from 10.77.0.2:80: the deadline came"],
+    );
+    verdict
+        .no_icmp()
+        .times(&["total", "connect"])
+        .within(Duration::from_millis(600), Duration::from_millis(1000));
 }

@@ -18,13 +18,25 @@ impl Verdict {
     pub fn of(ran: Ran, status: u64, name: &str, parts: &[&str]) -> Self {
         let document = ran.document();
         assert_eq!(
-            (document["status"].as_u64(), document["status_name"].as_str()),
+            (
+                document["status"].as_u64(),
+                document["status_name"].as_str()
+            ),
             (Some(status), Some(name)),
             "{}",
             ran.out
         );
         let up = document["up"].as_u64().unwrap();
-        assert_eq!((up, ran.code), if status == 0 { (1, Some(0)) } else { (0, Some(1)) }, "{}", ran.out);
+        assert_eq!(
+            (up, ran.code),
+            if status == 0 {
+                (1, Some(0))
+            } else {
+                (0, Some(1))
+            },
+            "{}",
+            ran.out
+        );
         let error = document["error"].as_str().unwrap();
         assert_eq!(error.is_empty(), status == 0, "{}", ran.out);
         for part in parts {
@@ -65,7 +77,12 @@ impl Verdict {
     /// Asserts that the run took this long at least and that long at most.
     #[track_caller]
     pub fn within(self, least: Duration, most: Duration) -> Self {
-        assert!(self.ran.took >= least && self.ran.took < most, "{:?}: {}", self.ran.took, self.ran.out);
+        assert!(
+            self.ran.took >= least && self.ran.took < most,
+            "{:?}: {}",
+            self.ran.took,
+            self.ran.out
+        );
         self
     }
 

@@ -15,9 +15,14 @@ fn redis_answers_pong_or_asks_for_a_password() {
     command.args(words.split(' ')).args(["--save", ""]);
     let server = Server::start(home, port, &mut command);
     server.wait_for("Ready to accept connections");
-    let said = server.says_of(|| assert_eq!(all_up(&server, "redis", &[])["captures"]["reply"], "+PONG"));
+    let said =
+        server.says_of(|| assert_eq!(all_up(&server, "redis", &[])["captures"]["reply"], "+PONG"));
     no_complaint(&said, &["error", "warning", "#", "reset", "closing client"]);
-    let cli = |words: &str| server.home.run("/usr/bin/redis-cli", &format!("-p {port} {words}"));
+    let cli = |words: &str| {
+        server
+            .home
+            .run("/usr/bin/redis-cli", &format!("-p {port} {words}"))
+    };
     // QUIT ends each connection on both sides: only our own question is left.
     assert!(cli("info clients").contains("connected_clients:1\r"));
     assert!(cli("info stats").contains("total_error_replies:0\r"));
@@ -38,7 +43,13 @@ fn memcached_tells_its_version() {
     let server = Server::start(home, port, &mut command);
     let said = server.says_of(|| {
         let document = all_up(&server, "memcached", &[]);
-        assert!(document["captures"]["version"].as_str().unwrap().starts_with("1."), "{document}");
+        assert!(
+            document["captures"]["version"]
+                .as_str()
+                .unwrap()
+                .starts_with("1."),
+            "{document}"
+        );
     });
     no_complaint(&said, &["error", "failed", "reset"]);
     assert_eq!(said.matches(" quit").count(), 200, "{said}");
@@ -47,21 +58,36 @@ fn memcached_tells_its_version() {
 
 /// PostgreSQL with passwords by SCRAM; with TLS when there is a certificate.
 fn postgres(tls: &str) -> Option<Server> {
-    let releases = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
-    let newest = releases.map(|release| release.path().display().to_string()).max().unwrap_or_default();
+    let releases = std::fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten()
+        .flatten();
+    let newest = releases
+        .map(|release| release.path().display().to_string())
+        .max()
+        .unwrap_or_default();
     let at = |name: &str| format!("{newest}/bin/{name}");
     if !installed(&at("postgres"), "postgresql") {
         return None;
     }
     let (home, port) = (Home::of("postgres"), free_port());
     let (data, password) = (home.at("data"), home.write("password", "secret\n"));
-    home.run(&at("initdb"), &format!("--no-sync --auth=scram-sha-256 --pwfile={password} -D {data}"));
+    home.run(
+        &at("initdb"),
+        &format!("--no-sync --auth=scram-sha-256 --pwfile={password} -D {data}"),
+    );
     if tls == "on" {
         let words = "req -x509 -newkey rsa:2048 -nodes -subj /CN=localhost";
-        home.run("/usr/bin/openssl", &format!("{words} -keyout {data}/server.key -out {data}/server.crt"));
+        home.run(
+            "/usr/bin/openssl",
+            &format!("{words} -keyout {data}/server.key -out {data}/server.crt"),
+        );
     }
     let mut command = home.command(&at("postgres"));
-    let words = format!("-D {data} -p {port} -h 127.0.0.1 -k {} -F -c ssl={tls}", home.at(""));
+    let words = format!(
+        "-D {data} -p {port} -h 127.0.0.1 -k {} -F -c ssl={tls}",
+        home.at("")
+    );
     command.args(words.split(' '));
     let server = Server::start(home, port, &mut command);
     server.wait_for("ready to accept connections");
@@ -72,7 +98,12 @@ fn postgres(tls: &str) -> Option<Server> {
 fn postgres_logs_nothing_with_and_without_tls() {
     for tls in ["off", "on"] {
         let Some(server) = postgres(tls) else { return };
-        let said = server.says_of(|| assert_eq!(all_up(&server, "postgres", &[])["captures"]["encryption"], "G"));
+        let said = server.says_of(|| {
+            assert_eq!(
+                all_up(&server, "postgres", &[])["captures"]["encryption"],
+                "G"
+            )
+        });
         assert_eq!(said, "", "ssl={tls}");
         let said = server.says_of(|| drop(all_up(&server, "postgres_startup", &[])));
         assert_eq!(said, "", "ssl={tls}");
@@ -82,13 +113,18 @@ fn postgres_logs_nothing_with_and_without_tls() {
 
 #[test]
 fn postgres_startup_is_rejected_where_no_session_is_to_be_had() {
-    let Some(server) = postgres("off") else { return };
+    let Some(server) = postgres("off") else {
+        return;
+    };
     let rules = "host all all 127.0.0.0/8 reject\n";
     server.home.write("data/pg_hba.conf", rules);
     let said = server.says_of(|| {
         let data = server.home.at("data");
         let pid = std::fs::read_to_string(format!("{data}/postmaster.pid")).unwrap();
-        server.home.run("/bin/kill", &format!("-HUP {}", pid.lines().next().unwrap()));
+        server.home.run(
+            "/bin/kill",
+            &format!("-HUP {}", pid.lines().next().unwrap()),
+        );
         server.wait_for("reloading configuration files");
         std::thread::sleep(std::time::Duration::from_millis(200));
         let document = probe(&server, "postgres_startup", &[]);

@@ -11,28 +11,53 @@ fn slapd(more: &str) -> Option<Server> {
         return None;
     }
     let (home, port) = (Home::of("openldap"), free_port());
-    let modules = "include /etc/ldap/schema/core.schema\nmodulepath /usr/lib/ldap\nmoduleload back_mdb\n";
+    let modules =
+        "include /etc/ldap/schema/core.schema\nmodulepath /usr/lib/ldap\nmoduleload back_mdb\n";
     let database = "database mdb\nsuffix dc=example,dc=org\nmaxsize 10485760\n";
     home.write("empty", "");
-    let conf = home.write("conf", &format!("{modules}{more}{database}directory {}\n", home.at("")));
+    let conf = home.write(
+        "conf",
+        &format!("{modules}{more}{database}directory {}\n", home.at("")),
+    );
     let mut command = home.command(program);
-    command.args(["-f", &conf, "-h", &format!("ldap://127.0.0.1:{port}"), "-d", "stats"]);
+    command.args([
+        "-f",
+        &conf,
+        "-h",
+        &format!("ldap://127.0.0.1:{port}"),
+        "-d",
+        "stats",
+    ]);
     Some(Server::start(home, port, &mut command))
 }
 
 #[test]
 fn slapd_is_asked_for_its_naming_contexts_and_left_by_unbind() {
     let Some(server) = slapd("") else { return };
-    let said = server.says_of(|| assert_eq!(all_up(&server, "ldap", &[])["captures"]["base"], "dc=example,dc=org"));
+    let said = server.says_of(|| {
+        assert_eq!(
+            all_up(&server, "ldap", &[])["captures"]["base"],
+            "dc=example,dc=org"
+        )
+    });
     assert_eq!(said.matches(" UNBIND").count(), MANY, "{said}");
-    assert_eq!(said.matches("SEARCH RESULT tag=101 err=0").count(), MANY, "{said}");
-    no_complaint(&said, &["connection lost", "error", "ber_get_next", "deferring"]);
+    assert_eq!(
+        said.matches("SEARCH RESULT tag=101 err=0").count(),
+        MANY,
+        "{said}"
+    );
+    no_complaint(
+        &said,
+        &["connection lost", "error", "ber_get_next", "deferring"],
+    );
     refused_when_stopped(server, "ldap");
 }
 
 #[test]
 fn slapd_that_answers_nobody_without_a_name_is_rejected() {
-    let Some(server) = slapd("require authc\n") else { return };
+    let Some(server) = slapd("require authc\n") else {
+        return;
+    };
     let document = probe(&server, "ldap", &[]);
     assert_eq!(document["status_name"], "rejected", "{document}");
 }
@@ -44,12 +69,16 @@ fn named(options: &str) -> Option<Server> {
     }
     let (home, port) = (Home::of("bind"), free_port());
     let listen = format!("listen-on port {port} {{ 127.0.0.1; }}; listen-on-v6 {{ none; }};");
-    let files = format!("directory \"{}\"; pid-file none; session-keyfile none;", home.at(""));
+    let files = format!(
+        "directory \"{}\"; pid-file none; session-keyfile none;",
+        home.at("")
+    );
     let quiet = "recursion no; dnssec-validation no; zone-statistics none;";
     // Whatever it wanted to ask the root servers would be asked of loopback.
     let hints = home.write("hints", ". 3600 IN NS root.\nroot. 3600 IN A 127.0.0.1\n");
     let root = format!("zone \".\" {{ type hint; file \"{hints}\"; }};");
-    let conf = format!("options {{ {files} {listen} {quiet} {options} }};\ncontrols {{}};\n{root}\n");
+    let conf =
+        format!("options {{ {files} {listen} {quiet} {options} }};\ncontrols {{}};\n{root}\n");
     let conf = home.write("conf", &conf);
     let mut command = home.command(program);
     command.args(["-g", "-c", &conf]);
@@ -63,7 +92,13 @@ fn bind_logs_no_refused_query() {
     let Some(server) = named("") else { return };
     let said = server.says_of(|| {
         let document = all_up(&server, "dns", &[]);
-        assert!(document["captures"]["version"].as_str().unwrap().starts_with("9."), "{document}");
+        assert!(
+            document["captures"]["version"]
+                .as_str()
+                .unwrap()
+                .starts_with("9."),
+            "{document}"
+        );
     });
     assert_eq!(said, "");
     refused_when_stopped(server, "dns");
@@ -71,7 +106,9 @@ fn bind_logs_no_refused_query() {
 
 #[test]
 fn bind_that_hides_its_version_is_up() {
-    let Some(server) = named("version none;") else { return };
+    let Some(server) = named("version none;") else {
+        return;
+    };
     let document = probe(&server, "dns", &[]);
     assert_eq!(document["up"], 1, "{document}");
     assert!(document["captures"].get("version").is_none(), "{document}");
@@ -83,8 +120,14 @@ fn agent(more: &str) -> Option<Server> {
         return None;
     }
     let (home, port) = (Home::of("zabbix"), free_port());
-    let listen = format!("ListenIP=127.0.0.1\nListenPort={port}\nPidFile={}\n", home.at("pid"));
-    let conf = home.write("conf", &format!("{listen}LogType=console\nDebugLevel=3\n{more}"));
+    let listen = format!(
+        "ListenIP=127.0.0.1\nListenPort={port}\nPidFile={}\n",
+        home.at("pid")
+    );
+    let conf = home.write(
+        "conf",
+        &format!("{listen}LogType=console\nDebugLevel=3\n{more}"),
+    );
     let mut command: Command = home.command(program);
     command.args(["-f", "-c", &conf]);
     let server = Server::start(home, port, &mut command);
@@ -94,10 +137,18 @@ fn agent(more: &str) -> Option<Server> {
 
 #[test]
 fn zabbix_agent_tells_its_version() {
-    let Some(server) = agent("Server=127.0.0.1\n") else { return };
+    let Some(server) = agent("Server=127.0.0.1\n") else {
+        return;
+    };
     let said = server.says_of(|| {
         let document = all_up(&server, "zabbix_agent", &[]);
-        assert!(document["captures"]["version"].as_str().unwrap().contains('.'), "{document}");
+        assert!(
+            document["captures"]["version"]
+                .as_str()
+                .unwrap()
+                .contains('.'),
+            "{document}"
+        );
     });
     no_complaint(&said, &["failed", "error", "cannot", "rejected"]);
     refused_when_stopped(server, "zabbix_agent");
@@ -105,14 +156,21 @@ fn zabbix_agent_tells_its_version() {
 
 #[test]
 fn zabbix_agent_that_denies_the_key_is_up() {
-    let Some(server) = agent("Server=127.0.0.1\nDenyKey=agent.version\n") else { return };
+    let Some(server) = agent("Server=127.0.0.1\nDenyKey=agent.version\n") else {
+        return;
+    };
     let document = probe(&server, "zabbix_agent", &[]);
     assert_eq!(document["up"], 1, "{document}");
 }
 
 #[test]
 fn zabbix_agent_of_another_server_closes_without_a_word() {
-    let Some(server) = agent("Server=192.0.2.1\n") else { return };
+    let Some(server) = agent("Server=192.0.2.1\n") else {
+        return;
+    };
     let document = probe(&server, "zabbix_agent", &[]);
-    assert!(["closed", "reset"].contains(&document["status_name"].as_str().unwrap()), "{document}");
+    assert!(
+        ["closed", "reset"].contains(&document["status_name"].as_str().unwrap()),
+        "{document}"
+    );
 }

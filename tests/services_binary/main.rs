@@ -1,6 +1,11 @@
 //! The built-in services of databases and binary protocols: real servers from Debian's packages, which say themselves
 //! what they think of us, and replies byte for byte.
-#![allow(clippy::disallowed_methods, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic
+)]
 
 mod brokers;
 mod databases;

@@ -20,7 +20,11 @@ pub fn all_up(server: &Server, service: &str, more: &[&str]) -> Value {
         let mut last = Value::Null;
         for _ in 0..MANY / 2 {
             last = probe(server, service, more);
-            assert_eq!((&last["up"], &last["status"]), (&1.into(), &0.into()), "{last}");
+            assert_eq!(
+                (&last["up"], &last["status"]),
+                (&1.into(), &0.into()),
+                "{last}"
+            );
         }
         last
     };
@@ -44,6 +48,9 @@ pub fn refused_when_stopped(server: Server, service: &str) {
 pub fn no_complaint(said: &str, words: &[&str]) {
     let lower = said.to_lowercase();
     for word in words {
-        assert!(!lower.contains(&word.to_lowercase()), "the server complains ({word}):\n{said}");
+        assert!(
+            !lower.contains(&word.to_lowercase()),
+            "the server complains ({word}):\n{said}"
+        );
     }
 }

@@ -46,7 +46,10 @@ impl Home {
     /// A command that runs here as that user.
     pub fn command(&self, program: &str) -> Command {
         let mut command = Command::new(program);
-        command.current_dir(self.dir.path()).stdin(Stdio::null()).env("HOME", self.dir.path());
+        command
+            .current_dir(self.dir.path())
+            .stdin(Stdio::null())
+            .env("HOME", self.dir.path());
         if let Some((uid, gid)) = self.owner {
             command.uid(uid).gid(gid);
         }
@@ -55,7 +58,11 @@ impl Home {
 
     /// Runs a command to its end; `words` are separated by spaces.
     pub fn run(&self, program: &str, words: &str) -> String {
-        let output = self.command(program).args(words.split(' ')).output().unwrap();
+        let output = self
+            .command(program)
+            .args(words.split(' '))
+            .output()
+            .unwrap();
         let said = [output.stdout, output.stderr].concat();
         let said = String::from_utf8_lossy(&said).into_owned();
         assert!(output.status.success(), "{program} {words}:\n{said}");
@@ -65,8 +72,13 @@ impl Home {
 
 fn ids(user: &str) -> (u32, u32) {
     let users = fs::read_to_string("/etc/passwd").unwrap();
-    let line = users.lines().find(|line| line.starts_with(&format!("{user}:")));
-    let fields: Vec<_> = line.unwrap_or_else(|| panic!("no user {user}")).split(':').collect();
+    let line = users
+        .lines()
+        .find(|line| line.starts_with(&format!("{user}:")));
+    let fields: Vec<_> = line
+        .unwrap_or_else(|| panic!("no user {user}"))
+        .split(':')
+        .collect();
     (fields[2].parse().unwrap(), fields[3].parse().unwrap())
 }
 
@@ -82,9 +94,21 @@ impl Server {
     /// Starts a command and waits, without a connect, until something listens on its port.
     pub fn start(home: Home, port: u16, command: &mut Command) -> Self {
         let log = PathBuf::from(home.at("said"));
-        let file = File::options().create(true).append(true).open(&log).unwrap();
-        command.stdout(file.try_clone().unwrap()).stderr(file).process_group(0);
-        let server = Self { child: command.spawn().unwrap(), home, port, log };
+        let file = File::options()
+            .create(true)
+            .append(true)
+            .open(&log)
+            .unwrap();
+        command
+            .stdout(file.try_clone().unwrap())
+            .stderr(file)
+            .process_group(0);
+        let server = Self {
+            child: command.spawn().unwrap(),
+            home,
+            port,
+            log,
+        };
         server.wait_until("it listens", || listens(port));
         server
     }
@@ -98,7 +122,11 @@ impl Server {
     pub fn wait_until(&self, what: &str, met: impl Fn() -> bool) {
         let start = Instant::now();
         while !met() {
-            assert!(start.elapsed() < Duration::from_secs(60), "waited for {what:?} in vain:\n{}", self.said());
+            assert!(
+                start.elapsed() < Duration::from_secs(60),
+                "waited for {what:?} in vain:\n{}",
+                self.said()
+            );
             sleep(Duration::from_millis(20));
         }
     }
@@ -129,7 +157,10 @@ impl Drop for Server {
 /// Ends a program that was started in a process group of its own, and its children with it.
 pub fn end(child: &mut Child) {
     for (signal, patience) in [("-TERM", 10), ("-KILL", 10)] {
-        let _ = Command::new("kill").args([signal, "--", &format!("-{}", child.id())]).stderr(Stdio::null()).status();
+        let _ = Command::new("kill")
+            .args([signal, "--", &format!("-{}", child.id())])
+            .stderr(Stdio::null())
+            .status();
         let start = Instant::now();
         while start.elapsed() < Duration::from_secs(patience) {
             if child.try_wait().is_ok_and(|ended| ended.is_some()) {
@@ -145,8 +176,12 @@ pub fn end(child: &mut Child) {
 pub fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let first = u16::try_from(std::process::id() % 12_000).unwrap();
-    let ports = std::iter::repeat_with(|| 20_000 + (first + NEXT.fetch_add(1, Ordering::Relaxed)) % 12_000);
-    ports.take(12_000).find(|port| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok()).unwrap()
+    let ports =
+        std::iter::repeat_with(|| 20_000 + (first + NEXT.fetch_add(1, Ordering::Relaxed)) % 12_000);
+    ports
+        .take(12_000)
+        .find(|port| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok())
+        .unwrap()
 }
 
 /// Whether a socket listens on the port, as the kernel tells: a connect would count as a probe of its own.
@@ -157,7 +192,10 @@ fn listens(port: u16) -> bool {
         table
             .lines()
             .map(|line| line.split_whitespace().collect::<Vec<_>>())
-            .any(|fields| fields.get(1).is_some_and(|local| local.ends_with(&suffix)) && fields.get(3) == Some(&"0A"))
+            .any(|fields| {
+                fields.get(1).is_some_and(|local| local.ends_with(&suffix))
+                    && fields.get(3) == Some(&"0A")
+            })
     })
 }
 

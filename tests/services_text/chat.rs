@@ -29,7 +29,14 @@ fn ngircd_lists_its_capabilities() {
     trial.log(
         &said,
         "Got QUIT command.\n",
-        &["error", "warning", "reset", "timeout", "client closed", "unknown command"],
+        &[
+            "error",
+            "warning",
+            "reset",
+            "timeout",
+            "client closed",
+            "unknown command",
+        ],
     );
     server.stop();
     trial.stopped("Client unregistered: Got QUIT command.");
@@ -59,7 +66,11 @@ fn prosody_closes_the_stream() {
     let mut server = Server::start(command, &[port], home);
     let trial = Trial::run("xmpp", "prosody", port);
     let well = "Client disconnected: connection closed";
-    trial.log(&server.said_once(well, PROBES), well, &["\terror\t", "\twarn\t", "reset"]);
+    trial.log(
+        &server.said_once(well, PROBES),
+        well,
+        &["\terror\t", "\twarn\t", "reset"],
+    );
     server.stop();
     trial.stopped(well);
 }

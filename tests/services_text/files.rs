@@ -32,18 +32,26 @@ fn vsftpd(clients: usize) -> Option<(Server, u16)> {
 
 #[test]
 fn vsftpd_hears_goodbye() {
-    let Some((mut server, port)) = vsftpd(50) else { return };
+    let Some((mut server, port)) = vsftpd(50) else {
+        return;
+    };
     let trial = Trial::run("ftp", "vsftpd", port);
     assert_eq!(trial.captured("greeting"), "(vsFTPd 3.0.3)");
     let said = server.said_once("221 Goodbye.", PROBES);
-    trial.log(&said, "221 Goodbye.", &["OOPS", "500 ", "421 ", "unknown command"]);
+    trial.log(
+        &said,
+        "221 Goodbye.",
+        &["OOPS", "500 ", "421 ", "unknown command"],
+    );
     server.stop();
     trial.stopped("FTP response: 221 Goodbye.");
 }
 
 #[test]
 fn vsftpd_has_too_many_clients() {
-    let Some((_server, port)) = vsftpd(1) else { return };
+    let Some((_server, port)) = vsftpd(1) else {
+        return;
+    };
     let mut first = TcpStream::connect(("127.0.0.1", port)).unwrap();
     assert!(first.read(&mut [0; 64]).unwrap() > 0);
     turned_away("ftp", port, "421 There are too many connected users");
@@ -73,8 +81,15 @@ fn sn_hears_goodbye() {
     }
     let (home, spool) = (Home::new(), Home::new());
     let root = spool.at("");
-    for words in [&["/usr/sbin/snprimedb"][..], &["/usr/sbin/snnewgroup", "local.test"]] {
-        let made = Command::new(words[0]).args(&words[1..]).env("SNROOT", &root).output().unwrap();
+    for words in [
+        &["/usr/sbin/snprimedb"][..],
+        &["/usr/sbin/snnewgroup", "local.test"],
+    ] {
+        let made = Command::new(words[0])
+            .args(&words[1..])
+            .env("SNROOT", &root)
+            .output()
+            .unwrap();
         assert!(made.status.success(), "{made:?}");
     }
     let log = home.write("log", "");
@@ -85,7 +100,10 @@ fn sn_hears_goodbye() {
         command
     });
     let trial = Trial::run("nntp", "sn", inetd.port);
-    assert_eq!(trial.captured("greeting"), "Hi, you can post (sn version 0.3.8)");
+    assert_eq!(
+        trial.captured("greeting"),
+        "Hi, you can post (sn version 0.3.8)"
+    );
     assert_eq!(inetd.stop(), 0, "an snntpd was left waiting");
     // It says of each start that the pipe which it can do without is not there, and nothing else.
     let start = "snntpd.bin:open(fifo):No such file or directory(ok)";

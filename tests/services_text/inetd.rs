@@ -34,12 +34,18 @@ impl Inetd {
             }
             children
         });
-        Self { port, stop, thread: Some(thread) }
+        Self {
+            port,
+            stop,
+            thread: Some(thread),
+        }
     }
 
     /// Stops accepting, and ends what still runs; how many processes that were.
     pub fn stop(&mut self) -> usize {
-        let Some(thread) = self.thread.take() else { return 0 };
+        let Some(thread) = self.thread.take() else {
+            return 0;
+        };
         self.stop.store(true, Ordering::SeqCst);
         let _ = TcpStream::connect(("127.0.0.1", self.port));
         let mut left = thread.join().unwrap();
@@ -59,7 +65,13 @@ impl Drop for Inetd {
 }
 
 fn serve(command: &mut Command, stream: TcpStream, log: Option<&File>) -> io::Result<Child> {
-    let (input, output) = (OwnedFd::from(stream.try_clone()?), OwnedFd::from(stream.try_clone()?));
-    let error = log.map_or_else(|| Ok(OwnedFd::from(stream)), |log| log.try_clone().map(OwnedFd::from))?;
+    let (input, output) = (
+        OwnedFd::from(stream.try_clone()?),
+        OwnedFd::from(stream.try_clone()?),
+    );
+    let error = log.map_or_else(
+        || Ok(OwnedFd::from(stream)),
+        |log| log.try_clone().map(OwnedFd::from),
+    )?;
     command.stdin(input).stdout(output).stderr(error).spawn()
 }

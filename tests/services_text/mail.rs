@@ -15,7 +15,13 @@ fn postfix_loses_no_connection() {
     let (queue, data) = (home.at("queue"), home.at("data"));
     fs::create_dir(&queue).unwrap();
     fs::create_dir(&data).unwrap();
-    assert!(Command::new("chown").args(["postfix", &data]).status().unwrap().success());
+    assert!(
+        Command::new("chown")
+            .args(["postfix", &data])
+            .status()
+            .unwrap()
+            .success()
+    );
     home.write(
         "main.cf",
         &format!(
@@ -40,12 +46,24 @@ fn postfix_loses_no_connection() {
     let mut abort = Command::new("/usr/sbin/postfix");
     abort.args(["-c", &home.at(""), "abort"]);
     let mut server = Server::start_with_end(command, abort, &[smtp, submission], home);
-    let complaints = ["lost connection", "improper", "timeout", "warning", "error", "fatal", "too many"];
+    let complaints = [
+        "lost connection",
+        "improper",
+        "timeout",
+        "warning",
+        "error",
+        "fatal",
+        "too many",
+    ];
     let well = "quit=1 commands=1";
     let first = Trial::run("smtp", "postfix", smtp);
     first.log(&smtpd(&server.said_once(well, PROBES)), well, &complaints);
     let second = Trial::run("submission", "postfix", submission);
-    second.log(&smtpd(&server.said_once(well, 2 * PROBES)), well, &complaints);
+    second.log(
+        &smtpd(&server.said_once(well, 2 * PROBES)),
+        well,
+        &complaints,
+    );
     for trial in [&first, &second] {
         assert_eq!(trial.captured("host"), "mail.example.org");
         assert!(trial.captured("greeting").starts_with("ESMTP Postfix"));
@@ -58,13 +76,24 @@ fn postfix_loses_no_connection() {
 
 /// What Postfix's SMTP server said: its start script warns of owners in a queue of a moment ago.
 fn smtpd(said: &str) -> String {
-    said.lines().filter(|line| line.contains("/smtpd[")).collect::<Vec<_>>().join("\n")
+    said.lines()
+        .filter(|line| line.contains("/smtpd["))
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 #[test]
 fn dovecot_is_told_goodbye() {
-    let parts = [("imap-login", "dovecot-imapd"), ("pop3-login", "dovecot-pop3d"), ("lmtp", "dovecot-lmtpd")];
-    if !parts.iter().all(|(part, package)| has(&format!("/usr/lib/dovecot/{part}"), package)) || !is_root("Dovecot") {
+    let parts = [
+        ("imap-login", "dovecot-imapd"),
+        ("pop3-login", "dovecot-pop3d"),
+        ("lmtp", "dovecot-lmtpd"),
+    ];
+    if !parts
+        .iter()
+        .all(|(part, package)| has(&format!("/usr/lib/dovecot/{part}"), package))
+        || !is_root("Dovecot")
+    {
         return;
     }
     let (home, [imap, pop3, lmtp]) = (Home::new(), [free_port(), free_port(), free_port()]);
@@ -86,24 +115,65 @@ fn dovecot_is_told_goodbye() {
     let mut command = Command::new("/usr/sbin/dovecot");
     command.args(["-F", "-c", &conf]);
     let mut server = Server::start(command, &[imap, pop3, lmtp], home);
-    let complaints = ["error", "warning", "fatal", "panic", "no reason", "connection closed"];
+    let complaints = [
+        "error",
+        "warning",
+        "fatal",
+        "panic",
+        "no reason",
+        "connection closed",
+    ];
     let kinds = [
-        ("imap", "dovecot-imapd", imap, "imap-login: Info: Disconnected: Aborted login by logging out"),
-        ("pop3", "dovecot-pop3d", pop3, "pop3-login: Info: Disconnected: Aborted login by logging out"),
-        ("pop", "dovecot-pop3d", pop3, "pop3-login: Info: Disconnected: Aborted login by logging out"),
+        (
+            "imap",
+            "dovecot-imapd",
+            imap,
+            "imap-login: Info: Disconnected: Aborted login by logging out",
+        ),
+        (
+            "pop3",
+            "dovecot-pop3d",
+            pop3,
+            "pop3-login: Info: Disconnected: Aborted login by logging out",
+        ),
+        (
+            "pop",
+            "dovecot-pop3d",
+            pop3,
+            "pop3-login: Info: Disconnected: Aborted login by logging out",
+        ),
         ("lmtp", "dovecot-lmtpd", lmtp, "Logged out (state=GREETING)"),
     ];
     let trials = kinds.map(|(service, package, port, well)| {
         let before = server.said().matches(well).count();
         let trial = Trial::run(service, package, port);
-        assert!(trial.captured("greeting").contains("ready"), "{}", trial.captured("greeting"));
+        assert!(
+            trial.captured("greeting").contains("ready"),
+            "{}",
+            trial.captured("greeting")
+        );
         trial.log(&server.said_once(well, before + PROBES), well, &complaints);
         trial
     });
     assert!(trials[0].captured("capabilities").contains("IMAP4rev1"));
-    rudeness_is_noted(&server, imap, "* OK", "imap-login: Info: Disconnected: Connection closed");
-    rudeness_is_noted(&server, pop3, "+OK", "pop3-login: Info: Disconnected: Connection closed");
-    rudeness_is_noted(&server, lmtp, "220 ", "Disconnect from 127.0.0.1: Connection closed");
+    rudeness_is_noted(
+        &server,
+        imap,
+        "* OK",
+        "imap-login: Info: Disconnected: Connection closed",
+    );
+    rudeness_is_noted(
+        &server,
+        pop3,
+        "+OK",
+        "pop3-login: Info: Disconnected: Connection closed",
+    );
+    rudeness_is_noted(
+        &server,
+        lmtp,
+        "220 ",
+        "Disconnect from 127.0.0.1: Connection closed",
+    );
     server.stop();
     for (trial, (_, _, _, well)) in trials.into_iter().zip(kinds) {
         trial.stopped(well);

@@ -1,5 +1,10 @@
 //! The built-in text services against real servers from Debian's packages, and against replies to the byte.
-#![allow(clippy::disallowed_methods, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic
+)]
 
 mod chat;
 mod files;

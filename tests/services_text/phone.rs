@@ -41,7 +41,11 @@ fn kamailio_answers_options() {
     assert!(trial.captured("server").starts_with("kamailio (5."));
     assert_eq!(trial.captured("code"), "483", "it is not forwarded");
     let well = "heard OPTIONS from zbx-tcp";
-    trial.log(&server.said_once(well, PROBES), well, &["ERROR", "WARNING", "CRITICAL", "BUG", "reset"]);
+    trial.log(
+        &server.said_once(well, PROBES),
+        well,
+        &["ERROR", "WARNING", "CRITICAL", "BUG", "reset"],
+    );
     server.stop();
     trial.stopped("each OPTIONS; no error");
 }
@@ -65,7 +69,12 @@ fn rtsp_server_answers_options() {
         "--loglevel",
         "5",
     ]);
-    command.args(["--client_listen_address", "127.0.0.1", "--source_listen_address", "127.0.0.1"]);
+    command.args([
+        "--client_listen_address",
+        "127.0.0.1",
+        "--source_listen_address",
+        "127.0.0.1",
+    ]);
     let mut server = Server::start(command, &[client, source], home);
     let trial = Trial::run("rtsp", "rtsp-server-perl", client);
     assert_eq!(trial.captured("code"), "200");

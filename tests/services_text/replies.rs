@@ -24,22 +24,46 @@ const fn well(
     turns: &'static [Turn],
     captures: &'static [(&'static str, &'static str)],
 ) -> Case {
-    Case { service, turns, end: End::Hold, status: "ok", captures }
+    Case {
+        service,
+        turns,
+        end: End::Hold,
+        status: "ok",
+        captures,
+    }
 }
 
 /// A server that says it is not well, known at once though it stays.
 const fn ill(service: &'static str, turns: &'static [Turn]) -> Case {
-    Case { service, turns, end: End::Hold, status: "rejected", captures: &[] }
+    Case {
+        service,
+        turns,
+        end: End::Hold,
+        status: "rejected",
+        captures: &[],
+    }
 }
 
 /// Something else, known at once though the peer stays.
 const fn other(service: &'static str, turns: &'static [Turn]) -> Case {
-    Case { service, turns, end: End::Hold, status: "mismatch", captures: &[] }
+    Case {
+        service,
+        turns,
+        end: End::Hold,
+        status: "mismatch",
+        captures: &[],
+    }
 }
 
 /// Not what was expected, known when the peer leaves.
 const fn short(service: &'static str, turns: &'static [Turn]) -> Case {
-    Case { service, turns, end: End::Fin, status: "mismatch", captures: &[] }
+    Case {
+        service,
+        turns,
+        end: End::Fin,
+        status: "mismatch",
+        captures: &[],
+    }
 }
 
 const WELL: &[Case] = &[
@@ -207,7 +231,17 @@ const EARLY: Duration = Duration::from_secs(3);
 #[track_caller]
 fn meets(case: &Case, split: Split) {
     let (port, peer) = play(case.turns.to_vec(), split, case.end);
-    let words = ["check", "127.0.0.1", &port.to_string(), "-s", case.service, "-t", DEADLINE, "-o", "json"];
+    let words = [
+        "check",
+        "127.0.0.1",
+        &port.to_string(),
+        "-s",
+        case.service,
+        "-t",
+        DEADLINE,
+        "-o",
+        "json",
+    ];
     let ran = finish(program().args(words));
     let document = ran.document();
     let said = peer.join().unwrap();
@@ -261,7 +295,17 @@ fn each_service() -> Vec<&'static Case> {
 /// A probe of a peer that plays this; its document.
 fn against(service: &str, turns: Vec<Turn>, end: End, timeout: &str) -> serde_json::Value {
     let (port, peer) = play(turns, Split::Whole, end);
-    let document = check(&["127.0.0.1", &port.to_string(), "-s", service, "-t", timeout, "-o", "json"]).document();
+    let document = check(&[
+        "127.0.0.1",
+        &port.to_string(),
+        "-s",
+        service,
+        "-t",
+        timeout,
+        "-o",
+        "json",
+    ])
+    .document();
     peer.join().unwrap();
     document
 }
@@ -273,7 +317,11 @@ fn silence_and_partings_are_told_apart() {
             (End::Hold, vec![], "read_timeout"),
             (End::Fin, vec![], "closed"),
             (End::Rst, vec![], "reset"),
-            (End::Fin, vec![Say(b"\x00\xfe\x16\x03\x01garbage")], "mismatch"),
+            (
+                End::Fin,
+                vec![Say(b"\x00\xfe\x16\x03\x01garbage")],
+                "mismatch",
+            ),
         ];
         for (end, turns, status) in outcomes {
             let document = against(case.service, turns, end, "0.5");
@@ -293,6 +341,12 @@ fn the_start_of_a_reply_is_no_reply() {
         let turns = before.iter().copied().chain([start(last)]).collect();
         let document = against(case.service, turns, End::Fin, "2");
         assert_eq!(document["up"], 0, "{document}");
-        assert!(matches!(document["status_name"].as_str(), Some("mismatch" | "closed")), "{document}");
+        assert!(
+            matches!(
+                document["status_name"].as_str(),
+                Some("mismatch" | "closed")
+            ),
+            "{document}"
+        );
     }
 }

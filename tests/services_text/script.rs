@@ -42,7 +42,13 @@ pub enum Split {
     Last,
 }
 
-pub const SPLITS: [Split; 5] = [Split::Whole, Split::Bytes, Split::First, Split::Middle, Split::Last];
+pub const SPLITS: [Split; 5] = [
+    Split::Whole,
+    Split::Bytes,
+    Split::First,
+    Split::Middle,
+    Split::Last,
+];
 
 /// Plays it to the first client; its port, and what the client said in all.
 pub fn play(turns: Vec<Turn>, split: Split, end: End) -> (u16, JoinHandle<Vec<u8>>) {
@@ -51,7 +57,9 @@ pub fn play(turns: Vec<Turn>, split: Split, end: End) -> (u16, JoinHandle<Vec<u8
     let thread = thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
         stream.set_nodelay(true).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        stream
+            .set_read_timeout(Some(Duration::from_secs(10)))
+            .unwrap();
         let mut heard = Vec::new();
         for turn in turns {
             match turn {
@@ -96,7 +104,11 @@ fn hear(stream: &mut TcpStream, heard: &mut Vec<u8>, count: usize) {
             // A machine that is stopped and goes on interrupts reads that have a time limit (signal(7)).
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => {
-                assert_eq!(error.kind(), ErrorKind::ConnectionReset, "the client neither leaves nor resets");
+                assert_eq!(
+                    error.kind(),
+                    ErrorKind::ConnectionReset,
+                    "the client neither leaves nor resets"
+                );
                 return;
             }
         }
@@ -107,10 +119,14 @@ fn leave(stream: TcpStream, heard: &mut Vec<u8>, end: End) {
     let mut stream = stream;
     match end {
         End::Rst => {
-            socket2::Socket::from(stream).set_linger(Some(Duration::ZERO)).unwrap();
+            socket2::Socket::from(stream)
+                .set_linger(Some(Duration::ZERO))
+                .unwrap();
             return;
         }
-        End::Fin => stream.shutdown(std::net::Shutdown::Write).unwrap_or_default(),
+        End::Fin => stream
+            .shutdown(std::net::Shutdown::Write)
+            .unwrap_or_default(),
         End::Hold => {}
     }
     hear(&mut stream, heard, usize::MAX);

@@ -66,15 +66,35 @@ impl Server {
 
     fn launch(mut command: Command, end: Option<Command>, ports: &[u16], home: Home) -> Self {
         let log = PathBuf::from(home.at("log"));
-        let file = File::options().create(true).append(true).open(&log).unwrap();
+        let file = File::options()
+            .create(true)
+            .append(true)
+            .open(&log)
+            .unwrap();
         fs::set_permissions(&log, fs::Permissions::from_mode(0o666)).unwrap();
-        command.stdin(Stdio::null()).stdout(file.try_clone().unwrap()).stderr(file).process_group(0);
+        command
+            .stdin(Stdio::null())
+            .stdout(file.try_clone().unwrap())
+            .stderr(file)
+            .process_group(0);
         let child = command.spawn().unwrap();
-        let mut server = Self { child, ports: ports.to_vec(), log, end, _home: home };
-        let listens =
-            until(|| ports.iter().all(|port| is_listening(*port)) || server.child.try_wait().unwrap().is_some());
+        let mut server = Self {
+            child,
+            ports: ports.to_vec(),
+            log,
+            end,
+            _home: home,
+        };
+        let listens = until(|| {
+            ports.iter().all(|port| is_listening(*port))
+                || server.child.try_wait().unwrap().is_some()
+        });
         let running = server.child.try_wait().unwrap().is_none();
-        assert!(listens && running, "{command:?} does not start:\n{}", server.said());
+        assert!(
+            listens && running,
+            "{command:?} does not start:\n{}",
+            server.said()
+        );
         server
     }
 
@@ -100,18 +120,29 @@ impl Server {
             self.signal("-KILL");
             self.child.wait().unwrap();
         }
-        assert!(until(|| !self.ports.iter().any(|port| is_listening(*port))), "it still listens:\n{}", self.said());
+        assert!(
+            until(|| !self.ports.iter().any(|port| is_listening(*port))),
+            "it still listens:\n{}",
+            self.said()
+        );
     }
 
     fn end(&mut self) {
         if let Some(command) = &mut self.end {
-            let _ = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
+            let _ = command
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .status();
         }
     }
 
     fn signal(&self, signal: &str) {
         let group = format!("-{}", self.child.id());
-        let _ = Command::new("kill").args([signal, "--", &group]).stderr(Stdio::null()).status();
+        let _ = Command::new("kill")
+            .args([signal, "--", &group])
+            .stderr(Stdio::null())
+            .status();
     }
 }
 
@@ -138,17 +169,25 @@ pub fn until(mut done: impl FnMut() -> bool) -> bool {
 /// Whether something listens at this port of 127.0.0.1 or of every address: asked of the kernel, since a connect would
 /// stand in the server's log.
 pub fn is_listening(port: u16) -> bool {
-    let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(|path| fs::read_to_string(path).unwrap_or_default());
+    let tables = ["/proc/net/tcp", "/proc/net/tcp6"]
+        .map(|path| fs::read_to_string(path).unwrap_or_default());
     let local = format!(":{port:04X}");
     tables.iter().flat_map(|table| table.lines()).any(|line| {
         let words: Vec<&str> = line.split_whitespace().collect();
-        words.get(1).is_some_and(|address| address.ends_with(&local)) && words.get(3) == Some(&"0A")
+        words
+            .get(1)
+            .is_some_and(|address| address.ends_with(&local))
+            && words.get(3) == Some(&"0A")
     })
 }
 
 /// A port of loopback that nothing uses.
 pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
 }
 
 /// Whether this program is there; else the test is skipped.

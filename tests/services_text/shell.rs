@@ -17,7 +17,9 @@ fn sshd(startups: usize) -> Option<(Server, u16)> {
     }
     fs::create_dir_all("/run/sshd").unwrap();
     let (home, port) = (Home::new(), free_port());
-    let made = Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f", &home.at("key")]).status();
+    let made = Command::new("ssh-keygen")
+        .args(["-q", "-t", "ed25519", "-N", "", "-f", &home.at("key")])
+        .status();
     assert!(made.unwrap().success());
     let conf = home.write(
         "conf",
@@ -34,7 +36,9 @@ fn sshd(startups: usize) -> Option<(Server, u16)> {
 
 #[test]
 fn openssh_is_told_who_asks() {
-    let Some((mut server, port)) = sshd(100) else { return };
+    let Some((mut server, port)) = sshd(100) else {
+        return;
+    };
     let trial = Trial::run("ssh", "openssh-server", port);
     assert_eq!(trial.captured("protocol"), "2.0");
     assert!(trial.captured("version").starts_with("OpenSSH_"));
@@ -46,7 +50,11 @@ fn openssh_is_told_who_asks() {
         "error",
         "timeout",
     ];
-    trial.log(&server.said_once("Connection closed by 127.0.0.1", PROBES), "[preauth]", &complaints);
+    trial.log(
+        &server.said_once("Connection closed by 127.0.0.1", PROBES),
+        "[preauth]",
+        &complaints,
+    );
     rudeness_is_noted(&server, port, "SSH-2.0", "kex_exchange_identification");
     server.stop();
     trial.stopped("Connection closed by ... [preauth]");
@@ -54,20 +62,28 @@ fn openssh_is_told_who_asks() {
 
 #[test]
 fn openssh_sees_no_reset_from_a_connect() {
-    let Some((server, port)) = sshd(100) else { return };
+    let Some((server, port)) = sshd(100) else {
+        return;
+    };
     let number = port.to_string();
     for _ in 0..10 {
         check(&["127.0.0.1", &number]).prints("1", 0);
     }
     let said = server.said_once("Connection closed by 127.0.0.1", 10);
-    assert_eq!(said.matches("Connection closed by 127.0.0.1").count(), 10, "{said}");
+    assert_eq!(
+        said.matches("Connection closed by 127.0.0.1").count(),
+        10,
+        "{said}"
+    );
     assert!(!said.contains("reset by"), "{said}");
     check(&["127.0.0.1", &number, "--close", "rst"]).prints("1", 0);
 }
 
 #[test]
 fn openssh_has_too_many_clients() {
-    let Some((server, port)) = sshd(1) else { return };
+    let Some((server, port)) = sshd(1) else {
+        return;
+    };
     let mut first = TcpStream::connect(("127.0.0.1", port)).unwrap();
     assert!(first.read(&mut [0; 64]).unwrap() > 0, "{}", server.said());
     turned_away("ssh", port, "Exceeded MaxStartups");

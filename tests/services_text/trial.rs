@@ -28,30 +28,55 @@ impl Trial {
     pub fn run(service: &'static str, package: &str, port: u16) -> Self {
         let one = |_| {
             let document = probe(service, port);
-            assert_eq!((&document["status_name"], &document["up"]), (&"ok".into(), &1.into()), "{document}");
+            assert_eq!(
+                (&document["status_name"], &document["up"]),
+                (&"ok".into(), &1.into()),
+                "{document}"
+            );
             document
         };
         let one_part = || (0..PROBES / AT_A_TIME).map(one).collect::<Vec<_>>();
         let documents: Vec<Value> = thread::scope(|scope| {
             let parts: Vec<_> = (0..AT_A_TIME).map(|_| scope.spawn(one_part)).collect();
-            parts.into_iter().flat_map(|part| part.join().unwrap()).collect()
+            parts
+                .into_iter()
+                .flat_map(|part| part.join().unwrap())
+                .collect()
         });
-        Self { service, server: format!("{package} {}", version(package)), port, documents }
+        Self {
+            service,
+            server: format!("{package} {}", version(package)),
+            port,
+            documents,
+        }
     }
 
     /// What the probes captured under this name, which must be the same each time.
     pub fn captured(&self, name: &str) -> &str {
         let first = &self.documents[0]["captures"][name];
-        assert!(self.documents.iter().all(|document| document["captures"][name] == *first), "{name} differs");
-        first.as_str().unwrap_or_else(|| panic!("{name} was not captured: {}", self.documents[0]))
+        assert!(
+            self.documents
+                .iter()
+                .all(|document| document["captures"][name] == *first),
+            "{name} differs"
+        );
+        first
+            .as_str()
+            .unwrap_or_else(|| panic!("{name} was not captured: {}", self.documents[0]))
     }
 
     /// Asserts that the server's log has this line of a probe that went well for each probe, and nothing of the others.
     #[track_caller]
     pub fn log(&self, said: &str, well: &str, complaints: &[&str]) {
-        assert!(said.matches(well).count() >= PROBES, "{well:?} is not there for each probe:\n{}", end(said));
+        assert!(
+            said.matches(well).count() >= PROBES,
+            "{well:?} is not there for each probe:\n{}",
+            end(said)
+        );
         for complaint in complaints {
-            let line = said.lines().find(|line| line.to_lowercase().contains(&complaint.to_lowercase()));
+            let line = said
+                .lines()
+                .find(|line| line.to_lowercase().contains(&complaint.to_lowercase()));
             assert_eq!(line, None, "a complaint: {complaint:?}");
         }
     }
@@ -59,9 +84,16 @@ impl Trial {
     /// The server is stopped: asserts that it is refused now, and adds the row of the table.
     pub fn stopped(self, log: &str) {
         let document = probe(self.service, self.port);
-        assert_eq!((&document["status"], &document["up"]), (&3.into(), &0.into()), "{document}");
-        let mut times: Vec<f64> =
-            self.documents.iter().map(|document| document["time"]["total"].as_f64().unwrap()).collect();
+        assert_eq!(
+            (&document["status"], &document["up"]),
+            (&3.into(), &0.into()),
+            "{document}"
+        );
+        let mut times: Vec<f64> = self
+            .documents
+            .iter()
+            .map(|document| document["time"]["total"].as_f64().unwrap())
+            .collect();
         times.sort_by(f64::total_cmp);
         let row = format!(
             "{:<11} {:<42} {PROBES} up, stopped: {:<8} {:>8.1} ms  {log}",
@@ -91,7 +123,13 @@ pub fn rudeness_is_noted(server: &Server, port: u16, greeting: &str, complaint: 
 pub fn turned_away(service: &str, port: u16, words: &str) {
     let document = probe(service, port);
     assert_eq!(document["status_name"], "rejected", "{document}");
-    assert!(document["response"]["text"].as_str().unwrap().contains(words), "{document}");
+    assert!(
+        document["response"]["text"]
+            .as_str()
+            .unwrap()
+            .contains(words),
+        "{document}"
+    );
 }
 
 /// One probe; its document.
@@ -101,7 +139,10 @@ pub fn probe(service: &str, port: u16) -> Value {
 
 /// The version of a Debian package.
 fn version(package: &str) -> String {
-    let output = Command::new("dpkg-query").args(["-W", "-f", "${Version}", package]).output().unwrap();
+    let output = Command::new("dpkg-query")
+        .args(["-W", "-f", "${Version}", package])
+        .output()
+        .unwrap();
     String::from_utf8(output.stdout).unwrap()
 }
 

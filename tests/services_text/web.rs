@@ -30,9 +30,14 @@ fn nginx() -> Option<(Server, u16)> {
 
 #[test]
 fn nginx_answers_head() {
-    let Some((mut server, port)) = nginx() else { return };
+    let Some((mut server, port)) = nginx() else {
+        return;
+    };
     let trial = Trial::run("http_head", "nginx", port);
-    assert_eq!((trial.captured("code"), trial.captured("reason")), ("200", "OK"));
+    assert_eq!(
+        (trial.captured("code"), trial.captured("reason")),
+        ("200", "OK")
+    );
     assert!(trial.captured("server").starts_with("nginx/"));
     let request = "\"HEAD / HTTP/1.0\" 200";
     trial.log(
@@ -46,10 +51,15 @@ fn nginx_answers_head() {
 
 #[test]
 fn nginx_accepts() {
-    let Some((mut server, port)) = nginx() else { return };
+    let Some((mut server, port)) = nginx() else {
+        return;
+    };
     let trials = ["http", "tcp"].map(|service| Trial::run(service, "nginx", port));
     let said = server.said();
-    assert!(!said.contains("reset by peer") && !said.contains("[error]"), "{said}");
+    assert!(
+        !said.contains("reset by peer") && !said.contains("[error]"),
+        "{said}"
+    );
     server.stop();
     for trial in trials {
         trial.stopped("nothing");
@@ -58,14 +68,45 @@ fn nginx_accepts() {
 
 #[test]
 fn nginx_answers_a_request() {
-    let Some((server, port)) = nginx() else { return };
+    let Some((server, port)) = nginx() else {
+        return;
+    };
     let number = port.to_string();
     check(&["127.0.0.1", &number]).prints("1", 0);
     let request = r"GET / HTTP/1.0\r\nHost: localhost\r\n\r\n";
-    let words = ["127.0.0.1", &number, "--send", request, "--expect", "200 OK", "--expect", r"well\n", "-o", "json"];
+    let words = [
+        "127.0.0.1",
+        &number,
+        "--send",
+        request,
+        "--expect",
+        "200 OK",
+        "--expect",
+        r"well\n",
+        "-o",
+        "json",
+    ];
     let document = check(&words).document();
-    assert_eq!((document["up"].as_u64(), document["step"].as_u64()), (Some(1), Some(3)), "{document}");
-    let wrong = check(&["127.0.0.1", &number, "--send", request, "--expect", "ill", "-o", "json"]).document();
+    assert_eq!(
+        (document["up"].as_u64(), document["step"].as_u64()),
+        (Some(1), Some(3)),
+        "{document}"
+    );
+    let wrong = check(&[
+        "127.0.0.1",
+        &number,
+        "--send",
+        request,
+        "--expect",
+        "ill",
+        "-o",
+        "json",
+    ])
+    .document();
     assert_eq!(wrong["status_name"], "mismatch", "{wrong}");
-    assert!(!server.said().contains("reset by peer"), "{}", server.said());
+    assert!(
+        !server.said().contains("reset by peer"),
+        "{}",
+        server.said()
+    );
 }

@@ -35,7 +35,11 @@ impl Kind {
             Self::Agentd => "StartAgents=2\nAllowRoot=1\n".into(),
             Self::Agent2 => {
                 let socket = |name: &str| log.with_file_name(name).display().to_string();
-                format!("ControlSocket={}\nPluginSocket={}\n", socket("control.sock"), socket("plugin.sock"))
+                format!(
+                    "ControlSocket={}\nPluginSocket={}\n",
+                    socket("control.sock"),
+                    socket("plugin.sock")
+                )
             }
         }
     }
@@ -55,7 +59,9 @@ impl Agent {
     pub fn start(kind: Kind, config: ConfigFile, parameters: &str) -> Option<Self> {
         let program = kind.program();
         if !Path::new(program).exists() {
-            skip(&format!("no {program} (Debian: zabbix-agent, zabbix-agent2)"));
+            skip(&format!(
+                "no {program} (Debian: zabbix-agent, zabbix-agent2)"
+            ));
             return None;
         }
         let port = free_port();
@@ -70,14 +76,27 @@ impl Agent {
         let conf = config.beside("agentd.conf", text, 0o640);
         let mut command = Command::new(program);
         let said = fs::File::create(log.with_file_name("agentd.said")).unwrap();
-        command.arg("-f").arg("-c").arg(conf).env("ZBX_TCP_CONFIG", config.path()).stdin(Stdio::null());
+        command
+            .arg("-f")
+            .arg("-c")
+            .arg(conf)
+            .env("ZBX_TCP_CONFIG", config.path())
+            .stdin(Stdio::null());
         command.stdout(said.try_clone().unwrap()).stderr(said);
-        let agent = Self { child: command.spawn().unwrap(), port, config };
+        let agent = Self {
+            child: command.spawn().unwrap(),
+            port,
+            config,
+        };
         let start = Instant::now();
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
-            let said = ["agentd.said", "agentd.log"].map(|name| fs::read_to_string(log.with_file_name(name)).unwrap());
+            let said = ["agentd.said", "agentd.log"]
+                .map(|name| fs::read_to_string(log.with_file_name(name)).unwrap());
             let said = said.concat();
-            assert!(start.elapsed() < Duration::from_secs(10), "the agent does not start:\n{said}");
+            assert!(
+                start.elapsed() < Duration::from_secs(10),
+                "the agent does not start:\n{said}"
+            );
             sleep(Duration::from_millis(20));
         }
         Some(agent)
@@ -86,15 +105,22 @@ impl Agent {
     /// The value of a key by the passive protocol: `ZBXD`, flags 1, the length in eight bytes, the text.
     pub fn value(&self, key: &str) -> String {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        stream
+            .set_read_timeout(Some(Duration::from_secs(10)))
+            .unwrap();
         let length = u64::try_from(key.len()).unwrap().to_le_bytes();
-        stream.write_all(&[b"ZBXD\x01", &length[..], key.as_bytes()].concat()).unwrap();
+        stream
+            .write_all(&[b"ZBXD\x01", &length[..], key.as_bytes()].concat())
+            .unwrap();
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).unwrap();
         let (head, text) = answer.split_at(13);
         // The length has four bytes; the other four are agent 2's own.
         let length = u32::from_le_bytes(head[5..9].try_into().unwrap());
-        assert_eq!((&head[..5], length as usize), (&b"ZBXD\x01"[..], text.len()));
+        assert_eq!(
+            (&head[..5], length as usize),
+            (&b"ZBXD\x01"[..], text.len())
+        );
         String::from_utf8(text.to_vec()).unwrap()
     }
 
@@ -107,7 +133,9 @@ impl Agent {
 impl Drop for Agent {
     fn drop(&mut self) {
         // Its own end, so that it takes its children along.
-        let _ = Command::new("kill").arg(self.child.id().to_string()).status();
+        let _ = Command::new("kill")
+            .arg(self.child.id().to_string())
+            .status();
         let _ = self.child.wait();
     }
 }
@@ -117,6 +145,9 @@ fn free_port() -> u16 {
     // Each test begins elsewhere, so that two do not find the same one.
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let first = 20_000 + u16::try_from(std::process::id() % 100).unwrap() * 100;
-    let mut ports = std::iter::repeat_with(|| first + NEXT.fetch_add(1, Ordering::SeqCst)).take(100);
-    ports.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).expect("no port is free")
+    let mut ports =
+        std::iter::repeat_with(|| first + NEXT.fetch_add(1, Ordering::SeqCst)).take(100);
+    ports
+        .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
+        .expect("no port is free")
 }

@@ -29,14 +29,24 @@ fn mistakes(text: &str) -> Vec<String> {
     let ran = config.run(&["services", "--check"]);
     assert_eq!((ran.out.as_str(), ran.code), ("", Some(2)), "{}", ran.err);
     let start = format!("zbx-tcp: {}:", config.path());
-    ran.err.lines().map(|line| line.strip_prefix(&start).unwrap_or_else(|| panic!("{line}")).to_owned()).collect()
+    ran.err
+        .lines()
+        .map(|line| {
+            line.strip_prefix(&start)
+                .unwrap_or_else(|| panic!("{line}"))
+                .to_owned()
+        })
+        .collect()
 }
 
 /// Asserts that there is exactly one mistake, which begins so.
 #[track_caller]
 fn mistaken(text: &str, start: &str) {
     let found = mistakes(text);
-    assert!(matches!(&found[..], [line] if line.starts_with(start)), "{found:#?} is not {start:?}");
+    assert!(
+        matches!(&found[..], [line] if line.starts_with(start)),
+        "{found:#?} is not {start:?}"
+    );
 }
 
 #[test]
@@ -45,8 +55,12 @@ fn a_sound_file_is_ok() {
         "[defaults]\ntimeout = \"1s\"\n[services.a]\nport = 0\n".replace("= 0", "= 7")
             + "[[targets]]\nhost = \"192.0.2.0/30\"\nport = \"22,80-90\"\ngroup = [\"a\", \"b\"]\n[[targets]]\nhost = \"::1\"\nservice = \"a\"\n",
     );
-    config.run(&["services", "--check"]).prints("ok: 1 services, 2 target entries", 0);
-    ConfigFile::new("").run(&["services", "--check"]).prints("ok: 0 services, 0 target entries", 0);
+    config
+        .run(&["services", "--check"])
+        .prints("ok: 1 services, 2 target entries", 0);
+    ConfigFile::new("")
+        .run(&["services", "--check"])
+        .prints("ok: 0 services, 0 target entries", 0);
     ConfigFile::new("\u{feff}# a byte order mark\n[services.a]\n")
         .run(&["services", "--check"])
         .prints("ok: 1 services, 0 target entries", 0);
@@ -55,16 +69,31 @@ fn a_sound_file_is_ok() {
 #[test]
 fn what_is_no_file_is_refused_at_once() {
     let config = ConfigFile::new("");
-    let dir = std::path::Path::new(&config.path()).parent().unwrap().to_owned();
+    let dir = std::path::Path::new(&config.path())
+        .parent()
+        .unwrap()
+        .to_owned();
     let at = |name: &str| dir.join(name).display().to_string();
     refused(&at("absent.toml"), "absent.toml: no such file or directory");
-    refused(&dir.display().to_string(), ": it is a directory, not a regular file");
-    assert!(Command::new("mkfifo").arg(at("fifo")).status().unwrap().success());
+    refused(
+        &dir.display().to_string(),
+        ": it is a directory, not a regular file",
+    );
+    assert!(
+        Command::new("mkfifo")
+            .arg(at("fifo"))
+            .status()
+            .unwrap()
+            .success()
+    );
     refused(&at("fifo"), "fifo: it is a FIFO, not a regular file");
     refused("/dev/zero", "/dev/zero: it is a device, not a regular file");
     let large = fs::File::create(at("large.toml")).unwrap();
     large.set_len(100 << 20).unwrap();
-    refused(&at("large.toml"), "large.toml: it is larger than 16777216 bytes");
+    refused(
+        &at("large.toml"),
+        "large.toml: it is larger than 16777216 bytes",
+    );
     config.beside("latin1.toml", b"[services.caf\xe9]\n", 0o640);
     refused(&at("latin1.toml"), "latin1.toml: is not UTF-8 text");
     config.beside("new\nline.toml", "x = 1", 0o640);
@@ -75,13 +104,26 @@ fn what_is_no_file_is_refused_at_once() {
 fn a_file_that_may_not_be_read_is_a_mistake() {
     let Some(etc) = Etc::new() else { return };
     let bounds = "--bounding-set=-dac_override,-dac_read_search";
-    let unprivileged = ["setpriv", bounds, "--inh-caps=-dac_override,-dac_read_search"];
-    if !etc.command(&unprivileged).arg("true").output().unwrap().status.success() {
+    let unprivileged = [
+        "setpriv",
+        bounds,
+        "--inh-caps=-dac_override,-dac_read_search",
+    ];
+    if !etc
+        .command(&unprivileged)
+        .arg("true")
+        .output()
+        .unwrap()
+        .status
+        .success()
+    {
         return skip("setpriv of util-linux cannot drop capabilities");
     }
     let peer = Peer::greeting(b"");
     let check = || etc.check_behind(&unprivileged, &["127.0.0.1", &peer.port()]);
-    let mode = |name: &str, mode| fs::set_permissions(etc.path(name), fs::Permissions::from_mode(mode)).unwrap();
+    let mode = |name: &str, mode| {
+        fs::set_permissions(etc.path(name), fs::Permissions::from_mode(mode)).unwrap()
+    };
     fs::write(etc.path("zbx-tcp/config.toml"), "").unwrap();
     fs::create_dir(etc.path("zbx-tcp/conf.d")).unwrap();
     mode("zbx-tcp/config.toml", 0o000);
@@ -113,64 +155,152 @@ fn one_run_names_every_mistake() {
         "17: targets[2].host: `192.0.2.0/33` is not a network",
         "18: targets[2].port: port `",
     ];
-    let missing: Vec<_> = starts.iter().filter(|start| !found.iter().any(|line| line.starts_with(*start))).collect();
-    assert!(missing.is_empty() && found.len() == starts.len(), "{missing:#?} of {found:#?}");
+    let missing: Vec<_> = starts
+        .iter()
+        .filter(|start| !found.iter().any(|line| line.starts_with(*start)))
+        .collect();
+    assert!(
+        missing.is_empty() && found.len() == starts.len(),
+        "{missing:#?} of {found:#?}"
+    );
 }
 
 #[test]
 fn what_is_no_toml_is_named_line_by_line() {
-    let found =
-        mistakes("[services.a]\nport = \n[services.b]\ndescription = no quotes\n[services.c]\nport = 1\nport = 2\n");
+    let found = mistakes(
+        "[services.a]\nport = \n[services.b]\ndescription = no quotes\n[services.c]\nport = 1\nport = 2\n",
+    );
     for line in ["2: ", "4: ", "7: "] {
-        assert!(found.iter().any(|mistake| mistake.starts_with(line)), "{line} in {found:#?}");
+        assert!(
+            found.iter().any(|mistake| mistake.starts_with(line)),
+            "{line} in {found:#?}"
+        );
     }
 }
 
 #[test]
 fn services_are_read_strictly() {
     for (section, start) in [
-        ("port = 0", "2: services.x.port: is not a number from 1 to 65535"),
+        (
+            "port = 0",
+            "2: services.x.port: is not a number from 1 to 65535",
+        ),
         ("port = 65536", "2: services.x.port: is not"),
         ("port = 22.5", "2: services.x.port: is not"),
         ("port = 0x16", "2: services.x.port: is not"),
         ("port = [22]", "2: services.x.port: is not"),
         ("hosts = []", "2: services.x.hosts: is an empty list"),
-        ("hosts = [\n\"10.0.0.0/8\",\n\"10.0.0.1/8\"]", "4: services.x.hosts[2]: bits behind the prefix are set"),
-        ("hosts = \"mx1.example.org:25\"", "2: services.x.hosts: not an address or network such as"),
-        ("hosts = [22]", "2: services.x.hosts[1]: is integer, not a text"),
-        ("host = \"10.0.0.1\"", "2: services.x.host: unknown key: did you mean `hosts`?"),
-        ("timeout = 0", "2: services.x.timeout: `0` is no time at all"),
-        ("timeout = true", "2: services.x.timeout: is boolean, not a text"),
-        ("timeout = \"soon\"", "2: services.x.timeout: `soon` is not a duration"),
-        ("max_bytes = 0", "2: services.x.max_bytes: is not a number from 1 to"),
-        ("crlf = 1", "2: services.x.crlf: is integer, not true or false"),
-        ("close = \"slam\"", "2: services.x.close: unknown value: use `fin` or `rst`"),
-        ("description = 1", "2: services.x.description: is integer, not a text"),
-        ("quit = \"A\"\nquit_hex = \"00\"", "3: services.x.quit_hex: stands beside `quit`"),
+        (
+            "hosts = [\n\"10.0.0.0/8\",\n\"10.0.0.1/8\"]",
+            "4: services.x.hosts[2]: bits behind the prefix are set",
+        ),
+        (
+            "hosts = \"mx1.example.org:25\"",
+            "2: services.x.hosts: not an address or network such as",
+        ),
+        (
+            "hosts = [22]",
+            "2: services.x.hosts[1]: is integer, not a text",
+        ),
+        (
+            "host = \"10.0.0.1\"",
+            "2: services.x.host: unknown key: did you mean `hosts`?",
+        ),
+        (
+            "timeout = 0",
+            "2: services.x.timeout: `0` is no time at all",
+        ),
+        (
+            "timeout = true",
+            "2: services.x.timeout: is boolean, not a text",
+        ),
+        (
+            "timeout = \"soon\"",
+            "2: services.x.timeout: `soon` is not a duration",
+        ),
+        (
+            "max_bytes = 0",
+            "2: services.x.max_bytes: is not a number from 1 to",
+        ),
+        (
+            "crlf = 1",
+            "2: services.x.crlf: is integer, not true or false",
+        ),
+        (
+            "close = \"slam\"",
+            "2: services.x.close: unknown value: use `fin` or `rst`",
+        ),
+        (
+            "description = 1",
+            "2: services.x.description: is integer, not a text",
+        ),
+        (
+            "quit = \"A\"\nquit_hex = \"00\"",
+            "3: services.x.quit_hex: stands beside `quit`",
+        ),
         ("quit_hex = \"0\"", "2: services.x.quit_hex: `0` is not hex"),
         ("steps = []", "2: services.x.steps: is an empty list"),
         ("steps = 1", "2: services.x.steps: is integer, not a table"),
-        ("steps = [\n\"a\"]", "3: services.x.steps[1]: is string, not a table"),
-        ("steps = [\n{}]", "3: services.x.steps[1]: a step sends or expects exactly one thing"),
-        ("steps = [{ send = \"a\", expect = \"b\" }]", "2: services.x.steps[1]: a step sends or expects exactly one"),
-        ("steps = [{ send = \"a\", send_hex = \"00\" }]", "2: services.x.steps[1]: a step sends or expects exactly"),
-        ("steps = [{ expect = \"a\", expect_hex = \"00\" }]", "2: services.x.steps[1]: a step sends or expects"),
-        ("steps = [{ send = \"a\", timeout = 1 }]", "2: services.x.steps[1]: a step sends or expects exactly one"),
-        ("steps = [{ reject = \"a\" }]", "2: services.x.steps[1]: a step sends or expects exactly one thing"),
-        ("steps = [{ expect = \"a\", rejekt = \"b\" }]", "2: services.x.steps[1].rejekt: unknown key: did you mean"),
-        ("steps = [{ expect = \"a\", min_bytes = -1 }]", "2: services.x.steps[1].min_bytes: is not a number"),
+        (
+            "steps = [\n\"a\"]",
+            "3: services.x.steps[1]: is string, not a table",
+        ),
+        (
+            "steps = [\n{}]",
+            "3: services.x.steps[1]: a step sends or expects exactly one thing",
+        ),
+        (
+            "steps = [{ send = \"a\", expect = \"b\" }]",
+            "2: services.x.steps[1]: a step sends or expects exactly one",
+        ),
+        (
+            "steps = [{ send = \"a\", send_hex = \"00\" }]",
+            "2: services.x.steps[1]: a step sends or expects exactly",
+        ),
+        (
+            "steps = [{ expect = \"a\", expect_hex = \"00\" }]",
+            "2: services.x.steps[1]: a step sends or expects",
+        ),
+        (
+            "steps = [{ send = \"a\", timeout = 1 }]",
+            "2: services.x.steps[1]: a step sends or expects exactly one",
+        ),
+        (
+            "steps = [{ reject = \"a\" }]",
+            "2: services.x.steps[1]: a step sends or expects exactly one thing",
+        ),
+        (
+            "steps = [{ expect = \"a\", rejekt = \"b\" }]",
+            "2: services.x.steps[1].rejekt: unknown key: did you mean",
+        ),
+        (
+            "steps = [{ expect = \"a\", min_bytes = -1 }]",
+            "2: services.x.steps[1].min_bytes: is not a number",
+        ),
         (
             "steps = [\n{ send = \"a\" },\n{ expect_regex = \"a**(\" },\n]",
             "4: services.x.steps[2].expect_regex: `a**(`",
         ),
-        ("steps = [{ expect_regex = \"x*\" }]", "2: services.x.steps[1].expect_regex: `x*` matches even when"),
-        ("steps = [{ expect = \"a\", reject_regex = [\"b\", \"(\"] }]", "2: services.x.steps[1].reject_regex[2]: `(`"),
+        (
+            "steps = [{ expect_regex = \"x*\" }]",
+            "2: services.x.steps[1].expect_regex: `x*` matches even when",
+        ),
+        (
+            "steps = [{ expect = \"a\", reject_regex = [\"b\", \"(\"] }]",
+            "2: services.x.steps[1].reject_regex[2]: `(`",
+        ),
         (
             "steps = [{ expect_any = [{ regex = \"a\", hex = \"00\" }] }]",
             "2: services.x.steps[1].expect_any[1]: names one",
         ),
-        ("steps = [{ expect_hex = \"0?\" }]", "2: services.x.steps[1].expect_hex: `0?` is not hex"),
-        ("steps = [{ send_hex = \"??\" }]", "2: services.x.steps[1].send_hex: `??` has no meaning in what is sent"),
+        (
+            "steps = [{ expect_hex = \"0?\" }]",
+            "2: services.x.steps[1].expect_hex: `0?` is not hex",
+        ),
+        (
+            "steps = [{ send_hex = \"??\" }]",
+            "2: services.x.steps[1].send_hex: `??` has no meaning in what is sent",
+        ),
         (
             "steps = [{ send = \"${later}\" }, { expect_regex = \"(?<later>a)\" }]",
             "2: services.x.steps[1].send: nothing",
@@ -183,66 +313,146 @@ fn services_are_read_strictly() {
             "secrets = { a = \"x\" }\nsteps = [{ expect_regex = \"(?<a>a)\" }]",
             "3: services.x.steps[1].expect_regex: the name `a` is a secret's too",
         ),
-        ("encoding = \"latin1\"\nsteps = [{ send = \"你\" }]", "3: services.x.steps[1].send: character `你` (U+4F60)"),
+        (
+            "encoding = \"latin1\"\nsteps = [{ send = \"你\" }]",
+            "3: services.x.steps[1].send: character `你` (U+4F60)",
+        ),
     ] {
         mistaken(&format!("[services.x]\n{section}\n"), start);
     }
     let empty = mistakes("[services.x]\nsteps = [{ expect_any = [] }]\n");
-    assert!(empty[0].starts_with("2: services.x.steps[1].expect_any: is an empty list"), "{empty:#?}");
+    assert!(
+        empty[0].starts_with("2: services.x.steps[1].expect_any: is an empty list"),
+        "{empty:#?}"
+    );
 }
 
 #[test]
 fn names_and_tables_are_read_strictly() {
-    for name in ["\"a b\"", "\"\"", "\"é\"", "\"a.b\"", "\"a\\nb\"", "\"a/b\"", &"x".repeat(65)] {
+    for name in [
+        "\"a b\"",
+        "\"\"",
+        "\"é\"",
+        "\"a.b\"",
+        "\"a\\nb\"",
+        "\"a/b\"",
+        &"x".repeat(65),
+    ] {
         let found = mistakes(&format!("[services.{name}]\nport = 1\n"));
-        assert!(matches!(&found[..], [line] if line.contains("a service's name has letters, digits")), "{found:#?}");
+        assert!(
+            matches!(&found[..], [line] if line.contains("a service's name has letters, digits")),
+            "{found:#?}"
+        );
     }
-    mistaken("[service.x]\n", "1: service: unknown key: did you mean `services`?");
+    mistaken(
+        "[service.x]\n",
+        "1: service: unknown key: did you mean `services`?",
+    );
     mistaken("services = 1\n", "1: services: is integer, not a table");
-    mistaken("[services]\nssh = 22\n", "2: services.ssh: is integer, not a table");
+    mistaken(
+        "[services]\nssh = 22\n",
+        "2: services.ssh: is integer, not a table",
+    );
     mistaken("targets = \"a\"\n", "1: targets: is string, not a table");
     mistaken("[[defaults]]\n", "1: defaults: is array, not a table");
     mistaken("[defaults]\nport = 22\n", "2: defaults.port: unknown key");
-    mistaken("[defaults]\nencoding = \"klingon\"\n", "2: defaults.encoding: unknown encoding `klingon`");
+    mistaken(
+        "[defaults]\nencoding = \"klingon\"\n",
+        "2: defaults.encoding: unknown encoding `klingon`",
+    );
 }
 
 #[test]
 fn targets_are_read_strictly() {
     for (section, start) in [
         ("port = 22", "1: targets[1]: a target needs a `host`"),
-        ("host = \"\"\nport = 22", "1: targets[1]: a target needs a `host`"),
-        ("host = \"192.0.2.1\"", "1: targets[1]: a target needs a `port`, or"),
-        ("host = \"192.0.2.1\"\nservice = \"tcp\"", "1: targets[1]: a target needs a `port`: its service has none"),
+        (
+            "host = \"\"\nport = 22",
+            "1: targets[1]: a target needs a `host`",
+        ),
+        (
+            "host = \"192.0.2.1\"",
+            "1: targets[1]: a target needs a `port`, or",
+        ),
+        (
+            "host = \"192.0.2.1\"\nservice = \"tcp\"",
+            "1: targets[1]: a target needs a `port`: its service has none",
+        ),
         (
             "host = \"192.0.2.1\"\nservice = \"shh\"",
             "3: targets[1].service: unknown service `shh`: did you mean `ssh`?",
         ),
-        ("host = \"192.0.2.1/24\"\nport = 1", "2: targets[1].host: `192.0.2.1/24` is an address inside a network"),
-        ("host = \"10.0.0.0/8\"\nport = 1", "2: targets[1].host: `10.0.0.0/8`"),
-        ("host = \"2001:db8::/129\"\nport = 1", "2: targets[1].host: `2001:db8::/129` is not a network"),
+        (
+            "host = \"192.0.2.1/24\"\nport = 1",
+            "2: targets[1].host: `192.0.2.1/24` is an address inside a network",
+        ),
+        (
+            "host = \"10.0.0.0/8\"\nport = 1",
+            "2: targets[1].host: `10.0.0.0/8`",
+        ),
+        (
+            "host = \"2001:db8::/129\"\nport = 1",
+            "2: targets[1].host: `2001:db8::/129` is not a network",
+        ),
         ("host = \"not a host\"\nport = 1", "2: targets[1].host: "),
         ("host = \"a\"\nport = \"22,,80\"", "3: targets[1].port: "),
         ("host = \"a\"\nport = \"80-22\"", "3: targets[1].port: "),
-        ("host = \"a\"\nport = \"22,70000\"", "3: targets[1].port: port `70000` is not a number from 1 to 65535"),
-        ("host = \"a\"\nport = 1.5", "3: targets[1].port: is float, not a text"),
-        ("hots = \"a\"\nhost = \"a\"\nport = 1", "2: targets[1].hots: unknown key: did you mean `host`?"),
-        ("id = \"a b\"\nhost = \"a\"\nport = 1", "2: targets[1].id: an id has letters"),
-        ("id = \"a\"\nhost = \"a\"\nport = \"1,2\"", "1: targets[1]: one `id` for several targets"),
-        ("host = \"a\"\nport = 1\nname = \"a\\nb\"", "4: targets[1].name: is not on one line"),
-        ("host = \"a\"\nport = 1\ngroup = [\"a\\u001b\"]", "4: targets[1].group[1]: is not on one line"),
-        ("host = \"a\"\nport = 1\nzabbix_host = \"a\\u0000\"", "4: targets[1].zabbix_host: is not on one line"),
+        (
+            "host = \"a\"\nport = \"22,70000\"",
+            "3: targets[1].port: port `70000` is not a number from 1 to 65535",
+        ),
+        (
+            "host = \"a\"\nport = 1.5",
+            "3: targets[1].port: is float, not a text",
+        ),
+        (
+            "hots = \"a\"\nhost = \"a\"\nport = 1",
+            "2: targets[1].hots: unknown key: did you mean `host`?",
+        ),
+        (
+            "id = \"a b\"\nhost = \"a\"\nport = 1",
+            "2: targets[1].id: an id has letters",
+        ),
+        (
+            "id = \"a\"\nhost = \"a\"\nport = \"1,2\"",
+            "1: targets[1]: one `id` for several targets",
+        ),
+        (
+            "host = \"a\"\nport = 1\nname = \"a\\nb\"",
+            "4: targets[1].name: is not on one line",
+        ),
+        (
+            "host = \"a\"\nport = 1\ngroup = [\"a\\u001b\"]",
+            "4: targets[1].group[1]: is not on one line",
+        ),
+        (
+            "host = \"a\"\nport = 1\nzabbix_host = \"a\\u0000\"",
+            "4: targets[1].zabbix_host: is not on one line",
+        ),
         (
             "host = \"a\"\nport = 1\n[[targets]]\nhost = \"a\"\nport = 1\ntimeout = 1",
             "4: targets[2]: another target has the id `a:1` too: give each an `id` of its own",
         ),
-        ("host = \"a\"\nport = 1\ngroup = [1]", "4: targets[1].group[1]: is integer, not a text"),
-        ("host = \"a\"\nport = 1\nsteps = [{ expect_regex = \"(\" }]", "4: targets[1].steps[1].expect_regex: `(`"),
-        ("host = \"a\"\nport = 1\ncount = 2\nrequire = 3", "1: targets[1]: require: 3 of 2 attempts can never succeed"),
+        (
+            "host = \"a\"\nport = 1\ngroup = [1]",
+            "4: targets[1].group[1]: is integer, not a text",
+        ),
+        (
+            "host = \"a\"\nport = 1\nsteps = [{ expect_regex = \"(\" }]",
+            "4: targets[1].steps[1].expect_regex: `(`",
+        ),
+        (
+            "host = \"a\"\nport = 1\ncount = 2\nrequire = 3",
+            "1: targets[1]: require: 3 of 2 attempts can never succeed",
+        ),
         (
             "host = \"a\"\nport = 1\nsource = \"192.0.2.1\"",
             "4: targets[1].source: `192.0.2.1` is not an address of this",
         ),
-        ("host = \"a\"\nservice = \"ssh\"\nexpect_closed = \"answered\"", "1: targets[1]: expect-closed: "),
+        (
+            "host = \"a\"\nservice = \"ssh\"\nexpect_closed = \"answered\"",
+            "1: targets[1]: expect-closed: ",
+        ),
     ] {
         mistaken(&format!("[[targets]]\n{section}\n"), start);
     }
@@ -255,10 +465,17 @@ fn ids_are_unique_over_all_files() {
     let Some(etc) = Etc::new() else { return };
     fs::create_dir(etc.path("zbx-tcp/conf.d")).unwrap();
     for file in ["config.toml", "conf.d/a.toml"] {
-        fs::write(etc.path("zbx-tcp").join(file), "[[targets]]\nid = \"a\"\nhost = \"a\"\nport = 1\n").unwrap();
+        fs::write(
+            etc.path("zbx-tcp").join(file),
+            "[[targets]]\nid = \"a\"\nhost = \"a\"\nport = 1\n",
+        )
+        .unwrap();
     }
     let ran: Ran = finish(
-        etc.command(&[]).arg(program().get_program()).args(["services", "--check"]).env_remove("ZBX_TCP_CONFIG"),
+        etc.command(&[])
+            .arg(program().get_program())
+            .args(["services", "--check"])
+            .env_remove("ZBX_TCP_CONFIG"),
     );
     ran.refuses("/etc/zbx-tcp/conf.d/a.toml:2: targets[1].id: this id stands twice: ids are unique over all files");
 }
@@ -267,8 +484,15 @@ fn ids_are_unique_over_all_files() {
 fn a_check_with_a_broken_file_says_one_line_and_sends_nothing() {
     let config = ConfigFile::new("[services.a]\nprot = 1\nsteps = []\n[services.b]\nport = 0\n");
     let peer = Peer::greeting(b"");
-    for words in [&["-o", "json"][..], &["-o", "text", "-v"], &["-s", "b"], &["-s", "ssh"]] {
-        config.run(&[&["check", "127.0.0.1", &peer.port()], words].concat()).refuses("config.toml:");
+    for words in [
+        &["-o", "json"][..],
+        &["-o", "text", "-v"],
+        &["-s", "b"],
+        &["-s", "ssh"],
+    ] {
+        config
+            .run(&[&["check", "127.0.0.1", &peer.port()], words].concat())
+            .refuses("config.toml:");
     }
     config.run(&["services"]).refuses("config.toml:");
     peer.was_left_alone();

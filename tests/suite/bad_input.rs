@@ -68,7 +68,10 @@ fn options_that_make_no_sense() {
         (&["--interval", "1"], "only with --count"),
         (&["--require", "1"], "only with --count"),
         (&["-n", "2", "--require", "3"], "3 of 2 attempts"),
-        (&["-n", "9", "--require", "5", "-i", "1"], "do not fit into the deadline"),
+        (
+            &["-n", "9", "--require", "5", "-i", "1"],
+            "do not fit into the deadline",
+        ),
         (&["-n", "2", "--addresses", "all"], "drop it"),
         (&["--addresses", "some"], "`first` or `all`"),
         (&["--close", "gently"], "`fin` or `rst`"),
@@ -79,7 +82,10 @@ fn options_that_make_no_sense() {
         (&["--send", r"a\q"], r"--send: unknown escape `\q`"),
         (&["--expect", r"a\"], r"--expect: unknown escape `\`"),
         (&["--send", r"\x4"], r"unknown escape `\x4`"),
-        (&["--encoding", "gbk", "--send", "\u{1f600}"], "does not exist in GBK"),
+        (
+            &["--encoding", "gbk", "--send", "\u{1f600}"],
+            "does not exist in GBK",
+        ),
         (&["--nonsense"], "unexpected argument '--nonsense'"),
         (&["--timeou", "1"], "'--timeout'"),
     ] {
@@ -97,19 +103,43 @@ fn words_that_are_no_command() {
 
 #[test]
 fn values_that_are_not_utf8() {
-    finish(program().args(["check", "127.0.0.1", "80", "--send"]).arg(OsStr::from_bytes(b"\xff"))).refuses("UTF-8");
-    finish(program().arg("check").arg(OsStr::from_bytes(b"h\xff")).arg("80")).refuses("UTF-8");
+    finish(
+        program()
+            .args(["check", "127.0.0.1", "80", "--send"])
+            .arg(OsStr::from_bytes(b"\xff")),
+    )
+    .refuses("UTF-8");
+    finish(
+        program()
+            .arg("check")
+            .arg(OsStr::from_bytes(b"h\xff"))
+            .arg("80"),
+    )
+    .refuses("UTF-8");
 }
 
 #[test]
 fn help_is_no_mistake() {
-    for words in [&["--help"][..], &["check", "--help"], &["check", "-h"], &["--version"]] {
+    for words in [
+        &["--help"][..],
+        &["check", "--help"],
+        &["check", "-h"],
+        &["--version"],
+    ] {
         let ran = run(words);
         assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""));
     }
-    assert!(run(&["check", "--help"]).out.contains("tcp.syn_retransmits"));
+    assert!(
+        run(&["check", "--help"])
+            .out
+            .contains("tcp.syn_retransmits")
+    );
     assert!(run(&["check", "-h"]).out.starts_with("Probe one target"));
-    assert!(run(&["services", "-h"]).out.starts_with("What named services exist"));
+    assert!(
+        run(&["services", "-h"])
+            .out
+            .starts_with("What named services exist")
+    );
 }
 
 #[test]
@@ -117,11 +147,16 @@ fn a_reader_that_left_is_no_error() {
     let peer = Peer::greeting(b"x");
     let (port, program) = (peer.port(), env!("CARGO_BIN_EXE_zbx-tcp"));
     for (port, code) in [(port.as_str(), 0), (&closed_port().to_string(), 1)] {
-        let script = format!("{{ sleep 0.2; '{program}' check 127.0.0.1 {port} -o json; echo $? >&2; }} | :");
+        let script = format!(
+            "{{ sleep 0.2; '{program}' check 127.0.0.1 {port} -o json; echo $? >&2; }} | :"
+        );
         let ran = finish(std::process::Command::new("sh").args(["-c", &script]));
         assert_eq!(ran.err, format!("{code}\n"));
         let closed = format!("'{program}' check 127.0.0.1 {port} >&-; echo $?");
-        assert_eq!(finish(std::process::Command::new("sh").args(["-c", &closed])).out, format!("{code}\n"));
+        assert_eq!(
+            finish(std::process::Command::new("sh").args(["-c", &closed])).out,
+            format!("{code}\n")
+        );
     }
 }
 
@@ -129,23 +164,44 @@ fn a_reader_that_left_is_no_error() {
 fn a_panic_still_yields_a_value_and_nothing_else() {
     for (format, value) in [("up", "0"), ("status", "15"), ("time.connect", "0")] {
         let mut command = program();
-        command.args(["check", "127.0.0.1", "1", "-o", format]).env("ZBX_TCP_TEST_PANIC", "1");
+        command
+            .args(["check", "127.0.0.1", "1", "-o", format])
+            .env("ZBX_TCP_TEST_PANIC", "1");
         finish(&mut command).prints(value, 1);
     }
     let mut command = program();
-    command.args(["check", "127.0.0.1", "1", "-o", "json"]).env("ZBX_TCP_TEST_PANIC", "1");
-    assert!(finish(&mut command).document()["error"].as_str().unwrap().starts_with("internal error"));
+    command
+        .args(["check", "127.0.0.1", "1", "-o", "json"])
+        .env("ZBX_TCP_TEST_PANIC", "1");
+    assert!(
+        finish(&mut command).document()["error"]
+            .as_str()
+            .unwrap()
+            .starts_with("internal error")
+    );
 }
 
 #[test]
 fn a_full_disk_is_said_once() {
     let peer = Peer::greeting(b"x");
-    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let full = std::fs::OpenOptions::new()
+        .write(true)
+        .open("/dev/full")
+        .unwrap();
     let mut command = program();
-    let child = command.args(["check", "127.0.0.1", &peer.port()]).stdout(full).stderr(Stdio::piped()).spawn().unwrap();
+    let child = command
+        .args(["check", "127.0.0.1", &peer.port()])
+        .stdout(full)
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(2));
-    assert!(String::from_utf8(output.stderr).unwrap().starts_with("zbx-tcp: write to standard output: "));
+    assert!(
+        String::from_utf8(output.stderr)
+            .unwrap()
+            .starts_with("zbx-tcp: write to standard output: ")
+    );
 }
 
 #[test]
@@ -161,8 +217,17 @@ fn a_machine_without_descriptors_still_owes_a_value() {
         let ran = finish(std::process::Command::new("sh").args(["-c", &script]));
         let document = ran.document();
         let status = document["status_name"].as_str().unwrap();
-        assert_eq!(status, if limit == 4 { "local_error" } else { "ok" }, "limit {limit}: {}", ran.out);
-        assert!(limit > 4 || document["error"].as_str().unwrap().contains("EMFILE"), "{}", ran.out);
+        assert_eq!(
+            status,
+            if limit == 4 { "local_error" } else { "ok" },
+            "limit {limit}: {}",
+            ran.out
+        );
+        assert!(
+            limit > 4 || document["error"].as_str().unwrap().contains("EMFILE"),
+            "{}",
+            ran.out
+        );
     }
 }
 
@@ -180,7 +245,13 @@ fn the_version_names_commit_and_kind_of_build() {
     let (number, build) = version.trim_end().split_once(" (").unwrap();
     assert_eq!(number, format!("zbx-tcp {}", env!("CARGO_PKG_VERSION")));
     let (commit, kind) = build.strip_suffix(')').unwrap().split_once(", ").unwrap();
-    let known = commit.len() >= 12 && commit.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'+');
+    let known = commit.len() >= 12
+        && commit
+            .bytes()
+            .all(|byte| byte.is_ascii_hexdigit() || byte == b'+');
     assert!(known || commit == "commit unknown", "{version}");
-    assert!(["dynamic", "static-glibc", "static-musl"].contains(&kind), "{version}");
+    assert!(
+        ["dynamic", "static-glibc", "static-musl"].contains(&kind),
+        "{version}"
+    );
 }

@@ -18,17 +18,35 @@ fn patterns_that_are_none() {
     let huge = "(x[0-9]{200}){200}".to_owned();
     let long = "a".repeat(100_000);
     refused(&[
-        (&["--expect-regex", "(a"], "--expect-regex: `(a` is not a usable regular expression: unclosed group"),
-        (&["--expect-regex", "*"], "repetition operator missing expression"),
-        (&["--expect-regex", "[z-a]"], "invalid character class range"),
+        (
+            &["--expect-regex", "(a"],
+            "--expect-regex: `(a` is not a usable regular expression: unclosed group",
+        ),
+        (
+            &["--expect-regex", "*"],
+            "repetition operator missing expression",
+        ),
+        (
+            &["--expect-regex", "[z-a]"],
+            "invalid character class range",
+        ),
         (&["--expect-regex", "a(?=b)"], "look-ahead"),
-        (&["--expect-regex", r"(a)\1"], "backreferences are not supported"),
+        (
+            &["--expect-regex", r"(a)\1"],
+            "backreferences are not supported",
+        ),
         (&["--expect-regex", r"\p{Greek}"], r"`\p{Greek}`"),
-        (&["--reject-regex", "(a", "--expect", "b"], "--reject-regex: `(a`"),
+        (
+            &["--reject-regex", "(a", "--expect", "b"],
+            "--reject-regex: `(a`",
+        ),
         (&["--expect-regex", "a{1000}{1000}{1000}"], "exceeded limit"),
         (&["--expect-regex", &huge], "exceeded limit"),
         (&["--expect-regex", &long], "exceeded limit"),
-        (&["--expect-hex", "4"], "--expect-hex: `4` is not hex: two digits a byte"),
+        (
+            &["--expect-hex", "4"],
+            "--expect-hex: `4` is not hex: two digits a byte",
+        ),
         (&["--expect-hex", "4a f"], "is not hex"),
         (&["--expect-hex", "0x4a"], "is not hex"),
         (&["--expect-hex", "?"], "is not hex"),
@@ -38,10 +56,18 @@ fn patterns_that_are_none() {
 
 #[test]
 fn patterns_that_prove_nothing() {
-    for source in ["a*", "^", "$", "^$", "(a|)", r"\A", "a?b?", "(?<v>)", "(?i)"] {
+    for source in [
+        "a*", "^", "$", "^$", "(a|)", r"\A", "a?b?", "(?<v>)", "(?i)",
+    ] {
         refused(&[
-            (&["--expect-regex", source], "matches even when nothing came"),
-            (&["--reject-regex", source, "--expect", "b"], "--reject-regex: "),
+            (
+                &["--expect-regex", source],
+                "matches even when nothing came",
+            ),
+            (
+                &["--reject-regex", source, "--expect", "b"],
+                "--reject-regex: ",
+            ),
         ]);
     }
     refused(&[(&["--expect-hex", " "], "--expect-hex: ` ` is not hex")]);
@@ -51,35 +77,80 @@ fn patterns_that_prove_nothing() {
 fn texts_that_cannot_be_read() {
     for option in ["--send", "--expect", "--expect-prefix", "--quit"] {
         refused(&[
-            (&[option, r"a\q"], &format!(r"{option}: unknown escape `\q`")),
+            (
+                &[option, r"a\q"],
+                &format!(r"{option}: unknown escape `\q`"),
+            ),
             (&[option, r"a\"], &format!(r"{option}: unknown escape `\`")),
-            (&[option, r"a\x4"], &format!(r"{option}: unknown escape `\x4`")),
-            (&[option, r"\u0041"], &format!(r"{option}: unknown escape `\u`")),
-            (&["--encoding", "gbk", option, "\u{1f600}"], &format!("{option}: ")),
+            (
+                &[option, r"a\x4"],
+                &format!(r"{option}: unknown escape `\x4`"),
+            ),
+            (
+                &[option, r"\u0041"],
+                &format!(r"{option}: unknown escape `\u`"),
+            ),
+            (
+                &["--encoding", "gbk", option, "\u{1f600}"],
+                &format!("{option}: "),
+            ),
         ]);
     }
     refused(&[
-        (&["--reject", r"a\q", "--expect", "b"], r"--reject: unknown escape `\q`"),
+        (
+            &["--reject", r"a\q", "--expect", "b"],
+            r"--reject: unknown escape `\q`",
+        ),
         (&["--send-hex", "4"], "--send-hex: `4` is not hex"),
         (&["--send-hex", "zz"], "is not hex"),
-        (&["--send-hex", "4a ?? 4b"], "--send-hex: `??` has no meaning in what is sent"),
-        (&["--encoding", "klingon", "--send", "a"], "--encoding: unknown encoding `klingon`"),
-        (&["--encoding", "utf-16le", "--send", "a"], "unknown encoding `utf-16le`"),
+        (
+            &["--send-hex", "4a ?? 4b"],
+            "--send-hex: `??` has no meaning in what is sent",
+        ),
+        (
+            &["--encoding", "klingon", "--send", "a"],
+            "--encoding: unknown encoding `klingon`",
+        ),
+        (
+            &["--encoding", "utf-16le", "--send", "a"],
+            "unknown encoding `utf-16le`",
+        ),
     ]);
 }
 
 #[test]
 fn steps_out_of_order() {
     refused(&[
-        (&["--quit", "a", "--expect", "b"], "--expect: comes after --quit"),
-        (&["--quit", "a", "--send-hex", "00"], "--send-hex: comes after --quit"),
-        (&["--quit", "a", "--reject", "b"], "--reject: comes after --quit"),
+        (
+            &["--quit", "a", "--expect", "b"],
+            "--expect: comes after --quit",
+        ),
+        (
+            &["--quit", "a", "--send-hex", "00"],
+            "--send-hex: comes after --quit",
+        ),
+        (
+            &["--quit", "a", "--reject", "b"],
+            "--reject: comes after --quit",
+        ),
         (&["--quit", "a", "--quit", "b"], "--quit: is given twice"),
-        (&["--reject", "a"], "--reject: guards the expectations after it, and there is none"),
+        (
+            &["--reject", "a"],
+            "--reject: guards the expectations after it, and there is none",
+        ),
         (&["--expect", "a", "--reject", "b"], "--reject: guards"),
-        (&["--expect", "a", "--reject-hex", "00", "--send", "b"], "--reject-hex: guards"),
-        (&["--expect", "a", "--reject-regex", "b", "--quit", "c"], "--reject-regex: guards"),
-        (&["--expect-closed", "--quit", "a"], "cannot --send, --expect or --quit"),
+        (
+            &["--expect", "a", "--reject-hex", "00", "--send", "b"],
+            "--reject-hex: guards",
+        ),
+        (
+            &["--expect", "a", "--reject-regex", "b", "--quit", "c"],
+            "--reject-regex: guards",
+        ),
+        (
+            &["--expect-closed", "--quit", "a"],
+            "cannot --send, --expect or --quit",
+        ),
     ]);
 }
 
@@ -87,17 +158,44 @@ fn steps_out_of_order() {
 fn captures_that_do_not_fit() {
     let one = "(?<v>x)";
     refused(&[
-        (&["--expect-regex", one, "--expect-regex", one], "the name `v` is captured twice"),
-        (&["--expect-regex", "(?<v>x)(?<v>y)"], "duplicate capture group name"),
+        (
+            &["--expect-regex", one, "--expect-regex", one],
+            "the name `v` is captured twice",
+        ),
+        (
+            &["--expect-regex", "(?<v>x)(?<v>y)"],
+            "duplicate capture group name",
+        ),
         (&["--expect-regex", "(?<1v>x)"], "invalid capture group"),
-        (&["--send", "${v}"], "--send: nothing before this step captures `v`"),
-        (&["--send", "${v}", "--expect-regex", one], "nothing before this step captures `v`"),
-        (&["--expect-regex", one, "--send", "${w}"], "nothing before this step captures `w`"),
-        (&["--expect-regex", one, "--quit", "${w}"], "--quit: nothing before this step captures `w`"),
-        (&["--expect-regex", one, "--send", "${v"], "--send: `${` without `}`"),
+        (
+            &["--send", "${v}"],
+            "--send: nothing before this step captures `v`",
+        ),
+        (
+            &["--send", "${v}", "--expect-regex", one],
+            "nothing before this step captures `v`",
+        ),
+        (
+            &["--expect-regex", one, "--send", "${w}"],
+            "nothing before this step captures `w`",
+        ),
+        (
+            &["--expect-regex", one, "--quit", "${w}"],
+            "--quit: nothing before this step captures `w`",
+        ),
+        (
+            &["--expect-regex", one, "--send", "${v"],
+            "--send: `${` without `}`",
+        ),
         (&["--quit", "${"], "--quit: `${` without `}`"),
-        (&["--expect-regex", one, "-o", "captures.nope"], "--output: no step captures `nope`; captured are: v"),
-        (&["--expect", "x", "-o", "captures.v"], "no step captures `v`; captured are: none"),
+        (
+            &["--expect-regex", one, "-o", "captures.nope"],
+            "--output: no step captures `nope`; captured are: v",
+        ),
+        (
+            &["--expect", "x", "-o", "captures.v"],
+            "no step captures `v`; captured are: none",
+        ),
         (&["-o", "captures."], "no step captures ``"),
         (&["-o", "captures.a\nb"], r"no step captures `a\nb`"),
         (&["-o", "captures"], "unknown output `captures`"),
@@ -107,16 +205,34 @@ fn captures_that_do_not_fit() {
 #[test]
 fn bounds_and_services_that_make_no_sense() {
     refused(&[
-        (&["--max-bytes", "0"], "--max-bytes: `0` is not a number from 1 to 16777216"),
+        (
+            &["--max-bytes", "0"],
+            "--max-bytes: `0` is not a number from 1 to 16777216",
+        ),
         (&["--max-bytes", "-1"], "--max-bytes: `-1`"),
         (&["--max-bytes", "16777217"], "--max-bytes: `16777217`"),
-        (&["--max-bytes", "99999999999999999999999"], "--max-bytes: `9999"),
+        (
+            &["--max-bytes", "99999999999999999999999"],
+            "--max-bytes: `9999",
+        ),
         (&["--max-bytes", "1k"], "--max-bytes: `1k`"),
-        (&["--max-bytes", "5", "--max-bytes", "6"], "cannot be used multiple times"),
-        (&["--service", "smpt"], "--service: unknown service `smpt`: did you mean `smtp`?"),
+        (
+            &["--max-bytes", "5", "--max-bytes", "6"],
+            "cannot be used multiple times",
+        ),
+        (
+            &["--service", "smpt"],
+            "--service: unknown service `smpt`: did you mean `smtp`?",
+        ),
         (&["--service", "rediss"], "did you mean `redis`?"),
-        (&["--service", "no such thing at all"], "`zbx-tcp services` lists them"),
+        (
+            &["--service", "no such thing at all"],
+            "`zbx-tcp services` lists them",
+        ),
         (&["--service", "a\nb"], r"unknown service `a\nb`"),
-        (&["--service", "smtp", "--service", "ssh"], "cannot be used multiple times"),
+        (
+            &["--service", "smtp", "--service", "ssh"],
+            "cannot be used multiple times",
+        ),
     ]);
 }

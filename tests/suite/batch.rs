@@ -26,7 +26,10 @@ fn written(config: &str) -> tempfile::NamedTempFile {
 
 fn command(config: &Path, words: &[&str]) -> Command {
     let mut command = program();
-    command.arg("batch").args(words).env("ZBX_TCP_CONFIG", config);
+    command
+        .arg("batch")
+        .args(words)
+        .env("ZBX_TCP_CONFIG", config);
     command
 }
 
@@ -40,8 +43,18 @@ impl Ran {
         let count = |member: &str| fleet["summary"][member].as_u64().unwrap();
         let targets = fleet["targets"].as_object().unwrap();
         assert_eq!(count("targets"), targets.len() as u64, "{}", self.out);
-        assert_eq!(count("targets"), count("up") + count("down") + count("unknown"), "{}", self.out);
-        assert_eq!(fleet["discovery"].as_array().unwrap().len(), targets.len(), "{}", self.out);
+        assert_eq!(
+            count("targets"),
+            count("up") + count("down") + count("unknown"),
+            "{}",
+            self.out
+        );
+        assert_eq!(
+            fleet["discovery"].as_array().unwrap().len(),
+            targets.len(),
+            "{}",
+            self.out
+        );
         fleet
     }
 }
@@ -49,5 +62,7 @@ impl Ran {
 /// The name of this target's status.
 #[track_caller]
 fn status<'f>(fleet: &'f Value, id: &str) -> &'f str {
-    fleet["targets"][id]["status_name"].as_str().unwrap_or_else(|| panic!("no {id} in {fleet}"))
+    fleet["targets"][id]["status_name"]
+        .as_str()
+        .unwrap_or_else(|| panic!("no {id} in {fleet}"))
 }

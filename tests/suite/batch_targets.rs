@@ -28,10 +28,18 @@ fn from(words: &[&str], input: Stdio) -> Ran {
 /// The document, and the ids of its targets in their order.
 #[track_caller]
 fn document(ran: &Ran) -> (Value, String) {
-    assert_eq!((ran.err.as_str(), ran.out.matches('\n').count()), ("", 1), "{}", ran.out);
+    assert_eq!(
+        (ran.err.as_str(), ran.out.matches('\n').count()),
+        ("", 1),
+        "{}",
+        ran.out
+    );
     let document: Value = serde_json::from_str(&ran.out).unwrap();
     let rows = document["discovery"].as_array().unwrap();
-    let ids: Vec<_> = rows.iter().map(|row| row["{#TCP.ID}"].as_str().unwrap().to_owned()).collect();
+    let ids: Vec<_> = rows
+        .iter()
+        .map(|row| row["{#TCP.ID}"].as_str().unwrap().to_owned())
+        .collect();
     (document, ids.join(" "))
 }
 
@@ -46,20 +54,35 @@ fn lists_of_every_form_become_one_document() {
     );
     let ran = batch(&["-"], list.as_bytes());
     let (document, ids) = document(&ran);
-    assert_eq!(ids, format!("127.0.0.1:{closed} 127.0.0.1:{open}.ssh named"));
+    assert_eq!(
+        ids,
+        format!("127.0.0.1:{closed} 127.0.0.1:{open}.ssh named")
+    );
     let status = |id: &str| document["targets"][id]["status_name"].as_str().unwrap();
     assert_eq!(status(&format!("127.0.0.1:{closed}")), "refused");
     assert_eq!(status(&format!("127.0.0.1:{open}.ssh")), "ok", "{document}");
-    assert_eq!((status("named"), &document["targets"]["named"]["name"]), ("mismatch", &"A \"name\"".into()));
-    assert_eq!((document["summary"]["duplicates"].as_u64(), ran.code), (Some(1), Some(1)));
+    assert_eq!(
+        (status("named"), &document["targets"]["named"]["name"]),
+        ("mismatch", &"A \"name\"".into())
+    );
+    assert_eq!(
+        (document["summary"]["duplicates"].as_u64(), ran.code),
+        (Some(1), Some(1))
+    );
 }
 
 #[test]
 fn networks_lists_and_words_become_targets() {
     let closed = closed_port();
-    let (_, ids) = document(&run(&["batch", &format!("127.9.0.0/30:{closed},{}/ssh", closed)]));
+    let (_, ids) = document(&run(&[
+        "batch",
+        &format!("127.9.0.0/30:{closed},{}/ssh", closed),
+    ]));
     let id = |host: u8, service: &str| format!("127.9.0.{host}:{closed}{service}");
-    assert_eq!(ids, [id(1, ""), id(2, ""), id(1, ".ssh"), id(2, ".ssh")].join(" "));
+    assert_eq!(
+        ids,
+        [id(1, ""), id(2, ""), id(1, ".ssh"), id(2, ".ssh")].join(" ")
+    );
     let ran = batch(&["127.0.0.1:1", "-", "127.0.0.1:2"], b"127.0.0.1 3");
     assert_eq!(document(&ran).1, "127.0.0.1:1 127.0.0.1:3 127.0.0.1:2");
 }
@@ -67,7 +90,10 @@ fn networks_lists_and_words_become_targets() {
 #[test]
 fn the_configuration_is_probed_by_groups() {
     let peer = Peer::greeting(b"x");
-    let (open, closed) = (peer.address().to_string(), format!("127.0.0.1:{}", closed_port()));
+    let (open, closed) = (
+        peer.address().to_string(),
+        format!("127.0.0.1:{}", closed_port()),
+    );
     let config = ConfigFile::new(format!(
         "[[targets]]\nhost = \"127.0.0.1\"\nport = {}\ngroup = \"web\"\n\
          [[targets]]\nhost = \"127.0.0.1\"\nport = \"{}\"\ngroup = [\"web\", \"all\"]\n",
@@ -77,14 +103,24 @@ fn the_configuration_is_probed_by_groups() {
     for (words, ids) in [
         (&["batch"][..], format!("{open} {closed}")),
         (&["batch", "--group="], format!("{open} {closed}")),
-        (&["batch", "-g", "web", "-g", "all"], format!("{open} {closed}")),
+        (
+            &["batch", "-g", "web", "-g", "all"],
+            format!("{open} {closed}"),
+        ),
         (&["batch", "--group", "all"], closed.clone()),
-        (&["batch", &open, "--group", "all"], format!("{open} {closed}")),
+        (
+            &["batch", &open, "--group", "all"],
+            format!("{open} {closed}"),
+        ),
     ] {
         assert_eq!(document(&config.run(words)).1, ids, "{words:?}");
     }
-    config.run(&["batch", "--group", "wbe"]).refuses("--group: unknown group `wbe`: known are `all`, `web`");
-    ConfigFile::new("").run(&["batch"]).refuses("no targets: name some, write `-` for standard input");
+    config
+        .run(&["batch", "--group", "wbe"])
+        .refuses("--group: unknown group `wbe`: known are `all`, `web`");
+    ConfigFile::new("")
+        .run(&["batch"])
+        .refuses("no targets: name some, write `-` for standard input");
 }
 
 #[test]
@@ -102,7 +138,13 @@ fn keeping_going_leaves_out_what_is_wrong_and_counts_it() {
     let list = format!("127.0.0.1 {}\n127.0.0.1 1 2 3\nh:0\n", peer.port());
     let ran = batch(&["-", "--keep-going"], list.as_bytes());
     let (document, _) = document(&ran);
-    assert_eq!((document["summary"]["up"].as_u64(), document["summary"]["targets"].as_u64()), (Some(1), Some(1)));
+    assert_eq!(
+        (
+            document["summary"]["up"].as_u64(),
+            document["summary"]["targets"].as_u64()
+        ),
+        (Some(1), Some(1))
+    );
     let told = batch(&["-", "--keep-going", "-v"], list.as_bytes()).err;
     for part in ["2 ", "-:2: has more words", "-:3: port `0`"] {
         assert!(told.contains(part), "{part}: {told}");
@@ -115,13 +157,25 @@ fn keeping_going_leaves_out_what_is_wrong_and_counts_it() {
 fn lists_that_are_none() {
     let long = [b"127.0.0.1:1\n".as_slice(), &vec![b'a'; 10 << 20]].concat();
     for (list, text) in [
-        (b"".as_slice(), "standard input has no target: write one on each line"),
+        (
+            b"".as_slice(),
+            "standard input has no target: write one on each line",
+        ),
         (b"# only\r\n\n\t\n#remarks", "standard input has no target"),
         (b"127.0.0.1:1\n\xff\xfe", "-:2: is not UTF-8 text"),
         (b"127.0.0.1\0:1", "-:1: holds a NUL byte"),
-        (&long, "-:2: a line of 10485760 bytes: at most 65536 are read"),
-        (b"127.0.0.0/8 80", "-:1: `127.0.0.0/8` stands for 16777216 addresses, more than 65536"),
-        (b"{\"host\":\"127.0.0.0/8\",\"port\":80}", "or raise --max-targets"),
+        (
+            &long,
+            "-:2: a line of 10485760 bytes: at most 65536 are read",
+        ),
+        (
+            b"127.0.0.0/8 80",
+            "-:1: `127.0.0.0/8` stands for 16777216 addresses, more than 65536",
+        ),
+        (
+            b"{\"host\":\"127.0.0.0/8\",\"port\":80}",
+            "or raise --max-targets",
+        ),
     ] {
         batch(&["-"], list).refuses(text);
     }
@@ -139,14 +193,25 @@ fn a_list_that_never_ends_is_not_waited_for() {
         .spawn()
         .unwrap();
     let mut input = child.stdin.take().unwrap();
-    input.write_all(format!("127.0.0.1:{}\n", peer.port()).as_bytes()).unwrap();
+    input
+        .write_all(format!("127.0.0.1:{}\n", peer.port()).as_bytes())
+        .unwrap();
     let output = child.wait_with_output().unwrap();
     drop(input);
     let err = String::from_utf8(output.stderr).unwrap();
-    assert_eq!((output.stdout.as_slice(), output.status.code()), (b"".as_slice(), Some(2)));
-    assert_eq!(err, "zbx-tcp: standard input: did not end within 500ms: end the list, or raise --deadline\n");
+    assert_eq!(
+        (output.stdout.as_slice(), output.status.code()),
+        (b"".as_slice(), Some(2))
+    );
+    assert_eq!(
+        err,
+        "zbx-tcp: standard input: did not end within 500ms: end the list, or raise --deadline\n"
+    );
     peer.was_left_alone();
-    let endless = from(&["-", "--deadline", "60"], File::open("/dev/zero").unwrap().into());
+    let endless = from(
+        &["-", "--deadline", "60"],
+        File::open("/dev/zero").unwrap().into(),
+    );
     endless.refuses("standard input: more than 128 MiB");
     assert!(endless.took < Duration::from_secs(20), "{:?}", endless.took);
 }
@@ -165,12 +230,21 @@ fn options_of_a_run_that_make_no_sense() {
     let peer = Peer::greeting(b"x");
     let target = peer.address().to_string();
     for (words, text) in [
-        (&["--concurrency", "0"][..], "--concurrency: `0` is not a number from 1 to"),
+        (
+            &["--concurrency", "0"][..],
+            "--concurrency: `0` is not a number from 1 to",
+        ),
         (&["--concurrency", "x"], "--concurrency: `x`"),
-        (&["--rate", "0"], "--rate: `0` is not a number from 1 to 1000000000"),
+        (
+            &["--rate", "0"],
+            "--rate: `0` is not a number from 1 to 1000000000",
+        ),
         (&["--rate", "1e9"], "--rate: `1e9`"),
         (&["--rate", "-5"], "--rate: `-5`"),
-        (&["--per-host", "-1"], "--per-host: `-1` is not a number from 0 to"),
+        (
+            &["--per-host", "-1"],
+            "--per-host: `-1` is not a number from 0 to",
+        ),
         (&["--threads", "0"], "--threads: `0`"),
         (&["--threads", "100000"], "from 1 to 256"),
         (&["--seed", "-1"], "--seed: `-1`"),
@@ -179,11 +253,20 @@ fn options_of_a_run_that_make_no_sense() {
         (&["--deadline", "0"], "--deadline: `0`"),
         (&["--max-targets", "0"], "--max-targets: `0`"),
         (&["-o", "xml"], "--output: unknown value `xml`"),
-        (&["--metrics", "up"], "means something only with `-o sender`"),
+        (
+            &["--metrics", "up"],
+            "means something only with `-o sender`",
+        ),
         (&["-n", "2", "--require", "3"], "--require: 3 of 2 attempts"),
-        (&["--rate", "1", "--rate", "2"], "cannot be used multiple times"),
+        (
+            &["--rate", "1", "--rate", "2"],
+            "cannot be used multiple times",
+        ),
         (&["--nonsense"], "unexpected argument '--nonsense'"),
-        (&["127.0.0.1"], "target `127.0.0.1`: no port for `127.0.0.1`"),
+        (
+            &["127.0.0.1"],
+            "target `127.0.0.1`: no port for `127.0.0.1`",
+        ),
         (&["*UNKNOWN*:80"], "target `*UNKNOWN*:80`: host `*UNKNOWN*`"),
     ] {
         run(&[&["batch", &target], words].concat()).refuses(text);
@@ -203,7 +286,11 @@ fn extremes_that_do_make_sense() {
         &["--deadline", "1", "-t", "600"],
     ] {
         let ran = run(&[&["batch", &target], words].concat());
-        assert_eq!((document(&ran).1, ran.code), (target.clone(), Some(0)), "{words:?}");
+        assert_eq!(
+            (document(&ran).1, ran.code),
+            (target.clone(), Some(0)),
+            "{words:?}"
+        );
     }
 }
 
@@ -211,8 +298,10 @@ fn extremes_that_do_make_sense() {
 fn shards_share_a_list() {
     let list: String = (1..=40).map(|host| format!("127.0.0.{host}:1\n")).collect();
     let part = |part: &str| document(&batch(&["-", "--shard", part], list.as_bytes())).1;
-    let mut ids: Vec<String> =
-        ["1/3", "2/3", "3/3"].iter().flat_map(|i| part(i).split(' ').map(str::to_owned).collect::<Vec<_>>()).collect();
+    let mut ids: Vec<String> = ["1/3", "2/3", "3/3"]
+        .iter()
+        .flat_map(|i| part(i).split(' ').map(str::to_owned).collect::<Vec<_>>())
+        .collect();
     assert_eq!(ids.len(), 40);
     ids.sort();
     ids.dedup();
@@ -224,7 +313,17 @@ fn shards_share_a_list() {
 fn verbose_says_what_was_chosen() {
     let peer = Peer::greeting(b"x");
     let ran = run(&["batch", &peer.address().to_string(), "-v"]);
-    assert!(ran.err.contains("probes at once") && ran.err.contains("descriptors"), "{}", ran.err);
-    let ran = run(&["batch", &peer.address().to_string(), "-v", "--concurrency", "3"]);
+    assert!(
+        ran.err.contains("probes at once") && ran.err.contains("descriptors"),
+        "{}",
+        ran.err
+    );
+    let ran = run(&[
+        "batch",
+        &peer.address().to_string(),
+        "-v",
+        "--concurrency",
+        "3",
+    ]);
     assert!(ran.err.contains("at most 3 probes at once"), "{}", ran.err);
 }

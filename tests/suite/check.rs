@@ -15,7 +15,11 @@ fn up_is_exactly_one_line() {
     check(&[&peer.address().to_string()]).prints("1", 0);
     check(&["127.0.0.1", &peer.port(), "-o", "status"]).prints("0", 0);
     check(&["127.0.0.1", &peer.port(), "-o", "error"]).prints("", 0);
-    let shell = format!("'{}' check 127.0.0.1 {} 2>&1 | od -An -c", env!("CARGO_BIN_EXE_zbx-tcp"), peer.port());
+    let shell = format!(
+        "'{}' check 127.0.0.1 {} 2>&1 | od -An -c",
+        env!("CARGO_BIN_EXE_zbx-tcp"),
+        peer.port()
+    );
     let ran = finish(std::process::Command::new("sh").args(["-c", &shell]));
     assert_eq!(ran.out.split_whitespace().collect::<Vec<_>>(), ["1", "\\n"]);
 }
@@ -29,7 +33,12 @@ fn a_closed_port_is_refused_with_the_reason() {
     let document = check(&["127.0.0.1", &port, "-o", "json"]).document();
     assert_eq!(document["status_name"], "refused");
     let error = document["error"].as_str().unwrap();
-    assert!(error.starts_with(&format!("connect to 127.0.0.1:{port}: connection refused (RST, ")), "{error}");
+    assert!(
+        error.starts_with(&format!(
+            "connect to 127.0.0.1:{port}: connection refused (RST, "
+        )),
+        "{error}"
+    );
     assert!(document["time"].get("connect").is_none());
     assert!(document.get("response").is_none() && document.get("icmp").is_none());
 }
@@ -38,8 +47,14 @@ fn a_closed_port_is_refused_with_the_reason() {
 fn a_document_has_what_was_measured() {
     let peer = Peer::greeting(b"hello\r\n");
     let document = check(&["127.0.0.1", &peer.port(), "-o", "json"]).document();
-    assert_eq!((document["up"].as_u64(), document["status"].as_u64()), (Some(1), Some(0)));
-    assert_eq!((document["address"].as_str(), document["family"].as_u64()), (Some("127.0.0.1"), Some(4)));
+    assert_eq!(
+        (document["up"].as_u64(), document["status"].as_u64()),
+        (Some(1), Some(0))
+    );
+    assert_eq!(
+        (document["address"].as_str(), document["family"].as_u64()),
+        (Some("127.0.0.1"), Some(4))
+    );
     assert_eq!(document["source"], "127.0.0.1");
     assert_eq!(document["tcp"]["syn_retransmits"], 0);
     assert_eq!(document["response"]["text"], "hello");
@@ -64,13 +79,31 @@ fn times_are_plain_decimals_of_seconds() {
 #[test]
 fn silence_to_our_syn_ends_at_the_deadline() {
     let full = FullBacklog::new();
-    let ran = check(&["127.0.0.1", &full.port().to_string(), "-t", "1.3s", "-o", "json"]);
+    let ran = check(&[
+        "127.0.0.1",
+        &full.port().to_string(),
+        "-t",
+        "1.3s",
+        "-o",
+        "json",
+    ]);
     let document = ran.document();
     assert_eq!(document["status_name"], "connect_timeout");
     assert_eq!(document["tcp"]["syn_retransmits"], 1, "{}", ran.out);
-    assert!(document["error"].as_str().unwrap().contains("no answer to 2 SYNs"), "{}", ran.out);
+    assert!(
+        document["error"]
+            .as_str()
+            .unwrap()
+            .contains("no answer to 2 SYNs"),
+        "{}",
+        ran.out
+    );
     assert!(document["time"].get("connect").is_none());
-    assert!(ran.took >= Duration::from_millis(1300) && ran.took < Duration::from_millis(1800), "{:?}", ran.took);
+    assert!(
+        ran.took >= Duration::from_millis(1300) && ran.took < Duration::from_millis(1800),
+        "{:?}",
+        ran.took
+    );
 }
 
 #[test]
@@ -79,10 +112,19 @@ fn a_lost_syn_shows_in_the_connect_time() {
     let port = full.port().to_string();
     let opener = full.open_after(Duration::from_millis(400));
     let document = check(&["127.0.0.1", &port, "-o", "json"]).document();
-    assert_eq!((document["up"].as_u64(), document["tcp"]["syn_retransmits"].as_u64()), (Some(1), Some(1)));
+    assert_eq!(
+        (
+            document["up"].as_u64(),
+            document["tcp"]["syn_retransmits"].as_u64()
+        ),
+        (Some(1), Some(1))
+    );
     let connect = document["time"]["connect"].as_f64().unwrap();
     assert!((0.9..2.0).contains(&connect), "{connect}");
-    assert!(document["tcp"].get("rtt").is_none(), "withheld after a retransmission");
+    assert!(
+        document["tcp"].get("rtt").is_none(),
+        "withheld after a retransmission"
+    );
     opener.join().unwrap();
 }
 
@@ -96,7 +138,10 @@ fn a_peer_that_resets_at_once_did_accept() {
     }
     let document = check(&["127.0.0.1", &peer.port(), "--expect", "x", "-o", "json"]).document();
     assert_eq!(document["status_name"], "reset", "{document}");
-    assert!(document["time"]["connect"].is_f64(), "a reset connection was open: {document}");
+    assert!(
+        document["time"]["connect"].is_f64(),
+        "a reset connection was open: {document}"
+    );
 }
 
 /// How the peer saw the client leave: the bytes before, and whether it was a reset.
@@ -107,7 +152,10 @@ fn leaving(words: &[&str], greeting: &'static [u8]) -> Result<usize, std::io::Er
 }
 
 /// The same with what the client said.
-fn with_its_end(words: &[&str], greeting: &'static [u8]) -> (Ran, Result<usize, std::io::ErrorKind>) {
+fn with_its_end(
+    words: &[&str],
+    greeting: &'static [u8],
+) -> (Ran, Result<usize, std::io::ErrorKind>) {
     let (tell, told) = mpsc::channel();
     let peer = Peer::start(move |mut stream| {
         // A client that leaves with RST may be gone before the greeting is written.
@@ -135,14 +183,31 @@ fn the_default_close_is_a_fin_after_the_greeting() {
     assert_eq!(leaving(&[], b"220 ready\r\n"), Ok(0));
     assert_eq!(leaving(&["--close", "fin"], b""), Ok(0));
     assert_eq!(leaving(&["--expect", "220"], b"220-a\r\n220 b\r\n"), Ok(0));
-    assert_eq!(leaving(&["--close", "rst"], b"220 ready\r\n"), Err(std::io::ErrorKind::ConnectionReset));
+    assert_eq!(
+        leaving(&["--close", "rst"], b"220 ready\r\n"),
+        Err(std::io::ErrorKind::ConnectionReset)
+    );
 }
 
 #[test]
 fn at_the_deadline_it_leaves_as_it_was_told_to() {
-    for (close, expected) in [("rst", Err(std::io::ErrorKind::ConnectionReset)), ("fin", Ok(0))] {
-        let (ran, end) =
-            with_its_end(&["--close", close, "--expect", "x", "-t", "0.3", "-o", "status_name"], b"220 ready\r\n");
+    for (close, expected) in [
+        ("rst", Err(std::io::ErrorKind::ConnectionReset)),
+        ("fin", Ok(0)),
+    ] {
+        let (ran, end) = with_its_end(
+            &[
+                "--close",
+                close,
+                "--expect",
+                "x",
+                "-t",
+                "0.3",
+                "-o",
+                "status_name",
+            ],
+            b"220 ready\r\n",
+        );
         ran.prints("mismatch", 1);
         assert_eq!(end, expected, "{close}");
     }
@@ -156,21 +221,50 @@ fn a_polite_close_is_bounded() {
     });
     let ran = check(&["127.0.0.1", &peer.port()]);
     ran.prints("1", 0);
-    assert!(ran.took >= Duration::from_millis(100) && ran.took < Duration::from_millis(500), "{:?}", ran.took);
+    assert!(
+        ran.took >= Duration::from_millis(100) && ran.took < Duration::from_millis(500),
+        "{:?}",
+        ran.took
+    );
 }
 
 #[test]
 fn send_and_expect_tell_apart_what_went_wrong() {
     let silent = Peer::start(|mut stream| drop(stream.read(&mut [0; 16])));
-    let ran = check(&["127.0.0.1", &silent.port(), "--expect", "x", "-t", "0.3", "-o", "json"]);
-    assert_eq!((ran.document()["status_name"].as_str(), ran.code), (Some("read_timeout"), Some(1)));
+    let ran = check(&[
+        "127.0.0.1",
+        &silent.port(),
+        "--expect",
+        "x",
+        "-t",
+        "0.3",
+        "-o",
+        "json",
+    ]);
+    assert_eq!(
+        (ran.document()["status_name"].as_str(), ran.code),
+        (Some("read_timeout"), Some(1))
+    );
 
     let leaver = Peer::start(drop);
     let document = check(&["127.0.0.1", &leaver.port(), "--expect", "x", "-o", "json"]).document();
-    assert_eq!((document["status_name"].as_str(), document["step"].as_u64()), (Some("closed"), Some(1)));
+    assert_eq!(
+        (document["status_name"].as_str(), document["step"].as_u64()),
+        (Some("closed"), Some(1))
+    );
 
     let liar = Peer::greeting(b"SSH-2.0-OpenSSH\r\n");
-    let document = check(&["127.0.0.1", &liar.port(), "--expect", "220 ", "-t", "0.3", "-o", "json"]).document();
+    let document = check(&[
+        "127.0.0.1",
+        &liar.port(),
+        "--expect",
+        "220 ",
+        "-t",
+        "0.3",
+        "-o",
+        "json",
+    ])
+    .document();
     assert_eq!(document["status_name"], "mismatch");
     assert_eq!(document["response"]["text"], "SSH-2.0-OpenSSH");
     assert!(document["time"]["connect"].is_f64() && document["time"]["first_byte"].is_f64());
@@ -187,9 +281,24 @@ fn steps_run_in_the_order_given() {
         }
         let _ = stream.read(&mut line);
     });
-    let words = ["--send", "a", "--expect", r"aone\n", "--send", r"b\x00", "--expect", r"b\0two\n", "-o", "json"];
+    let words = [
+        "--send",
+        "a",
+        "--expect",
+        r"aone\n",
+        "--send",
+        r"b\x00",
+        "--expect",
+        r"b\0two\n",
+        "-o",
+        "json",
+    ];
     let document = check(&[&["127.0.0.1", &peer.port()][..], &words].concat()).document();
-    assert_eq!((document["up"].as_u64(), document["step"].as_u64()), (Some(1), Some(4)), "{document}");
+    assert_eq!(
+        (document["up"].as_u64(), document["step"].as_u64()),
+        (Some(1), Some(4)),
+        "{document}"
+    );
     assert_eq!(document["response"]["text"], r"b\x00two");
     assert_eq!(document["response"]["hex"], "620074776f0a");
 }
@@ -201,7 +310,15 @@ fn a_send_alone_shows_the_reply() {
         let _ = stream.write_all(b"thanks\n");
         let _ = stream.shutdown(Shutdown::Write);
     });
-    check(&["127.0.0.1", &peer.port(), "--send", "hi", "-o", "response.text"]).prints("thanks", 0);
+    check(&[
+        "127.0.0.1",
+        &peer.port(),
+        "--send",
+        "hi",
+        "-o",
+        "response.text",
+    ])
+    .prints("thanks", 0);
 }
 
 #[test]
@@ -213,7 +330,10 @@ fn a_flood_is_read_to_its_bound_only() {
     let ran = check(&["127.0.0.1", &peer.port(), "--expect", "y", "-o", "json"]);
     let document = ran.document();
     assert_eq!(document["status_name"], "mismatch");
-    assert!(document["response"]["bytes"].as_u64().unwrap() < 512 * 1024, "{document}");
+    assert!(
+        document["response"]["bytes"].as_u64().unwrap() < 512 * 1024,
+        "{document}"
+    );
     assert!(document["response"]["text"].as_str().unwrap().len() <= 2048);
     let ran = check(&["127.0.0.1", &peer.port()]);
     ran.prints("1", 0);
@@ -222,20 +342,48 @@ fn a_flood_is_read_to_its_bound_only() {
 #[test]
 fn count_measures_loss_and_spread() {
     let peer = Peer::greeting(b"x");
-    let ran = check(&["127.0.0.1", &peer.port(), "-n", "4", "-i", "50ms", "-o", "json"]);
+    let ran = check(&[
+        "127.0.0.1",
+        &peer.port(),
+        "-n",
+        "4",
+        "-i",
+        "50ms",
+        "-o",
+        "json",
+    ]);
     let attempts = &ran.document()["attempts"];
     assert_eq!(
-        (attempts["sent"].as_u64(), attempts["ok"].as_u64(), attempts["loss"].as_f64()),
+        (
+            attempts["sent"].as_u64(),
+            attempts["ok"].as_u64(),
+            attempts["loss"].as_f64()
+        ),
         (Some(4), Some(4), Some(0.0))
     );
     let of = |name: &str| attempts[name].as_f64().unwrap();
-    assert!(0.0 < of("min") && of("min") <= of("avg") && of("avg") <= of("max") && of("stddev") <= of("max"));
-    assert!(ran.took >= Duration::from_millis(150), "three intervals: {:?}", ran.took);
+    assert!(
+        0.0 < of("min")
+            && of("min") <= of("avg")
+            && of("avg") <= of("max")
+            && of("stddev") <= of("max")
+    );
+    assert!(
+        ran.took >= Duration::from_millis(150),
+        "three intervals: {:?}",
+        ran.took
+    );
     assert_eq!(peer.accepted(), 4);
 
     let port = closed_port().to_string();
     let document = check(&["127.0.0.1", &port, "-n", "3", "-i", "1ms", "-o", "json"]).document();
-    assert_eq!((document["status"].as_u64(), document["attempts"]["loss"].as_f64()), (Some(3), Some(1.0)));
+    assert_eq!(
+        (
+            document["status"].as_u64(),
+            document["attempts"]["loss"].as_f64()
+        ),
+        (Some(3), Some(1.0))
+    );
     assert!(document["attempts"].get("avg").is_none());
 }
 
@@ -245,23 +393,48 @@ fn require_asks_for_more_than_one() {
     let port = full.port().to_string();
     let opener = full.open_after(Duration::from_millis(100));
     // The first SYN is lost and comes again after a second, which is later than this deadline.
-    let words = ["127.0.0.1", &port, "-n", "2", "-i", "300ms", "-t", "800ms", "-o", "json"];
+    let words = [
+        "127.0.0.1",
+        &port,
+        "-n",
+        "2",
+        "-i",
+        "300ms",
+        "-t",
+        "800ms",
+        "-o",
+        "json",
+    ];
     let document = check(&[&words[..], &["--require", "2"]].concat()).document();
     opener.join().unwrap();
     assert_eq!(document["status_name"], "connect_timeout", "{document}");
     let attempts = &document["attempts"];
-    assert_eq!((attempts["sent"].as_u64(), attempts["ok"].as_u64()), (Some(2), Some(1)), "{document}");
-    assert!(document["error"].as_str().unwrap().starts_with("1 of 2 attempts succeeded, 2 are required"), "{document}");
+    assert_eq!(
+        (attempts["sent"].as_u64(), attempts["ok"].as_u64()),
+        (Some(2), Some(1)),
+        "{document}"
+    );
+    assert!(
+        document["error"]
+            .as_str()
+            .unwrap()
+            .starts_with("1 of 2 attempts succeeded, 2 are required"),
+        "{document}"
+    );
 }
 
 #[test]
 fn attempts_that_the_deadline_cut_are_not_counted() {
     let full = FullBacklog::new();
     let words = ["-n", "5", "-i", "100ms", "-t", "300ms", "-o", "json"];
-    let document = check(&[&["127.0.0.1", &full.port().to_string()][..], &words].concat()).document();
+    let document =
+        check(&[&["127.0.0.1", &full.port().to_string()][..], &words].concat()).document();
     assert_eq!(document["status_name"], "connect_timeout");
     assert_eq!(
-        (document["attempts"]["sent"].as_u64(), document["attempts"]["loss"].as_f64()),
+        (
+            document["attempts"]["sent"].as_u64(),
+            document["attempts"]["loss"].as_f64()
+        ),
         (Some(1), Some(1.0)),
         "{document}"
     );
@@ -276,8 +449,24 @@ fn expect_closed_turns_the_verdict_round() {
     check(&["127.0.0.1", &peer.port(), "--expect-closed", "-o", "status"]).prints("16", 1);
     let full = FullBacklog::new();
     let filtered = full.port().to_string();
-    check(&["127.0.0.1", &filtered, "--expect-closed", "-t", "0.2", "-o", "status"]).prints("5", 1);
-    check(&["127.0.0.1", &filtered, "--expect-closed=filtered", "-t", "0.2"]).prints("1", 0);
+    check(&[
+        "127.0.0.1",
+        &filtered,
+        "--expect-closed",
+        "-t",
+        "0.2",
+        "-o",
+        "status",
+    ])
+    .prints("5", 1);
+    check(&[
+        "127.0.0.1",
+        &filtered,
+        "--expect-closed=filtered",
+        "-t",
+        "0.2",
+    ])
+    .prints("1", 0);
     // An empty value is not given, so this wants an open port.
     check(&["127.0.0.1", &port, "--expect-closed="]).prints("0", 1);
 }
@@ -285,11 +474,30 @@ fn expect_closed_turns_the_verdict_round() {
 #[test]
 fn empty_values_are_not_given() {
     let peer = Peer::greeting(b"x");
-    let empty =
-        ["-o", "", "--timeout=", "--count", "", "--source=", "--interface=", "--send", "", "--expect=", "--close", ""];
+    let empty = [
+        "-o",
+        "",
+        "--timeout=",
+        "--count",
+        "",
+        "--source=",
+        "--interface=",
+        "--send",
+        "",
+        "--expect=",
+        "--close",
+        "",
+    ];
     check(&[&["127.0.0.1", &peer.port()][..], &empty].concat()).prints("1", 0);
-    check(&[&peer.address().to_string(), "", "--encoding=", "--addresses=", "--resolver=", "--interval="])
-        .prints("1", 0);
+    check(&[
+        &peer.address().to_string(),
+        "",
+        "--encoding=",
+        "--addresses=",
+        "--resolver=",
+        "--interval=",
+    ])
+    .prints("1", 0);
 }
 
 #[test]
@@ -297,14 +505,26 @@ fn the_text_report_names_the_next_step() {
     let port = closed_port().to_string();
     let ran = check(&["127.0.0.1", &port, "-o", "text"]);
     assert_eq!((ran.err.as_str(), ran.code), ("", Some(1)));
-    assert!(ran.out.contains("is DOWN: refused") && ran.out.contains("\n  next "), "{}", ran.out);
+    assert!(
+        ran.out.contains("is DOWN: refused") && ran.out.contains("\n  next "),
+        "{}",
+        ran.out
+    );
     assert!(!ran.out.contains('\x1b'), "colours on a pipe");
 }
 
 #[test]
 fn verbose_explains_on_standard_error() {
     let peer = Peer::greeting(b"hello\r\n");
-    let ran = check(&["127.0.0.1", &peer.port(), "-o", "text", "-v", "--expect", "hello"]);
+    let ran = check(&[
+        "127.0.0.1",
+        &peer.port(),
+        "-o",
+        "text",
+        "-v",
+        "--expect",
+        "hello",
+    ]);
     assert!(ran.out.contains("is up"), "{}", ran.out);
     for part in [
         "connect to 127.0.0.1",
@@ -325,13 +545,27 @@ fn ipv6_needs_no_brackets() {
     let port = listener.local_addr().unwrap().port().to_string();
     check(&["::1", &port, "-o", "family"]).prints("6", 0);
     check(&[&format!("[::1]:{port}"), "-6", "-o", "address"]).prints("::1", 0);
-    check(&["::ffff:127.0.0.1", &closed_port().to_string(), "-o", "address"]).prints("127.0.0.1", 1);
+    check(&[
+        "::ffff:127.0.0.1",
+        &closed_port().to_string(),
+        "-o",
+        "address",
+    ])
+    .prints("127.0.0.1", 1);
 }
 
 #[test]
 fn source_and_interface_are_used() {
     let peer = Peer::greeting(b"x");
-    check(&["127.0.0.1", &peer.port(), "--source", "127.0.0.9", "-o", "source"]).prints("127.0.0.9", 0);
+    check(&[
+        "127.0.0.1",
+        &peer.port(),
+        "--source",
+        "127.0.0.9",
+        "-o",
+        "source",
+    ])
+    .prints("127.0.0.9", 0);
     check(&["127.0.0.1", &peer.port(), "--interface", "lo"]).prints("1", 0);
 }
 
@@ -339,10 +573,21 @@ fn source_and_interface_are_used() {
 fn a_terminated_check_dies_at_once() {
     let full = FullBacklog::new();
     let port = full.port().to_string();
-    let mut child = program().args(["check", "127.0.0.1", &port]).stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let mut child = program()
+        .args(["check", "127.0.0.1", &port])
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
     std::thread::sleep(Duration::from_millis(200));
-    std::process::Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
+    std::process::Command::new("kill")
+        .args(["-TERM", &child.id().to_string()])
+        .status()
+        .unwrap();
     let status = child.wait().unwrap();
     use std::os::unix::process::ExitStatusExt;
-    assert_eq!(status.signal(), Some(15), "SIGTERM keeps its default action");
+    assert_eq!(
+        status.signal(),
+        Some(15),
+        "SIGTERM keeps its default action"
+    );
 }

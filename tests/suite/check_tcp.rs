@@ -34,23 +34,29 @@ const WORKERS: usize = 6;
 #[test]
 fn every_difference_is_published() {
     let head = "| the peer | `check_tcp` | says | `zbx-tcp check` | says | why |";
-    let rows = CASES.iter().filter(|case| !case.why.is_empty()).map(|case| {
-        let (peer, why) = (case.place.to_string(), cell(case.why));
-        format!(
-            "| {} | {} | {} | {} | {} | {why} |",
-            cell(&peer),
-            words(case.theirs),
-            cell(case.there),
-            words(case.ours),
-            cell(case.here)
-        )
-    });
+    let rows = CASES
+        .iter()
+        .filter(|case| !case.why.is_empty())
+        .map(|case| {
+            let (peer, why) = (case.place.to_string(), cell(case.why));
+            format!(
+                "| {} | {} | {} | {} | {} | {why} |",
+                cell(&peer),
+                words(case.theirs),
+                cell(case.there),
+                words(case.ours),
+                cell(case.here)
+            )
+        });
     table_is(
         "check_tcp",
-        &[head.to_owned(), "| --- | --- | --- | --- | --- | --- |".to_owned()]
-            .into_iter()
-            .chain(rows)
-            .collect::<Vec<_>>(),
+        &[
+            head.to_owned(),
+            "| --- | --- | --- | --- | --- | --- |".to_owned(),
+        ]
+        .into_iter()
+        .chain(rows)
+        .collect::<Vec<_>>(),
     );
 }
 
@@ -95,7 +101,11 @@ fn compare(case: &Case, config: &Path, plugin: Option<&Path>) -> Vec<String> {
         let there = theirs(case, plugin);
         differs("check_tcp", &there.to_string(), case.there);
         if there.agrees_with(&here) != case.why.is_empty() {
-            wrong.push(format!("they agree: {}, but the reason is {:?}", there.agrees_with(&here), case.why));
+            wrong.push(format!(
+                "they agree: {}, but the reason is {:?}",
+                there.agrees_with(&here),
+                case.why
+            ));
         }
     }
     wrong
@@ -117,8 +127,18 @@ struct Seen {
 
 impl Seen {
     fn agrees_with(&self, other: &Self) -> bool {
-        let of =
-            |seen: &Self| (seen.up, if seen.sends { seen.heard.clone() } else { Vec::new() }, seen.late, seen.broken);
+        let of = |seen: &Self| {
+            (
+                seen.up,
+                if seen.sends {
+                    seen.heard.clone()
+                } else {
+                    Vec::new()
+                },
+                seen.late,
+                seen.broken,
+            )
+        };
         of(self) == of(other)
     }
 }
@@ -156,24 +176,46 @@ fn stage(place: &Place) -> (Option<Peer>, String, Receiver<Vec<u8>>) {
 fn theirs(case: &Case, plugin: &Path) -> Seen {
     let (peer, port, told) = stage(&case.place);
     let mut command = Command::new(plugin);
-    command.args(["-H", "127.0.0.1", "-p", &port]).args(case.theirs).env_clear().stdin(Stdio::null());
+    command
+        .args(["-H", "127.0.0.1", "-p", &port])
+        .args(case.theirs)
+        .env_clear()
+        .stdin(Stdio::null());
     let start = Instant::now();
     let output = command.output().unwrap();
     let late = start.elapsed() > LATE;
-    let heard = peer.map(|_peer| told.recv_timeout(Duration::from_secs(8)).unwrap_or_default()).unwrap_or_default();
+    let heard = peer
+        .map(|_peer| {
+            told.recv_timeout(Duration::from_secs(8))
+                .unwrap_or_default()
+        })
+        .unwrap_or_default();
     let code = output.status.code().unwrap();
-    let verdict = ["OK", "WARNING", "CRITICAL", "UNKNOWN"].get(usize::try_from(code).unwrap()).unwrap();
+    let verdict = ["OK", "WARNING", "CRITICAL", "UNKNOWN"]
+        .get(usize::try_from(code).unwrap())
+        .unwrap();
     let line = output.stdout.trim_ascii_end();
     let text_ends = line.iter().filter(|byte| **byte == b'|').count() > 1;
-    let broken = code != 3 && (text_ends || line.contains(&b'\n') || std::str::from_utf8(line).is_err());
+    let broken =
+        code != 3 && (text_ends || line.contains(&b'\n') || std::str::from_utf8(line).is_err());
     let up = (code != 3).then_some(code == 0);
-    Seen { verdict: (*verdict).to_owned(), up, heard, sends: case.sends(), late, broken }
+    Seen {
+        verdict: (*verdict).to_owned(),
+        up,
+        heard,
+        sends: case.sends(),
+        late,
+        broken,
+    }
 }
 
 fn ours(case: &Case, config: &Path) -> Seen {
     let (peer, port, told) = stage(&case.place);
     let mut command = program();
-    command.args(["check", "127.0.0.1", &port, "-o", "json"]).args(case.ours).env("ZBX_TCP_CONFIG", config);
+    command
+        .args(["check", "127.0.0.1", &port, "-o", "json"])
+        .args(case.ours)
+        .env("ZBX_TCP_CONFIG", config);
     let ran = finish(&mut command);
     let late = ran.took > LATE;
     if ran.code == Some(2) {
@@ -181,12 +223,31 @@ fn ours(case: &Case, config: &Path) -> Seen {
         let accepted = peer.map_or(0, |peer| peer.accepted());
         assert_eq!(accepted, 0, "{}: a mistake connects to nothing", case.name);
         let verdict = "mistake, exit status 2".to_owned();
-        return Seen { verdict, up: None, heard: Vec::new(), sends: false, late, broken: false };
+        return Seen {
+            verdict,
+            up: None,
+            heard: Vec::new(),
+            sends: false,
+            late,
+            broken: false,
+        };
     }
-    let heard = peer.map(|_peer| told.recv_timeout(Duration::from_secs(8)).unwrap_or_default()).unwrap_or_default();
+    let heard = peer
+        .map(|_peer| {
+            told.recv_timeout(Duration::from_secs(8))
+                .unwrap_or_default()
+        })
+        .unwrap_or_default();
     let document = ran.document();
     let verdict = document["status_name"].as_str().unwrap().to_owned();
-    Seen { verdict, up: Some(document["up"] == 1), heard, sends: case.sends(), late, broken: false }
+    Seen {
+        verdict,
+        up: Some(document["up"] == 1),
+        heard,
+        sends: case.sends(),
+        late,
+        broken: false,
+    }
 }
 
 /// Words as a shell takes them, in a cell of a table.
@@ -194,10 +255,18 @@ pub fn words(words: &[&str]) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_.,:/=".contains(c);
     let quoted = words.iter().map(|word| {
         let bare = !word.is_empty() && word.chars().all(plain);
-        if bare { (*word).to_owned() } else { format!("'{word}'") }
+        if bare {
+            (*word).to_owned()
+        } else {
+            format!("'{word}'")
+        }
     });
     let text = quoted.collect::<Vec<_>>().join(" ");
-    if text.is_empty() { String::new() } else { cell(&format!("`{text}`")) }
+    if text.is_empty() {
+        String::new()
+    } else {
+        cell(&format!("`{text}`"))
+    }
 }
 
 fn cell(text: &str) -> String {

@@ -20,7 +20,9 @@ pub struct ConfigFile {
 
 impl ConfigFile {
     pub fn new(text: impl AsRef<[u8]>) -> Self {
-        let file = Self { dir: tempfile::tempdir().unwrap() };
+        let file = Self {
+            dir: tempfile::tempdir().unwrap(),
+        };
         file.beside("config.toml", text, 0o640);
         file
     }
@@ -44,7 +46,10 @@ impl ConfigFile {
 }
 
 /// A peer that answers each thing it is told with the next of these, and reports what it heard.
-fn answering(greeting: &'static [u8], answers: &'static [&'static [u8]]) -> (Peer, Receiver<Vec<u8>>) {
+fn answering(
+    greeting: &'static [u8],
+    answers: &'static [&'static [u8]],
+) -> (Peer, Receiver<Vec<u8>>) {
     let (heard, hears) = channel();
     let peer = Peer::start(move |mut stream: TcpStream| {
         let _ = stream.write_all(greeting);
@@ -70,32 +75,53 @@ fn options_are_over_services_and_services_over_defaults() {
     let peer = Peer::greeting(b"");
     let port = peer.port();
     let total = |words: &[&str]| {
-        let document = config.run(&[&["check", "127.0.0.1", &port, "-o", "json"], words].concat()).document();
+        let document = config
+            .run(&[&["check", "127.0.0.1", &port, "-o", "json"], words].concat())
+            .document();
         assert_eq!(document["attempts"]["sent"], 1, "{document}");
-        (document["status_name"].as_str().unwrap().to_owned(), document["time"]["total"].as_f64().unwrap())
+        (
+            document["status_name"].as_str().unwrap().to_owned(),
+            document["time"]["total"].as_f64().unwrap(),
+        )
     };
     let near = |(status, total): (String, f64), wanted: f64| {
-        assert!(status == "read_timeout" && (wanted..wanted + 0.7).contains(&total), "{status} {total}");
+        assert!(
+            status == "read_timeout" && (wanted..wanted + 0.7).contains(&total),
+            "{status} {total}"
+        );
     };
     near(total(&["--expect", "never"]), 0.1);
     near(total(&["-s", "slow"]), 0.9);
     near(total(&["-s", "slow", "-t", "1.7"]), 1.7);
     // The port of a service is the last word on ports.
-    config.run(&["check", "127.0.0.1", "-s", "slow", "-o", "error"]).prints_start("connect to 127.0.0.1:9: ");
+    config
+        .run(&["check", "127.0.0.1", "-s", "slow", "-o", "error"])
+        .prints_start("connect to 127.0.0.1:9: ");
 }
 
 #[test]
 fn a_users_service_takes_the_place_of_a_built_in_one() {
-    let config =
-        ConfigFile::new("[services.ssh]\ndescription = \"ours\"\nport = 2222\nsteps = [{ expect = \"mine\" }]\n");
+    let config = ConfigFile::new(
+        "[services.ssh]\ndescription = \"ours\"\nport = 2222\nsteps = [{ expect = \"mine\" }]\n",
+    );
     let peer = Peer::greeting(b"this is mine\r\n");
-    config.run(&["check", "127.0.0.1", &peer.port(), "-s", "ssh"]).prints("1", 0);
+    config
+        .run(&["check", "127.0.0.1", &peer.port(), "-s", "ssh"])
+        .prints("1", 0);
     let page = config.run(&["services", "ssh"]);
     assert_eq!(page.out, "ssh: ours\n  port     2222\n  expect   `mine`\n");
     let table = config.run(&["services"]).out;
-    assert_eq!(table.lines().filter(|line| line.starts_with("ssh ")).count(), 1, "{table}");
+    assert_eq!(
+        table
+            .lines()
+            .filter(|line| line.starts_with("ssh "))
+            .count(),
+        1,
+        "{table}"
+    );
     assert!(table.contains("2222  ours (yours)"), "{table}");
-    let built_in = finish(program().args(["check", "127.0.0.1", &peer.port(), "-s", "ssh", "-o", "up"]));
+    let built_in =
+        finish(program().args(["check", "127.0.0.1", &peer.port(), "-s", "ssh", "-o", "up"]));
     assert_eq!(built_in.out, "0\n");
 }
 
@@ -112,26 +138,91 @@ fn a_service_says_expects_captures_and_leaves() {
     const HELLO: &[u8] = b"\xc4\xe3\xba\xc3,\xce\xd2\xca\xc7\xb7\xfe\xce\xf1\xb6\xcb!";
     const WELL: &[u8] = b"\xba\xc3\xb5\xc4";
     const BUSY: &[u8] = b"\xba\xdc\xc3\xa6";
-    assert_eq!((gbk("你好,我是服务端!"), gbk("好的"), gbk("很忙")), (HELLO.into(), WELL.into(), BUSY.into()));
+    assert_eq!(
+        (gbk("你好,我是服务端!"), gbk("好的"), gbk("很忙")),
+        (HELLO.into(), WELL.into(), BUSY.into())
+    );
     let (peer, heard) = answering(HELLO, &[WELL]);
-    let document = config.run(&["check", "127.0.0.1", &peer.port(), "-s", "till", "-o", "json"]).document();
-    assert_eq!((document["up"].as_u64(), document["step"].as_u64()), (Some(1), Some(3)), "{document}");
-    assert_eq!((document["service"].as_str(), document["response"]["text"].as_str()), (Some("till"), Some("好的")));
+    let document = config
+        .run(&[
+            "check",
+            "127.0.0.1",
+            &peer.port(),
+            "-s",
+            "till",
+            "-o",
+            "json",
+        ])
+        .document();
+    assert_eq!(
+        (document["up"].as_u64(), document["step"].as_u64()),
+        (Some(1), Some(3)),
+        "{document}"
+    );
+    assert_eq!(
+        (
+            document["service"].as_str(),
+            document["response"]["text"].as_str()
+        ),
+        (Some("till"), Some("好的"))
+    );
     assert_eq!(document["captures"]["name"], "服务端");
     assert_eq!(heard.recv().unwrap(), gbk("你好 服务端\r\n再见\r\n"));
-    config.run(&["check", "127.0.0.1", &peer.port(), "-s", "till", "-o", "captures.name"]).prints("服务端", 0);
+    config
+        .run(&[
+            "check",
+            "127.0.0.1",
+            &peer.port(),
+            "-s",
+            "till",
+            "-o",
+            "captures.name",
+        ])
+        .prints("服务端", 0);
     let (busy, heard) = answering(HELLO, &[BUSY]);
-    let document = config.run(&["check", "127.0.0.1", &busy.port(), "-s", "till", "-o", "json"]).document();
-    assert_eq!((document["status"].as_u64(), document["step"].as_u64()), (Some(10), Some(3)), "{document}");
-    assert!(document["error"].as_str().unwrap().contains("`忙`"), "{document}");
-    assert!(heard.recv().unwrap().ends_with(&gbk("再见\r\n")), "no goodbye");
+    let document = config
+        .run(&[
+            "check",
+            "127.0.0.1",
+            &busy.port(),
+            "-s",
+            "till",
+            "-o",
+            "json",
+        ])
+        .document();
+    assert_eq!(
+        (document["status"].as_u64(), document["step"].as_u64()),
+        (Some(10), Some(3)),
+        "{document}"
+    );
+    assert!(
+        document["error"].as_str().unwrap().contains("`忙`"),
+        "{document}"
+    );
+    assert!(
+        heard.recv().unwrap().ends_with(&gbk("再见\r\n")),
+        "no goodbye"
+    );
 }
 
 #[test]
 fn options_of_the_dialogue_take_the_place_of_the_services() {
-    let config = ConfigFile::new("[services.a]\nquit = \"BYE\"\nsteps = [{ expect = \"nothing like it\" }]\n");
+    let config = ConfigFile::new(
+        "[services.a]\nquit = \"BYE\"\nsteps = [{ expect = \"nothing like it\" }]\n",
+    );
     let (peer, heard) = answering(b"hello\r\n", &[]);
-    config.run(&["check", "127.0.0.1", &peer.port(), "-s", "a", "--expect", "hello"]).prints("1", 0);
+    config
+        .run(&[
+            "check",
+            "127.0.0.1",
+            &peer.port(),
+            "-s",
+            "a",
+            "--expect",
+            "hello",
+        ])
+        .prints("1", 0);
     assert_eq!(heard.recv().unwrap(), b"BYE");
 }
 
@@ -139,14 +230,29 @@ fn options_of_the_dialogue_take_the_place_of_the_services() {
 fn the_environment_names_a_file_and_an_option_another() {
     let named = ConfigFile::new("[services.named]\nport = 1\n");
     let other = ConfigFile::new("[services.other]\nport = 1\n");
-    let services = |words: &[&str]| finish(program().args(words).env("ZBX_TCP_CONFIG", named.path()));
+    let services =
+        |words: &[&str]| finish(program().args(words).env("ZBX_TCP_CONFIG", named.path()));
     assert!(services(&["services", "named"]).out.starts_with("named: "));
-    assert!(services(&["services", "named", "--config="]).out.starts_with("named: "));
-    assert!(services(&["services", "other", "--config", &other.path()]).out.starts_with("other: "));
+    assert!(
+        services(&["services", "named", "--config="])
+            .out
+            .starts_with("named: ")
+    );
+    assert!(
+        services(&["services", "other", "--config", &other.path()])
+            .out
+            .starts_with("other: ")
+    );
     services(&["services", "named", "--config", &other.path()]).refuses("unknown service `named`");
-    finish(program().args(["services", "named"]).env("ZBX_TCP_CONFIG", "")).refuses("unknown service `named`");
+    finish(
+        program()
+            .args(["services", "named"])
+            .env("ZBX_TCP_CONFIG", ""),
+    )
+    .refuses("unknown service `named`");
     let strange: &OsStr = OsStrExt::from_bytes(b"/\xff.toml");
-    finish(program().arg("services").env("ZBX_TCP_CONFIG", strange)).refuses("no such file or directory");
+    finish(program().arg("services").env("ZBX_TCP_CONFIG", strange))
+        .refuses("no such file or directory");
 }
 
 /// `zbx-tcp services WORDS...` with this `/etc`.
@@ -165,26 +271,46 @@ fn services(etc: &Etc, words: &[&str]) -> Ran {
 fn the_usual_files_are_read_in_order() {
     let Some(etc) = Etc::new() else { return };
     services(&etc, &["--check"]).prints("ok: 0 services, 0 target entries", 0);
-    let write = |name: &str, text: &str| fs::write(etc.path(Path::new("zbx-tcp").join(name)), text).unwrap();
+    let write = |name: &str, text: &str| {
+        fs::write(etc.path(Path::new("zbx-tcp").join(name)), text).unwrap()
+    };
     fs::create_dir(etc.path("zbx-tcp/conf.d")).unwrap();
-    write("config.toml", "[defaults]\ntimeout = 0.1\n[services.main]\nport = 1\n");
+    write(
+        "config.toml",
+        "[defaults]\ntimeout = 0.1\n[services.main]\nport = 1\n",
+    );
     write(
         "conf.d/20.toml",
         "[defaults]\ntimeout = 0.6\n[services.twenty]\nport = 1\n[[targets]]\nhost = \"::1\"\nport = 1\n",
     );
-    write("conf.d/10.toml", "[defaults]\ntimeout = 2.5\n[services.ten]\nport = 1\n");
+    write(
+        "conf.d/10.toml",
+        "[defaults]\ntimeout = 2.5\n[services.ten]\nport = 1\n",
+    );
     write("conf.d/30.toml~", "not TOML");
     services(&etc, &["--check"]).prints("ok: 3 services, 1 target entries", 0);
     let peer = Peer::greeting(b"");
     let total = || {
-        let ran = etc.check(&["127.0.0.1", &peer.port(), "--expect", "never", "-o", "time.total"]);
+        let ran = etc.check(&[
+            "127.0.0.1",
+            &peer.port(),
+            "--expect",
+            "never",
+            "-o",
+            "time.total",
+        ]);
         ran.out.trim().parse::<f64>().unwrap()
     };
     let last = total();
-    assert!((0.6..1.5).contains(&last), "the last file's default counts: {last}");
+    assert!(
+        (0.6..1.5).contains(&last),
+        "the last file's default counts: {last}"
+    );
     write("conf.d/15.toml", "[services.ten]\nport = 2\n");
-    services(&etc, &["--check"]).refuses("/etc/zbx-tcp/conf.d/15.toml:1: services.ten: is defined in two files");
-    etc.check(&["127.0.0.1", &peer.port()]).refuses("/etc/zbx-tcp/conf.d/15.toml:1: services.ten: ");
+    services(&etc, &["--check"])
+        .refuses("/etc/zbx-tcp/conf.d/15.toml:1: services.ten: is defined in two files");
+    etc.check(&["127.0.0.1", &peer.port()])
+        .refuses("/etc/zbx-tcp/conf.d/15.toml:1: services.ten: ");
     fs::remove_file(etc.path("zbx-tcp/conf.d/15.toml")).unwrap();
     fs::remove_file(etc.path("zbx-tcp/config.toml")).unwrap();
     services(&etc, &["--check"]).prints("ok: 2 services, 1 target entries", 0);
@@ -202,7 +328,8 @@ fn the_usual_files_are_read_in_order() {
 fn defaults_of_attempts_are_for_those_who_count() {
     let config = ConfigFile::new("[defaults]\ninterval = \"0.01s\"\nrequire = 2\n");
     let peer = Peer::greeting(b"x");
-    let check = |words: &[&str]| config.run(&[&["check", "127.0.0.1", &peer.port()], words].concat());
+    let check =
+        |words: &[&str]| config.run(&[&["check", "127.0.0.1", &peer.port()], words].concat());
     check(&[]).prints("1", 0);
     check(&["--count", "2", "-o", "attempts.sent"]).prints("2", 0);
     check(&["--count", "1"]).refuses("--require: 2 of 1 attempts can never succeed");

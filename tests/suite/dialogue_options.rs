@@ -28,15 +28,28 @@ const GREETS: &[Act] = &[Says(b"220 mail ready\r\n")];
 
 #[test]
 fn bytes_are_sent_in_hex() {
-    assert_eq!(sent(&[Hears], &["--send-hex", "16 03:01 00ff"]), r"\x16\x03\x01\x00\xff");
-    assert_eq!(sent(&[Hears], &["--crlf", "--send-hex", "41"]), "A", "--crlf is for texts");
-    assert_eq!(sent(&[Hears], &["--encoding", "gbk", "--send-hex", "c4e3"]), r"\xc4\xe3");
+    assert_eq!(
+        sent(&[Hears], &["--send-hex", "16 03:01 00ff"]),
+        r"\x16\x03\x01\x00\xff"
+    );
+    assert_eq!(
+        sent(&[Hears], &["--crlf", "--send-hex", "41"]),
+        "A",
+        "--crlf is for texts"
+    );
+    assert_eq!(
+        sent(&[Hears], &["--encoding", "gbk", "--send-hex", "c4e3"]),
+        r"\xc4\xe3"
+    );
 }
 
 #[test]
 fn texts_end_in_crlf_where_asked() {
     assert_eq!(sent(&[Hears], &["--send", "a", "--crlf"]), r"a\r\n");
-    assert_eq!(sent(GREETS, &["--expect", "220", "--crlf", "--quit", "QUIT"]), r"QUIT\r\n");
+    assert_eq!(
+        sent(GREETS, &["--expect", "220", "--crlf", "--quit", "QUIT"]),
+        r"QUIT\r\n"
+    );
     assert_eq!(sent(GREETS, &["--expect", "220", "--quit", "QUIT"]), "QUIT");
 }
 
@@ -58,30 +71,67 @@ fn every_form_of_an_expectation_matches() {
 
 #[test]
 fn what_can_no_longer_match_fails_at_once() {
-    for words in [["--expect-prefix", "250 "], ["--expect-regex", r"\A250"], ["--expect-regex", r"\A2(5|7)"]] {
+    for words in [
+        ["--expect-prefix", "250 "],
+        ["--expect-regex", r"\A250"],
+        ["--expect-regex", r"\A2(5|7)"],
+    ] {
         let (ran, _) = against(GREETS, &[&words[..], &["-o", "status"]].concat());
         ran.prints("9", 1);
-        assert!(ran.took < Duration::from_millis(1500), "{words:?} took {:?}", ran.took);
+        assert!(
+            ran.took < Duration::from_millis(1500),
+            "{words:?} took {:?}",
+            ran.took
+        );
     }
     // What could still come is waited for.
-    for words in [["--expect", "250 "], ["--expect-regex", "250"], ["--expect-hex", "3235"]] {
-        let (ran, _) = against(GREETS, &[&words[..], &["-o", "status", "-t", "0.4"]].concat());
+    for words in [
+        ["--expect", "250 "],
+        ["--expect-regex", "250"],
+        ["--expect-hex", "3235"],
+    ] {
+        let (ran, _) = against(
+            GREETS,
+            &[&words[..], &["-o", "status", "-t", "0.4"]].concat(),
+        );
         ran.prints("9", 1);
-        assert!(ran.took >= Duration::from_millis(400), "{words:?} took {:?}", ran.took);
+        assert!(
+            ran.took >= Duration::from_millis(400),
+            "{words:?} took {:?}",
+            ran.took
+        );
     }
 }
 
 #[test]
 fn a_rejected_answer_fails_at_once() {
     const BUSY: &[Act] = &[Says(b"421 too busy\r\n")];
-    for guard in [["--reject", "busy"], ["--reject-regex", "^4[0-9]{2}"], ["--reject-hex", "34 32 ??"]] {
+    for guard in [
+        ["--reject", "busy"],
+        ["--reject-regex", "^4[0-9]{2}"],
+        ["--reject-hex", "34 32 ??"],
+    ] {
         let words = [&guard[..], &["--expect", "220", "-o", "json"]].concat();
         let (ran, _) = against(BUSY, &words);
         let document = ran.document();
-        assert_eq!((document["status"].as_u64(), document["up"].as_u64()), (Some(10), Some(0)), "{document}");
-        assert!(document["error"].as_str().unwrap().contains(guard[1].trim_start_matches('^')), "{document}");
+        assert_eq!(
+            (document["status"].as_u64(), document["up"].as_u64()),
+            (Some(10), Some(0)),
+            "{document}"
+        );
+        assert!(
+            document["error"]
+                .as_str()
+                .unwrap()
+                .contains(guard[1].trim_start_matches('^')),
+            "{document}"
+        );
         assert_eq!(document["response"]["text"], "421 too busy");
-        assert!(ran.took < Duration::from_millis(1500), "{guard:?} took {:?}", ran.took);
+        assert!(
+            ran.took < Duration::from_millis(1500),
+            "{guard:?} took {:?}",
+            ran.took
+        );
         let (ran, _) = against(GREETS, &words);
         assert_eq!(ran.document()["status"], 0, "{guard:?}");
     }
@@ -90,21 +140,38 @@ fn a_rejected_answer_fails_at_once() {
 #[test]
 fn a_reject_guards_every_expectation_after_it_and_none_before() {
     const LATER: &[Act] = &[Says(b"220 ok\r\n"), Hears, Says(b"500 error\r\n")];
-    let words = ["--reject", "error", "--expect", "220", "--send", "x", "--expect", "250", "-o", "json"];
+    let words = [
+        "--reject", "error", "--expect", "220", "--send", "x", "--expect", "250", "-o", "json",
+    ];
     let document = against(LATER, &words).0.document();
-    assert_eq!((document["status"].as_u64(), document["step"].as_u64()), (Some(10), Some(3)), "{document}");
-    let words = ["--expect", "500 err", "--reject", "500", "--expect", "or", "-o", "status"];
+    assert_eq!(
+        (document["status"].as_u64(), document["step"].as_u64()),
+        (Some(10), Some(3)),
+        "{document}"
+    );
+    let words = [
+        "--expect", "500 err", "--reject", "500", "--expect", "or", "-o", "status",
+    ];
     against(&[Says(b"500 error\r\n")], &words).0.prints("0", 0);
 }
 
 #[test]
 fn of_a_reject_and_an_expectation_the_first_to_end_wins() {
     let verdict = |greeting: &'static [Act], reject: &str, expect: &str| {
-        against(greeting, &["--reject", reject, "--expect", expect, "-o", "status"]).0.out
+        against(
+            greeting,
+            &["--reject", reject, "--expect", expect, "-o", "status"],
+        )
+        .0
+        .out
     };
     assert_eq!(verdict(GREETS, "ready", "220"), "0\n");
     assert_eq!(verdict(GREETS, "220", "ready"), "10\n");
-    assert_eq!(verdict(GREETS, "ready", "mail ready"), "10\n", "on a tie the reject");
+    assert_eq!(
+        verdict(GREETS, "ready", "mail ready"),
+        "10\n",
+        "on a tie the reject"
+    );
 }
 
 #[test]
@@ -117,37 +184,70 @@ fn the_goodbye_is_said_whatever_the_verdict() {
         (&["--send", "hello "], "0\n"),
         (&[], "0\n"),
     ] {
-        let (ran, heard) = against(GREETS, &[words, &["--quit", r"QUIT\r\n", "-o", "status"]].concat());
+        let (ran, heard) = against(
+            GREETS,
+            &[words, &["--quit", r"QUIT\r\n", "-o", "status"]].concat(),
+        );
         assert_eq!(ran.out, status, "{words:?}");
-        assert!(heard.ends_with(r"QUIT\r\n"), "{words:?}: the peer received {heard:?}");
+        assert!(
+            heard.ends_with(r"QUIT\r\n"),
+            "{words:?}: the peer received {heard:?}"
+        );
     }
 }
 
 #[test]
 fn captures_are_texts_in_documents_and_lines_of_their_own() {
     const VERSION: &[Act] = &[Says(b"app 3.7 build 042 load 17 name x-1\n")];
-    let source =
-        r"app (?<version>[0-9.]+) build (?<build>[0-9]+) load (?<load>[0-9]+) name (?<name>\S+)( (?<more>.+))?$";
-    let document = against(VERSION, &["--expect-regex", source, "-o", "json"]).0.document();
+    let source = r"app (?<version>[0-9.]+) build (?<build>[0-9]+) load (?<load>[0-9]+) name (?<name>\S+)( (?<more>.+))?$";
+    let document = against(VERSION, &["--expect-regex", source, "-o", "json"])
+        .0
+        .document();
     let captures = &document["captures"];
     assert_eq!(captures["load"], "17", "{document}");
     assert_eq!(captures["name"], "x-1", "{document}");
-    assert!(captures.get("more").is_none(), "what took no part is absent: {document}");
-    for (name, value) in [("version", "3.7"), ("build", "042"), ("load", "17"), ("name", "x-1")] {
+    assert!(
+        captures.get("more").is_none(),
+        "what took no part is absent: {document}"
+    );
+    for (name, value) in [
+        ("version", "3.7"),
+        ("build", "042"),
+        ("load", "17"),
+        ("name", "x-1"),
+    ] {
         let output = format!("captures.{name}");
-        against(VERSION, &["--expect-regex", source, "-o", &output]).0.prints(value, 0);
+        against(VERSION, &["--expect-regex", source, "-o", &output])
+            .0
+            .prints(value, 0);
     }
     let ran = against(VERSION, &["--expect-regex", source, "-o", "captures.more"]).0;
     ran.prints("ok: not measured by this probe", 0);
-    let ran = against(GREETS, &["--expect-regex", r"\Aapp (?<v>.*)\r\n", "-o", "captures.v"]).0;
-    assert!(ran.out.starts_with("mismatch: ") && ran.code == Some(1), "{}", ran.out);
+    let ran = against(
+        GREETS,
+        &["--expect-regex", r"\Aapp (?<v>.*)\r\n", "-o", "captures.v"],
+    )
+    .0;
+    assert!(
+        ran.out.starts_with("mismatch: ") && ran.code == Some(1),
+        "{}",
+        ran.out
+    );
 }
 
 #[test]
 fn captures_go_into_later_sends() {
     const CHALLENGE: &[Act] = &[Says(b"nonce <a\\b\xff>\n"), Hears, Says(b"fine\n")];
-    let words =
-        ["--expect-regex", "<(?<nonce>[^>]+)>", "--send", r"re ${nonce}\n", "--expect", "fine", "--quit", "${nonce}!"];
+    let words = [
+        "--expect-regex",
+        "<(?<nonce>[^>]+)>",
+        "--send",
+        r"re ${nonce}\n",
+        "--expect",
+        "fine",
+        "--quit",
+        "${nonce}!",
+    ];
     assert_eq!(sent(CHALLENGE, &words), r"re a\\b\xff\na\\b\xff!");
     assert_eq!(sent(&[Hears], &["--send", r"\x24{nonce}"]), "${nonce}");
     assert_eq!(sent(&[Hears], &["--send", "$nonce}"]), "$nonce}");
@@ -156,18 +256,40 @@ fn captures_go_into_later_sends() {
 #[test]
 fn captures_are_decoded() {
     const GBK: &[Act] = &[Says(b"\xc4\xe3 name=\xc4\xe3\xba\xc3;")];
-    let words = ["--encoding", "gbk", "--expect-regex", "name=(?<name>[^;]+);", "-o", "captures.name"];
+    let words = [
+        "--encoding",
+        "gbk",
+        "--expect-regex",
+        "name=(?<name>[^;]+);",
+        "-o",
+        "captures.name",
+    ];
     against(GBK, &words).0.prints("\u{4f60}\u{597d}", 0);
     let (_, heard) = against(GBK, &[&words[..], &["--send", "re ${name}"]].concat());
-    assert_eq!(heard, r"re \xc4\xe3\xba\xc3", "a capture is sent as it came");
+    assert_eq!(
+        heard, r"re \xc4\xe3\xba\xc3",
+        "a capture is sent as it came"
+    );
 }
 
 #[test]
 fn max_bytes_counts_since_the_last_match() {
     const LINES: &[Act] = &[Says(b"0123456789"), Waits(100), Says(b"abcdefghij")];
-    let ok = ["--max-bytes", "12", "--expect", "9", "--expect", "j", "-o", "status"];
+    let ok = [
+        "--max-bytes",
+        "12",
+        "--expect",
+        "9",
+        "--expect",
+        "j",
+        "-o",
+        "status",
+    ];
     against(LINES, &ok).0.prints("0", 0);
-    let (ran, _) = against(LINES, &["--max-bytes", "12", "--expect", "NOPE", "-o", "json"]);
+    let (ran, _) = against(
+        LINES,
+        &["--max-bytes", "12", "--expect", "NOPE", "-o", "json"],
+    );
     assert_eq!(ran.document()["status_name"], "mismatch");
     assert!(ran.took < Duration::from_millis(1500), "{:?}", ran.took);
 }
@@ -175,7 +297,19 @@ fn max_bytes_counts_since_the_last_match() {
 #[test]
 fn a_named_service_and_single_options_meet() {
     // The port of the service is not asked, ours is; the goodbye of an option replaces its own, and ends as its lines do.
-    let (ran, heard) = against(GREETS, &["--service", "smtp", "--quit", "BYE", "-t", "0.5", "-o", "json"]);
+    let (ran, heard) = against(
+        GREETS,
+        &[
+            "--service",
+            "smtp",
+            "--quit",
+            "BYE",
+            "-t",
+            "0.5",
+            "-o",
+            "json",
+        ],
+    );
     let document = ran.document();
     assert_eq!(document["service"], "smtp");
     assert!(heard.ends_with(r"BYE\r\n"), "{heard}: {document}");

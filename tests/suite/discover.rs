@@ -20,7 +20,10 @@ fn rows(ran: &Ran) -> Vec<Value> {
     assert_eq!((ran.err.as_str(), ran.code), ("", Some(0)));
     assert_eq!(ran.out.matches('\n').count(), 1, "{}", ran.out);
     let rows: Vec<Value> = serde_json::from_str(&ran.out).unwrap();
-    let ids: std::collections::HashSet<_> = rows.iter().map(|row| row["{#TCP.ID}"].as_str().unwrap()).collect();
+    let ids: std::collections::HashSet<_> = rows
+        .iter()
+        .map(|row| row["{#TCP.ID}"].as_str().unwrap())
+        .collect();
     assert_eq!(ids.len(), rows.len(), "{}", ran.out);
     rows
 }
@@ -45,7 +48,10 @@ fn a_list_of_ports_gives_a_row_each_with_every_macro() {
     });
     assert_eq!((found.len(), &found[0]), (2, &row));
     assert_eq!(
-        (found[1]["{#TCP.NAME}"].as_str(), found[1]["{#TCP.SERVICE}"].as_str()),
+        (
+            found[1]["{#TCP.NAME}"].as_str(),
+            found[1]["{#TCP.SERVICE}"].as_str()
+        ),
         (Some(&*peer.port()), Some(""))
     );
     peer.was_left_alone();
@@ -54,11 +60,17 @@ fn a_list_of_ports_gives_a_row_each_with_every_macro() {
 #[test]
 fn rows_keep_the_lists_order_and_are_unique() {
     let found = ports("h", " 8000-8002, 25 / smtp,22/ssh,8001,22/ssh ,");
-    assert_eq!(column(&found, "{#TCP.NAME}"), "8000 8001 8002 25/smtp 22/ssh");
+    assert_eq!(
+        column(&found, "{#TCP.NAME}"),
+        "8000 8001 8002 25/smtp 22/ssh"
+    );
     let found = ports("::1", "22,22/ssh,22/smtp");
     assert_eq!(column(&found, "{#TCP.ID}"), "::1:22 ::1:22.ssh ::1:22.smtp");
     assert_eq!(column(&ports("[::1]", "22"), "{#TCP.HOST}"), "::1");
-    assert_eq!(column(&ports("fe80::1%lo", "22"), "{#TCP.ID}"), "fe80::1_lo:22");
+    assert_eq!(
+        column(&ports("fe80::1%lo", "22"), "{#TCP.ID}"),
+        "fe80::1_lo:22"
+    );
 }
 
 #[test]
@@ -74,8 +86,14 @@ fn what_is_no_list_gives_one_sentence_and_no_row() {
         ("0", "port list: port `0` is not a number from 1 to 65535"),
         ("22,65536", "port `65536`"),
         ("22,-1", "port ``"),
-        ("8010-8000", "range `8010-8000` is reversed: write the smaller port first"),
-        ("22，25", "port list: `，` does not separate ports: write `,`"),
+        (
+            "8010-8000",
+            "range `8010-8000` is reversed: write the smaller port first",
+        ),
+        (
+            "22，25",
+            "port list: `，` does not separate ports: write `,`",
+        ),
         ("22、25", "write `,`"),
         ("22;25", "`;` does not separate ports"),
         ("２２", "port `２２`"),
@@ -86,7 +104,10 @@ fn what_is_no_list_gives_one_sentence_and_no_row() {
         ("22/s'sh", "unknown service `s'sh`"),
         ("22/ssh/x", "unknown service `ssh/x`"),
         ("22/", "names no service after the slash"),
-        ("ssh", "`ssh` is no port: write its number first, as in `22/ssh`"),
+        (
+            "ssh",
+            "`ssh` is no port: write its number first, as in `22/ssh`",
+        ),
         ("{$TCP.PORTS}", "this macro has no value in Zabbix"),
         ("1-65535", "more than 1000 ports"),
         ("1-1001", "`discover open`"),
@@ -122,9 +143,13 @@ fn services_of_the_configuration_are_known() {
     let config = ConfigFile::new("[services.till]\nport = 9\n");
     let found = config.run(&["discover", "ports", "h", "9/till,22/ssh"]);
     assert_eq!(column(&found, "{#TCP.SERVICE}"), "till ssh");
-    config.run(&["discover", "ports", "h", "9/til"]).refuses("did you mean `till`?");
+    config
+        .run(&["discover", "ports", "h", "9/til"])
+        .refuses("did you mean `till`?");
     let broken = ConfigFile::new("[services.till]\nprot = 9\n");
-    broken.run(&["discover", "ports", "h", "22"]).refuses("did you mean `port`?");
+    broken
+        .run(&["discover", "ports", "h", "22"])
+        .refuses("did you mean `port`?");
 }
 
 /// `zbx-tcp discover open 127.0.0.1 LIST WORDS...`
@@ -136,8 +161,14 @@ fn open(list: &str, words: &[&str]) -> Ran {
 fn open_gives_those_that_accept() {
     let (one, two) = (Peer::greeting(b"x"), Peer::greeting(b""));
     let (closed, one_port, two_port) = (closed_port(), one.port(), two.port());
-    let found = open(&format!("{two_port}/ssh,{closed},{one_port},{two_port}"), &[]);
-    assert_eq!(column(&found, "{#TCP.PORT}"), format!("{two_port} {one_port} {two_port}"));
+    let found = open(
+        &format!("{two_port}/ssh,{closed},{one_port},{two_port}"),
+        &[],
+    );
+    assert_eq!(
+        column(&found, "{#TCP.PORT}"),
+        format!("{two_port} {one_port} {two_port}")
+    );
     assert_eq!(column(&found, "{#TCP.SERVICE}"), "ssh  ");
     open(&closed.to_string(), &[]).prints("[]", 0);
     open("", &[]).prints("[]", 0);
@@ -148,34 +179,63 @@ fn open_takes_long_lists() {
     // An address and ports of which no other test has one: a stray connect would disturb it.
     let listener = std::net::TcpListener::bind("127.77.0.9:0").unwrap();
     let port = listener.local_addr().unwrap().port();
-    let found = run(&["discover", "open", "127.77.0.9", &format!("1-8000,10000-32767,{port}"), "--deadline", "60"]);
-    assert!(column(&found, "{#TCP.PORT}").split(' ').any(|open| open == port.to_string()), "{}", found.out);
+    let found = run(&[
+        "discover",
+        "open",
+        "127.77.0.9",
+        &format!("1-8000,10000-32767,{port}"),
+        "--deadline",
+        "60",
+    ]);
+    assert!(
+        column(&found, "{#TCP.PORT}")
+            .split(' ')
+            .any(|open| open == port.to_string()),
+        "{}",
+        found.out
+    );
     assert!(found.took.as_secs() < 30, "{:?}", found.took);
 }
 
 #[test]
 fn open_gives_no_rows_where_it_could_not_tell() {
     // The event queue takes the last descriptor, and none is left for a socket.
-    let script = format!("ulimit -n 4; '{}' discover open 127.0.0.1 1 -t 0.3", env!("CARGO_BIN_EXE_zbx-tcp"));
-    finish(Command::new("sh").args(["-c", &script])).refuses("no rows, since a port could not be told");
+    let script = format!(
+        "ulimit -n 4; '{}' discover open 127.0.0.1 1 -t 0.3",
+        env!("CARGO_BIN_EXE_zbx-tcp")
+    );
+    finish(Command::new("sh").args(["-c", &script]))
+        .refuses("no rows, since a port could not be told");
     let full = FullBacklog::new();
-    open(&full.port().to_string(), &["--deadline", "0.5"]).refuses("raise --deadline, or write fewer ports");
-    open(&format!("1-400,{}", full.port()), &["--rate", "50"]).refuses("raise --deadline, or write fewer ports");
+    open(&full.port().to_string(), &["--deadline", "0.5"])
+        .refuses("raise --deadline, or write fewer ports");
+    open(&format!("1-400,{}", full.port()), &["--rate", "50"])
+        .refuses("raise --deadline, or write fewer ports");
     open(&full.port().to_string(), &["-t", "0.3"]).prints("[]", 0);
 }
 
 #[test]
 fn open_obeys_the_defaults_that_it_has_options_for() {
     let (from, seen) = channel();
-    let peer = Peer::start(move |stream| from.send(stream.peer_addr().unwrap().ip().to_string()).unwrap());
+    let peer = Peer::start(move |stream| {
+        from.send(stream.peer_addr().unwrap().ip().to_string())
+            .unwrap()
+    });
     let port = peer.port();
     // What is said and counted is a check's: a row needs a connect and nothing else.
     let rest = "steps = [{ expect = \"never\" }]\nexpect_closed = \"answered\"\ncount = 2\ninterval = \"0.1s\"\n";
-    let config = ConfigFile::new(format!("[defaults]\ntimeout = \"0.3s\"\nsource = \"127.0.0.2\"\n{rest}"));
-    let open = |port: &str, words: &[&str]| config.run(&[&["discover", "open", "127.0.0.1", port], words].concat());
+    let config = ConfigFile::new(format!(
+        "[defaults]\ntimeout = \"0.3s\"\nsource = \"127.0.0.2\"\n{rest}"
+    ));
+    let open = |port: &str, words: &[&str]| {
+        config.run(&[&["discover", "open", "127.0.0.1", port], words].concat())
+    };
     assert_eq!(column(&open(&port, &[]), "{#TCP.PORT}"), port);
     assert_eq!(seen.recv().unwrap(), "127.0.0.2");
-    assert_eq!(column(&open(&port, &["--source", "127.0.0.3"]), "{#TCP.PORT}"), port);
+    assert_eq!(
+        column(&open(&port, &["--source", "127.0.0.3"]), "{#TCP.PORT}"),
+        port
+    );
     assert_eq!(seen.recv().unwrap(), "127.0.0.3");
     // With the 2 s of no default, half a second would be too short to tell.
     let full = FullBacklog::new();
@@ -224,12 +284,32 @@ fn targets_are_the_configurations() {
     });
     assert_eq!(rows(&found)[0], first);
     assert_eq!(column(&found, "{#TCP.ID}"), "h:80 h:81 shell ::1:9");
-    assert_eq!(column(&found, "{#TCP.NAME}"), "web h:80 web h:81 shell ::1:9");
-    assert_eq!(column(&config.run(&["discover", "targets", "--group", "web"]), "{#TCP.PORT}"), "80 81");
-    assert_eq!(column(&config.run(&["discover", "targets", "-g", "web", "-g", "all"]), "{#TCP.PORT}"), "80 81 22");
-    assert_eq!(rows(&config.run(&["discover", "targets", "--group="])).len(), 4);
+    assert_eq!(
+        column(&found, "{#TCP.NAME}"),
+        "web h:80 web h:81 shell ::1:9"
+    );
+    assert_eq!(
+        column(
+            &config.run(&["discover", "targets", "--group", "web"]),
+            "{#TCP.PORT}"
+        ),
+        "80 81"
+    );
+    assert_eq!(
+        column(
+            &config.run(&["discover", "targets", "-g", "web", "-g", "all"]),
+            "{#TCP.PORT}"
+        ),
+        "80 81 22"
+    );
+    assert_eq!(
+        rows(&config.run(&["discover", "targets", "--group="])).len(),
+        4
+    );
     config
         .run(&["discover", "targets", "-g", "al"])
         .refuses("--group: unknown group `al`: did you mean `all`? known are");
-    ConfigFile::new("").run(&["discover", "targets"]).prints("[]", 0);
+    ConfigFile::new("")
+        .run(&["discover", "targets"])
+        .prints("[]", 0);
 }

@@ -43,7 +43,11 @@ impl Driver {
             hostname: write("hostname", "probe\n"),
             port,
         };
-        Self { poll: Poll::new().unwrap(), resolver: Resolver::new(files), _dir: Some(dir) }
+        Self {
+            poll: Poll::new().unwrap(),
+            resolver: Resolver::new(files),
+            _dir: Some(dir),
+        }
     }
 
     fn of(servers: &Servers, more: &str) -> Self {
@@ -53,7 +57,8 @@ impl Driver {
     fn start(&mut self, key: usize, name: &str, family: Family, time: Duration) {
         let now = Instant::now();
         let name = name.parse().unwrap();
-        self.resolver.start(self.poll.registry(), key, &name, family, now, now + time);
+        self.resolver
+            .start(self.poll.registry(), key, &name, family, now, now + time);
     }
 
     fn cancel(&mut self, key: usize) {
@@ -74,11 +79,14 @@ impl Driver {
                 return answers;
             }
             let wake = self.resolver.next_wake().unwrap_or(end).min(end);
-            self.poll.poll(&mut events, Some(wake.saturating_duration_since(now))).unwrap();
+            self.poll
+                .poll(&mut events, Some(wake.saturating_duration_since(now)))
+                .unwrap();
             let now = Instant::now();
             for event in &events {
                 assert!(Resolver::owns(event.token()));
-                self.resolver.ready(self.poll.registry(), event.token(), now);
+                self.resolver
+                    .ready(self.poll.registry(), event.token(), now);
             }
             if self.resolver.next_wake().is_some_and(|wake| wake <= now) {
                 self.resolver.expire(self.poll.registry(), now);
@@ -99,8 +107,14 @@ impl Driver {
 }
 
 fn words(outcome: &Outcome) -> String {
-    let addresses = outcome.as_ref().unwrap_or_else(|failure| panic!("{failure}"));
-    let all = addresses.v4.iter().map(ToString::to_string).chain(addresses.v6.iter().map(ToString::to_string));
+    let addresses = outcome
+        .as_ref()
+        .unwrap_or_else(|failure| panic!("{failure}"));
+    let all = addresses
+        .v4
+        .iter()
+        .map(ToString::to_string)
+        .chain(addresses.v6.iter().map(ToString::to_string));
     all.collect::<Vec<_>>().join(" ")
 }
 
@@ -131,54 +145,85 @@ fn both_families_come_from_one_server() {
     assert_eq!(words(&outcome), "192.0.2.7 2001:db8::7");
     let addresses = outcome.unwrap();
     let server = format!("{}:{}", servers.addresses[0], servers.port);
-    assert_eq!(addresses.to_string(), format!("192.0.2.7, 2001:db8::7 from {server}"));
+    assert_eq!(
+        addresses.to_string(),
+        format!("192.0.2.7, 2001:db8::7 from {server}")
+    );
     let mut log = servers.log();
     log.sort();
-    assert_eq!(log, ["0 A mx1.example.org udp", "0 AAAA mx1.example.org udp"]);
+    assert_eq!(
+        log,
+        ["0 A mx1.example.org udp", "0 AAAA mx1.example.org udp"]
+    );
 }
 
 #[test]
 fn hosts_and_localhost_ask_nobody() {
     let servers = one(|asked| asked.found(7));
-    let mut driver = Driver::new(&servers.resolv_conf(""), "192.0.2.99 mx1 # here\n", servers.port);
+    let mut driver = Driver::new(
+        &servers.resolv_conf(""),
+        "192.0.2.99 mx1 # here\n",
+        servers.port,
+    );
     let (outcome, _) = driver.resolve("MX1", Family::Any, 1000);
-    assert_eq!((words(&outcome), outcome.unwrap().from.to_string()), ("192.0.2.99".into(), "hosts file".into()));
+    assert_eq!(
+        (words(&outcome), outcome.unwrap().from.to_string()),
+        ("192.0.2.99".into(), "hosts file".into())
+    );
     // What is known at once does not wait for the next event.
     driver.start(5, "localhost", Family::Any, Duration::from_secs(1));
-    assert!(driver.resolver.next_wake().is_some_and(|wake| wake <= Instant::now()));
+    assert!(
+        driver
+            .resolver
+            .next_wake()
+            .is_some_and(|wake| wake <= Instant::now())
+    );
     assert_eq!(driver.answers(1, Duration::ZERO).len(), 1);
     assert_eq!(driver.resolver.next_wake(), None);
     let (outcome, _) = driver.resolve("app.localhost", Family::Any, 1000);
     assert_eq!(words(&outcome), "127.0.0.1 ::1");
     assert_eq!(servers.log().len(), 0);
     // A line without the wanted family leaves the question to the servers.
-    assert_eq!(words(&driver.resolve("mx1.", Family::V6, 1000).0), "2001:db8::7");
+    assert_eq!(
+        words(&driver.resolve("mx1.", Family::V6, 1000).0),
+        "2001:db8::7"
+    );
 }
 
 #[test]
 fn a_late_answer_is_an_answer() {
     let late = |asked: &Asked| Reply::Late(Duration::from_millis(250), Box::new(asked.found(7)));
     let servers = two(late, |_| Reply::Silent);
-    let (outcome, took) = Driver::of(&servers, "options attempts:1").resolve("mx1.", Family::V4, 400);
+    let (outcome, took) =
+        Driver::of(&servers, "options attempts:1").resolve("mx1.", Family::V4, 400);
     assert_eq!(words(&outcome), "192.0.2.7");
-    assert!(took >= Duration::from_millis(250) && servers.log().len() == 2, "{took:?}");
+    assert!(
+        took >= Duration::from_millis(250) && servers.log().len() == 2,
+        "{took:?}"
+    );
 }
 
 #[test]
 fn silence_ends_at_the_deadline() {
     let silent = || Box::new(|_: &Asked| Reply::Silent) as Box<_>;
     let servers = Servers::start(Tcp::Listens, vec![silent(), silent(), silent()]);
-    let (outcome, took) = Driver::of(&servers, "search a.example b.example").resolve("mx1", Family::Any, 300);
+    let (outcome, took) =
+        Driver::of(&servers, "search a.example b.example").resolve("mx1", Family::Any, 300);
     let (status, text) = failure(&outcome);
     assert_eq!(status, Status::ResolveTimeout);
     assert!(
-        text.starts_with("resolve mx1: mx1.a.example: no answer from 127.53.") && text.contains("(0.3 s)"),
+        text.starts_with("resolve mx1: mx1.a.example: no answer from 127.53.")
+            && text.contains("(0.3 s)"),
         "{text}"
     );
     assert!(took >= Duration::from_millis(300));
     // Each server was asked at least once.
     for server in ["0", "1", "2"] {
-        assert!(servers.log().iter().any(|line| line.starts_with(server)), "{:?}", servers.log());
+        assert!(
+            servers.log().iter().any(|line| line.starts_with(server)),
+            "{:?}",
+            servers.log()
+        );
     }
 }
 
@@ -197,9 +242,13 @@ fn forged_answers_are_ignored() {
             packet.questions = vec![Question::new(name, TYPE::A.into(), CLASS::IN.into(), false)];
         });
         let query = evil(&|packet| packet.remove_flags(PacketFlag::RESPONSE));
-        let right = asked.answer(|packet| packet.answers.push(record(&asked.name, asked.address(7))));
+        let right =
+            asked.answer(|packet| packet.answers.push(record(&asked.name, asked.address(7))));
         let rest = Reply::Messages(vec![id, question, query, vec![], vec![1], right]);
-        Reply::FromElsewhere(evil(&|_| {}), Box::new(Reply::Late(Duration::from_millis(20), Box::new(rest))))
+        Reply::FromElsewhere(
+            evil(&|_| {}),
+            Box::new(Reply::Late(Duration::from_millis(20), Box::new(rest))),
+        )
     });
     let (outcome, _) = Driver::of(&servers, "").resolve("mx1.", Family::V4, 1000);
     assert_eq!(words(&outcome), "192.0.2.7");
@@ -215,7 +264,13 @@ fn only_forged_answers_are_silence() {
 
 #[test]
 fn a_truncated_answer_comes_over_tcp() {
-    let servers = one(|asked| if asked.over == "udp" { truncated(asked) } else { asked.found(7) });
+    let servers = one(|asked| {
+        if asked.over == "udp" {
+            truncated(asked)
+        } else {
+            asked.found(7)
+        }
+    });
     let (outcome, _) = Driver::of(&servers, "").resolve("mx1.", Family::V4, 1000);
     assert_eq!(words(&outcome), "192.0.2.7");
     assert_eq!(servers.log(), ["0 A mx1 udp", "0 A mx1 tcp"]);
@@ -226,14 +281,23 @@ fn a_truncated_answer_with_dead_tcp_is_a_failure() {
     let servers = Servers::start(Tcp::Dead, vec![Box::new(truncated)]);
     let (outcome, took) = Driver::of(&servers, "").resolve("mx1.", Family::V4, 1000);
     let (status, text) = failure(&outcome);
-    assert!(status == Status::ResolveFailed && text.contains("over TCP connection refused"), "{text}");
+    assert!(
+        status == Status::ResolveFailed && text.contains("over TCP connection refused"),
+        "{text}"
+    );
     assert!(took < Duration::from_millis(500));
 }
 
 #[test]
 fn tcp_that_ends_early_sends_to_the_next_server() {
     for end in [&b""[..], b"\x01", b"\x01\x00ab", b"\x00\x00"] {
-        let first = move |asked: &Asked| if asked.over == "udp" { truncated(asked) } else { Reply::Raw(end.into()) };
+        let first = move |asked: &Asked| {
+            if asked.over == "udp" {
+                truncated(asked)
+            } else {
+                Reply::Raw(end.into())
+            }
+        };
         let servers = two(first, |asked| asked.found(8));
         let (outcome, took) = Driver::of(&servers, "").resolve("mx1.", Family::V4, 2000);
         assert_eq!(words(&outcome), "192.0.2.8");
@@ -253,7 +317,8 @@ fn use_vc_asks_over_tcp_only() {
 fn errors_send_to_the_next_server_at_once() {
     type Script = fn(&Asked) -> Reply;
     let looped = |asked: &Asked| {
-        let mut bytes = asked.answer(|packet| packet.answers.push(record(&asked.name, asked.address(66))));
+        let mut bytes =
+            asked.answer(|packet| packet.answers.push(record(&asked.name, asked.address(66))));
         let owner = asked.bytes.len();
         bytes[owner..owner + 2].copy_from_slice(&[0xc0, owner as u8]);
         Reply::Messages(vec![bytes])
@@ -263,26 +328,39 @@ fn errors_send_to_the_next_server_at_once() {
         |asked| asked.rcode(RCODE::Refused),
         |asked| {
             Reply::Messages(vec![
-                asked.bytes[..2].iter().copied().chain([0x81, 0x80, 0, 1, 0, 9, 0, 0, 0, 0]).collect(),
+                asked.bytes[..2]
+                    .iter()
+                    .copied()
+                    .chain([0x81, 0x80, 0, 1, 0, 9, 0, 0, 0, 0])
+                    .collect(),
             ])
         },
         looped,
         |asked| {
             asked.reply(|packet| {
-                packet.answers.push(record(&asked.name, cname("loop.example")));
-                packet.answers.push(record("loop.example", cname(&asked.name)));
+                packet
+                    .answers
+                    .push(record(&asked.name, cname("loop.example")));
+                packet
+                    .answers
+                    .push(record("loop.example", cname(&asked.name)));
             })
         },
     ];
     for script in cases {
         let servers = two(script, |asked| asked.found(8));
-        let (outcome, took) = Driver::of(&servers, "").resolve("mx1.example.org.", Family::V4, 2000);
+        let (outcome, took) =
+            Driver::of(&servers, "").resolve("mx1.example.org.", Family::V4, 2000);
         assert_eq!(words(&outcome), "192.0.2.8");
         assert!(took < Duration::from_millis(500), "{took:?}");
         let servers = one(script);
-        let (outcome, took) = Driver::of(&servers, "").resolve("mx1.example.org.", Family::V4, 2000);
+        let (outcome, took) =
+            Driver::of(&servers, "").resolve("mx1.example.org.", Family::V4, 2000);
         assert_eq!(failure(&outcome).0, Status::ResolveFailed);
-        assert!(took < Duration::from_millis(500) && servers.log().len() == 1, "{took:?}");
+        assert!(
+            took < Duration::from_millis(500) && servers.log().len() == 1,
+            "{took:?}"
+        );
     }
 }
 
@@ -295,9 +373,15 @@ fn failures_name_rcode_and_server() {
     ] {
         let servers = one(move |asked| asked.rcode(rcode));
         let (outcome, _) = Driver::of(&servers, "").resolve("mx1.example.org", Family::Any, 1000);
-        let text = format!("resolve mx1.example.org: {word}{}:{}", servers.addresses[0], servers.port);
+        let text = format!(
+            "resolve mx1.example.org: {word}{}:{}",
+            servers.addresses[0], servers.port
+        );
         let (status, said) = failure(&outcome);
-        assert!(status == Status::ResolveFailed && said.starts_with(&text), "{said}");
+        assert!(
+            status == Status::ResolveFailed && said.starts_with(&text),
+            "{said}"
+        );
     }
 }
 
@@ -309,11 +393,18 @@ fn a_refused_port_fails_at_once() {
     let (outcome, took) = Driver::new(&conf, "", port).resolve("mx1", Family::Any, 2000);
     let (status, text) = failure(&outcome);
     assert_eq!(status, Status::ResolveFailed);
-    assert!(text.contains("no name server reachable: connection refused at 127.53."), "{text}");
+    assert!(
+        text.contains("no name server reachable: connection refused at 127.53."),
+        "{text}"
+    );
     assert!(took < Duration::from_millis(500));
     // Over TCP too.
-    let (outcome, _) = Driver::new(&format!("{conf}options use-vc\n"), "", port).resolve("mx1", Family::Any, 2000);
-    assert!(failure(&outcome).1.contains("connection refused at"), "{outcome:?}");
+    let (outcome, _) =
+        Driver::new(&format!("{conf}options use-vc\n"), "", port).resolve("mx1", Family::Any, 2000);
+    assert!(
+        failure(&outcome).1.contains("connection refused at"),
+        "{outcome:?}"
+    );
 }
 
 #[test]
@@ -328,10 +419,18 @@ fn an_unusable_server_does_not_hide_the_next() {
 fn cname_chains_are_followed() {
     let servers = one(|asked| {
         asked.reply(|packet| {
-            packet.answers.push(record(&asked.name, cname("www.example")));
-            packet.answers.push(record("WWW.example", cname("host.example")));
-            packet.answers.push(record("host.example", asked.address(7)));
-            packet.answers.push(record("other.example", asked.address(66)));
+            packet
+                .answers
+                .push(record(&asked.name, cname("www.example")));
+            packet
+                .answers
+                .push(record("WWW.example", cname("host.example")));
+            packet
+                .answers
+                .push(record("host.example", asked.address(7)));
+            packet
+                .answers
+                .push(record("other.example", asked.address(66)));
         })
     });
     let (outcome, _) = Driver::of(&servers, "").resolve("mx1.example.org", Family::Any, 1000);
@@ -347,7 +446,9 @@ fn the_largest_answer_is_read_at_once() {
             return truncated(asked);
         }
         asked.reply(|packet| {
-            packet.answers.extend((0..4090).map(|n| record(&asked.name, asked.address((n % 250) as u8))))
+            packet
+                .answers
+                .extend((0..4090).map(|n| record(&asked.name, asked.address((n % 250) as u8))))
         })
     });
     let (outcome, took) = Driver::of(&servers, "").resolve("mx1.", Family::V4, 2500);
@@ -364,23 +465,47 @@ fn the_search_list_is_walked() {
     });
     let mut driver = Driver::of(&servers, "search a.example b.example c.example");
     let (outcome, _) = driver.resolve("mx1", Family::V4, 1000);
-    assert_eq!((words(&outcome).as_str(), outcome.unwrap().canonical.as_deref()), ("192.0.2.7", Some("mx1.c.example")));
-    assert_eq!(servers.log(), ["0 A mx1.a.example udp", "0 A mx1.b.example udp", "0 A mx1.c.example udp"]);
+    assert_eq!(
+        (
+            words(&outcome).as_str(),
+            outcome.unwrap().canonical.as_deref()
+        ),
+        ("192.0.2.7", Some("mx1.c.example"))
+    );
+    assert_eq!(
+        servers.log(),
+        [
+            "0 A mx1.a.example udp",
+            "0 A mx1.b.example udp",
+            "0 A mx1.c.example udp"
+        ]
+    );
 }
 
 #[test]
 fn a_silent_family_does_not_hide_the_other() {
-    let servers = one(|asked| if asked.kind == "AAAA" { Reply::Silent } else { asked.found(7) });
+    let servers = one(|asked| {
+        if asked.kind == "AAAA" {
+            Reply::Silent
+        } else {
+            asked.found(7)
+        }
+    });
     let (outcome, took) = Driver::of(&servers, "").resolve("mx1.", Family::Any, 600);
     assert_eq!(words(&outcome), "192.0.2.7");
-    assert!(took >= Duration::from_millis(300) && took < Duration::from_millis(300) + SLACK, "{took:?}");
+    assert!(
+        took >= Duration::from_millis(300) && took < Duration::from_millis(300) + SLACK,
+        "{took:?}"
+    );
 }
 
 #[test]
 fn rotate_spreads_the_lookups() {
     let servers = two(|asked| asked.found(1), |asked| asked.found(2));
     let mut driver = Driver::of(&servers, "options rotate");
-    let seen: Vec<String> = ["a.", "b.", "c."].map(|name| words(&driver.resolve(name, Family::V4, 1000).0)).into();
+    let seen: Vec<String> = ["a.", "b.", "c."]
+        .map(|name| words(&driver.resolve(name, Family::V4, 1000).0))
+        .into();
     assert_eq!(seen, ["192.0.2.1", "192.0.2.2", "192.0.2.1"]);
 }
 
@@ -389,10 +514,18 @@ fn equal_names_are_asked_once() {
     let servers = one(|asked| Reply::Late(Duration::from_millis(50), Box::new(asked.found(7))));
     let mut driver = Driver::of(&servers, "");
     for key in 0..1000 {
-        let name = if key % 2 == 0 { "mx1.example.org" } else { "MX1.Example.org" };
+        let name = if key % 2 == 0 {
+            "mx1.example.org"
+        } else {
+            "MX1.Example.org"
+        };
         driver.start(key, name, Family::V4, Duration::from_secs(2));
     }
-    let mut keys: Vec<usize> = driver.answers(1000, Duration::from_secs(2)).iter().map(|(key, _)| *key).collect();
+    let mut keys: Vec<usize> = driver
+        .answers(1000, Duration::from_secs(2))
+        .iter()
+        .map(|(key, _)| *key)
+        .collect();
     keys.sort_unstable();
     assert_eq!(keys, (0..1000).collect::<Vec<_>>());
     assert_eq!(servers.log().len(), 1);
@@ -403,15 +536,27 @@ fn an_answer_serves_who_comes_within_a_second() {
     let servers = one(|asked| asked.found(7));
     let mut driver = Driver::of(&servers, "");
     for name in ["mx1.example.org", "MX1.example.org", "mx1.example.org"] {
-        assert_eq!(words(&driver.resolve(name, Family::V4, 1000).0), "192.0.2.7");
+        assert_eq!(
+            words(&driver.resolve(name, Family::V4, 1000).0),
+            "192.0.2.7"
+        );
     }
     assert_eq!(servers.log().len(), 1);
     // Other questions are not answered by it.
-    assert_eq!(words(&driver.resolve("mx1.example.org", Family::V6, 1000).0), "2001:db8::7");
-    assert_eq!(words(&driver.resolve("mx2.example.org", Family::V4, 1000).0), "192.0.2.7");
+    assert_eq!(
+        words(&driver.resolve("mx1.example.org", Family::V6, 1000).0),
+        "2001:db8::7"
+    );
+    assert_eq!(
+        words(&driver.resolve("mx2.example.org", Family::V4, 1000).0),
+        "192.0.2.7"
+    );
     assert_eq!(servers.log().len(), 3);
     std::thread::sleep(Duration::from_millis(1100));
-    assert_eq!(words(&driver.resolve("mx1.example.org", Family::V4, 1000).0), "192.0.2.7");
+    assert_eq!(
+        words(&driver.resolve("mx1.example.org", Family::V4, 1000).0),
+        "192.0.2.7"
+    );
     assert_eq!(servers.log().len(), 4);
 }
 
@@ -422,24 +567,38 @@ fn each_key_has_its_own_deadline() {
     driver.start(1, "mx1.", Family::V4, Duration::from_millis(600));
     driver.start(2, "mx1.", Family::V4, Duration::from_millis(100));
     let answers = driver.answers(2, Duration::from_millis(900));
-    assert_eq!((answers[0].0, failure(&answers[0].1).0), (2, Status::ResolveTimeout));
-    assert_eq!((answers[1].0, words(&answers[1].1)), (1, "192.0.2.7".into()));
+    assert_eq!(
+        (answers[0].0, failure(&answers[0].1).0),
+        (2, Status::ResolveTimeout)
+    );
+    assert_eq!(
+        (answers[1].0, words(&answers[1].1)),
+        (1, "192.0.2.7".into())
+    );
 }
 
 #[test]
 fn who_comes_late_gets_the_whole_time() {
     let count = std::sync::atomic::AtomicUsize::new(0);
-    let servers = one(move |asked| match count.fetch_add(1, std::sync::atomic::Ordering::SeqCst) {
-        0 => Reply::Silent,
-        _ => asked.found(7),
-    });
+    let servers = one(
+        move |asked| match count.fetch_add(1, std::sync::atomic::Ordering::SeqCst) {
+            0 => Reply::Silent,
+            _ => asked.found(7),
+        },
+    );
     let mut driver = Driver::of(&servers, "options attempts:1");
     driver.start(1, "mx1.", Family::V4, Duration::from_millis(200));
     assert_eq!(driver.answers(1, Duration::from_millis(100)).len(), 0);
     driver.start(2, "mx1.", Family::V4, Duration::from_millis(500));
     let answers = driver.answers(2, Duration::from_secs(1));
-    assert_eq!((answers[0].0, failure(&answers[0].1).0), (1, Status::ResolveTimeout));
-    assert_eq!((answers[1].0, words(&answers[1].1)), (2, "192.0.2.7".into()));
+    assert_eq!(
+        (answers[0].0, failure(&answers[0].1).0),
+        (1, Status::ResolveTimeout)
+    );
+    assert_eq!(
+        (answers[1].0, words(&answers[1].1)),
+        (2, "192.0.2.7".into())
+    );
 }
 
 #[test]
@@ -447,7 +606,12 @@ fn a_thousand_names_are_resolved() {
     let servers = one(|asked| asked.found(7));
     let mut driver = Driver::of(&servers, "");
     for key in 0..1000 {
-        driver.start(key, &format!("host{key}.example."), Family::Any, Duration::from_millis(2500));
+        driver.start(
+            key,
+            &format!("host{key}.example."),
+            Family::Any,
+            Duration::from_millis(2500),
+        );
     }
     let answers = driver.answers(1000, Duration::from_millis(2700));
     assert_eq!(answers.len(), 1000);
@@ -468,25 +632,46 @@ fn the_queue_keeps_its_deadlines() {
     assert_eq!(answers.len(), 36);
     answers.extend(driver.answers(64, Duration::from_millis(600)));
     assert_eq!(answers.len(), 100);
-    let queued = answers.iter().filter(|(_, outcome)| failure(outcome).1.contains("no question was sent")).count();
-    assert!(answers.iter().all(|(_, outcome)| failure(outcome).0 == Status::ResolveTimeout));
+    let queued = answers
+        .iter()
+        .filter(|(_, outcome)| failure(outcome).1.contains("no question was sent"))
+        .count();
+    assert!(
+        answers
+            .iter()
+            .all(|(_, outcome)| failure(outcome).0 == Status::ResolveTimeout)
+    );
     assert_eq!(queued, 36);
 }
 
 #[test]
 fn cancelled_lookups_are_forgotten_and_make_room() {
-    let servers = one(|asked| if asked.name == "last" { asked.found(7) } else { Reply::Silent });
+    let servers = one(|asked| {
+        if asked.name == "last" {
+            asked.found(7)
+        } else {
+            Reply::Silent
+        }
+    });
     let mut driver = Driver::of(&servers, "");
     // 64 are asked for, the others are queued.
     for key in 0..200 {
-        driver.start(key, &format!("host{key}."), Family::V4, Duration::from_secs(2));
+        driver.start(
+            key,
+            &format!("host{key}."),
+            Family::V4,
+            Duration::from_secs(2),
+        );
     }
     driver.start(200, "last.", Family::V4, Duration::from_secs(2));
     for key in 0..200 {
         driver.cancel(key);
     }
     let answers = driver.answers(1, Duration::from_millis(500));
-    assert_eq!((answers.len(), answers[0].0, words(&answers[0].1)), (1, 200, "192.0.2.7".into()));
+    assert_eq!(
+        (answers.len(), answers[0].0, words(&answers[0].1)),
+        (1, 200, "192.0.2.7".into())
+    );
     assert_eq!(driver.resolver.next_wake(), None);
 }
 
@@ -497,18 +682,31 @@ fn without_descriptors_it_waits_and_then_says_so() {
     if std::env::var_os(INNER).is_some() {
         return starve();
     }
-    let script =
-        format!("ulimit -n 64; {INNER}=1 exec \"$0\" --exact dns::without_descriptors_it_waits_and_then_says_so");
-    let run = Command::new("sh").arg("-c").arg(script).arg(std::env::current_exe().unwrap()).output().unwrap();
+    let script = format!(
+        "ulimit -n 64; {INNER}=1 exec \"$0\" --exact dns::without_descriptors_it_waits_and_then_says_so"
+    );
+    let run = Command::new("sh")
+        .arg("-c")
+        .arg(script)
+        .arg(std::env::current_exe().unwrap())
+        .output()
+        .unwrap();
     let text = String::from_utf8_lossy(&run.stdout);
-    assert!(run.status.success() && text.contains("1 passed"), "{text}{}", String::from_utf8_lossy(&run.stderr));
+    assert!(
+        run.status.success() && text.contains("1 passed"),
+        "{text}{}",
+        String::from_utf8_lossy(&run.stderr)
+    );
 }
 
 fn starve() {
     let servers = one(|asked| asked.found(7));
     let mut driver = Driver::of(&servers, "");
     // The files are read while there are descriptors.
-    assert_eq!(words(&driver.resolve("first.", Family::V4, 1000).0), "192.0.2.7");
+    assert_eq!(
+        words(&driver.resolve("first.", Family::V4, 1000).0),
+        "192.0.2.7"
+    );
     // More than once: what other threads of this process still close must not be left to the resolver.
     let mut hoard = Vec::new();
     for _ in 0..3 {
@@ -519,7 +717,10 @@ fn starve() {
     }
     let (outcome, took) = driver.resolve("mx1.", Family::V4, 200);
     let (status, text) = failure(&outcome);
-    assert!(status == Status::LocalError && text.contains("too many open files"), "{text}");
+    assert!(
+        status == Status::LocalError && text.contains("too many open files"),
+        "{text}"
+    );
     assert!(took >= Duration::from_millis(200));
 
     driver.start(2, "mx1.", Family::V4, Duration::from_millis(1000));
@@ -534,24 +735,53 @@ fn starve() {
 fn the_system_resolver_answers_the_same_way() {
     let poll = Poll::new().unwrap();
     let resolver = Resolver::system(poll.registry()).unwrap();
-    let mut driver = Driver { poll, resolver, _dir: None };
+    let mut driver = Driver {
+        poll,
+        resolver,
+        _dir: None,
+    };
     let (outcome, _) = driver.resolve("localhost", Family::V4, 2000);
-    assert_eq!((words(&outcome), outcome.unwrap().from.to_string()), ("127.0.0.1".into(), "system resolver".into()));
+    assert_eq!(
+        (words(&outcome), outcome.unwrap().from.to_string()),
+        ("127.0.0.1".into(), "system resolver".into())
+    );
     // Whatever this machine's servers do, there is a failure by the deadline.
     let (outcome, _) = driver.resolve("no-such-name.invalid", Family::Any, 300);
     let (status, text) = failure(&outcome);
-    assert!(matches!(status, Status::ResolveFailed | Status::ResolveTimeout), "{text}");
-    assert!(text.starts_with("resolve no-such-name.invalid: ") && text.contains("system resolver"), "{text}");
+    assert!(
+        matches!(status, Status::ResolveFailed | Status::ResolveTimeout),
+        "{text}"
+    );
+    assert!(
+        text.starts_with("resolve no-such-name.invalid: ") && text.contains("system resolver"),
+        "{text}"
+    );
     // Equal names share a thread, and each who asks has an answer.
     for key in 0..200 {
-        driver.start(key, if key % 2 == 0 { "localhost" } else { "LOCALHOST" }, Family::V4, Duration::from_secs(5));
+        driver.start(
+            key,
+            if key % 2 == 0 {
+                "localhost"
+            } else {
+                "LOCALHOST"
+            },
+            Family::V4,
+            Duration::from_secs(5),
+        );
     }
     driver.cancel(150);
     let mut answers = driver.answers(199, Duration::from_secs(5));
     answers.sort_unstable_by_key(|(key, _)| *key);
     let expected: Vec<usize> = (0..200).filter(|key| *key != 150).collect();
-    assert_eq!(answers.iter().map(|(key, _)| *key).collect::<Vec<_>>(), expected);
-    assert!(answers.iter().all(|(_, outcome)| words(outcome) == "127.0.0.1"));
+    assert_eq!(
+        answers.iter().map(|(key, _)| *key).collect::<Vec<_>>(),
+        expected
+    );
+    assert!(
+        answers
+            .iter()
+            .all(|(_, outcome)| words(outcome) == "127.0.0.1")
+    );
     driver.start(7, "localhost", Family::Any, Duration::from_secs(1));
     driver.cancel(7);
     assert_eq!(driver.answers(1, Duration::from_millis(100)).len(), 0);

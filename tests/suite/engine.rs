@@ -23,14 +23,27 @@ struct Tally {
 
 impl Sink for Tally {
     fn deliver(&mut self, report: Report) {
-        let target = (report.plan.target.host.to_string(), report.plan.target.port.get());
-        self.by_port.entry(target).or_default().push(report.status());
+        let target = (
+            report.plan.target.host.to_string(),
+            report.plan.target.port.get(),
+        );
+        self.by_port
+            .entry(target)
+            .or_default()
+            .push(report.status());
     }
 }
 
 fn plan(host: &str, port: u16, timeout: Duration) -> Arc<Plan> {
     let target = Target::from_words(host, Some(&port.to_string()), None).unwrap();
-    Arc::new(Plan::by(Method { timeout, close: Close::Rst, ..Method::default() }, target))
+    Arc::new(Plan::by(
+        Method {
+            timeout,
+            close: Close::Rst,
+            ..Method::default()
+        },
+        target,
+    ))
 }
 
 fn run(plans: Vec<Arc<Plan>>, in_flight: usize) -> Tally {
@@ -44,7 +57,11 @@ fn run(plans: Vec<Arc<Plan>>, in_flight: usize) -> Tally {
 fn thousands_of_targets_each_get_their_own_verdict() {
     // Nothing accepts here: a long queue takes the handshakes.
     let open = TcpListener::bind("0.0.0.0:0").unwrap();
-    let (open_port, closed, full) = (open.local_addr().unwrap().port(), closed_port(), FullBacklog::new());
+    let (open_port, closed, full) = (
+        open.local_addr().unwrap().port(),
+        closed_port(),
+        FullBacklog::new(),
+    );
     let long = Duration::from_secs(10);
     let mut plans = Vec::new();
     for number in 0..1000_u32 {
@@ -58,7 +75,11 @@ fn thousands_of_targets_each_get_their_own_verdict() {
     let count = plans.len();
     let start = Instant::now();
     let tally = run(plans, 10_000);
-    assert!(start.elapsed() < Duration::from_secs(8), "{:?}", start.elapsed());
+    assert!(
+        start.elapsed() < Duration::from_secs(8),
+        "{:?}",
+        start.elapsed()
+    );
     let mut seen = 0;
     for ((host, port), statuses) in &tally.by_port {
         let expected = match *port {
@@ -66,7 +87,10 @@ fn thousands_of_targets_each_get_their_own_verdict() {
             port if port == closed => Status::Refused,
             _ => Status::ConnectTimeout,
         };
-        assert!(statuses.iter().all(|status| *status == expected), "{host}:{port} {statuses:?}");
+        assert!(
+            statuses.iter().all(|status| *status == expected),
+            "{host}:{port} {statuses:?}"
+        );
         seen += statuses.len();
     }
     assert_eq!(seen, count, "each plan gets exactly one report");
@@ -78,7 +102,13 @@ fn a_limit_of_one_takes_them_one_after_the_other() {
     let plans = vec![plan("127.0.0.1", peer.address().port(), Duration::from_secs(5)); 50];
     let tally = run(plans, 1);
     let statuses = tally.by_port.values().next().unwrap();
-    assert_eq!((statuses.len(), statuses.iter().all(|status| *status == Status::Ok)), (50, true));
+    assert_eq!(
+        (
+            statuses.len(),
+            statuses.iter().all(|status| *status == Status::Ok)
+        ),
+        (50, true)
+    );
 }
 
 #[test]
@@ -91,15 +121,28 @@ fn plans_that_the_policy_denies_end_without_a_connect() {
     let peer = Peer::greeting(b"x");
     let policy = Policy::from_text(b"deny = [\"127.0.0.0/8\"]");
     let open = plan("127.0.0.1", peer.address().port(), Duration::from_secs(5));
-    let method = Method { policy, ..Method::clone(&open.method) };
+    let method = Method {
+        policy,
+        ..Method::clone(&open.method)
+    };
     let denied = Arc::new(Plan::by(method, open.target.clone()));
     let plans = vec![denied; 50];
     for in_flight in [1, 10_000] {
         let start = Instant::now();
         let tally = run(plans.clone(), in_flight);
         let statuses = tally.by_port.values().next().unwrap();
-        assert_eq!((statuses.len(), statuses.iter().all(|status| *status == Status::Denied)), (50, true));
-        assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+        assert_eq!(
+            (
+                statuses.len(),
+                statuses.iter().all(|status| *status == Status::Denied)
+            ),
+            (50, true)
+        );
+        assert!(
+            start.elapsed() < Duration::from_secs(2),
+            "{:?}",
+            start.elapsed()
+        );
     }
     peer.was_left_alone();
 }

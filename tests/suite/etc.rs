@@ -19,12 +19,21 @@ impl Etc {
         let dir = tempfile::tempdir().unwrap();
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
         fs::create_dir(dir.path().join("zbx-tcp")).unwrap();
-        fs::write(dir.path().join("hosts"), "127.0.0.1 inside\n127.0.0.2 outside\n127.0.0.1 both\n127.0.0.2 both\n")
-            .unwrap();
+        fs::write(
+            dir.path().join("hosts"),
+            "127.0.0.1 inside\n127.0.0.2 outside\n127.0.0.1 both\n127.0.0.2 both\n",
+        )
+        .unwrap();
         let etc = Self { dir };
-        let works = etc.command(&[]).arg("true").output().is_ok_and(|output| output.status.success());
+        let works = etc
+            .command(&[])
+            .arg("true")
+            .output()
+            .is_ok_and(|output| output.status.success());
         if !works {
-            skip("no mount namespace for a private /etc (root, or user namespaces, and unshare of util-linux)");
+            skip(
+                "no mount namespace for a private /etc (root, or user namespaces, and unshare of util-linux)",
+            );
             return None;
         }
         Some(etc)
@@ -41,7 +50,13 @@ impl Etc {
         let mut command = Command::new("unshare");
         let root = fs::metadata("/proc/self").is_ok_and(|about| about.uid() == 0);
         command.args(if root { &["-m"][..] } else { &["-r", "-m"] });
-        command.args(["--propagation", "private", "sh", "-c", "mount --bind \"$0\" /etc && exec \"$@\""]);
+        command.args([
+            "--propagation",
+            "private",
+            "sh",
+            "-c",
+            "mount --bind \"$0\" /etc && exec \"$@\"",
+        ]);
         command.arg(self.dir.path()).args(wrapper);
         command
     }
@@ -53,6 +68,12 @@ impl Etc {
 
     /// The same behind this wrapper.
     pub fn check_behind(&self, wrapper: &[&str], words: &[&str]) -> Ran {
-        finish(self.command(wrapper).arg(program().get_program()).arg("check").args(words).env("LC_ALL", "C"))
+        finish(
+            self.command(wrapper)
+                .arg(program().get_program())
+                .arg("check")
+                .args(words)
+                .env("LC_ALL", "C"),
+        )
     }
 }

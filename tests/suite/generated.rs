@@ -27,9 +27,13 @@ fn published() -> Command {
 
 /// Every command below this one that is not hidden, with its words after `zbx-tcp`.
 fn below(command: &Command, path: &str) -> Vec<(String, Command)> {
-    let visible = command.get_subcommands().filter(|command| !command.is_hide_set());
+    let visible = command
+        .get_subcommands()
+        .filter(|command| !command.is_hide_set());
     let with_its_own = visible.flat_map(|command| {
-        let path = format!("{path} {}", command.get_name()).trim_start().to_owned();
+        let path = format!("{path} {}", command.get_name())
+            .trim_start()
+            .to_owned();
         let rest = below(command, &path);
         std::iter::once((path, command.clone())).chain(rest)
     });
@@ -47,28 +51,46 @@ fn directory_is(directory: &str, wanted: &Files) {
             fs::write(path.join(name), text).unwrap();
         }
     }
-    let remedy = "run `UPDATE_GENERATED=1 cargo test --test suite generated` and commit what changed";
-    let found = fs::read_dir(&path).unwrap_or_else(|error| panic!("{directory}: {error}: {remedy}"));
-    let names: Vec<_> = found.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let remedy =
+        "run `UPDATE_GENERATED=1 cargo test --test suite generated` and commit what changed";
+    let found =
+        fs::read_dir(&path).unwrap_or_else(|error| panic!("{directory}: {error}: {remedy}"));
+    let names: Vec<_> = found
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
     for name in &names {
-        assert!(wanted.contains_key(name), "{directory}/{name} is not generated any more: {remedy}");
+        assert!(
+            wanted.contains_key(name),
+            "{directory}/{name} is not generated any more: {remedy}"
+        );
     }
     for (name, text) in wanted {
         let committed = fs::read_to_string(path.join(name)).unwrap_or_default();
-        assert!(committed == *text, "{directory}/{name} is out of date: {remedy}");
+        assert!(
+            committed == *text,
+            "{directory}/{name} is out of date: {remedy}"
+        );
     }
 }
 
 #[test]
 fn each_command_has_its_page_of_help() {
     let commands = below(&published(), "");
-    assert!(commands.len() > 4 && commands.iter().any(|(path, _)| path.contains(' ')), "the commands were not built");
+    assert!(
+        commands.len() > 4 && commands.iter().any(|(path, _)| path.contains(' ')),
+        "the commands were not built"
+    );
     for (path, _) in &commands {
-        let page = help::Page::of(path).unwrap_or_else(|| panic!("`{path}` has no row in cli::help::PAGES"));
+        let page = help::Page::of(path)
+            .unwrap_or_else(|| panic!("`{path}` has no row in cli::help::PAGES"));
         assert!(!page.examples.is_empty() && !page.exit.is_empty(), "{path}");
     }
     for page in help::PAGES.iter().filter(|page| !page.command.is_empty()) {
-        assert!(commands.iter().any(|(path, _)| path == page.command), "{}: there is no such command", page.command);
+        assert!(
+            commands.iter().any(|(path, _)| path == page.command),
+            "{}: there is no such command",
+            page.command
+        );
     }
 }
 
@@ -77,7 +99,10 @@ fn every_example_is_understood() {
     for (what, words) in help::PAGES.iter().flat_map(|page| page.examples) {
         // The words are a shell's: bash splits them, one in a line.
         let script = format!("printf '%s\\n' zbx-tcp {words}");
-        let split = std::process::Command::new("bash").args(["-c", &script]).output().unwrap();
+        let split = std::process::Command::new("bash")
+            .args(["-c", &script])
+            .output()
+            .unwrap();
         let words = String::from_utf8(split.stdout).unwrap();
         let parsed = published().try_get_matches_from(words.lines());
         assert!(parsed.is_ok(), "{what}: {words}: {}", parsed.unwrap_err());

@@ -16,7 +16,10 @@ const FORMS: [(&[&str], &[u8]); 5] = [
     (&["--expect", "needle"], b"needle"),
     (&["--expect-regex", "n(e|ee)+dle"], b"needle"),
     (&["--expect-hex", "6e 65 ?? 64:6c 65"], b"needle"),
-    (&["--encoding", "gbk", "--expect", "\u{4f60}\u{597d}"], b"\xc4\xe3\xba\xc3"),
+    (
+        &["--encoding", "gbk", "--expect", "\u{4f60}\u{597d}"],
+        b"\xc4\xe3\xba\xc3",
+    ),
     (&["--expect-regex", "(?<found>ne+dle)"], b"needle"),
 ];
 
@@ -30,7 +33,11 @@ const MOST_MEMORY: u64 = 20 * 1024;
 fn measured(words: &[&str]) -> (Ran, u64) {
     let start = Instant::now();
     let mut command = program();
-    command.arg("check").args(words).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+        .arg("check")
+        .args(words)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     let status = format!("/proc/{}/status", child.id());
     let mut most = 0;
@@ -38,13 +45,23 @@ fn measured(words: &[&str]) -> (Ran, u64) {
     while child.try_wait().unwrap().is_none() {
         let text = fs::read_to_string(&status).unwrap_or_default();
         let mark = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        most = mark.and_then(|mark| mark.trim().trim_end_matches(" kB").parse().ok()).unwrap_or(most);
+        most = mark
+            .and_then(|mark| mark.trim().trim_end_matches(" kB").parse().ok())
+            .unwrap_or(most);
         sleep(Duration::from_millis(1));
     }
     let took = start.elapsed();
     let output = child.wait_with_output().unwrap();
     let text = |bytes| String::from_utf8(bytes).expect("output is valid UTF-8");
-    (Ran { out: text(output.stdout), err: text(output.stderr), code: output.status.code(), took }, most)
+    (
+        Ran {
+            out: text(output.stdout),
+            err: text(output.stderr),
+            code: output.status.code(),
+            took,
+        },
+        most,
+    )
 }
 
 /// Asserts the verdict, the deadline and the memory of every kind of pattern against this peer.
@@ -59,10 +76,17 @@ fn holds(status: &str, script: impl Fn(TcpStream, &[u8]) + Send + Clone + 'stati
         let document = ran.document();
         assert_eq!(document["status_name"], status, "{form:?}: {document}");
         assert_eq!(document["up"].as_u64(), Some(u64::from(status == "ok")));
-        assert!(ran.took < LATEST, "{form:?} took {:?}: {document}", ran.took);
+        assert!(
+            ran.took < LATEST,
+            "{form:?} took {:?}: {document}",
+            ran.took
+        );
         assert!(memory < MOST_MEMORY, "{form:?} took {memory} KiB");
         // A run that ended at once may have ended before it was looked at.
-        assert!(memory > 0 || ran.took < Duration::from_millis(100), "{form:?} was never seen");
+        assert!(
+            memory > 0 || ran.took < Duration::from_millis(100),
+            "{form:?} was never seen"
+        );
     }
 }
 
@@ -93,14 +117,28 @@ fn gigabytes_as_fast_as_they_come() {
     let peer = Peer::start(|stream| flood(stream, &[b'n'; 65536]));
     let sends: &[&str] = &["--send", "hi"];
     for words in [&[], sends] {
-        let (ran, memory) = measured(&[&["127.0.0.1", &peer.port(), "-t", TIMEOUT], words].concat());
+        let (ran, memory) =
+            measured(&[&["127.0.0.1", &peer.port(), "-t", TIMEOUT], words].concat());
         ran.prints("1", 0);
-        assert!(ran.took < LATEST && memory < MOST_MEMORY, "{:?}, {memory} KiB", ran.took);
+        assert!(
+            ran.took < LATEST && memory < MOST_MEMORY,
+            "{:?}, {memory} KiB",
+            ran.took
+        );
     }
-    let many: Vec<&str> = ["--expect-regex", "n+?n"].into_iter().cycle().take(200).collect();
-    let (ran, memory) = measured(&[&["127.0.0.1", &peer.port(), "-t", TIMEOUT][..], &many].concat());
+    let many: Vec<&str> = ["--expect-regex", "n+?n"]
+        .into_iter()
+        .cycle()
+        .take(200)
+        .collect();
+    let (ran, memory) =
+        measured(&[&["127.0.0.1", &peer.port(), "-t", TIMEOUT][..], &many].concat());
     ran.prints("1", 0);
-    assert!(ran.took < LATEST && memory < MOST_MEMORY, "{:?}, {memory} KiB", ran.took);
+    assert!(
+        ran.took < LATEST && memory < MOST_MEMORY,
+        "{:?}, {memory} KiB",
+        ran.took
+    );
 }
 
 #[test]
@@ -113,10 +151,27 @@ fn a_flood_is_not_searched_for_secrets_to_its_end() {
     ));
     let peer = Peer::start(|stream| flood(stream, &[b'n'; 65536]));
     let (port, path) = (peer.port(), config.path());
-    let words =
-        ["127.0.0.1", &port, "-s", "s", "--config", &path, "--max-bytes", "16777216", "-t", "20", "-o", "error"];
+    let words = [
+        "127.0.0.1",
+        &port,
+        "-s",
+        "s",
+        "--config",
+        &path,
+        "--max-bytes",
+        "16777216",
+        "-t",
+        "20",
+        "-o",
+        "error",
+    ];
     let (ran, memory) = measured(&words);
-    assert!(ran.out.contains("without what service s expects here: \"***...\""), "{}", ran.out);
+    assert!(
+        ran.out
+            .contains("without what service s expects here: \"***...\""),
+        "{}",
+        ran.out
+    );
     // The bytes themselves, and what a process has besides.
     assert!(memory < 16 * 1024 + MOST_MEMORY / 2, "{memory} KiB");
     assert!(ran.took < Duration::from_secs(8), "{:?}", ran.took);
@@ -143,7 +198,16 @@ fn a_line_of_a_megabyte() {
     for (form, needle) in FORMS {
         let peer = Peer::start(move |stream| line(stream, needle));
         let port = peer.port();
-        let words = ["127.0.0.1", &port, "-t", "5", "--max-bytes", "2000000", "-o", "json"];
+        let words = [
+            "127.0.0.1",
+            &port,
+            "-t",
+            "5",
+            "--max-bytes",
+            "2000000",
+            "-o",
+            "json",
+        ];
         let (ran, memory) = measured(&[&words[..], form].concat());
         let document = ran.document();
         assert_eq!(document["up"], 1, "{form:?}: {document}");
@@ -161,13 +225,24 @@ fn half_a_character() {
         });
     }
     let peer = Peer::greeting(b"\xc4\xe3\xba");
-    let words = ["--encoding", "gbk", "--expect", "\u{4f60}\u{597d}", "-t", "0.3", "-o", "response.text"];
+    let words = [
+        "--encoding",
+        "gbk",
+        "--expect",
+        "\u{4f60}\u{597d}",
+        "-t",
+        "0.3",
+        "-o",
+        "response.text",
+    ];
     check(&[&["127.0.0.1", &peer.port()], &words[..]].concat()).prints("\u{4f60}\\xba", 1);
 }
 
 #[test]
 fn a_character_cut_by_the_close_is_a_mismatch() {
-    holds("mismatch", |mut stream, needle| drop(stream.write_all(&needle[..needle.len() - 1])));
+    holds("mismatch", |mut stream, needle| {
+        drop(stream.write_all(&needle[..needle.len() - 1]))
+    });
 }
 
 #[test]
@@ -225,7 +300,10 @@ fn what_cannot_grow_is_not_waited_for() {
     let words = ["--expect-regex", "(?<v>[0-9]+)", "-o", "json"];
     let document = check(&[&["127.0.0.1", &peer.port()], &words[..]].concat()).document();
     assert_eq!(document["captures"]["v"], "12");
-    assert!(document["time"]["dialogue"].as_f64().unwrap() < 0.05, "{document}");
+    assert!(
+        document["time"]["dialogue"].as_f64().unwrap() < 0.05,
+        "{document}"
+    );
 }
 
 #[test]
@@ -239,12 +317,25 @@ fn a_nasty_expression_takes_linear_time() {
         ("(?<v>(a|aa)+)b", gbk),
     ] {
         let peer = Peer::start(|stream| flood(stream, &[b'a'; 65536]));
-        let words = ["-t", "20", "--max-bytes", "16777216", "--expect-regex", source, "-o", "json"];
+        let words = [
+            "-t",
+            "20",
+            "--max-bytes",
+            "16777216",
+            "--expect-regex",
+            source,
+            "-o",
+            "json",
+        ];
         let ran = check(&[&["127.0.0.1", &peer.port()], &words[..], more].concat());
         let document = ran.document();
         assert_eq!(document["status_name"], "mismatch", "{source}: {document}");
         // A build without optimization takes each byte in a fraction of a microsecond.
-        assert!(ran.took < Duration::from_secs(12), "{source} {more:?} took {:?}", ran.took);
+        assert!(
+            ran.took < Duration::from_secs(12),
+            "{source} {more:?} took {:?}",
+            ran.took
+        );
     }
 }
 
@@ -263,9 +354,22 @@ fn an_expression_of_many_states_does_not_outlast_the_deadline() {
     let peer = Peer::start(move |stream| flood(stream, &block));
     let port = peer.port();
     for source in ["[ab]*a[ab]{200}c", "(?<v>[ab]*a[ab]{200}c)"] {
-        let ran = check(&["127.0.0.1", &port, "-t", "1", "--expect-regex", source, "-o", "status"]);
+        let ran = check(&[
+            "127.0.0.1",
+            &port,
+            "-t",
+            "1",
+            "--expect-regex",
+            source,
+            "-o",
+            "status",
+        ]);
         ran.prints("9", 1);
-        assert!(ran.took < Duration::from_secs(3), "{source} took {:?}", ran.took);
+        assert!(
+            ran.took < Duration::from_secs(3),
+            "{source} took {:?}",
+            ran.took
+        );
     }
 }
 
@@ -274,11 +378,24 @@ fn what_grows_for_ever_ends_in_time() {
     let peer = Peer::start(|stream| flood(stream, &[b'a'; 65536]));
     let gbk: &[&str] = &["--encoding", "gbk"];
     for more in [&[][..], gbk] {
-        let words = ["-t", "8", "--max-bytes", "4194304", "--expect-regex", "(?<v>a+)", "-o", "json"];
+        let words = [
+            "-t",
+            "8",
+            "--max-bytes",
+            "4194304",
+            "--expect-regex",
+            "(?<v>a+)",
+            "-o",
+            "json",
+        ];
         let ran = check(&[&["127.0.0.1", &peer.port()], &words[..], more].concat());
         let document = ran.document();
         assert_eq!(document["status_name"], "mismatch", "{}", ran.out.len());
-        assert!(ran.took < Duration::from_secs(6), "{more:?} took {:?}", ran.took);
+        assert!(
+            ran.took < Duration::from_secs(6),
+            "{more:?} took {:?}",
+            ran.took
+        );
     }
 }
 
@@ -303,7 +420,18 @@ fn several_hostile_peers_do_not_share_a_clock() {
     let runs: Vec<_> = (0..4)
         .map(|_| {
             let port = slow.port();
-            thread::spawn(move || check(&["127.0.0.1", &port, "--expect", "x", "-t", TIMEOUT, "-o", "status"]))
+            thread::spawn(move || {
+                check(&[
+                    "127.0.0.1",
+                    &port,
+                    "--expect",
+                    "x",
+                    "-t",
+                    TIMEOUT,
+                    "-o",
+                    "status",
+                ])
+            })
         })
         .collect();
     for run in runs {

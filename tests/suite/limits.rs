@@ -44,7 +44,10 @@ impl Sink for Gathered {
     fn deliver(&mut self, report: Report) {
         let number = report.plan.number;
         self.order.push(number);
-        assert!(self.reports.insert(number, report).is_none(), "plan {number} has two reports");
+        assert!(
+            self.reports.insert(number, report).is_none(),
+            "plan {number} has two reports"
+        );
     }
 }
 
@@ -54,19 +57,27 @@ impl Gathered {
     }
 
     fn count(&self, status: Status) -> usize {
-        self.reports.values().filter(|report| report.status() == status).count()
+        self.reports
+            .values()
+            .filter(|report| report.status() == status)
+            .count()
     }
 }
 
 fn plan(host: &str, port: u16, method: &Method) -> Plan {
-    Plan::by(method.clone(), Target::from_words(host, Some(&port.to_string()), None).unwrap())
+    Plan::by(
+        method.clone(),
+        Target::from_words(host, Some(&port.to_string()), None).unwrap(),
+    )
 }
 
 /// Runs the plans, numbered in their order; each has a report in the end.
 #[track_caller]
 fn run(plans: Vec<Plan>, limits: &Limits<'_>, names: Names) -> Gathered {
     let count = plans.len();
-    let numbered = (0..).zip(plans).map(|(number, plan)| Arc::new(Plan { number, ..plan }));
+    let numbered = (0..)
+        .zip(plans)
+        .map(|(number, plan)| Arc::new(Plan { number, ..plan }));
     let mut gathered = Gathered::default();
     engine::run(&mut List::new(numbered), &mut gathered, limits, names).unwrap();
     assert_eq!(gathered.reports.len(), count, "each plan has its report");
@@ -78,23 +89,38 @@ fn many(number: usize) -> NonZeroUsize {
 }
 
 fn connect(timeout: Duration) -> Method {
-    Method { timeout, close: Close::Rst, ..Method::default() }
+    Method {
+        timeout,
+        close: Close::Rst,
+        ..Method::default()
+    }
 }
 
 /// So many connects, one after each interval.
 fn attempts(count: u32, interval: Duration) -> Attempts {
-    Attempts { count: count.try_into().unwrap(), interval, require: NonZeroU32::MIN }
+    Attempts {
+        count: count.try_into().unwrap(),
+        interval,
+        require: NonZeroU32::MIN,
+    }
 }
 
 /// The policy has it end before it connects.
 fn denied() -> Method {
-    Method { policy: Policy::from_text(b"deny = [\"127.0.0.0/8\"]"), ..connect(LONG) }
+    Method {
+        policy: Policy::from_text(b"deny = [\"127.0.0.0/8\"]"),
+        ..connect(LONG)
+    }
 }
 
 /// Expects the `x` of [`Slow`].
 fn dialogue(timeout: Duration) -> Method {
     let greeting = Pattern::literal("x", Charset::default()).unwrap();
-    Method { timeout, steps: vec![Step::Expect(Expect::one(greeting))], ..Method::default() }
+    Method {
+        timeout,
+        steps: vec![Step::Expect(Expect::one(greeting))],
+        ..Method::default()
+    }
 }
 
 /// Says `x` to each client some time after it came, on every address of loopback, and knows how many it had at once.
@@ -165,14 +191,23 @@ impl Hosts {
 
     fn files(&self) -> Files {
         let path = |name| self.directory.path().join(name);
-        Files { hosts: path("hosts"), resolv_conf: path("none"), hostname: path("none"), port: 1 }
+        Files {
+            hosts: path("hosts"),
+            resolv_conf: path("none"),
+            hostname: path("none"),
+            port: 1,
+        }
     }
 
     /// The same, and who is asked for the other names.
     fn names_by(&self, server: SocketAddr) -> Names {
         let resolv_conf = self.directory.path().join("resolv.conf");
         std::fs::write(&resolv_conf, format!("nameserver {}\n", server.ip())).unwrap();
-        Names::Stub(Files { resolv_conf, port: server.port(), ..self.files() })
+        Names::Stub(Files {
+            resolv_conf,
+            port: server.port(),
+            ..self.files()
+        })
     }
 }
 
@@ -184,21 +219,47 @@ fn an_address_has_so_many_connections_at_once_and_waiting_is_not_the_probes_time
         let slow = Slow::start(Duration::from_millis(60));
         let method = dialogue(Duration::from_millis(450));
         let mut plans: Vec<Plan> = (0..30)
-            .map(|number| if named { format!("host{number}") } else { "127.0.0.1".to_owned() })
+            .map(|number| {
+                if named {
+                    format!("host{number}")
+                } else {
+                    "127.0.0.1".to_owned()
+                }
+            })
             .map(|host| plan(&host, slow.port, &method))
             .collect();
         plans.push(plan("127.0.0.2", slow.port, &method));
-        let limits = Limits { per_address: Some(many(3)), threads: many(threads), ..Limits::in_flight(many(20)) };
+        let limits = Limits {
+            per_address: Some(many(3)),
+            threads: many(threads),
+            ..Limits::in_flight(many(20))
+        };
         let start = Instant::now();
         let gathered = run(plans, &limits, hosts.names());
-        assert!(start.elapsed() > Duration::from_millis(600), "{:?}", start.elapsed());
-        assert_eq!(gathered.count(Status::Ok), 31, "{threads} {named} {:?}", gathered.reports);
+        assert!(
+            start.elapsed() > Duration::from_millis(600),
+            "{:?}",
+            start.elapsed()
+        );
+        assert_eq!(
+            gathered.count(Status::Ok),
+            31,
+            "{threads} {named} {:?}",
+            gathered.reports
+        );
         assert_eq!((slow.most("127.0.0.1"), slow.most("127.0.0.2")), (3, 1));
         for report in gathered.reports.values() {
             assert!(report.total < Duration::from_millis(450), "{report:?}");
         }
-        let place = gathered.order.iter().position(|number| *number == 30).unwrap();
-        assert!(place < 15, "another address waits for nobody, and was number {place} of 30");
+        let place = gathered
+            .order
+            .iter()
+            .position(|number| *number == 30)
+            .unwrap();
+        assert!(
+            place < 15,
+            "another address waits for nobody, and was number {place} of 30"
+        );
     }
 }
 
@@ -208,17 +269,32 @@ fn connects_keep_their_pace_and_waiting_is_not_the_probes_time() {
     for (threads, named) in [(1, false), (1, true), (2, true)] {
         let slow = Slow::start(Duration::ZERO);
         let method = connect(Duration::from_millis(300));
-        let host = |number| if named { format!("host{number}") } else { "127.0.0.1".to_owned() };
-        let plans = (0..40).map(|number| plan(&host(number), slow.port, &method)).collect();
+        let host = |number| {
+            if named {
+                format!("host{number}")
+            } else {
+                "127.0.0.1".to_owned()
+            }
+        };
+        let plans = (0..40)
+            .map(|number| plan(&host(number), slow.port, &method))
+            .collect();
         let rate = NonZeroU32::new(50);
-        let limits = Limits { rate, threads: many(threads), ..Limits::in_flight(many(1000)) };
+        let limits = Limits {
+            rate,
+            threads: many(threads),
+            ..Limits::in_flight(many(1000))
+        };
         let gathered = run(plans, &limits, hosts.names());
         assert_eq!(gathered.count(Status::Ok), 40, "{:?}", gathered.reports);
         let came = slow.came.lock().unwrap();
         // 20 ms apart, seen by a peer that may have been late.
         for (number, at) in (0_u64..).zip(came.iter()) {
             let after = at.duration_since(came[0]);
-            assert!(after + Duration::from_millis(100) > Duration::from_millis(20 * number), "{number} {after:?}");
+            assert!(
+                after + Duration::from_millis(100) > Duration::from_millis(20 * number),
+                "{number} {after:?}"
+            );
         }
         assert!(came[39].duration_since(came[0]) < Duration::from_secs(4));
     }
@@ -235,20 +311,45 @@ fn at_the_deadline_of_the_run_everything_is_answered() {
             _ => plan(&format!("127.2.0.{}", number + 1), port, &connect(LONG)),
         });
         let deadline = Some(Duration::from_millis(500));
-        let limits = Limits { deadline, threads: many(threads), ..Limits::in_flight(many(40)) };
+        let limits = Limits {
+            deadline,
+            threads: many(threads),
+            ..Limits::in_flight(many(40))
+        };
         let start = Instant::now();
         let gathered = run(plans.collect(), &limits, Names::default());
         let took = start.elapsed();
-        assert!((Duration::from_millis(500)..Duration::from_millis(1500)).contains(&took), "{took:?}");
+        assert!(
+            (Duration::from_millis(500)..Duration::from_millis(1500)).contains(&took),
+            "{took:?}"
+        );
         for number in 0..200 {
-            let possible = if number % 2 == 0 { Status::ConnectTimeout } else { Status::Ok };
+            let possible = if number % 2 == 0 {
+                Status::ConnectTimeout
+            } else {
+                Status::Ok
+            };
             let status = gathered.status(number);
-            assert!([possible, Status::NotTried].contains(&status), "{number} {status:?}");
+            assert!(
+                [possible, Status::NotTried].contains(&status),
+                "{number} {status:?}"
+            );
         }
-        assert_eq!(gathered.count(Status::ConnectTimeout), 40, "they take every place in the end");
+        assert_eq!(
+            gathered.count(Status::ConnectTimeout),
+            40,
+            "they take every place in the end"
+        );
         assert!(gathered.count(Status::NotTried) > 50);
-        let untried = gathered.reports.values().find(|report| report.status() == Status::NotTried).unwrap();
-        assert_eq!(untried.failure.as_ref().unwrap().text, "the deadline of the run came before its turn");
+        let untried = gathered
+            .reports
+            .values()
+            .find(|report| report.status() == Status::NotTried)
+            .unwrap();
+        assert_eq!(
+            untried.failure.as_ref().unwrap().text,
+            "the deadline of the run came before its turn"
+        );
     }
 }
 
@@ -257,8 +358,14 @@ fn whoever_stops_a_run_gets_what_is_known() {
     let full = FullBacklog::new();
     for threads in [1, 2] {
         let (watched, mut written) = UnixStream::pair().unwrap();
-        let plans = (0..100).map(|_| plan("127.0.0.1", full.port(), &connect(LONG))).collect();
-        let limits = Limits { stop: Some(watched.as_fd()), threads: many(threads), ..Limits::in_flight(many(10)) };
+        let plans = (0..100)
+            .map(|_| plan("127.0.0.1", full.port(), &connect(LONG)))
+            .collect();
+        let limits = Limits {
+            stop: Some(watched.as_fd()),
+            threads: many(threads),
+            ..Limits::in_flight(many(10))
+        };
         let start = Instant::now();
         let stopper = thread::spawn(move || {
             thread::sleep(Duration::from_millis(300));
@@ -266,11 +373,28 @@ fn whoever_stops_a_run_gets_what_is_known() {
             written
         });
         let gathered = run(plans, &limits, Names::default());
-        assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
+        assert!(
+            start.elapsed() < Duration::from_secs(3),
+            "{:?}",
+            start.elapsed()
+        );
         drop(stopper.join().unwrap());
-        assert_eq!((gathered.count(Status::ConnectTimeout), gathered.count(Status::NotTried)), (10, 90));
-        let untried = gathered.reports.values().find(|report| report.status() == Status::NotTried).unwrap();
-        assert_eq!(untried.failure.as_ref().unwrap().text, "the run was stopped before its turn");
+        assert_eq!(
+            (
+                gathered.count(Status::ConnectTimeout),
+                gathered.count(Status::NotTried)
+            ),
+            (10, 90)
+        );
+        let untried = gathered
+            .reports
+            .values()
+            .find(|report| report.status() == Status::NotTried)
+            .unwrap();
+        assert_eq!(
+            untried.failure.as_ref().unwrap().text,
+            "the run was stopped before its turn"
+        );
     }
 }
 
@@ -292,10 +416,26 @@ fn threads_do_not_keep_each_others_connections_open() {
         }
     });
     // The RST comes with the last close of the socket; a FIN would be sent whoever else has it open.
-    let mut plans = vec![plan("127.0.0.1", port, &Method { close: Close::Rst, ..dialogue(LONG) }); 200];
+    let mut plans = vec![
+        plan(
+            "127.0.0.1",
+            port,
+            &Method {
+                close: Close::Rst,
+                ..dialogue(LONG)
+            }
+        );
+        200
+    ];
     let full = FullBacklog::new();
     // Keeps both threads, and all that they may have kept, until the end.
-    plans.extend([(); 2].map(|()| plan("127.0.0.1", full.port(), &connect(Duration::from_millis(1500)))));
+    plans.extend([(); 2].map(|()| {
+        plan(
+            "127.0.0.1",
+            full.port(),
+            &connect(Duration::from_millis(1500)),
+        )
+    }));
     let watch = thread::spawn(move || {
         let start = Instant::now();
         while ended.load(Ordering::SeqCst) < 200 && start.elapsed() < Duration::from_millis(1300) {
@@ -303,9 +443,26 @@ fn threads_do_not_keep_each_others_connections_open() {
         }
         ended.load(Ordering::SeqCst)
     });
-    let gathered = run(plans, &Limits { threads: many(4), ..Limits::in_flight(many(64)) }, Names::default());
-    assert_eq!((gathered.count(Status::Ok), gathered.count(Status::ConnectTimeout)), (200, 2));
-    assert_eq!(watch.join().unwrap(), 200, "the peer has not seen every end");
+    let gathered = run(
+        plans,
+        &Limits {
+            threads: many(4),
+            ..Limits::in_flight(many(64))
+        },
+        Names::default(),
+    );
+    assert_eq!(
+        (
+            gathered.count(Status::Ok),
+            gathered.count(Status::ConnectTimeout)
+        ),
+        (200, 2)
+    );
+    assert_eq!(
+        watch.join().unwrap(),
+        200,
+        "the peer has not seen every end"
+    );
 }
 
 /// Whoever has no room left leaves the rest to the next thread, and nobody waits for ever.
@@ -316,12 +473,25 @@ fn spare_threads_begin_as_they_are_needed() {
     let mut plans = vec![plan("127.0.0.1", full.port(), &connect(held)); 40];
     plans.extend(vec![plan("127.0.0.1", closed, &connect(LONG)); 10]);
     for (spares, at_least) in [(1, 2 * held), (3, held), (100, held)] {
-        let limits = Limits { spares, ..Limits::in_flight(many(10 * (spares + 1).min(40))) };
+        let limits = Limits {
+            spares,
+            ..Limits::in_flight(many(10 * (spares + 1).min(40)))
+        };
         let (start, plans) = (Instant::now(), plans.clone());
         let gathered = in_time(move || run(plans, &limits, Names::default()));
         let took = start.elapsed();
-        assert_eq!((gathered.count(Status::ConnectTimeout), gathered.count(Status::Refused)), (40, 10), "{spares}");
-        assert!(took >= at_least && took < at_least + held, "{spares} spares: {took:?}");
+        assert_eq!(
+            (
+                gathered.count(Status::ConnectTimeout),
+                gathered.count(Status::Refused)
+            ),
+            (40, 10),
+            "{spares}"
+        );
+        assert!(
+            took >= at_least && took < at_least + held,
+            "{spares} spares: {took:?}"
+        );
     }
 }
 
@@ -336,16 +506,34 @@ fn spare_threads_that_nobody_needs_end() {
     }
     let closed = closed_port();
     let plans = move || vec![plan("127.0.0.1", closed, &connect(LONG)); 5];
-    let limits = Limits { spares: 3, ..Limits::in_flight(many(400)) };
+    let limits = Limits {
+        spares: 3,
+        ..Limits::in_flight(many(400))
+    };
     let gathered = in_time(move || run(plans(), &limits, Names::default()));
     assert_eq!(gathered.count(Status::Refused), 5);
     let (done, ended) = mpsc::channel();
-    let numbered: Vec<_> = (0..).zip(plans()).map(|(number, plan)| Arc::new(Plan { number, ..plan })).collect();
+    let numbered: Vec<_> = (0..)
+        .zip(plans())
+        .map(|(number, plan)| Arc::new(Plan { number, ..plan }))
+        .collect();
     thread::spawn(move || {
-        let run = || engine::run(&mut List::new(numbered), &mut Faulty, &limits, Names::default());
+        let run = || {
+            engine::run(
+                &mut List::new(numbered),
+                &mut Faulty,
+                &limits,
+                Names::default(),
+            )
+        };
         done.send(std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).is_err())
     });
-    assert!(ended.recv_timeout(Duration::from_secs(60)).expect("the run never ended"), "the fault was lost");
+    assert!(
+        ended
+            .recv_timeout(Duration::from_secs(60))
+            .expect("the run never ended"),
+        "the fault was lost"
+    );
 }
 
 /// Where descriptors lack, probes wait for those that have them, and their clock stands still.
@@ -357,13 +545,23 @@ fn sixteen_descriptors_are_enough() {
     }
     let (slow, full) = (Slow::start(Duration::ZERO), FullBacklog::new());
     let run = Command::new("sh")
-        .args(["-c", "ulimit -n 16; exec \"$0\" --exact limits::sixteen_descriptors_are_enough --nocapture"])
+        .args([
+            "-c",
+            "ulimit -n 16; exec \"$0\" --exact limits::sixteen_descriptors_are_enough --nocapture",
+        ])
         .arg(std::env::current_exe().unwrap())
-        .env(PORTS, format!("{} {} {}", slow.port, closed_port(), full.port()))
+        .env(
+            PORTS,
+            format!("{} {} {}", slow.port, closed_port(), full.port()),
+        )
         .output()
         .unwrap();
     let text = String::from_utf8_lossy(&run.stdout);
-    assert!(run.status.success() && text.contains("1 passed"), "{text}{}", String::from_utf8_lossy(&run.stderr));
+    assert!(
+        run.status.success() && text.contains("1 passed"),
+        "{text}{}",
+        String::from_utf8_lossy(&run.stderr)
+    );
 }
 
 fn starve(ports: &str) {
@@ -375,7 +573,10 @@ fn starve(ports: &str) {
             8 => plan("127.0.0.1", ports[0], &dialogue(Duration::from_millis(500))),
             _ => plan("127.0.0.1", ports[0], &connect(Duration::from_millis(500))),
         });
-        let limits = Limits { threads: many(threads), ..Limits::in_flight(many(1000)) };
+        let limits = Limits {
+            threads: many(threads),
+            ..Limits::in_flight(many(1000))
+        };
         let gathered = run(plans.collect(), &limits, Names::default());
         for number in 0..1000 {
             let expected = match number % 20 {
@@ -396,13 +597,25 @@ fn who_waits_for_another_threads_connection_has_its_turn() {
     let hosts = Hosts::with(["host0".to_owned()].into_iter());
     for host in ["127.0.0.1", "host0"] {
         let plans = vec![
-            plan("127.0.0.1", full.port(), &connect(Duration::from_millis(300))),
+            plan(
+                "127.0.0.1",
+                full.port(),
+                &connect(Duration::from_millis(300)),
+            ),
             plan(host, closed, &connect(Duration::from_secs(1))),
         ];
-        let limits = Limits { per_address: Some(many(1)), threads: many(2), ..Limits::in_flight(many(2)) };
+        let limits = Limits {
+            per_address: Some(many(1)),
+            threads: many(2),
+            ..Limits::in_flight(many(2))
+        };
         let names = hosts.names();
         let gathered = in_time(move || run(plans, &limits, names));
-        assert_eq!((gathered.status(0), gathered.status(1)), (Status::ConnectTimeout, Status::Refused), "{host}");
+        assert_eq!(
+            (gathered.status(0), gathered.status(1)),
+            (Status::ConnectTimeout, Status::Refused),
+            "{host}"
+        );
     }
 }
 
@@ -410,12 +623,22 @@ fn who_waits_for_another_threads_connection_has_its_turn() {
 #[test]
 fn who_does_not_use_its_turn_passes_it_on() {
     let (full, closed) = (FullBacklog::new(), closed_port());
-    let mut plans = vec![plan("127.0.0.1", full.port(), &connect(Duration::from_millis(300)))];
+    let mut plans = vec![plan(
+        "127.0.0.1",
+        full.port(),
+        &connect(Duration::from_millis(300)),
+    )];
     plans.extend([(); 3].map(|()| plan("127.0.0.1", closed, &denied())));
     plans.push(plan("127.0.0.1", closed, &connect(LONG)));
-    let limits = Limits { per_address: Some(many(1)), ..Limits::in_flight(many(10)) };
+    let limits = Limits {
+        per_address: Some(many(1)),
+        ..Limits::in_flight(many(10))
+    };
     let gathered = in_time(move || run(plans, &limits, Names::default()));
-    assert_eq!((gathered.count(Status::Denied), gathered.status(4)), (3, Status::Refused));
+    assert_eq!(
+        (gathered.count(Status::Denied), gathered.status(4)),
+        (3, Status::Refused)
+    );
 }
 
 /// What comes of a run that might never end.
@@ -423,7 +646,9 @@ fn who_does_not_use_its_turn_passes_it_on() {
 fn in_time(work: impl FnOnce() -> Gathered + Send + 'static) -> Gathered {
     let (done, result) = mpsc::channel();
     thread::spawn(move || done.send(work()));
-    result.recv_timeout(Duration::from_secs(60)).expect("the run never ended, or panicked")
+    result
+        .recv_timeout(Duration::from_secs(60))
+        .expect("the run never ended, or panicked")
 }
 
 /// A process that is held up calls nobody down who answered in time: more answers wait than one wake takes.
@@ -440,7 +665,9 @@ fn who_answered_while_we_were_held_up_is_up() {
         }
     }
     let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-    listener.bind(&"127.0.0.1:0".parse::<SocketAddr>().unwrap().into()).unwrap();
+    listener
+        .bind(&"127.0.0.1:0".parse::<SocketAddr>().unwrap().into())
+        .unwrap();
     listener.listen(4096).unwrap();
     let listener = TcpListener::from(listener);
     let (port, full) = (listener.local_addr().unwrap().port(), FullBacklog::new());
@@ -448,21 +675,50 @@ fn who_answered_while_we_were_held_up_is_up() {
     // With the descriptors of the peers, before they come.
     drop(run(Vec::new(), &limits, Names::default()));
     let peers = thread::spawn(move || {
-        let mut clients: Vec<TcpStream> = (0..COUNT).map(|_| listener.accept().unwrap().0).collect();
+        let mut clients: Vec<TcpStream> =
+            (0..COUNT).map(|_| listener.accept().unwrap().0).collect();
         thread::sleep(Duration::from_millis(600));
         // The first to be due speaks last.
-        clients.iter_mut().rev().for_each(|client| drop(client.write_all(b"x")));
+        clients
+            .iter_mut()
+            .rev()
+            .for_each(|client| drop(client.write_all(b"x")));
         thread::sleep(Duration::from_millis(2500));
     });
     let mut plans = vec![
-        plan("127.0.0.1", port, &Method { close: Close::Rst, ..dialogue(Duration::from_millis(1500)) });
+        plan(
+            "127.0.0.1",
+            port,
+            &Method {
+                close: Close::Rst,
+                ..dialogue(Duration::from_millis(1500))
+            }
+        );
         COUNT as usize
     ];
     // Ends before they speak, and holds us up.
-    plans.push(plan("127.0.0.1", full.port(), &connect(Duration::from_millis(300))));
-    let numbered = (0..).zip(plans).map(|(number, plan)| Arc::new(Plan { number, ..plan }));
+    plans.push(plan(
+        "127.0.0.1",
+        full.port(),
+        &connect(Duration::from_millis(300)),
+    ));
+    let numbered = (0..)
+        .zip(plans)
+        .map(|(number, plan)| Arc::new(Plan { number, ..plan }));
     let mut held_up = HeldUp(Gathered::default());
-    engine::run(&mut List::new(numbered), &mut held_up, &limits, Names::default()).unwrap();
-    assert_eq!((held_up.0.count(Status::Ok), held_up.0.count(Status::ConnectTimeout)), (COUNT as usize, 1));
+    engine::run(
+        &mut List::new(numbered),
+        &mut held_up,
+        &limits,
+        Names::default(),
+    )
+    .unwrap();
+    assert_eq!(
+        (
+            held_up.0.count(Status::Ok),
+            held_up.0.count(Status::ConnectTimeout)
+        ),
+        (COUNT as usize, 1)
+    );
     drop(peers.join());
 }

@@ -9,40 +9,65 @@ fn links(text: &str) -> Vec<String> {
     let prose: String = text.split("```").step_by(2).collect();
     let prose: String = prose.split("``").step_by(2).collect();
     let prose: String = prose.split('`').step_by(2).collect();
-    let targets = prose.split("](").skip(1).filter_map(|rest| rest.split(')').next());
-    targets.filter(|target| !target.contains("://")).map(str::to_owned).collect()
+    let targets = prose
+        .split("](")
+        .skip(1)
+        .filter_map(|rest| rest.split(')').next());
+    targets
+        .filter(|target| !target.contains("://"))
+        .map(str::to_owned)
+        .collect()
 }
 
 /// What a heading is called in a link: lower case, `-` for blanks, and no other punctuation.
 fn anchor(heading: &str) -> String {
     let kept = heading.trim().to_lowercase();
-    kept.chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c)).map(|c| if c == ' ' { '-' } else { c }).collect()
+    kept.chars()
+        .filter(|c| c.is_alphanumeric() || " -_".contains(*c))
+        .map(|c| if c == ' ' { '-' } else { c })
+        .collect()
 }
 
 fn anchors(page: &Path) -> Vec<String> {
     let text = fs::read_to_string(page).unwrap();
     let prose: String = text.split("```").step_by(2).collect();
     let headings = prose.lines().filter(|line| line.starts_with('#'));
-    headings.map(|line| anchor(line.trim_start_matches('#'))).collect()
+    headings
+        .map(|line| anchor(line.trim_start_matches('#')))
+        .collect()
 }
 
 /// The links of this page that lead nowhere.
 fn dead(page: &Path) -> Vec<String> {
     let leads_nowhere = |target: &String| {
         let (path, anchor) = target.split_once('#').unwrap_or((target, ""));
-        let there = if path.is_empty() { page.to_owned() } else { page.parent().unwrap().join(path) };
-        !there.exists() || !(anchor.is_empty() || anchors(&there).iter().any(|known| known == anchor))
+        let there = if path.is_empty() {
+            page.to_owned()
+        } else {
+            page.parent().unwrap().join(path)
+        };
+        !there.exists()
+            || !(anchor.is_empty() || anchors(&there).iter().any(|known| known == anchor))
     };
-    links(&fs::read_to_string(page).unwrap()).into_iter().filter(leads_nowhere).collect()
+    links(&fs::read_to_string(page).unwrap())
+        .into_iter()
+        .filter(leads_nowhere)
+        .collect()
 }
 
 /// Every page below a directory, those of builds and of version control left out.
 fn pages(root: &Path) -> Vec<PathBuf> {
     let (mut rest, mut found) = (vec![root.to_owned()], Vec::new());
     while let Some(path) = rest.pop() {
-        let hidden = path.file_name().is_some_and(|name| name == "target" || name.as_encoded_bytes().starts_with(b"."));
+        let hidden = path
+            .file_name()
+            .is_some_and(|name| name == "target" || name.as_encoded_bytes().starts_with(b"."));
         if path.is_dir() && !path.is_symlink() && (!hidden || path == root) {
-            rest.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+            rest.extend(
+                fs::read_dir(&path)
+                    .unwrap()
+                    .map(|entry| entry.unwrap().path()),
+            );
         } else if path.extension().is_some_and(|extension| extension == "md") {
             found.push(path);
         }
@@ -54,7 +79,11 @@ fn pages(root: &Path) -> Vec<PathBuf> {
 fn no_link_is_dead(root: &Path, least: usize) {
     let pages = pages(root);
     assert!(pages.len() >= least, "the pages were not found: {pages:?}");
-    let dead: Vec<_> = pages.iter().map(|page| (page, dead(page))).filter(|(_, dead)| !dead.is_empty()).collect();
+    let dead: Vec<_> = pages
+        .iter()
+        .map(|page| (page, dead(page)))
+        .filter(|(_, dead)| !dead.is_empty())
+        .collect();
     assert!(dead.is_empty(), "{dead:#?}");
 }
 
@@ -69,25 +98,54 @@ fn installed_pages_link_to_what_is_installed() {
         let place = tempfile::tempdir().unwrap();
         let root = place.path().join("root");
         // As packaging/build does it, without building what is not read here.
-        let script =
-            "set -euo pipefail; . packaging/stage; dependencies() { :; }; mkdir \"$out/work\"; stage $0 \"$1\"";
+        let script = "set -euo pipefail; . packaging/stage; dependencies() { :; }; mkdir \"$out/work\"; stage $0 \"$1\"";
         let mut shell = Command::new("bash");
-        shell.args(["-c", script, format]).arg(&root).current_dir(env!("CARGO_MANIFEST_DIR"));
-        let made = [("binary", "/dev/null"), ("version", "1"), ("package_version", "1"), ("maintainer", "nobody")];
-        shell.env("out", place.path()).env("SOURCE_DATE_EPOCH", "0").envs(made);
+        shell
+            .args(["-c", script, format])
+            .arg(&root)
+            .current_dir(env!("CARGO_MANIFEST_DIR"));
+        let made = [
+            ("binary", "/dev/null"),
+            ("version", "1"),
+            ("package_version", "1"),
+            ("maintainer", "nobody"),
+        ];
+        shell
+            .env("out", place.path())
+            .env("SOURCE_DATE_EPOCH", "0")
+            .envs(made);
         let output = shell.output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         no_link_is_dead(&root, 8);
         let page = fs::read_to_string(root.join("usr/share/doc/zbx-tcp/README.md")).unwrap();
-        for text in ["](reference)", "](../../zbx-tcp/templates/README.md#when-something-is-missing)"] {
-            assert!(page.contains(text), "{format}: a link to what is installed was lost: {text}");
+        for text in [
+            "](reference)",
+            "](../../zbx-tcp/templates/README.md#when-something-is-missing)",
+        ] {
+            assert!(
+                page.contains(text),
+                "{format}: a link to what is installed was lost: {text}"
+            );
         }
-        assert!(page.contains("\n(Picture: ") && page.contains("\nCONTRIBUTING.md says"), "{format}: words were lost");
+        assert!(
+            page.contains("\n(Picture: ") && page.contains("\nCONTRIBUTING.md says"),
+            "{format}: words were lost"
+        );
     }
 }
 
 #[test]
 fn what_is_no_link_is_none() {
-    assert_eq!(links("[a](b) `[c](d)` ``[`e`](f)`` ![g](h#i)\n```\n[j](k)\n```\n[l](https://m/)"), ["b", "h#i"]);
-    assert_eq!(anchor(" Policy: who may be probed"), "policy-who-may-be-probed");
+    assert_eq!(
+        links("[a](b) `[c](d)` ``[`e`](f)`` ![g](h#i)\n```\n[j](k)\n```\n[l](https://m/)"),
+        ["b", "h#i"]
+    );
+    assert_eq!(
+        anchor(" Policy: who may be probed"),
+        "policy-who-may-be-probed"
+    );
 }

@@ -1,5 +1,10 @@
 //! Behaviour through the public surface: one binary, a module for each subject.
-#![allow(clippy::disallowed_methods, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic
+)]
 
 mod agent;
 mod agentd;

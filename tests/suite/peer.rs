@@ -32,12 +32,21 @@ impl Peer {
                 count.fetch_add(1, Ordering::SeqCst);
                 let stream = stream.unwrap();
                 // A test that fails must not leave this thread waiting for ever.
-                stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-                stream.set_write_timeout(Some(Duration::from_secs(10))).unwrap();
+                stream
+                    .set_read_timeout(Some(Duration::from_secs(10)))
+                    .unwrap();
+                stream
+                    .set_write_timeout(Some(Duration::from_secs(10)))
+                    .unwrap();
                 script(stream);
             }
         });
-        Self { address, accepted, stop, thread: Some(thread) }
+        Self {
+            address,
+            accepted,
+            stop,
+            thread: Some(thread),
+        }
     }
 
     /// Greets, then reads until the client leaves.
@@ -98,9 +107,14 @@ impl FullBacklog {
 
     fn on(address: Ipv4Addr) -> Self {
         let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-        listener.bind(&SockAddr::from(SocketAddr::from((address, 0)))).unwrap();
+        listener
+            .bind(&SockAddr::from(SocketAddr::from((address, 0))))
+            .unwrap();
         listener.listen(0).unwrap();
-        let mut full = Self { listener, fillers: Vec::new() };
+        let mut full = Self {
+            listener,
+            fillers: Vec::new(),
+        };
         while full.fill() {
             assert!(full.fillers.len() < 64, "the accept queue never fills");
         }
@@ -111,13 +125,20 @@ impl FullBacklog {
     fn fill(&mut self) -> bool {
         let filler = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
         let address = SockAddr::from(SocketAddr::from((Ipv4Addr::LOCALHOST, self.port())));
-        let taken = filler.connect_timeout(&address, Duration::from_millis(100)).is_ok();
+        let taken = filler
+            .connect_timeout(&address, Duration::from_millis(100))
+            .is_ok();
         self.fillers.push(filler);
         taken
     }
 
     pub fn port(&self) -> u16 {
-        self.listener.local_addr().unwrap().as_socket().unwrap().port()
+        self.listener
+            .local_addr()
+            .unwrap()
+            .as_socket()
+            .unwrap()
+            .port()
     }
 
     /// Takes what waits, after this time, and whatever comes then for two seconds more.
@@ -125,7 +146,9 @@ impl FullBacklog {
         thread::spawn(move || {
             thread::sleep(delay);
             drop(self.fillers);
-            self.listener.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
+            self.listener
+                .set_read_timeout(Some(Duration::from_secs(2)))
+                .unwrap();
             let mut held = Vec::new();
             while let Ok((stream, _)) = self.listener.accept() {
                 held.push(stream);
@@ -136,12 +159,18 @@ impl FullBacklog {
 
 /// A port of loopback on which nothing listens.
 pub fn closed_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
 }
 
 /// Makes the close of this stream an RST.
 pub fn close_with_rst(stream: TcpStream) {
-    Socket::from(stream).set_linger(Some(Duration::ZERO)).unwrap();
+    Socket::from(stream)
+        .set_linger(Some(Duration::ZERO))
+        .unwrap();
 }
 
 /// One thing that a scripted peer does.

@@ -27,12 +27,21 @@ impl Etc {
     fn denies(&self, wrapper: &[&str]) -> String {
         let peer = Peer::greeting(b"hello\r\n");
         let port = peer.port();
-        let document = self.check_behind(wrapper, &["127.0.0.1", &port, "-o", "json"]).document();
-        assert_eq!((document["status"].as_u64(), document["up"].as_u64()), (Some(14), Some(0)), "{document}");
+        let document = self
+            .check_behind(wrapper, &["127.0.0.1", &port, "-o", "json"])
+            .document();
+        assert_eq!(
+            (document["status"].as_u64(), document["up"].as_u64()),
+            (Some(14), Some(0)),
+            "{document}"
+        );
         peer.was_left_alone();
         let error = document["error"].as_str().unwrap();
         let start = format!("connect to 127.0.0.1:{port}: denied by policy: ");
-        error.strip_prefix(&start).unwrap_or_else(|| panic!("{error}")).to_owned()
+        error
+            .strip_prefix(&start)
+            .unwrap_or_else(|| panic!("{error}"))
+            .to_owned()
     }
 }
 
@@ -47,43 +56,99 @@ fn without_a_file_everything_is_allowed() {
 
 #[test]
 fn a_denied_target_gets_nothing_and_every_output_says_14() {
-    let Some(etc) = Etc::with("deny = [\"192.0.2.0/24\", \"127.0.0.0/8\"]\n") else { return };
+    let Some(etc) = Etc::with("deny = [\"192.0.2.0/24\", \"127.0.0.0/8\"]\n") else {
+        return;
+    };
     let peer = Peer::greeting(b"hello\r\n");
     let port = peer.port();
     let reason = format!("connect to 127.0.0.1:{port}: denied by policy: deny[2]");
     etc.check(&["127.0.0.1", &port]).prints("0", 1);
-    etc.check(&["127.0.0.1", &port, "-o", "status"]).prints("14", 1);
-    etc.check(&["127.0.0.1", &port, "-o", "error"]).prints(&reason, 1);
-    etc.check(&["127.0.0.1", &port, "-o", "time.connect"]).prints("0", 1);
+    etc.check(&["127.0.0.1", &port, "-o", "status"])
+        .prints("14", 1);
+    etc.check(&["127.0.0.1", &port, "-o", "error"])
+        .prints(&reason, 1);
+    etc.check(&["127.0.0.1", &port, "-o", "time.connect"])
+        .prints("0", 1);
     let document = etc.check(&["127.0.0.1", &port, "-o", "json"]).document();
-    assert_eq!((document["status"].as_u64(), document["status_name"].as_str()), (Some(14), Some("denied")));
-    assert_eq!((document["error"].as_str(), document["address"].as_str()), (Some(&*reason), Some("127.0.0.1")));
+    assert_eq!(
+        (
+            document["status"].as_u64(),
+            document["status_name"].as_str()
+        ),
+        (Some(14), Some("denied"))
+    );
+    assert_eq!(
+        (document["error"].as_str(), document["address"].as_str()),
+        (Some(&*reason), Some("127.0.0.1"))
+    );
     for absent in ["tcp", "source", "response", "step"] {
         assert!(document.get(absent).is_none(), "{document}");
     }
     let text = etc.check(&["127.0.0.1", &port, "-o", "text"]);
-    assert!(text.out.contains(&reason) && text.out.contains("could not be probed: denied"), "{}", text.out);
+    assert!(
+        text.out.contains(&reason) && text.out.contains("could not be probed: denied"),
+        "{}",
+        text.out
+    );
     assert!(!text.out.contains("DOWN"), "{}", text.out);
-    let spoken = etc.check(&["127.0.0.1", &port, "--send", "x", "--expect", "hello", "-o", "status"]);
+    let spoken = etc.check(&[
+        "127.0.0.1",
+        &port,
+        "--send",
+        "x",
+        "--expect",
+        "hello",
+        "-o",
+        "status",
+    ]);
     spoken.prints("14", 1);
-    etc.check(&["127.0.0.1", &port, "--expect-closed=filtered", "-o", "status"]).prints("14", 1);
+    etc.check(&[
+        "127.0.0.1",
+        &port,
+        "--expect-closed=filtered",
+        "-o",
+        "status",
+    ])
+    .prints("14", 1);
     peer.was_left_alone();
 }
 
 #[test]
 fn several_attempts_at_a_denied_target_end_at_once() {
-    let Some(etc) = Etc::with("deny = [\"127.0.0.1\"]") else { return };
+    let Some(etc) = Etc::with("deny = [\"127.0.0.1\"]") else {
+        return;
+    };
     let peer = Peer::greeting(b"");
-    let ran = etc.check(&["127.0.0.1", &peer.port(), "-n", "5", "--require", "2", "-o", "json"]);
+    let ran = etc.check(&[
+        "127.0.0.1",
+        &peer.port(),
+        "-n",
+        "5",
+        "--require",
+        "2",
+        "-o",
+        "json",
+    ]);
     let document = ran.document();
-    assert_eq!((document["status"].as_u64(), document["attempts"]["sent"].as_u64()), (Some(14), Some(0)));
-    assert!(document["time"]["total"].as_f64().unwrap() < 0.1, "{document}");
+    assert_eq!(
+        (
+            document["status"].as_u64(),
+            document["attempts"]["sent"].as_u64()
+        ),
+        (Some(14), Some(0))
+    );
+    assert!(
+        document["time"]["total"].as_f64().unwrap() < 0.1,
+        "{document}"
+    );
     peer.was_left_alone();
 }
 
 #[test]
 fn no_spelling_and_no_name_passes_the_policy() {
-    let Some(etc) = Etc::with("deny = [\"127.0.0.0/8\", \"::1\"]") else { return };
+    let Some(etc) = Etc::with("deny = [\"127.0.0.0/8\", \"::1\"]") else {
+        return;
+    };
     let peer = Peer::greeting(b"");
     let port = peer.port();
     for host in [
@@ -111,23 +176,44 @@ fn no_spelling_and_no_name_passes_the_policy() {
 
 #[test]
 fn each_address_of_a_name_is_judged() {
-    let Some(etc) = Etc::with("deny = [\"127.0.0.2\"]") else { return };
+    let Some(etc) = Etc::with("deny = [\"127.0.0.2\"]") else {
+        return;
+    };
     let peer = Peer::greeting(b"");
-    let document = etc.check(&["both", &peer.port(), "--addresses", "all", "-o", "json"]).document();
-    let statuses: Vec<_> = document["addresses"].as_array().unwrap().iter().map(|one| one["status"].as_u64()).collect();
+    let document = etc
+        .check(&["both", &peer.port(), "--addresses", "all", "-o", "json"])
+        .document();
+    let statuses: Vec<_> = document["addresses"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["status"].as_u64())
+        .collect();
     assert_eq!(statuses, [Some(0), Some(14)], "{document}");
-    assert_eq!((document["status"].as_u64(), document["address"].as_str()), (Some(14), Some("127.0.0.2")));
-    etc.check(&["outside", &peer.port(), "-o", "status"]).prints("14", 1);
+    assert_eq!(
+        (document["status"].as_u64(), document["address"].as_str()),
+        (Some(14), Some("127.0.0.2"))
+    );
+    etc.check(&["outside", &peer.port(), "-o", "status"])
+        .prints("14", 1);
     etc.check(&["inside", &peer.port()]).prints("1", 0);
 }
 
 #[test]
 fn ports_are_part_of_a_rule() {
     let (open, other) = (Peer::greeting(b""), Peer::greeting(b""));
-    let Some(etc) = Etc::with(&format!("allow = [\"127.0.0.0/8:{}\"]", open.port())) else { return };
+    let Some(etc) = Etc::with(&format!("allow = [\"127.0.0.0/8:{}\"]", open.port())) else {
+        return;
+    };
     etc.check(&["127.0.0.1", &open.port()]).prints("1", 0);
     let error = etc.check(&["127.0.0.1", &other.port(), "-o", "error"]);
-    error.prints(&format!("connect to 127.0.0.1:{}: denied by policy: no allow rule matches", other.port()), 1);
+    error.prints(
+        &format!(
+            "connect to 127.0.0.1:{}: denied by policy: no allow rule matches",
+            other.port()
+        ),
+        1,
+    );
     other.was_left_alone();
 }
 
@@ -138,20 +224,38 @@ fn a_service_is_spoken_on_its_hosts_only() {
     let (here, elsewhere) = (till.port(), other.port());
     let config = etc.path("zbx-tcp/config.toml");
     let steps = "secrets.p = \"s3cret\"\nsteps = [{ send = \"${p}\" }, { expect = \"hello\" }]";
-    let text = format!("[services.till]\nport = {elsewhere}\nhosts = [\"127.0.0.1:{here}\", \"::1\"]\n{steps}\n");
+    let text = format!(
+        "[services.till]\nport = {elsewhere}\nhosts = [\"127.0.0.1:{here}\", \"::1\"]\n{steps}\n"
+    );
     fs::write(&config, text).unwrap();
     fs::set_permissions(&config, fs::Permissions::from_mode(0o640)).unwrap();
-    etc.check(&["127.0.0.1", &here, "-s", "till"]).prints("1", 0);
-    let reason = format!("connect to 127.0.0.1:{elsewhere}: denied by policy: services.till.hosts lacks it");
+    etc.check(&["127.0.0.1", &here, "-s", "till"])
+        .prints("1", 0);
+    let reason =
+        format!("connect to 127.0.0.1:{elsewhere}: denied by policy: services.till.hosts lacks it");
     for host in ["127.0.0.1", "inside", "::ffff:127.0.0.1"] {
-        etc.check(&[host, "-s", "till", "-o", "error"]).prints(&reason, 1);
+        etc.check(&[host, "-s", "till", "-o", "error"])
+            .prints(&reason, 1);
     }
     // What is said in the place of its own steps may be its secret too, and a connect alone is nobody's exception.
-    for words in [&["--send", "${p}"][..], &["--expect", "hello"], &["-n", "3"], &["--addresses", "all"]] {
-        etc.check(&[&["127.0.0.1", &elsewhere, "-s", "till", "-o", "status"], words].concat()).prints("14", 1);
+    for words in [
+        &["--send", "${p}"][..],
+        &["--expect", "hello"],
+        &["-n", "3"],
+        &["--addresses", "all"],
+    ] {
+        etc.check(
+            &[
+                &["127.0.0.1", &elsewhere, "-s", "till", "-o", "status"],
+                words,
+            ]
+            .concat(),
+        )
+        .prints("14", 1);
     }
     for host in ["0.0.0.0", "::", "64:ff9b::127.0.0.1", "outside"] {
-        etc.check(&[host, &here, "-s", "till", "-o", "status"]).prints("14", 1);
+        etc.check(&[host, &here, "-s", "till", "-o", "status"])
+            .prints("14", 1);
     }
     let word = format!("127.0.0.1:{elsewhere}");
     let named = format!("{word}/till");
@@ -159,13 +263,22 @@ fn a_service_is_spoken_on_its_hosts_only() {
         let mut batch = etc.command(&[]);
         let ran = finish(batch.arg(program().get_program()).arg("batch").args(words));
         let document: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
-        assert_eq!((&document["summary"]["unknown"], &document["targets"][&word]["status"]), (&1.into(), &14.into()));
+        assert_eq!(
+            (
+                &document["summary"]["unknown"],
+                &document["targets"][&word]["status"]
+            ),
+            (&1.into(), &14.into())
+        );
     }
     other.was_left_alone();
     etc.check(&["127.0.0.1", &elsewhere]).prints("1", 0);
     fs::write(etc.policy(), "deny = [\"127.0.0.0/8\"]").unwrap();
     let error = etc.check(&["127.0.0.1", "-s", "till", "-o", "error"]);
-    error.prints(&format!("connect to 127.0.0.1:{elsewhere}: denied by policy: deny[1]"), 1);
+    error.prints(
+        &format!("connect to 127.0.0.1:{elsewhere}: denied by policy: deny[1]"),
+        1,
+    );
 }
 
 #[test]
@@ -173,7 +286,10 @@ fn what_is_no_policy_denies_everything_and_says_why() {
     let Some(etc) = Etc::new() else { return };
     let path = etc.policy();
     for (text, why) in [
-        ("", "/etc/zbx-tcp/policy.toml has neither allow nor deny rules"),
+        (
+            "",
+            "/etc/zbx-tcp/policy.toml has neither allow nor deny rules",
+        ),
         (
             "alow = []",
             "policy file is invalid: /etc/zbx-tcp/policy.toml:1: key `alow`: unknown key: use `allow` or `deny`",
@@ -182,7 +298,10 @@ fn what_is_no_policy_denies_everything_and_says_why() {
             "\ndeny = [\"127.0.0.1/8\"]",
             "policy file is invalid: /etc/zbx-tcp/policy.toml:2: key `deny[1]`: bits behind",
         ),
-        ("deny = [", "policy file is invalid: /etc/zbx-tcp/policy.toml:1: not valid TOML: "),
+        (
+            "deny = [",
+            "policy file is invalid: /etc/zbx-tcp/policy.toml:1: not valid TOML: ",
+        ),
         (
             &"# a long line\n".repeat(1 << 17),
             "policy file is unusable: /etc/zbx-tcp/policy.toml: it is larger than 1048576 bytes",
@@ -196,26 +315,55 @@ fn what_is_no_policy_denies_everything_and_says_why() {
     assert!(etc.denies(&[]).ends_with(":2: not UTF-8"));
     fs::remove_file(&path).unwrap();
     symlink("nowhere.toml", &path).unwrap();
-    assert_eq!(etc.denies(&[]), "policy file is unusable: /etc/zbx-tcp/policy.toml: no such file or directory");
+    assert_eq!(
+        etc.denies(&[]),
+        "policy file is unusable: /etc/zbx-tcp/policy.toml: no such file or directory"
+    );
     fs::remove_file(&path).unwrap();
     fs::create_dir(&path).unwrap();
-    assert!(etc.denies(&[]).ends_with(": it is a directory, not a regular file"));
+    assert!(
+        etc.denies(&[])
+            .ends_with(": it is a directory, not a regular file")
+    );
     fs::remove_dir(&path).unwrap();
-    assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
-    assert!(etc.denies(&[]).ends_with(": it is a FIFO, not a regular file"));
+    assert!(
+        Command::new("mkfifo")
+            .arg(&path)
+            .status()
+            .unwrap()
+            .success()
+    );
+    assert!(
+        etc.denies(&[])
+            .ends_with(": it is a FIFO, not a regular file")
+    );
 }
 
 #[test]
 fn a_file_that_may_not_be_read_denies_everything() {
-    let Some(etc) = Etc::with("allow = [\"127.0.0.0/8\"]") else { return };
+    let Some(etc) = Etc::with("allow = [\"127.0.0.0/8\"]") else {
+        return;
+    };
     // Root reads any file by a capability; without it the mode counts, as it does for Zabbix.
     let bounds = "--bounding-set=-dac_override,-dac_read_search";
-    let unprivileged = ["setpriv", bounds, "--inh-caps=-dac_override,-dac_read_search"];
-    if !etc.command(&unprivileged).arg("true").output().unwrap().status.success() {
+    let unprivileged = [
+        "setpriv",
+        bounds,
+        "--inh-caps=-dac_override,-dac_read_search",
+    ];
+    if !etc
+        .command(&unprivileged)
+        .arg("true")
+        .output()
+        .unwrap()
+        .status
+        .success()
+    {
         return skip("setpriv of util-linux cannot drop capabilities");
     }
     let peer = Peer::greeting(b"");
-    etc.check_behind(&unprivileged, &["127.0.0.1", &peer.port()]).prints("1", 0);
+    etc.check_behind(&unprivileged, &["127.0.0.1", &peer.port()])
+        .prints("1", 0);
     let expected = "policy file is unusable: /etc/zbx-tcp/policy.toml: permission denied";
     fs::set_permissions(etc.policy(), fs::Permissions::from_mode(0o000)).unwrap();
     assert_eq!(etc.denies(&unprivileged), expected);
@@ -227,7 +375,17 @@ fn a_file_that_may_not_be_read_denies_everything() {
     ran.refuses("permission denied");
     let elsewhere = dir_with_empty_config();
     let config = elsewhere.path().join("config.toml").display().to_string();
-    let ran = etc.check_behind(&unprivileged, &["127.0.0.1", &peer.port(), "--config", &config, "-o", "status"]);
+    let ran = etc.check_behind(
+        &unprivileged,
+        &[
+            "127.0.0.1",
+            &peer.port(),
+            "--config",
+            &config,
+            "-o",
+            "status",
+        ],
+    );
     ran.prints("14", 1);
     fs::set_permissions(&directory, fs::Permissions::from_mode(0o755)).unwrap();
 }
@@ -240,19 +398,34 @@ fn dir_with_empty_config() -> tempfile::TempDir {
 
 #[test]
 fn nothing_of_the_caller_moves_the_file() {
-    let Some(etc) = Etc::with("deny = [\"127.0.0.0/8\"]") else { return };
+    let Some(etc) = Etc::with("deny = [\"127.0.0.0/8\"]") else {
+        return;
+    };
     let dir = tempfile::tempdir().unwrap();
     let other = dir.path().join("policy.toml");
     fs::write(&other, "allow = [\"0.0.0.0/0\"]").unwrap();
-    let (other, here) = (other.display().to_string(), dir.path().display().to_string());
+    let (other, here) = (
+        other.display().to_string(),
+        dir.path().display().to_string(),
+    );
     let peer = Peer::greeting(b"");
     let port = peer.port();
-    let environment = ["ZBX_TCP_POLICY", "HOME", "XDG_CONFIG_HOME", "XDG_CONFIG_DIRS", "PWD"];
+    let environment = [
+        "ZBX_TCP_POLICY",
+        "HOME",
+        "XDG_CONFIG_HOME",
+        "XDG_CONFIG_DIRS",
+        "PWD",
+    ];
     let set = |value: &str| environment.map(|name| format!("{name}={value}"));
     for value in [&other, &here] {
         let set = set(value);
-        let words: Vec<&str> = ["env", "-C", &here].into_iter().chain(set.iter().map(String::as_str)).collect();
-        etc.check_behind(&words, &["127.0.0.1", &port, "-o", "status"]).prints("14", 1);
+        let words: Vec<&str> = ["env", "-C", &here]
+            .into_iter()
+            .chain(set.iter().map(String::as_str))
+            .collect();
+        etc.check_behind(&words, &["127.0.0.1", &port, "-o", "status"])
+            .prints("14", 1);
     }
     peer.was_left_alone();
 }

@@ -31,10 +31,19 @@ pub fn check(words: &[&str]) -> Ran {
 /// Runs a command to its end.
 pub fn finish(command: &mut Command) -> Ran {
     let start = Instant::now();
-    let Output { status, stdout, stderr } = command.output().unwrap();
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = command.output().unwrap();
     let took = start.elapsed();
     let text = |bytes| String::from_utf8(bytes).expect("output is valid UTF-8");
-    Ran { out: text(stdout), err: text(stderr), code: status.code(), took }
+    Ran {
+        out: text(stdout),
+        err: text(stderr),
+        code: status.code(),
+        took,
+    }
 }
 
 impl Ran {
@@ -43,8 +52,20 @@ impl Ran {
         assert_eq!(self.err, "");
         assert_eq!(self.out.matches('\n').count(), 1, "{}", self.out);
         let document: serde_json::Value = serde_json::from_str(&self.out).unwrap();
-        for member in ["schema", "up", "status", "status_name", "error", "host", "port"] {
-            assert!(document.get(member).is_some(), "{member} is missing: {}", self.out);
+        for member in [
+            "schema",
+            "up",
+            "status",
+            "status_name",
+            "error",
+            "host",
+            "port",
+        ] {
+            assert!(
+                document.get(member).is_some(),
+                "{member} is missing: {}",
+                self.out
+            );
         }
         assert!(document["time"]["total"].is_f64(), "{}", self.out);
         document
@@ -53,23 +74,43 @@ impl Ran {
     /// Asserts one line of value, nothing on standard error, and this exit status.
     #[track_caller]
     pub fn prints(&self, value: &str, code: i32) {
-        assert_eq!((self.out.as_str(), self.err.as_str(), self.code), (format!("{value}\n").as_str(), "", Some(code)));
+        assert_eq!(
+            (self.out.as_str(), self.err.as_str(), self.code),
+            (format!("{value}\n").as_str(), "", Some(code))
+        );
     }
 
     /// Asserts one line of value that begins so, and nothing on standard error.
     #[track_caller]
     pub fn prints_start(&self, start: &str) {
-        assert!(self.out.starts_with(start) && self.out.matches('\n').count() == 1, "{:?}", self.out);
+        assert!(
+            self.out.starts_with(start) && self.out.matches('\n').count() == 1,
+            "{:?}",
+            self.out
+        );
         assert_eq!(self.err, "");
     }
 
     /// Asserts a caller's mistake: one line on standard error that has this text, and nothing else.
     #[track_caller]
     pub fn refuses(&self, text: &str) {
-        assert_eq!((self.out.as_str(), self.code), ("", Some(2)), "{}", self.err);
+        assert_eq!(
+            (self.out.as_str(), self.code),
+            ("", Some(2)),
+            "{}",
+            self.err
+        );
         assert_eq!(self.err.matches('\n').count(), 1, "{:?}", self.err);
-        assert!(self.err.starts_with("zbx-tcp: ") && self.err.ends_with('\n'), "{:?}", self.err);
-        assert!(!self.err.trim_end().contains(char::is_control), "{:?}", self.err);
+        assert!(
+            self.err.starts_with("zbx-tcp: ") && self.err.ends_with('\n'),
+            "{:?}",
+            self.err
+        );
+        assert!(
+            !self.err.trim_end().contains(char::is_control),
+            "{:?}",
+            self.err
+        );
         assert!(self.err.contains(text), "{:?} lacks {text:?}", self.err);
     }
 }

@@ -38,7 +38,11 @@ fn masked(line: &str) -> String {
         }
     }
     // Microseconds or milliseconds, and the width they are printed in, depend on the machine.
-    let words: Vec<_> = masked.replace("# us", "# ms").split_whitespace().map(str::to_owned).collect();
+    let words: Vec<_> = masked
+        .replace("# us", "# ms")
+        .split_whitespace()
+        .map(str::to_owned)
+        .collect();
     words.join(" ")
 }
 
@@ -46,7 +50,11 @@ fn masked(line: &str) -> String {
 fn write_files(text: &str, home: &Path) {
     for block in text.split("```toml\n# ").skip(1) {
         let (name, rest) = block.split_once('\n').unwrap();
-        fs::write(home.join(name), format!("# {name}\n{}\n", rest.split("\n```").next().unwrap())).unwrap();
+        fs::write(
+            home.join(name),
+            format!("# {name}\n{}\n", rest.split("\n```").next().unwrap()),
+        )
+        .unwrap();
     }
 }
 
@@ -54,19 +62,32 @@ fn write_files(text: &str, home: &Path) {
 fn console_blocks_print_what_they_say() {
     let (_, text) = readme();
     let lines = console(&text);
-    let commands: Vec<_> = lines.iter().filter_map(|line| line.strip_prefix("$ ")).collect();
+    let commands: Vec<_> = lines
+        .iter()
+        .filter_map(|line| line.strip_prefix("$ "))
+        .collect();
     assert!(commands.len() > 10, "the README lost its examples");
-    let script: String =
-        commands.iter().map(|command| format!("echo '$' {}\n{command}\n", shell_word(command))).collect();
+    let script: String = commands
+        .iter()
+        .map(|command| format!("echo '$' {}\n{command}\n", shell_word(command)))
+        .collect();
     let home = tempfile::tempdir().unwrap();
     write_files(&text, home.path());
     let program = Path::new(env!("CARGO_BIN_EXE_zbx-tcp")).parent().unwrap();
     let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap());
     let mut shell = Command::new("bash");
-    shell.args(["-c", &format!("exec 2>&1\n{script}")]).current_dir(home.path()).env("PATH", path).stdin(Stdio::null());
+    shell
+        .args(["-c", &format!("exec 2>&1\n{script}")])
+        .current_dir(home.path())
+        .env("PATH", path)
+        .stdin(Stdio::null());
     let output = shell.output().unwrap();
     let printed = String::from_utf8(output.stdout).unwrap();
-    let printed: Vec<_> = printed.lines().filter(|line| !line.contains("Terminated")).map(masked).collect();
+    let printed: Vec<_> = printed
+        .lines()
+        .filter(|line| !line.contains("Terminated"))
+        .map(masked)
+        .collect();
     let expected: Vec<_> = lines.iter().map(|line| masked(line)).collect();
     assert_eq!(printed, expected, "the README and the program differ");
 }
@@ -81,7 +102,10 @@ pub fn table_is(marker: &str, rows: &[String]) {
     static PAGE: Mutex<()> = Mutex::new(());
     let _alone = PAGE.lock().unwrap_or_else(PoisonError::into_inner);
     let (path, text) = readme();
-    let (start, end) = (format!("<!-- {marker} -->\n"), format!("<!-- /{marker} -->"));
+    let (start, end) = (
+        format!("<!-- {marker} -->\n"),
+        format!("<!-- /{marker} -->"),
+    );
     let (before, rest) = text.split_once(&start).expect(marker);
     let (table, after) = rest.split_once(&end).expect(marker);
     let wanted = rows.join("\n") + "\n";
@@ -95,17 +119,31 @@ pub fn table_is(marker: &str, rows: &[String]) {
 #[test]
 fn the_tables_are_the_programs_own() {
     let head = ["| status | name | meaning |", "| --- | --- | --- |"].map(str::to_owned);
-    let rows = STATUSES.iter().map(|row| format!("| {} | `{}` | {} |", row.status.code(), row.name, row.meaning));
-    table_is("statuses", &head.into_iter().chain(rows).collect::<Vec<_>>());
+    let rows = STATUSES.iter().map(|row| {
+        format!(
+            "| {} | `{}` | {} |",
+            row.status.code(),
+            row.name,
+            row.meaning
+        )
+    });
+    table_is(
+        "statuses",
+        &head.into_iter().chain(rows).collect::<Vec<_>>(),
+    );
     let head = ["| metric | unit | meaning |", "| --- | --- | --- |"].map(str::to_owned);
-    let rows = METRICS.iter().map(|metric| format!("| `{}` | {} | {} |", metric.path, metric.unit, metric.help));
+    let rows = METRICS
+        .iter()
+        .map(|metric| format!("| `{}` | {} | {} |", metric.path, metric.unit, metric.help));
     table_is("metrics", &head.into_iter().chain(rows).collect::<Vec<_>>());
 }
 
 /// What a service says and expects, from `services -o json`: one row of the table.
 fn service_row(service: &serde_json::Value) -> String {
     let text = |key: &str| service[key].as_str().unwrap().to_owned();
-    let port = service["port"].as_u64().map_or_else(|| "-".to_owned(), |port| port.to_string());
+    let port = service["port"]
+        .as_u64()
+        .map_or_else(|| "-".to_owned(), |port| port.to_string());
     let steps = service["steps"].as_array().unwrap().iter().map(|step| {
         let (word, rest) = step.as_str().unwrap().split_once(' ').unwrap();
         format!("{word} {}", rest.trim_start())
@@ -113,23 +151,41 @@ fn service_row(service: &serde_json::Value) -> String {
     let steps: Vec<_> = steps.collect();
     // A bar ends a cell, in code too.
     let cell = |text: String| text.replace('|', "\\|");
-    format!("| `{}` | {port} | {} | {} |", text("name"), cell(text("description")), cell(steps.join("<br>")))
+    format!(
+        "| `{}` | {port} | {} | {} |",
+        text("name"),
+        cell(text("description")),
+        cell(steps.join("<br>"))
+    )
 }
 
 /// The table of built-in services.
 pub fn service_rows() -> Vec<String> {
     let ran = crate::program::run(&["services", "-o", "json"]);
     let services: Vec<serde_json::Value> = serde_json::from_str(&ran.out).unwrap();
-    assert!(services.len() > 15 && services.iter().all(|service| service["built_in"] == true), "{}", ran.out);
-    let head = ["| service | port | what it is | what is sent and expected |", "| --- | --- | --- | --- |"];
-    head.map(str::to_owned).into_iter().chain(services.iter().map(service_row)).collect()
+    assert!(
+        services.len() > 15 && services.iter().all(|service| service["built_in"] == true),
+        "{}",
+        ran.out
+    );
+    let head = [
+        "| service | port | what it is | what is sent and expected |",
+        "| --- | --- | --- | --- |",
+    ];
+    head.map(str::to_owned)
+        .into_iter()
+        .chain(services.iter().map(service_row))
+        .collect()
 }
 
 #[test]
 fn the_table_of_services_is_the_programs_own() {
     // What is said and expected is long, and stands in the reference.
     let brief = |row: &String| row.splitn(5, " | ").take(3).collect::<Vec<_>>().join(" | ") + " |";
-    table_is("services", &service_rows().iter().map(brief).collect::<Vec<_>>());
+    table_is(
+        "services",
+        &service_rows().iter().map(brief).collect::<Vec<_>>(),
+    );
 }
 
 #[test]

@@ -17,7 +17,10 @@ const TOKEN: &str = "zh-密码-4711";
 /// `auth` sends a secret of a file and an inline one, and expects an echo; `deaf` expects what never comes.
 fn config(encoding: &str) -> ConfigFile {
     let config = ConfigFile::new("");
-    let path = config.beside("password", format!("{PASSWORD}\n"), 0o640).display().to_string();
+    let path = config
+        .beside("password", format!("{PASSWORD}\n"), 0o640)
+        .display()
+        .to_string();
     let service = |name: &str, last: &str| {
         format!(
             "[services.{name}]\nport = 7\nencoding = \"{encoding}\"\nquit = \"BYE ${{password}}\"\n\
@@ -25,8 +28,10 @@ fn config(encoding: &str) -> ConfigFile {
              {{ send = \"AUTH ${{password}} ${{token}}\\r\\n\" }},\n{last}\n]\n"
         )
     };
-    let text = service("auth", "{ expect_regex = '(?s)AUTH (?<said>.*?)\\r\\n(?<bytes>\\x00)?' },")
-        + &service("deaf", "{ expect = \"never\", reject = \"nor this\" },")
+    let text = service(
+        "auth",
+        "{ expect_regex = '(?s)AUTH (?<said>.*?)\\r\\n(?<bytes>\\x00)?' },",
+    ) + &service("deaf", "{ expect = \"never\", reject = \"nor this\" },")
         + &service("early", "{ expect = \"AUTH \" },")
         + &service("refused", "{ expect = \"x\", reject_regex = \"AUTH .*\" },");
     config.beside("config.toml", text, 0o640);
@@ -41,7 +46,12 @@ fn echo(cuts: &'static [usize]) -> (Peer, Receiver<Vec<u8>>) {
         let mut buffer = [0; 1024];
         let length = stream.read(&mut buffer).unwrap();
         let (mut start, said) = (0, buffer[..length].to_vec());
-        for end in cuts.iter().copied().filter(|cut| *cut < length).chain([length]) {
+        for end in cuts
+            .iter()
+            .copied()
+            .filter(|cut| *cut < length)
+            .chain([length])
+        {
             let _ = stream.write_all(&said[start..end]);
             start = end;
             // A pause makes a segment of its own of each piece; nothing is measured by it.
@@ -58,10 +68,26 @@ fn forms(secret: &str) -> Vec<Vec<u8>> {
     let gbk = encoding_rs::GBK.encode(secret).0.into_owned();
     let mut forms = Vec::new();
     for bytes in [secret.as_bytes(), &gbk] {
-        for part in [&bytes[1..], &bytes[..bytes.len() - 1], &bytes[..4], &bytes[bytes.len() - 4..]] {
-            let hex = |join: &str| part.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(join);
+        for part in [
+            &bytes[1..],
+            &bytes[..bytes.len() - 1],
+            &bytes[..4],
+            &bytes[bytes.len() - 4..],
+        ] {
+            let hex = |join: &str| {
+                part.iter()
+                    .map(|byte| format!("{byte:02x}"))
+                    .collect::<Vec<_>>()
+                    .join(join)
+            };
             let escaped: String = part.iter().map(|byte| format!("\\x{byte:02x}")).collect();
-            forms.extend([part.to_vec(), hex("").into(), hex(" ").into(), hex(":").into(), escaped.into()]);
+            forms.extend([
+                part.to_vec(),
+                hex("").into(),
+                hex(" ").into(),
+                hex(":").into(),
+                escaped.into(),
+            ]);
         }
     }
     forms
@@ -71,7 +97,12 @@ fn forms(secret: &str) -> Vec<Vec<u8>> {
 fn silent(what: &str, bytes: &[u8]) {
     for form in [PASSWORD, TOKEN].into_iter().flat_map(forms) {
         let found = bytes.windows(form.len()).any(|window| window == form);
-        assert!(!found, "{what} shows {:?}:\n{}", String::from_utf8_lossy(&form), String::from_utf8_lossy(bytes));
+        assert!(
+            !found,
+            "{what} shows {:?}:\n{}",
+            String::from_utf8_lossy(&form),
+            String::from_utf8_lossy(bytes)
+        );
     }
 }
 
@@ -98,10 +129,22 @@ fn no_output_shows_a_secret_that_the_peer_says_back() {
     for encoding in ["utf-8", "gbk"] {
         let config = config(encoding);
         let sent = format!("AUTH {PASSWORD} {TOKEN}\r\n");
-        let sent = encoding_rs::Encoding::for_label(encoding.as_bytes()).unwrap().encode(&sent).0.into_owned();
+        let sent = encoding_rs::Encoding::for_label(encoding.as_bytes())
+            .unwrap()
+            .encode(&sent)
+            .0
+            .into_owned();
         // Whole, within the one, within the other, byte by byte, and at the edges of both.
-        let all: &[&[usize]] = &[&[], &[9], &[11, 21], &[6, 7, 8, 9, 10, 11, 12, 13, 14, 15], &[5, 16, 17, 20, 22]];
-        for (cuts, service) in all.iter().flat_map(|cuts| ["auth", "early", "refused", "deaf"].map(|name| (cuts, name)))
+        let all: &[&[usize]] = &[
+            &[],
+            &[9],
+            &[11, 21],
+            &[6, 7, 8, 9, 10, 11, 12, 13, 14, 15],
+            &[5, 16, 17, 20, 22],
+        ];
+        for (cuts, service) in all
+            .iter()
+            .flat_map(|cuts| ["auth", "early", "refused", "deaf"].map(|name| (cuts, name)))
         {
             let (peer, heard) = echo(cuts);
             let port = peer.port();
@@ -109,9 +152,17 @@ fn no_output_shows_a_secret_that_the_peer_says_back() {
             let most = |output: &&&[&str]| output.len() == 3 || output[1] == "json";
             let few = cuts.len() > 1 || service == "deaf";
             for output in OUTPUTS.iter().filter(|output| !few || most(output)) {
-                let words = [&["check", "127.0.0.1", &port, "-s", service, "-t", "0.3"], *output].concat();
+                let words = [
+                    &["check", "127.0.0.1", &port, "-s", service, "-t", "0.3"],
+                    *output,
+                ]
+                .concat();
                 let ran = config.run(&words);
-                assert!(ran.code == Some(0) || ran.code == Some(1), "{words:?} {}", ran.err);
+                assert!(
+                    ran.code == Some(0) || ran.code == Some(1),
+                    "{words:?} {}",
+                    ran.err
+                );
                 assert_eq!(heard.recv().unwrap(), sent, "the peer got something else");
                 hides(&words, &ran);
             }
@@ -124,7 +175,17 @@ fn captures_and_bytes_that_are_no_text_hide_it_too() {
     for encoding in ["utf-8", "gbk"] {
         let config = config(encoding);
         let (peer, _heard) = echo(&[]);
-        let check = |output: &str| config.run(&["check", "127.0.0.1", &peer.port(), "-s", "auth", "-o", output]);
+        let check = |output: &str| {
+            config.run(&[
+                "check",
+                "127.0.0.1",
+                &peer.port(),
+                "-s",
+                "auth",
+                "-o",
+                output,
+            ])
+        };
         check("captures.said").prints("*** ***", 0);
         let document = check("json").document();
         assert_eq!(document["captures"]["said"], "*** ***", "{document}");
@@ -135,10 +196,22 @@ fn captures_and_bytes_that_are_no_text_hide_it_too() {
             let _ = stream.write_all(&[&buffer[..length], b"\0\x01\xff"].concat());
             let _ = stream.read(&mut buffer);
         });
-        let words = ["check", "127.0.0.1", &binary.port(), "-s", "auth", "-o", "response.hex"];
+        let words = [
+            "check",
+            "127.0.0.1",
+            &binary.port(),
+            "-s",
+            "auth",
+            "-o",
+            "response.hex",
+        ];
         let ran = config.run(&words);
         hides(&words, &ran);
-        assert!(ran.out.starts_with("41555448202a2a2a202a2a2a0d0a00"), "{}", ran.out);
+        assert!(
+            ran.out.starts_with("41555448202a2a2a202a2a2a0d0a00"),
+            "{}",
+            ran.out
+        );
     }
 }
 
@@ -146,13 +219,25 @@ fn captures_and_bytes_that_are_no_text_hide_it_too() {
 fn no_output_shows_another_spelling_of_it() {
     // In ISO-2022-JP the bytes of a text depend on what stands before it.
     let label = "iso-2022-jp";
-    let encode = |text: &str| encoding_rs::Encoding::for_label(label.as_bytes()).unwrap().encode(text).0.into_owned();
+    let encode = |text: &str| {
+        encoding_rs::Encoding::for_label(label.as_bytes())
+            .unwrap()
+            .encode(text)
+            .0
+            .into_owned()
+    };
     let config = ConfigFile::new(format!(
         "[services.x]\nencoding = \"{label}\"\nsecrets.p = \"秘密\"\nsteps = [{{ send = \"${{p}}\" }}, {{ expect_prefix = \"never\" }}]\n"
     ));
     // Two bytes each, between the escape sequences.
     let bytes = encode("秘密")[3..7].to_vec();
-    let hex = |join: &str| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(join);
+    let hex = |join: &str| {
+        bytes
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect::<Vec<_>>()
+            .join(join)
+    };
     for end in [&b""[..], b"\x01"] {
         let said = [&encode("語は秘密です"), end].concat();
         let peer = Peer::start(move |mut stream: TcpStream| {
@@ -160,12 +245,16 @@ fn no_output_shows_another_spelling_of_it() {
             let _ = stream.read(&mut [0; 1024]);
         });
         for output in OUTPUTS {
-            let ran = config.run(&[&["check", "127.0.0.1", &peer.port(), "-s", "x"], output].concat());
+            let ran =
+                config.run(&[&["check", "127.0.0.1", &peer.port(), "-s", "x"], output].concat());
             let shown = ran.out + &ran.err;
             for form in ["秘", "密", &hex(""), &hex(" ")] {
                 assert!(!shown.contains(form), "{output:?} shows {form}: {shown}");
             }
-            assert!(output[1] != "error" || shown.contains("語は***です"), "{shown}");
+            assert!(
+                output[1] != "error" || shown.contains("語は***です"),
+                "{shown}"
+            );
         }
     }
 }
@@ -181,12 +270,29 @@ fn neither_the_arguments_nor_the_environment_have_it_while_it_runs() {
         let _ = wait.recv_timeout(Duration::from_secs(5));
     });
     let mut command = program();
-    command.args(["check", "127.0.0.1", &peer.port(), "-s", "auth", "-t", "5", "--config", &config.path()]);
-    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    command.args([
+        "check",
+        "127.0.0.1",
+        &peer.port(),
+        "-s",
+        "auth",
+        "-t",
+        "5",
+        "--config",
+        &config.path(),
+    ]);
+    let child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     hears.recv_timeout(Duration::from_secs(5)).unwrap();
     for name in ["cmdline", "environ", "comm", "status"] {
         let bytes = fs::read(format!("/proc/{}/{name}", child.id())).unwrap();
-        assert!(name != "cmdline" || bytes.windows(4).any(|part| part == b"auth"), "this is not its command line");
+        assert!(
+            name != "cmdline" || bytes.windows(4).any(|part| part == b"auth"),
+            "this is not its command line"
+        );
         silent(name, &bytes);
     }
     go.send(()).unwrap();
@@ -196,13 +302,23 @@ fn neither_the_arguments_nor_the_environment_have_it_while_it_runs() {
 #[test]
 fn what_explains_services_shows_only_the_names() {
     let config = config("gbk");
-    for words in
-        [&["services"][..], &["services", "auth"], &["services", "-o", "json"], &["services", "auth", "-o", "json"]]
-    {
+    for words in [
+        &["services"][..],
+        &["services", "auth"],
+        &["services", "-o", "json"],
+        &["services", "auth", "-o", "json"],
+    ] {
         hides(words, &config.run(words));
     }
-    assert!(config.run(&["services", "auth"]).out.contains("`AUTH ${password} ${token}\\r\\n`"));
-    config.run(&["services", "--check"]).prints("ok: 4 services, 0 target entries", 0);
+    assert!(
+        config
+            .run(&["services", "auth"])
+            .out
+            .contains("`AUTH ${password} ${token}\\r\\n`")
+    );
+    config
+        .run(&["services", "--check"])
+        .prints("ok: 4 services, 0 target entries", 0);
 }
 
 #[cfg(debug_assertions)]
@@ -212,8 +328,17 @@ fn a_panic_does_not_show_it() {
     let (peer, _heard) = echo(&[]);
     let (port, path) = (peer.port(), config.path());
     for output in OUTPUTS {
-        let words = [&["check", "127.0.0.1", &port, "-s", "auth", "--config", &path], output].concat();
-        let ran = finish(program().args(&words).env("ZBX_TCP_TEST_PANIC", "1").env("RUST_BACKTRACE", "full"));
+        let words = [
+            &["check", "127.0.0.1", &port, "-s", "auth", "--config", &path],
+            output,
+        ]
+        .concat();
+        let ran = finish(
+            program()
+                .args(&words)
+                .env("ZBX_TCP_TEST_PANIC", "1")
+                .env("RUST_BACKTRACE", "full"),
+        );
         hides(&words, &ran);
         assert_eq!(ran.code, Some(1), "{words:?} {}", ran.err);
     }
@@ -224,10 +349,23 @@ fn a_panic_does_not_show_it() {
 fn refused(config: &ConfigFile, section: &str, mode: u32, text: &str) {
     config.beside("config.toml", format!("[services.a]\n{section}\n"), mode);
     let checked = config.run(&["services", "--check"]);
-    assert!(checked.code == Some(2) && checked.err.contains(text), "{:?} lacks {text:?}", checked.err);
+    assert!(
+        checked.code == Some(2) && checked.err.contains(text),
+        "{:?} lacks {text:?}",
+        checked.err
+    );
     hides(&["services", "--check"], &checked);
     let peer = Peer::greeting(b"");
-    let ran = config.run(&["check", "127.0.0.1", &peer.port(), "-s", "a", "-o", "text", "-v"]);
+    let ran = config.run(&[
+        "check",
+        "127.0.0.1",
+        &peer.port(),
+        "-s",
+        "a",
+        "-o",
+        "text",
+        "-v",
+    ]);
     ran.refuses("config.toml:");
     hides(&["check"], &ran);
     peer.was_left_alone();
@@ -238,9 +376,15 @@ fn mistakes_do_not_quote_it() {
     let config = ConfigFile::new("");
     for (section, text) in [
         (format!("secrets = {{ password = {PASSWORD} }}"), ":2: "),
-        (format!("secrets = {{ password = \"{PASSWORD}\" \"{TOKEN}\" }}"), ":2: "),
+        (
+            format!("secrets = {{ password = \"{PASSWORD}\" \"{TOKEN}\" }}"),
+            ":2: ",
+        ),
         (format!("secrets = {{ password = \"{PASSWORD}"), ":2: "),
-        (format!("secrets = {{ password = \"{PASSWORD}\\q\" }}"), ":2: "),
+        (
+            format!("secrets = {{ password = \"{PASSWORD}\\q\" }}"),
+            ":2: ",
+        ),
         (
             format!("secrets = {{ password = [\"{PASSWORD}\"] }}"),
             ":2: services.a.secrets.password: is a text, or a table",
@@ -249,18 +393,32 @@ fn mistakes_do_not_quote_it() {
             format!("secrets = {{ password = {{ fil = \"{PASSWORD}\" }} }}"),
             "password.fil: unknown key: did you mean `file`?",
         ),
-        (format!("secrets = \"{PASSWORD}\""), ":2: services.a.secrets: is string, not a table"),
-        (format!("secret = \"{PASSWORD}\""), ":2: services.a.secret: unknown key: did you mean `secrets`?"),
-        (format!("secrets.password = \"{PASSWORD}\"\nport = \"{TOKEN}\""), ":3: services.a.port: is not a number"),
         (
-            format!("encoding = \"latin1\"\nsecrets.token = \"{TOKEN}\"\nsteps = [{{ send = \"${{token}}\" }}]"),
+            format!("secrets = \"{PASSWORD}\""),
+            ":2: services.a.secrets: is string, not a table",
+        ),
+        (
+            format!("secret = \"{PASSWORD}\""),
+            ":2: services.a.secret: unknown key: did you mean `secrets`?",
+        ),
+        (
+            format!("secrets.password = \"{PASSWORD}\"\nport = \"{TOKEN}\""),
+            ":3: services.a.port: is not a number",
+        ),
+        (
+            format!(
+                "encoding = \"latin1\"\nsecrets.token = \"{TOKEN}\"\nsteps = [{{ send = \"${{token}}\" }}]"
+            ),
             ":4: services.a.steps[1].send: the secret `token` has a character that windows-1252 lacks",
         ),
         (
             format!("secrets.token = \"{TOKEN}\"\nsteps = [{{ send = \"${{tokem}}\" }}]"),
             ":3: services.a.steps[1].send: nothing before this step captures `tokem`",
         ),
-        ("secrets.token = \"\"".to_owned(), ":2: services.a.secrets.token: is empty"),
+        (
+            "secrets.token = \"\"".to_owned(),
+            ":2: services.a.secrets.token: is empty",
+        ),
     ] {
         refused(&config, &section, 0o640, text);
     }
@@ -271,10 +429,18 @@ fn who_else_can_read_it_matters() {
     let config = ConfigFile::new("");
     let inline = format!("secrets.password = \"{PASSWORD}\"");
     for mode in [0o644, 0o604, 0o666] {
-        refused(&config, &inline, mode, ":2: services.a.secrets.password: a secret in a file that everybody can read");
+        refused(
+            &config,
+            &inline,
+            mode,
+            ":2: services.a.secrets.password: a secret in a file that everybody can read",
+        );
     }
     let named = |name: &str| {
-        format!("secrets.password.file = \"{}\"", config.beside("x", "", 0o640).with_file_name(name).display())
+        format!(
+            "secrets.password.file = \"{}\"",
+            config.beside("x", "", 0o640).with_file_name(name).display()
+        )
     };
     config.beside("open", PASSWORD, 0o644);
     refused(
@@ -285,38 +451,71 @@ fn who_else_can_read_it_matters() {
     );
     // A file that only names the secret's may be read by everybody.
     config.beside("closed", PASSWORD, 0o600);
-    config.beside("config.toml", format!("[services.a]\n{}\n", named("closed")), 0o644);
-    config.run(&["services", "--check"]).prints("ok: 1 services, 0 target entries", 0);
+    config.beside(
+        "config.toml",
+        format!("[services.a]\n{}\n", named("closed")),
+        0o644,
+    );
+    config
+        .run(&["services", "--check"])
+        .prints("ok: 1 services, 0 target entries", 0);
 }
 
 #[test]
 fn the_file_of_a_secret_is_bounded() {
     let config = ConfigFile::new("");
-    let named =
-        |name: &str| format!("secrets.p.file = \"{}\"", config.beside("x", "", 0o640).with_file_name(name).display());
+    let named = |name: &str| {
+        format!(
+            "secrets.p.file = \"{}\"",
+            config.beside("x", "", 0o640).with_file_name(name).display()
+        )
+    };
     for (name, text, why) in [
         ("empty", "", "that file is empty"),
         ("blank", "\r\n\n", "that file is empty"),
-        ("large", &"p".repeat((64 << 10) + 1), "large: it is larger than 65536 bytes"),
+        (
+            "large",
+            &"p".repeat((64 << 10) + 1),
+            "large: it is larger than 65536 bytes",
+        ),
     ] {
         config.beside(name, text, 0o600);
         refused(
             &config,
             &named(name),
             0o644,
-            &format!(":2: services.a.secrets.p: {}", if name == "large" { "" } else { why }),
+            &format!(
+                ":2: services.a.secrets.p: {}",
+                if name == "large" { "" } else { why }
+            ),
         );
         refused(&config, &named(name), 0o644, why);
     }
-    refused(&config, &named("absent"), 0o644, "absent: no such file or directory");
+    refused(
+        &config,
+        &named("absent"),
+        0o644,
+        "absent: no such file or directory",
+    );
     refused(
         &config,
         "secrets.p.file = \"/\"",
         0o644,
         ":2: services.a.secrets.p: /: it is a directory, not a regular file",
     );
-    refused(&config, "secrets.p.file = \"/dev/zero\"", 0o644, "/dev/zero: it is a device, not a regular file");
+    refused(
+        &config,
+        "secrets.p.file = \"/dev/zero\"",
+        0o644,
+        "/dev/zero: it is a device, not a regular file",
+    );
     config.beside("full", "p".repeat(64 << 10), 0o600);
-    config.beside("config.toml", format!("[services.a]\n{}\n", named("full")), 0o644);
-    config.run(&["services", "--check"]).prints("ok: 1 services, 0 target entries", 0);
+    config.beside(
+        "config.toml",
+        format!("[services.a]\n{}\n", named("full")),
+        0o644,
+    );
+    config
+        .run(&["services", "--check"])
+        .prints("ok: 1 services, 0 target entries", 0);
 }

@@ -26,35 +26,64 @@ struct Server {
 impl Server {
     /// Starts `zbx-tcp serve` with these words and reads the address it announces.
     fn start(words: &[&str]) -> Self {
-        Self::spawn(Command::new(env!("CARGO_BIN_EXE_zbx-tcp")).arg("serve").args(words))
+        Self::spawn(
+            Command::new(env!("CARGO_BIN_EXE_zbx-tcp"))
+                .arg("serve")
+                .args(words),
+        )
     }
 
     fn spawn(command: &mut Command) -> Self {
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
         let stdout = BufReader::new(child.stdout.take().unwrap());
         let (sender, lines) = mpsc::channel();
-        thread::spawn(move || stdout.lines().map_while(Result::ok).all(|line| sender.send(line).is_ok()));
-        let mut server = Self { child, address: SocketAddr::from(([0; 4], 0)), lines };
+        thread::spawn(move || {
+            stdout
+                .lines()
+                .map_while(Result::ok)
+                .all(|line| sender.send(line).is_ok())
+        });
+        let mut server = Self {
+            child,
+            address: SocketAddr::from(([0; 4], 0)),
+            lines,
+        };
         let first = server.line();
-        server.address = first.strip_prefix("listening on ").expect(&first).parse().unwrap();
+        server.address = first
+            .strip_prefix("listening on ")
+            .expect(&first)
+            .parse()
+            .unwrap();
         server
     }
 
     /// Where clients of this host reach it.
     fn target(&self) -> SocketAddr {
-        let ip = if self.address.ip().is_unspecified() { Ipv4Addr::LOCALHOST.into() } else { self.address.ip() };
+        let ip = if self.address.ip().is_unspecified() {
+            Ipv4Addr::LOCALHOST.into()
+        } else {
+            self.address.ip()
+        };
         SocketAddr::new(ip, self.address.port())
     }
 
     /// The next line of the log.
     fn line(&self) -> String {
-        self.lines.recv_timeout(PATIENCE).expect("a line of the log")
+        self.lines
+            .recv_timeout(PATIENCE)
+            .expect("a line of the log")
     }
 
     /// The next line, without the client that it must begin with.
     fn line_about(&self, client: SocketAddr) -> String {
         let line = self.line();
-        line.strip_prefix(&format!("{client} ")).unwrap_or_else(|| panic!("{line} is not about {client}")).to_owned()
+        line.strip_prefix(&format!("{client} "))
+            .unwrap_or_else(|| panic!("{line} is not about {client}"))
+            .to_owned()
     }
 
     fn connect(&self) -> TcpStream {
@@ -66,7 +95,10 @@ impl Server {
 
     fn signal(&self, name: &str) {
         let pid = self.child.id().to_string();
-        let status = Command::new("sh").args(["-c", "kill -s \"$0\" \"$1\"", name, &pid]).status().unwrap();
+        let status = Command::new("sh")
+            .args(["-c", "kill -s \"$0\" \"$1\"", name, &pid])
+            .status()
+            .unwrap();
         assert!(status.success());
     }
 
@@ -88,10 +120,17 @@ impl Drop for Server {
 /// Runs `zbx-tcp serve` with words that make it end at once; should it listen after all, that is in the output.
 fn refused(words: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_zbx-tcp"));
-    let command = command.arg("serve").args(words).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let command = command
+        .arg("serve")
+        .args(words)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     let mut stdout = Vec::new();
-    BufReader::new(child.stdout.take().unwrap()).read_until(b'\n', &mut stdout).unwrap();
+    BufReader::new(child.stdout.take().unwrap())
+        .read_until(b'\n', &mut stdout)
+        .unwrap();
     if !stdout.is_empty() {
         child.kill().unwrap();
     }
@@ -108,18 +147,31 @@ fn read_all(stream: &mut TcpStream) -> Vec<u8> {
 /// The output of a Python program, or nothing where there is no Python.
 fn python(program: &str, arguments: &[&str]) -> Option<String> {
     let mut command = Command::new("python3");
-    let output = match command.args(["-c", program]).args(arguments).env("PYTHONIOENCODING", "utf-8").output() {
+    let output = match command
+        .args(["-c", program])
+        .args(arguments)
+        .env("PYTHONIOENCODING", "utf-8")
+        .output()
+    {
         Err(error) => {
             support::skip(&format!("python3 does not start: {error}"));
             return None;
         }
         Ok(output) => output,
     };
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     Some(String::from_utf8(output.stdout).unwrap())
 }
 
 /// A port that was free a moment ago.
 fn free_port() -> u16 {
-    std::net::TcpListener::bind((IpAddr::from(Ipv4Addr::LOCALHOST), 0)).unwrap().local_addr().unwrap().port()
+    std::net::TcpListener::bind((IpAddr::from(Ipv4Addr::LOCALHOST), 0))
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
 }

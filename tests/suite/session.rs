@@ -34,8 +34,12 @@ enum Happening {
 
 fn happening() -> impl Strategy<Value = Happening> {
     let id = 0_u32..4;
-    let failure =
-        prop_oneof![Just(Status::Refused), Just(Status::Reset), Just(Status::Unreachable), Just(Status::LocalError)];
+    let failure = prop_oneof![
+        Just(Status::Refused),
+        Just(Status::Reset),
+        Just(Status::Unreachable),
+        Just(Status::LocalError)
+    ];
     prop_oneof![
         (1_u8..5).prop_map(Happening::Resolved),
         Just(Happening::Unresolved),
@@ -64,22 +68,39 @@ fn expect(text: &str) -> Step {
 
 fn guarded(text: &str, reject: &str) -> Step {
     let timeout = Some(Duration::from_millis(200));
-    Step::Expect(Expect { reject: vec![literal(reject)], timeout, ..Expect::one(literal(text)) })
+    Step::Expect(Expect {
+        reject: vec![literal(reject)],
+        timeout,
+        ..Expect::one(literal(text))
+    })
 }
 
 fn plans() -> impl Strategy<Value = Plan> {
     let attempts = proptest::option::of((1_u32..5, 1_u64..300, 1_u32..5));
-    let step =
-        prop_oneof![Just(Step::Send(Template::bytes(*b"hi"))), Just(expect("\\0")), Just(guarded("\\x01", "\\x02"))];
-    let want =
-        prop_oneof![Just(Want::Open), Just(Want::Closed(Silence::Fails)), Just(Want::Closed(Silence::CountsAsClosed))];
+    let step = prop_oneof![
+        Just(Step::Send(Template::bytes(*b"hi"))),
+        Just(expect("\\0")),
+        Just(guarded("\\x01", "\\x02"))
+    ];
+    let want = prop_oneof![
+        Just(Want::Open),
+        Just(Want::Closed(Silence::Fails)),
+        Just(Want::Closed(Silence::CountsAsClosed))
+    ];
     let host = prop_oneof![Just("192.0.2.7"), Just("host.example")];
     let policy = prop_oneof![
         4 => Just(Policy::default()),
         1 => Just(Policy::from_text(POLICY)),
     ];
-    (host, attempts, proptest::collection::vec(step, 0..4), want, any::<(bool, bool)>(), policy).prop_map(
-        |(host, attempts, steps, want, (all, rst), policy)| {
+    (
+        host,
+        attempts,
+        proptest::collection::vec(step, 0..4),
+        want,
+        any::<(bool, bool)>(),
+        policy,
+    )
+        .prop_map(|(host, attempts, steps, want, (all, rst), policy)| {
             let attempts = attempts.map(|(count, interval, require)| Attempts {
                 count: NonZeroU32::new(count).unwrap(),
                 interval: Duration::from_millis(interval),
@@ -87,17 +108,24 @@ fn plans() -> impl Strategy<Value = Plan> {
             });
             let method = Method {
                 attempts,
-                steps: if want == Want::Open { steps } else { Vec::new() },
+                steps: if want == Want::Open {
+                    steps
+                } else {
+                    Vec::new()
+                },
                 want,
-                addresses: if all && attempts.is_none() { Addresses::All } else { Addresses::First },
+                addresses: if all && attempts.is_none() {
+                    Addresses::All
+                } else {
+                    Addresses::First
+                },
                 close: if rst { Close::Rst } else { Close::Fin },
                 timeout: Duration::from_millis(1000),
                 policy,
                 ..Method::default()
             };
             Plan::by(method, Target::from_words(host, Some("25"), None).unwrap())
-        },
-    )
+        })
 }
 
 /// Checks that every wish makes sense when it comes.
@@ -110,7 +138,10 @@ struct Ledger {
 
 impl Ledger {
     fn under(plan: &Plan) -> Self {
-        Self { policy: plan.method.policy.clone(), ..Self::default() }
+        Self {
+            policy: plan.method.policy.clone(),
+            ..Self::default()
+        }
     }
 
     fn take(&mut self, wishes: &mut Wishes) {
@@ -118,11 +149,18 @@ impl Ledger {
             match wish {
                 Wish::Resolve | Wish::Explain(..) => {}
                 Wish::Open(id, address) => {
-                    assert!(self.policy.decide(address.ip(), Port::new(address.port()).unwrap()).is_allowed());
+                    assert!(
+                        self.policy
+                            .decide(address.ip(), Port::new(address.port()).unwrap())
+                            .is_allowed()
+                    );
                     assert!(self.opened.insert(id), "attempt {id} opened twice");
                 }
                 Wish::Send(id, _) | Wish::Shutdown(id) => {
-                    assert!(self.opened.contains(&id) && !self.closed.contains(&id), "attempt {id} is not open");
+                    assert!(
+                        self.opened.contains(&id) && !self.closed.contains(&id),
+                        "attempt {id} is not open"
+                    );
                 }
                 Wish::Close(id, _) => assert!(self.closed.insert(id), "attempt {id} closed twice"),
             }
@@ -157,7 +195,11 @@ fn play(plan: Plan, happenings: &[Happening]) -> Report {
             }
             Happening::Unresolved => {
                 answered = true;
-                session.handle(Event::Unresolved(Failure::new(Status::ResolveFailed, "x")), now, &mut wishes);
+                session.handle(
+                    Event::Unresolved(Failure::new(Status::ResolveFailed, "x")),
+                    now,
+                    &mut wishes,
+                );
             }
             other => session.handle(event(other), now, &mut wishes),
         }
@@ -175,7 +217,10 @@ fn play(plan: Plan, happenings: &[Happening]) -> Report {
 }
 
 fn event(happening: &Happening) -> Event<'_> {
-    let info = Some(TcpInfo { rtt: Duration::from_micros(20), ..TcpInfo::default() });
+    let info = Some(TcpInfo {
+        rtt: Duration::from_micros(20),
+        ..TcpInfo::default()
+    });
     match happening {
         Happening::Opened(id) => Event::Opened(*id),
         Happening::Blocked(id) => Event::Blocked(*id, Failure::new(Status::LocalError, "EMFILE")),
@@ -232,18 +277,31 @@ proptest! {
 fn fewer_attempts_than_required_are_never_up() {
     let mut plan = Plan::connect(Target::from_words("192.0.2.7", Some("25"), None).unwrap());
     let two = NonZeroU32::new(2).unwrap();
-    Arc::make_mut(&mut plan.method).attempts =
-        Some(Attempts { count: two, interval: Duration::from_secs(60), require: two });
-    let happenings = [Happening::Opened(0), Happening::Connected(0), Happening::PeerClosed(0)];
+    Arc::make_mut(&mut plan.method).attempts = Some(Attempts {
+        count: two,
+        interval: Duration::from_secs(60),
+        require: two,
+    });
+    let happenings = [
+        Happening::Opened(0),
+        Happening::Connected(0),
+        Happening::PeerClosed(0),
+    ];
     assert_eq!(play(plan, &happenings).status(), Status::NotTried);
 }
 
 #[test]
 fn a_blocked_connect_is_this_machines_fault_not_the_targets() {
     let plan = Plan::connect(Target::from_words("192.0.2.7", Some("25"), None).unwrap());
-    assert_eq!(play(plan.clone(), &[Happening::Blocked(0)]).status(), Status::LocalError);
+    assert_eq!(
+        play(plan.clone(), &[Happening::Blocked(0)]).status(),
+        Status::LocalError
+    );
     assert_eq!(play(plan.clone(), &[]).status(), Status::NotTried);
-    assert_eq!(play(plan, &[Happening::Blocked(0), Happening::Opened(0)]).status(), Status::ConnectTimeout);
+    assert_eq!(
+        play(plan, &[Happening::Blocked(0), Happening::Opened(0)]).status(),
+        Status::ConnectTimeout
+    );
 }
 
 /// `check HOST 25` under [`POLICY`], to the happenings.
@@ -257,8 +315,14 @@ fn under_policy(host: &str, change: impl Fn(&mut Plan), happenings: &[Happening]
 #[test]
 fn a_denied_address_ends_at_once_and_names_the_rule() {
     let report = under_policy("192.0.2.7", |_| {}, &[]);
-    assert_eq!((report.status(), report.total), (Status::Denied, Duration::ZERO));
-    assert_eq!(report.failure.unwrap().text, "connect to 192.0.2.7:25: denied by policy: deny[2]");
+    assert_eq!(
+        (report.status(), report.total),
+        (Status::Denied, Duration::ZERO)
+    );
+    assert_eq!(
+        report.failure.unwrap().text,
+        "connect to 192.0.2.7:25: denied by policy: deny[2]"
+    );
     let report = under_policy("::ffff:192.0.2.7", |_| {}, &[]);
     assert_eq!(report.status(), Status::Denied);
     let report = under_policy(
@@ -266,31 +330,70 @@ fn a_denied_address_ends_at_once_and_names_the_rule() {
         |plan| Arc::make_mut(&mut plan.method).want = Want::Closed(Silence::CountsAsClosed),
         &[],
     );
-    assert_eq!(report.status(), Status::Denied, "a denied port is not known to be closed");
+    assert_eq!(
+        report.status(),
+        Status::Denied,
+        "a denied port is not known to be closed"
+    );
 }
 
 #[test]
 fn a_denied_address_is_no_attempt() {
     let number = |number| NonZeroU32::new(number).unwrap();
-    let attempts = Attempts { count: number(3), interval: Duration::from_millis(200), require: number(2) };
-    let report = under_policy("192.0.2.7", |plan| Arc::make_mut(&mut plan.method).attempts = Some(attempts), &[]);
-    assert_eq!((report.status(), report.total), (Status::Denied, Duration::ZERO));
-    assert_eq!(report.failure.as_ref().unwrap().text, "connect to 192.0.2.7:25: denied by policy: deny[2]");
+    let attempts = Attempts {
+        count: number(3),
+        interval: Duration::from_millis(200),
+        require: number(2),
+    };
+    let report = under_policy(
+        "192.0.2.7",
+        |plan| Arc::make_mut(&mut plan.method).attempts = Some(attempts),
+        &[],
+    );
+    assert_eq!(
+        (report.status(), report.total),
+        (Status::Denied, Duration::ZERO)
+    );
+    assert_eq!(
+        report.failure.as_ref().unwrap().text,
+        "connect to 192.0.2.7:25: denied by policy: deny[2]"
+    );
     let attempts = report.attempts.unwrap();
     assert_eq!((attempts.sent(), attempts.loss()), (0, None));
 }
 
 #[test]
 fn each_resolved_address_has_its_own_verdict() {
-    let happenings = [Happening::Resolved(3), Happening::Opened(0), Happening::Opened(2), Happening::Connected(0)];
-    let report =
-        under_policy("host.example", |plan| Arc::make_mut(&mut plan.method).addresses = Addresses::All, &happenings);
-    let statuses: Vec<_> =
-        report.addresses.iter().map(|trial| trial.failure.as_ref().map(|failure| failure.status)).collect();
-    assert_eq!(statuses, [None, Some(Status::Denied), Some(Status::ConnectTimeout)]);
+    let happenings = [
+        Happening::Resolved(3),
+        Happening::Opened(0),
+        Happening::Opened(2),
+        Happening::Connected(0),
+    ];
+    let report = under_policy(
+        "host.example",
+        |plan| Arc::make_mut(&mut plan.method).addresses = Addresses::All,
+        &happenings,
+    );
+    let statuses: Vec<_> = report
+        .addresses
+        .iter()
+        .map(|trial| trial.failure.as_ref().map(|failure| failure.status))
+        .collect();
+    assert_eq!(
+        statuses,
+        [None, Some(Status::Denied), Some(Status::ConnectTimeout)]
+    );
     assert_eq!(report.status(), Status::Denied);
-    let report =
-        under_policy("host.example", |_| {}, &[Happening::Resolved(1), Happening::Opened(0), Happening::Connected(0)]);
+    let report = under_policy(
+        "host.example",
+        |_| {},
+        &[
+            Happening::Resolved(1),
+            Happening::Opened(0),
+            Happening::Connected(0),
+        ],
+    );
     assert!(report.is_up(), "the first address is allowed");
 }
 
@@ -298,22 +401,42 @@ fn each_resolved_address_has_its_own_verdict() {
 #[test]
 fn a_clock_that_stood_still_is_put_forward() {
     let ms = Duration::from_millis;
-    let method = Method { timeout: ms(500), ..Method::default() };
-    let plan = Arc::new(Plan::by(method, Target::from_words("192.0.2.1", Some("25"), None).unwrap()));
+    let method = Method {
+        timeout: ms(500),
+        ..Method::default()
+    };
+    let plan = Arc::new(Plan::by(
+        method,
+        Target::from_words("192.0.2.1", Some("25"), None).unwrap(),
+    ));
     let (start, mut wishes) = (Instant::now(), Wishes::new());
     let mut session = Session::start(Arc::clone(&plan), start, &mut wishes);
     assert!(session.is_idle());
     session.postpone(ms(3000));
-    assert_eq!((session.started(), session.deadline()), (start + ms(3000), start + ms(3500)));
+    assert_eq!(
+        (session.started(), session.deadline()),
+        (start + ms(3000), start + ms(3500))
+    );
     session.handle(Event::Opened(0), start + ms(3000), &mut wishes);
     assert!(!session.is_idle());
     let refused = Failure::new(Status::Refused, "refused");
-    session.handle(Event::Failed(0, refused, None), start + ms(3010), &mut wishes);
+    session.handle(
+        Event::Failed(0, refused, None),
+        start + ms(3010),
+        &mut wishes,
+    );
     assert_eq!(session.into_report().unwrap().total, ms(10));
 
     let mut session = Session::start(plan, start, &mut wishes);
-    session.handle(Event::Blocked(0, Failure::new(Status::LocalError, "no descriptor")), start, &mut wishes);
-    assert!(!session.is_idle(), "what this machine lacks is waited out inside the deadline");
+    session.handle(
+        Event::Blocked(0, Failure::new(Status::LocalError, "no descriptor")),
+        start,
+        &mut wishes,
+    );
+    assert!(
+        !session.is_idle(),
+        "what this machine lacks is waited out inside the deadline"
+    );
     session.postpone(ms(3000));
     session.cut(start + ms(3200));
     assert_eq!(session.next_wake(), start + ms(3200));

@@ -14,16 +14,28 @@ fn checked_with(redirected: &str) -> (Option<i32>, Vec<u8>) {
     let port = listener.local_addr().unwrap().port().to_string();
     let script = format!("exec \"$0\" check 127.0.0.1 {port} -o json {redirected}");
     let mut shell = Command::new("/bin/sh");
-    let status = shell.args(["-c", &script, env!("CARGO_BIN_EXE_zbx-tcp")]).status().unwrap();
+    let status = shell
+        .args(["-c", &script, env!("CARGO_BIN_EXE_zbx-tcp")])
+        .status()
+        .unwrap();
     let mut heard = Vec::new();
-    listener.accept().unwrap().0.read_to_end(&mut heard).unwrap();
+    listener
+        .accept()
+        .unwrap()
+        .0
+        .read_to_end(&mut heard)
+        .unwrap();
     (status.code(), heard)
 }
 
 #[test]
 fn a_socket_never_takes_the_place_of_a_closed_standard_descriptor() {
     for redirected in [">&-", "<&- >&-", "<&- >&- 2>&-"] {
-        assert_eq!(checked_with(redirected), (Some(0), Vec::new()), "{redirected}");
+        assert_eq!(
+            checked_with(redirected),
+            (Some(0), Vec::new()),
+            "{redirected}"
+        );
     }
 }
 
@@ -31,7 +43,12 @@ fn a_socket_never_takes_the_place_of_a_closed_standard_descriptor() {
 fn a_reader_that_has_left_does_not_end_the_program() {
     let (reader, writer) = UnixStream::pair().unwrap();
     drop(reader);
-    let status = program::program().arg("--help").stdout(OwnedFd::from(writer)).stderr(Stdio::null()).status().unwrap();
+    let status = program::program()
+        .arg("--help")
+        .stdout(OwnedFd::from(writer))
+        .stderr(Stdio::null())
+        .status()
+        .unwrap();
     assert_eq!(status.code(), Some(0));
 }
 

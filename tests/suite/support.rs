@@ -13,5 +13,8 @@ pub fn skip(reason: &str) {
         let mut notes = OpenOptions::new().append(true).open(path).unwrap();
         writeln!(notes, "{name}: {reason}").unwrap();
     }
-    assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "skipped in CI: {reason}");
+    assert!(
+        std::env::var_os("CI").is_none_or(|ci| ci != "true"),
+        "skipped in CI: {reason}"
+    );
 }

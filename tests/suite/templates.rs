@@ -25,7 +25,11 @@ fn the_files_are_what_their_description_makes() {
     let mut generate = Command::new("python3");
     generate.arg(zabbix().join("generate")).arg("--check");
     match generate.output() {
-        Ok(output) => assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout)),
+        Ok(output) => assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stdout)
+        ),
         Err(_) => skip("no python3"),
     }
 }
@@ -34,10 +38,18 @@ fn the_files_are_what_their_description_makes() {
 fn the_value_map_is_the_table_of_statuses() {
     for file in files() {
         let maps = file.template()["valuemaps"].as_array().unwrap();
-        let map = maps.iter().find(|map| map["name"] == "TCP probe status").expect("the value map");
+        let map = maps
+            .iter()
+            .find(|map| map["name"] == "TCP probe status")
+            .expect("the value map");
         let pairs = map["mappings"].as_array().unwrap().iter();
-        let pairs: Vec<_> = pairs.map(|pair| format!("{} {}", text(&pair["value"]), text(&pair["newvalue"]))).collect();
-        let expected: Vec<_> = STATUSES.iter().map(|row| format!("{} {}", row.status.code(), row.name)).collect();
+        let pairs: Vec<_> = pairs
+            .map(|pair| format!("{} {}", text(&pair["value"]), text(&pair["newvalue"])))
+            .collect();
+        let expected: Vec<_> = STATUSES
+            .iter()
+            .map(|row| format!("{} {}", row.status.code(), row.name))
+            .collect();
         assert_eq!(pairs, expected, "{}", file.name());
     }
 }
@@ -45,19 +57,36 @@ fn the_value_map_is_the_table_of_statuses() {
 #[test]
 fn every_uuid_is_listed_and_stays() {
     let list = fs::read_to_string(zabbix().join("uuids.txt")).unwrap();
-    let rows = list.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once(' '));
+    let rows = list
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .filter_map(|line| line.split_once(' '));
     let listed: Vec<_> = rows.collect();
     let unique: BTreeMap<_, _> = listed.iter().copied().collect();
     assert_eq!(unique.len(), listed.len(), "a uuid is listed twice");
     let names: BTreeSet<_> = listed.iter().map(|(_, name)| name).collect();
     assert_eq!(names.len(), listed.len(), "an object has two uuids");
     for (uuid, _) in &listed {
-        let digits = uuid.len() == 32 && uuid.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-        assert!(digits && &uuid[12..13] == "4" && "89ab".contains(&uuid[16..17]), "{uuid} is no UUIDv4");
+        let digits = uuid.len() == 32
+            && uuid
+                .bytes()
+                .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        assert!(
+            digits && &uuid[12..13] == "4" && "89ab".contains(&uuid[16..17]),
+            "{uuid} is no UUIDv4"
+        );
     }
     for file in files() {
-        let missing: Vec<_> = file.identities().into_keys().filter(|uuid| !unique.contains_key(&**uuid)).collect();
-        assert!(missing.is_empty(), "{}: add to uuids.txt {missing:?}", file.name());
+        let missing: Vec<_> = file
+            .identities()
+            .into_keys()
+            .filter(|uuid| !unique.contains_key(&**uuid))
+            .collect();
+        assert!(
+            missing.is_empty(),
+            "{}: add to uuids.txt {missing:?}",
+            file.name()
+        );
     }
 }
 
@@ -79,7 +108,11 @@ fn one_uuid_is_one_object_on_a_server_with_every_template() {
             for (uuid, name) in file.identities() {
                 let group = name.starts_with("group ");
                 let old = seen.insert(uuid, file.name());
-                assert!(old.is_none() || group, "{name} of {} is also in {old:?}", file.name());
+                assert!(
+                    old.is_none() || group,
+                    "{name} of {} is also in {old:?}",
+                    file.name()
+                );
             }
         }
     }
@@ -89,7 +122,11 @@ fn one_uuid_is_one_object_on_a_server_with_every_template() {
 fn every_external_check_is_a_command_of_this_program() {
     let mut keys = BTreeSet::new();
     for file in files() {
-        for item in file.items().into_iter().filter(|item| item["type"] == "EXTERNAL") {
+        for item in file
+            .items()
+            .into_iter()
+            .filter(|item| item["type"] == "EXTERNAL")
+        {
             keys.insert(text(&item["key"]).to_owned());
         }
     }
@@ -97,7 +134,9 @@ fn every_external_check_is_a_command_of_this_program() {
     for macros in [key::Macros::Set, key::Macros::Empty] {
         for key in &keys {
             let (name, parameters) = key::parts(key);
-            let words = parameters.iter().map(|parameter| key::expand(parameter, macros));
+            let words = parameters
+                .iter()
+                .map(|parameter| key::expand(parameter, macros));
             let parsed = Cli::try_parse_from([name.to_owned()].into_iter().chain(words));
             assert_eq!(name, "zbx-tcp");
             assert!(parsed.is_ok(), "{key}: {}", parsed.unwrap_err());
@@ -108,14 +147,18 @@ fn every_external_check_is_a_command_of_this_program() {
 #[test]
 fn every_agent_key_is_a_user_parameter() {
     let shipped = fs::read_to_string(zabbix().join("agentd/zbx-tcp.conf")).unwrap();
-    let rows = shipped.lines().filter_map(|line| line.strip_prefix("UserParameter="));
+    let rows = shipped
+        .lines()
+        .filter_map(|line| line.strip_prefix("UserParameter="));
     let commands: BTreeMap<_, _> = rows.map(|row| row.split_once("[*],").unwrap()).collect();
     let mut asked = 0;
     for file in files() {
         let agents = |item: &&Value| matches!(item["type"].as_str(), None | Some("ZABBIX_ACTIVE"));
         for item in file.items().into_iter().filter(agents) {
             let (name, parameters) = key::parts(text(&item["key"]));
-            let command = commands.get(name).unwrap_or_else(|| panic!("{name} is no UserParameter"));
+            let command = commands
+                .get(name)
+                .unwrap_or_else(|| panic!("{name} is no UserParameter"));
             let last = format!("${}", parameters.len());
             assert!(command.contains(&last), "{name}: {last} is not used");
             for parameter in parameters {
@@ -126,25 +169,37 @@ fn every_agent_key_is_a_user_parameter() {
             asked += 1;
         }
     }
-    assert_eq!(asked, 8, "two keys in each of two templates and two releases");
+    assert_eq!(
+        asked, 8,
+        "two keys in each of two templates and two releases"
+    );
 }
 
 #[test]
 fn every_path_selects_a_metric_or_a_part_of_the_batch() {
     let paths: BTreeSet<_> = METRICS.iter().map(|metric| metric.path).collect();
-    let config = format!("[[targets]]\nid = \"one\"\nhost = \"127.0.0.1\"\nport = {}\n", closed_port());
+    let config = format!(
+        "[[targets]]\nid = \"one\"\nhost = \"127.0.0.1\"\nport = {}\n",
+        closed_port()
+    );
     let ran = ConfigFile::new(config).run(&["batch", "-o", "json"]);
-    let batch: Value = serde_json::from_str(&ran.out).unwrap_or_else(|error| panic!("{error}: {}{}", ran.out, ran.err));
+    let batch: Value = serde_json::from_str(&ran.out)
+        .unwrap_or_else(|error| panic!("{error}: {}{}", ran.out, ran.err));
     for file in files() {
         let steps = file.steps("JSONPATH");
         assert!(steps.len() > 10, "{}", file.name());
         for path in steps {
-            let metric = path.strip_prefix("$.targets['{#TCP.ID}'].").or_else(|| path.strip_prefix("$."));
+            let metric = path
+                .strip_prefix("$.targets['{#TCP.ID}'].")
+                .or_else(|| path.strip_prefix("$."));
             let pointer = path.replace('$', "").replace('.', "/");
             let known = match path {
                 "$.length()" => true,
                 "$.targets[?(@.up == 0)]" => batch["targets"]["one"]["up"] == 0,
-                _ => metric.is_some_and(|metric| paths.contains(metric)) || batch.pointer(&pointer).is_some(),
+                _ => {
+                    metric.is_some_and(|metric| paths.contains(metric))
+                        || batch.pointer(&pointer).is_some()
+                }
             };
             assert!(known, "{}: {path} selects nothing", file.name());
         }
@@ -155,31 +210,54 @@ fn every_path_selects_a_metric_or_a_part_of_the_batch() {
 fn user_macros_are_declared_and_used_and_described() {
     for file in files() {
         let macros = file.template()["macros"].as_array().unwrap();
-        let declared: BTreeSet<_> = macros.iter().map(|one| text(&one["macro"]).to_owned()).collect();
+        let declared: BTreeSet<_> = macros
+            .iter()
+            .map(|one| text(&one["macro"]).to_owned())
+            .collect();
         let (mut used, mut mentioned) = (BTreeSet::new(), BTreeSet::new());
         for (member, text) in file.texts() {
-            let set = if matches!(&*member, "description" | "macro") { &mut mentioned } else { &mut used };
+            let set = if matches!(&*member, "description" | "macro") {
+                &mut mentioned
+            } else {
+                &mut used
+            };
             set.extend(key::user_macros(&text));
         }
         assert_eq!(declared, used, "{}: declared and used", file.name());
-        assert!(mentioned.is_subset(&declared), "{}: {mentioned:?}", file.name());
+        assert!(
+            mentioned.is_subset(&declared),
+            "{}: {mentioned:?}",
+            file.name()
+        );
         let stem = file.path.file_stem().unwrap().to_str().unwrap();
         let page = fs::read_to_string(zabbix().join(format!("{stem}.md"))).unwrap();
         for one in macros {
             assert!(text(&one["description"]).ends_with('.'), "{one}");
-            assert!(page.contains(&format!("|{}|", text(&one["macro"]))), "{one} is not on the page");
+            assert!(
+                page.contains(&format!("|{}|", text(&one["macro"]))),
+                "{one} is not on the page"
+            );
         }
     }
 }
 
 #[test]
 fn lld_macros_are_those_of_the_rows() {
-    let rows: Value = serde_json::from_str(&run(&["discover", "ports", "192.0.2.1", "22/ssh"]).out).unwrap();
+    let rows: Value =
+        serde_json::from_str(&run(&["discover", "ports", "192.0.2.1", "22/ssh"]).out).unwrap();
     let given: BTreeSet<_> = rows[0].as_object().unwrap().keys().cloned().collect();
     for file in files() {
         let texts = file.texts();
-        let used = texts.iter().flat_map(|(_, text)| key::lld_macros(text)).map(str::to_owned).collect::<BTreeSet<_>>();
-        assert!(!used.is_empty() && used.is_subset(&given), "{}: {used:?}, rows have {given:?}", file.name());
+        let used = texts
+            .iter()
+            .flat_map(|(_, text)| key::lld_macros(text))
+            .map(str::to_owned)
+            .collect::<BTreeSet<_>>();
+        assert!(
+            !used.is_empty() && used.is_subset(&given),
+            "{}: {used:?}, rows have {given:?}",
+            file.name()
+        );
     }
 }
 
@@ -197,12 +275,20 @@ fn whatever_is_referred_to_exists() {
             for member in ["expression", "recovery_expression", "event_name"] {
                 let expression = trigger[member].as_str().unwrap_or_default();
                 for asked in references(expression, name) {
-                    assert!(keys.iter().any(|key| asked.starts_with(*key)), "{}: {asked}", file.name());
+                    assert!(
+                        keys.iter().any(|key| asked.starts_with(*key)),
+                        "{}: {asked}",
+                        file.name()
+                    );
                 }
             }
         }
         for (member, text) in file.texts() {
-            assert!(member != "host" || text == name, "{}: a widget or graph asks {text}", file.name());
+            assert!(
+                member != "host" || text == name,
+                "{}: a widget or graph asks {text}",
+                file.name()
+            );
         }
     }
 }
@@ -210,8 +296,12 @@ fn whatever_is_referred_to_exists() {
 /// What follows `/template/` or `//` in an expression.
 fn references<'e>(expression: &'e str, template: &str) -> Vec<&'e str> {
     let starts = [format!("/{template}/"), "(//".to_owned()];
-    let found = starts.iter().flat_map(|start| expression.match_indices(start.as_str()));
-    found.map(|(at, start)| &expression[at + start.len()..]).collect()
+    let found = starts
+        .iter()
+        .flat_map(|start| expression.match_indices(start.as_str()));
+    found
+        .map(|(at, start)| &expression[at + start.len()..])
+        .collect()
 }
 
 #[test]
@@ -222,11 +312,25 @@ fn everything_is_described_and_tagged() {
             assert!(description.ends_with('.'), "{}: {object}", file.name());
         }
         for item in file.items() {
-            assert_eq!(item["tags"][0]["tag"], "component", "{}: {item}", file.name());
+            assert_eq!(
+                item["tags"][0]["tag"],
+                "component",
+                "{}: {item}",
+                file.name()
+            );
         }
         for trigger in file.triggers() {
-            assert_eq!(trigger["tags"][0]["tag"], "scope", "{}: {trigger}", file.name());
-            assert!(text(&trigger["name"]).starts_with("TCP: "), "{}: {trigger}", file.name());
+            assert_eq!(
+                trigger["tags"][0]["tag"],
+                "scope",
+                "{}: {trigger}",
+                file.name()
+            );
+            assert!(
+                text(&trigger["name"]).starts_with("TCP: "),
+                "{}: {trigger}",
+                file.name()
+            );
         }
     }
 }
@@ -237,10 +341,14 @@ fn what_may_be_absent_makes_no_error() {
     let always = ["$.discovery"];
     for file in files() {
         for object in file.keyed() {
-            for step in
-                object["preprocessing"].as_array().into_iter().flatten().filter(|step| step["type"] == "JSONPATH")
+            for step in object["preprocessing"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter(|step| step["type"] == "JSONPATH")
             {
-                let handled = step["error_handler"].is_string() || always.contains(&text(&step["parameters"][0]));
+                let handled = step["error_handler"].is_string()
+                    || always.contains(&text(&step["parameters"][0]));
                 assert!(handled, "{}: {object}", file.name());
             }
         }
@@ -250,6 +358,10 @@ fn what_may_be_absent_makes_no_error() {
 #[test]
 fn the_file_ends_its_lines_as_an_export_does() {
     for File { path, text, .. } in files() {
-        assert!(!text.contains('\t') && !text.contains('\r') && text.ends_with('\n'), "{}", path.display());
+        assert!(
+            !text.contains('\t') && !text.contains('\r') && text.ends_with('\n'),
+            "{}",
+            path.display()
+        );
     }
 }

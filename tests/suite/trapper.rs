@@ -44,7 +44,9 @@ impl Trapper {
 
 /// The values of one request, which is answered; none where the client says nothing.
 fn request(client: &mut TcpStream) -> Option<Vec<Value>> {
-    client.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    client
+        .set_read_timeout(Some(Duration::from_secs(10)))
+        .unwrap();
     let mut header = [0; 13];
     client.read_exact(&mut header).ok()?;
     assert_eq!(&header[..5], b"ZBXD\x01", "neither compressed nor large");

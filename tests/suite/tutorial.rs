@@ -34,7 +34,11 @@ impl Python {
     /// Starts it; none where there is no Python.
     pub fn start(port: &str) -> Option<Self> {
         let mut python = Command::new("python3");
-        python.args(["-c", SERVER, port]).env("PYTHONUTF8", "1").stdin(Stdio::null()).stdout(Stdio::piped());
+        python
+            .args(["-c", SERVER, port])
+            .env("PYTHONUTF8", "1")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped());
         let Ok(mut child) = python.spawn() else {
             skip("no python3");
             return None;
@@ -42,7 +46,11 @@ impl Python {
         let mut said = BufReader::new(child.stdout.take().unwrap());
         let mut port = String::new();
         said.read_line(&mut port).unwrap();
-        Some(Self { child, port: port.trim().to_owned(), said })
+        Some(Self {
+            child,
+            port: port.trim().to_owned(),
+            said,
+        })
     }
 
     /// What it says of its only client, once that is gone.
@@ -61,8 +69,19 @@ impl Drop for Python {
 }
 
 fn exchange(port: &str) {
-    let Some(python) = Python::start(port) else { return };
-    let words = ["--encoding", "gbk", "--send", "你好服务端,我是客户端小黑!", "--expect", "ok, 问题", "-o", "json"];
+    let Some(python) = Python::start(port) else {
+        return;
+    };
+    let words = [
+        "--encoding",
+        "gbk",
+        "--send",
+        "你好服务端,我是客户端小黑!",
+        "--expect",
+        "ok, 问题",
+        "-o",
+        "json",
+    ];
     let document = check(&[&["127.0.0.1", &python.port][..], &words].concat()).document();
     assert_eq!(document["up"], 1, "{document}");
     assert_eq!(document["response"]["text"], "ok, 问题正在处理中…");

@@ -34,8 +34,14 @@ port = 10
 fn shipped() -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("zabbix/agentd/zbx-tcp.conf");
     let text = fs::read_to_string(path).unwrap();
-    assert!(text.contains(" /usr/bin/zbx-tcp ") && !text.contains("--config"), "{text}");
-    text.replace("/usr/bin/zbx-tcp", program().get_program().to_str().unwrap())
+    assert!(
+        text.contains(" /usr/bin/zbx-tcp ") && !text.contains("--config"),
+        "{text}"
+    );
+    text.replace(
+        "/usr/bin/zbx-tcp",
+        program().get_program().to_str().unwrap(),
+    )
 }
 
 /// Runs the test with each agent that this machine has.
@@ -59,9 +65,20 @@ fn check_answers_with_a_value_or_a_document() {
         assert_eq!(agent.check(&format!("127.0.0.1,{good}")), "1");
         assert_eq!(agent.check(&format!("127.0.0.1,{good},hello,status")), "0");
         assert_eq!(agent.check(&format!("127.0.0.1,{bad},hello,status,2")), "9");
-        assert_eq!(agent.check(&format!("\"127.0.0.1\",\"{}\",\"\",\"up\",\"\"", closed_port())), "0");
-        let document = json(&agent.check(&format!("\"127.0.0.1\",\"{good}\",\"hello\",\"json\",\"2.5s\"")));
-        assert_eq!((document["up"].as_u64(), document["service"].as_str()), (Some(1), Some("hello")));
+        assert_eq!(
+            agent.check(&format!(
+                "\"127.0.0.1\",\"{}\",\"\",\"up\",\"\"",
+                closed_port()
+            )),
+            "0"
+        );
+        let document = json(&agent.check(&format!(
+            "\"127.0.0.1\",\"{good}\",\"hello\",\"json\",\"2.5s\""
+        )));
+        assert_eq!(
+            (document["up"].as_u64(), document["service"].as_str()),
+            (Some(1), Some("hello"))
+        );
     });
 }
 
@@ -69,13 +86,24 @@ fn check_answers_with_a_value_or_a_document() {
 fn discovery_lists_ports_and_targets() {
     with_each(|agent| {
         let rows = json(&agent.value("tcp.discovery[\"ports\",\"127.0.0.1\",\"22/ssh,443\"]"));
-        assert_eq!((&rows[0]["{#TCP.SERVICE}"], &rows[1]["{#TCP.NAME}"]), (&"ssh".into(), &"443".into()), "{rows}");
+        assert_eq!(
+            (&rows[0]["{#TCP.SERVICE}"], &rows[1]["{#TCP.NAME}"]),
+            (&"ssh".into(), &"443".into()),
+            "{rows}"
+        );
         let rows = json(&agent.value("tcp.discovery[targets]"));
         assert_eq!(rows.as_array().map(Vec::len), Some(2), "{rows}");
         let rows = json(&agent.value("tcp.discovery[targets,few]"));
-        assert_eq!((rows.as_array().map(Vec::len), &rows[0]["{#TCP.ID}"]), (Some(1), &"one".into()), "{rows}");
+        assert_eq!(
+            (rows.as_array().map(Vec::len), &rows[0]["{#TCP.ID}"]),
+            (Some(1), &"one".into()),
+            "{rows}"
+        );
         let refused = agent.value("tcp.discovery[ports,127.0.0.1,22/sssh]");
-        assert_eq!(refused, "zbx-tcp: port list: unknown service `sssh`: did you mean `ssh`?");
+        assert_eq!(
+            refused,
+            "zbx-tcp: port list: unknown service `sssh`: did you mean `ssh`?"
+        );
     });
 }
 
@@ -96,16 +124,27 @@ fn a_silent_target_is_answered_before_the_agent_gives_up() {
             let _ = stream.read(&mut [0; 1]);
         });
         let start = Instant::now();
-        assert_eq!(agent.check(&format!("127.0.0.1,{},hello,status", silent.port())), "8");
+        assert_eq!(
+            agent.check(&format!("127.0.0.1,{},hello,status", silent.port())),
+            "8"
+        );
         // The agent itself would have said ZBX_NOTSUPPORTED after 3 s.
-        assert!(start.elapsed() > Duration::from_millis(2400), "{:?}", start.elapsed());
+        assert!(
+            start.elapsed() > Duration::from_millis(2400),
+            "{:?}",
+            start.elapsed()
+        );
     });
 }
 
 #[test]
 fn no_parameter_becomes_an_option_or_a_command() {
     with_each(|agent| {
-        for key in ["tcp.check[--help,22]", "tcp.check[127.0.0.1,-4]", "tcp.discovery[ports,--config=/etc/shadow,22]"] {
+        for key in [
+            "tcp.check[--help,22]",
+            "tcp.check[127.0.0.1,-4]",
+            "tcp.discovery[ports,--config=/etc/shadow,22]",
+        ] {
             let said = agent.value(key);
             assert!(said.starts_with("zbx-tcp: "), "{key}: {said}");
         }

@@ -44,18 +44,31 @@ impl<'f> Gathering<'f> {
         let targets = fleet.plans.len();
         let shape = match fleet.wanted.format {
             FleetFormat::Json | FleetFormat::Sender => Shape::Kept(Found::new(targets)),
-            FleetFormat::Ndjson => Shape::Streamed(Stream { stop, buffer: Vec::new(), failed: None }),
+            FleetFormat::Ndjson => Shape::Streamed(Stream {
+                stop,
+                buffer: Vec::new(),
+                failed: None,
+            }),
             FleetFormat::Text => Shape::Listed(Table::new(targets), Progress::new(targets)),
         };
         let summary = Summary::new(fleet.duplicates, fleet.invalid.count);
-        Self { summary, fleet, reported: vec![false; targets], shape }
+        Self {
+            summary,
+            fleet,
+            reported: vec![false; targets],
+            shape,
+        }
     }
 
     /// Gives this failure to every target that the run left without a report: each has one.
     pub fn complete(&mut self, failure: &Failure) {
         for plan in &self.fleet.plans {
             if self.reported.get(plan.number as usize) == Some(&false) {
-                self.deliver(Report::without_trial(Arc::clone(plan), failure.clone(), Duration::ZERO));
+                self.deliver(Report::without_trial(
+                    Arc::clone(plan),
+                    failure.clone(),
+                    Duration::ZERO,
+                ));
             }
         }
     }
@@ -67,7 +80,9 @@ impl<'f> Gathering<'f> {
 
     /// Writes the lines of all, in input order.
     pub fn lines(&self, mut out: impl Write) -> io::Result<()> {
-        let Shape::Kept(found) = &self.shape else { return Ok(()) };
+        let Shape::Kept(found) = &self.shape else {
+            return Ok(());
+        };
         for plan in &self.fleet.plans {
             out.write_all(found.bytes(plan.number).unwrap_or_default())?;
         }
@@ -76,7 +91,9 @@ impl<'f> Gathering<'f> {
 
     /// The document of all.
     pub fn document(&mut self, elapsed: Duration) -> Option<Document<'_>> {
-        let Shape::Kept(found) = &self.shape else { return None };
+        let Shape::Kept(found) = &self.shape else {
+            return None;
+        };
         Some(Document {
             plans: &self.fleet.plans,
             found,
@@ -88,14 +105,18 @@ impl<'f> Gathering<'f> {
 
     /// The table of all; the bar is gone.
     pub fn table(&mut self, sums: &str, paint: Paint) -> String {
-        let Shape::Listed(table, progress) = &mut self.shape else { return String::new() };
+        let Shape::Listed(table, progress) = &mut self.shape else {
+            return String::new();
+        };
         *progress = None;
         table.lines(&self.fleet.plans, sums, paint)
     }
 
     /// Prints what lines are left, and says whether any could not be printed.
     pub fn end(&mut self) -> io::Result<()> {
-        let Shape::Streamed(stream) = &mut self.shape else { return Ok(()) };
+        let Shape::Streamed(stream) = &mut self.shape else {
+            return Ok(());
+        };
         stream.flush();
         stream.failed.take().map_or(Ok(()), Err)
     }
@@ -112,7 +133,9 @@ impl Sink for Gathering<'_> {
         let wanted = &self.fleet.wanted;
         match &mut self.shape {
             Shape::Kept(found) if wanted.format == FleetFormat::Sender => {
-                found.keep_bytes(number, |buffer| sender::write(&report, since_1970(), wanted, buffer));
+                found.keep_bytes(number, |buffer| {
+                    sender::write(&report, since_1970(), wanted, buffer)
+                });
             }
             Shape::Kept(found) => found.keep_entry(&report, wanted.defaults),
             Shape::Streamed(stream) => stream.line(&report, wanted.defaults),
@@ -135,7 +158,9 @@ impl Sink for Gathering<'_> {
 /// The time of a verdict for a value that is sent; a clock before 1970 is one that was never set.
 #[allow(clippy::disallowed_methods)]
 fn since_1970() -> Duration {
-    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
+    SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default()
 }
 
 /// How many bytes of lines are printed at once while there is no time to rest.

@@ -20,7 +20,10 @@ pub fn read(patience: Duration) -> Result<Vec<u8>, Mistake> {
     // A thread can wait for files, pipes and terminals alike, and be left behind.
     let reader = thread::Builder::new().name("input".into()).spawn(move || {
         let mut bytes = Vec::new();
-        let read = io::stdin().lock().take(MOST_BYTES + 1).read_to_end(&mut bytes);
+        let read = io::stdin()
+            .lock()
+            .take(MOST_BYTES + 1)
+            .read_to_end(&mut bytes);
         // Nobody takes it any more when the time is over.
         let _ = give.send(read.map(|_| bytes));
     });
@@ -31,7 +34,9 @@ pub fn read(patience: Duration) -> Result<Vec<u8>, Mistake> {
         Ok(Err(error)) => Err(refused(&system_words(&error))),
         Err(RecvTimeoutError::Timeout) => {
             let patience = humantime::format_duration(patience);
-            Err(refused(&format!("did not end within {patience}: end the list, or raise --deadline")))
+            Err(refused(&format!(
+                "did not end within {patience}: end the list, or raise --deadline"
+            )))
         }
         Err(RecvTimeoutError::Disconnected) => Err(refused("could not be read")),
     }

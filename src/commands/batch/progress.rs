@@ -20,14 +20,20 @@ pub struct Progress {
 impl Progress {
     /// A bar for so many targets, where standard error is a terminal.
     pub fn new(targets: usize) -> Option<Self> {
-        io::stderr().is_terminal().then_some(Self { targets, drawn: None })
+        io::stderr().is_terminal().then_some(Self {
+            targets,
+            drawn: None,
+        })
     }
 
     /// Draws how far it is, unless it was drawn just now.
     #[allow(clippy::disallowed_methods)]
     pub fn show(&mut self, summary: &Summary) {
         let now = Instant::now();
-        if self.drawn.is_some_and(|drawn| now.duration_since(drawn) < PAUSE) {
+        if self
+            .drawn
+            .is_some_and(|drawn| now.duration_since(drawn) < PAUSE)
+        {
             return;
         }
         self.drawn = Some(now);
@@ -48,7 +54,10 @@ fn line(summary: &Summary, targets: usize) -> String {
     let done = summary.targets();
     let filled = (done * WIDTH).checked_div(targets).unwrap_or(0).min(WIDTH);
     let bar = "#".repeat(filled) + &".".repeat(WIDTH - filled);
-    format!("\r\x1b[K[{bar}] {done} of {targets}, {} up, {} down", summary.up, summary.down)
+    format!(
+        "\r\x1b[K[{bar}] {done} of {targets}, {} up, {} down",
+        summary.up, summary.down
+    )
 }
 
 #[cfg(test)]
@@ -63,8 +72,17 @@ mod tests {
             summary
         };
         let at = |up, targets| line(&summary(up), targets);
-        assert_eq!(at(0, 10), "\r\x1b[K[..............................] 0 of 10, 0 up, 0 down");
-        assert_eq!(at(5, 10), "\r\x1b[K[###############...............] 5 of 10, 5 up, 0 down");
-        assert_eq!(at(10, 10), "\r\x1b[K[##############################] 10 of 10, 10 up, 0 down");
+        assert_eq!(
+            at(0, 10),
+            "\r\x1b[K[..............................] 0 of 10, 0 up, 0 down"
+        );
+        assert_eq!(
+            at(5, 10),
+            "\r\x1b[K[###############...............] 5 of 10, 5 up, 0 down"
+        );
+        assert_eq!(
+            at(10, 10),
+            "\r\x1b[K[##############################] 10 of 10, 10 up, 0 down"
+        );
     }
 }

@@ -38,9 +38,19 @@ impl Writer {
     fn received(&mut self, plan: &Plan, id: AttemptId, bytes: &[u8]) -> Vec<String> {
         let what = format!("{}received", attempt(plan, id));
         let heard = self.heard.entry(id).or_default();
-        let lines = dump(&what, plan, bytes.len(), &veil::hidden_after(heard, bytes, plan.method.secrets()));
+        let lines = dump(
+            &what,
+            plan,
+            bytes.len(),
+            &veil::hidden_after(heard, bytes, plan.method.secrets()),
+        );
         heard.extend_from_slice(bytes);
-        let longest = plan.method.secrets().map(|secret| secret.reveal().len()).max().unwrap_or(0);
+        let longest = plan
+            .method
+            .secrets()
+            .map(|secret| secret.reveal().len())
+            .max()
+            .unwrap_or(0);
         heard.drain(..heard.len().saturating_sub(longest));
         lines
     }
@@ -54,15 +64,29 @@ fn happened(plan: &Plan, event: &Event<'_>) -> Vec<String> {
         Event::Blocked(id, why) => vec![format!("{}waiting: {}", attempt(plan, *id), why.text)],
         Event::Connected(id, source, info) => {
             let source = source.map_or_else(String::new, |source| format!(" from {source}"));
-            vec![format!("{}connected{source}{}", attempt(plan, *id), facts(info.as_ref()))]
+            vec![format!(
+                "{}connected{source}{}",
+                attempt(plan, *id),
+                facts(info.as_ref())
+            )]
         }
-        Event::Sent(id) => vec![format!("{}all bytes are with the kernel", attempt(plan, *id))],
-        Event::Received(id, bytes) => {
-            dump(&format!("{}received", attempt(plan, *id)), plan, bytes.len(), &plan.method.hide(bytes))
-        }
+        Event::Sent(id) => vec![format!(
+            "{}all bytes are with the kernel",
+            attempt(plan, *id)
+        )],
+        Event::Received(id, bytes) => dump(
+            &format!("{}received", attempt(plan, *id)),
+            plan,
+            bytes.len(),
+            &plan.method.hide(bytes),
+        ),
         Event::PeerClosed(id) => vec![format!("{}the peer sent FIN", attempt(plan, *id))],
         Event::Failed(id, failure, info) => {
-            vec![format!("{}{failure}{}", attempt(plan, *id), facts(info.as_ref()))]
+            vec![format!(
+                "{}{failure}{}",
+                attempt(plan, *id),
+                facts(info.as_ref())
+            )]
         }
     }
 }
@@ -71,37 +95,69 @@ fn done(plan: &Plan, wish: &Wish) -> Vec<String> {
     match wish {
         Wish::Resolve => vec![format!("resolve {}", plan.target.host)],
         Wish::Open(id, address) => vec![format!("{}connect to {address}", attempt(plan, *id))],
-        Wish::Send(id, bytes) => {
-            dump(&format!("{}send", attempt(plan, *id)), plan, bytes.len(), &plan.method.hide(bytes))
-        }
+        Wish::Send(id, bytes) => dump(
+            &format!("{}send", attempt(plan, *id)),
+            plan,
+            bytes.len(),
+            &plan.method.hide(bytes),
+        ),
         Wish::Explain(id, text) => vec![format!("{}{text}", attempt(plan, *id))],
-        Wish::Shutdown(id) => vec![format!("{}the verdict stands; send FIN, read what is left", attempt(plan, *id))],
+        Wish::Shutdown(id) => vec![format!(
+            "{}the verdict stands; send FIN, read what is left",
+            attempt(plan, *id)
+        )],
         Wish::Close(id, Close::Fin) => vec![format!("{}close", attempt(plan, *id))],
-        Wish::Close(id, Close::Rst) => vec![format!("{}the verdict stands; close with RST", attempt(plan, *id))],
+        Wish::Close(id, Close::Rst) => vec![format!(
+            "{}the verdict stands; close with RST",
+            attempt(plan, *id)
+        )],
     }
 }
 
 fn answer(addresses: &Addresses) -> String {
     let v4 = addresses.v4.iter().copied().map(IpAddr::from);
-    let all: Vec<_> = addresses.v6.iter().copied().map(IpAddr::from).chain(v4).collect();
-    let canonical = addresses.canonical.as_ref().map_or_else(String::new, |name| format!(" as {name}"));
+    let all: Vec<_> = addresses
+        .v6
+        .iter()
+        .copied()
+        .map(IpAddr::from)
+        .chain(v4)
+        .collect();
+    let canonical = addresses
+        .canonical
+        .as_ref()
+        .map_or_else(String::new, |name| format!(" as {name}"));
     format!("{}{canonical}, says {}", list(&all), addresses.from)
 }
 
 fn list(addresses: &[IpAddr]) -> String {
-    addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    addresses
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// `#2 ` where there are several connections, nothing where there is one.
 fn attempt(plan: &Plan, id: AttemptId) -> String {
-    let several = plan.method.attempts.is_some() || plan.method.addresses == crate::plan::Addresses::All;
-    if several { format!("#{} ", id + 1) } else { String::new() }
+    let several =
+        plan.method.attempts.is_some() || plan.method.addresses == crate::plan::Addresses::All;
+    if several {
+        format!("#{} ", id + 1)
+    } else {
+        String::new()
+    }
 }
 
 fn facts(info: Option<&TcpInfo>) -> String {
-    let Some(info) = info else { return String::new() };
+    let Some(info) = info else {
+        return String::new();
+    };
     let rtt = info.rtt.as_micros();
-    format!(" (kernel: round trip {rtt} us, {} sent again, segments of {} bytes)", info.retransmits, info.mss)
+    format!(
+        " (kernel: round trip {rtt} us, {} sent again, segments of {} bytes)",
+        info.retransmits, info.mss
+    )
 }
 
 /// The most bytes of one transfer that are shown.
@@ -110,13 +166,19 @@ const SHOWN: usize = 512;
 /// A transfer of so many bytes as text and as rows of 16 bytes in hex, its secrets hidden.
 fn dump(what: &str, plan: &Plan, length: usize, hidden: &[u8]) -> Vec<String> {
     let start = hidden.get(..hidden.len().min(SHOWN)).unwrap_or_default();
-    let mut lines = vec![format!("{what} {length} bytes: {}", plan.method.veil(start))];
+    let mut lines = vec![format!(
+        "{what} {length} bytes: {}",
+        plan.method.veil(start)
+    )];
     for (row, chunk) in plan.method.hide(start).chunks(16).enumerate() {
         let hex: Vec<_> = chunk.iter().map(|byte| format!("{byte:02x}")).collect();
         lines.push(format!("  {:04x}  {}", row * 16, hex.join(" ")));
     }
     if start.len() < hidden.len() {
-        lines.push(format!("  ... and {} bytes more", hidden.len() - start.len()));
+        lines.push(format!(
+            "  ... and {} bytes more",
+            hidden.len() - start.len()
+        ));
     }
     lines
 }

@@ -14,9 +14,14 @@ pub const EXPECTED: (usize, usize) = (2, 3);
 /// Probes some ports of the stage by one `batch`; how many are up and down, and what a person sees under this number.
 pub fn show(stage: &Stage, number: usize) -> Result<((usize, usize), String), Mistake> {
     let words = words(stage);
-    let fleet = match Cli::try_parse_from(words.iter().map(String::as_str)).map_err(Mistake::new)?.command {
+    let fleet = match Cli::try_parse_from(words.iter().map(String::as_str))
+        .map_err(Mistake::new)?
+        .command
+    {
         // Nothing but our own responders is probed, which is nobody's to forbid.
-        Command::Batch(args) => settings::batch::batch(&args, Policy::allow_all(), |_| Ok(Vec::new()))?,
+        Command::Batch(args) => {
+            settings::batch::batch(&args, Policy::allow_all(), |_| Ok(Vec::new()))?
+        }
         _ => return Err(Mistake::new("demo: not a batch")),
     };
     let shown = batch::show(&fleet, paint());
@@ -27,7 +32,15 @@ pub fn show(stage: &Stage, number: usize) -> Result<((usize, usize), String), Mi
 
 /// What somebody would type.
 fn words(stage: &Stage) -> Vec<String> {
-    let Stage { greeting, silent, closed, full, .. } = stage;
+    let Stage {
+        greeting,
+        silent,
+        closed,
+        full,
+        ..
+    } = stage;
     let target = format!("127.0.0.1:{greeting},{greeting}/ssh,{silent},{closed},{full}");
-    ["zbx-tcp", "batch", &target, "-t", "0.5", "-o", "text"].map(str::to_owned).into()
+    ["zbx-tcp", "batch", &target, "-t", "0.5", "-o", "text"]
+        .map(str::to_owned)
+        .into()
 }

@@ -6,7 +6,9 @@ use std::thread;
 use std::time::Duration;
 
 use crate::plan::bytes::Charset;
-use crate::responder::{Answer, Backlog, Clients, Close, Event, Listen, Log, Responder, Settings, StopHandle};
+use crate::responder::{
+    Answer, Backlog, Clients, Close, Event, Listen, Log, Responder, Settings, StopHandle,
+};
 
 /// The ports to probe.
 pub struct Stage {
@@ -34,22 +36,59 @@ impl Stage {
     pub fn set() -> Result<Self, String> {
         let text = |error: io::Error| error.to_string();
         let gbk = Charset::from_label("gbk").map_err(|error| error.to_string())?;
-        let reply = gbk.encode("ok, 问题正在处理中…").map_err(|error| error.to_string())?;
-        let (greeting, _) =
-            serve(Settings { greeting: b"220 demo ready\r\n".to_vec(), ..settings()? }, Duration::ZERO)?;
-        let (gbk, _) = serve(Settings { answer: Answer::Reply(reply), charset: gbk, ..settings()? }, Duration::ZERO)?;
+        let reply = gbk
+            .encode("ok, 问题正在处理中…")
+            .map_err(|error| error.to_string())?;
+        let (greeting, _) = serve(
+            Settings {
+                greeting: b"220 demo ready\r\n".to_vec(),
+                ..settings()?
+            },
+            Duration::ZERO,
+        )?;
+        let (gbk, _) = serve(
+            Settings {
+                answer: Answer::Reply(reply),
+                charset: gbk,
+                ..settings()?
+            },
+            Duration::ZERO,
+        )?;
         let (silent, _) = serve(settings()?, Duration::ZERO)?;
-        let closed = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).map_err(text)?.port();
-        let full = Settings { close: Close::NeverAccept, backlog: shortest(), ..settings()? };
+        let closed = TcpListener::bind("127.0.0.1:0")
+            .and_then(|listener| listener.local_addr())
+            .map_err(text)?
+            .port();
+        let full = Settings {
+            close: Close::NeverAccept,
+            backlog: shortest(),
+            ..settings()?
+        };
         let (full, filler) = serve(full, Duration::ZERO)?;
-        let (lossy, leaver) = serve(Settings { backlog: shortest(), ..settings()? }, LOSS)?;
-        Ok(Self { greeting, gbk, silent, closed, full, lossy, _fillers: vec![filler, leaver] })
+        let (lossy, leaver) = serve(
+            Settings {
+                backlog: shortest(),
+                ..settings()?
+            },
+            LOSS,
+        )?;
+        Ok(Self {
+            greeting,
+            gbk,
+            silent,
+            closed,
+            full,
+            lossy,
+            _fillers: vec![filler, leaver],
+        })
     }
 }
 
 fn settings() -> Result<Settings, String> {
     Ok(Settings {
-        listen: "127.0.0.1:0".parse::<Listen>().map_err(|error| error.to_string())?,
+        listen: "127.0.0.1:0"
+            .parse::<Listen>()
+            .map_err(|error| error.to_string())?,
         greeting: Vec::new(),
         answer: Answer::None,
         charset: Charset::default(),

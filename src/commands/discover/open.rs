@@ -25,18 +25,37 @@ pub fn rows(args: &OpenArgs) -> Result<String, Mistake> {
 }
 
 fn accepting(candidates: &Candidates) -> Result<Vec<&Plan>, Mistake> {
-    let mut answers = Answers { accepts: vec![None; candidates.plans.len()], doubt: None };
+    let mut answers = Answers {
+        accepts: vec![None; candidates.plans.len()],
+        doubt: None,
+    };
     let (limits, _) = limits(&candidates.bounds, &candidates.plans, Duration::ZERO);
     let mut source = Shuffled::new(&candidates.plans, candidates.seed);
-    let ran = engine::run(&mut source, &mut answers, &limits, candidates.resolver.names());
-    ran.map_err(|error| Mistake::new(format!("this machine could not wait for the network: {error}")))?;
+    let ran = engine::run(
+        &mut source,
+        &mut answers,
+        &limits,
+        candidates.resolver.names(),
+    );
+    ran.map_err(|error| {
+        Mistake::new(format!(
+            "this machine could not wait for the network: {error}"
+        ))
+    })?;
     if let Some(doubt) = answers.doubt {
-        return Err(Mistake::new(format!("no rows, since a port could not be told: {doubt}")));
+        return Err(Mistake::new(format!(
+            "no rows, since a port could not be told: {doubt}"
+        )));
     }
-    let told = candidates.plans.iter().zip(answers.accepts).map(|(plan, accepts)| {
-        let accepts = accepts.ok_or_else(|| Mistake::new(format!("no rows: {} was lost", plan.target)))?;
-        Ok(accepts.then_some(&**plan))
-    });
+    let told = candidates
+        .plans
+        .iter()
+        .zip(answers.accepts)
+        .map(|(plan, accepts)| {
+            let accepts = accepts
+                .ok_or_else(|| Mistake::new(format!("no rows: {} was lost", plan.target)))?;
+            Ok(accepts.then_some(&**plan))
+        });
     told.filter_map(Result::transpose).collect()
 }
 
@@ -64,12 +83,17 @@ const FIRST_REPEAT: Duration = Duration::from_secs(1);
 fn doubt(report: &Report) -> Option<String> {
     let failure = report.failure.as_ref()?;
     match failure.status {
-        Status::NotTried => Some(format!("{}: raise --deadline, or write fewer ports", failure.text)),
-        Status::ConnectTimeout if report.total < FIRST_REPEAT.min(report.plan.method.timeout) => Some(format!(
-            "the run ended {:.1} s after {} was tried: raise --deadline, or write fewer ports",
-            report.total.as_secs_f64(),
-            report.plan.target
+        Status::NotTried => Some(format!(
+            "{}: raise --deadline, or write fewer ports",
+            failure.text
         )),
+        Status::ConnectTimeout if report.total < FIRST_REPEAT.min(report.plan.method.timeout) => {
+            Some(format!(
+                "the run ended {:.1} s after {} was tried: raise --deadline, or write fewer ports",
+                report.total.as_secs_f64(),
+                report.plan.target
+            ))
+        }
         Status::Denied | Status::LocalError | Status::ResolveFailed | Status::ResolveTimeout => {
             Some(failure.text.clone())
         }

@@ -20,15 +20,32 @@ pub enum Form {
 /// The table of all services.
 pub fn all(services: &[(Service, Origin)], form: Form) -> String {
     if form == Form::Json {
-        let list: Vec<_> = services.iter().map(|(service, origin)| Record(service, Some(*origin))).collect();
+        let list: Vec<_> = services
+            .iter()
+            .map(|(service, origin)| Record(service, Some(*origin)))
+            .collect();
         return json(&list);
     }
-    let width = services.iter().map(|(service, _)| service.name.len()).max().unwrap_or(0);
+    let width = services
+        .iter()
+        .map(|(service, _)| service.name.len())
+        .max()
+        .unwrap_or(0);
     let mut page = String::new();
     for (service, origin) in services {
-        let port = service.wishes.port.map_or_else(|| "-".to_owned(), |port| port.to_string());
-        let own = if *origin == Origin::Config { " (yours)" } else { "" };
-        page.push_str(&format!("{:width$}  {port:>5}  {}{own}\n", service.name, service.description));
+        let port = service
+            .wishes
+            .port
+            .map_or_else(|| "-".to_owned(), |port| port.to_string());
+        let own = if *origin == Origin::Config {
+            " (yours)"
+        } else {
+            ""
+        };
+        page.push_str(&format!(
+            "{:width$}  {port:>5}  {}{own}\n",
+            service.name, service.description
+        ));
     }
     page
 }
@@ -38,8 +55,14 @@ pub fn one(service: &Service, form: Form) -> String {
     if form == Form::Json {
         return json(&Record(service, None));
     }
-    let port = service.wishes.port.map_or_else(|| "none: name one".to_owned(), |port| port.to_string());
-    let mut page = format!("{}: {}\n  port     {port}\n", service.name, service.description);
+    let port = service
+        .wishes
+        .port
+        .map_or_else(|| "none: name one".to_owned(), |port| port.to_string());
+    let mut page = format!(
+        "{}: {}\n  port     {port}\n",
+        service.name, service.description
+    );
     if let Some(encoding) = &service.wishes.encoding {
         page.push_str(&format!("  encoding {}\n", encoding.text));
     }
@@ -52,13 +75,22 @@ pub fn one(service: &Service, form: Form) -> String {
 /// The steps of a service in words; a connect is all there is where it has none.
 pub fn sentences(service: &Service) -> Vec<String> {
     let wishes = &service.wishes;
-    let line_end = if wishes.line_ends == Some(LineEnds::CrLf) { "\\r\\n" } else { "" };
+    let line_end = if wishes.line_ends == Some(LineEnds::CrLf) {
+        "\\r\\n"
+    } else {
+        ""
+    };
     let steps = wishes.steps.as_deref().unwrap_or_default();
     let mut lines: Vec<String> = steps.iter().map(|step| sentence(step, line_end)).collect();
     if lines.is_empty() {
         lines.push("connect  and nothing else".to_owned());
     }
-    lines.extend(wishes.quit.as_ref().map(|quit| format!("quit     {}", sent(quit, line_end))));
+    lines.extend(
+        wishes
+            .quit
+            .as_ref()
+            .map(|quit| format!("quit     {}", sent(quit, line_end))),
+    );
     lines
 }
 
@@ -81,7 +113,9 @@ fn expected(expect: &ExpectWish) -> String {
         HowMany::Any => " or ",
         HowMany::All => " and ",
     };
-    let list = |patterns: &[PatternWish], word: &str| patterns.iter().map(pattern).collect::<Vec<_>>().join(word);
+    let list = |patterns: &[PatternWish], word: &str| {
+        patterns.iter().map(pattern).collect::<Vec<_>>().join(word)
+    };
     let mut text = list(&expect.patterns, word);
     if !expect.reject.is_empty() {
         text.push_str(&format!(", but not {}", list(&expect.reject, " or ")));

@@ -32,13 +32,24 @@ pub fn run(host: &str, port: &str) -> Done {
 
 /// The plan that learns the addresses of a name, and is allowed to connect to none.
 fn resolving(target: Target) -> Plan {
-    let method = Method { policy: Policy::deny_all(), addresses: Addresses::All, ..Method::default() };
+    let method = Method {
+        policy: Policy::deny_all(),
+        addresses: Addresses::All,
+        ..Method::default()
+    };
     Plan::by(method, target)
 }
 
 fn explain(policy: &Policy, address: IpAddr, port: Port) -> (String, Exit) {
     let decision = policy.decide(address, port);
-    (format!("{decision}\n"), if decision.is_allowed() { Exit::Good } else { Exit::Bad })
+    (
+        format!("{decision}\n"),
+        if decision.is_allowed() {
+            Exit::Good
+        } else {
+            Exit::Bad
+        },
+    )
 }
 
 fn explain_all(policy: &Policy, addresses: &[IpAddr], port: Port) -> (String, Exit) {
@@ -56,16 +67,33 @@ fn explain_all(policy: &Policy, addresses: &[IpAddr], port: Port) -> (String, Ex
 fn resolve(plan: Plan) -> Result<Vec<IpAddr>, Mistake> {
     let mut resolved = Resolved(None);
     let limits = Limits::one();
-    let ran = engine::run(&mut Once::new(Arc::new(plan)), &mut resolved, &limits, Names::default());
-    ran.map_err(|error| Mistake::new(format!("this machine could not wait for the network: {error}")))?;
+    let ran = engine::run(
+        &mut Once::new(Arc::new(plan)),
+        &mut resolved,
+        &limits,
+        Names::default(),
+    );
+    ran.map_err(|error| {
+        Mistake::new(format!(
+            "this machine could not wait for the network: {error}"
+        ))
+    })?;
     match resolved.0 {
-        Some(report) if report.status() == Status::Denied => {
-            Ok(report.addresses.iter().map(|trial| trial.address.ip()).collect())
-        }
-        Some(Report { failure: Some(failure), .. }) => {
-            Err(Mistake::new(format!("{}: the policy judges addresses, so give one", failure.text)))
-        }
-        _ => Err(Mistake::new("the name could not be resolved: give an address")),
+        Some(report) if report.status() == Status::Denied => Ok(report
+            .addresses
+            .iter()
+            .map(|trial| trial.address.ip())
+            .collect()),
+        Some(Report {
+            failure: Some(failure),
+            ..
+        }) => Err(Mistake::new(format!(
+            "{}: the policy judges addresses, so give one",
+            failure.text
+        ))),
+        _ => Err(Mistake::new(
+            "the name could not be resolved: give an address",
+        )),
     }
 }
 
@@ -94,7 +122,10 @@ mod tests {
         let allowed = format!("10.0.0.1 allowed: allow[1] {}\n", at(1));
         assert_eq!(explained(&["10.0.0.1"]), (allowed.clone(), Exit::Good));
         let denied = format!("10.0.0.9 denied: deny[1] {}\n", at(3));
-        assert_eq!(explained(&["10.0.0.9", "10.0.0.1"]), (denied + &allowed, Exit::Bad));
+        assert_eq!(
+            explained(&["10.0.0.9", "10.0.0.1"]),
+            (denied + &allowed, Exit::Bad)
+        );
     }
 
     #[test]
@@ -106,7 +137,13 @@ mod tests {
         let plan = resolving(target);
         let mut addresses = resolve(plan).unwrap();
         addresses.sort();
-        assert_eq!(addresses, ["127.0.0.1", "::1"].map(|word| word.parse::<IpAddr>().unwrap()));
-        assert_eq!(listener.accept().unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
+        assert_eq!(
+            addresses,
+            ["127.0.0.1", "::1"].map(|word| word.parse::<IpAddr>().unwrap())
+        );
+        assert_eq!(
+            listener.accept().unwrap_err().kind(),
+            std::io::ErrorKind::WouldBlock
+        );
     }
 }

@@ -41,7 +41,15 @@ impl Open {
     /// A connection that was open just now.
     pub fn new(id: AttemptId, plan: &Plan, trial: Trial, now: Instant) -> Self {
         let (step, dialogue) = ((usize::MAX, None), Dialogue::new(plan));
-        Self { trial, dialogue, id, since: now, first_byte: None, step, settles: None }
+        Self {
+            trial,
+            dialogue,
+            id,
+            since: now,
+            first_byte: None,
+            step,
+            settles: None,
+        }
     }
 
     /// When it wants to be asked again.
@@ -56,20 +64,32 @@ impl Open {
 
     /// Takes what the peer said.
     pub fn hear(&mut self, bytes: &[u8], now: Instant) {
-        self.first_byte.get_or_insert_with(|| now.saturating_duration_since(self.since));
+        self.first_byte
+            .get_or_insert_with(|| now.saturating_duration_since(self.since));
         self.dialogue.feed(bytes);
     }
 
     /// Takes what the peer says after the verdict: shown where nothing was expected.
     pub fn overhear(&mut self, plan: &Plan, bytes: &[u8]) {
         self.dialogue.feed(bytes);
-        if !plan.method.steps.iter().any(|step| matches!(step, Step::Expect(_))) {
+        if !plan
+            .method
+            .steps
+            .iter()
+            .any(|step| matches!(step, Step::Expect(_)))
+        {
             self.trial.exchange.get_or_insert_default().response = self.dialogue.response();
         }
     }
 
     /// Goes on with the dialogue as far as it can.
-    pub fn advance(&mut self, plan: &Plan, moment: Moment, now: Instant, wishes: &mut Wishes) -> Talk {
+    pub fn advance(
+        &mut self,
+        plan: &Plan,
+        moment: Moment,
+        now: Instant,
+        wishes: &mut Wishes,
+    ) -> Talk {
         if self.is_sending(plan) {
             return self.hold_out(plan);
         }
@@ -89,9 +109,18 @@ impl Open {
                 }
                 return Talk::GoesOn;
             }
-            Progress::Rejected(pattern) => (Status::Rejected, format!("the answer has {pattern}, which is rejected")),
-            Progress::Impossible => (Status::Mismatch, format!("the answer is not {}", self.wanted(plan))),
-            Progress::TooMuch(bytes) => (Status::Mismatch, format!("{bytes} bytes came without {}", self.wanted(plan))),
+            Progress::Rejected(pattern) => (
+                Status::Rejected,
+                format!("the answer has {pattern}, which is rejected"),
+            ),
+            Progress::Impossible => (
+                Status::Mismatch,
+                format!("the answer is not {}", self.wanted(plan)),
+            ),
+            Progress::TooMuch(bytes) => (
+                Status::Mismatch,
+                format!("{bytes} bytes came without {}", self.wanted(plan)),
+            ),
         };
         let text = format!("{}{why}{}", self.step_prefix(plan), self.excerpt(plan));
         Talk::Ended(Some(Failure::new(status, text)))
@@ -109,28 +138,49 @@ impl Open {
         if ahead < plan.method.max_bytes {
             return Talk::GoesOn;
         }
-        let text = format!("{}{ahead} bytes came before ours were sent{}", self.step_prefix(plan), self.excerpt(plan));
+        let text = format!(
+            "{}{ahead} bytes came before ours were sent{}",
+            self.step_prefix(plan),
+            self.excerpt(plan)
+        );
         Talk::Ended(Some(Failure::new(Status::Mismatch, text)))
     }
 
     /// Says which expectations were met since this step.
     fn explain(&self, plan: &Plan, since: usize, wishes: &mut Wishes) {
-        for (number, step) in plan.method.steps.iter().enumerate().take(self.dialogue.position()).skip(since) {
+        for (number, step) in plan
+            .method
+            .steps
+            .iter()
+            .enumerate()
+            .take(self.dialogue.position())
+            .skip(since)
+        {
             if let Step::Expect(expect) = step {
-                wishes.push_back(Wish::Explain(self.id, format!("step {}: {} came", number + 1, expect.wanted)));
+                wishes.push_back(Wish::Explain(
+                    self.id,
+                    format!("step {}: {} came", number + 1, expect.wanted),
+                ));
             }
         }
     }
 
     /// Fixes the verdict of a connection that began then.
-    pub fn conclude(&mut self, plan: &Plan, failure: Option<Failure>, started: Instant, now: Instant) {
+    pub fn conclude(
+        &mut self,
+        plan: &Plan,
+        failure: Option<Failure>,
+        started: Instant,
+        now: Instant,
+    ) {
         self.trial.total = now.saturating_duration_since(started);
         let response = self.dialogue.response();
         let has_steps = !plan.method.steps.is_empty();
         if has_steps || response.is_some() {
             self.trial.exchange = Some(Box::new(Exchange {
                 first_byte: self.first_byte,
-                took: (has_steps && failure.is_none()).then(|| now.saturating_duration_since(self.since)),
+                took: (has_steps && failure.is_none())
+                    .then(|| now.saturating_duration_since(self.since)),
                 step: has_steps.then(|| self.dialogue.step(plan)),
                 response,
                 captures: self.dialogue.captures().to_vec(),

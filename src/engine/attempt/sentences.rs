@@ -20,8 +20,13 @@ impl Open {
     pub(super) fn unfinished(&self, plan: &Plan, why: &str, silent: Status) -> Failure {
         let prefix = self.step_prefix(plan);
         match self.dialogue.unfinished(plan) {
-            Unfinished::Sending => Failure::new(silent, format!("{prefix}{why} before all bytes were sent")),
-            Unfinished::Silent => Failure::new(silent, format!("{prefix}{why} before anything was received")),
+            Unfinished::Sending => {
+                Failure::new(silent, format!("{prefix}{why} before all bytes were sent"))
+            }
+            Unfinished::Silent => Failure::new(
+                silent,
+                format!("{prefix}{why} before anything was received"),
+            ),
             Unfinished::Unmatched(bytes) => {
                 let (wanted, excerpt) = (self.wanted(plan), self.excerpt(plan));
                 let text = format!("{prefix}{why} after {bytes} bytes without {wanted}{excerpt}");
@@ -35,14 +40,19 @@ impl Open {
         let number = self.dialogue.step(plan);
         match plan.method.steps.get(number.wrapping_sub(1)) {
             Some(Step::Send(_)) => format!("send (step {number}) to {}: ", self.trial.address),
-            Some(Step::Expect(_)) => format!("expect (step {number}) from {}: ", self.trial.address),
+            Some(Step::Expect(_)) => {
+                format!("expect (step {number}) from {}: ", self.trial.address)
+            }
             None => format!("{}: ", self.trial.address),
         }
     }
 
     /// What the current step wants.
     pub(super) fn wanted(&self, plan: &Plan) -> String {
-        match (&plan.method.service, plan.method.steps.get(self.dialogue.position())) {
+        match (
+            &plan.method.service,
+            plan.method.steps.get(self.dialogue.position()),
+        ) {
             // A service's expressions are long; `services NAME` and -v show them.
             (Some(service), _) => format!("what service {service} expects here"),
             (None, Some(Step::Expect(expect))) => expect.wanted.to_string(),
@@ -56,8 +66,15 @@ impl Open {
         let heard = self.dialogue.heard();
         let text = plan.method.veil_start(heard, Response::KEPT);
         let start = printable::start(&text, EXCERPT);
-        let more = if start.len() < text.len() || heard.len() > Response::KEPT { "..." } else { "" };
-        let nearest = self.dialogue.nearest(plan).map_or_else(String::new, |near| format!("; nearest was {near}"));
+        let more = if start.len() < text.len() || heard.len() > Response::KEPT {
+            "..."
+        } else {
+            ""
+        };
+        let nearest = self
+            .dialogue
+            .nearest(plan)
+            .map_or_else(String::new, |near| format!("; nearest was {near}"));
         format!(": \"{start}{more}\"{nearest}")
     }
 }
@@ -66,8 +83,15 @@ impl Open {
 pub(super) fn unanswered(address: SocketAddr, info: Option<&TcpInfo>, waited: Duration) -> Failure {
     let text = match info.map(|info| info.retransmits) {
         None => format!("connect to {address}: no answer ({})", brief(waited)),
-        Some(0) => format!("connect to {address}: no answer to our SYN ({})", brief(waited)),
-        Some(again) => format!("connect to {address}: no answer to {} SYNs ({})", again + 1, brief(waited)),
+        Some(0) => format!(
+            "connect to {address}: no answer to our SYN ({})",
+            brief(waited)
+        ),
+        Some(again) => format!(
+            "connect to {address}: no answer to {} SYNs ({})",
+            again + 1,
+            brief(waited)
+        ),
     };
     Failure::new(Status::ConnectTimeout, text)
 }

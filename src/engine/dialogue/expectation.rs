@@ -42,16 +42,36 @@ pub enum Moment {
 impl Expectation {
     /// Starts a step; `reads_on` says whether a later step reads on from its match.
     pub fn new(expect: &Expect, reads_on: Extent) -> Self {
-        let extent = |pattern: &Pattern| if pattern.names().is_empty() { reads_on } else { Extent::Exact };
-        let wanted = expect.wanted.patterns().iter().map(|pattern| Matcher::new(pattern, extent(pattern)));
-        let reject = expect.reject.iter().map(|pattern| Matcher::new(pattern, Extent::First));
-        Self { wanted: wanted.collect(), reject: reject.collect() }
+        let extent = |pattern: &Pattern| {
+            if pattern.names().is_empty() {
+                reads_on
+            } else {
+                Extent::Exact
+            }
+        };
+        let wanted = expect
+            .wanted
+            .patterns()
+            .iter()
+            .map(|pattern| Matcher::new(pattern, extent(pattern)));
+        let reject = expect
+            .reject
+            .iter()
+            .map(|pattern| Matcher::new(pattern, Extent::First));
+        Self {
+            wanted: wanted.collect(),
+            reject: reject.collect(),
+        }
     }
 
     /// Takes what is new, and says how the step stands.
     pub fn look(&mut self, expect: &Expect, received: &Received, moment: Moment) -> Outcome {
         let guards = ends(&mut self.reject, &expect.reject, received, moment);
-        let rejected = guards.iter().enumerate().filter_map(|(number, end)| Some((end.matched()?, number))).min();
+        let rejected = guards
+            .iter()
+            .enumerate()
+            .filter_map(|(number, end)| Some((end.matched()?, number)))
+            .min();
         // A guard that may turn out to have matched this early.
         let doubt = guards.iter().filter_map(|end| end.provisional()).min();
         let lame = self.lame(expect, &guards);
@@ -61,12 +81,22 @@ impl Expectation {
             Wanted::All(_) => last(&ends),
         };
         match (rejected, end) {
-            (Some((at, number)), End::Matched(end) | End::Provisional(end)) if at <= end => Outcome::Rejected(number),
+            (Some((at, number)), End::Matched(end) | End::Provisional(end)) if at <= end => {
+                Outcome::Rejected(number)
+            }
             (Some((_, number)), End::Open) => Outcome::Rejected(number),
-            (Some((at, number)), End::Impossible(since)) if at <= since => Outcome::Rejected(number),
+            (Some((at, number)), End::Impossible(since)) if at <= since => {
+                Outcome::Rejected(number)
+            }
             (_, End::Impossible(_)) if lame != Outcome::Impossible => lame,
-            (_, End::Matched(end) | End::Impossible(end)) if doubt.is_some_and(|at| at <= end) => Outcome::Unsettled,
-            (_, End::Matched(_) | End::Provisional(_)) if received.raw().len() < expect.min_bytes => Outcome::Open,
+            (_, End::Matched(end) | End::Impossible(end)) if doubt.is_some_and(|at| at <= end) => {
+                Outcome::Unsettled
+            }
+            (_, End::Matched(_) | End::Provisional(_))
+                if received.raw().len() < expect.min_bytes =>
+            {
+                Outcome::Open
+            }
             (_, End::Matched(end)) => Outcome::Matched(end),
             (_, End::Provisional(_)) => Outcome::Unsettled,
             (_, End::Open) => Outcome::Open,
@@ -77,9 +107,16 @@ impl Expectation {
     /// What the guards that only match at the start make of a step that has failed already: while one of them can still
     /// come, the step is open, so that a server's own refusal is told from a wrong answer.
     fn lame(&self, expect: &Expect, guards: &[End]) -> Outcome {
-        let anchored = guards.iter().zip(&expect.reject).enumerate().filter(|(_, (_, pattern))| pattern.is_anchored());
+        let anchored = guards
+            .iter()
+            .zip(&expect.reject)
+            .enumerate()
+            .filter(|(_, (_, pattern))| pattern.is_anchored());
         let ends: Vec<_> = anchored.map(|(number, (end, _))| (number, *end)).collect();
-        let came = ends.iter().filter_map(|(number, end)| Some((end.matched()?, *number))).min();
+        let came = ends
+            .iter()
+            .filter_map(|(number, end)| Some((end.matched()?, *number)))
+            .min();
         match came {
             Some((_, number)) => Outcome::Rejected(number),
             None if ends.iter().any(|(_, end)| end.provisional().is_some()) => Outcome::Unsettled,
@@ -90,22 +127,34 @@ impl Expectation {
 
     /// What the named groups captured: those of the pattern that counts, or of all where all had to come.
     pub fn captures(&self, expect: &Expect, received: &Received, end: usize) -> Vec<Capture> {
-        let matched = self.wanted.iter().zip(expect.wanted.patterns()).filter(|(matcher, pattern)| {
-            let ended = matcher.matched().map(|at| received.raw_offset(pattern.stream, at));
-            ended.is_some_and(|ended| ended == end || matches!(expect.wanted, Wanted::All(_)))
-        });
+        let matched =
+            self.wanted
+                .iter()
+                .zip(expect.wanted.patterns())
+                .filter(|(matcher, pattern)| {
+                    let ended = matcher
+                        .matched()
+                        .map(|at| received.raw_offset(pattern.stream, at));
+                    ended.is_some_and(|ended| {
+                        ended == end || matches!(expect.wanted, Wanted::All(_))
+                    })
+                });
         let counting = match expect.wanted {
             Wanted::Any(_) => 1,
             Wanted::All(_) => usize::MAX,
         };
-        matched.take(counting).flat_map(|(_, pattern)| groups(pattern, received)).collect()
+        matched
+            .take(counting)
+            .flat_map(|(_, pattern)| groups(pattern, received))
+            .collect()
     }
 
     /// The pattern that came nearest, and how many of its bytes were seen.
     pub fn nearest<'p>(&self, expect: &'p Expect) -> Option<(usize, &'p Pattern)> {
         let near = self.wanted.iter().zip(expect.wanted.patterns());
         let near = near.filter_map(|(matcher, pattern)| Some((matcher.nearest()?, pattern)));
-        near.filter(|(bytes, _)| *bytes > 0).max_by_key(|(bytes, _)| *bytes)
+        near.filter(|(bytes, _)| *bytes > 0)
+            .max_by_key(|(bytes, _)| *bytes)
     }
 }
 
@@ -134,7 +183,12 @@ impl End {
     }
 }
 
-fn ends(matchers: &mut [Matcher], patterns: &[Pattern], received: &Received, moment: Moment) -> Vec<End> {
+fn ends(
+    matchers: &mut [Matcher],
+    patterns: &[Pattern],
+    received: &Received,
+    moment: Moment,
+) -> Vec<End> {
     let pairs = matchers.iter_mut().zip(patterns);
     let end = pairs.map(|(matcher, pattern)| {
         let mut standing = matcher.feed(pattern, received.stream(pattern.stream));
@@ -143,8 +197,12 @@ fn ends(matchers: &mut [Matcher], patterns: &[Pattern], received: &Received, mom
         }
         match standing {
             Standing::Open => End::Open,
-            Standing::Impossible(since) => End::Impossible(received.raw_offset(pattern.stream, since)),
-            Standing::Provisional(end) => End::Provisional(received.raw_offset(pattern.stream, end)),
+            Standing::Impossible(since) => {
+                End::Impossible(received.raw_offset(pattern.stream, since))
+            }
+            Standing::Provisional(end) => {
+                End::Provisional(received.raw_offset(pattern.stream, end))
+            }
             Standing::Matched(end) => End::Matched(received.raw_offset(pattern.stream, end)),
         }
     });
@@ -160,7 +218,13 @@ fn first(ends: &[End]) -> End {
         (Some(matched), _) => End::Matched(matched),
         (None, Some(unsettled)) => End::Provisional(unsettled),
         (None, None) => {
-            let since = ends.iter().map(|end| if let End::Impossible(since) = end { Some(*since) } else { None });
+            let since = ends.iter().map(|end| {
+                if let End::Impossible(since) = end {
+                    Some(*since)
+                } else {
+                    None
+                }
+            });
             since
                 .collect::<Option<Vec<_>>>()
                 .and_then(|since| since.into_iter().max())
@@ -171,24 +235,34 @@ fn first(ends: &[End]) -> End {
 
 /// All of them: the match that ends last.
 fn last(ends: &[End]) -> End {
-    ends.iter().fold(End::Matched(0), |all, end| match (all, *end) {
-        (End::Impossible(a), End::Impossible(b)) => End::Impossible(a.min(b)),
-        (End::Impossible(since), _) | (_, End::Impossible(since)) => End::Impossible(since),
-        (End::Open, _) | (_, End::Open) => End::Open,
-        (End::Matched(a), End::Matched(b)) => End::Matched(a.max(b)),
-        (End::Matched(a) | End::Provisional(a), End::Matched(b) | End::Provisional(b)) => End::Provisional(a.max(b)),
-    })
+    ends.iter()
+        .fold(End::Matched(0), |all, end| match (all, *end) {
+            (End::Impossible(a), End::Impossible(b)) => End::Impossible(a.min(b)),
+            (End::Impossible(since), _) | (_, End::Impossible(since)) => End::Impossible(since),
+            (End::Open, _) | (_, End::Open) => End::Open,
+            (End::Matched(a), End::Matched(b)) => End::Matched(a.max(b)),
+            (End::Matched(a) | End::Provisional(a), End::Matched(b) | End::Provisional(b)) => {
+                End::Provisional(a.max(b))
+            }
+        })
 }
 
 /// The named groups of the leftmost match, as the peer sent them.
 fn groups(pattern: &Pattern, received: &Received) -> Vec<Capture> {
-    let Kind::Regex(regex) = &pattern.kind else { return Vec::new() };
+    let Kind::Regex(regex) = &pattern.kind else {
+        return Vec::new();
+    };
     let bytes = received.stream(pattern.stream);
     let mut found = regex.groups.create_captures();
-    regex.groups.captures(&mut regex.groups.create_cache(), bytes, &mut found);
+    regex
+        .groups
+        .captures(&mut regex.groups.create_cache(), bytes, &mut found);
     let named = regex.names.iter().filter_map(|name| {
         let span = found.get_group_by_name(name)?;
-        Some((name.clone(), received.raw_part(pattern.stream, span.range())?))
+        Some((
+            name.clone(),
+            received.raw_part(pattern.stream, span.range())?,
+        ))
     });
     named.collect()
 }

@@ -30,7 +30,10 @@ const MARK_EVERY: usize = 1024;
 impl Received {
     /// Nothing yet.
     pub fn new(charset: Charset) -> Self {
-        Self { raw: Vec::new(), text: (!charset.is_utf8()).then(|| Box::new(Text::new(charset))) }
+        Self {
+            raw: Vec::new(),
+            text: (!charset.is_utf8()).then(|| Box::new(Text::new(charset))),
+        }
     }
 
     /// Takes bytes as they came.
@@ -69,7 +72,8 @@ impl Received {
         match (&self.text, stream) {
             // What did not decode cannot be encoded again: as it came, then.
             (Some(text), Stream::Text) => encode(text).or_else(|| {
-                let raw = text.raw_offset(&self.raw, part.start)..text.raw_offset(&self.raw, part.end);
+                let raw =
+                    text.raw_offset(&self.raw, part.start)..text.raw_offset(&self.raw, part.end);
                 Some(self.raw.get(raw)?.to_vec())
             }),
             _ => Some(bytes.to_vec()),
@@ -88,13 +92,22 @@ impl Received {
 
 impl std::fmt::Debug for Text {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Text").field("charset", &self.charset).field("bytes", &self.bytes).finish_non_exhaustive()
+        f.debug_struct("Text")
+            .field("charset", &self.charset)
+            .field("bytes", &self.bytes)
+            .finish_non_exhaustive()
     }
 }
 
 impl Text {
     fn new(charset: Charset) -> Self {
-        Self { charset, decoder: charset.decoder(), bytes: Vec::new(), taken: 0, marks: Vec::new() }
+        Self {
+            charset,
+            decoder: charset.decoder(),
+            bytes: Vec::new(),
+            taken: 0,
+            marks: Vec::new(),
+        }
     }
 
     /// Decodes; what does not decode becomes U+FFFD, and the text goes on.
@@ -103,7 +116,9 @@ impl Text {
         while !rest.is_empty() {
             let last = self.marks.last().map_or(0, |(raw, _)| *raw);
             // Past the distance the decoder goes byte by byte, so that it meets the end of a character.
-            let size = (last + MARK_EVERY).saturating_sub(self.taken).clamp(1, rest.len());
+            let size = (last + MARK_EVERY)
+                .saturating_sub(self.taken)
+                .clamp(1, rest.len());
             let (block, later) = rest.split_at(size);
             self.decode(block);
             let between_characters = || self.decoder.latin1_byte_compatible_up_to(b"").is_some();
@@ -119,7 +134,8 @@ impl Text {
         let mut buffer = [0; 4096];
         loop {
             let (result, read, written, _) = self.decoder.decode_to_utf8(rest, &mut buffer, false);
-            self.bytes.extend_from_slice(buffer.get(..written).unwrap_or_default());
+            self.bytes
+                .extend_from_slice(buffer.get(..written).unwrap_or_default());
             rest = rest.get(read..).unwrap_or_default();
             if result == CoderResult::InputEmpty {
                 self.taken += block.len();
@@ -131,15 +147,20 @@ impl Text {
     /// Decodes once more, byte by byte from the mark before it, up to that many bytes of text.
     fn raw_offset(&self, raw: &[u8], offset: usize) -> usize {
         let after = self.marks.partition_point(|(_, text)| *text < offset);
-        let (start, mut decoded) =
-            after.checked_sub(1).and_then(|mark| self.marks.get(mark)).copied().unwrap_or((0, 0));
+        let (start, mut decoded) = after
+            .checked_sub(1)
+            .and_then(|mark| self.marks.get(mark))
+            .copied()
+            .unwrap_or((0, 0));
         let mut decoder = self.charset.decoder();
         let mut buffer = [0; 64];
         for (at, byte) in raw.iter().enumerate().skip(start) {
             if decoded >= offset {
                 return at;
             }
-            decoded += decoder.decode_to_utf8(std::slice::from_ref(byte), &mut buffer, false).2;
+            decoded += decoder
+                .decode_to_utf8(std::slice::from_ref(byte), &mut buffer, false)
+                .2;
         }
         raw.len()
     }
@@ -166,9 +187,20 @@ mod tests {
 
     #[test]
     fn marks_change_no_offset() {
-        for label in ["gbk", "gb18030", "shift_jis", "iso-2022-jp", "euc-kr", "windows-1251"] {
+        for label in [
+            "gbk",
+            "gb18030",
+            "shift_jis",
+            "iso-2022-jp",
+            "euc-kr",
+            "windows-1251",
+        ] {
             let charset = Charset::from_label(label).unwrap();
-            let word = if label == "windows-1251" { "\u{43f}ok" } else { "\u{4e00}ok\u{4e8c}" };
+            let word = if label == "windows-1251" {
+                "\u{43f}ok"
+            } else {
+                "\u{4e00}ok\u{4e8c}"
+            };
             let raw = charset.encode(&word.repeat(1500)).unwrap();
             let mut received = Received::new(charset);
             let (mut known, mut rest) = (vec![0], raw.as_slice());
@@ -186,7 +218,11 @@ mod tests {
             assert_eq!(received.stream(Stream::Text), text.bytes, "{label}");
             for offset in (0..text.bytes.len()).step_by(97) {
                 let at = known.iter().position(|decoded| *decoded >= offset).unwrap();
-                assert_eq!(received.raw_offset(Stream::Text, offset), at, "{label} at {offset}");
+                assert_eq!(
+                    received.raw_offset(Stream::Text, offset),
+                    at,
+                    "{label} at {offset}"
+                );
             }
         }
     }

@@ -12,7 +12,14 @@ use crate::target::Target;
 
 fn plan(steps: Vec<Step>) -> Plan {
     let target = Target::from_words("192.0.2.7", Some("25"), None).unwrap();
-    Plan::by(Method { steps, max_bytes: 1000, ..Method::default() }, target)
+    Plan::by(
+        Method {
+            steps,
+            max_bytes: 1000,
+            ..Method::default()
+        },
+        target,
+    )
 }
 
 fn literal(text: &str) -> Pattern {
@@ -28,11 +35,19 @@ fn expect(pattern: Pattern) -> Step {
 }
 
 fn guarded(pattern: Pattern, reject: Pattern) -> Step {
-    Step::Expect(Expect { reject: vec![reject], ..Expect::one(pattern) })
+    Step::Expect(Expect {
+        reject: vec![reject],
+        ..Expect::one(pattern)
+    })
 }
 
 fn wanted(wanted: Wanted, min_bytes: usize) -> Step {
-    Step::Expect(Expect { wanted, reject: Vec::new(), min_bytes, timeout: Some(Duration::from_secs(1)) })
+    Step::Expect(Expect {
+        wanted,
+        reject: Vec::new(),
+        min_bytes,
+        timeout: Some(Duration::from_secs(1)),
+    })
 }
 
 /// Runs a plan against these segments, then the end: how it ended, what was captured, and all that was sent.
@@ -53,7 +68,11 @@ fn run(plan: &Plan, segments: &[&[u8]]) -> (String, Vec<Capture>, Vec<u8>) {
             progress => break format!("{progress:?}"),
         }
     };
-    (format!("{end} at {}", dialogue.step(plan)), dialogue.captures().to_vec(), sent)
+    (
+        format!("{end} at {}", dialogue.step(plan)),
+        dialogue.captures().to_vec(),
+        sent,
+    )
 }
 
 #[track_caller]
@@ -63,8 +82,16 @@ fn ends(steps: &[Step], segments: &[&[u8]], end: &str) {
 
 #[test]
 fn a_match_may_span_segments_and_hold_nul() {
-    ends(&[expect(literal("b\\0c"))], &[b"ab", b"\0", b"cd"], "Done at 1");
-    ends(&[expect(regex(r"b\x00c"))], &[b"ab", b"\0", b"cd"], "Done at 1");
+    ends(
+        &[expect(literal("b\\0c"))],
+        &[b"ab", b"\0", b"cd"],
+        "Done at 1",
+    );
+    ends(
+        &[expect(regex(r"b\x00c"))],
+        &[b"ab", b"\0", b"cd"],
+        "Done at 1",
+    );
 }
 
 #[test]
@@ -72,14 +99,25 @@ fn the_next_expectation_reads_on_after_the_match() {
     let twice = [expect(literal("ok")), expect(literal("ok"))];
     ends(&twice, &[b"okok"], "Done at 2");
     ends(&twice, &[b"ok"], "Silent at 2");
-    ends(&[expect(regex("[0-9]+")), expect(literal("x"))], &[b"1", b"2x"], "Done at 2");
-    ends(&[expect(regex("[0-9]+")), expect(literal("2"))], &[b"12"], "Silent at 2");
+    ends(
+        &[expect(regex("[0-9]+")), expect(literal("x"))],
+        &[b"1", b"2x"],
+        "Done at 2",
+    );
+    ends(
+        &[expect(regex("[0-9]+")), expect(literal("2"))],
+        &[b"12"],
+        "Silent at 2",
+    );
 }
 
 #[test]
 fn what_ends_it_is_told_apart() {
     let steps = [Step::Send(Template::bytes(*b"hi")), expect(literal("ok"))];
-    assert_eq!(Dialogue::new(&plan(steps.to_vec())).unfinished(&plan(steps.to_vec())), Unfinished::Sending);
+    assert_eq!(
+        Dialogue::new(&plan(steps.to_vec())).unfinished(&plan(steps.to_vec())),
+        Unfinished::Sending
+    );
     ends(&steps, &[], "Silent at 2");
     ends(&steps, &[b"no"], "Unmatched(2) at 2");
     ends(&steps, &[&[b'n'; 1000]], "TooMuch(1000) at 2");
@@ -90,23 +128,55 @@ fn what_cannot_match_any_more_fails_at_once() {
     let prefix = Pattern::prefix("220 ", Charset::default()).unwrap();
     ends(&[expect(prefix.clone())], &[b"22", b"1"], "Impossible at 1");
     ends(&[expect(regex(r"\A220 "))], &[b"250"], "Impossible at 1");
-    ends(&[wanted(Wanted::Any(vec![prefix.clone(), literal("x")]), 0)], &[b"250 x"], "Done at 1");
-    ends(&[wanted(Wanted::All(vec![prefix, literal("x")]), 0)], &[b"250 x"], "Impossible at 1");
+    ends(
+        &[wanted(Wanted::Any(vec![prefix.clone(), literal("x")]), 0)],
+        &[b"250 x"],
+        "Done at 1",
+    );
+    ends(
+        &[wanted(Wanted::All(vec![prefix, literal("x")]), 0)],
+        &[b"250 x"],
+        "Impossible at 1",
+    );
 }
 
 #[test]
 fn of_reject_and_expect_the_one_that_ends_first_wins() {
-    ends(&[guarded(literal("ok"), literal("err"))], &[b"err ok"], "Rejected(\"`err`\") at 1");
-    ends(&[guarded(literal("ok"), literal("err"))], &[b"ok err"], "Done at 1");
-    ends(&[guarded(literal("+ok"), literal("ok"))], &[b"+ok"], "Rejected(\"`ok`\") at 1");
-    ends(&[guarded(regex("OK (?<all>.*)"), literal("ERR"))], &[b"OK ERR"], "Rejected(\"`ERR`\") at 1");
-    ends(&[guarded(literal("ok"), literal("err"))], &[b"er", b"r"], "Rejected(\"`err`\") at 1");
+    ends(
+        &[guarded(literal("ok"), literal("err"))],
+        &[b"err ok"],
+        "Rejected(\"`err`\") at 1",
+    );
+    ends(
+        &[guarded(literal("ok"), literal("err"))],
+        &[b"ok err"],
+        "Done at 1",
+    );
+    ends(
+        &[guarded(literal("+ok"), literal("ok"))],
+        &[b"+ok"],
+        "Rejected(\"`ok`\") at 1",
+    );
+    ends(
+        &[guarded(regex("OK (?<all>.*)"), literal("ERR"))],
+        &[b"OK ERR"],
+        "Rejected(\"`ERR`\") at 1",
+    );
+    ends(
+        &[guarded(literal("ok"), literal("err"))],
+        &[b"er", b"r"],
+        "Rejected(\"`err`\") at 1",
+    );
 }
 
 #[test]
 fn a_refusal_that_is_still_coming_is_waited_for() {
     let busy = || guarded(regex(r"\A\+PONG\r\n"), regex(r"\A-LOADING[^\r\n]*\r\n"));
-    ends(&[busy()], &[b"-LOAD", b"ING data\r\n"], "Rejected(\"`\\\\A-LOADING[^\\\\r\\\\n]*\\\\r\\\\n`\") at 1");
+    ends(
+        &[busy()],
+        &[b"-LOAD", b"ING data\r\n"],
+        "Rejected(\"`\\\\A-LOADING[^\\\\r\\\\n]*\\\\r\\\\n`\") at 1",
+    );
     ends(&[busy()], &[b"-LOAD"], "Unmatched(5) at 1");
     ends(&[busy()], &[b"-ERR"], "Impossible at 1");
 }
@@ -131,7 +201,10 @@ fn captures_go_into_later_sends_and_secrets_too() {
     ]);
     let plan = plan(vec![expect(regex(r"id=(?<id>\w+)")), Step::Send(send)]);
     let (end, captures, sent) = run(&plan, &[b"id=4", b"2"]);
-    assert_eq!((end.as_str(), sent.as_slice()), ("Done at 2", &b"<42s3cret"[..]));
+    assert_eq!(
+        (end.as_str(), sent.as_slice()),
+        ("Done at 2", &b"<42s3cret"[..])
+    );
     assert_eq!(captures, [("id".into(), b"42".to_vec())]);
     assert!(!format!("{plan:?}").contains("s3cret"));
 }
@@ -154,7 +227,16 @@ fn other_encodings_are_matched_as_text() {
 }
 
 fn pattern() -> impl Strategy<Value = Pattern> {
-    proptest::sample::select(vec!["ab", "b+", r"\Aa", "a(?<x>b*)c?", "(?<y>a|ab)b", "a$", "c.*"]).prop_map(regex)
+    proptest::sample::select(vec![
+        "ab",
+        "b+",
+        r"\Aa",
+        "a(?<x>b*)c?",
+        "(?<y>a|ab)b",
+        "a$",
+        "c.*",
+    ])
+    .prop_map(regex)
 }
 
 fn any_step() -> impl Strategy<Value = Step> {
@@ -162,8 +244,17 @@ fn any_step() -> impl Strategy<Value = Step> {
     let any = (patterns(), proptest::option::of(pattern()), 0_usize..4);
     any.prop_flat_map(|(patterns, reject, min_bytes)| {
         proptest::bool::ANY.prop_map(move |all| {
-            let wanted = if all { Wanted::All(patterns.clone()) } else { Wanted::Any(patterns.clone()) };
-            Step::Expect(Expect { wanted, reject: reject.clone().into_iter().collect(), min_bytes, timeout: None })
+            let wanted = if all {
+                Wanted::All(patterns.clone())
+            } else {
+                Wanted::Any(patterns.clone())
+            };
+            Step::Expect(Expect {
+                wanted,
+                reject: reject.clone().into_iter().collect(),
+                min_bytes,
+                timeout: None,
+            })
         })
     })
 }

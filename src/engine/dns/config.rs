@@ -81,7 +81,11 @@ impl Config {
             return vec![given];
         }
         let dots = given.bytes().filter(|byte| *byte == b'.').count();
-        let mut all: Vec<Box<str>> = self.search.iter().filter_map(|domain| joined(&given, domain)).collect();
+        let mut all: Vec<Box<str>> = self
+            .search
+            .iter()
+            .filter_map(|domain| joined(&given, domain))
+            .collect();
         let place = if dots >= self.ndots { 0 } else { all.len() };
         all.insert(place, given);
         let mut once: Vec<Box<str>> = Vec::with_capacity(all.len());
@@ -97,11 +101,23 @@ impl Config {
 /// Read here and not by the crate, which refuses zones such as `%br-lan` and `%eth0.7`.
 fn servers(text: &str, port: u16) -> Vec<Server> {
     let word = |line: &str| {
-        let mut words = line.split([';', '#']).next().unwrap_or_default().split_whitespace().map(str::to_owned);
-        words.next().filter(|word| word == "nameserver").and_then(|_| words.next())
+        let mut words = line
+            .split([';', '#'])
+            .next()
+            .unwrap_or_default()
+            .split_whitespace()
+            .map(str::to_owned);
+        words
+            .next()
+            .filter(|word| word == "nameserver")
+            .and_then(|_| words.next())
     };
-    let mut servers: Vec<Server> =
-        text.lines().filter_map(word).filter_map(|word| Server::from_word(&word, port)).take(MAX_SERVERS).collect();
+    let mut servers: Vec<Server> = text
+        .lines()
+        .filter_map(word)
+        .filter_map(|word| Server::from_word(&word, port))
+        .take(MAX_SERVERS)
+        .collect();
     if servers.is_empty() {
         servers.extend(Server::from_word("127.0.0.1", port));
     }
@@ -119,7 +135,10 @@ fn search(file: &resolv_conf::Config, hostname: &str) -> Vec<Box<str>> {
         listed.push(domain.as_str().into());
     }
     if listed.is_empty() {
-        let own = hostname.trim().split_once('.').map(|(_, domain)| domain.into());
+        let own = hostname
+            .trim()
+            .split_once('.')
+            .map(|(_, domain)| domain.into());
         listed.extend(own);
     }
     listed
@@ -151,8 +170,14 @@ mod tests {
     fn an_empty_file_asks_the_local_server() {
         let config = parse("");
         assert_eq!(shown(&config), ["127.0.0.1"]);
-        assert_eq!((config.ndots, config.timeout, config.attempts), (1, Duration::from_secs(5), 2));
-        assert_eq!((config.rotate, config.over, config.search.len()), (false, Over::Udp, 0));
+        assert_eq!(
+            (config.ndots, config.timeout, config.attempts),
+            (1, Duration::from_secs(5), 2)
+        );
+        assert_eq!(
+            (config.rotate, config.over, config.search.len()),
+            (false, Over::Udp, 0)
+        );
     }
 
     #[test]
@@ -161,31 +186,57 @@ mod tests {
                     options retrans:1 timeout:x attempts:3 trust-ad\n;nameserver 192.0.2.9\n  nameserver\tfe80::1%br-lan\n\
                     search --\nnameserver 2001:db8::53 extra\nnameserver 192.0.2.55\n";
         let config = parse(text);
-        assert_eq!(shown(&config), ["192.0.2.53", "fe80::1%br-lan", "2001:db8::53"]);
-        assert_eq!((config.attempts, config.timeout), (3, Duration::from_secs(5)));
+        assert_eq!(
+            shown(&config),
+            ["192.0.2.53", "fe80::1%br-lan", "2001:db8::53"]
+        );
+        assert_eq!(
+            (config.attempts, config.timeout),
+            (3, Duration::from_secs(5))
+        );
     }
 
     #[test]
     fn options_have_their_limits() {
         let config = parse("options ndots:99 timeout:99 attempts:99 rotate use-vc no-aaaa");
-        assert_eq!((config.ndots, config.timeout, config.attempts), (15, Duration::from_secs(30), 5));
-        assert_eq!((config.rotate, config.over, config.aaaa), (true, Over::Tcp, Aaaa::Skip));
+        assert_eq!(
+            (config.ndots, config.timeout, config.attempts),
+            (15, Duration::from_secs(30), 5)
+        );
+        assert_eq!(
+            (config.rotate, config.over, config.aaaa),
+            (true, Over::Tcp, Aaaa::Skip)
+        );
         let config = parse("options ndots:0 timeout:0 attempts:0");
-        assert_eq!((config.ndots, config.timeout, config.attempts), (0, Duration::from_secs(1), 1));
+        assert_eq!(
+            (config.ndots, config.timeout, config.attempts),
+            (0, Duration::from_secs(1), 1)
+        );
     }
 
     #[test]
     fn the_last_of_search_and_domain_wins() {
-        assert_eq!(*parse("search a.example b.example\ndomain c.example").search, ["c.example".into()]);
+        assert_eq!(
+            *parse("search a.example b.example\ndomain c.example").search,
+            ["c.example".into()]
+        );
         assert_eq!(
             *parse("domain c.example\nsearch a.example b.example").search,
             ["a.example".into(), "b.example".into()]
         );
-        assert_eq!(*Config::parse("", "probe.corp.example\n", 53).search, ["corp.example".into()]);
-        assert_eq!(*Config::parse("search a.example", "probe.corp.example", 53).search, ["a.example".into()]);
+        assert_eq!(
+            *Config::parse("", "probe.corp.example\n", 53).search,
+            ["corp.example".into()]
+        );
+        assert_eq!(
+            *Config::parse("search a.example", "probe.corp.example", 53).search,
+            ["a.example".into()]
+        );
         let many: String = (0..40).map(|n| format!(" d{n}.example")).collect();
         assert_eq!(parse(&format!("search{many}")).search.len(), MAX_SEARCH);
-        let long: String = (0..32).map(|n| format!(" d{n}.{}.example", "x".repeat(100))).collect();
+        let long: String = (0..32)
+            .map(|n| format!(" d{n}.{}.example", "x".repeat(100)))
+            .collect();
         assert!(parse(&format!("search{long}")).search.len() < 20);
     }
 
@@ -197,19 +248,34 @@ mod tests {
             ("db1.", "db1"),
             ("db1.a", "db1.a db1.a.a.example db1.a.b.example"),
         ] {
-            assert_eq!(config.candidates(&name.parse().unwrap()).join(" "), expected);
+            assert_eq!(
+                config.candidates(&name.parse().unwrap()).join(" "),
+                expected
+            );
         }
         let config = parse("search a.example\noptions ndots:2");
-        assert_eq!(config.candidates(&"db1.x".parse().unwrap()).join(" "), "db1.x.a.example db1.x");
-        assert_eq!(config.candidates(&"db1.x.y".parse().unwrap()).join(" "), "db1.x.y db1.x.y.a.example");
+        assert_eq!(
+            config.candidates(&"db1.x".parse().unwrap()).join(" "),
+            "db1.x.a.example db1.x"
+        );
+        assert_eq!(
+            config.candidates(&"db1.x.y".parse().unwrap()).join(" "),
+            "db1.x.y db1.x.y.a.example"
+        );
         let config = parse("options ndots:0\nsearch a.example");
-        assert_eq!(config.candidates(&"db1".parse().unwrap()).join(" "), "db1 db1.a.example");
+        assert_eq!(
+            config.candidates(&"db1".parse().unwrap()).join(" "),
+            "db1 db1.a.example"
+        );
     }
 
     #[test]
     fn candidates_are_names_and_come_once() {
         let config = parse("search . -- a..b A.example a.example");
-        assert_eq!(config.candidates(&"db1".parse().unwrap()).join(" "), "db1 db1.A.example");
+        assert_eq!(
+            config.candidates(&"db1".parse().unwrap()).join(" "),
+            "db1 db1.A.example"
+        );
         let label = "a".repeat(63);
         let longest = format!("{label}.{label}.{label}.{}", "b".repeat(61));
         assert_eq!(config.candidates(&longest.parse().unwrap()).len(), 1);

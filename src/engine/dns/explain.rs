@@ -58,7 +58,9 @@ impl Class {
         match self {
             Self::Local => Status::LocalError,
             Self::Silence => Status::ResolveTimeout,
-            Self::Unreachable | Self::NxDomain | Self::Error | Self::NoAddress => Status::ResolveFailed,
+            Self::Unreachable | Self::NxDomain | Self::Error | Self::NoAddress => {
+                Status::ResolveFailed
+            }
         }
     }
 }
@@ -69,7 +71,10 @@ impl Story<'_> {
         let mut text = format!("resolve {}: ", shown(self.name.as_str(), NAME_CHARS));
         let classes: Vec<Class> = self.asked.iter().map(|asked| class(&asked.ends)).collect();
         let best = classes.iter().max().copied().unwrap_or(Class::Silence);
-        let place = classes.iter().position(|class| *class == best).unwrap_or_default();
+        let place = classes
+            .iter()
+            .position(|class| *class == best)
+            .unwrap_or_default();
         if let Some(asked) = self.asked.get(place) {
             if self.asked.len() > 1 {
                 text.push_str(&format!("{}: ", shown(&asked.name, NAME_CHARS)));
@@ -81,11 +86,21 @@ impl Story<'_> {
     }
 
     fn push_others(&self, text: &mut String, classes: &[Class], best: usize) {
-        let others: Vec<(&Asked, &Class)> =
-            self.asked.iter().zip(classes).enumerate().filter(|(at, _)| *at != best).map(|(_, other)| other).collect();
+        let others: Vec<(&Asked, &Class)> = self
+            .asked
+            .iter()
+            .zip(classes)
+            .enumerate()
+            .filter(|(at, _)| *at != best)
+            .map(|(_, other)| other)
+            .collect();
         for (count, (asked, class)) in others.iter().take(MAX_OTHERS).enumerate() {
             let lead = if count == 0 { "; also tried " } else { ", " };
-            text.push_str(&format!("{lead}{} ({})", shown(&asked.name, NAME_CHARS), short(**class)));
+            text.push_str(&format!(
+                "{lead}{} ({})",
+                shown(&asked.name, NAME_CHARS),
+                short(**class)
+            ));
         }
         if others.len() > MAX_OTHERS {
             text.push_str(&format!(" and {} more", others.len() - MAX_OTHERS));
@@ -103,7 +118,9 @@ impl Story<'_> {
                 format!("{what} (from {})", self.who_said(ends))
             }
             Class::NxDomain => format!("NXDOMAIN (from {})", self.who_said(ends)),
-            Class::Local | Class::Unreachable | Class::Silence | Class::Error => self.troubles(class, ends),
+            Class::Local | Class::Unreachable | Class::Silence | Class::Error => {
+                self.troubles(class, ends)
+            }
         }
     }
 
@@ -117,7 +134,10 @@ impl Story<'_> {
     }
 
     fn server(&self, server: usize) -> String {
-        self.servers.get(server).map(ToString::to_string).unwrap_or_default()
+        self.servers
+            .get(server)
+            .map(ToString::to_string)
+            .unwrap_or_default()
     }
 
     /// Each trouble with the servers that had it.
@@ -130,17 +150,30 @@ impl Story<'_> {
                 None => groups.push((phrase, vec![self.server(server)])),
             }
         }
-        let words: Vec<String> =
-            groups.iter().map(|(phrase, servers)| format!("{phrase} {}", servers.join(", "))).collect();
-        let lead = if class == Class::Unreachable { "no name server reachable: " } else { "" };
-        let tail =
-            if class == Class::Silence { format!(" ({:.1} s)", self.elapsed.as_secs_f64()) } else { String::new() };
+        let words: Vec<String> = groups
+            .iter()
+            .map(|(phrase, servers)| format!("{phrase} {}", servers.join(", ")))
+            .collect();
+        let lead = if class == Class::Unreachable {
+            "no name server reachable: "
+        } else {
+            ""
+        };
+        let tail = if class == Class::Silence {
+            format!(" ({:.1} s)", self.elapsed.as_secs_f64())
+        } else {
+            String::new()
+        };
         let known = ends.iter().find_map(|(kind, end)| match (kind, end) {
             (Kind::A, Verdict::NoData(_)) => Some(", and no IPv4 address"),
             (Kind::Aaaa, Verdict::NoData(_)) => Some(", and no IPv6 address"),
             _ => None,
         });
-        let what = if words.is_empty() { "no question was sent".into() } else { words.join("; ") };
+        let what = if words.is_empty() {
+            "no question was sent".into()
+        } else {
+            words.join("; ")
+        };
         format!("{lead}{what}{}{tail}", known.unwrap_or_default())
     }
 }
@@ -158,7 +191,9 @@ fn link(trouble: &Trouble) -> &'static str {
 fn merged(ends: &[(Kind, Verdict)]) -> Vec<(usize, Trouble)> {
     let mut all = Vec::new();
     for (_, end) in ends {
-        let Verdict::Failed(troubles) = end else { continue };
+        let Verdict::Failed(troubles) = end else {
+            continue;
+        };
         for (server, trouble) in troubles {
             note(&mut all, *server, trouble.clone());
         }
@@ -167,13 +202,23 @@ fn merged(ends: &[(Kind, Verdict)]) -> Vec<(usize, Trouble)> {
 }
 
 fn class(ends: &[(Kind, Verdict)]) -> Class {
-    let failed = ends.iter().any(|(_, end)| matches!(end, Verdict::Failed(_)));
-    let a_is_nx = ends.iter().any(|(kind, end)| *kind == Kind::A && matches!(end, Verdict::NxDomain(_)));
-    let exists = ends.iter().any(|(_, end)| matches!(end, Verdict::NoData(_)));
+    let failed = ends
+        .iter()
+        .any(|(_, end)| matches!(end, Verdict::Failed(_)));
+    let a_is_nx = ends
+        .iter()
+        .any(|(kind, end)| *kind == Kind::A && matches!(end, Verdict::NxDomain(_)));
+    let exists = ends
+        .iter()
+        .any(|(_, end)| matches!(end, Verdict::NoData(_)));
     match (failed, a_is_nx, exists) {
         (false, _, true) => Class::NoAddress,
         (false, _, false) | (true, true, _) => Class::NxDomain,
-        (true, false, _) => match merged(ends).iter().map(|(_, trouble)| trouble.tells()).max() {
+        (true, false, _) => match merged(ends)
+            .iter()
+            .map(|(_, trouble)| trouble.tells())
+            .max()
+        {
             Some(Tells::Local) => Class::Local,
             Some(Tells::Unreachable) => Class::Unreachable,
             Some(Tells::Silence) | None => Class::Silence,

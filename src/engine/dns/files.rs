@@ -55,12 +55,19 @@ type Stamp = Option<(u64, u64, i64, i64)>;
 impl Known {
     /// Reads nothing yet.
     pub fn new(files: Files) -> Self {
-        Self { files, checked: None, config: None, hosts: None }
+        Self {
+            files,
+            checked: None,
+            config: None,
+            hosts: None,
+        }
     }
 
     /// What is in force now.
     pub fn current(&mut self, now: Instant) -> (Arc<Config>, &Hosts) {
-        let due = self.checked.is_none_or(|at| now.saturating_duration_since(at) >= RECHECK);
+        let due = self
+            .checked
+            .is_none_or(|at| now.saturating_duration_since(at) >= RECHECK);
         if due {
             self.checked = Some(now);
             self.forget_changed();
@@ -68,22 +75,36 @@ impl Known {
         let files = &self.files;
         let (_, config) = self.config.get_or_insert_with(|| {
             let stamp = stamp(&files.resolv_conf);
-            let config = Config::parse(&read(&files.resolv_conf), &read(&files.hostname), files.port);
+            let config = Config::parse(
+                &read(&files.resolv_conf),
+                &read(&files.hostname),
+                files.port,
+            );
             (stamp, Arc::new(config))
         });
-        let (_, hosts) = self.hosts.get_or_insert_with(|| (stamp(&files.hosts), Hosts::parse(&read(&files.hosts))));
+        let (_, hosts) = self
+            .hosts
+            .get_or_insert_with(|| (stamp(&files.hosts), Hosts::parse(&read(&files.hosts))));
         (config.clone(), hosts)
     }
 
     fn forget_changed(&mut self) {
         let files = &self.files;
-        self.config = self.config.take().filter(|(known, _)| *known == stamp(&files.resolv_conf));
-        self.hosts = self.hosts.take().filter(|(known, _)| *known == stamp(&files.hosts));
+        self.config = self
+            .config
+            .take()
+            .filter(|(known, _)| *known == stamp(&files.resolv_conf));
+        self.hosts = self
+            .hosts
+            .take()
+            .filter(|(known, _)| *known == stamp(&files.hosts));
     }
 }
 
 fn stamp(path: &Path) -> Stamp {
-    fs::metadata(path).ok().map(|meta| (meta.ino(), meta.size(), meta.ctime(), meta.ctime_nsec()))
+    fs::metadata(path)
+        .ok()
+        .map(|meta| (meta.ino(), meta.size(), meta.ctime(), meta.ctime_nsec()))
 }
 
 /// The file's text. What is no regular file is not opened: a FIFO would block the loop.
@@ -106,11 +127,19 @@ mod tests {
     fn files_are_read_when_needed_and_again_when_changed() {
         let dir = tempfile::tempdir().unwrap();
         let path = |name: &str| dir.path().join(name);
-        let files =
-            Files { resolv_conf: path("resolv.conf"), hosts: path("hosts"), hostname: path("hostname"), port: 53 };
+        let files = Files {
+            resolv_conf: path("resolv.conf"),
+            hosts: path("hosts"),
+            hostname: path("hostname"),
+            port: 53,
+        };
         let mut known = Known::new(files);
         let start = Instant::now();
-        fs::write(path("resolv.conf"), b"nameserver 192.0.2.1\n\xff\xfe\nnameserver 192.0.2.2\n").unwrap();
+        fs::write(
+            path("resolv.conf"),
+            b"nameserver 192.0.2.1\n\xff\xfe\nnameserver 192.0.2.2\n",
+        )
+        .unwrap();
         fs::write(path("hostname"), "probe.corp.example\n").unwrap();
         let (config, hosts) = known.current(start);
         assert_eq!((config.servers.len(), hosts), (2, &Hosts::default()));
@@ -118,17 +147,34 @@ mod tests {
 
         fs::write(path("resolv.conf"), "nameserver 192.0.2.9\n").unwrap();
         fs::write(path("hosts"), "192.0.2.7 mx1\n").unwrap();
-        assert_eq!(known.current(start + Duration::from_millis(900)).0.servers.len(), 2);
+        assert_eq!(
+            known
+                .current(start + Duration::from_millis(900))
+                .0
+                .servers
+                .len(),
+            2
+        );
         let (config, hosts) = known.current(start + Duration::from_millis(1000));
-        assert_eq!((config.servers.len(), hosts), (1, &Hosts::parse("192.0.2.7 mx1")));
+        assert_eq!(
+            (config.servers.len(), hosts),
+            (1, &Hosts::parse("192.0.2.7 mx1"))
+        );
     }
 
     #[test]
     #[allow(clippy::disallowed_methods)]
     fn what_is_no_file_counts_as_empty() {
         let dir = tempfile::tempdir().unwrap();
-        let files = Files { resolv_conf: dir.path().into(), hosts: "/dev/zero".into(), ..Files::default() };
-        let (config, hosts) = (Known::new(files.clone()).current(Instant::now()).0, Hosts::default());
+        let files = Files {
+            resolv_conf: dir.path().into(),
+            hosts: "/dev/zero".into(),
+            ..Files::default()
+        };
+        let (config, hosts) = (
+            Known::new(files.clone()).current(Instant::now()).0,
+            Hosts::default(),
+        );
         assert_eq!(config.servers.len(), 1);
         assert_eq!(Known::new(files).current(Instant::now()).1, &hosts);
     }

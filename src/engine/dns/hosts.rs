@@ -39,7 +39,11 @@ impl Hosts {
     pub fn parse(text: &str) -> Self {
         let mut entries: HashMap<Box<str>, Vec<IpAddr>> = HashMap::new();
         for line in text.lines() {
-            let mut words = line.split('#').next().unwrap_or_default().split_whitespace();
+            let mut words = line
+                .split('#')
+                .next()
+                .unwrap_or_default()
+                .split_whitespace();
             let Some(address) = words.next().and_then(|word| word.parse::<IpAddr>().ok()) else {
                 continue;
             };
@@ -58,12 +62,21 @@ impl Hosts {
     /// `localhost` and all below it are this machine even where the file lacks them.
     pub fn find(&self, name: &HostName, family: Family) -> Option<Local> {
         let name = key(name.relative());
-        let listed = self.entries.get(&name).map(|all| sorted(all, family, LocalSource::HostsFile));
+        let listed = self
+            .entries
+            .get(&name)
+            .map(|all| sorted(all, family, LocalSource::HostsFile));
         if let Some(found) = listed.filter(Local::has_any) {
             return Some(found);
         }
         let ours = *name == *"localhost" || name.ends_with(".localhost");
-        ours.then(|| sorted(&[Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()], family, LocalSource::Rfc6761))
+        ours.then(|| {
+            sorted(
+                &[Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()],
+                family,
+                LocalSource::Rfc6761,
+            )
+        })
     }
 }
 
@@ -74,11 +87,18 @@ impl Local {
 }
 
 fn key(name: &str) -> Box<str> {
-    name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase().into()
+    name.strip_suffix('.')
+        .unwrap_or(name)
+        .to_ascii_lowercase()
+        .into()
 }
 
 fn sorted(addresses: &[IpAddr], family: Family, by: LocalSource) -> Local {
-    let mut local = Local { v4: Vec::new(), v6: Vec::new(), by };
+    let mut local = Local {
+        v4: Vec::new(),
+        v6: Vec::new(),
+        by,
+    };
     for address in addresses {
         match (address, family) {
             (IpAddr::V4(address), Family::Any | Family::V4) => local.v4.push(*address),
@@ -98,7 +118,11 @@ mod tests {
 
     fn find(name: &str, family: Family) -> Option<String> {
         let local = Hosts::parse(FILE).find(&name.parse().unwrap(), family)?;
-        let words = local.v4.iter().map(ToString::to_string).chain(local.v6.iter().map(ToString::to_string));
+        let words = local
+            .v4
+            .iter()
+            .map(ToString::to_string)
+            .chain(local.v6.iter().map(ToString::to_string));
         Some(words.collect::<Vec<_>>().join(" "))
     }
 

@@ -80,27 +80,38 @@ impl Lookup {
 
     /// The message of a try, asked with this random id; `None` when the try is over.
     pub fn query(&mut self, serial: u32, id: u16) -> Option<Vec<u8>> {
-        self.questions.iter_mut().find(|question| question.is_open(serial))?.query(serial, id)
+        self.questions
+            .iter_mut()
+            .find(|question| question.is_open(serial))?
+            .query(serial, id)
     }
 
     /// Whether this try still listens.
     pub fn is_open(&self, serial: u32) -> bool {
-        self.questions.iter().any(|question| question.is_open(serial))
+        self.questions
+            .iter()
+            .any(|question| question.is_open(serial))
     }
 
     /// A message came for this try; the bytes are changed while they are read.
     pub fn on_message(&mut self, serial: u32, bytes: &mut [u8], now: Instant) {
-        self.with(serial, now, |question, out| question.on_message(serial, bytes, now, out));
+        self.with(serial, now, |question, out| {
+            question.on_message(serial, bytes, now, out)
+        });
     }
 
     /// The socket of this try failed.
     pub fn on_error(&mut self, serial: u32, cause: String, now: Instant) {
-        self.with(serial, now, |question, out| question.on_error(serial, cause, now, out));
+        self.with(serial, now, |question, out| {
+            question.on_error(serial, cause, now, out)
+        });
     }
 
     /// This machine has no socket for this try now; the wish comes again.
     pub fn on_blocked(&mut self, serial: u32, cause: String, now: Instant) {
-        self.with(serial, now, |question, _| question.on_blocked(serial, cause, now));
+        self.with(serial, now, |question, _| {
+            question.on_blocked(serial, cause, now)
+        });
     }
 
     /// Does what is due by now.
@@ -127,22 +138,38 @@ impl Lookup {
 
     /// What is known now, as if the deadline were now.
     pub fn conclude(&self, now: Instant) -> Result<Addresses, Failure> {
-        let ends: Vec<(Kind, Verdict)> =
-            self.questions.iter().map(|question| (question.kind, question.so_far())).collect();
+        let ends: Vec<(Kind, Verdict)> = self
+            .questions
+            .iter()
+            .map(|question| (question.kind, question.so_far()))
+            .collect();
         if let Some(addresses) = self.addresses(&ends) {
             return Ok(addresses);
         }
         let mut asked = self.past.clone();
         if let Some(name) = self.candidates.get(self.at) {
-            asked.push(Asked { name: name.clone(), ends });
+            asked.push(Asked {
+                name: name.clone(),
+                ends,
+            });
         }
         let elapsed = now.saturating_duration_since(self.start);
-        Err(Story { name: &self.name, family: self.family, servers: &self.config.servers, asked: &asked, elapsed }
-            .failure())
+        Err(Story {
+            name: &self.name,
+            family: self.family,
+            servers: &self.config.servers,
+            asked: &asked,
+            elapsed,
+        }
+        .failure())
     }
 
     fn with(&mut self, serial: u32, now: Instant, event: impl FnOnce(&mut Question, &mut Outbox)) {
-        if let Some(question) = self.questions.iter_mut().find(|question| question.is_open(serial)) {
+        if let Some(question) = self
+            .questions
+            .iter_mut()
+            .find(|question| question.is_open(serial))
+        {
             event(question, &mut self.outbox);
             self.step(now);
         }
@@ -152,7 +179,9 @@ impl Lookup {
     ///
     /// A candidate that is not the last has half of the time that is left, so that a silent one leaves some to the next.
     fn ask(&mut self, now: Instant) {
-        let Some(name) = self.candidates.get(self.at).cloned() else { return };
+        let Some(name) = self.candidates.get(self.at).cloned() else {
+            return;
+        };
         let last = self.at + 1 == self.candidates.len();
         let rest = self.deadline.saturating_duration_since(now);
         let until = if last { self.deadline } else { now + rest / 2 };
@@ -162,7 +191,15 @@ impl Lookup {
             (Family::V6, _) => &[Kind::Aaaa],
         };
         let put = |kind: &Kind| {
-            Question::new(name.clone(), *kind, self.config.clone(), &self.order, now, until, &mut self.outbox)
+            Question::new(
+                name.clone(),
+                *kind,
+                self.config.clone(),
+                &self.order,
+                now,
+                until,
+                &mut self.outbox,
+            )
         };
         self.questions = kinds.iter().map(put).collect();
     }
@@ -171,12 +208,21 @@ impl Lookup {
     fn step(&mut self, now: Instant) {
         while self.outcome.is_none() {
             self.stop_waiting_for_the_other_family(now);
-            if self.questions.iter().any(|question| question.verdict().is_none()) {
+            if self
+                .questions
+                .iter()
+                .any(|question| question.verdict().is_none())
+            {
                 return;
             }
-            let ends: Vec<(Kind, Verdict)> =
-                self.questions.iter().map(|question| (question.kind, question.so_far())).collect();
-            let over = self.at + 1 >= self.candidates.len() || now >= self.deadline || nobody_to_ask(&ends);
+            let ends: Vec<(Kind, Verdict)> = self
+                .questions
+                .iter()
+                .map(|question| (question.kind, question.so_far()))
+                .collect();
+            let over = self.at + 1 >= self.candidates.len()
+                || now >= self.deadline
+                || nobody_to_ask(&ends);
             if over || self.addresses(&ends).is_some() {
                 self.outcome = Some(self.conclude(now));
                 return;
@@ -197,7 +243,9 @@ impl Lookup {
             Some((Verdict::NxDomain(_), at)) if question.kind == Kind::A => Some(*at),
             _ => None,
         };
-        let Some(told) = self.questions.iter().find_map(tells) else { return };
+        let Some(told) = self.questions.iter().find_map(tells) else {
+            return;
+        };
         let half = self.start + self.deadline.saturating_duration_since(self.start) / 2;
         let until = half.max(told + RESOLUTION_DELAY);
         for question in &mut self.questions {
@@ -211,10 +259,18 @@ impl Lookup {
         let mut all: Option<Addresses> = None;
         let written = self.name.relative();
         for (_, end) in ends {
-            let Verdict::Found(found, server) = end else { continue };
-            let Some(server) = self.config.servers.get(*server) else { continue };
+            let Verdict::Found(found, server) = end else {
+                continue;
+            };
+            let Some(server) = self.config.servers.get(*server) else {
+                continue;
+            };
             let asked = self.candidates.get(self.at).map(|name| name.to_string());
-            let canonical = found.canonical.clone().or(asked).filter(|name| !name.eq_ignore_ascii_case(written));
+            let canonical = found
+                .canonical
+                .clone()
+                .or(asked)
+                .filter(|name| !name.eq_ignore_ascii_case(written));
             let all = all.get_or_insert_with(|| Addresses {
                 v4: Vec::new(),
                 v6: Vec::new(),
@@ -235,7 +291,9 @@ impl Lookup {
 /// Whether no server can be reached at all, so that other names need not be tried.
 fn nobody_to_ask(ends: &[(Kind, Verdict)]) -> bool {
     let unreachable = |(_, trouble): &(usize, Trouble)| trouble.tells() <= Tells::Unreachable;
-    ends.iter().all(|(_, end)| matches!(end, Verdict::Failed(troubles) if troubles.iter().all(unreachable)))
+    ends.iter().all(
+        |(_, end)| matches!(end, Verdict::Failed(troubles) if troubles.iter().all(unreachable)),
+    )
 }
 
 #[cfg(test)]

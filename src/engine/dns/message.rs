@@ -72,7 +72,12 @@ pub struct Found {
 pub fn query(id: u16, name: &str, kind: Kind) -> Option<Vec<u8>> {
     let mut packet = Packet::new_query(id);
     packet.set_flags(PacketFlag::RECURSION_DESIRED);
-    packet.questions.push(Question::new(Name::new(name).ok()?, kind.qtype(), CLASS::IN.into(), false));
+    packet.questions.push(Question::new(
+        Name::new(name).ok()?,
+        kind.qtype(),
+        CLASS::IN.into(),
+        false,
+    ));
     packet.build_bytes_vec().ok()
 }
 
@@ -174,11 +179,18 @@ fn read_answers(bytes: &mut [u8], header: &Header, name: &str, kind: Kind) -> Re
     if header.rcode == 3 {
         return Reading::NxDomain;
     }
-    let addresses: Vec<IpAddr> = packet.answers.iter().filter_map(|record| address(record, owner, kind)).collect();
+    let addresses: Vec<IpAddr> = packet
+        .answers
+        .iter()
+        .filter_map(|record| address(record, owner, kind))
+        .collect();
     match (addresses.is_empty(), hops, header.responsible) {
         (true, 0, false) => Reading::NoRecursion,
         (true, ..) => Reading::NoData,
-        (false, ..) => Reading::Found(Found { addresses, canonical: (hops > 0).then(|| owner.to_string()) }),
+        (false, ..) => Reading::Found(Found {
+            addresses,
+            canonical: (hops > 0).then(|| owner.to_string()),
+        }),
     }
 }
 
@@ -195,7 +207,9 @@ fn longest_pointer_chain(bytes: &[u8]) -> u16 {
         if first < 0xc0 || target >= place {
             continue;
         }
-        let depth = depths.get(target).map_or(1, |depth| depth.saturating_add(1));
+        let depth = depths
+            .get(target)
+            .map_or(1, |depth| depth.saturating_add(1));
         if let Some(own) = depths.get_mut(place) {
             *own = depth;
         }
@@ -208,11 +222,16 @@ fn longest_pointer_chain(bytes: &[u8]) -> u16 {
 struct Endless;
 
 /// Follows the aliases of the answer, and says how many there were.
-fn follow<'p>(records: &'p [ResourceRecord<'p>], asked: &'p Name<'p>) -> Result<(&'p Name<'p>, usize), Endless> {
+fn follow<'p>(
+    records: &'p [ResourceRecord<'p>],
+    asked: &'p Name<'p>,
+) -> Result<(&'p Name<'p>, usize), Endless> {
     let mut owner = asked;
     for hops in 0..=MAX_CHAIN {
         let alias = records.iter().find_map(|record| match &record.rdata {
-            RData::CNAME(target) if record.class == CLASS::IN && record.name == *owner => Some(&target.0),
+            RData::CNAME(target) if record.class == CLASS::IN && record.name == *owner => {
+                Some(&target.0)
+            }
             _ => None,
         });
         match alias {

@@ -105,7 +105,9 @@ impl Question {
         until: Instant,
         out: &mut Outbox,
     ) -> Self {
-        let schedule: VecDeque<usize> = (0..config.attempts).flat_map(|_| order.iter().copied()).collect();
+        let schedule: VecDeque<usize> = (0..config.attempts)
+            .flat_map(|_| order.iter().copied())
+            .collect();
         let mut question = Self {
             kind,
             name,
@@ -162,14 +164,22 @@ impl Question {
     /// A message came for this try.
     pub fn on_message(&mut self, serial: u32, bytes: &mut [u8], now: Instant, out: &mut Outbox) {
         let (name, kind) = (self.name.clone(), self.kind);
-        let Some(try_) = self.find(serial) else { return };
+        let Some(try_) = self.find(serial) else {
+            return;
+        };
         let State::Asked(id) = try_.state else { return };
         let (server, over) = (try_.server, try_.over);
         match message::read(bytes, id, &name, kind) {
-            Reading::NotOurs if over == Over::Udp && try_.strangers < MAX_STRANGERS => try_.strangers += 1,
-            Reading::NotOurs => self.fail(server, Trouble::Malformed("not to our question"), now, out),
+            Reading::NotOurs if over == Over::Udp && try_.strangers < MAX_STRANGERS => {
+                try_.strangers += 1
+            }
+            Reading::NotOurs => {
+                self.fail(server, Trouble::Malformed("not to our question"), now, out)
+            }
             Reading::Truncated if over == Over::Udp => self.ask_over_tcp(server, now, out),
-            Reading::Truncated => self.fail(server, Trouble::Malformed("truncated over TCP"), now, out),
+            Reading::Truncated => {
+                self.fail(server, Trouble::Malformed("truncated over TCP"), now, out)
+            }
             Reading::Malformed(what) => self.fail(server, Trouble::Malformed(what), now, out),
             Reading::Error(code) => self.fail(server, Trouble::Rcode(code), now, out),
             Reading::NoRecursion => self.fail(server, Trouble::NoRecursion, now, out),
@@ -181,7 +191,9 @@ impl Question {
 
     /// The socket of this try failed, with this cause.
     pub fn on_error(&mut self, serial: u32, cause: String, now: Instant, out: &mut Outbox) {
-        let Some(try_) = self.find(serial) else { return };
+        let Some(try_) = self.find(serial) else {
+            return;
+        };
         let trouble = match try_.why {
             Why::Configured => Trouble::Unreachable(cause),
             Why::AnswerWasTruncated => Trouble::TcpFailed(cause),
@@ -192,7 +204,9 @@ impl Question {
 
     /// This machine has no socket for this try now.
     pub fn on_blocked(&mut self, serial: u32, cause: String, now: Instant) {
-        let Some(try_) = self.find(serial) else { return };
+        let Some(try_) = self.find(serial) else {
+            return;
+        };
         try_.state = State::Blocked(now + RETRY);
         let server = try_.server;
         note(&mut self.troubles, server, Trouble::Local(cause));
@@ -207,8 +221,16 @@ impl Question {
             let end = self.so_far();
             return self.settle(end, now, out);
         }
-        let Some(place) = self.open.iter().position(|try_| Some(try_.serial) == self.current) else { return };
-        let Some(try_) = self.open.get_mut(place) else { return };
+        let Some(place) = self
+            .open
+            .iter()
+            .position(|try_| Some(try_.serial) == self.current)
+        else {
+            return;
+        };
+        let Some(try_) = self.open.get_mut(place) else {
+            return;
+        };
         if now >= try_.until {
             if matches!(try_.state, State::Asked(_)) {
                 note_silence(&mut self.troubles, try_);
@@ -218,7 +240,11 @@ impl Question {
             self.advance(now, out);
         } else if matches!(try_.state, State::Blocked(at) if at <= now) {
             try_.state = State::Wished;
-            out.wishes.push_back(Wish::Open { serial: try_.serial, server: try_.server, over: try_.over });
+            out.wishes.push_back(Wish::Open {
+                serial: try_.serial,
+                server: try_.server,
+                over: try_.over,
+            });
         }
     }
 
@@ -227,7 +253,10 @@ impl Question {
         if self.verdict.is_some() {
             return None;
         }
-        let current = self.open.iter().find(|try_| Some(try_.serial) == self.current);
+        let current = self
+            .open
+            .iter()
+            .find(|try_| Some(try_.serial) == self.current);
         let own = current.map(|try_| match try_.state {
             State::Blocked(at) => at.min(try_.until),
             State::Wished | State::Asked(_) => try_.until,
@@ -255,7 +284,9 @@ impl Question {
         let gone: Vec<Try> = gone;
         for try_ in gone {
             self.current = self.current.filter(|current| *current != try_.serial);
-            out.wishes.push_back(Wish::Close { serial: try_.serial });
+            out.wishes.push_back(Wish::Close {
+                serial: try_.serial,
+            });
         }
     }
 
@@ -283,13 +314,27 @@ impl Question {
         }
         while self.open.len() >= MAX_OPEN {
             let oldest = self.open.remove(0);
-            out.wishes.push_back(Wish::Close { serial: oldest.serial });
+            out.wishes.push_back(Wish::Close {
+                serial: oldest.serial,
+            });
         }
         let serial = out.next_serial;
         out.next_serial = serial.wrapping_add(1);
-        self.open.push(Try { serial, server, over, why, state: State::Wished, until, strangers: 0 });
+        self.open.push(Try {
+            serial,
+            server,
+            over,
+            why,
+            state: State::Wished,
+            until,
+            strangers: 0,
+        });
         self.current = Some(serial);
-        out.wishes.push_back(Wish::Open { serial, server, over });
+        out.wishes.push_back(Wish::Open {
+            serial,
+            server,
+            over,
+        });
     }
 
     /// How long the try that begins now may take; see the head of this file.
@@ -297,12 +342,15 @@ impl Question {
         let rest = self.until.saturating_duration_since(now);
         let share = |among: usize| rest / u32::try_from(among.max(1)).unwrap_or(u32::MAX);
         let fair = share(self.schedule.len() + 1);
-        fair.max(share(self.fresh).min(PATIENCE)).min(self.config.timeout)
+        fair.max(share(self.fresh).min(PATIENCE))
+            .min(self.config.timeout)
     }
 
     fn settle(&mut self, verdict: Verdict, now: Instant, out: &mut Outbox) {
         for try_ in self.open.drain(..) {
-            out.wishes.push_back(Wish::Close { serial: try_.serial });
+            out.wishes.push_back(Wish::Close {
+                serial: try_.serial,
+            });
         }
         self.current = None;
         self.verdict = Some((verdict, now));

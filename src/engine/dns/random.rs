@@ -9,7 +9,10 @@ pub struct Ids {
 
 impl Default for Ids {
     fn default() -> Self {
-        Self { buffer: [0; 128], used: 128 }
+        Self {
+            buffer: [0; 128],
+            used: 128,
+        }
     }
 }
 
@@ -20,7 +23,12 @@ impl Ids {
             getrandom::fill(&mut self.buffer)?;
             self.used = 0;
         }
-        let pair = self.buffer.get(self.used..).and_then(|rest| rest.first_chunk()).copied().unwrap_or_default();
+        let pair = self
+            .buffer
+            .get(self.used..)
+            .and_then(|rest| rest.first_chunk())
+            .copied()
+            .unwrap_or_default();
         self.used += 2;
         Ok(u16::from_be_bytes(pair))
     }

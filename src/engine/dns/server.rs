@@ -29,8 +29,16 @@ impl Server {
             return None;
         }
         match word.parse().ok()? {
-            Host::Address(address) => Some(Self { address, zone: None, port }),
-            Host::Zoned(zoned) => Some(Self { address: zoned.address.into(), zone: Some(zoned.zone), port }),
+            Host::Address(address) => Some(Self {
+                address,
+                zone: None,
+                port,
+            }),
+            Host::Zoned(zoned) => Some(Self {
+                address: zoned.address.into(),
+                zone: Some(zoned.zone),
+                port,
+            }),
             Host::Name(_) => None,
         }
     }
@@ -48,7 +56,11 @@ impl Server {
 
 impl fmt::Display for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let zone = self.zone.as_deref().map(|zone| format!("%{zone}")).unwrap_or_default();
+        let zone = self
+            .zone
+            .as_deref()
+            .map(|zone| format!("%{zone}"))
+            .unwrap_or_default();
         match (self.port, self.address) {
             (DNS_PORT, address) => write!(f, "{address}{zone}"),
             (port, IpAddr::V4(address)) => write!(f, "{address}:{port}"),
@@ -66,7 +78,8 @@ fn interface_index(zone: &str) -> io::Result<u32> {
     if zone.contains('/') || zone.starts_with('.') {
         return Err(unknown());
     }
-    let text = fs::read_to_string(Path::new("/sys/class/net").join(zone).join("ifindex")).map_err(|_| unknown())?;
+    let text = fs::read_to_string(Path::new("/sys/class/net").join(zone).join("ifindex"))
+        .map_err(|_| unknown())?;
     text.trim().parse().map_err(|_| unknown())
 }
 
@@ -86,7 +99,14 @@ mod tests {
         ] {
             assert_eq!(Server::from_word(word, port).unwrap().to_string(), shown);
         }
-        for word in ["", "dns.example", "192.0.2", "[::1]", "fe80::1%", "192.0.2.53:53"] {
+        for word in [
+            "",
+            "dns.example",
+            "192.0.2",
+            "[::1]",
+            "fe80::1%",
+            "192.0.2.53:53",
+        ] {
             assert_eq!(Server::from_word(word, 53), None, "{word}");
         }
     }

@@ -154,30 +154,58 @@ impl Stub {
                 LocalSource::HostsFile => Source::HostsFile,
                 LocalSource::Rfc6761 => Source::Localhost,
             };
-            let addresses = Addresses { v4: local.v4, v6: local.v6, from, canonical: None };
+            let addresses = Addresses {
+                v4: local.v4,
+                v6: local.v6,
+                from,
+                canonical: None,
+            };
             return self.deliver(key, Ok(addresses), now);
         }
         let same = (name.as_str().to_ascii_lowercase().into_boxed_str(), family);
-        if let Some((_, addresses)) = self.recent.get(&same).filter(|(since, _)| is_fresh(*since, now)) {
+        if let Some((_, addresses)) = self
+            .recent
+            .get(&same)
+            .filter(|(since, _)| is_fresh(*since, now))
+        {
             let addresses = addresses.clone();
             return self.deliver(key, Ok(addresses), now);
         }
         if let Some(&id) = self.by_name.get(&same) {
             self.by_key.insert(key, id);
             if let Some(job) = self.jobs.get_mut(&id) {
-                let joined = if job.lookup.is_some() { Joined::Later } else { Joined::AtTheStart };
-                job.waiters.push(Waiter { key, deadline, joined });
+                let joined = if job.lookup.is_some() {
+                    Joined::Later
+                } else {
+                    Joined::AtTheStart
+                };
+                job.waiters.push(Waiter {
+                    key,
+                    deadline,
+                    joined,
+                });
             }
             return self.wake_by(id, deadline);
         }
-        self.add_job((name.clone(), family), config, vec![Waiter { key, deadline, joined: Joined::AtTheStart }], now);
+        self.add_job(
+            (name.clone(), family),
+            config,
+            vec![Waiter {
+                key,
+                deadline,
+                joined: Joined::AtTheStart,
+            }],
+            now,
+        );
         self.pump(registry, now);
     }
 
     /// See [`Resolver::cancel`](super::Resolver::cancel).
     pub fn cancel(&mut self, key: usize) {
         self.done.retain(|(other, _)| *other != key);
-        let Some(id) = self.by_key.remove(&key) else { return };
+        let Some(id) = self.by_key.remove(&key) else {
+            return;
+        };
         if let Some(job) = self.jobs.get_mut(&id) {
             job.waiters.retain(|waiter| waiter.key != key);
             if job.waiters.is_empty() {
@@ -190,9 +218,13 @@ impl Stub {
 
     /// See [`Resolver::ready`](super::Resolver::ready).
     pub fn ready(&mut self, registry: &Registry, token: Token, now: Instant) {
-        let Some(open) = self.sockets.get_mut(token.0 & !OWN_TOKENS) else { return };
+        let Some(open) = self.sockets.get_mut(token.0 & !OWN_TOKENS) else {
+            return;
+        };
         let (id, serial) = (open.job, open.serial);
-        let Some(lookup) = self.jobs.get_mut(&id).and_then(|job| job.lookup.as_mut()) else { return };
+        let Some(lookup) = self.jobs.get_mut(&id).and_then(|job| job.lookup.as_mut()) else {
+            return;
+        };
         while lookup.is_open(serial) {
             match open.wire.pull(&mut self.buffer) {
                 Ok(Some(bytes)) => lookup.on_message(serial, bytes, now),
@@ -212,7 +244,9 @@ impl Stub {
             due.push(id);
         }
         for id in due {
-            let Some(job) = self.jobs.get_mut(&id) else { continue };
+            let Some(job) = self.jobs.get_mut(&id) else {
+                continue;
+            };
             job.timer = None;
             if let Some(lookup) = &mut job.lookup {
                 lookup.expire(now);
@@ -235,14 +269,30 @@ impl Stub {
         self.done.pop_front()
     }
 
-    fn add_job(&mut self, (name, family): (HostName, Family), config: Arc<Config>, waiters: Vec<Waiter>, now: Instant) {
+    fn add_job(
+        &mut self,
+        (name, family): (HostName, Family),
+        config: Arc<Config>,
+        waiters: Vec<Waiter>,
+        now: Instant,
+    ) {
         let id = self.next_job;
         self.next_job += 1;
         for waiter in &waiters {
             self.by_key.insert(waiter.key, id);
         }
-        self.by_name.insert((name.as_str().to_ascii_lowercase().into(), family), id);
-        let job = Job { name, family, config, since: now, lookup: None, waiters, timer: None, sockets: Vec::new() };
+        self.by_name
+            .insert((name.as_str().to_ascii_lowercase().into(), family), id);
+        let job = Job {
+            name,
+            family,
+            config,
+            since: now,
+            lookup: None,
+            waiters,
+            timer: None,
+            sockets: Vec::new(),
+        };
         self.jobs.insert(id, job);
         self.queue.push_back(id);
         self.set_timer(id);
@@ -255,11 +305,27 @@ impl Stub {
             if self.running >= self.most_running {
                 return;
             }
-            let Some(id) = self.queue.pop_front() else { return };
+            let Some(id) = self.queue.pop_front() else {
+                return;
+            };
             // Whatever was cancelled while it was queued is gone.
-            let Some(job) = self.jobs.get_mut(&id) else { continue };
-            let latest = job.waiters.iter().map(|waiter| waiter.deadline).max().unwrap_or(now);
-            let lookup = Lookup::new(&job.name, job.family, job.config.clone(), self.turn, now, latest);
+            let Some(job) = self.jobs.get_mut(&id) else {
+                continue;
+            };
+            let latest = job
+                .waiters
+                .iter()
+                .map(|waiter| waiter.deadline)
+                .max()
+                .unwrap_or(now);
+            let lookup = Lookup::new(
+                &job.name,
+                job.family,
+                job.config.clone(),
+                self.turn,
+                now,
+                latest,
+            );
             job.lookup = Some(lookup);
             self.turn = self.turn.wrapping_add(1);
             self.running += 1;
@@ -274,7 +340,11 @@ impl Stub {
     fn drive(&mut self, registry: &Registry, id: u64, now: Instant) {
         while let Some(lookup) = self.jobs.get_mut(&id).and_then(|job| job.lookup.as_mut()) {
             match lookup.take_wish() {
-                Some(Wish::Open { serial, server, over }) => self.open(registry, (id, serial), server, over, now),
+                Some(Wish::Open {
+                    serial,
+                    server,
+                    over,
+                }) => self.open(registry, (id, serial), server, over, now),
                 Some(Wish::Close { serial }) => self.close(id, serial),
                 None => match lookup.take_outcome() {
                     Some(outcome) => return self.finish(id, &outcome, now),
@@ -284,15 +354,30 @@ impl Stub {
         }
     }
 
-    fn open(&mut self, registry: &Registry, (id, serial): (u64, u32), server: usize, over: Over, now: Instant) {
+    fn open(
+        &mut self,
+        registry: &Registry,
+        (id, serial): (u64, u32),
+        server: usize,
+        over: Over,
+        now: Instant,
+    ) {
         self.buffer.resize(MAX_MESSAGE, 0);
         let random = self.ids.draw();
-        let Some(job) = self.jobs.get_mut(&id) else { return };
-        let Some(lookup) = job.lookup.as_mut().filter(|lookup| lookup.is_open(serial)) else { return };
-        let Some(server) = job.config.servers.get(server) else { return };
+        let Some(job) = self.jobs.get_mut(&id) else {
+            return;
+        };
+        let Some(lookup) = job.lookup.as_mut().filter(|lookup| lookup.is_open(serial)) else {
+            return;
+        };
+        let Some(server) = job.config.servers.get(server) else {
+            return;
+        };
         let message = match random {
             Ok(random) => lookup.query(serial, random).unwrap_or_default(),
-            Err(error) => return lookup.on_blocked(serial, format!("no random numbers: {error}"), now),
+            Err(error) => {
+                return lookup.on_blocked(serial, format!("no random numbers: {error}"), now);
+            }
         };
         let place = self.sockets.vacant_entry();
         let token = Token(OWN_TOKENS | place.key());
@@ -300,7 +385,11 @@ impl Stub {
         match opened.and_then(|address| Wire::open(registry, token, over, address, &message)) {
             Ok(wire) => {
                 job.sockets.push((serial, place.key()));
-                place.insert(Open { job: id, serial, wire });
+                place.insert(Open {
+                    job: id,
+                    serial,
+                    wire,
+                });
             }
             Err(OpenError::Blocked(error)) => {
                 self.lacked_socket = true;
@@ -311,7 +400,9 @@ impl Stub {
     }
 
     fn close(&mut self, id: u64, serial: u32) {
-        let Some(job) = self.jobs.get_mut(&id) else { return };
+        let Some(job) = self.jobs.get_mut(&id) else {
+            return;
+        };
         if let Some(place) = job.sockets.iter().position(|(other, _)| *other == serial) {
             let (_, socket) = job.sockets.swap_remove(place);
             self.sockets.try_remove(socket);
@@ -321,11 +412,19 @@ impl Stub {
     /// Answers everybody. Silence is no answer for those who came later and have time left: they get a lookup of
     /// their own.
     fn finish(&mut self, id: u64, outcome: &Result<Addresses, Failure>, now: Instant) {
-        let Some(job) = self.remove_job(id) else { return };
+        let Some(job) = self.remove_job(id) else {
+            return;
+        };
         if let Ok(addresses) = outcome {
-            self.remember((job.name.as_str().to_ascii_lowercase().into(), job.family), addresses, now);
+            self.remember(
+                (job.name.as_str().to_ascii_lowercase().into(), job.family),
+                addresses,
+                now,
+            );
         }
-        let silence = outcome.as_ref().is_err_and(|failure| failure.status != Status::ResolveFailed);
+        let silence = outcome
+            .as_ref()
+            .is_err_and(|failure| failure.status != Status::ResolveFailed);
         let (again, answered): (Vec<Waiter>, Vec<Waiter>) = job
             .waiters
             .into_iter()
@@ -334,7 +433,13 @@ impl Stub {
             self.deliver(waiter.key, outcome.clone(), now);
         }
         if !again.is_empty() {
-            let waiters = again.into_iter().map(|waiter| Waiter { joined: Joined::AtTheStart, ..waiter }).collect();
+            let waiters = again
+                .into_iter()
+                .map(|waiter| Waiter {
+                    joined: Joined::AtTheStart,
+                    ..waiter
+                })
+                .collect();
             self.add_job((job.name, job.family), job.config, waiters, now);
         }
     }
@@ -350,14 +455,21 @@ impl Stub {
 
     /// Answers those whose deadline has come with what is known now.
     fn answer_overdue(&mut self, id: u64, now: Instant) {
-        let Some(job) = self.jobs.get_mut(&id) else { return };
-        let (overdue, kept): (Vec<Waiter>, Vec<Waiter>) =
-            job.waiters.drain(..).partition(|waiter| waiter.deadline <= now);
+        let Some(job) = self.jobs.get_mut(&id) else {
+            return;
+        };
+        let (overdue, kept): (Vec<Waiter>, Vec<Waiter>) = job
+            .waiters
+            .drain(..)
+            .partition(|waiter| waiter.deadline <= now);
         job.waiters = kept;
         if !overdue.is_empty() {
             let answer = match &job.lookup {
                 Some(lookup) => lookup.conclude(now),
-                None => Err(still_queued(&job.name, now.saturating_duration_since(job.since).as_secs_f64())),
+                None => Err(still_queued(
+                    &job.name,
+                    now.saturating_duration_since(job.since).as_secs_f64(),
+                )),
             };
             let nobody_waits = job.waiters.is_empty();
             for waiter in overdue {
@@ -378,7 +490,10 @@ impl Stub {
 
     fn remove_job(&mut self, id: u64) -> Option<Job> {
         let job = self.jobs.remove(&id)?;
-        self.by_name.remove(&(job.name.as_str().to_ascii_lowercase().into_boxed_str(), job.family));
+        self.by_name.remove(&(
+            job.name.as_str().to_ascii_lowercase().into_boxed_str(),
+            job.family,
+        ));
         if let Some(at) = job.timer {
             self.timers.remove(&(at, id));
         }
@@ -393,7 +508,9 @@ impl Stub {
 
     /// Wakes the job for its lookup or for its first deadline, whichever comes sooner.
     fn set_timer(&mut self, id: u64) {
-        let Some(job) = self.jobs.get_mut(&id) else { return };
+        let Some(job) = self.jobs.get_mut(&id) else {
+            return;
+        };
         let deadline = job.waiters.iter().map(|waiter| waiter.deadline).min();
         let lookup = job.lookup.as_ref().and_then(Lookup::next_wake);
         let wake = [deadline, lookup].into_iter().flatten().min();
@@ -410,7 +527,9 @@ impl Stub {
 
     /// Wakes the job at this time or sooner; unlike [`set_timer`](Self::set_timer) at a cost that no crowd raises.
     fn wake_by(&mut self, id: u64, deadline: Instant) {
-        let Some(job) = self.jobs.get_mut(&id) else { return };
+        let Some(job) = self.jobs.get_mut(&id) else {
+            return;
+        };
         if job.timer.is_some_and(|at| at <= deadline) {
             return;
         }
@@ -427,7 +546,8 @@ fn is_fresh(since: Instant, now: Instant) -> bool {
 
 fn still_queued(name: &HostName, seconds: f64) -> Failure {
     let name = shown(name.as_str(), 80);
-    let text =
-        format!("resolve {name}: no question was sent, {MAX_RUNNING} other lookups wait for answers ({seconds:.1} s)");
+    let text = format!(
+        "resolve {name}: no question was sent, {MAX_RUNNING} other lookups wait for answers ({seconds:.1} s)"
+    );
     Failure::new(Status::ResolveTimeout, text)
 }

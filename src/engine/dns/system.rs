@@ -106,20 +106,39 @@ impl System {
     }
 
     /// See [`Resolver::start`](super::Resolver::start).
-    pub fn start(&mut self, key: usize, name: &HostName, family: Family, now: Instant, deadline: Instant) {
+    pub fn start(
+        &mut self,
+        key: usize,
+        name: &HostName,
+        family: Family,
+        now: Instant,
+        deadline: Instant,
+    ) {
         self.cancel(key);
         let ticket = self.next_ticket;
         self.next_ticket += 1;
         let same = name.as_str().to_ascii_lowercase().into_boxed_str();
         let question = *self.by_name.entry(same).or_insert(ticket);
-        self.jobs.insert(ticket, Job { key, question, name: name.clone(), family, since: now, deadline });
+        self.jobs.insert(
+            ticket,
+            Job {
+                key,
+                question,
+                name: name.clone(),
+                family,
+                since: now,
+                deadline,
+            },
+        );
         self.by_key.insert(key, ticket);
         self.timers.insert((deadline, ticket));
         if question == ticket {
             self.queue.push_back(ticket);
         }
-        let asked =
-            self.questions.entry(question).or_insert_with(|| Question { name: name.clone(), tickets: BTreeSet::new() });
+        let asked = self.questions.entry(question).or_insert_with(|| Question {
+            name: name.clone(),
+            tickets: BTreeSet::new(),
+        });
         asked.tickets.insert(ticket);
         self.pump();
     }
@@ -138,7 +157,12 @@ impl System {
         while self.bell.read(&mut rings).is_ok_and(|count| count > 0) {}
         while let Ok((question, said)) = self.reports.try_recv() {
             self.threads -= 1;
-            for ticket in self.questions.get(&question).map(|asked| asked.tickets.clone()).unwrap_or_default() {
+            for ticket in self
+                .questions
+                .get(&question)
+                .map(|asked| asked.tickets.clone())
+                .unwrap_or_default()
+            {
                 if let Some(job) = self.remove(ticket) {
                     self.done.push_back((job.key, job.answer(said.as_deref())));
                 }
@@ -153,8 +177,12 @@ impl System {
             self.timers.pop_first();
             if let Some(job) = self.remove(ticket) {
                 let seconds = now.saturating_duration_since(job.since).as_secs_f64();
-                let text = format!("resolve {}: no answer from the system resolver ({seconds:.1} s)", job.shown());
-                self.done.push_back((job.key, Err(Failure::new(Status::ResolveTimeout, text))));
+                let text = format!(
+                    "resolve {}: no answer from the system resolver ({seconds:.1} s)",
+                    job.shown()
+                );
+                self.done
+                    .push_back((job.key, Err(Failure::new(Status::ResolveTimeout, text))));
             }
         }
     }
@@ -162,7 +190,10 @@ impl System {
     /// See [`Resolver::next_wake`](super::Resolver::next_wake).
     pub fn next_wake(&self) -> Option<Instant> {
         let answered = self.answered.filter(|_| !self.done.is_empty());
-        [self.timers.first().map(|(at, _)| *at), answered].into_iter().flatten().min()
+        [self.timers.first().map(|(at, _)| *at), answered]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// See [`Resolver::poll_answer`](super::Resolver::poll_answer).
@@ -180,7 +211,8 @@ impl System {
             if asked.tickets.is_empty() {
                 // Whoever comes later asks anew, not the thread that kept everybody waiting.
                 self.questions.remove(&job.question);
-                self.by_name.remove(job.name.as_str().to_ascii_lowercase().as_str());
+                self.by_name
+                    .remove(job.name.as_str().to_ascii_lowercase().as_str());
             }
         }
         Some(job)
@@ -188,11 +220,19 @@ impl System {
 
     fn pump(&mut self) {
         while self.threads < self.most_threads {
-            let Some(number) = self.queue.pop_front() else { return };
-            let Some(question) = self.questions.get(&number) else { continue };
+            let Some(number) = self.queue.pop_front() else {
+                return;
+            };
+            let Some(question) = self.questions.get(&number) else {
+                continue;
+            };
             match self.ask(number, question.name.as_str().to_owned()) {
                 Ok(()) => self.threads += 1,
-                Err(error) => question.tickets.clone().into_iter().for_each(|ticket| self.fail(ticket, &error)),
+                Err(error) => question
+                    .tickets
+                    .clone()
+                    .into_iter()
+                    .for_each(|ticket| self.fail(ticket, &error)),
             }
         }
     }
@@ -205,13 +245,21 @@ impl System {
             let _ = reporter.send((question, said));
             let _ = (&*ringer).write(&[1]);
         };
-        thread::Builder::new().name("resolve".into()).spawn(work).map(drop)
+        thread::Builder::new()
+            .name("resolve".into())
+            .spawn(work)
+            .map(drop)
     }
 
     fn fail(&mut self, ticket: u64, error: &io::Error) {
         if let Some(job) = self.remove(ticket) {
-            let text = format!("resolve {}: no thread for the system resolver: {}", job.shown(), io_cause(error));
-            self.done.push_back((job.key, Err(Failure::new(Status::LocalError, text))));
+            let text = format!(
+                "resolve {}: no thread for the system resolver: {}",
+                job.shown(),
+                io_cause(error)
+            );
+            self.done
+                .push_back((job.key, Err(Failure::new(Status::LocalError, text))));
         }
     }
 }
@@ -223,7 +271,10 @@ impl Job {
 
     fn answer(&self, said: Result<&[SocketAddr], &io::Error>) -> Result<Addresses, Failure> {
         let failed = |cause: &str| {
-            Failure::new(Status::ResolveFailed, format!("resolve {}: {cause} (system resolver)", self.shown()))
+            Failure::new(
+                Status::ResolveFailed,
+                format!("resolve {}: {cause} (system resolver)", self.shown()),
+            )
         };
         let all = said.map_err(|error| failed(&cause(error)))?;
         let (mut v4, mut v6) = (Vec::new(), Vec::new());
@@ -241,16 +292,25 @@ impl Job {
                 Family::V6 => "has no IPv6 address",
             }));
         }
-        Ok(Addresses { v4, v6, from: Source::System, canonical: None })
+        Ok(Addresses {
+            v4,
+            v6,
+            from: Source::System,
+            canonical: None,
+        })
     }
 }
 
 /// gai_strerror(3)'s words without the standard library's lead; for EAI_NONAME also the code that people look for.
 fn cause(error: &io::Error) -> String {
     let text = io_cause(error);
-    let words = text.strip_prefix("failed to lookup address information: ").unwrap_or(&text);
+    let words = text
+        .strip_prefix("failed to lookup address information: ")
+        .unwrap_or(&text);
     match words {
-        "Name or service not known" | "Name does not resolve" => format!("{words} (NXDOMAIN or no address)"),
+        "Name or service not known" | "Name does not resolve" => {
+            format!("{words} (NXDOMAIN or no address)")
+        }
         _ => words.to_owned(),
     }
 }

@@ -63,8 +63,17 @@ impl Wire {
     }
 }
 
-fn open_udp(registry: &Registry, token: Token, server: SocketAddr, message: &[u8]) -> io::Result<UdpSocket> {
-    let socket = Socket::new(Domain::for_address(server), Type::DGRAM, Some(Protocol::UDP))?;
+fn open_udp(
+    registry: &Registry,
+    token: Token,
+    server: SocketAddr,
+    message: &[u8],
+) -> io::Result<UdpSocket> {
+    let socket = Socket::new(
+        Domain::for_address(server),
+        Type::DGRAM,
+        Some(Protocol::UDP),
+    )?;
     socket.set_nonblocking(true)?;
     socket.connect(&server.into())?;
     let mut socket = UdpSocket::from_std(socket.into());
@@ -91,11 +100,23 @@ enum Phase {
 }
 
 impl Stream {
-    fn open(registry: &Registry, token: Token, server: SocketAddr, message: &[u8]) -> io::Result<Self> {
+    fn open(
+        registry: &Registry,
+        token: Token,
+        server: SocketAddr,
+        message: &[u8],
+    ) -> io::Result<Self> {
         let mut socket = TcpStream::connect(server)?;
         registry.register(&mut socket, token, Interest::READABLE | Interest::WRITABLE)?;
-        let length = u16::try_from(message.len()).unwrap_or(u16::MAX).to_be_bytes();
-        Ok(Self { socket, phase: Phase::Connecting, outgoing: [&length, message].concat(), incoming: Vec::new() })
+        let length = u16::try_from(message.len())
+            .unwrap_or(u16::MAX)
+            .to_be_bytes();
+        Ok(Self {
+            socket,
+            phase: Phase::Connecting,
+            outgoing: [&length, message].concat(),
+            incoming: Vec::new(),
+        })
     }
 
     fn pull(&mut self, buffer: &mut [u8]) -> io::Result<Option<&mut [u8]>> {

@@ -58,7 +58,9 @@ impl Trouble {
             Self::Local(_) => Tells::Local,
             Self::Unreachable(_) => Tells::Unreachable,
             Self::Silent | Self::TcpSilent => Tells::Silence,
-            Self::TcpFailed(_) | Self::Malformed(_) | Self::NoRecursion | Self::Rcode(_) => Tells::Answer,
+            Self::TcpFailed(_) | Self::Malformed(_) | Self::NoRecursion | Self::Rcode(_) => {
+                Tells::Answer
+            }
         }
     }
 

@@ -57,12 +57,14 @@ impl Engine<'_, '_> {
 
     /// Whether [`Engine::begin_next`] may have something to do before anything else happens.
     pub(super) fn may_begin(&self) -> bool {
-        let begins_plan = || self.has_room() && self.waiting.may_have_plan(|| self.resolver.has_room());
+        let begins_plan =
+            || self.has_room() && self.waiting.may_have_plan(|| self.resolver.has_room());
         !self.end.has_come() && (self.waiting.has_connect() || begins_plan())
     }
 
     fn has_room(&self) -> bool {
-        (self.sessions.len() + self.leaving.len()).saturating_sub(self.waiting.held.len()) < self.share.in_flight
+        (self.sessions.len() + self.leaving.len()).saturating_sub(self.waiting.held.len())
+            < self.share.in_flight
     }
 
     /// A plan that can begin now.
@@ -77,13 +79,18 @@ impl Engine<'_, '_> {
         }
         for _ in 0..LOOKS_PER_TURN {
             let resolves = self.resolver.has_room();
-            if let Some(plan) = if resolves { self.waiting.next_name() } else { None } {
+            if let Some(plan) = if resolves {
+                self.waiting.next_name()
+            } else {
+                None
+            } {
                 return Some(plan);
             }
             let plan = self.waiting.next_plan(|| self.share.gate.next_plan())?;
             match plan.literal() {
                 Some(address) if !self.share.gate.has_room(address) => {
-                    self.waiting.for_address(address, Waiter::Plan(plan), self.next_look(now));
+                    self.waiting
+                        .for_address(address, Waiter::Plan(plan), self.next_look(now));
                 }
                 None if !resolves => self.waiting.for_resolver(plan),
                 _ => return Some(plan),
@@ -110,10 +117,18 @@ impl Engine<'_, '_> {
         self.end.cut(&mut session);
         self.serial = self.serial.wrapping_add(1);
         let stage = Stage::UnderWay;
-        let entry = Entry { session, serial: self.serial, connections: Numbers::default(), stage };
+        let entry = Entry {
+            session,
+            serial: self.serial,
+            connections: Numbers::default(),
+            stage,
+        };
         let place = self.sessions.insert(entry);
         self.settle(place, now);
-        let over = self.sessions.get(place).filter(|entry| entry.stage == Stage::Over);
+        let over = self
+            .sessions
+            .get(place)
+            .filter(|entry| entry.stage == Stage::Over);
         if let Some(address) = over.and_then(|entry| entry.session.plan().literal()) {
             self.pass_on(address);
         }
@@ -126,7 +141,9 @@ impl Engine<'_, '_> {
 
     fn open(&mut self, opening: Opening, now: Instant) -> Turn {
         let (place, address) = (opening.key.0, opening.address);
-        let Some(entry) = self.sessions.get(place) else { return Turn::Left };
+        let Some(entry) = self.sessions.get(place) else {
+            return Turn::Left;
+        };
         let plan = Arc::clone(entry.session.plan());
         match self.share.gate.begin(address.ip(), now) {
             Ok(()) => {}
@@ -136,7 +153,11 @@ impl Engine<'_, '_> {
                 return Turn::Used;
             }
             Err(Wait::ForAddress) => {
-                self.waiting.for_address(address.ip(), Waiter::Connect(opening), self.next_look(now));
+                self.waiting.for_address(
+                    address.ip(),
+                    Waiter::Connect(opening),
+                    self.next_look(now),
+                );
                 return Turn::Left;
             }
         }
@@ -146,7 +167,12 @@ impl Engine<'_, '_> {
 
     /// Begins a connect that may begin.
     fn send_syn(&mut self, opening: Opening, plan: &Plan, now: Instant) {
-        let Opening { key: (place, _), attempt, address, .. } = opening;
+        let Opening {
+            key: (place, _),
+            attempt,
+            address,
+            ..
+        } = opening;
         match self.connect(plan, address) {
             Ok(number) => {
                 self.waiting.has_port(&opening);
@@ -172,9 +198,17 @@ impl Engine<'_, '_> {
 
     /// This machine lacks something for this connect.
     fn blocked(&mut self, opening: &Opening, why: Failure, now: Instant) {
-        let Opening { key: (place, _), attempt, address, .. } = *opening;
+        let Opening {
+            key: (place, _),
+            attempt,
+            address,
+            ..
+        } = *opening;
         self.share.gate.take_back(address.ip());
-        let is_held = self.sessions.get(place).is_some_and(|entry| entry.stage == Stage::Held);
+        let is_held = self
+            .sessions
+            .get(place)
+            .is_some_and(|entry| entry.stage == Stage::Held);
         // Who waits for what other connections of ours have is in our own queue.
         if self.open_connections() == 0 || !is_held {
             self.resume(place, now);
@@ -183,7 +217,9 @@ impl Engine<'_, '_> {
     }
 
     fn opened(&mut self, place: usize, attempt: AttemptId, number: usize, now: Instant) {
-        let Some(connection) = self.connections.get_mut(number) else { return };
+        let Some(connection) = self.connections.get_mut(number) else {
+            return;
+        };
         connection.begin(place, attempt);
         if let Some(entry) = self.sessions.get_mut(place) {
             entry.connections.put(attempt, number);
@@ -195,10 +231,14 @@ impl Engine<'_, '_> {
     /// Lets the clock of a session that waited for our own limits run again. Whose turn came at once has not waited: of
     /// many attempts each would put the deadline off by a moment.
     pub(super) fn resume(&mut self, place: usize, now: Instant) {
-        let Some(held) = self.waiting.held.remove(&place) else { return };
+        let Some(held) = self.waiting.held.remove(&place) else {
+            return;
+        };
         if let Some(entry) = self.sessions.get_mut(place) {
             if self.turn > held.turn + 1 {
-                entry.session.postpone(now.saturating_duration_since(held.since));
+                entry
+                    .session
+                    .postpone(now.saturating_duration_since(held.since));
             }
             self.end.cut(&mut entry.session);
             entry.stage = Stage::UnderWay;
@@ -213,7 +253,8 @@ impl Engine<'_, '_> {
     }
 
     fn free(&mut self, address: IpAddr) {
-        self.waiting.free(address, |opening| is_wished(&self.sessions, opening));
+        self.waiting
+            .free(address, |opening| is_wished(&self.sessions, opening));
     }
 
     /// Whose turn at this address it was may not have used it: the next has it then.
@@ -225,13 +266,20 @@ impl Engine<'_, '_> {
 
     /// Other threads tell nobody when they close a connection, so addresses that are waited for are looked at.
     fn look_again(&mut self, now: Instant) {
-        let Some(next) = self.next_look(now) else { return };
+        let Some(next) = self.next_look(now) else {
+            return;
+        };
         if !self.waiting.is_time_to_look(now, next) {
             return;
         }
         let ended = self.share.gate.ended();
         for address in self.waiting.addresses_to_look_at(ended) {
-            for _ in 0..self.share.gate.room(address).min(self.waiting.waiters(address)) {
+            for _ in 0..self
+                .share
+                .gate
+                .room(address)
+                .min(self.waiting.waiters(address))
+            {
                 self.free(address);
             }
         }

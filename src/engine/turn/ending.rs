@@ -28,7 +28,11 @@ enum Stage {
 impl End {
     /// The run ends then, or when everything is done.
     pub fn at(due: Option<Instant>) -> Self {
-        Self { due, why: "the deadline of the run came before its turn", stage: Stage::Ahead }
+        Self {
+            due,
+            why: "the deadline of the run came before its turn",
+            stage: Stage::Ahead,
+        }
     }
 
     /// The run ends now.
@@ -83,10 +87,14 @@ impl Engine<'_, '_> {
     /// Everything is over, because this machine has no events for us any more.
     pub(in crate::engine) fn give_up(&mut self, error: &io::Error) {
         let text = format!("this machine could not wait for the network: {error}");
-        let under_way = self.sessions.iter().map(|(_, entry)| Arc::clone(entry.session.plan()));
+        let under_way = self
+            .sessions
+            .iter()
+            .map(|(_, entry)| Arc::clone(entry.session.plan()));
         for plan in under_way.chain(self.waiting.end(|| None)) {
             let failure = Failure::new(Status::LocalError, text.as_str());
-            self.sink.deliver(Report::without_trial(plan, failure, Duration::ZERO));
+            self.sink
+                .deliver(Report::without_trial(plan, failure, Duration::ZERO));
         }
     }
 }
@@ -94,9 +102,17 @@ impl Engine<'_, '_> {
 impl Drop for Engine<'_, '_> {
     /// What is open when a thread ends by a fault would keep the others from its addresses for ever.
     fn drop(&mut self) {
-        for (_, connection) in self.connections.iter().filter(|(_, connection)| connection.phase != Phase::Idle) {
+        for (_, connection) in self
+            .connections
+            .iter()
+            .filter(|(_, connection)| connection.phase != Phase::Idle)
+        {
             let (place, attempt) = connection.owner();
-            if let Some(remote) = self.sessions.get(place).and_then(|entry| entry.session.remote(attempt)) {
+            if let Some(remote) = self
+                .sessions
+                .get(place)
+                .and_then(|entry| entry.session.remote(attempt))
+            {
                 self.share.gate.end(remote.ip());
             }
         }

@@ -50,7 +50,10 @@ impl Engine<'_, '_> {
 
     /// Closes the sockets that wait for another connect: they have the descriptors that somebody lacks.
     pub(super) fn close_idle(&mut self) {
-        std::mem::take(&mut self.idle).0.into_iter().for_each(|number| drop(self.connections.try_remove(number)));
+        std::mem::take(&mut self.idle)
+            .0
+            .into_iter()
+            .for_each(|number| drop(self.connections.try_remove(number)));
     }
 
     /// The same from the last socket that became free, which is dropped where it cannot.
@@ -58,7 +61,9 @@ impl Engine<'_, '_> {
         let number = self.idle.0.pop()?;
         let wire = &mut self.connections.get_mut(number)?.wire;
         let registry = self.poll.registry();
-        let watch_anew = |wire: &Wire| registry.reregister(&mut SourceFd(&wire.raw_fd()), Token(number), INTEREST);
+        let watch_anew = |wire: &Wire| {
+            registry.reregister(&mut SourceFd(&wire.raw_fd()), Token(number), INTEREST)
+        };
         if wire.can_reach(address)
             && wire.open_again(plan, address).is_ok()
             && (!wire.is_answered() || watch_anew(wire).is_ok())
@@ -72,7 +77,11 @@ impl Engine<'_, '_> {
     fn watch(&mut self, wire: Wire, address: SocketAddr) -> Result<usize, OpenError> {
         let fd = wire.raw_fd();
         let number = self.connections.insert(Connection::idle(wire));
-        match self.poll.registry().register(&mut SourceFd(&fd), Token(number), INTEREST) {
+        match self
+            .poll
+            .registry()
+            .register(&mut SourceFd(&fd), Token(number), INTEREST)
+        {
             Ok(()) => Ok(number),
             Err(error) => {
                 self.connections.try_remove(number);
@@ -86,7 +95,11 @@ impl Engine<'_, '_> {
     pub(super) fn leave_later(&mut self, number: usize, address: IpAddr, how: Close) {
         if let Some(connection) = self.connections.get_mut(number) {
             connection.phase = Phase::Idle;
-            self.leaving.push_back(Leaving { number, address, how });
+            self.leaving.push_back(Leaving {
+                number,
+                address,
+                how,
+            });
         }
     }
 
@@ -96,14 +109,23 @@ impl Engine<'_, '_> {
             return;
         }
         for _ in 0..CLOSES {
-            let Some(Leaving { number, address, how }) = self.leaving.pop_front() else { return };
+            let Some(Leaving {
+                number,
+                address,
+                how,
+            }) = self.leaving.pop_front()
+            else {
+                return;
+            };
             self.leave(number, address, how);
         }
     }
 
     /// Ends a connection to this address; its socket is kept where another connect can use it.
     fn leave(&mut self, number: usize, address: IpAddr, how: Close) {
-        let Some(connection) = self.connections.get_mut(number) else { return };
+        let Some(connection) = self.connections.get_mut(number) else {
+            return;
+        };
         if how == Close::Rst && self.waiting.may_have_more() && connection.wire.reset() {
             self.idle.0.push(number);
         } else {

@@ -12,8 +12,15 @@ use crate::engine::wire::{Finish, lost_failure};
 
 impl Engine<'_, '_> {
     /// An event came for this connection.
-    pub(super) fn connection_ready(&mut self, number: usize, event: &mio::event::Event, now: Instant) {
-        let Some(connection) = self.connections.get(number) else { return };
+    pub(super) fn connection_ready(
+        &mut self,
+        number: usize,
+        event: &mio::event::Event,
+        now: Instant,
+    ) {
+        let Some(connection) = self.connections.get(number) else {
+            return;
+        };
         match connection.phase {
             Phase::Connecting => self.finish_connect(number, now),
             Phase::Open if event.is_writable() => {
@@ -31,17 +38,27 @@ impl Engine<'_, '_> {
 
     /// Takes what happened on this connection, of which no event has come yet.
     pub(super) fn look_at(&mut self, number: usize, now: Instant) {
-        if self.connections.get(number).is_some_and(|connection| connection.phase == Phase::Connecting) {
+        if self
+            .connections
+            .get(number)
+            .is_some_and(|connection| connection.phase == Phase::Connecting)
+        {
             self.finish_connect(number, now);
         }
         self.read(number, now);
     }
 
     fn finish_connect(&mut self, number: usize, now: Instant) {
-        let Some(connection) = self.connections.get_mut(number) else { return };
+        let Some(connection) = self.connections.get_mut(number) else {
+            return;
+        };
         let (place, attempt) = connection.owner();
-        let Some(entry) = self.sessions.get(place) else { return };
-        let Some(remote) = entry.session.remote(attempt) else { return };
+        let Some(entry) = self.sessions.get(place) else {
+            return;
+        };
+        let Some(remote) = entry.session.remote(attempt) else {
+            return;
+        };
         let took = entry.session.waited_for(attempt, now);
         match connection.wire.finish(entry.session.plan(), remote, took) {
             Finish::Pending => {}
@@ -54,7 +71,9 @@ impl Engine<'_, '_> {
                 self.handle(place, Event::Connected(attempt, source, info), now);
                 self.handle(place, Event::Failed(attempt, failure, None), now);
             }
-            Finish::Failed(failure, info) => self.handle(place, Event::Failed(attempt, failure, info), now),
+            Finish::Failed(failure, info) => {
+                self.handle(place, Event::Failed(attempt, failure, info), now)
+            }
         }
     }
 
@@ -78,9 +97,17 @@ impl Engine<'_, '_> {
     }
 
     /// A read or a write failed.
-    fn lost(&self, place: usize, attempt: AttemptId, error: &io::Error) -> Option<(usize, Event<'static>)> {
+    fn lost(
+        &self,
+        place: usize,
+        attempt: AttemptId,
+        error: &io::Error,
+    ) -> Option<(usize, Event<'static>)> {
         let remote = self.sessions.get(place)?.session.remote(attempt)?;
-        Some((place, Event::Failed(attempt, lost_failure(remote, error), None)))
+        Some((
+            place,
+            Event::Failed(attempt, lost_failure(remote, error), None),
+        ))
     }
 
     /// Reads what there is, at most a turn's worth.

@@ -99,7 +99,8 @@ impl Waiting {
     /// When something can be done that no event will announce; nothing is looked at in a pause.
     pub fn next_look(&self) -> Option<Instant> {
         let retry = self.retry.filter(|_| !self.portless.is_empty());
-        self.paused_until.or_else(|| [self.look, retry].into_iter().flatten().min())
+        self.paused_until
+            .or_else(|| [self.look, retry].into_iter().flatten().min())
     }
 
     /// Whether a connect may begin, not considering the pace and the addresses.
@@ -111,13 +112,18 @@ impl Waiting {
     /// Whether there may be a plan to begin; those that wait for their names only if the resolver has room.
     pub fn may_have_plan(&self, resolver_has_room: impl FnOnce() -> bool) -> bool {
         let supplied = self.supply == Supply::Open && self.aside + self.names.len() < MOST_ASIDE;
-        let any = || !self.freed.is_empty() || supplied || (!self.names.is_empty() && resolver_has_room());
+        let any = || {
+            !self.freed.is_empty() || supplied || (!self.names.is_empty() && resolver_has_room())
+        };
         self.paused_until.is_none() && any()
     }
 
     /// Whether every plan was begun.
     pub fn is_done(&self) -> bool {
-        self.supply == Supply::Ended && self.freed.is_empty() && self.names.is_empty() && self.aside == 0
+        self.supply == Supply::Ended
+            && self.freed.is_empty()
+            && self.names.is_empty()
+            && self.aside == 0
     }
 
     /// Whether further connects are likely.
@@ -142,7 +148,10 @@ impl Waiting {
     /// Puts a connect aside until then. The kernel looks through all ports before it says that there is none: that is
     /// not asked whenever a connection ends.
     pub fn for_port(&mut self, opening: Opening, until: Instant) {
-        self.portless.push_back(Opening { lack: Lack::Port, ..opening });
+        self.portless.push_back(Opening {
+            lack: Lack::Port,
+            ..opening
+        });
         self.retry = Some(until);
     }
 
@@ -197,12 +206,17 @@ impl Waiting {
     pub fn for_address(&mut self, address: IpAddr, waiter: Waiter, look: Option<Instant>) {
         self.look = self.look.or(look);
         self.aside += usize::from(matches!(waiter, Waiter::Plan(_)));
-        self.by_address.entry(address).or_default().push_back(waiter);
+        self.by_address
+            .entry(address)
+            .or_default()
+            .push_back(waiter);
     }
 
     /// This address has room: whoever waits longest for it is next, unless the wish is gone.
     pub fn free(&mut self, address: IpAddr, is_wished: impl Fn(&Opening) -> bool) {
-        let Some(waiters) = self.by_address.get_mut(&address) else { return };
+        let Some(waiters) = self.by_address.get_mut(&address) else {
+            return;
+        };
         while let Some(waiter) = waiters.pop_front() {
             match waiter {
                 Waiter::Plan(plan) => {
@@ -249,13 +263,28 @@ impl Waiting {
     }
 
     /// Nothing waits any more: the plans that were not begun, those of the source last.
-    pub fn end(&mut self, supply: impl FnMut() -> Option<Arc<Plan>>) -> impl Iterator<Item = Arc<Plan>> {
-        let Self { freed, names, by_address, .. } = std::mem::take(self);
+    pub fn end(
+        &mut self,
+        supply: impl FnMut() -> Option<Arc<Plan>>,
+    ) -> impl Iterator<Item = Arc<Plan>> {
+        let Self {
+            freed,
+            names,
+            by_address,
+            ..
+        } = std::mem::take(self);
         self.supply = Supply::Ended;
-        let aside = by_address.into_values().flatten().filter_map(|waiter| match waiter {
-            Waiter::Plan(plan) => Some(plan),
-            Waiter::Connect(_) => None,
-        });
-        freed.into_iter().chain(names).chain(aside).chain(std::iter::from_fn(supply))
+        let aside = by_address
+            .into_values()
+            .flatten()
+            .filter_map(|waiter| match waiter {
+                Waiter::Plan(plan) => Some(plan),
+                Waiter::Connect(_) => None,
+            });
+        freed
+            .into_iter()
+            .chain(names)
+            .chain(aside)
+            .chain(std::iter::from_fn(supply))
     }
 }

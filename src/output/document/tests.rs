@@ -14,7 +14,12 @@ use crate::stats::Running;
 use crate::target::Target;
 
 fn times() -> impl Strategy<Value = Duration> {
-    prop_oneof![Just(0), 0..2_000_000_000_u64, any::<u32>().prop_map(u64::from)].prop_map(Duration::from_nanos)
+    prop_oneof![
+        Just(0),
+        0..2_000_000_000_u64,
+        any::<u32>().prop_map(u64::from)
+    ]
+    .prop_map(Duration::from_nanos)
 }
 
 fn maybe<T: std::fmt::Debug>(some: impl Strategy<Value = T>) -> impl Strategy<Value = Option<T>> {
@@ -22,41 +27,89 @@ fn maybe<T: std::fmt::Debug>(some: impl Strategy<Value = T>) -> impl Strategy<Va
 }
 
 fn addresses() -> impl Strategy<Value = IpAddr> {
-    prop_oneof![any::<[u8; 4]>().prop_map(IpAddr::from), any::<[u16; 8]>().prop_map(IpAddr::from)]
+    prop_oneof![
+        any::<[u8; 4]>().prop_map(IpAddr::from),
+        any::<[u16; 8]>().prop_map(IpAddr::from)
+    ]
 }
 
 fn failures() -> impl Strategy<Value = Failure> {
     let facts = (any::<u8>(), any::<u8>(), maybe(addresses()));
-    let facts = facts.prop_map(|(kind, code, from)| IcmpFact { kind, code, from, version: IcmpVersion::V4 });
-    (1..STATUSES.len(), "\\PC{0,40}|[ -~]{0,40}", maybe(facts))
-        .prop_map(|(code, text, icmp)| Failure { icmp, ..Failure::new(STATUSES[code].status, text) })
+    let facts = facts.prop_map(|(kind, code, from)| IcmpFact {
+        kind,
+        code,
+        from,
+        version: IcmpVersion::V4,
+    });
+    (1..STATUSES.len(), "\\PC{0,40}|[ -~]{0,40}", maybe(facts)).prop_map(|(code, text, icmp)| {
+        Failure {
+            icmp,
+            ..Failure::new(STATUSES[code].status, text)
+        }
+    })
 }
 
 fn tcp_facts() -> impl Strategy<Value = TcpFacts> {
-    let rtt = (times(), times()).prop_map(|(smoothed, variance)| RoundTrip::new(smoothed, variance));
-    (maybe(rtt), any::<u32>(), maybe(any::<u32>())).prop_map(|(rtt, syn_retransmits, mss)| TcpFacts {
-        rtt,
-        syn_retransmits,
-        mss,
+    let rtt =
+        (times(), times()).prop_map(|(smoothed, variance)| RoundTrip::new(smoothed, variance));
+    (maybe(rtt), any::<u32>(), maybe(any::<u32>())).prop_map(|(rtt, syn_retransmits, mss)| {
+        TcpFacts {
+            rtt,
+            syn_retransmits,
+            mss,
+        }
     })
 }
 
 fn trials() -> impl Strategy<Value = Trial> {
-    let ends = (addresses(), any::<u16>(), maybe(addresses()), maybe(failures()));
+    let ends = (
+        addresses(),
+        any::<u16>(),
+        maybe(addresses()),
+        maybe(failures()),
+    );
     let said = (any::<u64>(), proptest::collection::vec(any::<u8>(), 0..40));
     let said = said.prop_map(|(bytes, start)| Response { bytes, start });
-    let captures = proptest::collection::vec(("[a-z]{1,8}", proptest::collection::vec(any::<u8>(), 0..20)), 0..3);
-    let exchange = (maybe(times()), maybe(times()), maybe(1..9_usize), maybe(said), captures);
+    let captures = proptest::collection::vec(
+        ("[a-z]{1,8}", proptest::collection::vec(any::<u8>(), 0..20)),
+        0..3,
+    );
+    let exchange = (
+        maybe(times()),
+        maybe(times()),
+        maybe(1..9_usize),
+        maybe(said),
+        captures,
+    );
     let exchange = exchange.prop_map(|(first_byte, took, step, response, captures)| {
-        let mut captures: Vec<_> = captures.into_iter().map(|(name, value)| (name.into(), value)).collect();
+        let mut captures: Vec<_> = captures
+            .into_iter()
+            .map(|(name, value)| (name.into(), value))
+            .collect();
         captures.dedup_by(|(one, _), (other, _): &mut (Box<str>, _)| one == other);
-        Box::new(Exchange { first_byte, took, step, response, captures })
+        Box::new(Exchange {
+            first_byte,
+            took,
+            step,
+            response,
+            captures,
+        })
     });
     let measured = (times(), maybe(times()), maybe(tcp_facts()), maybe(exchange));
-    (ends, measured).prop_map(|((ip, port, source, failure), (total, connect, tcp, exchange))| {
-        let (address, failure) = (SocketAddr::new(ip, port), failure.map(Arc::new));
-        Trial { address, source, failure, total, connect, tcp, exchange }
-    })
+    (ends, measured).prop_map(
+        |((ip, port, source, failure), (total, connect, tcp, exchange))| {
+            let (address, failure) = (SocketAddr::new(ip, port), failure.map(Arc::new));
+            Trial {
+                address,
+                source,
+                failure,
+                total,
+                connect,
+                tcp,
+                exchange,
+            }
+        },
+    )
 }
 
 fn reports() -> impl Strategy<Value = Report> {
@@ -67,8 +120,14 @@ fn reports() -> impl Strategy<Value = Report> {
         Just("mx1.example.org.:25")
     ];
     let plans = (targets, maybe("[a-z\"]{0,5}")).prop_map(|(target, service)| {
-        let method = Method { service: service.map(Into::into), ..Method::default() };
-        Arc::new(Plan::by(method, Target::from_words(target, None, None).unwrap()))
+        let method = Method {
+            service: service.map(Into::into),
+            ..Method::default()
+        };
+        Arc::new(Plan::by(
+            method,
+            Target::from_words(target, None, None).unwrap(),
+        ))
     });
     let attempts = proptest::collection::vec(maybe(times()), 0..4).prop_map(|connects| {
         let mut running = Running::default();
@@ -81,28 +140,46 @@ fn reports() -> impl Strategy<Value = Report> {
         running
     });
     let each = proptest::collection::vec(trials(), 0..3);
-    (plans, maybe(failures()), times(), maybe(times()), maybe(trials()), each, maybe(attempts)).prop_map(
-        |(plan, failure, total, resolve, trial, addresses, attempts)| Report {
-            plan,
-            failure: failure.map(Arc::new),
-            total,
-            resolve,
-            trial,
-            addresses: addresses.into(),
-            attempts: attempts.map(Box::new),
-        },
+    (
+        plans,
+        maybe(failures()),
+        times(),
+        maybe(times()),
+        maybe(trials()),
+        each,
+        maybe(attempts),
     )
+        .prop_map(
+            |(plan, failure, total, resolve, trial, addresses, attempts)| Report {
+                plan,
+                failure: failure.map(Arc::new),
+                total,
+                resolve,
+                trial,
+                addresses: addresses.into(),
+                attempts: attempts.map(Box::new),
+            },
+        )
 }
 
 /// What the table says, without the writer: a path's parts lead to its value.
 fn expected(report: &Report) -> Json {
     let mut document = Json::Object(Map::new());
     for metric in &METRICS {
-        let Some(value) = metric.value(report) else { continue };
+        let Some(value) = metric.value(report) else {
+            continue;
+        };
         let plain = value::plain(&value);
         let text = matches!(value, Value::Text(_) | Value::Address(_));
-        let json = if text { Json::String(plain) } else { serde_json::from_str(&plain).unwrap() };
-        *metric.path.split('.').fold(&mut document, |place, part| &mut place[part]) = json;
+        let json = if text {
+            Json::String(plain)
+        } else {
+            serde_json::from_str(&plain).unwrap()
+        };
+        *metric
+            .path
+            .split('.')
+            .fold(&mut document, |place, part| &mut place[part]) = json;
     }
     let captures = report.trial.iter().flat_map(Trial::captures);
     for (name, value) in captures {
@@ -114,14 +191,33 @@ fn expected(report: &Report) -> Json {
 /// What the table says of one connection.
 fn expected_address(report: &Report, trial: &Trial) -> Json {
     let failure = trial.verdict(report.plan.method.want);
-    let alone = Report { failure, total: trial.total, resolve: None, attempts: None, ..report.clone() };
-    let alone = Report { trial: Some(trial.clone()), addresses: Box::default(), ..alone };
+    let alone = Report {
+        failure,
+        total: trial.total,
+        resolve: None,
+        attempts: None,
+        ..report.clone()
+    };
+    let alone = Report {
+        trial: Some(trial.clone()),
+        addresses: Box::default(),
+        ..alone
+    };
     let mut entry = expected(&alone);
     let object = entry.as_object_mut().unwrap();
-    object.retain(|key, _| !["schema", "host", "port", "service", "step", "response", "captures"].contains(&&**key));
+    object.retain(|key, _| {
+        ![
+            "schema", "host", "port", "service", "step", "response", "captures",
+        ]
+        .contains(&&**key)
+    });
     object["time"] = json!({ "total": entry_time(&alone.total) });
     let exchange = trial.exchange.as_deref().cloned().unwrap_or_default();
-    for (name, time) in [("connect", trial.connect), ("first_byte", exchange.first_byte), ("dialogue", exchange.took)] {
+    for (name, time) in [
+        ("connect", trial.connect),
+        ("first_byte", exchange.first_byte),
+        ("dialogue", exchange.took),
+    ] {
         if let Some(time) = time {
             object["time"][name] = entry_time(&time);
         }
@@ -150,7 +246,9 @@ proptest! {
 
 #[test]
 fn members_stand_in_the_order_of_the_table() {
-    let plan = Arc::new(Plan::connect(Target::from_words("192.0.2.7:443", None, None).unwrap()));
+    let plan = Arc::new(Plan::connect(
+        Target::from_words("192.0.2.7:443", None, None).unwrap(),
+    ));
     let text = "connect to 192.0.2.7:443: connection refused (RST)";
     let failure = Some(Arc::new(Failure::new(Status::Refused, text)));
     let trial = Trial {
@@ -159,7 +257,11 @@ fn members_stand_in_the_order_of_the_table() {
         failure: failure.clone(),
         total: Duration::from_micros(213),
         connect: None,
-        tcp: Some(TcpFacts { rtt: None, syn_retransmits: 2, mss: None }),
+        tcp: Some(TcpFacts {
+            rtt: None,
+            syn_retransmits: 2,
+            mss: None,
+        }),
         exchange: Some(Box::new(Exchange {
             captures: vec![("name".into(), b"a \"b\"".to_vec())],
             ..Exchange::default()
@@ -167,7 +269,15 @@ fn members_stand_in_the_order_of_the_table() {
     };
     let total = Duration::from_micros(250);
     let addresses = Box::new([trial.clone()]);
-    let report = Report { plan, failure, total, resolve: None, trial: Some(trial), addresses, attempts: None };
+    let report = Report {
+        plan,
+        failure,
+        total,
+        resolve: None,
+        trial: Some(trial),
+        addresses,
+        attempts: None,
+    };
     let connection = r#""address":"192.0.2.7","family":4,"source":"192.0.2.1","#;
     let verdict = format!(r#""up":0,"status":3,"status_name":"refused","error":"{text}","#);
     let wanted = format!(

@@ -69,12 +69,24 @@ mod tests {
         let written = document(&serde_json::from_str(json).unwrap());
         let parsed = DeTable::parse(&written).unwrap();
         let read = parsed.get_ref();
-        assert_eq!(read["a"].get_ref().as_str(), Some("\0\u{1b}\u{7f}\"\\\n é \u{1f600}"));
+        assert_eq!(
+            read["a"].get_ref().as_str(),
+            Some("\0\u{1b}\u{7f}\"\\\n é \u{1f600}")
+        );
         let list = read["b"].get_ref();
         assert_eq!(list.as_array().unwrap().len(), 6);
-        assert_eq!(list[1].get_ref().as_float().map(|float| float.as_str()), Some("-2.5"));
+        assert_eq!(
+            list[1].get_ref().as_float().map(|float| float.as_str()),
+            Some("-2.5")
+        );
         let inner = read["c d"].get_ref()["e"].get_ref();
-        assert_eq!(inner["h"].get_ref().as_integer().map(|number| number.as_str()), Some("2"));
+        assert_eq!(
+            inner["h"]
+                .get_ref()
+                .as_integer()
+                .map(|number| number.as_str()),
+            Some("2")
+        );
         assert!(!read.contains_key("n"));
     }
 }

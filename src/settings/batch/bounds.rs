@@ -21,7 +21,11 @@ const MOST_THREADS: u64 = 256;
 ///
 /// # Errors
 /// When one is no number, or none that makes sense.
-pub fn bounds(pace: &PaceArgs, deadline: &Option<String>, per_host: Option<NonZeroUsize>) -> Result<Bounds, Mistake> {
+pub fn bounds(
+    pace: &PaceArgs,
+    deadline: &Option<String>,
+    per_host: Option<NonZeroUsize>,
+) -> Result<Bounds, Mistake> {
     let per_host = match number_from(0, "--per-host", &pace.per_host, MOST_IN_FLIGHT)? {
         None => per_host,
         Some(most) => usize::try_from(most).ok().and_then(NonZeroUsize::new),
@@ -29,7 +33,9 @@ pub fn bounds(pace: &PaceArgs, deadline: &Option<String>, per_host: Option<NonZe
     let rate = number("--rate", &pace.rate, MOST_RATE)?;
     Ok(Bounds {
         concurrency: some("--concurrency", &pace.concurrency, MOST_IN_FLIGHT)?,
-        rate: rate.and_then(|rate| u32::try_from(rate).ok()).and_then(NonZeroU32::new),
+        rate: rate
+            .and_then(|rate| u32::try_from(rate).ok())
+            .and_then(NonZeroU32::new),
         per_host,
         threads: some("--threads", &pace.threads, MOST_THREADS)?,
         deadline: duration("--deadline", deadline)?.unwrap_or(DEADLINE),
@@ -38,7 +44,9 @@ pub fn bounds(pace: &PaceArgs, deadline: &Option<String>, per_host: Option<NonZe
 
 fn some(option: &str, value: &Option<String>, most: u64) -> Result<Option<NonZeroUsize>, Mistake> {
     let number = number(option, value, most)?;
-    Ok(number.and_then(|number| usize::try_from(number).ok()).and_then(NonZeroUsize::new))
+    Ok(number
+        .and_then(|number| usize::try_from(number).ok())
+        .and_then(NonZeroUsize::new))
 }
 
 /// What the order of starts is made from; always the same where nobody says otherwise.

@@ -17,13 +17,27 @@ use crate::printable::shown;
 /// When a group is unknown, and the first mistake unless the caller said to keep going.
 pub fn add(listing: &mut Listing<'_>, config: &Config, groups: &[&str]) -> Result<(), Mistake> {
     for group in groups {
-        if !config.targets.iter().any(|entry| entry.groups.iter().any(|known| known == group)) {
+        if !config
+            .targets
+            .iter()
+            .any(|entry| entry.groups.iter().any(|known| known == group))
+        {
             return Err(Mistake::in_option("--group", unknown(config, group)));
         }
     }
-    let wanted =
-        |entry: &TargetEntry| groups.is_empty() || entry.groups.iter().any(|group| groups.contains(&group.as_str()));
-    for (number, entry) in config.targets.iter().enumerate().filter(|(_, entry)| wanted(entry)) {
+    let wanted = |entry: &TargetEntry| {
+        groups.is_empty()
+            || entry
+                .groups
+                .iter()
+                .any(|group| groups.contains(&group.as_str()))
+    };
+    for (number, entry) in config
+        .targets
+        .iter()
+        .enumerate()
+        .filter(|(_, entry)| wanted(entry))
+    {
         listing.add(Ok(asked(number, entry)))?;
     }
     Ok(())
@@ -33,22 +47,44 @@ pub fn add(listing: &mut Listing<'_>, config: &Config, groups: &[&str]) -> Resul
 fn unknown(config: &Config, group: &str) -> String {
     /// More names help nobody.
     const SHOWN: usize = 20;
-    let known: BTreeSet<&str> = config.targets.iter().flat_map(|entry| &entry.groups).map(String::as_str).collect();
-    let near = nearest(group, known.iter().copied()).map(|near| format!("did you mean `{}`? ", shown(near, 40)));
-    let listed: Vec<_> = known.iter().take(SHOWN).map(|name| format!("`{}`", shown(name, 40))).collect();
+    let known: BTreeSet<&str> = config
+        .targets
+        .iter()
+        .flat_map(|entry| &entry.groups)
+        .map(String::as_str)
+        .collect();
+    let near = nearest(group, known.iter().copied())
+        .map(|near| format!("did you mean `{}`? ", shown(near, 40)));
+    let listed: Vec<_> = known
+        .iter()
+        .take(SHOWN)
+        .map(|name| format!("`{}`", shown(name, 40)))
+        .collect();
     let listed = match listed.len() {
         0 => "no target has a group".to_owned(),
-        count if count < known.len() => format!("known are {} and {} more", listed.join(", "), known.len() - count),
+        count if count < known.len() => format!(
+            "known are {} and {} more",
+            listed.join(", "),
+            known.len() - count
+        ),
         _ => format!("known are {}", listed.join(", ")),
     };
-    format!("unknown group `{}`: {}{listed}", shown(group, 40), near.unwrap_or_default())
+    format!(
+        "unknown group `{}`: {}{listed}",
+        shown(group, 40),
+        near.unwrap_or_default()
+    )
 }
 
 fn asked(number: usize, entry: &TargetEntry) -> Asked<'_> {
     let label = Label {
         id: entry.id.as_ref().map(|id| id.text.as_str().into()),
         name: entry.name.as_deref().map(Into::into),
-        groups: entry.groups.iter().map(|group| group.as_str().into()).collect(),
+        groups: entry
+            .groups
+            .iter()
+            .map(|group| group.as_str().into())
+            .collect(),
         zabbix_host: entry.zabbix_host.as_deref().map(Into::into),
     };
     let label = (label != Label::default()).then(|| Box::new(label));
@@ -69,15 +105,39 @@ fn own(number: usize, wishes: &Wishes) -> Own {
         Some(number) => number.to_string(),
         None => signature(wishes),
     };
-    let key = if key == signature(&Wishes::default()) { String::new() } else { key };
-    Own { wishes: wishes.clone(), key }
+    let key = if key == signature(&Wishes::default()) {
+        String::new()
+    } else {
+        key
+    };
+    Own {
+        wishes: wishes.clone(),
+        key,
+    }
 }
 
 /// The same text for the same options, wherever they stand.
 fn signature(wishes: &Wishes) -> String {
-    let Wishes { encoding, line_ends, max_bytes, timeout, addresses, source, interface, .. } = wishes;
-    let Wishes { count, interval, require, want, close, .. } = wishes;
-    let texts = [encoding, source, interface].map(|written| written.as_ref().map(|written| written.text.as_str()));
+    let Wishes {
+        encoding,
+        line_ends,
+        max_bytes,
+        timeout,
+        addresses,
+        source,
+        interface,
+        ..
+    } = wishes;
+    let Wishes {
+        count,
+        interval,
+        require,
+        want,
+        close,
+        ..
+    } = wishes;
+    let texts = [encoding, source, interface]
+        .map(|written| written.as_ref().map(|written| written.text.as_str()));
     format!(
         "{texts:?} {line_ends:?} {max_bytes:?} {timeout:?} {addresses:?} {count:?} {interval:?} {require:?} {want:?} {close:?}"
     )

@@ -24,7 +24,11 @@ pub fn configured(config: &Config, groups: &[String]) -> Result<Vec<Plan>, Mista
 }
 
 fn given_words(words: &[String]) -> Vec<&str> {
-    words.iter().map(String::as_str).filter(|word| !word.is_empty()).collect()
+    words
+        .iter()
+        .map(String::as_str)
+        .filter(|word| !word.is_empty())
+        .collect()
 }
 
 /// The targets in the order in which they were named; the configuration's, where none were.
@@ -39,7 +43,11 @@ pub fn gather(
     for word in &words {
         match (*word, input.take()) {
             ("-", Some(input)) => lines::add(listing, &input()?)?,
-            ("-", None) => return Err(Mistake::new("`-` stands twice: standard input can be read once")),
+            ("-", None) => {
+                return Err(Mistake::new(
+                    "`-` stands twice: standard input can be read once",
+                ));
+            }
             (word, kept) => {
                 input = kept;
                 listing.add(words::word(word, listing.most))?;
@@ -51,5 +59,9 @@ pub fn gather(
             "no targets: name some, write `-` for standard input, or put [[targets]] into the configuration",
         ));
     }
-    if words.is_empty() || !groups.is_empty() { super::configured::add(listing, config, &groups) } else { Ok(()) }
+    if words.is_empty() || !groups.is_empty() {
+        super::configured::add(listing, config, &groups)
+    } else {
+        Ok(())
+    }
 }

@@ -32,7 +32,15 @@ pub struct Object {
 }
 
 /// The keys that are no options.
-pub const KEYS: [&str; 7] = ["host", "port", "service", "id", "name", "group", "zabbix_host"];
+pub const KEYS: [&str; 7] = [
+    "host",
+    "port",
+    "service",
+    "id",
+    "name",
+    "group",
+    "zabbix_host",
+];
 
 impl Reader {
     /// Reads the object of a line.
@@ -40,14 +48,26 @@ impl Reader {
     /// # Errors
     /// When it is none, or a member has no meaning.
     pub fn read(&mut self, place: &Place, line: &str) -> Result<Object, Mistake> {
-        let mut members: Map<String, Value> = serde_json::from_str(line).map_err(|why| no_object(place, &why))?;
-        let mut found = Members { place, members: &mut members };
-        let host = found.text("host")?.ok_or_else(|| found.wrong("host", "a target needs one"))?;
+        let mut members: Map<String, Value> =
+            serde_json::from_str(line).map_err(|why| no_object(place, &why))?;
+        let mut found = Members {
+            place,
+            members: &mut members,
+        };
+        let host = found
+            .text("host")?
+            .ok_or_else(|| found.wrong("host", "a target needs one"))?;
         let port = found.port()?;
         let service = found.text("service")?;
         let label = found.label()?;
         let own = self.own(place, &members)?;
-        Ok(Object { host, port, service, own, label })
+        Ok(Object {
+            host,
+            port,
+            service,
+            own,
+            label,
+        })
     }
 
     /// The members that are left are options.
@@ -57,7 +77,10 @@ impl Reader {
         }
         let key = as_toml::document(members);
         if let Some(wishes) = self.options.get(&key) {
-            return Ok(Own { wishes: wishes.clone(), key });
+            return Ok(Own {
+                wishes: wishes.clone(),
+                key,
+            });
         }
         let wishes = one_line_options(place, &key, &KEYS)?;
         self.options.insert(key.clone(), wishes.clone());
@@ -71,14 +94,26 @@ impl Object {
     /// # Errors
     /// When one is none.
     pub fn asked(&self, place: Place, most: usize) -> Result<Asked<'_>, Mistake> {
-        let hosts = hosts(&self.host, most).map_err(|why| Mistake::at(&place, format!("host: {}", lifted(why))))?;
-        let ports = ports(self.port.as_deref()).map_err(|why| Mistake::at(&place, format!("port: {why}")))?;
+        let hosts = hosts(&self.host, most)
+            .map_err(|why| Mistake::at(&place, format!("host: {}", lifted(why))))?;
+        let ports = ports(self.port.as_deref())
+            .map_err(|why| Mistake::at(&place, format!("port: {why}")))?;
         let several = hosts.len() * ports.len().max(1) > 1;
         if several && self.label.as_ref().is_some_and(|label| label.id.is_some()) {
-            return Err(Mistake::at(&place, "one `id` for several targets: drop it, or write them one by one"));
+            return Err(Mistake::at(
+                &place,
+                "one `id` for several targets: drop it, or write them one by one",
+            ));
         }
         let (own, label) = (self.own.clone(), self.label.clone());
-        Ok(Asked { place, hosts, ports, service: self.service.as_deref(), own, label })
+        Ok(Asked {
+            place,
+            hosts,
+            ports,
+            service: self.service.as_deref(),
+            own,
+            label,
+        })
     }
 }
 
@@ -86,7 +121,14 @@ fn no_object(place: &Place, why: &serde_json::Error) -> Mistake {
     // The line that it names is always the first.
     let text = why.to_string();
     let text = text.split(" at line ").next().unwrap_or(&text);
-    Mistake::at(place, format!("is no JSON object: {} at column {}", shown(text, 100), why.column()))
+    Mistake::at(
+        place,
+        format!(
+            "is no JSON object: {} at column {}",
+            shown(text, 100),
+            why.column()
+        ),
+    )
 }
 
 /// The members of an object, each taken once; what is empty or null was not given.
@@ -124,27 +166,50 @@ impl Members<'_> {
     }
 
     fn label(&mut self) -> Result<Option<Box<Label>>, Mistake> {
-        let (id, name, zabbix_host) = (self.text("id")?, self.text("name")?, self.text("zabbix_host")?);
-        if id.as_ref().is_some_and(|id| !id.bytes().all(is_safe) || id.len() > LONGEST_ID) {
-            return Err(self.wrong("id", "has letters, digits, `_`, `.`, `:` and `-`, at most 255"));
+        let (id, name, zabbix_host) = (
+            self.text("id")?,
+            self.text("name")?,
+            self.text("zabbix_host")?,
+        );
+        if id
+            .as_ref()
+            .is_some_and(|id| !id.bytes().all(is_safe) || id.len() > LONGEST_ID)
+        {
+            return Err(self.wrong(
+                "id",
+                "has letters, digits, `_`, `.`, `:` and `-`, at most 255",
+            ));
         }
         let groups = self.groups()?;
         if id.is_none() && name.is_none() && zabbix_host.is_none() && groups.is_empty() {
             return Ok(None);
         }
         let boxed = |text: Option<String>| text.map(String::into_boxed_str);
-        Ok(Some(Box::new(Label { id: boxed(id), name: boxed(name), groups, zabbix_host: boxed(zabbix_host) })))
+        Ok(Some(Box::new(Label {
+            id: boxed(id),
+            name: boxed(name),
+            groups,
+            zabbix_host: boxed(zabbix_host),
+        })))
     }
 
     /// A text, or a list of texts.
     fn groups(&mut self) -> Result<Box<[Box<str>]>, Mistake> {
         let entries = match self.members.get_mut("group") {
             Some(Value::Array(entries)) => std::mem::take(entries),
-            _ => return Ok(self.text("group")?.into_iter().map(String::into_boxed_str).collect()),
+            _ => {
+                return Ok(self
+                    .text("group")?
+                    .into_iter()
+                    .map(String::into_boxed_str)
+                    .collect());
+            }
         };
         self.members.remove("group");
         let text = |entry: Value| match entry {
-            Value::String(text) if !text.is_empty() && !text.chars().any(char::is_control) => Ok(text.into_boxed_str()),
+            Value::String(text) if !text.is_empty() && !text.chars().any(char::is_control) => {
+                Ok(text.into_boxed_str())
+            }
             _ => Err(self.wrong("group", "is a text or a list of texts")),
         };
         entries.into_iter().map(text).collect()

@@ -27,37 +27,58 @@ pub fn add(listing: &mut Listing<'_>, text: &[u8]) -> Result<(), Mistake> {
             Ok(line) if line.starts_with('{') => {
                 let object = objects.read(&place, line);
                 let most = listing.most;
-                listing.add(object.as_ref().map_err(Clone::clone).and_then(|object| object.asked(place, most)))?;
+                listing.add(
+                    object
+                        .as_ref()
+                        .map_err(Clone::clone)
+                        .and_then(|object| object.asked(place, most)),
+                )?;
             }
             Ok(line) => listing.add(words::line(place, without_remark(line), listing.most))?,
             Err(mistake) => listing.add(Err(mistake))?,
         }
     }
     // An empty document would delete whatever was discovered before the list was lost.
-    if empty { Err(Mistake::new("standard input has no target: write one on each line")) } else { Ok(()) }
+    if empty {
+        Err(Mistake::new(
+            "standard input has no target: write one on each line",
+        ))
+    } else {
+        Ok(())
+    }
 }
 
 /// A line as text, without the blanks around it.
 fn readable(bytes: &[u8]) -> Result<&str, String> {
     if bytes.len() > LONGEST {
-        return Err(format!("a line of {} bytes: at most {LONGEST} are read", bytes.len()));
+        return Err(format!(
+            "a line of {} bytes: at most {LONGEST} are read",
+            bytes.len()
+        ));
     }
-    let text = std::str::from_utf8(bytes).map_err(|_| "is not UTF-8 text".to_owned())?.trim();
+    let text = std::str::from_utf8(bytes)
+        .map_err(|_| "is not UTF-8 text".to_owned())?
+        .trim();
     // Nearly every line is plain ASCII.
     if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
         return Ok(text);
     }
     match text.chars().find(|c| c.is_control() && *c != '\t') {
         Some('\0') => Err("holds a NUL byte: is this a text file in UTF-8?".to_owned()),
-        Some(control) => Err(format!("holds the control character U+{:04X}", u32::from(control))),
+        Some(control) => Err(format!(
+            "holds the control character U+{:04X}",
+            u32::from(control)
+        )),
         None => Ok(text),
     }
 }
 
 /// The words before ` #`.
 fn without_remark(line: &str) -> &str {
-    let remark =
-        line.match_indices('#').find(|(at, _)| line.get(..*at).is_some_and(|before| before.ends_with([' ', '\t'])));
+    let remark = line.match_indices('#').find(|(at, _)| {
+        line.get(..*at)
+            .is_some_and(|before| before.ends_with([' ', '\t']))
+    });
     remark.and_then(|(at, _)| line.get(..at)).unwrap_or(line)
 }
 
@@ -71,7 +92,12 @@ mod tests {
         assert_eq!(readable("主机:80".as_bytes()), Ok("主机:80"));
         assert_eq!((readable(b"\r"), readable(b"")), (Ok(""), Ok("")));
         assert_eq!(readable(&[b'a'; LONGEST]).map(str::len), Ok(LONGEST));
-        for bad in [&b"h\0:80"[..], b"\xff\xfeh\0", b"h:80\rh:81", &[b'a'; LONGEST + 1]] {
+        for bad in [
+            &b"h\0:80"[..],
+            b"\xff\xfeh\0",
+            b"h:80\rh:81",
+            &[b'a'; LONGEST + 1],
+        ] {
             assert!(readable(bad).is_err(), "{bad:?}");
         }
     }

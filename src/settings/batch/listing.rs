@@ -91,7 +91,14 @@ impl<'c> Listing<'c> {
     }
 
     fn expand(&mut self, asked: Asked<'_>) -> Result<(), Mistake> {
-        let Asked { place, hosts, ports, service, own, label } = asked;
+        let Asked {
+            place,
+            hosts,
+            ports,
+            service,
+            own,
+            label,
+        } = asked;
         let count = hosts.len().saturating_mul(ports.len().max(1));
         if count > self.most {
             return Err(Mistake::at(&place, too_many(count, self.most)));
@@ -100,14 +107,27 @@ impl<'c> Listing<'c> {
         if ports.is_empty() {
             let made = self.methods.of(service, &own, &place)?;
             let port = made.port.ok_or_else(|| without_port(&place, &hosts))?;
-            return hosts
-                .into_iter()
-                .try_for_each(|host| self.push((&place, origin), Target { host, port }, &made, &label, count));
+            return hosts.into_iter().try_for_each(|host| {
+                self.push(
+                    (&place, origin),
+                    Target { host, port },
+                    &made,
+                    &label,
+                    count,
+                )
+            });
         }
-        for Entry { port, service: named } in &ports {
+        for Entry {
+            port,
+            service: named,
+        } in &ports
+        {
             let made = self.methods.of(named.or(service), &own, &place)?;
             for host in &hosts {
-                let target = Target { host: host.clone(), port: *port };
+                let target = Target {
+                    host: host.clone(),
+                    port: *port,
+                };
                 self.push((&place, origin), target, &made, &label, count)?;
             }
         }
@@ -122,9 +142,15 @@ impl<'c> Listing<'c> {
         label: &Option<Box<Label>>,
         of: usize,
     ) -> Result<(), Mistake> {
-        let plan = plan(&made.method, target, self.methods.family).map_err(|why| placed(place, why))?;
-        let label = label.as_ref().map(|label| Box::new(own_name(label, &plan, of)));
-        self.drafts.push(Draft { origin, plan: Plan { label, ..plan } });
+        let plan =
+            plan(&made.method, target, self.methods.family).map_err(|why| placed(place, why))?;
+        let label = label
+            .as_ref()
+            .map(|label| Box::new(own_name(label, &plan, of)));
+        self.drafts.push(Draft {
+            origin,
+            plan: Plan { label, ..plan },
+        });
         Ok(())
     }
 
@@ -144,7 +170,11 @@ impl<'c> Listing<'c> {
             return Ok(());
         }
         self.drop_repeats();
-        if self.drafts.len() > self.most { Err(Mistake::new(too_many(self.drafts.len(), self.most))) } else { Ok(()) }
+        if self.drafts.len() > self.most {
+            Err(Mistake::new(too_many(self.drafts.len(), self.most)))
+        } else {
+            Ok(())
+        }
     }
 
     fn drop_repeats(&mut self) {
@@ -165,7 +195,10 @@ impl<'c> Listing<'c> {
         let places = &self.places;
         let plans = name(self.drafts, |origin| match origin {
             Origin::Line(line) => in_line(line as usize),
-            Origin::Entry(entry) => places.get(entry as usize).cloned().unwrap_or(Place::Option("targets")),
+            Origin::Entry(entry) => places
+                .get(entry as usize)
+                .cloned()
+                .unwrap_or(Place::Option("targets")),
         })?;
         Ok((plans, self.duplicates, self.invalid))
     }
@@ -176,7 +209,11 @@ const STANDARD_INPUT: &str = "-";
 
 /// A line of standard input, from 1.
 pub fn in_line(line: usize) -> Place {
-    Place::File { file: STANDARD_INPUT.into(), line, key: String::new() }
+    Place::File {
+        file: STANDARD_INPUT.into(),
+        line,
+        key: String::new(),
+    }
 }
 
 fn too_many(count: usize, most: usize) -> String {
@@ -187,7 +224,9 @@ fn without_port(place: &Place, hosts: &[Host]) -> Mistake {
     let host = hosts.first().map_or_else(String::new, ToString::to_string);
     Mistake::at(
         place,
-        format!("no port for `{host}`: write `HOST:PORT` or `HOST PORT`, or name a service that has one"),
+        format!(
+            "no port for `{host}`: write `HOST:PORT` or `HOST PORT`, or name a service that has one"
+        ),
     )
 }
 
@@ -205,10 +244,19 @@ fn own_name(label: &Label, plan: &Plan, of: usize) -> Label {
         1 => name.clone(),
         _ => format!("{name} {}", plan.target).into(),
     });
-    Label { name, ..label.clone() }
+    Label {
+        name,
+        ..label.clone()
+    }
 }
 
 /// The ports of a list without services.
 pub fn bare(ports: &[Port]) -> Vec<Entry<'static>> {
-    ports.iter().map(|port| Entry { port: *port, service: None }).collect()
+    ports
+        .iter()
+        .map(|port| Entry {
+            port: *port,
+            service: None,
+        })
+        .collect()
 }

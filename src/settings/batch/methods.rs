@@ -66,13 +66,25 @@ impl<'c> Methods<'c> {
     /// # Errors
     /// The first mistake in them.
     pub fn new(config: &'c Config, probe: &ProbeArgs, policy: Policy) -> Result<Self, Mistake> {
-        let service = given(&probe.service).map(|name| services::find(config, name)).transpose();
+        let service = given(&probe.service)
+            .map(|name| services::find(config, name))
+            .transpose();
         let service = service.map_err(|why| Mistake::in_option("--service", why))?;
         let (run, family) = (wishes(probe)?, family(&probe.reach));
         // A mistake in its dialogue is one of the run, even where every target has a dialogue of its own.
-        let said = service.as_ref().map_or_else(Wishes::default, |service| service.wishes.clone());
+        let said = service
+            .as_ref()
+            .map_or_else(Wishes::default, |service| service.wishes.clone());
         dialogue(&run.clone().over(said)).map_err(first)?;
-        Ok(Self { config, policy, family, run, service, made: HashMap::new(), key: String::new() })
+        Ok(Self {
+            config,
+            policy,
+            family,
+            run,
+            service,
+            made: HashMap::new(),
+            key: String::new(),
+        })
     }
 
     /// The method of a target with this service and these options of its own.
@@ -98,10 +110,16 @@ impl<'c> Methods<'c> {
     }
 
     fn make(&self, service: Option<&str>, own: &Own) -> Result<Made, Refused> {
-        let found = service.map(|name| services::find(self.config, name)).transpose().map_err(Refused::Here)?;
+        let found = service
+            .map(|name| services::find(self.config, name))
+            .transpose()
+            .map_err(Refused::Here)?;
         let service = found.as_ref().or(self.service.as_ref());
         let said = service.map_or_else(Wishes::default, |service| service.wishes.clone());
-        let base = Wishes { timeout: Some(TIMEOUT), ..Wishes::default() };
+        let base = Wishes {
+            timeout: Some(TIMEOUT),
+            ..Wishes::default()
+        };
         let said = own.wishes.clone().over(self.run.clone()).over(said);
         let wishes = said.over_defaults(self.config.defaults.clone()).over(base);
         let refused = |mistakes| {
@@ -112,7 +130,16 @@ impl<'c> Methods<'c> {
             }
         };
         let method = method(&wishes, self.family).map_err(refused)?;
-        let method = of_service(Method { policy: self.policy.clone(), ..method }, service);
-        Ok(Made { method: Arc::new(method), port: wishes.port })
+        let method = of_service(
+            Method {
+                policy: self.policy.clone(),
+                ..method
+            },
+            service,
+        );
+        Ok(Made {
+            method: Arc::new(method),
+            port: wishes.port,
+        })
     }
 }

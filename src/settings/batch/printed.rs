@@ -16,7 +16,14 @@ const FORMATS: [(&str, FleetFormat); 4] = [
     ("text", FleetFormat::Text),
 ];
 /// What an item of a target can be, unless somebody asks for something else.
-const USUAL: [&str; 6] = ["up", "status", "time.connect", "time.total", "tcp.rtt", "tcp.syn_retransmits"];
+const USUAL: [&str; 6] = [
+    "up",
+    "status",
+    "time.connect",
+    "time.total",
+    "tcp.rtt",
+    "tcp.syn_retransmits",
+];
 /// The item key of a target's value.
 const KEY: &str = "tcp.target[ID,METRIC]";
 /// The longest name of a host in Zabbix, in characters.
@@ -32,36 +39,62 @@ pub fn wanted(args: &BatchArgs) -> Result<Wanted, Mistake> {
     let metrics = metrics(&args.metrics)?;
     let sender_key = key(given(&args.sender_key).unwrap_or(KEY));
     if metrics.len() > 1 && !sender_key.0.contains(&KeyPart::Metric) {
-        return Err(Mistake::in_option("--sender-key", "has no word METRIC, so all metrics would share one item"));
+        return Err(Mistake::in_option(
+            "--sender-key",
+            "has no word METRIC, so all metrics would share one item",
+        ));
     }
     let zabbix_host = given(&args.zabbix_host).map(host).transpose()?;
-    let defaults = if args.compact { Defaults::LeftOut } else { Defaults::Written };
-    Ok(Wanted { format, metrics, zabbix_host, sender_key, defaults })
+    let defaults = if args.compact {
+        Defaults::LeftOut
+    } else {
+        Defaults::Written
+    };
+    Ok(Wanted {
+        format,
+        metrics,
+        zabbix_host,
+        sender_key,
+        defaults,
+    })
 }
 
 fn refuse_vain(args: &BatchArgs, format: FleetFormat) -> Result<(), Mistake> {
-    let senders =
-        [("--metrics", &args.metrics), ("--zabbix-host", &args.zabbix_host), ("--sender-key", &args.sender_key)];
-    let stray = senders.into_iter().find(|(_, value)| given(value).is_some());
+    let senders = [
+        ("--metrics", &args.metrics),
+        ("--zabbix-host", &args.zabbix_host),
+        ("--sender-key", &args.sender_key),
+    ];
+    let stray = senders
+        .into_iter()
+        .find(|(_, value)| given(value).is_some());
     match (stray, format) {
-        (Some((option, _)), FleetFormat::Json | FleetFormat::Ndjson | FleetFormat::Text) => {
-            Err(Mistake::in_option(option, "means something only with `-o sender`"))
-        }
-        (_, FleetFormat::Sender | FleetFormat::Text) if args.compact => {
-            Err(Mistake::in_option("--compact", "means something only with `-o json` and `-o ndjson`"))
-        }
+        (Some((option, _)), FleetFormat::Json | FleetFormat::Ndjson | FleetFormat::Text) => Err(
+            Mistake::in_option(option, "means something only with `-o sender`"),
+        ),
+        (_, FleetFormat::Sender | FleetFormat::Text) if args.compact => Err(Mistake::in_option(
+            "--compact",
+            "means something only with `-o json` and `-o ndjson`",
+        )),
         _ => Ok(()),
     }
 }
 
 fn metrics(option: &Option<String>) -> Result<Vec<&'static Metric>, Mistake> {
     let words: Vec<&str> = match given(option) {
-        Some(list) => list.split(',').map(str::trim).filter(|word| !word.is_empty()).collect(),
+        Some(list) => list
+            .split(',')
+            .map(str::trim)
+            .filter(|word| !word.is_empty())
+            .collect(),
         None => USUAL.to_vec(),
     };
     let mut metrics: Vec<&'static Metric> = Vec::new();
     for word in words {
-        let metric = METRICS.iter().find(|metric| metric.path == word).ok_or_else(|| unknown(word))?;
+        let metric = METRICS
+            .iter()
+            .find(|metric| metric.path == word)
+            .ok_or_else(|| unknown(word))?;
         if !metrics.iter().any(|known| known.path == metric.path) {
             metrics.push(metric);
         }
@@ -77,7 +110,10 @@ fn unknown(word: &str) -> Mistake {
         Some(near) => format!("did you mean `{near}`?"),
         None => "`zbx-tcp check --help` lists them".to_owned(),
     };
-    Mistake::in_option("--metrics", format!("unknown metric `{}`: {hint}", shown(word, 40)))
+    Mistake::in_option(
+        "--metrics",
+        format!("unknown metric `{}`: {hint}", shown(word, 40)),
+    )
 }
 
 /// The parts of a key; ID and METRIC count as whole words only.
@@ -86,7 +122,10 @@ fn key(pattern: &str) -> SenderKey {
     let mut text = String::new();
     let mut rest = pattern;
     while let Some(first) = rest.chars().next() {
-        let word = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_alphanumeric()).len();
+        let word = rest.len()
+            - rest
+                .trim_start_matches(|c: char| c.is_ascii_alphanumeric())
+                .len();
         let (head, tail) = rest.split_at(word.max(first.len_utf8()));
         rest = tail;
         let part = match head {
@@ -110,7 +149,10 @@ fn key(pattern: &str) -> SenderKey {
 
 fn host(name: &str) -> Result<Box<str>, Mistake> {
     if name.chars().any(char::is_control) || name.chars().count() > LONGEST_HOST {
-        let text = format!("`{}` is no host in Zabbix: at most {LONGEST_HOST} characters on one line", shown(name, 40));
+        let text = format!(
+            "`{}` is no host in Zabbix: at most {LONGEST_HOST} characters on one line",
+            shown(name, 40)
+        );
         return Err(Mistake::in_option("--zabbix-host", text));
     }
     Ok(name.into())
@@ -128,7 +170,12 @@ mod tests {
                 KeyPart::Id => "<id>".to_owned(),
                 KeyPart::Metric => "<metric>".to_owned(),
             };
-            key(pattern).0.iter().map(part).collect::<Vec<_>>().join("|")
+            key(pattern)
+                .0
+                .iter()
+                .map(part)
+                .collect::<Vec<_>>()
+                .join("|")
         };
         assert_eq!(shown(KEY), "tcp.target[|<id>|,|<metric>|]");
         assert_eq!(shown("VALID.METRIC"), "VALID.|<metric>");

@@ -7,7 +7,10 @@ use crate::cli::{Cli, Command};
 /// The fleet of these words, with this text as standard input.
 fn fleet(words: &[&str], input: &[u8]) -> Result<Fleet, String> {
     let words = ["zbx-tcp", "batch"].iter().chain(words);
-    let Command::Batch(args) = Cli::try_parse_from(words).map_err(|error| error.to_string())?.command else {
+    let Command::Batch(args) = Cli::try_parse_from(words)
+        .map_err(|error| error.to_string())?
+        .command
+    else {
         panic!("not a batch");
     };
     batch(&args, Policy::allow_all(), |_| Ok(input.to_vec())).map_err(|mistake| mistake.to_string())
@@ -19,23 +22,37 @@ fn ids(words: &[&str], input: &str) -> Result<String, String> {
     for (number, plan) in fleet.plans.iter().enumerate() {
         assert_eq!(plan.number as usize, number);
     }
-    Ok(fleet.plans.iter().map(|plan| plan.id().into_owned()).collect::<Vec<_>>().join(" "))
+    Ok(fleet
+        .plans
+        .iter()
+        .map(|plan| plan.id().into_owned())
+        .collect::<Vec<_>>()
+        .join(" "))
 }
 
 #[track_caller]
 fn refused(words: &[&str], input: &str, text: &str) {
     let mistake = ids(words, input).expect_err(input);
-    assert!(mistake.contains(text) && !mistake.contains('\n'), "{mistake}");
+    assert!(
+        mistake.contains(text) && !mistake.contains('\n'),
+        "{mistake}"
+    );
 }
 
 #[test]
 fn words_are_targets() {
     for (words, expected) in [
         (&["h:80"][..], "h:80"),
-        (&["h:80", "[::1]:443", "192.0.2.7:22"], "h:80 ::1:443 192.0.2.7:22"),
+        (
+            &["h:80", "[::1]:443", "192.0.2.7:22"],
+            "h:80 ::1:443 192.0.2.7:22",
+        ),
         (&["h:22/ssh,8000-8002"], "h:22 h:8000 h:8001 h:8002"),
         (&["192.0.2.0/30:80"], "192.0.2.1:80 192.0.2.2:80"),
-        (&["192.0.2.0/30:80,81"], "192.0.2.1:80 192.0.2.2:80 192.0.2.1:81 192.0.2.2:81"),
+        (
+            &["192.0.2.0/30:80,81"],
+            "192.0.2.1:80 192.0.2.2:80 192.0.2.1:81 192.0.2.2:81",
+        ),
         (&["[2001:db8::]/127:80"], "2001:db8:::80 2001:db8::1:80"),
         (&["[2001:db8::/127]:80"], "2001:db8:::80 2001:db8::1:80"),
         (&["-s", "ssh", "h", "g:2222"], "h:22 g:2222"),
@@ -52,15 +69,28 @@ fn words_are_targets() {
 #[test]
 fn standard_input_is_lines() {
     let list = "\u{feff}# fleet\r\nh:80\r\n\r\n  g 81 \n h 22 ssh # shell\n::1 443\n{\"host\":\"j\",\"port\":82}\nk:83";
-    assert_eq!(ids(&["-"], list).as_deref(), Ok("h:80 g:81 h:22 ::1:443 j:82 k:83"));
-    assert_eq!(ids(&["a:1", "-", "b:2"], "h 80").as_deref(), Ok("a:1 h:80 b:2"));
+    assert_eq!(
+        ids(&["-"], list).as_deref(),
+        Ok("h:80 g:81 h:22 ::1:443 j:82 k:83")
+    );
+    assert_eq!(
+        ids(&["a:1", "-", "b:2"], "h 80").as_deref(),
+        Ok("a:1 h:80 b:2")
+    );
 }
 
 #[test]
 fn repeats_are_counted_and_services_told_apart() {
-    let fleet =
-        fleet(&["-"], b"h:80\nh 80\nH:80\nh:80\nh 80 http\nh 80 ssh\nh 80 ssh\n[::1]:80\n0:0:0:0:0:0:0:1 80").unwrap();
-    let ids: Vec<_> = fleet.plans.iter().map(|plan| plan.id().into_owned()).collect();
+    let fleet = fleet(
+        &["-"],
+        b"h:80\nh 80\nH:80\nh:80\nh 80 http\nh 80 ssh\nh 80 ssh\n[::1]:80\n0:0:0:0:0:0:0:1 80",
+    )
+    .unwrap();
+    let ids: Vec<_> = fleet
+        .plans
+        .iter()
+        .map(|plan| plan.id().into_owned())
+        .collect();
     assert_eq!(ids, ["h:80", "H:80", "h:80.http", "h:80.ssh", "::1:80"]);
     assert_eq!(fleet.duplicates, 4);
 }
@@ -71,23 +101,42 @@ fn objects_have_names_groups_and_options() {
         {"host":"b","port":22,"service":"ssh","id":"shell","timeout":1,"count":null,"group":"x"}
         {"host":"c","port":9,"steps":[{"expect_regex":"^\\w+\"\\u{1F600}"}],"quit":"bye\\r\\n"}"#;
     let fleet = fleet(&["-"], list.replace("        {", "{").as_bytes()).unwrap();
-    let [a, b, shell, c] = &fleet.plans[..] else { panic!("{:?}", fleet.plans) };
+    let [a, b, shell, c] = &fleet.plans[..] else {
+        panic!("{:?}", fleet.plans)
+    };
     let label = a.label.as_ref().unwrap();
-    assert_eq!((label.name.as_deref(), label.zabbix_host.as_deref()), (Some("web a:80"), Some("A")));
+    assert_eq!(
+        (label.name.as_deref(), label.zabbix_host.as_deref()),
+        (Some("web a:80"), Some("A"))
+    );
     assert_eq!(label.groups.join(" "), "x y");
     assert_eq!(b.label.as_ref().unwrap().name.as_deref(), Some("web a:81"));
-    assert_eq!((shell.id().as_ref(), shell.method.service.as_deref()), ("shell", Some("ssh")));
-    assert_eq!((a.method.timeout, shell.method.timeout), (Duration::from_secs(1), Duration::from_secs(1)));
-    assert_eq!((c.method.timeout, c.method.steps.len()), (Duration::from_secs(2), 1));
+    assert_eq!(
+        (shell.id().as_ref(), shell.method.service.as_deref()),
+        ("shell", Some("ssh"))
+    );
+    assert_eq!(
+        (a.method.timeout, shell.method.timeout),
+        (Duration::from_secs(1), Duration::from_secs(1))
+    );
+    assert_eq!(
+        (c.method.timeout, c.method.steps.len()),
+        (Duration::from_secs(2), 1)
+    );
     assert!(Arc::ptr_eq(&a.method, &b.method));
 }
 
 #[test]
 fn targets_share_methods() {
-    let lines: Vec<_> =
-        (0..3000).map(|at| format!("{{\"host\":\"h{at}\",\"port\":1,\"timeout\":\"1s\"}}\ng{at} 22 ssh")).collect();
+    let lines: Vec<_> = (0..3000)
+        .map(|at| format!("{{\"host\":\"h{at}\",\"port\":1,\"timeout\":\"1s\"}}\ng{at} 22 ssh"))
+        .collect();
     let fleet = fleet(&["-"], lines.join("\n").as_bytes()).unwrap();
-    let methods: HashSet<_> = fleet.plans.iter().map(|plan| Arc::as_ptr(&plan.method)).collect();
+    let methods: HashSet<_> = fleet
+        .plans
+        .iter()
+        .map(|plan| Arc::as_ptr(&plan.method))
+        .collect();
     assert_eq!((fleet.plans.len(), methods.len()), (6000, 2));
 }
 
@@ -95,9 +144,20 @@ fn targets_share_methods() {
 fn what_is_said_of_a_target_counts_most() {
     let list = "{\"host\":\"a\",\"port\":1,\"timeout\":\"0.5s\"}\nb 1\nc 1 ssh";
     let fleet = fleet(&["-", "-t", "1", "-s", "smtp"], list.as_bytes()).unwrap();
-    let timeouts: Vec<_> = fleet.plans.iter().map(|plan| plan.method.timeout.as_millis()).collect();
-    let services: Vec<_> = fleet.plans.iter().filter_map(|plan| plan.method.service.as_deref()).collect();
-    assert_eq!((timeouts, services), (vec![500, 1000, 1000], vec!["smtp", "smtp", "ssh"]));
+    let timeouts: Vec<_> = fleet
+        .plans
+        .iter()
+        .map(|plan| plan.method.timeout.as_millis())
+        .collect();
+    let services: Vec<_> = fleet
+        .plans
+        .iter()
+        .filter_map(|plan| plan.method.service.as_deref())
+        .collect();
+    assert_eq!(
+        (timeouts, services),
+        (vec![500, 1000, 1000], vec!["smtp", "smtp", "ssh"])
+    );
 }
 
 #[test]
@@ -115,29 +175,65 @@ fn mistakes_have_their_line() {
         ("h\0:80", "-:1: holds a NUL byte"),
         ("h\u{1b}:80", "-:1: holds the control character U+001B"),
         ("*UNKNOWN* 80", "no interface"),
-        ("{\"host\":\"h\"", "-:1: is no JSON object: EOF while parsing an object at column 11"),
-        ("{\"host\":\"h\"} x", "is no JSON object: trailing characters"),
+        (
+            "{\"host\":\"h\"",
+            "-:1: is no JSON object: EOF while parsing an object at column 11",
+        ),
+        (
+            "{\"host\":\"h\"} x",
+            "is no JSON object: trailing characters",
+        ),
         ("{\"port\":1}", "-:1: host: a target needs one"),
         ("{\"host\":\"h\"}", "no port for `h`"),
         ("{\"host\":\"h\",\"port\":-1}", "-:1: port: "),
         ("{\"host\":\"h\",\"port\":1.5}", "-:1: port: "),
         ("{\"host\":\"h\",\"port\":[1]}", "-:1: port: is not a text"),
-        ("{\"host\":\"10.0.0.0/8\",\"port\":1}", "-:1: host: `10.0.0.0/8` stands for 16777216 addresses"),
+        (
+            "{\"host\":\"10.0.0.0/8\",\"port\":1}",
+            "-:1: host: `10.0.0.0/8` stands for 16777216 addresses",
+        ),
         ("{\"host\":\"h\",\"port\":1,\"id\":\"a b\"}", "-:1: id: "),
-        ("{\"host\":\"h\",\"port\":1,\"name\":\"a\\nb\"}", "-:1: name: is not on one line"),
+        (
+            "{\"host\":\"h\",\"port\":1,\"name\":\"a\\nb\"}",
+            "-:1: name: is not on one line",
+        ),
         ("{\"host\":\"h\",\"port\":1,\"group\":[1]}", "-:1: group: "),
-        ("{\"host\":\"h\",\"prot\":1}", "-:1: prot: unknown key: did you mean `port`?"),
-        ("\n{\"host\":\"h\",\"port\":1,\"timeout\":\"soon\"}", "-:2: timeout: `soon`"),
-        ("{\"host\":\"h\",\"port\":1,\"timeout\":9007199254740993e99}", "-:1: timeout: "),
-        ("{\"host\":\"h\",\"port\":1,\"steps\":[{\"expect_regex\":\"(\"}]}", "-:1: steps[1].expect_regex: "),
-        ("{\"host\":\"h\",\"port\":1,\"require\":2}", "-:1: require: means something only with count"),
-        ("{\"host\":\"h\",\"port\":1,\"id\":\"h:2\"}\nh 2", "-:2: another target has the id `h:2`"),
+        (
+            "{\"host\":\"h\",\"prot\":1}",
+            "-:1: prot: unknown key: did you mean `port`?",
+        ),
+        (
+            "\n{\"host\":\"h\",\"port\":1,\"timeout\":\"soon\"}",
+            "-:2: timeout: `soon`",
+        ),
+        (
+            "{\"host\":\"h\",\"port\":1,\"timeout\":9007199254740993e99}",
+            "-:1: timeout: ",
+        ),
+        (
+            "{\"host\":\"h\",\"port\":1,\"steps\":[{\"expect_regex\":\"(\"}]}",
+            "-:1: steps[1].expect_regex: ",
+        ),
+        (
+            "{\"host\":\"h\",\"port\":1,\"require\":2}",
+            "-:1: require: means something only with count",
+        ),
+        (
+            "{\"host\":\"h\",\"port\":1,\"id\":\"h:2\"}\nh 2",
+            "-:2: another target has the id `h:2`",
+        ),
         (
             "{\"host\":\"h\",\"port\":1,\"id\":\"a\"}\n{\"host\":\"h\",\"port\":2,\"id\":\"a\"}",
             "-:2: another target has the id `a`",
         ),
-        ("{\"host\":\"h\",\"port\":\"1,2\",\"id\":\"a\"}", "one `id` for several targets"),
-        ("{\"host\":\"h\",\"port\":1,\"count\":2}\nh 1", "-:2: another target has the id `h:1`"),
+        (
+            "{\"host\":\"h\",\"port\":\"1,2\",\"id\":\"a\"}",
+            "one `id` for several targets",
+        ),
+        (
+            "{\"host\":\"h\",\"port\":1,\"count\":2}\nh 1",
+            "-:2: another target has the id `h:1`",
+        ),
     ] {
         refused(&["-"], list, text);
     }
@@ -150,9 +246,20 @@ fn mistakes_have_their_line() {
 #[test]
 fn keeping_going_leaves_lines_out() {
     let fleet = fleet(&["-", "--keep-going"], b"h:80\n\xff\nh:x\ng 81\n{\nk 1 shs").unwrap();
-    assert_eq!((fleet.plans.len(), fleet.invalid.count, fleet.invalid.first.len()), (2, 4, 4));
+    assert_eq!(
+        (
+            fleet.plans.len(),
+            fleet.invalid.count,
+            fleet.invalid.first.len()
+        ),
+        (2, 4, 4)
+    );
     assert_eq!(fleet.invalid.first[0].to_string(), "-:2: is not UTF-8 text");
-    refused(&["-", "--keep-going"], "h:x\nh:y", "no target is without a mistake; the first of 2: -:1: ");
+    refused(
+        &["-", "--keep-going"],
+        "h:x\nh:y",
+        "no target is without a mistake; the first of 2: -:1: ",
+    );
     refused(&["-", "--keep-going"], "\n", "standard input has no target");
 }
 
@@ -164,21 +271,35 @@ fn too_many_targets_are_refused_before_they_cost() {
             "target `10.0.0.0/8:80`: `10.0.0.0/8` stands for 16777216 addresses, more than 65536: write smaller networks, or raise --max-targets",
         ),
         (&["[::]/0:80"], "2^128 addresses"),
-        (&["10.0.0.0/16:80,81"], "131068 targets are more than 65536: raise --max-targets"),
-        (&["10.0.0.0/30:80,81", "--max-targets", "3"], "4 targets are more than 3"),
-        (&["h:1", "h:2", "--max-targets", "1"], "2 targets are more than 1"),
+        (
+            &["10.0.0.0/16:80,81"],
+            "131068 targets are more than 65536: raise --max-targets",
+        ),
+        (
+            &["10.0.0.0/30:80,81", "--max-targets", "3"],
+            "4 targets are more than 3",
+        ),
+        (
+            &["h:1", "h:2", "--max-targets", "1"],
+            "2 targets are more than 1",
+        ),
         (&["h:1", "--max-targets", "0"], "--max-targets: `0`"),
         (&["h:1", "--max-targets", "16777217"], "from 1 to 16777216"),
     ] {
         refused(words, "", text);
     }
-    assert_eq!(ids(&["-", "--max-targets", "1"], &"h:1\n".repeat(1000)).as_deref(), Ok("h:1"));
+    assert_eq!(
+        ids(&["-", "--max-targets", "1"], &"h:1\n".repeat(1000)).as_deref(),
+        Ok("h:1")
+    );
     assert_eq!(fleet(&["10.0.0.0/16:80"], b"").unwrap().plans.len(), 65_534);
 }
 
 #[test]
 fn a_million_lines_are_read() {
-    let lines: String = (0..1_000_000).map(|at| format!("10.{}.{}.1:80\n", at / 250 % 200, at % 250)).collect();
+    let lines: String = (0..1_000_000)
+        .map(|at| format!("10.{}.{}.1:80\n", at / 250 % 200, at % 250))
+        .collect();
     let fleet = fleet(&["-"], lines.as_bytes()).unwrap();
     assert_eq!((fleet.plans.len(), fleet.duplicates), (50_000, 950_000));
 }
@@ -187,41 +308,75 @@ fn a_million_lines_are_read() {
 fn shards_divide_the_list() {
     let part = |part: &str| fleet(&["10.0.0.0/24:80", "--shard", part], b"").unwrap();
     let (one, two) = (part("1/2"), part("2/2"));
-    let mut all: Vec<_> = one.plans.iter().chain(&two.plans).map(|plan| plan.id().into_owned()).collect();
+    let mut all: Vec<_> = one
+        .plans
+        .iter()
+        .chain(&two.plans)
+        .map(|plan| plan.id().into_owned())
+        .collect();
     all.sort();
     all.dedup();
     assert_eq!((all.len(), one.plans.len() + two.plans.len()), (254, 254));
-    assert!(two.plans.iter().enumerate().all(|(at, plan)| plan.number as usize == at));
-    assert!(fleet(&["h:80", "--shard", "1/3"], b"").unwrap().plans.len() <= 1, "an empty part is no mistake");
+    assert!(
+        two.plans
+            .iter()
+            .enumerate()
+            .all(|(at, plan)| plan.number as usize == at)
+    );
+    assert!(
+        fleet(&["h:80", "--shard", "1/3"], b"").unwrap().plans.len() <= 1,
+        "an empty part is no mistake"
+    );
 }
 
 #[test]
 fn options_that_make_no_sense() {
     for (words, text) in [
-        (&["--concurrency", "0"][..], "--concurrency: `0` is not a number from 1"),
+        (
+            &["--concurrency", "0"][..],
+            "--concurrency: `0` is not a number from 1",
+        ),
         (&["--concurrency", "-1"], "--concurrency: `-1`"),
         (&["--concurrency", "1e9"], "--concurrency: `1e9`"),
         (&["--rate", "0"], "--rate: `0` is not a number from 1"),
         (&["--rate", "1e9"], "--rate: `1e9`"),
         (&["--rate", "1000000001"], "--rate: "),
-        (&["--per-host", "-1"], "--per-host: `-1` is not a number from 0"),
+        (
+            &["--per-host", "-1"],
+            "--per-host: `-1` is not a number from 0",
+        ),
         (&["--threads", "0"], "--threads: `0`"),
         (&["--threads", "257"], "from 1 to 256"),
         (&["--seed", "x"], "--seed: `x`"),
         (&["--deadline", "0"], "--deadline: `0`"),
         (&["--deadline", "601"], "600 s"),
         (&["--shard", "3/2"], "--shard: `3/2`"),
-        (&["-o", "xml"], "--output: unknown value `xml`: use `json` or `ndjson` or `sender` or `text`"),
+        (
+            &["-o", "xml"],
+            "--output: unknown value `xml`: use `json` or `ndjson` or `sender` or `text`",
+        ),
         (&["--metrics", "up"], "only with `-o sender`"),
         (&["--zabbix-host", "h"], "only with `-o sender`"),
         (&["--sender-key", "k"], "only with `-o sender`"),
         (&["-o", "sender", "--compact"], "--compact: "),
-        (&["-o", "sender", "--metrics", "up,time.conect"], "did you mean `time.connect`?"),
+        (
+            &["-o", "sender", "--metrics", "up,time.conect"],
+            "did you mean `time.connect`?",
+        ),
         (&["-o", "sender", "--metrics", ","], "names no metric"),
         (&["-o", "sender", "--sender-key", "a[ID]"], "no word METRIC"),
-        (&["-o", "sender", "--sender-key", "a[METRIC]", "h:81"], "no word ID"),
-        (&["-o", "sender", "--zabbix-host", "a\nb"], "--zabbix-host: "),
-        (&["--group", "web"], "--group: unknown group `web`: no target has a group"),
+        (
+            &["-o", "sender", "--sender-key", "a[METRIC]", "h:81"],
+            "no word ID",
+        ),
+        (
+            &["-o", "sender", "--zabbix-host", "a\nb"],
+            "--zabbix-host: ",
+        ),
+        (
+            &["--group", "web"],
+            "--group: unknown group `web`: no target has a group",
+        ),
         (&["-t", "abc"], "--timeout: `abc`"),
         (&["-s", "shs"], "--service: unknown service `shs`"),
         (&["--expect-regex", "("], "--expect-regex"),
@@ -231,23 +386,63 @@ fn options_that_make_no_sense() {
     }
     let sender = ["-", "-o", "sender", "--sender-key", "a[METRIC]"];
     let list = |one: &str, two: &str| {
-        let line = |at: u8, host: &str| format!("{{\"host\":\"h\",\"port\":{at},\"zabbix_host\":\"{host}\"}}\n");
+        let line = |at: u8, host: &str| {
+            format!("{{\"host\":\"h\",\"port\":{at},\"zabbix_host\":\"{host}\"}}\n")
+        };
         line(1, one) + &line(2, two)
     };
     assert_eq!(ids(&sender, &list("A", "B")).as_deref(), Ok("h:1 h:2"));
     refused(&sender, &list("A", "A"), "share one item");
-    let fleet = fleet(&["h:80", "--rate", "1000000000", "--per-host", "0", "--deadline", "1", "-t", "5"], b"").unwrap();
-    assert_eq!((fleet.bounds.per_host, fleet.bounds.deadline), (None, Duration::from_secs(1)));
+    let fleet = fleet(
+        &[
+            "h:80",
+            "--rate",
+            "1000000000",
+            "--per-host",
+            "0",
+            "--deadline",
+            "1",
+            "-t",
+            "5",
+        ],
+        b"",
+    )
+    .unwrap();
+    assert_eq!(
+        (fleet.bounds.per_host, fleet.bounds.deadline),
+        (None, Duration::from_secs(1))
+    );
     assert_eq!(fleet.plans[0].method.timeout, Duration::from_secs(5));
 }
 
 #[test]
 fn empty_values_are_not_given() {
-    let options =
-        ["-o", "", "--metrics=", "--zabbix-host=", "--sender-key=", "--concurrency=", "--rate=", "--per-host="];
-    let more = ["--threads=", "--seed=", "--deadline=", "--shard=", "--max-targets=", "--group=", "-t", "", "h:80"];
+    let options = [
+        "-o",
+        "",
+        "--metrics=",
+        "--zabbix-host=",
+        "--sender-key=",
+        "--concurrency=",
+        "--rate=",
+        "--per-host=",
+    ];
+    let more = [
+        "--threads=",
+        "--seed=",
+        "--deadline=",
+        "--shard=",
+        "--max-targets=",
+        "--group=",
+        "-t",
+        "",
+        "h:80",
+    ];
     let fleet = fleet(&[&options[..], &more].concat(), b"").unwrap();
-    assert_eq!((fleet.wanted.format, fleet.wanted.metrics.len()), (FleetFormat::Json, 6));
+    assert_eq!(
+        (fleet.wanted.format, fleet.wanted.metrics.len()),
+        (FleetFormat::Json, 6)
+    );
     let bounds = Bounds {
         concurrency: None,
         rate: None,
@@ -255,7 +450,10 @@ fn empty_values_are_not_given() {
         threads: None,
         deadline: Duration::from_millis(2500),
     };
-    assert_eq!((fleet.bounds, fleet.plans[0].method.timeout), (bounds, Duration::from_secs(2)));
+    assert_eq!(
+        (fleet.bounds, fleet.plans[0].method.timeout),
+        (bounds, Duration::from_secs(2))
+    );
 }
 
 const CONFIG: &str = r#"
@@ -287,32 +485,63 @@ group = "again"
 /// The ids of the configuration's targets of these groups.
 fn of_groups(groups: &[&str]) -> Result<String, String> {
     let groups: Vec<String> = groups.iter().map(|group| (*group).to_owned()).collect();
-    let plans = configured(&Config::from_text("c", CONFIG), &groups).map_err(|mistake| mistake.to_string())?;
-    Ok(plans.iter().map(|plan| plan.id().into_owned()).collect::<Vec<_>>().join(" "))
+    let plans = configured(&Config::from_text("c", CONFIG), &groups)
+        .map_err(|mistake| mistake.to_string())?;
+    Ok(plans
+        .iter()
+        .map(|plan| plan.id().into_owned())
+        .collect::<Vec<_>>()
+        .join(" "))
 }
 
 #[test]
 fn the_configuration_has_targets_and_groups() {
-    assert_eq!(of_groups(&[]).as_deref(), Ok("a:80 a:81 till-b 192.0.2.1:22 192.0.2.2:22"));
+    assert_eq!(
+        of_groups(&[]).as_deref(),
+        Ok("a:80 a:81 till-b 192.0.2.1:22 192.0.2.2:22")
+    );
     assert_eq!(of_groups(&["all"]).as_deref(), Ok("a:80 a:81 till-b"));
     assert_eq!(of_groups(&["web", "", "again"]).as_deref(), Ok("a:80 a:81"));
     let unknown = of_groups(&["webb"]).unwrap_err();
-    assert_eq!(unknown, "--group: unknown group `webb`: did you mean `web`? known are `again`, `all`, `web`");
+    assert_eq!(
+        unknown,
+        "--group: unknown group `webb`: did you mean `web`? known are `again`, `all`, `web`"
+    );
     let plans = configured(&Config::from_text("c", CONFIG), &[]).unwrap();
-    let [web, _, till, ..] = &plans[..] else { panic!("{plans:?}") };
+    let [web, _, till, ..] = &plans[..] else {
+        panic!("{plans:?}")
+    };
     let label = web.label.as_ref().unwrap();
-    assert_eq!((label.name.as_deref(), label.groups.join(" ")), (Some("web a:80"), "web all again".to_owned()));
+    assert_eq!(
+        (label.name.as_deref(), label.groups.join(" ")),
+        (Some("web a:80"), "web all again".to_owned())
+    );
     let label = till.label.as_ref().unwrap();
-    assert_eq!((label.zabbix_host.as_deref(), till.method.service.as_deref()), (Some("B"), Some("till")));
-    assert_eq!((web.method.timeout.as_millis(), till.method.timeout.as_millis()), (700, 1000));
+    assert_eq!(
+        (label.zabbix_host.as_deref(), till.method.service.as_deref()),
+        (Some("B"), Some("till"))
+    );
+    assert_eq!(
+        (
+            web.method.timeout.as_millis(),
+            till.method.timeout.as_millis()
+        ),
+        (700, 1000)
+    );
 }
 
 #[test]
 fn defaults_need_not_suit_targets_that_say_otherwise() {
-    let config = Config::from_text("c", "defaults = {interval = 1}\n[[targets]]\nhost = \"h\"\nport = 1\ncount = 2");
+    let config = Config::from_text(
+        "c",
+        "defaults = {interval = 1}\n[[targets]]\nhost = \"h\"\nport = 1\ncount = 2",
+    );
     assert!(config.mistakes.is_empty());
     assert_eq!(configured(&config, &[]).unwrap().len(), 1);
-    let mistake = fleet(&["-", "--expect-regex", "("], b"{\"host\":\"h\",\"port\":1,\"steps\":[{\"expect\":\"a\"}]}");
+    let mistake = fleet(
+        &["-", "--expect-regex", "("],
+        b"{\"host\":\"h\",\"port\":1,\"steps\":[{\"expect\":\"a\"}]}",
+    );
     assert!(mistake.unwrap_err().starts_with("--expect-regex: "));
 }
 
@@ -320,15 +549,26 @@ fn defaults_need_not_suit_targets_that_say_otherwise() {
 fn groups_that_nobody_has_are_counted_in_the_hint() {
     let entry = |at| format!("[[targets]]\nhost = \"h{at}\"\nport = 1\ngroup = \"group{at}\"\n");
     let config = Config::from_text("c", &(0..100).map(entry).collect::<String>());
-    let mistake = configured(&config, &["x".to_owned()]).unwrap_err().to_string();
-    assert!(mistake.ends_with("and 80 more") && mistake.len() < 600, "{mistake}");
+    let mistake = configured(&config, &["x".to_owned()])
+        .unwrap_err()
+        .to_string();
+    assert!(
+        mistake.ends_with("and 80 more") && mistake.len() < 600,
+        "{mistake}"
+    );
 }
 
 #[test]
 fn mistakes_of_the_configurations_targets_have_their_place() {
     for (config, text) in [
-        ("[[targets]]\nhost = \"h\"\nservice = \"shs\"", "c:1: targets[1]: unknown service `shs`"),
-        ("[services.a]\n[[targets]]\nhost = \"h\"\nservice = \"a\"", "c:2: targets[1]: no port for `h`"),
+        (
+            "[[targets]]\nhost = \"h\"\nservice = \"shs\"",
+            "c:1: targets[1]: unknown service `shs`",
+        ),
+        (
+            "[services.a]\n[[targets]]\nhost = \"h\"\nservice = \"a\"",
+            "c:2: targets[1]: no port for `h`",
+        ),
         (
             "[[targets]]\nhost = \"h\"\nport = 1\nrequire = 2",
             "c:1: targets[1]: require: means something only with count",
@@ -338,7 +578,9 @@ fn mistakes_of_the_configurations_targets_have_their_place() {
             "c:5: targets[2]: another target has the id `h:1` too",
         ),
     ] {
-        let mistake = configured(&Config::from_text("c", config), &[]).unwrap_err().to_string();
+        let mistake = configured(&Config::from_text("c", config), &[])
+            .unwrap_err()
+            .to_string();
         assert!(mistake.contains(text), "{mistake}");
     }
 }

@@ -32,7 +32,9 @@ pub enum Origin {
 pub fn without_repeats(mut drafts: Vec<Draft>) -> Vec<Draft> {
     let found = Found::among(&drafts);
     for (first, repeat) in &found.repeats {
-        let label = drafts.get_mut(*repeat as usize).and_then(|draft| draft.plan.label.take());
+        let label = drafts
+            .get_mut(*repeat as usize)
+            .and_then(|draft| draft.plan.label.take());
         if let (Some(draft), Some(label)) = (drafts.get_mut(*first as usize), label) {
             merge(draft.plan.label.get_or_insert_default(), *label);
         }
@@ -70,7 +72,9 @@ type Key<'d> = (&'d Target, *const Method, Option<&'d str>, Option<&'d str>);
 
 fn key(plan: &Plan) -> Key<'_> {
     let label = plan.label.as_deref();
-    let (id, host) = label.map_or((None, None), |label| (label.id.as_deref(), label.zabbix_host.as_deref()));
+    let (id, host) = label.map_or((None, None), |label| {
+        (label.id.as_deref(), label.zabbix_host.as_deref())
+    });
     (&plan.target, Arc::as_ptr(&plan.method), id, host)
 }
 
@@ -87,7 +91,8 @@ impl Found {
     fn among(drafts: &[Draft]) -> Self {
         let mut found = Self::default();
         // Nearly every host and port stands there once: only the others are looked at closely.
-        let mut heads: HashMap<&Target, u32, Quick> = HashMap::with_capacity_and_hasher(drafts.len(), Quick::default());
+        let mut heads: HashMap<&Target, u32, Quick> =
+            HashMap::with_capacity_and_hasher(drafts.len(), Quick::default());
         let mut close: HashMap<Key<'_>, u32> = HashMap::new();
         for (at, draft) in (0..).zip(drafts) {
             let head = *heads.entry(&draft.plan.target).or_insert(at);
@@ -122,7 +127,9 @@ fn merge(label: &mut Label, other: Label) {
 
 /// Tells the services on one host and port apart.
 fn name_service(plan: &mut Plan) {
-    let Some(service) = plan.method.service.clone() else { return };
+    let Some(service) = plan.method.service.clone() else {
+        return;
+    };
     let id = format!("{}.{service}", plan.id());
     let label = plan.label.get_or_insert_default();
     if label.id.is_none() {
@@ -135,7 +142,17 @@ fn name_safely(plan: &mut Plan) {
     if !matches!(plan.target.host, Host::Zoned(..)) {
         return;
     }
-    let safe: String = plan.id().chars().map(|c| if u8::try_from(c).is_ok_and(is_safe) { c } else { '_' }).collect();
+    let safe: String = plan
+        .id()
+        .chars()
+        .map(|c| {
+            if u8::try_from(c).is_ok_and(is_safe) {
+                c
+            } else {
+                '_'
+            }
+        })
+        .collect();
     plan.label.get_or_insert_default().id = Some(safe.into());
 }
 
@@ -153,7 +170,10 @@ fn refuse_same_ids(drafts: &[Draft]) -> Result<(), (Origin, String)> {
         None => Ok(()),
         Some(Draft { origin, plan }) => {
             let id = shown(&plan.id(), 80);
-            Err((*origin, format!("another target has the id `{id}` too: give each an `id` of its own")))
+            Err((
+                *origin,
+                format!("another target has the id `{id}` too: give each an `id` of its own"),
+            ))
         }
     }
 }

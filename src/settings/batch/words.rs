@@ -27,7 +27,10 @@ pub fn line(place: Place, line: &str, most: usize) -> Result<Asked<'_>, Mistake>
     let mut words = line.split_ascii_whitespace();
     let read = [words.next(), words.next(), words.next()];
     if words.next().is_some() {
-        return Err(Mistake::at(&place, "has more words than `HOST PORT SERVICE`; a remark begins with `#`"));
+        return Err(Mistake::at(
+            &place,
+            "has more words than `HOST PORT SERVICE`; a remark begins with `#`",
+        ));
     }
     asked(place, read, most)
 }
@@ -37,20 +40,33 @@ fn asked<'s>(place: Place, words: [Option<&'s str>; 3], most: usize) -> Result<A
     let [first, list, service] = words;
     let (host, glued) = split(first.unwrap_or_default()).map_err(refused)?;
     if glued.is_some() && list.is_some() {
-        return Err(Mistake::at(&place, "has two ports: write `HOST:PORT` alone, or `HOST PORT SERVICE`"));
+        return Err(Mistake::at(
+            &place,
+            "has two ports: write `HOST:PORT` alone, or `HOST PORT SERVICE`",
+        ));
     }
     let hosts = hosts(host, most).map_err(refused)?;
     let ports = ports(glued.or(list)).map_err(refused)?;
-    Ok(Asked { hosts, ports, service, own: Own::default(), label: None, place })
+    Ok(Asked {
+        hosts,
+        ports,
+        service,
+        own: Own::default(),
+        label: None,
+        place,
+    })
 }
 
 /// Splits `HOST:PORT`, `[V6]:PORT`, `[V6/LENGTH]:PORT` and `[V6]/LENGTH:PORT`.
 fn split(word: &str) -> Result<(&str, Option<&str>), ExpandError> {
     match word.split_once("]/") {
         Some((_, rest)) => match rest.split_once(':') {
-            Some((_, port)) => {
-                Ok((word.strip_suffix(port).and_then(|host| host.strip_suffix(':')).unwrap_or(word), Some(port)))
-            }
+            Some((_, port)) => Ok((
+                word.strip_suffix(port)
+                    .and_then(|host| host.strip_suffix(':'))
+                    .unwrap_or(word),
+                Some(port),
+            )),
             None => Ok((word, None)),
         },
         None => Ok(split_port(word)?),
@@ -64,14 +80,21 @@ pub fn hosts(word: &str, most: usize) -> Result<Vec<Host>, ExpandError> {
 
 /// The ports of a list; none where there is no word.
 pub fn ports(list: Option<&str>) -> Result<Vec<Entry<'_>>, ExpandError> {
-    let Some(list) = list else { return Ok(Vec::new()) };
+    let Some(list) = list else {
+        return Ok(Vec::new());
+    };
     // Nearly every list is one number.
     if list.is_empty() || list.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Ok(vec![Entry { port: list.parse()?, service: None }]);
+        return Ok(vec![Entry {
+            port: list.parse()?,
+            service: None,
+        }]);
     }
     let ports = entries(list, MOST_PORTS)?;
     if ports.is_empty() {
-        Err(ExpandError::Target(crate::target::TargetError::Port(list.to_owned())))
+        Err(ExpandError::Target(crate::target::TargetError::Port(
+            list.to_owned(),
+        )))
     } else {
         Ok(ports)
     }

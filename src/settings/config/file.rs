@@ -10,7 +10,11 @@ use crate::printable::shown;
 /// The bytes of a file, and who can read it.
 pub fn read(path: &Path, most: u64) -> Result<(Vec<u8>, Privacy), String> {
     let (bytes, about) = files::read(path, most).map_err(|why| named(path, &why))?;
-    let privacy = if about.mode() & 0o004 == 0 { Privacy::Private } else { Privacy::Public };
+    let privacy = if about.mode() & 0o004 == 0 {
+        Privacy::Private
+    } else {
+        Privacy::Public
+    };
     Ok((bytes, privacy))
 }
 

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use super::super::options::{MOST_ATTEMPTS, MOST_BYTES};
-use super::super::wishes::{ExpectWish, Form, HowMany, LineEnds, PatternWish, SendWish, StepWish, Wishes};
+use super::super::wishes::{
+    ExpectWish, Form, HowMany, LineEnds, PatternWish, SendWish, StepWish, Wishes,
+};
 use super::super::words;
 use super::table::{Entry, Examined, Table, list, text};
 use crate::cli::values;
@@ -15,15 +17,23 @@ pub fn wishes(found: &mut Examined<'_>, table: &mut Table<'_, '_>) -> Wishes {
         steps: steps(found, table),
         quit: goodbye(found, table),
         encoding: table.text(found, "encoding"),
-        line_ends: table.flag(found, "crlf").map(|crlf| if crlf { LineEnds::CrLf } else { LineEnds::None }),
-        max_bytes: table.number(found, "max_bytes", 1..MOST_BYTES + 1).and_then(|bytes| usize::try_from(bytes).ok()),
+        line_ends: table
+            .flag(found, "crlf")
+            .map(|crlf| if crlf { LineEnds::CrLf } else { LineEnds::None }),
+        max_bytes: table
+            .number(found, "max_bytes", 1..MOST_BYTES + 1)
+            .and_then(|bytes| usize::try_from(bytes).ok()),
         timeout: duration(found, table, "timeout"),
         addresses: table.parsed(found, "addresses", |word| choice(word, &words::ADDRESSES)),
         source: table.text(found, "source"),
         interface: table.text(found, "interface"),
-        count: table.number(found, "count", 1..MOST_ATTEMPTS + 1).and_then(|count| u32::try_from(count).ok()),
+        count: table
+            .number(found, "count", 1..MOST_ATTEMPTS + 1)
+            .and_then(|count| u32::try_from(count).ok()),
         interval: duration(found, table, "interval"),
-        require: table.number(found, "require", 1..MOST_ATTEMPTS + 1).and_then(|count| u32::try_from(count).ok()),
+        require: table
+            .number(found, "require", 1..MOST_ATTEMPTS + 1)
+            .and_then(|count| u32::try_from(count).ok()),
         want: table.parsed(found, "expect_closed", |word| choice(word, &words::CLOSED)),
         close: table.parsed(found, "close", |word| choice(word, &words::CLOSE)),
         secrets: Vec::new(),
@@ -35,7 +45,11 @@ fn choice<T: Copy>(word: &str, known: &[(&'static str, T)]) -> Result<T, String>
 }
 
 /// A duration: a text such as `"2.5s"`, or a number of seconds.
-fn duration(found: &mut Examined<'_>, table: &mut Table<'_, '_>, key: &'static str) -> Option<Duration> {
+fn duration(
+    found: &mut Examined<'_>,
+    table: &mut Table<'_, '_>,
+    key: &'static str,
+) -> Option<Duration> {
     let entry = table.take(key)?;
     read_duration(found, &entry)
 }
@@ -47,13 +61,18 @@ fn read_duration(found: &mut Examined<'_>, entry: &Entry<'_, '_>) -> Option<Dura
         toml::de::DeValue::Float(number) => number.as_str().to_owned(),
         _ => text(found, entry)?.text,
     };
-    values::duration(&words).map_err(|why| found.wrong(&value.span(), path, why)).ok()
+    values::duration(&words)
+        .map_err(|why| found.wrong(&value.span(), path, why))
+        .ok()
 }
 
 fn goodbye(found: &mut Examined<'_>, table: &mut Table<'_, '_>) -> Option<SendWish> {
     let (plain, hex) = (table.text(found, "quit"), table.text(found, "quit_hex"));
     if let (Some(_), Some(hex)) = (&plain, &hex) {
-        found.mistakes.push(super::Mistake::at(&hex.place, "stands beside `quit`: give one of them"));
+        found.mistakes.push(super::Mistake::at(
+            &hex.place,
+            "stands beside `quit`: give one of them",
+        ));
     }
     plain.map(SendWish::Text).or(hex.map(SendWish::Hex))
 }
@@ -62,7 +81,11 @@ fn steps(found: &mut Examined<'_>, table: &mut Table<'_, '_>) -> Option<Vec<Step
     let (path, value) = table.take("steps")?;
     let entries = list(path.clone(), value);
     if entries.is_empty() {
-        found.wrong(&value.span(), &path, "is an empty list: drop it where a connect is enough");
+        found.wrong(
+            &value.span(),
+            &path,
+            "is an empty list: drop it where a connect is enough",
+        );
     }
     let steps = entries.iter().filter_map(|entry| {
         let mut table = Table::of(found, entry)?;
@@ -75,27 +98,40 @@ fn steps(found: &mut Examined<'_>, table: &mut Table<'_, '_>) -> Option<Vec<Step
 
 /// One step: exactly one thing that is sent or expected, and what goes with an expectation.
 fn step(found: &mut Examined<'_>, table: &mut Table<'_, '_>) -> Option<StepWish> {
-    let sends = [table.text(found, "send").map(SendWish::Text), table.text(found, "send_hex").map(SendWish::Hex)];
+    let sends = [
+        table.text(found, "send").map(SendWish::Text),
+        table.text(found, "send_hex").map(SendWish::Hex),
+    ];
     let mut expects = Vec::new();
     for (key, form) in EXPECTS {
-        let written = table.text(found, key).map(|written| (HowMany::Any, vec![PatternWish { form, written }]));
+        let written = table
+            .text(found, key)
+            .map(|written| (HowMany::Any, vec![PatternWish { form, written }]));
         expects.extend(written);
     }
     for (key, how_many) in [("expect_any", HowMany::Any), ("expect_all", HowMany::All)] {
         expects.extend(patterns(found, table, key).map(|patterns| (how_many, patterns)));
     }
     let mut reject = Vec::new();
-    for (key, form) in [("reject", Form::Literal), ("reject_regex", Form::Regex), ("reject_hex", Form::Hex)] {
+    for (key, form) in [
+        ("reject", Form::Literal),
+        ("reject_regex", Form::Regex),
+        ("reject_hex", Form::Hex),
+    ] {
         for entry in table.list(key).unwrap_or_default() {
             reject.extend(text(found, &entry).map(|written| PatternWish { form, written }));
         }
     }
-    let min_bytes = table.number(found, "min_bytes", 1..MOST_BYTES + 1).and_then(|bytes| usize::try_from(bytes).ok());
+    let min_bytes = table
+        .number(found, "min_bytes", 1..MOST_BYTES + 1)
+        .and_then(|bytes| usize::try_from(bytes).ok());
     let timeout = duration(found, table, "timeout");
     let mut sends = sends.into_iter().flatten();
     let mut expects = expects.into_iter();
     match (sends.next(), expects.next(), sends.next(), expects.next()) {
-        (Some(send), None, None, _) if reject.is_empty() && min_bytes.is_none() && timeout.is_none() => {
+        (Some(send), None, None, _)
+            if reject.is_empty() && min_bytes.is_none() && timeout.is_none() =>
+        {
             Some(StepWish::Send(send))
         }
         (None, Some((how_many, patterns)), _, None) => Some(StepWish::Expect(ExpectWish {
@@ -125,29 +161,56 @@ const EXPECTS: [(&str, Form); 4] = [
 ];
 
 /// Several patterns: texts, or tables that say which kind each is.
-fn patterns(found: &mut Examined<'_>, table: &mut Table<'_, '_>, key: &'static str) -> Option<Vec<PatternWish>> {
+fn patterns(
+    found: &mut Examined<'_>,
+    table: &mut Table<'_, '_>,
+    key: &'static str,
+) -> Option<Vec<PatternWish>> {
     let (path, value) = table.take(key)?;
     let entries = list(path.clone(), value);
-    let patterns: Vec<_> = entries.iter().filter_map(|entry| pattern(found, entry)).collect();
+    let patterns: Vec<_> = entries
+        .iter()
+        .filter_map(|entry| pattern(found, entry))
+        .collect();
     if entries.is_empty() {
-        found.wrong(&value.span(), &path, "is an empty list: name at least one pattern");
+        found.wrong(
+            &value.span(),
+            &path,
+            "is an empty list: name at least one pattern",
+        );
     }
     (!patterns.is_empty()).then_some(patterns)
 }
 
 fn pattern(found: &mut Examined<'_>, entry: &Entry<'_, '_>) -> Option<PatternWish> {
     if !entry.1.get_ref().is_table() {
-        return text(found, entry).map(|written| PatternWish { form: Form::Literal, written });
+        return text(found, entry).map(|written| PatternWish {
+            form: Form::Literal,
+            written,
+        });
     }
     let mut table = Table::of(found, entry)?;
-    let forms = [("text", Form::Literal), ("prefix", Form::Prefix), ("regex", Form::Regex), ("hex", Form::Hex)];
+    let forms = [
+        ("text", Form::Literal),
+        ("prefix", Form::Prefix),
+        ("regex", Form::Regex),
+        ("hex", Form::Hex),
+    ];
     let mut read: Vec<_> = Vec::new();
     for (key, form) in forms {
-        read.extend(table.text(found, key).map(|written| PatternWish { form, written }));
+        read.extend(
+            table
+                .text(found, key)
+                .map(|written| PatternWish { form, written }),
+        );
     }
     table.finish(found);
     if read.len() != 1 {
-        found.wrong(&entry.1.span(), &entry.0, "names one of text, prefix, regex and hex");
+        found.wrong(
+            &entry.1.span(),
+            &entry.0,
+            "names one of text, prefix, regex and hex",
+        );
     }
     read.pop()
 }

@@ -32,25 +32,50 @@ pub enum Privacy {
 
 /// Reads every service of `[services]`.
 pub fn services(found: &mut Examined<'_>, entry: &Entry<'_, '_>, privacy: Privacy) -> Vec<Service> {
-    let Some(mut table) = Table::of(found, entry) else { return Vec::new() };
+    let Some(mut table) = Table::of(found, entry) else {
+        return Vec::new();
+    };
     let entries = table.take_all();
-    entries.iter().filter_map(|(name, entry)| service(found, name, entry, privacy)).collect()
+    entries
+        .iter()
+        .filter_map(|(name, entry)| service(found, name, entry, privacy))
+        .collect()
 }
 
-fn service(found: &mut Examined<'_>, name: &str, entry: &Entry<'_, '_>, privacy: Privacy) -> Option<Service> {
+fn service(
+    found: &mut Examined<'_>,
+    name: &str,
+    entry: &Entry<'_, '_>,
+    privacy: Privacy,
+) -> Option<Service> {
     let named = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
     if name.is_empty() || name.len() > 64 || !name.bytes().all(named) {
-        found.wrong(&entry.1.span(), &entry.0, "a service's name has letters, digits, `_` and `-`, at most 64");
+        found.wrong(
+            &entry.1.span(),
+            &entry.0,
+            "a service's name has letters, digits, `_` and `-`, at most 64",
+        );
         return None;
     }
     let mut table = Table::of(found, entry)?;
-    let description = table.text(found, "description").map_or_else(String::new, |written| written.text);
+    let description = table
+        .text(found, "description")
+        .map_or_else(String::new, |written| written.text);
     let port = port(found, &mut table);
     let secrets = secrets(found, &mut table, privacy);
     let hosts = hosts(found, name, &mut table);
-    let wishes = Wishes { port, secrets, ..wishes(found, &mut table) };
+    let wishes = Wishes {
+        port,
+        secrets,
+        ..wishes(found, &mut table)
+    };
     table.finish(found);
-    let service = Service { name: name.to_owned(), description, wishes, hosts };
+    let service = Service {
+        name: name.to_owned(),
+        description,
+        wishes,
+        hosts,
+    };
     // The patterns and references are compiled here, so that a mistake in them has its line.
     if let Err(mistakes) = super::super::dialogue::dialogue(&service.wishes) {
         found.mistakes.extend(mistakes);
@@ -69,11 +94,17 @@ fn hosts(found: &mut Examined<'_>, service: &str, table: &mut Table<'_, '_>) -> 
     let (path, value) = table.take("hosts")?;
     let entries = list(path.clone(), value);
     if entries.is_empty() {
-        found.wrong(&value.span(), &path, "is an empty list: drop it where the service may be spoken anywhere");
+        found.wrong(
+            &value.span(),
+            &path,
+            "is an empty list: drop it where the service may be spoken anywhere",
+        );
     }
     let mut networks = Vec::new();
     for entry in &entries {
-        let Some(written) = text(found, entry) else { continue };
+        let Some(written) = text(found, entry) else {
+            continue;
+        };
         match written.text.parse::<Network>() {
             Ok(network) => networks.push(network),
             Err(why) => found.wrong(&entry.1.span(), &entry.0, why),
@@ -83,16 +114,31 @@ fn hosts(found: &mut Examined<'_>, service: &str, table: &mut Table<'_, '_>) -> 
 }
 
 /// `secrets = { password = "inline", token = { file = "/path" } }`.
-fn secrets(found: &mut Examined<'_>, table: &mut Table<'_, '_>, privacy: Privacy) -> Vec<(String, Secret)> {
-    let Some(entry) = table.take("secrets") else { return Vec::new() };
-    let Some(mut table) = Table::of(found, &entry) else { return Vec::new() };
+fn secrets(
+    found: &mut Examined<'_>,
+    table: &mut Table<'_, '_>,
+    privacy: Privacy,
+) -> Vec<(String, Secret)> {
+    let Some(entry) = table.take("secrets") else {
+        return Vec::new();
+    };
+    let Some(mut table) = Table::of(found, &entry) else {
+        return Vec::new();
+    };
     let entries = table.take_all();
     if found.syntax() == Syntax::Broken {
         // Nothing here is to be quoted.
-        return entries.into_iter().map(|(name, _)| (name, unread())).collect();
+        return entries
+            .into_iter()
+            .map(|(name, _)| (name, unread()))
+            .collect();
     }
-    let secrets =
-        entries.iter().map(|(name, entry)| (name.clone(), secret(found, entry, privacy).unwrap_or_else(unread)));
+    let secrets = entries.iter().map(|(name, entry)| {
+        (
+            name.clone(),
+            secret(found, entry, privacy).unwrap_or_else(unread),
+        )
+    });
     secrets.collect()
 }
 
@@ -105,7 +151,11 @@ fn secret(found: &mut Examined<'_>, entry: &Entry<'_, '_>, privacy: Privacy) -> 
     let wrong = "is a text, or a table `{ file = \"/path\" }`";
     if let Some(inline) = entry.1.get_ref().as_str() {
         if inline.is_empty() {
-            found.wrong(&entry.1.span(), &entry.0, "is empty: write the secret, or drop it");
+            found.wrong(
+                &entry.1.span(),
+                &entry.0,
+                "is empty: write the secret, or drop it",
+            );
             return None;
         }
         if privacy == Privacy::Public {
@@ -126,7 +176,9 @@ fn secret(found: &mut Examined<'_>, entry: &Entry<'_, '_>, privacy: Privacy) -> 
         found.wrong(&entry.1.span(), &entry.0, wrong);
         return None;
     };
-    read_secret(&path).map_err(|why| found.wrong(&entry.1.span(), &entry.0, why)).ok()
+    read_secret(&path)
+        .map_err(|why| found.wrong(&entry.1.span(), &entry.0, why))
+        .ok()
 }
 
 /// A secret's own file, without its final line end.
@@ -137,7 +189,10 @@ fn read_secret(path: &Written) -> Result<Secret, String> {
     if privacy == Privacy::Public {
         return Err("everybody can read that file: `chmod 640` it".to_owned());
     }
-    let end = bytes.iter().rposition(|byte| !matches!(byte, b'\r' | b'\n')).map_or(0, |last| last + 1);
+    let end = bytes
+        .iter()
+        .rposition(|byte| !matches!(byte, b'\r' | b'\n'))
+        .map_or(0, |last| last + 1);
     match bytes.get(..end) {
         Some(secret) if !secret.is_empty() => Ok(Secret::new(secret)),
         _ => Err("that file is empty: write the secret into it".to_owned()),

@@ -38,12 +38,22 @@ impl<'f> Examined<'f> {
     /// A file that is about to be examined.
     pub fn new(file: &str, text: &'f str) -> Self {
         let line_ends = OnceCell::new();
-        Self { file: file.into(), text, line_ends, mistakes: Vec::new(), syntax: Syntax::Sound, line: None }
+        Self {
+            file: file.into(),
+            text,
+            line_ends,
+            mistakes: Vec::new(),
+            syntax: Syntax::Sound,
+            line: None,
+        }
     }
 
     /// What stands in one line of a file, written as a text of its own.
     pub fn line(file: &str, line: usize, text: &'f str) -> Self {
-        Self { line: Some(line), ..Self::new(file, text) }
+        Self {
+            line: Some(line),
+            ..Self::new(file, text)
+        }
     }
 
     /// Whether the text is TOML, once it was parsed.
@@ -54,10 +64,16 @@ impl<'f> Examined<'f> {
     /// The place of a key and what it stands for.
     pub fn place(&self, span: &Range<usize>, key: &str) -> Place {
         let line = self.line.unwrap_or_else(|| {
-            let ends = self.line_ends.get_or_init(|| self.text.match_indices('\n').map(|(at, _)| at).collect());
+            let ends = self
+                .line_ends
+                .get_or_init(|| self.text.match_indices('\n').map(|(at, _)| at).collect());
             ends.partition_point(|end| *end < span.start) + 1
         });
-        Place::File { file: Arc::clone(&self.file), line, key: key.to_owned() }
+        Place::File {
+            file: Arc::clone(&self.file),
+            line,
+            key: key.to_owned(),
+        }
     }
 
     /// Notes a mistake at a place.
@@ -81,7 +97,10 @@ impl<'f> Examined<'f> {
 pub struct Table<'t, 'f> {
     path: String,
     span: Range<usize>,
-    entries: Vec<(&'t Spanned<std::borrow::Cow<'f, str>>, &'t Spanned<DeValue<'f>>)>,
+    entries: Vec<(
+        &'t Spanned<std::borrow::Cow<'f, str>>,
+        &'t Spanned<DeValue<'f>>,
+    )>,
     known: Vec<&'static str>,
 }
 
@@ -91,7 +110,12 @@ pub type Entry<'t, 'f> = (String, &'t Spanned<DeValue<'f>>);
 impl<'t, 'f> Table<'t, 'f> {
     /// A table with the path of its keys, such as `services.mail`.
     pub fn new(path: &str, span: Range<usize>, table: &'t DeTable<'f>) -> Self {
-        Self { path: path.to_owned(), span, entries: table.iter().collect(), known: Vec::new() }
+        Self {
+            path: path.to_owned(),
+            span,
+            entries: table.iter().collect(),
+            known: Vec::new(),
+        }
     }
 
     /// A value that should be a table.
@@ -121,7 +145,10 @@ impl<'t, 'f> Table<'t, 'f> {
     /// The value under a key.
     pub fn take(&mut self, key: &'static str) -> Option<Entry<'t, 'f>> {
         self.known.push(key);
-        let at = self.entries.iter().position(|(name, _)| name.get_ref() == key)?;
+        let at = self
+            .entries
+            .iter()
+            .position(|(name, _)| name.get_ref() == key)?;
         let (_, value) = self.entries.remove(at);
         Some((self.key(key), value))
     }
@@ -129,8 +156,12 @@ impl<'t, 'f> Table<'t, 'f> {
     /// Every entry that is left, for tables whose keys are names.
     pub fn take_all(&mut self) -> Vec<(String, Entry<'t, 'f>)> {
         let entries = std::mem::take(&mut self.entries);
-        let named =
-            entries.into_iter().map(|(name, value)| (name.get_ref().to_string(), (self.key(name.get_ref()), value)));
+        let named = entries.into_iter().map(|(name, value)| {
+            (
+                name.get_ref().to_string(),
+                (self.key(name.get_ref()), value),
+            )
+        });
         named.collect()
     }
 
@@ -141,16 +172,28 @@ impl<'t, 'f> Table<'t, 'f> {
     }
 
     /// A number up to this one; a text of digits will do.
-    pub fn number(&mut self, found: &mut Examined<'_>, key: &'static str, range: Range<u64>) -> Option<u64> {
+    pub fn number(
+        &mut self,
+        found: &mut Examined<'_>,
+        key: &'static str,
+        range: Range<u64>,
+    ) -> Option<u64> {
         let (path, value) = self.take(key)?;
         let digits = match value.get_ref() {
             DeValue::Integer(number) if number.radix() == 10 => number.as_str(),
             DeValue::String(text) => text,
             _ => "",
         };
-        let number = digits.parse::<u64>().ok().filter(|number| range.contains(number));
+        let number = digits
+            .parse::<u64>()
+            .ok()
+            .filter(|number| range.contains(number));
         if number.is_none() {
-            found.wrong(&value.span(), &path, format!("is not a number from {} to {}", range.start, range.end - 1));
+            found.wrong(
+                &value.span(),
+                &path,
+                format!("is not a number from {} to {}", range.start, range.end - 1),
+            );
         }
         number
     }
@@ -160,7 +203,11 @@ impl<'t, 'f> Table<'t, 'f> {
         let (path, value) = self.take(key)?;
         let flag = value.get_ref().as_bool();
         if flag.is_none() {
-            found.wrong(&value.span(), &path, wrong_type("true or false", value.get_ref()));
+            found.wrong(
+                &value.span(),
+                &path,
+                wrong_type("true or false", value.get_ref()),
+            );
         }
         flag
     }
@@ -173,7 +220,9 @@ impl<'t, 'f> Table<'t, 'f> {
         parse: impl FnOnce(&str) -> Result<T, E>,
     ) -> Option<T> {
         let written = self.text(found, key)?;
-        parse(&written.text).map_err(|why| found.mistakes.push(Mistake::at(&written.place, why))).ok()
+        parse(&written.text)
+            .map_err(|why| found.mistakes.push(Mistake::at(&written.place, why)))
+            .ok()
     }
 
     /// The entries of a list, each with its key `path[1]`, `path[2]`, ...; anything else than a list is its only entry.
@@ -198,14 +247,22 @@ impl<'t, 'f> Table<'t, 'f> {
 
     fn key(&self, name: &str) -> String {
         let name = shown(name, 60);
-        if self.path.is_empty() { name } else { format!("{}.{name}", self.path) }
+        if self.path.is_empty() {
+            name
+        } else {
+            format!("{}.{name}", self.path)
+        }
     }
 }
 
 /// The entries of a list, as [`Table::list`] reads it.
 pub fn list<'t, 'f>(path: String, value: &'t Spanned<DeValue<'f>>) -> Vec<Entry<'t, 'f>> {
     match value.get_ref().as_array() {
-        Some(array) => array.iter().enumerate().map(|(at, value)| (format!("{path}[{}]", at + 1), value)).collect(),
+        Some(array) => array
+            .iter()
+            .enumerate()
+            .map(|(at, value)| (format!("{path}[{}]", at + 1), value))
+            .collect(),
         None => vec![(path, value)],
     }
 }
@@ -213,7 +270,10 @@ pub fn list<'t, 'f>(path: String, value: &'t Spanned<DeValue<'f>>) -> Vec<Entry<
 /// A value that should be a text.
 pub fn text(found: &mut Examined<'_>, (path, value): &Entry<'_, '_>) -> Option<Written> {
     match value.get_ref() {
-        DeValue::String(text) => Some(Written { place: found.place(&value.span(), path), text: text.to_string() }),
+        DeValue::String(text) => Some(Written {
+            place: found.place(&value.span(), path),
+            text: text.to_string(),
+        }),
         other => {
             found.wrong(&value.span(), path, wrong_type("a text", other));
             None
@@ -236,10 +296,18 @@ mod tests {
         let found = Examined::new("f", &text);
         for number in 0..300_000 {
             let at = 2 * number;
-            let Place::File { line, .. } = found.place(&(at..at + 1), "a") else { panic!() };
+            let Place::File { line, .. } = found.place(&(at..at + 1), "a") else {
+                panic!()
+            };
             assert_eq!(line, number + 1);
         }
-        assert!(matches!(found.place(&(usize::MAX..usize::MAX), "a"), Place::File { line: 300_001, .. }));
-        assert!(matches!(found.place(&(1..2), "a"), Place::File { line: 1, .. }), "a line's end is in the line");
+        assert!(matches!(
+            found.place(&(usize::MAX..usize::MAX), "a"),
+            Place::File { line: 300_001, .. }
+        ));
+        assert!(
+            matches!(found.place(&(1..2), "a"), Place::File { line: 1, .. }),
+            "a line's end is in the line"
+        );
     }
 }

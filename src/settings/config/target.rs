@@ -32,7 +32,10 @@ pub struct TargetEntry {
 
 /// Reads every target of `[[targets]]`.
 pub fn targets(found: &mut Examined<'_>, entries: &[Entry<'_, '_>]) -> Vec<TargetEntry> {
-    entries.iter().filter_map(|entry| target(found, entry)).collect()
+    entries
+        .iter()
+        .filter_map(|entry| target(found, entry))
+        .collect()
 }
 
 fn target(found: &mut Examined<'_>, entry: &Entry<'_, '_>) -> Option<TargetEntry> {
@@ -42,7 +45,9 @@ fn target(found: &mut Examined<'_>, entry: &Entry<'_, '_>) -> Option<TargetEntry
         place: found.place(table.span(), table.path()),
         id: id(found, &mut table),
         name: line(found, &mut table, "name"),
-        hosts: table.parsed(found, "host", expand::hosts).unwrap_or_default(),
+        hosts: table
+            .parsed(found, "host", expand::hosts)
+            .unwrap_or_default(),
         ports: ports(found, &mut table),
         service: table.text(found, "service"),
         groups: groups(found, &mut table),
@@ -55,10 +60,21 @@ fn target(found: &mut Examined<'_>, entry: &Entry<'_, '_>) -> Option<TargetEntry
         found.wrong(&span, &path, "a target needs a `host`");
     }
     if found.mistakes.len() == before && target.ports.is_empty() && target.service.is_none() {
-        found.wrong(&span, &path, "a target needs a `port`, or a `service` that has one");
+        found.wrong(
+            &span,
+            &path,
+            "a target needs a `port`, or a `service` that has one",
+        );
     }
-    if found.mistakes.len() == before && target.id.is_some() && target.hosts.len() * target.ports.len().max(1) > 1 {
-        found.wrong(&span, &path, "one `id` for several targets: drop it, or write them one by one");
+    if found.mistakes.len() == before
+        && target.id.is_some()
+        && target.hosts.len() * target.ports.len().max(1) > 1
+    {
+        found.wrong(
+            &span,
+            &path,
+            "one `id` for several targets: drop it, or write them one by one",
+        );
     }
     (found.mistakes.len() == before).then_some(target)
 }
@@ -72,7 +88,10 @@ fn line(found: &mut Examined<'_>, table: &mut Table<'_, '_>, key: &'static str) 
 
 fn on_one_line(found: &mut Examined<'_>, written: &Written) {
     if written.text.chars().any(char::is_control) {
-        found.mistakes.push(Mistake::at(&written.place, "is not on one line, or holds a control character"));
+        found.mistakes.push(Mistake::at(
+            &written.place,
+            "is not on one line, or holds a control character",
+        ));
     }
 }
 
@@ -82,13 +101,18 @@ fn id(found: &mut Examined<'_>, table: &mut Table<'_, '_>) -> Option<Written> {
     if written.text.bytes().all(is_safe) && written.text.len() <= LONGEST_ID {
         return Some(written);
     }
-    found.mistakes.push(Mistake::at(&written.place, "an id has letters, digits, `_`, `.`, `:` and `-`, at most 255"));
+    found.mistakes.push(Mistake::at(
+        &written.place,
+        "an id has letters, digits, `_`, `.`, `:` and `-`, at most 255",
+    ));
     None
 }
 
 /// A number, or a list such as `"22,80,8000-8010"`.
 fn ports(found: &mut Examined<'_>, table: &mut Table<'_, '_>) -> Vec<Port> {
-    let Some((path, value)) = table.take("port") else { return Vec::new() };
+    let Some((path, value)) = table.take("port") else {
+        return Vec::new();
+    };
     let words = match value.get_ref() {
         toml::de::DeValue::Integer(number) => number.to_string(),
         _ => match text(found, &(path.clone(), value)) {
@@ -99,12 +123,17 @@ fn ports(found: &mut Examined<'_>, table: &mut Table<'_, '_>) -> Vec<Port> {
     if words.is_empty() {
         return Vec::new();
     }
-    expand::ports(&words).map_err(|why| found.wrong(&value.span(), &path, why)).unwrap_or_default()
+    expand::ports(&words)
+        .map_err(|why| found.wrong(&value.span(), &path, why))
+        .unwrap_or_default()
 }
 
 fn groups(found: &mut Examined<'_>, table: &mut Table<'_, '_>) -> Vec<String> {
     let entries = table.list("group").unwrap_or_default();
-    let groups: Vec<Written> = entries.iter().filter_map(|entry| text(found, entry)).collect();
+    let groups: Vec<Written> = entries
+        .iter()
+        .filter_map(|entry| text(found, entry))
+        .collect();
     groups.iter().for_each(|group| on_one_line(found, group));
     groups.into_iter().map(|written| written.text).collect()
 }

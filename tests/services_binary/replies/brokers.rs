@@ -3,12 +3,18 @@
 use super::{Case, case, hears, says};
 
 pub fn cases() -> Vec<Case> {
-    [mqtt(), amqp(), zookeeper(), kafka()].into_iter().flatten().collect()
+    [mqtt(), amqp(), zookeeper(), kafka()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 fn mqtt() -> Vec<Case> {
     let one = |name, status, reply: &[u8]| {
-        let turns = vec![hears(b"\x10\x0c\x00\x04MQTT\x04\x02\x00\x3c\x00\x00"), says(reply)];
+        let turns = vec![
+            hears(b"\x10\x0c\x00\x04MQTT\x04\x02\x00\x3c\x00\x00"),
+            says(reply),
+        ];
         case(("mqtt", name), status, turns).goodbye(b"\xe0\x00")
     };
     vec![
@@ -24,49 +30,103 @@ fn mqtt() -> Vec<Case> {
 fn start(properties: &[u8]) -> Vec<u8> {
     let size = |bytes: &[u8]| u32::try_from(bytes.len()).unwrap().to_be_bytes();
     let rest = b"\x00\x00\x00\x0ePLAIN AMQPLAIN\x00\x00\x00\x05en_US";
-    let method = [b"\x00\x0a\x00\x0a\x00\x09", &size(properties)[..], properties, rest].concat();
+    let method = [
+        b"\x00\x0a\x00\x0a\x00\x09",
+        &size(properties)[..],
+        properties,
+        rest,
+    ]
+    .concat();
     [b"\x01\x00\x00", &size(&method)[..], &method, b"\xce"].concat()
 }
 
 fn amqp() -> Vec<Case> {
-    let one =
-        |name, status, reply: &[u8]| case(("amqp", name), status, vec![hears(b"AMQP\x00\x00\x09\x01"), says(reply)]);
+    let one = |name, status, reply: &[u8]| {
+        case(
+            ("amqp", name),
+            status,
+            vec![hears(b"AMQP\x00\x00\x09\x01"), says(reply)],
+        )
+    };
     let rabbit = b"\x0ccapabilitiesF\x00\x00\x00\x15\x12publisher_confirmst\x01\x08platformS\x00\x00\x00\x11Erlang/OTP 25.2.3\x07productS\x00\x00\x00\x08RabbitMQ\x07versionS\x00\x00\x00\x063.10.8";
     let other = b"\x07versionS\x00\x00\x00\x039.2\x07productS\x00\x00\x00\x04qpid";
     vec![
-        one("RabbitMQ 3.10.8", "ok", &start(rabbit)).captures(&[("product", "RabbitMQ"), ("version", "3.10.8")]),
+        one("RabbitMQ 3.10.8", "ok", &start(rabbit))
+            .captures(&[("product", "RabbitMQ"), ("version", "3.10.8")]),
         one("another order", "ok", &start(other)).captures(&[("version", "9.2")]),
         one("no properties", "ok", &start(b"")),
         one("AMQP 1.0 only", "mismatch", b"AMQP\x00\x01\x00\x00"),
-        one("another method", "mismatch", b"\x01\x00\x00\x00\x00\x00\x04\x00\x0a\x00\x1e\xce"),
+        one(
+            "another method",
+            "mismatch",
+            b"\x01\x00\x00\x00\x00\x00\x04\x00\x0a\x00\x1e\xce",
+        ),
     ]
 }
 
 fn zookeeper() -> Vec<Case> {
-    let one = |name, status, reply: &str| case(("zookeeper", name), status, vec![hears("srvr"), says(reply)]);
+    let one = |name, status, reply: &str| {
+        case(
+            ("zookeeper", name),
+            status,
+            vec![hears("srvr"), says(reply)],
+        )
+    };
     let told = "Latency min/avg/max: 0/0.0/0\nReceived: 203\nSent: 202\nConnections: 1\nOutstanding: 0\nZxid: 0x0\n";
-    let debian = format!("Zookeeper version: 3.8.0-${{mvngit.commit.id}}, built on 2024-12-29 17:54 UTC\n{told}");
+    let debian = format!(
+        "Zookeeper version: 3.8.0-${{mvngit.commit.id}}, built on 2024-12-29 17:54 UTC\n{told}"
+    );
     let apache = format!(
         "Zookeeper version: 3.9.2-e454e8c7283100c7caec6dcae2bc82aaecb63023, built on 2024-02-12 20:59 UTC\n{told}"
     );
     vec![
-        one("3.8.0 of Debian", "ok", &format!("{debian}Mode: standalone\nNode count: 5\n"))
-            .captures(&[("mode", "standalone"), ("version", "3.8.0")]),
-        one("a leader", "ok", &format!("{apache}Mode: leader\nNode count: 5\nProposal sizes last/min/max: -1/-1/-1\n"))
-            .captures(&[("mode", "leader"), ("version", "3.9.2")]),
-        one("without a quorum", "mismatch", "This ZooKeeper instance is not currently serving requests\n"),
-        one("not allowed", "mismatch", "srvr is not executed because it is not in the whitelist.\n"),
+        one(
+            "3.8.0 of Debian",
+            "ok",
+            &format!("{debian}Mode: standalone\nNode count: 5\n"),
+        )
+        .captures(&[("mode", "standalone"), ("version", "3.8.0")]),
+        one(
+            "a leader",
+            "ok",
+            &format!(
+                "{apache}Mode: leader\nNode count: 5\nProposal sizes last/min/max: -1/-1/-1\n"
+            ),
+        )
+        .captures(&[("mode", "leader"), ("version", "3.9.2")]),
+        one(
+            "without a quorum",
+            "mismatch",
+            "This ZooKeeper instance is not currently serving requests\n",
+        ),
+        one(
+            "not allowed",
+            "mismatch",
+            "srvr is not executed because it is not in the whitelist.\n",
+        ),
     ]
 }
 
 fn kafka() -> Vec<Case> {
     let one = |name, status, reply: &[u8]| {
-        case(("kafka", name), status, vec![hears(b"\0\0\0\x11\0\x12\0\0zbxt\0\x07zbx-tcp"), says(reply)])
+        case(
+            ("kafka", name),
+            status,
+            vec![hears(b"\0\0\0\x11\0\x12\0\0zbxt\0\x07zbx-tcp"), says(reply)],
+        )
     };
     vec![
-        one("versions", "ok", b"\0\0\0\x16zbxt\0\0\0\0\0\x02\0\0\0\0\0\x0b\0\x12\0\0\0\x04"),
+        one(
+            "versions",
+            "ok",
+            b"\0\0\0\x16zbxt\0\0\0\0\0\x02\0\0\0\0\0\x0b\0\x12\0\0\0\x04",
+        ),
         one("another version", "ok", b"\0\0\0\x0azbxt\0\x23\0\0\0\0"),
-        one("unknown error", "mismatch", b"\0\0\0\x0azbxt\xff\xff\0\0\0\0"),
+        one(
+            "unknown error",
+            "mismatch",
+            b"\0\0\0\x0azbxt\xff\xff\0\0\0\0",
+        ),
         one("another's reply", "mismatch", b"\0\0\0\x0azbxu\0\0\0\0\0\0"),
         one("TLS", "mismatch", b"\x15\x03\x03\0\x02\x02\x50"),
     ]

@@ -6,33 +6,76 @@ const PING: &[u8] = b"*1\r\n$4\r\nPING\r\n";
 const QUIT: &[u8] = b"*1\r\n$4\r\nQUIT\r\n";
 
 pub fn cases() -> Vec<Case> {
-    [redis(), memcached(), mysql(), postgres(), mongodb(), elasticsearch(), ldap()].into_iter().flatten().collect()
+    [
+        redis(),
+        memcached(),
+        mysql(),
+        postgres(),
+        mongodb(),
+        elasticsearch(),
+        ldap(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 fn redis() -> Vec<Case> {
-    let one = |name, status, reply: &str| case(("redis", name), status, vec![hears(PING), says(reply)]).goodbye(QUIT);
+    let one = |name, status, reply: &str| {
+        case(("redis", name), status, vec![hears(PING), says(reply)]).goodbye(QUIT)
+    };
     vec![
         one("7.0.15", "ok", "+PONG\r\n").captures(&[("reply", "+PONG")]),
-        one("with a password", "ok", "-NOAUTH Authentication required.\r\n").captures(&[("reply", "-NOAUTH")]),
-        one("by ACL", "ok", "-NOPERM this user has no permissions to run the 'ping' command\r\n")
-            .captures(&[("reply", "-NOPERM")]),
-        one("loading", "rejected", "-LOADING Redis is loading the dataset in memory\r\n"),
+        one(
+            "with a password",
+            "ok",
+            "-NOAUTH Authentication required.\r\n",
+        )
+        .captures(&[("reply", "-NOAUTH")]),
+        one(
+            "by ACL",
+            "ok",
+            "-NOPERM this user has no permissions to run the 'ping' command\r\n",
+        )
+        .captures(&[("reply", "-NOPERM")]),
+        one(
+            "loading",
+            "rejected",
+            "-LOADING Redis is loading the dataset in memory\r\n",
+        ),
         one(
             "replica alone",
             "rejected",
             "-MASTERDOWN Link with MASTER is down and replica-serve-stale-data is 'no'.\r\n",
         ),
-        one("script", "rejected", "-BUSY Redis is busy running a script.\r\n"),
-        one("disk full", "rejected", "-MISCONF Errors writing to the AOF file: No space left on device\r\n"),
+        one(
+            "script",
+            "rejected",
+            "-BUSY Redis is busy running a script.\r\n",
+        ),
+        one(
+            "disk full",
+            "rejected",
+            "-MISCONF Errors writing to the AOF file: No space left on device\r\n",
+        ),
         one("full", "rejected", "-ERR max number of clients reached\r\n"),
-        one("protected", "rejected", "-DENIED Redis is running in protected mode\r\n"),
+        one(
+            "protected",
+            "rejected",
+            "-DENIED Redis is running in protected mode\r\n",
+        ),
         one("no reply", "mismatch", "$4\r\nPONG\r\n"),
     ]
 }
 
 fn memcached() -> Vec<Case> {
     let one = |name, status, reply: &str| {
-        case(("memcached", name), status, vec![hears("version\r\n"), says(reply)]).goodbye(b"quit\r\n")
+        case(
+            ("memcached", name),
+            status,
+            vec![hears("version\r\n"), says(reply)],
+        )
+        .goodbye(b"quit\r\n")
     };
     vec![
         one("1.6.18", "ok", "VERSION 1.6.18\r\n").captures(&[("version", "1.6.18")]),
@@ -50,32 +93,71 @@ fn packet(number: u8, bytes: &[u8]) -> Vec<u8> {
 
 fn greeting(version: &str, plugin: &str) -> Vec<u8> {
     let rest = b"\x00\x01\x01\x00\x00;BvOd,Kt\x00\xfe\xf7\x08\x02\x00\xff\x81\x15\x00\x00\x00\x00\x00\x00\x1d\x00\x00\x00)lf<56PmT=rI\x00";
-    packet(0, &[b"\x0a", version.as_bytes(), rest, plugin.as_bytes(), b"\x00"].concat())
+    packet(
+        0,
+        &[
+            b"\x0a",
+            version.as_bytes(),
+            rest,
+            plugin.as_bytes(),
+            b"\x00",
+        ]
+        .concat(),
+    )
 }
 
 fn answer(plugin: &str) -> Vec<u8> {
     let flags = b"\x01\x82\x08\x00\x00\x00\x00\x01\x21";
-    packet(1, &[flags, &[0; 23][..], b"zbx_tcp\x00\x00", plugin.as_bytes(), b"\x00"].concat())
+    packet(
+        1,
+        &[
+            flags,
+            &[0; 23][..],
+            b"zbx_tcp\x00\x00",
+            plugin.as_bytes(),
+            b"\x00",
+        ]
+        .concat(),
+    )
 }
 
 fn mysql() -> Vec<Case> {
     let native = "mysql_native_password";
     let maria = greeting("5.5.5-10.11.19-MariaDB-0+deb12u1", native);
-    let denied = packet(2, b"\xff\x15\x04#28000Access denied for user 'zbx_tcp'@'localhost' (using password: NO)");
+    let denied = packet(
+        2,
+        b"\xff\x15\x04#28000Access denied for user 'zbx_tcp'@'localhost' (using password: NO)",
+    );
     let closing = packet(2, b"\xff\x1d\x0408S01Server shutdown in progress");
     let fine = packet(2, b"\x00\x00\x00\x02\x00\x00\x00");
     let switch = packet(2, b"\xfecaching_sha2_password\x00fDa:?jzE,HhQ?'CZ|!.a\x00");
     let blocked = packet(0, b"\xffi\x04Host '127.0.0.2' is blocked because of many connection errors; unblock with 'mariadb-admin flush-hosts'");
     let full = packet(0, b"\xff\x10\x04Too many connections");
-    let foreign = packet(0, b"\xffj\x04Host '192.0.2.50' is not allowed to connect to this MySQL server");
+    let foreign = packet(
+        0,
+        b"\xffj\x04Host '192.0.2.50' is not allowed to connect to this MySQL server",
+    );
     let unheard = [b"?\0\0\x01", &answer("")[4..]].concat();
     let sha2 = "caching_sha2_password";
     let after = |service, name, status, reply: &[u8]| {
-        case((service, name), status, vec![says(&maria), hears(answer(native)), says(reply)])
-            .captures(&[("plugin", "mysql_native_password"), ("version", "10.11.19-MariaDB-0+deb12u1")])
-            .goodbye(if service == "mysql" { b"\0\0\0\x03" } else { b"\x01\0\0\0\x01" })
+        case(
+            (service, name),
+            status,
+            vec![says(&maria), hears(answer(native)), says(reply)],
+        )
+        .captures(&[
+            ("plugin", "mysql_native_password"),
+            ("version", "10.11.19-MariaDB-0+deb12u1"),
+        ])
+        .goodbye(if service == "mysql" {
+            b"\0\0\0\x03"
+        } else {
+            b"\x01\0\0\0\x01"
+        })
     };
-    let at_once = |name, reply: &[u8]| case(("mysql", name), "rejected", vec![says(reply)]).goodbye(b"\0\0\0\x03");
+    let at_once = |name, reply: &[u8]| {
+        case(("mysql", name), "rejected", vec![says(reply)]).goodbye(b"\0\0\0\x03")
+    };
     vec![
         after("mysql", "MariaDB 10.11.19", "ok", &denied),
         after("mysql", "anonymous login", "ok", &fine),
@@ -83,14 +165,23 @@ fn mysql() -> Vec<Case> {
         case(
             ("mysql", "MySQL 8, unknown user"),
             "ok",
-            vec![says(greeting("8.0.36", sha2)), hears(answer(sha2)), says(&switch)],
+            vec![
+                says(greeting("8.0.36", sha2)),
+                hears(answer(sha2)),
+                says(&switch),
+            ],
         )
         .captures(&[("plugin", "caching_sha2_password"), ("version", "8.0.36")])
         .goodbye(b"\0\0\0\x03"),
         at_once("host blocked", &blocked),
         at_once("too many connections", &full),
         // The server has closed and does not read what is sent nevertheless.
-        case(("mysql", "host not allowed"), "ok", vec![says(&foreign), hears(&unheard)]).goodbye(b"\0\0\0\x03"),
+        case(
+            ("mysql", "host not allowed"),
+            "ok",
+            vec![says(&foreign), hears(&unheard)],
+        )
+        .goodbye(b"\0\0\0\x03"),
         after("mysql_login", "MariaDB 10.11.19", "ok", &fine),
         after("mysql_login", "denied", "rejected", &denied),
         after("mysql_login", "other plugin", "rejected", &switch),
@@ -99,11 +190,20 @@ fn mysql() -> Vec<Case> {
 
 fn postgres() -> Vec<Case> {
     let one = |name, status, reply: &[u8]| {
-        case(("postgres", name), status, vec![hears(b"\0\0\0\x08\x04\xd2\x16\x30"), says(reply)])
+        case(
+            ("postgres", name),
+            status,
+            vec![hears(b"\0\0\0\x08\x04\xd2\x16\x30"), says(reply)],
+        )
     };
     let startup = b"\0\0\0\x28\0\x03\0\0user\0zbx_tcp\0database\0postgres\0\0";
-    let session =
-        |name, status, reply: &[u8]| case(("postgres_startup", name), status, vec![hears(startup), says(reply)]);
+    let session = |name, status, reply: &[u8]| {
+        case(
+            ("postgres_startup", name),
+            status,
+            vec![hears(startup), says(reply)],
+        )
+    };
     let unknown = b"E\x00\x00\x00\x89SFATAL\x00VFATAL\x00C0A000\x00Munsupported frontend protocol 1234.5680: server supports 2.0 to 3.0\x00Fpostmaster.c\x00L2222\x00RProcessStartupPacket\x00\x00";
     let granted = b"R\x00\x00\x00\x08\x00\x00\x00\x00";
     let nobody = b"E\x00\x00\x00cSFATAL\x00VFATAL\x00C28000\x00Mrole \"zbx_tcp\" does not exist\x00Fmiscinit.c\x00L768\x00RInitializeSessionUserId\x00\x00";
@@ -133,19 +233,47 @@ fn postgres() -> Vec<Case> {
 
 /// An OP_MSG with one section of kind 0.
 fn op_msg(id: u8, reply_to: u8, document: &[u8]) -> Vec<u8> {
-    let document = [&(u32::try_from(document.len()).unwrap() + 5).to_le_bytes()[..], document, b"\0"].concat();
+    let document = [
+        &(u32::try_from(document.len()).unwrap() + 5).to_le_bytes()[..],
+        document,
+        b"\0",
+    ]
+    .concat();
     let length = u32::try_from(21 + document.len()).unwrap().to_le_bytes();
-    let head = [&length[..], &[id, 0, 0, 0, reply_to, 0, 0, 0], &2013_u32.to_le_bytes(), &[0; 5]].concat();
+    let head = [
+        &length[..],
+        &[id, 0, 0, 0, reply_to, 0, 0, 0],
+        &2013_u32.to_le_bytes(),
+        &[0; 5],
+    ]
+    .concat();
     [head, document].concat()
 }
 
 fn mongodb() -> Vec<Case> {
-    let ask =
-        |id, command: &[u8]| op_msg(id, 0, &[b"\x10", command, b"\0\x01\0\0\0\x02$db\0\x06\0\0\0admin\0"].concat());
+    let ask = |id, command: &[u8]| {
+        op_msg(
+            id,
+            0,
+            &[b"\x10", command, b"\0\x01\0\0\0\x02$db\0\x06\0\0\0admin\0"].concat(),
+        )
+    };
     let ok = b"\x01ok\0\0\0\0\0\0\0\xf0\x3f";
     let not_ok = b"\x01ok\0\0\0\0\0\0\0\0\0";
-    let hello = op_msg(9, 1, &[&b"\x08ismaster\0\x01\x10maxWireVersion\0\x15\0\0\0"[..], ok].concat());
-    let built = op_msg(10, 2, &[&b"\x02version\0\x07\0\0\x007.0.14\0\x10debug\0\0\0\0\0"[..], ok].concat());
+    let hello = op_msg(
+        9,
+        1,
+        &[&b"\x08ismaster\0\x01\x10maxWireVersion\0\x15\0\0\0"[..], ok].concat(),
+    );
+    let built = op_msg(
+        10,
+        2,
+        &[
+            &b"\x02version\0\x07\0\0\x007.0.14\0\x10debug\0\0\0\0\0"[..],
+            ok,
+        ]
+        .concat(),
+    );
     let refused = |to| {
         let text = b"\x02errmsg\0\x1e\0\0\0command requires authentication\0\x10code\0\x0d\0\0\0";
         op_msg(11, to, &[&not_ok[..], text].concat())
@@ -166,46 +294,69 @@ fn mongodb() -> Vec<Case> {
 
 fn elasticsearch() -> Vec<Case> {
     let ask = "GET / HTTP/1.1\r\nHost: localhost\r\nUser-Agent: zbx-tcp\r\nAccept: application/json\r\nConnection: close\r\n\r\n";
-    let one = |name, status, reply: &str| case(("elasticsearch", name), status, vec![hears(ask), says(reply)]);
+    let one = |name, status, reply: &str| {
+        case(
+            ("elasticsearch", name),
+            status,
+            vec![hears(ask), says(reply)],
+        )
+    };
     let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 300\r\n\r\n";
     let body = "{\n  \"name\" : \"n1\",\n  \"cluster_name\" : \"docs\",\n  \"cluster_uuid\" : \"u\",\n  \"version\" : {\n    \"number\" : \"8.11.1\",\n    \"build_flavor\" : \"default\"\n  },\n  \"tagline\" : \"You Know, for Search\"\n}\n";
     let open = "{\"name\":\"o\",\"cluster_name\":\"logs\",\"version\":{\"distribution\":\"opensearch\",\"number\":\"2.11.0\"}}";
     vec![
-        one("8.11", "ok", &format!("{head}{body}")).captures(&[("cluster", "docs"), ("version", "8.11.1")]),
-        one("OpenSearch", "ok", &format!("{head}{open}")).captures(&[("cluster", "logs"), ("version", "2.11.0")]),
+        one("8.11", "ok", &format!("{head}{body}"))
+            .captures(&[("cluster", "docs"), ("version", "8.11.1")]),
+        one("OpenSearch", "ok", &format!("{head}{open}"))
+            .captures(&[("cluster", "logs"), ("version", "2.11.0")]),
         one(
             "with a password",
             "ok",
             "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"security\"\r\n\r\n{}",
         ),
-        one("no master", "rejected", "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n"),
-        one("another web server", "rejected", "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n"),
+        one(
+            "no master",
+            "rejected",
+            "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n",
+        ),
+        one(
+            "another web server",
+            "rejected",
+            "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n",
+        ),
     ]
 }
 
 fn ldap() -> Vec<Case> {
     let ask = b"05\x02\x01\x01c0\x04\x00\n\x01\x00\n\x01\x00\x02\x01\x01\x02\x01\x05\x01\x01\x00\x87\x0bobjectClass0\x10\x04\x0enamingContexts";
     let one = |name, status, reply: &[u8]| {
-        case(("ldap", name), status, vec![hears(ask), says(reply)]).goodbye(b"0\x05\x02\x01\x02B\x00")
+        case(("ldap", name), status, vec![hears(ask), says(reply)])
+            .goodbye(b"0\x05\x02\x01\x02B\x00")
     };
     let done = b"0\x0c\x02\x01\x01e\x07\n\x01\x00\x04\x00\x04\x00";
     let entry = b"00\x02\x01\x01d+\x04\x000'0%\x04\x0enamingContexts1\x13\x04\x11dc=example,dc=org";
     let two = b"0:\x02\x01\x01d5\x04\x00010/\x04\x0enamingContexts1\x1d\x04\x11dc=example,dc=org\x04\x08o=Second";
     // Active Directory writes lengths of four bytes.
     let ad = b"0\x84\x00\x00\x00\x42\x02\x01\x01d\x84\x00\x00\x00\x39\x04\x000\x84\x00\x00\x00\x310\x84\x00\x00\x00\x2b\x04\x0enamingContexts1\x84\x00\x00\x00\x13\x04\x11DC=example,DC=org";
-    let ad_done = b"0\x84\x00\x00\x00\x10\x02\x01\x01e\x84\x00\x00\x00\x07\n\x01\x00\x04\x00\x04\x00";
+    let ad_done =
+        b"0\x84\x00\x00\x00\x10\x02\x01\x01e\x84\x00\x00\x00\x07\n\x01\x00\x04\x00\x04\x00";
     let base: &[_] = &[("base", "dc=example,dc=org")];
     vec![
         one("slapd 2.5.13", "ok", &[&entry[..], done].concat()).captures(base),
         one("two contexts", "ok", &[&two[..], done].concat()).captures(base),
-        one("Active Directory", "ok", &[&ad[..], ad_done].concat()).captures(&[("base", "DC=example,DC=org")]),
+        one("Active Directory", "ok", &[&ad[..], ad_done].concat())
+            .captures(&[("base", "DC=example,DC=org")]),
         one(
             "nothing without a name",
             "rejected",
             b"0\x23\x02\x01\x01e\x1e\n\x01\x0d\x04\x00\x04\x17authentication required",
         ),
         one("no contexts", "rejected", done),
-        one("busy", "rejected", b"0\x0c\x02\x01\x01e\x07\n\x01\x33\x04\x00\x04\x00"),
+        one(
+            "busy",
+            "rejected",
+            b"0\x0c\x02\x01\x01e\x07\n\x01\x33\x04\x00\x04\x00",
+        ),
         one(
             "shutting down",
             "rejected",

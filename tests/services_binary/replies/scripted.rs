@@ -35,16 +35,23 @@ impl Peer {
             for (hears, bytes) in turns {
                 if hears {
                     let mut heard = vec![0; bytes.len()];
-                    socket.read_exact(&mut heard).map_err(|why| format!("the request does not come: {why}"))?;
+                    socket
+                        .read_exact(&mut heard)
+                        .map_err(|why| format!("the request does not come: {why}"))?;
                     if heard != bytes {
-                        return Err(format!("the request is {:?}", heard.escape_ascii().to_string()));
+                        return Err(format!(
+                            "the request is {:?}",
+                            heard.escape_ascii().to_string()
+                        ));
                     }
                 } else {
                     say(&mut socket, &bytes, pieces).map_err(|why| format!("saying: {why}"))?;
                 }
             }
             let mut goodbye = Vec::new();
-            socket.read_to_end(&mut goodbye).map_err(|why| format!("the goodbye: {why}"))?;
+            socket
+                .read_to_end(&mut goodbye)
+                .map_err(|why| format!("the goodbye: {why}"))?;
             Ok(goodbye)
         })
     }
@@ -66,7 +73,9 @@ impl Peer {
     /// Accepts and ends its side.
     pub fn closing() -> Self {
         Self::with(|mut socket| {
-            socket.shutdown(Shutdown::Write).map_err(|why| why.to_string())?;
+            socket
+                .shutdown(Shutdown::Write)
+                .map_err(|why| why.to_string())?;
             Ok(hear_all(&mut socket))
         })
     }
@@ -82,7 +91,9 @@ impl Peer {
         let thread = spawn(move || {
             let (socket, _) = listener.accept().unwrap();
             socket.set_nodelay(true).unwrap();
-            socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+            socket
+                .set_read_timeout(Some(Duration::from_secs(10)))
+                .unwrap();
             part(socket)
         });
         Self { port, thread }

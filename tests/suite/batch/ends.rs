@@ -15,16 +15,31 @@ use crate::program::Ran;
 fn run_while(config: &str, words: &[&str], meanwhile: impl FnOnce(&mut Child)) -> Ran {
     let file = written(config);
     let mut command = command(file.path(), words);
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     meanwhile(&mut child);
     let since = Instant::now();
     let output = child.wait_with_output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
-    Ran { out: text(output.stdout), err: text(output.stderr), code: output.status.code(), took: since.elapsed() }
+    Ran {
+        out: text(output.stdout),
+        err: text(output.stderr),
+        code: output.status.code(),
+        took: since.elapsed(),
+    }
 }
 
 fn signal(child: &Child, name: &str) {
-    assert!(Command::new("kill").args(["-s", name, &child.id().to_string()]).status().unwrap().success());
+    assert!(
+        Command::new("kill")
+            .args(["-s", name, &child.id().to_string()])
+            .status()
+            .unwrap()
+            .success()
+    );
 }
 
 /// Waits until something is so.
@@ -32,7 +47,10 @@ fn signal(child: &Child, name: &str) {
 fn wait_until(mut what: impl FnMut() -> bool) {
     let start = Instant::now();
     while !what() {
-        assert!(start.elapsed() < Duration::from_secs(20), "it never happened");
+        assert!(
+            start.elapsed() < Duration::from_secs(20),
+            "it never happened"
+        );
         thread::sleep(Duration::from_millis(5));
     }
 }
@@ -45,15 +63,36 @@ fn a_signal_half_way_prints_what_is_known() {
         let crowded = TcpListener::bind("127.0.0.87:0").unwrap();
         let mut config = "[services.greeting]\nsteps = [{expect = '220'}]\n".to_owned();
         for peer in &peers {
-            writeln!(config, "[[targets]]\nhost = '127.0.0.1'\nport = {}", peer.port()).unwrap();
+            writeln!(
+                config,
+                "[[targets]]\nhost = '127.0.0.1'\nport = {}",
+                peer.port()
+            )
+            .unwrap();
         }
-        writeln!(config, "[[targets]]\nid = 'full'\nhost = '127.0.0.1'\nport = {}", full.port()).unwrap();
+        writeln!(
+            config,
+            "[[targets]]\nid = 'full'\nhost = '127.0.0.1'\nport = {}",
+            full.port()
+        )
+        .unwrap();
         for number in 0..17 {
             let port = crowded.local_addr().unwrap().port();
-            writeln!(config, "[[targets]]\nid = 'c{number}'\nhost = '127.0.0.87'\nport = {port}").unwrap();
+            writeln!(
+                config,
+                "[[targets]]\nid = 'c{number}'\nhost = '127.0.0.87'\nport = {port}"
+            )
+            .unwrap();
             writeln!(config, "service = 'greeting'\ntimeout = '{}s'", 30 + number).unwrap();
         }
-        let words = ["--deadline", "60s", "--timeout", "50s", "--threads", threads];
+        let words = [
+            "--deadline",
+            "60s",
+            "--timeout",
+            "50s",
+            "--threads",
+            threads,
+        ];
         let ran = run_while(&config, &words, |child| {
             let held: Vec<_> = (0..16).map(|_| crowded.accept().unwrap()).collect();
             wait_until(|| peers.iter().all(|peer| peer.accepted() == 1));
@@ -67,10 +106,19 @@ fn a_signal_half_way_prints_what_is_known() {
         let fleet = ran.fleet();
         let up = |peer: &Peer| status(&fleet, &format!("127.0.0.1:{}", peer.port())) == "ok";
         assert!(peers.iter().all(up), "{fleet}");
-        assert!(["connect_timeout", "not_tried"].contains(&status(&fleet, "full")), "{fleet}");
-        let crowd: Vec<_> = (0..17).map(|number| status(&fleet, &format!("c{number}"))).collect();
+        assert!(
+            ["connect_timeout", "not_tried"].contains(&status(&fleet, "full")),
+            "{fleet}"
+        );
+        let crowd: Vec<_> = (0..17)
+            .map(|number| status(&fleet, &format!("c{number}")))
+            .collect();
         let count = |name| crowd.iter().filter(|status| **status == name).count();
-        assert_eq!((count("read_timeout"), count("not_tried")), (16, 1), "{crowd:?}");
+        assert_eq!(
+            (count("read_timeout"), count("not_tried")),
+            (16, 1),
+            "{crowd:?}"
+        );
         assert_eq!(ran.code, Some(1));
     }
 }
@@ -80,12 +128,19 @@ fn a_second_signal_ends_a_batch_that_nobody_reads() {
     // More than a pipe holds: it cannot be printed to its end.
     let (closed, hosts) = (closed_port(), "127.3.0.0/22");
     let file = written("");
-    let mut command = command(file.path(), &[&format!("{hosts}:{closed}"), "--deadline", "30s"]);
+    let mut command = command(
+        file.path(),
+        &[&format!("{hosts}:{closed}"), "--deadline", "30s"],
+    );
     let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
     child.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
     signal(&child, "TERM");
     thread::sleep(Duration::from_millis(200));
-    assert_eq!(child.try_wait().unwrap(), None, "the first signal only ends the probing");
+    assert_eq!(
+        child.try_wait().unwrap(),
+        None,
+        "the first signal only ends the probing"
+    );
     signal(&child, "TERM");
     let mut ended = None;
     wait_until(|| {
@@ -98,16 +153,28 @@ fn a_second_signal_ends_a_batch_that_nobody_reads() {
 #[test]
 fn a_reader_that_leaves_is_no_error() {
     let peers: Vec<_> = (0..3).map(|_| Peer::greeting(b"hello")).collect();
-    let up: Vec<_> = peers.iter().map(|peer| format!("127.0.0.1:{}", peer.port())).collect();
+    let up: Vec<_> = peers
+        .iter()
+        .map(|peer| format!("127.0.0.1:{}", peer.port()))
+        .collect();
     let down = format!("127.0.0.1:{}", closed_port());
     let many = format!("127.4.0.0/22:{}", closed_port());
     for format in ["json", "ndjson", "sender", "text"] {
-        let mut words: Vec<_> = up.iter().map(String::as_str).chain(["-o", format, "--deadline", "30s"]).collect();
+        let mut words: Vec<_> = up
+            .iter()
+            .map(String::as_str)
+            .chain(["-o", format, "--deadline", "30s"])
+            .collect();
         let gone = |child: &mut Child| drop(child.stdout.take());
         let ran = run_while("", &words, gone);
         // Lines that nobody reads end the run, and what was not reached is not up.
         let allowed: &[i32] = if format == "ndjson" { &[0, 1] } else { &[0] };
-        assert!(allowed.contains(&ran.code.unwrap()) && ran.err.is_empty(), "{format}: {:?} {}", ran.code, ran.err);
+        assert!(
+            allowed.contains(&ran.code.unwrap()) && ran.err.is_empty(),
+            "{format}: {:?} {}",
+            ran.code,
+            ran.err
+        );
         words.push(&down);
         let ran = run_while("", &words, gone);
         assert_eq!((ran.err.as_str(), ran.code), ("", Some(1)), "{format}");
@@ -116,7 +183,11 @@ fn a_reader_that_leaves_is_no_error() {
             let mut out = child.stdout.take().unwrap();
             out.read_exact(&mut [0; 100]).unwrap();
         });
-        assert_eq!((ran.err.as_str(), ran.code), ("", Some(1)), "{format}, half-way");
+        assert_eq!(
+            (ran.err.as_str(), ran.code),
+            ("", Some(1)),
+            "{format}, half-way"
+        );
     }
 }
 
@@ -126,11 +197,25 @@ fn a_full_disk_is_said() {
     for format in ["json", "ndjson", "sender", "text"] {
         let file = written("");
         let mut command = command(file.path(), &[&down, "-o", format]);
-        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
-        let output = command.stdout(full).stderr(Stdio::piped()).output().unwrap();
+        let full = std::fs::OpenOptions::new()
+            .write(true)
+            .open("/dev/full")
+            .unwrap();
+        let output = command
+            .stdout(full)
+            .stderr(Stdio::piped())
+            .output()
+            .unwrap();
         let text = String::from_utf8(output.stderr).unwrap();
-        assert!(text.starts_with("zbx-tcp: write to standard output: No space left"), "{format}: {text}");
-        assert_eq!((text.matches('\n').count(), output.status.code()), (1, Some(2)), "{format}");
+        assert!(
+            text.starts_with("zbx-tcp: write to standard output: No space left"),
+            "{format}: {text}"
+        );
+        assert_eq!(
+            (text.matches('\n').count(), output.status.code()),
+            (1, Some(2)),
+            "{format}"
+        );
     }
 }
 
@@ -147,17 +232,36 @@ fn a_fault_of_our_own_gives_every_target_its_value() {
     let fleet = ran.fleet();
     for id in targets {
         assert_eq!(status(&fleet, id), "local_error");
-        assert!(fleet["targets"][id]["error"].as_str().unwrap().starts_with("internal error of zbx-tcp"), "{fleet}");
+        assert!(
+            fleet["targets"][id]["error"]
+                .as_str()
+                .unwrap()
+                .starts_with("internal error of zbx-tcp"),
+            "{fleet}"
+        );
     }
-    assert_eq!((fleet["summary"]["unknown"].as_u64(), ran.code), (Some(2), Some(1)));
+    assert_eq!(
+        (fleet["summary"]["unknown"].as_u64(), ran.code),
+        (Some(2), Some(1))
+    );
     assert_eq!(run("ndjson").out.lines().count(), 2);
-    assert_eq!(run("sender").out.lines().count(), 6, "up, status and time.total of each");
+    assert_eq!(
+        run("sender").out.lines().count(),
+        6,
+        "up, status and time.total of each"
+    );
 }
 
 #[test]
 fn a_batch_of_none_is_a_document() {
-    let ran = batch("[[targets]]\nhost = 'h'\nport = 1\ngroup = 'other'\n", &["--group", "other", "--shard", "2/2"]);
-    let first = batch("[[targets]]\nhost = 'h'\nport = 1\ngroup = 'other'\n", &["--group", "other", "--shard", "1/2"]);
+    let ran = batch(
+        "[[targets]]\nhost = 'h'\nport = 1\ngroup = 'other'\n",
+        &["--group", "other", "--shard", "2/2"],
+    );
+    let first = batch(
+        "[[targets]]\nhost = 'h'\nport = 1\ngroup = 'other'\n",
+        &["--group", "other", "--shard", "1/2"],
+    );
     let counts = [&ran, &first].map(|ran| ran.fleet()["summary"]["targets"].as_u64().unwrap());
     assert_eq!(counts[0] + counts[1], 1, "a target is in one of two shards");
 }

@@ -50,7 +50,11 @@ impl Script {
         more: &str,
         expected: &'static str,
     ) {
-        writeln!(self.config, "[[targets]]\nid = '{id}'\nhost = '{host}'\nport = {port}\n{more}").unwrap();
+        writeln!(
+            self.config,
+            "[[targets]]\nid = '{id}'\nhost = '{host}'\nport = {port}\n{more}"
+        )
+        .unwrap();
         self.expected.push((id, expected));
     }
 }
@@ -59,7 +63,11 @@ impl Script {
 fn every_status_in_one_batch() {
     let Some(etc) = Etc::new() else { return };
     let Some(server) = name_server() else { return };
-    fs::write(etc.path("resolv.conf"), format!("nameserver {server}\noptions attempts:1 timeout:1\n")).unwrap();
+    fs::write(
+        etc.path("resolv.conf"),
+        format!("nameserver {server}\noptions attempts:1 timeout:1\n"),
+    )
+    .unwrap();
     fs::write(etc.path("zbx-tcp/policy.toml"), "deny = ['127.0.0.66']\n").unwrap();
     let greets = || Peer::greeting(b"220 ready\r\n");
     let (ok, expected, other, open) = (greets(), greets(), greets(), greets());
@@ -72,20 +80,74 @@ fn every_status_in_one_batch() {
     let mut script = Script::default();
     let local = "127.0.0.1";
     script.target("no-name", "nobody.example", 80, "", "resolve_failed");
-    script.target("no-answer", "silent.example", 80, "timeout = '0.5s'", "resolve_timeout");
+    script.target(
+        "no-answer",
+        "silent.example",
+        80,
+        "timeout = '0.5s'",
+        "resolve_timeout",
+    );
     script.target("refused", local, closed_port(), "", "refused");
     script.target("unreachable", "224.0.0.1", 80, "", "unreachable");
-    script.target("full", local, full.port(), "timeout = '0.5s'", "connect_timeout");
-    script.target("resets", local, resets.port(), "service = 'greeting'", "reset");
-    script.target("leaves", local, leaves.port(), "service = 'greeting'", "closed");
-    script.target("silent", local, silent.port(), "service = 'greeting'\ntimeout = '0.5s'", "read_timeout");
+    script.target(
+        "full",
+        local,
+        full.port(),
+        "timeout = '0.5s'",
+        "connect_timeout",
+    );
+    script.target(
+        "resets",
+        local,
+        resets.port(),
+        "service = 'greeting'",
+        "reset",
+    );
+    script.target(
+        "leaves",
+        local,
+        leaves.port(),
+        "service = 'greeting'",
+        "closed",
+    );
+    script.target(
+        "silent",
+        local,
+        silent.port(),
+        "service = 'greeting'\ntimeout = '0.5s'",
+        "read_timeout",
+    );
     script.target("other", local, other.port(), "service = 'ssh'", "mismatch");
-    script.target("busy", local, busy.port(), "service = 'greeting'", "rejected");
+    script.target(
+        "busy",
+        local,
+        busy.port(),
+        "service = 'greeting'",
+        "rejected",
+    );
     script.target("denied", "127.0.0.66", ok.port(), "", "denied");
-    script.target("open", local, open.port(), "expect_closed = 'answered'", "unexpectedly_open");
-    script.target("closed", local, closed_port(), "expect_closed = 'answered'", "ok");
+    script.target(
+        "open",
+        local,
+        open.port(),
+        "expect_closed = 'answered'",
+        "unexpectedly_open",
+    );
+    script.target(
+        "closed",
+        local,
+        closed_port(),
+        "expect_closed = 'answered'",
+        "ok",
+    );
     script.target("connects", local, ok.port(), "", "ok");
-    script.target("greets", local, expected.port(), "service = 'greeting'", "ok");
+    script.target(
+        "greets",
+        local,
+        expected.port(),
+        "service = 'greeting'",
+        "ok",
+    );
     let port = crowded.local_addr().unwrap().port();
     let service = "[services.greeting]\nsteps = [{expect = '220', reject = '421'}]\n";
     let mut config = format!("{service}{}", script.config);
@@ -100,19 +162,37 @@ fn every_status_in_one_batch() {
     }
     let file = written(&config);
     let mut command = etc.command(&[]);
-    command.arg(program().get_program()).args(["batch", "--deadline", "1.5s"]).env("ZBX_TCP_CONFIG", file.path());
+    command
+        .arg(program().get_program())
+        .args(["batch", "--deadline", "1.5s"])
+        .env("ZBX_TCP_CONFIG", file.path());
     let ran = finish(&mut command);
     let fleet = ran.fleet();
     for (id, expected) in &script.expected {
-        assert_eq!(status(&fleet, id), *expected, "{id}: {}", fleet["targets"][id]);
+        assert_eq!(
+            status(&fleet, id),
+            *expected,
+            "{id}: {}",
+            fleet["targets"][id]
+        );
     }
-    let crowd: Vec<_> = (0..17).map(|number| status(&fleet, &format!("crowd-{number}"))).collect();
+    let crowd: Vec<_> = (0..17)
+        .map(|number| status(&fleet, &format!("crowd-{number}")))
+        .collect();
     let count = |name| crowd.iter().filter(|status| **status == name).count();
-    assert_eq!((count("read_timeout"), count("not_tried")), (16, 1), "16 at once to one address, {crowd:?}");
+    assert_eq!(
+        (count("read_timeout"), count("not_tried")),
+        (16, 1),
+        "16 at once to one address, {crowd:?}"
+    );
     let summary = &fleet["summary"];
-    let counts = ["targets", "up", "down", "unknown", "duplicates"].map(|member| summary[member].as_u64().unwrap());
+    let counts = ["targets", "up", "down", "unknown", "duplicates"]
+        .map(|member| summary[member].as_u64().unwrap());
     assert_eq!(counts, [32, 3, 27, 2, 0]);
-    assert!(summary["elapsed"].as_f64().unwrap() >= 1.5 && summary["lag"].is_f64(), "{summary}");
+    assert!(
+        summary["elapsed"].as_f64().unwrap() >= 1.5 && summary["lag"].is_f64(),
+        "{summary}"
+    );
     assert_eq!(ran.code, Some(1));
 }
 
@@ -122,33 +202,67 @@ fn a_machine_without_descriptors_says_so_of_every_target() {
     let target = format!("127.0.0.1:{}", peer.port());
     let file = written("");
     let mut command = std::process::Command::new("prlimit");
-    command.arg("--nofile=4").arg(program().get_program()).args(["batch", "--deadline", "0.5s"]);
-    let ran = finish(command.args([&target, "127.0.0.1:1"]).env_clear().env("ZBX_TCP_CONFIG", file.path()));
+    command
+        .arg("--nofile=4")
+        .arg(program().get_program())
+        .args(["batch", "--deadline", "0.5s"]);
+    let ran = finish(
+        command
+            .args([&target, "127.0.0.1:1"])
+            .env_clear()
+            .env("ZBX_TCP_CONFIG", file.path()),
+    );
     let fleet = ran.fleet();
     let mut statuses = [status(&fleet, &target), status(&fleet, "127.0.0.1:1")];
     statuses.sort_unstable();
     // The second one is never begun while the first one waits for a descriptor.
-    assert!([["local_error", "local_error"], ["local_error", "not_tried"]].contains(&statuses), "{fleet}");
-    assert_eq!((fleet["summary"]["unknown"].as_u64(), ran.code), (Some(2), Some(1)));
+    assert!(
+        [["local_error", "local_error"], ["local_error", "not_tried"]].contains(&statuses),
+        "{fleet}"
+    );
+    assert_eq!(
+        (fleet["summary"]["unknown"].as_u64(), ran.code),
+        (Some(2), Some(1))
+    );
 }
 
 #[test]
 fn targets_stand_in_input_order() {
     let peers: Vec<_> = (0..30).map(|_| Peer::greeting(b"")).collect();
-    let mut targets: Vec<_> = peers.iter().map(|peer| format!("127.0.0.1:{}", peer.port())).collect();
+    let mut targets: Vec<_> = peers
+        .iter()
+        .map(|peer| format!("127.0.0.1:{}", peer.port()))
+        .collect();
     targets.rotate_left(11);
     let mut words: Vec<_> = targets.iter().map(String::as_str).collect();
     words.extend([words[3], words[7]]);
-    for more in [&["--seed", "1"][..], &["--seed", "2", "--threads", "2"], &["--compact"]] {
+    for more in [
+        &["--seed", "1"][..],
+        &["--seed", "2", "--threads", "2"],
+        &["--compact"],
+    ] {
         let ran = batch("", &[&words, more].concat());
         let fleet = ran.fleet();
         let (discovery, entries) = ran.out.split_once("\"targets\":{\"").unwrap();
         let places = |text: &str, before: &str| {
-            targets.iter().map(|id| text.find(&format!("{before}\"{id}\"")).unwrap()).collect::<Vec<_>>()
+            targets
+                .iter()
+                .map(|id| text.find(&format!("{before}\"{id}\"")).unwrap())
+                .collect::<Vec<_>>()
         };
         let rows = places(discovery, "\"{#TCP.ID}\":");
-        assert!(rows.is_sorted() && places(&format!("\"{entries}"), "").is_sorted(), "{}", ran.out);
-        assert_eq!((fleet["summary"]["up"].as_u64(), fleet["summary"]["duplicates"].as_u64()), (Some(30), Some(2)));
+        assert!(
+            rows.is_sorted() && places(&format!("\"{entries}"), "").is_sorted(),
+            "{}",
+            ran.out
+        );
+        assert_eq!(
+            (
+                fleet["summary"]["up"].as_u64(),
+                fleet["summary"]["duplicates"].as_u64()
+            ),
+            (Some(30), Some(2))
+        );
         assert_eq!(ran.code, Some(0));
     }
 }
@@ -161,8 +275,18 @@ fn two_threads_say_what_one_says() {
             .to_owned();
     for (number, peer) in peers.iter().enumerate() {
         let service = ["hello", "bye"][number % 2];
-        writeln!(config, "[[targets]]\nhost = '127.0.0.1'\nport = {}\nservice = '{service}'", peer.port()).unwrap();
-        writeln!(config, "[[targets]]\nhost = '127.0.1.{number}'\nport = {}", closed_port()).unwrap();
+        writeln!(
+            config,
+            "[[targets]]\nhost = '127.0.0.1'\nport = {}\nservice = '{service}'",
+            peer.port()
+        )
+        .unwrap();
+        writeln!(
+            config,
+            "[[targets]]\nhost = '127.0.1.{number}'\nport = {}",
+            closed_port()
+        )
+        .unwrap();
     }
     let said = |threads| {
         let ran = batch(&config, &["--threads", threads]);
@@ -171,10 +295,19 @@ fn two_threads_say_what_one_says() {
             let target = target.as_object_mut().unwrap();
             target.retain(|member, _| !matches!(member.as_str(), "time" | "tcp"));
             // The text has a time in it.
-            let error = target["error"].as_str().unwrap().split(", ").next().unwrap().to_owned();
+            let error = target["error"]
+                .as_str()
+                .unwrap()
+                .split(", ")
+                .next()
+                .unwrap()
+                .to_owned();
             target.insert("error".to_owned(), error.into());
         }
-        fleet["summary"].as_object_mut().unwrap().retain(|member, _| !matches!(member.as_str(), "elapsed" | "lag"));
+        fleet["summary"]
+            .as_object_mut()
+            .unwrap()
+            .retain(|member, _| !matches!(member.as_str(), "elapsed" | "lag"));
         (fleet, ran.code)
     };
     let one = said("1");

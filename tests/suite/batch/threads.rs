@@ -30,14 +30,31 @@ fn silence(starter: &[&str], timeout: f64, words: &[&str]) -> Ran {
     let full = FullBacklog::new();
     let mut config = String::new();
     for number in 0..100 {
-        writeln!(config, "[[targets]]\nid = 't{number}'\nhost = '127.0.0.1'\nport = {}", full.port()).unwrap();
-        writeln!(config, "timeout = '{}ms'", timeout * 1000.0 + f64::from(number)).unwrap();
+        writeln!(
+            config,
+            "[[targets]]\nid = 't{number}'\nhost = '127.0.0.1'\nport = {}",
+            full.port()
+        )
+        .unwrap();
+        writeln!(
+            config,
+            "timeout = '{}ms'",
+            timeout * 1000.0 + f64::from(number)
+        )
+        .unwrap();
     }
     let file = written(&config);
     let mut command = Command::new("sh");
-    command.args(["-c", LIMIT, "sh"]).args(starter).arg(env!("CARGO_BIN_EXE_zbx-tcp"));
+    command
+        .args(["-c", LIMIT, "sh"])
+        .args(starter)
+        .arg(env!("CARGO_BIN_EXE_zbx-tcp"));
     command.args(["batch", "-v", "--per-host", "0"]).args(words);
-    finish(command.env("ZBX_TCP_CONFIG", file.path()).stdin(Stdio::null()))
+    finish(
+        command
+            .env("ZBX_TCP_CONFIG", file.path())
+            .stdin(Stdio::null()),
+    )
 }
 
 /// Each waited for as long as it was to be waited for.
@@ -48,7 +65,10 @@ fn all_had_their_time(ran: &Ran, timeout: f64) {
     assert_eq!(targets.len(), 100);
     for target in targets.values() {
         assert_eq!(target["status_name"], "connect_timeout", "{target}");
-        assert!(target["time"]["total"].as_f64().unwrap() >= timeout, "{target}");
+        assert!(
+            target["time"]["total"].as_f64().unwrap() >= timeout,
+            "{target}"
+        );
     }
 }
 
@@ -56,7 +76,12 @@ fn all_had_their_time(ran: &Ran, timeout: f64) {
 fn others_bring_the_descriptors_that_one_lacks() {
     // The first thread alone would begin half of them after three seconds, too late for the deadline.
     let ran = silence(&[], 3.0, &["--deadline", "5.5s"]);
-    assert!(ran.err.contains("at most 144 probes at once: there are 64 descriptors"), "{}", ran.err);
+    assert!(
+        ran.err
+            .contains("at most 144 probes at once: there are 64 descriptors"),
+        "{}",
+        ran.err
+    );
     let why = "1 thread has descriptors for 48 of them: up to 3 threads begin, each with its own, as they are needed";
     assert!(ran.err.contains(why), "{}", ran.err);
     all_had_their_time(&ran, 3.0);
@@ -65,24 +90,44 @@ fn others_bring_the_descriptors_that_one_lacks() {
 #[test]
 fn so_many_threads_as_were_asked_for() {
     let ran = silence(&[], 0.4, &["--threads", "1", "--deadline", "30s"]);
-    assert!(ran.err.contains("at most 48 probes at once") && !ran.err.contains("thread has"), "{}", ran.err);
-    assert!(ran.took.as_secs_f64() > 1.2, "three turns of 0.4 s: {:?}", ran.took);
+    assert!(
+        ran.err.contains("at most 48 probes at once") && !ran.err.contains("thread has"),
+        "{}",
+        ran.err
+    );
+    assert!(
+        ran.took.as_secs_f64() > 1.2,
+        "three turns of 0.4 s: {:?}",
+        ran.took
+    );
     all_had_their_time(&ran, 0.4);
 }
 
 #[test]
 fn where_threads_share_descriptors_one_has_them_all() {
     let starter = ["python3", "-c", WITHOUT_UNSHARE];
-    let there = Command::new(starter[0]).args(&starter[1..]).arg("/bin/true").output();
+    let there = Command::new(starter[0])
+        .args(&starter[1..])
+        .arg("/bin/true")
+        .output();
     match there {
         Ok(output) if output.status.success() => {}
-        Ok(output) => return skip(&format!("no seccomp filter: {}", String::from_utf8_lossy(&output.stderr))),
+        Ok(output) => {
+            return skip(&format!(
+                "no seccomp filter: {}",
+                String::from_utf8_lossy(&output.stderr)
+            ));
+        }
         Err(error) => return skip(&format!("python3 does not start: {error}")),
     }
     let shared = "this system gives threads no descriptors of their own";
     for threads in [&[][..], &["--threads", "3"]] {
         let ran = silence(&starter, 0.4, &[&["--deadline", "30s"], threads].concat());
-        assert!(ran.err.contains("at most 48 probes") && ran.err.contains(shared), "{threads:?}: {}", ran.err);
+        assert!(
+            ran.err.contains("at most 48 probes") && ran.err.contains(shared),
+            "{threads:?}: {}",
+            ran.err
+        );
         all_had_their_time(&ran, 0.4);
     }
 }

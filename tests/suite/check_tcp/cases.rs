@@ -68,7 +68,15 @@ const fn same(
     ours: &'static [&'static str],
     says: (&'static str, &'static str),
 ) -> Case {
-    Case { name, place: Place::Peer(acts), theirs, ours, there: says.0, here: says.1, why: "" }
+    Case {
+        name,
+        place: Place::Peer(acts),
+        theirs,
+        ours,
+        there: says.0,
+        here: says.1,
+        why: "",
+    }
 }
 
 const fn differs(
@@ -79,7 +87,15 @@ const fn differs(
     says: (&'static str, &'static str),
     why: &'static str,
 ) -> Case {
-    Case { name, place: Place::Peer(acts), theirs, ours, there: says.0, here: says.1, why }
+    Case {
+        name,
+        place: Place::Peer(acts),
+        theirs,
+        ours,
+        there: says.0,
+        here: says.1,
+        why,
+    }
 }
 
 const GREETS: &[Act] = &[Says(b"220 mail ready\r\n")];
@@ -91,10 +107,34 @@ const MISTAKE: &str = "mistake, exit status 2";
 /// Every case.
 pub const CASES: &[Case] = &[
     same("connect", GREETS, &[], &[], ("OK", "ok")),
-    same("expect", GREETS, &["-e", "220"], &["--expect", "220"], ("OK", "ok")),
-    same("expect-inside", GREETS, &["-e", "ready"], &["--expect", "ready"], ("OK", "ok")),
-    same("no-newline", &[Says(b"ready")], &["-e", "ready"], &["--expect", "ready"], ("OK", "ok")),
-    same("segments", &[Says(b"2"), Waits(100), Says(b"20")], &["-e", "220"], &["--expect", "220"], ("OK", "ok")),
+    same(
+        "expect",
+        GREETS,
+        &["-e", "220"],
+        &["--expect", "220"],
+        ("OK", "ok"),
+    ),
+    same(
+        "expect-inside",
+        GREETS,
+        &["-e", "ready"],
+        &["--expect", "ready"],
+        ("OK", "ok"),
+    ),
+    same(
+        "no-newline",
+        &[Says(b"ready")],
+        &["-e", "ready"],
+        &["--expect", "ready"],
+        ("OK", "ok"),
+    ),
+    same(
+        "segments",
+        &[Says(b"2"), Waits(100), Says(b"20")],
+        &["-e", "220"],
+        &["--expect", "220"],
+        ("OK", "ok"),
+    ),
     same(
         "conversation",
         &[Says(b"220 "), Hears, Says(b"250 y\n")],
@@ -102,9 +142,27 @@ pub const CASES: &[Case] = &[
         &["--send", "hi", "--expect", "250"],
         ("OK, sent `hi`", "ok, sent `hi`"),
     ),
-    same("any", TWO_WORDS, &["-e", "xyz", "-e", "def"], &["--expect-regex", "xyz|def"], ("OK", "ok")),
-    same("any-service", TWO_WORDS, &["-e", "xyz", "-e", "def"], &["--service", "either"], ("OK", "ok")),
-    same("all", TWO_WORDS, &["-A", "-e", "def", "-e", "abc"], &["--service", "both"], ("OK", "ok")),
+    same(
+        "any",
+        TWO_WORDS,
+        &["-e", "xyz", "-e", "def"],
+        &["--expect-regex", "xyz|def"],
+        ("OK", "ok"),
+    ),
+    same(
+        "any-service",
+        TWO_WORDS,
+        &["-e", "xyz", "-e", "def"],
+        &["--service", "either"],
+        ("OK", "ok"),
+    ),
+    same(
+        "all",
+        TWO_WORDS,
+        &["-A", "-e", "def", "-e", "abc"],
+        &["--service", "both"],
+        ("OK", "ok"),
+    ),
     same(
         "all-in-order",
         TWO_WORDS,
@@ -126,9 +184,27 @@ pub const CASES: &[Case] = &[
         &["--send", r"a\r\n\t\\"],
         (r"OK, sent `a\r\n\t\\`", r"ok, sent `a\r\n\t\\`"),
     ),
-    same("silent", &[], &["-e", "220"], &["--expect", "220"], ("CRITICAL, late", "read_timeout, late")),
-    same("closes", &[Leaves], &["-e", "220"], &["--expect", "220"], ("CRITICAL", "closed")),
-    same("closes-inside", &[Says(b"22"), Leaves], &["-e", "220"], &["--expect", "220"], ("WARNING", "mismatch")),
+    same(
+        "silent",
+        &[],
+        &["-e", "220"],
+        &["--expect", "220"],
+        ("CRITICAL, late", "read_timeout, late"),
+    ),
+    same(
+        "closes",
+        &[Leaves],
+        &["-e", "220"],
+        &["--expect", "220"],
+        ("CRITICAL", "closed"),
+    ),
+    same(
+        "closes-inside",
+        &[Says(b"22"), Leaves],
+        &["-e", "220"],
+        &["--expect", "220"],
+        ("WARNING", "mismatch"),
+    ),
     same(
         "resets-inside",
         &[Says(b"22"), Waits(100), Resets],
@@ -136,8 +212,24 @@ pub const CASES: &[Case] = &[
         &["--expect", "220"],
         ("WARNING", "reset"),
     ),
-    Case { name: "refused", place: Place::Closed, theirs: &[], ours: &[], there: "CRITICAL", here: "refused", why: "" },
-    Case { name: "port-0", place: Place::Port("0"), theirs: &[], ours: &[], there: "UNKNOWN", here: MISTAKE, why: "" },
+    Case {
+        name: "refused",
+        place: Place::Closed,
+        theirs: &[],
+        ours: &[],
+        there: "CRITICAL",
+        here: "refused",
+        why: "",
+    },
+    Case {
+        name: "port-0",
+        place: Place::Port("0"),
+        theirs: &[],
+        ours: &[],
+        there: "UNKNOWN",
+        here: MISTAKE,
+        why: "",
+    },
     same(
         "timeout",
         &[],
@@ -145,8 +237,20 @@ pub const CASES: &[Case] = &[
         &["--timeout", "1", "--expect", "220"],
         ("CRITICAL", "read_timeout"),
     ),
-    same("ipv4", GREETS, &["-4", "-e", "220"], &["-4", "--expect", "220"], ("OK", "ok")),
-    same("jail", &[Says(b"a|b\n")], &["-j", "-e", "a"], &["--expect", "a"], ("OK", "ok")),
+    same(
+        "ipv4",
+        GREETS,
+        &["-4", "-e", "220"],
+        &["-4", "--expect", "220"],
+        ("OK", "ok"),
+    ),
+    same(
+        "jail",
+        &[Says(b"a|b\n")],
+        &["-j", "-e", "a"],
+        &["--expect", "a"],
+        ("OK", "ok"),
+    ),
     // What check_tcp takes for success.
     differs(
         "max-bytes",
@@ -223,7 +327,13 @@ pub const CASES: &[Case] = &[
         ("CRITICAL, late", "rejected"),
         "The same with `-M crit`; `--reject` names what must not come and decides at once.",
     ),
-    same("mismatch-open", GREETS, &["-e", "NOPE"], &["--expect", "NOPE"], (LATE_WARNING, "mismatch, late")),
+    same(
+        "mismatch-open",
+        GREETS,
+        &["-e", "NOPE"],
+        &["--expect", "NOPE"],
+        (LATE_WARNING, "mismatch, late"),
+    ),
     differs(
         "pause",
         &[Says(b"wait\n"), Waits(2200), Says(b"ready\n")],
@@ -355,7 +465,14 @@ pub const CASES: &[Case] = &[
         "The same for bytes that are not UTF-8.",
     ),
     // What check_tcp cannot say.
-    differs("fraction", GREETS, &["-t", "0.5"], &["--timeout", "0.5"], ("UNKNOWN", "ok"), "Seconds are whole there."),
+    differs(
+        "fraction",
+        GREETS,
+        &["-t", "0.5"],
+        &["--timeout", "0.5"],
+        ("UNKNOWN", "ok"),
+        "Seconds are whole there.",
+    ),
     differs(
         "delay",
         &[Hears, Says(b"ok\n")],

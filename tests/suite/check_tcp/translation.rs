@@ -14,13 +14,21 @@ const ROWS: &[Row] = &[
         "`--send TEXT` (escapes always count), `--send-hex`, as often as needed, in order",
         &["conversation", "send-twice"],
     ),
-    ("-E", "not needed: escapes always count, here in what is expected too", &["escapes", "newline-expected"]),
+    (
+        "-E",
+        "not needed: escapes always count, here in what is expected too",
+        &["escapes", "newline-expected"],
+    ),
     (
         "-e TEXT",
         "`--expect TEXT`, `--expect-prefix`, `--expect-regex`, `--expect-hex`",
         &["expect", "mismatch", "nul-first", "any"],
     ),
-    ("-e A -e B", "`--expect-regex 'A\\|B'`, or a service with `expect_any = [\"A\", \"B\"]`", &["any", "any-service"]),
+    (
+        "-e A -e B",
+        "`--expect-regex 'A\\|B'`, or a service with `expect_any = [\"A\", \"B\"]`",
+        &["any", "any-service"],
+    ),
     (
         "-A -e A -e B",
         "`--expect A --expect B` in this order; in any order a service with `expect_all = [\"A\", \"B\"]`",
@@ -28,45 +36,87 @@ const ROWS: &[Row] = &[
     ),
     ("-q TEXT", "`--quit TEXT --crlf`", &["quit"]),
     ("-E -q TEXT", "`--quit TEXT`", &[]),
-    ("-r ok", "`--expect-closed`, if the port is to be closed", &["refuse-ok"]),
+    (
+        "-r ok",
+        "`--expect-closed`, if the port is to be closed",
+        &["refuse-ok"],
+    ),
     ("-r warn", "a trigger on `-o status` 3", &[]),
     ("-M ok", "none: leave the expectation out", &["mismatch-ok"]),
-    ("-M warn", "a trigger on `-o status` 9, of the severity you want", &[]),
+    (
+        "-M warn",
+        "a trigger on `-o status` 9, of the severity you want",
+        &[],
+    ),
     ("-m N", "`--max-bytes N`", &["max-bytes"]),
-    ("-d N", "not needed: answers are read as they come", &["delay"]),
-    ("-w N", "a trigger on `-o time.total` (or `time.connect`, `time.first_byte`)", &["slow"]),
+    (
+        "-d N",
+        "not needed: answers are read as they come",
+        &["delay"],
+    ),
+    (
+        "-w N",
+        "a trigger on `-o time.total` (or `time.connect`, `time.first_byte`)",
+        &["slow"],
+    ),
     ("-c N", "the same, of a higher severity", &[]),
-    ("-t N", "`--timeout N`, default 2.5 s", &["timeout", "fraction"]),
+    (
+        "-t N",
+        "`--timeout N`, default 2.5 s",
+        &["timeout", "fraction"],
+    ),
     ("-4", "`-4`", &["ipv4"]),
     ("-6", "`-6`", &[]),
-    ("-j", "any `-o` other than `text`, `json` and `response.text`", &["jail"]),
+    (
+        "-j",
+        "any `-o` other than `text`, `json` and `response.text`",
+        &["jail"],
+    ),
     ("-v", "`-o text -v`", &[]),
     ("-S", "not in this version", &[]),
     ("-D N", "not in this version", &[]),
     ("--sni NAME", "not in this version", &[]),
-    ("--extra-opts", "`--config FILE` and `--service NAME`", &["all", "any-service"]),
+    (
+        "--extra-opts",
+        "`--config FILE` and `--service NAME`",
+        &["all", "any-service"],
+    ),
 ];
 
 #[test]
 fn the_translation_is_published() {
     let head = ["| check_tcp | zbx-tcp check |", "| --- | --- |"].map(str::to_owned);
-    let rows = ROWS.iter().map(|(theirs, ours, _)| format!("| `{theirs}` | {ours} |"));
-    table_is("check_tcp options", &head.into_iter().chain(rows).collect::<Vec<_>>());
+    let rows = ROWS
+        .iter()
+        .map(|(theirs, ours, _)| format!("| `{theirs}` | {ours} |"));
+    table_is(
+        "check_tcp options",
+        &head.into_iter().chain(rows).collect::<Vec<_>>(),
+    );
 }
 
 #[test]
 fn each_row_is_shown_by_its_cases() {
     for (theirs, ours, names) in ROWS {
         for name in *names {
-            let case = CASES.iter().find(|case| case.name == *name).unwrap_or_else(|| panic!("no case {name}"));
+            let case = CASES
+                .iter()
+                .find(|case| case.name == *name)
+                .unwrap_or_else(|| panic!("no case {name}"));
             let option = theirs.split(' ').next().unwrap();
             // Where the host and the port are, and what a file says, no word of a case shows.
             let implied = matches!(option, "-H" | "--extra-opts");
-            assert!(implied || case.theirs.contains(&option), "{name} does not use {option}");
+            assert!(
+                implied || case.theirs.contains(&option),
+                "{name} does not use {option}"
+            );
             let named = ours.split(['`', ' ']).filter(|word| word.starts_with("--"));
             let mut named = named.peekable();
             let used = named.peek().is_none() || named.any(|word| case.ours.contains(&word));
-            assert!(used || ours.contains("a service"), "{name} uses nothing of {ours}");
+            assert!(
+                used || ours.contains("a service"),
+                "{name} uses nothing of {ours}"
+            );
         }
     }
 }
@@ -83,16 +133,23 @@ fn options_of_ours_exist() {
 
 #[test]
 fn options_of_theirs_are_all_translated() {
-    let Ok(output) = std::process::Command::new(super::CHECK_TCP).arg("--help").output() else {
+    let Ok(output) = std::process::Command::new(super::CHECK_TCP)
+        .arg("--help")
+        .output()
+    else {
         return crate::support::skip("no check_tcp (Debian: monitoring-plugins-basic)");
     };
     let help = String::from_utf8(output.stdout).unwrap();
-    let short = help.lines().filter_map(|line| line.strip_prefix(" -")?.chars().next());
+    let short = help
+        .lines()
+        .filter_map(|line| line.strip_prefix(" -")?.chars().next());
     let missing: Vec<_> = short
         .filter(|letter| !matches!(letter, 'h' | 'V' | '-'))
         .filter(|letter| {
             let option = format!("-{letter}");
-            !ROWS.iter().any(|(theirs, ..)| theirs.split(' ').any(|word| word == option))
+            !ROWS
+                .iter()
+                .any(|(theirs, ..)| theirs.split(' ').any(|word| word == option))
         })
         .collect();
     assert!(missing.is_empty(), "{missing:?}");

@@ -29,32 +29,67 @@ impl Sink for Gathered {
 }
 
 /// Runs a connect to each of these names on this port; the reports.
-fn run(servers: &Servers, names: impl Iterator<Item = String> + Send, port: u16, threads: usize) -> Vec<Report> {
+fn run(
+    servers: &Servers,
+    names: impl Iterator<Item = String> + Send,
+    port: u16,
+    threads: usize,
+) -> Vec<Report> {
     let directory = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| {
         let path = directory.path().join(name);
         fs::write(&path, text).unwrap();
         path
     };
-    let (resolv_conf, hosts) = (write("resolv.conf", &servers.resolv_conf("")), write("hosts", ""));
-    let files = Files { resolv_conf, hosts, hostname: write("hostname", "probe\n"), port: servers.port };
+    let (resolv_conf, hosts) = (
+        write("resolv.conf", &servers.resolv_conf("")),
+        write("hosts", ""),
+    );
+    let files = Files {
+        resolv_conf,
+        hosts,
+        hostname: write("hostname", "probe\n"),
+        port: servers.port,
+    };
     let timeout = Duration::from_millis(700);
-    let method = Arc::new(Method { timeout, close: Close::Rst, family: Family::V4, ..Method::default() });
+    let method = Arc::new(Method {
+        timeout,
+        close: Close::Rst,
+        family: Family::V4,
+        ..Method::default()
+    });
     let plans = names.map(|name| {
         let target = Target::from_words(&name, Some(&port.to_string()), None).unwrap();
-        Arc::new(Plan { method: Arc::clone(&method), ..Plan::connect(target) })
+        Arc::new(Plan {
+            method: Arc::clone(&method),
+            ..Plan::connect(target)
+        })
     });
     let mut gathered = Gathered::default();
-    let (in_flight, threads) = (NonZeroUsize::new(5000).unwrap(), NonZeroUsize::new(threads).unwrap());
-    let limits = Limits { threads, ..Limits::in_flight(in_flight) };
-    engine::run(&mut List::new(plans), &mut gathered, &limits, Names::Stub(files)).unwrap();
+    let (in_flight, threads) = (
+        NonZeroUsize::new(5000).unwrap(),
+        NonZeroUsize::new(threads).unwrap(),
+    );
+    let limits = Limits {
+        threads,
+        ..Limits::in_flight(in_flight)
+    };
+    engine::run(
+        &mut List::new(plans),
+        &mut gathered,
+        &limits,
+        Names::Stub(files),
+    )
+    .unwrap();
     gathered.0
 }
 
 /// Every name is 127.0.0.1.
 fn here(asked: &Asked) -> Reply {
     asked.reply(|packet| {
-        let data = RData::A(A { address: u32::from(std::net::Ipv4Addr::LOCALHOST) });
+        let data = RData::A(A {
+            address: u32::from(std::net::Ipv4Addr::LOCALHOST),
+        });
         packet.answers.push(super::record(&asked.name, data));
     })
 }
@@ -62,7 +97,9 @@ fn here(asked: &Asked) -> Reply {
 /// A port that takes connections, also when nobody has time to accept them.
 fn open() -> TcpListener {
     let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-    listener.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    listener
+        .bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into())
+        .unwrap();
     listener.listen(4096).unwrap();
     let listener = TcpListener::from(listener);
     let accepting = listener.try_clone().unwrap();
@@ -90,9 +127,18 @@ fn thousands_of_names_wait_for_few_questions_at_a_time() {
             Reply::Late(Duration::from_millis(50), Box::new(here(asked)))
         });
         let start = Instant::now();
-        let reports = run(&servers, (0..2000).map(|number| format!("host{number}.example.")), port, threads);
+        let reports = run(
+            &servers,
+            (0..2000).map(|number| format!("host{number}.example.")),
+            port,
+            threads,
+        );
         let took = start.elapsed();
-        let down: Vec<_> = reports.iter().filter_map(|report| report.failure.clone()).take(3).collect();
+        let down: Vec<_> = reports
+            .iter()
+            .filter_map(|report| report.failure.clone())
+            .take(3)
+            .collect();
         assert_eq!((reports.len(), down.as_slice()), (2000, &[][..]));
         assert!(took > Duration::from_millis(1400), "{took:?}");
         assert!(most.load(Ordering::SeqCst) <= 80, "{most:?} at a time");
@@ -104,7 +150,18 @@ fn thousands_of_names_wait_for_few_questions_at_a_time() {
 fn many_ports_of_one_name_ask_once() {
     let open = open();
     let servers = one(here);
-    let reports = run(&servers, (0..3000).map(|_| "host.example.".to_owned()), open.local_addr().unwrap().port(), 1);
-    assert_eq!((reports.len(), reports.iter().filter(|report| report.is_up()).count()), (3000, 3000));
+    let reports = run(
+        &servers,
+        (0..3000).map(|_| "host.example.".to_owned()),
+        open.local_addr().unwrap().port(),
+        1,
+    );
+    assert_eq!(
+        (
+            reports.len(),
+            reports.iter().filter(|report| report.is_up()).count()
+        ),
+        (3000, 3000)
+    );
     assert!(servers.log().len() <= 5, "{}", servers.log().len());
 }

@@ -57,8 +57,12 @@ impl Asked {
 
     pub fn address(&self, last: u8) -> RData<'static> {
         match self.kind {
-            "A" => RData::A(A { address: u32::from(Ipv4Addr::new(192, 0, 2, last)) }),
-            _ => RData::AAAA(AAAA { address: (0x2001_0db8 << 96) | u128::from(last) }),
+            "A" => RData::A(A {
+                address: u32::from(Ipv4Addr::new(192, 0, 2, last)),
+            }),
+            _ => RData::AAAA(AAAA {
+                address: (0x2001_0db8 << 96) | u128::from(last),
+            }),
         }
     }
 }
@@ -94,32 +98,55 @@ impl Servers {
     /// As many servers as scripts; the number of the server is its place.
     pub fn start(tcp: Tcp, scripts: Vec<Box<Script>>) -> Self {
         let (port, addresses, sockets) = bind(scripts.len(), tcp);
-        let mut servers =
-            Self { port, addresses, seen: Arc::default(), stop: Arc::default(), threads: Vec::new(), with_tcp: tcp };
+        let mut servers = Self {
+            port,
+            addresses,
+            seen: Arc::default(),
+            stop: Arc::default(),
+            threads: Vec::new(),
+            with_tcp: tcp,
+        };
         for (place, ((udp, listener), script)) in sockets.into_iter().zip(scripts).enumerate() {
             servers.spawn(place, udp, listener, script.into());
         }
         servers
     }
 
-    fn spawn(&mut self, place: usize, udp: UdpSocket, listener: Option<TcpListener>, script: Arc<Script>) {
+    fn spawn(
+        &mut self,
+        place: usize,
+        udp: UdpSocket,
+        listener: Option<TcpListener>,
+        script: Arc<Script>,
+    ) {
         let (seen, stop, shared) = (self.seen.clone(), self.stop.clone(), script.clone());
-        self.threads.push(thread::spawn(move || serve_udp(&udp, &stop, &|asked| note(&seen, place, &*shared, asked))));
+        self.threads.push(thread::spawn(move || {
+            serve_udp(&udp, &stop, &|asked| note(&seen, place, &*shared, asked))
+        }));
         if let Some(listener) = listener {
             let (seen, stop) = (self.seen.clone(), self.stop.clone());
-            self.threads
-                .push(thread::spawn(move || serve_tcp(&listener, &stop, &|asked| note(&seen, place, &*script, asked))));
+            self.threads.push(thread::spawn(move || {
+                serve_tcp(&listener, &stop, &|asked| {
+                    note(&seen, place, &*script, asked)
+                })
+            }));
         }
     }
 
     /// `server kind name over` of each question so far.
     pub fn log(&self) -> Vec<String> {
         let seen = self.seen.lock().unwrap();
-        seen.iter().map(|(server, asked)| format!("{server} {} {} {}", asked.kind, asked.name, asked.over)).collect()
+        seen.iter()
+            .map(|(server, asked)| format!("{server} {} {} {}", asked.kind, asked.name, asked.over))
+            .collect()
     }
 
     pub fn resolv_conf(&self, more: &str) -> String {
-        let lines: String = self.addresses.iter().map(|address| format!("nameserver {address}\n")).collect();
+        let lines: String = self
+            .addresses
+            .iter()
+            .map(|address| format!("nameserver {address}\n"))
+            .collect();
         format!("{lines}{more}\n")
     }
 }
@@ -146,9 +173,15 @@ type Sockets = Vec<(UdpSocket, Option<TcpListener>)>;
 fn bind(count: usize, tcp: Tcp) -> (u16, Vec<Ipv4Addr>, Sockets) {
     static NEXT: AtomicU8 = AtomicU8::new(1);
     let net = NEXT.fetch_add(1, Ordering::SeqCst);
-    let addresses: Vec<Ipv4Addr> = (1..=count).map(|n| Ipv4Addr::new(127, 53, net, n as u8)).collect();
+    let addresses: Vec<Ipv4Addr> = (1..=count)
+        .map(|n| Ipv4Addr::new(127, 53, net, n as u8))
+        .collect();
     for _ in 0..100 {
-        let port = UdpSocket::bind((addresses[0], 0)).unwrap().local_addr().unwrap().port();
+        let port = UdpSocket::bind((addresses[0], 0))
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .port();
         let open = |address: &Ipv4Addr| {
             let listener = match tcp {
                 Tcp::Listens => Some(TcpListener::bind((*address, port)).ok()?),
@@ -176,7 +209,12 @@ fn read_question(bytes: &[u8], over: &'static str) -> Option<Asked> {
         QTYPE::TYPE(TYPE::AAAA) => "AAAA",
         _ => "other",
     };
-    Some(Asked { name: question.qname.to_string(), kind, over, bytes: bytes.to_vec() })
+    Some(Asked {
+        name: question.qname.to_string(),
+        kind,
+        over,
+        bytes: bytes.to_vec(),
+    })
 }
 
 fn serve_udp(socket: &UdpSocket, stop: &AtomicBool, script: &dyn Fn(Asked) -> Reply) {
@@ -185,7 +223,9 @@ fn serve_udp(socket: &UdpSocket, stop: &AtomicBool, script: &dyn Fn(Asked) -> Re
         if stop.load(Ordering::SeqCst) {
             return;
         }
-        let Some(asked) = read_question(&buffer[..length], "udp") else { continue };
+        let Some(asked) = read_question(&buffer[..length], "udp") else {
+            continue;
+        };
         send(socket, from, script(asked));
     }
 }
@@ -193,7 +233,9 @@ fn serve_udp(socket: &UdpSocket, stop: &AtomicBool, script: &dyn Fn(Asked) -> Re
 fn send(socket: &UdpSocket, to: SocketAddr, reply: Reply) {
     match reply {
         Reply::Silent => {}
-        Reply::Messages(messages) => messages.iter().for_each(|message| drop(socket.send_to(message, to))),
+        Reply::Messages(messages) => messages
+            .iter()
+            .for_each(|message| drop(socket.send_to(message, to))),
         Reply::Raw(bytes) => drop(socket.send_to(&bytes, to)),
         Reply::FromElsewhere(message, then) => {
             let other = UdpSocket::bind((socket.local_addr().unwrap().ip(), 0)).unwrap();
@@ -224,7 +266,9 @@ fn serve_tcp(listener: &TcpListener, stop: &AtomicBool, script: &dyn Fn(Asked) -
         if stream.read_exact(&mut message).is_err() {
             continue;
         }
-        let Some(asked) = read_question(&message, "tcp") else { continue };
+        let Some(asked) = read_question(&message, "tcp") else {
+            continue;
+        };
         if write(&mut stream, script(asked)).is_none() {
             held.push(stream);
         }

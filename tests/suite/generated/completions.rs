@@ -13,27 +13,50 @@ fn completions() {
         let mut bytes = Vec::new();
         generate(shell, &mut offering(published()), "zbx-tcp", &mut bytes);
         // clap-rs/clap#6421: of a program with a hyphen in its name, bash would complete no command's options.
-        let text = String::from_utf8(bytes).unwrap().replace("zbx__subcmd__tcp", "zbx__tcp");
+        let text = String::from_utf8(bytes)
+            .unwrap()
+            .replace("zbx__subcmd__tcp", "zbx__tcp");
         (shell.file_name("zbx-tcp"), text)
     });
     directory_is("packaging/completions", &Files::from(files));
     assert_eq!(offered(&["zbx-tcp", "che"]), ["check"]);
-    assert_eq!(offered(&["zbx-tcp", "check", "--exp"])[..2], ["--expect", "--expect-prefix"]);
-    assert_eq!(offered(&["zbx-tcp", "check", "-o", "time.c"]), ["time.connect"]);
+    assert_eq!(
+        offered(&["zbx-tcp", "check", "--exp"])[..2],
+        ["--expect", "--expect-prefix"]
+    );
+    assert_eq!(
+        offered(&["zbx-tcp", "check", "-o", "time.c"]),
+        ["time.connect"]
+    );
     assert_eq!(offered(&["zbx-tcp", "discover", "po"]), ["ports"]);
-    assert_eq!(offered(&["zbx-tcp", "services", "zabbix_"]), ["zabbix_agent", "zabbix_server"]);
+    assert_eq!(
+        offered(&["zbx-tcp", "services", "zabbix_"]),
+        ["zabbix_agent", "zabbix_server"]
+    );
 }
 
 /// A command and those below it, with the words that a shell can offer for a value.
 fn offering(command: Command) -> Command {
-    let names: Vec<_> = command.get_subcommands().map(|below| below.get_name().to_owned()).collect();
-    let command = names.iter().fold(command, |command, name| command.mut_subcommand(name, offering));
-    let reports = command.get_arguments().any(|arg| arg.get_long() == Some("expect"));
+    let names: Vec<_> = command
+        .get_subcommands()
+        .map(|below| below.get_name().to_owned())
+        .collect();
+    let command = names.iter().fold(command, |command, name| {
+        command.mut_subcommand(name, offering)
+    });
+    let reports = command
+        .get_arguments()
+        .any(|arg| arg.get_long() == Some("expect"));
     command.mut_args(|arg| {
-        let value = arg.get_value_names().and_then(|names| names.first()).map(ToString::to_string);
+        let value = arg
+            .get_value_names()
+            .and_then(|names| names.first())
+            .map(ToString::to_string);
         match (arg.get_id().as_str(), value.as_deref()) {
             (_, Some("FILE")) => arg.value_hint(ValueHint::FilePath),
-            ("service", _) | ("name", Some("NAME")) => arg.value_parser(PossibleValuesParser::new(services())),
+            ("service", _) | ("name", Some("NAME")) => {
+                arg.value_parser(PossibleValuesParser::new(services()))
+            }
             ("output", _) if reports => arg.value_parser(PossibleValuesParser::new(outputs())),
             _ => arg,
         }
@@ -41,14 +64,19 @@ fn offering(command: Command) -> Command {
 }
 
 fn outputs() -> impl Iterator<Item = &'static str> {
-    ["text", "json"].into_iter().chain(METRICS.iter().map(|metric| metric.path))
+    ["text", "json"]
+        .into_iter()
+        .chain(METRICS.iter().map(|metric| metric.path))
 }
 
 /// The names of the built-in services; clap keeps words for as long as a program runs.
 fn services() -> Vec<&'static str> {
     let ran = crate::program::run(&["services", "-o", "json"]);
     let services: Vec<serde_json::Value> = serde_json::from_str(&ran.out).unwrap();
-    services.iter().map(|service| service["name"].as_str().unwrap().to_owned().leak() as &str).collect()
+    services
+        .iter()
+        .map(|service| service["name"].as_str().unwrap().to_owned().leak() as &str)
+        .collect()
 }
 
 /// What bash offers after these words, the last of which is being typed.
@@ -61,7 +89,19 @@ fn offered(words: &[&str]) -> Vec<String> {
         words[words.len() - 2],
     );
     let mut bash = std::process::Command::new("bash");
-    let output = bash.args(["-c", &script]).current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
-    assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap().split_whitespace().map(str::to_owned).collect()
+    let output = bash
+        .args(["-c", &script])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .unwrap();
+    assert!(
+        output.stderr.is_empty(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8(output.stdout)
+        .unwrap()
+        .split_whitespace()
+        .map(str::to_owned)
+        .collect()
 }

@@ -16,10 +16,13 @@ pub fn page() -> String {
             .to_owned();
     for section in &SECTIONS {
         text.push_str(&format!("\n## {}\n\n", section.title));
-        let rows = section
-            .keys
-            .iter()
-            .map(|(key, value, meaning)| vec![format!("`{key}`"), format!("`{value}`"), (*meaning).to_owned()]);
+        let rows = section.keys.iter().map(|(key, value, meaning)| {
+            vec![
+                format!("`{key}`"),
+                format!("`{value}`"),
+                (*meaning).to_owned(),
+            ]
+        });
         text.push_str(&table(&["key", "such as", "meaning"], rows));
     }
     text
@@ -32,18 +35,32 @@ fn every_key_of_the_configuration_is_described() {
     let mut read = BTreeSet::new();
     for file in ["options.rs", "service.rs", "target.rs"] {
         let text = fs::read_to_string(sources.join(file)).unwrap();
-        let code =
-            text.split("#[cfg(test)]").next().unwrap().lines().filter(|line| !line.trim_start().starts_with("//"));
+        let code = text
+            .split("#[cfg(test)]")
+            .next()
+            .unwrap()
+            .lines()
+            .filter(|line| !line.trim_start().starts_with("//"));
         for line in code {
             let quoted = line.split('"').skip(1).step_by(2);
-            let is_key =
-                |word: &&str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+            let is_key = |word: &&str| {
+                !word.is_empty()
+                    && word
+                        .bytes()
+                        .all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+            };
             read.extend(quoted.filter(is_key).map(str::to_owned));
         }
     }
-    let described: BTreeSet<_> =
-        SECTIONS.iter().flat_map(|section| section.keys).map(|(key, ..)| (*key).to_owned()).collect();
-    assert_eq!(read, described, "config_keys.rs and src/settings/config differ");
+    let described: BTreeSet<_> = SECTIONS
+        .iter()
+        .flat_map(|section| section.keys)
+        .map(|(key, ..)| (*key).to_owned())
+        .collect();
+    assert_eq!(
+        read, described,
+        "config_keys.rs and src/settings/config differ"
+    );
 }
 
 /// What the reference gives as an example is understood.
@@ -53,13 +70,23 @@ fn every_example_of_a_key_is_understood() {
     let file = home.path().join("config.toml");
     let secret = home.path().join("password");
     write_secret(&secret);
-    for (section, (key, value, _)) in
-        SECTIONS.iter().flat_map(|section| section.keys.iter().map(move |key| (section, key)))
+    for (section, (key, value, _)) in SECTIONS
+        .iter()
+        .flat_map(|section| section.keys.iter().map(move |key| (section, key)))
     {
         let text = config_keys::written(section, key, value);
-        fs::write(&file, text.replace("/etc/zbx-tcp/till.password", secret.to_str().unwrap())).unwrap();
+        fs::write(
+            &file,
+            text.replace("/etc/zbx-tcp/till.password", secret.to_str().unwrap()),
+        )
+        .unwrap();
         let ran = crate::program::run(&["services", "--check", "--config", file.to_str().unwrap()]);
-        assert_eq!((ran.err.as_str(), ran.code), ("", Some(0)), "{} {key} = {value}", section.title);
+        assert_eq!(
+            (ran.err.as_str(), ran.code),
+            ("", Some(0)),
+            "{} {key} = {value}",
+            section.title
+        );
     }
 }
 
@@ -73,12 +100,20 @@ fn the_samples_are_understood() {
     write_secret(&secret);
     let active: String = sample
         .lines()
-        .map(|line| line.strip_prefix('#').filter(|rest| !rest.is_empty() && !is_prose(rest)).unwrap_or(line))
-        .map(|line| format!("{line}\n").replace("/etc/zbx-tcp/till.password", secret.to_str().unwrap()))
+        .map(|line| {
+            line.strip_prefix('#')
+                .filter(|rest| !rest.is_empty() && !is_prose(rest))
+                .unwrap_or(line)
+        })
+        .map(|line| {
+            format!("{line}\n").replace("/etc/zbx-tcp/till.password", secret.to_str().unwrap())
+        })
         .collect();
     let file = home.path().join("config.toml");
-    for (text, says) in [(sample, "ok: 0 services, 0 target entries\n"), (active, "ok: 1 services, 1 target entries\n")]
-    {
+    for (text, says) in [
+        (sample, "ok: 0 services, 0 target entries\n"),
+        (active, "ok: 1 services, 1 target entries\n"),
+    ] {
         fs::write(&file, &text).unwrap();
         let ran = crate::program::run(&["services", "--check", "--config", file.to_str().unwrap()]);
         assert_eq!((ran.out.as_str(), ran.err.as_str()), (says, ""), "{text}");
@@ -89,8 +124,16 @@ fn the_samples_are_understood() {
         let port = zbx_tcp::target::Port::new(port).unwrap();
         format!("{:?}", policy.decide(address.parse().unwrap(), port))
     };
-    assert!(judged("10.0.0.1", 22).contains("Allow"), "{}", judged("10.0.0.1", 22));
-    assert!(judged("10.0.66.1", 22).contains("Deni"), "{}", judged("10.0.66.1", 22));
+    assert!(
+        judged("10.0.0.1", 22).contains("Allow"),
+        "{}",
+        judged("10.0.0.1", 22)
+    );
+    assert!(
+        judged("10.0.66.1", 22).contains("Deni"),
+        "{}",
+        judged("10.0.66.1", 22)
+    );
 }
 
 /// A secret's file has to be there, and not for everybody.

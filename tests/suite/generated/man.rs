@@ -15,7 +15,10 @@ fn man_pages() {
     let mut pages = Files::new();
     pages.insert("zbx-tcp.1".to_owned(), page(&whole, ""));
     for (path, command) in below(&whole, "") {
-        pages.insert(format!("zbx-tcp-{}.1", path.replace(' ', "-")), page(&command, &path));
+        pages.insert(
+            format!("zbx-tcp-{}.1", path.replace(' ', "-")),
+            page(&command, &path),
+        );
     }
     let listed: Vec<_> = pages.keys().cloned().collect();
     for (name, text) in &mut pages {
@@ -28,7 +31,10 @@ fn page(command: &Command, name: &str) -> String {
     let man = Man::new(command.clone());
     // No date, so that a page changes only with its command.
     let title = command.get_display_name().unwrap_or("zbx-tcp");
-    let title = format!(".TH {title} 1 \"\" \"zbx-tcp {}\" \"zbx-tcp manual\"\n", env!("CARGO_PKG_VERSION"));
+    let title = format!(
+        ".TH {title} 1 \"\" \"zbx-tcp {}\" \"zbx-tcp manual\"\n",
+        env!("CARGO_PKG_VERSION")
+    );
     let mut bytes = title.into_bytes();
     man.render_name_section(&mut bytes).unwrap();
     man.render_synopsis_section(&mut bytes).unwrap();
@@ -49,28 +55,52 @@ fn page(command: &Command, name: &str) -> String {
     rest.to_writer(&mut bytes).unwrap();
     // An option without a long name has a blank too many in the synopsis.
     let text = String::from_utf8(bytes).unwrap().replace(" \\fR]", "\\fR]");
-    text.lines().map(|line| format!("{}\n", line.trim_end())).collect()
+    text.lines()
+        .map(|line| format!("{}\n", line.trim_end()))
+        .collect()
 }
 
 fn row(roff: &mut Roff, head: &str, text: &str) {
-    roff.control("TP", []).text([bold(head)]).text([roman(text)]);
+    roff.control("TP", [])
+        .text([bold(head)])
+        .text([roman(text)]);
 }
 
 fn metrics(roff: &mut Roff) {
     roff.control("SH", ["METRICS"]);
-    roff.text([roman("What --output prints by its path, and where it stands in the document of --output json:")]);
+    roff.text([roman(
+        "What --output prints by its path, and where it stands in the document of --output json:",
+    )]);
     for metric in &METRICS {
-        row(roff, metric.path, &format!("{} ({})", metric.help, metric.unit));
+        row(
+            roff,
+            metric.path,
+            &format!("{} ({})", metric.help, metric.unit),
+        );
     }
-    row(roff, "captures.NAME", "what the group NAME of an --expect-regex captured (text)");
+    row(
+        roff,
+        "captures.NAME",
+        "what the group NAME of an --expect-regex captured (text)",
+    );
 }
 
 fn statuses(roff: &mut Roff) {
     roff.control("SH", ["STATUSES"]);
-    roff.text([roman("The numbers of the metric status; they never change:")]);
+    roff.text([roman(
+        "The numbers of the metric status; they never change:",
+    )]);
     for status in &STATUSES {
-        let advice = if status.advice.is_empty() { String::new() } else { format!("; {}", status.advice) };
-        row(roff, &format!("{} {}", status.status.code(), status.name), &format!("{}{advice}", status.meaning));
+        let advice = if status.advice.is_empty() {
+            String::new()
+        } else {
+            format!("; {}", status.advice)
+        };
+        row(
+            roff,
+            &format!("{} {}", status.status.code(), status.name),
+            &format!("{}{advice}", status.meaning),
+        );
     }
 }
 
@@ -87,7 +117,11 @@ fn surroundings(roff: &mut Roff, command: &Command) {
         return;
     }
     roff.control("SH", ["FILES"]);
-    row(roff, "/etc/zbx-tcp/config.toml, /etc/zbx-tcp/conf.d/*.toml", "defaults, services and targets; none is needed");
+    row(
+        roff,
+        "/etc/zbx-tcp/config.toml, /etc/zbx-tcp/conf.d/*.toml",
+        "defaults, services and targets; none is needed",
+    );
     row(
         roff,
         "/etc/zbx-tcp/policy.toml",
@@ -95,8 +129,16 @@ fn surroundings(roff: &mut Roff, command: &Command) {
          understood nothing is",
     );
     roff.control("SH", ["ENVIRONMENT"]);
-    row(roff, "ZBX_TCP_CONFIG", "the configuration file, where --config names none");
-    row(roff, "NO_COLOR", "if it is not empty, no colours on a terminal");
+    row(
+        roff,
+        "ZBX_TCP_CONFIG",
+        "the configuration file, where --config names none",
+    );
+    row(
+        roff,
+        "NO_COLOR",
+        "if it is not empty, no colours on a terminal",
+    );
 }
 
 fn examples(roff: &mut Roff, page: &Page) {
@@ -106,13 +148,21 @@ fn examples(roff: &mut Roff, page: &Page) {
             roff.control("PP", []);
         }
         roff.text([roman(format!("{what}:"))]);
-        roff.control("RS", ["4"]).control("nf", []).text([roman(format!("zbx-tcp {words}"))]);
+        roff.control("RS", ["4"])
+            .control("nf", [])
+            .text([roman(format!("zbx-tcp {words}"))]);
         roff.control("fi", []).control("RE", []);
     }
 }
 
 fn see_also<'n>(text: &mut String, others: impl Iterator<Item = &'n String>) {
-    let others: Vec<_> =
-        others.map(|name| format!("\\fB{}\\fR(1)", name.trim_end_matches(".1").replace('-', "\\-"))).collect();
+    let others: Vec<_> = others
+        .map(|name| {
+            format!(
+                "\\fB{}\\fR(1)",
+                name.trim_end_matches(".1").replace('-', "\\-")
+            )
+        })
+        .collect();
     text.push_str(&format!(".SH \"SEE ALSO\"\n{}\n", others.join(", ")));
 }

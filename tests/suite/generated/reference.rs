@@ -19,7 +19,10 @@ fn references() {
         ("services.md", services()),
         ("config.md", config::page()),
     ];
-    let mut files: Files = pages.into_iter().map(|(name, text)| (name.to_owned(), format!("{MADE}{text}"))).collect();
+    let mut files: Files = pages
+        .into_iter()
+        .map(|(name, text)| (name.to_owned(), format!("{MADE}{text}")))
+        .collect();
     files.extend(schema::files());
     directory_is("docs/reference", &files);
 }
@@ -36,25 +39,43 @@ pub fn table(head: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
 /// A bar ends a cell, in code too; `<` begins a tag, but not in code.
 fn cell(text: &str) -> String {
     let parts = text.split('`').enumerate();
-    let escaped: Vec<_> =
-        parts.map(|(place, part)| if place % 2 == 0 { part.replace('<', "\\<") } else { part.to_owned() }).collect();
+    let escaped: Vec<_> = parts
+        .map(|(place, part)| {
+            if place % 2 == 0 {
+                part.replace('<', "\\<")
+            } else {
+                part.to_owned()
+            }
+        })
+        .collect();
     escaped.join("`").replace('|', "\\|")
 }
 
 fn commands() -> String {
     let mut text = "# Commands and options\n".to_owned();
     for (path, command) in below(&published(), "") {
-        text.push_str(&format!("\n## zbx-tcp {path}\n\n{}.\n", command.get_about().unwrap()));
+        text.push_str(&format!(
+            "\n## zbx-tcp {path}\n\n{}.\n",
+            command.get_about().unwrap()
+        ));
         text.push_str(&format!("\n```\n{}\n```\n\n", usage(&command)));
-        let shown = command.get_arguments().filter(|arg| !arg.is_hide_set() && arg.get_id() != "help");
-        let rows: Vec<_> = shown.map(|arg| vec![spelling(arg), arg.get_help().unwrap().to_string()]).collect();
+        let shown = command
+            .get_arguments()
+            .filter(|arg| !arg.is_hide_set() && arg.get_id() != "help");
+        let rows: Vec<_> = shown
+            .map(|arg| vec![spelling(arg), arg.get_help().unwrap().to_string()])
+            .collect();
         if !rows.is_empty() {
             text.push_str(&table(&["word", "meaning"], rows.into_iter()));
             text.push('\n');
         }
         let page = Page::of(&path).unwrap();
         text.push_str("Exit status: ");
-        let statuses: Vec<_> = page.exit.iter().map(|(code, meaning)| format!("{code} {meaning}")).collect();
+        let statuses: Vec<_> = page
+            .exit
+            .iter()
+            .map(|(code, meaning)| format!("{code} {meaning}"))
+            .collect();
         text.push_str(&format!("{}.\n\n```sh\n", statuses.join("; ")));
         for (what, words) in page.examples {
             text.push_str(&format!("# {what}\nzbx-tcp {words}\n"));
@@ -65,7 +86,12 @@ fn commands() -> String {
 }
 
 fn usage(command: &Command) -> String {
-    command.clone().render_usage().to_string().trim_start_matches("Usage: ").to_owned()
+    command
+        .clone()
+        .render_usage()
+        .to_string()
+        .trim_start_matches("Usage: ")
+        .to_owned()
 }
 
 /// How a word is typed: `-o, --output WHAT`.
@@ -75,7 +101,10 @@ fn spelling(arg: &Arg) -> String {
         return format!("`{values}`");
     }
     let short = arg.get_short().map(|short| format!("-{short}"));
-    let names: Vec<_> = short.into_iter().chain(arg.get_long().map(|long| format!("--{long}"))).collect();
+    let names: Vec<_> = short
+        .into_iter()
+        .chain(arg.get_long().map(|long| format!("--{long}")))
+        .collect();
     let takes = arg.get_action().takes_values();
     let value = match arg.is_require_equals_set() {
         true if takes => format!("[={values}]"),
@@ -92,7 +121,12 @@ fn metrics() -> String {
             Unmeasured::Empty => "an empty line",
             Unmeasured::Reason => "`STATUS_NAME: error`",
         };
-        vec![format!("`{}`", metric.path), metric.unit.to_owned(), metric.help.to_owned(), unmeasured.to_owned()]
+        vec![
+            format!("`{}`", metric.path),
+            metric.unit.to_owned(),
+            metric.help.to_owned(),
+            unmeasured.to_owned(),
+        ]
     });
     format!(
         "# Metrics\n\n`-o PATH` prints one, `-o json` all that were measured ([schema](document.schema.json)). Names, types \
@@ -113,8 +147,17 @@ fn statuses() -> String {
             row.advice.into(),
         ]
     });
-    let head = ["status", "name", "meaning", "says something of the target", "what to look at"];
-    format!("# Statuses\n\nThe numbers never change.\n\n{}", table(&head, rows))
+    let head = [
+        "status",
+        "name",
+        "meaning",
+        "says something of the target",
+        "what to look at",
+    ];
+    format!(
+        "# Statuses\n\nThe numbers never change.\n\n{}",
+        table(&head, rows)
+    )
 }
 
 fn services() -> String {

@@ -15,14 +15,36 @@ use crate::support::skip;
 /// The committed texts, by the names of their files.
 pub fn files() -> [(String, String); 2] {
     let text = |schema| format!("{}\n", serde_json::to_string_pretty(&schema).unwrap());
-    [("document.schema.json".to_owned(), text(document())), ("batch.schema.json".to_owned(), text(batch()))]
+    [
+        ("document.schema.json".to_owned(), text(document())),
+        ("batch.schema.json".to_owned(), text(batch())),
+    ]
 }
 
 /// What is in every document, whatever came of the probe.
-const ALWAYS: [&str; 8] = ["schema", "host", "port", "up", "status", "status_name", "error", "time"];
+const ALWAYS: [&str; 8] = [
+    "schema",
+    "host",
+    "port",
+    "up",
+    "status",
+    "status_name",
+    "error",
+    "time",
+];
 /// What an entry of `addresses` has of the metrics, by the first part of their paths.
-const OF_AN_ADDRESS: [&str; 10] =
-    ["address", "family", "source", "up", "status", "status_name", "error", "time", "tcp", "icmp"];
+const OF_AN_ADDRESS: [&str; 10] = [
+    "address",
+    "family",
+    "source",
+    "up",
+    "status",
+    "status_name",
+    "error",
+    "time",
+    "tcp",
+    "icmp",
+];
 
 fn document() -> Value {
     let mut properties = properties(|_| true);
@@ -65,8 +87,10 @@ fn batch() -> Value {
     for heading in ["$schema", "title", "description"] {
         entry.as_object_mut().unwrap().remove(heading);
     }
-    let count = |description| json!({ "description": description, "type": "integer", "minimum": 0 });
-    let seconds = |description| json!({ "description": description, "type": "number", "minimum": 0 });
+    let count =
+        |description| json!({ "description": description, "type": "integer", "minimum": 0 });
+    let seconds =
+        |description| json!({ "description": description, "type": "number", "minimum": 0 });
     let text = |description| json!({ "description": description, "type": "string" });
     let summary = json!({
         "targets": count("how many were probed, or ought to have been"),
@@ -117,12 +141,16 @@ fn batch() -> Value {
 /// The metrics by the first part of their paths; those of a group are the properties of an object.
 fn properties(wanted: impl Fn(&str) -> bool) -> BTreeMap<String, Value> {
     let mut properties = BTreeMap::new();
-    for metric in METRICS.iter().filter(|metric| wanted(metric.path.split('.').next().unwrap())) {
+    for metric in METRICS
+        .iter()
+        .filter(|metric| wanted(metric.path.split('.').next().unwrap()))
+    {
         match metric.path.split_once('.') {
             None => drop(properties.insert(metric.path.to_owned(), described(metric))),
             Some((group, name)) => {
-                let group =
-                    properties.entry(group.to_owned()).or_insert_with(|| json!({ "type": "object", "properties": {} }));
+                let group = properties
+                    .entry(group.to_owned())
+                    .or_insert_with(|| json!({ "type": "object", "properties": {} }));
                 group["properties"][name] = described(metric);
             }
         }
@@ -187,9 +215,19 @@ for document in given['documents']:
 /// What a validator says of documents; nothing where all are valid.
 fn complaints(schema: Value, documents: &[Value]) -> String {
     let mut python = Command::new("python3");
-    let mut python = python.args(["-c", VALIDATOR]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut python = python
+        .args(["-c", VALIDATOR])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
     let given = json!({ "schema": closed(schema), "documents": documents });
-    python.stdin.take().unwrap().write_all(given.to_string().as_bytes()).unwrap();
+    python
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(given.to_string().as_bytes())
+        .unwrap();
     let output = python.wait_with_output().unwrap();
     assert!(output.status.success());
     String::from_utf8(output.stdout).unwrap()
@@ -210,11 +248,16 @@ fn documents() -> Vec<Value> {
         &["127.0.0.1", &up, "--count", "2", "--interval", "0.01"],
         &["name.invalid", "1", "-t", "0.3"],
     ];
-    runs.iter().map(|words| check(&[*words, &["-o", "json"]].concat()).document()).collect()
+    runs.iter()
+        .map(|words| check(&[*words, &["-o", "json"]].concat()).document())
+        .collect()
 }
 
 fn validator_is_here() -> bool {
-    let there = Command::new("python3").args(["-c", "import jsonschema"]).stderr(Stdio::null()).status();
+    let there = Command::new("python3")
+        .args(["-c", "import jsonschema"])
+        .stderr(Stdio::null())
+        .status();
     let here = there.is_ok_and(|status| status.success());
     if !here {
         skip("no jsonschema for python3 (Debian: python3-jsonschema)");
@@ -230,7 +273,11 @@ fn real_documents_are_what_the_schema_says() {
     let documents = documents();
     assert_eq!(complaints(document(), &documents), "");
     let groups = ["captures", "addresses", "attempts", "response", "tcp"];
-    assert!(groups.iter().all(|group| documents.iter().any(|document| document.get(group).is_some())));
+    assert!(groups.iter().all(|group| {
+        documents
+            .iter()
+            .any(|document| document.get(group).is_some())
+    }));
     let mut wrong = documents[0].clone();
     wrong["time"]["connect"] = json!("fast");
     wrong["tcp"]["colour"] = json!(1);
@@ -245,11 +292,20 @@ fn real_batches_are_what_their_schema_says() {
         return;
     }
     let peer = Peer::greeting(b"220 mail ready\r\n");
-    let targets = [format!("127.0.0.1:{}", peer.port()), format!("127.0.0.1:{}", closed_port())];
+    let targets = [
+        format!("127.0.0.1:{}", peer.port()),
+        format!("127.0.0.1:{}", closed_port()),
+    ];
     let run = |more: &[&str]| {
-        let ran =
-            crate::program::run(&[&["batch", &targets[0], &targets[1], &targets[0], "-o", "json"], more].concat());
-        serde_json::from_str::<Value>(&ran.out).unwrap_or_else(|error| panic!("{error}: {} {}", ran.out, ran.err))
+        let ran = crate::program::run(
+            &[
+                &["batch", &targets[0], &targets[1], &targets[0], "-o", "json"],
+                more,
+            ]
+            .concat(),
+        );
+        serde_json::from_str::<Value>(&ran.out)
+            .unwrap_or_else(|error| panic!("{error}: {} {}", ran.out, ran.err))
     };
     let batches = [run(&[]), run(&["--compact"])];
     assert_eq!(complaints(batch(), &batches), "");
@@ -257,6 +313,9 @@ fn real_batches_are_what_their_schema_says() {
     let mut wrong = batches[0].clone();
     wrong["targets"][&targets[0]]["time"]["connect"] = json!("fast");
     wrong["summary"]["colour"] = json!(1);
-    wrong["discovery"][0].as_object_mut().unwrap().remove("{#TCP.ID}");
+    wrong["discovery"][0]
+        .as_object_mut()
+        .unwrap()
+        .remove("{#TCP.ID}");
     assert_eq!(complaints(batch(), &[wrong]).lines().count(), 3);
 }

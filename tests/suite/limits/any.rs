@@ -31,7 +31,9 @@ impl Field {
     /// The one that this process has, or was given by another.
     fn known() -> &'static Self {
         static KNOWN: OnceLock<Field> = OnceLock::new();
-        KNOWN.get_or_init(|| Self::from_words(&std::env::var(FIELD).unwrap_or_else(|_| Self::words().clone())))
+        KNOWN.get_or_init(|| {
+            Self::from_words(&std::env::var(FIELD).unwrap_or_else(|_| Self::words().clone()))
+        })
     }
 
     /// The one that this process has, in words; it ends with the test program.
@@ -44,10 +46,18 @@ impl Field {
                     thread::spawn(move || stream.read(&mut [0; 16]));
                 }),
             );
-            let (full, servers) = (FullBacklog::new(), Servers::start(Tcp::Listens, vec![Box::new(answer)]));
+            let (full, servers) = (
+                FullBacklog::new(),
+                Servers::start(Tcp::Listens, vec![Box::new(answer)]),
+            );
             let server = SocketAddr::from((servers.addresses[0], servers.port));
-            let words =
-                format!("{} {} {} {} {silent} {server}", accepting(drop), closed_port(), full.port(), slow.port);
+            let words = format!(
+                "{} {} {} {} {silent} {server}",
+                accepting(drop),
+                closed_port(),
+                full.port(),
+                slow.port
+            );
             std::mem::forget((full, servers));
             words
         })
@@ -56,7 +66,12 @@ impl Field {
     fn from_words(text: &str) -> Self {
         let words: Vec<&str> = text.split(' ').collect();
         let port = |at: usize| words[at].parse().unwrap();
-        let all = (1..=4).flat_map(|last| [format!("127.0.0.{last} everywhere"), format!("127.0.0.1 host{last}")]);
+        let all = (1..=4).flat_map(|last| {
+            [
+                format!("127.0.0.{last} everywhere"),
+                format!("127.0.0.1 host{last}"),
+            ]
+        });
         Self {
             open: port(0),
             closed: port(1),
@@ -71,30 +86,70 @@ impl Field {
     /// A plan of this kind, and its status when nothing cuts it.
     fn plan(&self, kind: u8, variant: u8) -> (Plan, Status) {
         let here = format!("127.0.0.{}", variant % 4 + 1);
-        let (host, name) = (format!("host{}", variant % 4 + 1), format!("late{}.example.", variant % 8));
+        let (host, name) = (
+            format!("host{}", variant % 4 + 1),
+            format!("late{}.example.", variant % 8),
+        );
         let short = Duration::from_millis(60);
-        let several = |count, method| Method { attempts: Some(attempts(count, Duration::from_millis(15))), ..method };
-        let all = |method| Method { addresses: Addresses::All, family: Family::V4, ..method };
+        let several = |count, method| Method {
+            attempts: Some(attempts(count, Duration::from_millis(15))),
+            ..method
+        };
+        let all = |method| Method {
+            addresses: Addresses::All,
+            family: Family::V4,
+            ..method
+        };
         match kind {
             0 => (plan(&here, self.open, &connect(AMPLE)), Status::Ok),
             1 => (plan(&host, self.open, &connect(AMPLE)), Status::Ok),
             2 => (plan(&here, self.closed, &connect(AMPLE)), Status::Refused),
-            3 => (plan("127.0.0.1", self.full, &connect(short)), Status::ConnectTimeout),
+            3 => (
+                plan("127.0.0.1", self.full, &connect(short)),
+                Status::ConnectTimeout,
+            ),
             4 => (plan(&here, self.open, &denied()), Status::Denied),
-            5 => (plan("nowhere.invalid.", 1, &connect(AMPLE)), Status::ResolveFailed),
+            5 => (
+                plan("nowhere.invalid.", 1, &connect(AMPLE)),
+                Status::ResolveFailed,
+            ),
             6 => (plan(&here, self.slow, &dialogue(AMPLE)), Status::Ok),
             7 => (plan(&host, self.slow, &dialogue(AMPLE)), Status::Ok),
-            8 => (plan(&here, self.silent, &dialogue(short)), Status::ReadTimeout),
-            9 => (plan("everywhere", self.open, &all(connect(AMPLE))), Status::Ok),
-            10 => (plan("everywhere", self.slow, &all(dialogue(AMPLE))), Status::Ok),
-            11 => (plan(&here, self.open, &several(3, connect(AMPLE))), Status::Ok),
-            12 => (plan(&host, self.slow, &several(3, dialogue(AMPLE))), Status::Ok),
-            13 => (plan("127.0.0.1", self.full, &several(3, connect(short))), Status::ConnectTimeout),
+            8 => (
+                plan(&here, self.silent, &dialogue(short)),
+                Status::ReadTimeout,
+            ),
+            9 => (
+                plan("everywhere", self.open, &all(connect(AMPLE))),
+                Status::Ok,
+            ),
+            10 => (
+                plan("everywhere", self.slow, &all(dialogue(AMPLE))),
+                Status::Ok,
+            ),
+            11 => (
+                plan(&here, self.open, &several(3, connect(AMPLE))),
+                Status::Ok,
+            ),
+            12 => (
+                plan(&host, self.slow, &several(3, dialogue(AMPLE))),
+                Status::Ok,
+            ),
+            13 => (
+                plan("127.0.0.1", self.full, &several(3, connect(short))),
+                Status::ConnectTimeout,
+            ),
             14 => (plan(&name, self.open, &connect(AMPLE)), Status::Ok),
-            15 => (plan("silent.example.", 1, &connect(short)), Status::ResolveTimeout),
+            15 => (
+                plan("silent.example.", 1, &connect(short)),
+                Status::ResolveTimeout,
+            ),
             16 => (plan(&name, self.open, &denied()), Status::Denied),
             // A broadcast address: the kernel refuses it before anything is sent.
-            _ => (plan("127.255.255.255", self.open, &connect(AMPLE)), Status::Unreachable),
+            _ => (
+                plan("127.255.255.255", self.open, &connect(AMPLE)),
+                Status::Unreachable,
+            ),
         }
     }
 }
@@ -114,12 +169,16 @@ fn answer(asked: &Asked) -> Reply {
     if asked.name.starts_with("silent") {
         return Reply::Silent;
     }
-    let Some(late) = asked.name.strip_prefix("late") else { return asked.rcode(RCODE::NameError) };
+    let Some(late) = asked.name.strip_prefix("late") else {
+        return asked.rcode(RCODE::NameError);
+    };
     let number: u64 = late[..1].parse().unwrap();
     let answer = asked.reply(|packet| {
         if asked.kind == "A" {
             let address = u32::from(Ipv4Addr::new(127, 0, 0, number as u8 / 2 + 1));
-            packet.answers.push(record(&asked.name, RData::A(A { address })));
+            packet
+                .answers
+                .push(record(&asked.name, RData::A(A { address })));
         }
     });
     Reply::Late(Duration::from_millis(10 * number), Box::new(answer))
@@ -175,8 +234,13 @@ proptest! {
 }
 
 /// What a run that ends early may make of a verdict.
-const CUT: [Status; 5] =
-    [Status::NotTried, Status::ConnectTimeout, Status::ReadTimeout, Status::ResolveTimeout, Status::LocalError];
+const CUT: [Status; 5] = [
+    Status::NotTried,
+    Status::ConnectTimeout,
+    Status::ReadTimeout,
+    Status::ResolveTimeout,
+    Status::LocalError,
+];
 
 /// Whether the verdict is the expected one, or one of these others.
 fn is_possible(report: &Report, expected: Status, others: &[Status]) -> bool {
@@ -194,11 +258,18 @@ fn each_plan_has_one_report_with_few_descriptors() {
     }
     let test = "limits::any::each_plan_has_one_report_under_any_limits";
     let run = Command::new("sh")
-        .args(["-c", &format!("ulimit -n 20; exec \"$0\" --exact {test} --nocapture")])
+        .args([
+            "-c",
+            &format!("ulimit -n 20; exec \"$0\" --exact {test} --nocapture"),
+        ])
         .arg(std::env::current_exe().unwrap())
         .env(FIELD, Field::words())
         .output()
         .unwrap();
     let text = String::from_utf8_lossy(&run.stdout);
-    assert!(run.status.success() && text.contains("1 passed"), "{text}{}", String::from_utf8_lossy(&run.stderr));
+    assert!(
+        run.status.success() && text.contains("1 passed"),
+        "{text}{}",
+        String::from_utf8_lossy(&run.stderr)
+    );
 }

@@ -7,7 +7,13 @@ use super::*;
 /// The CPU time that all threads of this process used: the kernel counts in hundredths of a second (proc(5)).
 fn cpu_time() -> Duration {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
-    let fields: Vec<u64> = stat.rsplit_once(") ").unwrap().1.split(' ').map(|word| word.parse().unwrap_or(0)).collect();
+    let fields: Vec<u64> = stat
+        .rsplit_once(") ")
+        .unwrap()
+        .1
+        .split(' ')
+        .map(|word| word.parse().unwrap_or(0))
+        .collect();
     // utime and stime are fields 14 and 15; the first after the name is 3.
     Duration::from_millis(10 * (fields[11] + fields[12]))
 }
@@ -23,13 +29,22 @@ fn cpu_of(plans: Vec<Plan>, limits: &Limits<'_>, names: Names) -> (Duration, Dur
 #[track_caller]
 fn alone(test: &str, descriptors: u32) {
     let run = Command::new("sh")
-        .args(["-c", &format!("ulimit -n {descriptors}; exec \"$0\" --exact limits::idle::{test} --nocapture")])
+        .args([
+            "-c",
+            &format!(
+                "ulimit -n {descriptors}; exec \"$0\" --exact limits::idle::{test} --nocapture"
+            ),
+        ])
         .arg(std::env::current_exe().unwrap())
         .env(ALONE, "1")
         .output()
         .unwrap();
     let text = String::from_utf8_lossy(&run.stdout);
-    assert!(run.status.success() && text.contains("1 passed"), "{text}{}", String::from_utf8_lossy(&run.stderr));
+    assert!(
+        run.status.success() && text.contains("1 passed"),
+        "{text}{}",
+        String::from_utf8_lossy(&run.stderr)
+    );
 }
 
 const ALONE: &str = "ZBX_TCP_TEST_ALONE";
@@ -44,32 +59,74 @@ fn a_run_that_waits_uses_little_of_the_processor() {
     if !is_alone() {
         return alone("a_run_that_waits_uses_little_of_the_processor", 100);
     }
-    let (full, silent) = (FullBacklog::new(), TcpListener::bind("127.0.0.1:0").unwrap());
+    let (full, silent) = (
+        FullBacklog::new(),
+        TcpListener::bind("127.0.0.1:0").unwrap(),
+    );
     socket2::SockRef::from(&silent).listen(400).unwrap();
-    let (server, slow) = (UdpSocket::bind("127.0.0.1:0").unwrap(), Duration::from_millis(250));
+    let (server, slow) = (
+        UdpSocket::bind("127.0.0.1:0").unwrap(),
+        Duration::from_millis(250),
+    );
     let hosts = Hosts::with(["host0".to_owned()].into_iter());
     let of = |host: &str, port, method: &Method| vec![plan(host, port, method); 150];
-    let (open, several) = (silent.local_addr().unwrap().port(), attempts(4, Duration::from_millis(60)));
+    let (open, several) = (
+        silent.local_addr().unwrap().port(),
+        attempts(4, Duration::from_millis(60)),
+    );
     let crowds = [
         of("127.0.0.1", full.port(), &connect(slow)),
         of("host0", full.port(), &connect(slow)),
         of("127.0.0.1", open, &dialogue(slow)),
-        of("127.0.0.1", open, &Method { attempts: Some(several), ..dialogue(slow) }),
-        (0..150).map(|number| plan(&format!("slow{number}.example."), open, &connect(slow))).collect(),
+        of(
+            "127.0.0.1",
+            open,
+            &Method {
+                attempts: Some(several),
+                ..dialogue(slow)
+            },
+        ),
+        (0..150)
+            .map(|number| plan(&format!("slow{number}.example."), open, &connect(slow)))
+            .collect(),
     ];
-    let everything = Limits { deadline: Some(Duration::from_millis(300)), ..Limits::in_flight(many(120)) };
+    let everything = Limits {
+        deadline: Some(Duration::from_millis(300)),
+        ..Limits::in_flight(many(120))
+    };
     for threads in [1, 2] {
-        let base = Limits { threads: many(threads), ..everything };
+        let base = Limits {
+            threads: many(threads),
+            ..everything
+        };
         let limits = [
             base,
-            Limits { per_address: Some(many(2)), ..base },
-            Limits { rate: NonZeroU32::new(3), ..base },
-            Limits { per_address: Some(many(20)), rate: NonZeroU32::new(40), ..base },
+            Limits {
+                per_address: Some(many(2)),
+                ..base
+            },
+            Limits {
+                rate: NonZeroU32::new(3),
+                ..base
+            },
+            Limits {
+                per_address: Some(many(20)),
+                rate: NonZeroU32::new(40),
+                ..base
+            },
         ];
         for limits in limits {
             for plans in &crowds {
-                let (cpu, took) = cpu_of(plans.clone(), &limits, hosts.names_by(server.local_addr().unwrap()));
-                assert!(cpu < took / 2, "{} {cpu:?} of {took:?}, {limits:?}", plans[0].target);
+                let (cpu, took) = cpu_of(
+                    plans.clone(),
+                    &limits,
+                    hosts.names_by(server.local_addr().unwrap()),
+                );
+                assert!(
+                    cpu < took / 2,
+                    "{} {cpu:?} of {took:?}, {limits:?}",
+                    plans[0].target
+                );
             }
         }
     }
@@ -78,20 +135,34 @@ fn a_run_that_waits_uses_little_of_the_processor() {
 #[test]
 fn thousands_of_addresses_that_are_waited_for_are_little_work() {
     if !is_alone() {
-        return alone("thousands_of_addresses_that_are_waited_for_are_little_work", 20_000);
+        return alone(
+            "thousands_of_addresses_that_are_waited_for_are_little_work",
+            20_000,
+        );
     }
     let full = FullBacklog::everywhere();
     for threads in [1, 2] {
         let hosts = (0..3000).map(|number| format!("127.9.{}.{}", number / 250, number % 250 + 1));
-        let plans: Vec<Plan> =
-            hosts.flat_map(|host| [1, 2].map(|_| plan(&host, full.port(), &connect(LONG)))).collect();
+        let plans: Vec<Plan> = hosts
+            .flat_map(|host| [1, 2].map(|_| plan(&host, full.port(), &connect(LONG))))
+            .collect();
         let per_address = Some(many(1));
-        let base = Limits { per_address, threads: many(threads), ..Limits::in_flight(many(8000)) };
+        let base = Limits {
+            per_address,
+            threads: many(threads),
+            ..Limits::in_flight(many(8000))
+        };
         let cpu = |seconds| {
-            let limits = Limits { deadline: Some(Duration::from_secs(seconds)), ..base };
+            let limits = Limits {
+                deadline: Some(Duration::from_secs(seconds)),
+                ..base
+            };
             cpu_of(plans.clone(), &limits, Names::default()).0
         };
         let (short, long) = (cpu(1), cpu(3));
-        assert!(long < short + Duration::from_millis(500), "{threads} threads: {short:?} in 1 s, {long:?} in 3 s");
+        assert!(
+            long < short + Duration::from_millis(500),
+            "{threads} threads: {short:?} in 1 s, {long:?} in 3 s"
+        );
     }
 }

@@ -29,8 +29,16 @@ fn what_waits_to_be_sent_is_sent_once() {
     });
     let greeting = Pattern::literal("x", Charset::default()).unwrap();
     let steps = vec![send(bytes.clone()), Step::Expect(Expect::one(greeting))];
-    let method = Method { timeout: LONG, steps, ..Method::default() };
-    let gathered = run(vec![plan("127.0.0.1", port, &method)], &Limits::one(), Names::default());
+    let method = Method {
+        timeout: LONG,
+        steps,
+        ..Method::default()
+    };
+    let gathered = run(
+        vec![plan("127.0.0.1", port, &method)],
+        &Limits::one(),
+        Names::default(),
+    );
     assert_eq!(gathered.status(0), Status::Ok, "{:?}", gathered.reports);
     let heard = peer.join().unwrap();
     assert_eq!(heard.len(), SIZE);
@@ -50,15 +58,32 @@ fn what_comes_while_we_send_is_bounded() {
         }
         let mut heard = Vec::new();
         let _ = stream.read_to_end(&mut heard);
-        assert!(heard.iter().all(|byte| *byte == b'+'), "no goodbye inside of what is sent");
+        assert!(
+            heard.iter().all(|byte| *byte == b'+'),
+            "no goodbye inside of what is sent"
+        );
         said
     });
     let quit = Some(zbx_tcp::plan::steps::Template::bytes(b"quit".to_vec()));
-    let method = Method { timeout: LONG, steps: vec![send(vec![b'+'; 64 << 20])], quit, ..Method::default() };
-    let gathered = run(vec![plan("127.0.0.1", port, &method)], &Limits::one(), Names::default());
+    let method = Method {
+        timeout: LONG,
+        steps: vec![send(vec![b'+'; 64 << 20])],
+        quit,
+        ..Method::default()
+    };
+    let gathered = run(
+        vec![plan("127.0.0.1", port, &method)],
+        &Limits::one(),
+        Names::default(),
+    );
     let failure = gathered.reports[&0].failure.clone().unwrap();
     assert_eq!(failure.status, Status::Mismatch, "{failure}");
-    assert!(failure.text.contains("bytes came before ours were sent: \"-----"), "{failure}");
+    assert!(
+        failure
+            .text
+            .contains("bytes came before ours were sent: \"-----"),
+        "{failure}"
+    );
     assert!(peer.join().unwrap() < 64 << 20);
 }
 
@@ -70,22 +95,41 @@ fn a_socket_that_is_used_again_hears_what_connect_itself_says() {
     // A broadcast address: the kernel refuses it before anything is sent.
     plans.push(plan("127.255.255.255", 1, &method));
     // While the pace lets nothing begin, whatever came for the sockets that are not used is taken.
-    let limits = Limits { rate: NonZeroU32::new(20), ..Limits::in_flight(many(10)) };
+    let limits = Limits {
+        rate: NonZeroU32::new(20),
+        ..Limits::in_flight(many(10))
+    };
     let start = Instant::now();
     let gathered = run(plans, &limits, Names::default());
-    assert_eq!((gathered.count(Status::Ok), gathered.status(3)), (3, Status::Unreachable), "{:?}", gathered.reports);
-    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+    assert_eq!(
+        (gathered.count(Status::Ok), gathered.status(3)),
+        (3, Status::Unreachable),
+        "{:?}",
+        gathered.reports
+    );
+    assert!(
+        start.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        start.elapsed()
+    );
 }
 
 #[test]
 fn thousands_of_steps_are_no_depth() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
-    let method =
-        Method { timeout: LONG, steps: vec![send(b"x".to_vec()); 20_000], close: Close::Rst, ..Method::default() };
+    let method = Method {
+        timeout: LONG,
+        steps: vec![send(b"x".to_vec()); 20_000],
+        close: Close::Rst,
+        ..Method::default()
+    };
     for threads in [1, 2] {
         let plans = vec![plan("127.0.0.1", port, &method); 2];
-        let limits = Limits { threads: many(threads), ..Limits::in_flight(many(2)) };
+        let limits = Limits {
+            threads: many(threads),
+            ..Limits::in_flight(many(2))
+        };
         assert_eq!(run(plans, &limits, Names::default()).count(Status::Ok), 2);
     }
 }
@@ -106,19 +150,46 @@ impl Sink for Faulty {
 fn a_fault_in_one_thread_leaves_no_other_waiting() {
     let (full, closed) = (FullBacklog::new(), closed_port());
     for _ in 0..10 {
-        let mut plans = vec![plan("127.0.0.1", full.port(), &connect(Duration::from_millis(150))); 2];
-        plans.extend([plan("127.0.0.2", closed, &connect(LONG)), plan("127.0.0.2", closed, &denied())]);
+        let mut plans = vec![
+            plan(
+                "127.0.0.1",
+                full.port(),
+                &connect(Duration::from_millis(150))
+            );
+            2
+        ];
+        plans.extend([
+            plan("127.0.0.2", closed, &connect(LONG)),
+            plan("127.0.0.2", closed, &denied()),
+        ]);
         plans.extend(vec![plan("127.0.0.1", closed, &connect(LONG)); 4]);
-        let limits = Limits { per_address: Some(many(1)), threads: many(2), ..Limits::in_flight(many(8)) };
-        let numbered = (0..).zip(plans).map(|(number, plan)| Arc::new(Plan { number, ..plan }));
+        let limits = Limits {
+            per_address: Some(many(1)),
+            threads: many(2),
+            ..Limits::in_flight(many(8))
+        };
+        let numbered = (0..)
+            .zip(plans)
+            .map(|(number, plan)| Arc::new(Plan { number, ..plan }));
         let mut source = List::new(numbered.collect::<Vec<_>>());
         let (done, result) = mpsc::channel();
         thread::spawn(move || {
-            let run = || engine::run(&mut source, &mut Faulty::default(), &limits, Names::default());
+            let run = || {
+                engine::run(
+                    &mut source,
+                    &mut Faulty::default(),
+                    &limits,
+                    Names::default(),
+                )
+            };
             let ran = std::panic::catch_unwind(std::panic::AssertUnwindSafe(run));
             done.send(ran.is_err()).unwrap();
         });
-        assert!(result.recv_timeout(Duration::from_secs(30)).expect("the run never ended"));
+        assert!(
+            result
+                .recv_timeout(Duration::from_secs(30))
+                .expect("the run never ended")
+        );
     }
 }
 
@@ -126,13 +197,26 @@ fn a_fault_in_one_thread_leaves_no_other_waiting() {
 #[test]
 fn attempts_that_wait_for_the_first_do_not_hide_what_came_of_it() {
     let full = FullBacklog::new();
-    let method =
-        Method { attempts: Some(attempts(3, Duration::from_millis(20))), ..connect(Duration::from_millis(200)) };
-    let limits = Limits { per_address: Some(many(1)), ..Limits::in_flight(many(10)) };
-    let gathered = run(vec![plan("127.0.0.1", full.port(), &method)], &limits, Names::default());
+    let method = Method {
+        attempts: Some(attempts(3, Duration::from_millis(20))),
+        ..connect(Duration::from_millis(200))
+    };
+    let limits = Limits {
+        per_address: Some(many(1)),
+        ..Limits::in_flight(many(10))
+    };
+    let gathered = run(
+        vec![plan("127.0.0.1", full.port(), &method)],
+        &limits,
+        Names::default(),
+    );
     let report = &gathered.reports[&0];
     let trial = report.trial.as_ref().unwrap();
-    assert_eq!((report.status(), trial.tcp.is_some()), (Status::ConnectTimeout, true), "{report:?}");
+    assert_eq!(
+        (report.status(), trial.tcp.is_some()),
+        (Status::ConnectTimeout, true),
+        "{report:?}"
+    );
 }
 
 /// A loop that is slow has more attempts to begin than it gets to: their deadline comes all the same.
@@ -151,11 +235,28 @@ fn attempts_that_wait_for_their_turn_put_no_deadline_off() {
         }
     }
     let attempts = Some(attempts(2000, Duration::from_micros(100)));
-    let plan = plan("127.0.0.1", closed_port(), &Method { attempts, ..connect(Duration::from_millis(400)) });
+    let plan = plan(
+        "127.0.0.1",
+        closed_port(),
+        &Method {
+            attempts,
+            ..connect(Duration::from_millis(400))
+        },
+    );
     let mut slowly = Slowly::default();
     let start = Instant::now();
-    engine::run(&mut List::new([Arc::new(plan)]), &mut slowly, &Limits::one(), Names::default()).unwrap();
+    engine::run(
+        &mut List::new([Arc::new(plan)]),
+        &mut slowly,
+        &Limits::one(),
+        Names::default(),
+    )
+    .unwrap();
     let (took, report) = (start.elapsed(), &slowly.0.reports[&0]);
     assert_eq!(report.status(), Status::Refused);
-    assert!(took < Duration::from_secs(2) && report.total < Duration::from_secs(1), "{took:?} {:?}", report.total);
+    assert!(
+        took < Duration::from_secs(2) && report.total < Duration::from_secs(1),
+        "{took:?} {:?}",
+        report.total
+    );
 }

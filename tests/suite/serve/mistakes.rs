@@ -17,7 +17,10 @@ fn a_taken_port_names_the_remedy() {
     let server = Server::start(&["127.0.0.1:0"]);
     let taken = server.address.to_string();
     let text = line(&[&taken]);
-    assert!(text.contains(&taken) && text.contains("another program listens there"), "{text}");
+    assert!(
+        text.contains(&taken) && text.contains("another program listens there"),
+        "{text}"
+    );
     let everywhere = Server::start(&["0"]);
     let text = line(&[&everywhere.address.port().to_string()]);
     assert!(text.contains("another program listens there"), "{text}");
@@ -27,13 +30,25 @@ fn a_taken_port_names_the_remedy() {
 fn an_address_of_another_host_is_refused() {
     // RFC 5737 gives 192.0.2.0/24 to nobody.
     let text = line(&["192.0.2.1:0"]);
-    assert!(text.contains("192.0.2.1:0") && text.contains("no such address"), "{text}");
+    assert!(
+        text.contains("192.0.2.1:0") && text.contains("no such address"),
+        "{text}"
+    );
 }
 
 #[test]
 fn words_that_are_no_place_to_listen() {
-    for word in ["65536", "http", "", "localhost:8989", "127.0.0.1", "::1:8989", "127.0.0.1:", ":8989", "８０８９"]
-    {
+    for word in [
+        "65536",
+        "http",
+        "",
+        "localhost:8989",
+        "127.0.0.1",
+        "::1:8989",
+        "127.0.0.1:",
+        ":8989",
+        "８０８９",
+    ] {
         line(&[word]);
     }
 }
@@ -56,7 +71,10 @@ fn options_with_values_that_mean_nothing() {
         assert!(text.contains(option), "{text}");
     }
     let text = line(&["127.0.0.1:0", "--encoding", "windows-1252", "--reply", "你"]);
-    assert!(text.contains("--reply") && text.contains("windows-1252"), "{text}");
+    assert!(
+        text.contains("--reply") && text.contains("windows-1252"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -69,5 +87,9 @@ fn options_that_exclude_each_other() {
 fn a_repeated_option_is_a_mistake() {
     let output = refused(&["127.0.0.1:0", "--reply", "a", "--reply", "b"]);
     assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0));
-    assert!(String::from_utf8(output.stderr).unwrap().contains("--reply"));
+    assert!(
+        String::from_utf8(output.stderr)
+            .unwrap()
+            .contains("--reply")
+    );
 }

@@ -17,7 +17,10 @@ fn once_serves_one_client_and_ends() {
     drop(client);
     assert_eq!(server.exit(), Some(0));
     assert!(late.read(&mut [0]).is_err(), "a second client was served");
-    assert!(TcpStream::connect_timeout(&server.target(), PATIENCE).is_err(), "it still listens");
+    assert!(
+        TcpStream::connect_timeout(&server.target(), PATIENCE).is_err(),
+        "it still listens"
+    );
 }
 
 #[test]
@@ -63,16 +66,25 @@ fn the_same_port_is_free_at_once_after_a_client() {
 #[test]
 fn a_closed_log_ends_it_quietly() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_zbx-tcp"));
-    let command = command.args(["serve", "127.0.0.1:0"]).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let command = command
+        .args(["serve", "127.0.0.1:0"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     let mut first = String::new();
-    BufReader::new(child.stdout.take().unwrap()).read_line(&mut first).unwrap();
+    BufReader::new(child.stdout.take().unwrap())
+        .read_line(&mut first)
+        .unwrap();
     let address = first.trim_end().strip_prefix("listening on ").unwrap();
     // Another test's program may hold the pipe between its fork and its exec, so the first line may still pass.
     let ends = |_| {
         TcpStream::connect(address).map_or(true, |mut client| {
-            client.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
-            client.read(&mut [0]).map_or_else(|error| error.kind() != ErrorKind::WouldBlock, |_| true)
+            client
+                .set_read_timeout(Some(Duration::from_millis(100)))
+                .unwrap();
+            client
+                .read(&mut [0])
+                .map_or_else(|error| error.kind() != ErrorKind::WouldBlock, |_| true)
         })
     };
     let ended = (0..200).any(ends);
@@ -87,12 +99,18 @@ fn a_closed_log_ends_it_quietly() {
 #[test]
 fn without_descriptors_clients_wait_and_are_served() {
     let limited = "ulimit -n 16; exec \"$0\" serve 127.0.0.1:0 --echo";
-    let server = Server::spawn(Command::new("sh").args(["-c", limited, env!("CARGO_BIN_EXE_zbx-tcp")]));
+    let server =
+        Server::spawn(Command::new("sh").args(["-c", limited, env!("CARGO_BIN_EXE_zbx-tcp")]));
     let mut clients: Vec<TcpStream> = (0..40).map(|_| server.connect()).collect();
     let mut last = clients.pop().unwrap();
     last.write_all(b"x").unwrap();
-    last.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
-    assert_eq!(last.read(&mut [0]).unwrap_err().kind(), ErrorKind::WouldBlock, "the limit was not reached");
+    last.set_read_timeout(Some(Duration::from_millis(300)))
+        .unwrap();
+    assert_eq!(
+        last.read(&mut [0]).unwrap_err().kind(),
+        ErrorKind::WouldBlock,
+        "the limit was not reached"
+    );
     drop(clients);
     last.set_read_timeout(Some(PATIENCE)).unwrap();
     last.read_exact(&mut [0]).unwrap();

@@ -31,7 +31,10 @@ fn tutorial(server: &Server) {
     assert_eq!(answer, REPLY);
     let client = SocketAddr::from(([127, 0, 0, 1], own_port.parse().unwrap()));
     assert_eq!(server.line_about(client), "connected");
-    assert_eq!(server.line_about(client), format!("received 26 bytes: {REQUEST}"));
+    assert_eq!(
+        server.line_about(client),
+        format!("received 26 bytes: {REQUEST}")
+    );
     assert_eq!(server.line_about(client), format!("sent 20 bytes: {REPLY}"));
     assert_eq!(server.line_about(client), "left");
 }
@@ -47,8 +50,20 @@ fn the_tutorials_client_on_every_address() {
 
 #[test]
 fn the_tutorials_client_on_a_port_of_the_kernels_choice() {
-    tutorial(&Server::start(&["127.0.0.1:0", "--encoding", "gbk", "--reply", REPLY]));
-    tutorial(&Server::start(&["0", "--encoding", "gbk", "--reply", REPLY]));
+    tutorial(&Server::start(&[
+        "127.0.0.1:0",
+        "--encoding",
+        "gbk",
+        "--reply",
+        REPLY,
+    ]));
+    tutorial(&Server::start(&[
+        "0",
+        "--encoding",
+        "gbk",
+        "--reply",
+        REPLY,
+    ]));
 }
 
 #[test]
@@ -99,8 +114,19 @@ fn without_an_answer_everything_is_taken_note_of() {
 
 #[test]
 fn the_delay_is_kept_by_each_client_alone() {
-    let server = Server::start(&["127.0.0.1:0", "--greeting", "a", "--reply", "b", "--delay", "300ms"]);
-    #[allow(clippy::disallowed_methods, reason = "the program's own clock is what is measured")]
+    let server = Server::start(&[
+        "127.0.0.1:0",
+        "--greeting",
+        "a",
+        "--reply",
+        "b",
+        "--delay",
+        "300ms",
+    ]);
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "the program's own clock is what is measured"
+    )]
     let start = Instant::now();
     let mut clients: Vec<TcpStream> = (0..20).map(|_| server.connect()).collect();
     for client in &mut clients {
@@ -111,7 +137,10 @@ fn the_delay_is_kept_by_each_client_alone() {
     }
     let elapsed = start.elapsed();
     assert!(elapsed >= Duration::from_millis(600), "{elapsed:?}");
-    assert!(elapsed < Duration::from_millis(600 * 20), "{elapsed:?}: one after the other");
+    assert!(
+        elapsed < Duration::from_millis(600 * 20),
+        "{elapsed:?}: one after the other"
+    );
 }
 
 /// A client with small buffers, so that its silence is soon felt.
@@ -132,7 +161,11 @@ fn a_slow_reader_of_its_echo_holds_up_nobody_else() {
     let text: Vec<u8> = (0..1_u32 << 20).map(|at| (at % 251) as u8).collect();
     let mut writer = slow.try_clone().unwrap();
     std::thread::scope(|scope| {
-        let sent = scope.spawn(|| writer.write_all(&text).and_then(|()| writer.shutdown(Shutdown::Write)));
+        let sent = scope.spawn(|| {
+            writer
+                .write_all(&text)
+                .and_then(|()| writer.shutdown(Shutdown::Write))
+        });
         for _ in 0..100 {
             let mut quick = server.connect();
             quick.write_all(b"quick").unwrap();
@@ -148,7 +181,8 @@ fn a_slow_reader_of_its_echo_holds_up_nobody_else() {
 fn what_is_not_read_is_not_echoed_into_memory_without_end() {
     let server = Server::start(&["127.0.0.1:0", "--echo"]);
     let mut deaf = narrow_client(&server);
-    deaf.set_write_timeout(Some(Duration::from_millis(700))).unwrap();
+    deaf.set_write_timeout(Some(Duration::from_millis(700)))
+        .unwrap();
     let limit = 64 << 20;
     let mut sent = 0;
     let error = loop {
@@ -156,7 +190,10 @@ fn what_is_not_read_is_not_echoed_into_memory_without_end() {
             Ok(count) => sent += count,
             Err(error) => break error,
         }
-        assert!(sent < limit, "{sent} bytes were taken from a client that reads nothing");
+        assert!(
+            sent < limit,
+            "{sent} bytes were taken from a client that reads nothing"
+        );
     };
     assert_eq!(error.kind(), ErrorKind::WouldBlock);
     let mut quick = server.connect();
@@ -184,7 +221,12 @@ fn a_client_that_stays_after_our_fin_is_left_alone() {
     let own = client.local_addr().unwrap();
     client.write_all(b"x").unwrap();
     assert_eq!(read_all(&mut client), b"bye");
-    let lines = [server.line_about(own), server.line_about(own), server.line_about(own), server.line_about(own)];
+    let lines = [
+        server.line_about(own),
+        server.line_about(own),
+        server.line_about(own),
+        server.line_about(own),
+    ];
     assert_eq!(lines[3], "closed by this side: its own FIN did not come");
 }
 
@@ -195,17 +237,35 @@ fn rst_is_seen_as_a_reset() {
     let own = client.local_addr().unwrap();
     client.write_all(b"ping").unwrap();
     let mut bytes = Vec::new();
-    assert_eq!(client.read_to_end(&mut bytes).unwrap_err().kind(), ErrorKind::ConnectionReset);
+    assert_eq!(
+        client.read_to_end(&mut bytes).unwrap_err().kind(),
+        ErrorKind::ConnectionReset
+    );
     assert_eq!(bytes, b"pong");
-    let lines = [server.line_about(own), server.line_about(own), server.line_about(own), server.line_about(own)];
-    assert_eq!(lines, ["connected", "received 4 bytes: ping", "sent 4 bytes: pong", "reset by this side"]);
+    let lines = [
+        server.line_about(own),
+        server.line_about(own),
+        server.line_about(own),
+        server.line_about(own),
+    ];
+    assert_eq!(
+        lines,
+        [
+            "connected",
+            "received 4 bytes: ping",
+            "sent 4 bytes: pong",
+            "reset by this side"
+        ]
+    );
 }
 
 #[test]
 fn rst_without_anything_to_say_comes_at_once() {
     let server = Server::start(&["127.0.0.1:0", "--close", "rst"]);
     // It may come before connect returns; then connect tells.
-    let error = TcpStream::connect(server.target()).and_then(|mut client| client.read(&mut [0])).unwrap_err();
+    let error = TcpStream::connect(server.target())
+        .and_then(|mut client| client.read(&mut [0]))
+        .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ConnectionReset);
 }
 
@@ -216,9 +276,16 @@ fn a_clients_own_reset_is_a_line_and_not_the_end() {
     let own = client.local_addr().unwrap();
     client.write_all(b"x").unwrap();
     client.read_exact(&mut [0]).unwrap();
-    SockRef::from(&client).set_linger(Some(Duration::ZERO)).unwrap();
+    SockRef::from(&client)
+        .set_linger(Some(Duration::ZERO))
+        .unwrap();
     drop(client);
-    let lines = [server.line_about(own), server.line_about(own), server.line_about(own), server.line_about(own)];
+    let lines = [
+        server.line_about(own),
+        server.line_about(own),
+        server.line_about(own),
+        server.line_about(own),
+    ];
     assert_eq!(lines[3], "reset by the client");
     let next = server.connect();
     assert_eq!(server.line_about(next.local_addr().unwrap()), "connected");
@@ -230,7 +297,9 @@ fn a_client_that_resets_during_the_delay_is_not_waited_for() {
     let client = server.connect();
     let own = client.local_addr().unwrap();
     assert_eq!(server.line_about(own), "connected");
-    SockRef::from(&client).set_linger(Some(Duration::ZERO)).unwrap();
+    SockRef::from(&client)
+        .set_linger(Some(Duration::ZERO))
+        .unwrap();
     drop(client);
     assert_eq!(server.line_about(own), "reset by the client");
 }
@@ -245,12 +314,21 @@ fn hold_keeps_the_connection_until_the_client_leaves() {
     for text in ["more", "and more"] {
         client.write_all(text.as_bytes()).unwrap();
     }
-    client.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
-    assert_eq!(client.read(&mut [0]).unwrap_err().kind(), ErrorKind::WouldBlock);
+    client
+        .set_read_timeout(Some(Duration::from_millis(300)))
+        .unwrap();
+    assert_eq!(
+        client.read(&mut [0]).unwrap_err().kind(),
+        ErrorKind::WouldBlock
+    );
     drop(client);
-    let last = std::iter::repeat_with(|| server.line_about(own)).find(|line| !line.starts_with("received")).unwrap();
+    let last = std::iter::repeat_with(|| server.line_about(own))
+        .find(|line| !line.starts_with("received"))
+        .unwrap();
     assert_eq!(last, "connected");
-    let last = std::iter::repeat_with(|| server.line_about(own)).find(|line| !line.contains("bytes: ")).unwrap();
+    let last = std::iter::repeat_with(|| server.line_about(own))
+        .find(|line| !line.contains("bytes: "))
+        .unwrap();
     assert_eq!(last, "left");
 }
 
@@ -258,8 +336,13 @@ fn hold_keeps_the_connection_until_the_client_leaves() {
 fn never_accept_with_a_full_backlog_answers_no_syn() {
     let server = Server::start(&["127.0.0.1:0", "--close", "never-accept", "--backlog", "0"]);
     let waiting = server.connect();
-    waiting.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
-    assert_eq!((&waiting).read(&mut [0]).unwrap_err().kind(), ErrorKind::WouldBlock);
+    waiting
+        .set_read_timeout(Some(Duration::from_millis(300)))
+        .unwrap();
+    assert_eq!(
+        (&waiting).read(&mut [0]).unwrap_err().kind(),
+        ErrorKind::WouldBlock
+    );
     let mut kept = vec![waiting];
     let error = loop {
         match TcpStream::connect_timeout(&server.target(), Duration::from_millis(500)) {

@@ -23,7 +23,11 @@ pub fn zabbix() -> PathBuf {
 /// Every template file of every release.
 pub fn files() -> Vec<File> {
     let releases = ["6.0", "7.0"].map(|release| zabbix().join(release));
-    let entries = releases.iter().flat_map(|release| fs::read_dir(release).unwrap().map(|entry| entry.unwrap().path()));
+    let entries = releases.iter().flat_map(|release| {
+        fs::read_dir(release)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+    });
     let mut found: Vec<_> = entries.map(File::read).collect();
     found.sort_by(|one, other| one.path.cmp(&other.path));
     assert!(found.len() >= 8, "templates are missing");
@@ -33,7 +37,8 @@ pub fn files() -> Vec<File> {
 impl File {
     fn read(path: PathBuf) -> Self {
         let text = fs::read_to_string(&path).unwrap();
-        let mut documents = Yaml::load_from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let mut documents = Yaml::load_from_str(&text)
+            .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         assert_eq!(documents.len(), 1, "{}", path.display());
         let export = tree(&documents.remove(0), &path)["zabbix_export"].take();
         Self { path, text, export }
@@ -41,7 +46,11 @@ impl File {
 
     /// Its name in messages.
     pub fn name(&self) -> String {
-        self.path.strip_prefix(zabbix()).unwrap().display().to_string()
+        self.path
+            .strip_prefix(zabbix())
+            .unwrap()
+            .display()
+            .to_string()
     }
 
     /// The one template in it.
@@ -76,7 +85,11 @@ impl File {
     /// The parameters of all preprocessing steps of this type.
     pub fn steps(&self, kind: &str) -> Vec<&str> {
         let steps = self.every(|member| member == "preprocessing");
-        steps.into_iter().filter(|step| step["type"] == kind).map(|step| text(&step["parameters"][0])).collect()
+        steps
+            .into_iter()
+            .filter(|step| step["type"] == kind)
+            .map(|step| text(&step["parameters"][0]))
+            .collect()
     }
 
     /// Every object with a uuid: what it is (its list, then its key or name).
@@ -84,7 +97,10 @@ impl File {
         let mut found = BTreeMap::new();
         visit(&self.export, "", &mut |member, value| {
             if let Some(uuid) = value["uuid"].as_str() {
-                let name = ["key", "name"].iter().find_map(|name| value[name].as_str()).unwrap();
+                let name = ["key", "name"]
+                    .iter()
+                    .find_map(|name| value[name].as_str())
+                    .unwrap();
                 let kind = member.trim_start_matches("template_").trim_end_matches('s');
                 let old = found.insert(uuid.to_owned(), format!("{kind} {name}"));
                 assert_eq!(old, None, "{}: {uuid} twice", self.path.display());
@@ -128,7 +144,9 @@ fn collect<'v>(value: &'v Value, wanted: &impl Fn(&str) -> bool, found: &mut Vec
                 collect(member, wanted, found);
             }
         }
-        Value::Array(entries) => entries.iter().for_each(|entry| collect(entry, wanted, found)),
+        Value::Array(entries) => entries
+            .iter()
+            .for_each(|entry| collect(entry, wanted, found)),
         _ => {}
     }
 }
@@ -137,7 +155,9 @@ fn collect<'v>(value: &'v Value, wanted: &impl Fn(&str) -> bool, found: &mut Vec
 fn visit(value: &Value, member: &str, call: &mut impl FnMut(&str, &Value)) {
     call(member, value);
     match value {
-        Value::Object(members) => members.iter().for_each(|(name, value)| visit(value, name, call)),
+        Value::Object(members) => members
+            .iter()
+            .for_each(|(name, value)| visit(value, name, call)),
         Value::Array(entries) => entries.iter().for_each(|entry| visit(entry, member, call)),
         _ => {}
     }
@@ -149,7 +169,9 @@ fn tree(yaml: &Yaml<'_>, path: &Path) -> Value {
         Yaml::Value(Scalar::String(text)) => Value::String(text.to_string()),
         Yaml::Sequence(entries) => entries.iter().map(|entry| tree(entry, path)).collect(),
         Yaml::Mapping(members) => {
-            let pair = |(name, value): (&Yaml<'_>, &Yaml<'_>)| (text(&tree(name, path)).to_owned(), tree(value, path));
+            let pair = |(name, value): (&Yaml<'_>, &Yaml<'_>)| {
+                (text(&tree(name, path)).to_owned(), tree(value, path))
+            };
             Value::Object(members.iter().map(pair).collect::<Map<_, _>>())
         }
         other => panic!("{}: {other:?} is no text", path.display()),

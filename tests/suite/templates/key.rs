@@ -2,8 +2,12 @@
 
 /// Parts of a key: its name and its parameters, unquoted.
 pub fn parts(key: &str) -> (&str, Vec<String>) {
-    let Some((name, rest)) = key.split_once('[') else { return (key, Vec::new()) };
-    let inside = rest.strip_suffix(']').unwrap_or_else(|| panic!("{key}: no closing bracket"));
+    let Some((name, rest)) = key.split_once('[') else {
+        return (key, Vec::new());
+    };
+    let inside = rest
+        .strip_suffix(']')
+        .unwrap_or_else(|| panic!("{key}: no closing bracket"));
     let (mut parameters, mut current, mut quoted) = (Vec::new(), String::new(), false);
     let mut characters = inside.chars().peekable();
     while let Some(character) = characters.next() {
@@ -22,9 +26,13 @@ pub fn parts(key: &str) -> (&str, Vec<String>) {
 
 /// The macros in a text: `{$NAME}`, also with context, as `{$NAME}`.
 pub fn user_macros(text: &str) -> Vec<String> {
-    let starts = text.match_indices("{$").map(|(start, _)| &text[start + 2..]);
+    let starts = text
+        .match_indices("{$")
+        .map(|(start, _)| &text[start + 2..]);
     let name = |rest: &str| {
-        rest.chars().take_while(|one| one.is_ascii_alphanumeric() || ".-_".contains(*one)).collect::<String>()
+        rest.chars()
+            .take_while(|one| one.is_ascii_alphanumeric() || ".-_".contains(*one))
+            .collect::<String>()
     };
     starts.map(|rest| format!("{{${}}}", name(rest))).collect()
 }
@@ -32,7 +40,13 @@ pub fn user_macros(text: &str) -> Vec<String> {
 /// The LLD macros in a text: `{#NAME}`.
 pub fn lld_macros(text: &str) -> Vec<&str> {
     let starts = text.match_indices("{#").map(|(start, _)| start);
-    starts.filter_map(|start| text[start..].find('}').map(|length| &text[start..=start + length])).collect()
+    starts
+        .filter_map(|start| {
+            text[start..]
+                .find('}')
+                .map(|length| &text[start..=start + length])
+        })
+        .collect()
 }
 
 /// What a host's macros hold.
@@ -46,8 +60,12 @@ pub enum Macros {
 
 /// A parameter as it may be after expansion.
 pub fn expand(parameter: &str, macros: Macros) -> String {
-    let required =
-        [("{HOST.CONN}", "192.0.2.1"), ("{#TCP.HOST}", "192.0.2.1"), ("{#TCP.PORT}", "22"), ("{$TCP.HOST}", "::1")];
+    let required = [
+        ("{HOST.CONN}", "192.0.2.1"),
+        ("{#TCP.HOST}", "192.0.2.1"),
+        ("{#TCP.PORT}", "22"),
+        ("{$TCP.HOST}", "::1"),
+    ];
     let optional = [
         ("{#TCP.SERVICE}", "ssh"),
         ("{$TCP.PORTS}", "22/ssh,25/smtp,8000-8010"),

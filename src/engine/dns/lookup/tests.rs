@@ -36,7 +36,12 @@ struct Run {
 
 const DEADLINE: u64 = 2500;
 
-fn run(name: &str, family: Family, conf: &str, script: impl FnMut(usize, &str, Kind, Over) -> Reply) -> Run {
+fn run(
+    name: &str,
+    family: Family,
+    conf: &str,
+    script: impl FnMut(usize, &str, Kind, Over) -> Reply,
+) -> Run {
     run_until(name, family, conf, DEADLINE, script)
 }
 
@@ -58,17 +63,28 @@ fn run_until(
     let (mut log, mut most_open, mut id) = (Vec::new(), 0, 0_u16);
     for _ in 0..10_000 {
         while let Some(wish) = lookup.take_wish() {
-            let Wish::Open { serial, server, over } = wish else {
+            let Wish::Open {
+                serial,
+                server,
+                over,
+            } = wish
+            else {
                 if let Wish::Close { serial } = wish {
                     open.remove(&serial);
                 }
                 continue;
             };
             id += 1;
-            let Some(query) = lookup.query(serial, id) else { continue };
+            let Some(query) = lookup.query(serial, id) else {
+                continue;
+            };
             let packet = Packet::parse(&query).unwrap();
             let asked = packet.questions[0].qname.to_string();
-            let kind = if packet.questions[0].qtype == simple_dns::TYPE::A.into() { Kind::A } else { Kind::Aaaa };
+            let kind = if packet.questions[0].qtype == simple_dns::TYPE::A.into() {
+                Kind::A
+            } else {
+                Kind::Aaaa
+            };
             let reply = script(server, &asked, kind, over);
             if matches!(reply, Blocked) {
                 lookup.on_blocked(serial, "Too many open files".into(), now);
@@ -76,7 +92,10 @@ fn run_until(
             }
             open.insert(serial);
             most_open = most_open.max(open.len());
-            log.push(format!("{} {server} {asked} {kind:?} {over:?}", (now - start).as_millis()));
+            log.push(format!(
+                "{} {server} {asked} {kind:?} {over:?}",
+                (now - start).as_millis()
+            ));
             if let Found(ms)
             | NoData(ms)
             | Nx(ms)
@@ -86,16 +105,28 @@ fn run_until(
             | WrongId(ms)
             | Refused(ms) = reply
             {
-                events.insert((now + Duration::from_millis(ms), serial, id), (query, reply));
+                events.insert(
+                    (now + Duration::from_millis(ms), serial, id),
+                    (query, reply),
+                );
             }
         }
         if let Some(outcome) = lookup.take_outcome() {
             assert!(lookup.take_outcome().is_none(), "two answers");
             assert!(open.is_empty(), "sockets left open: {open:?}");
-            return Run { outcome, millis: (now - start).as_millis(), log, most_open };
+            return Run {
+                outcome,
+                millis: (now - start).as_millis(),
+                log,
+                most_open,
+            };
         }
         let wake = lookup.next_wake().expect("neither over nor waiting");
-        match events.first_key_value().map(|(key, _)| *key).filter(|key| key.0 < wake) {
+        match events
+            .first_key_value()
+            .map(|(key, _)| *key)
+            .filter(|key| key.0 < wake)
+        {
             Some(key) => {
                 now = key.0.max(now);
                 let (query, reply) = events.remove(&key).unwrap();
@@ -120,11 +151,15 @@ fn deliver(lookup: &mut Lookup, serial: u32, query: &[u8], reply: Reply, now: In
         Found(_) => {
             let name: Name<'_> = packet.questions[0].qname.clone();
             let data = if packet.questions[0].qtype == simple_dns::TYPE::A.into() {
-                RData::A(A { address: 0xc000_0207 })
+                RData::A(A {
+                    address: 0xc000_0207,
+                })
             } else {
                 RData::AAAA(AAAA { address: 7 })
             };
-            packet.answers.push(ResourceRecord::new(name, CLASS::IN, 60, data));
+            packet
+                .answers
+                .push(ResourceRecord::new(name, CLASS::IN, 60, data));
         }
         Nx(_) => *packet.rcode_mut() = RCODE::NameError,
         Rcode(_, rcode) => *packet.rcode_mut() = rcode,
@@ -144,7 +179,10 @@ const TWO: &str = "nameserver 192.0.2.53\nnameserver 192.0.2.54\n";
 
 impl Run {
     fn found(&self) -> (usize, usize) {
-        let addresses = self.outcome.as_ref().unwrap_or_else(|failure| panic!("{failure}"));
+        let addresses = self
+            .outcome
+            .as_ref()
+            .unwrap_or_else(|failure| panic!("{failure}"));
         (addresses.v4.len(), addresses.v6.len())
     }
 
@@ -157,11 +195,19 @@ impl Run {
 
 #[test]
 fn both_families_are_asked_at_once() {
-    let run = run("db1.example.", Family::Any, ONE, |_, _, kind, _| Found(if kind == Kind::A { 20 } else { 10 }));
+    let run = run("db1.example.", Family::Any, ONE, |_, _, kind, _| {
+        Found(if kind == Kind::A { 20 } else { 10 })
+    });
     assert_eq!((run.found(), run.millis), ((1, 1), 20));
-    assert_eq!(run.log, ["0 0 db1.example A Udp", "0 0 db1.example Aaaa Udp"]);
+    assert_eq!(
+        run.log,
+        ["0 0 db1.example A Udp", "0 0 db1.example Aaaa Udp"]
+    );
     let addresses = run.outcome.unwrap();
-    assert_eq!((addresses.from.to_string(), addresses.canonical), ("192.0.2.53".into(), None));
+    assert_eq!(
+        (addresses.from.to_string(), addresses.canonical),
+        ("192.0.2.53".into(), None)
+    );
 }
 
 #[test]
@@ -181,8 +227,20 @@ fn one_family_is_asked_alone() {
 fn failures_are_told() {
     type Script = fn(usize, Kind, Over) -> Reply;
     let cases: [(&str, Family, Script, Status, &str); 20] = [
-        (ONE, Family::Any, |_, _, _| Nx(5), Status::ResolveFailed, "resolve db1: NXDOMAIN (from 192.0.2.53)"),
-        (ONE, Family::Any, |_, _, _| NoData(5), Status::ResolveFailed, "resolve db1: has no address (from 192.0.2.53)"),
+        (
+            ONE,
+            Family::Any,
+            |_, _, _| Nx(5),
+            Status::ResolveFailed,
+            "resolve db1: NXDOMAIN (from 192.0.2.53)",
+        ),
+        (
+            ONE,
+            Family::Any,
+            |_, _, _| NoData(5),
+            Status::ResolveFailed,
+            "resolve db1: has no address (from 192.0.2.53)",
+        ),
         (
             ONE,
             Family::V4,
@@ -215,7 +273,16 @@ fn failures_are_told() {
         (
             TWO,
             Family::V4,
-            |s, _, _| Rcode(5, if s == 0 { RCODE::ServerFailure } else { RCODE::Refused }),
+            |s, _, _| {
+                Rcode(
+                    5,
+                    if s == 0 {
+                        RCODE::ServerFailure
+                    } else {
+                        RCODE::Refused
+                    },
+                )
+            },
             Status::ResolveFailed,
             "resolve db1: SERVFAIL from 192.0.2.53; REFUSED from 192.0.2.54",
         ),
@@ -230,7 +297,13 @@ fn failures_are_told() {
         (
             TWO,
             Family::V4,
-            |s, _, _| if s == 0 { Silent } else { Rcode(5, RCODE::NotImplemented) },
+            |s, _, _| {
+                if s == 0 {
+                    Silent
+                } else {
+                    Rcode(5, RCODE::NotImplemented)
+                }
+            },
             Status::ResolveFailed,
             "resolve db1: no answer from 192.0.2.53; NOTIMP from 192.0.2.54",
         ),
@@ -265,14 +338,26 @@ fn failures_are_told() {
         (
             ONE,
             Family::V4,
-            |_, _, over| if over == Over::Udp { Truncated(1) } else { Refused(1) },
+            |_, _, over| {
+                if over == Over::Udp {
+                    Truncated(1)
+                } else {
+                    Refused(1)
+                }
+            },
             Status::ResolveFailed,
             "resolve db1: a truncated answer, and over TCP connection refused, from 192.0.2.53",
         ),
         (
             ONE,
             Family::V4,
-            |_, _, over| if over == Over::Udp { Truncated(1) } else { Silent },
+            |_, _, over| {
+                if over == Over::Udp {
+                    Truncated(1)
+                } else {
+                    Silent
+                }
+            },
             Status::ResolveTimeout,
             "resolve db1: a truncated answer, and none over TCP, from 192.0.2.53 (2.5 s)",
         ),
@@ -313,7 +398,9 @@ fn failures_are_told() {
         ),
     ];
     for (conf, family, script, status, text) in cases {
-        let run = run("db1", family, conf, |server, _, kind, over| script(server, kind, over));
+        let run = run("db1", family, conf, |server, _, kind, over| {
+            script(server, kind, over)
+        });
         assert_eq!(run.failed(), (status, text));
     }
 }
@@ -325,20 +412,39 @@ fn the_most_telling_of_a_server_s_troubles_is_told() {
         Kind::A => Rcode(5, RCODE::ServerFailure),
         Kind::Aaaa => Silent,
     });
-    assert_eq!(run.failed(), (Status::ResolveFailed, "resolve db1.: SERVFAIL from 192.0.2.53"));
+    assert_eq!(
+        run.failed(),
+        (
+            Status::ResolveFailed,
+            "resolve db1.: SERVFAIL from 192.0.2.53"
+        )
+    );
     // Silent at first, unreachable later: it was asked, and did not answer.
     let mut tries = 0;
     let run = self::run("db1.", Family::V4, ONE, |_, _, _, _| {
         tries += 1;
         if tries == 1 { Silent } else { Refused(1) }
     });
-    assert_eq!(run.failed(), (Status::ResolveTimeout, "resolve db1.: no answer from 192.0.2.53 (1.3 s)"));
+    assert_eq!(
+        run.failed(),
+        (
+            Status::ResolveTimeout,
+            "resolve db1.: no answer from 192.0.2.53 (1.3 s)"
+        )
+    );
 }
 
 #[test]
 fn an_error_sends_to_the_next_server_at_once_and_not_back() {
-    for first in [Rcode(3, RCODE::ServerFailure), Rcode(3, RCODE::Refused), Garbage(3), Refused(3)] {
-        let run = run("db1.", Family::V4, TWO, |server, _, _, _| if server == 0 { first } else { Found(2) });
+    for first in [
+        Rcode(3, RCODE::ServerFailure),
+        Rcode(3, RCODE::Refused),
+        Garbage(3),
+        Refused(3),
+    ] {
+        let run = run("db1.", Family::V4, TWO, |server, _, _, _| {
+            if server == 0 { first } else { Found(2) }
+        });
         assert_eq!((run.found(), run.millis), ((1, 0), 5));
         let both = self::run("db1.", Family::V4, TWO, |_, _, _, _| first);
         assert_eq!((both.log.len(), both.millis), (2, 6));
@@ -347,7 +453,13 @@ fn an_error_sends_to_the_next_server_at_once_and_not_back() {
 
 #[test]
 fn a_truncated_answer_is_asked_for_over_tcp() {
-    let run = run("db1.", Family::V4, TWO, |_, _, _, over| if over == Over::Udp { Truncated(3) } else { Found(4) });
+    let run = run("db1.", Family::V4, TWO, |_, _, _, over| {
+        if over == Over::Udp {
+            Truncated(3)
+        } else {
+            Found(4)
+        }
+    });
     assert_eq!((run.found(), run.millis), ((1, 0), 7));
     assert_eq!(run.log, ["0 0 db1 A Udp", "3 0 db1 A Tcp"]);
 }
@@ -366,11 +478,15 @@ fn dead_tcp_sends_to_the_next_server() {
 #[test]
 fn a_silent_server_leaves_time_for_the_next() {
     // timeout:5 of the defaults is cut to a fair share of 2.5 s: 625 ms each.
-    let run = run("db1.", Family::V4, TWO, |server, _, _, _| if server == 0 { Silent } else { Found(10) });
+    let run = run("db1.", Family::V4, TWO, |server, _, _, _| {
+        if server == 0 { Silent } else { Found(10) }
+    });
     assert_eq!((run.found(), run.millis), ((1, 0), 635));
     // Each of three gets its turn even when the time is too short for anybody's patience.
     let three = format!("{TWO}nameserver 192.0.2.55\n");
-    let run = run_until("db1.", Family::V4, &three, 600, |server, _, _, _| if server < 2 { Silent } else { Found(10) });
+    let run = run_until("db1.", Family::V4, &three, 600, |server, _, _, _| {
+        if server < 2 { Silent } else { Found(10) }
+    });
     assert_eq!((run.found(), run.millis), ((1, 0), 410));
 }
 
@@ -391,27 +507,41 @@ fn the_timeout_of_the_file_is_kept() {
 
 #[test]
 fn a_late_answer_still_counts() {
-    let run = run("db1.", Family::V4, TWO, |server, _, _, _| if server == 0 { Found(900) } else { Silent });
+    let run = run("db1.", Family::V4, TWO, |server, _, _, _| {
+        if server == 0 { Found(900) } else { Silent }
+    });
     assert_eq!((run.found(), run.millis), ((1, 0), 900));
 }
 
 #[test]
 fn a_silent_family_is_given_up_at_half_time() {
     for silent in [Kind::A, Kind::Aaaa] {
-        let run = run("db1.", Family::Any, TWO, |_, _, kind, _| if kind == silent { Silent } else { Found(5) });
+        let run = run("db1.", Family::Any, TWO, |_, _, kind, _| {
+            if kind == silent { Silent } else { Found(5) }
+        });
         assert_eq!(run.millis, 1250);
         assert_eq!(run.found(), if silent == Kind::A { (0, 1) } else { (1, 0) });
     }
     // After half time the other gets its 50 ms.
     let slow = format!("{ONE}options attempts:1\n");
-    let run = run("db1.", Family::Any, &slow, |_, _, kind, _| Found(if kind == Kind::A { 2000 } else { 2040 }));
+    let run = run("db1.", Family::Any, &slow, |_, _, kind, _| {
+        Found(if kind == Kind::A { 2000 } else { 2040 })
+    });
     assert_eq!((run.found(), run.millis), ((1, 1), 2040));
 }
 
 #[test]
 fn one_family_is_enough() {
-    for other in [Rcode(5, RCODE::ServerFailure), NoData(5), Nx(5), Garbage(5), Refused(5)] {
-        let run = run("db1.", Family::Any, ONE, |_, _, kind, _| if kind == Kind::A { Found(1) } else { other });
+    for other in [
+        Rcode(5, RCODE::ServerFailure),
+        NoData(5),
+        Nx(5),
+        Garbage(5),
+        Refused(5),
+    ] {
+        let run = run("db1.", Family::Any, ONE, |_, _, kind, _| {
+            if kind == Kind::A { Found(1) } else { other }
+        });
         assert_eq!((run.found(), run.millis), ((1, 0), 5), "{other:?}");
     }
 }
@@ -426,12 +556,25 @@ fn the_search_list_is_walked() {
         (Silent, "silence"),
         (Garbage(5), "garbage"),
     ] {
-        let run = run("db1", Family::V4, &conf, |_, name, _, _| if name == "db1.b.example" { Found(5) } else { first });
+        let run = run("db1", Family::V4, &conf, |_, name, _, _| {
+            if name == "db1.b.example" {
+                Found(5)
+            } else {
+                first
+            }
+        });
         assert_eq!(run.found(), (1, 0), "{what}");
-        assert_eq!(run.outcome.unwrap().canonical.as_deref(), Some("db1.b.example"));
+        assert_eq!(
+            run.outcome.unwrap().canonical.as_deref(),
+            Some("db1.b.example")
+        );
     }
     let run = run("db1", Family::V4, &conf, |_, _, _, _| Nx(5));
-    let names: Vec<_> = run.log.iter().filter_map(|line| line.split(' ').nth(2)).collect();
+    let names: Vec<_> = run
+        .log
+        .iter()
+        .filter_map(|line| line.split(' ').nth(2))
+        .collect();
     assert_eq!(names, ["db1.a.example", "db1.b.example", "db1"]);
     assert_eq!(
         run.failed().1,
@@ -443,13 +586,35 @@ fn the_search_list_is_walked() {
 fn the_most_telling_candidate_decides() {
     let conf = format!("{ONE}search a.example\n");
     for (searched, plain, status, text) in [
-        (NoData(1), Nx(1), Status::ResolveFailed, "db1.a.example: has no IPv4 address"),
-        (Rcode(1, RCODE::ServerFailure), Nx(1), Status::ResolveFailed, "db1.a.example: SERVFAIL from"),
-        (Rcode(1, RCODE::ServerFailure), NoData(1), Status::ResolveFailed, "db1: has no IPv4 address"),
-        (Silent, Nx(1), Status::ResolveFailed, "also tried db1.a.example (no answer)"),
+        (
+            NoData(1),
+            Nx(1),
+            Status::ResolveFailed,
+            "db1.a.example: has no IPv4 address",
+        ),
+        (
+            Rcode(1, RCODE::ServerFailure),
+            Nx(1),
+            Status::ResolveFailed,
+            "db1.a.example: SERVFAIL from",
+        ),
+        (
+            Rcode(1, RCODE::ServerFailure),
+            NoData(1),
+            Status::ResolveFailed,
+            "db1: has no IPv4 address",
+        ),
+        (
+            Silent,
+            Nx(1),
+            Status::ResolveFailed,
+            "also tried db1.a.example (no answer)",
+        ),
         (Silent, Silent, Status::ResolveTimeout, "no answer from"),
     ] {
-        let run = run("db1", Family::V4, &conf, |_, name, _, _| if name == "db1" { plain } else { searched });
+        let run = run("db1", Family::V4, &conf, |_, name, _, _| {
+            if name == "db1" { plain } else { searched }
+        });
         let failed = run.failed();
         assert!(failed.0 == status && failed.1.contains(text), "{failed:?}");
     }
@@ -479,7 +644,14 @@ fn rotate_starts_with_another_server() {
     let now = Instant::now();
     let first = |turn| {
         let name = "db1.".parse().unwrap();
-        let mut lookup = Lookup::new(&name, Family::V4, config.clone(), turn, now, now + Duration::from_secs(1));
+        let mut lookup = Lookup::new(
+            &name,
+            Family::V4,
+            config.clone(),
+            turn,
+            now,
+            now + Duration::from_secs(1),
+        );
         match lookup.take_wish() {
             Some(Wish::Open { server, .. }) => server,
             other => panic!("{other:?}"),

@@ -11,15 +11,27 @@ const NAME: &str = "db1.example.org";
 fn answer(records: &[(&'static str, RData<'static>)]) -> Packet<'static> {
     let mut packet = Packet::new_reply(ID);
     packet.set_flags(PacketFlag::RECURSION_DESIRED | PacketFlag::RECURSION_AVAILABLE);
-    packet.questions.push(Question::new(Name::new_unchecked(NAME), TYPE::A.into(), CLASS::IN.into(), false));
+    packet.questions.push(Question::new(
+        Name::new_unchecked(NAME),
+        TYPE::A.into(),
+        CLASS::IN.into(),
+        false,
+    ));
     for (owner, data) in records {
-        packet.answers.push(ResourceRecord::new(Name::new_unchecked(owner), CLASS::IN, 60, data.clone()));
+        packet.answers.push(ResourceRecord::new(
+            Name::new_unchecked(owner),
+            CLASS::IN,
+            60,
+            data.clone(),
+        ));
     }
     packet
 }
 
 fn a(last: u8) -> RData<'static> {
-    RData::A(A { address: u32::from(Ipv4Addr::new(192, 0, 2, last)) })
+    RData::A(A {
+        address: u32::from(Ipv4Addr::new(192, 0, 2, last)),
+    })
 }
 
 fn cname(target: &'static str) -> RData<'static> {
@@ -47,52 +59,108 @@ fn found(reading: Reading) -> (String, Option<String>) {
 #[test]
 fn a_query_is_what_the_rfc_says() {
     let bytes = query(ID, "db1.example.org", Kind::Aaaa).unwrap();
-    assert_eq!(bytes, b"\x12\x34\x01\x00\0\x01\0\0\0\0\0\0\x03db1\x07example\x03org\0\0\x1c\0\x01");
+    assert_eq!(
+        bytes,
+        b"\x12\x34\x01\x00\0\x01\0\0\0\0\0\0\x03db1\x07example\x03org\0\0\x1c\0\x01"
+    );
     assert_eq!(query(ID, &"a".repeat(64), Kind::A), None);
 }
 
 #[test]
 fn addresses_come_in_the_order_of_the_answer() {
-    let packet = answer(&[(NAME, a(9)), ("DB1.Example.ORG", a(7)), (NAME, RData::AAAA(AAAA { address: 1 }))]);
-    assert_eq!(found(read_packet(&packet)), ("192.0.2.9 192.0.2.7".into(), None));
+    let packet = answer(&[
+        (NAME, a(9)),
+        ("DB1.Example.ORG", a(7)),
+        (NAME, RData::AAAA(AAAA { address: 1 })),
+    ]);
+    assert_eq!(
+        found(read_packet(&packet)),
+        ("192.0.2.9 192.0.2.7".into(), None)
+    );
 }
 
 #[test]
 fn unrelated_owners_are_ignored() {
-    let packet = answer(&[("other.example.org", a(66)), (NAME, a(7)), ("example.org", a(67))]);
+    let packet = answer(&[
+        ("other.example.org", a(66)),
+        (NAME, a(7)),
+        ("example.org", a(67)),
+    ]);
     assert_eq!(found(read_packet(&packet)).0, "192.0.2.7");
-    assert_eq!(read_packet(&answer(&[("other.example.org", a(66))])), Reading::NoData);
+    assert_eq!(
+        read_packet(&answer(&[("other.example.org", a(66))])),
+        Reading::NoData
+    );
 }
 
 #[test]
 fn cname_chains_are_followed_in_any_order() {
-    let packet = answer(&[("c.example", a(7)), ("B.example", cname("c.example")), (NAME, cname("b.example"))]);
-    assert_eq!(found(read_packet(&packet)), ("192.0.2.7".into(), Some("c.example".into())));
+    let packet = answer(&[
+        ("c.example", a(7)),
+        ("B.example", cname("c.example")),
+        (NAME, cname("b.example")),
+    ]);
+    assert_eq!(
+        found(read_packet(&packet)),
+        ("192.0.2.7".into(), Some("c.example".into()))
+    );
     // The target's addresses are not in the answer: nothing is known of them.
-    assert_eq!(read_packet(&answer(&[(NAME, cname("b.example"))])), Reading::NoData);
+    assert_eq!(
+        read_packet(&answer(&[(NAME, cname("b.example"))])),
+        Reading::NoData
+    );
 }
 
 #[test]
 fn endless_cnames_end() {
-    for records in
-        [vec![(NAME, cname(NAME))], vec![(NAME, cname("b.example")), ("b.example", cname(NAME)), (NAME, a(7))]]
-    {
-        assert_eq!(read_packet(&answer(&records)), Reading::Malformed("endless CNAMEs"));
+    for records in [
+        vec![(NAME, cname(NAME))],
+        vec![
+            (NAME, cname("b.example")),
+            ("b.example", cname(NAME)),
+            (NAME, a(7)),
+        ],
+    ] {
+        assert_eq!(
+            read_packet(&answer(&records)),
+            Reading::Malformed("endless CNAMEs")
+        );
     }
 }
 
 #[test]
 fn long_chains_end() {
     for (length, accepted) in [(16, true), (17, false)] {
-        let names: Vec<String> =
-            (0..=length).map(|n| if n == 0 { NAME.into() } else { format!("n{n}.example") }).collect();
+        let names: Vec<String> = (0..=length)
+            .map(|n| {
+                if n == 0 {
+                    NAME.into()
+                } else {
+                    format!("n{n}.example")
+                }
+            })
+            .collect();
         let mut packet = answer(&[]);
         for pair in names.windows(2) {
             let target = RData::CNAME(CNAME(Name::new_unchecked(&pair[1])));
-            packet.answers.push(ResourceRecord::new(Name::new_unchecked(&pair[0]), CLASS::IN, 60, target));
+            packet.answers.push(ResourceRecord::new(
+                Name::new_unchecked(&pair[0]),
+                CLASS::IN,
+                60,
+                target,
+            ));
         }
-        packet.answers.push(ResourceRecord::new(Name::new_unchecked(&names[length]), CLASS::IN, 60, a(7)));
-        assert_eq!(matches!(read_packet(&packet), Reading::Found(_)), accepted, "{length}");
+        packet.answers.push(ResourceRecord::new(
+            Name::new_unchecked(&names[length]),
+            CLASS::IN,
+            60,
+            a(7),
+        ));
+        assert_eq!(
+            matches!(read_packet(&packet), Reading::Found(_)),
+            accepted,
+            "{length}"
+        );
     }
 }
 
@@ -104,15 +172,39 @@ fn rcodes_and_flags() {
         read_packet(&packet)
     };
     assert_eq!(with(&|_| {}), Reading::NoData);
-    assert_eq!(with(&|p| *p.rcode_mut() = RCODE::NameError), Reading::NxDomain);
-    assert_eq!(with(&|p| *p.rcode_mut() = RCODE::ServerFailure), Reading::Error(2));
-    assert_eq!(with(&|p| *p.rcode_mut() = RCODE::Refused), Reading::Error(5));
-    assert_eq!(with(&|p| p.set_flags(PacketFlag::TRUNCATION)), Reading::Truncated);
-    assert_eq!(with(&|p| p.remove_flags(PacketFlag::RECURSION_AVAILABLE)), Reading::NoRecursion);
+    assert_eq!(
+        with(&|p| *p.rcode_mut() = RCODE::NameError),
+        Reading::NxDomain
+    );
+    assert_eq!(
+        with(&|p| *p.rcode_mut() = RCODE::ServerFailure),
+        Reading::Error(2)
+    );
+    assert_eq!(
+        with(&|p| *p.rcode_mut() = RCODE::Refused),
+        Reading::Error(5)
+    );
+    assert_eq!(
+        with(&|p| p.set_flags(PacketFlag::TRUNCATION)),
+        Reading::Truncated
+    );
+    assert_eq!(
+        with(&|p| p.remove_flags(PacketFlag::RECURSION_AVAILABLE)),
+        Reading::NoRecursion
+    );
     assert_eq!(with(&|p| p.set_id(ID + 1)), Reading::NotOurs);
-    assert_eq!(with(&|p| p.remove_flags(PacketFlag::RESPONSE)), Reading::NotOurs);
-    assert_eq!(with(&|p| *p.opcode_mut() = OPCODE::Notify), Reading::NotOurs);
-    assert_eq!(with(&|p| p.questions.clear()), Reading::Malformed("not one question"));
+    assert_eq!(
+        with(&|p| p.remove_flags(PacketFlag::RESPONSE)),
+        Reading::NotOurs
+    );
+    assert_eq!(
+        with(&|p| *p.opcode_mut() = OPCODE::Notify),
+        Reading::NotOurs
+    );
+    assert_eq!(
+        with(&|p| p.questions.clear()),
+        Reading::Malformed("not one question")
+    );
     let refused_without_question = with(&|p| {
         p.questions.clear();
         *p.rcode_mut() = RCODE::FormatError;
@@ -129,17 +221,23 @@ fn another_question_is_not_ours() {
         (NAME, TYPE::A, CLASS::CH, false),
     ] {
         let mut packet = answer(&[(NAME, a(7))]);
-        packet.questions[0] = Question::new(Name::new_unchecked(name), qtype.into(), class.into(), false);
+        packet.questions[0] =
+            Question::new(Name::new_unchecked(name), qtype.into(), class.into(), false);
         assert_eq!(read_packet(&packet) != Reading::NotOurs, ours, "{name}");
     }
 }
 
 #[test]
 fn broken_bytes_are_malformed() {
-    let whole = answer(&[(NAME, a(7))]).build_bytes_vec_compressed().unwrap();
+    let whole = answer(&[(NAME, a(7))])
+        .build_bytes_vec_compressed()
+        .unwrap();
     for length in 0..whole.len() {
         let reading = read_bytes(whole[..length].to_vec());
-        assert!(matches!(reading, Reading::NotOurs | Reading::Malformed(_)), "{length}: {reading:?}");
+        assert!(
+            matches!(reading, Reading::NotOurs | Reading::Malformed(_)),
+            "{length}: {reading:?}"
+        );
     }
     // The record's owner points at itself, forward, and far away.
     for pointer in [[0xc0, 33], [0xc0, 34], [0xff, 0xff]] {
@@ -149,16 +247,23 @@ fn broken_bytes_are_malformed() {
     }
     let mut promising = whole.clone();
     promising[6..8].copy_from_slice(&[0xff, 0xff]);
-    assert_eq!(read_bytes(promising), Reading::Malformed("more records promised than sent"));
+    assert_eq!(
+        read_bytes(promising),
+        Reading::Malformed("more records promised than sent")
+    );
 }
 
 #[test]
 fn what_servers_of_the_field_do_is_read() {
-    let mut reserved_bit = answer(&[(NAME, a(7))]).build_bytes_vec_compressed().unwrap();
+    let mut reserved_bit = answer(&[(NAME, a(7))])
+        .build_bytes_vec_compressed()
+        .unwrap();
     reserved_bit[3] |= 0x40;
     assert_eq!(found(read_bytes(reserved_bit)).0, "192.0.2.7");
     // Garbage behind the answers, announced as additional records.
-    let mut garbage = answer(&[(NAME, a(7))]).build_bytes_vec_compressed().unwrap();
+    let mut garbage = answer(&[(NAME, a(7))])
+        .build_bytes_vec_compressed()
+        .unwrap();
     garbage[10..12].copy_from_slice(&[0, 3]);
     garbage.extend([0xff; 40]);
     assert_eq!(found(read_bytes(garbage)).0, "192.0.2.7");
@@ -167,7 +272,9 @@ fn what_servers_of_the_field_do_is_read() {
 #[test]
 fn the_top_bit_of_the_class_counts() {
     // mDNS means something by it (RFC 6762, section 5.4); here it is another class.
-    let mut bytes = answer(&[(NAME, a(7))]).build_bytes_vec_compressed().unwrap();
+    let mut bytes = answer(&[(NAME, a(7))])
+        .build_bytes_vec_compressed()
+        .unwrap();
     let class = HEADER + NAME.len() + 2 + 2;
     assert_eq!(bytes[class..class + 2], [0, 1]);
     bytes[class] = 0x80;
@@ -179,7 +286,11 @@ fn the_top_bit_of_the_class_counts() {
 fn the_largest_answer_is_read() {
     let records: Vec<_> = (0..4090_u16).map(|n| (NAME, a((n % 250) as u8))).collect();
     let bytes = answer(&records).build_bytes_vec_compressed().unwrap();
-    assert!(bytes.len() > 65_000 && bytes.len() < 65_536, "{}", bytes.len());
+    assert!(
+        bytes.len() > 65_000 && bytes.len() < 65_536,
+        "{}",
+        bytes.len()
+    );
     match read_bytes(bytes) {
         Reading::Found(found) => assert_eq!(found.addresses.len(), 4090),
         other => panic!("{other:?}"),
@@ -226,5 +337,8 @@ fn pointer_chains_are_refused() {
         count += 1;
     }
     bytes[6..8].copy_from_slice(&count.to_be_bytes());
-    assert_eq!(read_bytes(bytes), Reading::Malformed("pointers to pointers"));
+    assert_eq!(
+        read_bytes(bytes),
+        Reading::Malformed("pointers to pointers")
+    );
 }
