@@ -1,4 +1,6 @@
 //! What can be typed: commands, options and their help texts.
+// Doc comments of this module are help texts: what they quote is for a person.
+#![allow(clippy::doc_markdown)]
 
 pub mod batch;
 pub mod check;

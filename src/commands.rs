@@ -6,40 +6,41 @@ mod batch;
 mod check;
 mod demo;
 mod discover;
-mod pace;
+mod limits;
 mod serve;
 mod services;
 
 use std::ffi::OsString;
-use std::io::{self, IsTerminal, Write};
+use std::io;
+use std::io::{IsTerminal, Write};
 
 use clap::Parser;
 use clap::error::ErrorKind;
 
 use crate::cli::{Cli, Command, help};
+use crate::escape::push_escaped;
 use crate::failure::{Failure, Status};
 use crate::output::text::Paint;
-use crate::printable::push_escaped;
-use crate::settings::Mistake;
+use crate::settings::SettingsError;
 
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
     /// Up, or done.
-    Good,
+    Up,
     /// Down.
-    Bad,
+    Down,
     /// A mistake of the caller; nothing was sent.
-    Mistaken,
+    Usage,
 }
 
 impl Exit {
     /// The exit status.
     pub fn code(self) -> u8 {
         match self {
-            Self::Good => 0,
-            Self::Bad => 1,
-            Self::Mistaken => 2,
+            Self::Up => 0,
+            Self::Down => 1,
+            Self::Usage => 2,
         }
     }
 }
@@ -59,7 +60,7 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Services(args) => services::run(&args),
         Command::Demo => demo::run(),
     };
-    done.unwrap_or_else(|mistake| complain(&mistake.to_string()))
+    done.unwrap_or_else(|mistake| usage_error(&mistake.to_string()))
 }
 
 /// Answers a call for help, or says in one line what is wrong with the words.
@@ -70,12 +71,12 @@ fn usage(error: &clap::Error, words: &[OsString]) -> Exit {
                 Err(help) => help.to_string(),
                 Ok(_) => error.to_string(),
             };
-            print(text.as_bytes(), Exit::Good)
+            print(text.as_bytes(), Exit::Up)
         }
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
-            complain("no command: try `zbx-tcp --help`")
+            usage_error("no command: try `zbx-tcp --help`")
         }
-        _ => complain(&one_line(error)),
+        _ => usage_error(&one_line(error)),
     }
 }
 
@@ -100,13 +101,13 @@ fn one_line(error: &clap::Error) -> String {
 }
 
 /// Says on one line of standard error what the caller got wrong.
-fn complain(text: &str) -> Exit {
-    explain(text);
-    Exit::Mistaken
+fn usage_error(text: &str) -> Exit {
+    log_line(text);
+    Exit::Usage
 }
 
 /// Says something on one line of standard error.
-fn explain(text: &str) {
+fn log_line(text: &str) {
     let mut line = "zbx-tcp: ".to_owned();
     for character in text.chars().take(1000) {
         match character {
@@ -129,7 +130,7 @@ fn print_with(exit: Exit, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) 
     let mut out = io::stdout().lock();
     match write(&mut out).and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            complain(&format!("write to standard output: {error}"))
+            usage_error(&format!("write to standard output: {error}"))
         }
         _ => exit,
     }
@@ -156,10 +157,11 @@ fn internal_error() -> Failure {
 #[cfg(debug_assertions)]
 #[allow(clippy::panic)]
 fn panic_if_tested() {
-    if std::env::var_os("ZBX_TCP_TEST_PANIC").is_some() {
-        panic!("a test asked for it");
-    }
+    assert!(
+        std::env::var_os("ZBX_TCP_TEST_PANIC").is_none(),
+        "a test asked for it"
+    );
 }
 
 /// What a command returns: how it ended, or the caller's mistake.
-type Done = Result<Exit, Mistake>;
+type CommandResult = Result<Exit, SettingsError>;

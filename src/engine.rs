@@ -4,37 +4,30 @@
 //! expires what is due, reports what is over, and then closes it. So a published time is the network's, not that of our
 //! own queue.
 
-mod attempt;
-mod connection;
 pub mod dialogue;
 pub mod dns;
-mod few;
-mod gate;
+mod event_loop;
+mod inline_vec;
 mod limits;
-pub mod matching;
-mod pace;
-mod room;
 pub mod session;
-mod spares;
-pub mod sys;
+mod standby;
+pub mod stream;
 mod threads;
 pub mod timers;
-mod turn;
-pub mod wire;
 
 use std::io;
 use std::time::Duration;
 
+use crate::engine::dns::files::Files;
+use crate::engine::dns::{ResolvedAddresses, Resolver};
+use crate::engine::event_loop::{Engine, Worker};
+use crate::engine::limits::shared::SharedLimits;
+use crate::engine::session::action::{Action, Event};
 use crate::plan::Plan;
 use crate::report::Report;
 use crate::source::Source;
-use dns::files::Files;
-use dns::{Addresses, Resolver};
-use gate::Gate;
 pub use limits::Limits;
-pub use room::Room;
-use session::{Event, Wish};
-use turn::{Engine, Share};
+pub use limits::capacity::Capacity;
 
 /// Takes what the engine finds.
 pub trait Sink {
@@ -54,30 +47,30 @@ pub enum Observed<'a> {
     /// Something happened.
     Event(&'a Event<'a>),
     /// Something is about to be done.
-    Wish(&'a Wish),
+    Action(&'a Action),
     /// The addresses of a name, and who gave them.
-    Answer(&'a Addresses),
+    Answer(&'a ResolvedAddresses),
 }
 
 /// How names are resolved.
 #[derive(Debug, Clone, Default)]
-pub enum Names {
+pub enum ResolverKind {
     /// By these files and the name servers in them.
     Stub(Files),
     /// By the same files where the system has them.
     #[default]
-    Usual,
+    Default,
     /// By the C library, which knows whatever nsswitch.conf names.
     #[cfg(not(target_feature = "crt-static"))]
     System,
 }
 
-impl Names {
+impl ResolverKind {
     #[cfg_attr(target_feature = "crt-static", allow(unused_variables))]
     fn resolver(self, registry: &mio::Registry) -> io::Result<Resolver> {
         match self {
             Self::Stub(files) => Ok(Resolver::new(files)),
-            Self::Usual => Ok(Resolver::new(Files::default())),
+            Self::Default => Ok(Resolver::new(Files::default())),
             #[cfg(not(target_feature = "crt-static"))]
             Self::System => Resolver::system(registry),
         }
@@ -87,17 +80,17 @@ impl Names {
 /// Runs every plan of the source to its report.
 ///
 /// # Errors
-/// When this machine gives no event queue (epoll_create(2): descriptors, memory) or no thread; what could not be begun
+/// When this machine gives no event queue (`epoll_create(2)`: descriptors, memory) or no thread; what could not be begun
 /// is then lost, so a caller that owes a value reports it itself.
 pub fn run<S: Source + Send, K: Sink + Send>(
     source: &mut S,
     sink: &mut K,
     limits: &Limits<'_>,
-    names: Names,
+    names: ResolverKind,
 ) -> io::Result<()> {
-    room::make(limits.in_flight);
-    let gate = Gate::new(source, limits);
-    let mut parts = Share::of(limits, &gate);
+    limits::capacity::make(limits.in_flight);
+    let gate = SharedLimits::new(source, limits);
+    let mut parts = Worker::of(limits, &gate);
     match parts.as_mut_slice() {
         [whole] => probe(whole, sink, names),
         parts => threads::probe_on(parts, sink, &names),
@@ -105,7 +98,7 @@ pub fn run<S: Source + Send, K: Sink + Send>(
 }
 
 /// The loop of one thread.
-fn probe(share: &Share<'_>, sink: &mut dyn Sink, names: Names) -> io::Result<()> {
+fn probe(share: &Worker<'_>, sink: &mut dyn Sink, names: ResolverKind) -> io::Result<()> {
     let mut engine = Engine::new(share, sink, names)?;
     loop {
         engine.admit();

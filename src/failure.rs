@@ -204,16 +204,16 @@ impl Status {
     }
 }
 
-/// The ICMP or ICMPv6 message that ended a connect (RFC 792, RFC 4443), from the socket's error queue.
+/// The ICMP or `ICMPv6` message that ended a connect (RFC 792, RFC 4443), from the socket's error queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct IcmpFact {
-    /// The message's type, such as 3 for destination unreachable (1 in ICMPv6).
+    /// The message's type, such as 3 for destination unreachable (1 in `ICMPv6`).
     pub kind: u8,
     /// The message's code, such as 13 for administratively prohibited.
     pub code: u8,
     /// Who sent it, where the kernel says so.
     pub from: Option<IpAddr>,
-    /// Whether the numbers are ICMPv6's.
+    /// Whether the numbers are `ICMPv6`'s.
     pub version: IcmpVersion,
 }
 
@@ -298,7 +298,7 @@ impl fmt::Display for Failure {
 }
 
 /// A duration for a sentence: `34 us`, `0.4 ms`, `12.3 ms`, `2.50 s`.
-pub fn brief(duration: Duration) -> String {
+pub fn format_duration(duration: Duration) -> String {
     if duration < Duration::from_micros(100) {
         format!("{} us", duration.as_micros())
     } else if duration < Duration::from_secs(1) {

@@ -4,8 +4,9 @@
 use std::ffi::{c_char, c_int};
 use std::panic::{catch_unwind, set_hook};
 
-use zbx_tcp::commands::{self, Exit};
-use zbx_tcp::start;
+use zbx_tcp::commands;
+use zbx_tcp::commands::Exit;
+use zbx_tcp::os::rt;
 
 /// What the C library calls; [`start`] says why not Rust's own start.
 #[allow(unsafe_code)]
@@ -15,9 +16,9 @@ extern "C" fn main(count: c_int, words: *const *const c_char) -> c_int {
     set_hook(Box::new(|_| {}));
     let run = || {
         // SAFETY: these are the words that the C library got from exec(3).
-        unsafe { start::begin(count, words) }.map_or(Exit::Mistaken, commands::run)
+        unsafe { rt::init(count, words) }.map_or(Exit::Usage, commands::run)
     };
-    let exit = catch_unwind(run).unwrap_or(Exit::Mistaken);
+    let exit = catch_unwind(run).unwrap_or(Exit::Usage);
     // Unlike a return it writes what Rust still holds for standard output.
     std::process::exit(exit.code().into())
 }

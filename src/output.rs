@@ -1,27 +1,27 @@
 //! Reports to bytes: pure functions, one for each format.
 
+pub mod batch_document;
+pub mod batch_format;
+pub mod compact_report;
 pub mod document;
 pub mod entry;
-pub mod fleet;
-pub mod found;
 pub mod json;
 pub mod lld;
 pub mod metrics;
 pub mod number;
-pub mod plain;
-#[cfg(test)]
-mod samples;
+pub mod results;
 pub mod sender;
 pub mod summary;
 pub mod table;
+#[cfg(test)]
+mod test_reports;
 pub mod text;
 pub mod value;
-pub mod wanted;
 
 use std::fmt;
 
+use crate::output::metrics::{METRICS, Metric};
 use crate::report::Report;
-use metrics::{METRICS, Metric};
 
 /// What of a report is printed.
 #[derive(Debug, Clone)]
@@ -68,7 +68,7 @@ pub fn render(report: &Report, format: &Format, paint: text::Paint) -> String {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnknownFormat {
     word: String,
-    nearest: Option<&'static str>,
+    did_you_mean: Option<&'static str>,
 }
 
 impl UnknownFormat {
@@ -76,10 +76,10 @@ impl UnknownFormat {
         let known = ["json", "text"]
             .into_iter()
             .chain(METRICS.iter().map(|metric| metric.path));
-        let nearest = crate::nearest::nearest(word, known);
+        let did_you_mean = crate::suggest::did_you_mean(word, known);
         Self {
-            word: crate::printable::shown(word, 40),
-            nearest,
+            word: crate::escape::escaped_prefix(word, 40),
+            did_you_mean,
         }
     }
 }
@@ -87,8 +87,8 @@ impl UnknownFormat {
 impl fmt::Display for UnknownFormat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "unknown output `{}`: ", self.word)?;
-        match self.nearest {
-            Some(nearest) => write!(f, "did you mean `{nearest}`?"),
+        match self.did_you_mean {
+            Some(did_you_mean) => write!(f, "did you mean `{did_you_mean}`?"),
             None => f.write_str("use json, text, up, status, error or a metric such as time.connect (`zbx-tcp check --help` lists them)"),
         }
     }

@@ -2,8 +2,8 @@
 
 pub mod bytes;
 pub mod pattern;
+pub mod redact;
 pub mod steps;
-pub mod veil;
 
 use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};
@@ -11,11 +11,11 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::address::{Host, Port, Target, writing};
+use crate::plan::bytes::Charset;
+use crate::plan::pattern::Pattern;
+use crate::plan::steps::{Secret, Step, Template};
 use crate::policy::{Decision, Policy};
-use crate::target::{Host, Port, Target, writing};
-use bytes::Charset;
-use pattern::Pattern;
-use steps::{Secret, Step, Template};
 
 /// One probe: where to, and how.
 #[derive(Debug, Clone)]
@@ -27,46 +27,45 @@ pub struct Plan {
     /// The index of the zone written after an IPv6 address.
     pub zone: Option<NonZeroU32>,
     /// What a list calls it.
-    pub label: Option<Box<Label>>,
+    pub label: Option<Box<TargetMeta>>,
     /// How it is probed; thousands of targets may share one.
-    pub method: Arc<Method>,
+    pub spec: Arc<ProbeSpec>,
 }
 
 impl Plan {
     /// A connect to this target with everything else at its default.
     pub fn connect(target: Target) -> Self {
-        Self::by(Method::default(), target)
+        Self::by(ProbeSpec::default(), target)
     }
 
     /// A probe of this target by this method.
-    pub fn by(method: Method, target: Target) -> Self {
+    pub fn by(spec: ProbeSpec, target: Target) -> Self {
         Self {
             number: 0,
             target,
             zone: None,
             label: None,
-            method: Arc::new(method),
+            spec: Arc::new(spec),
         }
     }
 
-    /// What a list calls it: unique there, and safe inside a JSONPath.
+    /// What a list calls it: unique there, and safe inside a `JSONPath`.
     pub fn id(&self) -> Cow<'_, str> {
-        match self.label.as_ref().and_then(|label| label.id.as_deref()) {
-            Some(id) => Cow::Borrowed(id),
-            None => {
-                let mut text = Vec::with_capacity(32);
-                writing::host(&mut text, &self.target.host);
-                text.push(b':');
-                writing::port(&mut text, self.target.port);
-                // The parts are all texts, so the whole is.
-                Cow::Owned(String::from_utf8(text).unwrap_or_default())
-            }
+        if let Some(id) = self.label.as_ref().and_then(|label| label.id.as_deref()) {
+            Cow::Borrowed(id)
+        } else {
+            let mut text = Vec::with_capacity(32);
+            writing::host(&mut text, &self.target.host);
+            text.push(b':');
+            writing::port(&mut text, self.target.port);
+            // The parts are all texts, so the whole is.
+            Cow::Owned(String::from_utf8(text).unwrap_or_default())
         }
     }
 
     /// The IPv6 scope to connect in (RFC 4007): the zone's index, else the interface's, else 0.
     pub fn scope_id(&self) -> u32 {
-        let interface = self.method.origin.interface.as_ref();
+        let interface = self.spec.origin.interface.as_ref();
         self.zone
             .or(interface.map(|interface| interface.index))
             .map_or(0, NonZeroU32::get)
@@ -85,7 +84,7 @@ impl Plan {
     }
 
     /// The address that needs no resolving, if the host is one; an IPv4-mapped IPv6 address is its IPv4 address.
-    pub fn literal(&self) -> Option<IpAddr> {
+    pub fn ip(&self) -> Option<IpAddr> {
         match &self.target.host {
             Host::Address(address) => Some(address.to_canonical()),
             Host::Zoned(zoned) => Some(zoned.address.into()),
@@ -96,8 +95,8 @@ impl Plan {
 
 /// What a list calls a target.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Label {
-    /// Unique in its list and safe inside a JSONPath; `host:port` where it is absent.
+pub struct TargetMeta {
+    /// Unique in its list and safe inside a `JSONPath`; `host:port` where it is absent.
     pub id: Option<Box<str>>,
     /// A name for people.
     pub name: Option<Box<str>>,
@@ -109,21 +108,21 @@ pub struct Label {
 
 /// How a target is probed, and what counts as up.
 #[derive(Debug, Clone)]
-pub struct Method {
+pub struct ProbeSpec {
     /// The named service that was asked for.
     pub service: Option<Box<str>>,
     /// Which addresses of a name are wanted.
     pub family: Family,
     /// How many of them are tried.
-    pub addresses: Addresses,
+    pub addresses: AddressSelection,
     /// Where to connect from.
-    pub origin: Origin,
+    pub origin: LocalBind,
     /// The total deadline: name resolution, connect, dialogue and close.
     pub timeout: Duration,
     /// How many connects, where asked for.
     pub attempts: Option<Attempts>,
     /// What counts as up.
-    pub want: Want,
+    pub want: Expected,
     /// What is said and expected once connected, in order.
     pub steps: Vec<Step>,
     /// The protocol's goodbye, sent after the verdict.
@@ -140,16 +139,16 @@ pub struct Method {
     pub hosts: Option<Policy>,
 }
 
-impl Default for Method {
+impl Default for ProbeSpec {
     fn default() -> Self {
         Self {
             service: None,
             family: Family::default(),
-            addresses: Addresses::First,
-            origin: Origin::default(),
+            addresses: AddressSelection::First,
+            origin: LocalBind::default(),
             timeout: Self::TIMEOUT,
             attempts: None,
-            want: Want::Open,
+            want: Expected::Open,
             steps: Vec::new(),
             quit: None,
             charset: Charset::default(),
@@ -161,7 +160,7 @@ impl Default for Method {
     }
 }
 
-impl Method {
+impl ProbeSpec {
     /// The default total deadline: Zabbix gives up at 3 s and then throws the value away.
     pub const TIMEOUT: Duration = Duration::from_millis(2500);
     /// The default bound on the bytes read since the last match.
@@ -197,7 +196,7 @@ impl Method {
 
     /// The same of the first so many bytes, without a character that is cut in half.
     pub fn veil_start(&self, bytes: &[u8], most: usize) -> String {
-        let hidden = veil::hidden_start(bytes, most, self.secrets());
+        let hidden = redact::hidden_start(bytes, most, self.secrets());
         let cut = most < bytes.len();
         let text = if cut {
             self.charset.printable_start(&hidden)
@@ -218,13 +217,13 @@ impl Method {
             |secret: &Secret| Secret::new(self.charset.printable(secret.reveal()).into_bytes());
         let secrets: Vec<_> = self.secrets().map(printable).collect();
         // What is hidden begins and ends between two characters, so the rest is a text.
-        String::from_utf8(veil::hidden(text.as_bytes(), secrets.iter()).into_owned())
+        String::from_utf8(redact::hidden(text.as_bytes(), secrets.iter()).into_owned())
             .unwrap_or_default()
     }
 
     /// These bytes with `***` in the place of every secret, and of them all where one is spelled in another way.
     pub fn hide<'b>(&self, bytes: &'b [u8]) -> Cow<'b, [u8]> {
-        let hidden = veil::hidden(bytes, self.secrets());
+        let hidden = redact::hidden(bytes, self.secrets());
         let text = if self.charset.is_utf8() {
             String::new()
         } else {
@@ -264,7 +263,7 @@ pub enum Family {
 
 /// How many addresses of a name are tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Addresses {
+pub enum AddressSelection {
     /// Exactly one, named in the result.
     First,
     /// Every one; up only if all are.
@@ -273,7 +272,7 @@ pub enum Addresses {
 
 /// Where a connection starts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Origin {
+pub struct LocalBind {
     /// The source address; its port is the kernel's choice.
     pub source: Option<IpAddr>,
     /// The interface to leave by (`SO_BINDTODEVICE`).
@@ -307,16 +306,16 @@ impl Attempts {
 
 /// What counts as up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Want {
+pub enum Expected {
     /// It accepts, and the dialogue succeeds.
     Open,
     /// It does not accept.
-    Closed(Silence),
+    Closed(OnTimeout),
 }
 
 /// What silence means where a closed port is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Silence {
+pub enum OnTimeout {
     /// A timeout proves nothing and fails.
     Fails,
     /// A timeout counts as closed: the port is filtered.
@@ -343,25 +342,25 @@ mod tests {
         let charset = Charset::from_label("iso-2022-jp").unwrap();
         let secret = Secret::new("秘密".as_bytes()).in_charset(charset).unwrap();
         let steps = vec![Step::Send(Template(vec![Piece::Secret(secret)]))];
-        let method = Method {
+        let spec = ProbeSpec {
             steps,
             charset,
-            ..Method::default()
+            ..ProbeSpec::default()
         };
         assert_eq!(
-            method.veil(&charset.encode("語は秘密です").unwrap()),
+            spec.veil(&charset.encode("語は秘密です").unwrap()),
             "語は***です"
         );
-        assert_eq!(method.veil(&charset.encode("a 秘密 b").unwrap()), "a *** b");
+        assert_eq!(spec.veil(&charset.encode("a 秘密 b").unwrap()), "a *** b");
         assert_eq!(
-            method.hide(&charset.encode("語は秘密です").unwrap()),
+            spec.hide(&charset.encode("語は秘密です").unwrap()),
             &b"***"[..]
         );
-        assert_eq!(method.hide(b"plain"), &b"plain"[..]);
+        assert_eq!(spec.hide(b"plain"), &b"plain"[..]);
         // Nor is a part of it left where the bytes are cut: a character has two.
         let said = charset.encode("語は秘密です").unwrap();
         for most in 0..=said.len() {
-            let text = method.veil_start(&said, most);
+            let text = spec.veil_start(&said, most);
             assert!(!text.contains(['秘', '密']), "{most}: {text}");
         }
     }

@@ -16,12 +16,12 @@ mod network;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-pub use decision::{Decision, Ground, ListName};
+pub use decision::{Decision, ListName, Reason};
 pub use network::{Network, NetworkError};
 
-use crate::target::Port;
-use embedded::itself_and_embedded;
-use lists::Lists;
+use crate::address::Port;
+use crate::policy::embedded::itself_and_embedded;
+use crate::policy::lists::Lists;
 
 /// Where the policy is.
 pub const PATH: &str = "/etc/zbx-tcp/policy.toml";
@@ -43,12 +43,12 @@ enum Kind {
 impl Policy {
     /// Allows everything: for a caller of the library that judges for itself.
     pub fn allow_all() -> Self {
-        Self::same(Decision::Allowed(Ground::NoPolicy))
+        Self::same(Decision::Allowed(Reason::NoPolicy))
     }
 
     /// Denies everything, so that a probe resolves a name and then connects to nothing.
     pub fn deny_all() -> Self {
-        Self::same(Decision::Denied(Ground::NoPolicy))
+        Self::same(Decision::Denied(Reason::NoPolicy))
     }
 
     /// The policy of this machine, read from [`PATH`] now; where there is no file that is one open(2).
@@ -57,17 +57,17 @@ impl Policy {
     pub fn system() -> Self {
         match file::read(PATH.as_ref()) {
             Ok(Some(text)) => Self::from_text(&text),
-            Ok(None) => Self::same(Decision::Allowed(Ground::NoFile)),
-            Err(why) => Self::same(Decision::Denied(Ground::Unusable(why.into()))),
+            Ok(None) => Self::same(Decision::Allowed(Reason::NoFile)),
+            Err(why) => Self::same(Decision::Denied(Reason::Unusable(why.into()))),
         }
     }
 
     /// The policy that a file with this content is; bytes that are no valid policy deny everything.
     pub fn from_text(text: &[u8]) -> Self {
         match Lists::parse(text) {
-            Ok(lists) if lists.are_empty() => Self::same(Decision::Denied(Ground::NoLists)),
+            Ok(lists) if lists.are_empty() => Self::same(Decision::Denied(Reason::NoLists)),
             Ok(lists) => Self(Arc::new(Kind::Listed(lists))),
-            Err(why) => Self::same(Decision::Denied(Ground::Unusable(why.into()))),
+            Err(why) => Self::same(Decision::Denied(Reason::Unusable(why.into()))),
         }
     }
 
@@ -86,7 +86,7 @@ impl Policy {
         let (itself, inner) = itself_and_embedded(address);
         // On Linux a connect to 0.0.0.0 or :: goes to whichever of this machine's own addresses the kernel chooses.
         if itself.is_unspecified() || inner.is_some_and(|inner| inner.is_unspecified()) {
-            return Decision::Denied(Ground::Unspecified);
+            return Decision::Denied(Reason::Unspecified);
         }
         let verdict = self.judge(itself, port, None);
         match inner.map(|inner| self.judge(inner, port, Some(inner))) {
@@ -101,10 +101,10 @@ impl Policy {
             Kind::Same(decision) => decision.clone(),
             Kind::Listed(lists) => lists.decide(address, port, inner),
             Kind::Service(service, hosts) if hosts.iter().any(|host| host.holds(address, port)) => {
-                Decision::Allowed(Ground::InHosts(Arc::clone(service)))
+                Decision::Allowed(Reason::InHosts(Arc::clone(service)))
             }
             Kind::Service(service, _) => {
-                Decision::Denied(Ground::NotInHosts(Arc::clone(service), inner))
+                Decision::Denied(Reason::NotInHosts(Arc::clone(service), inner))
             }
         }
     }

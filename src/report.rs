@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::failure::{Failure, Status};
-use crate::plan::{Plan, Silence, Want};
-use crate::stats::Running;
+use crate::plan::{Expected, OnTimeout, Plan};
+use crate::stats::RunningStats;
 
 /// What came of one [`Plan`].
 ///
@@ -23,11 +23,11 @@ pub struct Report {
     /// How long the name took; absent for an address, and where it failed.
     pub resolve: Option<Duration>,
     /// The connection that the report describes: the last successful one, else the last.
-    pub trial: Option<Trial>,
+    pub connection: Option<ConnectionReport>,
     /// Every address that was tried, where all were asked for.
-    pub addresses: Box<[Trial]>,
+    pub addresses: Box<[ConnectionReport]>,
     /// What came of several attempts, where they were asked for.
-    pub attempts: Option<Box<Running>>,
+    pub attempts: Option<Box<RunningStats>>,
 }
 
 impl Report {
@@ -39,7 +39,7 @@ impl Report {
             failure,
             total,
             resolve: None,
-            trial: None,
+            connection: None,
             addresses: Box::default(),
             attempts: None,
         }
@@ -60,12 +60,12 @@ impl Report {
 
 /// What one connection was like.
 #[derive(Debug, Clone)]
-pub struct Trial {
+pub struct ConnectionReport {
     /// Where to.
     pub address: SocketAddr,
     /// The local address, once the kernel had chosen it.
     pub source: Option<IpAddr>,
-    /// What ended it before all steps were done; whether that is good or bad is [`Trial::verdict`]'s to say.
+    /// What ended it before all steps were done; whether that is good or bad is [`ConnectionReport::verdict`]'s to say.
     pub failure: Option<Arc<Failure>>,
     /// From the start of this connection to its verdict.
     pub total: Duration,
@@ -74,12 +74,12 @@ pub struct Trial {
     /// The kernel's own facts.
     pub tcp: Option<TcpFacts>,
     /// What was said; absent where nothing was.
-    pub exchange: Option<Box<Exchange>>,
+    pub exchange: Option<Box<DialogueReport>>,
 }
 
 /// What was said on one connection.
 #[derive(Debug, Clone, Default)]
-pub struct Exchange {
+pub struct DialogueReport {
     /// From the dialogue's start to its first received byte.
     pub first_byte: Option<Duration>,
     /// From the connection to the verdict; absent unless the dialogue succeeded.
@@ -92,7 +92,7 @@ pub struct Exchange {
     pub captures: Vec<(Box<str>, Vec<u8>)>,
 }
 
-impl Trial {
+impl ConnectionReport {
     /// A connection that was not begun yet.
     pub fn untried(address: SocketAddr) -> Self {
         let total = Duration::ZERO;
@@ -120,8 +120,8 @@ impl Trial {
     }
 
     /// Why this connection is not what was wanted; `None` if it is.
-    pub fn verdict(&self, want: Want) -> Option<Arc<Failure>> {
-        let Want::Closed(silence) = want else {
+    pub fn verdict(&self, want: Expected) -> Option<Arc<Failure>> {
+        let Expected::Closed(silence) = want else {
             return self.failure.clone();
         };
         let Some(failure) = self.failure.as_ref().filter(|_| self.connect.is_none()) else {
@@ -136,8 +136,8 @@ impl Trial {
                 failure.because("nothing was sent, which does not prove it closed"),
             )),
             (Status::Refused | Status::Unreachable, _)
-            | (Status::ConnectTimeout, Silence::CountsAsClosed) => None,
-            (Status::ConnectTimeout, Silence::Fails) => {
+            | (Status::ConnectTimeout, OnTimeout::CountsAsClosed) => None,
+            (Status::ConnectTimeout, OnTimeout::Fails) => {
                 let why = "silence does not prove it closed (--expect-closed=filtered accepts it)";
                 Some(Arc::new(failure.because(why)))
             }
@@ -207,6 +207,10 @@ mod tests {
     #[test]
     fn a_batch_can_hold_thousands() {
         assert!(size_of::<Report>() <= 200, "{}", size_of::<Report>());
-        assert!(size_of::<Trial>() <= 128, "{}", size_of::<Trial>());
+        assert!(
+            size_of::<ConnectionReport>() <= 128,
+            "{}",
+            size_of::<ConnectionReport>()
+        );
     }
 }

@@ -59,7 +59,7 @@ pub enum Answer {
 pub enum Close {
     /// FIN, then what is still coming is read, so that no client gets an RST for its unread bytes.
     Fin,
-    /// RST, by SO_LINGER with a time of 0 (socket(7)).
+    /// RST, by `SO_LINGER` with a time of 0 (socket(7)).
     Rst,
     /// Not by us: the connection stays until the client leaves.
     Hold,
@@ -109,7 +109,8 @@ impl Responder {
 #[cfg(test)]
 mod tests {
     use std::net::TcpStream;
-    use std::sync::mpsc::{self, Receiver, Sender};
+    use std::sync::mpsc;
+    use std::sync::mpsc::{Receiver, Sender};
     use std::thread;
 
     use super::*;

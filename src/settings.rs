@@ -3,37 +3,37 @@
 //! Whatever a caller got wrong is said here, before anything is sent.
 
 pub mod batch;
+mod build;
 mod check;
 pub mod config;
 mod dialogue;
 pub mod discover;
-mod method;
 mod options;
+pub mod overrides;
 mod plan;
 mod probe;
 pub mod services;
-pub mod whole;
-pub mod wishes;
+pub mod validate;
 mod words;
 
 use std::fmt;
 
+use crate::settings::overrides::Location;
 pub use check::{Check, Transcript, check};
 pub use probe::{ResolverChoice, configuration, named};
-use wishes::Place;
 
 /// A mistake of the caller: one line that names what, where and the remedy.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mistake(String);
+pub struct SettingsError(String);
 
-impl Mistake {
+impl SettingsError {
     /// A mistake in the value of this option.
     pub fn in_option(option: &str, why: impl fmt::Display) -> Self {
         Self(format!("{option}: {why}"))
     }
 
     /// A mistake in what was written at this place.
-    pub fn at(place: &Place, why: impl fmt::Display) -> Self {
+    pub fn at(place: &Location, why: impl fmt::Display) -> Self {
         Self(format!("{place}: {why}"))
     }
 
@@ -43,10 +43,10 @@ impl Mistake {
     }
 }
 
-impl fmt::Display for Mistake {
+impl fmt::Display for SettingsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
 }
 
-impl std::error::Error for Mistake {}
+impl std::error::Error for SettingsError {}

@@ -74,7 +74,7 @@ impl Source for Shuffled<'_> {
     }
 }
 
-/// SplitMix64 (Steele, Lea and Flood, 2014): good enough to scatter, and never to keep a secret.
+/// `SplitMix64` (Steele, Lea and Flood, 2014): good enough to scatter, and never to keep a secret.
 struct SplitMix(u64);
 
 impl SplitMix {
@@ -93,7 +93,7 @@ impl SplitMix {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::target::{Host, Port, Target};
+    use crate::address::{Host, Port, Target};
 
     fn order(length: u32, seed: u64) -> Vec<u32> {
         let target = Target {
@@ -119,7 +119,7 @@ mod tests {
         assert_eq!(shuffled, order(1000, 0));
         assert_ne!(shuffled, order(1000, 1));
         let mut sorted = shuffled.clone();
-        sorted.sort();
+        sorted.sort_unstable();
         assert_eq!(sorted, (0..1000).collect::<Vec<_>>());
         assert_eq!((order(0, 7), order(1, 7)), (vec![], vec![0]));
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// How many were sent and succeeded, and how long those took (Welford's method: no sample is stored).
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Running {
+pub struct RunningStats {
     sent: u32,
     ok: u32,
     min: Duration,
@@ -13,7 +13,7 @@ pub struct Running {
     squares: f64,
 }
 
-impl Running {
+impl RunningStats {
     /// Counts an attempt that failed.
     pub fn lost(&mut self) {
         self.sent += 1;
@@ -78,7 +78,7 @@ mod tests {
 
     #[test]
     fn nothing_sent_has_no_statistics() {
-        let none = Running::default();
+        let none = RunningStats::default();
         assert_eq!(
             (none.loss(), none.min(), none.avg(), none.stddev()),
             (None, None, None, None)
@@ -87,7 +87,7 @@ mod tests {
 
     #[test]
     fn known_values() {
-        let mut running = Running::default();
+        let mut running = RunningStats::default();
         for ms in [2, 4, 4, 4, 5, 5, 7, 9] {
             running.succeeded(Duration::from_millis(ms));
         }

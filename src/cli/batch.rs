@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::probe::ProbeArgs;
+use crate::cli::probe::ProbeArgs;
 
 /// Probe many targets at once: print one document, lines, or a table
 ///
@@ -46,7 +46,7 @@ pub struct BatchArgs {
 
     #[command(flatten)]
     #[allow(missing_docs)]
-    pub pace: PaceArgs,
+    pub pace: LimitArgs,
 
     /// Only the targets of the I-th of N parts; a target stays in its part
     #[arg(long, value_name = "I/N")]
@@ -71,7 +71,7 @@ pub struct BatchArgs {
 
 /// How fast many targets are probed.
 #[derive(Debug, Args)]
-pub struct PaceArgs {
+pub struct LimitArgs {
     /// Probes in flight at once [default: what descriptors and ports allow]
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     pub concurrency: Option<String>,

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::probe::ProbeArgs;
+use crate::cli::probe::ProbeArgs;
 
 /// Probe one target: print one value, one document, or a report
 ///

@@ -2,8 +2,8 @@
 
 use clap::{Args, Subcommand};
 
-use super::batch::PaceArgs;
-use super::probe::ReachArgs;
+use crate::cli::batch::LimitArgs;
+use crate::cli::probe::NetworkArgs;
 
 /// Rows for Zabbix's low-level discovery, as one line of JSON
 #[derive(Debug, Args)]
@@ -62,11 +62,11 @@ pub struct OpenArgs {
 
     #[command(flatten)]
     #[allow(missing_docs)]
-    pub pace: PaceArgs,
+    pub pace: LimitArgs,
 
     #[command(flatten)]
     #[allow(missing_docs)]
-    pub reach: ReachArgs,
+    pub reach: NetworkArgs,
 }
 
 /// A row for each target of the configuration

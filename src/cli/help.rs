@@ -2,7 +2,7 @@
 
 use clap::{Command, CommandFactory};
 
-use super::Cli;
+use crate::cli::Cli;
 use crate::output::metrics::METRICS;
 
 /// What a person is told of a command beside its options.

@@ -2,14 +2,14 @@
 
 use clap::Args;
 
-use super::steps::StepArgs;
+use crate::cli::steps::StepArgs;
 
 /// How a target is probed.
 #[derive(Debug, Default, Args)]
 pub struct ProbeArgs {
     #[command(flatten)]
     #[allow(missing_docs)]
-    pub reach: ReachArgs,
+    pub reach: NetworkArgs,
 
     /// A named service: its port, what it says and expects; `zbx-tcp services` lists them
     #[arg(short, long, value_name = "NAME")]
@@ -58,7 +58,7 @@ pub struct ProbeArgs {
 
 /// How a target is reached, whatever is said there.
 #[derive(Debug, Default, Args)]
-pub struct ReachArgs {
+pub struct NetworkArgs {
     /// The total deadline, name resolution and closing included: `2.5s`, `800ms`, or seconds [default: 2.5s]
     #[arg(short, long, value_name = "DURATION", allow_hyphen_values = true)]
     pub timeout: Option<String>,

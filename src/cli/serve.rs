@@ -3,9 +3,10 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::cli::values::{self, ValueError, given};
+use crate::cli::values;
+use crate::cli::values::{ValueError, given};
+use crate::escape::escaped_prefix;
 use crate::plan::bytes::{BytesError, Charset, unescape};
-use crate::printable::shown;
 use crate::responder::{Answer, Backlog, Clients, Close, ListenError, Settings};
 
 /// A small TCP responder, to test a path or a check before the real service exists
@@ -96,7 +97,7 @@ impl ServeArgs {
         let length = if digits { text.parse().ok() } else { None };
         length
             .and_then(Backlog::new)
-            .ok_or_else(|| ServeError::Backlog(shown(text, 40)))
+            .ok_or_else(|| ServeError::Backlog(escaped_prefix(text, 40)))
     }
 
     fn close(&self) -> Result<Close, ServeError> {
@@ -105,7 +106,7 @@ impl ServeArgs {
             Some("rst") => Ok(Close::Rst),
             Some("hold") => Ok(Close::Hold),
             Some("never-accept") => Ok(Close::NeverAccept),
-            Some(other) => Err(ServeError::Close(shown(other, 40))),
+            Some(other) => Err(ServeError::Close(escaped_prefix(other, 40))),
         }
     }
 

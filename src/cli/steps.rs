@@ -15,16 +15,16 @@ pub enum StepKind {
     /// `--send-hex`
     SendHex,
     /// `--expect` and its kin
-    Expect(Form),
+    Expect(PatternKind),
     /// `--reject` and its kin
-    Reject(Form),
+    Reject(PatternKind),
     /// `--quit`
     Quit,
 }
 
 /// How the text of an expectation is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
+pub enum PatternKind {
     /// A text, anywhere.
     Literal,
     /// A text, at the start.
@@ -50,43 +50,43 @@ const STEPS: [(StepKind, &str, &str, &str); 10] = [
         "Send these bytes, such as `16 03:01`",
     ),
     (
-        StepKind::Expect(Form::Literal),
+        StepKind::Expect(PatternKind::Literal),
         "--expect",
         "TEXT",
         "Wait for this text, anywhere in what comes",
     ),
     (
-        StepKind::Expect(Form::Prefix),
+        StepKind::Expect(PatternKind::Prefix),
         "--expect-prefix",
         "TEXT",
         "Wait for this text at the start of what comes",
     ),
     (
-        StepKind::Expect(Form::Regex),
+        StepKind::Expect(PatternKind::Regex),
         "--expect-regex",
         "RE",
         "Wait for a match; (?<name>...) is captured",
     ),
     (
-        StepKind::Expect(Form::Hex),
+        StepKind::Expect(PatternKind::Hex),
         "--expect-hex",
         "HEX",
         "Wait for these bytes; ?? is any byte",
     ),
     (
-        StepKind::Reject(Form::Literal),
+        StepKind::Reject(PatternKind::Literal),
         "--reject",
         "TEXT",
         "Fail the expectations after it when this text comes",
     ),
     (
-        StepKind::Reject(Form::Regex),
+        StepKind::Reject(PatternKind::Regex),
         "--reject-regex",
         "RE",
         "Fail them when this matches",
     ),
     (
-        StepKind::Reject(Form::Hex),
+        StepKind::Reject(PatternKind::Hex),
         "--reject-hex",
         "HEX",
         "Fail them when these bytes come",

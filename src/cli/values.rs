@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::printable::shown;
+use crate::escape::escaped_prefix;
 
 /// The longest duration an option takes.
 const LONGEST: Duration = Duration::from_secs(600);
@@ -17,7 +17,7 @@ pub fn given(value: &Option<String>) -> Option<&str> {
 pub fn duration(text: &str) -> Result<Duration, ValueError> {
     let duration = duration_or_zero(text)?;
     if duration.is_zero() {
-        Err(ValueError::Zero(shown(text, 40)))
+        Err(ValueError::Zero(escaped_prefix(text, 40)))
     } else {
         Ok(duration)
     }
@@ -36,8 +36,8 @@ pub fn duration_or_zero(text: &str) -> Result<Duration, ValueError> {
     };
     match parsed {
         Parsed::Span(duration) if duration <= LONGEST => Ok(duration),
-        Parsed::Span(_) | Parsed::Huge => Err(ValueError::TooLong(shown(text, 40))),
-        Parsed::Nothing => Err(ValueError::NotADuration(shown(text, 40))),
+        Parsed::Span(_) | Parsed::Huge => Err(ValueError::TooLong(escaped_prefix(text, 40))),
+        Parsed::Nothing => Err(ValueError::NotADuration(escaped_prefix(text, 40))),
     }
 }
 

@@ -1,31 +1,32 @@
 //! `zbx-tcp batch`: many targets in one process, each with its verdict, printed as one document or line by line.
 
-mod gathering;
 mod input;
 mod progress;
+mod sink;
 mod stop;
 
 use std::io::BufWriter;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
-use super::{Done, Exit, explain, internal_error, pace, paint, print_with};
 use crate::cli::batch::BatchArgs;
-use crate::engine::{self, Limits};
+use crate::commands::batch::sink::Gathering;
+use crate::commands::batch::stop::Stop;
+use crate::commands::{CommandResult, Exit, internal_error, limits, log_line, paint, print_with};
+use crate::engine;
+use crate::engine::Limits;
 use crate::failure::{Failure, Status};
-use crate::output::fleet;
+use crate::output::batch_document;
+use crate::output::batch_format::FleetFormat;
 use crate::output::text::Paint;
-use crate::output::wanted::FleetFormat;
 use crate::policy::Policy;
-use crate::settings::Transcript;
-use crate::settings::batch::{self, Fleet};
+use crate::settings::batch::Fleet;
+use crate::settings::{Transcript, batch};
 use crate::source::Shuffled;
-use gathering::Gathering;
-use stop::Stop;
 
 /// Probes every target and prints what was asked for.
 #[allow(clippy::disallowed_methods)]
-pub fn run(args: &BatchArgs) -> Done {
+pub fn run(args: &BatchArgs) -> CommandResult {
     let start = Instant::now();
     let fleet = batch::batch(args, Policy::system(), input::read)?;
     say_what_was_left_out(&fleet);
@@ -35,9 +36,9 @@ pub fn run(args: &BatchArgs) -> Done {
     let unreported = probe(&fleet, stop.as_ref(), start, &mut gathering);
     gathering.complete(&unreported);
     let exit = if gathering.all_up() && fleet.invalid.count == 0 {
-        Exit::Good
+        Exit::Up
     } else {
-        Exit::Bad
+        Exit::Down
     };
     Ok(publish(gathering, &fleet, start, exit))
 }
@@ -76,13 +77,13 @@ fn probe(
     start: Instant,
     gathering: &mut Gathering<'_>,
 ) -> Failure {
-    let (limits, why) = pace::limits(&fleet.bounds, &fleet.plans, start.elapsed());
+    let (limits, why) = limits::limits(&fleet.bounds, &fleet.plans, start.elapsed());
     let limits = Limits {
         stop: stop.map(Stop::watched),
         ..limits
     };
     if fleet.transcript == Transcript::Shown {
-        why.iter().for_each(|why| explain(why));
+        why.iter().for_each(|why| log_line(why));
     }
     let mut source = Shuffled::new(&fleet.plans, fleet.seed);
     let ran = catch_unwind(AssertUnwindSafe(|| {
@@ -104,12 +105,12 @@ fn say_what_was_left_out(fleet: &Fleet) {
     if fleet.transcript == Transcript::Silent || fleet.invalid.count == 0 {
         return;
     }
-    explain(&format!(
+    log_line(&format!(
         "{} entries are no targets and were left out:",
         fleet.invalid.count
     ));
     for mistake in &fleet.invalid.first {
-        explain(&mistake.to_string());
+        log_line(&mistake.to_string());
     }
 }
 
@@ -132,9 +133,9 @@ fn publish(mut gathering: Gathering<'_>, fleet: &Fleet, start: Instant, exit: Ex
                 None => Ok(()),
             });
             if let Some(warning) =
-                fleet::oversize(bytes).filter(|_| fleet.transcript == Transcript::Shown)
+                batch_document::oversize(bytes).filter(|_| fleet.transcript == Transcript::Shown)
             {
-                explain(&warning);
+                log_line(&warning);
             }
             exit
         }

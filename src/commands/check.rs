@@ -2,34 +2,32 @@
 
 mod transcript;
 
-use std::io::{self, IsTerminal};
+use std::io;
+use std::io::IsTerminal;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Done, Exit, internal_error, paint, print};
 use crate::cli::check::CheckArgs;
-use crate::engine::{self, Limits, Observed, Sink};
+use crate::commands::{CommandResult, Exit, internal_error, paint, print};
+use crate::engine::{Limits, Observed, Sink};
 use crate::failure::{Failure, Status};
+use crate::output::Format;
 use crate::output::text::Paint;
-use crate::output::{self, Format};
 use crate::plan::Plan;
 use crate::policy::Policy;
 use crate::report::Report;
-use crate::settings::{self, Check, Transcript};
+use crate::settings::{Check, Transcript};
 use crate::source::Once;
+use crate::{engine, output, settings};
 
 /// Probes one target and prints what was asked for.
-pub fn run(args: &CheckArgs) -> Done {
+pub fn run(args: &CheckArgs) -> CommandResult {
     let check = settings::check(args, default_format()?, Policy::system())?;
     let plan = Arc::new(check.plan.clone());
     let report = catch_unwind(AssertUnwindSafe(|| probe(&check, Arc::clone(&plan))))
         .unwrap_or_else(|_| broken(plan));
-    let exit = if report.is_up() {
-        Exit::Good
-    } else {
-        Exit::Bad
-    };
+    let exit = if report.is_up() { Exit::Up } else { Exit::Down };
     // Only a text for people asks the environment and the terminal about colours.
     let paint = if matches!(check.format, Format::Text) {
         paint()
@@ -43,13 +41,13 @@ pub fn run(args: &CheckArgs) -> Done {
 }
 
 /// A report on a terminal, the value that Zabbix stores elsewhere.
-fn default_format() -> Result<Format, settings::Mistake> {
+fn default_format() -> Result<Format, settings::SettingsError> {
     let word = if io::stdout().is_terminal() {
         "text"
     } else {
         "up"
     };
-    Format::from_word(word).map_err(settings::Mistake::new)
+    Format::from_word(word).map_err(settings::SettingsError::new)
 }
 
 fn probe(check: &Check, plan: Arc<Plan>) -> Report {

@@ -1,7 +1,7 @@
 //! `zbx-tcp demo`: every kind of result on loopback, in two seconds, without root and without a network.
 
-mod fleet;
-mod stage;
+mod batch;
+mod responders;
 
 use std::fmt::Write;
 use std::num::NonZeroUsize;
@@ -9,17 +9,19 @@ use std::sync::Arc;
 
 use clap::Parser;
 
-use super::{Done, Exit, paint, print};
 use crate::cli::{Cli, Command};
-use crate::engine::{self, Limits, Sink};
+use crate::commands::demo::responders::Stage;
+use crate::commands::{CommandResult, Exit, paint, print};
+use crate::engine::{Limits, Sink};
 use crate::failure::Status;
-use crate::output::{self, Format, text::Paint};
+use crate::output::Format;
+use crate::output::text::Paint;
 use crate::plan::Plan;
 use crate::policy::Policy;
 use crate::report::Report;
-use crate::settings::{self, Mistake};
+use crate::settings::SettingsError;
 use crate::source::List;
-use stage::Stage;
+use crate::{engine, output, settings};
 
 /// One thing to see: the words of a `check`, and what should come of it.
 struct Scene {
@@ -29,16 +31,16 @@ struct Scene {
 }
 
 /// Starts responders, probes them all at once, and shows each as text and as the values that Zabbix would store.
-pub fn run() -> Done {
-    let stage = Stage::set().map_err(|error| Mistake::new(format!("demo: {error}")))?;
+pub fn run() -> CommandResult {
+    let stage = Stage::set().map_err(|error| SettingsError::new(format!("demo: {error}")))?;
     let scenes = scenes(&stage);
     let plans = scenes.iter().map(plan).collect::<Result<Vec<_>, _>>()?;
     let reports = probe(&plans)?;
-    let (fleet, shown) = fleet::show(&stage, scenes.len() + 1)?;
-    let exit = if as_expected(&scenes, &reports) && fleet == fleet::EXPECTED {
-        Exit::Good
+    let (fleet, shown) = batch::show(&stage, scenes.len() + 1)?;
+    let exit = if as_expected(&scenes, &reports) && fleet == batch::EXPECTED {
+        Exit::Up
     } else {
-        Exit::Bad
+        Exit::Down
     };
     let page = page(&scenes, &reports, paint())
         + &shown
@@ -110,20 +112,23 @@ fn scenes(stage: &Stage) -> Vec<Scene> {
 }
 
 /// The plan of the words, read exactly as if somebody had typed them.
-fn plan(scene: &Scene) -> Result<Arc<Plan>, Mistake> {
+fn plan(scene: &Scene) -> Result<Arc<Plan>, SettingsError> {
     let words = std::iter::once("zbx-tcp".to_owned()).chain(scene.words.iter().cloned());
-    match Cli::try_parse_from(words).map_err(Mistake::new)?.command {
+    match Cli::try_parse_from(words)
+        .map_err(SettingsError::new)?
+        .command
+    {
         Command::Check(args) => {
             // Nothing but our own responders is probed, which is nobody's to forbid.
             Ok(Arc::new(
                 settings::check(&args, Format::Text, Policy::allow_all())?.plan,
             ))
         }
-        _ => Err(Mistake::new("demo: not a check")),
+        _ => Err(SettingsError::new("demo: not a check")),
     }
 }
 
-fn probe(plans: &[Arc<Plan>]) -> Result<Vec<Option<Report>>, Mistake> {
+fn probe(plans: &[Arc<Plan>]) -> Result<Vec<Option<Report>>, SettingsError> {
     let mut gathered = Gathered {
         plans,
         reports: vec![None; plans.len()],
@@ -134,10 +139,10 @@ fn probe(plans: &[Arc<Plan>]) -> Result<Vec<Option<Report>>, Mistake> {
         &mut source,
         &mut gathered,
         &limits,
-        engine::Names::default(),
+        engine::ResolverKind::default(),
     );
     ran.map_err(|error| {
-        Mistake::new(format!(
+        SettingsError::new(format!(
             "demo: this machine could not wait for the network: {error}"
         ))
     })?;

@@ -2,17 +2,17 @@
 
 mod open;
 
-use super::{Done, Exit, print};
 use crate::cli::discover::{DiscoverArgs, What};
+use crate::commands::{CommandResult, Exit, print};
 use crate::output::lld;
 use crate::settings::discover;
 
 /// Prints the rows that were asked for; a mistake prints none, since an empty list would delete what was discovered.
-pub fn run(args: &DiscoverArgs) -> Done {
+pub fn run(args: &DiscoverArgs) -> CommandResult {
     let rows = match &args.what {
         What::Ports(args) => lld::line(&discover::ports(args)?),
         What::Targets(args) => lld::line(&discover::targets(args)?),
         What::Open(args) => open::rows(args)?,
     };
-    Ok(print(rows.as_bytes(), Exit::Good))
+    Ok(print(rows.as_bytes(), Exit::Up))
 }

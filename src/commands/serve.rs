@@ -1,7 +1,8 @@
 //! `zbx-tcp serve`: a responder whose log is standard output.
 
 use std::fmt::Display;
-use std::io::{self, ErrorKind, Write};
+use std::io;
+use std::io::{ErrorKind, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -9,21 +10,21 @@ use std::sync::atomic::AtomicBool;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::{flag, low_level};
 
-use super::{Done, Exit};
 use crate::cli::serve::ServeArgs;
+use crate::commands::{CommandResult, Exit};
 use crate::plan::bytes::Charset;
 use crate::responder::{Event, Line, Log, Responder, RunError, StopHandle};
-use crate::settings::Mistake;
+use crate::settings::SettingsError;
 
 /// Serves until SIGINT, SIGTERM or a closed stdout, all of them a good end; a caller's mistake is status 2.
-pub fn run(args: &ServeArgs) -> Done {
-    let settings = args.settings().map_err(Mistake::new)?;
+pub fn run(args: &ServeArgs) -> CommandResult {
+    let settings = args.settings().map_err(SettingsError::new)?;
     let charset = settings.charset;
-    let mut responder = Responder::bind(settings).map_err(Mistake::new)?;
+    let mut responder = Responder::bind(settings).map_err(SettingsError::new)?;
     match serve(&mut responder, charset) {
-        Ok(()) => Ok(Exit::Good),
-        Err(RunError::Log(error)) if error.kind() == ErrorKind::BrokenPipe => Ok(Exit::Good),
-        Err(error) => Err(Mistake::new(error)),
+        Ok(()) => Ok(Exit::Up),
+        Err(RunError::Log(error)) if error.kind() == ErrorKind::BrokenPipe => Ok(Exit::Up),
+        Err(error) => Err(SettingsError::new(error)),
     }
 }
 

@@ -1,16 +1,17 @@
 //! The step interpreter: what to say next, and whether the answer is the expected one. No I/O, no clock.
 
 mod expectation;
+pub mod matcher;
 mod received;
 
-pub use expectation::{Capture, Moment};
+pub use expectation::{Capture, Input};
 
-use crate::engine::matching::Extent;
+use crate::engine::dialogue::expectation::{Expectation, Outcome};
+use crate::engine::dialogue::matcher::MatchEnd;
+use crate::engine::dialogue::received::Received;
 use crate::plan::Plan;
 use crate::plan::steps::{Expect, Piece, Step, Template};
 use crate::report::Response;
-use expectation::{Expectation, Outcome};
-use received::Received;
 
 /// Where a dialogue stands.
 #[derive(Debug)]
@@ -61,7 +62,7 @@ pub enum Unfinished {
 impl Dialogue {
     /// A dialogue before its first step.
     pub fn new(plan: &Plan) -> Self {
-        let received = Received::new(plan.method.charset);
+        let received = Received::new(plan.spec.charset);
         Self {
             at: 0,
             total: 0,
@@ -73,9 +74,9 @@ impl Dialogue {
     }
 
     /// Goes as far as the bytes at hand allow.
-    pub fn advance(&mut self, plan: &Plan, moment: Moment) -> Progress {
+    pub fn advance(&mut self, plan: &Plan, moment: Input) -> Progress {
         loop {
-            match plan.method.steps.get(self.at) {
+            match plan.spec.steps.get(self.at) {
                 None => return Progress::Done,
                 Some(Step::Send(template)) => return Progress::Send(self.fill(template)),
                 Some(Step::Expect(expect)) => {
@@ -88,7 +89,7 @@ impl Dialogue {
     }
 
     /// Compares what came with the current step; nothing to report when the step is done.
-    fn expect(&mut self, plan: &Plan, expect: &Expect, moment: Moment) -> Option<Progress> {
+    fn expect(&mut self, plan: &Plan, expect: &Expect, moment: Input) -> Option<Progress> {
         if self.expectation.is_none() {
             self.received.forget(std::mem::take(&mut self.matched));
             self.expectation = Some(Box::new(Expectation::new(expect, self.extent(plan))));
@@ -113,7 +114,7 @@ impl Dialogue {
                     .unwrap_or_default(),
             )),
             Outcome::Impossible => Some(Progress::Impossible),
-            _ if self.received.raw().len() >= plan.method.max_bytes => {
+            _ if self.received.raw().len() >= plan.spec.max_bytes => {
                 Some(Progress::TooMuch(self.received.raw().len()))
             }
             Outcome::Unsettled => Some(Progress::Unsettled),
@@ -122,15 +123,15 @@ impl Dialogue {
     }
 
     /// The exact end of a match matters where a later step reads on from it.
-    fn extent(&self, plan: &Plan) -> Extent {
-        let later = plan.method.steps.iter().skip(self.at + 1);
+    fn extent(&self, plan: &Plan) -> MatchEnd {
+        let later = plan.spec.steps.iter().skip(self.at + 1);
         if later
             .into_iter()
             .any(|step| matches!(step, Step::Expect(_)))
         {
-            Extent::Exact
+            MatchEnd::Exact
         } else {
-            Extent::First
+            MatchEnd::First
         }
     }
 
@@ -182,12 +183,12 @@ impl Dialogue {
 
     /// The 1-based number of the current step, else of the last.
     pub fn step(&self, plan: &Plan) -> usize {
-        (self.at + 1).min(plan.method.steps.len())
+        (self.at + 1).min(plan.spec.steps.len())
     }
 
     /// How the dialogue stands when no more can come.
     pub fn unfinished(&self, plan: &Plan) -> Unfinished {
-        match plan.method.steps.get(self.at) {
+        match plan.spec.steps.get(self.at) {
             Some(Step::Send(_)) => Unfinished::Sending,
             _ if self.received.raw().is_empty() => Unfinished::Silent,
             _ => Unfinished::Unmatched(self.received.raw().len()),
@@ -201,7 +202,7 @@ impl Dialogue {
 
     /// What came nearest to the current step, such as ``the first 3 of 4 bytes of `220 ` ``.
     pub fn nearest(&self, plan: &Plan) -> Option<String> {
-        let Some(Step::Expect(expect)) = plan.method.steps.get(self.at) else {
+        let Some(Step::Expect(expect)) = plan.spec.steps.get(self.at) else {
             return None;
         };
         let (bytes, pattern) = self.expectation.as_ref()?.nearest(expect)?;

@@ -4,23 +4,23 @@
 //! ([`lookup`], [`question`]) over a thin transport ([`transport`]). It tells an NXDOMAIN from a SERVFAIL from silence,
 //! which getaddrinfo does not, and works in static builds. `System` is getaddrinfo on helper threads.
 //!
-//! What is not read: nsswitch.conf, `sortlist`, and the variables RES_OPTIONS and LOCALDOMAIN, so that a probe started by
+//! What is not read: nsswitch.conf, `sortlist`, and the variables `RES_OPTIONS` and LOCALDOMAIN, so that a probe started by
 //! hand resolves as the one that Zabbix starts.
 
-pub mod config;
-pub mod explain;
+pub mod failure_text;
 pub mod files;
 pub mod hosts;
 pub mod lookup;
 pub mod message;
-pub mod question;
-pub mod random;
+pub mod query;
+pub mod query_id;
+pub mod resolv_conf;
+pub mod result;
 pub mod server;
 pub mod stub;
 #[cfg(not(target_feature = "crt-static"))]
 pub mod system;
 pub mod transport;
-pub mod verdict;
 
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -28,21 +28,21 @@ use std::time::Instant;
 
 use mio::{Registry, Token};
 
+use crate::address::HostName;
+use crate::engine::dns::files::Files;
+use crate::engine::dns::server::Server;
 use crate::failure::Failure;
 use crate::plan::Family;
-use crate::target::HostName;
-use files::Files;
-use server::Server;
 
 /// The bit that all tokens of the resolver have, and no other token of the engine.
 const OWN_TOKENS: usize = 1 << (usize::BITS - 1);
 
 /// A finished lookup: the engine's key, and what came of it.
-pub type Answer = (usize, Result<Addresses, Failure>);
+pub type Answer = (usize, Result<ResolvedAddresses, Failure>);
 
 /// The addresses of a name, each family in the order of its answer; at least one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Addresses {
+pub struct ResolvedAddresses {
     /// IPv4 addresses; empty where there are none or none were wanted.
     pub v4: Vec<Ipv4Addr>,
     /// IPv6 addresses; empty where there are none or none were wanted.
@@ -78,7 +78,7 @@ impl fmt::Display for Source {
     }
 }
 
-impl fmt::Display for Addresses {
+impl fmt::Display for ResolvedAddresses {
     /// The addresses, who gave them, and whose they are: `192.0.2.7, 2001:db8::7 from 192.0.2.53 as mx1.example.org`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let v4 = self.v4.iter().map(ToString::to_string);

@@ -1,5 +1,9 @@
 //! What a run may use of this machine, of the network and of the targets.
 
+pub(super) mod capacity;
+pub(super) mod rate;
+pub(super) mod shared;
+
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::os::fd::BorrowedFd;
 use std::time::Duration;

@@ -2,68 +2,27 @@
 //!
 //! A session resolves the host, opens one connection for each wanted address or attempt, and comes to one verdict.
 
-use std::collections::VecDeque;
+pub mod action;
+pub mod attempt;
+mod established;
+mod messages;
+
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::attempt::Attempt;
-use super::few::Few;
-use super::sys::TcpInfo;
+use crate::engine::inline_vec::InlineVec;
+use crate::engine::session::action::{Action, Actions, AttemptId, Event};
+use crate::engine::session::attempt::Attempt;
 use crate::failure::{Failure, Status};
-use crate::plan::{Addresses, Plan};
+use crate::os::socket::TcpInfo;
+use crate::plan::{AddressSelection, Plan};
 use crate::policy::Decision;
-use crate::report::{Report, Trial};
-use crate::stats::Running;
+use crate::report::{ConnectionReport, Report};
+use crate::stats::RunningStats;
 
 /// The most addresses of one name that a probe tries; a larger answer is somebody's mistake or attack.
 pub const MOST_ADDRESSES: usize = 64;
-
-/// Which connection of its session.
-pub type AttemptId = u32;
-
-/// What happened to a session.
-#[derive(Debug)]
-pub enum Event<'a> {
-    /// The name's addresses, in the order to try them; at least one.
-    Resolved(&'a [IpAddr]),
-    /// The name has no address, or none in time.
-    Unresolved(Failure),
-    /// The SYN of this attempt left.
-    Opened(AttemptId),
-    /// This machine lacks the means for now; the wish stays open.
-    Blocked(AttemptId, Failure),
-    /// The handshake completed, from this local address.
-    Connected(AttemptId, Option<IpAddr>, Option<TcpInfo>),
-    /// All bytes of the last send wish are with the kernel.
-    Sent(AttemptId),
-    /// The peer sent these bytes.
-    Received(AttemptId, &'a [u8]),
-    /// The peer sent FIN.
-    PeerClosed(AttemptId),
-    /// The connect failed, or the open connection was lost.
-    Failed(AttemptId, Failure, Option<TcpInfo>),
-}
-
-/// What a session wants done.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Wish {
-    /// Resolve the plan's host, then say [`Event::Resolved`] or [`Event::Unresolved`].
-    Resolve,
-    /// Open a connection to this address.
-    Open(AttemptId, SocketAddr),
-    /// Send these bytes, then say [`Event::Sent`].
-    Send(AttemptId, Vec<u8>),
-    /// End our half with a FIN.
-    Shutdown(AttemptId),
-    /// Tell a person who asked for an explanation; nothing is done.
-    Explain(AttemptId, String),
-    /// Close the descriptor, if it was ever opened; nothing more will be heard of it.
-    Close(AttemptId, crate::plan::Close),
-}
-
-/// Wishes in the order they are to be fulfilled.
-pub type Wishes = VecDeque<Wish>;
 
 /// One probe. Thousands are in flight at once: what few of them have is boxed.
 #[derive(Debug)]
@@ -71,19 +30,19 @@ pub struct Session {
     plan: Arc<Plan>,
     started: Instant,
     stage: Stage,
-    attempts: Few<Attempt>,
-    apart: Option<Box<Apart>>,
+    attempts: InlineVec<Attempt>,
+    apart: Option<Box<Extra>>,
 }
 
 /// What a probe does without that waits for the answer of one address.
 #[derive(Debug, Default)]
-struct Apart {
+struct Extra {
     /// How long the name took.
     resolve: Option<Duration>,
     /// When it ends although its own time is not over.
     cut: Option<Instant>,
     /// What is still to come while [`Stage::Trying`].
-    series: Option<Series>,
+    series: Option<RemainingAttempts>,
     /// There when [`Stage::Judged`].
     verdict: Option<Verdict>,
 }
@@ -101,7 +60,7 @@ enum Stage {
 
 /// Connects still to come: to this address, at that moment, this many times.
 #[derive(Debug)]
-struct Series {
+struct RemainingAttempts {
     address: IpAddr,
     next: Instant,
     left: u32,
@@ -116,9 +75,9 @@ struct Verdict {
 
 impl Session {
     /// Starts a probe.
-    pub fn start(plan: Arc<Plan>, now: Instant, wishes: &mut Wishes) -> Self {
-        let literal = plan.literal();
-        let (stage, attempts) = (Stage::Resolving, Few::default());
+    pub fn start(plan: Arc<Plan>, now: Instant, actions: &mut Actions) -> Self {
+        let literal = plan.ip();
+        let (stage, attempts) = (Stage::Resolving, InlineVec::default());
         let mut session = Self {
             plan,
             started: now,
@@ -127,8 +86,8 @@ impl Session {
             apart: None,
         };
         match literal {
-            Some(address) => session.launch(&[address], now, wishes),
-            None => wishes.push_back(Wish::Resolve),
+            Some(address) => session.launch(&[address], now, actions),
+            None => actions.push_back(Action::Resolve),
         }
         session.judge_when_decided(now);
         session
@@ -146,7 +105,7 @@ impl Session {
 
     /// When it ends whatever happens.
     pub fn deadline(&self) -> Instant {
-        let own = self.started + self.plan.method.timeout;
+        let own = self.started + self.plan.spec.timeout;
         self.apart
             .as_ref()
             .and_then(|apart| apart.cut)
@@ -214,33 +173,33 @@ impl Session {
     }
 
     /// Takes what happened.
-    pub fn handle(&mut self, event: Event<'_>, now: Instant, wishes: &mut Wishes) {
+    pub fn handle(&mut self, event: Event<'_>, now: Instant, actions: &mut Actions) {
         let plan = Arc::clone(&self.plan);
         match event {
             // What comes late changes nothing.
             Event::Resolved(_) | Event::Unresolved(_) if self.stage != Stage::Resolving => {}
             Event::Resolved(addresses) => {
                 self.apart().resolve = Some(now.saturating_duration_since(self.started));
-                self.launch(addresses, now, wishes);
+                self.launch(addresses, now, actions);
             }
             Event::Unresolved(failure) => self.judge(Some(Arc::new(failure)), now),
             Event::Opened(id) => self.with(id, |attempt| attempt.opened(now)),
             Event::Blocked(id, why) => self.with(id, |attempt| attempt.blocked(why)),
             Event::Connected(id, source, info) => {
                 self.with(id, |attempt| {
-                    attempt.connected(&plan, source, info, now, wishes)
+                    attempt.connected(&plan, source, info, now, actions);
                 });
             }
-            Event::Sent(id) => self.with(id, |attempt| attempt.sent(&plan, now, wishes)),
+            Event::Sent(id) => self.with(id, |attempt| attempt.sent(&plan, now, actions)),
             Event::Received(id, bytes) => {
-                self.with(id, |attempt| attempt.received(&plan, bytes, now, wishes))
+                self.with(id, |attempt| attempt.received(&plan, bytes, now, actions));
             }
             Event::PeerClosed(id) => {
-                self.with(id, |attempt| attempt.peer_closed(&plan, now, wishes))
+                self.with(id, |attempt| attempt.peer_closed(&plan, now, actions));
             }
             Event::Failed(id, failure, info) => {
                 self.with(id, |attempt| {
-                    attempt.failed(&plan, failure, info, now, wishes)
+                    attempt.failed(&plan, failure, info, now, actions);
                 });
             }
         }
@@ -254,47 +213,43 @@ impl Session {
         &mut self,
         now: Instant,
         info: impl Fn(AttemptId) -> Option<TcpInfo>,
-        wishes: &mut Wishes,
+        actions: &mut Actions,
     ) {
         if now >= self.deadline() {
-            self.expire(now, info, wishes);
+            self.expire(now, info, actions);
             return;
         }
-        self.begin_due(now, wishes);
+        self.begin_due(now, actions);
         let plan = Arc::clone(&self.plan);
         for attempt in self.attempts.as_mut_slice() {
-            attempt.tick(&plan, now, wishes);
+            attempt.tick(&plan, now, actions);
         }
         self.judge_when_decided(now);
     }
 
     /// The finished report; `None` until [`Session::is_over`].
     pub fn into_report(self) -> Option<Report> {
-        let attempts = self
-            .plan
-            .method
-            .attempts
-            .map(|_| Box::new(statistics(&self)));
-        let Apart {
+        let attempts = self.plan.spec.attempts.map(|_| Box::new(statistics(&self)));
+        let Extra {
             resolve, verdict, ..
         } = *self.apart?;
         let Verdict { failure, total } = verdict?;
-        let trials: Vec<Trial> = self
+        let trials: Vec<ConnectionReport> = self
             .attempts
             .into_iter()
             .filter_map(Attempt::into_trial)
             .collect();
         let described = described(&self.plan, &trials);
-        let (trial, addresses) = match self.plan.method.addresses {
-            Addresses::All => (trials.get(described).cloned(), trials.into()),
-            Addresses::First => (trials.into_iter().nth(described), Box::default()),
+        let (connection, addresses) = match self.plan.spec.addresses {
+            AddressSelection::All => (trials.get(described).cloned(), trials.into()),
+            AddressSelection::First => (trials.into_iter().nth(described), Box::default()),
         };
         Some(Report {
             plan: self.plan,
             failure,
             total,
             resolve,
-            trial,
+            connection,
             addresses,
             attempts,
         })
@@ -304,12 +259,12 @@ impl Session {
         self.attempts.as_slice()
     }
 
-    fn apart(&mut self) -> &mut Apart {
+    fn apart(&mut self) -> &mut Extra {
         self.apart.get_or_insert_default()
     }
 
     /// The connects still to come, while there are any.
-    fn series(&mut self) -> Option<&mut Series> {
+    fn series(&mut self) -> Option<&mut RemainingAttempts> {
         let trying = self.stage == Stage::Trying;
         self.apart.as_mut()?.series.as_mut().filter(|_| trying)
     }
@@ -329,15 +284,14 @@ impl Session {
     }
 
     /// Begins the first connections.
-    fn launch(&mut self, addresses: &[IpAddr], now: Instant, wishes: &mut Wishes) {
-        let wanted = match self.plan.method.addresses {
-            Addresses::First => 1,
-            Addresses::All => MOST_ADDRESSES,
+    fn launch(&mut self, addresses: &[IpAddr], now: Instant, actions: &mut Actions) {
+        let wanted = match self.plan.spec.addresses {
+            AddressSelection::First => 1,
+            AddressSelection::All => MOST_ADDRESSES,
         };
         self.stage = Stage::Begun;
         for address in addresses.iter().take(wanted) {
-            if let Decision::Denied(why) = self.plan.method.decide(*address, self.plan.target.port)
-            {
+            if let Decision::Denied(why) = self.plan.spec.decide(*address, self.plan.target.port) {
                 self.attempts.push(Attempt::denied(
                     self.next_id(),
                     &self.plan,
@@ -345,30 +299,30 @@ impl Session {
                     &why,
                     now,
                 ));
-            } else if let Some(attempts) = self.plan.method.attempts {
-                self.apart().series = Some(Series {
+            } else if let Some(attempts) = self.plan.spec.attempts {
+                self.apart().series = Some(RemainingAttempts {
                     address: *address,
                     next: now,
                     left: attempts.count.get(),
                 });
                 self.stage = Stage::Trying;
             } else {
-                self.begin(*address, now, wishes);
+                self.begin(*address, now, actions);
             }
         }
-        self.begin_due(now, wishes);
+        self.begin_due(now, actions);
     }
 
-    fn begin(&mut self, address: IpAddr, now: Instant, wishes: &mut Wishes) {
-        let attempt = Attempt::new(self.next_id(), &self.plan, address, now, wishes);
+    fn begin(&mut self, address: IpAddr, now: Instant, actions: &mut Actions) {
+        let attempt = Attempt::new(self.next_id(), &self.plan, address, now, actions);
         self.attempts.push(attempt);
     }
 
     /// Begins the attempts whose time has come: each at its interval, whether the one before it ended or not.
-    fn begin_due(&mut self, now: Instant, wishes: &mut Wishes) {
+    fn begin_due(&mut self, now: Instant, actions: &mut Actions) {
         let interval = self
             .plan
-            .method
+            .spec
             .attempts
             .map_or(Duration::ZERO, |attempts| attempts.interval);
         while let Some(series) = self.series() {
@@ -381,7 +335,7 @@ impl Session {
             if series.left == 0 {
                 self.stage = Stage::Begun;
             }
-            self.begin(address, now, wishes);
+            self.begin(address, now, actions);
         }
     }
 
@@ -390,7 +344,7 @@ impl Session {
         &mut self,
         now: Instant,
         info: impl Fn(AttemptId) -> Option<TcpInfo>,
-        wishes: &mut Wishes,
+        actions: &mut Actions,
     ) {
         if self.stage == Stage::Resolving {
             let text = format!(
@@ -410,7 +364,7 @@ impl Session {
             } else {
                 None
             };
-            attempt.expire(&self.plan, info, now, wishes);
+            attempt.expire(&self.plan, info, now, actions);
         }
         self.judge_when_decided(now);
     }
@@ -436,9 +390,9 @@ impl Session {
 /// from trying tells less of the target than whatever came of a try.
 fn verdict(plan: &Plan, attempts: &[Attempt]) -> Option<Arc<Failure>> {
     let trials = || attempts.iter().filter_map(Attempt::trial);
-    let failures = || trials().filter_map(|trial| trial.verdict(plan.method.want));
+    let failures = || trials().filter_map(|trial| trial.verdict(plan.spec.want));
     let tried = || failures().filter(was_tried);
-    let Some(asked) = plan.method.attempts else {
+    let Some(asked) = plan.spec.attempts else {
         return tried().next().or_else(|| failures().next());
     };
     let ok = trials().count() - failures().count();
@@ -471,28 +425,25 @@ fn was_tried(failure: &Arc<Failure>) -> bool {
 
 /// Which connection the report describes: the first failing address, of several attempts the last successful, else the
 /// last; one that was tried, if there is one.
-fn described(plan: &Plan, trials: &[Trial]) -> usize {
-    let is_up = |trial: &Trial| trial.verdict(plan.method.want).is_none();
-    let has_failed = |trial: &Trial| {
+fn described(plan: &Plan, trials: &[ConnectionReport]) -> usize {
+    let is_up = |trial: &ConnectionReport| trial.verdict(plan.spec.want).is_none();
+    let has_failed = |trial: &ConnectionReport| {
         trial
-            .verdict(plan.method.want)
+            .verdict(plan.spec.want)
             .as_ref()
             .is_some_and(was_tried)
     };
-    match plan.method.attempts {
-        Some(_) => {
-            let place = trials
-                .iter()
-                .rposition(is_up)
-                .or_else(|| trials.iter().rposition(has_failed));
-            place.unwrap_or(trials.len().saturating_sub(1))
-        }
-        None => {
-            let place = trials.iter().position(has_failed);
-            place
-                .or_else(|| trials.iter().position(|trial| !is_up(trial)))
-                .unwrap_or(0)
-        }
+    if plan.spec.attempts.is_some() {
+        let place = trials
+            .iter()
+            .rposition(is_up)
+            .or_else(|| trials.iter().rposition(has_failed));
+        place.unwrap_or(trials.len().saturating_sub(1))
+    } else {
+        let place = trials.iter().position(has_failed);
+        place
+            .or_else(|| trials.iter().position(|trial| !is_up(trial)))
+            .unwrap_or(0)
     }
 }
 
@@ -501,8 +452,8 @@ const FIRST_RETRANSMISSION: Duration = Duration::from_secs(1);
 
 /// What came of the attempts. One that the deadline cut before it could even have lost a segment was not counted as
 /// sent; the first had the whole deadline and always counts. To a denied address nothing was sent.
-fn statistics(session: &Session) -> Running {
-    let mut running = Running::default();
+fn statistics(session: &Session) -> RunningStats {
+    let mut running = RunningStats::default();
     for (number, attempt) in session.attempts().iter().enumerate() {
         let Some(trial) = attempt.trial() else {
             continue;
@@ -510,7 +461,7 @@ fn statistics(session: &Session) -> Running {
         let was_cut =
             trial.failure.is_some() && attempt.started() + trial.total >= session.deadline();
         let was_short = trial.total < FIRST_RETRANSMISSION && number > 0;
-        match (trial.verdict(session.plan.method.want), trial.connect) {
+        match (trial.verdict(session.plan.spec.want), trial.connect) {
             (Some(failure), _) if failure.status == Status::Denied => {}
             (None, connect) => running.succeeded(connect.unwrap_or(trial.total)),
             (Some(_), _) if was_cut && was_short => {}

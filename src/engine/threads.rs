@@ -5,13 +5,14 @@
 //! itself (`CLONE_FILES`, unshare(2)). What was open before is open in every table, so all threads leave before any of
 //! them opens a connection: else its close would not be the last, and no FIN or RST would be sent.
 
-use std::io;
 use std::sync::{Mutex, PoisonError, RwLock, mpsc};
-use std::thread::{self, ScopedJoinHandle};
+use std::thread::ScopedJoinHandle;
+use std::{io, thread};
 
-use super::spares::Spares;
-use super::turn::Share;
-use super::{Names, Sink, probe, sys};
+use crate::engine::event_loop::Worker;
+use crate::engine::standby::StandbyThreads;
+use crate::engine::{ResolverKind, Sink, probe};
+use crate::os::socket;
 use crate::report::Report;
 
 /// Probes on so many threads until everything is done. The sink gets reports, one at a time, and sees nothing of what
@@ -20,9 +21,9 @@ use crate::report::Report;
 /// # Errors
 /// When no thread could probe; where only some can, they do everything.
 pub(super) fn probe_on(
-    parts: &[Share<'_>],
+    parts: &[Worker<'_>],
     sink: &mut (dyn Sink + Send),
-    names: &Names,
+    names: &ResolverKind,
 ) -> io::Result<()> {
     let sink = Mutex::new(sink);
     let (left, leaves) = mpsc::channel();
@@ -36,7 +37,7 @@ pub(super) fn probe_on(
                     (Locked(&sink), left.clone(), &everybody_left);
                 let work = move || {
                     // Containers may forbid it: then the threads have one limit, and wait for each other's descriptors.
-                    let _ = sys::unshare_descriptors();
+                    let _ = socket::unshare_descriptors();
                     let _ = left.send(());
                     drop(everybody_left.read());
                     part.gate.spares.wait(part.number);
@@ -66,7 +67,7 @@ pub(super) fn probe_on(
 }
 
 /// Whoever still waits begins when this goes: who has ended calls nobody any more.
-struct CallAll<'s>(&'s Spares);
+struct CallAll<'s>(&'s StandbyThreads);
 
 impl Drop for CallAll<'_> {
     fn drop(&mut self) {

@@ -37,12 +37,11 @@ impl Timers {
             after: self.after(at),
             key,
         };
-        match self.place(key) {
-            Some(place) => self.settle(place, timer),
-            None => {
-                self.heap.push(timer);
-                self.settle(self.heap.len() - 1, timer);
-            }
+        if let Some(place) = self.place(key) {
+            self.settle(place, timer)
+        } else {
+            self.heap.push(timer);
+            self.settle(self.heap.len() - 1, timer);
         }
     }
 

@@ -1,10 +1,11 @@
 //! The result document: one line of JSON, made from the table of metrics.
 
-use super::json::Writer;
-use super::metrics::{self, METRICS, Metric, Read, Value};
+use crate::address::writing;
 use crate::failure::Status;
-use crate::report::{Report, Trial};
-use crate::target::writing;
+use crate::output::json::Writer;
+use crate::output::metrics;
+use crate::output::metrics::{METRICS, Metric, Read, Value};
+use crate::report::{ConnectionReport, Report};
 
 /// The document of a report, with its final newline.
 pub fn line(report: &Report) -> String {
@@ -32,7 +33,10 @@ pub fn write(report: &Report, buffer: &mut Vec<u8>) {
 
 /// Appends what is no single metric, and ends the document.
 fn write_lists(report: &Report, json: &mut Writer<'_>) {
-    let captures = report.trial.as_ref().map_or(&[][..], Trial::captures);
+    let captures = report
+        .connection
+        .as_ref()
+        .map_or(&[][..], ConnectionReport::captures);
     if !captures.is_empty() {
         json.key("captures");
         json.open_object();
@@ -45,30 +49,30 @@ fn write_lists(report: &Report, json: &mut Writer<'_>) {
     if !report.addresses.is_empty() {
         json.key("addresses");
         json.open_array();
-        for trial in &report.addresses {
-            json.value(|buffer| write_address(report, trial, buffer));
+        for connection in &report.addresses {
+            json.value(|buffer| write_address(report, connection, buffer));
         }
         json.close_array();
     }
 }
 
 /// One entry for each address that was tried.
-fn write_address(report: &Report, trial: &Trial, buffer: &mut Vec<u8>) {
-    let failure = trial.verdict(report.plan.method.want);
+fn write_address(report: &Report, connection: &ConnectionReport, buffer: &mut Vec<u8>) {
+    let failure = connection.verdict(report.plan.spec.want);
     let status = failure
         .as_ref()
         .map_or(Status::Ok, |failure| failure.status);
     let error = failure.as_ref().map_or("", |failure| &failure.text);
     let mut entry = Rows::open(buffer);
-    entry.connection(trial, |metric| {
+    entry.connection(connection, |metric| {
         matches!(metric.path, "address" | "family" | "source")
     });
     entry.row(None, "up", &Value::Integer(failure.is_none().into()));
     entry.row(None, "status", &Value::Integer(status.code().into()));
     entry.row(None, "status_name", &Value::Text(status.name().into()));
     entry.row(None, "error", &Value::Text(error.into()));
-    entry.row(Some("time"), "total", &Value::Seconds(trial.total));
-    entry.connection(trial, |metric| {
+    entry.row(Some("time"), "total", &Value::Seconds(connection.total));
+    entry.connection(connection, |metric| {
         matches!(metric.group, Some("time" | "tcp" | "icmp"))
     });
     entry.close_group().close_object();
@@ -123,12 +127,12 @@ impl<'b> Rows<'b> {
     }
 
     /// The rows of these metrics that one connection can fill.
-    fn connection(&mut self, trial: &Trial, wanted: impl Fn(&Metric) -> bool) {
+    fn connection(&mut self, connection: &ConnectionReport, wanted: impl Fn(&Metric) -> bool) {
         for metric in METRICS.iter().filter(|metric| wanted(metric)) {
             let Read::Connection(read) = metric.read else {
                 continue;
             };
-            if let Some(value) = read(trial) {
+            if let Some(value) = read(connection) {
                 self.row(metric.group, metric.name, &value);
             }
         }
@@ -153,7 +157,7 @@ pub(super) fn write_value(json: &mut Writer<'_>, value: &Value<'_>) {
             buffer.push(b'"');
         }),
         Value::Seconds(_) | Value::Integer(_) | Value::Ratio(_) => {
-            json.value(|buffer| value.write(buffer))
+            json.value(|buffer| value.write(buffer));
         }
     }
 }

@@ -6,10 +6,10 @@
 //! `family` where the host is an address, `source`, `status_name` when `ok`, `error` when empty, and
 //! `tcp.syn_retransmits` when 0. `up`, `status` and `time.total` are always there, and `id` in a line of its own.
 
-use super::document::Rows;
-use super::metrics::{METRICS, Metric, Read, Value};
-use super::wanted::Defaults;
 use crate::failure::Status;
+use crate::output::batch_format::Defaults;
+use crate::output::document::Rows;
+use crate::output::metrics::{METRICS, Metric, Read, Value};
 use crate::plan::Plan;
 use crate::report::Report;
 
@@ -35,7 +35,7 @@ pub fn write_asked(plan: &Plan, id: &str, defaults: Defaults, buffer: &mut Vec<u
     for metric in &METRICS {
         match metric.read {
             Read::Asked(_) if metric.path == "id" => {
-                rows.row(None, metric.name, &Value::Text(id.into()))
+                rows.row(None, metric.name, &Value::Text(id.into()));
             }
             Read::Asked(read) => {
                 if let Some(value) = read(plan) {
@@ -68,7 +68,7 @@ pub fn write_found(report: &Report, defaults: Defaults, buffer: &mut Vec<u8>) {
 /// Whether a compact entry does without it.
 fn is_at_default(metric: &Metric, value: &Value<'_>, plan: &Plan) -> bool {
     match (metric.path, value) {
-        ("address" | "family", _) => plan.literal().is_some(),
+        ("address" | "family", _) => plan.ip().is_some(),
         ("source", _) => true,
         ("status_name", Value::Text(name)) => name == Status::Ok.name(),
         ("error", Value::Text(text)) => text.is_empty(),
@@ -80,8 +80,8 @@ fn is_at_default(metric: &Metric, value: &Value<'_>, plan: &Plan) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::output::samples::{down, plan, up};
-    use crate::plan::Label;
+    use crate::output::test_reports::{down, plan, up};
+    use crate::plan::TargetMeta;
 
     fn written(report: &Report, defaults: Defaults) -> String {
         let mut buffer = Vec::new();
@@ -91,14 +91,14 @@ mod tests {
 
     #[test]
     fn a_whole_entry_is_the_document_with_its_id() {
-        let label = Label {
+        let label = TargetMeta {
             id: Some("mail".into()),
             name: Some("Mail relay".into()),
-            ..Label::default()
+            ..TargetMeta::default()
         };
         for (label, names) in [
             (None, r#""id":"mx1.example.org:25""#),
-            (Some(Label::default()), r#""id":"mx1.example.org:25""#),
+            (Some(TargetMeta::default()), r#""id":"mx1.example.org:25""#),
             (Some(label), r#""id":"mail","name":"Mail relay""#),
         ] {
             let report = up(&plan(0, "mx1.example.org", label), b"", 0);

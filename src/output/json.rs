@@ -1,6 +1,6 @@
 //! A small writer of JSON (RFC 8259) into a buffer: what is published is known, and thousands of documents are written.
 
-use super::number;
+use crate::output::number;
 
 /// Writes JSON at a buffer's end; it sets the commas, the caller closes what it opens.
 #[derive(Debug)]

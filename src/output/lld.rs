@@ -1,8 +1,8 @@
 //! Rows of Zabbix's low-level discovery (Zabbix manual, "Custom LLD rules"): an array of objects with macros.
 
-use super::json::Writer;
-use super::{document, metrics, number};
-use crate::plan::{Label, Plan};
+use crate::output::json::Writer;
+use crate::output::{document, metrics, number};
+use crate::plan::{Plan, TargetMeta};
 
 /// Appends the row of a target: every macro is in every row, `""` where there is nothing to say.
 pub fn write(plan: &Plan, buffer: &mut Vec<u8>) {
@@ -19,14 +19,14 @@ pub fn write(plan: &Plan, buffer: &mut Vec<u8>) {
     row.key("{#TCP.PORT}");
     row.value(|buffer| number::integer(buffer, plan.target.port.get().into()));
     row.key("{#TCP.SERVICE}");
-    row.text(plan.method.service.as_deref().unwrap_or_default());
+    row.text(plan.spec.service.as_deref().unwrap_or_default());
     row.key("{#TCP.GROUP}");
     row.text(&groups(label));
     row.close_object();
 }
 
 /// Its groups, separated by commas.
-fn groups(label: Option<&Label>) -> String {
+fn groups(label: Option<&TargetMeta>) -> String {
     label.map_or_else(String::new, |label| label.groups.join(","))
 }
 
@@ -47,7 +47,7 @@ pub fn line<'p>(plans: impl IntoIterator<Item = &'p Plan>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::target::{Host, Port, Target};
+    use crate::address::{Host, Port, Target};
 
     #[test]
     fn names_and_groups_are_escaped() {
@@ -55,10 +55,10 @@ mod tests {
             host: Host::Address([192, 0, 2, 7].into()),
             port: Port::new(80).unwrap(),
         };
-        let label = Label {
+        let label = TargetMeta {
             name: Some("a \"b\" \\ 东".into()),
             groups: ["x".into(), "y".into()].into(),
-            ..Label::default()
+            ..TargetMeta::default()
         };
         let plan = Plan {
             label: Some(Box::new(label)),

@@ -8,12 +8,12 @@ use std::net::IpAddr;
 use std::str::from_utf8;
 use std::time::Duration;
 
-use super::number;
+use crate::address::{Host, writing};
 use crate::failure::IcmpFact;
+use crate::output::number;
 use crate::plan::Plan;
-use crate::report::{Exchange, Report, Response, TcpFacts, Trial};
-use crate::stats::Running;
-use crate::target::{Host, writing};
+use crate::report::{ConnectionReport, DialogueReport, Report, Response, TcpFacts};
+use crate::stats::RunningStats;
 
 /// The version of the document.
 pub const SCHEMA: u64 = 1;
@@ -45,7 +45,7 @@ pub enum Read {
     /// From the whole probe.
     Probe(fn(&Report) -> Option<Value<'_>>),
     /// From one connection.
-    Connection(fn(&Trial) -> Option<Value<'_>>),
+    Connection(fn(&ConnectionReport) -> Option<Value<'_>>),
 }
 
 /// What a single value prints where it was not measured; in documents it is absent.
@@ -102,7 +102,7 @@ impl Metric {
         match self.read {
             Asked(read) => read(&report.plan),
             Probe(read) => read(report),
-            Connection(read) => report.trial.as_ref().and_then(read),
+            Connection(read) => report.connection.as_ref().and_then(read),
         }
     }
 }
@@ -153,7 +153,7 @@ pub const METRICS: [Metric; 36] = [
         "text",
         "the named service",
         Empty,
-        Asked(|p| text(p.method.service.as_deref()?)),
+        Asked(|p| text(p.spec.service.as_deref()?)),
     ),
     row(
         "up",
@@ -423,20 +423,23 @@ fn family(address: IpAddr) -> u64 {
     if address.is_ipv4() { 4 } else { 6 }
 }
 
-fn said(trial: &Trial) -> Option<&Exchange> {
-    trial.exchange.as_deref()
+fn said(connection: &ConnectionReport) -> Option<&DialogueReport> {
+    connection.exchange.as_deref()
 }
 
-fn tcp(trial: &Trial, read: fn(&TcpFacts) -> Option<u32>) -> Option<Value<'static>> {
-    trial
+fn tcp(
+    connection: &ConnectionReport,
+    read: fn(&TcpFacts) -> Option<u32>,
+) -> Option<Value<'static>> {
+    connection
         .tcp
         .as_ref()
         .and_then(read)
         .map(|number| Integer(number.into()))
 }
 
-fn icmp(trial: &Trial, read: fn(&IcmpFact) -> u8) -> Option<Value<'static>> {
-    trial
+fn icmp(connection: &ConnectionReport, read: fn(&IcmpFact) -> u8) -> Option<Value<'static>> {
+    connection
         .failure
         .as_ref()?
         .icmp
@@ -446,7 +449,7 @@ fn icmp(trial: &Trial, read: fn(&IcmpFact) -> u8) -> Option<Value<'static>> {
 
 fn attempts(
     report: &Report,
-    read: fn(&Running) -> Option<Value<'static>>,
+    read: fn(&RunningStats) -> Option<Value<'static>>,
 ) -> Option<Value<'static>> {
     report.attempts.as_deref().and_then(read)
 }
@@ -457,7 +460,7 @@ const TEXT_LIMIT: usize = 2048;
 const HEX_LIMIT: usize = 256;
 
 fn response(report: &Report) -> Option<&Response> {
-    report.trial.as_ref()?.response()
+    report.connection.as_ref()?.response()
 }
 
 fn response_text(report: &Report) -> Option<Value<'_>> {
@@ -476,7 +479,7 @@ fn response_text(report: &Report) -> Option<Value<'_>> {
 /// The printable form of what a peer sent, secrets hidden, at most 2 KiB.
 pub fn bounded(report: &Report, bytes: &[u8]) -> String {
     // A secret that is cut in half would be shown: it is hidden before anything is cut. No byte becomes less than one.
-    let mut printable = report.plan.method.veil_start(bytes, TEXT_LIMIT);
+    let mut printable = report.plan.spec.veil_start(bytes, TEXT_LIMIT);
     if let Some((cut, _)) = printable
         .char_indices()
         .find(|(at, character)| at + character.len_utf8() > TEXT_LIMIT)
@@ -488,13 +491,13 @@ pub fn bounded(report: &Report, bytes: &[u8]) -> String {
 
 fn response_hex(report: &Report) -> Option<Value<'_>> {
     let response = response(report)?;
-    if report.plan.method.charset.is_clean_text(&response.start) {
+    if report.plan.spec.charset.is_clean_text(&response.start) {
         return None;
     }
     let mut digits = Vec::new();
     for byte in report
         .plan
-        .method
+        .spec
         .hide(&response.start)
         .iter()
         .take(HEX_LIMIT)

@@ -21,9 +21,9 @@ fn millionths(buffer: &mut Vec<u8>, count: u64) {
     const ONE: u64 = 1_000_000;
     let (whole, mut rest) = (count / ONE, (count % ONE) as u32);
     if whole == 0 {
-        buffer.push(b'0')
+        buffer.push(b'0');
     } else {
-        integer(buffer, whole)
+        integer(buffer, whole);
     }
     let mut fraction = *b".000000";
     for digit in fraction.iter_mut().skip(1).rev() {
@@ -55,7 +55,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::target::writing::appended;
+    use crate::address::writing::appended;
 
     #[test]
     fn times_are_plain_decimals() {

@@ -1,4 +1,4 @@
-//! Input lines of zabbix_sender(1) with `-T -N -i -`: host, item key, seconds, nanoseconds, value.
+//! Input lines of `zabbix_sender(1)` with `-T -N -i -`: host, item key, seconds, nanoseconds, value.
 //!
 //! Words are separated by spaces. In a word in double quotes `\"`, `\\` and `\n` are escapes and nothing else is; a word
 //! without them has no escapes, and is taken to the line's end where it is the value. So read the programs of Zabbix 6.0
@@ -6,9 +6,9 @@
 
 use std::time::Duration;
 
-use super::metrics::Metric;
-use super::number;
-use super::wanted::{KeyPart, SenderKey, Wanted};
+use crate::output::batch_format::{KeyPart, SenderKey, Wanted};
+use crate::output::metrics::Metric;
+use crate::output::number;
 use crate::plan::Plan;
 use crate::report::Report;
 
@@ -36,7 +36,7 @@ pub fn write(report: &Report, at: Duration, wanted: &Wanted, buffer: &mut Vec<u8
     }
 }
 
-/// The host in Zabbix and a blank; `-` stands for the one that zabbix_sender is given by its `-s`.
+/// The host in Zabbix and a blank; `-` stands for the one that `zabbix_sender` is given by its `-s`.
 fn host(plan: &Plan, wanted: &Wanted, buffer: &mut Vec<u8>) {
     let own = plan
         .label
@@ -75,9 +75,9 @@ fn word(text: &str, buffer: &mut Vec<u8>) {
     let as_it_stands =
         !text.is_empty() && !text.starts_with('"') && !text.as_bytes().iter().any(splits);
     if as_it_stands {
-        buffer.extend_from_slice(text.as_bytes())
+        buffer.extend_from_slice(text.as_bytes());
     } else {
-        quoted(text, buffer)
+        quoted(text, buffer);
     }
 }
 
@@ -96,8 +96,8 @@ fn quoted(text: &str, buffer: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::output::samples::{down, plan, up, wanted};
-    use crate::plan::Label;
+    use crate::output::test_reports::{down, plan, up, wanted};
+    use crate::plan::TargetMeta;
 
     const AT: Duration = Duration::new(1_795_338_732, 7_000_089);
 
@@ -128,9 +128,9 @@ mod tests {
     fn the_host_is_the_targets_own_else_the_runs() {
         let mut wanted = wanted(&["up"]);
         wanted.zabbix_host = Some("the run's".into());
-        let own = Label {
+        let own = TargetMeta {
             zabbix_host: Some("a \"b\" \\ c".into()),
-            ..Label::default()
+            ..TargetMeta::default()
         };
         assert!(
             lines(&up(&plan(0, "mx1", Some(own)), b"", 0), &wanted)

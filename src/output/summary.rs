@@ -3,9 +3,9 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use super::json::Writer;
-use super::number;
-use crate::failure::brief;
+use crate::failure::format_duration;
+use crate::output::json::Writer;
+use crate::output::number;
 use crate::report::{Report, RoundTrip};
 
 /// The verdicts of a run, counted as they come.
@@ -42,10 +42,10 @@ impl Summary {
             _ if report.is_up() => self.up += 1,
             _ => self.down += 1,
         }
-        let trial = report.trial.as_ref();
-        let connect = trial.and_then(|trial| trial.connect);
-        let rtt = trial
-            .and_then(|trial| trial.tcp?.rtt)
+        let connection = report.connection.as_ref();
+        let connect = connection.and_then(|connection| connection.connect);
+        let rtt = connection
+            .and_then(|connection| connection.tcp?.rtt)
             .map(RoundTrip::smoothed);
         if let (Some(connect), Some(rtt)) = (connect, rtt) {
             let micros = number::micros(connect.saturating_sub(rtt));
@@ -113,9 +113,9 @@ impl Summary {
         if self.invalid > 0 {
             let _ = write!(line, "; {} left out for their mistakes", self.invalid);
         }
-        let _ = write!(line, "; took {}", brief(elapsed));
+        let _ = write!(line, "; took {}", format_duration(elapsed));
         if let Some(lag) = self.lag() {
-            let _ = write!(line, ", lag {}", brief(lag));
+            let _ = write!(line, ", lag {}", format_duration(lag));
         }
         line
     }
@@ -125,7 +125,7 @@ impl Summary {
 mod tests {
     use super::*;
     use crate::failure::Status;
-    use crate::output::samples::{down, plan, up};
+    use crate::output::test_reports::{down, plan, up};
 
     #[test]
     fn lag_is_the_value_that_all_but_one_in_a_hundred_stay_below() {

@@ -4,9 +4,10 @@ use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::metrics::{self, Metric, Value};
-use super::text::{BAD, GOOD, Paint, UNSURE, milliseconds, painted};
 use crate::failure::Status;
+use crate::output::metrics;
+use crate::output::metrics::{Metric, Value};
+use crate::output::text::{BAD, GOOD, Paint, UNSURE, milliseconds, painted};
 use crate::plan::Plan;
 use crate::report::{Report, RoundTrip};
 
@@ -47,7 +48,7 @@ impl Table {
             .collect();
         rows.sort_by_key(|(_, row)| row.rank());
         let mut page = String::new();
-        let targets: Vec<_> = rows.iter().map(|(plan, _)| shown(plan)).collect();
+        let targets: Vec<_> = rows.iter().map(|(plan, _)| escaped_prefix(plan)).collect();
         let width = targets
             .iter()
             .map(String::len)
@@ -81,8 +82,8 @@ impl Table {
 }
 
 /// The target as it may be typed: with its service, which may be all that tells it from another.
-fn shown(plan: &Plan) -> String {
-    match &plan.method.service {
+fn escaped_prefix(plan: &Plan) -> String {
+    match &plan.spec.service {
         Some(service) => format!("{}/{service}", plan.target),
         None => plan.target.to_string(),
     }
@@ -93,11 +94,11 @@ const STATUS_WIDTH: usize = 17;
 
 impl Row {
     fn of(report: &Report) -> Self {
-        let trial = report.trial.as_ref();
-        let tcp = trial.and_then(|trial| trial.tcp);
+        let connection = report.connection.as_ref();
+        let tcp = connection.and_then(|connection| connection.tcp);
         Self {
             status: report.status(),
-            connect: trial.and_then(|trial| trial.connect),
+            connect: connection.and_then(|connection| connection.connect),
             rtt: tcp.and_then(|tcp| tcp.rtt).map(RoundTrip::smoothed),
             syn_retransmits: tcp.map(|tcp| tcp.syn_retransmits),
             note: note(report).into(),
@@ -149,24 +150,24 @@ fn note(report: &Report) -> String {
     let Some(Value::Text(text)) = said.and_then(|metric: &Metric| metric.value(report)) else {
         return String::new();
     };
-    let mut shown: String = text.chars().take(RESPONSE_SHOWN).collect();
-    if shown.len() < text.len() {
-        shown.push_str(" ...");
+    let mut escaped_prefix: String = text.chars().take(RESPONSE_SHOWN).collect();
+    if escaped_prefix.len() < text.len() {
+        escaped_prefix.push_str(" ...");
     }
-    shown
+    escaped_prefix
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::output::samples::{down, plan, up};
-    use crate::plan::Label;
+    use crate::output::test_reports::{down, plan, up};
+    use crate::plan::TargetMeta;
 
     #[test]
     fn failures_stand_first_and_columns_below_each_other() {
-        let named = Label {
+        let named = TargetMeta {
             name: Some("Mail relay".into()),
-            ..Label::default()
+            ..TargetMeta::default()
         };
         let plans = [
             plan(0, "mx1", None),

@@ -6,15 +6,15 @@ use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 
-use super::metrics::{METRICS, Value};
 use crate::failure::Status;
-use crate::plan::Want;
-use crate::report::{Report, Trial};
+use crate::output::metrics::{METRICS, Value};
+use crate::plan::Expected;
+use crate::report::{ConnectionReport, Report};
 
 /// Whether colours are used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Paint {
-    /// ANSI colours: standard output is a terminal and NO_COLOR is not set.
+    /// ANSI colours: standard output is a terminal and `NO_COLOR` is not set.
     Colours,
     /// Plain text.
     Plain,
@@ -35,12 +35,12 @@ pub fn report(report: &Report, paint: Paint) -> String {
     if let Some(failure) = &report.failure {
         page.line("why", &failure.text);
     }
-    if let Some(trial) = &report.trial {
-        connection(&mut page, report, trial);
+    if let Some(connection) = &report.connection {
+        connection_lines(&mut page, report, connection);
     }
     phases(&mut page, report);
-    if let Some(trial) = &report.trial {
-        kernel(&mut page, trial);
+    if let Some(connection) = &report.connection {
+        kernel(&mut page, connection);
     }
     response(&mut page, report);
     attempts(&mut page, report);
@@ -77,7 +77,7 @@ pub(super) fn painted(paint: Paint, style: Style, text: &str) -> String {
 
 fn headline(page: &mut Page, report: &Report) {
     let (style, verdict) = match report.status() {
-        Status::Ok if matches!(report.plan.method.want, Want::Closed(_)) => {
+        Status::Ok if matches!(report.plan.spec.want, Expected::Closed(_)) => {
             (GOOD, "is closed, as wanted".to_owned())
         }
         Status::Ok => (GOOD, "is up".to_owned()),
@@ -91,21 +91,21 @@ fn headline(page: &mut Page, report: &Report) {
     let _ = writeln!(page.text, "{} {verdict}", report.plan.target);
 }
 
-fn connection(page: &mut Page, report: &Report, trial: &Trial) {
-    if let (None, Some(cause)) = (&report.failure, &trial.failure) {
+fn connection_lines(page: &mut Page, report: &Report, connection: &ConnectionReport) {
+    if let (None, Some(cause)) = (&report.failure, &connection.failure) {
         page.line("how", &cause.text);
     }
-    let family = if trial.address.is_ipv4() {
+    let family = if connection.address.is_ipv4() {
         "IPv4"
     } else {
         "IPv6"
     };
-    let source = trial
+    let source = connection
         .source
         .map_or_else(String::new, |source: IpAddr| format!(", from {source}"));
     page.line(
         "address",
-        &format!("{} ({family}{source})", trial.address.ip()),
+        &format!("{} ({family}{source})", connection.address.ip()),
     );
 }
 
@@ -114,13 +114,16 @@ const BAR: f64 = 32.0;
 
 /// A bar for each phase: the share of the total.
 fn phases(page: &mut Page, report: &Report) {
-    let trial = report.trial.as_ref();
+    let connection = report.connection.as_ref();
     let rows = [
         ("resolve", report.resolve),
-        ("connect", trial.and_then(|trial| trial.connect)),
+        (
+            "connect",
+            connection.and_then(|connection| connection.connect),
+        ),
         (
             "dialogue",
-            trial.and_then(|trial| trial.exchange.as_ref()?.took),
+            connection.and_then(|connection| connection.exchange.as_ref()?.took),
         ),
     ];
     for (label, took) in rows {
@@ -150,11 +153,11 @@ pub(super) fn milliseconds(duration: Duration) -> String {
     format!("{:.3} ms", duration.as_secs_f64() * 1000.0)
 }
 
-fn kernel(page: &mut Page, trial: &Trial) {
-    let told = trial
+fn kernel(page: &mut Page, connection: &ConnectionReport) {
+    let told = connection
         .tcp
         .as_ref()
-        .filter(|tcp| trial.connect.is_some() || tcp.syn_retransmits > 0);
+        .filter(|tcp| connection.connect.is_some() || tcp.syn_retransmits > 0);
     let Some(tcp) = told else { return };
     let mut text = match tcp.syn_retransmits {
         0 => "no SYN was lost".to_owned(),
@@ -178,7 +181,11 @@ fn kernel(page: &mut Page, trial: &Trial) {
 const RESPONSE_SHOWN: usize = 200;
 
 fn response(page: &mut Page, report: &Report) {
-    let Some(response) = report.trial.as_ref().and_then(Trial::response) else {
+    let Some(response) = report
+        .connection
+        .as_ref()
+        .and_then(ConnectionReport::response)
+    else {
         return;
     };
     let metric = METRICS.iter().find(|metric| metric.path == "response.text");
@@ -219,13 +226,13 @@ fn attempts(page: &mut Page, report: &Report) {
 }
 
 fn addresses(page: &mut Page, report: &Report) {
-    for trial in &report.addresses {
-        let verdict = trial.verdict(report.plan.method.want);
-        let text = match (&verdict, trial.connect) {
+    for connection in &report.addresses {
+        let verdict = connection.verdict(report.plan.spec.want);
+        let text = match (&verdict, connection.connect) {
             (Some(failure), _) => page.painted(BAD, failure.status.name()),
             (None, Some(connect)) => format!("ok, {}", milliseconds(connect)),
             (None, None) => "ok".to_owned(),
         };
-        page.line("each", &format!("{}: {text}", trial.address.ip()));
+        page.line("each", &format!("{}: {text}", connection.address.ip()));
     }
 }

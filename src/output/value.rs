@@ -1,7 +1,8 @@
 //! One value on one line, as a Zabbix item takes it.
 
-use super::metrics::{self, Metric, Unmeasured, Value};
-use crate::report::{Report, Trial};
+use crate::output::metrics;
+use crate::output::metrics::{Metric, Unmeasured, Value};
+use crate::report::{ConnectionReport, Report};
 
 /// The line of a single metric, with its final newline; never empty where the item is a number.
 pub fn line(report: &Report, metric: &Metric) -> String {
@@ -20,9 +21,9 @@ pub fn line(report: &Report, metric: &Metric) -> String {
 /// The line of a capture; where there is none, the reason.
 pub fn capture_line(report: &Report, name: &str) -> String {
     let captured = report
-        .trial
+        .connection
         .iter()
-        .flat_map(Trial::captures)
+        .flat_map(ConnectionReport::captures)
         .rfind(|(known, _)| **known == *name);
     let mut line = captured.map_or_else(
         || reason(report),

@@ -4,7 +4,7 @@ use std::fmt;
 
 use encoding_rs::Encoding;
 
-use crate::printable::{is_deceptive, push_escaped, shown};
+use crate::escape::{escaped_prefix, is_deceptive, push_escaped};
 
 /// A character set by its WHATWG label, such as `gbk`; UTF-8 where none is given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,7 +21,7 @@ impl Charset {
     ///
     /// The UTF-16 and `replacement` labels are refused: the standard has no encoder for them.
     pub fn from_label(label: &str) -> Result<Self, BytesError> {
-        let unknown = || BytesError::UnknownEncoding(shown(label, 40));
+        let unknown = || BytesError::UnknownEncoding(escaped_prefix(label, 40));
         let encoding = Encoding::for_label(label.as_bytes()).ok_or_else(unknown)?;
         if encoding.output_encoding() != encoding {
             return Err(unknown());
@@ -171,7 +171,7 @@ impl fmt::Display for BytesError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Escape(text) => {
-                let text = shown(text, 4).replace("\\\\", "\\");
+                let text = escaped_prefix(text, 4).replace("\\\\", "\\");
                 write!(
                     f,
                     "unknown escape `{text}`: known are \\r \\n \\t \\0 \\\\ \\xHH; a backslash itself is written \\\\"

@@ -10,11 +10,12 @@ use std::sync::Arc;
 
 use regex_automata::MatchKind;
 use regex_automata::hybrid::dfa::DFA;
-use regex_automata::nfa::thompson::{self, pikevm::PikeVM};
+use regex_automata::nfa::thompson;
+use regex_automata::nfa::thompson::pikevm::PikeVM;
 use regex_automata::util::syntax;
 
-use super::bytes::{BytesError, Charset, unescape};
-use crate::printable::shown;
+use crate::escape::escaped_prefix;
+use crate::plan::bytes::{BytesError, Charset, unescape};
 
 /// One pattern.
 #[derive(Clone)]
@@ -109,7 +110,8 @@ const REGEX_SIZE: usize = 64 << 10;
 
 impl Regex {
     fn new(source: &str) -> Result<Self, PatternError> {
-        let invalid = |error: &dyn Error| PatternError::Regex(shown(source, 60), reason(error));
+        let invalid =
+            |error: &dyn Error| PatternError::Regex(escaped_prefix(source, 60), reason(error));
         let syntax = syntax::Config::new()
             .unicode(false)
             .utf8(false)
@@ -152,7 +154,7 @@ fn reason(error: &dyn Error) -> String {
     }
     let text = innermost.to_string();
     let line = text.lines().last().unwrap_or_default();
-    shown(line.trim_start_matches("error: "), 160)
+    escaped_prefix(line.trim_start_matches("error: "), 160)
 }
 
 impl Pattern {
@@ -180,7 +182,7 @@ impl Pattern {
     pub fn regex(source: &str, charset: Charset) -> Result<Self, PatternError> {
         let regex = Regex::new(source)?;
         if regex.matches_nothing_at_all() {
-            return Err(PatternError::Empty(shown(source, 60)));
+            return Err(PatternError::Empty(escaped_prefix(source, 60)));
         }
         let stream = if charset.is_utf8() {
             Stream::Raw
@@ -228,7 +230,11 @@ impl Pattern {
 
 impl fmt::Display for Pattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}`", shown(&self.written, 80).replace("\\\\", "\\"))
+        write!(
+            f,
+            "`{}`",
+            escaped_prefix(&self.written, 80).replace("\\\\", "\\")
+        )
     }
 }
 
@@ -283,7 +289,7 @@ pub fn read_hex(text: &str) -> Result<Vec<Option<u8>>, PatternError> {
     let bytes: Option<Vec<_>> = digits.chunks(2).map(byte).collect();
     match bytes {
         Some(bytes) if whole && !bytes.is_empty() => Ok(bytes),
-        _ => Err(PatternError::Hex(shown(text, 60))),
+        _ => Err(PatternError::Hex(escaped_prefix(text, 60))),
     }
 }
 

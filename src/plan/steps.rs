@@ -4,8 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::bytes::Charset;
-use super::pattern::Pattern;
+use crate::plan::bytes::Charset;
+use crate::plan::pattern::Pattern;
 
 /// One step.
 #[derive(Debug, Clone, PartialEq, Eq)]

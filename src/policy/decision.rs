@@ -8,14 +8,14 @@ use std::sync::Arc;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
     /// It may be connected to.
-    Allowed(Ground),
+    Allowed(Reason),
     /// It may not.
-    Denied(Ground),
+    Denied(Reason),
 }
 
 /// On which ground.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Ground {
+pub enum Reason {
     /// The caller brought a policy of its own.
     NoPolicy,
     /// There is no policy file.
@@ -73,7 +73,7 @@ impl Decision {
     }
 
     /// Why.
-    pub fn ground(&self) -> &Ground {
+    pub fn ground(&self) -> &Reason {
         match self {
             Self::Allowed(ground) | Self::Denied(ground) => ground,
         }
@@ -89,7 +89,7 @@ impl fmt::Display for Decision {
             "denied"
         };
         match self.ground() {
-            ground @ Ground::Rule { line, .. } => {
+            ground @ Reason::Rule { line, .. } => {
                 write!(f, "{word}: {ground} (line {line} of {})", super::PATH)
             }
             ground => write!(f, "{word}: {ground}"),
@@ -97,7 +97,7 @@ impl fmt::Display for Decision {
     }
 }
 
-impl fmt::Display for Ground {
+impl fmt::Display for Reason {
     /// The rule by its list and place, such as `deny[2]`, or what there is instead of a rule.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

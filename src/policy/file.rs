@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::files;
+use crate::os::files;
 
 /// No policy is longer.
 const MOST: u64 = 1 << 20;

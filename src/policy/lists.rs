@@ -5,10 +5,10 @@ use std::net::IpAddr;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::PATH;
-use super::decision::{Decision, Ground, ListName};
-use super::network::Network;
-use crate::target::Port;
+use crate::address::Port;
+use crate::policy::PATH;
+use crate::policy::decision::{Decision, ListName, Reason};
+use crate::policy::network::Network;
 
 /// The lists of the file.
 #[derive(Debug, Default)]
@@ -63,7 +63,7 @@ impl Lists {
                 .iter()
                 .position(|rule| rule.network.holds(address, port))?;
             let line = rules.get(index)?.line;
-            Some(Ground::Rule {
+            Some(Reason::Rule {
                 list,
                 position: index + 1,
                 line,
@@ -75,8 +75,8 @@ impl Lists {
         }
         match find(ListName::Allow, &self.allow) {
             Some(rule) => Decision::Allowed(rule),
-            None if self.allow.is_empty() => Decision::Allowed(Ground::NoDenyMatches),
-            None => Decision::Denied(Ground::NoAllowMatches(inner)),
+            None if self.allow.is_empty() => Decision::Allowed(Reason::NoDenyMatches),
+            None => Decision::Denied(Reason::NoAllowMatches(inner)),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
-use crate::target::Port;
+use crate::address::Port;
 
 /// A network (RFC 4632, RFC 4291 section 2.3) and ports.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -83,7 +83,7 @@ fn a_service_has_its_hosts_and_no_others() {
         assert_eq!(decision.to_string(), expected, "{address} {port}");
     }
     let any = policy.decide("0.0.0.0".parse().unwrap(), Port::new(22).unwrap());
-    assert_eq!(any, Decision::Denied(Ground::Unspecified));
+    assert_eq!(any, Decision::Denied(Reason::Unspecified));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::mem;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{Answer, Close, Settings};
+use crate::responder::{Answer, Close, Settings};
 
 /// How long a client may take to follow our FIN with its own.
 const DRAIN: Duration = Duration::from_secs(1);
@@ -114,10 +114,10 @@ impl Client {
             }
             // The end of what is echoed is the end of the talk, not a client that gave up.
             Phase::Awaiting if echoes && self.settings.close == Close::Rst => {
-                self.leave(Parting::Reset)
+                self.leave(Parting::Reset);
             }
             Phase::Awaiting | Phase::Hearing | Phase::Draining(_) if bytes.is_empty() => {
-                self.leave(Parting::Left)
+                self.leave(Parting::Left);
             }
             _ => {}
         }
@@ -255,7 +255,11 @@ mod tests {
         client.received(b"ping", start);
         client.wrote(4);
         client.finished(start);
-        client.elapsed(start + DRAIN - Duration::from_nanos(1));
+        client.elapsed(
+            (start + DRAIN)
+                .checked_sub(Duration::from_nanos(1))
+                .unwrap(),
+        );
         assert_eq!(client.wish(), Wish::Drain(start + DRAIN));
         client.elapsed(start + DRAIN);
         assert_eq!(client.wish(), Wish::Leave(Parting::Overstayed));

@@ -1,6 +1,7 @@
 //! One accepted socket: carries out what its client's talk wishes, one step a turn.
 
-use std::io::{self, ErrorKind, Read, Write};
+use std::io;
+use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::os::fd::{AsRawFd, RawFd};
 use std::sync::Arc;
@@ -9,8 +10,8 @@ use std::time::{Duration, Instant};
 use mio::event::Event as Readiness;
 use socket2::SockRef;
 
-use super::client::{Client, Parting, Wish};
-use super::{Event, Log, Settings};
+use crate::responder::client::{Client, Parting, Wish};
+use crate::responder::{Event, Log, Settings};
 
 /// Bytes of one read, as in the tutorial that this responder serves.
 const READ: usize = 1024;

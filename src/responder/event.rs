@@ -1,8 +1,7 @@
 //! What happens to clients, and the line that tells it.
 
-use std::fmt;
-use std::io;
 use std::net::SocketAddr;
+use std::{fmt, io};
 
 use crate::plan::bytes::Charset;
 

@@ -1,20 +1,19 @@
 //! One event loop for the listener and all its clients.
 
 use std::collections::BTreeSet;
-use std::fmt;
-use std::io::{self, ErrorKind};
-use std::mem;
+use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use std::{fmt, io, mem};
 
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 use slab::Slab;
 
-use super::connection::{Connection, Turn};
-use super::{Clients, Close, Event, Log, Settings, StopHandle};
+use crate::responder::connection::{Connection, Turn};
+use crate::responder::{Clients, Close, Event, Log, Settings, StopHandle};
 
 const STOP: Token = Token(usize::MAX);
 const LISTENER: Token = Token(usize::MAX - 1);

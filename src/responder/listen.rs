@@ -1,13 +1,12 @@
 //! Where clients are awaited: the address as written, and the socket bound to it.
 
-use std::fmt;
-use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::str::FromStr;
+use std::{fmt, io};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::printable::shown;
+use crate::escape::escaped_prefix;
 
 /// Where clients are awaited; port 0 lets the kernel choose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,7 +35,7 @@ impl FromStr for Listen {
             return read_lone(word);
         };
         if host.is_empty() {
-            return Err(ListenError::NoAddress(shown(word, 80)));
+            return Err(ListenError::NoAddress(escaped_prefix(word, 80)));
         }
         if let Some(inner) = host
             .strip_prefix('[')
@@ -46,15 +45,15 @@ impl FromStr for Listen {
             // SocketAddrV6 reads the zone of RFC 4007 as a number.
             let address = format!("[{inner}]:{port}")
                 .parse()
-                .map_err(|_| ListenError::Ipv6(shown(word, 80)))?;
+                .map_err(|_| ListenError::Ipv6(escaped_prefix(word, 80)))?;
             return Ok(Self::At(address));
         }
         if host.contains([':', '[', ']']) {
-            return Err(ListenError::Ipv6(shown(word, 80)));
+            return Err(ListenError::Ipv6(escaped_prefix(word, 80)));
         }
         let address: Ipv4Addr = host
             .parse()
-            .map_err(|_| ListenError::Name(shown(word, 80)))?;
+            .map_err(|_| ListenError::Name(escaped_prefix(word, 80)))?;
         Ok(Self::At((address, read_port(port)?).into()))
     }
 }
@@ -65,7 +64,7 @@ fn read_lone(word: &str) -> Result<Listen, ListenError> {
         return Err(ListenError::Empty);
     }
     if word.parse::<Ipv4Addr>().is_ok() {
-        return Err(ListenError::NoPort(shown(word, 80)));
+        return Err(ListenError::NoPort(escaped_prefix(word, 80)));
     }
     read_port(word).map(Listen::Everywhere)
 }
@@ -73,7 +72,7 @@ fn read_lone(word: &str) -> Result<Listen, ListenError> {
 fn read_port(text: &str) -> Result<u16, ListenError> {
     let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     let port = if digits { text.parse().ok() } else { None };
-    port.ok_or_else(|| ListenError::Port(shown(text, 80)))
+    port.ok_or_else(|| ListenError::Port(escaped_prefix(text, 80)))
 }
 
 /// Why an address to listen on is refused; the text names the word and the remedy.
@@ -174,7 +173,7 @@ impl std::error::Error for BindError {
     }
 }
 
-/// A non-blocking listening socket with SO_REUSEADDR, so that a restart does not wait for TIME_WAIT to pass.
+/// A non-blocking listening socket with `SO_REUSEADDR`, so that a restart does not wait for `TIME_WAIT` to pass.
 pub(super) fn open(listen: Listen, backlog: Backlog) -> Result<TcpListener, BindError> {
     let opened = match listen {
         Listen::At(address) => open_at(address, Families::One, backlog),
@@ -192,7 +191,7 @@ pub(super) fn open(listen: Listen, backlog: Backlog) -> Result<TcpListener, Bind
     opened.map_err(|source| BindError { listen, source })
 }
 
-/// Whether an IPv6 socket takes IPv4 clients too (IPV6_V6ONLY of ipv6(7)).
+/// Whether an IPv6 socket takes IPv4 clients too (`IPV6_V6ONLY` of ipv6(7)).
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Families {
     One,

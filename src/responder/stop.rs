@@ -1,6 +1,7 @@
 //! The way to end a responder from a signal handler or another thread.
 
-use std::io::{self, Write};
+use std::io;
+use std::io::Write;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;

@@ -18,17 +18,17 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::options::number;
-use super::probe::resolver;
-use super::{Mistake, ResolverChoice, Transcript, configuration};
 use crate::cli::batch::BatchArgs;
-use crate::output::wanted::{FleetFormat, KeyPart, Wanted};
+use crate::output::batch_format::{FleetFormat, KeyPart, Wanted};
 use crate::plan::Plan;
 use crate::policy::Policy;
+use crate::settings::batch::listing::{AfterMistake, Listing};
+use crate::settings::batch::methods::Methods;
+use crate::settings::options::number;
+use crate::settings::probe::resolver;
+use crate::settings::{ResolverChoice, SettingsError, Transcript, configuration};
 pub use bounds::{bounds, seed};
 pub use gather::configured;
-use listing::{AfterMistake, Listing};
-use methods::Methods;
 pub use methods::TIMEOUT;
 
 /// Everything a `batch` needs.
@@ -58,7 +58,7 @@ pub struct Invalid {
     /// How many there were.
     pub count: usize,
     /// What was wrong with the first of them, at most [`Invalid::KEPT`].
-    pub first: Vec<Mistake>,
+    pub first: Vec<SettingsError>,
 }
 
 impl Invalid {
@@ -95,8 +95,8 @@ const MOST_ALLOWED: u64 = 1 << 24;
 pub fn batch(
     args: &BatchArgs,
     policy: Policy,
-    input: impl FnOnce(Duration) -> Result<Vec<u8>, Mistake>,
-) -> Result<Fleet, Mistake> {
+    input: impl FnOnce(Duration) -> Result<Vec<u8>, SettingsError>,
+) -> Result<Fleet, SettingsError> {
     let wanted = printed::wanted(args)?;
     let (bounds, seed) = (
         bounds(&args.pace, &args.deadline, Some(PER_HOST))?,
@@ -146,9 +146,9 @@ pub fn batch(
 }
 
 /// An empty document would delete whatever was discovered.
-fn refuse_nothing_left(plans: &[Plan], invalid: &Invalid) -> Result<(), Mistake> {
+fn refuse_nothing_left(plans: &[Plan], invalid: &Invalid) -> Result<(), SettingsError> {
     match invalid.first.first() {
-        Some(mistake) if plans.is_empty() => Err(Mistake::new(format!(
+        Some(mistake) if plans.is_empty() => Err(SettingsError::new(format!(
             "no target is without a mistake; the first of {}: {mistake}",
             invalid.count
         ))),
@@ -157,7 +157,7 @@ fn refuse_nothing_left(plans: &[Plan], invalid: &Invalid) -> Result<(), Mistake>
 }
 
 /// Values of several targets must not become those of one item.
-fn refuse_shared_items(wanted: &Wanted, plans: &[Plan]) -> Result<(), Mistake> {
+fn refuse_shared_items(wanted: &Wanted, plans: &[Plan]) -> Result<(), SettingsError> {
     if wanted.format != FleetFormat::Sender || wanted.sender_key.0.contains(&KeyPart::Id) {
         return Ok(());
     }
@@ -170,7 +170,7 @@ fn refuse_shared_items(wanted: &Wanted, plans: &[Plan]) -> Result<(), Mistake> {
     if hosts.len() == plans.len() {
         return Ok(());
     }
-    Err(Mistake::in_option(
+    Err(SettingsError::in_option(
         "--sender-key",
         "has no word ID, so all targets of a host would share one item",
     ))

@@ -2,19 +2,19 @@
 
 use std::sync::Arc;
 
-use super::method::{method, of_service};
-use super::options::wishes;
-use super::plan::plan;
-use super::probe::{ResolverChoice, configuration, family, first, resolver};
-use super::wishes::Wishes;
-use super::{Mistake, services};
+use crate::address::Target;
 use crate::cli::check::CheckArgs;
 use crate::cli::values::given;
+use crate::escape::escaped_prefix;
 use crate::output::Format;
-use crate::plan::{Method, Plan};
+use crate::plan::{Plan, ProbeSpec};
 use crate::policy::Policy;
-use crate::printable::shown;
-use crate::target::Target;
+use crate::settings::build::{of_service, spec};
+use crate::settings::options::overrides;
+use crate::settings::overrides::Overrides;
+use crate::settings::plan::plan;
+use crate::settings::probe::{ResolverChoice, configuration, family, first, resolver};
+use crate::settings::{SettingsError, services};
 
 /// Everything a `check` needs.
 #[derive(Debug)]
@@ -42,27 +42,33 @@ pub enum Transcript {
 ///
 /// # Errors
 /// The first mistake found; nothing was sent.
-pub fn check(args: &CheckArgs, default_format: Format, policy: Policy) -> Result<Check, Mistake> {
+pub fn check(
+    args: &CheckArgs,
+    default_format: Format,
+    policy: Policy,
+) -> Result<Check, SettingsError> {
     let config = configuration(&args.probe.reach.config)?;
     let service = given(&args.probe.service)
         .map(|name| services::find(&config, name))
         .transpose();
-    let service = service.map_err(|why| Mistake::in_option("--service", why))?;
+    let service = service.map_err(|why| SettingsError::in_option("--service", why))?;
     let own = service
         .as_ref()
-        .map_or_else(Wishes::default, |service| service.wishes.clone());
-    let wishes = wishes(&args.probe)?
+        .map_or_else(Overrides::default, |service| service.overrides.clone());
+    let overrides = overrides(&args.probe)?
         .over(own)
         .over_defaults(config.defaults);
-    let target =
-        Target::from_words(&args.host, args.port.as_deref(), wishes.port).map_err(Mistake::new)?;
+    let target = Target::from_words(&args.host, args.port.as_deref(), overrides.port)
+        .map_err(SettingsError::new)?;
     let format = match given(&args.output) {
-        Some(word) => Format::from_word(word).map_err(|why| Mistake::in_option("--output", why))?,
+        Some(word) => {
+            Format::from_word(word).map_err(|why| SettingsError::in_option("--output", why))?
+        }
         None => default_format,
     };
-    let method = method(&wishes, family(&args.probe.reach)).map_err(first)?;
-    let method = of_service(Method { policy, ..method }, service.as_ref());
-    let plan = plan(&Arc::new(method), target, family(&args.probe.reach))?;
+    let spec = spec(&overrides, family(&args.probe.reach)).map_err(first)?;
+    let spec = of_service(ProbeSpec { policy, ..spec }, service.as_ref());
+    let plan = plan(&Arc::new(spec), target, family(&args.probe.reach))?;
     refuse_impossible(&format, &plan)?;
     let transcript = if args.verbose {
         Transcript::Shown
@@ -70,7 +76,7 @@ pub fn check(args: &CheckArgs, default_format: Format, policy: Policy) -> Result
         Transcript::Silent
     };
     if transcript == Transcript::Shown && !matches!(format, Format::Text) {
-        return Err(Mistake::in_option(
+        return Err(SettingsError::in_option(
             "--verbose",
             "explains a text report: add `-o text`",
         ));
@@ -84,18 +90,18 @@ pub fn check(args: &CheckArgs, default_format: Format, policy: Policy) -> Result
 }
 
 /// A value that this plan can never measure.
-fn refuse_impossible(format: &Format, plan: &Plan) -> Result<(), Mistake> {
+fn refuse_impossible(format: &Format, plan: &Plan) -> Result<(), SettingsError> {
     match format {
         Format::Metric(metric)
-            if metric.path.starts_with("attempts.") && plan.method.attempts.is_none() =>
+            if metric.path.starts_with("attempts.") && plan.spec.attempts.is_none() =>
         {
-            Err(Mistake::in_option(
+            Err(SettingsError::in_option(
                 "--output",
                 format!("`{}` needs --count", metric.path),
             ))
         }
-        Format::Capture(name) if !plan.method.captures().any(|known| known == &**name) => {
-            let known: Vec<_> = plan.method.captures().collect();
+        Format::Capture(name) if !plan.spec.captures().any(|known| known == &**name) => {
+            let known: Vec<_> = plan.spec.captures().collect();
             let known = if known.is_empty() {
                 "none".to_owned()
             } else {
@@ -103,9 +109,9 @@ fn refuse_impossible(format: &Format, plan: &Plan) -> Result<(), Mistake> {
             };
             let text = format!(
                 "no step captures `{}`; captured are: {known}",
-                shown(name, 40)
+                escaped_prefix(name, 40)
             );
-            Err(Mistake::in_option("--output", text))
+            Err(SettingsError::in_option("--output", text))
         }
         _ => Ok(()),
     }

@@ -9,13 +9,13 @@ mod target;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::Mistake;
-use super::wishes::{Place, Wishes};
-use crate::files;
-use crate::printable::system_words;
-use service::Privacy;
+use crate::escape::os_error_text;
+use crate::os::files;
+use crate::settings::SettingsError;
+use crate::settings::config::service::Privacy;
+use crate::settings::config::table::{Examined, Table};
+use crate::settings::overrides::{Location, Overrides};
 pub use service::Service;
-use table::{Examined, Table};
 pub use target::TargetEntry;
 
 /// Where the configuration is, unless somebody says otherwise.
@@ -29,32 +29,32 @@ const MOST_BYTES: u64 = 16 << 20;
 #[derive(Debug, Default)]
 pub struct Config {
     /// The options of every check that does not have its own.
-    pub defaults: Wishes,
+    pub defaults: Overrides,
     /// The users' own services.
     pub services: Vec<Service>,
     /// What batches probe.
     pub targets: Vec<TargetEntry>,
     /// Every mistake in the files.
-    pub mistakes: Vec<Mistake>,
+    pub mistakes: Vec<SettingsError>,
 }
 
 impl Config {
     /// Reads the file that was named, else the usual ones; a usual one that is absent is no mistake.
     pub fn read(named: Option<&str>) -> Self {
         let mut config = Self::default();
-        match named {
-            Some(path) => config.read_file(Path::new(path)),
-            None => {
-                if files::is_absent(Path::new(MAIN)) != Ok(true) {
-                    config.read_file(Path::new(MAIN));
-                }
-                match more_files() {
-                    Ok(paths) => paths.iter().for_each(|path| config.read_file(path)),
-                    Err(error) => {
-                        config
-                            .mistakes
-                            .push(Mistake::new(format!("{MORE}: {}", system_words(&error))));
-                    }
+        if let Some(path) = named {
+            config.read_file(Path::new(path))
+        } else {
+            if files::is_absent(Path::new(MAIN)) != Ok(true) {
+                config.read_file(Path::new(MAIN));
+            }
+            match more_files() {
+                Ok(paths) => paths.iter().for_each(|path| config.read_file(path)),
+                Err(error) => {
+                    config.mistakes.push(SettingsError::new(format!(
+                        "{MORE}: {}",
+                        os_error_text(&error)
+                    )));
                 }
             }
         }
@@ -72,12 +72,12 @@ impl Config {
         match file::read(path, MOST_BYTES) {
             Ok((bytes, privacy)) => match String::from_utf8(bytes) {
                 Ok(text) => self.read_text(&path.display().to_string(), &text, privacy),
-                Err(_) => self.mistakes.push(Mistake::new(format!(
+                Err(_) => self.mistakes.push(SettingsError::new(format!(
                     "{}: is not UTF-8 text",
                     path.display()
                 ))),
             },
-            Err(why) => self.mistakes.push(Mistake::new(why)),
+            Err(why) => self.mistakes.push(SettingsError::new(why)),
         }
     }
 
@@ -87,9 +87,9 @@ impl Config {
         let mut table = Table::new("", 0..0, &parsed);
         if let Some(entry) = table.take("defaults") {
             if let Some(mut defaults) = Table::of(&mut found, &entry) {
-                let wishes = options::wishes(&mut found, &mut defaults);
+                let overrides = options::overrides(&mut found, &mut defaults);
                 defaults.finish(&mut found);
-                self.defaults = wishes.over(std::mem::take(&mut self.defaults));
+                self.defaults = overrides.over(std::mem::take(&mut self.defaults));
             }
         }
         if let Some(entry) = table.take("services") {
@@ -117,23 +117,23 @@ impl Config {
 /// # Errors
 /// The first mistake in them.
 pub fn one_line_options(
-    place: &Place,
+    place: &Location,
     text: &str,
     known: &[&'static str],
-) -> Result<Wishes, Mistake> {
+) -> Result<Overrides, SettingsError> {
     let (file, line) = match place {
-        Place::File { file, line, .. } => (&**file, *line),
-        Place::Option(_) | Place::Word(_) => ("", 1),
+        Location::File { file, line, .. } => (&**file, *line),
+        Location::Option(_) | Location::Word(_) => ("", 1),
     };
     let mut found = Examined::line(file, line, text);
     let parsed = found.parse();
     let mut table = Table::new("", 0..0, &parsed);
     table.know(known);
-    let wishes = options::wishes(&mut found, &mut table);
+    let overrides = options::overrides(&mut found, &mut table);
     table.finish(&mut found);
     match found.mistakes.into_iter().next() {
         Some(mistake) => Err(mistake),
-        None => Ok(wishes),
+        None => Ok(overrides),
     }
 }
 

@@ -1,13 +1,14 @@
 //! From steps as they were written to steps that can be run.
 
-use super::Mistake;
-use super::wishes::{
-    ExpectWish, Form, HowMany, LineEnds, PatternWish, SendWish, StepWish, Wishes, Written,
-};
+use crate::escape::escaped_prefix;
 use crate::plan::bytes::{Charset, unescape};
 use crate::plan::pattern::{Pattern, read_hex};
 use crate::plan::steps::{Expect, Piece, Secret, Step, Template, Wanted};
-use crate::printable::shown;
+use crate::settings::SettingsError;
+use crate::settings::overrides::{
+    ExpectSpec, LineEnds, Located, Overrides, PatternKind, PatternSpec, Quantifier, SendSpec,
+    StepSpec,
+};
 
 /// The steps, the goodbye and the encoding of a dialogue.
 pub struct Dialogue {
@@ -23,26 +24,26 @@ pub struct Dialogue {
 ///
 /// # Errors
 /// Every mistake in it, in order.
-pub fn dialogue(wishes: &Wishes) -> Result<Dialogue, Vec<Mistake>> {
+pub fn dialogue(overrides: &Overrides) -> Result<Dialogue, Vec<SettingsError>> {
     let mut mistakes = Vec::new();
-    let label = wishes.encoding.as_ref();
+    let label = overrides.encoding.as_ref();
     let charset = label.map(|label| {
         Charset::from_label(&label.text)
-            .map_err(|why| mistakes.push(Mistake::at(&label.place, why)))
+            .map_err(|why| mistakes.push(SettingsError::at(&label.place, why)))
     });
     // Without an encoding the steps are read all the same, for the mistakes in them.
     let charset = charset.and_then(Result::ok).unwrap_or_default();
-    let line_ends = wishes.line_ends.unwrap_or(LineEnds::None);
+    let line_ends = overrides.line_ends.unwrap_or(LineEnds::None);
     let mut reader = Reader {
         charset,
         line_ends,
-        secrets: &wishes.secrets,
+        secrets: &overrides.secrets,
         captures: Vec::new(),
         mistakes,
     };
-    let wished = wishes.steps.as_deref().unwrap_or_default();
+    let wished = overrides.steps.as_deref().unwrap_or_default();
     let steps: Vec<Step> = wished.iter().filter_map(|step| reader.step(step)).collect();
-    let quit = wishes.quit.as_ref().and_then(|quit| reader.send(quit));
+    let quit = overrides.quit.as_ref().and_then(|quit| reader.send(quit));
     if reader.mistakes.is_empty() {
         Ok(Dialogue {
             steps,
@@ -60,26 +61,26 @@ struct Reader<'w> {
     secrets: &'w [(String, Secret)],
     /// The names that earlier steps capture.
     captures: Vec<Box<str>>,
-    mistakes: Vec<Mistake>,
+    mistakes: Vec<SettingsError>,
 }
 
 impl Reader<'_> {
-    fn step(&mut self, step: &StepWish) -> Option<Step> {
+    fn step(&mut self, step: &StepSpec) -> Option<Step> {
         match step {
-            StepWish::Send(send) => self.send(send).map(Step::Send),
-            StepWish::Expect(expect) => self.expect(expect).map(Step::Expect),
+            StepSpec::Send(send) => self.send(send).map(Step::Send),
+            StepSpec::Expect(expect) => self.expect(expect).map(Step::Expect),
         }
     }
 
-    fn send(&mut self, send: &SendWish) -> Option<Template> {
+    fn send(&mut self, send: &SendSpec) -> Option<Template> {
         let (written, template) = match send {
-            SendWish::Text(written) => (written, self.template(&written.text)),
-            SendWish::Hex(written) => (written, hex(&written.text)),
+            SendSpec::Text(written) => (written, self.template(&written.text)),
+            SendSpec::Hex(written) => (written, hex(&written.text)),
         };
         self.checked(written, template)
     }
 
-    fn expect(&mut self, expect: &ExpectWish) -> Option<Expect> {
+    fn expect(&mut self, expect: &ExpectSpec) -> Option<Expect> {
         let patterns: Vec<_> = expect
             .patterns
             .iter()
@@ -95,8 +96,8 @@ impl Reader<'_> {
             self.name_captures(pattern, &wish.written, patterns.len());
         }
         let wanted = match expect.how_many {
-            HowMany::Any => Wanted::Any(patterns),
-            HowMany::All => Wanted::All(patterns),
+            Quantifier::Any => Wanted::Any(patterns),
+            Quantifier::All => Wanted::All(patterns),
         };
         whole.then_some(Expect {
             wanted,
@@ -106,35 +107,35 @@ impl Reader<'_> {
         })
     }
 
-    fn pattern(&mut self, wish: &PatternWish) -> Option<Pattern> {
+    fn pattern(&mut self, wish: &PatternSpec) -> Option<Pattern> {
         let text = &wish.written.text;
         let pattern = match wish.form {
-            Form::Literal => Pattern::literal(text, self.charset),
-            Form::Prefix => Pattern::prefix(text, self.charset),
-            Form::Regex => Pattern::regex(text, self.charset),
-            Form::Hex => Pattern::hex(text),
+            PatternKind::Literal => Pattern::literal(text, self.charset),
+            PatternKind::Prefix => Pattern::prefix(text, self.charset),
+            PatternKind::Regex => Pattern::regex(text, self.charset),
+            PatternKind::Hex => Pattern::hex(text),
         };
         self.checked(&wish.written, pattern.map_err(|why| why.to_string()))
     }
 
     /// A name may be captured once; the alternatives of one step may share it.
-    fn name_captures(&mut self, pattern: &Pattern, written: &Written, alternatives: usize) {
+    fn name_captures(&mut self, pattern: &Pattern, written: &Located, alternatives: usize) {
         for name in pattern.names() {
             if self.secrets.iter().any(|(secret, _)| **secret == **name) {
                 let why = format!("the name `{name}` is a secret's too: rename the group");
-                self.mistakes.push(Mistake::at(&written.place, why));
+                self.mistakes.push(SettingsError::at(&written.place, why));
             }
             if self.captures.contains(name) && alternatives == 1 {
                 let why = format!("the name `{name}` is captured twice: rename one of the groups");
-                self.mistakes.push(Mistake::at(&written.place, why));
+                self.mistakes.push(SettingsError::at(&written.place, why));
             } else if !self.captures.contains(name) {
                 self.captures.push(name.clone());
             }
         }
     }
 
-    fn checked<T>(&mut self, written: &Written, read: Result<T, String>) -> Option<T> {
-        read.map_err(|why| self.mistakes.push(Mistake::at(&written.place, why)))
+    fn checked<T>(&mut self, written: &Located, read: Result<T, String>) -> Option<T> {
+        read.map_err(|why| self.mistakes.push(SettingsError::at(&written.place, why)))
             .ok()
     }
 
@@ -183,7 +184,7 @@ impl Reader<'_> {
         if self.captures.iter().any(|known| **known == *name) {
             return Ok(Piece::Capture(name.into()));
         }
-        let name = shown(name, 40);
+        let name = escaped_prefix(name, 40);
         Err(format!(
             "nothing before this step captures `{name}`: name a group `(?<{name}>...)`, or write `\\x24{{`"
         ))

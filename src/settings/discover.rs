@@ -2,21 +2,21 @@
 
 use std::sync::Arc;
 
-use super::batch::unique::{Draft, Origin, name, without_repeats};
-use super::batch::{self, Bounds, TIMEOUT};
-use super::config::Config;
-use super::method::{AskedFamily, method};
-use super::options::reach;
-use super::plan::plan;
-use super::probe::{ResolverChoice, family, first, resolver};
-use super::wishes::{Place, Wishes};
-use super::{Mistake, configuration, services};
+use crate::address::cidr::ExpandError;
+use crate::address::port_list::{Entry, entries};
+use crate::address::{Host, Target};
 use crate::cli::discover::{OpenArgs, PortsArgs, TargetsArgs};
-use crate::plan::{Label, Method, Plan};
+use crate::plan::{Plan, ProbeSpec, TargetMeta};
 use crate::policy::Policy;
-use crate::target::expand::ExpandError;
-use crate::target::spec::{Entry, entries};
-use crate::target::{Host, Target};
+use crate::settings::batch::unique::{Draft, Origin, name, without_repeats};
+use crate::settings::batch::{Bounds, TIMEOUT};
+use crate::settings::build::{AskedFamily, spec};
+use crate::settings::config::Config;
+use crate::settings::options::reach;
+use crate::settings::overrides::{Location, Overrides};
+use crate::settings::plan::plan;
+use crate::settings::probe::{ResolverChoice, family, first, resolver};
+use crate::settings::{SettingsError, batch, configuration, services};
 
 /// The most ports of one host that become items without a look at the network: a longer list was not meant.
 const MOST_LISTED: usize = 1000;
@@ -27,17 +27,17 @@ const MOST_PROBED: usize = 65_535;
 ///
 /// # Errors
 /// The first mistake found.
-pub fn ports(args: &PortsArgs) -> Result<Vec<Plan>, Mistake> {
-    let host = args.host.parse().map_err(Mistake::new)?;
+pub fn ports(args: &PortsArgs) -> Result<Vec<Plan>, SettingsError> {
+    let host = args.host.parse().map_err(SettingsError::new)?;
     let listed = entries(&args.spec, MOST_LISTED).map_err(refused)?;
     if listed.is_empty() {
         // From an empty array Zabbix deletes what it discovered, and a macro that nobody set expands to nothing.
-        return Err(Mistake::new(
+        return Err(SettingsError::new(
             "the list of ports is empty: name some, such as `22/ssh,443`",
         ));
     }
     let config = configuration(&args.config)?;
-    let mut listing = PortListing::new(&config, &host, Method::default(), None);
+    let mut listing = PortListing::new(&config, &host, ProbeSpec::default(), None);
     listed
         .into_iter()
         .try_for_each(|entry| listing.add(entry))?;
@@ -48,7 +48,7 @@ pub fn ports(args: &PortsArgs) -> Result<Vec<Plan>, Mistake> {
 ///
 /// # Errors
 /// The first mistake found.
-pub fn targets(args: &TargetsArgs) -> Result<Vec<Plan>, Mistake> {
+pub fn targets(args: &TargetsArgs) -> Result<Vec<Plan>, SettingsError> {
     batch::configured(&configuration(&args.config)?, &args.group)
 }
 
@@ -69,8 +69,8 @@ pub struct Candidates {
 ///
 /// # Errors
 /// The first mistake found; nothing was sent.
-pub fn open(args: &OpenArgs, policy: Policy) -> Result<Candidates, Mistake> {
-    let host = args.host.parse().map_err(Mistake::new)?;
+pub fn open(args: &OpenArgs, policy: Policy) -> Result<Candidates, SettingsError> {
+    let host = args.host.parse().map_err(SettingsError::new)?;
     let listed = entries(&args.spec, MOST_PROBED).map_err(refused)?;
     let (bounds, seed) = (
         batch::bounds(&args.pace, &args.deadline, None)?,
@@ -79,12 +79,12 @@ pub fn open(args: &OpenArgs, policy: Policy) -> Result<Candidates, Mistake> {
     let (resolver, family) = (resolver(&args.reach)?, family(&args.reach));
     let asked = reach(&args.reach)?;
     let config = configuration(&args.reach.config)?;
-    let base = Wishes {
+    let base = Overrides {
         timeout: Some(TIMEOUT),
-        ..Wishes::default()
+        ..Overrides::default()
     };
-    let method = method(&asked.over(config.defaults.reach()).over(base), family).map_err(first)?;
-    let mut listing = PortListing::new(&config, &host, Method { policy, ..method }, family);
+    let spec = spec(&asked.over(config.defaults.reach()).over(base), family).map_err(first)?;
+    let mut listing = PortListing::new(&config, &host, ProbeSpec { policy, ..spec }, family);
     listed
         .into_iter()
         .try_for_each(|entry| listing.add(entry))?;
@@ -97,14 +97,14 @@ pub fn open(args: &OpenArgs, policy: Policy) -> Result<Candidates, Mistake> {
     })
 }
 
-fn refused(why: ExpandError) -> Mistake {
+fn refused(why: ExpandError) -> SettingsError {
     let remedy = match why {
         ExpandError::TooManyPorts(MOST_LISTED) => {
             ", each of which would become items: write fewer, or use `discover open`, which gives those that accept"
         }
         _ => "",
     };
-    Mistake::in_option(PORT_LIST, format!("{why}{remedy}"))
+    SettingsError::in_option(PORT_LIST, format!("{why}{remedy}"))
 }
 
 /// How mistakes in the list begin.
@@ -115,33 +115,33 @@ struct PortListing<'c> {
     config: &'c Config,
     host: &'c Host,
     family: AskedFamily,
-    method: Method,
+    spec: ProbeSpec,
     /// The method with the name of each service.
-    named: Vec<(Option<&'c str>, Arc<Method>)>,
+    named: Vec<(Option<&'c str>, Arc<ProbeSpec>)>,
     drafts: Vec<Draft>,
 }
 
 impl<'c> PortListing<'c> {
-    fn new(config: &'c Config, host: &'c Host, method: Method, family: AskedFamily) -> Self {
+    fn new(config: &'c Config, host: &'c Host, spec: ProbeSpec, family: AskedFamily) -> Self {
         Self {
             config,
             host,
             family,
-            method,
+            spec,
             named: Vec::new(),
             drafts: Vec::new(),
         }
     }
 
-    fn add(&mut self, Entry { port, service }: Entry<'c>) -> Result<(), Mistake> {
-        let method = self.method(service)?;
+    fn add(&mut self, Entry { port, service }: Entry<'c>) -> Result<(), SettingsError> {
+        let spec = self.spec(service)?;
         let title = service.map_or_else(|| port.to_string(), |service| format!("{port}/{service}"));
-        let label = Label {
+        let label = TargetMeta {
             name: Some(title.into()),
-            ..Label::default()
+            ..TargetMeta::default()
         };
         let plan = plan(
-            &method,
+            &spec,
             Target {
                 host: self.host.clone(),
                 port,
@@ -160,25 +160,27 @@ impl<'c> PortListing<'c> {
     }
 
     /// The method that bears the name of this service; it says nothing of it.
-    fn method(&mut self, service: Option<&'c str>) -> Result<Arc<Method>, Mistake> {
-        if let Some((_, method)) = self.named.iter().find(|(name, _)| *name == service) {
-            return Ok(Arc::clone(method));
+    fn spec(&mut self, service: Option<&'c str>) -> Result<Arc<ProbeSpec>, SettingsError> {
+        if let Some((_, spec)) = self.named.iter().find(|(name, _)| *name == service) {
+            return Ok(Arc::clone(spec));
         }
         let found = service
             .map(|name| services::find(self.config, name))
             .transpose();
         let name = found
-            .map_err(|why| Mistake::in_option(PORT_LIST, why))?
+            .map_err(|why| SettingsError::in_option(PORT_LIST, why))?
             .map(|service| service.name.into());
-        let method = Arc::new(Method {
+        let spec = Arc::new(ProbeSpec {
             service: name,
-            ..self.method.clone()
+            ..self.spec.clone()
         });
-        self.named.push((service, Arc::clone(&method)));
-        Ok(method)
+        self.named.push((service, Arc::clone(&spec)));
+        Ok(spec)
     }
 
-    fn finish(self) -> Result<Vec<Plan>, Mistake> {
-        name(without_repeats(self.drafts), |_| Place::Option(PORT_LIST))
+    fn finish(self) -> Result<Vec<Plan>, SettingsError> {
+        name(without_repeats(self.drafts), |_| {
+            Location::Option(PORT_LIST)
+        })
     }
 }

@@ -2,14 +2,16 @@
 
 use std::time::Duration;
 
-use super::wishes::{
-    ExpectWish, Form, HowMany, LineEnds, PatternWish, Place, SendWish, StepWish, Wishes, Written,
-};
-use super::{Mistake, words};
-use crate::cli::probe::{ProbeArgs, ReachArgs};
+use crate::cli::probe::{NetworkArgs, ProbeArgs};
 use crate::cli::steps::{StepArgs, StepKind};
-use crate::cli::values::{self, given};
-use crate::printable::shown;
+use crate::cli::values;
+use crate::cli::values::given;
+use crate::escape::escaped_prefix;
+use crate::settings::overrides::{
+    ExpectSpec, LineEnds, Located, Location, Overrides, PatternKind, PatternSpec, Quantifier,
+    SendSpec, StepSpec,
+};
+use crate::settings::{SettingsError, words};
 
 /// The most attempts: more than anybody needs inside a deadline of minutes.
 pub const MOST_ATTEMPTS: u64 = 10_000;
@@ -17,10 +19,10 @@ pub const MOST_ATTEMPTS: u64 = 10_000;
 pub const MOST_BYTES: u64 = 16 << 20;
 
 /// What the options ask for.
-pub fn wishes(args: &ProbeArgs) -> Result<Wishes, Mistake> {
+pub fn overrides(args: &ProbeArgs) -> Result<Overrides, SettingsError> {
     let (steps, quit) = dialogue(&args.steps)?;
     let reach = reach(&args.reach)?;
-    Ok(Wishes {
+    Ok(Overrides {
         steps,
         quit,
         encoding: written("--encoding", &args.encoding),
@@ -40,28 +42,28 @@ pub fn wishes(args: &ProbeArgs) -> Result<Wishes, Mistake> {
 }
 
 /// What the options of reaching a target ask for.
-pub fn reach(args: &ReachArgs) -> Result<Wishes, Mistake> {
-    Ok(Wishes {
+pub fn reach(args: &NetworkArgs) -> Result<Overrides, SettingsError> {
+    Ok(Overrides {
         timeout: duration("--timeout", &args.timeout)?,
         source: written("--source", &args.source),
         interface: written("--interface", &args.interface),
-        ..Wishes::default()
+        ..Overrides::default()
     })
 }
 
-fn written(option: &'static str, value: &Option<String>) -> Option<Written> {
-    given(value).map(|text| Written {
-        place: Place::Option(option),
+fn written(option: &'static str, value: &Option<String>) -> Option<Located> {
+    given(value).map(|text| Located {
+        place: Location::Option(option),
         text: text.to_owned(),
     })
 }
 
 /// A duration.
-pub fn duration(option: &str, value: &Option<String>) -> Result<Option<Duration>, Mistake> {
+pub fn duration(option: &str, value: &Option<String>) -> Result<Option<Duration>, SettingsError> {
     given(value)
         .map(values::duration)
         .transpose()
-        .map_err(|why| Mistake::in_option(option, why))
+        .map_err(|why| SettingsError::in_option(option, why))
 }
 
 /// One of a few known words.
@@ -69,21 +71,25 @@ pub fn choice<T: Copy>(
     option: &str,
     value: &Option<String>,
     known: &[(&'static str, T)],
-) -> Result<Option<T>, Mistake> {
+) -> Result<Option<T>, SettingsError> {
     let Some(word) = given(value) else {
         return Ok(None);
     };
     let refused = |remedy| {
-        Mistake::in_option(
+        SettingsError::in_option(
             option,
-            format!("unknown value `{}`: {remedy}", shown(word, 40)),
+            format!("unknown value `{}`: {remedy}", escaped_prefix(word, 40)),
         )
     };
     words::meaning(word, known).map(Some).map_err(refused)
 }
 
 /// A number from 1.
-pub fn number(option: &str, value: &Option<String>, most: u64) -> Result<Option<u64>, Mistake> {
+pub fn number(
+    option: &str,
+    value: &Option<String>,
+    most: u64,
+) -> Result<Option<u64>, SettingsError> {
     number_from(1, option, value, most)
 }
 
@@ -93,7 +99,7 @@ pub fn number_from(
     option: &str,
     value: &Option<String>,
     most: u64,
-) -> Result<Option<u64>, Mistake> {
+) -> Result<Option<u64>, SettingsError> {
     let Some(word) = given(value) else {
         return Ok(None);
     };
@@ -106,11 +112,11 @@ pub fn number_from(
         None
     };
     let refused = || {
-        Mistake::in_option(
+        SettingsError::in_option(
             option,
             format!(
                 "`{}` is not a number from {least} to {most}",
-                shown(word, 40)
+                escaped_prefix(word, 40)
             ),
         )
     };
@@ -118,7 +124,7 @@ pub fn number_from(
 }
 
 /// The dialogue in the order it was typed: a reject guards every expectation after it, the goodbye comes last.
-fn dialogue(args: &StepArgs) -> Result<(Option<Vec<StepWish>>, Option<SendWish>), Mistake> {
+fn dialogue(args: &StepArgs) -> Result<(Option<Vec<StepSpec>>, Option<SendSpec>), SettingsError> {
     let (mut steps, mut quit, mut guards) = (Vec::new(), None, Vec::new());
     let mut idle_guard = None;
     for (kind, text) in &args.0 {
@@ -128,26 +134,26 @@ fn dialogue(args: &StepArgs) -> Result<(Option<Vec<StepWish>>, Option<SendWish>)
             } else {
                 "comes after --quit, which is the end"
             };
-            return Err(Mistake::in_option(
+            return Err(SettingsError::in_option(
                 kind.option(),
                 format!("{why}: give --quit once, last"),
             ));
         }
-        let written = Written {
-            place: Place::Option(kind.option()),
+        let written = Located {
+            place: Location::Option(kind.option()),
             text: text.clone(),
         };
         match kind {
-            StepKind::Send => steps.push(StepWish::Send(SendWish::Text(written))),
-            StepKind::SendHex => steps.push(StepWish::Send(SendWish::Hex(written))),
-            StepKind::Quit => quit = Some(SendWish::Text(written)),
+            StepKind::Send => steps.push(StepSpec::Send(SendSpec::Text(written))),
+            StepKind::SendHex => steps.push(StepSpec::Send(SendSpec::Hex(written))),
+            StepKind::Quit => quit = Some(SendSpec::Text(written)),
             StepKind::Expect(form) => {
                 idle_guard = None;
-                steps.push(StepWish::Expect(expectation(*form, written, &guards)));
+                steps.push(StepSpec::Expect(expectation(*form, written, &guards)));
             }
             StepKind::Reject(form) => {
                 idle_guard = Some(kind.option());
-                guards.push(PatternWish {
+                guards.push(PatternSpec {
                     form: *form,
                     written,
                 });
@@ -155,7 +161,7 @@ fn dialogue(args: &StepArgs) -> Result<(Option<Vec<StepWish>>, Option<SendWish>)
         }
     }
     match idle_guard {
-        Some(option) => Err(Mistake::in_option(
+        Some(option) => Err(SettingsError::in_option(
             option,
             "guards the expectations after it, and there is none: put it before one",
         )),
@@ -163,11 +169,11 @@ fn dialogue(args: &StepArgs) -> Result<(Option<Vec<StepWish>>, Option<SendWish>)
     }
 }
 
-fn expectation(form: Form, written: Written, guards: &[PatternWish]) -> ExpectWish {
-    let patterns = vec![PatternWish { form, written }];
-    ExpectWish {
+fn expectation(form: PatternKind, written: Located, guards: &[PatternSpec]) -> ExpectSpec {
+    let patterns = vec![PatternSpec { form, written }];
+    ExpectSpec {
         patterns,
-        how_many: HowMany::Any,
+        how_many: Quantifier::Any,
         reject: guards.to_vec(),
         min_bytes: 0,
         timeout: None,

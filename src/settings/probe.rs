@@ -1,13 +1,13 @@
 //! What the options mean that every probing command has: where the configuration is, which family, which resolver.
 
-use super::Mistake;
-use super::config::Config;
-use super::method::AskedFamily;
-use super::options::choice;
-use crate::cli::probe::ReachArgs;
+use crate::cli::probe::NetworkArgs;
 use crate::cli::values::given;
-use crate::engine::Names;
+use crate::engine::ResolverKind;
 use crate::plan::Family;
+use crate::settings::SettingsError;
+use crate::settings::build::AskedFamily;
+use crate::settings::config::Config;
+use crate::settings::options::choice;
 
 /// How names are resolved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,11 +21,11 @@ pub enum ResolverChoice {
 
 impl ResolverChoice {
     /// What the engine is told.
-    pub fn names(self) -> Names {
+    pub fn names(self) -> ResolverKind {
         match self {
-            Self::Stub => Names::Usual,
+            Self::Stub => ResolverKind::Default,
             #[cfg(not(target_feature = "crt-static"))]
-            Self::System => Names::System,
+            Self::System => ResolverKind::System,
         }
     }
 }
@@ -34,7 +34,7 @@ impl ResolverChoice {
 ///
 /// # Errors
 /// The first mistake in it; `services --check` shows them all.
-pub fn configuration(option: &Option<String>) -> Result<Config, Mistake> {
+pub fn configuration(option: &Option<String>) -> Result<Config, SettingsError> {
     let config = Config::read(named(option).as_deref());
     if config.mistakes.is_empty() {
         Ok(config)
@@ -53,15 +53,15 @@ pub fn named(option: &Option<String>) -> Option<String> {
 }
 
 /// A caller of one command sees the first mistake; `services --check` shows them all.
-pub fn first(mistakes: Vec<Mistake>) -> Mistake {
+pub fn first(mistakes: Vec<SettingsError>) -> SettingsError {
     mistakes
         .into_iter()
         .next()
-        .unwrap_or_else(|| Mistake::new("a mistake without a text"))
+        .unwrap_or_else(|| SettingsError::new("a mistake without a text"))
 }
 
 /// The family that was asked for.
-pub fn family(args: &ReachArgs) -> AskedFamily {
+pub fn family(args: &NetworkArgs) -> AskedFamily {
     match (args.ipv4, args.ipv6) {
         (true, _) => Some((Family::V4, "-4")),
         (_, true) => Some((Family::V6, "-6")),
@@ -70,7 +70,7 @@ pub fn family(args: &ReachArgs) -> AskedFamily {
 }
 
 /// How names are to be resolved.
-pub fn resolver(args: &ReachArgs) -> Result<ResolverChoice, Mistake> {
+pub fn resolver(args: &NetworkArgs) -> Result<ResolverChoice, SettingsError> {
     #[cfg(not(target_feature = "crt-static"))]
     let known = [
         ("stub", ResolverChoice::Stub),
@@ -81,7 +81,7 @@ pub fn resolver(args: &ReachArgs) -> Result<ResolverChoice, Mistake> {
     if cfg!(target_feature = "crt-static") && given(&args.resolver) == Some("system") {
         let text =
             "`system` does not exist in this static build: use a dynamic build, or leave it out";
-        return Err(Mistake::in_option("--resolver", text));
+        return Err(SettingsError::in_option("--resolver", text));
     }
     Ok(choice("--resolver", &args.resolver, &known)?.unwrap_or(ResolverChoice::Stub))
 }

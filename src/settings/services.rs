@@ -1,9 +1,9 @@
 //! Named services: the users' own first, then the built-in ones, which are data in the same format.
 
-use super::Mistake;
-use super::config::{Config, Service};
-use crate::nearest::nearest;
-use crate::printable::shown;
+use crate::escape::escaped_prefix;
+use crate::settings::SettingsError;
+use crate::settings::config::{Config, Service};
+use crate::suggest::did_you_mean;
 
 /// The built-in services.
 const BUILT_IN: [&str; 2] = [
@@ -39,7 +39,7 @@ pub enum Origin {
 ///
 /// # Errors
 /// When there is none; the nearest one is suggested.
-pub fn find(config: &Config, name: &str) -> Result<Service, Mistake> {
+pub fn find(config: &Config, name: &str) -> Result<Service, SettingsError> {
     if let Some(own) = config.services.iter().find(|service| service.name == name) {
         return Ok(own.clone());
     }
@@ -48,25 +48,26 @@ pub fn find(config: &Config, name: &str) -> Result<Service, Mistake> {
         return match (read.services.pop(), read.mistakes.pop()) {
             (Some(service), None) => Ok(service),
             (_, mistake) => {
-                Err(mistake.unwrap_or_else(|| Mistake::new("a built-in service cannot be read")))
+                Err(mistake
+                    .unwrap_or_else(|| SettingsError::new("a built-in service cannot be read")))
             }
         };
     }
     if WITH_TLS.contains(&name) {
-        return Err(Mistake::new(format!(
+        return Err(SettingsError::new(format!(
             "service `{name}` needs TLS, which this version does not speak yet"
         )));
     }
     let own = config.services.iter().map(|service| service.name.as_str());
     let mut known: Vec<&str> = own.collect();
     names().for_each(|name| known.push(name));
-    let hint = match nearest(name, known) {
+    let hint = match did_you_mean(name, known) {
         Some(near) => format!("did you mean `{near}`?"),
         None => "`zbx-tcp services` lists them".to_owned(),
     };
-    Err(Mistake::new(format!(
+    Err(SettingsError::new(format!(
         "unknown service `{}`: {hint}",
-        shown(name, 40)
+        escaped_prefix(name, 40)
     )))
 }
 
@@ -130,8 +131,8 @@ mod tests {
             for service in &read.services {
                 let alone = find(&Config::default(), &service.name).unwrap();
                 assert_eq!(
-                    format!("{:?}", alone.wishes.port),
-                    format!("{:?}", service.wishes.port),
+                    format!("{:?}", alone.overrides.port),
+                    format!("{:?}", service.overrides.port),
                     "{}",
                     service.name
                 );

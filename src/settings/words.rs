@@ -1,16 +1,18 @@
 //! The words of options that know only a few, wherever they are written.
 
-use crate::plan::{Addresses, Close, Silence, Want};
+use crate::plan::{AddressSelection, Close, Expected, OnTimeout};
 
 /// `--addresses`
-pub const ADDRESSES: [(&str, Addresses); 2] =
-    [("first", Addresses::First), ("all", Addresses::All)];
+pub const ADDRESSES: [(&str, AddressSelection); 2] = [
+    ("first", AddressSelection::First),
+    ("all", AddressSelection::All),
+];
 /// `--close`
 pub const CLOSE: [(&str, Close); 2] = [("fin", Close::Fin), ("rst", Close::Rst)];
 /// `--expect-closed`
-pub const CLOSED: [(&str, Want); 2] = [
-    ("answered", Want::Closed(Silence::Fails)),
-    ("filtered", Want::Closed(Silence::CountsAsClosed)),
+pub const CLOSED: [(&str, Expected); 2] = [
+    ("answered", Expected::Closed(OnTimeout::Fails)),
+    ("filtered", Expected::Closed(OnTimeout::CountsAsClosed)),
 ];
 
 /// What a word means; else the words that would mean something.

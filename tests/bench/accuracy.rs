@@ -15,13 +15,14 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use zbx_tcp::engine::{self, Limits, Names, Sink};
+use zbx_tcp::address::{Host, Port, Target};
+use zbx_tcp::engine::{Limits, ResolverKind, Sink};
+use zbx_tcp::output::Format;
 use zbx_tcp::output::text::Paint;
-use zbx_tcp::output::{self, Format};
-use zbx_tcp::plan::{Close, Method, Plan};
+use zbx_tcp::plan::{Close, Plan, ProbeSpec};
 use zbx_tcp::report::{Report, RoundTrip};
 use zbx_tcp::source::{List, Once};
-use zbx_tcp::target::{Host, Port, Target};
+use zbx_tcp::{engine, output};
 
 const USAGE: &str =
     "usage: accuracy single|many|json|silent COUNT ADDRESS:PORT...: start it by tests/bench/run";
@@ -66,9 +67,9 @@ fn measured(words: &[String]) -> Result<serde_json::Value, Box<dyn std::error::E
             None
         },
     );
-    let method = method(mode);
+    let spec = spec(mode);
     let plans =
-        (0..count.get()).filter_map(|number| plan(&method, *targets.get(number % targets.len())?));
+        (0..count.get()).filter_map(|number| plan(&spec, *targets.get(number % targets.len())?));
     if mode == "silent" {
         warm_up(*targets.first().ok_or(USAGE)?)?;
     }
@@ -78,11 +79,16 @@ fn measured(words: &[String]) -> Result<serde_json::Value, Box<dyn std::error::E
         "single" => one_at_a_time(plans, &mut found)?,
         "many" | "json" | "silent" => {
             let limits = Limits::in_flight(count);
-            engine::run(&mut List::new(plans), &mut found, &limits, Names::Usual)?;
+            engine::run(
+                &mut List::new(plans),
+                &mut found,
+                &limits,
+                ResolverKind::Default,
+            )?;
         }
         _ => return Err(USAGE.into()),
     }
-    let (cpu, wall) = (cpu_time()? - cpu, start.elapsed());
+    let (cpu, wall) = (cpu_time()?.checked_sub(cpu).unwrap(), start.elapsed());
     Ok(serde_json::json!({
         "probes": found.probes,
         "down": found.down,
@@ -98,8 +104,8 @@ fn measured(words: &[String]) -> Result<serde_json::Value, Box<dyn std::error::E
     }))
 }
 
-/// The one method of all probes: as `check` makes it; of many, with RST, which leaves no TIME_WAIT behind.
-fn method(mode: &str) -> Arc<Method> {
+/// The one method of all probes: as `check` makes it; of many, with RST, which leaves no `TIME_WAIT` behind.
+fn spec(mode: &str) -> Arc<ProbeSpec> {
     let close = if mode == "single" {
         Close::Fin
     } else {
@@ -108,16 +114,16 @@ fn method(mode: &str) -> Arc<Method> {
     let timeout = if mode == "silent" {
         SILENCE
     } else {
-        Method::TIMEOUT
+        ProbeSpec::TIMEOUT
     };
-    Arc::new(Method {
+    Arc::new(ProbeSpec {
         close,
         timeout,
-        ..Method::default()
+        ..ProbeSpec::default()
     })
 }
 
-fn plan(method: &Arc<Method>, to: SocketAddr) -> Option<Arc<Plan>> {
+fn plan(spec: &Arc<ProbeSpec>, to: SocketAddr) -> Option<Arc<Plan>> {
     let target = Target {
         host: Host::Address(to.ip()),
         port: Port::new(to.port())?,
@@ -127,18 +133,18 @@ fn plan(method: &Arc<Method>, to: SocketAddr) -> Option<Arc<Plan>> {
         target,
         zone: None,
         label: None,
-        method: Arc::clone(method),
+        spec: Arc::clone(spec),
     }))
 }
 
 /// One probe before the memory is looked at: what the process needs once, such as its code, is not what each probe costs.
 fn warm_up(to: SocketAddr) -> std::io::Result<()> {
-    let method = Method {
+    let spec = ProbeSpec {
         timeout: Duration::from_millis(10),
-        ..Method::default()
+        ..ProbeSpec::default()
     };
     let mut found = Found::for_probes(1, None);
-    one_at_a_time(plan(&Arc::new(method), to).into_iter(), &mut found)
+    one_at_a_time(plan(&Arc::new(spec), to).into_iter(), &mut found)
 }
 
 /// The deadline where nobody answers.
@@ -146,9 +152,9 @@ const SILENCE: Duration = Duration::from_secs(2);
 
 fn one_at_a_time(plans: impl Iterator<Item = Arc<Plan>>, found: &mut Found) -> std::io::Result<()> {
     let limits = Limits::one();
-    plans
-        .into_iter()
-        .try_for_each(|plan| engine::run(&mut Once::new(plan), found, &limits, Names::Usual))
+    plans.into_iter().try_for_each(|plan| {
+        engine::run(&mut Once::new(plan), found, &limits, ResolverKind::Default)
+    })
 }
 
 /// What the engine found, in microseconds; its memory is taken and touched before the probes start.
@@ -187,10 +193,18 @@ impl Sink for Found {
         if let Some(format) = &self.print {
             std::hint::black_box(output::render(&report, format, Paint::Plain));
         }
-        let Some(trial) = &report.trial else { return };
-        let Some(connect) = trial.connect else { return };
+        let Some(connection) = &report.connection else {
+            return;
+        };
+        let Some(connect) = connection.connect else {
+            return;
+        };
         self.connect.push(micros(connect));
-        if let Some(rtt) = trial.tcp.and_then(|tcp| tcp.rtt).map(RoundTrip::smoothed) {
+        if let Some(rtt) = connection
+            .tcp
+            .and_then(|tcp| tcp.rtt)
+            .map(RoundTrip::smoothed)
+        {
             self.rtt.push(micros(rtt));
             self.excess.push(micros(connect.saturating_sub(rtt)));
         }

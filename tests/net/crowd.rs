@@ -7,14 +7,15 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use socket2::{Domain, Socket, Type};
+use zbx_tcp::address::Target;
+use zbx_tcp::engine;
 use zbx_tcp::engine::dns::files::Files;
 use zbx_tcp::engine::dns::server::DNS_PORT;
-use zbx_tcp::engine::{self, Limits, Names, Sink};
+use zbx_tcp::engine::{Limits, ResolverKind, Sink};
 use zbx_tcp::failure::Status;
-use zbx_tcp::plan::{Close, Family, Method, Origin, Plan};
+use zbx_tcp::plan::{Close, Family, LocalBind, Plan, ProbeSpec};
 use zbx_tcp::report::Report;
 use zbx_tcp::source::List;
-use zbx_tcp::target::Target;
 
 use crate::delay::{FAR, far};
 use crate::namespaces::Net;
@@ -53,20 +54,20 @@ fn a_hundred_ports_are_enough_for_a_thousand_targets() {
 /// All are in flight at the same time: one after the other they would take ten times as long.
 fn crowd() {
     for source in [None, Some("10.77.0.1".parse::<IpAddr>().unwrap())] {
-        let origin = Origin {
+        let origin = LocalBind {
             source,
             interface: None,
         };
-        let method = Arc::new(Method {
+        let spec = Arc::new(ProbeSpec {
             origin,
             timeout: Duration::from_millis(800),
             close: Close::Rst,
-            ..Method::default()
+            ..ProbeSpec::default()
         });
         let plans = (3000..4000).map(|port| {
             let target = Target::from_words("10.77.0.2", Some(&port.to_string()), None).unwrap();
             Arc::new(Plan {
-                method: Arc::clone(&method),
+                spec: Arc::clone(&spec),
                 ..Plan::connect(target)
             })
         });
@@ -76,7 +77,7 @@ fn crowd() {
             &mut List::new(plans),
             &mut statuses,
             &limits,
-            Names::default(),
+            ResolverKind::default(),
         )
         .unwrap();
         let took = start.elapsed();
@@ -122,15 +123,15 @@ fn resets() {
             }
         }
     });
-    let method = Arc::new(Method {
+    let spec = Arc::new(ProbeSpec {
         timeout: Duration::from_secs(5),
         close: Close::Rst,
-        ..Method::default()
+        ..ProbeSpec::default()
     });
     let target = Target::from_words("127.0.0.1", Some("80"), None).unwrap();
     let plans = (0..5000).map(|_| {
         Arc::new(Plan {
-            method: Arc::clone(&method),
+            spec: Arc::clone(&spec),
             ..Plan::connect(target.clone())
         })
     });
@@ -140,7 +141,7 @@ fn resets() {
         &mut List::new(plans),
         &mut statuses,
         &limits,
-        Names::default(),
+        ResolverKind::default(),
     )
     .unwrap();
     assert_eq!(
@@ -189,13 +190,13 @@ fn served(crowd: usize, others: u16, rate: Option<NonZeroU32>) -> [Vec<(Status, 
         }
     }
     let plan = |port: u16, millis| {
-        let method = Method {
+        let spec = ProbeSpec {
             timeout: Duration::from_millis(millis),
             close: Close::Rst,
-            ..Method::default()
+            ..ProbeSpec::default()
         };
         let target = Target::from_words("10.77.0.2", Some(&port.to_string()), None).unwrap();
-        Arc::new(Plan::by(method, target))
+        Arc::new(Plan::by(spec, target))
     };
     let plans = (0..crowd)
         .map(|_| plan(3000, 900))
@@ -205,7 +206,13 @@ fn served(crowd: usize, others: u16, rate: Option<NonZeroU32>) -> [Vec<(Status, 
         rate,
         ..Limits::in_flight(NonZeroUsize::new(1000).unwrap())
     };
-    engine::run(&mut List::new(plans), &mut timed, &limits, Names::default()).unwrap();
+    engine::run(
+        &mut List::new(plans),
+        &mut timed,
+        &limits,
+        ResolverKind::default(),
+    )
+    .unwrap();
     assert!(
         timed.1[0]
             .iter()
@@ -268,14 +275,14 @@ fn names_have_the_descriptors_that_nobody_uses() {
 
 /// As many addresses as may be probed at once, and then names, whose address has no route.
 fn names_after_addresses() {
-    let method = Method {
+    let spec = ProbeSpec {
         family: Family::V4,
         close: Close::Rst,
-        ..Method::default()
+        ..ProbeSpec::default()
     };
     let plan = |host: &str, port: u16| {
         let target = Target::from_words(host, Some(&port.to_string()), None).unwrap();
-        Arc::new(Plan::by(method.clone(), target))
+        Arc::new(Plan::by(spec.clone(), target))
     };
     let names = [
         "v4.example.",
@@ -304,7 +311,7 @@ fn names_after_addresses() {
         &mut List::new(plans),
         &mut statuses,
         &limits,
-        Names::Stub(files),
+        ResolverKind::Stub(files),
     )
     .unwrap();
     let count = |wanted| {

@@ -33,7 +33,7 @@ const REJECTS: [(&str, u16, u8, &str); 7] = [
     ("admin-prohibited", 113, 13, "administratively prohibited"),
 ];
 
-/// The same for ICMPv6 (RFC 4443).
+/// The same for `ICMPv6` (RFC 4443).
 const REJECTS6: [(&str, u16, u8, &str); 6] = [
     ("no-route", 200, 0, "no route to destination"),
     ("admin-prohibited", 201, 1, "administratively prohibited"),
@@ -150,7 +150,7 @@ fn rejects_of_the_target_are_named() {
     every_reject_is_named(&net, TARGET, TARGET);
 }
 
-/// The kernel makes EACCES of an ICMPv6 prohibition, as of a permission that this machine lacks: it is `unreachable`.
+/// The kernel makes EACCES of an `ICMPv6` prohibition, as of a permission that this machine lacks: it is `unreachable`.
 #[test]
 fn rejects_of_the_target_in_ipv6_are_named() {
     let Some(net) = Net::direct() else { return };

@@ -7,7 +7,7 @@
 //! fork     probe 10.77.0.1 -- wire0 -- 10.77.0.2 target
 //!          probe 10.77.1.1 -- wire1 -- 10.77.1.2 other
 //! ```
-//! The same in IPv6 below fd77:0:0:0::/64 and fd77:0:0:1::/64, and fe80:: on every wire.
+//! The same in IPv6 below `fd77:0:0:0::/64` and `fd77:0:0:1::/64`, and `fe80::` on every wire.
 
 use std::io::Write;
 use std::os::unix::fs::MetadataExt;
@@ -122,7 +122,7 @@ impl Net {
         Some(net)
     }
 
-    /// Joins two namespaces by `wireN` in both, with 10.77.N.x, fd77:0:0:N::x and fe80::x, x in hexadecimal.
+    /// Joins two namespaces by `wireN` in both, with 10.77.N.x, `fd77:0:0:N::x` and `fe80::x`, x in hexadecimal.
     pub fn wire(&self, left: &str, right: &str, number: u8, hosts: [&str; 2]) {
         let [a, b] = [self.name(left), self.name(right)];
         run(Command::new("ip")

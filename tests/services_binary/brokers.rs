@@ -1,4 +1,4 @@
-//! mosquitto, RabbitMQ and ZooKeeper.
+//! mosquitto, `RabbitMQ` and `ZooKeeper`.
 
 use std::process::{Child, Command, Stdio};
 

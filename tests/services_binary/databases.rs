@@ -1,4 +1,4 @@
-//! Redis, memcached and PostgreSQL.
+//! Redis, memcached and `PostgreSQL`.
 
 use crate::probes::{all_up, no_complaint, probe, refused_when_stopped};
 use crate::server::{Home, Server, free_port, installed};
@@ -56,7 +56,7 @@ fn memcached_tells_its_version() {
     refused_when_stopped(server, "memcached");
 }
 
-/// PostgreSQL with passwords by SCRAM; with TLS when there is a certificate.
+/// `PostgreSQL` with passwords by SCRAM; with TLS when there is a certificate.
 fn postgres(tls: &str) -> Option<Server> {
     let releases = std::fs::read_dir("/usr/lib/postgresql")
         .into_iter()
@@ -102,7 +102,7 @@ fn postgres_logs_nothing_with_and_without_tls() {
             assert_eq!(
                 all_up(&server, "postgres", &[])["captures"]["encryption"],
                 "G"
-            )
+            );
         });
         assert_eq!(said, "", "ssl={tls}");
         let said = server.says_of(|| drop(all_up(&server, "postgres_startup", &[])));

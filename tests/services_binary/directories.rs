@@ -1,4 +1,4 @@
-//! OpenLDAP, BIND over TCP and the Zabbix agent.
+//! `OpenLDAP`, BIND over TCP and the Zabbix agent.
 
 use std::process::Command;
 
@@ -38,7 +38,7 @@ fn slapd_is_asked_for_its_naming_contexts_and_left_by_unbind() {
         assert_eq!(
             all_up(&server, "ldap", &[])["captures"]["base"],
             "dc=example,dc=org"
-        )
+        );
     });
     assert_eq!(said.matches(" UNBIND").count(), MANY, "{said}");
     assert_eq!(

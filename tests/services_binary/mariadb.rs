@@ -1,4 +1,4 @@
-//! MariaDB: what its counters and its host cache say.
+//! `MariaDB`: what its counters and its host cache say.
 
 use std::fs;
 use std::sync::{Mutex, PoisonError};
@@ -160,7 +160,7 @@ fn mariadb_blocks_who_only_reads_its_greeting_and_we_say_so() {
     );
 }
 
-/// MySQL 8 asks an unknown user to switch to another plugin; so does MariaDB when it is told of a foreign one.
+/// `MySQL` 8 asks an unknown user to switch to another plugin; so does `MariaDB` when it is told of a foreign one.
 #[test]
 fn a_switch_of_plugins_is_answered() {
     let Some(server) = mariadb() else { return };

@@ -1,4 +1,4 @@
-//! TigerVNC, x11vnc and xrdp.
+//! `TigerVNC`, x11vnc and xrdp.
 
 use std::fs;
 use std::io::Read;
@@ -53,7 +53,7 @@ fn tigervnc_without_a_password_never_blocks_us() {
         assert_eq!(
             all_up(&server, "vnc", &[])["captures"]["version"],
             "003.008"
-        )
+        );
     });
     // The one that waited for its first byte may be among them.
     assert!(
@@ -99,7 +99,7 @@ fn x11vnc_sees_a_client_come_and_go() {
         assert_eq!(
             all_up(&server, "vnc", &[])["captures"]["version"],
             "003.008"
-        )
+        );
     });
     assert_eq!(
         said.matches("Client 127.0.0.1 gone").count(),

@@ -1,4 +1,4 @@
-//! A real Zabbix agent of this machine, zabbix_agentd or agent 2, with UserParameters and nothing unsafe.
+//! A real Zabbix agent of this machine, `zabbix_agentd` or agent 2, with `UserParameters` and nothing unsafe.
 
 use std::fs;
 use std::io::{Read, Write};

@@ -1,4 +1,4 @@
-//! The tutorial's exchange as a named service, asked for by a UserParameter of Debian's own zabbix_agentd.
+//! The tutorial's exchange as a named service, asked for by a `UserParameter` of Debian's own `zabbix_agentd`.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -6,8 +6,8 @@ use std::process::Command;
 
 use crate::agent::{Agent, Kind};
 use crate::config::ConfigFile;
-use crate::peer::{Peer, closed_port};
 use crate::program::program;
+use crate::scripted_peer::{Peer, closed_port};
 use crate::tutorial::Python;
 
 /// What a user writes; the tutorial's texts have characters that no item key may hold.
@@ -22,7 +22,7 @@ steps = [
 ]
 "#;
 
-/// The agent with one UserParameter of a user's own.
+/// The agent with one `UserParameter` of a user's own.
 fn agent() -> Option<Agent> {
     let config = ConfigFile::new(CONFIG);
     let check = format!(

@@ -6,9 +6,9 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::config::ConfigFile;
-use crate::etc::Etc;
-use crate::peer::Peer;
+use crate::private_etc::Etc;
 use crate::program::{Ran, finish, program};
+use crate::scripted_peer::Peer;
 use crate::support::skip;
 
 /// Asserts that this file is refused with this sentence: by `services --check`, and by a check, which sends nothing.
@@ -122,7 +122,7 @@ fn a_file_that_may_not_be_read_is_a_mistake() {
     let peer = Peer::greeting(b"");
     let check = || etc.check_behind(&unprivileged, &["127.0.0.1", &peer.port()]);
     let mode = |name: &str, mode| {
-        fs::set_permissions(etc.path(name), fs::Permissions::from_mode(mode)).unwrap()
+        fs::set_permissions(etc.path(name), fs::Permissions::from_mode(mode)).unwrap();
     };
     fs::write(etc.path("zbx-tcp/config.toml"), "").unwrap();
     fs::create_dir(etc.path("zbx-tcp/conf.d")).unwrap();

@@ -4,8 +4,8 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::process::Stdio;
 
-use crate::peer::{Peer, closed_port};
 use crate::program::{check, finish, program, run};
+use crate::scripted_peer::{Peer, closed_port};
 
 #[test]
 fn targets_that_are_none() {

@@ -1,7 +1,7 @@
 //! A caller's mistakes in a dialogue: one line, exit status 2, and nothing sent.
 
-use crate::peer::Peer;
 use crate::program::check;
+use crate::scripted_peer::Peer;
 
 /// Asserts that each of these is refused with this text, and that nobody connected.
 #[track_caller]

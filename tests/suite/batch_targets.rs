@@ -10,8 +10,8 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::config::ConfigFile;
-use crate::peer::{Peer, closed_port};
 use crate::program::{Ran, finish, program, run};
+use crate::scripted_peer::{Peer, closed_port};
 
 /// `zbx-tcp batch WORDS...` with this on standard input, written by somebody who does not mind if nobody reads.
 fn batch(words: &[&str], input: &[u8]) -> Ran {
@@ -76,7 +76,7 @@ fn networks_lists_and_words_become_targets() {
     let closed = closed_port();
     let (_, ids) = document(&run(&[
         "batch",
-        &format!("127.9.0.0/30:{closed},{}/ssh", closed),
+        &format!("127.9.0.0/30:{closed},{closed}/ssh"),
     ]));
     let id = |host: u8, service: &str| format!("127.9.0.{host}:{closed}{service}");
     assert_eq!(

@@ -5,8 +5,8 @@ use std::net::Shutdown;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use crate::peer::{FullBacklog, Peer, close_with_rst, closed_port};
 use crate::program::{Ran, check, finish, program};
+use crate::scripted_peer::{FullBacklog, Peer, close_with_rst, closed_port};
 
 #[test]
 fn up_is_exactly_one_line() {

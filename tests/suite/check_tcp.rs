@@ -1,4 +1,4 @@
-//! The differential test against Debian's check_tcp: one table of cases goes through both programs, and where they differ
+//! The differential test against Debian's `check_tcp`: one table of cases goes through both programs, and where they differ
 //! the README says so and why.
 
 mod cases;
@@ -11,14 +11,14 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::peer::{Peer, closed_port, perform};
 use crate::program::{finish, program};
 use crate::readme::table_is;
+use crate::scripted_peer::{Peer, closed_port, perform};
 use crate::support::skip;
 use cases::{CASES, Case, Place};
 
 const CHECK_TCP: &str = "/usr/lib/nagios/plugins/check_tcp";
-/// The services that stand for what check_tcp has options for and we have a file for.
+/// The services that stand for what `check_tcp` has options for and we have a file for.
 const CONFIG: &str = r#"
 [services.both]
 steps = [{ expect_all = ["def", "abc"] }]
@@ -26,7 +26,7 @@ steps = [{ expect_all = ["def", "abc"] }]
 [services.either]
 steps = [{ expect_any = ["xyz", "def"] }]
 "#;
-/// check_tcp waits this long for more after bytes that do not match; both programs' deadlines lie above it.
+/// `check_tcp` waits this long for more after bytes that do not match; both programs' deadlines lie above it.
 const LATE: Duration = Duration::from_millis(1800);
 /// Cases that run at the same time: they mostly wait.
 const WORKERS: usize = 6;

@@ -9,9 +9,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, channel};
 
-use crate::etc::Etc;
-use crate::peer::Peer;
+use crate::private_etc::Etc;
 use crate::program::{Ran, finish, program};
+use crate::scripted_peer::Peer;
 
 /// A configuration file of a directory of its own, which only its owner and group can read.
 pub struct ConfigFile {
@@ -272,7 +272,7 @@ fn the_usual_files_are_read_in_order() {
     let Some(etc) = Etc::new() else { return };
     services(&etc, &["--check"]).prints("ok: 0 services, 0 target entries", 0);
     let write = |name: &str, text: &str| {
-        fs::write(etc.path(Path::new("zbx-tcp").join(name)), text).unwrap()
+        fs::write(etc.path(Path::new("zbx-tcp").join(name)), text).unwrap();
     };
     fs::create_dir(etc.path("zbx-tcp/conf.d")).unwrap();
     write(

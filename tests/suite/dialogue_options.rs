@@ -3,9 +3,9 @@
 use std::sync::mpsc;
 use std::time::Duration;
 
-use crate::peer::Act::{self, Hears, Says, Waits};
-use crate::peer::{Peer, perform};
 use crate::program::{Ran, check};
+use crate::scripted_peer::Act::{self, Hears, Says, Waits};
+use crate::scripted_peer::{Peer, perform};
 
 /// A run against a script, and what the peer received in all.
 fn against(acts: &'static [Act], words: &[&str]) -> (Ran, String) {

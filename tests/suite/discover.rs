@@ -7,8 +7,8 @@ use std::sync::mpsc::channel;
 use serde_json::{Value, json};
 
 use crate::config::ConfigFile;
-use crate::peer::{FullBacklog, Peer, closed_port};
 use crate::program::{Ran, finish, run};
+use crate::scripted_peer::{FullBacklog, Peer, closed_port};
 
 fn ports(host: &str, list: &str) -> Ran {
     run(&["discover", "ports", host, list])
@@ -219,7 +219,7 @@ fn open_obeys_the_defaults_that_it_has_options_for() {
     let (from, seen) = channel();
     let peer = Peer::start(move |stream| {
         from.send(stream.peer_addr().unwrap().ip().to_string())
-            .unwrap()
+            .unwrap();
     });
     let port = peer.port();
     // What is said and counted is a check's: a row needs a connect and nothing else.

@@ -3,7 +3,8 @@
 mod fleet;
 pub mod server;
 
-use std::fs::{self, File};
+use std::fs;
+use std::fs::File;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -11,7 +12,7 @@ use std::time::{Duration, Instant};
 use mio::{Events, Poll};
 use simple_dns::{CLASS, Name, PacketFlag, Question, RCODE, TYPE};
 use zbx_tcp::engine::dns::files::Files;
-use zbx_tcp::engine::dns::{Addresses, Resolver};
+use zbx_tcp::engine::dns::{ResolvedAddresses, Resolver};
 use zbx_tcp::failure::{Failure, Status};
 use zbx_tcp::plan::Family;
 
@@ -27,7 +28,7 @@ struct Driver {
     _dir: Option<tempfile::TempDir>,
 }
 
-type Outcome = Result<Addresses, Failure>;
+type Outcome = Result<ResolvedAddresses, Failure>;
 
 impl Driver {
     fn new(resolv_conf: &str, hosts: &str, port: u16) -> Self {
@@ -448,7 +449,7 @@ fn the_largest_answer_is_read_at_once() {
         asked.reply(|packet| {
             packet
                 .answers
-                .extend((0..4090).map(|n| record(&asked.name, asked.address((n % 250) as u8))))
+                .extend((0..4090).map(|n| record(&asked.name, asked.address((n % 250) as u8))));
         })
     });
     let (outcome, took) = Driver::of(&servers, "").resolve("mx1.", Family::V4, 2500);
@@ -723,7 +724,7 @@ fn starve() {
     );
     assert!(took >= Duration::from_millis(200));
 
-    driver.start(2, "mx1.", Family::V4, Duration::from_millis(1000));
+    driver.start(2, "mx1.", Family::V4, Duration::from_secs(1));
     assert_eq!(driver.answers(1, Duration::from_millis(50)).len(), 0);
     hoard.clear();
     let answers = driver.answers(1, Duration::from_millis(500));

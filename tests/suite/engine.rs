@@ -6,15 +6,16 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use zbx_tcp::engine::{self, Limits, Names, Sink};
+use zbx_tcp::address::Target;
+use zbx_tcp::engine;
+use zbx_tcp::engine::{Limits, ResolverKind, Sink};
 use zbx_tcp::failure::Status;
-use zbx_tcp::plan::{Close, Method, Plan};
+use zbx_tcp::plan::{Close, Plan, ProbeSpec};
 use zbx_tcp::policy::Policy;
 use zbx_tcp::report::Report;
 use zbx_tcp::source::List;
-use zbx_tcp::target::Target;
 
-use crate::peer::{FullBacklog, Peer, closed_port};
+use crate::scripted_peer::{FullBacklog, Peer, closed_port};
 
 #[derive(Default)]
 struct Tally {
@@ -37,10 +38,10 @@ impl Sink for Tally {
 fn plan(host: &str, port: u16, timeout: Duration) -> Arc<Plan> {
     let target = Target::from_words(host, Some(&port.to_string()), None).unwrap();
     Arc::new(Plan::by(
-        Method {
+        ProbeSpec {
             timeout,
             close: Close::Rst,
-            ..Method::default()
+            ..ProbeSpec::default()
         },
         target,
     ))
@@ -49,7 +50,13 @@ fn plan(host: &str, port: u16, timeout: Duration) -> Arc<Plan> {
 fn run(plans: Vec<Arc<Plan>>, in_flight: usize) -> Tally {
     let mut tally = Tally::default();
     let limits = Limits::in_flight(NonZeroUsize::new(in_flight).unwrap());
-    engine::run(&mut List::new(plans), &mut tally, &limits, Names::default()).unwrap();
+    engine::run(
+        &mut List::new(plans),
+        &mut tally,
+        &limits,
+        ResolverKind::default(),
+    )
+    .unwrap();
     tally
 }
 
@@ -121,11 +128,11 @@ fn plans_that_the_policy_denies_end_without_a_connect() {
     let peer = Peer::greeting(b"x");
     let policy = Policy::from_text(b"deny = [\"127.0.0.0/8\"]");
     let open = plan("127.0.0.1", peer.address().port(), Duration::from_secs(5));
-    let method = Method {
+    let spec = ProbeSpec {
         policy,
-        ..Method::clone(&open.method)
+        ..ProbeSpec::clone(&open.spec)
     };
-    let denied = Arc::new(Plan::by(method, open.target.clone()));
+    let denied = Arc::new(Plan::by(spec, open.target.clone()));
     let plans = vec![denied; 50];
     for in_flight in [1, 10_000] {
         let start = Instant::now();

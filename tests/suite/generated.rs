@@ -40,7 +40,7 @@ fn below(command: &Command, path: &str) -> Vec<(String, Command)> {
     with_its_own.collect()
 }
 
-/// The files of this directory are exactly these; with UPDATE_GENERATED=1 they become these.
+/// The files of this directory are exactly these; with `UPDATE_GENERATED=1` they become these.
 #[track_caller]
 fn directory_is(directory: &str, wanted: &Files) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(directory);

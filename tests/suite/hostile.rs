@@ -8,8 +8,8 @@ use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
 
 use crate::config::ConfigFile;
-use crate::peer::{Peer, close_with_rst};
 use crate::program::{Ran, check, program};
+use crate::scripted_peer::{Peer, close_with_rst};
 
 /// How each kind of pattern asks for its needle, and the bytes that it matches.
 const FORMS: [(&[&str], &[u8]); 5] = [
@@ -241,7 +241,7 @@ fn half_a_character() {
 #[test]
 fn a_character_cut_by_the_close_is_a_mismatch() {
     holds("mismatch", |mut stream, needle| {
-        drop(stream.write_all(&needle[..needle.len() - 1]))
+        drop(stream.write_all(&needle[..needle.len() - 1]));
     });
 }
 

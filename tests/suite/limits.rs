@@ -17,19 +17,20 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use socket2::{Domain, Socket, Type};
+use zbx_tcp::address::Target;
+use zbx_tcp::engine;
 use zbx_tcp::engine::dns::files::Files;
-use zbx_tcp::engine::{self, Limits, Names, Sink};
+use zbx_tcp::engine::{Limits, ResolverKind, Sink};
 use zbx_tcp::failure::Status;
 use zbx_tcp::plan::bytes::Charset;
 use zbx_tcp::plan::pattern::Pattern;
 use zbx_tcp::plan::steps::{Expect, Step};
-use zbx_tcp::plan::{Attempts, Close, Method, Plan};
+use zbx_tcp::plan::{Attempts, Close, Plan, ProbeSpec};
 use zbx_tcp::policy::Policy;
 use zbx_tcp::report::Report;
 use zbx_tcp::source::List;
-use zbx_tcp::target::Target;
 
-use crate::peer::{FullBacklog, closed_port};
+use crate::scripted_peer::{FullBacklog, closed_port};
 
 const LONG: Duration = Duration::from_secs(10);
 
@@ -64,16 +65,16 @@ impl Gathered {
     }
 }
 
-fn plan(host: &str, port: u16, method: &Method) -> Plan {
+fn plan(host: &str, port: u16, spec: &ProbeSpec) -> Plan {
     Plan::by(
-        method.clone(),
+        spec.clone(),
         Target::from_words(host, Some(&port.to_string()), None).unwrap(),
     )
 }
 
 /// Runs the plans, numbered in their order; each has a report in the end.
 #[track_caller]
-fn run(plans: Vec<Plan>, limits: &Limits<'_>, names: Names) -> Gathered {
+fn run(plans: Vec<Plan>, limits: &Limits<'_>, names: ResolverKind) -> Gathered {
     let count = plans.len();
     let numbered = (0..)
         .zip(plans)
@@ -88,11 +89,11 @@ fn many(number: usize) -> NonZeroUsize {
     NonZeroUsize::new(number).unwrap()
 }
 
-fn connect(timeout: Duration) -> Method {
-    Method {
+fn connect(timeout: Duration) -> ProbeSpec {
+    ProbeSpec {
         timeout,
         close: Close::Rst,
-        ..Method::default()
+        ..ProbeSpec::default()
     }
 }
 
@@ -106,20 +107,20 @@ fn attempts(count: u32, interval: Duration) -> Attempts {
 }
 
 /// The policy has it end before it connects.
-fn denied() -> Method {
-    Method {
+fn denied() -> ProbeSpec {
+    ProbeSpec {
         policy: Policy::from_text(b"deny = [\"127.0.0.0/8\"]"),
         ..connect(LONG)
     }
 }
 
 /// Expects the `x` of [`Slow`].
-fn dialogue(timeout: Duration) -> Method {
+fn dialogue(timeout: Duration) -> ProbeSpec {
     let greeting = Pattern::literal("x", Charset::default()).unwrap();
-    Method {
+    ProbeSpec {
         timeout,
         steps: vec![Step::Expect(Expect::one(greeting))],
-        ..Method::default()
+        ..ProbeSpec::default()
     }
 }
 
@@ -185,8 +186,8 @@ impl Hosts {
         Self { directory }
     }
 
-    fn names(&self) -> Names {
-        Names::Stub(self.files())
+    fn names(&self) -> ResolverKind {
+        ResolverKind::Stub(self.files())
     }
 
     fn files(&self) -> Files {
@@ -200,10 +201,10 @@ impl Hosts {
     }
 
     /// The same, and who is asked for the other names.
-    fn names_by(&self, server: SocketAddr) -> Names {
+    fn names_by(&self, server: SocketAddr) -> ResolverKind {
         let resolv_conf = self.directory.path().join("resolv.conf");
         std::fs::write(&resolv_conf, format!("nameserver {}\n", server.ip())).unwrap();
-        Names::Stub(Files {
+        ResolverKind::Stub(Files {
             resolv_conf,
             port: server.port(),
             ..self.files()
@@ -217,7 +218,7 @@ fn an_address_has_so_many_connections_at_once_and_waiting_is_not_the_probes_time
     let hosts = Hosts::with((0..30).map(|number| format!("host{number}")));
     for (threads, named) in [(1, false), (1, true), (2, false), (2, true)] {
         let slow = Slow::start(Duration::from_millis(60));
-        let method = dialogue(Duration::from_millis(450));
+        let spec = dialogue(Duration::from_millis(450));
         let mut plans: Vec<Plan> = (0..30)
             .map(|number| {
                 if named {
@@ -226,9 +227,9 @@ fn an_address_has_so_many_connections_at_once_and_waiting_is_not_the_probes_time
                     "127.0.0.1".to_owned()
                 }
             })
-            .map(|host| plan(&host, slow.port, &method))
+            .map(|host| plan(&host, slow.port, &spec))
             .collect();
-        plans.push(plan("127.0.0.2", slow.port, &method));
+        plans.push(plan("127.0.0.2", slow.port, &spec));
         let limits = Limits {
             per_address: Some(many(3)),
             threads: many(threads),
@@ -268,7 +269,7 @@ fn connects_keep_their_pace_and_waiting_is_not_the_probes_time() {
     let hosts = Hosts::with((0..40).map(|number| format!("host{number}")));
     for (threads, named) in [(1, false), (1, true), (2, true)] {
         let slow = Slow::start(Duration::ZERO);
-        let method = connect(Duration::from_millis(300));
+        let spec = connect(Duration::from_millis(300));
         let host = |number| {
             if named {
                 format!("host{number}")
@@ -277,7 +278,7 @@ fn connects_keep_their_pace_and_waiting_is_not_the_probes_time() {
             }
         };
         let plans = (0..40)
-            .map(|number| plan(&host(number), slow.port, &method))
+            .map(|number| plan(&host(number), slow.port, &spec))
             .collect();
         let rate = NonZeroU32::new(50);
         let limits = Limits {
@@ -317,7 +318,7 @@ fn at_the_deadline_of_the_run_everything_is_answered() {
             ..Limits::in_flight(many(40))
         };
         let start = Instant::now();
-        let gathered = run(plans.collect(), &limits, Names::default());
+        let gathered = run(plans.collect(), &limits, ResolverKind::default());
         let took = start.elapsed();
         assert!(
             (Duration::from_millis(500)..Duration::from_millis(1500)).contains(&took),
@@ -372,7 +373,7 @@ fn whoever_stops_a_run_gets_what_is_known() {
             written.write_all(b"!").unwrap();
             written
         });
-        let gathered = run(plans, &limits, Names::default());
+        let gathered = run(plans, &limits, ResolverKind::default());
         assert!(
             start.elapsed() < Duration::from_secs(3),
             "{:?}",
@@ -420,7 +421,7 @@ fn threads_do_not_keep_each_others_connections_open() {
         plan(
             "127.0.0.1",
             port,
-            &Method {
+            &ProbeSpec {
                 close: Close::Rst,
                 ..dialogue(LONG)
             }
@@ -449,7 +450,7 @@ fn threads_do_not_keep_each_others_connections_open() {
             threads: many(4),
             ..Limits::in_flight(many(64))
         },
-        Names::default(),
+        ResolverKind::default(),
     );
     assert_eq!(
         (
@@ -478,7 +479,7 @@ fn spare_threads_begin_as_they_are_needed() {
             ..Limits::in_flight(many(10 * (spares + 1).min(40)))
         };
         let (start, plans) = (Instant::now(), plans.clone());
-        let gathered = in_time(move || run(plans, &limits, Names::default()));
+        let gathered = in_time(move || run(plans, &limits, ResolverKind::default()));
         let took = start.elapsed();
         assert_eq!(
             (
@@ -510,7 +511,7 @@ fn spare_threads_that_nobody_needs_end() {
         spares: 3,
         ..Limits::in_flight(many(400))
     };
-    let gathered = in_time(move || run(plans(), &limits, Names::default()));
+    let gathered = in_time(move || run(plans(), &limits, ResolverKind::default()));
     assert_eq!(gathered.count(Status::Refused), 5);
     let (done, ended) = mpsc::channel();
     let numbered: Vec<_> = (0..)
@@ -523,7 +524,7 @@ fn spare_threads_that_nobody_needs_end() {
                 &mut List::new(numbered),
                 &mut Faulty,
                 &limits,
-                Names::default(),
+                ResolverKind::default(),
             )
         };
         done.send(std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).is_err())
@@ -577,7 +578,7 @@ fn starve(ports: &str) {
             threads: many(threads),
             ..Limits::in_flight(many(1000))
         };
-        let gathered = run(plans.collect(), &limits, Names::default());
+        let gathered = run(plans.collect(), &limits, ResolverKind::default());
         for number in 0..1000 {
             let expected = match number % 20 {
                 _ if number < 40 => Status::ConnectTimeout,
@@ -634,7 +635,7 @@ fn who_does_not_use_its_turn_passes_it_on() {
         per_address: Some(many(1)),
         ..Limits::in_flight(many(10))
     };
-    let gathered = in_time(move || run(plans, &limits, Names::default()));
+    let gathered = in_time(move || run(plans, &limits, ResolverKind::default()));
     assert_eq!(
         (gathered.count(Status::Denied), gathered.status(4)),
         (3, Status::Refused)
@@ -673,7 +674,7 @@ fn who_answered_while_we_were_held_up_is_up() {
     let (port, full) = (listener.local_addr().unwrap().port(), FullBacklog::new());
     let limits = Limits::in_flight(many(4000));
     // With the descriptors of the peers, before they come.
-    drop(run(Vec::new(), &limits, Names::default()));
+    drop(run(Vec::new(), &limits, ResolverKind::default()));
     let peers = thread::spawn(move || {
         let mut clients: Vec<TcpStream> =
             (0..COUNT).map(|_| listener.accept().unwrap().0).collect();
@@ -689,7 +690,7 @@ fn who_answered_while_we_were_held_up_is_up() {
         plan(
             "127.0.0.1",
             port,
-            &Method {
+            &ProbeSpec {
                 close: Close::Rst,
                 ..dialogue(Duration::from_millis(1500))
             }
@@ -710,7 +711,7 @@ fn who_answered_while_we_were_held_up_is_up() {
         &mut List::new(numbered),
         &mut held_up,
         &limits,
-        Names::default(),
+        ResolverKind::default(),
     )
     .unwrap();
     assert_eq!(

@@ -8,6 +8,7 @@
 
 mod agent;
 mod agentd;
+mod architecture;
 mod bad_config;
 mod bad_input;
 mod bad_input_dialogue;
@@ -20,16 +21,15 @@ mod dialogue_options;
 mod discover;
 mod dns;
 mod engine;
-mod etc;
 mod generated;
 mod hostile;
-mod house;
 mod limits;
 mod links;
-mod peer;
 mod policy;
+mod private_etc;
 mod program;
 mod readme;
+mod scripted_peer;
 mod secrets;
 mod sender;
 mod serve;

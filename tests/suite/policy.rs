@@ -5,9 +5,9 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::etc::Etc;
-use crate::peer::Peer;
+use crate::private_etc::Etc;
 use crate::program::{finish, program};
+use crate::scripted_peer::Peer;
 use crate::support::skip;
 
 impl Etc {

@@ -96,7 +96,7 @@ fn shell_word(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }
 
-/// The table between two markers is this one; with UPDATE_README=1 it becomes this one.
+/// The table between two markers is this one; with `UPDATE_README=1` it becomes this one.
 pub fn table_is(marker: &str, rows: &[String]) {
     /// Tests that update the page do so one after the other.
     static PAGE: Mutex<()> = Mutex::new(());
@@ -181,10 +181,14 @@ pub fn service_rows() -> Vec<String> {
 #[test]
 fn the_table_of_services_is_the_programs_own() {
     // What is said and expected is long, and stands in the reference.
-    let brief = |row: &String| row.splitn(5, " | ").take(3).collect::<Vec<_>>().join(" | ") + " |";
+    let format_duration =
+        |row: &String| row.splitn(5, " | ").take(3).collect::<Vec<_>>().join(" | ") + " |";
     table_is(
         "services",
-        &service_rows().iter().map(brief).collect::<Vec<_>>(),
+        &service_rows()
+            .iter()
+            .map(format_duration)
+            .collect::<Vec<_>>(),
     );
 }
 

@@ -8,8 +8,8 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use crate::config::ConfigFile;
-use crate::peer::Peer;
 use crate::program::{Ran, finish, program};
+use crate::scripted_peer::Peer;
 
 const PASSWORD: &str = "Tr0ub4dor&3";
 const TOKEN: &str = "zh-密码-4711";

@@ -1,19 +1,19 @@
-//! `batch -o sender` through the real zabbix_sender: every value arrives as it was measured, byte for byte.
+//! `batch -o sender` through the real `zabbix_sender`: every value arrives as it was measured, byte for byte.
 
 use std::collections::HashMap;
 use std::io::Write;
 use std::process::{Command, Stdio};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::peer::{Peer, closed_port};
 use crate::program::{Ran, finish, program};
+use crate::scripted_peer::{Peer, closed_port};
 use crate::support::skip;
 use crate::trapper::Trapper;
 
 /// Values with seconds and nanoseconds, by host and key.
 type Arrived = HashMap<(String, String), (String, u64, u64)>;
 
-/// Hands these lines to zabbix_sender and returns what a trapper gets.
+/// Hands these lines to `zabbix_sender` and returns what a trapper gets.
 fn sent(lines: &str, host: &str) -> Option<Arrived> {
     if Command::new("zabbix_sender").arg("-V").output().is_err() {
         skip("no zabbix_sender (Debian's package zabbix-agent)");

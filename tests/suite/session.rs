@@ -6,16 +6,17 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
-use zbx_tcp::engine::session::{Event, Session, Wish, Wishes};
-use zbx_tcp::engine::sys::TcpInfo;
+use zbx_tcp::address::{Port, Target};
+use zbx_tcp::engine::session::Session;
+use zbx_tcp::engine::session::action::{Action, Actions, Event};
 use zbx_tcp::failure::{Failure, Status};
+use zbx_tcp::os::socket::TcpInfo;
 use zbx_tcp::plan::bytes::Charset;
 use zbx_tcp::plan::pattern::Pattern;
 use zbx_tcp::plan::steps::{Expect, Step, Template};
-use zbx_tcp::plan::{Addresses, Attempts, Close, Method, Plan, Silence, Want};
+use zbx_tcp::plan::{AddressSelection, Attempts, Close, Expected, OnTimeout, Plan, ProbeSpec};
 use zbx_tcp::policy::Policy;
 use zbx_tcp::report::Report;
-use zbx_tcp::target::{Port, Target};
 
 /// Something that may happen, with the number of the attempt it happens to.
 #[derive(Debug, Clone)]
@@ -83,9 +84,9 @@ fn plans() -> impl Strategy<Value = Plan> {
         Just(guarded("\\x01", "\\x02"))
     ];
     let want = prop_oneof![
-        Just(Want::Open),
-        Just(Want::Closed(Silence::Fails)),
-        Just(Want::Closed(Silence::CountsAsClosed))
+        Just(Expected::Open),
+        Just(Expected::Closed(OnTimeout::Fails)),
+        Just(Expected::Closed(OnTimeout::CountsAsClosed))
     ];
     let host = prop_oneof![Just("192.0.2.7"), Just("host.example")];
     let policy = prop_oneof![
@@ -106,25 +107,25 @@ fn plans() -> impl Strategy<Value = Plan> {
                 interval: Duration::from_millis(interval),
                 require: NonZeroU32::new(require.min(count)).unwrap(),
             });
-            let method = Method {
+            let spec = ProbeSpec {
                 attempts,
-                steps: if want == Want::Open {
+                steps: if want == Expected::Open {
                     steps
                 } else {
                     Vec::new()
                 },
                 want,
                 addresses: if all && attempts.is_none() {
-                    Addresses::All
+                    AddressSelection::All
                 } else {
-                    Addresses::First
+                    AddressSelection::First
                 },
                 close: if rst { Close::Rst } else { Close::Fin },
-                timeout: Duration::from_millis(1000),
+                timeout: Duration::from_secs(1),
                 policy,
-                ..Method::default()
+                ..ProbeSpec::default()
             };
-            Plan::by(method, Target::from_words(host, Some("25"), None).unwrap())
+            Plan::by(spec, Target::from_words(host, Some("25"), None).unwrap())
         })
 }
 
@@ -139,16 +140,16 @@ struct Ledger {
 impl Ledger {
     fn under(plan: &Plan) -> Self {
         Self {
-            policy: plan.method.policy.clone(),
+            policy: plan.spec.policy.clone(),
             ..Self::default()
         }
     }
 
-    fn take(&mut self, wishes: &mut Wishes) {
-        for wish in wishes.drain(..) {
+    fn take(&mut self, actions: &mut Actions) {
+        for wish in actions.drain(..) {
             match wish {
-                Wish::Resolve | Wish::Explain(..) => {}
-                Wish::Open(id, address) => {
+                Action::Resolve | Action::Explain(..) => {}
+                Action::Open(id, address) => {
                     assert!(
                         self.policy
                             .decide(address.ip(), Port::new(address.port()).unwrap())
@@ -156,13 +157,15 @@ impl Ledger {
                     );
                     assert!(self.opened.insert(id), "attempt {id} opened twice");
                 }
-                Wish::Send(id, _) | Wish::Shutdown(id) => {
+                Action::Send(id, _) | Action::Shutdown(id) => {
                     assert!(
                         self.opened.contains(&id) && !self.closed.contains(&id),
                         "attempt {id} is not open"
                     );
                 }
-                Wish::Close(id, _) => assert!(self.closed.insert(id), "attempt {id} closed twice"),
+                Action::Close(id, _) => {
+                    assert!(self.closed.insert(id), "attempt {id} closed twice");
+                }
             }
         }
     }
@@ -171,45 +174,46 @@ impl Ledger {
 /// Plays the happenings, then lets the deadline come.
 fn play(plan: Plan, happenings: &[Happening]) -> Report {
     let start = Instant::now();
-    let (mut now, mut wishes, mut ledger) = (start, Wishes::new(), Ledger::under(&plan));
-    let deadline = start + plan.method.timeout;
-    let named = plan.literal().is_none();
+    let (mut now, mut actions, mut ledger) = (start, Actions::new(), Ledger::under(&plan));
+    let deadline = start + plan.spec.timeout;
+    let named = plan.ip().is_none();
     let mut answered = false;
-    let mut session = Session::start(Arc::new(plan), now, &mut wishes);
-    ledger.take(&mut wishes);
+    let mut session = Session::start(Arc::new(plan), now, &mut actions);
+    ledger.take(&mut actions);
     for happening in happenings {
         if session.is_over() {
             break;
         }
         match happening {
             Happening::Passes(ms) => {
-                now = (now + Duration::from_millis(*ms)).min(deadline - Duration::from_nanos(1));
-                session.tick(now, |_| Some(TcpInfo::default()), &mut wishes);
+                now = (now + Duration::from_millis(*ms))
+                    .min(deadline.checked_sub(Duration::from_nanos(1)).unwrap());
+                session.tick(now, |_| Some(TcpInfo::default()), &mut actions);
             }
             // The resolver answers a name once.
             Happening::Resolved(_) | Happening::Unresolved if !named || answered => {}
             Happening::Resolved(number) => {
                 answered = true;
                 let list: Vec<_> = (1..=*number).map(|last| [192, 0, 2, last].into()).collect();
-                session.handle(Event::Resolved(&list), now, &mut wishes);
+                session.handle(Event::Resolved(&list), now, &mut actions);
             }
             Happening::Unresolved => {
                 answered = true;
                 session.handle(
                     Event::Unresolved(Failure::new(Status::ResolveFailed, "x")),
                     now,
-                    &mut wishes,
+                    &mut actions,
                 );
             }
-            other => session.handle(event(other), now, &mut wishes),
+            other => session.handle(event(other), now, &mut actions),
         }
-        ledger.take(&mut wishes);
+        ledger.take(&mut actions);
     }
     if !session.is_over() {
         assert!(session.next_wake() <= deadline);
         now = deadline;
-        session.tick(now, |_| Some(TcpInfo::default()), &mut wishes);
-        ledger.take(&mut wishes);
+        session.tick(now, |_| Some(TcpInfo::default()), &mut actions);
+        ledger.take(&mut actions);
     }
     assert!(session.is_over(), "{session:?}");
     assert_eq!(ledger.opened, ledger.closed, "what was opened is closed");
@@ -242,31 +246,31 @@ proptest! {
         happenings in proptest::collection::vec(happening(), 0..40),
     ) {
         let report = play(plan, &happenings);
-        prop_assert!(report.total <= report.plan.method.timeout);
+        prop_assert!(report.total <= report.plan.spec.timeout);
         prop_assert_eq!(report.is_up(), report.status() == Status::Ok);
         if let Some(failure) = &report.failure {
             prop_assert!(!failure.text.is_empty());
         }
         if let Some(attempts) = &report.attempts {
             prop_assert!(attempts.ok() <= attempts.sent());
-            let asked = report.plan.method.attempts.unwrap();
+            let asked = report.plan.spec.attempts.unwrap();
             prop_assert!(attempts.sent() <= asked.count.get());
             if report.is_up() {
                 prop_assert!(attempts.ok() >= asked.require.get());
             }
         }
-        if report.is_up() && report.plan.method.want == Want::Open {
-            prop_assert!(report.trial.as_ref().unwrap().connect.is_some(), "up means that it connected");
+        if report.is_up() && report.plan.spec.want == Expected::Open {
+            prop_assert!(report.connection.as_ref().unwrap().connect.is_some(), "up means that it connected");
         }
-        for trial in &report.addresses {
-            prop_assert!(trial.total <= report.plan.method.timeout);
+        for connection in &report.addresses {
+            prop_assert!(connection.total <= report.plan.spec.timeout);
         }
     }
 
     #[test]
     fn a_dialogue_is_up_only_if_every_expected_byte_came(bytes in proptest::collection::vec(any::<u8>(), 0..30)) {
         let mut plan = Plan::connect(Target::from_words("192.0.2.7", Some("25"), None).unwrap());
-        Arc::make_mut(&mut plan.method).steps = vec![expect("\\x07")];
+        Arc::make_mut(&mut plan.spec).steps = vec![expect("\\x07")];
         let expected = bytes.contains(&7);
         let happenings = [Happening::Opened(0), Happening::Connected(0), Happening::Received(0, bytes), Happening::PeerClosed(0)];
         prop_assert_eq!(play(plan, &happenings).is_up(), expected);
@@ -277,7 +281,7 @@ proptest! {
 fn fewer_attempts_than_required_are_never_up() {
     let mut plan = Plan::connect(Target::from_words("192.0.2.7", Some("25"), None).unwrap());
     let two = NonZeroU32::new(2).unwrap();
-    Arc::make_mut(&mut plan.method).attempts = Some(Attempts {
+    Arc::make_mut(&mut plan.spec).attempts = Some(Attempts {
         count: two,
         interval: Duration::from_secs(60),
         require: two,
@@ -307,7 +311,7 @@ fn a_blocked_connect_is_this_machines_fault_not_the_targets() {
 /// `check HOST 25` under [`POLICY`], to the happenings.
 fn under_policy(host: &str, change: impl Fn(&mut Plan), happenings: &[Happening]) -> Report {
     let mut plan = Plan::connect(Target::from_words(host, Some("25"), None).unwrap());
-    Arc::make_mut(&mut plan.method).policy = Policy::from_text(POLICY);
+    Arc::make_mut(&mut plan.spec).policy = Policy::from_text(POLICY);
     change(&mut plan);
     play(plan, happenings)
 }
@@ -327,7 +331,7 @@ fn a_denied_address_ends_at_once_and_names_the_rule() {
     assert_eq!(report.status(), Status::Denied);
     let report = under_policy(
         "192.0.2.7",
-        |plan| Arc::make_mut(&mut plan.method).want = Want::Closed(Silence::CountsAsClosed),
+        |plan| Arc::make_mut(&mut plan.spec).want = Expected::Closed(OnTimeout::CountsAsClosed),
         &[],
     );
     assert_eq!(
@@ -347,7 +351,7 @@ fn a_denied_address_is_no_attempt() {
     };
     let report = under_policy(
         "192.0.2.7",
-        |plan| Arc::make_mut(&mut plan.method).attempts = Some(attempts),
+        |plan| Arc::make_mut(&mut plan.spec).attempts = Some(attempts),
         &[],
     );
     assert_eq!(
@@ -372,13 +376,13 @@ fn each_resolved_address_has_its_own_verdict() {
     ];
     let report = under_policy(
         "host.example",
-        |plan| Arc::make_mut(&mut plan.method).addresses = Addresses::All,
+        |plan| Arc::make_mut(&mut plan.spec).addresses = AddressSelection::All,
         &happenings,
     );
     let statuses: Vec<_> = report
         .addresses
         .iter()
-        .map(|trial| trial.failure.as_ref().map(|failure| failure.status))
+        .map(|connection| connection.failure.as_ref().map(|failure| failure.status))
         .collect();
     assert_eq!(
         statuses,
@@ -401,37 +405,37 @@ fn each_resolved_address_has_its_own_verdict() {
 #[test]
 fn a_clock_that_stood_still_is_put_forward() {
     let ms = Duration::from_millis;
-    let method = Method {
+    let spec = ProbeSpec {
         timeout: ms(500),
-        ..Method::default()
+        ..ProbeSpec::default()
     };
     let plan = Arc::new(Plan::by(
-        method,
+        spec,
         Target::from_words("192.0.2.1", Some("25"), None).unwrap(),
     ));
-    let (start, mut wishes) = (Instant::now(), Wishes::new());
-    let mut session = Session::start(Arc::clone(&plan), start, &mut wishes);
+    let (start, mut actions) = (Instant::now(), Actions::new());
+    let mut session = Session::start(Arc::clone(&plan), start, &mut actions);
     assert!(session.is_idle());
     session.postpone(ms(3000));
     assert_eq!(
         (session.started(), session.deadline()),
         (start + ms(3000), start + ms(3500))
     );
-    session.handle(Event::Opened(0), start + ms(3000), &mut wishes);
+    session.handle(Event::Opened(0), start + ms(3000), &mut actions);
     assert!(!session.is_idle());
     let refused = Failure::new(Status::Refused, "refused");
     session.handle(
         Event::Failed(0, refused, None),
         start + ms(3010),
-        &mut wishes,
+        &mut actions,
     );
     assert_eq!(session.into_report().unwrap().total, ms(10));
 
-    let mut session = Session::start(plan, start, &mut wishes);
+    let mut session = Session::start(plan, start, &mut actions);
     session.handle(
         Event::Blocked(0, Failure::new(Status::LocalError, "no descriptor")),
         start,
-        &mut wishes,
+        &mut actions,
     );
     assert!(
         !session.is_idle(),
@@ -440,6 +444,6 @@ fn a_clock_that_stood_still_is_put_forward() {
     session.postpone(ms(3000));
     session.cut(start + ms(3200));
     assert_eq!(session.next_wake(), start + ms(3200));
-    session.tick(start + ms(3200), |_| None, &mut wishes);
+    session.tick(start + ms(3200), |_| None, &mut actions);
     assert_eq!(session.into_report().unwrap().status(), Status::LocalError);
 }

@@ -10,8 +10,8 @@ use serde_json::Value;
 
 use crate::agent::{Agent, Kind};
 use crate::config::ConfigFile;
-use crate::peer::{Peer, closed_port};
 use crate::program::program;
+use crate::scripted_peer::{Peer, closed_port};
 
 const CONFIG: &str = r#"
 [services.hello]

@@ -1,6 +1,7 @@
 //! A bar on the terminal's standard error while a run is under way.
 
-use std::io::{self, IsTerminal, Write};
+use std::io;
+use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
 use crate::output::summary::Summary;

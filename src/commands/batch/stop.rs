@@ -1,6 +1,7 @@
 //! What ends a run before its time: SIGINT, SIGTERM, or a reader that has left.
 
-use std::io::{self, Write};
+use std::io;
+use std::io::Write;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;

@@ -1,15 +1,16 @@
 //! `-v`: each step of a probe on standard error, as it happens.
 
 use std::collections::HashMap;
-use std::io::{self, Write};
+use std::io;
+use std::io::Write;
 use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::engine::Observed;
-use crate::engine::dns::Addresses;
-use crate::engine::session::{AttemptId, Event, Wish};
-use crate::engine::sys::TcpInfo;
-use crate::plan::{Close, Plan, veil};
+use crate::engine::dns::ResolvedAddresses;
+use crate::engine::session::action::{Action, AttemptId, Event};
+use crate::os::socket::TcpInfo;
+use crate::plan::{Close, Plan, redact};
 
 /// Writes what it is told, and hides secrets that come in pieces.
 #[derive(Debug, Default)]
@@ -24,7 +25,7 @@ impl Writer {
         let lines = match what {
             Observed::Event(Event::Received(id, bytes)) => self.received(plan, *id, bytes),
             Observed::Event(event) => happened(plan, event),
-            Observed::Wish(wish) => done(plan, wish),
+            Observed::Action(wish) => done(plan, wish),
             Observed::Answer(addresses) => vec![answer(addresses)],
         };
         let mut text = String::new();
@@ -42,11 +43,11 @@ impl Writer {
             &what,
             plan,
             bytes.len(),
-            &veil::hidden_after(heard, bytes, plan.method.secrets()),
+            &redact::hidden_after(heard, bytes, plan.spec.secrets()),
         );
         heard.extend_from_slice(bytes);
         let longest = plan
-            .method
+            .spec
             .secrets()
             .map(|secret| secret.reveal().len())
             .max()
@@ -78,7 +79,7 @@ fn happened(plan: &Plan, event: &Event<'_>) -> Vec<String> {
             &format!("{}received", attempt(plan, *id)),
             plan,
             bytes.len(),
-            &plan.method.hide(bytes),
+            &plan.spec.hide(bytes),
         ),
         Event::PeerClosed(id) => vec![format!("{}the peer sent FIN", attempt(plan, *id))],
         Event::Failed(id, failure, info) => {
@@ -91,30 +92,30 @@ fn happened(plan: &Plan, event: &Event<'_>) -> Vec<String> {
     }
 }
 
-fn done(plan: &Plan, wish: &Wish) -> Vec<String> {
+fn done(plan: &Plan, wish: &Action) -> Vec<String> {
     match wish {
-        Wish::Resolve => vec![format!("resolve {}", plan.target.host)],
-        Wish::Open(id, address) => vec![format!("{}connect to {address}", attempt(plan, *id))],
-        Wish::Send(id, bytes) => dump(
+        Action::Resolve => vec![format!("resolve {}", plan.target.host)],
+        Action::Open(id, address) => vec![format!("{}connect to {address}", attempt(plan, *id))],
+        Action::Send(id, bytes) => dump(
             &format!("{}send", attempt(plan, *id)),
             plan,
             bytes.len(),
-            &plan.method.hide(bytes),
+            &plan.spec.hide(bytes),
         ),
-        Wish::Explain(id, text) => vec![format!("{}{text}", attempt(plan, *id))],
-        Wish::Shutdown(id) => vec![format!(
+        Action::Explain(id, text) => vec![format!("{}{text}", attempt(plan, *id))],
+        Action::Shutdown(id) => vec![format!(
             "{}the verdict stands; send FIN, read what is left",
             attempt(plan, *id)
         )],
-        Wish::Close(id, Close::Fin) => vec![format!("{}close", attempt(plan, *id))],
-        Wish::Close(id, Close::Rst) => vec![format!(
+        Action::Close(id, Close::Fin) => vec![format!("{}close", attempt(plan, *id))],
+        Action::Close(id, Close::Rst) => vec![format!(
             "{}the verdict stands; close with RST",
             attempt(plan, *id)
         )],
     }
 }
 
-fn answer(addresses: &Addresses) -> String {
+fn answer(addresses: &ResolvedAddresses) -> String {
     let v4 = addresses.v4.iter().copied().map(IpAddr::from);
     let all: Vec<_> = addresses
         .v6
@@ -141,7 +142,7 @@ fn list(addresses: &[IpAddr]) -> String {
 /// `#2 ` where there are several connections, nothing where there is one.
 fn attempt(plan: &Plan, id: AttemptId) -> String {
     let several =
-        plan.method.attempts.is_some() || plan.method.addresses == crate::plan::Addresses::All;
+        plan.spec.attempts.is_some() || plan.spec.addresses == crate::plan::AddressSelection::All;
     if several {
         format!("#{} ", id + 1)
     } else {
@@ -166,11 +167,8 @@ const SHOWN: usize = 512;
 /// A transfer of so many bytes as text and as rows of 16 bytes in hex, its secrets hidden.
 fn dump(what: &str, plan: &Plan, length: usize, hidden: &[u8]) -> Vec<String> {
     let start = hidden.get(..hidden.len().min(SHOWN)).unwrap_or_default();
-    let mut lines = vec![format!(
-        "{what} {length} bytes: {}",
-        plan.method.veil(start)
-    )];
-    for (row, chunk) in plan.method.hide(start).chunks(16).enumerate() {
+    let mut lines = vec![format!("{what} {length} bytes: {}", plan.spec.veil(start))];
+    for (row, chunk) in plan.spec.hide(start).chunks(16).enumerate() {
         let hex: Vec<_> = chunk.iter().map(|byte| format!("{byte:02x}")).collect();
         lines.push(format!("  {:04x}  {}", row * 16, hex.join(" ")));
     }

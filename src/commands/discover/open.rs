@@ -3,15 +3,16 @@
 use std::time::Duration;
 
 use crate::cli::discover::OpenArgs;
-use crate::commands::pace::limits;
-use crate::engine::{self, Sink};
+use crate::commands::limits::limits;
+use crate::engine;
+use crate::engine::Sink;
 use crate::failure::Status;
 use crate::output::lld;
 use crate::plan::Plan;
 use crate::policy::Policy;
 use crate::report::Report;
-use crate::settings::Mistake;
-use crate::settings::discover::{self, Candidates};
+use crate::settings::discover::Candidates;
+use crate::settings::{SettingsError, discover};
 use crate::source::Shuffled;
 
 /// The rows of the ports that accept, in the order of the list.
@@ -19,12 +20,12 @@ use crate::source::Shuffled;
 /// # Errors
 /// A mistake of the caller; and a port of which this machine could not tell, since rows without it would delete what was
 /// discovered there.
-pub fn rows(args: &OpenArgs) -> Result<String, Mistake> {
+pub fn rows(args: &OpenArgs) -> Result<String, SettingsError> {
     let candidates = discover::open(args, Policy::system())?;
     Ok(lld::line(accepting(&candidates)?))
 }
 
-fn accepting(candidates: &Candidates) -> Result<Vec<&Plan>, Mistake> {
+fn accepting(candidates: &Candidates) -> Result<Vec<&Plan>, SettingsError> {
     let mut answers = Answers {
         accepts: vec![None; candidates.plans.len()],
         doubt: None,
@@ -38,12 +39,12 @@ fn accepting(candidates: &Candidates) -> Result<Vec<&Plan>, Mistake> {
         candidates.resolver.names(),
     );
     ran.map_err(|error| {
-        Mistake::new(format!(
+        SettingsError::new(format!(
             "this machine could not wait for the network: {error}"
         ))
     })?;
     if let Some(doubt) = answers.doubt {
-        return Err(Mistake::new(format!(
+        return Err(SettingsError::new(format!(
             "no rows, since a port could not be told: {doubt}"
         )));
     }
@@ -53,7 +54,7 @@ fn accepting(candidates: &Candidates) -> Result<Vec<&Plan>, Mistake> {
         .zip(answers.accepts)
         .map(|(plan, accepts)| {
             let accepts = accepts
-                .ok_or_else(|| Mistake::new(format!("no rows: {} was lost", plan.target)))?;
+                .ok_or_else(|| SettingsError::new(format!("no rows: {} was lost", plan.target)))?;
             Ok(accepts.then_some(&**plan))
         });
     told.filter_map(Result::transpose).collect()
@@ -87,7 +88,7 @@ fn doubt(report: &Report) -> Option<String> {
             "{}: raise --deadline, or write fewer ports",
             failure.text
         )),
-        Status::ConnectTimeout if report.total < FIRST_REPEAT.min(report.plan.method.timeout) => {
+        Status::ConnectTimeout if report.total < FIRST_REPEAT.min(report.plan.spec.timeout) => {
             Some(format!(
                 "the run ended {:.1} s after {} was tried: raise --deadline, or write fewer ports",
                 report.total.as_secs_f64(),

@@ -2,11 +2,13 @@
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use crate::cli::steps::Form as PatternForm;
-use crate::printable::shown;
+use crate::cli::steps::PatternKind;
+use crate::escape::escaped_prefix;
 use crate::settings::config::Service;
+use crate::settings::overrides::{
+    ExpectSpec, LineEnds, PatternSpec, Quantifier, SendSpec, StepSpec,
+};
 use crate::settings::services::Origin;
-use crate::settings::wishes::{ExpectWish, HowMany, LineEnds, PatternWish, SendWish, StepWish};
 
 /// How it is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,7 +36,7 @@ pub fn all(services: &[(Service, Origin)], form: Form) -> String {
     let mut page = String::new();
     for (service, origin) in services {
         let port = service
-            .wishes
+            .overrides
             .port
             .map_or_else(|| "-".to_owned(), |port| port.to_string());
         let own = if *origin == Origin::Config {
@@ -56,14 +58,14 @@ pub fn one(service: &Service, form: Form) -> String {
         return json(&Record(service, None));
     }
     let port = service
-        .wishes
+        .overrides
         .port
         .map_or_else(|| "none: name one".to_owned(), |port| port.to_string());
     let mut page = format!(
         "{}: {}\n  port     {port}\n",
         service.name, service.description
     );
-    if let Some(encoding) = &service.wishes.encoding {
+    if let Some(encoding) = &service.overrides.encoding {
         page.push_str(&format!("  encoding {}\n", encoding.text));
     }
     for line in sentences(service) {
@@ -74,19 +76,19 @@ pub fn one(service: &Service, form: Form) -> String {
 
 /// The steps of a service in words; a connect is all there is where it has none.
 pub fn sentences(service: &Service) -> Vec<String> {
-    let wishes = &service.wishes;
-    let line_end = if wishes.line_ends == Some(LineEnds::CrLf) {
+    let overrides = &service.overrides;
+    let line_end = if overrides.line_ends == Some(LineEnds::CrLf) {
         "\\r\\n"
     } else {
         ""
     };
-    let steps = wishes.steps.as_deref().unwrap_or_default();
+    let steps = overrides.steps.as_deref().unwrap_or_default();
     let mut lines: Vec<String> = steps.iter().map(|step| sentence(step, line_end)).collect();
     if lines.is_empty() {
         lines.push("connect  and nothing else".to_owned());
     }
     lines.extend(
-        wishes
+        overrides
             .quit
             .as_ref()
             .map(|quit| format!("quit     {}", sent(quit, line_end))),
@@ -94,26 +96,26 @@ pub fn sentences(service: &Service) -> Vec<String> {
     lines
 }
 
-fn sentence(step: &StepWish, line_end: &str) -> String {
+fn sentence(step: &StepSpec, line_end: &str) -> String {
     match step {
-        StepWish::Send(send) => format!("send     {}", sent(send, line_end)),
-        StepWish::Expect(expect) => format!("expect   {}", expected(expect)),
+        StepSpec::Send(send) => format!("send     {}", sent(send, line_end)),
+        StepSpec::Expect(expect) => format!("expect   {}", expected(expect)),
     }
 }
 
-fn sent(send: &SendWish, line_end: &str) -> String {
+fn sent(send: &SendSpec, line_end: &str) -> String {
     match send {
-        SendWish::Text(written) => format!("`{}{line_end}`", readable(&written.text)),
-        SendWish::Hex(written) => format!("hex `{}`", readable(&written.text)),
+        SendSpec::Text(written) => format!("`{}{line_end}`", readable(&written.text)),
+        SendSpec::Hex(written) => format!("hex `{}`", readable(&written.text)),
     }
 }
 
-fn expected(expect: &ExpectWish) -> String {
+fn expected(expect: &ExpectSpec) -> String {
     let word = match expect.how_many {
-        HowMany::Any => " or ",
-        HowMany::All => " and ",
+        Quantifier::Any => " or ",
+        Quantifier::All => " and ",
     };
-    let list = |patterns: &[PatternWish], word: &str| {
+    let list = |patterns: &[PatternSpec], word: &str| {
         patterns.iter().map(pattern).collect::<Vec<_>>().join(word)
     };
     let mut text = list(&expect.patterns, word);
@@ -123,19 +125,19 @@ fn expected(expect: &ExpectWish) -> String {
     text
 }
 
-fn pattern(wish: &PatternWish) -> String {
+fn pattern(wish: &PatternSpec) -> String {
     let kind = match wish.form {
-        PatternForm::Literal => "",
-        PatternForm::Prefix => "at the start ",
-        PatternForm::Regex => "regex ",
-        PatternForm::Hex => "hex ",
+        PatternKind::Literal => "",
+        PatternKind::Prefix => "at the start ",
+        PatternKind::Regex => "regex ",
+        PatternKind::Hex => "hex ",
     };
     format!("{kind}`{}`", readable(&wish.written.text))
 }
 
 /// Control characters escaped, backslashes as they were written.
 fn readable(text: &str) -> String {
-    shown(text, 400).replace("\\\\", "\\")
+    escaped_prefix(text, 400).replace("\\\\", "\\")
 }
 
 struct Record<'s>(&'s Service, Option<Origin>);
@@ -146,7 +148,10 @@ impl Serialize for Record<'_> {
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("name", &service.name)?;
         map.serialize_entry("description", &service.description)?;
-        map.serialize_entry("port", &service.wishes.port.map(crate::target::Port::get))?;
+        map.serialize_entry(
+            "port",
+            &service.overrides.port.map(crate::address::Port::get),
+        )?;
         map.serialize_entry("steps", &sentences(service))?;
         if let Some(origin) = origin {
             map.serialize_entry("built_in", &(*origin == Origin::BuiltIn))?;

@@ -4,26 +4,27 @@ use std::fmt::Write;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::super::{Done, Exit, print};
-use crate::engine::{self, Limits, Names, Sink};
+use crate::address::{Port, Target};
+use crate::commands::{CommandResult, Exit, print};
+use crate::engine;
+use crate::engine::{Limits, ResolverKind, Sink};
 use crate::failure::Status;
-use crate::plan::{Addresses, Method, Plan};
+use crate::plan::{AddressSelection, Plan, ProbeSpec};
 use crate::policy::Policy;
 use crate::report::Report;
-use crate::settings::Mistake;
+use crate::settings::SettingsError;
 use crate::source::Once;
-use crate::target::{Port, Target};
 
 /// Prints the decision for an address, or for each address of a name; good only if all are allowed.
 ///
 /// # Errors
 /// A target that is none, and a name that has no address: the policy judges addresses.
-pub fn run(host: &str, port: &str) -> Done {
-    let target = Target::from_words(host, Some(port), None).map_err(Mistake::new)?;
+pub fn run(host: &str, port: &str) -> CommandResult {
+    let target = Target::from_words(host, Some(port), None).map_err(SettingsError::new)?;
     let port = target.port;
     let plan = resolving(target);
     let policy = Policy::system();
-    let (text, exit) = match plan.literal() {
+    let (text, exit) = match plan.ip() {
         Some(address) => explain(&policy, address, port),
         None => explain_all(&policy, &resolve(plan)?, port),
     };
@@ -32,12 +33,12 @@ pub fn run(host: &str, port: &str) -> Done {
 
 /// The plan that learns the addresses of a name, and is allowed to connect to none.
 fn resolving(target: Target) -> Plan {
-    let method = Method {
+    let spec = ProbeSpec {
         policy: Policy::deny_all(),
-        addresses: Addresses::All,
-        ..Method::default()
+        addresses: AddressSelection::All,
+        ..ProbeSpec::default()
     };
-    Plan::by(method, target)
+    Plan::by(spec, target)
 }
 
 fn explain(policy: &Policy, address: IpAddr, port: Port) -> (String, Exit) {
@@ -45,36 +46,36 @@ fn explain(policy: &Policy, address: IpAddr, port: Port) -> (String, Exit) {
     (
         format!("{decision}\n"),
         if decision.is_allowed() {
-            Exit::Good
+            Exit::Up
         } else {
-            Exit::Bad
+            Exit::Down
         },
     )
 }
 
 fn explain_all(policy: &Policy, addresses: &[IpAddr], port: Port) -> (String, Exit) {
-    let (mut text, mut exit) = (String::new(), Exit::Good);
+    let (mut text, mut exit) = (String::new(), Exit::Up);
     for address in addresses {
         let (line, verdict) = explain(policy, *address, port);
         // Writing to a String cannot fail.
         let _ = write!(text, "{address} {line}");
-        exit = if verdict == Exit::Good { exit } else { verdict };
+        exit = if verdict == Exit::Up { exit } else { verdict };
     }
     (text, exit)
 }
 
 /// The addresses of the plan's name, by a probe that may connect to none of them: only DNS is sent.
-fn resolve(plan: Plan) -> Result<Vec<IpAddr>, Mistake> {
+fn resolve(plan: Plan) -> Result<Vec<IpAddr>, SettingsError> {
     let mut resolved = Resolved(None);
     let limits = Limits::one();
     let ran = engine::run(
         &mut Once::new(Arc::new(plan)),
         &mut resolved,
         &limits,
-        Names::default(),
+        ResolverKind::default(),
     );
     ran.map_err(|error| {
-        Mistake::new(format!(
+        SettingsError::new(format!(
             "this machine could not wait for the network: {error}"
         ))
     })?;
@@ -82,16 +83,16 @@ fn resolve(plan: Plan) -> Result<Vec<IpAddr>, Mistake> {
         Some(report) if report.status() == Status::Denied => Ok(report
             .addresses
             .iter()
-            .map(|trial| trial.address.ip())
+            .map(|connection| connection.address.ip())
             .collect()),
         Some(Report {
             failure: Some(failure),
             ..
-        }) => Err(Mistake::new(format!(
+        }) => Err(SettingsError::new(format!(
             "{}: the policy judges addresses, so give one",
             failure.text
         ))),
-        _ => Err(Mistake::new(
+        _ => Err(SettingsError::new(
             "the name could not be resolved: give an address",
         )),
     }
@@ -120,11 +121,11 @@ mod tests {
         };
         let at = |line| format!("(line {line} of /etc/zbx-tcp/policy.toml)");
         let allowed = format!("10.0.0.1 allowed: allow[1] {}\n", at(1));
-        assert_eq!(explained(&["10.0.0.1"]), (allowed.clone(), Exit::Good));
+        assert_eq!(explained(&["10.0.0.1"]), (allowed.clone(), Exit::Up));
         let denied = format!("10.0.0.9 denied: deny[1] {}\n", at(3));
         assert_eq!(
             explained(&["10.0.0.9", "10.0.0.1"]),
-            (denied + &allowed, Exit::Bad)
+            (denied + &allowed, Exit::Down)
         );
     }
 

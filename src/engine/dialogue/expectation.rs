@@ -1,7 +1,7 @@
 //! One expecting step at work: which of its patterns came, and which came first.
 
-use super::received::Received;
-use crate::engine::matching::{Extent, Matcher, Standing};
+use crate::engine::dialogue::matcher::{MatchEnd, MatchState, Matcher};
+use crate::engine::dialogue::received::Received;
 use crate::plan::pattern::{Kind, Pattern};
 use crate::plan::steps::{Expect, Wanted};
 
@@ -32,7 +32,7 @@ pub type Capture = (Box<str>, Vec<u8>);
 
 /// Whether further bytes may come right away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Moment {
+pub enum Input {
     /// They may.
     Flowing,
     /// It is quiet, or over.
@@ -41,12 +41,12 @@ pub enum Moment {
 
 impl Expectation {
     /// Starts a step; `reads_on` says whether a later step reads on from its match.
-    pub fn new(expect: &Expect, reads_on: Extent) -> Self {
+    pub fn new(expect: &Expect, reads_on: MatchEnd) -> Self {
         let extent = |pattern: &Pattern| {
             if pattern.names().is_empty() {
                 reads_on
             } else {
-                Extent::Exact
+                MatchEnd::Exact
             }
         };
         let wanted = expect
@@ -57,7 +57,7 @@ impl Expectation {
         let reject = expect
             .reject
             .iter()
-            .map(|pattern| Matcher::new(pattern, Extent::First));
+            .map(|pattern| Matcher::new(pattern, MatchEnd::First));
         Self {
             wanted: wanted.collect(),
             reject: reject.collect(),
@@ -65,7 +65,7 @@ impl Expectation {
     }
 
     /// Takes what is new, and says how the step stands.
-    pub fn look(&mut self, expect: &Expect, received: &Received, moment: Moment) -> Outcome {
+    pub fn look(&mut self, expect: &Expect, received: &Received, moment: Input) -> Outcome {
         let guards = ends(&mut self.reject, &expect.reject, received, moment);
         let rejected = guards
             .iter()
@@ -187,23 +187,23 @@ fn ends(
     matchers: &mut [Matcher],
     patterns: &[Pattern],
     received: &Received,
-    moment: Moment,
+    moment: Input,
 ) -> Vec<End> {
     let pairs = matchers.iter_mut().zip(patterns);
     let end = pairs.map(|(matcher, pattern)| {
         let mut standing = matcher.feed(pattern, received.stream(pattern.stream));
-        if moment == Moment::Settled {
+        if moment == Input::Settled {
             standing = matcher.settle();
         }
         match standing {
-            Standing::Open => End::Open,
-            Standing::Impossible(since) => {
+            MatchState::Open => End::Open,
+            MatchState::Impossible(since) => {
                 End::Impossible(received.raw_offset(pattern.stream, since))
             }
-            Standing::Provisional(end) => {
+            MatchState::Provisional(end) => {
                 End::Provisional(received.raw_offset(pattern.stream, end))
             }
-            Standing::Matched(end) => End::Matched(received.raw_offset(pattern.stream, end)),
+            MatchState::Matched(end) => End::Matched(received.raw_offset(pattern.stream, end)),
         }
     });
     end.collect()

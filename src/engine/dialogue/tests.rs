@@ -4,19 +4,19 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::plan::Method;
+use crate::address::Target;
+use crate::plan::ProbeSpec;
 use crate::plan::bytes::Charset;
 use crate::plan::pattern::Pattern;
 use crate::plan::steps::{Secret, Wanted};
-use crate::target::Target;
 
 fn plan(steps: Vec<Step>) -> Plan {
     let target = Target::from_words("192.0.2.7", Some("25"), None).unwrap();
     Plan::by(
-        Method {
+        ProbeSpec {
             steps,
             max_bytes: 1000,
-            ..Method::default()
+            ..ProbeSpec::default()
         },
         target,
     )
@@ -53,7 +53,7 @@ fn wanted(wanted: Wanted, min_bytes: usize) -> Step {
 /// Runs a plan against these segments, then the end: how it ended, what was captured, and all that was sent.
 fn run(plan: &Plan, segments: &[&[u8]]) -> (String, Vec<Capture>, Vec<u8>) {
     let mut dialogue = Dialogue::new(plan);
-    let (mut segments, mut sent, mut moment) = (segments.iter(), Vec::new(), Moment::Flowing);
+    let (mut segments, mut sent, mut moment) = (segments.iter(), Vec::new(), Input::Flowing);
     let end = loop {
         match dialogue.advance(plan, moment) {
             Progress::Send(bytes) => {
@@ -62,7 +62,7 @@ fn run(plan: &Plan, segments: &[&[u8]]) -> (String, Vec<Capture>, Vec<u8>) {
             }
             Progress::Wait | Progress::Unsettled => match segments.next() {
                 Some(bytes) => dialogue.feed(bytes),
-                None if moment == Moment::Flowing => moment = Moment::Settled,
+                None if moment == Input::Flowing => moment = Input::Settled,
                 None => break format!("{:?}", dialogue.unfinished(plan)),
             },
             progress => break format!("{progress:?}"),
@@ -218,7 +218,7 @@ fn other_encodings_are_matched_as_text() {
         expect(Pattern::regex("问.", gbk).unwrap()),
     ];
     let mut plan = plan(steps);
-    Arc::make_mut(&mut plan.method).charset = gbk;
+    Arc::make_mut(&mut plan.spec).charset = gbk;
     let bytes = gbk.encode("你好,问题").unwrap();
     let segments: Vec<&[u8]> = bytes.chunks(1).collect();
     assert_eq!(run(&plan, &segments).0, "Done at 2");

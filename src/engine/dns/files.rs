@@ -1,15 +1,16 @@
 //! The files that say how names are resolved, read at the first name and again when they have changed.
 
-use std::fs::{self, File};
+use std::fs;
+use std::fs::File;
 use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::config::Config;
-use super::hosts::Hosts;
-use super::server::DNS_PORT;
+use crate::engine::dns::hosts::Hosts;
+use crate::engine::dns::resolv_conf::Config;
+use crate::engine::dns::server::DNS_PORT;
 
 /// How often changes are looked for; a plugin lives for months, and DHCP rewrites resolv.conf.
 const RECHECK: Duration = Duration::from_secs(1);
@@ -155,7 +156,7 @@ mod tests {
                 .len(),
             2
         );
-        let (config, hosts) = known.current(start + Duration::from_millis(1000));
+        let (config, hosts) = known.current(start + Duration::from_secs(1));
         assert_eq!(
             (config.servers.len(), hosts),
             (1, &Hosts::parse("192.0.2.7 mx1"))

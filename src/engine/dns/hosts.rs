@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use crate::address::HostName;
 use crate::plan::Family;
-use crate::target::HostName;
 
 /// The hosts file by name; names are kept in lower case.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

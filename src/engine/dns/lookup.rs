@@ -7,15 +7,15 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::config::{Aaaa, Config};
-use super::explain::{Asked, Story};
-use super::message::Kind;
-use super::question::{Outbox, Question, Wish};
-use super::verdict::{Tells, Trouble, Verdict};
-use super::{Addresses, Source};
+use crate::address::HostName;
+use crate::engine::dns::failure_text::{Asked, Story};
+use crate::engine::dns::message::Kind;
+use crate::engine::dns::query::{Outbox, Question, Wish};
+use crate::engine::dns::resolv_conf::{Aaaa, Config};
+use crate::engine::dns::result::{Tells, Trouble, Verdict};
+use crate::engine::dns::{ResolvedAddresses, Source};
 use crate::failure::Failure;
 use crate::plan::Family;
-use crate::target::HostName;
 
 /// How long the other family may still come after the first (the Resolution Delay of RFC 8305, section 3).
 const RESOLUTION_DELAY: Duration = Duration::from_millis(50);
@@ -35,7 +35,7 @@ pub struct Lookup {
     start: Instant,
     deadline: Instant,
     outbox: Outbox,
-    outcome: Option<Result<Addresses, Failure>>,
+    outcome: Option<Result<ResolvedAddresses, Failure>>,
 }
 
 impl Lookup {
@@ -96,21 +96,21 @@ impl Lookup {
     /// A message came for this try; the bytes are changed while they are read.
     pub fn on_message(&mut self, serial: u32, bytes: &mut [u8], now: Instant) {
         self.with(serial, now, |question, out| {
-            question.on_message(serial, bytes, now, out)
+            question.on_message(serial, bytes, now, out);
         });
     }
 
     /// The socket of this try failed.
     pub fn on_error(&mut self, serial: u32, cause: String, now: Instant) {
         self.with(serial, now, |question, out| {
-            question.on_error(serial, cause, now, out)
+            question.on_error(serial, cause, now, out);
         });
     }
 
     /// This machine has no socket for this try now; the wish comes again.
     pub fn on_blocked(&mut self, serial: u32, cause: String, now: Instant) {
         self.with(serial, now, |question, _| {
-            question.on_blocked(serial, cause, now)
+            question.on_blocked(serial, cause, now);
         });
     }
 
@@ -132,12 +132,12 @@ impl Lookup {
     }
 
     /// The answer, once.
-    pub fn take_outcome(&mut self) -> Option<Result<Addresses, Failure>> {
+    pub fn take_outcome(&mut self) -> Option<Result<ResolvedAddresses, Failure>> {
         self.outcome.take()
     }
 
     /// What is known now, as if the deadline were now.
-    pub fn conclude(&self, now: Instant) -> Result<Addresses, Failure> {
+    pub fn conclude(&self, now: Instant) -> Result<ResolvedAddresses, Failure> {
         let ends: Vec<(Kind, Verdict)> = self
             .questions
             .iter()
@@ -255,8 +255,8 @@ impl Lookup {
     }
 
     /// The addresses of all families that have some.
-    fn addresses(&self, ends: &[(Kind, Verdict)]) -> Option<Addresses> {
-        let mut all: Option<Addresses> = None;
+    fn addresses(&self, ends: &[(Kind, Verdict)]) -> Option<ResolvedAddresses> {
+        let mut all: Option<ResolvedAddresses> = None;
         let written = self.name.relative();
         for (_, end) in ends {
             let Verdict::Found(found, server) = end else {
@@ -265,17 +265,17 @@ impl Lookup {
             let Some(server) = self.config.servers.get(*server) else {
                 continue;
             };
-            let asked = self.candidates.get(self.at).map(|name| name.to_string());
+            let asked = self.candidates.get(self.at).map(ToString::to_string);
             let canonical = found
                 .canonical
                 .clone()
                 .or(asked)
                 .filter(|name| !name.eq_ignore_ascii_case(written));
-            let all = all.get_or_insert_with(|| Addresses {
+            let all = all.get_or_insert_with(|| ResolvedAddresses {
                 v4: Vec::new(),
                 v6: Vec::new(),
                 from: Source::Server(server.clone()),
-                canonical: canonical.map(|name| crate::printable::shown(&name, 255)),
+                canonical: canonical.map(|name| crate::escape::escaped_prefix(&name, 255)),
             });
             for address in &found.addresses {
                 match address {

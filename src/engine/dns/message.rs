@@ -53,7 +53,7 @@ pub enum Reading {
     NxDomain,
     /// The name exists without addresses of this kind.
     NoData,
-    /// Addresses.
+    /// ResolvedAddresses.
     Found(Found),
 }
 

@@ -1,12 +1,10 @@
 //! A name server of resolv.conf: its address, its zone, its port.
 
-use std::fmt;
-use std::fs;
-use std::io;
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use std::path::Path;
+use std::{fmt, fs, io};
 
-use crate::target::Host;
+use crate::address::Host;
 
 /// The port of RFC 1035, section 4.2.
 pub const DNS_PORT: u16 = 53;

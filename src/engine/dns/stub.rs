@@ -10,19 +10,19 @@ use std::time::{Duration, Instant};
 use mio::{Registry, Token};
 use slab::Slab;
 
-use super::config::{Config, Over};
-use super::files::{Files, Known};
-use super::hosts::LocalSource;
-use super::lookup::Lookup;
-use super::question::Wish;
-use super::random::Ids;
-use super::transport::{MAX_MESSAGE, OpenError, Wire};
-use super::verdict::io_cause;
-use super::{Addresses, Answer, OWN_TOKENS, Source};
+use crate::address::HostName;
+use crate::engine::dns::files::{Files, Known};
+use crate::engine::dns::hosts::LocalSource;
+use crate::engine::dns::lookup::Lookup;
+use crate::engine::dns::query::Wish;
+use crate::engine::dns::query_id::Ids;
+use crate::engine::dns::resolv_conf::{Config, Over};
+use crate::engine::dns::result::io_cause;
+use crate::engine::dns::transport::{MAX_MESSAGE, OpenError, Wire};
+use crate::engine::dns::{Answer, OWN_TOKENS, ResolvedAddresses, Source};
+use crate::escape::escaped_prefix;
 use crate::failure::{Failure, Status};
 use crate::plan::Family;
-use crate::printable::shown;
-use crate::target::HostName;
 
 /// How many lookups hold sockets at a time.
 const MAX_RUNNING: usize = 64;
@@ -47,7 +47,7 @@ pub struct Stub {
     running: usize,
     most_running: usize,
     /// The answers of the last second, by name.
-    recent: HashMap<(Box<str>, Family), (Instant, Addresses)>,
+    recent: HashMap<(Box<str>, Family), (Instant, ResolvedAddresses)>,
     /// Set where the queue has to wait for the next turn of the loop.
     again: Option<Instant>,
     timers: BTreeSet<(Instant, u64)>,
@@ -154,7 +154,7 @@ impl Stub {
                 LocalSource::HostsFile => Source::HostsFile,
                 LocalSource::Rfc6761 => Source::Localhost,
             };
-            let addresses = Addresses {
+            let addresses = ResolvedAddresses {
                 v4: local.v4,
                 v6: local.v6,
                 from,
@@ -411,7 +411,7 @@ impl Stub {
 
     /// Answers everybody. Silence is no answer for those who came later and have time left: they get a lookup of
     /// their own.
-    fn finish(&mut self, id: u64, outcome: &Result<Addresses, Failure>, now: Instant) {
+    fn finish(&mut self, id: u64, outcome: &Result<ResolvedAddresses, Failure>, now: Instant) {
         let Some(job) = self.remove_job(id) else {
             return;
         };
@@ -444,7 +444,7 @@ impl Stub {
         }
     }
 
-    fn remember(&mut self, name: (Box<str>, Family), addresses: &Addresses, now: Instant) {
+    fn remember(&mut self, name: (Box<str>, Family), addresses: &ResolvedAddresses, now: Instant) {
         if self.recent.len() >= MAX_RECENT {
             self.recent.retain(|_, (since, _)| is_fresh(*since, now));
         }
@@ -482,7 +482,7 @@ impl Stub {
         self.set_timer(id);
     }
 
-    fn deliver(&mut self, key: usize, answer: Result<Addresses, Failure>, now: Instant) {
+    fn deliver(&mut self, key: usize, answer: Result<ResolvedAddresses, Failure>, now: Instant) {
         self.by_key.remove(&key);
         self.done.push_back((key, answer));
         self.answered = Some(now);
@@ -545,7 +545,7 @@ fn is_fresh(since: Instant, now: Instant) -> bool {
 }
 
 fn still_queued(name: &HostName, seconds: f64) -> Failure {
-    let name = shown(name.as_str(), 80);
+    let name = escaped_prefix(name.as_str(), 80);
     let text = format!(
         "resolve {name}: no question was sent, {MAX_RUNNING} other lookups wait for answers ({seconds:.1} s)"
     );

@@ -5,22 +5,22 @@
 //! is abandoned; it counts until it returns.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
-use std::io::{self, Read, Write};
+use std::io::{Read, Write};
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::sync::Arc;
-use std::sync::mpsc::{self, Receiver, Sender};
-use std::thread;
+use std::sync::mpsc::{Receiver, Sender};
+use std::sync::{Arc, mpsc};
 use std::time::Instant;
+use std::{io, thread};
 
 use mio::unix::pipe;
 use mio::{Interest, Registry, Token};
 
-use super::verdict::io_cause;
-use super::{Addresses, Answer, Source};
+use crate::address::HostName;
+use crate::engine::dns::result::io_cause;
+use crate::engine::dns::{Answer, ResolvedAddresses, Source};
+use crate::escape::escaped_prefix;
 use crate::failure::{Failure, Status};
 use crate::plan::Family;
-use crate::printable::shown;
-use crate::target::HostName;
 
 /// How many threads may be at work, abandoned ones included.
 const MAX_THREADS: usize = 64;
@@ -179,7 +179,7 @@ impl System {
                 let seconds = now.saturating_duration_since(job.since).as_secs_f64();
                 let text = format!(
                     "resolve {}: no answer from the system resolver ({seconds:.1} s)",
-                    job.shown()
+                    job.escaped_prefix()
                 );
                 self.done
                     .push_back((job.key, Err(Failure::new(Status::ResolveTimeout, text))));
@@ -255,7 +255,7 @@ impl System {
         if let Some(job) = self.remove(ticket) {
             let text = format!(
                 "resolve {}: no thread for the system resolver: {}",
-                job.shown(),
+                job.escaped_prefix(),
                 io_cause(error)
             );
             self.done
@@ -265,15 +265,21 @@ impl System {
 }
 
 impl Job {
-    fn shown(&self) -> String {
-        shown(self.name.as_str(), 80)
+    fn escaped_prefix(&self) -> String {
+        escaped_prefix(self.name.as_str(), 80)
     }
 
-    fn answer(&self, said: Result<&[SocketAddr], &io::Error>) -> Result<Addresses, Failure> {
+    fn answer(
+        &self,
+        said: Result<&[SocketAddr], &io::Error>,
+    ) -> Result<ResolvedAddresses, Failure> {
         let failed = |cause: &str| {
             Failure::new(
                 Status::ResolveFailed,
-                format!("resolve {}: {cause} (system resolver)", self.shown()),
+                format!(
+                    "resolve {}: {cause} (system resolver)",
+                    self.escaped_prefix()
+                ),
             )
         };
         let all = said.map_err(|error| failed(&cause(error)))?;
@@ -292,7 +298,7 @@ impl Job {
                 Family::V6 => "has no IPv6 address",
             }));
         }
-        Ok(Addresses {
+        Ok(ResolvedAddresses {
             v4,
             v6,
             from: Source::System,
@@ -301,7 +307,7 @@ impl Job {
     }
 }
 
-/// gai_strerror(3)'s words without the standard library's lead; for EAI_NONAME also the code that people look for.
+/// `gai_strerror(3)`'s words without the standard library's lead; for `EAI_NONAME` also the code that people look for.
 fn cause(error: &io::Error) -> String {
     let text = io_cause(error);
     let words = text

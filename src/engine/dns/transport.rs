@@ -3,14 +3,15 @@
 //! Each socket is connected, so that the kernel picks a random source port, lets only the server's messages in, and
 //! reports ICMP errors. Dropping a socket takes it out of the poll.
 
-use std::io::{self, Read, Write};
+use std::io;
+use std::io::{Read, Write};
 use std::net::SocketAddr;
 
 use mio::net::{TcpStream, UdpSocket};
 use mio::{Interest, Registry, Token};
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::config::Over;
+use crate::engine::dns::resolv_conf::Over;
 
 /// The longest DNS message: the length prefix of TCP has two bytes (RFC 1035, section 4.2.2).
 pub const MAX_MESSAGE: usize = 65_535;
@@ -189,7 +190,7 @@ fn patiently(mut operation: impl FnMut() -> io::Result<usize>) -> io::Result<Opt
     }
 }
 
-/// Which errors say something about this machine: socket(2), connect(2), send(2), epoll_ctl(2).
+/// Which errors say something about this machine: socket(2), connect(2), send(2), `epoll_ctl(2)`.
 fn sorted(error: io::Error) -> OpenError {
     match error.raw_os_error() {
         Some(

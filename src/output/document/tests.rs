@@ -6,12 +6,12 @@ use proptest::prelude::*;
 use serde_json::{Map, Value as Json, json};
 
 use super::*;
+use crate::address::Target;
 use crate::failure::{Failure, IcmpFact, IcmpVersion, STATUSES};
 use crate::output::value;
-use crate::plan::{Method, Plan};
-use crate::report::{Exchange, Response, RoundTrip, TcpFacts};
-use crate::stats::Running;
-use crate::target::Target;
+use crate::plan::{Plan, ProbeSpec};
+use crate::report::{DialogueReport, Response, RoundTrip, TcpFacts};
+use crate::stats::RunningStats;
 
 fn times() -> impl Strategy<Value = Duration> {
     prop_oneof![
@@ -61,7 +61,7 @@ fn tcp_facts() -> impl Strategy<Value = TcpFacts> {
     })
 }
 
-fn trials() -> impl Strategy<Value = Trial> {
+fn trials() -> impl Strategy<Value = ConnectionReport> {
     let ends = (
         addresses(),
         any::<u16>(),
@@ -87,7 +87,7 @@ fn trials() -> impl Strategy<Value = Trial> {
             .map(|(name, value)| (name.into(), value))
             .collect();
         captures.dedup_by(|(one, _), (other, _): &mut (Box<str>, _)| one == other);
-        Box::new(Exchange {
+        Box::new(DialogueReport {
             first_byte,
             took,
             step,
@@ -99,7 +99,7 @@ fn trials() -> impl Strategy<Value = Trial> {
     (ends, measured).prop_map(
         |((ip, port, source, failure), (total, connect, tcp, exchange))| {
             let (address, failure) = (SocketAddr::new(ip, port), failure.map(Arc::new));
-            Trial {
+            ConnectionReport {
                 address,
                 source,
                 failure,
@@ -120,17 +120,17 @@ fn reports() -> impl Strategy<Value = Report> {
         Just("mx1.example.org.:25")
     ];
     let plans = (targets, maybe("[a-z\"]{0,5}")).prop_map(|(target, service)| {
-        let method = Method {
+        let spec = ProbeSpec {
             service: service.map(Into::into),
-            ..Method::default()
+            ..ProbeSpec::default()
         };
         Arc::new(Plan::by(
-            method,
+            spec,
             Target::from_words(target, None, None).unwrap(),
         ))
     });
     let attempts = proptest::collection::vec(maybe(times()), 0..4).prop_map(|connects| {
-        let mut running = Running::default();
+        let mut running = RunningStats::default();
         for connect in connects {
             match connect {
                 Some(took) => running.succeeded(took),
@@ -150,12 +150,12 @@ fn reports() -> impl Strategy<Value = Report> {
         maybe(attempts),
     )
         .prop_map(
-            |(plan, failure, total, resolve, trial, addresses, attempts)| Report {
+            |(plan, failure, total, resolve, connection, addresses, attempts)| Report {
                 plan,
                 failure: failure.map(Arc::new),
                 total,
                 resolve,
-                trial,
+                connection,
                 addresses: addresses.into(),
                 attempts: attempts.map(Box::new),
             },
@@ -181,7 +181,10 @@ fn expected(report: &Report) -> Json {
             .split('.')
             .fold(&mut document, |place, part| &mut place[part]) = json;
     }
-    let captures = report.trial.iter().flat_map(Trial::captures);
+    let captures = report
+        .connection
+        .iter()
+        .flat_map(ConnectionReport::captures);
     for (name, value) in captures {
         document["captures"][&**name] = Json::String(metrics::bounded(report, value));
     }
@@ -189,17 +192,17 @@ fn expected(report: &Report) -> Json {
 }
 
 /// What the table says of one connection.
-fn expected_address(report: &Report, trial: &Trial) -> Json {
-    let failure = trial.verdict(report.plan.method.want);
+fn expected_address(report: &Report, connection: &ConnectionReport) -> Json {
+    let failure = connection.verdict(report.plan.spec.want);
     let alone = Report {
         failure,
-        total: trial.total,
+        total: connection.total,
         resolve: None,
         attempts: None,
         ..report.clone()
     };
     let alone = Report {
-        trial: Some(trial.clone()),
+        connection: Some(connection.clone()),
         addresses: Box::default(),
         ..alone
     };
@@ -212,9 +215,9 @@ fn expected_address(report: &Report, trial: &Trial) -> Json {
         .contains(&&**key)
     });
     object["time"] = json!({ "total": entry_time(&alone.total) });
-    let exchange = trial.exchange.as_deref().cloned().unwrap_or_default();
+    let exchange = connection.exchange.as_deref().cloned().unwrap_or_default();
     for (name, time) in [
-        ("connect", trial.connect),
+        ("connect", connection.connect),
         ("first_byte", exchange.first_byte),
         ("dialogue", exchange.took),
     ] {
@@ -238,7 +241,7 @@ proptest! {
         let mut document: Json = serde_json::from_str(text.strip_prefix(&before).unwrap()).unwrap();
         let each = document.as_object_mut().unwrap().remove("addresses").unwrap_or(json!([]));
         prop_assert_eq!(document, expected(&report));
-        let wanted: Vec<_> = report.addresses.iter().map(|trial| expected_address(&report, trial)).collect();
+        let wanted: Vec<_> = report.addresses.iter().map(|connection| expected_address(&report, connection)).collect();
         prop_assert_eq!(each, Json::Array(wanted));
         prop_assert_eq!(line(&report), format!("{}\n", &text[before.len()..]));
     }
@@ -251,7 +254,7 @@ fn members_stand_in_the_order_of_the_table() {
     ));
     let text = "connect to 192.0.2.7:443: connection refused (RST)";
     let failure = Some(Arc::new(Failure::new(Status::Refused, text)));
-    let trial = Trial {
+    let connection = ConnectionReport {
         address: "192.0.2.7:443".parse().unwrap(),
         source: Some("192.0.2.1".parse().unwrap()),
         failure: failure.clone(),
@@ -262,19 +265,19 @@ fn members_stand_in_the_order_of_the_table() {
             syn_retransmits: 2,
             mss: None,
         }),
-        exchange: Some(Box::new(Exchange {
+        exchange: Some(Box::new(DialogueReport {
             captures: vec![("name".into(), b"a \"b\"".to_vec())],
-            ..Exchange::default()
+            ..DialogueReport::default()
         })),
     };
     let total = Duration::from_micros(250);
-    let addresses = Box::new([trial.clone()]);
+    let addresses = Box::new([connection.clone()]);
     let report = Report {
         plan,
         failure,
         total,
         resolve: None,
-        trial: Some(trial),
+        connection: Some(connection),
         addresses,
         attempts: None,
     };

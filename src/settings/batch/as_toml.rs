@@ -76,7 +76,7 @@ mod tests {
         let list = read["b"].get_ref();
         assert_eq!(list.as_array().unwrap().len(), 6);
         assert_eq!(
-            list[1].get_ref().as_float().map(|float| float.as_str()),
+            list[1].get_ref().as_float().map(toml::de::DeFloat::as_str),
             Some("-2.5")
         );
         let inner = read["c d"].get_ref()["e"].get_ref();
@@ -84,7 +84,7 @@ mod tests {
             inner["h"]
                 .get_ref()
                 .as_integer()
-                .map(|number| number.as_str()),
+                .map(toml::de::DeInteger::as_str),
             Some("2")
         );
         assert!(!read.contains_key("n"));

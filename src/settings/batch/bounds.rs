@@ -3,10 +3,10 @@
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
-use super::super::Mistake;
-use super::super::options::{duration, number, number_from};
-use super::Bounds;
-use crate::cli::batch::PaceArgs;
+use crate::cli::batch::LimitArgs;
+use crate::settings::SettingsError;
+use crate::settings::batch::Bounds;
+use crate::settings::options::{duration, number, number_from};
 
 /// The time of a run: Zabbix gives up at 3 s and then throws the value away.
 const DEADLINE: Duration = Duration::from_millis(2500);
@@ -22,10 +22,10 @@ const MOST_THREADS: u64 = 256;
 /// # Errors
 /// When one is no number, or none that makes sense.
 pub fn bounds(
-    pace: &PaceArgs,
+    pace: &LimitArgs,
     deadline: &Option<String>,
     per_host: Option<NonZeroUsize>,
-) -> Result<Bounds, Mistake> {
+) -> Result<Bounds, SettingsError> {
     let per_host = match number_from(0, "--per-host", &pace.per_host, MOST_IN_FLIGHT)? {
         None => per_host,
         Some(most) => usize::try_from(most).ok().and_then(NonZeroUsize::new),
@@ -42,7 +42,11 @@ pub fn bounds(
     })
 }
 
-fn some(option: &str, value: &Option<String>, most: u64) -> Result<Option<NonZeroUsize>, Mistake> {
+fn some(
+    option: &str,
+    value: &Option<String>,
+    most: u64,
+) -> Result<Option<NonZeroUsize>, SettingsError> {
     let number = number(option, value, most)?;
     Ok(number
         .and_then(|number| usize::try_from(number).ok())
@@ -53,6 +57,6 @@ fn some(option: &str, value: &Option<String>, most: u64) -> Result<Option<NonZer
 ///
 /// # Errors
 /// When it is no number.
-pub fn seed(pace: &PaceArgs) -> Result<u64, Mistake> {
+pub fn seed(pace: &LimitArgs) -> Result<u64, SettingsError> {
     Ok(number_from(0, "--seed", &pace.seed, u64::MAX)?.unwrap_or(0))
 }

@@ -2,27 +2,31 @@
 
 use std::collections::BTreeSet;
 
-use super::super::Mistake;
-use super::super::config::{Config, TargetEntry};
-use super::super::wishes::Wishes;
-use super::listing::{Asked, Listing, bare};
-use super::methods::Own;
-use crate::nearest::nearest;
-use crate::plan::Label;
-use crate::printable::shown;
+use crate::escape::escaped_prefix;
+use crate::plan::TargetMeta;
+use crate::settings::SettingsError;
+use crate::settings::batch::listing::{Asked, Listing, bare};
+use crate::settings::batch::methods::Own;
+use crate::settings::config::{Config, TargetEntry};
+use crate::settings::overrides::Overrides;
+use crate::suggest::did_you_mean;
 
 /// Adds the targets of these groups; all, where there are none.
 ///
 /// # Errors
 /// When a group is unknown, and the first mistake unless the caller said to keep going.
-pub fn add(listing: &mut Listing<'_>, config: &Config, groups: &[&str]) -> Result<(), Mistake> {
+pub fn add(
+    listing: &mut Listing<'_>,
+    config: &Config,
+    groups: &[&str],
+) -> Result<(), SettingsError> {
     for group in groups {
         if !config
             .targets
             .iter()
             .any(|entry| entry.groups.iter().any(|known| known == group))
         {
-            return Err(Mistake::in_option("--group", unknown(config, group)));
+            return Err(SettingsError::in_option("--group", unknown(config, group)));
         }
     }
     let wanted = |entry: &TargetEntry| {
@@ -53,12 +57,12 @@ fn unknown(config: &Config, group: &str) -> String {
         .flat_map(|entry| &entry.groups)
         .map(String::as_str)
         .collect();
-    let near = nearest(group, known.iter().copied())
-        .map(|near| format!("did you mean `{}`? ", shown(near, 40)));
+    let near = did_you_mean(group, known.iter().copied())
+        .map(|near| format!("did you mean `{}`? ", escaped_prefix(near, 40)));
     let listed: Vec<_> = known
         .iter()
         .take(SHOWN)
-        .map(|name| format!("`{}`", shown(name, 40)))
+        .map(|name| format!("`{}`", escaped_prefix(name, 40)))
         .collect();
     let listed = match listed.len() {
         0 => "no target has a group".to_owned(),
@@ -71,13 +75,13 @@ fn unknown(config: &Config, group: &str) -> String {
     };
     format!(
         "unknown group `{}`: {}{listed}",
-        shown(group, 40),
+        escaped_prefix(group, 40),
         near.unwrap_or_default()
     )
 }
 
 fn asked(number: usize, entry: &TargetEntry) -> Asked<'_> {
-    let label = Label {
+    let label = TargetMeta {
         id: entry.id.as_ref().map(|id| id.text.as_str().into()),
         name: entry.name.as_deref().map(Into::into),
         groups: entry
@@ -87,38 +91,38 @@ fn asked(number: usize, entry: &TargetEntry) -> Asked<'_> {
             .collect(),
         zabbix_host: entry.zabbix_host.as_deref().map(Into::into),
     };
-    let label = (label != Label::default()).then(|| Box::new(label));
+    let label = (label != TargetMeta::default()).then(|| Box::new(label));
     Asked {
         place: entry.place.clone(),
         hosts: entry.hosts.clone(),
         ports: bare(&entry.ports),
         service: entry.service.as_ref().map(|service| service.text.as_str()),
-        own: own(number, &entry.wishes),
+        own: own(number, &entry.overrides),
         label,
     }
 }
 
 /// Options without a dialogue are compared; each dialogue counts as one of its own.
-fn own(number: usize, wishes: &Wishes) -> Own {
-    let dialogue = (wishes.steps.is_some() || wishes.quit.is_some()).then_some(number);
+fn own(number: usize, overrides: &Overrides) -> Own {
+    let dialogue = (overrides.steps.is_some() || overrides.quit.is_some()).then_some(number);
     let key = match dialogue {
         Some(number) => number.to_string(),
-        None => signature(wishes),
+        None => signature(overrides),
     };
-    let key = if key == signature(&Wishes::default()) {
+    let key = if key == signature(&Overrides::default()) {
         String::new()
     } else {
         key
     };
     Own {
-        wishes: wishes.clone(),
+        overrides: overrides.clone(),
         key,
     }
 }
 
 /// The same text for the same options, wherever they stand.
-fn signature(wishes: &Wishes) -> String {
-    let Wishes {
+fn signature(overrides: &Overrides) -> String {
+    let Overrides {
         encoding,
         line_ends,
         max_bytes,
@@ -127,15 +131,15 @@ fn signature(wishes: &Wishes) -> String {
         source,
         interface,
         ..
-    } = wishes;
-    let Wishes {
+    } = overrides;
+    let Overrides {
         count,
         interval,
         require,
         want,
         close,
         ..
-    } = wishes;
+    } = overrides;
     let texts = [encoding, source, interface]
         .map(|written| written.as_ref().map(|written| written.text.as_str()));
     format!(

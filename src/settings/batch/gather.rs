@@ -1,20 +1,20 @@
 //! Where targets come from: words, standard input, the configuration.
 
-use super::super::Mistake;
-use super::super::config::Config;
-use super::listing::{AfterMistake, Listing};
-use super::methods::Methods;
-use super::{MOST_ALLOWED, lines, words};
 use crate::cli::batch::BatchArgs;
 use crate::cli::probe::ProbeArgs;
 use crate::plan::Plan;
 use crate::policy::Policy;
+use crate::settings::SettingsError;
+use crate::settings::batch::listing::{AfterMistake, Listing};
+use crate::settings::batch::methods::Methods;
+use crate::settings::batch::{MOST_ALLOWED, lines, words};
+use crate::settings::config::Config;
 
 /// The configuration's targets of these groups, as a batch would probe them; all, where there are none.
 ///
 /// # Errors
 /// The first mistake found.
-pub fn configured(config: &Config, groups: &[String]) -> Result<Vec<Plan>, Mistake> {
+pub fn configured(config: &Config, groups: &[String]) -> Result<Vec<Plan>, SettingsError> {
     let methods = Methods::new(config, &ProbeArgs::default(), Policy::allow_all())?;
     // A batch has its own limit, which an option lifts.
     let most = usize::try_from(MOST_ALLOWED).unwrap_or(usize::MAX);
@@ -36,15 +36,15 @@ pub fn gather(
     args: &BatchArgs,
     config: &Config,
     listing: &mut Listing<'_>,
-    input: impl FnOnce() -> Result<Vec<u8>, Mistake>,
-) -> Result<(), Mistake> {
+    input: impl FnOnce() -> Result<Vec<u8>, SettingsError>,
+) -> Result<(), SettingsError> {
     let (groups, words) = (given_words(&args.group), given_words(&args.targets));
     let mut input = Some(input);
     for word in &words {
         match (*word, input.take()) {
             ("-", Some(input)) => lines::add(listing, &input()?)?,
             ("-", None) => {
-                return Err(Mistake::new(
+                return Err(SettingsError::new(
                     "`-` stands twice: standard input can be read once",
                 ));
             }
@@ -55,7 +55,7 @@ pub fn gather(
         }
     }
     if words.is_empty() && groups.is_empty() && config.targets.is_empty() {
-        return Err(Mistake::new(
+        return Err(SettingsError::new(
             "no targets: name some, write `-` for standard input, or put [[targets]] into the configuration",
         ));
     }

@@ -4,21 +4,21 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value};
 
-use super::super::Mistake;
-use super::super::config::one_line_options;
-use super::super::wishes::{Place, Wishes};
-use super::as_toml;
-use super::listing::Asked;
-use super::methods::Own;
-use super::unique::{LONGEST_ID, is_safe};
-use super::words::{hosts, lifted, ports};
-use crate::plan::Label;
-use crate::printable::shown;
+use crate::escape::escaped_prefix;
+use crate::plan::TargetMeta;
+use crate::settings::SettingsError;
+use crate::settings::batch::as_toml;
+use crate::settings::batch::listing::Asked;
+use crate::settings::batch::methods::Own;
+use crate::settings::batch::unique::{LONGEST_ID, is_safe};
+use crate::settings::batch::words::{hosts, lifted, ports};
+use crate::settings::config::one_line_options;
+use crate::settings::overrides::{Location, Overrides};
 
 /// Reads objects; the options of one are often those of the next.
 #[derive(Debug, Default)]
 pub struct Reader {
-    options: HashMap<String, Wishes>,
+    options: HashMap<String, Overrides>,
 }
 
 /// One object.
@@ -28,7 +28,7 @@ pub struct Object {
     port: Option<String>,
     service: Option<String>,
     own: Own,
-    label: Option<Box<Label>>,
+    label: Option<Box<TargetMeta>>,
 }
 
 /// The keys that are no options.
@@ -47,7 +47,7 @@ impl Reader {
     ///
     /// # Errors
     /// When it is none, or a member has no meaning.
-    pub fn read(&mut self, place: &Place, line: &str) -> Result<Object, Mistake> {
+    pub fn read(&mut self, place: &Location, line: &str) -> Result<Object, SettingsError> {
         let mut members: Map<String, Value> =
             serde_json::from_str(line).map_err(|why| no_object(place, &why))?;
         let mut found = Members {
@@ -71,20 +71,24 @@ impl Reader {
     }
 
     /// The members that are left are options.
-    fn own(&mut self, place: &Place, members: &Map<String, Value>) -> Result<Own, Mistake> {
+    fn own(
+        &mut self,
+        place: &Location,
+        members: &Map<String, Value>,
+    ) -> Result<Own, SettingsError> {
         if members.is_empty() {
             return Ok(Own::default());
         }
         let key = as_toml::document(members);
-        if let Some(wishes) = self.options.get(&key) {
+        if let Some(overrides) = self.options.get(&key) {
             return Ok(Own {
-                wishes: wishes.clone(),
+                overrides: overrides.clone(),
                 key,
             });
         }
-        let wishes = one_line_options(place, &key, &KEYS)?;
-        self.options.insert(key.clone(), wishes.clone());
-        Ok(Own { wishes, key })
+        let overrides = one_line_options(place, &key, &KEYS)?;
+        self.options.insert(key.clone(), overrides.clone());
+        Ok(Own { overrides, key })
     }
 }
 
@@ -93,14 +97,14 @@ impl Object {
     ///
     /// # Errors
     /// When one is none.
-    pub fn asked(&self, place: Place, most: usize) -> Result<Asked<'_>, Mistake> {
+    pub fn asked(&self, place: Location, most: usize) -> Result<Asked<'_>, SettingsError> {
         let hosts = hosts(&self.host, most)
-            .map_err(|why| Mistake::at(&place, format!("host: {}", lifted(why))))?;
+            .map_err(|why| SettingsError::at(&place, format!("host: {}", lifted(why))))?;
         let ports = ports(self.port.as_deref())
-            .map_err(|why| Mistake::at(&place, format!("port: {why}")))?;
+            .map_err(|why| SettingsError::at(&place, format!("port: {why}")))?;
         let several = hosts.len() * ports.len().max(1) > 1;
         if several && self.label.as_ref().is_some_and(|label| label.id.is_some()) {
-            return Err(Mistake::at(
+            return Err(SettingsError::at(
                 &place,
                 "one `id` for several targets: drop it, or write them one by one",
             ));
@@ -117,15 +121,15 @@ impl Object {
     }
 }
 
-fn no_object(place: &Place, why: &serde_json::Error) -> Mistake {
+fn no_object(place: &Location, why: &serde_json::Error) -> SettingsError {
     // The line that it names is always the first.
     let text = why.to_string();
     let text = text.split(" at line ").next().unwrap_or(&text);
-    Mistake::at(
+    SettingsError::at(
         place,
         format!(
             "is no JSON object: {} at column {}",
-            shown(text, 100),
+            escaped_prefix(text, 100),
             why.column()
         ),
     )
@@ -133,16 +137,16 @@ fn no_object(place: &Place, why: &serde_json::Error) -> Mistake {
 
 /// The members of an object, each taken once; what is empty or null was not given.
 struct Members<'m> {
-    place: &'m Place,
+    place: &'m Location,
     members: &'m mut Map<String, Value>,
 }
 
 impl Members<'_> {
-    fn wrong(&self, key: &str, why: &str) -> Mistake {
-        Mistake::at(self.place, format!("{key}: {why}"))
+    fn wrong(&self, key: &str, why: &str) -> SettingsError {
+        SettingsError::at(self.place, format!("{key}: {why}"))
     }
 
-    fn text(&mut self, key: &str) -> Result<Option<String>, Mistake> {
+    fn text(&mut self, key: &str) -> Result<Option<String>, SettingsError> {
         match self.members.remove(key) {
             None | Some(Value::Null) => Ok(None),
             Some(Value::String(text)) if text.chars().any(char::is_control) => {
@@ -154,7 +158,7 @@ impl Members<'_> {
     }
 
     /// A number, or a list of ports.
-    fn port(&mut self) -> Result<Option<String>, Mistake> {
+    fn port(&mut self) -> Result<Option<String>, SettingsError> {
         match self.members.get("port") {
             Some(Value::Number(number)) => {
                 let text = number.to_string();
@@ -165,7 +169,7 @@ impl Members<'_> {
         }
     }
 
-    fn label(&mut self) -> Result<Option<Box<Label>>, Mistake> {
+    fn label(&mut self) -> Result<Option<Box<TargetMeta>>, SettingsError> {
         let (id, name, zabbix_host) = (
             self.text("id")?,
             self.text("name")?,
@@ -185,7 +189,7 @@ impl Members<'_> {
             return Ok(None);
         }
         let boxed = |text: Option<String>| text.map(String::into_boxed_str);
-        Ok(Some(Box::new(Label {
+        Ok(Some(Box::new(TargetMeta {
             id: boxed(id),
             name: boxed(name),
             groups,
@@ -194,7 +198,7 @@ impl Members<'_> {
     }
 
     /// A text, or a list of texts.
-    fn groups(&mut self) -> Result<Box<[Box<str>]>, Mistake> {
+    fn groups(&mut self) -> Result<Box<[Box<str>]>, SettingsError> {
         let entries = match self.members.get_mut("group") {
             Some(Value::Array(entries)) => std::mem::take(entries),
             _ => {

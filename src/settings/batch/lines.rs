@@ -1,9 +1,9 @@
 //! Targets from standard input, line by line.
 
-use super::super::Mistake;
-use super::json::Reader;
-use super::listing::{Listing, in_line};
-use super::words;
+use crate::settings::SettingsError;
+use crate::settings::batch::json::Reader;
+use crate::settings::batch::listing::{Listing, in_line};
+use crate::settings::batch::words;
 
 /// The longest line in bytes: a target with a dialogue of its own is far below.
 const LONGEST: usize = 65_536;
@@ -12,7 +12,7 @@ const LONGEST: usize = 65_536;
 ///
 /// # Errors
 /// When it has none, and the first mistake unless the caller said to keep going.
-pub fn add(listing: &mut Listing<'_>, text: &[u8]) -> Result<(), Mistake> {
+pub fn add(listing: &mut Listing<'_>, text: &[u8]) -> Result<(), SettingsError> {
     let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
     let mut objects = Reader::default();
     let mut empty = true;
@@ -20,7 +20,7 @@ pub fn add(listing: &mut Listing<'_>, text: &[u8]) -> Result<(), Mistake> {
         let place = in_line(number + 1);
         let line = match readable(bytes) {
             Ok(line) if line.is_empty() || line.starts_with('#') => continue,
-            line => line.map_err(|why| Mistake::at(&place, why)),
+            line => line.map_err(|why| SettingsError::at(&place, why)),
         };
         empty = false;
         match line {
@@ -40,7 +40,7 @@ pub fn add(listing: &mut Listing<'_>, text: &[u8]) -> Result<(), Mistake> {
     }
     // An empty document would delete whatever was discovered before the list was lost.
     if empty {
-        Err(Mistake::new(
+        Err(SettingsError::new(
             "standard input has no target: write one on each line",
         ))
     } else {

@@ -1,20 +1,20 @@
 //! The list of a batch as it grows: hosts and ports become plans, one mistake ends it or is left out.
 
-use super::super::plan::plan;
-use super::super::wishes::Place;
-use super::super::{Mistake, whole};
-use super::Invalid;
-use super::methods::{Made, Methods, Own};
-use super::unique::{Draft, Origin, name, without_repeats};
-use crate::plan::{Label, Plan};
-use crate::target::spec::Entry;
-use crate::target::{Host, Port, Target};
+use crate::address::port_list::Entry;
+use crate::address::{Host, Port, Target};
+use crate::plan::{Plan, TargetMeta};
+use crate::settings::batch::Invalid;
+use crate::settings::batch::methods::{Made, Methods, Own};
+use crate::settings::batch::unique::{Draft, Origin, name, without_repeats};
+use crate::settings::overrides::Location;
+use crate::settings::plan::plan;
+use crate::settings::{SettingsError, validate};
 
 /// A line, a word or an entry: every one of its hosts with every one of its ports.
 #[derive(Debug)]
 pub struct Asked<'s> {
     /// Where it is written.
-    pub place: Place,
+    pub place: Location,
     /// The hosts.
     pub hosts: Vec<Host>,
     /// The ports; none where the service gives it.
@@ -24,7 +24,7 @@ pub struct Asked<'s> {
     /// Its own options.
     pub own: Own,
     /// What it is called.
-    pub label: Option<Box<Label>>,
+    pub label: Option<Box<TargetMeta>>,
 }
 
 /// What happens after a mistake in one target.
@@ -47,7 +47,7 @@ pub struct Listing<'c> {
     pub after: AfterMistake,
     drafts: Vec<Draft>,
     /// Where words and entries of the configuration stand.
-    places: Vec<Place>,
+    places: Vec<Location>,
     duplicates: usize,
     invalid: Invalid,
 }
@@ -70,7 +70,7 @@ impl<'c> Listing<'c> {
     ///
     /// # Errors
     /// The mistake, unless the caller said to keep going; more targets than allowed, in any case.
-    pub fn add(&mut self, asked: Result<Asked<'_>, Mistake>) -> Result<(), Mistake> {
+    pub fn add(&mut self, asked: Result<Asked<'_>, SettingsError>) -> Result<(), SettingsError> {
         let before = self.drafts.len();
         if let Err(mistake) = asked.and_then(|asked| self.expand(asked)) {
             self.drafts.truncate(before);
@@ -79,7 +79,7 @@ impl<'c> Listing<'c> {
         self.keep_below_limit()
     }
 
-    fn leave_out(&mut self, mistake: Mistake) -> Result<(), Mistake> {
+    fn leave_out(&mut self, mistake: SettingsError) -> Result<(), SettingsError> {
         if self.after == AfterMistake::Stop {
             return Err(mistake);
         }
@@ -90,7 +90,7 @@ impl<'c> Listing<'c> {
         Ok(())
     }
 
-    fn expand(&mut self, asked: Asked<'_>) -> Result<(), Mistake> {
+    fn expand(&mut self, asked: Asked<'_>) -> Result<(), SettingsError> {
         let Asked {
             place,
             hosts,
@@ -101,7 +101,7 @@ impl<'c> Listing<'c> {
         } = asked;
         let count = hosts.len().saturating_mul(ports.len().max(1));
         if count > self.most {
-            return Err(Mistake::at(&place, too_many(count, self.most)));
+            return Err(SettingsError::at(&place, too_many(count, self.most)));
         }
         let origin = self.origin(&place);
         if ports.is_empty() {
@@ -136,14 +136,14 @@ impl<'c> Listing<'c> {
 
     fn push(
         &mut self,
-        (place, origin): (&Place, Origin),
+        (place, origin): (&Location, Origin),
         target: Target,
         made: &Made,
-        label: &Option<Box<Label>>,
+        label: &Option<Box<TargetMeta>>,
         of: usize,
-    ) -> Result<(), Mistake> {
+    ) -> Result<(), SettingsError> {
         let plan =
-            plan(&made.method, target, self.methods.family).map_err(|why| placed(place, why))?;
+            plan(&made.spec, target, self.methods.family).map_err(|why| placed(place, why))?;
         let label = label
             .as_ref()
             .map(|label| Box::new(own_name(label, &plan, of)));
@@ -154,8 +154,8 @@ impl<'c> Listing<'c> {
         Ok(())
     }
 
-    fn origin(&mut self, place: &Place) -> Origin {
-        if let Place::File { file, line, .. } = place {
+    fn origin(&mut self, place: &Location) -> Origin {
+        if let Location::File { file, line, .. } = place {
             if &**file == STANDARD_INPUT {
                 return Origin::Line(u32::try_from(*line).unwrap_or(u32::MAX));
             }
@@ -165,13 +165,13 @@ impl<'c> Listing<'c> {
     }
 
     /// Repeats do not count, and are looked for when there are so many that memory would.
-    fn keep_below_limit(&mut self) -> Result<(), Mistake> {
+    fn keep_below_limit(&mut self) -> Result<(), SettingsError> {
         if self.drafts.len() <= self.most.saturating_mul(2) {
             return Ok(());
         }
         self.drop_repeats();
         if self.drafts.len() > self.most {
-            Err(Mistake::new(too_many(self.drafts.len(), self.most)))
+            Err(SettingsError::new(too_many(self.drafts.len(), self.most)))
         } else {
             Ok(())
         }
@@ -187,10 +187,10 @@ impl<'c> Listing<'c> {
     ///
     /// # Errors
     /// When there are too many, or two have one id.
-    pub fn finish(mut self) -> Result<(Vec<Plan>, usize, Invalid), Mistake> {
+    pub fn finish(mut self) -> Result<(Vec<Plan>, usize, Invalid), SettingsError> {
         self.drop_repeats();
         if self.drafts.len() > self.most {
-            return Err(Mistake::new(too_many(self.drafts.len(), self.most)));
+            return Err(SettingsError::new(too_many(self.drafts.len(), self.most)));
         }
         let places = &self.places;
         let plans = name(self.drafts, |origin| match origin {
@@ -198,7 +198,7 @@ impl<'c> Listing<'c> {
             Origin::Entry(entry) => places
                 .get(entry as usize)
                 .cloned()
-                .unwrap_or(Place::Option("targets")),
+                .unwrap_or(Location::Option("targets")),
         })?;
         Ok((plans, self.duplicates, self.invalid))
     }
@@ -208,8 +208,8 @@ impl<'c> Listing<'c> {
 const STANDARD_INPUT: &str = "-";
 
 /// A line of standard input, from 1.
-pub fn in_line(line: usize) -> Place {
-    Place::File {
+pub fn in_line(line: usize) -> Location {
+    Location::File {
         file: STANDARD_INPUT.into(),
         line,
         key: String::new(),
@@ -220,9 +220,9 @@ fn too_many(count: usize, most: usize) -> String {
     format!("{count} targets are more than {most}: raise --max-targets, or write fewer")
 }
 
-fn without_port(place: &Place, hosts: &[Host]) -> Mistake {
+fn without_port(place: &Location, hosts: &[Host]) -> SettingsError {
     let host = hosts.first().map_or_else(String::new, ToString::to_string);
-    Mistake::at(
+    SettingsError::at(
         place,
         format!(
             "no port for `{host}`: write `HOST:PORT` or `HOST PORT`, or name a service that has one"
@@ -231,20 +231,20 @@ fn without_port(place: &Place, hosts: &[Host]) -> Mistake {
 }
 
 /// A mistake of a target and its options together.
-fn placed(place: &Place, mistake: Mistake) -> Mistake {
-    match whole::bare(&mistake) {
+fn placed(place: &Location, mistake: SettingsError) -> SettingsError {
+    match validate::bare(&mistake) {
         Some(_) => mistake,
-        None => Mistake::at(place, mistake),
+        None => SettingsError::at(place, mistake),
     }
 }
 
 /// Several targets of one name are told apart by host and port.
-fn own_name(label: &Label, plan: &Plan, of: usize) -> Label {
+fn own_name(label: &TargetMeta, plan: &Plan, of: usize) -> TargetMeta {
     let name = label.name.as_ref().map(|name| match of {
         1 => name.clone(),
         _ => format!("{name} {}", plan.target).into(),
     });
-    Label {
+    TargetMeta {
         name,
         ..label.clone()
     }

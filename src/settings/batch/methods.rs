@@ -4,18 +4,18 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::super::config::{Config, Service};
-use super::super::dialogue::dialogue;
-use super::super::method::{AskedFamily, method, of_service};
-use super::super::options::wishes;
-use super::super::probe::{family, first};
-use super::super::wishes::{Place, Wishes};
-use super::super::{Mistake, services, whole};
+use crate::address::Port;
 use crate::cli::probe::ProbeArgs;
 use crate::cli::values::given;
-use crate::plan::Method;
+use crate::plan::ProbeSpec;
 use crate::policy::Policy;
-use crate::target::Port;
+use crate::settings::build::{AskedFamily, of_service, spec};
+use crate::settings::config::{Config, Service};
+use crate::settings::dialogue::dialogue;
+use crate::settings::options::overrides;
+use crate::settings::overrides::{Location, Overrides};
+use crate::settings::probe::{family, first};
+use crate::settings::{SettingsError, services, validate};
 
 /// The deadline of a target of which nobody says another: below that of the whole run.
 pub const TIMEOUT: Duration = Duration::from_secs(2);
@@ -27,7 +27,7 @@ pub struct Methods<'c> {
     policy: Policy,
     /// The family that the run was asked for.
     pub family: AskedFamily,
-    run: Wishes,
+    run: Overrides,
     service: Option<Service>,
     made: HashMap<String, Result<Made, Refused>>,
     key: String,
@@ -37,7 +37,7 @@ pub struct Methods<'c> {
 #[derive(Debug, Clone)]
 pub struct Made {
     /// The method.
-    pub method: Arc<Method>,
+    pub spec: Arc<ProbeSpec>,
     /// The port.
     pub port: Option<Port>,
 }
@@ -46,16 +46,16 @@ pub struct Made {
 #[derive(Debug, Clone)]
 enum Refused {
     /// Because of what the target says.
-    Here(Mistake),
+    Here(SettingsError),
     /// Because of what stands elsewhere, which the text names.
-    Elsewhere(Mistake),
+    Elsewhere(SettingsError),
 }
 
 /// The options that a target has of its own.
 #[derive(Debug, Clone, Default)]
 pub struct Own {
     /// The options.
-    pub wishes: Wishes,
+    pub overrides: Overrides,
     /// The same for the same options, and empty without any.
     pub key: String,
 }
@@ -65,16 +65,20 @@ impl<'c> Methods<'c> {
     ///
     /// # Errors
     /// The first mistake in them.
-    pub fn new(config: &'c Config, probe: &ProbeArgs, policy: Policy) -> Result<Self, Mistake> {
+    pub fn new(
+        config: &'c Config,
+        probe: &ProbeArgs,
+        policy: Policy,
+    ) -> Result<Self, SettingsError> {
         let service = given(&probe.service)
             .map(|name| services::find(config, name))
             .transpose();
-        let service = service.map_err(|why| Mistake::in_option("--service", why))?;
-        let (run, family) = (wishes(probe)?, family(&probe.reach));
+        let service = service.map_err(|why| SettingsError::in_option("--service", why))?;
+        let (run, family) = (overrides(probe)?, family(&probe.reach));
         // A mistake in its dialogue is one of the run, even where every target has a dialogue of its own.
         let said = service
             .as_ref()
-            .map_or_else(Wishes::default, |service| service.wishes.clone());
+            .map_or_else(Overrides::default, |service| service.overrides.clone());
         dialogue(&run.clone().over(said)).map_err(first)?;
         Ok(Self {
             config,
@@ -91,7 +95,12 @@ impl<'c> Methods<'c> {
     ///
     /// # Errors
     /// When the service is unknown, or the options go together with nothing.
-    pub fn of(&mut self, service: Option<&str>, own: &Own, place: &Place) -> Result<Made, Mistake> {
+    pub fn of(
+        &mut self,
+        service: Option<&str>,
+        own: &Own,
+        place: &Location,
+    ) -> Result<Made, SettingsError> {
         // A service's name has no NUL: a name that has is unknown.
         self.key.clear();
         self.key.push_str(service.unwrap_or_default());
@@ -103,9 +112,9 @@ impl<'c> Methods<'c> {
         }
         match self.made.get(&self.key) {
             Some(Ok(made)) => Ok(made.clone()),
-            Some(Err(Refused::Here(mistake))) => Err(Mistake::at(place, mistake)),
+            Some(Err(Refused::Here(mistake))) => Err(SettingsError::at(place, mistake)),
             Some(Err(Refused::Elsewhere(mistake))) => Err(mistake.clone()),
-            None => Err(Mistake::new("a method was made and lost")),
+            None => Err(SettingsError::new("a method was made and lost")),
         }
     }
 
@@ -115,31 +124,31 @@ impl<'c> Methods<'c> {
             .transpose()
             .map_err(Refused::Here)?;
         let service = found.as_ref().or(self.service.as_ref());
-        let said = service.map_or_else(Wishes::default, |service| service.wishes.clone());
-        let base = Wishes {
+        let said = service.map_or_else(Overrides::default, |service| service.overrides.clone());
+        let base = Overrides {
             timeout: Some(TIMEOUT),
-            ..Wishes::default()
+            ..Overrides::default()
         };
-        let said = own.wishes.clone().over(self.run.clone()).over(said);
-        let wishes = said.over_defaults(self.config.defaults.clone()).over(base);
+        let said = own.overrides.clone().over(self.run.clone()).over(said);
+        let overrides = said.over_defaults(self.config.defaults.clone()).over(base);
         let refused = |mistakes| {
             let mistake = first(mistakes);
-            match whole::bare(&mistake) {
-                Some(text) if !own.key.is_empty() => Refused::Here(Mistake::new(text)),
+            match validate::bare(&mistake) {
+                Some(text) if !own.key.is_empty() => Refused::Here(SettingsError::new(text)),
                 _ => Refused::Elsewhere(mistake),
             }
         };
-        let method = method(&wishes, self.family).map_err(refused)?;
-        let method = of_service(
-            Method {
+        let spec = spec(&overrides, self.family).map_err(refused)?;
+        let spec = of_service(
+            ProbeSpec {
                 policy: self.policy.clone(),
-                ..method
+                ..spec
             },
             service,
         );
         Ok(Made {
-            method: Arc::new(method),
-            port: wishes.port,
+            spec: Arc::new(spec),
+            port: overrides.port,
         })
     }
 }

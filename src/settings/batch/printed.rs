@@ -1,13 +1,13 @@
 //! What a batch prints, as it was typed.
 
-use super::super::Mistake;
-use super::super::options::choice;
 use crate::cli::batch::BatchArgs;
 use crate::cli::values::given;
-use crate::nearest::nearest;
+use crate::escape::escaped_prefix;
+use crate::output::batch_format::{Defaults, FleetFormat, KeyPart, SenderKey, Wanted};
 use crate::output::metrics::{METRICS, Metric};
-use crate::output::wanted::{Defaults, FleetFormat, KeyPart, SenderKey, Wanted};
-use crate::printable::shown;
+use crate::settings::SettingsError;
+use crate::settings::options::choice;
+use crate::suggest::did_you_mean;
 
 const FORMATS: [(&str, FleetFormat); 4] = [
     ("json", FleetFormat::Json),
@@ -33,13 +33,13 @@ const LONGEST_HOST: usize = 128;
 ///
 /// # Errors
 /// When a word is unknown, or an option has no effect on the format.
-pub fn wanted(args: &BatchArgs) -> Result<Wanted, Mistake> {
+pub fn wanted(args: &BatchArgs) -> Result<Wanted, SettingsError> {
     let format = choice("--output", &args.output, &FORMATS)?.unwrap_or(FleetFormat::Json);
     refuse_vain(args, format)?;
     let metrics = metrics(&args.metrics)?;
     let sender_key = key(given(&args.sender_key).unwrap_or(KEY));
     if metrics.len() > 1 && !sender_key.0.contains(&KeyPart::Metric) {
-        return Err(Mistake::in_option(
+        return Err(SettingsError::in_option(
             "--sender-key",
             "has no word METRIC, so all metrics would share one item",
         ));
@@ -59,7 +59,7 @@ pub fn wanted(args: &BatchArgs) -> Result<Wanted, Mistake> {
     })
 }
 
-fn refuse_vain(args: &BatchArgs, format: FleetFormat) -> Result<(), Mistake> {
+fn refuse_vain(args: &BatchArgs, format: FleetFormat) -> Result<(), SettingsError> {
     let senders = [
         ("--metrics", &args.metrics),
         ("--zabbix-host", &args.zabbix_host),
@@ -70,17 +70,19 @@ fn refuse_vain(args: &BatchArgs, format: FleetFormat) -> Result<(), Mistake> {
         .find(|(_, value)| given(value).is_some());
     match (stray, format) {
         (Some((option, _)), FleetFormat::Json | FleetFormat::Ndjson | FleetFormat::Text) => Err(
-            Mistake::in_option(option, "means something only with `-o sender`"),
+            SettingsError::in_option(option, "means something only with `-o sender`"),
         ),
-        (_, FleetFormat::Sender | FleetFormat::Text) if args.compact => Err(Mistake::in_option(
-            "--compact",
-            "means something only with `-o json` and `-o ndjson`",
-        )),
+        (_, FleetFormat::Sender | FleetFormat::Text) if args.compact => {
+            Err(SettingsError::in_option(
+                "--compact",
+                "means something only with `-o json` and `-o ndjson`",
+            ))
+        }
         _ => Ok(()),
     }
 }
 
-fn metrics(option: &Option<String>) -> Result<Vec<&'static Metric>, Mistake> {
+fn metrics(option: &Option<String>) -> Result<Vec<&'static Metric>, SettingsError> {
     let words: Vec<&str> = match given(option) {
         Some(list) => list
             .split(',')
@@ -100,19 +102,19 @@ fn metrics(option: &Option<String>) -> Result<Vec<&'static Metric>, Mistake> {
         }
     }
     if metrics.is_empty() {
-        return Err(Mistake::in_option("--metrics", "names no metric"));
+        return Err(SettingsError::in_option("--metrics", "names no metric"));
     }
     Ok(metrics)
 }
 
-fn unknown(word: &str) -> Mistake {
-    let hint = match nearest(word, METRICS.iter().map(|metric| metric.path)) {
+fn unknown(word: &str) -> SettingsError {
+    let hint = match did_you_mean(word, METRICS.iter().map(|metric| metric.path)) {
         Some(near) => format!("did you mean `{near}`?"),
         None => "`zbx-tcp check --help` lists them".to_owned(),
     };
-    Mistake::in_option(
+    SettingsError::in_option(
         "--metrics",
-        format!("unknown metric `{}`: {hint}", shown(word, 40)),
+        format!("unknown metric `{}`: {hint}", escaped_prefix(word, 40)),
     )
 }
 
@@ -147,13 +149,13 @@ fn key(pattern: &str) -> SenderKey {
     SenderKey(parts)
 }
 
-fn host(name: &str) -> Result<Box<str>, Mistake> {
+fn host(name: &str) -> Result<Box<str>, SettingsError> {
     if name.chars().any(char::is_control) || name.chars().count() > LONGEST_HOST {
         let text = format!(
             "`{}` is no host in Zabbix: at most {LONGEST_HOST} characters on one line",
-            shown(name, 40)
+            escaped_prefix(name, 40)
         );
-        return Err(Mistake::in_option("--zabbix-host", text));
+        return Err(SettingsError::in_option("--zabbix-host", text));
     }
     Ok(name.into())
 }
@@ -164,7 +166,7 @@ mod tests {
 
     #[test]
     fn keys_have_whole_words_only() {
-        let shown = |pattern: &str| {
+        let escaped_prefix = |pattern: &str| {
             let part = |part: &KeyPart| match part {
                 KeyPart::Text(text) => text.to_string(),
                 KeyPart::Id => "<id>".to_owned(),
@@ -177,9 +179,9 @@ mod tests {
                 .collect::<Vec<_>>()
                 .join("|")
         };
-        assert_eq!(shown(KEY), "tcp.target[|<id>|,|<metric>|]");
-        assert_eq!(shown("VALID.METRIC"), "VALID.|<metric>");
-        assert_eq!(shown("ID_é\"IDS\""), "<id>|_é\"IDS\"");
-        assert_eq!(shown(""), "");
+        assert_eq!(escaped_prefix(KEY), "tcp.target[|<id>|,|<metric>|]");
+        assert_eq!(escaped_prefix("VALID.METRIC"), "VALID.|<metric>");
+        assert_eq!(escaped_prefix("ID_é\"IDS\""), "<id>|_é\"IDS\"");
+        assert_eq!(escaped_prefix(""), "");
     }
 }

@@ -1,8 +1,8 @@
 //! One part of a list that several runs share.
 
-use super::super::Mistake;
 use crate::cli::values::given;
-use crate::printable::shown;
+use crate::escape::escaped_prefix;
+use crate::settings::SettingsError;
 
 /// The I-th of N parts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,7 +19,7 @@ const MOST_PARTS: u64 = 65_536;
 ///
 /// # Errors
 /// When it is anything else.
-pub fn shard(option: &Option<String>) -> Result<Option<Shard>, Mistake> {
+pub fn shard(option: &Option<String>) -> Result<Option<Shard>, SettingsError> {
     let Some(word) = given(option) else {
         return Ok(None);
     };
@@ -42,9 +42,9 @@ pub fn shard(option: &Option<String>) -> Result<Option<Shard>, Mistake> {
         _ => {
             let text = format!(
                 "`{}` is no part: write `1/4` to `4/4` for one of four",
-                shown(word, 40)
+                escaped_prefix(word, 40)
             );
-            Err(Mistake::in_option("--shard", text))
+            Err(SettingsError::in_option("--shard", text))
         }
     }
 }

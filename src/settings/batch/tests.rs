@@ -1,8 +1,8 @@
 use clap::Parser;
 
-use super::super::config::Config;
 use super::*;
 use crate::cli::{Cli, Command};
+use crate::settings::config::Config;
 
 /// The fleet of these words, with this text as standard input.
 fn fleet(words: &[&str], input: &[u8]) -> Result<Fleet, String> {
@@ -112,18 +112,18 @@ fn objects_have_names_groups_and_options() {
     assert_eq!(label.groups.join(" "), "x y");
     assert_eq!(b.label.as_ref().unwrap().name.as_deref(), Some("web a:81"));
     assert_eq!(
-        (shell.id().as_ref(), shell.method.service.as_deref()),
+        (shell.id().as_ref(), shell.spec.service.as_deref()),
         ("shell", Some("ssh"))
     );
     assert_eq!(
-        (a.method.timeout, shell.method.timeout),
+        (a.spec.timeout, shell.spec.timeout),
         (Duration::from_secs(1), Duration::from_secs(1))
     );
     assert_eq!(
-        (c.method.timeout, c.method.steps.len()),
+        (c.spec.timeout, c.spec.steps.len()),
         (Duration::from_secs(2), 1)
     );
-    assert!(Arc::ptr_eq(&a.method, &b.method));
+    assert!(Arc::ptr_eq(&a.spec, &b.spec));
 }
 
 #[test]
@@ -135,7 +135,7 @@ fn targets_share_methods() {
     let methods: HashSet<_> = fleet
         .plans
         .iter()
-        .map(|plan| Arc::as_ptr(&plan.method))
+        .map(|plan| Arc::as_ptr(&plan.spec))
         .collect();
     assert_eq!((fleet.plans.len(), methods.len()), (6000, 2));
 }
@@ -147,12 +147,12 @@ fn what_is_said_of_a_target_counts_most() {
     let timeouts: Vec<_> = fleet
         .plans
         .iter()
-        .map(|plan| plan.method.timeout.as_millis())
+        .map(|plan| plan.spec.timeout.as_millis())
         .collect();
     let services: Vec<_> = fleet
         .plans
         .iter()
-        .filter_map(|plan| plan.method.service.as_deref())
+        .filter_map(|plan| plan.spec.service.as_deref())
         .collect();
     assert_eq!(
         (timeouts, services),
@@ -412,7 +412,7 @@ fn options_that_make_no_sense() {
         (fleet.bounds.per_host, fleet.bounds.deadline),
         (None, Duration::from_secs(1))
     );
-    assert_eq!(fleet.plans[0].method.timeout, Duration::from_secs(5));
+    assert_eq!(fleet.plans[0].spec.timeout, Duration::from_secs(5));
 }
 
 #[test]
@@ -451,7 +451,7 @@ fn empty_values_are_not_given() {
         deadline: Duration::from_millis(2500),
     };
     assert_eq!(
-        (fleet.bounds, fleet.plans[0].method.timeout),
+        (fleet.bounds, fleet.plans[0].spec.timeout),
         (bounds, Duration::from_secs(2))
     );
 }
@@ -518,14 +518,11 @@ fn the_configuration_has_targets_and_groups() {
     );
     let label = till.label.as_ref().unwrap();
     assert_eq!(
-        (label.zabbix_host.as_deref(), till.method.service.as_deref()),
+        (label.zabbix_host.as_deref(), till.spec.service.as_deref()),
         (Some("B"), Some("till"))
     );
     assert_eq!(
-        (
-            web.method.timeout.as_millis(),
-            till.method.timeout.as_millis()
-        ),
+        (web.spec.timeout.as_millis(), till.spec.timeout.as_millis()),
         (700, 1000)
     );
 }

@@ -3,12 +3,12 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::super::Mistake;
-use super::super::wishes::Place;
-use crate::plan::{Label, Method, Plan};
-use crate::printable::shown;
-use crate::target::hashing::Quick;
-use crate::target::{Host, Target};
+use crate::address::hashing::Quick;
+use crate::address::{Host, Target};
+use crate::escape::escaped_prefix;
+use crate::plan::{Plan, ProbeSpec, TargetMeta};
+use crate::settings::SettingsError;
+use crate::settings::overrides::Location;
 
 /// A plan and where it was written; its label has an id only where the caller wrote one.
 #[derive(Debug)]
@@ -49,7 +49,10 @@ pub fn without_repeats(mut drafts: Vec<Draft>) -> Vec<Draft> {
 ///
 /// # Errors
 /// When two have one id.
-pub fn name(mut drafts: Vec<Draft>, place: impl Fn(Origin) -> Place) -> Result<Vec<Plan>, Mistake> {
+pub fn name(
+    mut drafts: Vec<Draft>,
+    place: impl Fn(Origin) -> Location,
+) -> Result<Vec<Plan>, SettingsError> {
     let neighbours = Found::among(&drafts).neighbours;
     let mut written = !neighbours.is_empty();
     for (at, Draft { plan, .. }) in (0..).zip(&mut drafts) {
@@ -62,20 +65,25 @@ pub fn name(mut drafts: Vec<Draft>, place: impl Fn(Origin) -> Place) -> Result<V
     }
     // Ids made of host and port alone differ because the targets do.
     if written {
-        refuse_same_ids(&drafts).map_err(|(origin, why)| Mistake::at(&place(origin), why))?;
+        refuse_same_ids(&drafts).map_err(|(origin, why)| SettingsError::at(&place(origin), why))?;
     }
     Ok(drafts.into_iter().map(|draft| draft.plan).collect())
 }
 
 /// What makes two drafts of one host and port the same target.
-type Key<'d> = (&'d Target, *const Method, Option<&'d str>, Option<&'d str>);
+type Key<'d> = (
+    &'d Target,
+    *const ProbeSpec,
+    Option<&'d str>,
+    Option<&'d str>,
+);
 
 fn key(plan: &Plan) -> Key<'_> {
     let label = plan.label.as_deref();
     let (id, host) = label.map_or((None, None), |label| {
         (label.id.as_deref(), label.zabbix_host.as_deref())
     });
-    (&plan.target, Arc::as_ptr(&plan.method), id, host)
+    (&plan.target, Arc::as_ptr(&plan.spec), id, host)
 }
 
 /// What stands in a list more than once.
@@ -114,7 +122,7 @@ impl Found {
 }
 
 /// Adds what another label of the same target says.
-fn merge(label: &mut Label, other: Label) {
+fn merge(label: &mut TargetMeta, other: TargetMeta) {
     label.name = label.name.take().or(other.name);
     let mut groups = std::mem::take(&mut label.groups).into_vec();
     for group in other.groups {
@@ -127,7 +135,7 @@ fn merge(label: &mut Label, other: Label) {
 
 /// Tells the services on one host and port apart.
 fn name_service(plan: &mut Plan) {
-    let Some(service) = plan.method.service.clone() else {
+    let Some(service) = plan.spec.service.clone() else {
         return;
     };
     let id = format!("{}.{service}", plan.id());
@@ -137,7 +145,7 @@ fn name_service(plan: &mut Plan) {
     }
 }
 
-/// The zone of an IPv6 address has characters that a JSONPath would not like.
+/// The zone of an IPv6 address has characters that a `JSONPath` would not like.
 fn name_safely(plan: &mut Plan) {
     if !matches!(plan.target.host, Host::Zoned(..)) {
         return;
@@ -169,7 +177,7 @@ fn refuse_same_ids(drafts: &[Draft]) -> Result<(), (Origin, String)> {
     match drafts.iter().find(|draft| !ids.insert(draft.plan.id())) {
         None => Ok(()),
         Some(Draft { origin, plan }) => {
-            let id = shown(&plan.id(), 80);
+            let id = escaped_prefix(&plan.id(), 80);
             Err((
                 *origin,
                 format!("another target has the id `{id}` too: give each an `id` of its own"),

@@ -1,12 +1,12 @@
 //! Targets as words: `HOST:PORT`, `HOST PORT`, `HOST PORT SERVICE`, where HOST may be a network and PORT a list.
 
-use super::super::Mistake;
-use super::super::wishes::Place;
-use super::listing::Asked;
-use super::methods::Own;
-use crate::target::expand::{ExpandError, hosts_up_to};
-use crate::target::spec::{Entry, entries};
-use crate::target::{Host, split_port};
+use crate::address::cidr::{ExpandError, hosts_up_to};
+use crate::address::port_list::{Entry, entries};
+use crate::address::{Host, split_port};
+use crate::settings::SettingsError;
+use crate::settings::batch::listing::Asked;
+use crate::settings::batch::methods::Own;
+use crate::settings::overrides::Location;
 
 /// The most ports of one host.
 const MOST_PORTS: usize = 65_535;
@@ -15,19 +15,19 @@ const MOST_PORTS: usize = 65_535;
 ///
 /// # Errors
 /// When it is no target.
-pub fn word(word: &str, most: usize) -> Result<Asked<'_>, Mistake> {
-    asked(Place::Word(word.into()), [Some(word), None, None], most)
+pub fn word(word: &str, most: usize) -> Result<Asked<'_>, SettingsError> {
+    asked(Location::Word(word.into()), [Some(word), None, None], most)
 }
 
 /// One line of a list that is no JSON.
 ///
 /// # Errors
 /// When it is no target.
-pub fn line(place: Place, line: &str, most: usize) -> Result<Asked<'_>, Mistake> {
+pub fn line(place: Location, line: &str, most: usize) -> Result<Asked<'_>, SettingsError> {
     let mut words = line.split_ascii_whitespace();
     let read = [words.next(), words.next(), words.next()];
     if words.next().is_some() {
-        return Err(Mistake::at(
+        return Err(SettingsError::at(
             &place,
             "has more words than `HOST PORT SERVICE`; a remark begins with `#`",
         ));
@@ -35,12 +35,16 @@ pub fn line(place: Place, line: &str, most: usize) -> Result<Asked<'_>, Mistake>
     asked(place, read, most)
 }
 
-fn asked<'s>(place: Place, words: [Option<&'s str>; 3], most: usize) -> Result<Asked<'s>, Mistake> {
-    let refused = |why: ExpandError| Mistake::at(&place, lifted(why));
+fn asked(
+    place: Location,
+    words: [Option<&str>; 3],
+    most: usize,
+) -> Result<Asked<'_>, SettingsError> {
+    let refused = |why: ExpandError| SettingsError::at(&place, lifted(why));
     let [first, list, service] = words;
     let (host, glued) = split(first.unwrap_or_default()).map_err(refused)?;
     if glued.is_some() && list.is_some() {
-        return Err(Mistake::at(
+        return Err(SettingsError::at(
             &place,
             "has two ports: write `HOST:PORT` alone, or `HOST PORT SERVICE`",
         ));
@@ -92,7 +96,7 @@ pub fn ports(list: Option<&str>) -> Result<Vec<Entry<'_>>, ExpandError> {
     }
     let ports = entries(list, MOST_PORTS)?;
     if ports.is_empty() {
-        Err(ExpandError::Target(crate::target::TargetError::Port(
+        Err(ExpandError::Target(crate::address::TargetError::Port(
             list.to_owned(),
         )))
     } else {

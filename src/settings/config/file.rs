@@ -3,9 +3,9 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use super::service::Privacy;
-use crate::files;
-use crate::printable::shown;
+use crate::escape::escaped_prefix;
+use crate::os::files;
+use crate::settings::config::service::Privacy;
 
 /// The bytes of a file, and who can read it.
 pub fn read(path: &Path, most: u64) -> Result<(Vec<u8>, Privacy), String> {
@@ -20,5 +20,5 @@ pub fn read(path: &Path, most: u64) -> Result<(Vec<u8>, Privacy), String> {
 
 /// A sentence about a file.
 fn named(path: &Path, why: &str) -> String {
-    format!("{}: {why}", shown(&path.to_string_lossy(), 200))
+    format!("{}: {why}", escaped_prefix(&path.to_string_lossy(), 200))
 }

@@ -2,17 +2,17 @@
 
 use std::time::Duration;
 
-use super::super::options::{MOST_ATTEMPTS, MOST_BYTES};
-use super::super::wishes::{
-    ExpectWish, Form, HowMany, LineEnds, PatternWish, SendWish, StepWish, Wishes,
-};
-use super::super::words;
-use super::table::{Entry, Examined, Table, list, text};
 use crate::cli::values;
+use crate::settings::config::table::{Entry, Examined, Table, list, text};
+use crate::settings::options::{MOST_ATTEMPTS, MOST_BYTES};
+use crate::settings::overrides::{
+    ExpectSpec, LineEnds, Overrides, PatternKind, PatternSpec, Quantifier, SendSpec, StepSpec,
+};
+use crate::settings::words;
 
 /// Reads every option that the table has.
-pub fn wishes(found: &mut Examined<'_>, table: &mut Table<'_, '_>) -> Wishes {
-    Wishes {
+pub fn overrides(found: &mut Examined<'_>, table: &mut Table<'_, '_>) -> Overrides {
+    Overrides {
         port: None,
         steps: steps(found, table),
         quit: goodbye(found, table),
@@ -66,18 +66,18 @@ fn read_duration(found: &mut Examined<'_>, entry: &Entry<'_, '_>) -> Option<Dura
         .ok()
 }
 
-fn goodbye(found: &mut Examined<'_>, table: &mut Table<'_, '_>) -> Option<SendWish> {
+fn goodbye(found: &mut Examined<'_>, table: &mut Table<'_, '_>) -> Option<SendSpec> {
     let (plain, hex) = (table.text(found, "quit"), table.text(found, "quit_hex"));
     if let (Some(_), Some(hex)) = (&plain, &hex) {
-        found.mistakes.push(super::Mistake::at(
+        found.mistakes.push(super::SettingsError::at(
             &hex.place,
             "stands beside `quit`: give one of them",
         ));
     }
-    plain.map(SendWish::Text).or(hex.map(SendWish::Hex))
+    plain.map(SendSpec::Text).or(hex.map(SendSpec::Hex))
 }
 
-fn steps(found: &mut Examined<'_>, table: &mut Table<'_, '_>) -> Option<Vec<StepWish>> {
+fn steps(found: &mut Examined<'_>, table: &mut Table<'_, '_>) -> Option<Vec<StepSpec>> {
     let (path, value) = table.take("steps")?;
     let entries = list(path.clone(), value);
     if entries.is_empty() {
@@ -97,29 +97,32 @@ fn steps(found: &mut Examined<'_>, table: &mut Table<'_, '_>) -> Option<Vec<Step
 }
 
 /// One step: exactly one thing that is sent or expected, and what goes with an expectation.
-fn step(found: &mut Examined<'_>, table: &mut Table<'_, '_>) -> Option<StepWish> {
+fn step(found: &mut Examined<'_>, table: &mut Table<'_, '_>) -> Option<StepSpec> {
     let sends = [
-        table.text(found, "send").map(SendWish::Text),
-        table.text(found, "send_hex").map(SendWish::Hex),
+        table.text(found, "send").map(SendSpec::Text),
+        table.text(found, "send_hex").map(SendSpec::Hex),
     ];
     let mut expects = Vec::new();
     for (key, form) in EXPECTS {
         let written = table
             .text(found, key)
-            .map(|written| (HowMany::Any, vec![PatternWish { form, written }]));
+            .map(|written| (Quantifier::Any, vec![PatternSpec { form, written }]));
         expects.extend(written);
     }
-    for (key, how_many) in [("expect_any", HowMany::Any), ("expect_all", HowMany::All)] {
+    for (key, how_many) in [
+        ("expect_any", Quantifier::Any),
+        ("expect_all", Quantifier::All),
+    ] {
         expects.extend(patterns(found, table, key).map(|patterns| (how_many, patterns)));
     }
     let mut reject = Vec::new();
     for (key, form) in [
-        ("reject", Form::Literal),
-        ("reject_regex", Form::Regex),
-        ("reject_hex", Form::Hex),
+        ("reject", PatternKind::Literal),
+        ("reject_regex", PatternKind::Regex),
+        ("reject_hex", PatternKind::Hex),
     ] {
         for entry in table.list(key).unwrap_or_default() {
-            reject.extend(text(found, &entry).map(|written| PatternWish { form, written }));
+            reject.extend(text(found, &entry).map(|written| PatternSpec { form, written }));
         }
     }
     let min_bytes = table
@@ -132,9 +135,9 @@ fn step(found: &mut Examined<'_>, table: &mut Table<'_, '_>) -> Option<StepWish>
         (Some(send), None, None, _)
             if reject.is_empty() && min_bytes.is_none() && timeout.is_none() =>
         {
-            Some(StepWish::Send(send))
+            Some(StepSpec::Send(send))
         }
-        (None, Some((how_many, patterns)), _, None) => Some(StepWish::Expect(ExpectWish {
+        (None, Some((how_many, patterns)), _, None) => Some(StepSpec::Expect(ExpectSpec {
             patterns,
             how_many,
             reject,
@@ -153,11 +156,11 @@ fn step(found: &mut Examined<'_>, table: &mut Table<'_, '_>) -> Option<StepWish>
     }
 }
 
-const EXPECTS: [(&str, Form); 4] = [
-    ("expect", Form::Literal),
-    ("expect_prefix", Form::Prefix),
-    ("expect_regex", Form::Regex),
-    ("expect_hex", Form::Hex),
+const EXPECTS: [(&str, PatternKind); 4] = [
+    ("expect", PatternKind::Literal),
+    ("expect_prefix", PatternKind::Prefix),
+    ("expect_regex", PatternKind::Regex),
+    ("expect_hex", PatternKind::Hex),
 ];
 
 /// Several patterns: texts, or tables that say which kind each is.
@@ -165,7 +168,7 @@ fn patterns(
     found: &mut Examined<'_>,
     table: &mut Table<'_, '_>,
     key: &'static str,
-) -> Option<Vec<PatternWish>> {
+) -> Option<Vec<PatternSpec>> {
     let (path, value) = table.take(key)?;
     let entries = list(path.clone(), value);
     let patterns: Vec<_> = entries
@@ -182,26 +185,26 @@ fn patterns(
     (!patterns.is_empty()).then_some(patterns)
 }
 
-fn pattern(found: &mut Examined<'_>, entry: &Entry<'_, '_>) -> Option<PatternWish> {
+fn pattern(found: &mut Examined<'_>, entry: &Entry<'_, '_>) -> Option<PatternSpec> {
     if !entry.1.get_ref().is_table() {
-        return text(found, entry).map(|written| PatternWish {
-            form: Form::Literal,
+        return text(found, entry).map(|written| PatternSpec {
+            form: PatternKind::Literal,
             written,
         });
     }
     let mut table = Table::of(found, entry)?;
     let forms = [
-        ("text", Form::Literal),
-        ("prefix", Form::Prefix),
-        ("regex", Form::Regex),
-        ("hex", Form::Hex),
+        ("text", PatternKind::Literal),
+        ("prefix", PatternKind::Prefix),
+        ("regex", PatternKind::Regex),
+        ("hex", PatternKind::Hex),
     ];
     let mut read: Vec<_> = Vec::new();
     for (key, form) in forms {
         read.extend(
             table
                 .text(found, key)
-                .map(|written| PatternWish { form, written }),
+                .map(|written| PatternSpec { form, written }),
         );
     }
     table.finish(found);

@@ -1,12 +1,12 @@
 //! `[services.NAME]`: a named service, built in or a user's own; both are written in the same way.
 
-use super::super::wishes::{Wishes, Written};
-use super::file;
-use super::options::wishes;
-use super::table::{Entry, Examined, Syntax, Table, list, text};
+use crate::address::Port;
 use crate::plan::steps::Secret;
 use crate::policy::{Network, Policy};
-use crate::target::Port;
+use crate::settings::config::file;
+use crate::settings::config::options::overrides;
+use crate::settings::config::table::{Entry, Examined, Syntax, Table, list, text};
+use crate::settings::overrides::{Located, Overrides};
 
 /// A named service.
 #[derive(Debug, Clone)]
@@ -16,7 +16,7 @@ pub struct Service {
     /// What it is.
     pub description: String,
     /// What it asks for.
-    pub wishes: Wishes,
+    pub overrides: Overrides,
     /// Where it may be spoken; anywhere, where it does not say.
     pub hosts: Option<Policy>,
 }
@@ -64,20 +64,20 @@ fn service(
     let port = port(found, &mut table);
     let secrets = secrets(found, &mut table, privacy);
     let hosts = hosts(found, name, &mut table);
-    let wishes = Wishes {
+    let overrides = Overrides {
         port,
         secrets,
-        ..wishes(found, &mut table)
+        ..overrides(found, &mut table)
     };
     table.finish(found);
     let service = Service {
         name: name.to_owned(),
         description,
-        wishes,
+        overrides,
         hosts,
     };
     // The patterns and references are compiled here, so that a mistake in them has its line.
-    if let Err(mistakes) = super::super::dialogue::dialogue(&service.wishes) {
+    if let Err(mistakes) = super::super::dialogue::dialogue(&service.overrides) {
         found.mistakes.extend(mistakes);
     }
     Some(service)
@@ -182,7 +182,7 @@ fn secret(found: &mut Examined<'_>, entry: &Entry<'_, '_>, privacy: Privacy) -> 
 }
 
 /// A secret's own file, without its final line end.
-fn read_secret(path: &Written) -> Result<Secret, String> {
+fn read_secret(path: &Located) -> Result<Secret, String> {
     /// More than any password or token.
     const MOST: u64 = 64 * 1024;
     let (bytes, privacy) = file::read(path.text.as_ref(), MOST)?;

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::nearest::nearest;
-use crate::printable::shown;
-use crate::settings::Mistake;
-use crate::settings::wishes::{Place, Written};
+use crate::escape::escaped_prefix;
+use crate::settings::SettingsError;
+use crate::settings::overrides::{Located, Location};
+use crate::suggest::did_you_mean;
 
 /// A file's text, for line numbers, and the mistakes found in it so far.
 pub struct Examined<'f> {
@@ -19,7 +19,7 @@ pub struct Examined<'f> {
     /// Where its lines end. Each of thousands of targets has a place: counting from the start each time took a second.
     line_ends: OnceCell<Vec<usize>>,
     /// Every mistake, in the order found.
-    pub mistakes: Vec<Mistake>,
+    pub mistakes: Vec<SettingsError>,
     syntax: Syntax,
     /// The line of everything, where the text is a rewritten line of something else.
     line: Option<usize>,
@@ -62,14 +62,14 @@ impl<'f> Examined<'f> {
     }
 
     /// The place of a key and what it stands for.
-    pub fn place(&self, span: &Range<usize>, key: &str) -> Place {
+    pub fn place(&self, span: &Range<usize>, key: &str) -> Location {
         let line = self.line.unwrap_or_else(|| {
             let ends = self
                 .line_ends
                 .get_or_init(|| self.text.match_indices('\n').map(|(at, _)| at).collect());
             ends.partition_point(|end| *end < span.start) + 1
         });
-        Place::File {
+        Location::File {
             file: Arc::clone(&self.file),
             line,
             key: key.to_owned(),
@@ -78,7 +78,8 @@ impl<'f> Examined<'f> {
 
     /// Notes a mistake at a place.
     pub fn wrong(&mut self, span: &Range<usize>, key: &str, why: impl std::fmt::Display) {
-        self.mistakes.push(Mistake::at(&self.place(span, key), why));
+        self.mistakes
+            .push(SettingsError::at(&self.place(span, key), why));
     }
 
     /// The tables of the whole text; what cannot be parsed is noted, the rest is examined all the same.
@@ -86,7 +87,7 @@ impl<'f> Examined<'f> {
         let (table, errors) = DeTable::parse_recoverable(self.text);
         for error in errors {
             let span = error.span().unwrap_or(0..0);
-            self.wrong(&span, "", shown(error.message(), 200));
+            self.wrong(&span, "", escaped_prefix(error.message(), 200));
             self.syntax = Syntax::Broken;
         }
         table.into_inner()
@@ -166,7 +167,7 @@ impl<'t, 'f> Table<'t, 'f> {
     }
 
     /// A text.
-    pub fn text(&mut self, found: &mut Examined<'_>, key: &'static str) -> Option<Written> {
+    pub fn text(&mut self, found: &mut Examined<'_>, key: &'static str) -> Option<Located> {
         let entry = self.take(key)?;
         text(found, &entry).filter(|written| !written.text.is_empty())
     }
@@ -221,7 +222,7 @@ impl<'t, 'f> Table<'t, 'f> {
     ) -> Option<T> {
         let written = self.text(found, key)?;
         parse(&written.text)
-            .map_err(|why| found.mistakes.push(Mistake::at(&written.place, why)))
+            .map_err(|why| found.mistakes.push(SettingsError::at(&written.place, why)))
             .ok()
     }
 
@@ -236,8 +237,8 @@ impl<'t, 'f> Table<'t, 'f> {
             return;
         }
         for (name, _) in &self.entries {
-            let key = shown(name.get_ref(), 60);
-            let hint = match nearest(name.get_ref(), self.known.iter().copied()) {
+            let key = escaped_prefix(name.get_ref(), 60);
+            let hint = match did_you_mean(name.get_ref(), self.known.iter().copied()) {
                 Some(known) => format!("unknown key: did you mean `{known}`?"),
                 None => format!("unknown key: known are {}", self.known.join(", ")),
             };
@@ -246,7 +247,7 @@ impl<'t, 'f> Table<'t, 'f> {
     }
 
     fn key(&self, name: &str) -> String {
-        let name = shown(name, 60);
+        let name = escaped_prefix(name, 60);
         if self.path.is_empty() {
             name
         } else {
@@ -268,9 +269,9 @@ pub fn list<'t, 'f>(path: String, value: &'t Spanned<DeValue<'f>>) -> Vec<Entry<
 }
 
 /// A value that should be a text.
-pub fn text(found: &mut Examined<'_>, (path, value): &Entry<'_, '_>) -> Option<Written> {
+pub fn text(found: &mut Examined<'_>, (path, value): &Entry<'_, '_>) -> Option<Located> {
     match value.get_ref() {
-        DeValue::String(text) => Some(Written {
+        DeValue::String(text) => Some(Located {
             place: found.place(&value.span(), path),
             text: text.to_string(),
         }),
@@ -296,17 +297,17 @@ mod tests {
         let found = Examined::new("f", &text);
         for number in 0..300_000 {
             let at = 2 * number;
-            let Place::File { line, .. } = found.place(&(at..at + 1), "a") else {
+            let Location::File { line, .. } = found.place(&(at..at + 1), "a") else {
                 panic!()
             };
             assert_eq!(line, number + 1);
         }
         assert!(matches!(
             found.place(&(usize::MAX..usize::MAX), "a"),
-            Place::File { line: 300_001, .. }
+            Location::File { line: 300_001, .. }
         ));
         assert!(
-            matches!(found.place(&(1..2), "a"), Place::File { line: 1, .. }),
+            matches!(found.place(&(1..2), "a"), Location::File { line: 1, .. }),
             "a line's end is in the line"
         );
     }

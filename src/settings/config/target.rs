@@ -1,19 +1,19 @@
 //! `[[targets]]`: what a batch probes, with port lists, networks and groups.
 
-use super::super::batch::unique::{LONGEST_ID, is_safe};
-use super::super::wishes::{Place, Wishes, Written};
-use super::options::wishes;
-use super::table::{Entry, Examined, Table, text};
-use crate::settings::Mistake;
-use crate::target::{Host, Port, expand};
+use crate::address::{Host, Port, cidr};
+use crate::settings::SettingsError;
+use crate::settings::batch::unique::{LONGEST_ID, is_safe};
+use crate::settings::config::options::overrides;
+use crate::settings::config::table::{Entry, Examined, Table, text};
+use crate::settings::overrides::{Located, Location, Overrides};
 
 /// One target of the configuration: a host or a network, and one port or several.
 #[derive(Debug, Clone)]
 pub struct TargetEntry {
     /// Where it is written.
-    pub place: Place,
+    pub place: Location,
     /// The caller's own id, if it has one.
-    pub id: Option<Written>,
+    pub id: Option<Located>,
     /// A name for people.
     pub name: Option<String>,
     /// The hosts: more than one where a network was written.
@@ -21,13 +21,13 @@ pub struct TargetEntry {
     /// The ports; none where the service gives it.
     pub ports: Vec<Port>,
     /// The named service.
-    pub service: Option<Written>,
+    pub service: Option<Located>,
     /// The groups it belongs to.
     pub groups: Vec<String>,
     /// The host's name in Zabbix, for values that are sent.
     pub zabbix_host: Option<String>,
     /// Its own options.
-    pub wishes: Wishes,
+    pub overrides: Overrides,
 }
 
 /// Reads every target of `[[targets]]`.
@@ -45,14 +45,12 @@ fn target(found: &mut Examined<'_>, entry: &Entry<'_, '_>) -> Option<TargetEntry
         place: found.place(table.span(), table.path()),
         id: id(found, &mut table),
         name: line(found, &mut table, "name"),
-        hosts: table
-            .parsed(found, "host", expand::hosts)
-            .unwrap_or_default(),
+        hosts: table.parsed(found, "host", cidr::hosts).unwrap_or_default(),
         ports: ports(found, &mut table),
         service: table.text(found, "service"),
         groups: groups(found, &mut table),
         zabbix_host: line(found, &mut table, "zabbix_host"),
-        wishes: wishes(found, &mut table),
+        overrides: overrides(found, &mut table),
     };
     let (span, path) = (table.span().clone(), table.path().to_owned());
     table.finish(found);
@@ -86,22 +84,22 @@ fn line(found: &mut Examined<'_>, table: &mut Table<'_, '_>, key: &'static str) 
     Some(written.text)
 }
 
-fn on_one_line(found: &mut Examined<'_>, written: &Written) {
+fn on_one_line(found: &mut Examined<'_>, written: &Located) {
     if written.text.chars().any(char::is_control) {
-        found.mistakes.push(Mistake::at(
+        found.mistakes.push(SettingsError::at(
             &written.place,
             "is not on one line, or holds a control character",
         ));
     }
 }
 
-/// An id is safe inside a JSONPath.
-fn id(found: &mut Examined<'_>, table: &mut Table<'_, '_>) -> Option<Written> {
+/// An id is safe inside a `JSONPath`.
+fn id(found: &mut Examined<'_>, table: &mut Table<'_, '_>) -> Option<Located> {
     let written = table.text(found, "id")?;
     if written.text.bytes().all(is_safe) && written.text.len() <= LONGEST_ID {
         return Some(written);
     }
-    found.mistakes.push(Mistake::at(
+    found.mistakes.push(SettingsError::at(
         &written.place,
         "an id has letters, digits, `_`, `.`, `:` and `-`, at most 255",
     ));
@@ -123,14 +121,14 @@ fn ports(found: &mut Examined<'_>, table: &mut Table<'_, '_>) -> Vec<Port> {
     if words.is_empty() {
         return Vec::new();
     }
-    expand::ports(&words)
+    cidr::ports(&words)
         .map_err(|why| found.wrong(&value.span(), &path, why))
         .unwrap_or_default()
 }
 
 fn groups(found: &mut Examined<'_>, table: &mut Table<'_, '_>) -> Vec<String> {
     let entries = table.list("group").unwrap_or_default();
-    let groups: Vec<Written> = entries
+    let groups: Vec<Located> = entries
         .iter()
         .filter_map(|entry| text(found, entry))
         .collect();

@@ -1,4 +1,4 @@
-//! MQTT, AMQP, ZooKeeper and Kafka.
+//! MQTT, AMQP, `ZooKeeper` and Kafka.
 
 use super::{Case, case, hears, says};
 
@@ -26,7 +26,7 @@ fn mqtt() -> Vec<Case> {
     ]
 }
 
-/// Connection.Start as RabbitMQ 3.10.8 sends it, capabilities left out.
+/// Connection.Start as `RabbitMQ` 3.10.8 sends it, capabilities left out.
 fn start(properties: &[u8]) -> Vec<u8> {
     let size = |bytes: &[u8]| u32::try_from(bytes.len()).unwrap().to_be_bytes();
     let rest = b"\x00\x00\x00\x0ePLAIN AMQPLAIN\x00\x00\x00\x05en_US";

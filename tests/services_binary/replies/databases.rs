@@ -1,4 +1,4 @@
-//! Redis, memcached, MySQL, PostgreSQL, MongoDB, Elasticsearch and LDAP.
+//! Redis, memcached, `MySQL`, `PostgreSQL`, `MongoDB`, Elasticsearch and LDAP.
 
 use super::{Case, case, hears, says};
 
@@ -231,7 +231,7 @@ fn postgres() -> Vec<Case> {
     ]
 }
 
-/// An OP_MSG with one section of kind 0.
+/// An `OP_MSG` with one section of kind 0.
 fn op_msg(id: u8, reply_to: u8, document: &[u8]) -> Vec<u8> {
     let document = [
         &(u32::try_from(document.len()).unwrap() + 5).to_le_bytes()[..],

@@ -8,8 +8,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::{batch, command, status, written};
-use crate::peer::{FullBacklog, Peer, closed_port};
 use crate::program::Ran;
+use crate::scripted_peer::{FullBacklog, Peer, closed_port};
 
 /// Runs a batch, does this while it is under way, and takes what it says.
 fn run_while(config: &str, words: &[&str], meanwhile: impl FnOnce(&mut Child)) -> Ran {

@@ -8,8 +8,8 @@ use std::thread;
 use serde_json::Value;
 
 use super::{batch, command, written};
-use crate::peer::{FullBacklog, Peer, closed_port};
 use crate::program::check;
+use crate::scripted_peer::{FullBacklog, Peer, closed_port};
 
 #[test]
 fn an_entry_is_the_document_of_check_with_its_id_and_name() {
@@ -30,7 +30,7 @@ fn an_entry_is_the_document_of_check_with_its_id_and_name() {
             .collect::<Vec<_>>()
             .join("#")
     };
-    let named = shape(&alone).replacen(",", ",\"id\":\"mail\",\"name\":\"Mail relay\",", 1);
+    let named = shape(&alone).replacen(',', ",\"id\":\"mail\",\"name\":\"Mail relay\",", 1);
     assert_eq!(shape(entries), format!("{named}}}}}"));
     assert!(
         !alone.contains("\"id\"") && !alone.contains("\"name\""),

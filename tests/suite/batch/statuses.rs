@@ -6,9 +6,9 @@ use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::thread;
 
 use super::{batch, status, written};
-use crate::etc::Etc;
-use crate::peer::{Act, FullBacklog, Peer, close_with_rst, closed_port, perform};
+use crate::private_etc::Etc;
 use crate::program::{finish, program};
+use crate::scripted_peer::{Act, FullBacklog, Peer, close_with_rst, closed_port, perform};
 use crate::support::skip;
 
 /// The address of a name server that knows no name and does not answer for `silent`.

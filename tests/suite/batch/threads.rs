@@ -4,8 +4,8 @@ use std::fmt::Write;
 use std::process::{Command, Stdio};
 
 use super::written;
-use crate::peer::FullBacklog;
 use crate::program::{Ran, finish};
+use crate::scripted_peer::FullBacklog;
 use crate::support::skip;
 
 /// Descriptors for 48 probes.

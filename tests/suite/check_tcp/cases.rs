@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::peer::Act::{self, Hears, Leaves, Resets, Says, Waits};
+use crate::scripted_peer::Act::{self, Hears, Leaves, Resets, Says, Waits};
 
 /// One case.
 pub struct Case {
@@ -10,11 +10,11 @@ pub struct Case {
     pub name: &'static str,
     /// What it is tried on.
     pub place: Place,
-    /// The words for check_tcp.
+    /// The words for `check_tcp`.
     pub theirs: &'static [&'static str],
     /// Our words.
     pub ours: &'static [&'static str],
-    /// What check_tcp says.
+    /// What `check_tcp` says.
     pub there: &'static str,
     /// What we say.
     pub here: &'static str,

@@ -1,9 +1,9 @@
-//! From check_tcp's options to ours; each row names the cases that show it.
+//! From `check_tcp`'s options to ours; each row names the cases that show it.
 
 use super::cases::CASES;
 use crate::readme::table_is;
 
-/// A row: what check_tcp calls it, what it is here, and the cases in which both are used.
+/// A row: what `check_tcp` calls it, what it is here, and the cases in which both are used.
 type Row = (&'static str, &'static str, &'static [&'static str]);
 
 const ROWS: &[Row] = &[

@@ -7,12 +7,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use zbx_tcp::address::Target;
+use zbx_tcp::engine;
 use zbx_tcp::engine::dns::files::Files;
-use zbx_tcp::engine::{self, Limits, Names, Sink};
-use zbx_tcp::plan::{Close, Family, Method, Plan};
+use zbx_tcp::engine::{Limits, ResolverKind, Sink};
+use zbx_tcp::plan::{Close, Family, Plan, ProbeSpec};
 use zbx_tcp::report::Report;
 use zbx_tcp::source::List;
-use zbx_tcp::target::Target;
 
 use super::one;
 use super::server::{Asked, Reply, Servers};
@@ -52,16 +53,16 @@ fn run(
         port: servers.port,
     };
     let timeout = Duration::from_millis(700);
-    let method = Arc::new(Method {
+    let spec = Arc::new(ProbeSpec {
         timeout,
         close: Close::Rst,
         family: Family::V4,
-        ..Method::default()
+        ..ProbeSpec::default()
     });
     let plans = names.map(|name| {
         let target = Target::from_words(&name, Some(&port.to_string()), None).unwrap();
         Arc::new(Plan {
-            method: Arc::clone(&method),
+            spec: Arc::clone(&spec),
             ..Plan::connect(target)
         })
     });
@@ -78,7 +79,7 @@ fn run(
         &mut List::new(plans),
         &mut gathered,
         &limits,
-        Names::Stub(files),
+        ResolverKind::Stub(files),
     )
     .unwrap();
     gathered.0

@@ -121,14 +121,14 @@ impl Servers {
     ) {
         let (seen, stop, shared) = (self.seen.clone(), self.stop.clone(), script.clone());
         self.threads.push(thread::spawn(move || {
-            serve_udp(&udp, &stop, &|asked| note(&seen, place, &*shared, asked))
+            serve_udp(&udp, &stop, &|asked| note(&seen, place, &*shared, asked));
         }));
         if let Some(listener) = listener {
             let (seen, stop) = (self.seen.clone(), self.stop.clone());
             self.threads.push(thread::spawn(move || {
                 serve_tcp(&listener, &stop, &|asked| {
                     note(&seen, place, &*script, asked)
-                })
+                });
             }));
         }
     }
@@ -169,7 +169,7 @@ impl Drop for Servers {
 
 type Sockets = Vec<(UdpSocket, Option<TcpListener>)>;
 
-/// Addresses that no other test of this process has, and one port that is free on all of them.
+/// AddressSelection that no other test of this process has, and one port that is free on all of them.
 fn bind(count: usize, tcp: Tcp) -> (u16, Vec<Ipv4Addr>, Sockets) {
     static NEXT: AtomicU8 = AtomicU8::new(1);
     let net = NEXT.fetch_add(1, Ordering::SeqCst);

@@ -5,7 +5,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use super::config_keys::{self, SECTIONS};
+use super::config_keys;
+use super::config_keys::SECTIONS;
 use super::reference::table;
 
 /// The page.
@@ -121,7 +122,7 @@ fn the_samples_are_understood() {
     let policy = fs::read(samples.join("policy.toml.sample")).unwrap();
     let policy = zbx_tcp::policy::Policy::from_text(&policy);
     let judged = |address: &str, port| {
-        let port = zbx_tcp::target::Port::new(port).unwrap();
+        let port = zbx_tcp::address::Port::new(port).unwrap();
         format!("{:?}", policy.decide(address.parse().unwrap(), port))
     };
     assert!(

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use zbx_tcp::failure::STATUSES;
 use zbx_tcp::output::metrics::{METRICS, Metric, SCHEMA};
 
-use crate::peer::{Peer, closed_port};
 use crate::program::check;
+use crate::scripted_peer::{Peer, closed_port};
 use crate::support::skip;
 
 /// The committed texts, by the names of their files.

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use proptest::prelude::*;
 use simple_dns::RCODE;
 use simple_dns::rdata::{A, RData};
-use zbx_tcp::plan::{Addresses, Family};
+use zbx_tcp::plan::{AddressSelection, Family};
 
 use super::*;
 use crate::dns::server::{Asked, Reply, Servers, Tcp, record};
@@ -91,14 +91,14 @@ impl Field {
             format!("late{}.example.", variant % 8),
         );
         let short = Duration::from_millis(60);
-        let several = |count, method| Method {
+        let several = |count, spec| ProbeSpec {
             attempts: Some(attempts(count, Duration::from_millis(15))),
-            ..method
+            ..spec
         };
-        let all = |method| Method {
-            addresses: Addresses::All,
+        let all = |spec| ProbeSpec {
+            addresses: AddressSelection::All,
             family: Family::V4,
-            ..method
+            ..spec
         };
         match kind {
             0 => (plan(&here, self.open, &connect(AMPLE)), Status::Ok),

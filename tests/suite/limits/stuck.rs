@@ -1,7 +1,7 @@
 //! What once left a run waiting for nothing, or busy with nothing.
 
 use zbx_tcp::engine::Observed;
-use zbx_tcp::engine::session::Event;
+use zbx_tcp::engine::session::action::Event;
 
 use super::*;
 
@@ -29,15 +29,15 @@ fn what_waits_to_be_sent_is_sent_once() {
     });
     let greeting = Pattern::literal("x", Charset::default()).unwrap();
     let steps = vec![send(bytes.clone()), Step::Expect(Expect::one(greeting))];
-    let method = Method {
+    let spec = ProbeSpec {
         timeout: LONG,
         steps,
-        ..Method::default()
+        ..ProbeSpec::default()
     };
     let gathered = run(
-        vec![plan("127.0.0.1", port, &method)],
+        vec![plan("127.0.0.1", port, &spec)],
         &Limits::one(),
-        Names::default(),
+        ResolverKind::default(),
     );
     assert_eq!(gathered.status(0), Status::Ok, "{:?}", gathered.reports);
     let heard = peer.join().unwrap();
@@ -65,16 +65,16 @@ fn what_comes_while_we_send_is_bounded() {
         said
     });
     let quit = Some(zbx_tcp::plan::steps::Template::bytes(b"quit".to_vec()));
-    let method = Method {
+    let spec = ProbeSpec {
         timeout: LONG,
         steps: vec![send(vec![b'+'; 64 << 20])],
         quit,
-        ..Method::default()
+        ..ProbeSpec::default()
     };
     let gathered = run(
-        vec![plan("127.0.0.1", port, &method)],
+        vec![plan("127.0.0.1", port, &spec)],
         &Limits::one(),
-        Names::default(),
+        ResolverKind::default(),
     );
     let failure = gathered.reports[&0].failure.clone().unwrap();
     assert_eq!(failure.status, Status::Mismatch, "{failure}");
@@ -90,17 +90,17 @@ fn what_comes_while_we_send_is_bounded() {
 #[test]
 fn a_socket_that_is_used_again_hears_what_connect_itself_says() {
     let open = TcpListener::bind("127.0.0.1:0").unwrap();
-    let method = connect(LONG);
-    let mut plans = vec![plan("127.0.0.1", open.local_addr().unwrap().port(), &method); 3];
+    let spec = connect(LONG);
+    let mut plans = vec![plan("127.0.0.1", open.local_addr().unwrap().port(), &spec); 3];
     // A broadcast address: the kernel refuses it before anything is sent.
-    plans.push(plan("127.255.255.255", 1, &method));
+    plans.push(plan("127.255.255.255", 1, &spec));
     // While the pace lets nothing begin, whatever came for the sockets that are not used is taken.
     let limits = Limits {
         rate: NonZeroU32::new(20),
         ..Limits::in_flight(many(10))
     };
     let start = Instant::now();
-    let gathered = run(plans, &limits, Names::default());
+    let gathered = run(plans, &limits, ResolverKind::default());
     assert_eq!(
         (gathered.count(Status::Ok), gathered.status(3)),
         (3, Status::Unreachable),
@@ -118,19 +118,22 @@ fn a_socket_that_is_used_again_hears_what_connect_itself_says() {
 fn thousands_of_steps_are_no_depth() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
-    let method = Method {
+    let spec = ProbeSpec {
         timeout: LONG,
         steps: vec![send(b"x".to_vec()); 20_000],
         close: Close::Rst,
-        ..Method::default()
+        ..ProbeSpec::default()
     };
     for threads in [1, 2] {
-        let plans = vec![plan("127.0.0.1", port, &method); 2];
+        let plans = vec![plan("127.0.0.1", port, &spec); 2];
         let limits = Limits {
             threads: many(threads),
             ..Limits::in_flight(many(2))
         };
-        assert_eq!(run(plans, &limits, Names::default()).count(Status::Ok), 2);
+        assert_eq!(
+            run(plans, &limits, ResolverKind::default()).count(Status::Ok),
+            2
+        );
     }
 }
 
@@ -179,7 +182,7 @@ fn a_fault_in_one_thread_leaves_no_other_waiting() {
                     &mut source,
                     &mut Faulty::default(),
                     &limits,
-                    Names::default(),
+                    ResolverKind::default(),
                 )
             };
             let ran = std::panic::catch_unwind(std::panic::AssertUnwindSafe(run));
@@ -197,7 +200,7 @@ fn a_fault_in_one_thread_leaves_no_other_waiting() {
 #[test]
 fn attempts_that_wait_for_the_first_do_not_hide_what_came_of_it() {
     let full = FullBacklog::new();
-    let method = Method {
+    let spec = ProbeSpec {
         attempts: Some(attempts(3, Duration::from_millis(20))),
         ..connect(Duration::from_millis(200))
     };
@@ -206,14 +209,14 @@ fn attempts_that_wait_for_the_first_do_not_hide_what_came_of_it() {
         ..Limits::in_flight(many(10))
     };
     let gathered = run(
-        vec![plan("127.0.0.1", full.port(), &method)],
+        vec![plan("127.0.0.1", full.port(), &spec)],
         &limits,
-        Names::default(),
+        ResolverKind::default(),
     );
     let report = &gathered.reports[&0];
-    let trial = report.trial.as_ref().unwrap();
+    let connection = report.connection.as_ref().unwrap();
     assert_eq!(
-        (report.status(), trial.tcp.is_some()),
+        (report.status(), connection.tcp.is_some()),
         (Status::ConnectTimeout, true),
         "{report:?}"
     );
@@ -238,7 +241,7 @@ fn attempts_that_wait_for_their_turn_put_no_deadline_off() {
     let plan = plan(
         "127.0.0.1",
         closed_port(),
-        &Method {
+        &ProbeSpec {
             attempts,
             ..connect(Duration::from_millis(400))
         },
@@ -249,7 +252,7 @@ fn attempts_that_wait_for_their_turn_put_no_deadline_off() {
         &mut List::new([Arc::new(plan)]),
         &mut slowly,
         &Limits::one(),
-        Names::default(),
+        ResolverKind::default(),
     )
     .unwrap();
     let (took, report) = (start.elapsed(), &slowly.0.reports[&0]);

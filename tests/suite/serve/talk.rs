@@ -138,7 +138,7 @@ fn the_delay_is_kept_by_each_client_alone() {
     let elapsed = start.elapsed();
     assert!(elapsed >= Duration::from_millis(600), "{elapsed:?}");
     assert!(
-        elapsed < Duration::from_millis(600 * 20),
+        elapsed < Duration::from_secs(12),
         "{elapsed:?}: one after the other"
     );
 }

@@ -5,7 +5,7 @@ use simple_dns::rdata::{A, AAAA, RData};
 use simple_dns::{CLASS, Name, Packet, PacketFlag, RCODE, ResourceRecord};
 
 use super::*;
-use crate::engine::dns::config::Over;
+use crate::engine::dns::resolv_conf::Over;
 use crate::failure::Status;
 
 /// What a scripted server does with a question, and after how many milliseconds.
@@ -27,7 +27,7 @@ use Reply::{Blocked, Found, Garbage, NoData, Nx, Rcode, Refused, Silent, Truncat
 
 /// One run of a lookup against a script, on a clock of its own.
 struct Run {
-    outcome: Result<Addresses, Failure>,
+    outcome: Result<ResolvedAddresses, Failure>,
     millis: u128,
     /// `time server name kind over` of every question that was sent.
     log: Vec<String>,
@@ -122,20 +122,17 @@ fn run_until(
             };
         }
         let wake = lookup.next_wake().expect("neither over nor waiting");
-        match events
+        if let Some(key) = events
             .first_key_value()
             .map(|(key, _)| *key)
             .filter(|key| key.0 < wake)
         {
-            Some(key) => {
-                now = key.0.max(now);
-                let (query, reply) = events.remove(&key).unwrap();
-                deliver(&mut lookup, key.1, &query, reply, now);
-            }
-            None => {
-                now = wake.max(now);
-                lookup.expire(now);
-            }
+            now = key.0.max(now);
+            let (query, reply) = events.remove(&key).unwrap();
+            deliver(&mut lookup, key.1, &query, reply, now);
+        } else {
+            now = wake.max(now);
+            lookup.expire(now);
         }
     }
     panic!("does not end: {log:?}");

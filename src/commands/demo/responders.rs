@@ -1,0 +1,127 @@
+//! The responders of the demonstration: each on a port of its own, until the program ends.
+
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::time::Duration;
+use std::{io, thread};
+
+use crate::plan::bytes::Charset;
+use crate::responder::{
+    Answer, Backlog, Clients, Close, Event, Listen, Log, Responder, Settings, StopHandle,
+};
+
+/// The ports to probe.
+pub struct Stage {
+    /// Greets.
+    pub greeting: u16,
+    /// Answers in GBK.
+    pub gbk: u16,
+    /// Accepts and waits.
+    pub silent: u16,
+    /// Nothing listens here.
+    pub closed: u16,
+    /// Its accept queue is full.
+    pub full: u16,
+    /// Its accept queue is full for the first 0.4 s.
+    pub lossy: u16,
+    /// What fills the accept queues.
+    _fillers: Vec<TcpStream>,
+}
+
+/// How long the first SYN of the lossy port is dropped; the kernel sends it again after a second.
+const LOSS: Duration = Duration::from_millis(400);
+
+impl Stage {
+    /// Opens every port.
+    pub fn set() -> Result<Self, String> {
+        let text = |error: io::Error| error.to_string();
+        let gbk = Charset::from_label("gbk").map_err(|error| error.to_string())?;
+        let reply = gbk
+            .encode("ok, 问题正在处理中…")
+            .map_err(|error| error.to_string())?;
+        let (greeting, _) = serve(
+            Settings {
+                greeting: b"220 demo ready\r\n".to_vec(),
+                ..settings()?
+            },
+            Duration::ZERO,
+        )?;
+        let (gbk, _) = serve(
+            Settings {
+                answer: Answer::Reply(reply),
+                charset: gbk,
+                ..settings()?
+            },
+            Duration::ZERO,
+        )?;
+        let (silent, _) = serve(settings()?, Duration::ZERO)?;
+        let closed = TcpListener::bind("127.0.0.1:0")
+            .and_then(|listener| listener.local_addr())
+            .map_err(text)?
+            .port();
+        let full = Settings {
+            close: Close::NeverAccept,
+            backlog: shortest(),
+            ..settings()?
+        };
+        let (full, filler) = serve(full, Duration::ZERO)?;
+        let (lossy, leaver) = serve(
+            Settings {
+                backlog: shortest(),
+                ..settings()?
+            },
+            LOSS,
+        )?;
+        Ok(Self {
+            greeting,
+            gbk,
+            silent,
+            closed,
+            full,
+            lossy,
+            _fillers: vec![filler, leaver],
+        })
+    }
+}
+
+fn settings() -> Result<Settings, String> {
+    Ok(Settings {
+        listen: "127.0.0.1:0"
+            .parse::<Listen>()
+            .map_err(|error| error.to_string())?,
+        greeting: Vec::new(),
+        answer: Answer::None,
+        charset: Charset::default(),
+        delay: Duration::ZERO,
+        backlog: Backlog::default(),
+        close: Close::Fin,
+        clients: Clients::Many,
+    })
+}
+
+/// A backlog of 0: one client fills it, and the kernel drops the SYNs of all others.
+fn shortest() -> Backlog {
+    Backlog::new(0).unwrap_or_default()
+}
+
+/// Opens a port, connects to it once, and serves it after a while: until then that one client is all it takes
+/// with the shortest backlog.
+fn serve(settings: Settings, after: Duration) -> Result<(u16, TcpStream), String> {
+    let mut responder = Responder::bind(settings).map_err(|error| error.to_string())?;
+    let address = responder.local_addr().map_err(|error| error.to_string())?;
+    let first = TcpStream::connect(address).map_err(|error| error.to_string())?;
+    let stop = StopHandle::new().map_err(|error| error.to_string())?;
+    thread::spawn(move || {
+        thread::sleep(after);
+        responder.run(&mut Quiet, &stop)
+    });
+    Ok((address.port(), first))
+}
+
+/// Nobody reads the responders' log here.
+struct Quiet;
+
+impl Log for Quiet {
+    fn note(&mut self, _: SocketAddr, _: &Event<'_>) -> io::Result<()> {
+        Ok(())
+    }
+}

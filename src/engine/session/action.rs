@@ -1,0 +1,53 @@
+//! What goes into a session and what comes out of it: events and actions.
+
+use std::collections::VecDeque;
+use std::net::{IpAddr, SocketAddr};
+
+use crate::failure::Failure;
+use crate::os::socket::TcpInfo;
+
+/// Which connection of its session.
+pub type AttemptId = u32;
+
+/// What happened to a session.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// The name's addresses, in the order to try them; at least one.
+    Resolved(&'a [IpAddr]),
+    /// The name has no address, or none in time.
+    Unresolved(Failure),
+    /// The SYN of this attempt left.
+    Opened(AttemptId),
+    /// This machine lacks the means for now; the wish stays open.
+    Blocked(AttemptId, Failure),
+    /// The handshake completed, from this local address.
+    Connected(AttemptId, Option<IpAddr>, Option<TcpInfo>),
+    /// All bytes of the last send wish are with the kernel.
+    Sent(AttemptId),
+    /// The peer sent these bytes.
+    Received(AttemptId, &'a [u8]),
+    /// The peer sent FIN.
+    PeerClosed(AttemptId),
+    /// The connect failed, or the open connection was lost.
+    Failed(AttemptId, Failure, Option<TcpInfo>),
+}
+
+/// What a session wants done.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Resolve the plan's host, then say [`Event::Resolved`] or [`Event::Unresolved`].
+    Resolve,
+    /// Open a connection to this address.
+    Open(AttemptId, SocketAddr),
+    /// Send these bytes, then say [`Event::Sent`].
+    Send(AttemptId, Vec<u8>),
+    /// End our half with a FIN.
+    Shutdown(AttemptId),
+    /// Tell a person who asked for an explanation; nothing is done.
+    Explain(AttemptId, String),
+    /// Close the descriptor, if it was ever opened; nothing more will be heard of it.
+    Close(AttemptId, crate::plan::Close),
+}
+
+/// Wishes in the order they are to be fulfilled.
+pub type Actions = VecDeque<Action>;

@@ -1,0 +1,5 @@
+//! Questions to the operating system, and the only `unsafe` code.
+
+pub mod files;
+pub mod rt;
+pub mod socket;

@@ -1,0 +1,91 @@
+//! Reports for the tests of the formats.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::address::Target;
+use crate::failure::{Failure, Status};
+use crate::output::batch_format::{Defaults, FleetFormat, KeyPart, SenderKey, Wanted};
+use crate::output::metrics::METRICS;
+use crate::plan::{Plan, ProbeSpec, TargetMeta};
+use crate::report::{ConnectionReport, DialogueReport, Report, Response, RoundTrip, TcpFacts};
+
+/// A plan for port 25 of this host, by the service `smtp`.
+pub fn plan(number: u32, host: &str, label: Option<TargetMeta>) -> Arc<Plan> {
+    let target = Target::from_words(host, Some("25"), None).unwrap();
+    let spec = ProbeSpec {
+        service: Some("smtp".into()),
+        ..ProbeSpec::default()
+    };
+    Arc::new(Plan {
+        number,
+        label: label.map(Box::new),
+        ..Plan::by(spec, target)
+    })
+}
+
+/// It is up, said this, and needed so many SYNs more than one.
+pub fn up(plan: &Arc<Plan>, said: &[u8], syn_retransmits: u32) -> Report {
+    let micros = Duration::from_micros;
+    let rtt = Some(RoundTrip::new(micros(650), micros(100)));
+    let response = Response {
+        bytes: said.len() as u64,
+        start: said.to_vec(),
+    };
+    let exchange = DialogueReport {
+        response: Some(response),
+        ..DialogueReport::default()
+    };
+    let connection = ConnectionReport {
+        source: Some([192, 0, 2, 50].into()),
+        total: micros(900),
+        connect: Some(micros(812)),
+        tcp: Some(TcpFacts {
+            rtt,
+            syn_retransmits,
+            mss: Some(1448),
+        }),
+        exchange: (!said.is_empty()).then(|| Box::new(exchange)),
+        ..ConnectionReport::untried(([192, 0, 2, 7], 25).into())
+    };
+    let connection = Some(connection);
+    Report {
+        plan: Arc::clone(plan),
+        failure: None,
+        total: micros(900),
+        connection,
+        ..down(plan, Status::Ok)
+    }
+}
+
+/// It ended before it connected to anything.
+pub fn down(plan: &Arc<Plan>, status: Status) -> Report {
+    Report::without_trial(
+        Arc::clone(plan),
+        Failure::new(status, "no \"such\" name"),
+        Duration::ZERO,
+    )
+}
+
+/// What `sender` prints with these metrics.
+pub fn wanted(paths: &[&str]) -> Wanted {
+    let metric = |path: &&str| METRICS.iter().find(|metric| metric.path == *path).unwrap();
+    let parts = [
+        KeyPart::Text("tcp.target[".into()),
+        KeyPart::Id,
+        KeyPart::Text(",".into()),
+        KeyPart::Metric,
+    ];
+    Wanted {
+        format: FleetFormat::Sender,
+        metrics: paths.iter().map(metric).collect(),
+        zabbix_host: None,
+        sender_key: SenderKey(
+            parts
+                .into_iter()
+                .chain([KeyPart::Text("]".into())])
+                .collect(),
+        ),
+        defaults: Defaults::Written,
+    }
+}
