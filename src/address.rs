@@ -1,8 +1,8 @@
-//! What is probed: a host, a port, and the rules for writing them.
+//! Hosts, ports and targets, and how they are written.
 //!
-//! AddressSelection are read in their one canonical family of spellings (RFC 4291 for IPv6, four decimal
-//! octets for IPv4); spellings such as `0x7f.1` or `127.1` are refused, so that a policy written for an
-//! address cannot be passed by another way of writing it.
+//! Addresses are accepted in one notation only: RFC 4291 for IPv6, four decimal octets for IPv4. Notations such as
+//! `0x7f.1` or `127.1` are refused, so that a policy written for an address cannot be bypassed by writing it
+//! differently.
 
 pub mod cidr;
 pub mod hashing;
@@ -40,12 +40,11 @@ impl FromStr for Port {
     type Err = TargetError;
 
     fn from_str(text: &str) -> Result<Self, TargetError> {
-        let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-        let number = if digits {
-            text.parse::<u16>().ok()
-        } else {
-            None
-        };
+        let is_number = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+        if is_number && text.len() > 1 && text.starts_with('0') {
+            return Err(TargetError::LeadingZero(escaped_prefix(text)));
+        }
+        let number = text.parse::<u16>().ok().filter(|_| is_number);
         number
             .and_then(Self::new)
             .ok_or_else(|| TargetError::Port(escaped_prefix(text)))
@@ -210,10 +209,13 @@ pub struct Target {
 }
 
 impl Target {
-    /// Reads the words of a command line: `HOST PORT`, `HOST:PORT`, or `HOST` where a service gives the port.
+    /// Parses arguments: `HOST PORT`, `HOST:PORT`, or `HOST` with the default port of a service.
     ///
-    /// An empty port word means "not given", as a Zabbix macro that expands to nothing leaves it.
-    pub fn from_words(
+    /// An empty port counts as not given, since a Zabbix macro may expand to nothing.
+    ///
+    /// # Errors
+    /// When the host or the port is invalid, missing or given twice.
+    pub fn from_arguments(
         host: &str,
         port: Option<&str>,
         default: Option<Port>,
@@ -249,30 +251,36 @@ impl fmt::Display for Target {
     }
 }
 
-/// Splits `HOST:PORT` and `[V6]:PORT`, whatever host and port are; two colons outside brackets are an IPv6 address, never a port.
-pub fn split_port(word: &str) -> Result<(&str, Option<&str>), TargetError> {
-    if word.starts_with('[') {
-        let end = word
-            .find(']')
-            .ok_or_else(|| TargetError::Bracket(escaped_prefix(word)))?;
-        let (host, rest) = word.split_at(end + 1);
-        return match rest.strip_prefix(':') {
-            Some(port) => Ok((host, Some(port))),
-            None if rest.is_empty() => Ok((host, None)),
-            None => Err(TargetError::Bracket(escaped_prefix(word))),
-        };
+/// Splits `HOST:PORT`, `[V6]:PORT`, `NETWORK:PORT` and `[V6]/LENGTH:PORT` at the port, without checking the parts.
+///
+/// Two colons outside brackets are an IPv6 address without a port.
+///
+/// # Errors
+/// When a bracket does not close, or is not followed by `/` or `:`.
+pub fn split_port(text: &str) -> Result<(&str, Option<&str>), TargetError> {
+    let Some(inside) = text.strip_prefix('[') else {
+        return Ok(match text.split_once(':') {
+            Some((host, port)) if !port.contains(':') => (host, Some(port)),
+            _ => (text, None),
+        });
+    };
+    let refused = || TargetError::Bracket(escaped_prefix(text));
+    let (_, after) = inside.split_once(']').ok_or_else(refused)?;
+    if !(after.is_empty() || after.starts_with([':', '/'])) {
+        return Err(refused());
     }
-    match word.split_once(':') {
-        Some((host, port)) if !port.contains(':') => Ok((host, Some(port))),
-        _ => Ok((word, None)),
-    }
+    let port_length = after.find(':').map_or(0, |colon| after.len() - colon);
+    let (host, port) = text.split_at(text.len() - port_length);
+    Ok((host, port.strip_prefix(':')))
 }
 
 /// Why a host or a port is refused; the text names the word and the remedy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TargetError {
-    /// The word is not a port.
+    /// Not a port.
     Port(String),
+    /// A port with leading zeros, which some programs read as octal.
+    LeadingZero(String),
     /// A port inside the host and a second one.
     TwoPorts(String),
     /// Neither a port nor a service that has one.
@@ -312,6 +320,7 @@ impl fmt::Display for TargetError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Port(word) => write!(f, "port `{word}` is not a number from 1 to 65535"),
+            Self::LeadingZero(text) => write!(f, "port `{text}` has a leading zero: drop it"),
             Self::TwoPorts(word) => write!(f, "`{word}` already holds a port: drop it there, or drop the second word"),
             Self::NoPort(host) => {
                 write!(f, "no port for `{host}`: write `{host}:PORT` or `{host} PORT`, or name a service")
@@ -357,7 +366,7 @@ mod tests {
     use super::*;
 
     fn target(host: &str, port: Option<&str>) -> Result<String, TargetError> {
-        Target::from_words(host, port, None).map(|target| target.to_string())
+        Target::from_arguments(host, port, None).map(|target| target.to_string())
     }
 
     #[test]
@@ -396,6 +405,7 @@ mod tests {
             ("h", Some("+80")),
             ("h", Some(" 80")),
             ("h", Some("８０")),
+            ("h", Some("080")),
             ("h:", None),
             ("h", None),
             ("h", Some("")),

@@ -18,10 +18,12 @@ use clap::Parser;
 use clap::error::ErrorKind;
 
 use crate::cli::{Cli, Command, help};
+use crate::engine::ResolverKind;
 use crate::escape::push_escaped;
 use crate::failure::{Failure, Status};
 use crate::output::text::Paint;
 use crate::settings::SettingsError;
+use crate::settings::request::ResolverChoice;
 
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -144,6 +146,15 @@ fn paint() -> Paint {
         Paint::Colours
     } else {
         Paint::Plain
+    }
+}
+
+/// The engine's resolver for this choice.
+fn resolver_kind(choice: ResolverChoice) -> ResolverKind {
+    match choice {
+        ResolverChoice::Stub => ResolverKind::Default,
+        #[cfg(not(target_feature = "crt-static"))]
+        ResolverChoice::System => ResolverKind::System,
     }
 }
 

@@ -262,7 +262,7 @@ pub enum Family {
 }
 
 /// How many addresses of a name are tried.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum AddressSelection {
     /// Exactly one, named in the result.
     First,
@@ -305,7 +305,7 @@ impl Attempts {
 }
 
 /// What counts as up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Expected {
     /// It accepts, and the dialogue succeeds.
     Open,
@@ -314,7 +314,7 @@ pub enum Expected {
 }
 
 /// What silence means where a closed port is wanted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum OnTimeout {
     /// A timeout proves nothing and fails.
     Fails,
@@ -323,7 +323,7 @@ pub enum OnTimeout {
 }
 
 /// How to leave an open connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Close {
     /// FIN, after reading what the peer had to say.
     Fin,

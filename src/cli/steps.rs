@@ -23,7 +23,7 @@ pub enum StepKind {
 }
 
 /// How the text of an expectation is meant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum PatternKind {
     /// A text, anywhere.
     Literal,

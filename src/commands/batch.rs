@@ -10,9 +10,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
 use crate::cli::batch::BatchArgs;
+use crate::cli::values::given;
 use crate::commands::batch::sink::Gathering;
 use crate::commands::batch::stop::Stop;
-use crate::commands::{CommandResult, Exit, internal_error, limits, log_line, paint, print_with};
+use crate::commands::{
+    CommandResult, Exit, internal_error, limits, log_line, paint, print_with, resolver_kind,
+};
 use crate::engine;
 use crate::engine::Limits;
 use crate::failure::{Failure, Status};
@@ -20,15 +23,20 @@ use crate::output::batch_document;
 use crate::output::batch_format::FleetFormat;
 use crate::output::text::Paint;
 use crate::policy::Policy;
-use crate::settings::batch::Fleet;
-use crate::settings::{Transcript, batch};
+use crate::settings::batch;
+use crate::settings::batch::{Batch, BatchRequest};
+use crate::settings::config::Configuration;
+use crate::settings::request::Transcript;
 use crate::source::Shuffled;
 
 /// Probes every target and prints what was asked for.
 #[allow(clippy::disallowed_methods)]
 pub fn run(args: &BatchArgs) -> CommandResult {
     let start = Instant::now();
-    let fleet = batch::batch(args, Policy::system(), input::read)?;
+    let config = Configuration::load(given(&args.probe.reach.config))?;
+    let request = BatchRequest::from_args(args)?;
+    let fleet = batch::batch(request, &config, Policy::system(), input::read)?;
+    drop(config);
     say_what_was_left_out(&fleet);
     // Without descriptors for it the signals keep their default action; a value is owed all the same.
     let stop = Stop::on_signals().ok();
@@ -55,7 +63,7 @@ pub struct Shown {
 
 /// Probes a fleet that is printed as text, whatever it says of its output.
 #[allow(clippy::disallowed_methods)]
-pub fn show(fleet: &Fleet, paint: Paint) -> Shown {
+pub fn show(fleet: &Batch, paint: Paint) -> Shown {
     let start = Instant::now();
     let mut gathering = Gathering::new(fleet, None);
     let unreported = probe(fleet, None, start, &mut gathering);
@@ -72,7 +80,7 @@ pub fn show(fleet: &Fleet, paint: Paint) -> Shown {
 /// Runs the engine; what to report of targets that it did not get to.
 #[allow(clippy::disallowed_methods)]
 fn probe(
-    fleet: &Fleet,
+    fleet: &Batch,
     stop: Option<&Stop>,
     start: Instant,
     gathering: &mut Gathering<'_>,
@@ -89,7 +97,12 @@ fn probe(
     let ran = catch_unwind(AssertUnwindSafe(|| {
         #[cfg(debug_assertions)]
         super::panic_if_tested();
-        engine::run(&mut source, gathering, &limits, fleet.resolver.names())
+        engine::run(
+            &mut source,
+            gathering,
+            &limits,
+            resolver_kind(fleet.resolver),
+        )
     }));
     match ran {
         Ok(Ok(())) => Failure::new(Status::NotTried, "the run ended before its turn"),
@@ -101,7 +114,7 @@ fn probe(
     }
 }
 
-fn say_what_was_left_out(fleet: &Fleet) {
+fn say_what_was_left_out(fleet: &Batch) {
     if fleet.transcript == Transcript::Silent || fleet.invalid.count == 0 {
         return;
     }
@@ -116,7 +129,7 @@ fn say_what_was_left_out(fleet: &Fleet) {
 
 /// Prints what is printed at the end.
 #[allow(clippy::disallowed_methods)]
-fn publish(mut gathering: Gathering<'_>, fleet: &Fleet, start: Instant, exit: Exit) -> Exit {
+fn publish(mut gathering: Gathering<'_>, fleet: &Batch, start: Instant, exit: Exit) -> Exit {
     let elapsed = start.elapsed();
     match fleet.wanted.format {
         FleetFormat::Text => {

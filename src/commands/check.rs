@@ -9,7 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::cli::check::CheckArgs;
-use crate::commands::{CommandResult, Exit, internal_error, paint, print};
+use crate::cli::values::given;
+use crate::commands::{CommandResult, Exit, internal_error, paint, print, resolver_kind};
 use crate::engine::{Limits, Observed, Sink};
 use crate::failure::{Failure, Status};
 use crate::output::Format;
@@ -17,13 +18,17 @@ use crate::output::text::Paint;
 use crate::plan::Plan;
 use crate::policy::Policy;
 use crate::report::Report;
-use crate::settings::{Check, Transcript};
+use crate::settings::config::Configuration;
+use crate::settings::request::Transcript;
+use crate::settings::{Check, options};
 use crate::source::Once;
 use crate::{engine, output, settings};
 
 /// Probes one target and prints what was asked for.
 pub fn run(args: &CheckArgs) -> CommandResult {
-    let check = settings::check(args, default_format()?, Policy::system())?;
+    let config = Configuration::load(given(&args.probe.reach.config))?;
+    let request = options::check(args, default_format()?)?;
+    let check = settings::check(request, config, Policy::system())?;
     let plan = Arc::new(check.plan.clone());
     let report = catch_unwind(AssertUnwindSafe(|| probe(&check, Arc::clone(&plan))))
         .unwrap_or_else(|_| broken(plan));
@@ -66,7 +71,7 @@ fn probe(check: &Check, plan: Arc<Plan>) -> Report {
         &mut Once::new(Arc::clone(&plan)),
         &mut sink,
         &limits,
-        check.resolver.names(),
+        resolver_kind(check.resolver),
     );
     match (sink.report, ran) {
         (Some(report), _) => report,

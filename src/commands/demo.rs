@@ -6,27 +6,30 @@ mod responders;
 use std::fmt::Write;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::time::Duration;
 
-use clap::Parser;
-
-use crate::cli::{Cli, Command};
 use crate::commands::demo::responders::Stage;
 use crate::commands::{CommandResult, Exit, paint, print};
 use crate::engine::{Limits, Sink};
 use crate::failure::Status;
 use crate::output::Format;
 use crate::output::text::Paint;
-use crate::plan::Plan;
+use crate::plan::{Expected, OnTimeout, Plan};
 use crate::policy::Policy;
 use crate::report::Report;
-use crate::settings::SettingsError;
+use crate::settings::config::Configuration;
+use crate::settings::overrides::Overrides;
+use crate::settings::request::{CheckRequest, ProbeRequest, Transcript};
+use crate::settings::step_spec::{ExpectSpec, PatternKind, PatternSpec, SendSpec, StepSpec};
+use crate::settings::{Located, SettingsError};
 use crate::source::List;
 use crate::{engine, output, settings};
 
-/// One thing to see: the words of a `check`, and what should come of it.
+/// One example: a `check` as it would be typed, the request that it stands for, and the expected result.
 struct Scene {
     title: &'static str,
     words: Vec<String>,
+    request: CheckRequest,
     expected: Status,
 }
 
@@ -49,83 +52,139 @@ pub fn run() -> CommandResult {
 }
 
 fn scenes(stage: &Stage) -> Vec<Scene> {
-    let scene = |title, port: u16, options: &[&str], expected| {
-        let words = ["check", "127.0.0.1", &port.to_string()]
-            .map(str::to_owned)
-            .into_iter();
-        Scene {
-            title,
-            words: words
-                .chain(options.iter().map(|word| (*word).to_owned()))
-                .collect(),
-            expected,
-        }
+    let tutorial = ["你好服务端,我是客户端小黑!", "ok,"];
+    let text = |option, text| Located::in_option(option, text);
+    let expect = |pattern| {
+        let pattern = PatternSpec {
+            kind: PatternKind::Literal,
+            text: text("--expect", pattern),
+        };
+        StepSpec::Expect(ExpectSpec::one(pattern, Vec::new()))
     };
-    let tutorial = [
-        "--encoding",
-        "gbk",
-        "--send",
-        "你好服务端,我是客户端小黑!",
-        "--expect",
-        "ok,",
-    ];
+    let conversation = Overrides {
+        encoding: Some(text("--encoding", "gbk")),
+        steps: Some(vec![
+            StepSpec::Send(SendSpec::Text(text("--send", tutorial[0]))),
+            expect(tutorial[1]),
+        ]),
+        ..Overrides::default()
+    };
+    let expecting = |pattern| Overrides {
+        steps: Some(vec![expect(pattern)]),
+        timeout: Some(Duration::from_millis(500)),
+        ..Overrides::default()
+    };
     vec![
-        scene("A service that is up", stage.greeting, &[], Status::Ok),
+        scene(
+            "A service that is up",
+            stage.greeting,
+            &[],
+            Overrides::default(),
+            Status::Ok,
+        ),
         scene(
             "A conversation in GBK: say hello, expect ok",
             stage.gbk,
-            &tutorial,
+            &[
+                "--encoding",
+                "gbk",
+                "--send",
+                tutorial[0],
+                "--expect",
+                tutorial[1],
+            ],
+            conversation,
             Status::Ok,
         ),
         scene(
             "The wrong service on the port",
             stage.greeting,
             &["--expect", "SSH-2.0-", "-t", "0.5"],
+            expecting("SSH-2.0-"),
             Status::Mismatch,
         ),
         scene(
             "A service that accepts and says nothing",
             stage.silent,
             &["--expect", "220", "-t", "0.5"],
+            expecting("220"),
             Status::ReadTimeout,
         ),
-        scene("Nothing listens", stage.closed, &[], Status::Refused),
+        scene(
+            "Nothing listens",
+            stage.closed,
+            &[],
+            Overrides::default(),
+            Status::Refused,
+        ),
         scene(
             "Nobody answers: the accept queue is full",
             stage.full,
             &["-t", "1.3s"],
+            Overrides {
+                timeout: Some(Duration::from_millis(1300)),
+                ..Overrides::default()
+            },
             Status::ConnectTimeout,
         ),
         scene(
             "Up, but the first SYN was lost",
             stage.lossy,
             &[],
+            Overrides::default(),
             Status::Ok,
         ),
         scene(
             "A port that must be closed, and is",
             stage.closed,
             &["--expect-closed"],
+            Overrides {
+                want: Some(Expected::Closed(OnTimeout::Fails)),
+                ..Overrides::default()
+            },
             Status::Ok,
         ),
     ]
 }
 
-/// The plan of the words, read exactly as if somebody had typed them.
-fn plan(scene: &Scene) -> Result<Arc<Plan>, SettingsError> {
-    let words = std::iter::once("zbx-tcp".to_owned()).chain(scene.words.iter().cloned());
-    match Cli::try_parse_from(words)
-        .map_err(SettingsError::new)?
-        .command
-    {
-        Command::Check(args) => {
-            // Nothing but our own responders is probed, which is nobody's to forbid.
-            Ok(Arc::new(
-                settings::check(&args, Format::Text, Policy::allow_all())?.plan,
-            ))
-        }
-        _ => Err(SettingsError::new("demo: not a check")),
+/// A scene on this port of the stage; `options` are the words for `overrides`.
+fn scene(
+    title: &'static str,
+    port: u16,
+    options: &[&str],
+    overrides: Overrides,
+    expected: Status,
+) -> Scene {
+    let (host, port) = ("127.0.0.1".to_owned(), port.to_string());
+    let mut words = vec!["check".to_owned(), host.clone(), port.clone()];
+    words.extend(options.iter().map(|word| (*word).to_owned()));
+    let request = CheckRequest {
+        host,
+        port: Some(port),
+        probe: ProbeRequest {
+            overrides,
+            ..ProbeRequest::default()
+        },
+        format: Format::Text,
+        transcript: Transcript::Silent,
+    };
+    Scene {
+        title,
+        words,
+        request,
+        expected,
     }
+}
+
+/// The plan of a scene. The configuration of this machine does not change the demonstration.
+fn plan(scene: &Scene) -> Result<Arc<Plan>, SettingsError> {
+    // Only our own responders are probed, which no policy needs to allow.
+    let check = settings::check(
+        scene.request.clone(),
+        Configuration::default(),
+        Policy::allow_all(),
+    )?;
+    Ok(Arc::new(check.plan))
 }
 
 fn probe(plans: &[Arc<Plan>]) -> Result<Vec<Option<Report>>, SettingsError> {
@@ -215,5 +274,35 @@ fn quoted(word: &str) -> String {
         word.to_owned()
     } else {
         format!("'{word}'")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::cli::{Cli, Command};
+    use crate::settings::options;
+
+    #[test]
+    fn the_words_of_a_scene_mean_its_request() {
+        let stage = Stage::set().unwrap();
+        for scene in scenes(&stage) {
+            let words = std::iter::once("zbx-tcp").chain(scene.words.iter().map(String::as_str));
+            let Command::Check(args) = Cli::try_parse_from(words).unwrap().command else {
+                panic!("{} is not a check", scene.title);
+            };
+            let typed = options::check(&args, Format::Text).unwrap();
+            let CheckRequest {
+                host, port, probe, ..
+            } = scene.request;
+            assert_eq!(
+                (typed.host, typed.port, typed.probe),
+                (host, port, probe),
+                "{}",
+                scene.title
+            );
+        }
     }
 }

@@ -6,8 +6,8 @@ mod policy;
 use crate::cli::services::ServicesArgs;
 use crate::cli::values::given;
 use crate::commands::{CommandResult, Exit, print, usage_error};
-use crate::settings::config::Config;
-use crate::settings::{SettingsError, configuration, named, services, validate};
+use crate::settings::config::Configuration;
+use crate::settings::{SettingsError, services, validate};
 
 /// Lists, shows, validates, or explains the policy.
 pub fn run(args: &ServicesArgs) -> CommandResult {
@@ -15,9 +15,9 @@ pub fn run(args: &ServicesArgs) -> CommandResult {
         return policy::run(host, port);
     }
     if args.check {
-        return Ok(validate(named(&args.config).as_deref()));
+        return Ok(validate(given(&args.config)));
     }
-    let config = configuration(&args.config)?;
+    let config = Configuration::load(given(&args.config))?;
     let json = match given(&args.output) {
         None | Some("text") => page::Form::Text,
         Some("json") => page::Form::Json,
@@ -30,11 +30,11 @@ pub fn run(args: &ServicesArgs) -> CommandResult {
     Ok(print(text.as_bytes(), Exit::Up))
 }
 
-/// Every mistake of the configuration on a line of its own; nothing but `ok` where there is none.
+/// Prints every error of the configuration on a line of its own, or `ok`.
 fn validate(file: Option<&str>) -> Exit {
-    let config = Config::read(file);
-    let mistakes = validate::mistakes(&config);
-    if mistakes.is_empty() {
+    let config = Configuration::read(file);
+    let errors = validate::errors(&config);
+    if errors.is_empty() {
         let text = format!(
             "ok: {} services, {} target entries\n",
             config.services.len(),
@@ -42,8 +42,8 @@ fn validate(file: Option<&str>) -> Exit {
         );
         return print(text.as_bytes(), Exit::Up);
     }
-    for mistake in &mistakes {
-        usage_error(&mistake.to_string());
+    for error in &errors {
+        usage_error(&error.to_string());
     }
     Exit::Usage
 }

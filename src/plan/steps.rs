@@ -47,7 +47,7 @@ impl Template {
 }
 
 /// Bytes that no output, log, error or debug text shows.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Secret(Arc<[u8]>);
 
 impl Secret {

@@ -1,4 +1,4 @@
-//! What is wrong with a configuration: every mistake in one run, with file, line and key, and nothing is sent.
+//! Configuration errors: all of them in one run, with file, line and key, and nothing is sent.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -11,7 +11,7 @@ use crate::program::{Ran, finish, program};
 use crate::scripted_peer::Peer;
 use crate::support::skip;
 
-/// Asserts that this file is refused with this sentence: by `services --check`, and by a check, which sends nothing.
+/// Asserts that this file is refused with this text: by `services --check`, and by a check, which sends nothing.
 #[track_caller]
 fn refused(path: &str, text: &str) {
     finish(program().args(["services", "--check", "--config", path])).refuses(text);
@@ -24,7 +24,7 @@ fn refused(path: &str, text: &str) {
 
 /// The lines of `services --check`, without the program's and the file's names; the exit status is 2.
 #[track_caller]
-fn mistakes(text: &str) -> Vec<String> {
+fn errors(text: &str) -> Vec<String> {
     let config = ConfigFile::new(text);
     let ran = config.run(&["services", "--check"]);
     assert_eq!((ran.out.as_str(), ran.code), ("", Some(2)), "{}", ran.err);
@@ -39,10 +39,10 @@ fn mistakes(text: &str) -> Vec<String> {
         .collect()
 }
 
-/// Asserts that there is exactly one mistake, which begins so.
+/// Asserts that there is exactly one error, with this start.
 #[track_caller]
-fn mistaken(text: &str, start: &str) {
-    let found = mistakes(text);
+fn refused_once(text: &str, start: &str) {
+    let found = errors(text);
     assert!(
         matches!(&found[..], [line] if line.starts_with(start)),
         "{found:#?} is not {start:?}"
@@ -50,7 +50,7 @@ fn mistaken(text: &str, start: &str) {
 }
 
 #[test]
-fn a_sound_file_is_ok() {
+fn a_valid_file_is_ok() {
     let config = ConfigFile::new(
         "[defaults]\ntimeout = \"1s\"\n[services.a]\nport = 0\n".replace("= 0", "= 7")
             + "[[targets]]\nhost = \"192.0.2.0/30\"\nport = \"22,80-90\"\ngroup = [\"a\", \"b\"]\n[[targets]]\nhost = \"::1\"\nservice = \"a\"\n",
@@ -67,7 +67,7 @@ fn a_sound_file_is_ok() {
 }
 
 #[test]
-fn what_is_no_file_is_refused_at_once() {
+fn other_files_than_regular_ones_are_refused() {
     let config = ConfigFile::new("");
     let dir = std::path::Path::new(&config.path())
         .parent()
@@ -101,7 +101,7 @@ fn what_is_no_file_is_refused_at_once() {
 }
 
 #[test]
-fn a_file_that_may_not_be_read_is_a_mistake() {
+fn an_unreadable_file_is_an_error() {
     let Some(etc) = Etc::new() else { return };
     let bounds = "--bounding-set=-dac_override,-dac_read_search";
     let unprivileged = [
@@ -137,8 +137,8 @@ fn a_file_that_may_not_be_read_is_a_mistake() {
 }
 
 #[test]
-fn one_run_names_every_mistake() {
-    let found = mistakes(
+fn one_run_names_every_error() {
+    let found = errors(
         "[defaults]\ntimeot = 1\n\n[services.a]\nprot = 22\nsteps = [{ expect_regex = \"(\" }]\n\
          [services.b]\ncrlf = \"yes\"\nencoding = \"klingon\"\nsteps = [\n  { send = '\\q' },\n  {},\n]\n\
          [[targets]]\nhost = \"192.0.2.1\"\n[[targets]]\nhost = \"192.0.2.0/33\"\nport = \"1-\"\n",
@@ -152,7 +152,7 @@ fn one_run_names_every_mistake() {
         "11: services.b.steps[1].send: unknown escape `\\q`",
         "12: services.b.steps[2]: a step sends or expects exactly one thing",
         "14: targets[1]: a target needs a `port`, or a `service` that has one",
-        "17: targets[2].host: `192.0.2.0/33` is not a network",
+        "17: targets[2].host: `192.0.2.0/33`: the prefix length is not a number from 0 to 32",
         "18: targets[2].port: port `",
     ];
     let missing: Vec<_> = starts
@@ -166,13 +166,13 @@ fn one_run_names_every_mistake() {
 }
 
 #[test]
-fn what_is_no_toml_is_named_line_by_line() {
-    let found = mistakes(
+fn syntax_errors_are_reported_line_by_line() {
+    let found = errors(
         "[services.a]\nport = \n[services.b]\ndescription = no quotes\n[services.c]\nport = 1\nport = 2\n",
     );
     for line in ["2: ", "4: ", "7: "] {
         assert!(
-            found.iter().any(|mistake| mistake.starts_with(line)),
+            found.iter().any(|error| error.starts_with(line)),
             "{line} in {found:#?}"
         );
     }
@@ -183,16 +183,16 @@ fn services_are_read_strictly() {
     for (section, start) in [
         (
             "port = 0",
-            "2: services.x.port: is not a number from 1 to 65535",
+            "2: services.x.port: `0` is not a number from 1 to 65535",
         ),
-        ("port = 65536", "2: services.x.port: is not"),
-        ("port = 22.5", "2: services.x.port: is not"),
-        ("port = 0x16", "2: services.x.port: is not"),
-        ("port = [22]", "2: services.x.port: is not"),
+        ("port = 65536", "2: services.x.port: `65536` is not a number"),
+        ("port = 22.5", "2: services.x.port: `22.5` is not a number"),
+        ("port = 0x16", "2: services.x.port: `0x16` is not a number"),
+        ("port = [22]", "2: services.x.port: is array, not a text or a number"),
         ("hosts = []", "2: services.x.hosts: is an empty list"),
         (
             "hosts = [\n\"10.0.0.0/8\",\n\"10.0.0.1/8\"]",
-            "4: services.x.hosts[2]: bits behind the prefix are set",
+            "4: services.x.hosts[2]: bits after the prefix are set",
         ),
         (
             "hosts = \"mx1.example.org:25\"",
@@ -212,7 +212,7 @@ fn services_are_read_strictly() {
         ),
         (
             "timeout = true",
-            "2: services.x.timeout: is boolean, not a text",
+            "2: services.x.timeout: is boolean, not a text or a number",
         ),
         (
             "timeout = \"soon\"",
@@ -220,7 +220,7 @@ fn services_are_read_strictly() {
         ),
         (
             "max_bytes = 0",
-            "2: services.x.max_bytes: is not a number from 1 to",
+            "2: services.x.max_bytes: `0` is not a number from 1 to",
         ),
         (
             "crlf = 1",
@@ -228,7 +228,7 @@ fn services_are_read_strictly() {
         ),
         (
             "close = \"slam\"",
-            "2: services.x.close: unknown value: use `fin` or `rst`",
+            "2: services.x.close: unknown value `slam`: use `fin` or `rst`",
         ),
         (
             "description = 1",
@@ -236,7 +236,7 @@ fn services_are_read_strictly() {
         ),
         (
             "quit = \"A\"\nquit_hex = \"00\"",
-            "3: services.x.quit_hex: stands beside `quit`",
+            "3: services.x.quit_hex: conflicts with `quit`",
         ),
         ("quit_hex = \"0\"", "2: services.x.quit_hex: `0` is not hex"),
         ("steps = []", "2: services.x.steps: is an empty list"),
@@ -275,7 +275,7 @@ fn services_are_read_strictly() {
         ),
         (
             "steps = [{ expect = \"a\", min_bytes = -1 }]",
-            "2: services.x.steps[1].min_bytes: is not a number",
+            "2: services.x.steps[1].min_bytes: `-1` is not a number",
         ),
         (
             "steps = [\n{ send = \"a\" },\n{ expect_regex = \"a**(\" },\n]",
@@ -291,7 +291,7 @@ fn services_are_read_strictly() {
         ),
         (
             "steps = [{ expect_any = [{ regex = \"a\", hex = \"00\" }] }]",
-            "2: services.x.steps[1].expect_any[1]: names one",
+            "2: services.x.steps[1].expect_any[1]: must have exactly one of",
         ),
         (
             "steps = [{ expect_hex = \"0?\" }]",
@@ -299,11 +299,11 @@ fn services_are_read_strictly() {
         ),
         (
             "steps = [{ send_hex = \"??\" }]",
-            "2: services.x.steps[1].send_hex: `??` has no meaning in what is sent",
+            "2: services.x.steps[1].send_hex: `??` cannot be sent",
         ),
         (
             "steps = [{ send = \"${later}\" }, { expect_regex = \"(?<later>a)\" }]",
-            "2: services.x.steps[1].send: nothing",
+            "2: services.x.steps[1].send: no earlier step captures",
         ),
         (
             "steps = [{ expect_regex = \"(?<a>a)\" }, { expect_regex = \"(?<a>b)\" }]",
@@ -311,16 +311,16 @@ fn services_are_read_strictly() {
         ),
         (
             "secrets = { a = \"x\" }\nsteps = [{ expect_regex = \"(?<a>a)\" }]",
-            "3: services.x.steps[1].expect_regex: the name `a` is a secret's too",
+            "3: services.x.steps[1].expect_regex: the name `a` is also that of a secret",
         ),
         (
             "encoding = \"latin1\"\nsteps = [{ send = \"你\" }]",
             "3: services.x.steps[1].send: character `你` (U+4F60)",
         ),
     ] {
-        mistaken(&format!("[services.x]\n{section}\n"), start);
+        refused_once(&format!("[services.x]\n{section}\n"), start);
     }
-    let empty = mistakes("[services.x]\nsteps = [{ expect_any = [] }]\n");
+    let empty = errors("[services.x]\nsteps = [{ expect_any = [] }]\n");
     assert!(
         empty[0].starts_with("2: services.x.steps[1].expect_any: is an empty list"),
         "{empty:#?}"
@@ -338,25 +338,25 @@ fn names_and_tables_are_read_strictly() {
         "\"a/b\"",
         &"x".repeat(65),
     ] {
-        let found = mistakes(&format!("[services.{name}]\nport = 1\n"));
+        let found = errors(&format!("[services.{name}]\nport = 1\n"));
         assert!(
             matches!(&found[..], [line] if line.contains("a service's name has letters, digits")),
             "{found:#?}"
         );
     }
-    mistaken(
+    refused_once(
         "[service.x]\n",
         "1: service: unknown key: did you mean `services`?",
     );
-    mistaken("services = 1\n", "1: services: is integer, not a table");
-    mistaken(
+    refused_once("services = 1\n", "1: services: is integer, not a table");
+    refused_once(
         "[services]\nssh = 22\n",
         "2: services.ssh: is integer, not a table",
     );
-    mistaken("targets = \"a\"\n", "1: targets: is string, not a table");
-    mistaken("[[defaults]]\n", "1: defaults: is array, not a table");
-    mistaken("[defaults]\nport = 22\n", "2: defaults.port: unknown key");
-    mistaken(
+    refused_once("targets = \"a\"\n", "1: targets: is string, not a table");
+    refused_once("[[defaults]]\n", "1: defaults: is array, not a table");
+    refused_once("[defaults]\nport = 22\n", "2: defaults.port: unknown key");
+    refused_once(
         "[defaults]\nencoding = \"klingon\"\n",
         "2: defaults.encoding: unknown encoding `klingon`",
     );
@@ -384,7 +384,7 @@ fn targets_are_read_strictly() {
         ),
         (
             "host = \"192.0.2.1/24\"\nport = 1",
-            "2: targets[1].host: `192.0.2.1/24` is an address inside a network",
+            "2: targets[1].host: `192.0.2.1/24`: bits after the prefix are set",
         ),
         (
             "host = \"10.0.0.0/8\"\nport = 1",
@@ -392,10 +392,21 @@ fn targets_are_read_strictly() {
         ),
         (
             "host = \"2001:db8::/129\"\nport = 1",
-            "2: targets[1].host: `2001:db8::/129` is not a network",
+            "2: targets[1].host: `2001:db8::/129`: the prefix length is not a number",
         ),
         ("host = \"not a host\"\nport = 1", "2: targets[1].host: "),
-        ("host = \"a\"\nport = \"22,,80\"", "3: targets[1].port: "),
+        (
+            "host = \"a\"\nport = \"22 80\"",
+            "3: targets[1].port: ` ` does not separate ports: write `,`",
+        ),
+        (
+            "host = \"a\"\nport = \"22，80\"",
+            "3: targets[1].port: `，` does not separate ports: write `,`",
+        ),
+        (
+            "host = \"a\"\nport = \"22/shh\"",
+            "1: targets[1]: unknown service `shh`: did you mean `ssh`?",
+        ),
         ("host = \"a\"\nport = \"80-22\"", "3: targets[1].port: "),
         (
             "host = \"a\"\nport = \"22,70000\"",
@@ -403,7 +414,7 @@ fn targets_are_read_strictly() {
         ),
         (
             "host = \"a\"\nport = 1.5",
-            "3: targets[1].port: is float, not a text",
+            "3: targets[1].port: port `1.5` is not a number from 1 to 65535",
         ),
         (
             "hots = \"a\"\nhost = \"a\"\nport = 1",
@@ -443,7 +454,7 @@ fn targets_are_read_strictly() {
         ),
         (
             "host = \"a\"\nport = 1\ncount = 2\nrequire = 3",
-            "1: targets[1]: require: 3 of 2 attempts can never succeed",
+            "1: targets[1].require: 3 of 2 attempts can never succeed",
         ),
         (
             "host = \"a\"\nport = 1\nsource = \"192.0.2.1\"",
@@ -451,13 +462,13 @@ fn targets_are_read_strictly() {
         ),
         (
             "host = \"a\"\nservice = \"ssh\"\nexpect_closed = \"answered\"",
-            "1: targets[1]: expect-closed: ",
+            "1: targets[1].expect_closed: conflicts with `steps` and `quit`",
         ),
     ] {
-        mistaken(&format!("[[targets]]\n{section}\n"), start);
+        refused_once(&format!("[[targets]]\n{section}\n"), start);
     }
     let twice = "[[targets]]\nid = \"a\"\nhost = \"a\"\nport = 1\n";
-    mistaken(&twice.repeat(2), "6: targets[2].id: this id stands twice");
+    refused_once(&twice.repeat(2), "6: targets[2].id: duplicate id");
 }
 
 #[test]
@@ -477,11 +488,11 @@ fn ids_are_unique_over_all_files() {
             .args(["services", "--check"])
             .env_remove("ZBX_TCP_CONFIG"),
     );
-    ran.refuses("/etc/zbx-tcp/conf.d/a.toml:2: targets[1].id: this id stands twice: ids are unique over all files");
+    ran.refuses("/etc/zbx-tcp/conf.d/a.toml:2: targets[1].id: duplicate id: ids are unique over all files");
 }
 
 #[test]
-fn a_check_with_a_broken_file_says_one_line_and_sends_nothing() {
+fn a_check_with_an_invalid_file_prints_one_line_and_sends_nothing() {
     let config = ConfigFile::new("[services.a]\nprot = 1\nsteps = []\n[services.b]\nport = 0\n");
     let peer = Peer::greeting(b"");
     for words in [

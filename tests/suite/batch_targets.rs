@@ -1,6 +1,6 @@
-//! `batch`: where targets come from, and what is wrong with them; a caller's mistake sends nothing.
+//! `batch`: where targets come from, and the errors in them; nothing is sent after a usage error.
 //!
-//! Every address is on loopback: a mistake that is not found must not reach anybody else.
+//! Every address is on loopback, so that an error that is not detected sends nothing to other machines.
 
 use std::fs::File;
 use std::io::Write;
@@ -13,7 +13,7 @@ use crate::config::ConfigFile;
 use crate::program::{Ran, finish, program, run};
 use crate::scripted_peer::{Peer, closed_port};
 
-/// `zbx-tcp batch WORDS...` with this on standard input, written by somebody who does not mind if nobody reads.
+/// `zbx-tcp batch WORDS...` with this on standard input, from a file.
 fn batch(words: &[&str], input: &[u8]) -> Ran {
     let mut file = tempfile::tempfile().unwrap();
     file.write_all(input).unwrap();
@@ -44,7 +44,7 @@ fn document(ran: &Ran) -> (Value, String) {
 }
 
 #[test]
-fn lists_of_every_form_become_one_document() {
+fn lists_of_every_format_become_one_document() {
     let peer = Peer::greeting(b"SSH-2.0-x\r\n");
     let (open, closed) = (peer.port(), closed_port());
     let list = format!(
@@ -72,7 +72,7 @@ fn lists_of_every_form_become_one_document() {
 }
 
 #[test]
-fn networks_lists_and_words_become_targets() {
+fn networks_and_port_lists_become_targets() {
     let closed = closed_port();
     let (_, ids) = document(&run(&[
         "batch",
@@ -133,7 +133,7 @@ fn an_unknown_service_in_line_731_sends_nothing() {
 }
 
 #[test]
-fn keeping_going_leaves_out_what_is_wrong_and_counts_it() {
+fn keep_going_skips_and_counts_invalid_targets() {
     let peer = Peer::greeting(b"x");
     let list = format!("127.0.0.1 {}\n127.0.0.1 1 2 3\nh:0\n", peer.port());
     let ran = batch(&["-", "--keep-going"], list.as_bytes());
@@ -146,15 +146,15 @@ fn keeping_going_leaves_out_what_is_wrong_and_counts_it() {
         (Some(1), Some(1))
     );
     let told = batch(&["-", "--keep-going", "-v"], list.as_bytes()).err;
-    for part in ["2 ", "-:2: has more words", "-:3: port `0`"] {
+    for part in ["2 ", "-:2: expected `HOST PORT SERVICE` at most", "-:3: port `0`"] {
         assert!(told.contains(part), "{part}: {told}");
     }
     batch(&["-", "--keep-going"], b"h:x\n")
-        .refuses("no target is without a mistake; the first of 1: -:1: `x` is no port");
+        .refuses("every target has an error; the first of 1: -:1: `x` is not a port");
 }
 
 #[test]
-fn lists_that_are_none() {
+fn invalid_lists_are_refused() {
     let long = [b"127.0.0.1:1\n".as_slice(), &vec![b'a'; 10 << 20]].concat();
     for (list, text) in [
         (
@@ -163,14 +163,14 @@ fn lists_that_are_none() {
         ),
         (b"# only\r\n\n\t\n#remarks", "standard input has no target"),
         (b"127.0.0.1:1\n\xff\xfe", "-:2: is not UTF-8 text"),
-        (b"127.0.0.1\0:1", "-:1: holds a NUL byte"),
+        (b"127.0.0.1\0:1", "-:1: contains a NUL byte"),
         (
             &long,
             "-:2: a line of 10485760 bytes: at most 65536 are read",
         ),
         (
             b"127.0.0.0/8 80",
-            "-:1: `127.0.0.0/8` stands for 16777216 addresses, more than 65536",
+            "-:1: `127.0.0.0/8` has 16777216 addresses, more than 65536",
         ),
         (
             b"{\"host\":\"127.0.0.0/8\",\"port\":80}",
@@ -217,16 +217,16 @@ fn a_list_that_never_ends_is_not_waited_for() {
 }
 
 #[test]
-fn standard_input_that_is_no_list() {
+fn standard_input_without_a_list_is_refused() {
     from(&["-"], File::open("/").unwrap().into()).refuses("standard input: is a directory");
     from(&["-"], Stdio::null()).refuses("standard input has no target");
     let closed = format!("'{}' batch - <&-", env!("CARGO_BIN_EXE_zbx-tcp"));
     finish(Command::new("sh").args(["-c", &closed])).refuses("standard input");
-    batch(&["-", "-"], b"127.0.0.1:1").refuses("`-` stands twice");
+    batch(&["-", "-"], b"127.0.0.1:1").refuses("`-` given more than once");
 }
 
 #[test]
-fn options_of_a_run_that_make_no_sense() {
+fn invalid_options_are_refused() {
     let peer = Peer::greeting(b"x");
     let target = peer.address().to_string();
     for (words, text) in [
@@ -248,14 +248,14 @@ fn options_of_a_run_that_make_no_sense() {
         (&["--threads", "0"], "--threads: `0`"),
         (&["--threads", "100000"], "from 1 to 256"),
         (&["--seed", "-1"], "--seed: `-1`"),
-        (&["--shard", "0/2"], "--shard: `0/2` is no part"),
-        (&["--shard", "3/2"], "write `1/4` to `4/4`"),
+        (&["--shard", "0/2"], "--shard: invalid shard `0/2`: expected I/N"),
+        (&["--shard", "3/2"], "--shard: invalid shard `3/2`"),
         (&["--deadline", "0"], "--deadline: `0`"),
         (&["--max-targets", "0"], "--max-targets: `0`"),
         (&["-o", "xml"], "--output: unknown value `xml`"),
         (
             &["--metrics", "up"],
-            "means something only with `-o sender`",
+            "--metrics: requires `-o sender`",
         ),
         (&["-n", "2", "--require", "3"], "--require: 3 of 2 attempts"),
         (
@@ -275,7 +275,7 @@ fn options_of_a_run_that_make_no_sense() {
 }
 
 #[test]
-fn extremes_that_do_make_sense() {
+fn extreme_values_are_accepted() {
     let peer = Peer::greeting(b"x");
     let target = peer.address().to_string();
     for words in [
@@ -310,7 +310,7 @@ fn shards_share_a_list() {
 }
 
 #[test]
-fn verbose_says_what_was_chosen() {
+fn verbose_explains_the_limits() {
     let peer = Peer::greeting(b"x");
     let ran = run(&["batch", &peer.address().to_string(), "-v"]);
     assert!(

@@ -242,7 +242,7 @@ fn open_obeys_the_defaults_that_it_has_options_for() {
     let silent = open(&full.port().to_string(), &["--deadline", "0.5"]);
     silent.prints("[]", 0);
     open(&full.port().to_string(), &["--deadline", "0.5", "-t", "2"]).refuses("raise --deadline");
-    open(&port, &["-6"]).refuses("other address family");
+    open(&port, &["-6"]).refuses("is not an address of the family of `-6`");
     let elsewhere = ConfigFile::new("[defaults]\nsource = \"192.0.2.77\"\n");
     elsewhere
         .run(&["discover", "open", "127.0.0.1", &port])

@@ -125,7 +125,10 @@ fn plans() -> impl Strategy<Value = Plan> {
                 policy,
                 ..ProbeSpec::default()
             };
-            Plan::by(spec, Target::from_words(host, Some("25"), None).unwrap())
+            Plan::by(
+                spec,
+                Target::from_arguments(host, Some("25"), None).unwrap(),
+            )
         })
 }
 
@@ -269,7 +272,7 @@ proptest! {
 
     #[test]
     fn a_dialogue_is_up_only_if_every_expected_byte_came(bytes in proptest::collection::vec(any::<u8>(), 0..30)) {
-        let mut plan = Plan::connect(Target::from_words("192.0.2.7", Some("25"), None).unwrap());
+        let mut plan = Plan::connect(Target::from_arguments("192.0.2.7", Some("25"), None).unwrap());
         Arc::make_mut(&mut plan.spec).steps = vec![expect("\\x07")];
         let expected = bytes.contains(&7);
         let happenings = [Happening::Opened(0), Happening::Connected(0), Happening::Received(0, bytes), Happening::PeerClosed(0)];
@@ -279,7 +282,7 @@ proptest! {
 
 #[test]
 fn fewer_attempts_than_required_are_never_up() {
-    let mut plan = Plan::connect(Target::from_words("192.0.2.7", Some("25"), None).unwrap());
+    let mut plan = Plan::connect(Target::from_arguments("192.0.2.7", Some("25"), None).unwrap());
     let two = NonZeroU32::new(2).unwrap();
     Arc::make_mut(&mut plan.spec).attempts = Some(Attempts {
         count: two,
@@ -296,7 +299,7 @@ fn fewer_attempts_than_required_are_never_up() {
 
 #[test]
 fn a_blocked_connect_is_this_machines_fault_not_the_targets() {
-    let plan = Plan::connect(Target::from_words("192.0.2.7", Some("25"), None).unwrap());
+    let plan = Plan::connect(Target::from_arguments("192.0.2.7", Some("25"), None).unwrap());
     assert_eq!(
         play(plan.clone(), &[Happening::Blocked(0)]).status(),
         Status::LocalError
@@ -310,7 +313,7 @@ fn a_blocked_connect_is_this_machines_fault_not_the_targets() {
 
 /// `check HOST 25` under [`POLICY`], to the happenings.
 fn under_policy(host: &str, change: impl Fn(&mut Plan), happenings: &[Happening]) -> Report {
-    let mut plan = Plan::connect(Target::from_words(host, Some("25"), None).unwrap());
+    let mut plan = Plan::connect(Target::from_arguments(host, Some("25"), None).unwrap());
     Arc::make_mut(&mut plan.spec).policy = Policy::from_text(POLICY);
     change(&mut plan);
     play(plan, happenings)
@@ -411,7 +414,7 @@ fn a_clock_that_stood_still_is_put_forward() {
     };
     let plan = Arc::new(Plan::by(
         spec,
-        Target::from_words("192.0.2.1", Some("25"), None).unwrap(),
+        Target::from_arguments("192.0.2.1", Some("25"), None).unwrap(),
     ));
     let (start, mut actions) = (Instant::now(), Actions::new());
     let mut session = Session::start(Arc::clone(&plan), start, &mut actions);

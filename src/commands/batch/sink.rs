@@ -17,13 +17,13 @@ use crate::output::table::Table;
 use crate::output::text::Paint;
 use crate::output::{entry, sender};
 use crate::report::Report;
-use crate::settings::batch::Fleet;
+use crate::settings::batch::Batch;
 
 /// Where the reports go.
 pub struct Gathering<'f> {
     /// The verdicts.
     pub summary: Summary,
-    fleet: &'f Fleet,
+    fleet: &'f Batch,
     /// Which targets have their report.
     reported: Vec<bool>,
     shape: Shape<'f>,
@@ -41,7 +41,7 @@ enum Shape<'f> {
 
 impl<'f> Gathering<'f> {
     /// Nothing has come yet.
-    pub fn new(fleet: &'f Fleet, stop: Option<&'f Stop>) -> Self {
+    pub fn new(fleet: &'f Batch, stop: Option<&'f Stop>) -> Self {
         let targets = fleet.plans.len();
         let shape = match fleet.wanted.format {
             FleetFormat::Json | FleetFormat::Sender => Shape::Kept(Found::new(targets)),

@@ -1,38 +1,47 @@
 //! The demonstration's last part: several targets in one process.
 
-use clap::Parser;
+use std::time::Duration;
 
-use crate::cli::{Cli, Command};
 use crate::commands::demo::responders::Stage;
 use crate::commands::{batch, paint};
 use crate::policy::Policy;
 use crate::settings;
 use crate::settings::SettingsError;
+use crate::settings::batch::BatchRequest;
+use crate::settings::config::Configuration;
+use crate::settings::overrides::Overrides;
+use crate::settings::request::ProbeRequest;
 
 /// How many of the fleet are up, and how many down.
 pub const EXPECTED: (usize, usize) = (2, 3);
 
 /// Probes some ports of the stage by one `batch`; how many are up and down, and what a person sees under this number.
 pub fn show(stage: &Stage, number: usize) -> Result<((usize, usize), String), SettingsError> {
-    let words = words(stage);
-    let fleet = match Cli::try_parse_from(words.iter().map(String::as_str))
-        .map_err(SettingsError::new)?
-        .command
-    {
-        // Nothing but our own responders is probed, which is nobody's to forbid.
-        Command::Batch(args) => {
-            settings::batch::batch(&args, Policy::allow_all(), |_| Ok(Vec::new()))?
-        }
-        _ => return Err(SettingsError::new("demo: not a batch")),
+    let target = target(stage);
+    let probe = ProbeRequest {
+        overrides: Overrides {
+            timeout: Some(Duration::from_millis(500)),
+            ..Overrides::default()
+        },
+        ..ProbeRequest::default()
     };
+    let request = BatchRequest::table(vec![target.clone()], probe);
+    // Only our own responders are probed, which no policy needs to allow.
+    let fleet = settings::batch::batch(
+        request,
+        &Configuration::default(),
+        Policy::allow_all(),
+        |_| Ok(Vec::new()),
+    )?;
     let shown = batch::show(&fleet, paint());
     let title = "A fleet in one process, failures first";
-    let page = format!("{number}. {title}\n$ {}\n{}\n", words.join(" "), shown.page);
+    let command = format!("zbx-tcp batch {target} -t 0.5 -o text");
+    let page = format!("{number}. {title}\n$ {command}\n{}\n", shown.page);
     Ok(((shown.up, shown.down), page))
 }
 
-/// What somebody would type.
-fn words(stage: &Stage) -> Vec<String> {
+/// Some ports of the stage as one argument.
+fn target(stage: &Stage) -> String {
     let Stage {
         greeting,
         silent,
@@ -40,8 +49,5 @@ fn words(stage: &Stage) -> Vec<String> {
         full,
         ..
     } = stage;
-    let target = format!("127.0.0.1:{greeting},{greeting}/ssh,{silent},{closed},{full}");
-    ["zbx-tcp", "batch", &target, "-t", "0.5", "-o", "text"]
-        .map(str::to_owned)
-        .into()
+    format!("127.0.0.1:{greeting},{greeting}/ssh,{silent},{closed},{full}")
 }

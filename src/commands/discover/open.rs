@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use crate::cli::discover::OpenArgs;
+use crate::cli::values::given;
 use crate::commands::limits::limits;
+use crate::commands::resolver_kind;
 use crate::engine;
 use crate::engine::Sink;
 use crate::failure::Status;
@@ -11,7 +13,8 @@ use crate::output::lld;
 use crate::plan::Plan;
 use crate::policy::Policy;
 use crate::report::Report;
-use crate::settings::discover::Candidates;
+use crate::settings::config::Configuration;
+use crate::settings::discover::{Candidates, OpenRequest};
 use crate::settings::{SettingsError, discover};
 use crate::source::Shuffled;
 
@@ -21,7 +24,9 @@ use crate::source::Shuffled;
 /// A mistake of the caller; and a port of which this machine could not tell, since rows without it would delete what was
 /// discovered there.
 pub fn rows(args: &OpenArgs) -> Result<String, SettingsError> {
-    let candidates = discover::open(args, Policy::system())?;
+    let config = Configuration::load(given(&args.reach.config))?;
+    let request = OpenRequest::from_args(args)?;
+    let candidates = discover::open(&request, &config, Policy::system())?;
     Ok(lld::line(accepting(&candidates)?))
 }
 
@@ -36,7 +41,7 @@ fn accepting(candidates: &Candidates) -> Result<Vec<&Plan>, SettingsError> {
         &mut source,
         &mut answers,
         &limits,
-        candidates.resolver.names(),
+        resolver_kind(candidates.resolver),
     );
     ran.map_err(|error| {
         SettingsError::new(format!(

@@ -2,13 +2,12 @@
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use crate::cli::steps::PatternKind;
 use crate::escape::escaped_prefix;
 use crate::settings::config::Service;
-use crate::settings::overrides::{
-    ExpectSpec, LineEnds, PatternSpec, Quantifier, SendSpec, StepSpec,
+use crate::settings::services::ServiceOrigin;
+use crate::settings::step_spec::{
+    ExpectSpec, LineEnds, PatternKind, PatternSpec, Quantifier, SendSpec, StepSpec,
 };
-use crate::settings::services::Origin;
 
 /// How it is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,7 +19,7 @@ pub enum Form {
 }
 
 /// The table of all services.
-pub fn all(services: &[(Service, Origin)], form: Form) -> String {
+pub fn all(services: &[(Service, ServiceOrigin)], form: Form) -> String {
     if form == Form::Json {
         let list: Vec<_> = services
             .iter()
@@ -39,7 +38,7 @@ pub fn all(services: &[(Service, Origin)], form: Form) -> String {
             .overrides
             .port
             .map_or_else(|| "-".to_owned(), |port| port.to_string());
-        let own = if *origin == Origin::Config {
+        let own = if *origin == ServiceOrigin::Config {
             " (yours)"
         } else {
             ""
@@ -111,7 +110,7 @@ fn sent(send: &SendSpec, line_end: &str) -> String {
 }
 
 fn expected(expect: &ExpectSpec) -> String {
-    let word = match expect.how_many {
+    let word = match expect.quantifier {
         Quantifier::Any => " or ",
         Quantifier::All => " and ",
     };
@@ -126,13 +125,13 @@ fn expected(expect: &ExpectSpec) -> String {
 }
 
 fn pattern(wish: &PatternSpec) -> String {
-    let kind = match wish.form {
+    let kind = match wish.kind {
         PatternKind::Literal => "",
         PatternKind::Prefix => "at the start ",
         PatternKind::Regex => "regex ",
         PatternKind::Hex => "hex ",
     };
-    format!("{kind}`{}`", readable(&wish.written.text))
+    format!("{kind}`{}`", readable(&wish.text.text))
 }
 
 /// Control characters escaped, backslashes as they were written.
@@ -140,7 +139,7 @@ fn readable(text: &str) -> String {
     escaped_prefix(text, 400).replace("\\\\", "\\")
 }
 
-struct Record<'s>(&'s Service, Option<Origin>);
+struct Record<'s>(&'s Service, Option<ServiceOrigin>);
 
 impl Serialize for Record<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -154,7 +153,7 @@ impl Serialize for Record<'_> {
         )?;
         map.serialize_entry("steps", &sentences(service))?;
         if let Some(origin) = origin {
-            map.serialize_entry("built_in", &(*origin == Origin::BuiltIn))?;
+            map.serialize_entry("built_in", &(*origin == ServiceOrigin::BuiltIn))?;
         }
         map.end()
     }
