@@ -227,10 +227,10 @@ fn reject_contradictions(spec: &ProbeSpec, blame: Blame<'_>) -> Result<(), Setti
         return Err(blame.error("--expect-closed", message));
     }
     if spec.addresses == AddressSelection::All && spec.attempts.is_some() {
-        let message = format!(
-            "counts connects to one address: it conflicts with `{}` = `all`",
-            blame.name("--addresses")
-        );
+        let message = match blame {
+            Blame::CommandLine => "counts connects to one address: drop it, or `--addresses all`",
+            Blame::Target(_) => "counts connects to one address: drop it, or `addresses`",
+        };
         return Err(blame.error("--count", message));
     }
     Ok(())

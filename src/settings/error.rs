@@ -6,6 +6,7 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use crate::escape::escaped_prefix;
+use crate::settings::parse::InvalidValue;
 
 /// A usage or configuration error; nothing was sent.
 ///
@@ -148,6 +149,17 @@ impl Located {
             location: Location::CommandLine,
             key: Key::from(option),
         }
+    }
+
+    /// An error because this text is not a valid value.
+    ///
+    /// Values of a file are not shown, since a secret may have been written under the wrong key.
+    pub fn invalid(&self, why: &InvalidValue) -> SettingsError {
+        let value = match self.location {
+            Location::File(_) | Location::FileLine { .. } => None,
+            _ => Some(self.text.as_str()),
+        };
+        self.error(why.message(value))
     }
 
     /// An error in this text.

@@ -10,7 +10,7 @@ use crate::output::Format;
 use crate::plan::Family;
 use crate::settings::error::{Located, SettingsError};
 use crate::settings::overrides::{OptionName, Overrides};
-use crate::settings::parse;
+use crate::settings::parse::{self, InvalidValue};
 use crate::settings::request::{
     CheckRequest, ProbeRequest, RequestedFamily, ResolverChoice, Transcript,
 };
@@ -136,15 +136,17 @@ fn resolver(args: &NetworkArgs) -> Result<ResolverChoice, SettingsError> {
 ///
 /// # Errors
 /// When the value is refused.
-pub fn option<T>(
+pub fn option<T, E: Into<InvalidValue>>(
     option: &'static str,
     value: &Option<String>,
-    parse: impl FnOnce(&str) -> Result<T, String>,
+    parse: impl FnOnce(&str) -> Result<T, E>,
 ) -> Result<Option<T>, SettingsError> {
-    given(value)
-        .map(parse)
-        .transpose()
-        .map_err(|why| SettingsError::in_option(option, why))
+    let Some(text) = given(value) else {
+        return Ok(None);
+    };
+    parse(text)
+        .map(Some)
+        .map_err(|why| SettingsError::in_option(option, why.into().message(Some(text))))
 }
 
 /// Parses a duration.

@@ -8,7 +8,7 @@ use crate::address::Port;
 use crate::plan::steps::Secret;
 use crate::plan::{AddressSelection, Close, Expected};
 use crate::settings::error::{Located, SettingsError};
-use crate::settings::parse;
+use crate::settings::parse::{self, InvalidValue};
 use crate::settings::step_spec::{LineEnds, SendSpec, StepSpec};
 
 /// The names of an option with a simple value.
@@ -55,8 +55,8 @@ macro_rules! overrides {
                 let mut errors = Vec::new();
                 let overrides = Self {
                     $($field: value(OptionName { key: $key, option: $option }).and_then(|given| {
-                        let parsed: Result<$type, String> = $parse(&given);
-                        parsed.map_err(|why| errors.push(given.error(why))).ok()
+                        let parsed: Result<$type, InvalidValue> = $parse(&given);
+                        parsed.map_err(|why| errors.push(given.invalid(&why))).ok()
                     }),)*
                     ..Self::default()
                 };
@@ -116,12 +116,14 @@ overrides! {
 
 /// The value as written.
 #[allow(clippy::unnecessary_wraps, reason = "a parser of the table above")]
-fn located(given: &Located) -> Result<Located, String> {
+fn located(given: &Located) -> Result<Located, InvalidValue> {
     Ok(given.clone())
 }
 
 /// A parser that only needs the text.
-fn text<T>(parse: impl Fn(&str) -> Result<T, String>) -> impl Fn(&Located) -> Result<T, String> {
+fn text<T>(
+    parse: impl Fn(&str) -> Result<T, InvalidValue>,
+) -> impl Fn(&Located) -> Result<T, InvalidValue> {
     move |given| parse(&given.text)
 }
 

@@ -183,12 +183,15 @@ fn services_are_read_strictly() {
     for (section, start) in [
         (
             "port = 0",
-            "2: services.x.port: `0` is not a number from 1 to 65535",
+            "2: services.x.port: is not a number from 1 to 65535",
         ),
-        ("port = 65536", "2: services.x.port: `65536` is not a number"),
-        ("port = 22.5", "2: services.x.port: `22.5` is not a number"),
-        ("port = 0x16", "2: services.x.port: `0x16` is not a number"),
-        ("port = [22]", "2: services.x.port: is array, not a text or a number"),
+        ("port = 65536", "2: services.x.port: is not a number"),
+        ("port = 22.5", "2: services.x.port: is not a number"),
+        ("port = 0x16", "2: services.x.port: is not a number"),
+        (
+            "port = [22]",
+            "2: services.x.port: is array, not a text or a number",
+        ),
         ("hosts = []", "2: services.x.hosts: is an empty list"),
         (
             "hosts = [\n\"10.0.0.0/8\",\n\"10.0.0.1/8\"]",
@@ -220,7 +223,7 @@ fn services_are_read_strictly() {
         ),
         (
             "max_bytes = 0",
-            "2: services.x.max_bytes: `0` is not a number from 1 to",
+            "2: services.x.max_bytes: is not a number from 1 to",
         ),
         (
             "crlf = 1",
@@ -228,7 +231,7 @@ fn services_are_read_strictly() {
         ),
         (
             "close = \"slam\"",
-            "2: services.x.close: unknown value `slam`: use `fin` or `rst`",
+            "2: services.x.close: unknown value: use `fin` or `rst`",
         ),
         (
             "description = 1",
@@ -275,7 +278,7 @@ fn services_are_read_strictly() {
         ),
         (
             "steps = [{ expect = \"a\", min_bytes = -1 }]",
-            "2: services.x.steps[1].min_bytes: `-1` is not a number",
+            "2: services.x.steps[1].min_bytes: is not a number",
         ),
         (
             "steps = [\n{ send = \"a\" },\n{ expect_regex = \"a**(\" },\n]",
@@ -488,7 +491,9 @@ fn ids_are_unique_over_all_files() {
             .args(["services", "--check"])
             .env_remove("ZBX_TCP_CONFIG"),
     );
-    ran.refuses("/etc/zbx-tcp/conf.d/a.toml:2: targets[1].id: duplicate id: ids are unique over all files");
+    ran.refuses(
+        "/etc/zbx-tcp/conf.d/a.toml:2: targets[1].id: duplicate id: ids are unique over all files",
+    );
 }
 
 #[test]

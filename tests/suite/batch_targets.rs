@@ -146,7 +146,11 @@ fn keep_going_skips_and_counts_invalid_targets() {
         (Some(1), Some(1))
     );
     let told = batch(&["-", "--keep-going", "-v"], list.as_bytes()).err;
-    for part in ["2 ", "-:2: expected `HOST PORT SERVICE` at most", "-:3: port `0`"] {
+    for part in [
+        "2 ",
+        "-:2: expected `HOST PORT SERVICE` at most",
+        "-:3: port `0`",
+    ] {
         assert!(told.contains(part), "{part}: {told}");
     }
     batch(&["-", "--keep-going"], b"h:x\n")
@@ -248,15 +252,15 @@ fn invalid_options_are_refused() {
         (&["--threads", "0"], "--threads: `0`"),
         (&["--threads", "100000"], "from 1 to 256"),
         (&["--seed", "-1"], "--seed: `-1`"),
-        (&["--shard", "0/2"], "--shard: invalid shard `0/2`: expected I/N"),
+        (
+            &["--shard", "0/2"],
+            "--shard: invalid shard `0/2`: expected I/N",
+        ),
         (&["--shard", "3/2"], "--shard: invalid shard `3/2`"),
         (&["--deadline", "0"], "--deadline: `0`"),
         (&["--max-targets", "0"], "--max-targets: `0`"),
         (&["-o", "xml"], "--output: unknown value `xml`"),
-        (
-            &["--metrics", "up"],
-            "--metrics: requires `-o sender`",
-        ),
+        (&["--metrics", "up"], "--metrics: requires `-o sender`"),
         (&["-n", "2", "--require", "3"], "--require: 3 of 2 attempts"),
         (
             &["--rate", "1", "--rate", "2"],

@@ -145,7 +145,7 @@ fn several_attempts_at_a_denied_target_end_at_once() {
 }
 
 #[test]
-fn no_spelling_and_no_name_passes_the_policy() {
+fn no_notation_and_no_name_bypasses_the_policy() {
     let Some(etc) = Etc::with("deny = [\"127.0.0.0/8\", \"::1\"]") else {
         return;
     };
@@ -175,7 +175,7 @@ fn no_spelling_and_no_name_passes_the_policy() {
 }
 
 #[test]
-fn each_address_of_a_name_is_judged() {
+fn each_address_of_a_name_is_checked() {
     let Some(etc) = Etc::with("deny = [\"127.0.0.2\"]") else {
         return;
     };
@@ -231,8 +231,9 @@ fn a_service_is_spoken_on_its_hosts_only() {
     fs::set_permissions(&config, fs::Permissions::from_mode(0o640)).unwrap();
     etc.check(&["127.0.0.1", &here, "-s", "till"])
         .prints("1", 0);
-    let reason =
-        format!("connect to 127.0.0.1:{elsewhere}: denied by policy: not listed in services.till.hosts");
+    let reason = format!(
+        "connect to 127.0.0.1:{elsewhere}: denied by policy: not listed in services.till.hosts"
+    );
     for host in ["127.0.0.1", "inside", "::ffff:127.0.0.1"] {
         etc.check(&[host, "-s", "till", "-o", "error"])
             .prints(&reason, 1);
@@ -370,7 +371,7 @@ fn a_file_that_may_not_be_read_denies_everything() {
     fs::set_permissions(etc.policy(), fs::Permissions::from_mode(0o644)).unwrap();
     let directory = etc.path("zbx-tcp");
     fs::set_permissions(&directory, fs::Permissions::from_mode(0o000)).unwrap();
-    // Whether there are files is not known: the configuration is a mistake of the caller, and nothing is sent either.
+    // Whether there are files is unknown: that is a configuration error, and nothing is sent either.
     let ran = etc.check_behind(&unprivileged, &["127.0.0.1", &peer.port()]);
     ran.refuses("permission denied");
     let elsewhere = dir_with_empty_config();

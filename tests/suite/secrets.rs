@@ -216,8 +216,8 @@ fn captures_and_bytes_that_are_no_text_hide_it_too() {
 }
 
 #[test]
-fn no_output_shows_another_spelling_of_it() {
-    // In ISO-2022-JP the bytes of a text depend on what stands before it.
+fn no_output_shows_another_encoding_of_it() {
+    // In ISO-2022-JP the bytes of a text depend on what precedes it.
     let label = "iso-2022-jp";
     let encode = |text: &str| {
         encoding_rs::Encoding::for_label(label.as_bytes())
@@ -372,7 +372,7 @@ fn refused(config: &ConfigFile, section: &str, mode: u32, text: &str) {
 }
 
 #[test]
-fn mistakes_do_not_quote_it() {
+fn errors_do_not_quote_it() {
     let config = ConfigFile::new("");
     for (section, text) in [
         (format!("secrets = {{ password = {PASSWORD} }}"), ":2: "),
@@ -387,7 +387,7 @@ fn mistakes_do_not_quote_it() {
         ),
         (
             format!("secrets = {{ password = [\"{PASSWORD}\"] }}"),
-            ":2: services.a.secrets.password: is a text, or a table",
+            ":2: services.a.secrets.password: must be a text, or a table",
         ),
         (
             format!("secrets = {{ password = {{ fil = \"{PASSWORD}\" }} }}"),
@@ -409,11 +409,11 @@ fn mistakes_do_not_quote_it() {
             format!(
                 "encoding = \"latin1\"\nsecrets.token = \"{TOKEN}\"\nsteps = [{{ send = \"${{token}}\" }}]"
             ),
-            ":4: services.a.steps[1].send: the secret `token` has a character that windows-1252 lacks",
+            ":4: services.a.steps[1].send: the secret `token` has a character that windows-1252 cannot encode",
         ),
         (
             format!("secrets.token = \"{TOKEN}\"\nsteps = [{{ send = \"${{tokem}}\" }}]"),
-            ":3: services.a.steps[1].send: nothing before this step captures `tokem`",
+            ":3: services.a.steps[1].send: no earlier step captures `tokem`",
         ),
         (
             "secrets.token = \"\"".to_owned(),

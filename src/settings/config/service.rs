@@ -9,7 +9,7 @@ use crate::settings::config::options::overrides;
 use crate::settings::config::table::{Diagnostics, Field, Syntax, TableReader};
 use crate::settings::dialogue::dialogue;
 use crate::settings::overrides::Overrides;
-use crate::settings::parse;
+use crate::settings::parse::{self, InvalidValue};
 
 /// A named service.
 #[derive(Debug, Clone)]
@@ -79,7 +79,7 @@ fn service(
     })
 }
 
-fn port(text: &str) -> Result<Option<Port>, String> {
+fn port(text: &str) -> Result<Option<Port>, InvalidValue> {
     let number = parse::number(text, 1, 65_535)?;
     Ok(u16::try_from(number).ok().and_then(Port::new))
 }
@@ -154,7 +154,7 @@ fn secret(
         if privacy == Privacy::Public {
             diagnostics.error(
                 field,
-                "is a secret in a file that everybody can read: `chmod 640` the file, or put the secret into a file of its own",
+                "a secret in a file that everybody can read: `chmod 640` the file, or name a file of its own",
             );
             return None;
         }

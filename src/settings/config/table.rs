@@ -9,6 +9,7 @@ use toml::de::DeTable;
 use crate::escape::escaped_prefix;
 use crate::settings::config::value::{Member, Value};
 use crate::settings::error::{Key, Located, Location, SettingsError};
+use crate::settings::parse::InvalidValue;
 use crate::suggest::did_you_mean;
 
 /// The document that is read, and the errors found in it so far.
@@ -265,7 +266,7 @@ impl<'t> TableReader<'t> {
     }
 
     /// Takes and parses a text or a number.
-    pub fn parsed<T, E: Display>(
+    pub fn parsed<T, E: Into<InvalidValue>>(
         &mut self,
         diagnostics: &mut Diagnostics<'_>,
         key: &'static str,
@@ -273,7 +274,7 @@ impl<'t> TableReader<'t> {
     ) -> Option<T> {
         let given = self.scalar(diagnostics, key)?;
         parse(&given.text)
-            .map_err(|why| diagnostics.error_in(&given, why))
+            .map_err(|why| diagnostics.errors.push(given.invalid(&why.into())))
             .ok()
     }
 

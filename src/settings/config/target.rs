@@ -1,17 +1,16 @@
 //! `[[targets]]`, and the JSON lines of a batch, which have the same keys.
 
-use std::fmt::Display;
-
 use crate::address::{Host, port_list};
 use crate::settings::config::options::overrides;
 use crate::settings::config::table::{Diagnostics, Field, TableReader};
 use crate::settings::error::{Located, SettingsError};
+use crate::settings::parse::InvalidValue;
 use crate::settings::target_spec::{MAX_ID_LENGTH, TargetSpec, is_id_byte};
 
 /// Reads one target; `expand` returns the hosts of a name, an address or a network.
 ///
 /// A target without ports is returned as it is: the service of the run may have one.
-pub fn target<E: Display>(
+pub fn target<E: Into<InvalidValue>>(
     diagnostics: &mut Diagnostics<'_>,
     field: &Field<'_>,
     expand: impl FnOnce(&str) -> Result<Vec<Host>, E>,
