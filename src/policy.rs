@@ -17,14 +17,12 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 pub use decision::{Decision, ListName, Reason};
+pub use file::PATH;
 pub use network::{Network, NetworkError};
 
 use crate::address::Port;
 use crate::policy::embedded::with_embedded_ipv4;
 use crate::policy::lists::Lists;
-
-/// The path of the policy file.
-pub const PATH: &str = "/etc/zbx-tcp/policy.toml";
 
 /// Which addresses may be probed; cheap to clone.
 #[derive(Debug, Clone)]

@@ -97,8 +97,8 @@ fn range(element: &str) -> Result<PortRange<'_>, PortListError> {
     }
     let (first, last) = ports.split_once('-').unwrap_or((ports, ports));
     let (first, last) = (first.trim_end(), last.trim_start());
-    let mut parts = [Some(first), Some(last), service].into_iter().flatten();
-    if let Some(blank) = parts.find_map(|part| part.chars().find(|c| c.is_whitespace())) {
+    let mut texts = [Some(first), Some(last), service].into_iter().flatten();
+    if let Some(blank) = texts.find_map(|text| text.chars().find(|c| c.is_whitespace())) {
         return Err(PortListError::Separator(blank));
     }
     let (first, last): (Port, Port) = (first.parse()?, last.parse()?);

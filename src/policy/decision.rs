@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::policy::PATH;
+use crate::policy::file::PATH;
 
 /// Whether an address may be connected to.
 #[derive(Debug, Clone, PartialEq, Eq)]

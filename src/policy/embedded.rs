@@ -13,6 +13,7 @@ pub fn with_embedded_ipv4(address: IpAddr) -> (IpAddr, Option<IpAddr>) {
 }
 
 /// The IPv4 address to which a router or tunnel endpoint translates the IPv6 address.
+#[allow(clippy::match_same_arms, reason = "each arm has its own RFC")]
 fn embedded(address: Ipv6Addr) -> Option<Ipv4Addr> {
     let last = |a: u16, b: u16| Ipv4Addr::from((u32::from(a) << 16) | u32::from(b));
     match address.segments() {

@@ -4,6 +4,9 @@ use std::path::Path;
 
 use crate::os::files;
 
+/// The path of the policy file.
+pub const PATH: &str = "/etc/zbx-tcp/policy.toml";
+
 /// The largest file that is read, in bytes.
 const MAX_BYTES: u64 = 1 << 20;
 

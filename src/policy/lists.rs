@@ -6,8 +6,8 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::address::Port;
-use crate::policy::PATH;
 use crate::policy::decision::{Decision, ListName, Reason};
+use crate::policy::file::PATH;
 use crate::policy::network::Network;
 
 /// The lists of the policy file.

@@ -15,7 +15,7 @@ use crate::escape::os_error_text;
 use crate::os::files;
 use crate::settings::config::file::Privacy;
 use crate::settings::config::table::{Diagnostics, Field, TableReader};
-use crate::settings::config::value::{Value, toml_member};
+use crate::settings::config::value::{ConfigValue, toml_member};
 use crate::settings::error::{Key, Location, SettingsError};
 use crate::settings::overrides::Overrides;
 use crate::settings::target_spec::{TargetSpec, expand};
@@ -200,7 +200,7 @@ pub fn json_target(
     let mut diagnostics = Diagnostics::of_stdin_line(line);
     let field = Field {
         key: Key::NONE,
-        value: Value::Json(object),
+        value: ConfigValue::Json(object),
     };
     let hosts = |text: &str| expand(text, max);
     target::target(&mut diagnostics, &field, hosts)

@@ -229,7 +229,7 @@ mod tests {
             let (alone, errors) =
                 Overrides::parse(&mut |name| (name.option == *option).then(|| text.clone()));
             assert!(
-                alone != Overrides::default() || errors.first().is_some(),
+                alone != Overrides::default() || !errors.is_empty(),
                 "{option} is not parsed"
             );
         }

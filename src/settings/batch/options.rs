@@ -205,7 +205,7 @@ fn wanted(args: &BatchArgs) -> Result<Wanted, SettingsError> {
     })?
     .unwrap_or(FleetFormat::Json);
     reject_unused(args, format)?;
-    let metrics = metrics(&args.metrics)?;
+    let metrics = metrics(given(&args.metrics))?;
     let sender_key = sender_key(given(&args.sender_key).unwrap_or(DEFAULT_KEY));
     if metrics.len() > 1 && !sender_key.0.contains(&KeyPart::Metric) {
         return Err(SettingsError::in_option(
@@ -247,8 +247,8 @@ fn reject_unused(args: &BatchArgs, format: FleetFormat) -> Result<(), SettingsEr
     }
 }
 
-fn metrics(value: &Option<String>) -> Result<Vec<&'static Metric>, SettingsError> {
-    let paths: Vec<&str> = match given(value) {
+fn metrics(list: Option<&str>) -> Result<Vec<&'static Metric>, SettingsError> {
+    let paths: Vec<&str> = match list {
         Some(list) => list
             .split(',')
             .map(str::trim)

@@ -90,7 +90,11 @@ mod tests {
     fn the_hash_is_the_published_one() {
         assert_eq!(
             (fnv(b""), fnv(b"a"), fnv(b"foobar")),
-            (0xcbf29ce484222325, 0xaf63dc4c8601ec8c, 0x85944171f73967e8)
+            (
+                0xcbf2_9ce4_8422_2325,
+                0xaf63_dc4c_8601_ec8c,
+                0x8594_4171_f739_67e8
+            )
         );
     }
 

@@ -99,14 +99,14 @@ mod tests {
         assert_eq!(readable("主机:80".as_bytes()), Ok("主机:80"));
         assert_eq!((readable(b"\r"), readable(b"")), (Ok(""), Ok("")));
         assert_eq!(
-            readable(&[b'a'; MAX_LINE_BYTES]).map(str::len),
+            readable(&vec![b'a'; MAX_LINE_BYTES]).map(str::len),
             Ok(MAX_LINE_BYTES)
         );
         for bad in [
             &b"h\0:80"[..],
             b"\xff\xfeh\0",
             b"h:80\rh:81",
-            &[b'a'; MAX_LINE_BYTES + 1],
+            &vec![b'a'; MAX_LINE_BYTES + 1],
         ] {
             assert!(readable(bad).is_err(), "{bad:?}");
         }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use toml::de::DeTable;
 
 use crate::escape::escaped_prefix;
-use crate::settings::config::value::{Member, Value};
+use crate::settings::config::value::{ConfigValue, TableMember};
 use crate::settings::error::{Key, Located, Location, SettingsError};
 use crate::settings::parse::InvalidValue;
 use crate::suggest::did_you_mean;
@@ -15,14 +15,14 @@ use crate::suggest::did_you_mean;
 /// The document that is read, and the errors found in it so far.
 #[derive(Debug)]
 pub struct Diagnostics<'d> {
-    document: Document<'d>,
+    text: SourceText<'d>,
     /// Every error, in the order found.
     pub errors: Vec<SettingsError>,
     syntax: Syntax,
 }
 
 #[derive(Debug)]
-enum Document<'d> {
+enum SourceText<'d> {
     /// A TOML file.
     File {
         file: Arc<str>,
@@ -47,7 +47,7 @@ pub enum Syntax {
 impl<'d> Diagnostics<'d> {
     /// For a TOML file.
     pub fn of_file(file: &str, text: &'d str) -> Self {
-        Self::new(Document::File {
+        Self::new(SourceText::File {
             file: file.into(),
             text,
             line_ends: OnceCell::new(),
@@ -56,12 +56,12 @@ impl<'d> Diagnostics<'d> {
 
     /// For a JSON object in this line of standard input.
     pub fn of_stdin_line(line: usize) -> Self {
-        Self::new(Document::StdinLine(line))
+        Self::new(SourceText::StdinLine(line))
     }
 
-    fn new(document: Document<'d>) -> Self {
+    fn new(text: SourceText<'d>) -> Self {
         Self {
-            document,
+            text,
             errors: Vec::new(),
             syntax: Syntax::Valid,
         }
@@ -74,8 +74,8 @@ impl<'d> Diagnostics<'d> {
 
     /// The location of a byte of the document.
     pub fn location(&self, offset: usize) -> Location {
-        match &self.document {
-            Document::File {
+        match &self.text {
+            SourceText::File {
                 file,
                 text,
                 line_ends,
@@ -87,7 +87,7 @@ impl<'d> Diagnostics<'d> {
                     line: ends.partition_point(|end| *end < offset) + 1,
                 }
             }
-            Document::StdinLine(line) => Location::StdinLine(*line),
+            SourceText::StdinLine(line) => Location::StdinLine(*line),
         }
     }
 
@@ -108,9 +108,9 @@ impl<'d> Diagnostics<'d> {
 
     /// Parses the TOML text. Every syntax error is collected, and what could be parsed is returned.
     pub fn parse_toml(&mut self) -> DeTable<'d> {
-        let text = match &self.document {
-            Document::File { text, .. } => *text,
-            Document::StdinLine(_) => "",
+        let text = match &self.text {
+            SourceText::File { text, .. } => *text,
+            SourceText::StdinLine(_) => "",
         };
         let (table, errors) = DeTable::parse_recoverable(text);
         for error in errors {
@@ -150,10 +150,10 @@ pub struct Field<'t> {
     /// The whole path of keys.
     pub key: Key,
     /// The value.
-    pub value: Value<'t>,
+    pub value: ConfigValue<'t>,
 }
 
-impl<'t> Field<'t> {
+impl Field<'_> {
     /// The elements of a list, with the keys `key[1]`, `key[2]`, ...; any other value is its only element.
     pub fn elements(self) -> Vec<Self> {
         match self.value.list() {
@@ -175,13 +175,13 @@ impl<'t> Field<'t> {
 pub struct TableReader<'t> {
     key: Key,
     offset: usize,
-    members: Vec<Member<'t>>,
+    members: Vec<TableMember<'t>>,
     known: Vec<&'static str>,
 }
 
 impl<'t> TableReader<'t> {
     /// Reads the members of the table that has this key and offset.
-    pub fn new(key: Key, offset: usize, members: Vec<Member<'t>>) -> Self {
+    pub fn new(key: Key, offset: usize, members: Vec<TableMember<'t>>) -> Self {
         Self {
             key,
             offset,

@@ -7,7 +7,7 @@ use toml::de::DeValue;
 
 /// A parsed value.
 #[derive(Debug, Clone, Copy)]
-pub enum Value<'t> {
+pub enum ConfigValue<'t> {
     /// Of a TOML document.
     Toml(&'t Spanned<DeValue<'t>>),
     /// Of a JSON document.
@@ -16,16 +16,16 @@ pub enum Value<'t> {
 
 /// A member of a table.
 #[derive(Debug, Clone, Copy)]
-pub struct Member<'t> {
+pub struct TableMember<'t> {
     /// Its name.
     pub name: &'t str,
     /// The byte offset of the name in a TOML document; 0 in JSON.
     pub offset: usize,
     /// Its value.
-    pub value: Value<'t>,
+    pub value: ConfigValue<'t>,
 }
 
-impl<'t> Value<'t> {
+impl<'t> ConfigValue<'t> {
     /// The byte offset in a TOML document; 0 in JSON.
     pub fn offset(self) -> usize {
         match self {
@@ -90,7 +90,7 @@ impl<'t> Value<'t> {
     }
 
     /// The members of a table. A JSON member that is `null` counts as not given.
-    pub fn members(self) -> Option<Vec<Member<'t>>> {
+    pub fn members(self) -> Option<Vec<TableMember<'t>>> {
         match self {
             Self::Toml(value) => {
                 let table = value.get_ref().as_table()?;
@@ -99,7 +99,7 @@ impl<'t> Value<'t> {
             Self::Json(value) => {
                 let members = value.as_object()?.iter();
                 let given = members.filter(|(_, value)| !value.is_null());
-                let member = |(name, value): (&'t String, &'t serde_json::Value)| Member {
+                let member = |(name, value): (&'t String, &'t serde_json::Value)| TableMember {
                     name,
                     offset: 0,
                     value: Self::Json(value),
@@ -113,10 +113,10 @@ impl<'t> Value<'t> {
 /// A member of a TOML table.
 pub fn toml_member<'t>(
     (name, value): (&'t Spanned<Cow<'t, str>>, &'t Spanned<DeValue<'t>>),
-) -> Member<'t> {
-    Member {
+) -> TableMember<'t> {
+    TableMember {
         name: name.get_ref(),
         offset: name.span().start,
-        value: Value::Toml(value),
+        value: ConfigValue::Toml(value),
     }
 }
