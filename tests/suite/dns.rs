@@ -334,7 +334,7 @@ fn after_an_error_the_next_server_is_queried_at_once() {
         let mut bytes =
             query.answer(|packet| packet.answers.push(record(&query.name, query.address(66))));
         let owner = query.bytes.len();
-        bytes[owner..owner + 2].copy_from_slice(&[0xc0, owner as u8]);
+        bytes[owner..owner + 2].copy_from_slice(&[0xc0, u8::try_from(owner).unwrap()]);
         Reply::Messages(vec![bytes])
     };
     let cases: [Script; 5] = [
@@ -702,7 +702,8 @@ fn without_descriptors_a_lookup_waits_and_then_fails() {
         return exhaust_descriptors();
     }
     let script = format!(
-        "ulimit -n 64; {INNER}=1 exec \"$0\" --exact dns::without_descriptors_a_lookup_waits_and_then_fails"
+        "ulimit -n 64; {INNER}=1 exec \"$0\" --exact \
+         dns::without_descriptors_a_lookup_waits_and_then_fails"
     );
     let run = Command::new("sh")
         .arg("-c")

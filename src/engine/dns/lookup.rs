@@ -242,14 +242,15 @@ impl Lookup {
 
     /// Once one family has addresses, or the A query returned NXDOMAIN, the other query has to end
     /// by half of the lookup's time, but gets at least [`RESOLUTION_DELAY`]. NXDOMAIN for AAAA is
-    /// not sufficient: some servers return it for names that have A records (RFC 4074, section 4.2).
+    /// not sufficient, because some servers return it for names that have A records (RFC 4074,
+    /// section 4.2).
     fn limit_wait_for_other_family(&mut self, now: Instant) {
-        let is_decisive = |query: &Query| match query.result() {
+        let decided_at = |query: &Query| match query.result() {
             Some((QueryResult::Found(..), at)) => Some(*at),
             Some((QueryResult::NxDomain(_), at)) if query.kind == RecordKind::A => Some(*at),
             _ => None,
         };
-        let Some(decided_at) = self.queries.iter().find_map(is_decisive) else {
+        let Some(decided_at) = self.queries.iter().find_map(decided_at) else {
             return;
         };
         let half = self.start + self.deadline.saturating_duration_since(self.start) / 2;
@@ -305,9 +306,10 @@ impl Lookup {
 /// Whether every server is unreachable, so that other candidates would fail too.
 fn no_server_is_reachable(results: &[(RecordKind, QueryResult)]) -> bool {
     let unreachable = |(_, error): &(usize, ServerError)| error.severity() <= Severity::Unreachable;
-    results.iter().all(
-        |(_, result)| matches!(result, QueryResult::Failed(errors) if errors.iter().all(unreachable)),
-    )
+    results.iter().all(|(_, result)| match result {
+        QueryResult::Failed(errors) => errors.iter().all(unreachable),
+        _ => false,
+    })
 }
 
 #[cfg(test)]

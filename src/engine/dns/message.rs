@@ -14,8 +14,8 @@ const HEADER: usize = 12;
 const SHORTEST_RECORD: usize = 11;
 /// Longest chain of CNAMEs that is followed (unbound: 12, BIND: 16).
 const MAX_CHAIN: usize = 16;
-/// Longest accepted chain of compression pointers. Servers point to a label; a pointer to a pointer is
-/// rare already.
+/// Longest accepted chain of compression pointers. Servers point to a label; even a pointer to a
+/// pointer is rare.
 const MAX_POINTERS: u16 = 4;
 /// Pointer chains in messages up to this size are too short to be expensive.
 const SMALL: usize = 4096;
@@ -40,7 +40,7 @@ impl RecordKind {
 
 /// The meaning of a received message.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Response {
+pub enum ParsedResponse {
     /// Not a response to this query: another id or question, or not a response at all. It may be
     /// forged.
     Unrelated,
@@ -86,30 +86,30 @@ pub fn build_query(id: u16, name: &str, kind: RecordKind) -> Option<Vec<u8>> {
 }
 
 /// Parses a response to the query with this id, name and kind. Modifies the header in `bytes`.
-pub fn parse_response(bytes: &mut [u8], id: u16, name: &str, kind: RecordKind) -> Response {
+pub fn parse_response(bytes: &mut [u8], id: u16, name: &str, kind: RecordKind) -> ParsedResponse {
     let Some(header) = Header::take(bytes) else {
-        return Response::Unrelated;
+        return ParsedResponse::Unrelated;
     };
     if header.id != id || !header.is_response {
-        return Response::Unrelated;
+        return ParsedResponse::Unrelated;
     }
     // With an error code, a server may omit the question that it did not understand.
     if header.questions == 0 && header.is_error() {
-        return Response::Error(header.rcode);
+        return ParsedResponse::Error(header.rcode);
     }
     if header.questions != 1 {
-        return Response::Malformed("not exactly one question");
+        return ParsedResponse::Malformed("not exactly one question");
     }
     match has_question(bytes, name, kind) {
         Some(true) => {}
-        Some(false) => return Response::Unrelated,
-        None => return Response::Malformed("unreadable question"),
+        Some(false) => return ParsedResponse::Unrelated,
+        None => return ParsedResponse::Malformed("unreadable question"),
     }
     if header.truncated {
-        return Response::Truncated;
+        return ParsedResponse::Truncated;
     }
     if header.is_error() {
-        return Response::Error(header.rcode);
+        return ParsedResponse::Error(header.rcode);
     }
     parse_answers(bytes, &header, name, kind)
 }
@@ -164,25 +164,30 @@ fn has_question(bytes: &[u8], name: &str, kind: RecordKind) -> Option<bool> {
     Some(same)
 }
 
-fn parse_answers(bytes: &mut [u8], header: &Header, name: &str, kind: RecordKind) -> Response {
+fn parse_answers(
+    bytes: &mut [u8],
+    header: &Header,
+    name: &str,
+    kind: RecordKind,
+) -> ParsedResponse {
     // `simple-dns` allocates for the announced count, so check it against the length first.
     if usize::from(header.answers) > bytes.len().saturating_sub(HEADER) / SHORTEST_RECORD {
-        return Response::Malformed("fewer records than announced");
+        return ParsedResponse::Malformed("fewer records than announced");
     }
     if bytes.len() > SMALL && longest_pointer_chain(bytes) > MAX_POINTERS {
-        return Response::Malformed("chained compression pointers");
+        return ParsedResponse::Malformed("chained compression pointers");
     }
     if let Some(count) = bytes.get_mut(6..8) {
         count.copy_from_slice(&header.answers.to_be_bytes());
     }
     let (Ok(packet), Ok(queried)) = (Packet::parse(bytes), Name::new(name)) else {
-        return Response::Malformed("unreadable records");
+        return ParsedResponse::Malformed("unreadable records");
     };
     let Ok((owner, hops)) = follow_cnames(&packet.answers, &queried) else {
-        return Response::Malformed("CNAME loop or chain too long");
+        return ParsedResponse::Malformed("CNAME loop or chain too long");
     };
     if header.rcode == 3 {
-        return Response::NxDomain;
+        return ParsedResponse::NxDomain;
     }
     let addresses: Vec<IpAddr> = packet
         .answers
@@ -190,9 +195,9 @@ fn parse_answers(bytes: &mut [u8], header: &Header, name: &str, kind: RecordKind
         .filter_map(|record| address(record, owner, kind))
         .collect();
     match (addresses.is_empty(), hops, header.resolves) {
-        (true, 0, false) => Response::NoRecursion,
-        (true, ..) => Response::NoData,
-        (false, ..) => Response::Found(AddressRecords {
+        (true, 0, false) => ParsedResponse::NoRecursion,
+        (true, ..) => ParsedResponse::NoData,
+        (false, ..) => ParsedResponse::Found(AddressRecords {
             addresses,
             canonical: (hops > 0).then(|| owner.to_string()),
         }),
@@ -202,7 +207,7 @@ fn parse_answers(bytes: &mut [u8], header: &Header, name: &str, kind: RecordKind
 /// The length of the longest chain of compression pointers that point to each other. Pointers go
 /// backward, so one pass finds it.
 ///
-/// `simple-dns` walks the chain for every name, which would take 200 ms for a hostile 64 KiB response.
+/// `simple-dns` walks the chain for every name, which takes 200 ms for a hostile response of 64 KiB.
 fn longest_pointer_chain(bytes: &[u8]) -> u16 {
     let limit = bytes.len().min(1 << 14);
     let mut depths = vec![0_u16; limit];

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::engine::dns::message;
-use crate::engine::dns::message::{RecordKind, Response};
+use crate::engine::dns::message::{ParsedResponse, RecordKind};
 use crate::engine::dns::resolv_conf::{ResolvConf, Transport};
 use crate::engine::dns::result::{QueryResult, ServerError, record_error};
 
@@ -232,21 +232,27 @@ impl Query {
         let is_udp = attempt.transport == Transport::Udp;
         let error = match message::parse_response(bytes, query_id, &name, kind) {
             // Anybody can send a datagram with a forged source, so it does not end the attempt.
-            Response::Unrelated if is_udp && attempt.unrelated_replies < MAX_UNRELATED => {
+            ParsedResponse::Unrelated if is_udp && attempt.unrelated_replies < MAX_UNRELATED => {
                 attempt.unrelated_replies += 1;
                 return;
             }
-            Response::Truncated if is_udp => return self.retry_over_tcp(server, now, actions),
-            Response::NxDomain => return self.finish(QueryResult::NxDomain(server), now, actions),
-            Response::NoData => return self.finish(QueryResult::NoData(server), now, actions),
-            Response::Found(records) => {
+            ParsedResponse::Truncated if is_udp => {
+                return self.retry_over_tcp(server, now, actions);
+            }
+            ParsedResponse::NxDomain => {
+                return self.finish(QueryResult::NxDomain(server), now, actions);
+            }
+            ParsedResponse::NoData => {
+                return self.finish(QueryResult::NoData(server), now, actions);
+            }
+            ParsedResponse::Found(records) => {
                 return self.finish(QueryResult::Found(records, server), now, actions);
             }
-            Response::Unrelated => ServerError::Malformed("not for this query"),
-            Response::Truncated => ServerError::Malformed("truncated over TCP"),
-            Response::Malformed(reason) => ServerError::Malformed(reason),
-            Response::Error(code) => ServerError::Rcode(code),
-            Response::NoRecursion => ServerError::NoRecursion,
+            ParsedResponse::Unrelated => ServerError::Malformed("not for this query"),
+            ParsedResponse::Truncated => ServerError::Malformed("truncated over TCP"),
+            ParsedResponse::Malformed(reason) => ServerError::Malformed(reason),
+            ParsedResponse::Error(code) => ServerError::Rcode(code),
+            ParsedResponse::NoRecursion => ServerError::NoRecursion,
         };
         self.abandon_server(server, error, now, actions);
     }

@@ -313,8 +313,8 @@ impl AddressRequest {
     }
 }
 
-/// The text of `gai_strerror(3)` without the prefix that std adds. For `EAI_NONAME` it names the DNS
-/// results that it stands for.
+/// The text of `gai_strerror(3)` without the prefix that std adds. `EAI_NONAME` is explained by the
+/// DNS results that cause it.
 fn getaddrinfo_cause(error: &io::Error) -> String {
     let text = short_cause(error);
     let cause = text

@@ -149,12 +149,9 @@ impl Servers {
     }
 
     pub fn resolv_conf(&self, more: &str) -> String {
-        let lines: String = self
-            .addresses
-            .iter()
-            .map(|address| format!("nameserver {address}\n"))
-            .collect();
-        format!("{lines}{more}\n")
+        let line = |address| format!("nameserver {address}");
+        let lines: Vec<String> = self.addresses.iter().map(line).collect();
+        format!("{}\n{more}\n", lines.join("\n"))
     }
 }
 
@@ -209,8 +206,9 @@ fn reply_to(
     script: &Script,
     query: ReceivedQuery,
 ) -> Reply {
-    received.lock().unwrap().push((index, query.clone()));
-    script(&query)
+    let reply = script(&query);
+    received.lock().unwrap().push((index, query));
+    reply
 }
 
 fn parse_query(bytes: &[u8], transport: &'static str) -> Option<ReceivedQuery> {

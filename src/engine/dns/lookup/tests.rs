@@ -578,7 +578,7 @@ fn one_family_is_enough() {
 }
 
 #[test]
-fn the_search_list_is_walked() {
+fn the_search_list_is_tried_in_order() {
     let conf = format!("{ONE}search a.example b.example\n");
     for (first, what) in [
         (Nx(5), "NXDOMAIN"),
@@ -728,7 +728,8 @@ proptest! {
         deadline in 0..4000_u64,
         family in prop_oneof![Just(Family::Any), Just(Family::V4), Just(Family::V6)],
     ) {
-        let servers: Vec<String> = (1..=servers).map(|n| format!("nameserver 192.0.2.{n}")).collect();
+        let server = |n| format!("nameserver 192.0.2.{n}");
+        let servers: Vec<String> = (1..=servers).map(server).collect();
         let search: Vec<String> = (0..search).map(|n| format!("d{n}.example")).collect();
         let (servers, search) = (servers.join("\n"), search.join(" "));
         let conf = format!("{servers}\noptions {options}\nsearch {search}\n");

@@ -38,17 +38,17 @@ fn cname(target: &'static str) -> RData<'static> {
     RData::CNAME(CNAME(Name::new_unchecked(target)))
 }
 
-fn parse_packet(packet: &Packet<'_>) -> Response {
+fn parse_packet(packet: &Packet<'_>) -> ParsedResponse {
     parse_bytes(packet.build_bytes_vec_compressed().unwrap())
 }
 
-fn parse_bytes(mut bytes: Vec<u8>) -> Response {
+fn parse_bytes(mut bytes: Vec<u8>) -> ParsedResponse {
     parse_response(&mut bytes, ID, NAME, RecordKind::A)
 }
 
-fn found(response: Response) -> (String, Option<String>) {
+fn found(response: ParsedResponse) -> (String, Option<String>) {
     match response {
-        Response::Found(found) => {
+        ParsedResponse::Found(found) => {
             let addresses: Vec<_> = found.addresses.iter().map(ToString::to_string).collect();
             (addresses.join(" "), found.canonical)
         }
@@ -89,7 +89,7 @@ fn unrelated_owners_are_ignored() {
     assert_eq!(found(parse_packet(&packet)).0, "192.0.2.7");
     assert_eq!(
         parse_packet(&answer(&[("other.example.org", a(66))])),
-        Response::NoData
+        ParsedResponse::NoData
     );
 }
 
@@ -107,7 +107,7 @@ fn cname_chains_are_followed_in_any_order() {
     // The answer lacks the addresses of the target.
     assert_eq!(
         parse_packet(&answer(&[(NAME, cname("b.example"))])),
-        Response::NoData
+        ParsedResponse::NoData
     );
 }
 
@@ -123,7 +123,7 @@ fn cname_loops_are_malformed() {
     ] {
         assert_eq!(
             parse_packet(&answer(&records)),
-            Response::Malformed("CNAME loop or chain too long")
+            ParsedResponse::Malformed("CNAME loop or chain too long")
         );
     }
 }
@@ -157,7 +157,7 @@ fn the_length_of_a_cname_chain_is_limited() {
             a(7),
         ));
         assert_eq!(
-            matches!(parse_packet(&packet), Response::Found(_)),
+            matches!(parse_packet(&packet), ParsedResponse::Found(_)),
             accepted,
             "{length}"
         );
@@ -171,45 +171,45 @@ fn rcodes_and_flags() {
         change(&mut packet);
         parse_packet(&packet)
     };
-    assert_eq!(with(&|_| {}), Response::NoData);
+    assert_eq!(with(&|_| {}), ParsedResponse::NoData);
     assert_eq!(
         with(&|p| *p.rcode_mut() = RCODE::NameError),
-        Response::NxDomain
+        ParsedResponse::NxDomain
     );
     assert_eq!(
         with(&|p| *p.rcode_mut() = RCODE::ServerFailure),
-        Response::Error(2)
+        ParsedResponse::Error(2)
     );
     assert_eq!(
         with(&|p| *p.rcode_mut() = RCODE::Refused),
-        Response::Error(5)
+        ParsedResponse::Error(5)
     );
     assert_eq!(
         with(&|p| p.set_flags(PacketFlag::TRUNCATION)),
-        Response::Truncated
+        ParsedResponse::Truncated
     );
     assert_eq!(
         with(&|p| p.remove_flags(PacketFlag::RECURSION_AVAILABLE)),
-        Response::NoRecursion
+        ParsedResponse::NoRecursion
     );
-    assert_eq!(with(&|p| p.set_id(ID + 1)), Response::Unrelated);
+    assert_eq!(with(&|p| p.set_id(ID + 1)), ParsedResponse::Unrelated);
     assert_eq!(
         with(&|p| p.remove_flags(PacketFlag::RESPONSE)),
-        Response::Unrelated
+        ParsedResponse::Unrelated
     );
     assert_eq!(
         with(&|p| *p.opcode_mut() = OPCODE::Notify),
-        Response::Unrelated
+        ParsedResponse::Unrelated
     );
     assert_eq!(
         with(&|p| p.questions.clear()),
-        Response::Malformed("not exactly one question")
+        ParsedResponse::Malformed("not exactly one question")
     );
     let refused_without_question = with(&|p| {
         p.questions.clear();
         *p.rcode_mut() = RCODE::FormatError;
     });
-    assert_eq!(refused_without_question, Response::Error(1));
+    assert_eq!(refused_without_question, ParsedResponse::Error(1));
 }
 
 #[test]
@@ -223,7 +223,11 @@ fn a_response_to_another_question_is_unrelated() {
         let mut packet = answer(&[(NAME, a(7))]);
         packet.questions[0] =
             Question::new(Name::new_unchecked(name), qtype.into(), class.into(), false);
-        assert_eq!(parse_packet(&packet) != Response::Unrelated, ours, "{name}");
+        assert_eq!(
+            parse_packet(&packet) != ParsedResponse::Unrelated,
+            ours,
+            "{name}"
+        );
     }
 }
 
@@ -235,7 +239,10 @@ fn damaged_messages_are_malformed() {
     for length in 0..whole.len() {
         let response = parse_bytes(whole[..length].to_vec());
         assert!(
-            matches!(response, Response::Unrelated | Response::Malformed(_)),
+            matches!(
+                response,
+                ParsedResponse::Unrelated | ParsedResponse::Malformed(_)
+            ),
             "{length}: {response:?}"
         );
     }
@@ -245,14 +252,14 @@ fn damaged_messages_are_malformed() {
         bytes[33..35].copy_from_slice(&pointer);
         assert_eq!(
             parse_bytes(bytes),
-            Response::Malformed("unreadable records")
+            ParsedResponse::Malformed("unreadable records")
         );
     }
     let mut announcing = whole.clone();
     announcing[6..8].copy_from_slice(&[0xff, 0xff]);
     assert_eq!(
         parse_bytes(announcing),
-        Response::Malformed("fewer records than announced")
+        ParsedResponse::Malformed("fewer records than announced")
     );
 }
 
@@ -281,7 +288,7 @@ fn the_top_bit_of_the_class_counts() {
     let class = HEADER + NAME.len() + 2 + 2;
     assert_eq!(bytes[class..class + 2], [0, 1]);
     bytes[class] = 0x80;
-    assert_eq!(parse_bytes(bytes), Response::Unrelated);
+    assert_eq!(parse_bytes(bytes), ParsedResponse::Unrelated);
 }
 
 /// TCP can carry 4094 records in 64 KiB.
@@ -299,22 +306,28 @@ fn the_largest_response_is_parsed() {
         bytes.len()
     );
     match parse_bytes(bytes) {
-        Response::Found(found) => assert_eq!(found.addresses.len(), 4090),
+        ParsedResponse::Found(found) => assert_eq!(found.addresses.len(), 4090),
         other => panic!("{other:?}"),
     }
 }
 
 proptest! {
     #[test]
-    fn no_bytes_cause_a_panic(tail in prop::collection::vec(any::<u8>(), 0..300), flags in any::<[u8; 2]>()) {
+    fn no_bytes_cause_a_panic(
+        tail in prop::collection::vec(any::<u8>(), 0..300),
+        flags in any::<[u8; 2]>(),
+    ) {
         let mut bytes = vec![0x12, 0x34, flags[0] | 0x80, flags[1]];
         bytes.extend(tail);
         parse_bytes(bytes);
     }
 
     #[test]
-    fn no_damage_causes_a_panic(changes in prop::collection::vec((12..200_usize, any::<u8>()), 0..12)) {
-        let packet = answer(&[(NAME, cname("b.example")), ("b.example", a(7)), ("b.example", a(8))]);
+    fn no_damage_causes_a_panic(
+        changes in prop::collection::vec((12..200_usize, any::<u8>()), 0..12),
+    ) {
+        let records = [(NAME, cname("b.example")), ("b.example", a(7)), ("b.example", a(8))];
+        let packet = answer(&records);
         let mut bytes = packet.build_bytes_vec_compressed().unwrap();
         let length = bytes.len();
         for (offset, value) in changes {
@@ -346,6 +359,6 @@ fn long_pointer_chains_are_malformed() {
     bytes[6..8].copy_from_slice(&count.to_be_bytes());
     assert_eq!(
         parse_bytes(bytes),
-        Response::Malformed("chained compression pointers")
+        ParsedResponse::Malformed("chained compression pointers")
     );
 }
