@@ -65,7 +65,7 @@ impl FileCache {
         }
     }
 
-    /// The current contents; at most [`RECHECK`] old.
+    /// The contents. They are checked for changes once per second.
     pub fn current(&mut self, now: Instant) -> (Arc<ResolvConf>, &Hosts) {
         let due = self
             .checked_at

@@ -1,8 +1,8 @@
 //! The stub resolver: runs [`Lookup`]s and their sockets on the event loop.
 //!
-//! Requests for the same name share one lookup, and an answer is reused for one second. At most
-//! [`MAX_RUNNING`] lookups have open sockets, at most four each. The others are queued; their
-//! deadlines count from the request.
+//! Requests for the same name share one lookup, and an answer is reused for one second. At most 64
+//! lookups have open sockets, at most four each. The others are queued, and their deadlines keep
+//! running.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
@@ -47,7 +47,7 @@ pub struct StubResolver {
     lookups: HashMap<u64, SharedLookup>,
     by_name: HashMap<LookupName, u64>,
     by_key: HashMap<usize, u64>,
-    /// Lookups that wait for capacity. Cancelled ones stay until their turn comes.
+    /// Lookups that wait for capacity. Cancelled ones are skipped when they reach the front.
     queue: VecDeque<u64>,
     running: usize,
     max_running: usize,

@@ -257,7 +257,7 @@ impl SystemResolver {
         let (sender, waker) = (self.result_sender.clone(), self.waker.clone());
         let run = move || {
             let addresses = (name.as_str(), 0).to_socket_addrs().map(Iterator::collect);
-            // Fails only if the resolver is gone, and then nobody needs the result.
+            // Fails only if the resolver was dropped; then the result is not needed.
             let _ = sender.send(CallResult { call, addresses });
             let _ = waker.wake();
         };

@@ -209,14 +209,14 @@ fn both_families_are_queried_at_once() {
 
 #[test]
 fn a_single_family_is_queried_alone() {
-    for (family, conf, asked) in [
+    for (family, conf, query) in [
         (Family::V4, "", "0 0 db1 A Udp"),
         (Family::V6, "", "0 0 db1 Aaaa Udp"),
         (Family::Any, "options no-aaaa", "0 0 db1 A Udp"),
         (Family::V6, "options no-aaaa use-vc", "0 0 db1 Aaaa Tcp"),
     ] {
         let run = run("db1.", family, conf, |_, _, _, _| Found(1));
-        assert_eq!(run.log, [asked]);
+        assert_eq!(run.log, [query]);
     }
 }
 
@@ -263,7 +263,7 @@ fn negative_answers_name_the_server() {
             Status::ResolveFailed,
             "resolve db1: has no IPv6 address (from 192.0.2.53)",
         ),
-        // An NXDOMAIN for AAAA where A says that the name exists.
+        // NXDOMAIN for AAAA, but the A query returned that the name exists.
         (
             ONE,
             Family::Any,
