@@ -750,9 +750,29 @@ fn exhaust_descriptors() {
     assert_eq!(addresses(&answers[0].1), "192.0.2.7");
 }
 
+/// Runs the next test in a network namespace without interfaces: the C library would ask the name
+/// servers of this machine.
 #[cfg(not(target_feature = "crt-static"))]
 #[test]
 fn the_system_resolver_resolves_and_fails_like_the_stub() {
+    let test = "dns::inside_a_namespace_the_system_resolver_resolves_and_fails";
+    let run = std::process::Command::new("unshare")
+        .args(["--user", "--map-root-user", "--net"])
+        .arg(std::env::current_exe().unwrap())
+        .args(["--ignored", "--exact", test])
+        .output()
+        .unwrap();
+    let printed = String::from_utf8_lossy(&run.stdout);
+    assert!(
+        run.status.success() && printed.contains("1 passed"),
+        "{run:?}"
+    );
+}
+
+#[cfg(not(target_feature = "crt-static"))]
+#[test]
+#[ignore = "the_system_resolver_resolves_and_fails_like_the_stub runs it in a network namespace"]
+fn inside_a_namespace_the_system_resolver_resolves_and_fails() {
     let poll = Poll::new().unwrap();
     let resolver = zbx_tcp::engine::dns::system::SystemResolver::new(poll.registry()).unwrap();
     let mut driver = Driver {
