@@ -279,6 +279,13 @@ pub struct LocalBind {
     pub interface: Option<Interface>,
 }
 
+impl LocalBind {
+    /// The name of the interface to leave by.
+    pub fn interface_name(&self) -> Option<&str> {
+        self.interface.as_ref().map(|interface| &*interface.name)
+    }
+}
+
 /// A network interface that existed when the plan was made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Interface {

@@ -4,7 +4,6 @@
 use std::io;
 use std::mem::{MaybeUninit, size_of, zeroed};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::num::NonZeroU32;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::time::Duration;
 
@@ -181,6 +180,11 @@ unsafe fn offender(data: *const u8, length: usize) -> Option<IpAddr> {
     }
 }
 
+/// Whether the kernel does not support the address family (`EAFNOSUPPORT` of socket(2)).
+pub fn is_family_unsupported(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(libc::EAFNOSUPPORT)
+}
+
 /// Undoes a connect: an open connection is reset, and the socket can connect again (connect(2): `AF_UNSPEC`).
 pub fn disconnect(socket: BorrowedFd<'_>) -> io::Result<()> {
     // SAFETY: sockaddr is plain integers, for which all zeroes is a value, and AF_UNSPEC is zero; its true size is passed.
@@ -193,13 +197,6 @@ pub fn disconnect(socket: BorrowedFd<'_>) -> io::Result<()> {
         )
     };
     check(result)
-}
-
-/// The index of the interface with this name (`if_nametoindex(3)`); none if there is no such interface.
-pub fn interface_index(name: &str) -> Option<NonZeroU32> {
-    let name = std::ffi::CString::new(name).ok()?;
-    // SAFETY: a NUL-terminated string that outlives the call.
-    NonZeroU32::new(unsafe { libc::if_nametoindex(name.as_ptr()) })
 }
 
 /// The limit on open descriptors (`RLIMIT_NOFILE`, getrlimit(2)).

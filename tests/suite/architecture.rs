@@ -123,7 +123,7 @@ fn the_clock_is_read_in_the_loop_only() {
         "Instant::now()",
         &[
             "engine/event_loop.rs",
-            "responder/event_loop.rs",
+            "responder/serve_loop.rs",
             "commands/batch",
         ],
     );
