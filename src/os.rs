@@ -1,5 +1,5 @@
-//! All questions to the operating system that the standard library and well-kept crates do not ask, and the only
-//! `unsafe` code besides `main.rs`.
+//! All questions to the operating system that the standard library and well-kept crates do not ask,
+//! and the only `unsafe` code besides `main.rs`.
 
 pub mod files;
 pub mod route;

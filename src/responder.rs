@@ -1,7 +1,8 @@
 //! A small TCP responder, the server side of `serve` and `demo`.
 //!
-//! [`ResponderConfig`] says what to do, [`Responder::bind`] opens the listener, and [`Responder::run`] serves all clients
-//! in one event loop until its [`StopHandle`] is used. The conversation with one client is a state machine without I/O.
+//! [`ResponderConfig`] says what to do, [`Responder::bind`] opens the listener, and
+//! [`Responder::run`] serves all clients in one event loop until its [`StopHandle`] is used. The
+//! conversation with one client is a state machine without I/O.
 
 mod client_connection;
 mod client_event;
@@ -49,7 +50,8 @@ impl Responder {
         self.listener.local_addr()
     }
 
-    /// Serves clients until `stop` is used, or until the connection of the only client ([`Clients::One`]) has ended.
+    /// Serves clients until `stop` is used, or until the connection of the only client
+    /// ([`Clients::One`]) has ended.
     ///
     /// # Errors
     /// The log cannot be written, or sockets cannot be polled; a client never causes an error.

@@ -128,7 +128,7 @@ impl Wire {
         }
         if !plan.spec.steps.is_empty() {
             // Best effort: should it fail, a passing ICMP error ends the dialogue early, with its true name.
-            let _ = socket::drop_icmp_errors(self.socket.as_fd(), remote.ip());
+            let _ = socket::unqueue_icmp_errors(self.socket.as_fd(), remote.ip());
         }
         // Kernels before 5.6 go on counting the retransmissions of the old connection (tcp_disconnect()).
         if self.again == Again::Perhaps && info.is_some_and(|info| info.retransmits == 0) {
@@ -235,7 +235,7 @@ fn prepared(plan: &Plan, remote: SocketAddr) -> Result<Socket, (&'static str, io
     let socket = Socket::new_raw(Domain::for_address(remote), kind, Some(Protocol::TCP))
         .map_err(|e| ("open a socket", e))?;
     // Only the sender of an ICMP error is lost without it.
-    let _ = socket::keep_icmp_errors(socket.as_fd(), remote.ip());
+    let _ = socket::queue_icmp_errors(socket.as_fd(), remote.ip());
     if let Some(interface) = &plan.spec.origin.interface {
         socket
             .bind_device(Some(interface.name.as_bytes()))

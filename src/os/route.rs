@@ -36,7 +36,8 @@ pub fn has_address(address: IpAddr, zone: Option<NonZeroU32>) -> io::Result<()> 
     UdpSocket::bind(local).map(drop)
 }
 
-/// The index of the interface with this name (`if_nametoindex(3)`), or `None` if there is no such interface.
+/// The index of the interface with this name (`if_nametoindex(3)`), or `None` if there is no such
+/// interface.
 pub fn interface_index(name: &str) -> Option<NonZeroU32> {
     let name = CString::new(name).ok()?;
     // SAFETY: the pointer is to a NUL-terminated string that outlives the call.

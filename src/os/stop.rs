@@ -12,8 +12,8 @@ use signal_hook::{flag, low_level};
 
 /// Stops every event loop that watches it, for good; clones are the same handle.
 ///
-/// It is a socket pair because a signal handler may only write to a descriptor (signal-safety(7)). The byte is never
-/// read, so a loop that starts after the stop sees it too.
+/// It is a socket pair because a signal handler may only write to a descriptor (signal-safety(7)).
+/// The byte is never read, so a loop that starts after the stop sees it too.
 #[derive(Debug, Clone)]
 pub struct StopHandle(Arc<SocketPair>);
 
@@ -34,8 +34,8 @@ impl StopHandle {
         Ok(Self(Arc::new(SocketPair { watched, written })))
     }
 
-    /// A handle that SIGINT and SIGTERM use. A second signal ends the process at once with the exit status
-    /// `second_signal`, in case the event loop is blocked by a reader that does not read.
+    /// A handle that SIGINT and SIGTERM use. A second signal ends the process at once with the exit
+    /// status `second_signal`, in case the event loop is blocked by a reader that does not read.
     ///
     /// # Errors
     /// As [`new`](Self::new). The signals keep their default action then.

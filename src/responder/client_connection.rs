@@ -49,7 +49,8 @@ impl ClientConnection {
         now: Instant,
     ) -> io::Result<Self> {
         stream.set_nonblocking(true)?;
-        // With --close hold this is the only way to notice a client that vanished without a packet (tcp(7)).
+        // With --close hold this is the only way to notice a client that vanished without a packet
+        // (tcp(7)).
         SockRef::from(&stream).set_keepalive(true)?;
         let address = SocketAddr::new(address.ip().to_canonical(), address.port());
         let conversation = Conversation::new(Arc::clone(config), now);
@@ -145,7 +146,8 @@ impl ClientConnection {
         }
     }
 
-    /// Reads once; logs the bytes unless `log` is `None`, which it is in a drain that ends at `until`.
+    /// Reads once; logs the bytes unless `log` is `None`, which it is in a drain that ends at
+    /// `until`.
     fn read(
         &mut self,
         now: Instant,

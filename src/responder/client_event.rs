@@ -36,7 +36,8 @@ pub trait EventLog {
     fn record(&mut self, client: SocketAddr, event: &ClientEvent<'_>) -> io::Result<()>;
 }
 
-/// An event as one printable line without a newline, such as `192.0.2.7:40312 received 2 bytes: ok`.
+/// An event as one printable line without a newline, such as `192.0.2.7:40312 received 2 bytes:
+/// ok`.
 #[derive(Debug)]
 pub struct LogLine<'a> {
     /// The client's address; an IPv4-mapped one as IPv4.

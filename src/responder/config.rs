@@ -40,7 +40,8 @@ pub enum ReplyMode {
 /// How a connection is closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CloseMode {
-    /// FIN, then remaining input is drained, so that unread bytes do not turn the close into a reset.
+    /// FIN, then remaining input is drained, so that unread bytes do not turn the close into a
+    /// reset.
     Fin,
     /// RST, by `SO_LINGER` with a time of 0 (socket(7)).
     Rst,

@@ -1,4 +1,5 @@
-//! The conversation with one client as a state machine without I/O: events go in, the next action comes out.
+//! The conversation with one client as a state machine without I/O: events go in, the next action
+//! comes out.
 
 use std::mem;
 use std::sync::Arc;
@@ -13,11 +14,11 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct Conversation {
     config: Arc<ResponderConfig>,
-    state: State,
+    state: ConversationState,
 }
 
 #[derive(Debug)]
-enum State {
+enum ConversationState {
     /// Waits until then before it sends this message.
     Delaying(Instant, Message),
     /// The kernel has taken this many bytes of the message.
@@ -71,7 +72,7 @@ impl Conversation {
     pub(super) fn new(config: Arc<ResponderConfig>, now: Instant) -> Self {
         let mut conversation = Self {
             config,
-            state: State::ReadingOnly,
+            state: ConversationState::ReadingOnly,
         };
         if conversation.config.greeting.is_empty() {
             conversation.await_input();
@@ -84,14 +85,14 @@ impl Conversation {
     /// What to do next; the same until one of the `on_` functions changes the state.
     pub(super) fn next_action(&self) -> NextAction<'_> {
         match &self.state {
-            State::Delaying(until, _) => NextAction::Wait(*until),
-            State::Sending(message, sent) => {
+            ConversationState::Delaying(until, _) => NextAction::Wait(*until),
+            ConversationState::Sending(message, sent) => {
                 NextAction::Write(message.bytes(&self.config).get(*sent..).unwrap_or_default())
             }
-            State::AwaitingRequest | State::ReadingOnly => NextAction::Read,
-            State::ShuttingDown => NextAction::Shutdown,
-            State::Draining(until) => NextAction::Drain(*until),
-            State::Closing(reason) => NextAction::Close(*reason),
+            ConversationState::AwaitingRequest | ConversationState::ReadingOnly => NextAction::Read,
+            ConversationState::ShuttingDown => NextAction::Shutdown,
+            ConversationState::Draining(until) => NextAction::Drain(*until),
+            ConversationState::Closing(reason) => NextAction::Close(*reason),
         }
     }
 
@@ -99,7 +100,7 @@ impl Conversation {
     pub(super) fn on_read(&mut self, bytes: &[u8], now: Instant) {
         let echoes = self.config.reply == ReplyMode::Echo;
         match self.state {
-            State::AwaitingRequest if !bytes.is_empty() => {
+            ConversationState::AwaitingRequest if !bytes.is_empty() => {
                 let message = if echoes {
                     Message::Echo(bytes.to_vec())
                 } else {
@@ -107,14 +108,17 @@ impl Conversation {
                 };
                 self.send(message, now);
             }
-            // With --echo the client's FIN is the regular end, after which the configured RST is due.
-            State::AwaitingRequest if echoes && self.config.close == CloseMode::Rst => {
-                self.state = State::Closing(CloseReason::Reset);
+            // With --echo the client's FIN is the regular end, after which the configured RST is
+            // due.
+            ConversationState::AwaitingRequest if echoes && self.config.close == CloseMode::Rst => {
+                self.state = ConversationState::Closing(CloseReason::Reset);
             }
-            State::AwaitingRequest | State::ReadingOnly | State::Draining(_)
+            ConversationState::AwaitingRequest
+            | ConversationState::ReadingOnly
+            | ConversationState::Draining(_)
                 if bytes.is_empty() =>
             {
-                self.state = State::Closing(CloseReason::ClosedByClient);
+                self.state = ConversationState::Closing(CloseReason::ClosedByClient);
             }
             _ => {}
         }
@@ -122,7 +126,7 @@ impl Conversation {
 
     /// The kernel took this many bytes. Returns the whole message once its last byte was taken.
     pub(super) fn on_written(&mut self, count: usize) -> Option<Vec<u8>> {
-        let State::Sending(message, sent) = &mut self.state else {
+        let ConversationState::Sending(message, sent) = &mut self.state else {
             return None;
         };
         *sent += count;
@@ -139,14 +143,18 @@ impl Conversation {
 
     /// Our FIN was sent.
     pub(super) fn on_shutdown(&mut self, now: Instant) {
-        self.state = State::Draining(now + DRAIN_TIMEOUT);
+        self.state = ConversationState::Draining(now + DRAIN_TIMEOUT);
     }
 
     /// Ends a delay or a drain that is over at `now`.
     pub(super) fn on_time(&mut self, now: Instant) {
-        self.state = match mem::replace(&mut self.state, State::ReadingOnly) {
-            State::Delaying(until, message) if until <= now => State::Sending(message, 0),
-            State::Draining(until) if until <= now => State::Closing(CloseReason::DrainTimedOut),
+        self.state = match mem::replace(&mut self.state, ConversationState::ReadingOnly) {
+            ConversationState::Delaying(until, message) if until <= now => {
+                ConversationState::Sending(message, 0)
+            }
+            ConversationState::Draining(until) if until <= now => {
+                ConversationState::Closing(CloseReason::DrainTimedOut)
+            }
             state => state,
         };
     }
@@ -154,19 +162,19 @@ impl Conversation {
     fn send(&mut self, message: Message, now: Instant) {
         let delay = self.config.delay;
         self.state = if delay.is_zero() {
-            State::Sending(message, 0)
+            ConversationState::Sending(message, 0)
         } else {
-            State::Delaying(now + delay, message)
+            ConversationState::Delaying(now + delay, message)
         };
     }
 
     /// After the greeting, and after each echo.
     fn await_input(&mut self) {
         self.state = match (&self.config.reply, self.config.close) {
-            (ReplyMode::Once(_) | ReplyMode::Echo, _) => State::AwaitingRequest,
-            (ReplyMode::None, CloseMode::Rst) => State::Closing(CloseReason::Reset),
+            (ReplyMode::Once(_) | ReplyMode::Echo, _) => ConversationState::AwaitingRequest,
+            (ReplyMode::None, CloseMode::Rst) => ConversationState::Closing(CloseReason::Reset),
             (ReplyMode::None, CloseMode::Fin | CloseMode::Hold | CloseMode::NeverAccept) => {
-                State::ReadingOnly
+                ConversationState::ReadingOnly
             }
         };
     }
@@ -174,9 +182,9 @@ impl Conversation {
     /// After the reply.
     fn close(&mut self) {
         self.state = match self.config.close {
-            CloseMode::Fin => State::ShuttingDown,
-            CloseMode::Rst => State::Closing(CloseReason::Reset),
-            CloseMode::Hold | CloseMode::NeverAccept => State::ReadingOnly,
+            CloseMode::Fin => ConversationState::ShuttingDown,
+            CloseMode::Rst => ConversationState::Closing(CloseReason::Reset),
+            CloseMode::Hold | CloseMode::NeverAccept => ConversationState::ReadingOnly,
         };
     }
 }
@@ -194,7 +202,9 @@ impl Message {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::bytes::Charset;
     use crate::responder::config::Clients;
+    use crate::responder::listen::Backlog;
 
     const DELAY: Duration = Duration::from_millis(300);
 
@@ -208,9 +218,9 @@ mod tests {
             listen: "0".parse().unwrap(),
             greeting: Vec::new(),
             reply,
-            charset: Default::default(),
+            charset: Charset::default(),
             delay: Duration::ZERO,
-            backlog: Default::default(),
+            backlog: Backlog::default(),
             close,
             clients: Clients::Many,
         }

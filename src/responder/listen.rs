@@ -126,7 +126,8 @@ impl fmt::Display for ListenError {
 
 impl std::error::Error for ListenError {}
 
-/// The length of the accept queue (listen(2)): how many established connections wait for accept(2), minus one.
+/// The length of the accept queue (listen(2)): how many established connections wait for accept(2),
+/// minus one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Backlog(i32);
 
@@ -174,7 +175,8 @@ impl std::error::Error for BindError {
     }
 }
 
-/// A non-blocking listening socket with `SO_REUSEADDR`, so that connections in `TIME_WAIT` do not prevent a restart.
+/// A non-blocking listening socket with `SO_REUSEADDR`, so that connections in `TIME_WAIT` do not
+/// prevent a restart.
 pub(super) fn open(listen: Listen, backlog: Backlog) -> Result<TcpListener, BindError> {
     let opened = match listen {
         Listen::At(address) => open_at(address, Families::One, backlog),

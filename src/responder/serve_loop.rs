@@ -218,7 +218,8 @@ impl<'a> ServeLoop<'a> {
             Ok((stream, address)) => return self.on_accept(stream, address, now),
             Err(error) => match error.kind() {
                 ErrorKind::WouldBlock => AcceptState::Idle,
-                // The client closed before it was accepted, or a signal arrived: another client may be waiting.
+                // The client closed before it was accepted, or a signal arrived: another client may
+                // be waiting.
                 ErrorKind::ConnectionAborted | ErrorKind::Interrupted => AcceptState::Ready,
                 _ => AcceptState::RetryAt(now + ACCEPT_RETRY),
             },
