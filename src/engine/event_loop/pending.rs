@@ -58,7 +58,7 @@ enum Supply {
 #[derive(Default)]
 pub(in crate::engine) struct Waiting {
     /// The places of sessions that wait for our own limits; they are not under way.
-    pub held: HashMap<usize, Held>,
+    pub held: HashMap<usize, Held, RandomState>,
     supply: Supply,
     /// The moment before which nothing is begun.
     paused_until: Option<Instant>,
