@@ -1,4 +1,5 @@
-//! Sets `ZBX_TCP_BUILD`, which `--version` prints after the version: the commit and the kind of linking.
+//! Sets `ZBX_TCP_BUILD`, which `--version` prints after the version: the commit and the kind of
+//! linking.
 //!
 //! The commit is `ZBX_TCP_COMMIT` if a packager sets it, else that of this checkout, else that of
 //! the published crate, else `commit unknown`.

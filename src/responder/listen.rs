@@ -107,18 +107,19 @@ impl fmt::Display for ListenError {
             Self::NoAddress(text) => {
                 write!(
                     f,
-                    "`{text}` has no address before the colon: a port alone listens on every address"
+                    "`{text}` has no address before the colon: a port alone listens on every \
+                     address"
                 )
             }
             Self::Ipv6(text) => write!(
                 f,
-                "`{text}` is not `[IPV6]:PORT`: write an IPv6 address in brackets such as `[::1]:8989`, a zone as the \
-                 interface's number"
+                "`{text}` is not `[IPV6]:PORT`: write an IPv6 address in brackets such as \
+                 `[::1]:8989`, a zone as the interface's number"
             ),
             Self::Name(text) => write!(
                 f,
-                "`{text}` does not begin with an address: names are not resolved here, write one of this host's such \
-                 as `127.0.0.1:PORT` or `[::1]:PORT`, or the port alone for all"
+                "`{text}` does not begin with an address: names are not resolved here, write one of \
+                 this host's such as `127.0.0.1:PORT` or `[::1]:PORT`, or the port alone for all"
             ),
         }
     }
@@ -155,15 +156,18 @@ impl fmt::Display for BindError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "cannot listen on {}: ", self.listen)?;
         match self.source.kind() {
-            io::ErrorKind::AddrInUse => {
-                f.write_str("another program listens there; stop it, choose another port, or 0 for any free port")
-            }
-            io::ErrorKind::PermissionDenied => f.write_str(
-                "this port is reserved for the system; choose one from 1024 up, or grant CAP_NET_BIND_SERVICE",
+            io::ErrorKind::AddrInUse => f.write_str(
+                "another program listens there; stop it, choose another port, or 0 for any \
+                     free port",
             ),
-            io::ErrorKind::AddrNotAvailable => {
-                f.write_str("this host has no such address; see `ip address`, or give the port alone for every address")
-            }
+            io::ErrorKind::PermissionDenied => f.write_str(
+                "this port is reserved for the system; choose one from 1024 up, or grant \
+                 CAP_NET_BIND_SERVICE",
+            ),
+            io::ErrorKind::AddrNotAvailable => f.write_str(
+                "this host has no such address; see `ip address`, or give the port alone for \
+                     every address",
+            ),
             _ => write!(f, "{}", self.source),
         }
     }
