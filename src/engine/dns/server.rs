@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use std::{fmt, io};
 
 use crate::address::Host;
-use crate::os::socket::interface_index;
+use crate::os::route;
 
 /// The port of RFC 1035, section 4.2.
 pub const DNS_PORT: u16 = 53;
@@ -49,7 +49,7 @@ impl NameServer {
     pub fn socket_addr(&self) -> io::Result<SocketAddr> {
         match (self.address, &self.zone) {
             (IpAddr::V6(address), Some(zone)) => {
-                Ok(SocketAddrV6::new(address, self.port, 0, scope_id(zone)?).into())
+                Ok(SocketAddrV6::new(address, self.port, 0, zone_index(zone)?).into())
             }
             (address, _) => Ok(SocketAddr::new(address, self.port)),
         }
@@ -71,13 +71,11 @@ impl fmt::Display for NameServer {
     }
 }
 
-/// The index of an interface given by index or by name.
-fn scope_id(zone: &str) -> io::Result<u32> {
-    if let Ok(index) = zone.parse() {
-        return Ok(index);
-    }
-    interface_index(zone)
-        .map(NonZeroU32::get)
+/// The index of a zone: an interface's name, or the index itself (RFC 4007, section 11.2).
+fn zone_index(zone: &str) -> io::Result<u32> {
+    let index = zone.parse().ok();
+    index
+        .or_else(|| route::interface_index(zone).map(NonZeroU32::get))
         .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, format!("no interface `{zone}`")))
 }
 

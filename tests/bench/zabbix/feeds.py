@@ -1,16 +1,16 @@
-"""Which ways to feed a server are measured, at which sizes."""
+"""The measured ways to feed a server, and their sizes."""
 
 from dataclasses import dataclass
 
-# How a dependent item finds its value (items.PATHS), or who sends it, or an external check for each target.
+# By the path of dependent items (items.PATHS), by zabbix_sender, or by an external check for each target.
 MASTERS = ("map", "filter", "two levels")
 FEEDS = (*MASTERS, "sender", "checks")
 SIZES = (100, 1000, 5000)
-# As many external checks, one by one, as anyone should have.
+# More single external checks than a server should have.
 MOST_CHECKS = 500
-# A search costs more with each target; more of it would only take time.
+# A filter costs more with each target; larger sizes would only take time.
 MOST_FILTERED = 1000
-# What fits into the 512 KiB that 6.0 takes; 7.0 takes 16 MiB.
+# The targets in one document: at most 512 KiB in 6.0, 16 MiB in 7.0.
 MOST_IN_6_0 = 900
 # A master item may have 29,999 dependents on all levels, discovery rules included: here 6 a target.
 MOST_IN_TWO_LEVELS = 4900
@@ -18,7 +18,7 @@ MOST_IN_TWO_LEVELS = 4900
 
 @dataclass(frozen=True)
 class Case:
-    """One fleet."""
+    """One case."""
 
     feed: str
     targets: int

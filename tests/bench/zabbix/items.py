@@ -1,9 +1,9 @@
-"""A fleet in Zabbix: a host, what feeds it, and the items of each target, found by low-level discovery."""
+"""Targets in Zabbix: a host, the items that feed it, and the items of each target, created by low-level discovery."""
 
 from zbxlab import inside
 from zbxlab.hosts import EXTERNAL_CHECK, FLOAT, TEXT, TRAPPER, UNSIGNED
 
-HOST = "fleet"
+HOST = "targets"
 CONFIG = "/etc/zbx-tcp/config.toml"
 DEPENDENT = 18
 # Preprocessing steps by their numbers in the API.
@@ -16,21 +16,21 @@ TYPES = {
     "tcp.syn_retransmits": UNSIGNED,
 }
 METRICS = tuple(TYPES)
-# Where a dependent item finds a metric: in the whole document by the target's key, or by a search for its id, or in a
-# document of one target that another dependent item has cut out.
+# The path of a metric for a dependent item: in the whole document by the key of the target, by a filter for its id, or in the
+# document of one target that another dependent item has extracted.
 PATHS = {
     "map": "$.targets['{#TCP.ID}'].%s",
     "filter": "$.targets[?(@.id=='{#TCP.ID}')].%s.first()",
     "two levels": "$.%s",
 }
 NEVER = "1d"
-# Addresses that `address` has.
+# The number of addresses of `address`.
 MOST = 60_000
 
 
 def write_targets(release, targets: int, port: int) -> None:
-    """The configuration: so many addresses of loopback, all answered by one listener, in one group."""
-    entries = (f'[[targets]]\nhost = "{address(number)}"\nport = {port}\ngroup = "fleet"\n' for number in range(targets))
+    """The configuration: this many loopback addresses, all answered by one listener, in one group."""
+    entries = (f'[[targets]]\nhost = "{address(number)}"\nport = {port}\ngroup = "targets"\n' for number in range(targets))
     inside.write(release, CONFIG, "\n".join(entries))
 
 
@@ -38,7 +38,7 @@ def address(number: int) -> str:
     return f"127.1.{number // 250}.{number % 250 + 1}"
 
 
-class Fleet:
+class Targets:
     """The items on the server. `feed`: "map", "filter", "two levels", "sender" or "checks"."""
 
     def __init__(self, api, feed: str):
@@ -47,9 +47,9 @@ class Fleet:
         self.masters = []
 
     def create(self, batches: list[str]) -> None:
-        """`batches`: the keys of the master items, where there are any."""
+        """`batches`: the keys of the master items, if there are any."""
         for host in self.api.call("host.get", output=["hostid"]):
-            # Its own items would be counted, too.
+            # Otherwise its own items would be counted, too.
             self.api.call("host.update", hostid=host["hostid"], status=1)
         self.host = self.api.call("host.create", host=HOST, groups=[self.group()], interfaces=[LOOPBACK])["hostids"][0]
         found = self.api.call("hostinterface.get", hostids=[self.host], output=["interfaceid"])
@@ -87,7 +87,7 @@ class Fleet:
         return made["itemids"][0]
 
     def prototypes(self, rule: str, number: int, master: str | None) -> None:
-        """`number` keeps keys apart where several rules find targets on one host."""
+        """`number` makes keys unique if several rules create items on one host."""
         common = {"hostid": self.host, "ruleid": rule}
         if self.feed == "checks":
             key = 'zbx-tcp["check",{#TCP.HOST},{#TCP.PORT}]'
@@ -109,11 +109,11 @@ class Fleet:
         return self.api.call("itemprototype.create", **words)["itemids"][0]
 
     def check_now(self, items: list[str]) -> None:
-        """Do not wait for the interval."""
+        """Executes items now, instead of at their interval."""
         self.api.call_list("task.create", [{"type": 6, "request": {"itemid": item}} for item in items])
 
     def discovered(self) -> list[str]:
-        """What low-level discovery has made of the prototypes: item identifiers."""
+        """The identifiers of items that low-level discovery created."""
         found = self.api.call("item.get", hostids=[self.host], filter={"flags": 4}, output=["itemid"])
         return [item["itemid"] for item in found]
 

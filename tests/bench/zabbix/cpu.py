@@ -1,4 +1,4 @@
-"""What a lab's processes have used of the processor, by what they call themselves."""
+"""CPU time of the processes of a lab, by their titles."""
 
 import os
 import re
@@ -11,7 +11,7 @@ TICK = 1 / os.sysconf("SC_CLK_TCK")
 
 
 def used() -> Counter:
-    """Seconds so far by kind of process ("poller"), children that it waited for apart ("poller, its children").
+    """CPU seconds by kind of process ("poller"); children that it waited for are separate ("poller, its children").
 
     A Zabbix process has its kind in its title, and a kind is all its processes: 20 pollers, or, in 7.0, a preprocessing
     manager whose workers are threads. Only this network namespace counts: another lab may run.
@@ -38,7 +38,7 @@ def kind_of(title: str) -> str | None:
 
 
 def own(process: Path) -> float:
-    """All threads; schedstat counts nanoseconds where stat has ticks (Documentation/scheduler/sched-stats.rst)."""
+    """All threads; schedstat has nanoseconds, stat only ticks (Documentation/scheduler/sched-stats.rst)."""
     threads = (process / "task").iterdir()
     return sum(int((thread / "schedstat").read_text().split()[0]) for thread in threads) / 1e9
 

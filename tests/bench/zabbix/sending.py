@@ -1,4 +1,4 @@
-"""zabbix_sender in the lab: values of a batch, or lines of our own."""
+"""zabbix_sender in the lab: values of a batch, or given lines."""
 
 import os
 import subprocess
@@ -10,7 +10,7 @@ SENDER = ("zabbix_sender", "-z", "127.0.0.1", "-p", str(conf.SERVER_PORT))
 
 
 def batch(release, words: list[str], values: int) -> dict:
-    """zbx-tcp batch -o sender | zabbix_sender: seconds of the processor that each used."""
+    """zbx-tcp batch -o sender | zabbix_sender: CPU seconds of each."""
     enter, pipe = inside.chroot(release), subprocess.PIPE
     probing = subprocess.Popen([*enter, "zbx-tcp", *words], stdout=pipe)
     sending = subprocess.Popen([*enter, *SENDER, "-T", "-N", "-i", "-"], stdin=probing.stdout, stdout=pipe, text=True)
@@ -22,7 +22,7 @@ def batch(release, words: list[str], values: int) -> dict:
 
 
 def value(release, host: str, key: str, text: str) -> None:
-    """One value, of now."""
+    """One value with the current time."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     words = [*inside.chroot(release), *SENDER, "-i", "-"]
     subprocess.run(words, input=f'{host} {key} "{escaped}"\n', text=True, stdout=subprocess.PIPE, check=False)

@@ -1,4 +1,4 @@
-"""Accepts on a port of every address of this machine, and closes at once, until standard input ends."""
+"""Accepts on a port of every address of this machine, and closes at once, until standard input is closed."""
 
 import selectors
 import socket

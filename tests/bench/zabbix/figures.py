@@ -1,11 +1,11 @@
-"""From what `measure` says of a case to a row of a table."""
+"""Converts the result of `measure` to a row of the table."""
 
 import statistics
 
 from cpu import DATABASE
 from feeds import MASTERS
 
-# Columns by what the server's processes call themselves. The others do nothing for a fleet.
+# Columns by the titles of the server's processes. The other processes do not work for the targets.
 KINDS = {
     "checks": ("poller", "poller, its children"),
     "preprocessing": ("preprocessing manager", "preprocessing worker"),
@@ -35,7 +35,7 @@ def cost(case: dict) -> list:
 
 
 def time(case: dict) -> list:
-    """Seconds: of the batch itself, from its first connect until all is stored, and of the discovery before."""
+    """Seconds: of the batch, from its first connect until all values are stored, and of the discovery before."""
     size = case["document_bytes"]
     seconds = median(case, lambda one: one["seconds"])
     batch = median(case, lambda one: one["batch"]) or None
