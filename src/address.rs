@@ -5,9 +5,7 @@
 //! differently.
 
 pub mod cidr;
-pub mod hashing;
 pub mod port_list;
-pub mod writing;
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

@@ -17,7 +17,7 @@ use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 use slab::Slab;
 
-use crate::engine::dns::{ResolvedAddresses, Resolver};
+use crate::engine::dns::{ResolvedAddresses, Resolver, owns_token};
 use crate::engine::event_loop::connection::{Connection, Numbers, Output, Then};
 use crate::engine::event_loop::pending::{ConnectRequest, Held, Shortage, Waiting};
 use crate::engine::event_loop::shutdown::End;
@@ -26,7 +26,8 @@ use crate::engine::limits::shared::SharedLimits;
 use crate::engine::session::Session;
 use crate::engine::session::action::{Action, Actions, AttemptId, Event};
 use crate::engine::timers::Timers;
-use crate::engine::{Limits, Observed, ResolverKind, Sink, stream};
+use crate::engine::{Limits, Observed, ResolverKind, Sink};
+use crate::os::route;
 use crate::plan::LocalBind;
 
 /// The bytes of one read, and how many reads one connection gets before the others have their turn.
@@ -111,7 +112,7 @@ pub(in crate::engine) struct Engine<'e, 's> {
     connections: Slab<Connection>,
     idle: Idle,
     timers: Timers,
-    resolver: Resolver,
+    resolver: Box<dyn Resolver>,
     waiting: Waiting,
     /// Connections that had more to read than their turn allowed.
     unread: VecDeque<Token>,
@@ -237,7 +238,7 @@ impl<'e, 's> Engine<'e, 's> {
         };
         for event in &events {
             let token = event.token();
-            if Resolver::owns(token) {
+            if owns_token(token) {
                 self.resolver.ready(self.poll.registry(), token, now);
             } else if token == STOP {
                 self.end.come(now);
@@ -251,7 +252,7 @@ impl<'e, 's> Engine<'e, 's> {
 
     /// Tells sessions what their names resolve to.
     fn take_answers(&mut self, now: Instant) {
-        if self.resolver.has_lacked_socket() {
+        if self.resolver.ran_out_of_sockets() {
             self.close_idle();
         }
         while let Some((place, answer)) = self.resolver.poll_answer() {
@@ -459,7 +460,7 @@ fn in_order(addresses: &ResolvedAddresses, origin: &LocalBind) -> Vec<IpAddr> {
     let v6_first = addresses
         .v6
         .first()
-        .is_some_and(|address| stream::has_route((*address).into(), origin));
+        .is_some_and(|address| route::has_route((*address).into(), origin.interface_name()));
     if v6_first {
         v6.chain(v4).collect()
     } else {

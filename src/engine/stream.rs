@@ -4,17 +4,17 @@
 
 use std::io;
 use std::io::ErrorKind;
-use std::net::{IpAddr, SocketAddr, SocketAddrV6, UdpSocket};
-use std::num::{NonZeroI32, NonZeroU32};
+use std::net::{IpAddr, SocketAddr, SocketAddrV6};
+use std::num::NonZeroI32;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::escape::os_error_text;
 use crate::failure::{Failure, IcmpFact, Status, format_duration};
-use crate::os::socket;
+use crate::os::errno::{is_shortage, named_error_text};
 use crate::os::socket::TcpInfo;
+use crate::os::{route, socket};
 use crate::plan::{Close, LocalBind, Plan, ProbeSpec};
 
 /// One connection. Thousands are open at once: where to is not kept, who asks for something says it.
@@ -128,7 +128,7 @@ impl Wire {
         }
         if !plan.spec.steps.is_empty() {
             // Best effort: should it fail, a passing ICMP error ends the dialogue early, with its true name.
-            let _ = socket::drop_icmp_errors(self.socket.as_fd(), remote.ip());
+            let _ = socket::unqueue_icmp_errors(self.socket.as_fd(), remote.ip());
         }
         // Kernels before 5.6 go on counting the retransmissions of the old connection (tcp_disconnect()).
         if self.again == Again::Perhaps && info.is_some_and(|info| info.retransmits == 0) {
@@ -204,33 +204,6 @@ fn if_ready(result: io::Result<usize>) -> io::Result<Option<usize>> {
     }
 }
 
-/// Whether this machine has a route to the address, through the origin's interface if it names one; sends nothing (a
-/// UDP connect only looks the route up).
-pub fn has_route(address: IpAddr, origin: &LocalBind) -> bool {
-    // Port 9 is discard (RFC 863); nothing is sent to it.
-    let remote = SocketAddr::new(address, 9);
-    let look_up = || {
-        let socket = Socket::new(Domain::for_address(remote), Type::DGRAM, None)?;
-        if let Some(interface) = &origin.interface {
-            socket.bind_device(Some(interface.name.as_bytes()))?;
-        }
-        socket.connect(&remote.into())
-    };
-    look_up().is_ok()
-}
-
-/// Whether this host has the address; sends nothing.
-///
-/// # Errors
-/// The system's own, EADDRNOTAVAIL where it has not (bind(2)).
-pub fn has_address(address: IpAddr, interface: Option<NonZeroU32>) -> io::Result<()> {
-    let local = match address {
-        IpAddr::V6(v6) => SocketAddrV6::new(v6, 0, 0, interface.map_or(0, NonZeroU32::get)).into(),
-        IpAddr::V4(_) => SocketAddr::new(address, 0),
-    };
-    UdpSocket::bind(local).map(drop)
-}
-
 /// Whether this plan asks nothing of the socket but a connection, and to end it with RST.
 pub fn is_plain(plan: &Plan) -> bool {
     let ProbeSpec {
@@ -251,7 +224,7 @@ fn connect(
     match socket.connect(&remote.into()) {
         Ok(()) => Ok(None),
         Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => Ok(None),
-        Err(error) if is_exhaustion(&error) => Err(exhausted(plan, remote, &error)),
+        Err(error) if is_shortage(&error) => Err(exhausted(plan, remote, &error)),
         Err(error) => Ok(error.raw_os_error().and_then(NonZeroI32::new)),
     }
 }
@@ -262,7 +235,7 @@ fn prepared(plan: &Plan, remote: SocketAddr) -> Result<Socket, (&'static str, io
     let socket = Socket::new_raw(Domain::for_address(remote), kind, Some(Protocol::TCP))
         .map_err(|e| ("open a socket", e))?;
     // Only the sender of an ICMP error is lost without it.
-    let _ = socket::keep_icmp_errors(socket.as_fd(), remote.ip());
+    let _ = socket::queue_icmp_errors(socket.as_fd(), remote.ip());
     if let Some(interface) = &plan.spec.origin.interface {
         socket
             .bind_device(Some(interface.name.as_bytes()))
@@ -282,27 +255,11 @@ fn prepared(plan: &Plan, remote: SocketAddr) -> Result<Socket, (&'static str, io
     Ok(socket)
 }
 
-/// Lack of descriptors, ports, or memory: it passes, and is waited out inside the deadline.
-fn is_exhaustion(error: &io::Error) -> bool {
-    let lacks = [
-        libc::EMFILE,
-        libc::ENFILE,
-        libc::ENOBUFS,
-        libc::ENOMEM,
-        libc::EADDRNOTAVAIL,
-        libc::EADDRINUSE,
-        libc::EAGAIN,
-    ];
-    error
-        .raw_os_error()
-        .is_some_and(|errno| lacks.contains(&errno))
-}
-
 /// The failure of a socket that could not be watched (`epoll_ctl(2)`).
 pub fn watch_failure(remote: SocketAddr, error: &io::Error) -> Failure {
     let text = format!(
         "connect to {remote}: this machine could not watch the socket: {}",
-        errno_text(error)
+        named_error_text(error)
     );
     Failure::new(Status::LocalError, text)
 }
@@ -310,7 +267,9 @@ pub fn watch_failure(remote: SocketAddr, error: &io::Error) -> Failure {
 /// Without a route, no source address is to be had however long one waits; with one, a port may become free.
 fn exhausted(plan: &Plan, remote: SocketAddr, error: &io::Error) -> OpenError {
     match local_failure("connect", remote, error) {
-        OpenError::NoPort(failure) if !has_route(remote.ip(), &plan.spec.origin) => {
+        OpenError::NoPort(failure)
+            if !route::has_route(remote.ip(), plan.spec.origin.interface_name()) =>
+        {
             OpenError::Final(failure)
         }
         other => other,
@@ -320,12 +279,12 @@ fn exhausted(plan: &Plan, remote: SocketAddr, error: &io::Error) -> OpenError {
 fn local_failure(operation: &str, remote: SocketAddr, error: &io::Error) -> OpenError {
     let text = format!(
         "connect to {remote}: this machine could not {operation}: {}",
-        errno_text(error)
+        named_error_text(error)
     );
     let failure = Failure::new(Status::LocalError, text);
     match error.raw_os_error() {
         Some(libc::EADDRNOTAVAIL | libc::EADDRINUSE | libc::EAGAIN) => OpenError::NoPort(failure),
-        _ if is_exhaustion(error) => OpenError::Exhausted(failure),
+        _ if is_shortage(error) => OpenError::Exhausted(failure),
         _ => OpenError::Final(failure),
     }
 }
@@ -344,14 +303,14 @@ fn connect_failure(
         libc::ETIMEDOUT => Status::ConnectTimeout,
         _ if icmp.is_some() => Status::Unreachable,
         libc::EACCES | libc::EPERM | libc::EAFNOSUPPORT | libc::ENODEV => Status::LocalError,
-        _ if is_exhaustion(error) => Status::LocalError,
+        _ if is_shortage(error) => Status::LocalError,
         _ => Status::Unreachable,
     };
     let cause = match (icmp, errno) {
         (Some(icmp), _) => says(icmp),
         (None, libc::ECONNREFUSED) => "connection refused (RST".to_owned(),
         (None, _) => {
-            let text = errno_text(error);
+            let text = named_error_text(error);
             text.strip_suffix(')').unwrap_or(&text).to_owned()
         }
     };
@@ -379,50 +338,13 @@ fn says(icmp: IcmpFact) -> String {
 pub fn lost_failure(remote: SocketAddr, error: &io::Error) -> Failure {
     let text = match error.raw_os_error() {
         Some(libc::ECONNRESET | libc::EPIPE) => format!("{remote} reset the open connection"),
-        _ => format!("the connection to {remote} was lost: {}", errno_text(error)),
+        _ => format!(
+            "the connection to {remote} was lost: {}",
+            named_error_text(error)
+        ),
     };
     Failure::new(Status::Reset, text)
 }
-
-/// The system's own words with the errno's name, such as `no route to host (EHOSTUNREACH)`.
-fn errno_text(error: &io::Error) -> String {
-    let words = os_error_text(error);
-    let Some(errno) = error.raw_os_error() else {
-        return format!("{words} (no errno)");
-    };
-    match ERRNO_NAMES.iter().find(|(number, _)| *number == errno) {
-        Some((_, name)) => format!("{words} ({name})"),
-        None => format!("{words} (errno {errno})"),
-    }
-}
-
-/// The names that connect(2) and socket(2) document, and those that ICMP errors become (net/ipv4/icmp.c).
-const ERRNO_NAMES: [(i32, &str); 24] = [
-    (libc::EACCES, "EACCES"),
-    (libc::EADDRINUSE, "EADDRINUSE"),
-    (libc::EADDRNOTAVAIL, "EADDRNOTAVAIL"),
-    (libc::EAFNOSUPPORT, "EAFNOSUPPORT"),
-    (libc::EAGAIN, "EAGAIN"),
-    (libc::ECONNREFUSED, "ECONNREFUSED"),
-    (libc::ECONNRESET, "ECONNRESET"),
-    (libc::EHOSTDOWN, "EHOSTDOWN"),
-    (libc::EHOSTUNREACH, "EHOSTUNREACH"),
-    (libc::EINVAL, "EINVAL"),
-    (libc::EMFILE, "EMFILE"),
-    (libc::EMSGSIZE, "EMSGSIZE"),
-    (libc::ENETDOWN, "ENETDOWN"),
-    (libc::ENETUNREACH, "ENETUNREACH"),
-    (libc::ENFILE, "ENFILE"),
-    (libc::ENOBUFS, "ENOBUFS"),
-    (libc::ENODEV, "ENODEV"),
-    (libc::ENOMEM, "ENOMEM"),
-    (libc::ENONET, "ENONET"),
-    (libc::ENOPROTOOPT, "ENOPROTOOPT"),
-    (libc::EOPNOTSUPP, "EOPNOTSUPP"),
-    (libc::EPERM, "EPERM"),
-    (libc::EPROTO, "EPROTO"),
-    (libc::ETIMEDOUT, "ETIMEDOUT"),
-];
 
 #[cfg(test)]
 mod tests {

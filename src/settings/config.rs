@@ -11,7 +11,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::address::cidr;
-use crate::escape::os_error_text;
+use crate::os::errno::os_error_text;
 use crate::os::files;
 use crate::settings::config::file::Privacy;
 use crate::settings::config::table::{Diagnostics, Field, TableReader};

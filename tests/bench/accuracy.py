@@ -1,4 +1,4 @@
-"""The truth of time.connect, and the cost of a probe beside thousands: our engine and the C epoll floor, in turns."""
+"""Accuracy of time.connect and the cost of a probe among thousands: our engine and the C epoll floor, alternating."""
 
 import json
 import subprocess
@@ -10,14 +10,14 @@ import report
 from report import Goal
 from runner import ENVIRONMENT, Listener
 
-# Several, so that neither backlogs nor the ports of one destination run out.
+# Several, so that neither accept queues nor the ports of one destination are exhausted.
 ADDRESSES = [f"127.0.0.{number}" for number in range(1, 9)]
 SINGLE, MANY = 500, (1_000, 10_000)
 TURNS, QUICK_TURNS = 7, 2
 
 
 def measure(_rounds: int, quick: bool) -> int:
-    """Measures, prints, writes; returns how many goals were missed."""
+    """Measures, prints and writes the results; returns the number of missed goals."""
     ours, floor = build.accuracy_program(), build.floor("epoll", static=True)
     program = build.floor("listener", static=True)
     listener, silent = Listener(program, ADDRESSES), Listener(program, ADDRESSES, "--silent")
@@ -52,7 +52,7 @@ def collect(runs: dict[str, list[dict]], name: str, program: Path, words: list[o
 
 
 def middle(runs: list[dict]) -> dict:
-    """The median of each figure over the turns."""
+    """The median of each value over the rounds."""
     first = runs[0]
     return {
         key: middle([run[key] for run in runs]) if isinstance(value, dict) else numbers_middle([r[key] for r in runs])
@@ -66,7 +66,7 @@ def numbers_middle(values: list[float | None]) -> float | None:
 
 
 def check(results: dict[str, dict]) -> None:
-    """A figure of probes that did not find what is there is worth nothing."""
+    """Fails if probes did not find all targets up; the cost of such a run would be meaningless."""
     for name, result in results.items():
         wanted = result["probes"] if name.startswith("silent") else 0
         if result["down"] != wanted:
@@ -89,7 +89,7 @@ def show(results: dict[str, dict], turns: int) -> None:
         for name, of in results.items()
         if name.startswith("silent")
     ]
-    report.table("Nobody answers: all in flight until the deadline of 2 s", ["case", "user bytes/probe", "KiB", "ms"], rows)
+    report.table("No target answers: all in flight until the deadline of 2 s", ["case", "user bytes/probe", "KiB", "ms"], rows)
 
 
 def wanted_of(results: dict[str, dict]) -> list[Goal]:

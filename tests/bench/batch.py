@@ -1,4 +1,4 @@
-"""`zbx-tcp batch` as it is released: whether it is there, its words, and what it said."""
+"""Runs the released `zbx-tcp batch`: its arguments and its results."""
 
 import json
 import subprocess
@@ -9,15 +9,15 @@ import build
 import network
 from runner import ENVIRONMENT, Cost, Spawner
 
-# Nothing here is to be cut by the whole run's deadline unless it says so.
+# The deadline of the whole run must not cut a batch unless a case tests that.
 PATIENT = ["--deadline", "60s"]
-# Callgrind slows everything down some fifty times.
+# callgrind slows a program down about fifty times.
 UNDER_A_TOOL = ["--timeout", "30s", "--deadline", "120s"]
 DOWN_OR_UP = (0, 1)
 
 
 def program() -> Path | None:
-    """The released build, if it knows `batch` yet."""
+    """The released build, or None if it has no `batch`."""
     path = build.released("musl" if build.has_musl() else "glibc")
     known = subprocess.run([path, "batch", "--help"], env=ENVIRONMENT, capture_output=True, check=False).returncode == 0
     if not known:
@@ -26,7 +26,7 @@ def program() -> Path | None:
 
 
 def targets(count: int, port: int, first: str = network.FIRST) -> Path:
-    """A file of so many targets, an address each."""
+    """A file with this many targets, each with its own address."""
     path = build.OUT / f"targets-{first}-{port}-{count}"
     lines = (f"{address}:{port}\n" for address in network.addresses(count, first))
     path.write_text("".join(lines), encoding="ascii")
@@ -35,7 +35,7 @@ def targets(count: int, port: int, first: str = network.FIRST) -> Path:
 
 @dataclass(frozen=True)
 class Ran:
-    """What a batch cost, and its document where that is `json`."""
+    """The cost of a batch, and its document if the output is `json`."""
 
     cost: Cost
     output: Path
@@ -49,7 +49,7 @@ class Ran:
 
 
 def run(spawner: Spawner, path: Path, of: Path, *options: str) -> Ran:
-    """Runs a batch over the targets of a file; the output goes into another, since a pipe would hold it up."""
+    """Runs a batch with the targets of a file; the output goes to a file, since a pipe would slow it down."""
     output = build.OUT / "batch-output"
     words = [str(path), "batch", "-", *options]
     return Ran(spawner.run(words, reads=of, writes=output, may_end=DOWN_OR_UP), output)

@@ -1,4 +1,4 @@
-"""Builds what is measured: zbx-tcp in three linkings, the C floors, the accuracy program."""
+"""Builds the measured programs: zbx-tcp in its linkings, the C floors, the accuracy program."""
 
 import json
 import os
@@ -11,10 +11,14 @@ TARGET = Path(os.environ.get("CARGO_TARGET_DIR") or REPOSITORY / "target").absol
 OUT = TARGET / "bench"
 FLOOR = Path(__file__).resolve().parent / "floor"
 
-# Static, but to be relocated at start: what packaging/build-static would build without its other flags.
+# Static, but relocated at start: packaging/build-static without its other flags.
 STATIC_PIE = "-C target-feature=+crt-static"
-# What it would build without an order of the code.
+# packaging/build-static without the section order.
 STATIC = f"{STATIC_PIE} -C relocation-model=static -C symbol-mangling-version=v0"
+
+
+# Further binaries of zbx-tcp by name (`--also`), such as one for a target that rustc has no standard library for.
+also: dict[str, Path] = {}
 
 
 def host() -> str:
@@ -24,13 +28,13 @@ def host() -> str:
 
 
 def has_musl() -> bool:
-    """Whether rustc's standard library for musl is installed."""
+    """Whether the standard library for musl is installed."""
     triple = host().split("-")[0] + "-unknown-linux-musl"
     return (Path(run(["rustc", "--print", "sysroot"]).strip()) / "lib/rustlib" / triple).is_dir()
 
 
 def programs() -> dict[str, Path]:
-    """zbx-tcp by its linking; each has its own directory, so that none throws away what another built."""
+    """zbx-tcp by its linking; each has its own directory, so that none invalidates another."""
     built = {
         "dynamic": cargo_build(TARGET, None, None),
         "static-pie": cargo_build(OUT / "static-pie", host(), STATIC_PIE),
@@ -38,11 +42,11 @@ def programs() -> dict[str, Path]:
     }
     if has_musl():
         built["musl"] = released("musl")
-    return built
+    return built | also
 
 
 def released(kind: str) -> Path:
-    """The static build as it is released."""
+    """The static build as it is released, with its section order."""
     words = [str(REPOSITORY / "packaging" / "build-static"), kind]
     built, path = run(words, dict(os.environ, CARGO_TARGET_DIR=str(TARGET))).split()
     assert built == kind, f"packaging/build-static built {built}"
@@ -50,7 +54,7 @@ def released(kind: str) -> Path:
 
 
 def cargo_build(directory: Path, triple: str | None, flags: str | None) -> Path:
-    """One release build. `--target` must be given with crt-static: procedural macros cannot be linked with it."""
+    """One release build. crt-static requires `--target`: procedural macros cannot be linked with it."""
     words = ["cargo", "build", "--release", "--bin", "zbx-tcp"] + (["--target", triple] if triple else [])
     environment = dict(os.environ, CARGO_TARGET_DIR=str(directory))
     if flags:
@@ -60,14 +64,14 @@ def cargo_build(directory: Path, triple: str | None, flags: str | None) -> Path:
 
 
 def with_symbols() -> Path:
-    """The release build with the names of its functions, for profiles."""
+    """The release build with symbols, for profiles."""
     environment = dict(os.environ, CARGO_TARGET_DIR=str(OUT / "symbols"), CARGO_PROFILE_RELEASE_STRIP="none")
     run(["cargo", "build", "--release", "--bin", "zbx-tcp"], environment)
     return OUT / "symbols" / "release" / "zbx-tcp"
 
 
 def accuracy_program() -> Path:
-    """The program of accuracy.rs, where Cargo put it."""
+    """The program of accuracy.rs, at the path that Cargo reports."""
     words = ["cargo", "bench", "--bench", "accuracy", "--no-run", "--message-format=json"]
     for line in run(words, dict(os.environ, CARGO_TARGET_DIR=str(TARGET))).splitlines():
         message = json.loads(line)
@@ -76,17 +80,19 @@ def accuracy_program() -> Path:
     sys.exit("tests/bench: cargo built no `accuracy`: is it a [[bench]] of Cargo.toml?")
 
 
-def floor(name: str, *, static: bool) -> Path:
+def floor(name: str, *, static: bool, compiler: str = "cc") -> Path:
     """A C program of floor/."""
     OUT.mkdir(parents=True, exist_ok=True)
     program = OUT / (f"{name}-static" if static else name)
-    words = ["cc", "-O2", "-Wall", "-Wextra", "-o", str(program), str(FLOOR / f"{name}.c")]
+    if compiler != "cc":
+        program = program.with_name(f"{program.name}-{compiler}")
+    words = [compiler, "-O2", "-Wall", "-Wextra", "-o", str(program), str(FLOOR / f"{name}.c")]
     run(words + (["-static"] if static else []))
     return program
 
 
 def run(words: list[str], environment: dict[str, str] | None = None) -> str:
-    """The standard output of a command that must succeed; its messages go to the terminal."""
+    """The standard output of a command that must succeed; its standard error is not captured."""
     try:
         return subprocess.run(words, env=environment, cwd=REPOSITORY, check=True, text=True, stdout=subprocess.PIPE).stdout
     except FileNotFoundError:

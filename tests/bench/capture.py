@@ -1,4 +1,4 @@
-"""The truth: what tcpdump saw of each handshake on the wire."""
+"""Reference times: each handshake as tcpdump captured it."""
 
 import shutil
 import signal
@@ -12,13 +12,13 @@ import network
 
 SYN, ACK = 2, 16
 NANOSECONDS = 0xA1B23C4D
-# tcpdump hands over what it has at least once a second (pcap_set_timeout(3PCAP)).
+# tcpdump writes captured packets at least once a second (pcap_set_timeout(3PCAP)).
 HANDED_OVER = 1.2
 
 
 @dataclass
 class Handshake:
-    """Of one address: when its first SYN left, how many there were, when the first SYN-ACK came."""
+    """Of one address: the time of the first SYN, the number of SYNs, the time of the first SYN-ACK."""
 
     first_syn: int
     syns: int = 1
@@ -30,7 +30,7 @@ class Handshake:
 
 
 class Capture:
-    """Captures a device until `handshakes` is asked for."""
+    """Captures a device until `handshakes` is called."""
 
     def __init__(self, device: str, file: Path):
         tcpdump = shutil.which("tcpdump")
@@ -59,7 +59,7 @@ class Capture:
             raise SystemExit(f"tests/bench: tcpdump: {self.heard}{self.process.stderr.read()}")
 
     def handshakes(self) -> dict[str, Handshake]:
-        """Ends the capture; by the address that was probed."""
+        """Ends the capture and returns the handshakes by probed address."""
         time.sleep(HANDED_OVER)
         self.process.send_signal(signal.SIGINT)
         said = self.process.communicate()[1]
@@ -69,7 +69,7 @@ class Capture:
 
 
 def parse(pcap: bytes) -> dict[str, Handshake]:
-    """Of a capture of raw IPv4 packets (pcap-savefile(5))."""
+    """Reads a capture of raw IPv4 packets (pcap-savefile(5))."""
     if struct.unpack_from("<I", pcap)[0] != NANOSECONDS:
         raise SystemExit("tests/bench: tcpdump wrote another format than was asked for")
     seen: dict[bytes, Handshake] = {}

@@ -1,4 +1,4 @@
-"""The commands that are measured: floors, ours, peers."""
+"""The measured commands: floors, ours, peers."""
 
 import shlex
 import shutil
@@ -9,7 +9,7 @@ from pathlib import Path
 import build
 from runner import ENVIRONMENT
 
-# Where a file lies in the page cache moves a start by 150 us, so every program is measured in several copies.
+# The position of a file in the page cache changes a start by up to 150 us, so every program is measured in several copies.
 COPIES = 4
 FLOOR = "C static glibc, poll"
 PYTHON = "import socket,sys; socket.create_connection((sys.argv[1], int(sys.argv[2])), 2.5); print(1)"
@@ -17,7 +17,7 @@ PYTHON = "import socket,sys; socket.create_connection((sys.argv[1], int(sys.argv
 
 @dataclass
 class Case:
-    """A program and its words; `prints` is what its output must be, where that is known."""
+    """A program and its arguments; `prints` is the expected start of its output, if known."""
 
     name: str
     program: Path
@@ -32,14 +32,14 @@ class Case:
         return ["/bin/sh", "-c", shlex.join(words)] if self.shell else words
 
     def verify(self) -> None:
-        """A figure of a command that does not do its work is worth nothing."""
+        """Fails if the command does not work; its cost would be meaningless."""
         ran = subprocess.run(self.command(), env=ENVIRONMENT, capture_output=True, text=True, timeout=10, check=False)
         if ran.returncode != 0 or (self.prints is not None and not ran.stdout.startswith(self.prints)):
             raise SystemExit(f"tests/bench: {self.name}: status {ran.returncode}, {ran.stdout!r}, {ran.stderr!r}")
 
 
 def all_cases(address: str, port: str) -> list[Case]:
-    """Every case that this machine can run, copied; what is missing is said."""
+    """Every case that this machine can run, with copies; missing programs are reported."""
     direct = floors(address, port) + ours(address, port) + peers(address, port)
     copied = {case.program: copies_of(case) for case in direct}
     for case in direct:
@@ -50,7 +50,11 @@ def all_cases(address: str, port: str) -> list[Case]:
 
 def floors(address: str, port: str) -> list[Case]:
     static, dynamic = build.floor("connect", static=True), build.floor("connect", static=False)
-    return [
+    musl = []
+    if shutil.which("musl-gcc"):
+        program = build.floor("connect", static=True, compiler="musl-gcc")
+        musl = [Case("C static musl, poll", program, ["poll", address, port], "1")]
+    return musl + [
         Case("true (C, static)", static, ["true"], ""),
         Case(FLOOR, static, ["poll", address, port], "1"),
         Case("C static glibc, blocking", static, ["blocking", address, port], "1"),
@@ -71,7 +75,7 @@ def ours(address: str, port: str) -> list[Case]:
 
 
 def starts(address: str, port: str) -> dict[str, list[str]]:
-    """The checks whose start is recorded: what every check of an address runs."""
+    """The checks of an address whose instructions are recorded."""
     check = ["check", address, port]
     return {
         "check": check,
@@ -98,12 +102,12 @@ def peers(address: str, port: str) -> list[Case]:
 
 
 def has_shell(case: Case) -> bool:
-    """Zabbix starts everything through a shell; options of ours need no row of their own there."""
+    """Zabbix starts everything through a shell; our options need no separate rows there."""
     return "," not in case.name or case.name == FLOOR or case.name.startswith("C dynamic")
 
 
 def copies_of(case: Case) -> list[Path]:
-    """Copies on disk; not of an interpreter, which looks for its library beside itself."""
+    """Copies on disk; not of an interpreter, which finds its library relative to itself."""
     if case.name == "python3":
         return [case.program]
     directory = build.OUT / "copies"
@@ -111,7 +115,7 @@ def copies_of(case: Case) -> list[Path]:
     kind = "-".join(part for part in case.program.parts[-4:] if part != "/")
     copies = [directory / f"{kind}-{number}" for number in range(COPIES)]
     for copy in copies:
-        # A new file each time: the old one may lie badly, or still run.
+        # A new file each time: the old one may be badly placed in the page cache, or still running.
         copy.unlink(missing_ok=True)
         shutil.copy2(case.program, copy)
     return copies

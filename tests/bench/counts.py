@@ -1,4 +1,4 @@
-"""What does not depend on the machine's mood: system calls, files, threads, instructions of one run."""
+"""Values that do not depend on the load: system calls, files, threads, instructions of one run."""
 
 import re
 import shutil
@@ -13,7 +13,7 @@ from runner import ENVIRONMENT
 
 @dataclass(frozen=True)
 class Counts:
-    """Of the whole process tree; `None` where the tool is not installed."""
+    """Of the whole process tree; `None` if the tool is not installed."""
 
     syscalls: int | None
     files: tuple[str, ...] | None
@@ -26,7 +26,7 @@ OPENED = re.compile(r'(?:open|openat|openat2)\(.*?"([^"]*)".*= \d+')
 
 
 def count(words: list[str]) -> Counts:
-    """Counts one command; instructions only of a command that is no shell."""
+    """Counts one command; instructions only if it is not a shell."""
     syscalls = files = threads = None
     if shutil.which("strace"):
         lines = trace(words)
@@ -38,14 +38,14 @@ def count(words: list[str]) -> Counts:
 
 
 def trace(words: list[str]) -> list[str]:
-    """The lines of strace(1); a call that another process interrupted counts where it began."""
+    """The lines of strace(1); a call that is interrupted by another process counts once, at its start."""
     with tempfile.NamedTemporaryFile("r", prefix="zbx-tcp-bench-") as file:
         run(["strace", "-f", "-qq", "-e", "signal=none", "-o", file.name, *words])
         return file.read().splitlines()
 
 
 def instructions(words: list[str], rounds: int = 3, reads: Path | None = None) -> int | None:
-    """User instructions by valgrind's callgrind: the median, since how often a loop polls is the network's choice."""
+    """User instructions by callgrind: the median, since the number of polls depends on the network."""
     if not shutil.which("valgrind"):
         return None
     tool = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"]
@@ -59,6 +59,6 @@ def instructions(words: list[str], rounds: int = 3, reads: Path | None = None) -
 
 
 def run(words: list[str], reads: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """Runs a command under a tool, with the environment that the measured ones get."""
+    """Runs a command under a tool, with the environment of the measured ones."""
     with open(reads or "/dev/null", "rb") as stdin:
         return subprocess.run(words, env=ENVIRONMENT, stdin=stdin, capture_output=True, text=True, check=False)

@@ -1,4 +1,4 @@
-"""Peers that stay: blackbox_exporter and both Zabbix agents, asked over loopback by a small client of our own."""
+"""Daemons that are compared: blackbox_exporter and both Zabbix agents, queried over loopback by a small client."""
 
 import concurrent.futures
 import os
@@ -17,7 +17,7 @@ from runner import ENVIRONMENT
 
 BLACKBOX_PORT, AGENTD_PORT, AGENT2_PORT = 19115, 19050, 19051
 TIMEOUT = 2
-# Who is asked for 2 s and has not answered by then never will.
+# A daemon with a timeout of 2 s that has not answered by then is counted as `never`.
 PATIENCE = 11
 MODULES = f"""
 modules:
@@ -36,7 +36,7 @@ Timeout={timeout}
 
 
 class Daemon:
-    """A process with its children, and a function that asks it about ADDRESS, PORT."""
+    """A process with its children, and a function that queries it for ADDRESS, PORT."""
 
     def __init__(self, name: str, words: list[str], port: int, ask: Callable[[str, str, str], str], scratch: Path):
         self.name, self.ask = name, ask
@@ -63,7 +63,7 @@ class Daemon:
             return list(pool.map(lambda target: self.ask(what, *target), targets))
 
     def cpu_us(self) -> float:
-        """What all its processes have used so far: the first number of schedstat, in ns (sched-stats.rst of Linux)."""
+        """CPU time of all its processes: the first number of schedstat, in ns (sched-stats.rst of Linux)."""
         total = 0
         for process in Path("/proc").glob("[0-9]*"):
             try:
@@ -101,7 +101,7 @@ def agent2(scratch: Path) -> Daemon | None:
 
 
 def agent(scratch: Path, name: str, port: int, own: str) -> Daemon | None:
-    """The agent of this name with its own lines of configuration; none where it is not installed."""
+    """The agent of this name with additional lines of configuration; None if it is not installed."""
     text = AGENT.format(directory=scratch, name=name, port=port, timeout=TIMEOUT) + own
     path = scratch / f"{name}.conf"
     path.write_text(text, encoding="ascii")
@@ -125,7 +125,7 @@ KEYS = {"connect": "net.tcp.port[{},{}]", "perf": "net.tcp.service.perf[tcp,{},{
 
 
 def agent_client(own: int) -> Callable[[str, str, str], str]:
-    """Zabbix's protocol: `ZBXD`, flags, the length of what follows in eight bytes."""
+    """The Zabbix protocol: `ZBXD`, flags, the length of the data in eight bytes."""
 
     def ask(what: str, address: str, port: str) -> str:
         key = KEYS[what].format(address, port).encode("ascii")
@@ -144,7 +144,7 @@ def exchange(port: int, request: bytes) -> bytes:
 
 
 def scratch() -> Path:
-    """Where daemons keep their files."""
+    """The directory of the daemons' files."""
     path = build.OUT / "scratch"
     path.mkdir(parents=True, exist_ok=True)
     return path

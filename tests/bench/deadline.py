@@ -1,4 +1,4 @@
-"""Keeping the deadline: everybody is asked for two seconds, and meets a peer that would take for ever."""
+"""Deadlines: each program gets a timeout of two seconds and a peer that never completes."""
 
 import sys
 from pathlib import Path
@@ -17,12 +17,12 @@ ASKED = 2.0
 ROUNDS, MANY, QUICK_MANY = 3, 10_000, 1_000
 CHECK, BATCH = "zbx-tcp check", "zbx-tcp batch, one target"
 BATCH_OPTIONS = ["--timeout", "2s", "--deadline", "30s", "--expect", "xyz"]
-# Among thousands: no answer to the SYN, and a connection on which nothing comes.
+# Thousands of targets that do not answer the SYN, or accept and send nothing.
 CROWDS = [("SYN dropped", network.SILENT_PORT, []), ("silent", network.OPEN_PORT, ["--expect", "xyz"])]
 
 
 def measure(_rounds: int, quick: bool) -> int:
-    """Measures, prints, writes; returns how many goals were missed."""
+    """Measures, prints and writes the results; returns the number of missed goals."""
     ours, check = batch.program(), build.released("musl" if build.has_musl() else "glibc")
     for name in ("spawn", "responder"):
         build.floor(name, static=True)
@@ -32,7 +32,7 @@ def measure(_rounds: int, quick: bool) -> int:
 def measure_inside(ours: Path | None, check: Path, quick: bool) -> int:
     scratch, rounds = daemons.scratch(), 1 if quick else ROUNDS
     target = network.Target(build.OUT / "responder-static")
-    # Nobody there answers UDP.
+    # Nothing answers UDP there.
     network.resolve_by(f"nameserver {network.NAME_SERVER}\n", scratch)
     hostile = network.start(sys.executable, str(Path(__file__).with_name("hostile.py")))
     ports = [hostile.stdout.readline().strip() for _ in range(3)]
@@ -61,7 +61,7 @@ def measure_inside(ours: Path | None, check: Path, quick: bool) -> int:
 
 
 def late_in_batch(ours: Path, port: int, options: list[str], count: int) -> dict[str, float]:
-    """How much later than the timeout the verdicts stood, of so many under way at once."""
+    """How much later than the timeout verdicts are decided, with this many probes in flight."""
     spawner = Spawner(build.OUT / "spawn-static")
     words = [
         "--timeout",
@@ -95,7 +95,7 @@ def show(rows: dict[str, Row], late: dict[str, dict], rounds: int) -> None:
         [name, *(cell(row[column]) for column in COLUMNS), row["flood"].rss_kib and round(row["flood"].rss_kib)]
         for name, row in rows.items()
     ]
-    title = f"Asked for {ASKED:.0f} s: wall seconds (ours: the worst of {rounds}; never: more than {NEVER:.0f})"
+    title = f"A timeout of {ASKED:.0f} s: wall seconds (ours: the worst of {rounds}; never: more than {NEVER:.0f})"
     report.table(title, ["program", *COLUMNS, "KiB, flood"], table)
     if late:
         head = ["thousands in one batch", "p50", "p99", "max", "whole run"]
@@ -125,4 +125,4 @@ def draw(rows: dict[str, Row]) -> None:
         for name, row in rows.items()
         if (took := row[column])
     ]
-    plot.bars(build.OUT / "deadline.svg", f"Asked for {ASKED:.0f} s ({NEVER:.0f}: never)", "s", bars)
+    plot.bars(build.OUT / "deadline.svg", f"A timeout of {ASKED:.0f} s ({NEVER:.0f}: never)", "s", bars)

@@ -1,4 +1,4 @@
-"""How long each program takes that is asked for two seconds, in each place: ours, peers, daemons."""
+"""The time that each program with a timeout of two seconds takes in each case: ours, peers, daemons."""
 
 import concurrent.futures
 import os
@@ -15,7 +15,7 @@ import daemons
 import peers
 from runner import Spawner
 
-# Who is not back by then never comes back; the C library's resolver alone takes 10 s.
+# A program that has not ended by then is counted as `never`; the resolver of the C library alone takes 10 s.
 NEVER = 11.0
 COLUMNS = ("DNS dead", "SYN dropped", "silent", "drip", "flood")
 NAIVE = """
@@ -28,7 +28,7 @@ while b"xyz" not in heard:
 
 @dataclass(frozen=True)
 class Took:
-    """How long a program took, None for ever; its peak memory."""
+    """The time a program took, None for `never`, and its peak memory."""
 
     seconds: float | None
     rss_kib: int | None = None
@@ -39,7 +39,7 @@ Row = dict[str, Took]
 
 
 def our_row(words: Callable[[str, str], list[str]], places: Places, rounds: int) -> Row:
-    """Alone on the machine, the worst of some rounds."""
+    """Each program alone; the worst of several rounds."""
     spawner, row = Spawner(build.OUT / "spawn-static"), {}
     for column, place in places.items():
         costs = [spawner.run(words(*place), may_end=batch.DOWN_OR_UP) for _ in range(rounds)]
@@ -49,7 +49,7 @@ def our_row(words: Callable[[str, str], list[str]], places: Places, rounds: int)
 
 
 def peer_rows(places: Places, scratch: Path) -> dict[str, Row]:
-    """All at once, since they only wait; but the flood, which takes a core, one after the other."""
+    """In parallel, since they only wait; the flood, which uses a core, sequentially."""
     python, naive = os.path.realpath(sys.executable), scratch / "naive.py"
     naive.write_text(NAIVE, encoding="ascii")
     wanted = {
@@ -77,12 +77,12 @@ def killed_after(seconds: float, words: list[str]) -> Took:
         ["/usr/bin/timeout", "-s", "KILL", str(seconds), *words], writes=Path("/dev/null"), may_end=range(256)
     )
     spawner.close()
-    # Of what was killed the kernel tells no peak.
+    # The kernel reports no peak for a killed process.
     return Took(cost.wall_us / 1e6, cost.rss_kib) if cost.wall_us < seconds * 1e6 else Took(None)
 
 
 def daemon_rows(places: Places, scratch: Path) -> dict[str, Row]:
-    """All at once too, and the flood one after the other."""
+    """In parallel, and the flood sequentially."""
     begun = [begin(scratch) for begin in (daemons.blackbox, daemons.agentd, daemons.agent2)]
     known = {f"{daemon.name}, 2 s": daemon for daemon in begun if daemon}
     rows: dict[str, Row] = {name: {} for name in known}

@@ -1,4 +1,4 @@
-"""Growth: what a batch costs from 100 to 60,000 targets, where all are up and where none ever answers."""
+"""Growth: the cost of a batch from 100 to 60,000 targets, if all are up and if none answers."""
 
 from pathlib import Path
 
@@ -12,18 +12,18 @@ from report import Goal
 from runner import Spawner
 
 COUNTS, QUICK_COUNTS = (100, 1_000, 10_000, 60_000), (100, 1_000, 10_000)
-# Every size in every round, since their ratio is what counts.
+# Every size is measured in every round, because the ratios are compared.
 ROUNDS = 7
-# What one thread's descriptors are good for, beside the threads that begin by themselves.
+# One thread with its descriptors, compared with the additional threads that start automatically.
 ALONE = ", one thread"
-# For the silent ones; each waits as long.
+# The timeout of probes that are not answered.
 TIMEOUT = 1.0
-# What a probe in flight costs is told by how much more memory it takes when all are in flight than when these are.
+# Memory per probe in flight: the difference between all in flight and this many in flight.
 FEW_IN_FLIGHT = 100
 
 
 def measure(_rounds: int, quick: bool) -> int:
-    """Measures, prints, writes; returns how many goals were missed."""
+    """Measures, prints and writes the results; returns the number of missed goals."""
     ours, floor = batch.program(), build.floor("epoll", static=True)
     build.floor("spawn", static=True)
     build.floor("responder", static=True)
@@ -60,7 +60,7 @@ def in_turn(cases: dict[str, many.Case], rounds: int) -> dict[str, dict]:
 
 
 def silent_case(spawner: Spawner, program: Path, count: int, *threads: str) -> dict:
-    """Nobody answers: all in flight at once if the program can, then the same with few in flight for their memory."""
+    """No target answers: all in flight at once if possible, then few in flight for the difference in memory."""
     of = batch.targets(count, network.SILENT_PORT)
     patience = ["--timeout", f"{TIMEOUT}s", "--close", "rst", "-o", "ndjson"]
     ran = batch.run(spawner, program, of, *patience, "--concurrency", str(count), *batch.PATIENT, *threads)
@@ -113,7 +113,7 @@ def show(up: dict[str, dict], silent: dict[str, dict]) -> None:
         "user bytes/probe in flight",
         "connect_timeout",
     ]
-    title = f"Growth: nobody answers, timeout {TIMEOUT} s, as many in flight as targets, {network.DESCRIPTORS} descriptors"
+    title = f"Growth: no target answers, timeout {TIMEOUT} s, as many in flight as targets, {network.DESCRIPTORS} descriptors"
     report.table(title, head, rows)
 
 

@@ -32,7 +32,7 @@ def serve(listener: socket.socket, manner) -> None:
             try:
                 manner(client)
             except OSError:
-                pass  # The client has left.
+                pass  # The client has closed.
 
     while True:
         threading.Thread(target=talk, args=[listener.accept()[0]], daemon=True).start()

@@ -1,4 +1,4 @@
-"""Many targets in one process: what a probe costs beside the C floor and the peers, over a wire whose other end is free."""
+"""Many targets in one process: the cost of a probe compared with the C floor and the peers. The other end costs nothing."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +17,7 @@ from runner import Spawner
 COUNT, QUICK_COUNT = 10_000, 2_000
 IN_FLIGHT = 1_000
 ROUNDS, QUICK_ROUNDS = 7, 1
-# Processes and daemons cost so much that fewer say enough.
+# Fewer probes for processes and daemons, which cost much more.
 PEER_COUNT, QUICK_PEER_COUNT = 400, 50
 DAEMON_COUNT, QUICK_DAEMON_COUNT = 2_000, 200
 AT_ONCE = 100
@@ -38,14 +38,14 @@ OURS = {
     "zbx-tcp batch --close rst -o text": [*RESET, "-o", "text"],
     "zbx-tcp batch --close rst --threads 2": [*RESET, "--threads", "2"],
 }
-# The library alone (accuracy.rs): no words to read, no document to print.
+# The library alone (accuracy.rs), without arguments and document.
 ENGINE = {"zbx-tcp engine alone, RST": "many", "zbx-tcp engine and JSON records, RST": "json"}
 
 Case = Callable[[], dict]
 
 
 def measure(_rounds: int, quick: bool) -> int:
-    """Measures, prints, writes; returns how many goals were missed."""
+    """Measures, prints and writes the results; returns the number of missed goals."""
     ours, floor, engine = batch.program(), build.floor("epoll", static=True), build.accuracy_program()
     build.floor("spawn", static=True)
     build.floor("responder", static=True)
@@ -120,7 +120,7 @@ def batch_case(spawner: Spawner, program: Path, words: list[str], count: int) ->
 
 
 def found_all(words: list[str], count: int, down: int) -> None:
-    """A figure of probes that did not find what is there is worth nothing."""
+    """Fails if probes did not find all targets up; the cost of such a run would be meaningless."""
     if down:
         raise SystemExit(f"tests/bench: `{' '.join(words)}`: {down} of {count} are down")
 

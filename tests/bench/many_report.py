@@ -1,4 +1,4 @@
-"""What the figures of many targets are shown as: the table, the goals, the plot."""
+"""Results of `many`: the table, the goals, the plot."""
 
 import build
 import plot
@@ -19,7 +19,7 @@ def show(results: dict[str, dict], count: int, rounds: int, in_flight: int) -> N
 
 
 def wanted_of(results: dict[str, dict]) -> list[Goal]:
-    """The goals that need only this part; None stands for what was not measured."""
+    """The goals of this part; None is a value that was not measured."""
 
     def cpu(ours: str, other: str) -> float | None:
         return results[ours]["cpu_us"] / results[other]["cpu_us"] if {ours, other} <= results.keys() else None
@@ -44,6 +44,6 @@ def draw(results: dict[str, dict]) -> None:
     rows = [
         (name, result["cpu_us"], plot.colour(name))
         for name, result in results.items()
-        if result["cpu_us"] < 1000  # Processes would leave the others no room.
+        if result["cpu_us"] < 1000  # Rows of processes would compress the others.
     ]
     plot.bars(build.OUT / "many.svg", "CPU of one probe among many, user + system", "us", rows)

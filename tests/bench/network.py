@@ -1,4 +1,4 @@
-"""Two network namespaces and a wire between them: the machine that probes, and a peer that answers for next to nothing.
+"""Two network namespaces with a link: the probing machine, and a peer that answers at almost no cost.
 
     probe 10.77.0.1 -- wire0 -- wire0 10.77.0.2 target, which answers for all of 10.78.0.0/16 (floor/responder.c)
 
@@ -22,17 +22,17 @@ PR_SET_PDEATHSIG = 1
 MS_BIND, MS_REC, MS_PRIVATE = 0x1000, 0x4000, 0x40000
 FIRST, OPEN_PORT, SILENT_PORT = "10.78.0.1", 80, 9
 NAME_SERVER = "10.78.255.53"
-# So many for everybody, floor and peers too: what a careful service manager gives.
+# For all programs, floor and peers included: a limit as of a service manager.
 DESCRIPTORS = 20_000
 LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 class CannotRun(Exception):
-    """What this machine lacks."""
+    """A requirement that this machine does not meet."""
 
 
 def isolated(part: Callable[[], int]) -> int:
-    """Runs a part in a child that has its own network; returns how many goals it missed."""
+    """Runs a part in a child with its own network; returns the number of missed goals."""
     sys.stdout.flush()
     child = os.fork()
     if child == 0:
@@ -44,7 +44,7 @@ def isolated(part: Callable[[], int]) -> int:
 
 
 def dies_with_us() -> None:
-    """For preexec_fn: what is started ends even if we are killed (prctl(2))."""
+    """For preexec_fn: the child ends even if this process is killed (prctl(2))."""
     LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
@@ -72,16 +72,16 @@ def inside(part: Callable[[], int]) -> int:
 
 
 class Target:
-    """The other end of the wire, and the programs that make it answer."""
+    """The other end of the link, and the programs that answer there."""
 
     def __init__(self, responder: Path):
         self.processes = [start("unshare", "--net", "cat")]
-        # What comes back proves that it is where it should be.
+        # Its output proves that it runs in the namespace.
         self.processes[0].stdin.write("there\n")
         self.processes[0].stdin.flush()
         self.processes[0].stdout.readline()
         ip(f"link add wire0 type veth peer name wire0 netns {self.processes[0].pid}")
-        # The peer's address is known beforehand, so that the first connects do not wait for ARP.
+        # A static neighbour entry, so that the first connects do not wait for ARP.
         self.within("ip link set wire0 address 02:00:00:00:00:02 up && ip addr add 10.77.0.2/24 dev wire0")
         ip(
             "addr add 10.77.0.1/24 dev wire0",
@@ -93,7 +93,7 @@ class Target:
         self.serve("nsenter", f"--net=/proc/{self.processes[0].pid}/ns/net", responder, "wire0")
 
     def within(self, script: str) -> None:
-        """A shell script at the other end."""
+        """Runs a shell script at the other end."""
         run("nsenter", f"--net=/proc/{self.processes[0].pid}/ns/net", "sh", "-ec", script)
 
     def serve(self, *words: str | Path) -> None:
@@ -110,13 +110,13 @@ class Target:
 
 
 def addresses(count: int, first: str = FIRST) -> list[str]:
-    """So many addresses, one after the other."""
+    """This many consecutive addresses."""
     base = ipaddress.IPv4Address(first)
     return [str(base + number) for number in range(count)]
 
 
 def resolve_by(text: str, scratch: Path) -> None:
-    """Puts this text in the place of /etc/resolv.conf, for this process and its children."""
+    """Replaces /etc/resolv.conf for this process and its children."""
     file = scratch / "resolv.conf"
     file.write_text(text, encoding="ascii")
     place = os.path.realpath("/etc/resolv.conf").encode()
@@ -138,7 +138,7 @@ def run(*words: str) -> None:
 
 
 def start(*words: str | Path) -> subprocess.Popen[str]:
-    """A process that ends when its standard input does."""
+    """A process that ends when its standard input is closed."""
     try:
         return subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     except FileNotFoundError as error:

@@ -1,4 +1,4 @@
-"""The cost of one check, as Zabbix starts it: beside the least it can cost, and beside what people use."""
+"""The cost of one check, as Zabbix starts it, compared with the C floor and with other programs."""
 
 import random
 from dataclasses import asdict
@@ -14,7 +14,7 @@ from runner import Cost, Listener, Spawner
 
 
 def measure(rounds: int, quick: bool) -> int:
-    """Measures, prints, writes; returns how many goals were missed."""
+    """Measures, prints and writes the results; returns the number of missed goals."""
     listener = Listener(build.floor("listener", static=True), ["127.0.0.1"])
     address, port = listener.targets[0].split(":")
     known = cases.all_cases(address, port)
@@ -34,7 +34,7 @@ def measure(rounds: int, quick: bool) -> int:
 
 
 def run_rounds(known: list[cases.Case], rounds: int) -> dict[str, list[Cost]]:
-    """Every case once a round, each round in another order, so that none profits from its neighbour."""
+    """Runs every case once per round, in a new order each round, so that no case always follows the same one."""
     order, dice = list(known), random.Random(1)
     spawner = Spawner(build.floor("spawn", static=True))
     costs: dict[str, list[Cost]] = {case.name: [] for case in known}
@@ -47,7 +47,7 @@ def run_rounds(known: list[cases.Case], rounds: int) -> dict[str, list[Cost]]:
 
 
 def summary(costs: list[Cost], floor: list[Cost], counted: counts.Counts | None) -> dict[str, object]:
-    """The medians of a case. The ratio is that of medians, which one slow round cannot move."""
+    """The medians of a case. The ratio is that of medians, which a slow round does not change."""
     cpu = median(cost.cpu_us for cost in costs)
     quarter = sorted(cost.cpu_us for cost in costs)
     return {
@@ -80,7 +80,7 @@ def show(results: dict[str, dict], rounds: int) -> None:
 
 
 def wanted_of(results: dict[str, dict]) -> list[Goal]:
-    """The goals for the build that is released: musl where its target is installed."""
+    """The goals of the released build: musl if its target is installed."""
     linking, limit = ("musl", 0.80) if "zbx-tcp musl" in results else ("static", 1.35)
     ours = results[f"zbx-tcp {linking}"]
     peer, peer_shell = results.get("check_tcp"), results.get("sh -c check_tcp")
@@ -108,6 +108,6 @@ def draw(results: dict[str, dict]) -> None:
     rows = [
         (name, result["cpu_us"], plot.colour(name))
         for name, result in results.items()
-        if not name.startswith("sh -c ") and name != "python3"  # It would leave the others no room.
+        if not name.startswith("sh -c ") and name != "python3"  # It would compress the others.
     ]
     plot.bars(build.OUT / "one-shot.svg", "CPU of one check, user + system", "us", rows)

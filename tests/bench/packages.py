@@ -1,4 +1,4 @@
-"""What is measured beside us and measured with, by the Debian package that has it."""
+"""Programs that are compared or used for measuring, with their Debian packages."""
 
 import os
 import shutil
@@ -26,7 +26,7 @@ POLICY = Path("/usr/sbin/policy-rc.d")
 
 
 def missing() -> list[str]:
-    """The packages of what is not here."""
+    """The packages of missing programs."""
     path = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
     return [package for program, package in PACKAGES.items() if not shutil.which(program, path=path)]
 
@@ -37,7 +37,7 @@ def say_missing() -> None:
 
 
 def install() -> int:
-    """Installs them; 0 if all are there then."""
+    """Installs them; returns 0 if none is missing then."""
     if lacking := missing():
         environment = dict(os.environ, DEBIAN_FRONTEND="noninteractive")
         with nothing_starts():
@@ -49,7 +49,7 @@ def install() -> int:
 
 @contextmanager
 def nothing_starts() -> Iterator[None]:
-    """Nothing that is installed may start by itself (invoke-rc.d(8)): what is measured is started here, on loopback."""
+    """Prevents services from starting during installation (invoke-rc.d(8)); they are started here, on loopback."""
     ours = not POLICY.exists()
     if ours:
         POLICY.write_text("#!/bin/sh\nexit 101\n", encoding="ascii")

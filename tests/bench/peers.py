@@ -1,4 +1,4 @@
-"""What other programs need for many targets: a process each, a scanner, a script, a daemon that is asked."""
+"""Other programs with many targets: a process for each, a scanner, a script, a daemon that is queried."""
 
 import os
 import shutil
@@ -72,14 +72,14 @@ def one(spawner: Spawner, words: list[str], count: int) -> dict:
 
 
 def asked(count: int, at_once: int, scratch: Path) -> dict[str, dict]:
-    """Daemons, asked in parallel; the CPU is theirs alone, not that of who asks."""
+    """Daemons, queried in parallel; only their own CPU time is counted."""
     targets = [(address, str(network.OPEN_PORT)) for address in network.addresses(count)]
     results = {}
     for begin in (daemons.blackbox, daemons.agentd, daemons.agent2):
         daemon = begin(scratch)
         if daemon is None:
             continue
-        daemon.ask_all(targets[:at_once], at_once)  # Threads and memory are there before it is measured.
+        daemon.ask_all(targets[:at_once], at_once)  # Creates threads and memory before the measurement.
         cpu, start = daemon.cpu_us(), time.monotonic()
         answers = daemon.ask_all(targets, at_once)
         wall = time.monotonic() - start

@@ -1,4 +1,4 @@
-"""A bar chart as SVG, written by hand: a plot needs no library."""
+"""A bar chart as SVG, without a library."""
 
 from html import escape
 from pathlib import Path
@@ -9,7 +9,7 @@ OURS, FLOOR, PEER = "#d40000", "#7a7a7a", "#4a78b5"
 
 
 def colour(name: str) -> str:
-    """Ours, the floor, or a peer, by how a row is named."""
+    """The colour of ours, the floor, or a peer, by the name of the row."""
     if name.startswith("zbx-tcp"):
         return OURS
     return FLOOR if name.startswith(("C ", "true")) else PEER

@@ -1,4 +1,4 @@
-"""Where the rest goes: system calls of a probe (strace), kernel and user time (perf), instructions by function (callgrind).
+"""The cost by cause: system calls of a probe (strace), kernel and user time (perf), instructions by function (callgrind).
 
 Not part of a run of everything: it builds zbx-tcp once more, with symbols.
 """
@@ -16,13 +16,13 @@ import network
 import report
 
 COUNT, QUICK_COUNT = 10_000, 1_000
-# Under callgrind everything is slow, and a few hundred are as alike as thousands.
+# callgrind is slow, and the result of a few hundred probes equals that of thousands.
 UNDER_CALLGRIND = 1_000
 ROWS = 20
 
 
 def measure(_rounds: int, quick: bool) -> int:
-    """Measures, prints, writes; there are no goals here."""
+    """Measures, prints and writes the results; this part has no goals."""
     ours, floor = build.with_symbols() if batch.program() else None, build.floor("epoll", static=True)
     build.floor("responder", static=True)
     return network.isolated(lambda: measure_inside(ours, floor, QUICK_COUNT if quick else COUNT))
@@ -50,7 +50,7 @@ def measure_inside(ours: Path | None, floor: Path, count: int) -> int:
 
 
 def calls_per_probe(words: list[str], reads: Path | None, count: int) -> dict[str, float]:
-    """System calls of a probe; none where strace is not installed."""
+    """System calls of a probe; empty if strace is not installed."""
     file = build.OUT / "strace-output"
     if not shutil.which("strace"):
         return {}
@@ -61,7 +61,7 @@ def calls_per_probe(words: list[str], reads: Path | None, count: int) -> dict[st
 
 
 def time_by_function(words: list[str], reads: Path | None) -> dict[str, float]:
-    """Per cent of the CPU time, by `kernel` and by our own functions; nothing where perf does not work."""
+    """Per cent of the CPU time, by `kernel` and by our functions; empty if perf does not work."""
     data = build.OUT / "perf.data"
     if (
         not shutil.which("perf")
@@ -81,20 +81,20 @@ def time_by_function(words: list[str], reads: Path | None) -> dict[str, float]:
 
 
 def instructions_by_function(words: list[str], reads: Path, count: int) -> dict[str, int]:
-    """User instructions of a probe by function, itself without what it calls; nothing without valgrind."""
+    """User instructions of a probe by function, without its callees; empty without valgrind."""
     file = build.OUT / "callgrind.out"
     if not shutil.which("valgrind"):
         return {}
     counts.run(["valgrind", "--tool=callgrind", f"--callgrind-out-file={file}", *words], reads)
     said = counts.run(["callgrind_annotate", "--show-percs=no", str(file)]).stdout
     rows = re.findall(r"^ *([0-9,]+)  (?:\?\?\?|[^:]*):(.+?)(?: \[.*\])?$", said, re.MULTILINE)
-    # The head of its columns stands beside the total.
+    # The column header is on the line of the total.
     named = [("all of it" if name == "function" else short_name(name), number) for number, name in rows[:ROWS]]
     return {name: int(number.replace(",", "")) // count for name, number in named}
 
 
 def short_name(name: str) -> str:
-    """Without the hash of a Rust symbol."""
+    """The name of a Rust symbol without its hash."""
     return re.sub(r"::h[0-9a-f]{16}", "", name)
 
 

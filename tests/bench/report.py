@@ -1,4 +1,4 @@
-"""How results are shown: tables, goals, JSON files."""
+"""Output of results: tables, goals, JSON files."""
 
 import json
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import runner
 
 
 def table(title: str, head: list[str], rows: list[list[object]]) -> None:
-    """A table in Markdown, so that it can be pasted where it is recorded."""
+    """Prints a table in Markdown, as it is recorded in README.md."""
     cells = [[cell(value) for value in row] for row in [head, *rows]]
     widths = [max(len(row[i]) for row in cells) for i in range(len(head))]
     print(f"\n## {title}\n")
@@ -26,7 +26,7 @@ def cell(value: object) -> str:
 
 
 def short(number: float | None) -> str:
-    """Two digits after the point, four where it is small, and no needless one."""
+    """At most two decimals, four for small numbers, without trailing zeros."""
     if number is None:
         return ""
     digits = 4 if abs(number) < 0.1 else 2
@@ -34,13 +34,13 @@ def short(number: float | None) -> str:
 
 
 def last_json(path: Path) -> dict:
-    """What the last line of a file says."""
+    """The last line of a file."""
     return json.loads(path.read_text(encoding="utf-8").rstrip("\n").rpartition("\n")[2])
 
 
 @dataclass(frozen=True)
 class Goal:
-    """Something to reach: a figure and its limit. A figure that could not be measured is neither met nor missed."""
+    """A value and its limit. A value that was not measured is neither met nor missed."""
 
     what: str
     value: float | None
@@ -56,14 +56,14 @@ class Goal:
 
 
 def goals(wanted: list[Goal]) -> int:
-    """Prints goals with their figures; returns how many were missed."""
+    """Prints goals with their values; returns the number of missed ones."""
     rows = [[g.what, short(g.value), (">= " if g.at_least else "<= ") + short(g.limit), g.verdict] for g in wanted]
     table("Goals", ["goal", "measured", "limit", ""], rows)
     return sum(goal.verdict == "NOT MET" for goal in wanted)
 
 
 def save(name: str, results: object, wanted: list[Goal]) -> Path:
-    """Writes the results beside what they depend on."""
+    """Writes the results with a description of the machine."""
     reached = [{"goal": g.what, "value": g.value, "limit": g.limit, "verdict": g.verdict} for g in wanted]
     path = build.OUT / f"{name}.json"
     document = {"machine": runner.machine(), "results": results, "goals": reached}

@@ -1,4 +1,4 @@
-"""Runs commands and learns what each cost; owns the listener that they talk to."""
+"""Runs commands and measures their cost; owns the listener that they connect to."""
 
 import os
 import subprocess
@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-# What a program finds in its environment costs it time (glibc reads every variable at start), so it is always the same.
+# glibc reads every environment variable at start, so the environment is always the same.
 ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C"}
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What one run cost: CPU is user and system time of the whole process tree."""
+    """The cost of one run: CPU is user and system time of the whole process tree."""
 
     cpu_us: int
     wall_us: int
@@ -22,7 +22,7 @@ class Cost:
 
 
 class Spawner:
-    """floor/spawn.c: a small static process that starts the measured ones (its header says why)."""
+    """floor/spawn.c: a small static process that starts the measured ones; its header explains why."""
 
     def __init__(self, program: Path):
         pipe = subprocess.PIPE
@@ -31,7 +31,7 @@ class Spawner:
     def run(
         self, words: list[str], *, reads: Path | None = None, writes: Path | None = None, may_end: Sequence[int] = (0,)
     ) -> Cost:
-        """Runs a command, which must end with one of these statuses."""
+        """Runs a command that must end with one of these statuses."""
         files = ([f"<{reads}"] if reads else []) + ([f">{writes}"] if writes else [])
         self.process.stdin.write("\t".join(files + words) + "\n")
         cost = Cost(*map(int, self.process.stdout.readline().split()))
@@ -45,7 +45,7 @@ class Spawner:
 
 
 class Listener:
-    """floor/listener.c: serves until its standard input ends."""
+    """floor/listener.c: serves until its standard input is closed."""
 
     def __init__(self, program: Path, addresses: list[str], *options: str):
         words = [program, *options, *addresses]
@@ -58,7 +58,7 @@ class Listener:
 
 
 def machine() -> dict[str, object]:
-    """What this machine is, as far as figures depend on it."""
+    """The properties of this machine that results depend on."""
     system = os.uname()
     with open("/proc/cpuinfo", encoding="utf-8") as lines:
         models = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]

@@ -1,4 +1,4 @@
-"""How long programs say that a connect took: ours, the floor and peers, for the same targets, in seconds by address."""
+"""Connect times as programs publish them: ours, the floor and peers, for the same targets, in seconds by address."""
 
 import json
 import os
@@ -41,7 +41,7 @@ for address in map(str.strip, open(sys.argv[1])):
 
 @dataclass(frozen=True)
 class Said:
-    """What was published of one connect; `rtt` only where the kernel was asked."""
+    """The published times of one connect; `rtt` only if the program reads it from the kernel."""
 
     connect: float | None
     rtt: float | None = None
@@ -101,7 +101,7 @@ def check_tcp() -> Stopwatch | None:
 
 def curl() -> Stopwatch | None:
     path = shutil.which("curl")
-    # It would wait for an answer until its time is over.
+    # Otherwise it would wait for an answer until its timeout.
     words = ["-s", "-m", "0.05", "-w", "\n%{time_connect}\n"]
     return path and each(lambda a: re.search(r"\n([0-9.]+)\n", output([path, *words, f"telnet://{a}:{PORT}"])))
 

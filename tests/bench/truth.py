@@ -1,4 +1,4 @@
-"""The truth of the number: what programs publish as the time of a connect, against a packet capture of the same one."""
+"""Accuracy: the connect time that programs publish, compared with a packet capture of the same connect."""
 
 import subprocess
 from contextlib import contextmanager
@@ -23,7 +23,7 @@ RETRANSMITS, QUICK_RETRANSMITS = 2_000, 200
 
 
 def measure(_rounds: int, quick: bool) -> int:
-    """Measures, prints, writes; returns how many goals were missed."""
+    """Measures, prints and writes the results; returns the number of missed goals."""
     ours, check = batch.program(), build.released("musl" if build.has_musl() else "glibc")
     for name in ("epoll", "spawn", "delayer"):
         build.floor(name, static=True)
@@ -52,14 +52,14 @@ def measure_inside(ours: Path | None, check: Path, quick: bool) -> int:
 
 
 class Blocks:
-    """Hands out addresses that nobody has probed yet: a capture is read by address."""
+    """Returns addresses that were not probed yet, since a capture is read by address."""
 
     def __init__(self) -> None:
         self.next = 256
 
     def take(self, count: int) -> list[str]:
         if self.next + count > 0xFFFF:
-            self.next = 256  # The captures are apart, so an address may come again.
+            self.next = 256  # Captures are separate, so addresses can be reused.
         first = f"10.79.{self.next >> 8}.{self.next & 255}"
         self.next += count
         return network.addresses(count, first)
@@ -124,7 +124,7 @@ def under_load(spawner: Spawner, ours: Path | None, check: Path, blocks: Blocks,
 
 @contextmanager
 def busy(count: int):
-    """So many processes that only burn CPU."""
+    """This many processes that only use CPU."""
     loops = [subprocess.Popen(["sh", "-c", "while :; do :; done"], preexec_fn=network.dies_with_us) for _ in range(count)]
     try:
         yield
@@ -141,7 +141,7 @@ def watched(stopwatch: Stopwatch, addresses: list[str]) -> tuple[dict[str, Hands
 
 
 def compare(stopwatch: Stopwatch, addresses: list[str]) -> dict:
-    """The published times minus the true ones, in us; only of handshakes without a retransmission."""
+    """Published minus captured times, in us; only of handshakes without a retransmission."""
     true, said = watched(stopwatch, addresses)
     plain = {a: shake.seconds for a, shake in true.items() if a in said and shake.syns == 1 and shake.answered}
     return {
@@ -161,7 +161,7 @@ def spread(values: list[float]) -> dict | None:
 
 
 def retransmits(spawner: Spawner, ours: Path, blocks: Blocks, count: int) -> dict:
-    """How many counts of SYN retransmissions are those of the capture; every port loses another number of SYNs."""
+    """How many counts of SYN retransmissions equal the capture; each port loses a different number of SYNs."""
     exact = total = 0
     for lost in (0, 1, 2):
         watch = stopwatches.our_batch(spawner, ours, 1000, 1000 + lost, "--timeout", "5s")

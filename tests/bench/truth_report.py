@@ -1,4 +1,4 @@
-"""What the errors of published times are shown as: the table and the goals."""
+"""Results of `truth`: the table and the goals."""
 
 import report
 from report import Goal
@@ -16,7 +16,7 @@ def show(results: dict[str, dict], exact: dict | None) -> None:
         for name, r in results.items()
     ]
     head = ["case", "compared", "true p50", "tcp.rtt error p50", "p99", "max", "time.connect error p50", "p99", "max"]
-    report.table("The truth: published minus captured, SYN to SYN-ACK, us", head, rows)
+    report.table("Accuracy: published minus captured, SYN to SYN-ACK, us", head, rows)
     if exact:
         print(f"\nSYN retransmissions counted exactly: {exact['exact']} of {exact['probes']}")
 

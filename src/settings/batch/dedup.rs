@@ -4,7 +4,8 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
-use crate::address::hashing::Quick;
+use foldhash::fast::RandomState;
+
 use crate::address::{Host, Target};
 use crate::escape::escaped_prefix;
 use crate::plan::{Plan, ProbeSpec, TargetMeta};
@@ -119,8 +120,8 @@ impl Groups {
     fn of(drafts: &[Draft]) -> Self {
         let mut groups = Self::default();
         // Nearly every host and port occurs once: only the others are compared in full.
-        let mut heads: HashMap<&Target, u32, Quick> =
-            HashMap::with_capacity_and_hasher(drafts.len(), Quick::default());
+        let mut heads: HashMap<&Target, u32, RandomState> =
+            HashMap::with_capacity_and_hasher(drafts.len(), RandomState::default());
         let mut seen: HashMap<Identity<'_>, u32> = HashMap::new();
         for (index, draft) in (0..).zip(drafts) {
             let head = *heads.entry(&draft.plan.target).or_insert(index);

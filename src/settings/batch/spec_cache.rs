@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use foldhash::fast::RandomState;
+
 use crate::address::Port;
 use crate::plan::ProbeSpec;
 use crate::policy::Policy;
@@ -28,7 +30,7 @@ pub struct SpecCache<'c> {
     /// The service of targets without one.
     service: Option<Service>,
     /// By the target's own options, then by the name of its service, which is empty if it has none.
-    specs: HashMap<Overrides, HashMap<Box<str>, CachedSpec>>,
+    specs: HashMap<Overrides, HashMap<Box<str>, CachedSpec, RandomState>, RandomState>,
 }
 
 /// A spec, and the port of targets without one.
@@ -64,7 +66,7 @@ impl<'c> SpecCache<'c> {
             policy,
             request,
             service,
-            specs: HashMap::new(),
+            specs: HashMap::default(),
         })
     }
 

@@ -1,8 +1,8 @@
-/* The least that one check can cost: connect to IP PORT, ask the kernel what it knows, print 1.
+/* The minimal cost of one check: connects to IP PORT, reads TCP_INFO, prints 1.
  *
- * `connect poll IP PORT`      non-blocking connect, poll(2), SO_ERROR, TCP_INFO: what a deadline needs
- * `connect blocking IP PORT`  plain connect(2), TCP_INFO: no deadline of our own
- * `connect true`              nothing at all: the price of a process
+ * `connect poll IP PORT`      non-blocking connect, poll(2), SO_ERROR, TCP_INFO: with a deadline
+ * `connect blocking IP PORT`  connect(2), TCP_INFO: without a deadline
+ * `connect true`              nothing: the cost of a process
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>

@@ -1,10 +1,10 @@
-/* A far machine behind a tun device of this namespace: every address of 10.79.0.0/16 but 10.79.0.1, TCP over IPv4.
+/* A remote machine behind a tun device of this namespace: all addresses of 10.79.0.0/16 except 10.79.0.1, TCP over IPv4.
  *
- * `delayer MICROSECONDS`  makes the device `far0`, prints `ready`, answers until standard input ends
+ * `delayer MICROSECONDS`  creates the device `far0`, prints `ready`, answers until standard input is closed
  *
- * Each SYN-ACK and FIN-ACK leaves so many microseconds after what it answers. Ports 1000 to 1009: as many SYNs to an
- * address are lost as the last digit says, then one is answered. Everything else is swallowed. The delay need not be
- * exact: what is true is what a packet capture on the device says.
+ * Each SYN-ACK and FIN-ACK is sent that many microseconds after the segment it answers. Ports 1000 to 1009: the last digit
+ * is the number of SYNs to an address that are lost before one is answered. All other packets are dropped. The delay need
+ * not be exact: the reference is a packet capture on the device.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>

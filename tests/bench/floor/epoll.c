@@ -1,14 +1,14 @@
 /* The floor of many probes in one process: `epoll [OPTION]... COUNT TARGET...`
  *
  * One non-blocking connect per turn, epoll_wait(0) after each; once connected SO_ERROR and TCP_INFO, then close. The
- * clock of a probe starts before socket(2) and stops after the epoll_wait that told of it, as the engine's does.
+ * clock of a probe starts before socket(2) and stops after the epoll_wait that reported the result, like the engine's.
  *
- * TARGET          ADDRESS:PORT, taken in turn; or ADDRESS+:PORT, where probe N goes to the address plus N
+ * TARGET          ADDRESS:PORT, used in turn; or ADDRESS+:PORT, where probe N goes to the address plus N
  * --fin           close by FIN instead of RST (SO_LINGER)
  * --reuse         no close: connect(AF_UNSPEC) sends the RST and the socket connects again
  * --threads N     each with its own epoll and its share of the probes [1]
- * --in-flight N   at most so many under way in each thread [all]
- * --timeout MS    a probe that has no answer by then is down [2500]
+ * --in-flight N   maximum of probes in flight in each thread [all]
+ * --timeout MS    timeout of a probe [2500]
  * --json          print a record of each probe, as `zbx-tcp batch` does
  *
  * The last line printed is a summary in the units of accuracy.rs.

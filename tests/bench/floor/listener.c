@@ -1,7 +1,7 @@
-/* The peer of every case: accepts on ports of the kernel's choice and closes when the client has closed.
+/* The peer of every case: accepts on ports that the kernel chooses, and closes after the client has closed.
  *
- * `listener ADDRESS...`          prints ADDRESS:PORT for each, then serves until standard input ends
- * `listener --silent ADDRESS...` fills each backlog itself, so that every further SYN goes unanswered
+ * `listener ADDRESS...`          prints ADDRESS:PORT for each, then serves until standard input is closed
+ * `listener --silent ADDRESS...` fills each accept queue itself, so that no further SYN is answered
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>

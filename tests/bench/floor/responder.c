@@ -1,13 +1,13 @@
-/* A peer that answers for as little as can be: an XDP program turns each SYN into its SYN-ACK, each FIN into its
- * FIN-ACK, and drops what needs no answer. No listener, no socket: every address and port is open, but port 9 (discard)
- * and everything but TCP, where nothing ever answers. The rest (ARP, IPv6) goes to the kernel.
+/* A peer that answers at minimal cost: an XDP program turns each SYN into its SYN-ACK, each FIN into its
+ * FIN-ACK, and drops other IPv4 packets. There is no listener and no socket: every address and TCP port is open, except port 9
+ * (discard), which does not answer. ARP and IPv6 are passed to the kernel.
  *
- * `responder INTERFACE`         attaches it to one end of a veth pair, prints `ready`, serves until standard input ends
+ * `responder INTERFACE`         attaches it to one end of a veth pair, prints `ready`, serves until standard input is closed
  * `responder --pass INTERFACE`  the same at the other end with a program that lets everything pass: a veth takes the
  *                               frames that its peer's program sends only while it has a program itself
  *
- * The program is written in the machine's instructions (Documentation/bpf/standardization/instruction-set.rst of Linux),
- * so that a C compiler is all it needs. It takes SYNs and FINs of the length that Linux gives them by default: 40 and 32
+ * The program is written in BPF instructions (Documentation/bpf/standardization/instruction-set.rst of Linux),
+ * so that a C compiler suffices. It accepts SYNs and FINs of the default length of Linux: 40 and 32
  * bytes of TCP header, with timestamps. Sequence numbers start at 0; swapped addresses and ports leave sums as they are.
  */
 #include <errno.h>

@@ -1,10 +1,10 @@
-/* Runs commands and says what each cost. It is small and static because a child's peak memory (ru_maxrss) starts at
- * that of the process it was spawned from: under an interpreter every small program would seem to need 10 MB.
+/* Runs commands and prints the cost of each. It is small and static because a child's peak memory (ru_maxrss) starts at
+ * that of the process it was spawned from: started by an interpreter, every small program would seem to need 10 MB.
  *
- * Each line of standard input is a command, its words separated by tabs. The answer is one line:
+ * Each line of standard input is a command, its arguments separated by tabs. The output is one line:
  * CPU_US WALL_US MAXRSS_KIB MINOR_FAULTS EXIT_STATUS; the CPU is user + system of the whole tree (wait4(2)).
- * A first word `<PATH` is what the command reads, a next word `>PATH` where it writes; without it into a pipe, as under
- * Zabbix, whose content is thrown away: at most 64 KiB.
+ * A first argument `<PATH` redirects standard input, a following one `>PATH` standard output; by default output goes into a
+ * pipe, as under Zabbix, and is discarded: at most 64 KiB.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
