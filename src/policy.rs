@@ -1,11 +1,13 @@
-//! Which addresses may be probed: the administrator's lists of networks and ports, applied to resolved addresses.
+//! Which addresses may be probed: the administrator's lists of networks and ports, applied to
+//! resolved addresses.
 //!
-//! The lists are in [`PATH`], which no option, environment variable or item key can change. A file that cannot be read
-//! or parsed denies everything; without a file everything is allowed. Error texts never contain a value of the file,
-//! since users who may run a probe need not be allowed to read it.
+//! The lists are in [`PATH`], which no option, environment variable or item key can change. A file
+//! that cannot be read or parsed denies everything; without a file everything is allowed. Error
+//! texts never contain a value of the file, since users who may run a probe need not be allowed to
+//! read it.
 //!
-//! A service of the configuration may have a list of its own, `hosts`. Without it, whoever chooses the host of a check
-//! also chooses who receives the secrets of the service.
+//! A service of the configuration may have a list of its own, `hosts`. Without it, whoever chooses
+//! the host of a check also chooses who receives the secrets of the service.
 
 mod decision;
 mod embedded;
@@ -76,13 +78,15 @@ impl Policy {
 
     /// Whether this address and port may be connected to, and by which rule.
     ///
-    /// An IPv6 address with an embedded IPv4 address (6to4, NAT64 ...) is denied if either of the two is.
+    /// An IPv6 address with an embedded IPv4 address (6to4, NAT64 ...) is denied if either of the
+    /// two is.
     pub fn decide(&self, address: IpAddr, port: Port) -> Decision {
         if let Rules::Same(decision) = &*self.0 {
             return decision.clone();
         }
         let (address, embedded) = with_embedded_ipv4(address);
-        // On Linux a connect to 0.0.0.0 or :: reaches one of this machine's own addresses, as the kernel chooses.
+        // On Linux a connect to 0.0.0.0 or :: reaches one of this machine's own addresses, as the
+        // kernel chooses.
         if address.is_unspecified() || embedded.is_some_and(|embedded| embedded.is_unspecified()) {
             return Decision::Denied(Reason::Unspecified);
         }

@@ -1,8 +1,10 @@
-//! From what was asked for to plans: the only code that merges options, services, configuration and defaults.
+//! From what was asked for to plans: the only code that merges options, services, configuration and
+//! defaults.
 //!
-//! A front end makes a request ([`options`] makes those of the command line), [`config`] reads the configuration, and
-//! [`check`], [`batch`] and [`discover`] turn the two into [`Plan`](crate::plan::Plan)s. Every usage or configuration
-//! error is a [`SettingsError`] and is found before anything is sent.
+//! A front end makes a request ([`options`] makes those of the command line), [`config`] reads the
+//! configuration, and [`check()`], [`batch`] and [`discover`] turn the two into
+//! [`Plan`](crate::plan::Plan)s. Every usage or configuration error is a [`SettingsError`] and is
+//! found before anything is sent.
 
 pub mod batch;
 mod build;

@@ -1,4 +1,5 @@
-//! Networks such as `192.0.2.0/24` (RFC 4632, RFC 4291 section 2.3): one parser for targets and for the policy.
+//! Networks such as `192.0.2.0/24` (RFC 4632, RFC 4291 section 2.3): one parser for targets and for
+//! the policy.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -34,8 +35,8 @@ impl Cidr {
         bits - u32::from(self.prefix)
     }
 
-    /// The hosts, or `None` if there are more than `max`. IPv4 networks larger than a /31 (RFC 3021) lose their
-    /// first and last address, which are the network and its broadcast address.
+    /// The hosts, or `None` if there are more than `max`. IPv4 networks larger than a /31 (RFC
+    /// 3021) lose their first and last address, which are the network and its broadcast address.
     fn hosts(&self, max: u64) -> Option<Vec<Host>> {
         let size = 1_u128.checked_shl(self.host_bits()).unwrap_or(u128::MAX);
         let edges = u128::from(self.base.is_ipv4() && size > 2);
@@ -61,7 +62,8 @@ impl Cidr {
     }
 }
 
-/// An IPv4 address as the highest bits of a number, so that both families count prefixes from the same end.
+/// An IPv4 address as the highest bits of a number, so that both families count prefixes from the
+/// same end.
 fn high_bits(address: Ipv4Addr) -> u128 {
     u128::from(address.to_bits()) << 96
 }

@@ -67,8 +67,8 @@ pub fn parse(list: &str, max: usize) -> Result<Vec<PortEntry>, PortListError> {
     Ok(entries)
 }
 
-/// The elements of a list. Blanks around them are ignored, and so are empty elements, which Zabbix macros without a
-/// value leave behind.
+/// The elements of a list. Blanks around them are ignored, and so are empty elements, which Zabbix
+/// macros without a value leave behind.
 pub fn ranges(list: &str) -> impl Iterator<Item = Result<PortRange<'_>, PortListError>> {
     list.split(',')
         .map(str::trim)

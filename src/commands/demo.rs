@@ -1,4 +1,5 @@
-//! `zbx-tcp demo`: every kind of result on loopback, in two seconds, without root and without a network.
+//! `zbx-tcp demo`: every kind of result on loopback, in two seconds, without root and without a
+//! network.
 
 mod batch;
 mod responders;
@@ -25,7 +26,8 @@ use crate::settings::{Located, SettingsError};
 use crate::source::List;
 use crate::{engine, output, settings};
 
-/// One example: a `check` as it would be typed, the request that it stands for, and the expected result.
+/// One example: a `check` as it would be typed, the request that it stands for, and the expected
+/// result.
 struct Scene {
     title: &'static str,
     words: Vec<String>,
@@ -33,7 +35,8 @@ struct Scene {
     expected: Status,
 }
 
-/// Starts responders, probes them all at once, and shows each as text and as the values that Zabbix would store.
+/// Starts responders, probes them all at once, and shows each as text and as the values that Zabbix
+/// would store.
 pub fn run() -> CommandResult {
     let stage = Stage::set().map_err(|error| SettingsError::new(format!("demo: {error}")))?;
     let scenes = scenes(&stage);

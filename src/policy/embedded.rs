@@ -1,10 +1,12 @@
-//! IPv6 addresses that reach an IPv4 address, so that no notation of an address bypasses the policy.
+//! IPv6 addresses that reach an IPv4 address, so that no notation of an address bypasses the
+//! policy.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// The address on the wire, and the IPv4 address that is embedded in it, if any.
 ///
-/// An IPv4-mapped address (RFC 4291, section 2.5.5.2) becomes its IPv4 address: the kernel sends IPv4 packets.
+/// An IPv4-mapped address (RFC 4291, section 2.5.5.2) becomes its IPv4 address: the kernel sends
+/// IPv4 packets.
 pub fn with_embedded_ipv4(address: IpAddr) -> (IpAddr, Option<IpAddr>) {
     match address.to_canonical() {
         IpAddr::V4(v4) => (v4.into(), None),

@@ -136,7 +136,8 @@ fn first_error(mut errors: ListErrors) -> Option<String> {
     })
 }
 
-/// A key for an error text. A key that does not look like one may be a pasted secret and is not shown.
+/// A key for an error text. A key that does not look like one may be a pasted secret and is not
+/// shown.
 fn key_text(key: &str) -> String {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
     let looks_like_key = !key.is_empty() && key.len() <= 24 && key.bytes().all(allowed);

@@ -62,8 +62,8 @@ fn parse_ports(list: &str) -> Result<Vec<RangeInclusive<Port>>, NetworkError> {
     Ok(ports)
 }
 
-/// Why an entry is refused; the text names the remedy and holds nothing of the entry, which may be a secret that was
-/// pasted into the wrong file.
+/// Why an entry is refused; the text names the remedy and holds nothing of the entry, which may be
+/// a secret that was pasted into the wrong file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NetworkError {
     /// Not a network.

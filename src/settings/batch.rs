@@ -29,7 +29,8 @@ pub use target_list::{Invalid, OnError};
 /// Everything a `batch` needs.
 #[derive(Debug)]
 pub struct Batch {
-    /// The probes in input order. A plan's number is its index; its label has an id unless that is `host:port`.
+    /// The probes in input order. A plan's number is its index; its label has an id unless that is
+    /// `host:port`.
     pub plans: Vec<Arc<Plan>>,
     /// How many targets were repeats of others.
     pub duplicates: usize,
@@ -47,8 +48,8 @@ pub struct Batch {
     pub transcript: Transcript,
 }
 
-/// Merges a request with the configuration and builds the list of targets. `input` reads standard input, for at most the
-/// time of the run.
+/// Merges a request with the configuration and builds the list of targets. `input` reads standard
+/// input, for at most the time of the run.
 ///
 /// # Errors
 /// The first error found; nothing was sent.
@@ -87,7 +88,8 @@ pub fn batch(
     }
     reject_shared_items(&wanted, &plans)?;
     let mut plans: Vec<_> = plans.into_iter().map(Arc::new).collect();
-    // `collect` reuses the allocation of the longer elements, which would be kept until the end of the run.
+    // `collect` reuses the allocation of the longer elements, which would be kept until the end of
+    // the run.
     plans.shrink_to_fit();
     Ok(Batch {
         plans,

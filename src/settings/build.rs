@@ -1,5 +1,6 @@
-//! Builds [`ProbeSpec`]s from merged options, and [`Plan`]s from those. Contradictions between options are found here,
-//! and this machine is asked whether it has the source address and the interface.
+//! Builds [`ProbeSpec`]s from merged options, and [`Plan`]s from those. Contradictions between
+//! options are found here, and this machine is asked whether it has the source address and the
+//! interface.
 
 use std::net::IpAddr;
 use std::num::NonZeroU32;
@@ -19,8 +20,8 @@ use crate::settings::overrides::Overrides;
 use crate::settings::request::RequestedFamily;
 use crate::settings::target_spec::TargetSpec;
 
-/// Where contradictions between options are reported. The options may come from several places, so this is the most
-/// specific one that gave any.
+/// Where contradictions between options are reported. The options may come from several places, so
+/// this is the most specific one that gave any.
 #[derive(Debug, Clone, Copy)]
 pub enum Blame<'t> {
     /// The command line: options are named with their dashes.
@@ -85,8 +86,8 @@ pub fn spec(
     }
 }
 
-/// Adds the service's name and the hosts it is limited to. The limit holds even if options override the service's
-/// dialogue.
+/// Adds the service's name and the hosts it is limited to. The limit holds even if options override
+/// the service's dialogue.
 pub fn with_service(spec: ProbeSpec, service: Option<&Service>) -> ProbeSpec {
     let Some(Service { name, hosts, .. }) = service else {
         return spec;
@@ -236,10 +237,12 @@ fn reject_contradictions(spec: &ProbeSpec, blame: Blame<'_>) -> Result<(), Setti
     Ok(())
 }
 
-/// The plan to probe this target as this spec says. Only the two together can be wrong: address family, zone, source.
+/// The plan to probe this target as this spec says. Only the two together can be wrong: address
+/// family, zone, source.
 ///
 /// # Errors
-/// When they contradict each other; nothing was sent. The location is the command line; see [`in_target`].
+/// When they contradict each other; nothing was sent. The location is the command line; see
+/// [`in_target`].
 pub fn plan(
     spec: &Arc<ProbeSpec>,
     target: Target,

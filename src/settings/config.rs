@@ -23,7 +23,8 @@ pub use service::Service;
 
 /// The main file, unless another one is named.
 const MAIN: &str = "/etc/zbx-tcp/config.toml";
-/// The directory of further files. They are read after the main file in the order of their names; the last default wins.
+/// The directory of further files. They are read after the main file in the order of their names;
+/// the last default wins.
 const DIRECTORY: &str = "/etc/zbx-tcp/conf.d";
 /// The environment variable that names another file.
 const ENVIRONMENT: &str = "ZBX_TCP_CONFIG";
@@ -56,7 +57,8 @@ impl Configuration {
         }
     }
 
-    /// The same, with all errors in [`errors`](Self::errors). A missing default file is not an error.
+    /// The same, with all errors in [`errors`](Self::errors). A missing default file is not an
+    /// error.
     pub fn read(option: Option<&str>) -> Self {
         let mut config = Self::default();
         if let Some(path) = named(option) {
@@ -160,8 +162,8 @@ impl Configuration {
 /// The file that the option or the environment names.
 fn named(option: Option<&str>) -> Option<String> {
     let environment = || {
-        // A path that is not UTF-8 becomes one that does not exist, which is an error. Falling back to the default
-        // files would not be noticed.
+        // A path that is not UTF-8 becomes one that does not exist, which is an error. Falling back
+        // to the default files would not be noticed.
         let path = std::env::var_os(ENVIRONMENT)?
             .to_string_lossy()
             .into_owned();
@@ -187,8 +189,8 @@ fn directory_files() -> io::Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-/// Reads a JSON object of a line of standard input: it has the keys of `[[targets]]`, and is read by the same code. Its
-/// networks may have at most `max` hosts.
+/// Reads a JSON object of a line of standard input: it has the keys of `[[targets]]`, and is read
+/// by the same code. Its networks may have at most `max` hosts.
 ///
 /// # Errors
 /// The first error in it.

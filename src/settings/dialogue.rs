@@ -121,8 +121,8 @@ impl Compiler<'_> {
         self.checked(&spec.text, pattern.map_err(|why| why.to_string()))
     }
 
-    /// Adds the names that a pattern captures. Each may be captured once, except that the alternatives of one step may
-    /// share a name.
+    /// Adds the names that a pattern captures. Each may be captured once, except that the
+    /// alternatives of one step may share a name.
     fn add_captures(&mut self, pattern: &Pattern, given: &Located, alternatives: usize) {
         for name in pattern.names() {
             if self.secrets.iter().any(|(secret, _)| **secret == **name) {

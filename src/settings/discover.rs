@@ -18,7 +18,8 @@ use crate::settings::overrides::Overrides;
 use crate::settings::request::{ProbeRequest, RequestedFamily, ResolverChoice};
 use crate::settings::services;
 
-/// The most ports that become items without being probed; a longer list is more likely a typing error.
+/// The most ports that become items without being probed; a longer list is more likely a typing
+/// error.
 const MAX_LISTED: usize = 1000;
 
 /// The name of the list argument, for errors.
@@ -40,7 +41,8 @@ pub fn ports(host: &str, list: &str, config: &Configuration) -> Result<Vec<Plan>
         SettingsError::in_option(PORT_LIST, format!("{why}{hint}"))
     })?;
     if entries.is_empty() {
-        // From an empty array Zabbix deletes what it discovered, and a macro that nobody set expands to nothing.
+        // An empty array would make Zabbix delete what it discovered, and a macro without a value
+        // expands to nothing.
         return Err(SettingsError::new(
             "the list of ports is empty: name some, such as `22/ssh,443`",
         ));
@@ -92,7 +94,8 @@ pub struct Candidates {
     pub resolver: ResolverChoice,
 }
 
-/// The plans of `discover open`: a connect to each port, whose result decides whether the row is printed.
+/// The plans of `discover open`: a connect to each port, whose result decides whether the row is
+/// printed.
 ///
 /// # Errors
 /// The first error found; nothing was sent.

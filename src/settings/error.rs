@@ -10,7 +10,8 @@ use crate::settings::parse::InvalidValue;
 
 /// A usage or configuration error; nothing was sent.
 ///
-/// It is displayed on one line: `--timeout: text`, `config.toml:7: targets[2].port: text`, `-:3: port: text`.
+/// It is displayed on one line: `--timeout: text`, `config.toml:7: targets[2].port: text`, `-:3:
+/// port: text`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SettingsError {
     /// Where the setting was given.
@@ -41,7 +42,8 @@ impl SettingsError {
         }
     }
 
-    /// The first of several errors: a command that only needs to fail shows one, `services --check` shows all.
+    /// The first of several errors: a command that only needs to fail shows one, `services --check`
+    /// shows all.
     pub fn first(errors: Vec<Self>) -> Self {
         let first = errors.into_iter().next();
         first.unwrap_or_else(|| Self::new("unknown configuration error"))
@@ -110,7 +112,8 @@ impl Key {
         })
     }
 
-    /// The key of an element of the list that has this key; `index` counts from 0 and is displayed from 1.
+    /// The key of an element of the list that has this key; `index` counts from 0 and is displayed
+    /// from 1.
     pub fn element(&self, index: usize) -> Self {
         Self(format!("{}[{}]", self.0, index + 1).into())
     }
@@ -128,7 +131,7 @@ impl fmt::Display for Key {
     }
 }
 
-/// A text with the place where it was written, for errors that are only found later.
+/// A text with its location, for errors that are only found later.
 ///
 /// Two are equal if their texts are: where an option was written does not change what it means.
 #[derive(Debug, Clone)]

@@ -160,7 +160,8 @@ pub fn duration(
     option(name, value, parse::duration)
 }
 
-/// Reads the dialogue in the order of the options: `--reject` applies to every `--expect` after it, and `--quit` is last.
+/// Reads the dialogue in the order of the options: `--reject` applies to every `--expect` after it,
+/// and `--quit` is last.
 fn dialogue(args: &StepArgs) -> Result<(Option<Vec<StepSpec>>, Option<SendSpec>), SettingsError> {
     let (mut steps, mut quit, mut reject) = (Vec::new(), None, Vec::new());
     let mut unused_reject = None;
@@ -201,36 +202,26 @@ fn dialogue(args: &StepArgs) -> Result<(Option<Vec<StepSpec>>, Option<SendSpec>)
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+
     use super::*;
+    use crate::cli::{Cli, Command};
 
     #[test]
     fn every_option_of_the_table_is_read_from_the_command_line() {
-        let zero = || Some("0".repeat(50));
-        let args = ProbeArgs {
-            addresses: zero(),
-            count: zero(),
-            interval: zero(),
-            require: zero(),
-            encoding: zero(),
-            max_bytes: zero(),
-            close: zero(),
-            expect_closed: zero(),
-            reach: NetworkArgs {
-                timeout: zero(),
-                source: zero(),
-                interface: zero(),
-                ..NetworkArgs::default()
-            },
-            ..ProbeArgs::default()
+        let is_read = |option: &str, value: &str| {
+            let argument = format!("{option}={value}");
+            let words = ["zbx-tcp", "check", "h", "1", argument.as_str()];
+            let Command::Check(args) = Cli::try_parse_from(words).unwrap().command else {
+                panic!("not a check");
+            };
+            probe(&args.probe).is_ok_and(|request| request.overrides != Overrides::default())
         };
-        assert!(probe(&args).is_err());
         for OptionName { option, .. } in Overrides::NAMES {
-            let text = Located::in_option(option, "x");
-            let (alone, errors) =
-                Overrides::parse(&mut |name| (name.option == *option).then(|| text.clone()));
+            let values = ["1", "first", "fin", "filtered"];
             assert!(
-                alone != Overrides::default() || !errors.is_empty(),
-                "{option} is not parsed"
+                values.iter().any(|value| is_read(option, value)),
+                "{option} is not read"
             );
         }
     }

@@ -1,6 +1,7 @@
-//! Option overrides: what was asked for on the command line, by a service, by a target or in `[defaults]`, before it is
-//! merged. [`Overrides`] holds every option once, with its names, its type and its parser; the command line, the
-//! configuration and JSON lines all read them from that one table.
+//! Option overrides: what was asked for on the command line, by a service, by a target or in
+//! `[defaults]`, before it is merged. [`Overrides`] holds every option once, with its names, its
+//! type and its parser; the command line, the configuration and JSON lines all read them from that
+//! one table.
 
 use std::time::Duration;
 
@@ -20,9 +21,10 @@ pub struct OptionName {
     pub option: &'static str,
 }
 
-/// Declares [`Overrides`]. Each option is one row: its field and type, its configuration key, its command line option,
-/// and the function that parses its value. Fields after `others` have no simple value and are read by code of their own.
-/// Whatever is declared here is merged, compared and hashed.
+/// Declares [`Overrides`]. Each option is one row: its field and type, its configuration key, its
+/// command line option, and the function that parses its value. Fields after `others` have no
+/// simple value and are read by code of their own. Whatever is declared here is merged, compared
+/// and hashed.
 macro_rules! overrides {
     (
         options {
@@ -48,7 +50,8 @@ macro_rules! overrides {
             /// The names of all options with a simple value.
             pub const NAMES: &[OptionName] = &[$(OptionName { key: $key, option: $option },)*];
 
-            /// Parses all options with a simple value; `value` returns the value of one if it was given.
+            /// Parses all options with a simple value; `value` returns the value of one if it was
+            /// given.
             pub fn parse(
                 value: &mut dyn FnMut(OptionName) -> Option<Located>,
             ) -> (Self, Vec<SettingsError>) {
@@ -138,7 +141,8 @@ impl Overrides {
         }
     }
 
-    /// These overrides over `[defaults]`: the defaults of `interval` and `require` apply only if there is a `count`.
+    /// These overrides over `[defaults]`: the defaults of `interval` and `require` apply only if
+    /// there is a `count`.
     pub fn or_defaults(self, defaults: Self) -> Self {
         let (interval, require) = (self.interval, self.require);
         match self.or(defaults) {

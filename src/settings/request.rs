@@ -1,5 +1,5 @@
-//! What a caller asks for, before services, configuration and defaults are merged. The command line makes these from its
-//! arguments; other front ends make them directly.
+//! What a front end asks for, before services, configuration and defaults are merged. The command
+//! line makes these from its arguments; other front ends make them directly.
 
 use crate::output::Format;
 use crate::plan::Family;

@@ -1,4 +1,5 @@
-//! Named services: those of the configuration, then the built-in ones, which are files in the same format.
+//! Named services: those of the configuration, then the built-in ones, which are files in the same
+//! format.
 
 use crate::escape::escaped_prefix;
 use crate::settings::config::{Configuration, Service};
@@ -68,7 +69,8 @@ pub fn find(config: &Configuration, name: &str) -> Result<Service, SettingsError
     )))
 }
 
-/// All services, sorted by name. A service of the configuration replaces the built-in one of the same name.
+/// All services, sorted by name. A service of the configuration replaces the built-in one of the
+/// same name.
 pub fn all(config: &Configuration) -> Vec<(Service, ServiceOrigin)> {
     let mut all: Vec<_> = config
         .services

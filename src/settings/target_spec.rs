@@ -45,7 +45,8 @@ pub struct TargetSpec {
 }
 
 impl TargetSpec {
-    /// Parses an argument: `HOST:PORT`, where HOST may be a network of at most `max` hosts, and PORT a list.
+    /// Parses an argument: `HOST:PORT`, where HOST may be a network of at most `max` hosts, and
+    /// PORT a list.
     ///
     /// # Errors
     /// When it is not a target.
@@ -55,7 +56,8 @@ impl TargetSpec {
         Self::new(location, host, ports, None, max)
     }
 
-    /// Parses a line of standard input that is not JSON: `HOST:PORT`, `HOST PORT` or `HOST PORT SERVICE`.
+    /// Parses a line of standard input that is not JSON: `HOST:PORT`, `HOST PORT` or `HOST PORT
+    /// SERVICE`.
     ///
     /// # Errors
     /// When it is not a target.
@@ -118,7 +120,7 @@ impl TargetSpec {
         SettingsError::at(&self.location, &self.key, message)
     }
 
-    /// The number of targets that it stands for.
+    /// The number of targets: each host with each port.
     pub fn count(&self) -> usize {
         self.hosts.len().saturating_mul(self.ports.len().max(1))
     }

@@ -1,5 +1,5 @@
-//! Errors that only the whole configuration shows: duplicate ids, unknown services, options that contradict each other
-//! once services and defaults are merged.
+//! Errors that only the whole configuration shows: duplicate ids, unknown services, options that
+//! contradict each other once services and defaults are merged.
 
 use std::collections::BTreeSet;
 
@@ -30,7 +30,8 @@ pub fn errors(config: &Configuration) -> Vec<SettingsError> {
     }
     errors.extend(target_errors(config));
     if errors.is_empty() {
-        // Only the list of all targets shows two with the same host and port that nothing tells apart.
+        // Only the list of all targets shows two with the same host and port that nothing tells
+        // apart.
         errors.extend(batch::configured(config, &[]).err());
     }
     // An error in the defaults is found once for every service and target.
@@ -64,7 +65,8 @@ fn target_errors(config: &Configuration) -> Vec<SettingsError> {
     errors
 }
 
-/// The errors of a target's first host and port: the others do not differ in anything that could be wrong.
+/// The errors of a target's first host and port: the others do not differ in anything that could be
+/// wrong.
 fn spec_errors(
     specs: &mut SpecCache<'_>,
     target: &TargetSpec,

@@ -63,7 +63,7 @@ fn may_use(module: &str) -> Option<&'static [&'static str]> {
         "responder" => &["address", "escape", "failure", "os", "plan"],
         "cli" => &["address", "escape", "output", "plan", "responder"],
         "settings" => &[
-            "address", "cli", "engine", "escape", "os", "output", "plan", "policy", "suggest",
+            "address", "cli", "escape", "os", "output", "plan", "policy", "suggest",
         ],
         "commands" | "main" | "lib" => return None,
         other => panic!("module `{other}` is not listed: say in lib.rs and here what it may use"),

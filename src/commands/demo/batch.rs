@@ -15,7 +15,8 @@ use crate::settings::request::ProbeRequest;
 /// How many of the fleet are up, and how many down.
 pub const EXPECTED: (usize, usize) = (2, 3);
 
-/// Probes some ports of the stage by one `batch`; how many are up and down, and what a person sees under this number.
+/// Probes some ports of the stage by one `batch`; how many are up and down, and what a person sees
+/// under this number.
 pub fn show(stage: &Stage, number: usize) -> Result<((usize, usize), String), SettingsError> {
     let target = target(stage);
     let probe = ProbeRequest {

@@ -14,7 +14,8 @@ use crate::settings::request::ProbeRequest;
 use crate::settings::target_spec::TargetSpec;
 use crate::suggest::did_you_mean;
 
-/// The configuration's targets of these groups, or all of them without groups, as a batch would probe them.
+/// The configuration's targets of these groups, or all of them without groups, as a batch would
+/// probe them.
 ///
 /// # Errors
 /// The first error found.
@@ -26,8 +27,8 @@ pub fn configured(config: &Configuration, groups: &[String]) -> Result<Vec<Plan>
     Ok(list.finish()?.plans)
 }
 
-/// Adds the targets in the order of the arguments; the configuration's if there are no arguments. `input` reads standard
-/// input.
+/// Adds the targets in the order of the arguments; the configuration's if there are no arguments.
+/// `input` reads standard input.
 ///
 /// # Errors
 /// The first error, unless erroneous targets are skipped; no targets in any case.

@@ -58,7 +58,8 @@ impl<'c> SpecCache<'c> {
             .map(|name| services::find(config, name))
             .transpose()
             .map_err(|why| SettingsError::in_option("--service", why))?;
-        // An error in the run's dialogue is reported even if every target has a dialogue of its own.
+        // An error in the run's dialogue is reported even if every target has a dialogue of its
+        // own.
         let run = request.overrides.clone().or(options_of(service.as_ref()));
         dialogue(&run).map_err(SettingsError::first)?;
         Ok(Self {

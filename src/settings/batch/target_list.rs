@@ -1,4 +1,5 @@
-//! The list of a batch as it grows: hosts and ports become plans, and an erroneous target ends it or is skipped.
+//! The list of a batch as it grows: hosts and ports become plans, and an erroneous target ends it
+//! or is skipped.
 
 use crate::address::Target;
 use crate::plan::{Plan, TargetMeta};
@@ -158,8 +159,8 @@ impl<'c> TargetList<'c> {
         DraftOrigin::Other(u32::try_from(index).unwrap_or(u32::MAX))
     }
 
-    /// Repeats do not count towards the limit. They are only looked for when the list is twice as long, which bounds its
-    /// memory.
+    /// Repeats do not count towards the limit. They are only looked for when the list is twice as
+    /// long, which bounds its memory.
     fn check_length(&mut self) -> Result<(), SettingsError> {
         if self.drafts.len() <= self.max.saturating_mul(2) {
             return Ok(());

@@ -1,4 +1,5 @@
-//! `[services.NAME]`: a named service. Built-in services and those of the configuration have the same format.
+//! `[services.NAME]`: a named service. Built-in services and those of the configuration have the
+//! same format.
 
 use crate::address::Port;
 use crate::escape::escaped_prefix;

@@ -27,8 +27,8 @@ enum SourceText<'d> {
     File {
         file: Arc<str>,
         text: &'d str,
-        /// The offsets of the line ends. Each of thousands of targets has a line: counting them from the start each
-        /// time took a second.
+        /// The offsets of the line ends. Each of thousands of targets has a line: counting them
+        /// from the start each time took a second.
         line_ends: OnceCell<Vec<usize>>,
     },
     /// A JSON object in this line of standard input.
@@ -154,7 +154,8 @@ pub struct Field<'t> {
 }
 
 impl Field<'_> {
-    /// The elements of a list, with the keys `key[1]`, `key[2]`, ...; any other value is its only element.
+    /// The elements of a list, with the keys `key[1]`, `key[2]`, ...; any other value is its only
+    /// element.
     pub fn elements(self) -> Vec<Self> {
         match self.value.list() {
             Some(values) => values
@@ -170,7 +171,7 @@ impl Field<'_> {
     }
 }
 
-/// Reads one table: each key once, and the keys that nobody read are errors.
+/// Reads one table: each key once, and keys that were not read are errors.
 #[derive(Debug)]
 pub struct TableReader<'t> {
     key: Key,
