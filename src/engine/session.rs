@@ -270,15 +270,15 @@ impl Session {
     }
 
     fn attempt(&self, id: AttemptId) -> Option<&Attempt> {
-        self.attempts().get(id as usize)
+        self.attempts().get(id.index())
     }
 
     fn next_id(&self) -> AttemptId {
-        self.attempts().len() as AttemptId
+        AttemptId::new(self.attempts().len())
     }
 
     fn with(&mut self, id: AttemptId, then: impl FnOnce(&mut Attempt)) {
-        if let Some(attempt) = self.attempts.as_mut_slice().get_mut(id as usize) {
+        if let Some(attempt) = self.attempts.as_mut_slice().get_mut(id.index()) {
             then(attempt);
         }
     }
@@ -358,9 +358,9 @@ impl Session {
         } else if self.stage == Stage::Trying {
             self.stage = Stage::Begun;
         }
-        for (id, attempt) in (0..).zip(self.attempts.as_mut_slice()) {
+        for (index, attempt) in self.attempts.as_mut_slice().iter_mut().enumerate() {
             let info = if attempt.is_connecting() {
-                info(id)
+                info(AttemptId::new(index))
             } else {
                 None
             };

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 use zbx_tcp::address::{Port, Target};
 use zbx_tcp::engine::session::Session;
-use zbx_tcp::engine::session::action::{Action, Actions, Event};
+use zbx_tcp::engine::session::action::{Action, Actions, AttemptId, Event};
 use zbx_tcp::failure::{Failure, Status};
 use zbx_tcp::os::socket::TcpInfo;
 use zbx_tcp::plan::bytes::Charset;
@@ -23,18 +23,18 @@ use zbx_tcp::report::Report;
 enum Happening {
     Resolved(u8),
     Unresolved,
-    Opened(u32),
-    Blocked(u32),
-    Connected(u32),
-    Sent(u32),
-    Received(u32, Vec<u8>),
-    PeerClosed(u32),
-    Failed(u32, Status),
+    Opened(usize),
+    Blocked(usize),
+    Connected(usize),
+    Sent(usize),
+    Received(usize, Vec<u8>),
+    PeerClosed(usize),
+    Failed(usize, Status),
     Passes(u64),
 }
 
 fn happening() -> impl Strategy<Value = Happening> {
-    let id = 0_u32..4;
+    let id = 0_usize..4;
     let failure = prop_oneof![
         Just(Status::Refused),
         Just(Status::Reset),
@@ -133,8 +133,8 @@ fn plans() -> impl Strategy<Value = Plan> {
 #[derive(Default)]
 struct Ledger {
     policy: Policy,
-    opened: BTreeSet<u32>,
-    closed: BTreeSet<u32>,
+    opened: BTreeSet<AttemptId>,
+    closed: BTreeSet<AttemptId>,
 }
 
 impl Ledger {
@@ -155,16 +155,16 @@ impl Ledger {
                             .decide(address.ip(), Port::new(address.port()).unwrap())
                             .is_allowed()
                     );
-                    assert!(self.opened.insert(id), "attempt {id} opened twice");
+                    assert!(self.opened.insert(id), "{id:?} opened twice");
                 }
                 Action::Send(id, _) | Action::Shutdown(id) => {
                     assert!(
                         self.opened.contains(&id) && !self.closed.contains(&id),
-                        "attempt {id} is not open"
+                        "{id:?} is not open"
                     );
                 }
                 Action::Close(id, _) => {
-                    assert!(self.closed.insert(id), "attempt {id} closed twice");
+                    assert!(self.closed.insert(id), "{id:?} closed twice");
                 }
             }
         }
@@ -226,13 +226,18 @@ fn event(happening: &Happening) -> Event<'_> {
         ..TcpInfo::default()
     });
     match happening {
-        Happening::Opened(id) => Event::Opened(*id),
-        Happening::Blocked(id) => Event::Blocked(*id, Failure::new(Status::LocalError, "EMFILE")),
-        Happening::Connected(id) => Event::Connected(*id, None, info),
-        Happening::Sent(id) => Event::Sent(*id),
-        Happening::Received(id, bytes) => Event::Received(*id, bytes),
-        Happening::PeerClosed(id) => Event::PeerClosed(*id),
-        Happening::Failed(id, status) => Event::Failed(*id, Failure::new(*status, "failed"), info),
+        Happening::Opened(id) => Event::Opened(AttemptId::new(*id)),
+        Happening::Blocked(id) => Event::Blocked(
+            AttemptId::new(*id),
+            Failure::new(Status::LocalError, "EMFILE"),
+        ),
+        Happening::Connected(id) => Event::Connected(AttemptId::new(*id), None, info),
+        Happening::Sent(id) => Event::Sent(AttemptId::new(*id)),
+        Happening::Received(id, bytes) => Event::Received(AttemptId::new(*id), bytes),
+        Happening::PeerClosed(id) => Event::PeerClosed(AttemptId::new(*id)),
+        Happening::Failed(id, status) => {
+            Event::Failed(AttemptId::new(*id), Failure::new(*status, "failed"), info)
+        }
         Happening::Resolved(_) | Happening::Unresolved | Happening::Passes(_) => unreachable!(),
     }
 }
@@ -421,11 +426,15 @@ fn a_clock_that_stood_still_is_put_forward() {
         (session.started(), session.deadline()),
         (start + ms(3000), start + ms(3500))
     );
-    session.handle(Event::Opened(0), start + ms(3000), &mut actions);
+    session.handle(
+        Event::Opened(AttemptId::new(0)),
+        start + ms(3000),
+        &mut actions,
+    );
     assert!(!session.is_idle());
     let refused = Failure::new(Status::Refused, "refused");
     session.handle(
-        Event::Failed(0, refused, None),
+        Event::Failed(AttemptId::new(0), refused, None),
         start + ms(3010),
         &mut actions,
     );
@@ -433,7 +442,10 @@ fn a_clock_that_stood_still_is_put_forward() {
 
     let mut session = Session::start(plan, start, &mut actions);
     session.handle(
-        Event::Blocked(0, Failure::new(Status::LocalError, "no descriptor")),
+        Event::Blocked(
+            AttemptId::new(0),
+            Failure::new(Status::LocalError, "no descriptor"),
+        ),
         start,
         &mut actions,
     );

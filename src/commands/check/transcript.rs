@@ -144,7 +144,7 @@ fn attempt(plan: &Plan, id: AttemptId) -> String {
     let several =
         plan.spec.attempts.is_some() || plan.spec.addresses == crate::plan::AddressSelection::All;
     if several {
-        format!("#{} ", id + 1)
+        format!("#{} ", id.index() + 1)
     } else {
         String::new()
     }

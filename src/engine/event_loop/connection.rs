@@ -25,7 +25,7 @@ impl Connection {
             phase: Phase::Idle,
             output: None,
             place: u32::MAX,
-            attempt: 0,
+            attempt: AttemptId::new(0),
         }
     }
 
@@ -75,7 +75,7 @@ pub(in crate::engine) struct Numbers(InlineVec<Option<u32>>);
 impl Numbers {
     /// The connection of this attempt, while it is open.
     pub fn of(&self, attempt: AttemptId) -> Option<usize> {
-        (*self.0.as_slice().get(attempt as usize)?).map(|number| number as usize)
+        (*self.0.as_slice().get(attempt.index())?).map(|number| number as usize)
     }
 
     /// Every connection that is open.
@@ -90,10 +90,10 @@ impl Numbers {
 
     /// This attempt has this connection now.
     pub fn put(&mut self, attempt: AttemptId, number: usize) {
-        while self.0.as_slice().len() <= attempt as usize {
+        while self.0.as_slice().len() <= attempt.index() {
             self.0.push(None);
         }
-        if let Some(slot) = self.0.as_mut_slice().get_mut(attempt as usize) {
+        if let Some(slot) = self.0.as_mut_slice().get_mut(attempt.index()) {
             *slot = Some(number as u32);
         }
     }
@@ -102,7 +102,7 @@ impl Numbers {
     pub fn take(&mut self, attempt: AttemptId) -> Option<usize> {
         self.0
             .as_mut_slice()
-            .get_mut(attempt as usize)?
+            .get_mut(attempt.index())?
             .take()
             .map(|number| number as usize)
     }
