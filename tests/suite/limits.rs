@@ -80,7 +80,14 @@ fn run(plans: Vec<Plan>, limits: &Limits<'_>, names: ResolverKind) -> Gathered {
         .zip(plans)
         .map(|(number, plan)| Arc::new(Plan { number, ..plan }));
     let mut gathered = Gathered::default();
-    engine::run(&mut List::new(numbered), &mut gathered, limits, names).unwrap();
+    engine::run(
+        &mut List::new(numbered),
+        &mut gathered,
+        &Policy::allow_all(),
+        limits,
+        names,
+    )
+    .unwrap();
     assert_eq!(gathered.reports.len(), count, "each plan has its report");
     gathered
 }
@@ -106,10 +113,10 @@ fn attempts(count: u32, interval: Duration) -> Attempts {
     }
 }
 
-/// The policy has it end before it connects.
+/// Ends before it connects: its service is allowed on no host.
 fn denied() -> ProbeSpec {
     ProbeSpec {
-        policy: Policy::from_text(b"deny = [\"127.0.0.0/8\"]"),
+        hosts: Some(Policy::of_service("nowhere", Vec::new())),
         ..connect(LONG)
     }
 }
@@ -473,10 +480,10 @@ fn spare_threads_begin_as_they_are_needed() {
     let held = Duration::from_millis(1200);
     let mut plans = vec![plan("127.0.0.1", full.port(), &connect(held)); 40];
     plans.extend(vec![plan("127.0.0.1", closed, &connect(LONG)); 10]);
-    for (spares, at_least) in [(1, 2 * held), (3, held), (100, held)] {
+    for (standby_threads, at_least) in [(1, 2 * held), (3, held), (100, held)] {
         let limits = Limits {
-            spares,
-            ..Limits::in_flight(many(10 * (spares + 1).min(40)))
+            standby_threads,
+            ..Limits::in_flight(many(10 * (standby_threads + 1).min(40)))
         };
         let (start, plans) = (Instant::now(), plans.clone());
         let gathered = in_time(move || run(plans, &limits, ResolverKind::default()));
@@ -487,11 +494,11 @@ fn spare_threads_begin_as_they_are_needed() {
                 gathered.count(Status::Refused)
             ),
             (40, 10),
-            "{spares}"
+            "{standby_threads}"
         );
         assert!(
             took >= at_least && took < at_least + held,
-            "{spares} spares: {took:?}"
+            "{standby_threads} standby threads: {took:?}"
         );
     }
 }
@@ -508,7 +515,7 @@ fn spare_threads_that_nobody_needs_end() {
     let closed = closed_port();
     let plans = move || vec![plan("127.0.0.1", closed, &connect(LONG)); 5];
     let limits = Limits {
-        spares: 3,
+        standby_threads: 3,
         ..Limits::in_flight(many(400))
     };
     let gathered = in_time(move || run(plans(), &limits, ResolverKind::default()));
@@ -523,6 +530,7 @@ fn spare_threads_that_nobody_needs_end() {
             engine::run(
                 &mut List::new(numbered),
                 &mut Faulty,
+                &Policy::allow_all(),
                 &limits,
                 ResolverKind::default(),
             )
@@ -710,6 +718,7 @@ fn who_answered_while_we_were_held_up_is_up() {
     engine::run(
         &mut List::new(numbered),
         &mut held_up,
+        &Policy::allow_all(),
         &limits,
         ResolverKind::default(),
     )

@@ -76,6 +76,13 @@ fn guarded(text: &str, reject: &str) -> Step {
     })
 }
 
+fn policies() -> impl Strategy<Value = Policy> {
+    prop_oneof![
+        4 => Just(Policy::allow_all()),
+        1 => Just(Policy::from_text(POLICY)),
+    ]
+}
+
 fn plans() -> impl Strategy<Value = Plan> {
     let attempts = proptest::option::of((1_u32..5, 1_u64..300, 1_u32..5));
     let step = prop_oneof![
@@ -89,19 +96,14 @@ fn plans() -> impl Strategy<Value = Plan> {
         Just(Expected::Closed(OnTimeout::CountsAsClosed))
     ];
     let host = prop_oneof![Just("192.0.2.7"), Just("host.example")];
-    let policy = prop_oneof![
-        4 => Just(Policy::default()),
-        1 => Just(Policy::from_text(POLICY)),
-    ];
     (
         host,
         attempts,
         proptest::collection::vec(step, 0..4),
         want,
         any::<(bool, bool)>(),
-        policy,
     )
-        .prop_map(|(host, attempts, steps, want, (all, rst), policy)| {
+        .prop_map(|(host, attempts, steps, want, (all, rst))| {
             let attempts = attempts.map(|(count, interval, require)| Attempts {
                 count: NonZeroU32::new(count).unwrap(),
                 interval: Duration::from_millis(interval),
@@ -122,7 +124,6 @@ fn plans() -> impl Strategy<Value = Plan> {
                 },
                 close: if rst { Close::Rst } else { Close::Fin },
                 timeout: Duration::from_secs(1),
-                policy,
                 ..ProbeSpec::default()
             };
             Plan::by(spec, Target::from_words(host, Some("25"), None).unwrap())
@@ -130,18 +131,18 @@ fn plans() -> impl Strategy<Value = Plan> {
 }
 
 /// Checks that every wish makes sense when it comes.
-#[derive(Default)]
-struct Ledger {
-    policy: Policy,
+struct Ledger<'p> {
+    policy: &'p Policy,
     opened: BTreeSet<AttemptId>,
     closed: BTreeSet<AttemptId>,
 }
 
-impl Ledger {
-    fn under(plan: &Plan) -> Self {
+impl<'p> Ledger<'p> {
+    fn under(policy: &'p Policy) -> Self {
         Self {
-            policy: plan.spec.policy.clone(),
-            ..Self::default()
+            policy,
+            opened: BTreeSet::new(),
+            closed: BTreeSet::new(),
         }
     }
 
@@ -173,12 +174,16 @@ impl Ledger {
 
 /// Plays the happenings, then lets the deadline come.
 fn play(plan: Plan, happenings: &[Happening]) -> Report {
+    play_under(&Policy::allow_all(), plan, happenings)
+}
+
+fn play_under(policy: &Policy, plan: Plan, happenings: &[Happening]) -> Report {
     let start = Instant::now();
-    let (mut now, mut actions, mut ledger) = (start, Actions::new(), Ledger::under(&plan));
+    let (mut now, mut actions, mut ledger) = (start, Actions::new(), Ledger::under(policy));
     let deadline = start + plan.spec.timeout;
     let named = plan.ip().is_none();
     let mut answered = false;
-    let mut session = Session::start(Arc::new(plan), now, &mut actions);
+    let mut session = Session::start(Arc::new(plan), policy, now, &mut actions);
     ledger.take(&mut actions);
     for happening in happenings {
         if session.is_over() {
@@ -195,7 +200,7 @@ fn play(plan: Plan, happenings: &[Happening]) -> Report {
             Happening::Resolved(number) => {
                 answered = true;
                 let list: Vec<_> = (1..=*number).map(|last| [192, 0, 2, last].into()).collect();
-                session.handle(Event::Resolved(&list), now, &mut actions);
+                session.handle(Event::Resolved(&list, policy), now, &mut actions);
             }
             Happening::Unresolved => {
                 answered = true;
@@ -248,9 +253,10 @@ proptest! {
     #[test]
     fn any_order_of_events_ends_in_one_sound_report(
         plan in plans(),
+        policy in policies(),
         happenings in proptest::collection::vec(happening(), 0..40),
     ) {
-        let report = play(plan, &happenings);
+        let report = play_under(&policy, plan, &happenings);
         prop_assert!(report.total <= report.plan.spec.timeout);
         prop_assert_eq!(report.is_up(), report.status() == Status::Ok);
         if let Some(failure) = &report.failure {
@@ -316,9 +322,8 @@ fn a_blocked_connect_is_this_machines_fault_not_the_targets() {
 /// `check HOST 25` under [`POLICY`], to the happenings.
 fn under_policy(host: &str, change: impl Fn(&mut Plan), happenings: &[Happening]) -> Report {
     let mut plan = Plan::connect(Target::from_words(host, Some("25"), None).unwrap());
-    Arc::make_mut(&mut plan.spec).policy = Policy::from_text(POLICY);
     change(&mut plan);
-    play(plan, happenings)
+    play_under(&Policy::from_text(POLICY), plan, happenings)
 }
 
 #[test]
@@ -418,8 +423,8 @@ fn a_clock_that_stood_still_is_put_forward() {
         spec,
         Target::from_words("192.0.2.1", Some("25"), None).unwrap(),
     ));
-    let (start, mut actions) = (Instant::now(), Actions::new());
-    let mut session = Session::start(Arc::clone(&plan), start, &mut actions);
+    let (start, mut actions, policy) = (Instant::now(), Actions::new(), Policy::allow_all());
+    let mut session = Session::start(Arc::clone(&plan), &policy, start, &mut actions);
     assert!(session.is_idle());
     session.postpone(ms(3000));
     assert_eq!(
@@ -440,7 +445,7 @@ fn a_clock_that_stood_still_is_put_forward() {
     );
     assert_eq!(session.into_report().unwrap().total, ms(10));
 
-    let mut session = Session::start(plan, start, &mut actions);
+    let mut session = Session::start(plan, &policy, start, &mut actions);
     session.handle(
         Event::Blocked(
             AttemptId::new(0),

@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use crate::failure::Failure;
 use crate::os::socket::TcpInfo;
+use crate::policy::Policy;
 
 /// Index of an attempt in its session, in the order of the connects, from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -28,8 +29,9 @@ impl AttemptId {
 /// What happened to a session.
 #[derive(Debug)]
 pub enum Event<'a> {
-    /// The name's addresses, in the order to try them; at least one.
-    Resolved(&'a [IpAddr]),
+    /// The name's addresses, in the order to try them, at least one; and the policy that each of
+    /// them is checked against.
+    Resolved(&'a [IpAddr], &'a Policy),
     /// The name has no address, or none in time.
     Unresolved(Failure),
     /// The SYN of this attempt left.

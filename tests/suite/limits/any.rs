@@ -208,7 +208,7 @@ proptest! {
         deadline in prop::option::of(0_u64..300),
         stop in prop::option::weighted(0.3, 0_u64..300),
         threads in 1_usize..4,
-        spares in 0_usize..4,
+        standby_threads in 0_usize..4,
     ) {
         let field = Field::known();
         let (plans, expected): (Vec<_>, Vec<_>) = kinds.iter().map(|(kind, variant)| field.plan(*kind, *variant)).unzip();
@@ -220,7 +220,7 @@ proptest! {
                 deadline: deadline.map(Duration::from_millis),
                 stop: stopper.as_ref().map(AsFd::as_fd),
                 threads: many(threads),
-                spares,
+                standby_threads,
                 ..Limits::in_flight(many(in_flight))
             };
             run(plans, &limits, names)
