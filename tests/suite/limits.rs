@@ -2,6 +2,7 @@
 
 mod any;
 mod idle;
+mod source;
 mod stuck;
 
 use std::collections::HashMap;
@@ -28,7 +29,7 @@ use zbx_tcp::plan::steps::{Expect, Step};
 use zbx_tcp::plan::{Attempts, Close, Plan, ProbeSpec};
 use zbx_tcp::policy::Policy;
 use zbx_tcp::report::Report;
-use zbx_tcp::source::List;
+use zbx_tcp::source::{List, Source};
 
 use crate::scripted_peer::{FullBacklog, closed_port};
 
@@ -75,19 +76,25 @@ fn plan(host: &str, port: u16, spec: &ProbeSpec) -> Plan {
 /// Runs the plans, numbered in their order; each has a report in the end.
 #[track_caller]
 fn run(plans: Vec<Plan>, limits: &Limits<'_>, names: ResolverKind) -> Gathered {
-    let count = plans.len();
-    let numbered = (0..)
+    run_source(plans.len(), &mut List::new(numbered(plans)), limits, names)
+}
+
+fn numbered(plans: Vec<Plan>) -> impl Iterator<Item = Arc<Plan>> {
+    (0..)
         .zip(plans)
-        .map(|(number, plan)| Arc::new(Plan { number, ..plan }));
+        .map(|(number, plan)| Arc::new(Plan { number, ..plan }))
+}
+
+/// Runs a source of so many plans; each has a report in the end.
+#[track_caller]
+fn run_source(
+    count: usize,
+    source: &mut (impl Source + Send),
+    limits: &Limits<'_>,
+    names: ResolverKind,
+) -> Gathered {
     let mut gathered = Gathered::default();
-    engine::run(
-        &mut List::new(numbered),
-        &mut gathered,
-        &Policy::allow_all(),
-        limits,
-        names,
-    )
-    .unwrap();
+    engine::run(source, &mut gathered, &Policy::allow_all(), limits, names).unwrap();
     assert_eq!(gathered.reports.len(), count, "each plan has its report");
     gathered
 }
