@@ -33,6 +33,8 @@ impl SessionId {
     ///
     /// # Panics
     /// For an index of 2^32 or more, which no machine has memory for.
+    // A truncated index would name another session.
+    #[allow(clippy::expect_used)]
     pub fn new(index: usize) -> Self {
         Self(u32::try_from(index).expect("fewer than 2^32 sessions"))
     }
@@ -48,6 +50,8 @@ impl ConnId {
     ///
     /// # Panics
     /// For an index of 2^32 or more: a process has fewer descriptors.
+    // A truncated index would name another connection.
+    #[allow(clippy::expect_used)]
     pub fn new(index: usize) -> Self {
         Self(u32::try_from(index).expect("fewer than 2^32 connections"))
     }

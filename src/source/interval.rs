@@ -14,7 +14,7 @@ use crate::source::{Next, Source};
 #[derive(Debug)]
 pub struct Interval {
     plan: Arc<Plan>,
-    interval: Duration,
+    every: Duration,
     next: Option<Instant>,
 }
 
@@ -29,7 +29,7 @@ impl Interval {
     pub fn new(plan: Arc<Plan>, interval: Duration) -> Self {
         Self {
             plan,
-            interval: interval.clamp(Self::SHORTEST, Self::LONGEST),
+            every: interval.clamp(Self::SHORTEST, Self::LONGEST),
             next: None,
         }
     }
@@ -41,9 +41,10 @@ impl Source for Interval {
         if due > now {
             return Next::At(due);
         }
-        let late = now.duration_since(due).as_nanos() % self.interval.as_nanos();
-        let late = u64::try_from(late).expect("less than a year in nanoseconds");
-        self.next = Some(now + (self.interval - Duration::from_nanos(late)));
+        let late = now.duration_since(due).as_nanos() % self.every.as_nanos();
+        // Less than the interval, which is at most a year, so it fits.
+        let late = Duration::from_nanos(u64::try_from(late).unwrap_or(0));
+        self.next = Some(now + self.every.saturating_sub(late));
         Next::Plan(Arc::clone(&self.plan))
     }
 }

@@ -16,6 +16,8 @@ impl AttemptId {
     ///
     /// # Panics
     /// For an index of 2^32 or more: `--count` is a `u32`.
+    // A truncated index would name another attempt.
+    #[allow(clippy::expect_used)]
     pub fn new(index: usize) -> Self {
         Self(u32::try_from(index).expect("a session has fewer than 2^32 attempts"))
     }
