@@ -29,10 +29,12 @@
 //! * [`policy`]: which addresses may be probed, from a file at a fixed path, and which addresses a service's
 //!   secrets may be sent to. It is asked for each resolved address, just before the connect.
 //! * [`os`]: every question to the operating system, and the only `unsafe` code.
-//! * [`engine`]: the event loop, on one thread or several, and its [`engine::Limits`]; `docs/architecture.md` explains it. [`engine::session`] is one probe as
-//!   a state machine without I/O, [`engine::dialogue`] runs its steps, [`engine::stream`] is a connection,
-//!   [`engine::dns`] resolves names, [`engine::timers`] holds deadlines.
-//! * [`source`]: where the engine gets its plans: one, a list, an interval, a queue that other threads fill.
+//! * [`engine`]: the event loop, on one thread or several, and its [`engine::Limits`];
+//!   `docs/architecture.md` explains it. [`engine::session`] is one probe as a state machine without
+//!   I/O, [`engine::dialogue`] runs its steps, [`engine::stream`] is a connection,
+//!   [`engine::dns`] resolves names.
+//! * [`source`]: where the engine gets its plans: one, a list, an interval, a queue that other
+//!   threads fill.
 //! * [`output`]: [`output::metrics`] is the table of everything published. One target: [`output::value`],
 //!   [`output::document`], [`output::text`]. Many targets: [`output::results`] keeps results in input order for
 //!   [`output::batch_document`], [`output::sender`] and [`output::table`]; [`output::lld`] writes discovery rows.

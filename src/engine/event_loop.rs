@@ -36,6 +36,9 @@ use crate::policy::Policy;
 
 /// Bytes of one read.
 const READ_SIZE: usize = 4 * 1024;
+/// Most preallocated slots of a table. Preallocated because growing would copy the table; untouched
+/// capacity costs no resident memory.
+const MAX_PREALLOCATED: usize = 1 << 16;
 /// Most timers handled before the clock is read again: takes a few hundred microseconds.
 const TIMERS_PER_TURN: usize = 16;
 
@@ -109,13 +112,14 @@ impl<'e, 's> EventLoop<'e, 's> {
     ) -> Result<Self, PollError> {
         let poller = Poller::new(worker)?;
         let resolver = resolver.resolver(poller.registry())?;
+        let capacity = worker.in_flight.min(MAX_PREALLOCATED);
         Ok(Self {
             sink,
             worker,
             deadline: RunDeadline::new(worker.deadline),
             poller,
-            sessions: Sessions::new(worker.in_flight, Instant::now()),
-            connections: Connections::new(worker.in_flight),
+            sessions: Sessions::new(capacity, Instant::now()),
+            connections: Connections::new(capacity),
             pending: Pending::default(),
             resolver,
             actions: Actions::new(),

@@ -4,7 +4,7 @@
 
 /// Index of a session in the session table of its worker. Reused once the session is removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SessionId(u32);
+pub(in crate::engine) struct SessionId(u32);
 
 /// A session of this worker, unique for the whole run: its index, which is reused, and a serial
 /// number.
@@ -27,7 +27,7 @@ pub(in crate::engine) struct WorkerIndex(pub usize);
 
 impl SessionId {
     /// The owner of a connection that no session has been given yet; never in the session table.
-    pub(in crate::engine) const UNASSIGNED: Self = Self(u32::MAX);
+    pub const UNASSIGNED: Self = Self(u32::MAX);
 
     /// The session with this index in the table.
     ///

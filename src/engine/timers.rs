@@ -7,7 +7,7 @@ use crate::engine::index::SessionId;
 /// A binary heap that knows the position of each session in it, so that a deadline that was not
 /// needed can be removed at once and leaves no memory behind.
 #[derive(Debug)]
-pub struct Timers {
+pub(in crate::engine) struct Timers {
     epoch: Instant,
     heap: Vec<Timer>,
     /// The heap position of each session, by session index; [`NOWHERE`] if it has no timer.

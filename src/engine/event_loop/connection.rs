@@ -5,7 +5,6 @@ use std::net::IpAddr;
 
 use slab::Slab;
 
-use crate::engine::event_loop::sessions::PREALLOCATED;
 use crate::engine::index::{ConnId, SessionId};
 use crate::engine::inline_vec::InlineVec;
 use crate::engine::session::action::AttemptId;
@@ -75,10 +74,10 @@ pub(in crate::engine) enum ConnectionPhase {
 }
 
 impl Connections {
-    /// An empty table with room for this many connections, within reason.
-    pub fn new(in_flight: usize) -> Self {
+    /// An empty table with capacity for this many connections.
+    pub fn new(capacity: usize) -> Self {
         Self {
-            slots: Slab::with_capacity(in_flight.min(PREALLOCATED)),
+            slots: Slab::with_capacity(capacity),
             reusable: Vec::new(),
             unread: VecDeque::new(),
             closing: VecDeque::new(),

@@ -9,10 +9,6 @@ use crate::engine::index::{SessionId, SessionKey};
 use crate::engine::session::Session;
 use crate::engine::timers::Timers;
 
-/// Preallocated slots: growing would copy the table, and untouched capacity costs no resident
-/// memory.
-pub(in crate::engine) const PREALLOCATED: usize = 1 << 16;
-
 /// The sessions that have started and are not reported yet, and their timers.
 pub(in crate::engine) struct Sessions {
     slots: Slab<SessionSlot>,
@@ -48,10 +44,10 @@ pub(in crate::engine) enum SlotState {
 }
 
 impl Sessions {
-    /// An empty table with room for this many sessions, within reason.
-    pub fn new(in_flight: usize, now: Instant) -> Self {
+    /// An empty table with capacity for this many sessions; no timer is before `now`.
+    pub fn new(capacity: usize, now: Instant) -> Self {
         Self {
-            slots: Slab::with_capacity(in_flight.min(PREALLOCATED)),
+            slots: Slab::with_capacity(capacity),
             timers: Timers::new(now),
             finished: Vec::new(),
             serial: 0,

@@ -68,7 +68,12 @@ impl<'s> SharedLimits<'s> {
 
     /// Asks the source for a plan.
     pub fn next_plan(&self, now: Instant) -> Next {
-        self.inner().source.next(now)
+        let next = self.inner().source.next(now);
+        debug_assert!(
+            self.wake_fd.is_some() || !matches!(next, Next::Pending),
+            "nothing would wake the engine for this source"
+        );
+        next
     }
 
     /// See [`Source::wake_fd`].
