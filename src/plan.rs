@@ -134,8 +134,6 @@ pub struct ProbeSpec {
     pub max_bytes: usize,
     /// How to leave.
     pub close: Close,
-    /// Who may be connected to; a method as made here may connect to anything.
-    pub policy: Policy,
     /// Where its service may be spoken; anywhere, where the configuration does not say.
     pub hosts: Option<Policy>,
 }
@@ -155,7 +153,6 @@ impl Default for ProbeSpec {
             charset: Charset::default(),
             max_bytes: Self::MAX_BYTES,
             close: Close::Fin,
-            policy: Policy::allow_all(),
             hosts: None,
         }
     }
@@ -167,9 +164,9 @@ impl ProbeSpec {
     /// The default bound on the bytes read since the last match.
     pub const MAX_BYTES: usize = 256 * 1024;
 
-    /// Whether this address may be connected to on this port.
-    pub fn decide(&self, address: IpAddr, port: Port) -> Decision {
-        match (self.policy.decide(address, port), &self.hosts) {
+    /// Whether the policy, and the hosts of its service, allow a connection to this address and port.
+    pub fn decide(&self, policy: &Policy, address: IpAddr, port: Port) -> Decision {
+        match (policy.decide(address, port), &self.hosts) {
             (Decision::Allowed(_), Some(hosts)) => hosts.decide(address, port),
             (decision, _) => decision,
         }

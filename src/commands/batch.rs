@@ -27,12 +27,13 @@ use crate::source::Shuffled;
 #[allow(clippy::disallowed_methods)]
 pub fn run(args: &BatchArgs) -> CommandResult {
     let start = Instant::now();
-    let fleet = batch::batch(args, Policy::system(), input::read)?;
+    let fleet = batch::batch(args, input::read)?;
     say_what_was_left_out(&fleet);
     // Without descriptors for it the signals keep their default action; a value is owed all the same.
     let stop = StopHandle::on_signals(Exit::Down.code().into()).ok();
     let mut gathering = Gathering::new(&fleet, stop.as_ref());
-    let unreported = probe(&fleet, stop.as_ref(), start, &mut gathering);
+    let policy = Policy::system();
+    let unreported = probe(&fleet, &policy, stop.as_ref(), start, &mut gathering);
     gathering.complete(&unreported);
     let exit = if gathering.all_up() && fleet.invalid.count == 0 {
         Exit::Up
@@ -54,10 +55,10 @@ pub struct Shown {
 
 /// Probes a fleet that is printed as text, whatever it says of its output.
 #[allow(clippy::disallowed_methods)]
-pub fn show(fleet: &Fleet, paint: Paint) -> Shown {
+pub fn show(fleet: &Fleet, policy: &Policy, paint: Paint) -> Shown {
     let start = Instant::now();
     let mut gathering = Gathering::new(fleet, None);
-    let unreported = probe(fleet, None, start, &mut gathering);
+    let unreported = probe(fleet, policy, None, start, &mut gathering);
     gathering.complete(&unreported);
     let sums = gathering.summary.sentence(start.elapsed());
     let page = gathering.table(&sums, paint);
@@ -72,6 +73,7 @@ pub fn show(fleet: &Fleet, paint: Paint) -> Shown {
 #[allow(clippy::disallowed_methods)]
 fn probe(
     fleet: &Fleet,
+    policy: &Policy,
     stop: Option<&StopHandle>,
     start: Instant,
     gathering: &mut Gathering<'_>,
@@ -88,14 +90,17 @@ fn probe(
     let ran = catch_unwind(AssertUnwindSafe(|| {
         #[cfg(debug_assertions)]
         super::panic_if_tested();
-        engine::run(&mut source, gathering, &limits, fleet.resolver.names())
+        engine::run(
+            &mut source,
+            gathering,
+            policy,
+            &limits,
+            fleet.resolver.names(),
+        )
     }));
     match ran {
         Ok(Ok(())) => Failure::new(Status::NotTried, "the run ended before its turn"),
-        Ok(Err(error)) => Failure::new(
-            Status::LocalError,
-            format!("this machine could not wait for the network: {error}"),
-        ),
+        Ok(Err(error)) => Failure::new(Status::LocalError, error.to_string()),
         Err(_) => internal_error(),
     }
 }

@@ -118,12 +118,7 @@ fn plan(scene: &Scene) -> Result<Arc<Plan>, SettingsError> {
         .map_err(SettingsError::new)?
         .command
     {
-        Command::Check(args) => {
-            // Nothing but our own responders is probed, which is nobody's to forbid.
-            Ok(Arc::new(
-                settings::check(&args, Format::Text, Policy::allow_all())?.plan,
-            ))
-        }
+        Command::Check(args) => Ok(Arc::new(settings::check(&args, Format::Text)?.plan)),
         _ => Err(SettingsError::new("demo: not a check")),
     }
 }
@@ -138,14 +133,12 @@ fn probe(plans: &[Arc<Plan>]) -> Result<Vec<Option<Report>>, SettingsError> {
     let ran = engine::run(
         &mut source,
         &mut gathered,
+        // Only our own responders are probed.
+        &Policy::allow_all(),
         &limits,
         engine::ResolverKind::default(),
     );
-    ran.map_err(|error| {
-        SettingsError::new(format!(
-            "demo: this machine could not wait for the network: {error}"
-        ))
-    })?;
+    ran.map_err(|error| SettingsError::new(format!("demo: {error}")))?;
     Ok(gathered.reports)
 }
 

@@ -17,7 +17,7 @@ use crate::engine::session::attempt::Attempt;
 use crate::failure::{Failure, Status};
 use crate::os::socket::TcpInfo;
 use crate::plan::{AddressSelection, Plan};
-use crate::policy::Decision;
+use crate::policy::{Decision, Policy};
 use crate::report::{ConnectionReport, Report};
 use crate::stats::RunningStats;
 
@@ -75,7 +75,7 @@ struct Verdict {
 
 impl Session {
     /// Starts a probe.
-    pub fn start(plan: Arc<Plan>, now: Instant, actions: &mut Actions) -> Self {
+    pub fn start(plan: Arc<Plan>, policy: &Policy, now: Instant, actions: &mut Actions) -> Self {
         let literal = plan.ip();
         let (stage, attempts) = (Stage::Resolving, InlineVec::default());
         let mut session = Self {
@@ -86,7 +86,7 @@ impl Session {
             apart: None,
         };
         match literal {
-            Some(address) => session.launch(&[address], now, actions),
+            Some(address) => session.launch(&[address], policy, now, actions),
             None => actions.push_back(Action::Resolve),
         }
         session.judge_when_decided(now);
@@ -177,10 +177,10 @@ impl Session {
         let plan = Arc::clone(&self.plan);
         match event {
             // What comes late changes nothing.
-            Event::Resolved(_) | Event::Unresolved(_) if self.stage != Stage::Resolving => {}
-            Event::Resolved(addresses) => {
+            Event::Resolved(..) | Event::Unresolved(_) if self.stage != Stage::Resolving => {}
+            Event::Resolved(addresses, policy) => {
                 self.apart().resolve = Some(now.saturating_duration_since(self.started));
-                self.launch(addresses, now, actions);
+                self.launch(addresses, policy, now, actions);
             }
             Event::Unresolved(failure) => self.judge(Some(Arc::new(failure)), now),
             Event::Opened(id) => self.with(id, |attempt| attempt.opened(now)),
@@ -270,28 +270,35 @@ impl Session {
     }
 
     fn attempt(&self, id: AttemptId) -> Option<&Attempt> {
-        self.attempts().get(id as usize)
+        self.attempts().get(id.index())
     }
 
     fn next_id(&self) -> AttemptId {
-        self.attempts().len() as AttemptId
+        AttemptId::new(self.attempts().len())
     }
 
     fn with(&mut self, id: AttemptId, then: impl FnOnce(&mut Attempt)) {
-        if let Some(attempt) = self.attempts.as_mut_slice().get_mut(id as usize) {
+        if let Some(attempt) = self.attempts.as_mut_slice().get_mut(id.index()) {
             then(attempt);
         }
     }
 
     /// Begins the first connections.
-    fn launch(&mut self, addresses: &[IpAddr], now: Instant, actions: &mut Actions) {
+    fn launch(
+        &mut self,
+        addresses: &[IpAddr],
+        policy: &Policy,
+        now: Instant,
+        actions: &mut Actions,
+    ) {
         let wanted = match self.plan.spec.addresses {
             AddressSelection::First => 1,
             AddressSelection::All => MOST_ADDRESSES,
         };
         self.stage = Stage::Begun;
         for address in addresses.iter().take(wanted) {
-            if let Decision::Denied(why) = self.plan.spec.decide(*address, self.plan.target.port) {
+            let port = self.plan.target.port;
+            if let Decision::Denied(why) = self.plan.spec.decide(policy, *address, port) {
                 self.attempts.push(Attempt::denied(
                     self.next_id(),
                     &self.plan,
@@ -358,9 +365,9 @@ impl Session {
         } else if self.stage == Stage::Trying {
             self.stage = Stage::Begun;
         }
-        for (id, attempt) in (0..).zip(self.attempts.as_mut_slice()) {
+        for (index, attempt) in self.attempts.as_mut_slice().iter_mut().enumerate() {
             let info = if attempt.is_connecting() {
-                info(id)
+                info(AttemptId::new(index))
             } else {
                 None
             };

@@ -21,7 +21,6 @@ use std::time::Duration;
 use crate::cli::batch::BatchArgs;
 use crate::output::batch_format::{FleetFormat, KeyPart, Wanted};
 use crate::plan::Plan;
-use crate::policy::Policy;
 use crate::settings::batch::listing::{AfterMistake, Listing};
 use crate::settings::batch::methods::Methods;
 use crate::settings::options::number;
@@ -94,7 +93,6 @@ const MOST_ALLOWED: u64 = 1 << 24;
 /// The first mistake found; nothing was sent.
 pub fn batch(
     args: &BatchArgs,
-    policy: Policy,
     input: impl FnOnce(Duration) -> Result<Vec<u8>, SettingsError>,
 ) -> Result<Fleet, SettingsError> {
     let wanted = printed::wanted(args)?;
@@ -114,7 +112,7 @@ pub fn batch(
         AfterMistake::Stop
     };
     let config = configuration(&args.probe.reach.config)?;
-    let mut listing = Listing::new(Methods::new(&config, &args.probe, policy)?, most, after);
+    let mut listing = Listing::new(Methods::new(&config, &args.probe)?, most, after);
     gather::gather(args, &config, &mut listing, || input(bounds.deadline))?;
     let (mut plans, duplicates, invalid) = listing.finish()?;
     refuse_nothing_left(&plans, &invalid)?;

@@ -7,8 +7,7 @@ use crate::cli::check::CheckArgs;
 use crate::cli::values::given;
 use crate::escape::escaped_prefix;
 use crate::output::Format;
-use crate::plan::{Plan, ProbeSpec};
-use crate::policy::Policy;
+use crate::plan::Plan;
 use crate::settings::build::{of_service, spec};
 use crate::settings::options::overrides;
 use crate::settings::overrides::Overrides;
@@ -42,11 +41,7 @@ pub enum Transcript {
 ///
 /// # Errors
 /// The first mistake found; nothing was sent.
-pub fn check(
-    args: &CheckArgs,
-    default_format: Format,
-    policy: Policy,
-) -> Result<Check, SettingsError> {
+pub fn check(args: &CheckArgs, default_format: Format) -> Result<Check, SettingsError> {
     let config = configuration(&args.probe.reach.config)?;
     let service = given(&args.probe.service)
         .map(|name| services::find(&config, name))
@@ -67,7 +62,7 @@ pub fn check(
         None => default_format,
     };
     let spec = spec(&overrides, family(&args.probe.reach)).map_err(first)?;
-    let spec = of_service(ProbeSpec { policy, ..spec }, service.as_ref());
+    let spec = of_service(spec, service.as_ref());
     let plan = plan(&Arc::new(spec), target, family(&args.probe.reach))?;
     refuse_impossible(&format, &plan)?;
     let transcript = if args.verbose {

@@ -7,7 +7,6 @@ use crate::address::port_list::{Entry, entries};
 use crate::address::{Host, Target};
 use crate::cli::discover::{OpenArgs, PortsArgs, TargetsArgs};
 use crate::plan::{Plan, ProbeSpec, TargetMeta};
-use crate::policy::Policy;
 use crate::settings::batch::unique::{Draft, Origin, name, without_repeats};
 use crate::settings::batch::{Bounds, TIMEOUT};
 use crate::settings::build::{AskedFamily, spec};
@@ -69,7 +68,7 @@ pub struct Candidates {
 ///
 /// # Errors
 /// The first mistake found; nothing was sent.
-pub fn open(args: &OpenArgs, policy: Policy) -> Result<Candidates, SettingsError> {
+pub fn open(args: &OpenArgs) -> Result<Candidates, SettingsError> {
     let host = args.host.parse().map_err(SettingsError::new)?;
     let listed = entries(&args.spec, MOST_PROBED).map_err(refused)?;
     let (bounds, seed) = (
@@ -84,7 +83,7 @@ pub fn open(args: &OpenArgs, policy: Policy) -> Result<Candidates, SettingsError
         ..Overrides::default()
     };
     let spec = spec(&asked.over(config.defaults.reach()).over(base), family).map_err(first)?;
-    let mut listing = PortListing::new(&config, &host, ProbeSpec { policy, ..spec }, family);
+    let mut listing = PortListing::new(&config, &host, spec, family);
     listed
         .into_iter()
         .try_for_each(|entry| listing.add(entry))?;

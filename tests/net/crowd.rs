@@ -14,6 +14,7 @@ use zbx_tcp::engine::dns::server::DNS_PORT;
 use zbx_tcp::engine::{Limits, ResolverKind, Sink};
 use zbx_tcp::failure::Status;
 use zbx_tcp::plan::{Close, Family, LocalBind, Plan, ProbeSpec};
+use zbx_tcp::policy::Policy;
 use zbx_tcp::report::Report;
 use zbx_tcp::source::List;
 
@@ -76,6 +77,7 @@ fn crowd() {
         engine::run(
             &mut List::new(plans),
             &mut statuses,
+            &Policy::allow_all(),
             &limits,
             ResolverKind::default(),
         )
@@ -140,6 +142,7 @@ fn resets() {
     engine::run(
         &mut List::new(plans),
         &mut statuses,
+        &Policy::allow_all(),
         &limits,
         ResolverKind::default(),
     )
@@ -209,6 +212,7 @@ fn served(crowd: usize, others: u16, rate: Option<NonZeroU32>) -> [Vec<(Status, 
     engine::run(
         &mut List::new(plans),
         &mut timed,
+        &Policy::allow_all(),
         &limits,
         ResolverKind::default(),
     )
@@ -310,6 +314,7 @@ fn names_after_addresses() {
     engine::run(
         &mut List::new(plans),
         &mut statuses,
+        &Policy::allow_all(),
         &limits,
         ResolverKind::Stub(files),
     )

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 use zbx_tcp::address::{Port, Target};
 use zbx_tcp::engine::session::Session;
-use zbx_tcp::engine::session::action::{Action, Actions, Event};
+use zbx_tcp::engine::session::action::{Action, Actions, AttemptId, Event};
 use zbx_tcp::failure::{Failure, Status};
 use zbx_tcp::os::socket::TcpInfo;
 use zbx_tcp::plan::bytes::Charset;
@@ -23,18 +23,18 @@ use zbx_tcp::report::Report;
 enum Happening {
     Resolved(u8),
     Unresolved,
-    Opened(u32),
-    Blocked(u32),
-    Connected(u32),
-    Sent(u32),
-    Received(u32, Vec<u8>),
-    PeerClosed(u32),
-    Failed(u32, Status),
+    Opened(usize),
+    Blocked(usize),
+    Connected(usize),
+    Sent(usize),
+    Received(usize, Vec<u8>),
+    PeerClosed(usize),
+    Failed(usize, Status),
     Passes(u64),
 }
 
 fn happening() -> impl Strategy<Value = Happening> {
-    let id = 0_u32..4;
+    let id = 0_usize..4;
     let failure = prop_oneof![
         Just(Status::Refused),
         Just(Status::Reset),
@@ -76,6 +76,13 @@ fn guarded(text: &str, reject: &str) -> Step {
     })
 }
 
+fn policies() -> impl Strategy<Value = Policy> {
+    prop_oneof![
+        4 => Just(Policy::allow_all()),
+        1 => Just(Policy::from_text(POLICY)),
+    ]
+}
+
 fn plans() -> impl Strategy<Value = Plan> {
     let attempts = proptest::option::of((1_u32..5, 1_u64..300, 1_u32..5));
     let step = prop_oneof![
@@ -89,19 +96,14 @@ fn plans() -> impl Strategy<Value = Plan> {
         Just(Expected::Closed(OnTimeout::CountsAsClosed))
     ];
     let host = prop_oneof![Just("192.0.2.7"), Just("host.example")];
-    let policy = prop_oneof![
-        4 => Just(Policy::default()),
-        1 => Just(Policy::from_text(POLICY)),
-    ];
     (
         host,
         attempts,
         proptest::collection::vec(step, 0..4),
         want,
         any::<(bool, bool)>(),
-        policy,
     )
-        .prop_map(|(host, attempts, steps, want, (all, rst), policy)| {
+        .prop_map(|(host, attempts, steps, want, (all, rst))| {
             let attempts = attempts.map(|(count, interval, require)| Attempts {
                 count: NonZeroU32::new(count).unwrap(),
                 interval: Duration::from_millis(interval),
@@ -122,7 +124,6 @@ fn plans() -> impl Strategy<Value = Plan> {
                 },
                 close: if rst { Close::Rst } else { Close::Fin },
                 timeout: Duration::from_secs(1),
-                policy,
                 ..ProbeSpec::default()
             };
             Plan::by(spec, Target::from_words(host, Some("25"), None).unwrap())
@@ -130,18 +131,18 @@ fn plans() -> impl Strategy<Value = Plan> {
 }
 
 /// Checks that every wish makes sense when it comes.
-#[derive(Default)]
-struct Ledger {
-    policy: Policy,
-    opened: BTreeSet<u32>,
-    closed: BTreeSet<u32>,
+struct Ledger<'p> {
+    policy: &'p Policy,
+    opened: BTreeSet<AttemptId>,
+    closed: BTreeSet<AttemptId>,
 }
 
-impl Ledger {
-    fn under(plan: &Plan) -> Self {
+impl<'p> Ledger<'p> {
+    fn under(policy: &'p Policy) -> Self {
         Self {
-            policy: plan.spec.policy.clone(),
-            ..Self::default()
+            policy,
+            opened: BTreeSet::new(),
+            closed: BTreeSet::new(),
         }
     }
 
@@ -155,16 +156,16 @@ impl Ledger {
                             .decide(address.ip(), Port::new(address.port()).unwrap())
                             .is_allowed()
                     );
-                    assert!(self.opened.insert(id), "attempt {id} opened twice");
+                    assert!(self.opened.insert(id), "{id:?} opened twice");
                 }
                 Action::Send(id, _) | Action::Shutdown(id) => {
                     assert!(
                         self.opened.contains(&id) && !self.closed.contains(&id),
-                        "attempt {id} is not open"
+                        "{id:?} is not open"
                     );
                 }
                 Action::Close(id, _) => {
-                    assert!(self.closed.insert(id), "attempt {id} closed twice");
+                    assert!(self.closed.insert(id), "{id:?} closed twice");
                 }
             }
         }
@@ -173,12 +174,16 @@ impl Ledger {
 
 /// Plays the happenings, then lets the deadline come.
 fn play(plan: Plan, happenings: &[Happening]) -> Report {
+    play_under(&Policy::allow_all(), plan, happenings)
+}
+
+fn play_under(policy: &Policy, plan: Plan, happenings: &[Happening]) -> Report {
     let start = Instant::now();
-    let (mut now, mut actions, mut ledger) = (start, Actions::new(), Ledger::under(&plan));
+    let (mut now, mut actions, mut ledger) = (start, Actions::new(), Ledger::under(policy));
     let deadline = start + plan.spec.timeout;
     let named = plan.ip().is_none();
     let mut answered = false;
-    let mut session = Session::start(Arc::new(plan), now, &mut actions);
+    let mut session = Session::start(Arc::new(plan), policy, now, &mut actions);
     ledger.take(&mut actions);
     for happening in happenings {
         if session.is_over() {
@@ -195,7 +200,7 @@ fn play(plan: Plan, happenings: &[Happening]) -> Report {
             Happening::Resolved(number) => {
                 answered = true;
                 let list: Vec<_> = (1..=*number).map(|last| [192, 0, 2, last].into()).collect();
-                session.handle(Event::Resolved(&list), now, &mut actions);
+                session.handle(Event::Resolved(&list, policy), now, &mut actions);
             }
             Happening::Unresolved => {
                 answered = true;
@@ -226,13 +231,18 @@ fn event(happening: &Happening) -> Event<'_> {
         ..TcpInfo::default()
     });
     match happening {
-        Happening::Opened(id) => Event::Opened(*id),
-        Happening::Blocked(id) => Event::Blocked(*id, Failure::new(Status::LocalError, "EMFILE")),
-        Happening::Connected(id) => Event::Connected(*id, None, info),
-        Happening::Sent(id) => Event::Sent(*id),
-        Happening::Received(id, bytes) => Event::Received(*id, bytes),
-        Happening::PeerClosed(id) => Event::PeerClosed(*id),
-        Happening::Failed(id, status) => Event::Failed(*id, Failure::new(*status, "failed"), info),
+        Happening::Opened(id) => Event::Opened(AttemptId::new(*id)),
+        Happening::Blocked(id) => Event::Blocked(
+            AttemptId::new(*id),
+            Failure::new(Status::LocalError, "EMFILE"),
+        ),
+        Happening::Connected(id) => Event::Connected(AttemptId::new(*id), None, info),
+        Happening::Sent(id) => Event::Sent(AttemptId::new(*id)),
+        Happening::Received(id, bytes) => Event::Received(AttemptId::new(*id), bytes),
+        Happening::PeerClosed(id) => Event::PeerClosed(AttemptId::new(*id)),
+        Happening::Failed(id, status) => {
+            Event::Failed(AttemptId::new(*id), Failure::new(*status, "failed"), info)
+        }
         Happening::Resolved(_) | Happening::Unresolved | Happening::Passes(_) => unreachable!(),
     }
 }
@@ -243,9 +253,10 @@ proptest! {
     #[test]
     fn any_order_of_events_ends_in_one_sound_report(
         plan in plans(),
+        policy in policies(),
         happenings in proptest::collection::vec(happening(), 0..40),
     ) {
-        let report = play(plan, &happenings);
+        let report = play_under(&policy, plan, &happenings);
         prop_assert!(report.total <= report.plan.spec.timeout);
         prop_assert_eq!(report.is_up(), report.status() == Status::Ok);
         if let Some(failure) = &report.failure {
@@ -311,9 +322,8 @@ fn a_blocked_connect_is_this_machines_fault_not_the_targets() {
 /// `check HOST 25` under [`POLICY`], to the happenings.
 fn under_policy(host: &str, change: impl Fn(&mut Plan), happenings: &[Happening]) -> Report {
     let mut plan = Plan::connect(Target::from_words(host, Some("25"), None).unwrap());
-    Arc::make_mut(&mut plan.spec).policy = Policy::from_text(POLICY);
     change(&mut plan);
-    play(plan, happenings)
+    play_under(&Policy::from_text(POLICY), plan, happenings)
 }
 
 #[test]
@@ -413,27 +423,34 @@ fn a_clock_that_stood_still_is_put_forward() {
         spec,
         Target::from_words("192.0.2.1", Some("25"), None).unwrap(),
     ));
-    let (start, mut actions) = (Instant::now(), Actions::new());
-    let mut session = Session::start(Arc::clone(&plan), start, &mut actions);
+    let (start, mut actions, policy) = (Instant::now(), Actions::new(), Policy::allow_all());
+    let mut session = Session::start(Arc::clone(&plan), &policy, start, &mut actions);
     assert!(session.is_idle());
     session.postpone(ms(3000));
     assert_eq!(
         (session.started(), session.deadline()),
         (start + ms(3000), start + ms(3500))
     );
-    session.handle(Event::Opened(0), start + ms(3000), &mut actions);
+    session.handle(
+        Event::Opened(AttemptId::new(0)),
+        start + ms(3000),
+        &mut actions,
+    );
     assert!(!session.is_idle());
     let refused = Failure::new(Status::Refused, "refused");
     session.handle(
-        Event::Failed(0, refused, None),
+        Event::Failed(AttemptId::new(0), refused, None),
         start + ms(3010),
         &mut actions,
     );
     assert_eq!(session.into_report().unwrap().total, ms(10));
 
-    let mut session = Session::start(plan, start, &mut actions);
+    let mut session = Session::start(plan, &policy, start, &mut actions);
     session.handle(
-        Event::Blocked(0, Failure::new(Status::LocalError, "no descriptor")),
+        Event::Blocked(
+            AttemptId::new(0),
+            Failure::new(Status::LocalError, "no descriptor"),
+        ),
         start,
         &mut actions,
     );

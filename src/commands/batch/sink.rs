@@ -149,7 +149,7 @@ impl Sink for Gathering<'_> {
         }
     }
 
-    fn rest(&mut self) {
+    fn before_wait(&mut self) {
         if let Shape::Streamed(stream) = &mut self.shape {
             stream.flush();
         }

@@ -59,7 +59,9 @@ impl Writer {
 
 fn happened(plan: &Plan, event: &Event<'_>) -> Vec<String> {
     match event {
-        Event::Resolved(addresses) => vec![format!("to try, in this order: {}", list(addresses))],
+        Event::Resolved(addresses, _) => {
+            vec![format!("to try, in this order: {}", list(addresses))]
+        }
         Event::Unresolved(failure) => vec![failure.to_string()],
         Event::Opened(id) => vec![format!("{}SYN sent", attempt(plan, *id))],
         Event::Blocked(id, why) => vec![format!("{}waiting: {}", attempt(plan, *id), why.text)],
@@ -144,7 +146,7 @@ fn attempt(plan: &Plan, id: AttemptId) -> String {
     let several =
         plan.spec.attempts.is_some() || plan.spec.addresses == crate::plan::AddressSelection::All;
     if several {
-        format!("#{} ", id + 1)
+        format!("#{} ", id.index() + 1)
     } else {
         String::new()
     }

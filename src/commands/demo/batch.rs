@@ -19,13 +19,11 @@ pub fn show(stage: &Stage, number: usize) -> Result<((usize, usize), String), Se
         .map_err(SettingsError::new)?
         .command
     {
-        // Nothing but our own responders is probed, which is nobody's to forbid.
-        Command::Batch(args) => {
-            settings::batch::batch(&args, Policy::allow_all(), |_| Ok(Vec::new()))?
-        }
+        Command::Batch(args) => settings::batch::batch(&args, |_| Ok(Vec::new()))?,
         _ => return Err(SettingsError::new("demo: not a batch")),
     };
-    let shown = batch::show(&fleet, paint());
+    // Only our own responders are probed.
+    let shown = batch::show(&fleet, &Policy::allow_all(), paint());
     let title = "A fleet in one process, failures first";
     let page = format!("{number}. {title}\n$ {}\n{}\n", words.join(" "), shown.page);
     Ok(((shown.up, shown.down), page))

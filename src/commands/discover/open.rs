@@ -21,7 +21,7 @@ use crate::source::Shuffled;
 /// A mistake of the caller; and a port of which this machine could not tell, since rows without it would delete what was
 /// discovered there.
 pub fn rows(args: &OpenArgs) -> Result<String, SettingsError> {
-    let candidates = discover::open(args, Policy::system())?;
+    let candidates = discover::open(args)?;
     Ok(lld::line(accepting(&candidates)?))
 }
 
@@ -35,14 +35,11 @@ fn accepting(candidates: &Candidates) -> Result<Vec<&Plan>, SettingsError> {
     let ran = engine::run(
         &mut source,
         &mut answers,
+        &Policy::system(),
         &limits,
         candidates.resolver.names(),
     );
-    ran.map_err(|error| {
-        SettingsError::new(format!(
-            "this machine could not wait for the network: {error}"
-        ))
-    })?;
+    ran.map_err(SettingsError::new)?;
     if let Some(doubt) = answers.doubt {
         return Err(SettingsError::new(format!(
             "no rows, since a port could not be told: {doubt}"

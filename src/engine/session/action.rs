@@ -5,15 +5,35 @@ use std::net::{IpAddr, SocketAddr};
 
 use crate::failure::Failure;
 use crate::os::socket::TcpInfo;
+use crate::policy::Policy;
 
-/// Which connection of its session.
-pub type AttemptId = u32;
+/// Index of an attempt in its session, in the order of the connects, from 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AttemptId(u32);
+
+impl AttemptId {
+    /// The attempt with this index.
+    ///
+    /// # Panics
+    /// For an index of 2^32 or more: `--count` is a `u32`.
+    // A truncated index would name another attempt.
+    #[allow(clippy::expect_used)]
+    pub fn new(index: usize) -> Self {
+        Self(u32::try_from(index).expect("a session has fewer than 2^32 attempts"))
+    }
+
+    /// The index, from 0.
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
 
 /// What happened to a session.
 #[derive(Debug)]
 pub enum Event<'a> {
-    /// The name's addresses, in the order to try them; at least one.
-    Resolved(&'a [IpAddr]),
+    /// The name's addresses, in the order to try them, at least one; and the policy that each of
+    /// them is checked against.
+    Resolved(&'a [IpAddr], &'a Policy),
     /// The name has no address, or none in time.
     Unresolved(Failure),
     /// The SYN of this attempt left.

@@ -3,7 +3,6 @@
 use crate::cli::batch::BatchArgs;
 use crate::cli::probe::ProbeArgs;
 use crate::plan::Plan;
-use crate::policy::Policy;
 use crate::settings::SettingsError;
 use crate::settings::batch::listing::{AfterMistake, Listing};
 use crate::settings::batch::methods::Methods;
@@ -15,7 +14,7 @@ use crate::settings::config::Config;
 /// # Errors
 /// The first mistake found.
 pub fn configured(config: &Config, groups: &[String]) -> Result<Vec<Plan>, SettingsError> {
-    let methods = Methods::new(config, &ProbeArgs::default(), Policy::allow_all())?;
+    let methods = Methods::new(config, &ProbeArgs::default())?;
     // A batch has its own limit, which an option lifts.
     let most = usize::try_from(MOST_ALLOWED).unwrap_or(usize::MAX);
     let mut listing = Listing::new(methods, most, AfterMistake::Stop);

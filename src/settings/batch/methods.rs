@@ -8,7 +8,6 @@ use crate::address::Port;
 use crate::cli::probe::ProbeArgs;
 use crate::cli::values::given;
 use crate::plan::ProbeSpec;
-use crate::policy::Policy;
 use crate::settings::build::{AskedFamily, of_service, spec};
 use crate::settings::config::{Config, Service};
 use crate::settings::dialogue::dialogue;
@@ -24,7 +23,6 @@ pub const TIMEOUT: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub struct Methods<'c> {
     config: &'c Config,
-    policy: Policy,
     /// The family that the run was asked for.
     pub family: AskedFamily,
     run: Overrides,
@@ -65,11 +63,7 @@ impl<'c> Methods<'c> {
     ///
     /// # Errors
     /// The first mistake in them.
-    pub fn new(
-        config: &'c Config,
-        probe: &ProbeArgs,
-        policy: Policy,
-    ) -> Result<Self, SettingsError> {
+    pub fn new(config: &'c Config, probe: &ProbeArgs) -> Result<Self, SettingsError> {
         let service = given(&probe.service)
             .map(|name| services::find(config, name))
             .transpose();
@@ -82,7 +76,6 @@ impl<'c> Methods<'c> {
         dialogue(&run.clone().over(said)).map_err(first)?;
         Ok(Self {
             config,
-            policy,
             family,
             run,
             service,
@@ -139,13 +132,7 @@ impl<'c> Methods<'c> {
             }
         };
         let spec = spec(&overrides, self.family).map_err(refused)?;
-        let spec = of_service(
-            ProbeSpec {
-                policy: self.policy.clone(),
-                ..spec
-            },
-            service,
-        );
+        let spec = of_service(spec, service);
         Ok(Made {
             spec: Arc::new(spec),
             port: overrides.port,

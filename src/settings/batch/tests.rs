@@ -13,7 +13,7 @@ fn fleet(words: &[&str], input: &[u8]) -> Result<Fleet, String> {
     else {
         panic!("not a batch");
     };
-    batch(&args, Policy::allow_all(), |_| Ok(input.to_vec())).map_err(|mistake| mistake.to_string())
+    batch(&args, |_| Ok(input.to_vec())).map_err(|mistake| mistake.to_string())
 }
 
 /// The ids of these words' targets.

@@ -181,6 +181,7 @@ fn a_fault_in_one_thread_leaves_no_other_waiting() {
                 engine::run(
                     &mut source,
                     &mut Faulty::default(),
+                    &Policy::allow_all(),
                     &limits,
                     ResolverKind::default(),
                 )
@@ -251,6 +252,7 @@ fn attempts_that_wait_for_their_turn_put_no_deadline_off() {
     engine::run(
         &mut List::new([Arc::new(plan)]),
         &mut slowly,
+        &Policy::allow_all(),
         &Limits::one(),
         ResolverKind::default(),
     )
