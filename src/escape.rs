@@ -36,7 +36,7 @@ pub fn escaped_prefix(text: &str, limit: usize) -> String {
 }
 
 /// The start of a text that was made by [`push_escaped`]: at most so many characters, where an escape is one.
-pub fn start(text: &str, limit: usize) -> &str {
+pub fn truncate_escaped(text: &str, limit: usize) -> &str {
     let mut end = 0;
     for _ in 0..limit {
         let rest = text.get(end..).unwrap_or_default();
@@ -70,7 +70,9 @@ mod tests {
         "a\n\u{7}\u{202e}\\é好"
             .chars()
             .for_each(|character| push_escaped(&mut text, character));
-        let starts: Vec<_> = (0..=8).map(|limit| start(&text, limit).len()).collect();
+        let starts: Vec<_> = (0..=8)
+            .map(|limit| truncate_escaped(&text, limit).len())
+            .collect();
         assert_eq!(starts, [0, 1, 3, 7, 15, 17, 19, 22, 22], "{text}");
     }
 }

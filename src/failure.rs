@@ -283,7 +283,7 @@ impl Failure {
     }
 
     /// The same with one more reason at its end.
-    pub fn because(&self, why: &str) -> Self {
+    pub fn with_reason(&self, why: &str) -> Self {
         Self {
             text: format!("{}: {why}", self.text),
             ..self.clone()

@@ -21,13 +21,13 @@ use crate::policy::{Decision, Policy};
 #[derive(Debug, Clone)]
 pub struct Plan {
     /// Its place in the list that it came from, from 0.
-    pub number: u32,
+    pub index: u32,
     /// The host as written, and the port.
     pub target: Target,
     /// The index of the zone written after an IPv6 address.
     pub zone: Option<NonZeroU32>,
     /// What a list calls it.
-    pub label: Option<Box<TargetMeta>>,
+    pub meta: Option<Box<TargetMeta>>,
     /// How it is probed; thousands of targets may share one.
     pub spec: Arc<ProbeSpec>,
 }
@@ -35,23 +35,23 @@ pub struct Plan {
 impl Plan {
     /// A connect to this target with everything else at its default.
     pub fn connect(target: Target) -> Self {
-        Self::by(ProbeSpec::default(), target)
+        Self::new(ProbeSpec::default(), target)
     }
 
     /// A probe of this target by this method.
-    pub fn by(spec: ProbeSpec, target: Target) -> Self {
+    pub fn new(spec: ProbeSpec, target: Target) -> Self {
         Self {
-            number: 0,
+            index: 0,
             target,
             zone: None,
-            label: None,
+            meta: None,
             spec: Arc::new(spec),
         }
     }
 
     /// What a list calls it: unique there, and safe inside a `JSONPath`.
     pub fn id(&self) -> Cow<'_, str> {
-        if let Some(id) = self.label.as_ref().and_then(|label| label.id.as_deref()) {
+        if let Some(id) = self.meta.as_ref().and_then(|meta| meta.id.as_deref()) {
             Cow::Borrowed(id)
         } else {
             let mut text = Vec::with_capacity(32);
@@ -65,7 +65,7 @@ impl Plan {
 
     /// The IPv6 scope to connect in (RFC 4007): the zone's index, else the interface's, else 0.
     pub fn scope_id(&self) -> u32 {
-        let interface = self.spec.origin.interface.as_ref();
+        let interface = self.spec.bind.interface.as_ref();
         self.zone
             .or(interface.map(|interface| interface.index))
             .map_or(0, NonZeroU32::get)
@@ -116,13 +116,13 @@ pub struct ProbeSpec {
     /// How many of them are tried.
     pub addresses: AddressSelection,
     /// Where to connect from.
-    pub origin: LocalBind,
+    pub bind: LocalBind,
     /// The total deadline: name resolution, connect, dialogue and close.
     pub timeout: Duration,
     /// How many connects, where asked for.
     pub attempts: Option<Attempts>,
     /// What counts as up.
-    pub want: Expected,
+    pub expected: Expected,
     /// What is said and expected once connected, in order.
     pub steps: Vec<Step>,
     /// The protocol's goodbye, sent after the verdict.
@@ -136,7 +136,7 @@ pub struct ProbeSpec {
     /// Who may be connected to; a method as made here may connect to anything.
     pub policy: Policy,
     /// Where its service may be spoken; anywhere, where the configuration does not say.
-    pub hosts: Option<Policy>,
+    pub allowed_hosts: Option<Policy>,
 }
 
 impl Default for ProbeSpec {
@@ -145,17 +145,17 @@ impl Default for ProbeSpec {
             service: None,
             family: Family::default(),
             addresses: AddressSelection::First,
-            origin: LocalBind::default(),
+            bind: LocalBind::default(),
             timeout: Self::TIMEOUT,
             attempts: None,
-            want: Expected::Open,
+            expected: Expected::Open,
             steps: Vec::new(),
             quit: None,
             charset: Charset::default(),
             max_bytes: Self::MAX_BYTES,
             close: Close::Fin,
             policy: Policy::allow_all(),
-            hosts: None,
+            allowed_hosts: None,
         }
     }
 }
@@ -168,7 +168,7 @@ impl ProbeSpec {
 
     /// Whether this address may be connected to on this port.
     pub fn decide(&self, address: IpAddr, port: Port) -> Decision {
-        match (self.policy.decide(address, port), &self.hosts) {
+        match (self.policy.decide(address, port), &self.allowed_hosts) {
             (Decision::Allowed(_), Some(hosts)) => hosts.decide(address, port),
             (decision, _) => decision,
         }
@@ -190,46 +190,46 @@ impl ProbeSpec {
     }
 
     /// The printable form of bytes that were sent or received, with every secret hidden.
-    pub fn veil(&self, bytes: &[u8]) -> String {
-        self.veil_start(bytes, bytes.len())
+    pub fn redact(&self, bytes: &[u8]) -> String {
+        self.redact_prefix(bytes, bytes.len())
     }
 
     /// The same of the first so many bytes, without a character that is cut in half.
-    pub fn veil_start(&self, bytes: &[u8], most: usize) -> String {
-        let hidden = redact::hidden_start(bytes, most, self.secrets());
+    pub fn redact_prefix(&self, bytes: &[u8], most: usize) -> String {
+        let hidden = redact::redact_prefix(bytes, most, self.secrets());
         let cut = most < bytes.len();
         let text = if cut {
-            self.charset.printable_start(&hidden)
+            self.charset.printable_prefix(&hidden)
         } else {
             self.charset.printable(&hidden)
         };
         if self.charset.is_utf8() {
             text
         } else {
-            self.veil_text(&text)
+            self.redact_text(&text)
         }
     }
 
     /// A text of the peer's with every secret hidden, however its bytes spelled it: encodings with states have more than
     /// one way, such as ISO-2022-JP.
-    fn veil_text(&self, text: &str) -> String {
+    fn redact_text(&self, text: &str) -> String {
         let printable =
             |secret: &Secret| Secret::new(self.charset.printable(secret.reveal()).into_bytes());
         let secrets: Vec<_> = self.secrets().map(printable).collect();
         // What is hidden begins and ends between two characters, so the rest is a text.
-        String::from_utf8(redact::hidden(text.as_bytes(), secrets.iter()).into_owned())
+        String::from_utf8(redact::redact(text.as_bytes(), secrets.iter()).into_owned())
             .unwrap_or_default()
     }
 
     /// These bytes with `***` in the place of every secret, and of them all where one is spelled in another way.
-    pub fn hide<'b>(&self, bytes: &'b [u8]) -> Cow<'b, [u8]> {
-        let hidden = redact::hidden(bytes, self.secrets());
+    pub fn redact_bytes<'b>(&self, bytes: &'b [u8]) -> Cow<'b, [u8]> {
+        let hidden = redact::redact(bytes, self.secrets());
         let text = if self.charset.is_utf8() {
             String::new()
         } else {
             self.charset.printable(&hidden)
         };
-        if self.veil_text(&text) == text {
+        if self.redact_text(&text) == text {
             hidden
         } else {
             Cow::Borrowed(b"***")
@@ -348,19 +348,19 @@ mod tests {
             ..ProbeSpec::default()
         };
         assert_eq!(
-            spec.veil(&charset.encode("語は秘密です").unwrap()),
+            spec.redact(&charset.encode("語は秘密です").unwrap()),
             "語は***です"
         );
-        assert_eq!(spec.veil(&charset.encode("a 秘密 b").unwrap()), "a *** b");
+        assert_eq!(spec.redact(&charset.encode("a 秘密 b").unwrap()), "a *** b");
         assert_eq!(
-            spec.hide(&charset.encode("語は秘密です").unwrap()),
+            spec.redact_bytes(&charset.encode("語は秘密です").unwrap()),
             &b"***"[..]
         );
-        assert_eq!(spec.hide(b"plain"), &b"plain"[..]);
+        assert_eq!(spec.redact_bytes(b"plain"), &b"plain"[..]);
         // Nor is a part of it left where the bytes are cut: a character has two.
         let said = charset.encode("語は秘密です").unwrap();
         for most in 0..=said.len() {
-            let text = spec.veil_start(&said, most);
+            let text = spec.redact_prefix(&said, most);
             assert!(!text.contains(['秘', '密']), "{most}: {text}");
         }
     }

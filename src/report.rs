@@ -32,7 +32,7 @@ pub struct Report {
 
 impl Report {
     /// The report of a probe that ended before it connected to anything.
-    pub fn without_trial(plan: Arc<Plan>, failure: Failure, total: Duration) -> Self {
+    pub fn without_connection(plan: Arc<Plan>, failure: Failure, total: Duration) -> Self {
         let failure = Some(Arc::new(failure));
         Self {
             plan,
@@ -74,7 +74,7 @@ pub struct ConnectionReport {
     /// The kernel's own facts.
     pub tcp: Option<TcpFacts>,
     /// What was said; absent where nothing was.
-    pub exchange: Option<Box<DialogueReport>>,
+    pub dialogue: Option<Box<DialogueReport>>,
 }
 
 /// What was said on one connection.
@@ -83,7 +83,7 @@ pub struct DialogueReport {
     /// From the dialogue's start to its first received byte.
     pub first_byte: Option<Duration>,
     /// From the connection to the verdict; absent unless the dialogue succeeded.
-    pub took: Option<Duration>,
+    pub duration: Option<Duration>,
     /// The 1-based number of the failed, else the last, step; absent without steps.
     pub step: Option<usize>,
     /// What the peer said.
@@ -94,7 +94,7 @@ pub struct DialogueReport {
 
 impl ConnectionReport {
     /// A connection that was not begun yet.
-    pub fn untried(address: SocketAddr) -> Self {
+    pub fn new(address: SocketAddr) -> Self {
         let total = Duration::ZERO;
         Self {
             address,
@@ -103,25 +103,25 @@ impl ConnectionReport {
             total,
             connect: None,
             tcp: None,
-            exchange: None,
+            dialogue: None,
         }
     }
 
     /// What the peer said, if it said anything.
     pub fn response(&self) -> Option<&Response> {
-        self.exchange.as_ref()?.response.as_ref()
+        self.dialogue.as_ref()?.response.as_ref()
     }
 
     /// What the named groups of its dialogue captured, in the order of the steps.
     pub fn captures(&self) -> &[(Box<str>, Vec<u8>)] {
-        self.exchange
+        self.dialogue
             .as_ref()
-            .map_or(&[], |exchange| &exchange.captures)
+            .map_or(&[], |dialogue| &dialogue.captures)
     }
 
     /// Why this connection is not what was wanted; `None` if it is.
-    pub fn verdict(&self, want: Expected) -> Option<Arc<Failure>> {
-        let Expected::Closed(silence) = want else {
+    pub fn verdict(&self, expected: Expected) -> Option<Arc<Failure>> {
+        let Expected::Closed(silence) = expected else {
             return self.failure.clone();
         };
         let Some(failure) = self.failure.as_ref().filter(|_| self.connect.is_none()) else {
@@ -133,13 +133,13 @@ impl ConnectionReport {
         };
         match (failure.status, silence) {
             (Status::Unreachable, _) if failure.icmp.is_none() => Some(Arc::new(
-                failure.because("nothing was sent, which does not prove it closed"),
+                failure.with_reason("nothing was sent, which does not prove it closed"),
             )),
             (Status::Refused | Status::Unreachable, _)
             | (Status::ConnectTimeout, OnTimeout::CountsAsClosed) => None,
             (Status::ConnectTimeout, OnTimeout::Fails) => {
                 let why = "silence does not prove it closed (--expect-closed=filtered accepts it)";
-                Some(Arc::new(failure.because(why)))
+                Some(Arc::new(failure.with_reason(why)))
             }
             _ => Some(Arc::clone(failure)),
         }

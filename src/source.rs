@@ -102,14 +102,14 @@ mod tests {
         };
         let plan = |number| {
             Arc::new(Plan {
-                number,
+                index: number,
                 ..Plan::connect(target.clone())
             })
         };
         let plans: Vec<_> = (0..length).map(plan).collect();
         let mut source = Shuffled::new(&plans, seed);
         std::iter::from_fn(|| source.next())
-            .map(|plan| plan.number)
+            .map(|plan| plan.index)
             .collect()
     }
 

@@ -15,12 +15,12 @@ pub struct RunningStats {
 
 impl RunningStats {
     /// Counts an attempt that failed.
-    pub fn lost(&mut self) {
+    pub fn add_failure(&mut self) {
         self.sent += 1;
     }
 
     /// Counts an attempt that succeeded and took this long.
-    pub fn succeeded(&mut self, took: Duration) {
+    pub fn add_success(&mut self, took: Duration) {
         self.sent += 1;
         self.ok += 1;
         self.min = if self.ok == 1 {
@@ -89,10 +89,10 @@ mod tests {
     fn known_values() {
         let mut running = RunningStats::default();
         for ms in [2, 4, 4, 4, 5, 5, 7, 9] {
-            running.succeeded(Duration::from_millis(ms));
+            running.add_success(Duration::from_millis(ms));
         }
-        running.lost();
-        running.lost();
+        running.add_failure();
+        running.add_failure();
         assert_eq!(
             (running.sent(), running.ok(), running.loss()),
             (10, 8, Some(0.2))

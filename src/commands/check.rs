@@ -72,7 +72,7 @@ fn probe(check: &Check, plan: Arc<Plan>) -> Report {
         (Some(report), _) => report,
         (None, Err(error)) => {
             let text = format!("this machine could not wait for the network: {error}");
-            Report::without_trial(plan, Failure::new(Status::LocalError, text), Duration::ZERO)
+            Report::without_connection(plan, Failure::new(Status::LocalError, text), Duration::ZERO)
         }
         (None, Ok(())) => broken(plan),
     }
@@ -80,7 +80,7 @@ fn probe(check: &Check, plan: Arc<Plan>) -> Report {
 
 /// The report of a fault of our own.
 fn broken(plan: Arc<Plan>) -> Report {
-    Report::without_trial(plan, internal_error(), Duration::ZERO)
+    Report::without_connection(plan, internal_error(), Duration::ZERO)
 }
 
 /// Keeps the one report, and explains on the way.

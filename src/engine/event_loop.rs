@@ -263,7 +263,7 @@ impl<'e, 's> Engine<'e, 's> {
                     let at = now.saturating_duration_since(entry.session.started());
                     self.sink
                         .observe(entry.session.plan(), at, Observed::Answer(&addresses));
-                    let chosen = in_order(&addresses, &entry.session.plan().spec.origin);
+                    let chosen = in_order(&addresses, &entry.session.plan().spec.bind);
                     self.handle(place, Event::Resolved(&chosen), now);
                 }
                 Err(failure) => self.handle(place, Event::Unresolved(failure), now),

@@ -234,12 +234,9 @@ pub fn has_address(address: IpAddr, interface: Option<NonZeroU32>) -> io::Result
 /// Whether this plan asks nothing of the socket but a connection, and to end it with RST.
 pub fn is_plain(plan: &Plan) -> bool {
     let ProbeSpec {
-        close,
-        steps,
-        origin,
-        ..
+        close, steps, bind, ..
     } = &*plan.spec;
-    *close == Close::Rst && steps.is_empty() && *origin == LocalBind::default()
+    *close == Close::Rst && steps.is_empty() && *bind == LocalBind::default()
 }
 
 /// Sends the SYN; an errno that is an answer.
@@ -263,12 +260,12 @@ fn prepared(plan: &Plan, remote: SocketAddr) -> Result<Socket, (&'static str, io
         .map_err(|e| ("open a socket", e))?;
     // Only the sender of an ICMP error is lost without it.
     let _ = socket::keep_icmp_errors(socket.as_fd(), remote.ip());
-    if let Some(interface) = &plan.spec.origin.interface {
+    if let Some(interface) = &plan.spec.bind.interface {
         socket
             .bind_device(Some(interface.name.as_bytes()))
             .map_err(|e| ("bind to the interface", e))?;
     }
-    if let Some(source) = plan.spec.origin.source {
+    if let Some(source) = plan.spec.bind.source {
         let local = match source {
             IpAddr::V6(v6) => SocketAddrV6::new(v6, 0, 0, plan.scope_id()).into(),
             IpAddr::V4(_) => SocketAddr::new(source, 0),
@@ -310,7 +307,7 @@ pub fn watch_failure(remote: SocketAddr, error: &io::Error) -> Failure {
 /// Without a route, no source address is to be had however long one waits; with one, a port may become free.
 fn exhausted(plan: &Plan, remote: SocketAddr, error: &io::Error) -> OpenError {
     match local_failure("connect", remote, error) {
-        OpenError::NoPort(failure) if !has_route(remote.ip(), &plan.spec.origin) => {
+        OpenError::NoPort(failure) if !has_route(remote.ip(), &plan.spec.bind) => {
             OpenError::Final(failure)
         }
         other => other,

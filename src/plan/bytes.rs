@@ -78,7 +78,7 @@ impl Charset {
     }
 
     /// The same of the start of something longer: a character that is cut in half at the very end is left out.
-    pub fn printable_start(self, bytes: &[u8]) -> String {
+    pub fn printable_prefix(self, bytes: &[u8]) -> String {
         self.escaped(bytes, End::Cut)
     }
 
@@ -263,9 +263,9 @@ mod tests {
         assert_eq!(Charset::default().printable(b"a\xff\xc3"), "a\\xff\\xc3");
         assert_eq!(Charset::default().printable(b"\xe4\xbd"), "\\xe4\\xbd");
         assert_eq!(
-            Charset::default().printable_start(b"a\xff\xe4\xbd"),
+            Charset::default().printable_prefix(b"a\xff\xe4\xbd"),
             "a\\xff"
         );
-        assert_eq!(gbk().printable_start(b"\xc4\xe3\xba"), "你");
+        assert_eq!(gbk().printable_prefix(b"\xc4\xe3\xba"), "你");
     }
 }

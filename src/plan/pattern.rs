@@ -23,14 +23,14 @@ pub struct Pattern {
     /// As the caller wrote it, for error sentences.
     pub written: Box<str>,
     /// What it is compared with.
-    pub stream: Stream,
+    pub haystack: Haystack,
     /// How.
-    pub kind: Kind,
+    pub compiled: CompiledPattern,
 }
 
 /// What a pattern is compared with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stream {
+pub enum Haystack {
     /// The bytes as they came.
     Raw,
     /// The text that they decode to, as UTF-8; only where the encoding is another one.
@@ -39,7 +39,7 @@ pub enum Stream {
 
 /// How a pattern matches.
 #[derive(Clone)]
-pub enum Kind {
+pub enum CompiledPattern {
     /// These bytes, anywhere.
     Literal(Literal),
     /// These bytes, at the start of what came since the last match.
@@ -160,21 +160,21 @@ fn reason(error: &dyn Error) -> String {
 impl Pattern {
     /// A text to find anywhere, with escapes.
     pub fn literal(text: &str, charset: Charset) -> Result<Self, PatternError> {
-        let (bytes, stream) = read_text(text, charset)?;
+        let (bytes, haystack) = read_text(text, charset)?;
         Ok(Self {
             written: text.into(),
-            stream,
-            kind: Kind::Literal(Literal::new(bytes)),
+            haystack,
+            compiled: CompiledPattern::Literal(Literal::new(bytes)),
         })
     }
 
     /// A text to find at the start, with escapes.
     pub fn prefix(text: &str, charset: Charset) -> Result<Self, PatternError> {
-        let (bytes, stream) = read_text(text, charset)?;
+        let (bytes, haystack) = read_text(text, charset)?;
         Ok(Self {
             written: text.into(),
-            stream,
-            kind: Kind::Prefix(bytes.into()),
+            haystack,
+            compiled: CompiledPattern::Prefix(bytes.into()),
         })
     }
 
@@ -184,46 +184,55 @@ impl Pattern {
         if regex.matches_nothing_at_all() {
             return Err(PatternError::Empty(escaped_prefix(source, 60)));
         }
-        let stream = if charset.is_utf8() {
-            Stream::Raw
+        let haystack = if charset.is_utf8() {
+            Haystack::Raw
         } else {
-            Stream::Text
+            Haystack::Text
         };
         Ok(Self {
             written: source.into(),
-            stream,
-            kind: Kind::Regex(Arc::new(regex)),
+            haystack,
+            compiled: CompiledPattern::Regex(Arc::new(regex)),
         })
     }
 
     /// Bytes in hex, `??` for any byte, to find anywhere.
     pub fn hex(text: &str) -> Result<Self, PatternError> {
         let bytes = read_hex(text)?;
-        let kind = match bytes.iter().copied().collect::<Option<Vec<u8>>>() {
-            Some(bytes) => Kind::Literal(Literal::new(bytes)),
-            None => Kind::Regex(Arc::new(Regex::new(&hex_source(&bytes))?)),
+        let compiled = match bytes.iter().copied().collect::<Option<Vec<u8>>>() {
+            Some(bytes) => CompiledPattern::Literal(Literal::new(bytes)),
+            None => CompiledPattern::Regex(Arc::new(Regex::new(&hex_source(&bytes))?)),
         };
         Ok(Self {
             written: text.into(),
-            stream: Stream::Raw,
-            kind,
+            haystack: Haystack::Raw,
+            compiled,
         })
     }
 
     /// Whether it can only match at the start of what came since the last match.
     pub fn is_anchored(&self) -> bool {
-        match &self.kind {
-            Kind::Literal(_) => false,
-            Kind::Prefix(_) => true,
-            Kind::Regex(regex) => regex.groups.get_nfa().is_always_start_anchored(),
+        match &self.compiled {
+            CompiledPattern::Literal(_) => false,
+            CompiledPattern::Prefix(_) => true,
+            CompiledPattern::Regex(regex) => regex.groups.get_nfa().is_always_start_anchored(),
+        }
+    }
+
+    /// The length in bytes, if it is fixed; `None` for regular expressions.
+    pub fn length(&self) -> Option<usize> {
+        match &self.compiled {
+            CompiledPattern::Literal(literal) => Some(literal.bytes.len()),
+            CompiledPattern::Prefix(prefix) => Some(prefix.len()),
+            CompiledPattern::Regex(_) => None,
         }
     }
 
     /// The names that a match of this pattern captures.
     pub fn names(&self) -> &[Box<str>] {
-        match &self.kind {
-            Kind::Regex(regex) => &regex.names,
-            Kind::Literal(_) | Kind::Prefix(_) => &[],
+        match &self.compiled {
+            CompiledPattern::Regex(regex) => &regex.names,
+            CompiledPattern::Literal(_) | CompiledPattern::Prefix(_) => &[],
         }
     }
 }
@@ -240,36 +249,37 @@ impl fmt::Display for Pattern {
 
 impl fmt::Debug for Pattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = match self.kind {
-            Kind::Literal(_) => "Literal",
-            Kind::Prefix(_) => "Prefix",
-            Kind::Regex(_) => "Regex",
+        let kind = match self.compiled {
+            CompiledPattern::Literal(_) => "Literal",
+            CompiledPattern::Prefix(_) => "Prefix",
+            CompiledPattern::Regex(_) => "Regex",
         };
-        write!(f, "{kind}({:?}, {:?})", self.written, self.stream)
+        write!(f, "{kind}({:?}, {:?})", self.written, self.haystack)
     }
 }
 
 impl PartialEq for Pattern {
     fn eq(&self, other: &Self) -> bool {
-        let kinds = std::mem::discriminant(&self.kind) == std::mem::discriminant(&other.kind);
-        kinds && self.written == other.written && self.stream == other.stream
+        let kinds =
+            std::mem::discriminant(&self.compiled) == std::mem::discriminant(&other.compiled);
+        kinds && self.written == other.written && self.haystack == other.haystack
     }
 }
 
 impl Eq for Pattern {}
 
-/// The bytes of a text and what they are compared with: raw bytes (`\xHH` above ASCII) only exist in the raw stream.
-fn read_text(text: &str, charset: Charset) -> Result<(Vec<u8>, Stream), PatternError> {
+/// The bytes of a text and what they are compared with: raw bytes (`\xHH` above ASCII) only exist in the raw haystack.
+fn read_text(text: &str, charset: Charset) -> Result<(Vec<u8>, Haystack), PatternError> {
     let raw = unescape(text, charset)?;
     if raw.is_empty() {
         return Err(PatternError::Empty(String::new()));
     }
     if charset.is_utf8() {
-        return Ok((raw, Stream::Raw));
+        return Ok((raw, Haystack::Raw));
     }
     match String::from_utf8(unescape(text, Charset::default())?) {
-        Ok(text) => Ok((text.into_bytes(), Stream::Text)),
-        Err(_) => Ok((raw, Stream::Raw)),
+        Ok(text) => Ok((text.into_bytes(), Haystack::Text)),
+        Err(_) => Ok((raw, Haystack::Raw)),
     }
 }
 
@@ -399,10 +409,13 @@ mod tests {
     #[test]
     fn raw_bytes_of_another_encoding_are_compared_raw() {
         let gbk = Charset::from_label("gbk").unwrap();
-        assert_eq!(Pattern::literal("你好", gbk).unwrap().stream, Stream::Text);
         assert_eq!(
-            Pattern::literal(r"\xc4\xe3", gbk).unwrap().stream,
-            Stream::Raw
+            Pattern::literal("你好", gbk).unwrap().haystack,
+            Haystack::Text
+        );
+        assert_eq!(
+            Pattern::literal(r"\xc4\xe3", gbk).unwrap().haystack,
+            Haystack::Raw
         );
     }
 }

@@ -11,16 +11,16 @@ use crate::plan::steps::Secret;
 ///
 /// A secret may be cut by whoever quotes the bytes, or have come only in part; so the start of one at the very end is
 /// hidden too, and the end of one at the very start, from three bytes on.
-pub fn hidden<'b, 's>(
+pub fn redact<'b, 's>(
     bytes: &'b [u8],
     secrets: impl Iterator<Item = &'s Secret> + Clone,
 ) -> Cow<'b, [u8]> {
-    hidden_start(bytes, bytes.len(), secrets)
+    redact_prefix(bytes, bytes.len(), secrets)
 }
 
-/// What [`hidden`] shows of the first so many bytes. No more is searched than could reach into them: a flooding peer sent
+/// What [`redact`] shows of the first so many bytes. No more is searched than could reach into them: a flooding peer sent
 /// megabytes.
-pub fn hidden_start<'b, 's>(
+pub fn redact_prefix<'b, 's>(
     bytes: &'b [u8],
     most: usize,
     secrets: impl Iterator<Item = &'s Secret> + Clone,
@@ -30,21 +30,21 @@ pub fn hidden_start<'b, 's>(
         return Cow::Borrowed(bytes.get(..most).unwrap_or_default());
     };
     let reach = most.saturating_add(longest.saturating_sub(1));
-    escaped_prefix(bytes.get(..reach).unwrap_or(bytes), 0..most, secrets).into()
+    redact_range(bytes.get(..reach).unwrap_or(bytes), 0..most, secrets).into()
 }
 
 /// The same for bytes that come after these, which were shown before: a secret may lie in both.
-pub fn hidden_after<'s>(
+pub fn redact_continuation<'s>(
     before: &[u8],
     bytes: &[u8],
     secrets: impl Iterator<Item = &'s Secret>,
 ) -> Vec<u8> {
     let whole = [before, bytes].concat();
-    escaped_prefix(&whole, before.len()..whole.len(), secrets)
+    redact_range(&whole, before.len()..whole.len(), secrets)
 }
 
 /// This part of the bytes, with `***` for what belongs to a secret.
-fn escaped_prefix<'s>(
+fn redact_range<'s>(
     bytes: &[u8],
     part: Range<usize>,
     secrets: impl Iterator<Item = &'s Secret>,
@@ -56,17 +56,17 @@ fn escaped_prefix<'s>(
     {
         cover(&mut covered, bytes, secret);
     }
-    let mut escaped_prefix = Vec::with_capacity(part.len());
+    let mut redact_range = Vec::with_capacity(part.len());
     let mut in_secret = false;
     for (byte, covered) in bytes.iter().zip(covered).skip(part.start).take(part.len()) {
         match (covered, in_secret) {
-            (true, false) => escaped_prefix.extend_from_slice(b"***"),
+            (true, false) => redact_range.extend_from_slice(b"***"),
             (true, true) => {}
-            (false, _) => escaped_prefix.push(*byte),
+            (false, _) => redact_range.push(*byte),
         }
         in_secret = covered;
     }
-    escaped_prefix
+    redact_range
 }
 
 /// Marks the bytes that belong to this secret; places may overlap each other and those of other secrets.
@@ -104,42 +104,36 @@ fn least(secret: &[u8]) -> usize {
 mod tests {
     use super::*;
 
-    fn escaped_prefix(bytes: &[u8], secrets: &[&[u8]]) -> String {
+    fn redact_range(bytes: &[u8], secrets: &[&[u8]]) -> String {
         let secrets: Vec<_> = secrets.iter().map(|secret| Secret::new(*secret)).collect();
-        String::from_utf8(hidden(bytes, secrets.iter()).into_owned()).unwrap()
+        String::from_utf8(redact(bytes, secrets.iter()).into_owned()).unwrap()
     }
 
     #[test]
     fn every_place_of_every_secret_is_hidden() {
         assert_eq!(
-            escaped_prefix(b"PASS s3cret!\r\ns3crets3cret", &[b"s3cret"]),
+            redact_range(b"PASS s3cret!\r\ns3crets3cret", &[b"s3cret"]),
             "PASS ***!\r\n***"
         );
-        assert_eq!(escaped_prefix(b"aaaaa b", &[b"aa"]), "*** b");
+        assert_eq!(redact_range(b"aaaaa b", &[b"aa"]), "*** b");
         assert_eq!(
-            escaped_prefix(b"x s3cret-long y", &[b"s3cret", b"s3cret-long"]),
+            redact_range(b"x s3cret-long y", &[b"s3cret", b"s3cret-long"]),
             "x *** y"
         );
+        assert_eq!(redact_range(b"x abcdef y", &[b"abcd", b"cdef"]), "x *** y");
         assert_eq!(
-            escaped_prefix(b"x abcdef y", &[b"abcd", b"cdef"]),
-            "x *** y"
-        );
-        assert_eq!(
-            escaped_prefix(b"nothing here", &[b"s3cret", b""]),
+            redact_range(b"nothing here", &[b"s3cret", b""]),
             "nothing here"
         );
-        assert_eq!(escaped_prefix(b"", &[b"s3cret"]), "");
+        assert_eq!(redact_range(b"", &[b"s3cret"]), "");
     }
 
     #[test]
     fn parts_at_the_edges_are_hidden() {
-        assert_eq!(escaped_prefix(b"echo s3cre", &[b"s3cret"]), "echo ***");
-        assert_eq!(
-            escaped_prefix(b"ret, it said", &[b"s3cret"]),
-            "***, it said"
-        );
-        assert_eq!(escaped_prefix(b"it says s3", &[b"s3cret"]), "it says s3");
-        assert_eq!(escaped_prefix(b"a", &[b"ab"]), "***");
+        assert_eq!(redact_range(b"echo s3cre", &[b"s3cret"]), "echo ***");
+        assert_eq!(redact_range(b"ret, it said", &[b"s3cret"]), "***, it said");
+        assert_eq!(redact_range(b"it says s3", &[b"s3cret"]), "it says s3");
+        assert_eq!(redact_range(b"a", &[b"ab"]), "***");
     }
 
     #[test]
@@ -165,7 +159,7 @@ mod tests {
         };
         for most in 0..=bytes.len() + 1 {
             let start =
-                String::from_utf8(hidden_start(bytes, most, secrets.iter()).into_owned()).unwrap();
+                String::from_utf8(redact_prefix(bytes, most, secrets.iter()).into_owned()).unwrap();
             let squeezed = |text: &str| {
                 text.split('*')
                     .filter(|part| !part.is_empty())
@@ -175,7 +169,7 @@ mod tests {
             assert_eq!(squeezed(&start), squeezed(&whole(most)), "{most}");
             assert!(!start.contains("s3"), "{start}");
         }
-        assert_eq!(hidden_start(b"abc", 2, [].iter()), &b"ab"[..]);
+        assert_eq!(redact_prefix(b"abc", 2, [].iter()), &b"ab"[..]);
     }
 
     #[test]
@@ -183,8 +177,8 @@ mod tests {
         let secret = [Secret::new(*b"s3cret")];
         for cut in 0..=6 {
             let (one, two) = b"s3cret".split_at(cut);
-            let first = hidden(one, secret.iter());
-            let second = hidden_after(one, &[two, b" ok"].concat(), secret.iter());
+            let first = redact(one, secret.iter());
+            let second = redact_continuation(one, &[two, b" ok"].concat(), secret.iter());
             let text = String::from_utf8([&*first, b"|", &second].concat()).unwrap();
             let expected = match cut {
                 0 => "|*** ok",

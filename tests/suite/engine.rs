@@ -37,7 +37,7 @@ impl Sink for Tally {
 
 fn plan(host: &str, port: u16, timeout: Duration) -> Arc<Plan> {
     let target = Target::from_words(host, Some(&port.to_string()), None).unwrap();
-    Arc::new(Plan::by(
+    Arc::new(Plan::new(
         ProbeSpec {
             timeout,
             close: Close::Rst,
@@ -132,7 +132,7 @@ fn plans_that_the_policy_denies_end_without_a_connect() {
         policy,
         ..ProbeSpec::clone(&open.spec)
     };
-    let denied = Arc::new(Plan::by(spec, open.target.clone()));
+    let denied = Arc::new(Plan::new(spec, open.target.clone()));
     let plans = vec![denied; 50];
     for in_flight in [1, 10_000] {
         let start = Instant::now();

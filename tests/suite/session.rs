@@ -114,7 +114,7 @@ fn plans() -> impl Strategy<Value = Plan> {
                 } else {
                     Vec::new()
                 },
-                want,
+                expected: want,
                 addresses: if all && attempts.is_none() {
                     AddressSelection::All
                 } else {
@@ -125,7 +125,7 @@ fn plans() -> impl Strategy<Value = Plan> {
                 policy,
                 ..ProbeSpec::default()
             };
-            Plan::by(spec, Target::from_words(host, Some("25"), None).unwrap())
+            Plan::new(spec, Target::from_words(host, Some("25"), None).unwrap())
         })
 }
 
@@ -259,7 +259,7 @@ proptest! {
                 prop_assert!(attempts.ok() >= asked.require.get());
             }
         }
-        if report.is_up() && report.plan.spec.want == Expected::Open {
+        if report.is_up() && report.plan.spec.expected == Expected::Open {
             prop_assert!(report.connection.as_ref().unwrap().connect.is_some(), "up means that it connected");
         }
         for connection in &report.addresses {
@@ -331,7 +331,7 @@ fn a_denied_address_ends_at_once_and_names_the_rule() {
     assert_eq!(report.status(), Status::Denied);
     let report = under_policy(
         "192.0.2.7",
-        |plan| Arc::make_mut(&mut plan.spec).want = Expected::Closed(OnTimeout::CountsAsClosed),
+        |plan| Arc::make_mut(&mut plan.spec).expected = Expected::Closed(OnTimeout::CountsAsClosed),
         &[],
     );
     assert_eq!(
@@ -409,14 +409,14 @@ fn a_clock_that_stood_still_is_put_forward() {
         timeout: ms(500),
         ..ProbeSpec::default()
     };
-    let plan = Arc::new(Plan::by(
+    let plan = Arc::new(Plan::new(
         spec,
         Target::from_words("192.0.2.1", Some("25"), None).unwrap(),
     ));
     let (start, mut actions) = (Instant::now(), Actions::new());
     let mut session = Session::start(Arc::clone(&plan), start, &mut actions);
     assert!(session.is_idle());
-    session.postpone(ms(3000));
+    session.shift_clock(ms(3000));
     assert_eq!(
         (session.started(), session.deadline()),
         (start + ms(3000), start + ms(3500))
@@ -441,8 +441,8 @@ fn a_clock_that_stood_still_is_put_forward() {
         !session.is_idle(),
         "what this machine lacks is waited out inside the deadline"
     );
-    session.postpone(ms(3000));
-    session.cut(start + ms(3200));
+    session.shift_clock(ms(3000));
+    session.limit_deadline(start + ms(3200));
     assert_eq!(session.next_wake(), start + ms(3200));
     session.tick(start + ms(3200), |_| None, &mut actions);
     assert_eq!(session.into_report().unwrap().status(), Status::LocalError);

@@ -5,7 +5,7 @@ use std::ops::Range;
 use encoding_rs::{CoderResult, Decoder};
 
 use crate::plan::bytes::Charset;
-use crate::plan::pattern::Stream;
+use crate::plan::pattern::Haystack;
 
 /// The bytes of a step, in every form that patterns are compared with.
 #[derive(Debug)]
@@ -50,28 +50,28 @@ impl Received {
     }
 
     /// What a pattern of this stream is compared with.
-    pub fn stream(&self, stream: Stream) -> &[u8] {
-        match (&self.text, stream) {
-            (Some(text), Stream::Text) => &text.bytes,
+    pub fn haystack(&self, haystack: Haystack) -> &[u8] {
+        match (&self.text, haystack) {
+            (Some(text), Haystack::Text) => &text.bytes,
             _ => &self.raw,
         }
     }
 
     /// The offset in the raw bytes of an offset in a stream.
-    pub fn raw_offset(&self, stream: Stream, offset: usize) -> usize {
-        match (&self.text, stream) {
-            (Some(text), Stream::Text) => text.raw_offset(&self.raw, offset),
+    pub fn raw_offset(&self, haystack: Haystack, offset: usize) -> usize {
+        match (&self.text, haystack) {
+            (Some(text), Haystack::Text) => text.raw_offset(&self.raw, offset),
             _ => offset,
         }
     }
 
     /// A part of a stream in the peer's encoding, which says the same when it stands alone.
-    pub fn raw_part(&self, stream: Stream, part: Range<usize>) -> Option<Vec<u8>> {
-        let bytes = self.stream(stream).get(part.clone())?;
+    pub fn raw_part(&self, haystack: Haystack, part: Range<usize>) -> Option<Vec<u8>> {
+        let bytes = self.haystack(haystack).get(part.clone())?;
         let encode = |text: &Text| text.charset.encode(std::str::from_utf8(bytes).ok()?).ok();
-        match (&self.text, stream) {
+        match (&self.text, haystack) {
             // What did not decode cannot be encoded again: as it came, then.
-            (Some(text), Stream::Text) => encode(text).or_else(|| {
+            (Some(text), Haystack::Text) => encode(text).or_else(|| {
                 let raw =
                     text.raw_offset(&self.raw, part.start)..text.raw_offset(&self.raw, part.end);
                 Some(self.raw.get(raw)?.to_vec())
@@ -177,12 +177,12 @@ mod tests {
         for byte in gbk.encode("ok,你好!").unwrap() {
             received.push(&[byte]);
         }
-        assert_eq!(received.stream(Stream::Text), "ok,你好!".as_bytes());
-        assert_eq!(received.raw_offset(Stream::Text, "ok,你".len()), 5);
+        assert_eq!(received.haystack(Haystack::Text), "ok,你好!".as_bytes());
+        assert_eq!(received.raw_offset(Haystack::Text, "ok,你".len()), 5);
         received.forget(5);
-        assert_eq!(received.stream(Stream::Text), "好!".as_bytes());
+        assert_eq!(received.haystack(Haystack::Text), "好!".as_bytes());
         received.push(b"\xff!");
-        assert_eq!(received.stream(Stream::Text), "好!\u{fffd}!".as_bytes());
+        assert_eq!(received.haystack(Haystack::Text), "好!\u{fffd}!".as_bytes());
     }
 
     #[test]
@@ -215,11 +215,11 @@ mod tests {
                 text.decode(&[*byte]);
                 known.push(text.bytes.len());
             }
-            assert_eq!(received.stream(Stream::Text), text.bytes, "{label}");
+            assert_eq!(received.haystack(Haystack::Text), text.bytes, "{label}");
             for offset in (0..text.bytes.len()).step_by(97) {
                 let at = known.iter().position(|decoded| *decoded >= offset).unwrap();
                 assert_eq!(
-                    received.raw_offset(Stream::Text, offset),
+                    received.raw_offset(Haystack::Text, offset),
                     at,
                     "{label} at {offset}"
                 );

@@ -12,7 +12,7 @@ use crate::plan::steps::{Secret, Wanted};
 
 fn plan(steps: Vec<Step>) -> Plan {
     let target = Target::from_words("192.0.2.7", Some("25"), None).unwrap();
-    Plan::by(
+    Plan::new(
         ProbeSpec {
             steps,
             max_bytes: 1000,
@@ -53,16 +53,16 @@ fn wanted(wanted: Wanted, min_bytes: usize) -> Step {
 /// Runs a plan against these segments, then the end: how it ended, what was captured, and all that was sent.
 fn run(plan: &Plan, segments: &[&[u8]]) -> (String, Vec<Capture>, Vec<u8>) {
     let mut dialogue = Dialogue::new(plan);
-    let (mut segments, mut sent, mut moment) = (segments.iter(), Vec::new(), Input::Flowing);
+    let (mut segments, mut sent, mut moment) = (segments.iter(), Vec::new(), Input::MoreMayCome);
     let end = loop {
         match dialogue.advance(plan, moment) {
             Progress::Send(bytes) => {
                 sent.extend(bytes);
                 dialogue.sent();
             }
-            Progress::Wait | Progress::Unsettled => match segments.next() {
+            Progress::Wait | Progress::Tentative => match segments.next() {
                 Some(bytes) => dialogue.feed(bytes),
-                None if moment == Input::Flowing => moment = Input::Settled,
+                None if moment == Input::MoreMayCome => moment = Input::Quiescent,
                 None => break format!("{:?}", dialogue.unfinished(plan)),
             },
             progress => break format!("{progress:?}"),

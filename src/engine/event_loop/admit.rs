@@ -239,7 +239,7 @@ impl Engine<'_, '_> {
             if self.turn > held.turn + 1 {
                 entry
                     .session
-                    .postpone(now.saturating_duration_since(held.since));
+                    .shift_clock(now.saturating_duration_since(held.since));
             }
             self.end.cut(&mut entry.session);
             entry.stage = Stage::UnderWay;
@@ -294,5 +294,5 @@ impl Engine<'_, '_> {
 fn is_wished(sessions: &slab::Slab<Entry>, opening: &ConnectRequest) -> bool {
     let (place, serial) = opening.key;
     let entry = sessions.get(place).filter(|entry| entry.serial == serial);
-    entry.is_some_and(|entry| entry.session.waits_for(opening.attempt))
+    entry.is_some_and(|entry| entry.session.awaits_open(opening.attempt))
 }

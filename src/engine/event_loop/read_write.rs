@@ -59,7 +59,7 @@ impl Engine<'_, '_> {
         let Some(remote) = entry.session.remote(attempt) else {
             return;
         };
-        let took = entry.session.waited_for(attempt, now);
+        let took = entry.session.connect_elapsed(attempt, now);
         match connection.wire.finish(entry.session.plan(), remote, took) {
             Finish::Pending => {}
             Finish::Connected(source, info) => {

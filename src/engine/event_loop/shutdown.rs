@@ -55,7 +55,7 @@ impl End {
     /// Makes a probe end by then.
     pub fn cut(&self, session: &mut Session) {
         if let Some(due) = self.due {
-            session.cut(due);
+            session.limit_deadline(due);
         }
     }
 }
@@ -94,7 +94,7 @@ impl Engine<'_, '_> {
         for plan in under_way.chain(self.waiting.end(|| None)) {
             let failure = Failure::new(Status::LocalError, text.as_str());
             self.sink
-                .deliver(Report::without_trial(plan, failure, Duration::ZERO));
+                .deliver(Report::without_connection(plan, failure, Duration::ZERO));
         }
     }
 }
@@ -123,5 +123,5 @@ impl Drop for Engine<'_, '_> {
 }
 
 fn untried(plan: Arc<Plan>, why: &str) -> Report {
-    Report::without_trial(plan, Failure::new(Status::NotTried, why), Duration::ZERO)
+    Report::without_connection(plan, Failure::new(Status::NotTried, why), Duration::ZERO)
 }
