@@ -1,8 +1,9 @@
-//! What an answer may be recognised by: literals, prefixes, hex with wildcards, regular expressions.
+//! Patterns that an answer is matched against: literals, prefixes, hex with wildcards, regular
+//! expressions.
 //!
-//! Everything is matched on bytes, NUL included, by automata that take each byte once: KMP for literals, lazy DFAs for
-//! regular expressions. So matching is linear whatever the peer sends, and it is known at every byte whether a match can
-//! still come.
+//! Patterns match bytes, NUL included, by automata that take each byte once: Knuth-Morris-Pratt for
+//! literals, lazy DFAs for regular expressions. So matching is linear whatever the peer sends, and it is
+//! known at every byte whether a match is still possible.
 
 use std::error::Error;
 use std::fmt;
@@ -20,29 +21,29 @@ use crate::plan::bytes::{BytesError, Charset, unescape};
 /// One pattern.
 #[derive(Clone)]
 pub struct Pattern {
-    /// As the caller wrote it, for error sentences.
+    /// As the user wrote it, for error texts.
     pub written: Box<str>,
-    /// What it is compared with.
+    /// What it is matched against.
     pub haystack: Haystack,
-    /// How.
+    /// Its compiled form.
     pub compiled: CompiledPattern,
 }
 
-/// What a pattern is compared with.
+/// What a pattern is matched against.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Haystack {
-    /// The bytes as they came.
+    /// The received bytes.
     Raw,
-    /// The text that they decode to, as UTF-8; only where the encoding is another one.
+    /// The received text, decoded to UTF-8; only for other encodings than UTF-8.
     Text,
 }
 
-/// How a pattern matches.
+/// A pattern in the form that the matcher runs.
 #[derive(Clone)]
 pub enum CompiledPattern {
     /// These bytes, anywhere.
     Literal(Literal),
-    /// These bytes, at the start of what came since the last match.
+    /// These bytes, directly after the last match.
     Prefix(Box<[u8]>),
     /// A regular expression.
     Regex(Arc<Regex>),
@@ -77,7 +78,7 @@ impl Literal {
         }
     }
 
-    /// How many of its bytes are matched after one more byte; all of them is a match.
+    /// The number of its bytes that match after one more byte; all of them are a match.
     pub fn step(&self, matched: usize, byte: u8) -> usize {
         step(&self.bytes, &self.fallback, matched, byte)
     }
@@ -94,18 +95,19 @@ fn step(bytes: &[u8], fallback: &[usize], mut matched: usize, byte: u8) -> usize
     }
 }
 
-/// A compiled regular expression: ASCII classes, `^` and `$` at lines (CRLF-aware), `\A` at the start.
+/// A compiled regular expression: ASCII classes; `^` and `$` match at lines (CRLF-aware), `\A` directly
+/// after the last match.
 pub struct Regex {
-    /// Finds where a match ends, and whether one can still come.
+    /// Finds the end of a match, and whether one is still possible.
     pub dfa: DFA,
-    /// Finds what the groups matched.
+    /// Finds what the groups captured.
     pub groups: PikeVM,
     /// The names of its named groups.
     pub names: Vec<Box<str>>,
 }
 
-/// The most memory that the automaton of one expression may take, in bytes: larger ones cost a flood of bytes more time
-/// than a deadline has.
+/// The maximum size of the automaton of one expression, in bytes. With larger ones, a peer that floods
+/// costs more time than a deadline has.
 const REGEX_SIZE: usize = 64 << 10;
 
 impl Regex {
@@ -141,12 +143,12 @@ impl Regex {
         Ok(Self { dfa, groups, names })
     }
 
-    fn matches_nothing_at_all(&self) -> bool {
+    fn matches_empty(&self) -> bool {
         self.groups.is_match(&mut self.groups.create_cache(), "")
     }
 }
 
-/// The last line of the innermost cause of a library's error, which says what is wrong without drawing it.
+/// The last line of the innermost cause of an error: the message without the drawing above it.
 fn reason(error: &dyn Error) -> String {
     let mut innermost = error;
     while let Some(cause) = innermost.source() {
@@ -158,7 +160,10 @@ fn reason(error: &dyn Error) -> String {
 }
 
 impl Pattern {
-    /// A text to find anywhere, with escapes.
+    /// A literal to find anywhere, written with escapes.
+    ///
+    /// # Errors
+    /// If the text is empty, has an unknown escape, or cannot be encoded.
     pub fn literal(text: &str, charset: Charset) -> Result<Self, PatternError> {
         let (bytes, haystack) = read_text(text, charset)?;
         Ok(Self {
@@ -168,7 +173,10 @@ impl Pattern {
         })
     }
 
-    /// A text to find at the start, with escapes.
+    /// A literal to find directly after the last match, written with escapes.
+    ///
+    /// # Errors
+    /// If the text is empty, has an unknown escape, or cannot be encoded.
     pub fn prefix(text: &str, charset: Charset) -> Result<Self, PatternError> {
         let (bytes, haystack) = read_text(text, charset)?;
         Ok(Self {
@@ -179,9 +187,12 @@ impl Pattern {
     }
 
     /// A regular expression.
+    ///
+    /// # Errors
+    /// If it is invalid, too large, or matches an empty answer.
     pub fn regex(source: &str, charset: Charset) -> Result<Self, PatternError> {
         let regex = Regex::new(source)?;
-        if regex.matches_nothing_at_all() {
+        if regex.matches_empty() {
             return Err(PatternError::Empty(escaped_prefix(source, 60)));
         }
         let haystack = if charset.is_utf8() {
@@ -196,7 +207,10 @@ impl Pattern {
         })
     }
 
-    /// Bytes in hex, `??` for any byte, to find anywhere.
+    /// Bytes in hex to find anywhere; `??` is any byte.
+    ///
+    /// # Errors
+    /// If the text is not hex.
     pub fn hex(text: &str) -> Result<Self, PatternError> {
         let bytes = read_hex(text)?;
         let compiled = match bytes.iter().copied().collect::<Option<Vec<u8>>>() {
@@ -210,7 +224,7 @@ impl Pattern {
         })
     }
 
-    /// Whether it can only match at the start of what came since the last match.
+    /// Whether it can only match directly after the last match.
     pub fn is_anchored(&self) -> bool {
         match &self.compiled {
             CompiledPattern::Literal(_) => false,
@@ -228,7 +242,7 @@ impl Pattern {
         }
     }
 
-    /// The names that a match of this pattern captures.
+    /// The names of its groups.
     pub fn names(&self) -> &[Box<str>] {
         match &self.compiled {
             CompiledPattern::Regex(regex) => &regex.names,
@@ -268,7 +282,8 @@ impl PartialEq for Pattern {
 
 impl Eq for Pattern {}
 
-/// The bytes of a text and what they are compared with: raw bytes (`\xHH` above ASCII) only exist in the raw haystack.
+/// The bytes of a text and what they are matched against. Raw bytes (`\xHH` above ASCII) can only be
+/// matched against the received bytes.
 fn read_text(text: &str, charset: Charset) -> Result<(Vec<u8>, Haystack), PatternError> {
     let raw = unescape(text, charset)?;
     if raw.is_empty() {
@@ -283,7 +298,10 @@ fn read_text(text: &str, charset: Charset) -> Result<(Vec<u8>, Haystack), Patter
     }
 }
 
-/// Bytes written in hex; spaces and colons may stand between them, `??` is any byte.
+/// Bytes written in hex, separated by nothing, spaces or colons. `??` is any byte, which is `None`.
+///
+/// # Errors
+/// If the text is empty, has an odd number of digits, or another character.
 pub fn read_hex(text: &str) -> Result<Vec<Option<u8>>, PatternError> {
     let digits: Vec<char> = text.chars().filter(|c| !matches!(c, ' ' | ':')).collect();
     let whole = text
@@ -311,16 +329,16 @@ fn hex_source(bytes: &[Option<u8>]) -> String {
     bytes.iter().map(part).collect()
 }
 
-/// Why a pattern is refused.
+/// Why a pattern is invalid.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PatternError {
-    /// The text itself.
+    /// Its escapes or characters.
     Bytes(BytesError),
-    /// Not hex.
+    /// It is not hex.
     Hex(String),
-    /// Not a regular expression, or one that is too large; and why.
+    /// The expression is invalid or too large; with the reason.
     Regex(String, String),
-    /// It matches when nothing came.
+    /// It matches an empty answer.
     Empty(String),
 }
 
@@ -361,7 +379,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hex_is_read_strictly() {
+    fn hex_is_parsed_strictly() {
         assert_eq!(
             read_hex("4a:ff ??00").unwrap(),
             [Some(0x4a), Some(0xff), None, Some(0)]
@@ -372,7 +390,7 @@ mod tests {
     }
 
     #[test]
-    fn patterns_that_prove_nothing_are_refused() {
+    fn patterns_that_match_an_empty_answer_are_invalid() {
         for source in ["", "x*", "^", "$", "(a|)", r"\A"] {
             assert!(
                 matches!(
@@ -386,7 +404,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_and_huge_expressions_say_why_on_one_line() {
+    fn errors_of_invalid_and_huge_expressions_are_one_line() {
         for source in [
             "(",
             "[z-a]",
@@ -407,7 +425,7 @@ mod tests {
     }
 
     #[test]
-    fn raw_bytes_of_another_encoding_are_compared_raw() {
+    fn raw_bytes_in_another_encoding_are_matched_raw() {
         let gbk = Charset::from_label("gbk").unwrap();
         assert_eq!(
             Pattern::literal("你好", gbk).unwrap().haystack,

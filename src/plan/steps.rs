@@ -1,4 +1,4 @@
-//! The steps of a dialogue: what is sent, and what must and must not come.
+//! The steps of a dialogue: what is sent, what is expected, and what is rejected.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,29 +10,29 @@ use crate::plan::pattern::Pattern;
 /// One step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
-    /// These bytes are sent.
+    /// Sends bytes.
     Send(Template),
-    /// Something must come.
+    /// Waits for an answer that matches.
     Expect(Expect),
 }
 
-/// Bytes to send, with places for what is only known later.
+/// Bytes to send, with placeholders for captures and secrets.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Template(pub Vec<Piece>);
 
-/// A part of what is sent.
+/// A part of a template.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Piece {
     /// These bytes.
     Bytes(Vec<u8>),
-    /// What the named group of an earlier step captured.
+    /// The bytes that the named group of an earlier step captured.
     Capture(Box<str>),
-    /// A secret, shown to nobody.
+    /// A secret, which is redacted in every output.
     Secret(Secret),
 }
 
 impl Template {
-    /// Nothing but these bytes.
+    /// A template of these bytes only.
     pub fn bytes(bytes: impl Into<Vec<u8>>) -> Self {
         Self(vec![Piece::Bytes(bytes.into())])
     }
@@ -46,7 +46,7 @@ impl Template {
     }
 }
 
-/// Bytes that no output, log, error or debug text shows.
+/// Secret bytes; no output, log, error or debug text shows them.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Arc<[u8]>);
 
@@ -56,9 +56,8 @@ impl Secret {
         Self(bytes.into())
     }
 
-    /// The secret as it is sent in a charset: a text is encoded, other bytes stay as they are.
-    ///
-    /// Nothing where the charset lacks one of its characters.
+    /// The secret as it is sent in an encoding: a text is encoded, other bytes stay as they are. `None` if
+    /// the encoding lacks one of its characters.
     pub fn in_charset(&self, charset: Charset) -> Option<Self> {
         match std::str::from_utf8(&self.0) {
             Ok(text) if !charset.is_utf8() => charset.encode(text).ok().map(Self::new),
@@ -66,7 +65,7 @@ impl Secret {
         }
     }
 
-    /// The bytes, to be sent and to be hidden.
+    /// The bytes, for sending and for redacting.
     pub fn reveal(&self) -> &[u8] {
         &self.0
     }
@@ -78,21 +77,21 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// What must come, and what must not.
+/// An expected answer, and the answers that are rejected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Expect {
-    /// What must come.
+    /// The patterns that must match.
     pub wanted: Wanted,
-    /// What fails the step the moment it comes.
+    /// The patterns that fail the step as soon as one of them matches.
     pub reject: Vec<Pattern>,
-    /// How many bytes must have come since the last match before a match counts.
+    /// The number of bytes that must be received since the last match before a match counts.
     pub min_bytes: usize,
-    /// How long this step may take.
+    /// The timeout of this step, if it has one of its own.
     pub timeout: Option<Duration>,
 }
 
 impl Expect {
-    /// One pattern must come.
+    /// Expects one pattern.
     pub fn one(pattern: Pattern) -> Self {
         Self {
             wanted: Wanted::Any(vec![pattern]),
@@ -103,17 +102,17 @@ impl Expect {
     }
 }
 
-/// What must come.
+/// The patterns that must match.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Wanted {
-    /// One of these patterns; the one that ends first counts.
+    /// One of these patterns; the one whose match ends first counts.
     Any(Vec<Pattern>),
     /// All of these patterns, in any order.
     All(Vec<Pattern>),
 }
 
 impl Wanted {
-    /// The patterns.
+    /// The patterns, in the order of the configuration.
     pub fn patterns(&self) -> &[Pattern] {
         match self {
             Self::Any(patterns) | Self::All(patterns) => patterns,
