@@ -1,10 +1,11 @@
-//! Escaping: texts that are safe to print on one line, because no character in them ends the line, is
-//! invisible or reorders others.
+//! Escaping: texts that are safe to print on one line, because no character in them ends the line,
+//! is invisible or reorders others.
 
 use std::fmt::Write as _;
 
-/// Appends a character, escaped where needed: `\r \n \t \\` by name, other C0 controls and DEL as `\xNN`,
-/// C1 controls, bidirectional and zero-width characters as `\u{...}` (Unicode Technical Report 36).
+/// Appends a character, escaped where needed: `\r \n \t \\` by name, other C0 controls and DEL as
+/// `\xNN`, C1 controls, bidirectional and zero-width characters as `\u{...}` (Unicode Technical
+/// Report 36).
 pub fn push_escaped(out: &mut String, character: char) {
     match character {
         '\r' => out.push_str("\\r"),
@@ -26,7 +27,8 @@ pub fn push_hex(out: &mut String, byte: u8) {
     let _ = write!(out, "\\x{byte:02x}");
 }
 
-/// Whether a character is invisible or reorders the characters around it (Unicode Technical Report 36).
+/// Whether a character is invisible or reorders the characters around it (Unicode Technical Report
+/// 36).
 pub fn is_deceptive(character: char) -> bool {
     matches!(u32::from(character),
         0x80..=0x9f | 0xad | 0x61c | 0x180e | 0x200b..=0x200f | 0x2028..=0x202e | 0x2060..=0x206f | 0xfeff | 0xfff9..=0xfffb
@@ -45,7 +47,8 @@ pub fn escaped_prefix(text: &str, limit: usize) -> String {
     out
 }
 
-/// The first `limit` characters of a text made by [`push_escaped`]; an escape counts as one character.
+/// The first `limit` characters of a text made by [`push_escaped`]; an escape counts as one
+/// character.
 pub fn truncate_escaped(text: &str, limit: usize) -> &str {
     let mut end = 0;
     for _ in 0..limit {

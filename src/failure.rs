@@ -1,13 +1,14 @@
 //! The table of statuses, and the failure of a probe, which has one of them.
 //!
-//! A failure is data in a [`Report`](crate::report::Report), never `Err`. Its text is built where the
-//! cause is known.
+//! A failure is data in a [`Report`](crate::report::Report), never `Err`. Its text is built where
+//! the cause is known.
 
 use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
-/// The result of a probe. The numbers are published (documents, value maps, triggers) and never change.
+/// The result of a probe. The numbers are published (documents, value maps, triggers) and never
+/// change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Status {
@@ -205,8 +206,8 @@ impl Status {
     }
 }
 
-/// The ICMP or `ICMPv6` message that ended a connect (RFC 792, RFC 4443), from the error queue of the
-/// socket.
+/// The ICMP or `ICMPv6` message that ended a connect (RFC 792, RFC 4443), from the error queue of
+/// the socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct IcmpFact {
     /// The message's type, such as 3 for destination unreachable (1 in `ICMPv6`).
@@ -235,7 +236,7 @@ impl IcmpFact {
             (IcmpVersion::V4, 3, 0) => "network unreachable",
             (IcmpVersion::V4, 3, 1) => "host unreachable",
             (IcmpVersion::V4, 3, 2) => "protocol unreachable",
-            (IcmpVersion::V4, 3, 3) => "port unreachable",
+            (IcmpVersion::V4, 3, 3) | (IcmpVersion::V6, 1, 4) => "port unreachable",
             (IcmpVersion::V4, 3, 4) => "fragmentation needed",
             (IcmpVersion::V4, 3, 5) => "source route failed",
             (IcmpVersion::V4, 3, 6) => "destination network unknown",
@@ -245,16 +246,14 @@ impl IcmpFact {
             (IcmpVersion::V4, 3, 10) => "host administratively prohibited",
             (IcmpVersion::V4, 3, 11) => "network unreachable for this type of service",
             (IcmpVersion::V4, 3, 12) => "host unreachable for this type of service",
-            (IcmpVersion::V4, 3, 13) => "administratively prohibited",
+            (IcmpVersion::V4, 3, 13) | (IcmpVersion::V6, 1, 1) => "administratively prohibited",
             (IcmpVersion::V4, 3, 14) => "host precedence violation",
             (IcmpVersion::V4, 3, 15) => "precedence cutoff in effect",
             (IcmpVersion::V4, 11, _) => "time to live exceeded",
             (IcmpVersion::V4, 12, _) | (IcmpVersion::V6, 4, _) => "parameter problem",
             (IcmpVersion::V6, 1, 0) => "no route to destination",
-            (IcmpVersion::V6, 1, 1) => "administratively prohibited",
             (IcmpVersion::V6, 1, 2) => "beyond scope of source address",
             (IcmpVersion::V6, 1, 3) => "address unreachable",
-            (IcmpVersion::V6, 1, 4) => "port unreachable",
             (IcmpVersion::V6, 1, 5) => "source address failed ingress/egress policy",
             (IcmpVersion::V6, 1, 6) => "reject route to destination",
             (IcmpVersion::V6, 3, _) => "hop limit exceeded",

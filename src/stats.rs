@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-/// The numbers of sent and successful attempts, and the distribution of the durations of the successful
-/// ones. It uses Welford's method, so no sample is stored.
+/// The numbers of sent and successful attempts, and the distribution of the durations of the
+/// successful ones. It uses Welford's method, so no sample is stored.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct RunningStats {
     sent: u32,

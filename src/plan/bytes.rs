@@ -20,8 +20,8 @@ impl Charset {
     /// The encoding of a WHATWG label (Encoding Standard, section 4.2) in upper or lower case.
     ///
     /// # Errors
-    /// If the label is unknown. The UTF-16 and `replacement` labels count as unknown, because the standard
-    /// has no encoder for them.
+    /// If the label is unknown. The UTF-16 and `replacement` labels count as unknown, because the
+    /// standard has no encoder for them.
     pub fn from_label(label: &str) -> Result<Self, BytesError> {
         let unknown = || BytesError::UnknownEncoding(escaped_prefix(label, 40));
         let encoding = Encoding::for_label(label.as_bytes()).ok_or_else(unknown)?;
@@ -68,11 +68,11 @@ impl Charset {
     /// A character that is cut in half at the end is allowed, since the text may continue after it.
     pub fn is_clean_text(self, bytes: &[u8]) -> bool {
         let mut decoder = self.0.new_decoder_without_bom_handling();
-        let mut decoded = String::with_capacity(bytes.len() * 3 + 16);
-        let (result, _) = decoder.decode_to_string_without_replacement(bytes, &mut decoded, false);
-        let hidden =
+        let mut text = String::with_capacity(bytes.len() * 3 + 16);
+        let (result, _) = decoder.decode_to_string_without_replacement(bytes, &mut text, false);
+        let is_unclean =
             |c: char| (c.is_control() && !matches!(c, '\r' | '\n' | '\t')) || is_deceptive(c);
-        result == encoding_rs::DecoderResult::InputEmpty && !decoded.contains(hidden)
+        result == encoding_rs::DecoderResult::InputEmpty && !text.contains(is_unclean)
     }
 
     /// The printable form of these bytes: decoded, control characters escaped, on one line.
@@ -82,7 +82,8 @@ impl Charset {
         self.escaped(bytes, TextEnd::Complete)
     }
 
-    /// Like [`Charset::printable`], for a truncated input: a character cut in half at the end is left out.
+    /// Like [`Charset::printable`], for a truncated input: a character cut in half at the end is
+    /// left out.
     pub fn printable_prefix(self, bytes: &[u8]) -> String {
         self.escaped(bytes, TextEnd::Truncated)
     }
@@ -96,8 +97,8 @@ impl Charset {
             let is_last = text_end == TextEnd::Complete;
             let (result, read, written) =
                 decoder.decode_to_utf8_without_replacement(rest, &mut buffer, is_last);
-            let decoded = buffer.get(..written).unwrap_or_default();
-            for character in String::from_utf8_lossy(decoded).chars() {
+            let text = buffer.get(..written).unwrap_or_default();
+            for character in String::from_utf8_lossy(text).chars() {
                 push_escaped(&mut out, character);
             }
             let (consumed, remaining) = rest.split_at(read);
@@ -127,8 +128,8 @@ enum TextEnd {
     Truncated,
 }
 
-/// The bytes of a text with the escapes `\r \n \t \0 \\ \xHH`. `\xHH` is that raw byte; everything else is
-/// encoded.
+/// The bytes of a text with the escapes `\r \n \t \0 \\ \xHH`. `\xHH` is that raw byte; everything
+/// else is encoded.
 ///
 /// # Errors
 /// If an escape is unknown, or the encoding lacks a character.

@@ -2,8 +2,8 @@
 //! expressions.
 //!
 //! Patterns match bytes, NUL included, by automata that take each byte once: Knuth-Morris-Pratt for
-//! literals, lazy DFAs for regular expressions. So matching is linear whatever the peer sends, and it is
-//! known at every byte whether a match is still possible.
+//! literals, lazy DFAs for regular expressions. So matching is linear whatever the peer sends, and
+//! it is known at every byte whether a match is still possible.
 
 use std::error::Error;
 use std::fmt;
@@ -95,8 +95,8 @@ fn step(bytes: &[u8], fallback: &[usize], mut matched: usize, byte: u8) -> usize
     }
 }
 
-/// A compiled regular expression: ASCII classes; `^` and `$` match at lines (CRLF-aware), `\A` directly
-/// after the last match.
+/// A compiled regular expression: ASCII classes; `^` and `$` match at lines (CRLF-aware), `\A`
+/// directly after the last match.
 pub struct Regex {
     /// Finds the end of a match, and whether one is still possible.
     pub dfa: DFA,
@@ -106,8 +106,8 @@ pub struct Regex {
     pub names: Vec<Box<str>>,
 }
 
-/// The maximum size of the automaton of one expression, in bytes. With larger ones, a peer that floods
-/// costs more time than a deadline has.
+/// The maximum size of the automaton of one expression, in bytes. With larger ones, a peer that
+/// floods costs more time than a deadline has.
 const REGEX_SIZE: usize = 64 << 10;
 
 impl Regex {
@@ -282,8 +282,8 @@ impl PartialEq for Pattern {
 
 impl Eq for Pattern {}
 
-/// The bytes of a text and what they are matched against. Raw bytes (`\xHH` above ASCII) can only be
-/// matched against the received bytes.
+/// The bytes of a text and what they are matched against. Raw bytes (`\xHH` above ASCII) can only
+/// be matched against the received bytes.
 fn read_text(text: &str, charset: Charset) -> Result<(Vec<u8>, Haystack), PatternError> {
     let raw = unescape(text, charset)?;
     if raw.is_empty() {

@@ -9,8 +9,8 @@ use crate::plan::steps::Secret;
 
 /// These bytes with `***` for every secret.
 ///
-/// The bytes may be an excerpt that cuts a secret, so the start of a secret at the very end and the end
-/// of a secret at the very start are redacted too, if they have at least three bytes.
+/// The bytes may be an excerpt that cuts a secret, so the start of a secret at the very end and the
+/// end of a secret at the very start are redacted too, if they have at least three bytes.
 pub fn redact<'b, 's>(
     bytes: &'b [u8],
     secrets: impl Iterator<Item = &'s Secret> + Clone,
@@ -18,8 +18,8 @@ pub fn redact<'b, 's>(
     redact_prefix(bytes, bytes.len(), secrets)
 }
 
-/// Like [`redact`], for the first `limit` bytes. It searches no further than a secret could reach into
-/// them, because a flooding peer may have sent megabytes.
+/// Like [`redact`], for the first `limit` bytes. It searches no further than a secret could reach
+/// into them, because a flooding peer may have sent megabytes.
 pub fn redact_prefix<'b, 's>(
     bytes: &'b [u8],
     limit: usize,
@@ -69,8 +69,8 @@ fn redact_range<'s>(
     redacted
 }
 
-/// Marks the bytes that belong to this secret. Occurrences may overlap each other and those of other
-/// secrets.
+/// Marks the bytes that belong to this secret. Occurrences may overlap each other and those of
+/// other secrets.
 fn cover(covered: &mut [bool], bytes: &[u8], secret: &[u8]) {
     let mut mark = |part: Range<usize>| covered.get_mut(part).unwrap_or_default().fill(true);
     let finder = Finder::new(secret);
@@ -96,8 +96,8 @@ fn cover(covered: &mut [bool], bytes: &[u8], secret: &[u8]) {
     mark(0..head.unwrap_or(0));
 }
 
-/// The length of the shortest part of a secret that is redacted. Shorter parts occur in most texts by
-/// chance.
+/// The length of the shortest part of a secret that is redacted. Shorter parts occur in most texts
+/// by chance.
 fn shortest_part(secret: &[u8]) -> usize {
     secret.len().div_ceil(2).min(3)
 }
@@ -146,9 +146,9 @@ mod tests {
         let whole = |limit: usize| {
             // The mask of the whole, then cut.
             let mut covered = vec![false; bytes.len()];
-            secrets
-                .iter()
-                .for_each(|secret| cover(&mut covered, bytes, secret.reveal()));
+            for secret in &secrets {
+                cover(&mut covered, bytes, secret.reveal());
+            }
             let kept = bytes
                 .iter()
                 .zip(covered)

@@ -40,8 +40,8 @@ pub enum Input {
 }
 
 impl Expectation {
-    /// Starts a step. Patterns with captures need the exact end of their match, the others the one that
-    /// is asked for.
+    /// Starts a step. Patterns with captures need the exact end of their match, the others the one
+    /// that is asked for.
     pub fn new(expect: &Expect, match_end: MatchEnd) -> Self {
         let match_end = |pattern: &Pattern| {
             if pattern.names().is_empty() {
@@ -67,8 +67,8 @@ impl Expectation {
 
     /// Matches the bytes that are new, and gives the outcome so far.
     ///
-    /// Of a reject pattern and the expected answer, the one whose match ends first decides; on a tie the
-    /// reject pattern.
+    /// Of a reject pattern and the expected answer, the one whose match ends first decides; on a
+    /// tie the reject pattern.
     pub fn update(&mut self, expect: &Expect, received: &Received, input: Input) -> Outcome {
         let rejects = states(&mut self.reject, &expect.reject, received, input);
         let rejected = rejects
@@ -110,8 +110,8 @@ impl Expectation {
         }
     }
 
-    /// The captures of a match that ends here: those of the pattern that decided, or of all patterns if
-    /// all had to match.
+    /// The captures of a match that ends here: those of the pattern that decided, or of all
+    /// patterns if all had to match.
     pub fn captures(&self, expect: &Expect, received: &Received, end: usize) -> Vec<Capture> {
         let matched =
             self.wanted
@@ -144,8 +144,9 @@ impl Expectation {
     }
 }
 
-/// The outcome of a step whose expected answer can no longer match. Reject patterns that are anchored at
-/// the start may still match, so that a server's own refusal is told from a wrong answer.
+/// The outcome of a step whose expected answer can no longer match. Reject patterns that are
+/// anchored at the start may still match, so that a server's own refusal is told from a wrong
+/// answer.
 fn outcome_when_failed(expect: &Expect, rejects: &[RawState]) -> Outcome {
     let anchored = rejects
         .iter()

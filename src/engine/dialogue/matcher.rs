@@ -1,8 +1,8 @@
-//! Incremental matching of one pattern: each byte is taken once, as it arrives, and the state of the
-//! match is known after each.
+//! Incremental matching of one pattern: each byte is taken once, as it arrives, and the state of
+//! the match is known after each.
 //!
-//! A regular expression runs as a lazy DFA, whose states tell whether a match can still begin, grow or
-//! change. That decides whether the dialogue must wait for further bytes.
+//! A regular expression runs as a lazy DFA, whose states tell whether a match can still begin, grow
+//! or change. That decides whether the dialogue must wait for further bytes.
 
 use regex_automata::hybrid::LazyStateID;
 use regex_automata::hybrid::dfa::{Cache, DFA};
@@ -155,8 +155,8 @@ fn feed_prefix(prefix: &[u8], bytes: &[u8], at: &mut usize) -> MatchState {
     }
 }
 
-/// The progress of a lazy DFA. Its match states are delayed by one byte: one is entered on the byte after
-/// the end of the match.
+/// The progress of a lazy DFA. Its match states are delayed by one byte: one is entered on the byte
+/// after the end of the match.
 #[derive(Debug)]
 struct RegexRun {
     cache: Cache,
@@ -209,14 +209,11 @@ impl RegexRun {
             Some(self.at)
         };
         match (end, here) {
-            (Some(end), Lookahead::Nothing) => MatchState::Matched(end),
             (None, _) => MatchState::Undecided,
-            (Some(end), Lookahead::Certain | Lookahead::Final)
-                if match_end == MatchEnd::Earliest =>
-            {
+            (Some(end), Lookahead::Nothing | Lookahead::Final) => MatchState::Matched(end),
+            (Some(end), Lookahead::Certain) if match_end == MatchEnd::Earliest => {
                 MatchState::Matched(end)
             }
-            (Some(end), Lookahead::Final) => MatchState::Matched(end),
             (Some(end), _) => MatchState::Tentative(end),
         }
     }
@@ -286,8 +283,8 @@ fn explore(dfa: &DFA, cache: &mut Cache, state: LazyStateID) -> Option<Lookahead
     })
 }
 
-/// Whether no further byte can lead to a match. If the cache is cleared on the way, the answer is no, and
-/// a later byte gives the true one.
+/// Whether no further byte can lead to a match. If the cache is cleared on the way, the answer is
+/// no, and a later byte gives the true one.
 fn is_exhausted(dfa: &DFA, cache: &mut Cache, state: LazyStateID) -> bool {
     let cleared = cache.clear_count();
     let mut units = dfa

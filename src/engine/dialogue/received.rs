@@ -66,8 +66,8 @@ impl Received {
         }
     }
 
-    /// A part of a haystack in the peer's encoding. It is encoded anew, because in a stateful encoding
-    /// received bytes have no meaning without those before them.
+    /// A part of a haystack in the peer's encoding. It is encoded anew, because in a stateful
+    /// encoding received bytes have no meaning without those before them.
     pub fn raw_part(&self, haystack: Haystack, part: Range<usize>) -> Option<Vec<u8>> {
         let bytes = self.haystack(haystack).get(part.clone())?;
         let encode = |text: &Text| text.charset.encode(std::str::from_utf8(bytes).ok()?).ok();
@@ -117,7 +117,8 @@ impl Text {
         let mut rest = bytes;
         while !rest.is_empty() {
             let last = self.marks.last().map_or(0, |(raw, _)| *raw);
-            // Past the minimum distance, decode byte by byte until a character ends, for the next mark.
+            // Past the minimum distance, decode byte by byte until a character ends, for the next
+            // mark.
             let size = (last + MARK_EVERY)
                 .saturating_sub(self.taken)
                 .clamp(1, rest.len());
@@ -149,7 +150,7 @@ impl Text {
     /// Decodes again, byte by byte from the last mark before it, up to this offset of the text.
     fn raw_offset(&self, raw: &[u8], offset: usize) -> usize {
         let after = self.marks.partition_point(|(_, text)| *text < offset);
-        let (start, mut decoded) = after
+        let (start, mut reached) = after
             .checked_sub(1)
             .and_then(|mark| self.marks.get(mark))
             .copied()
@@ -157,10 +158,10 @@ impl Text {
         let mut decoder = self.charset.decoder();
         let mut buffer = [0; 64];
         for (at, byte) in raw.iter().enumerate().skip(start) {
-            if decoded >= offset {
+            if reached >= offset {
                 return at;
             }
-            decoded += decoder
+            reached += decoder
                 .decode_to_utf8(std::slice::from_ref(byte), &mut buffer, false)
                 .2;
         }
