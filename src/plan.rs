@@ -1,6 +1,7 @@
 //! The plan of one probe: immutable, and valid by construction, so that every [`Plan`] can be run.
 
 pub mod bytes;
+pub mod layer;
 pub mod pattern;
 pub mod redact;
 pub mod steps;
@@ -13,6 +14,7 @@ use std::time::Duration;
 
 use crate::address::{Host, Port, Target, writing};
 use crate::plan::bytes::Charset;
+use crate::plan::layer::SharedLayer;
 use crate::plan::pattern::Pattern;
 use crate::plan::steps::{Secret, Step, Template};
 use crate::policy::{Decision, Policy};
@@ -49,7 +51,13 @@ impl Plan {
         }
     }
 
-    /// The target's id: the one that the list gives, else `host:port`. It is safe inside a `JSONPath`.
+    /// The target's id: the one that the list gives, else `host:port`. It is safe inside a
+    /// `JSONPath`.
+    #[allow(
+        clippy::expect_used,
+        clippy::missing_panics_doc,
+        reason = "hosts are texts, and ports are digits"
+    )]
     pub fn id(&self) -> Cow<'_, str> {
         if let Some(id) = self.meta.as_ref().and_then(|meta| meta.id.as_deref()) {
             Cow::Borrowed(id)
@@ -58,13 +66,13 @@ impl Plan {
             writing::host(&mut text, &self.target.host);
             text.push(b':');
             writing::port(&mut text, self.target.port);
-            #[allow(clippy::expect_used, reason = "hosts are texts, and ports are digits")]
             let text = String::from_utf8(text).expect("a host and a port are UTF-8");
             Cow::Owned(text)
         }
     }
 
-    /// The IPv6 scope id to connect with (RFC 4007): the index of the zone, else of the interface, else 0.
+    /// The IPv6 scope id to connect with (RFC 4007): the index of the zone, else of the interface,
+    /// else 0.
     pub fn scope_id(&self) -> u32 {
         let interface = self.spec.bind.interface.as_ref();
         self.zone
@@ -84,8 +92,8 @@ impl Plan {
         }
     }
 
-    /// The address, if the host is one and needs no resolving. An IPv4-mapped IPv6 address becomes an
-    /// IPv4 address.
+    /// The address, if the host is one and needs no resolving. An IPv4-mapped IPv6 address becomes
+    /// an IPv4 address.
     pub fn ip(&self) -> Option<IpAddr> {
         match &self.target.host {
             Host::Address(address) => Some(address.to_canonical()),
@@ -125,6 +133,9 @@ pub struct ProbeSpec {
     pub attempts: Option<Attempts>,
     /// What counts as up.
     pub expected: Expected,
+    /// The layer that starts directly after the connect, such as TLS. With one, no step is
+    /// [`Step::StartTls`].
+    pub layer: Option<SharedLayer>,
     /// The dialogue after the connect, in order.
     pub steps: Vec<Step>,
     /// The protocol's farewell, sent after the verdict.
@@ -152,6 +163,7 @@ impl Default for ProbeSpec {
             timeout: Self::TIMEOUT,
             attempts: None,
             expected: Expected::Open,
+            layer: None,
             steps: Vec::new(),
             quit: None,
             charset: Charset::default(),
@@ -164,7 +176,8 @@ impl Default for ProbeSpec {
 }
 
 impl ProbeSpec {
-    /// The default timeout. It is below Zabbix's default of 3 s, after which Zabbix discards the value.
+    /// The default timeout. It is below Zabbix's default of 3 s, after which Zabbix discards the
+    /// value.
     pub const TIMEOUT: Duration = Duration::from_millis(2500);
     /// The default maximum number of bytes received since the last match.
     pub const MAX_BYTES: usize = 256 * 1024;
@@ -197,7 +210,8 @@ impl ProbeSpec {
         self.redact_prefix(bytes, bytes.len())
     }
 
-    /// Like [`ProbeSpec::redact`], for the first `limit` bytes; a character cut in half is left out.
+    /// Like [`ProbeSpec::redact`], for the first `limit` bytes; a character cut in half is left
+    /// out.
     pub fn redact_prefix(&self, bytes: &[u8], limit: usize) -> String {
         let redacted = redact::redact_prefix(bytes, limit, self.secrets());
         let is_cut = limit < bytes.len();
@@ -213,8 +227,8 @@ impl ProbeSpec {
         }
     }
 
-    /// A decoded text with every secret redacted, whatever bytes encoded it. Stateful encodings such as
-    /// ISO-2022-JP have more than one encoding of a text.
+    /// A decoded text with every secret redacted, whatever bytes encoded it. Stateful encodings
+    /// such as ISO-2022-JP have more than one encoding of a text.
     fn redact_text(&self, text: &str) -> String {
         let printable =
             |secret: &Secret| Secret::new(self.charset.printable(secret.reveal()).into_bytes());
@@ -228,8 +242,8 @@ impl ProbeSpec {
         String::from_utf8(redacted).expect("redaction divides no character")
     }
 
-    /// These bytes with `***` for every secret. If they hold a secret in another encoding of the same
-    /// text, all of them are replaced.
+    /// These bytes with `***` for every secret. If they hold a secret in another encoding of the
+    /// same text, all of them are replaced.
     pub fn redact_bytes<'b>(&self, bytes: &'b [u8]) -> Cow<'b, [u8]> {
         let redacted = redact::redact(bytes, self.secrets());
         let text = if self.charset.is_utf8() {

@@ -10,8 +10,8 @@ use crate::stats::RunningStats;
 
 /// The report of one [`Plan`].
 ///
-/// A batch holds thousands of them until its document is written, so rare parts are boxed and common
-/// parts are shared.
+/// A batch holds thousands of them until its document is written, so rare parts are boxed and
+/// common parts are shared.
 #[derive(Debug, Clone)]
 pub struct Report {
     /// The plan that was run.
@@ -22,8 +22,8 @@ pub struct Report {
     pub total: Duration,
     /// The duration of the name lookup; absent for an address and if the lookup failed.
     pub resolve: Option<Duration>,
-    /// The representative connection: of several attempts the last successful one, else the last; of
-    /// several addresses the first failed one, else the first.
+    /// The representative connection: of several attempts the last successful one, else the last;
+    /// of several addresses the first failed one, else the first.
     pub connection: Option<ConnectionReport>,
     /// One report per address, if all addresses are probed.
     pub addresses: Box<[ConnectionReport]>,
@@ -66,8 +66,8 @@ pub struct ConnectionReport {
     pub address: SocketAddr,
     /// The local address, if the connection was established.
     pub source: Option<IpAddr>,
-    /// What ended the connection before all steps were done. [`ConnectionReport::verdict`] tells whether
-    /// that is a failure of the probe.
+    /// What ended the connection before all steps were done. [`ConnectionReport::verdict`] tells
+    /// whether that is a failure of the probe.
     pub failure: Option<Arc<Failure>>,
     /// The time from the start of this connection to its verdict.
     pub total: Duration,
@@ -75,13 +75,16 @@ pub struct ConnectionReport {
     pub connect: Option<Duration>,
     /// The kernel's own measurements.
     pub tcp: Option<TcpFacts>,
-    /// The dialogue; absent if there were no steps and nothing was received.
+    /// The dialogue; absent if there was no layer, no step, and nothing was received.
     pub dialogue: Option<Box<DialogueReport>>,
 }
 
 /// The report of the dialogue of one connection.
 #[derive(Debug, Clone, Default)]
 pub struct DialogueReport {
+    /// The duration of the handshake of the layer; absent if there was none, or it did not
+    /// complete.
+    pub handshake: Option<Duration>,
     /// The time from the dialogue's start to its first received byte.
     pub first_byte: Option<Duration>,
     /// The time from the dialogue's start to the verdict; absent if the dialogue failed.
@@ -150,8 +153,8 @@ impl ConnectionReport {
 /// The kernel's measurements of a connection (`struct tcp_info` of linux/tcp.h).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TcpFacts {
-    /// The smoothed round-trip time and its variance; omitted after a retransmission, because it is not
-    /// the round-trip time of the path then.
+    /// The smoothed round-trip time and its variance; omitted after a retransmission, because it is
+    /// not the round-trip time of the path then.
     pub rtt: Option<RoundTrip>,
     /// The number of retransmitted SYNs.
     pub syn_retransmits: u32,
@@ -197,8 +200,8 @@ pub struct Response {
 }
 
 impl Response {
-    /// The number of bytes of a step that are kept. At most 2 KiB are published; the bytes after them
-    /// tell where a character ends.
+    /// The number of bytes of a step that are kept. At most 2 KiB are published; the bytes after
+    /// them tell where a character ends.
     pub const KEPT: usize = 2048 + 16;
 }
 

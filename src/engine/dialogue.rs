@@ -1,4 +1,5 @@
-//! The interpreter of a plan's steps: what to send next, and whether the answer is the expected one.
+//! The interpreter of a plan's steps: what to send next, and whether the answer is the expected
+//! one.
 //!
 //! It does no I/O and reads no clock. [`matcher`] matches one pattern, `expectation` combines the
 //! patterns of one step, `received` holds the bytes that they are matched against.
@@ -13,6 +14,7 @@ use crate::engine::dialogue::expectation::{Expectation, Outcome};
 use crate::engine::dialogue::matcher::MatchEnd;
 use crate::engine::dialogue::received::Received;
 use crate::plan::Plan;
+use crate::plan::layer::SharedLayer;
 use crate::plan::steps::{Expect, Piece, Step, Template};
 use crate::report::Response;
 
@@ -38,9 +40,12 @@ pub struct Dialogue {
 pub enum Progress {
     /// Send these bytes, then call [`Dialogue::sent`].
     Send(Vec<u8>),
+    /// Start this layer, then call [`Dialogue::secured`].
+    StartTls(SharedLayer),
     /// Wait for the peer.
     Wait,
-    /// Wait for a short time of quiet: the step has matched, but further bytes could change the match.
+    /// Wait for a short time of quiet: the step has matched, but further bytes could change the
+    /// match.
     Tentative,
     /// All steps are done.
     Done,
@@ -50,6 +55,8 @@ pub enum Progress {
     Impossible,
     /// This many bytes were received without a match, which is the maximum.
     TooMuch(usize),
+    /// This many bytes were received after the answer that lets the layer start.
+    Injected(usize),
 }
 
 /// The state of a dialogue that ends before its last step.
@@ -83,6 +90,13 @@ impl Dialogue {
             match plan.spec.steps.get(self.position) {
                 None => return Progress::Done,
                 Some(Step::Send(template)) => return Progress::Send(self.fill(template)),
+                Some(Step::StartTls(layer)) => {
+                    self.received.forget(std::mem::take(&mut self.matched));
+                    return match self.held() {
+                        0 => Progress::StartTls(layer.clone()),
+                        bytes => Progress::Injected(bytes),
+                    };
+                }
                 Some(Step::Expect(expect)) => {
                     if let Some(progress) = self.expect(plan, expect, input) {
                         return progress;
@@ -126,12 +140,13 @@ impl Dialogue {
         }
     }
 
-    /// The exact end of a match matters if a later step continues from it.
+    /// The exact end of a match matters if a later step continues from it, or must know what
+    /// follows it.
     fn match_end(&self, plan: &Plan) -> MatchEnd {
         let later = plan.spec.steps.iter().skip(self.position + 1);
         if later
             .into_iter()
-            .any(|step| matches!(step, Step::Expect(_)))
+            .any(|step| matches!(step, Step::Expect(_) | Step::StartTls(_)))
         {
             MatchEnd::Exact
         } else {
@@ -139,7 +154,8 @@ impl Dialogue {
         }
     }
 
-    /// The bytes of a template, filled with the captures so far. A group that captured nothing is empty.
+    /// The bytes of a template, filled with the captures so far. A group that captured nothing is
+    /// empty.
     pub fn fill(&self, template: &Template) -> Vec<u8> {
         let mut bytes = Vec::new();
         for piece in &template.0 {
@@ -161,6 +177,11 @@ impl Dialogue {
 
     /// The kernel took all bytes of the current send step; continues with the next step.
     pub fn sent(&mut self) {
+        self.position += 1;
+    }
+
+    /// The handshake of the current [`Step::StartTls`] completed; continues with the next step.
+    pub fn secured(&mut self) {
         self.position += 1;
     }
 
@@ -204,8 +225,9 @@ impl Dialogue {
         self.received.raw()
     }
 
-    /// How much of the current step's pattern matched at best, such as `matched 3 of 4 bytes`; names the
-    /// pattern if the step has several. `None` if nothing matched, or for regular expressions.
+    /// How much of the current step's pattern matched at best, such as `matched 3 of 4 bytes`;
+    /// names the pattern if the step has several. `None` if nothing matched, or for regular
+    /// expressions.
     pub fn nearest(&self, plan: &Plan) -> Option<String> {
         let Some(Step::Expect(expect)) = plan.spec.steps.get(self.position) else {
             return None;
@@ -223,8 +245,8 @@ impl Dialogue {
         &self.captures
     }
 
-    /// The response to report: the bytes since the last match, and the total length. `None` if nothing was
-    /// received.
+    /// The response to report: the bytes since the last match, and the total length. `None` if
+    /// nothing was received.
     pub fn response(&self) -> Option<Response> {
         let raw = self.received.raw();
         let start = raw

@@ -2,6 +2,7 @@
 
 mod admit;
 mod connection;
+mod layered;
 mod pending;
 mod read_write;
 mod shutdown;
@@ -18,7 +19,7 @@ use mio::{Events, Interest, Poll, Token};
 use slab::Slab;
 
 use crate::engine::dns::{ResolvedAddresses, Resolver};
-use crate::engine::event_loop::connection::{Connection, Numbers, Output, Then};
+use crate::engine::event_loop::connection::{Connection, Numbers};
 use crate::engine::event_loop::pending::{ConnectRequest, Held, Shortage, Waiting};
 use crate::engine::event_loop::shutdown::End;
 use crate::engine::event_loop::sockets::{Idle, PendingClose};
@@ -415,15 +416,13 @@ impl<'e, 's> Engine<'e, 's> {
                     lack: Shortage::Nothing,
                 });
             }
+            Action::Secure(attempt, layer) => self.secure(place, attempt, &layer, now),
             Action::Send(attempt, bytes) => {
                 let Some(number) = entry.connections.of(attempt) else {
                     return;
                 };
                 if let Some(connection) = self.connections.get_mut(number) {
-                    connection.output = Some(Box::new(Output {
-                        bytes,
-                        then: Then::Nothing,
-                    }));
+                    connection.queue(bytes);
                 }
                 // What is wished for then comes after this wish, not inside it: steps are many, the stack is not.
                 if let Some((place, what)) = self.write(number) {
@@ -432,14 +431,14 @@ impl<'e, 's> Engine<'e, 's> {
             }
             Action::Explain(..) => {}
             Action::Shutdown(attempt) => {
-                let number = entry.connections.of(attempt);
-                let Some(connection) = number.and_then(|number| self.connections.get_mut(number))
-                else {
+                let Some(number) = entry.connections.of(attempt) else {
                     return;
                 };
-                match &mut connection.output {
-                    Some(output) => output.then = Then::Shutdown,
-                    None => connection.wire.shutdown(),
+                if let Some(connection) = self.connections.get_mut(number) {
+                    connection.shutdown();
+                }
+                if let Some((place, what)) = self.write(number) {
+                    self.tell(place, what, now);
                 }
             }
             Action::Close(attempt, how) => {

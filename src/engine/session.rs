@@ -22,8 +22,8 @@ use crate::policy::Decision;
 use crate::report::{ConnectionReport, Report};
 use crate::stats::RunningStats;
 
-/// The most addresses of one name that a probe connects to. A larger answer is a misconfiguration or
-/// an attack.
+/// The most addresses of one name that a probe connects to. A larger answer is a misconfiguration
+/// or an attack.
 pub const MAX_ADDRESSES: usize = 64;
 
 /// One probe. Thousands are in flight at once, so rarely needed state is boxed.
@@ -195,6 +195,12 @@ impl Session {
             Event::Connected(id, source, info) => {
                 self.with(id, |attempt| {
                     attempt.connected(&plan, source, info, now, actions);
+                });
+            }
+            Event::Secured(id) => self.with(id, |attempt| attempt.secured(&plan, now, actions)),
+            Event::LayerFailed(id, error) => {
+                self.with(id, |attempt| {
+                    attempt.layer_failed(&plan, &error, now, actions);
                 });
             }
             Event::Sent(id) => self.with(id, |attempt| attempt.sent(&plan, now, actions)),
@@ -463,8 +469,8 @@ fn representative(plan: &Plan, reports: &[ConnectionReport]) -> usize {
     }
 }
 
-/// The initial retransmission timeout (RFC 6298, section 2). An attempt that is unanswered for longer
-/// has lost a segment.
+/// The initial retransmission timeout (RFC 6298, section 2). An attempt that is unanswered for
+/// longer has lost a segment.
 const INITIAL_RTO: Duration = Duration::from_secs(1);
 
 /// The statistics of several attempts. An attempt that the deadline ended within the first

@@ -126,7 +126,7 @@ impl Wire {
         if info.is_some_and(|info| info.rtt.is_zero()) && self.socket.peer_addr().is_err() {
             return Finish::Pending;
         }
-        if !plan.spec.steps.is_empty() {
+        if !plan.spec.steps.is_empty() || plan.spec.layer.is_some() {
             // Best effort: should it fail, a passing ICMP error ends the dialogue early, with its true name.
             let _ = socket::drop_icmp_errors(self.socket.as_fd(), remote.ip());
         }
@@ -234,9 +234,13 @@ pub fn has_address(address: IpAddr, interface: Option<NonZeroU32>) -> io::Result
 /// Whether this plan asks nothing of the socket but a connection, and to end it with RST.
 pub fn is_plain(plan: &Plan) -> bool {
     let ProbeSpec {
-        close, steps, bind, ..
+        close,
+        layer,
+        steps,
+        bind,
+        ..
     } = &*plan.spec;
-    *close == Close::Rst && steps.is_empty() && *bind == LocalBind::default()
+    *close == Close::Rst && layer.is_none() && steps.is_empty() && *bind == LocalBind::default()
 }
 
 /// Sends the SYN; an errno that is an answer.

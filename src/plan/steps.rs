@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::plan::bytes::Charset;
+use crate::plan::layer::SharedLayer;
 use crate::plan::pattern::Pattern;
 
 /// One step.
@@ -14,6 +15,10 @@ pub enum Step {
     Send(Template),
     /// Waits for an answer that matches.
     Expect(Expect),
+    /// Starts a layer in the middle of the dialogue (STARTTLS). The step before it must match the
+    /// whole answer: bytes after the match were not sent by a peer that waits for the handshake, so
+    /// they are an injection and fail the step (RFC 3207, section 6).
+    StartTls(SharedLayer),
 }
 
 /// Bytes to send, with placeholders for captures and secrets.
@@ -56,8 +61,8 @@ impl Secret {
         Self(bytes.into())
     }
 
-    /// The secret as it is sent in an encoding: a text is encoded, other bytes stay as they are. `None` if
-    /// the encoding lacks one of its characters.
+    /// The secret as it is sent in an encoding: a text is encoded, other bytes stay as they are.
+    /// `None` if the encoding lacks one of its characters.
     pub fn in_charset(&self, charset: Charset) -> Option<Self> {
         match std::str::from_utf8(&self.0) {
             Ok(text) if !charset.is_utf8() => charset.encode(text).ok().map(Self::new),

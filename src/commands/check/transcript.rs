@@ -71,6 +71,8 @@ fn happened(plan: &Plan, event: &Event<'_>) -> Vec<String> {
                 facts(info.as_ref())
             )]
         }
+        Event::Secured(id) => vec![format!("{}TLS handshake completed", attempt(plan, *id))],
+        Event::LayerFailed(id, error) => vec![format!("{}TLS: {error}", attempt(plan, *id))],
         Event::Sent(id) => vec![format!(
             "{}all bytes are with the kernel",
             attempt(plan, *id)
@@ -96,6 +98,7 @@ fn done(plan: &Plan, wish: &Action) -> Vec<String> {
     match wish {
         Action::Resolve => vec![format!("resolve {}", plan.target.host)],
         Action::Open(id, address) => vec![format!("{}connect to {address}", attempt(plan, *id))],
+        Action::Secure(id, _) => vec![format!("{}start the TLS handshake", attempt(plan, *id))],
         Action::Send(id, bytes) => dump(
             &format!("{}send", attempt(plan, *id)),
             plan,

@@ -89,11 +89,14 @@ impl Engine<'_, '_> {
                 Err(error) => return self.lost(place, attempt, &error),
             }
         }
-        if output.then == Then::Shutdown {
+        let then = std::mem::replace(&mut output.then, Then::Nothing);
+        if output.layer.is_none() {
+            connection.output = None;
+        }
+        if then == Then::Shutdown {
             connection.wire.shutdown();
         }
-        connection.output = None;
-        Some((place, Event::Sent(attempt)))
+        (then != Then::Nothing).then_some((place, Event::Sent(attempt)))
     }
 
     /// A read or a write failed.
@@ -136,7 +139,11 @@ impl Engine<'_, '_> {
                 }
                 Ok(Some(read)) => {
                     let bytes = buffer.get(..read).unwrap_or_default();
-                    self.handle(place, Event::Received(attempt, bytes), now);
+                    if connection.is_layered() {
+                        self.read_layer(number, bytes, now);
+                    } else {
+                        self.handle(place, Event::Received(attempt, bytes), now);
+                    }
                     // A costly expression must not keep the others, or the deadline, waiting.
                     if now.elapsed() > TURN {
                         break;

@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use crate::failure::Failure;
 use crate::os::socket::TcpInfo;
+use crate::plan::layer::{LayerError, SharedLayer};
 
 /// Which connection of its session.
 pub type AttemptId = u32;
@@ -22,6 +23,10 @@ pub enum Event<'a> {
     Blocked(AttemptId, Failure),
     /// The TCP handshake completed, from this local address.
     Connected(AttemptId, Option<IpAddr>, Option<TcpInfo>),
+    /// The handshake of the layer completed. From now on, bytes are those of the application.
+    Secured(AttemptId),
+    /// The handshake of the layer failed, or received bytes are invalid in it.
+    LayerFailed(AttemptId, LayerError),
     /// The kernel took all bytes of the last [`Action::Send`].
     Sent(AttemptId),
     /// The peer sent these bytes.
@@ -39,6 +44,9 @@ pub enum Action {
     Resolve,
     /// Open a connection to this address.
     Open(AttemptId, SocketAddr),
+    /// Start this layer on the connection, then deliver [`Event::Secured`] or
+    /// [`Event::LayerFailed`].
+    Secure(AttemptId, SharedLayer),
     /// Send these bytes, then deliver [`Event::Sent`].
     Send(AttemptId, Vec<u8>),
     /// Close our direction with FIN.

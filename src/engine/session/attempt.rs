@@ -1,11 +1,12 @@
-//! One connection of a probe as a state machine: events and the time go in, actions come out. It does
-//! no I/O and reads no clock.
+//! One connection of a probe as a state machine: events and the time go in, actions come out. It
+//! does no I/O and reads no clock.
 //!
 //! ```text
-//! Waiting -> Connecting -> Talking -> Draining -> Over
+//! Waiting -> Connecting -> Handshaking -> Talking -> Draining -> Over
 //! ```
 //!
-//! Each state may go straight to `Over`. The verdict is fixed from `Draining` on.
+//! `Handshaking` is skipped without a layer, and entered from `Talking` at a STARTTLS step. Each
+//! state may go straight to `Over`. The verdict is fixed from `Draining` on.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use crate::engine::session::established::{Established, Flow};
 use crate::engine::session::messages;
 use crate::failure::{Failure, Status, format_duration};
 use crate::os::socket::TcpInfo;
+use crate::plan::layer::LayerError;
 use crate::plan::{Close, Plan};
 use crate::policy::Reason;
 use crate::report::{ConnectionReport, RoundTrip, TcpFacts};
@@ -42,6 +44,8 @@ enum AttemptState {
     Waiting(Option<Box<Failure>>),
     /// The SYN is sent.
     Connecting,
+    /// The connection is established and the layer has not completed its handshake.
+    Handshaking(Box<Established>),
     /// The connection is established and the dialogue runs.
     Talking(Box<Established>),
     /// The verdict is fixed; the FIN is sent and the peer's is awaited.
@@ -118,7 +122,10 @@ impl Attempt {
             AttemptState::Talking(established) | AttemptState::Draining(established) => {
                 established.next_wake()
             }
-            AttemptState::Waiting(_) | AttemptState::Connecting | AttemptState::Over(_) => None,
+            AttemptState::Waiting(_)
+            | AttemptState::Connecting
+            | AttemptState::Handshaking(_)
+            | AttemptState::Over(_) => None,
         }
     }
 
@@ -137,7 +144,10 @@ impl Attempt {
         match &self.state {
             AttemptState::Draining(established) => Some(&established.report),
             AttemptState::Over(report) => Some(report),
-            AttemptState::Waiting(_) | AttemptState::Connecting | AttemptState::Talking(_) => None,
+            AttemptState::Waiting(_)
+            | AttemptState::Connecting
+            | AttemptState::Handshaking(_)
+            | AttemptState::Talking(_) => None,
         }
     }
 
@@ -146,7 +156,10 @@ impl Attempt {
         match self.state {
             AttemptState::Draining(established) => Some(established.report),
             AttemptState::Over(report) => Some(*report),
-            AttemptState::Waiting(_) | AttemptState::Connecting | AttemptState::Talking(_) => None,
+            AttemptState::Waiting(_)
+            | AttemptState::Connecting
+            | AttemptState::Handshaking(_)
+            | AttemptState::Talking(_) => None,
         }
     }
 
@@ -184,9 +197,65 @@ impl Attempt {
             tcp: info.map(|info| facts_when_connected(&info, connect)),
             ..ConnectionReport::new(plan.remote(self.address))
         };
-        let established = Established::new(self.id, plan, report, now);
-        self.state = AttemptState::Talking(Box::new(established));
+        let mut established = Box::new(Established::new(self.id, plan, report, now));
+        if let Some(layer) = &plan.spec.layer {
+            established.start_handshake(layer.clone(), now, actions);
+            self.state = AttemptState::Handshaking(established);
+        } else {
+            self.state = AttemptState::Talking(established);
+            self.advance_dialogue(plan, Input::MoreMayCome, now, actions);
+        }
+    }
+
+    /// The handshake of the layer completed.
+    pub fn secured(&mut self, plan: &Plan, now: Instant, actions: &mut Actions) {
+        self.state = match self.take_state() {
+            AttemptState::Handshaking(mut established) => {
+                established.handshake_completed(plan, now);
+                AttemptState::Talking(established)
+            }
+            other => {
+                self.state = other;
+                return;
+            }
+        };
         self.advance_dialogue(plan, Input::MoreMayCome, now, actions);
+    }
+
+    /// The layer failed: in its handshake, or because received bytes are invalid in it.
+    pub fn layer_failed(
+        &mut self,
+        plan: &Plan,
+        error: &LayerError,
+        now: Instant,
+        actions: &mut Actions,
+    ) {
+        self.advance_dialogue(plan, Input::Quiescent, now, actions);
+        let failed = match &mut self.state {
+            AttemptState::Handshaking(established) => {
+                let prefix = established.handshake_prefix(plan);
+                Some((established, prefix))
+            }
+            AttemptState::Talking(established) => {
+                let prefix = established.step_prefix(plan);
+                Some((established, prefix))
+            }
+            _ => None,
+        };
+        if let Some((established, prefix)) = failed {
+            let failure = messages::layer_failure(&prefix, error);
+            established.finish(plan, Some(failure), self.started, now);
+        }
+        self.close_now(Close::Fin, actions);
+    }
+
+    /// Ends the handshake with this cause, if one is running.
+    fn fail_handshake(&mut self, plan: &Plan, cause: &str, now: Instant) {
+        if let AttemptState::Handshaking(established) = &mut self.state {
+            let prefix = established.handshake_prefix(plan);
+            let failure = Failure::new(Status::TlsFailed, format!("{prefix}{cause}"));
+            established.finish(plan, Some(failure), self.started, now);
+        }
     }
 
     /// The kernel took all bytes of a send step.
@@ -210,15 +279,19 @@ impl Attempt {
                     self.close_now(Close::Fin, actions);
                 }
             }
-            AttemptState::Waiting(_) | AttemptState::Connecting | AttemptState::Over(_) => {}
+            AttemptState::Waiting(_)
+            | AttemptState::Connecting
+            | AttemptState::Handshaking(_)
+            | AttemptState::Over(_) => {}
         }
     }
 
     /// The peer sent FIN.
     pub fn peer_closed(&mut self, plan: &Plan, now: Instant, actions: &mut Actions) {
         self.advance_dialogue(plan, Input::Quiescent, now, actions);
+        let why = "the peer closed the connection";
+        self.fail_handshake(plan, why, now);
         if let AttemptState::Talking(established) = &mut self.state {
-            let why = "the peer closed the connection";
             let failure = established.unfinished(plan, why, Status::Closed);
             established.finish(plan, Some(failure), self.started, now);
         }
@@ -244,6 +317,7 @@ impl Attempt {
                 let failure = Failure { text, ..failure };
                 established.finish(plan, Some(failure), self.started, now);
             }
+            AttemptState::Handshaking(_) => self.fail_handshake(plan, &failure.text, now),
             AttemptState::Draining(_) | AttemptState::Over(_) => {}
         }
         self.close_now(Close::Fin, actions);
@@ -285,6 +359,7 @@ impl Attempt {
     ) {
         self.advance_dialogue(plan, Input::Quiescent, now, actions);
         let elapsed = now.saturating_duration_since(self.started);
+        let deadline = format!("the deadline came ({})", format_duration(elapsed));
         match &mut self.state {
             AttemptState::Waiting(why) => {
                 let failure = why.take().map_or_else(messages::never_opened, |why| *why);
@@ -295,9 +370,9 @@ impl Attempt {
                 let failure = messages::unanswered(remote, info.as_ref(), elapsed);
                 return self.fail_before_connect(plan, failure, info, now, actions);
             }
+            AttemptState::Handshaking(_) => self.fail_handshake(plan, &deadline, now),
             AttemptState::Talking(established) => {
-                let why = format!("the deadline came ({})", format_duration(elapsed));
-                let failure = established.unfinished(plan, &why, Status::ReadTimeout);
+                let failure = established.unfinished(plan, &deadline, Status::ReadTimeout);
                 let is_sending = established.dialogue.unfinished(plan) == Unfinished::Sending;
                 established.finish(plan, Some(failure), self.started, now);
                 // There is no time left to drain. `quit` takes none: the kernel buffers it or it is
@@ -311,14 +386,24 @@ impl Attempt {
         self.close_now(plan.spec.close, actions);
     }
 
-    /// Runs the dialogue as far as the received bytes allow, and closes the connection when it ends.
+    /// Runs the dialogue as far as the received bytes allow, and closes the connection when it
+    /// ends.
     fn advance_dialogue(&mut self, plan: &Plan, input: Input, now: Instant, actions: &mut Actions) {
         let AttemptState::Talking(established) = &mut self.state else {
             return;
         };
-        if let Flow::Ended(failure) = established.advance(plan, input, now, actions) {
-            established.finish(plan, failure, self.started, now);
-            self.close_gracefully(plan, now, actions);
+        match established.advance(plan, input, now, actions) {
+            Flow::Waits => {}
+            Flow::Handshakes => {
+                self.state = match self.take_state() {
+                    AttemptState::Talking(established) => AttemptState::Handshaking(established),
+                    other => other,
+                };
+            }
+            Flow::Ended(failure) => {
+                established.finish(plan, failure, self.started, now);
+                self.close_gracefully(plan, now, actions);
+            }
         }
     }
 
@@ -372,7 +457,9 @@ impl Attempt {
     /// Closes a connection whose verdict is fixed, without waiting for the peer.
     fn close_now(&mut self, how: Close, actions: &mut Actions) {
         self.state = match self.take_state() {
-            AttemptState::Talking(established) | AttemptState::Draining(established) => {
+            AttemptState::Handshaking(established)
+            | AttemptState::Talking(established)
+            | AttemptState::Draining(established) => {
                 actions.push_back(Action::Close(self.id, how));
                 AttemptState::Over(Box::new(established.report))
             }
@@ -386,8 +473,8 @@ impl Attempt {
     }
 }
 
-/// The facts of an established connection. `tcpi_rtt` is not the round-trip time of the path after a
-/// retransmission, nor where it exceeds our own measurement; it is omitted then.
+/// The facts of an established connection. `tcpi_rtt` is not the round-trip time of the path after
+/// a retransmission, nor where it exceeds our own measurement; it is omitted then.
 fn facts_when_connected(info: &TcpInfo, connect: Duration) -> TcpFacts {
     let is_valid = info.retransmits == 0 && !info.rtt.is_zero() && info.rtt <= connect;
     TcpFacts {

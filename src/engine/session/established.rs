@@ -8,6 +8,7 @@ use crate::engine::session::action::{Action, Actions, AttemptId};
 use crate::engine::session::messages::{excerpt, step_prefix, wanted};
 use crate::failure::{Failure, Status};
 use crate::plan::Plan;
+use crate::plan::layer::SharedLayer;
 use crate::plan::steps::Step;
 use crate::report::{ConnectionReport, DialogueReport};
 
@@ -22,7 +23,12 @@ pub(in crate::engine) struct Established {
     /// The dialogue on it.
     pub dialogue: Dialogue,
     id: AttemptId,
+    /// When the dialogue started.
     since: Instant,
+    /// When the handshake of the layer started, if there is one.
+    handshake_since: Option<Instant>,
+    /// The duration of the handshake, once it has completed.
+    handshake: Option<Duration>,
     first_byte: Option<Duration>,
     /// The step that is running.
     step: RunningStep,
@@ -43,6 +49,8 @@ struct RunningStep {
 pub(in crate::engine) enum Flow {
     /// It waits for the peer.
     Waits,
+    /// It waits for the handshake of a layer, which was requested.
+    Handshakes,
     /// It ended, with this failure if it failed.
     Ended(Option<Failure>),
 }
@@ -55,6 +63,8 @@ impl Established {
             dialogue: Dialogue::new(plan),
             id,
             since: now,
+            handshake_since: None,
+            handshake: None,
             first_byte: None,
             step: RunningStep {
                 index: usize::MAX,
@@ -75,6 +85,24 @@ impl Established {
     /// Whether the current step has timed out.
     pub fn is_late(&self, now: Instant) -> bool {
         self.step.deadline.is_some_and(|deadline| deadline <= now)
+    }
+
+    /// Requests the handshake of this layer.
+    pub fn start_handshake(&mut self, layer: SharedLayer, now: Instant, actions: &mut Actions) {
+        self.handshake_since = Some(now);
+        (self.step.deadline, self.quiet_until) = (None, None);
+        actions.push_back(Action::Secure(self.id, layer));
+    }
+
+    /// The handshake completed. The dialogue starts now, or continues after its [`Step::StartTls`].
+    pub fn handshake_completed(&mut self, plan: &Plan, now: Instant) {
+        self.handshake = self
+            .handshake_since
+            .map(|since| now.saturating_duration_since(since));
+        match plan.spec.steps.get(self.dialogue.position()) {
+            Some(Step::StartTls(_)) => self.dialogue.secured(),
+            _ => self.since = now,
+        }
     }
 
     /// Takes received bytes.
@@ -110,6 +138,10 @@ impl Established {
         self.explain(plan, before, actions);
         let (status, why) = match progress {
             Progress::Done => return Flow::Ended(None),
+            Progress::StartTls(layer) => {
+                self.start_handshake(layer, now, actions);
+                return Flow::Handshakes;
+            }
             Progress::Wait | Progress::Tentative | Progress::Send(_) => {
                 self.enter_step(plan, now);
                 self.quiet_until = (progress == Progress::Tentative).then_some(now + QUIET);
@@ -133,6 +165,10 @@ impl Established {
                     format!("received {bytes} bytes without {wanted}: "),
                 )
             }
+            Progress::Injected(bytes) => (
+                Status::TlsFailed,
+                format!("received {bytes} bytes before the handshake, which may be injected: "),
+            ),
         };
         let prefix = self.step_prefix(plan);
         let text = format!("{prefix}{why}{}", excerpt(plan, &self.dialogue));
@@ -193,9 +229,10 @@ impl Established {
         self.report.total = now.saturating_duration_since(started);
         let response = self.dialogue.response();
         let has_steps = !plan.spec.steps.is_empty();
-        if has_steps || response.is_some() {
+        if has_steps || response.is_some() || self.handshake.is_some() {
             let succeeded = has_steps && failure.is_none();
             self.report.dialogue = Some(Box::new(DialogueReport {
+                handshake: self.handshake,
                 first_byte: self.first_byte,
                 duration: succeeded.then(|| now.saturating_duration_since(self.since)),
                 step: has_steps.then(|| self.dialogue.step(plan)),
@@ -232,6 +269,14 @@ impl Established {
         )
     }
 
+    /// `TLS handshake with 192.0.2.7:443: `, the start of an error text about the handshake.
+    pub fn handshake_prefix(&self, plan: &Plan) -> String {
+        match plan.spec.steps.get(self.dialogue.position()) {
+            Some(Step::StartTls(_)) => self.step_prefix(plan),
+            _ => format!("TLS handshake with {}: ", self.report.address),
+        }
+    }
+
     /// `expect (step 2) from 192.0.2.7:25: `, the start of an error text about the current step.
     pub fn step_prefix(&self, plan: &Plan) -> String {
         step_prefix(plan, &self.dialogue, self.report.address)
@@ -242,6 +287,6 @@ impl Established {
 fn step_deadline(plan: &Plan, index: usize, now: Instant) -> Option<Instant> {
     match plan.spec.steps.get(index) {
         Some(Step::Expect(expect)) => expect.timeout.map(|timeout| now + timeout),
-        Some(Step::Send(_)) | None => None,
+        Some(Step::Send(_) | Step::StartTls(_)) | None => None,
     }
 }

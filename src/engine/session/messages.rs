@@ -8,14 +8,15 @@ use crate::escape;
 use crate::failure::{Failure, Status, format_duration};
 use crate::os::socket::TcpInfo;
 use crate::plan::Plan;
+use crate::plan::layer::LayerError;
 use crate::plan::steps::Step;
 use crate::report::Response;
 
 /// The maximum length of a quoted response, in characters.
 const EXCERPT: usize = 80;
 
-/// The failure of a dialogue that cannot continue for this reason. `silent` is its status if nothing
-/// was received since the last match.
+/// The failure of a dialogue that cannot continue for this reason. `silent` is its status if
+/// nothing was received since the last match.
 pub(in crate::engine) fn unfinished(
     plan: &Plan,
     dialogue: &Dialogue,
@@ -49,6 +50,7 @@ pub(in crate::engine) fn step_prefix(
     let number = dialogue.step(plan);
     match plan.spec.steps.get(number.wrapping_sub(1)) {
         Some(Step::Send(_)) => format!("send (step {number}) to {address}: "),
+        Some(Step::StartTls(_)) => format!("TLS handshake (step {number}) with {address}: "),
         Some(Step::Expect(_)) => format!("expect (step {number}) from {address}: "),
         None => format!("{address}: "),
     }
@@ -79,6 +81,15 @@ pub(in crate::engine) fn excerpt(plan: &Plan, dialogue: &Dialogue) -> String {
         .nearest(plan)
         .map_or_else(String::new, |nearest| format!(" ({nearest})"));
     format!("\"{start}{more}\"{nearest}")
+}
+
+/// The failure of a layer, after the start of the text.
+pub(in crate::engine) fn layer_failure(prefix: &str, error: &LayerError) -> Failure {
+    let status = match error {
+        LayerError::Failed(_) => Status::TlsFailed,
+        LayerError::Untrusted(_) => Status::TlsUntrusted,
+    };
+    Failure::new(status, format!("{prefix}{error}"))
 }
 
 /// The failure of a connection that could not be opened before the deadline, because of our own

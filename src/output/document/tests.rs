@@ -88,6 +88,7 @@ fn trials() -> impl Strategy<Value = ConnectionReport> {
             .collect();
         captures.dedup_by(|(one, _), (other, _): &mut (Box<str>, _)| one == other);
         Box::new(DialogueReport {
+            handshake: None,
             first_byte,
             duration,
             step,
