@@ -92,7 +92,7 @@ impl Dialogue {
                 Some(Step::Send(template)) => return Progress::Send(self.fill(template)),
                 Some(Step::StartTls(layer)) => {
                     self.received.forget(std::mem::take(&mut self.matched));
-                    return match self.held() {
+                    return match self.buffered_len() {
                         0 => Progress::StartTls(layer.clone()),
                         bytes => Progress::Injected(bytes),
                     };
@@ -192,13 +192,13 @@ impl Dialogue {
     }
 
     /// The number of bytes that it holds.
-    pub fn held(&self) -> usize {
+    pub fn buffered_len(&self) -> usize {
         self.received.raw().len()
     }
 
     /// The number of bytes received since the last match.
-    pub fn ahead(&self) -> usize {
-        self.held().saturating_sub(self.matched)
+    pub fn unmatched_len(&self) -> usize {
+        self.buffered_len().saturating_sub(self.matched)
     }
 
     /// Index of the current step.
@@ -221,7 +221,7 @@ impl Dialogue {
     }
 
     /// The bytes received since the last match, which the current step is matched against.
-    pub fn heard(&self) -> &[u8] {
+    pub fn buffer(&self) -> &[u8] {
         self.received.raw()
     }
 

@@ -86,7 +86,7 @@ impl fmt::Debug for Secret {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Expect {
     /// The patterns that must match.
-    pub wanted: Wanted,
+    pub wanted: Patterns,
     /// The patterns that fail the step as soon as one of them matches.
     pub reject: Vec<Pattern>,
     /// The number of bytes that must be received since the last match before a match counts.
@@ -99,7 +99,7 @@ impl Expect {
     /// Expects one pattern.
     pub fn one(pattern: Pattern) -> Self {
         Self {
-            wanted: Wanted::Any(vec![pattern]),
+            wanted: Patterns::Any(vec![pattern]),
             reject: Vec::new(),
             min_bytes: 0,
             timeout: None,
@@ -109,14 +109,14 @@ impl Expect {
 
 /// The patterns that must match.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Wanted {
+pub enum Patterns {
     /// One of these patterns; the one whose match ends first counts.
     Any(Vec<Pattern>),
     /// All of these patterns, in any order.
     All(Vec<Pattern>),
 }
 
-impl Wanted {
+impl Patterns {
     /// The patterns, in the order of the configuration.
     pub fn patterns(&self) -> &[Pattern] {
         match self {
@@ -125,7 +125,7 @@ impl Wanted {
     }
 }
 
-impl fmt::Display for Wanted {
+impl fmt::Display for Patterns {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let word = match self {
             Self::Any(_) => " or ",

@@ -3,7 +3,7 @@
 use crate::engine::dialogue::matcher::{MatchEnd, MatchState, Matcher};
 use crate::engine::dialogue::received::Received;
 use crate::plan::pattern::{CompiledPattern, Pattern};
-use crate::plan::steps::{Expect, Wanted};
+use crate::plan::steps::{Expect, Patterns};
 
 /// The matchers of a step that is running.
 #[derive(Debug)]
@@ -81,8 +81,8 @@ impl Expectation {
         let when_failed = outcome_when_failed(expect, &rejects);
         let wanted = states(&mut self.wanted, expect.wanted.patterns(), received, input);
         let state = match expect.wanted {
-            Wanted::Any(_) => earliest(&wanted),
-            Wanted::All(_) => latest(&wanted),
+            Patterns::Any(_) => earliest(&wanted),
+            Patterns::All(_) => latest(&wanted),
         };
         match (rejected, state) {
             (Some((at, index)), RawState::Matched(end) | RawState::Tentative(end)) if at <= end => {
@@ -122,12 +122,12 @@ impl Expectation {
                         .matched()
                         .map(|at| received.raw_offset(pattern.haystack, at));
                     ended.is_some_and(|ended| {
-                        ended == end || matches!(expect.wanted, Wanted::All(_))
+                        ended == end || matches!(expect.wanted, Patterns::All(_))
                     })
                 });
         let counting = match expect.wanted {
-            Wanted::Any(_) => 1,
-            Wanted::All(_) => usize::MAX,
+            Patterns::Any(_) => 1,
+            Patterns::All(_) => usize::MAX,
         };
         matched
             .take(counting)

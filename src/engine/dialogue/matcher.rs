@@ -203,14 +203,14 @@ impl RegexRun {
     /// The state when all bytes so far are taken.
     fn state_at_end(&self, dfa: &DFA, match_end: MatchEnd) -> MatchState {
         let here = self.look_ahead(dfa);
-        let end = if matches!(here, Lookahead::NoMatch | Lookahead::Nothing) {
+        let end = if matches!(here, Lookahead::NoMatch | Lookahead::Dead) {
             self.end
         } else {
             Some(self.at)
         };
         match (end, here) {
             (None, _) => MatchState::Undecided,
-            (Some(end), Lookahead::Nothing | Lookahead::Final) => MatchState::Matched(end),
+            (Some(end), Lookahead::Dead | Lookahead::Final) => MatchState::Matched(end),
             (Some(end), Lookahead::Certain) if match_end == MatchEnd::Earliest => {
                 MatchState::Matched(end)
             }
@@ -232,7 +232,7 @@ impl RegexRun {
         }
         let further = match answer {
             Lookahead::Unsure => explore(dfa, &mut cache, self.state),
-            _ => is_exhausted(dfa, &mut cache, self.state).then_some(Lookahead::Nothing),
+            _ => is_exhausted(dfa, &mut cache, self.state).then_some(Lookahead::Dead),
         };
         further.unwrap_or(answer)
     }
@@ -244,7 +244,7 @@ enum Lookahead {
     /// No match ends here.
     NoMatch,
     /// No match ends here, and none can end later.
-    Nothing,
+    Dead,
     /// A match ends here if nothing follows; a further byte decides.
     Unsure,
     /// A match ends here whatever follows, but it could grow.

@@ -9,7 +9,7 @@ use crate::plan::ProbeSpec;
 use crate::plan::bytes::Charset;
 use crate::plan::layer::{Layer, LayerConnection};
 use crate::plan::pattern::Pattern;
-use crate::plan::steps::{Secret, Wanted};
+use crate::plan::steps::{Patterns, Secret};
 
 fn plan(steps: Vec<Step>) -> Plan {
     let target = Target::from_words("192.0.2.7", Some("25"), None).unwrap();
@@ -42,7 +42,7 @@ fn guarded(pattern: Pattern, reject: Pattern) -> Step {
     })
 }
 
-fn wanted(wanted: Wanted, min_bytes: usize) -> Step {
+fn wanted(wanted: Patterns, min_bytes: usize) -> Step {
     Step::Expect(Expect {
         wanted,
         reject: Vec::new(),
@@ -130,12 +130,12 @@ fn an_impossible_match_fails_at_once() {
     ends(&[expect(prefix.clone())], &[b"22", b"1"], "Impossible at 1");
     ends(&[expect(regex(r"\A220 "))], &[b"250"], "Impossible at 1");
     ends(
-        &[wanted(Wanted::Any(vec![prefix.clone(), literal("x")]), 0)],
+        &[wanted(Patterns::Any(vec![prefix.clone(), literal("x")]), 0)],
         &[b"250 x"],
         "Done at 1",
     );
     ends(
-        &[wanted(Wanted::All(vec![prefix, literal("x")]), 0)],
+        &[wanted(Patterns::All(vec![prefix, literal("x")]), 0)],
         &[b"250 x"],
         "Impossible at 1",
     );
@@ -184,7 +184,7 @@ fn an_incomplete_refusal_is_waited_for() {
 
 #[test]
 fn all_patterns_may_match_in_any_order_after_min_bytes() {
-    let both = || Wanted::All(vec![literal("a"), literal("b")]);
+    let both = || Patterns::All(vec![literal("a"), literal("b")]);
     ends(&[wanted(both(), 0)], &[b"b", b"a"], "Done at 1");
     ends(&[wanted(both(), 0)], &[b"bb"], "Unmatched(2) at 1");
     ends(&[wanted(both(), 5)], &[b"ab", b"cd"], "Unmatched(4) at 1");
@@ -246,9 +246,9 @@ fn any_step() -> impl Strategy<Value = Step> {
     any.prop_flat_map(|(patterns, reject, min_bytes)| {
         proptest::bool::ANY.prop_map(move |all| {
             let wanted = if all {
-                Wanted::All(patterns.clone())
+                Patterns::All(patterns.clone())
             } else {
-                Wanted::Any(patterns.clone())
+                Patterns::Any(patterns.clone())
             };
             Step::Expect(Expect {
                 wanted,
@@ -309,7 +309,7 @@ fn a_layer_starts_only_if_nothing_follows_the_answer_before_it() {
         dialogue.advance(&plan, Input::MoreMayCome),
         Progress::Injected(2)
     );
-    assert_eq!(dialogue.heard(), b"ok");
+    assert_eq!(dialogue.buffer(), b"ok");
 }
 
 /// A layer that no dialogue starts by itself.

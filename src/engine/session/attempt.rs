@@ -275,7 +275,7 @@ impl Attempt {
             }
             AttemptState::Draining(established) => {
                 established.on_data_after_verdict(plan, bytes);
-                if established.dialogue.held() > plan.spec.max_bytes {
+                if established.dialogue.buffered_len() > plan.spec.max_bytes {
                     self.close_now(Close::Fin, actions);
                 }
             }

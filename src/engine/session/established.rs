@@ -195,12 +195,12 @@ impl Established {
 
     /// Keeps bytes that arrive before all of ours are sent, up to the `max_bytes` of any step.
     fn buffer_while_sending(&self, plan: &Plan) -> Flow {
-        let ahead = self.dialogue.ahead();
-        if ahead < plan.spec.max_bytes {
+        let unmatched = self.dialogue.unmatched_len();
+        if unmatched < plan.spec.max_bytes {
             return Flow::Waits;
         }
         let text = format!(
-            "{}received {ahead} bytes before all bytes were sent: {}",
+            "{}received {unmatched} bytes before all bytes were sent: {}",
             self.step_prefix(plan),
             excerpt(plan, &self.dialogue)
         );

@@ -68,11 +68,11 @@ pub(in crate::engine) fn wanted(plan: &Plan, dialogue: &Dialogue) -> String {
 
 /// `"220 mx1 ready" (matched 1 of 4 bytes)`: the start of what was received, and how close it came.
 pub(in crate::engine) fn excerpt(plan: &Plan, dialogue: &Dialogue) -> String {
-    let heard = dialogue.heard();
+    let buffer = dialogue.buffer();
     // Redact first: cutting through a secret would leave its start readable.
-    let text = plan.spec.redact_prefix(heard, Response::KEPT);
+    let text = plan.spec.redact_prefix(buffer, Response::KEPT);
     let start = escape::truncate_escaped(&text, EXCERPT);
-    let more = if start.len() < text.len() || heard.len() > Response::KEPT {
+    let more = if start.len() < text.len() || buffer.len() > Response::KEPT {
         "..."
     } else {
         ""
