@@ -150,7 +150,7 @@ mod tests {
             port: Port::new(80).unwrap(),
         };
         Arc::new(Plan {
-            number,
+            index: number,
             ..Plan::connect(target)
         })
     }
@@ -161,7 +161,7 @@ mod tests {
         let mut given = Vec::new();
         loop {
             match source.next(now) {
-                Next::Plan(plan) => given.push(plan.number),
+                Next::Plan(plan) => given.push(plan.index),
                 other => return (given, other),
             }
         }

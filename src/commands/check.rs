@@ -76,7 +76,7 @@ fn probe(check: &Check, policy: &Policy, plan: Arc<Plan>) -> Report {
         (Some(report), _) => report,
         (None, Err(error)) => {
             let failure = Failure::new(Status::LocalError, error.to_string());
-            Report::without_trial(plan, failure, Duration::ZERO)
+            Report::without_connection(plan, failure, Duration::ZERO)
         }
         (None, Ok(())) => broken(plan),
     }
@@ -84,7 +84,7 @@ fn probe(check: &Check, policy: &Policy, plan: Arc<Plan>) -> Report {
 
 /// The report of a fault of our own.
 fn broken(plan: Arc<Plan>) -> Report {
-    Report::without_trial(plan, internal_error(), Duration::ZERO)
+    Report::without_connection(plan, internal_error(), Duration::ZERO)
 }
 
 /// Keeps the one report, and explains on the way.

@@ -5,6 +5,7 @@
 mod admit;
 mod connection;
 mod io;
+mod layered;
 mod pending;
 mod poller;
 mod sessions;
@@ -18,7 +19,7 @@ use std::time::{Duration, Instant};
 use crate::address::Host;
 use crate::engine::dns::{ResolvedAddresses, Resolver, owns_token};
 use crate::engine::error::PollError;
-use crate::engine::event_loop::connection::{AfterOutput, Connections, Output};
+use crate::engine::event_loop::connection::Connections;
 use crate::engine::event_loop::pending::{ConnectRequest, Parked, Pending, Shortage};
 use crate::engine::event_loop::poller::{Poller, SOURCE, STOP};
 use crate::engine::event_loop::sessions::{Sessions, SlotState};
@@ -203,7 +204,7 @@ impl<'e, 's> EventLoop<'e, 's> {
                     let plan = slot.session.plan();
                     let at = now.saturating_duration_since(slot.session.started());
                     self.sink.observe(plan, at, Observed::Answer(&addresses));
-                    let sorted = in_order(&addresses, &plan.spec.origin);
+                    let sorted = in_order(&addresses, &plan.spec.bind);
                     let resolved = Event::Resolved(&sorted, self.worker.policy);
                     self.handle(id, resolved, now);
                 }
@@ -356,15 +357,14 @@ impl<'e, 's> EventLoop<'e, 's> {
                     shortage: Shortage::Nothing,
                 });
             }
+            Action::Secure(attempt, layer) => self.secure(id, attempt, &layer, now),
+            Action::Secure(attempt, layer) => self.secure(id, attempt, &layer, now),
             Action::Send(attempt, bytes) => {
                 let Some(connection) = slot.connections.of(attempt) else {
                     return;
                 };
                 if let Some(connection) = self.connections.get_mut(connection) {
-                    connection.output = Some(Box::new(Output {
-                        bytes,
-                        then: AfterOutput::Nothing,
-                    }));
+                    connection.queue(bytes);
                 }
                 // The actions that follow from it are performed after this one, not inside it: a
                 // dialogue of many steps must not deepen the stack.
@@ -375,14 +375,14 @@ impl<'e, 's> EventLoop<'e, 's> {
             // For the sink, which has observed it.
             Action::Explain(..) => {}
             Action::Shutdown(attempt) => {
-                let connection = slot.connections.of(attempt);
-                let Some(connection) = connection.and_then(|id| self.connections.get_mut(id))
-                else {
+                let Some(connection) = slot.connections.of(attempt) else {
                     return;
                 };
-                match &mut connection.output {
-                    Some(output) => output.then = AfterOutput::Shutdown,
-                    None => connection.wire.shutdown(),
+                if let Some(open) = self.connections.get_mut(connection) {
+                    open.shutdown();
+                }
+                if let Some((session, sent)) = self.write(connection) {
+                    self.notify(session, sent, now);
                 }
             }
             Action::Close(attempt, how) => {

@@ -135,7 +135,7 @@ impl Wire {
         if info.is_some_and(|info| info.rtt.is_zero()) && self.socket.peer_addr().is_err() {
             return ConnectProgress::Pending;
         }
-        if !plan.spec.steps.is_empty() {
+        if !plan.spec.steps.is_empty() || plan.spec.layer.is_some() {
             // If it fails, a transient ICMP error ends the dialogue early, and is reported as such.
             let _ = socket::unqueue_icmp_errors(self.socket.as_fd(), remote.ip());
         }
@@ -234,11 +234,12 @@ fn if_ready(result: io::Result<usize>) -> io::Result<Option<usize>> {
 pub fn can_reuse_socket(plan: &Plan) -> bool {
     let ProbeSpec {
         close,
+        layer,
         steps,
-        origin,
+        bind,
         ..
     } = &*plan.spec;
-    *close == Close::Rst && steps.is_empty() && *origin == LocalBind::default()
+    *close == Close::Rst && layer.is_none() && steps.is_empty() && *bind == LocalBind::default()
 }
 
 /// Sends the SYN; returns the errno if the connect failed at once.
@@ -262,12 +263,12 @@ fn prepared(plan: &Plan, remote: SocketAddr) -> Result<Socket, (&'static str, io
         .map_err(|e| ("open a socket", e))?;
     // If it fails, only the sender of an ICMP error is not reported.
     let _ = socket::queue_icmp_errors(socket.as_fd(), remote.ip());
-    if let Some(interface) = &plan.spec.origin.interface {
+    if let Some(interface) = &plan.spec.bind.interface {
         socket
             .bind_device(Some(interface.name.as_bytes()))
             .map_err(|e| ("bind to the interface", e))?;
     }
-    if let Some(source) = plan.spec.origin.source {
+    if let Some(source) = plan.spec.bind.source {
         let local = match source {
             IpAddr::V6(v6) => SocketAddrV6::new(v6, 0, 0, plan.scope_id()).into(),
             IpAddr::V4(_) => SocketAddr::new(source, 0),
@@ -295,7 +296,7 @@ pub fn watch_failure(remote: SocketAddr, error: &io::Error) -> Failure {
 fn exhausted(plan: &Plan, remote: SocketAddr, error: &io::Error) -> OpenError {
     match local_failure("connect", remote, error) {
         OpenError::NoPort(failure)
-            if !route::has_route(remote.ip(), plan.spec.origin.interface_name()) =>
+            if !route::has_route(remote.ip(), plan.spec.bind.interface_name()) =>
         {
             OpenError::Final(failure)
         }

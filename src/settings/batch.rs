@@ -120,7 +120,7 @@ pub fn batch(
         plans.retain(|plan| shard.has(&plan.id()));
         (0..)
             .zip(&mut plans)
-            .for_each(|(number, plan)| plan.number = number);
+            .for_each(|(number, plan)| plan.index = number);
     }
     refuse_shared_items(&wanted, &plans)?;
     let transcript = if args.verbose {
@@ -160,7 +160,7 @@ fn refuse_shared_items(wanted: &Wanted, plans: &[Plan]) -> Result<(), SettingsEr
         return Ok(());
     }
     let host = |plan: &Plan| {
-        plan.label
+        plan.meta
             .as_ref()
             .and_then(|label| label.zabbix_host.clone())
     };

@@ -51,7 +51,7 @@ pub fn of_service(spec: ProbeSpec, service: Option<&Service>) -> ProbeSpec {
     };
     ProbeSpec {
         service: Some(name.as_str().into()),
-        hosts: hosts.clone(),
+        allowed_hosts: hosts.clone(),
         ..spec
     }
 }
@@ -65,10 +65,10 @@ fn silent(overrides: &Overrides, family: AskedFamily) -> Result<ProbeSpec, Setti
     Ok(ProbeSpec {
         family: family_of(source, family)?,
         addresses: overrides.addresses.unwrap_or(defaults.addresses),
-        origin: LocalBind { source, interface },
+        bind: LocalBind { source, interface },
         timeout,
         attempts: attempts(overrides, timeout)?,
-        want: overrides.want.unwrap_or(defaults.want),
+        expected: overrides.want.unwrap_or(defaults.expected),
         max_bytes: overrides.max_bytes.unwrap_or(defaults.max_bytes),
         close: overrides.close.unwrap_or(defaults.close),
         ..defaults
@@ -179,7 +179,7 @@ fn attempts(overrides: &Overrides, timeout: Duration) -> Result<Option<Attempts>
 
 /// Wishes that cannot all hold.
 fn refuse_contradictions(spec: ProbeSpec) -> Result<ProbeSpec, SettingsError> {
-    let closed = matches!(spec.want, Expected::Closed(_));
+    let closed = matches!(spec.expected, Expected::Closed(_));
     if closed && !(spec.steps.is_empty() && spec.quit.is_none()) {
         return Err(SettingsError::in_option(
             "--expect-closed",

@@ -3,7 +3,7 @@
 use crate::escape::escaped_prefix;
 use crate::plan::bytes::{Charset, unescape};
 use crate::plan::pattern::{Pattern, read_hex};
-use crate::plan::steps::{Expect, Piece, Secret, Step, Template, Wanted};
+use crate::plan::steps::{Expect, Patterns, Piece, Secret, Step, Template};
 use crate::settings::SettingsError;
 use crate::settings::overrides::{
     ExpectSpec, LineEnds, Located, Overrides, PatternKind, PatternSpec, Quantifier, SendSpec,
@@ -96,8 +96,8 @@ impl Reader<'_> {
             self.name_captures(pattern, &wish.written, patterns.len());
         }
         let wanted = match expect.how_many {
-            Quantifier::Any => Wanted::Any(patterns),
-            Quantifier::All => Wanted::All(patterns),
+            Quantifier::Any => Patterns::Any(patterns),
+            Quantifier::All => Patterns::All(patterns),
         };
         whole.then_some(Expect {
             wanted,

@@ -148,7 +148,7 @@ impl<'c> PortListing<'c> {
             self.family,
         )?;
         let plan = Plan {
-            label: Some(Box::new(label)),
+            meta: Some(Box::new(label)),
             ..plan
         };
         self.drafts.push(Draft {

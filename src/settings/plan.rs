@@ -22,17 +22,17 @@ pub fn plan(
 ) -> Result<Plan, SettingsError> {
     let zone = zone(&target.host, spec)?;
     let plan = Plan {
-        number: 0,
+        index: 0,
         target,
         zone,
-        label: None,
+        meta: None,
         spec: Arc::clone(spec),
     };
     refuse_other_family(&plan, asked)?;
     if let Some(source) = spec
-        .origin
+        .bind
         .source
-        .filter(|source| needs_zone(*source, spec.origin.interface.as_ref()))
+        .filter(|source| needs_zone(*source, spec.bind.interface.as_ref()))
     {
         if route::has_address(source, zone).is_err() {
             return Err(SettingsError::in_option(
@@ -66,7 +66,7 @@ fn zone(host: &Host, spec: &ProbeSpec) -> Result<Option<NonZeroU32>, SettingsErr
     match host {
         Host::Zoned(zoned) => zone_index(&zoned.zone).map(Some),
         Host::Address(IpAddr::V6(address))
-            if address.is_unicast_link_local() && spec.origin.interface.is_none() =>
+            if address.is_unicast_link_local() && spec.bind.interface.is_none() =>
         {
             let text = format!(
                 "`{address}` is link-local: write `{address}%eth0`, or name the interface by --interface"

@@ -227,6 +227,6 @@ mod tests {
     fn a_sender_learns_that_the_queue_is_gone() {
         let (queue, sender) = queue().unwrap();
         drop(queue);
-        assert_eq!(sender.send(plan(7)).unwrap_err().0.number, 7);
+        assert_eq!(sender.send(plan(7)).unwrap_err().0.index, 7);
     }
 }

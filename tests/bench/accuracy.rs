@@ -132,10 +132,10 @@ fn plan(spec: &Arc<ProbeSpec>, to: SocketAddr) -> Option<Arc<Plan>> {
         port: Port::new(to.port())?,
     };
     Some(Arc::new(Plan {
-        number: 0,
+        index: 0,
         target,
         zone: None,
-        label: None,
+        meta: None,
         spec: Arc::clone(spec),
     }))
 }

@@ -60,7 +60,7 @@ fn crowd() {
             interface: None,
         };
         let spec = Arc::new(ProbeSpec {
-            origin,
+            bind: origin,
             timeout: Duration::from_millis(800),
             close: Close::Rst,
             ..ProbeSpec::default()
@@ -199,7 +199,7 @@ fn served(crowd: usize, others: u16, rate: Option<NonZeroU32>) -> [Vec<(Status, 
             ..ProbeSpec::default()
         };
         let target = Target::from_words("10.77.0.2", Some(&port.to_string()), None).unwrap();
-        Arc::new(Plan::by(spec, target))
+        Arc::new(Plan::new(spec, target))
     };
     let plans = (0..crowd)
         .map(|_| plan(3000, 900))
@@ -286,7 +286,7 @@ fn names_after_addresses() {
     };
     let plan = |host: &str, port: u16| {
         let target = Target::from_words(host, Some(&port.to_string()), None).unwrap();
-        Arc::new(Plan::by(spec.clone(), target))
+        Arc::new(Plan::new(spec.clone(), target))
     };
     let names = [
         "v4.example.",

@@ -37,7 +37,7 @@ impl Sink for Tally {
 
 fn plan(host: &str, port: u16, timeout: Duration) -> Arc<Plan> {
     let target = Target::from_words(host, Some(&port.to_string()), None).unwrap();
-    Arc::new(Plan::by(
+    Arc::new(Plan::new(
         ProbeSpec {
             timeout,
             close: Close::Rst,

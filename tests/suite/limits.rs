@@ -44,7 +44,7 @@ struct Gathered {
 
 impl Sink for Gathered {
     fn deliver(&mut self, report: Report) {
-        let number = report.plan.number;
+        let number = report.plan.index;
         self.order.push(number);
         assert!(
             self.reports.insert(number, report).is_none(),
@@ -67,7 +67,7 @@ impl Gathered {
 }
 
 fn plan(host: &str, port: u16, spec: &ProbeSpec) -> Plan {
-    Plan::by(
+    Plan::new(
         spec.clone(),
         Target::from_words(host, Some(&port.to_string()), None).unwrap(),
     )
@@ -80,9 +80,12 @@ fn run(plans: Vec<Plan>, limits: &Limits<'_>, names: ResolverKind) -> Gathered {
 }
 
 fn numbered(plans: Vec<Plan>) -> impl Iterator<Item = Arc<Plan>> {
-    (0..)
-        .zip(plans)
-        .map(|(number, plan)| Arc::new(Plan { number, ..plan }))
+    (0..).zip(plans).map(|(number, plan)| {
+        Arc::new(Plan {
+            index: number,
+            ..plan
+        })
+    })
 }
 
 /// Runs a source of so many plans; each has a report in the end.
@@ -123,7 +126,7 @@ fn attempts(count: u32, interval: Duration) -> Attempts {
 /// Ends before it connects: its service is allowed on no host.
 fn denied() -> ProbeSpec {
     ProbeSpec {
-        hosts: Some(Policy::of_service("nowhere", Vec::new())),
+        allowed_hosts: Some(Policy::of_service("nowhere", Vec::new())),
         ..connect(LONG)
     }
 }
@@ -516,7 +519,7 @@ fn spare_threads_that_nobody_needs_end() {
     struct Faulty;
     impl Sink for Faulty {
         fn deliver(&mut self, report: Report) {
-            assert!(report.plan.number != 3, "a fault");
+            assert!(report.plan.index != 3, "a fault");
         }
     }
     let closed = closed_port();
@@ -530,7 +533,12 @@ fn spare_threads_that_nobody_needs_end() {
     let (done, ended) = mpsc::channel();
     let numbered: Vec<_> = (0..)
         .zip(plans())
-        .map(|(number, plan)| Arc::new(Plan { number, ..plan }))
+        .map(|(number, plan)| {
+            Arc::new(Plan {
+                index: number,
+                ..plan
+            })
+        })
         .collect();
     thread::spawn(move || {
         let run = || {
@@ -674,7 +682,7 @@ fn who_answered_while_we_were_held_up_is_up() {
     struct HeldUp(Gathered);
     impl Sink for HeldUp {
         fn deliver(&mut self, report: Report) {
-            if report.plan.number == COUNT {
+            if report.plan.index == COUNT {
                 thread::sleep(Duration::from_millis(1800));
             }
             self.0.deliver(report);
@@ -718,9 +726,12 @@ fn who_answered_while_we_were_held_up_is_up() {
         full.port(),
         &connect(Duration::from_millis(300)),
     ));
-    let numbered = (0..)
-        .zip(plans)
-        .map(|(number, plan)| Arc::new(Plan { number, ..plan }));
+    let numbered = (0..).zip(plans).map(|(number, plan)| {
+        Arc::new(Plan {
+            index: number,
+            ..plan
+        })
+    });
     let mut held_up = HeldUp(Gathered::default());
     engine::run(
         &mut List::new(numbered),

@@ -65,7 +65,7 @@ struct Answers {
 
 impl Sink for Answers {
     fn deliver(&mut self, report: Report) {
-        if let Some(slot) = self.accepts.get_mut(report.plan.number as usize) {
+        if let Some(slot) = self.accepts.get_mut(report.plan.index as usize) {
             *slot = Some(report.is_up());
         }
         if self.doubt.is_none() {

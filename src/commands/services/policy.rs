@@ -37,7 +37,7 @@ fn resolving(target: Target) -> Plan {
         addresses: AddressSelection::All,
         ..ProbeSpec::default()
     };
-    Plan::by(spec, target)
+    Plan::new(spec, target)
 }
 
 fn explain(policy: &Policy, address: IpAddr, port: Port) -> (String, Exit) {

@@ -226,7 +226,7 @@ impl EventLoop<'_, '_> {
             // attempts would keep extending the deadline.
             if self.turn > parked.turn + 1 {
                 slot.session
-                    .postpone(now.saturating_duration_since(parked.since));
+                    .shift_clock(now.saturating_duration_since(parked.since));
             }
             self.deadline.limit(&mut slot.session);
             slot.state = SlotState::Running;
@@ -278,5 +278,5 @@ impl EventLoop<'_, '_> {
 fn is_wanted(sessions: &Sessions, request: &ConnectRequest) -> bool {
     sessions
         .by_key(request.session)
-        .is_some_and(|slot| slot.session.waits_for(request.attempt))
+        .is_some_and(|slot| slot.session.awaits_open(request.attempt))
 }

@@ -10,6 +10,7 @@ use crate::engine::inline_vec::InlineVec;
 use crate::engine::session::action::AttemptId;
 use crate::engine::stream::Wire;
 use crate::plan::Close;
+use crate::plan::layer::LayerConnection;
 
 /// The sockets of this worker, whatever their state.
 pub(in crate::engine) struct Connections {
@@ -29,7 +30,7 @@ pub(in crate::engine) struct Connection {
     pub wire: Wire,
     /// State of the connection.
     pub phase: ConnectionPhase,
-    /// Bytes that are not sent yet. Boxed because most connections send nothing.
+    /// Bytes that are not sent yet, and the layer. Boxed because most connections have neither.
     pub output: Option<Box<Output>>,
     session: SessionId,
     attempt: AttemptId,
@@ -45,20 +46,24 @@ pub(in crate::engine) struct PendingClose {
     pub how: Close,
 }
 
-/// Bytes to send.
+/// What is still to be sent, and the layer that it goes through.
 pub(in crate::engine) struct Output {
-    /// The bytes; at least one.
+    /// The bytes for the socket; at least one unless there is a layer.
     pub bytes: Vec<u8>,
     /// What to do once they are sent.
     pub then: AfterOutput,
+    /// The layer of the connection; with one, the output is kept when its bytes are sent.
+    pub layer: Option<Box<dyn LayerConnection>>,
 }
 
 /// What follows the last byte.
-#[derive(PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(in crate::engine) enum AfterOutput {
-    /// Nothing; more may be sent later.
+    /// Nothing: the bytes are the layer's own.
     Nothing,
-    /// A FIN.
+    /// The session is told that its bytes are sent.
+    Sent,
+    /// The same, and a FIN.
     Shutdown,
 }
 
@@ -126,6 +131,49 @@ impl Connection {
     pub fn assign(&mut self, session: SessionId, attempt: AttemptId) {
         (self.session, self.attempt) = (session, attempt);
         self.phase = ConnectionPhase::Connecting;
+    }
+
+    /// Whether its bytes go through a layer.
+    pub fn is_layered(&self) -> bool {
+        self.output
+            .as_ref()
+            .is_some_and(|output| output.layer.is_some())
+    }
+
+    /// Queues bytes of the session, through the layer if there is one.
+    pub fn queue(&mut self, bytes: Vec<u8>) {
+        match self.output.as_deref_mut() {
+            Some(Output {
+                bytes: wire,
+                then,
+                layer: Some(layer),
+            }) => {
+                layer.write(&bytes);
+                layer.take_output(wire);
+                *then = AfterOutput::Sent;
+            }
+            _ => {
+                self.output = Some(Box::new(Output {
+                    bytes,
+                    then: AfterOutput::Sent,
+                    layer: None,
+                }));
+            }
+        }
+    }
+
+    /// Sends our FIN after the queued bytes; a layer closes its own direction before.
+    pub fn shutdown(&mut self) {
+        match self.output.as_deref_mut() {
+            Some(output) => {
+                if let Some(layer) = &mut output.layer {
+                    layer.close();
+                    layer.take_output(&mut output.bytes);
+                }
+                output.then = AfterOutput::Shutdown;
+            }
+            None => self.wire.shutdown(),
+        }
     }
 
     /// The session and attempt that it belongs to; only of use while it is not idle.

@@ -67,7 +67,7 @@ impl EventLoop<'_, '_> {
         let Some(remote) = slot.session.remote(attempt) else {
             return;
         };
-        let took = slot.session.waited_for(attempt, now);
+        let took = slot.session.connect_elapsed(attempt, now);
         match connection.wire.finish(slot.session.plan(), remote, took) {
             ConnectProgress::Pending => {}
             ConnectProgress::Connected(source, info) => {
@@ -98,11 +98,14 @@ impl EventLoop<'_, '_> {
                 Err(error) => return self.lost(session, attempt, &error),
             }
         }
-        if output.then == AfterOutput::Shutdown {
+        let then = std::mem::replace(&mut output.then, AfterOutput::Nothing);
+        if output.layer.is_none() {
+            connection.output = None;
+        }
+        if then == AfterOutput::Shutdown {
             connection.wire.shutdown();
         }
-        connection.output = None;
-        Some((session, Event::Sent(attempt)))
+        (then != AfterOutput::Nothing).then_some((session, Event::Sent(attempt)))
     }
 
     /// The event of a failed read or write.
@@ -143,7 +146,11 @@ impl EventLoop<'_, '_> {
                 }
                 Ok(Some(read)) => {
                     let bytes = buffer.get(..read).unwrap_or_default();
-                    self.handle(session, Event::Received(attempt, bytes), now);
+                    if connection.is_layered() {
+                        self.read_layer(id, bytes, now);
+                    } else {
+                        self.handle(session, Event::Received(attempt, bytes), now);
+                    }
                     if now.elapsed() > READ_TIME_PER_TURN {
                         break;
                     }

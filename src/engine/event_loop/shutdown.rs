@@ -56,7 +56,7 @@ impl RunDeadline {
     /// Ends a session at this deadline, if not before.
     pub fn limit(&self, session: &mut Session) {
         if let Some(due) = self.due {
-            session.cut(due);
+            session.limit_deadline(due);
         }
     }
 }
@@ -124,5 +124,5 @@ impl Drop for EventLoop<'_, '_> {
 }
 
 fn not_started(plan: Arc<Plan>, failure: Failure) -> Report {
-    Report::without_trial(plan, failure, Duration::ZERO)
+    Report::without_connection(plan, failure, Duration::ZERO)
 }

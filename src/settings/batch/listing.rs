@@ -149,7 +149,10 @@ impl<'c> Listing<'c> {
             .map(|label| Box::new(own_name(label, &plan, of)));
         self.drafts.push(Draft {
             origin,
-            plan: Plan { label, ..plan },
+            plan: Plan {
+                meta: label,
+                ..plan
+            },
         });
         Ok(())
     }

@@ -35,9 +35,9 @@ pub fn without_repeats(mut drafts: Vec<Draft>) -> Vec<Draft> {
     for (first, repeat) in &found.repeats {
         let label = drafts
             .get_mut(*repeat as usize)
-            .and_then(|draft| draft.plan.label.take());
+            .and_then(|draft| draft.plan.meta.take());
         if let (Some(draft), Some(label)) = (drafts.get_mut(*first as usize), label) {
-            merge(draft.plan.label.get_or_insert_default(), *label);
+            merge(draft.plan.meta.get_or_insert_default(), *label);
         }
     }
     let mut repeats = found.repeats.iter().map(|(_, repeat)| *repeat).peekable();
@@ -57,12 +57,12 @@ pub fn name(
     let neighbours = Found::among(&drafts).neighbours;
     let mut written = !neighbours.is_empty();
     for (at, Draft { plan, .. }) in (0..).zip(&mut drafts) {
-        plan.number = at;
+        plan.index = at;
         if neighbours.contains(&at) {
             name_service(plan);
         }
         name_safely(plan);
-        written |= plan.label.as_ref().is_some_and(|label| label.id.is_some());
+        written |= plan.meta.as_ref().is_some_and(|label| label.id.is_some());
     }
     // Ids made of host and port alone differ because the targets do.
     if written {
@@ -80,7 +80,7 @@ type Key<'d> = (
 );
 
 fn key(plan: &Plan) -> Key<'_> {
-    let label = plan.label.as_deref();
+    let label = plan.meta.as_deref();
     let (id, host) = label.map_or((None, None), |label| {
         (label.id.as_deref(), label.zabbix_host.as_deref())
     });
@@ -140,7 +140,7 @@ fn name_service(plan: &mut Plan) {
         return;
     };
     let id = format!("{}.{service}", plan.id());
-    let label = plan.label.get_or_insert_default();
+    let label = plan.meta.get_or_insert_default();
     if label.id.is_none() {
         label.id = Some(id.into());
     }
@@ -162,7 +162,7 @@ fn name_safely(plan: &mut Plan) {
             }
         })
         .collect();
-    plan.label.get_or_insert_default().id = Some(safe.into());
+    plan.meta.get_or_insert_default().id = Some(safe.into());
 }
 
 /// The longest id, in bytes.

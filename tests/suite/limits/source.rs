@@ -10,7 +10,7 @@ struct Notifying(mpsc::Sender<(u32, Status)>);
 impl Sink for Notifying {
     fn deliver(&mut self, report: Report) {
         // A test that has failed listens no more.
-        let _ = self.0.send((report.plan.number, report.status()));
+        let _ = self.0.send((report.plan.index, report.status()));
     }
 }
 
@@ -44,7 +44,7 @@ impl Fed {
 
     fn send(&self, number: u32, plan: &Plan) {
         let plan = Plan {
-            number,
+            index: number,
             ..plan.clone()
         };
         self.plans.send(Arc::new(plan)).unwrap();
