@@ -1,18 +1,20 @@
-//! Why a probe did not end well: one table of statuses, and the failure that carries one.
+//! The table of statuses, and the failure of a probe, which has one of them.
 //!
-//! Failures are data of a [`Report`](crate::report::Report), never `Err`; they are made where the cause is known.
+//! A failure is data in a [`Report`](crate::report::Report), never `Err`. Its text is built where
+//! the cause is known.
 
 use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
-/// What came of a probe. The numbers are published (documents, value maps, triggers) and never change.
+/// The result of a probe. The numbers are published (documents, value maps, triggers) and never
+/// change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Status {
-    /// Everything asked for was verified.
+    /// Everything that was expected was verified.
     Ok = 0,
-    /// The name does not exist or has no address of the wanted family.
+    /// The name does not exist or has no address of the requested family.
     ResolveFailed = 1,
     /// The resolver did not answer in time.
     ResolveTimeout = 2,
@@ -22,13 +24,13 @@ pub enum Status {
     Unreachable = 4,
     /// No answer to our SYN.
     ConnectTimeout = 5,
-    /// The peer reset an open connection.
+    /// The peer reset the established connection.
     Reset = 6,
-    /// The peer closed before it said what was expected.
+    /// The peer closed the connection before it sent the expected answer.
     Closed = 7,
-    /// Connected, but the expected answer did not come in time.
+    /// Connected, but the expected answer did not arrive in time.
     ReadTimeout = 8,
-    /// The answer came and is not what was expected.
+    /// The answer is not the expected one.
     Mismatch = 9,
     /// The answer matched a reject pattern.
     Rejected = 10,
@@ -38,30 +40,30 @@ pub enum Status {
     TlsUntrusted = 12,
     /// STARTTLS is not offered or was refused.
     TlsRefused = 13,
-    /// Our own policy forbids this target; nothing was sent.
+    /// The policy of this machine forbids the target; nothing was sent.
     Denied = 14,
-    /// This machine could not: descriptors, memory, ports, permission.
+    /// This machine could not probe: no descriptors, memory, ports or permission.
     LocalError = 15,
-    /// Expected closed, but it accepted.
+    /// The port was expected to be closed, but accepted the connection.
     UnexpectedlyOpen = 16,
-    /// The run ended first.
+    /// The run ended before the target was probed.
     NotTried = 17,
 }
 
-/// One row of the table of statuses.
+/// A row of the status table.
 #[derive(Debug, Clone, Copy)]
 pub struct StatusRow {
-    /// The status itself.
+    /// The status.
     pub status: Status,
     /// Its published name.
     pub name: &'static str,
-    /// What it means, for documentation and value maps.
+    /// The meaning, for documentation.
     pub meaning: &'static str,
-    /// What to look at next, for a person.
+    /// What the user should look at next; empty if nothing.
     pub advice: &'static str,
 }
 
-/// Every status, in the order of its number.
+/// All statuses, in the order of their numbers.
 pub const STATUSES: [StatusRow; 18] = [
     row(Status::Ok, "ok", "everything asked for was verified", ""),
     row(
@@ -98,31 +100,31 @@ pub const STATUSES: [StatusRow; 18] = [
         Status::Reset,
         "reset",
         "the peer reset an open connection",
-        "the service accepted and hung up at once: look at its log, its access list and its connection limit",
+        "the service accepted and then dropped the connection: look at its log, its access list and its connection limit",
     ),
     row(
         Status::Closed,
         "closed",
-        "the peer closed before it said what was expected",
-        "the service ended the conversation: look at its log and its access list",
+        "the peer closed before it sent the expected answer",
+        "the service closed the connection: look at its log and its access list",
     ),
     row(
         Status::ReadTimeout,
         "read_timeout",
-        "connected, but the expected answer did not come in time",
-        "the service accepts but does not speak: it may hang, be overloaded, or wait for other words first",
+        "connected, but the expected answer did not arrive in time",
+        "the service accepts but does not answer: it may hang, be overloaded, or expect different input",
     ),
     row(
         Status::Mismatch,
         "mismatch",
-        "the answer came and is not what was expected",
-        "compare the response with what was expected: is this the right service on this port?",
+        "the answer is not the expected one",
+        "compare the response with the expected answer: is this the right service on this port?",
     ),
     row(
         Status::Rejected,
         "rejected",
         "the answer matched a reject pattern",
-        "the service says that it is not well",
+        "the service itself reports a problem: see the response",
     ),
     row(
         Status::TlsFailed,
@@ -157,13 +159,13 @@ pub const STATUSES: [StatusRow; 18] = [
     row(
         Status::UnexpectedlyOpen,
         "unexpectedly_open",
-        "expected closed, but it accepted",
+        "expected to be closed, but it accepted",
         "something listens where nothing should: find it with `ss -ltnp` on the target",
     ),
     row(
         Status::NotTried,
         "not_tried",
-        "the run ended first",
+        "the run ended before this target was probed",
         "raise the deadline or the concurrency; this says nothing about the target",
     ),
 ];
@@ -188,7 +190,7 @@ impl Status {
         self as u8
     }
 
-    /// This status's row of the table.
+    /// The row of this status in the table.
     pub const fn row(self) -> &'static StatusRow {
         &STATUSES[self as usize]
     }
@@ -198,26 +200,27 @@ impl Status {
         self.row().name
     }
 
-    /// Whether we could not tell, so that nothing may be said about the target.
+    /// Whether the probe could not run, so that the status says nothing about the target.
     pub const fn is_unknown(self) -> bool {
         matches!(self, Self::Denied | Self::LocalError | Self::NotTried)
     }
 }
 
-/// The ICMP or `ICMPv6` message that ended a connect (RFC 792, RFC 4443), from the socket's error queue.
+/// The ICMP or `ICMPv6` message that ended a connect (RFC 792, RFC 4443), from the error queue of
+/// the socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct IcmpFact {
     /// The message's type, such as 3 for destination unreachable (1 in `ICMPv6`).
     pub kind: u8,
     /// The message's code, such as 13 for administratively prohibited.
     pub code: u8,
-    /// Who sent it, where the kernel says so.
+    /// The sender, if the kernel reports it.
     pub from: Option<IpAddr>,
-    /// Whether the numbers are `ICMPv6`'s.
+    /// The protocol that defines type and code.
     pub version: IcmpVersion,
 }
 
-/// Which ICMP numbers a type and a code.
+/// The version of ICMP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IcmpVersion {
     /// RFC 792.
@@ -227,13 +230,13 @@ pub enum IcmpVersion {
 }
 
 impl IcmpFact {
-    /// What the message says, in the words of RFC 1122, RFC 1812 and RFC 4443.
+    /// The meaning of the message, in the terms of RFC 1122, RFC 1812 and RFC 4443.
     pub fn meaning(&self) -> &'static str {
         match (self.version, self.kind, self.code) {
             (IcmpVersion::V4, 3, 0) => "network unreachable",
             (IcmpVersion::V4, 3, 1) => "host unreachable",
             (IcmpVersion::V4, 3, 2) => "protocol unreachable",
-            (IcmpVersion::V4, 3, 3) => "port unreachable",
+            (IcmpVersion::V4, 3, 3) | (IcmpVersion::V6, 1, 4) => "port unreachable",
             (IcmpVersion::V4, 3, 4) => "fragmentation needed",
             (IcmpVersion::V4, 3, 5) => "source route failed",
             (IcmpVersion::V4, 3, 6) => "destination network unknown",
@@ -243,16 +246,14 @@ impl IcmpFact {
             (IcmpVersion::V4, 3, 10) => "host administratively prohibited",
             (IcmpVersion::V4, 3, 11) => "network unreachable for this type of service",
             (IcmpVersion::V4, 3, 12) => "host unreachable for this type of service",
-            (IcmpVersion::V4, 3, 13) => "administratively prohibited",
+            (IcmpVersion::V4, 3, 13) | (IcmpVersion::V6, 1, 1) => "administratively prohibited",
             (IcmpVersion::V4, 3, 14) => "host precedence violation",
             (IcmpVersion::V4, 3, 15) => "precedence cutoff in effect",
             (IcmpVersion::V4, 11, _) => "time to live exceeded",
             (IcmpVersion::V4, 12, _) | (IcmpVersion::V6, 4, _) => "parameter problem",
             (IcmpVersion::V6, 1, 0) => "no route to destination",
-            (IcmpVersion::V6, 1, 1) => "administratively prohibited",
             (IcmpVersion::V6, 1, 2) => "beyond scope of source address",
             (IcmpVersion::V6, 1, 3) => "address unreachable",
-            (IcmpVersion::V6, 1, 4) => "port unreachable",
             (IcmpVersion::V6, 1, 5) => "source address failed ingress/egress policy",
             (IcmpVersion::V6, 1, 6) => "reject route to destination",
             (IcmpVersion::V6, 3, _) => "hop limit exceeded",
@@ -261,19 +262,19 @@ impl IcmpFact {
     }
 }
 
-/// Why a probe failed: a status and one sentence that names operation, subject and cause.
+/// Why a probe failed: a status and a text that names operation, subject and cause.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
     /// The status.
     pub status: Status,
-    /// The sentence: one line, no control characters.
+    /// The text: one line without control characters.
     pub text: String,
-    /// The ICMP message that caused it, if one did.
+    /// The ICMP message that caused it, if any.
     pub icmp: Option<IcmpFact>,
 }
 
 impl Failure {
-    /// A failure with this sentence.
+    /// A failure with this text.
     pub fn new(status: Status, text: impl Into<String>) -> Self {
         Self {
             status,
@@ -282,8 +283,8 @@ impl Failure {
         }
     }
 
-    /// The same with one more reason at its end.
-    pub fn because(&self, why: &str) -> Self {
+    /// The failure with a reason appended to its text.
+    pub fn with_reason(&self, why: &str) -> Self {
         Self {
             text: format!("{}: {why}", self.text),
             ..self.clone()
@@ -297,7 +298,7 @@ impl fmt::Display for Failure {
     }
 }
 
-/// A duration for a sentence: `34 us`, `0.4 ms`, `12.3 ms`, `2.50 s`.
+/// A duration for a text: `34 us`, `0.4 ms`, `12.3 ms`, `2.50 s`.
 pub fn format_duration(duration: Duration) -> String {
     if duration < Duration::from_micros(100) {
         format!("{} us", duration.as_micros())
@@ -313,14 +314,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_table_is_in_the_order_of_its_numbers() {
-        for (number, row) in STATUSES.iter().enumerate() {
-            assert_eq!(usize::from(row.status.code()), number, "{}", row.name);
+    fn the_table_is_in_the_order_of_the_codes() {
+        for (code, row) in STATUSES.iter().enumerate() {
+            assert_eq!(usize::from(row.status.code()), code, "{}", row.name);
         }
     }
 
     #[test]
-    fn the_published_names_stay() {
+    fn the_published_names_do_not_change() {
         let names: Vec<_> = STATUSES.iter().map(|row| row.name).collect();
         assert_eq!(
             names.join(" "),

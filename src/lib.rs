@@ -30,10 +30,12 @@
 //! * [`policy`]: which addresses may be probed, from a file at a fixed path, and which addresses a service's
 //!   secrets may be sent to. It is asked for each resolved address, just before the connect.
 //! * [`os`]: every question to the operating system, and the only `unsafe` code.
-//! * [`engine`]: the event loop, on one thread or several, and its [`engine::Limits`]. [`engine::session`] is one probe as
-//!   a state machine without I/O, [`engine::dialogue`] runs its steps, [`engine::stream`] is a connection,
-//!   [`engine::dns`] resolves names, [`engine::timers`] holds deadlines.
-//! * [`source`]: where the engine gets its plans.
+//! * [`engine`]: the event loop, on one thread or several, and its [`engine::Limits`];
+//!   `docs/architecture.md` explains it. [`engine::session`] is one probe as a state machine without
+//!   I/O, [`engine::dialogue`] runs its steps, [`engine::stream`] is a connection,
+//!   [`engine::dns`] resolves names.
+//! * [`source`]: where the engine gets its plans: one, a list, an interval, a queue that other
+//!   threads fill.
 //! * [`output`]: [`output::metrics`] is the table of everything published. One target: [`output::value`],
 //!   [`output::document`], [`output::text`]. Many targets: [`output::results`] keeps results in input order for
 //!   [`output::batch_document`], [`output::sender`] and [`output::table`]; [`output::lld`] writes discovery rows.
@@ -45,8 +47,8 @@
 //! # Dependencies
 //!
 //! `tests/suite/architecture.rs` lists which module may use which, and fails on a circle. `engine` and `output` do not
-//! know each other. I/O is done in `os`, `engine::{event_loop, stream, dns}`, `responder` and `commands`; everything
-//! else is pure and takes the time as an argument.
+//! know each other. I/O is done in `os`, `engine::{event_loop, stream, dns}`, `source::queue`, `responder` and
+//! `commands`; everything else is pure and takes the time as an argument.
 //!
 //! A failed probe is data ([`failure::Failure`] in a [`report::Report`]), never `Err`. `Err` is for usage and
 //! configuration errors ([`settings::SettingsError`]) and for failures of this machine.

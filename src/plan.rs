@@ -1,6 +1,7 @@
-//! What one probe is to do: immutable, and a [`Plan`] that exists can be run.
+//! The plan of one probe: immutable, and valid by construction, so that every [`Plan`] can be run.
 
 pub mod bytes;
+pub mod layer;
 pub mod pattern;
 pub mod redact;
 pub mod steps;
@@ -14,69 +15,77 @@ use std::time::Duration;
 use crate::address::{Host, Port, Target};
 use crate::fast_fmt;
 use crate::plan::bytes::Charset;
+use crate::plan::layer::SharedLayer;
 use crate::plan::pattern::Pattern;
 use crate::plan::steps::{Secret, Step, Template};
 use crate::policy::{Decision, Policy};
 
-/// One probe: where to, and how.
+/// One probe: its target, and how it is probed.
 #[derive(Debug, Clone)]
 pub struct Plan {
-    /// Its place in the list that it came from, from 0.
-    pub number: u32,
+    /// Its index in the list that it came from.
+    pub index: u32,
     /// The host as written, and the port.
     pub target: Target,
-    /// The index of the zone written after an IPv6 address.
+    /// The interface index of the zone that was written after an IPv6 address.
     pub zone: Option<NonZeroU32>,
-    /// What a list calls it.
-    pub label: Option<Box<TargetMeta>>,
+    /// Its id, name and groups, if the list gives any.
+    pub meta: Option<Box<TargetMeta>>,
     /// How it is probed; thousands of targets may share one.
     pub spec: Arc<ProbeSpec>,
 }
 
 impl Plan {
-    /// A connect to this target with everything else at its default.
+    /// A plan that only connects to this target, with the default of every option.
     pub fn connect(target: Target) -> Self {
-        Self::by(ProbeSpec::default(), target)
+        Self::new(ProbeSpec::default(), target)
     }
 
-    /// A probe of this target by this method.
-    pub fn by(spec: ProbeSpec, target: Target) -> Self {
+    /// A plan that probes this target in this way.
+    pub fn new(spec: ProbeSpec, target: Target) -> Self {
         Self {
-            number: 0,
+            index: 0,
             target,
             zone: None,
-            label: None,
+            meta: None,
             spec: Arc::new(spec),
         }
     }
 
-    /// What a list calls it: unique there, and safe inside a `JSONPath`.
+    /// The target's id: the one that the list gives, else `host:port`. It is safe inside a
+    /// `JSONPath`.
+    #[allow(
+        clippy::expect_used,
+        clippy::missing_panics_doc,
+        reason = "hosts are texts, and ports are digits"
+    )]
     pub fn id(&self) -> Cow<'_, str> {
-        if let Some(id) = self.label.as_ref().and_then(|label| label.id.as_deref()) {
+        if let Some(id) = self.meta.as_ref().and_then(|meta| meta.id.as_deref()) {
             Cow::Borrowed(id)
         } else {
             let mut text = Vec::with_capacity(32);
             fast_fmt::host(&mut text, &self.target.host);
             text.push(b':');
             fast_fmt::port(&mut text, self.target.port);
-            // The parts are all texts, so the whole is.
-            Cow::Owned(String::from_utf8(text).unwrap_or_default())
+            let text = String::from_utf8(text).expect("a host and a port are UTF-8");
+            Cow::Owned(text)
         }
     }
 
-    /// The IPv6 scope to connect in (RFC 4007): the zone's index, else the interface's, else 0.
+    /// The IPv6 scope id to connect with (RFC 4007): the index of the zone, else of the interface,
+    /// else 0.
     pub fn scope_id(&self) -> u32 {
-        let interface = self.spec.origin.interface.as_ref();
+        let interface = self.spec.bind.interface.as_ref();
         self.zone
             .or(interface.map(|interface| interface.index))
             .map_or(0, NonZeroU32::get)
     }
 
-    /// Where to connect for this address of the host.
+    /// The socket address for this address of the host.
     pub fn remote(&self, address: IpAddr) -> SocketAddr {
         let port = self.target.port.get();
         match address {
-            // Only these need it; the others would be shown with the interface's number as their zone.
+            // Only link-local addresses need the scope id; it would be printed with all others too.
             IpAddr::V6(v6) if v6.is_unicast_link_local() => {
                 SocketAddrV6::new(v6, port, 0, self.scope_id()).into()
             }
@@ -84,7 +93,8 @@ impl Plan {
         }
     }
 
-    /// The address that needs no resolving, if the host is one; an IPv4-mapped IPv6 address is its IPv4 address.
+    /// The address, if the host is one and needs no resolving. An IPv4-mapped IPv6 address becomes
+    /// an IPv4 address.
     pub fn ip(&self) -> Option<IpAddr> {
         match &self.target.host {
             Host::Address(address) => Some(address.to_canonical()),
@@ -94,50 +104,52 @@ impl Plan {
     }
 }
 
-/// What a list calls a target.
+/// What a target list says about a target besides its address.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TargetMeta {
-    /// Unique in its list and safe inside a `JSONPath`; `host:port` where it is absent.
+    /// The id, unique in its list and safe inside a `JSONPath`; without one it is `host:port`.
     pub id: Option<Box<str>>,
-    /// A name for people.
+    /// The display name.
     pub name: Option<Box<str>>,
     /// The groups it belongs to.
     pub groups: Box<[Box<str>]>,
-    /// The host's name in Zabbix, for values that are sent.
+    /// The name of the host in Zabbix, for values that `zabbix_sender` sends.
     pub zabbix_host: Option<Box<str>>,
 }
 
-/// How a target is probed, and what counts as up.
+/// How a target is probed, and what counts as up. Targets with equal options share one.
 #[derive(Debug, Clone)]
 pub struct ProbeSpec {
-    /// The named service that was asked for.
+    /// The name of the service, if one was given.
     pub service: Option<Box<str>>,
-    /// Which addresses of a name are wanted.
+    /// The address family that a name is resolved to.
     pub family: Family,
-    /// How many of them are tried.
+    /// Which of the resolved addresses are probed.
     pub addresses: AddressSelection,
-    /// Where to connect from.
-    pub origin: LocalBind,
+    /// The local address and interface to connect from.
+    pub bind: LocalBind,
     /// The total deadline: name resolution, connect, dialogue and close.
     pub timeout: Duration,
-    /// How many connects, where asked for.
+    /// Several connects instead of one.
     pub attempts: Option<Attempts>,
     /// What counts as up.
-    pub want: Expected,
-    /// What is said and expected once connected, in order.
+    pub expected: Expected,
+    /// The layer that starts directly after the connect, such as TLS. With one, no step is
+    /// [`Step::StartTls`].
+    pub layer: Option<SharedLayer>,
+    /// The dialogue after the connect, in order.
     pub steps: Vec<Step>,
-    /// The protocol's goodbye, sent after the verdict.
+    /// The protocol's farewell, sent after the verdict.
     pub quit: Option<Template>,
-    /// How texts are decoded for people.
+    /// The encoding of the peer's texts.
     pub charset: Charset,
-    /// The most bytes read since the last match.
+    /// The maximum number of bytes received since the last match.
     pub max_bytes: usize,
-    /// How to leave.
+    /// How the connection is closed.
     pub close: Close,
-    /// Who may be connected to; a method as made here may connect to anything.
-    pub policy: Policy,
-    /// Where its service may be spoken; anywhere, where the configuration does not say.
-    pub hosts: Option<Policy>,
+    /// The addresses that may receive the secrets of the service (`hosts` in the configuration).
+    /// `None` restricts nothing.
+    pub allowed_hosts: Option<Policy>,
 }
 
 impl Default for ProbeSpec {
@@ -146,36 +158,37 @@ impl Default for ProbeSpec {
             service: None,
             family: Family::default(),
             addresses: AddressSelection::First,
-            origin: LocalBind::default(),
+            bind: LocalBind::default(),
             timeout: Self::TIMEOUT,
             attempts: None,
-            want: Expected::Open,
+            expected: Expected::Open,
+            layer: None,
             steps: Vec::new(),
             quit: None,
             charset: Charset::default(),
             max_bytes: Self::MAX_BYTES,
             close: Close::Fin,
-            policy: Policy::allow_all(),
-            hosts: None,
+            allowed_hosts: None,
         }
     }
 }
 
 impl ProbeSpec {
-    /// The default total deadline: Zabbix gives up at 3 s and then throws the value away.
+    /// The default timeout. It is below Zabbix's default of 3 s, after which Zabbix discards the
+    /// value.
     pub const TIMEOUT: Duration = Duration::from_millis(2500);
-    /// The default bound on the bytes read since the last match.
+    /// The default maximum number of bytes received since the last match.
     pub const MAX_BYTES: usize = 256 * 1024;
 
-    /// Whether this address may be connected to on this port.
-    pub fn decide(&self, address: IpAddr, port: Port) -> Decision {
-        match (self.policy.decide(address, port), &self.hosts) {
+    /// Whether the policy and `allowed_hosts` allow a connect to this address and port.
+    pub fn decide(&self, policy: &Policy, address: IpAddr, port: Port) -> Decision {
+        match (policy.decide(address, port), &self.allowed_hosts) {
             (Decision::Allowed(_), Some(hosts)) => hosts.decide(address, port),
             (decision, _) => decision,
         }
     }
 
-    /// The names that its steps capture.
+    /// The names of the groups that the steps capture.
     pub fn captures(&self) -> impl Iterator<Item = &str> {
         let expects = self.steps.iter().filter_map(|step| {
             if let Step::Expect(expect) = step {
@@ -190,54 +203,60 @@ impl ProbeSpec {
             .map(|name| &**name)
     }
 
-    /// The printable form of bytes that were sent or received, with every secret hidden.
-    pub fn veil(&self, bytes: &[u8]) -> String {
-        self.veil_start(bytes, bytes.len())
+    /// The printable form of sent or received bytes, with every secret redacted.
+    pub fn redact(&self, bytes: &[u8]) -> String {
+        self.redact_prefix(bytes, bytes.len())
     }
 
-    /// The same of the first so many bytes, without a character that is cut in half.
-    pub fn veil_start(&self, bytes: &[u8], most: usize) -> String {
-        let hidden = redact::hidden_start(bytes, most, self.secrets());
-        let cut = most < bytes.len();
-        let text = if cut {
-            self.charset.printable_start(&hidden)
+    /// Like [`ProbeSpec::redact`], for the first `limit` bytes; a character cut in half is left
+    /// out.
+    pub fn redact_prefix(&self, bytes: &[u8], limit: usize) -> String {
+        let redacted = redact::redact_prefix(bytes, limit, self.secrets());
+        let is_cut = limit < bytes.len();
+        let text = if is_cut {
+            self.charset.printable_prefix(&redacted)
         } else {
-            self.charset.printable(&hidden)
+            self.charset.printable(&redacted)
         };
         if self.charset.is_utf8() {
             text
         } else {
-            self.veil_text(&text)
+            self.redact_text(&text)
         }
     }
 
-    /// A text of the peer's with every secret hidden, however its bytes spelled it: encodings with states have more than
-    /// one way, such as ISO-2022-JP.
-    fn veil_text(&self, text: &str) -> String {
+    /// A decoded text with every secret redacted, whatever bytes encoded it. Stateful encodings
+    /// such as ISO-2022-JP have more than one encoding of a text.
+    fn redact_text(&self, text: &str) -> String {
         let printable =
             |secret: &Secret| Secret::new(self.charset.printable(secret.reveal()).into_bytes());
         let secrets: Vec<_> = self.secrets().map(printable).collect();
-        // What is hidden begins and ends between two characters, so the rest is a text.
-        String::from_utf8(redact::hidden(text.as_bytes(), secrets.iter()).into_owned())
-            .unwrap_or_default()
+        let redacted = redact::redact(text.as_bytes(), secrets.iter()).into_owned();
+        // Text and secrets are UTF-8, so every redacted range begins and ends between characters.
+        #[allow(
+            clippy::expect_used,
+            reason = "see above; an empty text would hide the fault"
+        )]
+        String::from_utf8(redacted).expect("redaction divides no character")
     }
 
-    /// These bytes with `***` in the place of every secret, and of them all where one is spelled in another way.
-    pub fn hide<'b>(&self, bytes: &'b [u8]) -> Cow<'b, [u8]> {
-        let hidden = redact::hidden(bytes, self.secrets());
+    /// These bytes with `***` for every secret. If they hold a secret in another encoding of the
+    /// same text, all of them are replaced.
+    pub fn redact_bytes<'b>(&self, bytes: &'b [u8]) -> Cow<'b, [u8]> {
+        let redacted = redact::redact(bytes, self.secrets());
         let text = if self.charset.is_utf8() {
             String::new()
         } else {
-            self.charset.printable(&hidden)
+            self.charset.printable(&redacted)
         };
-        if self.veil_text(&text) == text {
-            hidden
+        if self.redact_text(&text) == text {
+            redacted
         } else {
             Cow::Borrowed(b"***")
         }
     }
 
-    /// The secrets that it sends, and that a peer may echo.
+    /// The secrets that the plan sends, which a peer may echo.
     pub fn secrets(&self) -> impl Iterator<Item = &Secret> + Clone {
         let sends = self.steps.iter().filter_map(|step| {
             if let Step::Send(send) = step {
@@ -250,10 +269,10 @@ impl ProbeSpec {
     }
 }
 
-/// Which addresses of a name are wanted; there is no silent fallback to the other family.
+/// The address family that a name is resolved to. There is no fallback to the other family.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Family {
-    /// The IPv6 address if this machine has a route to it, else the IPv4 address.
+    /// IPv6 if this machine has a route to the address, else IPv4.
     #[default]
     Any,
     /// A records only.
@@ -262,21 +281,21 @@ pub enum Family {
     V6,
 }
 
-/// How many addresses of a name are tried.
+/// Which of the resolved addresses are probed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum AddressSelection {
-    /// Exactly one, named in the result.
+    /// The first one, which is named in the result.
     First,
-    /// Every one; up only if all are.
+    /// All; the target is up only if every address is.
     All,
 }
 
-/// Where a connection starts.
+/// The local end of a connection.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LocalBind {
-    /// The source address; its port is the kernel's choice.
+    /// The source address; the kernel chooses the port.
     pub source: Option<IpAddr>,
-    /// The interface to leave by (`SO_BINDTODEVICE`).
+    /// The outgoing interface (`SO_BINDTODEVICE`).
     pub interface: Option<Interface>,
 }
 
@@ -292,18 +311,18 @@ impl LocalBind {
 pub struct Interface {
     /// Its name, such as `eth0`.
     pub name: Box<str>,
-    /// Its index, as `if_nametoindex(3)` gives it.
+    /// Its index (`if_nametoindex(3)`).
     pub index: NonZeroU32,
 }
 
 /// Several connects within one deadline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Attempts {
-    /// How many.
+    /// The number of connects.
     pub count: NonZeroU32,
-    /// From the start of one to the start of the next.
+    /// The time from the start of one to the start of the next.
     pub interval: Duration,
-    /// How many must succeed, at most `count`.
+    /// The number that must succeed, at most `count`.
     pub require: NonZeroU32,
 }
 
@@ -315,27 +334,27 @@ impl Attempts {
 /// What counts as up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Expected {
-    /// It accepts, and the dialogue succeeds.
+    /// The port accepts, and the dialogue succeeds.
     Open,
-    /// It does not accept.
+    /// The port does not accept.
     Closed(OnTimeout),
 }
 
-/// What silence means where a closed port is wanted.
+/// What a timeout means where a closed port is expected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum OnTimeout {
-    /// A timeout proves nothing and fails.
+    /// A timeout does not prove that the port is closed, so it is a failure.
     Fails,
     /// A timeout counts as closed: the port is filtered.
     CountsAsClosed,
 }
 
-/// How to leave an open connection.
+/// How a connection is closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Close {
-    /// FIN, after reading what the peer had to say.
+    /// With FIN, then the peer's remaining data and its FIN are read.
     Fin,
-    /// RST at once.
+    /// With RST, at once.
     Rst,
 }
 
@@ -345,8 +364,8 @@ mod tests {
     use steps::Piece;
 
     #[test]
-    fn a_secret_is_hidden_in_every_spelling_of_an_encoding() {
-        // In ISO-2022-JP the bytes of a word depend on what stands before it.
+    fn a_secret_is_redacted_in_every_encoding_of_its_text() {
+        // In ISO-2022-JP the bytes of a word depend on the text before it.
         let charset = Charset::from_label("iso-2022-jp").unwrap();
         let secret = Secret::new("秘密".as_bytes()).in_charset(charset).unwrap();
         let steps = vec![Step::Send(Template(vec![Piece::Secret(secret)]))];
@@ -356,20 +375,20 @@ mod tests {
             ..ProbeSpec::default()
         };
         assert_eq!(
-            spec.veil(&charset.encode("語は秘密です").unwrap()),
+            spec.redact(&charset.encode("語は秘密です").unwrap()),
             "語は***です"
         );
-        assert_eq!(spec.veil(&charset.encode("a 秘密 b").unwrap()), "a *** b");
+        assert_eq!(spec.redact(&charset.encode("a 秘密 b").unwrap()), "a *** b");
         assert_eq!(
-            spec.hide(&charset.encode("語は秘密です").unwrap()),
+            spec.redact_bytes(&charset.encode("語は秘密です").unwrap()),
             &b"***"[..]
         );
-        assert_eq!(spec.hide(b"plain"), &b"plain"[..]);
-        // Nor is a part of it left where the bytes are cut: a character has two.
-        let said = charset.encode("語は秘密です").unwrap();
-        for most in 0..=said.len() {
-            let text = spec.veil_start(&said, most);
-            assert!(!text.contains(['秘', '密']), "{most}: {text}");
+        assert_eq!(spec.redact_bytes(b"plain"), &b"plain"[..]);
+        // No part of it is left where the bytes are cut, also within a character, which has two.
+        let bytes = charset.encode("語は秘密です").unwrap();
+        for limit in 0..=bytes.len() {
+            let text = spec.redact_prefix(&bytes, limit);
+            assert!(!text.contains(['秘', '密']), "{limit}: {text}");
         }
     }
 }

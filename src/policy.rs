@@ -118,11 +118,5 @@ impl Policy {
     }
 }
 
-impl Default for Policy {
-    fn default() -> Self {
-        Self::allow_all()
-    }
-}
-
 #[cfg(test)]
 mod tests;

@@ -1,4 +1,4 @@
-//! What a probe found, as measured. What is published of it, and how, is [`output`](crate::output)'s.
+//! The measurements of a probe. [`output`](crate::output) decides what is published and how.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -8,31 +8,32 @@ use crate::failure::{Failure, Status};
 use crate::plan::{Expected, OnTimeout, Plan};
 use crate::stats::RunningStats;
 
-/// What came of one [`Plan`].
+/// The report of one [`Plan`].
 ///
-/// A batch holds thousands until its document is written: what few of them have is boxed, and what stands in two places
-/// is shared.
+/// A batch holds thousands of them until its document is written, so rare parts are boxed and
+/// common parts are shared.
 #[derive(Debug, Clone)]
 pub struct Report {
-    /// What was asked.
+    /// The plan that was run.
     pub plan: Arc<Plan>,
-    /// Why it is not up; up where there is none.
+    /// Why the target is not up; `None` if it is.
     pub failure: Option<Arc<Failure>>,
-    /// From the probe's start to the verdict.
+    /// The time from the probe's start to the verdict.
     pub total: Duration,
-    /// How long the name took; absent for an address, and where it failed.
+    /// The duration of the name lookup; absent for an address and if the lookup failed.
     pub resolve: Option<Duration>,
-    /// The connection that the report describes: the last successful one, else the last.
+    /// The representative connection: of several attempts the last successful one, else the last;
+    /// of several addresses the first failed one, else the first.
     pub connection: Option<ConnectionReport>,
-    /// Every address that was tried, where all were asked for.
+    /// One report per address, if all addresses are probed.
     pub addresses: Box<[ConnectionReport]>,
-    /// What came of several attempts, where they were asked for.
+    /// The statistics of several attempts, if the plan has several.
     pub attempts: Option<Box<RunningStats>>,
 }
 
 impl Report {
-    /// The report of a probe that ended before it connected to anything.
-    pub fn without_trial(plan: Arc<Plan>, failure: Failure, total: Duration) -> Self {
+    /// The report of a probe that ended without any connection.
+    pub fn without_connection(plan: Arc<Plan>, failure: Failure, total: Duration) -> Self {
         let failure = Some(Arc::new(failure));
         Self {
             plan,
@@ -45,83 +46,86 @@ impl Report {
         }
     }
 
-    /// The verdict.
+    /// The status of the target.
     pub fn status(&self) -> Status {
         self.failure
             .as_ref()
             .map_or(Status::Ok, |failure| failure.status)
     }
 
-    /// Whether everything asked for was verified.
+    /// Whether the target is up.
     pub fn is_up(&self) -> bool {
         self.failure.is_none()
     }
 }
 
-/// What one connection was like.
+/// The report of one connection.
 #[derive(Debug, Clone)]
 pub struct ConnectionReport {
-    /// Where to.
+    /// The remote address.
     pub address: SocketAddr,
-    /// The local address, once the kernel had chosen it.
+    /// The local address, if the connection was established.
     pub source: Option<IpAddr>,
-    /// What ended it before all steps were done; whether that is good or bad is [`ConnectionReport::verdict`]'s to say.
+    /// What ended the connection before all steps were done. [`ConnectionReport::verdict`] tells
+    /// whether that is a failure of the probe.
     pub failure: Option<Arc<Failure>>,
-    /// From the start of this connection to its verdict.
+    /// The time from the start of this connection to its verdict.
     pub total: Duration,
-    /// The handshake, by our clock; absent unless it succeeded.
+    /// The duration of the TCP handshake; absent if it did not complete.
     pub connect: Option<Duration>,
-    /// The kernel's own facts.
+    /// The kernel's own measurements.
     pub tcp: Option<TcpFacts>,
-    /// What was said; absent where nothing was.
-    pub exchange: Option<Box<DialogueReport>>,
+    /// The dialogue; absent if there was no layer, no step, and nothing was received.
+    pub dialogue: Option<Box<DialogueReport>>,
 }
 
-/// What was said on one connection.
+/// The report of the dialogue of one connection.
 #[derive(Debug, Clone, Default)]
 pub struct DialogueReport {
-    /// From the dialogue's start to its first received byte.
+    /// The duration of the handshake of the layer; absent if there was none, or it did not
+    /// complete.
+    pub handshake: Option<Duration>,
+    /// The time from the dialogue's start to its first received byte.
     pub first_byte: Option<Duration>,
-    /// From the connection to the verdict; absent unless the dialogue succeeded.
-    pub took: Option<Duration>,
-    /// The 1-based number of the failed, else the last, step; absent without steps.
+    /// The time from the dialogue's start to the verdict; absent if the dialogue failed.
+    pub duration: Option<Duration>,
+    /// The 1-based number of the step that failed, else of the last one; absent without steps.
     pub step: Option<usize>,
-    /// What the peer said.
+    /// The received bytes.
     pub response: Option<Response>,
-    /// What the named groups of its dialogue captured, in the order of the steps.
+    /// The names and bytes of the captured groups, in the order of the steps.
     pub captures: Vec<(Box<str>, Vec<u8>)>,
 }
 
 impl ConnectionReport {
-    /// A connection that was not begun yet.
-    pub fn untried(address: SocketAddr) -> Self {
-        let total = Duration::ZERO;
+    /// The report of a connection to this address before anything was measured.
+    pub fn new(address: SocketAddr) -> Self {
         Self {
             address,
             source: None,
             failure: None,
-            total,
+            total: Duration::ZERO,
             connect: None,
             tcp: None,
-            exchange: None,
+            dialogue: None,
         }
     }
 
-    /// What the peer said, if it said anything.
+    /// The received bytes, if there were any.
     pub fn response(&self) -> Option<&Response> {
-        self.exchange.as_ref()?.response.as_ref()
+        self.dialogue.as_ref()?.response.as_ref()
     }
 
-    /// What the named groups of its dialogue captured, in the order of the steps.
+    /// The names and bytes of the captured groups, in the order of the steps.
     pub fn captures(&self) -> &[(Box<str>, Vec<u8>)] {
-        self.exchange
+        self.dialogue
             .as_ref()
-            .map_or(&[], |exchange| &exchange.captures)
+            .map_or(&[], |dialogue| &dialogue.captures)
     }
 
-    /// Why this connection is not what was wanted; `None` if it is.
-    pub fn verdict(&self, want: Expected) -> Option<Arc<Failure>> {
-        let Expected::Closed(silence) = want else {
+    /// Why this connection is not as expected; `None` if it is.
+    pub fn verdict(&self, expected: Expected) -> Option<Arc<Failure>> {
+        let Expected::Closed(on_timeout) = expected else {
             return self.failure.clone();
         };
         let Some(failure) = self.failure.as_ref().filter(|_| self.connect.is_none()) else {
@@ -131,33 +135,34 @@ impl ConnectionReport {
             );
             return Some(Arc::new(Failure::new(Status::UnexpectedlyOpen, text)));
         };
-        match (failure.status, silence) {
+        match (failure.status, on_timeout) {
             (Status::Unreachable, _) if failure.icmp.is_none() => Some(Arc::new(
-                failure.because("nothing was sent, which does not prove it closed"),
+                failure.with_reason("nothing was sent, which does not prove it closed"),
             )),
             (Status::Refused | Status::Unreachable, _)
             | (Status::ConnectTimeout, OnTimeout::CountsAsClosed) => None,
             (Status::ConnectTimeout, OnTimeout::Fails) => {
                 let why = "silence does not prove it closed (--expect-closed=filtered accepts it)";
-                Some(Arc::new(failure.because(why)))
+                Some(Arc::new(failure.with_reason(why)))
             }
             _ => Some(Arc::clone(failure)),
         }
     }
 }
 
-/// What the kernel knows of a connection (`struct tcp_info` of linux/tcp.h).
+/// The kernel's measurements of a connection (`struct tcp_info` of linux/tcp.h).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TcpFacts {
-    /// Smoothed round trip time and its variance; withheld after a retransmission, when the figure is not the path's.
+    /// The smoothed round-trip time and its variance; omitted after a retransmission, because it is
+    /// not the round-trip time of the path then.
     pub rtt: Option<RoundTrip>,
-    /// How many SYNs were sent again.
+    /// The number of retransmitted SYNs.
     pub syn_retransmits: u32,
     /// The sending maximum segment size in bytes, once connected.
     pub mss: Option<u32>,
 }
 
-/// A round trip time in microseconds, as the kernel counts them (`tcpi_rtt`, `tcpi_rttvar`).
+/// A round-trip time in the kernel's unit, microseconds (`tcpi_rtt`, `tcpi_rttvar`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RoundTrip {
     smoothed: u32,
@@ -165,7 +170,7 @@ pub struct RoundTrip {
 }
 
 impl RoundTrip {
-    /// From what the kernel said, fractions of a microsecond dropped.
+    /// From the kernel's values; fractions of a microsecond are truncated.
     pub fn new(smoothed: Duration, variance: Duration) -> Self {
         let micros = |time: Duration| u32::try_from(time.as_micros()).unwrap_or(u32::MAX);
         Self {
@@ -174,7 +179,7 @@ impl RoundTrip {
         }
     }
 
-    /// The smoothed round trip time.
+    /// The smoothed round-trip time.
     pub fn smoothed(self) -> Duration {
         Duration::from_micros(self.smoothed.into())
     }
@@ -185,18 +190,18 @@ impl RoundTrip {
     }
 }
 
-/// What the peer said.
+/// The bytes that the peer sent.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Response {
-    /// How many bytes it sent in all.
+    /// The total number of bytes.
     pub bytes: u64,
     /// The start of the last step's bytes, at most [`Response::KEPT`].
     pub start: Vec<u8>,
 }
 
 impl Response {
-    /// How many bytes of a step are kept for people: 2 KiB are published at most, and what follows tells where a character
-    /// ends.
+    /// The number of bytes of a step that are kept. At most 2 KiB are published; the bytes after
+    /// them tell where a character ends.
     pub const KEPT: usize = 2048 + 16;
 }
 
@@ -205,7 +210,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_batch_can_hold_thousands() {
+    fn reports_are_small_enough_for_large_batches() {
         assert!(size_of::<Report>() <= 200, "{}", size_of::<Report>());
         assert!(
             size_of::<ConnectionReport>() <= 128,

@@ -1,8 +1,9 @@
-//! Running statistics over the connects of one probe.
+//! Statistics over several connects of one probe.
 
 use std::time::Duration;
 
-/// How many were sent and succeeded, and how long those took (Welford's method: no sample is stored).
+/// The numbers of sent and successful attempts, and the distribution of the durations of the
+/// successful ones. It uses Welford's method, so no sample is stored.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct RunningStats {
     sent: u32,
@@ -15,57 +16,57 @@ pub struct RunningStats {
 
 impl RunningStats {
     /// Counts an attempt that failed.
-    pub fn lost(&mut self) {
+    pub fn add_failure(&mut self) {
         self.sent += 1;
     }
 
-    /// Counts an attempt that succeeded and took this long.
-    pub fn succeeded(&mut self, took: Duration) {
+    /// Counts an attempt that succeeded, with its duration.
+    pub fn add_success(&mut self, duration: Duration) {
         self.sent += 1;
         self.ok += 1;
         self.min = if self.ok == 1 {
-            took
+            duration
         } else {
-            self.min.min(took)
+            self.min.min(duration)
         };
-        self.max = self.max.max(took);
-        let seconds = took.as_secs_f64();
-        let off = seconds - self.mean;
-        self.mean += off / f64::from(self.ok);
-        self.squares += off * (seconds - self.mean);
+        self.max = self.max.max(duration);
+        let seconds = duration.as_secs_f64();
+        let delta = seconds - self.mean;
+        self.mean += delta / f64::from(self.ok);
+        self.squares += delta * (seconds - self.mean);
     }
 
-    /// How many were sent.
+    /// The number of attempts sent.
     pub fn sent(&self) -> u32 {
         self.sent
     }
 
-    /// How many succeeded.
+    /// The number of attempts that succeeded.
     pub fn ok(&self) -> u32 {
         self.ok
     }
 
-    /// The part of the sent that failed, 0 to 1; absent when none was sent.
+    /// The fraction of the sent attempts that failed, 0 to 1; `None` if none was sent.
     pub fn loss(&self) -> Option<f64> {
         (self.sent > 0).then(|| f64::from(self.sent - self.ok) / f64::from(self.sent))
     }
 
-    /// The shortest; absent when none succeeded, as the others.
+    /// The shortest duration; `None` if no attempt succeeded.
     pub fn min(&self) -> Option<Duration> {
         (self.ok > 0).then_some(self.min)
     }
 
-    /// The mean.
+    /// The mean duration; `None` if no attempt succeeded.
     pub fn avg(&self) -> Option<Duration> {
         (self.ok > 0).then(|| Duration::from_secs_f64(self.mean.max(0.0)))
     }
 
-    /// The longest.
+    /// The longest duration; `None` if no attempt succeeded.
     pub fn max(&self) -> Option<Duration> {
         (self.ok > 0).then_some(self.max)
     }
 
-    /// The standard deviation of those that were (the population's, as ping's `mdev`).
+    /// The population standard deviation, like the `mdev` of ping; `None` if no attempt succeeded.
     pub fn stddev(&self) -> Option<Duration> {
         (self.ok > 0)
             .then(|| Duration::from_secs_f64((self.squares.max(0.0) / f64::from(self.ok)).sqrt()))
@@ -77,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_sent_has_no_statistics() {
+    fn without_attempts_there_are_no_statistics() {
         let none = RunningStats::default();
         assert_eq!(
             (none.loss(), none.min(), none.avg(), none.stddev()),
@@ -86,13 +87,13 @@ mod tests {
     }
 
     #[test]
-    fn known_values() {
+    fn statistics_of_known_values() {
         let mut running = RunningStats::default();
         for ms in [2, 4, 4, 4, 5, 5, 7, 9] {
-            running.succeeded(Duration::from_millis(ms));
+            running.add_success(Duration::from_millis(ms));
         }
-        running.lost();
-        running.lost();
+        running.add_failure();
+        running.add_failure();
         assert_eq!(
             (running.sent(), running.ok(), running.loss()),
             (10, 8, Some(0.2))

@@ -1,6 +1,6 @@
-//! The known word that somebody probably meant.
+//! Suggestions for misspelled names.
 
-/// The known word nearest to this one, if one is near enough to be meant.
+/// The known name that is most similar to this one (Jaro-Winkler), if it is similar enough.
 pub fn did_you_mean<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
     let score = |candidate: &&'k str| strsim::jaro_winkler(word, candidate);
     let best = known
@@ -15,7 +15,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn near_words_are_found_and_far_ones_are_not() {
+    fn similar_names_are_suggested_and_others_are_not() {
         let known = ["time.connect", "time.total", "up"];
         assert_eq!(did_you_mean("time.conect", known), Some("time.connect"));
         assert_eq!(did_you_mean("connect_ms_p99", known), None);

@@ -34,13 +34,14 @@ pub fn run(args: &BatchArgs) -> CommandResult {
     let start = Instant::now();
     let config = Configuration::load(given(&args.probe.reach.config))?;
     let request = BatchRequest::from_args(args)?;
-    let fleet = batch::batch(request, &config, Policy::system(), input::read)?;
+    let fleet = batch::batch(request, &config, input::read)?;
     drop(config);
     say_what_was_left_out(&fleet);
     // Without descriptors for it the signals keep their default action; a value is owed all the same.
     let stop = StopHandle::on_signals(Exit::Down.code().into()).ok();
     let mut gathering = Gathering::new(&fleet, stop.as_ref());
-    let unreported = probe(&fleet, stop.as_ref(), start, &mut gathering);
+    let policy = Policy::system();
+    let unreported = probe(&fleet, &policy, stop.as_ref(), start, &mut gathering);
     gathering.complete(&unreported);
     let exit = if gathering.all_up() && fleet.invalid.count == 0 {
         Exit::Up
@@ -62,10 +63,10 @@ pub struct Shown {
 
 /// Probes a fleet that is printed as text, whatever it says of its output.
 #[allow(clippy::disallowed_methods)]
-pub fn show(fleet: &Batch, paint: Paint) -> Shown {
+pub fn show(fleet: &Batch, policy: &Policy, paint: Paint) -> Shown {
     let start = Instant::now();
     let mut gathering = Gathering::new(fleet, None);
-    let unreported = probe(fleet, None, start, &mut gathering);
+    let unreported = probe(fleet, policy, None, start, &mut gathering);
     gathering.complete(&unreported);
     let sums = gathering.summary.sentence(start.elapsed());
     let page = gathering.table(&sums, paint);
@@ -80,6 +81,7 @@ pub fn show(fleet: &Batch, paint: Paint) -> Shown {
 #[allow(clippy::disallowed_methods)]
 fn probe(
     fleet: &Batch,
+    policy: &Policy,
     stop: Option<&StopHandle>,
     start: Instant,
     gathering: &mut Gathering<'_>,
@@ -99,16 +101,14 @@ fn probe(
         engine::run(
             &mut source,
             gathering,
+            policy,
             &limits,
             resolver_kind(fleet.resolver),
         )
     }));
     match ran {
         Ok(Ok(())) => Failure::new(Status::NotTried, "the run ended before its turn"),
-        Ok(Err(error)) => Failure::new(
-            Status::LocalError,
-            format!("this machine could not wait for the network: {error}"),
-        ),
+        Ok(Err(error)) => Failure::new(Status::LocalError, error.to_string()),
         Err(_) => internal_error(),
     }
 }

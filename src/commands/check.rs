@@ -28,10 +28,13 @@ use crate::{engine, output, settings};
 pub fn run(args: &CheckArgs) -> CommandResult {
     let config = Configuration::load(given(&args.probe.reach.config))?;
     let request = options::check(args, default_format()?)?;
-    let check = settings::check(request, config, Policy::system())?;
+    let check = settings::check(request, config)?;
     let plan = Arc::new(check.plan.clone());
-    let report = catch_unwind(AssertUnwindSafe(|| probe(&check, Arc::clone(&plan))))
-        .unwrap_or_else(|_| broken(plan));
+    let policy = Policy::system();
+    let report = catch_unwind(AssertUnwindSafe(|| {
+        probe(&check, &policy, Arc::clone(&plan))
+    }))
+    .unwrap_or_else(|_| broken(plan));
     let exit = if report.is_up() { Exit::Up } else { Exit::Down };
     // Only a text for people asks the environment and the terminal about colours.
     let paint = if matches!(check.format, Format::Text) {
@@ -55,7 +58,7 @@ fn default_format() -> Result<Format, settings::SettingsError> {
     Format::from_word(word).map_err(settings::SettingsError::new)
 }
 
-fn probe(check: &Check, plan: Arc<Plan>) -> Report {
+fn probe(check: &Check, policy: &Policy, plan: Arc<Plan>) -> Report {
     #[cfg(debug_assertions)]
     super::panic_if_tested();
     let transcript = match check.transcript {
@@ -70,14 +73,15 @@ fn probe(check: &Check, plan: Arc<Plan>) -> Report {
     let ran = engine::run(
         &mut Once::new(Arc::clone(&plan)),
         &mut sink,
+        policy,
         &limits,
         resolver_kind(check.resolver),
     );
     match (sink.report, ran) {
         (Some(report), _) => report,
         (None, Err(error)) => {
-            let text = format!("this machine could not wait for the network: {error}");
-            Report::without_trial(plan, Failure::new(Status::LocalError, text), Duration::ZERO)
+            let failure = Failure::new(Status::LocalError, error.to_string());
+            Report::without_connection(plan, failure, Duration::ZERO)
         }
         (None, Ok(())) => broken(plan),
     }
@@ -85,7 +89,7 @@ fn probe(check: &Check, plan: Arc<Plan>) -> Report {
 
 /// The report of a fault of our own.
 fn broken(plan: Arc<Plan>) -> Report {
-    Report::without_trial(plan, internal_error(), Duration::ZERO)
+    Report::without_connection(plan, internal_error(), Duration::ZERO)
 }
 
 /// Keeps the one report, and explains on the way.

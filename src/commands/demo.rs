@@ -181,12 +181,7 @@ fn scene(
 
 /// The plan of a scene. The configuration of this machine does not change the demonstration.
 fn plan(scene: &Scene) -> Result<Arc<Plan>, SettingsError> {
-    // Only our own responders are probed, which no policy needs to allow.
-    let check = settings::check(
-        scene.request.clone(),
-        Configuration::default(),
-        Policy::allow_all(),
-    )?;
+    let check = settings::check(scene.request.clone(), Configuration::default())?;
     Ok(Arc::new(check.plan))
 }
 
@@ -200,14 +195,12 @@ fn probe(plans: &[Arc<Plan>]) -> Result<Vec<Option<Report>>, SettingsError> {
     let ran = engine::run(
         &mut source,
         &mut gathered,
+        // Only our own responders are probed.
+        &Policy::allow_all(),
         &limits,
         engine::ResolverKind::default(),
     );
-    ran.map_err(|error| {
-        SettingsError::new(format!(
-            "demo: this machine could not wait for the network: {error}"
-        ))
-    })?;
+    ran.map_err(|error| SettingsError::new(format!("demo: {error}")))?;
     Ok(gathered.reports)
 }
 

@@ -16,7 +16,7 @@ pub fn limits(
     spent: Duration,
 ) -> (Limits<'static>, Vec<String>) {
     let room = Capacity::of_this_machine();
-    let (tables, why) = tables(&room, bounds, plans, Capacity::has_tables);
+    let (tables, why) = tables(&room, bounds, plans, Capacity::can_unshare_fds);
     let (in_flight, limit) = match bounds.concurrency {
         Some(asked) => (
             asked,
@@ -30,7 +30,7 @@ pub fn limits(
         rate: bounds.rate,
         deadline: Some(bounds.deadline.saturating_sub(spent)),
         threads,
-        spares: tables.get().saturating_sub(threads.get()),
+        standby_threads: tables.get().saturating_sub(threads.get()),
         ..Limits::in_flight(in_flight)
     };
     (limits, [limit].into_iter().chain(why).collect())
@@ -56,10 +56,10 @@ fn tables(
     plans: &[Arc<Plan>],
     has_tables: impl FnOnce() -> bool,
 ) -> (NonZeroUsize, Option<String>) {
-    let (one, each) = (NonZeroUsize::MIN, room.in_a_table());
+    let (one, each) = (NonZeroUsize::MIN, room.per_fd_table());
     let tables = bounds
         .threads
-        .unwrap_or_else(|| room.tables_for(wished(bounds, plans, each)));
+        .unwrap_or_else(|| room.fd_tables_for(wished(bounds, plans, each)));
     match (bounds.threads, tables) {
         (_, tables) if tables == one => (one, None),
         _ if !has_tables() => {

@@ -1,4 +1,8 @@
-//! The step interpreter: what to say next, and whether the answer is the expected one. No I/O, no clock.
+//! The interpreter of a plan's steps: what to send next, and whether the answer is the expected
+//! one.
+//!
+//! It does no I/O and reads no clock. [`matcher`] matches one pattern, `expectation` combines the
+//! patterns of one step, `received` holds the bytes that they are matched against.
 
 mod expectation;
 pub mod matcher;
@@ -10,52 +14,59 @@ use crate::engine::dialogue::expectation::{Expectation, Outcome};
 use crate::engine::dialogue::matcher::MatchEnd;
 use crate::engine::dialogue::received::Received;
 use crate::plan::Plan;
+use crate::plan::layer::SharedLayer;
 use crate::plan::steps::{Expect, Piece, Step, Template};
 use crate::report::Response;
 
-/// Where a dialogue stands.
+/// The state of a dialogue.
 #[derive(Debug)]
 pub struct Dialogue {
     /// Index of the current step.
-    at: usize,
-    /// Everything received, in bytes.
+    position: usize,
+    /// The number of bytes received in total.
     total: u64,
-    /// What came since the last match of an earlier step.
+    /// The bytes received since the match before the last one; the next expectation drops the first
+    /// `matched` of them.
     received: Received,
-    /// Where the last match ended in it; the next expectation reads on from there.
+    /// Where the last match ended in `received`.
     matched: usize,
-    /// The current step, if it expects.
+    /// The patterns of the current step, once it has compared anything.
     expectation: Option<Box<Expectation>>,
     captures: Vec<Capture>,
 }
 
-/// What the dialogue wants next.
+/// What a dialogue needs in order to continue, or how it ended.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Progress {
     /// Send these bytes, then call [`Dialogue::sent`].
     Send(Vec<u8>),
+    /// Start this layer, then call [`Dialogue::secured`].
+    StartTls(SharedLayer),
     /// Wait for the peer.
     Wait,
-    /// Wait a moment: what came is enough unless further bytes change it.
-    Unsettled,
+    /// Wait for a short time of quiet: the step has matched, but further bytes could change the
+    /// match.
+    Tentative,
     /// All steps are done.
     Done,
-    /// This reject pattern came.
+    /// This reject pattern matched.
     Rejected(String),
-    /// What was wanted cannot come any more.
+    /// The expected answer can no longer match.
     Impossible,
-    /// More than this many bytes came without a match.
+    /// This many bytes were received without a match, which is the maximum.
     TooMuch(usize),
+    /// This many bytes were received after the answer that lets the layer start.
+    Injected(usize),
 }
 
-/// How an unfinished dialogue stood.
+/// The state of a dialogue that ends before its last step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unfinished {
-    /// Our own bytes could not all be sent.
+    /// Some of our own bytes were not sent.
     Sending,
-    /// Nothing came since the last match.
+    /// Nothing was received since the last match.
     Silent,
-    /// This many bytes came since the last match, and they are not what was expected.
+    /// This many bytes were received since the last match, and they do not match.
     Unmatched(usize),
 }
 
@@ -64,7 +75,7 @@ impl Dialogue {
     pub fn new(plan: &Plan) -> Self {
         let received = Received::new(plan.spec.charset);
         Self {
-            at: 0,
+            position: 0,
             total: 0,
             received,
             matched: 0,
@@ -73,14 +84,21 @@ impl Dialogue {
         }
     }
 
-    /// Goes as far as the bytes at hand allow.
-    pub fn advance(&mut self, plan: &Plan, moment: Input) -> Progress {
+    /// Runs the steps as far as the received bytes allow.
+    pub fn advance(&mut self, plan: &Plan, input: Input) -> Progress {
         loop {
-            match plan.spec.steps.get(self.at) {
+            match plan.spec.steps.get(self.position) {
                 None => return Progress::Done,
                 Some(Step::Send(template)) => return Progress::Send(self.fill(template)),
+                Some(Step::StartTls(layer)) => {
+                    self.received.forget(std::mem::take(&mut self.matched));
+                    return match self.buffered_len() {
+                        0 => Progress::StartTls(layer.clone()),
+                        bytes => Progress::Injected(bytes),
+                    };
+                }
                 Some(Step::Expect(expect)) => {
-                    if let Some(progress) = self.expect(plan, expect, moment) {
+                    if let Some(progress) = self.expect(plan, expect, input) {
                         return progress;
                     }
                 }
@@ -88,14 +106,14 @@ impl Dialogue {
         }
     }
 
-    /// Compares what came with the current step; nothing to report when the step is done.
-    fn expect(&mut self, plan: &Plan, expect: &Expect, moment: Input) -> Option<Progress> {
+    /// Matches the received bytes against the current step; `None` when the step is done.
+    fn expect(&mut self, plan: &Plan, expect: &Expect, input: Input) -> Option<Progress> {
         if self.expectation.is_none() {
             self.received.forget(std::mem::take(&mut self.matched));
-            self.expectation = Some(Box::new(Expectation::new(expect, self.extent(plan))));
+            self.expectation = Some(Box::new(Expectation::new(expect, self.match_end(plan))));
         }
         let expectation = self.expectation.as_mut()?;
-        match expectation.look(expect, &self.received, moment) {
+        match expectation.update(expect, &self.received, input) {
             Outcome::Matched(end) => {
                 for (name, value) in expectation.captures(expect, &self.received, end) {
                     self.captures.retain(|(known, _)| *known != name);
@@ -103,13 +121,13 @@ impl Dialogue {
                 }
                 self.matched = end;
                 self.expectation = None;
-                self.at += 1;
+                self.position += 1;
                 None
             }
-            Outcome::Rejected(number) => Some(Progress::Rejected(
+            Outcome::Rejected(index) => Some(Progress::Rejected(
                 expect
                     .reject
-                    .get(number)
+                    .get(index)
                     .map(ToString::to_string)
                     .unwrap_or_default(),
             )),
@@ -117,30 +135,32 @@ impl Dialogue {
             _ if self.received.raw().len() >= plan.spec.max_bytes => {
                 Some(Progress::TooMuch(self.received.raw().len()))
             }
-            Outcome::Unsettled => Some(Progress::Unsettled),
-            Outcome::Open => Some(Progress::Wait),
+            Outcome::Tentative => Some(Progress::Tentative),
+            Outcome::Undecided => Some(Progress::Wait),
         }
     }
 
-    /// The exact end of a match matters where a later step reads on from it.
-    fn extent(&self, plan: &Plan) -> MatchEnd {
-        let later = plan.spec.steps.iter().skip(self.at + 1);
+    /// The exact end of a match matters if a later step continues from it, or must know what
+    /// follows it.
+    fn match_end(&self, plan: &Plan) -> MatchEnd {
+        let later = plan.spec.steps.iter().skip(self.position + 1);
         if later
             .into_iter()
-            .any(|step| matches!(step, Step::Expect(_)))
+            .any(|step| matches!(step, Step::Expect(_) | Step::StartTls(_)))
         {
             MatchEnd::Exact
         } else {
-            MatchEnd::First
+            MatchEnd::Earliest
         }
     }
 
-    /// A template's bytes, with what was captured so far.
+    /// The bytes of a template, filled with the captures so far. A group that captured nothing is
+    /// empty.
     pub fn fill(&self, template: &Template) -> Vec<u8> {
         let mut bytes = Vec::new();
         for piece in &template.0 {
             match piece {
-                Piece::Bytes(plain) => bytes.extend_from_slice(plain),
+                Piece::Bytes(literal) => bytes.extend_from_slice(literal),
                 Piece::Secret(secret) => bytes.extend_from_slice(secret.reveal()),
                 Piece::Capture(name) => {
                     let capture = self.captures.iter().rfind(|(known, _)| known == name);
@@ -155,69 +175,78 @@ impl Dialogue {
         bytes
     }
 
-    /// The bytes of the current send step are with the kernel.
+    /// The kernel took all bytes of the current send step; continues with the next step.
     pub fn sent(&mut self) {
-        self.at += 1;
+        self.position += 1;
     }
 
-    /// Takes what the peer sent.
+    /// The handshake of the current [`Step::StartTls`] completed; continues with the next step.
+    pub fn secured(&mut self) {
+        self.position += 1;
+    }
+
+    /// Takes received bytes.
     pub fn feed(&mut self, bytes: &[u8]) {
         self.total += bytes.len() as u64;
         self.received.push(bytes);
     }
 
-    /// How many bytes it holds.
-    pub fn held(&self) -> usize {
+    /// The number of bytes that it holds.
+    pub fn buffered_len(&self) -> usize {
         self.received.raw().len()
     }
 
-    /// How many of them came since the last match.
-    pub fn ahead(&self) -> usize {
-        self.held().saturating_sub(self.matched)
+    /// The number of bytes received since the last match.
+    pub fn unmatched_len(&self) -> usize {
+        self.buffered_len().saturating_sub(self.matched)
     }
 
     /// Index of the current step.
     pub fn position(&self) -> usize {
-        self.at
+        self.position
     }
 
-    /// The 1-based number of the current step, else of the last.
+    /// The 1-based number of the current step; of the last one when all are done.
     pub fn step(&self, plan: &Plan) -> usize {
-        (self.at + 1).min(plan.spec.steps.len())
+        (self.position + 1).min(plan.spec.steps.len())
     }
 
-    /// How the dialogue stands when no more can come.
+    /// The state of the dialogue when it cannot continue.
     pub fn unfinished(&self, plan: &Plan) -> Unfinished {
-        match plan.spec.steps.get(self.at) {
+        match plan.spec.steps.get(self.position) {
             Some(Step::Send(_)) => Unfinished::Sending,
             _ if self.received.raw().is_empty() => Unfinished::Silent,
             _ => Unfinished::Unmatched(self.received.raw().len()),
         }
     }
 
-    /// What the peer said since the last match.
-    pub fn heard(&self) -> &[u8] {
+    /// The bytes received since the last match, which the current step is matched against.
+    pub fn buffer(&self) -> &[u8] {
         self.received.raw()
     }
 
-    /// What came nearest to the current step, such as ``the first 3 of 4 bytes of `220 ` ``.
+    /// How much of the current step's pattern matched at best, such as `matched 3 of 4 bytes`;
+    /// names the pattern if the step has several. `None` if nothing matched, or for regular
+    /// expressions.
     pub fn nearest(&self, plan: &Plan) -> Option<String> {
-        let Some(Step::Expect(expect)) = plan.spec.steps.get(self.at) else {
+        let Some(Step::Expect(expect)) = plan.spec.steps.get(self.position) else {
             return None;
         };
-        let (bytes, pattern) = self.expectation.as_ref()?.nearest(expect)?;
-        Some(match bytes {
-            1 => format!("the first byte of {pattern}"),
-            _ => format!("the first {bytes} bytes of {pattern}"),
+        let (matched, pattern) = self.expectation.as_ref()?.nearest(expect)?;
+        let length = pattern.length()?;
+        Some(match expect.wanted.patterns() {
+            [_] => format!("matched {matched} of {length} bytes"),
+            _ => format!("matched {matched} of {length} bytes of {pattern}"),
         })
     }
 
-    /// What was captured, in the order of the steps.
+    /// The captured groups, in the order of the steps.
     pub fn captures(&self) -> &[Capture] {
         &self.captures
     }
 
-    /// What the peer said, in the last step that heard anything.
+    /// The response to report: the bytes since the last match, and the total length. `None` if
+    /// nothing was received.
     pub fn response(&self) -> Option<Response> {
         let raw = self.received.raw();
         let start = raw

@@ -1,495 +1,411 @@
-//! The turns of the loop: admit, poll, stamp, deliver, expire, report.
+//! The event loop of one worker, and its turns: admit, poll, deliver, expire, report, close.
+//!
+//! The tables and their indices are in `docs/architecture.md`.
 
 mod admit;
 mod connection;
+mod io;
+mod layered;
 mod pending;
-mod read_write;
+mod poller;
+mod sessions;
 mod shutdown;
 mod sockets;
+pub(super) mod worker;
 
-use std::collections::VecDeque;
-use std::io;
 use std::net::IpAddr;
-use std::os::fd::{AsRawFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
-use mio::unix::SourceFd;
-use mio::{Events, Interest, Poll, Token};
-use slab::Slab;
-
+use crate::address::Host;
 use crate::engine::dns::{ResolvedAddresses, Resolver, owns_token};
-use crate::engine::event_loop::connection::{Connection, Numbers, Output, Then};
-use crate::engine::event_loop::pending::{ConnectRequest, Held, Shortage, Waiting};
-use crate::engine::event_loop::shutdown::End;
-use crate::engine::event_loop::sockets::{Idle, PendingClose};
+use crate::engine::error::PollError;
+use crate::engine::event_loop::connection::Connections;
+use crate::engine::event_loop::pending::{ConnectRequest, Parked, Pending, Shortage};
+use crate::engine::event_loop::poller::{Poller, SOURCE, STOP};
+use crate::engine::event_loop::sessions::{Sessions, SlotState};
+use crate::engine::event_loop::shutdown::RunDeadline;
+use crate::engine::event_loop::worker::Worker;
+use crate::engine::index::{ConnId, SessionId, SessionKey};
+use crate::engine::limits::Limits;
 use crate::engine::limits::shared::SharedLimits;
-use crate::engine::session::Session;
+use crate::engine::resolver_kind::ResolverKind;
 use crate::engine::session::action::{Action, Actions, AttemptId, Event};
-use crate::engine::timers::Timers;
-use crate::engine::{Limits, Observed, ResolverKind, Sink};
+use crate::engine::sink::{Observed, Sink};
 use crate::os::route;
 use crate::plan::LocalBind;
+use crate::policy::Policy;
 
-/// The bytes of one read, and how many reads one connection gets before the others have their turn.
+/// Bytes of one read.
 const READ_SIZE: usize = 4 * 1024;
-const READS_PER_TURN: usize = 16;
-/// After this time in one turn of the loop a connection reads once only.
-const TURN: Duration = Duration::from_millis(5);
-/// The events of one wake.
-const EVENTS: usize = 1024;
-/// How many timers go off, and how many connections are closed, before the clock is read again and others have their
-/// turn: all of them take a few hundred microseconds.
-const EXPIRIES: usize = 16;
-const CLOSES: usize = 16;
-/// How many probes have their room from the start: a table that grows is there twice while it is copied, and room that is
-/// not used is no memory yet.
-const TABLE: usize = 1 << 16;
-/// The token of the descriptor that stops the run; the resolver's have a higher bit, connections count from 0.
-const STOP: Token = Token(1 << (usize::BITS - 2));
+/// Most preallocated slots of a table. Preallocated because growing would copy the table; untouched
+/// capacity costs no resident memory.
+const MAX_PREALLOCATED: usize = 1 << 16;
+/// Most timers handled before the clock is read again: takes a few hundred microseconds.
+const TIMERS_PER_TURN: usize = 16;
 
-/// Names a session for as long as the run lasts: its place, and a serial number because places are used again.
-type Key = (usize, u32);
-
-/// One thread's part of a run.
-pub(in crate::engine) struct Worker<'a> {
-    /// What it has in common with the other threads.
-    pub gate: &'a SharedLimits<'a>,
-    /// Which of them it is, counted from 0.
-    pub number: usize,
-    /// How many threads there are, those that have not begun included.
-    threads: usize,
-    /// How many probes it has under way at once.
-    in_flight: usize,
-    /// When the run ends.
-    deadline: Option<Instant>,
-    /// The descriptor that ends it sooner.
-    stop: Option<BorrowedFd<'a>>,
+/// The workers of a run that starts now.
+#[allow(clippy::disallowed_methods)]
+pub(super) fn workers<'a>(
+    limits: &Limits<'a>,
+    policy: &'a Policy,
+    shared: &'a SharedLimits<'a>,
+) -> Vec<Worker<'a>> {
+    Worker::split(limits, policy, shared, Instant::now())
 }
 
-impl<'a> Worker<'a> {
-    /// The parts of a run that begins now: one for each thread that has something to do.
-    #[allow(clippy::disallowed_methods)]
-    pub fn of(limits: &Limits<'a>, gate: &'a SharedLimits<'a>) -> Vec<Self> {
-        let all = limits.in_flight.get();
-        let threads = limits.threads.saturating_add(limits.spares).get().min(all);
-        let deadline = limits.deadline.map(|after| Instant::now() + after);
-        let part = |number| {
-            let in_flight = all / threads + usize::from(number < all % threads);
-            Self {
-                gate,
-                number,
-                threads,
-                in_flight,
-                deadline,
-                stop: limits.stop,
-            }
-        };
-        (0..threads).map(part).collect()
-    }
-
-    /// How many threads have begun.
-    fn begun(&self) -> usize {
-        self.gate.spares.begun().min(self.threads)
-    }
-
-    /// The thread behind it begins, if there is one that has not.
-    fn call_behind(&self) {
-        if self.begun() < self.threads {
-            self.gate.spares.call_behind(self.number);
+/// Runs the event loop of one worker until everything is done.
+///
+/// # Errors
+/// When this machine cannot poll sockets. The plans that the worker had taken are reported then.
+pub(super) fn run(
+    worker: &Worker<'_>,
+    sink: &mut dyn Sink,
+    resolver: ResolverKind,
+) -> Result<(), PollError> {
+    let mut event_loop = EventLoop::new(worker, sink, resolver)?;
+    loop {
+        event_loop.admit();
+        if event_loop.is_done() {
+            return Ok(());
         }
+        let now = event_loop
+            .poll()
+            .inspect_err(|error| event_loop.abort(error))?;
+        event_loop.deliver(now);
+        event_loop.expire(now);
+        event_loop.report();
+        event_loop.close_finished(now);
     }
 }
 
-/// Everything that one thread of a run has in hand.
-pub(in crate::engine) struct Engine<'e, 's> {
+/// The state of one worker.
+struct EventLoop<'e, 's> {
+    /// Takes the reports.
     sink: &'e mut dyn Sink,
-    share: &'e Worker<'s>,
-    end: End,
-    poll: Poll,
-    events: Events,
-    wake: Wake,
-    sessions: Slab<Entry>,
-    connections: Slab<Connection>,
-    idle: Idle,
-    timers: Timers,
+    /// The worker's part of the run, and what it shares with the others.
+    worker: &'e Worker<'s>,
+    /// When the run ends.
+    deadline: RunDeadline,
+    /// The event queue.
+    poller: Poller,
+    /// Probes that have started, by [`SessionId`].
+    sessions: Sessions,
+    /// Sockets, by [`ConnId`].
+    connections: Connections,
+    /// Connects and plans that wait.
+    pending: Pending,
+    /// Resolves names; its lookups are keyed by [`SessionId::index`].
     resolver: Box<dyn Resolver>,
-    waiting: Waiting,
-    /// Connections that had more to read than their turn allowed.
-    unread: VecDeque<Token>,
-    /// Connections that are to be closed, whose probes have no further use for them.
-    leaving: VecDeque<PendingClose>,
-    over: Vec<usize>,
+    /// Actions of the session that is being driven; empty between calls.
     actions: Actions,
+    /// Filled by one read; kept to allocate it once.
     buffer: Box<[u8]>,
-    serial: u32,
-    /// How many turns have begun.
+    /// Number of turns so far.
     turn: u64,
 }
 
-struct Entry {
-    session: Session,
-    serial: u32,
-    connections: Numbers,
-    stage: Stage,
-}
-
-/// What the last wake brought.
-#[derive(PartialEq, Eq)]
-enum Wake {
-    /// All that had happened.
-    Whole,
-    /// As much as there is room for; perhaps more has happened.
-    Full,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Stage {
-    /// Its clock runs.
-    UnderWay,
-    /// It waits for our own limits, and its clock stands still.
-    Held,
-    /// Its report is to be handed over at the end of the turn.
-    Over,
-}
-
-impl<'e, 's> Engine<'e, 's> {
+impl<'e, 's> EventLoop<'e, 's> {
     #[allow(clippy::disallowed_methods)]
-    pub(in crate::engine) fn new(
-        share: &'e Worker<'s>,
+    fn new(
+        worker: &'e Worker<'s>,
         sink: &'e mut dyn Sink,
-        names: ResolverKind,
-    ) -> io::Result<Self> {
-        let poll = Poll::new()?;
-        let resolver = names.resolver(poll.registry())?;
-        if let Some(stop) = share.stop {
-            poll.registry()
-                .register(&mut SourceFd(&stop.as_raw_fd()), STOP, Interest::READABLE)?;
-        }
+        resolver: ResolverKind,
+    ) -> Result<Self, PollError> {
+        let poller = Poller::new(worker)?;
+        let resolver = resolver.resolver(poller.registry())?;
+        let capacity = worker.in_flight.min(MAX_PREALLOCATED);
         Ok(Self {
             sink,
-            end: End::at(share.deadline),
-            share,
-            poll,
-            events: Events::with_capacity(EVENTS),
-            wake: Wake::Whole,
-            sessions: Slab::with_capacity(share.in_flight.min(TABLE)),
-            connections: Slab::with_capacity(share.in_flight.min(TABLE)),
-            idle: Idle::default(),
-            timers: Timers::starting(Instant::now()),
+            worker,
+            deadline: RunDeadline::new(worker.deadline),
+            poller,
+            sessions: Sessions::new(capacity, Instant::now()),
+            connections: Connections::new(capacity),
+            pending: Pending::default(),
             resolver,
-            waiting: Waiting::default(),
-            unread: VecDeque::new(),
-            leaving: VecDeque::new(),
-            over: Vec::new(),
             actions: Actions::new(),
             buffer: vec![0; READ_SIZE].into_boxed_slice(),
-            serial: 0,
             turn: 0,
         })
     }
 
-    /// Begins at most one connect.
+    /// Begins a turn, and starts at most one connect in it.
     #[allow(clippy::disallowed_methods)]
-    pub(in crate::engine) fn admit(&mut self) {
+    fn admit(&mut self) {
         self.turn += 1;
-        self.begin_next(Instant::now());
+        self.start_one(Instant::now());
     }
 
-    /// Whether there is nothing left to do.
-    pub(in crate::engine) fn is_done(&self) -> bool {
-        self.sessions.is_empty() && self.waiting.is_done() && self.leaving.is_empty()
+    /// Whether nothing is left to do.
+    fn is_done(&self) -> bool {
+        self.sessions.is_empty() && self.pending.is_done() && self.connections.closing.is_empty()
     }
 
-    /// Waits for events, not at all where something can be done without them, and reads the clock.
+    /// Waits for events, or only fetches them if there is other work, and reads the clock.
     #[allow(clippy::disallowed_methods)]
-    pub(in crate::engine) fn poll(&mut self) -> io::Result<Instant> {
-        let is_late = !self.unread.is_empty() || !self.leaving.is_empty() || !self.over.is_empty();
-        let busy = self.may_begin() || is_late;
-        let wakes = [
-            self.timers.next(),
+    fn poll(&mut self) -> Result<Instant, PollError> {
+        let has_work = !self.connections.unread.is_empty()
+            || !self.connections.closing.is_empty()
+            || !self.sessions.finished.is_empty()
+            || self.may_start();
+        let times = [
+            self.sessions.timers.next(),
             self.resolver.next_wake(),
-            self.waiting.next_look(),
-            self.end.next(),
+            self.pending.next_retry(),
+            self.deadline.next(),
         ];
-        let timeout = match wakes.into_iter().flatten().min() {
-            _ if busy => Some(Duration::ZERO),
+        let timeout = match times.into_iter().flatten().min() {
+            _ if has_work => Some(Duration::ZERO),
             Some(next) => Some(next.saturating_duration_since(Instant::now())),
             None => None,
         };
         if timeout != Some(Duration::ZERO) {
-            self.call_another_when_full();
-            self.sink.rest();
+            self.start_standby_when_full();
+            self.sink.before_wait();
         }
-        match self.poll.poll(&mut self.events, timeout) {
-            Err(error) if error.kind() != io::ErrorKind::Interrupted => Err(error),
-            _ => Ok(Instant::now()),
-        }
+        self.poller.wait(timeout)?;
+        Ok(Instant::now())
     }
 
-    pub(in crate::engine) fn deliver(&mut self, now: Instant) {
-        for token in std::mem::take(&mut self.unread) {
-            self.read(token.0, now);
+    /// Handles the events of the last wake, and what the last turn left unread.
+    fn deliver(&mut self, now: Instant) {
+        for connection in std::mem::take(&mut self.connections.unread) {
+            self.read(connection, now);
         }
-        let events = std::mem::replace(&mut self.events, Events::with_capacity(0));
-        self.wake = if events.iter().count() < EVENTS {
-            Wake::Whole
-        } else {
-            Wake::Full
-        };
+        let events = self.poller.take();
         for event in &events {
             let token = event.token();
             if owns_token(token) {
-                self.resolver.ready(self.poll.registry(), token, now);
+                self.resolver.ready(self.poller.registry(), token, now);
             } else if token == STOP {
-                self.end.come(now);
+                self.deadline.stop(now);
+            } else if token == SOURCE {
+                self.pending.source_is_ready();
             } else {
-                self.connection_ready(token.0, event, now);
+                self.connection_ready(ConnId::new(token.0), event, now);
             }
         }
-        self.events = events;
+        self.poller.put_back(events);
         self.take_answers(now);
     }
 
-    /// Tells sessions what their names resolve to.
+    /// Hands the answers of the resolver to their sessions.
     fn take_answers(&mut self, now: Instant) {
         if self.resolver.ran_out_of_sockets() {
-            self.close_idle();
+            self.close_reusable();
         }
-        while let Some((place, answer)) = self.resolver.poll_answer() {
-            let Some(entry) = self.sessions.get(place) else {
+        while let Some((key, answer)) = self.resolver.poll_answer() {
+            let id = SessionId::new(key);
+            let Some(slot) = self.sessions.get(id) else {
                 continue;
             };
             match answer {
                 Ok(addresses) => {
-                    let at = now.saturating_duration_since(entry.session.started());
-                    self.sink
-                        .observe(entry.session.plan(), at, Observed::Answer(&addresses));
-                    let chosen = in_order(&addresses, &entry.session.plan().spec.origin);
-                    self.handle(place, Event::Resolved(&chosen), now);
+                    let plan = slot.session.plan();
+                    let at = now.saturating_duration_since(slot.session.started());
+                    self.sink.observe(plan, at, Observed::Answer(&addresses));
+                    let sorted = in_order(&addresses, &plan.spec.bind);
+                    let resolved = Event::Resolved(&sorted, self.worker.policy);
+                    self.handle(id, resolved, now);
                 }
-                Err(failure) => self.handle(place, Event::Unresolved(failure), now),
+                Err(failure) => self.handle(id, Event::Unresolved(failure), now),
             }
         }
     }
 
-    pub(in crate::engine) fn expire(&mut self, now: Instant) {
-        self.resolver.expire(self.poll.registry(), now);
+    /// Handles timers: those of the resolver, up to [`TIMERS_PER_TURN`] sessions, the run's.
+    fn expire(&mut self, now: Instant) {
+        self.resolver.expire(self.poller.registry(), now);
         self.take_answers(now);
-        for _ in 0..EXPIRIES {
-            let Some(place) = self.timers.pop_due(now) else {
+        for _ in 0..TIMERS_PER_TURN {
+            let Some(id) = self.sessions.timers.pop_due(now) else {
                 break;
             };
-            self.hear_out(place, now);
-            self.tick(place, now);
-            // One after the other, so that they do not all lie in memory when thousands end at once.
+            self.drain_socket_events(id, now);
+            self.tick(id, now);
+            // One by one: the reports of thousands that end at once need not all be in memory.
             self.report();
         }
         self.end_when_due(now);
     }
 
-    /// Where more events were there than one wake takes, what a session waits for may be among the rest: its time was
-    /// enough, ours was not.
-    fn hear_out(&mut self, place: usize, now: Instant) {
-        if self.wake == Wake::Full {
-            let Some(entry) = self.sessions.get(place) else {
+    /// Before a session times out, handles events of its sockets that did not fit into the last
+    /// wake: what it waits for may have come in time, and only we are late.
+    fn drain_socket_events(&mut self, id: SessionId, now: Instant) {
+        if self.poller.is_behind() {
+            let Some(slot) = self.sessions.get(id) else {
                 return;
             };
-            for number in entry.connections.all() {
-                self.look_at(number, now);
+            for connection in slot.connections.all() {
+                self.poll_connection(connection, now);
             }
         }
     }
 
-    /// Tells a session the time.
-    fn tick(&mut self, place: usize, now: Instant) {
-        let Some(entry) = self
+    /// Lets a session handle its timers.
+    fn tick(&mut self, id: SessionId, now: Instant) {
+        let Some(slot) = self
             .sessions
-            .get_mut(place)
-            .filter(|entry| entry.stage != Stage::Over)
+            .get_mut(id)
+            .filter(|slot| slot.state != SlotState::Finished)
         else {
             return;
         };
-        let (connections, all) = (&entry.connections, &self.connections);
+        let (of_session, connections) = (&slot.connections, &self.connections);
         let info = |attempt: AttemptId| {
-            let number = connections.of(attempt)?;
-            all.get(number)?.wire.tcp_info()
+            let connection = of_session.of(attempt)?;
+            connections.get(connection)?.wire.tcp_info()
         };
-        entry.stage = Stage::UnderWay;
-        entry.session.tick(now, info, &mut self.actions);
-        self.settle(place, now);
+        slot.state = SlotState::Running;
+        slot.session.tick(now, info, &mut self.actions);
+        self.apply_actions(id, now);
     }
 
-    /// Hands over the reports of what is over.
-    pub(in crate::engine) fn report(&mut self) {
-        let mut over = std::mem::take(&mut self.over);
-        for place in over.drain(..) {
-            if let Some(entry) = self.sessions.try_remove(place) {
-                if entry.session.plan().ip().is_none() {
-                    self.resolver.cancel(place);
+    /// Hands over the reports of finished sessions.
+    fn report(&mut self) {
+        let mut finished = std::mem::take(&mut self.sessions.finished);
+        for id in finished.drain(..) {
+            if let Some(slot) = self.sessions.remove(id) {
+                if slot.session.plan().ip().is_none() {
+                    self.resolver.cancel(id.index());
                 }
-                if let Some(report) = entry.session.into_report() {
+                if let Some(report) = slot.session.into_report() {
                     self.sink.deliver(report);
                 }
             }
         }
-        self.over = over;
+        self.sessions.finished = finished;
     }
 
-    /// Tells a session what happened, and does what it wishes.
-    fn handle(&mut self, place: usize, event: Event<'_>, now: Instant) {
-        self.tell(place, event, now);
-        self.settle(place, now);
+    /// Lets a session handle an event, and performs its actions.
+    fn handle(&mut self, id: SessionId, event: Event<'_>, now: Instant) {
+        self.notify(id, event, now);
+        self.apply_actions(id, now);
     }
 
-    /// Tells a session what happened; its wishes wait for [`Engine::settle`].
-    fn tell(&mut self, place: usize, event: Event<'_>, now: Instant) {
-        let Some(entry) = self.sessions.get_mut(place) else {
+    /// Lets a session handle an event; its actions are left for [`EventLoop::apply_actions`].
+    fn notify(&mut self, id: SessionId, event: Event<'_>, now: Instant) {
+        let Some(slot) = self.sessions.get_mut(id) else {
             return;
         };
-        let at = now.saturating_duration_since(entry.session.started());
+        let at = now.saturating_duration_since(slot.session.started());
         self.sink
-            .observe(entry.session.plan(), at, Observed::Event(&event));
-        entry.session.handle(event, now, &mut self.actions);
+            .observe(slot.session.plan(), at, Observed::Event(&event));
+        slot.session.handle(event, now, &mut self.actions);
     }
 
-    /// Fulfils the wishes of a session and notes when it wants to be woken.
-    fn settle(&mut self, place: usize, now: Instant) {
-        while let Some(wish) = self.actions.pop_front() {
-            if let Some(entry) = self.sessions.get(place) {
-                let at = now.saturating_duration_since(entry.session.started());
+    /// Performs the actions of a session, then sets its timer, parks it, or finishes it.
+    fn apply_actions(&mut self, id: SessionId, now: Instant) {
+        while let Some(action) = self.actions.pop_front() {
+            if let Some(slot) = self.sessions.get(id) {
+                let at = now.saturating_duration_since(slot.session.started());
                 self.sink
-                    .observe(entry.session.plan(), at, Observed::Action(&wish));
+                    .observe(slot.session.plan(), at, Observed::Action(&action));
             }
-            self.fulfil(place, wish, now);
+            self.perform(id, action, now);
         }
-        let Some(entry) = self.sessions.get_mut(place) else {
+        let Some(slot) = self.sessions.get_mut(id) else {
             return;
         };
-        match entry.stage {
-            Stage::Over => {}
-            _ if entry.session.is_over() => {
-                entry.stage = Stage::Over;
-                self.timers.clear(place);
-                self.over.push(place);
+        match slot.state {
+            SlotState::Finished => {}
+            _ if slot.session.is_over() => {
+                slot.state = SlotState::Finished;
+                self.sessions.timers.clear(id);
+                self.sessions.finished.push(id);
             }
-            // Who has no time left waits for nothing any more.
-            Stage::UnderWay if entry.session.is_idle() && entry.session.deadline() > now => {
-                entry.stage = Stage::Held;
-                self.timers.clear(place);
-                self.waiting.held.insert(
-                    place,
-                    Held {
-                        since: now,
-                        turn: self.turn,
-                    },
-                );
+            // Not at its deadline: no waiting can help it any more.
+            SlotState::Running if slot.session.is_idle() && slot.session.deadline() > now => {
+                slot.state = SlotState::Parked;
+                self.sessions.timers.clear(id);
+                let parked = Parked {
+                    since: now,
+                    turn: self.turn,
+                };
+                self.pending.parked.insert(id, parked);
             }
-            Stage::UnderWay => self.timers.set(place, entry.session.next_wake()),
-            Stage::Held => {}
+            SlotState::Running => {
+                let next_wake = slot.session.next_wake();
+                self.sessions.timers.set(id, next_wake);
+            }
+            SlotState::Parked => {}
         }
     }
 
-    fn fulfil(&mut self, place: usize, wish: Action, now: Instant) {
-        let Some(entry) = self.sessions.get_mut(place) else {
+    fn perform(&mut self, id: SessionId, action: Action, now: Instant) {
+        let Some(slot) = self.sessions.get_mut(id) else {
             return;
         };
-        match wish {
+        match action {
             Action::Resolve => {
-                let (plan, deadline) = (entry.session.plan(), entry.session.deadline());
-                if let crate::address::Host::Name(name) = &plan.target.host {
-                    self.resolver.start(
-                        self.poll.registry(),
-                        place,
-                        name,
-                        plan.spec.family,
-                        now,
-                        deadline,
-                    );
+                let (plan, deadline) = (slot.session.plan(), slot.session.deadline());
+                if let Host::Name(name) = &plan.target.host {
+                    let (registry, family) = (self.poller.registry(), plan.spec.family);
+                    self.resolver
+                        .start(registry, id.index(), name, family, now, deadline);
                 }
             }
             Action::Open(attempt, address) => {
-                let key = (place, entry.serial);
-                self.waiting.connect(ConnectRequest {
-                    key,
+                let session = SessionKey {
+                    id,
+                    serial: slot.serial,
+                };
+                self.pending.queue_connect(ConnectRequest {
+                    session,
                     attempt,
                     address,
-                    lack: Shortage::Nothing,
+                    shortage: Shortage::Nothing,
                 });
             }
+            Action::Secure(attempt, layer) => self.secure(id, attempt, &layer, now),
             Action::Send(attempt, bytes) => {
-                let Some(number) = entry.connections.of(attempt) else {
+                let Some(connection) = slot.connections.of(attempt) else {
                     return;
                 };
-                if let Some(connection) = self.connections.get_mut(number) {
-                    connection.output = Some(Box::new(Output {
-                        bytes,
-                        then: Then::Nothing,
-                    }));
+                if let Some(connection) = self.connections.get_mut(connection) {
+                    connection.queue(bytes);
                 }
-                // What is wished for then comes after this wish, not inside it: steps are many, the stack is not.
-                if let Some((place, what)) = self.write(number) {
-                    self.tell(place, what, now);
+                // The actions that follow from it are performed after this one, not inside it: a
+                // dialogue of many steps must not deepen the stack.
+                if let Some((session, sent)) = self.write(connection) {
+                    self.notify(session, sent, now);
                 }
             }
+            // For the sink, which has observed it.
             Action::Explain(..) => {}
             Action::Shutdown(attempt) => {
-                let number = entry.connections.of(attempt);
-                let Some(connection) = number.and_then(|number| self.connections.get_mut(number))
-                else {
+                let Some(connection) = slot.connections.of(attempt) else {
                     return;
                 };
-                match &mut connection.output {
-                    Some(output) => output.then = Then::Shutdown,
-                    None => connection.wire.shutdown(),
+                if let Some(open) = self.connections.get_mut(connection) {
+                    open.shutdown();
+                }
+                if let Some((session, sent)) = self.write(connection) {
+                    self.notify(session, sent, now);
                 }
             }
             Action::Close(attempt, how) => {
-                let remote = entry.session.remote(attempt);
-                if let (Some(number), Some(remote)) = (entry.connections.take(attempt), remote) {
-                    self.leave_later(number, remote.ip(), how);
+                let remote = slot.session.remote(attempt);
+                if let (Some(connection), Some(remote)) = (slot.connections.take(attempt), remote) {
+                    self.close_later(connection, remote.ip(), how);
                 }
             }
         }
     }
 }
 
-/// A name's addresses in the order to try them: IPv6 first where this machine has a route to it from this origin.
+/// The addresses of a name in the order to try them: IPv6 first where this machine has a route to
+/// the first IPv6 address, from this source address or interface.
 fn in_order(addresses: &ResolvedAddresses, origin: &LocalBind) -> Vec<IpAddr> {
     let v4 = addresses.v4.iter().copied().map(IpAddr::from);
     let v6 = addresses.v6.iter().copied().map(IpAddr::from);
-    let v6_first = addresses
+    let has_v6_route = addresses
         .v6
         .first()
         .is_some_and(|address| route::has_route((*address).into(), origin.interface_name()));
-    if v6_first {
+    if has_v6_route {
         v6.chain(v4).collect()
     } else {
         v4.chain(v6).collect()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// As a slab keeps its elements.
-    #[allow(dead_code)]
-    enum Slot<T> {
-        Free(usize),
-        Taken(T),
-    }
-
-    #[test]
-    fn thousands_can_be_under_way() {
-        assert!(
-            size_of::<Slot<Entry>>() <= 120,
-            "{}",
-            size_of::<Slot<Entry>>()
-        );
-        assert!(
-            size_of::<Slot<Connection>>() <= 32,
-            "{}",
-            size_of::<Slot<Connection>>()
-        );
     }
 }

@@ -1,18 +1,20 @@
-//! One, as nearly always, or several: of thousands of probes in flight nearly each has one connection.
+//! A list that stores a single element inline.
+//!
+//! Thousands of probes are in flight at once, and almost every one has exactly one connection.
 
-/// A list that needs no memory of its own for one element.
+/// A list that allocates only for a second element.
 #[derive(Debug, Default)]
 pub(in crate::engine) enum InlineVec<T> {
     #[default]
     None,
     One(T),
-    /// Three words of a vector would be there in each of the thousands that have none.
+    // Boxed because most lists are short: an inline vector would make each of them three words long.
     #[allow(clippy::box_collection)]
     Several(Box<Vec<T>>),
 }
 
 impl<T> InlineVec<T> {
-    /// Adds one behind the others.
+    /// Appends an element.
     pub fn push(&mut self, element: T) {
         *self = match std::mem::take(self) {
             Self::None => Self::One(element),
@@ -24,7 +26,7 @@ impl<T> InlineVec<T> {
         };
     }
 
-    /// All of them.
+    /// All elements.
     pub fn as_slice(&self) -> &[T] {
         match self {
             Self::None => &[],
@@ -33,7 +35,7 @@ impl<T> InlineVec<T> {
         }
     }
 
-    /// All of them, to change them.
+    /// All elements, mutable.
     pub fn as_mut_slice(&mut self) -> &mut [T] {
         match self {
             Self::None => &mut [],
@@ -63,14 +65,14 @@ mod tests {
 
     #[test]
     fn elements_keep_their_order() {
-        let mut few = InlineVec::<u8>::default();
-        assert!(few.as_slice().is_empty());
-        for number in 1..=3 {
-            few.push(number);
-            assert_eq!(few.as_slice(), (1..=number).collect::<Vec<_>>());
+        let mut list = InlineVec::<u8>::default();
+        assert!(list.as_slice().is_empty());
+        for element in 1..=3 {
+            list.push(element);
+            assert_eq!(list.as_slice(), (1..=element).collect::<Vec<_>>());
         }
-        few.as_mut_slice()[1] = 7;
-        assert_eq!(few.as_slice(), [1, 7, 3]);
-        assert_eq!(few.into_iter().collect::<Vec<_>>(), [1, 7, 3]);
+        list.as_mut_slice()[1] = 7;
+        assert_eq!(list.as_slice(), [1, 7, 3]);
+        assert_eq!(list.into_iter().collect::<Vec<_>>(), [1, 7, 3]);
     }
 }

@@ -1,4 +1,4 @@
-//! What a run may use of this machine, of the network and of the targets.
+//! What a run may use of this machine, the network and the targets.
 
 pub(super) mod capacity;
 pub(super) mod rate;
@@ -8,33 +8,36 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
-/// What a run may use; [`Limits::one`] or [`Limits::in_flight`], and then the fields that differ.
+/// The limits of a run; start from [`Limits::one`] or [`Limits::in_flight`].
 #[derive(Debug, Clone, Copy)]
 pub struct Limits<'a> {
-    /// How many probes are under way at once, over all threads.
+    /// Most probes in flight at once, over all threads.
     pub in_flight: NonZeroUsize,
-    /// How many connections one address has at once, over all threads. Who waits for it keeps nobody else waiting.
+    /// Most connections to one address at once, over all threads. Probes that wait for an address do
+    /// not delay probes of other addresses.
     pub per_address: Option<NonZeroUsize>,
-    /// How many connects begin in a second, evenly spaced, over all threads.
+    /// Rate limit: connects per second, evenly spaced, over all threads.
     pub rate: Option<NonZeroU32>,
-    /// When the run ends, from its start: what is under way then ends with the status of its phase, what never began
-    /// is reported [`NotTried`](crate::failure::Status::NotTried).
+    /// Time from the start of the run to its end. Probes that are in flight then end with the status
+    /// of their phase; plans that were not started are reported
+    /// [`NotTried`](crate::failure::Status::NotTried).
     pub deadline: Option<Duration>,
-    /// As if the deadline had come, once this descriptor can be read; nothing is read from it.
+    /// Ends the run like the deadline once this descriptor is readable; nothing is read from it.
     pub stop: Option<BorrowedFd<'a>>,
-    /// How many threads probe, each with descriptors of its own where the system allows it; one is the caller's own.
+    /// Probing threads, each with its own descriptor table where the system allows it. A single
+    /// thread is the caller's own.
     pub threads: NonZeroUsize,
-    /// How many more begin, one by one, when those before them have no room left.
-    pub spares: usize,
+    /// Additional threads that start one by one when those before them are full.
+    pub standby_threads: usize,
 }
 
 impl Limits<'_> {
-    /// One probe after the other.
+    /// One probe at a time.
     pub fn one() -> Self {
         Self::in_flight(NonZeroUsize::MIN)
     }
 
-    /// So many probes at once, and no other limit.
+    /// This many probes at once, and no other limit.
     pub fn in_flight(in_flight: NonZeroUsize) -> Self {
         let threads = NonZeroUsize::MIN;
         Self {
@@ -44,7 +47,7 @@ impl Limits<'_> {
             deadline: None,
             stop: None,
             threads,
-            spares: 0,
+            standby_threads: 0,
         }
     }
 }

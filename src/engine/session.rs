@@ -1,6 +1,7 @@
-//! One probe as a state machine without I/O: events and `now` in, wishes out.
+//! One probe as a state machine without I/O: events and the time go in, actions come out.
 //!
-//! A session resolves the host, opens one connection for each wanted address or attempt, and comes to one verdict.
+//! A session resolves the host, opens one connection per address or per attempt ([`attempt`]), and
+//! reaches one verdict. It ends when the verdict is fixed and every connection is closed.
 
 pub mod action;
 pub mod attempt;
@@ -17,56 +18,57 @@ use crate::engine::session::attempt::Attempt;
 use crate::failure::{Failure, Status};
 use crate::os::socket::TcpInfo;
 use crate::plan::{AddressSelection, Plan};
-use crate::policy::Decision;
+use crate::policy::{Decision, Policy};
 use crate::report::{ConnectionReport, Report};
 use crate::stats::RunningStats;
 
-/// The most addresses of one name that a probe tries; a larger answer is somebody's mistake or attack.
-pub const MOST_ADDRESSES: usize = 64;
+/// The most addresses of one name that a probe connects to. A larger answer is a misconfiguration
+/// or an attack.
+pub const MAX_ADDRESSES: usize = 64;
 
-/// One probe. Thousands are in flight at once: what few of them have is boxed.
+/// One probe. Thousands are in flight at once, so rarely needed state is boxed.
 #[derive(Debug)]
 pub struct Session {
     plan: Arc<Plan>,
     started: Instant,
-    stage: Stage,
+    state: SessionState,
     attempts: InlineVec<Attempt>,
-    apart: Option<Box<Extra>>,
+    extra: Option<Box<Extra>>,
 }
 
-/// What a probe does without that waits for the answer of one address.
+/// Rarely needed state, boxed so that the common case, one address and no name, stays small.
 #[derive(Debug, Default)]
 struct Extra {
-    /// How long the name took.
+    /// The duration of the name lookup.
     resolve: Option<Duration>,
-    /// When it ends although its own time is not over.
-    cut: Option<Instant>,
-    /// What is still to come while [`Stage::Trying`].
-    series: Option<RemainingAttempts>,
-    /// There when [`Stage::Judged`].
+    /// The run's deadline, where it is earlier than the probe's own.
+    deadline_limit: Option<Instant>,
+    /// Set while [`SessionState::Repeating`].
+    remaining: Option<RemainingAttempts>,
+    /// Set once [`SessionState::Decided`].
     verdict: Option<Verdict>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stage {
+enum SessionState {
     Resolving,
-    /// Connecting again and again.
-    Trying,
-    /// Every connection was begun.
-    Begun,
-    /// The verdict stands; connections may still be left.
-    Judged,
+    /// Some of several attempts have not started yet.
+    Repeating,
+    /// Every attempt was started.
+    Started,
+    /// The verdict is fixed; connections may still be open.
+    Decided,
 }
 
-/// Connects still to come: to this address, at that moment, this many times.
+/// The attempts that have not started yet.
 #[derive(Debug)]
 struct RemainingAttempts {
     address: IpAddr,
     next: Instant,
-    left: u32,
+    count: u32,
 }
 
-/// What came of the probe, and how long after its start that was clear.
+/// The result of the probe, and how long after its start it was known.
 #[derive(Debug)]
 struct Verdict {
     failure: Option<Arc<Failure>>,
@@ -75,119 +77,131 @@ struct Verdict {
 
 impl Session {
     /// Starts a probe.
-    pub fn start(plan: Arc<Plan>, now: Instant, actions: &mut Actions) -> Self {
-        let literal = plan.ip();
-        let (stage, attempts) = (Stage::Resolving, InlineVec::default());
+    pub fn start(plan: Arc<Plan>, policy: &Policy, now: Instant, actions: &mut Actions) -> Self {
+        let ip = plan.ip();
         let mut session = Self {
             plan,
             started: now,
-            stage,
-            attempts,
-            apart: None,
+            state: SessionState::Resolving,
+            attempts: InlineVec::default(),
+            extra: None,
         };
-        match literal {
-            Some(address) => session.launch(&[address], now, actions),
+        match ip {
+            Some(address) => session.start_attempts(&[address], policy, now, actions),
             None => actions.push_back(Action::Resolve),
         }
-        session.judge_when_decided(now);
+        session.decide_if_complete(now);
         session
     }
 
-    /// What is probed.
+    /// The plan that it runs.
     pub fn plan(&self) -> &Arc<Plan> {
         &self.plan
     }
 
-    /// When it began.
+    /// When it started.
     pub fn started(&self) -> Instant {
         self.started
     }
 
-    /// When it ends whatever happens.
+    /// When it ends at the latest: its own timeout, or the [limit](Session::limit_deadline) if that
+    /// is earlier.
     pub fn deadline(&self) -> Instant {
         let own = self.started + self.plan.spec.timeout;
-        self.apart
+        self.extra
             .as_ref()
-            .and_then(|apart| apart.cut)
-            .map_or(own, |cut| cut.min(own))
+            .and_then(|extra| extra.deadline_limit)
+            .map_or(own, |limit| limit.min(own))
     }
 
-    /// Whether it only waits for connections to be opened, and nothing but our own queue keeps it waiting.
+    /// Whether it only waits for connections to be opened, and only our own limits delay them.
     pub fn is_idle(&self) -> bool {
-        let mut under_way = self
+        let mut active = self
             .attempts()
             .iter()
             .filter(|attempt| !attempt.is_over())
             .peekable();
-        under_way.peek().is_some() && under_way.all(Attempt::is_queued)
+        active.peek().is_some() && active.all(Attempt::is_queued)
     }
 
-    /// Shifts its clock: for so long it was [idle](Session::is_idle). A moment that [cuts](Session::cut) it stands.
-    pub fn postpone(&mut self, by: Duration) {
+    /// Shifts the clock by the time that it was [idle](Session::is_idle), so that our own queue
+    /// counts neither in its times nor against its timeout. A
+    /// [deadline limit](Session::limit_deadline) is not shifted.
+    pub fn shift_clock(&mut self, by: Duration) {
         self.started += by;
-        if let Some(series) = self.series() {
-            series.next += by;
+        if let Some(remaining) = self.remaining() {
+            remaining.next += by;
         }
     }
 
-    /// Makes it end by this moment.
-    pub fn cut(&mut self, deadline: Instant) {
+    /// Makes it end at this time at the latest.
+    pub fn limit_deadline(&mut self, deadline: Instant) {
         if deadline < self.deadline() {
-            self.apart().cut = Some(deadline);
+            self.extra().deadline_limit = Some(deadline);
         }
     }
 
-    /// Whether the verdict stands and every connection is closed.
+    /// Whether the verdict is fixed and every connection is closed.
     pub fn is_over(&self) -> bool {
-        self.stage == Stage::Judged && self.attempts().iter().all(Attempt::is_over)
+        self.state == SessionState::Decided && self.attempts().iter().all(Attempt::is_over)
     }
 
-    /// Whether this attempt still wishes to be opened.
-    pub fn waits_for(&self, id: AttemptId) -> bool {
+    /// Whether this attempt still waits for its connection to be opened.
+    pub fn awaits_open(&self, id: AttemptId) -> bool {
         self.attempt(id).is_some_and(Attempt::is_waiting)
     }
 
-    /// Where this attempt connects to.
+    /// The address and port that this attempt connects to.
     pub fn remote(&self, id: AttemptId) -> Option<SocketAddr> {
         self.attempt(id)
             .map(|attempt| self.plan.remote(attempt.address()))
     }
 
-    /// How long ago this attempt's SYN left.
-    pub fn waited_for(&self, id: AttemptId, now: Instant) -> Duration {
+    /// The time since this attempt's SYN was sent.
+    pub fn connect_elapsed(&self, id: AttemptId, now: Instant) -> Duration {
         self.attempt(id).map_or(Duration::ZERO, |attempt| {
             now.saturating_duration_since(attempt.started())
         })
     }
 
-    /// When [`Session::tick`] wants to be called at the latest.
+    /// When [`Session::tick`] must be called at the latest.
     pub fn next_wake(&self) -> Instant {
-        let series = self.apart.as_ref().and_then(|apart| apart.series.as_ref());
-        let next_attempt = series
-            .filter(|_| self.stage == Stage::Trying)
-            .map(|series| series.next);
-        let drains = self.attempts().iter().filter_map(Attempt::next_wake);
-        drains
+        let remaining = self
+            .extra
+            .as_ref()
+            .and_then(|extra| extra.remaining.as_ref());
+        let next_attempt = remaining
+            .filter(|_| self.state == SessionState::Repeating)
+            .map(|remaining| remaining.next);
+        let wakes = self.attempts().iter().filter_map(Attempt::next_wake);
+        wakes
             .chain(next_attempt)
             .fold(self.deadline(), Instant::min)
     }
 
-    /// Takes what happened.
+    /// Handles one event.
     pub fn handle(&mut self, event: Event<'_>, now: Instant, actions: &mut Actions) {
         let plan = Arc::clone(&self.plan);
         match event {
-            // What comes late changes nothing.
-            Event::Resolved(_) | Event::Unresolved(_) if self.stage != Stage::Resolving => {}
-            Event::Resolved(addresses) => {
-                self.apart().resolve = Some(now.saturating_duration_since(self.started));
-                self.launch(addresses, now, actions);
+            // An answer after the resolve deadline changes nothing.
+            Event::Resolved(..) | Event::Unresolved(_) if self.state != SessionState::Resolving => {
             }
-            Event::Unresolved(failure) => self.judge(Some(Arc::new(failure)), now),
+            Event::Resolved(addresses, policy) => {
+                self.extra().resolve = Some(now.saturating_duration_since(self.started));
+                self.start_attempts(addresses, policy, now, actions);
+            }
+            Event::Unresolved(failure) => self.decide(Some(Arc::new(failure)), now),
             Event::Opened(id) => self.with(id, |attempt| attempt.opened(now)),
             Event::Blocked(id, why) => self.with(id, |attempt| attempt.blocked(why)),
             Event::Connected(id, source, info) => {
                 self.with(id, |attempt| {
                     attempt.connected(&plan, source, info, now, actions);
+                });
+            }
+            Event::Secured(id) => self.with(id, |attempt| attempt.secured(&plan, now, actions)),
+            Event::LayerFailed(id, error) => {
+                self.with(id, |attempt| {
+                    attempt.layer_failed(&plan, &error, now, actions);
                 });
             }
             Event::Sent(id) => self.with(id, |attempt| attempt.sent(&plan, now, actions)),
@@ -203,12 +217,13 @@ impl Session {
                 });
             }
         }
-        self.judge_when_decided(now);
+        self.decide_if_complete(now);
     }
 
-    /// Takes the time: begins attempts, ends drains, and at the deadline everything.
+    /// Handles the passing of time: starts attempts, ends steps and drains, and ends everything at
+    /// the deadline.
     ///
-    /// `info` reads the kernel's facts of a connection whose SYN is unanswered.
+    /// `info` reads the kernel's facts (`TCP_INFO`) of a connection whose SYN is unanswered.
     pub fn tick(
         &mut self,
         now: Instant,
@@ -219,12 +234,12 @@ impl Session {
             self.expire(now, info, actions);
             return;
         }
-        self.begin_due(now, actions);
+        self.start_due(now, actions);
         let plan = Arc::clone(&self.plan);
         for attempt in self.attempts.as_mut_slice() {
             attempt.tick(&plan, now, actions);
         }
-        self.judge_when_decided(now);
+        self.decide_if_complete(now);
     }
 
     /// The finished report; `None` until [`Session::is_over`].
@@ -232,17 +247,17 @@ impl Session {
         let attempts = self.plan.spec.attempts.map(|_| Box::new(statistics(&self)));
         let Extra {
             resolve, verdict, ..
-        } = *self.apart?;
+        } = *self.extra?;
         let Verdict { failure, total } = verdict?;
-        let trials: Vec<ConnectionReport> = self
+        let reports: Vec<ConnectionReport> = self
             .attempts
             .into_iter()
-            .filter_map(Attempt::into_trial)
+            .filter_map(Attempt::into_report)
             .collect();
-        let described = described(&self.plan, &trials);
+        let index = representative(&self.plan, &reports);
         let (connection, addresses) = match self.plan.spec.addresses {
-            AddressSelection::All => (trials.get(described).cloned(), trials.into()),
-            AddressSelection::First => (trials.into_iter().nth(described), Box::default()),
+            AddressSelection::All => (reports.get(index).cloned(), reports.into()),
+            AddressSelection::First => (reports.into_iter().nth(index), Box::default()),
         };
         Some(Report {
             plan: self.plan,
@@ -259,39 +274,50 @@ impl Session {
         self.attempts.as_slice()
     }
 
-    fn apart(&mut self) -> &mut Extra {
-        self.apart.get_or_insert_default()
+    fn extra(&mut self) -> &mut Extra {
+        self.extra.get_or_insert_default()
     }
 
-    /// The connects still to come, while there are any.
-    fn series(&mut self) -> Option<&mut RemainingAttempts> {
-        let trying = self.stage == Stage::Trying;
-        self.apart.as_mut()?.series.as_mut().filter(|_| trying)
+    /// The attempts that have not started yet, if any.
+    fn remaining(&mut self) -> Option<&mut RemainingAttempts> {
+        let repeating = self.state == SessionState::Repeating;
+        self.extra
+            .as_mut()?
+            .remaining
+            .as_mut()
+            .filter(|_| repeating)
     }
 
     fn attempt(&self, id: AttemptId) -> Option<&Attempt> {
-        self.attempts().get(id as usize)
+        self.attempts().get(id.index())
     }
 
     fn next_id(&self) -> AttemptId {
-        self.attempts().len() as AttemptId
+        AttemptId::new(self.attempts().len())
     }
 
     fn with(&mut self, id: AttemptId, then: impl FnOnce(&mut Attempt)) {
-        if let Some(attempt) = self.attempts.as_mut_slice().get_mut(id as usize) {
+        if let Some(attempt) = self.attempts.as_mut_slice().get_mut(id.index()) {
             then(attempt);
         }
     }
 
-    /// Begins the first connections.
-    fn launch(&mut self, addresses: &[IpAddr], now: Instant, actions: &mut Actions) {
+    /// Starts the first attempts; addresses that the policy denies become failed attempts.
+    fn start_attempts(
+        &mut self,
+        addresses: &[IpAddr],
+        policy: &Policy,
+        now: Instant,
+        actions: &mut Actions,
+    ) {
         let wanted = match self.plan.spec.addresses {
             AddressSelection::First => 1,
-            AddressSelection::All => MOST_ADDRESSES,
+            AddressSelection::All => MAX_ADDRESSES,
         };
-        self.stage = Stage::Begun;
+        self.state = SessionState::Started;
         for address in addresses.iter().take(wanted) {
-            if let Decision::Denied(why) = self.plan.spec.decide(*address, self.plan.target.port) {
+            let port = self.plan.target.port;
+            if let Decision::Denied(why) = self.plan.spec.decide(policy, *address, port) {
                 self.attempts.push(Attempt::denied(
                     self.next_id(),
                     &self.plan,
@@ -300,107 +326,109 @@ impl Session {
                     now,
                 ));
             } else if let Some(attempts) = self.plan.spec.attempts {
-                self.apart().series = Some(RemainingAttempts {
+                self.extra().remaining = Some(RemainingAttempts {
                     address: *address,
                     next: now,
-                    left: attempts.count.get(),
+                    count: attempts.count.get(),
                 });
-                self.stage = Stage::Trying;
+                self.state = SessionState::Repeating;
             } else {
-                self.begin(*address, now, actions);
+                self.start_attempt(*address, now, actions);
             }
         }
-        self.begin_due(now, actions);
+        self.start_due(now, actions);
     }
 
-    fn begin(&mut self, address: IpAddr, now: Instant, actions: &mut Actions) {
+    fn start_attempt(&mut self, address: IpAddr, now: Instant, actions: &mut Actions) {
         let attempt = Attempt::new(self.next_id(), &self.plan, address, now, actions);
         self.attempts.push(attempt);
     }
 
-    /// Begins the attempts whose time has come: each at its interval, whether the one before it ended or not.
-    fn begin_due(&mut self, now: Instant, actions: &mut Actions) {
+    /// Starts the attempts that are due. The interval counts from start to start: an attempt does
+    /// not wait for the end of the one before it.
+    fn start_due(&mut self, now: Instant, actions: &mut Actions) {
         let interval = self
             .plan
             .spec
             .attempts
             .map_or(Duration::ZERO, |attempts| attempts.interval);
-        while let Some(series) = self.series() {
-            if series.next > now {
+        while let Some(remaining) = self.remaining() {
+            if remaining.next > now {
                 return;
             }
-            let address = series.address;
-            series.next += interval;
-            series.left -= 1;
-            if series.left == 0 {
-                self.stage = Stage::Begun;
+            let address = remaining.address;
+            remaining.next += interval;
+            remaining.count -= 1;
+            if remaining.count == 0 {
+                self.state = SessionState::Started;
             }
-            self.begin(address, now, actions);
+            self.start_attempt(address, now, actions);
         }
     }
 
-    /// At the deadline whatever is open ends.
+    /// Ends everything at the deadline.
     fn expire(
         &mut self,
         now: Instant,
         info: impl Fn(AttemptId) -> Option<TcpInfo>,
         actions: &mut Actions,
     ) {
-        if self.stage == Stage::Resolving {
+        if self.state == SessionState::Resolving {
             let text = format!(
                 "resolve {}: no answer before the deadline",
                 self.plan.target.host
             );
-            self.judge(
+            self.decide(
                 Some(Arc::new(Failure::new(Status::ResolveTimeout, text))),
                 now,
             );
-        } else if self.stage == Stage::Trying {
-            self.stage = Stage::Begun;
+        } else if self.state == SessionState::Repeating {
+            self.state = SessionState::Started;
         }
-        for (id, attempt) in (0..).zip(self.attempts.as_mut_slice()) {
+        for (index, attempt) in self.attempts.as_mut_slice().iter_mut().enumerate() {
             let info = if attempt.is_connecting() {
-                info(id)
+                info(AttemptId::new(index))
             } else {
                 None
             };
             attempt.expire(&self.plan, info, now, actions);
         }
-        self.judge_when_decided(now);
+        self.decide_if_complete(now);
     }
 
-    fn judge_when_decided(&mut self, now: Instant) {
-        let all_begun = self.stage == Stage::Begun && !self.attempts().is_empty();
-        if all_begun && self.attempts().iter().all(Attempt::is_decided) {
-            self.judge(verdict(&self.plan, self.attempts()), now);
+    /// Fixes the verdict once every attempt has its own.
+    fn decide_if_complete(&mut self, now: Instant) {
+        let all_started = self.state == SessionState::Started && !self.attempts().is_empty();
+        if all_started && self.attempts().iter().all(Attempt::is_decided) {
+            self.decide(overall_failure(&self.plan, self.attempts()), now);
         }
     }
 
-    /// Fixes the verdict, once.
-    fn judge(&mut self, failure: Option<Arc<Failure>>, now: Instant) {
-        if self.stage != Stage::Judged {
+    /// Fixes the verdict; later calls change nothing.
+    fn decide(&mut self, failure: Option<Arc<Failure>>, now: Instant) {
+        if self.state != SessionState::Decided {
             let total = now.saturating_duration_since(self.started);
-            self.apart().verdict = Some(Verdict { failure, total });
-            self.stage = Stage::Judged;
+            self.extra().verdict = Some(Verdict { failure, total });
+            self.state = SessionState::Decided;
         }
     }
 }
 
-/// The verdict over all connections: all addresses must be well; of several attempts as many as required. What kept us
-/// from trying tells less of the target than whatever came of a try.
-fn verdict(plan: &Plan, attempts: &[Attempt]) -> Option<Arc<Failure>> {
-    let trials = || attempts.iter().filter_map(Attempt::trial);
-    let failures = || trials().filter_map(|trial| trial.verdict(plan.spec.want));
-    let tried = || failures().filter(was_tried);
-    let Some(asked) = plan.spec.attempts else {
-        return tried().next().or_else(|| failures().next());
+/// The failure of the whole probe, if it failed: every address must succeed; of several attempts as
+/// many as required. A failure of an actual attempt is preferred over a local failure to attempt.
+fn overall_failure(plan: &Plan, attempts: &[Attempt]) -> Option<Arc<Failure>> {
+    let reports = || attempts.iter().filter_map(Attempt::report);
+    let failures = || reports().filter_map(|report| report.verdict(plan.spec.expected));
+    let attempted = || failures().filter(was_attempted);
+    let Some(several) = plan.spec.attempts else {
+        return attempted().next().or_else(|| failures().next());
     };
-    let ok = trials().count() - failures().count();
-    let required = asked.require.get();
+    let ok = reports().count() - failures().count();
+    let required = several.require.get();
     if u32::try_from(ok).unwrap_or(u32::MAX) >= required {
         return None;
     }
-    let Some(last) = tried().next_back().or_else(|| failures().next_back()) else {
+    let Some(last) = attempted().next_back().or_else(|| failures().next_back()) else {
         let text =
             format!("only {ok} attempts could begin before the deadline, {required} are required");
         return Some(Arc::new(Failure::new(Status::NotTried, text)));
@@ -419,54 +447,59 @@ fn verdict(plan: &Plan, attempts: &[Attempt]) -> Option<Arc<Failure>> {
     }))
 }
 
-fn was_tried(failure: &Arc<Failure>) -> bool {
+/// Whether a SYN was sent, so that the failure says something about the target.
+fn was_attempted(failure: &Arc<Failure>) -> bool {
     !matches!(failure.status, Status::NotTried | Status::LocalError)
 }
 
-/// Which connection the report describes: the first failing address, of several attempts the last successful, else the
-/// last; one that was tried, if there is one.
-fn described(plan: &Plan, trials: &[ConnectionReport]) -> usize {
-    let is_up = |trial: &ConnectionReport| trial.verdict(plan.spec.want).is_none();
-    let has_failed = |trial: &ConnectionReport| {
-        trial
-            .verdict(plan.spec.want)
+/// The index of the connection that the report describes: the first address that failed; of several
+/// attempts the last that succeeded, else the last. Connections that were attempted are preferred.
+fn representative(plan: &Plan, reports: &[ConnectionReport]) -> usize {
+    let is_up = |report: &ConnectionReport| report.verdict(plan.spec.expected).is_none();
+    let has_failed = |report: &ConnectionReport| {
+        report
+            .verdict(plan.spec.expected)
             .as_ref()
-            .is_some_and(was_tried)
+            .is_some_and(was_attempted)
     };
     if plan.spec.attempts.is_some() {
-        let place = trials
+        reports
             .iter()
             .rposition(is_up)
-            .or_else(|| trials.iter().rposition(has_failed));
-        place.unwrap_or(trials.len().saturating_sub(1))
+            .or_else(|| reports.iter().rposition(has_failed))
+            .unwrap_or(reports.len().saturating_sub(1))
     } else {
-        let place = trials.iter().position(has_failed);
-        place
-            .or_else(|| trials.iter().position(|trial| !is_up(trial)))
+        reports
+            .iter()
+            .position(has_failed)
+            .or_else(|| reports.iter().position(|report| !is_up(report)))
             .unwrap_or(0)
     }
 }
 
-/// The initial retransmission timeout (RFC 6298, section 2): an attempt unanswered for longer has lost a segment.
-const FIRST_RETRANSMISSION: Duration = Duration::from_secs(1);
+/// The initial retransmission timeout (RFC 6298, section 2). An attempt that is unanswered for
+/// longer has lost a segment.
+const INITIAL_RTO: Duration = Duration::from_secs(1);
 
-/// What came of the attempts. One that the deadline cut before it could even have lost a segment was not counted as
-/// sent; the first had the whole deadline and always counts. To a denied address nothing was sent.
+/// The statistics of several attempts. An attempt that the deadline ended within the first
+/// retransmission timeout is not counted, because its answer may just have been slow. The first
+/// attempt always counts, because it had the whole deadline. A denied address is not counted,
+/// because nothing was sent to it.
 fn statistics(session: &Session) -> RunningStats {
-    let mut running = RunningStats::default();
-    for (number, attempt) in session.attempts().iter().enumerate() {
-        let Some(trial) = attempt.trial() else {
+    let mut stats = RunningStats::default();
+    for (index, attempt) in session.attempts().iter().enumerate() {
+        let Some(report) = attempt.report() else {
             continue;
         };
-        let was_cut =
-            trial.failure.is_some() && attempt.started() + trial.total >= session.deadline();
-        let was_short = trial.total < FIRST_RETRANSMISSION && number > 0;
-        match (trial.verdict(session.plan.spec.want), trial.connect) {
+        let hit_deadline =
+            report.failure.is_some() && attempt.started() + report.total >= session.deadline();
+        let was_short = report.total < INITIAL_RTO && index > 0;
+        match (report.verdict(session.plan.spec.expected), report.connect) {
             (Some(failure), _) if failure.status == Status::Denied => {}
-            (None, connect) => running.succeeded(connect.unwrap_or(trial.total)),
-            (Some(_), _) if was_cut && was_short => {}
-            (Some(_), _) => running.lost(),
+            (None, connect) => stats.add_success(connect.unwrap_or(report.total)),
+            (Some(_), _) if hit_deadline && was_short => {}
+            (Some(_), _) => stats.add_failure(),
         }
     }
-    running
+    stats
 }

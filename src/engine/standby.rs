@@ -1,60 +1,63 @@
-//! Threads that wait until those before them have no descriptors left, and bring their own.
+//! Standby threads: workers that start only when the workers before them are full.
 //!
-//! Where answers come, one thread is enough, and its clock is truest alone. Where none comes, each probe keeps a
-//! descriptor until its time is over, and the next thread is there for its table of them.
+//! Where targets answer, one thread is enough, and measures best alone. Where targets do not answer,
+//! each probe holds a descriptor until its deadline; a worker that has none left starts the next
+//! standby thread, which brings a descriptor table of its own.
 
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
 
-/// Which threads of a run have begun: the first ones at once, each other one when it is called.
+use crate::engine::index::WorkerIndex;
+
+/// How many workers of a run have started: the first ones at once, the others one by one.
 #[derive(Debug)]
 pub(in crate::engine) struct StandbyThreads {
-    begun: AtomicUsize,
-    /// Held while `begun` changes, so that no call is missed.
+    started: AtomicUsize,
+    /// Held while `started` changes, so that no notification is lost.
     changing: Mutex<()>,
     changed: Condvar,
 }
 
 impl StandbyThreads {
-    /// So many begin at once.
-    pub fn behind(first: NonZeroUsize) -> Self {
+    /// All workers but the first `active` ones are on standby.
+    pub fn new(active: NonZeroUsize) -> Self {
         Self {
-            begun: AtomicUsize::new(first.get()),
+            started: AtomicUsize::new(active.get()),
             changing: Mutex::new(()),
             changed: Condvar::new(),
         }
     }
 
-    /// How many have begun; more than there are, once the run ends.
-    pub fn begun(&self) -> usize {
-        self.begun.load(Ordering::Relaxed)
+    /// Number of started workers; `usize::MAX` once the run ends.
+    pub fn started(&self) -> usize {
+        self.started.load(Ordering::Relaxed)
     }
 
-    /// The thread of this number, counted from 0, has no room left: the one behind it begins.
-    pub fn call_behind(&self, number: usize) {
-        self.begin(number.saturating_add(2));
+    /// Starts the worker after this one, which is full.
+    pub fn start_next(&self, worker: WorkerIndex) {
+        self.start(worker.0.saturating_add(2));
     }
 
-    /// Nobody waits any longer.
-    pub fn call_all(&self) {
-        self.begin(usize::MAX);
+    /// Starts all workers.
+    pub fn start_all(&self) {
+        self.start(usize::MAX);
     }
 
-    /// Waits until the thread of this number is called.
-    pub fn wait(&self, number: usize) {
+    /// Blocks until this worker is started.
+    pub fn wait(&self, worker: WorkerIndex) {
+        // A poisoned lock is fine: it guards no data.
         let changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
-        // A thread that panicked leaves nothing half-done here.
         drop(
             self.changed
-                .wait_while(changing, |()| self.begun() <= number),
+                .wait_while(changing, |()| self.started() <= worker.0),
         );
     }
 
-    fn begin(&self, threads: usize) {
-        if self.begun() < threads {
+    fn start(&self, workers: usize) {
+        if self.started() < workers {
             let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
-            self.begun.fetch_max(threads, Ordering::Relaxed);
+            self.started.fetch_max(workers, Ordering::Relaxed);
             self.changed.notify_all();
         }
     }
@@ -69,26 +72,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_is_called_by_the_one_before_it() {
-        let spares = StandbyThreads::behind(NonZeroUsize::MIN);
-        let (begin, begun) = mpsc::channel();
+    fn each_worker_starts_the_one_after_it() {
+        let standby = StandbyThreads::new(NonZeroUsize::MIN);
+        let (sender, started) = mpsc::channel();
         thread::scope(|scope| {
-            for number in 0..5 {
-                let (spares, begin) = (&spares, begin.clone());
+            for index in 0..5 {
+                let (standby, sender) = (&standby, sender.clone());
                 scope.spawn(move || {
-                    spares.wait(number);
-                    begin.send(number).unwrap();
+                    standby.wait(WorkerIndex(index));
+                    sender.send(index).unwrap();
                 });
             }
-            let next = || begun.recv_timeout(Duration::from_secs(10)).unwrap();
+            let next = || started.recv_timeout(Duration::from_secs(10)).unwrap();
             assert_eq!(next(), 0);
-            for number in 0..2 {
-                spares.call_behind(number);
-                spares.call_behind(0);
-                assert_eq!((next(), spares.begun()), (number + 1, number + 2));
+            for index in 0..2 {
+                standby.start_next(WorkerIndex(index));
+                standby.start_next(WorkerIndex(0));
+                assert_eq!((next(), standby.started()), (index + 1, index + 2));
             }
-            assert!(begun.try_recv().is_err(), "nobody called the others");
-            spares.call_all();
+            assert!(started.try_recv().is_err(), "the others stay on standby");
+            standby.start_all();
             let mut rest = [next(), next()];
             rest.sort_unstable();
             assert_eq!(rest, [3, 4]);

@@ -1,6 +1,6 @@
-//! A byte stream over a non-blocking socket: open, finish, read, write, leave.
+//! A TCP connection on a non-blocking socket: connect, read, write, close.
 //!
-//! This is where errors of the network arise, and where they get their status.
+//! Network errors arise here, and get their status here.
 
 use std::io;
 use std::io::ErrorKind;
@@ -17,96 +17,104 @@ use crate::os::socket::TcpInfo;
 use crate::os::{route, socket};
 use crate::plan::{Close, LocalBind, Plan, ProbeSpec};
 
-/// One connection. Thousands are open at once: where to is not kept, who asks for something says it.
+/// One connection. The remote address is not stored, because thousands are open at once; callers
+/// pass it in.
 #[derive(Debug)]
 pub struct Wire {
     socket: Socket,
     is_ipv4: bool,
-    /// What connect(2) itself said: over loopback, and where there is no route, the answer can be there at once.
+    /// The errno of connect(2), if it failed at once: over loopback, or without a route.
     answered: Option<NonZeroI32>,
-    again: Again,
+    reuse: Reuse,
 }
 
-/// Whether the socket may serve another connection once this one is reset.
+/// Whether the socket may connect again once this connection is reset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Again {
-    /// Not as far as is known: it has options of its own, or its connect has not succeeded.
-    No,
-    /// If the connect succeeds.
-    Perhaps,
-    /// Nothing is left of this connection that the next one could take for its own.
-    Yes,
+enum Reuse {
+    /// No: the socket has options.
+    Never,
+    /// If this connect succeeds.
+    IfConnected,
+    /// Yes: the next connection inherits nothing of this one, such as its retransmission counter.
+    Allowed,
 }
 
-/// Why a connection could not even be begun.
+/// Why no SYN could be sent.
 #[derive(Debug)]
 pub enum OpenError {
-    /// This machine lacks descriptors or memory for now; worth another try.
+    /// This machine lacks descriptors or memory: retry later.
     Exhausted(Failure),
-    /// It lacks a port for this connection for now, though perhaps not for others; worth another try.
+    /// It lacks a local port for this remote address: retry later; other addresses may have one.
     NoPort(Failure),
-    /// It is no use.
+    /// A retry would fail as well.
     Final(Failure),
 }
 
-/// How a connect stands.
+/// State of a connect. Source addresses are those that the kernel chose.
 #[derive(Debug)]
-pub enum Finish {
+pub enum ConnectProgress {
     /// No answer yet.
     Pending,
     /// The handshake completed.
     Connected(Option<IpAddr>, Option<TcpInfo>),
-    /// The handshake completed, and the connection is lost already.
+    /// The handshake completed, and the connection was lost before we saw that.
     ConnectedThenLost(Option<IpAddr>, Option<TcpInfo>, Failure),
     /// It failed.
     Failed(Failure, Option<TcpInfo>),
 }
 
 impl Wire {
-    /// Sends the SYN.
+    /// Opens a socket and sends the SYN.
+    ///
+    /// # Errors
+    /// When this machine lacks a resource, or does not allow the socket's options.
     pub fn open(plan: &Plan, remote: SocketAddr) -> Result<Self, OpenError> {
         let socket = prepared(plan, remote)
             .map_err(|(operation, error)| local_failure(operation, remote, &error))?;
         let answered = connect(&socket, plan, remote)?;
-        let again = if is_plain(plan) {
-            Again::Perhaps
+        let reuse = if can_reuse_socket(plan) {
+            Reuse::IfConnected
         } else {
-            Again::No
+            Reuse::Never
         };
         Ok(Self {
             socket,
             is_ipv4: remote.is_ipv4(),
             answered,
-            again,
+            reuse,
         })
     }
 
-    /// Sends another SYN from a socket that was [reset](Wire::reset); only for plans that [ask for nothing
-    /// else](is_plain), and addresses that it [can reach](Wire::can_reach).
+    /// Sends another SYN from a socket that was [reset](Wire::reset). Only for plans that
+    /// [allow it](can_reuse_socket), and addresses that it [can reach](Wire::can_reach).
+    ///
+    /// # Errors
+    /// When this machine lacks a resource.
     pub fn open_again(&mut self, plan: &Plan, remote: SocketAddr) -> Result<(), OpenError> {
         self.answered = connect(&self.socket, plan, remote)?;
-        self.again = Again::Perhaps;
+        self.reuse = Reuse::IfConnected;
         Ok(())
     }
 
-    /// Whether connect(2) itself said what came of it: a socket that is watched already may wake nobody for that.
+    /// Whether connect(2) failed at once. A socket that is watched already may cause no event then.
     pub fn is_answered(&self) -> bool {
         self.answered.is_some()
     }
 
-    /// Resets the open connection and keeps the socket, which costs the kernel half of a new one. False where that
-    /// cannot be: then it has to be closed.
+    /// Resets the open connection and keeps the socket, at half the cost of a new one. False if that
+    /// is not possible; then it has to be closed.
     pub fn reset(&self) -> bool {
-        if self.again != Again::Yes || socket::disconnect(self.socket.as_fd()).is_err() {
+        if self.reuse != Reuse::Allowed || socket::disconnect(self.socket.as_fd()).is_err() {
             return false;
         }
-        // What the kernel noted of the old connection: that it is reset, and perhaps an ICMP error in the last moment.
+        // Discard what the kernel still reports of the old connection: the reset, and perhaps a late
+        // ICMP error.
         let _ = self.socket.take_error();
         socket::take_icmp_error(self.socket.as_fd()).is_none()
     }
 
-    /// What came of the SYN to this address, `took` after it left.
-    pub fn finish(&mut self, plan: &Plan, remote: SocketAddr, took: Duration) -> Finish {
+    /// The state of the connect to this address, `took` after its SYN was sent.
+    pub fn finish(&mut self, plan: &Plan, remote: SocketAddr, took: Duration) -> ConnectProgress {
         if let Some(errno) = self.answered {
             return self.finish_with_error(
                 remote,
@@ -120,35 +128,45 @@ impl Wire {
         }
     }
 
-    fn finish_without_error(&mut self, plan: &Plan, remote: SocketAddr) -> Finish {
+    fn finish_without_error(&mut self, plan: &Plan, remote: SocketAddr) -> ConnectProgress {
         let info = self.tcp_info();
-        // An unfinished handshake has no measured round trip; asked only where a wake came for another reason.
+        // A handshake that is not complete has no measured round trip: the event had another reason.
+        // Only then is the peer address asked for, which tells for sure.
         if info.is_some_and(|info| info.rtt.is_zero()) && self.socket.peer_addr().is_err() {
-            return Finish::Pending;
+            return ConnectProgress::Pending;
         }
-        if !plan.spec.steps.is_empty() {
-            // Best effort: should it fail, a passing ICMP error ends the dialogue early, with its true name.
+        if !plan.spec.steps.is_empty() || plan.spec.layer.is_some() {
+            // If it fails, a transient ICMP error ends the dialogue early, and is reported as such.
             let _ = socket::unqueue_icmp_errors(self.socket.as_fd(), remote.ip());
         }
-        // Kernels before 5.6 go on counting the retransmissions of the old connection (tcp_disconnect()).
-        if self.again == Again::Perhaps && info.is_some_and(|info| info.retransmits == 0) {
-            self.again = Again::Yes;
+        // Kernels before 5.6 do not reset the counter of retransmissions (tcp_disconnect()).
+        if self.reuse == Reuse::IfConnected && info.is_some_and(|info| info.retransmits == 0) {
+            self.reuse = Reuse::Allowed;
         }
-        Finish::Connected(self.source(), info)
+        ConnectProgress::Connected(self.source(), info)
     }
 
-    fn finish_with_error(&self, remote: SocketAddr, error: &io::Error, took: Duration) -> Finish {
+    fn finish_with_error(
+        &self,
+        remote: SocketAddr,
+        error: &io::Error,
+        took: Duration,
+    ) -> ConnectProgress {
         let info = self.tcp_info();
         let was_open = info.is_some_and(|info| !info.rtt.is_zero());
-        // A reset, or an ICMP error for our ACK, of which the error queue has nothing: it was open all the same.
+        // With a measured round trip it was open, and then lost by an RST or an ICMP error.
         if was_open {
-            return Finish::ConnectedThenLost(self.source(), info, lost_failure(remote, error));
+            return ConnectProgress::ConnectedThenLost(
+                self.source(),
+                info,
+                lost_failure(remote, error),
+            );
         }
         let icmp = socket::take_icmp_error(self.socket.as_fd());
-        Finish::Failed(connect_failure(remote, error, icmp, took), info)
+        ConnectProgress::Failed(connect_failure(remote, error, icmp, took), info)
     }
 
-    /// The kernel's facts of this connection.
+    /// The kernel's statistics of this connection.
     pub fn tcp_info(&self) -> Option<TcpInfo> {
         socket::tcp_info(self.socket.as_fd()).ok()
     }
@@ -159,30 +177,37 @@ impl Wire {
         Some(address.ip()).filter(|ip| !ip.is_unspecified())
     }
 
-    /// Reads what there is: 0 is the peer's FIN, `None` nothing for now.
+    /// Reads available bytes: 0 is the peer's FIN; `None` means that there is nothing yet.
+    ///
+    /// # Errors
+    /// When the connection is lost.
     pub fn read(&self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
         if_ready(io::Read::read(&mut &self.socket, buffer))
     }
 
-    /// Writes what fits: `None` if nothing does for now.
+    /// Writes what fits into the send buffer; `None` means that nothing does yet.
+    ///
+    /// # Errors
+    /// When the connection is lost.
     pub fn write(&self, bytes: &[u8]) -> io::Result<Option<usize>> {
         if_ready(io::Write::write(&mut &self.socket, bytes))
     }
 
-    /// Sends our FIN; the peer may have left already, which is its right.
+    /// Sends our FIN.
     pub fn shutdown(&self) {
+        // Fails if the peer has reset the connection; the next read reports that.
         let _ = self.socket.shutdown(std::net::Shutdown::Write);
     }
 
-    /// Closes the descriptor.
+    /// Closes the socket.
     pub fn close(self, how: Close) {
         if how == Close::Rst {
-            // Without it the close is a FIN, which is no harm.
+            // If it fails, a FIN is sent instead.
             let _ = self.socket.set_linger(Some(Duration::ZERO));
         }
     }
 
-    /// Whether the address is of the socket's family.
+    /// Whether the address is of the socket's address family.
     pub fn can_reach(&self, remote: SocketAddr) -> bool {
         self.is_ipv4 == remote.is_ipv4()
     }
@@ -193,7 +218,7 @@ impl Wire {
     }
 }
 
-/// What a read or a write came to; `None` where it is to be tried again later.
+/// The result of a non-blocking read or write; `None` if it has to be retried later.
 fn if_ready(result: io::Result<usize>) -> io::Result<Option<usize>> {
     match result {
         Ok(bytes) => Ok(Some(bytes)),
@@ -204,18 +229,20 @@ fn if_ready(result: io::Result<usize>) -> io::Result<Option<usize>> {
     }
 }
 
-/// Whether this plan asks nothing of the socket but a connection, and to end it with RST.
-pub fn is_plain(plan: &Plan) -> bool {
+/// Whether the socket of this plan's connection may be reused: it ends with RST, and has neither a
+/// dialogue nor socket options.
+pub fn can_reuse_socket(plan: &Plan) -> bool {
     let ProbeSpec {
         close,
+        layer,
         steps,
-        origin,
+        bind,
         ..
     } = &*plan.spec;
-    *close == Close::Rst && steps.is_empty() && *origin == LocalBind::default()
+    *close == Close::Rst && layer.is_none() && steps.is_empty() && *bind == LocalBind::default()
 }
 
-/// Sends the SYN; an errno that is an answer.
+/// Sends the SYN; returns the errno if the connect failed at once.
 fn connect(
     socket: &Socket,
     plan: &Plan,
@@ -229,19 +256,19 @@ fn connect(
     }
 }
 
-/// A socket with its options, ready to connect; or the operation that failed.
+/// A socket with its options set. The error has the operation that failed.
 fn prepared(plan: &Plan, remote: SocketAddr) -> Result<Socket, (&'static str, io::Error)> {
     let kind = Type::STREAM.nonblocking().cloexec();
     let socket = Socket::new_raw(Domain::for_address(remote), kind, Some(Protocol::TCP))
         .map_err(|e| ("open a socket", e))?;
-    // Only the sender of an ICMP error is lost without it.
+    // If it fails, only the sender of an ICMP error is not reported.
     let _ = socket::queue_icmp_errors(socket.as_fd(), remote.ip());
-    if let Some(interface) = &plan.spec.origin.interface {
+    if let Some(interface) = &plan.spec.bind.interface {
         socket
             .bind_device(Some(interface.name.as_bytes()))
             .map_err(|e| ("bind to the interface", e))?;
     }
-    if let Some(source) = plan.spec.origin.source {
+    if let Some(source) = plan.spec.bind.source {
         let local = match source {
             IpAddr::V6(v6) => SocketAddrV6::new(v6, 0, 0, plan.scope_id()).into(),
             IpAddr::V4(_) => SocketAddr::new(source, 0),
@@ -264,11 +291,12 @@ pub fn watch_failure(remote: SocketAddr, error: &io::Error) -> Failure {
     Failure::new(Status::LocalError, text)
 }
 
-/// Without a route, no source address is to be had however long one waits; with one, a port may become free.
+/// The error of a connect(2) that lacked a resource. Without a route there is no source address,
+/// and a retry would not help.
 fn exhausted(plan: &Plan, remote: SocketAddr, error: &io::Error) -> OpenError {
     match local_failure("connect", remote, error) {
         OpenError::NoPort(failure)
-            if !route::has_route(remote.ip(), plan.spec.origin.interface_name()) =>
+            if !route::has_route(remote.ip(), plan.spec.bind.interface_name()) =>
         {
             OpenError::Final(failure)
         }
@@ -289,7 +317,7 @@ fn local_failure(operation: &str, remote: SocketAddr, error: &io::Error) -> Open
     }
 }
 
-/// The failure of a connect, by its errno (connect(2)) and the ICMP message behind it.
+/// The failure of a connect, by its errno (connect(2)) and the ICMP message that caused it, if any.
 fn connect_failure(
     remote: SocketAddr,
     error: &io::Error,
@@ -321,7 +349,7 @@ fn connect_failure(
     }
 }
 
-/// `10.0.0.1 says administratively prohibited (ICMP type 3 code 13`, its bracket left open.
+/// `10.0.0.1 says administratively prohibited (ICMP type 3 code 13`, without the closing bracket.
 fn says(icmp: IcmpFact) -> String {
     let from = icmp
         .from
@@ -362,7 +390,7 @@ mod tests {
     }
 
     #[test]
-    fn errnos_have_their_status() {
+    fn errnos_map_to_statuses() {
         for (errno, status) in [
             (libc::ECONNREFUSED, Status::Refused),
             (libc::EHOSTUNREACH, Status::Unreachable),
@@ -380,7 +408,7 @@ mod tests {
     }
 
     #[test]
-    fn sentences_name_operation_address_and_cause() {
+    fn error_texts_name_operation_address_and_cause() {
         assert_eq!(
             failure(libc::ECONNREFUSED, None).text,
             "connect to 192.0.2.7:25: connection refused (RST, 0.4 ms)"
@@ -400,7 +428,7 @@ mod tests {
             failure(libc::EHOSTUNREACH, Some(icmp)).text,
             "connect to 192.0.2.7:25: 10.0.0.1 says administratively prohibited (ICMP type 3 code 13, 0.4 ms)"
         );
-        // ICMPv6 prohibitions arrive as EACCES, which without the message would be this machine's own refusal.
+        // An ICMPv6 prohibition arrives as EACCES; without the message it would be a local error.
         assert_eq!(
             failure(libc::EACCES, Some(icmp)).status,
             Status::Unreachable

@@ -1,91 +1,100 @@
-//! A run on several threads: each has its own loop and, where the system allows it, its own descriptors. Some may
-//! [wait](Spares) until they are needed.
+//! A run on several threads: each worker has its own event loop and, where the system allows it, its
+//! own descriptor table. Some workers may be on [standby](StandbyThreads).
 //!
-//! The limit on descriptors holds for a table of them, and a thread that leaves the process's table has a full limit to
-//! itself (`CLONE_FILES`, unshare(2)). What was open before is open in every table, so all threads leave before any of
-//! them opens a connection: else its close would not be the last, and no FIN or RST would be sent.
+//! The descriptor limit holds for one table, and a thread that leaves the process's table
+//! (`CLONE_FILES`, unshare(2)) has the full limit to itself. It gets a copy of the table, so every
+//! descriptor that is open at that time stays open in all tables. Therefore all threads leave before
+//! any of them opens a connection: otherwise closing it in one table would send no FIN or RST.
 
 use std::sync::{Mutex, PoisonError, RwLock, mpsc};
 use std::thread::ScopedJoinHandle;
 use std::{io, thread};
 
-use crate::engine::event_loop::Worker;
+use crate::engine::error::PollError;
+use crate::engine::event_loop;
+use crate::engine::event_loop::worker::Worker;
+use crate::engine::resolver_kind::ResolverKind;
+use crate::engine::sink::Sink;
 use crate::engine::standby::StandbyThreads;
-use crate::engine::{ResolverKind, Sink, probe};
 use crate::os::socket;
 use crate::report::Report;
 
-/// Probes on so many threads until everything is done. The sink gets reports, one at a time, and sees nothing of what
-/// happens meanwhile.
+/// Runs each worker on a thread of its own, until everything is done. The sink gets one report at a
+/// time, and observes nothing.
 ///
 /// # Errors
-/// When no thread could probe; where only some can, they do everything.
-pub(super) fn probe_on(
-    parts: &[Worker<'_>],
+/// When no worker could run. Where only some can, they do all the work.
+pub(super) fn run(
+    workers: &[Worker<'_>],
     sink: &mut (dyn Sink + Send),
-    names: &ResolverKind,
-) -> io::Result<()> {
+    resolver: &ResolverKind,
+) -> Result<(), PollError> {
     let sink = Mutex::new(sink);
-    let (left, leaves) = mpsc::channel();
-    let everybody_left = RwLock::new(());
+    let (has_own_table, own_tables) = mpsc::channel();
+    // Held for writing until all threads have left the process's descriptor table.
+    let all_left = RwLock::new(());
     thread::scope(|scope| {
-        let not_yet = everybody_left.write();
-        let begun: Vec<_> = parts
+        let leaving = all_left.write();
+        let threads: Vec<_> = workers
             .iter()
-            .map(|part| {
-                let (mut sink, left, everybody_left) =
-                    (Locked(&sink), left.clone(), &everybody_left);
+            .map(|worker| {
+                let (mut sink, has_own_table, all_left) =
+                    (SharedSink(&sink), has_own_table.clone(), &all_left);
                 let work = move || {
-                    // Containers may forbid it: then the threads have one limit, and wait for each other's descriptors.
+                    // Containers may forbid it: then the workers share one limit, and wait for each
+                    // other's descriptors.
                     let _ = socket::unshare_descriptors();
-                    let _ = left.send(());
-                    drop(everybody_left.read());
-                    part.gate.spares.wait(part.number);
-                    // However it ends, the others do what is left.
-                    let _others = CallAll(&part.gate.spares);
-                    probe(part, &mut sink, names.clone())
+                    let _ = has_own_table.send(());
+                    drop(all_left.read());
+                    worker.shared.standby.wait(worker.index);
+                    let _start_all = StartAllOnDrop(&worker.shared.standby);
+                    event_loop::run(worker, &mut sink, resolver.clone())
                 };
                 thread::Builder::new()
                     .name("probe".into())
                     .spawn_scoped(scope, work)
             })
             .collect();
-        for _ in begun.iter().filter(|thread| thread.is_ok()) {
-            let _ = leaves.recv();
+        for _ in threads.iter().filter(|thread| thread.is_ok()) {
+            let _ = own_tables.recv();
         }
-        drop(not_yet);
-        // Who is not there calls nobody.
-        if let Some(part) = parts.first().filter(|_| begun.iter().any(Result::is_err)) {
-            part.gate.spares.call_all();
+        drop(leaving);
+        // Some threads failed to start: start the standby threads now, since the missing ones will
+        // not.
+        if let Some(worker) = workers
+            .first()
+            .filter(|_| threads.iter().any(Result::is_err))
+        {
+            worker.shared.standby.start_all();
         }
-        begun
+        threads
             .into_iter()
-            .map(ended)
+            .map(join)
             .reduce(Result::or)
             .unwrap_or(Ok(()))
     })
 }
 
-/// Whoever still waits begins when this goes: who has ended calls nobody any more.
-struct CallAll<'s>(&'s StandbyThreads);
+/// Drop guard: starts all standby threads when a worker ends, also by a panic. They do what is left.
+struct StartAllOnDrop<'s>(&'s StandbyThreads);
 
-impl Drop for CallAll<'_> {
+impl Drop for StartAllOnDrop<'_> {
     fn drop(&mut self) {
-        self.0.call_all();
+        self.0.start_all();
     }
 }
 
-/// What came of a thread; its panic is ours.
-fn ended(thread: io::Result<ScopedJoinHandle<'_, io::Result<()>>>) -> io::Result<()> {
+/// The result of a thread; resumes its panic.
+fn join(thread: io::Result<ScopedJoinHandle<'_, Result<(), PollError>>>) -> Result<(), PollError> {
     thread?
         .join()
         .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
-/// A sink of several threads.
-struct Locked<'m, 'k>(&'m Mutex<&'k mut (dyn Sink + Send)>);
+/// One sink for several threads.
+struct SharedSink<'m, 'k>(&'m Mutex<&'k mut (dyn Sink + Send)>);
 
-impl Sink for Locked<'_, '_> {
+impl Sink for SharedSink<'_, '_> {
     fn deliver(&mut self, report: Report) {
         self.0
             .lock()
@@ -93,7 +102,10 @@ impl Sink for Locked<'_, '_> {
             .deliver(report);
     }
 
-    fn rest(&mut self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).rest();
+    fn before_wait(&mut self) {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .before_wait();
     }
 }

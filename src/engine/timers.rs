@@ -1,94 +1,99 @@
-//! Deadlines, the earliest first; each key has at most one.
+//! Deadlines of sessions, the earliest first; each session has at most one.
 
 use std::time::{Duration, Instant};
 
-/// Moments at which keys want to be woken: a binary heap that knows where in it each key is, so that a deadline which
-/// was not needed leaves nothing behind.
+use crate::engine::index::SessionId;
+
+/// A binary heap that knows the position of each session in it, so that a deadline that was not
+/// needed can be removed at once and leaves no memory behind.
 #[derive(Debug)]
-pub struct Timers {
+pub(in crate::engine) struct Timers {
     epoch: Instant,
     heap: Vec<Timer>,
-    /// Where in the heap each key is, else [`NOWHERE`]; keys are small numbers, and there are fewer than 2^32.
-    places: Vec<u32>,
+    /// The heap position of each session, by session index; [`NOWHERE`] if it has no timer.
+    positions: Vec<u32>,
 }
 
-/// A key and its moment, in nanoseconds after the epoch: half the size of an `Instant`.
+/// A session and its deadline, in nanoseconds after the epoch: half the size of an `Instant`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Timer {
     after: u64,
-    key: usize,
+    session: SessionId,
 }
 
 const NOWHERE: u32 = u32::MAX;
 
 impl Timers {
-    /// Without any; no moment is before this one.
-    pub fn starting(epoch: Instant) -> Self {
+    /// No timers. An earlier deadline than `epoch` counts as `epoch`.
+    pub fn new(epoch: Instant) -> Self {
         Self {
             epoch,
             heap: Vec::new(),
-            places: Vec::new(),
+            positions: Vec::new(),
         }
     }
 
-    /// Wakes `key` at this moment, and not when it was to be woken before.
-    pub fn set(&mut self, key: usize, at: Instant) {
+    /// Sets the deadline of a session; replaces the one that it had.
+    pub fn set(&mut self, session: SessionId, at: Instant) {
         let timer = Timer {
             after: self.after(at),
-            key,
+            session,
         };
-        if let Some(place) = self.place(key) {
-            self.settle(place, timer)
+        if let Some(position) = self.position(session) {
+            self.sift(position, timer);
         } else {
             self.heap.push(timer);
-            self.settle(self.heap.len() - 1, timer);
+            self.sift(self.heap.len() - 1, timer);
         }
     }
 
-    /// Does not wake `key`.
-    pub fn clear(&mut self, key: usize) {
-        let Some(place) = self.place(key) else { return };
-        if let Some(entry) = self.places.get_mut(key) {
+    /// Removes the deadline of a session, if it has one.
+    pub fn clear(&mut self, session: SessionId) {
+        let Some(position) = self.position(session) else {
+            return;
+        };
+        if let Some(entry) = self.positions.get_mut(session.index()) {
             *entry = NOWHERE;
         }
         if let Some(last) = self.heap.pop() {
-            if last.key != key {
-                self.settle(place, last);
+            if last.session != session {
+                self.sift(position, last);
             }
         }
     }
 
-    /// The earliest moment.
+    /// The earliest deadline.
     pub fn next(&self) -> Option<Instant> {
         self.heap
             .first()
             .map(|first| self.epoch + Duration::from_nanos(first.after))
     }
 
-    /// The next key whose moment has come; it is not woken again.
-    pub fn pop_due(&mut self, now: Instant) -> Option<usize> {
+    /// Removes the earliest deadline if it is over, and returns its session.
+    pub fn pop_due(&mut self, now: Instant) -> Option<SessionId> {
         let first = *self.heap.first()?;
         if first.after > self.after(now) {
             return None;
         }
-        self.clear(first.key);
-        Some(first.key)
+        self.clear(first.session);
+        Some(first.session)
     }
 
     fn after(&self, at: Instant) -> u64 {
         u64::try_from(at.saturating_duration_since(self.epoch).as_nanos()).unwrap_or(u64::MAX)
     }
 
-    fn place(&self, key: usize) -> Option<usize> {
-        self.places
-            .get(key)
-            .filter(|place| **place != NOWHERE)
-            .map(|place| *place as usize)
+    fn position(&self, session: SessionId) -> Option<usize> {
+        self.positions
+            .get(session.index())
+            .filter(|position| **position != NOWHERE)
+            .map(|position| *position as usize)
     }
 
-    /// Puts a timer at this place of the heap, or where the order wants it: towards the root, else towards the leaves.
-    fn settle(&mut self, place: usize, timer: Timer) {
-        let mut hole = place;
+    /// Puts a timer at this position of the heap, then moves it towards the root or the leaves until
+    /// the order is right.
+    fn sift(&mut self, position: usize, timer: Timer) {
+        let mut hole = position;
         while let Some((above, parent)) = self.parent(hole).filter(|(_, parent)| timer < *parent) {
             self.put(hole, parent);
             hole = above;
@@ -101,28 +106,31 @@ impl Timers {
         self.put(hole, timer);
     }
 
-    fn parent(&self, place: usize) -> Option<(usize, Timer)> {
-        let above = place.checked_sub(1)? / 2;
+    fn parent(&self, position: usize) -> Option<(usize, Timer)> {
+        let above = position.checked_sub(1)? / 2;
         Some((above, *self.heap.get(above)?))
     }
 
-    fn least_child(&self, place: usize) -> Option<(usize, Timer)> {
+    fn least_child(&self, position: usize) -> Option<(usize, Timer)> {
         let child = |below: usize| Some((below, *self.heap.get(below)?));
-        [child(2 * place + 1), child(2 * place + 2)]
+        [child(2 * position + 1), child(2 * position + 2)]
             .into_iter()
             .flatten()
             .min_by_key(|(_, timer)| *timer)
     }
 
-    fn put(&mut self, place: usize, timer: Timer) {
-        if let Some(entry) = self.heap.get_mut(place) {
+    // The heap has at most one timer for each session, and a `SessionId` is a `u32`.
+    #[allow(clippy::cast_possible_truncation)]
+    fn put(&mut self, position: usize, timer: Timer) {
+        if let Some(entry) = self.heap.get_mut(position) {
             *entry = timer;
         }
-        if self.places.len() <= timer.key {
-            self.places.resize(timer.key + 1, NOWHERE);
+        let index = timer.session.index();
+        if self.positions.len() <= index {
+            self.positions.resize(index + 1, NOWHERE);
         }
-        if let Some(entry) = self.places.get_mut(timer.key) {
-            *entry = place as u32;
+        if let Some(entry) = self.positions.get_mut(index) {
+            *entry = position as u32;
         }
     }
 }
@@ -137,60 +145,60 @@ mod tests {
     use super::*;
 
     #[test]
-    fn earliest_first_and_only_when_due() {
+    fn timers_fire_in_order_and_only_when_due() {
         let start = Instant::now();
         let at = |ms| start + Duration::from_millis(ms);
-        let mut timers = Timers::starting(start);
-        for (ms, key) in [(30, 2), (10, 0), (20, 1)] {
-            timers.set(key, at(ms));
+        let mut timers = Timers::new(start);
+        for (ms, session) in [(30, 2), (10, 0), (20, 1)] {
+            timers.set(SessionId::new(session), at(ms));
         }
         assert_eq!(timers.next(), Some(at(10)));
         assert_eq!(timers.pop_due(at(5)), None);
         assert_eq!(
-            (
-                timers.pop_due(at(20)),
-                timers.pop_due(at(20)),
-                timers.pop_due(at(20))
-            ),
-            (Some(0), Some(1), None)
+            [at(20), at(20), at(20)].map(|now| timers.pop_due(now)),
+            [Some(SessionId::new(0)), Some(SessionId::new(1)), None]
         );
     }
 
     #[derive(Debug, Clone)]
     enum Step {
-        Set(usize, u64),
-        Clear(usize),
+        Set(SessionId, u64),
+        Clear(SessionId),
         Pop(u64),
     }
 
     fn steps() -> impl Strategy<Value = Step> {
+        let session = || (0..20_usize).prop_map(SessionId::new);
         prop_oneof![
-            3 => (0..20_usize, 0..100_u64).prop_map(|(key, ms)| Step::Set(key, ms)),
-            1 => (0..20_usize).prop_map(Step::Clear),
+            3 => (session(), 0..100_u64).prop_map(|(session, ms)| Step::Set(session, ms)),
+            1 => session().prop_map(Step::Clear),
             1 => (0..100_u64).prop_map(Step::Pop),
         ]
     }
 
     proptest! {
         #[test]
-        fn each_key_is_woken_once_at_its_last_moment(steps in proptest::collection::vec(steps(), 0..200)) {
+        fn each_session_fires_once_at_its_last_deadline(
+            steps in proptest::collection::vec(steps(), 0..200),
+        ) {
             let start = Instant::now();
             let at = |ms| start + Duration::from_millis(ms);
-            let (mut timers, mut expected) = (Timers::starting(start), BTreeMap::new());
+            let (mut timers, mut expected) = (Timers::new(start), BTreeMap::new());
             for step in steps {
                 match step {
-                    Step::Set(key, ms) => {
-                        timers.set(key, at(ms));
-                        expected.insert(key, ms);
+                    Step::Set(session, ms) => {
+                        timers.set(session, at(ms));
+                        expected.insert(session, ms);
                     }
-                    Step::Clear(key) => {
-                        timers.clear(key);
-                        expected.remove(&key);
+                    Step::Clear(session) => {
+                        timers.clear(session);
+                        expected.remove(&session);
                     }
                     Step::Pop(ms) => {
-                        let first = expected.iter().map(|(key, ms)| (*ms, *key)).min().filter(|(due, _)| *due <= ms);
-                        prop_assert_eq!(timers.pop_due(at(ms)), first.map(|(_, key)| key));
-                        first.map(|(_, key)| expected.remove(&key));
+                        let by_time = expected.iter().map(|(session, ms)| (*ms, *session));
+                        let first = by_time.min().filter(|(due, _)| *due <= ms);
+                        prop_assert_eq!(timers.pop_due(at(ms)), first.map(|(_, session)| session));
+                        first.map(|(_, session)| expected.remove(&session));
                     }
                 }
                 prop_assert_eq!(timers.next(), expected.values().min().map(|ms| at(*ms)));

@@ -29,7 +29,7 @@ impl Plain {
             || report.attempts.is_some()
             || !report.addresses.is_empty()
             || connection.failure.is_some()
-            || connection.exchange.is_some()
+            || connection.dialogue.is_some()
             || address(&report.plan) != Some(connection.address);
         let nanos = |time: Duration| u32::try_from(time.as_nanos()).ok();
         let plain = Self {
@@ -55,7 +55,7 @@ impl Plain {
                 syn_retransmits: self.syn_retransmits,
                 mss: Some(self.mss),
             }),
-            ..ConnectionReport::untried(address(plan)?)
+            ..ConnectionReport::new(address(plan)?)
         };
         Some(Report {
             plan: Arc::clone(plan),

@@ -58,7 +58,7 @@ fn write_lists(report: &Report, json: &mut Writer<'_>) {
 
 /// One entry for each address that was tried.
 fn write_address(report: &Report, connection: &ConnectionReport, buffer: &mut Vec<u8>) {
-    let failure = connection.verdict(report.plan.spec.want);
+    let failure = connection.verdict(report.plan.spec.expected);
     let status = failure
         .as_ref()
         .map_or(Status::Ok, |failure| failure.status);

@@ -9,7 +9,7 @@ use crate::plan::{Plan, TargetMeta};
 pub fn write(plan: &Plan, buffer: &mut Vec<u8>) {
     let mut row = Writer::new(buffer);
     let id = plan.id();
-    let label = plan.label.as_deref();
+    let label = plan.meta.as_deref();
     row.open_object();
     row.key("{#TCP.ID}");
     row.text(&id);
@@ -62,7 +62,7 @@ mod tests {
             ..TargetMeta::default()
         };
         let plan = Plan {
-            label: Some(Box::new(label)),
+            meta: Some(Box::new(label)),
             ..Plan::connect(target)
         };
         assert_eq!(

@@ -125,14 +125,14 @@ pub const METRICS: [Metric; 36] = [
         "text",
         "what a list of targets calls it",
         Empty,
-        Asked(|p| text(p.label.as_ref()?.id.as_deref()?)),
+        Asked(|p| text(p.meta.as_ref()?.id.as_deref()?)),
     ),
     row(
         "name",
         "text",
         "its name for people",
         Empty,
-        Asked(|p| text(p.label.as_ref()?.name.as_deref()?)),
+        Asked(|p| text(p.meta.as_ref()?.name.as_deref()?)),
     ),
     row(
         "host",
@@ -244,7 +244,7 @@ pub const METRICS: [Metric; 36] = [
         "s",
         "from the connection to the verdict",
         Zero,
-        Connection(|t| said(t)?.took.map(Seconds)),
+        Connection(|t| said(t)?.duration.map(Seconds)),
     ),
     row(
         "tcp.rtt",
@@ -424,7 +424,7 @@ fn family(address: IpAddr) -> u64 {
 }
 
 fn said(connection: &ConnectionReport) -> Option<&DialogueReport> {
-    connection.exchange.as_deref()
+    connection.dialogue.as_deref()
 }
 
 fn tcp(
@@ -479,7 +479,7 @@ fn response_text(report: &Report) -> Option<Value<'_>> {
 /// The printable form of what a peer sent, secrets hidden, at most 2 KiB.
 pub fn bounded(report: &Report, bytes: &[u8]) -> String {
     // A secret that is cut in half would be shown: it is hidden before anything is cut. No byte becomes less than one.
-    let mut printable = report.plan.spec.veil_start(bytes, TEXT_LIMIT);
+    let mut printable = report.plan.spec.redact_prefix(bytes, TEXT_LIMIT);
     if let Some((cut, _)) = printable
         .char_indices()
         .find(|(at, character)| at + character.len_utf8() > TEXT_LIMIT)
@@ -498,7 +498,7 @@ fn response_hex(report: &Report) -> Option<Value<'_>> {
     for byte in report
         .plan
         .spec
-        .hide(&response.start)
+        .redact_bytes(&response.start)
         .iter()
         .take(HEX_LIMIT)
     {

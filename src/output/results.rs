@@ -45,8 +45,8 @@ impl Found {
     /// Keeps what an entry of a document needs.
     pub fn keep_entry(&mut self, report: &Report, defaults: Defaults) {
         match Plain::of(report) {
-            Some(plain) => self.put(report.plan.number, Kept::Plain(plain)),
-            None => self.keep_bytes(report.plan.number, |buffer| {
+            Some(plain) => self.put(report.plan.index, Kept::Plain(plain)),
+            None => self.keep_bytes(report.plan.index, |buffer| {
                 entry::write_found(report, defaults, buffer);
             }),
         }
@@ -54,13 +54,13 @@ impl Found {
 
     /// Appends the second half of an entry, as [`entry::write_found`] does.
     pub fn write_entry(&self, plan: &Arc<Plan>, defaults: Defaults, buffer: &mut Vec<u8>) {
-        let plain = match self.kept.get(plan.number as usize) {
+        let plain = match self.kept.get(plan.index as usize) {
             Some(Kept::Plain(plain)) => plain.report(plan),
             _ => None,
         };
         match plain {
             Some(report) => entry::write_found(&report, defaults, buffer),
-            None => buffer.extend_from_slice(self.bytes(plan.number).unwrap_or(b"}")),
+            None => buffer.extend_from_slice(self.bytes(plan.index).unwrap_or(b"}")),
         }
     }
 

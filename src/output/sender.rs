@@ -39,7 +39,7 @@ pub fn write(report: &Report, at: Duration, wanted: &Wanted, buffer: &mut Vec<u8
 /// The host in Zabbix and a blank; `-` stands for the one that `zabbix_sender` is given by its `-s`.
 fn host(plan: &Plan, wanted: &Wanted, buffer: &mut Vec<u8>) {
     let own = plan
-        .label
+        .meta
         .as_ref()
         .and_then(|label| label.zabbix_host.as_deref());
     match own.or(wanted.zabbix_host.as_deref()) {

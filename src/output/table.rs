@@ -35,7 +35,7 @@ impl Table {
 
     /// Notes what came of one target.
     pub fn note(&mut self, report: &Report) {
-        if let Some(slot) = self.0.get_mut(report.plan.number as usize) {
+        if let Some(slot) = self.0.get_mut(report.plan.index as usize) {
             *slot = Some(Row::of(report));
         }
     }
@@ -77,7 +77,7 @@ impl Table {
     }
 
     fn row(&self, plan: &Plan) -> Option<&Row> {
-        self.0.get(plan.number as usize)?.as_ref()
+        self.0.get(plan.index as usize)?.as_ref()
     }
 }
 
@@ -129,7 +129,7 @@ impl Row {
             .filter(|lost| *lost > 0)
             .map_or_else(String::new, |lost| lost.to_string());
         let (connect, rtt) = (time(self.connect), time(self.rtt));
-        let name = plan.label.as_ref().and_then(|label| label.name.as_deref());
+        let name = plan.meta.as_ref().and_then(|label| label.name.as_deref());
         let note = match name {
             Some(name) if self.note.is_empty() => name.to_owned(),
             Some(name) => format!("{name}: {}", self.note),

@@ -18,9 +18,9 @@ pub fn plan(number: u32, host: &str, label: Option<TargetMeta>) -> Arc<Plan> {
         ..ProbeSpec::default()
     };
     Arc::new(Plan {
-        number,
-        label: label.map(Box::new),
-        ..Plan::by(spec, target)
+        index: number,
+        meta: label.map(Box::new),
+        ..Plan::new(spec, target)
     })
 }
 
@@ -32,7 +32,7 @@ pub fn up(plan: &Arc<Plan>, said: &[u8], syn_retransmits: u32) -> Report {
         bytes: said.len() as u64,
         start: said.to_vec(),
     };
-    let exchange = DialogueReport {
+    let dialogue = DialogueReport {
         response: Some(response),
         ..DialogueReport::default()
     };
@@ -45,8 +45,8 @@ pub fn up(plan: &Arc<Plan>, said: &[u8], syn_retransmits: u32) -> Report {
             syn_retransmits,
             mss: Some(1448),
         }),
-        exchange: (!said.is_empty()).then(|| Box::new(exchange)),
-        ..ConnectionReport::untried(([192, 0, 2, 7], 25).into())
+        dialogue: (!said.is_empty()).then(|| Box::new(dialogue)),
+        ..ConnectionReport::new(([192, 0, 2, 7], 25).into())
     };
     let connection = Some(connection);
     Report {
@@ -60,7 +60,7 @@ pub fn up(plan: &Arc<Plan>, said: &[u8], syn_retransmits: u32) -> Report {
 
 /// It ended before it connected to anything.
 pub fn down(plan: &Arc<Plan>, status: Status) -> Report {
-    Report::without_trial(
+    Report::without_connection(
         Arc::clone(plan),
         Failure::new(status, "no \"such\" name"),
         Duration::ZERO,

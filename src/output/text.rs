@@ -77,7 +77,7 @@ pub(super) fn painted(paint: Paint, style: Style, text: &str) -> String {
 
 fn headline(page: &mut Page, report: &Report) {
     let (style, verdict) = match report.status() {
-        Status::Ok if matches!(report.plan.spec.want, Expected::Closed(_)) => {
+        Status::Ok if matches!(report.plan.spec.expected, Expected::Closed(_)) => {
             (GOOD, "is closed, as wanted".to_owned())
         }
         Status::Ok => (GOOD, "is up".to_owned()),
@@ -123,7 +123,7 @@ fn phases(page: &mut Page, report: &Report) {
         ),
         (
             "dialogue",
-            connection.and_then(|connection| connection.exchange.as_ref()?.took),
+            connection.and_then(|connection| connection.dialogue.as_ref()?.duration),
         ),
     ];
     for (label, took) in rows {
@@ -227,7 +227,7 @@ fn attempts(page: &mut Page, report: &Report) {
 
 fn addresses(page: &mut Page, report: &Report) {
     for connection in &report.addresses {
-        let verdict = connection.verdict(report.plan.spec.want);
+        let verdict = connection.verdict(report.plan.spec.expected);
         let text = match (&verdict, connection.connect) {
             (Some(failure), _) => page.painted(BAD, failure.status.name()),
             (None, Some(connect)) => format!("ok, {}", milliseconds(connect)),

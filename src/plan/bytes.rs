@@ -1,12 +1,12 @@
-//! Bytes as people write them: strict escapes and encodings.
+//! Bytes written as text: escape sequences and character encodings.
 
 use std::fmt;
 
 use encoding_rs::Encoding;
 
-use crate::escape::{escaped_prefix, is_deceptive, push_escaped};
+use crate::escape::{escaped_prefix, is_deceptive, push_escaped, push_hex};
 
-/// A character set by its WHATWG label, such as `gbk`; UTF-8 where none is given.
+/// A character encoding of the WHATWG Encoding Standard, such as GBK; UTF-8 by default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Charset(&'static Encoding);
 
@@ -17,9 +17,11 @@ impl Default for Charset {
 }
 
 impl Charset {
-    /// The charset of a WHATWG label (Encoding Standard, section 4.2), upper or lower case.
+    /// The encoding of a WHATWG label (Encoding Standard, section 4.2) in upper or lower case.
     ///
-    /// The UTF-16 and `replacement` labels are refused: the standard has no encoder for them.
+    /// # Errors
+    /// If the label is unknown. The UTF-16 and `replacement` labels count as unknown, because the
+    /// standard has no encoder for them.
     pub fn from_label(label: &str) -> Result<Self, BytesError> {
         let unknown = || BytesError::UnknownEncoding(escaped_prefix(label, 40));
         let encoding = Encoding::for_label(label.as_bytes()).ok_or_else(unknown)?;
@@ -29,12 +31,12 @@ impl Charset {
         Ok(Self(encoding))
     }
 
-    /// Whether bytes and text are the same.
+    /// Whether it is UTF-8, so that bytes need no decoding.
     pub fn is_utf8(self) -> bool {
         self == Self::default()
     }
 
-    /// A decoder that takes text in pieces.
+    /// An incremental decoder.
     pub fn decoder(self) -> encoding_rs::Decoder {
         self.0.new_decoder_without_bom_handling()
     }
@@ -44,54 +46,59 @@ impl Charset {
         self.0.name()
     }
 
-    /// The bytes of this text, or the first character that the charset lacks.
+    /// Encodes a text.
+    ///
+    /// # Errors
+    /// If the encoding lacks a character; the error names the first one.
     pub fn encode(self, text: &str) -> Result<Vec<u8>, BytesError> {
         let (bytes, _, unmappable) = self.0.encode(text);
         if !unmappable {
             return Ok(bytes.into_owned());
         }
-        let lacks = |c: &char| self.0.encode(c.encode_utf8(&mut [0; 4])).2;
-        let lacking = text
+        let is_unmappable = |c: &char| self.0.encode(c.encode_utf8(&mut [0; 4])).2;
+        let character = text
             .chars()
-            .find(lacks)
+            .find(is_unmappable)
             .unwrap_or(char::REPLACEMENT_CHARACTER);
-        Err(BytesError::Unmappable(lacking, self.name()))
+        Err(BytesError::Unmappable(character, self.name()))
     }
 
-    /// Whether these bytes decode, into a text whose only control characters are line ends and tabs.
+    /// Whether these bytes decode to a text whose only control characters are line ends and tabs.
     ///
-    /// A character that is cut in half at the very end is no fault: the text goes on after it.
+    /// A character that is cut in half at the end is allowed, since the text may continue after it.
     pub fn is_clean_text(self, bytes: &[u8]) -> bool {
         let mut decoder = self.0.new_decoder_without_bom_handling();
-        let mut decoded = String::with_capacity(bytes.len() * 3 + 16);
-        let (result, _) = decoder.decode_to_string_without_replacement(bytes, &mut decoded, false);
-        let hidden =
+        let mut text = String::with_capacity(bytes.len() * 3 + 16);
+        let (result, _) = decoder.decode_to_string_without_replacement(bytes, &mut text, false);
+        let is_unclean =
             |c: char| (c.is_control() && !matches!(c, '\r' | '\n' | '\t')) || is_deceptive(c);
-        result == encoding_rs::DecoderResult::InputEmpty && !decoded.contains(hidden)
+        result == encoding_rs::DecoderResult::InputEmpty && !text.contains(is_unclean)
     }
 
     /// The printable form of these bytes: decoded, control characters escaped, on one line.
     ///
     /// Bytes that do not decode appear as `\xNN`; see [`push_escaped`] for characters.
     pub fn printable(self, bytes: &[u8]) -> String {
-        self.escaped(bytes, End::Whole)
+        self.escaped(bytes, TextEnd::Complete)
     }
 
-    /// The same of the start of something longer: a character that is cut in half at the very end is left out.
-    pub fn printable_start(self, bytes: &[u8]) -> String {
-        self.escaped(bytes, End::Cut)
+    /// Like [`Charset::printable`], for a truncated input: a character cut in half at the end is
+    /// left out.
+    pub fn printable_prefix(self, bytes: &[u8]) -> String {
+        self.escaped(bytes, TextEnd::Truncated)
     }
 
-    fn escaped(self, bytes: &[u8], end: End) -> String {
+    fn escaped(self, bytes: &[u8], text_end: TextEnd) -> String {
         let mut out = String::with_capacity(bytes.len());
         let mut decoder = self.0.new_decoder_without_bom_handling();
         let mut buffer = vec![0_u8; bytes.len() * 3 + 16];
         let mut rest = bytes;
         loop {
+            let is_last = text_end == TextEnd::Complete;
             let (result, read, written) =
-                decoder.decode_to_utf8_without_replacement(rest, &mut buffer, end == End::Whole);
-            let decoded = buffer.get(..written).unwrap_or_default();
-            for character in String::from_utf8_lossy(decoded).chars() {
+                decoder.decode_to_utf8_without_replacement(rest, &mut buffer, is_last);
+            let text = buffer.get(..written).unwrap_or_default();
+            for character in String::from_utf8_lossy(text).chars() {
                 push_escaped(&mut out, character);
             }
             let (consumed, remaining) = rest.split_at(read);
@@ -101,7 +108,7 @@ impl Charset {
                     let end = consumed.len().saturating_sub(usize::from(after));
                     let start = end.saturating_sub(usize::from(bad));
                     for byte in consumed.get(start..end).unwrap_or_default() {
-                        out.push_str(&format!("\\x{byte:02x}"));
+                        push_hex(&mut out, *byte);
                     }
                 }
                 encoding_rs::DecoderResult::InputEmpty | encoding_rs::DecoderResult::OutputFull => {
@@ -112,16 +119,20 @@ impl Charset {
     }
 }
 
-/// What the end of some bytes is.
+/// Where an input ends.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum End {
-    /// That of a text.
-    Whole,
+enum TextEnd {
+    /// At the end of the text.
+    Complete,
     /// Perhaps within a character.
-    Cut,
+    Truncated,
 }
 
-/// The bytes of a text with escapes: `\r \n \t \0 \\ \xHH`; the rest in the charset, `\xHH` as that raw byte.
+/// The bytes of a text with the escapes `\r \n \t \0 \\ \xHH`. `\xHH` is that raw byte; everything
+/// else is encoded.
+///
+/// # Errors
+/// If an escape is unknown, or the encoding lacks a character.
 pub fn unescape(text: &str, charset: Charset) -> Result<Vec<u8>, BytesError> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text;
@@ -136,7 +147,7 @@ pub fn unescape(text: &str, charset: Charset) -> Result<Vec<u8>, BytesError> {
     Ok(bytes)
 }
 
-/// The byte of the escape at the start of this text, and the escape's length.
+/// The byte of the escape at the start of this text, and the length of the escape.
 fn read_escape(text: &str) -> Result<(u8, usize), BytesError> {
     let unknown = |length: usize| BytesError::Escape(text.chars().take(length).collect());
     match text.as_bytes().get(1) {
@@ -156,14 +167,14 @@ fn read_escape(text: &str) -> Result<(u8, usize), BytesError> {
     }
 }
 
-/// Why a text cannot become bytes; the sentence names the place and the remedy.
+/// Why a text cannot be converted to bytes. The text names the cause and the remedy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BytesError {
-    /// An escape outside the list.
+    /// An unknown escape.
     Escape(String),
-    /// A label that the Encoding Standard does not know, or cannot encode.
+    /// A label that the Encoding Standard lacks, or has no encoder for.
     UnknownEncoding(String),
-    /// A character that the charset lacks.
+    /// A character that the encoding with this name lacks.
     Unmappable(char, &'static str),
 }
 
@@ -237,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_charset_lacks_is_named() {
+    fn an_unmappable_character_is_named() {
         let latin = Charset::from_label("windows-1252").unwrap();
         assert_eq!(
             latin.encode("a你"),
@@ -263,9 +274,9 @@ mod tests {
         assert_eq!(Charset::default().printable(b"a\xff\xc3"), "a\\xff\\xc3");
         assert_eq!(Charset::default().printable(b"\xe4\xbd"), "\\xe4\\xbd");
         assert_eq!(
-            Charset::default().printable_start(b"a\xff\xe4\xbd"),
+            Charset::default().printable_prefix(b"a\xff\xe4\xbd"),
             "a\\xff"
         );
-        assert_eq!(gbk().printable_start(b"\xc4\xe3\xba"), "你");
+        assert_eq!(gbk().printable_prefix(b"\xc4\xe3\xba"), "你");
     }
 }

@@ -1,8 +1,9 @@
-//! What an answer may be recognised by: literals, prefixes, hex with wildcards, regular expressions.
+//! Patterns that an answer is matched against: literals, prefixes, hex with wildcards, regular
+//! expressions.
 //!
-//! Everything is matched on bytes, NUL included, by automata that take each byte once: KMP for literals, lazy DFAs for
-//! regular expressions. So matching is linear whatever the peer sends, and it is known at every byte whether a match can
-//! still come.
+//! Patterns match bytes, NUL included, by automata that take each byte once: Knuth-Morris-Pratt for
+//! literals, lazy DFAs for regular expressions. So matching is linear whatever the peer sends, and
+//! it is known at every byte whether a match is still possible.
 
 use std::error::Error;
 use std::fmt;
@@ -20,29 +21,29 @@ use crate::plan::bytes::{BytesError, Charset, unescape};
 /// One pattern.
 #[derive(Clone)]
 pub struct Pattern {
-    /// As the caller wrote it, for error sentences.
+    /// As the user wrote it, for error texts.
     pub written: Box<str>,
-    /// What it is compared with.
-    pub stream: Stream,
-    /// How.
-    pub kind: Kind,
+    /// What it is matched against.
+    pub haystack: Haystack,
+    /// Its compiled form.
+    pub compiled: CompiledPattern,
 }
 
-/// What a pattern is compared with.
+/// What a pattern is matched against.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stream {
-    /// The bytes as they came.
+pub enum Haystack {
+    /// The received bytes.
     Raw,
-    /// The text that they decode to, as UTF-8; only where the encoding is another one.
+    /// The received text, decoded to UTF-8; only for other encodings than UTF-8.
     Text,
 }
 
-/// How a pattern matches.
+/// A pattern in the form that the matcher runs.
 #[derive(Clone)]
-pub enum Kind {
+pub enum CompiledPattern {
     /// These bytes, anywhere.
     Literal(Literal),
-    /// These bytes, at the start of what came since the last match.
+    /// These bytes, directly after the last match.
     Prefix(Box<[u8]>),
     /// A regular expression.
     Regex(Arc<Regex>),
@@ -77,7 +78,7 @@ impl Literal {
         }
     }
 
-    /// How many of its bytes are matched after one more byte; all of them is a match.
+    /// The number of its bytes that match after one more byte; all of them are a match.
     pub fn step(&self, matched: usize, byte: u8) -> usize {
         step(&self.bytes, &self.fallback, matched, byte)
     }
@@ -94,18 +95,19 @@ fn step(bytes: &[u8], fallback: &[usize], mut matched: usize, byte: u8) -> usize
     }
 }
 
-/// A compiled regular expression: ASCII classes, `^` and `$` at lines (CRLF-aware), `\A` at the start.
+/// A compiled regular expression: ASCII classes; `^` and `$` match at lines (CRLF-aware), `\A`
+/// directly after the last match.
 pub struct Regex {
-    /// Finds where a match ends, and whether one can still come.
+    /// Finds the end of a match, and whether one is still possible.
     pub dfa: DFA,
-    /// Finds what the groups matched.
+    /// Finds what the groups captured.
     pub groups: PikeVM,
     /// The names of its named groups.
     pub names: Vec<Box<str>>,
 }
 
-/// The most memory that the automaton of one expression may take, in bytes: larger ones cost a flood of bytes more time
-/// than a deadline has.
+/// The maximum size of the automaton of one expression, in bytes. With larger ones, a peer that
+/// floods costs more time than a deadline has.
 const REGEX_SIZE: usize = 64 << 10;
 
 impl Regex {
@@ -141,12 +143,12 @@ impl Regex {
         Ok(Self { dfa, groups, names })
     }
 
-    fn matches_nothing_at_all(&self) -> bool {
+    fn matches_empty(&self) -> bool {
         self.groups.is_match(&mut self.groups.create_cache(), "")
     }
 }
 
-/// The last line of the innermost cause of a library's error, which says what is wrong without drawing it.
+/// The last line of the innermost cause of an error: the message without the drawing above it.
 fn reason(error: &dyn Error) -> String {
     let mut innermost = error;
     while let Some(cause) = innermost.source() {
@@ -158,72 +160,93 @@ fn reason(error: &dyn Error) -> String {
 }
 
 impl Pattern {
-    /// A text to find anywhere, with escapes.
+    /// A literal to find anywhere, written with escapes.
+    ///
+    /// # Errors
+    /// If the text is empty, has an unknown escape, or cannot be encoded.
     pub fn literal(text: &str, charset: Charset) -> Result<Self, PatternError> {
-        let (bytes, stream) = read_text(text, charset)?;
+        let (bytes, haystack) = read_text(text, charset)?;
         Ok(Self {
             written: text.into(),
-            stream,
-            kind: Kind::Literal(Literal::new(bytes)),
+            haystack,
+            compiled: CompiledPattern::Literal(Literal::new(bytes)),
         })
     }
 
-    /// A text to find at the start, with escapes.
+    /// A literal to find directly after the last match, written with escapes.
+    ///
+    /// # Errors
+    /// If the text is empty, has an unknown escape, or cannot be encoded.
     pub fn prefix(text: &str, charset: Charset) -> Result<Self, PatternError> {
-        let (bytes, stream) = read_text(text, charset)?;
+        let (bytes, haystack) = read_text(text, charset)?;
         Ok(Self {
             written: text.into(),
-            stream,
-            kind: Kind::Prefix(bytes.into()),
+            haystack,
+            compiled: CompiledPattern::Prefix(bytes.into()),
         })
     }
 
     /// A regular expression.
+    ///
+    /// # Errors
+    /// If it is invalid, too large, or matches an empty answer.
     pub fn regex(source: &str, charset: Charset) -> Result<Self, PatternError> {
         let regex = Regex::new(source)?;
-        if regex.matches_nothing_at_all() {
+        if regex.matches_empty() {
             return Err(PatternError::Empty(escaped_prefix(source, 60)));
         }
-        let stream = if charset.is_utf8() {
-            Stream::Raw
+        let haystack = if charset.is_utf8() {
+            Haystack::Raw
         } else {
-            Stream::Text
+            Haystack::Text
         };
         Ok(Self {
             written: source.into(),
-            stream,
-            kind: Kind::Regex(Arc::new(regex)),
+            haystack,
+            compiled: CompiledPattern::Regex(Arc::new(regex)),
         })
     }
 
-    /// Bytes in hex, `??` for any byte, to find anywhere.
+    /// Bytes in hex to find anywhere; `??` is any byte.
+    ///
+    /// # Errors
+    /// If the text is not hex.
     pub fn hex(text: &str) -> Result<Self, PatternError> {
         let bytes = read_hex(text)?;
-        let kind = match bytes.iter().copied().collect::<Option<Vec<u8>>>() {
-            Some(bytes) => Kind::Literal(Literal::new(bytes)),
-            None => Kind::Regex(Arc::new(Regex::new(&hex_source(&bytes))?)),
+        let compiled = match bytes.iter().copied().collect::<Option<Vec<u8>>>() {
+            Some(bytes) => CompiledPattern::Literal(Literal::new(bytes)),
+            None => CompiledPattern::Regex(Arc::new(Regex::new(&hex_source(&bytes))?)),
         };
         Ok(Self {
             written: text.into(),
-            stream: Stream::Raw,
-            kind,
+            haystack: Haystack::Raw,
+            compiled,
         })
     }
 
-    /// Whether it can only match at the start of what came since the last match.
+    /// Whether it can only match directly after the last match.
     pub fn is_anchored(&self) -> bool {
-        match &self.kind {
-            Kind::Literal(_) => false,
-            Kind::Prefix(_) => true,
-            Kind::Regex(regex) => regex.groups.get_nfa().is_always_start_anchored(),
+        match &self.compiled {
+            CompiledPattern::Literal(_) => false,
+            CompiledPattern::Prefix(_) => true,
+            CompiledPattern::Regex(regex) => regex.groups.get_nfa().is_always_start_anchored(),
         }
     }
 
-    /// The names that a match of this pattern captures.
+    /// The length in bytes, if it is fixed; `None` for regular expressions.
+    pub fn length(&self) -> Option<usize> {
+        match &self.compiled {
+            CompiledPattern::Literal(literal) => Some(literal.bytes.len()),
+            CompiledPattern::Prefix(prefix) => Some(prefix.len()),
+            CompiledPattern::Regex(_) => None,
+        }
+    }
+
+    /// The names of its groups.
     pub fn names(&self) -> &[Box<str>] {
-        match &self.kind {
-            Kind::Regex(regex) => &regex.names,
-            Kind::Literal(_) | Kind::Prefix(_) => &[],
+        match &self.compiled {
+            CompiledPattern::Regex(regex) => &regex.names,
+            CompiledPattern::Literal(_) | CompiledPattern::Prefix(_) => &[],
         }
     }
 }
@@ -240,40 +263,45 @@ impl fmt::Display for Pattern {
 
 impl fmt::Debug for Pattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = match self.kind {
-            Kind::Literal(_) => "Literal",
-            Kind::Prefix(_) => "Prefix",
-            Kind::Regex(_) => "Regex",
+        let kind = match self.compiled {
+            CompiledPattern::Literal(_) => "Literal",
+            CompiledPattern::Prefix(_) => "Prefix",
+            CompiledPattern::Regex(_) => "Regex",
         };
-        write!(f, "{kind}({:?}, {:?})", self.written, self.stream)
+        write!(f, "{kind}({:?}, {:?})", self.written, self.haystack)
     }
 }
 
 impl PartialEq for Pattern {
     fn eq(&self, other: &Self) -> bool {
-        let kinds = std::mem::discriminant(&self.kind) == std::mem::discriminant(&other.kind);
-        kinds && self.written == other.written && self.stream == other.stream
+        let kinds =
+            std::mem::discriminant(&self.compiled) == std::mem::discriminant(&other.compiled);
+        kinds && self.written == other.written && self.haystack == other.haystack
     }
 }
 
 impl Eq for Pattern {}
 
-/// The bytes of a text and what they are compared with: raw bytes (`\xHH` above ASCII) only exist in the raw stream.
-fn read_text(text: &str, charset: Charset) -> Result<(Vec<u8>, Stream), PatternError> {
+/// The bytes of a text and what they are matched against. Raw bytes (`\xHH` above ASCII) can only
+/// be matched against the received bytes.
+fn read_text(text: &str, charset: Charset) -> Result<(Vec<u8>, Haystack), PatternError> {
     let raw = unescape(text, charset)?;
     if raw.is_empty() {
         return Err(PatternError::Empty(String::new()));
     }
     if charset.is_utf8() {
-        return Ok((raw, Stream::Raw));
+        return Ok((raw, Haystack::Raw));
     }
     match String::from_utf8(unescape(text, Charset::default())?) {
-        Ok(text) => Ok((text.into_bytes(), Stream::Text)),
-        Err(_) => Ok((raw, Stream::Raw)),
+        Ok(text) => Ok((text.into_bytes(), Haystack::Text)),
+        Err(_) => Ok((raw, Haystack::Raw)),
     }
 }
 
-/// Bytes written in hex; spaces and colons may stand between them, `??` is any byte.
+/// Bytes written in hex, separated by nothing, spaces or colons. `??` is any byte, which is `None`.
+///
+/// # Errors
+/// If the text is empty, has an odd number of digits, or another character.
 pub fn read_hex(text: &str) -> Result<Vec<Option<u8>>, PatternError> {
     let digits: Vec<char> = text.chars().filter(|c| !matches!(c, ' ' | ':')).collect();
     let whole = text
@@ -301,16 +329,16 @@ fn hex_source(bytes: &[Option<u8>]) -> String {
     bytes.iter().map(part).collect()
 }
 
-/// Why a pattern is refused.
+/// Why a pattern is invalid.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PatternError {
-    /// The text itself.
+    /// Its escapes or characters.
     Bytes(BytesError),
-    /// Not hex.
+    /// It is not hex.
     Hex(String),
-    /// Not a regular expression, or one that is too large; and why.
+    /// The expression is invalid or too large; with the reason.
     Regex(String, String),
-    /// It matches when nothing came.
+    /// It matches an empty answer.
     Empty(String),
 }
 
@@ -351,7 +379,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hex_is_read_strictly() {
+    fn hex_is_parsed_strictly() {
         assert_eq!(
             read_hex("4a:ff ??00").unwrap(),
             [Some(0x4a), Some(0xff), None, Some(0)]
@@ -362,7 +390,7 @@ mod tests {
     }
 
     #[test]
-    fn patterns_that_prove_nothing_are_refused() {
+    fn patterns_that_match_an_empty_answer_are_invalid() {
         for source in ["", "x*", "^", "$", "(a|)", r"\A"] {
             assert!(
                 matches!(
@@ -376,7 +404,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_and_huge_expressions_say_why_on_one_line() {
+    fn errors_of_invalid_and_huge_expressions_are_one_line() {
         for source in [
             "(",
             "[z-a]",
@@ -397,12 +425,15 @@ mod tests {
     }
 
     #[test]
-    fn raw_bytes_of_another_encoding_are_compared_raw() {
+    fn raw_bytes_in_another_encoding_are_matched_raw() {
         let gbk = Charset::from_label("gbk").unwrap();
-        assert_eq!(Pattern::literal("你好", gbk).unwrap().stream, Stream::Text);
         assert_eq!(
-            Pattern::literal(r"\xc4\xe3", gbk).unwrap().stream,
-            Stream::Raw
+            Pattern::literal("你好", gbk).unwrap().haystack,
+            Haystack::Text
+        );
+        assert_eq!(
+            Pattern::literal(r"\xc4\xe3", gbk).unwrap().haystack,
+            Haystack::Raw
         );
     }
 }

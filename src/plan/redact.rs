@@ -1,4 +1,4 @@
-//! What is shown of bytes that may hold a secret.
+//! Redaction: bytes with every secret replaced by `***`.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -7,44 +7,44 @@ use memchr::memmem::Finder;
 
 use crate::plan::steps::Secret;
 
-/// `***` in the place of every secret in these bytes.
+/// These bytes with `***` for every secret.
 ///
-/// A secret may be cut by whoever quotes the bytes, or have come only in part; so the start of one at the very end is
-/// hidden too, and the end of one at the very start, from three bytes on.
-pub fn hidden<'b, 's>(
+/// The bytes may be an excerpt that cuts a secret, so the start of a secret at the very end and the
+/// end of a secret at the very start are redacted too, if they have at least three bytes.
+pub fn redact<'b, 's>(
     bytes: &'b [u8],
     secrets: impl Iterator<Item = &'s Secret> + Clone,
 ) -> Cow<'b, [u8]> {
-    hidden_start(bytes, bytes.len(), secrets)
+    redact_prefix(bytes, bytes.len(), secrets)
 }
 
-/// What [`hidden`] shows of the first so many bytes. No more is searched than could reach into them: a flooding peer sent
-/// megabytes.
-pub fn hidden_start<'b, 's>(
+/// Like [`redact`], for the first `limit` bytes. It searches no further than a secret could reach
+/// into them, because a flooding peer may have sent megabytes.
+pub fn redact_prefix<'b, 's>(
     bytes: &'b [u8],
-    most: usize,
+    limit: usize,
     secrets: impl Iterator<Item = &'s Secret> + Clone,
 ) -> Cow<'b, [u8]> {
-    let most = most.min(bytes.len());
+    let limit = limit.min(bytes.len());
     let Some(longest) = secrets.clone().map(|secret| secret.reveal().len()).max() else {
-        return Cow::Borrowed(bytes.get(..most).unwrap_or_default());
+        return Cow::Borrowed(bytes.get(..limit).unwrap_or_default());
     };
-    let reach = most.saturating_add(longest.saturating_sub(1));
-    escaped_prefix(bytes.get(..reach).unwrap_or(bytes), 0..most, secrets).into()
+    let reach = limit.saturating_add(longest.saturating_sub(1));
+    redact_range(bytes.get(..reach).unwrap_or(bytes), 0..limit, secrets).into()
 }
 
-/// The same for bytes that come after these, which were shown before: a secret may lie in both.
-pub fn hidden_after<'s>(
+/// Like [`redact`], for bytes that continue `before`: a secret may lie across both.
+pub fn redact_continuation<'s>(
     before: &[u8],
     bytes: &[u8],
     secrets: impl Iterator<Item = &'s Secret>,
 ) -> Vec<u8> {
     let whole = [before, bytes].concat();
-    escaped_prefix(&whole, before.len()..whole.len(), secrets)
+    redact_range(&whole, before.len()..whole.len(), secrets)
 }
 
-/// This part of the bytes, with `***` for what belongs to a secret.
-fn escaped_prefix<'s>(
+/// This range of the bytes, with `***` for every byte sequence that belongs to a secret.
+fn redact_range<'s>(
     bytes: &[u8],
     part: Range<usize>,
     secrets: impl Iterator<Item = &'s Secret>,
@@ -56,20 +56,21 @@ fn escaped_prefix<'s>(
     {
         cover(&mut covered, bytes, secret);
     }
-    let mut escaped_prefix = Vec::with_capacity(part.len());
+    let mut redacted = Vec::with_capacity(part.len());
     let mut in_secret = false;
     for (byte, covered) in bytes.iter().zip(covered).skip(part.start).take(part.len()) {
         match (covered, in_secret) {
-            (true, false) => escaped_prefix.extend_from_slice(b"***"),
+            (true, false) => redacted.extend_from_slice(b"***"),
             (true, true) => {}
-            (false, _) => escaped_prefix.push(*byte),
+            (false, _) => redacted.push(*byte),
         }
         in_secret = covered;
     }
-    escaped_prefix
+    redacted
 }
 
-/// Marks the bytes that belong to this secret; places may overlap each other and those of other secrets.
+/// Marks the bytes that belong to this secret. Occurrences may overlap each other and those of
+/// other secrets.
 fn cover(covered: &mut [bool], bytes: &[u8], secret: &[u8]) {
     let mut mark = |part: Range<usize>| covered.get_mut(part).unwrap_or_default().fill(true);
     let finder = Finder::new(secret);
@@ -80,7 +81,7 @@ fn cover(covered: &mut [bool], bytes: &[u8], secret: &[u8]) {
         marked = start + secret.len();
         from = start + 1;
     }
-    let parts = || (least(secret)..secret.len().min(bytes.len() + 1)).rev();
+    let parts = || (shortest_part(secret)..secret.len().min(bytes.len() + 1)).rev();
     let tail = parts().find(|length| {
         secret
             .get(..*length)
@@ -95,8 +96,9 @@ fn cover(covered: &mut [bool], bytes: &[u8], secret: &[u8]) {
     mark(0..head.unwrap_or(0));
 }
 
-/// The shortest part of a secret that is hidden: shorter ones are in every second text by chance.
-fn least(secret: &[u8]) -> usize {
+/// The length of the shortest part of a secret that is redacted. Shorter parts occur in most texts
+/// by chance.
+fn shortest_part(secret: &[u8]) -> usize {
     secret.len().div_ceil(2).min(3)
 }
 
@@ -104,87 +106,78 @@ fn least(secret: &[u8]) -> usize {
 mod tests {
     use super::*;
 
-    fn escaped_prefix(bytes: &[u8], secrets: &[&[u8]]) -> String {
+    fn redacted(bytes: &[u8], secrets: &[&[u8]]) -> String {
         let secrets: Vec<_> = secrets.iter().map(|secret| Secret::new(*secret)).collect();
-        String::from_utf8(hidden(bytes, secrets.iter()).into_owned()).unwrap()
+        String::from_utf8(redact(bytes, secrets.iter()).into_owned()).unwrap()
     }
 
     #[test]
-    fn every_place_of_every_secret_is_hidden() {
+    fn every_occurrence_of_every_secret_is_redacted() {
         assert_eq!(
-            escaped_prefix(b"PASS s3cret!\r\ns3crets3cret", &[b"s3cret"]),
+            redacted(b"PASS s3cret!\r\ns3crets3cret", &[b"s3cret"]),
             "PASS ***!\r\n***"
         );
-        assert_eq!(escaped_prefix(b"aaaaa b", &[b"aa"]), "*** b");
+        assert_eq!(redacted(b"aaaaa b", &[b"aa"]), "*** b");
         assert_eq!(
-            escaped_prefix(b"x s3cret-long y", &[b"s3cret", b"s3cret-long"]),
+            redacted(b"x s3cret-long y", &[b"s3cret", b"s3cret-long"]),
             "x *** y"
         );
-        assert_eq!(
-            escaped_prefix(b"x abcdef y", &[b"abcd", b"cdef"]),
-            "x *** y"
-        );
-        assert_eq!(
-            escaped_prefix(b"nothing here", &[b"s3cret", b""]),
-            "nothing here"
-        );
-        assert_eq!(escaped_prefix(b"", &[b"s3cret"]), "");
+        assert_eq!(redacted(b"x abcdef y", &[b"abcd", b"cdef"]), "x *** y");
+        assert_eq!(redacted(b"nothing here", &[b"s3cret", b""]), "nothing here");
+        assert_eq!(redacted(b"", &[b"s3cret"]), "");
     }
 
     #[test]
-    fn parts_at_the_edges_are_hidden() {
-        assert_eq!(escaped_prefix(b"echo s3cre", &[b"s3cret"]), "echo ***");
-        assert_eq!(
-            escaped_prefix(b"ret, it said", &[b"s3cret"]),
-            "***, it said"
-        );
-        assert_eq!(escaped_prefix(b"it says s3", &[b"s3cret"]), "it says s3");
-        assert_eq!(escaped_prefix(b"a", &[b"ab"]), "***");
+    fn parts_at_both_ends_are_redacted() {
+        assert_eq!(redacted(b"echo s3cre", &[b"s3cret"]), "echo ***");
+        assert_eq!(redacted(b"ret, it said", &[b"s3cret"]), "***, it said");
+        assert_eq!(redacted(b"it says s3", &[b"s3cret"]), "it says s3");
+        assert_eq!(redacted(b"a", &[b"ab"]), "***");
     }
 
     #[test]
-    fn the_start_is_what_hiding_everything_leaves_of_it() {
+    fn a_redacted_prefix_is_the_prefix_of_the_redacted_whole() {
         let secrets = [
             Secret::new(*b"s3cret"),
             Secret::new(*b"ret, it"),
             Secret::new(*b"x"),
         ];
         let bytes = b"x a s3cret, it said s3crets3cr";
-        let whole = |most: usize| {
-            // The same mask for every length, cut after the fact.
+        let whole = |limit: usize| {
+            // The mask of the whole, then cut.
             let mut covered = vec![false; bytes.len()];
-            secrets
-                .iter()
-                .for_each(|secret| cover(&mut covered, bytes, secret.reveal()));
+            for secret in &secrets {
+                cover(&mut covered, bytes, secret.reveal());
+            }
             let kept = bytes
                 .iter()
                 .zip(covered)
-                .take(most)
+                .take(limit)
                 .map(|(byte, covered)| if covered { b'*' } else { *byte });
             String::from_utf8(kept.collect()).unwrap()
         };
-        for most in 0..=bytes.len() + 1 {
-            let start =
-                String::from_utf8(hidden_start(bytes, most, secrets.iter()).into_owned()).unwrap();
+        for limit in 0..=bytes.len() + 1 {
+            let start = String::from_utf8(redact_prefix(bytes, limit, secrets.iter()).into_owned())
+                .unwrap();
             let squeezed = |text: &str| {
                 text.split('*')
                     .filter(|part| !part.is_empty())
                     .collect::<Vec<_>>()
                     .join("*")
             };
-            assert_eq!(squeezed(&start), squeezed(&whole(most)), "{most}");
+            assert_eq!(squeezed(&start), squeezed(&whole(limit)), "{limit}");
             assert!(!start.contains("s3"), "{start}");
         }
-        assert_eq!(hidden_start(b"abc", 2, [].iter()), &b"ab"[..]);
+        assert_eq!(redact_prefix(b"abc", 2, [].iter()), &b"ab"[..]);
     }
 
     #[test]
-    fn a_secret_in_two_pieces_is_hidden_in_both() {
+    fn a_secret_in_two_pieces_is_redacted_in_both() {
         let secret = [Secret::new(*b"s3cret")];
         for cut in 0..=6 {
             let (one, two) = b"s3cret".split_at(cut);
-            let first = hidden(one, secret.iter());
-            let second = hidden_after(one, &[two, b" ok"].concat(), secret.iter());
+            let first = redact(one, secret.iter());
+            let second = redact_continuation(one, &[two, b" ok"].concat(), secret.iter());
             let text = String::from_utf8([&*first, b"|", &second].concat()).unwrap();
             let expected = match cut {
                 0 => "|*** ok",

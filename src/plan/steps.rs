@@ -1,38 +1,43 @@
-//! The steps of a dialogue: what is sent, and what must and must not come.
+//! The steps of a dialogue: what is sent, what is expected, and what is rejected.
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::plan::bytes::Charset;
+use crate::plan::layer::SharedLayer;
 use crate::plan::pattern::Pattern;
 
 /// One step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
-    /// These bytes are sent.
+    /// Sends bytes.
     Send(Template),
-    /// Something must come.
+    /// Waits for an answer that matches.
     Expect(Expect),
+    /// Starts a layer in the middle of the dialogue (STARTTLS). The step before it must match the
+    /// whole answer: bytes after the match were not sent by a peer that waits for the handshake, so
+    /// they are an injection and fail the step (RFC 3207, section 6).
+    StartTls(SharedLayer),
 }
 
-/// Bytes to send, with places for what is only known later.
+/// Bytes to send, with placeholders for captures and secrets.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Template(pub Vec<Piece>);
 
-/// A part of what is sent.
+/// A part of a template.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Piece {
     /// These bytes.
     Bytes(Vec<u8>),
-    /// What the named group of an earlier step captured.
+    /// The bytes that the named group of an earlier step captured.
     Capture(Box<str>),
-    /// A secret, shown to nobody.
+    /// A secret, which is redacted in every output.
     Secret(Secret),
 }
 
 impl Template {
-    /// Nothing but these bytes.
+    /// A template of these bytes only.
     pub fn bytes(bytes: impl Into<Vec<u8>>) -> Self {
         Self(vec![Piece::Bytes(bytes.into())])
     }
@@ -46,7 +51,7 @@ impl Template {
     }
 }
 
-/// Bytes that no output, log, error or debug text shows.
+/// Secret bytes; no output, log, error or debug text shows them.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Secret(Arc<[u8]>);
 
@@ -56,9 +61,8 @@ impl Secret {
         Self(bytes.into())
     }
 
-    /// The secret as it is sent in a charset: a text is encoded, other bytes stay as they are.
-    ///
-    /// Nothing where the charset lacks one of its characters.
+    /// The secret as it is sent in an encoding: a text is encoded, other bytes stay as they are.
+    /// `None` if the encoding lacks one of its characters.
     pub fn in_charset(&self, charset: Charset) -> Option<Self> {
         match std::str::from_utf8(&self.0) {
             Ok(text) if !charset.is_utf8() => charset.encode(text).ok().map(Self::new),
@@ -66,7 +70,7 @@ impl Secret {
         }
     }
 
-    /// The bytes, to be sent and to be hidden.
+    /// The bytes, for sending and for redacting.
     pub fn reveal(&self) -> &[u8] {
         &self.0
     }
@@ -78,24 +82,24 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// What must come, and what must not.
+/// An expected answer, and the answers that are rejected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Expect {
-    /// What must come.
-    pub wanted: Wanted,
-    /// What fails the step the moment it comes.
+    /// The patterns that must match.
+    pub wanted: Patterns,
+    /// The patterns that fail the step as soon as one of them matches.
     pub reject: Vec<Pattern>,
-    /// How many bytes must have come since the last match before a match counts.
+    /// The number of bytes that must be received since the last match before a match counts.
     pub min_bytes: usize,
-    /// How long this step may take.
+    /// The timeout of this step, if it has one of its own.
     pub timeout: Option<Duration>,
 }
 
 impl Expect {
-    /// One pattern must come.
+    /// Expects one pattern.
     pub fn one(pattern: Pattern) -> Self {
         Self {
-            wanted: Wanted::Any(vec![pattern]),
+            wanted: Patterns::Any(vec![pattern]),
             reject: Vec::new(),
             min_bytes: 0,
             timeout: None,
@@ -103,17 +107,17 @@ impl Expect {
     }
 }
 
-/// What must come.
+/// The patterns that must match.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Wanted {
-    /// One of these patterns; the one that ends first counts.
+pub enum Patterns {
+    /// One of these patterns; the one whose match ends first counts.
     Any(Vec<Pattern>),
     /// All of these patterns, in any order.
     All(Vec<Pattern>),
 }
 
-impl Wanted {
-    /// The patterns.
+impl Patterns {
+    /// The patterns, in the order of the configuration.
     pub fn patterns(&self) -> &[Pattern] {
         match self {
             Self::Any(patterns) | Self::All(patterns) => patterns,
@@ -121,7 +125,7 @@ impl Wanted {
     }
 }
 
-impl fmt::Display for Wanted {
+impl fmt::Display for Patterns {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let word = match self {
             Self::Any(_) => " or ",

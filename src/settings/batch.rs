@@ -14,7 +14,6 @@ use std::time::Duration;
 
 use crate::output::batch_format::{FleetFormat, KeyPart, Wanted};
 use crate::plan::Plan;
-use crate::policy::Policy;
 use crate::settings::batch::target_list::TargetList;
 use crate::settings::config::Configuration;
 use crate::settings::error::SettingsError;
@@ -56,7 +55,6 @@ pub struct Batch {
 pub fn batch(
     request: BatchRequest,
     config: &Configuration,
-    policy: Policy,
     input: impl FnOnce(Duration) -> Result<Vec<u8>, SettingsError>,
 ) -> Result<Batch, SettingsError> {
     let BatchRequest {
@@ -72,7 +70,7 @@ pub fn batch(
         transcript,
     } = request;
     let resolver = probe.resolver;
-    let specs = SpecCache::new(config, probe, policy)?;
+    let specs = SpecCache::new(config, probe)?;
     let mut list = TargetList::new(specs, max_targets, on_error);
     sources::add(&mut list, config, &targets, &groups, || {
         input(bounds.deadline)
@@ -84,7 +82,7 @@ pub fn batch(
         plans.retain(|plan| shard.contains(&plan.id()));
         (0..)
             .zip(&mut plans)
-            .for_each(|(number, plan)| plan.number = number);
+            .for_each(|(number, plan)| plan.index = number);
     }
     reject_shared_items(&wanted, &plans)?;
     let mut plans: Vec<_> = plans.into_iter().map(Arc::new).collect();
@@ -120,7 +118,7 @@ fn reject_shared_items(wanted: &Wanted, plans: &[Plan]) -> Result<(), SettingsEr
         return Ok(());
     }
     let host = |plan: &Plan| {
-        plan.label
+        plan.meta
             .as_ref()
             .and_then(|label| label.zabbix_host.clone())
     };

@@ -94,7 +94,7 @@ pub fn with_service(spec: ProbeSpec, service: Option<&Service>) -> ProbeSpec {
     };
     ProbeSpec {
         service: Some(name.as_str().into()),
-        hosts: hosts.clone(),
+        allowed_hosts: hosts.clone(),
         ..spec
     }
 }
@@ -115,10 +115,10 @@ fn transport_options(
     Ok(ProbeSpec {
         family: family_of(source, family, blame)?,
         addresses: overrides.addresses.unwrap_or(defaults.addresses),
-        origin: LocalBind { source, interface },
+        bind: LocalBind { source, interface },
         timeout,
         attempts: attempts(overrides, timeout, blame)?,
-        want: overrides.want.unwrap_or(defaults.want),
+        expected: overrides.want.unwrap_or(defaults.expected),
         max_bytes: overrides.max_bytes.unwrap_or(defaults.max_bytes),
         close: overrides.close.unwrap_or(defaults.close),
         ..defaults
@@ -219,7 +219,7 @@ fn attempts(
 }
 
 fn reject_contradictions(spec: &ProbeSpec, blame: Blame<'_>) -> Result<(), SettingsError> {
-    let is_closed = matches!(spec.want, Expected::Closed(_));
+    let is_closed = matches!(spec.expected, Expected::Closed(_));
     if is_closed && !(spec.steps.is_empty() && spec.quit.is_none()) {
         let message = match blame {
             Blame::CommandLine => "conflicts with `--send`, `--expect` and `--quit`",
@@ -250,15 +250,15 @@ pub fn plan(
 ) -> Result<Plan, SettingsError> {
     let zone = zone(&target.host, spec)?;
     let plan = Plan {
-        number: 0,
+        index: 0,
         target,
         zone,
-        label: None,
+        meta: None,
         spec: Arc::clone(spec),
     };
     reject_other_family(&plan, family)?;
-    let is_local = |source: &IpAddr| needs_zone(*source, spec.origin.interface.as_ref());
-    match spec.origin.source.filter(is_local) {
+    let is_local = |source: &IpAddr| needs_zone(*source, spec.bind.interface.as_ref());
+    match spec.bind.source.filter(is_local) {
         Some(source) if route::has_address(source, zone).is_err() => Err(SettingsError::in_option(
             "--source",
             format!("`{source}` {NO_SUCH_ADDRESS}"),
@@ -302,7 +302,7 @@ fn zone(host: &Host, spec: &ProbeSpec) -> Result<Option<NonZeroU32>, SettingsErr
     match host {
         Host::Zoned(zoned) => zone_index(&zoned.zone).map(Some),
         Host::Address(IpAddr::V6(address))
-            if address.is_unicast_link_local() && spec.origin.interface.is_none() =>
+            if address.is_unicast_link_local() && spec.bind.interface.is_none() =>
         {
             Err(SettingsError::new(format!(
                 "`{address}` is link-local: write `{address}%eth0`, or name the interface by --interface"

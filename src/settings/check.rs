@@ -5,8 +5,7 @@ use std::sync::Arc;
 use crate::address::Target;
 use crate::escape::escaped_prefix;
 use crate::output::Format;
-use crate::plan::{Plan, ProbeSpec};
-use crate::policy::Policy;
+use crate::plan::Plan;
 use crate::settings::build::{Blame, plan, spec, with_service};
 use crate::settings::config::Configuration;
 use crate::settings::error::SettingsError;
@@ -31,11 +30,7 @@ pub struct Check {
 ///
 /// # Errors
 /// The first error found; nothing was sent.
-pub fn check(
-    request: CheckRequest,
-    config: Configuration,
-    policy: Policy,
-) -> Result<Check, SettingsError> {
+pub fn check(request: CheckRequest, config: Configuration) -> Result<Check, SettingsError> {
     let CheckRequest {
         host,
         port,
@@ -55,7 +50,7 @@ pub fn check(
     let target = Target::from_arguments(&host, port.as_deref(), overrides.port)
         .map_err(SettingsError::new)?;
     let spec = spec(&overrides, probe.family, Blame::CommandLine).map_err(SettingsError::first)?;
-    let spec = with_service(ProbeSpec { policy, ..spec }, service.as_ref());
+    let spec = with_service(spec, service.as_ref());
     let plan = plan(&Arc::new(spec), target, probe.family)?;
     reject_unmeasured(&format, &plan)?;
     if transcript == Transcript::Shown && !matches!(format, Format::Text) {

@@ -3,7 +3,7 @@
 use crate::escape::escaped_prefix;
 use crate::plan::bytes::{Charset, unescape};
 use crate::plan::pattern::{Pattern, read_hex};
-use crate::plan::steps::{Expect, Piece, Secret, Step, Template, Wanted};
+use crate::plan::steps::{Expect, Patterns, Piece, Secret, Step, Template};
 use crate::settings::error::{Located, SettingsError};
 use crate::settings::overrides::Overrides;
 use crate::settings::step_spec::{
@@ -99,8 +99,8 @@ impl Compiler<'_> {
             self.add_captures(pattern, &spec.text, patterns.len());
         }
         let wanted = match expect.quantifier {
-            Quantifier::Any => Wanted::Any(patterns),
-            Quantifier::All => Wanted::All(patterns),
+            Quantifier::Any => Patterns::Any(patterns),
+            Quantifier::All => Patterns::All(patterns),
         };
         is_complete.then_some(Expect {
             wanted,

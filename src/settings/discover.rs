@@ -6,7 +6,6 @@ use crate::address::port_list::{self, PortEntry, PortListError};
 use crate::address::{Host, Target};
 use crate::cli::discover::OpenArgs;
 use crate::plan::{Plan, ProbeSpec, TargetMeta};
-use crate::policy::Policy;
 use crate::settings::batch::{
     Bounds, Draft, DraftOrigin, TARGET_TIMEOUT, assign_ids, bounds, seed, without_repeats,
 };
@@ -99,11 +98,7 @@ pub struct Candidates {
 ///
 /// # Errors
 /// The first error found; nothing was sent.
-pub fn open(
-    request: &OpenRequest,
-    config: &Configuration,
-    policy: Policy,
-) -> Result<Candidates, SettingsError> {
+pub fn open(request: &OpenRequest, config: &Configuration) -> Result<Candidates, SettingsError> {
     let host = request.host.parse().map_err(SettingsError::new)?;
     let entries = port_list::parse(&request.ports, port_list::MAX_PORTS)
         .map_err(|why| SettingsError::in_option(PORT_LIST, why))?;
@@ -119,7 +114,6 @@ pub fn open(
         .or(config.defaults.network_only())
         .or(default_timeout);
     let spec = spec(&overrides, *family, Blame::CommandLine).map_err(SettingsError::first)?;
-    let spec = ProbeSpec { policy, ..spec };
     let plans = PortPlans::new(config, &host, spec, *family).build(&entries)?;
     Ok(Candidates {
         plans: plans.into_iter().map(Arc::new).collect(),
@@ -180,7 +174,7 @@ impl<'c> PortPlans<'c> {
         Ok(Draft {
             origin: DraftOrigin::Other(0),
             plan: Plan {
-                label: Some(Box::new(label)),
+                meta: Some(Box::new(label)),
                 ..plan
             },
         })

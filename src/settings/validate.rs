@@ -4,7 +4,6 @@
 use std::collections::BTreeSet;
 
 use crate::address::Target;
-use crate::policy::Policy;
 use crate::settings::batch::{self, SpecCache};
 use crate::settings::build::{in_target, plan};
 use crate::settings::config::Configuration;
@@ -42,7 +41,7 @@ pub fn errors(config: &Configuration) -> Vec<SettingsError> {
 
 /// The errors of every target with its service and the defaults.
 fn target_errors(config: &Configuration) -> Vec<SettingsError> {
-    let specs = SpecCache::new(config, ProbeRequest::default(), Policy::allow_all());
+    let specs = SpecCache::new(config, ProbeRequest::default());
     let mut specs = match specs {
         Ok(specs) => specs,
         Err(error) => return vec![error],

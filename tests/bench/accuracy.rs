@@ -21,6 +21,7 @@ use zbx_tcp::engine::{Limits, ResolverKind, Sink};
 use zbx_tcp::output::Format;
 use zbx_tcp::output::text::Paint;
 use zbx_tcp::plan::{Close, Plan, ProbeSpec};
+use zbx_tcp::policy::Policy;
 use zbx_tcp::report::{Report, RoundTrip};
 use zbx_tcp::source::{List, Once};
 use zbx_tcp::{engine, output};
@@ -83,6 +84,7 @@ fn measured(arguments: &[String]) -> Result<serde_json::Value, Box<dyn std::erro
             engine::run(
                 &mut List::new(plans),
                 &mut found,
+                &Policy::allow_all(),
                 &limits,
                 ResolverKind::Default,
             )?;
@@ -130,17 +132,16 @@ fn plan(spec: &Arc<ProbeSpec>, to: SocketAddr) -> Option<Arc<Plan>> {
         port: Port::new(to.port())?,
     };
     Some(Arc::new(Plan {
-        number: 0,
+        index: 0,
         target,
         zone: None,
-        label: None,
+        meta: None,
         spec: Arc::clone(spec),
     }))
 }
 
-/// Probes once before memory is measured, so that what a process needs once, such as its code, is
-/// not counted.
-fn warm_up(to: SocketAddr) -> std::io::Result<()> {
+/// One probe before the memory is looked at: what the process needs once, such as its code, is not what each probe costs.
+fn warm_up(to: SocketAddr) -> Result<(), engine::PollError> {
     let spec = ProbeSpec {
         timeout: Duration::from_millis(10),
         ..ProbeSpec::default()
@@ -152,10 +153,19 @@ fn warm_up(to: SocketAddr) -> std::io::Result<()> {
 /// The timeout of probes that are not answered.
 const SILENCE: Duration = Duration::from_secs(2);
 
-fn one_at_a_time(plans: impl Iterator<Item = Arc<Plan>>, found: &mut Found) -> std::io::Result<()> {
-    let limits = Limits::one();
+fn one_at_a_time(
+    plans: impl Iterator<Item = Arc<Plan>>,
+    found: &mut Found,
+) -> Result<(), engine::PollError> {
+    let (limits, policy) = (Limits::one(), Policy::allow_all());
     plans.into_iter().try_for_each(|plan| {
-        engine::run(&mut Once::new(plan), found, &limits, ResolverKind::Default)
+        engine::run(
+            &mut Once::new(plan),
+            found,
+            &policy,
+            &limits,
+            ResolverKind::Default,
+        )
     })
 }
 

@@ -14,6 +14,7 @@ use zbx_tcp::engine::dns::server::DNS_PORT;
 use zbx_tcp::engine::{Limits, ResolverKind, Sink};
 use zbx_tcp::failure::Status;
 use zbx_tcp::plan::{Close, Family, LocalBind, Plan, ProbeSpec};
+use zbx_tcp::policy::Policy;
 use zbx_tcp::report::Report;
 use zbx_tcp::source::List;
 
@@ -59,7 +60,7 @@ fn crowd() {
             interface: None,
         };
         let spec = Arc::new(ProbeSpec {
-            origin,
+            bind: origin,
             timeout: Duration::from_millis(800),
             close: Close::Rst,
             ..ProbeSpec::default()
@@ -77,6 +78,7 @@ fn crowd() {
         engine::run(
             &mut List::new(plans),
             &mut statuses,
+            &Policy::allow_all(),
             &limits,
             ResolverKind::default(),
         )
@@ -141,6 +143,7 @@ fn resets() {
     engine::run(
         &mut List::new(plans),
         &mut statuses,
+        &Policy::allow_all(),
         &limits,
         ResolverKind::default(),
     )
@@ -197,7 +200,7 @@ fn served(crowd: usize, others: u16, rate: Option<NonZeroU32>) -> [Vec<(Status, 
             ..ProbeSpec::default()
         };
         let target = Target::from_arguments("10.77.0.2", Some(&port.to_string()), None).unwrap();
-        Arc::new(Plan::by(spec, target))
+        Arc::new(Plan::new(spec, target))
     };
     let plans = (0..crowd)
         .map(|_| plan(3000, 900))
@@ -210,6 +213,7 @@ fn served(crowd: usize, others: u16, rate: Option<NonZeroU32>) -> [Vec<(Status, 
     engine::run(
         &mut List::new(plans),
         &mut timed,
+        &Policy::allow_all(),
         &limits,
         ResolverKind::default(),
     )
@@ -283,7 +287,7 @@ fn names_after_addresses() {
     };
     let plan = |host: &str, port: u16| {
         let target = Target::from_arguments(host, Some(&port.to_string()), None).unwrap();
-        Arc::new(Plan::by(spec.clone(), target))
+        Arc::new(Plan::new(spec.clone(), target))
     };
     let names = [
         "v4.example.",
@@ -311,6 +315,7 @@ fn names_after_addresses() {
     engine::run(
         &mut List::new(plans),
         &mut statuses,
+        &Policy::allow_all(),
         &limits,
         ResolverKind::Stub(files),
     )

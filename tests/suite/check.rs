@@ -531,7 +531,7 @@ fn verbose_explains_on_standard_error() {
         "connected from 127.0.0.1",
         r"received 7 bytes: hello\r\n",
         "68 65 6c 6c 6f 0d 0a",
-        "step 1: `hello` came",
+        "step 1: matched `hello`",
     ] {
         assert!(ran.err.contains(part), "{part}: {}", ran.err);
     }

@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 use mio::{Events, Poll};
 use simple_dns::{CLASS, Name, PacketFlag, Question, RCODE, TYPE};
 use zbx_tcp::engine::dns::files::Files;
+#[cfg(not(target_feature = "crt-static"))]
+use zbx_tcp::engine::dns::system::SystemResolver;
 use zbx_tcp::engine::dns::{ResolvedAddresses, Resolver, StubResolver, owns_token};
 use zbx_tcp::failure::{Failure, Status};
 use zbx_tcp::plan::Family;
@@ -774,7 +776,7 @@ fn the_system_resolver_resolves_and_fails_like_the_stub() {
 #[ignore = "the_system_resolver_resolves_and_fails_like_the_stub runs it in a network namespace"]
 fn inside_a_namespace_the_system_resolver_resolves_and_fails() {
     let poll = Poll::new().unwrap();
-    let resolver = zbx_tcp::engine::dns::system::SystemResolver::new(poll.registry()).unwrap();
+    let resolver = SystemResolver::new(poll.registry()).unwrap();
     let mut driver = Driver {
         poll,
         resolver: Box::new(resolver),

@@ -37,7 +37,7 @@ impl Sink for Tally {
 
 fn plan(host: &str, port: u16, timeout: Duration) -> Arc<Plan> {
     let target = Target::from_arguments(host, Some(&port.to_string()), None).unwrap();
-    Arc::new(Plan::by(
+    Arc::new(Plan::new(
         ProbeSpec {
             timeout,
             close: Close::Rst,
@@ -48,11 +48,16 @@ fn plan(host: &str, port: u16, timeout: Duration) -> Arc<Plan> {
 }
 
 fn run(plans: Vec<Arc<Plan>>, in_flight: usize) -> Tally {
+    run_under(&Policy::allow_all(), plans, in_flight)
+}
+
+fn run_under(policy: &Policy, plans: Vec<Arc<Plan>>, in_flight: usize) -> Tally {
     let mut tally = Tally::default();
     let limits = Limits::in_flight(NonZeroUsize::new(in_flight).unwrap());
     engine::run(
         &mut List::new(plans),
         &mut tally,
+        policy,
         &limits,
         ResolverKind::default(),
     )
@@ -127,16 +132,10 @@ fn no_plan_is_no_work() {
 fn plans_that_the_policy_denies_end_without_a_connect() {
     let peer = Peer::greeting(b"x");
     let policy = Policy::from_text(b"deny = [\"127.0.0.0/8\"]");
-    let open = plan("127.0.0.1", peer.address().port(), Duration::from_secs(5));
-    let spec = ProbeSpec {
-        policy,
-        ..ProbeSpec::clone(&open.spec)
-    };
-    let denied = Arc::new(Plan::by(spec, open.target.clone()));
-    let plans = vec![denied; 50];
+    let plans = vec![plan("127.0.0.1", peer.address().port(), Duration::from_secs(5)); 50];
     for in_flight in [1, 10_000] {
         let start = Instant::now();
-        let tally = run(plans.clone(), in_flight);
+        let tally = run_under(&policy, plans.clone(), in_flight);
         let statuses = tally.by_port.values().next().unwrap();
         assert_eq!(
             (

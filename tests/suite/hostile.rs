@@ -168,7 +168,7 @@ fn a_flood_is_not_searched_for_secrets_to_its_end() {
     let (ran, memory) = measured(&words);
     assert!(
         ran.out
-            .contains("without what service s expects here: \"***...\""),
+            .contains("without the answer of service s: \"***...\""),
         "{}",
         ran.out
     );

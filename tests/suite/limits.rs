@@ -2,6 +2,7 @@
 
 mod any;
 mod idle;
+mod source;
 mod stuck;
 
 use std::collections::HashMap;
@@ -28,7 +29,7 @@ use zbx_tcp::plan::steps::{Expect, Step};
 use zbx_tcp::plan::{Attempts, Close, Plan, ProbeSpec};
 use zbx_tcp::policy::Policy;
 use zbx_tcp::report::Report;
-use zbx_tcp::source::List;
+use zbx_tcp::source::{List, Source};
 
 use crate::scripted_peer::{FullBacklog, closed_port};
 
@@ -43,7 +44,7 @@ struct Gathered {
 
 impl Sink for Gathered {
     fn deliver(&mut self, report: Report) {
-        let number = report.plan.number;
+        let number = report.plan.index;
         self.order.push(number);
         assert!(
             self.reports.insert(number, report).is_none(),
@@ -66,7 +67,7 @@ impl Gathered {
 }
 
 fn plan(host: &str, port: u16, spec: &ProbeSpec) -> Plan {
-    Plan::by(
+    Plan::new(
         spec.clone(),
         Target::from_arguments(host, Some(&port.to_string()), None).unwrap(),
     )
@@ -75,12 +76,28 @@ fn plan(host: &str, port: u16, spec: &ProbeSpec) -> Plan {
 /// Runs the plans, numbered in their order; each has a report in the end.
 #[track_caller]
 fn run(plans: Vec<Plan>, limits: &Limits<'_>, names: ResolverKind) -> Gathered {
-    let count = plans.len();
-    let numbered = (0..)
-        .zip(plans)
-        .map(|(number, plan)| Arc::new(Plan { number, ..plan }));
+    run_source(plans.len(), &mut List::new(numbered(plans)), limits, names)
+}
+
+fn numbered(plans: Vec<Plan>) -> impl Iterator<Item = Arc<Plan>> {
+    (0..).zip(plans).map(|(number, plan)| {
+        Arc::new(Plan {
+            index: number,
+            ..plan
+        })
+    })
+}
+
+/// Runs a source of so many plans; each has a report in the end.
+#[track_caller]
+fn run_source(
+    count: usize,
+    source: &mut (impl Source + Send),
+    limits: &Limits<'_>,
+    names: ResolverKind,
+) -> Gathered {
     let mut gathered = Gathered::default();
-    engine::run(&mut List::new(numbered), &mut gathered, limits, names).unwrap();
+    engine::run(source, &mut gathered, &Policy::allow_all(), limits, names).unwrap();
     assert_eq!(gathered.reports.len(), count, "each plan has its report");
     gathered
 }
@@ -106,10 +123,10 @@ fn attempts(count: u32, interval: Duration) -> Attempts {
     }
 }
 
-/// The policy has it end before it connects.
+/// Ends before it connects: its service is allowed on no host.
 fn denied() -> ProbeSpec {
     ProbeSpec {
-        policy: Policy::from_text(b"deny = [\"127.0.0.0/8\"]"),
+        allowed_hosts: Some(Policy::of_service("nowhere", Vec::new())),
         ..connect(LONG)
     }
 }
@@ -473,10 +490,10 @@ fn spare_threads_begin_as_they_are_needed() {
     let held = Duration::from_millis(1200);
     let mut plans = vec![plan("127.0.0.1", full.port(), &connect(held)); 40];
     plans.extend(vec![plan("127.0.0.1", closed, &connect(LONG)); 10]);
-    for (spares, at_least) in [(1, 2 * held), (3, held), (100, held)] {
+    for (standby_threads, at_least) in [(1, 2 * held), (3, held), (100, held)] {
         let limits = Limits {
-            spares,
-            ..Limits::in_flight(many(10 * (spares + 1).min(40)))
+            standby_threads,
+            ..Limits::in_flight(many(10 * (standby_threads + 1).min(40)))
         };
         let (start, plans) = (Instant::now(), plans.clone());
         let gathered = in_time(move || run(plans, &limits, ResolverKind::default()));
@@ -487,11 +504,11 @@ fn spare_threads_begin_as_they_are_needed() {
                 gathered.count(Status::Refused)
             ),
             (40, 10),
-            "{spares}"
+            "{standby_threads}"
         );
         assert!(
             took >= at_least && took < at_least + held,
-            "{spares} spares: {took:?}"
+            "{standby_threads} standby threads: {took:?}"
         );
     }
 }
@@ -502,13 +519,13 @@ fn spare_threads_that_nobody_needs_end() {
     struct Faulty;
     impl Sink for Faulty {
         fn deliver(&mut self, report: Report) {
-            assert!(report.plan.number != 3, "a fault");
+            assert!(report.plan.index != 3, "a fault");
         }
     }
     let closed = closed_port();
     let plans = move || vec![plan("127.0.0.1", closed, &connect(LONG)); 5];
     let limits = Limits {
-        spares: 3,
+        standby_threads: 3,
         ..Limits::in_flight(many(400))
     };
     let gathered = in_time(move || run(plans(), &limits, ResolverKind::default()));
@@ -516,13 +533,19 @@ fn spare_threads_that_nobody_needs_end() {
     let (done, ended) = mpsc::channel();
     let numbered: Vec<_> = (0..)
         .zip(plans())
-        .map(|(number, plan)| Arc::new(Plan { number, ..plan }))
+        .map(|(number, plan)| {
+            Arc::new(Plan {
+                index: number,
+                ..plan
+            })
+        })
         .collect();
     thread::spawn(move || {
         let run = || {
             engine::run(
                 &mut List::new(numbered),
                 &mut Faulty,
+                &Policy::allow_all(),
                 &limits,
                 ResolverKind::default(),
             )
@@ -659,7 +682,7 @@ fn who_answered_while_we_were_held_up_is_up() {
     struct HeldUp(Gathered);
     impl Sink for HeldUp {
         fn deliver(&mut self, report: Report) {
-            if report.plan.number == COUNT {
+            if report.plan.index == COUNT {
                 thread::sleep(Duration::from_millis(1800));
             }
             self.0.deliver(report);
@@ -703,13 +726,17 @@ fn who_answered_while_we_were_held_up_is_up() {
         full.port(),
         &connect(Duration::from_millis(300)),
     ));
-    let numbered = (0..)
-        .zip(plans)
-        .map(|(number, plan)| Arc::new(Plan { number, ..plan }));
+    let numbered = (0..).zip(plans).map(|(number, plan)| {
+        Arc::new(Plan {
+            index: number,
+            ..plan
+        })
+    });
     let mut held_up = HeldUp(Gathered::default());
     engine::run(
         &mut List::new(numbered),
         &mut held_up,
+        &Policy::allow_all(),
         &limits,
         ResolverKind::default(),
     )

@@ -23,6 +23,7 @@ mod dns;
 mod engine;
 mod generated;
 mod hostile;
+mod layer;
 mod limits;
 mod links;
 mod policy;

@@ -1,4 +1,5 @@
-//! The session as a state machine: whatever happens in whatever order, it ends by its deadline with one report.
+//! The session as a state machine: whatever events arrive in whatever order, it ends by its
+//! deadline with one report.
 
 use std::collections::BTreeSet;
 use std::num::NonZeroU32;
@@ -8,33 +9,39 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 use zbx_tcp::address::{Port, Target};
 use zbx_tcp::engine::session::Session;
-use zbx_tcp::engine::session::action::{Action, Actions, Event};
+use zbx_tcp::engine::session::action::{Action, Actions, AttemptId, Event};
 use zbx_tcp::failure::{Failure, Status};
 use zbx_tcp::os::socket::TcpInfo;
 use zbx_tcp::plan::bytes::Charset;
+use zbx_tcp::plan::layer::LayerError;
 use zbx_tcp::plan::pattern::Pattern;
 use zbx_tcp::plan::steps::{Expect, Step, Template};
 use zbx_tcp::plan::{AddressSelection, Attempts, Close, Expected, OnTimeout, Plan, ProbeSpec};
 use zbx_tcp::policy::Policy;
 use zbx_tcp::report::Report;
 
-/// Something that may happen, with the number of the attempt it happens to.
+use crate::layer::toy;
+
+/// An input of the session, with the attempt that it is for.
 #[derive(Debug, Clone)]
-enum Happening {
+enum Input {
     Resolved(u8),
     Unresolved,
-    Opened(u32),
-    Blocked(u32),
-    Connected(u32),
-    Sent(u32),
-    Received(u32, Vec<u8>),
-    PeerClosed(u32),
-    Failed(u32, Status),
+    Opened(usize),
+    Blocked(usize),
+    Connected(usize),
+    Secured(usize),
+    LayerFailed(usize),
+    Sent(usize),
+    Received(usize, Vec<u8>),
+    PeerClosed(usize),
+    Failed(usize, Status),
+    /// This many milliseconds pass.
     Passes(u64),
 }
 
-fn happening() -> impl Strategy<Value = Happening> {
-    let id = 0_u32..4;
+fn input() -> impl Strategy<Value = Input> {
+    let id = 0_usize..4;
     let failure = prop_oneof![
         Just(Status::Refused),
         Just(Status::Reset),
@@ -42,21 +49,23 @@ fn happening() -> impl Strategy<Value = Happening> {
         Just(Status::LocalError)
     ];
     prop_oneof![
-        (1_u8..5).prop_map(Happening::Resolved),
-        Just(Happening::Unresolved),
-        id.clone().prop_map(Happening::Opened),
-        id.clone().prop_map(Happening::Blocked),
-        id.clone().prop_map(Happening::Connected),
-        id.clone().prop_map(Happening::Sent),
+        (1_u8..5).prop_map(Input::Resolved),
+        Just(Input::Unresolved),
+        id.clone().prop_map(Input::Opened),
+        id.clone().prop_map(Input::Blocked),
+        id.clone().prop_map(Input::Connected),
+        id.clone().prop_map(Input::Secured),
+        id.clone().prop_map(Input::LayerFailed),
+        id.clone().prop_map(Input::Sent),
         (id.clone(), proptest::collection::vec(any::<u8>(), 0..40))
-            .prop_map(|(id, bytes)| Happening::Received(id, bytes)),
-        id.clone().prop_map(Happening::PeerClosed),
-        (id, failure).prop_map(|(id, status)| Happening::Failed(id, status)),
-        (0_u64..400).prop_map(Happening::Passes),
+            .prop_map(|(id, bytes)| Input::Received(id, bytes)),
+        id.clone().prop_map(Input::PeerClosed),
+        (id, failure).prop_map(|(id, status)| Input::Failed(id, status)),
+        (0_u64..400).prop_map(Input::Passes),
     ]
 }
 
-/// Denies some of the addresses that these probes may have, and allows others.
+/// Denies some of the addresses of these plans, and allows the others.
 const POLICY: &[u8] = b"deny = [\"192.0.2.2:25\", \"192.0.2.7\"]";
 
 fn literal(text: &str) -> Pattern {
@@ -76,12 +85,20 @@ fn guarded(text: &str, reject: &str) -> Step {
     })
 }
 
+fn policies() -> impl Strategy<Value = Policy> {
+    prop_oneof![
+        4 => Just(Policy::allow_all()),
+        1 => Just(Policy::from_text(POLICY)),
+    ]
+}
+
 fn plans() -> impl Strategy<Value = Plan> {
     let attempts = proptest::option::of((1_u32..5, 1_u64..300, 1_u32..5));
     let step = prop_oneof![
         Just(Step::Send(Template::bytes(*b"hi"))),
         Just(expect("\\0")),
-        Just(guarded("\\x01", "\\x02"))
+        Just(guarded("\\x01", "\\x02")),
+        Just(Step::StartTls(toy::layer())),
     ];
     let want = prop_oneof![
         Just(Expected::Open),
@@ -89,19 +106,14 @@ fn plans() -> impl Strategy<Value = Plan> {
         Just(Expected::Closed(OnTimeout::CountsAsClosed))
     ];
     let host = prop_oneof![Just("192.0.2.7"), Just("host.example")];
-    let policy = prop_oneof![
-        4 => Just(Policy::default()),
-        1 => Just(Policy::from_text(POLICY)),
-    ];
     (
         host,
         attempts,
         proptest::collection::vec(step, 0..4),
         want,
-        any::<(bool, bool)>(),
-        policy,
+        any::<(bool, bool, bool)>(),
     )
-        .prop_map(|(host, attempts, steps, want, (all, rst), policy)| {
+        .prop_map(|(host, attempts, steps, want, (all, rst, layered))| {
             let attempts = attempts.map(|(count, interval, require)| Attempts {
                 count: NonZeroU32::new(count).unwrap(),
                 interval: Duration::from_millis(interval),
@@ -114,7 +126,7 @@ fn plans() -> impl Strategy<Value = Plan> {
                 } else {
                     Vec::new()
                 },
-                want,
+                expected: want,
                 addresses: if all && attempts.is_none() {
                     AddressSelection::All
                 } else {
@@ -122,35 +134,45 @@ fn plans() -> impl Strategy<Value = Plan> {
                 },
                 close: if rst { Close::Rst } else { Close::Fin },
                 timeout: Duration::from_secs(1),
-                policy,
+                layer: layered.then(toy::layer),
                 ..ProbeSpec::default()
             };
-            Plan::by(
+            Plan::new(
                 spec,
                 Target::from_arguments(host, Some("25"), None).unwrap(),
             )
         })
 }
 
-/// Checks that every wish makes sense when it comes.
-#[derive(Default)]
-struct Ledger {
-    policy: Policy,
-    opened: BTreeSet<u32>,
-    closed: BTreeSet<u32>,
+/// Checks that every action is valid when it is issued.
+struct Ledger<'p> {
+    policy: &'p Policy,
+    opened: BTreeSet<AttemptId>,
+    closed: BTreeSet<AttemptId>,
+    /// Attempts whose handshake has not completed.
+    handshaking: BTreeSet<AttemptId>,
 }
 
-impl Ledger {
-    fn under(plan: &Plan) -> Self {
+impl<'p> Ledger<'p> {
+    fn under(policy: &'p Policy) -> Self {
         Self {
-            policy: plan.spec.policy.clone(),
-            ..Self::default()
+            policy,
+            opened: BTreeSet::new(),
+            closed: BTreeSet::new(),
+            handshaking: BTreeSet::new(),
         }
     }
 
+    fn assert_open(&self, id: AttemptId) {
+        assert!(
+            self.opened.contains(&id) && !self.closed.contains(&id),
+            "{id:?} is not open"
+        );
+    }
+
     fn take(&mut self, actions: &mut Actions) {
-        for wish in actions.drain(..) {
-            match wish {
+        for action in actions.drain(..) {
+            match action {
                 Action::Resolve | Action::Explain(..) => {}
                 Action::Open(id, address) => {
                     assert!(
@@ -158,49 +180,58 @@ impl Ledger {
                             .decide(address.ip(), Port::new(address.port()).unwrap())
                             .is_allowed()
                     );
-                    assert!(self.opened.insert(id), "attempt {id} opened twice");
+                    assert!(self.opened.insert(id), "{id:?} opened twice");
+                }
+                Action::Secure(id, _) => {
+                    self.assert_open(id);
+                    self.handshaking.insert(id);
                 }
                 Action::Send(id, _) | Action::Shutdown(id) => {
+                    self.assert_open(id);
                     assert!(
-                        self.opened.contains(&id) && !self.closed.contains(&id),
-                        "attempt {id} is not open"
+                        !self.handshaking.contains(&id),
+                        "{id:?} sends before its handshake completed"
                     );
                 }
                 Action::Close(id, _) => {
-                    assert!(self.closed.insert(id), "attempt {id} closed twice");
+                    assert!(self.closed.insert(id), "{id:?} closed twice");
                 }
             }
         }
     }
 }
 
-/// Plays the happenings, then lets the deadline come.
-fn play(plan: Plan, happenings: &[Happening]) -> Report {
+/// Feeds the inputs to a session, then lets the deadline expire.
+fn play(plan: Plan, inputs: &[Input]) -> Report {
+    play_under(&Policy::allow_all(), plan, inputs)
+}
+
+fn play_under(policy: &Policy, plan: Plan, inputs: &[Input]) -> Report {
     let start = Instant::now();
-    let (mut now, mut actions, mut ledger) = (start, Actions::new(), Ledger::under(&plan));
+    let (mut now, mut actions, mut ledger) = (start, Actions::new(), Ledger::under(policy));
     let deadline = start + plan.spec.timeout;
     let named = plan.ip().is_none();
     let mut answered = false;
-    let mut session = Session::start(Arc::new(plan), now, &mut actions);
+    let mut session = Session::start(Arc::new(plan), policy, now, &mut actions);
     ledger.take(&mut actions);
-    for happening in happenings {
+    for input in inputs {
         if session.is_over() {
             break;
         }
-        match happening {
-            Happening::Passes(ms) => {
+        match input {
+            Input::Passes(ms) => {
                 now = (now + Duration::from_millis(*ms))
                     .min(deadline.checked_sub(Duration::from_nanos(1)).unwrap());
                 session.tick(now, |_| Some(TcpInfo::default()), &mut actions);
             }
             // The resolver answers a name once.
-            Happening::Resolved(_) | Happening::Unresolved if !named || answered => {}
-            Happening::Resolved(number) => {
+            Input::Resolved(_) | Input::Unresolved if !named || answered => {}
+            Input::Resolved(number) => {
                 answered = true;
                 let list: Vec<_> = (1..=*number).map(|last| [192, 0, 2, last].into()).collect();
-                session.handle(Event::Resolved(&list), now, &mut actions);
+                session.handle(Event::Resolved(&list, policy), now, &mut actions);
             }
-            Happening::Unresolved => {
+            Input::Unresolved => {
                 answered = true;
                 session.handle(
                     Event::Unresolved(Failure::new(Status::ResolveFailed, "x")),
@@ -208,7 +239,12 @@ fn play(plan: Plan, happenings: &[Happening]) -> Report {
                     &mut actions,
                 );
             }
-            other => session.handle(event(other), now, &mut actions),
+            other => {
+                if let Input::Secured(id) = other {
+                    ledger.handshaking.remove(&AttemptId::new(*id));
+                }
+                session.handle(event(other), now, &mut actions);
+            }
         }
         ledger.take(&mut actions);
     }
@@ -223,20 +259,29 @@ fn play(plan: Plan, happenings: &[Happening]) -> Report {
     session.into_report().unwrap()
 }
 
-fn event(happening: &Happening) -> Event<'_> {
+fn event(input: &Input) -> Event<'_> {
     let info = Some(TcpInfo {
         rtt: Duration::from_micros(20),
         ..TcpInfo::default()
     });
-    match happening {
-        Happening::Opened(id) => Event::Opened(*id),
-        Happening::Blocked(id) => Event::Blocked(*id, Failure::new(Status::LocalError, "EMFILE")),
-        Happening::Connected(id) => Event::Connected(*id, None, info),
-        Happening::Sent(id) => Event::Sent(*id),
-        Happening::Received(id, bytes) => Event::Received(*id, bytes),
-        Happening::PeerClosed(id) => Event::PeerClosed(*id),
-        Happening::Failed(id, status) => Event::Failed(*id, Failure::new(*status, "failed"), info),
-        Happening::Resolved(_) | Happening::Unresolved | Happening::Passes(_) => unreachable!(),
+    match input {
+        Input::Opened(id) => Event::Opened(AttemptId::new(*id)),
+        Input::Blocked(id) => Event::Blocked(
+            AttemptId::new(*id),
+            Failure::new(Status::LocalError, "EMFILE"),
+        ),
+        Input::Connected(id) => Event::Connected(AttemptId::new(*id), None, info),
+        Input::Secured(id) => Event::Secured(AttemptId::new(*id)),
+        Input::LayerFailed(id) => {
+            Event::LayerFailed(AttemptId::new(*id), LayerError::Failed("bad record".into()))
+        }
+        Input::Sent(id) => Event::Sent(AttemptId::new(*id)),
+        Input::Received(id, bytes) => Event::Received(AttemptId::new(*id), bytes),
+        Input::PeerClosed(id) => Event::PeerClosed(AttemptId::new(*id)),
+        Input::Failed(id, status) => {
+            Event::Failed(AttemptId::new(*id), Failure::new(*status, "failed"), info)
+        }
+        Input::Resolved(_) | Input::Unresolved | Input::Passes(_) => unreachable!(),
     }
 }
 
@@ -244,11 +289,12 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, cases: 1000, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_order_of_events_ends_in_one_sound_report(
+    fn any_order_of_events_ends_in_one_valid_report(
         plan in plans(),
-        happenings in proptest::collection::vec(happening(), 0..40),
+        policy in policies(),
+        inputs in proptest::collection::vec(input(), 0..40),
     ) {
-        let report = play(plan, &happenings);
+        let report = play_under(&policy, plan, &inputs);
         prop_assert!(report.total <= report.plan.spec.timeout);
         prop_assert_eq!(report.is_up(), report.status() == Status::Ok);
         if let Some(failure) = &report.failure {
@@ -262,7 +308,7 @@ proptest! {
                 prop_assert!(attempts.ok() >= asked.require.get());
             }
         }
-        if report.is_up() && report.plan.spec.want == Expected::Open {
+        if report.is_up() && report.plan.spec.expected == Expected::Open {
             prop_assert!(report.connection.as_ref().unwrap().connect.is_some(), "up means that it connected");
         }
         for connection in &report.addresses {
@@ -275,13 +321,13 @@ proptest! {
         let mut plan = Plan::connect(Target::from_arguments("192.0.2.7", Some("25"), None).unwrap());
         Arc::make_mut(&mut plan.spec).steps = vec![expect("\\x07")];
         let expected = bytes.contains(&7);
-        let happenings = [Happening::Opened(0), Happening::Connected(0), Happening::Received(0, bytes), Happening::PeerClosed(0)];
-        prop_assert_eq!(play(plan, &happenings).is_up(), expected);
+        let inputs = [Input::Opened(0), Input::Connected(0), Input::Received(0, bytes), Input::PeerClosed(0)];
+        prop_assert_eq!(play(plan, &inputs).is_up(), expected);
     }
 }
 
 #[test]
-fn fewer_attempts_than_required_are_never_up() {
+fn fewer_successes_than_required_are_never_up() {
     let mut plan = Plan::connect(Target::from_arguments("192.0.2.7", Some("25"), None).unwrap());
     let two = NonZeroU32::new(2).unwrap();
     Arc::make_mut(&mut plan.spec).attempts = Some(Attempts {
@@ -289,38 +335,33 @@ fn fewer_attempts_than_required_are_never_up() {
         interval: Duration::from_secs(60),
         require: two,
     });
-    let happenings = [
-        Happening::Opened(0),
-        Happening::Connected(0),
-        Happening::PeerClosed(0),
-    ];
-    assert_eq!(play(plan, &happenings).status(), Status::NotTried);
+    let inputs = [Input::Opened(0), Input::Connected(0), Input::PeerClosed(0)];
+    assert_eq!(play(plan, &inputs).status(), Status::NotTried);
 }
 
 #[test]
-fn a_blocked_connect_is_this_machines_fault_not_the_targets() {
+fn a_blocked_connect_is_a_local_error() {
     let plan = Plan::connect(Target::from_arguments("192.0.2.7", Some("25"), None).unwrap());
     assert_eq!(
-        play(plan.clone(), &[Happening::Blocked(0)]).status(),
+        play(plan.clone(), &[Input::Blocked(0)]).status(),
         Status::LocalError
     );
     assert_eq!(play(plan.clone(), &[]).status(), Status::NotTried);
     assert_eq!(
-        play(plan, &[Happening::Blocked(0), Happening::Opened(0)]).status(),
+        play(plan, &[Input::Blocked(0), Input::Opened(0)]).status(),
         Status::ConnectTimeout
     );
 }
 
-/// `check HOST 25` under [`POLICY`], to the happenings.
-fn under_policy(host: &str, change: impl Fn(&mut Plan), happenings: &[Happening]) -> Report {
+/// The report of `check HOST 25` under [`POLICY`], with these inputs.
+fn under_policy(host: &str, change: impl Fn(&mut Plan), inputs: &[Input]) -> Report {
     let mut plan = Plan::connect(Target::from_arguments(host, Some("25"), None).unwrap());
-    Arc::make_mut(&mut plan.spec).policy = Policy::from_text(POLICY);
     change(&mut plan);
-    play(plan, happenings)
+    play_under(&Policy::from_text(POLICY), plan, inputs)
 }
 
 #[test]
-fn a_denied_address_ends_at_once_and_names_the_rule() {
+fn a_denied_address_fails_at_once_and_names_the_rule() {
     let report = under_policy("192.0.2.7", |_| {}, &[]);
     assert_eq!(
         (report.status(), report.total),
@@ -334,7 +375,7 @@ fn a_denied_address_ends_at_once_and_names_the_rule() {
     assert_eq!(report.status(), Status::Denied);
     let report = under_policy(
         "192.0.2.7",
-        |plan| Arc::make_mut(&mut plan.spec).want = Expected::Closed(OnTimeout::CountsAsClosed),
+        |plan| Arc::make_mut(&mut plan.spec).expected = Expected::Closed(OnTimeout::CountsAsClosed),
         &[],
     );
     assert_eq!(
@@ -345,7 +386,7 @@ fn a_denied_address_ends_at_once_and_names_the_rule() {
 }
 
 #[test]
-fn a_denied_address_is_no_attempt() {
+fn a_denied_address_is_not_counted_as_an_attempt() {
     let number = |number| NonZeroU32::new(number).unwrap();
     let attempts = Attempts {
         count: number(3),
@@ -371,16 +412,16 @@ fn a_denied_address_is_no_attempt() {
 
 #[test]
 fn each_resolved_address_has_its_own_verdict() {
-    let happenings = [
-        Happening::Resolved(3),
-        Happening::Opened(0),
-        Happening::Opened(2),
-        Happening::Connected(0),
+    let inputs = [
+        Input::Resolved(3),
+        Input::Opened(0),
+        Input::Opened(2),
+        Input::Connected(0),
     ];
     let report = under_policy(
         "host.example",
         |plan| Arc::make_mut(&mut plan.spec).addresses = AddressSelection::All,
-        &happenings,
+        &inputs,
     );
     let statuses: Vec<_> = report
         .addresses
@@ -395,57 +436,61 @@ fn each_resolved_address_has_its_own_verdict() {
     let report = under_policy(
         "host.example",
         |_| {},
-        &[
-            Happening::Resolved(1),
-            Happening::Opened(0),
-            Happening::Connected(0),
-        ],
+        &[Input::Resolved(1), Input::Opened(0), Input::Connected(0)],
     );
     assert!(report.is_up(), "the first address is allowed");
 }
 
-/// What it waited for our own limits is neither in its times nor taken from its deadline, but the run's end holds.
+/// Time spent waiting for our own limits counts neither in the session's times nor against its
+/// timeout, but the deadline of the run is not shifted.
 #[test]
-fn a_clock_that_stood_still_is_put_forward() {
+fn a_session_that_waited_for_our_limits_shifts_its_clock() {
     let ms = Duration::from_millis;
     let spec = ProbeSpec {
         timeout: ms(500),
         ..ProbeSpec::default()
     };
-    let plan = Arc::new(Plan::by(
+    let plan = Arc::new(Plan::new(
         spec,
         Target::from_arguments("192.0.2.1", Some("25"), None).unwrap(),
     ));
-    let (start, mut actions) = (Instant::now(), Actions::new());
-    let mut session = Session::start(Arc::clone(&plan), start, &mut actions);
+    let (start, mut actions, policy) = (Instant::now(), Actions::new(), Policy::allow_all());
+    let mut session = Session::start(Arc::clone(&plan), &policy, start, &mut actions);
     assert!(session.is_idle());
-    session.postpone(ms(3000));
+    session.shift_clock(ms(3000));
     assert_eq!(
         (session.started(), session.deadline()),
         (start + ms(3000), start + ms(3500))
     );
-    session.handle(Event::Opened(0), start + ms(3000), &mut actions);
+    session.handle(
+        Event::Opened(AttemptId::new(0)),
+        start + ms(3000),
+        &mut actions,
+    );
     assert!(!session.is_idle());
     let refused = Failure::new(Status::Refused, "refused");
     session.handle(
-        Event::Failed(0, refused, None),
+        Event::Failed(AttemptId::new(0), refused, None),
         start + ms(3010),
         &mut actions,
     );
     assert_eq!(session.into_report().unwrap().total, ms(10));
 
-    let mut session = Session::start(plan, start, &mut actions);
+    let mut session = Session::start(plan, &policy, start, &mut actions);
     session.handle(
-        Event::Blocked(0, Failure::new(Status::LocalError, "no descriptor")),
+        Event::Blocked(
+            AttemptId::new(0),
+            Failure::new(Status::LocalError, "no descriptor"),
+        ),
         start,
         &mut actions,
     );
     assert!(
         !session.is_idle(),
-        "what this machine lacks is waited out inside the deadline"
+        "a lack of local resources is waited out within the deadline"
     );
-    session.postpone(ms(3000));
-    session.cut(start + ms(3200));
+    session.shift_clock(ms(3000));
+    session.limit_deadline(start + ms(3200));
     assert_eq!(session.next_wake(), start + ms(3200));
     session.tick(start + ms(3200), |_| None, &mut actions);
     assert_eq!(session.into_report().unwrap().status(), Status::LocalError);

@@ -64,8 +64,8 @@ impl<'f> Gathering<'f> {
     /// Gives this failure to every target that the run left without a report: each has one.
     pub fn complete(&mut self, failure: &Failure) {
         for plan in &self.fleet.plans {
-            if self.reported.get(plan.number as usize) == Some(&false) {
-                self.deliver(Report::without_trial(
+            if self.reported.get(plan.index as usize) == Some(&false) {
+                self.deliver(Report::without_connection(
                     Arc::clone(plan),
                     failure.clone(),
                     Duration::ZERO,
@@ -85,7 +85,7 @@ impl<'f> Gathering<'f> {
             return Ok(());
         };
         for plan in &self.fleet.plans {
-            out.write_all(found.bytes(plan.number).unwrap_or_default())?;
+            out.write_all(found.bytes(plan.index).unwrap_or_default())?;
         }
         out.flush()
     }
@@ -125,7 +125,7 @@ impl<'f> Gathering<'f> {
 
 impl Sink for Gathering<'_> {
     fn deliver(&mut self, report: Report) {
-        let number = report.plan.number;
+        let number = report.plan.index;
         match self.reported.get_mut(number as usize) {
             Some(reported @ false) => *reported = true,
             _ => return,
@@ -149,7 +149,7 @@ impl Sink for Gathering<'_> {
         }
     }
 
-    fn rest(&mut self) {
+    fn before_wait(&mut self) {
         if let Shape::Streamed(stream) = &mut self.shape {
             stream.flush();
         }

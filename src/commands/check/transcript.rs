@@ -43,7 +43,7 @@ impl Writer {
             &what,
             plan,
             bytes.len(),
-            &redact::hidden_after(heard, bytes, plan.spec.secrets()),
+            &redact::redact_continuation(heard, bytes, plan.spec.secrets()),
         );
         heard.extend_from_slice(bytes);
         let longest = plan
@@ -59,7 +59,9 @@ impl Writer {
 
 fn happened(plan: &Plan, event: &Event<'_>) -> Vec<String> {
     match event {
-        Event::Resolved(addresses) => vec![format!("to try, in this order: {}", list(addresses))],
+        Event::Resolved(addresses, _) => {
+            vec![format!("to try, in this order: {}", list(addresses))]
+        }
         Event::Unresolved(failure) => vec![failure.to_string()],
         Event::Opened(id) => vec![format!("{}SYN sent", attempt(plan, *id))],
         Event::Blocked(id, why) => vec![format!("{}waiting: {}", attempt(plan, *id), why.text)],
@@ -71,6 +73,8 @@ fn happened(plan: &Plan, event: &Event<'_>) -> Vec<String> {
                 facts(info.as_ref())
             )]
         }
+        Event::Secured(id) => vec![format!("{}TLS handshake completed", attempt(plan, *id))],
+        Event::LayerFailed(id, error) => vec![format!("{}TLS: {error}", attempt(plan, *id))],
         Event::Sent(id) => vec![format!(
             "{}all bytes are with the kernel",
             attempt(plan, *id)
@@ -79,7 +83,7 @@ fn happened(plan: &Plan, event: &Event<'_>) -> Vec<String> {
             &format!("{}received", attempt(plan, *id)),
             plan,
             bytes.len(),
-            &plan.spec.hide(bytes),
+            &plan.spec.redact_bytes(bytes),
         ),
         Event::PeerClosed(id) => vec![format!("{}the peer sent FIN", attempt(plan, *id))],
         Event::Failed(id, failure, info) => {
@@ -96,11 +100,12 @@ fn done(plan: &Plan, wish: &Action) -> Vec<String> {
     match wish {
         Action::Resolve => vec![format!("resolve {}", plan.target.host)],
         Action::Open(id, address) => vec![format!("{}connect to {address}", attempt(plan, *id))],
+        Action::Secure(id, _) => vec![format!("{}start the TLS handshake", attempt(plan, *id))],
         Action::Send(id, bytes) => dump(
             &format!("{}send", attempt(plan, *id)),
             plan,
             bytes.len(),
-            &plan.spec.hide(bytes),
+            &plan.spec.redact_bytes(bytes),
         ),
         Action::Explain(id, text) => vec![format!("{}{text}", attempt(plan, *id))],
         Action::Shutdown(id) => vec![format!(
@@ -144,7 +149,7 @@ fn attempt(plan: &Plan, id: AttemptId) -> String {
     let several =
         plan.spec.attempts.is_some() || plan.spec.addresses == crate::plan::AddressSelection::All;
     if several {
-        format!("#{} ", id + 1)
+        format!("#{} ", id.index() + 1)
     } else {
         String::new()
     }
@@ -167,8 +172,11 @@ const SHOWN: usize = 512;
 /// A transfer of so many bytes as text and as rows of 16 bytes in hex, its secrets hidden.
 fn dump(what: &str, plan: &Plan, length: usize, hidden: &[u8]) -> Vec<String> {
     let start = hidden.get(..hidden.len().min(SHOWN)).unwrap_or_default();
-    let mut lines = vec![format!("{what} {length} bytes: {}", plan.spec.veil(start))];
-    for (row, chunk) in plan.spec.hide(start).chunks(16).enumerate() {
+    let mut lines = vec![format!(
+        "{what} {length} bytes: {}",
+        plan.spec.redact(start)
+    )];
+    for (row, chunk) in plan.spec.redact_bytes(start).chunks(16).enumerate() {
         let hex: Vec<_> = chunk.iter().map(|byte| format!("{byte:02x}")).collect();
         lines.push(format!("  {:04x}  {}", row * 16, hex.join(" ")));
     }

@@ -27,14 +27,9 @@ pub fn show(stage: &Stage, number: usize) -> Result<((usize, usize), String), Se
         ..ProbeRequest::default()
     };
     let request = BatchRequest::table(vec![target.clone()], probe);
-    // Only our own responders are probed, which no policy needs to allow.
-    let fleet = settings::batch::batch(
-        request,
-        &Configuration::default(),
-        Policy::allow_all(),
-        |_| Ok(Vec::new()),
-    )?;
-    let shown = batch::show(&fleet, paint());
+    let fleet = settings::batch::batch(request, &Configuration::default(), |_| Ok(Vec::new()))?;
+    // Only our own responders are probed.
+    let shown = batch::show(&fleet, &Policy::allow_all(), paint());
     let title = "A fleet in one process, failures first";
     let command = format!("zbx-tcp batch {target} -t 0.5 -o text");
     let page = format!("{number}. {title}\n$ {command}\n{}\n", shown.page);

@@ -26,7 +26,7 @@ use crate::source::Shuffled;
 pub fn rows(args: &OpenArgs) -> Result<String, SettingsError> {
     let config = Configuration::load(given(&args.reach.config))?;
     let request = OpenRequest::from_args(args)?;
-    let candidates = discover::open(&request, &config, Policy::system())?;
+    let candidates = discover::open(&request, &config)?;
     Ok(lld::line(accepting(&candidates)?))
 }
 
@@ -40,14 +40,11 @@ fn accepting(candidates: &Candidates) -> Result<Vec<&Plan>, SettingsError> {
     let ran = engine::run(
         &mut source,
         &mut answers,
+        &Policy::system(),
         &limits,
         resolver_kind(candidates.resolver),
     );
-    ran.map_err(|error| {
-        SettingsError::new(format!(
-            "this machine could not wait for the network: {error}"
-        ))
-    })?;
+    ran.map_err(SettingsError::new)?;
     if let Some(doubt) = answers.doubt {
         return Err(SettingsError::new(format!(
             "no rows, since a port could not be told: {doubt}"
@@ -73,7 +70,7 @@ struct Answers {
 
 impl Sink for Answers {
     fn deliver(&mut self, report: Report) {
-        if let Some(slot) = self.accepts.get_mut(report.plan.number as usize) {
+        if let Some(slot) = self.accepts.get_mut(report.plan.index as usize) {
             *slot = Some(report.is_up());
         }
         if self.doubt.is_none() {

@@ -31,14 +31,13 @@ pub fn run(host: &str, port: &str) -> CommandResult {
     Ok(print(text.as_bytes(), exit))
 }
 
-/// The plan that learns the addresses of a name, and is allowed to connect to none.
+/// The plan that learns the addresses of a name.
 fn resolving(target: Target) -> Plan {
     let spec = ProbeSpec {
-        policy: Policy::deny_all(),
         addresses: AddressSelection::All,
         ..ProbeSpec::default()
     };
-    Plan::by(spec, target)
+    Plan::new(spec, target)
 }
 
 fn explain(policy: &Policy, address: IpAddr, port: Port) -> (String, Exit) {
@@ -71,14 +70,11 @@ fn resolve(plan: Plan) -> Result<Vec<IpAddr>, SettingsError> {
     let ran = engine::run(
         &mut Once::new(Arc::new(plan)),
         &mut resolved,
+        &Policy::deny_all(),
         &limits,
         ResolverKind::default(),
     );
-    ran.map_err(|error| {
-        SettingsError::new(format!(
-            "this machine could not wait for the network: {error}"
-        ))
-    })?;
+    ran.map_err(SettingsError::new)?;
     match resolved.0 {
         Some(report) if report.status() == Status::Denied => Ok(report
             .addresses

@@ -1,50 +1,51 @@
-//! One expecting step at work: which of its patterns came, and which came first.
+//! An expect step that is running: combines the matches of its patterns into one outcome.
 
 use crate::engine::dialogue::matcher::{MatchEnd, MatchState, Matcher};
 use crate::engine::dialogue::received::Received;
-use crate::plan::pattern::{Kind, Pattern};
-use crate::plan::steps::{Expect, Wanted};
+use crate::plan::pattern::{CompiledPattern, Pattern};
+use crate::plan::steps::{Expect, Patterns};
 
-/// The patterns of a step at work.
+/// The matchers of a step that is running.
 #[derive(Debug)]
 pub struct Expectation {
     wanted: Vec<Matcher>,
     reject: Vec<Matcher>,
 }
 
-/// How a step stands.
+/// The outcome of a step so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// It takes more bytes.
-    Open,
-    /// What came is enough unless further bytes change it.
-    Unsettled,
-    /// What was wanted came, up to this raw offset.
+    /// More bytes are needed.
+    Undecided,
+    /// It matched, but further bytes could change that.
+    Tentative,
+    /// It matched up to this raw offset.
     Matched(usize),
-    /// The reject pattern with this number came.
+    /// The reject pattern with this index matched.
     Rejected(usize),
-    /// What was wanted cannot come any more.
+    /// It can no longer match.
     Impossible,
 }
 
-/// What a named group of a pattern matched.
+/// The name of a group and the bytes that it matched, as the peer sent them.
 pub type Capture = (Box<str>, Vec<u8>);
 
-/// Whether further bytes may come right away.
+/// Whether further bytes may arrive at any moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Input {
-    /// They may.
-    Flowing,
-    /// It is quiet, or over.
-    Settled,
+    /// They may, so that a tentative match waits for them.
+    MoreMayCome,
+    /// The peer was quiet for long enough, closed, or the time is over: a tentative match counts.
+    Quiescent,
 }
 
 impl Expectation {
-    /// Starts a step; `reads_on` says whether a later step reads on from its match.
-    pub fn new(expect: &Expect, reads_on: MatchEnd) -> Self {
-        let extent = |pattern: &Pattern| {
+    /// Starts a step. Patterns with captures need the exact end of their match, the others the one
+    /// that is asked for.
+    pub fn new(expect: &Expect, match_end: MatchEnd) -> Self {
+        let match_end = |pattern: &Pattern| {
             if pattern.names().is_empty() {
-                reads_on
+                match_end
             } else {
                 MatchEnd::Exact
             }
@@ -53,79 +54,64 @@ impl Expectation {
             .wanted
             .patterns()
             .iter()
-            .map(|pattern| Matcher::new(pattern, extent(pattern)));
+            .map(|pattern| Matcher::new(pattern, match_end(pattern)));
         let reject = expect
             .reject
             .iter()
-            .map(|pattern| Matcher::new(pattern, MatchEnd::First));
+            .map(|pattern| Matcher::new(pattern, MatchEnd::Earliest));
         Self {
             wanted: wanted.collect(),
             reject: reject.collect(),
         }
     }
 
-    /// Takes what is new, and says how the step stands.
-    pub fn look(&mut self, expect: &Expect, received: &Received, moment: Input) -> Outcome {
-        let guards = ends(&mut self.reject, &expect.reject, received, moment);
-        let rejected = guards
+    /// Matches the bytes that are new, and gives the outcome so far.
+    ///
+    /// Of a reject pattern and the expected answer, the one whose match ends first decides; on a
+    /// tie the reject pattern.
+    pub fn update(&mut self, expect: &Expect, received: &Received, input: Input) -> Outcome {
+        let rejects = states(&mut self.reject, &expect.reject, received, input);
+        let rejected = rejects
             .iter()
             .enumerate()
-            .filter_map(|(number, end)| Some((end.matched()?, number)))
+            .filter_map(|(index, state)| Some((state.matched()?, index)))
             .min();
-        // A guard that may turn out to have matched this early.
-        let doubt = guards.iter().filter_map(|end| end.provisional()).min();
-        let lame = self.lame(expect, &guards);
-        let ends = ends(&mut self.wanted, expect.wanted.patterns(), received, moment);
-        let end = match expect.wanted {
-            Wanted::Any(_) => first(&ends),
-            Wanted::All(_) => last(&ends),
+        // The earliest end of a reject pattern whose match is not certain yet.
+        let tentative_reject = rejects.iter().filter_map(|state| state.tentative()).min();
+        let when_failed = outcome_when_failed(expect, &rejects);
+        let wanted = states(&mut self.wanted, expect.wanted.patterns(), received, input);
+        let state = match expect.wanted {
+            Patterns::Any(_) => earliest(&wanted),
+            Patterns::All(_) => latest(&wanted),
         };
-        match (rejected, end) {
-            (Some((at, number)), End::Matched(end) | End::Provisional(end)) if at <= end => {
-                Outcome::Rejected(number)
+        match (rejected, state) {
+            (Some((at, index)), RawState::Matched(end) | RawState::Tentative(end)) if at <= end => {
+                Outcome::Rejected(index)
             }
-            (Some((_, number)), End::Open) => Outcome::Rejected(number),
-            (Some((at, number)), End::Impossible(since)) if at <= since => {
-                Outcome::Rejected(number)
+            (Some((_, index)), RawState::Undecided) => Outcome::Rejected(index),
+            (Some((at, index)), RawState::Impossible(since)) if at <= since => {
+                Outcome::Rejected(index)
             }
-            (_, End::Impossible(_)) if lame != Outcome::Impossible => lame,
-            (_, End::Matched(end) | End::Impossible(end)) if doubt.is_some_and(|at| at <= end) => {
-                Outcome::Unsettled
+            (_, RawState::Impossible(_)) if when_failed != Outcome::Impossible => when_failed,
+            (_, RawState::Matched(end) | RawState::Impossible(end))
+                if tentative_reject.is_some_and(|at| at <= end) =>
+            {
+                Outcome::Tentative
             }
-            (_, End::Matched(_) | End::Provisional(_))
+            (_, RawState::Matched(_) | RawState::Tentative(_))
                 if received.raw().len() < expect.min_bytes =>
             {
-                Outcome::Open
+                Outcome::Undecided
             }
-            (_, End::Matched(end)) => Outcome::Matched(end),
-            (_, End::Provisional(_)) => Outcome::Unsettled,
-            (_, End::Open) => Outcome::Open,
-            (_, End::Impossible(_)) => Outcome::Impossible,
+            (_, RawState::Matched(end)) => Outcome::Matched(end),
+            (_, RawState::Tentative(_)) => Outcome::Tentative,
+            (_, RawState::Undecided) => Outcome::Undecided,
+            (_, RawState::Impossible(_)) => Outcome::Impossible,
         }
     }
 
-    /// What the guards that only match at the start make of a step that has failed already: while one of them can still
-    /// come, the step is open, so that a server's own refusal is told from a wrong answer.
-    fn lame(&self, expect: &Expect, guards: &[End]) -> Outcome {
-        let anchored = guards
-            .iter()
-            .zip(&expect.reject)
-            .enumerate()
-            .filter(|(_, (_, pattern))| pattern.is_anchored());
-        let ends: Vec<_> = anchored.map(|(number, (end, _))| (number, *end)).collect();
-        let came = ends
-            .iter()
-            .filter_map(|(number, end)| Some((end.matched()?, *number)))
-            .min();
-        match came {
-            Some((_, number)) => Outcome::Rejected(number),
-            None if ends.iter().any(|(_, end)| end.provisional().is_some()) => Outcome::Unsettled,
-            None if ends.iter().any(|(_, end)| *end == End::Open) => Outcome::Open,
-            None => Outcome::Impossible,
-        }
-    }
-
-    /// What the named groups captured: those of the pattern that counts, or of all where all had to come.
+    /// The captures of a match that ends here: those of the pattern that decided, or of all
+    /// patterns if all had to match.
     pub fn captures(&self, expect: &Expect, received: &Received, end: usize) -> Vec<Capture> {
         let matched =
             self.wanted
@@ -134,14 +120,14 @@ impl Expectation {
                 .filter(|(matcher, pattern)| {
                     let ended = matcher
                         .matched()
-                        .map(|at| received.raw_offset(pattern.stream, at));
+                        .map(|at| received.raw_offset(pattern.haystack, at));
                     ended.is_some_and(|ended| {
-                        ended == end || matches!(expect.wanted, Wanted::All(_))
+                        ended == end || matches!(expect.wanted, Patterns::All(_))
                     })
                 });
         let counting = match expect.wanted {
-            Wanted::Any(_) => 1,
-            Wanted::All(_) => usize::MAX,
+            Patterns::Any(_) => 1,
+            Patterns::All(_) => usize::MAX,
         };
         matched
             .take(counting)
@@ -149,7 +135,7 @@ impl Expectation {
             .collect()
     }
 
-    /// The pattern that came nearest, and how many of its bytes were seen.
+    /// The pattern that matched the most bytes, and how many.
     pub fn nearest<'p>(&self, expect: &'p Expect) -> Option<(usize, &'p Pattern)> {
         let near = self.wanted.iter().zip(expect.wanted.patterns());
         let near = near.filter_map(|(matcher, pattern)| Some((matcher.nearest()?, pattern)));
@@ -158,68 +144,101 @@ impl Expectation {
     }
 }
 
-/// Where a pattern ends, in raw bytes.
+/// The outcome of a step whose expected answer can no longer match. Reject patterns that are
+/// anchored at the start may still match, so that a server's own refusal is told from a wrong
+/// answer.
+fn outcome_when_failed(expect: &Expect, rejects: &[RawState]) -> Outcome {
+    let anchored = rejects
+        .iter()
+        .zip(&expect.reject)
+        .enumerate()
+        .filter(|(_, (_, pattern))| pattern.is_anchored());
+    let states: Vec<_> = anchored
+        .map(|(index, (state, _))| (index, *state))
+        .collect();
+    let matched = states
+        .iter()
+        .filter_map(|(index, state)| Some((state.matched()?, *index)))
+        .min();
+    match matched {
+        Some((_, index)) => Outcome::Rejected(index),
+        None if states.iter().any(|(_, state)| state.tentative().is_some()) => Outcome::Tentative,
+        None if states
+            .iter()
+            .any(|(_, state)| *state == RawState::Undecided) =>
+        {
+            Outcome::Undecided
+        }
+        None => Outcome::Impossible,
+    }
+}
+
+/// The [`MatchState`] of a pattern, with offsets into the raw bytes so that patterns of different
+/// haystacks can be compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum End {
-    Open,
+enum RawState {
+    Undecided,
     Impossible(usize),
-    Provisional(usize),
+    Tentative(usize),
     Matched(usize),
 }
 
-impl End {
+impl RawState {
     fn matched(self) -> Option<usize> {
         match self {
             Self::Matched(end) => Some(end),
-            Self::Open | Self::Impossible(_) | Self::Provisional(_) => None,
+            Self::Undecided | Self::Impossible(_) | Self::Tentative(_) => None,
         }
     }
 
-    fn provisional(self) -> Option<usize> {
+    fn tentative(self) -> Option<usize> {
         match self {
-            Self::Provisional(end) => Some(end),
-            Self::Open | Self::Impossible(_) | Self::Matched(_) => None,
+            Self::Tentative(end) => Some(end),
+            Self::Undecided | Self::Impossible(_) | Self::Matched(_) => None,
         }
     }
 }
 
-fn ends(
+/// Feeds the matchers, and gives the state of each.
+fn states(
     matchers: &mut [Matcher],
     patterns: &[Pattern],
     received: &Received,
-    moment: Input,
-) -> Vec<End> {
+    input: Input,
+) -> Vec<RawState> {
     let pairs = matchers.iter_mut().zip(patterns);
-    let end = pairs.map(|(matcher, pattern)| {
-        let mut standing = matcher.feed(pattern, received.stream(pattern.stream));
-        if moment == Input::Settled {
-            standing = matcher.settle();
+    let states = pairs.map(|(matcher, pattern)| {
+        let mut state = matcher.feed(pattern, received.haystack(pattern.haystack));
+        if input == Input::Quiescent {
+            state = matcher.settle();
         }
-        match standing {
-            MatchState::Open => End::Open,
+        match state {
+            MatchState::Undecided => RawState::Undecided,
             MatchState::Impossible(since) => {
-                End::Impossible(received.raw_offset(pattern.stream, since))
+                RawState::Impossible(received.raw_offset(pattern.haystack, since))
             }
-            MatchState::Provisional(end) => {
-                End::Provisional(received.raw_offset(pattern.stream, end))
+            MatchState::Tentative(end) => {
+                RawState::Tentative(received.raw_offset(pattern.haystack, end))
             }
-            MatchState::Matched(end) => End::Matched(received.raw_offset(pattern.stream, end)),
+            MatchState::Matched(end) => {
+                RawState::Matched(received.raw_offset(pattern.haystack, end))
+            }
         }
     });
-    end.collect()
+    states.collect()
 }
 
-/// Any of them: the match that ends first, unless one that may still end before it is not settled.
-fn first(ends: &[End]) -> End {
-    let matched = ends.iter().filter_map(|end| end.matched()).min();
-    let unsettled = ends.iter().filter_map(|end| end.provisional()).min();
-    match (matched, unsettled) {
-        (Some(matched), Some(unsettled)) if unsettled <= matched => End::Provisional(unsettled),
-        (Some(matched), _) => End::Matched(matched),
-        (None, Some(unsettled)) => End::Provisional(unsettled),
+/// The state of "any of these": the match that ends first, unless a tentative one ends before it.
+fn earliest(states: &[RawState]) -> RawState {
+    let matched = states.iter().filter_map(|state| state.matched()).min();
+    let tentative = states.iter().filter_map(|state| state.tentative()).min();
+    match (matched, tentative) {
+        (Some(matched), Some(tentative)) if tentative <= matched => RawState::Tentative(tentative),
+        (Some(matched), _) => RawState::Matched(matched),
+        (None, Some(tentative)) => RawState::Tentative(tentative),
         (None, None) => {
-            let since = ends.iter().map(|end| {
-                if let End::Impossible(since) = end {
+            let since = states.iter().map(|state| {
+                if let RawState::Impossible(since) = state {
                     Some(*since)
                 } else {
                     None
@@ -228,31 +247,31 @@ fn first(ends: &[End]) -> End {
             since
                 .collect::<Option<Vec<_>>>()
                 .and_then(|since| since.into_iter().max())
-                .map_or(End::Open, End::Impossible)
+                .map_or(RawState::Undecided, RawState::Impossible)
         }
     }
 }
 
-/// All of them: the match that ends last.
-fn last(ends: &[End]) -> End {
-    ends.iter()
-        .fold(End::Matched(0), |all, end| match (all, *end) {
-            (End::Impossible(a), End::Impossible(b)) => End::Impossible(a.min(b)),
-            (End::Impossible(since), _) | (_, End::Impossible(since)) => End::Impossible(since),
-            (End::Open, _) | (_, End::Open) => End::Open,
-            (End::Matched(a), End::Matched(b)) => End::Matched(a.max(b)),
-            (End::Matched(a) | End::Provisional(a), End::Matched(b) | End::Provisional(b)) => {
-                End::Provisional(a.max(b))
-            }
+/// The state of "all of these": the match that ends last.
+fn latest(states: &[RawState]) -> RawState {
+    use RawState::{Impossible, Matched, Tentative, Undecided};
+    states
+        .iter()
+        .fold(Matched(0), |all, state| match (all, *state) {
+            (Impossible(a), Impossible(b)) => Impossible(a.min(b)),
+            (Impossible(since), _) | (_, Impossible(since)) => Impossible(since),
+            (Undecided, _) | (_, Undecided) => Undecided,
+            (Matched(a), Matched(b)) => Matched(a.max(b)),
+            (Matched(a) | Tentative(a), Matched(b) | Tentative(b)) => Tentative(a.max(b)),
         })
 }
 
-/// The named groups of the leftmost match, as the peer sent them.
+/// The captures of the leftmost match.
 fn groups(pattern: &Pattern, received: &Received) -> Vec<Capture> {
-    let Kind::Regex(regex) = &pattern.kind else {
+    let CompiledPattern::Regex(regex) = &pattern.compiled else {
         return Vec::new();
     };
-    let bytes = received.stream(pattern.stream);
+    let bytes = received.haystack(pattern.haystack);
     let mut found = regex.groups.create_captures();
     regex
         .groups
@@ -261,7 +280,7 @@ fn groups(pattern: &Pattern, received: &Received) -> Vec<Capture> {
         let span = found.get_group_by_name(name)?;
         Some((
             name.clone(),
-            received.raw_part(pattern.stream, span.range())?,
+            received.raw_part(pattern.haystack, span.range())?,
         ))
     });
     named.collect()

@@ -1,49 +1,49 @@
-//! Patterns at work: each takes the bytes of a step as they come, once, and knows how it stands.
+//! Incremental matching of one pattern: each byte is taken once, as it arrives, and the state of
+//! the match is known after each.
+//!
+//! A regular expression runs as a lazy DFA, whose states tell whether a match can still begin, grow
+//! or change. That decides whether the dialogue must wait for further bytes.
 
 use regex_automata::hybrid::LazyStateID;
 use regex_automata::hybrid::dfa::{Cache, DFA};
 use regex_automata::{Anchored, Input};
 
-use crate::plan::pattern::{Kind, Literal, Pattern, Regex};
+use crate::plan::pattern::{CompiledPattern, Literal, Pattern, Regex};
 
-/// How a pattern stands against what came so far.
+/// The state of a match against the bytes so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MatchState {
-    /// No match yet; one may come.
-    Open,
-    /// No match can come any more, since the byte before this offset.
+    /// No match yet, but one is possible.
+    Undecided,
+    /// No match is possible any more, since the byte before this offset.
     Impossible(usize),
     /// It matched up to this offset, but further bytes may change that.
-    Provisional(usize),
-    /// It matched up to this offset, whatever comes.
+    Tentative(usize),
+    /// It matched up to this offset, whatever follows.
     Matched(usize),
 }
 
-/// Whether the exact end of a match matters: it has captures, or a later step reads on from it.
+/// Which end of a match is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MatchEnd {
-    /// The whole match is wanted.
+    /// The end of the whole match: it has captures, or a later step continues from it.
     Exact,
-    /// The first byte that completes a match is enough.
-    First,
+    /// The first byte that completes a match.
+    Earliest,
 }
 
-/// A pattern at work.
+/// A pattern that is being matched.
 #[derive(Debug)]
 pub struct Matcher {
     run: Run,
-    extent: MatchEnd,
-    standing: MatchState,
+    match_end: MatchEnd,
+    state: MatchState,
 }
 
 #[derive(Debug)]
 enum Run {
-    /// How many bytes of the literal are matched, the most that ever were, and how many bytes were taken.
-    Literal {
-        matched: usize,
-        nearest: usize,
-        at: usize,
-    },
+    Literal(LiteralRun),
+    /// The number of bytes that match.
     Prefix {
         at: usize,
     },
@@ -51,95 +51,94 @@ enum Run {
 }
 
 impl Matcher {
-    /// Starts at the first byte of a step.
-    pub fn new(pattern: &Pattern, extent: MatchEnd) -> Self {
-        let (run, standing) = match &pattern.kind {
-            Kind::Literal(_) => (
-                Run::Literal {
-                    matched: 0,
-                    nearest: 0,
-                    at: 0,
-                },
-                MatchState::Open,
-            ),
-            Kind::Prefix(_) => (Run::Prefix { at: 0 }, MatchState::Open),
-            Kind::Regex(regex) => match RegexRun::new(&regex.dfa) {
-                Some(run) => (Run::Regex(Box::new(run)), MatchState::Open),
+    /// A matcher before the first byte of a step.
+    pub fn new(pattern: &Pattern, match_end: MatchEnd) -> Self {
+        let (run, state) = match &pattern.compiled {
+            CompiledPattern::Literal(_) => {
+                (Run::Literal(LiteralRun::default()), MatchState::Undecided)
+            }
+            CompiledPattern::Prefix(_) => (Run::Prefix { at: 0 }, MatchState::Undecided),
+            CompiledPattern::Regex(regex) => match RegexRun::new(&regex.dfa) {
+                Some(run) => (Run::Regex(Box::new(run)), MatchState::Undecided),
                 None => (Run::Prefix { at: 0 }, MatchState::Impossible(0)),
             },
         };
         Self {
             run,
-            extent,
-            standing,
+            match_end,
+            state,
         }
     }
 
-    /// Takes what is new of a step's bytes.
+    /// Takes all bytes of the step so far; those that it took before are skipped.
     pub fn feed(&mut self, pattern: &Pattern, bytes: &[u8]) -> MatchState {
         if !matches!(
-            self.standing,
+            self.state,
             MatchState::Matched(_) | MatchState::Impossible(_)
         ) {
-            self.standing = match (&mut self.run, &pattern.kind) {
-                (
-                    Run::Literal {
-                        matched,
-                        nearest,
-                        at,
-                    },
-                    Kind::Literal(literal),
-                ) => feed_literal(literal, bytes, matched, nearest, at),
-                (Run::Prefix { at }, Kind::Prefix(prefix)) => feed_prefix(prefix, bytes, at),
-                (Run::Regex(run), Kind::Regex(regex)) => run.feed(regex, bytes, self.extent),
+            self.state = match (&mut self.run, &pattern.compiled) {
+                (Run::Literal(run), CompiledPattern::Literal(literal)) => run.feed(literal, bytes),
+                (Run::Prefix { at }, CompiledPattern::Prefix(prefix)) => {
+                    feed_prefix(prefix, bytes, at)
+                }
+                (Run::Regex(run), CompiledPattern::Regex(regex)) => {
+                    run.feed(regex, bytes, self.match_end)
+                }
                 _ => MatchState::Impossible(0),
             };
         }
-        self.standing
+        self.state
     }
 
-    /// No more bytes come for now: what was provisional counts.
+    /// No more bytes are expected for now: a tentative match counts.
     pub fn settle(&mut self) -> MatchState {
-        if let MatchState::Provisional(end) = self.standing {
-            self.standing = MatchState::Matched(end);
+        if let MatchState::Tentative(end) = self.state {
+            self.state = MatchState::Matched(end);
         }
-        self.standing
+        self.state
     }
 
-    /// Where it matched, once that is certain.
+    /// Where the match ends, once that is certain.
     pub fn matched(&self) -> Option<usize> {
-        match self.standing {
+        match self.state {
             MatchState::Matched(end) => Some(end),
-            MatchState::Open | MatchState::Impossible(_) | MatchState::Provisional(_) => None,
+            MatchState::Undecided | MatchState::Impossible(_) | MatchState::Tentative(_) => None,
         }
     }
 
-    /// How many bytes of the pattern matched at best, where that can be said.
+    /// The most bytes of the pattern that ever matched; `None` for regular expressions.
     pub fn nearest(&self) -> Option<usize> {
         match self.run {
-            Run::Literal { nearest, .. } => Some(nearest),
+            Run::Literal(LiteralRun { nearest, .. }) => Some(nearest),
             Run::Prefix { at } => Some(at),
             Run::Regex(_) => None,
         }
     }
 }
 
-fn feed_literal(
-    literal: &Literal,
-    bytes: &[u8],
-    matched: &mut usize,
-    nearest: &mut usize,
-    at: &mut usize,
-) -> MatchState {
-    while let Some(byte) = bytes.get(*at) {
-        *at += 1;
-        *matched = literal.step(*matched, *byte);
-        *nearest = (*nearest).max(*matched);
-        if *matched == literal.bytes.len() {
-            return MatchState::Matched(*at);
+/// The progress of a literal search.
+#[derive(Debug, Default)]
+struct LiteralRun {
+    /// How many bytes of the literal match right now.
+    matched: usize,
+    /// The most that ever matched.
+    nearest: usize,
+    /// How many bytes were taken.
+    at: usize,
+}
+
+impl LiteralRun {
+    fn feed(&mut self, literal: &Literal, bytes: &[u8]) -> MatchState {
+        while let Some(byte) = bytes.get(self.at) {
+            self.at += 1;
+            self.matched = literal.step(self.matched, *byte);
+            self.nearest = self.nearest.max(self.matched);
+            if self.matched == literal.bytes.len() {
+                return MatchState::Matched(self.at);
+            }
         }
+        MatchState::Undecided
     }
-    MatchState::Open
 }
 
 fn feed_prefix(prefix: &[u8], bytes: &[u8], at: &mut usize) -> MatchState {
@@ -152,17 +151,18 @@ fn feed_prefix(prefix: &[u8], bytes: &[u8], at: &mut usize) -> MatchState {
     if *at == prefix.len() {
         MatchState::Matched(*at)
     } else {
-        MatchState::Open
+        MatchState::Undecided
     }
 }
 
-/// A lazy DFA part of the way. A state that matches is entered one byte after the match ended.
+/// The progress of a lazy DFA. Its match states are delayed by one byte: one is entered on the byte
+/// after the end of the match.
 #[derive(Debug)]
 struct RegexRun {
     cache: Cache,
     state: LazyStateID,
     at: usize,
-    /// Where the best match so far ended.
+    /// Where the best match so far ends.
     end: Option<usize>,
 }
 
@@ -178,7 +178,7 @@ impl RegexRun {
         })
     }
 
-    fn feed(&mut self, regex: &Regex, bytes: &[u8], extent: MatchEnd) -> MatchState {
+    fn feed(&mut self, regex: &Regex, bytes: &[u8], match_end: MatchEnd) -> MatchState {
         let dfa = &regex.dfa;
         while let Some(byte) = bytes.get(self.at) {
             let Some(next) = next(dfa, &mut self.cache, self.state, *byte) else {
@@ -187,7 +187,7 @@ impl RegexRun {
             self.state = next;
             if next.is_match() {
                 self.end = Some(self.at);
-                if extent == MatchEnd::First {
+                if match_end == MatchEnd::Earliest {
                     return MatchState::Matched(self.at);
                 }
             } else if next.is_dead() {
@@ -197,31 +197,30 @@ impl RegexRun {
             }
             self.at += 1;
         }
-        self.stand_at_the_end(&regex.dfa, extent)
+        self.state_at_end(&regex.dfa, match_end)
     }
 
-    /// What can be said when all bytes at hand are taken.
-    fn stand_at_the_end(&self, dfa: &DFA, extent: MatchEnd) -> MatchState {
+    /// The state when all bytes so far are taken.
+    fn state_at_end(&self, dfa: &DFA, match_end: MatchEnd) -> MatchState {
         let here = self.look_ahead(dfa);
-        let end = if matches!(here, Lookahead::NoMatch | Lookahead::Nothing) {
+        let end = if matches!(here, Lookahead::NoMatch | Lookahead::Dead) {
             self.end
         } else {
             Some(self.at)
         };
         match (end, here) {
-            (Some(end), Lookahead::Nothing) => MatchState::Matched(end),
-            (None, _) => MatchState::Open,
-            (Some(end), Lookahead::Certain | Lookahead::Final) if extent == MatchEnd::First => {
+            (None, _) => MatchState::Undecided,
+            (Some(end), Lookahead::Dead | Lookahead::Final) => MatchState::Matched(end),
+            (Some(end), Lookahead::Certain) if match_end == MatchEnd::Earliest => {
                 MatchState::Matched(end)
             }
-            (Some(end), Lookahead::Final) => MatchState::Matched(end),
-            (Some(end), _) => MatchState::Provisional(end),
+            (Some(end), _) => MatchState::Tentative(end),
         }
     }
 
     /// Whether a match ends right here, and whether a further byte could change that.
     ///
-    /// A cache that is full forgets its states, the current one among them, so that a copy is asked.
+    /// A full cache is cleared and forgets all states, the current one included; so a copy is used.
     fn look_ahead(&self, dfa: &DFA) -> Lookahead {
         let mut cache = self.cache.clone();
         let answer = match dfa.next_eoi_state(&mut cache, self.state) {
@@ -233,34 +232,34 @@ impl RegexRun {
         }
         let further = match answer {
             Lookahead::Unsure => explore(dfa, &mut cache, self.state),
-            _ => is_spent(dfa, &mut cache, self.state).then_some(Lookahead::Nothing),
+            _ => is_exhausted(dfa, &mut cache, self.state).then_some(Lookahead::Dead),
         };
         further.unwrap_or(answer)
     }
 }
 
-/// What stands at the end of the bytes at hand.
+/// What may follow the bytes so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Lookahead {
     /// No match ends here.
     NoMatch,
     /// No match ends here, and none can end later.
-    Nothing,
-    /// One does if nothing follows; a further byte decides.
+    Dead,
+    /// A match ends here if nothing follows; a further byte decides.
     Unsure,
-    /// One does whatever follows, but it could grow.
+    /// A match ends here whatever follows, but it could grow.
     Certain,
-    /// One does whatever follows, and it cannot grow.
+    /// A match ends here whatever follows, and it cannot grow.
     Final,
 }
 
-/// Tries every kind of next byte, and of the one after it.
+/// Tries every class of next byte, and of the byte after it; `None` if the cache cannot tell.
 fn explore(dfa: &DFA, cache: &mut Cache, state: LazyStateID) -> Option<Lookahead> {
     let cleared = cache.clear_count();
     let mut grows = false;
     for unit in dfa.byte_classes().representatives(0..=255) {
         let after = next(dfa, cache, state, unit.as_u8()?)?;
-        // Its states are forgotten, so that nothing can be asked about the current one.
+        // The cache was cleared: the current state no longer exists in it.
         if cache.clear_count() != cleared {
             return None;
         }
@@ -284,8 +283,9 @@ fn explore(dfa: &DFA, cache: &mut Cache, state: LazyStateID) -> Option<Lookahead
     })
 }
 
-/// Whether every further byte is in vain. A full cache that forgets on the way only costs a later answer.
-fn is_spent(dfa: &DFA, cache: &mut Cache, state: LazyStateID) -> bool {
+/// Whether no further byte can lead to a match. If the cache is cleared on the way, the answer is
+/// no, and a later byte gives the true one.
+fn is_exhausted(dfa: &DFA, cache: &mut Cache, state: LazyStateID) -> bool {
     let cleared = cache.clear_count();
     let mut units = dfa
         .byte_classes()
@@ -317,36 +317,36 @@ mod tests {
         Pattern::regex(source, Charset::default()).unwrap()
     }
 
-    fn stand(pattern: &Pattern, extent: MatchEnd, bytes: &[u8]) -> MatchState {
-        Matcher::new(pattern, extent).feed(pattern, bytes)
+    fn state(pattern: &Pattern, match_end: MatchEnd, bytes: &[u8]) -> MatchState {
+        Matcher::new(pattern, match_end).feed(pattern, bytes)
     }
 
     #[test]
     fn a_regex_knows_when_it_is_decided() {
-        use MatchState::{Impossible, Matched, Open, Provisional};
+        use MatchState::{Impossible, Matched, Tentative, Undecided};
         for (source, bytes, first, exact) in [
             ("220 .*\r\n", "220 mx1 ready\r\n", Matched(15), Matched(15)),
             (r"\A220", "421", Impossible(1), Impossible(1)),
-            (r"\A220", "22", Open, Open),
+            (r"\A220", "22", Undecided, Undecided),
             ("ready", "so ready", Matched(8), Matched(8)),
-            ("[0-9]+", "ab12", Matched(3), Provisional(4)),
+            ("[0-9]+", "ab12", Matched(3), Tentative(4)),
             ("[0-9]+", "ab12 ", Matched(3), Matched(4)),
-            ("ready$", "ready", Provisional(5), Provisional(5)),
+            ("ready$", "ready", Tentative(5), Tentative(5)),
             ("ready$", "ready\r\n", Matched(5), Matched(5)),
-            ("ready$", "ready not", Open, Open),
+            ("ready$", "ready not", Undecided, Undecided),
             ("^b", "a\r\nb", Matched(4), Matched(4)),
-            ("a(b.*z)?", "abxx", Matched(1), Provisional(1)),
+            ("a(b.*z)?", "abxx", Matched(1), Tentative(1)),
             ("a(b.*z)?", "abxx\n", Matched(1), Matched(1)),
             ("x\0y", "x\0y", Matched(3), Matched(3)),
         ] {
             let pattern = regex(source);
             assert_eq!(
-                stand(&pattern, MatchEnd::First, bytes.as_bytes()),
+                state(&pattern, MatchEnd::Earliest, bytes.as_bytes()),
                 first,
-                "{source} {bytes:?} first"
+                "{source} {bytes:?} earliest"
             );
             assert_eq!(
-                stand(&pattern, MatchEnd::Exact, bytes.as_bytes()),
+                state(&pattern, MatchEnd::Exact, bytes.as_bytes()),
                 exact,
                 "{source} {bytes:?} exact"
             );
@@ -357,22 +357,25 @@ mod tests {
     fn prefixes_and_literals_are_decided_at_their_byte() {
         let prefix = Pattern::prefix("220 ", Charset::default()).unwrap();
         assert_eq!(
-            stand(&prefix, MatchEnd::First, b"220 x"),
+            state(&prefix, MatchEnd::Earliest, b"220 x"),
             MatchState::Matched(4)
         );
-        assert_eq!(stand(&prefix, MatchEnd::First, b"22"), MatchState::Open);
         assert_eq!(
-            stand(&prefix, MatchEnd::First, b"250 "),
+            state(&prefix, MatchEnd::Earliest, b"22"),
+            MatchState::Undecided
+        );
+        assert_eq!(
+            state(&prefix, MatchEnd::Earliest, b"250 "),
             MatchState::Impossible(2)
         );
         let literal = Pattern::literal("aab", Charset::default()).unwrap();
         assert_eq!(
-            stand(&literal, MatchEnd::First, b"aaaab!"),
+            state(&literal, MatchEnd::Earliest, b"aaaab!"),
             MatchState::Matched(5)
         );
         let hex = Pattern::hex("00 ?? ff").unwrap();
         assert_eq!(
-            stand(&hex, MatchEnd::First, b"\x00\x00\n\xff"),
+            state(&hex, MatchEnd::Earliest, b"\x00\x00\n\xff"),
             MatchState::Matched(4)
         );
     }
@@ -390,7 +393,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_split_ends_in_the_same_standing(
+        fn any_split_ends_in_the_same_state(
             source in 0..SOURCES.len(),
             bytes in proptest::collection::vec(proptest::sample::select(b"abc\r\n".to_vec()), 0..30),
             cuts in proptest::collection::vec(0_usize..30, 0..5),
@@ -407,7 +410,7 @@ mod tests {
             }
             prop_assert_eq!(whole.settle(), split.settle());
             // The same end as the library finds in the whole.
-            let Kind::Regex(regex) = &pattern.kind else { unreachable!() };
+            let CompiledPattern::Regex(regex) = &pattern.compiled else { unreachable!() };
             let end = regex.groups.find(&mut regex.groups.create_cache(), &bytes[..]).map(|found| found.end());
             let settled = match whole.settle() { MatchState::Matched(end) => Some(end), _ => None };
             prop_assert_eq!(settled, end);

@@ -1,13 +1,14 @@
-//! What came since the last match: the bytes, and the text they decode to where patterns ask for it.
+//! The bytes received since the last match, and the text that they decode to if the encoding is not
+//! UTF-8.
 
 use std::ops::Range;
 
 use encoding_rs::{CoderResult, Decoder};
 
 use crate::plan::bytes::Charset;
-use crate::plan::pattern::Stream;
+use crate::plan::pattern::Haystack;
 
-/// The bytes of a step, in every form that patterns are compared with.
+/// Received bytes, in every form that patterns are matched against.
 #[derive(Debug)]
 pub struct Received {
     raw: Vec<u8>,
@@ -18,17 +19,17 @@ struct Text {
     charset: Charset,
     decoder: Decoder,
     bytes: Vec<u8>,
-    /// How many raw bytes were taken.
+    /// The number of raw bytes decoded.
     taken: usize,
-    /// Pairs of raw and text offsets between two characters, from which a decoder can start afresh.
+    /// Pairs of raw and text offsets between two characters, from which a new decoder can start.
     marks: Vec<(usize, usize)>,
 }
 
-/// The least distance of two marks, in raw bytes: what finding an offset costs.
+/// The minimum distance of two marks, in raw bytes. To find an offset costs as many decoded bytes.
 const MARK_EVERY: usize = 1024;
 
 impl Received {
-    /// Nothing yet.
+    /// An empty buffer.
     pub fn new(charset: Charset) -> Self {
         Self {
             raw: Vec::new(),
@@ -36,7 +37,7 @@ impl Received {
         }
     }
 
-    /// Takes bytes as they came.
+    /// Appends received bytes.
     pub fn push(&mut self, bytes: &[u8]) {
         self.raw.extend_from_slice(bytes);
         if let Some(text) = &mut self.text {
@@ -44,34 +45,35 @@ impl Received {
         }
     }
 
-    /// The bytes as they came.
+    /// The received bytes.
     pub fn raw(&self) -> &[u8] {
         &self.raw
     }
 
-    /// What a pattern of this stream is compared with.
-    pub fn stream(&self, stream: Stream) -> &[u8] {
-        match (&self.text, stream) {
-            (Some(text), Stream::Text) => &text.bytes,
+    /// The bytes that a pattern of this haystack is matched against.
+    pub fn haystack(&self, haystack: Haystack) -> &[u8] {
+        match (&self.text, haystack) {
+            (Some(text), Haystack::Text) => &text.bytes,
             _ => &self.raw,
         }
     }
 
-    /// The offset in the raw bytes of an offset in a stream.
-    pub fn raw_offset(&self, stream: Stream, offset: usize) -> usize {
-        match (&self.text, stream) {
-            (Some(text), Stream::Text) => text.raw_offset(&self.raw, offset),
+    /// The offset in the raw bytes of an offset in a haystack.
+    pub fn raw_offset(&self, haystack: Haystack, offset: usize) -> usize {
+        match (&self.text, haystack) {
+            (Some(text), Haystack::Text) => text.raw_offset(&self.raw, offset),
             _ => offset,
         }
     }
 
-    /// A part of a stream in the peer's encoding, which says the same when it stands alone.
-    pub fn raw_part(&self, stream: Stream, part: Range<usize>) -> Option<Vec<u8>> {
-        let bytes = self.stream(stream).get(part.clone())?;
+    /// A part of a haystack in the peer's encoding. It is encoded anew, because in a stateful
+    /// encoding received bytes have no meaning without those before them.
+    pub fn raw_part(&self, haystack: Haystack, part: Range<usize>) -> Option<Vec<u8>> {
+        let bytes = self.haystack(haystack).get(part.clone())?;
         let encode = |text: &Text| text.charset.encode(std::str::from_utf8(bytes).ok()?).ok();
-        match (&self.text, stream) {
-            // What did not decode cannot be encoded again: as it came, then.
-            (Some(text), Stream::Text) => encode(text).or_else(|| {
+        match (&self.text, haystack) {
+            // Bytes that did not decode cannot be encoded again; they are used as received.
+            (Some(text), Haystack::Text) => encode(text).or_else(|| {
                 let raw =
                     text.raw_offset(&self.raw, part.start)..text.raw_offset(&self.raw, part.end);
                 Some(self.raw.get(raw)?.to_vec())
@@ -80,7 +82,7 @@ impl Received {
         }
     }
 
-    /// Forgets the bytes before this raw offset.
+    /// Drops the bytes before this raw offset.
     pub fn forget(&mut self, end: usize) {
         self.raw.drain(..end.min(self.raw.len()));
         if let Some(text) = &mut self.text {
@@ -110,12 +112,13 @@ impl Text {
         }
     }
 
-    /// Decodes; what does not decode becomes U+FFFD, and the text goes on.
+    /// Decodes; bytes that do not decode become U+FFFD.
     fn push(&mut self, bytes: &[u8]) {
         let mut rest = bytes;
         while !rest.is_empty() {
             let last = self.marks.last().map_or(0, |(raw, _)| *raw);
-            // Past the distance the decoder goes byte by byte, so that it meets the end of a character.
+            // Past the minimum distance, decode byte by byte until a character ends, for the next
+            // mark.
             let size = (last + MARK_EVERY)
                 .saturating_sub(self.taken)
                 .clamp(1, rest.len());
@@ -144,10 +147,10 @@ impl Text {
         }
     }
 
-    /// Decodes once more, byte by byte from the mark before it, up to that many bytes of text.
+    /// Decodes again, byte by byte from the last mark before it, up to this offset of the text.
     fn raw_offset(&self, raw: &[u8], offset: usize) -> usize {
         let after = self.marks.partition_point(|(_, text)| *text < offset);
-        let (start, mut decoded) = after
+        let (start, mut reached) = after
             .checked_sub(1)
             .and_then(|mark| self.marks.get(mark))
             .copied()
@@ -155,10 +158,10 @@ impl Text {
         let mut decoder = self.charset.decoder();
         let mut buffer = [0; 64];
         for (at, byte) in raw.iter().enumerate().skip(start) {
-            if decoded >= offset {
+            if reached >= offset {
                 return at;
             }
-            decoded += decoder
+            reached += decoder
                 .decode_to_utf8(std::slice::from_ref(byte), &mut buffer, false)
                 .2;
         }
@@ -177,12 +180,12 @@ mod tests {
         for byte in gbk.encode("ok,你好!").unwrap() {
             received.push(&[byte]);
         }
-        assert_eq!(received.stream(Stream::Text), "ok,你好!".as_bytes());
-        assert_eq!(received.raw_offset(Stream::Text, "ok,你".len()), 5);
+        assert_eq!(received.haystack(Haystack::Text), "ok,你好!".as_bytes());
+        assert_eq!(received.raw_offset(Haystack::Text, "ok,你".len()), 5);
         received.forget(5);
-        assert_eq!(received.stream(Stream::Text), "好!".as_bytes());
+        assert_eq!(received.haystack(Haystack::Text), "好!".as_bytes());
         received.push(b"\xff!");
-        assert_eq!(received.stream(Stream::Text), "好!\u{fffd}!".as_bytes());
+        assert_eq!(received.haystack(Haystack::Text), "好!\u{fffd}!".as_bytes());
     }
 
     #[test]
@@ -215,11 +218,11 @@ mod tests {
                 text.decode(&[*byte]);
                 known.push(text.bytes.len());
             }
-            assert_eq!(received.stream(Stream::Text), text.bytes, "{label}");
+            assert_eq!(received.haystack(Haystack::Text), text.bytes, "{label}");
             for offset in (0..text.bytes.len()).step_by(97) {
                 let at = known.iter().position(|decoded| *decoded >= offset).unwrap();
                 assert_eq!(
-                    received.raw_offset(Stream::Text, offset),
+                    received.raw_offset(Haystack::Text, offset),
                     at,
                     "{label} at {offset}"
                 );

@@ -4,15 +4,16 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::address::Target;
+use crate::address::{Host, Target};
 use crate::plan::ProbeSpec;
 use crate::plan::bytes::Charset;
+use crate::plan::layer::{Layer, LayerConnection};
 use crate::plan::pattern::Pattern;
-use crate::plan::steps::{Secret, Wanted};
+use crate::plan::steps::{Patterns, Secret};
 
 fn plan(steps: Vec<Step>) -> Plan {
     let target = Target::from_arguments("192.0.2.7", Some("25"), None).unwrap();
-    Plan::by(
+    Plan::new(
         ProbeSpec {
             steps,
             max_bytes: 1000,
@@ -41,7 +42,7 @@ fn guarded(pattern: Pattern, reject: Pattern) -> Step {
     })
 }
 
-fn wanted(wanted: Wanted, min_bytes: usize) -> Step {
+fn wanted(wanted: Patterns, min_bytes: usize) -> Step {
     Step::Expect(Expect {
         wanted,
         reject: Vec::new(),
@@ -50,19 +51,19 @@ fn wanted(wanted: Wanted, min_bytes: usize) -> Step {
     })
 }
 
-/// Runs a plan against these segments, then the end: how it ended, what was captured, and all that was sent.
+/// Runs a plan against these segments, then quiet: the end, the captures, and all bytes sent.
 fn run(plan: &Plan, segments: &[&[u8]]) -> (String, Vec<Capture>, Vec<u8>) {
     let mut dialogue = Dialogue::new(plan);
-    let (mut segments, mut sent, mut moment) = (segments.iter(), Vec::new(), Input::Flowing);
+    let (mut segments, mut sent, mut input) = (segments.iter(), Vec::new(), Input::MoreMayCome);
     let end = loop {
-        match dialogue.advance(plan, moment) {
+        match dialogue.advance(plan, input) {
             Progress::Send(bytes) => {
                 sent.extend(bytes);
                 dialogue.sent();
             }
-            Progress::Wait | Progress::Unsettled => match segments.next() {
+            Progress::Wait | Progress::Tentative => match segments.next() {
                 Some(bytes) => dialogue.feed(bytes),
-                None if moment == Input::Flowing => moment = Input::Settled,
+                None if input == Input::MoreMayCome => input = Input::Quiescent,
                 None => break format!("{:?}", dialogue.unfinished(plan)),
             },
             progress => break format!("{progress:?}"),
@@ -81,7 +82,7 @@ fn ends(steps: &[Step], segments: &[&[u8]], end: &str) {
 }
 
 #[test]
-fn a_match_may_span_segments_and_hold_nul() {
+fn a_match_may_span_segments_and_contain_nul() {
     ends(
         &[expect(literal("b\\0c"))],
         &[b"ab", b"\0", b"cd"],
@@ -95,7 +96,7 @@ fn a_match_may_span_segments_and_hold_nul() {
 }
 
 #[test]
-fn the_next_expectation_reads_on_after_the_match() {
+fn the_next_expectation_continues_after_the_match() {
     let twice = [expect(literal("ok")), expect(literal("ok"))];
     ends(&twice, &[b"okok"], "Done at 2");
     ends(&twice, &[b"ok"], "Silent at 2");
@@ -112,7 +113,7 @@ fn the_next_expectation_reads_on_after_the_match() {
 }
 
 #[test]
-fn what_ends_it_is_told_apart() {
+fn unfinished_dialogues_are_distinguished() {
     let steps = [Step::Send(Template::bytes(*b"hi")), expect(literal("ok"))];
     assert_eq!(
         Dialogue::new(&plan(steps.to_vec())).unfinished(&plan(steps.to_vec())),
@@ -124,24 +125,24 @@ fn what_ends_it_is_told_apart() {
 }
 
 #[test]
-fn what_cannot_match_any_more_fails_at_once() {
+fn an_impossible_match_fails_at_once() {
     let prefix = Pattern::prefix("220 ", Charset::default()).unwrap();
     ends(&[expect(prefix.clone())], &[b"22", b"1"], "Impossible at 1");
     ends(&[expect(regex(r"\A220 "))], &[b"250"], "Impossible at 1");
     ends(
-        &[wanted(Wanted::Any(vec![prefix.clone(), literal("x")]), 0)],
+        &[wanted(Patterns::Any(vec![prefix.clone(), literal("x")]), 0)],
         &[b"250 x"],
         "Done at 1",
     );
     ends(
-        &[wanted(Wanted::All(vec![prefix, literal("x")]), 0)],
+        &[wanted(Patterns::All(vec![prefix, literal("x")]), 0)],
         &[b"250 x"],
         "Impossible at 1",
     );
 }
 
 #[test]
-fn of_reject_and_expect_the_one_that_ends_first_wins() {
+fn the_first_match_of_reject_and_expect_decides() {
     ends(
         &[guarded(literal("ok"), literal("err"))],
         &[b"err ok"],
@@ -170,7 +171,7 @@ fn of_reject_and_expect_the_one_that_ends_first_wins() {
 }
 
 #[test]
-fn a_refusal_that_is_still_coming_is_waited_for() {
+fn an_incomplete_refusal_is_waited_for() {
     let busy = || guarded(regex(r"\A\+PONG\r\n"), regex(r"\A-LOADING[^\r\n]*\r\n"));
     ends(
         &[busy()],
@@ -182,8 +183,8 @@ fn a_refusal_that_is_still_coming_is_waited_for() {
 }
 
 #[test]
-fn all_of_in_any_order_and_a_least_number_of_bytes() {
-    let both = || Wanted::All(vec![literal("a"), literal("b")]);
+fn all_patterns_may_match_in_any_order_after_min_bytes() {
+    let both = || Patterns::All(vec![literal("a"), literal("b")]);
     ends(&[wanted(both(), 0)], &[b"b", b"a"], "Done at 1");
     ends(&[wanted(both(), 0)], &[b"bb"], "Unmatched(2) at 1");
     ends(&[wanted(both(), 5)], &[b"ab", b"cd"], "Unmatched(4) at 1");
@@ -191,7 +192,7 @@ fn all_of_in_any_order_and_a_least_number_of_bytes() {
 }
 
 #[test]
-fn captures_go_into_later_sends_and_secrets_too() {
+fn templates_are_filled_with_captures_and_secrets() {
     let secret = Secret::new(*b"s3cret");
     let send = Template(vec![
         Piece::Bytes(b"<".to_vec()),
@@ -200,9 +201,9 @@ fn captures_go_into_later_sends_and_secrets_too() {
         Piece::Capture("none".into()),
     ]);
     let plan = plan(vec![expect(regex(r"id=(?<id>\w+)")), Step::Send(send)]);
-    let (end, captures, sent) = run(&plan, &[b"id=4", b"2"]);
+    let (end, captures, bytes) = run(&plan, &[b"id=4", b"2"]);
     assert_eq!(
-        (end.as_str(), sent.as_slice()),
+        (end.as_str(), bytes.as_slice()),
         ("Done at 2", &b"<42s3cret"[..])
     );
     assert_eq!(captures, [("id".into(), b"42".to_vec())]);
@@ -212,7 +213,7 @@ fn captures_go_into_later_sends_and_secrets_too() {
 #[test]
 fn other_encodings_are_matched_as_text() {
     let gbk = Charset::from_label("gbk").unwrap();
-    // The second byte of the first and the first of the second character would be a third one.
+    // The second byte of one character and the first byte of the next form another character.
     let steps = vec![
         Step::Expect(Expect::one(Pattern::literal("好", gbk).unwrap())),
         expect(Pattern::regex("问.", gbk).unwrap()),
@@ -245,9 +246,9 @@ fn any_step() -> impl Strategy<Value = Step> {
     any.prop_flat_map(|(patterns, reject, min_bytes)| {
         proptest::bool::ANY.prop_map(move |all| {
             let wanted = if all {
-                Wanted::All(patterns.clone())
+                Patterns::All(patterns.clone())
             } else {
-                Wanted::Any(patterns.clone())
+                Patterns::Any(patterns.clone())
             };
             Step::Expect(Expect {
                 wanted,
@@ -263,7 +264,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, cases: 1000, max_shrink_iters: 2000, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_split_gives_the_same_verdict_and_captures(
+    fn every_split_gives_the_same_end_and_captures(
         steps in proptest::collection::vec(any_step(), 1..3),
         bytes in proptest::collection::vec(proptest::sample::select(b"abc\n".to_vec()), 0..16),
         cuts in proptest::collection::vec(0_usize..16, 0..5),
@@ -275,5 +276,48 @@ proptest! {
         cuts.sort_unstable();
         let parts: Vec<&[u8]> = cuts.windows(2).map(|pair| &bytes[pair[0]..pair[1]]).collect();
         prop_assert_eq!((whole.0, whole.1), { let split = run(&plan, &parts); (split.0, split.1) });
+    }
+}
+
+#[test]
+fn a_layer_starts_only_if_nothing_follows_the_answer_before_it() {
+    let layer = SharedLayer(Arc::new(NoLayer));
+    let plan = plan(vec![
+        expect(regex("220 [^\n]*\n")),
+        Step::StartTls(layer.clone()),
+        expect(literal("ok")),
+    ]);
+    let mut dialogue = Dialogue::new(&plan);
+    dialogue.feed(b"220 go");
+    assert_eq!(
+        dialogue.advance(&plan, Input::MoreMayCome),
+        Progress::Wait,
+        "the answer is not complete"
+    );
+    dialogue.feed(b" ahead\n");
+    assert_eq!(
+        dialogue.advance(&plan, Input::MoreMayCome),
+        Progress::StartTls(layer)
+    );
+    dialogue.secured();
+    dialogue.feed(b"ok");
+    assert_eq!(dialogue.advance(&plan, Input::MoreMayCome), Progress::Done);
+
+    let mut dialogue = Dialogue::new(&plan);
+    dialogue.feed(b"220 go ahead\nok");
+    assert_eq!(
+        dialogue.advance(&plan, Input::MoreMayCome),
+        Progress::Injected(2)
+    );
+    assert_eq!(dialogue.buffer(), b"ok");
+}
+
+/// A layer that no dialogue starts by itself.
+#[derive(Debug)]
+struct NoLayer;
+
+impl Layer for NoLayer {
+    fn start(&self, _host: &Host) -> Box<dyn LayerConnection> {
+        unreachable!("a dialogue does no I/O")
     }
 }

@@ -1,298 +1,282 @@
-//! Beginning: which plan is next, which connect, and what keeps them waiting.
+//! Admission: which plan or connect starts next, and what it has to wait for.
 //!
-//! While a probe waits for our own limits its clock stands still, so that neither its times nor its deadline tell of
-//! our queue.
+//! While a probe waits for our own limits its clock is stopped, so that neither its times nor its
+//! deadline depend on our queue.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::engine::event_loop::connection::Numbers;
-use crate::engine::event_loop::pending::{ConnectRequest, Waiter};
-use crate::engine::event_loop::{Engine, Entry, Stage};
-use crate::engine::limits::shared::Wait;
+use crate::engine::event_loop::EventLoop;
+use crate::engine::event_loop::pending::{AddressWaiter, ConnectRequest};
+use crate::engine::event_loop::sessions::{Sessions, SlotState};
+use crate::engine::index::{ConnId, SessionId};
+use crate::engine::limits::shared::LimitReached;
 use crate::engine::session::Session;
 use crate::engine::session::action::{AttemptId, Event};
 use crate::engine::stream::OpenError;
 use crate::failure::Failure;
 use crate::plan::Plan;
 
-/// How long the engine waits before it asks again for descriptors, a port or memory that this machine lacked.
-const EXHAUSTION_PAUSE: Duration = Duration::from_millis(10);
-/// How often an address is looked at whose connections are another thread's.
-const LOOK_AGAIN: Duration = Duration::from_millis(5);
-/// How many plans one turn takes up, to begin one of them.
-const LOOKS_PER_TURN: usize = 64;
+/// Backoff after this machine lacked a descriptor, a port or memory.
+const EXHAUSTION_BACKOFF: Duration = Duration::from_millis(10);
+/// How often addresses are checked whose connections belong to other workers.
+const RECHECK_INTERVAL: Duration = Duration::from_millis(5);
+/// Most plans that one turn takes from the source to find one that can start.
+const PLANS_PER_TURN: usize = 64;
 
-/// What came of the turn of a connect.
+/// Whether a connect used the turn that it had.
 #[derive(PartialEq, Eq)]
-enum Turn {
-    /// It was used.
+enum TurnUse {
+    /// The turn is over.
     Used,
-    /// Its address is busy; the next connect may have it.
-    Left,
+    /// Its address is not available; the next connect may have the turn.
+    Unused,
 }
 
-impl Engine<'_, '_> {
-    /// Begins at most one connect: one that is wished for, else that of a new plan.
-    pub(in crate::engine) fn begin_next(&mut self, now: Instant) {
-        if self.end.has_come() || self.waiting.is_paused(now) {
+impl EventLoop<'_, '_> {
+    /// Starts at most one connect: one that a session asked for, else that of a new plan.
+    pub(in crate::engine) fn start_one(&mut self, now: Instant) {
+        if self.deadline.is_over() || self.pending.is_paused(now) {
             return;
         }
-        self.look_again(now);
-        self.waiting.try_for_port(now, now + EXHAUSTION_PAUSE);
-        if !self.waiting.has_connect() {
+        self.pending.check_source_time(now);
+        self.recheck_addresses(now);
+        self.pending.retry_port(now, now + EXHAUSTION_BACKOFF);
+        if !self.pending.has_connect() {
             if let Some(plan) = self.next_plan(now) {
-                self.start(plan, now);
+                self.start_session(plan, now);
             }
         }
-        while let Some(opening) = self.waiting.next_connect() {
-            if !self.is_wished(&opening) {
-                self.waiting.has_port(&opening);
-                self.pass_on(opening.address.ip());
-            } else if self.open(opening, now) == Turn::Used {
+        while let Some(request) = self.pending.pop_connect() {
+            if !is_wanted(&self.sessions, &request) {
+                self.pending.port_settled(&request);
+                self.pass_on(request.address.ip());
+            } else if self.start_connect(request, now) == TurnUse::Used {
                 return;
             }
         }
     }
 
-    /// Whether [`Engine::begin_next`] may have something to do before anything else happens.
-    pub(in crate::engine) fn may_begin(&self) -> bool {
-        let begins_plan =
-            || self.has_room() && self.waiting.may_have_plan(|| self.resolver.has_capacity());
-        !self.end.has_come() && (self.waiting.has_connect() || begins_plan())
+    /// Whether [`EventLoop::start_one`] may have something to do before anything else happens.
+    pub(in crate::engine) fn may_start(&self) -> bool {
+        let may_start_plan =
+            || self.has_capacity() && self.pending.may_have_plan(|| self.resolver.has_capacity());
+        !self.deadline.is_over() && (self.pending.has_connect() || may_start_plan())
     }
 
-    fn has_room(&self) -> bool {
-        (self.sessions.len() + self.leaving.len()).saturating_sub(self.waiting.held.len())
-            < self.share.in_flight
+    /// Whether one more probe may be in flight. Parked sessions do not count; connections that are
+    /// not closed yet do, because they still have their descriptors.
+    fn has_capacity(&self) -> bool {
+        (self.sessions.len() + self.connections.closing.len())
+            .saturating_sub(self.pending.parked.len())
+            < self.worker.in_flight
     }
 
-    /// A plan that can begin now.
+    /// A plan that can start now.
     fn next_plan(&mut self, now: Instant) -> Option<Arc<Plan>> {
-        if !self.has_room() {
+        if !self.has_capacity() {
             return None;
         }
-        self.resolver.share_limit(self.share.begun());
-        if let Some(until) = self.share.gate.pace(now) {
-            self.waiting.pause(until);
+        let shared = self.worker.shared;
+        self.resolver.share_limit(self.worker.started());
+        if let Some(until) = shared.rate_limited_until(now) {
+            self.pending.pause(until);
             return None;
         }
-        for _ in 0..LOOKS_PER_TURN {
+        for _ in 0..PLANS_PER_TURN {
             let resolves = self.resolver.has_capacity();
             if let Some(plan) = if resolves {
-                self.waiting.next_name()
+                self.pending.pop_unresolved()
             } else {
                 None
             } {
                 return Some(plan);
             }
-            let plan = self.waiting.next_plan(|| self.share.gate.next_plan())?;
+            let plan = self.pending.next_plan(|| shared.next_plan(now))?;
             match plan.ip() {
-                Some(address) if !self.share.gate.has_room(address) => {
-                    self.waiting
-                        .for_address(address, Waiter::Plan(plan), self.next_look(now));
+                Some(address) if !shared.is_available(address) => {
+                    let (waiter, recheck) = (AddressWaiter::Plan(plan), self.next_recheck(now));
+                    self.pending.wait_for_address(address, waiter, recheck);
                 }
-                None if !resolves => self.waiting.for_resolver(plan),
+                None if !resolves => self.pending.wait_for_resolver(plan),
                 _ => return Some(plan),
             }
         }
         None
     }
 
-    /// Where there is no room, a thread that has some may begin what is left.
-    pub(in crate::engine) fn call_another_when_full(&self) {
-        if !self.has_room() {
-            self.call_another();
+    /// Starts a standby worker if this one is full.
+    pub(in crate::engine) fn start_standby_when_full(&self) {
+        if !self.has_capacity() {
+            self.start_standby();
         }
     }
 
-    fn call_another(&self) {
-        if self.waiting.may_have_more() {
-            self.share.call_behind();
+    fn start_standby(&self) {
+        if self.pending.expects_connects() {
+            self.worker.start_next();
         }
     }
 
-    fn start(&mut self, plan: Arc<Plan>, now: Instant) {
-        let mut session = Session::start(plan, now, &mut self.actions);
-        self.end.cut(&mut session);
-        self.serial = self.serial.wrapping_add(1);
-        let stage = Stage::UnderWay;
-        let entry = Entry {
-            session,
-            serial: self.serial,
-            connections: Numbers::default(),
-            stage,
-        };
-        let place = self.sessions.insert(entry);
-        self.settle(place, now);
-        let over = self
+    fn start_session(&mut self, plan: Arc<Plan>, now: Instant) {
+        let mut session = Session::start(plan, self.worker.policy, now, &mut self.actions);
+        self.deadline.limit(&mut session);
+        let id = self.sessions.insert(session);
+        self.apply_actions(id, now);
+        let finished = self
             .sessions
-            .get(place)
-            .filter(|entry| entry.stage == Stage::Over);
-        if let Some(address) = over.and_then(|entry| entry.session.plan().ip()) {
+            .get(id)
+            .filter(|slot| slot.state == SlotState::Finished);
+        if let Some(address) = finished.and_then(|slot| slot.session.plan().ip()) {
             self.pass_on(address);
         }
     }
 
-    /// Whether the session still waits for this connect.
-    fn is_wished(&self, opening: &ConnectRequest) -> bool {
-        is_wished(&self.sessions, opening)
-    }
-
-    fn open(&mut self, opening: ConnectRequest, now: Instant) -> Turn {
-        let (place, address) = (opening.key.0, opening.address);
-        let Some(entry) = self.sessions.get(place) else {
-            return Turn::Left;
+    fn start_connect(&mut self, request: ConnectRequest, now: Instant) -> TurnUse {
+        let address = request.address.ip();
+        let Some(slot) = self.sessions.get(request.session.id) else {
+            return TurnUse::Unused;
         };
-        let plan = Arc::clone(entry.session.plan());
-        match self.share.gate.begin(address.ip(), now) {
+        let plan = Arc::clone(slot.session.plan());
+        match self.worker.shared.acquire(address, now) {
             Ok(()) => {}
-            Err(Wait::Until(until)) => {
-                self.waiting.pause(until);
-                self.waiting.connect_first(opening);
-                return Turn::Used;
+            Err(LimitReached::RateLimit(until)) => {
+                self.pending.pause(until);
+                self.pending.requeue_connect(request);
+                return TurnUse::Used;
             }
-            Err(Wait::ForAddress) => {
-                self.waiting.for_address(
-                    address.ip(),
-                    Waiter::Connect(opening),
-                    self.next_look(now),
-                );
-                return Turn::Left;
+            Err(LimitReached::AddressLimit) => {
+                let (waiter, recheck) = (AddressWaiter::Connect(request), self.next_recheck(now));
+                self.pending.wait_for_address(address, waiter, recheck);
+                return TurnUse::Unused;
             }
         }
-        self.send_syn(opening, &plan, now);
-        Turn::Used
+        self.send_syn(request, &plan, now);
+        TurnUse::Used
     }
 
-    /// Begins a connect that may begin.
-    fn send_syn(&mut self, opening: ConnectRequest, plan: &Plan, now: Instant) {
+    /// Performs a connect that the limits allow.
+    fn send_syn(&mut self, request: ConnectRequest, plan: &Plan, now: Instant) {
         let ConnectRequest {
-            key: (place, _),
+            session,
             attempt,
             address,
             ..
-        } = opening;
+        } = request;
         match self.connect(plan, address) {
-            Ok(number) => {
-                self.waiting.has_port(&opening);
-                self.opened(place, attempt, number, now);
+            Ok(connection) => {
+                self.pending.port_settled(&request);
+                self.opened(session.id, attempt, connection, now);
             }
             Err(OpenError::Exhausted(why)) => {
-                self.call_another();
-                self.blocked(&opening, why, now);
-                self.waiting.connect(opening);
-                self.waiting.pause(now + EXHAUSTION_PAUSE);
+                self.start_standby();
+                self.blocked(&request, why, now);
+                self.pending.queue_connect(request);
+                self.pending.pause(now + EXHAUSTION_BACKOFF);
             }
             Err(OpenError::NoPort(why)) => {
-                self.blocked(&opening, why, now);
-                self.waiting.for_port(opening, now + EXHAUSTION_PAUSE);
+                self.blocked(&request, why, now);
+                self.pending
+                    .wait_for_port(request, now + EXHAUSTION_BACKOFF);
             }
             Err(OpenError::Final(failure)) => {
-                self.resume(place, now);
-                self.handle(place, Event::Failed(attempt, failure, None), now);
+                self.resume(session.id, now);
+                self.handle(session.id, Event::Failed(attempt, failure, None), now);
                 self.closed(address.ip());
             }
         }
     }
 
-    /// This machine lacks something for this connect.
-    fn blocked(&mut self, opening: &ConnectRequest, why: Failure, now: Instant) {
-        let ConnectRequest {
-            key: (place, _),
-            attempt,
-            address,
-            ..
-        } = *opening;
-        self.share.gate.take_back(address.ip());
-        let is_held = self
+    /// This machine lacks a resource for this connect.
+    fn blocked(&mut self, request: &ConnectRequest, why: Failure, now: Instant) {
+        let id = request.session.id;
+        self.worker.shared.cancel(request.address.ip());
+        let is_parked = self
             .sessions
-            .get(place)
-            .is_some_and(|entry| entry.stage == Stage::Held);
-        // Who waits for what other connections of ours have is in our own queue.
-        if self.open_connections() == 0 || !is_held {
-            self.resume(place, now);
-            self.handle(place, Event::Blocked(attempt, why), now);
+            .get(id)
+            .is_some_and(|slot| slot.state == SlotState::Parked);
+        // While other connections of ours hold what it lacks, it waits in our own queue, and its
+        // clock stays stopped.
+        if self.connections.open() == 0 || !is_parked {
+            self.resume(id, now);
+            self.handle(id, Event::Blocked(request.attempt, why), now);
         }
     }
 
-    fn opened(&mut self, place: usize, attempt: AttemptId, number: usize, now: Instant) {
-        let Some(connection) = self.connections.get_mut(number) else {
+    fn opened(&mut self, id: SessionId, attempt: AttemptId, connection: ConnId, now: Instant) {
+        let Some(opened) = self.connections.get_mut(connection) else {
             return;
         };
-        connection.begin(place, attempt);
-        if let Some(entry) = self.sessions.get_mut(place) {
-            entry.connections.put(attempt, number);
+        opened.assign(id, attempt);
+        if let Some(slot) = self.sessions.get_mut(id) {
+            slot.connections.put(attempt, connection);
         }
-        self.resume(place, now);
-        self.handle(place, Event::Opened(attempt), now);
+        self.resume(id, now);
+        self.handle(id, Event::Opened(attempt), now);
     }
 
-    /// Lets the clock of a session that waited for our own limits run again. Whose turn came at once has not waited: of
-    /// many attempts each would put the deadline off by a moment.
-    pub(in crate::engine) fn resume(&mut self, place: usize, now: Instant) {
-        let Some(held) = self.waiting.held.remove(&place) else {
+    /// Starts the clock of a parked session again.
+    pub(in crate::engine) fn resume(&mut self, id: SessionId, now: Instant) {
+        let Some(parked) = self.pending.parked.remove(&id) else {
             return;
         };
-        if let Some(entry) = self.sessions.get_mut(place) {
-            if self.turn > held.turn + 1 {
-                entry
-                    .session
-                    .postpone(now.saturating_duration_since(held.since));
+        if let Some(slot) = self.sessions.get_mut(id) {
+            // Only shift the clock if it really waited, for more than one turn; otherwise repeated
+            // attempts would keep extending the deadline.
+            if self.turn > parked.turn + 1 {
+                slot.session
+                    .shift_clock(now.saturating_duration_since(parked.since));
             }
-            self.end.cut(&mut entry.session);
-            entry.stage = Stage::UnderWay;
+            self.deadline.limit(&mut slot.session);
+            slot.state = SlotState::Running;
         }
     }
 
-    /// A connection of this address was closed, or could not be opened after all.
+    /// A connection to this address was closed, or could not be opened: releases its slot.
     pub(in crate::engine) fn closed(&mut self, address: IpAddr) {
-        self.share.gate.end(address);
-        self.waiting.unpause();
-        self.free(address);
+        self.worker.shared.release(address);
+        self.pending.unpause();
+        self.wake_waiter(address);
     }
 
-    fn free(&mut self, address: IpAddr) {
-        self.waiting
-            .free(address, |opening| is_wished(&self.sessions, opening));
+    fn wake_waiter(&mut self, address: IpAddr) {
+        self.pending
+            .wake_waiter(address, |request| is_wanted(&self.sessions, request));
     }
 
-    /// Whose turn at this address it was may not have used it: the next has it then.
+    /// Wakes the next waiter for this address, since the last one may not have used its slot.
     fn pass_on(&mut self, address: IpAddr) {
-        if self.share.gate.has_room(address) {
-            self.free(address);
+        if self.worker.shared.is_available(address) {
+            self.wake_waiter(address);
         }
     }
 
-    /// Other threads tell nobody when they close a connection, so addresses that are waited for are looked at.
-    fn look_again(&mut self, now: Instant) {
-        let Some(next) = self.next_look(now) else {
+    /// Checks the addresses that something waits for, because other workers send no event when they
+    /// release one.
+    fn recheck_addresses(&mut self, now: Instant) {
+        let Some(next) = self.next_recheck(now) else {
             return;
         };
-        if !self.waiting.is_time_to_look(now, next) {
+        if !self.pending.is_recheck_due(now, next) {
             return;
         }
-        let ended = self.share.gate.ended();
-        for address in self.waiting.addresses_to_look_at(ended) {
-            for _ in 0..self
-                .share
-                .gate
-                .room(address)
-                .min(self.waiting.waiters(address))
-            {
-                self.free(address);
+        let shared = self.worker.shared;
+        for address in self.pending.addresses_to_recheck(shared.released()) {
+            for _ in 0..shared.available(address).min(self.pending.waiters(address)) {
+                self.wake_waiter(address);
             }
         }
     }
 
-    fn next_look(&self, now: Instant) -> Option<Instant> {
-        (self.share.threads > 1).then(|| now + LOOK_AGAIN)
+    fn next_recheck(&self, now: Instant) -> Option<Instant> {
+        (self.worker.workers > 1).then(|| now + RECHECK_INTERVAL)
     }
 }
 
-fn is_wished(sessions: &slab::Slab<Entry>, opening: &ConnectRequest) -> bool {
-    let (place, serial) = opening.key;
-    let entry = sessions.get(place).filter(|entry| entry.serial == serial);
-    entry.is_some_and(|entry| entry.session.waits_for(opening.attempt))
+/// Whether the session still waits for this connect.
+fn is_wanted(sessions: &Sessions, request: &ConnectRequest) -> bool {
+    sessions
+        .by_key(request.session)
+        .is_some_and(|slot| slot.session.awaits_open(request.attempt))
 }

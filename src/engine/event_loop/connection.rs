@@ -1,109 +1,214 @@
-//! One open connection, as the loop keeps it.
+//! The connection table of one worker.
 
+use std::collections::VecDeque;
+use std::net::IpAddr;
+
+use slab::Slab;
+
+use crate::engine::index::{ConnId, SessionId};
 use crate::engine::inline_vec::InlineVec;
 use crate::engine::session::action::AttemptId;
 use crate::engine::stream::Wire;
+use crate::plan::Close;
+use crate::plan::layer::LayerConnection;
 
-/// A connection and whose it is.
+/// The sockets of this worker, whatever their state.
+pub(in crate::engine) struct Connections {
+    slots: Slab<Connection>,
+    /// Idle connections whose sockets are still watched and can connect again; the last one is used
+    /// first.
+    pub reusable: Vec<ConnId>,
+    /// Connections that had more to read than one turn allows.
+    pub unread: VecDeque<ConnId>,
+    /// Connections that their sessions are done with, to be closed.
+    pub closing: VecDeque<PendingClose>,
+}
+
+/// A socket and the attempt that it belongs to.
 pub(in crate::engine) struct Connection {
-    /// The bytes.
+    /// The socket.
     pub wire: Wire,
-    /// How far it is.
-    pub phase: Phase,
-    /// What is still to be sent; most connections send nothing.
+    /// State of the connection.
+    pub phase: ConnectionPhase,
+    /// Bytes that are not sent yet, and the layer. Boxed because most connections have neither.
     pub output: Option<Box<Output>>,
-    /// The place of its session: never as many are under way as half the size has no room for.
-    place: u32,
+    session: SessionId,
     attempt: AttemptId,
 }
 
-impl Connection {
-    /// Nobody's yet.
-    pub fn idle(wire: Wire) -> Self {
-        Self {
-            wire,
-            phase: Phase::Idle,
-            output: None,
-            place: u32::MAX,
-            attempt: 0,
-        }
-    }
-
-    /// Its SYN left, for this attempt of the session in this place.
-    pub fn begin(&mut self, place: usize, attempt: AttemptId) {
-        (self.place, self.attempt, self.phase) = (place as u32, attempt, Phase::Connecting);
-    }
-
-    /// The place of its session, and which attempt of it it is.
-    pub fn owner(&self) -> (usize, AttemptId) {
-        (self.place as usize, self.attempt)
-    }
+/// A connection to be closed.
+pub(in crate::engine) struct PendingClose {
+    /// Which one.
+    pub connection: ConnId,
+    /// The remote address, whose slot is released then.
+    pub address: IpAddr,
+    /// FIN or RST.
+    pub how: Close,
 }
 
-/// What is still to be sent.
+/// What is still to be sent, and the layer that it goes through.
 pub(in crate::engine) struct Output {
-    /// The bytes; at least one.
+    /// The bytes for the socket; at least one unless there is a layer.
     pub bytes: Vec<u8>,
-    /// What follows them.
-    pub then: Then,
+    /// What to do once they are sent.
+    pub then: AfterOutput,
+    /// The layer of the connection; with one, the output is kept when its bytes are sent.
+    pub layer: Option<Box<dyn LayerConnection>>,
 }
 
-/// What follows the last byte that is to be sent.
-#[derive(PartialEq, Eq)]
-pub(in crate::engine) enum Then {
-    /// Perhaps more.
+/// What follows the last byte.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(in crate::engine) enum AfterOutput {
+    /// Nothing: the bytes are the layer's own.
     Nothing,
-    /// Our FIN.
+    /// The session is told that its bytes are sent.
+    Sent,
+    /// The same, and a FIN.
     Shutdown,
 }
 
-/// How far it is.
+/// State of a connection.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(in crate::engine) enum Phase {
-    /// The SYN left.
+pub(in crate::engine) enum ConnectionPhase {
+    /// The SYN is sent.
     Connecting,
-    /// The handshake completed.
+    /// The handshake is complete.
     Open,
-    /// It is over, and its socket waits for its close or for another connect.
+    /// No session uses it: the socket waits to be closed, or to connect again.
     Idle,
 }
 
-/// The numbers of a session's connections, by attempt.
+impl Connections {
+    /// An empty table with capacity for this many connections.
+    pub fn new(capacity: usize) -> Self {
+        Self {
+            slots: Slab::with_capacity(capacity),
+            reusable: Vec::new(),
+            unread: VecDeque::new(),
+            closing: VecDeque::new(),
+        }
+    }
+
+    /// Adds a socket that belongs to no attempt yet.
+    pub fn insert(&mut self, wire: Wire) -> ConnId {
+        ConnId::new(self.slots.insert(Connection {
+            wire,
+            phase: ConnectionPhase::Idle,
+            output: None,
+            session: SessionId::UNASSIGNED,
+            attempt: AttemptId::new(0),
+        }))
+    }
+
+    /// The connection with this index.
+    pub fn get(&self, id: ConnId) -> Option<&Connection> {
+        self.slots.get(id.index())
+    }
+
+    /// The connection with this index.
+    pub fn get_mut(&mut self, id: ConnId) -> Option<&mut Connection> {
+        self.slots.get_mut(id.index())
+    }
+
+    /// Removes a connection; dropping it closes the socket.
+    pub fn remove(&mut self, id: ConnId) -> Option<Connection> {
+        self.slots.try_remove(id.index())
+    }
+
+    /// All connections.
+    pub fn iter(&self) -> impl Iterator<Item = &Connection> {
+        self.slots.iter().map(|(_, connection)| connection)
+    }
+
+    /// Number of connections that are open or will be closed; reusable sockets do not count.
+    pub fn open(&self) -> usize {
+        self.slots.len() - self.reusable.len()
+    }
+}
+
+impl Connection {
+    /// Assigns the socket, whose SYN is sent, to this attempt of a session.
+    pub fn assign(&mut self, session: SessionId, attempt: AttemptId) {
+        (self.session, self.attempt) = (session, attempt);
+        self.phase = ConnectionPhase::Connecting;
+    }
+
+    /// Whether its bytes go through a layer.
+    pub fn is_layered(&self) -> bool {
+        self.output
+            .as_ref()
+            .is_some_and(|output| output.layer.is_some())
+    }
+
+    /// Queues bytes of the session, through the layer if there is one.
+    pub fn queue(&mut self, bytes: Vec<u8>) {
+        match self.output.as_deref_mut() {
+            Some(Output {
+                bytes: wire,
+                then,
+                layer: Some(layer),
+            }) => {
+                layer.write(&bytes);
+                layer.take_output(wire);
+                *then = AfterOutput::Sent;
+            }
+            _ => {
+                self.output = Some(Box::new(Output {
+                    bytes,
+                    then: AfterOutput::Sent,
+                    layer: None,
+                }));
+            }
+        }
+    }
+
+    /// Sends our FIN after the queued bytes; a layer closes its own direction before.
+    pub fn shutdown(&mut self) {
+        match self.output.as_deref_mut() {
+            Some(output) => {
+                if let Some(layer) = &mut output.layer {
+                    layer.close();
+                    layer.take_output(&mut output.bytes);
+                }
+                output.then = AfterOutput::Shutdown;
+            }
+            None => self.wire.shutdown(),
+        }
+    }
+
+    /// The session and attempt that it belongs to; only of use while it is not idle.
+    pub fn owner(&self) -> (SessionId, AttemptId) {
+        (self.session, self.attempt)
+    }
+}
+
+/// The connections of a session, by attempt.
 #[derive(Default)]
-pub(in crate::engine) struct Numbers(InlineVec<Option<u32>>);
+pub(in crate::engine) struct AttemptConnections(InlineVec<Option<ConnId>>);
 
-impl Numbers {
-    /// The connection of this attempt, while it is open.
-    pub fn of(&self, attempt: AttemptId) -> Option<usize> {
-        (*self.0.as_slice().get(attempt as usize)?).map(|number| number as usize)
+impl AttemptConnections {
+    /// The connection of this attempt, while it has one.
+    pub fn of(&self, attempt: AttemptId) -> Option<ConnId> {
+        *self.0.as_slice().get(attempt.index())?
     }
 
-    /// Every connection that is open.
-    pub fn all(&self) -> Vec<usize> {
-        self.0
-            .as_slice()
-            .iter()
-            .flatten()
-            .map(|number| *number as usize)
-            .collect()
+    /// Every connection.
+    pub fn all(&self) -> Vec<ConnId> {
+        self.0.as_slice().iter().flatten().copied().collect()
     }
 
-    /// This attempt has this connection now.
-    pub fn put(&mut self, attempt: AttemptId, number: usize) {
-        while self.0.as_slice().len() <= attempt as usize {
+    /// Notes the connection of this attempt.
+    pub fn put(&mut self, attempt: AttemptId, connection: ConnId) {
+        while self.0.as_slice().len() <= attempt.index() {
             self.0.push(None);
         }
-        if let Some(slot) = self.0.as_mut_slice().get_mut(attempt as usize) {
-            *slot = Some(number as u32);
+        if let Some(slot) = self.0.as_mut_slice().get_mut(attempt.index()) {
+            *slot = Some(connection);
         }
     }
 
-    /// This attempt's connection is to be closed.
-    pub fn take(&mut self, attempt: AttemptId) -> Option<usize> {
-        self.0
-            .as_mut_slice()
-            .get_mut(attempt as usize)?
-            .take()
-            .map(|number| number as usize)
+    /// Forgets the connection of this attempt, and returns it.
+    pub fn take(&mut self, attempt: AttemptId) -> Option<ConnId> {
+        self.0.as_mut_slice().get_mut(attempt.index())?.take()
     }
 }

@@ -1,235 +1,293 @@
-//! What waits for its turn in one thread: connects, and plans that are not begun yet.
+//! What waits in one worker: connects that a session asked for, and plans that have not started.
+//!
+//! A connect waits for its turn (one per turn of the loop), for an address, or for a port. A plan
+//! waits in the source, for an address, or for the resolver. Nothing here waits silently: whatever
+//! may end a wait is either an event, a call, or one of the times of [`Pending::next_retry`].
 
 use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
-use foldhash::fast::RandomState;
-
-use crate::engine::event_loop::Key;
+use crate::engine::index::{SessionId, SessionKey};
 use crate::engine::session::action::AttemptId;
 use crate::plan::Plan;
+use crate::source::Next;
+use foldhash::fast::RandomState;
 
-/// How many plans of the source are put aside before the others have to wait with them.
-const MOST_ASIDE: usize = 1 << 16;
+/// Most plans taken from the source that wait; with more, the source has to wait as well.
+const MAX_WAITING_PLANS: usize = 1 << 16;
 
-/// A connect that is wished for.
+/// A connect that a session asked for.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::engine) struct ConnectRequest {
-    pub key: Key,
+    /// The session.
+    pub session: SessionKey,
+    /// The attempt of the session.
     pub attempt: AttemptId,
+    /// Where to connect.
     pub address: SocketAddr,
-    pub lack: Shortage,
+    /// What it lacked last.
+    pub shortage: Shortage,
 }
 
-/// What kept a connect from beginning so far.
+/// What a connect lacked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::engine) enum Shortage {
-    /// Our own limits, if anything.
+    /// Nothing, or only what our own limits did not allow.
     Nothing,
-    /// There was no port for it.
+    /// A local port.
     Port,
 }
 
-/// Since when a session waits for our own limits.
+/// Since when a session is [parked](crate::engine::event_loop::sessions::SlotState::Parked).
 #[derive(Debug, Clone, Copy)]
-pub(in crate::engine) struct Held {
+pub(in crate::engine) struct Parked {
+    /// The time at which its clock stopped.
     pub since: Instant,
-    /// The turn in which it began to wait.
+    /// The turn of the loop in which it did.
     pub turn: u64,
 }
 
-/// Who waits for an address that has as many connections as it may.
-pub(in crate::engine) enum Waiter {
+/// Waits for an address that has as many connections as it may.
+pub(in crate::engine) enum AddressWaiter {
+    /// A plan that has not started.
     Plan(Arc<Plan>),
+    /// A connect of a session.
     Connect(ConnectRequest),
 }
 
-/// Whether the source may have another plan.
-#[derive(Default, PartialEq, Eq)]
+/// What the source said last.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 enum Supply {
+    /// It may have a plan: it is asked as soon as there is capacity.
     #[default]
-    Open,
-    Ended,
+    Ready,
+    /// It has no plan before this time.
+    At(Instant),
+    /// It has no plan before its descriptor is readable.
+    Pending,
+    /// It has no plan any more.
+    Done,
 }
 
-/// Everything that waits.
+/// Everything that waits in one worker.
 #[derive(Default)]
-pub(in crate::engine) struct Waiting {
-    /// The places of sessions that wait for our own limits; they are not under way.
-    pub held: HashMap<usize, Held, RandomState>,
+pub(in crate::engine) struct Pending {
+    /// Sessions that wait for our own limits only. They do not count as in flight.
+    pub parked: HashMap<SessionId, Parked>,
     supply: Supply,
-    /// The moment before which nothing is begun.
+    /// Nothing starts before this time.
     paused_until: Option<Instant>,
-    /// Connects whose turn comes next.
+    /// Connects that start next, one per turn.
     connects: VecDeque<ConnectRequest>,
-    /// Connects for which there was no port, and when the next of them tries again.
+    /// Connects for which there was no local port, and when the next of them is tried again.
     portless: VecDeque<ConnectRequest>,
-    retry: Option<Instant>,
-    /// Plans whose address has room again.
-    freed: VecDeque<Arc<Plan>>,
+    retry_port: Option<Instant>,
+    /// Plans whose address is available again.
+    available: VecDeque<Arc<Plan>>,
     /// Plans whose names wait for the resolver.
-    names: VecDeque<Arc<Plan>>,
-    by_address: HashMap<IpAddr, VecDeque<Waiter>, RandomState>,
-    /// How many plans are in `by_address`.
-    aside: usize,
-    /// When addresses are looked at again whose connections are another thread's.
-    look: Option<Instant>,
-    /// How many connections of all threads had ended then.
-    seen: Option<u64>,
+    unresolved: VecDeque<Arc<Plan>>,
+    by_address: HashMap<IpAddr, VecDeque<AddressWaiter>, RandomState>,
+    /// Number of plans in `by_address`.
+    plans_by_address: usize,
+    /// When addresses are checked whose connections belong to other workers.
+    recheck: Option<Instant>,
+    /// Number of connections that all workers had released at the last check.
+    released: Option<u64>,
 }
 
-impl Waiting {
-    /// Begins nothing before this moment.
+impl Pending {
+    /// Starts nothing before this time.
     pub fn pause(&mut self, until: Instant) {
         self.paused_until = Some(until);
     }
 
-    /// Something was given back that may be what lacked.
+    /// A resource was released: retry immediately.
     pub fn unpause(&mut self) {
         self.paused_until = None;
     }
 
-    /// Whether nothing may begin now; a pause that is over is forgotten.
+    /// Whether nothing may start now. Ends a pause that is over.
     pub fn is_paused(&mut self, now: Instant) -> bool {
         self.paused_until = self.paused_until.filter(|until| *until > now);
         self.paused_until.is_some()
     }
 
-    /// When something can be done that no event will announce; nothing is looked at in a pause.
-    pub fn next_look(&self) -> Option<Instant> {
-        let retry = self.retry.filter(|_| !self.portless.is_empty());
-        self.paused_until
-            .or_else(|| [self.look, retry].into_iter().flatten().min())
+    /// When to look again at what no event will announce.
+    pub fn next_retry(&self) -> Option<Instant> {
+        let retry_port = self.retry_port.filter(|_| !self.portless.is_empty());
+        let supply = match self.supply {
+            Supply::At(at) => Some(at),
+            Supply::Ready | Supply::Pending | Supply::Done => None,
+        };
+        // In a pause nothing else is looked at.
+        self.paused_until.or_else(|| {
+            [self.recheck, retry_port, supply]
+                .into_iter()
+                .flatten()
+                .min()
+        })
     }
 
-    /// Whether a connect may begin, not considering the pace and the addresses.
+    /// Whether a connect may start now, as far as is known here.
     pub fn has_connect(&self) -> bool {
-        let has_retry = self.retry.is_none() && !self.portless.is_empty();
-        self.paused_until.is_none() && (!self.connects.is_empty() || has_retry)
+        let has_portless = self.retry_port.is_none() && !self.portless.is_empty();
+        self.paused_until.is_none() && (!self.connects.is_empty() || has_portless)
     }
 
-    /// Whether there may be a plan to begin; those that wait for their names only if the resolver has room.
-    pub fn may_have_plan(&self, resolver_has_room: impl FnOnce() -> bool) -> bool {
-        let supplied = self.supply == Supply::Open && self.aside + self.names.len() < MOST_ASIDE;
+    /// Whether a plan may start now, as far as is known here.
+    pub fn may_have_plan(&self, resolver_has_capacity: impl FnOnce() -> bool) -> bool {
         let any = || {
-            !self.freed.is_empty() || supplied || (!self.names.is_empty() && resolver_has_room())
+            !self.available.is_empty()
+                || self.asks_source()
+                || (!self.unresolved.is_empty() && resolver_has_capacity())
         };
         self.paused_until.is_none() && any()
     }
 
-    /// Whether every plan was begun.
+    /// Whether the source is to be asked.
+    fn asks_source(&self) -> bool {
+        self.supply == Supply::Ready
+            && self.plans_by_address + self.unresolved.len() < MAX_WAITING_PLANS
+    }
+
+    /// Whether the source is done, and every plan of it that this worker took has started.
     pub fn is_done(&self) -> bool {
-        self.supply == Supply::Ended
-            && self.freed.is_empty()
-            && self.names.is_empty()
-            && self.aside == 0
+        self.supply == Supply::Done
+            && self.available.is_empty()
+            && self.unresolved.is_empty()
+            && self.plans_by_address == 0
     }
 
     /// Whether further connects are likely.
-    pub fn may_have_more(&self) -> bool {
-        self.supply == Supply::Open
+    pub fn expects_connects(&self) -> bool {
+        self.supply == Supply::Ready
             || !self.connects.is_empty()
             || !self.portless.is_empty()
-            || !self.freed.is_empty()
-            || self.aside > 0
+            || !self.available.is_empty()
+            || self.plans_by_address > 0
     }
 
-    /// Lets a connect wait for its turn.
-    pub fn connect(&mut self, opening: ConnectRequest) {
-        self.connects.push_back(opening);
+    /// The source may have a plan again: it is asked anew.
+    pub fn source_is_ready(&mut self) {
+        if self.supply != Supply::Done {
+            self.supply = Supply::Ready;
+        }
     }
 
-    /// Gives a connect its place at the head back.
-    pub fn connect_first(&mut self, opening: ConnectRequest) {
-        self.connects.push_front(opening);
+    /// Asks the source anew once the time that it named has come.
+    pub fn check_source_time(&mut self, now: Instant) {
+        if matches!(self.supply, Supply::At(at) if at <= now) {
+            self.supply = Supply::Ready;
+        }
     }
 
-    /// Puts a connect aside until then. The kernel looks through all ports before it says that there is none: that is
-    /// not asked whenever a connection ends.
-    pub fn for_port(&mut self, opening: ConnectRequest, until: Instant) {
+    /// Queues a connect for its turn.
+    pub fn queue_connect(&mut self, request: ConnectRequest) {
+        self.connects.push_back(request);
+    }
+
+    /// Puts a connect that had its turn back to the front.
+    pub fn requeue_connect(&mut self, request: ConnectRequest) {
+        self.connects.push_front(request);
+    }
+
+    /// Lets a connect wait for a local port, to be tried again at this time. Not whenever a
+    /// connection ends: the kernel searches all ports before it says that none is free.
+    pub fn wait_for_port(&mut self, request: ConnectRequest, until: Instant) {
         self.portless.push_back(ConnectRequest {
-            lack: Shortage::Port,
-            ..opening
+            shortage: Shortage::Port,
+            ..request
         });
-        self.retry = Some(until);
+        self.retry_port = Some(until);
     }
 
-    /// Gives one connect that lacked a port its turn, if it is time; the next has it then.
-    pub fn try_for_port(&mut self, now: Instant, next: Instant) {
-        if self.retry.is_none_or(|at| at <= now) {
-            if let Some(opening) = self.portless.pop_front() {
-                self.connects.push_back(opening);
-                self.retry = Some(next);
+    /// Queues one connect that waits for a port, if it is time; the following one has to wait until
+    /// `next`.
+    pub fn retry_port(&mut self, now: Instant, next: Instant) {
+        if self.retry_port.is_none_or(|at| at <= now) {
+            if let Some(request) = self.portless.pop_front() {
+                self.connects.push_back(request);
+                self.retry_port = Some(next);
             }
         }
     }
 
-    /// A connect needs no port any more: if it lacked one, there may be another for the next.
-    pub fn has_port(&mut self, opening: &ConnectRequest) {
-        if opening.lack == Shortage::Port {
-            self.retry = None;
+    /// This connect waits for no port any more. If it did, there may be one for the following
+    /// connect as well: retry immediately.
+    pub fn port_settled(&mut self, request: &ConnectRequest) {
+        if request.shortage == Shortage::Port {
+            self.retry_port = None;
         }
     }
 
-    /// The connect whose turn it is.
-    pub fn next_connect(&mut self) -> Option<ConnectRequest> {
+    /// The next connect.
+    pub fn pop_connect(&mut self) -> Option<ConnectRequest> {
         self.connects.pop_front()
     }
 
-    /// The plan that waits longest for the resolver.
-    pub fn next_name(&mut self) -> Option<Arc<Plan>> {
-        self.names.pop_front()
+    /// The plan that has waited longest for the resolver.
+    pub fn pop_unresolved(&mut self) -> Option<Arc<Plan>> {
+        self.unresolved.pop_front()
     }
 
-    /// The next plan: one whose address has room again, else one of the source.
-    pub fn next_plan(&mut self, supply: impl FnOnce() -> Option<Arc<Plan>>) -> Option<Arc<Plan>> {
-        if let Some(plan) = self.freed.pop_front() {
+    /// The next plan: one whose address is available again, else the source's.
+    pub fn next_plan(&mut self, source: impl FnOnce() -> Next) -> Option<Arc<Plan>> {
+        if let Some(plan) = self.available.pop_front() {
             return Some(plan);
         }
-        if self.supply == Supply::Ended || self.aside + self.names.len() >= MOST_ASIDE {
+        if !self.asks_source() {
             return None;
         }
-        let plan = supply();
-        if plan.is_none() {
-            self.supply = Supply::Ended;
-        }
-        plan
+        self.supply = match source() {
+            Next::Plan(plan) => return Some(plan),
+            Next::At(at) => Supply::At(at),
+            Next::Pending => Supply::Pending,
+            Next::Done => Supply::Done,
+        };
+        None
     }
 
-    /// Puts a plan aside until the resolver has room.
-    pub fn for_resolver(&mut self, plan: Arc<Plan>) {
-        self.names.push_back(plan);
+    /// Lets a plan wait until the resolver has capacity.
+    pub fn wait_for_resolver(&mut self, plan: Arc<Plan>) {
+        self.unresolved.push_back(plan);
     }
 
-    /// Puts somebody aside until this address has room, which is looked at by then if other threads may give it back.
-    pub fn for_address(&mut self, address: IpAddr, waiter: Waiter, look: Option<Instant>) {
-        self.look = self.look.or(look);
-        self.aside += usize::from(matches!(waiter, Waiter::Plan(_)));
+    /// Lets a plan or a connect wait until the address is available. Other workers send no event
+    /// when they release it, so it is checked at the time `recheck`.
+    pub fn wait_for_address(
+        &mut self,
+        address: IpAddr,
+        waiter: AddressWaiter,
+        recheck: Option<Instant>,
+    ) {
+        self.recheck = self.recheck.or(recheck);
+        self.plans_by_address += usize::from(matches!(waiter, AddressWaiter::Plan(_)));
         self.by_address
             .entry(address)
             .or_default()
             .push_back(waiter);
     }
 
-    /// This address has room: whoever waits longest for it is next, unless the wish is gone.
-    pub fn free(&mut self, address: IpAddr, is_wished: impl Fn(&ConnectRequest) -> bool) {
+    /// The address has one more slot: wakes the one that has waited longest for it. Skips connects
+    /// that their sessions no longer want.
+    pub fn wake_waiter(&mut self, address: IpAddr, is_wanted: impl Fn(&ConnectRequest) -> bool) {
         let Some(waiters) = self.by_address.get_mut(&address) else {
             return;
         };
         while let Some(waiter) = waiters.pop_front() {
             match waiter {
-                Waiter::Plan(plan) => {
-                    self.aside -= 1;
-                    self.freed.push_back(plan);
+                AddressWaiter::Plan(plan) => {
+                    self.plans_by_address -= 1;
+                    self.available.push_back(plan);
                     break;
                 }
-                Waiter::Connect(opening) if is_wished(&opening) => {
-                    self.connects.push_back(opening);
+                AddressWaiter::Connect(request) if is_wanted(&request) => {
+                    self.connects.push_back(request);
                     break;
                 }
-                Waiter::Connect(_) => {}
+                AddressWaiter::Connect(_) => {}
             }
         }
         if waiters.is_empty() {
@@ -237,55 +295,59 @@ impl Waiting {
         }
     }
 
-    /// Whether it is time to look at the addresses that somebody waits for; the next look is then.
-    pub fn is_time_to_look(&mut self, now: Instant, next: Instant) -> bool {
+    /// Whether it is time to check the addresses that something waits for; the next check is then at
+    /// `next`.
+    pub fn is_recheck_due(&mut self, now: Instant, next: Instant) -> bool {
         if self.by_address.is_empty() {
-            self.look = None;
+            self.recheck = None;
             return false;
         }
-        let is_time = self.look.is_none_or(|at| at <= now);
-        if is_time {
-            self.look = Some(next);
+        let is_due = self.recheck.is_none_or(|at| at <= now);
+        if is_due {
+            self.recheck = Some(next);
         }
-        is_time
+        is_due
     }
 
-    /// The addresses that somebody waits for, unless as many connections have ended as at the last look.
-    pub fn addresses_to_look_at(&mut self, ended: u64) -> Vec<IpAddr> {
-        if self.seen.replace(ended) == Some(ended) {
+    /// The addresses that something waits for; none if no connection was released since the last
+    /// check.
+    pub fn addresses_to_recheck(&mut self, released: u64) -> Vec<IpAddr> {
+        if self.released.replace(released) == Some(released) {
             return Vec::new();
         }
         self.by_address.keys().copied().collect()
     }
 
-    /// How many wait for this address.
+    /// How many plans and connects wait for this address.
     pub fn waiters(&self, address: IpAddr) -> usize {
         self.by_address.get(&address).map_or(0, VecDeque::len)
     }
 
-    /// Nothing waits any more: the plans that were not begun, those of the source last.
-    pub fn end(
-        &mut self,
-        supply: impl FnMut() -> Option<Arc<Plan>>,
-    ) -> impl Iterator<Item = Arc<Plan>> {
+    /// Ends all waiting: returns the plans that have not started, and then those that the source
+    /// gives before it gives anything else.
+    pub fn drain(&mut self, mut source: impl FnMut() -> Next) -> impl Iterator<Item = Arc<Plan>> {
         let Self {
-            freed,
-            names,
+            available,
+            unresolved,
             by_address,
             ..
         } = std::mem::take(self);
-        self.supply = Supply::Ended;
-        let aside = by_address
+        self.supply = Supply::Done;
+        let by_address = by_address
             .into_values()
             .flatten()
             .filter_map(|waiter| match waiter {
-                Waiter::Plan(plan) => Some(plan),
-                Waiter::Connect(_) => None,
+                AddressWaiter::Plan(plan) => Some(plan),
+                AddressWaiter::Connect(_) => None,
             });
-        freed
+        let rest = std::iter::from_fn(move || match source() {
+            Next::Plan(plan) => Some(plan),
+            Next::At(_) | Next::Pending | Next::Done => None,
+        });
+        available
             .into_iter()
-            .chain(names)
-            .chain(aside)
-            .chain(std::iter::from_fn(supply))
+            .chain(unresolved)
+            .chain(by_address)
+            .chain(rest)
     }
 }

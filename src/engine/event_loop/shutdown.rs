@@ -1,127 +1,128 @@
-//! The end of a run before everything is done: its deadline, or somebody who stops it.
+//! The end of a run before everything is done: its deadline, its stop descriptor, or a failure.
 
-use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::engine::event_loop::Engine;
-use crate::engine::event_loop::connection::Phase;
-use crate::engine::event_loop::sockets::PendingClose;
+use crate::engine::error::PollError;
+use crate::engine::event_loop::EventLoop;
+use crate::engine::event_loop::connection::ConnectionPhase;
 use crate::engine::session::Session;
 use crate::failure::{Failure, Status};
 use crate::plan::Plan;
 use crate::report::Report;
+use crate::source::Next;
 
 /// When and why the run ends.
-pub(in crate::engine) struct End {
+pub(in crate::engine) struct RunDeadline {
     due: Option<Instant>,
-    why: &'static str,
-    stage: Stage,
+    /// The error of the plans that have not started then.
+    reason: &'static str,
+    state: RunState,
 }
 
 #[derive(PartialEq, Eq)]
-enum Stage {
-    Ahead,
-    Come,
+enum RunState {
+    Running,
+    Over,
 }
 
-impl End {
-    /// The run ends then, or when everything is done.
-    pub fn at(due: Option<Instant>) -> Self {
+impl RunDeadline {
+    /// The run ends at this time, or when everything is done.
+    pub fn new(due: Option<Instant>) -> Self {
         Self {
             due,
-            why: "the deadline of the run came before its turn",
-            stage: Stage::Ahead,
+            reason: "the deadline of the run came before its turn",
+            state: RunState::Running,
         }
     }
 
-    /// The run ends now.
-    pub fn come(&mut self, now: Instant) {
-        if self.stage == Stage::Ahead {
-            (self.due, self.why) = (Some(now), "the run was stopped before its turn");
+    /// Ends the run now.
+    pub fn stop(&mut self, now: Instant) {
+        if self.state == RunState::Running {
+            (self.due, self.reason) = (Some(now), "the run was stopped before its turn");
         }
     }
 
-    /// When there is something to end.
+    /// When the run has to be ended; `None` once it is.
     pub fn next(&self) -> Option<Instant> {
-        self.due.filter(|_| self.stage == Stage::Ahead)
+        self.due.filter(|_| self.state == RunState::Running)
     }
 
-    /// Whether it has.
-    pub fn has_come(&self) -> bool {
-        self.stage == Stage::Come
+    /// Whether nothing may start any more.
+    pub fn is_over(&self) -> bool {
+        self.state == RunState::Over
     }
 
-    /// Makes a probe end by then.
-    pub fn cut(&self, session: &mut Session) {
+    /// Ends a session at this deadline, if not before.
+    pub fn limit(&self, session: &mut Session) {
         if let Some(due) = self.due {
-            session.cut(due);
+            session.limit_deadline(due);
         }
     }
 }
 
-impl Engine<'_, '_> {
-    /// At the end of the run, what is under way ends with the status of its phase, and the rest was not tried.
+impl EventLoop<'_, '_> {
+    /// Once the deadline is over, ends all sessions with the status of their phase, and reports the
+    /// plans that have not started as not tried.
     pub(in crate::engine) fn end_when_due(&mut self, now: Instant) {
-        if self.end.next().is_none_or(|due| due > now) {
+        if self.deadline.next().is_none_or(|due| due > now) {
             return;
         }
-        self.end.stage = Stage::Come;
-        let places: Vec<usize> = self.sessions.iter().map(|(place, _)| place).collect();
-        for place in places {
-            self.resume(place, now);
-            self.hear_out(place, now);
-            if let Some(entry) = self.sessions.get_mut(place) {
-                self.end.cut(&mut entry.session);
+        self.deadline.state = RunState::Over;
+        for id in self.sessions.ids() {
+            self.resume(id, now);
+            self.drain_socket_events(id, now);
+            if let Some(slot) = self.sessions.get_mut(id) {
+                self.deadline.limit(&mut slot.session);
             }
-            self.tick(place, now);
+            self.tick(id, now);
         }
-        let gate = self.share.gate;
-        for plan in self.waiting.end(|| gate.next_plan()) {
-            self.sink.deliver(untried(plan, self.end.why));
+        let shared = self.worker.shared;
+        for plan in self.pending.drain(|| shared.next_plan(now)) {
+            let failure = Failure::new(Status::NotTried, self.deadline.reason);
+            self.sink.deliver(not_started(plan, failure));
         }
     }
-}
 
-impl Engine<'_, '_> {
-    /// Everything is over, because this machine has no events for us any more.
-    pub(in crate::engine) fn give_up(&mut self, error: &io::Error) {
-        let text = format!("this machine could not wait for the network: {error}");
-        let under_way = self
+    /// Reports everything that this worker has taken from the source as failed: without an event
+    /// queue it cannot go on.
+    pub(in crate::engine) fn abort(&mut self, error: &PollError) {
+        let text = error.to_string();
+        let in_flight = self
             .sessions
             .iter()
-            .map(|(_, entry)| Arc::clone(entry.session.plan()));
-        for plan in under_way.chain(self.waiting.end(|| None)) {
+            .map(|slot| Arc::clone(slot.session.plan()));
+        for plan in in_flight.chain(self.pending.drain(|| Next::Done)) {
             let failure = Failure::new(Status::LocalError, text.as_str());
-            self.sink
-                .deliver(Report::without_trial(plan, failure, Duration::ZERO));
+            self.sink.deliver(not_started(plan, failure));
         }
     }
 }
 
-impl Drop for Engine<'_, '_> {
-    /// What is open when a thread ends by a fault would keep the others from its addresses for ever.
+impl Drop for EventLoop<'_, '_> {
+    /// Releases this worker's address slots if it panics, since other workers may wait for them.
     fn drop(&mut self) {
-        for (_, connection) in self
+        let shared = self.worker.shared;
+        for connection in self
             .connections
             .iter()
-            .filter(|(_, connection)| connection.phase != Phase::Idle)
+            .filter(|connection| connection.phase != ConnectionPhase::Idle)
         {
-            let (place, attempt) = connection.owner();
-            if let Some(remote) = self
+            let (session, attempt) = connection.owner();
+            let remote = self
                 .sessions
-                .get(place)
-                .and_then(|entry| entry.session.remote(attempt))
-            {
-                self.share.gate.end(remote.ip());
+                .get(session)
+                .and_then(|slot| slot.session.remote(attempt));
+            if let Some(remote) = remote {
+                shared.release(remote.ip());
             }
         }
-        for address in self.leaving.iter().map(PendingClose::address) {
-            self.share.gate.end(address);
+        for pending in &self.connections.closing {
+            shared.release(pending.address);
         }
     }
 }
 
-fn untried(plan: Arc<Plan>, why: &str) -> Report {
-    Report::without_trial(plan, Failure::new(Status::NotTried, why), Duration::ZERO)
+fn not_started(plan: Arc<Plan>, failure: Failure) -> Report {
+    Report::without_connection(plan, failure, Duration::ZERO)
 }

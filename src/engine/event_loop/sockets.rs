@@ -1,147 +1,116 @@
-//! Opening and leaving connections, and the sockets that serve one after the other.
+//! Opening and closing connections, and reusing sockets.
+//!
+//! A connection that ends with RST and needs no socket options is disconnected
+//! (`connect(AF_UNSPEC)`, connect(2)) instead of closed, and its socket connects again: half the
+//! cost of a new socket. `docs/architecture.md` lists what that requires.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
-use mio::unix::SourceFd;
-use mio::{Interest, Token};
-
-use crate::engine::event_loop::connection::{Connection, Phase};
-use crate::engine::event_loop::{CLOSES, Engine};
+use crate::engine::event_loop::EventLoop;
+use crate::engine::event_loop::connection::{ConnectionPhase, PendingClose};
+use crate::engine::index::ConnId;
 use crate::engine::stream;
 use crate::engine::stream::{OpenError, Wire};
 use crate::plan::{Close, Plan};
 
-/// What a socket is watched for.
-const INTEREST: Interest = Interest::READABLE.add(Interest::WRITABLE);
+/// Most connections closed before the clock is read again: takes a few hundred microseconds.
+const CLOSES_PER_TURN: usize = 16;
 
-/// The numbers of connections that are over, with a socket that is watched and can connect again.
-#[derive(Default)]
-pub(in crate::engine) struct Idle(Vec<usize>);
-
-/// A connection that is to be closed: its number, where to, and how.
-pub(in crate::engine) struct PendingClose {
-    number: usize,
-    address: IpAddr,
-    how: Close,
-}
-
-impl PendingClose {
-    /// Where to.
-    pub fn address(&self) -> IpAddr {
-        self.address
-    }
-}
-
-impl Engine<'_, '_> {
-    /// Sends a SYN, from a socket that is there already if it can be; the connection's number.
+impl EventLoop<'_, '_> {
+    /// Sends a SYN, from a reusable socket if there is one.
     pub(in crate::engine) fn connect(
         &mut self,
         plan: &Plan,
         address: SocketAddr,
-    ) -> Result<usize, OpenError> {
-        if stream::is_plain(plan) {
-            if let Some(number) = self.connect_again(plan, address) {
-                return Ok(number);
+    ) -> Result<ConnId, OpenError> {
+        if stream::can_reuse_socket(plan) {
+            if let Some(connection) = self.connect_again(plan, address) {
+                return Ok(connection);
             }
         }
         let opened = Wire::open(plan, address);
-        if !self.idle.0.is_empty() && matches!(opened, Err(OpenError::Exhausted(_))) {
-            self.close_idle();
+        if !self.connections.reusable.is_empty() && matches!(opened, Err(OpenError::Exhausted(_))) {
+            self.close_reusable();
             return self.watch(Wire::open(plan, address)?, address);
         }
         self.watch(opened?, address)
     }
 
-    /// Closes the sockets that wait for another connect: they have the descriptors that somebody lacks.
-    pub(in crate::engine) fn close_idle(&mut self) {
-        std::mem::take(&mut self.idle)
-            .0
-            .into_iter()
-            .for_each(|number| drop(self.connections.try_remove(number)));
+    /// Closes all reusable sockets: something else needs their descriptors.
+    pub(in crate::engine) fn close_reusable(&mut self) {
+        for connection in std::mem::take(&mut self.connections.reusable) {
+            self.connections.remove(connection);
+        }
     }
 
-    /// The same from the last socket that became free, which is dropped where it cannot.
-    fn connect_again(&mut self, plan: &Plan, address: SocketAddr) -> Option<usize> {
-        let number = self.idle.0.pop()?;
-        let wire = &mut self.connections.get_mut(number)?.wire;
-        let registry = self.poll.registry();
-        let watch_anew = |wire: &Wire| {
-            registry.reregister(&mut SourceFd(&wire.raw_fd()), Token(number), INTEREST)
-        };
+    /// Connects from the reusable socket that was used last; closes it if that is not possible.
+    fn connect_again(&mut self, plan: &Plan, address: SocketAddr) -> Option<ConnId> {
+        let connection = self.connections.reusable.pop()?;
+        let wire = &mut self.connections.get_mut(connection)?.wire;
+        let poller = &self.poller;
         if wire.can_reach(address)
             && wire.open_again(plan, address).is_ok()
-            && (!wire.is_answered() || watch_anew(wire).is_ok())
+            // A connect(2) that has its result already causes no event on a socket that is watched.
+            && (!wire.is_answered() || poller.watch_again(wire.raw_fd(), connection).is_ok())
         {
-            return Some(number);
+            return Some(connection);
         }
-        self.connections.try_remove(number);
+        self.connections.remove(connection);
         None
     }
 
-    fn watch(&mut self, wire: Wire, address: SocketAddr) -> Result<usize, OpenError> {
+    fn watch(&mut self, wire: Wire, address: SocketAddr) -> Result<ConnId, OpenError> {
         let fd = wire.raw_fd();
-        let number = self.connections.insert(Connection::idle(wire));
-        match self
-            .poll
-            .registry()
-            .register(&mut SourceFd(&fd), Token(number), INTEREST)
-        {
-            Ok(()) => Ok(number),
-            Err(error) => {
-                self.connections.try_remove(number);
-                Err(OpenError::Final(stream::watch_failure(address, &error)))
-            }
-        }
+        let connection = self.connections.insert(wire);
+        self.poller.watch(fd, connection).map_err(|error| {
+            self.connections.remove(connection);
+            OpenError::Final(stream::watch_failure(address, &error))
+        })?;
+        Ok(connection)
     }
 
-    /// Notes that a connection to this address is over. The verdicts of others do not wait for the close, which costs more
-    /// than they do.
-    pub(in crate::engine) fn leave_later(&mut self, number: usize, address: IpAddr, how: Close) {
-        if let Some(connection) = self.connections.get_mut(number) {
-            connection.phase = Phase::Idle;
-            self.leaving.push_back(PendingClose {
-                number,
+    /// Schedules a connection to be closed. A close costs more than a verdict, so the verdicts of
+    /// this turn come first.
+    pub(in crate::engine) fn close_later(
+        &mut self,
+        connection: ConnId,
+        address: IpAddr,
+        how: Close,
+    ) {
+        if let Some(closing) = self.connections.get_mut(connection) {
+            closing.phase = ConnectionPhase::Idle;
+            self.connections.closing.push_back(PendingClose {
+                connection,
                 address,
                 how,
             });
         }
     }
 
-    /// Closes connections that are over: none while others are due, and not so many that who is due next has to wait.
-    pub(in crate::engine) fn close(&mut self, now: Instant) {
-        if self.timers.next().is_some_and(|next| next <= now) {
+    /// Closes up to [`CLOSES_PER_TURN`] finished connections, and none while timers are due.
+    pub(in crate::engine) fn close_finished(&mut self, now: Instant) {
+        if self.sessions.timers.next().is_some_and(|next| next <= now) {
             return;
         }
-        for _ in 0..CLOSES {
-            let Some(PendingClose {
-                number,
-                address,
-                how,
-            }) = self.leaving.pop_front()
-            else {
+        for _ in 0..CLOSES_PER_TURN {
+            let Some(pending) = self.connections.closing.pop_front() else {
                 return;
             };
-            self.leave(number, address, how);
+            self.close(&pending);
         }
     }
 
-    /// Ends a connection to this address; its socket is kept where another connect can use it.
-    fn leave(&mut self, number: usize, address: IpAddr, how: Close) {
-        let Some(connection) = self.connections.get_mut(number) else {
+    /// Closes a connection, or resets it and keeps the socket for another connect.
+    fn close(&mut self, pending: &PendingClose) {
+        let Some(closing) = self.connections.get(pending.connection) else {
             return;
         };
-        if how == Close::Rst && self.waiting.may_have_more() && connection.wire.reset() {
-            self.idle.0.push(number);
-        } else {
-            let connection = self.connections.remove(number);
-            connection.wire.close(how);
+        if pending.how == Close::Rst && self.pending.expects_connects() && closing.wire.reset() {
+            self.connections.reusable.push(pending.connection);
+        } else if let Some(closing) = self.connections.remove(pending.connection) {
+            closing.wire.close(pending.how);
         }
-        self.closed(address);
-    }
-
-    /// How many connections are open, or about to be.
-    pub(in crate::engine) fn open_connections(&self) -> usize {
-        self.connections.len() - self.idle.0.len()
+        self.closed(pending.address);
     }
 }

@@ -1,30 +1,32 @@
-//! How much of a run this machine has room for.
+//! How many probes this machine can have in flight.
 
 use std::num::NonZeroUsize;
 use std::{fmt, thread};
 
 use crate::os::socket;
 
-/// What a process needs besides its connections, name servers' sockets included; a quarter of a limit that is small.
+/// Descriptors reserved for everything but connections, name server sockets included; at most a
+/// quarter of the limit.
 const RESERVE: u64 = 300;
 
-/// No default goes beyond it: each probe that waits for an answer costs the kernel some 5 KiB.
-const MOST: usize = 1 << 16;
+/// Upper bound of the default: each probe that waits for an answer costs the kernel about 5 KiB.
+const MAX_IN_FLIGHT: usize = 1 << 16;
 
-/// No default has more tables of descriptors: each is a thread.
-const MOST_TABLES: usize = 32;
+/// Upper bound of the default: each descriptor table is a thread.
+const MAX_FD_TABLES: usize = 32;
 
-/// The limits that bound how many probes are under way at once.
+/// The limits of this machine that bound how many probes are in flight at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Capacity {
-    /// How many descriptors a process may have, once it has raised its limit (`RLIMIT_NOFILE`, getrlimit(2)).
+    /// Most descriptors of one table, once the limit is raised (`RLIMIT_NOFILE`, getrlimit(2)).
     pub descriptors: u64,
-    /// How many ports the kernel chooses from for connections to one target (`ip_local_port_range`, ip(7)).
+    /// Ports that the kernel chooses from for connections to one target (`ip_local_port_range`,
+    /// ip(7)).
     pub ports: u32,
 }
 
 impl Capacity {
-    /// What this machine has; what it does not tell is taken for Linux's own default.
+    /// The capacity of this machine; a limit that cannot be read is taken to be Linux's default.
     pub fn of_this_machine() -> Self {
         let descriptors = socket::descriptor_limit().map_or(1024, |limit| limit.hard);
         Self {
@@ -33,29 +35,29 @@ impl Capacity {
         }
     }
 
-    /// How many probes have descriptors in one table of them.
-    pub fn in_a_table(&self) -> NonZeroUsize {
+    /// How many probes one descriptor table has room for.
+    pub fn per_fd_table(&self) -> NonZeroUsize {
         let each = self.descriptors - RESERVE.min(self.descriptors.div_ceil(4));
         NonZeroUsize::new(usize::try_from(each).unwrap_or(usize::MAX)).unwrap_or(NonZeroUsize::MIN)
     }
 
-    /// How many tables so many probes need, which may be more than is reasonable.
-    pub fn tables_for(&self, probes: usize) -> NonZeroUsize {
+    /// How many descriptor tables this many probes need, within the bounds of the default.
+    pub fn fd_tables_for(&self, probes: usize) -> NonZeroUsize {
         let tables = probes
-            .min(MOST)
-            .div_ceil(self.in_a_table().get())
-            .min(MOST_TABLES);
+            .min(MAX_IN_FLIGHT)
+            .div_ceil(self.per_fd_table().get())
+            .min(MAX_FD_TABLES);
         NonZeroUsize::new(tables).unwrap_or(NonZeroUsize::MIN)
     }
 
-    /// How many probes may be under way at once where nobody says it, with so many tables of descriptors. The kernel
-    /// shares a port between targets.
+    /// The default limit of probes in flight with this many descriptor tables. Ports do not bound it:
+    /// the kernel uses one port for several targets at once.
     pub fn in_flight(&self, tables: NonZeroUsize) -> NonZeroUsize {
-        let all = self.in_a_table().saturating_mul(tables);
-        NonZeroUsize::new(MOST).map_or(all, |most| most.min(all))
+        let all = self.per_fd_table().saturating_mul(tables);
+        NonZeroUsize::new(MAX_IN_FLIGHT).map_or(all, |most| most.min(all))
     }
 
-    /// The same where all of them may be to one target.
+    /// Like [`Capacity::in_flight`], where all probes may be of one target.
     pub fn to_one_target(&self, tables: NonZeroUsize) -> NonZeroUsize {
         let ports = usize::try_from(self.ports).unwrap_or(usize::MAX);
         NonZeroUsize::new(ports)
@@ -63,17 +65,18 @@ impl Capacity {
             .min(self.in_flight(tables))
     }
 
-    /// Whether each thread may have a table of its own, which containers may forbid: one thread tries.
-    pub fn has_tables() -> bool {
+    /// Whether a thread may have its own descriptor table, which containers may forbid. Tries it in a
+    /// thread.
+    pub fn can_unshare_fds() -> bool {
         let trial = thread::Builder::new()
             .name("trial".into())
             .spawn(socket::unshare_descriptors);
-        trial.is_ok_and(|trial| trial.join().is_ok_and(|left| left.is_ok()))
+        trial.is_ok_and(|trial| trial.join().is_ok_and(|unshared| unshared.is_ok()))
     }
 }
 
 impl fmt::Display for Capacity {
-    /// Both, as in `20000 descriptors, 28232 ports to each target`.
+    /// For example `20000 descriptors, 28232 ports to each target`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
@@ -83,24 +86,24 @@ impl fmt::Display for Capacity {
     }
 }
 
-/// Makes sure that so many probes have descriptors, as far as this process may have them.
-pub(in crate::engine) fn make(in_flight: NonZeroUsize) {
+/// Raises the descriptor limit of the process, as far as it may, if this many probes need it.
+pub(in crate::engine) fn raise_fd_limit(in_flight: NonZeroUsize) {
     let wanted = u64::try_from(in_flight.get())
         .unwrap_or(u64::MAX)
         .saturating_add(RESERVE);
     if in_flight > NonZeroUsize::MIN
         && socket::descriptor_limit().is_ok_and(|limit| limit.soft < wanted)
     {
-        // Without it the engine waits for descriptors, which costs time but no target.
+        // If it fails, probes wait for descriptors of others, which costs time but no target.
         let _ = socket::raise_descriptor_limit();
     }
 }
 
-/// How many ports are between the two numbers of the file, both included.
+/// Number of ports between the two in the file, both included.
 fn port_range() -> Option<u32> {
     let text = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").ok()?;
-    let mut numbers = text.split_whitespace().map(|word| word.parse::<u32>().ok());
-    let (first, last) = (numbers.next()??, numbers.next()??);
+    let mut ports = text.split_whitespace().map(|word| word.parse::<u32>().ok());
+    let (first, last) = (ports.next()??, ports.next()??);
     (last + 1).checked_sub(first)
 }
 
@@ -109,11 +112,11 @@ mod tests {
     use super::*;
 
     fn in_flight(descriptors: u64, ports: u32, tables: usize) -> [usize; 2] {
-        let (room, tables) = (
+        let (capacity, tables) = (
             Capacity { descriptors, ports },
             NonZeroUsize::new(tables).unwrap(),
         );
-        [room.in_flight(tables), room.to_one_target(tables)].map(NonZeroUsize::get)
+        [capacity.in_flight(tables), capacity.to_one_target(tables)].map(NonZeroUsize::get)
     }
 
     #[test]
@@ -136,7 +139,7 @@ mod tests {
                 descriptors,
                 ports: 28_232,
             }
-            .tables_for(probes)
+            .fd_tables_for(probes)
             .get()
         };
         assert_eq!(
@@ -145,16 +148,16 @@ mod tests {
         );
         assert_eq!(
             (tables(1024, 60_000), tables(16, 100), tables(0, 100)),
-            (MOST_TABLES, 9, MOST_TABLES)
+            (MAX_FD_TABLES, 9, MAX_FD_TABLES)
         );
     }
 
     #[test]
-    fn this_machine_has_some() {
-        let room = Capacity::of_this_machine();
+    fn this_machine_has_capacity() {
+        let capacity = Capacity::of_this_machine();
         assert!(
-            room.descriptors > 3 && (1..=65_536).contains(&room.ports),
-            "{room}"
+            capacity.descriptors > 3 && (1..=65_536).contains(&capacity.ports),
+            "{capacity}"
         );
     }
 }

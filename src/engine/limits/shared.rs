@@ -1,9 +1,11 @@
-//! What the threads of a run have in common: the plans to come, and the limits that hold over all of them.
+//! What the workers of a run share: the source of plans, and the limits that hold over all of them.
 
 use std::collections::HashMap;
+use std::io;
 use std::net::IpAddr;
 use std::num::NonZeroUsize;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use foldhash::fast::RandomState;
@@ -11,127 +13,155 @@ use foldhash::fast::RandomState;
 use crate::engine::Limits;
 use crate::engine::limits::rate::RateLimiter;
 use crate::engine::standby::StandbyThreads;
-use crate::plan::Plan;
-use crate::source::Source;
+use crate::source::{Next, Source};
 
-/// Who may begin what, and when.
+/// A semaphore for each address, the rate limiter, and the source, for all workers.
 pub(in crate::engine) struct SharedLimits<'s> {
-    /// Who has begun.
-    pub spares: StandbyThreads,
+    /// Which workers have started.
+    pub standby: StandbyThreads,
     inner: Mutex<Inner<'s>>,
     per_address: Option<NonZeroUsize>,
+    wake_fd: Option<OwnedFd>,
 }
 
 struct Inner<'s> {
     source: &'s mut (dyn Source + Send),
-    pace: Option<RateLimiter>,
-    /// How many connections each address has; only where that is limited.
-    busy: HashMap<IpAddr, u32, RandomState>,
-    /// How many connections have ended.
-    ended: u64,
+    rate: Option<RateLimiter>,
+    /// Connections of each address that has any; empty without a limit per address.
+    connections: HashMap<IpAddr, u32, RandomState>,
+    /// Number of connections released so far.
+    released: u64,
 }
 
-/// Why a connect may not begin.
+/// Why a connect may not start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::engine) enum Wait {
-    /// The pace allows the next one then.
-    Until(Instant),
-    /// Its address has as many connections as it may.
-    ForAddress,
+pub(in crate::engine) enum LimitReached {
+    /// The rate limiter allows the next one at this time.
+    RateLimit(Instant),
+    /// The address has as many connections as it may.
+    AddressLimit,
 }
 
 impl<'s> SharedLimits<'s> {
-    /// Everything is still to come.
-    pub fn new(source: &'s mut (dyn Source + Send), limits: &Limits<'_>) -> Self {
+    /// The shared part of a run that starts now.
+    ///
+    /// # Errors
+    /// When the source's descriptor cannot be duplicated (dup(2)).
+    pub fn new(source: &'s mut (dyn Source + Send), limits: &Limits<'_>) -> io::Result<Self> {
+        // Duplicated because the source itself is locked while it is used.
+        let wake_fd = source
+            .wake_fd()
+            .map(|fd| fd.try_clone_to_owned())
+            .transpose()?;
         let inner = Inner {
             source,
-            pace: limits.rate.map(RateLimiter::new),
-            busy: HashMap::default(),
-            ended: 0,
+            rate: limits.rate.map(RateLimiter::new),
+            connections: HashMap::default(),
+            released: 0,
         };
-        Self {
-            spares: StandbyThreads::behind(limits.threads),
+        Ok(Self {
+            standby: StandbyThreads::new(limits.threads),
             inner: Mutex::new(inner),
             per_address: limits.per_address,
-        }
-    }
-
-    /// The next plan of the source.
-    pub fn next_plan(&self) -> Option<Arc<Plan>> {
-        self.inner().source.next()
-    }
-
-    /// The moment before which no connect may begin, if there is one.
-    pub fn pace(&self, now: Instant) -> Option<Instant> {
-        self.inner().pace.as_ref()?.wait(now)
-    }
-
-    /// Whether this address may have one more connection.
-    pub fn has_room(&self, address: IpAddr) -> bool {
-        self.room(address) > 0
-    }
-
-    /// How many more connections this address may have.
-    pub fn room(&self, address: IpAddr) -> usize {
-        self.per_address.map_or(usize::MAX, |most| {
-            most.get().saturating_sub(self.inner().connections(address))
+            wake_fd,
         })
     }
 
-    /// How many connections have ended: while it stays the same, no address has more room than it had.
-    pub fn ended(&self) -> u64 {
-        self.inner().ended
+    /// Asks the source for a plan.
+    pub fn next_plan(&self, now: Instant) -> Next {
+        let next = self.inner().source.next(now);
+        debug_assert!(
+            self.wake_fd.is_some() || !matches!(next, Next::Pending),
+            "nothing would wake the engine for this source"
+        );
+        next
     }
 
-    /// Begins a connect, if it may; what begins ends with [`SharedLimits::end`] or [`SharedLimits::take_back`].
-    pub fn begin(&self, address: IpAddr, now: Instant) -> Result<(), Wait> {
+    /// See [`Source::wake_fd`].
+    pub fn wake_fd(&self) -> Option<BorrowedFd<'_>> {
+        self.wake_fd.as_ref().map(AsFd::as_fd)
+    }
+
+    /// The time before which the rate limiter allows no connect; `None` if it allows one now.
+    pub fn rate_limited_until(&self, now: Instant) -> Option<Instant> {
+        self.inner().rate.as_ref()?.wait_until(now)
+    }
+
+    /// Whether this address may have one more connection.
+    pub fn is_available(&self, address: IpAddr) -> bool {
+        self.available(address) > 0
+    }
+
+    /// How many more connections this address may have.
+    pub fn available(&self, address: IpAddr) -> usize {
+        self.per_address.map_or(usize::MAX, |most| {
+            most.get()
+                .saturating_sub(self.inner().connections_of(address))
+        })
+    }
+
+    /// Number of connections released so far. While it does not change, no address becomes
+    /// available.
+    pub fn released(&self) -> u64 {
+        self.inner().released
+    }
+
+    /// Takes a connection slot of the address and a token of the rate limiter. Pair it with
+    /// [`SharedLimits::release`] or [`SharedLimits::cancel`].
+    ///
+    /// # Errors
+    /// When a limit does not allow the connect now; nothing is taken then.
+    pub fn acquire(&self, address: IpAddr, now: Instant) -> Result<(), LimitReached> {
         let mut inner = self.inner();
-        if let Some(until) = inner.pace.as_ref().and_then(|pace| pace.wait(now)) {
-            return Err(Wait::Until(until));
+        if let Some(until) = inner.rate.as_ref().and_then(|rate| rate.wait_until(now)) {
+            return Err(LimitReached::RateLimit(until));
         }
         if let Some(most) = self.per_address {
-            if inner.connections(address) >= most.get() {
-                return Err(Wait::ForAddress);
+            if inner.connections_of(address) >= most.get() {
+                return Err(LimitReached::AddressLimit);
             }
-            *inner.busy.entry(address).or_default() += 1;
+            *inner.connections.entry(address).or_default() += 1;
         }
-        if let Some(pace) = &mut inner.pace {
-            pace.begin(now);
+        if let Some(rate) = &mut inner.rate {
+            rate.take(now);
         }
         Ok(())
     }
 
-    /// What began could not be begun after all: its place and its time are another's.
-    pub fn take_back(&self, address: IpAddr) {
-        if let Some(pace) = &mut self.inner().pace {
-            pace.take_back();
+    /// Cancels an [`acquire`](SharedLimits::acquire) whose connect could not start: releases the slot
+    /// and refunds the token.
+    pub fn cancel(&self, address: IpAddr) {
+        if let Some(rate) = &mut self.inner().rate {
+            rate.refund();
         }
-        self.end(address);
+        self.release(address);
     }
 
-    /// A connection of this address is closed.
-    pub fn end(&self, address: IpAddr) {
+    /// Releases the slot of a connection to this address that is closed.
+    pub fn release(&self, address: IpAddr) {
         if self.per_address.is_none() {
             return;
         }
         let mut inner = self.inner();
-        inner.ended += 1;
-        if let Some(count) = inner.busy.get_mut(&address) {
+        inner.released += 1;
+        if let Some(count) = inner.connections.get_mut(&address) {
             *count -= 1;
             if *count == 0 {
-                inner.busy.remove(&address);
+                inner.connections.remove(&address);
             }
         }
     }
 
-    /// A thread that panicked leaves nothing half-done here.
+    /// A worker that panicked leaves nothing half-changed here, so a poisoned lock is fine.
     fn inner(&self) -> MutexGuard<'_, Inner<'s>> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Inner<'_> {
-    fn connections(&self, address: IpAddr) -> usize {
-        self.busy.get(&address).map_or(0, |count| *count as usize)
+    fn connections_of(&self, address: IpAddr) -> usize {
+        self.connections
+            .get(&address)
+            .map_or(0, |count| *count as usize)
     }
 }

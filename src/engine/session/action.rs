@@ -1,53 +1,81 @@
-//! What goes into a session and what comes out of it: events and actions.
+//! The events that go into a session, and the actions that come out of it.
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 
 use crate::failure::Failure;
 use crate::os::socket::TcpInfo;
+use crate::plan::layer::{LayerError, SharedLayer};
+use crate::policy::Policy;
 
-/// Which connection of its session.
-pub type AttemptId = u32;
+/// Index of an attempt in its session, in the order of the connects, from 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AttemptId(u32);
 
-/// What happened to a session.
+impl AttemptId {
+    /// The attempt with this index.
+    ///
+    /// # Panics
+    /// For an index of 2^32 or more: `--count` is a `u32`.
+    // A truncated index would name another attempt.
+    #[allow(clippy::expect_used)]
+    pub fn new(index: usize) -> Self {
+        Self(u32::try_from(index).expect("a session has fewer than 2^32 attempts"))
+    }
+
+    /// The index, from 0.
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// Something that happened, to be handled by a session.
 #[derive(Debug)]
 pub enum Event<'a> {
-    /// The name's addresses, in the order to try them; at least one.
-    Resolved(&'a [IpAddr]),
-    /// The name has no address, or none in time.
+    /// The addresses of the name, in the order to try them, at least one; and the policy that each
+    /// of them is checked against.
+    Resolved(&'a [IpAddr], &'a Policy),
+    /// The lookup of the name failed or timed out.
     Unresolved(Failure),
-    /// The SYN of this attempt left.
+    /// The SYN of this attempt was sent.
     Opened(AttemptId),
-    /// This machine lacks the means for now; the wish stays open.
+    /// This machine lacks a resource for this attempt; [`Action::Open`] stays pending.
     Blocked(AttemptId, Failure),
-    /// The handshake completed, from this local address.
+    /// The TCP handshake completed, from this local address.
     Connected(AttemptId, Option<IpAddr>, Option<TcpInfo>),
-    /// All bytes of the last send wish are with the kernel.
+    /// The handshake of the layer completed. From now on, bytes are those of the application.
+    Secured(AttemptId),
+    /// The handshake of the layer failed, or received bytes are invalid in it.
+    LayerFailed(AttemptId, LayerError),
+    /// The kernel took all bytes of the last [`Action::Send`].
     Sent(AttemptId),
     /// The peer sent these bytes.
     Received(AttemptId, &'a [u8]),
     /// The peer sent FIN.
     PeerClosed(AttemptId),
-    /// The connect failed, or the open connection was lost.
+    /// The connect failed, or the established connection was lost.
     Failed(AttemptId, Failure, Option<TcpInfo>),
 }
 
-/// What a session wants done.
+/// Something that a session needs done.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Resolve the plan's host, then say [`Event::Resolved`] or [`Event::Unresolved`].
+    /// Resolve the plan's host, then deliver [`Event::Resolved`] or [`Event::Unresolved`].
     Resolve,
     /// Open a connection to this address.
     Open(AttemptId, SocketAddr),
-    /// Send these bytes, then say [`Event::Sent`].
+    /// Start this layer on the connection, then deliver [`Event::Secured`] or
+    /// [`Event::LayerFailed`].
+    Secure(AttemptId, SharedLayer),
+    /// Send these bytes, then deliver [`Event::Sent`].
     Send(AttemptId, Vec<u8>),
-    /// End our half with a FIN.
+    /// Close our direction with FIN.
     Shutdown(AttemptId),
-    /// Tell a person who asked for an explanation; nothing is done.
+    /// A message for the transcript (`-v`); nothing is done.
     Explain(AttemptId, String),
-    /// Close the descriptor, if it was ever opened; nothing more will be heard of it.
+    /// Close the descriptor, if there is one. No event of this attempt follows.
     Close(AttemptId, crate::plan::Close),
 }
 
-/// Wishes in the order they are to be fulfilled.
+/// Actions, in the order to perform them.
 pub type Actions = VecDeque<Action>;

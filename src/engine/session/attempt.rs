@@ -1,4 +1,12 @@
-//! One connection of a probe as a state machine: what happened and `now` in, wishes out. No I/O, no clock.
+//! One connection of a probe as a state machine: events and the time go in, actions come out. It
+//! does no I/O and reads no clock.
+//!
+//! ```text
+//! Waiting -> Connecting -> Handshaking -> Talking -> Draining -> Over
+//! ```
+//!
+//! `Handshaking` is skipped without a layer, and entered from `Talking` at a STARTTLS step. Each
+//! state may go straight to `Over`. The verdict is fixed from `Draining` on.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -6,42 +14,48 @@ use std::time::{Duration, Instant};
 
 use crate::engine::dialogue::{Input, Unfinished};
 use crate::engine::session::action::{Action, Actions, AttemptId};
-use crate::engine::session::established::{Flow, Open};
+use crate::engine::session::established::{Established, Flow};
+use crate::engine::session::messages;
 use crate::failure::{Failure, Status, format_duration};
 use crate::os::socket::TcpInfo;
+use crate::plan::layer::LayerError;
 use crate::plan::{Close, Plan};
 use crate::policy::Reason;
 use crate::report::{ConnectionReport, RoundTrip, TcpFacts};
 
-/// How long a polite close waits for the peer's own FIN.
+/// How long a graceful close waits for the peer's FIN.
 pub(in crate::engine) const DRAIN: Duration = Duration::from_millis(100);
 
-/// One connection, from the wish to open it until its descriptor is closed. Thousands wait for an answer at once: what
-/// an answer needs is made when it comes.
+/// One connection, from the request to open it until its descriptor is closed.
+///
+/// Thousands wait for the answer to their SYN at once, so the state of an established connection is
+/// only allocated when the answer arrives.
 #[derive(Debug)]
 pub(in crate::engine) struct Attempt {
     id: AttemptId,
     address: IpAddr,
     started: Instant,
-    state: State,
+    state: AttemptState,
 }
 
 #[derive(Debug)]
-enum State {
-    /// Asked for; perhaps this machine could not open it yet, and why.
+enum AttemptState {
+    /// The connection is not open yet; with the failure, if this machine could not open it so far.
     Waiting(Option<Box<Failure>>),
-    /// The SYN is out.
+    /// The SYN is sent.
     Connecting,
-    /// Open, and talking.
-    Talking(Box<Open>),
-    /// The verdict stands; leaving politely.
-    Draining(Box<Open>),
-    /// Its descriptor is closed, or about to be.
+    /// The connection is established and the layer has not completed its handshake.
+    Handshaking(Box<Established>),
+    /// The connection is established and the dialogue runs.
+    Talking(Box<Established>),
+    /// The verdict is fixed; the FIN is sent and the peer's is awaited.
+    Draining(Box<Established>),
+    /// The descriptor is closed, or its close is requested.
     Over(Box<ConnectionReport>),
 }
 
 impl Attempt {
-    /// An attempt that wishes to be opened.
+    /// Requests a connection to this address.
     pub fn new(
         id: AttemptId,
         plan: &Plan,
@@ -54,104 +68,117 @@ impl Attempt {
             id,
             address,
             started: now,
-            state: State::Waiting(None),
+            state: AttemptState::Waiting(None),
         }
     }
 
-    /// An attempt that ended before it wished for anything: our own policy forbids it.
+    /// An attempt that the policy denies. It is over and requests nothing.
     pub fn denied(id: AttemptId, plan: &Plan, address: IpAddr, why: &Reason, now: Instant) -> Self {
         let remote = plan.remote(address);
         let text = format!("connect to {remote}: denied by policy: {why}");
-        let failure = Some(Arc::new(Failure::new(Status::Denied, text)));
-        let trial = ConnectionReport {
-            failure,
-            ..ConnectionReport::untried(remote)
+        let report = ConnectionReport {
+            failure: Some(Arc::new(Failure::new(Status::Denied, text))),
+            ..ConnectionReport::new(remote)
         };
         Self {
             id,
             address,
             started: now,
-            state: State::Over(Box::new(trial)),
+            state: AttemptState::Over(Box::new(report)),
         }
     }
 
-    /// Whether the verdict stands.
+    /// Whether the verdict is fixed.
     pub fn is_decided(&self) -> bool {
-        matches!(self.state, State::Draining(_) | State::Over(_))
+        matches!(
+            self.state,
+            AttemptState::Draining(_) | AttemptState::Over(_)
+        )
     }
 
     /// Whether nothing is left to do.
     pub fn is_over(&self) -> bool {
-        matches!(self.state, State::Over(_))
+        matches!(self.state, AttemptState::Over(_))
     }
 
-    /// Whether it still wishes to be opened.
+    /// Whether it still waits for its connection to be opened.
     pub fn is_waiting(&self) -> bool {
-        matches!(self.state, State::Waiting(_))
+        matches!(self.state, AttemptState::Waiting(_))
     }
 
-    /// Whether it waits to be opened, and not because this machine could not.
+    /// Whether it waits to be opened, and only our own limits delay it.
     pub fn is_queued(&self) -> bool {
-        matches!(self.state, State::Waiting(None))
+        matches!(self.state, AttemptState::Waiting(None))
     }
 
-    /// Whether its SYN is out and unanswered.
+    /// Whether its SYN is sent and unanswered.
     pub fn is_connecting(&self) -> bool {
-        matches!(self.state, State::Connecting)
+        matches!(self.state, AttemptState::Connecting)
     }
 
-    /// When it wants to be asked again.
+    /// When [`Attempt::tick`] must be called at the latest, if at all.
     pub fn next_wake(&self) -> Option<Instant> {
         match &self.state {
-            State::Talking(open) | State::Draining(open) => open.next_wake(),
-            State::Waiting(_) | State::Connecting | State::Over(_) => None,
+            AttemptState::Talking(established) | AttemptState::Draining(established) => {
+                established.next_wake()
+            }
+            AttemptState::Waiting(_)
+            | AttemptState::Connecting
+            | AttemptState::Handshaking(_)
+            | AttemptState::Over(_) => None,
         }
     }
 
-    /// The address that it is about.
+    /// The address that it connects to.
     pub fn address(&self) -> IpAddr {
         self.address
     }
 
-    /// When its connect began; when it was asked for, before that.
+    /// When the SYN was sent; before that, when the connection was requested.
     pub fn started(&self) -> Instant {
         self.started
     }
 
-    /// What it found, once that is decided.
-    pub fn trial(&self) -> Option<&ConnectionReport> {
+    /// Its report, once the verdict is fixed.
+    pub fn report(&self) -> Option<&ConnectionReport> {
         match &self.state {
-            State::Draining(open) => Some(&open.trial),
-            State::Over(trial) => Some(trial),
-            State::Waiting(_) | State::Connecting | State::Talking(_) => None,
+            AttemptState::Draining(established) => Some(&established.report),
+            AttemptState::Over(report) => Some(report),
+            AttemptState::Waiting(_)
+            | AttemptState::Connecting
+            | AttemptState::Handshaking(_)
+            | AttemptState::Talking(_) => None,
         }
     }
 
-    /// What it found, for keeps.
-    pub fn into_trial(self) -> Option<ConnectionReport> {
+    /// Its report, once the verdict is fixed.
+    pub fn into_report(self) -> Option<ConnectionReport> {
         match self.state {
-            State::Draining(open) => Some(open.trial),
-            State::Over(trial) => Some(*trial),
-            State::Waiting(_) | State::Connecting | State::Talking(_) => None,
+            AttemptState::Draining(established) => Some(established.report),
+            AttemptState::Over(report) => Some(*report),
+            AttemptState::Waiting(_)
+            | AttemptState::Connecting
+            | AttemptState::Handshaking(_)
+            | AttemptState::Talking(_) => None,
         }
     }
 
-    /// This machine could not open it for now.
+    /// This machine could not open the connection; the request stays.
     pub fn blocked(&mut self, why: Failure) {
         if self.is_waiting() {
-            self.state = State::Waiting(Some(Box::new(why)));
+            self.state = AttemptState::Waiting(Some(Box::new(why)));
         }
     }
 
-    /// The SYN left at this moment.
+    /// The SYN was sent at this time.
     pub fn opened(&mut self, at: Instant) {
         if self.is_waiting() {
             self.started = at;
-            self.state = State::Connecting;
+            self.state = AttemptState::Connecting;
         }
     }
 
-    /// The handshake completed.
+    /// The TCP handshake completed.
     pub fn connected(
         &mut self,
         plan: &Plan,
@@ -164,53 +191,114 @@ impl Attempt {
             return;
         }
         let connect = now.saturating_duration_since(self.started);
-        let tcp = info.map(|info| facts_when_open(&info, connect));
-        let trial = ConnectionReport {
+        let report = ConnectionReport {
             connect: Some(connect),
             source,
-            tcp,
-            ..ConnectionReport::untried(plan.remote(self.address))
+            tcp: info.map(|info| facts_when_connected(&info, connect)),
+            ..ConnectionReport::new(plan.remote(self.address))
         };
-        self.state = State::Talking(Box::new(Open::new(self.id, plan, trial, now)));
-        self.talk(plan, Input::Flowing, now, actions);
-    }
-
-    /// The bytes of a send step are with the kernel.
-    pub fn sent(&mut self, plan: &Plan, now: Instant, actions: &mut Actions) {
-        if let State::Talking(open) = &mut self.state {
-            open.dialogue.sent();
-            self.talk(plan, Input::Flowing, now, actions);
+        let mut established = Box::new(Established::new(self.id, plan, report, now));
+        if let Some(layer) = &plan.spec.layer {
+            established.start_handshake(layer.clone(), now, actions);
+            self.state = AttemptState::Handshaking(established);
+        } else {
+            self.state = AttemptState::Talking(established);
+            self.advance_dialogue(plan, Input::MoreMayCome, now, actions);
         }
     }
 
-    /// The peer said something; what it says while we leave is bounded.
+    /// The handshake of the layer completed.
+    pub fn secured(&mut self, plan: &Plan, now: Instant, actions: &mut Actions) {
+        self.state = match self.take_state() {
+            AttemptState::Handshaking(mut established) => {
+                established.handshake_completed(plan, now);
+                AttemptState::Talking(established)
+            }
+            other => {
+                self.state = other;
+                return;
+            }
+        };
+        self.advance_dialogue(plan, Input::MoreMayCome, now, actions);
+    }
+
+    /// The layer failed: in its handshake, or because received bytes are invalid in it.
+    pub fn layer_failed(
+        &mut self,
+        plan: &Plan,
+        error: &LayerError,
+        now: Instant,
+        actions: &mut Actions,
+    ) {
+        self.advance_dialogue(plan, Input::Quiescent, now, actions);
+        let failed = match &mut self.state {
+            AttemptState::Handshaking(established) => {
+                let prefix = established.handshake_prefix(plan);
+                Some((established, prefix))
+            }
+            AttemptState::Talking(established) => {
+                let prefix = established.step_prefix(plan);
+                Some((established, prefix))
+            }
+            _ => None,
+        };
+        if let Some((established, prefix)) = failed {
+            let failure = messages::layer_failure(&prefix, error);
+            established.finish(plan, Some(failure), self.started, now);
+        }
+        self.close_now(Close::Fin, actions);
+    }
+
+    /// Ends the handshake with this cause, if one is running.
+    fn fail_handshake(&mut self, plan: &Plan, cause: &str, now: Instant) {
+        if let AttemptState::Handshaking(established) = &mut self.state {
+            let prefix = established.handshake_prefix(plan);
+            let failure = Failure::new(Status::TlsFailed, format!("{prefix}{cause}"));
+            established.finish(plan, Some(failure), self.started, now);
+        }
+    }
+
+    /// The kernel took all bytes of a send step.
+    pub fn sent(&mut self, plan: &Plan, now: Instant, actions: &mut Actions) {
+        if let AttemptState::Talking(established) = &mut self.state {
+            established.dialogue.sent();
+            self.advance_dialogue(plan, Input::MoreMayCome, now, actions);
+        }
+    }
+
+    /// The peer sent bytes. While draining, at most `max_bytes` are kept.
     pub fn received(&mut self, plan: &Plan, bytes: &[u8], now: Instant, actions: &mut Actions) {
         match &mut self.state {
-            State::Talking(open) => {
-                open.hear(bytes, now);
-                self.talk(plan, Input::Flowing, now, actions);
+            AttemptState::Talking(established) => {
+                established.on_data(bytes, now);
+                self.advance_dialogue(plan, Input::MoreMayCome, now, actions);
             }
-            State::Draining(open) => {
-                open.overhear(plan, bytes);
-                if open.dialogue.held() > plan.spec.max_bytes {
-                    self.leave(Close::Fin, actions);
+            AttemptState::Draining(established) => {
+                established.on_data_after_verdict(plan, bytes);
+                if established.dialogue.buffered_len() > plan.spec.max_bytes {
+                    self.close_now(Close::Fin, actions);
                 }
             }
-            State::Waiting(_) | State::Connecting | State::Over(_) => {}
+            AttemptState::Waiting(_)
+            | AttemptState::Connecting
+            | AttemptState::Handshaking(_)
+            | AttemptState::Over(_) => {}
         }
     }
 
     /// The peer sent FIN.
     pub fn peer_closed(&mut self, plan: &Plan, now: Instant, actions: &mut Actions) {
-        self.talk(plan, Input::Settled, now, actions);
-        if let State::Talking(open) = &mut self.state {
-            let failure = open.unfinished(plan, "the peer closed the connection", Status::Closed);
-            open.conclude(plan, Some(failure), self.started, now);
+        self.advance_dialogue(plan, Input::Quiescent, now, actions);
+        let why = "the peer closed the connection";
+        self.fail_handshake(plan, why, now);
+        if let AttemptState::Talking(established) = &mut self.state {
+            let failure = established.unfinished(plan, why, Status::Closed);
+            established.finish(plan, Some(failure), self.started, now);
         }
-        self.leave(Close::Fin, actions);
+        self.close_now(Close::Fin, actions);
     }
 
-    /// The connect failed, or the open connection was lost.
+    /// The connect failed, or the established connection was lost.
     pub fn failed(
         &mut self,
         plan: &Plan,
@@ -219,46 +307,49 @@ impl Attempt {
         now: Instant,
         actions: &mut Actions,
     ) {
-        self.talk(plan, Input::Settled, now, actions);
+        self.advance_dialogue(plan, Input::Quiescent, now, actions);
         match &mut self.state {
-            State::Waiting(_) | State::Connecting => {
-                return self.fail_unopened(plan, failure, info, now, actions);
+            AttemptState::Waiting(_) | AttemptState::Connecting => {
+                return self.fail_before_connect(plan, failure, info, now, actions);
             }
-            State::Talking(open) => {
-                let text = format!("{}{}", open.step_prefix(plan), failure.text);
-                open.conclude(plan, Some(Failure { text, ..failure }), self.started, now);
+            AttemptState::Talking(established) => {
+                let text = format!("{}{}", established.step_prefix(plan), failure.text);
+                let failure = Failure { text, ..failure };
+                established.finish(plan, Some(failure), self.started, now);
             }
-            State::Draining(_) | State::Over(_) => {}
+            AttemptState::Handshaking(_) => self.fail_handshake(plan, &failure.text, now),
+            AttemptState::Draining(_) | AttemptState::Over(_) => {}
         }
-        self.leave(Close::Fin, actions);
+        self.close_now(Close::Fin, actions);
     }
 
-    /// Time passed: a drain may be over, what came may count, a step may have taken too long.
+    /// Time passed: a drain may be over, a tentative match may count, a step may have timed out.
     pub fn tick(&mut self, plan: &Plan, now: Instant, actions: &mut Actions) {
         if self.next_wake().is_none_or(|wake| wake > now) {
             return;
         }
-        if let State::Draining(_) = self.state {
-            self.leave(Close::Fin, actions)
+        if let AttemptState::Draining(_) = self.state {
+            self.close_now(Close::Fin, actions);
         } else {
-            self.talk(plan, Input::Settled, now, actions);
-            self.give_up_step(plan, now, actions);
+            self.advance_dialogue(plan, Input::Quiescent, now, actions);
+            self.fail_late_step(plan, now, actions);
         }
     }
 
-    /// The current step has its own limit; past it the dialogue has failed, but the connection is left politely.
-    fn give_up_step(&mut self, plan: &Plan, now: Instant, actions: &mut Actions) {
-        let State::Talking(open) = &mut self.state else {
+    /// Fails the dialogue if its current step has a timeout of its own that is over. The connection
+    /// is still closed gracefully, since the probe's deadline is not over.
+    fn fail_late_step(&mut self, plan: &Plan, now: Instant, actions: &mut Actions) {
+        let AttemptState::Talking(established) = &mut self.state else {
             return;
         };
-        if open.is_late(now) {
-            let failure = open.unfinished(plan, "the step's time is over", Status::ReadTimeout);
-            open.conclude(plan, Some(failure), self.started, now);
-            self.part(plan, now, actions);
+        if established.is_late(now) {
+            let failure = established.unfinished(plan, "the step timed out", Status::ReadTimeout);
+            established.finish(plan, Some(failure), self.started, now);
+            self.close_gracefully(plan, now, actions);
         }
     }
 
-    /// The probe's deadline: nothing goes on after it.
+    /// The probe's deadline: the attempt ends here, whatever its state.
     pub fn expire(
         &mut self,
         plan: &Plan,
@@ -266,55 +357,58 @@ impl Attempt {
         now: Instant,
         actions: &mut Actions,
     ) {
-        self.talk(plan, Input::Settled, now, actions);
-        let waited = now.saturating_duration_since(self.started);
+        self.advance_dialogue(plan, Input::Quiescent, now, actions);
+        let elapsed = now.saturating_duration_since(self.started);
+        let deadline = format!("the deadline came ({})", format_duration(elapsed));
         match &mut self.state {
-            State::Waiting(why) => {
-                let never = || {
-                    Failure::new(
-                        Status::NotTried,
-                        "the deadline came before the connect began",
-                    )
-                };
-                let failure = why.take().map_or_else(never, |why| *why);
-                return self.fail_unopened(plan, failure, info, now, actions);
+            AttemptState::Waiting(why) => {
+                let failure = why.take().map_or_else(messages::never_opened, |why| *why);
+                return self.fail_before_connect(plan, failure, info, now, actions);
             }
-            State::Connecting => {
-                let failure = crate::engine::session::messages::unanswered(
-                    plan.remote(self.address),
-                    info.as_ref(),
-                    waited,
-                );
-                return self.fail_unopened(plan, failure, info, now, actions);
+            AttemptState::Connecting => {
+                let remote = plan.remote(self.address);
+                let failure = messages::unanswered(remote, info.as_ref(), elapsed);
+                return self.fail_before_connect(plan, failure, info, now, actions);
             }
-            State::Talking(open) => {
-                let why = format!("the deadline came ({})", format_duration(waited));
-                let failure = open.unfinished(plan, &why, Status::ReadTimeout);
-                let listens = open.dialogue.unfinished(plan) != Unfinished::Sending;
-                open.conclude(plan, Some(failure), self.started, now);
-                // No time is left to drain, but the goodbye takes none: it goes to the kernel, or nowhere.
-                if listens && plan.spec.close == Close::Fin && plan.spec.quit.is_some() {
-                    open.say_goodbye(plan, actions);
+            AttemptState::Handshaking(_) => self.fail_handshake(plan, &deadline, now),
+            AttemptState::Talking(established) => {
+                let failure = established.unfinished(plan, &deadline, Status::ReadTimeout);
+                let is_sending = established.dialogue.unfinished(plan) == Unfinished::Sending;
+                established.finish(plan, Some(failure), self.started, now);
+                // There is no time left to drain. `quit` takes none: the kernel buffers it or it is
+                // lost. In the middle of another message it would not be understood.
+                if !is_sending && plan.spec.close == Close::Fin && plan.spec.quit.is_some() {
+                    established.send_quit(plan, actions);
                 }
             }
-            State::Draining(_) | State::Over(_) => {}
+            AttemptState::Draining(_) | AttemptState::Over(_) => {}
         }
-        self.leave(plan.spec.close, actions);
+        self.close_now(plan.spec.close, actions);
     }
 
-    /// Goes on with the dialogue as far as it can; leaves when it is over.
-    fn talk(&mut self, plan: &Plan, moment: Input, now: Instant, actions: &mut Actions) {
-        let State::Talking(open) = &mut self.state else {
+    /// Runs the dialogue as far as the received bytes allow, and closes the connection when it
+    /// ends.
+    fn advance_dialogue(&mut self, plan: &Plan, input: Input, now: Instant, actions: &mut Actions) {
+        let AttemptState::Talking(established) = &mut self.state else {
             return;
         };
-        if let Flow::Ended(failure) = open.advance(plan, moment, now, actions) {
-            open.conclude(plan, failure, self.started, now);
-            self.part(plan, now, actions);
+        match established.advance(plan, input, now, actions) {
+            Flow::Waits => {}
+            Flow::Handshakes => {
+                self.state = match self.take_state() {
+                    AttemptState::Talking(established) => AttemptState::Handshaking(established),
+                    other => other,
+                };
+            }
+            Flow::Ended(failure) => {
+                established.finish(plan, failure, self.started, now);
+                self.close_gracefully(plan, now, actions);
+            }
         }
     }
 
-    /// It will never be open.
-    fn fail_unopened(
+    /// Ends an attempt that never connected.
+    fn fail_before_connect(
         &mut self,
         plan: &Plan,
         failure: Failure,
@@ -322,33 +416,28 @@ impl Attempt {
         now: Instant,
         actions: &mut Actions,
     ) {
-        let total = now.saturating_duration_since(self.started);
-        let (failure, tcp) = (
-            Some(Arc::new(failure)),
-            info.map(|info| facts_while_connecting(&info)),
-        );
-        let trial = ConnectionReport {
-            failure,
-            total,
-            tcp,
-            ..ConnectionReport::untried(plan.remote(self.address))
+        let report = ConnectionReport {
+            failure: Some(Arc::new(failure)),
+            total: now.saturating_duration_since(self.started),
+            tcp: info.map(|info| facts_while_connecting(&info)),
+            ..ConnectionReport::new(plan.remote(self.address))
         };
-        self.state = State::Over(Box::new(trial));
+        self.state = AttemptState::Over(Box::new(report));
         actions.push_back(Action::Close(self.id, Close::Fin));
     }
 
-    /// Leaves an open connection, whose verdict stands, as the plan says.
-    fn part(&mut self, plan: &Plan, now: Instant, actions: &mut Actions) {
+    /// Closes a connection whose verdict is fixed, in the way that the plan asks for.
+    fn close_gracefully(&mut self, plan: &Plan, now: Instant, actions: &mut Actions) {
         match plan.spec.close {
-            Close::Rst => self.leave(Close::Rst, actions),
-            // A goodbye inside of what is being sent would be none.
-            Close::Fin if self.is_sending(plan) => self.leave(Close::Fin, actions),
+            Close::Rst => self.close_now(Close::Rst, actions),
+            // `quit` would land in the middle of the message that is being sent.
+            Close::Fin if self.is_sending(plan) => self.close_now(Close::Fin, actions),
             Close::Fin => {
                 self.state = match self.take_state() {
-                    State::Talking(mut open) => {
-                        open.say_goodbye(plan, actions);
-                        open.wait_for_fin(now + DRAIN);
-                        State::Draining(open)
+                    AttemptState::Talking(mut established) => {
+                        established.send_quit(plan, actions);
+                        established.await_fin(now + DRAIN);
+                        AttemptState::Draining(established)
                     }
                     other => other,
                 }
@@ -356,40 +445,46 @@ impl Attempt {
         }
     }
 
-    /// Whether the peer has not taken all of the current step yet.
+    /// Whether the kernel has not yet taken all bytes of the current step.
     fn is_sending(&self, plan: &Plan) -> bool {
-        matches!(&self.state, State::Talking(open) if open.dialogue.unfinished(plan) == Unfinished::Sending)
+        matches!(
+            &self.state,
+            AttemptState::Talking(established)
+                if established.dialogue.unfinished(plan) == Unfinished::Sending
+        )
     }
 
-    /// Leaves an open connection, whose verdict stands, at once.
-    fn leave(&mut self, how: Close, actions: &mut Actions) {
+    /// Closes a connection whose verdict is fixed, without waiting for the peer.
+    fn close_now(&mut self, how: Close, actions: &mut Actions) {
         self.state = match self.take_state() {
-            State::Talking(open) | State::Draining(open) => {
+            AttemptState::Handshaking(established)
+            | AttemptState::Talking(established)
+            | AttemptState::Draining(established) => {
                 actions.push_back(Action::Close(self.id, how));
-                State::Over(Box::new(open.trial))
+                AttemptState::Over(Box::new(established.report))
             }
             other => other,
         }
     }
 
-    /// The state, to be replaced at once.
-    fn take_state(&mut self) -> State {
-        std::mem::replace(&mut self.state, State::Connecting)
+    /// Takes the state out; it must be replaced at once.
+    fn take_state(&mut self) -> AttemptState {
+        std::mem::replace(&mut self.state, AttemptState::Connecting)
     }
 }
 
-/// The facts of an open connection. After a retransmission, and where it exceeds our own clock, `tcpi_rtt` is not the
-/// path's round trip time.
-fn facts_when_open(info: &TcpInfo, clock: Duration) -> TcpFacts {
-    let trusted = info.retransmits == 0 && !info.rtt.is_zero() && info.rtt <= clock;
-    let rtt = trusted.then(|| RoundTrip::new(info.rtt, info.rttvar));
+/// The facts of an established connection. `tcpi_rtt` is not the round-trip time of the path after
+/// a retransmission, nor where it exceeds our own measurement; it is omitted then.
+fn facts_when_connected(info: &TcpInfo, connect: Duration) -> TcpFacts {
+    let is_valid = info.retransmits == 0 && !info.rtt.is_zero() && info.rtt <= connect;
     TcpFacts {
-        rtt,
+        rtt: is_valid.then(|| RoundTrip::new(info.rtt, info.rttvar)),
         syn_retransmits: info.retransmits,
         mss: Some(info.mss),
     }
 }
 
+/// The facts of a connection whose SYN is unanswered.
 fn facts_while_connecting(info: &TcpInfo) -> TcpFacts {
     TcpFacts {
         rtt: None,

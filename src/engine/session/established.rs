@@ -1,212 +1,292 @@
-//! An open connection: its dialogue, the clocks of that, and what was found so far.
+//! An established connection: its dialogue, the times of the dialogue, and the report so far.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::engine::dialogue::{Dialogue, Input, Progress};
 use crate::engine::session::action::{Action, Actions, AttemptId};
+use crate::engine::session::messages::{excerpt, step_prefix, wanted};
 use crate::failure::{Failure, Status};
 use crate::plan::Plan;
+use crate::plan::layer::SharedLayer;
 use crate::plan::steps::Step;
 use crate::report::{ConnectionReport, DialogueReport};
 
-/// How long it must be quiet before a match that further bytes could change counts.
+/// How long no data may arrive before a match counts that further bytes could have changed.
 const QUIET: Duration = Duration::from_millis(50);
 
-/// One open connection.
+/// One established connection.
 #[derive(Debug)]
-pub(in crate::engine) struct Open {
-    /// What is known of it; its verdict comes last.
-    pub trial: ConnectionReport,
-    /// What is said on it.
+pub(in crate::engine) struct Established {
+    /// The report of the connection; its failure is set last.
+    pub report: ConnectionReport,
+    /// The dialogue on it.
     pub dialogue: Dialogue,
     id: AttemptId,
+    /// When the dialogue started.
     since: Instant,
+    /// When the handshake of the layer started, if there is one.
+    handshake_since: Option<Instant>,
+    /// The duration of the handshake, once it has completed.
+    handshake: Option<Duration>,
     first_byte: Option<Duration>,
-    /// Which step is under way, and when that has taken too long.
-    step: (usize, Option<Instant>),
-    /// When it has been quiet for long enough; after the verdict, when the peer had enough time for its FIN.
-    settles: Option<Instant>,
+    /// The step that is running.
+    step: RunningStep,
+    /// When a tentative match counts. While draining, when the wait for the peer's FIN is over.
+    quiet_until: Option<Instant>,
 }
 
-/// Where a dialogue is after it went as far as it could.
+/// The step of a dialogue that is running.
+#[derive(Debug)]
+struct RunningStep {
+    /// Its index; `usize::MAX` before the first step.
+    index: usize,
+    /// When it times out, if it has a timeout of its own.
+    deadline: Option<Instant>,
+}
+
+/// The state of a dialogue that went as far as it could.
 pub(in crate::engine) enum Flow {
     /// It waits for the peer.
-    GoesOn,
-    /// It is over, with this failure if it has one.
+    Waits,
+    /// It waits for the handshake of a layer, which was requested.
+    Handshakes,
+    /// It ended, with this failure if it failed.
     Ended(Option<Failure>),
 }
 
-impl Open {
-    /// A connection that was open just now.
-    pub fn new(id: AttemptId, plan: &Plan, trial: ConnectionReport, now: Instant) -> Self {
-        let (step, dialogue) = ((usize::MAX, None), Dialogue::new(plan));
+impl Established {
+    /// A connection that was established just now.
+    pub fn new(id: AttemptId, plan: &Plan, report: ConnectionReport, now: Instant) -> Self {
         Self {
-            trial,
-            dialogue,
+            report,
+            dialogue: Dialogue::new(plan),
             id,
             since: now,
+            handshake_since: None,
+            handshake: None,
             first_byte: None,
-            step,
-            settles: None,
+            step: RunningStep {
+                index: usize::MAX,
+                deadline: None,
+            },
+            quiet_until: None,
         }
     }
 
-    /// When it wants to be asked again.
+    /// When time alone changes its state, if at all.
     pub fn next_wake(&self) -> Option<Instant> {
-        [self.step.1, self.settles].into_iter().flatten().min()
+        [self.step.deadline, self.quiet_until]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
-    /// Whether the time of the current step is over.
+    /// Whether the current step has timed out.
     pub fn is_late(&self, now: Instant) -> bool {
-        self.step.1.is_some_and(|limit| limit <= now)
+        self.step.deadline.is_some_and(|deadline| deadline <= now)
     }
 
-    /// Takes what the peer said.
-    pub fn hear(&mut self, bytes: &[u8], now: Instant) {
+    /// Requests the handshake of this layer.
+    pub fn start_handshake(&mut self, layer: SharedLayer, now: Instant, actions: &mut Actions) {
+        self.handshake_since = Some(now);
+        (self.step.deadline, self.quiet_until) = (None, None);
+        actions.push_back(Action::Secure(self.id, layer));
+    }
+
+    /// The handshake completed. The dialogue starts now, or continues after its [`Step::StartTls`].
+    pub fn handshake_completed(&mut self, plan: &Plan, now: Instant) {
+        self.handshake = self
+            .handshake_since
+            .map(|since| now.saturating_duration_since(since));
+        match plan.spec.steps.get(self.dialogue.position()) {
+            Some(Step::StartTls(_)) => self.dialogue.secured(),
+            _ => self.since = now,
+        }
+    }
+
+    /// Takes received bytes.
+    pub fn on_data(&mut self, bytes: &[u8], now: Instant) {
         self.first_byte
             .get_or_insert_with(|| now.saturating_duration_since(self.since));
         self.dialogue.feed(bytes);
     }
 
-    /// Takes what the peer says after the verdict: shown where nothing was expected.
-    pub fn overhear(&mut self, plan: &Plan, bytes: &[u8]) {
+    /// Takes bytes that arrive after the verdict. Where no step expects anything, they are the
+    /// response that is reported.
+    pub fn on_data_after_verdict(&mut self, plan: &Plan, bytes: &[u8]) {
         self.dialogue.feed(bytes);
-        if !plan
-            .spec
-            .steps
-            .iter()
-            .any(|step| matches!(step, Step::Expect(_)))
-        {
-            self.trial.exchange.get_or_insert_default().response = self.dialogue.response();
+        let expects = |step: &Step| matches!(step, Step::Expect(_));
+        if !plan.spec.steps.iter().any(expects) {
+            self.report.dialogue.get_or_insert_default().response = self.dialogue.response();
         }
     }
 
-    /// Goes on with the dialogue as far as it can.
+    /// Runs the dialogue as far as the received bytes allow.
     pub fn advance(
         &mut self,
         plan: &Plan,
-        moment: Input,
+        input: Input,
         now: Instant,
         actions: &mut Actions,
     ) -> Flow {
         if self.is_sending(plan) {
-            return self.hold_out(plan);
+            return self.buffer_while_sending(plan);
         }
         let before = self.dialogue.position();
-        let progress = self.dialogue.advance(plan, moment);
+        let progress = self.dialogue.advance(plan, input);
         self.explain(plan, before, actions);
         let (status, why) = match progress {
             Progress::Done => return Flow::Ended(None),
-            Progress::Wait | Progress::Unsettled | Progress::Send(_) => {
-                let position = self.dialogue.position();
-                if self.step.0 != position {
-                    self.step = (position, step_limit(plan, position, now));
-                }
-                self.settles = (progress == Progress::Unsettled).then_some(now + QUIET);
+            Progress::StartTls(layer) => {
+                self.start_handshake(layer, now, actions);
+                return Flow::Handshakes;
+            }
+            Progress::Wait | Progress::Tentative | Progress::Send(_) => {
+                self.enter_step(plan, now);
+                self.quiet_until = (progress == Progress::Tentative).then_some(now + QUIET);
                 if let Progress::Send(bytes) = progress {
                     actions.push_back(Action::Send(self.id, bytes));
                 }
-                return Flow::GoesOn;
+                return Flow::Waits;
             }
             Progress::Rejected(pattern) => (
                 Status::Rejected,
-                format!("the answer has {pattern}, which is rejected"),
+                format!("the answer matches the reject pattern {pattern}: "),
             ),
             Progress::Impossible => (
                 Status::Mismatch,
-                format!("the answer is not {}", self.wanted(plan)),
+                format!("expected {}, got ", wanted(plan, &self.dialogue)),
             ),
-            Progress::TooMuch(bytes) => (
-                Status::Mismatch,
-                format!("{bytes} bytes came without {}", self.wanted(plan)),
+            Progress::TooMuch(bytes) => {
+                let wanted = wanted(plan, &self.dialogue);
+                (
+                    Status::Mismatch,
+                    format!("received {bytes} bytes without {wanted}: "),
+                )
+            }
+            Progress::Injected(bytes) => (
+                Status::TlsFailed,
+                format!("received {bytes} bytes before the handshake, which may be injected: "),
             ),
         };
-        let text = format!("{}{why}{}", self.step_prefix(plan), self.excerpt(plan));
+        let prefix = self.step_prefix(plan);
+        let text = format!("{prefix}{why}{}", excerpt(plan, &self.dialogue));
         Flow::Ended(Some(Failure::new(status, text)))
     }
 
-    /// Whether the bytes of the current step are on their way: they were wished for, and are asked for once.
-    fn is_sending(&self, plan: &Plan) -> bool {
-        let position = self.dialogue.position();
-        self.step.0 == position && matches!(plan.spec.steps.get(position), Some(Step::Send(_)))
+    /// Notes the current step, and starts its timeout if it is a new one.
+    fn enter_step(&mut self, plan: &Plan, now: Instant) {
+        let index = self.dialogue.position();
+        if self.step.index != index {
+            self.step = RunningStep {
+                index,
+                deadline: step_deadline(plan, index, now),
+            };
+        }
     }
 
-    /// Keeps what the peer says before it took all that is sent, up to the bound of any step.
-    fn hold_out(&self, plan: &Plan) -> Flow {
-        let ahead = self.dialogue.ahead();
-        if ahead < plan.spec.max_bytes {
-            return Flow::GoesOn;
+    /// Whether the bytes of the current step are being sent: the action was issued and must not be
+    /// issued again.
+    fn is_sending(&self, plan: &Plan) -> bool {
+        let position = self.dialogue.position();
+        self.step.index == position && matches!(plan.spec.steps.get(position), Some(Step::Send(_)))
+    }
+
+    /// Keeps bytes that arrive before all of ours are sent, up to the `max_bytes` of any step.
+    fn buffer_while_sending(&self, plan: &Plan) -> Flow {
+        let unmatched = self.dialogue.unmatched_len();
+        if unmatched < plan.spec.max_bytes {
+            return Flow::Waits;
         }
         let text = format!(
-            "{}{ahead} bytes came before ours were sent{}",
+            "{}received {unmatched} bytes before all bytes were sent: {}",
             self.step_prefix(plan),
-            self.excerpt(plan)
+            excerpt(plan, &self.dialogue)
         );
         Flow::Ended(Some(Failure::new(Status::Mismatch, text)))
     }
 
-    /// Says which expectations were met since this step.
+    /// Reports the expectations that were met since this step.
     fn explain(&self, plan: &Plan, since: usize, actions: &mut Actions) {
-        for (number, step) in plan
-            .spec
-            .steps
-            .iter()
-            .enumerate()
-            .take(self.dialogue.position())
-            .skip(since)
-        {
+        let met = plan.spec.steps.iter().enumerate();
+        for (index, step) in met.take(self.dialogue.position()).skip(since) {
             if let Step::Expect(expect) = step {
-                actions.push_back(Action::Explain(
-                    self.id,
-                    format!("step {}: {} came", number + 1, expect.wanted),
-                ));
+                let text = format!("step {}: matched {}", index + 1, expect.wanted);
+                actions.push_back(Action::Explain(self.id, text));
             }
         }
     }
 
-    /// Fixes the verdict of a connection that began then.
-    pub fn conclude(
+    /// Fixes the verdict of this connection, whose SYN was sent at `started`.
+    pub fn finish(
         &mut self,
         plan: &Plan,
         failure: Option<Failure>,
         started: Instant,
         now: Instant,
     ) {
-        self.trial.total = now.saturating_duration_since(started);
+        self.report.total = now.saturating_duration_since(started);
         let response = self.dialogue.response();
         let has_steps = !plan.spec.steps.is_empty();
-        if has_steps || response.is_some() {
-            self.trial.exchange = Some(Box::new(DialogueReport {
+        if has_steps || response.is_some() || self.handshake.is_some() {
+            let succeeded = has_steps && failure.is_none();
+            self.report.dialogue = Some(Box::new(DialogueReport {
+                handshake: self.handshake,
                 first_byte: self.first_byte,
-                took: (has_steps && failure.is_none())
-                    .then(|| now.saturating_duration_since(self.since)),
+                duration: succeeded.then(|| now.saturating_duration_since(self.since)),
                 step: has_steps.then(|| self.dialogue.step(plan)),
                 response,
                 captures: self.dialogue.captures().to_vec(),
             }));
         }
-        self.trial.failure = failure.map(Arc::new);
+        self.report.failure = failure.map(Arc::new);
     }
 
-    /// Says the protocol's goodbye, if it has one, and FIN.
-    pub fn say_goodbye(&self, plan: &Plan, actions: &mut Actions) {
+    /// Sends the protocol's farewell, if the plan has one, and FIN.
+    pub fn send_quit(&self, plan: &Plan, actions: &mut Actions) {
         if let Some(quit) = &plan.spec.quit {
             actions.push_back(Action::Send(self.id, self.dialogue.fill(quit)));
         }
         actions.push_back(Action::Shutdown(self.id));
     }
 
-    /// From now on it only waits for the peer to leave, at most until then.
-    pub fn wait_for_fin(&mut self, until: Instant) {
-        (self.step.1, self.settles) = (None, Some(until));
+    /// Waits for the peer's FIN until then, and for nothing else.
+    pub fn await_fin(&mut self, until: Instant) {
+        self.step.deadline = None;
+        self.quiet_until = Some(until);
+    }
+
+    /// The failure of a dialogue that cannot continue for this reason. `silent` is its status if
+    /// nothing was received since the last match.
+    pub fn unfinished(&self, plan: &Plan, why: &str, silent: Status) -> Failure {
+        crate::engine::session::messages::unfinished(
+            plan,
+            &self.dialogue,
+            self.report.address,
+            why,
+            silent,
+        )
+    }
+
+    /// `TLS handshake with 192.0.2.7:443: `, the start of an error text about the handshake.
+    pub fn handshake_prefix(&self, plan: &Plan) -> String {
+        match plan.spec.steps.get(self.dialogue.position()) {
+            Some(Step::StartTls(_)) => self.step_prefix(plan),
+            _ => format!("TLS handshake with {}: ", self.report.address),
+        }
+    }
+
+    /// `expect (step 2) from 192.0.2.7:25: `, the start of an error text about the current step.
+    pub fn step_prefix(&self, plan: &Plan) -> String {
+        step_prefix(plan, &self.dialogue, self.report.address)
     }
 }
 
-/// When a step has taken too long, where it has a limit of its own.
-fn step_limit(plan: &Plan, position: usize, now: Instant) -> Option<Instant> {
-    match plan.spec.steps.get(position) {
+/// When the step times out, if it has a timeout of its own.
+fn step_deadline(plan: &Plan, index: usize, now: Instant) -> Option<Instant> {
+    match plan.spec.steps.get(index) {
         Some(Step::Expect(expect)) => expect.timeout.map(|timeout| now + timeout),
-        Some(Step::Send(_)) | None => None,
+        Some(Step::Send(_) | Step::StartTls(_)) | None => None,
     }
 }

@@ -74,30 +74,31 @@ fn trials() -> impl Strategy<Value = ConnectionReport> {
         ("[a-z]{1,8}", proptest::collection::vec(any::<u8>(), 0..20)),
         0..3,
     );
-    let exchange = (
+    let dialogue = (
         maybe(times()),
         maybe(times()),
         maybe(1..9_usize),
         maybe(said),
         captures,
     );
-    let exchange = exchange.prop_map(|(first_byte, took, step, response, captures)| {
+    let dialogue = dialogue.prop_map(|(first_byte, duration, step, response, captures)| {
         let mut captures: Vec<_> = captures
             .into_iter()
             .map(|(name, value)| (name.into(), value))
             .collect();
         captures.dedup_by(|(one, _), (other, _): &mut (Box<str>, _)| one == other);
         Box::new(DialogueReport {
+            handshake: None,
             first_byte,
-            took,
+            duration,
             step,
             response,
             captures,
         })
     });
-    let measured = (times(), maybe(times()), maybe(tcp_facts()), maybe(exchange));
+    let measured = (times(), maybe(times()), maybe(tcp_facts()), maybe(dialogue));
     (ends, measured).prop_map(
-        |((ip, port, source, failure), (total, connect, tcp, exchange))| {
+        |((ip, port, source, failure), (total, connect, tcp, dialogue))| {
             let (address, failure) = (SocketAddr::new(ip, port), failure.map(Arc::new));
             ConnectionReport {
                 address,
@@ -106,7 +107,7 @@ fn trials() -> impl Strategy<Value = ConnectionReport> {
                 total,
                 connect,
                 tcp,
-                exchange,
+                dialogue,
             }
         },
     )
@@ -124,7 +125,7 @@ fn reports() -> impl Strategy<Value = Report> {
             service: service.map(Into::into),
             ..ProbeSpec::default()
         };
-        Arc::new(Plan::by(
+        Arc::new(Plan::new(
             spec,
             Target::from_arguments(target, None, None).unwrap(),
         ))
@@ -133,8 +134,8 @@ fn reports() -> impl Strategy<Value = Report> {
         let mut running = RunningStats::default();
         for connect in connects {
             match connect {
-                Some(took) => running.succeeded(took),
-                None => running.lost(),
+                Some(took) => running.add_success(took),
+                None => running.add_failure(),
             }
         }
         running
@@ -193,7 +194,7 @@ fn expected(report: &Report) -> Json {
 
 /// What the table says of one connection.
 fn expected_address(report: &Report, connection: &ConnectionReport) -> Json {
-    let failure = connection.verdict(report.plan.spec.want);
+    let failure = connection.verdict(report.plan.spec.expected);
     let alone = Report {
         failure,
         total: connection.total,
@@ -215,11 +216,11 @@ fn expected_address(report: &Report, connection: &ConnectionReport) -> Json {
         .contains(&&**key)
     });
     object["time"] = json!({ "total": entry_time(&alone.total) });
-    let exchange = connection.exchange.as_deref().cloned().unwrap_or_default();
+    let dialogue = connection.dialogue.as_deref().cloned().unwrap_or_default();
     for (name, time) in [
         ("connect", connection.connect),
-        ("first_byte", exchange.first_byte),
-        ("dialogue", exchange.took),
+        ("first_byte", dialogue.first_byte),
+        ("dialogue", dialogue.duration),
     ] {
         if let Some(time) = time {
             object["time"][name] = entry_time(&time);
@@ -265,7 +266,7 @@ fn members_stand_in_the_order_of_the_table() {
             syn_retransmits: 2,
             mss: None,
         }),
-        exchange: Some(Box::new(DialogueReport {
+        dialogue: Some(Box::new(DialogueReport {
             captures: vec![("name".into(), b"a \"b\"".to_vec())],
             ..DialogueReport::default()
         })),

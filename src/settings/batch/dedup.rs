@@ -54,9 +54,9 @@ pub fn without_repeats(mut drafts: Vec<Draft>) -> Vec<Draft> {
     for (first, repeat) in &groups.repeats {
         let label = drafts
             .get_mut(*repeat as usize)
-            .and_then(|draft| draft.plan.label.take());
+            .and_then(|draft| draft.plan.meta.take());
         if let (Some(draft), Some(label)) = (drafts.get_mut(*first as usize), label) {
-            merge(draft.plan.label.get_or_insert_default(), *label);
+            merge(draft.plan.meta.get_or_insert_default(), *label);
         }
     }
     let mut repeats = groups.repeats.iter().map(|(_, repeat)| *repeat).peekable();
@@ -77,12 +77,12 @@ pub fn assign_ids(mut drafts: Vec<Draft>) -> Result<Vec<Plan>, DuplicateId> {
     let shared = Groups::of(&drafts).shared;
     let mut has_labels = !shared.is_empty();
     for (index, Draft { plan, .. }) in (0..).zip(&mut drafts) {
-        plan.number = index;
+        plan.index = index;
         if shared.contains(&index) {
             add_service_to_id(plan);
         }
         replace_unsafe_bytes(plan);
-        has_labels |= plan.label.as_ref().is_some_and(|label| label.id.is_some());
+        has_labels |= plan.meta.as_ref().is_some_and(|label| label.id.is_some());
     }
     // Ids that are only host and port differ because the targets do.
     if has_labels {
@@ -100,7 +100,7 @@ type Identity<'d> = (
 );
 
 fn identity(plan: &Plan) -> Identity<'_> {
-    let label = plan.label.as_deref();
+    let label = plan.meta.as_deref();
     let (id, host) = label.map_or((None, None), |label| {
         (label.id.as_deref(), label.zabbix_host.as_deref())
     });
@@ -160,7 +160,7 @@ fn add_service_to_id(plan: &mut Plan) {
         return;
     };
     let id = format!("{}.{service}", plan.id());
-    let label = plan.label.get_or_insert_default();
+    let label = plan.meta.get_or_insert_default();
     if label.id.is_none() {
         label.id = Some(id.into());
     }
@@ -177,7 +177,7 @@ fn replace_unsafe_bytes(plan: &mut Plan) {
         .chars()
         .map(|c| if is_safe(c) { c } else { '_' })
         .collect();
-    plan.label.get_or_insert_default().id = Some(id.into());
+    plan.meta.get_or_insert_default().id = Some(id.into());
 }
 
 fn reject_duplicate_ids(drafts: &[Draft]) -> Result<(), DuplicateId> {

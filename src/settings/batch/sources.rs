@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use crate::escape::escaped_prefix;
 use crate::plan::Plan;
-use crate::policy::Policy;
 use crate::settings::batch::spec_cache::SpecCache;
 use crate::settings::batch::stdin;
 use crate::settings::batch::target_list::{OnError, TargetList};
@@ -20,7 +19,7 @@ use crate::suggest::did_you_mean;
 /// # Errors
 /// The first error found.
 pub fn configured(config: &Configuration, groups: &[String]) -> Result<Vec<Plan>, SettingsError> {
-    let specs = SpecCache::new(config, ProbeRequest::default(), Policy::allow_all())?;
+    let specs = SpecCache::new(config, ProbeRequest::default())?;
     // The limit of a batch is an option of the batch.
     let mut list = TargetList::new(specs, usize::MAX, OnError::Stop);
     add_configured(&mut list, config, &non_empty(groups))?;

@@ -8,7 +8,6 @@ use foldhash::fast::RandomState;
 
 use crate::address::Port;
 use crate::plan::ProbeSpec;
-use crate::policy::Policy;
 use crate::settings::build::{Blame, spec, with_service};
 use crate::settings::config::{Configuration, Service};
 use crate::settings::dialogue::dialogue;
@@ -25,7 +24,6 @@ pub const TARGET_TIMEOUT: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub struct SpecCache<'c> {
     config: &'c Configuration,
-    policy: Policy,
     request: ProbeRequest,
     /// The service of targets without one.
     service: Option<Service>,
@@ -47,11 +45,7 @@ impl<'c> SpecCache<'c> {
     ///
     /// # Errors
     /// The first error in them.
-    pub fn new(
-        config: &'c Configuration,
-        request: ProbeRequest,
-        policy: Policy,
-    ) -> Result<Self, SettingsError> {
+    pub fn new(config: &'c Configuration, request: ProbeRequest) -> Result<Self, SettingsError> {
         let service = request
             .service
             .as_ref()
@@ -64,7 +58,6 @@ impl<'c> SpecCache<'c> {
         dialogue(&run).map_err(SettingsError::first)?;
         Ok(Self {
             config,
-            policy,
             request,
             service,
             specs: HashMap::default(),
@@ -136,8 +129,7 @@ impl<'c> SpecCache<'c> {
             Blame::Target(target)
         };
         let spec = spec(&overrides, self.request.family, blame)?;
-        let policy = self.policy.clone();
-        let spec = with_service(ProbeSpec { policy, ..spec }, service);
+        let spec = with_service(spec, service);
         Ok(CachedSpec {
             spec: Arc::new(spec),
             port: overrides.port,

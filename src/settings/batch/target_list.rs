@@ -144,7 +144,10 @@ impl<'c> TargetList<'c> {
         let plan = plan(&cached.spec, address, self.specs.family())
             .map_err(|error| in_target(target, error))?;
         let label = meta.map(|meta| Box::new(with_own_name(meta, &plan, target.count())));
-        let plan = Plan { label, ..plan };
+        let plan = Plan {
+            meta: label,
+            ..plan
+        };
         self.drafts.push(Draft { origin, plan });
         Ok(())
     }

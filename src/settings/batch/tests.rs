@@ -15,12 +15,7 @@ fn run(words: &[&str], input: &[u8]) -> Result<Batch, SettingsError> {
         panic!("not a batch");
     };
     let request = BatchRequest::from_args(&args)?;
-    batch(
-        request,
-        &Configuration::default(),
-        Policy::allow_all(),
-        |_| Ok(input.to_vec()),
-    )
+    batch(request, &Configuration::default(), |_| Ok(input.to_vec()))
 }
 
 fn fleet(words: &[&str], input: &[u8]) -> Result<Batch, String> {
@@ -31,7 +26,7 @@ fn fleet(words: &[&str], input: &[u8]) -> Result<Batch, String> {
 fn ids(words: &[&str], input: &str) -> Result<String, String> {
     let fleet = fleet(words, input.as_bytes())?;
     for (number, plan) in fleet.plans.iter().enumerate() {
-        assert_eq!(plan.number as usize, number);
+        assert_eq!(plan.index as usize, number);
     }
     Ok(fleet
         .plans
@@ -111,13 +106,13 @@ fn objects_have_names_groups_and_options() {
     let [a, b, shell, c] = &fleet.plans[..] else {
         panic!("{:?}", fleet.plans)
     };
-    let label = a.label.as_ref().unwrap();
+    let label = a.meta.as_ref().unwrap();
     assert_eq!(
         (label.name.as_deref(), label.zabbix_host.as_deref()),
         (Some("web a:80"), Some("A"))
     );
     assert_eq!(label.groups.join(" "), "x y");
-    assert_eq!(b.label.as_ref().unwrap().name.as_deref(), Some("web a:81"));
+    assert_eq!(b.meta.as_ref().unwrap().name.as_deref(), Some("web a:81"));
     assert_eq!(
         (shell.id().as_ref(), shell.spec.service.as_deref()),
         ("shell", Some("ssh"))
@@ -357,7 +352,7 @@ fn shards_divide_the_list() {
         two.plans
             .iter()
             .enumerate()
-            .all(|(at, plan)| plan.number as usize == at)
+            .all(|(at, plan)| plan.index as usize == at)
     );
     assert!(
         fleet(&["h:80", "--shard", "1/3"], b"").unwrap().plans.len() <= 1,
@@ -553,12 +548,12 @@ fn the_configuration_has_targets_and_groups() {
     let [web, _, till, ..] = &plans[..] else {
         panic!("{plans:?}")
     };
-    let label = web.label.as_ref().unwrap();
+    let label = web.meta.as_ref().unwrap();
     assert_eq!(
         (label.name.as_deref(), label.groups.join(" ")),
         (Some("web a:80"), "web all again".to_owned())
     );
-    let label = till.label.as_ref().unwrap();
+    let label = till.meta.as_ref().unwrap();
     assert_eq!(
         (label.zabbix_host.as_deref(), till.spec.service.as_deref()),
         (Some("B"), Some("till"))

@@ -12,6 +12,7 @@ use zbx_tcp::engine;
 use zbx_tcp::engine::dns::files::Files;
 use zbx_tcp::engine::{Limits, ResolverKind, Sink};
 use zbx_tcp::plan::{Close, Family, Plan, ProbeSpec};
+use zbx_tcp::policy::Policy;
 use zbx_tcp::report::Report;
 use zbx_tcp::source::List;
 
@@ -78,6 +79,7 @@ fn run(
     engine::run(
         &mut List::new(plans),
         &mut reports,
+        &Policy::allow_all(),
         &limits,
         ResolverKind::Stub(files),
     )

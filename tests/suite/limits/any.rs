@@ -208,7 +208,9 @@ proptest! {
         deadline in prop::option::of(0_u64..300),
         stop in prop::option::weighted(0.3, 0_u64..300),
         threads in 1_usize..4,
-        spares in 0_usize..4,
+        standby_threads in 0_usize..4,
+        // Milliseconds before each plan of a queue; a list, where there is none.
+        pauses in prop::option::of(prop::collection::vec(0_u64..4, 60)),
     ) {
         let field = Field::known();
         let (plans, expected): (Vec<_>, Vec<_>) = kinds.iter().map(|(kind, variant)| field.plan(*kind, *variant)).unzip();
@@ -220,10 +222,16 @@ proptest! {
                 deadline: deadline.map(Duration::from_millis),
                 stop: stopper.as_ref().map(AsFd::as_fd),
                 threads: many(threads),
-                spares,
+                standby_threads,
                 ..Limits::in_flight(many(in_flight))
             };
-            run(plans, &limits, names)
+            match pauses {
+                // What a queue has after the end of its run has no report.
+                Some(pauses) if deadline.is_none() && stop.is_none() => {
+                    run_queue(plans, pauses, &limits, names)
+                }
+                _ => run(plans, &limits, names),
+            }
         });
         let others: &[Status] = if deadline.is_some() || stop.is_some() { &CUT } else { &[] };
         for (number, expected) in expected.into_iter().enumerate() {
@@ -231,6 +239,23 @@ proptest! {
             prop_assert!(is_possible(report, expected, others), "{number}: not {expected:?}: {report:?}");
         }
     }
+}
+
+/// Runs plans that another thread puts into a queue, with these pauses.
+fn run_queue(
+    plans: Vec<Plan>,
+    pauses: Vec<u64>,
+    limits: &Limits<'_>,
+    names: ResolverKind,
+) -> Gathered {
+    let (count, (mut source, sender)) = (plans.len(), zbx_tcp::source::queue().unwrap());
+    thread::spawn(move || {
+        for (plan, pause) in numbered(plans).zip(pauses) {
+            thread::sleep(Duration::from_millis(pause));
+            sender.send(plan).unwrap();
+        }
+    });
+    run_source(count, &mut source, limits, names)
 }
 
 /// What a run that ends early may make of a verdict.

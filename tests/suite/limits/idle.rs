@@ -132,6 +132,68 @@ fn a_run_that_waits_uses_little_of_the_processor() {
     }
 }
 
+/// A source that has no plan for the moment.
+#[test]
+fn a_run_that_waits_for_its_source_uses_little_of_the_processor() {
+    if !is_alone() {
+        return alone(
+            "a_run_that_waits_for_its_source_uses_little_of_the_processor",
+            100,
+        );
+    }
+    let target = Arc::new(plan("127.0.0.1", closed_port(), &connect(LONG)));
+    for (threads, standby_threads) in [(1, 0), (3, 0), (1, 2)] {
+        let limits = Limits {
+            deadline: Some(Duration::from_millis(600)),
+            threads: many(threads),
+            standby_threads,
+            ..Limits::in_flight(many(30))
+        };
+        let (mut queue, sender) = zbx_tcp::source::queue().unwrap();
+        sender.send(Arc::clone(&target)).unwrap();
+        let mut interval =
+            zbx_tcp::source::Interval::new(Arc::clone(&target), Duration::from_millis(200));
+        let sources: [&mut (dyn Source + Send); 2] = [&mut queue, &mut interval];
+        for (source, name) in sources.into_iter().zip(["queue", "interval"]) {
+            let (cpu, start) = (cpu_time(), Instant::now());
+            let mut reports = Counted(0);
+            engine::run(
+                &mut Borrowed(source),
+                &mut reports,
+                &Policy::allow_all(),
+                &limits,
+                ResolverKind::default(),
+            )
+            .unwrap();
+            let (cpu, took) = (cpu_time().checked_sub(cpu).unwrap(), start.elapsed());
+            assert!(reports.0 > 0 && took >= Duration::from_millis(600));
+            assert!(cpu < took / 4, "{name}, {threads}: {cpu:?} of {took:?}");
+        }
+    }
+}
+
+/// Counts reports.
+struct Counted(usize);
+
+impl Sink for Counted {
+    fn deliver(&mut self, _report: Report) {
+        self.0 += 1;
+    }
+}
+
+/// A source behind a reference.
+struct Borrowed<'s>(&'s mut (dyn Source + Send));
+
+impl Source for Borrowed<'_> {
+    fn next(&mut self, now: Instant) -> zbx_tcp::source::Next {
+        self.0.next(now)
+    }
+
+    fn wake_fd(&self) -> Option<std::os::fd::BorrowedFd<'_>> {
+        self.0.wake_fd()
+    }
+}
+
 #[test]
 fn thousands_of_addresses_that_are_waited_for_are_little_work() {
     if !is_alone() {

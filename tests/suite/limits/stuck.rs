@@ -81,7 +81,7 @@ fn what_comes_while_we_send_is_bounded() {
     assert!(
         failure
             .text
-            .contains("bytes came before ours were sent: \"-----"),
+            .contains("bytes before all bytes were sent: \"-----"),
         "{failure}"
     );
     assert!(peer.join().unwrap() < 64 << 20);
@@ -171,9 +171,12 @@ fn a_fault_in_one_thread_leaves_no_other_waiting() {
             threads: many(2),
             ..Limits::in_flight(many(8))
         };
-        let numbered = (0..)
-            .zip(plans)
-            .map(|(number, plan)| Arc::new(Plan { number, ..plan }));
+        let numbered = (0..).zip(plans).map(|(number, plan)| {
+            Arc::new(Plan {
+                index: number,
+                ..plan
+            })
+        });
         let mut source = List::new(numbered.collect::<Vec<_>>());
         let (done, result) = mpsc::channel();
         thread::spawn(move || {
@@ -181,6 +184,7 @@ fn a_fault_in_one_thread_leaves_no_other_waiting() {
                 engine::run(
                     &mut source,
                     &mut Faulty::default(),
+                    &Policy::allow_all(),
                     &limits,
                     ResolverKind::default(),
                 )
@@ -251,6 +255,7 @@ fn attempts_that_wait_for_their_turn_put_no_deadline_off() {
     engine::run(
         &mut List::new([Arc::new(plan)]),
         &mut slowly,
+        &Policy::allow_all(),
         &Limits::one(),
         ResolverKind::default(),
     )

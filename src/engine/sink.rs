@@ -1,0 +1,32 @@
+//! Where reports go.
+
+use std::time::Duration;
+
+use crate::engine::dns::ResolvedAddresses;
+use crate::engine::session::action::{Action, Event};
+use crate::plan::Plan;
+use crate::report::Report;
+
+/// Takes the results of a run.
+pub trait Sink {
+    /// Takes the report of one plan; each plan gets exactly one.
+    fn deliver(&mut self, report: Report);
+
+    /// Sees the steps of a probe, for the transcript; `at` is the time since the probe's start. Not
+    /// called where several threads probe.
+    fn observe(&mut self, _plan: &Plan, _at: Duration, _what: Observed<'_>) {}
+
+    /// Called before the loop waits for events: a good time to flush.
+    fn before_wait(&mut self) {}
+}
+
+/// What a [`Sink`] may observe.
+#[derive(Debug)]
+pub enum Observed<'a> {
+    /// An event, before the session handles it.
+    Event(&'a Event<'a>),
+    /// An action, before it is performed.
+    Action(&'a Action),
+    /// The answer of the resolver.
+    Answer(&'a ResolvedAddresses),
+}

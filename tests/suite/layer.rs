@@ -1,0 +1,399 @@
+//! The place where TLS will be, with a toy layer through the whole engine: its handshake needs a
+//! round trip, and it inverts bits afterwards.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::time::Duration;
+
+use zbx_tcp::address::Target;
+use zbx_tcp::engine;
+use zbx_tcp::engine::{Limits, ResolverKind, Sink};
+use zbx_tcp::failure::Status;
+use zbx_tcp::plan::bytes::Charset;
+use zbx_tcp::plan::pattern::Pattern;
+use zbx_tcp::plan::steps::{Expect, Step, Template};
+use zbx_tcp::plan::{Plan, ProbeSpec};
+use zbx_tcp::policy::Policy;
+use zbx_tcp::report::Report;
+use zbx_tcp::source::List;
+
+use crate::scripted_peer::{Peer, close_with_rst};
+
+pub mod toy {
+    //! A layer that is easy to read in a test: the client says `HELLO host`, the server `WELCOME`.
+    //! Then every byte is inverted. A zero byte on the wire closes a direction, `!` on the wire is
+    //! invalid.
+
+    use std::sync::Arc;
+
+    use zbx_tcp::address::Host;
+    use zbx_tcp::plan::layer::{Layer, LayerConnection, LayerError, PeerHalf, SharedLayer};
+
+    pub const CLOSE: u8 = 0;
+    pub const INVALID: u8 = b'!';
+
+    pub fn layer() -> SharedLayer {
+        SharedLayer(Arc::new(Toy))
+    }
+
+    /// Bytes as they are on the wire after the handshake, and back.
+    pub fn invert(bytes: &[u8]) -> Vec<u8> {
+        bytes.iter().map(|byte| !byte).collect()
+    }
+
+    #[derive(Debug)]
+    struct Toy;
+
+    impl Layer for Toy {
+        fn start(&self, host: &Host) -> Box<dyn LayerConnection> {
+            Box::new(ToyConnection {
+                answer: Some(Vec::new()),
+                output: format!("HELLO {host}\n").into_bytes(),
+            })
+        }
+    }
+
+    struct ToyConnection {
+        /// The answer to HELLO so far, until the handshake has completed.
+        answer: Option<Vec<u8>>,
+        output: Vec<u8>,
+    }
+
+    impl ToyConnection {
+        /// Takes the line that answers HELLO, if it is complete; the bytes after it.
+        fn handshake<'b>(&mut self, wire: &'b [u8]) -> Result<&'b [u8], LayerError> {
+            let Some(answer) = &mut self.answer else {
+                return Ok(wire);
+            };
+            let line_end = wire.iter().position(|byte| *byte == b'\n');
+            let (line, rest) = wire.split_at(line_end.map_or(wire.len(), |end| end + 1));
+            answer.extend_from_slice(line);
+            match (line_end, answer.as_slice()) {
+                (None, _) => Ok(rest),
+                (Some(_), b"WELCOME\n") => {
+                    self.answer = None;
+                    Ok(rest)
+                }
+                (Some(_), b"STRANGER\n") => Err(LayerError::Untrusted("unknown issuer".into())),
+                (Some(_), _) => {
+                    self.output.extend_from_slice(b"ALERT\n");
+                    Err(LayerError::Failed("unexpected answer".into()))
+                }
+            }
+        }
+    }
+
+    impl LayerConnection for ToyConnection {
+        fn is_handshaking(&self) -> bool {
+            self.answer.is_some()
+        }
+
+        fn read(&mut self, wire: &[u8], plain: &mut Vec<u8>) -> Result<PeerHalf, LayerError> {
+            for byte in self.handshake(wire)? {
+                match *byte {
+                    CLOSE => return Ok(PeerHalf::Closed),
+                    INVALID => return Err(LayerError::Failed("invalid byte".into())),
+                    byte => plain.push(!byte),
+                }
+            }
+            Ok(PeerHalf::Open)
+        }
+
+        fn write(&mut self, plain: &[u8]) {
+            self.output.extend(invert(plain));
+        }
+
+        fn close(&mut self) {
+            self.output.push(CLOSE);
+        }
+
+        fn take_output(&mut self, wire: &mut Vec<u8>) {
+            wire.append(&mut self.output);
+        }
+    }
+}
+
+const HELLO: &[u8] = b"HELLO 127.0.0.1\n";
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+#[derive(Default)]
+struct Collected(Vec<Report>);
+
+impl Sink for Collected {
+    fn deliver(&mut self, report: Report) {
+        self.0.push(report);
+    }
+}
+
+fn send(bytes: &[u8]) -> Step {
+    Step::Send(Template::bytes(bytes))
+}
+
+fn expect(regex: &str) -> Step {
+    Step::Expect(Expect::one(
+        Pattern::regex(regex, Charset::default()).unwrap(),
+    ))
+}
+
+/// A probe whose layer starts directly after the connect.
+fn layered(steps: Vec<Step>) -> ProbeSpec {
+    ProbeSpec {
+        layer: Some(toy::layer()),
+        steps,
+        timeout: TIMEOUT,
+        ..ProbeSpec::default()
+    }
+}
+
+/// A probe whose layer starts in the middle of the dialogue.
+fn starttls() -> ProbeSpec {
+    let steps = vec![
+        expect(r"220 [^\n]*\n"),
+        send(b"STARTTLS\r\n"),
+        expect(r"220 [^\n]*\n"),
+        Step::StartTls(toy::layer()),
+        send(b"EHLO me\r\n"),
+        expect(r"250 [^\n]*\n"),
+    ];
+    ProbeSpec {
+        steps,
+        timeout: TIMEOUT,
+        ..ProbeSpec::default()
+    }
+}
+
+/// Reads exactly these bytes; false if the client sends others or leaves.
+fn reads(stream: &mut TcpStream, expected: &[u8]) -> bool {
+    let mut bytes = vec![0; expected.len()];
+    stream.read_exact(&mut bytes).is_ok() && bytes == expected
+}
+
+/// Probes a peer that runs this script, and gives the report, and what the peer read after its
+/// script.
+fn probe(spec: ProbeSpec, script: impl Fn(&mut TcpStream) + Send + 'static) -> (Report, Vec<u8>) {
+    let (sender, read) = mpsc::channel();
+    let peer = Peer::start(move |mut stream: TcpStream| {
+        script(&mut stream);
+        let mut rest = Vec::new();
+        let _ = stream.read_to_end(&mut rest);
+        let _ = sender.send(rest);
+    });
+    let target = Target::from_arguments("127.0.0.1", Some(&peer.port()), None).unwrap();
+    let plan = Arc::new(Plan::new(spec, target));
+    let mut collected = Collected::default();
+    let limits = Limits::in_flight(NonZeroUsize::MIN);
+    engine::run(
+        &mut List::new(vec![plan]),
+        &mut collected,
+        &Policy::allow_all(),
+        &limits,
+        ResolverKind::default(),
+    )
+    .unwrap();
+    let report = collected.0.pop().unwrap();
+    assert!(collected.0.is_empty(), "one plan, one report");
+    (report, read.recv_timeout(TIMEOUT * 2).unwrap())
+}
+
+#[track_caller]
+fn assert_failed(report: &Report, status: Status, text: &str) {
+    let failure = report.failure.as_ref().expect("the probe succeeded");
+    assert_eq!(failure.status, status, "{}", failure.text);
+    // The port is the peer's own.
+    let address = report.connection.as_ref().unwrap().address.to_string();
+    let actual = failure.text.replace(&address, "PEER");
+    assert!(actual.starts_with(text), "{actual}");
+}
+
+fn handshake(report: &Report) -> Option<Duration> {
+    let connection = report.connection.as_ref()?;
+    connection.dialogue.as_ref()?.handshake
+}
+
+#[test]
+fn a_dialogue_runs_within_the_layer() {
+    let spec = layered(vec![expect(r"\A220 [^\n]*\n"), send(b"hi"), expect("ok")]);
+    let (report, rest) = probe(spec, |stream| {
+        assert!(reads(stream, HELLO));
+        std::thread::sleep(Duration::from_millis(50));
+        // The first application bytes are in the segment that completes the handshake.
+        let greeting = [b"WELCOME\n", toy::invert(b"220 ready\r\n").as_slice()].concat();
+        stream.write_all(&greeting).unwrap();
+        assert!(reads(stream, &toy::invert(b"hi")));
+        stream.write_all(&toy::invert(b"ok")).unwrap();
+    });
+    assert_eq!(report.failure, None);
+    assert!(handshake(&report).unwrap() >= Duration::from_millis(50));
+    let connection = report.connection.as_ref().unwrap();
+    let dialogue = connection.dialogue.as_ref().unwrap();
+    assert_eq!(
+        connection.response().unwrap().bytes,
+        13,
+        "application bytes"
+    );
+    assert!(
+        dialogue.first_byte.unwrap() < Duration::from_millis(50),
+        "the dialogue starts after the handshake"
+    );
+    assert_eq!(rest, [toy::CLOSE], "the layer is closed before the FIN");
+}
+
+#[test]
+fn a_handshake_may_arrive_byte_by_byte() {
+    let (report, _) = probe(layered(Vec::new()), |stream| {
+        stream.set_nodelay(true).unwrap();
+        for byte in b"WELCOME\n" {
+            stream.write_all(&[*byte]).unwrap();
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    });
+    assert_eq!(report.failure, None);
+    assert!(handshake(&report).is_some());
+}
+
+#[test]
+fn a_failed_handshake_is_a_tls_failure_and_the_peer_gets_the_alert() {
+    let (report, rest) = probe(layered(vec![send(b"secret")]), |stream| {
+        stream.write_all(b"GO AWAY\n").unwrap();
+    });
+    let text = "TLS handshake with PEER: unexpected answer";
+    assert_failed(&report, Status::TlsFailed, text);
+    assert_eq!(handshake(&report), None);
+    assert_eq!(rest, [HELLO, b"ALERT\n"].concat(), "nothing else is sent");
+}
+
+#[test]
+fn an_untrusted_peer_has_a_status_of_its_own() {
+    let (report, _) = probe(layered(Vec::new()), |stream| {
+        stream.write_all(b"STRANGER\n").unwrap();
+    });
+    let text = "TLS handshake with PEER: unknown issuer";
+    assert_failed(&report, Status::TlsUntrusted, text);
+}
+
+#[test]
+fn a_peer_that_is_silent_during_the_handshake_fails_at_the_deadline() {
+    let spec = ProbeSpec {
+        timeout: Duration::from_millis(300),
+        ..layered(vec![expect("ready")])
+    };
+    let (report, rest) = probe(spec, |_| {});
+    let text = "TLS handshake with PEER: the deadline came (";
+    assert_failed(&report, Status::TlsFailed, text);
+    assert!(report.total >= Duration::from_millis(300));
+    assert!(report.connection.as_ref().unwrap().connect.is_some());
+    assert_eq!(rest, HELLO);
+}
+
+#[test]
+fn a_peer_that_closes_or_resets_during_the_handshake_is_a_tls_failure() {
+    let (report, _) = probe(layered(Vec::new()), |stream| {
+        stream.write_all(b"WEL").unwrap();
+        stream.shutdown(std::net::Shutdown::Write).unwrap();
+    });
+    let text = "TLS handshake with PEER: the peer closed the connection";
+    assert_failed(&report, Status::TlsFailed, text);
+    let (report, _) = probe(layered(Vec::new()), |stream| {
+        assert!(reads(stream, HELLO));
+        close_with_rst(stream.try_clone().unwrap());
+        stream.shutdown(std::net::Shutdown::Both).unwrap();
+    });
+    let text = "TLS handshake with PEER: ";
+    assert_failed(&report, Status::TlsFailed, text);
+}
+
+#[test]
+fn invalid_bytes_after_the_handshake_are_a_tls_failure() {
+    let (report, _) = probe(layered(vec![expect("ready")]), |stream| {
+        stream.write_all(b"WELCOME\n!").unwrap();
+    });
+    let text = "expect (step 1) from PEER: invalid byte";
+    assert_failed(&report, Status::TlsFailed, text);
+    assert!(handshake(&report).is_some(), "the handshake completed");
+}
+
+#[test]
+fn a_peer_may_close_its_direction_within_the_layer() {
+    let (report, rest) = probe(layered(vec![expect("ready")]), |stream| {
+        // The TCP connection stays open.
+        stream
+            .write_all(&[b"WELCOME\n", &[toy::CLOSE][..]].concat())
+            .unwrap();
+    });
+    let text = "expect (step 1) from PEER: the peer closed the connection before anything";
+    assert_failed(&report, Status::Closed, text);
+    assert!(report.total < TIMEOUT, "it does not wait for the FIN");
+    assert_eq!(rest, HELLO);
+}
+
+#[test]
+fn bytes_that_the_socket_does_not_take_at_once_are_sent_through_the_layer() {
+    let bytes: Vec<u8> = (1..=250_u8).cycle().take(8 << 20).collect();
+    let expected = toy::invert(&bytes);
+    let (report, rest) = probe(
+        layered(vec![send(&bytes), expect("got it")]),
+        move |stream| {
+            assert!(reads(stream, HELLO));
+            stream.write_all(b"WELCOME\n").unwrap();
+            std::thread::sleep(Duration::from_millis(50));
+            let answer = if reads(stream, &expected) {
+                "got it"
+            } else {
+                "other bytes"
+            };
+            stream.write_all(&toy::invert(answer.as_bytes())).unwrap();
+        },
+    );
+    assert_eq!(report.failure, None);
+    assert_eq!(rest, [toy::CLOSE]);
+}
+
+#[test]
+fn a_step_starts_the_layer_in_the_middle_of_the_dialogue() {
+    let (report, rest) = probe(starttls(), |stream| {
+        stream.write_all(b"220 mx1\r\n").unwrap();
+        assert!(reads(stream, b"STARTTLS\r\n"));
+        stream.write_all(b"220 go ahead\r\n").unwrap();
+        assert!(reads(stream, HELLO));
+        stream.write_all(b"WELCOME\n").unwrap();
+        assert!(reads(stream, &toy::invert(b"EHLO me\r\n")));
+        stream.write_all(&toy::invert(b"250 mx1\r\n")).unwrap();
+    });
+    assert_eq!(report.failure, None);
+    assert!(handshake(&report).is_some());
+    let dialogue = report.connection.as_ref().unwrap().dialogue.as_ref();
+    assert_eq!(dialogue.unwrap().step, Some(6));
+    assert_eq!(rest, [toy::CLOSE]);
+}
+
+#[test]
+fn plaintext_after_the_answer_to_starttls_is_refused() {
+    let (report, rest) = probe(starttls(), |stream| {
+        stream.write_all(b"220 mx1\r\n").unwrap();
+        assert!(reads(stream, b"STARTTLS\r\n"));
+        stream
+            .write_all(b"220 go ahead\r\n250 injected\r\n")
+            .unwrap();
+    });
+    let text = "TLS handshake (step 4) with PEER: received 14 bytes before the handshake, which may \
+                be injected: \"250 injected\\r\\n\"";
+    assert_failed(&report, Status::TlsFailed, text);
+    assert_eq!(handshake(&report), None);
+    assert!(rest.is_empty(), "no handshake was started: {rest:?}");
+}
+
+#[test]
+fn a_handshake_that_fails_at_starttls_names_its_step() {
+    let (report, _) = probe(starttls(), |stream| {
+        stream.write_all(b"220 mx1\r\n").unwrap();
+        assert!(reads(stream, b"STARTTLS\r\n"));
+        stream.write_all(b"220 go ahead\r\n").unwrap();
+        assert!(reads(stream, HELLO));
+        stream.write_all(b"454 not now\r\n").unwrap();
+    });
+    let text = "TLS handshake (step 4) with PEER: unexpected answer";
+    assert_failed(&report, Status::TlsFailed, text);
+}
