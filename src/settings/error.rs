@@ -10,8 +10,8 @@ use crate::settings::parse::InvalidValue;
 
 /// A usage or configuration error; nothing was sent.
 ///
-/// It is displayed on one line: `--timeout: text`, `config.toml:7: targets[2].port: text`, `-:3:
-/// port: text`.
+/// It is displayed on one line, as `--timeout: text`, `config.toml:7: targets[2].port: text` or
+/// `-:3: port: text`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SettingsError {
     /// Where the setting was given.
