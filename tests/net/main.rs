@@ -21,8 +21,6 @@ mod routes;
 mod service;
 mod verdict;
 
-#[path = "../suite/program.rs"]
-#[allow(dead_code, reason = "the suite uses the rest")]
-mod program;
-#[path = "../suite/support.rs"]
+#[path = "../support/mod.rs"]
 mod support;
+use support::program;

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use crate::program::{finish, program};
 use crate::readme::table_is;
-use crate::scripted_peer::{Peer, closed_port, perform};
+use crate::scripted_peer::{Peer, Split, closed_port};
 use crate::support::skip;
 use cases::{CASES, Case, Place};
 
@@ -160,15 +160,13 @@ impl std::fmt::Display for Seen {
 
 /// A peer for one run, and what it will have received.
 fn stage(place: &Place) -> (Option<Peer>, String, Receiver<Vec<u8>>) {
-    let (tell, told) = mpsc::channel();
     match place {
-        Place::Closed => (None, closed_port().to_string(), told),
-        Place::Port(port) => (None, (*port).to_owned(), told),
+        Place::Closed => (None, closed_port().to_string(), mpsc::channel().1),
+        Place::Port(port) => (None, (*port).to_owned(), mpsc::channel().1),
         Place::Peer(acts) => {
-            let acts = *acts;
-            let peer = Peer::start(move |stream| drop(tell.send(perform(stream, acts))));
+            let (peer, results) = Peer::scripted(acts.to_vec(), Split::Whole);
             let port = peer.port();
-            (Some(peer), port, told)
+            (Some(peer), port, results)
         }
     }
 }

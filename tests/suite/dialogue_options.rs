@@ -1,18 +1,16 @@
 //! Each option of the dialogue, through the program.
 
-use std::sync::mpsc;
 use std::time::Duration;
 
 use crate::program::{Ran, check};
 use crate::scripted_peer::Act::{self, Hears, Says, Waits};
-use crate::scripted_peer::{Peer, perform};
+use crate::scripted_peer::{Peer, Split};
 
 /// A run against a script, and what the peer received in all.
 fn against(acts: &'static [Act], words: &[&str]) -> (Ran, String) {
-    let (tell, told) = mpsc::channel();
-    let peer = Peer::start(move |stream| drop(tell.send(perform(stream, acts))));
+    let (peer, results) = Peer::scripted(acts.to_vec(), Split::Whole);
     let ran = check(&[&["127.0.0.1", &peer.port()], words].concat());
-    let heard = told.recv_timeout(Duration::from_secs(8)).unwrap();
+    let heard = results.recv_timeout(Duration::from_secs(8)).unwrap();
     (ran, heard.escape_ascii().to_string())
 }
 

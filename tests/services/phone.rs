@@ -2,12 +2,12 @@
 
 use std::process::Command;
 
-use crate::server::{Home, Server, free_port, has};
+use crate::server::{Home, Server, free_port, installed};
 use crate::trial::{PROBES, Trial};
 
 #[test]
-fn kamailio_answers_options() {
-    if !has("/usr/sbin/kamailio", "kamailio") {
+fn kamailio_answers_options_without_forwarding() {
+    if !installed("/usr/sbin/kamailio", "kamailio") {
         return;
     }
     let (home, port) = (Home::new(), free_port());
@@ -34,16 +34,20 @@ fn kamailio_answers_options() {
         "-Y",
         &home.directory("run"),
         "-P",
-        &home.at("pid"),
+        &home.path("pid"),
     ]);
-    let mut server = Server::start(command, &[port], home);
+    let mut server = Server::start(home, &[port], &mut command);
     let trial = Trial::run("sip", "kamailio", port);
     assert!(trial.captured("server").starts_with("kamailio (5."));
-    assert_eq!(trial.captured("code"), "483", "it is not forwarded");
-    let well = "heard OPTIONS from zbx-tcp";
+    assert_eq!(
+        trial.captured("code"),
+        "483",
+        "the request is not forwarded"
+    );
+    let good = "heard OPTIONS from zbx-tcp";
     trial.log(
-        &server.said_once(well, PROBES),
-        well,
+        &server.log_with(good, PROBES),
+        good,
         &["ERROR", "WARNING", "CRITICAL", "BUG", "reset"],
     );
     server.stop();
@@ -52,11 +56,11 @@ fn kamailio_answers_options() {
 
 #[test]
 fn rtsp_server_answers_options() {
-    if !has("/usr/bin/rtsp-server-perl", "rtsp-server-perl") {
+    if !installed("/usr/bin/rtsp-server-perl", "rtsp-server-perl") {
         return;
     }
     let (home, [client, source]) = (Home::new(), [free_port(), free_port()]);
-    // Perl would keep its log back until it ends.
+    // Without autoflush Perl would buffer its log until it ends.
     let mut command = Command::new("/usr/bin/perl");
     command.args([
         "-e",
@@ -75,12 +79,12 @@ fn rtsp_server_answers_options() {
         "--source_listen_address",
         "127.0.0.1",
     ]);
-    let mut server = Server::start(command, &[client, source], home);
+    let mut server = Server::start(home, &[client, source], &mut command);
     let trial = Trial::run("rtsp", "rtsp-server-perl", client);
     assert_eq!(trial.captured("code"), "200");
-    let well = "<< RTSP/1.0 200 OK";
-    let said = server.said_once(well, PROBES);
-    trial.log(&said, well, &["error", "warning", " at /", "reset", "400 "]);
+    let good = "<< RTSP/1.0 200 OK";
+    let log = server.log_with(good, PROBES);
+    trial.log(&log, good, &["error", "warning", " at /", "reset", "400 "]);
     server.stop();
     trial.stopped("RTSP/1.0 200 OK");
 }

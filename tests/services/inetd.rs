@@ -1,4 +1,4 @@
-//! What inetd does for servers that speak on their standard input and output.
+//! Starts servers that use standard input and output, as inetd does.
 
 use std::fs::File;
 use std::io;
@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 
-/// Accepts at a port of loopback and starts one process for each connection, which has it as its streams.
+/// Accepts on a loopback port and starts one process per connection, whose standard streams it is.
 pub struct Inetd {
     pub port: u16,
     stop: Arc<AtomicBool>,
@@ -17,7 +17,7 @@ pub struct Inetd {
 }
 
 impl Inetd {
-    /// Their standard error is the connection too, as inetd has it, unless there is a log for it.
+    /// Standard error goes to `log`, or to the connection too, as with inetd.
     pub fn start(log: Option<File>, command: impl Fn() -> Command + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -41,7 +41,7 @@ impl Inetd {
         }
     }
 
-    /// Stops accepting, and ends what still runs; how many processes that were.
+    /// Stops accepting, waits for the processes and kills those that do not end; returns how many it killed.
     pub fn stop(&mut self) -> usize {
         let Some(thread) = self.thread.take() else {
             return 0;

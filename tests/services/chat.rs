@@ -2,12 +2,12 @@
 
 use std::process::Command;
 
-use crate::server::{Home, Server, free_port, has};
+use crate::server::{Home, Server, free_port, installed};
 use crate::trial::{PROBES, Trial};
 
 #[test]
-fn ngircd_lists_its_capabilities() {
-    if !has("/usr/sbin/ngircd", "ngircd") {
+fn ngircd_capabilities_are_requested_and_quit_is_sent() {
+    if !installed("/usr/sbin/ngircd", "ngircd") {
         return;
     }
     let (home, port) = (Home::new(), free_port());
@@ -21,13 +21,13 @@ fn ngircd_lists_its_capabilities() {
     );
     let mut command = Command::new("/usr/sbin/ngircd");
     command.args(["-n", "-f", &conf]);
-    let mut server = Server::start(command, &[port], home);
+    let mut server = Server::start(home, &[port], &mut command);
     let trial = Trial::run("irc", "ngircd", port);
     assert_eq!(trial.captured("host"), "irc.example.org");
-    let well = "Client unregistered";
-    let said = server.said_once(well, PROBES);
+    let good = "Client unregistered";
+    let log = server.log_with(good, PROBES);
     trial.log(
-        &said,
+        &log,
         "Got QUIT command.\n",
         &[
             "error",
@@ -43,8 +43,8 @@ fn ngircd_lists_its_capabilities() {
 }
 
 #[test]
-fn prosody_closes_the_stream() {
-    if !has("/usr/bin/prosody", "prosody") {
+fn prosody_stream_is_closed_without_an_error() {
+    if !installed("/usr/bin/prosody", "prosody") {
         return;
     }
     let (home, port) = (Home::new(), free_port());
@@ -55,22 +55,22 @@ fn prosody_closes_the_stream() {
              interfaces = {{ '127.0.0.1' }}\nc2s_ports = {{ {port} }}\ns2s_ports = {{}}\nhttp_ports = {{}}\nhttps_ports = {{}}\n\
              modules_enabled = {{ 'saslauth', 'tls' }}\nmodules_disabled = {{ 's2s' }}\ncertificates = '{certs}'\nlog = {{ info = '{log}' }}\n\
              c2s_require_encryption = false\nallow_unencrypted_plain_auth = true\nVirtualHost 'example.org'\n",
-            pid = home.at("pid"),
+            pid = home.path("pid"),
             data = home.directory("data"),
             certs = home.directory("certs"),
-            log = home.at("log"),
+            log = home.path("log"),
         ),
     );
     let mut command = Command::new("/usr/bin/prosody");
     command.args(["-F", "--config", &conf]);
-    let mut server = Server::start(command, &[port], home);
+    let mut server = Server::start(home, &[port], &mut command);
     let trial = Trial::run("xmpp", "prosody", port);
-    let well = "Client disconnected: connection closed";
+    let good = "Client disconnected: connection closed";
     trial.log(
-        &server.said_once(well, PROBES),
-        well,
+        &server.log_with(good, PROBES),
+        good,
         &["\terror\t", "\twarn\t", "reset"],
     );
     server.stop();
-    trial.stopped(well);
+    trial.stopped(good);
 }

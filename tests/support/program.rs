@@ -3,7 +3,7 @@
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-/// What one run of the program printed and how it ended.
+/// The output, exit status and duration of one run of the program.
 pub struct Ran {
     pub out: String,
     pub err: String,
@@ -11,21 +11,21 @@ pub struct Ran {
     pub took: Duration,
 }
 
-/// The program, with nothing of the environment that it could read.
+/// The program, with an empty environment and no standard input.
 pub fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_zbx-tcp"));
     command.env_clear().stdin(Stdio::null());
     command
 }
 
-/// `zbx-tcp WORDS...` to its end.
-pub fn run(words: &[&str]) -> Ran {
-    finish(program().args(words))
+/// Runs `zbx-tcp ARGUMENTS...` to its end.
+pub fn run(arguments: &[&str]) -> Ran {
+    finish(program().args(arguments))
 }
 
-/// `zbx-tcp check WORDS...` to its end.
-pub fn check(words: &[&str]) -> Ran {
-    finish(program().arg("check").args(words))
+/// Runs `zbx-tcp check ARGUMENTS...` to its end.
+pub fn check(arguments: &[&str]) -> Ran {
+    finish(program().arg("check").args(arguments))
 }
 
 /// Runs a command to its end.
@@ -47,7 +47,7 @@ pub fn finish(command: &mut Command) -> Ran {
 }
 
 impl Ran {
-    /// The document on the only line of standard output; standard error is empty.
+    /// The JSON document on the only line of standard output; asserts that standard error is empty.
     pub fn document(&self) -> serde_json::Value {
         assert_eq!(self.err, "");
         assert_eq!(self.out.matches('\n').count(), 1, "{}", self.out);
@@ -71,7 +71,7 @@ impl Ran {
         document
     }
 
-    /// Asserts one line of value, nothing on standard error, and this exit status.
+    /// Asserts one line with this value, empty standard error, and this exit status.
     #[track_caller]
     pub fn prints(&self, value: &str, code: i32) {
         assert_eq!(
@@ -80,7 +80,7 @@ impl Ran {
         );
     }
 
-    /// Asserts one line of value that begins so, and nothing on standard error.
+    /// Asserts one line that begins with `start`, and empty standard error.
     #[track_caller]
     pub fn prints_start(&self, start: &str) {
         assert!(
@@ -91,7 +91,8 @@ impl Ran {
         assert_eq!(self.err, "");
     }
 
-    /// Asserts a caller's mistake: one line on standard error that has this text, and nothing else.
+    /// Asserts a usage or configuration error: one line on standard error that contains `text`, and nothing
+    /// on standard output.
     #[track_caller]
     pub fn refuses(&self, text: &str) {
         assert_eq!(

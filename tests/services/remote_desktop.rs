@@ -5,12 +5,12 @@ use std::io::Read;
 use std::net::TcpStream;
 use std::time::Duration;
 
-use crate::probes::{MANY, all_up, no_complaint, probe, refused_when_stopped};
 use crate::program::check;
 use crate::server::{Home, Server, free_port, installed};
 use crate::support::skip;
+use crate::trial::{PROBES, all_up, no_complaint, probe, refused_when_stopped};
 
-/// A screen without glass; its number comes from its port.
+/// A VNC server with a virtual display, whose number comes from its port; and that display.
 fn tigervnc(security: &str) -> Option<(Server, String)> {
     let program = "/usr/bin/Xtigervnc";
     if !installed(program, "tigervnc-standalone-server") {
@@ -18,7 +18,7 @@ fn tigervnc(security: &str) -> Option<(Server, String)> {
     }
     let (home, port) = (Home::of("root"), free_port());
     home.write("password", "\0\0\0\0\0\0\0\0");
-    let (display, password) = (format!(":{}", 100 + port % 20000), home.at("password"));
+    let (display, password) = (format!(":{}", 100 + port % 20000), home.path("password"));
     let words = format!(
         "{display} -rfbport {port} -localhost -SecurityTypes {security} -PasswordFile {password}"
     );
@@ -26,61 +26,57 @@ fn tigervnc(security: &str) -> Option<(Server, String)> {
     command
         .args(words.split(' '))
         .args(["-geometry", "320x200"]);
-    let server = Server::start(home, port, &mut command);
-    greets(port);
+    let server = Server::start(home, &[port], &mut command);
+    wait_for_greeting(port);
     Some((server, display))
 }
 
-/// It listens before it is ready: waits for its first byte.
-fn greets(port: u16) {
+/// Waits for the version that the server sends first: it listens some seconds before it serves clients.
+fn wait_for_greeting(port: u16) {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
     stream
-        .set_read_timeout(Some(Duration::from_secs(20)))
+        .set_read_timeout(Some(Duration::from_secs(60)))
         .unwrap();
-    assert_eq!(
-        stream.read(&mut [0; 12]).unwrap(),
-        12,
-        "the version of a VNC server"
-    );
+    stream.read_exact(&mut [0; 12]).unwrap();
 }
 
 #[test]
-fn tigervnc_without_a_password_never_blocks_us() {
+fn tigervnc_without_a_password_does_not_block_us() {
     let Some((server, _)) = tigervnc("None") else {
         return;
     };
-    let said = server.says_of(|| {
+    let log = server.log_during(|| {
         assert_eq!(
-            all_up(&server, "vnc", &[])["captures"]["version"],
+            all_up(server.port(), "vnc", &[])["captures"]["version"],
             "003.008"
         );
     });
-    // The one that waited for its first byte may be among them.
+    // The connection that waited for the greeting may be among them.
     assert!(
-        [MANY, MANY + 1].contains(&said.matches("Clean disconnection").count()),
-        "{said}"
+        [PROBES, PROBES + 1].contains(&log.matches("Clean disconnection").count()),
+        "{log}"
     );
-    no_complaint(&said, &["blacklisted", "error", "reset"]);
+    no_complaint(&log, &["blacklisted", "error", "reset"]);
     refused_when_stopped(server, "vnc");
 }
 
-/// The truth that the service's comment tells: whoever does not log in, this release blocks.
+/// This release blocks clients that do not log in, as the description of the service says.
 #[test]
 fn tigervnc_with_a_password_stays_up_while_it_blocks_us() {
     let Some((server, _)) = tigervnc("VncAuth") else {
         return;
     };
-    let said = server.says_of(|| {
+    let log = server.log_during(|| {
         for _ in 0..8 {
-            let document = probe(&server, "vnc", &[]);
+            let document = probe(server.port(), "vnc", &[]);
             assert_eq!(document["up"], 1, "{document}");
         }
     });
-    no_complaint(&said, &["authentication failed", "error", "reset"]);
+    no_complaint(&log, &["authentication failed", "error", "reset"]);
 }
 
 #[test]
-fn x11vnc_sees_a_client_come_and_go() {
+fn x11vnc_logs_a_normal_disconnect() {
     let program = "/usr/bin/x11vnc";
     if !installed(program, "x11vnc") {
         return;
@@ -94,20 +90,20 @@ fn x11vnc_sees_a_client_come_and_go() {
     );
     let mut command = home.command(program);
     command.args(words.split(' '));
-    let server = Server::start(home, port, &mut command);
-    let said = server.says_of(|| {
+    let server = Server::start(home, &[port], &mut command);
+    let log = server.log_during(|| {
         assert_eq!(
-            all_up(&server, "vnc", &[])["captures"]["version"],
+            all_up(server.port(), "vnc", &[])["captures"]["version"],
             "003.008"
         );
     });
     assert_eq!(
-        said.matches("Client 127.0.0.1 gone").count(),
-        MANY,
-        "{said}"
+        log.matches("Client 127.0.0.1 gone").count(),
+        PROBES,
+        "{log}"
     );
     no_complaint(
-        &said,
+        &log,
         &[
             "authentication failed",
             "reset by peer",
@@ -124,12 +120,12 @@ fn xrdp() -> Option<Server> {
         return None;
     }
     if fs::read("/etc/xrdp/rsakeys.ini").is_err() {
-        skip("xrdp's keys can be read by root only");
+        skip("xrdp's keys are readable by root only");
         return None;
     }
     fs::create_dir_all("/run/xrdp").unwrap();
     let (home, port) = (Home::of("root"), free_port());
-    let (certificate, key) = (home.at("certificate"), home.at("key"));
+    let (certificate, key) = (home.path("certificate"), home.path("key"));
     let words = format!(
         "req -x509 -newkey rsa:2048 -nodes -subj /CN=localhost -keyout {key} -out {certificate}"
     );
@@ -141,37 +137,31 @@ fn xrdp() -> Option<Server> {
         format!("certificate={certificate}\nkey_file={key}\nssl_protocols=TLSv1.2, TLSv1.3\n");
     let logging = format!(
         "[Logging]\nLogFile={}\nLogLevel=INFO\nEnableSyslog=false\n",
-        home.at("log")
+        home.path("log")
     );
     let conf = home.write("ini", &format!("{globals}{tls}{logging}"));
     let mut command = home.command(program);
     command.args(["-n", "-c", &conf]);
-    Some(Server::start(home, port, &mut command))
+    Some(Server::start(home, &[port], &mut command))
 }
 
-/// xrdp logs errors of whoever opens no session: we ask for no more than a bare connect does.
+/// xrdp logs an error for each client that opens no session: a probe must not cause more of them than a
+/// plain connect.
 #[test]
-fn xrdp_complains_no_more_than_of_a_bare_connect() {
+fn xrdp_logs_no_more_errors_than_for_a_plain_connect() {
     let Some(server) = xrdp() else { return };
-    let errors = |work: &dyn Fn()| {
-        let count = || {
-            fs::read_to_string(server.home.at("log"))
-                .unwrap()
-                .matches("[ERROR]")
-                .count()
-        };
-        let before = count();
-        work();
-        std::thread::sleep(Duration::from_secs(1));
-        count() - before
-    };
-    let port = server.port.to_string();
-    let bare = errors(&|| check(&["127.0.0.1", &port]).prints("1", 0));
-    let probes =
-        errors(&|| assert_eq!(all_up(&server, "rdp", &[])["captures"]["protocol"], r"\x01"));
+    let errors = |work: &dyn Fn()| server.log_during(work).matches("[ERROR]").count();
+    let port = server.port().to_string();
+    let plain = errors(&|| check(&["127.0.0.1", &port]).prints("1", 0));
+    let probes = errors(&|| {
+        assert_eq!(
+            all_up(server.port(), "rdp", &[])["captures"]["protocol"],
+            r"\x01"
+        )
+    });
     assert!(
-        bare > 0 && probes <= bare * MANY,
-        "{bare} for a bare connect, {probes} for {MANY} probes"
+        plain > 0 && probes <= plain * PROBES,
+        "{plain} for a plain connect, {probes} for {PROBES} probes"
     );
     refused_when_stopped(server, "rdp");
 }

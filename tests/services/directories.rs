@@ -2,8 +2,8 @@
 
 use std::process::Command;
 
-use crate::probes::{MANY, all_up, no_complaint, probe, refused_when_stopped};
 use crate::server::{Home, Server, free_port, installed};
+use crate::trial::{PROBES, all_up, no_complaint, probe, refused_when_stopped};
 
 fn slapd(more: &str) -> Option<Server> {
     let program = "/usr/sbin/slapd";
@@ -17,7 +17,7 @@ fn slapd(more: &str) -> Option<Server> {
     home.write("empty", "");
     let conf = home.write(
         "conf",
-        &format!("{modules}{more}{database}directory {}\n", home.at("")),
+        &format!("{modules}{more}{database}directory {}\n", home.path("")),
     );
     let mut command = home.command(program);
     command.args([
@@ -28,37 +28,37 @@ fn slapd(more: &str) -> Option<Server> {
         "-d",
         "stats",
     ]);
-    Some(Server::start(home, port, &mut command))
+    Some(Server::start(home, &[port], &mut command))
 }
 
 #[test]
-fn slapd_is_asked_for_its_naming_contexts_and_left_by_unbind() {
+fn slapd_naming_contexts_are_searched_and_unbind_is_sent() {
     let Some(server) = slapd("") else { return };
-    let said = server.says_of(|| {
+    let log = server.log_during(|| {
         assert_eq!(
-            all_up(&server, "ldap", &[])["captures"]["base"],
+            all_up(server.port(), "ldap", &[])["captures"]["base"],
             "dc=example,dc=org"
         );
     });
-    assert_eq!(said.matches(" UNBIND").count(), MANY, "{said}");
+    assert_eq!(log.matches(" UNBIND").count(), PROBES, "{log}");
     assert_eq!(
-        said.matches("SEARCH RESULT tag=101 err=0").count(),
-        MANY,
-        "{said}"
+        log.matches("SEARCH RESULT tag=101 err=0").count(),
+        PROBES,
+        "{log}"
     );
     no_complaint(
-        &said,
+        &log,
         &["connection lost", "error", "ber_get_next", "deferring"],
     );
     refused_when_stopped(server, "ldap");
 }
 
 #[test]
-fn slapd_that_answers_nobody_without_a_name_is_rejected() {
+fn slapd_that_requires_authentication_is_rejected() {
     let Some(server) = slapd("require authc\n") else {
         return;
     };
-    let document = probe(&server, "ldap", &[]);
+    let document = probe(server.port(), "ldap", &[]);
     assert_eq!(document["status_name"], "rejected", "{document}");
 }
 
@@ -71,10 +71,10 @@ fn named(options: &str) -> Option<Server> {
     let listen = format!("listen-on port {port} {{ 127.0.0.1; }}; listen-on-v6 {{ none; }};");
     let files = format!(
         "directory \"{}\"; pid-file none; session-keyfile none;",
-        home.at("")
+        home.path("")
     );
     let quiet = "recursion no; dnssec-validation no; zone-statistics none;";
-    // Whatever it wanted to ask the root servers would be asked of loopback.
+    // Queries to the root servers stay on loopback.
     let hints = home.write("hints", ". 3600 IN NS root.\nroot. 3600 IN A 127.0.0.1\n");
     let root = format!("zone \".\" {{ type hint; file \"{hints}\"; }};");
     let conf =
@@ -82,16 +82,16 @@ fn named(options: &str) -> Option<Server> {
     let conf = home.write("conf", &conf);
     let mut command = home.command(program);
     command.args(["-g", "-c", &conf]);
-    let server = Server::start(home, port, &mut command);
-    server.wait_for(" running\n");
+    let server = Server::start(home, &[port], &mut command);
+    server.wait_for_log(" running\n");
     Some(server)
 }
 
 #[test]
 fn bind_logs_no_refused_query() {
     let Some(server) = named("") else { return };
-    let said = server.says_of(|| {
-        let document = all_up(&server, "dns", &[]);
+    let log = server.log_during(|| {
+        let document = all_up(server.port(), "dns", &[]);
         assert!(
             document["captures"]["version"]
                 .as_str()
@@ -100,7 +100,7 @@ fn bind_logs_no_refused_query() {
             "{document}"
         );
     });
-    assert_eq!(said, "");
+    assert_eq!(log, "");
     refused_when_stopped(server, "dns");
 }
 
@@ -109,7 +109,7 @@ fn bind_that_hides_its_version_is_up() {
     let Some(server) = named("version none;") else {
         return;
     };
-    let document = probe(&server, "dns", &[]);
+    let document = probe(server.port(), "dns", &[]);
     assert_eq!(document["up"], 1, "{document}");
     assert!(document["captures"].get("version").is_none(), "{document}");
 }
@@ -122,7 +122,7 @@ fn agent(more: &str) -> Option<Server> {
     let (home, port) = (Home::of("zabbix"), free_port());
     let listen = format!(
         "ListenIP=127.0.0.1\nListenPort={port}\nPidFile={}\n",
-        home.at("pid")
+        home.path("pid")
     );
     let conf = home.write(
         "conf",
@@ -130,18 +130,18 @@ fn agent(more: &str) -> Option<Server> {
     );
     let mut command: Command = home.command(program);
     command.args(["-f", "-c", &conf]);
-    let server = Server::start(home, port, &mut command);
-    server.wait_for("[listener #1]");
+    let server = Server::start(home, &[port], &mut command);
+    server.wait_for_log("[listener #1]");
     Some(server)
 }
 
 #[test]
-fn zabbix_agent_tells_its_version() {
+fn zabbix_agent_version_is_captured() {
     let Some(server) = agent("Server=127.0.0.1\n") else {
         return;
     };
-    let said = server.says_of(|| {
-        let document = all_up(&server, "zabbix_agent", &[]);
+    let log = server.log_during(|| {
+        let document = all_up(server.port(), "zabbix_agent", &[]);
         assert!(
             document["captures"]["version"]
                 .as_str()
@@ -150,7 +150,7 @@ fn zabbix_agent_tells_its_version() {
             "{document}"
         );
     });
-    no_complaint(&said, &["failed", "error", "cannot", "rejected"]);
+    no_complaint(&log, &["failed", "error", "cannot", "rejected"]);
     refused_when_stopped(server, "zabbix_agent");
 }
 
@@ -159,16 +159,16 @@ fn zabbix_agent_that_denies_the_key_is_up() {
     let Some(server) = agent("Server=127.0.0.1\nDenyKey=agent.version\n") else {
         return;
     };
-    let document = probe(&server, "zabbix_agent", &[]);
+    let document = probe(server.port(), "zabbix_agent", &[]);
     assert_eq!(document["up"], 1, "{document}");
 }
 
 #[test]
-fn zabbix_agent_of_another_server_closes_without_a_word() {
+fn zabbix_agent_that_does_not_allow_this_host_closes() {
     let Some(server) = agent("Server=192.0.2.1\n") else {
         return;
     };
-    let document = probe(&server, "zabbix_agent", &[]);
+    let document = probe(server.port(), "zabbix_agent", &[]);
     assert!(
         ["closed", "reset"].contains(&document["status_name"].as_str().unwrap()),
         "{document}"

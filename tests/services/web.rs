@@ -3,12 +3,12 @@
 use std::process::Command;
 
 use crate::program::check;
-use crate::server::{Home, Server, free_port, has};
+use crate::server::{Home, Server, free_port, installed};
 use crate::trial::{PROBES, Trial};
 
-/// nginx with a page that says it is well, one that it is ill, and its log of every request.
+/// nginx with one page and a log of every request.
 fn nginx() -> Option<(Server, u16)> {
-    if !has("/usr/sbin/nginx", "nginx-light") {
+    if !installed("/usr/sbin/nginx", "nginx-light") {
         return None;
     }
     let (home, port) = (Home::new(), free_port());
@@ -18,14 +18,14 @@ fn nginx() -> Option<(Server, u16)> {
             "daemon off; master_process off; pid {pid}; error_log {log} info; events {{}} http {{ access_log {log};
              client_body_temp_path {t}; proxy_temp_path {t}; fastcgi_temp_path {t}; uwsgi_temp_path {t}; scgi_temp_path {t};
              server {{ listen 127.0.0.1:{port}; location / {{ return 200 'well\\n'; }} }} }}",
-            pid = home.at("pid"),
-            log = home.at("log"),
-            t = home.at("tmp"),
+            pid = home.path("pid"),
+            log = home.path("log"),
+            t = home.path("tmp"),
         ),
     );
     let mut command = Command::new("/usr/sbin/nginx");
-    command.args(["-e", &home.at("log"), "-c", &conf]);
-    Some((Server::start(command, &[port], home), port))
+    command.args(["-e", &home.path("log"), "-c", &conf]);
+    Some((Server::start(home, &[port], &mut command), port))
 }
 
 #[test]
@@ -41,7 +41,7 @@ fn nginx_answers_head() {
     assert!(trial.captured("server").starts_with("nginx/"));
     let request = "\"HEAD / HTTP/1.0\" 200";
     trial.log(
-        &server.said_once(request, PROBES),
+        &server.log_with(request, PROBES),
         request,
         &["prematurely closed", "reset by peer", "[error]", "[warn]"],
     );
@@ -50,15 +50,15 @@ fn nginx_answers_head() {
 }
 
 #[test]
-fn nginx_accepts() {
+fn nginx_logs_nothing_of_a_plain_connect() {
     let Some((mut server, port)) = nginx() else {
         return;
     };
     let trials = ["http", "tcp"].map(|service| Trial::run(service, "nginx", port));
-    let said = server.said();
+    let log = server.log();
     assert!(
-        !said.contains("reset by peer") && !said.contains("[error]"),
-        "{said}"
+        !log.contains("reset by peer") && !log.contains("[error]"),
+        "{log}"
     );
     server.stop();
     for trial in trials {
@@ -67,14 +67,14 @@ fn nginx_accepts() {
 }
 
 #[test]
-fn nginx_answers_a_request() {
+fn nginx_reply_is_matched() {
     let Some((server, port)) = nginx() else {
         return;
     };
     let number = port.to_string();
     check(&["127.0.0.1", &number]).prints("1", 0);
     let request = r"GET / HTTP/1.0\r\nHost: localhost\r\n\r\n";
-    let words = [
+    let arguments = [
         "127.0.0.1",
         &number,
         "--send",
@@ -86,7 +86,7 @@ fn nginx_answers_a_request() {
         "-o",
         "json",
     ];
-    let document = check(&words).document();
+    let document = check(&arguments).document();
     assert_eq!(
         (document["up"].as_u64(), document["step"].as_u64()),
         (Some(1), Some(3)),
@@ -104,9 +104,5 @@ fn nginx_answers_a_request() {
     ])
     .document();
     assert_eq!(wrong["status_name"], "mismatch", "{wrong}");
-    assert!(
-        !server.said().contains("reset by peer"),
-        "{}",
-        server.said()
-    );
+    assert!(!server.log().contains("reset by peer"), "{}", server.log());
 }

@@ -6,16 +6,16 @@ use std::net::TcpStream;
 use std::process::Command;
 
 use crate::inetd::Inetd;
-use crate::server::{Home, Server, free_port, has, is_root};
-use crate::trial::{PROBES, Trial, turned_away};
+use crate::server::{Home, Server, free_port, installed, is_root};
+use crate::trial::{PROBES, Trial, rejected_with};
 
-/// vsftpd for anonymous users, and so many at a time.
+/// vsftpd for anonymous users, with a limit on its clients.
 fn vsftpd(clients: usize) -> Option<(Server, u16)> {
-    if !has("/usr/sbin/vsftpd", "vsftpd") || !is_root("vsftpd") {
+    if !installed("/usr/sbin/vsftpd", "vsftpd") || !is_root("vsftpd") {
         return None;
     }
     let (home, port) = (Home::new(), free_port());
-    let (log, empty) = (home.at("log"), home.at("empty"));
+    let (log, empty) = (home.path("log"), home.path("empty"));
     fs::create_dir(&empty).unwrap();
     let conf = home.write(
         "conf",
@@ -27,19 +27,19 @@ fn vsftpd(clients: usize) -> Option<(Server, u16)> {
     );
     let mut command = Command::new("/usr/sbin/vsftpd");
     command.arg(conf);
-    Some((Server::start(command, &[port], home), port))
+    Some((Server::start(home, &[port], &mut command), port))
 }
 
 #[test]
-fn vsftpd_hears_goodbye() {
+fn vsftpd_receives_quit() {
     let Some((mut server, port)) = vsftpd(50) else {
         return;
     };
     let trial = Trial::run("ftp", "vsftpd", port);
     assert_eq!(trial.captured("greeting"), "(vsFTPd 3.0.3)");
-    let said = server.said_once("221 Goodbye.", PROBES);
+    let log = server.log_with("221 Goodbye.", PROBES);
     trial.log(
-        &said,
+        &log,
         "221 Goodbye.",
         &["OOPS", "500 ", "421 ", "unknown command"],
     );
@@ -48,45 +48,45 @@ fn vsftpd_hears_goodbye() {
 }
 
 #[test]
-fn vsftpd_has_too_many_clients() {
+fn vsftpd_at_its_client_limit_is_rejected() {
     let Some((_server, port)) = vsftpd(1) else {
         return;
     };
     let mut first = TcpStream::connect(("127.0.0.1", port)).unwrap();
     assert!(first.read(&mut [0; 64]).unwrap() > 0);
-    turned_away("ftp", port, "421 There are too many connected users");
+    rejected_with("ftp", port, "421 There are too many connected users");
 }
 
 #[test]
-fn sn_is_closed() {
-    if !has("/usr/sbin/snntpd", "sn") {
+fn sn_closed_for_service_is_rejected() {
+    if !installed("/usr/sbin/snntpd", "sn") {
         return;
     }
     let (home, spool) = (Home::new(), Home::new());
     spool.write(".noservice", "stocktaking\n");
-    let root = spool.at("");
-    let log = File::create(home.at("log")).unwrap();
+    let root = spool.path("");
+    let log = File::create(home.path("log")).unwrap();
     let inetd = Inetd::start(Some(log), move || {
         let mut command = Command::new("/usr/sbin/snntpd");
         command.env("SNROOT", &root);
         command
     });
-    turned_away("nntp", inetd.port, "400 Service going down: stocktaking");
+    rejected_with("nntp", inetd.port, "400 Service going down: stocktaking");
 }
 
 #[test]
-fn sn_hears_goodbye() {
-    if !has("/usr/sbin/snntpd", "sn") {
+fn sn_receives_quit() {
+    if !installed("/usr/sbin/snntpd", "sn") {
         return;
     }
     let (home, spool) = (Home::new(), Home::new());
-    let root = spool.at("");
-    for words in [
+    let root = spool.path("");
+    for arguments in [
         &["/usr/sbin/snprimedb"][..],
         &["/usr/sbin/snnewgroup", "local.test"],
     ] {
-        let made = Command::new(words[0])
-            .args(&words[1..])
+        let made = Command::new(arguments[0])
+            .args(&arguments[1..])
             .env("SNROOT", &root)
             .output()
             .unwrap();
@@ -104,11 +104,11 @@ fn sn_hears_goodbye() {
         trial.captured("greeting"),
         "Hi, you can post (sn version 0.3.8)"
     );
-    assert_eq!(inetd.stop(), 0, "an snntpd was left waiting");
-    // It says of each start that the pipe which it can do without is not there, and nothing else.
+    assert_eq!(inetd.stop(), 0, "an snntpd still ran");
+    // At each start it logs that its optional pipe does not exist, and nothing else.
     let start = "snntpd.bin:open(fifo):No such file or directory(ok)";
-    let said = fs::read_to_string(log).unwrap();
-    assert_eq!(said.lines().find(|line| *line != start), None);
-    trial.log(&said, start, &["timed out", "EOF"]);
+    let log = fs::read_to_string(log).unwrap();
+    assert_eq!(log.lines().find(|line| *line != start), None);
+    trial.log(&log, start, &["timed out", "EOF"]);
     trial.stopped("nothing but its start");
 }

@@ -1,15 +1,16 @@
 //! Scripted peers, independent of our own `serve`.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use socket2::{Domain, SockAddr, Socket, Type};
 
-/// A listener on loopback whose clients are served by a closure, one after the other.
+/// A listener on loopback that serves its clients with a closure, one after the other.
 pub struct Peer {
     address: SocketAddr,
     accepted: Arc<AtomicUsize>,
@@ -31,7 +32,7 @@ impl Peer {
                 }
                 count.fetch_add(1, Ordering::SeqCst);
                 let stream = stream.unwrap();
-                // A test that fails must not leave this thread waiting for ever.
+                // A failed test must not leave this thread waiting forever.
                 stream
                     .set_read_timeout(Some(Duration::from_secs(10)))
                     .unwrap();
@@ -49,11 +50,18 @@ impl Peer {
         }
     }
 
-    /// Greets, then reads until the client leaves.
+    /// A peer that runs this script for each client, and what each client sent.
+    pub fn scripted(acts: Vec<Act>, split: Split) -> (Self, Receiver<Vec<u8>>) {
+        let (received, results) = channel();
+        let script = move |stream| drop(received.send(perform_split(stream, &acts, split)));
+        (Self::start(script), results)
+    }
+
+    /// Sends a greeting, then waits until the client sends something or closes.
     pub fn greeting(text: &'static [u8]) -> Self {
         Self::start(move |mut stream| {
             let _ = stream.write_all(text);
-            let _ = stream.read(&mut [0; 1024]);
+            receive(&mut stream, &mut Vec::new());
         })
     }
 
@@ -65,13 +73,13 @@ impl Peer {
         self.address
     }
 
-    /// Asserts that nobody connected so far: connects are accepted in their order, and ours is the first.
+    /// Asserts that there was no connection so far: they are accepted in order, and ours is the first.
     #[track_caller]
     pub fn was_left_alone(&self) {
         let mut own = TcpStream::connect(self.address).unwrap();
         own.shutdown(std::net::Shutdown::Write).unwrap();
         own.read_to_end(&mut Vec::new()).unwrap();
-        assert_eq!(self.accepted(), 1, "somebody connected");
+        assert_eq!(self.accepted(), 1, "there was a connection");
     }
 
     pub fn accepted(&self) -> usize {
@@ -100,7 +108,7 @@ impl FullBacklog {
         Self::on(Ipv4Addr::LOCALHOST)
     }
 
-    /// One for all addresses of this machine.
+    /// One on all addresses of this machine.
     pub fn everywhere() -> Self {
         Self::on(Ipv4Addr::UNSPECIFIED)
     }
@@ -121,7 +129,7 @@ impl FullBacklog {
         full
     }
 
-    /// Adds a connection to the queue; false when it was not taken any more.
+    /// Adds a connection to the queue; false once the queue is full.
     fn fill(&mut self) -> bool {
         let filler = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
         let address = SockAddr::from(SocketAddr::from((Ipv4Addr::LOCALHOST, self.port())));
@@ -141,7 +149,7 @@ impl FullBacklog {
             .port()
     }
 
-    /// Takes what waits, after this time, and whatever comes then for two seconds more.
+    /// Empties the queue after `delay`, and accepts for another two seconds.
     pub fn open_after(self, delay: Duration) -> JoinHandle<()> {
         thread::spawn(move || {
             thread::sleep(delay);
@@ -173,45 +181,116 @@ pub fn close_with_rst(stream: TcpStream) {
         .unwrap();
 }
 
-/// One thing that a scripted peer does.
+/// One step of a script.
 #[derive(Debug, Clone, Copy)]
 pub enum Act {
-    /// It says this.
+    /// Sends these bytes.
     Says(&'static [u8]),
-    /// It waits until the client said something.
+    /// Waits until the client has sent something.
     Hears,
-    /// It waits this many milliseconds.
+    /// Waits until this many further bytes have been received; those of earlier `HearsBytes` do not count.
+    HearsBytes(usize),
+    /// Waits this many milliseconds.
     Waits(u64),
-    /// It ends the connection with FIN and hears nothing more.
+    /// Ends its direction with FIN and goes on receiving.
+    ShutsDown,
+    /// Closes with FIN and receives nothing more.
     Leaves,
-    /// It ends the connection with RST.
+    /// Closes with RST.
     Resets,
 }
 
-/// Goes through a script, then listens until the client leaves; what was heard in all.
-pub fn perform(mut stream: TcpStream, acts: &[Act]) -> Vec<u8> {
-    let mut heard = Vec::new();
-    let mut buffer = [0; 4096];
+/// How the bytes of each [`Act::Says`] are divided into segments.
+#[derive(Debug, Clone, Copy)]
+pub enum Split {
+    /// All in one write.
+    Whole,
+    /// Each byte in a write of its own.
+    Bytes,
+    /// In two writes, the first of one byte, with a pause.
+    First,
+    /// In two halves, with a pause.
+    Middle,
+    /// In two writes, the second of one byte, with a pause.
+    Last,
+}
+
+impl Split {
+    pub const ALL: [Self; 5] = [
+        Self::Whole,
+        Self::Bytes,
+        Self::First,
+        Self::Middle,
+        Self::Last,
+    ];
+}
+
+/// Runs a script, then receives until the client closes; returns all bytes that were received.
+pub fn perform(stream: TcpStream, acts: &[Act]) -> Vec<u8> {
+    perform_split(stream, acts, Split::Whole)
+}
+
+fn perform_split(mut stream: TcpStream, acts: &[Act], split: Split) -> Vec<u8> {
+    let (mut received, mut wanted) = (Vec::new(), 0);
     for act in acts {
         match act {
-            Act::Says(bytes) => drop(stream.write_all(bytes)),
-            Act::Hears => {
-                let read = stream.read(&mut buffer).unwrap_or(0);
-                heard.extend_from_slice(&buffer[..read]);
+            Act::Says(bytes) => send(&mut stream, bytes, split),
+            Act::Hears => drop(receive(&mut stream, &mut received)),
+            Act::HearsBytes(count) => {
+                wanted += count;
+                while received.len() < wanted && receive(&mut stream, &mut received) {}
             }
             Act::Waits(millis) => thread::sleep(Duration::from_millis(*millis)),
-            Act::Leaves => return heard,
+            Act::ShutsDown => stream
+                .shutdown(std::net::Shutdown::Write)
+                .unwrap_or_default(),
+            Act::Leaves => return received,
             Act::Resets => {
                 close_with_rst(stream);
-                return heard;
+                return received;
             }
         }
     }
-    while let Ok(read) = stream.read(&mut buffer) {
-        if read == 0 {
-            break;
+    while receive(&mut stream, &mut received) {}
+    received
+}
+
+/// Errors are ignored: the client may have closed already, since it decides as early as it can.
+fn send(stream: &mut TcpStream, bytes: &[u8], split: Split) {
+    let cut = match split {
+        Split::Whole => bytes.len(),
+        Split::Bytes => {
+            let _ = stream.set_nodelay(true);
+            for byte in bytes {
+                let _ = stream.write_all(&[*byte]);
+            }
+            return;
         }
-        heard.extend_from_slice(&buffer[..read]);
+        Split::First => 1.min(bytes.len()),
+        Split::Middle => bytes.len() / 2,
+        Split::Last => bytes.len().saturating_sub(1),
+    };
+    let _ = stream.write_all(&bytes[..cut]);
+    if cut < bytes.len() {
+        // The client reads the first part alone.
+        thread::sleep(Duration::from_millis(5));
+        let _ = stream.write_all(&bytes[cut..]);
     }
-    heard
+}
+
+/// Receives once; false at the end of the stream, after a reset and when the read timeout is over.
+fn receive(stream: &mut TcpStream, received: &mut Vec<u8>) -> bool {
+    let mut buffer = [0; 4096];
+    loop {
+        match stream.read(&mut buffer) {
+            Ok(read) => {
+                received.extend_from_slice(&buffer[..read]);
+                return read > 0;
+            }
+            // A read with a timeout is interrupted when the process is stopped and continued, which no
+            // SA_RESTART prevents (signal(7)).
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(_) => return false,
+        }
+    }
 }

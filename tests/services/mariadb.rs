@@ -1,21 +1,17 @@
-//! `MariaDB`: what its counters and its host cache say.
+//! `MariaDB`, with its counters and its host cache.
 
 use std::fs;
-use std::sync::{Mutex, PoisonError};
 
-use crate::probes::{MANY, all_up, no_complaint, probe, refused_when_stopped};
 use crate::program::check;
 use crate::server::{Home, Server, free_port, installed};
+use crate::trial::{PROBES, all_up, no_complaint, probe, refused_when_stopped};
 
-/// Loopback as the server's host cache sees it: 127.0.0.1 alone is never blocked.
-const GUEST: [&str; 2] = ["--source", "127.0.0.2"];
+/// Another loopback address: the server never blocks 127.0.0.1.
+const SOURCE: [&str; 2] = ["--source", "127.0.0.2"];
 
-/// Several of them at once must not exhaust what the kernel lends for asynchronous I/O.
+/// Several servers at once must not exhaust the kernel's limit on asynchronous I/O (`fs.aio-max-nr`).
 const SMALL: &str =
     "--innodb-use-native-aio=0 --innodb-buffer-pool-size=16M --innodb-log-file-size=4M";
-
-/// Several installations at once have failed, in a way that none of their logs explains.
-static INSTALLING: Mutex<()> = Mutex::new(());
 
 /// A server that blocks a host after five connect errors.
 fn mariadb() -> Option<Server> {
@@ -24,28 +20,28 @@ fn mariadb() -> Option<Server> {
         return None;
     }
     let (home, port) = (Home::of("mysql"), free_port());
-    let (data, socket) = (home.at("data"), home.at("socket"));
+    let (data, socket) = (home.path("data"), home.path("socket"));
     let made =
         "--no-defaults --skip-test-db --auth-root-authentication-method=normal --skip-log-bin";
-    {
-        let _one = INSTALLING.lock().unwrap_or_else(PoisonError::into_inner);
-        home.run(
-            "/usr/bin/mariadb-install-db",
-            &format!("{made} {SMALL} --datadir={data}"),
-        );
-    }
+    // A server deletes all temporary tables in its `tmpdir` when it starts, also those that another
+    // server or installer uses.
+    let temporary = format!("--tmpdir={}", home.directory("tmp"));
+    home.run(
+        "/usr/bin/mariadb-install-db",
+        &format!("{made} {SMALL} {temporary} --datadir={data}"),
+    );
     let own = format!(
-        "--no-defaults --datadir={data} --socket={socket} --pid-file={}",
-        home.at("pid")
+        "--no-defaults {temporary} --datadir={data} --socket={socket} --pid-file={}",
+        home.path("pid")
     );
     let net = format!(
         "--bind-address=127.0.0.1 --port={port} --max-connect-errors=5 --performance-schema=on"
     );
     let mut command = home.command(program);
     command.args(own.split(' ').chain(net.split(' ')).chain(SMALL.split(' ')));
-    let server = Server::start(home, port, &mut command);
-    server.wait_for("ready for connections");
-    // Without any account for the host the server does not greet it.
+    let server = Server::start(home, &[port], &mut command);
+    server.wait_for_log("ready for connections");
+    // The server sends no greeting to a host that no account is for.
     sql(
         &server,
         "CREATE USER somebody@'127.0.0.%' IDENTIFIED BY 'secret'",
@@ -61,7 +57,7 @@ fn sql(server: &Server, text: &str) -> String {
             "-u",
             "root",
             "-S",
-            &server.home.at("socket"),
+            &server.home.path("socket"),
             "-N",
             "-e",
             text,
@@ -84,7 +80,7 @@ fn counter(server: &Server, name: &str) -> usize {
         .unwrap()
 }
 
-/// Errors that count towards blocking the guest; none while it is not in the cache.
+/// The errors that count towards blocking [`SOURCE`]; empty while it is not in the host cache.
 fn connect_errors(server: &Server) -> String {
     let table = "performance_schema.host_cache WHERE ip = '127.0.0.2'";
     sql(server, &format!("SELECT sum_connect_errors FROM {table}"))
@@ -95,8 +91,8 @@ fn connect_errors(server: &Server) -> String {
 #[test]
 fn mariadb_never_blocks_a_host_that_has_no_account() {
     let Some(server) = mariadb() else { return };
-    let said = server.says_of(|| {
-        let document = all_up(&server, "mysql", &GUEST);
+    let log = server.log_during(|| {
+        let document = all_up(server.port(), "mysql", &SOURCE);
         let version = document["captures"]["version"].as_str().unwrap();
         assert!(
             version.contains("MariaDB") && !version.starts_with("5.5.5-"),
@@ -106,28 +102,28 @@ fn mariadb_never_blocks_a_host_that_has_no_account() {
     assert_eq!(connect_errors(&server), "0");
     assert_eq!(counter(&server, "Aborted_connects_preauth"), 0);
     assert_eq!(counter(&server, "Aborted_clients"), 0);
-    // The price of having no account, in the counter and in the log.
-    assert_eq!(counter(&server, "Aborted_connects"), MANY);
+    // Without an account each probe counts as an aborted connect and is logged.
+    assert_eq!(counter(&server, "Aborted_connects"), PROBES);
     assert_eq!(
-        said.matches("Access denied for user 'zbx_tcp'").count(),
-        MANY,
-        "{said}"
+        log.matches("Access denied for user 'zbx_tcp'").count(),
+        PROBES,
+        "{log}"
     );
-    no_complaint(&said, &["Aborted connection", "error", "blocked"]);
+    no_complaint(&log, &["Aborted connection", "error", "blocked"]);
     refused_when_stopped(server, "mysql");
 }
 
 #[test]
-fn mariadb_with_an_account_counts_nothing() {
+fn mariadb_with_an_account_counts_no_error() {
     let Some(server) = mariadb() else { return };
     sql(&server, "CREATE USER zbx_tcp@'127.0.0.%'");
     for service in ["mysql_login", "mysql"] {
-        let failed = probe(&server, service, &GUEST);
+        let failed = probe(server.port(), service, &SOURCE);
         assert_eq!(failed["up"], 1, "{failed}");
     }
     sql(&server, "FLUSH STATUS");
-    let said = server.says_of(|| drop(all_up(&server, "mysql_login", &GUEST)));
-    assert_eq!(said, "");
+    let log = server.log_during(|| drop(all_up(server.port(), "mysql_login", &SOURCE)));
+    assert_eq!(log, "");
     assert_eq!(connect_errors(&server), "0");
     for name in [
         "Aborted_connects",
@@ -138,19 +134,19 @@ fn mariadb_with_an_account_counts_nothing() {
     }
     sql(&server, "DROP USER zbx_tcp@'127.0.0.%'");
     assert_eq!(
-        probe(&server, "mysql_login", &GUEST)["status_name"],
+        probe(server.port(), "mysql_login", &SOURCE)["status_name"],
         "rejected"
     );
 }
 
 #[test]
-fn mariadb_blocks_who_only_reads_its_greeting_and_we_say_so() {
+fn mariadb_that_blocks_us_is_rejected_with_its_reason() {
     let Some(server) = mariadb() else { return };
-    let port = server.port.to_string();
+    let port = server.port().to_string();
     for _ in 0..6 {
         check(&["127.0.0.1", &port, "--source", "127.0.0.2"]).prints("1", 0);
     }
-    let blocked = probe(&server, "mysql", &GUEST);
+    let blocked = probe(server.port(), "mysql", &SOURCE);
     assert_eq!(blocked["status_name"], "rejected", "{blocked}");
     assert!(
         blocked["response"]["text"]
@@ -160,9 +156,10 @@ fn mariadb_blocks_who_only_reads_its_greeting_and_we_say_so() {
     );
 }
 
-/// `MySQL` 8 asks an unknown user to switch to another plugin; so does `MariaDB` when it is told of a foreign one.
+/// `MySQL` 8 asks an unknown user to switch to another authentication plugin; `MariaDB` does so if the
+/// client names a plugin that it does not know.
 #[test]
-fn a_switch_of_plugins_is_answered() {
+fn mariadb_authentication_switch_is_answered() {
     let Some(server) = mariadb() else { return };
     let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/src/plan/services/binary.toml");
     let shipped = fs::read_to_string(shipped).unwrap();
@@ -177,9 +174,9 @@ fn a_switch_of_plugins_is_answered() {
     assert_ne!(mysql, foreign);
     let config = tempfile::NamedTempFile::new().unwrap();
     fs::write(config.path(), format!("[services.foreign]{foreign}")).unwrap();
-    let more = [&GUEST[..], &["--config", config.path().to_str().unwrap()]].concat();
+    let more = [&SOURCE[..], &["--config", config.path().to_str().unwrap()]].concat();
     for _ in 0..10 {
-        let document = probe(&server, "foreign", &more);
+        let document = probe(server.port(), "foreign", &more);
         assert_eq!(document["up"], 1, "{document}");
         assert!(
             document["response"]["text"]
@@ -194,11 +191,11 @@ fn a_switch_of_plugins_is_answered() {
 }
 
 #[test]
-fn mariadb_that_has_no_account_for_this_host_is_up() {
+fn mariadb_without_any_account_for_this_host_is_up() {
     let Some(server) = mariadb() else { return };
     sql(&server, "DROP USER somebody@'127.0.0.%'");
-    let said = server.says_of(|| {
-        let document = all_up(&server, "mysql", &GUEST);
+    let log = server.log_during(|| {
+        let document = all_up(server.port(), "mysql", &SOURCE);
         assert!(
             document["response"]["text"]
                 .as_str()
@@ -208,5 +205,5 @@ fn mariadb_that_has_no_account_for_this_host_is_up() {
         );
     });
     assert_eq!(connect_errors(&server), "0");
-    no_complaint(&said, &["error", "blocked"]);
+    no_complaint(&log, &["error", "blocked"]);
 }

@@ -7,35 +7,35 @@ use std::process::Command;
 
 use crate::inetd::Inetd;
 use crate::program::check;
-use crate::server::{Home, Server, free_port, has, is_root};
-use crate::trial::{PROBES, Trial, rudeness_is_noted, turned_away};
+use crate::server::{Home, Server, free_port, installed, is_root};
+use crate::trial::{PROBES, Trial, abrupt_close_is_logged, rejected_with};
 
-/// OpenSSH with a key and a log of its own, which takes so many clients that have not logged in.
+/// OpenSSH with a key and a log of its own; `startups` limits the clients that have not logged in.
 fn sshd(startups: usize) -> Option<(Server, u16)> {
-    if !has("/usr/sbin/sshd", "openssh-server") || !is_root("sshd") {
+    if !installed("/usr/sbin/sshd", "openssh-server") || !is_root("sshd") {
         return None;
     }
     fs::create_dir_all("/run/sshd").unwrap();
     let (home, port) = (Home::new(), free_port());
     let made = Command::new("ssh-keygen")
-        .args(["-q", "-t", "ed25519", "-N", "", "-f", &home.at("key")])
+        .args(["-q", "-t", "ed25519", "-N", "", "-f", &home.path("key")])
         .status();
     assert!(made.unwrap().success());
     let conf = home.write(
         "conf",
         &format!(
             "ListenAddress 127.0.0.1:{port}\nHostKey {}\nPidFile {}\nUsePAM no\nLogLevel VERBOSE\nMaxStartups {startups}:100:{startups}\n",
-            home.at("key"),
-            home.at("pid")
+            home.path("key"),
+            home.path("pid")
         ),
     );
     let mut command = Command::new("/usr/sbin/sshd");
     command.args(["-D", "-e", "-f", &conf]);
-    Some((Server::start(command, &[port], home), port))
+    Some((Server::start(home, &[port], &mut command), port))
 }
 
 #[test]
-fn openssh_is_told_who_asks() {
+fn openssh_receives_our_identification() {
     let Some((mut server, port)) = sshd(100) else {
         return;
     };
@@ -51,17 +51,17 @@ fn openssh_is_told_who_asks() {
         "timeout",
     ];
     trial.log(
-        &server.said_once("Connection closed by 127.0.0.1", PROBES),
+        &server.log_with("Connection closed by 127.0.0.1", PROBES),
         "[preauth]",
         &complaints,
     );
-    rudeness_is_noted(&server, port, "SSH-2.0", "kex_exchange_identification");
+    abrupt_close_is_logged(&server, port, "SSH-2.0", "kex_exchange_identification");
     server.stop();
     trial.stopped("Connection closed by ... [preauth]");
 }
 
 #[test]
-fn openssh_sees_no_reset_from_a_connect() {
+fn openssh_sees_no_reset_after_a_plain_connect() {
     let Some((server, port)) = sshd(100) else {
         return;
     };
@@ -69,29 +69,29 @@ fn openssh_sees_no_reset_from_a_connect() {
     for _ in 0..10 {
         check(&["127.0.0.1", &number]).prints("1", 0);
     }
-    let said = server.said_once("Connection closed by 127.0.0.1", 10);
+    let log = server.log_with("Connection closed by 127.0.0.1", 10);
     assert_eq!(
-        said.matches("Connection closed by 127.0.0.1").count(),
+        log.matches("Connection closed by 127.0.0.1").count(),
         10,
-        "{said}"
+        "{log}"
     );
-    assert!(!said.contains("reset by"), "{said}");
+    assert!(!log.contains("reset by"), "{log}");
     check(&["127.0.0.1", &number, "--close", "rst"]).prints("1", 0);
 }
 
 #[test]
-fn openssh_has_too_many_clients() {
+fn openssh_at_max_startups_is_rejected() {
     let Some((server, port)) = sshd(1) else {
         return;
     };
     let mut first = TcpStream::connect(("127.0.0.1", port)).unwrap();
-    assert!(first.read(&mut [0; 64]).unwrap() > 0, "{}", server.said());
-    turned_away("ssh", port, "Exceeded MaxStartups");
+    assert!(first.read(&mut [0; 64]).unwrap() > 0, "{}", server.log());
+    rejected_with("ssh", port, "Exceeded MaxStartups");
 }
 
 #[test]
-fn telnetd_prompts() {
-    if !has("/usr/sbin/telnetd", "inetutils-telnetd") || !is_root("telnetd") {
+fn telnetd_negotiates_until_its_prompt() {
+    if !installed("/usr/sbin/telnetd", "inetutils-telnetd") || !is_root("telnetd") {
         return;
     }
     let mut inetd = Inetd::start(None, || {
@@ -100,17 +100,17 @@ fn telnetd_prompts() {
         command
     });
     let trial = Trial::run("telnet", "inetutils-telnetd", inetd.port);
-    assert_eq!(inetd.stop(), 0, "a telnetd was left waiting");
+    assert_eq!(inetd.stop(), 0, "a telnetd still ran");
     trial.stopped("(to syslog only); every process ended");
 }
 
 #[test]
 fn fingerd_answers_the_empty_query() {
-    if !has("/usr/sbin/in.fingerd", "fingerd") || !has("/usr/bin/finger", "finger") {
+    if !installed("/usr/sbin/in.fingerd", "fingerd") || !installed("/usr/bin/finger", "finger") {
         return;
     }
     let mut inetd = Inetd::start(None, || Command::new("/usr/sbin/in.fingerd"));
     let trial = Trial::run("finger", "fingerd", inetd.port);
-    assert_eq!(inetd.stop(), 0, "a fingerd was left waiting");
+    assert_eq!(inetd.stop(), 0, "a fingerd still ran");
     trial.stopped("(to syslog only); every process ended");
 }

@@ -2,8 +2,8 @@
 
 use std::process::{Child, Command, Stdio};
 
-use crate::probes::{MANY, all_up, no_complaint, probe, refused_when_stopped};
-use crate::server::{Home, Server, end, free_port, installed};
+use crate::server::{Home, Server, free_port, installed, stop};
+use crate::trial::{PROBES, all_up, no_complaint, probe, refused_when_stopped};
 
 fn mosquitto(anonymous: &str) -> Option<Server> {
     let program = "/usr/sbin/mosquitto";
@@ -17,24 +17,28 @@ fn mosquitto(anonymous: &str) -> Option<Server> {
     let conf = home.write("conf", &text);
     let mut command = home.command(program);
     command.args(["-c", &conf]);
-    Some(Server::start(home, port, &mut command))
+    Some(Server::start(home, &[port], &mut command))
 }
 
 #[test]
-fn mosquitto_sees_each_client_disconnect() {
+fn mosquitto_receives_disconnect() {
     let Some(server) = mosquitto("true") else {
         return;
     };
-    let said =
-        server.says_of(|| assert_eq!(all_up(&server, "mqtt", &[])["captures"]["code"], r"\x00"));
+    let log = server.log_during(|| {
+        assert_eq!(
+            all_up(server.port(), "mqtt", &[])["captures"]["code"],
+            r"\x00"
+        )
+    });
     assert_eq!(
-        said.matches("Received DISCONNECT from").count(),
-        MANY,
-        "{said}"
+        log.matches("Received DISCONNECT from").count(),
+        PROBES,
+        "{log}"
     );
-    assert_eq!(said.matches(" disconnected.").count(), MANY, "{said}");
+    assert_eq!(log.matches(" disconnected.").count(), PROBES, "{log}");
     no_complaint(
-        &said,
+        &log,
         &[
             "error",
             "closed its connection",
@@ -47,30 +51,34 @@ fn mosquitto_sees_each_client_disconnect() {
 }
 
 #[test]
-fn mosquitto_that_wants_a_password_is_up() {
+fn mosquitto_that_requires_a_password_is_up() {
     let Some(server) = mosquitto("false") else {
         return;
     };
-    let said =
-        server.says_of(|| assert_eq!(all_up(&server, "mqtt", &[])["captures"]["code"], r"\x05"));
-    // One line for each: an account of ours would be needed to avoid it.
+    let log = server.log_during(|| {
+        assert_eq!(
+            all_up(server.port(), "mqtt", &[])["captures"]["code"],
+            r"\x05"
+        )
+    });
+    // One line per probe: only an account could avoid it.
     assert_eq!(
-        said.matches("disconnected, not authorised").count(),
-        MANY,
-        "{said}"
+        log.matches("disconnected, not authorised").count(),
+        PROBES,
+        "{log}"
     );
     no_complaint(
-        &said,
+        &log,
         &["error", "closed its connection", "protocol", "warning"],
     );
 }
 
-/// Erlang's port mapper, which would otherwise outlive the broker.
+/// Erlang's port mapper, which the broker would otherwise start and leave running.
 struct PortMapper(Child);
 
 impl Drop for PortMapper {
     fn drop(&mut self) {
-        end(&mut self.0);
+        stop(&mut self.0);
     }
 }
 
@@ -106,23 +114,23 @@ fn broker(home: &Home, port: u16, mapper: u16) -> Command {
         ("LOG_BASE", "logs"),
         ("ENABLED_PLUGINS_FILE", "plugins"),
     ] {
-        command.env(format!("RABBITMQ_{name}"), home.at(below));
+        command.env(format!("RABBITMQ_{name}"), home.path(below));
     }
     command
 }
 
 #[test]
-fn rabbitmq_notes_each_probe_as_a_warning_and_no_more() {
+fn rabbitmq_logs_one_warning_per_probe() {
     if !installed("/usr/lib/rabbitmq/bin/rabbitmq-server", "rabbitmq-server") {
         return;
     }
     let (home, port, mapper) = (Home::of("rabbitmq"), free_port(), free_port());
     let _mapper = PortMapper::start(&home, mapper);
     let mut command = broker(&home, port, mapper);
-    let server = Server::start(home, port, &mut command);
-    server.wait_for("Server startup complete");
-    let said = server.says_of(|| {
-        let document = all_up(&server, "amqp", &[]);
+    let server = Server::start(home, &[port], &mut command);
+    server.wait_for_log("Server startup complete");
+    let log = server.log_during(|| {
+        let document = all_up(server.port(), "amqp", &[]);
         assert_eq!(document["captures"]["product"], "RabbitMQ", "{document}");
         assert!(
             document["captures"]["version"]
@@ -131,20 +139,19 @@ fn rabbitmq_notes_each_probe_as_a_warning_and_no_more() {
                 .starts_with("3."),
             "{document}"
         );
-        std::thread::sleep(std::time::Duration::from_secs(1));
     });
     assert_eq!(
-        said.matches("client unexpectedly closed TCP connection")
+        log.matches("client unexpectedly closed TCP connection")
             .count(),
-        MANY,
-        "{said}"
+        PROBES,
+        "{log}"
     );
-    no_complaint(&said, &["[error]", "handshake_timeout", "bad_header"]);
+    no_complaint(&log, &["[error]", "handshake_timeout", "bad_header"]);
     refused_when_stopped(server, "amqp");
 }
 
 #[test]
-fn zookeeper_tells_its_version_and_mode() {
+fn zookeeper_version_and_mode_are_captured() {
     let (program, jar) = ("/usr/bin/java", "/usr/share/java/zookeeper.jar");
     if !installed(jar, "libzookeeper-java") || !installed(program, "default-jre-headless") {
         return;
@@ -154,7 +161,7 @@ fn zookeeper_tells_its_version_and_mode() {
         format!("clientPort={port}\nclientPortAddress=127.0.0.1\nadmin.enableServer=false\n");
     let conf = home.write(
         "zoo.cfg",
-        &format!("tickTime=2000\ndataDir={}\n{listen}", home.at("data")),
+        &format!("tickTime=2000\ndataDir={}\n{listen}", home.path("data")),
     );
     let main = "org.apache.zookeeper.server.ZooKeeperServerMain";
     let mut command = home.command(program);
@@ -165,11 +172,13 @@ fn zookeeper_tells_its_version_and_mode() {
         main,
         &conf,
     ]);
-    let server = Server::start(home, port, &mut command);
-    // It listens before it serves, and says so to whoever asks meanwhile.
-    server.wait_until("it serves", || probe(&server, "zookeeper", &[])["up"] == 1);
-    let said = server.says_of(|| {
-        let document = all_up(&server, "zookeeper", &[]);
+    let server = Server::start(home, &[port], &mut command);
+    // It listens before it can answer.
+    server.wait_until("it answers", || {
+        probe(server.port(), "zookeeper", &[])["up"] == 1
+    });
+    let log = server.log_during(|| {
+        let document = all_up(server.port(), "zookeeper", &[]);
         assert_eq!(document["captures"]["mode"], "standalone", "{document}");
         assert!(
             document["captures"]["version"]
@@ -180,10 +189,10 @@ fn zookeeper_tells_its_version_and_mode() {
         );
     });
     assert_eq!(
-        said.matches("Processing srvr command").count(),
-        MANY,
-        "{said}"
+        log.matches("Processing srvr command").count(),
+        PROBES,
+        "{log}"
     );
-    no_complaint(&said, &["warn", "error", "exception"]);
+    no_complaint(&log, &["warn", "error", "exception"]);
     refused_when_stopped(server, "zookeeper");
 }

@@ -1,20 +1,20 @@
-//! An `/etc` of the test's own: the program runs in a mount namespace, and the host's files are untouched.
+//! A private `/etc`: the program runs in a mount namespace, and the host's files are not touched.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::program::{Ran, finish, program};
-use crate::support::skip;
+use super::program::{Ran, finish, program};
+use super::skip;
 
-/// A directory that takes the place of `/etc`.
+/// A directory that is mounted over `/etc`.
 pub struct Etc {
     dir: tempfile::TempDir,
 }
 
 impl Etc {
-    /// An `/etc` without a policy; none where this machine cannot give the program a mount namespace.
+    /// An `/etc` without a policy; `None` where mount namespaces cannot be created here.
     pub fn new() -> Option<Self> {
         let dir = tempfile::tempdir().unwrap();
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
@@ -39,14 +39,14 @@ impl Etc {
         Some(etc)
     }
 
-    /// A file or directory below it.
+    /// The path of a file or directory in it.
     pub fn path(&self, below: impl AsRef<Path>) -> PathBuf {
         self.dir.path().join(below)
     }
 
-    /// What runs the words that are added to it with this `/etc`, behind this wrapper.
+    /// A command that runs the arguments added to it with this `/etc`, through `wrapper`.
     pub fn command(&self, wrapper: &[&str]) -> Command {
-        // With private propagation the mount is the process's own, and ends with it.
+        // With private propagation only this process sees the mount, and it ends with the process.
         let mut command = Command::new("unshare");
         let root = fs::metadata("/proc/self").is_ok_and(|about| about.uid() == 0);
         command.args(if root { &["-m"][..] } else { &["-r", "-m"] });
@@ -61,18 +61,18 @@ impl Etc {
         command
     }
 
-    /// `zbx-tcp check WORDS...` with this `/etc`.
-    pub fn check(&self, words: &[&str]) -> Ran {
-        self.check_behind(&[], words)
+    /// `zbx-tcp check ARGUMENTS...` with this `/etc`.
+    pub fn check(&self, arguments: &[&str]) -> Ran {
+        self.check_behind(&[], arguments)
     }
 
-    /// The same behind this wrapper.
-    pub fn check_behind(&self, wrapper: &[&str], words: &[&str]) -> Ran {
+    /// The same through `wrapper`.
+    pub fn check_behind(&self, wrapper: &[&str], arguments: &[&str]) -> Ran {
         finish(
             self.command(wrapper)
                 .arg(program().get_program())
                 .arg("check")
-                .args(words)
+                .args(arguments)
                 .env("LC_ALL", "C"),
         )
     }

@@ -3,16 +3,16 @@
 use std::fs;
 use std::process::Command;
 
-use crate::server::{Home, Server, free_port, has, is_root};
-use crate::trial::{PROBES, Trial, rudeness_is_noted};
+use crate::server::{Home, Server, free_port, installed, is_root};
+use crate::trial::{PROBES, Trial, abrupt_close_is_logged};
 
 #[test]
-fn postfix_loses_no_connection() {
-    if !has("/usr/sbin/postfix", "postfix") || !is_root("Postfix") {
+fn postfix_logs_no_lost_connection() {
+    if !installed("/usr/sbin/postfix", "postfix") || !is_root("Postfix") {
         return;
     }
     let (home, smtp, submission) = (Home::new(), free_port(), free_port());
-    let (queue, data) = (home.at("queue"), home.at("data"));
+    let (queue, data) = (home.path("queue"), home.path("data"));
     fs::create_dir(&queue).unwrap();
     fs::create_dir(&data).unwrap();
     assert!(
@@ -28,8 +28,8 @@ fn postfix_loses_no_connection() {
             "compatibility_level = 3.6\nqueue_directory = {queue}\ndata_directory = {data}\nmaillog_file = {log}\n\
              maillog_file_prefixes = {prefix}\ninet_interfaces = 127.0.0.1\ninet_protocols = ipv4\n\
              myhostname = mail.example.org\nmynetworks = 127.0.0.0/8\nalias_maps =\nalias_database =\n",
-            log = home.at("log"),
-            prefix = home.at(""),
+            log = home.path("log"),
+            prefix = home.path(""),
         ),
     );
     home.write(
@@ -41,11 +41,11 @@ fn postfix_loses_no_connection() {
         ),
     );
     let mut command = Command::new("/usr/sbin/postfix");
-    command.args(["-c", &home.at(""), "start-fg"]);
-    // Its master leaves the process group.
+    command.args(["-c", &home.path(""), "start-fg"]);
+    // Its master process leaves the process group.
     let mut abort = Command::new("/usr/sbin/postfix");
-    abort.args(["-c", &home.at(""), "abort"]);
-    let mut server = Server::start_with_end(command, abort, &[smtp, submission], home);
+    abort.args(["-c", &home.path(""), "abort"]);
+    let mut server = Server::start(home, &[smtp, submission], &mut command).stopped_with(abort);
     let complaints = [
         "lost connection",
         "improper",
@@ -55,35 +55,35 @@ fn postfix_loses_no_connection() {
         "fatal",
         "too many",
     ];
-    let well = "quit=1 commands=1";
+    let good = "quit=1 commands=1";
     let first = Trial::run("smtp", "postfix", smtp);
-    first.log(&smtpd(&server.said_once(well, PROBES)), well, &complaints);
+    first.log(&smtpd(&server.log_with(good, PROBES)), good, &complaints);
     let second = Trial::run("submission", "postfix", submission);
     second.log(
-        &smtpd(&server.said_once(well, 2 * PROBES)),
-        well,
+        &smtpd(&server.log_with(good, 2 * PROBES)),
+        good,
         &complaints,
     );
     for trial in [&first, &second] {
         assert_eq!(trial.captured("host"), "mail.example.org");
         assert!(trial.captured("greeting").starts_with("ESMTP Postfix"));
     }
-    rudeness_is_noted(&server, smtp, "220 ", "lost connection after CONNECT");
+    abrupt_close_is_logged(&server, smtp, "220 ", "lost connection after CONNECT");
     server.stop();
     first.stopped("disconnect from localhost quit=1 commands=1");
     second.stopped("disconnect from localhost quit=1 commands=1");
 }
 
-/// What Postfix's SMTP server said: its start script warns of owners in a queue of a moment ago.
-fn smtpd(said: &str) -> String {
-    said.lines()
+/// The lines of Postfix's SMTP server; its start script warns of file owners in the new queue.
+fn smtpd(log: &str) -> String {
+    log.lines()
         .filter(|line| line.contains("/smtpd["))
         .collect::<Vec<_>>()
         .join("\n")
 }
 
 #[test]
-fn dovecot_is_told_goodbye() {
+fn dovecot_receives_logout() {
     let parts = [
         ("imap-login", "dovecot-imapd"),
         ("pop3-login", "dovecot-pop3d"),
@@ -91,7 +91,7 @@ fn dovecot_is_told_goodbye() {
     ];
     if !parts
         .iter()
-        .all(|(part, package)| has(&format!("/usr/lib/dovecot/{part}"), package))
+        .all(|(part, package)| installed(&format!("/usr/lib/dovecot/{part}"), package))
         || !is_root("Dovecot")
     {
         return;
@@ -106,15 +106,15 @@ fn dovecot_is_told_goodbye() {
              service imap-login {{\n inet_listener imap {{\n port = {imap}\n }}\n inet_listener imaps {{\n port = 0\n }}\n}}\n\
              service pop3-login {{\n inet_listener pop3 {{\n port = {pop3}\n }}\n inet_listener pop3s {{\n port = 0\n }}\n}}\n\
              service lmtp {{\n inet_listener lmtp {{\n port = {lmtp}\n }}\n}}\n",
-            run = home.at("run"),
+            run = home.path("run"),
             state = home.directory("state"),
             mail = home.directory("mail"),
-            log = home.at("log"),
+            log = home.path("log"),
         ),
     );
     let mut command = Command::new("/usr/sbin/dovecot");
     command.args(["-F", "-c", &conf]);
-    let mut server = Server::start(command, &[imap, pop3, lmtp], home);
+    let mut server = Server::start(home, &[imap, pop3, lmtp], &mut command);
     let complaints = [
         "error",
         "warning",
@@ -144,38 +144,38 @@ fn dovecot_is_told_goodbye() {
         ),
         ("lmtp", "dovecot-lmtpd", lmtp, "Logged out (state=GREETING)"),
     ];
-    let trials = kinds.map(|(service, package, port, well)| {
-        let before = server.said().matches(well).count();
+    let trials = kinds.map(|(service, package, port, good)| {
+        let before = server.log().matches(good).count();
         let trial = Trial::run(service, package, port);
         assert!(
             trial.captured("greeting").contains("ready"),
             "{}",
             trial.captured("greeting")
         );
-        trial.log(&server.said_once(well, before + PROBES), well, &complaints);
+        trial.log(&server.log_with(good, before + PROBES), good, &complaints);
         trial
     });
     assert!(trials[0].captured("capabilities").contains("IMAP4rev1"));
-    rudeness_is_noted(
+    abrupt_close_is_logged(
         &server,
         imap,
         "* OK",
         "imap-login: Info: Disconnected: Connection closed",
     );
-    rudeness_is_noted(
+    abrupt_close_is_logged(
         &server,
         pop3,
         "+OK",
         "pop3-login: Info: Disconnected: Connection closed",
     );
-    rudeness_is_noted(
+    abrupt_close_is_logged(
         &server,
         lmtp,
         "220 ",
         "Disconnect from 127.0.0.1: Connection closed",
     );
     server.stop();
-    for (trial, (_, _, _, well)) in trials.into_iter().zip(kinds) {
-        trial.stopped(well);
+    for (trial, (_, _, _, good)) in trials.into_iter().zip(kinds) {
+        trial.stopped(good);
     }
 }

@@ -1,11 +1,17 @@
-//! What the tests share.
+//! What the test binaries share: running the program, scripted peers, a private `/etc`, and skips.
+#![allow(dead_code, reason = "each test binary uses only a part")]
+
+pub mod private_etc;
+pub mod program;
+pub mod scripted_peer;
 
 use std::fs::OpenOptions;
 use std::io::Write;
 
-/// Says that a test cannot run here; where `CI=true` that is a failure.
+/// Reports that a test cannot run here; with `CI=true` that is a failure.
 ///
-/// Written past the test runner's capture, and noted for `tests/run`, so that a skip is never silent.
+/// Written to standard error directly, past the test runner's capture, and recorded for `tests/run`, so
+/// that no skip goes unnoticed.
 pub fn skip(reason: &str) {
     let name = std::thread::current().name().unwrap_or("a test").to_owned();
     let _ = writeln!(std::io::stderr(), "SKIPPED {name}: {reason}");
