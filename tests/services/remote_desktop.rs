@@ -35,7 +35,7 @@ fn tigervnc(security: &str) -> Option<(Server, String)> {
 fn wait_for_greeting(port: u16) {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
     stream
-        .set_read_timeout(Some(Duration::from_secs(60)))
+        .set_read_timeout(Some(Duration::from_secs(180)))
         .unwrap();
     stream.read_exact(&mut [0; 12]).unwrap();
 }

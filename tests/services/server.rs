@@ -14,7 +14,7 @@ use crate::support::skip;
 
 /// The longest time that a server may take to start, to write its log, or to stop: some of them start
 /// slowly on a busy machine.
-const TIMEOUT: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(180);
 /// How long a log must not grow before it counts as complete.
 const QUIET: Duration = Duration::from_millis(500);
 

@@ -29,7 +29,7 @@ steps = [{ expect_any = ["xyz", "def"] }]
 /// `check_tcp` waits this long for more after bytes that do not match; both programs' deadlines lie above it.
 const LATE: Duration = Duration::from_millis(1800);
 /// Cases that run at the same time: they mostly wait.
-const WORKERS: usize = 6;
+const WORKERS: usize = 16;
 
 #[test]
 fn every_difference_is_published() {

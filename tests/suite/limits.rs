@@ -470,7 +470,7 @@ fn threads_do_not_keep_each_others_connections_open() {
 #[test]
 fn spare_threads_begin_as_they_are_needed() {
     let (full, closed) = (FullBacklog::new(), closed_port());
-    let held = Duration::from_millis(1200);
+    let held = Duration::from_millis(700);
     let mut plans = vec![plan("127.0.0.1", full.port(), &connect(held)); 40];
     plans.extend(vec![plan("127.0.0.1", closed, &connect(LONG)); 10]);
     for (spares, at_least) in [(1, 2 * held), (3, held), (100, held)] {

@@ -2,11 +2,13 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::sync::{Mutex, PoisonError};
 
 use zbx_tcp::failure::STATUSES;
 use zbx_tcp::output::metrics::METRICS;
+
+use crate::fixed_ports::isolated;
 
 fn readme() -> (PathBuf, String) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
@@ -75,7 +77,8 @@ fn console_blocks_print_what_they_say() {
     write_files(&text, home.path());
     let program = Path::new(env!("CARGO_BIN_EXE_zbx-tcp")).parent().unwrap();
     let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap());
-    let mut shell = Command::new("bash");
+    // The page names its ports.
+    let (mut shell, _lock) = isolated("bash");
     shell
         .args(["-c", &format!("exec 2>&1\n{script}")])
         .current_dir(home.path())

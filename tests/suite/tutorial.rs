@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
+use crate::fixed_ports::Lock;
 use crate::program::check;
 use crate::support::skip;
 
@@ -96,7 +97,7 @@ fn our_check_is_the_tutorials_client() {
 
 #[test]
 fn on_the_tutorials_own_port() {
-    // Whoever has the port already is not ours to stop.
+    let _lock = Lock::acquire();
     if std::net::TcpListener::bind("0.0.0.0:8989").is_err() {
         return skip("port 8989 is taken on this machine");
     }

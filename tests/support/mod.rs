@@ -1,6 +1,7 @@
 //! What the test binaries share: running the program, scripted peers, a private `/etc`, and skips.
 #![allow(dead_code, reason = "each test binary uses only a part")]
 
+pub mod fixed_ports;
 pub mod private_etc;
 pub mod program;
 pub mod scripted_peer;
