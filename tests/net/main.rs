@@ -8,14 +8,14 @@
     clippy::panic
 )]
 
-mod crowd;
+mod absent_host;
+mod background;
 mod delay;
 mod dns;
 mod filter;
-mod guest;
 mod icmp;
+mod local_ports;
 mod namespaces;
-mod neighbour;
 mod origin;
 mod routes;
 mod service;

@@ -32,7 +32,7 @@ const LATE: Duration = Duration::from_millis(1800);
 const WORKERS: usize = 16;
 
 #[test]
-fn every_difference_is_published() {
+fn every_difference_is_in_the_readme() {
     let head = "| the peer | `check_tcp` | says | `zbx-tcp check` | says | why |";
     let rows = CASES
         .iter()
@@ -61,7 +61,7 @@ fn every_difference_is_published() {
 }
 
 #[test]
-fn both_programs_say_what_the_table_says() {
+fn both_programs_give_the_results_of_the_table() {
     let plugin = Some(Path::new(CHECK_TCP)).filter(|plugin| plugin.exists());
     let home = tempfile::tempdir().unwrap();
     let config = home.path().join("config.toml");

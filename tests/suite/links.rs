@@ -88,12 +88,12 @@ fn no_link_is_dead(root: &Path, least: usize) {
 }
 
 #[test]
-fn pages_of_the_sources_link_to_what_is_there() {
+fn links_of_source_pages_exist() {
     no_link_is_dead(Path::new(env!("CARGO_MANIFEST_DIR")), 15);
 }
 
 #[test]
-fn installed_pages_link_to_what_is_installed() {
+fn links_of_installed_pages_exist() {
     for format in ["deb", "rpm", "tar"] {
         let place = tempfile::tempdir().unwrap();
         let root = place.path().join("root");
@@ -139,7 +139,7 @@ fn installed_pages_link_to_what_is_installed() {
 }
 
 #[test]
-fn what_is_no_link_is_none() {
+fn links_in_code_are_ignored() {
     assert_eq!(
         links("[a](b) `[c](d)` ``[`e`](f)`` ![g](h#i)\n```\n[j](k)\n```\n[l](https://m/)"),
         ["b", "h#i"]

@@ -61,7 +61,7 @@ fn write_files(text: &str, home: &Path) {
 }
 
 #[test]
-fn console_blocks_print_what_they_say() {
+fn console_blocks_print_what_they_show() {
     let (_, text) = readme();
     let lines = console(&text);
     let commands: Vec<_> = lines
@@ -120,7 +120,7 @@ pub fn table_is(marker: &str, rows: &[String]) {
 }
 
 #[test]
-fn the_tables_are_the_programs_own() {
+fn tables_match_the_program() {
     let head = ["| status | name | meaning |", "| --- | --- | --- |"].map(str::to_owned);
     let rows = STATUSES.iter().map(|row| {
         format!(
@@ -182,7 +182,7 @@ pub fn service_rows() -> Vec<String> {
 }
 
 #[test]
-fn the_table_of_services_is_the_programs_own() {
+fn the_table_of_services_matches_the_program() {
     // What is said and expected is long, and stands in the reference.
     let format_duration =
         |row: &String| row.splitn(5, " | ").take(3).collect::<Vec<_>>().join(" | ") + " |";
@@ -196,7 +196,7 @@ fn the_table_of_services_is_the_programs_own() {
 }
 
 #[test]
-fn the_demonstration_shows_what_it_promises() {
+fn the_demo_shows_each_announced_result() {
     let ran = crate::program::run(&["demo"]);
     assert_eq!((ran.err.as_str(), ran.code), ("", Some(0)), "{}", ran.out);
     for part in [

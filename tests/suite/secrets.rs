@@ -126,7 +126,7 @@ const OUTPUTS: [&[&str]; 8] = [
 ];
 
 #[test]
-fn no_output_shows_a_secret_that_the_peer_says_back() {
+fn secrets_in_the_reply_are_redacted_in_every_output() {
     for encoding in ["utf-8", "gbk"] {
         let config = config(encoding);
         let sent = format!("AUTH {PASSWORD} {TOKEN}\r\n");
@@ -191,7 +191,7 @@ fn every_output_hides_secrets(
 }
 
 #[test]
-fn captures_and_bytes_that_are_no_text_hide_it_too() {
+fn secrets_are_redacted_in_captures_and_binary_replies() {
     for encoding in ["utf-8", "gbk"] {
         let config = config(encoding);
         let (peer, _heard) = echo(&[]);
@@ -236,7 +236,7 @@ fn captures_and_bytes_that_are_no_text_hide_it_too() {
 }
 
 #[test]
-fn no_output_shows_another_spelling_of_it() {
+fn secrets_are_redacted_in_stateful_encodings() {
     // In ISO-2022-JP the bytes of a text depend on what stands before it.
     let label = "iso-2022-jp";
     let encode = |text: &str| {
@@ -280,7 +280,7 @@ fn no_output_shows_another_spelling_of_it() {
 }
 
 #[test]
-fn neither_the_arguments_nor_the_environment_have_it_while_it_runs() {
+fn secrets_are_not_in_arguments_or_environment() {
     let config = config("utf-8");
     let (heard, hears) = channel();
     let (go, wait) = channel::<()>();
@@ -320,7 +320,7 @@ fn neither_the_arguments_nor_the_environment_have_it_while_it_runs() {
 }
 
 #[test]
-fn what_explains_services_shows_only_the_names() {
+fn services_output_shows_only_the_names_of_secrets() {
     let config = config("gbk");
     for words in [
         &["services"][..],
@@ -343,7 +343,7 @@ fn what_explains_services_shows_only_the_names() {
 
 #[cfg(debug_assertions)]
 #[test]
-fn a_panic_does_not_show_it() {
+fn a_panic_does_not_show_secrets() {
     let config = config("utf-8");
     let (peer, _heard) = echo(&[]);
     let (port, path) = (peer.port(), config.path());
@@ -392,7 +392,7 @@ fn refused(config: &ConfigFile, section: &str, mode: u32, text: &str) {
 }
 
 #[test]
-fn mistakes_do_not_quote_it() {
+fn configuration_errors_do_not_quote_secrets() {
     let config = ConfigFile::new("");
     for (section, text) in [
         (format!("secrets = {{ password = {PASSWORD} }}"), ":2: "),
@@ -445,7 +445,7 @@ fn mistakes_do_not_quote_it() {
 }
 
 #[test]
-fn who_else_can_read_it_matters() {
+fn secret_files_that_others_can_read_are_refused() {
     let config = ConfigFile::new("");
     let inline = format!("secrets.password = \"{PASSWORD}\"");
     for mode in [0o644, 0o604, 0o666] {
@@ -482,7 +482,7 @@ fn who_else_can_read_it_matters() {
 }
 
 #[test]
-fn the_file_of_a_secret_is_bounded() {
+fn secret_files_are_bounded_in_size() {
     let config = ConfigFile::new("");
     let named = |name: &str| {
         format!(

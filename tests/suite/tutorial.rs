@@ -91,12 +91,12 @@ fn exchange(port: &str) {
 }
 
 #[test]
-fn our_check_is_the_tutorials_client() {
+fn check_works_as_the_tutorials_client() {
     exchange("0");
 }
 
 #[test]
-fn on_the_tutorials_own_port() {
+fn check_works_on_the_tutorials_port() {
     let _lock = Lock::acquire();
     if std::net::TcpListener::bind("0.0.0.0:8989").is_err() {
         return skip("port 8989 is taken on this machine");

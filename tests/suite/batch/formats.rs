@@ -39,7 +39,7 @@ fn an_entry_is_the_document_of_check_with_its_id_and_name() {
 }
 
 #[test]
-fn lines_come_as_targets_end() {
+fn lines_are_printed_as_targets_end() {
     let peer = Peer::greeting(b"hello");
     let full = FullBacklog::new();
     let (slow, fast) = (
@@ -125,7 +125,7 @@ fn a_table_has_failures_first_and_no_bar_in_a_pipe() {
 }
 
 #[test]
-fn a_document_that_zabbix_would_not_take_says_so_only_when_asked() {
+fn a_document_too_large_for_zabbix_is_reported_with_verbose() {
     let targets = format!("127.5.0.0/21:{}", closed_port());
     let words = [&*targets, "--deadline", "30s"];
     let quiet = batch("", &words);
@@ -214,7 +214,7 @@ fn each_target_takes_little_memory() {
 }
 
 #[test]
-fn a_terminal_gets_a_bar_and_loses_it_again() {
+fn a_terminal_shows_a_progress_bar_and_clears_it() {
     let Ok(there) = std::process::Command::new("script")
         .arg("--version")
         .output()

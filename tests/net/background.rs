@@ -6,13 +6,13 @@ use std::sync::mpsc::{self, Receiver};
 use std::time::Duration;
 
 /// A program that runs in a namespace until it is dropped.
-pub struct Guest {
+pub struct Background {
     child: Child,
     lines: Receiver<String>,
 }
 
-impl Guest {
-    /// Starts it; what it prints is kept for [`Guest::line`].
+impl Background {
+    /// Starts it; what it prints is kept for [`Background::line`].
     pub fn start(command: &mut Command) -> Self {
         let mut child = command
             .stdin(Stdio::null())
@@ -37,7 +37,7 @@ impl Guest {
     }
 }
 
-impl Drop for Guest {
+impl Drop for Background {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();

@@ -46,7 +46,7 @@ fn a_hundred_ports_are_enough_for_a_thousand_targets() {
     net.nft("target", "input", &["tcp dport 3000-3999 drop"]);
     net.again(
         "probe",
-        "crowd::a_hundred_ports_are_enough_for_a_thousand_targets",
+        "local_ports::a_hundred_ports_are_enough_for_a_thousand_targets",
         INNER,
     );
 }
@@ -99,7 +99,7 @@ fn a_hundred_ports_are_enough_for_thousands_of_resets() {
     );
     net.again(
         "probe",
-        "crowd::a_hundred_ports_are_enough_for_thousands_of_resets",
+        "local_ports::a_hundred_ports_are_enough_for_thousands_of_resets",
         INNER,
     );
 }
@@ -163,7 +163,7 @@ fn resets() {
 
 /// Connects for which no port is left wait for one, and keep nobody waiting who goes elsewhere.
 #[test]
-fn a_target_that_has_taken_every_port_keeps_no_other_waiting() {
+fn a_target_that_uses_every_port_does_not_delay_others() {
     if std::env::var_os(INNER).is_some() {
         return elsewhere();
     }
@@ -175,7 +175,7 @@ fn a_target_that_has_taken_every_port_keeps_no_other_waiting() {
     net.nft("target", "input", &["tcp dport 3000 drop"]);
     net.again(
         "probe",
-        "crowd::a_target_that_has_taken_every_port_keeps_no_other_waiting",
+        "local_ports::a_target_that_uses_every_port_does_not_delay_others",
         INNER,
     );
 }
@@ -252,14 +252,14 @@ fn elsewhere() {
 
 /// Sockets that wait to be used again give way to the resolver's.
 #[test]
-fn names_have_the_descriptors_that_nobody_uses() {
+fn the_resolver_gets_unused_descriptors() {
     if std::env::var_os(INNER).is_some() {
         return names_after_addresses();
     }
     let Some((net, _far)) = far() else { return };
     let _server = net.python("probe", "dns_server.py", &["127.0.0.1"]);
     let program = std::env::current_exe().unwrap();
-    let test = "crowd::names_have_the_descriptors_that_nobody_uses";
+    let test = "local_ports::the_resolver_gets_unused_descriptors";
     // The library of the tests has some of its own: with one of these limits the connects take all that is left.
     for descriptors in 13..17 {
         let words = format!("--exact {test} | grep -q '1 passed'");

@@ -17,7 +17,7 @@ fn hasten(net: &Net, role: &str, wire: &str) {
 
 /// The kernel knows after about three seconds that the host is not there, and sends the ICMP error to itself.
 #[test]
-fn a_host_that_is_not_there_is_unreachable_in_the_end() {
+fn an_absent_host_is_unreachable_after_address_resolution_fails() {
     let Some(net) = Net::direct() else { return };
     let ran = net.check(&["10.77.0.77", "80", "-o", "json", "-t", "5s"]);
     let verdict =
@@ -28,7 +28,7 @@ fn a_host_that_is_not_there_is_unreachable_in_the_end() {
 }
 
 #[test]
-fn a_host_that_is_not_there_is_silence_at_first() {
+fn an_absent_host_is_a_timeout_before_address_resolution_fails() {
     let Some(net) = Net::direct() else { return };
     for target in ["10.77.0.77", "fd77::77"] {
         let ran = net.check(&[target, "80", "-o", "json", "-t", "500ms"]);
@@ -41,7 +41,7 @@ fn a_host_that_is_not_there_is_silence_at_first() {
 }
 
 #[test]
-fn a_host_that_is_not_there_is_unreachable() {
+fn an_absent_host_is_unreachable() {
     let Some(net) = Net::direct() else { return };
     hasten(&net, "probe", "wire0");
     for (target, from, kind, code, words) in [
@@ -58,7 +58,7 @@ fn a_host_that_is_not_there_is_unreachable() {
 }
 
 #[test]
-fn a_host_that_is_not_there_behind_a_router_is_the_routers_word() {
+fn an_absent_host_behind_a_router_is_reported_by_the_router() {
     let Some(net) = Net::routed() else { return };
     hasten(&net, "router", "wire1");
     for (target, from, kind, code, words) in [
