@@ -1,18 +1,18 @@
-//! Programs that run beside a test.
+//! Background processes of a test.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::time::Duration;
 
-/// A program that runs in a namespace until it is dropped.
+/// A process that is killed when this is dropped.
 pub struct Background {
     child: Child,
     lines: Receiver<String>,
 }
 
 impl Background {
-    /// Starts it; what it prints is kept for [`Background::line`].
+    /// Starts it; its output is kept for [`Background::line`].
     pub fn start(command: &mut Command) -> Self {
         let mut child = command
             .stdin(Stdio::null())
@@ -33,7 +33,7 @@ impl Background {
     pub fn line(&self) -> String {
         self.lines
             .recv_timeout(Duration::from_secs(10))
-            .expect("a line of the guest")
+            .expect("a line of the background process")
     }
 }
 

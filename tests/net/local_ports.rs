@@ -1,4 +1,4 @@
-//! Thousands of connects from one address, with fewer ports than connects.
+//! More connects from one address than there are local ports.
 
 use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr, TcpListener};
@@ -20,7 +20,7 @@ use zbx_tcp::source::List;
 use crate::delay::{FAR, far};
 use crate::namespaces::Net;
 
-/// The variable that says which part of a test runs inside a namespace.
+/// Set for the part of a test that runs inside a namespace.
 const INNER: &str = "ZBX_TCP_TEST_INNER";
 
 #[derive(Default)]
@@ -32,11 +32,12 @@ impl Sink for Statuses {
     }
 }
 
-/// A port serves many targets at once, also where the source address is given: bind(2) leaves the port to connect(2).
+/// A local port serves many targets at once, also with a source address: bind(2) leaves the port to
+/// connect(2).
 #[test]
 fn a_hundred_ports_are_enough_for_a_thousand_targets() {
     if std::env::var_os(INNER).is_some() {
-        return crowd();
+        return thousand_targets();
     }
     let Some(net) = Net::direct() else { return };
     net.sh(
@@ -51,8 +52,8 @@ fn a_hundred_ports_are_enough_for_a_thousand_targets() {
     );
 }
 
-/// All are in flight at the same time: one after the other they would take ten times as long.
-fn crowd() {
+/// All are in flight at the same time: in sequence they would take ten times as long.
+fn thousand_targets() {
     for source in [None, Some("10.77.0.1".parse::<IpAddr>().unwrap())] {
         let origin = LocalBind {
             source,
@@ -109,7 +110,7 @@ fn resets() {
     listener
         .bind(&SocketAddr::from(([127, 0, 0, 1], 80)).into())
         .unwrap();
-    // Long enough for the moments in which nobody has time to accept.
+    // Long enough while the accepting thread does not run.
     listener.listen(4096).unwrap();
     let listener = TcpListener::from(listener);
     let ports = Arc::new(Mutex::new(HashSet::new()));
@@ -117,7 +118,7 @@ fn resets() {
     // Ends with the test program.
     std::thread::spawn(move || {
         for stream in listener.incoming() {
-            // Whoever was reset before it was accepted has no address any more.
+            // A connection that was reset before it was accepted has no address any more.
             if let Ok(peer) = stream.and_then(|stream| stream.peer_addr()) {
                 seen.lock().unwrap().insert(peer.port());
             }
@@ -161,11 +162,11 @@ fn resets() {
     assert!(ports.lock().unwrap().len() > 40, "{ports:?}");
 }
 
-/// Connects for which no port is left wait for one, and keep nobody waiting who goes elsewhere.
+/// Connects without a free local port wait for one; connects to other targets do not wait for them.
 #[test]
 fn a_target_that_uses_every_port_does_not_delay_others() {
     if std::env::var_os(INNER).is_some() {
-        return elsewhere();
+        return others_are_not_delayed();
     }
     let Some(net) = Net::direct() else { return };
     net.sh(
@@ -180,8 +181,8 @@ fn a_target_that_uses_every_port_does_not_delay_others() {
     );
 }
 
-/// The reports of so many connects to the crowded target and then to as many others, and when they came.
-fn served(crowd: usize, others: u16, rate: Option<NonZeroU32>) -> [Vec<(Status, Duration)>; 2] {
+/// The statuses and times of `dropped` connects to a port that drops SYNs, then of `refused` to others.
+fn probed(dropped: usize, refused: u16, rate: Option<NonZeroU32>) -> [Vec<(Status, Duration)>; 2] {
     struct Timed(Instant, [Vec<(Status, Duration)>; 2]);
     impl Sink for Timed {
         fn deliver(&mut self, report: Report) {
@@ -198,9 +199,9 @@ fn served(crowd: usize, others: u16, rate: Option<NonZeroU32>) -> [Vec<(Status, 
         let target = Target::from_words("10.77.0.2", Some(&port.to_string()), None).unwrap();
         Arc::new(Plan::by(spec, target))
     };
-    let plans = (0..crowd)
+    let plans = (0..dropped)
         .map(|_| plan(3000, 900))
-        .chain((4000..4000 + others).map(|port| plan(port, 5000)));
+        .chain((4000..4000 + refused).map(|port| plan(port, 5000)));
     let mut timed = Timed(Instant::now(), Default::default());
     let limits = Limits {
         rate,
@@ -227,21 +228,22 @@ fn served(crowd: usize, others: u16, rate: Option<NonZeroU32>) -> [Vec<(Status, 
         "{:?}",
         timed.1
     );
-    assert_eq!(timed.1.each_ref().map(Vec::len), [crowd, others.into()]);
+    assert_eq!(timed.1.each_ref().map(Vec::len), [dropped, refused.into()]);
     timed.1
 }
 
-/// Twelve connects over four ports take three times as long as one; the others take no time, or that of their pace.
-fn elsewhere() {
+/// Twelve connects over four ports take three times as long as one; the others are limited by the rate
+/// only.
+fn others_are_not_delayed() {
     let last = |all: &[(Status, Duration)]| all.iter().map(|(_, at)| *at).max().unwrap();
-    for (crowd, others, rate) in [(12, 300, None), (6, 20, NonZeroU32::new(50))] {
-        let [silent, refused] = served(crowd, others, rate);
+    for (count, others, rate) in [(12, 300, None), (6, 20, NonZeroU32::new(50))] {
+        let [silent, refused] = probed(count, others, rate);
         assert!(
             last(&refused) < Duration::from_millis(850),
             "{rate:?} {:?}",
             last(&refused)
         );
-        let rounds = crowd.div_ceil(4) as u32;
+        let rounds = count.div_ceil(4) as u32;
         assert!(
             last(&silent) >= rounds * Duration::from_millis(900),
             "{rate:?} {:?}",
@@ -250,7 +252,7 @@ fn elsewhere() {
     }
 }
 
-/// Sockets that wait to be used again give way to the resolver's.
+/// Sockets that are kept for reuse are closed when the resolver needs descriptors.
 #[test]
 fn the_resolver_gets_unused_descriptors() {
     if std::env::var_os(INNER).is_some() {
@@ -260,7 +262,7 @@ fn the_resolver_gets_unused_descriptors() {
     let _server = net.python("probe", "dns_server.py", &["127.0.0.1"]);
     let program = std::env::current_exe().unwrap();
     let test = "local_ports::the_resolver_gets_unused_descriptors";
-    // The library of the tests has some of its own: with one of these limits the connects take all that is left.
+    // The test library has some of its own: with one of these limits the connects use all that are left.
     for descriptors in 13..17 {
         let words = format!("--exact {test} | grep -q '1 passed'");
         net.sh(
@@ -273,7 +275,7 @@ fn the_resolver_gets_unused_descriptors() {
     }
 }
 
-/// As many addresses as may be probed at once, and then names, whose address has no route.
+/// As many addresses as may be probed at once, then names, whose addresses have no route.
 fn names_after_addresses() {
     let spec = ProbeSpec {
         family: Family::V4,

@@ -1,6 +1,6 @@
-//! The network's faults, made in network namespaces, and what `check` says of them.
+//! Network faults, simulated in network namespaces, and what `check` reports.
 //!
-//! Needs root, `ip`, `nft` and `python3`; says so loudly where it cannot run.
+//! Needs root, `ip`, `nft` and `python3`; elsewhere the tests are skipped.
 #![allow(
     clippy::disallowed_methods,
     clippy::unwrap_used,

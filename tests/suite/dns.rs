@@ -6,9 +6,9 @@ pub mod server;
 use std::fs;
 use std::fs::File;
 use std::path::Path;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
+use crate::rerun::{passes_again, with_open_files};
 use mio::{Events, Poll};
 use simple_dns::{CLASS, Name, PacketFlag, Question, RCODE, TYPE};
 use zbx_tcp::engine::dns::files::Files;
@@ -683,20 +683,9 @@ fn without_descriptors_a_lookup_waits_and_then_fails() {
     if std::env::var_os(INNER).is_some() {
         return starve();
     }
-    let script = format!(
-        "ulimit -n 64; {INNER}=1 exec \"$0\" --exact dns::without_descriptors_a_lookup_waits_and_then_fails"
-    );
-    let run = Command::new("sh")
-        .arg("-c")
-        .arg(script)
-        .arg(std::env::current_exe().unwrap())
-        .output()
-        .unwrap();
-    let text = String::from_utf8_lossy(&run.stdout);
-    assert!(
-        run.status.success() && text.contains("1 passed"),
-        "{text}{}",
-        String::from_utf8_lossy(&run.stderr)
+    passes_again(
+        with_open_files(64).env(INNER, "1"),
+        "dns::without_descriptors_a_lookup_waits_and_then_fails",
     );
 }
 

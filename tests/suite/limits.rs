@@ -10,7 +10,6 @@ use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
-use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
@@ -30,6 +29,7 @@ use zbx_tcp::policy::Policy;
 use zbx_tcp::report::Report;
 use zbx_tcp::source::List;
 
+use crate::rerun::{passes_again, with_open_files};
 use crate::scripted_peer::{FullBacklog, closed_port};
 
 const LONG: Duration = Duration::from_secs(10);
@@ -545,23 +545,10 @@ fn sixteen_descriptors_are_enough() {
         return starve(&ports);
     }
     let (slow, full) = (Slow::start(Duration::ZERO), FullBacklog::new());
-    let run = Command::new("sh")
-        .args([
-            "-c",
-            "ulimit -n 16; exec \"$0\" --exact limits::sixteen_descriptors_are_enough --nocapture",
-        ])
-        .arg(std::env::current_exe().unwrap())
-        .env(
-            PORTS,
-            format!("{} {} {}", slow.port, closed_port(), full.port()),
-        )
-        .output()
-        .unwrap();
-    let text = String::from_utf8_lossy(&run.stdout);
-    assert!(
-        run.status.success() && text.contains("1 passed"),
-        "{text}{}",
-        String::from_utf8_lossy(&run.stderr)
+    let ports = format!("{} {} {}", slow.port, closed_port(), full.port());
+    passes_again(
+        with_open_files(16).env(PORTS, ports),
+        "limits::sixteen_descriptors_are_enough",
     );
 }
 

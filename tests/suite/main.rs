@@ -39,4 +39,4 @@ mod user_parameters;
 
 #[path = "../support/mod.rs"]
 mod support;
-use support::{fixed_ports, private_etc, program, scripted_peer};
+use support::{fixed_ports, private_etc, program, rerun, scripted_peer};

@@ -4,6 +4,7 @@
 pub mod fixed_ports;
 pub mod private_etc;
 pub mod program;
+pub mod rerun;
 pub mod scripted_peer;
 
 use std::fs::OpenOptions;

@@ -28,22 +28,9 @@ fn cpu_of(plans: Vec<Plan>, limits: &Limits<'_>, names: ResolverKind) -> (Durati
 /// Runs one of these tests again, alone in a process with this limit of open files.
 #[track_caller]
 fn alone(test: &str, descriptors: u32) {
-    let run = Command::new("sh")
-        .args([
-            "-c",
-            &format!(
-                "ulimit -n {descriptors}; exec \"$0\" --exact limits::idle::{test} --nocapture"
-            ),
-        ])
-        .arg(std::env::current_exe().unwrap())
-        .env(ALONE, "1")
-        .output()
-        .unwrap();
-    let text = String::from_utf8_lossy(&run.stdout);
-    assert!(
-        run.status.success() && text.contains("1 passed"),
-        "{text}{}",
-        String::from_utf8_lossy(&run.stderr)
+    passes_again(
+        with_open_files(descriptors).env(ALONE, "1"),
+        &format!("limits::idle::{test}"),
     );
 }
 
