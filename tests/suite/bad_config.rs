@@ -1,4 +1,4 @@
-//! What is wrong with a configuration: every mistake in one run, with file, line and key, and nothing is sent.
+//! Configuration errors: all in one run, each with file, line and key, and nothing is sent.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -11,7 +11,8 @@ use crate::program::{Ran, finish, program};
 use crate::scripted_peer::Peer;
 use crate::support::skip;
 
-/// Asserts that this file is refused with this sentence: by `services --check`, and by a check, which sends nothing.
+/// Asserts that `services --check` and a check refuse the file with this text; the check sends
+/// nothing.
 #[track_caller]
 fn refused(path: &str, text: &str) {
     finish(program().args(["services", "--check", "--config", path])).refuses(text);
@@ -22,7 +23,7 @@ fn refused(path: &str, text: &str) {
     peer.was_left_alone();
 }
 
-/// The lines of `services --check`, without the program's and the file's names; the exit status is 2.
+/// The lines of `services --check` without the names of program and file; asserts exit status 2.
 #[track_caller]
 fn mistakes(text: &str) -> Vec<String> {
     let config = ConfigFile::new(text);
@@ -39,7 +40,7 @@ fn mistakes(text: &str) -> Vec<String> {
         .collect()
 }
 
-/// Asserts that there is exactly one mistake, which begins so.
+/// Asserts that there is exactly one error, which starts with this text.
 #[track_caller]
 fn mistaken(text: &str, start: &str) {
     let found = mistakes(text);

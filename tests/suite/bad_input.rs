@@ -1,4 +1,4 @@
-//! A caller's mistakes: one line that names what, where and the remedy; exit status 2; nothing sent.
+//! Usage errors: one line with what, where and the remedy; exit status 2; nothing sent.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -207,7 +207,7 @@ fn a_full_disk_is_reported_once() {
 #[test]
 fn without_descriptors_a_value_is_still_printed() {
     let peer = Peer::greeting(b"x");
-    // The dynamic loader needs the fourth descriptor first, the event queue next, the socket the fifth.
+    // The dynamic loader and then the event queue use the fourth descriptor, the socket the fifth.
     for limit in 4..7 {
         let script = format!(
             "ulimit -n {limit}; '{}' check 127.0.0.1 {} -t 0.3 -o json",

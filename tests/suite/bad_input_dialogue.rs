@@ -1,9 +1,9 @@
-//! A caller's mistakes in a dialogue: one line, exit status 2, and nothing sent.
+//! Usage errors in a dialogue: one line, exit status 2, and nothing sent.
 
 use crate::program::check;
 use crate::scripted_peer::Peer;
 
-/// Asserts that each of these is refused with this text, and that nobody connected.
+/// Asserts that each of these is refused with this text, and that nothing connected.
 #[track_caller]
 fn refused(cases: &[(&[&str], &str)]) {
     let peer = Peer::greeting(b"220 ready\r\n");

@@ -1,4 +1,4 @@
-//! `batch`: each target its verdict, in input order, whatever ends the run.
+//! `batch`: one result per target in input order, whatever ends the run.
 
 mod ends;
 mod formats;
@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::program::{Ran, finish, program};
 
-/// `zbx-tcp batch WORDS...`, with this configuration and no other.
+/// `zbx-tcp batch ARGUMENTS...` with this configuration only.
 fn batch(config: &str, words: &[&str]) -> Ran {
     let file = written(config);
     finish(&mut command(file.path(), words))

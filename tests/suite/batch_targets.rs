@@ -1,6 +1,6 @@
-//! `batch`: where targets come from, and what is wrong with them; a caller's mistake sends nothing.
+//! `batch`: sources of targets and their errors; a usage error sends nothing.
 //!
-//! Every address is on loopback: a mistake that is not found must not reach anybody else.
+//! Every address is on loopback: a test that fails must not send anything elsewhere.
 
 use std::fs::File;
 use std::io::Write;
@@ -13,7 +13,7 @@ use crate::config::ConfigFile;
 use crate::program::{Ran, finish, program, run};
 use crate::scripted_peer::{Peer, closed_port};
 
-/// `zbx-tcp batch WORDS...` with this on standard input, written by somebody who does not mind if nobody reads.
+/// `zbx-tcp batch ARGUMENTS...` with this on standard input, which the program need not read.
 fn batch(words: &[&str], input: &[u8]) -> Ran {
     let mut file = tempfile::tempfile().unwrap();
     file.write_all(input).unwrap();
@@ -25,7 +25,7 @@ fn from(words: &[&str], input: Stdio) -> Ran {
     finish(program().arg("batch").args(words).stdin(input))
 }
 
-/// The document, and the ids of its targets in their order.
+/// The document, and the IDs of its targets in order.
 #[track_caller]
 fn document(ran: &Ran) -> (Value, String) {
     assert_eq!(
@@ -282,7 +282,7 @@ fn extreme_batch_options_are_accepted() {
         &["--rate", "1000000000"][..],
         &["--concurrency", "10000000"],
         &["--concurrency", "1", "--per-host", "0", "--threads", "4"],
-        // A deadline that is shorter than the timeout is the one that counts.
+        // A deadline that is shorter than the timeout decides.
         &["--deadline", "1", "-t", "600"],
     ] {
         let ran = run(&[&["batch", &target], words].concat());

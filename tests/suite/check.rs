@@ -1,4 +1,4 @@
-//! `check` against every kind of peer that needs neither root nor a network.
+//! `check` against every kind of peer that needs no root and no network.
 
 use std::io::{Read, Write};
 use std::net::Shutdown;
@@ -144,21 +144,21 @@ fn a_reset_after_the_handshake_counts_as_accepted() {
     );
 }
 
-/// How the peer saw the client leave: the bytes before, and whether it was a reset.
+/// How the client closed, as the peer saw it: the bytes before, and whether it was a reset.
 fn leaving(words: &[&str], greeting: &'static [u8]) -> Result<usize, std::io::ErrorKind> {
     let (ran, end) = with_its_end(words, greeting);
     ran.prints("1", 0);
     end
 }
 
-/// The same with what the client said.
+/// The same, with the bytes that the client sent.
 fn with_its_end(
     words: &[&str],
     greeting: &'static [u8],
 ) -> (Ran, Result<usize, std::io::ErrorKind>) {
     let (tell, told) = mpsc::channel();
     let peer = Peer::start(move |mut stream| {
-        // A client that leaves with RST may be gone before the greeting is written.
+        // A client that closes with RST may be gone before the greeting is written.
         let greeted = stream.write_all(greeting);
         let mut total = 0;
         let end = loop {
@@ -392,7 +392,7 @@ fn require_asks_for_more_than_one() {
     let full = FullBacklog::new();
     let port = full.port().to_string();
     let opener = full.open_after(Duration::from_millis(100));
-    // The first SYN is lost and comes again after a second, which is later than this deadline.
+    // The first SYN is lost and retransmitted after a second, later than this deadline.
     let words = [
         "127.0.0.1",
         &port,
@@ -467,7 +467,7 @@ fn expect_closed_inverts_the_result() {
         "0.2",
     ])
     .prints("1", 0);
-    // An empty value is not given, so this wants an open port.
+    // An empty value counts as not given, so this expects an open port.
     check(&["127.0.0.1", &port, "--expect-closed="]).prints("0", 1);
 }
 

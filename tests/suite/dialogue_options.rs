@@ -1,4 +1,4 @@
-//! Each option of the dialogue, through the program.
+//! Each dialogue option, through the program.
 
 use std::time::Duration;
 
@@ -82,7 +82,7 @@ fn a_prefix_that_can_no_longer_match_fails_at_once() {
             ran.took
         );
     }
-    // What could still come is waited for.
+    // A longer match is still possible, so the program waits.
     for words in [
         ["--expect", "250 "],
         ["--expect-regex", "250"],

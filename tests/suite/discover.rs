@@ -1,4 +1,4 @@
-//! `discover`: rows for low-level discovery, and no row at all where somebody made a mistake.
+//! `discover`: rows for low-level discovery, and no row at all after an error.
 
 use std::net::TcpStream;
 use std::process::Command;
@@ -14,7 +14,7 @@ fn ports(host: &str, list: &str) -> Ran {
     run(&["discover", "ports", host, list])
 }
 
-/// The rows on the only line; standard error is empty, ids are unique.
+/// The rows on the only line; asserts that standard error is empty and IDs are unique.
 #[track_caller]
 fn rows(ran: &Ran) -> Vec<Value> {
     assert_eq!((ran.err.as_str(), ran.code), ("", Some(0)));
@@ -152,7 +152,7 @@ fn services_of_the_configuration_are_accepted() {
         .refuses("did you mean `port`?");
 }
 
-/// `zbx-tcp discover open 127.0.0.1 LIST WORDS...`
+/// Runs `zbx-tcp discover open 127.0.0.1 LIST ARGUMENTS...`
 fn open(list: &str, words: &[&str]) -> Ran {
     run(&[&["discover", "open", "127.0.0.1", list], words].concat())
 }
@@ -176,7 +176,7 @@ fn open_lists_the_ports_that_accept() {
 
 #[test]
 fn open_accepts_long_lists() {
-    // An address and ports of which no other test has one: a stray connect would disturb it.
+    // Addresses and ports that no other test uses: another connection would disturb it.
     let listener = std::net::TcpListener::bind("127.77.0.9:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let found = run(&[
@@ -199,7 +199,7 @@ fn open_accepts_long_lists() {
 
 #[test]
 fn open_prints_no_rows_if_a_port_is_undetermined() {
-    // The event queue takes the last descriptor, and none is left for a socket.
+    // The event queue uses the last descriptor, and none is left for a socket.
     let script = format!(
         "ulimit -n 4; '{}' discover open 127.0.0.1 1 -t 0.3",
         env!("CARGO_BIN_EXE_zbx-tcp")
@@ -222,7 +222,7 @@ fn open_uses_the_defaults_of_its_options() {
             .unwrap();
     });
     let port = peer.port();
-    // What is said and counted is a check's: a row needs a connect and nothing else.
+    // Steps and attempts do not apply: a row needs only a connect.
     let rest = "steps = [{ expect = \"never\" }]\nexpect_closed = \"answered\"\ncount = 2\ninterval = \"0.1s\"\n";
     let config = ConfigFile::new(format!(
         "[defaults]\ntimeout = \"0.3s\"\nsource = \"127.0.0.2\"\n{rest}"
@@ -237,7 +237,7 @@ fn open_uses_the_defaults_of_its_options() {
         port
     );
     assert_eq!(seen.recv().unwrap(), "127.0.0.3");
-    // With the 2 s of no default, half a second would be too short to tell.
+    // With the built-in timeout of 2 s, half a second would not be enough for a result.
     let full = FullBacklog::new();
     let silent = open(&full.port().to_string(), &["--deadline", "0.5"]);
     silent.prints("[]", 0);
@@ -247,7 +247,7 @@ fn open_uses_the_defaults_of_its_options() {
     elsewhere
         .run(&["discover", "open", "127.0.0.1", &port])
         .refuses("config.toml:2: defaults.source: `192.0.2.77` is not an address of this host");
-    // Connects are accepted in their order: had a mistake sent something, this would not be the next.
+    // Connections are accepted in order: one caused by an error would be accepted before this one.
     drop(TcpStream::connect(peer.address()).unwrap());
     assert_eq!(seen.recv().unwrap(), "127.0.0.1");
 }

@@ -18,7 +18,7 @@ use zbx_tcp::plan::Family;
 
 use server::{Asked, Reply, Servers, Tcp, cname, record};
 
-/// How much later than its deadline an answer may come on a busy machine.
+/// How late after its deadline an answer may be on a busy machine.
 const SLACK: Duration = Duration::from_millis(150);
 
 /// A poll around a resolver.
@@ -66,7 +66,7 @@ impl Driver {
         self.resolver.cancel(key);
     }
 
-    /// Turns the loop until so many answers have come, or until `time` is over.
+    /// Runs the loop until this many answers have arrived or `time` is over.
     fn answers(&mut self, count: usize, time: Duration) -> Vec<(usize, Outcome)> {
         let end = Instant::now() + time;
         let mut events = Events::with_capacity(64);
@@ -184,7 +184,7 @@ fn hosts_and_localhost_send_no_query() {
     let (outcome, _) = driver.resolve("app.localhost", Family::Any, 1000);
     assert_eq!(words(&outcome), "127.0.0.1 ::1");
     assert_eq!(servers.log().len(), 0);
-    // A line without the wanted family leaves the question to the servers.
+    // A line without an address of the wanted family does not answer the lookup.
     assert_eq!(
         words(&driver.resolve("mx1.", Family::V6, 1000).0),
         "2001:db8::7"
@@ -218,7 +218,7 @@ fn silence_ends_at_the_deadline() {
         "{text}"
     );
     assert!(took >= Duration::from_millis(300));
-    // Each server was asked at least once.
+    // Each server received at least one query.
     for server in ["0", "1", "2"] {
         assert!(
             servers.log().iter().any(|line| line.starts_with(server)),
@@ -543,7 +543,7 @@ fn an_answer_is_reused_for_one_second() {
         );
     }
     assert_eq!(servers.log().len(), 1);
-    // Other questions are not answered by it.
+    // It does not answer other questions.
     assert_eq!(
         words(&driver.resolve("mx1.example.org", Family::V6, 1000).0),
         "2001:db8::7"
@@ -655,7 +655,7 @@ fn cancelled_lookups_free_their_slots() {
         }
     });
     let mut driver = Driver::of(&servers, "");
-    // 64 are asked for, the others are queued.
+    // 64 are in progress, the others are queued.
     for key in 0..200 {
         driver.start(
             key,
@@ -676,7 +676,7 @@ fn cancelled_lookups_free_their_slots() {
     assert_eq!(driver.resolver.next_wake(), None);
 }
 
-/// Runs itself with few descriptors, since a limit is the whole process's.
+/// Runs again with few descriptors, since the limit applies to the whole process.
 #[test]
 fn without_descriptors_a_lookup_waits_and_then_fails() {
     const INNER: &str = "ZBX_TCP_TEST_FEW_DESCRIPTORS";
@@ -692,12 +692,12 @@ fn without_descriptors_a_lookup_waits_and_then_fails() {
 fn starve() {
     let servers = one(|asked| asked.found(7));
     let mut driver = Driver::of(&servers, "");
-    // The files are read while there are descriptors.
+    // The files are read while descriptors are available.
     assert_eq!(
         words(&driver.resolve("first.", Family::V4, 1000).0),
         "192.0.2.7"
     );
-    // More than once: what other threads of this process still close must not be left to the resolver.
+    // Repeated, since other threads of this process may still close descriptors.
     let mut hoard = Vec::new();
     for _ in 0..3 {
         while let Ok(file) = File::open(Path::new("/dev/null")) {
@@ -735,7 +735,7 @@ fn the_system_resolver_answers_the_same_way() {
         (words(&outcome), outcome.unwrap().from.to_string()),
         ("127.0.0.1".into(), "system resolver".into())
     );
-    // Whatever this machine's servers do, there is a failure by the deadline.
+    // Whatever this machine's servers answer, the lookup fails by the deadline.
     let (outcome, _) = driver.resolve("no-such-name.invalid", Family::Any, 300);
     let (status, text) = failure(&outcome);
     assert!(
@@ -746,7 +746,7 @@ fn the_system_resolver_answers_the_same_way() {
         text.starts_with("resolve no-such-name.invalid: ") && text.contains("system resolver"),
         "{text}"
     );
-    // Equal names share a thread, and each who asks has an answer.
+    // Equal names share a thread, and each lookup has an answer.
     for key in 0..200 {
         driver.start(
             key,

@@ -62,7 +62,7 @@ fn run(plans: Vec<Arc<Plan>>, in_flight: usize) -> Tally {
 
 #[test]
 fn thousands_of_targets_get_their_own_reports() {
-    // Nothing accepts here: a long queue takes the handshakes.
+    // Nothing accepts: the kernel completes the handshakes into a long queue.
     let open = TcpListener::bind("0.0.0.0:0").unwrap();
     let (open_port, closed, full) = (
         open.local_addr().unwrap().port(),

@@ -1,4 +1,4 @@
-//! Peers that do what no server should: the verdict, the deadline and the memory hold for every kind of pattern.
+//! Misbehaving peers: status, deadline and memory bound hold for every kind of pattern.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -11,7 +11,7 @@ use crate::config::ConfigFile;
 use crate::program::{Ran, check, program};
 use crate::scripted_peer::{Peer, close_with_rst};
 
-/// How each kind of pattern asks for its needle, and the bytes that it matches.
+/// Each kind of pattern as arguments, and bytes that it matches.
 const FORMS: [(&[&str], &[u8]); 5] = [
     (&["--expect", "needle"], b"needle"),
     (&["--expect-regex", "n(e|ee)+dle"], b"needle"),
@@ -26,10 +26,10 @@ const FORMS: [(&[&str], &[u8]); 5] = [
 const TIMEOUT: &str = "0.6";
 /// The deadline, and what a busy machine may add to it.
 const LATEST: Duration = Duration::from_millis(600 + 900);
-/// The most memory, in KiB.
+/// The memory limit in KiB.
 const MOST_MEMORY: u64 = 20 * 1024;
 
-/// A run, and the most memory that it was seen to have, in KiB.
+/// A run and its peak memory in KiB, as far as it was measured.
 fn measured(words: &[&str]) -> (Ran, u64) {
     let start = Instant::now();
     let mut command = program();
@@ -41,7 +41,7 @@ fn measured(words: &[&str]) -> (Ran, u64) {
     let mut child = command.spawn().unwrap();
     let status = format!("/proc/{}/status", child.id());
     let mut most = 0;
-    // The kernel keeps the high-water mark, so that a look now and then misses no peak but one at the very end.
+    // The kernel keeps the high-water mark, so that sampling misses only a peak at the very end.
     while child.try_wait().unwrap().is_none() {
         let text = fs::read_to_string(&status).unwrap_or_default();
         let mark = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
@@ -97,12 +97,12 @@ fn holds(status: &str, script: impl Fn(TcpStream, &[u8]) + Send + Clone + 'stati
     }
 }
 
-/// Says the same again and again until the client leaves.
+/// Sends the same block until the client closes.
 fn flood(mut stream: TcpStream, block: &[u8]) {
     while stream.write_all(block).is_ok() {}
 }
 
-/// Holds the connection until the client leaves.
+/// Keeps the connection open until the client closes.
 fn hold(mut stream: TcpStream) {
     while stream.read(&mut [0; 1024]).is_ok_and(|read| read > 0) {}
 }
@@ -120,7 +120,7 @@ fn endless_single_bytes_end_at_the_deadline() {
 fn an_endless_fast_stream_is_bounded() {
     holds("mismatch", |stream, _| flood(stream, &[b'n'; 65536]));
     holds("mismatch", |stream, _| flood(stream, &[0; 65536]));
-    // Where nothing is expected, and where each step finds something, no bound of bytes ends it.
+    // Without an expectation, and with steps that all match, no byte limit ends the run.
     let peer = Peer::start(|stream| flood(stream, &[b'n'; 65536]));
     let sends: &[&str] = &["--send", "hi"];
     for words in [&[], sends] {
@@ -150,7 +150,7 @@ fn an_endless_fast_stream_is_bounded() {
 
 #[test]
 fn redaction_of_a_long_reply_is_bounded() {
-    // As long as a secret may be, and no byte of it tells where it begins.
+    // As long as a secret may be, of equal bytes, so that none shows where it starts.
     let config = ConfigFile::new(format!(
         "[services.s]\nsecrets = {{ p = \"{}\", q = \"{}\" }}\nsteps = [{{ send = \"${{p}}${{q}}\" }}, {{ expect = \"never\" }}]\n",
         "n".repeat(60_000),
@@ -179,7 +179,7 @@ fn redaction_of_a_long_reply_is_bounded() {
         "{}",
         ran.out
     );
-    // The bytes themselves, and what a process has besides.
+    // The bytes themselves and the base of a process.
     assert!(memory < 16 * 1024 + MOST_MEMORY / 2, "{memory} KiB");
     assert!(ran.took < Duration::from_secs(8), "{:?}", ran.took);
 }
@@ -337,7 +337,7 @@ fn an_expression_with_backtracking_potential_takes_linear_time() {
         let ran = check(&[&["127.0.0.1", &peer.port()], &words[..], more].concat());
         let document = ran.document();
         assert_eq!(document["status_name"], "mismatch", "{source}: {document}");
-        // A build without optimization takes each byte in a fraction of a microsecond.
+        // A debug build needs less than a microsecond per byte.
         assert!(
             ran.took < Duration::from_secs(12),
             "{source} {more:?} took {:?}",
@@ -348,7 +348,7 @@ fn an_expression_with_backtracking_potential_takes_linear_time() {
 
 #[test]
 fn an_expression_of_many_states_does_not_outlast_the_deadline() {
-    // Bytes without a pattern, so that the automaton hardly ever meets a state that it knows (xorshift).
+    // Random bytes (xorshift), so that the automaton hardly ever finds a cached state.
     let mut state = 88_172_645_463_325_252_u64;
     let block: Vec<u8> = std::iter::repeat_with(|| {
         state ^= state << 13;

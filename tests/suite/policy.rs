@@ -1,4 +1,4 @@
-//! The policy at its fixed path: the program in a mount namespace with an `/etc` of its own, the host's untouched.
+//! The policy at its fixed path: the program runs in a mount namespace with a private `/etc`.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -22,7 +22,7 @@ impl Etc {
         self.path("zbx-tcp/policy.toml")
     }
 
-    /// Asserts that nothing of this peer is probed, and returns the reason.
+    /// Asserts that the peer is not probed; the error text.
     #[track_caller]
     fn denies(&self, wrapper: &[&str]) -> String {
         let peer = Peer::greeting(b"hello\r\n");
@@ -237,7 +237,7 @@ fn a_service_is_used_on_its_hosts_only() {
         etc.check(&[host, "-s", "till", "-o", "error"])
             .prints(&reason, 1);
     }
-    // What is said in the place of its own steps may be its secret too, and a connect alone is nobody's exception.
+    // Steps that replace its own may send its secrets too, and a plain connect is no exception.
     for words in [
         &["--send", "${p}"][..],
         &["--expect", "hello"],
@@ -344,7 +344,7 @@ fn an_unreadable_policy_denies_everything() {
     let Some(etc) = Etc::with("allow = [\"127.0.0.0/8\"]") else {
         return;
     };
-    // Root reads any file by a capability; without it the mode counts, as it does for Zabbix.
+    // Root can read any file by a capability; without it the mode counts, as for Zabbix.
     let bounds = "--bounding-set=-dac_override,-dac_read_search";
     let unprivileged = [
         "setpriv",
@@ -370,7 +370,7 @@ fn an_unreadable_policy_denies_everything() {
     fs::set_permissions(etc.policy(), fs::Permissions::from_mode(0o644)).unwrap();
     let directory = etc.path("zbx-tcp");
     fs::set_permissions(&directory, fs::Permissions::from_mode(0o000)).unwrap();
-    // Whether there are files is not known: the configuration is a mistake of the caller, and nothing is sent either.
+    // Whether files exist is not known: it is a configuration error, and nothing is sent.
     let ran = etc.check_behind(&unprivileged, &["127.0.0.1", &peer.port()]);
     ran.refuses("permission denied");
     let elsewhere = dir_with_empty_config();

@@ -1,4 +1,5 @@
-//! The README is executed: its console blocks print what they say, its tables are those of the program.
+//! The README is executed: its console blocks print what they show, and its tables match the
+//! program.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -25,7 +26,7 @@ fn console(text: &str) -> Vec<&str> {
     lines
 }
 
-/// What a run may print otherwise than the page: numbers, and the bars made of them.
+/// Masks what differs between runs: numbers, and the bars drawn from them.
 fn masked(line: &str) -> String {
     let mut masked = String::new();
     let mut in_number = false;
@@ -48,7 +49,7 @@ fn masked(line: &str) -> String {
     words.join(" ")
 }
 
-/// The files that the page shows: blocks of TOML whose first line is their name.
+/// Writes the files that the page shows: TOML blocks whose first line is their name.
 fn write_files(text: &str, home: &Path) {
     for block in text.split("```toml\n# ").skip(1) {
         let (name, rest) = block.split_once('\n').unwrap();
@@ -99,9 +100,9 @@ fn shell_word(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }
 
-/// The table between two markers is this one; with `UPDATE_README=1` it becomes this one.
+/// Asserts the table between two markers; with `UPDATE_README=1` writes it.
 pub fn table_is(marker: &str, rows: &[String]) {
-    /// Tests that update the page do so one after the other.
+    /// Serializes tests that update the page.
     static PAGE: Mutex<()> = Mutex::new(());
     let _alone = PAGE.lock().unwrap_or_else(PoisonError::into_inner);
     let (path, text) = readme();
@@ -141,7 +142,7 @@ fn tables_match_the_program() {
     table_is("metrics", &head.into_iter().chain(rows).collect::<Vec<_>>());
 }
 
-/// What a service says and expects, from `services -o json`: one row of the table.
+/// One row of the table of services, from `services -o json`.
 fn service_row(service: &serde_json::Value) -> String {
     let text = |key: &str| service[key].as_str().unwrap().to_owned();
     let port = service["port"]
@@ -152,7 +153,7 @@ fn service_row(service: &serde_json::Value) -> String {
         format!("{word} {}", rest.trim_start())
     });
     let steps: Vec<_> = steps.collect();
-    // A bar ends a cell, in code too.
+    // A `|` ends a cell, even in code.
     let cell = |text: String| text.replace('|', "\\|");
     format!(
         "| `{}` | {port} | {} | {} |",
@@ -183,7 +184,7 @@ pub fn service_rows() -> Vec<String> {
 
 #[test]
 fn the_table_of_services_matches_the_program() {
-    // What is said and expected is long, and stands in the reference.
+    // The steps are long, and are in the reference only.
     let format_duration =
         |row: &String| row.splitn(5, " | ").take(3).collect::<Vec<_>>().join(" | ") + " |";
     table_is(

@@ -1,4 +1,4 @@
-//! A secret of a service is sent, and shown nowhere: not by us, and not when the peer says it back.
+//! Secrets of a service are sent, and redacted in every output, also when the peer sends them back.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -15,7 +15,7 @@ use crate::scripted_peer::Peer;
 const PASSWORD: &str = "Tr0ub4dor&3";
 const TOKEN: &str = "zh-密码-4711";
 
-/// `auth` sends a secret of a file and an inline one, and expects an echo; `deaf` expects what never comes.
+/// `auth` sends a secret from a file and an inline one and expects an echo; `deaf` never matches.
 fn config(encoding: &str) -> ConfigFile {
     let config = ConfigFile::new("");
     let path = config
@@ -39,7 +39,7 @@ fn config(encoding: &str) -> ConfigFile {
     config
 }
 
-/// A peer that says back what it hears, in pieces that end at these offsets; it reports what it heard.
+/// A peer that echoes what it receives, in pieces that end at these offsets, and reports it.
 fn echo(cuts: &'static [usize]) -> (Peer, Receiver<Vec<u8>>) {
     let (heard, hears) = channel();
     let peer = Peer::start(move |mut stream: TcpStream| {
@@ -55,7 +55,7 @@ fn echo(cuts: &'static [usize]) -> (Peer, Receiver<Vec<u8>>) {
         {
             let _ = stream.write_all(&said[start..end]);
             start = end;
-            // A pause makes a segment of its own of each piece; nothing is measured by it.
+            // A pause, so that each piece is a segment of its own.
             thread::sleep(Duration::from_millis(8));
         }
         let _ = heard.send(said);
@@ -64,7 +64,7 @@ fn echo(cuts: &'static [usize]) -> (Peer, Receiver<Vec<u8>>) {
     (peer, hears)
 }
 
-/// Every form in which a secret could be shown: as it is, in GBK, in hex, escaped, and each without its first or last byte.
+/// Every form in which a secret could be shown: plain, in GBK, in hex, escaped, and parts of each.
 fn forms(secret: &str) -> Vec<Vec<u8>> {
     let gbk = encoding_rs::GBK.encode(secret).0.into_owned();
     let mut forms = Vec::new();
@@ -107,7 +107,7 @@ fn silent(what: &str, bytes: &[u8]) {
     }
 }
 
-/// Asserts that a run shows no secret, but shows where one was.
+/// Asserts that the output of a run shows no secret.
 #[track_caller]
 fn hides(words: &[&str], ran: &Ran) {
     silent(&format!("{words:?}"), ran.out.as_bytes());
@@ -135,7 +135,7 @@ fn secrets_in_the_reply_are_redacted_in_every_output() {
             .encode(&sent)
             .0
             .into_owned();
-        // Whole, within the one, within the other, byte by byte, and at the edges of both.
+        // Not split, split within one secret, within the other, byte by byte, and at their edges.
         let all: &[&[usize]] = &[
             &[],
             &[9],
@@ -237,7 +237,7 @@ fn secrets_are_redacted_in_captures_and_binary_replies() {
 
 #[test]
 fn secrets_are_redacted_in_stateful_encodings() {
-    // In ISO-2022-JP the bytes of a text depend on what stands before it.
+    // In ISO-2022-JP the bytes of a text depend on the text before it.
     let label = "iso-2022-jp";
     let encode = |text: &str| {
         encoding_rs::Encoding::for_label(label.as_bytes())
@@ -364,7 +364,7 @@ fn a_panic_does_not_show_secrets() {
     }
 }
 
-/// Runs `services --check` and a check of a file with this text after a `[services.a]`, both of which must refuse it.
+/// Asserts that `services --check` and a check refuse a file with this text after `[services.a]`.
 #[track_caller]
 fn refused(config: &ConfigFile, section: &str, mode: u32, text: &str) {
     config.beside("config.toml", format!("[services.a]\n{section}\n"), mode);
@@ -469,7 +469,7 @@ fn secret_files_that_others_can_read_are_refused() {
         0o644,
         ":2: services.a.secrets.password: everybody can read that file: `chmod 640` it",
     );
-    // A file that only names the secret's may be read by everybody.
+    // A file that contains only the path of the secret may be readable by everybody.
     config.beside("closed", PASSWORD, 0o600);
     config.beside(
         "config.toml",

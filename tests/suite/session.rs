@@ -1,4 +1,4 @@
-//! The session as a state machine: whatever happens in whatever order, it ends by its deadline with one report.
+//! The session as a state machine: for any order of events it ends by its deadline with one report.
 
 use std::collections::BTreeSet;
 use std::num::NonZeroU32;
@@ -18,7 +18,7 @@ use zbx_tcp::plan::{AddressSelection, Attempts, Close, Expected, OnTimeout, Plan
 use zbx_tcp::policy::Policy;
 use zbx_tcp::report::Report;
 
-/// Something that may happen, with the number of the attempt it happens to.
+/// An event, with the number of its attempt.
 #[derive(Debug, Clone)]
 enum Happening {
     Resolved(u8),
@@ -56,7 +56,7 @@ fn happening() -> impl Strategy<Value = Happening> {
     ]
 }
 
-/// Denies some of the addresses that these probes may have, and allows others.
+/// Denies some addresses and allows others.
 const POLICY: &[u8] = b"deny = [\"192.0.2.2:25\", \"192.0.2.7\"]";
 
 fn literal(text: &str) -> Pattern {
@@ -129,7 +129,7 @@ fn plans() -> impl Strategy<Value = Plan> {
         })
 }
 
-/// Checks that every wish makes sense when it comes.
+/// Checks that every action is valid in the current state.
 #[derive(Default)]
 struct Ledger {
     policy: Policy,
@@ -171,7 +171,7 @@ impl Ledger {
     }
 }
 
-/// Plays the happenings, then lets the deadline come.
+/// Applies the events, then lets the deadline pass.
 fn play(plan: Plan, happenings: &[Happening]) -> Report {
     let start = Instant::now();
     let (mut now, mut actions, mut ledger) = (start, Actions::new(), Ledger::under(&plan));
@@ -190,7 +190,7 @@ fn play(plan: Plan, happenings: &[Happening]) -> Report {
                     .min(deadline.checked_sub(Duration::from_nanos(1)).unwrap());
                 session.tick(now, |_| Some(TcpInfo::default()), &mut actions);
             }
-            // The resolver answers a name once.
+            // The resolver answers each lookup once.
             Happening::Resolved(_) | Happening::Unresolved if !named || answered => {}
             Happening::Resolved(number) => {
                 answered = true;
@@ -308,7 +308,7 @@ fn a_connect_that_this_machine_blocks_is_a_local_error() {
     );
 }
 
-/// `check HOST 25` under [`POLICY`], to the happenings.
+/// `check HOST 25` under [`POLICY`] with these events.
 fn under_policy(host: &str, change: impl Fn(&mut Plan), happenings: &[Happening]) -> Report {
     let mut plan = Plan::connect(Target::from_words(host, Some("25"), None).unwrap());
     Arc::make_mut(&mut plan.spec).policy = Policy::from_text(POLICY);
@@ -401,7 +401,8 @@ fn each_resolved_address_has_its_own_verdict() {
     assert!(report.is_up(), "the first address is allowed");
 }
 
-/// What it waited for our own limits is neither in its times nor taken from its deadline, but the run's end holds.
+/// Time in a queue counts neither as probe time nor towards the deadline, but the end of the
+/// run holds.
 #[test]
 fn queueing_time_shifts_the_deadline() {
     let ms = Duration::from_millis;

@@ -1,4 +1,4 @@
-//! What the program's own start owes, since it is not Rust's: standard descriptors, signals, words.
+//! The program's own startup code instead of Rust's: standard descriptors, signals, arguments.
 
 use std::io::Read;
 use std::net::TcpListener;
@@ -8,7 +8,8 @@ use std::process::{Command, Stdio};
 
 use super::program;
 
-/// `check` of a listener by a shell that redirects what this says; its exit status, and what the listener heard.
+/// `check` of a listener with these shell redirections: the exit status, and what the listener
+/// received.
 fn checked_with(redirected: &str) -> (Option<i32>, Vec<u8>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port().to_string();

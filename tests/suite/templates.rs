@@ -1,4 +1,5 @@
-//! The templates, without a Zabbix: what they ask for exists, what they say is true, and both releases are alike.
+//! The templates, without a Zabbix server: references exist, descriptions are right, both
+//! releases are alike.
 
 mod file;
 mod key;
@@ -293,7 +294,7 @@ fn every_reference_exists() {
     }
 }
 
-/// What follows `/template/` or `//` in an expression.
+/// The item keys in an expression, which follow `/template/` or `//`.
 fn references<'e>(expression: &'e str, template: &str) -> Vec<&'e str> {
     let starts = [format!("/{template}/"), "(//".to_owned()];
     let found = starts
@@ -335,7 +336,8 @@ fn everything_is_described_and_tagged() {
     }
 }
 
-/// A dependent item that cannot take its value becomes unsupported, which a service that is down must not cause.
+/// A dependent item without a value becomes unsupported, which a service that is down must not
+/// cause.
 #[test]
 fn absent_values_cause_no_error() {
     let always = ["$.discovery"];

@@ -1,4 +1,5 @@
-//! The tutorial's exchange, with Python's own `socket` module as the server. (The other way round: `serve`.)
+//! The tutorial's exchange, with Python's `socket` module as the server. (The reverse is in
+//! `serve`.)
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -7,7 +8,7 @@ use crate::fixed_ports::Lock;
 use crate::program::check;
 use crate::support::skip;
 
-/// The tutorial's server, told in its own terms; it prints its port, then what it received.
+/// The tutorial's server; it prints its port, then what it received.
 const SERVER: &str = r#"
 import socket, sys
 server = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
@@ -23,16 +24,16 @@ client.close()
 server.close()
 "#;
 
-/// The tutorial's server, which ends with the test.
+/// The tutorial's server, stopped when the test ends.
 pub struct Python {
     child: Child,
-    /// Where it listens.
+    /// The port that it listens on.
     pub port: String,
     said: BufReader<ChildStdout>,
 }
 
 impl Python {
-    /// Starts it; none where there is no Python.
+    /// Starts it; `None` without Python.
     pub fn start(port: &str) -> Option<Self> {
         let mut python = Command::new("python3");
         python
@@ -54,7 +55,7 @@ impl Python {
         })
     }
 
-    /// What it says of its only client, once that is gone.
+    /// Its output about its only client, after that has closed.
     pub fn heard(mut self) -> String {
         let mut rest = String::new();
         self.said.read_to_string(&mut rest).unwrap();

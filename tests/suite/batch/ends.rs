@@ -1,4 +1,4 @@
-//! What ends a run before its time: signals, a reader that leaves, a fault of our own.
+//! What ends a run early: signals, a broken pipe, an internal error.
 
 use std::fmt::Write;
 use std::io::Read;
@@ -11,7 +11,7 @@ use super::{batch, command, status, written};
 use crate::program::Ran;
 use crate::scripted_peer::{FullBacklog, Peer, closed_port};
 
-/// Runs a batch, does this while it is under way, and takes what it says.
+/// Runs a batch and does something meanwhile; the result of the run.
 fn run_while(config: &str, words: &[&str], meanwhile: impl FnOnce(&mut Child)) -> Ran {
     let file = written(config);
     let mut command = command(file.path(), words);
@@ -42,7 +42,7 @@ fn signal(child: &Child, name: &str) {
     );
 }
 
-/// Waits until something is so.
+/// Waits until a condition is true.
 #[track_caller]
 fn wait_until(mut what: impl FnMut() -> bool) {
     let start = Instant::now();
@@ -125,7 +125,7 @@ fn a_signal_prints_the_results_so_far() {
 
 #[test]
 fn a_second_signal_ends_a_batch_blocked_on_its_output() {
-    // More than a pipe holds: it cannot be printed to its end.
+    // More than the pipe holds: the output cannot be completed.
     let (closed, hosts) = (closed_port(), "127.3.0.0/22");
     let file = written("");
     let mut command = command(
@@ -167,7 +167,7 @@ fn a_broken_pipe_of_a_batch_is_not_an_error() {
             .collect();
         let gone = |child: &mut Child| drop(child.stdout.take());
         let ran = run_while("", &words, gone);
-        // Lines that nobody reads end the run, and what was not reached is not up.
+        // A broken pipe ends the run, and targets that were not reached are not up.
         let allowed: &[i32] = if format == "ndjson" { &[0, 1] } else { &[0] };
         assert!(
             allowed.contains(&ran.code.unwrap()) && ran.err.is_empty(),

@@ -1,4 +1,4 @@
-//! What a batch prints, and how much memory that takes.
+//! The output of a batch, and its memory.
 
 use std::io::Read;
 use std::net::TcpListener;
@@ -21,7 +21,7 @@ fn an_entry_is_the_document_of_check_with_its_id_and_name() {
     let ran = batch(&config, &[]);
     let (_, entries) = ran.out.split_once("\"targets\":{\"mail\":").unwrap();
     let alone = check(&["127.0.0.1", &port, "-o", "json"]).out;
-    // The texts but for their numbers: times differ, and the kernel's mss does.
+    // Without numbers: times differ, and so does the kernel's MSS.
     let shape = |text: &str| {
         let numbers = |character: char| character.is_ascii_digit() || character == '.';
         text.trim_end()
@@ -242,7 +242,8 @@ fn a_terminal_shows_a_progress_bar_and_clears_it() {
         .split("\r\x1b[K")
         .filter(|bar| !bar.is_empty())
         .collect();
-    // 254 targets at 500 a second take half a second: a drawing each tenth of it, at most.
+    // 254 targets at 500 per second take half a second, and the bar is drawn at most ten
+    // times a second.
     assert!((2..=20).contains(&bars.len()), "{bars:?}");
     assert!(
         bars.iter()

@@ -1,4 +1,4 @@
-//! Every status, each target its own.
+//! Every status, each by a target of its own.
 
 use std::fmt::Write;
 use std::fs;
@@ -11,9 +11,9 @@ use crate::program::{finish, program};
 use crate::scripted_peer::{Act, FullBacklog, Peer, close_with_rst, closed_port, perform};
 use crate::support::skip;
 
-/// The address of a name server that knows no name and does not answer for `silent`.
+/// Starts a name server that answers NXDOMAIN, and nothing for `silent`; its address.
 fn name_server() -> Option<Ipv4Addr> {
-    // An address of our own: other runs of this suite have theirs.
+    // An address of its own for each run of this suite.
     let [.., high, low] = std::process::id().to_be_bytes();
     let address = Ipv4Addr::new(127, 53, high, low.max(1));
     let Ok(socket) = UdpSocket::bind((address, 53)) else {
@@ -34,7 +34,7 @@ fn name_server() -> Option<Ipv4Addr> {
     Some(address)
 }
 
-/// Targets of a configuration, and what should come of each.
+/// Targets of a configuration, and their expected statuses.
 #[derive(Default)]
 struct Script {
     config: String,
@@ -75,7 +75,7 @@ fn every_status_in_one_batch() {
     let leaves = Peer::start(|stream| drop(perform(stream, &[Act::Leaves])));
     let silent = Peer::start(|stream| drop(perform(stream, &[])));
     let full = FullBacklog::new();
-    // Nothing accepts here: the handshake is the kernel's.
+    // Nothing accepts: the kernel completes the handshake.
     let crowded = TcpListener::bind("127.0.0.88:0").unwrap();
     let mut script = Script::default();
     let local = "127.0.0.1";
@@ -152,7 +152,7 @@ fn every_status_in_one_batch() {
     let service = "[services.greeting]\nsteps = [{expect = '220', reject = '421'}]\n";
     let mut config = format!("{service}{}", script.config);
     for number in 0..17 {
-        // Each has a step of its own, so that none is another one again.
+        // Each has a different step, so that none is a duplicate.
         writeln!(
             config,
             "[[targets]]\nid = 'crowd-{number}'\nhost = '127.0.0.88'\nport = {port}\nservice = 'greeting'"
@@ -215,7 +215,7 @@ fn without_descriptors_every_target_is_a_local_error() {
     let fleet = ran.fleet();
     let mut statuses = [status(&fleet, &target), status(&fleet, "127.0.0.1:1")];
     statuses.sort_unstable();
-    // The second one is never begun while the first one waits for a descriptor.
+    // The second is not started while the first waits for a descriptor.
     assert!(
         [["local_error", "local_error"], ["local_error", "not_tried"]].contains(&statuses),
         "{fleet}"
@@ -294,7 +294,7 @@ fn two_threads_give_the_results_of_one() {
         for target in fleet["targets"].as_object_mut().unwrap().values_mut() {
             let target = target.as_object_mut().unwrap();
             target.retain(|member, _| !matches!(member.as_str(), "time" | "tcp"));
-            // The text has a time in it.
+            // The text contains a time.
             let error = target["error"]
                 .as_str()
                 .unwrap()

@@ -1,4 +1,4 @@
-//! How many threads a run has where nobody says it, and what they do for it.
+//! The default number of threads of a batch, and how they share the work.
 
 use std::fmt::Write;
 use std::process::{Command, Stdio};
@@ -10,7 +10,7 @@ use crate::support::skip;
 
 /// Descriptors for 48 probes.
 const LIMIT: &str = "ulimit -n 64; exec \"$@\"";
-/// Runs words where unshare(2) is forbidden, as containers forbid it: a filter of seccomp(2), in cBPF.
+/// Runs a command without unshare(2), as in containers, by a seccomp(2) filter in cBPF.
 const WITHOUT_UNSHARE: &str = r#"
 import ctypes, errno, os, platform, struct, sys
 number = {"x86_64": 272, "aarch64": 97}[platform.machine()]
@@ -25,7 +25,8 @@ if libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) or libc.prctl(PR_SET_SECCOMP, SEC
 os.execv(sys.argv[1], sys.argv[1:])
 "#;
 
-/// A hundred targets that never answer, under a limit of descriptors for half of them; these words start the program.
+/// A hundred targets that never answer, with descriptors for half of them; `wrapper` starts the
+/// program.
 fn silence(starter: &[&str], timeout: f64, words: &[&str]) -> Ran {
     let full = FullBacklog::new();
     let mut config = String::new();
@@ -57,7 +58,7 @@ fn silence(starter: &[&str], timeout: f64, words: &[&str]) -> Ran {
     )
 }
 
-/// Each waited for as long as it was to be waited for.
+/// Asserts that each target had its full timeout.
 #[track_caller]
 fn all_had_their_time(ran: &Ran, timeout: f64) {
     let fleet: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
@@ -74,7 +75,8 @@ fn all_had_their_time(ran: &Ran, timeout: f64) {
 
 #[test]
 fn threads_with_separate_descriptor_tables_share_the_work() {
-    // The first thread alone would begin half of them after three seconds, too late for the deadline.
+    // The first thread alone would start half of them after three seconds, too late for the
+    // deadline.
     let ran = silence(&[], 3.0, &["--deadline", "5.5s"]);
     assert!(
         ran.err

@@ -1,9 +1,9 @@
-//! From `check_tcp`'s options to ours; each row names the cases that show it.
+//! The translation of `check_tcp`'s options to ours; each row names the cases that show it.
 
 use super::cases::CASES;
 use crate::readme::table_is;
 
-/// A row: what `check_tcp` calls it, what it is here, and the cases in which both are used.
+/// A row: the option of `check_tcp`, ours, and the cases that use both.
 type Row = (&'static str, &'static str, &'static [&'static str]);
 
 const ROWS: &[Row] = &[
@@ -104,7 +104,7 @@ fn each_row_of_the_translation_has_cases() {
                 .find(|case| case.name == *name)
                 .unwrap_or_else(|| panic!("no case {name}"));
             let option = theirs.split(' ').next().unwrap();
-            // Where the host and the port are, and what a file says, no word of a case shows.
+            // Cases do not show the host, the port and configuration files in their arguments.
             let implied = matches!(option, "-H" | "--extra-opts");
             assert!(
                 implied || case.theirs.contains(&option),

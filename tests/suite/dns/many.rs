@@ -103,7 +103,7 @@ fn open() -> TcpListener {
     listener.listen(4096).unwrap();
     let listener = TcpListener::from(listener);
     let accepting = listener.try_clone().unwrap();
-    // Ends with the test program.
+    // Runs until the test program ends.
     std::thread::spawn(move || accepting.incoming().for_each(drop));
     listener
 }

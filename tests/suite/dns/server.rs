@@ -1,4 +1,4 @@
-//! A scripted name server: UDP and TCP on one loopback address, doing with each question what a test says.
+//! A scripted name server: UDP and TCP on one loopback address; the test decides each reply.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
@@ -10,7 +10,7 @@ use std::time::Duration;
 use simple_dns::rdata::{A, AAAA, CNAME, RData};
 use simple_dns::{CLASS, Name, Packet, PacketFlag, QTYPE, RCODE, ResourceRecord, TYPE};
 
-/// A question as it came.
+/// A received question.
 #[derive(Clone)]
 pub struct Asked {
     pub name: String,
@@ -19,21 +19,21 @@ pub struct Asked {
     pub bytes: Vec<u8>,
 }
 
-/// What the server does with it.
+/// The server's reaction.
 pub enum Reply {
     Silent,
     /// These messages, one after the other.
     Messages(Vec<Vec<u8>>),
-    /// The same after a while.
+    /// A reply after a delay.
     Late(Duration, Box<Reply>),
-    /// From another port than the one that was asked.
+    /// A message from another port, then a reply.
     FromElsewhere(Vec<u8>, Box<Reply>),
-    /// These bytes as they are, and the end of the stream.
+    /// These bytes unchanged, then the end of the stream.
     Raw(Vec<u8>),
 }
 
 impl Asked {
-    /// An answer with these changes; it carries the question, QR, RD and RA.
+    /// An answer with the question and the flags QR, RD and RA, changed by `change`.
     pub fn answer(&self, change: impl FnOnce(&mut Packet<'_>)) -> Vec<u8> {
         let mut packet = Packet::parse(&self.bytes).unwrap().into_reply();
         packet.set_flags(PacketFlag::RECURSION_DESIRED | PacketFlag::RECURSION_AVAILABLE);
@@ -84,7 +84,7 @@ pub enum Tcp {
     Dead,
 }
 
-/// Servers on addresses of their own, all on one port, as resolv.conf wants it.
+/// Servers on addresses of their own with one common port, as resolv.conf requires.
 pub struct Servers {
     pub port: u16,
     pub addresses: Vec<Ipv4Addr>,
@@ -95,7 +95,7 @@ pub struct Servers {
 }
 
 impl Servers {
-    /// As many servers as scripts; the number of the server is its place.
+    /// Starts one server per script.
     pub fn start(tcp: Tcp, scripts: Vec<Box<Script>>) -> Self {
         let (port, addresses, sockets) = bind(scripts.len(), tcp);
         let mut servers = Self {
@@ -133,7 +133,7 @@ impl Servers {
         }
     }
 
-    /// `server kind name over` of each question so far.
+    /// Each question so far as `server kind name transport`.
     pub fn log(&self) -> Vec<String> {
         let seen = self.seen.lock().unwrap();
         seen.iter()
@@ -169,7 +169,7 @@ impl Drop for Servers {
 
 type Sockets = Vec<(UdpSocket, Option<TcpListener>)>;
 
-/// AddressSelection that no other test of this process has, and one port that is free on all of them.
+/// Addresses that no other test of this process has, and one port that is free on all of them.
 fn bind(count: usize, tcp: Tcp) -> (u16, Vec<Ipv4Addr>, Sockets) {
     static NEXT: AtomicU8 = AtomicU8::new(1);
     let net = NEXT.fetch_add(1, Ordering::SeqCst);
@@ -275,7 +275,7 @@ fn serve_tcp(listener: &TcpListener, stop: &AtomicBool, script: &dyn Fn(Asked) -
     }
 }
 
-/// `None` where the stream stays open and silent.
+/// Writes a reply; `None` if the stream must stay open without one.
 fn write(stream: &mut TcpStream, reply: Reply) -> Option<()> {
     match reply {
         Reply::Silent => return None,
@@ -288,7 +288,7 @@ fn write(stream: &mut TcpStream, reply: Reply) -> Option<()> {
         Reply::Messages(messages) => {
             for message in messages {
                 let bytes = [&(message.len() as u16).to_be_bytes()[..], &message].concat();
-                // In pieces, the first of which splits the length.
+                // In several writes, the first of which splits the length field.
                 let (first, rest) = bytes.split_at(1);
                 stream.set_nodelay(true).unwrap();
                 for piece in std::iter::once(first).chain(rest.chunks(9000)) {

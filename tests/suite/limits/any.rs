@@ -11,12 +11,12 @@ use zbx_tcp::plan::{AddressSelection, Family};
 use super::*;
 use crate::dns::server::{Asked, Reply, Servers, Tcp, record};
 
-/// The variable by which a process with few descriptors knows the field of another.
+/// Passes the peers of one process to the process with few descriptors.
 const FIELD: &str = "ZBX_TCP_TEST_FIELD";
-/// Longer than anything takes here, and shorter than a test may.
+/// A timeout that is never reached.
 const AMPLE: Duration = Duration::from_secs(20);
 
-/// Where the targets are: ports of loopback, and a name server.
+/// The peers that plans probe: ports of loopback, and a name server.
 struct Field {
     open: u16,
     closed: u16,
@@ -28,7 +28,7 @@ struct Field {
 }
 
 impl Field {
-    /// The one that this process has, or was given by another.
+    /// Those of this process, or those that another process passed to it.
     fn known() -> &'static Self {
         static KNOWN: OnceLock<Field> = OnceLock::new();
         KNOWN.get_or_init(|| {
@@ -36,7 +36,7 @@ impl Field {
         })
     }
 
-    /// The one that this process has, in words; it ends with the test program.
+    /// Those of this process as text; they live as long as the test program.
     fn words() -> &'static String {
         static WORDS: OnceLock<String> = OnceLock::new();
         WORDS.get_or_init(|| {
@@ -83,7 +83,7 @@ impl Field {
         }
     }
 
-    /// A plan of this kind, and its status when nothing cuts it.
+    /// A plan of this kind, and its status unless the run is cut short.
     fn plan(&self, kind: u8, variant: u8) -> (Plan, Status) {
         let here = format!("127.0.0.{}", variant % 4 + 1);
         let (host, name) = (
@@ -154,17 +154,17 @@ impl Field {
     }
 }
 
-/// A port that takes connections on every address, and does this with each.
+/// A port on all addresses that accepts connections and handles each with `then`.
 fn accepting(then: impl Fn(TcpStream) + Send + 'static) -> u16 {
     let listener = TcpListener::bind("0.0.0.0:0").unwrap();
     socket2::SockRef::from(&listener).listen(4096).unwrap();
     let port = listener.local_addr().unwrap().port();
-    // Ends with the test program.
+    // Runs until the test program ends.
     thread::spawn(move || listener.incoming().flatten().for_each(then));
     port
 }
 
-/// Some names take long, and some are never answered.
+/// Answers `lateN` after N times 10 ms, `silent` never, and other names with NXDOMAIN.
 fn answer(asked: &Asked) -> Reply {
     if asked.name.starts_with("silent") {
         return Reply::Silent;
@@ -184,7 +184,7 @@ fn answer(asked: &Asked) -> Reply {
     Reply::Late(Duration::from_millis(10 * number), Box::new(answer))
 }
 
-/// A descriptor that can be read after this time.
+/// A descriptor that becomes readable after this many milliseconds.
 fn stopper(after: Option<u64>) -> Option<UnixStream> {
     let (watched, mut written) = UnixStream::pair().unwrap();
     let after = Duration::from_millis(after?);
@@ -198,7 +198,7 @@ fn stopper(after: Option<u64>) -> Option<UnixStream> {
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, cases: 40, ..ProptestConfig::default() })]
 
-    /// Whatever the limits are, each plan has one report: its own verdict, or that it was not tried.
+    /// Whatever the limits are, each plan has one report: its own status, or `not_tried`.
     #[test]
     fn each_plan_has_one_report_under_any_limits(
         kinds in prop::collection::vec((0_u8..18, any::<u8>()), 0..60),
@@ -233,7 +233,7 @@ proptest! {
     }
 }
 
-/// What a run that ends early may make of a verdict.
+/// The statuses that a run which is cut short may give instead.
 const CUT: [Status; 5] = [
     Status::NotTried,
     Status::ConnectTimeout,
@@ -242,15 +242,15 @@ const CUT: [Status; 5] = [
     Status::LocalError,
 ];
 
-/// Whether the verdict is the expected one, or one of these others.
+/// Whether the status is the expected one or one of `others`.
 fn is_possible(report: &Report, expected: Status, others: &[Status]) -> bool {
     let status = report.status();
-    // A lookup in need of a socket has no more time than any other.
+    // A lookup that waits for a socket has no more time than any other.
     let lacks = std::env::var_os(FIELD).is_some() && status == Status::LocalError;
     status == expected || others.contains(&status) || lacks && expected == Status::ResolveTimeout
 }
 
-/// The same where a process may have few descriptors: the other ends are this process's.
+/// The same in a process with few descriptors; the peers are in this process.
 #[test]
 fn each_plan_has_one_report_with_few_descriptors() {
     if std::env::var_os(FIELD).is_some() {

@@ -1,4 +1,4 @@
-//! What once left a run waiting for nothing, or busy with nothing.
+//! Regressions: runs that hung or used CPU without need.
 
 use zbx_tcp::engine::Observed;
 use zbx_tcp::engine::session::action::Event;
@@ -45,7 +45,7 @@ fn pending_bytes_are_sent_once() {
     assert!(heard == bytes);
 }
 
-/// Who says much and hears nothing fills no memory.
+/// A peer that sends much and reads nothing must not fill memory.
 #[test]
 fn bytes_received_while_sending_are_bounded() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -94,7 +94,7 @@ fn a_reused_socket_reports_an_immediate_connect_error() {
     let mut plans = vec![plan("127.0.0.1", open.local_addr().unwrap().port(), &spec); 3];
     // A broadcast address: the kernel refuses it before anything is sent.
     plans.push(plan("127.255.255.255", 1, &spec));
-    // While the pace lets nothing begin, whatever came for the sockets that are not used is taken.
+    // While the rate limit lets nothing start, events of idle sockets are consumed.
     let limits = Limits {
         rate: NonZeroU32::new(20),
         ..Limits::in_flight(many(10))
@@ -137,7 +137,7 @@ fn thousands_of_steps_need_no_recursion() {
     }
 }
 
-/// A sink that has a fault of its own at the first report of a denied target.
+/// A sink that panics at the first report of a denied target.
 #[derive(Default)]
 struct Faulty(Gathered);
 
@@ -148,7 +148,7 @@ impl Sink for Faulty {
     }
 }
 
-/// A thread that ends by a fault gives back the places that its connections had at their addresses.
+/// A thread that panics releases the slots that its connections have at their addresses.
 #[test]
 fn a_panic_in_one_thread_does_not_block_the_others() {
     let (full, closed) = (FullBacklog::new(), closed_port());
@@ -196,7 +196,7 @@ fn a_panic_in_one_thread_does_not_block_the_others() {
     }
 }
 
-/// A dead host is down, also where its other attempts waited for the places that the first ones had.
+/// A host that does not answer is down, although its other attempts were still queued.
 #[test]
 fn queued_attempts_do_not_hide_the_result_of_the_first() {
     let full = FullBacklog::new();
@@ -222,7 +222,7 @@ fn queued_attempts_do_not_hide_the_result_of_the_first() {
     );
 }
 
-/// A loop that is slow has more attempts to begin than it gets to: their deadline comes all the same.
+/// A slow loop cannot start all attempts in time: the deadline holds nevertheless.
 #[test]
 fn queued_attempts_do_not_extend_the_deadline() {
     #[derive(Default)]

@@ -1,8 +1,8 @@
-//! What the caller gets wrong: one line on stderr, nothing on stdout, status 2.
+//! Usage errors: one line on standard error, nothing on standard output, exit status 2.
 
 use super::{Server, refused};
 
-/// The line on stderr.
+/// The line on standard error.
 fn line(words: &[&str]) -> String {
     let output = refused(words);
     let stderr = String::from_utf8(output.stderr).unwrap();
@@ -28,7 +28,7 @@ fn a_taken_port_names_the_remedy() {
 
 #[test]
 fn an_address_of_another_host_is_refused() {
-    // RFC 5737 gives 192.0.2.0/24 to nobody.
+    // RFC 5737 reserves 192.0.2.0/24 for documentation.
     let text = line(&["192.0.2.1:0"]);
     assert!(
         text.contains("192.0.2.1:0") && text.contains("no such address"),

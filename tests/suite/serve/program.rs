@@ -76,7 +76,8 @@ fn a_closed_standard_output_ends_it_without_an_error() {
         .read_line(&mut first)
         .unwrap();
     let address = first.trim_end().strip_prefix("listening on ").unwrap();
-    // Another test's program may hold the pipe between its fork and its exec, so the first line may still pass.
+    // A child of another test may hold the pipe between fork and exec, so the first line may
+    // succeed.
     let ends = |_| {
         TcpStream::connect(address).map_or(true, |mut client| {
             client

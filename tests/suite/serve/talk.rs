@@ -1,4 +1,4 @@
-//! What clients see of the responder, and what it tells about them.
+//! The responder as its clients see it, and its log.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -143,7 +143,7 @@ fn the_delay_applies_to_each_client_separately() {
     );
 }
 
-/// A client with small buffers, so that its silence is soon felt.
+/// A client with small buffers, which are full soon if it does not read.
 fn narrow_client(server: &Server) -> TcpStream {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.set_recv_buffer_size(4096).unwrap();
@@ -262,7 +262,7 @@ fn rst_is_seen_as_a_reset() {
 #[test]
 fn rst_without_a_reply_is_sent_at_once() {
     let server = Server::start(&["127.0.0.1:0", "--close", "rst"]);
-    // It may come before connect returns; then connect tells.
+    // The reset may arrive before connect returns, which then reports it.
     let error = TcpStream::connect(server.target())
         .and_then(|mut client| client.read(&mut [0]))
         .unwrap_err();
