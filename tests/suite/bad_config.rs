@@ -20,7 +20,7 @@ fn refused(path: &str, text: &str) {
     let ran = finish(program().args(["check", "127.0.0.1", &peer.port(), "--config", path]));
     ran.refuses(text);
     assert!(ran.took < Duration::from_secs(1), "{:?}", ran.took);
-    peer.was_left_alone();
+    peer.has_no_connection();
 }
 
 /// The lines of `services --check` without the names of program and file; asserts exit status 2.
@@ -133,7 +133,7 @@ fn an_unreadable_file_is_a_configuration_error() {
     mode("zbx-tcp/conf.d", 0o000);
     check().refuses("/etc/zbx-tcp/conf.d: permission denied");
     mode("zbx-tcp/conf.d", 0o755);
-    peer.was_left_alone();
+    peer.has_no_connection();
     check().prints("1", 0);
 }
 
@@ -496,5 +496,5 @@ fn a_check_with_a_broken_file_says_one_line_and_sends_nothing() {
             .refuses("config.toml:");
     }
     config.run(&["services"]).refuses("config.toml:");
-    peer.was_left_alone();
+    peer.has_no_connection();
 }

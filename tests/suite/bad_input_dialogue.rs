@@ -10,7 +10,7 @@ fn refused(cases: &[(&[&str], &str)]) {
     for (words, text) in cases {
         check(&[&["127.0.0.1", &peer.port()], *words].concat()).refuses(text);
     }
-    peer.was_left_alone();
+    peer.has_no_connection();
 }
 
 #[test]

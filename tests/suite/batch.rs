@@ -36,12 +36,12 @@ fn command(config: &Path, words: &[&str]) -> Command {
 impl Ran {
     /// The batch's document on the only line of standard output; standard error is empty.
     #[track_caller]
-    fn fleet(&self) -> Value {
+    fn batch_document(&self) -> Value {
         assert_eq!(self.err, "");
         assert_eq!(self.out.matches('\n').count(), 1, "{}", self.out);
-        let fleet: Value = serde_json::from_str(&self.out).unwrap();
-        let count = |member: &str| fleet["summary"][member].as_u64().unwrap();
-        let targets = fleet["targets"].as_object().unwrap();
+        let document: Value = serde_json::from_str(&self.out).unwrap();
+        let count = |member: &str| document["summary"][member].as_u64().unwrap();
+        let targets = document["targets"].as_object().unwrap();
         assert_eq!(count("targets"), targets.len() as u64, "{}", self.out);
         assert_eq!(
             count("targets"),
@@ -50,19 +50,19 @@ impl Ran {
             self.out
         );
         assert_eq!(
-            fleet["discovery"].as_array().unwrap().len(),
+            document["discovery"].as_array().unwrap().len(),
             targets.len(),
             "{}",
             self.out
         );
-        fleet
+        document
     }
 }
 
 /// The name of this target's status.
 #[track_caller]
-fn status<'f>(fleet: &'f Value, id: &str) -> &'f str {
-    fleet["targets"][id]["status_name"]
+fn status<'f>(document: &'f Value, id: &str) -> &'f str {
+    document["targets"][id]["status_name"]
         .as_str()
-        .unwrap_or_else(|| panic!("no {id} in {fleet}"))
+        .unwrap_or_else(|| panic!("no {id} in {document}"))
 }

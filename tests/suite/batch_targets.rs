@@ -48,7 +48,7 @@ fn lists_of_every_form_become_one_document() {
     let peer = Peer::greeting(b"SSH-2.0-x\r\n");
     let (open, closed) = (peer.port(), closed_port());
     let list = format!(
-        "\u{feff}# fleet\r\n\r\n127.0.0.1:{closed}\r\n127.0.0.1 {open} ssh # shell\r\n\
+        "\u{feff}# targets\r\n\r\n127.0.0.1:{closed}\r\n127.0.0.1 {open} ssh # shell\r\n\
          {{\"host\":\"127.0.0.1\",\"port\":{open},\"id\":\"named\",\"name\":\"A \\\"name\\\"\",\"expect\":null,\
          \"steps\":[{{\"expect\":\"nothing like it\"}}],\"timeout\":0.2}}\n127.0.0.1:{closed}"
     );
@@ -129,7 +129,7 @@ fn an_invalid_line_of_a_list_prevents_all_probes() {
     let good = format!("127.0.0.1 {}\n", peer.port());
     let list = format!("{}127.0.0.1 {} smpt\n{good}", good.repeat(730), peer.port());
     batch(&["-"], list.as_bytes()).refuses("-:731: unknown service `smpt`: did you mean `smtp`?");
-    peer.was_left_alone();
+    peer.has_no_connection();
 }
 
 #[test]
@@ -207,7 +207,7 @@ fn an_endless_target_list_is_bounded() {
         err,
         "zbx-tcp: standard input: did not end within 500ms: end the list, or raise --deadline\n"
     );
-    peer.was_left_alone();
+    peer.has_no_connection();
     let endless = from(
         &["-", "--deadline", "60"],
         File::open("/dev/zero").unwrap().into(),
@@ -271,7 +271,7 @@ fn invalid_batch_options_are_refused() {
     ] {
         run(&[&["batch", &target], words].concat()).refuses(text);
     }
-    peer.was_left_alone();
+    peer.has_no_connection();
 }
 
 #[test]

@@ -54,7 +54,7 @@ fn each_port_of_a_list_is_a_row_with_every_macro() {
         ),
         (Some(&*peer.port()), Some(""))
     );
-    peer.was_left_alone();
+    peer.has_no_connection();
 }
 
 #[test]
@@ -268,7 +268,7 @@ fn usage_errors_of_open_send_nothing() {
     }
     open("0", &[]).refuses("port `0`");
     run(&["discover", "open", "*UNKNOWN*", "22"]).refuses("no interface");
-    peer.was_left_alone();
+    peer.has_no_connection();
 }
 
 #[test]

@@ -151,5 +151,5 @@ fn denied_plans_do_not_connect() {
             start.elapsed()
         );
     }
-    peer.was_left_alone();
+    peer.has_no_connection();
 }

@@ -35,7 +35,7 @@ impl Etc {
             (Some(14), Some(0)),
             "{document}"
         );
-        peer.was_left_alone();
+        peer.has_no_connection();
         let error = document["error"].as_str().unwrap();
         let start = format!("connect to 127.0.0.1:{port}: denied by policy: ");
         error
@@ -110,7 +110,7 @@ fn a_denied_target_receives_nothing_and_has_status_14() {
         "status",
     ])
     .prints("14", 1);
-    peer.was_left_alone();
+    peer.has_no_connection();
 }
 
 #[test]
@@ -141,7 +141,7 @@ fn several_attempts_at_a_denied_target_end_at_once() {
         document["time"]["total"].as_f64().unwrap() < 0.1,
         "{document}"
     );
-    peer.was_left_alone();
+    peer.has_no_connection();
 }
 
 #[test]
@@ -171,7 +171,7 @@ fn no_address_notation_or_name_bypasses_the_policy() {
     for host in ["0x7f.1", "127.1", "2130706433", "0177.0.0.1"] {
         etc.check(&[host, &port]).refuses("four decimal numbers");
     }
-    peer.was_left_alone();
+    peer.has_no_connection();
 }
 
 #[test]
@@ -214,7 +214,7 @@ fn ports_are_part_of_a_rule() {
         ),
         1,
     );
-    other.was_left_alone();
+    other.has_no_connection();
 }
 
 #[test]
@@ -271,7 +271,7 @@ fn a_service_is_used_on_its_hosts_only() {
             (&1.into(), &14.into())
         );
     }
-    other.was_left_alone();
+    other.has_no_connection();
     etc.check(&["127.0.0.1", &elsewhere]).prints("1", 0);
     fs::write(etc.policy(), "deny = [\"127.0.0.0/8\"]").unwrap();
     let error = etc.check(&["127.0.0.1", "-s", "till", "-o", "error"]);
@@ -427,5 +427,5 @@ fn no_argument_or_variable_changes_the_policy_path() {
         etc.check_behind(&words, &["127.0.0.1", &port, "-o", "status"])
             .prints("14", 1);
     }
-    peer.was_left_alone();
+    peer.has_no_connection();
 }

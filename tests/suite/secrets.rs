@@ -388,7 +388,7 @@ fn refused(config: &ConfigFile, section: &str, mode: u32, text: &str) {
     ]);
     ran.refuses("config.toml:");
     hides(&["check"], &ran);
-    peer.was_left_alone();
+    peer.has_no_connection();
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! `zbx-tcp serve` as a program, mostly with clients that share no code with it.
 
-mod mistakes;
 mod program;
 mod talk;
+mod usage_errors;
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};

@@ -75,7 +75,7 @@ impl Peer {
 
     /// Asserts that there was no connection so far: they are accepted in order, and ours is the first.
     #[track_caller]
-    pub fn was_left_alone(&self) {
+    pub fn has_no_connection(&self) {
         let mut own = TcpStream::connect(self.address).unwrap();
         own.shutdown(std::net::Shutdown::Write).unwrap();
         own.read_to_end(&mut Vec::new()).unwrap();

@@ -60,7 +60,7 @@ fn a_signal_prints_the_results_so_far() {
     for (name, threads) in [("TERM", "1"), ("INT", "2")] {
         let peers: Vec<_> = (0..5).map(|_| Peer::greeting(b"hello")).collect();
         let full = FullBacklog::new();
-        let crowded = TcpListener::bind("127.0.0.87:0").unwrap();
+        let busy = TcpListener::bind("127.0.0.87:0").unwrap();
         let mut config = "[services.greeting]\nsteps = [{expect = '220'}]\n".to_owned();
         for peer in &peers {
             writeln!(
@@ -77,7 +77,7 @@ fn a_signal_prints_the_results_so_far() {
         )
         .unwrap();
         for number in 0..17 {
-            let port = crowded.local_addr().unwrap().port();
+            let port = busy.local_addr().unwrap().port();
             writeln!(
                 config,
                 "[[targets]]\nid = 'c{number}'\nhost = '127.0.0.87'\nport = {port}"
@@ -94,7 +94,7 @@ fn a_signal_prints_the_results_so_far() {
             threads,
         ];
         let ran = run_while(&config, &words, |child| {
-            let held: Vec<_> = (0..16).map(|_| crowded.accept().unwrap()).collect();
+            let held: Vec<_> = (0..16).map(|_| busy.accept().unwrap()).collect();
             wait_until(|| peers.iter().all(|peer| peer.accepted() == 1));
             signal(child, name);
             thread::spawn(move || {
@@ -103,21 +103,26 @@ fn a_signal_prints_the_results_so_far() {
             });
         });
         assert!(ran.took < Duration::from_secs(5), "{:?}", ran.took);
-        let fleet = ran.fleet();
-        let up = |peer: &Peer| status(&fleet, &format!("127.0.0.1:{}", peer.port())) == "ok";
-        assert!(peers.iter().all(up), "{fleet}");
+        let document = ran.batch_document();
+        let up = |peer: &Peer| status(&document, &format!("127.0.0.1:{}", peer.port())) == "ok";
+        assert!(peers.iter().all(up), "{document}");
         assert!(
-            ["connect_timeout", "not_tried"].contains(&status(&fleet, "full")),
-            "{fleet}"
+            ["connect_timeout", "not_tried"].contains(&status(&document, "full")),
+            "{document}"
         );
-        let crowd: Vec<_> = (0..17)
-            .map(|number| status(&fleet, &format!("c{number}")))
+        let busy_statuses: Vec<_> = (0..17)
+            .map(|number| status(&document, &format!("c{number}")))
             .collect();
-        let count = |name| crowd.iter().filter(|status| **status == name).count();
+        let count = |name| {
+            busy_statuses
+                .iter()
+                .filter(|status| **status == name)
+                .count()
+        };
         assert_eq!(
             (count("read_timeout"), count("not_tried")),
             (16, 1),
-            "{crowd:?}"
+            "{busy_statuses:?}"
         );
         assert_eq!(ran.code, Some(1));
     }
@@ -229,19 +234,19 @@ fn an_internal_error_gives_every_target_a_value() {
         crate::program::finish(command.args(["-o", format]).env("ZBX_TCP_TEST_PANIC", "1"))
     };
     let ran = run("json");
-    let fleet = ran.fleet();
+    let document = ran.batch_document();
     for id in targets {
-        assert_eq!(status(&fleet, id), "local_error");
+        assert_eq!(status(&document, id), "local_error");
         assert!(
-            fleet["targets"][id]["error"]
+            document["targets"][id]["error"]
                 .as_str()
                 .unwrap()
                 .starts_with("internal error of zbx-tcp"),
-            "{fleet}"
+            "{document}"
         );
     }
     assert_eq!(
-        (fleet["summary"]["unknown"].as_u64(), ran.code),
+        (document["summary"]["unknown"].as_u64(), ran.code),
         (Some(2), Some(1))
     );
     assert_eq!(run("ndjson").out.lines().count(), 2);
@@ -262,6 +267,7 @@ fn a_batch_without_targets_is_a_document() {
         "[[targets]]\nhost = 'h'\nport = 1\ngroup = 'other'\n",
         &["--group", "other", "--shard", "1/2"],
     );
-    let counts = [&ran, &first].map(|ran| ran.fleet()["summary"]["targets"].as_u64().unwrap());
+    let counts =
+        [&ran, &first].map(|ran| ran.batch_document()["summary"]["targets"].as_u64().unwrap());
     assert_eq!(counts[0] + counts[1], 1, "a target is in one of two shards");
 }

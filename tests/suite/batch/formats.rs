@@ -130,7 +130,7 @@ fn a_document_too_large_for_zabbix_is_reported_with_verbose() {
     let words = [&*targets, "--deadline", "30s"];
     let quiet = batch("", &words);
     assert!(quiet.out.len() > 512 * 1024, "{}", quiet.out.len());
-    quiet.fleet();
+    quiet.batch_document();
     let loud = batch("", &[&words[..], &["-v"]].concat());
     let said = loud
         .err
@@ -142,14 +142,14 @@ fn a_document_too_large_for_zabbix_is_reported_with_verbose() {
         "{said}"
     );
     let compact = batch("", &[&words[..], &["--compact"]].concat());
-    let fleet = compact.fleet();
+    let document = compact.batch_document();
     assert!(
         compact.out.len() * 4 < quiet.out.len() * 3,
         "{} {}",
         compact.out.len(),
         quiet.out.len()
     );
-    let entry = fleet["targets"]
+    let entry = document["targets"]
         .as_object()
         .unwrap()
         .values()

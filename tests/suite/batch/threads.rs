@@ -61,8 +61,8 @@ fn silence(starter: &[&str], timeout: f64, words: &[&str]) -> Ran {
 /// Asserts that each target had its full timeout.
 #[track_caller]
 fn all_had_their_time(ran: &Ran, timeout: f64) {
-    let fleet: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
-    let targets = fleet["targets"].as_object().unwrap();
+    let document: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+    let targets = document["targets"].as_object().unwrap();
     assert_eq!(targets.len(), 100);
     for target in targets.values() {
         assert_eq!(target["status_name"], "connect_timeout", "{target}");
