@@ -1,13 +1,13 @@
-"""Counts what a scenario found out and says so, one line each."""
+"""Prints and counts the checks of a scenario."""
 
 import time
 
 
-class Verdict:
+class Checks:
     """Prints every check as it is made; `summary` is the last line and the exit status.
 
-    `patience` is how many seconds may go into waiting for what never comes, all failures together: a scenario
-    that is broken from the start ends soon, one broken at its end has waited in full.
+    `patience` limits the seconds that all failed checks together may wait, so that a scenario which fails
+    from the start ends soon.
     """
 
     def __init__(self, patience=120):
@@ -15,7 +15,7 @@ class Verdict:
         self.patience = patience
 
     def check(self, good, what, seen=""):
-        """One expectation; what was seen is shown when it does not hold."""
+        """One check; `seen` is printed if it fails."""
         if good:
             self.passed += 1
             print(f"ok    {what}", flush=True)
@@ -25,7 +25,7 @@ class Verdict:
         return good
 
     def eventually(self, probe, what, seconds):
-        """`probe` returns (good, seen); it is asked until it holds or the time is over."""
+        """Calls `probe`, which returns (good, seen), until it is good or the time is over."""
         began = time.monotonic()
         seconds = min(seconds, self.patience)
         good, seen = probe()

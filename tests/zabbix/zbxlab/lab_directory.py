@@ -1,4 +1,4 @@
-"""Where a lab keeps its things, and whether it runs."""
+"""The directory of a lab: its files, its lock, and the process that holds it."""
 
 import fcntl
 import os
@@ -11,27 +11,27 @@ EXTERNAL_SCRIPTS = "/usr/lib/zabbix/externalscripts"
 REPOSITORY = Path(__file__).resolve().parents[3]
 
 
-class Place:
-    """The directory of one release's lab: `chroot` is the cache, `log` what a reader wants after a failure."""
+class LabDirectory:
+    """The directory of one release's lab: `chroot` is the cache, `log` explains failures."""
     def __init__(self, directory):
         self.directory = Path(directory)
         self.chroot = self.directory / "chroot"
         # Mount points; outside the lab's own namespaces they are empty directories.
         self.scratch = self.directory / "scratch"
         self.live = self.scratch / "root"
-        # Profiles of browsers; `lab down` removes what a killed scenario left.
+        # Browser profiles; `lab down` removes those of killed scenarios.
         self.browsers = self.directory / "browsers"
         self.ready = self.directory / "ready"
         self.pid_file = self.directory / "pid"
 
     @classmethod
     def of_this_lab(cls):
-        """The place of the lab whose network a scenario runs in."""
+        """The directory of the lab whose network a scenario runs in."""
         return cls.of(os.environ["ZBX_TCP_LAB"])
 
     @classmethod
     def of(cls, release):
-        """The place of a release below ZBX_TCP_LAB_DIR."""
+        """The directory of a release below ZBX_TCP_LAB_DIR."""
         return cls(Path(os.environ.get("ZBX_TCP_LAB_DIR") or DEFAULT).absolute() / release)
 
     def log(self, name):
@@ -39,7 +39,7 @@ class Place:
         return self.directory / f"{name}.log"
 
     def write_pid(self, pid):
-        """Remember process 1 by pid and start time: a pid alone may one day be someone else's."""
+        """Record process 1 by pid and start time, since a pid may be reused."""
         self.pid_file.write_text(f"{pid} {start_time(pid)}\n")
 
     def pid(self):
@@ -51,17 +51,17 @@ class Place:
             return None
 
     def seen_from_here(self, pid):
-        """The running lab's root directory, reachable without entering its mount namespace."""
+        """The path of the running lab's root directory outside its mount namespace."""
         return Path(f"/proc/{pid}/root/{self.live.relative_to('/')}")
 
     def lock(self):
-        """Held by who builds, starts or ends this lab; keep the returned file open."""
+        """Held while this lab is built, started or stopped; keep the returned file open."""
         self.directory.mkdir(parents=True, exist_ok=True)
         held = (self.directory / "lock").open("w")
         try:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise LabError(f"another lab command is at work in {self.directory}") from None
+            raise LabError(f"another lab command is running in {self.directory}") from None
         return held
 
 
