@@ -1,6 +1,6 @@
-//! A path with a known delay and known losses: what the times and the kernel's facts say of it.
+//! A path with a known delay and known losses: the measured times and the kernel's TCP information.
 //!
-//! The far end is `tun_responder.py`, since not every kernel has `tc netem`. Its port says how it behaves.
+//! The far end is `tun_responder.py`, since not every kernel has `tc netem`. The port selects its behaviour.
 
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ use crate::background::Background;
 use crate::namespaces::Net;
 use crate::verdict::Verdict;
 
-/// One of the addresses that it answers for.
+/// One of its addresses.
 pub const FAR: &str = "10.77.9.7";
 
-/// A namespace with the far end; none, loudly, where this machine cannot.
+/// A namespace with the far end; `None` and a skip where this machine cannot.
 pub fn far() -> Option<(Net, Background)> {
     let net = Net::alone()?;
     let process = net.python("probe", "tun_responder.py", &[]);
@@ -68,7 +68,8 @@ fn many_attempts_over_a_path_with_a_delay() {
 #[test]
 fn lost_syns_are_counted_exactly() {
     let Some((net, _far)) = far() else { return };
-    // The first retransmission comes after 1 s (RFC 6298), the second 1 or 2 s later, as the kernel's age has it.
+    // The first retransmission comes after 1 s (RFC 6298), the second 1 or 2 s later, depending on
+    // the kernel.
     for (port, lost, most) in [("1000", 0, 0.5), ("1001", 1, 1.5), ("1002", 2, 3.5)] {
         let verdict = Verdict::of(
             net.check(&[FAR, port, "-o", "json", "-t", "5s"]),
@@ -81,7 +82,7 @@ fn lost_syns_are_counted_exactly() {
         assert_eq!(document["tcp"]["syn_retransmits"], lost, "{document}");
         let connect = document["time"]["connect"].as_f64().unwrap();
         assert!(connect >= f64::from(lost) && connect < most, "{document}");
-        // After a retransmission the kernel's figure is not the path's.
+        // After a retransmission the kernel's round-trip time is not that of the path.
         assert_eq!(
             document["tcp"].get("rtt").is_some(),
             lost == 0,

@@ -69,7 +69,7 @@ fn may_use(module: &str) -> Option<&'static [&'static str]> {
     })
 }
 
-/// Names after `crate::` in code, comments left out.
+/// Names after `crate::` in code, without comments.
 fn used_modules(text: &str) -> Vec<String> {
     let code = text
         .lines()
@@ -183,7 +183,7 @@ fn no_module_uses_itself_through_others() {
     assert!(circles.is_empty(), "{circles:#?}");
 }
 
-/// The words that begin a type declaration.
+/// The keywords of a type declaration.
 const DECLARATIONS: &[&str] = &["struct ", "enum ", "trait ", "type ", "union "];
 
 #[test]
@@ -191,7 +191,7 @@ const DECLARATIONS: &[&str] = &["struct ", "enum ", "trait ", "type ", "union "]
 fn each_type_name_is_declared_once() {
     let mut declared: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (path, text) in sources() {
-        // Top-level declarations stand at the start of a line.
+        // Top-level declarations are at the start of a line.
         for line in text.lines() {
             let declaration = line
                 .trim_start_matches("pub ")
