@@ -243,7 +243,7 @@ fn others_are_not_delayed() {
             "{rate:?} {:?}",
             last(&refused)
         );
-        let rounds = count.div_ceil(4) as u32;
+        let rounds = u32::try_from(count.div_ceil(4)).unwrap();
         assert!(
             last(&silent) >= rounds * Duration::from_millis(900),
             "{rate:?} {:?}",

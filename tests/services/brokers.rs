@@ -29,7 +29,7 @@ fn mosquitto_receives_disconnect() {
         assert_eq!(
             all_up(server.port(), "mqtt", &[])["captures"]["code"],
             r"\x00"
-        )
+        );
     });
     assert_eq!(
         log.matches("Received DISCONNECT from").count(),
@@ -59,7 +59,7 @@ fn mosquitto_that_requires_a_password_is_up() {
         assert_eq!(
             all_up(server.port(), "mqtt", &[])["captures"]["code"],
             r"\x05"
-        )
+        );
     });
     // One line per probe: only an account could avoid it.
     assert_eq!(

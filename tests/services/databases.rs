@@ -19,7 +19,7 @@ fn redis_answers_pong_or_requires_a_password() {
         assert_eq!(
             all_up(server.port(), "redis", &[])["captures"]["reply"],
             "+PONG"
-        )
+        );
     });
     no_complaint(&log, &["error", "warning", "#", "reset", "closing client"]);
     let cli = |arguments: &str| {

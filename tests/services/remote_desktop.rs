@@ -157,7 +157,7 @@ fn xrdp_logs_no_more_errors_than_for_a_plain_connect() {
         assert_eq!(
             all_up(server.port(), "rdp", &[])["captures"]["protocol"],
             r"\x01"
-        )
+        );
     });
     assert!(
         plain > 0 && probes <= plain * PROBES,

@@ -50,7 +50,7 @@ fn answering(
     greeting: &'static [u8],
     answers: &'static [&'static [u8]],
 ) -> (Peer, Receiver<Vec<u8>>) {
-    let (heard, hears) = channel();
+    let (sender, received) = channel();
     let peer = Peer::start(move |mut stream: TcpStream| {
         let _ = stream.write_all(greeting);
         let (mut all, mut answers) = (Vec::new(), answers.iter());
@@ -61,9 +61,9 @@ fn answering(
                 let _ = stream.write_all(answer);
             }
         }
-        let _ = heard.send(all);
+        let _ = sender.send(all);
     });
-    (peer, hears)
+    (peer, received)
 }
 
 #[test]

@@ -118,10 +118,10 @@ fn endless_single_bytes_end_at_the_deadline() {
 
 #[test]
 fn an_endless_fast_stream_is_bounded() {
-    holds("mismatch", |stream, _| flood(stream, &[b'n'; 65536]));
-    holds("mismatch", |stream, _| flood(stream, &[0; 65536]));
+    holds("mismatch", |stream, _| flood(stream, &vec![b'n'; 65536]));
+    holds("mismatch", |stream, _| flood(stream, &vec![0; 65536]));
     // Without an expectation, and with steps that all match, no byte limit ends the run.
-    let peer = Peer::start(|stream| flood(stream, &[b'n'; 65536]));
+    let peer = Peer::start(|stream| flood(stream, &vec![b'n'; 65536]));
     let sends: &[&str] = &["--send", "hi"];
     for words in [&[], sends] {
         let (ran, memory) =
@@ -156,7 +156,7 @@ fn redaction_of_a_long_reply_is_bounded() {
         "n".repeat(60_000),
         "nn"
     ));
-    let peer = Peer::start(|stream| flood(stream, &[b'n'; 65536]));
+    let peer = Peer::start(|stream| flood(stream, &vec![b'n'; 65536]));
     let (port, path) = (peer.port(), config.path());
     let words = [
         "127.0.0.1",
@@ -323,7 +323,7 @@ fn an_expression_with_backtracking_potential_takes_linear_time() {
         ("[ab]*a[ab]{12}c", &[]),
         ("(?<v>(a|aa)+)b", gbk),
     ] {
-        let peer = Peer::start(|stream| flood(stream, &[b'a'; 65536]));
+        let peer = Peer::start(|stream| flood(stream, &vec![b'a'; 65536]));
         let words = [
             "-t",
             "20",
@@ -382,7 +382,7 @@ fn an_expression_of_many_states_does_not_outlast_the_deadline() {
 
 #[test]
 fn a_match_that_grows_forever_is_bounded_by_max_bytes() {
-    let peer = Peer::start(|stream| flood(stream, &[b'a'; 65536]));
+    let peer = Peer::start(|stream| flood(stream, &vec![b'a'; 65536]));
     let gbk: &[&str] = &["--encoding", "gbk"];
     for more in [&[][..], gbk] {
         let words = [
@@ -409,7 +409,7 @@ fn a_match_that_grows_forever_is_bounded_by_max_bytes() {
 #[test]
 fn a_long_capture_is_cut() {
     let peer = Peer::start(|mut stream| {
-        let _ = stream.write_all(&[&b"<"[..], &[b'x'; 100_000], b">"].concat());
+        let _ = stream.write_all(&[&b"<"[..], &vec![b'x'; 100_000], b">"].concat());
         hold(stream);
     });
     let words = ["--expect-regex", r"<(?<v>[^>]+)>", "-o", "json"];

@@ -55,7 +55,7 @@ impl Sink for Gathered {
 
 impl Gathered {
     fn status(&self, number: usize) -> Status {
-        self.reports[&(number as u32)].status()
+        self.reports[&u32::try_from(number).unwrap()].status()
     }
 
     fn count(&self, status: Status) -> usize {

@@ -41,7 +41,7 @@ fn config(encoding: &str) -> ConfigFile {
 
 /// A peer that echoes what it receives, in pieces that end at these offsets, and reports it.
 fn echo(cuts: &'static [usize]) -> (Peer, Receiver<Vec<u8>>) {
-    let (heard, hears) = channel();
+    let (sender, received) = channel();
     let peer = Peer::start(move |mut stream: TcpStream| {
         stream.set_nodelay(true).unwrap();
         let mut buffer = [0; 1024];
@@ -58,10 +58,10 @@ fn echo(cuts: &'static [usize]) -> (Peer, Receiver<Vec<u8>>) {
             // A pause, so that each piece is a segment of its own.
             thread::sleep(Duration::from_millis(8));
         }
-        let _ = heard.send(said);
+        let _ = sender.send(said);
         let _ = stream.read(&mut buffer);
     });
-    (peer, hears)
+    (peer, received)
 }
 
 /// Every form in which a secret could be shown: plain, in GBK, in hex, escaped, and parts of each.
@@ -282,11 +282,11 @@ fn secrets_are_redacted_in_stateful_encodings() {
 #[test]
 fn secrets_are_not_in_arguments_or_environment() {
     let config = config("utf-8");
-    let (heard, hears) = channel();
+    let (sender, received) = channel();
     let (go, wait) = channel::<()>();
     let peer = Peer::start(move |mut stream: TcpStream| {
         let _ = stream.read(&mut [0; 1024]);
-        let _ = heard.send(());
+        let _ = sender.send(());
         let _ = wait.recv_timeout(Duration::from_secs(5));
     });
     let mut command = program();
@@ -306,7 +306,7 @@ fn secrets_are_not_in_arguments_or_environment() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    hears.recv_timeout(Duration::from_secs(5)).unwrap();
+    received.recv_timeout(Duration::from_secs(5)).unwrap();
     for name in ["cmdline", "environ", "comm", "status"] {
         let bytes = fs::read(format!("/proc/{}/{name}", child.id())).unwrap();
         assert!(

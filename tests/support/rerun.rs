@@ -7,16 +7,16 @@ use std::process::Command;
 /// The test sees by a variable that `command` sets that it runs again.
 #[track_caller]
 pub fn passes_again(command: &mut Command, test: &str) {
-    let output = command
+    let ran = command
         .arg(std::env::current_exe().unwrap())
         .args(["--exact", test, "--nocapture"])
         .output()
         .unwrap();
-    let text = String::from_utf8_lossy(&output.stdout);
+    let printed = String::from_utf8_lossy(&ran.stdout);
     assert!(
-        output.status.success() && text.contains("1 passed"),
-        "{text}{}",
-        String::from_utf8_lossy(&output.stderr)
+        ran.status.success() && printed.contains("1 passed"),
+        "{printed}{}",
+        String::from_utf8_lossy(&ran.stderr)
     );
 }
 

@@ -172,16 +172,19 @@ fn answer(asked: &Asked) -> Reply {
     let Some(late) = asked.name.strip_prefix("late") else {
         return asked.rcode(RCODE::NameError);
     };
-    let number: u64 = late[..1].parse().unwrap();
+    let number: u8 = late[..1].parse().unwrap();
     let answer = asked.reply(|packet| {
         if asked.kind == "A" {
-            let address = u32::from(Ipv4Addr::new(127, 0, 0, number as u8 / 2 + 1));
+            let address = u32::from(Ipv4Addr::new(127, 0, 0, number / 2 + 1));
             packet
                 .answers
                 .push(record(&asked.name, RData::A(A { address })));
         }
     });
-    Reply::Late(Duration::from_millis(10 * number), Box::new(answer))
+    Reply::Late(
+        Duration::from_millis(10 * u64::from(number)),
+        Box::new(answer),
+    )
 }
 
 /// A descriptor that becomes readable after this many milliseconds.
@@ -227,7 +230,7 @@ proptest! {
         });
         let others: &[Status] = if deadline.is_some() || stop.is_some() { &CUT } else { &[] };
         for (number, expected) in expected.into_iter().enumerate() {
-            let report = &gathered.reports[&(number as u32)];
+            let report = &gathered.reports[&u32::try_from(number).unwrap()];
             prop_assert!(is_possible(report, expected, others), "{number}: not {expected:?}: {report:?}");
         }
     }

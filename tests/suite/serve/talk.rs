@@ -186,7 +186,7 @@ fn unread_echo_is_bounded_in_memory() {
     let limit = 64 << 20;
     let mut sent = 0;
     let error = loop {
-        match deaf.write(&[b'.'; 65536]) {
+        match deaf.write(&vec![b'.'; 65536]) {
             Ok(count) => sent += count,
             Err(error) => break error,
         }
@@ -209,7 +209,7 @@ fn fin_is_sent_despite_unread_client_bytes() {
     let server = Server::start(&["127.0.0.1:0", "--reply", "enough"]);
     for _ in 0..20 {
         let mut client = server.connect();
-        client.write_all(&[b'x'; 100_000]).unwrap();
+        client.write_all(&vec![b'x'; 100_000]).unwrap();
         assert_eq!(read_all(&mut client), b"enough");
     }
 }
