@@ -6,10 +6,9 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::config::ConfigFile;
-use crate::private_etc::Etc;
+use crate::private_etc::{Etc, WITHOUT_CAPABILITIES};
 use crate::program::{Ran, finish, program};
 use crate::scripted_peer::Peer;
-use crate::support::skip;
 
 /// Asserts that `services --check` and a check refuse the file with this text; the check sends
 /// nothing.
@@ -104,24 +103,11 @@ fn a_path_that_is_not_a_file_is_refused_at_once() {
 #[test]
 fn an_unreadable_file_is_a_configuration_error() {
     let Some(etc) = Etc::new() else { return };
-    let bounds = "--bounding-set=-dac_override,-dac_read_search";
-    let unprivileged = [
-        "setpriv",
-        bounds,
-        "--inh-caps=-dac_override,-dac_read_search",
-    ];
-    if !etc
-        .command(&unprivileged)
-        .arg("true")
-        .output()
-        .unwrap()
-        .status
-        .success()
-    {
-        return skip("setpriv of util-linux cannot drop capabilities");
+    if !etc.can_drop_capabilities() {
+        return;
     }
     let peer = Peer::greeting(b"");
-    let check = || etc.check_behind(&unprivileged, &["127.0.0.1", &peer.port()]);
+    let check = || etc.check_behind(&WITHOUT_CAPABILITIES, &["127.0.0.1", &peer.port()]);
     let mode = |name: &str, mode| {
         fs::set_permissions(etc.path(name), fs::Permissions::from_mode(mode)).unwrap();
     };

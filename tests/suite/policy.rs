@@ -5,10 +5,9 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::private_etc::Etc;
+use crate::private_etc::{Etc, WITHOUT_CAPABILITIES};
 use crate::program::{finish, program};
 use crate::scripted_peer::Peer;
-use crate::support::skip;
 
 impl Etc {
     /// An `/etc` with this policy.
@@ -344,39 +343,25 @@ fn an_unreadable_policy_denies_everything() {
     let Some(etc) = Etc::with("allow = [\"127.0.0.0/8\"]") else {
         return;
     };
-    // Root can read any file by a capability; without it the mode counts, as for Zabbix.
-    let bounds = "--bounding-set=-dac_override,-dac_read_search";
-    let unprivileged = [
-        "setpriv",
-        bounds,
-        "--inh-caps=-dac_override,-dac_read_search",
-    ];
-    if !etc
-        .command(&unprivileged)
-        .arg("true")
-        .output()
-        .unwrap()
-        .status
-        .success()
-    {
-        return skip("setpriv of util-linux cannot drop capabilities");
+    if !etc.can_drop_capabilities() {
+        return;
     }
     let peer = Peer::greeting(b"");
-    etc.check_behind(&unprivileged, &["127.0.0.1", &peer.port()])
+    etc.check_behind(&WITHOUT_CAPABILITIES, &["127.0.0.1", &peer.port()])
         .prints("1", 0);
     let expected = "policy file is unusable: /etc/zbx-tcp/policy.toml: permission denied";
     fs::set_permissions(etc.policy(), fs::Permissions::from_mode(0o000)).unwrap();
-    assert_eq!(etc.denies(&unprivileged), expected);
+    assert_eq!(etc.denies(&WITHOUT_CAPABILITIES), expected);
     fs::set_permissions(etc.policy(), fs::Permissions::from_mode(0o644)).unwrap();
     let directory = etc.path("zbx-tcp");
     fs::set_permissions(&directory, fs::Permissions::from_mode(0o000)).unwrap();
     // Whether files exist is not known: it is a configuration error, and nothing is sent.
-    let ran = etc.check_behind(&unprivileged, &["127.0.0.1", &peer.port()]);
+    let ran = etc.check_behind(&WITHOUT_CAPABILITIES, &["127.0.0.1", &peer.port()]);
     ran.refuses("permission denied");
     let elsewhere = dir_with_empty_config();
     let config = elsewhere.path().join("config.toml").display().to_string();
     let ran = etc.check_behind(
-        &unprivileged,
+        &WITHOUT_CAPABILITIES,
         &[
             "127.0.0.1",
             &peer.port(),

@@ -8,6 +8,14 @@ use std::process::Command;
 use super::program::{Ran, finish, program};
 use super::skip;
 
+/// A wrapper that drops the capabilities by which root reads any file, so that file modes count as they
+/// do for Zabbix.
+pub const WITHOUT_CAPABILITIES: [&str; 3] = [
+    "setpriv",
+    "--bounding-set=-dac_override,-dac_read_search",
+    "--inh-caps=-dac_override,-dac_read_search",
+];
+
 /// A directory that is mounted over `/etc`.
 pub struct Etc {
     dir: tempfile::TempDir,
@@ -42,6 +50,19 @@ impl Etc {
     /// The path of a file or directory in it.
     pub fn path(&self, below: impl AsRef<Path>) -> PathBuf {
         self.dir.path().join(below)
+    }
+
+    /// Whether [`WITHOUT_CAPABILITIES`] works here; else the test is skipped.
+    pub fn can_drop_capabilities(&self) -> bool {
+        let works = self
+            .command(&WITHOUT_CAPABILITIES)
+            .arg("true")
+            .output()
+            .is_ok_and(|output| output.status.success());
+        if !works {
+            skip("setpriv of util-linux cannot drop capabilities");
+        }
+        works
     }
 
     /// A command that runs the arguments added to it with this `/etc`, through `wrapper`.
