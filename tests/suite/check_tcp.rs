@@ -1,5 +1,6 @@
-//! The differential test against Debian's `check_tcp`: one table of cases goes through both programs, and where they differ
-//! the README says so and why.
+//! The differential test against Debian's `check_tcp`: both programs run one table of cases,
+//! and the
+//! README lists each difference with its reason.
 
 mod cases;
 mod translation;
@@ -13,12 +14,12 @@ use std::time::{Duration, Instant};
 
 use crate::program::{finish, program};
 use crate::readme::table_is;
-use crate::scripted_peer::{Peer, closed_port, perform};
+use crate::scripted_peer::{Peer, Split, closed_port};
 use crate::support::skip;
 use cases::{CASES, Case, Place};
 
 const CHECK_TCP: &str = "/usr/lib/nagios/plugins/check_tcp";
-/// The services that stand for what `check_tcp` has options for and we have a file for.
+/// Services for options of `check_tcp` that are configuration keys here.
 const CONFIG: &str = r#"
 [services.both]
 steps = [{ expect_all = ["def", "abc"] }]
@@ -26,13 +27,14 @@ steps = [{ expect_all = ["def", "abc"] }]
 [services.either]
 steps = [{ expect_any = ["xyz", "def"] }]
 "#;
-/// `check_tcp` waits this long for more after bytes that do not match; both programs' deadlines lie above it.
+/// `check_tcp` waits this long for more bytes after a mismatch; the deadlines of both programs
+/// are later.
 const LATE: Duration = Duration::from_millis(1800);
-/// Cases that run at the same time: they mostly wait.
-const WORKERS: usize = 6;
+/// How many cases run at the same time; they mostly wait.
+const WORKERS: usize = 16;
 
 #[test]
-fn every_difference_is_published() {
+fn every_difference_is_in_the_readme() {
     let head = "| the peer | `check_tcp` | says | `zbx-tcp check` | says | why |";
     let rows = CASES
         .iter()
@@ -61,7 +63,7 @@ fn every_difference_is_published() {
 }
 
 #[test]
-fn both_programs_say_what_the_table_says() {
+fn both_programs_give_the_results_of_the_table() {
     let plugin = Some(Path::new(CHECK_TCP)).filter(|plugin| plugin.exists());
     let home = tempfile::tempdir().unwrap();
     let config = home.path().join("config.toml");
@@ -87,7 +89,7 @@ fn both_programs_say_what_the_table_says() {
     }
 }
 
-/// What differs between the table and the two programs.
+/// The differences between the table and the two programs.
 fn compare(case: &Case, config: &Path, plugin: Option<&Path>) -> Vec<String> {
     let mut wrong = Vec::new();
     let mut differs = |whose: &str, said: &str, wanted: &str| {
@@ -111,17 +113,18 @@ fn compare(case: &Case, config: &Path, plugin: Option<&Path>) -> Vec<String> {
     wrong
 }
 
-/// What one program made of a case.
+/// The result of one program.
 #[derive(Debug)]
 struct Seen {
     verdict: String,
     up: Option<bool>,
     /// What the peer received.
     heard: Vec<u8>,
-    /// The case sends something, so that it matters.
+    /// Whether the case sends something, so that `heard` matters.
     sends: bool,
     late: bool,
-    /// The output is not one line of text, or the text ends where its reader thinks that numbers begin.
+    /// Whether the output is not one line of text, or has a second `|`, after which
+    /// performance data would start.
     broken: bool,
 }
 
@@ -158,17 +161,15 @@ impl std::fmt::Display for Seen {
     }
 }
 
-/// A peer for one run, and what it will have received.
+/// A peer for one run, its port, and what it receives.
 fn stage(place: &Place) -> (Option<Peer>, String, Receiver<Vec<u8>>) {
-    let (tell, told) = mpsc::channel();
     match place {
-        Place::Closed => (None, closed_port().to_string(), told),
-        Place::Port(port) => (None, (*port).to_owned(), told),
+        Place::Closed => (None, closed_port().to_string(), mpsc::channel().1),
+        Place::Port(port) => (None, (*port).to_owned(), mpsc::channel().1),
         Place::Peer(acts) => {
-            let acts = *acts;
-            let peer = Peer::start(move |stream| drop(tell.send(perform(stream, acts))));
+            let (peer, results) = Peer::scripted(acts.to_vec(), Split::Whole);
             let port = peer.port();
-            (Some(peer), port, told)
+            (Some(peer), port, results)
         }
     }
 }
@@ -250,7 +251,7 @@ fn ours(case: &Case, config: &Path) -> Seen {
     }
 }
 
-/// Words as a shell takes them, in a cell of a table.
+/// Arguments quoted for a shell, in a table cell.
 pub fn words(words: &[&str]) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_.,:/=".contains(c);
     let quoted = words.iter().map(|word| {

@@ -1,4 +1,4 @@
-//! The configuration at work: where it is found, what counts where two say something, services of users' own.
+//! The configuration: where it is found, which setting takes precedence, users' services.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -13,7 +13,7 @@ use crate::private_etc::Etc;
 use crate::program::{Ran, finish, program};
 use crate::scripted_peer::Peer;
 
-/// A configuration file of a directory of its own, which only its owner and group can read.
+/// A configuration file in a directory of its own, readable by owner and group.
 pub struct ConfigFile {
     dir: tempfile::TempDir,
 }
@@ -27,7 +27,7 @@ impl ConfigFile {
         file
     }
 
-    /// Another file of its directory, with this mode.
+    /// Writes another file to its directory, with this mode.
     pub fn beside(&self, name: &str, text: impl AsRef<[u8]>, mode: u32) -> PathBuf {
         let path = self.dir.path().join(name);
         fs::write(&path, text).unwrap();
@@ -39,18 +39,18 @@ impl ConfigFile {
         self.dir.path().join("config.toml").display().to_string()
     }
 
-    /// `zbx-tcp WORDS... --config` this file.
+    /// Runs `zbx-tcp ARGUMENTS... --config` with this file.
     pub fn run(&self, words: &[&str]) -> Ran {
         finish(program().args(words).args(["--config", &self.path()]))
     }
 }
 
-/// A peer that answers each thing it is told with the next of these, and reports what it heard.
+/// A peer that answers each message with the next of these, and reports what it received.
 fn answering(
     greeting: &'static [u8],
     answers: &'static [&'static [u8]],
 ) -> (Peer, Receiver<Vec<u8>>) {
-    let (heard, hears) = channel();
+    let (sender, received) = channel();
     let peer = Peer::start(move |mut stream: TcpStream| {
         let _ = stream.write_all(greeting);
         let (mut all, mut answers) = (Vec::new(), answers.iter());
@@ -61,13 +61,13 @@ fn answering(
                 let _ = stream.write_all(answer);
             }
         }
-        let _ = heard.send(all);
+        let _ = sender.send(all);
     });
-    (peer, hears)
+    (peer, received)
 }
 
 #[test]
-fn options_are_over_services_and_services_over_defaults() {
+fn options_override_services_and_services_override_defaults() {
     let config = ConfigFile::new(
         "[defaults]\ntimeout = \"100ms\"\ncount = 1\n\
          [services.slow]\nport = 9\ntimeout = \"0.9s\"\nsteps = [{ expect = \"never\" }]\n",
@@ -93,14 +93,14 @@ fn options_are_over_services_and_services_over_defaults() {
     near(total(&["--expect", "never"]), 0.1);
     near(total(&["-s", "slow"]), 0.9);
     near(total(&["-s", "slow", "-t", "1.7"]), 1.7);
-    // The port of a service is the last word on ports.
+    // The port of a service is used only if nothing else gives one.
     config
         .run(&["check", "127.0.0.1", "-s", "slow", "-o", "error"])
         .prints_start("connect to 127.0.0.1:9: ");
 }
 
 #[test]
-fn a_users_service_takes_the_place_of_a_built_in_one() {
+fn a_users_service_overrides_a_built_in_one() {
     let config = ConfigFile::new(
         "[services.ssh]\ndescription = \"ours\"\nport = 2222\nsteps = [{ expect = \"mine\" }]\n",
     );
@@ -126,7 +126,7 @@ fn a_users_service_takes_the_place_of_a_built_in_one() {
 }
 
 #[test]
-fn a_service_says_expects_captures_and_leaves() {
+fn a_service_sends_expects_captures_and_quits() {
     let config = ConfigFile::new(
         "[services.till]\nencoding = \"gbk\"\ncrlf = true\nquit = \"再见\"\nsteps = [\n\
          { expect_regex = '^你好,我是(?<name>[^!]+)!' },\n\
@@ -207,7 +207,7 @@ fn a_service_says_expects_captures_and_leaves() {
 }
 
 #[test]
-fn options_of_the_dialogue_take_the_place_of_the_services() {
+fn dialogue_options_replace_the_steps_of_the_service() {
     let config = ConfigFile::new(
         "[services.a]\nquit = \"BYE\"\nsteps = [{ expect = \"nothing like it\" }]\n",
     );
@@ -227,7 +227,7 @@ fn options_of_the_dialogue_take_the_place_of_the_services() {
 }
 
 #[test]
-fn the_environment_names_a_file_and_an_option_another() {
+fn the_config_option_overrides_the_environment() {
     let named = ConfigFile::new("[services.named]\nport = 1\n");
     let other = ConfigFile::new("[services.other]\nport = 1\n");
     let services =
@@ -255,7 +255,7 @@ fn the_environment_names_a_file_and_an_option_another() {
         .refuses("no such file or directory");
 }
 
-/// `zbx-tcp services WORDS...` with this `/etc`.
+/// `zbx-tcp services ARGUMENTS...` with this `/etc`.
 fn services(etc: &Etc, words: &[&str]) -> Ran {
     finish(
         etc.command(&[])
@@ -268,7 +268,7 @@ fn services(etc: &Etc, words: &[&str]) -> Ran {
 }
 
 #[test]
-fn the_usual_files_are_read_in_order() {
+fn the_default_files_are_read_in_order() {
     let Some(etc) = Etc::new() else { return };
     services(&etc, &["--check"]).prints("ok: 0 services, 0 target entries", 0);
     let write = |name: &str, text: &str| {
@@ -325,7 +325,7 @@ fn the_usual_files_are_read_in_order() {
 }
 
 #[test]
-fn defaults_of_attempts_are_for_those_who_count() {
+fn defaults_of_attempts_apply_only_with_count() {
     let config = ConfigFile::new("[defaults]\ninterval = \"0.01s\"\nrequire = 2\n");
     let peer = Peer::greeting(b"x");
     let check =

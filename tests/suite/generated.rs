@@ -1,7 +1,9 @@
-//! Files that are made from the code and committed: man pages, completions, the references, the document's schema.
+//! Files generated from the code and committed: man pages, completions, references, JSON schema.
 //!
-//! They are made here and not by the program, which neither starts slower nor grows for them, and they are committed, so
-//! that a package needs nothing but the binary. `UPDATE_GENERATED=1 cargo test --test suite generated` writes them anew.
+//! They are generated here and not by the program, which stays small, and committed, so
+//! that a package needs only the binary. `UPDATE_GENERATED=1 cargo test --test suite generated`
+//! updates
+//! them.
 
 mod completions;
 mod config;
@@ -20,12 +22,12 @@ use zbx_tcp::cli::help;
 /// Texts by the names of their files.
 type Files = BTreeMap<String, String>;
 
-/// The command line as it is published, without a commit in its version.
+/// The command line interface, without a commit in its version.
 fn published() -> Command {
     help::command().version(env!("CARGO_PKG_VERSION"))
 }
 
-/// Every command below this one that is not hidden, with its words after `zbx-tcp`.
+/// Every visible subcommand, with its name after `zbx-tcp`.
 fn below(command: &Command, path: &str) -> Vec<(String, Command)> {
     let visible = command
         .get_subcommands()
@@ -40,7 +42,7 @@ fn below(command: &Command, path: &str) -> Vec<(String, Command)> {
     with_its_own.collect()
 }
 
-/// The files of this directory are exactly these; with `UPDATE_GENERATED=1` they become these.
+/// Asserts that the directory has exactly these files; with `UPDATE_GENERATED=1` writes them.
 #[track_caller]
 fn directory_is(directory: &str, wanted: &Files) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(directory);
@@ -74,7 +76,7 @@ fn directory_is(directory: &str, wanted: &Files) {
 }
 
 #[test]
-fn each_command_has_its_page_of_help() {
+fn each_command_has_a_help_page() {
     let commands = below(&published(), "");
     assert!(
         commands.len() > 4 && commands.iter().any(|(path, _)| path.contains(' ')),
@@ -95,9 +97,9 @@ fn each_command_has_its_page_of_help() {
 }
 
 #[test]
-fn every_example_is_understood() {
+fn every_example_is_accepted() {
     for (what, words) in help::PAGES.iter().flat_map(|page| page.examples) {
-        // The words are a shell's: bash splits them, one in a line.
+        // Bash splits the words as a shell does, one per line.
         let script = format!("printf '%s\\n' zbx-tcp {words}");
         let split = std::process::Command::new("bash")
             .args(["-c", &script])

@@ -1,10 +1,10 @@
-//! The pages' relative links lead somewhere: in the sources, and where a package puts the pages.
+//! The relative links of all pages exist, in the sources and where packages install the pages.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The links of a page that are no addresses of their own; code is no text.
+/// The relative links of a page, without those in code.
 fn links(text: &str) -> Vec<String> {
     let prose: String = text.split("```").step_by(2).collect();
     let prose: String = prose.split("``").step_by(2).collect();
@@ -19,7 +19,7 @@ fn links(text: &str) -> Vec<String> {
         .collect()
 }
 
-/// What a heading is called in a link: lower case, `-` for blanks, and no other punctuation.
+/// The anchor of a heading: lower case, `-` for blanks, no other punctuation.
 fn anchor(heading: &str) -> String {
     let kept = heading.trim().to_lowercase();
     kept.chars()
@@ -37,7 +37,7 @@ fn anchors(page: &Path) -> Vec<String> {
         .collect()
 }
 
-/// The links of this page that lead nowhere.
+/// The broken links of this page.
 fn dead(page: &Path) -> Vec<String> {
     let leads_nowhere = |target: &String| {
         let (path, anchor) = target.split_once('#').unwrap_or((target, ""));
@@ -55,7 +55,7 @@ fn dead(page: &Path) -> Vec<String> {
         .collect()
 }
 
-/// Every page below a directory, those of builds and of version control left out.
+/// Every page below a directory, without those of builds and version control.
 fn pages(root: &Path) -> Vec<PathBuf> {
     let (mut rest, mut found) = (vec![root.to_owned()], Vec::new());
     while let Some(path) = rest.pop() {
@@ -88,16 +88,16 @@ fn no_link_is_dead(root: &Path, least: usize) {
 }
 
 #[test]
-fn pages_of_the_sources_link_to_what_is_there() {
+fn links_of_source_pages_exist() {
     no_link_is_dead(Path::new(env!("CARGO_MANIFEST_DIR")), 15);
 }
 
 #[test]
-fn installed_pages_link_to_what_is_installed() {
+fn links_of_installed_pages_exist() {
     for format in ["deb", "rpm", "tar"] {
         let place = tempfile::tempdir().unwrap();
         let root = place.path().join("root");
-        // As packaging/build does it, without building what is not read here.
+        // As in packaging/build, without building the binary.
         let script = "set -euo pipefail; . packaging/stage; dependencies() { :; }; mkdir \"$out/work\"; stage $0 \"$1\"";
         let mut shell = Command::new("bash");
         shell
@@ -139,7 +139,7 @@ fn installed_pages_link_to_what_is_installed() {
 }
 
 #[test]
-fn what_is_no_link_is_none() {
+fn links_in_code_are_ignored() {
     assert_eq!(
         links("[a](b) `[c](d)` ``[`e`](f)`` ![g](h#i)\n```\n[j](k)\n```\n[l](https://m/)"),
         ["b", "h#i"]

@@ -1,12 +1,15 @@
-//! The README is executed: its console blocks print what they say, its tables are those of the program.
+//! The README is executed: its console blocks print what they show, and its tables match the
+//! program.
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::sync::{Mutex, PoisonError};
 
 use zbx_tcp::failure::STATUSES;
 use zbx_tcp::output::metrics::METRICS;
+
+use crate::fixed_ports::isolated;
 
 fn readme() -> (PathBuf, String) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
@@ -23,7 +26,7 @@ fn console(text: &str) -> Vec<&str> {
     lines
 }
 
-/// What a run may print otherwise than the page: numbers, and the bars made of them.
+/// Masks what differs between runs: numbers, and the bars drawn from them.
 fn masked(line: &str) -> String {
     let mut masked = String::new();
     let mut in_number = false;
@@ -46,7 +49,7 @@ fn masked(line: &str) -> String {
     words.join(" ")
 }
 
-/// The files that the page shows: blocks of TOML whose first line is their name.
+/// Writes the files that the page shows: TOML blocks whose first line is their name.
 fn write_files(text: &str, home: &Path) {
     for block in text.split("```toml\n# ").skip(1) {
         let (name, rest) = block.split_once('\n').unwrap();
@@ -59,7 +62,7 @@ fn write_files(text: &str, home: &Path) {
 }
 
 #[test]
-fn console_blocks_print_what_they_say() {
+fn console_blocks_print_what_they_show() {
     let (_, text) = readme();
     let lines = console(&text);
     let commands: Vec<_> = lines
@@ -75,7 +78,8 @@ fn console_blocks_print_what_they_say() {
     write_files(&text, home.path());
     let program = Path::new(env!("CARGO_BIN_EXE_zbx-tcp")).parent().unwrap();
     let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap());
-    let mut shell = Command::new("bash");
+    // The page names its ports.
+    let (mut shell, _lock) = isolated("bash");
     shell
         .args(["-c", &format!("exec 2>&1\n{script}")])
         .current_dir(home.path())
@@ -96,9 +100,9 @@ fn shell_word(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }
 
-/// The table between two markers is this one; with `UPDATE_README=1` it becomes this one.
+/// Asserts the table between two markers; with `UPDATE_README=1` writes it.
 pub fn table_is(marker: &str, rows: &[String]) {
-    /// Tests that update the page do so one after the other.
+    /// Serializes tests that update the page.
     static PAGE: Mutex<()> = Mutex::new(());
     let _alone = PAGE.lock().unwrap_or_else(PoisonError::into_inner);
     let (path, text) = readme();
@@ -117,7 +121,7 @@ pub fn table_is(marker: &str, rows: &[String]) {
 }
 
 #[test]
-fn the_tables_are_the_programs_own() {
+fn tables_match_the_program() {
     let head = ["| status | name | meaning |", "| --- | --- | --- |"].map(str::to_owned);
     let rows = STATUSES.iter().map(|row| {
         format!(
@@ -138,7 +142,7 @@ fn the_tables_are_the_programs_own() {
     table_is("metrics", &head.into_iter().chain(rows).collect::<Vec<_>>());
 }
 
-/// What a service says and expects, from `services -o json`: one row of the table.
+/// One row of the table of services, from `services -o json`.
 fn service_row(service: &serde_json::Value) -> String {
     let text = |key: &str| service[key].as_str().unwrap().to_owned();
     let port = service["port"]
@@ -149,7 +153,7 @@ fn service_row(service: &serde_json::Value) -> String {
         format!("{word} {}", rest.trim_start())
     });
     let steps: Vec<_> = steps.collect();
-    // A bar ends a cell, in code too.
+    // A `|` ends a cell, even in code.
     let cell = |text: String| text.replace('|', "\\|");
     format!(
         "| `{}` | {port} | {} | {} |",
@@ -179,8 +183,8 @@ pub fn service_rows() -> Vec<String> {
 }
 
 #[test]
-fn the_table_of_services_is_the_programs_own() {
-    // What is said and expected is long, and stands in the reference.
+fn the_table_of_services_matches_the_program() {
+    // The steps are long, and are in the reference only.
     let format_duration =
         |row: &String| row.splitn(5, " | ").take(3).collect::<Vec<_>>().join(" | ") + " |";
     table_is(
@@ -193,7 +197,7 @@ fn the_table_of_services_is_the_programs_own() {
 }
 
 #[test]
-fn the_demonstration_shows_what_it_promises() {
+fn the_demo_shows_each_announced_result() {
     let ran = crate::program::run(&["demo"]);
     assert_eq!((ran.err.as_str(), ran.code), ("", Some(0)), "{}", ran.out);
     for part in [

@@ -1,4 +1,5 @@
-//! The templates, without a Zabbix: what they ask for exists, what they say is true, and both releases are alike.
+//! The templates, without a Zabbix server: references exist, descriptions are right, both
+//! releases are alike.
 
 mod file;
 mod key;
@@ -21,7 +22,7 @@ use crate::scripted_peer::closed_port;
 use crate::support::skip;
 
 #[test]
-fn the_files_are_what_their_description_makes() {
+fn the_files_are_what_the_generator_writes() {
     let mut generate = Command::new("python3");
     generate.arg(zabbix().join("generate")).arg("--check");
     match generate.output() {
@@ -55,7 +56,7 @@ fn the_value_map_is_the_table_of_statuses() {
 }
 
 #[test]
-fn every_uuid_is_listed_and_stays() {
+fn every_uuid_is_listed_and_unchanged() {
     let list = fs::read_to_string(zabbix().join("uuids.txt")).unwrap();
     let rows = list
         .lines()
@@ -262,7 +263,7 @@ fn lld_macros_are_those_of_the_rows() {
 }
 
 #[test]
-fn whatever_is_referred_to_exists() {
+fn every_reference_exists() {
     for file in files() {
         let keys = file.keys();
         for object in file.keyed() {
@@ -293,7 +294,7 @@ fn whatever_is_referred_to_exists() {
     }
 }
 
-/// What follows `/template/` or `//` in an expression.
+/// The item keys in an expression, which follow `/template/` or `//`.
 fn references<'e>(expression: &'e str, template: &str) -> Vec<&'e str> {
     let starts = [format!("/{template}/"), "(//".to_owned()];
     let found = starts
@@ -335,9 +336,10 @@ fn everything_is_described_and_tagged() {
     }
 }
 
-/// A dependent item that cannot take its value becomes unsupported, which a service that is down must not cause.
+/// A dependent item without a value becomes unsupported, which a service that is down must not
+/// cause.
 #[test]
-fn what_may_be_absent_makes_no_error() {
+fn absent_values_cause_no_error() {
     let always = ["$.discovery"];
     for file in files() {
         for object in file.keyed() {
@@ -356,7 +358,7 @@ fn what_may_be_absent_makes_no_error() {
 }
 
 #[test]
-fn the_file_ends_its_lines_as_an_export_does() {
+fn line_ends_are_those_of_an_export() {
     for File { path, text, .. } in files() {
         assert!(
             !text.contains('\t') && !text.contains('\r') && text.ends_with('\n'),

@@ -1,12 +1,14 @@
-//! The tutorial's exchange, with Python's own `socket` module as the server. (The other way round: `serve`.)
+//! The tutorial's exchange, with Python's `socket` module as the server. (The reverse is in
+//! `serve`.)
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
+use crate::fixed_ports::Lock;
 use crate::program::check;
 use crate::support::skip;
 
-/// The tutorial's server, told in its own terms; it prints its port, then what it received.
+/// The tutorial's server; it prints its port, then what it received.
 const SERVER: &str = r#"
 import socket, sys
 server = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
@@ -22,16 +24,16 @@ client.close()
 server.close()
 "#;
 
-/// The tutorial's server, which ends with the test.
+/// The tutorial's server, stopped when the test ends.
 pub struct Python {
     child: Child,
-    /// Where it listens.
+    /// The port that it listens on.
     pub port: String,
     said: BufReader<ChildStdout>,
 }
 
 impl Python {
-    /// Starts it; none where there is no Python.
+    /// Starts it; `None` without Python.
     pub fn start(port: &str) -> Option<Self> {
         let mut python = Command::new("python3");
         python
@@ -53,7 +55,7 @@ impl Python {
         })
     }
 
-    /// What it says of its only client, once that is gone.
+    /// Its output about its only client, after that has closed.
     pub fn heard(mut self) -> String {
         let mut rest = String::new();
         self.said.read_to_string(&mut rest).unwrap();
@@ -90,13 +92,13 @@ fn exchange(port: &str) {
 }
 
 #[test]
-fn our_check_is_the_tutorials_client() {
+fn check_works_as_the_tutorials_client() {
     exchange("0");
 }
 
 #[test]
-fn on_the_tutorials_own_port() {
-    // Whoever has the port already is not ours to stop.
+fn check_works_on_the_tutorials_port() {
+    let _lock = Lock::acquire();
     if std::net::TcpListener::bind("0.0.0.0:8989").is_err() {
         return skip("port 8989 is taken on this machine");
     }

@@ -1,4 +1,4 @@
-//! The table of cases: a peer, the words for each program, what each makes of it, and why they differ.
+//! The table of cases: a peer, the arguments and the result of each program, and why they differ.
 
 use std::fmt;
 
@@ -8,34 +8,34 @@ use crate::scripted_peer::Act::{self, Hears, Leaves, Resets, Says, Waits};
 pub struct Case {
     /// Its name, for the translation table.
     pub name: &'static str,
-    /// What it is tried on.
+    /// What it is run against.
     pub place: Place,
-    /// The words for `check_tcp`.
+    /// The arguments of `check_tcp`.
     pub theirs: &'static [&'static str],
-    /// Our words.
+    /// Our arguments.
     pub ours: &'static [&'static str],
-    /// What `check_tcp` says.
+    /// The result of `check_tcp`.
     pub there: &'static str,
-    /// What we say.
+    /// Our result.
     pub here: &'static str,
-    /// Why that differs; empty where both mean the same.
+    /// Why they differ; empty if they agree.
     pub why: &'static str,
 }
 
 impl Case {
-    /// Whether what the peer received belongs to the case.
+    /// Whether the bytes that the peer receives belong to the case.
     pub fn sends(&self) -> bool {
         self.theirs.iter().any(|word| matches!(*word, "-s" | "-q"))
     }
 }
 
-/// What a case is tried on.
+/// What a case is run against.
 pub enum Place {
     /// A peer with this script.
     Peer(&'static [Act]),
     /// A port on which nothing listens.
     Closed,
-    /// A port as somebody wrote it.
+    /// A port as it was typed.
     Port(&'static str),
 }
 
@@ -58,6 +58,7 @@ fn told(act: &Act) -> String {
         Waits(millis) => format!("waits {millis} ms"),
         Leaves => "sends FIN".to_owned(),
         Resets => "sends RST".to_owned(),
+        Act::HearsBytes(_) | Act::ShutsDown => unreachable!("not in the table"),
     }
 }
 
@@ -251,7 +252,7 @@ pub const CASES: &[Case] = &[
         &["--expect", "a"],
         ("OK", "ok"),
     ),
-    // What check_tcp takes for success.
+    // Cases that check_tcp reports as success.
     differs(
         "max-bytes",
         GREETS,
@@ -310,7 +311,7 @@ pub const CASES: &[Case] = &[
         here: MISTAKE,
         why: "The port is cut to 16 bits there, so that port 4464 is tried: a listener on it makes port 70000 OK.",
     },
-    // What check_tcp takes for failure, or late.
+    // Cases that check_tcp reports as failure, or late.
     differs(
         "mismatch",
         GREETS,
@@ -390,7 +391,7 @@ pub const CASES: &[Case] = &[
         ("WARNING", MISTAKE),
         "A threshold that is no number is 0 there, so every answer is slow.",
     ),
-    // What check_tcp sends.
+    // What check_tcp sends to the peer.
     differs(
         "hex-escape",
         &[Hears],
@@ -464,7 +465,7 @@ pub const CASES: &[Case] = &[
         ("OK, broken output", "ok"),
         "The same for bytes that are not UTF-8.",
     ),
-    // What check_tcp cannot say.
+    // What check_tcp cannot express.
     differs(
         "fraction",
         GREETS,

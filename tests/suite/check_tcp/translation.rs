@@ -1,9 +1,9 @@
-//! From `check_tcp`'s options to ours; each row names the cases that show it.
+//! The translation of `check_tcp`'s options to ours; each row names the cases that show it.
 
 use super::cases::CASES;
 use crate::readme::table_is;
 
-/// A row: what `check_tcp` calls it, what it is here, and the cases in which both are used.
+/// A row: the option of `check_tcp`, ours, and the cases that use both.
 type Row = (&'static str, &'static str, &'static [&'static str]);
 
 const ROWS: &[Row] = &[
@@ -84,7 +84,7 @@ const ROWS: &[Row] = &[
 ];
 
 #[test]
-fn the_translation_is_published() {
+fn the_translation_table_is_in_the_readme() {
     let head = ["| check_tcp | zbx-tcp check |", "| --- | --- |"].map(str::to_owned);
     let rows = ROWS
         .iter()
@@ -96,7 +96,7 @@ fn the_translation_is_published() {
 }
 
 #[test]
-fn each_row_is_shown_by_its_cases() {
+fn each_row_of_the_translation_has_cases() {
     for (theirs, ours, names) in ROWS {
         for name in *names {
             let case = CASES
@@ -104,7 +104,7 @@ fn each_row_is_shown_by_its_cases() {
                 .find(|case| case.name == *name)
                 .unwrap_or_else(|| panic!("no case {name}"));
             let option = theirs.split(' ').next().unwrap();
-            // Where the host and the port are, and what a file says, no word of a case shows.
+            // Cases do not show the host, the port and configuration files in their arguments.
             let implied = matches!(option, "-H" | "--extra-opts");
             assert!(
                 implied || case.theirs.contains(&option),
@@ -122,7 +122,7 @@ fn each_row_is_shown_by_its_cases() {
 }
 
 #[test]
-fn options_of_ours_exist() {
+fn our_options_of_the_translation_exist() {
     let help = crate::program::run(&["check", "--help"]).out;
     for (_, ours, _) in ROWS {
         for option in ours.split(['`', ' ']).filter(|word| word.starts_with("--")) {
@@ -132,7 +132,7 @@ fn options_of_ours_exist() {
 }
 
 #[test]
-fn options_of_theirs_are_all_translated() {
+fn every_check_tcp_option_is_translated() {
     let Ok(output) = std::process::Command::new(super::CHECK_TCP)
         .arg("--help")
         .output()

@@ -12,7 +12,8 @@ fn completions() {
     let files = [Shell::Bash, Shell::Zsh, Shell::Fish].map(|shell| {
         let mut bytes = Vec::new();
         generate(shell, &mut offering(published()), "zbx-tcp", &mut bytes);
-        // clap-rs/clap#6421: of a program with a hyphen in its name, bash would complete no command's options.
+        // clap-rs/clap#6421: bash would not complete options of commands if the
+        // program's name has a hyphen.
         let text = String::from_utf8(bytes)
             .unwrap()
             .replace("zbx__subcmd__tcp", "zbx__tcp");
@@ -35,7 +36,7 @@ fn completions() {
     );
 }
 
-/// A command and those below it, with the words that a shell can offer for a value.
+/// A command and its subcommands, with the values that a shell can complete.
 fn offering(command: Command) -> Command {
     let names: Vec<_> = command
         .get_subcommands()
@@ -69,7 +70,7 @@ fn outputs() -> impl Iterator<Item = &'static str> {
         .chain(METRICS.iter().map(|metric| metric.path))
 }
 
-/// The names of the built-in services; clap keeps words for as long as a program runs.
+/// The names of the built-in services; clap needs them as `'static`.
 fn services() -> Vec<&'static str> {
     let ran = crate::program::run(&["services", "-o", "json"]);
     let services: Vec<serde_json::Value> = serde_json::from_str(&ran.out).unwrap();
@@ -79,7 +80,7 @@ fn services() -> Vec<&'static str> {
         .collect()
 }
 
-/// What bash offers after these words, the last of which is being typed.
+/// The completions of bash after these arguments, the last of which is incomplete.
 fn offered(words: &[&str]) -> Vec<String> {
     let script = format!(
         "source packaging/completions/zbx-tcp.bash; COMP_WORDS=({}); COMP_CWORD={}; _zbx__tcp zbx-tcp {} {}; printf '%s\\n' \"${{COMPREPLY[@]}}\"",

@@ -1,4 +1,4 @@
-//! The reference of the configuration, what it says of each key, and the samples that packages install.
+//! The configuration reference, its examples, and the samples that packages install.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -29,7 +29,7 @@ pub fn page() -> String {
     text
 }
 
-/// Every key that the sources of the configuration read is described, and nothing else.
+/// Exactly the keys that the configuration sources read are described.
 #[test]
 fn every_key_of_the_configuration_is_described() {
     let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/settings/config");
@@ -64,9 +64,9 @@ fn every_key_of_the_configuration_is_described() {
     );
 }
 
-/// What the reference gives as an example is understood.
+/// The examples of the reference are accepted.
 #[test]
-fn every_example_of_a_key_is_understood() {
+fn every_example_of_a_key_is_accepted() {
     let home = tempfile::tempdir().unwrap();
     let file = home.path().join("config.toml");
     let secret = home.path().join("password");
@@ -91,9 +91,9 @@ fn every_example_of_a_key_is_understood() {
     }
 }
 
-/// The samples that packages install: as they are, and with every setting in force.
+/// The installed samples, as they are and with every setting enabled.
 #[test]
-fn the_samples_are_understood() {
+fn the_sample_files_are_accepted() {
     let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/etc");
     let home = tempfile::tempdir().unwrap();
     let sample = fs::read_to_string(samples.join("config.toml.sample")).unwrap();
@@ -137,13 +137,13 @@ fn the_samples_are_understood() {
     );
 }
 
-/// A secret's file has to be there, and not for everybody.
+/// The file of a secret must exist and must not be readable by everybody.
 fn write_secret(path: &Path) {
     fs::write(path, "open sesame").unwrap();
     fs::set_permissions(path, PermissionsExt::from_mode(0o640)).unwrap();
 }
 
-/// Prose begins with one blank; a setting with none, or, inside a list, with four.
+/// A comment is prose if it starts with one blank, and a setting if it starts with none or four.
 fn is_prose(rest: &str) -> bool {
     rest.starts_with(' ') && (!rest.starts_with("    ") || rest.trim_start().starts_with("cp "))
 }

@@ -1,9 +1,9 @@
-//! What the keys of the configuration mean, with an example of each: the reference is made of it, and tested.
+//! The keys of the configuration with meaning and example, from which the reference is generated.
 
 /// The keys of one kind of table.
 pub struct Section {
     pub title: &'static str,
-    /// TOML with `@` in the place of `key = value`.
+    /// TOML with `@` instead of `key = value`.
     frame: &'static str,
     /// Key, an example of its value, its meaning.
     pub keys: &'static [(&'static str, &'static str, &'static str)],
@@ -11,7 +11,7 @@ pub struct Section {
 
 /// The smallest configuration that has this key.
 pub fn written(section: &Section, key: &str, value: &str) -> String {
-    // What only makes sense beside another key.
+    // Keys that require another key.
     let beside = match key {
         "require" | "interval" => "count = 5",
         _ => "",

@@ -53,7 +53,7 @@ fn page(command: &Command, name: &str) -> String {
     surroundings(&mut rest, command);
     examples(&mut rest, page);
     rest.to_writer(&mut bytes).unwrap();
-    // An option without a long name has a blank too many in the synopsis.
+    // An option without a long name has a superfluous blank in the synopsis.
     let text = String::from_utf8(bytes).unwrap().replace(" \\fR]", "\\fR]");
     text.lines()
         .map(|line| format!("{}\n", line.trim_end()))

@@ -1,4 +1,4 @@
-//! The reference pages, and the schema beside them.
+//! The reference pages and the JSON schema.
 
 use clap::{Arg, Command};
 use zbx_tcp::cli::help::Page;
@@ -36,7 +36,7 @@ pub fn table(head: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
     format!("{}{}{}", line(&head), line(&rule), rows.collect::<String>())
 }
 
-/// A bar ends a cell, in code too; `<` begins a tag, but not in code.
+/// Escapes `|`, which ends a cell even in code, and `<` outside of code.
 fn cell(text: &str) -> String {
     let parts = text.split('`').enumerate();
     let escaped: Vec<_> = parts
@@ -94,7 +94,7 @@ fn usage(command: &Command) -> String {
         .to_owned()
 }
 
-/// How a word is typed: `-o, --output WHAT`.
+/// An argument as it is typed: `-o, --output WHAT`.
 fn spelling(arg: &Arg) -> String {
     let values = arg.get_value_names().unwrap_or_default().join(" ");
     if arg.is_positional() {

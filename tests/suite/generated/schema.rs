@@ -21,7 +21,7 @@ pub fn files() -> [(String, String); 2] {
     ]
 }
 
-/// What is in every document, whatever came of the probe.
+/// The members of every document, whatever the status.
 const ALWAYS: [&str; 8] = [
     "schema",
     "host",
@@ -32,7 +32,7 @@ const ALWAYS: [&str; 8] = [
     "error",
     "time",
 ];
-/// What an entry of `addresses` has of the metrics, by the first part of their paths.
+/// The metrics of an entry of `addresses`, by the first part of their paths.
 const OF_AN_ADDRESS: [&str; 10] = [
     "address",
     "family",
@@ -82,7 +82,7 @@ fn document() -> Value {
 /// The document of a batch.
 fn batch() -> Value {
     let mut entry = document();
-    // A compact entry leaves out what is said elsewhere or is at its default.
+    // A compact entry omits fields that are repeated elsewhere or have their default value.
     entry["required"] = json!(["up", "status", "time"]);
     for heading in ["$schema", "title", "description"] {
         entry.as_object_mut().unwrap().remove(heading);
@@ -161,7 +161,7 @@ fn properties(wanted: impl Fn(&str) -> bool) -> BTreeMap<String, Value> {
     properties
 }
 
-/// One metric: its type, its unit, what it says.
+/// One metric: its type, unit and description.
 fn described(metric: &Metric) -> Value {
     let mut schema = match (metric.path, metric.unit) {
         ("schema", _) => json!({ "const": SCHEMA }),
@@ -185,7 +185,7 @@ fn described(metric: &Metric) -> Value {
     schema
 }
 
-/// The same schema, which allows nothing that it does not name.
+/// The same schema without additional properties.
 fn closed(mut schema: Value) -> Value {
     if let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) {
         for property in properties.values_mut() {
@@ -201,7 +201,7 @@ fn closed(mut schema: Value) -> Value {
     schema
 }
 
-/// Validates documents by Python's jsonschema: one line of what is wrong for each that is not valid.
+/// Validates documents with Python's jsonschema: one error line per invalid document.
 const VALIDATOR: &str = "
 import json, sys
 from jsonschema import Draft202012Validator
@@ -212,7 +212,7 @@ for document in given['documents']:
         print(error.json_path, error.message, 'in', json.dumps(document))
 ";
 
-/// What a validator says of documents; nothing where all are valid.
+/// The validator's errors; empty if all documents are valid.
 fn complaints(schema: Value, documents: &[Value]) -> String {
     let mut python = Command::new("python3");
     let mut python = python
@@ -233,7 +233,8 @@ fn complaints(schema: Value, documents: &[Value]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// Documents of every shape: answered, refused, not resolved, not text, several addresses, several attempts.
+/// Documents of every shape: up, refused, not resolved, binary, several addresses, several
+/// attempts.
 fn documents() -> Vec<Value> {
     let greeting = Peer::greeting(b"220 mail ready, load 17\r\n");
     let binary = Peer::greeting(b"\xff\x00\xfe");
@@ -266,7 +267,7 @@ fn validator_is_here() -> bool {
 }
 
 #[test]
-fn real_documents_are_what_the_schema_says() {
+fn real_documents_match_the_schema() {
     if !validator_is_here() {
         return;
     }
@@ -287,7 +288,7 @@ fn real_documents_are_what_the_schema_says() {
 }
 
 #[test]
-fn real_batches_are_what_their_schema_says() {
+fn real_batch_documents_match_their_schema() {
     if !validator_is_here() {
         return;
     }

@@ -1,4 +1,4 @@
-//! A template file as a tree, and the objects in it that a test asks about.
+//! A template file as a tree, and its objects.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -92,7 +92,7 @@ impl File {
             .collect()
     }
 
-    /// Every object with a uuid: what it is (its list, then its key or name).
+    /// Every object with a UUID, described by its list and its key or name.
     pub fn identities(&self) -> BTreeMap<String, String> {
         let mut found = BTreeMap::new();
         visit(&self.export, "", &mut |member, value| {
@@ -163,7 +163,7 @@ fn visit(value: &Value, member: &str, call: &mut impl FnMut(&str, &Value)) {
     }
 }
 
-/// Zabbix takes texts only: a bare `0` would be refused at import.
+/// Zabbix accepts only strings: it would refuse an unquoted `0` at import.
 fn tree(yaml: &Yaml<'_>, path: &Path) -> Value {
     match yaml {
         Yaml::Value(Scalar::String(text)) => Value::String(text.to_string()),

@@ -49,16 +49,16 @@ pub fn lld_macros(text: &str) -> Vec<&str> {
         .collect()
 }
 
-/// What a host's macros hold.
+/// Values of a host's macros.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Macros {
-    /// Each something.
+    /// Each has a value.
     Set,
-    /// Nothing, where nothing is allowed.
+    /// Those that may be empty are empty.
     Empty,
 }
 
-/// A parameter as it may be after expansion.
+/// A parameter after the expansion of macros.
 pub fn expand(parameter: &str, macros: Macros) -> String {
     let required = [
         ("{HOST.CONN}", "192.0.2.1"),
