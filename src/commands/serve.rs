@@ -1,4 +1,4 @@
-//! `zbx-tcp serve`: a responder whose log is standard output.
+//! `zbx-tcp serve`: runs the responder and writes its log to standard output.
 
 use std::fmt::Display;
 use std::io;
@@ -16,7 +16,10 @@ use crate::plan::bytes::Charset;
 use crate::responder::{Event, Line, Log, Responder, RunError, StopHandle};
 use crate::settings::SettingsError;
 
-/// Serves until SIGINT, SIGTERM or a closed stdout, all of them a good end; a caller's mistake is status 2.
+/// Serves until SIGINT, SIGTERM, a closed standard output, or the end of the only client of `--once`.
+///
+/// # Errors
+/// A usage error, or an address that cannot be bound.
 pub fn run(args: &ServeArgs) -> CommandResult {
     let settings = args.settings().map_err(SettingsError::new)?;
     let charset = settings.charset;
@@ -31,14 +34,13 @@ pub fn run(args: &ServeArgs) -> CommandResult {
 fn serve(responder: &mut Responder, charset: Charset) -> Result<(), RunError> {
     let stop = stop_on_signals().map_err(RunError::Queue)?;
     let address = responder.local_addr().map_err(RunError::Queue)?;
-    let mut lines = Lines {
+    let mut log = StdoutLog {
         out: io::stdout().lock(),
         charset,
     };
-    lines
-        .print(&format_args!("listening on {address}"))
+    log.print(&format_args!("listening on {address}"))
         .map_err(RunError::Log)?;
-    responder.run(&mut lines, &stop)
+    responder.run(&mut log, &stop)
 }
 
 /// The first signal ends the loop; the second one the process, should the log's reader hold the loop up.
@@ -55,20 +57,20 @@ fn stop_on_signals() -> io::Result<StopHandle> {
     Ok(stop)
 }
 
-/// The log on standard output, each line of it at once.
-struct Lines {
+/// Writes the log to standard output and flushes every line.
+struct StdoutLog {
     out: io::StdoutLock<'static>,
     charset: Charset,
 }
 
-impl Lines {
+impl StdoutLog {
     fn print(&mut self, line: &dyn Display) -> io::Result<()> {
         writeln!(self.out, "{line}")?;
         self.out.flush()
     }
 }
 
-impl Log for Lines {
+impl Log for StdoutLog {
     fn note(&mut self, client: SocketAddr, event: &Event<'_>) -> io::Result<()> {
         let charset = self.charset;
         self.print(&Line {

@@ -81,7 +81,7 @@ fn each_command_has_its_page_of_help() {
         "the commands were not built"
     );
     for (path, _) in &commands {
-        let page = help::Page::of(path)
+        let page = help::HelpPage::of(path)
             .unwrap_or_else(|| panic!("`{path}` has no row in cli::help::PAGES"));
         assert!(!page.examples.is_empty() && !page.exit.is_empty(), "{path}");
     }

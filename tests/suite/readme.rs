@@ -201,7 +201,7 @@ fn the_demonstration_shows_what_it_promises() {
         "DOWN: refused",
         "DOWN: connect_timeout",
         "DOWN: mismatch",
-        "1 SYN had to be sent again",
+        "1 SYN was retransmitted",
         "$ zbx-tcp batch",
         "5 targets: 2 up, 3 down",
     ] {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::address::Port;
 use crate::cli::probe::ProbeArgs;
-use crate::cli::values::given;
+use crate::cli::values::non_empty;
 use crate::plan::ProbeSpec;
 use crate::policy::Policy;
 use crate::settings::build::{AskedFamily, of_service, spec};
@@ -70,11 +70,11 @@ impl<'c> Methods<'c> {
         probe: &ProbeArgs,
         policy: Policy,
     ) -> Result<Self, SettingsError> {
-        let service = given(&probe.service)
+        let service = non_empty(&probe.service)
             .map(|name| services::find(config, name))
             .transpose();
         let service = service.map_err(|why| SettingsError::in_option("--service", why))?;
-        let (run, family) = (overrides(probe)?, family(&probe.reach));
+        let (run, family) = (overrides(probe)?, family(&probe.network));
         // A mistake in its dialogue is one of the run, even where every target has a dialogue of its own.
         let said = service
             .as_ref()

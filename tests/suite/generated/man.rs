@@ -3,7 +3,7 @@
 use clap::Command;
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
-use zbx_tcp::cli::help::Page;
+use zbx_tcp::cli::help::HelpPage;
 use zbx_tcp::failure::STATUSES;
 use zbx_tcp::output::metrics::METRICS;
 
@@ -48,7 +48,7 @@ fn page(command: &Command, name: &str) -> String {
         metrics(&mut rest);
         statuses(&mut rest);
     }
-    let page = Page::of(name).unwrap();
+    let page = HelpPage::of(name).unwrap();
     exit_status(&mut rest, page);
     surroundings(&mut rest, command);
     examples(&mut rest, page);
@@ -104,7 +104,7 @@ fn statuses(roff: &mut Roff) {
     }
 }
 
-fn exit_status(roff: &mut Roff, page: &Page) {
+fn exit_status(roff: &mut Roff, page: &HelpPage) {
     roff.control("SH", ["EXIT STATUS"]);
     for (code, meaning) in page.exit {
         row(roff, &code.to_string(), meaning);
@@ -141,7 +141,7 @@ fn surroundings(roff: &mut Roff, command: &Command) {
     );
 }
 
-fn examples(roff: &mut Roff, page: &Page) {
+fn examples(roff: &mut Roff, page: &HelpPage) {
     roff.control("SH", ["EXAMPLES"]);
     for (place, (what, words)) in page.examples.iter().enumerate() {
         if place > 0 {

@@ -1,7 +1,7 @@
 //! The reference pages, and the schema beside them.
 
 use clap::{Arg, Command};
-use zbx_tcp::cli::help::Page;
+use zbx_tcp::cli::help::HelpPage;
 use zbx_tcp::failure::STATUSES;
 use zbx_tcp::output::metrics::{METRICS, Unmeasured};
 
@@ -69,7 +69,7 @@ fn commands() -> String {
             text.push_str(&table(&["word", "meaning"], rows.into_iter()));
             text.push('\n');
         }
-        let page = Page::of(&path).unwrap();
+        let page = HelpPage::of(&path).unwrap();
         text.push_str("Exit status: ");
         let statuses: Vec<_> = page
             .exit
