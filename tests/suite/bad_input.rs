@@ -1,4 +1,4 @@
-//! A caller's mistakes: one line that names what, where and the remedy; exit status 2; nothing sent.
+//! Usage errors: one line that names what is wrong, where, and the remedy; exit status 2; nothing is sent.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -8,7 +8,7 @@ use crate::program::{check, finish, program, run};
 use crate::scripted_peer::{Peer, closed_port};
 
 #[test]
-fn targets_that_are_none() {
+fn invalid_targets_are_rejected() {
     for (words, text) in [
         (&["h", "0"][..], "port `0` is not a number from 1 to 65535"),
         (&["h", "65536"], "1 to 65535"),
@@ -17,7 +17,7 @@ fn targets_that_are_none() {
         (&["h", "80x"], "port `80x`"),
         (&["h", ""], "no port for `h`"),
         (&["h"], "no port for `h`"),
-        (&[], "required"),
+        (&[], "missing argument <HOST[:PORT]>"),
         (&["", "80"], "the host is empty"),
         (&["h:80", "80"], "already holds a port"),
         (&["[::1", "80"], "in brackets"),
@@ -39,7 +39,7 @@ fn targets_that_are_none() {
 }
 
 #[test]
-fn options_that_make_no_sense() {
+fn invalid_options_are_rejected() {
     let peer = Peer::greeting(b"x");
     let port = peer.port();
     for (words, text) in [
@@ -47,14 +47,17 @@ fn options_that_make_no_sense() {
         (&["-t", "-1"], "--timeout: `-1`"),
         (&["-t", "abc"], "--timeout: `abc`"),
         (&["-t", "1e9"], "--timeout: `1e9`"),
-        (&["-t", "601"], "600 s"),
-        (&["-t", "1", "-t", "2"], "cannot be used multiple times"),
+        (&["-t", "601"], "601 s is more than 600 s"),
+        (&["-t", "1", "-t", "2"], "cannot be given more than once"),
         (&["-o", "time.conect"], "did you mean `time.connect`?"),
         (&["-o", "nonsense"], "unknown output `nonsense`"),
+        (&["-o", "status,error"], "one output at a time; use `json`"),
+        (&["-t", "2500"], "for milliseconds write `2500ms`"),
+        (&["-t"], "`--timeout` needs a value"),
         (&["-o", "attempts.loss"], "needs --count"),
         (&["-v", "-o", "json"], "add `-o text`"),
         (&["-v"], "add `-o text`"),
-        (&["-4", "-6"], "cannot be used with"),
+        (&["-4", "-6"], "`-4` cannot be combined with `-6`"),
         (&["-6"], "-6: 127.0.0.1 is not of that address family"),
         (&["--source", "192.0.2.77"], "not an address of this host"),
         (&["--source", "localhost"], "not an IPv4 or IPv6 address"),
@@ -86,23 +89,42 @@ fn options_that_make_no_sense() {
             &["--encoding", "gbk", "--send", "\u{1f600}"],
             "does not exist in GBK",
         ),
-        (&["--nonsense"], "unexpected argument '--nonsense'"),
-        (&["--timeou", "1"], "'--timeout'"),
+        (&["--nonsense"], "unexpected argument `--nonsense`"),
+        (&["--timeou", "1"], "did you mean `--timeout`?"),
     ] {
         check(&[&["127.0.0.1", &port], words].concat()).refuses(text);
     }
-    assert_eq!(peer.accepted(), 0, "a caller's mistake sends nothing");
+    assert_eq!(peer.accepted(), 0, "a usage error sends nothing");
 }
 
 #[test]
-fn words_that_are_no_command() {
+fn unknown_commands_are_rejected() {
     run(&[]).refuses("no command");
-    run(&["chek", "h", "80"]).refuses("'check'");
-    run(&["/nonexistent/socket", "true"]).refuses("unrecognized subcommand");
+    run(&["/nonexistent/socket", "true"]).refuses("unknown command `/nonexistent/socket`");
+    run(&["help", "nonsense"]).refuses("unknown command `nonsense`");
+    run(&["a\nb"]).refuses("unknown command `a\\nb`");
 }
 
 #[test]
-fn values_that_are_not_utf8() {
+fn common_errors_in_item_keys_have_a_hint() {
+    for host in [
+        "192.0.2.10",
+        "2001:db8::10",
+        "mail.example.com",
+        "mail:25",
+        "[::1]:22",
+    ] {
+        run(&[host, "22"]).refuses(&format!(
+            "unknown command `{host}`: to probe a host, put `check` first"
+        ));
+    }
+    run(&["check 192.0.2.10 22"]).refuses("pass each word as an argument of its own");
+    run(&["'check'", "192.0.2.10", "22"]).refuses("remove the quotes");
+    run(&["“check”", "192.0.2.10", "22"]).refuses("remove the quotes");
+}
+
+#[test]
+fn values_must_be_utf8() {
     finish(
         program()
             .args(["check", "127.0.0.1", "80", "--send"])
@@ -119,7 +141,7 @@ fn values_that_are_not_utf8() {
 }
 
 #[test]
-fn help_is_no_mistake() {
+fn help_is_not_an_error() {
     for words in [
         &["--help"][..],
         &["check", "--help"],
@@ -138,12 +160,52 @@ fn help_is_no_mistake() {
     assert!(
         run(&["services", "-h"])
             .out
-            .starts_with("What named services exist")
+            .starts_with("List named services")
     );
 }
 
 #[test]
-fn a_reader_that_left_is_no_error() {
+fn help_command_prints_the_help_of_a_command() {
+    for command in [
+        &[][..],
+        &["check"],
+        &["batch"],
+        &["discover", "ports"],
+        &["services"],
+    ] {
+        let help = run(&[&["help"], command].concat());
+        assert_eq!(help.out, run(&[command, &["--help"]].concat()).out);
+        assert_eq!((help.code, help.err.as_str()), (Some(0), ""));
+    }
+}
+
+#[test]
+fn every_command_has_its_examples_in_its_help() {
+    for page in &zbx_tcp::cli::help::PAGES {
+        let arguments: Vec<_> = page.command.split_whitespace().chain(["--help"]).collect();
+        let help = run(&arguments).out;
+        for (_, example) in page.examples {
+            assert!(help.contains(&format!("zbx-tcp {example}\n")), "{help}");
+        }
+    }
+}
+
+#[test]
+fn check_help_lists_the_statuses() {
+    let help = run(&["check", "--help"]).out;
+    for row in &zbx_tcp::failure::STATUSES {
+        let line = format!(
+            "{:>2} {:<17} {}\n",
+            row.status.code(),
+            row.name,
+            row.meaning
+        );
+        assert!(help.contains(&line), "{line}: {help}");
+    }
+}
+
+#[test]
+fn a_closed_standard_output_is_not_an_error() {
     let peer = Peer::greeting(b"x");
     let (port, program) = (peer.port(), env!("CARGO_BIN_EXE_zbx-tcp"));
     for (port, code) in [(port.as_str(), 0), (&closed_port().to_string(), 1)] {
@@ -161,7 +223,7 @@ fn a_reader_that_left_is_no_error() {
 }
 
 #[test]
-fn a_panic_still_yields_a_value_and_nothing_else() {
+fn a_panic_prints_a_value_and_nothing_else() {
     for (format, value) in [("up", "0"), ("status", "15"), ("time.connect", "0")] {
         let mut command = program();
         command
@@ -182,7 +244,7 @@ fn a_panic_still_yields_a_value_and_nothing_else() {
 }
 
 #[test]
-fn a_full_disk_is_said_once() {
+fn a_full_disk_is_reported_once() {
     let peer = Peer::greeting(b"x");
     let full = std::fs::OpenOptions::new()
         .write(true)
@@ -205,7 +267,7 @@ fn a_full_disk_is_said_once() {
 }
 
 #[test]
-fn a_machine_without_descriptors_still_owes_a_value() {
+fn a_value_is_printed_without_descriptors() {
     let peer = Peer::greeting(b"x");
     // The dynamic loader needs the fourth descriptor first, the event queue next, the socket the fifth.
     for limit in 4..7 {
@@ -232,9 +294,9 @@ fn a_machine_without_descriptors_still_owes_a_value() {
 }
 
 #[test]
-fn a_mistyped_word_gets_its_nearest() {
-    run(&["chek", "127.0.0.1", "1"]).refuses("'check'");
-    run(&["check", "127.0.0.1", "1", "--sevice", "ssh"]).refuses("'--service'");
+fn mistyped_words_have_a_suggestion() {
+    run(&["chek", "127.0.0.1", "1"]).refuses("did you mean `check`?");
+    run(&["check", "127.0.0.1", "1", "--sevice", "ssh"]).refuses("did you mean `--service`?");
     run(&["check", "127.0.0.1", "1", "--service", "shh"]).refuses("`ssh`");
     run(&["check", "127.0.0.1", "1", "-o", "time.conect"]).refuses("`time.connect`");
 }

@@ -1,6 +1,6 @@
-//! `batch`: where targets come from, and what is wrong with them; a caller's mistake sends nothing.
+//! `batch`: the sources of targets, and errors in them; a usage error sends nothing.
 //!
-//! Every address is on loopback: a mistake that is not found must not reach anybody else.
+//! Every address is on loopback, so that an error that is not found cannot reach another host.
 
 use std::fs::File;
 use std::io::Write;
@@ -13,7 +13,7 @@ use crate::config::ConfigFile;
 use crate::program::{Ran, finish, program, run};
 use crate::scripted_peer::{Peer, closed_port};
 
-/// `zbx-tcp batch WORDS...` with this on standard input, written by somebody who does not mind if nobody reads.
+/// `zbx-tcp batch WORDS...` with this on standard input, as a file: the program may end without reading it.
 fn batch(words: &[&str], input: &[u8]) -> Ran {
     let mut file = tempfile::tempfile().unwrap();
     file.write_all(input).unwrap();
@@ -44,7 +44,7 @@ fn document(ran: &Ran) -> (Value, String) {
 }
 
 #[test]
-fn lists_of_every_form_become_one_document() {
+fn lists_of_all_forms_become_one_document() {
     let peer = Peer::greeting(b"SSH-2.0-x\r\n");
     let (open, closed) = (peer.port(), closed_port());
     let list = format!(
@@ -72,7 +72,7 @@ fn lists_of_every_form_become_one_document() {
 }
 
 #[test]
-fn networks_lists_and_words_become_targets() {
+fn networks_and_port_lists_become_targets() {
     let closed = closed_port();
     let (_, ids) = document(&run(&[
         "batch",
@@ -88,7 +88,7 @@ fn networks_lists_and_words_become_targets() {
 }
 
 #[test]
-fn the_configuration_is_probed_by_groups() {
+fn groups_of_the_configuration_are_probed() {
     let peer = Peer::greeting(b"x");
     let (open, closed) = (
         peer.address().to_string(),
@@ -124,7 +124,7 @@ fn the_configuration_is_probed_by_groups() {
 }
 
 #[test]
-fn an_unknown_service_in_line_731_sends_nothing() {
+fn an_unknown_service_in_a_late_line_sends_nothing() {
     let peer = Peer::greeting(b"x");
     let good = format!("127.0.0.1 {}\n", peer.port());
     let list = format!("{}127.0.0.1 {} smpt\n{good}", good.repeat(730), peer.port());
@@ -133,7 +133,7 @@ fn an_unknown_service_in_line_731_sends_nothing() {
 }
 
 #[test]
-fn keeping_going_leaves_out_what_is_wrong_and_counts_it() {
+fn keep_going_skips_and_counts_invalid_targets() {
     let peer = Peer::greeting(b"x");
     let list = format!("127.0.0.1 {}\n127.0.0.1 1 2 3\nh:0\n", peer.port());
     let ran = batch(&["-", "--keep-going"], list.as_bytes());
@@ -154,7 +154,7 @@ fn keeping_going_leaves_out_what_is_wrong_and_counts_it() {
 }
 
 #[test]
-fn lists_that_are_none() {
+fn invalid_lists_are_rejected() {
     let long = [b"127.0.0.1:1\n".as_slice(), &vec![b'a'; 10 << 20]].concat();
     for (list, text) in [
         (
@@ -183,7 +183,7 @@ fn lists_that_are_none() {
 }
 
 #[test]
-fn a_list_that_never_ends_is_not_waited_for() {
+fn a_list_without_end_ends_at_the_deadline() {
     let peer = Peer::greeting(b"x");
     let mut child = program()
         .args(["batch", "-", "--deadline", "0.5"])
@@ -217,7 +217,7 @@ fn a_list_that_never_ends_is_not_waited_for() {
 }
 
 #[test]
-fn standard_input_that_is_no_list() {
+fn unreadable_standard_input_is_rejected() {
     from(&["-"], File::open("/").unwrap().into()).refuses("standard input: is a directory");
     from(&["-"], Stdio::null()).refuses("standard input has no target");
     let closed = format!("'{}' batch - <&-", env!("CARGO_BIN_EXE_zbx-tcp"));
@@ -226,7 +226,7 @@ fn standard_input_that_is_no_list() {
 }
 
 #[test]
-fn options_of_a_run_that_make_no_sense() {
+fn invalid_options_are_rejected() {
     let peer = Peer::greeting(b"x");
     let target = peer.address().to_string();
     for (words, text) in [
@@ -260,9 +260,9 @@ fn options_of_a_run_that_make_no_sense() {
         (&["-n", "2", "--require", "3"], "--require: 3 of 2 attempts"),
         (
             &["--rate", "1", "--rate", "2"],
-            "cannot be used multiple times",
+            "cannot be given more than once",
         ),
-        (&["--nonsense"], "unexpected argument '--nonsense'"),
+        (&["--nonsense"], "unexpected argument `--nonsense`"),
         (
             &["127.0.0.1"],
             "target `127.0.0.1`: no port for `127.0.0.1`",
@@ -275,7 +275,7 @@ fn options_of_a_run_that_make_no_sense() {
 }
 
 #[test]
-fn extremes_that_do_make_sense() {
+fn extreme_options_are_accepted() {
     let peer = Peer::greeting(b"x");
     let target = peer.address().to_string();
     for words in [
@@ -295,7 +295,7 @@ fn extremes_that_do_make_sense() {
 }
 
 #[test]
-fn shards_share_a_list() {
+fn every_target_is_in_one_shard() {
     let list: String = (1..=40).map(|host| format!("127.0.0.{host}:1\n")).collect();
     let part = |part: &str| document(&batch(&["-", "--shard", part], list.as_bytes())).1;
     let mut ids: Vec<String> = ["1/3", "2/3", "3/3"]
@@ -310,11 +310,11 @@ fn shards_share_a_list() {
 }
 
 #[test]
-fn verbose_says_what_was_chosen() {
+fn verbose_shows_the_chosen_limits() {
     let peer = Peer::greeting(b"x");
     let ran = run(&["batch", &peer.address().to_string(), "-v"]);
     assert!(
-        ran.err.contains("probes at once") && ran.err.contains("descriptors"),
+        ran.err.contains("probes in flight") && ran.err.contains("descriptors"),
         "{}",
         ran.err
     );
@@ -325,5 +325,9 @@ fn verbose_says_what_was_chosen() {
         "--concurrency",
         "3",
     ]);
-    assert!(ran.err.contains("at most 3 probes at once"), "{}", ran.err);
+    assert!(
+        ran.err.contains("at most 3 probes in flight"),
+        "{}",
+        ran.err
+    );
 }

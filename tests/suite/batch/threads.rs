@@ -1,4 +1,4 @@
-//! How many threads a run has where nobody says it, and what they do for it.
+//! How many threads a batch starts by default, and what it gains from them.
 
 use std::fmt::Write;
 use std::process::{Command, Stdio};
@@ -73,25 +73,25 @@ fn all_had_their_time(ran: &Ran, timeout: f64) {
 }
 
 #[test]
-fn others_bring_the_descriptors_that_one_lacks() {
+fn threads_are_added_if_descriptors_run_out() {
     // The first thread alone would begin half of them after three seconds, too late for the deadline.
     let ran = silence(&[], 3.0, &["--deadline", "5.5s"]);
     assert!(
         ran.err
-            .contains("at most 144 probes at once: there are 64 descriptors"),
+            .contains("at most 144 probes in flight: this machine has 64 descriptors"),
         "{}",
         ran.err
     );
-    let why = "1 thread has descriptors for 48 of them: up to 3 threads begin, each with its own, as they are needed";
-    assert!(ran.err.contains(why), "{}", ran.err);
+    let reason = "1 thread has descriptors for 48 probes: up to 3 threads are started as needed, each with its own descriptors";
+    assert!(ran.err.contains(reason), "{}", ran.err);
     all_had_their_time(&ran, 3.0);
 }
 
 #[test]
-fn so_many_threads_as_were_asked_for() {
+fn the_number_of_threads_can_be_set() {
     let ran = silence(&[], 0.4, &["--threads", "1", "--deadline", "30s"]);
     assert!(
-        ran.err.contains("at most 48 probes at once") && !ran.err.contains("thread has"),
+        ran.err.contains("at most 48 probes in flight") && !ran.err.contains("thread has"),
         "{}",
         ran.err
     );
@@ -104,7 +104,7 @@ fn so_many_threads_as_were_asked_for() {
 }
 
 #[test]
-fn where_threads_share_descriptors_one_has_them_all() {
+fn one_thread_is_used_if_threads_share_descriptors() {
     let starter = ["python3", "-c", WITHOUT_UNSHARE];
     let there = Command::new(starter[0])
         .args(&starter[1..])
@@ -120,7 +120,7 @@ fn where_threads_share_descriptors_one_has_them_all() {
         }
         Err(error) => return skip(&format!("python3 does not start: {error}")),
     }
-    let shared = "this system gives threads no descriptors of their own";
+    let shared = "threads cannot have their own descriptors on this system";
     for threads in [&[][..], &["--threads", "3"]] {
         let ran = silence(&starter, 0.4, &[&["--deadline", "30s"], threads].concat());
         assert!(
