@@ -106,15 +106,11 @@ impl fmt::Display for ValueError {
                     "`{text}` is not a duration: write seconds such as `3` or `0.25`, or `800ms`, `2.5s`, `1m`"
                 )
             }
-            Self::Zero(text) => write!(
-                f,
-                "`{text}` is out of range: a duration is greater than 0 and at most 600 s"
-            ),
             Self::TooLong(text) if text.bytes().all(|byte| byte.is_ascii_digit()) => write!(
                 f,
                 "{text} s is more than 600 s; for milliseconds write `{text}ms`"
             ),
-            Self::TooLong(text) => write!(
+            Self::Zero(text) | Self::TooLong(text) => write!(
                 f,
                 "`{text}` is out of range: a duration is greater than 0 and at most 600 s"
             ),

@@ -62,7 +62,7 @@ pub fn message(error: &clap::Error) -> String {
 fn unknown_command(word: &str, suggestion: &str) -> String {
     let unquoted = word.trim_matches(['\'', '"', '‘', '’', '“', '”']);
     if word.split_whitespace().count() > 1 {
-        format!("unknown command `{word}`: pass each word as an argument of its own")
+        format!("unknown command `{word}`: pass every argument separately")
     } else if unquoted.len() < word.len() {
         format!("unknown command `{word}`: remove the quotes")
     } else if is_like_host(word) {

@@ -17,7 +17,7 @@ use crate::report::Report;
 pub fn write(report: &Report, defaults: DefaultFields, buffer: &mut Vec<u8>) {
     match defaults {
         DefaultFields::Include => {
-            write_target_fields(&report.plan, &report.plan.id(), defaults, buffer)
+            write_target_fields(&report.plan, &report.plan.id(), defaults, buffer);
         }
         DefaultFields::Omit => {
             FieldWriter::new(buffer).field(None, "id", &Value::Text(report.plan.id()));

@@ -120,20 +120,21 @@ mod tests {
     use crate::failure::Status;
     use crate::output::test_reports::{down, plan, up};
 
+    /// Bytes that differ in length and value between neighbors.
+    fn content(number: u32) -> Vec<u8> {
+        vec![number.to_le_bytes()[0]; number as usize]
+    }
+
     #[test]
     fn stored_bytes_are_returned() {
         let mut store = ResultStore::new(2000);
         for number in (0..2000_u32).rev() {
             store.store_bytes(number, |buffer| {
-                buffer.extend(std::iter::repeat_n(number as u8, number as usize));
+                buffer.extend(content(number));
             });
         }
         for number in 0..2000_u32 {
-            assert_eq!(
-                store.bytes(number),
-                Some(&vec![number as u8; number as usize][..]),
-                "{number}"
-            );
+            assert_eq!(store.bytes(number), Some(&content(number)[..]), "{number}");
         }
         assert!(
             store.chunks.iter().all(|chunk| chunk.capacity() == CHUNK),

@@ -118,7 +118,7 @@ fn common_errors_in_item_keys_have_a_hint() {
             "unknown command `{host}`: to probe a host, put `check` first"
         ));
     }
-    run(&["check 192.0.2.10 22"]).refuses("pass each word as an argument of its own");
+    run(&["check 192.0.2.10 22"]).refuses("pass every argument separately");
     run(&["'check'", "192.0.2.10", "22"]).refuses("remove the quotes");
     run(&["“check”", "192.0.2.10", "22"]).refuses("remove the quotes");
 }
