@@ -8,7 +8,7 @@ use crate::program::{check, finish, program, run};
 use crate::scripted_peer::{Peer, closed_port};
 
 #[test]
-fn invalid_targets_are_rejected() {
+fn targets_that_are_none() {
     for (words, text) in [
         (&["h", "0"][..], "port `0` is not a number from 1 to 65535"),
         (&["h", "65536"], "1 to 65535"),
@@ -39,7 +39,7 @@ fn invalid_targets_are_rejected() {
 }
 
 #[test]
-fn invalid_options_are_rejected() {
+fn options_that_make_no_sense() {
     let peer = Peer::greeting(b"x");
     let port = peer.port();
     for (words, text) in [
@@ -98,7 +98,7 @@ fn invalid_options_are_rejected() {
 }
 
 #[test]
-fn unknown_commands_are_rejected() {
+fn words_that_are_no_command() {
     run(&[]).refuses("no command");
     run(&["/nonexistent/socket", "true"]).refuses("unknown command `/nonexistent/socket`");
     run(&["help", "nonsense"]).refuses("unknown command `nonsense`");
@@ -124,7 +124,7 @@ fn common_errors_in_item_keys_have_a_hint() {
 }
 
 #[test]
-fn values_must_be_utf8() {
+fn values_that_are_not_utf8() {
     finish(
         program()
             .args(["check", "127.0.0.1", "80", "--send"])
@@ -141,7 +141,7 @@ fn values_must_be_utf8() {
 }
 
 #[test]
-fn help_is_not_an_error() {
+fn help_is_no_mistake() {
     for words in [
         &["--help"][..],
         &["check", "--help"],
@@ -205,7 +205,7 @@ fn check_help_lists_the_statuses() {
 }
 
 #[test]
-fn a_closed_standard_output_is_not_an_error() {
+fn a_reader_that_left_is_no_error() {
     let peer = Peer::greeting(b"x");
     let (port, program) = (peer.port(), env!("CARGO_BIN_EXE_zbx-tcp"));
     for (port, code) in [(port.as_str(), 0), (&closed_port().to_string(), 1)] {
@@ -223,7 +223,7 @@ fn a_closed_standard_output_is_not_an_error() {
 }
 
 #[test]
-fn a_panic_prints_a_value_and_nothing_else() {
+fn a_panic_still_yields_a_value_and_nothing_else() {
     for (format, value) in [("up", "0"), ("status", "15"), ("time.connect", "0")] {
         let mut command = program();
         command
@@ -244,7 +244,7 @@ fn a_panic_prints_a_value_and_nothing_else() {
 }
 
 #[test]
-fn a_full_disk_is_reported_once() {
+fn a_full_disk_is_said_once() {
     let peer = Peer::greeting(b"x");
     let full = std::fs::OpenOptions::new()
         .write(true)
@@ -267,7 +267,7 @@ fn a_full_disk_is_reported_once() {
 }
 
 #[test]
-fn a_value_is_printed_without_descriptors() {
+fn a_machine_without_descriptors_still_owes_a_value() {
     let peer = Peer::greeting(b"x");
     // The dynamic loader needs the fourth descriptor first, the event queue next, the socket the fifth.
     for limit in 4..7 {
@@ -294,7 +294,7 @@ fn a_value_is_printed_without_descriptors() {
 }
 
 #[test]
-fn mistyped_words_have_a_suggestion() {
+fn a_mistyped_word_gets_its_nearest() {
     run(&["chek", "127.0.0.1", "1"]).refuses("did you mean `check`?");
     run(&["check", "127.0.0.1", "1", "--sevice", "ssh"]).refuses("did you mean `--service`?");
     run(&["check", "127.0.0.1", "1", "--service", "shh"]).refuses("`ssh`");

@@ -39,7 +39,7 @@ fn column(ran: &Ran, member: &str) -> String {
 }
 
 #[test]
-fn every_port_has_a_row_with_all_macros() {
+fn a_list_of_ports_gives_a_row_each_with_every_macro() {
     let peer = Peer::greeting(b"x");
     let found = rows(&ports("127.0.0.1", &format!("22/ssh,{}", peer.port())));
     let row = json!({
@@ -58,7 +58,7 @@ fn every_port_has_a_row_with_all_macros() {
 }
 
 #[test]
-fn rows_are_in_the_order_of_the_list_and_unique() {
+fn rows_keep_the_lists_order_and_are_unique() {
     let found = ports("h", " 8000-8002, 25 / smtp,22/ssh,8001,22/ssh ,");
     assert_eq!(
         column(&found, "{#TCP.NAME}"),
@@ -74,14 +74,14 @@ fn rows_are_in_the_order_of_the_list_and_unique() {
 }
 
 #[test]
-fn an_empty_list_is_an_error() {
+fn an_empty_list_deletes_nothing() {
     for list in ["", " ", ",", " , ,"] {
         ports("h", list).refuses("the list of ports is empty: name some, such as `22/ssh,443`");
     }
 }
 
 #[test]
-fn an_invalid_list_prints_an_error_and_no_rows() {
+fn what_is_no_list_gives_one_sentence_and_no_row() {
     for (list, text) in [
         ("0", "port list: port `0` is not a number from 1 to 65535"),
         ("22,65536", "port `65536`"),
@@ -121,7 +121,7 @@ fn an_invalid_list_prints_an_error_and_no_rows() {
 }
 
 #[test]
-fn an_invalid_host_prints_an_error_and_no_rows() {
+fn a_host_that_is_none_gives_one_sentence_and_no_row() {
     for (host, text) in [
         ("", "the host is empty"),
         ("*UNKNOWN*", "the host has no interface; add one"),
@@ -158,7 +158,7 @@ fn open(list: &str, words: &[&str]) -> Ran {
 }
 
 #[test]
-fn open_prints_the_ports_that_accept() {
+fn open_gives_those_that_accept() {
     let (one, two) = (Peer::greeting(b"x"), Peer::greeting(b""));
     let (closed, one_port, two_port) = (closed_port(), one.port(), two.port());
     let found = open(
@@ -175,7 +175,7 @@ fn open_prints_the_ports_that_accept() {
 }
 
 #[test]
-fn open_accepts_long_lists() {
+fn open_takes_long_lists() {
     // An address and ports of which no other test has one: a stray connect would disturb it.
     let listener = std::net::TcpListener::bind("127.77.0.9:0").unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -198,7 +198,7 @@ fn open_accepts_long_lists() {
 }
 
 #[test]
-fn open_prints_no_rows_if_a_state_is_undetermined() {
+fn open_gives_no_rows_where_it_could_not_tell() {
     // The event queue takes the last descriptor, and none is left for a socket.
     let script = format!(
         "ulimit -n 4; '{}' discover open 127.0.0.1 1 -t 0.3",
@@ -215,7 +215,7 @@ fn open_prints_no_rows_if_a_state_is_undetermined() {
 }
 
 #[test]
-fn open_uses_the_network_options_of_the_defaults() {
+fn open_obeys_the_defaults_that_it_has_options_for() {
     let (from, seen) = channel();
     let peer = Peer::start(move |stream| {
         from.send(stream.peer_addr().unwrap().ip().to_string())
@@ -253,7 +253,7 @@ fn open_uses_the_network_options_of_the_defaults() {
 }
 
 #[test]
-fn usage_errors_of_open_send_nothing() {
+fn mistakes_of_open_send_nothing() {
     let peer = Peer::greeting(b"x");
     for (words, text) in [
         (&["--rate", "0"][..], "--rate: `0`"),
@@ -272,7 +272,7 @@ fn usage_errors_of_open_send_nothing() {
 }
 
 #[test]
-fn targets_prints_the_targets_of_the_configuration() {
+fn targets_are_the_configurations() {
     let config = ConfigFile::new(
         "[[targets]]\nhost = \"h\"\nport = \"80,81\"\nname = \"web\"\ngroup = [\"web\", \"all\"]\n\
          [[targets]]\nid = \"shell\"\nhost = \"h\"\nservice = \"ssh\"\ngroup = \"all\"\n[[targets]]\nhost = \"::1\"\nport = 9\n",

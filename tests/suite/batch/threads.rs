@@ -73,7 +73,7 @@ fn all_had_their_time(ran: &Ran, timeout: f64) {
 }
 
 #[test]
-fn threads_are_added_if_descriptors_run_out() {
+fn others_bring_the_descriptors_that_one_lacks() {
     // The first thread alone would begin half of them after three seconds, too late for the deadline.
     let ran = silence(&[], 3.0, &["--deadline", "5.5s"]);
     assert!(
@@ -88,7 +88,7 @@ fn threads_are_added_if_descriptors_run_out() {
 }
 
 #[test]
-fn the_number_of_threads_can_be_set() {
+fn so_many_threads_as_were_asked_for() {
     let ran = silence(&[], 0.4, &["--threads", "1", "--deadline", "30s"]);
     assert!(
         ran.err.contains("at most 48 probes in flight") && !ran.err.contains("thread has"),
@@ -104,7 +104,7 @@ fn the_number_of_threads_can_be_set() {
 }
 
 #[test]
-fn one_thread_is_used_if_threads_share_descriptors() {
+fn where_threads_share_descriptors_one_has_them_all() {
     let starter = ["python3", "-c", WITHOUT_UNSHARE];
     let there = Command::new(starter[0])
         .args(&starter[1..])

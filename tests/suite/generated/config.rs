@@ -67,7 +67,7 @@ fn every_configuration_key_is_described() {
 
 /// The examples of the reference are valid.
 #[test]
-fn every_example_of_a_key_is_valid() {
+fn every_example_of_a_key_is_accepted() {
     let home = tempfile::tempdir().unwrap();
     let file = home.path().join("config.toml");
     let secret = home.path().join("password");
@@ -94,7 +94,7 @@ fn every_example_of_a_key_is_valid() {
 
 /// The samples that packages install are valid, as they are and with every setting uncommented.
 #[test]
-fn the_samples_are_valid() {
+fn the_sample_files_are_accepted() {
     let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/etc");
     let home = tempfile::tempdir().unwrap();
     let sample = fs::read_to_string(samples.join("config.toml.sample")).unwrap();

@@ -287,7 +287,7 @@ fn real_documents_match_the_schema() {
 }
 
 #[test]
-fn real_batch_documents_match_the_schema() {
+fn real_batch_documents_match_their_schema() {
     if !has_validator() {
         return;
     }
