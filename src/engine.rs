@@ -19,7 +19,7 @@ use std::io;
 use std::time::Duration;
 
 use crate::engine::dns::files::Files;
-use crate::engine::dns::{ResolvedAddresses, Resolver};
+use crate::engine::dns::{ResolvedAddresses, Resolver, StubResolver};
 use crate::engine::event_loop::{Engine, Worker};
 use crate::engine::limits::shared::SharedLimits;
 use crate::engine::session::action::{Action, Event};
@@ -67,12 +67,12 @@ pub enum ResolverKind {
 
 impl ResolverKind {
     #[cfg_attr(target_feature = "crt-static", allow(unused_variables))]
-    fn resolver(self, registry: &mio::Registry) -> io::Result<Resolver> {
+    fn resolver(self, registry: &mio::Registry) -> io::Result<Box<dyn Resolver>> {
         match self {
-            Self::Stub(files) => Ok(Resolver::new(files)),
-            Self::Default => Ok(Resolver::new(Files::default())),
+            Self::Stub(files) => Ok(Box::new(StubResolver::new(files))),
+            Self::Default => Ok(Box::new(StubResolver::new(Files::default()))),
             #[cfg(not(target_feature = "crt-static"))]
-            Self::System => Resolver::system(registry),
+            Self::System => Ok(Box::new(dns::system::SystemResolver::new(registry)?)),
         }
     }
 }

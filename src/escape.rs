@@ -51,15 +51,6 @@ pub fn start(text: &str, limit: usize) -> &str {
     text.get(..end).unwrap_or(text)
 }
 
-/// An error of the system in its own words, without its number.
-pub fn os_error_text(error: &std::io::Error) -> String {
-    let text = error.to_string();
-    text.split(" (os error")
-        .next()
-        .unwrap_or(&text)
-        .to_lowercase()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,5 +1,6 @@
 //! Questions to the operating system, and the only `unsafe` code.
 
+pub mod errno;
 pub mod files;
 pub mod rt;
 pub mod socket;

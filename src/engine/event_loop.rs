@@ -17,7 +17,7 @@ use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 use slab::Slab;
 
-use crate::engine::dns::{ResolvedAddresses, Resolver};
+use crate::engine::dns::{ResolvedAddresses, Resolver, owns_token};
 use crate::engine::event_loop::connection::{Connection, Numbers, Output, Then};
 use crate::engine::event_loop::pending::{ConnectRequest, Held, Shortage, Waiting};
 use crate::engine::event_loop::shutdown::End;
@@ -111,7 +111,7 @@ pub(in crate::engine) struct Engine<'e, 's> {
     connections: Slab<Connection>,
     idle: Idle,
     timers: Timers,
-    resolver: Resolver,
+    resolver: Box<dyn Resolver>,
     waiting: Waiting,
     /// Connections that had more to read than their turn allowed.
     unread: VecDeque<Token>,
@@ -237,7 +237,7 @@ impl<'e, 's> Engine<'e, 's> {
         };
         for event in &events {
             let token = event.token();
-            if Resolver::owns(token) {
+            if owns_token(token) {
                 self.resolver.ready(self.poll.registry(), token, now);
             } else if token == STOP {
                 self.end.come(now);
@@ -251,7 +251,7 @@ impl<'e, 's> Engine<'e, 's> {
 
     /// Tells sessions what their names resolve to.
     fn take_answers(&mut self, now: Instant) {
-        if self.resolver.has_lacked_socket() {
+        if self.resolver.ran_out_of_sockets() {
             self.close_idle();
         }
         while let Some((place, answer)) = self.resolver.poll_answer() {

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::escape::os_error_text;
 use crate::failure::{Failure, IcmpFact, Status, format_duration};
+use crate::os::errno::{is_shortage, named_error_text};
 use crate::os::socket;
 use crate::os::socket::TcpInfo;
 use crate::plan::{Close, LocalBind, Plan, ProbeSpec};
@@ -251,7 +251,7 @@ fn connect(
     match socket.connect(&remote.into()) {
         Ok(()) => Ok(None),
         Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => Ok(None),
-        Err(error) if is_exhaustion(&error) => Err(exhausted(plan, remote, &error)),
+        Err(error) if is_shortage(&error) => Err(exhausted(plan, remote, &error)),
         Err(error) => Ok(error.raw_os_error().and_then(NonZeroI32::new)),
     }
 }
@@ -282,27 +282,11 @@ fn prepared(plan: &Plan, remote: SocketAddr) -> Result<Socket, (&'static str, io
     Ok(socket)
 }
 
-/// Lack of descriptors, ports, or memory: it passes, and is waited out inside the deadline.
-fn is_exhaustion(error: &io::Error) -> bool {
-    let lacks = [
-        libc::EMFILE,
-        libc::ENFILE,
-        libc::ENOBUFS,
-        libc::ENOMEM,
-        libc::EADDRNOTAVAIL,
-        libc::EADDRINUSE,
-        libc::EAGAIN,
-    ];
-    error
-        .raw_os_error()
-        .is_some_and(|errno| lacks.contains(&errno))
-}
-
 /// The failure of a socket that could not be watched (`epoll_ctl(2)`).
 pub fn watch_failure(remote: SocketAddr, error: &io::Error) -> Failure {
     let text = format!(
         "connect to {remote}: this machine could not watch the socket: {}",
-        errno_text(error)
+        named_error_text(error)
     );
     Failure::new(Status::LocalError, text)
 }
@@ -320,12 +304,12 @@ fn exhausted(plan: &Plan, remote: SocketAddr, error: &io::Error) -> OpenError {
 fn local_failure(operation: &str, remote: SocketAddr, error: &io::Error) -> OpenError {
     let text = format!(
         "connect to {remote}: this machine could not {operation}: {}",
-        errno_text(error)
+        named_error_text(error)
     );
     let failure = Failure::new(Status::LocalError, text);
     match error.raw_os_error() {
         Some(libc::EADDRNOTAVAIL | libc::EADDRINUSE | libc::EAGAIN) => OpenError::NoPort(failure),
-        _ if is_exhaustion(error) => OpenError::Exhausted(failure),
+        _ if is_shortage(error) => OpenError::Exhausted(failure),
         _ => OpenError::Final(failure),
     }
 }
@@ -344,14 +328,14 @@ fn connect_failure(
         libc::ETIMEDOUT => Status::ConnectTimeout,
         _ if icmp.is_some() => Status::Unreachable,
         libc::EACCES | libc::EPERM | libc::EAFNOSUPPORT | libc::ENODEV => Status::LocalError,
-        _ if is_exhaustion(error) => Status::LocalError,
+        _ if is_shortage(error) => Status::LocalError,
         _ => Status::Unreachable,
     };
     let cause = match (icmp, errno) {
         (Some(icmp), _) => says(icmp),
         (None, libc::ECONNREFUSED) => "connection refused (RST".to_owned(),
         (None, _) => {
-            let text = errno_text(error);
+            let text = named_error_text(error);
             text.strip_suffix(')').unwrap_or(&text).to_owned()
         }
     };
@@ -379,50 +363,13 @@ fn says(icmp: IcmpFact) -> String {
 pub fn lost_failure(remote: SocketAddr, error: &io::Error) -> Failure {
     let text = match error.raw_os_error() {
         Some(libc::ECONNRESET | libc::EPIPE) => format!("{remote} reset the open connection"),
-        _ => format!("the connection to {remote} was lost: {}", errno_text(error)),
+        _ => format!(
+            "the connection to {remote} was lost: {}",
+            named_error_text(error)
+        ),
     };
     Failure::new(Status::Reset, text)
 }
-
-/// The system's own words with the errno's name, such as `no route to host (EHOSTUNREACH)`.
-fn errno_text(error: &io::Error) -> String {
-    let words = os_error_text(error);
-    let Some(errno) = error.raw_os_error() else {
-        return format!("{words} (no errno)");
-    };
-    match ERRNO_NAMES.iter().find(|(number, _)| *number == errno) {
-        Some((_, name)) => format!("{words} ({name})"),
-        None => format!("{words} (errno {errno})"),
-    }
-}
-
-/// The names that connect(2) and socket(2) document, and those that ICMP errors become (net/ipv4/icmp.c).
-const ERRNO_NAMES: [(i32, &str); 24] = [
-    (libc::EACCES, "EACCES"),
-    (libc::EADDRINUSE, "EADDRINUSE"),
-    (libc::EADDRNOTAVAIL, "EADDRNOTAVAIL"),
-    (libc::EAFNOSUPPORT, "EAFNOSUPPORT"),
-    (libc::EAGAIN, "EAGAIN"),
-    (libc::ECONNREFUSED, "ECONNREFUSED"),
-    (libc::ECONNRESET, "ECONNRESET"),
-    (libc::EHOSTDOWN, "EHOSTDOWN"),
-    (libc::EHOSTUNREACH, "EHOSTUNREACH"),
-    (libc::EINVAL, "EINVAL"),
-    (libc::EMFILE, "EMFILE"),
-    (libc::EMSGSIZE, "EMSGSIZE"),
-    (libc::ENETDOWN, "ENETDOWN"),
-    (libc::ENETUNREACH, "ENETUNREACH"),
-    (libc::ENFILE, "ENFILE"),
-    (libc::ENOBUFS, "ENOBUFS"),
-    (libc::ENODEV, "ENODEV"),
-    (libc::ENOMEM, "ENOMEM"),
-    (libc::ENONET, "ENONET"),
-    (libc::ENOPROTOOPT, "ENOPROTOOPT"),
-    (libc::EOPNOTSUPP, "EOPNOTSUPP"),
-    (libc::EPERM, "EPERM"),
-    (libc::EPROTO, "EPROTO"),
-    (libc::ETIMEDOUT, "ETIMEDOUT"),
-];
 
 #[cfg(test)]
 mod tests {

@@ -6,7 +6,7 @@ use std::io::Read;
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::Path;
 
-use crate::escape::os_error_text;
+use crate::os::errno::os_error_text;
 
 /// The bytes of a regular file of at most `most` bytes, and what the system says about the file.
 ///
@@ -25,6 +25,17 @@ pub fn read(path: &Path, most: u64) -> Result<(Vec<u8>, Metadata), String> {
         return Err(format!("it is larger than {most} bytes"));
     }
     Ok((bytes, about))
+}
+
+/// The first `most` bytes of a regular file, for files of which everything readable counts: what is
+/// absent, unreadable or not a regular file is empty, and bytes before a read error are kept.
+pub fn read_lenient(path: &Path, most: u64) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let file = open(path, libc::O_NONBLOCK | libc::O_NOCTTY).ok();
+    if let Some(file) = file.filter(|file| file.metadata().is_ok_and(|about| about.is_file())) {
+        let _ = file.take(most).read_to_end(&mut bytes);
+    }
+    bytes
 }
 
 /// Whether nothing has this name: a link that leads nowhere is not nothing.
@@ -114,6 +125,17 @@ mod tests {
                 .success()
         );
         assert_eq!(why(&fifo), "it is a FIFO, not a regular file");
+    }
+
+    #[test]
+    fn a_lenient_read_returns_what_there_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        assert_eq!(read_lenient(&path, 100), b"");
+        fs::write(&path, [b'#'; 101]).unwrap();
+        assert_eq!(read_lenient(&path, 100), [b'#'; 100]);
+        assert_eq!(read_lenient(dir.path(), 100), b"");
+        assert_eq!(read_lenient(Path::new("/dev/zero"), 100), b"");
     }
 
     #[test]

@@ -9,7 +9,7 @@ mod target;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::escape::os_error_text;
+use crate::os::errno::os_error_text;
 use crate::os::files;
 use crate::settings::SettingsError;
 use crate::settings::config::service::Privacy;

@@ -1,6 +1,7 @@
-//! Names: what `check` says where the name server is dead, absent, broken, slow or missing, and which address it takes.
+//! Name resolution: the result of `check` if the name server is unreachable, silent, slow or returns
+//! an error, and which address is chosen.
 //!
-//! `ip netns exec` puts the files of /etc/netns/NAME in the place of those of /etc.
+//! `ip netns exec` mounts the files in /etc/netns/NAME over those in /etc.
 
 use std::time::Duration;
 
@@ -11,21 +12,21 @@ use crate::namespaces::Net;
 use crate::program::Ran;
 use crate::verdict::Verdict;
 
-/// The target, which is its name server too.
+/// The address of the target and of the name server.
 const TARGET: &str = "10.77.0.2";
 const SERVER: &str = "nameserver 10.77.0.2\n";
 
-/// A wire with this resolv.conf, and `dns_server.py` at its other end.
+/// A network with this resolv.conf, and `dns_server.py` on the target.
 fn served(resolv_conf: &str) -> Option<(Net, Guest)> {
     let net = Net::direct()?;
     net.etc("resolv.conf", resolv_conf);
     net.etc("hosts", "");
-    let guest = net.python("target", "dns_server.py", &[TARGET]);
-    Some((net, guest))
+    let server = net.python("target", "dns_server.py", &[TARGET]);
+    Some((net, server))
 }
 
-fn json(net: &Net, name: &str, words: &[&str]) -> Ran {
-    net.check(&[&[name, "80", "-o", "json"], words].concat())
+fn json(net: &Net, name: &str, args: &[&str]) -> Ran {
+    net.check(&[&[name, "80", "-o", "json"], args].concat())
 }
 
 #[track_caller]
@@ -37,12 +38,12 @@ fn seconds(value: &Value, least: f64, most: f64) {
     );
 }
 
-/// Asserts that nothing was resolved, with this status and these parts of the error, before the deadline.
+/// Asserts that the lookup failed before the deadline with these parts in its error.
 #[track_caller]
-fn fails_at_once(net: &Net, name: &str, words: &[&str], parts: &[&str]) {
+fn fails_at_once(net: &Net, name: &str, args: &[&str], parts: &[&str]) {
     let lead = format!("resolve {name}: ");
     let verdict = Verdict::of(
-        json(net, name, words),
+        json(net, name, args),
         1,
         "resolve_failed",
         &[&[lead.as_str()], parts].concat(),
@@ -51,23 +52,23 @@ fn fails_at_once(net: &Net, name: &str, words: &[&str], parts: &[&str]) {
     verdict.times(&["total"]).no_icmp().at_once();
 }
 
-/// Asserts that nothing was resolved by the deadline of 700 ms, and that it held.
+/// Asserts that the lookup ended at the deadline of 700 ms without an answer.
 #[track_caller]
-fn is_silence(net: &Net, name: &str, from: &str) {
+fn times_out(net: &Net, name: &str, from: &str) {
     let ran = json(net, name, &["-t", "700ms"]);
-    let sentence = format!("resolve {name}: no answer from {from} (0.7 s)");
-    let verdict = Verdict::of(ran, 2, "resolve_timeout", &[&sentence])
+    let text = format!("resolve {name}: no answer from {from} (0.7 s)");
+    let verdict = Verdict::of(ran, 2, "resolve_timeout", &[&text])
         .times(&["total"])
         .no_icmp();
     seconds(&verdict.document()["time"]["total"], 0.7, 0.75);
     verdict.within(Duration::from_millis(700), Duration::from_millis(1100));
 }
 
-/// Asserts that it is up at this address.
+/// Asserts that the check succeeds with this address.
 #[track_caller]
-fn is_up_at(net: &Net, name: &str, words: &[&str], address: &str) -> Verdict {
+fn is_up_at(net: &Net, name: &str, args: &[&str], address: &str) -> Verdict {
     let verdict =
-        Verdict::of(json(net, name, words), 0, "ok", &[]).times(&["total", "resolve", "connect"]);
+        Verdict::of(json(net, name, args), 0, "ok", &[]).times(&["total", "resolve", "connect"]);
     let family = if address.contains(':') { 6 } else { 4 };
     assert_eq!(verdict.document()["address"], address);
     assert_eq!(
@@ -78,14 +79,14 @@ fn is_up_at(net: &Net, name: &str, words: &[&str], address: &str) -> Verdict {
 }
 
 #[test]
-fn a_name_server_behind_a_drop_is_a_timeout_inside_the_deadline() {
+fn dropped_queries_time_out_at_the_deadline() {
     let Some((net, _server)) = served(SERVER) else {
         return;
     };
     net.nft("target", "input", &["udp dport 53 drop"]);
-    is_silence(&net, "v4.example", TARGET);
+    times_out(&net, "v4.example", TARGET);
     net.etc("resolv.conf", "nameserver 10.77.0.2\nnameserver fd77::2\n");
-    is_silence(&net, "v4.example", "10.77.0.2, fd77::2");
+    times_out(&net, "v4.example", "10.77.0.2, fd77::2");
     net.check(&["v4.example", "80", "-t", "300ms"])
         .prints("0", 1);
     net.check(&["v4.example", "80", "-t", "300ms", "-o", "status"])
@@ -93,17 +94,17 @@ fn a_name_server_behind_a_drop_is_a_timeout_inside_the_deadline() {
 }
 
 #[test]
-fn a_name_server_that_keeps_silent_is_a_timeout_inside_the_deadline() {
+fn a_silent_name_server_times_out_at_the_deadline() {
     let Some((net, _server)) = served(SERVER) else {
         return;
     };
-    is_silence(&net, "silent.example", TARGET);
-    // The answer comes, but too late.
-    is_silence(&net, "slow-900.v4.example", TARGET);
+    times_out(&net, "silent.example", TARGET);
+    // An answer after the deadline.
+    times_out(&net, "slow-900.v4.example", TARGET);
 }
 
 #[test]
-fn a_machine_without_a_name_server_refuses_questions() {
+fn a_closed_name_server_port_fails_at_once() {
     let Some(net) = Net::direct() else { return };
     net.etc("resolv.conf", "nameserver 10.77.0.2\nnameserver fd77::2\n");
     let both = "connection refused at 10.77.0.2, fd77::2";
@@ -111,7 +112,7 @@ fn a_machine_without_a_name_server_refuses_questions() {
 }
 
 #[test]
-fn a_name_server_that_cannot_be_reached() {
+fn an_unreachable_name_server_fails_at_once() {
     let Some((net, _server)) = served("nameserver 10.99.0.1\n") else {
         return;
     };
@@ -143,13 +144,13 @@ fn a_name_server_that_cannot_be_reached() {
 }
 
 #[test]
-fn a_dead_name_server_before_a_living_one_costs_time_only() {
+fn an_unreachable_name_server_does_not_prevent_the_next() {
     let Some((net, _server)) = served("nameserver 10.77.0.77\nnameserver 10.77.0.2\n") else {
         return;
     };
     let _listener = net.listen("target", TARGET, 80, "hold");
     let verdict = is_up_at(&net, "v4.example", &[], TARGET);
-    // How long the first is waited for is the resolver's choice, inside the deadline.
+    // The wait for the first server depends on the deadline.
     seconds(&verdict.document()["time"]["resolve"], 0.1, 2.4);
     net.etc(
         "resolv.conf",
@@ -159,7 +160,7 @@ fn a_dead_name_server_before_a_living_one_costs_time_only() {
 }
 
 #[test]
-fn what_a_name_server_says_is_the_reason() {
+fn the_answer_of_the_name_server_is_the_cause() {
     let Some((net, _server)) = served(SERVER) else {
         return;
     };
@@ -181,7 +182,7 @@ fn what_a_name_server_says_is_the_reason() {
 }
 
 #[test]
-fn a_slow_name_server_shows_in_the_resolve_time_alone() {
+fn a_slow_name_server_affects_only_the_resolve_time() {
     let Some((net, _server)) = served(SERVER) else {
         return;
     };
@@ -191,7 +192,7 @@ fn a_slow_name_server_shows_in_the_resolve_time_alone() {
     seconds(&times["resolve"], 0.3, 0.7);
     seconds(&times["connect"], 0.0, 0.25);
     seconds(&times["total"], 0.3, 0.9);
-    // What it took is taken from the one deadline: 400 ms remain for the service.
+    // The lookup counts against the deadline: 400 ms are left for the service.
     let ran = json(
         &net,
         "slow-300.v4.example",
@@ -203,32 +204,29 @@ fn a_slow_name_server_shows_in_the_resolve_time_alone() {
 }
 
 #[test]
-fn the_family_is_that_of_a_route() {
+fn the_family_with_a_route_is_chosen() {
     let Some((net, server)) = served(SERVER) else {
         return;
     };
     let _listener = net.listen("target", "::", 80, "hold");
     is_up_at(&net, "both.example", &[], "fd77::2");
-    let mut asked = [server.line(), server.line()];
-    asked.sort();
-    assert_eq!(
-        asked,
-        ["question both.example A", "question both.example AAAA"]
-    );
+    let mut queries = [server.line(), server.line()];
+    queries.sort();
+    assert_eq!(queries, ["query both.example A", "query both.example AAAA"]);
     is_up_at(&net, "both.example", &["-4"], TARGET);
-    assert_eq!(server.line(), "question both.example A");
+    assert_eq!(server.line(), "query both.example A");
     is_up_at(&net, "both.example", &["-6"], "fd77::2");
-    assert_eq!(server.line(), "question both.example AAAA");
+    assert_eq!(server.line(), "query both.example AAAA");
     is_up_at(&net, "v4.example", &[], TARGET);
     is_up_at(&net, "v6.example", &[], "fd77::2");
-    // The AAAA address of this name has no route from here.
+    // There is no route to the IPv6 address of this name.
     is_up_at(&net, "roaming.example", &[], TARGET);
     is_up_at(&net, "both.example", &["--source", "10.77.0.1"], TARGET);
     is_up_at(&net, "both.example", &["--source", "fd77::1"], "fd77::2");
 }
 
 #[test]
-fn a_wanted_family_is_not_traded_for_the_other() {
+fn a_requested_family_is_not_replaced_by_the_other() {
     let Some((net, _server)) = served(SERVER) else {
         return;
     };
@@ -257,7 +255,7 @@ fn a_wanted_family_is_not_traded_for_the_other() {
 }
 
 #[test]
-fn a_machine_without_ipv6_takes_the_ipv4_address() {
+fn without_an_ipv6_route_the_ipv4_address_is_chosen() {
     let Some((net, _server)) = served(SERVER) else {
         return;
     };
@@ -274,9 +272,10 @@ fn a_machine_without_ipv6_takes_the_ipv4_address() {
     .times(&["total", "resolve"]);
 }
 
-/// With IPv6 switched off the kernel has no address to connect from, which is this machine's fault and not the target's.
+/// With IPv6 disabled, a connect fails for lack of a local address, which says nothing about the
+/// target.
 #[test]
-fn a_machine_with_ipv6_switched_off_takes_the_ipv4_address() {
+fn with_ipv6_disabled_the_ipv4_address_is_chosen() {
     let Some((net, _server)) = served(SERVER) else {
         return;
     };
@@ -296,9 +295,9 @@ fn a_machine_with_ipv6_switched_off_takes_the_ipv4_address() {
         .within(Duration::ZERO, Duration::from_millis(900));
 }
 
-/// As behind name servers that drop questions for AAAA: the address that is known is tried while there is time.
+/// Some name servers drop AAAA queries.
 #[test]
-fn half_an_answer_is_an_answer() {
+fn the_addresses_of_one_family_are_used_while_there_is_time() {
     let Some((net, _server)) = served(SERVER) else {
         return;
     };
@@ -308,7 +307,7 @@ fn half_an_answer_is_an_answer() {
 }
 
 #[test]
-fn all_addresses_are_tried_and_one_that_is_closed_is_down() {
+fn with_all_addresses_a_closed_one_fails_the_check() {
     let Some((net, _server)) = served(SERVER) else {
         return;
     };
@@ -326,17 +325,17 @@ fn all_addresses_are_tried_and_one_that_is_closed_is_down() {
     let document = verdict.document();
     assert_eq!(document["address"], "fd77::3");
     let each: Vec<_> = document["addresses"].as_array().unwrap().iter().collect();
-    let verdicts: Vec<_> = each
+    let actual: Vec<_> = each
         .iter()
         .map(|one| json!([one["address"], one["up"], one["status"]]))
         .collect();
-    let wanted = [
+    let expected = [
         json!(["fd77::2", 1, 0]),
         json!(["fd77::3", 0, 3]),
         json!(["10.77.0.2", 1, 0]),
         json!(["10.77.0.3", 0, 3]),
     ];
-    assert_eq!(verdicts, wanted);
+    assert_eq!(actual, expected);
     for one in each {
         assert_eq!(
             one["time"].get("connect").is_some(),
@@ -352,9 +351,9 @@ fn all_addresses_are_tried_and_one_that_is_closed_is_down() {
     assert_eq!(verdict.document()["addresses"].as_array().unwrap().len(), 2);
 }
 
-/// Then the name server is this machine, as with glibc (resolv.conf(5)).
+/// As with glibc (resolv.conf(5)).
 #[test]
-fn a_resolv_conf_that_is_empty_or_garbage_means_this_machine() {
+fn without_a_valid_line_in_resolv_conf_the_server_is_this_machine() {
     let Some((net, _server)) = served("") else {
         return;
     };
@@ -378,21 +377,21 @@ fn a_resolv_conf_that_is_empty_or_garbage_means_this_machine() {
 }
 
 #[test]
-fn a_machine_without_files_asks_itself() {
+fn without_files_the_server_is_this_machine() {
     let Some(net) = Net::direct() else { return };
     let _listener = net.listen("target", TARGET, 80, "hold");
-    let words = ["v4.example", "80", "-o", "json"];
+    let args = ["v4.example", "80", "-o", "json"];
     let parts = ["resolve v4.example: no name server reachable: connection refused at 127.0.0.1"];
-    Verdict::of(net.check_without_etc(&words), 1, "resolve_failed", &parts)
+    Verdict::of(net.check_without_etc(&args), 1, "resolve_failed", &parts)
         .times(&["total"])
         .at_once();
     let _local = net.python("probe", "dns_server.py", &["127.0.0.1"]);
-    let verdict = Verdict::of(net.check_without_etc(&words), 0, "ok", &[]);
+    let verdict = Verdict::of(net.check_without_etc(&args), 0, "ok", &[]);
     assert_eq!(verdict.document()["address"], TARGET);
 }
 
 #[test]
-fn the_hosts_file_is_asked_first() {
+fn the_hosts_file_has_precedence() {
     let Some((net, server)) = served("search example\nnameserver 10.77.0.2\n") else {
         return;
     };
@@ -409,26 +408,26 @@ fn the_hosts_file_is_asked_first() {
         "10.77.0.3"
     );
     net.etc("hosts", "");
-    // The search list makes it v4.example.
+    // The search list completes it to v4.example.
     is_up_at(&net, "v4", &["-4"], TARGET);
-    assert_eq!(server.line(), "question v4.example A");
+    assert_eq!(server.line(), "query v4.example A");
 }
 
 #[test]
-fn name_servers_have_ipv6_addresses_too() {
+fn name_servers_may_have_ipv6_addresses() {
     let Some(net) = Net::direct() else { return };
     let _listener = net.listen("target", TARGET, 80, "hold");
     let server = net.python("target", "dns_server.py", &["::"]);
     for address in ["fd77::2", "fe80::2%wire0"] {
         net.etc("resolv.conf", &format!("nameserver {address}\n"));
         is_up_at(&net, "v4.example", &["-4"], TARGET);
-        assert_eq!(server.line(), "question v4.example A");
+        assert_eq!(server.line(), "query v4.example A");
         fails_at_once(
             &net,
             "gone.example",
             &["-4"],
             &[&format!("NXDOMAIN (from {address})")],
         );
-        assert_eq!(server.line(), "question gone.example A");
+        assert_eq!(server.line(), "query gone.example A");
     }
 }

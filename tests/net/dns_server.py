@@ -1,6 +1,6 @@
-"""A name server over UDP: ADDRESS. Says `ready`, then `question NAME TYPE` for each question.
+"""A UDP name server on ADDRESS. Prints `ready`, then `query NAME TYPE` for each query.
 
-It knows the names below; a label `slow-MS` first of all has the answer wait so many milliseconds.
+Serves the names below. A first label `slow-MS` delays the answer by MS milliseconds.
 """
 
 import ipaddress
@@ -27,12 +27,12 @@ ZONE["half.example"] = ["10.77.0.2"]
 
 
 def read_question(message):
-    """The name, its type, and where the question ends."""
-    labels, at = [], 12
-    while message[at]:
-        labels.append(message[at + 1 : at + 1 + message[at]].decode("ascii").lower())
-        at += 1 + message[at]
-    return ".".join(labels), struct.unpack_from("!H", message, at + 1)[0], at + 5
+    """Returns the name, the type and the offset of the end of the question."""
+    labels, offset = [], 12
+    while message[offset]:
+        labels.append(message[offset + 1 : offset + 1 + message[offset]].decode("ascii").lower())
+        offset += 1 + message[offset]
+    return ".".join(labels), struct.unpack_from("!H", message, offset + 1)[0], offset + 5
 
 
 def answer(message, name, kind, end):
@@ -49,19 +49,19 @@ def answer(message, name, kind, end):
 
 def serve(message, client):
     name, kind, end = read_question(message)
-    # One write, since threads share the output.
-    sys.stdout.write(f"question {name} {({A: 'A', AAAA: 'AAAA'}).get(kind, kind)}\n")
+    # A single write, because threads share the output.
+    sys.stdout.write(f"query {name} {({A: 'A', AAAA: 'AAAA'}).get(kind, kind)}\n")
     if name.startswith("slow-"):
-        wait, name = name[5:].split(".", 1)
-        time.sleep(int(wait) / 1000)
+        delay, name = name[5:].split(".", 1)
+        time.sleep(int(delay) / 1000)
     if (name, kind) not in SILENT:
         server.sendto(answer(message, name, kind, end), client)
 
 
 address = sys.argv[1]
-family, _, _, _, place = socket.getaddrinfo(address, 53, type=socket.SOCK_DGRAM)[0]
+family, _, _, _, socket_address = socket.getaddrinfo(address, 53, type=socket.SOCK_DGRAM)[0]
 server = socket.socket(family, socket.SOCK_DGRAM)
-server.bind(place)
+server.bind(socket_address)
 print("ready", flush=True)
 while True:
     threading.Thread(target=serve, args=server.recvfrom(4096), daemon=True).start()

@@ -5,7 +5,7 @@ use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::Duration;
 use std::{io, thread};
 
-use crate::escape::os_error_text;
+use crate::os::errno::os_error_text;
 use crate::settings::SettingsError;
 
 /// The maximum length of the list in bytes: a million targets with options.

@@ -1,242 +1,245 @@
-//! The sentence of a lookup that failed: what was asked for, what each server did, and the status of it all.
+//! The error text and status of a failed lookup: which names were queried and what each server did.
 
+use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::address::HostName;
-use crate::engine::dns::message::Kind;
-use crate::engine::dns::query::note;
-use crate::engine::dns::result::{Tells, Trouble, Verdict};
-use crate::engine::dns::server::Server;
+use crate::engine::dns::message::RecordKind;
+use crate::engine::dns::result::{QueryResult, ServerError, Severity, record_error};
+use crate::engine::dns::server::NameServer;
 use crate::escape::escaped_prefix;
 use crate::failure::{Failure, Status};
 use crate::plan::Family;
 
-/// So many characters of a name are shown.
-const NAME_CHARS: usize = 80;
-/// So many other candidates are named.
+/// Longest name in an error text, in characters.
+pub const MAX_NAME_CHARS: usize = 80;
+/// Most candidates that are listed after the one that decided the result.
 const MAX_OTHERS: usize = 3;
 
-/// A name that was asked for, and how its questions ended.
+/// A candidate name whose queries have ended.
 #[derive(Debug, Clone)]
-pub struct Asked {
+pub struct QueriedName {
     /// The full name, without a final dot.
     pub name: Arc<str>,
-    /// One end for each record type.
-    pub ends: Vec<(Kind, Verdict)>,
+    /// The result for each record type.
+    pub results: Vec<(RecordKind, QueryResult)>,
 }
 
-/// All that is known of a lookup without addresses.
+/// Everything known about a lookup that found no address.
 #[derive(Debug)]
-pub struct Story<'a> {
-    /// The name as it was written.
+pub struct LookupFailure<'a> {
+    /// The name as written.
     pub name: &'a HostName,
-    /// What was wanted.
+    /// The requested address family.
     pub family: Family,
     /// The servers of resolv.conf.
-    pub servers: &'a [Server],
-    /// The candidates, in order.
-    pub asked: &'a [Asked],
-    /// Since the lookup started.
+    pub servers: &'a [NameServer],
+    /// The candidate names in the order of the queries.
+    pub queried: &'a [QueriedName],
+    /// Time since the start of the lookup.
     pub elapsed: Duration,
 }
 
-/// What a candidate came to, from the least to the most telling.
+/// The result for one candidate name. Ascending: the greatest of all candidates decides the status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Class {
+enum FailureClass {
+    /// This machine could not send a query.
     Local,
     Unreachable,
     Silence,
     NxDomain,
-    /// The name may or may not exist: that beats a plain no for another name.
-    Error,
+    /// Above NXDOMAIN, because the name may exist.
+    ServerError,
     NoAddress,
 }
 
-impl Class {
+impl FailureClass {
+    fn of(results: &[(RecordKind, QueryResult)]) -> Self {
+        let failed = results
+            .iter()
+            .any(|(_, result)| matches!(result, QueryResult::Failed(_)));
+        let a_is_nxdomain = results.iter().any(|(kind, result)| {
+            *kind == RecordKind::A && matches!(result, QueryResult::NxDomain(_))
+        });
+        let exists = results
+            .iter()
+            .any(|(_, result)| matches!(result, QueryResult::NoData(_)));
+        match (failed, a_is_nxdomain, exists) {
+            (false, _, true) => Self::NoAddress,
+            (false, _, false) | (true, true, _) => Self::NxDomain,
+            (true, false, _) => match errors_by_server(results)
+                .iter()
+                .map(|(_, error)| error.severity())
+                .max()
+            {
+                Some(Severity::Local) => Self::Local,
+                Some(Severity::Unreachable) => Self::Unreachable,
+                Some(Severity::Silence) | None => Self::Silence,
+                Some(Severity::Response) => Self::ServerError,
+            },
+        }
+    }
+
     fn status(self) -> Status {
         match self {
             Self::Local => Status::LocalError,
             Self::Silence => Status::ResolveTimeout,
-            Self::Unreachable | Self::NxDomain | Self::Error | Self::NoAddress => {
+            Self::Unreachable | Self::NxDomain | Self::ServerError | Self::NoAddress => {
                 Status::ResolveFailed
             }
         }
     }
+
+    /// For the list of other candidates.
+    fn label(self) -> &'static str {
+        match self {
+            Self::Local => "no socket",
+            Self::Unreachable => "no server reachable",
+            Self::Silence => "no answer",
+            Self::NxDomain => "NXDOMAIN",
+            Self::ServerError => "server error",
+            Self::NoAddress => "no address",
+        }
+    }
 }
 
-impl Story<'_> {
-    /// The failure: the most telling candidate decides, the others are named.
+impl LookupFailure<'_> {
+    /// The failure: the candidate of the greatest class decides the status, the others are listed.
     pub fn failure(&self) -> Failure {
-        let mut text = format!(
-            "resolve {}: ",
-            escaped_prefix(self.name.as_str(), NAME_CHARS)
-        );
-        let classes: Vec<Class> = self.asked.iter().map(|asked| class(&asked.ends)).collect();
-        let best = classes.iter().max().copied().unwrap_or(Class::Silence);
-        let place = classes
+        let name = escaped_prefix(self.name.as_str(), MAX_NAME_CHARS);
+        let mut text = format!("resolve {name}: ");
+        let classes: Vec<FailureClass> = self
+            .queried
             .iter()
-            .position(|class| *class == best)
+            .map(|queried| FailureClass::of(&queried.results))
+            .collect();
+        let class = classes
+            .iter()
+            .max()
+            .copied()
+            .unwrap_or(FailureClass::Silence);
+        let deciding = classes
+            .iter()
+            .position(|other| *other == class)
             .unwrap_or_default();
-        if let Some(asked) = self.asked.get(place) {
-            if self.asked.len() > 1 {
-                text.push_str(&format!("{}: ", escaped_prefix(&asked.name, NAME_CHARS)));
+        if let Some(queried) = self.queried.get(deciding) {
+            if self.queried.len() > 1 {
+                text.push_str(&escaped_prefix(&queried.name, MAX_NAME_CHARS));
+                text.push_str(": ");
             }
-            text.push_str(&self.sentence(best, &asked.ends));
+            text.push_str(&self.cause(class, &queried.results));
         }
-        self.push_others(&mut text, &classes, place);
-        Failure::new(best.status(), text)
+        self.push_others(&mut text, &classes, deciding);
+        Failure::new(class.status(), text)
     }
 
-    fn push_others(&self, text: &mut String, classes: &[Class], best: usize) {
-        let others: Vec<(&Asked, &Class)> = self
-            .asked
+    /// Appends the candidates that did not decide the result.
+    fn push_others(&self, text: &mut String, classes: &[FailureClass], deciding: usize) {
+        let others = self
+            .queried
             .iter()
             .zip(classes)
             .enumerate()
-            .filter(|(at, _)| *at != best)
-            .map(|(_, other)| other)
-            .collect();
-        for (count, (asked, class)) in others.iter().take(MAX_OTHERS).enumerate() {
+            .filter(|(index, _)| *index != deciding)
+            .map(|(_, other)| other);
+        for (count, (queried, class)) in others.take(MAX_OTHERS).enumerate() {
             let lead = if count == 0 { "; also tried " } else { ", " };
-            text.push_str(&format!(
-                "{lead}{} ({})",
-                escaped_prefix(&asked.name, NAME_CHARS),
-                short(**class)
-            ));
+            let name = escaped_prefix(&queried.name, MAX_NAME_CHARS);
+            let _ = write!(text, "{lead}{name} ({})", class.label());
         }
-        if others.len() > MAX_OTHERS {
-            text.push_str(&format!(" and {} more", others.len() - MAX_OTHERS));
+        let unlisted = self.queried.len().saturating_sub(1 + MAX_OTHERS);
+        if unlisted > 0 {
+            let _ = write!(text, " and {unlisted} more");
         }
     }
 
-    fn sentence(&self, class: Class, ends: &[(Kind, Verdict)]) -> String {
+    fn cause(&self, class: FailureClass, results: &[(RecordKind, QueryResult)]) -> String {
         match class {
-            Class::NoAddress => {
+            FailureClass::NoAddress => {
                 let what = match self.family {
                     Family::Any => "has no address",
                     Family::V4 => "has no IPv4 address",
                     Family::V6 => "has no IPv6 address",
                 };
-                format!("{what} (from {})", self.who_said(ends))
+                format!("{what} (from {})", self.answering_server(results))
             }
-            Class::NxDomain => format!("NXDOMAIN (from {})", self.who_said(ends)),
-            Class::Local | Class::Unreachable | Class::Silence | Class::Error => {
-                self.troubles(class, ends)
-            }
+            FailureClass::NxDomain => format!("NXDOMAIN (from {})", self.answering_server(results)),
+            FailureClass::Local
+            | FailureClass::Unreachable
+            | FailureClass::Silence
+            | FailureClass::ServerError => self.server_errors(class, results),
         }
     }
 
-    /// The server of the first answer.
-    fn who_said(&self, ends: &[(Kind, Verdict)]) -> String {
-        let said = ends.iter().find_map(|(_, end)| match end {
-            Verdict::NoData(server) | Verdict::NxDomain(server) => Some(*server),
-            Verdict::Found(..) | Verdict::Failed(_) => None,
+    /// The server of the first negative answer.
+    fn answering_server(&self, results: &[(RecordKind, QueryResult)]) -> String {
+        let server = results.iter().find_map(|(_, result)| match result {
+            QueryResult::NoData(server) | QueryResult::NxDomain(server) => Some(*server),
+            QueryResult::Found(..) | QueryResult::Failed(_) => None,
         });
-        said.map(|server| self.server(server)).unwrap_or_default()
+        server.map(|index| self.server(index)).unwrap_or_default()
     }
 
-    fn server(&self, server: usize) -> String {
+    fn server(&self, index: usize) -> String {
         self.servers
-            .get(server)
+            .get(index)
             .map(ToString::to_string)
             .unwrap_or_default()
     }
 
-    /// Each trouble with the servers that had it.
-    fn troubles(&self, class: Class, ends: &[(Kind, Verdict)]) -> String {
+    /// The errors, each with all servers that had it.
+    fn server_errors(&self, class: FailureClass, results: &[(RecordKind, QueryResult)]) -> String {
         let mut groups: Vec<(String, Vec<String>)> = Vec::new();
-        for (server, trouble) in merged(ends) {
-            let phrase = trouble.phrase() + link(&trouble);
-            match groups.iter_mut().find(|(known, _)| *known == phrase) {
+        for (server, error) in errors_by_server(results) {
+            let description = error.description();
+            match groups.iter_mut().find(|(known, _)| *known == description) {
                 Some((_, servers)) => servers.push(self.server(server)),
-                None => groups.push((phrase, vec![self.server(server)])),
+                None => groups.push((description, vec![self.server(server)])),
             }
         }
-        let words: Vec<String> = groups
+        let groups: Vec<String> = groups
             .iter()
-            .map(|(phrase, servers)| format!("{phrase} {}", servers.join(", ")))
+            .map(|(description, servers)| format!("{description} {}", servers.join(", ")))
             .collect();
-        let lead = if class == Class::Unreachable {
+        let lead = if class == FailureClass::Unreachable {
             "no name server reachable: "
         } else {
             ""
         };
-        let tail = if class == Class::Silence {
+        let errors = if groups.is_empty() {
+            "no query was sent".into()
+        } else {
+            groups.join("; ")
+        };
+        // One family may be known to be missing while the query for the other failed.
+        let missing = results
+            .iter()
+            .find_map(|(kind, result)| match (kind, result) {
+                (RecordKind::A, QueryResult::NoData(_)) => Some(", and no IPv4 address"),
+                (RecordKind::Aaaa, QueryResult::NoData(_)) => Some(", and no IPv6 address"),
+                _ => None,
+            })
+            .unwrap_or_default();
+        let waited = if class == FailureClass::Silence {
             format!(" ({:.1} s)", self.elapsed.as_secs_f64())
         } else {
             String::new()
         };
-        let known = ends.iter().find_map(|(kind, end)| match (kind, end) {
-            (Kind::A, Verdict::NoData(_)) => Some(", and no IPv4 address"),
-            (Kind::Aaaa, Verdict::NoData(_)) => Some(", and no IPv6 address"),
-            _ => None,
-        });
-        let what = if words.is_empty() {
-            "no question was sent".into()
-        } else {
-            words.join("; ")
-        };
-        format!("{lead}{what}{}{tail}", known.unwrap_or_default())
+        format!("{lead}{errors}{missing}{waited}")
     }
 }
 
-/// How a trouble is tied to its server.
-fn link(trouble: &Trouble) -> &'static str {
-    match trouble {
-        Trouble::Local(_) => " for",
-        Trouble::Unreachable(_) => " at",
-        _ => " from",
-    }
-}
-
-/// The most telling trouble of each server over all questions.
-fn merged(ends: &[(Kind, Verdict)]) -> Vec<(usize, Trouble)> {
+/// The most severe error of each server over all record types.
+fn errors_by_server(results: &[(RecordKind, QueryResult)]) -> Vec<(usize, ServerError)> {
     let mut all = Vec::new();
-    for (_, end) in ends {
-        let Verdict::Failed(troubles) = end else {
+    for (_, result) in results {
+        let QueryResult::Failed(errors) = result else {
             continue;
         };
-        for (server, trouble) in troubles {
-            note(&mut all, *server, trouble.clone());
+        for (server, error) in errors {
+            record_error(&mut all, *server, error.clone());
         }
     }
     all
-}
-
-fn class(ends: &[(Kind, Verdict)]) -> Class {
-    let failed = ends
-        .iter()
-        .any(|(_, end)| matches!(end, Verdict::Failed(_)));
-    let a_is_nx = ends
-        .iter()
-        .any(|(kind, end)| *kind == Kind::A && matches!(end, Verdict::NxDomain(_)));
-    let exists = ends
-        .iter()
-        .any(|(_, end)| matches!(end, Verdict::NoData(_)));
-    match (failed, a_is_nx, exists) {
-        (false, _, true) => Class::NoAddress,
-        (false, _, false) | (true, true, _) => Class::NxDomain,
-        (true, false, _) => match merged(ends)
-            .iter()
-            .map(|(_, trouble)| trouble.tells())
-            .max()
-        {
-            Some(Tells::Local) => Class::Local,
-            Some(Tells::Unreachable) => Class::Unreachable,
-            Some(Tells::Silence) | None => Class::Silence,
-            Some(Tells::Answer) => Class::Error,
-        },
-    }
-}
-
-fn short(class: Class) -> &'static str {
-    match class {
-        Class::Local => "no socket",
-        Class::Unreachable => "no server reachable",
-        Class::Silence => "no answer",
-        Class::NxDomain => "NXDOMAIN",
-        Class::Error => "server error",
-        Class::NoAddress => "no address",
-    }
 }

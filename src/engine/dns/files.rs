@@ -1,32 +1,32 @@
-//! The files that say how names are resolved, read at the first name and again when they have changed.
+//! The files that configure name resolution: read at the first lookup and again after a change.
 
 use std::fs;
-use std::fs::File;
-use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::engine::dns::hosts::Hosts;
-use crate::engine::dns::resolv_conf::Config;
+use crate::engine::dns::resolv_conf::ResolvConf;
 use crate::engine::dns::server::DNS_PORT;
+use crate::os::files::read_lenient;
 
-/// How often changes are looked for; a plugin lives for months, and DHCP rewrites resolv.conf.
+/// How often the files are checked for changes. A process may run for months, and DHCP clients
+/// rewrite resolv.conf.
 const RECHECK: Duration = Duration::from_secs(1);
-/// No file is read further.
+/// The rest of a larger file is ignored.
 const MAX_BYTES: u64 = 16 << 20;
 
-/// Where the files are. Files that are absent or unreadable count as empty, as in glibc.
+/// The paths of the files. As in glibc, a file that is missing or unreadable counts as empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Files {
     /// resolv.conf(5).
     pub resolv_conf: PathBuf,
     /// hosts(5).
     pub hosts: PathBuf,
-    /// This machine's name, whose domain is searched where resolv.conf names none.
+    /// The host name, whose domain is the search list if resolv.conf has none.
     pub hostname: PathBuf,
-    /// The servers' port, for which resolv.conf has no syntax.
+    /// The port of the servers, for which resolv.conf has no syntax.
     pub port: u16,
 }
 
@@ -41,58 +41,60 @@ impl Default for Files {
     }
 }
 
-/// What the files say.
+/// The parsed contents of the files.
 #[derive(Debug)]
-pub struct Known {
+pub struct FileCache {
     files: Files,
-    checked: Option<Instant>,
-    config: Option<(Stamp, Arc<Config>)>,
+    checked_at: Option<Instant>,
+    resolv_conf: Option<(Stamp, Arc<ResolvConf>)>,
     hosts: Option<(Stamp, Hosts)>,
 }
 
-/// Changes whenever a file is written or replaced: inode, size, seconds and nanoseconds of its last change.
+/// Inode, size, seconds and nanoseconds of the last status change: differs once a file is written
+/// or replaced.
 type Stamp = Option<(u64, u64, i64, i64)>;
 
-impl Known {
+impl FileCache {
     /// Reads nothing yet.
     pub fn new(files: Files) -> Self {
         Self {
             files,
-            checked: None,
-            config: None,
+            checked_at: None,
+            resolv_conf: None,
             hosts: None,
         }
     }
 
-    /// What is in force now.
-    pub fn current(&mut self, now: Instant) -> (Arc<Config>, &Hosts) {
+    /// The contents. They are checked for changes once per second.
+    pub fn current(&mut self, now: Instant) -> (Arc<ResolvConf>, &Hosts) {
         let due = self
-            .checked
+            .checked_at
             .is_none_or(|at| now.saturating_duration_since(at) >= RECHECK);
         if due {
-            self.checked = Some(now);
-            self.forget_changed();
+            self.checked_at = Some(now);
+            self.drop_changed();
         }
         let files = &self.files;
-        let (_, config) = self.config.get_or_insert_with(|| {
+        // The stamp is taken before the read: a change in between is seen at the next check.
+        let (_, resolv_conf) = self.resolv_conf.get_or_insert_with(|| {
             let stamp = stamp(&files.resolv_conf);
-            let config = Config::parse(
-                &read(&files.resolv_conf),
-                &read(&files.hostname),
+            let parsed = ResolvConf::parse(
+                &text(&files.resolv_conf),
+                &text(&files.hostname),
                 files.port,
             );
-            (stamp, Arc::new(config))
+            (stamp, Arc::new(parsed))
         });
         let (_, hosts) = self
             .hosts
-            .get_or_insert_with(|| (stamp(&files.hosts), Hosts::parse(&read(&files.hosts))));
-        (config.clone(), hosts)
+            .get_or_insert_with(|| (stamp(&files.hosts), Hosts::parse(&text(&files.hosts))));
+        (resolv_conf.clone(), hosts)
     }
 
-    fn forget_changed(&mut self) {
+    fn drop_changed(&mut self) {
         let files = &self.files;
-        self.config = self
-            .config
+        self.resolv_conf = self
+            .resolv_conf
             .take()
             .filter(|(known, _)| *known == stamp(&files.resolv_conf));
         self.hosts = self
@@ -108,15 +110,8 @@ fn stamp(path: &Path) -> Stamp {
         .map(|meta| (meta.ino(), meta.size(), meta.ctime(), meta.ctime_nsec()))
 }
 
-/// The file's text. What is no regular file is not opened: a FIFO would block the loop.
-fn read(path: &Path) -> String {
-    let mut bytes = Vec::new();
-    let regular = fs::metadata(path).is_ok_and(|meta| meta.is_file());
-    if let Some(file) = regular.then(|| File::open(path).ok()).flatten() {
-        // What was read before an error still counts.
-        let _ = file.take(MAX_BYTES).read_to_end(&mut bytes);
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
+fn text(path: &Path) -> String {
+    String::from_utf8_lossy(&read_lenient(path, MAX_BYTES)).into_owned()
 }
 
 #[cfg(test)]
@@ -134,7 +129,7 @@ mod tests {
             hostname: path("hostname"),
             port: 53,
         };
-        let mut known = Known::new(files);
+        let mut cache = FileCache::new(files);
         let start = Instant::now();
         fs::write(
             path("resolv.conf"),
@@ -142,30 +137,30 @@ mod tests {
         )
         .unwrap();
         fs::write(path("hostname"), "probe.corp.example\n").unwrap();
-        let (config, hosts) = known.current(start);
-        assert_eq!((config.servers.len(), hosts), (2, &Hosts::default()));
-        assert_eq!(*config.search, ["corp.example".into()]);
+        let (resolv_conf, hosts) = cache.current(start);
+        assert_eq!((resolv_conf.servers.len(), hosts), (2, &Hosts::default()));
+        assert_eq!(*resolv_conf.search, ["corp.example".into()]);
 
         fs::write(path("resolv.conf"), "nameserver 192.0.2.9\n").unwrap();
         fs::write(path("hosts"), "192.0.2.7 mx1\n").unwrap();
         assert_eq!(
-            known
+            cache
                 .current(start + Duration::from_millis(900))
                 .0
                 .servers
                 .len(),
             2
         );
-        let (config, hosts) = known.current(start + Duration::from_secs(1));
+        let (resolv_conf, hosts) = cache.current(start + Duration::from_secs(1));
         assert_eq!(
-            (config.servers.len(), hosts),
+            (resolv_conf.servers.len(), hosts),
             (1, &Hosts::parse("192.0.2.7 mx1"))
         );
     }
 
     #[test]
     #[allow(clippy::disallowed_methods)]
-    fn what_is_no_file_counts_as_empty() {
+    fn a_path_that_is_not_a_regular_file_counts_as_empty() {
         let dir = tempfile::tempdir().unwrap();
         let files = Files {
             resolv_conf: dir.path().into(),
@@ -173,10 +168,10 @@ mod tests {
             ..Files::default()
         };
         let (config, hosts) = (
-            Known::new(files.clone()).current(Instant::now()).0,
+            FileCache::new(files.clone()).current(Instant::now()).0,
             Hosts::default(),
         );
         assert_eq!(config.servers.len(), 1);
-        assert_eq!(Known::new(files).current(Instant::now()).1, &hosts);
+        assert_eq!(FileCache::new(files).current(Instant::now()).1, &hosts);
     }
 }

@@ -1,283 +1,298 @@
-//! One lookup: a name through the search list, for one or both families. No I/O; time and ids are arguments.
+//! One lookup: a name, the search list, one or both address families. No I/O; time and query ids
+//! are arguments.
 //!
-//! Whoever drives it carries out its wishes, reports what the sockets say, and calls `expire` when `next_wake` has come.
-//! It ends by its deadline, with what is known then.
+//! The driver performs the actions, reports what happens on the sockets, and calls `expire` at
+//! `next_wake`. A lookup ends by its deadline with what is known by then.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::address::HostName;
-use crate::engine::dns::failure_text::{Asked, Story};
-use crate::engine::dns::message::Kind;
-use crate::engine::dns::query::{Outbox, Question, Wish};
-use crate::engine::dns::resolv_conf::{Aaaa, Config};
-use crate::engine::dns::result::{Tells, Trouble, Verdict};
-use crate::engine::dns::{ResolvedAddresses, Source};
-use crate::failure::Failure;
+use crate::engine::dns::answer::{AnswerSource, LookupResult, ResolvedAddresses};
+use crate::engine::dns::failure_text::{LookupFailure, QueriedName};
+use crate::engine::dns::message::RecordKind;
+use crate::engine::dns::query::{Query, QueryAction, QueryActions, QueryAttemptId};
+use crate::engine::dns::resolv_conf::{AaaaQueries, ResolvConf};
+use crate::engine::dns::result::{QueryResult, ServerError, Severity};
+use crate::escape::escaped_prefix;
 use crate::plan::Family;
 
-/// How long the other family may still come after the first (the Resolution Delay of RFC 8305, section 3).
+/// The shortest wait for the second family (the Resolution Delay of RFC 8305, section 3).
 const RESOLUTION_DELAY: Duration = Duration::from_millis(50);
+/// Longest canonical name that is reported, in characters.
+const MAX_CANONICAL_CHARS: usize = 255;
 
-/// A lookup from its first question to its answer.
+/// A lookup in progress.
 #[derive(Debug)]
 pub struct Lookup {
     name: HostName,
     family: Family,
-    config: Arc<Config>,
-    order: Vec<usize>,
+    conf: Arc<ResolvConf>,
+    /// Indices of the servers in the order in which they are queried.
+    server_order: Vec<usize>,
     candidates: Vec<Arc<str>>,
-    /// The candidate that is asked for now.
-    at: usize,
-    questions: Vec<Question>,
-    past: Vec<Asked>,
+    /// Index of the candidate that is being queried.
+    current: usize,
+    /// One query per record type, for the current candidate.
+    queries: Vec<Query>,
+    /// The candidates before the current one.
+    past: Vec<QueriedName>,
     start: Instant,
     deadline: Instant,
-    outbox: Outbox,
-    outcome: Option<Result<ResolvedAddresses, Failure>>,
+    actions: QueryActions,
+    result: Option<LookupResult>,
 }
 
 impl Lookup {
-    /// Starts; `turn` counts lookups, for `options rotate`.
+    /// Starts a lookup. `rotation` is the index of the first server for `options rotate`, modulo
+    /// the number of servers.
     pub fn new(
         name: &HostName,
         family: Family,
-        config: Arc<Config>,
-        turn: usize,
+        conf: Arc<ResolvConf>,
+        rotation: usize,
         now: Instant,
         deadline: Instant,
     ) -> Self {
-        let mut order: Vec<usize> = (0..config.servers.len()).collect();
-        if config.rotate {
-            let first = turn.checked_rem(order.len()).unwrap_or_default();
-            order.rotate_left(first);
+        let mut server_order: Vec<usize> = (0..conf.servers.len()).collect();
+        if conf.rotate {
+            let first = rotation.checked_rem(server_order.len()).unwrap_or_default();
+            server_order.rotate_left(first);
         }
-        let candidates = config.candidates(name).into_iter().map(Arc::from).collect();
+        let candidates = conf.candidates(name).into_iter().map(Arc::from).collect();
         let mut lookup = Self {
             name: name.clone(),
             family,
-            config,
-            order,
+            conf,
+            server_order,
             candidates,
-            at: 0,
-            questions: Vec::new(),
+            current: 0,
+            queries: Vec::new(),
             past: Vec::new(),
             start: now,
             deadline,
-            outbox: Outbox::default(),
-            outcome: None,
+            actions: QueryActions::default(),
+            result: None,
         };
-        lookup.ask(now);
-        lookup.step(now);
+        lookup.query_candidate(now);
+        lookup.advance(now);
         lookup
     }
 
-    /// The next thing to do for it.
-    pub fn take_wish(&mut self) -> Option<Wish> {
-        self.outbox.wishes.pop_front()
+    /// The next action to perform.
+    pub fn pop_action(&mut self) -> Option<QueryAction> {
+        self.actions.pop()
     }
 
-    /// The message of a try, asked with this random id; `None` when the try is over.
-    pub fn query(&mut self, serial: u32, id: u16) -> Option<Vec<u8>> {
-        self.questions
+    /// The message to send for this attempt, with this random query id; `None` if the attempt is no
+    /// longer open.
+    pub fn message(&mut self, attempt: QueryAttemptId, query_id: u16) -> Option<Vec<u8>> {
+        self.queries
             .iter_mut()
-            .find(|question| question.is_open(serial))?
-            .query(serial, id)
+            .find(|query| query.is_open(attempt))?
+            .message(attempt, query_id)
     }
 
-    /// Whether this try still listens.
-    pub fn is_open(&self, serial: u32) -> bool {
-        self.questions
-            .iter()
-            .any(|question| question.is_open(serial))
+    /// Whether this attempt still accepts answers.
+    pub fn is_open(&self, attempt: QueryAttemptId) -> bool {
+        self.queries.iter().any(|query| query.is_open(attempt))
     }
 
-    /// A message came for this try; the bytes are changed while they are read.
-    pub fn on_message(&mut self, serial: u32, bytes: &mut [u8], now: Instant) {
-        self.with(serial, now, |question, out| {
-            question.on_message(serial, bytes, now, out);
+    /// Handles a message received on the socket of this attempt. Modifies `bytes`.
+    pub fn on_message(&mut self, attempt: QueryAttemptId, bytes: &mut [u8], now: Instant) {
+        self.handle(attempt, now, |query, actions| {
+            query.on_message(attempt, bytes, now, actions);
         });
     }
 
-    /// The socket of this try failed.
-    pub fn on_error(&mut self, serial: u32, cause: String, now: Instant) {
-        self.with(serial, now, |question, out| {
-            question.on_error(serial, cause, now, out);
+    /// Handles a failure of the socket of this attempt.
+    pub fn on_error(&mut self, attempt: QueryAttemptId, cause: String, now: Instant) {
+        self.handle(attempt, now, |query, actions| {
+            query.on_error(attempt, cause, now, actions);
         });
     }
 
-    /// This machine has no socket for this try now; the wish comes again.
-    pub fn on_blocked(&mut self, serial: u32, cause: String, now: Instant) {
-        self.with(serial, now, |question, _| {
-            question.on_blocked(serial, cause, now);
+    /// Handles a lack of sockets on this machine: the socket is requested again later.
+    pub fn on_blocked(&mut self, attempt: QueryAttemptId, cause: String, now: Instant) {
+        self.handle(attempt, now, |query, _| {
+            query.on_blocked(attempt, cause, now);
         });
     }
 
-    /// Does what is due by now.
+    /// Runs the timers that are due.
     pub fn expire(&mut self, now: Instant) {
-        for question in &mut self.questions {
-            question.expire(now, &mut self.outbox);
+        for query in &mut self.queries {
+            query.expire(now, &mut self.actions);
         }
-        self.step(now);
+        self.advance(now);
     }
 
-    /// When `expire` has something to do; `None` once it is over.
+    /// When to call `expire`; `None` once the lookup has ended.
     pub fn next_wake(&self) -> Option<Instant> {
-        if self.outcome.is_some() {
+        if self.result.is_some() {
             return None;
         }
-        let own = self.questions.iter().filter_map(Question::next_wake).min();
-        Some(own.map_or(self.deadline, |own| own.min(self.deadline)))
+        let queries = self.queries.iter().filter_map(Query::next_wake).min();
+        Some(queries.map_or(self.deadline, |wake| wake.min(self.deadline)))
     }
 
-    /// The answer, once.
-    pub fn take_outcome(&mut self) -> Option<Result<ResolvedAddresses, Failure>> {
-        self.outcome.take()
+    /// Takes the result once the lookup has ended.
+    pub fn take_result(&mut self) -> Option<LookupResult> {
+        self.result.take()
     }
 
-    /// What is known now, as if the deadline were now.
-    pub fn conclude(&self, now: Instant) -> Result<ResolvedAddresses, Failure> {
-        let ends: Vec<(Kind, Verdict)> = self
-            .questions
-            .iter()
-            .map(|question| (question.kind, question.so_far()))
-            .collect();
-        if let Some(addresses) = self.addresses(&ends) {
+    /// The result if the lookup ended now.
+    ///
+    /// # Errors
+    /// If no address is known yet.
+    pub fn result_so_far(&self, now: Instant) -> LookupResult {
+        let results = self.query_results();
+        if let Some(addresses) = self.addresses(&results) {
             return Ok(addresses);
         }
-        let mut asked = self.past.clone();
-        if let Some(name) = self.candidates.get(self.at) {
-            asked.push(Asked {
+        let mut queried = self.past.clone();
+        if let Some(name) = self.candidates.get(self.current) {
+            queried.push(QueriedName {
                 name: name.clone(),
-                ends,
+                results,
             });
         }
-        let elapsed = now.saturating_duration_since(self.start);
-        Err(Story {
+        let failure = LookupFailure {
             name: &self.name,
             family: self.family,
-            servers: &self.config.servers,
-            asked: &asked,
-            elapsed,
-        }
-        .failure())
+            servers: &self.conf.servers,
+            queried: &queried,
+            elapsed: now.saturating_duration_since(self.start),
+        };
+        Err(failure.failure())
     }
 
-    fn with(&mut self, serial: u32, now: Instant, event: impl FnOnce(&mut Question, &mut Outbox)) {
-        if let Some(question) = self
-            .questions
-            .iter_mut()
-            .find(|question| question.is_open(serial))
-        {
-            event(question, &mut self.outbox);
-            self.step(now);
+    fn handle(
+        &mut self,
+        attempt: QueryAttemptId,
+        now: Instant,
+        event: impl FnOnce(&mut Query, &mut QueryActions),
+    ) {
+        if let Some(query) = self.queries.iter_mut().find(|query| query.is_open(attempt)) {
+            event(query, &mut self.actions);
+            self.advance(now);
         }
     }
 
-    /// Puts the questions for the current candidate.
+    /// Starts the queries for the current candidate.
     ///
-    /// A candidate that is not the last has half of the time that is left, so that a silent one leaves some to the next.
-    fn ask(&mut self, now: Instant) {
-        let Some(name) = self.candidates.get(self.at).cloned() else {
+    /// Every candidate but the last gets half of the time left, so that a silent server leaves time
+    /// for the next candidate.
+    fn query_candidate(&mut self, now: Instant) {
+        let Some(name) = self.candidates.get(self.current).cloned() else {
             return;
         };
-        let last = self.at + 1 == self.candidates.len();
-        let rest = self.deadline.saturating_duration_since(now);
-        let until = if last { self.deadline } else { now + rest / 2 };
-        let kinds: &[Kind] = match (self.family, self.config.aaaa) {
-            (Family::Any, Aaaa::Ask) => &[Kind::A, Kind::Aaaa],
-            (Family::V4, _) | (Family::Any, Aaaa::Skip) => &[Kind::A],
-            (Family::V6, _) => &[Kind::Aaaa],
+        let is_last = self.current + 1 == self.candidates.len();
+        let left = self.deadline.saturating_duration_since(now);
+        let deadline = if is_last {
+            self.deadline
+        } else {
+            now + left / 2
         };
-        let put = |kind: &Kind| {
-            Question::new(
+        let kinds: &[RecordKind] = match (self.family, self.conf.aaaa_queries) {
+            (Family::Any, AaaaQueries::Send) => &[RecordKind::A, RecordKind::Aaaa],
+            (Family::V4, _) | (Family::Any, AaaaQueries::Skip) => &[RecordKind::A],
+            (Family::V6, _) => &[RecordKind::Aaaa],
+        };
+        let start = |kind: &RecordKind| {
+            Query::new(
                 name.clone(),
                 *kind,
-                self.config.clone(),
-                &self.order,
+                self.conf.clone(),
+                &self.server_order,
                 now,
-                until,
-                &mut self.outbox,
+                deadline,
+                &mut self.actions,
             )
         };
-        self.questions = kinds.iter().map(put).collect();
+        self.queries = kinds.iter().map(start).collect();
     }
 
-    /// Draws the consequences of whatever has just happened.
-    fn step(&mut self, now: Instant) {
-        while self.outcome.is_none() {
-            self.stop_waiting_for_the_other_family(now);
-            if self
-                .questions
-                .iter()
-                .any(|question| question.verdict().is_none())
-            {
+    /// Continues after an event: ends the lookup or queries the next candidate, if all queries of
+    /// the current one have ended.
+    fn advance(&mut self, now: Instant) {
+        while self.result.is_none() {
+            self.limit_wait_for_other_family(now);
+            if self.queries.iter().any(|query| query.result().is_none()) {
                 return;
             }
-            let ends: Vec<(Kind, Verdict)> = self
-                .questions
-                .iter()
-                .map(|question| (question.kind, question.so_far()))
-                .collect();
-            let over = self.at + 1 >= self.candidates.len()
+            let results = self.query_results();
+            let is_last = self.current + 1 >= self.candidates.len();
+            if is_last
                 || now >= self.deadline
-                || nobody_to_ask(&ends);
-            if over || self.addresses(&ends).is_some() {
-                self.outcome = Some(self.conclude(now));
+                || no_server_is_reachable(&results)
+                || self.addresses(&results).is_some()
+            {
+                self.result = Some(self.result_so_far(now));
                 return;
             }
-            if let Some(name) = self.candidates.get(self.at).cloned() {
-                self.past.push(Asked { name, ends });
+            if let Some(name) = self.candidates.get(self.current).cloned() {
+                self.past.push(QueriedName { name, results });
             }
-            self.at += 1;
-            self.ask(now);
+            self.current += 1;
+            self.query_candidate(now);
         }
     }
 
-    /// Once one family has addresses, or A says that the name does not exist, the other is waited for until half of
-    /// the time is over and at least [`RESOLUTION_DELAY`]. An NXDOMAIN for AAAA alone says little (RFC 4074, section 4.2).
-    fn stop_waiting_for_the_other_family(&mut self, now: Instant) {
-        let tells = |question: &Question| match question.verdict() {
-            Some((Verdict::Found(..), at)) => Some(*at),
-            Some((Verdict::NxDomain(_), at)) if question.kind == Kind::A => Some(*at),
+    /// Once one family has addresses, or the A query returned NXDOMAIN, the other query has to end
+    /// by half of the lookup's time, but gets at least [`RESOLUTION_DELAY`]. NXDOMAIN for AAAA is
+    /// not sufficient, because some servers return it for names that have A records (RFC 4074,
+    /// section 4.2).
+    fn limit_wait_for_other_family(&mut self, now: Instant) {
+        let decided_at = |query: &Query| match query.result() {
+            Some((QueryResult::Found(..), at)) => Some(*at),
+            Some((QueryResult::NxDomain(_), at)) if query.kind == RecordKind::A => Some(*at),
             _ => None,
         };
-        let Some(told) = self.questions.iter().find_map(tells) else {
+        let Some(decided_at) = self.queries.iter().find_map(decided_at) else {
             return;
         };
         let half = self.start + self.deadline.saturating_duration_since(self.start) / 2;
-        let until = half.max(told + RESOLUTION_DELAY);
-        for question in &mut self.questions {
-            question.cut(until);
-            question.expire(now, &mut self.outbox);
+        let deadline = half.max(decided_at + RESOLUTION_DELAY);
+        for query in &mut self.queries {
+            query.limit_deadline(deadline);
+            query.expire(now, &mut self.actions);
         }
     }
 
-    /// The addresses of all families that have some.
-    fn addresses(&self, ends: &[(Kind, Verdict)]) -> Option<ResolvedAddresses> {
+    /// The results of the queries for the current candidate, as of now.
+    fn query_results(&self) -> Vec<(RecordKind, QueryResult)> {
+        self.queries
+            .iter()
+            .map(|query| (query.kind, query.result_so_far()))
+            .collect()
+    }
+
+    /// The addresses of all families; `None` if there are none.
+    fn addresses(&self, results: &[(RecordKind, QueryResult)]) -> Option<ResolvedAddresses> {
         let mut all: Option<ResolvedAddresses> = None;
         let written = self.name.relative();
-        for (_, end) in ends {
-            let Verdict::Found(found, server) = end else {
+        for (_, result) in results {
+            let QueryResult::Found(records, server) = result else {
                 continue;
             };
-            let Some(server) = self.config.servers.get(*server) else {
+            let Some(server) = self.conf.servers.get(*server) else {
                 continue;
             };
-            let asked = self.candidates.get(self.at).map(ToString::to_string);
-            let canonical = found
+            let candidate = self.candidates.get(self.current).map(ToString::to_string);
+            let canonical = records
                 .canonical
                 .clone()
-                .or(asked)
+                .or(candidate)
                 .filter(|name| !name.eq_ignore_ascii_case(written));
             let all = all.get_or_insert_with(|| ResolvedAddresses {
                 v4: Vec::new(),
                 v6: Vec::new(),
-                from: Source::Server(server.clone()),
-                canonical: canonical.map(|name| crate::escape::escaped_prefix(&name, 255)),
+                from: AnswerSource::Server(server.clone()),
+                canonical: canonical.map(|name| escaped_prefix(&name, MAX_CANONICAL_CHARS)),
             });
-            for address in &found.addresses {
+            for address in &records.addresses {
                 match address {
                     IpAddr::V4(address) => all.v4.push(*address),
                     IpAddr::V6(address) => all.v6.push(*address),
@@ -288,12 +303,13 @@ impl Lookup {
     }
 }
 
-/// Whether no server can be reached at all, so that other names need not be tried.
-fn nobody_to_ask(ends: &[(Kind, Verdict)]) -> bool {
-    let unreachable = |(_, trouble): &(usize, Trouble)| trouble.tells() <= Tells::Unreachable;
-    ends.iter().all(
-        |(_, end)| matches!(end, Verdict::Failed(troubles) if troubles.iter().all(unreachable)),
-    )
+/// Whether every server is unreachable, so that other candidates would fail too.
+fn no_server_is_reachable(results: &[(RecordKind, QueryResult)]) -> bool {
+    let unreachable = |(_, error): &(usize, ServerError)| error.severity() <= Severity::Unreachable;
+    results.iter().all(|(_, result)| match result {
+        QueryResult::Failed(errors) => errors.iter().all(unreachable),
+        _ => false,
+    })
 }
 
 #[cfg(test)]

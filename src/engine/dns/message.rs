@@ -1,33 +1,35 @@
-//! One question and one answer as bytes (RFC 1035, section 4): what is asked, and what an answer says.
+//! Building queries and parsing responses (RFC 1035, section 4).
 //!
-//! `simple-dns` does the wire format. Only the question and the answer section are handed to it: a strange record
-//! in the authority or additional section must not spoil an address, and costs nothing when it is not read.
+//! The wire format is parsed by `simple-dns`, which only gets the question and the answer section:
+//! an invalid record in the authority or additional section must not invalidate the addresses.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use simple_dns::rdata::RData;
 use simple_dns::{CLASS, Name, Packet, PacketFlag, QCLASS, QTYPE, Question, ResourceRecord, TYPE};
 
+/// Length of the header (RFC 1035, section 4.1.1).
 const HEADER: usize = 12;
-/// The shortest record: a root owner or a pointer is 1 byte or more, then type, class, TTL and length.
+/// Length of the shortest record: an owner of at least 1 byte, then type, class, TTL and length.
 const SHORTEST_RECORD: usize = 11;
-/// As many CNAMEs as other resolvers follow (unbound: 12, BIND: 16).
+/// Longest chain of CNAMEs that is followed (unbound: 12, BIND: 16).
 const MAX_CHAIN: usize = 16;
-/// Servers write a pointer to a label; a pointer to a pointer is rare, and nobody needs four.
+/// Longest accepted chain of compression pointers. Servers point to a label; even a pointer to a
+/// pointer is rare.
 const MAX_POINTERS: u16 = 4;
-/// Messages up to this size cost little whatever their pointers.
+/// Pointer chains in messages up to this size are too short to be expensive.
 const SMALL: usize = 4096;
 
-/// The record type that is asked for.
+/// The type of the requested records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum RecordKind {
     /// IPv4 addresses.
     A,
     /// IPv6 addresses (RFC 3596).
     Aaaa,
 }
 
-impl Kind {
+impl RecordKind {
     fn qtype(self) -> QTYPE {
         match self {
             Self::A => TYPE::A.into(),
@@ -36,40 +38,42 @@ impl Kind {
     }
 }
 
-/// What an answer says.
+/// The meaning of a received message.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Reading {
-    /// Another id, another question, or no answer at all: someone else's, or forged.
-    NotOurs,
-    /// Ours by its id, but not a DNS message.
+pub enum ParsedResponse {
+    /// Not a response to this query: another id or question, or not a response at all. It may be
+    /// forged.
+    Unrelated,
+    /// The id matches, but the message is invalid; with the reason.
     Malformed(&'static str),
-    /// TC is set: ask over TCP.
+    /// TC is set: repeat the query over TCP.
     Truncated,
-    /// The server could not or would not (RFC 1035, section 4.1.1); never 0 or 3.
+    /// An error code (RFC 1035, section 4.1.1), neither 0 nor 3.
     Error(u8),
-    /// The server does not resolve for us: it neither owns the name nor recurses.
+    /// The server is not authoritative for the name and offers no recursion.
     NoRecursion,
-    /// RCODE 3: the name, or what it is an alias of, does not exist.
+    /// RCODE 3: the name, or the target of its CNAME, does not exist.
     NxDomain,
-    /// The name exists without addresses of this kind.
+    /// The name exists but has no addresses of this kind.
     NoData,
-    /// ResolvedAddresses.
-    Found(Found),
+    /// The name has addresses.
+    Found(AddressRecords),
 }
 
-/// The addresses of an answer.
+/// The addresses in a response.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Found {
-    /// In the order of the answer.
+pub struct AddressRecords {
+    /// In the order of the response.
     pub addresses: Vec<IpAddr>,
-    /// The name that has them, if CNAMEs led there; may hold any bytes but no unescaped dot within a label.
+    /// The name at the end of the CNAME chain, if there is one. Not escaped for printing.
     pub canonical: Option<String>,
 }
 
-/// The bytes of a recursive question; `None` for what is no DNS name.
+/// Builds a recursive query; `None` if `name` is not a valid DNS name.
 ///
-/// Without EDNS: 512 bytes hold 28 addresses, TCP brings the rest, and no server or firewall is confused by an option.
-pub fn query(id: u16, name: &str, kind: Kind) -> Option<Vec<u8>> {
+/// Without EDNS: 512 bytes hold 28 addresses, larger answers come over TCP, and some servers and
+/// firewalls mishandle EDNS.
+pub fn build_query(id: u16, name: &str, kind: RecordKind) -> Option<Vec<u8>> {
     let mut packet = Packet::new_query(id);
     packet.set_flags(PacketFlag::RECURSION_DESIRED);
     packet.questions.push(Question::new(
@@ -81,66 +85,67 @@ pub fn query(id: u16, name: &str, kind: Kind) -> Option<Vec<u8>> {
     packet.build_bytes_vec().ok()
 }
 
-/// Reads an answer to the question with this id, name and kind; the header of `bytes` is changed on the way.
-pub fn read(bytes: &mut [u8], id: u16, name: &str, kind: Kind) -> Reading {
+/// Parses a response to the query with this id, name and kind. Modifies the header in `bytes`.
+pub fn parse_response(bytes: &mut [u8], id: u16, name: &str, kind: RecordKind) -> ParsedResponse {
     let Some(header) = Header::take(bytes) else {
-        return Reading::NotOurs;
+        return ParsedResponse::Unrelated;
     };
-    if header.id != id || !header.is_answer {
-        return Reading::NotOurs;
+    if header.id != id || !header.is_response {
+        return ParsedResponse::Unrelated;
     }
-    // A server that did not understand may leave the question out.
+    // With an error code, a server may omit the question that it did not understand.
     if header.questions == 0 && header.is_error() {
-        return Reading::Error(header.rcode);
+        return ParsedResponse::Error(header.rcode);
     }
     if header.questions != 1 {
-        return Reading::Malformed("not one question");
+        return ParsedResponse::Malformed("not exactly one question");
     }
-    match asks(bytes, name, kind) {
+    match has_question(bytes, name, kind) {
         Some(true) => {}
-        Some(false) => return Reading::NotOurs,
-        None => return Reading::Malformed("unreadable question"),
+        Some(false) => return ParsedResponse::Unrelated,
+        None => return ParsedResponse::Malformed("unreadable question"),
     }
     if header.truncated {
-        return Reading::Truncated;
+        return ParsedResponse::Truncated;
     }
     if header.is_error() {
-        return Reading::Error(header.rcode);
+        return ParsedResponse::Error(header.rcode);
     }
-    read_answers(bytes, &header, name, kind)
+    parse_answers(bytes, &header, name, kind)
 }
 
-/// The 12 bytes of RFC 1035, section 4.1.1.
+/// The fields of the header (RFC 1035, section 4.1.1).
 struct Header {
     id: u16,
-    is_answer: bool,
+    is_response: bool,
     truncated: bool,
-    /// Whether the server owns the name or recurses.
-    responsible: bool,
+    /// Whether the server is authoritative (AA) or offers recursion (RA).
+    resolves: bool,
     rcode: u8,
     questions: u16,
     answers: u16,
 }
 
 impl Header {
-    /// Reads the header, and leaves one behind that announces the question section alone.
+    /// Parses the header and clears all section counts but the one of the question section, so that
+    /// `simple-dns` parses the question only.
     ///
-    /// The reserved bit is cleared: the codec refuses it, servers of the field set it.
+    /// Also clears the reserved bit, which some servers set and `simple-dns` rejects.
     fn take(bytes: &mut [u8]) -> Option<Self> {
         let header: &mut [u8; HEADER] = bytes.first_chunk_mut()?;
         let [id1, id2, flags1, flags2, qd1, qd2, an1, an2, ..] = *header;
         let opcode = (flags1 >> 3) & 0xf;
-        let read = Self {
+        let parsed = Self {
             id: u16::from_be_bytes([id1, id2]),
-            is_answer: flags1 & 0x80 != 0 && opcode == 0,
+            is_response: flags1 & 0x80 != 0 && opcode == 0,
             truncated: flags1 & 0x02 != 0,
-            responsible: flags1 & 0x04 != 0 || flags2 & 0x80 != 0,
+            resolves: flags1 & 0x04 != 0 || flags2 & 0x80 != 0,
             rcode: flags2 & 0x0f,
             questions: u16::from_be_bytes([qd1, qd2]),
             answers: u16::from_be_bytes([an1, an2]),
         };
         *header = [id1, id2, flags1, flags2 & !0x40, qd1, qd2, 0, 0, 0, 0, 0, 0];
-        Some(read)
+        Some(parsed)
     }
 
     fn is_error(&self) -> bool {
@@ -148,8 +153,8 @@ impl Header {
     }
 }
 
-/// Whether the one question is this one; `None` where it cannot be read.
-fn asks(bytes: &[u8], name: &str, kind: Kind) -> Option<bool> {
+/// Whether the question section has this question; `None` if it cannot be parsed.
+fn has_question(bytes: &[u8], name: &str, kind: RecordKind) -> Option<bool> {
     let packet = Packet::parse(bytes).ok()?;
     let question = packet.questions.first()?;
     let same = question.qname == Name::new(name).ok()?
@@ -159,58 +164,64 @@ fn asks(bytes: &[u8], name: &str, kind: Kind) -> Option<bool> {
     Some(same)
 }
 
-fn read_answers(bytes: &mut [u8], header: &Header, name: &str, kind: Kind) -> Reading {
-    // The codec reserves room for what the header promises, so the promise is checked first.
+fn parse_answers(
+    bytes: &mut [u8],
+    header: &Header,
+    name: &str,
+    kind: RecordKind,
+) -> ParsedResponse {
+    // `simple-dns` allocates for the announced count, so check it against the length first.
     if usize::from(header.answers) > bytes.len().saturating_sub(HEADER) / SHORTEST_RECORD {
-        return Reading::Malformed("more records promised than sent");
+        return ParsedResponse::Malformed("fewer records than announced");
     }
     if bytes.len() > SMALL && longest_pointer_chain(bytes) > MAX_POINTERS {
-        return Reading::Malformed("pointers to pointers");
+        return ParsedResponse::Malformed("chained compression pointers");
     }
     if let Some(count) = bytes.get_mut(6..8) {
         count.copy_from_slice(&header.answers.to_be_bytes());
     }
-    let (Ok(packet), Ok(asked)) = (Packet::parse(bytes), Name::new(name)) else {
-        return Reading::Malformed("unreadable records");
+    let (Ok(packet), Ok(queried)) = (Packet::parse(bytes), Name::new(name)) else {
+        return ParsedResponse::Malformed("unreadable records");
     };
-    let Ok((owner, hops)) = follow(&packet.answers, &asked) else {
-        return Reading::Malformed("endless CNAMEs");
+    let Ok((owner, hops)) = follow_cnames(&packet.answers, &queried) else {
+        return ParsedResponse::Malformed("CNAME loop or chain too long");
     };
     if header.rcode == 3 {
-        return Reading::NxDomain;
+        return ParsedResponse::NxDomain;
     }
     let addresses: Vec<IpAddr> = packet
         .answers
         .iter()
         .filter_map(|record| address(record, owner, kind))
         .collect();
-    match (addresses.is_empty(), hops, header.responsible) {
-        (true, 0, false) => Reading::NoRecursion,
-        (true, ..) => Reading::NoData,
-        (false, ..) => Reading::Found(Found {
+    match (addresses.is_empty(), hops, header.resolves) {
+        (true, 0, false) => ParsedResponse::NoRecursion,
+        (true, ..) => ParsedResponse::NoData,
+        (false, ..) => ParsedResponse::Found(AddressRecords {
             addresses,
             canonical: (hops > 0).then(|| owner.to_string()),
         }),
     }
 }
 
-/// How many compression pointers follow each other directly, at worst; pointers go backward, so one pass will do.
+/// The length of the longest chain of compression pointers that point to each other. Pointers go
+/// backward, so one pass finds it.
 ///
-/// The codec walks such a chain anew for every name, which a hostile 64 KiB answer turns into 200 ms.
+/// `simple-dns` walks the chain for every name, which takes 200 ms for a hostile response of 64 KiB.
 fn longest_pointer_chain(bytes: &[u8]) -> u16 {
-    let reach = bytes.len().min(1 << 14);
-    let mut depths = vec![0_u16; reach];
+    let limit = bytes.len().min(1 << 14);
+    let mut depths = vec![0_u16; limit];
     let mut longest = 0;
-    for (place, pair) in bytes.windows(2).take(reach).enumerate() {
+    for (offset, pair) in bytes.windows(2).take(limit).enumerate() {
         let &[first, second] = pair else { continue };
         let target = usize::from(u16::from_be_bytes([first & 0x3f, second]));
-        if first < 0xc0 || target >= place {
+        if first < 0xc0 || target >= offset {
             continue;
         }
         let depth = depths
             .get(target)
             .map_or(1, |depth| depth.saturating_add(1));
-        if let Some(own) = depths.get_mut(place) {
+        if let Some(own) = depths.get_mut(offset) {
             *own = depth;
         }
         longest = longest.max(depth);
@@ -219,14 +230,14 @@ fn longest_pointer_chain(bytes: &[u8]) -> u16 {
 }
 
 /// A CNAME loop, or a chain longer than [`MAX_CHAIN`].
-struct Endless;
+struct CnameChainTooLong;
 
-/// Follows the aliases of the answer, and says how many there were.
-fn follow<'p>(
+/// Follows the CNAMEs from `queried`. Returns the last name and the length of the chain.
+fn follow_cnames<'p>(
     records: &'p [ResourceRecord<'p>],
-    asked: &'p Name<'p>,
-) -> Result<(&'p Name<'p>, usize), Endless> {
-    let mut owner = asked;
+    queried: &'p Name<'p>,
+) -> Result<(&'p Name<'p>, usize), CnameChainTooLong> {
+    let mut owner = queried;
     for hops in 0..=MAX_CHAIN {
         let alias = records.iter().find_map(|record| match &record.rdata {
             RData::CNAME(target) if record.class == CLASS::IN && record.name == *owner => {
@@ -239,16 +250,17 @@ fn follow<'p>(
             None => return Ok((owner, hops)),
         }
     }
-    Err(Endless)
+    Err(CnameChainTooLong)
 }
 
-fn address(record: &ResourceRecord<'_>, owner: &Name<'_>, kind: Kind) -> Option<IpAddr> {
+/// The address in a record, if it is of this owner and kind.
+fn address(record: &ResourceRecord<'_>, owner: &Name<'_>, kind: RecordKind) -> Option<IpAddr> {
     if record.class != CLASS::IN || record.name != *owner {
         return None;
     }
     match (&record.rdata, kind) {
-        (RData::A(a), Kind::A) => Some(Ipv4Addr::from(a.address).into()),
-        (RData::AAAA(aaaa), Kind::Aaaa) => Some(Ipv6Addr::from(aaaa.address).into()),
+        (RData::A(a), RecordKind::A) => Some(Ipv4Addr::from(a.address).into()),
+        (RData::AAAA(aaaa), RecordKind::Aaaa) => Some(Ipv6Addr::from(aaaa.address).into()),
         _ => None,
     }
 }

@@ -1,375 +1,434 @@
-//! One question, a name and a record type, put to the servers in turn. No I/O; time is an argument.
+//! One query, a name and a record type, sent to the servers in turn. No I/O; time is an argument.
 //!
-//! Waiting: a server is given `timeout` of resolv.conf, but never more than a fair share of what is left, so that the
-//! last server is still asked when the deadline is short: the rest divided by the tries that remain. A share is not
-//! less than 400 ms (a recursive server needs that for a name it does not know) unless servers that were never asked
-//! would lose their turn by it. A server that falls silent is still listened to while the next one is asked; one that
-//! gave an error is not asked again.
+//! Timeouts: an attempt may take the `timeout` of resolv.conf, but not more than its fair share of
+//! the time left (that time divided by the number of attempts still to be made), so that the last
+//! server is queried even if the deadline is short. A share is at least 400 ms, because a recursive
+//! server needs about that for a name that it has not cached, unless a server that was never queried
+//! would lose its attempt. An attempt that times out stays open, and a late answer is
+//! used, while the next server is queried. A server that returned an error is not queried again.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::engine::dns::message;
-use crate::engine::dns::message::{Kind, Reading};
-use crate::engine::dns::resolv_conf::{Config, Over};
-use crate::engine::dns::result::{Trouble, Verdict};
+use crate::engine::dns::message::{ParsedResponse, RecordKind};
+use crate::engine::dns::resolv_conf::{ResolvConf, Transport};
+use crate::engine::dns::result::{QueryResult, ServerError, record_error};
 
-/// Unbound's first guess at a round trip is 376 ms; a share below that mostly repeats questions.
-const PATIENCE: Duration = Duration::from_millis(400);
-/// How soon a socket is asked for again where this machine had none.
-const RETRY: Duration = Duration::from_millis(10);
-/// So many foreign datagrams are no accident: the server is left.
-const MAX_STRANGERS: u32 = 1000;
-/// The server that is waited for, and the one before it.
+/// The shortest share of an attempt. unbound assumes a round trip of 376 ms for a server that it
+/// does not know; a shorter wait mostly repeats queries that would have been answered.
+const MIN_SHARE: Duration = Duration::from_millis(400);
+/// Delay of the retry if this machine had no socket.
+const SOCKET_RETRY: Duration = Duration::from_millis(10);
+/// The server is abandoned after this many UDP datagrams that do not belong to the query.
+const MAX_UNRELATED: u32 = 1000;
+/// Open attempts: the current one, and the one before it that timed out.
 const MAX_OPEN: usize = 2;
 
-/// What a question wants from its transport.
+/// Identifies an attempt within a lookup.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct QueryAttemptId(u32);
+
+/// What the driver of a query has to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wish {
-    /// A fresh socket to this server; the message comes from `query`.
+pub enum QueryAction {
+    /// Open a new socket to this server and send the message that `message` returns.
     Open {
-        /// Names the try in every later event.
-        serial: u32,
-        /// The server's place in [`Config::servers`].
+        /// Identifies the attempt in later events.
+        attempt: QueryAttemptId,
+        /// Index into [`ResolvConf::servers`].
         server: usize,
-        /// How to ask.
-        over: Over,
+        /// The transport to use.
+        transport: Transport,
     },
-    /// The socket of this try is no longer needed.
+    /// Close the socket of this attempt.
     Close {
-        /// The try.
-        serial: u32,
+        /// The attempt.
+        attempt: QueryAttemptId,
     },
 }
 
-/// Wishes in order, and the numbers of tries.
+/// The pending actions of a lookup, and the next attempt id.
 #[derive(Debug, Default)]
-pub struct Outbox {
-    /// What the transport has not done yet.
-    pub wishes: VecDeque<Wish>,
-    next_serial: u32,
+pub struct QueryActions {
+    pending: VecDeque<QueryAction>,
+    next_attempt: u32,
 }
 
-/// A question and all that is known of it.
+impl QueryActions {
+    /// Removes and returns the oldest action.
+    pub fn pop(&mut self) -> Option<QueryAction> {
+        self.pending.pop_front()
+    }
+
+    fn push(&mut self, action: QueryAction) {
+        self.pending.push_back(action);
+    }
+
+    fn next_attempt(&mut self) -> QueryAttemptId {
+        let id = QueryAttemptId(self.next_attempt);
+        self.next_attempt = self.next_attempt.wrapping_add(1);
+        id
+    }
+}
+
+/// A query for one name and record type.
 #[derive(Debug)]
-pub struct Question {
+pub struct Query {
     /// The record type.
-    pub kind: Kind,
+    pub kind: RecordKind,
     name: Arc<str>,
-    config: Arc<Config>,
-    until: Instant,
-    /// Servers still to be asked, in order.
+    conf: Arc<ResolvConf>,
+    deadline: Instant,
+    /// Servers still to be queried, in order; each is listed once per attempt.
     schedule: VecDeque<usize>,
-    /// How many of them were never asked.
-    fresh: usize,
-    open: Vec<Try>,
-    /// The try that is waited for; others in `open` linger.
-    current: Option<u32>,
-    troubles: Vec<(usize, Trouble)>,
-    verdict: Option<(Verdict, Instant)>,
+    /// How many servers were never queried.
+    never_asked: usize,
+    open: Vec<QueryAttempt>,
+    /// The attempt whose timeout runs; others in `open` only receive late answers.
+    current: Option<QueryAttemptId>,
+    errors: Vec<(usize, ServerError)>,
+    result: Option<(QueryResult, Instant)>,
 }
 
 #[derive(Debug)]
-struct Try {
-    serial: u32,
+struct QueryAttempt {
+    id: QueryAttemptId,
     server: usize,
-    over: Over,
-    why: Why,
-    state: State,
-    until: Instant,
-    strangers: u32,
+    transport: Transport,
+    reason: TransportReason,
+    state: QueryState,
+    timeout_at: Instant,
+    unrelated_replies: u32,
 }
 
-/// Why a try uses its transport.
+/// Why an attempt uses its transport.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Why {
+enum TransportReason {
     Configured,
     AnswerWasTruncated,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
-    Wished,
+enum QueryState {
+    /// A socket was requested.
+    Opening,
+    /// This machine had no socket; to be requested again at this time.
     Blocked(Instant),
-    Asked(u16),
+    /// Sent with this query id.
+    Sent(u16),
 }
 
-impl Question {
-    /// Asks for the first server at once; `order` lists the servers, each once.
+impl QueryAttempt {
+    fn open_action(&self) -> QueryAction {
+        QueryAction::Open {
+            attempt: self.id,
+            server: self.server,
+            transport: self.transport,
+        }
+    }
+
+    fn close_action(&self) -> QueryAction {
+        QueryAction::Close { attempt: self.id }
+    }
+
+    /// The error of an attempt that was sent and not answered.
+    fn silence(&self) -> Option<ServerError> {
+        match (self.state, self.reason) {
+            (QueryState::Sent(_), TransportReason::Configured) => Some(ServerError::Silent),
+            (QueryState::Sent(_), TransportReason::AnswerWasTruncated) => {
+                Some(ServerError::TcpSilent)
+            }
+            (QueryState::Opening | QueryState::Blocked(_), _) => None,
+        }
+    }
+}
+
+impl Query {
+    /// Starts with the first server of `order`, which lists the index of each server once.
     pub fn new(
         name: Arc<str>,
-        kind: Kind,
-        config: Arc<Config>,
+        kind: RecordKind,
+        conf: Arc<ResolvConf>,
         order: &[usize],
         now: Instant,
-        until: Instant,
-        out: &mut Outbox,
+        deadline: Instant,
+        actions: &mut QueryActions,
     ) -> Self {
-        let schedule: VecDeque<usize> = (0..config.attempts)
+        let schedule: VecDeque<usize> = (0..conf.attempts)
             .flat_map(|_| order.iter().copied())
             .collect();
-        let mut question = Self {
+        let mut query = Self {
             kind,
             name,
-            config,
-            until,
+            conf,
+            deadline,
             schedule,
-            fresh: order.len(),
+            never_asked: order.len(),
             open: Vec::new(),
             current: None,
-            troubles: Vec::new(),
-            verdict: None,
+            errors: Vec::new(),
+            result: None,
         };
-        question.advance(now, out);
-        question
+        query.try_next_server(now, actions);
+        query
     }
 
-    /// How and when it ended, if it has.
-    pub fn verdict(&self) -> Option<&(Verdict, Instant)> {
-        self.verdict.as_ref()
+    /// The result and its time, once the query has ended.
+    pub fn result(&self) -> Option<&(QueryResult, Instant)> {
+        self.result.as_ref()
     }
 
-    /// What is known now, as if it ended now.
-    pub fn so_far(&self) -> Verdict {
-        if let Some((verdict, _)) = &self.verdict {
-            verdict.clone()
-        } else {
-            let mut troubles = self.troubles.clone();
-            for try_ in &self.open {
-                note_silence(&mut troubles, try_);
-            }
-            Verdict::Failed(troubles)
+    /// The result if the query ended now.
+    pub fn result_so_far(&self) -> QueryResult {
+        if let Some((result, _)) = &self.result {
+            return result.clone();
         }
+        let mut errors = self.errors.clone();
+        for attempt in &self.open {
+            if let Some(error) = attempt.silence() {
+                record_error(&mut errors, attempt.server, error);
+            }
+        }
+        QueryResult::Failed(errors)
     }
 
-    /// Ends the question sooner.
-    pub fn cut(&mut self, until: Instant) {
-        self.until = self.until.min(until);
+    /// Ends the query by this time at the latest.
+    pub fn limit_deadline(&mut self, deadline: Instant) {
+        self.deadline = self.deadline.min(deadline);
     }
 
-    /// The message of a try, which is asked with this id from now on; `None` when it is no longer wanted.
-    pub fn query(&mut self, serial: u32, id: u16) -> Option<Vec<u8>> {
+    /// The message of an attempt, which from now on waits for an answer with this id; `None` if the
+    /// attempt is no longer open.
+    pub fn message(&mut self, id: QueryAttemptId, query_id: u16) -> Option<Vec<u8>> {
         let (name, kind) = (self.name.clone(), self.kind);
-        let try_ = self.find(serial)?;
-        try_.state = State::Asked(id);
-        message::query(id, &name, kind)
+        let attempt = self.find(id)?;
+        attempt.state = QueryState::Sent(query_id);
+        message::build_query(query_id, &name, kind)
     }
 
-    /// Whether this try still listens.
-    pub fn is_open(&self, serial: u32) -> bool {
-        self.open.iter().any(|try_| try_.serial == serial)
+    /// Whether this attempt still accepts answers.
+    pub fn is_open(&self, id: QueryAttemptId) -> bool {
+        self.open.iter().any(|attempt| attempt.id == id)
     }
 
-    /// A message came for this try.
-    pub fn on_message(&mut self, serial: u32, bytes: &mut [u8], now: Instant, out: &mut Outbox) {
+    /// Handles a message received on the socket of this attempt.
+    pub fn on_message(
+        &mut self,
+        id: QueryAttemptId,
+        bytes: &mut [u8],
+        now: Instant,
+        actions: &mut QueryActions,
+    ) {
         let (name, kind) = (self.name.clone(), self.kind);
-        let Some(try_) = self.find(serial) else {
+        let Some(attempt) = self.find(id) else {
             return;
         };
-        let State::Asked(id) = try_.state else { return };
-        let (server, over) = (try_.server, try_.over);
-        match message::read(bytes, id, &name, kind) {
-            Reading::NotOurs if over == Over::Udp && try_.strangers < MAX_STRANGERS => {
-                try_.strangers += 1;
+        let QueryState::Sent(query_id) = attempt.state else {
+            return;
+        };
+        let server = attempt.server;
+        let is_udp = attempt.transport == Transport::Udp;
+        let error = match message::parse_response(bytes, query_id, &name, kind) {
+            // Anybody can send a datagram with a forged source, so it does not end the attempt.
+            ParsedResponse::Unrelated if is_udp && attempt.unrelated_replies < MAX_UNRELATED => {
+                attempt.unrelated_replies += 1;
+                return;
             }
-            Reading::NotOurs => {
-                self.fail(server, Trouble::Malformed("not to our question"), now, out);
+            ParsedResponse::Truncated if is_udp => {
+                return self.retry_over_tcp(server, now, actions);
             }
-            Reading::Truncated if over == Over::Udp => self.ask_over_tcp(server, now, out),
-            Reading::Truncated => {
-                self.fail(server, Trouble::Malformed("truncated over TCP"), now, out);
+            ParsedResponse::NxDomain => {
+                return self.finish(QueryResult::NxDomain(server), now, actions);
             }
-            Reading::Malformed(what) => self.fail(server, Trouble::Malformed(what), now, out),
-            Reading::Error(code) => self.fail(server, Trouble::Rcode(code), now, out),
-            Reading::NoRecursion => self.fail(server, Trouble::NoRecursion, now, out),
-            Reading::NxDomain => self.settle(Verdict::NxDomain(server), now, out),
-            Reading::NoData => self.settle(Verdict::NoData(server), now, out),
-            Reading::Found(found) => self.settle(Verdict::Found(found, server), now, out),
-        }
+            ParsedResponse::NoData => {
+                return self.finish(QueryResult::NoData(server), now, actions);
+            }
+            ParsedResponse::Found(records) => {
+                return self.finish(QueryResult::Found(records, server), now, actions);
+            }
+            ParsedResponse::Unrelated => ServerError::Malformed("not for this query"),
+            ParsedResponse::Truncated => ServerError::Malformed("truncated over TCP"),
+            ParsedResponse::Malformed(reason) => ServerError::Malformed(reason),
+            ParsedResponse::Error(code) => ServerError::Rcode(code),
+            ParsedResponse::NoRecursion => ServerError::NoRecursion,
+        };
+        self.abandon_server(server, error, now, actions);
     }
 
-    /// The socket of this try failed, with this cause.
-    pub fn on_error(&mut self, serial: u32, cause: String, now: Instant, out: &mut Outbox) {
-        let Some(try_) = self.find(serial) else {
+    /// Handles a failure of the socket of this attempt.
+    pub fn on_error(
+        &mut self,
+        id: QueryAttemptId,
+        cause: String,
+        now: Instant,
+        actions: &mut QueryActions,
+    ) {
+        let Some(attempt) = self.find(id) else {
             return;
         };
-        let trouble = match try_.why {
-            Why::Configured => Trouble::Unreachable(cause),
-            Why::AnswerWasTruncated => Trouble::TcpFailed(cause),
+        let error = match attempt.reason {
+            TransportReason::Configured => ServerError::Unreachable(cause),
+            TransportReason::AnswerWasTruncated => ServerError::TcpFailed(cause),
         };
-        let server = try_.server;
-        self.fail(server, trouble, now, out);
+        let server = attempt.server;
+        self.abandon_server(server, error, now, actions);
     }
 
-    /// This machine has no socket for this try now.
-    pub fn on_blocked(&mut self, serial: u32, cause: String, now: Instant) {
-        let Some(try_) = self.find(serial) else {
+    /// Handles a lack of sockets on this machine; the socket is requested again later.
+    pub fn on_blocked(&mut self, id: QueryAttemptId, cause: String, now: Instant) {
+        let Some(attempt) = self.find(id) else {
             return;
         };
-        try_.state = State::Blocked(now + RETRY);
-        let server = try_.server;
-        note(&mut self.troubles, server, Trouble::Local(cause));
+        attempt.state = QueryState::Blocked(now + SOCKET_RETRY);
+        let server = attempt.server;
+        record_error(&mut self.errors, server, ServerError::Local(cause));
     }
 
-    /// Does what is due by now.
-    pub fn expire(&mut self, now: Instant, out: &mut Outbox) {
-        if self.verdict.is_some() {
+    /// Runs the timers that are due.
+    pub fn expire(&mut self, now: Instant, actions: &mut QueryActions) {
+        if self.result.is_some() {
             return;
         }
-        if now >= self.until {
-            let end = self.so_far();
-            return self.settle(end, now, out);
+        if now >= self.deadline {
+            let result = self.result_so_far();
+            return self.finish(result, now, actions);
         }
-        let Some(place) = self
+        let Some(index) = self
             .open
             .iter()
-            .position(|try_| Some(try_.serial) == self.current)
+            .position(|attempt| Some(attempt.id) == self.current)
         else {
             return;
         };
-        let Some(try_) = self.open.get_mut(place) else {
+        let Some(attempt) = self.open.get_mut(index) else {
             return;
         };
-        if now >= try_.until {
-            if matches!(try_.state, State::Asked(_)) {
-                note_silence(&mut self.troubles, try_);
+        if now >= attempt.timeout_at {
+            if let Some(error) = attempt.silence() {
+                record_error(&mut self.errors, attempt.server, error);
             } else {
-                self.open.remove(place);
+                // Nothing was sent, so no late answer can arrive.
+                self.open.remove(index);
             }
-            self.advance(now, out);
-        } else if matches!(try_.state, State::Blocked(at) if at <= now) {
-            try_.state = State::Wished;
-            out.wishes.push_back(Wish::Open {
-                serial: try_.serial,
-                server: try_.server,
-                over: try_.over,
-            });
+            self.try_next_server(now, actions);
+        } else if matches!(attempt.state, QueryState::Blocked(at) if at <= now) {
+            attempt.state = QueryState::Opening;
+            actions.push(attempt.open_action());
         }
     }
 
-    /// When `expire` has something to do.
+    /// When to call `expire`; `None` once the query has ended.
     pub fn next_wake(&self) -> Option<Instant> {
-        if self.verdict.is_some() {
+        if self.result.is_some() {
             return None;
         }
         let current = self
             .open
             .iter()
-            .find(|try_| Some(try_.serial) == self.current);
-        let own = current.map(|try_| match try_.state {
-            State::Blocked(at) => at.min(try_.until),
-            State::Wished | State::Asked(_) => try_.until,
+            .find(|attempt| Some(attempt.id) == self.current);
+        let timer = current.map(|attempt| match attempt.state {
+            QueryState::Blocked(at) => at.min(attempt.timeout_at),
+            QueryState::Opening | QueryState::Sent(_) => attempt.timeout_at,
         });
-        Some(own.map_or(self.until, |own| own.min(self.until)))
+        Some(timer.map_or(self.deadline, |timer| timer.min(self.deadline)))
     }
 
-    fn find(&mut self, serial: u32) -> Option<&mut Try> {
-        self.open.iter_mut().find(|try_| try_.serial == serial)
+    fn find(&mut self, id: QueryAttemptId) -> Option<&mut QueryAttempt> {
+        self.open.iter_mut().find(|attempt| attempt.id == id)
     }
 
-    /// The server is out of the game for this question.
-    fn fail(&mut self, server: usize, trouble: Trouble, now: Instant, out: &mut Outbox) {
-        note(&mut self.troubles, server, trouble);
+    /// Stops using this server for the query.
+    fn abandon_server(
+        &mut self,
+        server: usize,
+        error: ServerError,
+        now: Instant,
+        actions: &mut QueryActions,
+    ) {
+        record_error(&mut self.errors, server, error);
         self.schedule.retain(|other| *other != server);
-        self.close_tries_of(server, out);
+        self.close_attempts(server, actions);
         if self.current.is_none() {
-            self.advance(now, out);
+            self.try_next_server(now, actions);
         }
     }
 
-    fn close_tries_of(&mut self, server: usize, out: &mut Outbox) {
-        let (gone, kept) = self.open.drain(..).partition(|try_| try_.server == server);
-        self.open = kept;
-        let gone: Vec<Try> = gone;
-        for try_ in gone {
-            self.current = self.current.filter(|current| *current != try_.serial);
-            out.wishes.push_back(Wish::Close {
-                serial: try_.serial,
-            });
+    fn close_attempts(&mut self, server: usize, actions: &mut QueryActions) {
+        let (closed, open): (Vec<_>, Vec<_>) = self
+            .open
+            .drain(..)
+            .partition(|attempt| attempt.server == server);
+        self.open = open;
+        for attempt in closed {
+            self.current = self.current.filter(|current| *current != attempt.id);
+            actions.push(attempt.close_action());
         }
     }
 
-    fn ask_over_tcp(&mut self, server: usize, now: Instant, out: &mut Outbox) {
-        self.close_tries_of(server, out);
-        self.begin(server, (Over::Tcp, Why::AnswerWasTruncated), now, out);
+    fn retry_over_tcp(&mut self, server: usize, now: Instant, actions: &mut QueryActions) {
+        self.close_attempts(server, actions);
+        let reason = TransportReason::AnswerWasTruncated;
+        self.begin_attempt(server, Transport::Tcp, reason, now, actions);
     }
 
-    /// Asks the next server, or ends.
-    fn advance(&mut self, now: Instant, out: &mut Outbox) {
+    /// Queries the next server in the schedule, or ends the query.
+    fn try_next_server(&mut self, now: Instant, actions: &mut QueryActions) {
         self.current = None;
         if let Some(server) = self.schedule.pop_front() {
-            self.begin(server, (self.config.over, Why::Configured), now, out)
+            let reason = TransportReason::Configured;
+            self.begin_attempt(server, self.conf.transport, reason, now, actions);
         } else {
-            let end = self.so_far();
-            self.settle(end, now, out);
+            let result = self.result_so_far();
+            self.finish(result, now, actions);
         }
     }
 
-    fn begin(&mut self, server: usize, (over, why): (Over, Why), now: Instant, out: &mut Outbox) {
-        let until = now + self.wait(now);
-        if why == Why::Configured {
-            self.fresh = self.fresh.saturating_sub(1);
+    /// Starts an attempt and makes it the current one. Closes the oldest if too many are open.
+    fn begin_attempt(
+        &mut self,
+        server: usize,
+        transport: Transport,
+        reason: TransportReason,
+        now: Instant,
+        actions: &mut QueryActions,
+    ) {
+        let timeout_at = now + self.attempt_timeout(now);
+        if reason == TransportReason::Configured {
+            self.never_asked = self.never_asked.saturating_sub(1);
         }
         while self.open.len() >= MAX_OPEN {
-            let oldest = self.open.remove(0);
-            out.wishes.push_back(Wish::Close {
-                serial: oldest.serial,
-            });
+            actions.push(self.open.remove(0).close_action());
         }
-        let serial = out.next_serial;
-        out.next_serial = serial.wrapping_add(1);
-        self.open.push(Try {
-            serial,
+        let attempt = QueryAttempt {
+            id: actions.next_attempt(),
             server,
-            over,
-            why,
-            state: State::Wished,
-            until,
-            strangers: 0,
-        });
-        self.current = Some(serial);
-        out.wishes.push_back(Wish::Open {
-            serial,
-            server,
-            over,
-        });
+            transport,
+            reason,
+            state: QueryState::Opening,
+            timeout_at,
+            unrelated_replies: 0,
+        };
+        actions.push(attempt.open_action());
+        self.current = Some(attempt.id);
+        self.open.push(attempt);
     }
 
-    /// How long the try that begins now may take; see the head of this file.
-    fn wait(&self, now: Instant) -> Duration {
-        let rest = self.until.saturating_duration_since(now);
-        let share = |among: usize| rest / u32::try_from(among.max(1)).unwrap_or(u32::MAX);
+    /// The timeout of an attempt that starts now; the module documentation has the rules.
+    fn attempt_timeout(&self, now: Instant) -> Duration {
+        let left = self.deadline.saturating_duration_since(now);
+        let share = |attempts: usize| left / u32::try_from(attempts.max(1)).unwrap_or(u32::MAX);
         let fair = share(self.schedule.len() + 1);
-        fair.max(share(self.fresh).min(PATIENCE))
-            .min(self.config.timeout)
+        fair.max(share(self.never_asked).min(MIN_SHARE))
+            .min(self.conf.timeout)
     }
 
-    fn settle(&mut self, verdict: Verdict, now: Instant, out: &mut Outbox) {
-        for try_ in self.open.drain(..) {
-            out.wishes.push_back(Wish::Close {
-                serial: try_.serial,
-            });
+    fn finish(&mut self, result: QueryResult, now: Instant, actions: &mut QueryActions) {
+        for attempt in self.open.drain(..) {
+            actions.push(attempt.close_action());
         }
         self.current = None;
-        self.verdict = Some((verdict, now));
-    }
-}
-
-fn note_silence(troubles: &mut Vec<(usize, Trouble)>, try_: &Try) {
-    let trouble = match (try_.state, try_.why) {
-        (State::Asked(_), Why::Configured) => Trouble::Silent,
-        (State::Asked(_), Why::AnswerWasTruncated) => Trouble::TcpSilent,
-        (State::Wished | State::Blocked(_), _) => return,
-    };
-    note(troubles, try_.server, trouble);
-}
-
-/// Keeps the most telling trouble of each server, of equals the last.
-pub fn note(troubles: &mut Vec<(usize, Trouble)>, server: usize, trouble: Trouble) {
-    match troubles.iter_mut().find(|(known, _)| *known == server) {
-        Some((_, known)) if known.tells() > trouble.tells() => {}
-        Some((_, known)) => *known = trouble,
-        None => troubles.push((server, trouble)),
+        self.result = Some((result, now));
     }
 }

@@ -1,24 +1,30 @@
-//! Random ids of questions (RFC 5452, section 9.2), from the kernel.
+//! Random query ids (RFC 5452, section 9.2) from the kernel.
 
-/// Ids, fetched many at a time: a system call costs more than a question's bytes.
+/// Size of the buffer of random bytes; two bytes per id.
+const BUFFER: usize = 128;
+
+/// A source of query ids. Fetches many at a time, because the system call is the expensive part.
 #[derive(Debug)]
-pub struct Ids {
-    buffer: [u8; 128],
+pub struct QueryIds {
+    buffer: [u8; BUFFER],
     used: usize,
 }
 
-impl Default for Ids {
+impl Default for QueryIds {
     fn default() -> Self {
         Self {
-            buffer: [0; 128],
-            used: 128,
+            buffer: [0; BUFFER],
+            used: BUFFER,
         }
     }
 }
 
-impl Ids {
-    /// The next id; fails only where the kernel has no randomness yet.
-    pub fn draw(&mut self) -> Result<u16, getrandom::Error> {
+impl QueryIds {
+    /// The next id.
+    ///
+    /// # Errors
+    /// If the kernel has no random bytes yet (getrandom(2)).
+    pub fn next_id(&mut self) -> Result<u16, getrandom::Error> {
         if self.used + 2 > self.buffer.len() {
             getrandom::fill(&mut self.buffer)?;
             self.used = 0;
@@ -42,8 +48,8 @@ mod tests {
 
     #[test]
     fn ids_differ() {
-        let mut ids = Ids::default();
-        let seen: HashSet<u16> = (0..1000).map(|_| ids.draw().unwrap()).collect();
+        let mut ids = QueryIds::default();
+        let seen: HashSet<u16> = (0..1000).map(|_| ids.next_id().unwrap()).collect();
         // Of 1000 random ids about 992 differ; a repeated buffer would leave 64.
         assert!(seen.len() > 900, "{}", seen.len());
     }

@@ -1,93 +1,90 @@
-//! What came of one question, and what went wrong with a server.
+//! The result of one query, and the errors of name servers.
 
-use std::io;
+use crate::engine::dns::message::AddressRecords;
 
-use crate::engine::dns::message::Found;
-
-/// The end of one question. Servers are numbers in [`Config::servers`](super::config::Config).
+/// The result of a query for one name and record type. Servers are indices into
+/// [`ResolvConf::servers`](crate::engine::dns::resolv_conf::ResolvConf::servers).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
-    /// ResolvedAddresses.
-    Found(Found, usize),
-    /// The name exists and has none of this kind.
+pub enum QueryResult {
+    /// Addresses, and the server that returned them.
+    Found(AddressRecords, usize),
+    /// The name exists but has no record of this kind.
     NoData(usize),
     /// The name does not exist.
     NxDomain(usize),
-    /// No server gave an answer; what each that was asked did instead.
-    Failed(Vec<(usize, Trouble)>),
+    /// No server answered. Each queried server with its most severe error.
+    Failed(Vec<(usize, ServerError)>),
 }
 
-/// Why a server gave no answer.
+/// Why a server gave no usable answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Trouble {
-    /// This machine had no socket for the question.
+pub enum ServerError {
+    /// This machine lacked a resource for the query, such as a descriptor; with the cause.
     Local(String),
-    /// It stayed silent.
+    /// No answer.
     Silent,
-    /// It said "truncated", and was silent over TCP.
+    /// The UDP answer was truncated, and there was no answer over TCP.
     TcpSilent,
-    /// The question did not reach it, such as `connection refused`.
+    /// The query could not be delivered; with the cause, such as `connection refused`.
     Unreachable(String),
-    /// It said "truncated", and TCP ended like this.
+    /// The UDP answer was truncated, and TCP failed; with the cause.
     TcpFailed(String),
-    /// Its answer cannot be read.
+    /// The answer could not be parsed; with the reason.
     Malformed(&'static str),
-    /// It does not resolve for us.
+    /// The server is not authoritative for the name and offers no recursion.
     NoRecursion,
-    /// It answered with this error code of RFC 1035, section 4.1.1.
+    /// An error code of RFC 1035, section 4.1.1.
     Rcode(u8),
 }
 
-/// Kinds of trouble, from the least to the most telling.
+/// How much an error says about the server; ascending.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Tells {
-    /// About this machine only.
+pub enum Severity {
+    /// This machine could not send a query.
     Local,
-    /// Nobody could be asked.
+    /// The server could not be reached.
     Unreachable,
-    /// Somebody was asked and did not answer.
+    /// The server was queried and did not answer.
     Silence,
-    /// Somebody answered, and it was no answer.
-    Answer,
+    /// The server answered, but not with a result.
+    Response,
 }
 
-impl Trouble {
-    /// How telling it is; where servers differ, the most telling decides the status.
-    pub fn tells(&self) -> Tells {
+impl ServerError {
+    /// If servers or queries failed differently, the most severe error decides.
+    pub fn severity(&self) -> Severity {
         match self {
-            Self::Local(_) => Tells::Local,
-            Self::Unreachable(_) => Tells::Unreachable,
-            Self::Silent | Self::TcpSilent => Tells::Silence,
+            Self::Local(_) => Severity::Local,
+            Self::Unreachable(_) => Severity::Unreachable,
+            Self::Silent | Self::TcpSilent => Severity::Silence,
             Self::TcpFailed(_) | Self::Malformed(_) | Self::NoRecursion | Self::Rcode(_) => {
-                Tells::Answer
+                Severity::Response
             }
         }
     }
 
-    /// What happened, before `from SERVER` or `at SERVER`.
-    pub fn phrase(&self) -> String {
+    /// The error with the preposition that the name of the server follows, such as
+    /// `SERVFAIL from` or `connection refused at`.
+    pub fn description(&self) -> String {
         match self {
-            Self::Local(cause) => format!("no socket for a question ({cause})"),
-            Self::Silent => "no answer".into(),
-            Self::TcpSilent => "a truncated answer, and none over TCP,".into(),
-            Self::Unreachable(cause) => cause.clone(),
-            Self::TcpFailed(cause) => format!("a truncated answer, and over TCP {cause},"),
-            Self::Malformed(what) => format!("a malformed answer ({what})"),
-            Self::NoRecursion => "no recursion".into(),
-            Self::Rcode(code) => rcode_name(*code),
+            Self::Local(cause) => format!("no socket for a query ({cause}) for"),
+            Self::Silent => "no answer from".into(),
+            Self::TcpSilent => "a truncated answer, and none over TCP, from".into(),
+            Self::Unreachable(cause) => format!("{cause} at"),
+            Self::TcpFailed(cause) => format!("a truncated answer, and over TCP {cause}, from"),
+            Self::Malformed(reason) => format!("a malformed answer ({reason}) from"),
+            Self::NoRecursion => "no recursion from".into(),
+            Self::Rcode(code) => format!("{} from", rcode_name(*code)),
         }
     }
 }
 
-/// The cause of a system error without its number, in the words of this program.
-pub fn io_cause(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::ConnectionRefused => "connection refused".into(),
-        io::ErrorKind::ConnectionReset => "connection reset".into(),
-        io::ErrorKind::UnexpectedEof => "closed before the answer".into(),
-        io::ErrorKind::NetworkUnreachable => "network unreachable".into(),
-        io::ErrorKind::HostUnreachable => "host unreachable".into(),
-        _ => crate::escape::escaped_prefix(&crate::escape::os_error_text(error), 80),
+/// Keeps one error per server: the most severe, and the latest of equally severe ones.
+pub fn record_error(errors: &mut Vec<(usize, ServerError)>, server: usize, error: ServerError) {
+    match errors.iter_mut().find(|(known, _)| *known == server) {
+        Some((_, known)) if known.severity() > error.severity() => {}
+        Some((_, known)) => *known = error,
+        None => errors.push((server, error)),
     }
 }
 

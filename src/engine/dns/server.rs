@@ -1,32 +1,33 @@
-//! A name server of resolv.conf: its address, its zone, its port.
+//! A name server of resolv.conf: address, zone and port.
 
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};
-use std::path::Path;
-use std::{fmt, fs, io};
+use std::num::NonZeroU32;
+use std::{fmt, io};
 
 use crate::address::Host;
+use crate::os::socket::interface_index;
 
 /// The port of RFC 1035, section 4.2.
 pub const DNS_PORT: u16 = 53;
 
-/// Where questions go.
+/// A server that queries are sent to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Server {
-    /// The address.
+pub struct NameServer {
+    /// The IP address.
     pub address: IpAddr,
     /// The interface of a link-local IPv6 address (RFC 4007), by name or index.
     pub zone: Option<Box<str>>,
-    /// 53, but for tests.
+    /// [`DNS_PORT`], except in tests.
     pub port: u16,
 }
 
-impl Server {
-    /// The server that a `nameserver` line names, unless it is not an address.
-    pub fn from_word(word: &str, port: u16) -> Option<Self> {
-        if word.starts_with('[') {
+impl NameServer {
+    /// Parses the argument of a `nameserver` line: an IP address with an optional zone.
+    pub fn parse(text: &str, port: u16) -> Option<Self> {
+        if text.starts_with('[') {
             return None;
         }
-        match word.parse().ok()? {
+        match text.parse().ok()? {
             Host::Address(address) => Some(Self {
                 address,
                 zone: None,
@@ -41,18 +42,21 @@ impl Server {
         }
     }
 
-    /// The address for the kernel; fails where the zone names no interface of this machine.
+    /// The socket address.
+    ///
+    /// # Errors
+    /// If the zone is not an interface of this machine.
     pub fn socket_addr(&self) -> io::Result<SocketAddr> {
         match (self.address, &self.zone) {
             (IpAddr::V6(address), Some(zone)) => {
-                Ok(SocketAddrV6::new(address, self.port, 0, interface_index(zone)?).into())
+                Ok(SocketAddrV6::new(address, self.port, 0, scope_id(zone)?).into())
             }
             (address, _) => Ok(SocketAddr::new(address, self.port)),
         }
     }
 }
 
-impl fmt::Display for Server {
+impl fmt::Display for NameServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let zone = self
             .zone
@@ -67,18 +71,14 @@ impl fmt::Display for Server {
     }
 }
 
-/// The kernel's number of an interface, as sysfs publishes it (Documentation/ABI/testing/sysfs-class-net).
-fn interface_index(zone: &str) -> io::Result<u32> {
+/// The index of an interface given by index or by name.
+fn scope_id(zone: &str) -> io::Result<u32> {
     if let Ok(index) = zone.parse() {
         return Ok(index);
     }
-    let unknown = || io::Error::new(io::ErrorKind::NotFound, format!("no interface `{zone}`"));
-    if zone.contains('/') || zone.starts_with('.') {
-        return Err(unknown());
-    }
-    let text = fs::read_to_string(Path::new("/sys/class/net").join(zone).join("ifindex"))
-        .map_err(|_| unknown())?;
-    text.trim().parse().map_err(|_| unknown())
+    interface_index(zone)
+        .map(NonZeroU32::get)
+        .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, format!("no interface `{zone}`")))
 }
 
 #[cfg(test)]
@@ -86,8 +86,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_that_are_servers() {
-        for (word, port, shown) in [
+    fn servers_are_ip_addresses_with_an_optional_zone() {
+        for (text, port, printed) in [
             ("192.0.2.53", 53, "192.0.2.53"),
             ("192.0.2.53", 5353, "192.0.2.53:5353"),
             ("2001:db8::53", 53, "2001:db8::53"),
@@ -95,9 +95,9 @@ mod tests {
             ("fe80::1%br-lan.7", 53, "fe80::1%br-lan.7"),
             ("fe80::1%2", 5353, "[fe80::1%2]:5353"),
         ] {
-            assert_eq!(Server::from_word(word, port).unwrap().to_string(), shown);
+            assert_eq!(NameServer::parse(text, port).unwrap().to_string(), printed);
         }
-        for word in [
+        for text in [
             "",
             "dns.example",
             "192.0.2",
@@ -105,20 +105,20 @@ mod tests {
             "fe80::1%",
             "192.0.2.53:53",
         ] {
-            assert_eq!(Server::from_word(word, 53), None, "{word}");
+            assert_eq!(NameServer::parse(text, 53), None, "{text}");
         }
     }
 
     #[test]
-    fn a_zone_becomes_the_interface_s_index() {
-        let scope = |word: &str| match Server::from_word(word, 53).unwrap().socket_addr() {
+    fn a_zone_becomes_an_interface_index() {
+        let scope = |text: &str| match NameServer::parse(text, 53).unwrap().socket_addr() {
             Ok(SocketAddr::V6(address)) => Ok(address.scope_id()),
             other => Err(format!("{other:?}")),
         };
         assert_eq!(scope("fe80::1%7"), Ok(7));
         assert_eq!(scope("fe80::1%lo"), Ok(1));
-        for word in ["fe80::1%no-such-if0", "fe80::1%..", "fe80::1%."] {
-            assert!(scope(word).unwrap_err().contains("no interface"), "{word}");
+        for text in ["fe80::1%no-such-if0", "fe80::1%..", "fe80::1%."] {
+            assert!(scope(text).unwrap_err().contains("no interface"), "{text}");
         }
     }
 }

@@ -1,7 +1,8 @@
-//! The stub resolver: lookups and their sockets inside the engine's poll.
+//! The stub resolver: runs [`Lookup`]s and their sockets on the event loop.
 //!
-//! Equal lookups in flight are asked once and answer every key, and who asks for a name within a second of its answer
-//! gets that. At most 64 lookups hold sockets, four each at worst; the others queue, and their time runs.
+//! Requests for the same name share one lookup, and an answer is reused for one second. At most 64
+//! lookups have open sockets, at most four each. The others are queued, and their deadlines keep
+//! running.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
@@ -11,134 +12,159 @@ use mio::{Registry, Token};
 use slab::Slab;
 
 use crate::address::HostName;
-use crate::engine::dns::files::{Files, Known};
-use crate::engine::dns::hosts::LocalSource;
+use crate::engine::dns::answer::{AnswerSource, FinishedLookup, LookupResult, ResolvedAddresses};
+use crate::engine::dns::failure_text::MAX_NAME_CHARS;
+use crate::engine::dns::files::{FileCache, Files};
+use crate::engine::dns::hosts::{LocalAddresses, LocalSource};
 use crate::engine::dns::lookup::Lookup;
-use crate::engine::dns::query::Wish;
-use crate::engine::dns::query_id::Ids;
-use crate::engine::dns::resolv_conf::{Config, Over};
-use crate::engine::dns::result::io_cause;
-use crate::engine::dns::transport::{MAX_MESSAGE, OpenError, Wire};
-use crate::engine::dns::{Answer, OWN_TOKENS, ResolvedAddresses, Source};
+use crate::engine::dns::query::{QueryAction, QueryAttemptId};
+use crate::engine::dns::query_id::QueryIds;
+use crate::engine::dns::resolv_conf::{ResolvConf, Transport};
+use crate::engine::dns::resolver::{RESOLVER_TOKENS, Resolver};
+use crate::engine::dns::transport::{MAX_MESSAGE, QuerySocket, SocketError};
 use crate::escape::escaped_prefix;
 use crate::failure::{Failure, Status};
+use crate::os::errno::short_cause;
 use crate::plan::Family;
 
-/// How many lookups hold sockets at a time.
+/// Limit on concurrent lookups, over all threads.
 const MAX_RUNNING: usize = 64;
-/// How long an answer serves those who come after it: for them it is as if they had come a moment sooner and waited.
-const FRESH: Duration = Duration::from_secs(1);
-/// How many answers are kept for that.
+/// How long an answer is reused, as if the later request had joined the lookup.
+const REUSE_FOR: Duration = Duration::from_secs(1);
+/// Limit on answers kept for reuse.
 const MAX_RECENT: usize = 4096;
-/// How many lookups one call starts, so that the loop's other work is not kept waiting.
+/// Limit on lookups started per call, so that other work of the event loop is not delayed.
 const MAX_STARTS: usize = 64;
 
-/// Lookups by files and name servers.
+/// Resolves names with the hosts file and name servers.
 #[derive(Debug)]
-pub struct Stub {
-    known: Known,
-    ids: Ids,
-    turn: usize,
-    next_job: u64,
-    jobs: HashMap<u64, Job>,
-    by_name: HashMap<(Box<str>, Family), u64>,
+pub struct StubResolver {
+    files: FileCache,
+    ids: QueryIds,
+    /// Counts started lookups, for `options rotate`.
+    rotation: usize,
+    next_id: u64,
+    lookups: HashMap<u64, SharedLookup>,
+    by_name: HashMap<LookupName, u64>,
     by_key: HashMap<usize, u64>,
+    /// Lookups that wait for capacity. Cancelled ones are skipped when they reach the front.
     queue: VecDeque<u64>,
     running: usize,
-    most_running: usize,
-    /// The answers of the last second, by name.
-    recent: HashMap<(Box<str>, Family), (Instant, ResolvedAddresses)>,
-    /// Set where the queue has to wait for the next turn of the loop.
-    again: Option<Instant>,
+    max_running: usize,
+    /// Answers younger than [`REUSE_FOR`], and older ones until the map is full.
+    recent: HashMap<LookupName, (Instant, ResolvedAddresses)>,
+    /// Set if queued lookups can start, but only in the next turn of the event loop.
+    start_queued_at: Option<Instant>,
+    /// One entry for each lookup with a timer.
     timers: BTreeSet<(Instant, u64)>,
-    sockets: Slab<Open>,
-    /// Where messages arrive; as long as the longest, once there is a socket.
+    sockets: Slab<OpenSocket>,
+    /// Receive buffer of [`MAX_MESSAGE`] bytes; empty until the first socket is opened.
     buffer: Vec<u8>,
-    done: VecDeque<Answer>,
-    /// When the last answer was found: it must not wait in `done` for something else to happen.
-    answered: Option<Instant>,
-    /// Whether there was no socket for a question.
-    lacked_socket: bool,
+    finished: VecDeque<FinishedLookup>,
+    /// The time of the latest entry in `finished`, which makes the event loop take it at once.
+    finished_at: Option<Instant>,
+    out_of_sockets: bool,
 }
 
-/// A name that somebody waits for.
+/// The name of a lookup in lower case, and the family. Requests with the same value share a lookup.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct LookupName {
+    name: Box<str>,
+    family: Family,
+}
+
+impl LookupName {
+    fn new(name: &HostName, family: Family) -> Self {
+        Self {
+            name: name.as_str().to_ascii_lowercase().into(),
+            family,
+        }
+    }
+}
+
+/// A lookup with the requests that wait for it.
 #[derive(Debug)]
-struct Job {
+struct SharedLookup {
     name: HostName,
     family: Family,
-    config: Arc<Config>,
-    since: Instant,
+    conf: Arc<ResolvConf>,
+    created: Instant,
     /// `None` while it is queued.
     lookup: Option<Lookup>,
-    waiters: Vec<Waiter>,
+    waiters: Vec<LookupWaiter>,
     timer: Option<Instant>,
-    /// Its sockets by try.
-    sockets: Vec<(u32, usize)>,
+    /// The open attempts, each with its index in `sockets`.
+    sockets: Vec<(QueryAttemptId, usize)>,
 }
 
+/// A request that waits for a lookup.
 #[derive(Debug)]
-struct Waiter {
+struct LookupWaiter {
     key: usize,
     deadline: Instant,
     joined: Joined,
 }
 
-/// When a waiter came: whoever came late has not seen all of the silence.
+/// When a request joined its lookup. One that joined later has waited for only a part of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Joined {
-    AtTheStart,
+    BeforeStart,
     Later,
 }
 
 #[derive(Debug)]
-struct Open {
-    job: u64,
-    serial: u32,
-    wire: Wire,
+struct OpenSocket {
+    owner: SocketOwner,
+    socket: QuerySocket,
 }
 
-impl Stub {
-    /// Reads nothing yet.
+/// The attempt that a socket is for.
+#[derive(Debug, Clone, Copy)]
+struct SocketOwner {
+    lookup: u64,
+    attempt: QueryAttemptId,
+}
+
+impl StubResolver {
+    /// Reads nothing before the first lookup.
     pub fn new(files: Files) -> Self {
         Self {
-            known: Known::new(files),
-            ids: Ids::default(),
-            turn: 0,
-            next_job: 0,
-            jobs: HashMap::new(),
+            files: FileCache::new(files),
+            ids: QueryIds::default(),
+            rotation: 0,
+            next_id: 0,
+            lookups: HashMap::new(),
             by_name: HashMap::new(),
             by_key: HashMap::new(),
             queue: VecDeque::new(),
             running: 0,
-            most_running: MAX_RUNNING,
+            max_running: MAX_RUNNING,
             recent: HashMap::new(),
-            again: None,
+            start_queued_at: None,
             timers: BTreeSet::new(),
             sockets: Slab::new(),
             buffer: Vec::new(),
-            done: VecDeque::new(),
-            answered: None,
-            lacked_socket: false,
+            finished: VecDeque::new(),
+            finished_at: None,
+            out_of_sockets: false,
         }
     }
+}
 
-    /// See [`Resolver::has_room`](super::Resolver::has_room).
-    pub fn has_room(&self) -> bool {
-        self.queue.is_empty() && self.running < self.most_running
+impl Resolver for StubResolver {
+    fn share_limit(&mut self, threads: usize) {
+        self.max_running = MAX_RUNNING.div_ceil(threads.max(1));
     }
 
-    /// See [`Resolver::has_lacked_socket`](super::Resolver::has_lacked_socket).
-    pub fn has_lacked_socket(&mut self) -> bool {
-        std::mem::take(&mut self.lacked_socket)
+    fn has_capacity(&self) -> bool {
+        self.queue.is_empty() && self.running < self.max_running
     }
 
-    /// See [`Resolver::be_one_of`](super::Resolver::be_one_of).
-    pub fn be_one_of(&mut self, threads: usize) {
-        self.most_running = MAX_RUNNING.div_ceil(threads.max(1));
+    fn ran_out_of_sockets(&mut self) -> bool {
+        std::mem::take(&mut self.out_of_sockets)
     }
 
-    /// See [`Resolver::start`](super::Resolver::start).
-    pub fn start(
+    fn start(
         &mut self,
         registry: &Registry,
         key: usize,
@@ -148,406 +174,424 @@ impl Stub {
         deadline: Instant,
     ) {
         self.cancel(key);
-        let (config, hosts) = self.known.current(now);
+        let (conf, hosts) = self.files.current(now);
         if let Some(local) = hosts.find(name, family) {
-            let from = match local.by {
-                LocalSource::HostsFile => Source::HostsFile,
-                LocalSource::Rfc6761 => Source::Localhost,
-            };
-            let addresses = ResolvedAddresses {
-                v4: local.v4,
-                v6: local.v6,
-                from,
-                canonical: None,
-            };
-            return self.deliver(key, Ok(addresses), now);
+            return self.deliver(key, Ok(local.into()), now);
         }
-        let same = (name.as_str().to_ascii_lowercase().into_boxed_str(), family);
+        let lookup_name = LookupName::new(name, family);
         if let Some((_, addresses)) = self
             .recent
-            .get(&same)
-            .filter(|(since, _)| is_fresh(*since, now))
+            .get(&lookup_name)
+            .filter(|(answered, _)| is_reusable(*answered, now))
         {
             let addresses = addresses.clone();
             return self.deliver(key, Ok(addresses), now);
         }
-        if let Some(&id) = self.by_name.get(&same) {
+        let mut waiter = LookupWaiter {
+            key,
+            deadline,
+            joined: Joined::BeforeStart,
+        };
+        if let Some(&id) = self.by_name.get(&lookup_name) {
             self.by_key.insert(key, id);
-            if let Some(job) = self.jobs.get_mut(&id) {
-                let joined = if job.lookup.is_some() {
-                    Joined::Later
-                } else {
-                    Joined::AtTheStart
-                };
-                job.waiters.push(Waiter {
-                    key,
-                    deadline,
-                    joined,
-                });
+            if let Some(shared) = self.lookups.get_mut(&id) {
+                if shared.lookup.is_some() {
+                    waiter.joined = Joined::Later;
+                }
+                shared.waiters.push(waiter);
             }
             return self.wake_by(id, deadline);
         }
-        self.add_job(
-            (name.clone(), family),
-            config,
-            vec![Waiter {
-                key,
-                deadline,
-                joined: Joined::AtTheStart,
-            }],
-            now,
-        );
-        self.pump(registry, now);
+        self.enqueue(SharedLookup {
+            name: name.clone(),
+            family,
+            conf,
+            created: now,
+            lookup: None,
+            waiters: vec![waiter],
+            timer: None,
+            sockets: Vec::new(),
+        });
+        self.start_queued(registry, now);
     }
 
-    /// See [`Resolver::cancel`](super::Resolver::cancel).
-    pub fn cancel(&mut self, key: usize) {
-        self.done.retain(|(other, _)| *other != key);
+    fn cancel(&mut self, key: usize) {
+        self.finished.retain(|(other, _)| *other != key);
         let Some(id) = self.by_key.remove(&key) else {
             return;
         };
-        if let Some(job) = self.jobs.get_mut(&id) {
-            job.waiters.retain(|waiter| waiter.key != key);
-            if job.waiters.is_empty() {
-                // The queue moves on in the next turn, where there is a clock; any time that is over brings that about.
-                self.again = Some(job.since);
-                self.remove_job(id);
+        if let Some(shared) = self.lookups.get_mut(&id) {
+            shared.waiters.retain(|waiter| waiter.key != key);
+            if shared.waiters.is_empty() {
+                // The next queued lookup starts in the next turn of the loop, because this method
+                // has no clock. Any time in the past causes that.
+                self.start_queued_at = Some(shared.created);
+                self.remove(id);
             }
         }
     }
 
-    /// See [`Resolver::ready`](super::Resolver::ready).
-    pub fn ready(&mut self, registry: &Registry, token: Token, now: Instant) {
-        let Some(open) = self.sockets.get_mut(token.0 & !OWN_TOKENS) else {
+    fn ready(&mut self, registry: &Registry, token: Token, now: Instant) {
+        let Some(open) = self.sockets.get_mut(token.0 & !RESOLVER_TOKENS) else {
             return;
         };
-        let (id, serial) = (open.job, open.serial);
-        let Some(lookup) = self.jobs.get_mut(&id).and_then(|job| job.lookup.as_mut()) else {
+        let owner = open.owner;
+        let Some(lookup) = self
+            .lookups
+            .get_mut(&owner.lookup)
+            .and_then(|shared| shared.lookup.as_mut())
+        else {
             return;
         };
-        while lookup.is_open(serial) {
-            match open.wire.pull(&mut self.buffer) {
-                Ok(Some(bytes)) => lookup.on_message(serial, bytes, now),
+        while lookup.is_open(owner.attempt) {
+            match open.socket.receive(&mut self.buffer) {
+                Ok(Some(bytes)) => lookup.on_message(owner.attempt, bytes, now),
                 Ok(None) => break,
-                Err(error) => lookup.on_error(serial, io_cause(&error), now),
+                Err(error) => lookup.on_error(owner.attempt, short_cause(&error), now),
             }
         }
-        self.drive(registry, id, now);
-        self.pump(registry, now);
+        self.perform_actions(registry, owner.lookup, now);
+        self.start_queued(registry, now);
     }
 
-    /// See [`Resolver::expire`](super::Resolver::expire).
-    pub fn expire(&mut self, registry: &Registry, now: Instant) {
+    fn expire(&mut self, registry: &Registry, now: Instant) {
         let mut due = Vec::new();
         while let Some((_, id)) = self.timers.first().copied().filter(|(at, _)| *at <= now) {
             self.timers.pop_first();
             due.push(id);
         }
         for id in due {
-            let Some(job) = self.jobs.get_mut(&id) else {
+            let Some(shared) = self.lookups.get_mut(&id) else {
                 continue;
             };
-            job.timer = None;
-            if let Some(lookup) = &mut job.lookup {
+            shared.timer = None;
+            if let Some(lookup) = &mut shared.lookup {
                 lookup.expire(now);
-                self.drive(registry, id, now);
+                self.perform_actions(registry, id, now);
             }
             self.answer_overdue(id, now);
         }
-        self.pump(registry, now);
+        self.start_queued(registry, now);
     }
 
-    /// See [`Resolver::next_wake`](super::Resolver::next_wake).
-    pub fn next_wake(&self) -> Option<Instant> {
+    fn next_wake(&self) -> Option<Instant> {
         let timer = self.timers.first().map(|(at, _)| *at);
-        let answered = self.answered.filter(|_| !self.done.is_empty());
-        [timer, self.again, answered].into_iter().flatten().min()
+        let finished = self.finished_at.filter(|_| !self.finished.is_empty());
+        [timer, self.start_queued_at, finished]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
-    /// See [`Resolver::poll_answer`](super::Resolver::poll_answer).
-    pub fn poll_answer(&mut self) -> Option<Answer> {
-        self.done.pop_front()
+    fn poll_answer(&mut self) -> Option<FinishedLookup> {
+        self.finished.pop_front()
     }
+}
 
-    fn add_job(
-        &mut self,
-        (name, family): (HostName, Family),
-        config: Arc<Config>,
-        waiters: Vec<Waiter>,
-        now: Instant,
-    ) {
-        let id = self.next_job;
-        self.next_job += 1;
-        for waiter in &waiters {
+impl StubResolver {
+    fn enqueue(&mut self, shared: SharedLookup) {
+        let id = self.next_id;
+        self.next_id += 1;
+        for waiter in &shared.waiters {
             self.by_key.insert(waiter.key, id);
         }
         self.by_name
-            .insert((name.as_str().to_ascii_lowercase().into(), family), id);
-        let job = Job {
-            name,
-            family,
-            config,
-            since: now,
-            lookup: None,
-            waiters,
-            timer: None,
-            sockets: Vec::new(),
-        };
-        self.jobs.insert(id, job);
+            .insert(LookupName::new(&shared.name, shared.family), id);
+        self.lookups.insert(id, shared);
         self.queue.push_back(id);
         self.set_timer(id);
     }
 
-    /// Starts what is queued, as far as there is room.
-    fn pump(&mut self, registry: &Registry, now: Instant) {
-        self.again = None;
+    /// Starts queued lookups while there is capacity.
+    fn start_queued(&mut self, registry: &Registry, now: Instant) {
+        self.start_queued_at = None;
         for _ in 0..MAX_STARTS {
-            if self.running >= self.most_running {
+            if self.running >= self.max_running {
                 return;
             }
             let Some(id) = self.queue.pop_front() else {
                 return;
             };
-            // Whatever was cancelled while it was queued is gone.
-            let Some(job) = self.jobs.get_mut(&id) else {
+            // Cancelled while it was queued.
+            let Some(shared) = self.lookups.get_mut(&id) else {
                 continue;
             };
-            let latest = job
+            let latest = shared
                 .waiters
                 .iter()
                 .map(|waiter| waiter.deadline)
                 .max()
                 .unwrap_or(now);
             let lookup = Lookup::new(
-                &job.name,
-                job.family,
-                job.config.clone(),
-                self.turn,
+                &shared.name,
+                shared.family,
+                shared.conf.clone(),
+                self.rotation,
                 now,
                 latest,
             );
-            job.lookup = Some(lookup);
-            self.turn = self.turn.wrapping_add(1);
+            shared.lookup = Some(lookup);
+            self.rotation = self.rotation.wrapping_add(1);
             self.running += 1;
-            self.drive(registry, id, now);
+            self.perform_actions(registry, id, now);
         }
-        if !self.queue.is_empty() && self.running < self.most_running {
-            self.again = Some(now);
+        if !self.queue.is_empty() && self.running < self.max_running {
+            self.start_queued_at = Some(now);
         }
     }
 
-    /// Carries out the wishes of a lookup, and delivers its outcome.
-    fn drive(&mut self, registry: &Registry, id: u64, now: Instant) {
-        while let Some(lookup) = self.jobs.get_mut(&id).and_then(|job| job.lookup.as_mut()) {
-            match lookup.take_wish() {
-                Some(Wish::Open {
-                    serial,
+    /// Performs the pending actions of a lookup, and delivers its result if it has ended.
+    fn perform_actions(&mut self, registry: &Registry, id: u64, now: Instant) {
+        while let Some(lookup) = self
+            .lookups
+            .get_mut(&id)
+            .and_then(|shared| shared.lookup.as_mut())
+        {
+            match lookup.pop_action() {
+                Some(QueryAction::Open {
+                    attempt,
                     server,
-                    over,
-                }) => self.open(registry, (id, serial), server, over, now),
-                Some(Wish::Close { serial }) => self.close(id, serial),
-                None => match lookup.take_outcome() {
-                    Some(outcome) => return self.finish(id, &outcome, now),
+                    transport,
+                }) => {
+                    let owner = SocketOwner {
+                        lookup: id,
+                        attempt,
+                    };
+                    self.open_socket(registry, owner, server, transport, now);
+                }
+                Some(QueryAction::Close { attempt }) => self.close_socket(id, attempt),
+                None => match lookup.take_result() {
+                    Some(result) => return self.finish(id, &result, now),
                     None => return self.set_timer(id),
                 },
             }
         }
     }
 
-    fn open(
+    fn open_socket(
         &mut self,
         registry: &Registry,
-        (id, serial): (u64, u32),
+        owner: SocketOwner,
         server: usize,
-        over: Over,
+        transport: Transport,
         now: Instant,
     ) {
         self.buffer.resize(MAX_MESSAGE, 0);
-        let random = self.ids.draw();
-        let Some(job) = self.jobs.get_mut(&id) else {
+        let query_id = self.ids.next_id();
+        let attempt = owner.attempt;
+        let Some(shared) = self.lookups.get_mut(&owner.lookup) else {
             return;
         };
-        let Some(lookup) = job.lookup.as_mut().filter(|lookup| lookup.is_open(serial)) else {
+        let Some(lookup) = shared
+            .lookup
+            .as_mut()
+            .filter(|lookup| lookup.is_open(attempt))
+        else {
             return;
         };
-        let Some(server) = job.config.servers.get(server) else {
+        let Some(server) = shared.conf.servers.get(server) else {
             return;
         };
-        let message = match random {
-            Ok(random) => lookup.query(serial, random).unwrap_or_default(),
+        let message = match query_id {
+            Ok(query_id) => lookup.message(attempt, query_id).unwrap_or_default(),
             Err(error) => {
-                return lookup.on_blocked(serial, format!("no random numbers: {error}"), now);
+                return lookup.on_blocked(attempt, format!("no random numbers: {error}"), now);
             }
         };
-        let place = self.sockets.vacant_entry();
-        let token = Token(OWN_TOKENS | place.key());
-        let opened = server.socket_addr().map_err(OpenError::Failed);
-        match opened.and_then(|address| Wire::open(registry, token, over, address, &message)) {
-            Ok(wire) => {
-                job.sockets.push((serial, place.key()));
-                place.insert(Open {
-                    job: id,
-                    serial,
-                    wire,
-                });
+        let slot = self.sockets.vacant_entry();
+        let token = Token(RESOLVER_TOKENS | slot.key());
+        let opened = server
+            .socket_addr()
+            .map_err(SocketError::Failed)
+            .and_then(|address| QuerySocket::open(registry, token, transport, address, &message));
+        match opened {
+            Ok(socket) => {
+                shared.sockets.push((attempt, slot.key()));
+                slot.insert(OpenSocket { owner, socket });
             }
-            Err(OpenError::Blocked(error)) => {
-                self.lacked_socket = true;
-                lookup.on_blocked(serial, io_cause(&error), now);
+            Err(SocketError::Exhausted(error)) => {
+                self.out_of_sockets = true;
+                lookup.on_blocked(attempt, short_cause(&error), now);
             }
-            Err(OpenError::Failed(error)) => lookup.on_error(serial, io_cause(&error), now),
+            Err(SocketError::Failed(error)) => lookup.on_error(attempt, short_cause(&error), now),
         }
     }
 
-    fn close(&mut self, id: u64, serial: u32) {
-        let Some(job) = self.jobs.get_mut(&id) else {
+    fn close_socket(&mut self, id: u64, attempt: QueryAttemptId) {
+        let Some(shared) = self.lookups.get_mut(&id) else {
             return;
         };
-        if let Some(place) = job.sockets.iter().position(|(other, _)| *other == serial) {
-            let (_, socket) = job.sockets.swap_remove(place);
-            self.sockets.try_remove(socket);
+        let index = shared
+            .sockets
+            .iter()
+            .position(|(other, _)| *other == attempt);
+        if let Some(index) = index {
+            let (_, slot) = shared.sockets.swap_remove(index);
+            self.sockets.try_remove(slot);
         }
     }
 
-    /// Answers everybody. Silence is no answer for those who came later and have time left: they get a lookup of
-    /// their own.
-    fn finish(&mut self, id: u64, outcome: &Result<ResolvedAddresses, Failure>, now: Instant) {
-        let Some(job) = self.remove_job(id) else {
+    /// Delivers the result to all waiters. If there was no answer, those that joined later and have
+    /// time left get a new lookup instead, because this one ended before their deadlines.
+    fn finish(&mut self, id: u64, result: &LookupResult, now: Instant) {
+        let Some(shared) = self.remove(id) else {
             return;
         };
-        if let Ok(addresses) = outcome {
-            self.remember(
-                (job.name.as_str().to_ascii_lowercase().into(), job.family),
-                addresses,
-                now,
-            );
+        if let Ok(addresses) = result {
+            self.remember(LookupName::new(&shared.name, shared.family), addresses, now);
         }
-        let silence = outcome
+        let no_answer = result
             .as_ref()
             .is_err_and(|failure| failure.status != Status::ResolveFailed);
-        let (again, answered): (Vec<Waiter>, Vec<Waiter>) = job
-            .waiters
-            .into_iter()
-            .partition(|waiter| silence && waiter.joined == Joined::Later && waiter.deadline > now);
+        let (retried, answered): (Vec<_>, Vec<_>) =
+            shared.waiters.into_iter().partition(|waiter| {
+                no_answer && waiter.joined == Joined::Later && waiter.deadline > now
+            });
         for waiter in answered {
-            self.deliver(waiter.key, outcome.clone(), now);
+            self.deliver(waiter.key, result.clone(), now);
         }
-        if !again.is_empty() {
-            let waiters = again
+        if !retried.is_empty() {
+            let waiters = retried
                 .into_iter()
-                .map(|waiter| Waiter {
-                    joined: Joined::AtTheStart,
+                .map(|waiter| LookupWaiter {
+                    joined: Joined::BeforeStart,
                     ..waiter
                 })
                 .collect();
-            self.add_job((job.name, job.family), job.config, waiters, now);
+            self.enqueue(SharedLookup {
+                name: shared.name,
+                family: shared.family,
+                conf: shared.conf,
+                created: now,
+                lookup: None,
+                waiters,
+                timer: None,
+                sockets: Vec::new(),
+            });
         }
     }
 
-    fn remember(&mut self, name: (Box<str>, Family), addresses: &ResolvedAddresses, now: Instant) {
+    fn remember(&mut self, name: LookupName, addresses: &ResolvedAddresses, now: Instant) {
         if self.recent.len() >= MAX_RECENT {
-            self.recent.retain(|_, (since, _)| is_fresh(*since, now));
+            self.recent
+                .retain(|_, (answered, _)| is_reusable(*answered, now));
         }
         if self.recent.len() < MAX_RECENT {
             self.recent.insert(name, (now, addresses.clone()));
         }
     }
 
-    /// Answers those whose deadline has come with what is known now.
+    /// Delivers the result so far to the waiters whose deadline has passed.
     fn answer_overdue(&mut self, id: u64, now: Instant) {
-        let Some(job) = self.jobs.get_mut(&id) else {
+        let Some(shared) = self.lookups.get_mut(&id) else {
             return;
         };
-        let (overdue, kept): (Vec<Waiter>, Vec<Waiter>) = job
+        let (overdue, waiting): (Vec<_>, Vec<_>) = shared
             .waiters
             .drain(..)
             .partition(|waiter| waiter.deadline <= now);
-        job.waiters = kept;
+        shared.waiters = waiting;
         if !overdue.is_empty() {
-            let answer = match &job.lookup {
-                Some(lookup) => lookup.conclude(now),
-                None => Err(still_queued(
-                    &job.name,
-                    now.saturating_duration_since(job.since).as_secs_f64(),
+            let result = match &shared.lookup {
+                Some(lookup) => lookup.result_so_far(now),
+                None => Err(queue_timeout(
+                    &shared.name,
+                    now.saturating_duration_since(shared.created),
                 )),
             };
-            let nobody_waits = job.waiters.is_empty();
+            let is_unused = shared.waiters.is_empty();
             for waiter in overdue {
-                self.deliver(waiter.key, answer.clone(), now);
+                self.deliver(waiter.key, result.clone(), now);
             }
-            if nobody_waits {
-                self.remove_job(id);
+            if is_unused {
+                self.remove(id);
             }
         }
         self.set_timer(id);
     }
 
-    fn deliver(&mut self, key: usize, answer: Result<ResolvedAddresses, Failure>, now: Instant) {
+    fn deliver(&mut self, key: usize, result: LookupResult, now: Instant) {
         self.by_key.remove(&key);
-        self.done.push_back((key, answer));
-        self.answered = Some(now);
+        self.finished.push_back((key, result));
+        self.finished_at = Some(now);
     }
 
-    fn remove_job(&mut self, id: u64) -> Option<Job> {
-        let job = self.jobs.remove(&id)?;
-        self.by_name.remove(&(
-            job.name.as_str().to_ascii_lowercase().into_boxed_str(),
-            job.family,
-        ));
-        if let Some(at) = job.timer {
+    /// Removes a lookup with its timer and sockets.
+    fn remove(&mut self, id: u64) -> Option<SharedLookup> {
+        let shared = self.lookups.remove(&id)?;
+        self.by_name
+            .remove(&LookupName::new(&shared.name, shared.family));
+        if let Some(at) = shared.timer {
             self.timers.remove(&(at, id));
         }
-        for (_, socket) in &job.sockets {
-            self.sockets.try_remove(*socket);
+        for (_, slot) in &shared.sockets {
+            self.sockets.try_remove(*slot);
         }
-        if job.lookup.is_some() {
+        if shared.lookup.is_some() {
             self.running -= 1;
         }
-        Some(job)
+        Some(shared)
     }
 
-    /// Wakes the job for its lookup or for its first deadline, whichever comes sooner.
+    /// Sets the timer to the next wake of the lookup or the first deadline of its waiters.
     fn set_timer(&mut self, id: u64) {
-        let Some(job) = self.jobs.get_mut(&id) else {
+        let Some(shared) = self.lookups.get_mut(&id) else {
             return;
         };
-        let deadline = job.waiters.iter().map(|waiter| waiter.deadline).min();
-        let lookup = job.lookup.as_ref().and_then(Lookup::next_wake);
+        let deadline = shared.waiters.iter().map(|waiter| waiter.deadline).min();
+        let lookup = shared.lookup.as_ref().and_then(Lookup::next_wake);
         let wake = [deadline, lookup].into_iter().flatten().min();
-        if wake != job.timer {
-            if let Some(at) = job.timer {
+        if wake != shared.timer {
+            if let Some(at) = shared.timer {
                 self.timers.remove(&(at, id));
             }
             if let Some(at) = wake {
                 self.timers.insert((at, id));
             }
-            job.timer = wake;
+            shared.timer = wake;
         }
     }
 
-    /// Wakes the job at this time or sooner; unlike [`set_timer`](Self::set_timer) at a cost that no crowd raises.
+    /// Sets the timer to this time if it is later. Unlike [`set_timer`](Self::set_timer), the cost
+    /// does not depend on the number of waiters.
     fn wake_by(&mut self, id: u64, deadline: Instant) {
-        let Some(job) = self.jobs.get_mut(&id) else {
+        let Some(shared) = self.lookups.get_mut(&id) else {
             return;
         };
-        if job.timer.is_some_and(|at| at <= deadline) {
+        if shared.timer.is_some_and(|at| at <= deadline) {
             return;
         }
-        if let Some(at) = job.timer.replace(deadline) {
+        if let Some(at) = shared.timer.replace(deadline) {
             self.timers.remove(&(at, id));
         }
         self.timers.insert((deadline, id));
     }
 }
 
-fn is_fresh(since: Instant, now: Instant) -> bool {
-    now.saturating_duration_since(since) < FRESH
+impl From<LocalAddresses> for ResolvedAddresses {
+    fn from(local: LocalAddresses) -> Self {
+        Self {
+            v4: local.v4,
+            v6: local.v6,
+            from: match local.source {
+                LocalSource::HostsFile => AnswerSource::HostsFile,
+                LocalSource::Rfc6761 => AnswerSource::Localhost,
+            },
+            canonical: None,
+        }
+    }
 }
 
-fn still_queued(name: &HostName, seconds: f64) -> Failure {
-    let name = escaped_prefix(name.as_str(), 80);
+fn is_reusable(answered: Instant, now: Instant) -> bool {
+    now.saturating_duration_since(answered) < REUSE_FOR
+}
+
+fn queue_timeout(name: &HostName, waited: Duration) -> Failure {
+    let name = escaped_prefix(name.as_str(), MAX_NAME_CHARS);
+    let seconds = waited.as_secs_f64();
     let text = format!(
-        "resolve {name}: no question was sent, {MAX_RUNNING} other lookups wait for answers ({seconds:.1} s)"
+        "resolve {name}: no query was sent, {MAX_RUNNING} other lookups are in progress \
+         ({seconds:.1} s)"
     );
     Failure::new(Status::ResolveTimeout, text)
 }

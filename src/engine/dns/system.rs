@@ -1,113 +1,128 @@
-//! The C library's resolver, for names that only nsswitch.conf knows: getaddrinfo on helper threads.
+//! The resolver of the C library, for names that only nsswitch.conf knows: getaddrinfo on helper
+//! threads.
 //!
-//! Not in static builds: there getaddrinfo loads the host's NSS modules and a second C library into the process
-//! (rust-lang/rust#100711, #115723). Equal names share a thread. One that outlives the deadlines of all who wait for it
-//! is abandoned; it counts until it returns.
+//! Not in static builds, where getaddrinfo would load the NSS modules of the system and a second C
+//! library into the process (rust-lang/rust#100711, #115723).
+//!
+//! Requests for the same name share one call. A call cannot be cancelled: if it outlives the
+//! deadlines of all its requests, its result is dropped, but its thread counts against the limit
+//! until it returns.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
-use std::io::{Read, Write};
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::mpsc::{Receiver, Sender};
 use std::sync::{Arc, mpsc};
 use std::time::Instant;
 use std::{io, thread};
 
-use mio::unix::pipe;
-use mio::{Interest, Registry, Token};
+use mio::{Registry, Token, Waker};
 
 use crate::address::HostName;
-use crate::engine::dns::result::io_cause;
-use crate::engine::dns::{Answer, ResolvedAddresses, Source};
+use crate::engine::dns::answer::{AnswerSource, FinishedLookup, LookupResult, ResolvedAddresses};
+use crate::engine::dns::failure_text::MAX_NAME_CHARS;
+use crate::engine::dns::resolver::Resolver;
 use crate::escape::escaped_prefix;
 use crate::failure::{Failure, Status};
+use crate::os::errno::short_cause;
 use crate::plan::Family;
 
-/// How many threads may be at work, abandoned ones included.
+/// Limit on helper threads over all event loops, including those whose result is not needed any
+/// more.
 const MAX_THREADS: usize = 64;
-/// The one token; the stub's sockets never reach it.
-const TOKEN: Token = Token(usize::MAX);
+/// The token of the waker. It has the bit of [`RESOLVER_TOKENS`](super::resolver::RESOLVER_TOKENS).
+const WAKER: Token = Token(usize::MAX);
 
-/// What a thread reports: the number of its question, and what getaddrinfo said.
-type Report = (u64, io::Result<Vec<SocketAddr>>);
-
-/// Lookups by the C library.
+/// The result of a call, sent by its thread.
 #[derive(Debug)]
-pub struct System {
-    bell: pipe::Receiver,
-    ringer: Arc<pipe::Sender>,
-    reports: Receiver<Report>,
-    reporter: Sender<Report>,
+struct CallResult {
+    call: u64,
+    addresses: io::Result<Vec<SocketAddr>>,
+}
+
+/// Resolves names with getaddrinfo(3).
+#[derive(Debug)]
+pub struct SystemResolver {
+    /// Makes the poll return when a call has ended.
+    waker: Arc<Waker>,
+    results: Receiver<CallResult>,
+    result_sender: Sender<CallResult>,
     threads: usize,
-    most_threads: usize,
-    next_ticket: u64,
-    jobs: HashMap<u64, Job>,
+    max_threads: usize,
+    next_id: u64,
+    requests: HashMap<u64, AddressRequest>,
     by_key: HashMap<usize, u64>,
-    /// Who waits for each question, by the ticket of whoever came first.
-    questions: HashMap<u64, Question>,
+    /// Running and queued calls. A call has the id of its first request.
+    calls: HashMap<u64, AddressCall>,
     by_name: HashMap<Box<str>, u64>,
-    /// Questions that wait for a thread.
+    /// Calls that wait for a thread.
     queue: VecDeque<u64>,
-    timers: BTreeSet<(Instant, u64)>,
-    done: VecDeque<Answer>,
-    /// A time that is over once there was an answer: it must not wait in `done` for something else to happen.
-    answered: Option<Instant>,
+    deadlines: BTreeSet<(Instant, u64)>,
+    finished: VecDeque<FinishedLookup>,
+    /// A time in the past once there was a result, which makes the event loop take it at once.
+    finished_at: Option<Instant>,
 }
 
-/// A name that is or will be asked for, and the tickets of those who wait.
+/// A getaddrinfo call for all families.
 #[derive(Debug)]
-struct Question {
+struct AddressCall {
     name: HostName,
-    tickets: BTreeSet<u64>,
+    /// The ids of the requests that wait for it.
+    requests: BTreeSet<u64>,
 }
 
 #[derive(Debug)]
-struct Job {
+struct AddressRequest {
     key: usize,
-    question: u64,
+    call: u64,
     name: HostName,
     family: Family,
-    since: Instant,
+    created: Instant,
     deadline: Instant,
 }
 
-impl System {
-    /// Registers the pipe through which threads wake the poll.
+impl SystemResolver {
+    /// Registers a waker. mio allows one per poll, so the poll must not have another one.
+    ///
+    /// # Errors
+    /// If there is no descriptor for the waker (eventfd(2)).
     pub fn new(registry: &Registry) -> io::Result<Self> {
-        let (ringer, mut bell) = pipe::new()?;
-        registry.register(&mut bell, TOKEN, Interest::READABLE)?;
-        let (reporter, reports) = mpsc::channel();
+        let (result_sender, results) = mpsc::channel();
         Ok(Self {
-            bell,
-            ringer: Arc::new(ringer),
-            reports,
-            reporter,
+            waker: Arc::new(Waker::new(registry, WAKER)?),
+            results,
+            result_sender,
             threads: 0,
-            most_threads: MAX_THREADS,
-            next_ticket: 0,
-            jobs: HashMap::new(),
+            max_threads: MAX_THREADS,
+            next_id: 0,
+            requests: HashMap::new(),
             by_key: HashMap::new(),
-            questions: HashMap::new(),
+            calls: HashMap::new(),
             by_name: HashMap::new(),
             queue: VecDeque::new(),
-            timers: BTreeSet::new(),
-            done: VecDeque::new(),
-            answered: None,
+            deadlines: BTreeSet::new(),
+            finished: VecDeque::new(),
+            finished_at: None,
         })
     }
+}
 
-    /// See [`Resolver::has_room`](super::Resolver::has_room).
-    pub fn has_room(&self) -> bool {
-        self.queue.is_empty() && self.threads < self.most_threads
+impl Resolver for SystemResolver {
+    fn share_limit(&mut self, threads: usize) {
+        self.max_threads = MAX_THREADS.div_ceil(threads.max(1));
     }
 
-    /// See [`Resolver::be_one_of`](super::Resolver::be_one_of).
-    pub fn be_one_of(&mut self, threads: usize) {
-        self.most_threads = MAX_THREADS.div_ceil(threads.max(1));
+    fn has_capacity(&self) -> bool {
+        self.queue.is_empty() && self.threads < self.max_threads
     }
 
-    /// See [`Resolver::start`](super::Resolver::start).
-    pub fn start(
+    /// Always false: the sockets of the C library are not known.
+    fn ran_out_of_sockets(&mut self) -> bool {
+        false
+    }
+
+    fn start(
         &mut self,
+        _registry: &Registry,
         key: usize,
         name: &HostName,
         family: Family,
@@ -115,176 +130,167 @@ impl System {
         deadline: Instant,
     ) {
         self.cancel(key);
-        let ticket = self.next_ticket;
-        self.next_ticket += 1;
-        let same = name.as_str().to_ascii_lowercase().into_boxed_str();
-        let question = *self.by_name.entry(same).or_insert(ticket);
-        self.jobs.insert(
-            ticket,
-            Job {
+        let id = self.next_id;
+        self.next_id += 1;
+        let lower_case = name.as_str().to_ascii_lowercase().into_boxed_str();
+        let call_id = *self.by_name.entry(lower_case).or_insert(id);
+        self.requests.insert(
+            id,
+            AddressRequest {
                 key,
-                question,
+                call: call_id,
                 name: name.clone(),
                 family,
-                since: now,
+                created: now,
                 deadline,
             },
         );
-        self.by_key.insert(key, ticket);
-        self.timers.insert((deadline, ticket));
-        if question == ticket {
-            self.queue.push_back(ticket);
+        self.by_key.insert(key, id);
+        self.deadlines.insert((deadline, id));
+        if call_id == id {
+            self.queue.push_back(id);
         }
-        let asked = self.questions.entry(question).or_insert_with(|| Question {
+        let call = self.calls.entry(call_id).or_insert_with(|| AddressCall {
             name: name.clone(),
-            tickets: BTreeSet::new(),
+            requests: BTreeSet::new(),
         });
-        asked.tickets.insert(ticket);
-        self.pump();
+        call.requests.insert(id);
+        self.start_queued();
     }
 
-    /// See [`Resolver::cancel`](super::Resolver::cancel).
-    pub fn cancel(&mut self, key: usize) {
-        self.done.retain(|(other, _)| *other != key);
-        if let Some(ticket) = self.by_key.get(&key).copied() {
-            self.remove(ticket);
+    fn cancel(&mut self, key: usize) {
+        self.finished.retain(|(other, _)| *other != key);
+        if let Some(id) = self.by_key.get(&key).copied() {
+            self.remove(id);
         }
     }
 
-    /// See [`Resolver::ready`](super::Resolver::ready).
-    pub fn ready(&mut self) {
-        let mut rings = [0; 256];
-        while self.bell.read(&mut rings).is_ok_and(|count| count > 0) {}
-        while let Ok((question, said)) = self.reports.try_recv() {
+    fn ready(&mut self, _registry: &Registry, _token: Token, _now: Instant) {
+        while let Ok(CallResult { call, addresses }) = self.results.try_recv() {
             self.threads -= 1;
-            for ticket in self
-                .questions
-                .get(&question)
-                .map(|asked| asked.tickets.clone())
-                .unwrap_or_default()
-            {
-                if let Some(job) = self.remove(ticket) {
-                    self.done.push_back((job.key, job.answer(said.as_deref())));
+            for id in self.requests_of(call) {
+                if let Some(request) = self.remove(id) {
+                    let result = request.result(addresses.as_deref());
+                    self.finished.push_back((request.key, result));
                 }
             }
         }
-        self.pump();
+        self.start_queued();
     }
 
-    /// See [`Resolver::expire`](super::Resolver::expire).
-    pub fn expire(&mut self, now: Instant) {
-        while let Some((_, ticket)) = self.timers.first().copied().filter(|(at, _)| *at <= now) {
-            self.timers.pop_first();
-            if let Some(job) = self.remove(ticket) {
-                let seconds = now.saturating_duration_since(job.since).as_secs_f64();
-                let text = format!(
-                    "resolve {}: no answer from the system resolver ({seconds:.1} s)",
-                    job.escaped_prefix()
+    fn expire(&mut self, _registry: &Registry, now: Instant) {
+        while let Some((_, id)) = self.deadlines.first().copied().filter(|(at, _)| *at <= now) {
+            self.deadlines.pop_first();
+            if let Some(request) = self.remove(id) {
+                let seconds = now.saturating_duration_since(request.created).as_secs_f64();
+                let failure = request.failure(
+                    Status::ResolveTimeout,
+                    &format!("no answer from the system resolver ({seconds:.1} s)"),
                 );
-                self.done
-                    .push_back((job.key, Err(Failure::new(Status::ResolveTimeout, text))));
+                self.finished.push_back((request.key, Err(failure)));
             }
         }
     }
 
-    /// See [`Resolver::next_wake`](super::Resolver::next_wake).
-    pub fn next_wake(&self) -> Option<Instant> {
-        let answered = self.answered.filter(|_| !self.done.is_empty());
-        [self.timers.first().map(|(at, _)| *at), answered]
+    fn next_wake(&self) -> Option<Instant> {
+        let finished = self.finished_at.filter(|_| !self.finished.is_empty());
+        [self.deadlines.first().map(|(at, _)| *at), finished]
             .into_iter()
             .flatten()
             .min()
     }
 
-    /// See [`Resolver::poll_answer`](super::Resolver::poll_answer).
-    pub fn poll_answer(&mut self) -> Option<Answer> {
-        self.done.pop_front()
+    fn poll_answer(&mut self) -> Option<FinishedLookup> {
+        self.finished.pop_front()
+    }
+}
+
+impl SystemResolver {
+    fn requests_of(&self, call: u64) -> BTreeSet<u64> {
+        self.calls
+            .get(&call)
+            .map(|call| call.requests.clone())
+            .unwrap_or_default()
     }
 
-    fn remove(&mut self, ticket: u64) -> Option<Job> {
-        let job = self.jobs.remove(&ticket)?;
-        self.by_key.remove(&job.key);
-        self.timers.remove(&(job.deadline, ticket));
-        self.answered = Some(job.since);
-        if let Some(asked) = self.questions.get_mut(&job.question) {
-            asked.tickets.remove(&ticket);
-            if asked.tickets.is_empty() {
-                // Whoever comes later asks anew, not the thread that kept everybody waiting.
-                self.questions.remove(&job.question);
+    /// Removes a request, and its call if that has no other.
+    fn remove(&mut self, id: u64) -> Option<AddressRequest> {
+        let request = self.requests.remove(&id)?;
+        self.by_key.remove(&request.key);
+        self.deadlines.remove(&(request.deadline, id));
+        self.finished_at = Some(request.created);
+        if let Some(call) = self.calls.get_mut(&request.call) {
+            call.requests.remove(&id);
+            if call.requests.is_empty() {
+                // A later request makes a new call instead of joining one that hangs.
+                self.calls.remove(&request.call);
                 self.by_name
-                    .remove(job.name.as_str().to_ascii_lowercase().as_str());
+                    .remove(request.name.as_str().to_ascii_lowercase().as_str());
             }
         }
-        Some(job)
+        Some(request)
     }
 
-    fn pump(&mut self) {
-        while self.threads < self.most_threads {
-            let Some(number) = self.queue.pop_front() else {
+    /// Starts queued calls while there are threads.
+    fn start_queued(&mut self) {
+        while self.threads < self.max_threads {
+            let Some(id) = self.queue.pop_front() else {
                 return;
             };
-            let Some(question) = self.questions.get(&number) else {
+            // All its requests may be gone.
+            let Some(call) = self.calls.get(&id) else {
                 continue;
             };
-            match self.ask(number, question.name.as_str().to_owned()) {
+            match self.spawn(id, call.name.as_str().to_owned()) {
                 Ok(()) => self.threads += 1,
-                Err(error) => question
-                    .tickets
-                    .clone()
-                    .into_iter()
-                    .for_each(|ticket| self.fail(ticket, &error)),
+                Err(error) => {
+                    let cause = short_cause(&error);
+                    for request in self.requests_of(id) {
+                        self.fail_without_thread(request, &cause);
+                    }
+                }
             }
         }
     }
 
-    fn ask(&self, question: u64, name: String) -> io::Result<()> {
-        let (reporter, ringer) = (self.reporter.clone(), self.ringer.clone());
-        let work = move || {
-            let said = (name.as_str(), 0).to_socket_addrs().map(Iterator::collect);
-            // Where nobody listens any more, nobody needs the answer; a full pipe has rung already.
-            let _ = reporter.send((question, said));
-            let _ = (&*ringer).write(&[1]);
+    fn spawn(&self, call: u64, name: String) -> io::Result<()> {
+        let (sender, waker) = (self.result_sender.clone(), self.waker.clone());
+        let run = move || {
+            let addresses = (name.as_str(), 0).to_socket_addrs().map(Iterator::collect);
+            // Fails only if the resolver was dropped; then the result is not needed.
+            let _ = sender.send(CallResult { call, addresses });
+            let _ = waker.wake();
         };
         thread::Builder::new()
             .name("resolve".into())
-            .spawn(work)
+            .spawn(run)
             .map(drop)
     }
 
-    fn fail(&mut self, ticket: u64, error: &io::Error) {
-        if let Some(job) = self.remove(ticket) {
-            let text = format!(
-                "resolve {}: no thread for the system resolver: {}",
-                job.escaped_prefix(),
-                io_cause(error)
+    fn fail_without_thread(&mut self, id: u64, cause: &str) {
+        if let Some(request) = self.remove(id) {
+            let failure = request.failure(
+                Status::LocalError,
+                &format!("no thread for the system resolver: {cause}"),
             );
-            self.done
-                .push_back((job.key, Err(Failure::new(Status::LocalError, text))));
+            self.finished.push_back((request.key, Err(failure)));
         }
     }
 }
 
-impl Job {
-    fn escaped_prefix(&self) -> String {
-        escaped_prefix(self.name.as_str(), 80)
+impl AddressRequest {
+    fn failure(&self, status: Status, cause: &str) -> Failure {
+        let name = escaped_prefix(self.name.as_str(), MAX_NAME_CHARS);
+        Failure::new(status, format!("resolve {name}: {cause}"))
     }
 
-    fn answer(
-        &self,
-        said: Result<&[SocketAddr], &io::Error>,
-    ) -> Result<ResolvedAddresses, Failure> {
+    fn result(&self, addresses: Result<&[SocketAddr], &io::Error>) -> LookupResult {
         let failed = |cause: &str| {
-            Failure::new(
-                Status::ResolveFailed,
-                format!(
-                    "resolve {}: {cause} (system resolver)",
-                    self.escaped_prefix()
-                ),
-            )
+            self.failure(Status::ResolveFailed, &format!("{cause} (system resolver)"))
         };
-        let all = said.map_err(|error| failed(&cause(error)))?;
+        let addresses = addresses.map_err(|error| failed(&getaddrinfo_cause(error)))?;
         let (mut v4, mut v6) = (Vec::new(), Vec::new());
-        for address in all {
+        for address in addresses {
             match (*address, self.family) {
                 (SocketAddr::V4(address), Family::Any | Family::V4) => v4.push(*address.ip()),
                 (SocketAddr::V6(address), Family::Any | Family::V6) => v6.push(*address.ip()),
@@ -301,22 +307,44 @@ impl Job {
         Ok(ResolvedAddresses {
             v4,
             v6,
-            from: Source::System,
+            from: AnswerSource::System,
             canonical: None,
         })
     }
 }
 
-/// `gai_strerror(3)`'s words without the standard library's lead; for `EAI_NONAME` also the code that people look for.
-fn cause(error: &io::Error) -> String {
-    let text = io_cause(error);
-    let words = text
+/// The text of `gai_strerror(3)` without the prefix that std adds. `EAI_NONAME` is explained by the
+/// DNS results that cause it.
+fn getaddrinfo_cause(error: &io::Error) -> String {
+    let text = short_cause(error);
+    let cause = text
         .strip_prefix("failed to lookup address information: ")
         .unwrap_or(&text);
-    match words {
-        "Name or service not known" | "Name does not resolve" => {
-            format!("{words} (NXDOMAIN or no address)")
+    match cause {
+        "name or service not known" | "name does not resolve" => {
+            format!("{cause} (NXDOMAIN or no address)")
         }
-        _ => words.to_owned(),
+        _ => cause.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_name_is_explained() {
+        for (text, cause) in [
+            (
+                "failed to lookup address information: Name or service not known",
+                "name or service not known (NXDOMAIN or no address)",
+            ),
+            (
+                "failed to lookup address information: Temporary failure in name resolution",
+                "temporary failure in name resolution",
+            ),
+        ] {
+            assert_eq!(getaddrinfo_cause(&io::Error::other(text)), cause);
+        }
     }
 }

@@ -1,7 +1,7 @@
-//! One question on its way: a fresh socket per try, over UDP or TCP, never blocking.
+//! The sockets of queries: a new one for each attempt, over UDP or TCP, never blocking.
 //!
-//! Each socket is connected, so that the kernel picks a random source port, lets only the server's messages in, and
-//! reports ICMP errors. Dropping a socket takes it out of the poll.
+//! Each socket is connected. The kernel then chooses a random source port, accepts messages from
+//! the server only, and reports ICMP errors. Dropping a socket removes it from the poll.
 
 use std::io;
 use std::io::{Read, Write};
@@ -11,55 +11,63 @@ use mio::net::{TcpStream, UdpSocket};
 use mio::{Interest, Registry, Token};
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::engine::dns::resolv_conf::Over;
+use crate::engine::dns::resolv_conf::Transport;
+use crate::os::errno::is_shortage;
 
-/// The longest DNS message: the length prefix of TCP has two bytes (RFC 1035, section 4.2.2).
+/// Length of the longest DNS message: the length prefix over TCP has two bytes (RFC 1035, section
+/// 4.2.2).
 pub const MAX_MESSAGE: usize = 65_535;
 
 /// Why a socket could not be opened.
 #[derive(Debug)]
-pub enum OpenError {
-    /// This machine lacks something now: descriptors, memory, ports. Worth another try.
-    Blocked(io::Error),
+pub enum SocketError {
+    /// This machine lacks descriptors, memory or ports at the moment; a retry may succeed.
+    Exhausted(io::Error),
     /// The server cannot be reached.
     Failed(io::Error),
 }
 
-/// An open question.
+/// The socket of one attempt.
 #[derive(Debug)]
-pub enum Wire {
-    /// A connected datagram socket; the question is sent.
+pub enum QuerySocket {
+    /// A connected socket. The query was sent.
     Udp(UdpSocket),
-    /// A stream: connecting, writing the question or reading the answer.
-    Tcp(Stream),
+    /// A stream that connects, writes the query or reads the answer.
+    Tcp(TcpQuery),
 }
 
-impl Wire {
-    /// Sends this message from a fresh socket, or starts to.
+impl QuerySocket {
+    /// Opens a socket and sends the message, or starts to.
+    ///
+    /// # Errors
+    /// If a system call fails at once; over TCP, the connect may also fail later, in `receive`.
     pub fn open(
         registry: &Registry,
         token: Token,
-        over: Over,
+        transport: Transport,
         server: SocketAddr,
         message: &[u8],
-    ) -> Result<Self, OpenError> {
-        match over {
-            Over::Udp => open_udp(registry, token, server, message).map(Self::Udp),
-            Over::Tcp => Stream::open(registry, token, server, message).map(Self::Tcp),
+    ) -> Result<Self, SocketError> {
+        match transport {
+            Transport::Udp => open_udp(registry, token, server, message).map(Self::Udp),
+            Transport::Tcp => TcpQuery::open(registry, token, server, message).map(Self::Tcp),
         }
-        .map_err(sorted)
+        .map_err(classify)
     }
 
-    /// The next message, if one has come; `buffer` has [`MAX_MESSAGE`] bytes.
+    /// The next message, or `None` if none has arrived; `buffer` has [`MAX_MESSAGE`] bytes.
     ///
-    /// Call it until it gives none: the poll reports each arrival once.
-    pub fn pull<'b>(&'b mut self, buffer: &'b mut [u8]) -> io::Result<Option<&'b mut [u8]>> {
+    /// Has to be called until it returns `None`, because the poll is edge-triggered.
+    ///
+    /// # Errors
+    /// If the connection fails, for example on an ICMP error or if the server closes it.
+    pub fn receive<'b>(&'b mut self, buffer: &'b mut [u8]) -> io::Result<Option<&'b mut [u8]>> {
         match self {
-            Self::Udp(socket) => match patiently(|| socket.recv(buffer))? {
+            Self::Udp(socket) => match retry_on_eintr(|| socket.recv(buffer))? {
                 Some(length) => Ok(buffer.get_mut(..length)),
                 None => Ok(None),
             },
-            Self::Tcp(stream) => stream.pull(buffer),
+            Self::Tcp(stream) => stream.receive(buffer),
         }
     }
 }
@@ -83,24 +91,24 @@ fn open_udp(
     Ok(socket)
 }
 
-/// A question over TCP.
+/// A query over TCP.
 #[derive(Debug)]
-pub struct Stream {
+pub struct TcpQuery {
     socket: TcpStream,
-    phase: Phase,
-    /// What is still to be written: the length and the message.
+    state: TcpState,
+    /// Bytes still to be written of the length prefix and the query.
     outgoing: Vec<u8>,
-    /// What has come: the length and a part of the message.
+    /// Bytes received of the length prefix and the answer.
     incoming: Vec<u8>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Phase {
+enum TcpState {
     Connecting,
     Connected,
 }
 
-impl Stream {
+impl TcpQuery {
     fn open(
         registry: &Registry,
         token: Token,
@@ -114,13 +122,13 @@ impl Stream {
             .to_be_bytes();
         Ok(Self {
             socket,
-            phase: Phase::Connecting,
+            state: TcpState::Connecting,
             outgoing: [&length, message].concat(),
             incoming: Vec::new(),
         })
     }
 
-    fn pull(&mut self, buffer: &mut [u8]) -> io::Result<Option<&mut [u8]>> {
+    fn receive(&mut self, buffer: &mut [u8]) -> io::Result<Option<&mut [u8]>> {
         if !self.is_connected()? {
             return Ok(None);
         }
@@ -129,12 +137,12 @@ impl Stream {
     }
 
     fn is_connected(&mut self) -> io::Result<bool> {
-        if self.phase == Phase::Connecting {
+        if self.state == TcpState::Connecting {
             if let Some(error) = self.socket.take_error()? {
                 return Err(error);
             }
             match self.socket.peer_addr() {
-                Ok(_) => self.phase = Phase::Connected,
+                Ok(_) => self.state = TcpState::Connected,
                 Err(error) if error.kind() == io::ErrorKind::NotConnected => return Ok(false),
                 Err(error) => return Err(error),
             }
@@ -144,7 +152,7 @@ impl Stream {
 
     fn write(&mut self) -> io::Result<()> {
         while !self.outgoing.is_empty() {
-            match patiently(|| self.socket.write(&self.outgoing))? {
+            match retry_on_eintr(|| self.socket.write(&self.outgoing))? {
                 Some(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Some(written) => drop(self.outgoing.drain(..written)),
                 None => return Ok(()),
@@ -159,27 +167,27 @@ impl Stream {
             if missing == 0 {
                 return Ok(self.incoming.get_mut(2..));
             }
-            let room = buffer.get_mut(..missing).unwrap_or_default();
-            match patiently(|| self.socket.read(room))? {
+            let target = buffer.get_mut(..missing).unwrap_or_default();
+            match retry_on_eintr(|| self.socket.read(target))? {
                 Some(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-                Some(length) => self.incoming.extend(room.iter().take(length)),
+                Some(length) => self.incoming.extend(target.iter().take(length)),
                 None => return Ok(None),
             }
         }
     }
 
-    /// How many bytes the length prefix, then the message, still lacks.
+    /// The number of bytes that the length prefix still lacks, then the message.
     fn missing(&self) -> usize {
-        let have = self.incoming.len();
+        let received = self.incoming.len();
         match self.incoming.first_chunk() {
-            Some(prefix) => 2 + usize::from(u16::from_be_bytes(*prefix)) - have,
-            None => 2 - have,
+            Some(prefix) => 2 + usize::from(u16::from_be_bytes(*prefix)) - received,
+            None => 2 - received,
         }
     }
 }
 
-/// The result, or `None` where the socket has nothing yet.
-fn patiently(mut operation: impl FnMut() -> io::Result<usize>) -> io::Result<Option<usize>> {
+/// Repeats an operation that was interrupted by a signal. `None` if it would block.
+fn retry_on_eintr(mut operation: impl FnMut() -> io::Result<usize>) -> io::Result<Option<usize>> {
     loop {
         match operation() {
             Ok(length) => return Ok(Some(length)),
@@ -190,18 +198,10 @@ fn patiently(mut operation: impl FnMut() -> io::Result<usize>) -> io::Result<Opt
     }
 }
 
-/// Which errors say something about this machine: socket(2), connect(2), send(2), `epoll_ctl(2)`.
-fn sorted(error: io::Error) -> OpenError {
-    match error.raw_os_error() {
-        Some(
-            libc::EMFILE
-            | libc::ENFILE
-            | libc::ENOBUFS
-            | libc::ENOMEM
-            | libc::EAGAIN
-            | libc::ENOSPC
-            | libc::EADDRNOTAVAIL,
-        ) => OpenError::Blocked(error),
-        _ => OpenError::Failed(error),
+fn classify(error: io::Error) -> SocketError {
+    if is_shortage(&error) {
+        SocketError::Exhausted(error)
+    } else {
+        SocketError::Failed(error)
     }
 }

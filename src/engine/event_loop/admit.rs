@@ -59,7 +59,7 @@ impl Engine<'_, '_> {
     /// Whether [`Engine::begin_next`] may have something to do before anything else happens.
     pub(in crate::engine) fn may_begin(&self) -> bool {
         let begins_plan =
-            || self.has_room() && self.waiting.may_have_plan(|| self.resolver.has_room());
+            || self.has_room() && self.waiting.may_have_plan(|| self.resolver.has_capacity());
         !self.end.has_come() && (self.waiting.has_connect() || begins_plan())
     }
 
@@ -73,13 +73,13 @@ impl Engine<'_, '_> {
         if !self.has_room() {
             return None;
         }
-        self.resolver.be_one_of(self.share.begun());
+        self.resolver.share_limit(self.share.begun());
         if let Some(until) = self.share.gate.pace(now) {
             self.waiting.pause(until);
             return None;
         }
         for _ in 0..LOOKS_PER_TURN {
-            let resolves = self.resolver.has_room();
+            let resolves = self.resolver.has_capacity();
             if let Some(plan) = if resolves {
                 self.waiting.next_name()
             } else {

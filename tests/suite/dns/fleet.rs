@@ -1,4 +1,4 @@
-//! Thousands of names in one run of the engine.
+//! A run of the engine with thousands of names.
 
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
@@ -16,20 +16,20 @@ use zbx_tcp::report::Report;
 use zbx_tcp::source::List;
 
 use super::one;
-use super::server::{Asked, Reply, Servers};
+use super::server::{ReceivedQuery, Reply, Servers};
 use simple_dns::rdata::{A, RData};
 use socket2::{Domain, Socket, Type};
 
 #[derive(Default)]
-struct Gathered(Vec<Report>);
+struct Reports(Vec<Report>);
 
-impl Sink for Gathered {
+impl Sink for Reports {
     fn deliver(&mut self, report: Report) {
         self.0.push(report);
     }
 }
 
-/// Runs a connect to each of these names on this port; the reports.
+/// Connects to this port of each name and returns the reports.
 fn run(
     servers: &Servers,
     names: impl Iterator<Item = String> + Send,
@@ -66,7 +66,7 @@ fn run(
             ..Plan::connect(target)
         })
     });
-    let mut gathered = Gathered::default();
+    let mut reports = Reports::default();
     let (in_flight, threads) = (
         NonZeroUsize::new(5000).unwrap(),
         NonZeroUsize::new(threads).unwrap(),
@@ -77,26 +77,26 @@ fn run(
     };
     engine::run(
         &mut List::new(plans),
-        &mut gathered,
+        &mut reports,
         &limits,
         ResolverKind::Stub(files),
     )
     .unwrap();
-    gathered.0
+    reports.0
 }
 
-/// Every name is 127.0.0.1.
-fn here(asked: &Asked) -> Reply {
-    asked.reply(|packet| {
+/// Answers every query with 127.0.0.1.
+fn loopback(query: &ReceivedQuery) -> Reply {
+    query.reply(|packet| {
         let data = RData::A(A {
             address: u32::from(std::net::Ipv4Addr::LOCALHOST),
         });
-        packet.answers.push(super::record(&asked.name, data));
+        packet.answers.push(super::record(&query.name, data));
     })
 }
 
-/// A port that takes connections, also when nobody has time to accept them.
-fn open() -> TcpListener {
+/// A listener with an accept queue that is long enough for a slow machine.
+fn listen() -> TcpListener {
     let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     listener
         .bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into())
@@ -104,28 +104,29 @@ fn open() -> TcpListener {
     listener.listen(4096).unwrap();
     let listener = TcpListener::from(listener);
     let accepting = listener.try_clone().unwrap();
-    // Ends with the test program.
+    // The thread ends with the test process.
     std::thread::spawn(move || accepting.incoming().for_each(drop));
     listener
 }
 
-/// All together take twice as long as each may: a name waits for the resolver before its time begins to run.
+/// The run takes twice the timeout of a probe: the timeout does not start before the resolver has
+/// capacity.
 #[test]
-fn thousands_of_names_wait_for_few_questions_at_a_time() {
-    let open = open();
-    let port = open.local_addr().unwrap().port();
+fn the_timeout_starts_when_the_resolver_has_capacity() {
+    let listener = listen();
+    let port = listener.local_addr().unwrap().port();
     for threads in [1, 2] {
-        let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-        let (counted, highest) = (Arc::clone(&now), Arc::clone(&most));
-        let servers = one(move |asked| {
+        let (now, max) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let (counted, highest) = (Arc::clone(&now), Arc::clone(&max));
+        let servers = one(move |query| {
             highest.fetch_max(counted.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
             let counted = Arc::clone(&counted);
-            // A little earlier than the answer itself.
+            // Slightly before the answer is sent.
             std::thread::spawn(move || {
                 std::thread::sleep(Duration::from_millis(45));
                 counted.fetch_sub(1, Ordering::SeqCst);
             });
-            Reply::Late(Duration::from_millis(50), Box::new(here(asked)))
+            Reply::Late(Duration::from_millis(50), Box::new(loopback(query)))
         });
         let start = Instant::now();
         let reports = run(
@@ -142,19 +143,19 @@ fn thousands_of_names_wait_for_few_questions_at_a_time() {
             .collect();
         assert_eq!((reports.len(), down.as_slice()), (2000, &[][..]));
         assert!(took > Duration::from_millis(1400), "{took:?}");
-        assert!(most.load(Ordering::SeqCst) <= 80, "{most:?} at a time");
-        assert_eq!(servers.log().len(), 2000, "each name is asked for once");
+        assert!(max.load(Ordering::SeqCst) <= 80, "{max:?} at a time");
+        assert_eq!(servers.log().len(), 2000, "one query for each name");
     }
 }
 
 #[test]
-fn many_ports_of_one_name_ask_once() {
-    let open = open();
-    let servers = one(here);
+fn many_ports_of_one_name_share_a_query() {
+    let listener = listen();
+    let servers = one(loopback);
     let reports = run(
         &servers,
         (0..3000).map(|_| "host.example.".to_owned()),
-        open.local_addr().unwrap().port(),
+        listener.local_addr().unwrap().port(),
         1,
     );
     assert_eq!(

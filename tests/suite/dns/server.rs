@@ -1,4 +1,5 @@
-//! A scripted name server: UDP and TCP on one loopback address, doing with each question what a test says.
+//! A scripted name server: UDP and TCP on one loopback address. The script of the test decides the
+//! reply to each query.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
@@ -10,30 +11,31 @@ use std::time::Duration;
 use simple_dns::rdata::{A, AAAA, CNAME, RData};
 use simple_dns::{CLASS, Name, Packet, PacketFlag, QTYPE, RCODE, ResourceRecord, TYPE};
 
-/// A question as it came.
+/// A query as it was received.
 #[derive(Clone)]
-pub struct Asked {
+pub struct ReceivedQuery {
     pub name: String,
     pub kind: &'static str,
-    pub over: &'static str,
+    pub transport: &'static str,
     pub bytes: Vec<u8>,
 }
 
-/// What the server does with it.
+/// What the server replies.
 pub enum Reply {
+    /// Nothing.
     Silent,
-    /// These messages, one after the other.
+    /// These messages in order.
     Messages(Vec<Vec<u8>>),
-    /// The same after a while.
+    /// Another reply after this delay.
     Late(Duration, Box<Reply>),
-    /// From another port than the one that was asked.
-    FromElsewhere(Vec<u8>, Box<Reply>),
-    /// These bytes as they are, and the end of the stream.
+    /// This message from another port than the queried one, then another reply.
+    FromOtherPort(Vec<u8>, Box<Reply>),
+    /// These bytes without a length prefix; over TCP the end of the stream follows.
     Raw(Vec<u8>),
 }
 
-impl Asked {
-    /// An answer with these changes; it carries the question, QR, RD and RA.
+impl ReceivedQuery {
+    /// An answer with the question, QR, RD and RA, and these changes.
     pub fn answer(&self, change: impl FnOnce(&mut Packet<'_>)) -> Vec<u8> {
         let mut packet = Packet::parse(&self.bytes).unwrap().into_reply();
         packet.set_flags(PacketFlag::RECURSION_DESIRED | PacketFlag::RECURSION_AVAILABLE);
@@ -45,7 +47,7 @@ impl Asked {
         Reply::Messages(vec![self.answer(change)])
     }
 
-    /// The name has this address; for AAAA `2001:db8::` with the same last byte.
+    /// An answer with the address 192.0.2.`last`; for AAAA `2001:db8::` with the same last byte.
     pub fn found(&self, last: u8) -> Reply {
         let (name, data) = (self.name.clone(), self.address(last));
         self.reply(|packet| packet.answers.push(record(&name, data)))
@@ -75,79 +77,81 @@ pub fn cname(target: &str) -> RData<'static> {
     RData::CNAME(CNAME(Name::new(target).unwrap().into_owned()))
 }
 
-type Script = dyn Fn(&Asked) -> Reply + Send + Sync;
+type Script = dyn Fn(&ReceivedQuery) -> Reply + Send + Sync;
 
 /// Whether a server has a TCP port.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Tcp {
-    Listens,
-    Dead,
+    Listening,
+    Closed,
 }
 
-/// Servers on addresses of their own, all on one port, as resolv.conf wants it.
+/// Servers on different addresses and one port, since resolv.conf has no syntax for a port.
 pub struct Servers {
     pub port: u16,
     pub addresses: Vec<Ipv4Addr>,
-    seen: Arc<Mutex<Vec<(usize, Asked)>>>,
+    received: Arc<Mutex<Vec<(usize, ReceivedQuery)>>>,
     stop: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
     with_tcp: Tcp,
 }
 
 impl Servers {
-    /// As many servers as scripts; the number of the server is its place.
+    /// Starts one server for each script; a server is identified by its index.
     pub fn start(tcp: Tcp, scripts: Vec<Box<Script>>) -> Self {
         let (port, addresses, sockets) = bind(scripts.len(), tcp);
         let mut servers = Self {
             port,
             addresses,
-            seen: Arc::default(),
+            received: Arc::default(),
             stop: Arc::default(),
             threads: Vec::new(),
             with_tcp: tcp,
         };
-        for (place, ((udp, listener), script)) in sockets.into_iter().zip(scripts).enumerate() {
-            servers.spawn(place, udp, listener, script.into());
+        for (index, ((udp, listener), script)) in sockets.into_iter().zip(scripts).enumerate() {
+            servers.spawn(index, udp, listener, script.into());
         }
         servers
     }
 
     fn spawn(
         &mut self,
-        place: usize,
+        index: usize,
         udp: UdpSocket,
         listener: Option<TcpListener>,
         script: Arc<Script>,
     ) {
-        let (seen, stop, shared) = (self.seen.clone(), self.stop.clone(), script.clone());
+        let (received, stop, shared) = (self.received.clone(), self.stop.clone(), script.clone());
         self.threads.push(thread::spawn(move || {
-            serve_udp(&udp, &stop, &|asked| note(&seen, place, &*shared, asked));
+            serve_udp(&udp, &stop, &|query| {
+                reply_to(&received, index, &*shared, query)
+            });
         }));
         if let Some(listener) = listener {
-            let (seen, stop) = (self.seen.clone(), self.stop.clone());
+            let (received, stop) = (self.received.clone(), self.stop.clone());
             self.threads.push(thread::spawn(move || {
-                serve_tcp(&listener, &stop, &|asked| {
-                    note(&seen, place, &*script, asked)
+                serve_tcp(&listener, &stop, &|query| {
+                    reply_to(&received, index, &*script, query)
                 });
             }));
         }
     }
 
-    /// `server kind name over` of each question so far.
+    /// `server kind name transport` of each query so far.
     pub fn log(&self) -> Vec<String> {
-        let seen = self.seen.lock().unwrap();
-        seen.iter()
-            .map(|(server, asked)| format!("{server} {} {} {}", asked.kind, asked.name, asked.over))
+        let received = self.received.lock().unwrap();
+        received
+            .iter()
+            .map(|(server, query)| {
+                format!("{server} {} {} {}", query.kind, query.name, query.transport)
+            })
             .collect()
     }
 
     pub fn resolv_conf(&self, more: &str) -> String {
-        let lines: String = self
-            .addresses
-            .iter()
-            .map(|address| format!("nameserver {address}\n"))
-            .collect();
-        format!("{lines}{more}\n")
+        let line = |address| format!("nameserver {address}");
+        let lines: Vec<String> = self.addresses.iter().map(line).collect();
+        format!("{}\n{more}\n", lines.join("\n"))
     }
 }
 
@@ -157,7 +161,7 @@ impl Drop for Servers {
         for address in &self.addresses {
             let target = SocketAddr::from((*address, self.port));
             let _ = UdpSocket::bind((*address, 0)).and_then(|socket| socket.send_to(b"", target));
-            if self.with_tcp == Tcp::Listens {
+            if self.with_tcp == Tcp::Listening {
                 let _ = TcpStream::connect(target);
             }
         }
@@ -169,12 +173,12 @@ impl Drop for Servers {
 
 type Sockets = Vec<(UdpSocket, Option<TcpListener>)>;
 
-/// AddressSelection that no other test of this process has, and one port that is free on all of them.
+/// Addresses that no other test of this process uses, and one port that is free on all of them.
 fn bind(count: usize, tcp: Tcp) -> (u16, Vec<Ipv4Addr>, Sockets) {
     static NEXT: AtomicU8 = AtomicU8::new(1);
     let net = NEXT.fetch_add(1, Ordering::SeqCst);
-    let addresses: Vec<Ipv4Addr> = (1..=count)
-        .map(|n| Ipv4Addr::new(127, 53, net, n as u8))
+    let addresses: Vec<Ipv4Addr> = (1..=u8::try_from(count).unwrap())
+        .map(|n| Ipv4Addr::new(127, 53, net, n))
         .collect();
     for _ in 0..100 {
         let port = UdpSocket::bind((addresses[0], 0))
@@ -184,8 +188,8 @@ fn bind(count: usize, tcp: Tcp) -> (u16, Vec<Ipv4Addr>, Sockets) {
             .port();
         let open = |address: &Ipv4Addr| {
             let listener = match tcp {
-                Tcp::Listens => Some(TcpListener::bind((*address, port)).ok()?),
-                Tcp::Dead => None,
+                Tcp::Listening => Some(TcpListener::bind((*address, port)).ok()?),
+                Tcp::Closed => None,
             };
             Some((UdpSocket::bind((*address, port)).ok()?, listener))
         };
@@ -196,12 +200,18 @@ fn bind(count: usize, tcp: Tcp) -> (u16, Vec<Ipv4Addr>, Sockets) {
     panic!("no port is free on {addresses:?}");
 }
 
-fn note(seen: &Mutex<Vec<(usize, Asked)>>, place: usize, script: &Script, asked: Asked) -> Reply {
-    seen.lock().unwrap().push((place, asked.clone()));
-    script(&asked)
+fn reply_to(
+    received: &Mutex<Vec<(usize, ReceivedQuery)>>,
+    index: usize,
+    script: &Script,
+    query: ReceivedQuery,
+) -> Reply {
+    let reply = script(&query);
+    received.lock().unwrap().push((index, query));
+    reply
 }
 
-fn read_question(bytes: &[u8], over: &'static str) -> Option<Asked> {
+fn parse_query(bytes: &[u8], transport: &'static str) -> Option<ReceivedQuery> {
     let packet = Packet::parse(bytes).ok()?;
     let question = packet.questions.first()?;
     let kind = match question.qtype {
@@ -209,24 +219,24 @@ fn read_question(bytes: &[u8], over: &'static str) -> Option<Asked> {
         QTYPE::TYPE(TYPE::AAAA) => "AAAA",
         _ => "other",
     };
-    Some(Asked {
+    Some(ReceivedQuery {
         name: question.qname.to_string(),
         kind,
-        over,
+        transport,
         bytes: bytes.to_vec(),
     })
 }
 
-fn serve_udp(socket: &UdpSocket, stop: &AtomicBool, script: &dyn Fn(Asked) -> Reply) {
+fn serve_udp(socket: &UdpSocket, stop: &AtomicBool, script: &dyn Fn(ReceivedQuery) -> Reply) {
     let mut buffer = [0; 2048];
     while let Ok((length, from)) = socket.recv_from(&mut buffer) {
         if stop.load(Ordering::SeqCst) {
             return;
         }
-        let Some(asked) = read_question(&buffer[..length], "udp") else {
+        let Some(query) = parse_query(&buffer[..length], "udp") else {
             continue;
         };
-        send(socket, from, script(asked));
+        send(socket, from, script(query));
     }
 }
 
@@ -237,7 +247,7 @@ fn send(socket: &UdpSocket, to: SocketAddr, reply: Reply) {
             .iter()
             .for_each(|message| drop(socket.send_to(message, to))),
         Reply::Raw(bytes) => drop(socket.send_to(&bytes, to)),
-        Reply::FromElsewhere(message, then) => {
+        Reply::FromOtherPort(message, then) => {
             let other = UdpSocket::bind((socket.local_addr().unwrap().ip(), 0)).unwrap();
             other.send_to(&message, to).unwrap();
             send(socket, to, *then);
@@ -252,8 +262,8 @@ fn send(socket: &UdpSocket, to: SocketAddr, reply: Reply) {
     }
 }
 
-fn serve_tcp(listener: &TcpListener, stop: &AtomicBool, script: &dyn Fn(Asked) -> Reply) {
-    let mut held = Vec::new();
+fn serve_tcp(listener: &TcpListener, stop: &AtomicBool, script: &dyn Fn(ReceivedQuery) -> Reply) {
+    let mut open_streams = Vec::new();
     while let Ok((mut stream, _)) = listener.accept() {
         if stop.load(Ordering::SeqCst) {
             return;
@@ -266,16 +276,16 @@ fn serve_tcp(listener: &TcpListener, stop: &AtomicBool, script: &dyn Fn(Asked) -
         if stream.read_exact(&mut message).is_err() {
             continue;
         }
-        let Some(asked) = read_question(&message, "tcp") else {
+        let Some(query) = parse_query(&message, "tcp") else {
             continue;
         };
-        if write(&mut stream, script(asked)).is_none() {
-            held.push(stream);
+        if write(&mut stream, script(query)).is_none() {
+            open_streams.push(stream);
         }
     }
 }
 
-/// `None` where the stream stays open and silent.
+/// Writes the reply. `None` if the stream is to stay open without data.
 fn write(stream: &mut TcpStream, reply: Reply) -> Option<()> {
     match reply {
         Reply::Silent => return None,
@@ -284,15 +294,19 @@ fn write(stream: &mut TcpStream, reply: Reply) -> Option<()> {
             thread::sleep(delay);
             return write(stream, *then);
         }
-        Reply::FromElsewhere(..) => unreachable!("TCP comes from where it was asked"),
+        Reply::FromOtherPort(..) => unreachable!("a TCP answer has the queried port"),
         Reply::Messages(messages) => {
             for message in messages {
-                let bytes = [&(message.len() as u16).to_be_bytes()[..], &message].concat();
-                // In pieces, the first of which splits the length.
+                let bytes = [
+                    &u16::try_from(message.len()).unwrap().to_be_bytes()[..],
+                    &message,
+                ]
+                .concat();
+                // In parts, the first of which splits the length prefix.
                 let (first, rest) = bytes.split_at(1);
                 stream.set_nodelay(true).unwrap();
-                for piece in std::iter::once(first).chain(rest.chunks(9000)) {
-                    stream.write_all(piece).ok()?;
+                for part in std::iter::once(first).chain(rest.chunks(9000)) {
+                    stream.write_all(part).ok()?;
                 }
             }
         }

@@ -9,7 +9,7 @@ use simple_dns::rdata::{A, RData};
 use zbx_tcp::plan::{AddressSelection, Family};
 
 use super::*;
-use crate::dns::server::{Asked, Reply, Servers, Tcp, record};
+use crate::dns::server::{ReceivedQuery, Reply, Servers, Tcp, record};
 
 /// The variable by which a process with few descriptors knows the field of another.
 const FIELD: &str = "ZBX_TCP_TEST_FIELD";
@@ -48,7 +48,7 @@ impl Field {
             );
             let (full, servers) = (
                 FullBacklog::new(),
-                Servers::start(Tcp::Listens, vec![Box::new(answer)]),
+                Servers::start(Tcp::Listening, vec![Box::new(answer)]),
             );
             let server = SocketAddr::from((servers.addresses[0], servers.port));
             let words = format!(
@@ -165,7 +165,7 @@ fn accepting(then: impl Fn(TcpStream) + Send + 'static) -> u16 {
 }
 
 /// Some names take long, and some are never answered.
-fn answer(asked: &Asked) -> Reply {
+fn answer(asked: &ReceivedQuery) -> Reply {
     if asked.name.starts_with("silent") {
         return Reply::Silent;
     }

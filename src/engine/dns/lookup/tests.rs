@@ -5,10 +5,10 @@ use simple_dns::rdata::{A, AAAA, RData};
 use simple_dns::{CLASS, Name, Packet, PacketFlag, RCODE, ResourceRecord};
 
 use super::*;
-use crate::engine::dns::resolv_conf::Over;
+use crate::engine::dns::resolv_conf::Transport;
 use crate::failure::Status;
 
-/// What a scripted server does with a question, and after how many milliseconds.
+/// How a scripted server replies to a query, and after how many milliseconds.
 #[derive(Debug, Clone, Copy)]
 enum Reply {
     Silent,
@@ -25,11 +25,11 @@ enum Reply {
 
 use Reply::{Blocked, Found, Garbage, NoData, Nx, Rcode, Refused, Silent, Truncated, WrongId};
 
-/// One run of a lookup against a script, on a clock of its own.
+/// The outcome of a lookup against a script, with simulated time.
 struct Run {
-    outcome: Result<ResolvedAddresses, Failure>,
+    result: LookupResult,
     millis: u128,
-    /// `time server name kind over` of every question that was sent.
+    /// `time server name kind transport` of every query that was sent.
     log: Vec<String>,
     most_open: usize,
 }
@@ -40,7 +40,7 @@ fn run(
     name: &str,
     family: Family,
     conf: &str,
-    script: impl FnMut(usize, &str, Kind, Over) -> Reply,
+    script: impl FnMut(usize, &str, RecordKind, Transport) -> Reply,
 ) -> Run {
     run_until(name, family, conf, DEADLINE, script)
 }
@@ -51,49 +51,49 @@ fn run_until(
     family: Family,
     conf: &str,
     deadline: u64,
-    mut script: impl FnMut(usize, &str, Kind, Over) -> Reply,
+    mut script: impl FnMut(usize, &str, RecordKind, Transport) -> Reply,
 ) -> Run {
     let start = Instant::now();
     let end = start + Duration::from_millis(deadline);
-    let config = Arc::new(Config::parse(conf, "probe", 53));
+    let config = Arc::new(ResolvConf::parse(conf, "probe", 53));
     let mut lookup = Lookup::new(&name.parse().unwrap(), family, config, 0, start, end);
     let mut now = start;
-    let mut events: BTreeMap<(Instant, u32, u16), (Vec<u8>, Reply)> = BTreeMap::new();
+    let mut events: BTreeMap<(Instant, QueryAttemptId, u16), (Vec<u8>, Reply)> = BTreeMap::new();
     let mut open = std::collections::BTreeSet::new();
     let (mut log, mut most_open, mut id) = (Vec::new(), 0, 0_u16);
     for _ in 0..10_000 {
-        while let Some(wish) = lookup.take_wish() {
-            let Wish::Open {
-                serial,
+        while let Some(action) = lookup.pop_action() {
+            let QueryAction::Open {
+                attempt,
                 server,
-                over,
-            } = wish
+                transport,
+            } = action
             else {
-                if let Wish::Close { serial } = wish {
-                    open.remove(&serial);
+                if let QueryAction::Close { attempt } = action {
+                    open.remove(&attempt);
                 }
                 continue;
             };
             id += 1;
-            let Some(query) = lookup.query(serial, id) else {
+            let Some(query) = lookup.message(attempt, id) else {
                 continue;
             };
             let packet = Packet::parse(&query).unwrap();
-            let asked = packet.questions[0].qname.to_string();
+            let name = packet.questions[0].qname.to_string();
             let kind = if packet.questions[0].qtype == simple_dns::TYPE::A.into() {
-                Kind::A
+                RecordKind::A
             } else {
-                Kind::Aaaa
+                RecordKind::Aaaa
             };
-            let reply = script(server, &asked, kind, over);
+            let reply = script(server, &name, kind, transport);
             if matches!(reply, Blocked) {
-                lookup.on_blocked(serial, "Too many open files".into(), now);
+                lookup.on_blocked(attempt, "Too many open files".into(), now);
                 continue;
             }
-            open.insert(serial);
+            open.insert(attempt);
             most_open = most_open.max(open.len());
             log.push(format!(
-                "{} {server} {asked} {kind:?} {over:?}",
+                "{} {server} {name} {kind:?} {transport:?}",
                 (now - start).as_millis()
             ));
             if let Found(ms)
@@ -106,22 +106,22 @@ fn run_until(
             | Refused(ms) = reply
             {
                 events.insert(
-                    (now + Duration::from_millis(ms), serial, id),
+                    (now + Duration::from_millis(ms), attempt, id),
                     (query, reply),
                 );
             }
         }
-        if let Some(outcome) = lookup.take_outcome() {
-            assert!(lookup.take_outcome().is_none(), "two answers");
+        if let Some(result) = lookup.take_result() {
+            assert!(lookup.take_result().is_none(), "two results");
             assert!(open.is_empty(), "sockets left open: {open:?}");
             return Run {
-                outcome,
+                result,
                 millis: (now - start).as_millis(),
                 log,
                 most_open,
             };
         }
-        let wake = lookup.next_wake().expect("neither over nor waiting");
+        let wake = lookup.next_wake().expect("neither finished nor waiting");
         if let Some(key) = events
             .first_key_value()
             .map(|(key, _)| *key)
@@ -138,9 +138,9 @@ fn run_until(
     panic!("does not end: {log:?}");
 }
 
-fn deliver(lookup: &mut Lookup, serial: u32, query: &[u8], reply: Reply, now: Instant) {
+fn deliver(lookup: &mut Lookup, attempt: QueryAttemptId, query: &[u8], reply: Reply, now: Instant) {
     if matches!(reply, Refused(_)) {
-        return lookup.on_error(serial, "connection refused".into(), now);
+        return lookup.on_error(attempt, "connection refused".into(), now);
     }
     let mut packet = Packet::parse(query).unwrap().into_reply();
     packet.set_flags(PacketFlag::RECURSION_AVAILABLE);
@@ -168,7 +168,7 @@ fn deliver(lookup: &mut Lookup, serial: u32, query: &[u8], reply: Reply, now: In
     if matches!(reply, Garbage(_)) {
         bytes.truncate(14);
     }
-    lookup.on_message(serial, &mut bytes, now);
+    lookup.on_message(attempt, &mut bytes, now);
 }
 
 const ONE: &str = "nameserver 192.0.2.53\n";
@@ -177,30 +177,30 @@ const TWO: &str = "nameserver 192.0.2.53\nnameserver 192.0.2.54\n";
 impl Run {
     fn found(&self) -> (usize, usize) {
         let addresses = self
-            .outcome
+            .result
             .as_ref()
             .unwrap_or_else(|failure| panic!("{failure}"));
         (addresses.v4.len(), addresses.v6.len())
     }
 
     fn failed(&self) -> (Status, &str) {
-        let failure = self.outcome.as_ref().expect_err("found");
+        let failure = self.result.as_ref().expect_err("found");
         assert!(!failure.text.contains('\n'));
         (failure.status, &failure.text)
     }
 }
 
 #[test]
-fn both_families_are_asked_at_once() {
+fn both_families_are_queried_at_once() {
     let run = run("db1.example.", Family::Any, ONE, |_, _, kind, _| {
-        Found(if kind == Kind::A { 20 } else { 10 })
+        Found(if kind == RecordKind::A { 20 } else { 10 })
     });
     assert_eq!((run.found(), run.millis), ((1, 1), 20));
     assert_eq!(
         run.log,
         ["0 0 db1.example A Udp", "0 0 db1.example Aaaa Udp"]
     );
-    let addresses = run.outcome.unwrap();
+    let addresses = run.result.unwrap();
     assert_eq!(
         (addresses.from.to_string(), addresses.canonical),
         ("192.0.2.53".into(), None)
@@ -208,22 +208,33 @@ fn both_families_are_asked_at_once() {
 }
 
 #[test]
-fn one_family_is_asked_alone() {
-    for (family, conf, asked) in [
+fn a_single_family_is_queried_alone() {
+    for (family, conf, query) in [
         (Family::V4, "", "0 0 db1 A Udp"),
         (Family::V6, "", "0 0 db1 Aaaa Udp"),
         (Family::Any, "options no-aaaa", "0 0 db1 A Udp"),
         (Family::V6, "options no-aaaa use-vc", "0 0 db1 Aaaa Tcp"),
     ] {
         let run = run("db1.", family, conf, |_, _, _, _| Found(1));
-        assert_eq!(run.log, [asked]);
+        assert_eq!(run.log, [query]);
+    }
+}
+
+type Script = fn(usize, RecordKind, Transport) -> Reply;
+
+/// Asserts status and text of a lookup of `db1` for each resolv.conf, family and script.
+fn assert_failures(cases: &[(&str, Family, Script, Status, &str)]) {
+    for (conf, family, script, status, text) in cases {
+        let run = run("db1", *family, conf, |server, _, kind, transport| {
+            script(server, kind, transport)
+        });
+        assert_eq!(run.failed(), (*status, *text));
     }
 }
 
 #[test]
-fn failures_are_told() {
-    type Script = fn(usize, Kind, Over) -> Reply;
-    let cases: [(&str, Family, Script, Status, &str); 20] = [
+fn negative_answers_name_the_server() {
+    assert_failures(&[
         (
             ONE,
             Family::Any,
@@ -252,14 +263,47 @@ fn failures_are_told() {
             Status::ResolveFailed,
             "resolve db1: has no IPv6 address (from 192.0.2.53)",
         ),
-        // An NXDOMAIN for AAAA where A says that the name exists.
+        // NXDOMAIN for AAAA, but the A query returned that the name exists.
         (
             ONE,
             Family::Any,
-            |_, k, _| if k == Kind::A { NoData(5) } else { Nx(5) },
+            |_, k, _| if k == RecordKind::A { NoData(5) } else { Nx(5) },
             Status::ResolveFailed,
             "resolve db1: has no address (from 192.0.2.53)",
         ),
+        (
+            ONE,
+            Family::Any,
+            |_, k, _| {
+                if k == RecordKind::A {
+                    NoData(1)
+                } else {
+                    Silent
+                }
+            },
+            Status::ResolveTimeout,
+            "resolve db1: no answer from 192.0.2.53, and no IPv4 address (2.5 s)",
+        ),
+        (
+            ONE,
+            Family::Any,
+            |_, k, _| if k == RecordKind::A { Nx(1) } else { Silent },
+            Status::ResolveFailed,
+            "resolve db1: NXDOMAIN (from 192.0.2.53)",
+        ),
+        (
+            ONE,
+            Family::Any,
+            |_, k, _| if k == RecordKind::A { Silent } else { Nx(1) },
+            Status::ResolveTimeout,
+            "resolve db1: no answer from 192.0.2.53 (2.5 s)",
+        ),
+    ]);
+}
+
+#[test]
+fn failures_name_each_server_with_its_error() {
+    assert_failures(&[
         (
             TWO,
             Family::Any,
@@ -290,7 +334,7 @@ fn failures_are_told() {
             Status::ResolveTimeout,
             "resolve db1: no answer from 192.0.2.53, 192.0.2.54 (2.5 s)",
         ),
-        // The rcode is more telling than the silence.
+        // An rcode is more severe than silence.
         (
             TWO,
             Family::V4,
@@ -320,6 +364,19 @@ fn failures_are_told() {
         ),
         (
             ONE,
+            Family::Any,
+            |_, _, _| Blocked,
+            Status::LocalError,
+            "resolve db1: no socket for a query (Too many open files) for 192.0.2.53",
+        ),
+    ]);
+}
+
+#[test]
+fn unusable_answers_are_named() {
+    assert_failures(&[
+        (
+            ONE,
             Family::V4,
             |_, _, _| Garbage(1),
             Status::ResolveFailed,
@@ -335,8 +392,8 @@ fn failures_are_told() {
         (
             ONE,
             Family::V4,
-            |_, _, over| {
-                if over == Over::Udp {
+            |_, _, transport| {
+                if transport == Transport::Udp {
                     Truncated(1)
                 } else {
                     Refused(1)
@@ -348,8 +405,8 @@ fn failures_are_told() {
         (
             ONE,
             Family::V4,
-            |_, _, over| {
-                if over == Over::Udp {
+            |_, _, transport| {
+                if transport == Transport::Udp {
                     Truncated(1)
                 } else {
                     Silent
@@ -365,49 +422,15 @@ fn failures_are_told() {
             Status::ResolveFailed,
             "resolve db1: a malformed answer (truncated over TCP) from 192.0.2.53",
         ),
-        (
-            ONE,
-            Family::Any,
-            |_, _, _| Blocked,
-            Status::LocalError,
-            "resolve db1: no socket for a question (Too many open files) for 192.0.2.53",
-        ),
-        (
-            ONE,
-            Family::Any,
-            |_, k, _| if k == Kind::A { NoData(1) } else { Silent },
-            Status::ResolveTimeout,
-            "resolve db1: no answer from 192.0.2.53, and no IPv4 address (2.5 s)",
-        ),
-        (
-            ONE,
-            Family::Any,
-            |_, k, _| if k == Kind::A { Nx(1) } else { Silent },
-            Status::ResolveFailed,
-            "resolve db1: NXDOMAIN (from 192.0.2.53)",
-        ),
-        (
-            ONE,
-            Family::Any,
-            |_, k, _| if k == Kind::A { Silent } else { Nx(1) },
-            Status::ResolveTimeout,
-            "resolve db1: no answer from 192.0.2.53 (2.5 s)",
-        ),
-    ];
-    for (conf, family, script, status, text) in cases {
-        let run = run("db1", family, conf, |server, _, kind, over| {
-            script(server, kind, over)
-        });
-        assert_eq!(run.failed(), (status, text));
-    }
+    ]);
 }
 
 #[test]
-fn the_most_telling_of_a_server_s_troubles_is_told() {
+fn the_most_severe_error_of_a_server_is_reported() {
     // SERVFAIL for one family, silence for the other.
     let run = run("db1.", Family::Any, ONE, |_, _, kind, _| match kind {
-        Kind::A => Rcode(5, RCODE::ServerFailure),
-        Kind::Aaaa => Silent,
+        RecordKind::A => Rcode(5, RCODE::ServerFailure),
+        RecordKind::Aaaa => Silent,
     });
     assert_eq!(
         run.failed(),
@@ -416,7 +439,7 @@ fn the_most_telling_of_a_server_s_troubles_is_told() {
             "resolve db1.: SERVFAIL from 192.0.2.53"
         )
     );
-    // Silent at first, unreachable later: it was asked, and did not answer.
+    // Silent at first, unreachable later: the server received a query and did not answer it.
     let mut tries = 0;
     let run = self::run("db1.", Family::V4, ONE, |_, _, _, _| {
         tries += 1;
@@ -432,7 +455,7 @@ fn the_most_telling_of_a_server_s_troubles_is_told() {
 }
 
 #[test]
-fn an_error_sends_to_the_next_server_at_once_and_not_back() {
+fn after_an_error_the_next_server_is_queried_at_once_and_the_first_never_again() {
     for first in [
         Rcode(3, RCODE::ServerFailure),
         Rcode(3, RCODE::Refused),
@@ -449,9 +472,9 @@ fn an_error_sends_to_the_next_server_at_once_and_not_back() {
 }
 
 #[test]
-fn a_truncated_answer_is_asked_for_over_tcp() {
-    let run = run("db1.", Family::V4, TWO, |_, _, _, over| {
-        if over == Over::Udp {
+fn a_truncated_answer_is_followed_by_a_query_over_tcp() {
+    let run = run("db1.", Family::V4, TWO, |_, _, _, transport| {
+        if transport == Transport::Udp {
             Truncated(3)
         } else {
             Found(4)
@@ -462,10 +485,10 @@ fn a_truncated_answer_is_asked_for_over_tcp() {
 }
 
 #[test]
-fn dead_tcp_sends_to_the_next_server() {
-    let script = |server, _: &str, _, over| match (server, over) {
-        (0, Over::Udp) => Truncated(3),
-        (0, Over::Tcp) => Refused(3),
+fn after_a_tcp_failure_the_next_server_is_queried() {
+    let script = |server, _: &str, _, transport| match (server, transport) {
+        (0, Transport::Udp) => Truncated(3),
+        (0, Transport::Tcp) => Refused(3),
         _ => Found(3),
     };
     let run = run("db1.", Family::V4, TWO, script);
@@ -474,12 +497,12 @@ fn dead_tcp_sends_to_the_next_server() {
 
 #[test]
 fn a_silent_server_leaves_time_for_the_next() {
-    // timeout:5 of the defaults is cut to a fair share of 2.5 s: 625 ms each.
+    // The default timeout of 5 s is limited to a fair share of 2.5 s: 625 ms each.
     let run = run("db1.", Family::V4, TWO, |server, _, _, _| {
         if server == 0 { Silent } else { Found(10) }
     });
     assert_eq!((run.found(), run.millis), ((1, 0), 635));
-    // Each of three gets its turn even when the time is too short for anybody's patience.
+    // Each of three servers is queried even if the time is too short for the minimum share.
     let three = format!("{TWO}nameserver 192.0.2.55\n");
     let run = run_until("db1.", Family::V4, &three, 600, |server, _, _, _| {
         if server < 2 { Silent } else { Found(10) }
@@ -488,7 +511,7 @@ fn a_silent_server_leaves_time_for_the_next() {
 }
 
 #[test]
-fn many_attempts_do_not_cut_the_patience() {
+fn many_attempts_do_not_shorten_the_minimum_share() {
     let conf = format!("{TWO}options attempts:5\n");
     let run = run("db1.", Family::V4, &conf, |_, _, _, _| Silent);
     assert!(run.log.len() <= 7, "{:?}", run.log);
@@ -496,7 +519,7 @@ fn many_attempts_do_not_cut_the_patience() {
 }
 
 #[test]
-fn the_timeout_of_the_file_is_kept() {
+fn the_timeout_of_resolv_conf_is_kept() {
     let conf = format!("{ONE}options timeout:1 attempts:1\n");
     let run = run("db1.", Family::V4, &conf, |_, _, _, _| Silent);
     assert_eq!((run.failed().0, run.millis), (Status::ResolveTimeout, 1000));
@@ -511,18 +534,25 @@ fn a_late_answer_still_counts() {
 }
 
 #[test]
-fn a_silent_family_is_given_up_at_half_time() {
-    for silent in [Kind::A, Kind::Aaaa] {
+fn a_silent_family_is_abandoned_at_half_time() {
+    for silent in [RecordKind::A, RecordKind::Aaaa] {
         let run = run("db1.", Family::Any, TWO, |_, _, kind, _| {
             if kind == silent { Silent } else { Found(5) }
         });
         assert_eq!(run.millis, 1250);
-        assert_eq!(run.found(), if silent == Kind::A { (0, 1) } else { (1, 0) });
+        assert_eq!(
+            run.found(),
+            if silent == RecordKind::A {
+                (0, 1)
+            } else {
+                (1, 0)
+            }
+        );
     }
-    // After half time the other gets its 50 ms.
+    // After half time the other family gets the resolution delay.
     let slow = format!("{ONE}options attempts:1\n");
     let run = run("db1.", Family::Any, &slow, |_, _, kind, _| {
-        Found(if kind == Kind::A { 2000 } else { 2040 })
+        Found(if kind == RecordKind::A { 2000 } else { 2040 })
     });
     assert_eq!((run.found(), run.millis), ((1, 1), 2040));
 }
@@ -537,14 +567,18 @@ fn one_family_is_enough() {
         Refused(5),
     ] {
         let run = run("db1.", Family::Any, ONE, |_, _, kind, _| {
-            if kind == Kind::A { Found(1) } else { other }
+            if kind == RecordKind::A {
+                Found(1)
+            } else {
+                other
+            }
         });
         assert_eq!((run.found(), run.millis), ((1, 0), 5), "{other:?}");
     }
 }
 
 #[test]
-fn the_search_list_is_walked() {
+fn the_search_list_is_tried_in_order() {
     let conf = format!("{ONE}search a.example b.example\n");
     for (first, what) in [
         (Nx(5), "NXDOMAIN"),
@@ -562,7 +596,7 @@ fn the_search_list_is_walked() {
         });
         assert_eq!(run.found(), (1, 0), "{what}");
         assert_eq!(
-            run.outcome.unwrap().canonical.as_deref(),
+            run.result.unwrap().canonical.as_deref(),
             Some("db1.b.example")
         );
     }
@@ -580,7 +614,7 @@ fn the_search_list_is_walked() {
 }
 
 #[test]
-fn the_most_telling_candidate_decides() {
+fn the_candidate_of_the_greatest_class_decides() {
     let conf = format!("{ONE}search a.example\n");
     for (searched, plain, status, text) in [
         (
@@ -618,14 +652,14 @@ fn the_most_telling_candidate_decides() {
 }
 
 #[test]
-fn unreachable_servers_end_it_at_once() {
+fn unreachable_servers_end_the_lookup_at_once() {
     let conf = format!("{TWO}search a.example b.example\n");
     let run = run("db1", Family::Any, &conf, |_, _, _, _| Refused(1));
     assert_eq!((run.log.len(), run.millis), (4, 2));
 }
 
 #[test]
-fn a_missing_socket_is_waited_for() {
+fn a_missing_socket_is_requested_again() {
     let mut tries = 0;
     let run = run("db1.", Family::V4, ONE, |_, _, _, _| {
         tries += 1;
@@ -637,7 +671,11 @@ fn a_missing_socket_is_waited_for() {
 #[test]
 #[allow(clippy::disallowed_methods)]
 fn rotate_starts_with_another_server() {
-    let config = Arc::new(Config::parse(&format!("{TWO}options rotate"), "probe", 53));
+    let config = Arc::new(ResolvConf::parse(
+        &format!("{TWO}options rotate"),
+        "probe",
+        53,
+    ));
     let now = Instant::now();
     let first = |turn| {
         let name = "db1.".parse().unwrap();
@@ -649,8 +687,8 @@ fn rotate_starts_with_another_server() {
             now,
             now + Duration::from_secs(1),
         );
-        match lookup.take_wish() {
-            Some(Wish::Open { server, .. }) => server,
+        match lookup.pop_action() {
+            Some(QueryAction::Open { server, .. }) => server,
             other => panic!("{other:?}"),
         }
     };
@@ -658,7 +696,7 @@ fn rotate_starts_with_another_server() {
 }
 
 #[test]
-fn no_time_is_an_answer_too() {
+fn without_time_left_the_lookup_times_out() {
     let run = run_until("db1.", Family::Any, ONE, 0, |_, _, _, _| Found(1));
     assert_eq!((run.failed().0, run.millis), (Status::ResolveTimeout, 0));
 }
@@ -680,9 +718,9 @@ fn replies() -> impl Strategy<Value = Reply> {
 }
 
 proptest! {
-    /// Whatever the servers do and when: one answer, by the deadline, with no socket left and few open.
+    /// For any behaviour of the servers: one result by the deadline, no socket left, few open.
     #[test]
-    fn it_always_ends(
+    fn every_lookup_ends(
         script in prop::collection::vec(replies(), 1..40),
         servers in 1..4_usize,
         options in "(rotate )?(use-vc )?(timeout:[0-9] )?(attempts:[0-9] )?(ndots:[0-3] )?",
@@ -690,14 +728,16 @@ proptest! {
         deadline in 0..4000_u64,
         family in prop_oneof![Just(Family::Any), Just(Family::V4), Just(Family::V6)],
     ) {
-        let lines: String = (1..=servers).map(|n| format!("nameserver 192.0.2.{n}\n")).collect();
-        let domains: String = (0..search).map(|n| format!(" d{n}.example")).collect();
-        let conf = format!("{lines}options {options}\nsearch{domains}\n");
+        let server = |n| format!("nameserver 192.0.2.{n}");
+        let servers: Vec<String> = (1..=servers).map(server).collect();
+        let search: Vec<String> = (0..search).map(|n| format!("d{n}.example")).collect();
+        let (servers, search) = (servers.join("\n"), search.join(" "));
+        let conf = format!("{servers}\noptions {options}\nsearch {search}\n");
         let mut next = script.iter().cycle();
         let run = run_until("db1.x", family, &conf, deadline, |_, _, _, _| *next.next().unwrap());
         prop_assert!(run.millis <= u128::from(deadline));
         prop_assert!(run.most_open <= 4, "{}", run.most_open);
-        match run.outcome {
+        match run.result {
             Ok(addresses) => prop_assert!(addresses.v4.len() + addresses.v6.len() > 0),
             Err(failure) => prop_assert!(!failure.text.is_empty() && failure.text.len() < 1000),
         }

@@ -7,7 +7,7 @@ use super::*;
 const ID: u16 = 0x1234;
 const NAME: &str = "db1.example.org";
 
-/// An answer of a recursive server to the question of these tests.
+/// A response of a recursive server to the query of these tests.
 fn answer(records: &[(&'static str, RData<'static>)]) -> Packet<'static> {
     let mut packet = Packet::new_reply(ID);
     packet.set_flags(PacketFlag::RECURSION_DESIRED | PacketFlag::RECURSION_AVAILABLE);
@@ -38,43 +38,43 @@ fn cname(target: &'static str) -> RData<'static> {
     RData::CNAME(CNAME(Name::new_unchecked(target)))
 }
 
-fn read_packet(packet: &Packet<'_>) -> Reading {
-    read_bytes(packet.build_bytes_vec_compressed().unwrap())
+fn parse_packet(packet: &Packet<'_>) -> ParsedResponse {
+    parse_bytes(packet.build_bytes_vec_compressed().unwrap())
 }
 
-fn read_bytes(mut bytes: Vec<u8>) -> Reading {
-    read(&mut bytes, ID, NAME, Kind::A)
+fn parse_bytes(mut bytes: Vec<u8>) -> ParsedResponse {
+    parse_response(&mut bytes, ID, NAME, RecordKind::A)
 }
 
-fn found(reading: Reading) -> (String, Option<String>) {
-    match reading {
-        Reading::Found(found) => {
-            let words: Vec<_> = found.addresses.iter().map(ToString::to_string).collect();
-            (words.join(" "), found.canonical)
+fn found(response: ParsedResponse) -> (String, Option<String>) {
+    match response {
+        ParsedResponse::Found(found) => {
+            let addresses: Vec<_> = found.addresses.iter().map(ToString::to_string).collect();
+            (addresses.join(" "), found.canonical)
         }
         other => panic!("{other:?}"),
     }
 }
 
 #[test]
-fn a_query_is_what_the_rfc_says() {
-    let bytes = query(ID, "db1.example.org", Kind::Aaaa).unwrap();
+fn a_query_has_the_format_of_the_rfc() {
+    let bytes = build_query(ID, "db1.example.org", RecordKind::Aaaa).unwrap();
     assert_eq!(
         bytes,
         b"\x12\x34\x01\x00\0\x01\0\0\0\0\0\0\x03db1\x07example\x03org\0\0\x1c\0\x01"
     );
-    assert_eq!(query(ID, &"a".repeat(64), Kind::A), None);
+    assert_eq!(build_query(ID, &"a".repeat(64), RecordKind::A), None);
 }
 
 #[test]
-fn addresses_come_in_the_order_of_the_answer() {
+fn addresses_keep_the_order_of_the_response() {
     let packet = answer(&[
         (NAME, a(9)),
         ("DB1.Example.ORG", a(7)),
         (NAME, RData::AAAA(AAAA { address: 1 })),
     ]);
     assert_eq!(
-        found(read_packet(&packet)),
+        found(parse_packet(&packet)),
         ("192.0.2.9 192.0.2.7".into(), None)
     );
 }
@@ -86,10 +86,10 @@ fn unrelated_owners_are_ignored() {
         (NAME, a(7)),
         ("example.org", a(67)),
     ]);
-    assert_eq!(found(read_packet(&packet)).0, "192.0.2.7");
+    assert_eq!(found(parse_packet(&packet)).0, "192.0.2.7");
     assert_eq!(
-        read_packet(&answer(&[("other.example.org", a(66))])),
-        Reading::NoData
+        parse_packet(&answer(&[("other.example.org", a(66))])),
+        ParsedResponse::NoData
     );
 }
 
@@ -101,18 +101,18 @@ fn cname_chains_are_followed_in_any_order() {
         (NAME, cname("b.example")),
     ]);
     assert_eq!(
-        found(read_packet(&packet)),
+        found(parse_packet(&packet)),
         ("192.0.2.7".into(), Some("c.example".into()))
     );
-    // The target's addresses are not in the answer: nothing is known of them.
+    // The answer lacks the addresses of the target.
     assert_eq!(
-        read_packet(&answer(&[(NAME, cname("b.example"))])),
-        Reading::NoData
+        parse_packet(&answer(&[(NAME, cname("b.example"))])),
+        ParsedResponse::NoData
     );
 }
 
 #[test]
-fn endless_cnames_end() {
+fn cname_loops_are_malformed() {
     for records in [
         vec![(NAME, cname(NAME))],
         vec![
@@ -122,14 +122,14 @@ fn endless_cnames_end() {
         ],
     ] {
         assert_eq!(
-            read_packet(&answer(&records)),
-            Reading::Malformed("endless CNAMEs")
+            parse_packet(&answer(&records)),
+            ParsedResponse::Malformed("CNAME loop or chain too long")
         );
     }
 }
 
 #[test]
-fn long_chains_end() {
+fn the_length_of_a_cname_chain_is_limited() {
     for (length, accepted) in [(16, true), (17, false)] {
         let names: Vec<String> = (0..=length)
             .map(|n| {
@@ -157,7 +157,7 @@ fn long_chains_end() {
             a(7),
         ));
         assert_eq!(
-            matches!(read_packet(&packet), Reading::Found(_)),
+            matches!(parse_packet(&packet), ParsedResponse::Found(_)),
             accepted,
             "{length}"
         );
@@ -169,51 +169,51 @@ fn rcodes_and_flags() {
     let with = |change: &dyn Fn(&mut Packet<'static>)| {
         let mut packet = answer(&[]);
         change(&mut packet);
-        read_packet(&packet)
+        parse_packet(&packet)
     };
-    assert_eq!(with(&|_| {}), Reading::NoData);
+    assert_eq!(with(&|_| {}), ParsedResponse::NoData);
     assert_eq!(
         with(&|p| *p.rcode_mut() = RCODE::NameError),
-        Reading::NxDomain
+        ParsedResponse::NxDomain
     );
     assert_eq!(
         with(&|p| *p.rcode_mut() = RCODE::ServerFailure),
-        Reading::Error(2)
+        ParsedResponse::Error(2)
     );
     assert_eq!(
         with(&|p| *p.rcode_mut() = RCODE::Refused),
-        Reading::Error(5)
+        ParsedResponse::Error(5)
     );
     assert_eq!(
         with(&|p| p.set_flags(PacketFlag::TRUNCATION)),
-        Reading::Truncated
+        ParsedResponse::Truncated
     );
     assert_eq!(
         with(&|p| p.remove_flags(PacketFlag::RECURSION_AVAILABLE)),
-        Reading::NoRecursion
+        ParsedResponse::NoRecursion
     );
-    assert_eq!(with(&|p| p.set_id(ID + 1)), Reading::NotOurs);
+    assert_eq!(with(&|p| p.set_id(ID + 1)), ParsedResponse::Unrelated);
     assert_eq!(
         with(&|p| p.remove_flags(PacketFlag::RESPONSE)),
-        Reading::NotOurs
+        ParsedResponse::Unrelated
     );
     assert_eq!(
         with(&|p| *p.opcode_mut() = OPCODE::Notify),
-        Reading::NotOurs
+        ParsedResponse::Unrelated
     );
     assert_eq!(
         with(&|p| p.questions.clear()),
-        Reading::Malformed("not one question")
+        ParsedResponse::Malformed("not exactly one question")
     );
     let refused_without_question = with(&|p| {
         p.questions.clear();
         *p.rcode_mut() = RCODE::FormatError;
     });
-    assert_eq!(refused_without_question, Reading::Error(1));
+    assert_eq!(refused_without_question, ParsedResponse::Error(1));
 }
 
 #[test]
-fn another_question_is_not_ours() {
+fn a_response_to_another_question_is_unrelated() {
     for (name, qtype, class, ours) in [
         ("DB1.EXAMPLE.ORG", TYPE::A, CLASS::IN, true),
         ("db2.example.org", TYPE::A, CLASS::IN, false),
@@ -223,110 +223,130 @@ fn another_question_is_not_ours() {
         let mut packet = answer(&[(NAME, a(7))]);
         packet.questions[0] =
             Question::new(Name::new_unchecked(name), qtype.into(), class.into(), false);
-        assert_eq!(read_packet(&packet) != Reading::NotOurs, ours, "{name}");
+        assert_eq!(
+            parse_packet(&packet) != ParsedResponse::Unrelated,
+            ours,
+            "{name}"
+        );
     }
 }
 
 #[test]
-fn broken_bytes_are_malformed() {
+fn damaged_messages_are_malformed() {
     let whole = answer(&[(NAME, a(7))])
         .build_bytes_vec_compressed()
         .unwrap();
     for length in 0..whole.len() {
-        let reading = read_bytes(whole[..length].to_vec());
+        let response = parse_bytes(whole[..length].to_vec());
         assert!(
-            matches!(reading, Reading::NotOurs | Reading::Malformed(_)),
-            "{length}: {reading:?}"
+            matches!(
+                response,
+                ParsedResponse::Unrelated | ParsedResponse::Malformed(_)
+            ),
+            "{length}: {response:?}"
         );
     }
-    // The record's owner points at itself, forward, and far away.
+    // The owner of the record points to itself, forward, and beyond the end.
     for pointer in [[0xc0, 33], [0xc0, 34], [0xff, 0xff]] {
         let mut bytes = whole.clone();
         bytes[33..35].copy_from_slice(&pointer);
-        assert_eq!(read_bytes(bytes), Reading::Malformed("unreadable records"));
+        assert_eq!(
+            parse_bytes(bytes),
+            ParsedResponse::Malformed("unreadable records")
+        );
     }
-    let mut promising = whole.clone();
-    promising[6..8].copy_from_slice(&[0xff, 0xff]);
+    let mut announcing = whole.clone();
+    announcing[6..8].copy_from_slice(&[0xff, 0xff]);
     assert_eq!(
-        read_bytes(promising),
-        Reading::Malformed("more records promised than sent")
+        parse_bytes(announcing),
+        ParsedResponse::Malformed("fewer records than announced")
     );
 }
 
 #[test]
-fn what_servers_of_the_field_do_is_read() {
+fn quirks_of_real_servers_are_accepted() {
     let mut reserved_bit = answer(&[(NAME, a(7))])
         .build_bytes_vec_compressed()
         .unwrap();
     reserved_bit[3] |= 0x40;
-    assert_eq!(found(read_bytes(reserved_bit)).0, "192.0.2.7");
-    // Garbage behind the answers, announced as additional records.
+    assert_eq!(found(parse_bytes(reserved_bit)).0, "192.0.2.7");
+    // Garbage after the answers, announced as additional records.
     let mut garbage = answer(&[(NAME, a(7))])
         .build_bytes_vec_compressed()
         .unwrap();
     garbage[10..12].copy_from_slice(&[0, 3]);
     garbage.extend([0xff; 40]);
-    assert_eq!(found(read_bytes(garbage)).0, "192.0.2.7");
+    assert_eq!(found(parse_bytes(garbage)).0, "192.0.2.7");
 }
 
 #[test]
 fn the_top_bit_of_the_class_counts() {
-    // mDNS means something by it (RFC 6762, section 5.4); here it is another class.
+    // Only mDNS gives the bit a meaning (RFC 6762, section 5.4); in DNS it is part of the class.
     let mut bytes = answer(&[(NAME, a(7))])
         .build_bytes_vec_compressed()
         .unwrap();
     let class = HEADER + NAME.len() + 2 + 2;
     assert_eq!(bytes[class..class + 2], [0, 1]);
     bytes[class] = 0x80;
-    assert_eq!(read_bytes(bytes), Reading::NotOurs);
+    assert_eq!(parse_bytes(bytes), ParsedResponse::Unrelated);
 }
 
-/// As many records as TCP can carry: 4094 in 64 KiB.
+/// TCP can carry 4094 records in 64 KiB.
 #[test]
-fn the_largest_answer_is_read() {
-    let records: Vec<_> = (0..4090_u16).map(|n| (NAME, a((n % 250) as u8))).collect();
+fn the_largest_response_is_parsed() {
+    let records: Vec<_> = (0..250_u8)
+        .cycle()
+        .take(4090)
+        .map(|n| (NAME, a(n)))
+        .collect();
     let bytes = answer(&records).build_bytes_vec_compressed().unwrap();
     assert!(
         bytes.len() > 65_000 && bytes.len() < 65_536,
         "{}",
         bytes.len()
     );
-    match read_bytes(bytes) {
-        Reading::Found(found) => assert_eq!(found.addresses.len(), 4090),
+    match parse_bytes(bytes) {
+        ParsedResponse::Found(found) => assert_eq!(found.addresses.len(), 4090),
         other => panic!("{other:?}"),
     }
 }
 
 proptest! {
     #[test]
-    fn no_bytes_make_it_panic(tail in prop::collection::vec(any::<u8>(), 0..300), flags in any::<[u8; 2]>()) {
+    fn no_bytes_cause_a_panic(
+        tail in prop::collection::vec(any::<u8>(), 0..300),
+        flags in any::<[u8; 2]>(),
+    ) {
         let mut bytes = vec![0x12, 0x34, flags[0] | 0x80, flags[1]];
         bytes.extend(tail);
-        read_bytes(bytes);
+        parse_bytes(bytes);
     }
 
     #[test]
-    fn no_damage_makes_it_panic(places in prop::collection::vec((12..200_usize, any::<u8>()), 0..12)) {
-        let packet = answer(&[(NAME, cname("b.example")), ("b.example", a(7)), ("b.example", a(8))]);
+    fn no_damage_causes_a_panic(
+        changes in prop::collection::vec((12..200_usize, any::<u8>()), 0..12),
+    ) {
+        let records = [(NAME, cname("b.example")), ("b.example", a(7)), ("b.example", a(8))];
+        let packet = answer(&records);
         let mut bytes = packet.build_bytes_vec_compressed().unwrap();
         let length = bytes.len();
-        for (place, value) in places {
-            bytes[12 + (place - 12) % (length - 12)] = value;
+        for (offset, value) in changes {
+            bytes[12 + (offset - 12) % (length - 12)] = value;
         }
-        read_bytes(bytes);
+        parse_bytes(bytes);
     }
 }
 
-/// Every record's owner is a chain of thousands of pointers to pointers, which the format allows.
+/// The owner of each record is a chain of thousands of pointers, which the format allows.
 #[test]
-fn pointer_chains_are_refused() {
+fn long_pointer_chains_are_malformed() {
     let mut bytes = answer(&[]).build_bytes_vec_compressed().unwrap();
     let mut target = 12_u16;
     let chain = 8000_u16;
     bytes.extend([0, 0, 10, 0, 1, 0, 0, 0, 0]);
     bytes.extend((chain * 2).to_be_bytes());
     for _ in 0..chain {
-        let here = bytes.len() as u16;
+        let here = u16::try_from(bytes.len()).unwrap();
         bytes.extend((0xc000 | target).to_be_bytes());
         target = here;
     }
@@ -338,7 +358,7 @@ fn pointer_chains_are_refused() {
     }
     bytes[6..8].copy_from_slice(&count.to_be_bytes());
     assert_eq!(
-        read_bytes(bytes),
-        Reading::Malformed("pointers to pointers")
+        parse_bytes(bytes),
+        ParsedResponse::Malformed("chained compression pointers")
     );
 }
