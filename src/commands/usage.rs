@@ -82,8 +82,9 @@ fn is_like_host(word: &str) -> bool {
 fn suggestion(error: &clap::Error, kind: ContextKind) -> String {
     match error.get(kind) {
         Some(ContextValue::String(one)) => format!(": did you mean `{one}`?"),
+        // Clap sorts them by similarity; the last one is the nearest.
         Some(ContextValue::Strings(several)) => several
-            .first()
+            .last()
             .map_or_else(String::new, |one| format!(": did you mean `{one}`?")),
         _ => String::new(),
     }

@@ -101,6 +101,7 @@ fn options_that_make_no_sense() {
 fn words_that_are_no_command() {
     run(&[]).refuses("no command");
     run(&["/nonexistent/socket", "true"]).refuses("unknown command `/nonexistent/socket`");
+    run(&["serv", "8989"]).refuses("unknown command `serv`: did you mean `serve`?");
     run(&["help", "nonsense"]).refuses("unknown command `nonsense`");
     run(&["a\nb"]).refuses("unknown command `a\\nb`");
 }
