@@ -6,7 +6,7 @@ use crate::cli::probe::ProbeArgs;
 
 /// Probe many targets at once: print one document, lines or a table
 ///
-/// Precedence of options: target, command line, service, [defaults] of the configuration.
+/// Precedence of options: target, command line, service, `[defaults]` of the configuration.
 #[derive(Debug, Args)]
 #[command(mut_arg("timeout", |arg| arg.help("Deadline of each target: `2s`, `800ms` or seconds [default: 2s]")))]
 #[command(mut_arg("service", |arg| arg.help("Service of targets without one; `zbx-tcp services` lists them")))]

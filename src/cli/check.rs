@@ -7,7 +7,7 @@ use crate::cli::probe::ProbeArgs;
 /// Probe one target: print a value, a document or a report
 ///
 /// An option with an empty value is ignored, since a Zabbix macro may be empty. Precedence of options: command line,
-/// service, [defaults] of the configuration.
+/// service, `[defaults]` of the configuration.
 #[derive(Debug, Args)]
 pub struct CheckArgs {
     /// A name, an IPv4 or an IPv6 address; with a port: `HOST:PORT` or `[IPV6]:PORT`
