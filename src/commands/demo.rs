@@ -1,4 +1,4 @@
-//! `zbx-tcp demo`: every kind of result on loopback, in two seconds, without root and without a network.
+//! `zbx-tcp demo`: shows every kind of result on loopback in two seconds, without root and without a network.
 
 mod batch;
 mod responders;
@@ -10,12 +10,12 @@ use std::sync::Arc;
 use clap::Parser;
 
 use crate::cli::{Cli, Command};
-use crate::commands::demo::responders::Stage;
-use crate::commands::{CommandResult, Exit, paint, print};
+use crate::commands::demo::responders::DemoServers;
+use crate::commands::{CommandResult, Exit, color_mode, print};
 use crate::engine::{Limits, Sink};
 use crate::failure::Status;
 use crate::output::Format;
-use crate::output::text::Paint;
+use crate::output::text::ColorMode;
 use crate::plan::Plan;
 use crate::policy::Policy;
 use crate::report::Report;
@@ -23,40 +23,45 @@ use crate::settings::SettingsError;
 use crate::source::List;
 use crate::{engine, output, settings};
 
-/// One thing to see: the words of a `check`, and what should come of it.
-struct Scene {
+/// A `check` to show.
+struct DemoCase {
     title: &'static str,
-    words: Vec<String>,
+    /// The arguments after `zbx-tcp`.
+    arguments: Vec<String>,
     expected: Status,
 }
 
-/// Starts responders, probes them all at once, and shows each as text and as the values that Zabbix would store.
+/// Starts the servers, probes them all at once, and prints each report with the values that Zabbix would store.
+///
+/// # Errors
+/// If a server cannot be started or the sockets cannot be polled.
 pub fn run() -> CommandResult {
-    let stage = Stage::set().map_err(|error| SettingsError::new(format!("demo: {error}")))?;
-    let scenes = scenes(&stage);
-    let plans = scenes.iter().map(plan).collect::<Result<Vec<_>, _>>()?;
+    let servers =
+        DemoServers::start().map_err(|error| SettingsError::new(format!("demo: {error}")))?;
+    let cases = cases(&servers);
+    let plans = cases.iter().map(plan).collect::<Result<Vec<_>, _>>()?;
     let reports = probe(&plans)?;
-    let (fleet, shown) = batch::show(&stage, scenes.len() + 1)?;
-    let exit = if as_expected(&scenes, &reports) && fleet == batch::EXPECTED {
+    let (counts, batch_text) = batch::show(&servers, cases.len() + 1)?;
+    let exit = if as_expected(&cases, &reports) && counts == batch::EXPECTED {
         Exit::Up
     } else {
         Exit::Down
     };
-    let page = page(&scenes, &reports, paint())
-        + &shown
-        + "The same for your own service: zbx-tcp check HOST PORT\n";
-    Ok(print(page.as_bytes(), exit))
+    let text = cases_text(&cases, &reports, color_mode())
+        + &batch_text
+        + "Try it with your own service: zbx-tcp check HOST PORT\n";
+    Ok(print(text.as_bytes(), exit))
 }
 
-fn scenes(stage: &Stage) -> Vec<Scene> {
-    let scene = |title, port: u16, options: &[&str], expected| {
-        let words = ["check", "127.0.0.1", &port.to_string()]
+fn cases(servers: &DemoServers) -> Vec<DemoCase> {
+    let case = |title, port: u16, options: &[&str], expected| {
+        let arguments = ["check", "127.0.0.1", &port.to_string()]
             .map(str::to_owned)
             .into_iter();
-        Scene {
+        DemoCase {
             title,
-            words: words
-                .chain(options.iter().map(|word| (*word).to_owned()))
+            arguments: arguments
+                .chain(options.iter().map(|option| (*option).to_owned()))
                 .collect(),
             expected,
         }
@@ -70,61 +75,64 @@ fn scenes(stage: &Stage) -> Vec<Scene> {
         "ok,",
     ];
     vec![
-        scene("A service that is up", stage.greeting, &[], Status::Ok),
-        scene(
-            "A conversation in GBK: say hello, expect ok",
-            stage.gbk,
+        case("A service that is up", servers.greeting, &[], Status::Ok),
+        case(
+            "A dialogue in GBK: send a greeting, expect ok",
+            servers.gbk,
             &tutorial,
             Status::Ok,
         ),
-        scene(
+        case(
             "The wrong service on the port",
-            stage.greeting,
+            servers.greeting,
             &["--expect", "SSH-2.0-", "-t", "0.5"],
             Status::Mismatch,
         ),
-        scene(
-            "A service that accepts and says nothing",
-            stage.silent,
+        case(
+            "A service that accepts and sends nothing",
+            servers.silent,
             &["--expect", "220", "-t", "0.5"],
             Status::ReadTimeout,
         ),
-        scene("Nothing listens", stage.closed, &[], Status::Refused),
-        scene(
-            "Nobody answers: the accept queue is full",
-            stage.full,
+        case("A closed port", servers.closed, &[], Status::Refused),
+        case(
+            "No answer: the accept queue is full",
+            servers.full,
             &["-t", "1.3s"],
             Status::ConnectTimeout,
         ),
-        scene(
-            "Up, but the first SYN was lost",
-            stage.lossy,
+        case(
+            "Up after the first SYN was lost",
+            servers.lossy,
             &[],
             Status::Ok,
         ),
-        scene(
-            "A port that must be closed, and is",
-            stage.closed,
+        case(
+            "A port that must be closed and is",
+            servers.closed,
             &["--expect-closed"],
             Status::Ok,
         ),
     ]
 }
 
-/// The plan of the words, read exactly as if somebody had typed them.
-fn plan(scene: &Scene) -> Result<Arc<Plan>, SettingsError> {
-    let words = std::iter::once("zbx-tcp".to_owned()).chain(scene.words.iter().cloned());
-    match Cli::try_parse_from(words)
+/// The plan of a case, read from its arguments like a command line.
+fn plan(case: &DemoCase) -> Result<Arc<Plan>, SettingsError> {
+    let arguments = std::iter::once("zbx-tcp".to_owned()).chain(case.arguments.iter().cloned());
+    match Cli::try_parse_from(arguments)
         .map_err(SettingsError::new)?
         .command
     {
-        Command::Check(args) => Ok(Arc::new(settings::check(&args, Format::Text)?.plan)),
+        Command::Check(args) => {
+            // Only the demo's own servers are probed, so no policy applies.
+            Ok(Arc::new(settings::check(&args, Format::Text)?.plan))
+        }
         _ => Err(SettingsError::new("demo: not a check")),
     }
 }
 
 fn probe(plans: &[Arc<Plan>]) -> Result<Vec<Option<Report>>, SettingsError> {
-    let mut gathered = Gathered {
+    let mut sink = DemoSink {
         plans,
         reports: vec![None; plans.len()],
     };
@@ -132,65 +140,65 @@ fn probe(plans: &[Arc<Plan>]) -> Result<Vec<Option<Report>>, SettingsError> {
     let mut source = List::new(plans.iter().cloned());
     let ran = engine::run(
         &mut source,
-        &mut gathered,
+        &mut sink,
         // Only our own responders are probed.
         &Policy::allow_all(),
         &limits,
         engine::ResolverKind::default(),
     );
     ran.map_err(|error| SettingsError::new(format!("demo: {error}")))?;
-    Ok(gathered.reports)
+    Ok(sink.reports)
 }
 
-/// Puts each report beside its plan.
-struct Gathered<'p> {
+/// Stores each report at the index of its plan.
+struct DemoSink<'p> {
     plans: &'p [Arc<Plan>],
     reports: Vec<Option<Report>>,
 }
 
-impl Sink for Gathered<'_> {
+impl Sink for DemoSink<'_> {
     fn deliver(&mut self, report: Report) {
-        let place = self
+        let index = self
             .plans
             .iter()
             .position(|plan| Arc::ptr_eq(plan, &report.plan));
-        if let Some(slot) = place.and_then(|place| self.reports.get_mut(place)) {
+        if let Some(slot) = index.and_then(|index| self.reports.get_mut(index)) {
             *slot = Some(report);
         }
     }
 }
 
-fn as_expected(scenes: &[Scene], reports: &[Option<Report>]) -> bool {
+fn as_expected(cases: &[DemoCase], reports: &[Option<Report>]) -> bool {
     let status = |report: &Option<Report>| report.as_ref().map(Report::status);
-    scenes
+    cases
         .iter()
         .zip(reports)
-        .all(|(scene, report)| status(report) == Some(scene.expected))
+        .all(|(case, report)| status(report) == Some(case.expected))
 }
 
-fn page(scenes: &[Scene], reports: &[Option<Report>], paint: Paint) -> String {
-    let mut page = String::new();
-    for (number, (scene, report)) in scenes.iter().zip(reports).enumerate() {
+fn cases_text(cases: &[DemoCase], reports: &[Option<Report>], colors: ColorMode) -> String {
+    let mut text = String::new();
+    for (index, (case, report)) in cases.iter().zip(reports).enumerate() {
         let Some(report) = report else { continue };
-        let words: Vec<_> = scene.words.iter().map(|word| quoted(word)).collect();
+        let arguments: Vec<_> = case.arguments.iter().map(|text| quoted(text)).collect();
         // Writing to a String cannot fail.
         let _ = writeln!(
-            page,
+            text,
             "{}. {}\n$ zbx-tcp {}",
-            number + 1,
-            scene.title,
-            words.join(" ")
+            index + 1,
+            case.title,
+            arguments.join(" ")
         );
-        page.push_str(&output::render(report, &Format::Text, paint));
-        let _ = writeln!(page, "  in Zabbix {}\n", stored(report));
+        text.push_str(&output::render(report, &Format::Text, colors));
+        let _ = writeln!(text, "  in Zabbix {}\n", stored_values(report));
     }
-    page
+    text
 }
 
 /// The values that items of a Zabbix host would store.
-fn stored(report: &Report) -> String {
-    let value = |path: &str| match Format::from_word(path) {
-        Ok(format) => output::render(report, &format, Paint::Plain)
+fn stored_values(report: &Report) -> String {
+    let value = |path: &str| match Format::parse(path) {
+        Ok(format) => output::render(report, &format, ColorMode::Off)
             .trim_end()
             .to_owned(),
         Err(unknown) => unknown.to_string(),
@@ -201,12 +209,13 @@ fn stored(report: &Report) -> String {
         .join(", ")
 }
 
-/// A word as a shell takes it.
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '=' | ':' | '_');
-    if word.chars().all(plain) {
-        word.to_owned()
+/// An argument, quoted for a shell if necessary.
+fn quoted(argument: &str) -> String {
+    let needs_no_quotes =
+        |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '=' | ':' | '_');
+    if argument.chars().all(needs_no_quotes) {
+        argument.to_owned()
     } else {
-        format!("'{word}'")
+        format!("'{argument}'")
     }
 }

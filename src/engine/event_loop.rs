@@ -358,7 +358,6 @@ impl<'e, 's> EventLoop<'e, 's> {
                 });
             }
             Action::Secure(attempt, layer) => self.secure(id, attempt, &layer, now),
-            Action::Secure(attempt, layer) => self.secure(id, attempt, &layer, now),
             Action::Send(attempt, bytes) => {
                 let Some(connection) = slot.connections.of(attempt) else {
                     return;

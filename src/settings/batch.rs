@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::cli::batch::BatchArgs;
-use crate::output::batch_format::{FleetFormat, KeyPart, Wanted};
+use crate::output::batch_format::{BatchFormat, BatchOutput, KeyPart};
 use crate::plan::Plan;
 use crate::settings::batch::listing::{AfterMistake, Listing};
 use crate::settings::batch::methods::Methods;
@@ -40,7 +40,7 @@ pub struct Fleet {
     /// What was left out because it was wrong, where the caller said to keep going.
     pub invalid: Invalid,
     /// What is printed.
-    pub wanted: Wanted,
+    pub wanted: BatchOutput,
     /// What the run may use.
     pub bounds: Bounds,
     /// What the order of starts is made from.
@@ -97,11 +97,11 @@ pub fn batch(
 ) -> Result<Fleet, SettingsError> {
     let wanted = printed::wanted(args)?;
     let (bounds, seed) = (
-        bounds(&args.pace, &args.deadline, Some(PER_HOST))?,
-        seed(&args.pace)?,
+        bounds(&args.limits, &args.deadline, Some(PER_HOST))?,
+        seed(&args.limits)?,
     );
     let shard = shard::shard(&args.shard)?;
-    let resolver = resolver(&args.probe.reach)?;
+    let resolver = resolver(&args.probe.network)?;
     let most = number("--max-targets", &args.max_targets, MOST_ALLOWED)?;
     let most = most
         .and_then(|most| usize::try_from(most).ok())
@@ -111,7 +111,7 @@ pub fn batch(
     } else {
         AfterMistake::Stop
     };
-    let config = configuration(&args.probe.reach.config)?;
+    let config = configuration(&args.probe.network.config)?;
     let mut listing = Listing::new(Methods::new(&config, &args.probe)?, most, after);
     gather::gather(args, &config, &mut listing, || input(bounds.deadline))?;
     let (mut plans, duplicates, invalid) = listing.finish()?;
@@ -155,8 +155,8 @@ fn refuse_nothing_left(plans: &[Plan], invalid: &Invalid) -> Result<(), Settings
 }
 
 /// Values of several targets must not become those of one item.
-fn refuse_shared_items(wanted: &Wanted, plans: &[Plan]) -> Result<(), SettingsError> {
-    if wanted.format != FleetFormat::Sender || wanted.sender_key.0.contains(&KeyPart::Id) {
+fn refuse_shared_items(wanted: &BatchOutput, plans: &[Plan]) -> Result<(), SettingsError> {
+    if wanted.format != BatchFormat::Sender || wanted.sender_key.0.contains(&KeyPart::Id) {
         return Ok(());
     }
     let host = |plan: &Plan| {

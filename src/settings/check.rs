@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::address::Target;
 use crate::cli::check::CheckArgs;
-use crate::cli::values::given;
+use crate::cli::values::non_empty;
 use crate::escape::escaped_prefix;
 use crate::output::Format;
 use crate::plan::Plan;
@@ -42,8 +42,8 @@ pub enum Transcript {
 /// # Errors
 /// The first mistake found; nothing was sent.
 pub fn check(args: &CheckArgs, default_format: Format) -> Result<Check, SettingsError> {
-    let config = configuration(&args.probe.reach.config)?;
-    let service = given(&args.probe.service)
+    let config = configuration(&args.probe.network.config)?;
+    let service = non_empty(&args.probe.service)
         .map(|name| services::find(&config, name))
         .transpose();
     let service = service.map_err(|why| SettingsError::in_option("--service", why))?;
@@ -55,15 +55,15 @@ pub fn check(args: &CheckArgs, default_format: Format) -> Result<Check, Settings
         .over_defaults(config.defaults);
     let target = Target::from_words(&args.host, args.port.as_deref(), overrides.port)
         .map_err(SettingsError::new)?;
-    let format = match given(&args.output) {
+    let format = match non_empty(&args.output) {
         Some(word) => {
-            Format::from_word(word).map_err(|why| SettingsError::in_option("--output", why))?
+            Format::parse(word).map_err(|why| SettingsError::in_option("--output", why))?
         }
         None => default_format,
     };
-    let spec = spec(&overrides, family(&args.probe.reach)).map_err(first)?;
+    let spec = spec(&overrides, family(&args.probe.network)).map_err(first)?;
     let spec = of_service(spec, service.as_ref());
-    let plan = plan(&Arc::new(spec), target, family(&args.probe.reach))?;
+    let plan = plan(&Arc::new(spec), target, family(&args.probe.network))?;
     refuse_impossible(&format, &plan)?;
     let transcript = if args.verbose {
         Transcript::Shown
@@ -79,7 +79,7 @@ pub fn check(args: &CheckArgs, default_format: Format) -> Result<Check, Settings
     Ok(Check {
         plan,
         format,
-        resolver: resolver(&args.probe.reach)?,
+        resolver: resolver(&args.probe.network)?,
         transcript,
     })
 }

@@ -72,12 +72,12 @@ pub fn open(args: &OpenArgs) -> Result<Candidates, SettingsError> {
     let host = args.host.parse().map_err(SettingsError::new)?;
     let listed = entries(&args.spec, MOST_PROBED).map_err(refused)?;
     let (bounds, seed) = (
-        batch::bounds(&args.pace, &args.deadline, None)?,
-        batch::seed(&args.pace)?,
+        batch::bounds(&args.limits, &args.deadline, None)?,
+        batch::seed(&args.limits)?,
     );
-    let (resolver, family) = (resolver(&args.reach)?, family(&args.reach));
-    let asked = reach(&args.reach)?;
-    let config = configuration(&args.reach.config)?;
+    let (resolver, family) = (resolver(&args.network)?, family(&args.network));
+    let asked = reach(&args.network)?;
+    let config = configuration(&args.network.config)?;
     let base = Overrides {
         timeout: Some(TIMEOUT),
         ..Overrides::default()

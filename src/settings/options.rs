@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::cli::probe::{NetworkArgs, ProbeArgs};
 use crate::cli::steps::{StepArgs, StepKind};
 use crate::cli::values;
-use crate::cli::values::given;
+use crate::cli::values::non_empty;
 use crate::escape::escaped_prefix;
 use crate::settings::overrides::{
     ExpectSpec, LineEnds, Located, Location, Overrides, PatternKind, PatternSpec, Quantifier,
@@ -21,7 +21,7 @@ pub const MOST_BYTES: u64 = 16 << 20;
 /// What the options ask for.
 pub fn overrides(args: &ProbeArgs) -> Result<Overrides, SettingsError> {
     let (steps, quit) = dialogue(&args.steps)?;
-    let reach = reach(&args.reach)?;
+    let reach = reach(&args.network)?;
     Ok(Overrides {
         steps,
         quit,
@@ -52,7 +52,7 @@ pub fn reach(args: &NetworkArgs) -> Result<Overrides, SettingsError> {
 }
 
 fn written(option: &'static str, value: &Option<String>) -> Option<Located> {
-    given(value).map(|text| Located {
+    non_empty(value).map(|text| Located {
         place: Location::Option(option),
         text: text.to_owned(),
     })
@@ -60,7 +60,7 @@ fn written(option: &'static str, value: &Option<String>) -> Option<Located> {
 
 /// A duration.
 pub fn duration(option: &str, value: &Option<String>) -> Result<Option<Duration>, SettingsError> {
-    given(value)
+    non_empty(value)
         .map(values::duration)
         .transpose()
         .map_err(|why| SettingsError::in_option(option, why))
@@ -72,7 +72,7 @@ pub fn choice<T: Copy>(
     value: &Option<String>,
     known: &[(&'static str, T)],
 ) -> Result<Option<T>, SettingsError> {
-    let Some(word) = given(value) else {
+    let Some(word) = non_empty(value) else {
         return Ok(None);
     };
     let refused = |remedy| {
@@ -100,7 +100,7 @@ pub fn number_from(
     value: &Option<String>,
     most: u64,
 ) -> Result<Option<u64>, SettingsError> {
-    let Some(word) = given(value) else {
+    let Some(word) = non_empty(value) else {
         return Ok(None);
     };
     let digits = word.bytes().all(|byte| byte.is_ascii_digit());

@@ -1,7 +1,7 @@
 //! What the options mean that every probing command has: where the configuration is, which family, which resolver.
 
 use crate::cli::probe::NetworkArgs;
-use crate::cli::values::given;
+use crate::cli::values::non_empty;
 use crate::engine::ResolverKind;
 use crate::plan::Family;
 use crate::settings::SettingsError;
@@ -49,7 +49,7 @@ pub fn named(option: &Option<String>) -> Option<String> {
     let environment =
         || std::env::var_os("ZBX_TCP_CONFIG").map(|path| path.to_string_lossy().into_owned());
     let environment = || environment().filter(|path| !path.is_empty());
-    given(option).map(str::to_owned).or_else(environment)
+    non_empty(option).map(str::to_owned).or_else(environment)
 }
 
 /// A caller of one command sees the first mistake; `services --check` shows them all.
@@ -78,7 +78,7 @@ pub fn resolver(args: &NetworkArgs) -> Result<ResolverChoice, SettingsError> {
     ];
     #[cfg(target_feature = "crt-static")]
     let known = [("stub", ResolverChoice::Stub)];
-    if cfg!(target_feature = "crt-static") && given(&args.resolver) == Some("system") {
+    if cfg!(target_feature = "crt-static") && non_empty(&args.resolver) == Some("system") {
         let text =
             "`system` does not exist in this static build: use a dynamic build, or leave it out";
         return Err(SettingsError::in_option("--resolver", text));

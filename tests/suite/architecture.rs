@@ -61,7 +61,14 @@ fn may_use(module: &str) -> Option<&'static [&'static str]> {
             "address", "escape", "failure", "fast_fmt", "plan", "report", "stats", "suggest",
         ],
         "responder" => &["address", "escape", "failure", "os", "plan"],
-        "cli" => &["address", "escape", "output", "plan", "responder"],
+        "cli" => &[
+            "address",
+            "escape",
+            "failure",
+            "output",
+            "plan",
+            "responder",
+        ],
         "settings" => &[
             "address", "cli", "engine", "escape", "os", "output", "plan", "policy", "suggest",
         ],

@@ -193,10 +193,7 @@ fn invalid_services_are_refused() {
             "host = \"10.0.0.1\"",
             "2: services.x.host: unknown key: did you mean `hosts`?",
         ),
-        (
-            "timeout = 0",
-            "2: services.x.timeout: `0` is no time at all",
-        ),
+        ("timeout = 0", "2: services.x.timeout: `0` is out of range"),
         (
             "timeout = true",
             "2: services.x.timeout: is boolean, not a text",

@@ -17,7 +17,7 @@ fn invalid_targets_are_refused() {
         (&["h", "80x"], "port `80x`"),
         (&["h", ""], "no port for `h`"),
         (&["h"], "no port for `h`"),
-        (&[], "required"),
+        (&[], "missing argument <HOST[:PORT]>"),
         (&["", "80"], "the host is empty"),
         (&["h:80", "80"], "already holds a port"),
         (&["[::1", "80"], "in brackets"),
@@ -47,14 +47,17 @@ fn invalid_options_are_refused() {
         (&["-t", "-1"], "--timeout: `-1`"),
         (&["-t", "abc"], "--timeout: `abc`"),
         (&["-t", "1e9"], "--timeout: `1e9`"),
-        (&["-t", "601"], "600 s"),
-        (&["-t", "1", "-t", "2"], "cannot be used multiple times"),
+        (&["-t", "601"], "601 s is more than 600 s"),
+        (&["-t", "1", "-t", "2"], "cannot be given more than once"),
         (&["-o", "time.conect"], "did you mean `time.connect`?"),
         (&["-o", "nonsense"], "unknown output `nonsense`"),
+        (&["-o", "status,error"], "one output at a time; use `json`"),
+        (&["-t", "2500"], "for milliseconds write `2500ms`"),
+        (&["-t"], "`--timeout` needs a value"),
         (&["-o", "attempts.loss"], "needs --count"),
         (&["-v", "-o", "json"], "add `-o text`"),
         (&["-v"], "add `-o text`"),
-        (&["-4", "-6"], "cannot be used with"),
+        (&["-4", "-6"], "`-4` cannot be combined with `-6`"),
         (&["-6"], "-6: 127.0.0.1 is not of that address family"),
         (&["--source", "192.0.2.77"], "not an address of this host"),
         (&["--source", "localhost"], "not an IPv4 or IPv6 address"),
@@ -86,19 +89,39 @@ fn invalid_options_are_refused() {
             &["--encoding", "gbk", "--send", "\u{1f600}"],
             "does not exist in GBK",
         ),
-        (&["--nonsense"], "unexpected argument '--nonsense'"),
-        (&["--timeou", "1"], "'--timeout'"),
+        (&["--nonsense"], "unexpected argument `--nonsense`"),
+        (&["--timeou", "1"], "did you mean `--timeout`?"),
     ] {
         check(&[&["127.0.0.1", &port], words].concat()).refuses(text);
     }
-    assert_eq!(peer.accepted(), 0, "a caller's mistake sends nothing");
+    assert_eq!(peer.accepted(), 0, "a usage error sends nothing");
 }
 
 #[test]
 fn unknown_commands_are_refused() {
     run(&[]).refuses("no command");
-    run(&["chek", "h", "80"]).refuses("'check'");
-    run(&["/nonexistent/socket", "true"]).refuses("unrecognized subcommand");
+    run(&["/nonexistent/socket", "true"]).refuses("unknown command `/nonexistent/socket`");
+    run(&["serv", "8989"]).refuses("unknown command `serv`: did you mean `serve`?");
+    run(&["help", "nonsense"]).refuses("unknown command `nonsense`");
+    run(&["a\nb"]).refuses("unknown command `a\\nb`");
+}
+
+#[test]
+fn common_errors_in_item_keys_have_a_hint() {
+    for host in [
+        "192.0.2.10",
+        "2001:db8::10",
+        "mail.example.com",
+        "mail:25",
+        "[::1]:22",
+    ] {
+        run(&[host, "22"]).refuses(&format!(
+            "unknown command `{host}`: to probe a host, put `check` first"
+        ));
+    }
+    run(&["check 192.0.2.10 22"]).refuses("pass every argument separately");
+    run(&["'check'", "192.0.2.10", "22"]).refuses("remove the quotes");
+    run(&["“check”", "192.0.2.10", "22"]).refuses("remove the quotes");
 }
 
 #[test]
@@ -138,8 +161,48 @@ fn help_is_not_an_error() {
     assert!(
         run(&["services", "-h"])
             .out
-            .starts_with("What named services exist")
+            .starts_with("List named services")
     );
+}
+
+#[test]
+fn help_command_prints_the_help_of_a_command() {
+    for command in [
+        &[][..],
+        &["check"],
+        &["batch"],
+        &["discover", "ports"],
+        &["services"],
+    ] {
+        let help = run(&[&["help"], command].concat());
+        assert_eq!(help.out, run(&[command, &["--help"]].concat()).out);
+        assert_eq!((help.code, help.err.as_str()), (Some(0), ""));
+    }
+}
+
+#[test]
+fn every_command_has_its_examples_in_its_help() {
+    for page in &zbx_tcp::cli::help::PAGES {
+        let arguments: Vec<_> = page.command.split_whitespace().chain(["--help"]).collect();
+        let help = run(&arguments).out;
+        for (_, example) in page.examples {
+            assert!(help.contains(&format!("zbx-tcp {example}\n")), "{help}");
+        }
+    }
+}
+
+#[test]
+fn check_help_lists_the_statuses() {
+    let help = run(&["check", "--help"]).out;
+    for row in &zbx_tcp::failure::STATUSES {
+        let line = format!(
+            "{:>2} {:<17} {}\n",
+            row.status.code(),
+            row.name,
+            row.meaning
+        );
+        assert!(help.contains(&line), "{line}: {help}");
+    }
 }
 
 #[test]
@@ -233,8 +296,8 @@ fn without_descriptors_a_value_is_still_printed() {
 
 #[test]
 fn a_mistyped_name_gets_a_suggestion() {
-    run(&["chek", "127.0.0.1", "1"]).refuses("'check'");
-    run(&["check", "127.0.0.1", "1", "--sevice", "ssh"]).refuses("'--service'");
+    run(&["chek", "127.0.0.1", "1"]).refuses("did you mean `check`?");
+    run(&["check", "127.0.0.1", "1", "--sevice", "ssh"]).refuses("did you mean `--service`?");
     run(&["check", "127.0.0.1", "1", "--service", "shh"]).refuses("`ssh`");
     run(&["check", "127.0.0.1", "1", "-o", "time.conect"]).refuses("`time.connect`");
 }

@@ -218,7 +218,7 @@ fn invalid_bounds_and_services_are_refused() {
         (&["--max-bytes", "1k"], "--max-bytes: `1k`"),
         (
             &["--max-bytes", "5", "--max-bytes", "6"],
-            "cannot be used multiple times",
+            "cannot be given more than once",
         ),
         (
             &["--service", "smpt"],
@@ -232,7 +232,7 @@ fn invalid_bounds_and_services_are_refused() {
         (&["--service", "a\nb"], r"unknown service `a\nb`"),
         (
             &["--service", "smtp", "--service", "ssh"],
-            "cannot be used multiple times",
+            "cannot be given more than once",
         ),
     ]);
 }

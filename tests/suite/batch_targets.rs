@@ -260,9 +260,9 @@ fn invalid_batch_options_are_refused() {
         (&["-n", "2", "--require", "3"], "--require: 3 of 2 attempts"),
         (
             &["--rate", "1", "--rate", "2"],
-            "cannot be used multiple times",
+            "cannot be given more than once",
         ),
-        (&["--nonsense"], "unexpected argument '--nonsense'"),
+        (&["--nonsense"], "unexpected argument `--nonsense`"),
         (
             &["127.0.0.1"],
             "target `127.0.0.1`: no port for `127.0.0.1`",
@@ -314,7 +314,7 @@ fn verbose_explains_the_chosen_limits() {
     let peer = Peer::greeting(b"x");
     let ran = run(&["batch", &peer.address().to_string(), "-v"]);
     assert!(
-        ran.err.contains("probes at once") && ran.err.contains("descriptors"),
+        ran.err.contains("probes in flight") && ran.err.contains("descriptors"),
         "{}",
         ran.err
     );
@@ -325,5 +325,9 @@ fn verbose_explains_the_chosen_limits() {
         "--concurrency",
         "3",
     ]);
-    assert!(ran.err.contains("at most 3 probes at once"), "{}", ran.err);
+    assert!(
+        ran.err.contains("at most 3 probes in flight"),
+        "{}",
+        ran.err
+    );
 }

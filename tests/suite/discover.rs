@@ -135,7 +135,7 @@ fn an_invalid_host_gives_an_error_and_no_row() {
     }
     run(&["discover", "ports", "h"]).refuses("<SPEC>");
     run(&["discover"]).refuses("no command");
-    run(&["discover", "port", "h", "22"]).refuses("'ports'");
+    run(&["discover", "port", "h", "22"]).refuses("did you mean `ports`?");
 }
 
 #[test]
@@ -205,12 +205,12 @@ fn open_prints_no_rows_if_a_port_is_undetermined() {
         env!("CARGO_BIN_EXE_zbx-tcp")
     );
     finish(Command::new("sh").args(["-c", &script]))
-        .refuses("no rows, since a port could not be told");
+        .refuses("no rows printed: the state of a port could not be determined");
     let full = FullBacklog::new();
     open(&full.port().to_string(), &["--deadline", "0.5"])
-        .refuses("raise --deadline, or write fewer ports");
+        .refuses("raise --deadline, or list fewer ports");
     open(&format!("1-400,{}", full.port()), &["--rate", "50"])
-        .refuses("raise --deadline, or write fewer ports");
+        .refuses("raise --deadline, or list fewer ports");
     open(&full.port().to_string(), &["-t", "0.3"]).prints("[]", 0);
 }
 
@@ -262,7 +262,7 @@ fn usage_errors_of_open_send_nothing() {
         (&["-t", "0"], "--timeout: `0`"),
         (&["-6"], "-6: 127.0.0.1 is not of that address family"),
         (&["--source", "192.0.2.77"], "not an address of this host"),
-        (&["--expect", "x"], "unexpected argument '--expect'"),
+        (&["--expect", "x"], "unexpected argument `--expect`"),
     ] {
         open(&peer.port(), words).refuses(text);
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::address::Port;
 use crate::cli::probe::ProbeArgs;
-use crate::cli::values::given;
+use crate::cli::values::non_empty;
 use crate::plan::ProbeSpec;
 use crate::settings::build::{AskedFamily, of_service, spec};
 use crate::settings::config::{Config, Service};
@@ -64,11 +64,11 @@ impl<'c> Methods<'c> {
     /// # Errors
     /// The first mistake in them.
     pub fn new(config: &'c Config, probe: &ProbeArgs) -> Result<Self, SettingsError> {
-        let service = given(&probe.service)
+        let service = non_empty(&probe.service)
             .map(|name| services::find(config, name))
             .transpose();
         let service = service.map_err(|why| SettingsError::in_option("--service", why))?;
-        let (run, family) = (overrides(probe)?, family(&probe.reach));
+        let (run, family) = (overrides(probe)?, family(&probe.network));
         // A mistake in its dialogue is one of the run, even where every target has a dialogue of its own.
         let said = service
             .as_ref()

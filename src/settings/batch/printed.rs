@@ -1,19 +1,19 @@
 //! What a batch prints, as it was typed.
 
 use crate::cli::batch::BatchArgs;
-use crate::cli::values::given;
+use crate::cli::values::non_empty;
 use crate::escape::escaped_prefix;
-use crate::output::batch_format::{Defaults, FleetFormat, KeyPart, SenderKey, Wanted};
+use crate::output::batch_format::{BatchFormat, BatchOutput, DefaultFields, KeyPart, SenderKey};
 use crate::output::metrics::{METRICS, Metric};
 use crate::settings::SettingsError;
 use crate::settings::options::choice;
 use crate::suggest::did_you_mean;
 
-const FORMATS: [(&str, FleetFormat); 4] = [
-    ("json", FleetFormat::Json),
-    ("ndjson", FleetFormat::Ndjson),
-    ("sender", FleetFormat::Sender),
-    ("text", FleetFormat::Text),
+const FORMATS: [(&str, BatchFormat); 4] = [
+    ("json", BatchFormat::Json),
+    ("ndjson", BatchFormat::Ndjson),
+    ("sender", BatchFormat::Sender),
+    ("text", BatchFormat::Text),
 ];
 /// What an item of a target can be, unless somebody asks for something else.
 const USUAL: [&str; 6] = [
@@ -33,24 +33,24 @@ const LONGEST_HOST: usize = 128;
 ///
 /// # Errors
 /// When a word is unknown, or an option has no effect on the format.
-pub fn wanted(args: &BatchArgs) -> Result<Wanted, SettingsError> {
-    let format = choice("--output", &args.output, &FORMATS)?.unwrap_or(FleetFormat::Json);
+pub fn wanted(args: &BatchArgs) -> Result<BatchOutput, SettingsError> {
+    let format = choice("--output", &args.output, &FORMATS)?.unwrap_or(BatchFormat::Json);
     refuse_vain(args, format)?;
     let metrics = metrics(&args.metrics)?;
-    let sender_key = key(given(&args.sender_key).unwrap_or(KEY));
+    let sender_key = key(non_empty(&args.sender_key).unwrap_or(KEY));
     if metrics.len() > 1 && !sender_key.0.contains(&KeyPart::Metric) {
         return Err(SettingsError::in_option(
             "--sender-key",
             "has no word METRIC, so all metrics would share one item",
         ));
     }
-    let zabbix_host = given(&args.zabbix_host).map(host).transpose()?;
+    let zabbix_host = non_empty(&args.zabbix_host).map(host).transpose()?;
     let defaults = if args.compact {
-        Defaults::LeftOut
+        DefaultFields::Omit
     } else {
-        Defaults::Written
+        DefaultFields::Include
     };
-    Ok(Wanted {
+    Ok(BatchOutput {
         format,
         metrics,
         zabbix_host,
@@ -59,7 +59,7 @@ pub fn wanted(args: &BatchArgs) -> Result<Wanted, SettingsError> {
     })
 }
 
-fn refuse_vain(args: &BatchArgs, format: FleetFormat) -> Result<(), SettingsError> {
+fn refuse_vain(args: &BatchArgs, format: BatchFormat) -> Result<(), SettingsError> {
     let senders = [
         ("--metrics", &args.metrics),
         ("--zabbix-host", &args.zabbix_host),
@@ -67,12 +67,12 @@ fn refuse_vain(args: &BatchArgs, format: FleetFormat) -> Result<(), SettingsErro
     ];
     let stray = senders
         .into_iter()
-        .find(|(_, value)| given(value).is_some());
+        .find(|(_, value)| non_empty(value).is_some());
     match (stray, format) {
-        (Some((option, _)), FleetFormat::Json | FleetFormat::Ndjson | FleetFormat::Text) => Err(
+        (Some((option, _)), BatchFormat::Json | BatchFormat::Ndjson | BatchFormat::Text) => Err(
             SettingsError::in_option(option, "means something only with `-o sender`"),
         ),
-        (_, FleetFormat::Sender | FleetFormat::Text) if args.compact => {
+        (_, BatchFormat::Sender | BatchFormat::Text) if args.compact => {
             Err(SettingsError::in_option(
                 "--compact",
                 "means something only with `-o json` and `-o ndjson`",
@@ -83,7 +83,7 @@ fn refuse_vain(args: &BatchArgs, format: FleetFormat) -> Result<(), SettingsErro
 }
 
 fn metrics(option: &Option<String>) -> Result<Vec<&'static Metric>, SettingsError> {
-    let words: Vec<&str> = match given(option) {
+    let words: Vec<&str> = match non_empty(option) {
         Some(list) => list
             .split(',')
             .map(str::trim)

@@ -1,6 +1,6 @@
 //! One part of a list that several runs share.
 
-use crate::cli::values::given;
+use crate::cli::values::non_empty;
 use crate::escape::escaped_prefix;
 use crate::settings::SettingsError;
 
@@ -20,7 +20,7 @@ const MOST_PARTS: u64 = 65_536;
 /// # Errors
 /// When it is anything else.
 pub fn shard(option: &Option<String>) -> Result<Option<Shard>, SettingsError> {
-    let Some(word) = given(option) else {
+    let Some(word) = non_empty(option) else {
         return Ok(None);
     };
     let number = |text: &str| {

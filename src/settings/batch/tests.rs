@@ -441,7 +441,7 @@ fn empty_values_are_not_given() {
     let fleet = fleet(&[&options[..], &more].concat(), b"").unwrap();
     assert_eq!(
         (fleet.wanted.format, fleet.wanted.metrics.len()),
-        (FleetFormat::Json, 6)
+        (BatchFormat::Json, 6)
     );
     let bounds = Bounds {
         concurrency: None,

@@ -80,12 +80,12 @@ fn threads_with_separate_descriptor_tables_share_the_work() {
     let ran = silence(&[], 3.0, &["--deadline", "5.5s"]);
     assert!(
         ran.err
-            .contains("at most 144 probes at once: there are 64 descriptors"),
+            .contains("at most 144 probes in flight: this machine has 64 descriptors"),
         "{}",
         ran.err
     );
-    let why = "1 thread has descriptors for 48 of them: up to 3 threads begin, each with its own, as they are needed";
-    assert!(ran.err.contains(why), "{}", ran.err);
+    let reason = "1 thread has descriptors for 48 probes: up to 3 threads are started as needed, each with its own descriptors";
+    assert!(ran.err.contains(reason), "{}", ran.err);
     all_had_their_time(&ran, 3.0);
 }
 
@@ -93,7 +93,7 @@ fn threads_with_separate_descriptor_tables_share_the_work() {
 fn threads_option_sets_the_number_of_threads() {
     let ran = silence(&[], 0.4, &["--threads", "1", "--deadline", "30s"]);
     assert!(
-        ran.err.contains("at most 48 probes at once") && !ran.err.contains("thread has"),
+        ran.err.contains("at most 48 probes in flight") && !ran.err.contains("thread has"),
         "{}",
         ran.err
     );
@@ -122,7 +122,7 @@ fn with_a_shared_descriptor_table_one_thread_uses_all() {
         }
         Err(error) => return skip(&format!("python3 does not start: {error}")),
     }
-    let shared = "this system gives threads no descriptors of their own";
+    let shared = "threads cannot have their own descriptors on this system";
     for threads in [&[][..], &["--threads", "3"]] {
         let ran = silence(&starter, 0.4, &[&["--deadline", "30s"], threads].concat());
         assert!(
