@@ -1,6 +1,6 @@
 //! The templates, without a Zabbix: what they ask for exists, what they say is true, and both releases are alike.
 
-mod file;
+pub mod file;
 mod key;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -99,6 +99,8 @@ fn discovery_lists_ports_and_targets() {
             (Some(1), &"one".into()),
             "{rows}"
         );
+        let refused = agent.value("tcp.discovery[ports,127.0.0.1,22/ssh,443]");
+        assert_eq!(refused, "zbx-tcp: quote the list of ports in the key");
         let refused = agent.value("tcp.discovery[ports,127.0.0.1,22/sssh]");
         assert_eq!(
             refused,
