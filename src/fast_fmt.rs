@@ -117,17 +117,18 @@ static OCTETS: [Octet; 256] = {
     }; 256];
     let mut number = 1;
     while number < 256 {
+        let digits = number as u64;
         let [hundreds, tens, ones] = [
-            digit(number / 100),
-            digit(number / 10 % 10),
-            digit(number % 10),
+            digit(digits / 100),
+            digit(digits / 10 % 10),
+            digit(digits % 10),
         ];
         let (text, length) = match number {
             ..10 => ([ones, b'.', 0, 0], 2),
             10..100 => ([tens, ones, b'.', 0], 3),
             _ => ([hundreds, tens, ones, b'.'], 4),
         };
-        all[number as usize] = Octet { text, length };
+        all[number] = Octet { text, length };
         number += 1;
     }
     all
@@ -144,7 +145,7 @@ const fn digit(number: u64) -> u8 {
 
 /// What `write` appends to a buffer that is not empty.
 #[cfg(test)]
-pub fn appended(write: impl FnOnce(&mut Vec<u8>)) -> String {
+pub(crate) fn appended(write: impl FnOnce(&mut Vec<u8>)) -> String {
     let mut buffer = b"existing ".to_vec();
     write(&mut buffer);
     String::from_utf8(buffer)
