@@ -5,9 +5,7 @@
 //! address cannot be passed by another way of writing it.
 
 pub mod cidr;
-pub mod hashing;
 pub mod port_list;
-pub mod writing;
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

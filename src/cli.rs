@@ -14,7 +14,7 @@ pub mod values;
 
 use clap::{Parser, Subcommand};
 
-/// The version, with the commit and the kind of build; see `packaging/commit.rs`.
+/// The version, with the commit and the kind of build; see `build.rs`.
 pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("ZBX_TCP_BUILD"), ")");
 
 /// The command line.

@@ -26,6 +26,7 @@
 //! * [`plan`]: what one probe does; [`plan::bytes`] escapes and encodings, [`plan::pattern`] what an answer must match.
 //! * [`failure`]: the table of statuses, and failures as data. [`report`]: what was measured. [`stats`]: statistics over
 //!   several attempts. [`escape`]: text that is safe to print on one line.
+//! * [`fast_fmt`]: numbers, addresses and ports appended to byte buffers.
 //! * [`policy`]: which addresses may be probed, from a file at a fixed path, and which addresses a service's
 //!   secrets may be sent to. It is asked for each resolved address, just before the connect.
 //! * [`os`]: every question to the operating system, and the only `unsafe` code.
@@ -56,6 +57,7 @@ pub mod commands;
 pub mod engine;
 pub mod escape;
 pub mod failure;
+pub mod fast_fmt;
 pub mod os;
 pub mod output;
 pub mod plan;

@@ -1,4 +1,5 @@
-//! The program: a silent panic hook, the command, its exit status; everything else is the library.
+//! The program: sets a silent panic hook, runs the command, and exits with its status. Everything
+//! else is in the library.
 #![no_main]
 
 use std::ffi::{c_char, c_int};
@@ -8,17 +9,17 @@ use zbx_tcp::commands;
 use zbx_tcp::commands::Exit;
 use zbx_tcp::os::rt;
 
-/// What the C library calls; [`start`] says why not Rust's own start.
+/// Called by the C library; [`rt`] explains why the Rust runtime is not used.
 #[allow(unsafe_code)]
 #[unsafe(no_mangle)]
-extern "C" fn main(count: c_int, words: *const *const c_char) -> c_int {
-    // Zabbix takes standard error for a part of the value.
+extern "C" fn main(argc: c_int, argv: *const *const c_char) -> c_int {
+    // Zabbix would read a panic message on standard error as a part of the value.
     set_hook(Box::new(|_| {}));
     let run = || {
-        // SAFETY: these are the words that the C library got from exec(3).
-        unsafe { rt::init(count, words) }.map_or(Exit::Usage, commands::run)
+        // SAFETY: the C library passes what execve(2) was given.
+        unsafe { rt::init(argc, argv) }.map_or(Exit::Usage, commands::run)
     };
     let exit = catch_unwind(run).unwrap_or(Exit::Usage);
-    // Unlike a return it writes what Rust still holds for standard output.
+    // Unlike a return from `main`, this flushes the standard library's buffer of standard output.
     std::process::exit(exit.code().into())
 }

@@ -1,5 +1,8 @@
-//! Questions to the operating system, and the only `unsafe` code.
+//! All questions to the operating system that the standard library and well-kept crates do not ask,
+//! and the only `unsafe` code besides `main.rs`.
 
 pub mod files;
+pub mod route;
 pub mod rt;
 pub mod socket;
+pub mod stop;

@@ -8,7 +8,6 @@ pub mod entry;
 pub mod json;
 pub mod lld;
 pub mod metrics;
-pub mod number;
 pub mod results;
 pub mod sender;
 pub mod summary;

@@ -11,7 +11,8 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::address::{Host, Port, Target, writing};
+use crate::address::{Host, Port, Target};
+use crate::fast_fmt;
 use crate::plan::bytes::Charset;
 use crate::plan::pattern::Pattern;
 use crate::plan::steps::{Secret, Step, Template};
@@ -55,9 +56,9 @@ impl Plan {
             Cow::Borrowed(id)
         } else {
             let mut text = Vec::with_capacity(32);
-            writing::host(&mut text, &self.target.host);
+            fast_fmt::host(&mut text, &self.target.host);
             text.push(b':');
-            writing::port(&mut text, self.target.port);
+            fast_fmt::port(&mut text, self.target.port);
             // The parts are all texts, so the whole is.
             Cow::Owned(String::from_utf8(text).unwrap_or_default())
         }
@@ -277,6 +278,13 @@ pub struct LocalBind {
     pub source: Option<IpAddr>,
     /// The interface to leave by (`SO_BINDTODEVICE`).
     pub interface: Option<Interface>,
+}
+
+impl LocalBind {
+    /// The name of the interface to leave by.
+    pub fn interface_name(&self) -> Option<&str> {
+        self.interface.as_ref().map(|interface| &*interface.name)
+    }
 }
 
 /// A network interface that existed when the plan was made.

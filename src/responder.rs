@@ -1,108 +1,62 @@
-//! A small TCP responder: what `serve` and the demonstration answer with.
+//! A small TCP responder, the server side of `serve` and `demo`.
 //!
-//! [`Settings`] say what to do, [`Responder::bind`] opens the listener, and [`Responder::run`] serves every client in
-//! one event loop until its [`StopHandle`] is used. The talk with one client is a state machine without I/O.
+//! [`ResponderConfig`] says what to do, [`Responder::bind`] opens the listener, and
+//! [`Responder::run`] serves all clients in one event loop until its [`StopHandle`] is used. The
+//! conversation with one client is a state machine without I/O.
 
-mod client;
-mod connection;
-mod event;
-mod event_loop;
+mod client_connection;
+mod client_event;
+mod config;
+mod conversation;
 mod listen;
-mod stop;
+mod serve_loop;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
-use std::time::Duration;
 
-pub use event::{Event, Line, Log};
-pub use event_loop::RunError;
+pub use client_event::{ClientEvent, EventLog, LogLine};
+pub use config::{Clients, CloseMode, ReplyMode, ResponderConfig};
 pub use listen::{Backlog, BindError, Listen, ListenError};
-pub use stop::StopHandle;
+pub use serve_loop::RunError;
 
-use crate::plan::bytes::Charset;
+use crate::os::stop::StopHandle;
 
-/// What a responder does, from the address it listens on to the way it says goodbye.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Settings {
-    /// Where clients are awaited.
-    pub listen: Listen,
-    /// What each client is told first; nothing when empty.
-    pub greeting: Vec<u8>,
-    /// What follows what a client says.
-    pub answer: Answer,
-    /// How received and sent bytes are shown.
-    pub charset: Charset,
-    /// The pause before the greeting and before each answer.
-    pub delay: Duration,
-    /// How many clients the kernel keeps waiting.
-    pub backlog: Backlog,
-    /// How a connection ends.
-    pub close: Close,
-    /// How many clients are served.
-    pub clients: Clients,
-}
-
-/// What follows what a client says.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Answer {
-    /// Nothing: what a client says is read until it leaves.
-    None,
-    /// These bytes, once, to whatever one read gives; then the connection is closed.
-    Reply(Vec<u8>),
-    /// The same bytes, until the client has said everything.
-    Echo,
-}
-
-/// How a connection ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Close {
-    /// FIN, then what is still coming is read, so that no client gets an RST for its unread bytes.
-    Fin,
-    /// RST, by `SO_LINGER` with a time of 0 (socket(7)).
-    Rst,
-    /// Not by us: the connection stays until the client leaves.
-    Hold,
-    /// It never begins: the listener does not call accept.
-    NeverAccept,
-}
-
-/// How many clients are served.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Clients {
-    /// The first one, to its end.
-    One,
-    /// Whoever comes, side by side.
-    Many,
-}
-
-/// A listening socket with the settings of its clients.
+/// A listening socket with the configuration for its clients.
 #[derive(Debug)]
 pub struct Responder {
     listener: TcpListener,
-    settings: Arc<Settings>,
+    config: Arc<ResponderConfig>,
 }
 
 impl Responder {
     /// Opens the listener; from here on the kernel completes handshakes.
-    pub fn bind(settings: Settings) -> Result<Self, BindError> {
-        let listener = listen::open(settings.listen, settings.backlog)?;
+    ///
+    /// # Errors
+    /// The address cannot be bound, with the remedy in the text.
+    pub fn bind(config: ResponderConfig) -> Result<Self, BindError> {
+        let listener = listen::open(config.listen, config.backlog)?;
         Ok(Self {
             listener,
-            settings: Arc::new(settings),
+            config: Arc::new(config),
         })
     }
 
-    /// The address that was bound, with the port that the kernel chose where none was given.
+    /// The bound address, with the port that the kernel chose for port 0.
+    ///
+    /// # Errors
+    /// The error of getsockname(2).
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.listener.local_addr()
     }
 
-    /// Serves clients until `stop` is used, or until the one client of [`Clients::One`] is gone.
+    /// Serves clients until `stop` is used, or until the connection of the only client
+    /// ([`Clients::One`]) has ended.
     ///
-    /// Fails only when the log cannot be written or this machine has no event queue; what clients do never ends it.
-    pub fn run(&mut self, log: &mut dyn Log, stop: &StopHandle) -> Result<(), RunError> {
-        event_loop::run(&self.listener, &self.settings, log, stop)
+    /// # Errors
+    /// The log cannot be written, or sockets cannot be polled; a client never causes an error.
+    pub fn run(&mut self, log: &mut dyn EventLog, stop: &StopHandle) -> Result<(), RunError> {
+        serve_loop::run(&self.listener, &self.config, log, stop)
     }
 }
 
@@ -112,14 +66,16 @@ mod tests {
     use std::sync::mpsc;
     use std::sync::mpsc::{Receiver, Sender};
     use std::thread;
+    use std::time::Duration;
 
     use super::*;
+    use crate::plan::bytes::Charset;
 
-    struct Notes(Sender<String>);
+    struct ChannelLog(Sender<String>);
 
-    impl Log for Notes {
-        fn note(&mut self, client: SocketAddr, event: &Event<'_>) -> io::Result<()> {
-            let line = Line {
+    impl EventLog for ChannelLog {
+        fn record(&mut self, client: SocketAddr, event: &ClientEvent<'_>) -> io::Result<()> {
+            let line = LogLine {
                 client,
                 event,
                 charset: Charset::default(),
@@ -131,19 +87,19 @@ mod tests {
         }
     }
 
-    fn responder() -> (Responder, Notes, Receiver<String>) {
-        let responder = Responder::bind(Settings {
+    fn responder() -> (Responder, ChannelLog, Receiver<String>) {
+        let responder = Responder::bind(ResponderConfig {
             listen: "127.0.0.1:0".parse().unwrap(),
             greeting: b"hi".to_vec(),
-            answer: Answer::None,
+            reply: ReplyMode::None,
             charset: Charset::default(),
             delay: Duration::ZERO,
             backlog: Backlog::default(),
-            close: Close::Hold,
+            close: CloseMode::Hold,
             clients: Clients::Many,
         });
         let (sender, lines) = mpsc::channel();
-        (responder.unwrap(), Notes(sender), lines)
+        (responder.unwrap(), ChannelLog(sender), lines)
     }
 
     #[test]
@@ -165,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_used_handle_stops_what_starts_later() {
+    fn a_used_handle_stops_a_later_run() {
         let stop = StopHandle::new().unwrap();
         (0..3).for_each(|_| stop.stop());
         let (mut responder, mut log, _lines) = responder();
@@ -174,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_log_that_fails_is_the_end() {
+    fn a_log_error_ends_the_run() {
         let (mut responder, mut log, lines) = responder();
         drop(lines);
         let _client = TcpStream::connect(responder.local_addr().unwrap()).unwrap();

@@ -7,7 +7,7 @@ use crate::cli::values;
 use crate::cli::values::{ValueError, given};
 use crate::escape::escaped_prefix;
 use crate::plan::bytes::{BytesError, Charset, unescape};
-use crate::responder::{Answer, Backlog, Clients, Close, ListenError, Settings};
+use crate::responder::{Backlog, Clients, CloseMode, ListenError, ReplyMode, ResponderConfig};
 
 /// A small TCP responder, to test a path or a check before the real service exists
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
@@ -51,15 +51,15 @@ pub struct ServeArgs {
 
 impl ServeArgs {
     /// What these words ask for; an empty option value means that the option was not given.
-    pub fn settings(&self) -> Result<Settings, ServeError> {
+    pub fn settings(&self) -> Result<ResponderConfig, ServeError> {
         let charset = match given(&self.encoding) {
             None => Charset::default(),
             Some(label) => Charset::from_label(label).map_err(ServeError::Encoding)?,
         };
-        let settings = Settings {
+        let settings = ResponderConfig {
             listen: self.listen.parse().map_err(ServeError::Listen)?,
             greeting: text("--greeting", &self.greeting, charset)?.unwrap_or_default(),
-            answer: self.answer(charset)?,
+            reply: self.answer(charset)?,
             charset,
             delay: self.delay()?,
             backlog: self.backlog()?,
@@ -74,12 +74,12 @@ impl ServeArgs {
         Ok(settings)
     }
 
-    fn answer(&self, charset: Charset) -> Result<Answer, ServeError> {
+    fn answer(&self, charset: Charset) -> Result<ReplyMode, ServeError> {
         match (text("--reply", &self.reply, charset)?, self.echo) {
             (Some(_), true) => Err(ServeError::TwoAnswers),
-            (Some(bytes), false) => Ok(Answer::Reply(bytes)),
-            (None, true) => Ok(Answer::Echo),
-            (None, false) => Ok(Answer::None),
+            (Some(bytes), false) => Ok(ReplyMode::Once(bytes)),
+            (None, true) => Ok(ReplyMode::Echo),
+            (None, false) => Ok(ReplyMode::None),
         }
     }
 
@@ -100,37 +100,37 @@ impl ServeArgs {
             .ok_or_else(|| ServeError::Backlog(escaped_prefix(text, 40)))
     }
 
-    fn close(&self) -> Result<Close, ServeError> {
+    fn close(&self) -> Result<CloseMode, ServeError> {
         match given(&self.close) {
-            None | Some("fin") => Ok(Close::Fin),
-            Some("rst") => Ok(Close::Rst),
-            Some("hold") => Ok(Close::Hold),
-            Some("never-accept") => Ok(Close::NeverAccept),
+            None | Some("fin") => Ok(CloseMode::Fin),
+            Some("rst") => Ok(CloseMode::Rst),
+            Some("hold") => Ok(CloseMode::Hold),
+            Some("never-accept") => Ok(CloseMode::NeverAccept),
             Some(other) => Err(ServeError::Close(escaped_prefix(other, 40))),
         }
     }
 
     /// Without accept nothing is ever said, and no client is ever done.
-    fn refuse_vain_wishes(&self, settings: &Settings) -> Result<(), ServeError> {
+    fn refuse_vain_wishes(&self, settings: &ResponderConfig) -> Result<(), ServeError> {
         let vain = match settings {
-            Settings {
-                close: Close::Fin | Close::Rst | Close::Hold,
+            ResponderConfig {
+                close: CloseMode::Fin | CloseMode::Rst | CloseMode::Hold,
                 ..
             } => return Ok(()),
-            Settings {
+            ResponderConfig {
                 clients: Clients::One,
                 ..
             } => "--once",
-            Settings {
-                answer: Answer::Echo,
+            ResponderConfig {
+                reply: ReplyMode::Echo,
                 ..
             } => "--echo",
-            Settings {
-                answer: Answer::Reply(_),
+            ResponderConfig {
+                reply: ReplyMode::Once(_),
                 ..
             } => "--reply",
-            Settings { greeting, .. } if !greeting.is_empty() => "--greeting",
-            Settings { .. } => return Ok(()),
+            ResponderConfig { greeting, .. } if !greeting.is_empty() => "--greeting",
+            ResponderConfig { .. } => return Ok(()),
         };
         Err(ServeError::Vain(vain))
     }
@@ -210,7 +210,7 @@ mod tests {
         serve: ServeArgs,
     }
 
-    fn settings(words: &[&str]) -> Result<Settings, ServeError> {
+    fn settings(words: &[&str]) -> Result<ResponderConfig, ServeError> {
         let words = ["serve"].iter().chain(words);
         <Words as clap::Parser>::try_parse_from(words)
             .unwrap()
@@ -230,10 +230,10 @@ mod tests {
         .unwrap();
         assert_eq!(settings.listen, Listen::Everywhere(8989));
         let reply = b"ok, \xce\xca\xcc\xe2\xd5\xfd\xd4\xda\xb4\xa6\xc0\xed\xd6\xd0\xa1\xad";
-        assert_eq!(settings.answer, Answer::Reply(reply.to_vec()));
+        assert_eq!(settings.reply, ReplyMode::Once(reply.to_vec()));
         assert_eq!(
             (settings.close, settings.clients),
-            (Close::Fin, Clients::Many)
+            (CloseMode::Fin, Clients::Many)
         );
         assert_eq!(
             (settings.backlog, settings.delay),
@@ -271,7 +271,7 @@ mod tests {
         assert_eq!(settings.backlog, Backlog::new(i32::MAX).unwrap());
         assert_eq!(
             (settings.close, settings.clients),
-            (Close::Hold, Clients::One)
+            (CloseMode::Hold, Clients::One)
         );
     }
 

@@ -3,7 +3,6 @@
 mod input;
 mod progress;
 mod sink;
-mod stop;
 
 use std::io::BufWriter;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -11,11 +10,11 @@ use std::time::Instant;
 
 use crate::cli::batch::BatchArgs;
 use crate::commands::batch::sink::Gathering;
-use crate::commands::batch::stop::Stop;
 use crate::commands::{CommandResult, Exit, internal_error, limits, log_line, paint, print_with};
 use crate::engine;
 use crate::engine::Limits;
 use crate::failure::{Failure, Status};
+use crate::os::stop::StopHandle;
 use crate::output::batch_document;
 use crate::output::batch_format::FleetFormat;
 use crate::output::text::Paint;
@@ -31,7 +30,7 @@ pub fn run(args: &BatchArgs) -> CommandResult {
     let fleet = batch::batch(args, Policy::system(), input::read)?;
     say_what_was_left_out(&fleet);
     // Without descriptors for it the signals keep their default action; a value is owed all the same.
-    let stop = Stop::on_signals().ok();
+    let stop = StopHandle::on_signals(Exit::Down.code().into()).ok();
     let mut gathering = Gathering::new(&fleet, stop.as_ref());
     let unreported = probe(&fleet, stop.as_ref(), start, &mut gathering);
     gathering.complete(&unreported);
@@ -73,13 +72,13 @@ pub fn show(fleet: &Fleet, paint: Paint) -> Shown {
 #[allow(clippy::disallowed_methods)]
 fn probe(
     fleet: &Fleet,
-    stop: Option<&Stop>,
+    stop: Option<&StopHandle>,
     start: Instant,
     gathering: &mut Gathering<'_>,
 ) -> Failure {
     let (limits, why) = limits::limits(&fleet.bounds, &fleet.plans, start.elapsed());
     let limits = Limits {
-        stop: stop.map(Stop::watched),
+        stop: stop.map(StopHandle::watched),
         ..limits
     };
     if fleet.transcript == Transcript::Shown {

@@ -4,16 +4,12 @@ use std::fmt::Display;
 use std::io;
 use std::io::{ErrorKind, Write};
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-
-use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::{flag, low_level};
 
 use crate::cli::serve::ServeArgs;
 use crate::commands::{CommandResult, Exit};
+use crate::os::stop::StopHandle;
 use crate::plan::bytes::Charset;
-use crate::responder::{Event, Line, Log, Responder, RunError, StopHandle};
+use crate::responder::{ClientEvent, EventLog, LogLine, Responder, RunError};
 use crate::settings::SettingsError;
 
 /// Serves until SIGINT, SIGTERM or a closed stdout, all of them a good end; a caller's mistake is status 2.
@@ -29,8 +25,9 @@ pub fn run(args: &ServeArgs) -> CommandResult {
 }
 
 fn serve(responder: &mut Responder, charset: Charset) -> Result<(), RunError> {
-    let stop = stop_on_signals().map_err(RunError::Queue)?;
-    let address = responder.local_addr().map_err(RunError::Queue)?;
+    // A second signal ends the process, in case the reader of the log blocks the loop.
+    let stop = StopHandle::on_signals(Exit::Up.code().into()).map_err(RunError::Poll)?;
+    let address = responder.local_addr().map_err(RunError::Poll)?;
     let mut lines = Lines {
         out: io::stdout().lock(),
         charset,
@@ -39,20 +36,6 @@ fn serve(responder: &mut Responder, charset: Charset) -> Result<(), RunError> {
         .print(&format_args!("listening on {address}"))
         .map_err(RunError::Log)?;
     responder.run(&mut lines, &stop)
-}
-
-/// The first signal ends the loop; the second one the process, should the log's reader hold the loop up.
-fn stop_on_signals() -> io::Result<StopHandle> {
-    let stop = StopHandle::new()?;
-    for signal in [SIGINT, SIGTERM] {
-        low_level::pipe::register(signal, stop.trigger()?)?;
-    }
-    let stopping = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM] {
-        flag::register_conditional_shutdown(signal, 0, Arc::clone(&stopping))?;
-        flag::register(signal, Arc::clone(&stopping))?;
-    }
-    Ok(stop)
 }
 
 /// The log on standard output, each line of it at once.
@@ -68,10 +51,10 @@ impl Lines {
     }
 }
 
-impl Log for Lines {
-    fn note(&mut self, client: SocketAddr, event: &Event<'_>) -> io::Result<()> {
+impl EventLog for Lines {
+    fn record(&mut self, client: SocketAddr, event: &ClientEvent<'_>) -> io::Result<()> {
         let charset = self.charset;
-        self.print(&Line {
+        self.print(&LogLine {
             client,
             event,
             charset,

@@ -26,7 +26,8 @@ use crate::engine::limits::shared::SharedLimits;
 use crate::engine::session::Session;
 use crate::engine::session::action::{Action, Actions, AttemptId, Event};
 use crate::engine::timers::Timers;
-use crate::engine::{Limits, Observed, ResolverKind, Sink, stream};
+use crate::engine::{Limits, Observed, ResolverKind, Sink};
+use crate::os::route;
 use crate::plan::LocalBind;
 
 /// The bytes of one read, and how many reads one connection gets before the others have their turn.
@@ -459,7 +460,7 @@ fn in_order(addresses: &ResolvedAddresses, origin: &LocalBind) -> Vec<IpAddr> {
     let v6_first = addresses
         .v6
         .first()
-        .is_some_and(|address| stream::has_route((*address).into(), origin));
+        .is_some_and(|address| route::has_route((*address).into(), origin.interface_name()));
     if v6_first {
         v6.chain(v4).collect()
     } else {

@@ -4,8 +4,8 @@
 
 use std::io;
 use std::io::ErrorKind;
-use std::net::{IpAddr, SocketAddr, SocketAddrV6, UdpSocket};
-use std::num::{NonZeroI32, NonZeroU32};
+use std::net::{IpAddr, SocketAddr, SocketAddrV6};
+use std::num::NonZeroI32;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::time::Duration;
 
@@ -13,8 +13,8 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::escape::os_error_text;
 use crate::failure::{Failure, IcmpFact, Status, format_duration};
-use crate::os::socket;
 use crate::os::socket::TcpInfo;
+use crate::os::{route, socket};
 use crate::plan::{Close, LocalBind, Plan, ProbeSpec};
 
 /// One connection. Thousands are open at once: where to is not kept, who asks for something says it.
@@ -128,7 +128,7 @@ impl Wire {
         }
         if !plan.spec.steps.is_empty() {
             // Best effort: should it fail, a passing ICMP error ends the dialogue early, with its true name.
-            let _ = socket::drop_icmp_errors(self.socket.as_fd(), remote.ip());
+            let _ = socket::unqueue_icmp_errors(self.socket.as_fd(), remote.ip());
         }
         // Kernels before 5.6 go on counting the retransmissions of the old connection (tcp_disconnect()).
         if self.again == Again::Perhaps && info.is_some_and(|info| info.retransmits == 0) {
@@ -204,33 +204,6 @@ fn if_ready(result: io::Result<usize>) -> io::Result<Option<usize>> {
     }
 }
 
-/// Whether this machine has a route to the address, through the origin's interface if it names one; sends nothing (a
-/// UDP connect only looks the route up).
-pub fn has_route(address: IpAddr, origin: &LocalBind) -> bool {
-    // Port 9 is discard (RFC 863); nothing is sent to it.
-    let remote = SocketAddr::new(address, 9);
-    let look_up = || {
-        let socket = Socket::new(Domain::for_address(remote), Type::DGRAM, None)?;
-        if let Some(interface) = &origin.interface {
-            socket.bind_device(Some(interface.name.as_bytes()))?;
-        }
-        socket.connect(&remote.into())
-    };
-    look_up().is_ok()
-}
-
-/// Whether this host has the address; sends nothing.
-///
-/// # Errors
-/// The system's own, EADDRNOTAVAIL where it has not (bind(2)).
-pub fn has_address(address: IpAddr, interface: Option<NonZeroU32>) -> io::Result<()> {
-    let local = match address {
-        IpAddr::V6(v6) => SocketAddrV6::new(v6, 0, 0, interface.map_or(0, NonZeroU32::get)).into(),
-        IpAddr::V4(_) => SocketAddr::new(address, 0),
-    };
-    UdpSocket::bind(local).map(drop)
-}
-
 /// Whether this plan asks nothing of the socket but a connection, and to end it with RST.
 pub fn is_plain(plan: &Plan) -> bool {
     let ProbeSpec {
@@ -262,7 +235,7 @@ fn prepared(plan: &Plan, remote: SocketAddr) -> Result<Socket, (&'static str, io
     let socket = Socket::new_raw(Domain::for_address(remote), kind, Some(Protocol::TCP))
         .map_err(|e| ("open a socket", e))?;
     // Only the sender of an ICMP error is lost without it.
-    let _ = socket::keep_icmp_errors(socket.as_fd(), remote.ip());
+    let _ = socket::queue_icmp_errors(socket.as_fd(), remote.ip());
     if let Some(interface) = &plan.spec.origin.interface {
         socket
             .bind_device(Some(interface.name.as_bytes()))
@@ -310,7 +283,9 @@ pub fn watch_failure(remote: SocketAddr, error: &io::Error) -> Failure {
 /// Without a route, no source address is to be had however long one waits; with one, a port may become free.
 fn exhausted(plan: &Plan, remote: SocketAddr, error: &io::Error) -> OpenError {
     match local_failure("connect", remote, error) {
-        OpenError::NoPort(failure) if !has_route(remote.ip(), &plan.spec.origin) => {
+        OpenError::NoPort(failure)
+            if !route::has_route(remote.ip(), plan.spec.origin.interface_name()) =>
+        {
             OpenError::Final(failure)
         }
         other => other,

@@ -1,4 +1,4 @@
-//! Reading whole files whatever stands in their place: bounded, never a pipe, a device or a directory, never waiting.
+//! Bounded, non-blocking reads of regular files; pipes, devices and directories are refused.
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::io;
@@ -8,31 +8,33 @@ use std::path::Path;
 
 use crate::escape::os_error_text;
 
-/// The bytes of a regular file of at most `most` bytes, and what the system says about the file.
+/// The content of a regular file of at most `limit` bytes, and its metadata, both of the same open
+/// descriptor.
 ///
 /// # Errors
-/// Why it cannot be used, in words that follow the file's name and a colon.
-pub fn read(path: &Path, most: u64) -> Result<(Vec<u8>, Metadata), String> {
-    let words = |error: io::Error| os_error_text(&error);
-    let file = open(path, libc::O_NONBLOCK | libc::O_NOCTTY).map_err(words)?;
-    let about = file.metadata().map_err(words)?;
-    if let Some(kind) = other_kind(&about) {
+/// Why the file cannot be used, as a text to be put behind `PATH: `.
+pub fn read(path: &Path, limit: u64) -> Result<(Vec<u8>, Metadata), String> {
+    let text = |error: io::Error| os_error_text(&error);
+    // O_NONBLOCK: opening a FIFO that has no writer would block (open(2)).
+    let file = open(path, libc::O_NONBLOCK | libc::O_NOCTTY).map_err(text)?;
+    let metadata = file.metadata().map_err(text)?;
+    if let Some(kind) = irregular_kind(&metadata) {
         return Err(format!("it is {kind}, not a regular file"));
     }
     let mut bytes = Vec::new();
-    file.take(most + 1).read_to_end(&mut bytes).map_err(words)?;
-    if bytes.len() as u64 > most {
-        return Err(format!("it is larger than {most} bytes"));
+    file.take(limit + 1).read_to_end(&mut bytes).map_err(text)?;
+    if bytes.len() as u64 > limit {
+        return Err(format!("it is larger than {limit} bytes"));
     }
-    Ok((bytes, about))
+    Ok((bytes, metadata))
 }
 
-/// Whether nothing has this name: a link that leads nowhere is not nothing.
+/// Whether there is no directory entry with this path; a dangling symbolic link is an entry.
 ///
 /// # Errors
-/// Why that cannot be known.
+/// Why that cannot be determined, for example that a directory may not be searched.
 pub fn is_absent(path: &Path) -> Result<bool, String> {
-    // Opens nothing, so that no link is followed and no FIFO or device is touched: open(2), O_PATH.
+    // O_PATH does not open the file itself (open(2)), so a FIFO or device is not touched.
     match open(path, libc::O_PATH | libc::O_NOFOLLOW) {
         Ok(_) => Ok(false),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
@@ -47,8 +49,9 @@ fn open(path: &Path, flags: i32) -> io::Result<File> {
         .open(path)
 }
 
-fn other_kind(about: &Metadata) -> Option<&'static str> {
-    let kind = about.file_type();
+/// What a file is that is not a regular file.
+fn irregular_kind(metadata: &Metadata) -> Option<&'static str> {
+    let kind = metadata.file_type();
     match () {
         () if kind.is_file() => None,
         () if kind.is_dir() => Some("a directory"),
@@ -64,12 +67,12 @@ mod tests {
 
     use super::*;
 
-    fn why(path: &Path) -> String {
+    fn error(path: &Path) -> String {
         read(path, 100).unwrap_err()
     }
 
     #[test]
-    fn only_absence_is_no_file() {
+    fn only_a_missing_entry_is_absent() {
         let dir = tempfile::tempdir().unwrap();
         let path = |name: &str| dir.path().join(name);
         assert_eq!(is_absent(&path("absent")), Ok(true));
@@ -89,20 +92,20 @@ mod tests {
         for name in ["file", "link"] {
             assert_eq!(read(&path(name), 100).unwrap().0, b"deny = []", "{name}");
         }
-        assert_eq!(why(&path("dangling")), "no such file or directory");
+        assert_eq!(error(&path("dangling")), "no such file or directory");
         assert!(
-            why(&path("loop")).contains("symbolic links"),
+            error(&path("loop")).contains("symbolic links"),
             "{}",
-            why(&path("loop"))
+            error(&path("loop"))
         );
     }
 
     #[test]
-    fn what_is_no_regular_file_is_said_at_once() {
+    fn other_kinds_of_files_are_refused_without_blocking() {
         let dir = tempfile::tempdir().unwrap();
-        assert_eq!(why(dir.path()), "it is a directory, not a regular file");
+        assert_eq!(error(dir.path()), "it is a directory, not a regular file");
         assert_eq!(
-            why(Path::new("/dev/zero")),
+            error(Path::new("/dev/zero")),
             "it is a device, not a regular file"
         );
         let fifo = dir.path().join("fifo");
@@ -113,18 +116,18 @@ mod tests {
                 .unwrap()
                 .success()
         );
-        assert_eq!(why(&fifo), "it is a FIFO, not a regular file");
+        assert_eq!(error(&fifo), "it is a FIFO, not a regular file");
     }
 
     #[test]
-    fn as_many_bytes_as_allowed_are_read() {
+    fn a_file_over_the_limit_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("file");
         fs::write(&path, [b'#'; 100]).unwrap();
         assert_eq!(read(&path, 100).unwrap().0.len(), 100);
         fs::write(&path, [b'#'; 101]).unwrap();
-        assert_eq!(why(&path), "it is larger than 100 bytes");
+        assert_eq!(error(&path), "it is larger than 100 bytes");
         File::create(&path).unwrap().set_len(1 << 40).unwrap();
-        assert_eq!(why(&path), "it is larger than 100 bytes");
+        assert_eq!(error(&path), "it is larger than 100 bytes");
     }
 }

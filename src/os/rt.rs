@@ -1,7 +1,10 @@
-//! The start of the process in the place of Rust's own, which reads /proc/self/maps to learn where the stack ends.
+//! The start of the process, in place of the Rust runtime's.
 //!
-//! That is the only file that the check of an address would open, and a sixth of its user instructions. What else Rust's
-//! start does and a program needs is here; what it does to report a stack overflow is not: that ends by SIGSEGV all the same.
+//! The Rust runtime reads /proc/self/maps to find the end of the stack, in order to report a stack
+//! overflow. That is a sixth of the user instructions of a check of an address, and the only file
+//! that it would open. This module does the rest of the runtime's work: it replaces closed standard
+//! descriptors, ignores SIGPIPE and collects the arguments. A stack overflow ends the process with
+//! SIGSEGV either way.
 #![allow(unsafe_code)]
 
 use std::ffi::{CStr, OsStr, OsString, c_char, c_int};
@@ -10,32 +13,36 @@ use std::io;
 use std::os::fd::IntoRawFd;
 use std::os::unix::ffi::OsStrExt;
 
-/// Makes the process ready, and gives the words of its command line; to be called first, by the C library's `main`.
+/// Prepares the process and returns its arguments; `main` calls it before anything else.
 ///
 /// # Errors
-/// When a standard descriptor is closed and /dev/null cannot be opened in its place.
+/// A standard descriptor is closed, and /dev/null cannot be opened in its place.
 ///
 /// # Safety
-/// `words` must point to `count` strings, each with its NUL, as exec(3) leaves them.
-pub unsafe fn init(count: c_int, words: *const *const c_char) -> io::Result<Vec<OsString>> {
+/// `argv` must point to `argc` pointers to NUL-terminated strings that live as long as the process.
+pub unsafe fn init(argc: c_int, argv: *const *const c_char) -> io::Result<Vec<OsString>> {
     sanitize_stdio()?;
-    // SAFETY: ignoring a signal runs no code. A reader that has left is then an error of the write, not our end.
+    // A write to a closed pipe then fails with EPIPE instead of ending the process.
+    // SAFETY: ignoring a signal installs no handler, so no code runs in signal context.
     unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
-    let word = |number: usize| {
-        // SAFETY: the caller vouches for the strings and their number; they live as long as the process.
-        let word = unsafe { CStr::from_ptr(*words.add(number)) };
-        OsStr::from_bytes(word.to_bytes()).to_owned()
+    let argument = |index: usize| {
+        // SAFETY: `index` is below `argc`, and the function's contract says what `argv` points to.
+        let argument = unsafe { CStr::from_ptr(*argv.add(index)) };
+        OsStr::from_bytes(argument.to_bytes()).to_owned()
     };
-    Ok((0..usize::try_from(count).unwrap_or(0)).map(word).collect())
+    Ok((0..usize::try_from(argc).unwrap_or(0))
+        .map(argument)
+        .collect())
 }
 
-/// Opens /dev/null in the place of each standard descriptor that is closed: a socket that got its number would be
-/// written to as if it were standard output.
+/// Opens /dev/null for each standard descriptor that is closed. Otherwise a socket could get that
+/// number, and output would be written to the socket.
 fn sanitize_stdio() -> io::Result<()> {
     for descriptor in [libc::STDIN_FILENO, libc::STDOUT_FILENO, libc::STDERR_FILENO] {
-        // SAFETY: F_GETFD only asks (fcntl(2)), and fails where the descriptor is closed.
+        // SAFETY: F_GETFD changes nothing (fcntl(2)); it fails if the descriptor is closed.
         if unsafe { libc::fcntl(descriptor, libc::F_GETFD) } == -1 {
-            // The lowest number that is free is this one (open(2)); it stays open until the process ends.
+            // open(2) returns the lowest free number, which is this one. It stays open until the
+            // process ends.
             let _ = File::options()
                 .read(true)
                 .write(true)

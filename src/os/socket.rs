@@ -1,10 +1,9 @@
-//! What no well-kept crate offers of Linux sockets. The only `unsafe` of the program.
+//! Socket options, the error queue and descriptor limits of Linux that no well-kept crate offers.
 #![allow(unsafe_code)]
 
 use std::io;
 use std::mem::{MaybeUninit, size_of, zeroed};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::num::NonZeroU32;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::time::Duration;
 
@@ -15,28 +14,32 @@ use crate::failure::{IcmpFact, IcmpVersion};
 /// The fields of the kernel's `struct tcp_info` (linux/tcp.h) that a probe reads.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct TcpInfo {
-    /// `tcpi_rtt`: zero when the connection never was.
+    /// `tcpi_rtt`: zero if the connection was never established.
     pub rtt: Duration,
     /// `tcpi_rttvar`.
     pub rttvar: Duration,
-    /// `tcpi_total_retrans`: segments sent again since the connection began, SYNs included.
+    /// `tcpi_total_retrans`: retransmitted segments since the first SYN, SYNs included.
     pub retransmits: u32,
     /// `tcpi_snd_mss`, bytes.
     pub mss: u32,
 }
 
-/// Reads `TCP_INFO` (tcp(7)); works in every state of the socket.
+/// Reads `TCP_INFO` (tcp(7)), in any state of the socket.
+///
+/// # Errors
+/// The error of getsockopt(2).
 pub fn tcp_info(socket: BorrowedFd<'_>) -> io::Result<TcpInfo> {
-    // SAFETY: tcp_info is plain integers, for which all zeroes is a value; the kernel writes at most `length` bytes.
+    // SAFETY: tcp_info is plain integers, for which all zeroes is a value; the kernel writes at
+    // most `length` bytes.
     let info = unsafe {
         let mut info: libc::tcp_info = zeroed();
-        let mut length = size_of::<libc::tcp_info>() as socklen_t;
-        let into = (&raw mut info).cast::<c_void>();
+        let mut length = socklen_of::<libc::tcp_info>();
+        let buffer = (&raw mut info).cast::<c_void>();
         check(libc::getsockopt(
             socket.as_raw_fd(),
             libc::IPPROTO_TCP,
             libc::TCP_INFO,
-            into,
+            buffer,
             &raw mut length,
         ))?;
         info
@@ -49,13 +52,21 @@ pub fn tcp_info(socket: BorrowedFd<'_>) -> io::Result<TcpInfo> {
     })
 }
 
-/// Lets ICMP errors of a connect enter the socket's error queue (`IP_RECVERR`, `IPV6_RECVERR`; ip(7), ipv6(7)).
-pub fn keep_icmp_errors(socket: BorrowedFd<'_>, remote: IpAddr) -> io::Result<()> {
+/// Queues ICMP errors of a connect in the socket's error queue (`IP_RECVERR`, `IPV6_RECVERR`;
+/// ip(7), ipv6(7)).
+///
+/// # Errors
+/// The error of setsockopt(2).
+pub fn queue_icmp_errors(socket: BorrowedFd<'_>, remote: IpAddr) -> io::Result<()> {
     set_recverr(socket, remote, 1)
 }
 
-/// Ends what [`keep_icmp_errors`] began: on an open connection the option would make passing ICMP errors fatal.
-pub fn drop_icmp_errors(socket: BorrowedFd<'_>, remote: IpAddr) -> io::Result<()> {
+/// Undoes [`queue_icmp_errors`]: on an established connection the option makes transient ICMP
+/// errors fatal.
+///
+/// # Errors
+/// The error of setsockopt(2).
+pub fn unqueue_icmp_errors(socket: BorrowedFd<'_>, remote: IpAddr) -> io::Result<()> {
     set_recverr(socket, remote, 0)
 }
 
@@ -66,32 +77,38 @@ fn set_recverr(socket: BorrowedFd<'_>, remote: IpAddr, value: c_int) -> io::Resu
     }
 }
 
-/// Leaves the source port to `connect`, so that one port serves many destinations (`IP_BIND_ADDRESS_NO_PORT`, ip(7)).
+/// Makes a following bind(2) choose no port (`IP_BIND_ADDRESS_NO_PORT`, ip(7)): connect(2) chooses
+/// it, and then one port can be used for several destinations.
+///
+/// # Errors
+/// The error of setsockopt(2).
 pub fn bind_address_without_port(socket: BorrowedFd<'_>) -> io::Result<()> {
     set_int(socket, libc::IPPROTO_IP, libc::IP_BIND_ADDRESS_NO_PORT, 1)
 }
 
 fn set_int(socket: BorrowedFd<'_>, level: c_int, option: c_int, value: c_int) -> io::Result<()> {
-    // SAFETY: `value` outlives the call and its true size is passed.
+    // SAFETY: `value` outlives the call, and its size is passed.
     let result = unsafe {
         libc::setsockopt(
             socket.as_raw_fd(),
             level,
             option,
             (&raw const value).cast(),
-            size_of::<c_int>() as socklen_t,
+            socklen_of::<c_int>(),
         )
     };
     check(result)
 }
 
-/// Takes the oldest ICMP error from the socket's error queue without blocking; none after a plain RST.
+/// Takes the oldest ICMP error from the socket's error queue without blocking; `None` after a plain
+/// RST.
 pub fn take_icmp_error(socket: BorrowedFd<'_>) -> Option<IcmpFact> {
-    // Room for the payload that came with the error; only the control message matters.
+    // Receives the start of the packet that caused the error; only the control message is used.
     let mut payload = [0_u8; 64];
     let mut control = MaybeUninit::<[u64; 64]>::zeroed();
-    // SAFETY: every pointer in the header refers to a local that outlives the call, with its true length; the
-    // control buffer is aligned as cmsghdr asks; CMSG_* walk only what the kernel says it wrote.
+    // SAFETY: every pointer in the header refers to a local that outlives the call, with its
+    // length; the control buffer is aligned for cmsghdr; CMSG_FIRSTHDR and CMSG_NXTHDR stay inside
+    // what the kernel wrote.
     unsafe {
         let mut vector = libc::iovec {
             iov_base: payload.as_mut_ptr().cast(),
@@ -118,24 +135,28 @@ pub fn take_icmp_error(socket: BorrowedFd<'_>) -> Option<IcmpFact> {
     None
 }
 
-/// The ICMP fact of a `struct sock_extended_err` (linux/errqueue.h), if this control message is one.
+/// The ICMP error of a `struct sock_extended_err` (linux/errqueue.h), if the control message
+/// contains one.
 ///
 /// # Safety
-/// `message` points to a whole control message that the kernel wrote.
+/// `message` points to a complete control message that the kernel wrote.
 unsafe fn extended_error(message: *const libc::cmsghdr) -> Option<IcmpFact> {
-    // SAFETY: the caller's promise; the length is checked before the error and the address behind it are read.
+    // SAFETY: by contract; the length is checked before the error, and the address behind it, are
+    // read.
     unsafe {
-        // cmsg_len is size_t in glibc and socklen_t in musl.
-        #[allow(clippy::unnecessary_cast)]
+        #[allow(
+            clippy::unnecessary_cast,
+            reason = "cmsg_len is size_t in glibc and socklen_t in musl"
+        )]
         let (level, kind, length) = (
             (*message).cmsg_level,
             (*message).cmsg_type,
             (*message).cmsg_len as usize,
         );
-        let ours = (level == libc::IPPROTO_IP && kind == libc::IP_RECVERR)
+        let is_error = (level == libc::IPPROTO_IP && kind == libc::IP_RECVERR)
             || (level == libc::IPPROTO_IPV6 && kind == libc::IPV6_RECVERR);
-        let whole = libc::CMSG_LEN(size_of::<libc::sock_extended_err>() as u32) as usize;
-        if !ours || length < whole {
+        let error_length = libc::CMSG_LEN(socklen_of::<libc::sock_extended_err>()) as usize;
+        if !is_error || length < error_length {
             return None;
         }
         let data = libc::CMSG_DATA(message);
@@ -148,7 +169,7 @@ unsafe fn extended_error(message: *const libc::cmsghdr) -> Option<IcmpFact> {
         };
         let from = offender(
             data.add(size_of::<libc::sock_extended_err>()),
-            length - whole,
+            length - error_length,
         );
         Some(IcmpFact {
             kind: error.ee_type,
@@ -159,12 +180,13 @@ unsafe fn extended_error(message: *const libc::cmsghdr) -> Option<IcmpFact> {
     }
 }
 
-/// The address of who sent the ICMP message: the sockaddr behind the extended error.
+/// The address of the sender of the ICMP message: the sockaddr behind the extended error
+/// (`SO_EE_OFFENDER`).
 ///
 /// # Safety
 /// `data` points to `length` readable bytes.
 unsafe fn offender(data: *const u8, length: usize) -> Option<IpAddr> {
-    // SAFETY: the caller's promise; each read is preceded by a check of its length.
+    // SAFETY: by contract; the length is checked before each read.
     unsafe {
         if length < size_of::<libc::sockaddr_in>() {
             return None;
@@ -181,59 +203,68 @@ unsafe fn offender(data: *const u8, length: usize) -> Option<IpAddr> {
     }
 }
 
-/// Undoes a connect: an open connection is reset, and the socket can connect again (connect(2): `AF_UNSPEC`).
+/// Whether the kernel does not support the address family (`EAFNOSUPPORT` of socket(2)).
+pub fn is_family_unsupported(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(libc::EAFNOSUPPORT)
+}
+
+/// Resets the connection and makes the socket ready for another connect(2) (connect(2):
+/// `AF_UNSPEC`).
+///
+/// # Errors
+/// The error of connect(2).
 pub fn disconnect(socket: BorrowedFd<'_>) -> io::Result<()> {
-    // SAFETY: sockaddr is plain integers, for which all zeroes is a value, and AF_UNSPEC is zero; its true size is passed.
+    // SAFETY: sockaddr is plain integers, for which all zeroes is a value, and AF_UNSPEC is zero;
+    // its size is passed.
     let result = unsafe {
-        let nowhere: libc::sockaddr = zeroed();
+        let unspecified: libc::sockaddr = zeroed();
         libc::connect(
             socket.as_raw_fd(),
-            &raw const nowhere,
-            size_of::<libc::sockaddr>() as socklen_t,
+            &raw const unspecified,
+            socklen_of::<libc::sockaddr>(),
         )
     };
     check(result)
 }
 
-/// The index of the interface with this name (`if_nametoindex(3)`); none if there is no such interface.
-pub fn interface_index(name: &str) -> Option<NonZeroU32> {
-    let name = std::ffi::CString::new(name).ok()?;
-    // SAFETY: a NUL-terminated string that outlives the call.
-    NonZeroU32::new(unsafe { libc::if_nametoindex(name.as_ptr()) })
-}
-
 /// The limit on open descriptors (`RLIMIT_NOFILE`, getrlimit(2)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DescriptorLimit {
-    /// What holds now.
-    pub now: u64,
-    /// What this process may raise it to.
-    pub most: u64,
+    /// The limit in effect.
+    pub soft: u64,
+    /// The value to which this process may raise it.
+    pub hard: u64,
 }
 
 /// Reads the limit on open descriptors.
+///
+/// # Errors
+/// The error of getrlimit(2).
 #[allow(clippy::useless_conversion, reason = "rlim_t is not u64 everywhere")]
 pub fn descriptor_limit() -> io::Result<DescriptorLimit> {
     let limit = resource_limit()?;
     Ok(DescriptorLimit {
-        now: limit.rlim_cur.into(),
-        most: limit.rlim_max.into(),
+        soft: limit.rlim_cur.into(),
+        hard: limit.rlim_max.into(),
     })
 }
 
-/// Raises the limit on open descriptors to what this process may have.
+/// Raises the limit on open descriptors to the hard limit.
+///
+/// # Errors
+/// The error of setrlimit(2).
 pub fn raise_descriptor_limit() -> io::Result<()> {
     let limit = resource_limit()?;
     let raised = libc::rlimit {
         rlim_cur: limit.rlim_max,
         ..limit
     };
-    // SAFETY: the pointer is to a local.
+    // SAFETY: the pointer is to a local that outlives the call.
     check(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const raised) })
 }
 
 fn resource_limit() -> io::Result<libc::rlimit> {
-    // SAFETY: rlimit is two integers; the call gets a pointer to a local.
+    // SAFETY: rlimit is two integers, for which zero is a value; the pointer is to a local.
     unsafe {
         let mut limit: libc::rlimit = zeroed();
         check(libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit))?;
@@ -241,11 +272,24 @@ fn resource_limit() -> io::Result<libc::rlimit> {
     }
 }
 
-/// Gives this thread a copy of the process's descriptors, and a limit on them for itself (`CLONE_FILES`, unshare(2)).
+/// Gives this thread a descriptor table of its own, a copy of the process's, so that the limit on
+/// open descriptors applies to the thread alone (`CLONE_FILES`, unshare(2)).
+///
+/// # Errors
+/// The error of unshare(2).
 pub fn unshare_descriptors() -> io::Result<()> {
-    // SAFETY: descriptors that were open stay open under their numbers; whoever runs on this thread keeps to itself what
-    // it opens from now on.
+    // SAFETY: open descriptors keep their numbers. The engine passes no descriptor between threads
+    // after this call.
     check(unsafe { libc::unshare(libc::CLONE_FILES) })
+}
+
+/// The size of a type, as socket calls take it.
+#[allow(
+    clippy::cast_possible_truncation,
+    reason = "no structure of the socket API is larger than 4 GiB"
+)]
+const fn socklen_of<T>() -> socklen_t {
+    size_of::<T>() as socklen_t
 }
 
 fn check(result: c_int) -> io::Result<()> {

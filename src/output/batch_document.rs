@@ -5,12 +5,13 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::fast_fmt;
 use crate::output::batch_format::Defaults;
 use crate::output::json::Writer;
 use crate::output::metrics::SCHEMA;
 use crate::output::results::Found;
 use crate::output::summary::Summary;
-use crate::output::{entry, lld, number};
+use crate::output::{entry, lld};
 use crate::plan::Plan;
 
 /// Everything that the document says.
@@ -43,7 +44,7 @@ impl Document<'_> {
             written: 0,
         };
         pieces.buffer.extend_from_slice(b"{\"schema\":");
-        number::integer(&mut pieces.buffer, SCHEMA);
+        fast_fmt::integer(&mut pieces.buffer, SCHEMA);
         pieces.buffer.extend_from_slice(b",\"summary\":");
         self.summary.write(self.elapsed, &mut pieces.buffer);
         pieces.buffer.extend_from_slice(b",\"discovery\":[");

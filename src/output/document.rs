@@ -1,7 +1,7 @@
 //! The result document: one line of JSON, made from the table of metrics.
 
-use crate::address::writing;
 use crate::failure::Status;
+use crate::fast_fmt;
 use crate::output::json::Writer;
 use crate::output::metrics;
 use crate::output::metrics::{METRICS, Metric, Read, Value};
@@ -153,7 +153,7 @@ pub(super) fn write_value(json: &mut Writer<'_>, value: &Value<'_>) {
         Value::Text(text) => json.text(text),
         Value::Address(address) => json.value(|buffer| {
             buffer.push(b'"');
-            writing::address(buffer, *address);
+            fast_fmt::address(buffer, *address);
             buffer.push(b'"');
         }),
         Value::Seconds(_) | Value::Integer(_) | Value::Ratio(_) => {

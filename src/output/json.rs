@@ -1,6 +1,6 @@
 //! A small writer of JSON (RFC 8259) into a buffer: what is published is known, and thousands of documents are written.
 
-use crate::output::number;
+use crate::fast_fmt;
 
 /// Writes JSON at a buffer's end; it sets the commas, the caller closes what it opens.
 #[derive(Debug)]
@@ -124,7 +124,7 @@ fn escape(buffer: &mut Vec<u8>, byte: u8) {
         0x0c => b'f',
         _ => {
             buffer.extend_from_slice(b"\\u00");
-            number::hex(buffer, byte);
+            fast_fmt::hex(buffer, byte);
             return;
         }
     };
@@ -149,14 +149,14 @@ mod tests {
         let mut json = Writer::new(&mut buffer);
         json.open_object();
         json.key("a");
-        json.value(|buffer| number::integer(buffer, 1));
+        json.value(|buffer| fast_fmt::integer(buffer, 1));
         json.key("none");
         json.open_array();
         json.close_array();
         json.any_key("a \"list\"");
         json.open_array();
         json.text("b,");
-        json.value(|buffer| number::integer(buffer, 3));
+        json.value(|buffer| fast_fmt::integer(buffer, 3));
         json.open_object();
         json.close_object();
         json.open_object();

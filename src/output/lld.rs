@@ -1,7 +1,8 @@
 //! Rows of Zabbix's low-level discovery (Zabbix manual, "Custom LLD rules"): an array of objects with macros.
 
+use crate::fast_fmt;
 use crate::output::json::Writer;
-use crate::output::{document, metrics, number};
+use crate::output::{document, metrics};
 use crate::plan::{Plan, TargetMeta};
 
 /// Appends the row of a target: every macro is in every row, `""` where there is nothing to say.
@@ -17,7 +18,7 @@ pub fn write(plan: &Plan, buffer: &mut Vec<u8>) {
     row.key("{#TCP.HOST}");
     document::write_value(&mut row, &metrics::host(&plan.target.host));
     row.key("{#TCP.PORT}");
-    row.value(|buffer| number::integer(buffer, plan.target.port.get().into()));
+    row.value(|buffer| fast_fmt::integer(buffer, plan.target.port.get().into()));
     row.key("{#TCP.SERVICE}");
     row.text(plan.spec.service.as_deref().unwrap_or_default());
     row.key("{#TCP.GROUP}");

@@ -8,9 +8,9 @@ use std::net::IpAddr;
 use std::str::from_utf8;
 use std::time::Duration;
 
-use crate::address::{Host, writing};
+use crate::address::Host;
 use crate::failure::IcmpFact;
-use crate::output::number;
+use crate::fast_fmt;
 use crate::plan::Plan;
 use crate::report::{ConnectionReport, DialogueReport, Report, Response, TcpFacts};
 use crate::stats::RunningStats;
@@ -87,11 +87,11 @@ impl Value<'_> {
     /// Appends it as it stands on a line of its own: no quotes, no unit, no exponent, never negative.
     pub fn write(&self, buffer: &mut Vec<u8>) {
         match self {
-            Seconds(duration) => number::seconds(buffer, *duration),
-            Integer(count) => number::integer(buffer, *count),
-            Ratio(part) => number::decimal(buffer, *part),
+            Seconds(duration) => fast_fmt::seconds(buffer, *duration),
+            Integer(count) => fast_fmt::integer(buffer, *count),
+            Ratio(part) => fast_fmt::decimal(buffer, *part),
             Text(text) => buffer.extend_from_slice(text.as_bytes()),
-            Address(address) => writing::address(buffer, *address),
+            Address(address) => fast_fmt::address(buffer, *address),
         }
     }
 }
@@ -502,7 +502,7 @@ fn response_hex(report: &Report) -> Option<Value<'_>> {
         .iter()
         .take(HEX_LIMIT)
     {
-        number::hex(&mut digits, *byte);
+        fast_fmt::hex(&mut digits, *byte);
     }
     text(String::from_utf8(digits).unwrap_or_default())
 }

@@ -6,9 +6,9 @@
 
 use std::time::Duration;
 
+use crate::fast_fmt;
 use crate::output::batch_format::{KeyPart, SenderKey, Wanted};
 use crate::output::metrics::Metric;
-use crate::output::number;
 use crate::plan::Plan;
 use crate::report::Report;
 
@@ -52,9 +52,9 @@ fn host(plan: &Plan, wanted: &Wanted, buffer: &mut Vec<u8>) {
 /// Seconds and nanoseconds, in blanks.
 fn moment(at: Duration, buffer: &mut Vec<u8>) {
     buffer.push(b' ');
-    number::integer(buffer, at.as_secs());
+    fast_fmt::integer(buffer, at.as_secs());
     buffer.push(b' ');
-    number::integer(buffer, at.subsec_nanos().into());
+    fast_fmt::integer(buffer, at.subsec_nanos().into());
     buffer.push(b' ');
 }
 

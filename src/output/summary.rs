@@ -4,8 +4,8 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use crate::failure::format_duration;
+use crate::fast_fmt;
 use crate::output::json::Writer;
-use crate::output::number;
 use crate::report::{Report, RoundTrip};
 
 /// The verdicts of a run, counted as they come.
@@ -48,7 +48,7 @@ impl Summary {
             .and_then(|connection| connection.tcp?.rtt)
             .map(RoundTrip::smoothed);
         if let (Some(connect), Some(rtt)) = (connect, rtt) {
-            let micros = number::micros(connect.saturating_sub(rtt));
+            let micros = fast_fmt::micros(connect.saturating_sub(rtt));
             self.late.push(u32::try_from(micros).unwrap_or(u32::MAX));
         }
     }
@@ -87,12 +87,12 @@ impl Summary {
             .chain(invalid)
         {
             json.key(name);
-            json.value(|buffer| number::integer(buffer, count as u64));
+            json.value(|buffer| fast_fmt::integer(buffer, count as u64));
         }
         for (name, time) in [("elapsed", Some(elapsed)), ("lag", self.lag())] {
             if let Some(time) = time {
                 json.key(name);
-                json.value(|buffer| number::seconds(buffer, time));
+                json.value(|buffer| fast_fmt::seconds(buffer, time));
             }
         }
         json.close_object();

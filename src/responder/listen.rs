@@ -1,4 +1,4 @@
-//! Where clients are awaited: the address as written, and the socket bound to it.
+//! The address to listen on, as written, and the listening socket.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::str::FromStr;
@@ -7,13 +7,14 @@ use std::{fmt, io};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::escape::escaped_prefix;
+use crate::os::socket::is_family_unsupported;
 
-/// Where clients are awaited; port 0 lets the kernel choose.
+/// The address to listen on; for port 0 the kernel chooses the port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Listen {
-    /// On every IPv4 and IPv6 address of this host.
+    /// Every IPv4 and IPv6 address of this host.
     Everywhere(u16),
-    /// On this address only; `[::]` is every IPv6 address and no IPv4 one.
+    /// This address only; `[::]` is every IPv6 address and no IPv4 one.
     At(SocketAddr),
 }
 
@@ -30,65 +31,65 @@ impl FromStr for Listen {
     type Err = ListenError;
 
     /// Reads `PORT`, `IPV4:PORT` or `[IPV6]:PORT`.
-    fn from_str(word: &str) -> Result<Self, ListenError> {
-        let Some((host, port)) = word.rsplit_once(':') else {
-            return read_lone(word);
+    fn from_str(text: &str) -> Result<Self, ListenError> {
+        let Some((host, port)) = text.rsplit_once(':') else {
+            return parse_without_colon(text);
         };
         if host.is_empty() {
-            return Err(ListenError::NoAddress(escaped_prefix(word, 80)));
+            return Err(ListenError::NoAddress(escaped_prefix(text, 80)));
         }
         if let Some(inner) = host
             .strip_prefix('[')
             .and_then(|rest| rest.strip_suffix(']'))
         {
-            let port = read_port(port)?;
-            // SocketAddrV6 reads the zone of RFC 4007 as a number.
+            let port = parse_port(port)?;
+            // SocketAddrV6 parses only numeric zones (RFC 4007).
             let address = format!("[{inner}]:{port}")
                 .parse()
-                .map_err(|_| ListenError::Ipv6(escaped_prefix(word, 80)))?;
+                .map_err(|_| ListenError::Ipv6(escaped_prefix(text, 80)))?;
             return Ok(Self::At(address));
         }
         if host.contains([':', '[', ']']) {
-            return Err(ListenError::Ipv6(escaped_prefix(word, 80)));
+            return Err(ListenError::Ipv6(escaped_prefix(text, 80)));
         }
         let address: Ipv4Addr = host
             .parse()
-            .map_err(|_| ListenError::Name(escaped_prefix(word, 80)))?;
-        Ok(Self::At((address, read_port(port)?).into()))
+            .map_err(|_| ListenError::Name(escaped_prefix(text, 80)))?;
+        Ok(Self::At((address, parse_port(port)?).into()))
     }
 }
 
-/// A word without a colon: a port, or an address or name whose port is missing.
-fn read_lone(word: &str) -> Result<Listen, ListenError> {
-    if word.is_empty() {
+/// Text without a colon: a port, or an address or name whose port is missing.
+fn parse_without_colon(text: &str) -> Result<Listen, ListenError> {
+    if text.is_empty() {
         return Err(ListenError::Empty);
     }
-    if word.parse::<Ipv4Addr>().is_ok() {
-        return Err(ListenError::NoPort(escaped_prefix(word, 80)));
+    if text.parse::<Ipv4Addr>().is_ok() {
+        return Err(ListenError::NoPort(escaped_prefix(text, 80)));
     }
-    read_port(word).map(Listen::Everywhere)
+    parse_port(text).map(Listen::Everywhere)
 }
 
-fn read_port(text: &str) -> Result<u16, ListenError> {
+fn parse_port(text: &str) -> Result<u16, ListenError> {
     let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     let port = if digits { text.parse().ok() } else { None };
     port.ok_or_else(|| ListenError::Port(escaped_prefix(text, 80)))
 }
 
-/// Why an address to listen on is refused; the text names the word and the remedy.
+/// Why an address to listen on is invalid; the text quotes it and names the remedy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ListenError {
-    /// Nothing at all.
+    /// The text is empty.
     Empty,
-    /// The word is not a port.
+    /// Not a port.
     Port(String),
     /// An address without a port.
     NoPort(String),
-    /// A port behind a colon that nothing precedes.
+    /// A colon and a port without an address.
     NoAddress(String),
     /// Not `[IPV6]:PORT`.
     Ipv6(String),
-    /// A name, or an address in another spelling.
+    /// A host name, or an IPv4 address that is not in dotted decimal form.
     Name(String),
 }
 
@@ -100,23 +101,23 @@ impl fmt::Display for ListenError {
             }
             Self::Port(text) => write!(
                 f,
-                "port `{text}` is not a number from 0 to 65535 (0: any free one)"
+                "port `{text}` is not a number from 0 to 65535 (0: any free port)"
             ),
-            Self::NoPort(word) => write!(f, "`{word}` has no port: write `{word}:PORT`"),
-            Self::NoAddress(word) => {
+            Self::NoPort(text) => write!(f, "`{text}` has no port: write `{text}:PORT`"),
+            Self::NoAddress(text) => {
                 write!(
                     f,
-                    "`{word}` has no address before the colon: a port alone listens on every address"
+                    "`{text}` has no address before the colon: a port alone listens on every address"
                 )
             }
-            Self::Ipv6(word) => write!(
+            Self::Ipv6(text) => write!(
                 f,
-                "`{word}` is not `[IPV6]:PORT`: write an IPv6 address in brackets such as `[::1]:8989`, a zone as the \
+                "`{text}` is not `[IPV6]:PORT`: write an IPv6 address in brackets such as `[::1]:8989`, a zone as the \
                  interface's number"
             ),
-            Self::Name(word) => write!(
+            Self::Name(text) => write!(
                 f,
-                "`{word}` does not begin with an address: names are not resolved here, write one of this host's such \
+                "`{text}` does not begin with an address: names are not resolved here, write one of this host's such \
                  as `127.0.0.1:PORT` or `[::1]:PORT`, or the port alone for all"
             ),
         }
@@ -125,12 +126,13 @@ impl fmt::Display for ListenError {
 
 impl std::error::Error for ListenError {}
 
-/// How many established clients the kernel keeps until they are accepted (listen(2)); 0 leaves room for one.
+/// The length of the accept queue (listen(2)): how many established connections wait for accept(2),
+/// minus one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Backlog(i32);
 
 impl Backlog {
-    /// The backlog of this length, unless it is negative.
+    /// A backlog of this length; `None` if it is negative.
     pub fn new(length: i32) -> Option<Self> {
         (length >= 0).then_some(Self(length))
     }
@@ -142,7 +144,7 @@ impl Default for Backlog {
     }
 }
 
-/// Why nobody can be awaited there; the text names the address and the remedy.
+/// Why the listener cannot be opened; the text names the address and the remedy.
 #[derive(Debug)]
 pub struct BindError {
     listen: Listen,
@@ -154,7 +156,7 @@ impl fmt::Display for BindError {
         write!(f, "cannot listen on {}: ", self.listen)?;
         match self.source.kind() {
             io::ErrorKind::AddrInUse => {
-                f.write_str("another program listens there; stop it, choose another port, or 0 for any free one")
+                f.write_str("another program listens there; stop it, choose another port, or 0 for any free port")
             }
             io::ErrorKind::PermissionDenied => f.write_str(
                 "this port is reserved for the system; choose one from 1024 up, or grant CAP_NET_BIND_SERVICE",
@@ -173,7 +175,8 @@ impl std::error::Error for BindError {
     }
 }
 
-/// A non-blocking listening socket with `SO_REUSEADDR`, so that a restart does not wait for `TIME_WAIT` to pass.
+/// A non-blocking listening socket with `SO_REUSEADDR`, so that connections in `TIME_WAIT` do not
+/// prevent a restart.
 pub(super) fn open(listen: Listen, backlog: Backlog) -> Result<TcpListener, BindError> {
     let opened = match listen {
         Listen::At(address) => open_at(address, Families::One, backlog),
@@ -191,7 +194,7 @@ pub(super) fn open(listen: Listen, backlog: Backlog) -> Result<TcpListener, Bind
     opened.map_err(|source| BindError { listen, source })
 }
 
-/// Whether an IPv6 socket takes IPv4 clients too (`IPV6_V6ONLY` of ipv6(7)).
+/// Whether an IPv6 socket also accepts IPv4 clients (`IPV6_V6ONLY` of ipv6(7)).
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Families {
     One,
@@ -214,10 +217,9 @@ fn open_at(address: SocketAddr, families: Families, backlog: Backlog) -> io::Res
     Ok(socket.into())
 }
 
-/// A kernel without IPv6, or with every IPv6 address switched off.
+/// Whether the kernel has no IPv6, or no IPv6 address is configured.
 fn lacks_ipv6(error: &io::Error) -> bool {
-    error.raw_os_error() == Some(libc::EAFNOSUPPORT)
-        || error.kind() == io::ErrorKind::AddrNotAvailable
+    is_family_unsupported(error) || error.kind() == io::ErrorKind::AddrNotAvailable
 }
 
 #[cfg(test)]
@@ -225,7 +227,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_three_ways_of_writing_it() {
+    fn every_form_is_parsed() {
         assert_eq!("8989".parse(), Ok(Listen::Everywhere(8989)));
         assert_eq!("0".parse(), Ok(Listen::Everywhere(0)));
         for word in [
@@ -243,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn refused_words_say_what_to_write() {
+    fn errors_name_the_remedy() {
         for (word, hint) in [
             ("", "PORT"),
             ("65536", "65535"),

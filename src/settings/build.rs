@@ -4,9 +4,8 @@ use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use crate::engine::stream;
 use crate::escape::escaped_prefix;
-use crate::os::socket;
+use crate::os::route;
 use crate::plan::{AddressSelection, Attempts, Expected, Family, Interface, LocalBind, ProbeSpec};
 use crate::settings::SettingsError;
 use crate::settings::config::Service;
@@ -91,7 +90,7 @@ fn source(
     if address.is_unspecified() || address.is_multicast() {
         return Err(refused("is not the address of a host"));
     }
-    match stream::has_address(address, interface.map(|interface| interface.index)) {
+    match route::has_address(address, interface.map(|interface| interface.index)) {
         Err(_) if !needs_zone(address, interface) => Err(refused(NO_ADDRESS)),
         _ => Ok(Some(address)),
     }
@@ -124,7 +123,7 @@ fn family_of(source: Option<IpAddr>, asked: AskedFamily) -> Result<Family, Setti
 }
 
 fn interface(written: &Located) -> Result<Interface, SettingsError> {
-    if let Some(index) = socket::interface_index(&written.text) {
+    if let Some(index) = route::interface_index(&written.text) {
         Ok(Interface {
             name: written.text.as_str().into(),
             index,

@@ -5,9 +5,8 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use crate::address::{Host, Target};
-use crate::engine::stream;
 use crate::escape::escaped_prefix;
-use crate::os::socket;
+use crate::os::route;
 use crate::plan::{Family, Plan, ProbeSpec};
 use crate::settings::SettingsError;
 use crate::settings::build::{AskedFamily, NO_ADDRESS, needs_zone};
@@ -35,7 +34,7 @@ pub fn plan(
         .source
         .filter(|source| needs_zone(*source, spec.origin.interface.as_ref()))
     {
-        if stream::has_address(source, zone).is_err() {
+        if route::has_address(source, zone).is_err() {
             return Err(SettingsError::in_option(
                 "--source",
                 format!("`{source}` {NO_ADDRESS}"),
@@ -80,7 +79,7 @@ fn zone(host: &Host, spec: &ProbeSpec) -> Result<Option<NonZeroU32>, SettingsErr
 
 /// The index of a zone: an interface's name, or the index itself (RFC 4007, section 11.2).
 fn zone_index(zone: &str) -> Result<NonZeroU32, SettingsError> {
-    socket::interface_index(zone)
+    route::interface_index(zone)
         .or_else(|| zone.parse().ok())
         .ok_or_else(|| {
             SettingsError::new(format!(

@@ -1,5 +1,6 @@
-//! The truth of `time.connect`, and what a probe costs beside thousands of others. `tests/bench/run --only accuracy`
-//! starts it; the targets are listeners of another process, so that both have their own descriptors.
+//! How exact `time.connect` is, and what a probe costs among thousands. `tests/bench/run --only
+//! accuracy` starts it; the targets are listeners of another process, so that each process has its
+//! own descriptors.
 //!
 //! Prints one line of JSON: microseconds, and bytes of user memory.
 #![allow(
@@ -28,16 +29,16 @@ const USAGE: &str =
     "usage: accuracy single|many|json|silent COUNT ADDRESS:PORT...: start it by tests/bench/run";
 
 fn main() -> ExitCode {
-    let words: Vec<String> = std::env::args()
+    let arguments: Vec<String> = std::env::args()
         .skip(1)
-        .filter(|word| !word.starts_with("--"))
+        .filter(|argument| !argument.starts_with("--"))
         .collect();
-    match measured(&words) {
+    match measured(&arguments) {
         Ok(line) => println!("{line}"),
         Err(why) => {
             eprintln!("{why}");
-            // `cargo bench` and `cargo test --benches` start it without words: nothing is measured, and nothing failed.
-            return if words.is_empty() {
+            // `cargo bench` and `cargo test --benches` start it without arguments; that is no failure.
+            return if arguments.is_empty() {
                 ExitCode::SUCCESS
             } else {
                 ExitCode::from(2)
@@ -47,14 +48,14 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn measured(words: &[String]) -> Result<serde_json::Value, Box<dyn std::error::Error>> {
-    let [mode, count, targets @ ..] = words else {
+fn measured(arguments: &[String]) -> Result<serde_json::Value, Box<dyn std::error::Error>> {
+    let [mode, count, targets @ ..] = arguments else {
         return Err(USAGE.into());
     };
     let count: NonZeroUsize = count.parse()?;
     let targets = targets
         .iter()
-        .map(|word| word.parse())
+        .map(|target| target.parse())
         .collect::<Result<Vec<SocketAddr>, _>>()?;
     if targets.is_empty() {
         return Err(USAGE.into());
@@ -88,7 +89,7 @@ fn measured(words: &[String]) -> Result<serde_json::Value, Box<dyn std::error::E
         }
         _ => return Err(USAGE.into()),
     }
-    let (cpu, wall) = (cpu_time()?.checked_sub(cpu).unwrap(), start.elapsed());
+    let (cpu, wall) = (cpu_time()?.saturating_sub(cpu), start.elapsed());
     Ok(serde_json::json!({
         "probes": found.probes,
         "down": found.down,
@@ -137,7 +138,8 @@ fn plan(spec: &Arc<ProbeSpec>, to: SocketAddr) -> Option<Arc<Plan>> {
     }))
 }
 
-/// One probe before the memory is looked at: what the process needs once, such as its code, is not what each probe costs.
+/// Probes once before memory is measured, so that what a process needs once, such as its code, is
+/// not counted.
 fn warm_up(to: SocketAddr) -> std::io::Result<()> {
     let spec = ProbeSpec {
         timeout: Duration::from_millis(10),
@@ -147,7 +149,7 @@ fn warm_up(to: SocketAddr) -> std::io::Result<()> {
     one_at_a_time(plan(&Arc::new(spec), to).into_iter(), &mut found)
 }
 
-/// The deadline where nobody answers.
+/// The timeout of probes that are not answered.
 const SILENCE: Duration = Duration::from_secs(2);
 
 fn one_at_a_time(plans: impl Iterator<Item = Arc<Plan>>, found: &mut Found) -> std::io::Result<()> {
@@ -157,7 +159,7 @@ fn one_at_a_time(plans: impl Iterator<Item = Arc<Plan>>, found: &mut Found) -> s
     })
 }
 
-/// What the engine found, in microseconds; its memory is taken and touched before the probes start.
+/// What was measured, in microseconds. The memory is allocated and touched before the probes start.
 struct Found {
     probes: usize,
     down: usize,

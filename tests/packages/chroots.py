@@ -1,8 +1,8 @@
-"""Makes the chroots of a Debian suite: `bare`, `zabbix` and `linker` as layers on top of it, and `debs`, the agent's packages.
+"""Creates the chroots of a Debian suite: `bare`, the overlay layers `zabbix` and `linker`, and `debs`, the agent's packages.
 
     python3 chroots.py SUITE DIRECTORY
 
-Runs as root in mount and PID namespaces of its own. What is there and up to date is kept. Exit status 77: not here.
+Runs as root in mount and PID namespaces of its own. Chroots that are up to date are kept. Exit status 77: it cannot run here.
 """
 
 import os
@@ -18,18 +18,18 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "zabbix"))
 from zbxlab import apt, build  # noqa: E402
 from zbxlab.errors import LabError, Unavailable  # noqa: E402
 
-# Raise it when the way the chroots are made changes, so that cached ones are made anew.
+# Increase it when this script creates chroots differently, so that cached ones are created again.
 RECIPE = 2
 LAYERS = {
     # Debian's zabbix_get comes with the server. No server runs here, so no database is needed.
     "zabbix": ["zabbix-server-pgsql", "zabbix-agent", "zabbix-agent2"],
-    # What a Rust toolchain asks for.
+    # Needed by a Rust toolchain.
     "linker": ["gcc", "libc6-dev"],
 }
 
 
 def main(suite, place):
-    """The chroots of a suite, complete."""
+    """Creates the chroots of a suite, unless they are up to date."""
     marker = f"recipe {RECIPE}, {suite}: {LAYERS}\n"
     ready = place / "ready"
     if ready.exists() and ready.read_text() == marker:
@@ -38,7 +38,7 @@ def main(suite, place):
     bare = place / "bare"
     build.unpack(SimpleNamespace(suite=suite), bare)
     build.configure(bare)
-    # The lab wants no documentation; a package's is tested here.
+    # The lab excludes documentation, but these tests check it.
     (bare / "etc/dpkg/dpkg.cfg.d/lab").write_text("force-unsafe-io\n")
     agent_packages(bare, place / "debs")
     for name, packages in LAYERS.items():
@@ -47,7 +47,7 @@ def main(suite, place):
 
 
 def agent_packages(bare, debs):
-    """The packages of an agent and what it needs, for cases that install it themselves."""
+    """Downloads the agent and its dependencies, for cases that install them."""
     debs.mkdir()
     with build.lent(apt.files_to_lend(), bare):
         inside(bare, "apt-get update")
@@ -57,7 +57,7 @@ def agent_packages(bare, debs):
 
 
 def layer(name, packages, bare, place):
-    """What these packages put on top of the bare chroot."""
+    """Creates an overlay layer with these packages on top of the bare chroot."""
     root, work = place / "mount", place / "work"
     for directory in (place / name, root, work):
         directory.mkdir(exist_ok=True)

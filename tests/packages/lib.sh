@@ -1,11 +1,11 @@
 # Sourced by the cases. shellcheck shell=bash
 
-# is WHAT WANTED FOUND
+# is WHAT EXPECTED ACTUAL
 is() {
     [ "$2" = "$3" ] && return
-    echo "$1: wanted"
+    echo "$1: expected"
     echo "$2"
-    echo "found"
+    echo "actual"
     echo "$3"
     exit 1
 }
@@ -19,32 +19,32 @@ has() {
 
 skipped() { echo "SKIPPED $1"; }
 
-# Everything on the disk but what dpkg, apt and the case keep for themselves.
+# All files except the state of dpkg and apt, and those of the case itself.
 everything() {
     find / -xdev \( -path /proc -o -path /tmp -o -path /var/lib/dpkg -o -path /var/log -o -path /var/cache \) -prune \
         -o -printf '%M %u:%g %p %l\n' | grep -v ' /var/lib$' | sort
 }
 
-# as USER COMMAND...: with the user's groups and nothing of root's environment, as a daemon would start it.
+# as USER COMMAND...: runs it with the groups of the user and a clean environment, like a daemon.
 as() {
     local user=$1
     shift
     env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin setpriv --reuid "$user" --regid "$(id -g "$user")" --init-groups "$@"
 }
 
-# serve: a service on loopback that greets; its port in $port.
+# serve: starts a server on loopback that sends a greeting, and sets $port.
 serve() {
     zbx-tcp serve 127.0.0.1:0 --greeting '220 ready\r\n' >/tmp/serve.log &
     wait_for grep -q '^listening on' /tmp/serve.log
     port=$(sed -n 's/^listening on 127.0.0.1://p' /tmp/serve.log)
 }
 
-# wait_for COMMAND...: until it succeeds, 10 seconds at most.
+# wait_for COMMAND...: repeats it until it succeeds, for at most 10 seconds.
 wait_for() {
     local tries=0
     until "$@" >/tmp/wait_for 2>&1; do
         tries=$((tries + 1))
-        [ $tries -lt 100 ] || { echo "waited in vain for: $*"; cat /tmp/wait_for; exit 1; }
+        [ $tries -lt 100 ] || { echo "timed out: $*"; cat /tmp/wait_for; exit 1; }
         sleep 0.1
     done
 }

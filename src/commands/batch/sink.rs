@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crate::commands::batch::progress::Progress;
-use crate::commands::batch::stop::Stop;
 use crate::engine::Sink;
 use crate::failure::Failure;
+use crate::os::stop::StopHandle;
 use crate::output::batch_document::Document;
 use crate::output::batch_format::{Defaults, FleetFormat};
 use crate::output::results::Found;
@@ -41,7 +41,7 @@ enum Shape<'f> {
 
 impl<'f> Gathering<'f> {
     /// Nothing has come yet.
-    pub fn new(fleet: &'f Fleet, stop: Option<&'f Stop>) -> Self {
+    pub fn new(fleet: &'f Fleet, stop: Option<&'f StopHandle>) -> Self {
         let targets = fleet.plans.len();
         let shape = match fleet.wanted.format {
             FleetFormat::Json | FleetFormat::Sender => Shape::Kept(Found::new(targets)),
@@ -169,7 +169,7 @@ const FULL: usize = 32 * 1024;
 
 /// Lines that are printed as they come: many in one write while there is more to do, the last before every wait.
 struct Stream<'f> {
-    stop: Option<&'f Stop>,
+    stop: Option<&'f StopHandle>,
     buffer: Vec<u8>,
     failed: Option<io::Error>,
 }

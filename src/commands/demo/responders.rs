@@ -4,9 +4,11 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 use std::{io, thread};
 
+use crate::os::stop::StopHandle;
 use crate::plan::bytes::Charset;
 use crate::responder::{
-    Answer, Backlog, Clients, Close, Event, Listen, Log, Responder, Settings, StopHandle,
+    Backlog, ClientEvent, Clients, CloseMode, EventLog, Listen, ReplyMode, Responder,
+    ResponderConfig,
 };
 
 /// The ports to probe.
@@ -39,15 +41,15 @@ impl Stage {
             .encode("ok, 问题正在处理中…")
             .map_err(|error| error.to_string())?;
         let (greeting, _) = serve(
-            Settings {
+            ResponderConfig {
                 greeting: b"220 demo ready\r\n".to_vec(),
                 ..settings()?
             },
             Duration::ZERO,
         )?;
         let (gbk, _) = serve(
-            Settings {
-                answer: Answer::Reply(reply),
+            ResponderConfig {
+                reply: ReplyMode::Once(reply),
                 charset: gbk,
                 ..settings()?
             },
@@ -58,14 +60,14 @@ impl Stage {
             .and_then(|listener| listener.local_addr())
             .map_err(text)?
             .port();
-        let full = Settings {
-            close: Close::NeverAccept,
+        let full = ResponderConfig {
+            close: CloseMode::NeverAccept,
             backlog: shortest(),
             ..settings()?
         };
         let (full, filler) = serve(full, Duration::ZERO)?;
         let (lossy, leaver) = serve(
-            Settings {
+            ResponderConfig {
                 backlog: shortest(),
                 ..settings()?
             },
@@ -83,17 +85,17 @@ impl Stage {
     }
 }
 
-fn settings() -> Result<Settings, String> {
-    Ok(Settings {
+fn settings() -> Result<ResponderConfig, String> {
+    Ok(ResponderConfig {
         listen: "127.0.0.1:0"
             .parse::<Listen>()
             .map_err(|error| error.to_string())?,
         greeting: Vec::new(),
-        answer: Answer::None,
+        reply: ReplyMode::None,
         charset: Charset::default(),
         delay: Duration::ZERO,
         backlog: Backlog::default(),
-        close: Close::Fin,
+        close: CloseMode::Fin,
         clients: Clients::Many,
     })
 }
@@ -105,7 +107,7 @@ fn shortest() -> Backlog {
 
 /// Opens a port, connects to it once, and serves it after a while: until then that one client is all it takes
 /// with the shortest backlog.
-fn serve(settings: Settings, after: Duration) -> Result<(u16, TcpStream), String> {
+fn serve(settings: ResponderConfig, after: Duration) -> Result<(u16, TcpStream), String> {
     let mut responder = Responder::bind(settings).map_err(|error| error.to_string())?;
     let address = responder.local_addr().map_err(|error| error.to_string())?;
     let first = TcpStream::connect(address).map_err(|error| error.to_string())?;
@@ -120,8 +122,8 @@ fn serve(settings: Settings, after: Duration) -> Result<(u16, TcpStream), String
 /// Nobody reads the responders' log here.
 struct Quiet;
 
-impl Log for Quiet {
-    fn note(&mut self, _: SocketAddr, _: &Event<'_>) -> io::Result<()> {
+impl EventLog for Quiet {
+    fn record(&mut self, _: SocketAddr, _: &ClientEvent<'_>) -> io::Result<()> {
         Ok(())
     }
 }

@@ -1,10 +1,11 @@
 //! A name server of resolv.conf: its address, its zone, its port.
 
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};
-use std::path::Path;
-use std::{fmt, fs, io};
+use std::num::NonZeroU32;
+use std::{fmt, io};
 
 use crate::address::Host;
+use crate::os::route;
 
 /// The port of RFC 1035, section 4.2.
 pub const DNS_PORT: u16 = 53;
@@ -45,7 +46,7 @@ impl Server {
     pub fn socket_addr(&self) -> io::Result<SocketAddr> {
         match (self.address, &self.zone) {
             (IpAddr::V6(address), Some(zone)) => {
-                Ok(SocketAddrV6::new(address, self.port, 0, interface_index(zone)?).into())
+                Ok(SocketAddrV6::new(address, self.port, 0, zone_index(zone)?).into())
             }
             (address, _) => Ok(SocketAddr::new(address, self.port)),
         }
@@ -67,18 +68,12 @@ impl fmt::Display for Server {
     }
 }
 
-/// The kernel's number of an interface, as sysfs publishes it (Documentation/ABI/testing/sysfs-class-net).
-fn interface_index(zone: &str) -> io::Result<u32> {
-    if let Ok(index) = zone.parse() {
-        return Ok(index);
-    }
-    let unknown = || io::Error::new(io::ErrorKind::NotFound, format!("no interface `{zone}`"));
-    if zone.contains('/') || zone.starts_with('.') {
-        return Err(unknown());
-    }
-    let text = fs::read_to_string(Path::new("/sys/class/net").join(zone).join("ifindex"))
-        .map_err(|_| unknown())?;
-    text.trim().parse().map_err(|_| unknown())
+/// The index of a zone: an interface's name, or the index itself (RFC 4007, section 11.2).
+fn zone_index(zone: &str) -> io::Result<u32> {
+    let index = zone.parse().ok();
+    index
+        .or_else(|| route::interface_index(zone).map(NonZeroU32::get))
+        .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, format!("no interface `{zone}`")))
 }
 
 #[cfg(test)]

@@ -5,7 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::address::hashing::Quick;
+use foldhash::fast::RandomState;
+
 use crate::engine::event_loop::Key;
 use crate::engine::session::action::AttemptId;
 use crate::plan::Plan;
@@ -70,7 +71,7 @@ pub(in crate::engine) struct Waiting {
     freed: VecDeque<Arc<Plan>>,
     /// Plans whose names wait for the resolver.
     names: VecDeque<Arc<Plan>>,
-    by_address: HashMap<IpAddr, VecDeque<Waiter>, Quick>,
+    by_address: HashMap<IpAddr, VecDeque<Waiter>, RandomState>,
     /// How many plans are in `by_address`.
     aside: usize,
     /// When addresses are looked at again whose connections are another thread's.

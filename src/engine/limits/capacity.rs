@@ -26,7 +26,7 @@ pub struct Capacity {
 impl Capacity {
     /// What this machine has; what it does not tell is taken for Linux's own default.
     pub fn of_this_machine() -> Self {
-        let descriptors = socket::descriptor_limit().map_or(1024, |limit| limit.most);
+        let descriptors = socket::descriptor_limit().map_or(1024, |limit| limit.hard);
         Self {
             descriptors,
             ports: port_range().unwrap_or(28_232),
@@ -89,7 +89,7 @@ pub(in crate::engine) fn make(in_flight: NonZeroUsize) {
         .unwrap_or(u64::MAX)
         .saturating_add(RESERVE);
     if in_flight > NonZeroUsize::MIN
-        && socket::descriptor_limit().is_ok_and(|limit| limit.now < wanted)
+        && socket::descriptor_limit().is_ok_and(|limit| limit.soft < wanted)
     {
         // Without it the engine waits for descriptors, which costs time but no target.
         let _ = socket::raise_descriptor_limit();

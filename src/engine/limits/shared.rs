@@ -6,7 +6,8 @@ use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use crate::address::hashing::Quick;
+use foldhash::fast::RandomState;
+
 use crate::engine::Limits;
 use crate::engine::limits::rate::RateLimiter;
 use crate::engine::standby::StandbyThreads;
@@ -25,7 +26,7 @@ struct Inner<'s> {
     source: &'s mut (dyn Source + Send),
     pace: Option<RateLimiter>,
     /// How many connections each address has; only where that is limited.
-    busy: HashMap<IpAddr, u32, Quick>,
+    busy: HashMap<IpAddr, u32, RandomState>,
     /// How many connections have ended.
     ended: u64,
 }

@@ -3,7 +3,8 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use crate::address::hashing::Quick;
+use foldhash::fast::RandomState;
+
 use crate::address::{Host, Target};
 use crate::escape::escaped_prefix;
 use crate::plan::{Plan, ProbeSpec, TargetMeta};
@@ -99,8 +100,8 @@ impl Found {
     fn among(drafts: &[Draft]) -> Self {
         let mut found = Self::default();
         // Nearly every host and port stands there once: only the others are looked at closely.
-        let mut heads: HashMap<&Target, u32, Quick> =
-            HashMap::with_capacity_and_hasher(drafts.len(), Quick::default());
+        let mut heads: HashMap<&Target, u32, RandomState> =
+            HashMap::with_capacity_and_hasher(drafts.len(), RandomState::default());
         let mut close: HashMap<Key<'_>, u32> = HashMap::new();
         for (at, draft) in (0..).zip(drafts) {
             let head = *heads.entry(&draft.plan.target).or_insert(at);

@@ -1,10 +1,12 @@
-//! Build script: what `--version` says beside the number, which is the commit and the kind of build.
+//! Sets `ZBX_TCP_BUILD`, which `--version` prints after the version: the commit and the kind of linking.
 //!
-//! The commit is `ZBX_TCP_COMMIT` where a packager sets it, else that of this checkout, else that of the published crate.
-//! A source tree that has none of them builds too, and says so.
+//! The commit is `ZBX_TCP_COMMIT` if a packager sets it, else that of this checkout, else that of
+//! the published crate, else `commit unknown`.
 
-// That is how a build script speaks to cargo.
-#![allow(clippy::print_stdout)]
+#![allow(
+    clippy::print_stdout,
+    reason = "a build script talks to Cargo on standard output"
+)]
 
 use std::env;
 use std::fs;
@@ -12,10 +14,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 fn main() {
-    println!("cargo::rerun-if-changed=packaging/commit.rs");
+    println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-env-changed=ZBX_TCP_COMMIT");
-    // packaging/build-static gives it to the linker, and Cargo does not look into flags.
-    println!("cargo::rerun-if-changed=packaging/start.ld");
     let given = env::var("ZBX_TCP_COMMIT")
         .ok()
         .filter(|commit| !commit.is_empty());
@@ -26,7 +26,7 @@ fn main() {
     println!("cargo::rustc-env=ZBX_TCP_BUILD={commit}, {}", kind());
 }
 
-/// How the program is linked: it decides what a start costs and which names it can resolve.
+/// How the program is linked. It decides what a start costs and which names can be resolved.
 fn kind() -> String {
     let features = env::var("CARGO_CFG_TARGET_FEATURE").unwrap_or_default();
     if !features.split(',').any(|feature| feature == "crt-static") {
@@ -39,12 +39,13 @@ fn kind() -> String {
     format!("static-{library}")
 }
 
-/// The commit of this checkout; another repository around an unpacked tarball does not count.
+/// The commit of this checkout; a repository in a parent directory is not ours.
 fn checked_out() -> Option<String> {
     if !Path::new(".git").exists() {
         return None;
     }
-    // A ref that does not exist yet, or is packed, must not be watched: a missing file counts as changed.
+    // A ref that is packed or does not exist yet has no file, and Cargo treats a missing file as
+    // changed.
     let head = git(&["symbolic-ref", "--quiet", "HEAD"]).unwrap_or_else(|| "HEAD".to_owned());
     for name in ["HEAD", "logs/HEAD", head.as_str()] {
         let path = git(&["rev-parse", "--git-path", name]).map(PathBuf::from);
@@ -55,16 +56,16 @@ fn checked_out() -> Option<String> {
     git(&["rev-parse", "--short=12", "HEAD"])
 }
 
-fn git(words: &[&str]) -> Option<String> {
+fn git(arguments: &[&str]) -> Option<String> {
     let output = Command::new("git")
-        .args(words)
+        .args(arguments)
         .output()
         .ok()
         .filter(|output| output.status.success())?;
     Some(String::from_utf8(output.stdout).ok()?.trim().to_owned())
 }
 
-/// The commit that `cargo package` wrote into the crate.
+/// The commit that `cargo package` recorded in the crate.
 fn published() -> Option<String> {
     let text = fs::read_to_string(".cargo_vcs_info.json").ok()?;
     let (_, rest) = text.split_once("\"sha1\": \"")?;

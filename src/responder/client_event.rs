@@ -1,60 +1,66 @@
-//! What happens to clients, and the line that tells it.
+//! Events of client connections, and their log lines.
 
 use std::net::SocketAddr;
 use std::{fmt, io};
 
 use crate::plan::bytes::Charset;
 
-/// Bytes of one event that its line shows.
+/// How many bytes of an event are shown in its line.
 const SHOWN: usize = 1024;
 
-/// One thing that happened to a client.
+/// An event of one client connection.
 #[derive(Debug)]
-pub enum Event<'a> {
+pub enum ClientEvent<'a> {
     /// It was accepted.
     Connected,
-    /// One read gave these bytes.
+    /// One read returned these bytes.
     Received(&'a [u8]),
-    /// These bytes were handed to the kernel, to the last one.
+    /// The kernel has taken these bytes, all of them.
     Sent(&'a [u8]),
-    /// It closed its side: a read gave 0 bytes.
-    Left,
-    /// We closed first, and it did not follow in time.
-    Overstayed,
-    /// We ended the connection with RST.
+    /// The client closed its side: a read returned 0 bytes.
+    ClosedByClient,
+    /// The responder sent FIN, and the client's FIN did not arrive in time.
+    DrainTimedOut,
+    /// The responder closed the connection with RST.
     Reset,
-    /// Its connection broke, most often by its own RST.
+    /// The connection failed, most often by an RST of the client.
     Failed(&'a io::Error),
 }
 
-/// Who is told.
-pub trait Log {
-    /// Takes note of an event; an error ends the responder.
-    fn note(&mut self, client: SocketAddr, event: &Event<'_>) -> io::Result<()>;
+/// Receives the events of all clients.
+pub trait EventLog {
+    /// Records an event.
+    ///
+    /// # Errors
+    /// The event cannot be recorded; that ends the responder.
+    fn record(&mut self, client: SocketAddr, event: &ClientEvent<'_>) -> io::Result<()>;
 }
 
-/// An event as one printable line without its end, such as `192.0.2.7:40312 received 2 bytes: ok`.
+/// An event as one printable line without a newline, such as `192.0.2.7:40312 received 2 bytes:
+/// ok`.
 #[derive(Debug)]
-pub struct Line<'a> {
-    /// The client, an IPv4 one as plain IPv4.
+pub struct LogLine<'a> {
+    /// The client's address; an IPv4-mapped one as IPv4.
     pub client: SocketAddr,
-    /// What happened.
-    pub event: &'a Event<'a>,
-    /// How bytes are shown.
+    /// The event.
+    pub event: &'a ClientEvent<'a>,
+    /// How bytes are decoded.
     pub charset: Charset,
 }
 
-impl fmt::Display for Line<'_> {
+impl fmt::Display for LogLine<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ", self.client)?;
         match self.event {
-            Event::Connected => f.write_str("connected"),
-            Event::Received(bytes) => self.bytes(f, "received", bytes),
-            Event::Sent(bytes) => self.bytes(f, "sent", bytes),
-            Event::Left => f.write_str("left"),
-            Event::Overstayed => f.write_str("closed by this side: its own FIN did not come"),
-            Event::Reset => f.write_str("reset by this side"),
-            Event::Failed(error) => match error.kind() {
+            ClientEvent::Connected => f.write_str("connected"),
+            ClientEvent::Received(bytes) => self.bytes(f, "received", bytes),
+            ClientEvent::Sent(bytes) => self.bytes(f, "sent", bytes),
+            ClientEvent::ClosedByClient => f.write_str("left"),
+            ClientEvent::DrainTimedOut => {
+                f.write_str("closed by this side: its own FIN did not come")
+            }
+            ClientEvent::Reset => f.write_str("reset by this side"),
+            ClientEvent::Failed(error) => match error.kind() {
                 io::ErrorKind::ConnectionReset => f.write_str("reset by the client"),
                 io::ErrorKind::BrokenPipe => f.write_str("left before everything was sent"),
                 _ => write!(f, "failed: {error}"),
@@ -63,7 +69,7 @@ impl fmt::Display for Line<'_> {
     }
 }
 
-impl Line<'_> {
+impl LogLine<'_> {
     fn bytes(&self, f: &mut fmt::Formatter<'_>, verb: &str, bytes: &[u8]) -> fmt::Result {
         let unit = if bytes.len() == 1 { "byte" } else { "bytes" };
         let (text, rest) = bytes.split_at(bytes.len().min(SHOWN));
@@ -81,9 +87,9 @@ impl Line<'_> {
 mod tests {
     use super::*;
 
-    fn line(event: &Event<'_>, label: &str) -> String {
+    fn line(event: &ClientEvent<'_>, label: &str) -> String {
         let charset = Charset::from_label(label).unwrap();
-        Line {
+        LogLine {
             client: "127.0.0.1:40312".parse().unwrap(),
             event,
             charset,
@@ -93,17 +99,17 @@ mod tests {
 
     #[test]
     fn bytes_are_counted_and_decoded() {
-        let text = line(&Event::Received(b"\xc4\xe3\xba\xc3\r\n\xff"), "gbk");
+        let text = line(&ClientEvent::Received(b"\xc4\xe3\xba\xc3\r\n\xff"), "gbk");
         assert_eq!(text, "127.0.0.1:40312 received 7 bytes: 你好\\r\\n\\xff");
         assert_eq!(
-            line(&Event::Sent(b"k"), "utf-8"),
+            line(&ClientEvent::Sent(b"k"), "utf-8"),
             "127.0.0.1:40312 sent 1 byte: k"
         );
     }
 
     #[test]
-    fn a_long_text_is_cut_and_says_so() {
-        let text = line(&Event::Sent(&[b'a'; 1025]), "utf-8");
+    fn a_long_text_is_truncated_visibly() {
+        let text = line(&ClientEvent::Sent(&[b'a'; 1025]), "utf-8");
         assert_eq!(
             text,
             format!("127.0.0.1:40312 sent 1025 bytes: {}...", "a".repeat(1024))
@@ -111,10 +117,10 @@ mod tests {
     }
 
     #[test]
-    fn broken_connections_say_whose_doing_it_was() {
+    fn a_failure_names_the_side_that_caused_it() {
         let of = |errno| {
             line(
-                &Event::Failed(&io::Error::from_raw_os_error(errno)),
+                &ClientEvent::Failed(&io::Error::from_raw_os_error(errno)),
                 "utf-8",
             )
         };
