@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::guest::Guest;
+use crate::background::Background;
 use crate::namespaces::Net;
 use crate::verdict::Verdict;
 
@@ -14,10 +14,10 @@ use crate::verdict::Verdict;
 pub const FAR: &str = "10.77.9.7";
 
 /// A namespace with the far end; none, loudly, where this machine cannot.
-pub fn far() -> Option<(Net, Guest)> {
+pub fn far() -> Option<(Net, Background)> {
     let net = Net::alone()?;
-    let guest = net.python("probe", "tun_responder.py", &[]);
-    Some((net, guest))
+    let process = net.python("probe", "tun_responder.py", &[]);
+    Some((net, process))
 }
 
 #[track_caller]
@@ -105,7 +105,7 @@ fn losses_up_to_the_deadline_are_counted_exactly() {
 }
 
 #[test]
-fn an_answer_after_the_deadline_is_no_answer() {
+fn an_answer_after_the_deadline_is_a_timeout() {
     let Some((net, _far)) = far() else { return };
     let ran = net.check(&[FAR, "900", "-o", "json", "-t", "400ms"]);
     let verdict =
@@ -114,7 +114,7 @@ fn an_answer_after_the_deadline_is_no_answer() {
 }
 
 #[test]
-fn a_late_rst_is_a_refusal_with_its_time() {
+fn a_late_rst_is_refused_with_its_time() {
     let Some((net, _far)) = far() else { return };
     let ran = net.check(&[FAR, "2300", "-o", "json"]);
     let verdict = Verdict::of(ran, 3, "refused", &["connection refused (RST, 3", " ms)"])
@@ -124,7 +124,7 @@ fn a_late_rst_is_a_refusal_with_its_time() {
 }
 
 #[test]
-fn silence_after_a_slow_connect_has_the_connect_time() {
+fn a_read_timeout_after_a_slow_connect_has_the_connect_time() {
     let Some((net, _far)) = far() else { return };
     let ran = net.check(&[
         FAR, "200", "-o", "json", "-t", "600ms", "--send", "x", "--expect", "y",

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::guest::Guest;
+use crate::background::Background;
 use crate::namespaces::Net;
 use crate::program::Ran;
 use crate::verdict::Verdict;
@@ -16,12 +16,12 @@ const TARGET: &str = "10.77.0.2";
 const SERVER: &str = "nameserver 10.77.0.2\n";
 
 /// A wire with this resolv.conf, and `dns_server.py` at its other end.
-fn served(resolv_conf: &str) -> Option<(Net, Guest)> {
+fn served(resolv_conf: &str) -> Option<(Net, Background)> {
     let net = Net::direct()?;
     net.etc("resolv.conf", resolv_conf);
     net.etc("hosts", "");
-    let guest = net.python("target", "dns_server.py", &[TARGET]);
-    Some((net, guest))
+    let process = net.python("target", "dns_server.py", &[TARGET]);
+    Some((net, process))
 }
 
 fn json(net: &Net, name: &str, words: &[&str]) -> Ran {

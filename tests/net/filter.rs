@@ -114,7 +114,7 @@ fn a_drop_is_a_timeout_at_the_deadline() {
 }
 
 #[test]
-fn a_drop_on_the_way_is_a_timeout_at_the_deadline() {
+fn a_drop_by_a_router_is_a_timeout_at_the_deadline() {
     let Some(net) = Net::routed() else { return };
     reject_all(&net, "router", "forward");
     is_silence(&net, FAR, "301");
@@ -122,7 +122,7 @@ fn a_drop_on_the_way_is_a_timeout_at_the_deadline() {
 }
 
 #[test]
-fn a_lost_answer_is_a_timeout_too() {
+fn a_dropped_syn_ack_is_a_timeout_too() {
     let Some(net) = Net::direct() else { return };
     let listener = net.listen("target", TARGET, 80, "hold");
     net.nft("target", "output", &["tcp sport 80 drop"]);
@@ -131,7 +131,7 @@ fn a_lost_answer_is_a_timeout_too() {
 }
 
 #[test]
-fn a_tcp_reset_is_a_plain_refusal() {
+fn a_tcp_reset_by_a_router_is_refused() {
     let Some(net) = Net::routed() else { return };
     reject_all(&net, "router", "forward");
     for target in [FAR, FAR6] {
@@ -144,7 +144,7 @@ fn a_tcp_reset_is_a_plain_refusal() {
 }
 
 #[test]
-fn rejects_of_the_target_are_named() {
+fn rejects_by_the_target_are_named() {
     let Some(net) = Net::direct() else { return };
     reject_all(&net, "target", "input");
     every_reject_is_named(&net, TARGET, TARGET);
@@ -152,28 +152,28 @@ fn rejects_of_the_target_are_named() {
 
 /// The kernel makes EACCES of an `ICMPv6` prohibition, as of a permission that this machine lacks: it is `unreachable`.
 #[test]
-fn rejects_of_the_target_in_ipv6_are_named() {
+fn rejects_by_the_target_in_ipv6_are_named() {
     let Some(net) = Net::direct() else { return };
     reject_all(&net, "target", "input");
     every_reject_is_named(&net, TARGET6, TARGET6);
 }
 
 #[test]
-fn rejects_on_the_way_are_the_routers() {
+fn rejects_by_a_router_are_named() {
     let Some(net) = Net::routed() else { return };
     reject_all(&net, "router", "forward");
     every_reject_is_named(&net, FAR, "10.77.0.254");
 }
 
 #[test]
-fn rejects_on_the_way_in_ipv6_are_the_routers() {
+fn rejects_by_a_router_in_ipv6_are_named() {
     let Some(net) = Net::routed() else { return };
     reject_all(&net, "router", "forward");
     every_reject_is_named(&net, FAR6, "fd77::fe");
 }
 
 #[test]
-fn a_person_reads_who_said_no() {
+fn the_text_report_names_the_rejecting_router() {
     let Some(net) = Net::routed() else { return };
     reject_all(&net, "router", "forward");
     let text = net.check(&[FAR, "113", "-o", "text"]).out;
@@ -193,7 +193,7 @@ fn a_person_reads_who_said_no() {
 
 /// The kernel tells a UDP socket (EPERM) but not a TCP one that the own firewall drops: it sends the SYN again.
 #[test]
-fn a_drop_of_the_own_firewall_looks_like_any_other() {
+fn a_drop_by_the_local_firewall_is_a_timeout() {
     let Some(net) = Net::direct() else { return };
     reject_all(&net, "probe", "output");
     is_silence(&net, TARGET, "301");
@@ -202,7 +202,7 @@ fn a_drop_of_the_own_firewall_looks_like_any_other() {
 
 /// The own firewall's refusal is the kernel's ICMP error to itself; `from` says whose it is.
 #[test]
-fn rejects_of_the_own_firewall_are_our_own_addresses() {
+fn rejects_by_the_local_firewall_name_the_local_address() {
     let Some(net) = Net::direct() else { return };
     reject_all(&net, "probe", "output");
     every_reject_is_named(&net, TARGET, "10.77.0.1");
@@ -214,7 +214,7 @@ fn rejects_of_the_own_firewall_are_our_own_addresses() {
 
 /// A path that refuses every other connect: what comes of several attempts.
 #[test]
-fn a_lossy_path_shows_in_the_attempts() {
+fn a_lossy_path_is_counted_in_the_attempts() {
     let Some(net) = Net::direct() else { return };
     let _listener = net.listen("target", TARGET, 80, "hold");
     net.nft(
@@ -244,7 +244,7 @@ fn a_lossy_path_shows_in_the_attempts() {
 }
 
 #[test]
-fn a_prohibition_is_closed_where_closed_is_wanted() {
+fn a_reject_satisfies_expect_closed() {
     let Some(net) = Net::routed() else { return };
     reject_all(&net, "router", "forward");
     for (target, port, kind, code, from) in [
@@ -266,7 +266,7 @@ fn a_prohibition_is_closed_where_closed_is_wanted() {
 }
 
 #[test]
-fn a_drop_is_closed_only_where_filtered_is_wanted() {
+fn a_drop_satisfies_only_expect_closed_filtered() {
     let Some(net) = Net::direct() else { return };
     reject_all(&net, "target", "input");
     let least = Duration::from_millis(300);

@@ -5,7 +5,7 @@ use crate::verdict::Verdict;
 
 /// Codes that no nftables rule makes (RFC 792, RFC 1122, RFC 1812): each is `unreachable` with its own words.
 #[test]
-fn every_icmp_error_has_its_words() {
+fn every_icmp_error_is_named() {
     let Some((net, _far)) = far() else { return };
     for (port, kind, code, words) in [
         ("3005", 3, 5, "source route failed"),
@@ -44,7 +44,7 @@ fn every_icmp_error_has_its_words() {
 
 /// A router that only wants smaller packets (RFC 1191) does not refuse anything.
 #[test]
-fn a_smaller_packet_is_not_a_refusal() {
+fn a_fragmentation_needed_message_is_not_an_error() {
     let Some((net, _far)) = far() else { return };
     let ran = net.check(&[FAR, "3004", "-o", "json", "-t", "400ms"]);
     Verdict::of(ran, 5, "connect_timeout", &["no answer"])

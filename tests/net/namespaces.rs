@@ -15,7 +15,7 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use crate::guest::Guest;
+use crate::background::Background;
 use crate::program::{Ran, finish};
 use crate::support;
 
@@ -255,16 +255,17 @@ impl Net {
     /// A listener on this address and port of a namespace, which says of each client `peer ADDRESS`.
     ///
     /// Its manner is a word of `listener.py`.
-    pub fn listen(&self, role: &str, address: &str, port: u16, manner: &str) -> Guest {
+    pub fn listen(&self, role: &str, address: &str, port: u16, manner: &str) -> Background {
         self.python(role, "listener.py", &[address, &port.to_string(), manner])
     }
 
     /// A script of this directory in a namespace; it has said `ready`.
-    pub fn python(&self, role: &str, script: &str, words: &[&str]) -> Guest {
+    pub fn python(&self, role: &str, script: &str, words: &[&str]) -> Background {
         let path = format!("{}/tests/net/{script}", env!("CARGO_MANIFEST_DIR"));
-        let guest = Guest::start(self.inside(role, "python3").args(["-u", &path]).args(words));
-        assert_eq!(guest.line(), "ready");
-        guest
+        let process =
+            Background::start(self.inside(role, "python3").args(["-u", &path]).args(words));
+        assert_eq!(process.line(), "ready");
+        process
     }
 
     fn inside(&self, role: &str, program: &str) -> Command {

@@ -42,7 +42,7 @@ fn the_source_is_what_the_target_sees() {
 }
 
 #[test]
-fn the_source_shows_in_a_failure_of_the_path_too() {
+fn the_source_is_used_when_the_path_fails() {
     let Some(net) = Net::direct() else { return };
     net.ip("probe", &["addr add 10.77.0.11/24 dev wire0"]);
     net.nft(
@@ -64,7 +64,7 @@ fn the_source_shows_in_a_failure_of_the_path_too() {
 
 /// Two machines have the same address, each on a wire of its own.
 #[test]
-fn the_interface_is_the_way_out() {
+fn the_interface_selects_the_route() {
     let Some(net) = Net::fork() else { return };
     for (role, wire) in [("target", 0), ("other", 1)] {
         net.ip(
@@ -107,7 +107,7 @@ fn the_interface_is_the_way_out() {
 
 /// A route there is, but not through this interface.
 #[test]
-fn the_wrong_interface_leads_nowhere() {
+fn an_interface_without_a_route_is_unreachable() {
     let Some(net) = Net::fork() else { return };
     let ran = net.check(&["fd77::2", "80", "-o", "json", "--interface", "wire1"]);
     // A global address has no zone to be shown with.
@@ -119,7 +119,7 @@ fn the_wrong_interface_leads_nowhere() {
 
 /// An IPv4 address stays this host's while its interface is down; an IPv6 address goes with it.
 #[test]
-fn an_address_of_an_interface_that_is_down() {
+fn sources_and_interfaces_that_are_down() {
     let Some(net) = Net::fork() else { return };
     let listener = net.listen("target", "10.77.0.2", 80, "hold");
     net.ip("probe", &["link set wire1 down"]);

@@ -12,7 +12,7 @@ fn json(net: &Net, target: &str) -> Ran {
 
 /// The routing table's own kinds of no (ip-route(8)), and no route at all.
 #[test]
-fn own_routes_that_lead_nowhere() {
+fn unusable_local_routes_are_unreachable() {
     let Some(net) = Net::direct() else { return };
     net.ip(
         "probe",
@@ -44,7 +44,7 @@ fn own_routes_that_lead_nowhere() {
 /// EACCES without an ICMP message is a refusal by this machine, as that of a security module: it says nothing of the
 /// target.
 #[test]
-fn an_own_prohibit_route_is_a_local_error() {
+fn a_local_prohibit_route_is_a_local_error() {
     let Some(net) = Net::direct() else { return };
     net.ip(
         "probe",
@@ -65,7 +65,7 @@ fn an_own_prohibit_route_is_a_local_error() {
 }
 
 #[test]
-fn routes_of_a_router_that_lead_nowhere_are_its_words() {
+fn unusable_routes_of_a_router_are_named() {
     let Some(net) = Net::routed() else { return };
     net.ip(
         "router",
@@ -104,7 +104,7 @@ fn routes_of_a_router_that_lead_nowhere_are_its_words() {
 }
 
 #[test]
-fn a_black_hole_on_the_way_is_a_timeout() {
+fn a_blackhole_route_of_a_router_is_a_timeout() {
     let Some(net) = Net::routed() else { return };
     net.ip(
         "router",
@@ -124,7 +124,7 @@ fn a_black_hole_on_the_way_is_a_timeout() {
 
 /// Router and target send the packet to each other until its time to live is over.
 #[test]
-fn a_loop_of_routes_is_named() {
+fn a_routing_loop_is_named() {
     let Some(net) = Net::routed() else { return };
     net.ip(
         "router",
@@ -161,7 +161,7 @@ fn a_loop_of_routes_is_named() {
 }
 
 #[test]
-fn an_interface_that_is_down_leads_nowhere() {
+fn an_interface_that_is_down_is_unreachable() {
     let Some(net) = Net::direct() else { return };
     net.ip("probe", &["link set wire0 down"]);
     for target in ["10.77.0.2", "fd77::2"] {

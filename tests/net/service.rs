@@ -35,7 +35,7 @@ fn open_and_closed_in_both_families() {
 
 /// A server that greets must not see an RST (it blocks clients that do so), unless it is asked for.
 #[test]
-fn a_polite_close_sends_no_rst() {
+fn a_graceful_close_sends_no_rst() {
     let Some(net) = Net::direct() else { return };
     let _v4 = net.listen("target", "10.77.0.2", 80, "greet");
     let _v6 = net.listen("target", "fd77::2", 80, "greet");
@@ -83,7 +83,7 @@ fn a_silent_service_is_a_read_timeout() {
 }
 
 #[test]
-fn a_service_that_hangs_up_is_reset_or_open() {
+fn a_service_that_resets_is_reset_or_open() {
     let Some(net) = Net::direct() else { return };
     let _listener = net.listen("target", "10.77.0.2", 80, "rst");
     let ran = net.check(&["10.77.0.2", "80", "-o", "json", "--expect", "220"]);
@@ -98,7 +98,7 @@ fn a_service_that_hangs_up_is_reset_or_open() {
 
 /// On an open connection an ICMP error is a hint (RFC 5927): what is lost is sent again.
 #[test]
-fn an_icmp_error_that_passes_does_not_end_a_dialogue() {
+fn a_transient_icmp_error_does_not_end_a_dialogue() {
     let Some(net) = Net::direct() else { return };
     let _v4 = net.listen("target", "10.77.0.2", 80, "answer");
     let _v6 = net.listen("target", "fd77::2", 80, "answer");
@@ -126,7 +126,7 @@ fn an_icmp_error_that_passes_does_not_end_a_dialogue() {
 /// The firewall lets SYN and SYN-ACK pass and refuses our ACK: it was open, and who is told so must not read `closed`,
 /// nor that this machine has no permission (EACCES, in IPv6).
 #[test]
-fn a_refused_ack_does_not_close_what_was_open() {
+fn a_rejected_ack_does_not_undo_the_connect() {
     let Some(net) = Net::direct() else { return };
     let _listener = net.listen("target", "::", 80, "greet");
     net.nft(

@@ -47,7 +47,7 @@ fn server(answer: &str) -> Peer {
 }
 
 #[test]
-fn a_user_parameter_asks_the_tutorials_server() {
+fn a_user_parameter_probes_the_tutorials_server() {
     let Some(agent) = agent() else { return };
     let Some(python) = Python::start("0") else {
         return;
@@ -60,7 +60,7 @@ fn a_user_parameter_asks_the_tutorials_server() {
 }
 
 #[test]
-fn each_verdict_is_a_value_of_the_agent() {
+fn each_status_is_a_value_of_the_agent() {
     let Some(agent) = agent() else { return };
     let (good, busy) = (server("ok, 问题正在处理中…"), server("ok, 服务端忙…"));
     let (good, busy) = (good.port(), busy.port());

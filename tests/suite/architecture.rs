@@ -135,7 +135,7 @@ fn the_clock_is_read_in_the_loop_only() {
 }
 
 #[test]
-fn unsafe_code_is_below_os() {
+fn unsafe_code_is_in_os_only() {
     only_in("unsafe ", &["os/", "main.rs"]);
 }
 
@@ -156,7 +156,7 @@ fn only_commands_print() {
 }
 
 #[test]
-fn every_caller_of_the_engine_chooses_a_policy() {
+fn every_use_of_the_engine_passes_a_policy() {
     let mut wrong = Vec::new();
     for (path, text) in sources() {
         let probes = path.starts_with("commands") && text.contains("engine::run(");
@@ -198,7 +198,7 @@ const DECLARATIONS: &[&str] = &["struct ", "enum ", "trait ", "type ", "union "]
 
 #[test]
 #[ignore = "the renames are not finished"]
-fn a_type_name_has_one_meaning() {
+fn each_type_name_is_declared_once() {
     let mut declared: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (path, text) in sources() {
         // Top-level declarations stand at the start of a line.

@@ -50,7 +50,7 @@ fn mistaken(text: &str, start: &str) {
 }
 
 #[test]
-fn a_sound_file_is_ok() {
+fn a_valid_file_is_accepted() {
     let config = ConfigFile::new(
         "[defaults]\ntimeout = \"1s\"\n[services.a]\nport = 0\n".replace("= 0", "= 7")
             + "[[targets]]\nhost = \"192.0.2.0/30\"\nport = \"22,80-90\"\ngroup = [\"a\", \"b\"]\n[[targets]]\nhost = \"::1\"\nservice = \"a\"\n",
@@ -67,7 +67,7 @@ fn a_sound_file_is_ok() {
 }
 
 #[test]
-fn what_is_no_file_is_refused_at_once() {
+fn a_path_that_is_not_a_file_is_refused_at_once() {
     let config = ConfigFile::new("");
     let dir = std::path::Path::new(&config.path())
         .parent()
@@ -101,7 +101,7 @@ fn what_is_no_file_is_refused_at_once() {
 }
 
 #[test]
-fn a_file_that_may_not_be_read_is_a_mistake() {
+fn an_unreadable_file_is_a_configuration_error() {
     let Some(etc) = Etc::new() else { return };
     let bounds = "--bounding-set=-dac_override,-dac_read_search";
     let unprivileged = [
@@ -137,7 +137,7 @@ fn a_file_that_may_not_be_read_is_a_mistake() {
 }
 
 #[test]
-fn one_run_names_every_mistake() {
+fn one_run_reports_every_error() {
     let found = mistakes(
         "[defaults]\ntimeot = 1\n\n[services.a]\nprot = 22\nsteps = [{ expect_regex = \"(\" }]\n\
          [services.b]\ncrlf = \"yes\"\nencoding = \"klingon\"\nsteps = [\n  { send = '\\q' },\n  {},\n]\n\
@@ -166,7 +166,7 @@ fn one_run_names_every_mistake() {
 }
 
 #[test]
-fn what_is_no_toml_is_named_line_by_line() {
+fn toml_syntax_errors_are_reported_by_line() {
     let found = mistakes(
         "[services.a]\nport = \n[services.b]\ndescription = no quotes\n[services.c]\nport = 1\nport = 2\n",
     );
@@ -179,7 +179,7 @@ fn what_is_no_toml_is_named_line_by_line() {
 }
 
 #[test]
-fn services_are_read_strictly() {
+fn invalid_services_are_refused() {
     for (section, start) in [
         (
             "port = 0",
@@ -328,7 +328,7 @@ fn services_are_read_strictly() {
 }
 
 #[test]
-fn names_and_tables_are_read_strictly() {
+fn invalid_names_and_tables_are_refused() {
     for name in [
         "\"a b\"",
         "\"\"",
@@ -363,7 +363,7 @@ fn names_and_tables_are_read_strictly() {
 }
 
 #[test]
-fn targets_are_read_strictly() {
+fn invalid_targets_of_a_file_are_refused() {
     for (section, start) in [
         ("port = 22", "1: targets[1]: a target needs a `host`"),
         (

@@ -8,7 +8,7 @@ use crate::program::{check, finish, program, run};
 use crate::scripted_peer::{Peer, closed_port};
 
 #[test]
-fn targets_that_are_none() {
+fn invalid_targets_are_refused() {
     for (words, text) in [
         (&["h", "0"][..], "port `0` is not a number from 1 to 65535"),
         (&["h", "65536"], "1 to 65535"),
@@ -39,7 +39,7 @@ fn targets_that_are_none() {
 }
 
 #[test]
-fn options_that_make_no_sense() {
+fn invalid_options_are_refused() {
     let peer = Peer::greeting(b"x");
     let port = peer.port();
     for (words, text) in [
@@ -95,14 +95,14 @@ fn options_that_make_no_sense() {
 }
 
 #[test]
-fn words_that_are_no_command() {
+fn unknown_commands_are_refused() {
     run(&[]).refuses("no command");
     run(&["chek", "h", "80"]).refuses("'check'");
     run(&["/nonexistent/socket", "true"]).refuses("unrecognized subcommand");
 }
 
 #[test]
-fn values_that_are_not_utf8() {
+fn values_that_are_not_utf8_are_refused() {
     finish(
         program()
             .args(["check", "127.0.0.1", "80", "--send"])
@@ -119,7 +119,7 @@ fn values_that_are_not_utf8() {
 }
 
 #[test]
-fn help_is_no_mistake() {
+fn help_is_not_an_error() {
     for words in [
         &["--help"][..],
         &["check", "--help"],
@@ -143,7 +143,7 @@ fn help_is_no_mistake() {
 }
 
 #[test]
-fn a_reader_that_left_is_no_error() {
+fn a_broken_pipe_is_not_an_error() {
     let peer = Peer::greeting(b"x");
     let (port, program) = (peer.port(), env!("CARGO_BIN_EXE_zbx-tcp"));
     for (port, code) in [(port.as_str(), 0), (&closed_port().to_string(), 1)] {
@@ -182,7 +182,7 @@ fn a_panic_still_yields_a_value_and_nothing_else() {
 }
 
 #[test]
-fn a_full_disk_is_said_once() {
+fn a_full_disk_is_reported_once() {
     let peer = Peer::greeting(b"x");
     let full = std::fs::OpenOptions::new()
         .write(true)
@@ -205,7 +205,7 @@ fn a_full_disk_is_said_once() {
 }
 
 #[test]
-fn a_machine_without_descriptors_still_owes_a_value() {
+fn without_descriptors_a_value_is_still_printed() {
     let peer = Peer::greeting(b"x");
     // The dynamic loader needs the fourth descriptor first, the event queue next, the socket the fifth.
     for limit in 4..7 {
@@ -232,7 +232,7 @@ fn a_machine_without_descriptors_still_owes_a_value() {
 }
 
 #[test]
-fn a_mistyped_word_gets_its_nearest() {
+fn a_mistyped_name_gets_a_suggestion() {
     run(&["chek", "127.0.0.1", "1"]).refuses("'check'");
     run(&["check", "127.0.0.1", "1", "--sevice", "ssh"]).refuses("'--service'");
     run(&["check", "127.0.0.1", "1", "--service", "shh"]).refuses("`ssh`");
@@ -240,7 +240,7 @@ fn a_mistyped_word_gets_its_nearest() {
 }
 
 #[test]
-fn the_version_names_commit_and_kind_of_build() {
+fn the_version_shows_commit_and_build_kind() {
     let version = run(&["--version"]).out;
     let (number, build) = version.trim_end().split_once(" (").unwrap();
     assert_eq!(number, format!("zbx-tcp {}", env!("CARGO_PKG_VERSION")));

@@ -14,7 +14,7 @@ fn refused(cases: &[(&[&str], &str)]) {
 }
 
 #[test]
-fn patterns_that_are_none() {
+fn invalid_patterns_are_refused() {
     let huge = "(x[0-9]{200}){200}".to_owned();
     let long = "a".repeat(100_000);
     refused(&[
@@ -55,7 +55,7 @@ fn patterns_that_are_none() {
 }
 
 #[test]
-fn patterns_that_prove_nothing() {
+fn patterns_that_match_empty_input_are_refused() {
     for source in [
         "a*", "^", "$", "^$", "(a|)", r"\A", "a?b?", "(?<v>)", "(?i)",
     ] {
@@ -74,7 +74,7 @@ fn patterns_that_prove_nothing() {
 }
 
 #[test]
-fn texts_that_cannot_be_read() {
+fn invalid_escapes_and_encodings_are_refused() {
     for option in ["--send", "--expect", "--expect-prefix", "--quit"] {
         refused(&[
             (
@@ -119,7 +119,7 @@ fn texts_that_cannot_be_read() {
 }
 
 #[test]
-fn steps_out_of_order() {
+fn steps_out_of_order_are_refused() {
     refused(&[
         (
             &["--quit", "a", "--expect", "b"],
@@ -155,7 +155,7 @@ fn steps_out_of_order() {
 }
 
 #[test]
-fn captures_that_do_not_fit() {
+fn invalid_captures_are_refused() {
     let one = "(?<v>x)";
     refused(&[
         (
@@ -203,7 +203,7 @@ fn captures_that_do_not_fit() {
 }
 
 #[test]
-fn bounds_and_services_that_make_no_sense() {
+fn invalid_bounds_and_services_are_refused() {
     refused(&[
         (
             &["--max-bytes", "0"],

@@ -72,7 +72,7 @@ fn lists_of_every_form_become_one_document() {
 }
 
 #[test]
-fn networks_lists_and_words_become_targets() {
+fn networks_port_lists_and_arguments_become_targets() {
     let closed = closed_port();
     let (_, ids) = document(&run(&[
         "batch",
@@ -88,7 +88,7 @@ fn networks_lists_and_words_become_targets() {
 }
 
 #[test]
-fn the_configuration_is_probed_by_groups() {
+fn groups_select_targets_of_the_configuration() {
     let peer = Peer::greeting(b"x");
     let (open, closed) = (
         peer.address().to_string(),
@@ -124,7 +124,7 @@ fn the_configuration_is_probed_by_groups() {
 }
 
 #[test]
-fn an_unknown_service_in_line_731_sends_nothing() {
+fn an_invalid_line_of_a_list_prevents_all_probes() {
     let peer = Peer::greeting(b"x");
     let good = format!("127.0.0.1 {}\n", peer.port());
     let list = format!("{}127.0.0.1 {} smpt\n{good}", good.repeat(730), peer.port());
@@ -133,7 +133,7 @@ fn an_unknown_service_in_line_731_sends_nothing() {
 }
 
 #[test]
-fn keeping_going_leaves_out_what_is_wrong_and_counts_it() {
+fn keep_going_skips_and_counts_invalid_targets() {
     let peer = Peer::greeting(b"x");
     let list = format!("127.0.0.1 {}\n127.0.0.1 1 2 3\nh:0\n", peer.port());
     let ran = batch(&["-", "--keep-going"], list.as_bytes());
@@ -154,7 +154,7 @@ fn keeping_going_leaves_out_what_is_wrong_and_counts_it() {
 }
 
 #[test]
-fn lists_that_are_none() {
+fn invalid_target_lists_are_refused() {
     let long = [b"127.0.0.1:1\n".as_slice(), &vec![b'a'; 10 << 20]].concat();
     for (list, text) in [
         (
@@ -183,7 +183,7 @@ fn lists_that_are_none() {
 }
 
 #[test]
-fn a_list_that_never_ends_is_not_waited_for() {
+fn an_endless_target_list_is_bounded() {
     let peer = Peer::greeting(b"x");
     let mut child = program()
         .args(["batch", "-", "--deadline", "0.5"])
@@ -217,7 +217,7 @@ fn a_list_that_never_ends_is_not_waited_for() {
 }
 
 #[test]
-fn standard_input_that_is_no_list() {
+fn invalid_standard_input_is_refused() {
     from(&["-"], File::open("/").unwrap().into()).refuses("standard input: is a directory");
     from(&["-"], Stdio::null()).refuses("standard input has no target");
     let closed = format!("'{}' batch - <&-", env!("CARGO_BIN_EXE_zbx-tcp"));
@@ -226,7 +226,7 @@ fn standard_input_that_is_no_list() {
 }
 
 #[test]
-fn options_of_a_run_that_make_no_sense() {
+fn invalid_batch_options_are_refused() {
     let peer = Peer::greeting(b"x");
     let target = peer.address().to_string();
     for (words, text) in [
@@ -275,7 +275,7 @@ fn options_of_a_run_that_make_no_sense() {
 }
 
 #[test]
-fn extremes_that_do_make_sense() {
+fn extreme_batch_options_are_accepted() {
     let peer = Peer::greeting(b"x");
     let target = peer.address().to_string();
     for words in [
@@ -295,7 +295,7 @@ fn extremes_that_do_make_sense() {
 }
 
 #[test]
-fn shards_share_a_list() {
+fn shards_partition_a_list() {
     let list: String = (1..=40).map(|host| format!("127.0.0.{host}:1\n")).collect();
     let part = |part: &str| document(&batch(&["-", "--shard", part], list.as_bytes())).1;
     let mut ids: Vec<String> = ["1/3", "2/3", "3/3"]
@@ -310,7 +310,7 @@ fn shards_share_a_list() {
 }
 
 #[test]
-fn verbose_says_what_was_chosen() {
+fn verbose_explains_the_chosen_limits() {
     let peer = Peer::greeting(b"x");
     let ran = run(&["batch", &peer.address().to_string(), "-v"]);
     assert!(

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use crate::program::{finish, program};
 use crate::readme::table_is;
-use crate::scripted_peer::{Peer, closed_port, perform};
+use crate::scripted_peer::{Peer, Split, closed_port};
 use crate::support::skip;
 use cases::{CASES, Case, Target};
 
@@ -29,10 +29,10 @@ steps = [{ expect_any = ["xyz", "def"] }]
 /// A result after this time is late. `check_tcp` waits 2 s for more data after a mismatch; all deadlines are longer.
 const LATE: Duration = Duration::from_millis(1800);
 /// Cases that run at the same time; they mostly wait.
-const WORKERS: usize = 6;
+const WORKERS: usize = 16;
 
 #[test]
-fn every_difference_is_published() {
+fn every_difference_is_in_the_docs() {
     let head = "| peer | `check_tcp` | result | `zbx-tcp check` | result | reason |";
     let rows = CASES
         .iter()
@@ -161,13 +161,11 @@ impl std::fmt::Display for Outcome {
 
 /// Starts the peer of a case. The channel gets the bytes that it received.
 fn start(target: &Target) -> (Option<Peer>, String, Receiver<Vec<u8>>) {
-    let (sender, received) = mpsc::channel();
     match target {
-        Target::Closed => (None, closed_port().to_string(), received),
-        Target::Port(port) => (None, (*port).to_owned(), received),
+        Target::Closed => (None, closed_port().to_string(), mpsc::channel().1),
+        Target::Port(port) => (None, (*port).to_owned(), mpsc::channel().1),
         Target::Peer(acts) => {
-            let acts = *acts;
-            let peer = Peer::start(move |stream| drop(sender.send(perform(stream, acts))));
+            let (peer, received) = Peer::scripted(acts.to_vec(), Split::Whole);
             let port = peer.port();
             (Some(peer), port, received)
         }

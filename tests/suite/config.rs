@@ -67,7 +67,7 @@ fn answering(
 }
 
 #[test]
-fn options_are_over_services_and_services_over_defaults() {
+fn options_override_services_and_services_override_defaults() {
     let config = ConfigFile::new(
         "[defaults]\ntimeout = \"100ms\"\ncount = 1\n\
          [services.slow]\nport = 9\ntimeout = \"0.9s\"\nsteps = [{ expect = \"never\" }]\n",
@@ -100,7 +100,7 @@ fn options_are_over_services_and_services_over_defaults() {
 }
 
 #[test]
-fn a_users_service_takes_the_place_of_a_built_in_one() {
+fn a_users_service_overrides_a_built_in_one() {
     let config = ConfigFile::new(
         "[services.ssh]\ndescription = \"ours\"\nport = 2222\nsteps = [{ expect = \"mine\" }]\n",
     );
@@ -126,7 +126,7 @@ fn a_users_service_takes_the_place_of_a_built_in_one() {
 }
 
 #[test]
-fn a_service_says_expects_captures_and_leaves() {
+fn a_service_sends_expects_captures_and_quits() {
     let config = ConfigFile::new(
         "[services.till]\nencoding = \"gbk\"\ncrlf = true\nquit = \"再见\"\nsteps = [\n\
          { expect_regex = '^你好,我是(?<name>[^!]+)!' },\n\
@@ -207,7 +207,7 @@ fn a_service_says_expects_captures_and_leaves() {
 }
 
 #[test]
-fn options_of_the_dialogue_take_the_place_of_the_services() {
+fn dialogue_options_replace_the_steps_of_the_service() {
     let config = ConfigFile::new(
         "[services.a]\nquit = \"BYE\"\nsteps = [{ expect = \"nothing like it\" }]\n",
     );
@@ -227,7 +227,7 @@ fn options_of_the_dialogue_take_the_place_of_the_services() {
 }
 
 #[test]
-fn the_environment_names_a_file_and_an_option_another() {
+fn the_config_option_overrides_the_environment() {
     let named = ConfigFile::new("[services.named]\nport = 1\n");
     let other = ConfigFile::new("[services.other]\nport = 1\n");
     let services =
@@ -268,7 +268,7 @@ fn services(etc: &Etc, words: &[&str]) -> Ran {
 }
 
 #[test]
-fn the_usual_files_are_read_in_order() {
+fn the_default_files_are_read_in_order() {
     let Some(etc) = Etc::new() else { return };
     services(&etc, &["--check"]).prints("ok: 0 services, 0 target entries", 0);
     let write = |name: &str, text: &str| {
@@ -325,7 +325,7 @@ fn the_usual_files_are_read_in_order() {
 }
 
 #[test]
-fn defaults_of_attempts_are_for_those_who_count() {
+fn defaults_of_attempts_apply_only_with_count() {
     let config = ConfigFile::new("[defaults]\ninterval = \"0.01s\"\nrequire = 2\n");
     let peer = Peer::greeting(b"x");
     let check =

@@ -39,7 +39,7 @@ fn column(ran: &Ran, member: &str) -> String {
 }
 
 #[test]
-fn a_list_of_ports_gives_a_row_each_with_every_macro() {
+fn each_port_of_a_list_is_a_row_with_every_macro() {
     let peer = Peer::greeting(b"x");
     let found = rows(&ports("127.0.0.1", &format!("22/ssh,{}", peer.port())));
     let row = json!({
@@ -58,7 +58,7 @@ fn a_list_of_ports_gives_a_row_each_with_every_macro() {
 }
 
 #[test]
-fn rows_keep_the_lists_order_and_are_unique() {
+fn rows_are_unique_and_in_list_order() {
     let found = ports("h", " 8000-8002, 25 / smtp,22/ssh,8001,22/ssh ,");
     assert_eq!(
         column(&found, "{#TCP.NAME}"),
@@ -74,14 +74,14 @@ fn rows_keep_the_lists_order_and_are_unique() {
 }
 
 #[test]
-fn an_empty_list_deletes_nothing() {
+fn an_empty_list_is_an_error() {
     for list in ["", " ", ",", " , ,"] {
         ports("h", list).refuses("the list of ports is empty: name some, such as `22/ssh,443`");
     }
 }
 
 #[test]
-fn what_is_no_list_gives_one_sentence_and_no_row() {
+fn an_invalid_list_gives_an_error_and_no_row() {
     for (list, text) in [
         ("0", "port list: port `0` is not a number from 1 to 65535"),
         ("22,65536", "port `65536`"),
@@ -121,7 +121,7 @@ fn what_is_no_list_gives_one_sentence_and_no_row() {
 }
 
 #[test]
-fn a_host_that_is_none_gives_one_sentence_and_no_row() {
+fn an_invalid_host_gives_an_error_and_no_row() {
     for (host, text) in [
         ("", "the host is empty"),
         ("*UNKNOWN*", "the host has no interface; add one"),
@@ -139,7 +139,7 @@ fn a_host_that_is_none_gives_one_sentence_and_no_row() {
 }
 
 #[test]
-fn services_of_the_configuration_are_known() {
+fn services_of_the_configuration_are_accepted() {
     let config = ConfigFile::new("[services.till]\nport = 9\n");
     let found = config.run(&["discover", "ports", "h", "9/till,22/ssh"]);
     assert_eq!(column(&found, "{#TCP.SERVICE}"), "till ssh");
@@ -158,7 +158,7 @@ fn open(list: &str, words: &[&str]) -> Ran {
 }
 
 #[test]
-fn open_gives_those_that_accept() {
+fn open_lists_the_ports_that_accept() {
     let (one, two) = (Peer::greeting(b"x"), Peer::greeting(b""));
     let (closed, one_port, two_port) = (closed_port(), one.port(), two.port());
     let found = open(
@@ -175,7 +175,7 @@ fn open_gives_those_that_accept() {
 }
 
 #[test]
-fn open_takes_long_lists() {
+fn open_accepts_long_lists() {
     // An address and ports of which no other test has one: a stray connect would disturb it.
     let listener = std::net::TcpListener::bind("127.77.0.9:0").unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -198,7 +198,7 @@ fn open_takes_long_lists() {
 }
 
 #[test]
-fn open_gives_no_rows_where_it_could_not_tell() {
+fn open_prints_no_rows_if_a_port_is_undetermined() {
     // The event queue takes the last descriptor, and none is left for a socket.
     let script = format!(
         "ulimit -n 4; '{}' discover open 127.0.0.1 1 -t 0.3",
@@ -215,7 +215,7 @@ fn open_gives_no_rows_where_it_could_not_tell() {
 }
 
 #[test]
-fn open_obeys_the_defaults_that_it_has_options_for() {
+fn open_uses_the_defaults_of_its_options() {
     let (from, seen) = channel();
     let peer = Peer::start(move |stream| {
         from.send(stream.peer_addr().unwrap().ip().to_string())
@@ -253,7 +253,7 @@ fn open_obeys_the_defaults_that_it_has_options_for() {
 }
 
 #[test]
-fn mistakes_of_open_send_nothing() {
+fn usage_errors_of_open_send_nothing() {
     let peer = Peer::greeting(b"x");
     for (words, text) in [
         (&["--rate", "0"][..], "--rate: `0`"),
@@ -272,7 +272,7 @@ fn mistakes_of_open_send_nothing() {
 }
 
 #[test]
-fn targets_are_the_configurations() {
+fn targets_lists_the_targets_of_the_configuration() {
     let config = ConfigFile::new(
         "[[targets]]\nhost = \"h\"\nport = \"80,81\"\nname = \"web\"\ngroup = [\"web\", \"all\"]\n\
          [[targets]]\nid = \"shell\"\nhost = \"h\"\nservice = \"ssh\"\ngroup = \"all\"\n[[targets]]\nhost = \"::1\"\nport = 9\n",

@@ -1,6 +1,6 @@
 //! The resolver inside a real poll, against scripted name servers on loopback addresses.
 
-mod fleet;
+mod many;
 pub mod server;
 
 use std::fs;
@@ -159,7 +159,7 @@ fn both_families_come_from_one_server() {
 }
 
 #[test]
-fn hosts_and_localhost_ask_nobody() {
+fn hosts_and_localhost_send_no_query() {
     let servers = one(|asked| asked.found(7));
     let mut driver = Driver::new(
         &servers.resolv_conf(""),
@@ -192,7 +192,7 @@ fn hosts_and_localhost_ask_nobody() {
 }
 
 #[test]
-fn a_late_answer_is_an_answer() {
+fn a_late_answer_is_accepted() {
     let late = |asked: &Asked| Reply::Late(Duration::from_millis(250), Box::new(asked.found(7)));
     let servers = two(late, |_| Reply::Silent);
     let (outcome, took) =
@@ -257,7 +257,7 @@ fn forged_answers_are_ignored() {
 }
 
 #[test]
-fn only_forged_answers_are_silence() {
+fn only_forged_answers_time_out() {
     let servers = one(|asked| asked.reply(|packet| packet.set_id(packet.id().wrapping_add(1))));
     let (outcome, _) = Driver::of(&servers, "").resolve("mx1.", Family::V4, 200);
     assert_eq!(failure(&outcome).0, Status::ResolveTimeout);
@@ -290,7 +290,7 @@ fn a_truncated_answer_with_dead_tcp_is_a_failure() {
 }
 
 #[test]
-fn tcp_that_ends_early_sends_to_the_next_server() {
+fn a_truncated_tcp_answer_falls_back_to_the_next_server() {
     for end in [&b""[..], b"\x01", b"\x01\x00ab", b"\x00\x00"] {
         let first = move |asked: &Asked| {
             if asked.over == "udp" {
@@ -315,7 +315,7 @@ fn use_vc_asks_over_tcp_only() {
 }
 
 #[test]
-fn errors_send_to_the_next_server_at_once() {
+fn server_errors_fall_back_to_the_next_server_at_once() {
     type Script = fn(&Asked) -> Reply;
     let looped = |asked: &Asked| {
         let mut bytes =
@@ -458,7 +458,7 @@ fn the_largest_answer_is_read_at_once() {
 }
 
 #[test]
-fn the_search_list_is_walked() {
+fn the_search_list_is_tried_in_order() {
     let servers = one(|asked| match asked.name.as_str() {
         "mx1.a.example" => asked.rcode(RCODE::NameError),
         "mx1.b.example" => asked.rcode(RCODE::ServerFailure),
@@ -511,7 +511,7 @@ fn rotate_spreads_the_lookups() {
 }
 
 #[test]
-fn equal_names_are_asked_once() {
+fn equal_names_share_one_query() {
     let servers = one(|asked| Reply::Late(Duration::from_millis(50), Box::new(asked.found(7))));
     let mut driver = Driver::of(&servers, "");
     for key in 0..1000 {
@@ -533,7 +533,7 @@ fn equal_names_are_asked_once() {
 }
 
 #[test]
-fn an_answer_serves_who_comes_within_a_second() {
+fn an_answer_is_reused_for_one_second() {
     let servers = one(|asked| asked.found(7));
     let mut driver = Driver::of(&servers, "");
     for name in ["mx1.example.org", "MX1.example.org", "mx1.example.org"] {
@@ -579,7 +579,7 @@ fn each_key_has_its_own_deadline() {
 }
 
 #[test]
-fn who_comes_late_gets_the_whole_time() {
+fn a_lookup_that_joins_late_has_its_full_timeout() {
     let count = std::sync::atomic::AtomicUsize::new(0);
     let servers = one(
         move |asked| match count.fetch_add(1, std::sync::atomic::Ordering::SeqCst) {
@@ -646,7 +646,7 @@ fn the_queue_keeps_its_deadlines() {
 }
 
 #[test]
-fn cancelled_lookups_are_forgotten_and_make_room() {
+fn cancelled_lookups_free_their_slots() {
     let servers = one(|asked| {
         if asked.name == "last" {
             asked.found(7)
@@ -678,13 +678,13 @@ fn cancelled_lookups_are_forgotten_and_make_room() {
 
 /// Runs itself with few descriptors, since a limit is the whole process's.
 #[test]
-fn without_descriptors_it_waits_and_then_says_so() {
+fn without_descriptors_a_lookup_waits_and_then_fails() {
     const INNER: &str = "ZBX_TCP_TEST_FEW_DESCRIPTORS";
     if std::env::var_os(INNER).is_some() {
         return starve();
     }
     let script = format!(
-        "ulimit -n 64; {INNER}=1 exec \"$0\" --exact dns::without_descriptors_it_waits_and_then_says_so"
+        "ulimit -n 64; {INNER}=1 exec \"$0\" --exact dns::without_descriptors_a_lookup_waits_and_then_fails"
     );
     let run = Command::new("sh")
         .arg("-c")

@@ -74,7 +74,7 @@ fn directory_is(directory: &str, wanted: &Files) {
 }
 
 #[test]
-fn each_command_has_its_page_of_help() {
+fn each_command_has_a_help_page() {
     let commands = below(&published(), "");
     assert!(
         commands.len() > 4 && commands.iter().any(|(path, _)| path.contains(' ')),
@@ -95,7 +95,7 @@ fn each_command_has_its_page_of_help() {
 }
 
 #[test]
-fn every_example_is_understood() {
+fn every_example_is_accepted() {
     for (what, words) in help::PAGES.iter().flat_map(|page| page.examples) {
         // The words are a shell's: bash splits them, one in a line.
         let script = format!("printf '%s\\n' zbx-tcp {words}");

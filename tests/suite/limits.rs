@@ -214,7 +214,7 @@ impl Hosts {
 
 /// Thirty probes of one address, three at a time, take ten times as long as each may: waiting is not their time.
 #[test]
-fn an_address_has_so_many_connections_at_once_and_waiting_is_not_the_probes_time() {
+fn the_limit_per_address_holds_and_queueing_does_not_count_as_probe_time() {
     let hosts = Hosts::with((0..30).map(|number| format!("host{number}")));
     for (threads, named) in [(1, false), (1, true), (2, false), (2, true)] {
         let slow = Slow::start(Duration::from_millis(60));
@@ -265,7 +265,7 @@ fn an_address_has_so_many_connections_at_once_and_waiting_is_not_the_probes_time
 }
 
 #[test]
-fn connects_keep_their_pace_and_waiting_is_not_the_probes_time() {
+fn the_rate_limit_holds_and_queueing_does_not_count_as_probe_time() {
     let hosts = Hosts::with((0..40).map(|number| format!("host{number}")));
     for (threads, named) in [(1, false), (1, true), (2, true)] {
         let slow = Slow::start(Duration::ZERO);
@@ -302,7 +302,7 @@ fn connects_keep_their_pace_and_waiting_is_not_the_probes_time() {
 }
 
 #[test]
-fn at_the_deadline_of_the_run_everything_is_answered() {
+fn every_plan_has_a_report_at_the_deadline_of_the_run() {
     // Nothing accepts: the queue takes the handshakes.
     let (full, open) = (FullBacklog::new(), TcpListener::bind("0.0.0.0:0").unwrap());
     let port = open.local_addr().unwrap().port();
@@ -355,7 +355,7 @@ fn at_the_deadline_of_the_run_everything_is_answered() {
 }
 
 #[test]
-fn whoever_stops_a_run_gets_what_is_known() {
+fn a_stopped_run_reports_every_plan() {
     let full = FullBacklog::new();
     for threads in [1, 2] {
         let (watched, mut written) = UnixStream::pair().unwrap();
@@ -468,9 +468,9 @@ fn threads_do_not_keep_each_others_connections_open() {
 
 /// Whoever has no room left leaves the rest to the next thread, and nobody waits for ever.
 #[test]
-fn spare_threads_begin_as_they_are_needed() {
+fn standby_threads_start_when_needed() {
     let (full, closed) = (FullBacklog::new(), closed_port());
-    let held = Duration::from_millis(1200);
+    let held = Duration::from_millis(700);
     let mut plans = vec![plan("127.0.0.1", full.port(), &connect(held)); 40];
     plans.extend(vec![plan("127.0.0.1", closed, &connect(LONG)); 10]);
     for (spares, at_least) in [(1, 2 * held), (3, held), (100, held)] {
@@ -498,7 +498,7 @@ fn spare_threads_begin_as_they_are_needed() {
 
 /// What a thread is spared for may not come, and a fault of one must not leave the others waiting.
 #[test]
-fn spare_threads_that_nobody_needs_end() {
+fn unneeded_standby_threads_end() {
     struct Faulty;
     impl Sink for Faulty {
         fn deliver(&mut self, report: Report) {
@@ -593,7 +593,7 @@ fn starve(ports: &str) {
 
 /// One thread waits for the address that the other has, and has nothing else to wait for.
 #[test]
-fn who_waits_for_another_threads_connection_has_its_turn() {
+fn a_plan_queued_behind_another_thread_runs() {
     let (full, closed) = (FullBacklog::new(), closed_port());
     let hosts = Hosts::with(["host0".to_owned()].into_iter());
     for host in ["127.0.0.1", "host0"] {
@@ -622,7 +622,7 @@ fn who_waits_for_another_threads_connection_has_its_turn() {
 
 /// An address is not kept busy by a plan that was let in and connects to nothing after all.
 #[test]
-fn who_does_not_use_its_turn_passes_it_on() {
+fn a_plan_that_does_not_connect_releases_its_slot() {
     let (full, closed) = (FullBacklog::new(), closed_port());
     let mut plans = vec![plan(
         "127.0.0.1",
@@ -654,7 +654,7 @@ fn in_time(work: impl FnOnce() -> Gathered + Send + 'static) -> Gathered {
 
 /// A process that is held up calls nobody down who answered in time: more answers wait than one wake takes.
 #[test]
-fn who_answered_while_we_were_held_up_is_up() {
+fn replies_that_arrive_while_the_loop_is_blocked_count() {
     const COUNT: u32 = 1800;
     struct HeldUp(Gathered);
     impl Sink for HeldUp {

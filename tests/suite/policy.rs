@@ -46,7 +46,7 @@ impl Etc {
 }
 
 #[test]
-fn without_a_file_everything_is_allowed() {
+fn without_a_policy_file_everything_is_allowed() {
     let Some(etc) = Etc::new() else { return };
     let peer = Peer::greeting(b"hello\r\n");
     etc.check(&["127.0.0.1", &peer.port()]).prints("1", 0);
@@ -55,7 +55,7 @@ fn without_a_file_everything_is_allowed() {
 }
 
 #[test]
-fn a_denied_target_gets_nothing_and_every_output_says_14() {
+fn a_denied_target_receives_nothing_and_has_status_14() {
     let Some(etc) = Etc::with("deny = [\"192.0.2.0/24\", \"127.0.0.0/8\"]\n") else {
         return;
     };
@@ -145,7 +145,7 @@ fn several_attempts_at_a_denied_target_end_at_once() {
 }
 
 #[test]
-fn no_spelling_and_no_name_passes_the_policy() {
+fn no_address_notation_or_name_bypasses_the_policy() {
     let Some(etc) = Etc::with("deny = [\"127.0.0.0/8\", \"::1\"]") else {
         return;
     };
@@ -175,7 +175,7 @@ fn no_spelling_and_no_name_passes_the_policy() {
 }
 
 #[test]
-fn each_address_of_a_name_is_judged() {
+fn the_policy_is_checked_for_each_address_of_a_name() {
     let Some(etc) = Etc::with("deny = [\"127.0.0.2\"]") else {
         return;
     };
@@ -218,7 +218,7 @@ fn ports_are_part_of_a_rule() {
 }
 
 #[test]
-fn a_service_is_spoken_on_its_hosts_only() {
+fn a_service_is_used_on_its_hosts_only() {
     let Some(etc) = Etc::new() else { return };
     let (till, other) = (Peer::greeting(b"hello\r\n"), Peer::greeting(b"hello\r\n"));
     let (here, elsewhere) = (till.port(), other.port());
@@ -282,7 +282,7 @@ fn a_service_is_spoken_on_its_hosts_only() {
 }
 
 #[test]
-fn what_is_no_policy_denies_everything_and_says_why() {
+fn an_invalid_policy_denies_everything_and_says_why() {
     let Some(etc) = Etc::new() else { return };
     let path = etc.policy();
     for (text, why) in [
@@ -340,7 +340,7 @@ fn what_is_no_policy_denies_everything_and_says_why() {
 }
 
 #[test]
-fn a_file_that_may_not_be_read_denies_everything() {
+fn an_unreadable_policy_denies_everything() {
     let Some(etc) = Etc::with("allow = [\"127.0.0.0/8\"]") else {
         return;
     };
@@ -397,7 +397,7 @@ fn dir_with_empty_config() -> tempfile::TempDir {
 }
 
 #[test]
-fn nothing_of_the_caller_moves_the_file() {
+fn no_argument_or_variable_changes_the_policy_path() {
     let Some(etc) = Etc::with("deny = [\"127.0.0.0/8\"]") else {
         return;
     };

@@ -4,13 +4,15 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use zbx_tcp::failure::{STATUSES, StatusRow};
 
-/// Pages with console blocks. They run at the same time, so each page uses ports of its own.
+use crate::fixed_ports::isolated;
+
+/// Pages with console blocks. They may run at the same time, so each page uses ports of its own.
 const EXECUTED: &[&str] = &[
     "README.md",
     "docs/accuracy.md",
@@ -97,7 +99,9 @@ fn execute(text: &str) -> Vec<String> {
     write_files(text, home.path());
     let program = Path::new(env!("CARGO_BIN_EXE_zbx-tcp")).parent().unwrap();
     let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap());
-    let output = Command::new("bash")
+    // The page names its ports.
+    let (mut shell, _lock) = isolated("bash");
+    let output = shell
         .args(["-c", &script])
         .current_dir(home.path())
         .env("PATH", path)
@@ -367,7 +371,7 @@ fn is_list_of_ports(text: &str) -> bool {
 }
 
 #[test]
-fn the_demonstration_shows_what_it_promises() {
+fn the_demo_shows_each_announced_result() {
     let ran = crate::program::run(&["demo"]);
     assert_eq!((ran.err.as_str(), ran.code), ("", Some(0)), "{}", ran.out);
     for part in [

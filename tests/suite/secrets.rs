@@ -5,6 +5,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::Stdio;
 use std::sync::mpsc::{Receiver, channel};
+use std::thread;
 use std::time::Duration;
 
 use crate::config::ConfigFile;
@@ -55,7 +56,7 @@ fn echo(cuts: &'static [usize]) -> (Peer, Receiver<Vec<u8>>) {
             let _ = stream.write_all(&said[start..end]);
             start = end;
             // A pause makes a segment of its own of each piece; nothing is measured by it.
-            std::thread::sleep(Duration::from_millis(8));
+            thread::sleep(Duration::from_millis(8));
         }
         let _ = heard.send(said);
         let _ = stream.read(&mut buffer);
@@ -125,7 +126,7 @@ const OUTPUTS: [&[&str]; 8] = [
 ];
 
 #[test]
-fn no_output_shows_a_secret_that_the_peer_says_back() {
+fn secrets_in_the_reply_are_redacted_in_every_output() {
     for encoding in ["utf-8", "gbk"] {
         let config = config(encoding);
         let sent = format!("AUTH {PASSWORD} {TOKEN}\r\n");
@@ -142,36 +143,55 @@ fn no_output_shows_a_secret_that_the_peer_says_back() {
             &[6, 7, 8, 9, 10, 11, 12, 13, 14, 15],
             &[5, 16, 17, 20, 22],
         ];
-        for (cuts, service) in all
+        let cases: Vec<_> = all
             .iter()
-            .flat_map(|cuts| ["auth", "early", "refused", "deaf"].map(|name| (cuts, name)))
-        {
-            let (peer, heard) = echo(cuts);
-            let port = peer.port();
-            // Where little differs, the outputs that show most will do.
-            let most = |output: &&&[&str]| output.len() == 3 || output[1] == "json";
-            let few = cuts.len() > 1 || service == "deaf";
-            for output in OUTPUTS.iter().filter(|output| !few || most(output)) {
-                let words = [
-                    &["check", "127.0.0.1", &port, "-s", service, "-t", "0.3"],
-                    *output,
-                ]
-                .concat();
-                let ran = config.run(&words);
-                assert!(
-                    ran.code == Some(0) || ran.code == Some(1),
-                    "{words:?} {}",
-                    ran.err
-                );
-                assert_eq!(heard.recv().unwrap(), sent, "the peer got something else");
-                hides(&words, &ran);
+            .flat_map(|cuts| ["auth", "early", "refused", "deaf"].map(|service| (*cuts, service)))
+            .collect();
+        // Most of them wait for the deadline or between the pieces of the reply.
+        thread::scope(|scope| {
+            for cases in cases.chunks(cases.len().div_ceil(5)) {
+                let (config, sent) = (&config, &sent);
+                scope.spawn(move || {
+                    for (cuts, service) in cases {
+                        every_output_hides_secrets(config, service, cuts, sent);
+                    }
+                });
             }
-        }
+        });
+    }
+}
+
+/// A peer that sends back what it received, in these pieces: no output shows a secret.
+fn every_output_hides_secrets(
+    config: &ConfigFile,
+    service: &str,
+    cuts: &'static [usize],
+    sent: &[u8],
+) {
+    let (peer, heard) = echo(cuts);
+    let port = peer.port();
+    // The outputs that show most are enough where cases differ little.
+    let most = |output: &&&[&str]| output.len() == 3 || output[1] == "json";
+    let few = cuts.len() > 1 || service == "deaf";
+    for output in OUTPUTS.iter().filter(|output| !few || most(output)) {
+        let arguments = [
+            &["check", "127.0.0.1", &port, "-s", service, "-t", "0.3"],
+            *output,
+        ]
+        .concat();
+        let ran = config.run(&arguments);
+        assert!(
+            ran.code == Some(0) || ran.code == Some(1),
+            "{arguments:?} {}",
+            ran.err
+        );
+        assert_eq!(heard.recv().unwrap(), sent, "the peer got something else");
+        hides(&arguments, &ran);
     }
 }
 
 #[test]
-fn captures_and_bytes_that_are_no_text_hide_it_too() {
+fn secrets_are_redacted_in_captures_and_binary_replies() {
     for encoding in ["utf-8", "gbk"] {
         let config = config(encoding);
         let (peer, _heard) = echo(&[]);
@@ -216,7 +236,7 @@ fn captures_and_bytes_that_are_no_text_hide_it_too() {
 }
 
 #[test]
-fn no_output_shows_another_spelling_of_it() {
+fn secrets_are_redacted_in_stateful_encodings() {
     // In ISO-2022-JP the bytes of a text depend on what stands before it.
     let label = "iso-2022-jp";
     let encode = |text: &str| {
@@ -260,7 +280,7 @@ fn no_output_shows_another_spelling_of_it() {
 }
 
 #[test]
-fn neither_the_arguments_nor_the_environment_have_it_while_it_runs() {
+fn secrets_are_not_in_arguments_or_environment() {
     let config = config("utf-8");
     let (heard, hears) = channel();
     let (go, wait) = channel::<()>();
@@ -300,7 +320,7 @@ fn neither_the_arguments_nor_the_environment_have_it_while_it_runs() {
 }
 
 #[test]
-fn what_explains_services_shows_only_the_names() {
+fn services_output_shows_only_the_names_of_secrets() {
     let config = config("gbk");
     for words in [
         &["services"][..],
@@ -323,7 +343,7 @@ fn what_explains_services_shows_only_the_names() {
 
 #[cfg(debug_assertions)]
 #[test]
-fn a_panic_does_not_show_it() {
+fn a_panic_does_not_show_secrets() {
     let config = config("utf-8");
     let (peer, _heard) = echo(&[]);
     let (port, path) = (peer.port(), config.path());
@@ -372,7 +392,7 @@ fn refused(config: &ConfigFile, section: &str, mode: u32, text: &str) {
 }
 
 #[test]
-fn mistakes_do_not_quote_it() {
+fn configuration_errors_do_not_quote_secrets() {
     let config = ConfigFile::new("");
     for (section, text) in [
         (format!("secrets = {{ password = {PASSWORD} }}"), ":2: "),
@@ -425,7 +445,7 @@ fn mistakes_do_not_quote_it() {
 }
 
 #[test]
-fn who_else_can_read_it_matters() {
+fn secret_files_that_others_can_read_are_refused() {
     let config = ConfigFile::new("");
     let inline = format!("secrets.password = \"{PASSWORD}\"");
     for mode in [0o644, 0o604, 0o666] {
@@ -462,7 +482,7 @@ fn who_else_can_read_it_matters() {
 }
 
 #[test]
-fn the_file_of_a_secret_is_bounded() {
+fn secret_files_are_bounded_in_size() {
     let config = ConfigFile::new("");
     let named = |name: &str| {
         format!(

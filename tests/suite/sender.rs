@@ -166,7 +166,7 @@ fn every_value_arrives_byte_for_byte() {
 }
 
 #[test]
-fn the_default_metrics_and_another_key() {
+fn default_metrics_and_a_custom_item_key() {
     let peer = Peer::greeting(b"");
     let target = format!("127.0.0.1:{}", peer.port());
     let ran = sender(

@@ -241,7 +241,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, cases: 1000, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_order_of_events_ends_in_one_sound_report(
+    fn any_order_of_events_ends_in_one_consistent_report(
         plan in plans(),
         happenings in proptest::collection::vec(happening(), 0..40),
     ) {
@@ -295,7 +295,7 @@ fn fewer_attempts_than_required_are_never_up() {
 }
 
 #[test]
-fn a_blocked_connect_is_this_machines_fault_not_the_targets() {
+fn a_connect_that_this_machine_blocks_is_a_local_error() {
     let plan = Plan::connect(Target::from_words("192.0.2.7", Some("25"), None).unwrap());
     assert_eq!(
         play(plan.clone(), &[Happening::Blocked(0)]).status(),
@@ -342,7 +342,7 @@ fn a_denied_address_ends_at_once_and_names_the_rule() {
 }
 
 #[test]
-fn a_denied_address_is_no_attempt() {
+fn a_denied_address_does_not_count_as_an_attempt() {
     let number = |number| NonZeroU32::new(number).unwrap();
     let attempts = Attempts {
         count: number(3),
@@ -403,7 +403,7 @@ fn each_resolved_address_has_its_own_verdict() {
 
 /// What it waited for our own limits is neither in its times nor taken from its deadline, but the run's end holds.
 #[test]
-fn a_clock_that_stood_still_is_put_forward() {
+fn queueing_time_shifts_the_deadline() {
     let ms = Duration::from_millis;
     let spec = ProbeSpec {
         timeout: ms(500),

@@ -21,7 +21,7 @@ use crate::scripted_peer::closed_port;
 use crate::support::skip;
 
 #[test]
-fn the_files_are_what_their_description_makes() {
+fn the_files_are_what_the_generator_writes() {
     let mut generate = Command::new("python3");
     generate.arg(zabbix().join("generate")).arg("--check");
     match generate.output() {
@@ -55,7 +55,7 @@ fn the_value_map_is_the_table_of_statuses() {
 }
 
 #[test]
-fn every_uuid_is_listed_and_stays() {
+fn every_uuid_is_listed_and_unchanged() {
     let list = fs::read_to_string(zabbix().join("uuids.txt")).unwrap();
     let rows = list
         .lines()
@@ -262,7 +262,7 @@ fn lld_macros_are_those_of_the_rows() {
 }
 
 #[test]
-fn whatever_is_referred_to_exists() {
+fn every_reference_exists() {
     for file in files() {
         let keys = file.keys();
         for object in file.keyed() {
@@ -337,7 +337,7 @@ fn everything_is_described_and_tagged() {
 
 /// A dependent item that cannot take its value becomes unsupported, which a service that is down must not cause.
 #[test]
-fn what_may_be_absent_makes_no_error() {
+fn absent_values_cause_no_error() {
     let always = ["$.discovery"];
     for file in files() {
         for object in file.keyed() {
@@ -356,7 +356,7 @@ fn what_may_be_absent_makes_no_error() {
 }
 
 #[test]
-fn the_file_ends_its_lines_as_an_export_does() {
+fn line_ends_are_those_of_an_export() {
     for File { path, text, .. } in files() {
         assert!(
             !text.contains('\t') && !text.contains('\r') && text.ends_with('\n'),

@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
+use crate::fixed_ports::Lock;
 use crate::program::check;
 use crate::support::skip;
 
@@ -90,13 +91,13 @@ fn exchange(port: &str) {
 }
 
 #[test]
-fn our_check_is_the_tutorials_client() {
+fn check_works_as_the_tutorials_client() {
     exchange("0");
 }
 
 #[test]
-fn on_the_tutorials_own_port() {
-    // Whoever has the port already is not ours to stop.
+fn check_works_on_the_tutorials_port() {
+    let _lock = Lock::acquire();
     if std::net::TcpListener::bind("0.0.0.0:8989").is_err() {
         return skip("port 8989 is taken on this machine");
     }

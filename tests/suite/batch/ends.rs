@@ -56,7 +56,7 @@ fn wait_until(mut what: impl FnMut() -> bool) {
 }
 
 #[test]
-fn a_signal_half_way_prints_what_is_known() {
+fn a_signal_prints_the_results_so_far() {
     for (name, threads) in [("TERM", "1"), ("INT", "2")] {
         let peers: Vec<_> = (0..5).map(|_| Peer::greeting(b"hello")).collect();
         let full = FullBacklog::new();
@@ -124,7 +124,7 @@ fn a_signal_half_way_prints_what_is_known() {
 }
 
 #[test]
-fn a_second_signal_ends_a_batch_that_nobody_reads() {
+fn a_second_signal_ends_a_batch_blocked_on_its_output() {
     // More than a pipe holds: it cannot be printed to its end.
     let (closed, hosts) = (closed_port(), "127.3.0.0/22");
     let file = written("");
@@ -151,7 +151,7 @@ fn a_second_signal_ends_a_batch_that_nobody_reads() {
 }
 
 #[test]
-fn a_reader_that_leaves_is_no_error() {
+fn a_broken_pipe_of_a_batch_is_not_an_error() {
     let peers: Vec<_> = (0..3).map(|_| Peer::greeting(b"hello")).collect();
     let up: Vec<_> = peers
         .iter()
@@ -192,7 +192,7 @@ fn a_reader_that_leaves_is_no_error() {
 }
 
 #[test]
-fn a_full_disk_is_said() {
+fn a_full_disk_is_reported() {
     let down = format!("127.0.0.1:{}", closed_port());
     for format in ["json", "ndjson", "sender", "text"] {
         let file = written("");
@@ -221,7 +221,7 @@ fn a_full_disk_is_said() {
 
 #[test]
 #[cfg(debug_assertions)]
-fn a_fault_of_our_own_gives_every_target_its_value() {
+fn an_internal_error_gives_every_target_a_value() {
     let targets = ["127.0.0.1:1", "127.0.0.1:2"];
     let file = written("");
     let run = |format| {
@@ -253,7 +253,7 @@ fn a_fault_of_our_own_gives_every_target_its_value() {
 }
 
 #[test]
-fn a_batch_of_none_is_a_document() {
+fn a_batch_without_targets_is_a_document() {
     let ran = batch(
         "[[targets]]\nhost = 'h'\nport = 1\ngroup = 'other'\n",
         &["--group", "other", "--shard", "2/2"],

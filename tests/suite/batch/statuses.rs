@@ -197,7 +197,7 @@ fn every_status_in_one_batch() {
 }
 
 #[test]
-fn a_machine_without_descriptors_says_so_of_every_target() {
+fn without_descriptors_every_target_is_a_local_error() {
     let peer = Peer::greeting(b"");
     let target = format!("127.0.0.1:{}", peer.port());
     let file = written("");
@@ -227,7 +227,7 @@ fn a_machine_without_descriptors_says_so_of_every_target() {
 }
 
 #[test]
-fn targets_stand_in_input_order() {
+fn targets_are_in_input_order() {
     let peers: Vec<_> = (0..30).map(|_| Peer::greeting(b"")).collect();
     let mut targets: Vec<_> = peers
         .iter()
@@ -268,7 +268,7 @@ fn targets_stand_in_input_order() {
 }
 
 #[test]
-fn two_threads_say_what_one_says() {
+fn two_threads_give_the_results_of_one() {
     let peers: Vec<_> = (0..10).map(|_| Peer::greeting(b"hello\r\n")).collect();
     let mut config =
         "[services.hello]\nsteps = [{expect = 'hello'}]\n[services.bye]\nsteps = [{expect_prefix = 'bye'}]\n"

@@ -73,7 +73,7 @@ fn all_had_their_time(ran: &Ran, timeout: f64) {
 }
 
 #[test]
-fn others_bring_the_descriptors_that_one_lacks() {
+fn threads_with_separate_descriptor_tables_share_the_work() {
     // The first thread alone would begin half of them after three seconds, too late for the deadline.
     let ran = silence(&[], 3.0, &["--deadline", "5.5s"]);
     assert!(
@@ -88,7 +88,7 @@ fn others_bring_the_descriptors_that_one_lacks() {
 }
 
 #[test]
-fn so_many_threads_as_were_asked_for() {
+fn threads_option_sets_the_number_of_threads() {
     let ran = silence(&[], 0.4, &["--threads", "1", "--deadline", "30s"]);
     assert!(
         ran.err.contains("at most 48 probes at once") && !ran.err.contains("thread has"),
@@ -104,7 +104,7 @@ fn so_many_threads_as_were_asked_for() {
 }
 
 #[test]
-fn where_threads_share_descriptors_one_has_them_all() {
+fn with_a_shared_descriptor_table_one_thread_uses_all() {
     let starter = ["python3", "-c", WITHOUT_UNSHARE];
     let there = Command::new(starter[0])
         .args(&starter[1..])

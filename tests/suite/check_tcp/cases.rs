@@ -62,6 +62,7 @@ fn describe(act: &Act) -> String {
         Waits(millis) => format!("waits {millis} ms"),
         Leaves => "sends FIN".to_owned(),
         Resets => "sends RST".to_owned(),
+        Act::HearsBytes(_) | Act::ShutsDown => unreachable!("not in the table"),
     }
 }
 

@@ -84,7 +84,7 @@ const ROWS: &[Row] = &[
 ];
 
 #[test]
-fn the_translation_is_published() {
+fn the_translation_table_is_in_the_docs() {
     let head = ["| check_tcp | zbx-tcp check |", "| --- | --- |"].map(str::to_owned);
     let rows = ROWS
         .iter()
@@ -97,7 +97,7 @@ fn the_translation_is_published() {
 }
 
 #[test]
-fn each_row_is_shown_by_its_cases() {
+fn each_row_of_the_translation_has_cases() {
     for (theirs, ours, names) in ROWS {
         for name in *names {
             let case = CASES
@@ -125,7 +125,7 @@ fn each_row_is_shown_by_its_cases() {
 }
 
 #[test]
-fn options_of_ours_exist() {
+fn our_options_of_the_translation_exist() {
     let help = crate::program::run(&["check", "--help"]).out;
     for (_, ours, _) in ROWS {
         for option in ours
@@ -138,7 +138,7 @@ fn options_of_ours_exist() {
 }
 
 #[test]
-fn options_of_theirs_are_all_translated() {
+fn every_check_tcp_option_is_translated() {
     let Ok(output) = std::process::Command::new(super::CHECK_TCP)
         .arg("--help")
         .output()

@@ -66,7 +66,7 @@ fn every_key_of_the_configuration_is_described() {
 
 /// What the reference gives as an example is understood.
 #[test]
-fn every_example_of_a_key_is_understood() {
+fn every_example_of_a_key_is_accepted() {
     let home = tempfile::tempdir().unwrap();
     let file = home.path().join("config.toml");
     let secret = home.path().join("password");
@@ -93,7 +93,7 @@ fn every_example_of_a_key_is_understood() {
 
 /// The samples that packages install: as they are, and with every setting in force.
 #[test]
-fn the_samples_are_understood() {
+fn the_sample_files_are_accepted() {
     let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/etc");
     let home = tempfile::tempdir().unwrap();
     let sample = fs::read_to_string(samples.join("config.toml.sample")).unwrap();

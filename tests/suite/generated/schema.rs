@@ -266,7 +266,7 @@ fn validator_is_here() -> bool {
 }
 
 #[test]
-fn real_documents_are_what_the_schema_says() {
+fn real_documents_match_the_schema() {
     if !validator_is_here() {
         return;
     }
@@ -287,7 +287,7 @@ fn real_documents_are_what_the_schema_says() {
 }
 
 #[test]
-fn real_batches_are_what_their_schema_says() {
+fn real_batch_documents_match_their_schema() {
     if !validator_is_here() {
         return;
     }

@@ -10,7 +10,7 @@ fn send(bytes: Vec<u8>) -> Step {
 }
 
 #[test]
-fn what_waits_to_be_sent_is_sent_once() {
+fn pending_bytes_are_sent_once() {
     const SIZE: usize = 16 << 20;
     let bytes: Vec<u8> = (0..SIZE).map(|at| (at / 7) as u8).collect();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -47,7 +47,7 @@ fn what_waits_to_be_sent_is_sent_once() {
 
 /// Who says much and hears nothing fills no memory.
 #[test]
-fn what_comes_while_we_send_is_bounded() {
+fn bytes_received_while_sending_are_bounded() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let peer = thread::spawn(move || {
@@ -88,7 +88,7 @@ fn what_comes_while_we_send_is_bounded() {
 }
 
 #[test]
-fn a_socket_that_is_used_again_hears_what_connect_itself_says() {
+fn a_reused_socket_reports_an_immediate_connect_error() {
     let open = TcpListener::bind("127.0.0.1:0").unwrap();
     let spec = connect(LONG);
     let mut plans = vec![plan("127.0.0.1", open.local_addr().unwrap().port(), &spec); 3];
@@ -115,7 +115,7 @@ fn a_socket_that_is_used_again_hears_what_connect_itself_says() {
 }
 
 #[test]
-fn thousands_of_steps_are_no_depth() {
+fn thousands_of_steps_need_no_recursion() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let spec = ProbeSpec {
@@ -150,7 +150,7 @@ impl Sink for Faulty {
 
 /// A thread that ends by a fault gives back the places that its connections had at their addresses.
 #[test]
-fn a_fault_in_one_thread_leaves_no_other_waiting() {
+fn a_panic_in_one_thread_does_not_block_the_others() {
     let (full, closed) = (FullBacklog::new(), closed_port());
     for _ in 0..10 {
         let mut plans = vec![
@@ -198,7 +198,7 @@ fn a_fault_in_one_thread_leaves_no_other_waiting() {
 
 /// A dead host is down, also where its other attempts waited for the places that the first ones had.
 #[test]
-fn attempts_that_wait_for_the_first_do_not_hide_what_came_of_it() {
+fn queued_attempts_do_not_hide_the_result_of_the_first() {
     let full = FullBacklog::new();
     let spec = ProbeSpec {
         attempts: Some(attempts(3, Duration::from_millis(20))),
@@ -224,7 +224,7 @@ fn attempts_that_wait_for_the_first_do_not_hide_what_came_of_it() {
 
 /// A loop that is slow has more attempts to begin than it gets to: their deadline comes all the same.
 #[test]
-fn attempts_that_wait_for_their_turn_put_no_deadline_off() {
+fn queued_attempts_do_not_extend_the_deadline() {
     #[derive(Default)]
     struct Slowly(Gathered);
     impl Sink for Slowly {

@@ -37,7 +37,7 @@ fn an_address_of_another_host_is_refused() {
 }
 
 #[test]
-fn words_that_are_no_place_to_listen() {
+fn invalid_listen_addresses_are_refused() {
     for word in [
         "65536",
         "http",
@@ -54,7 +54,7 @@ fn words_that_are_no_place_to_listen() {
 }
 
 #[test]
-fn options_with_values_that_mean_nothing() {
+fn invalid_option_values_are_refused() {
     for (option, value) in [
         ("--greeting", r"\q"),
         ("--reply", r"\x4"),
@@ -78,13 +78,13 @@ fn options_with_values_that_mean_nothing() {
 }
 
 #[test]
-fn options_that_exclude_each_other() {
+fn conflicting_options_are_refused() {
     line(&["127.0.0.1:0", "--echo", "--reply", "x"]);
     line(&["127.0.0.1:0", "--once", "--close", "never-accept"]);
 }
 
 #[test]
-fn a_repeated_option_is_a_mistake() {
+fn a_repeated_option_is_a_usage_error() {
     let output = refused(&["127.0.0.1:0", "--reply", "a", "--reply", "b"]);
     assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0));
     assert!(
