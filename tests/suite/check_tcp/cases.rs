@@ -388,7 +388,7 @@ pub const CASES: &[Case] = &[
         "A trigger decides how slow is too slow, with an item for `-o time.total`, `time.connect` or `time.first_byte`.",
     ),
     differs(
-        "threshold-words",
+        "threshold-text",
         GREETS,
         &["-w", "abc"],
         &["-t", "abc"],
