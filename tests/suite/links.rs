@@ -55,6 +55,10 @@ fn broken(page: &Path) -> Vec<String> {
         .collect()
 }
 
+pub fn is_page(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "md")
+}
+
 /// Every page below a directory, without those of builds and of version control.
 pub fn pages(root: &Path) -> Vec<PathBuf> {
     let (mut rest, mut found) = (vec![root.to_owned()], Vec::new());
@@ -68,7 +72,7 @@ pub fn pages(root: &Path) -> Vec<PathBuf> {
                     .unwrap()
                     .map(|entry| entry.unwrap().path()),
             );
-        } else if path.extension().is_some_and(|extension| extension == "md") {
+        } else if is_page(&path) {
             found.push(path);
         }
     }
@@ -155,7 +159,7 @@ fn every_page_is_packaged() {
     let list = fs::read_to_string(root.join("packaging/files")).unwrap();
     for entry in fs::read_dir(root.join("docs")).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
-        if name.ends_with(".md") && name != "architecture.md" {
+        if is_page(Path::new(&name)) && name != "architecture.md" {
             assert!(list.contains(&format!(" docs/{name} ")), "{name}");
         }
     }

@@ -11,6 +11,7 @@ use std::thread;
 use zbx_tcp::failure::{STATUSES, StatusRow};
 
 use crate::fixed_ports::isolated;
+use crate::links::{is_page, pages};
 
 /// Pages with console blocks. They may run at the same time, so each page uses ports of its own.
 const EXECUTED: &[&str] = &[
@@ -162,10 +163,10 @@ fn console_blocks_print_what_the_pages_show() {
 fn every_page_with_console_blocks_is_executed() {
     let docs = fs::read_dir(source("docs")).unwrap();
     let names = docs.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    let pages = names
-        .filter(|name| name.ends_with(".md"))
+    let names = names
+        .filter(|name| is_page(Path::new(name)))
         .map(|name| format!("docs/{name}"));
-    for page in pages.chain(["README.md".to_owned(), "zabbix/README.md".to_owned()]) {
+    for page in names.chain(["README.md".to_owned(), "zabbix/README.md".to_owned()]) {
         assert_eq!(
             !console_blocks(&read(&page)).is_empty(),
             EXECUTED.contains(&&*page),
@@ -329,7 +330,7 @@ fn the_quick_start_is_two_commands() {
 #[test]
 fn documented_lists_of_ports_are_accepted() {
     let mut lists = std::collections::BTreeSet::new();
-    let pages = crate::links::pages(&source("")).into_iter();
+    let documents = pages(&source("")).into_iter();
     let conf = [
         "zabbix/agentd/zbx-tcp.conf",
         "packaging/etc/config.toml.sample",
@@ -338,7 +339,7 @@ fn documented_lists_of_ports_are_accepted() {
     let templates = crate::templates::file::files()
         .into_iter()
         .map(|file| file.path);
-    for path in pages.chain(conf).chain(templates) {
+    for path in documents.chain(conf).chain(templates) {
         let text = fs::read_to_string(&path).unwrap();
         // A list with a service in it cannot be anything else.
         let parts = text.split(|c: char| !(c.is_ascii_alphanumeric() || "/,-_".contains(c)));
