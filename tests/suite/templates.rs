@@ -1,7 +1,6 @@
-//! The templates, without a Zabbix server: references exist, descriptions are right, both
-//! releases are alike.
+//! The templates, without Zabbix: every reference exists, descriptions are complete, and both releases are alike.
 
-mod file;
+pub mod file;
 mod key;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -74,7 +73,7 @@ fn every_uuid_is_listed_and_unchanged() {
                 .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
         assert!(
             digits && &uuid[12..13] == "4" && "89ab".contains(&uuid[16..17]),
-            "{uuid} is no UUIDv4"
+            "{uuid} is not a UUIDv4"
         );
     }
     for file in files() {
@@ -135,10 +134,10 @@ fn every_external_check_is_a_command_of_this_program() {
     for macros in [key::Macros::Set, key::Macros::Empty] {
         for key in &keys {
             let (name, parameters) = key::parts(key);
-            let words = parameters
+            let arguments = parameters
                 .iter()
                 .map(|parameter| key::expand(parameter, macros));
-            let parsed = Cli::try_parse_from([name.to_owned()].into_iter().chain(words));
+            let parsed = Cli::try_parse_from([name.to_owned()].into_iter().chain(arguments));
             assert_eq!(name, "zbx-tcp");
             assert!(parsed.is_ok(), "{key}: {}", parsed.unwrap_err());
         }
@@ -159,7 +158,7 @@ fn every_agent_key_is_a_user_parameter() {
             let (name, parameters) = key::parts(text(&item["key"]));
             let command = commands
                 .get(name)
-                .unwrap_or_else(|| panic!("{name} is no UserParameter"));
+                .unwrap_or_else(|| panic!("{name} is not a UserParameter"));
             let last = format!("${}", parameters.len());
             assert!(command.contains(&last), "{name}: {last} is not used");
             for parameter in parameters {
@@ -287,14 +286,14 @@ fn every_reference_exists() {
         for (member, text) in file.texts() {
             assert!(
                 member != "host" || text == name,
-                "{}: a widget or graph asks {text}",
+                "{}: a widget or graph refers to {text}",
                 file.name()
             );
         }
     }
 }
 
-/// The item keys in an expression, which follow `/template/` or `//`.
+/// The parts of an expression after `/template/` or `//`.
 fn references<'e>(expression: &'e str, template: &str) -> Vec<&'e str> {
     let starts = [format!("/{template}/"), "(//".to_owned()];
     let found = starts
@@ -336,8 +335,7 @@ fn everything_is_described_and_tagged() {
     }
 }
 
-/// A dependent item without a value becomes unsupported, which a service that is down must not
-/// cause.
+/// A dependent item without a value becomes unsupported; a service that is down must not cause that.
 #[test]
 fn absent_values_cause_no_error() {
     let always = ["$.discovery"];
