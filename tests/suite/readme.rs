@@ -380,7 +380,7 @@ fn the_demo_shows_each_announced_result() {
         "DOWN: refused",
         "DOWN: connect_timeout",
         "DOWN: mismatch",
-        "1 SYN had to be sent again",
+        "1 SYN was retransmitted",
         "$ zbx-tcp batch",
         "5 targets: 2 up, 3 down",
     ] {
