@@ -1,5 +1,5 @@
-//! What can be typed: commands, options and their help texts.
-// Doc comments of this module are help texts: what they quote is for a person.
+//! The command line: commands, options and their help texts. [`settings`](crate::settings) interprets the values.
+// Doc comments of this module are help texts, where backticks mark what is typed.
 #![allow(clippy::doc_markdown)]
 
 pub mod batch;
@@ -26,20 +26,20 @@ pub struct Cli {
     pub command: Command,
 }
 
-/// What to do.
+/// The commands.
 #[derive(Debug, Subcommand)]
 #[command(defer = true)]
 pub enum Command {
-    /// Probe one target: print one value, one document, or a report
+    /// Probe one target: print a value, a document or a report
     Check(Box<check::CheckArgs>),
-    /// Probe many targets at once: print one document, lines, or a table
+    /// Probe many targets at once: print one document, lines or a table
     Batch(Box<batch::BatchArgs>),
-    /// Rows for Zabbix's low-level discovery, as one line of JSON
+    /// Print rows for Zabbix low-level discovery, as one line of JSON
     Discover(discover::DiscoverArgs),
-    /// A small TCP responder, to test a path or a check before the real service exists
+    /// Run a small TCP server, to test a network path or a check
     Serve(serve::ServeArgs),
-    /// What named services exist, and what each says and expects
+    /// List named services; validate the configuration (--check); explain the policy (--policy)
     Services(services::ServicesArgs),
-    /// See every kind of result on loopback, in two seconds, without root
+    /// Show every kind of result on loopback, in two seconds, without root
     Demo,
 }

@@ -1,6 +1,6 @@
-//! The commands: each reads its settings, runs the engine, prints, and picks the exit status.
+//! The commands. Each reads its settings, runs the engine, prints the result and returns the exit status.
 //!
-//! Only here is standard output written.
+//! This is the only module that writes to standard output and standard error.
 
 mod batch;
 mod check;
@@ -9,6 +9,7 @@ mod discover;
 mod limits;
 mod serve;
 mod services;
+mod usage;
 
 use std::ffi::OsString;
 use std::io;
@@ -21,18 +22,18 @@ use crate::cli::{Cli, Command, help};
 use crate::engine::ResolverKind;
 use crate::escape::push_escaped;
 use crate::failure::{Failure, Status};
-use crate::output::text::Paint;
+use crate::output::text::ColorMode;
 use crate::settings::SettingsError;
 use crate::settings::request::ResolverChoice;
 
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
-    /// Up, or done.
+    /// The targets are up, or a command that probes nothing succeeded.
     Up,
-    /// Down.
+    /// A target is down or its state is unknown.
     Down,
-    /// A mistake of the caller; nothing was sent.
+    /// A usage or configuration error; nothing was sent.
     Usage,
 }
 
@@ -47,14 +48,18 @@ impl Exit {
     }
 }
 
-/// Parses the words of a command line and runs what they say.
-pub fn run(words: impl IntoIterator<Item = OsString>) -> Exit {
-    let words: Vec<OsString> = words.into_iter().collect();
-    let cli = match Cli::try_parse_from(&words) {
+/// How a command ended, or the usage or configuration error that prevented it.
+type CommandResult = Result<Exit, SettingsError>;
+
+/// Parses the command line and runs the command. The first argument is the name of the program.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
+    let mut arguments: Vec<OsString> = arguments.into_iter().collect();
+    translate_help_command(&mut arguments);
+    let cli = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,
-        Err(error) => return usage(&error, &words),
+        Err(error) => return help_or_usage_error(&error, &arguments),
     };
-    let done = match cli.command {
+    let result = match cli.command {
         Command::Batch(args) => batch::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Discover(args) => discover::run(&args),
@@ -62,72 +67,58 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Services(args) => services::run(&args),
         Command::Demo => demo::run(),
     };
-    done.unwrap_or_else(|mistake| usage_error(&mistake.to_string()))
+    result.unwrap_or_else(|error| usage_error(&error.to_string()))
 }
 
-/// Answers a call for help, or says in one line what is wrong with the words.
-fn usage(error: &clap::Error, words: &[OsString]) -> Exit {
+/// Turns `help check` into `check --help`. The help subcommand of clap would build all commands at every start.
+fn translate_help_command(arguments: &mut Vec<OsString>) {
+    if arguments.get(1).is_some_and(|first| first == "help") {
+        arguments.remove(1);
+        arguments.push("--help".into());
+    }
+}
+
+/// Prints the requested help or version, or a usage error.
+fn help_or_usage_error(error: &clap::Error, arguments: &[OsString]) -> Exit {
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
-            let text = match help::command().try_get_matches_from(words) {
+            let text = match help::command().try_get_matches_from(arguments) {
                 Err(help) => help.to_string(),
                 Ok(_) => error.to_string(),
             };
             print(text.as_bytes(), Exit::Up)
         }
-        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
-            usage_error("no command: try `zbx-tcp --help`")
-        }
-        _ => usage_error(&one_line(error)),
+        _ => usage_error(&usage::message(error)),
     }
 }
 
-/// Clap's message and its tips, without the usage, on one line.
-fn one_line(error: &clap::Error) -> String {
-    let text = error.to_string();
-    let message = text
-        .split("\n\nUsage:")
-        .next()
-        .unwrap_or(&text)
-        .split("\n\nFor more")
-        .next()
-        .unwrap_or_default();
-    let parts: Vec<_> = message
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty())
-        .collect();
-    let joined = parts.join(" ").replace(" tip: ", "; ");
-    let words = joined.strip_prefix("error: ").unwrap_or(&joined);
-    format!("{words}; see --help")
-}
-
-/// Says on one line of standard error what the caller got wrong.
+/// Reports a usage or configuration error on one line of standard error.
 fn usage_error(text: &str) -> Exit {
     log_line(text);
     Exit::Usage
 }
 
-/// Says something on one line of standard error.
+/// Writes one line to standard error.
 fn log_line(text: &str) {
     let mut line = "zbx-tcp: ".to_owned();
     for character in text.chars().take(1000) {
         match character {
+            // Backslashes of values are escaped already.
             '\\' => line.push('\\'),
             _ => push_escaped(&mut line, character),
         }
     }
     line.push('\n');
-    // There is nobody left to tell.
+    // A closed standard error leaves nothing to report the error to.
     let _ = io::stderr().write_all(line.as_bytes());
 }
 
-/// Prints, and ends as `exit` says. A reader that has left is no error: the verdict stands.
+/// Prints these bytes and returns `exit`. A closed standard output is not an error.
 fn print(bytes: &[u8], exit: Exit) -> Exit {
     print_with(exit, |out| out.write_all(bytes))
 }
 
-/// Prints what this function writes, and ends as [`print`] does.
+/// Prints what the closure writes, and returns the exit status as [`print()`] does.
 fn print_with(exit: Exit, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Exit {
     let mut out = io::stdout().lock();
     match write(&mut out).and_then(|()| out.flush()) {
@@ -138,14 +129,14 @@ fn print_with(exit: Exit, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) 
     }
 }
 
-/// Colours on a terminal, unless the environment asks for none (no-color.org).
-fn paint() -> Paint {
-    let asked_not = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+/// Colors on a terminal, unless the environment disables them (no-color.org).
+fn color_mode() -> ColorMode {
+    let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-    if io::stdout().is_terminal() && !asked_not && !dumb {
-        Paint::Colours
+    if io::stdout().is_terminal() && !no_color && !dumb {
+        ColorMode::Ansi
     } else {
-        Paint::Plain
+        ColorMode::Off
     }
 }
 
@@ -158,21 +149,18 @@ fn resolver_kind(choice: ResolverChoice) -> ResolverKind {
     }
 }
 
-/// A fault of our own: a value is owed whatever happens.
+/// The failure to report after a panic: every target gets a value, whatever happens.
 fn internal_error() -> Failure {
     let text = "internal error of zbx-tcp: please report it, with the command that shows it";
     Failure::new(Status::LocalError, text)
 }
 
-/// Builds for development can be told to panic, so that a test sees what Zabbix would then get.
+/// In debug builds, panics if a test requests it, to show what Zabbix would get.
 #[cfg(debug_assertions)]
 #[allow(clippy::panic)]
 fn panic_if_tested() {
     assert!(
         std::env::var_os("ZBX_TCP_TEST_PANIC").is_none(),
-        "a test asked for it"
+        "requested by a test"
     );
 }
-
-/// What a command returns: how it ended, or the caller's mistake.
-type CommandResult = Result<Exit, SettingsError>;

@@ -1,4 +1,4 @@
-//! Reports to bytes: pure functions, one for each format.
+//! From reports to bytes: one pure function per output format.
 
 pub mod batch_document;
 pub mod batch_format;
@@ -22,75 +22,88 @@ use std::fmt;
 use crate::output::metrics::{METRICS, Metric};
 use crate::report::Report;
 
-/// What of a report is printed.
+/// What `check` prints of a report.
 #[derive(Debug, Clone)]
 pub enum Format {
-    /// One value on one line.
+    /// The value of a metric, on one line.
     Metric(&'static Metric),
-    /// What the named group of a dialogue captured, on one line.
+    /// The text captured by the named group of a regular expression, on one line.
     Capture(Box<str>),
-    /// The whole document on one line.
+    /// The document, on one line.
     Json,
-    /// A report for a person.
+    /// A text report for people.
     Text,
 }
 
 impl Format {
-    /// The format by the word after `-o`: `json`, `text`, a metric's path, or `captures.NAME`.
-    pub fn from_word(word: &str) -> Result<Self, UnknownFormat> {
-        if let Some(name) = word.strip_prefix("captures.") {
+    /// The format by the value of `-o`: `json`, `text`, the path of a metric, or `captures.NAME`.
+    ///
+    /// # Errors
+    /// If there is no such output.
+    pub fn parse(value: &str) -> Result<Self, UnknownOutput> {
+        if let Some(name) = value.strip_prefix("captures.") {
             return Ok(Self::Capture(name.into()));
         }
-        match word {
+        match value {
             "json" => Ok(Self::Json),
             "text" => Ok(Self::Text),
             path => METRICS
                 .iter()
                 .find(|metric| metric.path == path)
                 .map(Self::Metric)
-                .ok_or_else(|| UnknownFormat::new(path)),
+                .ok_or_else(|| UnknownOutput::new(path)),
         }
     }
 }
 
-/// The line (`Text`: the lines) of a report in a format, with its final newline.
-pub fn render(report: &Report, format: &Format, paint: text::Paint) -> String {
+/// A report in a format, with its final newline. [`ColorMode`](text::ColorMode) applies to [`Format::Text`] only.
+pub fn render(report: &Report, format: &Format, colors: text::ColorMode) -> String {
     match format {
         Format::Metric(metric) => value::line(report, metric),
         Format::Capture(name) => value::capture_line(report, name),
         Format::Json => document::line(report),
-        Format::Text => text::report(report, paint),
+        Format::Text => text::report(report, colors),
     }
 }
 
-/// A word after `-o` that is no format.
+/// A value of `-o` that is no output.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UnknownFormat {
-    word: String,
+pub struct UnknownOutput {
+    /// The value, escaped.
+    value: String,
     did_you_mean: Option<&'static str>,
 }
 
-impl UnknownFormat {
-    fn new(word: &str) -> Self {
+impl UnknownOutput {
+    fn new(value: &str) -> Self {
         let known = ["json", "text"]
             .into_iter()
             .chain(METRICS.iter().map(|metric| metric.path));
-        let did_you_mean = crate::suggest::did_you_mean(word, known);
         Self {
-            word: crate::escape::escaped_prefix(word, 40),
-            did_you_mean,
+            value: crate::escape::escaped_prefix(value, 40),
+            did_you_mean: crate::suggest::did_you_mean(value, known),
         }
     }
 }
 
-impl fmt::Display for UnknownFormat {
+impl fmt::Display for UnknownOutput {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "unknown output `{}`: ", self.word)?;
-        match self.did_you_mean {
-            Some(did_you_mean) => write!(f, "did you mean `{did_you_mean}`?"),
-            None => f.write_str("use json, text, up, status, error or a metric such as time.connect (`zbx-tcp check --help` lists them)"),
+        let Self {
+            value,
+            did_you_mean,
+        } = self;
+        write!(f, "unknown output `{value}`: ")?;
+        match did_you_mean {
+            _ if value.contains(',') => {
+                f.write_str("one output at a time; use `json` for several values")
+            }
+            Some(output) => write!(f, "did you mean `{output}`?"),
+            None => f.write_str(
+                "use json, text, up, status, error or a metric such as time.connect \
+                 (`zbx-tcp check --help` lists them)",
+            ),
         }
     }
 }
 
-impl std::error::Error for UnknownFormat {}
+impl std::error::Error for UnknownOutput {}

@@ -1,82 +1,83 @@
-//! `zbx-tcp discover`: what is typed.
+//! Arguments of `zbx-tcp discover`.
 
 use clap::{Args, Subcommand};
 
 use crate::cli::batch::LimitArgs;
 use crate::cli::probe::NetworkArgs;
 
-/// Rows for Zabbix's low-level discovery, as one line of JSON
+/// Print rows for Zabbix low-level discovery, as one line of JSON
 #[derive(Debug, Args)]
 pub struct DiscoverArgs {
-    /// What is discovered.
+    /// The command.
     #[command(subcommand)]
-    pub what: What,
+    pub command: DiscoverCommand,
 }
 
-/// What is discovered.
+/// The discovery commands.
 #[derive(Debug, Subcommand)]
 #[command(defer = true)]
-pub enum What {
-    /// A row for each port of a list, without touching the network
+pub enum DiscoverCommand {
+    /// Print a row for each port of a list, without network traffic
     Ports(PortsArgs),
-    /// A row for each port of a list that accepts now
+    /// Print a row for each port of a list that accepts connections now
     Open(Box<OpenArgs>),
-    /// A row for each target of the configuration
+    /// Print a row for each target of the configuration
     Targets(TargetsArgs),
 }
 
-/// A row for each port of a list, without touching the network
+/// Print a row for each port of a list, without network traffic
 #[derive(Debug, Args)]
 pub struct PortsArgs {
     /// A name, an IPv4 or an IPv6 address
     #[arg(value_name = "HOST")]
     pub host: String,
 
-    /// Ports, each with a service if it has one: `22/ssh,25/smtp,8000-8010`
+    /// Ports and ranges, each with an optional service: `22/ssh,25/smtp,8000-8010`
     #[arg(value_name = "SPEC")]
     pub spec: String,
 
-    /// The configuration file [default: /etc/zbx-tcp/config.toml and conf.d, or $ZBX_TCP_CONFIG]
+    /// Configuration file [default: $ZBX_TCP_CONFIG, else /etc/zbx-tcp/config.toml and conf.d/*.toml]
     #[arg(long, value_name = "FILE")]
     pub config: Option<String>,
 }
 
-/// A row for each port of a list that accepts now
+/// Print a row for each port of a list that accepts connections now
 ///
-/// Where one port cannot be told, there are no rows but a mistake: a shorter list would delete what was discovered.
+/// If the state of a port cannot be determined, an error is printed and no rows: Zabbix would delete the items of the
+/// ports that are missing in the rows.
 #[derive(Debug, Args)]
-#[command(mut_arg("timeout", |arg| arg.help("The deadline of each port: `2s`, `800ms`, or seconds [default: 2s]")))]
-#[command(mut_arg("per_host", |arg| arg.help("Probes in flight at once to one address; 0 is no limit [default: 0]")))]
+#[command(mut_arg("timeout", |arg| arg.help("Deadline of each port: `2s`, `800ms` or seconds [default: 2s]")))]
+#[command(mut_arg("per_host", |arg| arg.help("Maximum number of probes in flight to one address; 0 is no limit [default: 0]")))]
 pub struct OpenArgs {
     /// A name, an IPv4 or an IPv6 address
     #[arg(value_name = "HOST")]
     pub host: String,
 
-    /// Ports, each with a service if it has one: `22/ssh,1-1024`; an empty list gives no rows
+    /// Ports and ranges, each with an optional service: `22/ssh,1-1024`; an empty list prints no rows
     #[arg(value_name = "SPEC")]
     pub spec: String,
 
-    /// The time of the whole run [default: 2.5s]
+    /// Deadline of the whole run [default: 2.5s]
     #[arg(long, value_name = "DURATION", allow_hyphen_values = true)]
     pub deadline: Option<String>,
 
     #[command(flatten)]
     #[allow(missing_docs)]
-    pub pace: LimitArgs,
+    pub limits: LimitArgs,
 
     #[command(flatten)]
     #[allow(missing_docs)]
-    pub reach: NetworkArgs,
+    pub network: NetworkArgs,
 }
 
-/// A row for each target of the configuration
+/// Print a row for each target of the configuration
 #[derive(Debug, Args)]
 pub struct TargetsArgs {
-    /// Only those of this group; may be given more than once
+    /// Only the targets of this group; may be repeated
     #[arg(short, long, value_name = "NAME")]
     pub group: Vec<String>,
 
-    /// The configuration file [default: /etc/zbx-tcp/config.toml and conf.d, or $ZBX_TCP_CONFIG]
+    /// Configuration file [default: $ZBX_TCP_CONFIG, else /etc/zbx-tcp/config.toml and conf.d/*.toml]
     #[arg(long, value_name = "FILE")]
     pub config: Option<String>,
 }

@@ -1,197 +1,218 @@
-//! What help and the man pages say beyond the options. Only a call for help pays for it.
+//! The parts of the help texts and man pages that are not options: exit statuses, examples and tables. They are built
+//! only if help is requested.
+
+use std::fmt::Write;
 
 use clap::{Command, CommandFactory};
 
 use crate::cli::Cli;
-use crate::output::metrics::METRICS;
+use crate::failure::STATUSES;
+use crate::output::metrics::{METRICS, Metric};
 
-/// What a person is told of a command beside its options.
+/// The help of a command besides its options.
 #[derive(Debug, Clone, Copy)]
-pub struct Page {
-    /// The command, such as `check` or `discover ports`; empty for the program itself.
+pub struct HelpPage {
+    /// The command, such as `check` or `discover ports`; empty for the program.
     pub command: &'static str,
-    /// Exit statuses and what they mean.
+    /// Exit statuses and their meanings.
     pub exit: &'static [(u8, &'static str)],
-    /// What it is for, and the words after `zbx-tcp`, as typed in a shell.
+    /// Examples: a purpose, and the arguments after `zbx-tcp` as typed in a shell.
     pub examples: &'static [(&'static str, &'static str)],
 }
 
-/// A page for each command.
-pub const PAGES: [Page; 10] = [
-    Page {
+/// The pages of all commands.
+pub const PAGES: [HelpPage; 10] = [
+    HelpPage {
         command: "",
         exit: &[
             (0, "up, or done"),
-            (1, "down"),
-            (2, "a mistake of the caller; nothing was sent"),
+            (1, "down or unknown"),
+            (2, "usage or configuration error; nothing was sent"),
         ],
         examples: &[
-            ("See every kind of result on loopback", "demo"),
-            ("Is the service up? 1 or 0", "check mail.example.com 25"),
+            ("Show every kind of result on loopback", "demo"),
+            (
+                "Print 1 if the service is up, else 0",
+                "check mail.example.com 25",
+            ),
+            ("Validate the configuration", "services --check"),
+            (
+                "Explain whether the policy allows a target",
+                "services --policy 192.0.2.7 22",
+            ),
         ],
     },
-    Page {
+    HelpPage {
         command: "check",
         exit: &[
             (0, "up"),
-            (1, "down, or it could not be told"),
-            (2, "a mistake of the caller; nothing was sent"),
+            (1, "down or unknown"),
+            (2, "usage or configuration error; nothing was sent"),
         ],
         examples: &[
-            ("Is it up? 1 or 0", "check 192.0.2.7 22"),
-            ("Why not?", "check 192.0.2.7 22 -o error"),
+            ("Print 1 if the port is up, else 0", "check 192.0.2.7 22"),
             (
-                "Everything that was measured, as one line of JSON",
+                "Print the reason of a failure",
+                "check 192.0.2.7 22 -o error",
+            ),
+            (
+                "Print all metrics as one line of JSON",
                 "check 192.0.2.7 22 -o json",
             ),
             (
-                "Does the mail server greet, and who is it?",
+                "Print the name in the greeting of a mail server",
                 "check mail.example.com --service smtp -o captures.host",
             ),
             (
-                "Say something and expect an answer",
+                "Send a command and expect a reply",
                 r"check 192.0.2.7 6379 --send 'PING\r\n' --expect '+PONG'",
             ),
             (
-                "Loss and spread of ten connects",
+                "Measure loss and connect times of ten attempts",
                 "check 192.0.2.7 443 --count 10 --interval 0.1 -o json",
             ),
             (
-                "Nothing may listen here",
+                "Report up if the port is closed",
                 "check 192.0.2.7 23 --expect-closed",
             ),
         ],
     },
-    Page {
+    HelpPage {
         command: "batch",
         exit: &[
-            (0, "all are up"),
-            (1, "not all are up"),
-            (2, "a mistake of the caller; nothing was sent"),
+            (0, "all targets are up"),
+            (
+                1,
+                "a target is down or unknown, or --keep-going skipped one",
+            ),
+            (2, "usage or configuration error; nothing was sent"),
         ],
         examples: &[
             (
-                "All targets of the configuration, as one document for a master item",
+                "Probe all targets of the configuration, and print one document for a master item",
                 "batch",
             ),
-            ("One group of them", "batch --group shops"),
+            ("Probe one group of targets", "batch --group shops"),
             (
-                "Networks and lists of ports, as a table",
+                "Probe the ports 22 and 443 of a network, and print a table",
                 "batch 192.0.2.0/28:22/ssh,443 -o text",
             ),
             (
-                "What standard input names, in lines for zabbix_sender -T -N -i -",
+                "Read targets from standard input, and print lines for zabbix_sender -T -N -i -",
                 "batch - -o sender --zabbix-host web1",
             ),
             (
-                "Gently: 50 connects in a second, 2 at once to one address",
+                "Limit the load: 50 connects per second, 2 probes at once to an address",
                 "batch --rate 50 --per-host 2 --deadline 60",
             ),
         ],
     },
-    Page {
+    HelpPage {
         command: "discover",
-        exit: &DISCOVERED,
+        exit: &DISCOVER_EXIT,
         examples: &[(
-            "A row for each port",
+            "Print a row for each port",
             "discover ports 192.0.2.7 22/ssh,25/smtp,8000-8010",
         )],
     },
-    Page {
+    HelpPage {
         command: "discover ports",
-        exit: &DISCOVERED,
+        exit: &DISCOVER_EXIT,
         examples: &[
             (
-                "A row for each port, with the service that is checked there",
+                "Print a row for each port, with its service",
                 "discover ports 192.0.2.7 22/ssh,25/smtp,443",
             ),
-            ("A range", "discover ports db.example.com 8000-8010"),
+            (
+                "Print the rows of a range",
+                "discover ports db.example.com 8000-8010",
+            ),
         ],
     },
-    Page {
+    HelpPage {
         command: "discover open",
-        exit: &DISCOVERED,
+        exit: &DISCOVER_EXIT,
         examples: &[(
-            "A row for each port that accepts now",
+            "Print a row for each port that accepts connections now",
             "discover open 192.0.2.7 1-1024 --deadline 5",
         )],
     },
-    Page {
+    HelpPage {
         command: "discover targets",
-        exit: &DISCOVERED,
+        exit: &DISCOVER_EXIT,
         examples: &[(
-            "A row for each target of a group",
+            "Print a row for each target of a group",
             "discover targets --group shops",
         )],
     },
-    Page {
+    HelpPage {
         command: "serve",
         exit: &[
-            (0, "ended by SIGINT, SIGTERM, a reader that left, or --once"),
             (
-                2,
-                "a mistake of the caller, or the address cannot be listened on",
+                0,
+                "ended by SIGINT, SIGTERM, a closed standard output, or --once",
             ),
+            (2, "usage error, or the address cannot be bound"),
         ],
         examples: &[
             (
-                "A mail server's greeting",
+                "Greet like a mail server",
                 r"serve 127.0.0.1:2525 --greeting '220 mail ready\r\n'",
             ),
             (
-                "Answer in GBK, to one client",
+                "Reply in GBK to one client, then exit",
                 "serve 8989 --encoding gbk --reply 'ok, 问题正在处理中…' --once",
             ),
             (
-                "Accept and say nothing for as long as the client waits",
+                "Accept and send nothing until the client closes",
                 "serve 8989 --close hold",
             ),
         ],
     },
-    Page {
+    HelpPage {
         command: "services",
         exit: &[
-            (0, "done, sound, or allowed"),
-            (1, "denied, with --policy"),
-            (2, "a mistake of the caller or of a file"),
+            (0, "done; with --check: valid; with --policy: allowed"),
+            (1, "with --policy: denied"),
+            (2, "usage or configuration error"),
         ],
         examples: &[
-            ("What names can be given to --service", "services"),
-            ("What one of them says and expects", "services smtp"),
-            ("Is the configuration sound?", "services --check"),
+            ("List the names for --service", "services"),
+            ("Show the steps of a service", "services smtp"),
+            ("Validate the configuration", "services --check"),
             (
-                "May this be probed, and by which rule?",
+                "Explain whether the policy allows a target",
                 "services --policy 10.0.66.9 22",
             ),
         ],
     },
-    Page {
+    HelpPage {
         command: "demo",
         exit: &[
-            (0, "every result was the expected one"),
-            (1, "one was not"),
-            (2, "this machine could not set the stage"),
+            (0, "every result was as expected"),
+            (1, "a result was not as expected"),
+            (2, "the demo servers could not be started"),
         ],
         examples: &[(
-            "See every kind of result, without root and without a network",
+            "Show every kind of result, without root and without a network",
             "demo",
         )],
     },
 ];
 
-/// How discovery ends: an empty list would make Zabbix delete what it found before.
-const DISCOVERED: [(u8, &str); 2] = [
+/// The exit statuses of the discovery commands.
+const DISCOVER_EXIT: [(u8, &str); 2] = [
     (0, "the rows were printed"),
-    (2, "a mistake of the caller; no row was printed"),
+    (2, "an error; no rows were printed"),
 ];
 
-impl Page {
-    /// The page of a command, by its name.
+impl HelpPage {
+    /// The page of a command, by the words after `zbx-tcp`.
     pub fn of(command: &str) -> Option<&'static Self> {
         PAGES.iter().find(|page| page.command == command)
     }
 
-    /// `Exit status: 0 up, 1 down`
+    /// The text at the end of `-h`: `Exit status: 0 up; 1 down.`
     fn short(&self) -> String {
         let statuses: Vec<_> = self
             .exit
@@ -201,49 +222,64 @@ impl Page {
         format!("Exit status: {}.", statuses.join("; "))
     }
 
+    /// The text at the end of `--help`: exit statuses, examples and tables.
     fn long(&self) -> String {
         let mut text = "Exit status:\n".to_owned();
+        // Writing to a String cannot fail.
         for (code, meaning) in self.exit {
-            text.push_str(&format!("  {code}  {meaning}\n"));
+            let _ = writeln!(text, "  {code}  {meaning}");
         }
         text.push_str("\nExamples:\n");
-        for (what, words) in self.examples {
-            text.push_str(&format!("  {what}:\n    zbx-tcp {words}\n"));
+        for (purpose, arguments) in self.examples {
+            let _ = writeln!(text, "  {purpose}:\n    zbx-tcp {arguments}");
         }
-        if self.command == "check" {
-            text.push_str("\nMetrics for --output:\n");
-            for metric in &METRICS {
-                text.push_str(&format!(
-                    "  {:<20} {} ({})\n",
-                    metric.path, metric.help, metric.unit
-                ));
+        match self.command {
+            "" => text.push_str(
+                "\n`zbx-tcp help COMMAND` and the man page zbx-tcp-COMMAND(1) describe a command.\n",
+            ),
+            "check" => {
+                text.push_str("\nMetrics for --output:\n");
+                for metric in &METRICS {
+                    let Metric { path, help, unit, .. } = metric;
+                    let _ = writeln!(text, "  {path:<20} {help} ({unit})");
+                }
+                let capture = "text captured by the group NAME of --expect-regex (text)";
+                let _ = writeln!(text, "  {:<20} {capture}", "captures.NAME");
+                text.push_str("\nStatuses:\n");
+                for row in &STATUSES {
+                    let code = row.status.code();
+                    let _ = writeln!(text, "  {code:>2} {:<17} {}", row.name, row.meaning);
+                }
             }
+            _ => {}
         }
         text
     }
 }
 
-/// The whole command line, built, with everything that help says.
+/// The complete command line, with all help texts.
 pub fn command() -> Command {
-    let mut whole = Cli::command();
-    whole.build();
-    described(whole, "")
+    let mut program = Cli::command();
+    program.build();
+    with_pages(program, "")
 }
 
-/// A command and those below it, with what their pages say.
-fn described(command: Command, path: &str) -> Command {
+/// A command and its subcommands, with the texts of their pages.
+fn with_pages(command: Command, path: &str) -> Command {
     let names: Vec<String> = command
         .get_subcommands()
-        .map(|below| below.get_name().to_owned())
+        .map(|subcommand| subcommand.get_name().to_owned())
         .collect();
     let command = names.iter().fold(command, |command, name| {
         let path = format!("{path} {name}");
-        command.mut_subcommand(name, |below| described(below, path.trim_start()))
+        command.mut_subcommand(name, |subcommand| with_pages(subcommand, path.trim_start()))
     });
-    match Page::of(path) {
-        Some(page) => command
+    match HelpPage::of(path) {
+        // Without a long description clap prints the same help for `-h` and `--help`.
+        Some(page) if command.get_long_about().is_some() => command
             .after_help(page.short())
             .after_long_help(page.long()),
+        Some(page) => command.after_help(page.long()),
         None => command,
     }
 }

@@ -1,64 +1,69 @@
-//! The words of `zbx-tcp serve`, and what they mean.
+//! Arguments of `zbx-tcp serve`, and the responder settings they give.
 
 use std::fmt;
 use std::time::Duration;
 
 use crate::cli::values;
-use crate::cli::values::{ValueError, given};
+use crate::cli::values::{ValueError, non_empty};
 use crate::escape::escaped_prefix;
 use crate::plan::bytes::{BytesError, Charset, unescape};
 use crate::responder::{Backlog, Clients, CloseMode, ListenError, ReplyMode, ResponderConfig};
 
-/// A small TCP responder, to test a path or a check before the real service exists
+/// Run a small TCP server, to test a network path or a check
+///
+/// It logs every client on standard output.
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
 pub struct ServeArgs {
-    /// Where to listen: 8989 (every IPv4 and IPv6 address), 127.0.0.1:8989, `[::1]:8989`; port 0 is any free one
+    /// Where to listen: `8989` (all IPv4 and IPv6 addresses), `127.0.0.1:8989`, `[::1]:8989`; port 0 is any free port
     #[arg(value_name = "[ADDR:]PORT")]
     pub listen: String,
 
-    /// Say TEXT to each client first (escapes: \r \n \t \0 \\ \xHH)
+    /// Send this text to each client first; escapes: \r \n \t \0 \\ \xHH
     #[arg(long, value_name = "TEXT")]
     pub greeting: Option<String>,
 
-    /// Answer the first thing a client says (up to 1024 bytes) with TEXT, then close
+    /// Reply with this text to the first data of a client (up to 1024 bytes), then close
     #[arg(long, value_name = "TEXT")]
     pub reply: Option<String>,
 
-    /// Send back what a client says until it closes; not with --reply
+    /// Send received data back until the client closes; not with --reply
     #[arg(long)]
     pub echo: bool,
 
-    /// Encoding of the texts sent and shown: a WHATWG label such as gbk [default: utf-8]
+    /// Encoding of sent and logged text: a WHATWG label such as gbk [default: utf-8]
     #[arg(long, value_name = "LABEL")]
     pub encoding: Option<String>,
 
-    /// Wait before the greeting and before each answer: 0.25, 800ms, 2s [default: 0]
+    /// Wait before the greeting and before each reply: `2s`, `800ms` or seconds [default: 0]
     #[arg(long, value_name = "DURATION", allow_negative_numbers = true)]
     pub delay: Option<String>,
 
-    /// Clients that the kernel keeps waiting for accept [default: 128]
+    /// Length of the accept queue [default: 128]
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub backlog: Option<String>,
 
-    /// How to end: fin, rst, hold (stay open until the client leaves), never-accept [default: fin]
+    /// How to close: `fin`, `rst`, `hold` (keep open until the client closes), `never-accept` [default: fin]
     #[arg(long, value_name = "HOW")]
     pub close: Option<String>,
 
-    /// Serve one client to its end, then stop
+    /// Serve one client, then exit
     #[arg(long)]
     pub once: bool,
 }
 
 impl ServeArgs {
-    /// What these words ask for; an empty option value means that the option was not given.
+    /// The responder settings. An option with an empty value is ignored.
+    ///
+    /// # Errors
+    /// An invalid value, or options that cannot be combined.
     pub fn settings(&self) -> Result<ResponderConfig, ServeError> {
-        let charset = match given(&self.encoding) {
+        let charset = match non_empty(&self.encoding) {
             None => Charset::default(),
             Some(label) => Charset::from_label(label).map_err(ServeError::Encoding)?,
         };
         let settings = ResponderConfig {
             listen: self.listen.parse().map_err(ServeError::Listen)?,
-            greeting: text("--greeting", &self.greeting, charset)?.unwrap_or_default(),
+            greeting: text("--greeting", non_empty(&self.greeting), charset)?.unwrap_or_default(),
             reply: self.answer(charset)?,
             charset,
             delay: self.delay()?,
@@ -70,13 +75,13 @@ impl ServeArgs {
                 Clients::Many
             },
         };
-        self.refuse_vain_wishes(&settings)?;
+        reject_unused(&settings)?;
         Ok(settings)
     }
 
     fn answer(&self, charset: Charset) -> Result<ReplyMode, ServeError> {
-        match (text("--reply", &self.reply, charset)?, self.echo) {
-            (Some(_), true) => Err(ServeError::TwoAnswers),
+        match (text("--reply", non_empty(&self.reply), charset)?, self.echo) {
+            (Some(_), true) => Err(ServeError::ReplyAndEcho),
             (Some(bytes), false) => Ok(ReplyMode::Once(bytes)),
             (None, true) => Ok(ReplyMode::Echo),
             (None, false) => Ok(ReplyMode::None),
@@ -84,13 +89,13 @@ impl ServeArgs {
     }
 
     fn delay(&self) -> Result<Duration, ServeError> {
-        given(&self.delay).map_or(Ok(Duration::ZERO), |text| {
+        non_empty(&self.delay).map_or(Ok(Duration::ZERO), |text| {
             values::duration_or_zero(text).map_err(ServeError::Delay)
         })
     }
 
     fn backlog(&self) -> Result<Backlog, ServeError> {
-        let Some(text) = given(&self.backlog) else {
+        let Some(text) = non_empty(&self.backlog) else {
             return Ok(Backlog::default());
         };
         let digits = text.bytes().all(|b| b.is_ascii_digit());
@@ -101,7 +106,7 @@ impl ServeArgs {
     }
 
     fn close(&self) -> Result<CloseMode, ServeError> {
-        match given(&self.close) {
+        match non_empty(&self.close) {
             None | Some("fin") => Ok(CloseMode::Fin),
             Some("rst") => Ok(CloseMode::Rst),
             Some("hold") => Ok(CloseMode::Hold),
@@ -109,61 +114,62 @@ impl ServeArgs {
             Some(other) => Err(ServeError::Close(escaped_prefix(other, 40))),
         }
     }
-
-    /// Without accept nothing is ever said, and no client is ever done.
-    fn refuse_vain_wishes(&self, settings: &ResponderConfig) -> Result<(), ServeError> {
-        let vain = match settings {
-            ResponderConfig {
-                close: CloseMode::Fin | CloseMode::Rst | CloseMode::Hold,
-                ..
-            } => return Ok(()),
-            ResponderConfig {
-                clients: Clients::One,
-                ..
-            } => "--once",
-            ResponderConfig {
-                reply: ReplyMode::Echo,
-                ..
-            } => "--echo",
-            ResponderConfig {
-                reply: ReplyMode::Once(_),
-                ..
-            } => "--reply",
-            ResponderConfig { greeting, .. } if !greeting.is_empty() => "--greeting",
-            ResponderConfig { .. } => return Ok(()),
-        };
-        Err(ServeError::Vain(vain))
-    }
 }
 
+/// Rejects options that have no effect if no client is accepted.
+fn reject_unused(settings: &ResponderConfig) -> Result<(), ServeError> {
+    let option = match settings {
+        ResponderConfig {
+            close: CloseMode::Fin | CloseMode::Rst | CloseMode::Hold,
+            ..
+        } => return Ok(()),
+        ResponderConfig {
+            clients: Clients::One,
+            ..
+        } => "--once",
+        ResponderConfig {
+            reply: ReplyMode::Echo,
+            ..
+        } => "--echo",
+        ResponderConfig {
+            reply: ReplyMode::Once(_),
+            ..
+        } => "--reply",
+        ResponderConfig { greeting, .. } if !greeting.is_empty() => "--greeting",
+        ResponderConfig { .. } => return Ok(()),
+    };
+    Err(ServeError::NeverAccept(option))
+}
+
+/// The bytes of a text option.
 fn text(
     option: &'static str,
-    value: &Option<String>,
+    value: Option<&str>,
     charset: Charset,
 ) -> Result<Option<Vec<u8>>, ServeError> {
-    let bytes = given(value).map(|text| unescape(text, charset)).transpose();
+    let bytes = value.map(|text| unescape(text, charset)).transpose();
     bytes.map_err(|error| ServeError::Text(option, error))
 }
 
-/// A mistake in the words; the text names the option, the value and the remedy.
+/// A usage error of `serve`. The text names the option, the value and the remedy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ServeError {
-    /// The address or port.
+    /// Invalid address or port.
     Listen(ListenError),
-    /// The text of this option.
+    /// Invalid text of this option.
     Text(&'static str, BytesError),
-    /// The label.
+    /// Unknown encoding.
     Encoding(BytesError),
-    /// The time span.
+    /// Invalid duration.
     Delay(ValueError),
-    /// The number.
+    /// Invalid number.
     Backlog(String),
-    /// The way to end.
+    /// Unknown way to close.
     Close(String),
-    /// A reply and an echo.
-    TwoAnswers,
-    /// An option that cannot come true without accept.
-    Vain(&'static str),
+    /// Both `--reply` and `--echo`.
+    ReplyAndEcho,
+    /// An option that has no effect with `--close never-accept`.
+    NeverAccept(&'static str),
 }
 
 impl fmt::Display for ServeError {
@@ -181,16 +187,16 @@ impl fmt::Display for ServeError {
             Self::Close(text) => {
                 write!(
                     f,
-                    "--close: `{text}` is no way to end: known are `fin`, `rst`, `hold` and `never-accept`"
+                    "--close: unknown value `{text}`: expected `fin`, `rst`, `hold` or `never-accept`"
                 )
             }
-            Self::TwoAnswers => {
-                f.write_str("--echo and --reply exclude each other: drop one of them")
+            Self::ReplyAndEcho => {
+                f.write_str("--echo and --reply cannot be combined: drop one of them")
             }
-            Self::Vain(option) => {
+            Self::NeverAccept(option) => {
                 write!(
                     f,
-                    "{option} has no effect with `--close never-accept`, which serves nobody: drop one of them"
+                    "{option} cannot be combined with `--close never-accept`: drop one of them"
                 )
             }
         }
@@ -205,21 +211,21 @@ mod tests {
     use crate::responder::Listen;
 
     #[derive(Debug, clap::Parser)]
-    struct Words {
+    struct Arguments {
         #[command(flatten)]
         serve: ServeArgs,
     }
 
-    fn settings(words: &[&str]) -> Result<ResponderConfig, ServeError> {
-        let words = ["serve"].iter().chain(words);
-        <Words as clap::Parser>::try_parse_from(words)
+    fn settings(arguments: &[&str]) -> Result<ResponderConfig, ServeError> {
+        let arguments = ["serve"].iter().chain(arguments);
+        <Arguments as clap::Parser>::try_parse_from(arguments)
             .unwrap()
             .serve
             .settings()
     }
 
     #[test]
-    fn the_tutorials_server() {
+    fn the_server_of_the_tutorial() {
         let settings = settings(&[
             "8989",
             "--encoding",
@@ -242,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_value_is_an_option_not_given() {
+    fn an_option_with_an_empty_value_is_ignored() {
         let options = [
             "--greeting=",
             "--reply=",
@@ -256,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn values_at_their_limits() {
+    fn values_at_their_limits_are_accepted() {
         let settings = settings(&[
             "0",
             "--backlog",
@@ -276,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_name_option_value_and_remedy() {
+    fn errors_name_option_value_and_remedy() {
         for (words, parts) in [
             (
                 &["--greeting", r"\q"][..],

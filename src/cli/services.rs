@@ -1,27 +1,27 @@
-//! `zbx-tcp services`: what is typed.
+//! Arguments of `zbx-tcp services`.
 
 use clap::Args;
 
-/// What named services exist, and what each says and expects
+/// List named services; validate the configuration (--check); explain the policy (--policy)
 #[derive(Debug, Args)]
 pub struct ServicesArgs {
-    /// Show one service: what it sends and expects, and what it captures
+    /// Show the steps of one service
     #[arg(value_name = "NAME", conflicts_with_all = ["check", "policy"])]
     pub name: Option<String>,
 
-    /// `text` or `json` [default: text]
+    /// Output: `text` or `json` [default: text]
     #[arg(short, long, value_name = "WHAT")]
     pub output: Option<String>,
 
-    /// Validate the configuration: every mistake, with file, line and key
+    /// Validate the configuration: print every error with file, line and key
     #[arg(long, conflicts_with = "policy")]
     pub check: bool,
 
-    /// Explain what the policy says of this target
+    /// Print whether the policy allows this target, and which rule decides
     #[arg(long, num_args = 2, value_names = ["HOST", "PORT"])]
     pub policy: Option<Vec<String>>,
 
-    /// The configuration file [default: /etc/zbx-tcp/config.toml and conf.d, or $ZBX_TCP_CONFIG]
+    /// Configuration file [default: $ZBX_TCP_CONFIG, else /etc/zbx-tcp/config.toml and conf.d/*.toml]
     #[arg(long, value_name = "FILE")]
     pub config: Option<String>,
 }

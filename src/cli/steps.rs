@@ -1,108 +1,108 @@
-//! The steps of a dialogue as options, in the order they were typed.
+//! The options that are steps of a dialogue, in the order in which they were given.
 
 use clap::error::ErrorKind;
 use clap::{ArgMatches, Args, FromArgMatches};
 
-/// The steps of the dialogue, in the order they were typed.
+/// The steps of the dialogue with their texts, in the order in which they were given.
 #[derive(Debug, Default)]
 pub struct StepArgs(pub Vec<(StepKind, String)>);
 
-/// What a step does with its text.
+/// The kind of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StepKind {
     /// `--send`
     Send,
     /// `--send-hex`
     SendHex,
-    /// `--expect` and its kin
+    /// `--expect` and its variants
     Expect(PatternKind),
-    /// `--reject` and its kin
+    /// `--reject` and its variants
     Reject(PatternKind),
     /// `--quit`
     Quit,
 }
 
-/// How the text of an expectation is meant.
+/// The kind of a pattern.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum PatternKind {
-    /// A text, anywhere.
+    /// Text, anywhere.
     Literal,
-    /// A text, at the start.
+    /// Text, at the start.
     Prefix,
     /// A regular expression.
     Regex,
-    /// Hex with wildcards.
+    /// Bytes in hex, with wildcards.
     Hex,
 }
 
-/// Every step option: its kind, its name, the name of its value, its help.
-const STEPS: [(StepKind, &str, &str, &str); 10] = [
+/// The options: kind, name, name of the value, help.
+const STEP_OPTIONS: [(StepKind, &str, &str, &str); 10] = [
     (
         StepKind::Send,
         "--send",
         "TEXT",
-        "Send this text; escapes \\r \\n \\t \\0 \\\\ \\xHH, ${name} inserts a capture",
+        "Send this text; escapes: \\r \\n \\t \\0 \\\\ \\xHH; ${name} inserts a capture",
     ),
     (
         StepKind::SendHex,
         "--send-hex",
         "HEX",
-        "Send these bytes, such as `16 03:01`",
+        "Send these bytes, in hex such as `16 03:01`",
     ),
     (
         StepKind::Expect(PatternKind::Literal),
         "--expect",
         "TEXT",
-        "Wait for this text, anywhere in what comes",
+        "Expect this text, anywhere in the received data",
     ),
     (
         StepKind::Expect(PatternKind::Prefix),
         "--expect-prefix",
         "TEXT",
-        "Wait for this text at the start of what comes",
+        "Expect this text at the start of the received data",
     ),
     (
         StepKind::Expect(PatternKind::Regex),
         "--expect-regex",
         "RE",
-        "Wait for a match; (?<name>...) is captured",
+        "Expect a match of this regular expression; (?<name>...) is a capture",
     ),
     (
         StepKind::Expect(PatternKind::Hex),
         "--expect-hex",
         "HEX",
-        "Wait for these bytes; ?? is any byte",
+        "Expect these bytes, in hex; ?? is any byte",
     ),
     (
         StepKind::Reject(PatternKind::Literal),
         "--reject",
         "TEXT",
-        "Fail the expectations after it when this text comes",
+        "Fail later expectations when this text is received",
     ),
     (
         StepKind::Reject(PatternKind::Regex),
         "--reject-regex",
         "RE",
-        "Fail them when this matches",
+        "Fail later expectations when this matches",
     ),
     (
         StepKind::Reject(PatternKind::Hex),
         "--reject-hex",
         "HEX",
-        "Fail them when these bytes come",
+        "Fail later expectations when these bytes are received",
     ),
     (
         StepKind::Quit,
         "--quit",
         "TEXT",
-        "Say goodbye with this text after the verdict",
+        "Send this text before closing",
     ),
 ];
 
 impl StepKind {
-    /// The option's name.
+    /// The name of the option.
     pub fn option(self) -> &'static str {
-        STEPS
+        STEP_OPTIONS
             .iter()
             .find(|(kind, ..)| *kind == self)
             .map_or("", |(_, option, ..)| option)
@@ -111,7 +111,7 @@ impl StepKind {
 
 impl Args for StepArgs {
     fn augment_args(command: clap::Command) -> clap::Command {
-        STEPS
+        STEP_OPTIONS
             .iter()
             .fold(command, |command, (_, option, value, help)| {
                 let name = option.trim_start_matches('-');
@@ -131,17 +131,17 @@ impl Args for StepArgs {
 impl FromArgMatches for StepArgs {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
         let mut steps = Vec::new();
-        for (kind, option, ..) in STEPS {
+        for (kind, option, ..) in STEP_OPTIONS {
             let name = option.trim_start_matches('-');
             let texts = matches.get_many::<String>(name).into_iter().flatten();
-            let places = matches.indices_of(name).into_iter().flatten();
+            let indices = matches.indices_of(name).into_iter().flatten();
             steps.extend(
-                places
+                indices
                     .zip(texts)
-                    .map(|(place, text)| (place, kind, text.clone())),
+                    .map(|(index, text)| (index, kind, text.clone())),
             );
         }
-        steps.sort_by_key(|(place, ..)| *place);
+        steps.sort_by_key(|(index, ..)| *index);
         let given = steps.into_iter().filter(|(_, _, text)| !text.is_empty());
         Ok(Self(given.map(|(_, kind, text)| (kind, text)).collect()))
     }

@@ -1,19 +1,22 @@
-//! Values that several options share.
+//! Option values: empty values and durations.
 
 use std::fmt;
 use std::time::Duration;
 
 use crate::escape::escaped_prefix;
 
-/// The longest duration an option takes.
-const LONGEST: Duration = Duration::from_secs(600);
+/// The longest duration of an option.
+const MAX_DURATION: Duration = Duration::from_secs(600);
 
-/// An option's value; an empty one was not given, since Zabbix macros expand to nothing.
-pub fn given(value: &Option<String>) -> Option<&str> {
+/// The value of an option, unless it is empty: a Zabbix macro may expand to nothing.
+pub fn non_empty(value: &Option<String>) -> Option<&str> {
     value.as_deref().filter(|value| !value.is_empty())
 }
 
-/// A time span: humantime (`2.5s`, `800ms`, `1m`) or bare seconds (`3`, `0.25`); above 0, at most 600 s.
+/// Parses a duration: humantime (`2.5s`, `800ms`, `1m`) or seconds (`3`, `0.25`); above 0, at most 600 s.
+///
+/// # Errors
+/// If it is not a duration or out of range.
 pub fn duration(text: &str) -> Result<Duration, ValueError> {
     let duration = duration_or_zero(text)?;
     if duration.is_zero() {
@@ -23,35 +26,41 @@ pub fn duration(text: &str) -> Result<Duration, ValueError> {
     }
 }
 
-/// The same as [`duration`], where 0 means "at once".
+/// Like [`duration`], but 0 is allowed.
+///
+/// # Errors
+/// If it is not a duration or above 600 s.
 pub fn duration_or_zero(text: &str) -> Result<Duration, ValueError> {
     if text.is_empty() {
         return Err(ValueError::Empty);
     }
-    let bare = text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
-    let parsed = if bare {
+    let is_number = text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+    let parsed = if is_number {
         seconds(text)
     } else {
         with_units(text)
     };
     match parsed {
-        Parsed::Span(duration) if duration <= LONGEST => Ok(duration),
-        Parsed::Span(_) | Parsed::Huge => Err(ValueError::TooLong(escaped_prefix(text, 40))),
-        Parsed::Nothing => Err(ValueError::NotADuration(escaped_prefix(text, 40))),
+        Parsed::Duration(duration) if duration <= MAX_DURATION => Ok(duration),
+        Parsed::Duration(_) | Parsed::Overflow => {
+            Err(ValueError::TooLong(escaped_prefix(text, 40)))
+        }
+        Parsed::Invalid => Err(ValueError::NotADuration(escaped_prefix(text, 40))),
     }
 }
 
 enum Parsed {
-    Span(Duration),
-    Huge,
-    Nothing,
+    Duration(Duration),
+    /// A duration that does not fit into a [`Duration`].
+    Overflow,
+    Invalid,
 }
 
-/// Decimal seconds; digits below a nanosecond count as long as they do not make something of nothing.
+/// Parses decimal seconds. Digits below a nanosecond are truncated.
 fn seconds(text: &str) -> Parsed {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
     if whole.is_empty() || fraction.is_empty() || fraction.contains('.') {
-        return Parsed::Nothing;
+        return Parsed::Invalid;
     }
     let nanos: String = fraction
         .chars()
@@ -59,29 +68,29 @@ fn seconds(text: &str) -> Parsed {
         .take(9)
         .collect();
     match (whole.parse(), nanos.parse()) {
-        (Ok(whole), Ok(nanos)) => Parsed::Span(Duration::new(whole, nanos)),
-        _ => Parsed::Huge,
+        (Ok(whole), Ok(nanos)) => Parsed::Duration(Duration::new(whole, nanos)),
+        _ => Parsed::Overflow,
     }
 }
 
 fn with_units(text: &str) -> Parsed {
     match humantime::parse_duration(text) {
-        Ok(duration) => Parsed::Span(duration),
-        Err(humantime::DurationError::NumberOverflow) => Parsed::Huge,
-        Err(_) => Parsed::Nothing,
+        Ok(duration) => Parsed::Duration(duration),
+        Err(humantime::DurationError::NumberOverflow) => Parsed::Overflow,
+        Err(_) => Parsed::Invalid,
     }
 }
 
-/// Why a value is refused; the text names the value and the remedy, the option is known to the caller.
+/// Why a value is invalid. The text names the value and the remedy, but not the option.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ValueError {
-    /// Nothing at all.
+    /// An empty value.
     Empty,
-    /// Neither a number of seconds nor numbers with units.
+    /// Neither seconds nor numbers with units.
     NotADuration(String),
-    /// A span of 0 where something is to last.
+    /// 0, where that is not allowed.
     Zero(String),
-    /// Above the limit, or too fine or too large to count.
+    /// Above 600 s.
     TooLong(String),
 }
 
@@ -97,16 +106,14 @@ impl fmt::Display for ValueError {
                     "`{text}` is not a duration: write seconds such as `3` or `0.25`, or `800ms`, `2.5s`, `1m`"
                 )
             }
-            Self::Zero(text) => write!(
+            Self::TooLong(text) if text.bytes().all(|byte| byte.is_ascii_digit()) => write!(
                 f,
-                "`{text}` is no time at all: a duration is above 0 and at most 600 s"
+                "{text} s is more than 600 s; for milliseconds write `{text}ms`"
             ),
-            Self::TooLong(text) => {
-                write!(
-                    f,
-                    "`{text}` is outside what can be counted here: a duration is above 0 and at most 600 s"
-                )
-            }
+            Self::Zero(text) | Self::TooLong(text) => write!(
+                f,
+                "`{text}` is out of range: a duration is greater than 0 and at most 600 s"
+            ),
         }
     }
 }
@@ -118,7 +125,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_ways_of_writing_a_duration() {
+    fn durations_are_seconds_or_have_units() {
         for (text, micros) in [
             ("3", 3_000_000),
             ("0.25", 250_000),
@@ -136,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_duration_is_named_on_one_line() {
+    fn an_invalid_duration_is_named_on_one_line() {
         for text in [
             "-1", "abc", "1e9", "nan", "inf", "３", "３s", "+3", ".5", "5.", "1.2.3", ".", " 3",
             "3 ", "s", "3\n",
@@ -152,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn zero_is_refused_where_something_is_to_last() {
+    fn zero_is_allowed_only_by_duration_or_zero() {
         for text in ["0", "0.0", "0s", "0.0000000001"] {
             assert_eq!(duration(text), Err(ValueError::Zero(text.into())), "{text}");
             assert_eq!(duration_or_zero(text), Ok(Duration::ZERO), "{text}");
@@ -160,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn ten_minutes_are_the_limit() {
+    fn the_limit_is_ten_minutes() {
         for text in [
             "600.000000001",
             "601",

@@ -1,4 +1,4 @@
-//! `zbx-tcp batch`: many targets in one process, each with its verdict, printed as one document or line by line.
+//! `zbx-tcp batch`: probes many targets in one process and prints one document, lines or a table.
 
 mod input;
 mod progress;
@@ -9,18 +9,18 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
 use crate::cli::batch::BatchArgs;
-use crate::cli::values::given;
-use crate::commands::batch::sink::Gathering;
+use crate::cli::values::non_empty;
+use crate::commands::batch::sink::BatchSink;
 use crate::commands::{
-    CommandResult, Exit, internal_error, limits, log_line, paint, print_with, resolver_kind,
+    CommandResult, Exit, color_mode, internal_error, limits, log_line, print_with, resolver_kind,
 };
 use crate::engine;
 use crate::engine::Limits;
 use crate::failure::{Failure, Status};
 use crate::os::stop::StopHandle;
 use crate::output::batch_document;
-use crate::output::batch_format::FleetFormat;
-use crate::output::text::Paint;
+use crate::output::batch_format::BatchFormat;
+use crate::output::text::ColorMode;
 use crate::policy::Policy;
 use crate::settings::batch;
 use crate::settings::batch::{Batch, BatchRequest};
@@ -28,82 +28,86 @@ use crate::settings::config::Configuration;
 use crate::settings::request::Transcript;
 use crate::source::Shuffled;
 
-/// Probes every target and prints what was asked for.
+/// Probes every target and prints the result in the requested format.
+///
+/// # Errors
+/// A usage or configuration error; nothing was sent.
 #[allow(clippy::disallowed_methods)]
 pub fn run(args: &BatchArgs) -> CommandResult {
     let start = Instant::now();
-    let config = Configuration::load(given(&args.probe.reach.config))?;
+    let config = Configuration::load(non_empty(&args.probe.network.config))?;
     let request = BatchRequest::from_args(args)?;
-    let fleet = batch::batch(request, &config, input::read)?;
+    let batch = batch::batch(request, &config, input::read)?;
     drop(config);
-    say_what_was_left_out(&fleet);
-    // Without descriptors for it the signals keep their default action; a value is owed all the same.
+    log_invalid_entries(&batch);
+    // Without descriptors for this, signals keep their default action; the run still prints its values.
     let stop = StopHandle::on_signals(Exit::Down.code().into()).ok();
-    let mut gathering = Gathering::new(&fleet, stop.as_ref());
+    let mut sink = BatchSink::new(&batch, stop.as_ref());
     let policy = Policy::system();
-    let unreported = probe(&fleet, &policy, stop.as_ref(), start, &mut gathering);
-    gathering.complete(&unreported);
-    let exit = if gathering.all_up() && fleet.invalid.count == 0 {
+    let unreported = probe(&batch, &policy, stop.as_ref(), start, &mut sink);
+    sink.complete(&unreported);
+    let exit = if sink.all_up() && batch.invalid.count == 0 {
         Exit::Up
     } else {
         Exit::Down
     };
-    Ok(publish(gathering, &fleet, start, exit))
+    Ok(print_results(sink, &batch, start, exit))
 }
 
-/// What a person sees of a fleet, and how many of its targets are up.
-pub struct Shown {
-    /// The table.
-    pub page: String,
-    /// How many are up.
+/// The results of a batch as text.
+pub struct TextResults {
+    /// The table and the summary line.
+    pub text: String,
+    /// How many targets are up.
     pub up: usize,
-    /// How many are down.
+    /// How many targets are down.
     pub down: usize,
 }
 
-/// Probes a fleet that is printed as text, whatever it says of its output.
+/// Probes a batch whose format is [`BatchFormat::Text`], and returns the text instead of printing it.
 #[allow(clippy::disallowed_methods)]
-pub fn show(fleet: &Batch, policy: &Policy, paint: Paint) -> Shown {
+pub fn text_results(batch: &Batch, policy: &Policy, colors: ColorMode) -> TextResults {
     let start = Instant::now();
-    let mut gathering = Gathering::new(fleet, None);
-    let unreported = probe(fleet, policy, None, start, &mut gathering);
-    gathering.complete(&unreported);
-    let sums = gathering.summary.sentence(start.elapsed());
-    let page = gathering.table(&sums, paint);
-    Shown {
-        page,
-        up: gathering.summary.up,
-        down: gathering.summary.down,
+    let mut sink = BatchSink::new(batch, None);
+    let unreported = probe(batch, policy, None, start, &mut sink);
+    sink.complete(&unreported);
+    let summary = sink.summary.line(start.elapsed());
+    TextResults {
+        text: sink.table(&summary, colors),
+        up: sink.summary.up,
+        down: sink.summary.down,
     }
 }
 
-/// Runs the engine; what to report of targets that it did not get to.
+/// Runs the engine. Returns the failure to report for targets that the run did not reach.
 #[allow(clippy::disallowed_methods)]
 fn probe(
-    fleet: &Batch,
+    batch: &Batch,
     policy: &Policy,
     stop: Option<&StopHandle>,
     start: Instant,
-    gathering: &mut Gathering<'_>,
+    sink: &mut BatchSink<'_>,
 ) -> Failure {
-    let (limits, why) = limits::limits(&fleet.bounds, &fleet.plans, start.elapsed());
+    let (limits, reasons) = limits::limits(&batch.bounds, &batch.plans, start.elapsed());
     let limits = Limits {
         stop: stop.map(StopHandle::watched),
         ..limits
     };
-    if fleet.transcript == Transcript::Shown {
-        why.iter().for_each(|why| log_line(why));
+    if batch.transcript == Transcript::Shown {
+        for reason in &reasons {
+            log_line(reason);
+        }
     }
-    let mut source = Shuffled::new(&fleet.plans, fleet.seed);
+    let mut source = Shuffled::new(&batch.plans, batch.seed);
     let ran = catch_unwind(AssertUnwindSafe(|| {
         #[cfg(debug_assertions)]
         super::panic_if_tested();
         engine::run(
             &mut source,
-            gathering,
+            sink,
             policy,
             &limits,
-            resolver_kind(fleet.resolver),
+            resolver_kind(batch.resolver),
         )
     }));
     match ran {
@@ -113,39 +117,38 @@ fn probe(
     }
 }
 
-fn say_what_was_left_out(fleet: &Batch) {
-    if fleet.transcript == Transcript::Silent || fleet.invalid.count == 0 {
+fn log_invalid_entries(batch: &Batch) {
+    if batch.transcript == Transcript::Silent || batch.invalid.count == 0 {
         return;
     }
-    log_line(&format!(
-        "{} entries are no targets and were left out:",
-        fleet.invalid.count
-    ));
-    for mistake in &fleet.invalid.first {
-        log_line(&mistake.to_string());
+    let count = batch.invalid.count;
+    let entries = if count == 1 { "entry" } else { "entries" };
+    log_line(&format!("{count} invalid {entries} skipped:"));
+    for error in &batch.invalid.first {
+        log_line(&error.to_string());
     }
 }
 
-/// Prints what is printed at the end.
+/// Prints the results, except for the lines of `ndjson` that were printed during the run.
 #[allow(clippy::disallowed_methods)]
-fn publish(mut gathering: Gathering<'_>, fleet: &Batch, start: Instant, exit: Exit) -> Exit {
+fn print_results(mut sink: BatchSink<'_>, batch: &Batch, start: Instant, exit: Exit) -> Exit {
     let elapsed = start.elapsed();
-    match fleet.wanted.format {
-        FleetFormat::Text => {
-            let sums = gathering.summary.sentence(elapsed);
-            let page = gathering.table(&sums, paint());
-            print_with(exit, |out| out.write_all(page.as_bytes()))
+    match batch.wanted.format {
+        BatchFormat::Text => {
+            let summary = sink.summary.line(elapsed);
+            let text = sink.table(&summary, color_mode());
+            print_with(exit, |out| out.write_all(text.as_bytes()))
         }
-        FleetFormat::Ndjson => print_with(exit, |_| gathering.end()),
-        FleetFormat::Sender => print_with(exit, |out| gathering.lines(BufWriter::new(out))),
-        FleetFormat::Json => {
+        BatchFormat::Ndjson => print_with(exit, |_| sink.finish_stream()),
+        BatchFormat::Sender => print_with(exit, |out| sink.write_sender_lines(BufWriter::new(out))),
+        BatchFormat::Json => {
             let mut bytes = 0;
-            let exit = print_with(exit, |out| match gathering.document(elapsed) {
+            let exit = print_with(exit, |out| match sink.document(elapsed) {
                 Some(document) => document.write(out).map(|written| bytes = written),
                 None => Ok(()),
             });
-            if let Some(warning) =
-                batch_document::oversize(bytes).filter(|_| fleet.transcript == Transcript::Shown)
+            if let Some(warning) = batch_document::size_warning(bytes)
+                .filter(|_| batch.transcript == Transcript::Shown)
             {
                 log_line(&warning);
             }

@@ -1,4 +1,4 @@
-//! `zbx-tcp check`: one target, one value, one document, or a report.
+//! `zbx-tcp check`: probes one target and prints a value, a document or a report.
 
 mod transcript;
 
@@ -9,12 +9,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::cli::check::CheckArgs;
-use crate::cli::values::given;
-use crate::commands::{CommandResult, Exit, internal_error, paint, print, resolver_kind};
+use crate::cli::values::non_empty;
+use crate::commands::check::transcript::TranscriptWriter;
+use crate::commands::{CommandResult, Exit, color_mode, internal_error, print, resolver_kind};
 use crate::engine::{Limits, Observed, Sink};
 use crate::failure::{Failure, Status};
 use crate::output::Format;
-use crate::output::text::Paint;
+use crate::output::text::ColorMode;
 use crate::plan::Plan;
 use crate::policy::Policy;
 use crate::report::Report;
@@ -24,9 +25,12 @@ use crate::settings::{Check, options};
 use crate::source::Once;
 use crate::{engine, output, settings};
 
-/// Probes one target and prints what was asked for.
+/// Probes one target and prints the requested output.
+///
+/// # Errors
+/// A usage or configuration error; nothing was sent.
 pub fn run(args: &CheckArgs) -> CommandResult {
-    let config = Configuration::load(given(&args.probe.reach.config))?;
+    let config = Configuration::load(non_empty(&args.probe.network.config))?;
     let request = options::check(args, default_format()?)?;
     let check = settings::check(request, config)?;
     let plan = Arc::new(check.plan.clone());
@@ -34,38 +38,36 @@ pub fn run(args: &CheckArgs) -> CommandResult {
     let report = catch_unwind(AssertUnwindSafe(|| {
         probe(&check, &policy, Arc::clone(&plan))
     }))
-    .unwrap_or_else(|_| broken(plan));
+    .unwrap_or_else(|_| internal_error_report(plan));
     let exit = if report.is_up() { Exit::Up } else { Exit::Down };
-    // Only a text for people asks the environment and the terminal about colours.
-    let paint = if matches!(check.format, Format::Text) {
-        paint()
+    // Only the text report has colors: the other formats save the look at the terminal and the environment.
+    let colors = if matches!(check.format, Format::Text) {
+        color_mode()
     } else {
-        Paint::Plain
+        ColorMode::Off
     };
-    Ok(print(
-        output::render(&report, &check.format, paint).as_bytes(),
-        exit,
-    ))
+    let text = output::render(&report, &check.format, colors);
+    Ok(print(text.as_bytes(), exit))
 }
 
-/// A report on a terminal, the value that Zabbix stores elsewhere.
+/// A report on a terminal; otherwise, as under Zabbix, a single value.
 fn default_format() -> Result<Format, settings::SettingsError> {
-    let word = if io::stdout().is_terminal() {
+    let name = if io::stdout().is_terminal() {
         "text"
     } else {
         "up"
     };
-    Format::from_word(word).map_err(settings::SettingsError::new)
+    Format::parse(name).map_err(settings::SettingsError::new)
 }
 
 fn probe(check: &Check, policy: &Policy, plan: Arc<Plan>) -> Report {
     #[cfg(debug_assertions)]
     super::panic_if_tested();
     let transcript = match check.transcript {
-        Transcript::Shown => Some(transcript::Writer::default()),
+        Transcript::Shown => Some(TranscriptWriter::default()),
         Transcript::Silent => None,
     };
-    let mut sink = One {
+    let mut sink = CheckSink {
         report: None,
         transcript,
     };
@@ -83,22 +85,22 @@ fn probe(check: &Check, policy: &Policy, plan: Arc<Plan>) -> Report {
             let failure = Failure::new(Status::LocalError, error.to_string());
             Report::without_connection(plan, failure, Duration::ZERO)
         }
-        (None, Ok(())) => broken(plan),
+        (None, Ok(())) => internal_error_report(plan),
     }
 }
 
-/// The report of a fault of our own.
-fn broken(plan: Arc<Plan>) -> Report {
+/// The report of a probe that a defect of this program ended.
+fn internal_error_report(plan: Arc<Plan>) -> Report {
     Report::without_connection(plan, internal_error(), Duration::ZERO)
 }
 
-/// Keeps the one report, and explains on the way.
-struct One {
+/// Stores the report, and writes the transcript with `-v`.
+struct CheckSink {
     report: Option<Report>,
-    transcript: Option<transcript::Writer>,
+    transcript: Option<TranscriptWriter>,
 }
 
-impl Sink for One {
+impl Sink for CheckSink {
     fn deliver(&mut self, report: Report) {
         self.report = Some(report);
     }

@@ -1,5 +1,4 @@
-//! `zbx-tcp demo`: every kind of result on loopback, in two seconds, without root and without a
-//! network.
+//! `zbx-tcp demo`: shows every kind of result on loopback in two seconds, without root and without a network.
 
 mod batch;
 mod responders;
@@ -9,12 +8,12 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::commands::demo::responders::Stage;
-use crate::commands::{CommandResult, Exit, paint, print};
+use crate::commands::demo::responders::DemoServers;
+use crate::commands::{CommandResult, Exit, color_mode, print};
 use crate::engine::{Limits, Sink};
 use crate::failure::Status;
 use crate::output::Format;
-use crate::output::text::Paint;
+use crate::output::text::ColorMode;
 use crate::plan::{Expected, OnTimeout, Plan};
 use crate::policy::Policy;
 use crate::report::Report;
@@ -26,35 +25,38 @@ use crate::settings::{Located, SettingsError};
 use crate::source::List;
 use crate::{engine, output, settings};
 
-/// One example: a `check` as it would be typed, the request that it stands for, and the expected
-/// result.
-struct Scene {
+/// A `check` to show.
+struct DemoCase {
     title: &'static str,
-    words: Vec<String>,
+    /// The arguments after `zbx-tcp`, which mean `request`.
+    arguments: Vec<String>,
     request: CheckRequest,
     expected: Status,
 }
 
-/// Starts responders, probes them all at once, and shows each as text and as the values that Zabbix
-/// would store.
+/// Starts the servers, probes them all at once, and prints each report with the values that Zabbix would store.
+///
+/// # Errors
+/// If a server cannot be started or the sockets cannot be polled.
 pub fn run() -> CommandResult {
-    let stage = Stage::set().map_err(|error| SettingsError::new(format!("demo: {error}")))?;
-    let scenes = scenes(&stage);
-    let plans = scenes.iter().map(plan).collect::<Result<Vec<_>, _>>()?;
+    let servers =
+        DemoServers::start().map_err(|error| SettingsError::new(format!("demo: {error}")))?;
+    let cases = cases(&servers);
+    let plans = cases.iter().map(plan).collect::<Result<Vec<_>, _>>()?;
     let reports = probe(&plans)?;
-    let (fleet, shown) = batch::show(&stage, scenes.len() + 1)?;
-    let exit = if as_expected(&scenes, &reports) && fleet == batch::EXPECTED {
+    let (counts, batch_text) = batch::show(&servers, cases.len() + 1)?;
+    let exit = if as_expected(&cases, &reports) && counts == batch::EXPECTED {
         Exit::Up
     } else {
         Exit::Down
     };
-    let page = page(&scenes, &reports, paint())
-        + &shown
-        + "The same for your own service: zbx-tcp check HOST PORT\n";
-    Ok(print(page.as_bytes(), exit))
+    let text = cases_text(&cases, &reports, color_mode())
+        + &batch_text
+        + "Try it with your own service: zbx-tcp check HOST PORT\n";
+    Ok(print(text.as_bytes(), exit))
 }
 
-fn scenes(stage: &Stage) -> Vec<Scene> {
+fn cases(servers: &DemoServers) -> Vec<DemoCase> {
     let tutorial = ["你好服务端,我是客户端小黑!", "ok,"];
     let text = |option, text| Located::in_option(option, text);
     let expect = |pattern| {
@@ -64,7 +66,7 @@ fn scenes(stage: &Stage) -> Vec<Scene> {
         };
         StepSpec::Expect(ExpectSpec::one(pattern, Vec::new()))
     };
-    let conversation = Overrides {
+    let dialogue = Overrides {
         encoding: Some(text("--encoding", "gbk")),
         steps: Some(vec![
             StepSpec::Send(SendSpec::Text(text("--send", tutorial[0]))),
@@ -78,16 +80,16 @@ fn scenes(stage: &Stage) -> Vec<Scene> {
         ..Overrides::default()
     };
     vec![
-        scene(
+        case(
             "A service that is up",
-            stage.greeting,
+            servers.greeting,
             &[],
             Overrides::default(),
             Status::Ok,
         ),
-        scene(
-            "A conversation in GBK: say hello, expect ok",
-            stage.gbk,
+        case(
+            "A dialogue in GBK: send a greeting, expect ok",
+            servers.gbk,
             &[
                 "--encoding",
                 "gbk",
@@ -96,33 +98,33 @@ fn scenes(stage: &Stage) -> Vec<Scene> {
                 "--expect",
                 tutorial[1],
             ],
-            conversation,
+            dialogue,
             Status::Ok,
         ),
-        scene(
+        case(
             "The wrong service on the port",
-            stage.greeting,
+            servers.greeting,
             &["--expect", "SSH-2.0-", "-t", "0.5"],
             expecting("SSH-2.0-"),
             Status::Mismatch,
         ),
-        scene(
-            "A service that accepts and says nothing",
-            stage.silent,
+        case(
+            "A service that accepts and sends nothing",
+            servers.silent,
             &["--expect", "220", "-t", "0.5"],
             expecting("220"),
             Status::ReadTimeout,
         ),
-        scene(
-            "Nothing listens",
-            stage.closed,
+        case(
+            "A closed port",
+            servers.closed,
             &[],
             Overrides::default(),
             Status::Refused,
         ),
-        scene(
-            "Nobody answers: the accept queue is full",
-            stage.full,
+        case(
+            "No answer: the accept queue is full",
+            servers.full,
             &["-t", "1.3s"],
             Overrides {
                 timeout: Some(Duration::from_millis(1300)),
@@ -130,16 +132,16 @@ fn scenes(stage: &Stage) -> Vec<Scene> {
             },
             Status::ConnectTimeout,
         ),
-        scene(
-            "Up, but the first SYN was lost",
-            stage.lossy,
+        case(
+            "Up after the first SYN was lost",
+            servers.lossy,
             &[],
             Overrides::default(),
             Status::Ok,
         ),
-        scene(
-            "A port that must be closed, and is",
-            stage.closed,
+        case(
+            "A port that must be closed and is",
+            servers.closed,
             &["--expect-closed"],
             Overrides {
                 want: Some(Expected::Closed(OnTimeout::Fails)),
@@ -150,17 +152,17 @@ fn scenes(stage: &Stage) -> Vec<Scene> {
     ]
 }
 
-/// A scene on this port of the stage; `options` are the words for `overrides`.
-fn scene(
+/// A case on this port; `options` are the arguments that mean `overrides`.
+fn case(
     title: &'static str,
     port: u16,
     options: &[&str],
     overrides: Overrides,
     expected: Status,
-) -> Scene {
+) -> DemoCase {
     let (host, port) = ("127.0.0.1".to_owned(), port.to_string());
-    let mut words = vec!["check".to_owned(), host.clone(), port.clone()];
-    words.extend(options.iter().map(|word| (*word).to_owned()));
+    let mut arguments = vec!["check".to_owned(), host.clone(), port.clone()];
+    arguments.extend(options.iter().map(|option| (*option).to_owned()));
     let request = CheckRequest {
         host,
         port: Some(port),
@@ -171,22 +173,22 @@ fn scene(
         format: Format::Text,
         transcript: Transcript::Silent,
     };
-    Scene {
+    DemoCase {
         title,
-        words,
+        arguments,
         request,
         expected,
     }
 }
 
-/// The plan of a scene. The configuration of this machine does not change the demonstration.
-fn plan(scene: &Scene) -> Result<Arc<Plan>, SettingsError> {
-    let check = settings::check(scene.request.clone(), Configuration::default())?;
+/// The plan of a case. The configuration of this machine does not change the demo.
+fn plan(case: &DemoCase) -> Result<Arc<Plan>, SettingsError> {
+    let check = settings::check(case.request.clone(), Configuration::default())?;
     Ok(Arc::new(check.plan))
 }
 
 fn probe(plans: &[Arc<Plan>]) -> Result<Vec<Option<Report>>, SettingsError> {
-    let mut gathered = Gathered {
+    let mut sink = DemoSink {
         plans,
         reports: vec![None; plans.len()],
     };
@@ -194,65 +196,65 @@ fn probe(plans: &[Arc<Plan>]) -> Result<Vec<Option<Report>>, SettingsError> {
     let mut source = List::new(plans.iter().cloned());
     let ran = engine::run(
         &mut source,
-        &mut gathered,
+        &mut sink,
         // Only our own responders are probed.
         &Policy::allow_all(),
         &limits,
         engine::ResolverKind::default(),
     );
     ran.map_err(|error| SettingsError::new(format!("demo: {error}")))?;
-    Ok(gathered.reports)
+    Ok(sink.reports)
 }
 
-/// Puts each report beside its plan.
-struct Gathered<'p> {
+/// Stores each report at the index of its plan.
+struct DemoSink<'p> {
     plans: &'p [Arc<Plan>],
     reports: Vec<Option<Report>>,
 }
 
-impl Sink for Gathered<'_> {
+impl Sink for DemoSink<'_> {
     fn deliver(&mut self, report: Report) {
-        let place = self
+        let index = self
             .plans
             .iter()
             .position(|plan| Arc::ptr_eq(plan, &report.plan));
-        if let Some(slot) = place.and_then(|place| self.reports.get_mut(place)) {
+        if let Some(slot) = index.and_then(|index| self.reports.get_mut(index)) {
             *slot = Some(report);
         }
     }
 }
 
-fn as_expected(scenes: &[Scene], reports: &[Option<Report>]) -> bool {
+fn as_expected(cases: &[DemoCase], reports: &[Option<Report>]) -> bool {
     let status = |report: &Option<Report>| report.as_ref().map(Report::status);
-    scenes
+    cases
         .iter()
         .zip(reports)
-        .all(|(scene, report)| status(report) == Some(scene.expected))
+        .all(|(case, report)| status(report) == Some(case.expected))
 }
 
-fn page(scenes: &[Scene], reports: &[Option<Report>], paint: Paint) -> String {
-    let mut page = String::new();
-    for (number, (scene, report)) in scenes.iter().zip(reports).enumerate() {
+fn cases_text(cases: &[DemoCase], reports: &[Option<Report>], colors: ColorMode) -> String {
+    let mut text = String::new();
+    for (index, (case, report)) in cases.iter().zip(reports).enumerate() {
         let Some(report) = report else { continue };
-        let words: Vec<_> = scene.words.iter().map(|word| quoted(word)).collect();
+        let arguments: Vec<_> = case.arguments.iter().map(|text| quoted(text)).collect();
         // Writing to a String cannot fail.
         let _ = writeln!(
-            page,
+            text,
             "{}. {}\n$ zbx-tcp {}",
-            number + 1,
-            scene.title,
-            words.join(" ")
+            index + 1,
+            case.title,
+            arguments.join(" ")
         );
-        page.push_str(&output::render(report, &Format::Text, paint));
-        let _ = writeln!(page, "  in Zabbix {}\n", stored(report));
+        text.push_str(&output::render(report, &Format::Text, colors));
+        let _ = writeln!(text, "  in Zabbix {}\n", stored_values(report));
     }
-    page
+    text
 }
 
 /// The values that items of a Zabbix host would store.
-fn stored(report: &Report) -> String {
-    let value = |path: &str| match Format::from_word(path) {
-        Ok(format) => output::render(report, &format, Paint::Plain)
+fn stored_values(report: &Report) -> String {
+    let value = |path: &str| match Format::parse(path) {
+        Ok(format) => output::render(report, &format, ColorMode::Off)
             .trim_end()
             .to_owned(),
         Err(unknown) => unknown.to_string(),
@@ -263,13 +265,14 @@ fn stored(report: &Report) -> String {
         .join(", ")
 }
 
-/// A word as a shell takes it.
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '=' | ':' | '_');
-    if word.chars().all(plain) {
-        word.to_owned()
+/// An argument, quoted for a shell if necessary.
+fn quoted(argument: &str) -> String {
+    let needs_no_quotes =
+        |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '=' | ':' | '_');
+    if argument.chars().all(needs_no_quotes) {
+        argument.to_owned()
     } else {
-        format!("'{word}'")
+        format!("'{argument}'")
     }
 }
 
@@ -282,22 +285,23 @@ mod tests {
     use crate::settings::options;
 
     #[test]
-    fn the_words_of_a_scene_mean_its_request() {
-        let stage = Stage::set().unwrap();
-        for scene in scenes(&stage) {
-            let words = std::iter::once("zbx-tcp").chain(scene.words.iter().map(String::as_str));
-            let Command::Check(args) = Cli::try_parse_from(words).unwrap().command else {
-                panic!("{} is not a check", scene.title);
+    fn the_arguments_of_a_case_mean_its_request() {
+        let servers = DemoServers::start().unwrap();
+        for case in cases(&servers) {
+            let arguments =
+                std::iter::once("zbx-tcp").chain(case.arguments.iter().map(String::as_str));
+            let Command::Check(args) = Cli::try_parse_from(arguments).unwrap().command else {
+                panic!("{} is not a check", case.title);
             };
             let typed = options::check(&args, Format::Text).unwrap();
             let CheckRequest {
                 host, port, probe, ..
-            } = scene.request;
+            } = case.request;
             assert_eq!(
                 (typed.host, typed.port, typed.probe),
                 (host, port, probe),
                 "{}",
-                scene.title
+                case.title
             );
         }
     }

@@ -1,27 +1,31 @@
-//! `zbx-tcp discover`: rows for low-level discovery.
+//! `zbx-tcp discover`: prints rows for low-level discovery.
 
 mod open;
 
-use crate::cli::discover::{DiscoverArgs, What};
-use crate::cli::values::given;
+use crate::cli::discover::{DiscoverArgs, DiscoverCommand};
+use crate::cli::values::non_empty;
 use crate::commands::{CommandResult, Exit, print};
 use crate::output::lld;
 use crate::settings::config::Configuration;
 use crate::settings::{batch, discover};
 
-/// Prints the rows that were asked for; a mistake prints none, since an empty list would delete what was discovered.
+/// Prints the requested rows.
+///
+/// # Errors
+/// A usage or configuration error. Nothing is printed then: Zabbix would delete what it discovered before if it got an
+/// empty list.
 pub fn run(args: &DiscoverArgs) -> CommandResult {
-    let rows = match &args.what {
-        What::Ports(args) => lld::line(&discover::ports(
+    let rows = match &args.command {
+        DiscoverCommand::Ports(args) => lld::line(&discover::ports(
             &args.host,
             &args.spec,
-            &Configuration::load(given(&args.config))?,
+            &Configuration::load(non_empty(&args.config))?,
         )?),
-        What::Targets(args) => lld::line(&batch::configured(
-            &Configuration::load(given(&args.config))?,
+        DiscoverCommand::Targets(args) => lld::line(&batch::configured(
+            &Configuration::load(non_empty(&args.config))?,
             &args.group,
         )?),
-        What::Open(args) => open::rows(args)?,
+        DiscoverCommand::Open(args) => open::rows(args)?,
     };
     Ok(print(rows.as_bytes(), Exit::Up))
 }

@@ -1,4 +1,4 @@
-//! What a run of many probes may use: what was asked for, else what this machine has and the probes need.
+//! Chooses the limits of a batch: the options that were given, otherwise what this machine allows and the probes need.
 
 use std::net::IpAddr;
 use std::num::{NonZeroU32, NonZeroUsize};
@@ -9,20 +9,20 @@ use crate::engine::{Capacity, Limits};
 use crate::plan::Plan;
 use crate::settings::batch::Bounds;
 
-/// The limits of a run of these probes, so much of whose time is over, and the sentences that explain them.
+/// The limits of a batch, and the sentences that explain them. `spent` is the elapsed time of the run.
 pub fn limits(
     bounds: &Bounds,
     plans: &[Arc<Plan>],
     spent: Duration,
 ) -> (Limits<'static>, Vec<String>) {
-    let room = Capacity::of_this_machine();
-    let (tables, why) = tables(&room, bounds, plans, Capacity::can_unshare_fds);
+    let capacity = Capacity::of_this_machine();
+    let (tables, reason) = tables(&capacity, bounds, plans, Capacity::can_unshare_fds);
     let (in_flight, limit) = match bounds.concurrency {
         Some(asked) => (
             asked,
-            format!("at most {asked} probes at once, as --concurrency says"),
+            format!("at most {asked} probes in flight (--concurrency)"),
         ),
-        None => as_many_as(&room, bounds, tables),
+        None => default_in_flight(&capacity, bounds, tables),
     };
     let threads = bounds.threads.unwrap_or(NonZeroUsize::MIN);
     let limits = Limits {
@@ -33,65 +33,69 @@ pub fn limits(
         standby_threads: tables.get().saturating_sub(threads.get()),
         ..Limits::in_flight(in_flight)
     };
-    (limits, [limit].into_iter().chain(why).collect())
+    (limits, [limit].into_iter().chain(reason).collect())
 }
 
-/// As many as this machine has room for.
-fn as_many_as(room: &Capacity, bounds: &Bounds, tables: NonZeroUsize) -> (NonZeroUsize, String) {
+/// The most probes in flight that this machine has descriptors and ports for.
+fn default_in_flight(
+    capacity: &Capacity,
+    bounds: &Bounds,
+    tables: NonZeroUsize,
+) -> (NonZeroUsize, String) {
     let in_flight = match bounds.per_host {
-        Some(_) => room.in_flight(tables),
-        None => room.to_one_target(tables),
+        Some(_) => capacity.in_flight(tables),
+        None => capacity.to_one_target(tables),
     };
-    let why = format!(
-        "at most {in_flight} probes at once: there are {room} (--concurrency sets another number)"
+    let reason = format!(
+        "at most {in_flight} probes in flight: this machine has {capacity} (--concurrency sets another limit)"
     );
-    (in_flight, why)
+    (in_flight, reason)
 }
 
-/// How many tables of descriptors the run has: one for each thread that was asked for, else as many as its probes need
-/// when nobody answers. Where threads cannot have their own there is one.
+/// The number of descriptor tables: one per thread with `--threads`, otherwise as many as the probes need if no target
+/// answers. It is one if this system does not give threads their own tables.
 fn tables(
-    room: &Capacity,
+    capacity: &Capacity,
     bounds: &Bounds,
     plans: &[Arc<Plan>],
     has_tables: impl FnOnce() -> bool,
 ) -> (NonZeroUsize, Option<String>) {
-    let (one, each) = (NonZeroUsize::MIN, room.per_fd_table());
+    let (one, each) = (NonZeroUsize::MIN, capacity.per_fd_table());
     let tables = bounds
         .threads
-        .unwrap_or_else(|| room.fd_tables_for(wished(bounds, plans, each)));
+        .unwrap_or_else(|| capacity.fd_tables_for(most_in_flight(bounds, plans, each)));
     match (bounds.threads, tables) {
         (_, tables) if tables == one => (one, None),
         _ if !has_tables() => {
-            let why = format!(
-                "this system gives threads no descriptors of their own: {each} probes at once have some"
+            let reason = format!(
+                "threads cannot have their own descriptors on this system: at most {each} probes in flight"
             );
-            (one, Some(why))
+            (one, Some(reason))
         }
         (Some(_), _) => (tables, None),
         (None, _) => {
-            let why = format!(
-                "1 thread has descriptors for {each} of them: up to {tables} threads begin, each with its own, as \
-                 they are needed (--threads sets another number)"
+            let reason = format!(
+                "1 thread has descriptors for {each} probes: up to {tables} threads are started as needed, each with \
+                 its own descriptors (--threads sets another number)"
             );
-            (tables, Some(why))
+            (tables, Some(reason))
         }
     }
 }
 
-/// How many probes are in flight at once when nobody answers and nothing but these bounds limits them; not exact where
-/// it is fewer than `enough`. Names do not count: how fast they are resolved is another limit.
-fn wished(bounds: &Bounds, plans: &[Arc<Plan>], enough: NonZeroUsize) -> usize {
+/// The most probes that are in flight if no target answers. Names are not counted: the resolver limits how fast they
+/// become connects. A result up to `enough` may be too high, since the caller then needs no more than one table.
+fn most_in_flight(bounds: &Bounds, plans: &[Arc<Plan>], enough: NonZeroUsize) -> usize {
     let literals = || plans.iter().filter_map(|plan| plan.ip());
     let bounded = plans
         .len()
         .min(bounds.concurrency.map_or(usize::MAX, NonZeroUsize::get))
-        .min(begun_in_time(bounds, plans));
+        .min(started_in_time(bounds, plans));
     match bounds.per_host {
         _ if bounded <= enough.get() => bounded,
         None => bounded.min(literals().count()),
         Some(most) => {
-            // Sorted they take a quarter of the memory of a map.
+            // Sorting takes a quarter of the memory of a map.
             let mut hosts: Vec<_> = literals().collect();
             hosts.sort_unstable();
             bounded.min(
@@ -104,8 +108,8 @@ fn wished(bounds: &Bounds, plans: &[Arc<Plan>], enough: NonZeroUsize) -> usize {
     }
 }
 
-/// How many the pace lets begin while the first of them waits for its answer.
-fn begun_in_time(bounds: &Bounds, plans: &[Arc<Plan>]) -> usize {
+/// The most probes that the rate limit lets start during the longest timeout.
+fn started_in_time(bounds: &Bounds, plans: &[Arc<Plan>]) -> usize {
     let Some(rate) = bounds.rate.map(NonZeroU32::get) else {
         return usize::MAX;
     };
@@ -115,8 +119,8 @@ fn begun_in_time(bounds: &Bounds, plans: &[Arc<Plan>]) -> usize {
         .max()
         .unwrap_or_default()
         .min(bounds.deadline);
-    let begun = u128::from(rate) * longest.as_millis() / 1000 + 1;
-    usize::try_from(begun).unwrap_or(usize::MAX)
+    let started = u128::from(rate) * longest.as_millis() / 1000 + 1;
+    usize::try_from(started).unwrap_or(usize::MAX)
 }
 
 #[cfg(test)]
@@ -127,7 +131,7 @@ mod tests {
     use crate::address::Target;
     use crate::plan::ProbeSpec;
 
-    const ROOM: Capacity = Capacity {
+    const CAPACITY: Capacity = Capacity {
         descriptors: 1300,
         ports: 28_232,
     };
@@ -143,7 +147,7 @@ mod tests {
         }
     }
 
-    /// So many targets on each of these hosts.
+    /// Plans for `each` ports of each host.
     fn plans(hosts: impl Iterator<Item = String>, each: u16) -> Vec<Arc<Plan>> {
         let spec = Arc::new(ProbeSpec {
             timeout: Duration::from_secs(2),
@@ -171,11 +175,11 @@ mod tests {
 
     #[track_caller]
     fn chosen(bounds: &Bounds, plans: &[Arc<Plan>]) -> usize {
-        tables(&ROOM, bounds, plans, || true).0.get()
+        tables(&CAPACITY, bounds, plans, || true).0.get()
     }
 
     #[test]
-    fn as_many_threads_as_the_probes_need_descriptors() {
+    fn as_many_tables_as_the_probes_need() {
         let many = plans(addresses(3500), 1);
         assert_eq!(
             [0, 1, 1000, 1001, 3500].map(|count| chosen(&bounds(), &many[..count])),
@@ -203,7 +207,7 @@ mod tests {
                 ..bounds()
             }),
             2,
-            "what was asked for stays"
+            "--threads is not changed"
         );
         assert_eq!(
             by(Bounds {
@@ -224,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn what_waits_for_an_address_or_a_name_has_no_descriptor() {
+    fn waiting_probes_need_no_descriptors() {
         let crowded = plans(addresses(50), 100);
         assert_eq!(chosen(&bounds(), &crowded), 1, "50 addresses with 16 each");
         assert_eq!(
@@ -262,23 +266,23 @@ mod tests {
     }
 
     #[test]
-    fn threads_that_share_descriptors_are_no_help() {
+    fn one_table_if_threads_share_descriptors() {
         let many = plans(addresses(2500), 1);
-        let (tables, why) = tables(&ROOM, &bounds(), &many, || false);
+        let (tables, reason) = tables(&CAPACITY, &bounds(), &many, || false);
         assert_eq!(tables.get(), 1);
         assert_eq!(
-            why.unwrap(),
-            "this system gives threads no descriptors of their own: 1000 probes at once have some"
+            reason.unwrap(),
+            "threads cannot have their own descriptors on this system: at most 1000 probes in flight"
         );
-        let (in_flight, _) = as_many_as(&ROOM, &bounds(), tables);
+        let (in_flight, _) = default_in_flight(&CAPACITY, &bounds(), tables);
         assert_eq!(in_flight.get(), 1000);
     }
 
     #[test]
-    fn nobody_tries_what_is_not_needed() {
+    fn own_descriptors_are_tested_only_if_needed() {
         let few = plans(addresses(900), 1);
         assert_eq!(
-            tables(&ROOM, &bounds(), &few, || panic!("tried")),
+            tables(&CAPACITY, &bounds(), &few, || panic!("tried")),
             (NonZeroUsize::MIN, None)
         );
     }

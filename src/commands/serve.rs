@@ -1,4 +1,4 @@
-//! `zbx-tcp serve`: a responder whose log is standard output.
+//! `zbx-tcp serve`: runs the responder and writes its log to standard output.
 
 use std::fmt::Display;
 use std::io;
@@ -12,7 +12,10 @@ use crate::plan::bytes::Charset;
 use crate::responder::{ClientEvent, EventLog, LogLine, Responder, RunError};
 use crate::settings::SettingsError;
 
-/// Serves until SIGINT, SIGTERM or a closed stdout, all of them a good end; a caller's mistake is status 2.
+/// Serves until SIGINT, SIGTERM, a closed standard output, or the end of the only client of `--once`.
+///
+/// # Errors
+/// A usage error, or an address that cannot be bound.
 pub fn run(args: &ServeArgs) -> CommandResult {
     let settings = args.settings().map_err(SettingsError::new)?;
     let charset = settings.charset;
@@ -28,30 +31,29 @@ fn serve(responder: &mut Responder, charset: Charset) -> Result<(), RunError> {
     // A second signal ends the process, in case the reader of the log blocks the loop.
     let stop = StopHandle::on_signals(Exit::Up.code().into()).map_err(RunError::Poll)?;
     let address = responder.local_addr().map_err(RunError::Poll)?;
-    let mut lines = Lines {
+    let mut log = StdoutLog {
         out: io::stdout().lock(),
         charset,
     };
-    lines
-        .print(&format_args!("listening on {address}"))
+    log.print(&format_args!("listening on {address}"))
         .map_err(RunError::Log)?;
-    responder.run(&mut lines, &stop)
+    responder.run(&mut log, &stop)
 }
 
-/// The log on standard output, each line of it at once.
-struct Lines {
+/// Writes the log to standard output and flushes every line.
+struct StdoutLog {
     out: io::StdoutLock<'static>,
     charset: Charset,
 }
 
-impl Lines {
+impl StdoutLog {
     fn print(&mut self, line: &dyn Display) -> io::Result<()> {
         writeln!(self.out, "{line}")?;
         self.out.flush()
     }
 }
 
-impl EventLog for Lines {
+impl EventLog for StdoutLog {
     fn record(&mut self, client: SocketAddr, event: &ClientEvent<'_>) -> io::Result<()> {
         let charset = self.charset;
         self.print(&LogLine {

@@ -1,36 +1,40 @@
-//! `zbx-tcp services`: what named services exist, what each says, and whether the configuration is sound.
+//! `zbx-tcp services`: lists the named services, validates the configuration, explains the policy.
 
-mod page;
+mod listing;
 mod policy;
 
 use crate::cli::services::ServicesArgs;
-use crate::cli::values::given;
+use crate::cli::values::non_empty;
+use crate::commands::services::listing::ServicesFormat;
 use crate::commands::{CommandResult, Exit, print, usage_error};
 use crate::settings::config::Configuration;
 use crate::settings::{SettingsError, services, validate};
 
-/// Lists, shows, validates, or explains the policy.
+/// Lists the services, shows one, validates the configuration, or explains the policy.
+///
+/// # Errors
+/// A usage or configuration error.
 pub fn run(args: &ServicesArgs) -> CommandResult {
     if let Some([host, port]) = args.policy.as_deref() {
         return policy::run(host, port);
     }
     if args.check {
-        return Ok(validate(given(&args.config)));
+        return Ok(validate(non_empty(&args.config)));
     }
-    let config = Configuration::load(given(&args.config))?;
-    let json = match given(&args.output) {
-        None | Some("text") => page::Form::Text,
-        Some("json") => page::Form::Json,
+    let config = Configuration::load(non_empty(&args.config))?;
+    let format = match non_empty(&args.output) {
+        None | Some("text") => ServicesFormat::Text,
+        Some("json") => ServicesFormat::Json,
         Some(_) => return Err(SettingsError::in_option("--output", "use `text` or `json`")),
     };
-    let text = match given(&args.name) {
-        Some(name) => page::one(&services::find(&config, name)?, json),
-        None => page::all(&services::all(&config), json),
+    let text = match non_empty(&args.name) {
+        Some(name) => listing::one(&services::find(&config, name)?, format),
+        None => listing::all(&services::all(&config), format),
     };
     Ok(print(text.as_bytes(), Exit::Up))
 }
 
-/// Prints every error of the configuration on a line of its own, or `ok`.
+/// Prints every error of the configuration on a line of its own, or one line with the number of entries.
 fn validate(file: Option<&str>) -> Exit {
     let config = Configuration::read(file);
     let errors = validate::errors(&config);

@@ -1,4 +1,4 @@
-//! The document of a batch: a summary, discovery rows, and what was found of each target by its id.
+//! The document of a batch: a summary, discovery rows, and the result of each target by its id.
 
 use std::io;
 use std::io::Write;
@@ -6,114 +6,114 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::fast_fmt;
-use crate::output::batch_format::Defaults;
-use crate::output::json::Writer;
+use crate::output::batch_format::DefaultFields;
+use crate::output::json::JsonWriter;
 use crate::output::metrics::SCHEMA;
-use crate::output::results::Found;
+use crate::output::results::ResultStore;
 use crate::output::summary::Summary;
 use crate::output::{entry, lld};
 use crate::plan::Plan;
 
-/// Everything that the document says.
+/// The content of the document.
 #[derive(Debug)]
-pub struct Document<'f> {
-    /// The targets in input order, by their numbers.
+pub struct BatchDocument<'f> {
+    /// The targets in input order.
     pub plans: &'f [Arc<Plan>],
-    /// What was found of them.
-    pub found: &'f Found,
-    /// The verdicts.
+    /// Their results.
+    pub results: &'f ResultStore,
+    /// The counts and the lag.
     pub summary: &'f mut Summary,
-    /// How long the run took.
+    /// The duration of the run.
     pub elapsed: Duration,
-    /// What happens to members at their default.
-    pub defaults: Defaults,
+    /// Whether fields at their default are written.
+    pub defaults: DefaultFields,
 }
 
-/// What is written at once.
-const PIECE: usize = 64 * 1024;
+/// The buffer size of the output.
+const CHUNK: usize = 64 * 1024;
 
-impl Document<'_> {
-    /// Writes the document on one line, with its newline; how many bytes it has without.
+impl BatchDocument<'_> {
+    /// Writes the document and a newline. Returns the length of the document without the newline, in bytes.
     ///
     /// # Errors
-    /// Those of the writer.
+    /// Errors of the writer.
     pub fn write(self, out: impl Write) -> io::Result<u64> {
-        let mut pieces = Pieces {
+        let mut chunks = ChunkedWriter {
             out,
-            buffer: Vec::with_capacity(PIECE),
+            buffer: Vec::with_capacity(CHUNK),
             written: 0,
         };
-        pieces.buffer.extend_from_slice(b"{\"schema\":");
-        fast_fmt::integer(&mut pieces.buffer, SCHEMA);
-        pieces.buffer.extend_from_slice(b",\"summary\":");
-        self.summary.write(self.elapsed, &mut pieces.buffer);
-        pieces.buffer.extend_from_slice(b",\"discovery\":[");
-        for (place, plan) in self.plans.iter().enumerate() {
-            pieces.separate(place)?;
-            lld::write(plan, &mut pieces.buffer);
+        chunks.buffer.extend_from_slice(b"{\"schema\":");
+        fast_fmt::integer(&mut chunks.buffer, SCHEMA);
+        chunks.buffer.extend_from_slice(b",\"summary\":");
+        self.summary.write(self.elapsed, &mut chunks.buffer);
+        chunks.buffer.extend_from_slice(b",\"discovery\":[");
+        for (index, plan) in self.plans.iter().enumerate() {
+            chunks.separate(index)?;
+            lld::write(plan, &mut chunks.buffer);
         }
-        pieces.buffer.extend_from_slice(b"],\"targets\":{");
-        for (place, plan) in self.plans.iter().enumerate() {
-            pieces.separate(place)?;
+        chunks.buffer.extend_from_slice(b"],\"targets\":{");
+        for (index, plan) in self.plans.iter().enumerate() {
+            chunks.separate(index)?;
             let id = plan.id();
-            Writer::new(&mut pieces.buffer).any_key(&id);
-            entry::write_asked(plan, &id, self.defaults, &mut pieces.buffer);
-            self.found
-                .write_entry(plan, self.defaults, &mut pieces.buffer);
+            JsonWriter::new(&mut chunks.buffer).any_key(&id);
+            entry::write_target_fields(plan, &id, self.defaults, &mut chunks.buffer);
+            self.results
+                .write_entry(plan, self.defaults, &mut chunks.buffer);
         }
-        pieces.buffer.extend_from_slice(b"}}");
-        pieces.end()
+        chunks.buffer.extend_from_slice(b"}}");
+        chunks.finish()
     }
 }
 
-/// Bytes on their way out, a piece at a time.
-struct Pieces<W> {
+/// Writes a buffer to the output whenever it is nearly full, and counts the bytes.
+struct ChunkedWriter<W> {
     out: W,
     buffer: Vec<u8>,
     written: u64,
 }
 
-impl<W: Write> Pieces<W> {
-    /// The comma before each but the first of a list, and the moment to pass on what is there.
-    fn separate(&mut self, place: usize) -> io::Result<()> {
-        if place > 0 {
+impl<W: Write> ChunkedWriter<W> {
+    /// Writes the comma before every list element but the first, and flushes the buffer if it is nearly full.
+    fn separate(&mut self, index: usize) -> io::Result<()> {
+        if index > 0 {
             self.buffer.push(b',');
         }
-        if self.buffer.len() >= PIECE - PIECE / 4 {
-            self.pass_on()
+        if self.buffer.len() >= CHUNK - CHUNK / 4 {
+            self.flush_buffer()
         } else {
             Ok(())
         }
     }
 
-    fn pass_on(&mut self) -> io::Result<()> {
+    fn flush_buffer(&mut self) -> io::Result<()> {
         self.written += self.buffer.len() as u64;
         self.out.write_all(&self.buffer)?;
         self.buffer.clear();
         Ok(())
     }
 
-    fn end(mut self) -> io::Result<u64> {
+    fn finish(mut self) -> io::Result<u64> {
         self.buffer.push(b'\n');
-        self.pass_on()?;
+        self.flush_buffer()?;
         self.out.flush()?;
         Ok(self.written - 1)
     }
 }
 
-/// The longest value that Zabbix 6.0 takes from an external check or a `UserParameter`.
+/// The longest value that Zabbix 6.0 accepts from an external check or a `UserParameter`, in bytes.
 const LIMIT_6_0: u64 = 512 * 1024 - 1;
-/// That of Zabbix 7.0.
+/// The same limit of Zabbix 7.0.
 const LIMIT_7_0: u64 = 16 * 1024 * 1024 - 1;
 
-/// What to say of a document of this many bytes, newline and all, that Zabbix would not take.
-pub fn oversize(bytes: u64) -> Option<String> {
+/// The warning about a document that is too long for Zabbix; `None` if it is not. `bytes` is its length without newline.
+pub fn size_warning(bytes: u64) -> Option<String> {
     let limit = if bytes <= LIMIT_6_0 {
         return None;
     } else if bytes <= LIMIT_7_0 {
-        "512 KiB that Zabbix 6.0 takes (7.0 takes 16 MiB)"
+        "512 KiB that Zabbix 6.0 accepts (7.0 accepts 16 MiB)"
     } else {
-        "16 MiB that Zabbix 7.0 takes"
+        "16 MiB that Zabbix 7.0 accepts"
     };
     Some(format!(
         "the document has {bytes} bytes, more than the {limit}: use --compact, or split it by --group or --shard"
@@ -128,17 +128,17 @@ mod tests {
     use crate::plan::TargetMeta;
     use crate::report::Report;
 
-    fn document(plans: &[Arc<Plan>], reports: &[Report], defaults: Defaults) -> String {
-        let (mut found, mut summary) = (Found::new(plans.len()), Summary::new(2, 0));
+    fn document(plans: &[Arc<Plan>], reports: &[Report], defaults: DefaultFields) -> String {
+        let (mut results, mut summary) = (ResultStore::new(plans.len()), Summary::new(2, 0));
         for report in reports {
             summary.count(report);
-            found.keep_entry(report, defaults);
+            results.store_entry(report, defaults);
         }
         let elapsed = Duration::from_micros(1_000_200);
         let mut out = Vec::new();
-        let document = Document {
+        let document = BatchDocument {
             plans,
-            found: &found,
+            results: &results,
             summary: &mut summary,
             elapsed,
             defaults,
@@ -149,16 +149,16 @@ mod tests {
     }
 
     #[test]
-    fn a_document_of_none() {
+    fn a_document_without_targets() {
         assert_eq!(
-            document(&[], &[], Defaults::Written),
+            document(&[], &[], DefaultFields::Include),
             "{\"schema\":1,\"summary\":{\"targets\":0,\"up\":0,\"down\":0,\"unknown\":0,\"duplicates\":2,\
              \"elapsed\":1.000200},\"discovery\":[],\"targets\":{}}\n"
         );
     }
 
     #[test]
-    fn targets_stand_in_their_order_whatever_came_first() {
+    fn targets_are_in_input_order() {
         let label = TargetMeta {
             id: Some("mail".into()),
             groups: ["a".into(), "b".into()].into(),
@@ -200,17 +200,17 @@ mod tests {
             ),
         ];
         assert_eq!(
-            document(&plans, &reports, Defaults::LeftOut),
+            document(&plans, &reports, DefaultFields::Omit),
             expected.concat()
         );
         let whole: serde_json::Value =
-            serde_json::from_str(&document(&plans, &reports, Defaults::Written)).unwrap();
+            serde_json::from_str(&document(&plans, &reports, DefaultFields::Include)).unwrap();
         assert_eq!(whole["targets"]["mail"]["id"], "mail");
         assert_eq!(whole["targets"]["mx2:25"]["host"], "mx2");
     }
 
     #[test]
-    fn a_long_document_comes_in_pieces_and_whole() {
+    fn a_document_of_several_chunks_is_complete() {
         let plans: Vec<_> = (0..5000)
             .map(|number| plan(number, &format!("h{number}"), None))
             .collect();
@@ -219,23 +219,23 @@ mod tests {
             .map(|plan| down(plan, Status::Refused))
             .collect();
         let whole: serde_json::Value =
-            serde_json::from_str(&document(&plans, &reports, Defaults::Written)).unwrap();
+            serde_json::from_str(&document(&plans, &reports, DefaultFields::Include)).unwrap();
         assert_eq!(whole["targets"].as_object().unwrap().len(), 5000);
         assert_eq!(whole["discovery"].as_array().unwrap().len(), 5000);
     }
 
     #[test]
-    fn what_zabbix_would_not_take_is_said() {
-        assert_eq!((oversize(0), oversize(524_287)), (None, None));
+    fn a_document_too_long_for_zabbix_has_a_warning() {
+        assert_eq!((size_warning(0), size_warning(524_287)), (None, None));
         assert!(
-            oversize(524_288)
+            size_warning(524_288)
                 .unwrap()
-                .contains("512 KiB that Zabbix 6.0 takes")
+                .contains("512 KiB that Zabbix 6.0 accepts")
         );
         assert!(
-            oversize(16 * 1024 * 1024)
+            size_warning(16 * 1024 * 1024)
                 .unwrap()
-                .contains("16 MiB that Zabbix 7.0 takes: use --compact")
+                .contains("16 MiB that Zabbix 7.0 accepts: use --compact")
         );
     }
 }

@@ -1,28 +1,28 @@
-//! What of a fleet's reports is printed, and in which format.
+//! What a batch prints, and in which format.
 
 use crate::output::metrics::Metric;
 
 /// What a batch prints.
 #[derive(Debug, Clone)]
-pub struct Wanted {
+pub struct BatchOutput {
     /// The format.
-    pub format: FleetFormat,
-    /// The values of each target that `sender` lines carry, in this order.
+    pub format: BatchFormat,
+    /// The metrics of each target in `sender` lines, in this order.
     pub metrics: Vec<&'static Metric>,
-    /// The host in Zabbix of targets that name none; `-` where there is none either.
+    /// The Zabbix host of targets without a `zabbix_host` of their own; `None` is written as `-`.
     pub zabbix_host: Option<Box<str>>,
     /// The item key of `sender` lines.
     pub sender_key: SenderKey,
-    /// What documents do with members at their default.
-    pub defaults: Defaults,
+    /// Whether documents contain the fields that have their default value.
+    pub defaults: DefaultFields,
 }
 
-/// How a batch is printed.
+/// The format of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FleetFormat {
+pub enum BatchFormat {
     /// One document, targets by their ids.
     Json,
-    /// One document for each target, as it ends.
+    /// One document per target and line, printed when the probe ends.
     Ndjson,
     /// Input lines of `zabbix_sender(1)`.
     Sender,
@@ -30,13 +30,13 @@ pub enum FleetFormat {
     Text,
 }
 
-/// What happens to members of a document that are at their default.
+/// Whether a document contains the fields that have their default value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Defaults {
-    /// They are written.
-    Written,
-    /// They are left out, for a shorter document.
-    LeftOut,
+pub enum DefaultFields {
+    /// All fields are written.
+    Include,
+    /// Fields at their default are omitted, for a shorter document (`--compact`).
+    Omit,
 }
 
 /// A pattern of item keys, such as `tcp.target[ID,METRIC]`.
@@ -46,10 +46,10 @@ pub struct SenderKey(pub Vec<KeyPart>);
 /// A part of a [`SenderKey`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeyPart {
-    /// Written as it is.
+    /// Literal text.
     Text(Box<str>),
-    /// The target's id.
+    /// The target id.
     Id,
-    /// The metric's path.
+    /// The metric path.
     Metric,
 }

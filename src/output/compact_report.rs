@@ -1,4 +1,5 @@
-//! What most targets of a fleet are like: up at the address that was written, and nothing was said.
+//! The 48-byte form of the most frequent report of a batch: the target is an address, it is up, and no data was
+//! exchanged.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -7,24 +8,25 @@ use std::time::Duration;
 use crate::plan::Plan;
 use crate::report::{ConnectionReport, Report, RoundTrip, TcpFacts};
 
-/// Everything that such a report publishes beyond its plan, in 48 bytes.
+/// The published measurements of such a report. Everything else comes from its plan.
 #[derive(Debug, Clone, Copy)]
-pub struct Plain {
+pub struct CompactReport {
     source: IpAddr,
-    /// In nanoseconds, as the next.
+    /// Nanoseconds.
     total: u32,
+    /// Nanoseconds.
     connect: u32,
     rtt: Option<RoundTrip>,
     syn_retransmits: u32,
     mss: u32,
 }
 
-impl Plain {
-    /// The facts of a report, if it has no others.
-    pub fn of(report: &Report) -> Option<Self> {
+impl CompactReport {
+    /// The compact form; `None` if the report has more measurements than fit in it.
+    pub fn new(report: &Report) -> Option<Self> {
         let connection = report.connection.as_ref()?;
         let tcp = connection.tcp.as_ref()?;
-        let other = report.failure.is_some()
+        let has_more = report.failure.is_some()
             || report.resolve.is_some()
             || report.attempts.is_some()
             || !report.addresses.is_empty()
@@ -32,7 +34,7 @@ impl Plain {
             || connection.dialogue.is_some()
             || address(&report.plan) != Some(connection.address);
         let nanos = |time: Duration| u32::try_from(time.as_nanos()).ok();
-        let plain = Self {
+        let compact = Self {
             source: connection.source?,
             total: nanos(report.total)?,
             connect: nanos(connection.connect?)?,
@@ -40,10 +42,10 @@ impl Plain {
             syn_retransmits: tcp.syn_retransmits,
             mss: tcp.mss?,
         };
-        (!other).then_some(plain)
+        (!has_more).then_some(compact)
     }
 
-    /// The report again, as far as it is published.
+    /// The report, with everything that is published of it.
     pub fn report(&self, plan: &Arc<Plan>) -> Option<Report> {
         let nanos = |nanos: u32| Duration::from_nanos(nanos.into());
         let connection = ConnectionReport {
@@ -69,7 +71,7 @@ impl Plain {
     }
 }
 
-/// The address that was written.
+/// The address of the target; `None` if the target is a name.
 fn address(plan: &Plan) -> Option<SocketAddr> {
     plan.ip()
         .map(|ip| SocketAddr::new(ip, plan.target.port.get()))
@@ -83,7 +85,7 @@ mod tests {
     use crate::output::test_reports::{down, plan, up};
 
     #[test]
-    fn a_plain_report_is_published_as_it_was() {
+    fn a_compact_report_is_published_like_the_original() {
         let plan = plan(0, "192.0.2.7", None);
         let mut report = up(&plan, b"", 3);
         for rtt in [report.connection.as_ref().unwrap().tcp.unwrap().rtt, None] {
@@ -95,31 +97,35 @@ mod tests {
                 .as_mut()
                 .unwrap()
                 .rtt = rtt;
-            let again = Plain::of(&report).unwrap().report(&plan).unwrap();
+            let again = CompactReport::new(&report).unwrap().report(&plan).unwrap();
             assert_eq!(document::line(&again), document::line(&report));
         }
-        assert!(size_of::<Plain>() <= 48, "{}", size_of::<Plain>());
+        assert!(
+            size_of::<CompactReport>() <= 48,
+            "{}",
+            size_of::<CompactReport>()
+        );
     }
 
     #[test]
-    fn a_report_with_anything_else_is_not_plain() {
+    fn a_report_with_more_measurements_is_not_compact() {
         let plan = plan(0, "192.0.2.7", None);
         assert!(
-            Plain::of(&up(&plan, b"220 ready", 0)).is_none(),
-            "something was said"
+            CompactReport::new(&up(&plan, b"220 ready", 0)).is_none(),
+            "data was received"
         );
-        assert!(Plain::of(&down(&plan, Status::Refused)).is_none());
+        assert!(CompactReport::new(&down(&plan, Status::Refused)).is_none());
         assert!(
-            Plain::of(&up(
+            CompactReport::new(&up(
                 &crate::output::test_reports::plan(0, "mx1", None),
                 b"",
                 0
             ))
             .is_none(),
-            "a name has an address"
+            "the address of a name is not in the plan"
         );
         assert!(
-            Plain::of(&up(
+            CompactReport::new(&up(
                 &crate::output::test_reports::plan(0, "192.0.2.8", None),
                 b"",
                 0
@@ -131,13 +137,13 @@ mod tests {
             ..up(&plan, b"", 0)
         };
         assert!(
-            Plain::of(&slow).is_none(),
+            CompactReport::new(&slow).is_none(),
             "more than 32 bits of nanoseconds"
         );
         let resolved = Report {
             resolve: Some(Duration::ZERO),
             ..up(&plan, b"", 0)
         };
-        assert!(Plain::of(&resolved).is_none());
+        assert!(CompactReport::new(&resolved).is_none());
     }
 }

@@ -1,10 +1,10 @@
-//! The result document: one line of JSON, made from the table of metrics.
+//! The result document: one line of JSON, generated from the table of metrics.
 
 use crate::failure::Status;
 use crate::fast_fmt;
-use crate::output::json::Writer;
-use crate::output::metrics;
-use crate::output::metrics::{METRICS, Metric, Read, Value};
+use crate::output::json::JsonWriter;
+use crate::output::metrics::{Getter, METRICS, Metric, Value};
+use crate::output::{json, metrics};
 use crate::report::{ConnectionReport, Report};
 
 /// The document of a report, with its final newline.
@@ -12,27 +12,26 @@ pub fn line(report: &Report) -> String {
     let mut bytes = Vec::with_capacity(USUAL_LENGTH);
     write(report, &mut bytes);
     bytes.push(b'\n');
-    // The parts are all texts, so the whole is.
-    String::from_utf8(bytes).unwrap_or_default()
+    json::into_string(bytes)
 }
 
-/// The length of most documents.
+/// The initial capacity of a document's buffer; most documents are shorter.
 const USUAL_LENGTH: usize = 512;
 
 /// Appends the document of a report: one JSON object, without a newline.
 pub fn write(report: &Report, buffer: &mut Vec<u8>) {
     buffer.reserve(USUAL_LENGTH);
-    let mut document = Rows::open(buffer);
+    let mut document = FieldWriter::new(buffer);
     for metric in &METRICS {
         if let Some(value) = metric.value(report) {
-            document.row(metric.group, metric.name, &value);
+            document.field(metric.group, metric.name, &value);
         }
     }
-    document.end(report);
+    document.finish(report);
 }
 
-/// Appends what is no single metric, and ends the document.
-fn write_lists(report: &Report, json: &mut Writer<'_>) {
+/// Appends the fields that are not metrics: captures and the list of addresses.
+fn write_lists(report: &Report, json: &mut JsonWriter<'_>) {
     let captures = report
         .connection
         .as_ref()
@@ -56,52 +55,54 @@ fn write_lists(report: &Report, json: &mut Writer<'_>) {
     }
 }
 
-/// One entry for each address that was tried.
+/// Appends one entry of `addresses`.
 fn write_address(report: &Report, connection: &ConnectionReport, buffer: &mut Vec<u8>) {
     let failure = connection.verdict(report.plan.spec.expected);
     let status = failure
         .as_ref()
         .map_or(Status::Ok, |failure| failure.status);
     let error = failure.as_ref().map_or("", |failure| &failure.text);
-    let mut entry = Rows::open(buffer);
+    let mut entry = FieldWriter::new(buffer);
     entry.connection(connection, |metric| {
         matches!(metric.path, "address" | "family" | "source")
     });
-    entry.row(None, "up", &Value::Integer(failure.is_none().into()));
-    entry.row(None, "status", &Value::Integer(status.code().into()));
-    entry.row(None, "status_name", &Value::Text(status.name().into()));
-    entry.row(None, "error", &Value::Text(error.into()));
-    entry.row(Some("time"), "total", &Value::Seconds(connection.total));
+    entry.field(None, "up", &Value::Integer(failure.is_none().into()));
+    entry.field(None, "status", &Value::Integer(status.code().into()));
+    entry.field(None, "status_name", &Value::Text(status.name().into()));
+    entry.field(None, "error", &Value::Text(error.into()));
+    entry.field(Some("time"), "total", &Value::Seconds(connection.total));
     entry.connection(connection, |metric| {
         matches!(metric.group, Some("time" | "tcp" | "icmp"))
     });
     entry.close_group().close_object();
 }
 
-/// An object of metrics: those of one group, such as `time`, come one after the other and become an object in it.
-pub(super) struct Rows<'b> {
-    json: Writer<'b>,
+/// Writes metrics as the fields of a JSON object. Consecutive metrics of one group, such as `time`, become a nested
+/// object.
+pub(super) struct FieldWriter<'b> {
+    json: JsonWriter<'b>,
+    /// The group whose object is open.
     group: Option<&'static str>,
 }
 
-impl<'b> Rows<'b> {
-    /// The beginning of an object.
-    pub(super) fn open(buffer: &'b mut Vec<u8>) -> Self {
-        let mut json = Writer::new(buffer);
+impl<'b> FieldWriter<'b> {
+    /// Opens the object.
+    pub(super) fn new(buffer: &'b mut Vec<u8>) -> Self {
+        let mut json = JsonWriter::new(buffer);
         json.open_object();
         Self { json, group: None }
     }
 
-    /// The rest of an object whose beginning was written with its last comma.
+    /// Continues an object whose first fields are written, including the comma after them.
     pub(super) fn resume(buffer: &'b mut Vec<u8>) -> Self {
         Self {
-            json: Writer::new(buffer),
+            json: JsonWriter::new(buffer),
             group: None,
         }
     }
 
-    /// Appends a metric; those of a group come one after the other.
-    pub(super) fn row(
+    /// Appends a field. The fields of a group must be consecutive.
+    pub(super) fn field(
         &mut self,
         group: Option<&'static str>,
         name: &'static str,
@@ -119,27 +120,27 @@ impl<'b> Rows<'b> {
         write_value(&mut self.json, value);
     }
 
-    /// Appends what is no single metric of the report, and ends the object.
-    pub(super) fn end(&mut self, report: &Report) {
+    /// Appends the fields that are not metrics, and closes the object.
+    pub(super) fn finish(&mut self, report: &Report) {
         let json = self.close_group();
         write_lists(report, json);
         json.close_object();
     }
 
-    /// The rows of these metrics that one connection can fill.
-    fn connection(&mut self, connection: &ConnectionReport, wanted: impl Fn(&Metric) -> bool) {
-        for metric in METRICS.iter().filter(|metric| wanted(metric)) {
-            let Read::Connection(read) = metric.read else {
+    /// Appends the selected metrics that are read from a connection.
+    fn connection(&mut self, connection: &ConnectionReport, is_selected: impl Fn(&Metric) -> bool) {
+        for metric in METRICS.iter().filter(|metric| is_selected(metric)) {
+            let Getter::FromConnection(get) = metric.getter else {
                 continue;
             };
-            if let Some(value) = read(connection) {
-                self.row(metric.group, metric.name, &value);
+            if let Some(value) = get(connection) {
+                self.field(metric.group, metric.name, &value);
             }
         }
     }
 
-    /// Ends the group that is open; what is written now stands beside it.
-    fn close_group(&mut self) -> &mut Writer<'b> {
+    /// Closes the open group; what is written next is a field of the outer object.
+    fn close_group(&mut self) -> &mut JsonWriter<'b> {
         if self.group.take().is_some() {
             self.json.close_object();
         }
@@ -147,8 +148,8 @@ impl<'b> Rows<'b> {
     }
 }
 
-/// Texts as strings, everything else as a bare number.
-pub(super) fn write_value(json: &mut Writer<'_>, value: &Value<'_>) {
+/// Appends a value: texts and addresses as strings, all others as numbers.
+pub(super) fn write_value(json: &mut JsonWriter<'_>, value: &Value<'_>) {
     match value {
         Value::Text(text) => json.text(text),
         Value::Address(address) => json.value(|buffer| {

@@ -1,72 +1,74 @@
-//! The document of one of many targets. What was asked is known from its plan, so only what was found is kept until the
-//! document of the whole fleet is written.
+//! The document of one target of a batch, in two halves: the fields that are known from the plan, and the result fields.
+//! Only the result has to be stored until the batch document is written.
 //!
-//! A compact entry leaves out what is said elsewhere or is at its default, and nothing else: `schema`, `id`, `name`,
-//! `host`, `port` and `service` (the fleet's document, the entry's key and its discovery row say them), `address` and
-//! `family` where the host is an address, `source`, `status_name` when `ok`, `error` when empty, and
-//! `tcp.syn_retransmits` when 0. `up`, `status` and `time.total` are always there, and `id` in a line of its own.
+//! A compact entry omits the fields that are redundant or at their default: `schema`, `id`, `name`, `host`, `port` and
+//! `service` (they are in the batch document, the key of the entry and its discovery row), `address` and `family` if
+//! the host is an address, `source`, `status_name` if `ok`, `error` if empty, and `tcp.syn_retransmits` if 0. `up`,
+//! `status` and `time.total` are always present, and so is `id` in a stand-alone line.
 
 use crate::failure::Status;
-use crate::output::batch_format::Defaults;
-use crate::output::document::Rows;
-use crate::output::metrics::{METRICS, Metric, Read, Value};
+use crate::output::batch_format::DefaultFields;
+use crate::output::document::FieldWriter;
+use crate::output::metrics::{Getter, METRICS, Metric, Value};
 use crate::plan::Plan;
 use crate::report::Report;
 
-/// Appends one target's document with its id, which stands alone: one JSON object, without a newline.
-pub fn write(report: &Report, defaults: Defaults, buffer: &mut Vec<u8>) {
+/// Appends the stand-alone document of a target, with its id: one JSON object, without a newline.
+pub fn write(report: &Report, defaults: DefaultFields, buffer: &mut Vec<u8>) {
     match defaults {
-        Defaults::Written => write_asked(&report.plan, &report.plan.id(), defaults, buffer),
-        Defaults::LeftOut => {
-            Rows::open(buffer).row(None, "id", &Value::Text(report.plan.id()));
+        DefaultFields::Include => {
+            write_target_fields(&report.plan, &report.plan.id(), defaults, buffer);
+        }
+        DefaultFields::Omit => {
+            FieldWriter::new(buffer).field(None, "id", &Value::Text(report.plan.id()));
             buffer.push(b',');
         }
     }
-    write_found(report, defaults, buffer);
+    write_result_fields(report, defaults, buffer);
 }
 
-/// Appends the beginning of the object: what was asked, by this id. [`write_found`] appends the rest.
-pub fn write_asked(plan: &Plan, id: &str, defaults: Defaults, buffer: &mut Vec<u8>) {
-    if defaults == Defaults::LeftOut {
+/// Opens the object and appends the fields of the plan, with this id. [`write_result_fields`] appends the rest.
+pub fn write_target_fields(plan: &Plan, id: &str, defaults: DefaultFields, buffer: &mut Vec<u8>) {
+    if defaults == DefaultFields::Omit {
         buffer.push(b'{');
         return;
     }
-    let mut rows = Rows::open(buffer);
+    let mut fields = FieldWriter::new(buffer);
     for metric in &METRICS {
-        match metric.read {
-            Read::Asked(_) if metric.path == "id" => {
-                rows.row(None, metric.name, &Value::Text(id.into()));
+        match metric.getter {
+            Getter::FromPlan(_) if metric.path == "id" => {
+                fields.field(None, metric.name, &Value::Text(id.into()));
             }
-            Read::Asked(read) => {
-                if let Some(value) = read(plan) {
-                    rows.row(metric.group, metric.name, &value);
+            Getter::FromPlan(get) => {
+                if let Some(value) = get(plan) {
+                    fields.field(metric.group, metric.name, &value);
                 }
             }
-            Read::Probe(_) | Read::Connection(_) => {}
+            Getter::FromReport(_) | Getter::FromConnection(_) => {}
         }
     }
     buffer.push(b',');
 }
 
-/// Appends what was found, and ends the object that [`write_asked`] began.
-pub fn write_found(report: &Report, defaults: Defaults, buffer: &mut Vec<u8>) {
-    let mut rows = Rows::resume(buffer);
+/// Appends the result fields and closes the object that [`write_target_fields`] opened.
+pub fn write_result_fields(report: &Report, defaults: DefaultFields, buffer: &mut Vec<u8>) {
+    let mut fields = FieldWriter::resume(buffer);
     for metric in &METRICS {
-        if matches!(metric.read, Read::Asked(_)) {
+        if matches!(metric.getter, Getter::FromPlan(_)) {
             continue;
         }
         let Some(value) = metric.value(report) else {
             continue;
         };
-        if defaults == Defaults::Written || !is_at_default(metric, &value, &report.plan) {
-            rows.row(metric.group, metric.name, &value);
+        if defaults == DefaultFields::Include || !is_omitted(metric, &value, &report.plan) {
+            fields.field(metric.group, metric.name, &value);
         }
     }
-    rows.end(report);
+    fields.finish(report);
 }
 
-/// Whether a compact entry does without it.
-fn is_at_default(metric: &Metric, value: &Value<'_>, plan: &Plan) -> bool {
+/// Whether a compact entry omits this metric.
+fn is_omitted(metric: &Metric, value: &Value<'_>, plan: &Plan) -> bool {
     match (metric.path, value) {
         ("address" | "family", _) => plan.ip().is_some(),
         ("source", _) => true,
@@ -83,14 +85,14 @@ mod tests {
     use crate::output::test_reports::{down, plan, up};
     use crate::plan::TargetMeta;
 
-    fn written(report: &Report, defaults: Defaults) -> String {
+    fn written(report: &Report, defaults: DefaultFields) -> String {
         let mut buffer = Vec::new();
         write(report, defaults, &mut buffer);
         String::from_utf8(buffer).unwrap()
     }
 
     #[test]
-    fn a_whole_entry_is_the_document_with_its_id() {
+    fn a_full_entry_is_the_document_with_its_id() {
         let label = TargetMeta {
             id: Some("mail".into()),
             name: Some("Mail relay".into()),
@@ -111,29 +113,32 @@ mod tests {
                 ),
                 names
             );
-            assert_eq!(written(&report, Defaults::Written), expected);
+            assert_eq!(written(&report, DefaultFields::Include), expected);
         }
     }
 
     #[test]
-    fn a_compact_entry_has_what_is_not_said_elsewhere() {
+    fn a_compact_entry_omits_redundant_and_default_fields() {
         let named = plan(0, "mx1.example.org", None);
         assert_eq!(
-            written(&up(&named, b"", 0), Defaults::LeftOut),
+            written(&up(&named, b"", 0), DefaultFields::Omit),
             concat!(
                 r#"{"id":"mx1.example.org:25","up":1,"status":0,"address":"192.0.2.7","family":4,"time":{"total":0.000900,"connect":0.000812},"#,
                 r#""tcp":{"rtt":0.000650,"rttvar":0.000100,"mss":1448}}"#
             )
         );
         assert_eq!(
-            written(&up(&plan(0, "192.0.2.7", None), b"", 2), Defaults::LeftOut),
+            written(
+                &up(&plan(0, "192.0.2.7", None), b"", 2),
+                DefaultFields::Omit
+            ),
             concat!(
                 r#"{"id":"192.0.2.7:25","up":1,"status":0,"time":{"total":0.000900,"connect":0.000812},"#,
                 r#""tcp":{"rtt":0.000650,"rttvar":0.000100,"syn_retransmits":2,"mss":1448}}"#
             )
         );
         assert_eq!(
-            written(&down(&named, Status::ResolveFailed), Defaults::LeftOut),
+            written(&down(&named, Status::ResolveFailed), DefaultFields::Omit),
             concat!(
                 r#"{"id":"mx1.example.org:25","up":0,"status":1,"status_name":"resolve_failed","error":"no \"such\" name","#,
                 r#""time":{"total":0.000000}}"#

@@ -1,21 +1,21 @@
-//! A small writer of JSON (RFC 8259) into a buffer: what is published is known, and thousands of documents are written.
+//! A small JSON writer (RFC 8259). Batches write thousands of documents, and this is several times faster than serde.
 
 use crate::fast_fmt;
 
-/// Writes JSON at a buffer's end; it sets the commas, the caller closes what it opens.
+/// Appends JSON to a buffer. It inserts the commas; the code that opens an object or array also closes it.
 #[derive(Debug)]
-pub struct Writer<'b> {
+pub struct JsonWriter<'b> {
     buffer: &'b mut Vec<u8>,
-    /// Whether a value stands before the next one in the same object or array.
-    follows: bool,
+    /// Whether the next value needs a comma before it.
+    needs_comma: bool,
 }
 
-impl<'b> Writer<'b> {
-    /// Writes behind what the buffer holds.
+impl<'b> JsonWriter<'b> {
+    /// Appends to this buffer.
     pub fn new(buffer: &'b mut Vec<u8>) -> Self {
         Self {
             buffer,
-            follows: false,
+            needs_comma: false,
         }
     }
 
@@ -39,8 +39,12 @@ impl<'b> Writer<'b> {
         self.close(b']');
     }
 
-    /// One of our own keys, which need no escapes; its value follows.
+    /// A key that needs no escapes; its value follows.
     #[inline(always)]
+    #[expect(
+        clippy::inline_always,
+        reason = "with the length of the key known, the copy is a few moves"
+    )]
     pub fn key(&mut self, key: &'static str) {
         self.separate();
         self.buffer.push(b'"');
@@ -55,16 +59,16 @@ impl<'b> Writer<'b> {
         self.buffer.push(b':');
     }
 
-    /// A string with its quotes; control characters, `"` and `\` are escaped, everything else stays as it is.
+    /// A string, quoted. Control characters, `"` and `\` are escaped; everything else is copied.
     pub fn text(&mut self, text: &str) {
         self.value(|buffer| string(buffer, text));
     }
 
-    /// A value that this function appends.
+    /// A value that the closure appends.
     pub fn value(&mut self, append: impl FnOnce(&mut Vec<u8>)) {
         self.separate();
         append(self.buffer);
-        self.follows = true;
+        self.needs_comma = true;
     }
 
     fn open(&mut self, bracket: u8) {
@@ -74,21 +78,32 @@ impl<'b> Writer<'b> {
 
     fn close(&mut self, bracket: u8) {
         self.buffer.push(bracket);
-        self.follows = true;
+        self.needs_comma = true;
     }
 
     fn separate(&mut self) {
-        if std::mem::take(&mut self.follows) {
+        if std::mem::take(&mut self.needs_comma) {
             self.buffer.push(b',');
         }
     }
+}
+
+/// A finished buffer as text.
+///
+/// # Panics
+/// If the buffer is not UTF-8, which would be a defect of the code that filled it: [`JsonWriter`] and
+/// [`Value::write`](crate::output::metrics::Value::write) append only UTF-8. `commands` catches the panic and reports
+/// an internal error; an empty document would hide it.
+#[expect(clippy::expect_used, reason = "see above")]
+pub fn into_string(buffer: Vec<u8>) -> String {
+    String::from_utf8(buffer).expect("a buffer of UTF-8")
 }
 
 fn string(buffer: &mut Vec<u8>, text: &str) {
     let mut rest = text.as_bytes();
     buffer.reserve(rest.len() + 2);
     buffer.push(b'"');
-    // Nearly every text needs none. To look at all of it is quicker than to stop at the first that does.
+    // Few texts need escapes. Checking all bytes without an early exit is vectorized and faster.
     if !rest
         .iter()
         .fold(false, |any, byte| any | needs_escape(*byte))
@@ -98,8 +113,8 @@ fn string(buffer: &mut Vec<u8>, text: &str) {
         return;
     }
     while let Some(at) = rest.iter().position(|byte| needs_escape(*byte)) {
-        let (plain, special) = rest.split_at(at);
-        buffer.extend_from_slice(plain);
+        let (copied, special) = rest.split_at(at);
+        buffer.extend_from_slice(copied);
         let Some((byte, after)) = special.split_first() else {
             break;
         };
@@ -139,14 +154,14 @@ mod tests {
 
     fn written(text: &str) -> String {
         let mut buffer = Vec::new();
-        Writer::new(&mut buffer).text(text);
+        JsonWriter::new(&mut buffer).text(text);
         String::from_utf8(buffer).unwrap()
     }
 
     #[test]
     fn objects_and_arrays_nest() {
         let mut buffer = Vec::new();
-        let mut json = Writer::new(&mut buffer);
+        let mut json = JsonWriter::new(&mut buffer);
         json.open_object();
         json.key("a");
         json.value(|buffer| fast_fmt::integer(buffer, 1));

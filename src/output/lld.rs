@@ -1,13 +1,13 @@
-//! Rows of Zabbix's low-level discovery (Zabbix manual, "Custom LLD rules"): an array of objects with macros.
+//! Rows for Zabbix low-level discovery (Zabbix manual, "Custom LLD rules"): an array of objects with LLD macros.
 
 use crate::fast_fmt;
-use crate::output::json::Writer;
-use crate::output::{document, metrics};
+use crate::output::json::JsonWriter;
+use crate::output::{document, json, metrics};
 use crate::plan::{Plan, TargetMeta};
 
-/// Appends the row of a target: every macro is in every row, `""` where there is nothing to say.
+/// Appends the row of a target. Every row has every macro; a macro without a value is `""`.
 pub fn write(plan: &Plan, buffer: &mut Vec<u8>) {
-    let mut row = Writer::new(buffer);
+    let mut row = JsonWriter::new(buffer);
     let id = plan.id();
     let label = plan.meta.as_deref();
     row.open_object();
@@ -26,23 +26,22 @@ pub fn write(plan: &Plan, buffer: &mut Vec<u8>) {
     row.close_object();
 }
 
-/// Its groups, separated by commas.
+/// The groups, separated by commas.
 fn groups(label: Option<&TargetMeta>) -> String {
     label.map_or_else(String::new, |label| label.groups.join(","))
 }
 
-/// The rows of these targets on one line; `[]` where there are none.
+/// The rows of these targets on one line; `[]` if there are none.
 pub fn line<'p>(plans: impl IntoIterator<Item = &'p Plan>) -> String {
     let mut bytes = vec![b'['];
-    for (at, plan) in plans.into_iter().enumerate() {
-        if at > 0 {
+    for (index, plan) in plans.into_iter().enumerate() {
+        if index > 0 {
             bytes.push(b',');
         }
         write(plan, &mut bytes);
     }
     bytes.extend_from_slice(b"]\n");
-    // The parts are all texts, so the whole is.
-    String::from_utf8(bytes).unwrap_or_default()
+    json::into_string(bytes)
 }
 
 #[cfg(test)]

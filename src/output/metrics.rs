@@ -1,9 +1,10 @@
-//! The table of metrics: what a report publishes, in the order of the document.
+//! The table of metrics: every published value, in the order of the document.
 //!
-//! `-o PATH`, the JSON document, the help text and the reference are all made from it. Fields keep name, type and unit
-//! for ever; new ones may come.
+//! `-o PATH`, the JSON document, the help text and the reference are all generated from it. Names, types and units never
+//! change; metrics may be added.
 
 use std::borrow::Cow;
+use std::fmt::Write;
 use std::net::IpAddr;
 use std::str::from_utf8;
 use std::time::Duration;
@@ -15,67 +16,67 @@ use crate::plan::Plan;
 use crate::report::{ConnectionReport, DialogueReport, Report, Response, TcpFacts};
 use crate::stats::RunningStats;
 
-/// The version of the document.
+/// The version of the document format.
 pub const SCHEMA: u64 = 1;
 
 /// One published value.
 #[derive(Debug)]
 pub struct Metric {
-    /// Its path in the document, such as `time.connect`.
+    /// The path in the document, such as `time.connect`.
     pub path: &'static str,
-    /// The group of its path, such as `time`, if it has one.
+    /// The first part of the path, such as `time`, if it has two.
     pub group: Option<&'static str>,
-    /// Its name in the group, such as `connect`.
+    /// The last part of the path, such as `connect`.
     pub name: &'static str,
-    /// Its unit or type, for people.
+    /// The unit, or the type if there is none, for documentation.
     pub unit: &'static str,
-    /// What it says, for people.
+    /// A description, for documentation.
     pub help: &'static str,
-    /// What a single value prints where it was not measured.
+    /// What `-o PATH` prints if the metric was not measured.
     pub unmeasured: Unmeasured,
-    /// Reads it.
-    pub read: Read,
+    /// Returns the value.
+    pub getter: Getter,
 }
 
-/// Where a metric is read.
+/// How the value of a metric is read; `None` if it was not measured.
 #[derive(Debug, Clone, Copy)]
-pub enum Read {
-    /// From what was asked: it is known before the probe.
-    Asked(fn(&Plan) -> Option<Value<'_>>),
-    /// From the whole probe.
-    Probe(fn(&Report) -> Option<Value<'_>>),
-    /// From one connection.
-    Connection(fn(&ConnectionReport) -> Option<Value<'_>>),
+pub enum Getter {
+    /// From the plan: the value is known before the probe.
+    FromPlan(fn(&Plan) -> Option<Value<'_>>),
+    /// From the report.
+    FromReport(fn(&Report) -> Option<Value<'_>>),
+    /// From the report of one connection.
+    FromConnection(fn(&ConnectionReport) -> Option<Value<'_>>),
 }
 
-/// What a single value prints where it was not measured; in documents it is absent.
+/// What `-o PATH` prints if a metric was not measured. In documents it is absent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unmeasured {
     /// `0`: times and counters.
     Zero,
     /// An empty line: texts.
     Empty,
-    /// `STATUS_NAME: error`: numbers where 0 would be an alarm or a lie; Zabbix shows it as the item's error.
+    /// `STATUS_NAME: error`, for numbers where 0 would be misleading. Zabbix shows it as the error of the item.
     Reason,
 }
 
 /// A value that was measured.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value<'a> {
-    /// A time in seconds, microsecond digits.
+    /// A time, written in seconds with six decimal places.
     Seconds(Duration),
-    /// A count or a number.
+    /// A number without a fraction.
     Integer(u64),
-    /// A part of one.
+    /// A fraction from 0 to 1.
     Ratio(f64),
-    /// A text on one line.
+    /// Text on one line.
     Text(Cow<'a, str>),
-    /// An address, a text.
+    /// An address, written as text.
     Address(IpAddr),
 }
 
 impl Value<'_> {
-    /// Its text, if it is one; everything else is a number.
+    /// The text; `None` for numbers.
     pub fn as_text(&self) -> Option<Cow<'_, str>> {
         match self {
             Text(text) => Some(Cow::Borrowed(text)),
@@ -84,12 +85,12 @@ impl Value<'_> {
         }
     }
 
-    /// Appends it as it stands on a line of its own: no quotes, no unit, no exponent, never negative.
+    /// Appends the value without quotes: no unit, no exponent, never negative.
     pub fn write(&self, buffer: &mut Vec<u8>) {
         match self {
             Seconds(duration) => fast_fmt::seconds(buffer, *duration),
             Integer(count) => fast_fmt::integer(buffer, *count),
-            Ratio(part) => fast_fmt::decimal(buffer, *part),
+            Ratio(fraction) => fast_fmt::decimal(buffer, *fraction),
             Text(text) => buffer.extend_from_slice(text.as_bytes()),
             Address(address) => fast_fmt::address(buffer, *address),
         }
@@ -97,17 +98,17 @@ impl Value<'_> {
 }
 
 impl Metric {
-    /// Its value in this report, if it was measured.
+    /// The value in this report, if it was measured.
     pub fn value<'r>(&self, report: &'r Report) -> Option<Value<'r>> {
-        match self.read {
-            Asked(read) => read(&report.plan),
-            Probe(read) => read(report),
-            Connection(read) => report.connection.as_ref().and_then(read),
+        match self.getter {
+            FromPlan(get) => get(&report.plan),
+            FromReport(get) => get(report),
+            FromConnection(get) => report.connection.as_ref().and_then(get),
         }
     }
 }
 
-use Read::{Asked, Connection, Probe};
+use Getter::{FromConnection, FromPlan, FromReport};
 use Unmeasured::{Empty, Reason, Zero};
 use Value::{Address, Integer, Ratio, Seconds, Text};
 
@@ -116,254 +117,254 @@ pub const METRICS: [Metric; 36] = [
     row(
         "schema",
         "version",
-        "version of this document",
+        "version of the document format",
         Zero,
-        Asked(|_| Some(Integer(SCHEMA))),
+        FromPlan(|_| Some(Integer(SCHEMA))),
     ),
     row(
         "id",
         "text",
-        "what a list of targets calls it",
+        "target id",
         Empty,
-        Asked(|p| text(p.meta.as_ref()?.id.as_deref()?)),
+        FromPlan(|p| text(p.meta.as_ref()?.id.as_deref()?)),
     ),
     row(
         "name",
         "text",
-        "its name for people",
+        "display name of the target",
         Empty,
-        Asked(|p| text(p.meta.as_ref()?.name.as_deref()?)),
+        FromPlan(|p| text(p.meta.as_ref()?.name.as_deref()?)),
     ),
     row(
         "host",
         "text",
-        "the host as it was given",
+        "host name or address, as given",
         Empty,
-        Asked(|p| Some(host(&p.target.host))),
+        FromPlan(|p| Some(host(&p.target.host))),
     ),
     row(
         "port",
         "number",
-        "the port",
+        "port",
         Zero,
-        Asked(|p| Some(Integer(p.target.port.get().into()))),
+        FromPlan(|p| Some(Integer(p.target.port.get().into()))),
     ),
     row(
         "service",
         "text",
-        "the named service",
+        "named service",
         Empty,
-        Asked(|p| text(p.spec.service.as_deref()?)),
+        FromPlan(|p| text(p.spec.service.as_deref()?)),
     ),
     row(
         "up",
         "0 or 1",
-        "1 when everything asked for was verified",
+        "1 if every requested check passed, else 0",
         Zero,
-        Probe(|r| Some(Integer(r.is_up().into()))),
+        FromReport(|r| Some(Integer(r.is_up().into()))),
     ),
     row(
         "status",
         "number",
-        "what came of it; see the table of statuses",
+        "status code; see the table of statuses",
         Zero,
-        Probe(|r| Some(Integer(r.status().code().into()))),
+        FromReport(|r| Some(Integer(r.status().code().into()))),
     ),
     row(
         "status_name",
         "text",
-        "the status's name",
+        "name of the status",
         Empty,
-        Probe(|r| text(r.status().name())),
+        FromReport(|r| text(r.status().name())),
     ),
     row(
         "error",
         "text",
-        "why it is not up, in one sentence; empty when it is",
+        "reason of the failure, one sentence; empty if up",
         Empty,
-        Probe(error),
+        FromReport(error),
     ),
     row(
         "step",
         "number",
-        "the failed, else the last, step of the dialogue",
+        "number of the dialogue step that failed, or of the last one",
         Zero,
-        Connection(|t| said(t)?.step.map(|step| Integer(step as u64))),
+        FromConnection(|t| dialogue(t)?.step.map(|step| Integer(step as u64))),
     ),
     row(
         "address",
         "text",
-        "the address that was tried",
+        "probed address",
         Empty,
-        Connection(|t| Some(Address(t.address.ip()))),
+        FromConnection(|t| Some(Address(t.address.ip()))),
     ),
     row(
         "family",
         "4 or 6",
-        "its family",
+        "address family",
         Zero,
-        Connection(|t| Some(Integer(family(t.address.ip())))),
+        FromConnection(|t| Some(Integer(family(t.address.ip())))),
     ),
     row(
         "source",
         "text",
-        "the local address",
+        "local address of the connection",
         Empty,
-        Connection(|t| t.source.map(Address)),
+        FromConnection(|t| t.source.map(Address)),
     ),
     row(
         "time.total",
         "s",
-        "from start to verdict",
+        "time from the start to the result",
         Zero,
-        Probe(|r| Some(Seconds(r.total))),
+        FromReport(|r| Some(Seconds(r.total))),
     ),
     row(
         "time.resolve",
         "s",
-        "the name's resolution",
+        "time to resolve the name",
         Zero,
-        Probe(|r| r.resolve.map(Seconds)),
+        FromReport(|r| r.resolve.map(Seconds)),
     ),
     row(
         "time.connect",
         "s",
-        "the TCP handshake",
+        "time of the TCP handshake",
         Zero,
-        Connection(|t| t.connect.map(Seconds)),
+        FromConnection(|t| t.connect.map(Seconds)),
     ),
     row(
         "time.first_byte",
         "s",
-        "from the dialogue's start to its first byte",
+        "time from the start of the dialogue to the first received byte",
         Zero,
-        Connection(|t| said(t)?.first_byte.map(Seconds)),
+        FromConnection(|t| dialogue(t)?.first_byte.map(Seconds)),
     ),
     row(
         "time.dialogue",
         "s",
-        "from the connection to the verdict",
+        "time from the established connection to the result",
         Zero,
-        Connection(|t| said(t)?.duration.map(Seconds)),
+        FromConnection(|t| dialogue(t)?.duration.map(Seconds)),
     ),
     row(
         "tcp.rtt",
         "s",
-        "the kernel's round trip time",
+        "round-trip time, measured by the kernel",
         Zero,
-        Connection(|t| t.tcp?.rtt.map(|rtt| Seconds(rtt.smoothed()))),
+        FromConnection(|t| t.tcp?.rtt.map(|rtt| Seconds(rtt.smoothed()))),
     ),
     row(
         "tcp.rttvar",
         "s",
-        "its variance",
+        "variation of the round-trip time, measured by the kernel",
         Zero,
-        Connection(|t| t.tcp?.rtt.map(|rtt| Seconds(rtt.variance()))),
+        FromConnection(|t| t.tcp?.rtt.map(|rtt| Seconds(rtt.variance()))),
     ),
     row(
         "tcp.syn_retransmits",
         "number",
-        "SYNs that had to be sent again",
+        "SYNs that were retransmitted",
         Zero,
-        Connection(|t| tcp(t, |f| Some(f.syn_retransmits))),
+        FromConnection(|t| tcp(t, |f| Some(f.syn_retransmits))),
     ),
     row(
         "tcp.mss",
         "bytes",
-        "the maximum segment size",
+        "maximum segment size",
         Zero,
-        Connection(|t| tcp(t, |f| f.mss)),
+        FromConnection(|t| tcp(t, |f| f.mss)),
     ),
     row(
         "icmp.type",
         "number",
-        "the ICMP message that ended the connect: its type",
+        "type of the ICMP message that ended the connect",
         Reason,
-        Connection(|t| icmp(t, |f| f.kind)),
+        FromConnection(|t| icmp(t, |f| f.kind)),
     ),
     row(
         "icmp.code",
         "number",
-        "its code",
+        "code of the ICMP message",
         Reason,
-        Connection(|t| icmp(t, |f| f.code)),
+        FromConnection(|t| icmp(t, |f| f.code)),
     ),
     row(
         "icmp.from",
         "text",
-        "the router or firewall that sent it",
+        "router or firewall that sent the ICMP message",
         Empty,
-        Connection(|t| t.failure.as_ref()?.icmp?.from.map(Address)),
+        FromConnection(|t| t.failure.as_ref()?.icmp?.from.map(Address)),
     ),
     row(
         "response.bytes",
         "bytes",
-        "received in all",
+        "received bytes, in total",
         Zero,
-        Connection(|t| t.response().map(|r| Integer(r.bytes))),
+        FromConnection(|t| t.response().map(|r| Integer(r.bytes))),
     ),
     row(
         "response.text",
         "text",
-        "the last step's bytes, decoded and escaped, at most 2 KiB",
+        "response to the last step, decoded and escaped, at most 2 KiB",
         Empty,
-        Probe(response_text),
+        FromReport(response_text),
     ),
     row(
         "response.hex",
         "text",
-        "its first 256 bytes, where they are no clean text",
+        "first 256 bytes of the response, if it is not clean text",
         Empty,
-        Probe(response_hex),
+        FromReport(response_hex),
     ),
     row(
         "attempts.sent",
         "number",
-        "connects begun, with --count",
+        "connection attempts, with --count",
         Zero,
-        Probe(|r| attempts(r, |a| Some(Integer(a.sent().into())))),
+        FromReport(|r| attempts(r, |a| Some(Integer(a.sent().into())))),
     ),
     row(
         "attempts.ok",
         "number",
-        "connects that succeeded",
+        "attempts that succeeded",
         Zero,
-        Probe(|r| attempts(r, |a| Some(Integer(a.ok().into())))),
+        FromReport(|r| attempts(r, |a| Some(Integer(a.ok().into())))),
     ),
     row(
         "attempts.loss",
         "0 to 1",
-        "the part of the sent that failed",
+        "fraction of attempts that failed",
         Reason,
-        Probe(|r| attempts(r, |a| a.loss().map(Ratio))),
+        FromReport(|r| attempts(r, |a| a.loss().map(Ratio))),
     ),
     row(
         "attempts.min",
         "s",
-        "the shortest handshake",
+        "shortest TCP handshake",
         Zero,
-        Probe(|r| attempts(r, |a| a.min().map(Seconds))),
+        FromReport(|r| attempts(r, |a| a.min().map(Seconds))),
     ),
     row(
         "attempts.avg",
         "s",
-        "the mean",
+        "mean TCP handshake",
         Zero,
-        Probe(|r| attempts(r, |a| a.avg().map(Seconds))),
+        FromReport(|r| attempts(r, |a| a.avg().map(Seconds))),
     ),
     row(
         "attempts.max",
         "s",
-        "the longest",
+        "longest TCP handshake",
         Zero,
-        Probe(|r| attempts(r, |a| a.max().map(Seconds))),
+        FromReport(|r| attempts(r, |a| a.max().map(Seconds))),
     ),
     row(
         "attempts.stddev",
         "s",
-        "the standard deviation",
+        "standard deviation of the TCP handshakes",
         Zero,
-        Probe(|r| attempts(r, |a| a.stddev().map(Seconds))),
+        FromReport(|r| attempts(r, |a| a.stddev().map(Seconds))),
     ),
 ];
 
@@ -372,7 +373,7 @@ const fn row(
     unit: &'static str,
     help: &'static str,
     unmeasured: Unmeasured,
-    read: Read,
+    getter: Getter,
 ) -> Metric {
     let (group, name) = parts(path);
     Metric {
@@ -382,27 +383,27 @@ const fn row(
         unit,
         help,
         unmeasured,
-        read,
+        getter,
     }
 }
 
-/// The group and the name of a path.
+/// Splits a path into group and name. A loop, because `str::split_once` is not const.
 const fn parts(path: &'static str) -> (Option<&'static str>, &'static str) {
-    let mut at = 0;
-    while at < path.len() {
-        if path.as_bytes()[at] == b'.' {
-            let (group, name) = path.as_bytes().split_at(at);
+    let mut index = 0;
+    while index < path.len() {
+        if path.as_bytes()[index] == b'.' {
+            let (group, name) = path.as_bytes().split_at(index);
             let (_, name) = name.split_at(1);
             if let (Ok(group), Ok(name)) = (from_utf8(group), from_utf8(name)) {
                 return (Some(group), name);
             }
         }
-        at += 1;
+        index += 1;
     }
     (None, path)
 }
 
-/// A host as it was given.
+/// A host as a value, in the notation that was given.
 pub(super) fn host(host: &Host) -> Value<'_> {
     match host {
         Host::Address(address) => Address(*address),
@@ -411,6 +412,10 @@ pub(super) fn host(host: &Host) -> Value<'_> {
     }
 }
 
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "a getter returns an Option, and nearly all texts are returned by one"
+)]
 fn text<'a>(text: impl Into<Cow<'a, str>>) -> Option<Value<'a>> {
     Some(Text(text.into()))
 }
@@ -423,7 +428,7 @@ fn family(address: IpAddr) -> u64 {
     if address.is_ipv4() { 4 } else { 6 }
 }
 
-fn said(connection: &ConnectionReport) -> Option<&DialogueReport> {
+fn dialogue(connection: &ConnectionReport) -> Option<&DialogueReport> {
     connection.dialogue.as_deref()
 }
 
@@ -454,9 +459,9 @@ fn attempts(
     report.attempts.as_deref().and_then(read)
 }
 
-/// The most bytes of `response.text`, and of each capture.
+/// The maximum length of `response.text` and of each capture, in bytes.
 const TEXT_LIMIT: usize = 2048;
-/// The most bytes that `response.hex` shows.
+/// The most bytes in `response.hex`.
 const HEX_LIMIT: usize = 256;
 
 fn response(report: &Report) -> Option<&Response> {
@@ -476,9 +481,9 @@ fn response_text(report: &Report) -> Option<Value<'_>> {
     ))
 }
 
-/// The printable form of what a peer sent, secrets hidden, at most 2 KiB.
+/// Received bytes as printable text, at most 2 KiB, with secrets redacted.
 pub fn bounded(report: &Report, bytes: &[u8]) -> String {
-    // A secret that is cut in half would be shown: it is hidden before anything is cut. No byte becomes less than one.
+    // Secrets are redacted before the text is truncated: half of a secret would not be recognized.
     let mut printable = report.plan.spec.redact_prefix(bytes, TEXT_LIMIT);
     if let Some((cut, _)) = printable
         .char_indices()
@@ -494,7 +499,7 @@ fn response_hex(report: &Report) -> Option<Value<'_>> {
     if report.plan.spec.charset.is_clean_text(&response.start) {
         return None;
     }
-    let mut digits = Vec::new();
+    let mut digits = String::new();
     for byte in report
         .plan
         .spec
@@ -502,9 +507,10 @@ fn response_hex(report: &Report) -> Option<Value<'_>> {
         .iter()
         .take(HEX_LIMIT)
     {
-        fast_fmt::hex(&mut digits, *byte);
+        // Writing to a String cannot fail.
+        let _ = write!(digits, "{byte:02x}");
     }
-    text(String::from_utf8(digits).unwrap_or_default())
+    text(digits)
 }
 
 #[cfg(test)]
@@ -512,7 +518,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn paths_are_unique_and_groups_are_whole() {
+    fn the_metrics_of_a_group_are_consecutive() {
         let paths: Vec<_> = METRICS.iter().map(|metric| metric.path).collect();
         let mut groups: Vec<_> = paths
             .iter()
@@ -525,12 +531,12 @@ mod tests {
         assert_eq!(
             groups.len(),
             unique.len(),
-            "a group of the document is written once, in one place"
+            "a group must be one object of the document"
         );
     }
 
     #[test]
-    fn published_paths_stay() {
+    fn published_paths_exist() {
         let paths: Vec<_> = METRICS.iter().map(|metric| metric.path).collect();
         for path in [
             "up",

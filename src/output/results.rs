@@ -1,114 +1,115 @@
-//! What was found of thousands of targets, until it is printed in input order: the few facts of a plain report, the
-//! bytes of any other. Both are smaller than the report.
+//! The results of a batch, stored until they are printed in input order. Most are stored as a [`CompactReport`], the
+//! others as formatted bytes; both are smaller than a report.
 
 use std::sync::Arc;
 
-use crate::output::batch_format::Defaults;
-use crate::output::compact_report::Plain;
+use crate::output::batch_format::DefaultFields;
+use crate::output::compact_report::CompactReport;
 use crate::output::entry;
 use crate::plan::Plan;
 use crate::report::Report;
 
-/// The size of a piece of memory. One that grows would be copied, and be there twice while it is.
-const PIECE: usize = 64 * 1024;
+/// The size of a chunk of bytes. Chunks never grow, to avoid copying them.
+const CHUNK: usize = 64 * 1024;
 
-/// What is kept of each report, by the numbers of their plans.
+/// The stored result of each target, by the number of its plan.
 #[derive(Debug)]
-pub struct Found {
-    kept: Vec<Kept>,
-    pieces: Vec<Vec<u8>>,
+pub struct ResultStore {
+    stored: Vec<StoredResult>,
+    chunks: Vec<Vec<u8>>,
+    /// Reused buffer for the result that is being formatted.
     scratch: Vec<u8>,
 }
 
 #[derive(Debug, Clone, Copy)]
-enum Kept {
-    Nothing,
-    Plain(Plain),
-    /// Bytes of a piece.
-    Bytes {
-        piece: u32,
-        start: u32,
-        length: u32,
-    },
+enum StoredResult {
+    Missing,
+    Compact(CompactReport),
+    Bytes(ByteRange),
 }
 
-impl Found {
-    /// Room for this many.
+/// A range of bytes in one chunk.
+#[derive(Debug, Clone, Copy)]
+struct ByteRange {
+    chunk: u32,
+    start: u32,
+    length: u32,
+}
+
+impl ResultStore {
+    /// An empty store for this many targets.
     pub fn new(targets: usize) -> Self {
         Self {
-            kept: vec![Kept::Nothing; targets],
-            pieces: Vec::new(),
+            stored: vec![StoredResult::Missing; targets],
+            chunks: Vec::new(),
             scratch: Vec::new(),
         }
     }
 
-    /// Keeps what an entry of a document needs.
-    pub fn keep_entry(&mut self, report: &Report, defaults: Defaults) {
-        match Plain::of(report) {
-            Some(plain) => self.put(report.plan.index, Kept::Plain(plain)),
-            None => self.keep_bytes(report.plan.index, |buffer| {
-                entry::write_found(report, defaults, buffer);
+    /// Stores the result fields of a document entry.
+    pub fn store_entry(&mut self, report: &Report, defaults: DefaultFields) {
+        match CompactReport::new(report) {
+            Some(compact) => self.put(report.plan.index, StoredResult::Compact(compact)),
+            None => self.store_bytes(report.plan.index, |buffer| {
+                entry::write_result_fields(report, defaults, buffer);
             }),
         }
     }
 
-    /// Appends the second half of an entry, as [`entry::write_found`] does.
-    pub fn write_entry(&self, plan: &Arc<Plan>, defaults: Defaults, buffer: &mut Vec<u8>) {
-        let plain = match self.kept.get(plan.index as usize) {
-            Some(Kept::Plain(plain)) => plain.report(plan),
+    /// Appends the second half of an entry, as [`entry::write_result_fields`] does.
+    pub fn write_entry(&self, plan: &Arc<Plan>, defaults: DefaultFields, buffer: &mut Vec<u8>) {
+        let compact = match self.stored.get(plan.index as usize) {
+            Some(StoredResult::Compact(compact)) => compact.report(plan),
             _ => None,
         };
-        match plain {
-            Some(report) => entry::write_found(&report, defaults, buffer),
+        match compact {
+            Some(report) => entry::write_result_fields(&report, defaults, buffer),
             None => buffer.extend_from_slice(self.bytes(plan.index).unwrap_or(b"}")),
         }
     }
 
-    /// Keeps what this function appends.
-    pub fn keep_bytes(&mut self, number: u32, append: impl FnOnce(&mut Vec<u8>)) {
+    /// Stores the bytes that the closure appends.
+    pub fn store_bytes(&mut self, number: u32, append: impl FnOnce(&mut Vec<u8>)) {
         self.scratch.clear();
         append(&mut self.scratch);
-        let fits = |piece: &Vec<u8>| piece.capacity() - piece.len() >= self.scratch.len();
-        if !self.pieces.last().is_some_and(fits) {
-            self.pieces
-                .push(Vec::with_capacity(PIECE.max(self.scratch.len())));
-        }
-        let piece = self.pieces.len() - 1;
-        if let Some(bytes) = self.pieces.last_mut() {
-            // Neither reaches 2^32: what is rendered of a report is bounded by what is kept of a response.
-            let (piece, start, length) =
-                (piece as u32, bytes.len() as u32, self.scratch.len() as u32);
-            bytes.extend_from_slice(&self.scratch);
-            self.put(
-                number,
-                Kept::Bytes {
-                    piece,
-                    start,
-                    length,
-                },
-            );
+        if let Some(range) = self.store_scratch() {
+            self.put(number, StoredResult::Bytes(range));
         }
     }
 
-    /// The bytes that were kept under this number.
+    /// Copies the scratch buffer to the end of a chunk. `None` if a number exceeds 32 bits, which cannot happen: the
+    /// length of a formatted report is bounded by the stored part of a response.
+    fn store_scratch(&mut self) -> Option<ByteRange> {
+        let length = self.scratch.len();
+        let fits = |chunk: &Vec<u8>| chunk.capacity() - chunk.len() >= length;
+        if !self.chunks.last().is_some_and(fits) {
+            self.chunks.push(Vec::with_capacity(CHUNK.max(length)));
+        }
+        let chunk = self.chunks.len() - 1;
+        let bytes = self.chunks.last_mut()?;
+        let range = ByteRange {
+            chunk: u32::try_from(chunk).ok()?,
+            start: u32::try_from(bytes.len()).ok()?,
+            length: u32::try_from(length).ok()?,
+        };
+        bytes.extend_from_slice(&self.scratch);
+        Some(range)
+    }
+
+    /// The bytes that were stored for this plan.
     pub fn bytes(&self, number: u32) -> Option<&[u8]> {
-        let Kept::Bytes {
-            piece,
-            start,
-            length,
-        } = *self.kept.get(number as usize)?
-        else {
+        let StoredResult::Bytes(range) = self.stored.get(number as usize)? else {
             return None;
         };
-        let start = start as usize;
-        self.pieces
-            .get(piece as usize)?
-            .get(start..start + length as usize)
+        let start = range.start as usize;
+        self.chunks
+            .get(range.chunk as usize)?
+            .get(start..start + range.length as usize)
     }
 
-    fn put(&mut self, number: u32, what: Kept) {
-        if let Some(kept) = self.kept.get_mut(number as usize) {
-            *kept = what;
+    fn put(&mut self, number: u32, result: StoredResult) {
+        if let Some(slot) = self.stored.get_mut(number as usize) {
+            *slot = result;
         }
     }
 }
@@ -119,41 +120,42 @@ mod tests {
     use crate::failure::Status;
     use crate::output::test_reports::{down, plan, up};
 
+    /// Bytes that differ in length and value between neighbors.
+    fn content(number: u32) -> Vec<u8> {
+        vec![number.to_le_bytes()[0]; number as usize]
+    }
+
     #[test]
-    fn bytes_are_found_again() {
-        let mut found = Found::new(2000);
+    fn stored_bytes_are_returned() {
+        let mut store = ResultStore::new(2000);
         for number in (0..2000_u32).rev() {
-            found.keep_bytes(number, |buffer| {
-                buffer.extend(std::iter::repeat_n(number as u8, number as usize));
+            store.store_bytes(number, |buffer| {
+                buffer.extend(content(number));
             });
         }
         for number in 0..2000_u32 {
-            assert_eq!(
-                found.bytes(number),
-                Some(&vec![number as u8; number as usize][..]),
-                "{number}"
-            );
+            assert_eq!(store.bytes(number), Some(&content(number)[..]), "{number}");
         }
         assert!(
-            found.pieces.iter().all(|piece| piece.capacity() == PIECE),
-            "no piece has grown"
+            store.chunks.iter().all(|chunk| chunk.capacity() == CHUNK),
+            "no chunk has grown"
         );
     }
 
     #[test]
-    fn what_is_larger_than_a_piece_gets_its_own() {
-        let mut found = Found::new(2);
-        found.keep_bytes(1, |buffer| buffer.resize(3 * PIECE, 7));
-        found.keep_bytes(0, |buffer| buffer.push(1));
+    fn a_result_larger_than_a_chunk_gets_its_own() {
+        let mut store = ResultStore::new(2);
+        store.store_bytes(1, |buffer| buffer.resize(3 * CHUNK, 7));
+        store.store_bytes(0, |buffer| buffer.push(1));
         assert_eq!(
-            (found.bytes(0).unwrap().len(), found.bytes(1).unwrap().len()),
-            (1, 3 * PIECE)
+            (store.bytes(0).unwrap().len(), store.bytes(1).unwrap().len()),
+            (1, 3 * CHUNK)
         );
-        assert_eq!(found.bytes(2), None);
+        assert_eq!(store.bytes(2), None);
     }
 
     #[test]
-    fn entries_are_written_as_their_reports_would_be() {
+    fn stored_entries_equal_directly_written_ones() {
         let plans = [
             plan(0, "192.0.2.7", None),
             plan(1, "192.0.2.7", None),
@@ -164,17 +166,17 @@ mod tests {
             up(&plans[1], b"220 ready", 0),
             down(&plans[2], Status::Refused),
         ];
-        for defaults in [Defaults::Written, Defaults::LeftOut] {
-            let mut found = Found::new(3);
+        for defaults in [DefaultFields::Include, DefaultFields::Omit] {
+            let mut store = ResultStore::new(3);
             reports
                 .iter()
                 .rev()
-                .for_each(|report| found.keep_entry(report, defaults));
+                .for_each(|report| store.store_entry(report, defaults));
             for report in &reports {
-                let (mut kept, mut written) = (Vec::new(), Vec::new());
-                found.write_entry(&report.plan, defaults, &mut kept);
-                entry::write_found(report, defaults, &mut written);
-                assert_eq!(String::from_utf8(kept), String::from_utf8(written));
+                let (mut stored, mut direct) = (Vec::new(), Vec::new());
+                store.write_entry(&report.plan, defaults, &mut stored);
+                entry::write_result_fields(report, defaults, &mut direct);
+                assert_eq!(String::from_utf8(stored), String::from_utf8(direct));
             }
         }
     }

@@ -1,56 +1,56 @@
 //! Input lines of `zabbix_sender(1)` with `-T -N -i -`: host, item key, seconds, nanoseconds, value.
 //!
-//! Words are separated by spaces. In a word in double quotes `\"`, `\\` and `\n` are escapes and nothing else is; a word
-//! without them has no escapes, and is taken to the line's end where it is the value. So read the programs of Zabbix 6.0
-//! and 7.0.
+//! Fields are separated by spaces. In a field in double quotes, `\"`, `\\` and `\n` are the only escapes. A field without
+//! quotes has no escapes; if it is the value, it extends to the end of the line. This is the syntax of `zabbix_sender` in
+//! Zabbix 6.0 and 7.0.
 
 use std::time::Duration;
 
 use crate::fast_fmt;
-use crate::output::batch_format::{KeyPart, SenderKey, Wanted};
+use crate::output::batch_format::{BatchOutput, KeyPart, SenderKey};
 use crate::output::metrics::Metric;
 use crate::plan::Plan;
 use crate::report::Report;
 
-/// Appends a line for each metric that was asked for and measured; `at` is the time of the verdict since 1970 (UTC).
-pub fn write(report: &Report, at: Duration, wanted: &Wanted, buffer: &mut Vec<u8>) {
-    let (mut before, mut after) = (Vec::new(), Vec::new());
-    host(&report.plan, wanted, &mut before);
-    moment(at, &mut after);
+/// Appends a line for each configured metric that was measured. `at` is the time of the verdict, since the Unix epoch.
+pub fn write(report: &Report, at: Duration, output: &BatchOutput, buffer: &mut Vec<u8>) {
+    let (mut host_field, mut time_fields) = (Vec::new(), Vec::new());
+    write_host(&report.plan, output, &mut host_field);
+    write_time(at, &mut time_fields);
     let id = report.plan.id();
     let mut key = String::new();
-    for metric in &wanted.metrics {
+    for metric in &output.metrics {
         let Some(value) = metric.value(report) else {
             continue;
         };
         key.clear();
-        spell(&wanted.sender_key, &id, metric, &mut key);
-        buffer.extend_from_slice(&before);
-        word(&key, buffer);
-        buffer.extend_from_slice(&after);
+        write_key(&output.sender_key, &id, metric, &mut key);
+        buffer.extend_from_slice(&host_field);
+        write_field(&key, buffer);
+        buffer.extend_from_slice(&time_fields);
         match value.as_text() {
-            Some(text) => quoted(&text, buffer),
+            Some(text) => write_quoted(&text, buffer),
             None => value.write(buffer),
         }
         buffer.push(b'\n');
     }
 }
 
-/// The host in Zabbix and a blank; `-` stands for the one that `zabbix_sender` is given by its `-s`.
-fn host(plan: &Plan, wanted: &Wanted, buffer: &mut Vec<u8>) {
+/// The Zabbix host and a space; `-` means the host of `zabbix_sender -s`.
+fn write_host(plan: &Plan, output: &BatchOutput, buffer: &mut Vec<u8>) {
     let own = plan
         .meta
         .as_ref()
         .and_then(|label| label.zabbix_host.as_deref());
-    match own.or(wanted.zabbix_host.as_deref()) {
-        Some(host) => quoted(host, buffer),
+    match own.or(output.zabbix_host.as_deref()) {
+        Some(host) => write_quoted(host, buffer),
         None => buffer.push(b'-'),
     }
     buffer.push(b' ');
 }
 
-/// Seconds and nanoseconds, in blanks.
-fn moment(at: Duration, buffer: &mut Vec<u8>) {
+/// Seconds and nanoseconds, each surrounded by spaces.
+fn write_time(at: Duration, buffer: &mut Vec<u8>) {
     buffer.push(b' ');
     fast_fmt::integer(buffer, at.as_secs());
     buffer.push(b' ');
@@ -58,30 +58,28 @@ fn moment(at: Duration, buffer: &mut Vec<u8>) {
     buffer.push(b' ');
 }
 
-fn spell(pattern: &SenderKey, id: &str, metric: &Metric, key: &mut String) {
+fn write_key(pattern: &SenderKey, id: &str, metric: &Metric, key: &mut String) {
     for part in &pattern.0 {
         key.push_str(match part {
             KeyPart::Text(text) => text,
-            // Letters, digits and `_.:-` need no quotes as a parameter of an item key.
+            // Ids consist of letters, digits and `_.:-`, which need no quotes in an item key.
             KeyPart::Id => id,
             KeyPart::Metric => metric.path,
         });
     }
 }
 
-/// A word, in quotes where it would not be read as it stands.
-fn word(text: &str, buffer: &mut Vec<u8>) {
-    let splits = |byte: &u8| matches!(byte, b' ' | b'\n' | b'\r' | b'\t');
-    let as_it_stands =
-        !text.is_empty() && !text.starts_with('"') && !text.as_bytes().iter().any(splits);
-    if as_it_stands {
-        buffer.extend_from_slice(text.as_bytes());
+/// A field, quoted only if necessary.
+fn write_field(text: &str, buffer: &mut Vec<u8>) {
+    let is_space = |byte: &u8| matches!(byte, b' ' | b'\n' | b'\r' | b'\t');
+    if text.is_empty() || text.starts_with('"') || text.as_bytes().iter().any(is_space) {
+        write_quoted(text, buffer);
     } else {
-        quoted(text, buffer);
+        buffer.extend_from_slice(text.as_bytes());
     }
 }
 
-fn quoted(text: &str, buffer: &mut Vec<u8>) {
+fn write_quoted(text: &str, buffer: &mut Vec<u8>) {
     buffer.push(b'"');
     for byte in text.bytes() {
         match byte {
@@ -96,55 +94,55 @@ fn quoted(text: &str, buffer: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::output::test_reports::{down, plan, up, wanted};
+    use crate::output::test_reports::{down, plan, sender_output, up};
     use crate::plan::TargetMeta;
 
     const AT: Duration = Duration::new(1_795_338_732, 7_000_089);
 
-    fn lines(report: &Report, wanted: &Wanted) -> String {
+    fn lines(report: &Report, output: &BatchOutput) -> String {
         let mut buffer = Vec::new();
-        write(report, AT, wanted, &mut buffer);
+        write(report, AT, output, &mut buffer);
         String::from_utf8(buffer).unwrap()
     }
 
     #[test]
-    fn a_line_for_each_metric_that_was_measured() {
-        let wanted = wanted(&["up", "status", "time.connect", "tcp.rtt", "error"]);
+    fn measured_metrics_have_a_line_each() {
+        let output = sender_output(&["up", "status", "time.connect", "tcp.rtt", "error"]);
         let plan = plan(0, "mx1", None);
         assert_eq!(
-            lines(&up(&plan, b"", 0), &wanted),
+            lines(&up(&plan, b"", 0), &output),
             "- tcp.target[mx1:25,up] 1795338732 7000089 1\n- tcp.target[mx1:25,status] 1795338732 7000089 0\n\
              - tcp.target[mx1:25,time.connect] 1795338732 7000089 0.000812\n\
              - tcp.target[mx1:25,tcp.rtt] 1795338732 7000089 0.000650\n- tcp.target[mx1:25,error] 1795338732 7000089 \"\"\n"
         );
         assert_eq!(
-            lines(&down(&plan, crate::failure::Status::ResolveFailed), &wanted),
+            lines(&down(&plan, crate::failure::Status::ResolveFailed), &output),
             "- tcp.target[mx1:25,up] 1795338732 7000089 0\n- tcp.target[mx1:25,status] 1795338732 7000089 1\n\
              - tcp.target[mx1:25,error] 1795338732 7000089 \"no \\\"such\\\" name\"\n"
         );
     }
 
     #[test]
-    fn the_host_is_the_targets_own_else_the_runs() {
-        let mut wanted = wanted(&["up"]);
-        wanted.zabbix_host = Some("the run's".into());
+    fn the_host_of_the_target_precedes_the_host_of_the_run() {
+        let mut output = sender_output(&["up"]);
+        output.zabbix_host = Some("the run's".into());
         let own = TargetMeta {
             zabbix_host: Some("a \"b\" \\ c".into()),
             ..TargetMeta::default()
         };
         assert!(
-            lines(&up(&plan(0, "mx1", Some(own)), b"", 0), &wanted)
+            lines(&up(&plan(0, "mx1", Some(own)), b"", 0), &output)
                 .starts_with("\"a \\\"b\\\" \\\\ c\" tcp.")
         );
         assert!(
-            lines(&up(&plan(0, "mx1", None), b"", 0), &wanted).starts_with("\"the run's\" tcp.")
+            lines(&up(&plan(0, "mx1", None), b"", 0), &output).starts_with("\"the run's\" tcp.")
         );
     }
 
     #[test]
-    fn texts_are_quoted_and_their_escapes_escaped() {
+    fn text_values_are_quoted_and_escaped() {
         let report = up(&plan(0, "mx1", None), b"a \"b\" \\n\r\nc", 0);
-        let line = lines(&report, &wanted(&["response.text"]));
+        let line = lines(&report, &sender_output(&["response.text"]));
         assert!(
             line.ends_with(" \"a \\\"b\\\" \\\\\\\\n\\\\r\\\\nc\"\n"),
             "{line}"
@@ -152,11 +150,11 @@ mod tests {
     }
 
     #[test]
-    fn a_key_with_a_space_or_a_first_quote_is_quoted() {
+    fn a_key_with_a_space_or_a_leading_quote_is_quoted() {
         let with = |text: &str| {
-            let mut wanted = wanted(&["up"]);
-            wanted.sender_key = SenderKey(vec![KeyPart::Text(text.into())]);
-            lines(&up(&plan(0, "mx1", None), b"", 0), &wanted)
+            let mut output = sender_output(&["up"]);
+            output.sender_key = SenderKey(vec![KeyPart::Text(text.into())]);
+            lines(&up(&plan(0, "mx1", None), b"", 0), &output)
         };
         assert!(
             with("k[\"a\\\"]").starts_with("- k[\"a\\\"] 1795338732 "),

@@ -1,32 +1,32 @@
-//! What came of a whole run, in a few numbers.
+//! The summary of a run: counts by verdict, and the lag of this process.
 
 use std::fmt::Write;
 use std::time::Duration;
 
 use crate::failure::format_duration;
 use crate::fast_fmt;
-use crate::output::json::Writer;
+use crate::output::json::JsonWriter;
 use crate::report::{Report, RoundTrip};
 
-/// The verdicts of a run, counted as they come.
+/// The verdicts of a run, counted as the reports arrive.
 #[derive(Debug, Default)]
 pub struct Summary {
     /// Targets that are up.
     pub up: usize,
     /// Targets that are down.
     pub down: usize,
-    /// Targets of which we could not tell.
+    /// Targets whose state is unknown, because this machine could not probe them.
     pub unknown: usize,
-    /// How many targets stood there again and are one entry.
+    /// How many repeated targets were merged.
     duplicates: usize,
-    /// How many entries were left out because there is a mistake in them.
+    /// How many invalid entries of the target list were skipped.
     invalid: usize,
-    /// How long our clock saw each handshake take beyond the kernel's round trip time, in microseconds.
+    /// For each connection, the measured connect time less the kernel's round trip time, in microseconds.
     late: Vec<u32>,
 }
 
 impl Summary {
-    /// Nothing was counted yet, of a list with so many repeats and so many mistakes.
+    /// A summary without verdicts, for a list with these numbers of repeated and invalid entries.
     pub fn new(duplicates: usize, invalid: usize) -> Self {
         Self {
             duplicates,
@@ -35,7 +35,7 @@ impl Summary {
         }
     }
 
-    /// Counts one more.
+    /// Counts a report.
     pub fn count(&mut self, report: &Report) {
         match report.status() {
             status if status.is_unknown() => self.unknown += 1,
@@ -53,26 +53,26 @@ impl Summary {
         }
     }
 
-    /// How many were counted.
+    /// The number of counted reports.
     pub fn targets(&self) -> usize {
         self.up + self.down + self.unknown
     }
 
-    /// How late this process was: the 99th percentile (nearest rank) of `time.connect - tcp.rtt` over the connections
-    /// that have both; absent where none has.
+    /// The lag of this process: the 99th percentile (nearest rank) of `time.connect - tcp.rtt` over the connections that
+    /// have both; `None` if none has.
     ///
-    /// The kernel's figure does not wait for our turn, our clock does: far above the round trip time without a lost SYN
-    /// it says that this machine was busy, not that the network was slow.
+    /// The kernel measures `tcp.rtt`, this process measures `time.connect`. A large difference without a lost SYN means
+    /// that this machine was busy, not that the network was slow.
     pub fn lag(&mut self) -> Option<Duration> {
         let rank = (self.late.len() * 99).div_ceil(100);
-        let place = rank.checked_sub(1)?;
-        let (_, micros, _) = self.late.select_nth_unstable(place);
+        let index = rank.checked_sub(1)?;
+        let (_, micros, _) = self.late.select_nth_unstable(index);
         Some(Duration::from_micros((*micros).into()))
     }
 
-    /// Appends it as an object of a document; `invalid` is in it where there were mistakes.
+    /// Appends the summary as a JSON object. `invalid` is omitted if it is 0.
     pub fn write(&mut self, elapsed: Duration, buffer: &mut Vec<u8>) {
-        let mut json = Writer::new(buffer);
+        let mut json = JsonWriter::new(buffer);
         json.open_object();
         let counts = [
             ("targets", self.targets()),
@@ -98,8 +98,8 @@ impl Summary {
         json.close_object();
     }
 
-    /// As one line for a person: `5 targets: 3 up, 1 down, 1 unknown; took 0.4 ms, lag 12 us`.
-    pub fn sentence(&mut self, elapsed: Duration) -> String {
+    /// The summary as one line of text: `5 targets: 3 up, 1 down, 1 unknown; took 0.4 ms, lag 12 us`.
+    pub fn line(&mut self, elapsed: Duration) -> String {
         let targets = self.targets();
         let mut line = format!("{targets} target{}: ", if targets == 1 { "" } else { "s" });
         // Writing to a String cannot fail.
@@ -111,7 +111,7 @@ impl Summary {
             let _ = write!(line, "; {} repeated", self.duplicates);
         }
         if self.invalid > 0 {
-            let _ = write!(line, "; {} left out for their mistakes", self.invalid);
+            let _ = write!(line, "; {} invalid entries skipped", self.invalid);
         }
         let _ = write!(line, "; took {}", format_duration(elapsed));
         if let Some(lag) = self.lag() {
@@ -128,7 +128,7 @@ mod tests {
     use crate::output::test_reports::{down, plan, up};
 
     #[test]
-    fn lag_is_the_value_that_all_but_one_in_a_hundred_stay_below() {
+    fn lag_is_the_99th_percentile() {
         let lag = |late: Vec<u32>| {
             Summary {
                 late,
@@ -145,16 +145,16 @@ mod tests {
     }
 
     #[test]
-    fn the_sentence_names_what_there_is() {
+    fn the_line_omits_zero_counts() {
         let plan = plan(0, "mx1", None);
         let mut summary = Summary::default();
         assert_eq!(
-            summary.sentence(Duration::ZERO),
+            summary.line(Duration::ZERO),
             "0 targets: 0 up, 0 down; took 0 us"
         );
         summary.count(&up(&plan, b"", 0));
         assert_eq!(
-            summary.sentence(Duration::from_millis(5)),
+            summary.line(Duration::from_millis(5)),
             "1 target: 1 up, 0 down; took 5.0 ms, lag 0.2 ms"
         );
         let mut summary = Summary::new(3, 2);
@@ -166,13 +166,13 @@ mod tests {
             summary.count(&report);
         }
         assert_eq!(
-            summary.sentence(Duration::from_secs(2)),
-            "3 targets: 1 up, 1 down, 1 unknown; 3 repeated; 2 left out for their mistakes; took 2.00 s, lag 0.2 ms"
+            summary.line(Duration::from_secs(2)),
+            "3 targets: 1 up, 1 down, 1 unknown; 3 repeated; 2 invalid entries skipped; took 2.00 s, lag 0.2 ms"
         );
     }
 
     #[test]
-    fn a_document_says_what_was_left_out() {
+    fn the_document_counts_invalid_entries() {
         let mut buffer = Vec::new();
         Summary::new(1, 2).write(Duration::from_micros(7), &mut buffer);
         let text = "{\"targets\":0,\"up\":0,\"down\":0,\"unknown\":0,\"duplicates\":1,\"invalid\":2,\"elapsed\":0.000007}";

@@ -1,4 +1,4 @@
-//! A table for a person: a line for each target, failures first.
+//! The text table of a batch: a line per target, failures first.
 
 use std::fmt::Write;
 use std::sync::Arc;
@@ -7,16 +7,16 @@ use std::time::Duration;
 use crate::failure::Status;
 use crate::output::metrics;
 use crate::output::metrics::{Metric, Value};
-use crate::output::text::{BAD, GOOD, Paint, UNSURE, milliseconds, painted};
+use crate::output::text::{BAD, ColorMode, GOOD, UNSURE, colored, milliseconds};
 use crate::plan::Plan;
 use crate::report::{Report, RoundTrip};
 
-/// The rows of a table, by the numbers of their plans.
+/// The rows of the table, by the number of the plan.
 #[derive(Debug)]
-pub struct Table(Vec<Option<Row>>);
+pub struct ResultTable(Vec<Option<TableRow>>);
 
 #[derive(Debug, Clone)]
-struct Row {
+struct TableRow {
     status: Status,
     connect: Option<Duration>,
     rtt: Option<Duration>,
@@ -24,31 +24,31 @@ struct Row {
     note: Box<str>,
 }
 
-/// The most characters of a response that a row shows.
+/// The most characters of a response in a row.
 const RESPONSE_SHOWN: usize = 60;
 
-impl Table {
-    /// Room for this many.
+impl ResultTable {
+    /// An empty table for this many targets.
     pub fn new(targets: usize) -> Self {
         Self(vec![None; targets])
     }
 
-    /// Notes what came of one target.
-    pub fn note(&mut self, report: &Report) {
+    /// Sets the row of a target.
+    pub fn set(&mut self, report: &Report) {
         if let Some(slot) = self.0.get_mut(report.plan.index as usize) {
-            *slot = Some(Row::of(report));
+            *slot = Some(TableRow::new(report));
         }
     }
 
-    /// The lines: a heading, what is down, what could not be told, what is up, and the sums.
-    pub fn lines(&self, plans: &[Arc<Plan>], sums: &str, paint: Paint) -> String {
+    /// The text: a heading, the targets that are down, unknown and up, in this order, and the summary line.
+    pub fn text(&self, plans: &[Arc<Plan>], summary: &str, colors: ColorMode) -> String {
         let mut rows: Vec<_> = plans
             .iter()
             .filter_map(|plan| Some((plan, self.row(plan)?)))
             .collect();
         rows.sort_by_key(|(_, row)| row.rank());
-        let mut page = String::new();
-        let targets: Vec<_> = rows.iter().map(|(plan, _)| escaped_prefix(plan)).collect();
+        let mut text = String::new();
+        let targets: Vec<_> = rows.iter().map(|(plan, _)| target(plan)).collect();
         let width = targets
             .iter()
             .map(String::len)
@@ -61,28 +61,28 @@ impl Table {
                 "STATUS", "TARGET", "CONNECT", "RTT"
             );
             // Writing to a String cannot fail.
-            let _ = writeln!(page, "{heading}");
+            let _ = writeln!(text, "{heading}");
         }
         for ((plan, row), target) in rows.iter().zip(&targets) {
-            let status = painted(
-                paint,
+            let status = colored(
+                colors,
                 row.style(),
                 &format!("{:<STATUS_WIDTH$}", row.status.name()),
             );
             let line = format!("{status}  {target:<width$}  {}", row.cells(plan));
-            let _ = writeln!(page, "{}", line.trim_end());
+            let _ = writeln!(text, "{}", line.trim_end());
         }
-        let _ = writeln!(page, "{sums}");
-        page
+        let _ = writeln!(text, "{summary}");
+        text
     }
 
-    fn row(&self, plan: &Plan) -> Option<&Row> {
+    fn row(&self, plan: &Plan) -> Option<&TableRow> {
         self.0.get(plan.index as usize)?.as_ref()
     }
 }
 
-/// The target as it may be typed: with its service, which may be all that tells it from another.
-fn escaped_prefix(plan: &Plan) -> String {
+/// The target with its service, since two targets may differ in the service only.
+fn target(plan: &Plan) -> String {
     match &plan.spec.service {
         Some(service) => format!("{}/{service}", plan.target),
         None => plan.target.to_string(),
@@ -92,8 +92,8 @@ fn escaped_prefix(plan: &Plan) -> String {
 /// The width of the longest status, `unexpectedly_open`.
 const STATUS_WIDTH: usize = 17;
 
-impl Row {
-    fn of(report: &Report) -> Self {
+impl TableRow {
+    fn new(report: &Report) -> Self {
         let connection = report.connection.as_ref();
         let tcp = connection.and_then(|connection| connection.tcp);
         Self {
@@ -105,7 +105,7 @@ impl Row {
         }
     }
 
-    /// What is worst stands first.
+    /// The sort key: targets that are down come first.
     fn rank(&self) -> u8 {
         match self.status {
             Status::Ok => 2,
@@ -139,22 +139,22 @@ impl Row {
     }
 }
 
-/// Why it is not up, else the start of what it said.
+/// The reason of a failure, otherwise the start of the response.
 fn note(report: &Report) -> String {
     if let Some(failure) = &report.failure {
         return failure.text.clone();
     }
-    let said = metrics::METRICS
+    let metric = metrics::METRICS
         .iter()
         .find(|metric| metric.path == "response.text");
-    let Some(Value::Text(text)) = said.and_then(|metric: &Metric| metric.value(report)) else {
+    let Some(Value::Text(text)) = metric.and_then(|metric: &Metric| metric.value(report)) else {
         return String::new();
     };
-    let mut escaped_prefix: String = text.chars().take(RESPONSE_SHOWN).collect();
-    if escaped_prefix.len() < text.len() {
-        escaped_prefix.push_str(" ...");
+    let mut start: String = text.chars().take(RESPONSE_SHOWN).collect();
+    if start.len() < text.len() {
+        start.push_str(" ...");
     }
-    escaped_prefix
+    start
 }
 
 #[cfg(test)]
@@ -164,7 +164,7 @@ mod tests {
     use crate::plan::TargetMeta;
 
     #[test]
-    fn failures_stand_first_and_columns_below_each_other() {
+    fn failures_come_first_and_columns_are_aligned() {
         let named = TargetMeta {
             name: Some("Mail relay".into()),
             ..TargetMeta::default()
@@ -175,12 +175,12 @@ mod tests {
             plan(2, "mx3", None),
             plan(3, "mx4", None),
         ];
-        let mut table = Table::new(plans.len());
-        table.note(&down(&plans[3], Status::ResolveFailed));
-        table.note(&up(&plans[0], b"220 mx1 ESMTP\r\n", 0));
-        table.note(&up(&plans[1], &[b'x'; 100], 2));
-        table.note(&down(&plans[2], Status::NotTried));
-        let page = table.lines(&plans, "the sums", Paint::Plain);
+        let mut table = ResultTable::new(plans.len());
+        table.set(&down(&plans[3], Status::ResolveFailed));
+        table.set(&up(&plans[0], b"220 mx1 ESMTP\r\n", 0));
+        table.set(&up(&plans[1], &[b'x'; 100], 2));
+        table.set(&down(&plans[2], Status::NotTried));
+        let text = table.text(&plans, "the summary", ColorMode::Off);
         let expected = [
             "STATUS             TARGET                  CONNECT          RTT  LOST  WHY",
             "resolve_failed     mx4:25/smtp                                         no \"such\" name",
@@ -190,11 +190,11 @@ mod tests {
                 "ok                 192.0.2.77:25/smtp     0.812 ms     0.650 ms     2  Mail relay: {} ...",
                 "x".repeat(60)
             ),
-            "the sums\n",
+            "the summary\n",
         ];
-        assert_eq!(page, expected.join("\n"));
-        let painted = table.lines(&plans, "", Paint::Colours);
-        let line = painted.lines().nth(1).unwrap();
+        assert_eq!(text, expected.join("\n"));
+        let colored = table.text(&plans, "", ColorMode::Ansi);
+        let line = colored.lines().nth(1).unwrap();
         assert!(
             line.starts_with("\u{1b}[1m\u{1b}[31mresolve_failed   \u{1b}[0m  mx4:25"),
             "{line:?}"

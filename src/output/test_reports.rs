@@ -1,16 +1,16 @@
-//! Reports for the tests of the formats.
+//! Reports for the tests of the output formats.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::address::Target;
 use crate::failure::{Failure, Status};
-use crate::output::batch_format::{Defaults, FleetFormat, KeyPart, SenderKey, Wanted};
+use crate::output::batch_format::{BatchFormat, BatchOutput, DefaultFields, KeyPart, SenderKey};
 use crate::output::metrics::METRICS;
 use crate::plan::{Plan, ProbeSpec, TargetMeta};
 use crate::report::{ConnectionReport, DialogueReport, Report, Response, RoundTrip, TcpFacts};
 
-/// A plan for port 25 of this host, by the service `smtp`.
+/// A plan for port 25 of this host, with the service `smtp`.
 pub fn plan(number: u32, host: &str, label: Option<TargetMeta>) -> Arc<Plan> {
     let target = Target::from_arguments(host, Some("25"), None).unwrap();
     let spec = ProbeSpec {
@@ -24,13 +24,13 @@ pub fn plan(number: u32, host: &str, label: Option<TargetMeta>) -> Arc<Plan> {
     })
 }
 
-/// It is up, said this, and needed so many SYNs more than one.
-pub fn up(plan: &Arc<Plan>, said: &[u8], syn_retransmits: u32) -> Report {
+/// A successful report with this response and number of SYN retransmissions.
+pub fn up(plan: &Arc<Plan>, received: &[u8], syn_retransmits: u32) -> Report {
     let micros = Duration::from_micros;
     let rtt = Some(RoundTrip::new(micros(650), micros(100)));
     let response = Response {
-        bytes: said.len() as u64,
-        start: said.to_vec(),
+        bytes: received.len() as u64,
+        start: received.to_vec(),
     };
     let dialogue = DialogueReport {
         response: Some(response),
@@ -45,7 +45,7 @@ pub fn up(plan: &Arc<Plan>, said: &[u8], syn_retransmits: u32) -> Report {
             syn_retransmits,
             mss: Some(1448),
         }),
-        dialogue: (!said.is_empty()).then(|| Box::new(dialogue)),
+        dialogue: (!received.is_empty()).then(|| Box::new(dialogue)),
         ..ConnectionReport::new(([192, 0, 2, 7], 25).into())
     };
     let connection = Some(connection);
@@ -58,7 +58,7 @@ pub fn up(plan: &Arc<Plan>, said: &[u8], syn_retransmits: u32) -> Report {
     }
 }
 
-/// It ended before it connected to anything.
+/// The report of a probe that failed before it connected.
 pub fn down(plan: &Arc<Plan>, status: Status) -> Report {
     Report::without_connection(
         Arc::clone(plan),
@@ -67,8 +67,8 @@ pub fn down(plan: &Arc<Plan>, status: Status) -> Report {
     )
 }
 
-/// What `sender` prints with these metrics.
-pub fn wanted(paths: &[&str]) -> Wanted {
+/// The output options of `-o sender` with these metrics.
+pub fn sender_output(paths: &[&str]) -> BatchOutput {
     let metric = |path: &&str| METRICS.iter().find(|metric| metric.path == *path).unwrap();
     let parts = [
         KeyPart::Text("tcp.target[".into()),
@@ -76,8 +76,8 @@ pub fn wanted(paths: &[&str]) -> Wanted {
         KeyPart::Text(",".into()),
         KeyPart::Metric,
     ];
-    Wanted {
-        format: FleetFormat::Sender,
+    BatchOutput {
+        format: BatchFormat::Sender,
         metrics: paths.iter().map(metric).collect(),
         zabbix_host: None,
         sender_key: SenderKey(
@@ -86,6 +86,6 @@ pub fn wanted(paths: &[&str]) -> Wanted {
                 .chain([KeyPart::Text("]".into())])
                 .collect(),
         ),
-        defaults: Defaults::Written,
+        defaults: DefaultFields::Include,
     }
 }

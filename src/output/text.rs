@@ -1,4 +1,4 @@
-//! A report for a person: what was tried, where the time went, what failed and what to look at next.
+//! The text report of a check: the verdict, the time of each phase, and what to look at next after a failure.
 
 use std::fmt::Write;
 use std::net::IpAddr;
@@ -11,13 +11,13 @@ use crate::output::metrics::{METRICS, Value};
 use crate::plan::Expected;
 use crate::report::{ConnectionReport, Report};
 
-/// Whether colours are used.
+/// Whether text is colored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Paint {
-    /// ANSI colours: standard output is a terminal and `NO_COLOR` is not set.
-    Colours,
-    /// Plain text.
-    Plain,
+pub enum ColorMode {
+    /// ANSI escape sequences: standard output is a terminal and `NO_COLOR` is not set.
+    Ansi,
+    /// No escape sequences.
+    Off,
 }
 
 pub(super) const GOOD: Style = AnsiColor::Green.on_default().bold();
@@ -25,60 +25,60 @@ pub(super) const BAD: Style = AnsiColor::Red.on_default().bold();
 pub(super) const UNSURE: Style = AnsiColor::Yellow.on_default().bold();
 const FAINT: Style = Style::new().dimmed();
 
-/// The lines of a report.
-pub fn report(report: &Report, paint: Paint) -> String {
-    let mut page = Page {
+/// The text report, several lines.
+pub fn report(report: &Report, colors: ColorMode) -> String {
+    let mut out = TextReport {
         text: String::new(),
-        paint,
+        colors,
     };
-    headline(&mut page, report);
+    headline(&mut out, report);
     if let Some(failure) = &report.failure {
-        page.line("why", &failure.text);
+        out.line("why", &failure.text);
     }
     if let Some(connection) = &report.connection {
-        connection_lines(&mut page, report, connection);
+        connection_lines(&mut out, report, connection);
     }
-    phases(&mut page, report);
+    phases(&mut out, report);
     if let Some(connection) = &report.connection {
-        kernel(&mut page, connection);
+        kernel(&mut out, connection);
     }
-    response(&mut page, report);
-    attempts(&mut page, report);
-    addresses(&mut page, report);
+    response(&mut out, report);
+    attempts(&mut out, report);
+    addresses(&mut out, report);
     if report.failure.is_some() {
-        page.line("next", report.status().row().advice);
+        out.line("next", report.status().row().advice);
     }
-    page.text
+    out.text
 }
 
-struct Page {
+struct TextReport {
     text: String,
-    paint: Paint,
+    colors: ColorMode,
 }
 
-impl Page {
+impl TextReport {
     fn line(&mut self, label: &str, text: &str) {
         // Writing to a String cannot fail.
         let _ = writeln!(self.text, "  {label:<9} {text}");
     }
 
-    fn painted(&self, style: Style, text: &str) -> String {
-        painted(self.paint, style, text)
+    fn colored(&self, style: Style, text: &str) -> String {
+        colored(self.colors, style, text)
     }
 }
 
-/// A text in this style, where colours are used.
-pub(super) fn painted(paint: Paint, style: Style, text: &str) -> String {
-    match paint {
-        Paint::Colours => format!("{style}{text}{style:#}"),
-        Paint::Plain => text.to_owned(),
+/// A text in this style, unless colors are off.
+pub(super) fn colored(colors: ColorMode, style: Style, text: &str) -> String {
+    match colors {
+        ColorMode::Ansi => format!("{style}{text}{style:#}"),
+        ColorMode::Off => text.to_owned(),
     }
 }
 
-fn headline(page: &mut Page, report: &Report) {
+fn headline(out: &mut TextReport, report: &Report) {
     let (style, verdict) = match report.status() {
         Status::Ok if matches!(report.plan.spec.expected, Expected::Closed(_)) => {
-            (GOOD, "is closed, as wanted".to_owned())
+            (GOOD, "is closed, as expected".to_owned())
         }
         Status::Ok => (GOOD, "is up".to_owned()),
         status if status.is_unknown() => {
@@ -87,13 +87,13 @@ fn headline(page: &mut Page, report: &Report) {
         Status::UnexpectedlyOpen => (BAD, "is OPEN, but should not be".to_owned()),
         status => (BAD, format!("is DOWN: {}", status.name())),
     };
-    let verdict = page.painted(style, &verdict);
-    let _ = writeln!(page.text, "{} {verdict}", report.plan.target);
+    let verdict = out.colored(style, &verdict);
+    let _ = writeln!(out.text, "{} {verdict}", report.plan.target);
 }
 
-fn connection_lines(page: &mut Page, report: &Report, connection: &ConnectionReport) {
+fn connection_lines(out: &mut TextReport, report: &Report, connection: &ConnectionReport) {
     if let (None, Some(cause)) = (&report.failure, &connection.failure) {
-        page.line("how", &cause.text);
+        out.line("how", &cause.text);
     }
     let family = if connection.address.is_ipv4() {
         "IPv4"
@@ -103,17 +103,17 @@ fn connection_lines(page: &mut Page, report: &Report, connection: &ConnectionRep
     let source = connection
         .source
         .map_or_else(String::new, |source: IpAddr| format!(", from {source}"));
-    page.line(
+    out.line(
         "address",
         &format!("{} ({family}{source})", connection.address.ip()),
     );
 }
 
-/// The width of the longest bar.
-const BAR: f64 = 32.0;
+/// The width of a full bar, in characters.
+const BAR_WIDTH: u8 = 32;
 
-/// A bar for each phase: the share of the total.
-fn phases(page: &mut Page, report: &Report) {
+/// A line for each phase, with a bar that shows its share of the total time.
+fn phases(out: &mut TextReport, report: &Report) {
     let connection = report.connection.as_ref();
     let rows = [
         ("resolve", report.resolve),
@@ -128,24 +128,21 @@ fn phases(page: &mut Page, report: &Report) {
     ];
     for (label, took) in rows {
         if let Some(took) = took {
-            let bar = page.painted(FAINT, &bar(took, report.total));
-            page.line(
+            let bar = out.colored(FAINT, &bar(took, report.total));
+            out.line(
                 label,
                 format!("{:>11}  {bar}", milliseconds(took)).trim_end(),
             );
         }
     }
-    page.line("total", &format!("{:>11}", milliseconds(report.total)));
+    out.line("total", &format!("{:>11}", milliseconds(report.total)));
 }
 
 fn bar(part: Duration, whole: Duration) -> String {
     const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
-    let share = if whole.is_zero() {
-        0.0
-    } else {
-        (part.as_secs_f64() / whole.as_secs_f64()).min(1.0)
-    };
-    let eighths = (share * BAR * 8.0).round() as usize;
+    let most = u128::from(BAR_WIDTH) * 8;
+    let rounded = (part.as_nanos() * most + whole.as_nanos() / 2).checked_div(whole.as_nanos());
+    let eighths = usize::try_from(rounded.unwrap_or(0).min(most)).unwrap_or(0);
     "█".repeat(eighths / 8) + EIGHTHS.get(eighths % 8).copied().unwrap_or_default()
 }
 
@@ -153,16 +150,16 @@ pub(super) fn milliseconds(duration: Duration) -> String {
     format!("{:.3} ms", duration.as_secs_f64() * 1000.0)
 }
 
-fn kernel(page: &mut Page, connection: &ConnectionReport) {
-    let told = connection
+fn kernel(out: &mut TextReport, connection: &ConnectionReport) {
+    let facts = connection
         .tcp
         .as_ref()
         .filter(|tcp| connection.connect.is_some() || tcp.syn_retransmits > 0);
-    let Some(tcp) = told else { return };
+    let Some(tcp) = facts else { return };
     let mut text = match tcp.syn_retransmits {
         0 => "no SYN was lost".to_owned(),
-        1 => "1 SYN had to be sent again".to_owned(),
-        more => format!("{more} SYNs had to be sent again"),
+        1 => "1 SYN was retransmitted".to_owned(),
+        more => format!("{more} SYNs were retransmitted"),
     };
     if let Some(rtt) = tcp.rtt {
         text = format!(
@@ -174,13 +171,13 @@ fn kernel(page: &mut Page, connection: &ConnectionReport) {
     if let Some(mss) = tcp.mss {
         let _ = write!(text, ", segments of {mss} bytes");
     }
-    page.line("kernel", &text);
+    out.line("kernel", &text);
 }
 
-/// The most characters of a response that a person wants to see here; `-o response.text` has the rest.
+/// The most characters of a response that are shown; `-o response.text` prints more.
 const RESPONSE_SHOWN: usize = 200;
 
-fn response(page: &mut Page, report: &Report) {
+fn response(out: &mut TextReport, report: &Report) {
     let Some(response) = report
         .connection
         .as_ref()
@@ -192,14 +189,14 @@ fn response(page: &mut Page, report: &Report) {
     let Some(Value::Text(text)) = metric.and_then(|metric| metric.value(report)) else {
         return;
     };
-    let mut shown: String = text.chars().take(RESPONSE_SHOWN).collect();
-    if shown.len() < text.len() {
-        shown.push_str(" ...");
+    let mut start: String = text.chars().take(RESPONSE_SHOWN).collect();
+    if start.len() < text.len() {
+        start.push_str(" ...");
     }
-    page.line("response", &format!("{} bytes: {shown}", response.bytes));
+    out.line("response", &format!("{} bytes: {start}", response.bytes));
 }
 
-fn attempts(page: &mut Page, report: &Report) {
+fn attempts(out: &mut TextReport, report: &Report) {
     let Some(attempts) = &report.attempts else {
         return;
     };
@@ -222,17 +219,17 @@ fn attempts(page: &mut Page, report: &Report) {
             ", connect min/avg/max/stddev {min}/{avg}/{max}/{stddev} ms"
         );
     }
-    page.line("attempts", &text);
+    out.line("attempts", &text);
 }
 
-fn addresses(page: &mut Page, report: &Report) {
+fn addresses(out: &mut TextReport, report: &Report) {
     for connection in &report.addresses {
         let verdict = connection.verdict(report.plan.spec.expected);
         let text = match (&verdict, connection.connect) {
-            (Some(failure), _) => page.painted(BAD, failure.status.name()),
+            (Some(failure), _) => out.colored(BAD, failure.status.name()),
             (None, Some(connect)) => format!("ok, {}", milliseconds(connect)),
             (None, None) => "ok".to_owned(),
         };
-        page.line("each", &format!("{}: {text}", connection.address.ip()));
+        out.line("each", &format!("{}: {text}", connection.address.ip()));
     }
 }

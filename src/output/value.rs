@@ -1,13 +1,13 @@
-//! One value on one line, as a Zabbix item takes it.
+//! A single value on one line, as a Zabbix item stores it.
 
-use crate::output::metrics;
 use crate::output::metrics::{Metric, Unmeasured, Value};
+use crate::output::{json, metrics};
 use crate::report::{ConnectionReport, Report};
 
-/// The line of a single metric, with its final newline; never empty where the item is a number.
+/// The line of a metric, with its newline. A numeric metric never has an empty line.
 pub fn line(report: &Report, metric: &Metric) -> String {
     let mut line = match metric.value(report) {
-        Some(value) => plain(&value),
+        Some(value) => format(&value),
         None => match metric.unmeasured {
             Unmeasured::Zero => "0".to_owned(),
             Unmeasured::Empty => String::new(),
@@ -18,7 +18,7 @@ pub fn line(report: &Report, metric: &Metric) -> String {
     line
 }
 
-/// The line of a capture; where there is none, the reason.
+/// The line of a capture; if the group captured nothing, the reason.
 pub fn capture_line(report: &Report, name: &str) -> String {
     let captured = report
         .connection
@@ -33,14 +33,14 @@ pub fn capture_line(report: &Report, name: &str) -> String {
     line
 }
 
-/// A value without quotes: no unit, no exponent, never negative.
-pub fn plain(value: &Value<'_>) -> String {
+/// A value as text: no quotes, no unit, no exponent, never negative.
+pub fn format(value: &Value<'_>) -> String {
     let mut text = Vec::new();
     value.write(&mut text);
-    String::from_utf8(text).unwrap_or_default()
+    json::into_string(text)
 }
 
-/// `STATUS_NAME: error`, which makes a numeric item unsupported with the reason shown.
+/// `STATUS_NAME: error`. A numeric item becomes unsupported and shows this as its error.
 fn reason(report: &Report) -> String {
     match &report.failure {
         Some(failure) => failure.to_string(),

@@ -12,7 +12,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::output::batch_format::{FleetFormat, KeyPart, Wanted};
+use crate::output::batch_format::{BatchFormat, BatchOutput, KeyPart};
 use crate::plan::Plan;
 use crate::settings::batch::target_list::TargetList;
 use crate::settings::config::Configuration;
@@ -36,7 +36,7 @@ pub struct Batch {
     /// What was skipped because of errors, with `--keep-going`.
     pub invalid: Invalid,
     /// What is printed.
-    pub wanted: Wanted,
+    pub wanted: BatchOutput,
     /// What the run may use.
     pub bounds: Bounds,
     /// The seed of the randomized start order.
@@ -113,8 +113,8 @@ fn reject_nothing_left(plans: &[Plan], invalid: &Invalid) -> Result<(), Settings
 }
 
 /// Values of several targets must not become those of one item.
-fn reject_shared_items(wanted: &Wanted, plans: &[Plan]) -> Result<(), SettingsError> {
-    if wanted.format != FleetFormat::Sender || wanted.sender_key.0.contains(&KeyPart::Id) {
+fn reject_shared_items(wanted: &BatchOutput, plans: &[Plan]) -> Result<(), SettingsError> {
+    if wanted.format != BatchFormat::Sender || wanted.sender_key.0.contains(&KeyPart::Id) {
         return Ok(());
     }
     let host = |plan: &Plan| {

@@ -73,9 +73,9 @@ impl OpenRequest {
         Ok(Self {
             host: args.host.clone(),
             ports: args.spec.clone(),
-            bounds: bounds(&args.pace, &args.deadline, None)?,
-            seed: seed(&args.pace)?,
-            probe: network(&args.reach)?,
+            bounds: bounds(&args.limits, &args.deadline, None)?,
+            seed: seed(&args.limits)?,
+            probe: network(&args.network)?,
         })
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::cli::check::CheckArgs;
 use crate::cli::probe::{NetworkArgs, ProbeArgs};
 use crate::cli::steps::{StepArgs, StepKind};
-use crate::cli::values::given;
+use crate::cli::values::non_empty;
 use crate::output::Format;
 use crate::plan::Family;
 use crate::settings::error::{Located, SettingsError};
@@ -21,9 +21,9 @@ use crate::settings::step_spec::{ExpectSpec, LineEnds, PatternSpec, SendSpec, St
 /// # Errors
 /// The first usage error.
 pub fn check(args: &CheckArgs, default_format: Format) -> Result<CheckRequest, SettingsError> {
-    let format = match given(&args.output) {
+    let format = match non_empty(&args.output) {
         Some(name) => {
-            Format::from_word(name).map_err(|why| SettingsError::in_option("--output", why))?
+            Format::parse(name).map_err(|why| SettingsError::in_option("--output", why))?
         }
         None => default_format,
     };
@@ -49,17 +49,17 @@ pub fn probe(args: &ProbeArgs) -> Result<ProbeRequest, SettingsError> {
     let options = parse_options(&[
         ("--encoding", &args.encoding),
         ("--max-bytes", &args.max_bytes),
-        ("--timeout", &args.reach.timeout),
+        ("--timeout", &args.network.timeout),
         ("--addresses", &args.addresses),
-        ("--source", &args.reach.source),
-        ("--interface", &args.reach.interface),
+        ("--source", &args.network.source),
+        ("--interface", &args.network.interface),
         ("--count", &args.count),
         ("--interval", &args.interval),
         ("--require", &args.require),
         ("--expect-closed", &args.expect_closed),
         ("--close", &args.close),
     ])?;
-    let network = network(&args.reach)?;
+    let network = network(&args.network)?;
     Ok(ProbeRequest {
         overrides: Overrides {
             steps,
@@ -67,7 +67,7 @@ pub fn probe(args: &ProbeArgs) -> Result<ProbeRequest, SettingsError> {
             line_ends: args.crlf.then_some(LineEnds::CrLf),
             ..options
         },
-        service: given(&args.service).map(str::to_owned),
+        service: non_empty(&args.service).map(str::to_owned),
         ..network
     })
 }
@@ -94,7 +94,7 @@ pub fn network(args: &NetworkArgs) -> Result<ProbeRequest, SettingsError> {
 fn parse_options(args: &[(&'static str, &Option<String>)]) -> Result<Overrides, SettingsError> {
     let (overrides, errors) = Overrides::parse(&mut |OptionName { option, .. }| {
         let (_, value) = args.iter().find(|(name, _)| *name == option)?;
-        given(value).map(|text| Located::in_option(option, text))
+        non_empty(value).map(|text| Located::in_option(option, text))
     });
     if errors.is_empty() {
         Ok(overrides)
@@ -120,7 +120,7 @@ fn resolver(args: &NetworkArgs) -> Result<ResolverChoice, SettingsError> {
     ];
     #[cfg(target_feature = "crt-static")]
     let known = [("stub", ResolverChoice::Stub)];
-    if cfg!(target_feature = "crt-static") && given(&args.resolver) == Some("system") {
+    if cfg!(target_feature = "crt-static") && non_empty(&args.resolver) == Some("system") {
         return Err(SettingsError::in_option(
             "--resolver",
             "`system` does not exist in this static build: use a dynamic build, or leave it out",
@@ -141,7 +141,7 @@ pub fn option<T, E: Into<InvalidValue>>(
     value: &Option<String>,
     parse: impl FnOnce(&str) -> Result<T, E>,
 ) -> Result<Option<T>, SettingsError> {
-    let Some(text) = given(value) else {
+    let Some(text) = non_empty(value) else {
         return Ok(None);
     };
     parse(text)

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use zbx_tcp::address::{Host, Port, Target};
 use zbx_tcp::engine::{Limits, ResolverKind, Sink};
 use zbx_tcp::output::Format;
-use zbx_tcp::output::text::Paint;
+use zbx_tcp::output::text::ColorMode;
 use zbx_tcp::plan::{Close, Plan, ProbeSpec};
 use zbx_tcp::policy::Policy;
 use zbx_tcp::report::{Report, RoundTrip};
@@ -64,7 +64,7 @@ fn measured(arguments: &[String]) -> Result<serde_json::Value, Box<dyn std::erro
     let mut found = Found::for_probes(
         count.get(),
         if mode == "json" {
-            Some(Format::from_word("json")?)
+            Some(Format::parse("json")?)
         } else {
             None
         },
@@ -203,7 +203,7 @@ impl Sink for Found {
         self.probes += 1;
         self.down += usize::from(!report.is_up());
         if let Some(format) = &self.print {
-            std::hint::black_box(output::render(&report, format, Paint::Plain));
+            std::hint::black_box(output::render(&report, format, ColorMode::Off));
         }
         let Some(connection) = &report.connection else {
             return;

@@ -1,23 +1,23 @@
-//! A path with a known delay and known losses: what the times and the kernel's facts say of it.
+//! A path with a known delay and known losses: the measured times and the kernel's TCP information.
 //!
-//! The far end is `tun_responder.py`, since not every kernel has `tc netem`. Its port says how it behaves.
+//! The far end is `tun_responder.py`, since not every kernel has `tc netem`. The port selects its behaviour.
 
 use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::guest::Guest;
+use crate::background::Background;
 use crate::namespaces::Net;
 use crate::verdict::Verdict;
 
-/// One of the addresses that it answers for.
+/// One of its addresses.
 pub const FAR: &str = "10.77.9.7";
 
-/// A namespace with the far end; none, loudly, where this machine cannot.
-pub fn far() -> Option<(Net, Guest)> {
+/// A namespace with the far end; `None` and a skip where this machine cannot.
+pub fn far() -> Option<(Net, Background)> {
     let net = Net::alone()?;
-    let guest = net.python("probe", "tun_responder.py", &[]);
-    Some((net, guest))
+    let process = net.python("probe", "tun_responder.py", &[]);
+    Some((net, process))
 }
 
 #[track_caller]
@@ -68,7 +68,8 @@ fn many_attempts_over_a_path_with_a_delay() {
 #[test]
 fn lost_syns_are_counted_exactly() {
     let Some((net, _far)) = far() else { return };
-    // The first retransmission comes after 1 s (RFC 6298), the second 1 or 2 s later, as the kernel's age has it.
+    // The first retransmission comes after 1 s (RFC 6298), the second 1 or 2 s later, depending on
+    // the kernel.
     for (port, lost, most) in [("1000", 0, 0.5), ("1001", 1, 1.5), ("1002", 2, 3.5)] {
         let verdict = Verdict::of(
             net.check(&[FAR, port, "-o", "json", "-t", "5s"]),
@@ -81,7 +82,7 @@ fn lost_syns_are_counted_exactly() {
         assert_eq!(document["tcp"]["syn_retransmits"], lost, "{document}");
         let connect = document["time"]["connect"].as_f64().unwrap();
         assert!(connect >= f64::from(lost) && connect < most, "{document}");
-        // After a retransmission the kernel's figure is not the path's.
+        // After a retransmission the kernel's round-trip time is not that of the path.
         assert_eq!(
             document["tcp"].get("rtt").is_some(),
             lost == 0,
@@ -105,7 +106,7 @@ fn losses_up_to_the_deadline_are_counted_exactly() {
 }
 
 #[test]
-fn an_answer_after_the_deadline_is_no_answer() {
+fn an_answer_after_the_deadline_is_a_timeout() {
     let Some((net, _far)) = far() else { return };
     let ran = net.check(&[FAR, "900", "-o", "json", "-t", "400ms"]);
     let verdict =
@@ -114,7 +115,7 @@ fn an_answer_after_the_deadline_is_no_answer() {
 }
 
 #[test]
-fn a_late_rst_is_a_refusal_with_its_time() {
+fn a_late_rst_is_refused_with_its_time() {
     let Some((net, _far)) = far() else { return };
     let ran = net.check(&[FAR, "2300", "-o", "json"]);
     let verdict = Verdict::of(ran, 3, "refused", &["connection refused (RST, 3", " ms)"])
@@ -124,7 +125,7 @@ fn a_late_rst_is_a_refusal_with_its_time() {
 }
 
 #[test]
-fn silence_after_a_slow_connect_has_the_connect_time() {
+fn a_read_timeout_after_a_slow_connect_has_the_connect_time() {
     let Some((net, _far)) = far() else { return };
     let ran = net.check(&[
         FAR, "200", "-o", "json", "-t", "600ms", "--send", "x", "--expect", "y",

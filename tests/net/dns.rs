@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::guest::Guest;
+use crate::background::Background;
 use crate::namespaces::Net;
 use crate::program::Ran;
 use crate::verdict::Verdict;
@@ -17,7 +17,7 @@ const TARGET: &str = "10.77.0.2";
 const SERVER: &str = "nameserver 10.77.0.2\n";
 
 /// A network with this resolv.conf, and `dns_server.py` on the target.
-fn served(resolv_conf: &str) -> Option<(Net, Guest)> {
+fn served(resolv_conf: &str) -> Option<(Net, Background)> {
     let net = Net::direct()?;
     net.etc("resolv.conf", resolv_conf);
     net.etc("hosts", "");

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::namespaces::Net;
 use crate::program::Ran;
-use crate::verdict::Verdict;
+use crate::verdict::{IcmpError, Verdict};
 
 const TARGET: &str = "10.77.0.2";
 const TARGET6: &str = "fd77::2";
@@ -12,7 +12,7 @@ const TARGET6: &str = "fd77::2";
 const FAR: &str = "10.77.1.2";
 const FAR6: &str = "fd77:0:0:1::2";
 
-/// nftables' name, the port it rejects here, the ICMP code (RFC 792, RFC 1812), and our words.
+/// nftables' name, the port that it rejects here, the ICMP code (RFC 792, RFC 1812), and our name.
 const REJECTS: [(&str, u16, u8, &str); 7] = [
     ("net-unreachable", 100, 0, "network unreachable"),
     ("host-unreachable", 101, 1, "host unreachable"),
@@ -48,7 +48,7 @@ const REJECTS6: [(&str, u16, u8, &str); 6] = [
     ("reject-route", 206, 6, "reject route to destination"),
 ];
 
-/// Lets a namespace reject at a hook in every way that there is.
+/// Adds every kind of reject, and a drop, at a hook of a namespace.
 fn reject_all(net: &Net, role: &str, hook: &str) {
     let v4 =
         REJECTS.map(|(kind, port, ..)| format!("tcp dport {port} reject with icmp type {kind}"));
@@ -60,32 +60,43 @@ fn reject_all(net: &Net, role: &str, hook: &str) {
     net.nft(role, hook, &rules);
 }
 
-/// Asserts that every way to reject is reported as what it is, and as `from`'s.
+/// Asserts that every reject is reported as what it is, and as sent by `from`.
 fn every_reject_is_named(net: &Net, target: &str, from: &str) {
-    let is_v4 = target.contains('.');
-    let (rows, kind, refusal) = if is_v4 {
-        (&REJECTS[..], 3, 3)
+    let (rows, kind) = if target.contains('.') {
+        (&REJECTS[..], 3)
     } else {
-        (&REJECTS6[..], 1, 4)
+        (&REJECTS6[..], 1)
     };
-    for (_, port, code, words) in rows {
-        let (status, name) = if *code == refusal {
-            (3, "refused")
-        } else {
-            (4, "unreachable")
-        };
-        let sentence = format!("{from} says {words} (ICMP type {kind} code {code}, ");
-        let whole = if is_v4 {
-            format!("connect to {target}:{port}: {sentence}")
-        } else {
-            format!("connect to [{target}]:{port}: {sentence}")
-        };
-        let ran = net.check(&[target, &port.to_string(), "-o", "json"]);
-        Verdict::of(ran, status, name, &[&whole, "s)"])
-            .icmp(kind, *code, from)
-            .times(&["total"])
-            .at_once();
+    for (_, port, code, name) in rows {
+        IcmpError {
+            from,
+            kind,
+            code: *code,
+            name,
+        }
+        .answers(net, target, &port.to_string());
     }
+}
+
+/// A target that rejects.
+fn target_rejects() -> Option<Net> {
+    let net = Net::direct()?;
+    reject_all(&net, "target", "input");
+    Some(net)
+}
+
+/// A router that rejects.
+fn router_rejects() -> Option<Net> {
+    let net = Net::routed()?;
+    reject_all(&net, "router", "forward");
+    Some(net)
+}
+
+/// A local firewall that rejects.
+fn local_firewall_rejects() -> Option<Net> {
+    let net = Net::direct()?;
+    reject_all(&net, "probe", "output");
+    Some(net)
 }
 
 fn json(net: &Net, target: &str, port: &str) -> Ran {
@@ -93,7 +104,7 @@ fn json(net: &Net, target: &str, port: &str) -> Ran {
 }
 
 #[track_caller]
-fn is_silence(net: &Net, target: &str, port: &str) {
+fn times_out(net: &Net, target: &str, port: &str) {
     let ran = net.check(&[target, port, "-o", "json", "-t", "1.3s"]);
     let verdict = Verdict::of(ran, 5, "connect_timeout", &["no answer to 2 SYNs (1.3"])
         .no_icmp()
@@ -107,33 +118,30 @@ fn is_silence(net: &Net, target: &str, port: &str) {
 
 #[test]
 fn a_drop_is_a_timeout_at_the_deadline() {
-    let Some(net) = Net::direct() else { return };
-    reject_all(&net, "target", "input");
-    is_silence(&net, TARGET, "301");
-    is_silence(&net, TARGET6, "301");
+    let Some(net) = target_rejects() else { return };
+    times_out(&net, TARGET, "301");
+    times_out(&net, TARGET6, "301");
 }
 
 #[test]
-fn a_drop_on_the_way_is_a_timeout_at_the_deadline() {
-    let Some(net) = Net::routed() else { return };
-    reject_all(&net, "router", "forward");
-    is_silence(&net, FAR, "301");
-    is_silence(&net, FAR6, "301");
+fn a_drop_by_a_router_is_a_timeout_at_the_deadline() {
+    let Some(net) = router_rejects() else { return };
+    times_out(&net, FAR, "301");
+    times_out(&net, FAR6, "301");
 }
 
 #[test]
-fn a_lost_answer_is_a_timeout_too() {
+fn a_dropped_syn_ack_is_a_timeout_too() {
     let Some(net) = Net::direct() else { return };
     let listener = net.listen("target", TARGET, 80, "hold");
     net.nft("target", "output", &["tcp sport 80 drop"]);
-    is_silence(&net, TARGET, "80");
+    times_out(&net, TARGET, "80");
     drop(listener);
 }
 
 #[test]
-fn a_tcp_reset_is_a_plain_refusal() {
-    let Some(net) = Net::routed() else { return };
-    reject_all(&net, "router", "forward");
+fn a_tcp_reset_by_a_router_is_refused() {
+    let Some(net) = router_rejects() else { return };
     for target in [FAR, FAR6] {
         let ran = json(&net, target, "300");
         Verdict::of(ran, 3, "refused", &["connection refused (RST, "])
@@ -144,38 +152,33 @@ fn a_tcp_reset_is_a_plain_refusal() {
 }
 
 #[test]
-fn rejects_of_the_target_are_named() {
-    let Some(net) = Net::direct() else { return };
-    reject_all(&net, "target", "input");
+fn rejects_by_the_target_are_named() {
+    let Some(net) = target_rejects() else { return };
     every_reject_is_named(&net, TARGET, TARGET);
 }
 
-/// The kernel makes EACCES of an `ICMPv6` prohibition, as of a permission that this machine lacks: it is `unreachable`.
+/// An `ICMPv6` prohibition is EACCES, like a missing local permission, and is `unreachable` nevertheless.
 #[test]
-fn rejects_of_the_target_in_ipv6_are_named() {
-    let Some(net) = Net::direct() else { return };
-    reject_all(&net, "target", "input");
+fn rejects_by_the_target_in_ipv6_are_named() {
+    let Some(net) = target_rejects() else { return };
     every_reject_is_named(&net, TARGET6, TARGET6);
 }
 
 #[test]
-fn rejects_on_the_way_are_the_routers() {
-    let Some(net) = Net::routed() else { return };
-    reject_all(&net, "router", "forward");
+fn rejects_by_a_router_are_named() {
+    let Some(net) = router_rejects() else { return };
     every_reject_is_named(&net, FAR, "10.77.0.254");
 }
 
 #[test]
-fn rejects_on_the_way_in_ipv6_are_the_routers() {
-    let Some(net) = Net::routed() else { return };
-    reject_all(&net, "router", "forward");
+fn rejects_by_a_router_in_ipv6_are_named() {
+    let Some(net) = router_rejects() else { return };
     every_reject_is_named(&net, FAR6, "fd77::fe");
 }
 
 #[test]
-fn a_person_reads_who_said_no() {
-    let Some(net) = Net::routed() else { return };
-    reject_all(&net, "router", "forward");
+fn the_text_report_names_the_rejecting_router() {
+    let Some(net) = router_rejects() else { return };
     let text = net.check(&[FAR, "113", "-o", "text"]).out;
     for part in [
         "is DOWN: unreachable",
@@ -191,20 +194,22 @@ fn a_person_reads_who_said_no() {
     net.check(&[FAR, "113", "-o", "icmp.code"]).prints("13", 1);
 }
 
-/// The kernel tells a UDP socket (EPERM) but not a TCP one that the own firewall drops: it sends the SYN again.
+/// The kernel reports a drop by the local firewall to UDP sockets (EPERM) only: a TCP socket retransmits.
 #[test]
-fn a_drop_of_the_own_firewall_looks_like_any_other() {
-    let Some(net) = Net::direct() else { return };
-    reject_all(&net, "probe", "output");
-    is_silence(&net, TARGET, "301");
-    is_silence(&net, TARGET6, "301");
+fn a_drop_by_the_local_firewall_is_a_timeout() {
+    let Some(net) = local_firewall_rejects() else {
+        return;
+    };
+    times_out(&net, TARGET, "301");
+    times_out(&net, TARGET6, "301");
 }
 
-/// The own firewall's refusal is the kernel's ICMP error to itself; `from` says whose it is.
+/// The kernel sends itself the ICMP error of its own firewall; `from` is a local address.
 #[test]
-fn rejects_of_the_own_firewall_are_our_own_addresses() {
-    let Some(net) = Net::direct() else { return };
-    reject_all(&net, "probe", "output");
+fn rejects_by_the_local_firewall_name_the_local_address() {
+    let Some(net) = local_firewall_rejects() else {
+        return;
+    };
     every_reject_is_named(&net, TARGET, "10.77.0.1");
     every_reject_is_named(&net, TARGET6, "fd77::1");
     Verdict::of(json(&net, TARGET, "300"), 3, "refused", &["RST"])
@@ -212,9 +217,9 @@ fn rejects_of_the_own_firewall_are_our_own_addresses() {
         .at_once();
 }
 
-/// A path that refuses every other connect: what comes of several attempts.
+/// A path that rejects every other connect.
 #[test]
-fn a_lossy_path_shows_in_the_attempts() {
+fn a_lossy_path_is_counted_in_the_attempts() {
     let Some(net) = Net::direct() else { return };
     let _listener = net.listen("target", TARGET, 80, "hold");
     net.nft(
@@ -244,9 +249,8 @@ fn a_lossy_path_shows_in_the_attempts() {
 }
 
 #[test]
-fn a_prohibition_is_closed_where_closed_is_wanted() {
-    let Some(net) = Net::routed() else { return };
-    reject_all(&net, "router", "forward");
+fn a_reject_satisfies_expect_closed() {
+    let Some(net) = router_rejects() else { return };
     for (target, port, kind, code, from) in [
         (FAR, "113", 3, 13, "10.77.0.254"),
         (FAR, "103", 3, 3, "10.77.0.254"),
@@ -266,9 +270,8 @@ fn a_prohibition_is_closed_where_closed_is_wanted() {
 }
 
 #[test]
-fn a_drop_is_closed_only_where_filtered_is_wanted() {
-    let Some(net) = Net::direct() else { return };
-    reject_all(&net, "target", "input");
+fn a_drop_satisfies_only_expect_closed_filtered() {
+    let Some(net) = target_rejects() else { return };
     let least = Duration::from_millis(300);
     let ran = net.check(&[
         TARGET,

@@ -1,7 +1,7 @@
-"""A TCP listener: ADDRESS PORT MANNER. Says `ready`, then `peer ADDRESS` for each client.
+"""A TCP listener: ADDRESS PORT MANNER. Prints `ready`, then `peer ADDRESS` for each client.
 
-MANNER is `hold` (never speaks, waits for the client's end), `greet`, `answer` (whatever it is asked), or `rst` (hangs
-up at once).
+MANNER is `hold` (sends nothing until the client closes), `greet`, `answer` (after each received data), or `rst`
+(resets at once).
 """
 
 import socket
@@ -15,10 +15,11 @@ address, port, manner = sys.argv[1], int(sys.argv[2]), sys.argv[3]
 def serve(client):
     if manner == "rst":
         client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    if manner == "greet":
-        client.sendall(b"220 hello\r\n")
     if manner != "rst":
+        # The client may reset.
         try:
+            if manner == "greet":
+                client.sendall(b"220 hello\r\n")
             while client.recv(1024):
                 if manner == "answer":
                     client.sendall(b"answer\r\n")

@@ -1,6 +1,6 @@
-//! The network's faults, made in network namespaces, and what `check` says of them.
+//! Network faults, simulated in network namespaces, and what `check` reports.
 //!
-//! Needs root, `ip`, `nft` and `python3`; says so loudly where it cannot run.
+//! Needs root, `ip`, `nft` and `python3`; elsewhere the tests are skipped.
 #![allow(
     clippy::disallowed_methods,
     clippy::unwrap_used,
@@ -8,21 +8,19 @@
     clippy::panic
 )]
 
-mod crowd;
+mod absent_host;
+mod background;
 mod delay;
 mod dns;
 mod filter;
-mod guest;
 mod icmp;
+mod local_ports;
 mod namespaces;
-mod neighbour;
 mod origin;
 mod routes;
 mod service;
 mod verdict;
 
-#[path = "../suite/program.rs"]
-#[allow(dead_code, reason = "the suite uses the rest")]
-mod program;
-#[path = "../suite/support.rs"]
+#[path = "../support/mod.rs"]
 mod support;
+use support::program;

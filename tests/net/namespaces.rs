@@ -1,4 +1,4 @@
-//! Network namespaces: a machine that probes, the machine it probes, and a router between them where one is needed.
+//! Network namespaces: the probing machine, the target, and a router between them where one is needed.
 //!
 //! ```text
 //! alone    probe
@@ -15,29 +15,30 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use crate::guest::Guest;
+use crate::background::Background;
 use crate::program::{Ran, finish};
 use crate::support;
+use crate::support::rerun::passes_again;
 
-/// The namespaces of one test; they go with it.
+/// The namespaces of one test, deleted when it is dropped.
 pub struct Net {
     id: String,
     roles: Vec<&'static str>,
 }
 
-/// Held while /etc/netns comes and goes.
+/// Held while /etc/netns is created or removed.
 static ETC: Mutex<()> = Mutex::new(());
 static COUNTER: AtomicU32 = AtomicU32::new(0);
 
 impl Net {
-    /// `probe` and `target` on one wire; none, loudly, where this machine cannot.
+    /// `probe` and `target` on one wire; `None` and a skip where this machine cannot.
     pub fn direct() -> Option<Self> {
         let net = Self::with(&["probe", "target"])?;
         net.wire("probe", "target", 0, ["1", "2"]);
         Some(net)
     }
 
-    /// `probe`, `router` and `target` in a row; none, loudly, where this machine cannot.
+    /// `probe`, `router` and `target` in a row; `None` and a skip where this machine cannot.
     pub fn routed() -> Option<Self> {
         let net = Self::with(&["probe", "router", "target"])?;
         net.wire("probe", "router", 0, ["1", "fe"]);
@@ -60,12 +61,12 @@ impl Net {
         Some(net)
     }
 
-    /// `probe` alone; none, loudly, where this machine cannot.
+    /// `probe` alone; `None` and a skip where this machine cannot.
     pub fn alone() -> Option<Self> {
         Self::with(&["probe"])
     }
 
-    /// `probe` with one wire to `target` and another to `other`; none, loudly, where this machine cannot.
+    /// `probe` with one wire to `target` and another to `other`; `None` and a skip where this machine cannot.
     pub fn fork() -> Option<Self> {
         let net = Self::with(&["probe", "target", "other"])?;
         net.wire("probe", "target", 0, ["1", "2"]);
@@ -88,8 +89,8 @@ impl Net {
     }
 
     fn with(roles: &[&'static str]) -> Option<Self> {
-        if let Some(lack) = lack() {
-            support::skip(&lack);
+        if let Some(reason) = missing() {
+            support::skip(&reason);
             return None;
         }
         let number = COUNTER.fetch_add(1, Ordering::Relaxed);
@@ -110,8 +111,8 @@ impl Net {
                 return None;
             }
             net.roles.push(role);
-            // Without a limit on ICMP errors, which would swallow the seventh within a second, and without the
-            // second that IPv6 takes to look for duplicates of its addresses.
+            // No rate limit on ICMP errors, which would drop the seventh within a second, and no duplicate
+            // address detection, which takes IPv6 a second.
             net.sh(
                 role,
                 "echo 0 > /proc/sys/net/ipv4/icmp_ratelimit; echo 0 > /proc/sys/net/ipv6/icmp/ratelimit;
@@ -122,7 +123,7 @@ impl Net {
         Some(net)
     }
 
-    /// Joins two namespaces by `wireN` in both, with 10.77.N.x, `fd77:0:0:N::x` and `fe80::x`, x in hexadecimal.
+    /// Connects two namespaces by `wireN` in both, with 10.77.N.x, `fd77:0:0:N::x` and `fe80::x`, x in hexadecimal.
     pub fn wire(&self, left: &str, right: &str, number: u8, hosts: [&str; 2]) {
         let [a, b] = [self.name(left), self.name(right)];
         run(Command::new("ip")
@@ -152,7 +153,7 @@ impl Net {
         self.settle(right, number);
     }
 
-    /// Waits until the kernel has noticed that the wire has two ends (the carrier is announced a moment later).
+    /// Waits for the carrier, which the kernel announces a moment after both ends are up.
     fn settle(&self, role: &str, number: u8) {
         self.sh(
             role,
@@ -165,7 +166,7 @@ impl Net {
         format!("{}-{role}", self.id)
     }
 
-    /// `ip` commands in a namespace, a line each.
+    /// Runs `ip` commands in a namespace, one per line.
     pub fn ip(&self, role: &str, lines: &[&str]) {
         fed(
             Command::new("ip").args(["-n", &self.name(role), "-batch", "-"]),
@@ -173,7 +174,7 @@ impl Net {
         );
     }
 
-    /// nftables rules at a hook (`input`, `output`, `forward`) of a namespace.
+    /// Adds nftables rules at a hook (`input`, `output`, `forward`) of a namespace.
     pub fn nft(&self, role: &str, hook: &str, rules: &[&str]) {
         let rules = rules.join("\n");
         let table = format!(
@@ -182,7 +183,7 @@ impl Net {
         fed(self.inside(role, "nft").args(["-f", "-"]), &table);
     }
 
-    /// Puts a file in the place of /etc/NAME for what runs in `probe` from now on (ip-netns(8)).
+    /// Replaces /etc/NAME for all commands that run in `probe` from now on (ip-netns(8)).
     pub fn etc(&self, name: &str, text: &str) {
         let _guard = ETC.lock().unwrap_or_else(PoisonError::into_inner);
         let directory = format!("/etc/netns/{}", self.name("probe"));
@@ -190,7 +191,7 @@ impl Net {
         std::fs::write(format!("{directory}/{name}"), text).unwrap();
     }
 
-    /// How many packets the only `counter` at a hook of a namespace has seen.
+    /// The packets counted by the only `counter` at a hook of a namespace.
     pub fn counted(&self, role: &str, hook: &str) -> u32 {
         let mut list = self.inside(role, "nft");
         let text = list
@@ -208,12 +209,12 @@ impl Net {
             .expect("a counter")
     }
 
-    /// A shell script in a namespace.
+    /// Runs a shell script in a namespace.
     pub fn sh(&self, role: &str, script: &str) {
         run(self.inside(role, "sh").args(["-ec", script]));
     }
 
-    /// `zbx-tcp check WORDS...` in the namespace `probe`, with nothing of the environment that it could read.
+    /// Runs `zbx-tcp check ARGUMENTS...` in the namespace `probe`, with an empty environment.
     pub fn check(&self, words: &[&str]) -> Ran {
         let mut command = self.inside("probe", "env");
         finish(
@@ -224,47 +225,35 @@ impl Net {
         )
     }
 
-    /// The same where /etc is empty.
+    /// Runs it with an empty /etc.
     pub fn check_without_etc(&self, words: &[&str]) -> Ran {
-        // The mount is seen by this command alone: `ip netns exec` gives it a mount namespace of its own.
+        // Only this command sees the mount: `ip netns exec` gives it a mount namespace of its own.
         let script = r#"mount -t tmpfs none /etc && exec env -i "$@""#;
         let mut command = self.inside("probe", "sh");
         let command = command.args(["-ec", script, "sh", env!("CARGO_BIN_EXE_zbx-tcp"), "check"]);
         finish(command.args(words).stdin(Stdio::null()))
     }
 
-    /// A test of this program once more in a namespace, where it sees this variable; it must pass.
+    /// Runs a test of this program again in a namespace, with this variable set to 1.
     #[track_caller]
     pub fn again(&self, role: &str, test: &str, variable: &str) {
-        let program = std::env::current_exe().unwrap();
-        let ran = self
-            .inside(role, "env")
-            .arg(format!("{variable}=1"))
-            .arg(program)
-            .args(["--exact", test])
-            .output();
-        let ran = ran.unwrap();
-        let text = String::from_utf8_lossy(&ran.stdout);
-        assert!(
-            ran.status.success() && text.contains("1 passed"),
-            "{text}{}",
-            String::from_utf8_lossy(&ran.stderr)
-        );
+        passes_again(self.inside(role, "env").arg(format!("{variable}=1")), test);
     }
 
-    /// A listener on this address and port of a namespace, which says of each client `peer ADDRESS`.
+    /// A listener on this address and port of a namespace, which prints `peer ADDRESS` for each client.
     ///
-    /// Its manner is a word of `listener.py`.
-    pub fn listen(&self, role: &str, address: &str, port: u16, manner: &str) -> Guest {
+    /// `manner` is one of those of `listener.py`.
+    pub fn listen(&self, role: &str, address: &str, port: u16, manner: &str) -> Background {
         self.python(role, "listener.py", &[address, &port.to_string(), manner])
     }
 
-    /// A script of this directory in a namespace; it has said `ready`.
-    pub fn python(&self, role: &str, script: &str, words: &[&str]) -> Guest {
+    /// Starts a script of this directory in a namespace and waits until it prints `ready`.
+    pub fn python(&self, role: &str, script: &str, words: &[&str]) -> Background {
         let path = format!("{}/tests/net/{script}", env!("CARGO_MANIFEST_DIR"));
-        let guest = Guest::start(self.inside(role, "python3").args(["-u", &path]).args(words));
-        assert_eq!(guest.line(), "ready");
-        guest
+        let process =
+            Background::start(self.inside(role, "python3").args(["-u", &path]).args(words));
+        assert_eq!(process.line(), "ready");
+        process
     }
 
     fn inside(&self, role: &str, program: &str) -> Command {
@@ -282,13 +271,13 @@ impl Drop for Net {
             let _ = std::fs::remove_dir_all(format!("/etc/netns/{name}"));
         }
         let _guard = ETC.lock().unwrap_or_else(PoisonError::into_inner);
-        // Fails, as it should, while anybody's files are in it.
+        // Fails, as intended, while files of another test are in it.
         let _ = std::fs::remove_dir("/etc/netns");
     }
 }
 
-/// What this machine lacks, if anything.
-fn lack() -> Option<String> {
+/// Why this machine cannot run these tests; `None` if it can.
+fn missing() -> Option<String> {
     if !std::fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0) {
         return Some("network namespaces need root".to_owned());
     }
@@ -311,7 +300,7 @@ fn run(command: &mut Command) {
     );
 }
 
-/// Runs a command that reads this text and must succeed.
+/// Runs a command with this text on its standard input; it must succeed.
 #[track_caller]
 fn fed(command: &mut Command, input: &str) {
     let piped = command

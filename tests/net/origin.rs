@@ -1,4 +1,4 @@
-//! Where a probe comes from: `--source`, `--interface`, zones of link-local addresses.
+//! The local end of a probe: `--source`, `--interface`, zones of link-local addresses.
 
 use crate::namespaces::Net;
 use crate::verdict::Verdict;
@@ -30,7 +30,7 @@ fn the_source_is_what_the_target_sees() {
         assert_eq!(verdict.document()["source"], source);
         assert_eq!(listener.line(), format!("peer {source}"));
     }
-    // Without it the kernel chooses.
+    // Without the option the kernel chooses.
     for (listener, target, source) in [(&v4, "10.77.0.2", "10.77.0.1"), (&v6, "fd77::2", "fd77::1")]
     {
         let verdict = Verdict::of(net.check(&[target, "80", "-o", "json"]), 0, "ok", &[]);
@@ -42,7 +42,7 @@ fn the_source_is_what_the_target_sees() {
 }
 
 #[test]
-fn the_source_shows_in_a_failure_of_the_path_too() {
+fn the_source_is_used_when_the_path_fails() {
     let Some(net) = Net::direct() else { return };
     net.ip("probe", &["addr add 10.77.0.11/24 dev wire0"]);
     net.nft(
@@ -62,9 +62,9 @@ fn the_source_shows_in_a_failure_of_the_path_too() {
     Verdict::of(ran, 3, "refused", &["RST"]).no_icmp();
 }
 
-/// Two machines have the same address, each on a wire of its own.
+/// Two machines have the same address, each behind another interface.
 #[test]
-fn the_interface_is_the_way_out() {
+fn the_interface_selects_the_route() {
     let Some(net) = Net::fork() else { return };
     for (role, wire) in [("target", 0), ("other", 1)] {
         net.ip(
@@ -105,21 +105,21 @@ fn the_interface_is_the_way_out() {
         .refuses("no interface `wire7` on this host");
 }
 
-/// A route there is, but not through this interface.
+/// There is a route, but not through this interface.
 #[test]
-fn the_wrong_interface_leads_nowhere() {
+fn an_interface_without_a_route_is_unreachable() {
     let Some(net) = Net::fork() else { return };
     let ran = net.check(&["fd77::2", "80", "-o", "json", "--interface", "wire1"]);
-    // A global address has no zone to be shown with.
+    // A global address is shown without a zone.
     let parts = ["connect to [fd77::2]:80: ", "(ENETUNREACH, "];
     Verdict::of(ran, 4, "unreachable", &parts)
         .no_icmp()
         .at_once();
 }
 
-/// An IPv4 address stays this host's while its interface is down; an IPv6 address goes with it.
+/// A host keeps its IPv4 address while the interface is down, but not its IPv6 address.
 #[test]
-fn an_address_of_an_interface_that_is_down() {
+fn sources_and_interfaces_that_are_down() {
     let Some(net) = Net::fork() else { return };
     let listener = net.listen("target", "10.77.0.2", 80, "hold");
     net.ip("probe", &["link set wire1 down"]);
@@ -133,7 +133,7 @@ fn an_address_of_an_interface_that_is_down() {
         "-t",
         "400ms",
     ]);
-    // The answer has no way back through the wire that is down, but the target's way back is its own.
+    // The target's answer takes another route than the interface that is down.
     let verdict = Verdict::of(ran, 0, "ok", &[]);
     assert_eq!(verdict.document()["source"], "10.77.1.1");
     assert_eq!(listener.line(), "peer 10.77.1.1");
@@ -147,7 +147,7 @@ fn an_address_of_an_interface_that_is_down() {
     }
 }
 
-/// A name has an address in each family, and only the IPv4 one has a route through this interface.
+/// Of a name with addresses in both families only the IPv4 one has a route through this interface.
 #[test]
 fn the_family_is_that_of_a_route_through_the_interface() {
     let Some(net) = Net::fork() else { return };

@@ -1,18 +1,18 @@
-//! Routes that lead nowhere: of this machine, and of a router.
+//! Routes that cannot be used: of this machine, and of a router.
 
 use std::time::Duration;
 
 use crate::namespaces::Net;
 use crate::program::Ran;
-use crate::verdict::Verdict;
+use crate::verdict::{IcmpError, Verdict};
 
 fn json(net: &Net, target: &str) -> Ran {
     net.check(&[target, "80", "-o", "json"])
 }
 
-/// The routing table's own kinds of no (ip-route(8)), and no route at all.
+/// The route types for unusable destinations (ip-route(8)), and no route at all.
 #[test]
-fn own_routes_that_lead_nowhere() {
+fn unusable_local_routes_are_unreachable() {
     let Some(net) = Net::direct() else { return };
     net.ip(
         "probe",
@@ -41,10 +41,10 @@ fn own_routes_that_lead_nowhere() {
     }
 }
 
-/// EACCES without an ICMP message is a refusal by this machine, as that of a security module: it says nothing of the
-/// target.
+/// EACCES without an ICMP message is a refusal by this machine, like that of a security module: nothing
+/// is known about the target.
 #[test]
-fn an_own_prohibit_route_is_a_local_error() {
+fn a_local_prohibit_route_is_a_local_error() {
     let Some(net) = Net::direct() else { return };
     net.ip(
         "probe",
@@ -65,7 +65,7 @@ fn an_own_prohibit_route_is_a_local_error() {
 }
 
 #[test]
-fn routes_of_a_router_that_lead_nowhere_are_its_words() {
+fn unusable_routes_of_a_router_are_named() {
     let Some(net) = Net::routed() else { return };
     net.ip(
         "router",
@@ -76,7 +76,7 @@ fn routes_of_a_router_that_lead_nowhere_are_its_words() {
             "route add prohibit fd99:0:0:2::/64",
         ],
     );
-    for (target, from, kind, code, words) in [
+    for (target, from, kind, code, name) in [
         ("10.99.1.1", "10.77.0.254", 3, 1, "host unreachable"),
         (
             "10.99.2.1",
@@ -86,7 +86,7 @@ fn routes_of_a_router_that_lead_nowhere_are_its_words() {
             "administratively prohibited",
         ),
         ("10.99.3.1", "10.77.0.254", 3, 0, "network unreachable"),
-        // An IPv6 router makes no difference between an unreachable route and none.
+        // An IPv6 router does not distinguish an unreachable route from none.
         ("fd99:0:0:1::1", "fd77::fe", 1, 0, "no route to destination"),
         (
             "fd99:0:0:2::1",
@@ -97,14 +97,18 @@ fn routes_of_a_router_that_lead_nowhere_are_its_words() {
         ),
         ("fd99:0:0:3::1", "fd77::fe", 1, 0, "no route to destination"),
     ] {
-        let sentence = format!("{from} says {words} (ICMP type {kind} code {code}, ");
-        let verdict = Verdict::of(json(&net, target), 4, "unreachable", &[&sentence]);
-        verdict.icmp(kind, code, from).times(&["total"]).at_once();
+        IcmpError {
+            from,
+            kind,
+            code,
+            name,
+        }
+        .answers(&net, target, "80");
     }
 }
 
 #[test]
-fn a_black_hole_on_the_way_is_a_timeout() {
+fn a_blackhole_route_of_a_router_is_a_timeout() {
     let Some(net) = Net::routed() else { return };
     net.ip(
         "router",
@@ -122,9 +126,9 @@ fn a_black_hole_on_the_way_is_a_timeout() {
     }
 }
 
-/// Router and target send the packet to each other until its time to live is over.
+/// Router and target forward the packet to each other until its time to live is over.
 #[test]
-fn a_loop_of_routes_is_named() {
+fn a_routing_loop_is_named() {
     let Some(net) = Net::routed() else { return };
     net.ip(
         "router",
@@ -146,7 +150,7 @@ fn a_loop_of_routes_is_named() {
             .times(&["total"])
             .at_once();
         assert_eq!(verdict.document()["icmp"]["type"], kind);
-        // Which of the two, 64 hops decide.
+        // The hop count decides which of the two reports it.
         let from = verdict.document()["icmp"]["from"].as_str().unwrap();
         let of_the_loop = [
             "10.77.0.254",
@@ -161,7 +165,7 @@ fn a_loop_of_routes_is_named() {
 }
 
 #[test]
-fn an_interface_that_is_down_leads_nowhere() {
+fn an_interface_that_is_down_is_unreachable() {
     let Some(net) = Net::direct() else { return };
     net.ip("probe", &["link set wire0 down"]);
     for target in ["10.77.0.2", "fd77::2"] {

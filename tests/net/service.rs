@@ -1,4 +1,4 @@
-//! Services beyond a real wire: open, closed, silent, hanging up, and errors that pass on an open connection.
+//! Services over a network: open, closed, silent, resetting, and transient errors of an open connection.
 
 use std::time::Duration;
 
@@ -33,9 +33,9 @@ fn open_and_closed_in_both_families() {
     }
 }
 
-/// A server that greets must not see an RST (it blocks clients that do so), unless it is asked for.
+/// A server must not receive an RST (some block clients that send one), except with `--close rst`.
 #[test]
-fn a_polite_close_sends_no_rst() {
+fn a_graceful_close_sends_no_rst() {
     let Some(net) = Net::direct() else { return };
     let _v4 = net.listen("target", "10.77.0.2", 80, "greet");
     let _v6 = net.listen("target", "fd77::2", 80, "greet");
@@ -83,7 +83,7 @@ fn a_silent_service_is_a_read_timeout() {
 }
 
 #[test]
-fn a_service_that_hangs_up_is_reset_or_open() {
+fn a_service_that_resets_is_reset_or_open() {
     let Some(net) = Net::direct() else { return };
     let _listener = net.listen("target", "10.77.0.2", 80, "rst");
     let ran = net.check(&["10.77.0.2", "80", "-o", "json", "--expect", "220"]);
@@ -91,19 +91,19 @@ fn a_service_that_hangs_up_is_reset_or_open() {
         .no_icmp()
         .at_once();
     verdict.times(&["total", "connect"]);
-    // It accepted, which is all that was asked.
+    // It accepted, which is enough for a plain connect.
     let verdict = Verdict::of(net.check(&["10.77.0.2", "80", "-o", "json"]), 0, "ok", &[]);
     verdict.no_icmp().at_once().times(&["total", "connect"]);
 }
 
-/// On an open connection an ICMP error is a hint (RFC 5927): what is lost is sent again.
+/// On an open connection an ICMP error is only a hint (RFC 5927): lost data is retransmitted.
 #[test]
-fn an_icmp_error_that_passes_does_not_end_a_dialogue() {
+fn a_transient_icmp_error_does_not_end_a_dialogue() {
     let Some(net) = Net::direct() else { return };
     let _v4 = net.listen("target", "10.77.0.2", 80, "answer");
     let _v6 = net.listen("target", "fd77::2", 80, "answer");
-    // The first two data packets of each family: an error that the kernel hears while the program is sending is never
-    // fatal, the one for the retransmission could be.
+    // The first two data packets of each family: an error that arrives while the program is sending is
+    // never fatal, but that for the retransmission could be.
     net.nft(
         "target",
         "input",
@@ -123,10 +123,10 @@ fn an_icmp_error_that_passes_does_not_end_a_dialogue() {
     }
 }
 
-/// The firewall lets SYN and SYN-ACK pass and refuses our ACK: it was open, and who is told so must not read `closed`,
-/// nor that this machine has no permission (EACCES, in IPv6).
+/// The firewall lets SYN and SYN-ACK pass and rejects our ACK: the port is open, and must be reported neither
+/// as closed nor as a missing local permission (EACCES, in IPv6).
 #[test]
-fn a_refused_ack_does_not_close_what_was_open() {
+fn a_rejected_ack_does_not_undo_the_connect() {
     let Some(net) = Net::direct() else { return };
     let _listener = net.listen("target", "::", 80, "greet");
     net.nft(
@@ -139,7 +139,7 @@ fn a_refused_ack_does_not_close_what_was_open() {
         verdict.times(&["total", "connect"]).no_icmp().at_once();
         let ran = net.check(&[target, "80", "-o", "json", "--expect-closed"]);
         Verdict::of(ran, 16, "unexpectedly_open", &["accepts connections"]).at_once();
-        // The error ends the dialogue, or comes when it is only a hint any more.
+        // The error ends the dialogue, or arrives when it is only a hint.
         let document = net
             .check(&[target, "80", "-o", "json", "-t", "400ms", "--expect", "220"])
             .document();
@@ -149,7 +149,7 @@ fn a_refused_ack_does_not_close_what_was_open() {
     }
 }
 
-/// The firewall lets the handshake pass and drops what comes then.
+/// The firewall lets the handshake pass and drops later packets.
 #[test]
 fn a_path_that_breaks_after_the_handshake_is_a_read_timeout() {
     let Some(net) = Net::direct() else { return };

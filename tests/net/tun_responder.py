@@ -1,11 +1,11 @@
 """A far machine behind a tun device of this namespace: every address of 10.77.9.0/24 but the first, TCP over IPv4.
 
-The port says how it behaves:
+The port selects the behaviour:
     1 to 999     the SYN-ACK comes after so many milliseconds
     1000 + N     N SYNs are lost, the next is answered at once
     2000 + MS    the RST comes after so many milliseconds
-    3000 + CODE  10.77.9.254 says ICMP type 3 with this code; from 3100 on type 11, from 3200 on type 12
-Data is acknowledged and forgotten; a FIN is answered by ACK and FIN. Says `ready`.
+    3000 + CODE  10.77.9.254 sends ICMP type 3 with this code; from 3100 on type 11, from 3200 on type 12
+Data is acknowledged and discarded; a FIN is answered by ACK and FIN. Prints `ready`.
 """
 
 import fcntl
@@ -50,7 +50,7 @@ def icmp(original, kind, code):
 
 
 def answer(packet, syns):
-    """The milliseconds to wait and the segment to send then; nothing where silence is the answer."""
+    """The milliseconds to wait and the segment to send then; None for no answer."""
     if packet[0] != 0x45 or packet[9] != 6:
         return None
     source, target = packet[12:16], packet[16:20]
@@ -73,7 +73,7 @@ def answer(packet, syns):
             return dport - 2000, back(RST | ACK, 1, 0)
         if dport >= 1000:
             return None if number < dport - 1000 else (0, back(SYN | ACK, 1, 1))
-        # Only the first SYN of a slow connect is answered, so that an answer is never that of a later one.
+        # Only the first SYN of a slow connect is answered, so that no answer belongs to a retransmission.
         return (dport, back(SYN | ACK, 1, 1)) if number == 0 else None
     if flags & FIN:
         return 0, back(FIN | ACK, size + 1)

@@ -1,19 +1,20 @@
-//! What a document says, asserted.
+//! Assertions about the document of a check.
 
 use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::namespaces::Net;
 use crate::program::Ran;
 
-/// A document's verdict, checked against its exit status.
+/// The document of a check whose status, exit status and error agree.
 pub struct Verdict {
     ran: Ran,
     document: Value,
 }
 
 impl Verdict {
-    /// Asserts this status, and that its error has these parts.
+    /// Asserts this status, and that the error contains these parts.
     #[track_caller]
     pub fn of(ran: Ran, status: u64, name: &str, parts: &[&str]) -> Self {
         let document = ran.document();
@@ -45,7 +46,7 @@ impl Verdict {
         Self { ran, document }
     }
 
-    /// Asserts the members of `time`, in their order.
+    /// Asserts the names of the times.
     #[track_caller]
     pub fn times(self, names: &[&str]) -> Self {
         let mut wanted = names.to_vec();
@@ -55,7 +56,7 @@ impl Verdict {
         self
     }
 
-    /// Asserts who said no, and how.
+    /// Asserts the ICMP error in the document.
     #[track_caller]
     pub fn icmp(self, kind: u8, code: u8, from: &str) -> Self {
         assert_eq!(
@@ -67,14 +68,14 @@ impl Verdict {
         self
     }
 
-    /// Asserts that nobody said no by ICMP.
+    /// Asserts that the document has no ICMP error.
     #[track_caller]
     pub fn no_icmp(self) -> Self {
         assert_eq!(self.document.get("icmp"), None, "{}", self.ran.out);
         self
     }
 
-    /// Asserts that the run took this long at least and that long at most.
+    /// Asserts how long the run took.
     #[track_caller]
     pub fn within(self, least: Duration, most: Duration) -> Self {
         assert!(
@@ -86,7 +87,7 @@ impl Verdict {
         self
     }
 
-    /// Asserts that the answer, not the deadline, ended the run.
+    /// Asserts that the answer and not the deadline ended the run.
     #[track_caller]
     pub fn at_once(self) -> Self {
         self.within(Duration::ZERO, Duration::from_millis(1500))
@@ -95,5 +96,45 @@ impl Verdict {
     /// The document.
     pub fn document(&self) -> &Value {
         &self.document
+    }
+}
+
+/// An ICMP error, and how the program names it.
+pub struct IcmpError<'a> {
+    pub from: &'a str,
+    pub kind: u8,
+    pub code: u8,
+    pub name: &'a str,
+}
+
+impl IcmpError<'_> {
+    /// Asserts that a connect is answered by this error: `refused` for an unreachable port, else
+    /// `unreachable`.
+    #[track_caller]
+    pub fn answers(&self, net: &Net, target: &str, port: &str) {
+        let Self {
+            from,
+            kind,
+            code,
+            name,
+        } = *self;
+        let is_v4 = target.contains('.');
+        let (status, status_name) = match (is_v4, kind, code) {
+            (true, 3, 3) | (false, 1, 4) => (3, "refused"),
+            _ => (4, "unreachable"),
+        };
+        let shown = if is_v4 {
+            target.to_owned()
+        } else {
+            format!("[{target}]")
+        };
+        let sentence = format!(
+            "connect to {shown}:{port}: {from} says {name} (ICMP type {kind} code {code}, "
+        );
+        let ran = net.check(&[target, port, "-o", "json"]);
+        Verdict::of(ran, status, status_name, &[&sentence, "s)"])
+            .icmp(kind, code, from)
+            .times(&["total"])
+            .at_once();
     }
 }

@@ -1,4 +1,5 @@
-//! A real Zabbix agent of this machine, `zabbix_agentd` or agent 2, with `UserParameters` and nothing unsafe.
+//! A real Zabbix agent, `zabbix_agentd` or agent 2, with `UserParameters` and without unsafe
+//! settings.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -15,9 +16,9 @@ use crate::support::skip;
 /// Which of Zabbix's two agents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// The one written in C.
+    /// `zabbix_agentd`, written in C.
     Agentd,
-    /// The one written in Go.
+    /// Agent 2, written in Go.
     Agent2,
 }
 
@@ -29,7 +30,7 @@ impl Kind {
         }
     }
 
-    /// What only this one wants in its configuration; the sockets of agent 2 lie beside its log.
+    /// Configuration of this kind only; the sockets of agent 2 are beside its log.
     fn lines(self, log: &Path) -> String {
         match self {
             Self::Agentd => "StartAgents=2\nAllowRoot=1\n".into(),
@@ -45,17 +46,17 @@ impl Kind {
     }
 }
 
-/// An agent that ends with the test.
+/// An agent that is stopped when the test ends.
 pub struct Agent {
     child: Child,
-    /// Where it listens.
+    /// The port that it listens on.
     pub port: u16,
     /// The configuration that the program reads, unless a key says otherwise.
     pub config: ConfigFile,
 }
 
 impl Agent {
-    /// An agent with these lines of configuration; none where it is not installed.
+    /// Starts an agent with these lines of configuration; `None` if it is not installed.
     pub fn start(kind: Kind, config: ConfigFile, parameters: &str) -> Option<Self> {
         let program = kind.program();
         if !Path::new(program).exists() {
@@ -132,7 +133,7 @@ impl Agent {
 
 impl Drop for Agent {
     fn drop(&mut self) {
-        // Its own end, so that it takes its children along.
+        // SIGTERM, so that it stops its children too.
         let _ = Command::new("kill")
             .arg(self.child.id().to_string())
             .status();
@@ -140,9 +141,9 @@ impl Drop for Agent {
     }
 }
 
-/// A free port that an agent may have: `ListenPort` is at most 32767, so the kernel's own choice is not.
+/// A free port below 32768, the limit of `ListenPort`, which the kernel's choice would exceed.
 fn free_port() -> u16 {
-    // Each test begins elsewhere, so that two do not find the same one.
+    // Each test starts the search at another port, so that two do not find the same one.
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let first = 20_000 + u16::try_from(std::process::id() % 100).unwrap() * 100;
     let mut ports =

@@ -1,4 +1,5 @@
-//! The tutorial's exchange as a named service, asked for by a `UserParameter` of Debian's own `zabbix_agentd`.
+//! The tutorial's exchange as a named service, used by a `UserParameter` of Debian's
+//! `zabbix_agentd`.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -10,7 +11,7 @@ use crate::program::program;
 use crate::scripted_peer::{Peer, closed_port};
 use crate::tutorial::Python;
 
-/// What a user writes; the tutorial's texts have characters that no item key may hold.
+/// The user's configuration; the tutorial's texts have characters that item keys may not contain.
 const CONFIG: &str = r#"
 [services.tutorial]
 description = "The tutorial's server: a greeting in GBK, and its answer"
@@ -22,7 +23,7 @@ steps = [
 ]
 "#;
 
-/// The agent with one `UserParameter` of a user's own.
+/// The agent with one `UserParameter` of the user.
 fn agent() -> Option<Agent> {
     let config = ConfigFile::new(CONFIG);
     let check = format!(
@@ -33,7 +34,7 @@ fn agent() -> Option<Agent> {
     Agent::start(Kind::Agentd, config, &check)
 }
 
-/// A server that answers this in GBK.
+/// A server that sends this answer in GBK.
 fn server(answer: &str) -> Peer {
     let answer = encoding_rs::GBK.encode(answer).0.into_owned();
     Peer::start(move |mut stream: TcpStream| {
@@ -47,7 +48,7 @@ fn server(answer: &str) -> Peer {
 }
 
 #[test]
-fn a_user_parameter_asks_the_tutorials_server() {
+fn a_user_parameter_probes_the_tutorials_server() {
     let Some(agent) = agent() else { return };
     let Some(python) = Python::start("0") else {
         return;
@@ -60,7 +61,7 @@ fn a_user_parameter_asks_the_tutorials_server() {
 }
 
 #[test]
-fn each_verdict_is_a_value_of_the_agent() {
+fn each_status_is_a_value_of_the_agent() {
     let Some(agent) = agent() else { return };
     let (good, busy) = (server("ok, 问题正在处理中…"), server("ok, 服务端忙…"));
     let (good, busy) = (good.port(), busy.port());
@@ -94,7 +95,7 @@ fn each_verdict_is_a_value_of_the_agent() {
         (Some(1), Some("tutorial")),
         "{document}"
     );
-    // A macro that expands to nothing, and mistakes: one line each.
+    // An empty macro, and errors: one line each.
     assert_eq!(agent.check(&format!("127.0.0.1,{good},,,")), "1");
     assert_eq!(
         agent.check(&format!("127.0.0.1,{good},tutorail")),

@@ -1,4 +1,4 @@
-//! A caller's mistakes: one line that names what, where and the remedy; exit status 2; nothing sent.
+//! Usage errors: one line with what, where and the remedy; exit status 2; nothing sent.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -8,7 +8,7 @@ use crate::program::{check, finish, program, run};
 use crate::scripted_peer::{Peer, closed_port};
 
 #[test]
-fn targets_that_are_none() {
+fn invalid_targets_are_refused() {
     for (words, text) in [
         (&["h", "0"][..], "port `0` is not a number from 1 to 65535"),
         (&["h", "65536"], "1 to 65535"),
@@ -17,7 +17,7 @@ fn targets_that_are_none() {
         (&["h", "80x"], "port `80x`"),
         (&["h", ""], "no port for `h`"),
         (&["h"], "no port for `h`"),
-        (&[], "required"),
+        (&[], "missing argument <HOST[:PORT]>"),
         (&["", "80"], "the host is empty"),
         (&["h:80", "80"], "already holds a port"),
         (&["[::1", "80"], "in brackets"),
@@ -39,7 +39,7 @@ fn targets_that_are_none() {
 }
 
 #[test]
-fn options_that_make_no_sense() {
+fn invalid_options_are_refused() {
     let peer = Peer::greeting(b"x");
     let port = peer.port();
     for (words, text) in [
@@ -47,14 +47,17 @@ fn options_that_make_no_sense() {
         (&["-t", "-1"], "--timeout: `-1`"),
         (&["-t", "abc"], "--timeout: `abc`"),
         (&["-t", "1e9"], "--timeout: `1e9`"),
-        (&["-t", "601"], "600 s"),
-        (&["-t", "1", "-t", "2"], "cannot be used multiple times"),
+        (&["-t", "601"], "601 s is more than 600 s"),
+        (&["-t", "1", "-t", "2"], "cannot be given more than once"),
         (&["-o", "time.conect"], "did you mean `time.connect`?"),
         (&["-o", "nonsense"], "unknown output `nonsense`"),
+        (&["-o", "status,error"], "one output at a time; use `json`"),
+        (&["-t", "2500"], "for milliseconds write `2500ms`"),
+        (&["-t"], "`--timeout` needs a value"),
         (&["-o", "attempts.loss"], "requires --count"),
         (&["-v", "-o", "json"], "add `-o text`"),
         (&["-v"], "add `-o text`"),
-        (&["-4", "-6"], "cannot be used with"),
+        (&["-4", "-6"], "`-4` cannot be combined with `-6`"),
         (&["-6"], "-6: 127.0.0.1 is not of that address family"),
         (&["--source", "192.0.2.77"], "not an address of this host"),
         (&["--source", "localhost"], "not an IPv4 or IPv6 address"),
@@ -89,23 +92,43 @@ fn options_that_make_no_sense() {
             &["--encoding", "gbk", "--send", "\u{1f600}"],
             "does not exist in GBK",
         ),
-        (&["--nonsense"], "unexpected argument '--nonsense'"),
-        (&["--timeou", "1"], "'--timeout'"),
+        (&["--nonsense"], "unexpected argument `--nonsense`"),
+        (&["--timeou", "1"], "did you mean `--timeout`?"),
     ] {
         check(&[&["127.0.0.1", &port], words].concat()).refuses(text);
     }
-    assert_eq!(peer.accepted(), 0, "a caller's mistake sends nothing");
+    assert_eq!(peer.accepted(), 0, "a usage error sends nothing");
 }
 
 #[test]
-fn words_that_are_no_command() {
+fn unknown_commands_are_refused() {
     run(&[]).refuses("no command");
-    run(&["chek", "h", "80"]).refuses("'check'");
-    run(&["/nonexistent/socket", "true"]).refuses("unrecognized subcommand");
+    run(&["/nonexistent/socket", "true"]).refuses("unknown command `/nonexistent/socket`");
+    run(&["serv", "8989"]).refuses("unknown command `serv`: did you mean `serve`?");
+    run(&["help", "nonsense"]).refuses("unknown command `nonsense`");
+    run(&["a\nb"]).refuses("unknown command `a\\nb`");
 }
 
 #[test]
-fn values_that_are_not_utf8() {
+fn common_errors_in_item_keys_have_a_hint() {
+    for host in [
+        "192.0.2.10",
+        "2001:db8::10",
+        "mail.example.com",
+        "mail:25",
+        "[::1]:22",
+    ] {
+        run(&[host, "22"]).refuses(&format!(
+            "unknown command `{host}`: to probe a host, put `check` first"
+        ));
+    }
+    run(&["check 192.0.2.10 22"]).refuses("pass every argument separately");
+    run(&["'check'", "192.0.2.10", "22"]).refuses("remove the quotes");
+    run(&["“check”", "192.0.2.10", "22"]).refuses("remove the quotes");
+}
+
+#[test]
+fn values_that_are_not_utf8_are_refused() {
     finish(
         program()
             .args(["check", "127.0.0.1", "80", "--send"])
@@ -122,7 +145,7 @@ fn values_that_are_not_utf8() {
 }
 
 #[test]
-fn help_is_no_mistake() {
+fn help_is_not_an_error() {
     for words in [
         &["--help"][..],
         &["check", "--help"],
@@ -141,12 +164,52 @@ fn help_is_no_mistake() {
     assert!(
         run(&["services", "-h"])
             .out
-            .starts_with("What named services exist")
+            .starts_with("List named services")
     );
 }
 
 #[test]
-fn a_reader_that_left_is_no_error() {
+fn help_command_prints_the_help_of_a_command() {
+    for command in [
+        &[][..],
+        &["check"],
+        &["batch"],
+        &["discover", "ports"],
+        &["services"],
+    ] {
+        let help = run(&[&["help"], command].concat());
+        assert_eq!(help.out, run(&[command, &["--help"]].concat()).out);
+        assert_eq!((help.code, help.err.as_str()), (Some(0), ""));
+    }
+}
+
+#[test]
+fn every_command_has_its_examples_in_its_help() {
+    for page in &zbx_tcp::cli::help::PAGES {
+        let arguments: Vec<_> = page.command.split_whitespace().chain(["--help"]).collect();
+        let help = run(&arguments).out;
+        for (_, example) in page.examples {
+            assert!(help.contains(&format!("zbx-tcp {example}\n")), "{help}");
+        }
+    }
+}
+
+#[test]
+fn check_help_lists_the_statuses() {
+    let help = run(&["check", "--help"]).out;
+    for row in &zbx_tcp::failure::STATUSES {
+        let line = format!(
+            "{:>2} {:<17} {}\n",
+            row.status.code(),
+            row.name,
+            row.meaning
+        );
+        assert!(help.contains(&line), "{line}: {help}");
+    }
+}
+
+#[test]
+fn a_broken_pipe_is_not_an_error() {
     let peer = Peer::greeting(b"x");
     let (port, program) = (peer.port(), env!("CARGO_BIN_EXE_zbx-tcp"));
     for (port, code) in [(port.as_str(), 0), (&closed_port().to_string(), 1)] {
@@ -185,7 +248,7 @@ fn a_panic_still_yields_a_value_and_nothing_else() {
 }
 
 #[test]
-fn a_full_disk_is_said_once() {
+fn a_full_disk_is_reported_once() {
     let peer = Peer::greeting(b"x");
     let full = std::fs::OpenOptions::new()
         .write(true)
@@ -208,9 +271,9 @@ fn a_full_disk_is_said_once() {
 }
 
 #[test]
-fn a_machine_without_descriptors_still_owes_a_value() {
+fn without_descriptors_a_value_is_still_printed() {
     let peer = Peer::greeting(b"x");
-    // The dynamic loader needs the fourth descriptor first, the event queue next, the socket the fifth.
+    // The dynamic loader and then the event queue use the fourth descriptor, the socket the fifth.
     for limit in 4..7 {
         let script = format!(
             "ulimit -n {limit}; '{}' check 127.0.0.1 {} -t 0.3 -o json",
@@ -235,15 +298,15 @@ fn a_machine_without_descriptors_still_owes_a_value() {
 }
 
 #[test]
-fn a_mistyped_word_gets_its_nearest() {
-    run(&["chek", "127.0.0.1", "1"]).refuses("'check'");
-    run(&["check", "127.0.0.1", "1", "--sevice", "ssh"]).refuses("'--service'");
+fn a_mistyped_name_gets_a_suggestion() {
+    run(&["chek", "127.0.0.1", "1"]).refuses("did you mean `check`?");
+    run(&["check", "127.0.0.1", "1", "--sevice", "ssh"]).refuses("did you mean `--service`?");
     run(&["check", "127.0.0.1", "1", "--service", "shh"]).refuses("`ssh`");
     run(&["check", "127.0.0.1", "1", "-o", "time.conect"]).refuses("`time.connect`");
 }
 
 #[test]
-fn the_version_names_commit_and_kind_of_build() {
+fn the_version_shows_commit_and_build_kind() {
     let version = run(&["--version"]).out;
     let (number, build) = version.trim_end().split_once(" (").unwrap();
     assert_eq!(number, format!("zbx-tcp {}", env!("CARGO_PKG_VERSION")));

@@ -1,20 +1,20 @@
-//! A caller's mistakes in a dialogue: one line, exit status 2, and nothing sent.
+//! Usage errors in a dialogue: one line, exit status 2, and nothing sent.
 
 use crate::program::check;
 use crate::scripted_peer::Peer;
 
-/// Asserts that each of these is refused with this text, and that nobody connected.
+/// Asserts that each of these is refused with this text, and that nothing connected.
 #[track_caller]
 fn refused(cases: &[(&[&str], &str)]) {
     let peer = Peer::greeting(b"220 ready\r\n");
     for (words, text) in cases {
         check(&[&["127.0.0.1", &peer.port()], *words].concat()).refuses(text);
     }
-    peer.was_left_alone();
+    peer.has_no_connection();
 }
 
 #[test]
-fn patterns_that_are_none() {
+fn invalid_patterns_are_refused() {
     let huge = "(x[0-9]{200}){200}".to_owned();
     let long = "a".repeat(100_000);
     refused(&[
@@ -55,7 +55,7 @@ fn patterns_that_are_none() {
 }
 
 #[test]
-fn patterns_that_prove_nothing() {
+fn patterns_that_match_empty_input_are_refused() {
     for source in [
         "a*", "^", "$", "^$", "(a|)", r"\A", "a?b?", "(?<v>)", "(?i)",
     ] {
@@ -74,7 +74,7 @@ fn patterns_that_prove_nothing() {
 }
 
 #[test]
-fn texts_that_cannot_be_read() {
+fn invalid_escapes_and_encodings_are_refused() {
     for option in ["--send", "--expect", "--expect-prefix", "--quit"] {
         refused(&[
             (
@@ -119,7 +119,7 @@ fn texts_that_cannot_be_read() {
 }
 
 #[test]
-fn steps_out_of_order() {
+fn steps_out_of_order_are_refused() {
     refused(&[
         (
             &["--quit", "a", "--expect", "b"],
@@ -155,7 +155,7 @@ fn steps_out_of_order() {
 }
 
 #[test]
-fn captures_that_do_not_fit() {
+fn invalid_captures_are_refused() {
     let one = "(?<v>x)";
     refused(&[
         (
@@ -200,7 +200,7 @@ fn captures_that_do_not_fit() {
 }
 
 #[test]
-fn bounds_and_services_that_make_no_sense() {
+fn invalid_bounds_and_services_are_refused() {
     refused(&[
         (
             &["--max-bytes", "0"],
@@ -215,7 +215,7 @@ fn bounds_and_services_that_make_no_sense() {
         (&["--max-bytes", "1k"], "--max-bytes: `1k`"),
         (
             &["--max-bytes", "5", "--max-bytes", "6"],
-            "cannot be used multiple times",
+            "cannot be given more than once",
         ),
         (
             &["--service", "smpt"],
@@ -229,7 +229,7 @@ fn bounds_and_services_that_make_no_sense() {
         (&["--service", "a\nb"], r"unknown service `a\nb`"),
         (
             &["--service", "smtp", "--service", "ssh"],
-            "cannot be used multiple times",
+            "cannot be given more than once",
         ),
     ]);
 }

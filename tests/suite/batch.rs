@@ -1,4 +1,4 @@
-//! `batch`: each target its verdict, in input order, whatever ends the run.
+//! `batch`: one result per target in input order, whatever ends the run.
 
 mod ends;
 mod formats;
@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::program::{Ran, finish, program};
 
-/// `zbx-tcp batch WORDS...`, with this configuration and no other.
+/// `zbx-tcp batch ARGUMENTS...` with this configuration only.
 fn batch(config: &str, words: &[&str]) -> Ran {
     let file = written(config);
     finish(&mut command(file.path(), words))
@@ -36,12 +36,12 @@ fn command(config: &Path, words: &[&str]) -> Command {
 impl Ran {
     /// The batch's document on the only line of standard output; standard error is empty.
     #[track_caller]
-    fn fleet(&self) -> Value {
+    fn batch_document(&self) -> Value {
         assert_eq!(self.err, "");
         assert_eq!(self.out.matches('\n').count(), 1, "{}", self.out);
-        let fleet: Value = serde_json::from_str(&self.out).unwrap();
-        let count = |member: &str| fleet["summary"][member].as_u64().unwrap();
-        let targets = fleet["targets"].as_object().unwrap();
+        let document: Value = serde_json::from_str(&self.out).unwrap();
+        let count = |member: &str| document["summary"][member].as_u64().unwrap();
+        let targets = document["targets"].as_object().unwrap();
         assert_eq!(count("targets"), targets.len() as u64, "{}", self.out);
         assert_eq!(
             count("targets"),
@@ -50,19 +50,19 @@ impl Ran {
             self.out
         );
         assert_eq!(
-            fleet["discovery"].as_array().unwrap().len(),
+            document["discovery"].as_array().unwrap().len(),
             targets.len(),
             "{}",
             self.out
         );
-        fleet
+        document
     }
 }
 
 /// The name of this target's status.
 #[track_caller]
-fn status<'f>(fleet: &'f Value, id: &str) -> &'f str {
-    fleet["targets"][id]["status_name"]
+fn status<'f>(document: &'f Value, id: &str) -> &'f str {
+    document["targets"][id]["status_name"]
         .as_str()
-        .unwrap_or_else(|| panic!("no {id} in {fleet}"))
+        .unwrap_or_else(|| panic!("no {id} in {document}"))
 }

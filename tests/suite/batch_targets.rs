@@ -1,6 +1,6 @@
-//! `batch`: where targets come from, and the errors in them; nothing is sent after a usage error.
+//! `batch`: sources of targets and their errors; a usage error sends nothing.
 //!
-//! Every address is on loopback, so that an error that is not detected sends nothing to other machines.
+//! Every address is on loopback: a test that fails must not send anything elsewhere.
 
 use std::fs::File;
 use std::io::Write;
@@ -13,7 +13,7 @@ use crate::config::ConfigFile;
 use crate::program::{Ran, finish, program, run};
 use crate::scripted_peer::{Peer, closed_port};
 
-/// `zbx-tcp batch WORDS...` with this on standard input, from a file.
+/// `zbx-tcp batch ARGUMENTS...` with this on standard input, which the program need not read.
 fn batch(words: &[&str], input: &[u8]) -> Ran {
     let mut file = tempfile::tempfile().unwrap();
     file.write_all(input).unwrap();
@@ -25,7 +25,7 @@ fn from(words: &[&str], input: Stdio) -> Ran {
     finish(program().arg("batch").args(words).stdin(input))
 }
 
-/// The document, and the ids of its targets in their order.
+/// The document, and the IDs of its targets in order.
 #[track_caller]
 fn document(ran: &Ran) -> (Value, String) {
     assert_eq!(
@@ -48,7 +48,7 @@ fn lists_of_every_format_become_one_document() {
     let peer = Peer::greeting(b"SSH-2.0-x\r\n");
     let (open, closed) = (peer.port(), closed_port());
     let list = format!(
-        "\u{feff}# fleet\r\n\r\n127.0.0.1:{closed}\r\n127.0.0.1 {open} ssh # shell\r\n\
+        "\u{feff}# targets\r\n\r\n127.0.0.1:{closed}\r\n127.0.0.1 {open} ssh # shell\r\n\
          {{\"host\":\"127.0.0.1\",\"port\":{open},\"id\":\"named\",\"name\":\"A \\\"name\\\"\",\"expect\":null,\
          \"steps\":[{{\"expect\":\"nothing like it\"}}],\"timeout\":0.2}}\n127.0.0.1:{closed}"
     );
@@ -72,7 +72,7 @@ fn lists_of_every_format_become_one_document() {
 }
 
 #[test]
-fn networks_and_port_lists_become_targets() {
+fn networks_port_lists_and_arguments_become_targets() {
     let closed = closed_port();
     let (_, ids) = document(&run(&[
         "batch",
@@ -88,7 +88,7 @@ fn networks_and_port_lists_become_targets() {
 }
 
 #[test]
-fn the_configuration_is_probed_by_groups() {
+fn groups_select_targets_of_the_configuration() {
     let peer = Peer::greeting(b"x");
     let (open, closed) = (
         peer.address().to_string(),
@@ -124,12 +124,12 @@ fn the_configuration_is_probed_by_groups() {
 }
 
 #[test]
-fn an_unknown_service_in_line_731_sends_nothing() {
+fn an_invalid_line_of_a_list_prevents_all_probes() {
     let peer = Peer::greeting(b"x");
     let good = format!("127.0.0.1 {}\n", peer.port());
     let list = format!("{}127.0.0.1 {} smpt\n{good}", good.repeat(730), peer.port());
     batch(&["-"], list.as_bytes()).refuses("-:731: unknown service `smpt`: did you mean `smtp`?");
-    peer.was_left_alone();
+    peer.has_no_connection();
 }
 
 #[test]
@@ -158,7 +158,7 @@ fn keep_going_skips_and_counts_invalid_targets() {
 }
 
 #[test]
-fn invalid_lists_are_refused() {
+fn invalid_target_lists_are_refused() {
     let long = [b"127.0.0.1:1\n".as_slice(), &vec![b'a'; 10 << 20]].concat();
     for (list, text) in [
         (
@@ -187,7 +187,7 @@ fn invalid_lists_are_refused() {
 }
 
 #[test]
-fn a_list_that_never_ends_is_not_waited_for() {
+fn an_endless_target_list_is_bounded() {
     let peer = Peer::greeting(b"x");
     let mut child = program()
         .args(["batch", "-", "--deadline", "0.5"])
@@ -211,7 +211,7 @@ fn a_list_that_never_ends_is_not_waited_for() {
         err,
         "zbx-tcp: standard input: did not end within 500ms: end the list, or raise --deadline\n"
     );
-    peer.was_left_alone();
+    peer.has_no_connection();
     let endless = from(
         &["-", "--deadline", "60"],
         File::open("/dev/zero").unwrap().into(),
@@ -221,7 +221,7 @@ fn a_list_that_never_ends_is_not_waited_for() {
 }
 
 #[test]
-fn standard_input_without_a_list_is_refused() {
+fn invalid_standard_input_is_refused() {
     from(&["-"], File::open("/").unwrap().into()).refuses("standard input: is a directory");
     from(&["-"], Stdio::null()).refuses("standard input has no target");
     let closed = format!("'{}' batch - <&-", env!("CARGO_BIN_EXE_zbx-tcp"));
@@ -230,7 +230,7 @@ fn standard_input_without_a_list_is_refused() {
 }
 
 #[test]
-fn invalid_options_are_refused() {
+fn invalid_batch_options_are_refused() {
     let peer = Peer::greeting(b"x");
     let target = peer.address().to_string();
     for (words, text) in [
@@ -264,9 +264,9 @@ fn invalid_options_are_refused() {
         (&["-n", "2", "--require", "3"], "--require: 3 of 2 attempts"),
         (
             &["--rate", "1", "--rate", "2"],
-            "cannot be used multiple times",
+            "cannot be given more than once",
         ),
-        (&["--nonsense"], "unexpected argument '--nonsense'"),
+        (&["--nonsense"], "unexpected argument `--nonsense`"),
         (
             &["127.0.0.1"],
             "target `127.0.0.1`: no port for `127.0.0.1`",
@@ -275,18 +275,18 @@ fn invalid_options_are_refused() {
     ] {
         run(&[&["batch", &target], words].concat()).refuses(text);
     }
-    peer.was_left_alone();
+    peer.has_no_connection();
 }
 
 #[test]
-fn extreme_values_are_accepted() {
+fn extreme_batch_options_are_accepted() {
     let peer = Peer::greeting(b"x");
     let target = peer.address().to_string();
     for words in [
         &["--rate", "1000000000"][..],
         &["--concurrency", "10000000"],
         &["--concurrency", "1", "--per-host", "0", "--threads", "4"],
-        // A deadline that is shorter than the timeout is the one that counts.
+        // A deadline that is shorter than the timeout decides.
         &["--deadline", "1", "-t", "600"],
     ] {
         let ran = run(&[&["batch", &target], words].concat());
@@ -299,7 +299,7 @@ fn extreme_values_are_accepted() {
 }
 
 #[test]
-fn shards_share_a_list() {
+fn shards_partition_a_list() {
     let list: String = (1..=40).map(|host| format!("127.0.0.{host}:1\n")).collect();
     let part = |part: &str| document(&batch(&["-", "--shard", part], list.as_bytes())).1;
     let mut ids: Vec<String> = ["1/3", "2/3", "3/3"]
@@ -314,11 +314,11 @@ fn shards_share_a_list() {
 }
 
 #[test]
-fn verbose_explains_the_limits() {
+fn verbose_explains_the_chosen_limits() {
     let peer = Peer::greeting(b"x");
     let ran = run(&["batch", &peer.address().to_string(), "-v"]);
     assert!(
-        ran.err.contains("probes at once") && ran.err.contains("descriptors"),
+        ran.err.contains("probes in flight") && ran.err.contains("descriptors"),
         "{}",
         ran.err
     );
@@ -329,5 +329,9 @@ fn verbose_explains_the_limits() {
         "--concurrency",
         "3",
     ]);
-    assert!(ran.err.contains("at most 3 probes at once"), "{}", ran.err);
+    assert!(
+        ran.err.contains("at most 3 probes in flight"),
+        "{}",
+        ran.err
+    );
 }

@@ -1,4 +1,4 @@
-//! `check` against every kind of peer that needs neither root nor a network.
+//! `check` against every kind of peer that needs no root and no network.
 
 use std::io::{Read, Write};
 use std::net::Shutdown;
@@ -25,7 +25,7 @@ fn up_is_exactly_one_line() {
 }
 
 #[test]
-fn a_closed_port_is_refused_with_the_reason() {
+fn a_closed_port_is_refused_with_its_reason() {
     let port = closed_port().to_string();
     check(&["127.0.0.1", &port]).prints("0", 1);
     check(&["127.0.0.1", &port, "-o", "status"]).prints("3", 1);
@@ -77,7 +77,7 @@ fn times_are_plain_decimals_of_seconds() {
 }
 
 #[test]
-fn silence_to_our_syn_ends_at_the_deadline() {
+fn an_unanswered_syn_is_a_connect_timeout() {
     let full = FullBacklog::new();
     let ran = check(&[
         "127.0.0.1",
@@ -107,7 +107,7 @@ fn silence_to_our_syn_ends_at_the_deadline() {
 }
 
 #[test]
-fn a_lost_syn_shows_in_the_connect_time() {
+fn a_lost_syn_adds_to_the_connect_time() {
     let full = FullBacklog::new();
     let port = full.port().to_string();
     let opener = full.open_after(Duration::from_millis(400));
@@ -129,7 +129,7 @@ fn a_lost_syn_shows_in_the_connect_time() {
 }
 
 #[test]
-fn a_peer_that_resets_at_once_did_accept() {
+fn a_reset_after_the_handshake_counts_as_accepted() {
     let peer = Peer::start(close_with_rst);
     for _ in 0..20 {
         let document = check(&["127.0.0.1", &peer.port(), "-o", "json"]).document();
@@ -144,21 +144,21 @@ fn a_peer_that_resets_at_once_did_accept() {
     );
 }
 
-/// How the peer saw the client leave: the bytes before, and whether it was a reset.
+/// How the client closed, as the peer saw it: the bytes before, and whether it was a reset.
 fn leaving(words: &[&str], greeting: &'static [u8]) -> Result<usize, std::io::ErrorKind> {
     let (ran, end) = with_its_end(words, greeting);
     ran.prints("1", 0);
     end
 }
 
-/// The same with what the client said.
+/// The same, with the bytes that the client sent.
 fn with_its_end(
     words: &[&str],
     greeting: &'static [u8],
 ) -> (Ran, Result<usize, std::io::ErrorKind>) {
     let (tell, told) = mpsc::channel();
     let peer = Peer::start(move |mut stream| {
-        // A client that leaves with RST may be gone before the greeting is written.
+        // A client that closes with RST may be gone before the greeting is written.
         let greeted = stream.write_all(greeting);
         let mut total = 0;
         let end = loop {
@@ -190,7 +190,7 @@ fn the_default_close_is_a_fin_after_the_greeting() {
 }
 
 #[test]
-fn at_the_deadline_it_leaves_as_it_was_told_to() {
+fn at_the_deadline_it_closes_as_configured() {
     for (close, expected) in [
         ("rst", Err(std::io::ErrorKind::ConnectionReset)),
         ("fin", Ok(0)),
@@ -214,7 +214,7 @@ fn at_the_deadline_it_leaves_as_it_was_told_to() {
 }
 
 #[test]
-fn a_polite_close_is_bounded() {
+fn a_graceful_close_is_bounded() {
     let peer = Peer::start(|stream| {
         std::thread::sleep(Duration::from_millis(600));
         drop(stream);
@@ -229,7 +229,7 @@ fn a_polite_close_is_bounded() {
 }
 
 #[test]
-fn send_and_expect_tell_apart_what_went_wrong() {
+fn send_and_expect_failures_have_their_own_statuses() {
     let silent = Peer::start(|mut stream| drop(stream.read(&mut [0; 16])));
     let ran = check(&[
         "127.0.0.1",
@@ -304,7 +304,7 @@ fn steps_run_in_the_order_given() {
 }
 
 #[test]
-fn a_send_alone_shows_the_reply() {
+fn a_send_without_expect_shows_the_reply() {
     let peer = Peer::start(|mut stream| {
         let _ = stream.read(&mut [0; 16]);
         let _ = stream.write_all(b"thanks\n");
@@ -322,7 +322,7 @@ fn a_send_alone_shows_the_reply() {
 }
 
 #[test]
-fn a_flood_is_read_to_its_bound_only() {
+fn an_endless_reply_is_read_up_to_max_bytes() {
     let peer = Peer::start(|mut stream| {
         let block = vec![b'x'; 65536];
         while stream.write_all(&block).is_ok() {}
@@ -392,7 +392,7 @@ fn require_asks_for_more_than_one() {
     let full = FullBacklog::new();
     let port = full.port().to_string();
     let opener = full.open_after(Duration::from_millis(100));
-    // The first SYN is lost and comes again after a second, which is later than this deadline.
+    // The first SYN is lost and retransmitted after a second, later than this deadline.
     let words = [
         "127.0.0.1",
         &port,
@@ -424,7 +424,7 @@ fn require_asks_for_more_than_one() {
 }
 
 #[test]
-fn attempts_that_the_deadline_cut_are_not_counted() {
+fn attempts_cut_by_the_deadline_are_not_counted() {
     let full = FullBacklog::new();
     let words = ["-n", "5", "-i", "100ms", "-t", "300ms", "-o", "json"];
     let document =
@@ -441,7 +441,7 @@ fn attempts_that_the_deadline_cut_are_not_counted() {
 }
 
 #[test]
-fn expect_closed_turns_the_verdict_round() {
+fn expect_closed_inverts_the_result() {
     let port = closed_port().to_string();
     check(&["127.0.0.1", &port, "--expect-closed"]).prints("1", 0);
     check(&["127.0.0.1", &port, "--expect-closed", "-o", "error"]).prints("", 0);
@@ -467,12 +467,12 @@ fn expect_closed_turns_the_verdict_round() {
         "0.2",
     ])
     .prints("1", 0);
-    // An empty value is not given, so this wants an open port.
+    // An empty value counts as not given, so this expects an open port.
     check(&["127.0.0.1", &port, "--expect-closed="]).prints("0", 1);
 }
 
 #[test]
-fn empty_values_are_not_given() {
+fn empty_values_count_as_not_given() {
     let peer = Peer::greeting(b"x");
     let empty = [
         "-o",
@@ -501,7 +501,7 @@ fn empty_values_are_not_given() {
 }
 
 #[test]
-fn the_text_report_names_the_next_step() {
+fn the_text_report_advises_what_to_do() {
     let port = closed_port().to_string();
     let ran = check(&["127.0.0.1", &port, "-o", "text"]);
     assert_eq!((ran.err.as_str(), ran.code), ("", Some(1)));
@@ -570,7 +570,7 @@ fn source_and_interface_are_used() {
 }
 
 #[test]
-fn a_terminated_check_dies_at_once() {
+fn sigterm_ends_a_check_at_once() {
     let full = FullBacklog::new();
     let port = full.port().to_string();
     let mut child = program()

@@ -1,5 +1,5 @@
-//! The differential test against Debian's `check_tcp`: one table of cases goes through both programs, and where they differ
-//! the README says so and why.
+//! The differential test against Debian's `check_tcp`: both programs run the same table of cases, and `docs/check_tcp.md`
+//! lists the cases in which they differ, with the reason.
 
 mod cases;
 mod translation;
@@ -13,12 +13,12 @@ use std::time::{Duration, Instant};
 
 use crate::program::{finish, program};
 use crate::readme::table_is;
-use crate::scripted_peer::{Peer, closed_port, perform};
+use crate::scripted_peer::{Peer, Split, closed_port};
 use crate::support::skip;
-use cases::{CASES, Case, Place};
+use cases::{CASES, Case, Target};
 
 const CHECK_TCP: &str = "/usr/lib/nagios/plugins/check_tcp";
-/// The services that stand for what `check_tcp` has options for and we have a file for.
+/// The services that replace options of `check_tcp`.
 const CONFIG: &str = r#"
 [services.both]
 steps = [{ expect_all = ["def", "abc"] }]
@@ -26,29 +26,30 @@ steps = [{ expect_all = ["def", "abc"] }]
 [services.either]
 steps = [{ expect_any = ["xyz", "def"] }]
 "#;
-/// `check_tcp` waits this long for more after bytes that do not match; both programs' deadlines lie above it.
+/// A result after this time is late. `check_tcp` waits 2 s for more data after a mismatch; all deadlines are longer.
 const LATE: Duration = Duration::from_millis(1800);
-/// Cases that run at the same time: they mostly wait.
-const WORKERS: usize = 6;
+/// Cases that run at the same time; they mostly wait.
+const WORKERS: usize = 16;
 
 #[test]
-fn every_difference_is_published() {
-    let head = "| the peer | `check_tcp` | says | `zbx-tcp check` | says | why |";
+fn every_difference_is_in_the_docs() {
+    let head = "| peer | `check_tcp` | result | `zbx-tcp check` | result | reason |";
     let rows = CASES
         .iter()
         .filter(|case| !case.why.is_empty())
         .map(|case| {
-            let (peer, why) = (case.place.to_string(), cell(case.why));
+            let (peer, why) = (case.target.to_string(), cell(case.why));
             format!(
                 "| {} | {} | {} | {} | {} | {why} |",
                 cell(&peer),
-                words(case.theirs),
+                arguments(case.theirs),
                 cell(case.there),
-                words(case.ours),
+                arguments(case.ours),
                 cell(case.here)
             )
         });
     table_is(
+        "docs/check_tcp.md",
         "check_tcp",
         &[
             head.to_owned(),
@@ -61,7 +62,7 @@ fn every_difference_is_published() {
 }
 
 #[test]
-fn both_programs_say_what_the_table_says() {
+fn both_programs_return_what_the_table_says() {
     let plugin = Some(Path::new(CHECK_TCP)).filter(|plugin| plugin.exists());
     let home = tempfile::tempdir().unwrap();
     let config = home.path().join("config.toml");
@@ -83,16 +84,16 @@ fn both_programs_say_what_the_table_says() {
     let wrong: Vec<_> = wrong.1.iter().collect();
     assert!(wrong.is_empty(), "{wrong:#?}");
     if plugin.is_none() {
-        skip("no check_tcp (Debian: monitoring-plugins-basic); only our half of the table was run");
+        skip("no check_tcp (Debian: monitoring-plugins-basic); only zbx-tcp was tested");
     }
 }
 
-/// What differs between the table and the two programs.
+/// The differences between the table and the two programs.
 fn compare(case: &Case, config: &Path, plugin: Option<&Path>) -> Vec<String> {
     let mut wrong = Vec::new();
-    let mut differs = |whose: &str, said: &str, wanted: &str| {
-        if said != wanted {
-            wrong.push(format!("{whose} says {said:?}, the table {wanted:?}"));
+    let mut differs = |program: &str, found: &str, wanted: &str| {
+        if found != wanted {
+            wrong.push(format!("{program}: {found:?}, the table has {wanted:?}"));
         }
     };
     let here = ours(case, config);
@@ -111,44 +112,44 @@ fn compare(case: &Case, config: &Path, plugin: Option<&Path>) -> Vec<String> {
     wrong
 }
 
-/// What one program made of a case.
+/// The result of one program.
 #[derive(Debug)]
-struct Seen {
+struct Outcome {
     verdict: String,
     up: Option<bool>,
-    /// What the peer received.
-    heard: Vec<u8>,
-    /// The case sends something, so that it matters.
+    /// The bytes that the peer received.
+    received: Vec<u8>,
+    /// Whether the case sends something, so that `received` is compared.
     sends: bool,
     late: bool,
-    /// The output is not one line of text, or the text ends where its reader thinks that numbers begin.
+    /// Whether the output is not one line of text, or its text contains the separator of performance data.
     broken: bool,
 }
 
-impl Seen {
+impl Outcome {
     fn agrees_with(&self, other: &Self) -> bool {
-        let of = |seen: &Self| {
+        let compared = |outcome: &Self| {
             (
-                seen.up,
-                if seen.sends {
-                    seen.heard.clone()
+                outcome.up,
+                if outcome.sends {
+                    outcome.received.clone()
                 } else {
                     Vec::new()
                 },
-                seen.late,
-                seen.broken,
+                outcome.late,
+                outcome.broken,
             )
         };
-        of(self) == of(other)
+        compared(self) == compared(other)
     }
 }
 
-impl std::fmt::Display for Seen {
+impl std::fmt::Display for Outcome {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.verdict)?;
-        match (self.sends, self.heard.is_empty()) {
+        match (self.sends, self.received.is_empty()) {
             (true, true) => f.write_str(", sent nothing")?,
-            (true, false) => write!(f, ", sent `{}`", self.heard.escape_ascii())?,
+            (true, false) => write!(f, ", sent `{}`", self.received.escape_ascii())?,
             (false, _) => {}
         }
         if self.late {
@@ -158,23 +159,21 @@ impl std::fmt::Display for Seen {
     }
 }
 
-/// A peer for one run, and what it will have received.
-fn stage(place: &Place) -> (Option<Peer>, String, Receiver<Vec<u8>>) {
-    let (tell, told) = mpsc::channel();
-    match place {
-        Place::Closed => (None, closed_port().to_string(), told),
-        Place::Port(port) => (None, (*port).to_owned(), told),
-        Place::Peer(acts) => {
-            let acts = *acts;
-            let peer = Peer::start(move |stream| drop(tell.send(perform(stream, acts))));
+/// Starts the peer of a case. The channel gets the bytes that it received.
+fn start(target: &Target) -> (Option<Peer>, String, Receiver<Vec<u8>>) {
+    match target {
+        Target::Closed => (None, closed_port().to_string(), mpsc::channel().1),
+        Target::Port(port) => (None, (*port).to_owned(), mpsc::channel().1),
+        Target::Peer(acts) => {
+            let (peer, received) = Peer::scripted(acts.to_vec(), Split::Whole);
             let port = peer.port();
-            (Some(peer), port, told)
+            (Some(peer), port, received)
         }
     }
 }
 
-fn theirs(case: &Case, plugin: &Path) -> Seen {
-    let (peer, port, told) = stage(&case.place);
+fn theirs(case: &Case, plugin: &Path) -> Outcome {
+    let (peer, port, bytes) = start(&case.target);
     let mut command = Command::new(plugin);
     command
         .args(["-H", "127.0.0.1", "-p", &port])
@@ -184,9 +183,10 @@ fn theirs(case: &Case, plugin: &Path) -> Seen {
     let start = Instant::now();
     let output = command.output().unwrap();
     let late = start.elapsed() > LATE;
-    let heard = peer
+    let received = peer
         .map(|_peer| {
-            told.recv_timeout(Duration::from_secs(8))
+            bytes
+                .recv_timeout(Duration::from_secs(8))
                 .unwrap_or_default()
         })
         .unwrap_or_default();
@@ -199,18 +199,18 @@ fn theirs(case: &Case, plugin: &Path) -> Seen {
     let broken =
         code != 3 && (text_ends || line.contains(&b'\n') || std::str::from_utf8(line).is_err());
     let up = (code != 3).then_some(code == 0);
-    Seen {
+    Outcome {
         verdict: (*verdict).to_owned(),
         up,
-        heard,
+        received,
         sends: case.sends(),
         late,
         broken,
     }
 }
 
-fn ours(case: &Case, config: &Path) -> Seen {
-    let (peer, port, told) = stage(&case.place);
+fn ours(case: &Case, config: &Path) -> Outcome {
+    let (peer, port, bytes) = start(&case.target);
     let mut command = program();
     command
         .args(["check", "127.0.0.1", &port, "-o", "json"])
@@ -221,44 +221,49 @@ fn ours(case: &Case, config: &Path) -> Seen {
     if ran.code == Some(2) {
         ran.refuses("");
         let accepted = peer.map_or(0, |peer| peer.accepted());
-        assert_eq!(accepted, 0, "{}: a mistake connects to nothing", case.name);
-        let verdict = "mistake, exit status 2".to_owned();
-        return Seen {
+        assert_eq!(
+            accepted, 0,
+            "{}: a usage error connects to nothing",
+            case.name
+        );
+        let verdict = "usage error, exit status 2".to_owned();
+        return Outcome {
             verdict,
             up: None,
-            heard: Vec::new(),
+            received: Vec::new(),
             sends: false,
             late,
             broken: false,
         };
     }
-    let heard = peer
+    let received = peer
         .map(|_peer| {
-            told.recv_timeout(Duration::from_secs(8))
+            bytes
+                .recv_timeout(Duration::from_secs(8))
                 .unwrap_or_default()
         })
         .unwrap_or_default();
     let document = ran.document();
     let verdict = document["status_name"].as_str().unwrap().to_owned();
-    Seen {
+    Outcome {
         verdict,
         up: Some(document["up"] == 1),
-        heard,
+        received,
         sends: case.sends(),
         late,
         broken: false,
     }
 }
 
-/// Words as a shell takes them, in a cell of a table.
-pub fn words(words: &[&str]) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.,:/=".contains(c);
-    let quoted = words.iter().map(|word| {
-        let bare = !word.is_empty() && word.chars().all(plain);
+/// Arguments as they are typed in a shell, in a cell of a table.
+fn arguments(arguments: &[&str]) -> String {
+    let unquoted = |c: char| c.is_ascii_alphanumeric() || "-_.,:/=".contains(c);
+    let quoted = arguments.iter().map(|argument| {
+        let bare = !argument.is_empty() && argument.chars().all(unquoted);
         if bare {
-            (*word).to_owned()
+            (*argument).to_owned()
         } else {
-            format!("'{word}'")
+            format!("'{argument}'")
         }
     });
     let text = quoted.collect::<Vec<_>>().join(" ");

@@ -1,4 +1,4 @@
-//! The configuration: which files are read, precedence, and the users' own services.
+//! The configuration: where it is found, which setting takes precedence, users' services.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -13,7 +13,7 @@ use crate::private_etc::Etc;
 use crate::program::{Ran, finish, program};
 use crate::scripted_peer::Peer;
 
-/// A configuration file of a directory of its own, which only its owner and group can read.
+/// A configuration file in a directory of its own, readable by owner and group.
 pub struct ConfigFile {
     dir: tempfile::TempDir,
 }
@@ -27,7 +27,7 @@ impl ConfigFile {
         file
     }
 
-    /// Another file of its directory, with this mode.
+    /// Writes another file to its directory, with this mode.
     pub fn beside(&self, name: &str, text: impl AsRef<[u8]>, mode: u32) -> PathBuf {
         let path = self.dir.path().join(name);
         fs::write(&path, text).unwrap();
@@ -39,7 +39,7 @@ impl ConfigFile {
         self.dir.path().join("config.toml").display().to_string()
     }
 
-    /// `zbx-tcp WORDS... --config` this file.
+    /// Runs `zbx-tcp ARGUMENTS... --config` with this file.
     pub fn run(&self, words: &[&str]) -> Ran {
         finish(program().args(words).args(["--config", &self.path()]))
     }
@@ -50,7 +50,7 @@ fn answering(
     greeting: &'static [u8],
     answers: &'static [&'static [u8]],
 ) -> (Peer, Receiver<Vec<u8>>) {
-    let (heard, hears) = channel();
+    let (sender, received) = channel();
     let peer = Peer::start(move |mut stream: TcpStream| {
         let _ = stream.write_all(greeting);
         let (mut all, mut answers) = (Vec::new(), answers.iter());
@@ -61,9 +61,9 @@ fn answering(
                 let _ = stream.write_all(answer);
             }
         }
-        let _ = heard.send(all);
+        let _ = sender.send(all);
     });
-    (peer, hears)
+    (peer, received)
 }
 
 #[test]
@@ -93,7 +93,7 @@ fn options_override_services_and_services_override_defaults() {
     near(total(&["--expect", "never"]), 0.1);
     near(total(&["-s", "slow"]), 0.9);
     near(total(&["-s", "slow", "-t", "1.7"]), 1.7);
-    // The port of a service is the last word on ports.
+    // The port of a service is used only if nothing else gives one.
     config
         .run(&["check", "127.0.0.1", "-s", "slow", "-o", "error"])
         .prints_start("connect to 127.0.0.1:9: ");
@@ -207,7 +207,7 @@ fn a_service_sends_expects_captures_and_quits() {
 }
 
 #[test]
-fn dialogue_options_override_the_services_steps() {
+fn dialogue_options_replace_the_steps_of_the_service() {
     let config = ConfigFile::new(
         "[services.a]\nquit = \"BYE\"\nsteps = [{ expect = \"nothing like it\" }]\n",
     );
@@ -227,7 +227,7 @@ fn dialogue_options_override_the_services_steps() {
 }
 
 #[test]
-fn the_environment_names_a_file_and_an_option_another() {
+fn the_config_option_overrides_the_environment() {
     let named = ConfigFile::new("[services.named]\nport = 1\n");
     let other = ConfigFile::new("[services.other]\nport = 1\n");
     let services =
@@ -255,7 +255,7 @@ fn the_environment_names_a_file_and_an_option_another() {
         .refuses("no such file or directory");
 }
 
-/// `zbx-tcp services WORDS...` with this `/etc`.
+/// `zbx-tcp services ARGUMENTS...` with this `/etc`.
 fn services(etc: &Etc, words: &[&str]) -> Ran {
     finish(
         etc.command(&[])

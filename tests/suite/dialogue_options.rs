@@ -1,18 +1,16 @@
-//! Each option of the dialogue, through the program.
+//! Each dialogue option, through the program.
 
-use std::sync::mpsc;
 use std::time::Duration;
 
 use crate::program::{Ran, check};
 use crate::scripted_peer::Act::{self, Hears, Says, Waits};
-use crate::scripted_peer::{Peer, perform};
+use crate::scripted_peer::{Peer, Split};
 
 /// A run against a script, and what the peer received in all.
 fn against(acts: &'static [Act], words: &[&str]) -> (Ran, String) {
-    let (tell, told) = mpsc::channel();
-    let peer = Peer::start(move |stream| drop(tell.send(perform(stream, acts))));
+    let (peer, results) = Peer::scripted(acts.to_vec(), Split::Whole);
     let ran = check(&[&["127.0.0.1", &peer.port()], words].concat());
-    let heard = told.recv_timeout(Duration::from_secs(8)).unwrap();
+    let heard = results.recv_timeout(Duration::from_secs(8)).unwrap();
     (ran, heard.escape_ascii().to_string())
 }
 
@@ -44,7 +42,7 @@ fn bytes_are_sent_in_hex() {
 }
 
 #[test]
-fn texts_end_in_crlf_where_asked() {
+fn crlf_appends_line_ends_to_sent_texts() {
     assert_eq!(sent(&[Hears], &["--send", "a", "--crlf"]), r"a\r\n");
     assert_eq!(
         sent(GREETS, &["--expect", "220", "--crlf", "--quit", "QUIT"]),
@@ -70,7 +68,7 @@ fn every_form_of_an_expectation_matches() {
 }
 
 #[test]
-fn what_can_no_longer_match_fails_at_once() {
+fn a_prefix_that_can_no_longer_match_fails_at_once() {
     for words in [
         ["--expect-prefix", "250 "],
         ["--expect-regex", r"\A250"],
@@ -84,7 +82,7 @@ fn what_can_no_longer_match_fails_at_once() {
             ran.took
         );
     }
-    // What could still come is waited for.
+    // A longer match is still possible, so the program waits.
     for words in [
         ["--expect", "250 "],
         ["--expect-regex", "250"],
@@ -138,7 +136,7 @@ fn a_rejected_answer_fails_at_once() {
 }
 
 #[test]
-fn a_reject_guards_every_expectation_after_it_and_none_before() {
+fn a_reject_applies_to_later_expectations_only() {
     const LATER: &[Act] = &[Says(b"220 ok\r\n"), Hears, Says(b"500 error\r\n")];
     let words = [
         "--reject", "error", "--expect", "220", "--send", "x", "--expect", "250", "-o", "json",
@@ -156,7 +154,7 @@ fn a_reject_guards_every_expectation_after_it_and_none_before() {
 }
 
 #[test]
-fn of_a_reject_and_an_expectation_the_first_to_end_wins() {
+fn the_first_match_of_reject_and_expect_decides() {
     let verdict = |greeting: &'static [Act], reject: &str, expect: &str| {
         against(
             greeting,
@@ -175,7 +173,7 @@ fn of_a_reject_and_an_expectation_the_first_to_end_wins() {
 }
 
 #[test]
-fn the_goodbye_is_said_whatever_the_verdict() {
+fn the_quit_text_is_sent_whatever_the_status() {
     for (words, status) in [
         (&["--expect-prefix", "220"][..], "0\n"),
         (&["--expect-prefix", "250"], "9\n"),
@@ -197,7 +195,7 @@ fn the_goodbye_is_said_whatever_the_verdict() {
 }
 
 #[test]
-fn captures_are_texts_in_documents_and_lines_of_their_own() {
+fn captures_appear_in_documents_and_as_single_values() {
     const VERSION: &[Act] = &[Says(b"app 3.7 build 042 load 17 name x-1\n")];
     let source = r"app (?<version>[0-9.]+) build (?<build>[0-9]+) load (?<load>[0-9]+) name (?<name>\S+)( (?<more>.+))?$";
     let document = against(VERSION, &["--expect-regex", source, "-o", "json"])
@@ -295,7 +293,7 @@ fn max_bytes_counts_since_the_last_match() {
 }
 
 #[test]
-fn a_named_service_and_single_options_meet() {
+fn options_extend_a_named_service() {
     // The port of the service is not asked, ours is; the goodbye of an option replaces its own, and ends as its lines do.
     let (ran, heard) = against(
         GREETS,

@@ -1,4 +1,4 @@
-//! `discover`: rows for low-level discovery, and no row at all where somebody made a mistake.
+//! `discover`: rows for low-level discovery, and no row at all after an error.
 
 use std::net::TcpStream;
 use std::process::Command;
@@ -14,7 +14,7 @@ fn ports(host: &str, list: &str) -> Ran {
     run(&["discover", "ports", host, list])
 }
 
-/// The rows on the only line; standard error is empty, ids are unique.
+/// The rows on the only line; asserts that standard error is empty and IDs are unique.
 #[track_caller]
 fn rows(ran: &Ran) -> Vec<Value> {
     assert_eq!((ran.err.as_str(), ran.code), ("", Some(0)));
@@ -39,7 +39,7 @@ fn column(ran: &Ran, member: &str) -> String {
 }
 
 #[test]
-fn a_list_of_ports_gives_a_row_each_with_every_macro() {
+fn each_port_of_a_list_is_a_row_with_every_macro() {
     let peer = Peer::greeting(b"x");
     let found = rows(&ports("127.0.0.1", &format!("22/ssh,{}", peer.port())));
     let row = json!({
@@ -54,11 +54,11 @@ fn a_list_of_ports_gives_a_row_each_with_every_macro() {
         ),
         (Some(&*peer.port()), Some(""))
     );
-    peer.was_left_alone();
+    peer.has_no_connection();
 }
 
 #[test]
-fn rows_keep_the_lists_order_and_are_unique() {
+fn rows_are_unique_and_in_list_order() {
     let found = ports("h", " 8000-8002, 25 / smtp,22/ssh,8001,22/ssh ,");
     assert_eq!(
         column(&found, "{#TCP.NAME}"),
@@ -74,14 +74,14 @@ fn rows_keep_the_lists_order_and_are_unique() {
 }
 
 #[test]
-fn an_empty_list_deletes_nothing() {
+fn an_empty_list_is_an_error() {
     for list in ["", " ", ",", " , ,"] {
         ports("h", list).refuses("the list of ports is empty: name some, such as `22/ssh,443`");
     }
 }
 
 #[test]
-fn what_is_no_list_gives_one_sentence_and_no_row() {
+fn an_invalid_list_gives_an_error_and_no_row() {
     for (list, text) in [
         ("0", "port list: port `0` is not a number from 1 to 65535"),
         ("22,65536", "port `65536`"),
@@ -121,7 +121,7 @@ fn what_is_no_list_gives_one_sentence_and_no_row() {
 }
 
 #[test]
-fn a_host_that_is_none_gives_one_sentence_and_no_row() {
+fn an_invalid_host_gives_an_error_and_no_row() {
     for (host, text) in [
         ("", "the host is empty"),
         ("*UNKNOWN*", "the host has no interface; add one"),
@@ -135,11 +135,11 @@ fn a_host_that_is_none_gives_one_sentence_and_no_row() {
     }
     run(&["discover", "ports", "h"]).refuses("<SPEC>");
     run(&["discover"]).refuses("no command");
-    run(&["discover", "port", "h", "22"]).refuses("'ports'");
+    run(&["discover", "port", "h", "22"]).refuses("did you mean `ports`?");
 }
 
 #[test]
-fn services_of_the_configuration_are_known() {
+fn services_of_the_configuration_are_accepted() {
     let config = ConfigFile::new("[services.till]\nport = 9\n");
     let found = config.run(&["discover", "ports", "h", "9/till,22/ssh"]);
     assert_eq!(column(&found, "{#TCP.SERVICE}"), "till ssh");
@@ -152,13 +152,13 @@ fn services_of_the_configuration_are_known() {
         .refuses("did you mean `port`?");
 }
 
-/// `zbx-tcp discover open 127.0.0.1 LIST WORDS...`
+/// Runs `zbx-tcp discover open 127.0.0.1 LIST ARGUMENTS...`
 fn open(list: &str, words: &[&str]) -> Ran {
     run(&[&["discover", "open", "127.0.0.1", list], words].concat())
 }
 
 #[test]
-fn open_gives_those_that_accept() {
+fn open_lists_the_ports_that_accept() {
     let (one, two) = (Peer::greeting(b"x"), Peer::greeting(b""));
     let (closed, one_port, two_port) = (closed_port(), one.port(), two.port());
     let found = open(
@@ -175,8 +175,8 @@ fn open_gives_those_that_accept() {
 }
 
 #[test]
-fn open_takes_long_lists() {
-    // An address and ports of which no other test has one: a stray connect would disturb it.
+fn open_accepts_long_lists() {
+    // Addresses and ports that no other test uses: another connection would disturb it.
     let listener = std::net::TcpListener::bind("127.77.0.9:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let found = run(&[
@@ -198,31 +198,31 @@ fn open_takes_long_lists() {
 }
 
 #[test]
-fn open_gives_no_rows_where_it_could_not_tell() {
-    // The event queue takes the last descriptor, and none is left for a socket.
+fn open_prints_no_rows_if_a_port_is_undetermined() {
+    // The event queue uses the last descriptor, and none is left for a socket.
     let script = format!(
         "ulimit -n 4; '{}' discover open 127.0.0.1 1 -t 0.3",
         env!("CARGO_BIN_EXE_zbx-tcp")
     );
     finish(Command::new("sh").args(["-c", &script]))
-        .refuses("no rows, since a port could not be told");
+        .refuses("no rows printed: the state of a port could not be determined");
     let full = FullBacklog::new();
     open(&full.port().to_string(), &["--deadline", "0.5"])
-        .refuses("raise --deadline, or write fewer ports");
+        .refuses("raise --deadline, or list fewer ports");
     open(&format!("1-400,{}", full.port()), &["--rate", "50"])
-        .refuses("raise --deadline, or write fewer ports");
+        .refuses("raise --deadline, or list fewer ports");
     open(&full.port().to_string(), &["-t", "0.3"]).prints("[]", 0);
 }
 
 #[test]
-fn open_obeys_the_defaults_that_it_has_options_for() {
+fn open_uses_the_defaults_of_its_options() {
     let (from, seen) = channel();
     let peer = Peer::start(move |stream| {
         from.send(stream.peer_addr().unwrap().ip().to_string())
             .unwrap();
     });
     let port = peer.port();
-    // What is said and counted is a check's: a row needs a connect and nothing else.
+    // Steps and attempts do not apply: a row needs only a connect.
     let rest = "steps = [{ expect = \"never\" }]\nexpect_closed = \"answered\"\ncount = 2\ninterval = \"0.1s\"\n";
     let config = ConfigFile::new(format!(
         "[defaults]\ntimeout = \"0.3s\"\nsource = \"127.0.0.2\"\n{rest}"
@@ -237,7 +237,7 @@ fn open_obeys_the_defaults_that_it_has_options_for() {
         port
     );
     assert_eq!(seen.recv().unwrap(), "127.0.0.3");
-    // With the 2 s of no default, half a second would be too short to tell.
+    // With the built-in timeout of 2 s, half a second would not be enough for a result.
     let full = FullBacklog::new();
     let silent = open(&full.port().to_string(), &["--deadline", "0.5"]);
     silent.prints("[]", 0);
@@ -247,13 +247,13 @@ fn open_obeys_the_defaults_that_it_has_options_for() {
     elsewhere
         .run(&["discover", "open", "127.0.0.1", &port])
         .refuses("config.toml:2: defaults.source: `192.0.2.77` is not an address of this host");
-    // Connects are accepted in their order: had a mistake sent something, this would not be the next.
+    // Connections are accepted in order: one caused by an error would be accepted before this one.
     drop(TcpStream::connect(peer.address()).unwrap());
     assert_eq!(seen.recv().unwrap(), "127.0.0.1");
 }
 
 #[test]
-fn mistakes_of_open_send_nothing() {
+fn usage_errors_of_open_send_nothing() {
     let peer = Peer::greeting(b"x");
     for (words, text) in [
         (&["--rate", "0"][..], "--rate: `0`"),
@@ -262,17 +262,17 @@ fn mistakes_of_open_send_nothing() {
         (&["-t", "0"], "--timeout: `0`"),
         (&["-6"], "-6: 127.0.0.1 is not of that address family"),
         (&["--source", "192.0.2.77"], "not an address of this host"),
-        (&["--expect", "x"], "unexpected argument '--expect'"),
+        (&["--expect", "x"], "unexpected argument `--expect`"),
     ] {
         open(&peer.port(), words).refuses(text);
     }
     open("0", &[]).refuses("port `0`");
     run(&["discover", "open", "*UNKNOWN*", "22"]).refuses("no interface");
-    peer.was_left_alone();
+    peer.has_no_connection();
 }
 
 #[test]
-fn targets_are_the_configurations() {
+fn targets_lists_the_targets_of_the_configuration() {
     let config = ConfigFile::new(
         "[[targets]]\nhost = \"h\"\nport = \"80,81\"\nname = \"web\"\ngroup = [\"web\", \"all\"]\n\
          [[targets]]\nid = \"shell\"\nhost = \"h\"\nservice = \"ssh\"\ngroup = \"all\"\n[[targets]]\nhost = \"::1\"\nport = 9\n",

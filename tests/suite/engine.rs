@@ -66,8 +66,8 @@ fn run_under(policy: &Policy, plans: Vec<Arc<Plan>>, in_flight: usize) -> Tally 
 }
 
 #[test]
-fn thousands_of_targets_each_get_their_own_verdict() {
-    // Nothing accepts here: a long queue takes the handshakes.
+fn thousands_of_targets_get_their_own_reports() {
+    // Nothing accepts: the kernel completes the handshakes into a long queue.
     let open = TcpListener::bind("0.0.0.0:0").unwrap();
     let (open_port, closed, full) = (
         open.local_addr().unwrap().port(),
@@ -109,7 +109,7 @@ fn thousands_of_targets_each_get_their_own_verdict() {
 }
 
 #[test]
-fn a_limit_of_one_takes_them_one_after_the_other() {
+fn a_concurrency_of_one_runs_plans_in_sequence() {
     let peer = Peer::greeting(b"x");
     let plans = vec![plan("127.0.0.1", peer.address().port(), Duration::from_secs(5)); 50];
     let tally = run(plans, 1);
@@ -124,12 +124,12 @@ fn a_limit_of_one_takes_them_one_after_the_other() {
 }
 
 #[test]
-fn no_plan_is_no_work() {
+fn a_run_without_plans_ends_at_once() {
     assert!(run(Vec::new(), 1).by_port.is_empty());
 }
 
 #[test]
-fn plans_that_the_policy_denies_end_without_a_connect() {
+fn denied_plans_do_not_connect() {
     let peer = Peer::greeting(b"x");
     let policy = Policy::from_text(b"deny = [\"127.0.0.0/8\"]");
     let plans = vec![plan("127.0.0.1", peer.address().port(), Duration::from_secs(5)); 50];
@@ -150,5 +150,5 @@ fn plans_that_the_policy_denies_end_without_a_connect() {
             start.elapsed()
         );
     }
-    peer.was_left_alone();
+    peer.has_no_connection();
 }

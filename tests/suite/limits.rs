@@ -1,4 +1,5 @@
-//! What limits a run: addresses, pace, deadline, somebody who stops it, threads. Each plan gets exactly one report.
+//! The limits of a run: per address, rate, deadline, stop, threads. Each plan gets exactly one
+//! report.
 
 mod any;
 mod idle;
@@ -11,7 +12,6 @@ use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
-use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
@@ -31,11 +31,12 @@ use zbx_tcp::policy::Policy;
 use zbx_tcp::report::Report;
 use zbx_tcp::source::{List, Source};
 
+use crate::rerun::{passes_again, with_open_files};
 use crate::scripted_peer::{FullBacklog, closed_port};
 
 const LONG: Duration = Duration::from_secs(10);
 
-/// Reports in the order of their plans, and the order in which they came.
+/// Reports by the number of their plan, and the order in which they were delivered.
 #[derive(Default)]
 struct Gathered {
     reports: HashMap<u32, Report>,
@@ -55,7 +56,7 @@ impl Sink for Gathered {
 
 impl Gathered {
     fn status(&self, number: usize) -> Status {
-        self.reports[&(number as u32)].status()
+        self.reports[&u32::try_from(number).unwrap()].status()
     }
 
     fn count(&self, status: Status) -> usize {
@@ -73,7 +74,7 @@ fn plan(host: &str, port: u16, spec: &ProbeSpec) -> Plan {
     )
 }
 
-/// Runs the plans, numbered in their order; each has a report in the end.
+/// Runs the plans, numbered in order; asserts that each has a report.
 #[track_caller]
 fn run(plans: Vec<Plan>, limits: &Limits<'_>, names: ResolverKind) -> Gathered {
     run_source(plans.len(), &mut List::new(numbered(plans)), limits, names)
@@ -114,7 +115,7 @@ fn connect(timeout: Duration) -> ProbeSpec {
     }
 }
 
-/// So many connects, one after each interval.
+/// Attempts at a fixed interval.
 fn attempts(count: u32, interval: Duration) -> Attempts {
     Attempts {
         count: count.try_into().unwrap(),
@@ -131,7 +132,7 @@ fn denied() -> ProbeSpec {
     }
 }
 
-/// Expects the `x` of [`Slow`].
+/// Expects the `x` that [`Slow`] sends.
 fn dialogue(timeout: Duration) -> ProbeSpec {
     let greeting = Pattern::literal("x", Charset::default()).unwrap();
     ProbeSpec {
@@ -141,7 +142,7 @@ fn dialogue(timeout: Duration) -> ProbeSpec {
     }
 }
 
-/// Says `x` to each client some time after it came, on every address of loopback, and knows how many it had at once.
+/// Sends `x` to each client after a delay, on all addresses, and counts the concurrent connections.
 struct Slow {
     port: u16,
     most: Arc<Mutex<HashMap<IpAddr, (usize, usize)>>>,
@@ -151,7 +152,7 @@ struct Slow {
 impl Slow {
     fn start(delay: Duration) -> Self {
         let listener = TcpListener::bind("0.0.0.0:0").unwrap();
-        // Who comes while this is slow finds room in the queue: a SYN that is dropped comes again after a second.
+        // A long accept queue: a dropped SYN would be retransmitted only after a second.
         socket2::SockRef::from(&listener).listen(4096).unwrap();
         let port = listener.local_addr().unwrap().port();
         let most = Arc::new(Mutex::new(HashMap::<IpAddr, (usize, usize)>::new()));
@@ -173,7 +174,8 @@ impl Slow {
                     thread::sleep(delay);
                     let _ = stream.write_all(b"x");
                     let _ = stream.read(&mut [0; 16]);
-                    // The client waits for our FIN, so this is before it has room for another.
+                    // Before our FIN, for which the client waits before it
+                    // opens another connection.
                     counts.lock().unwrap().get_mut(&address).unwrap().0 -= 1;
                 });
             }
@@ -186,7 +188,7 @@ impl Slow {
     }
 }
 
-/// A hosts file, such as one with these names for 127.0.0.1.
+/// A hosts file in a temporary directory.
 struct Hosts {
     directory: tempfile::TempDir,
 }
@@ -217,7 +219,7 @@ impl Hosts {
         }
     }
 
-    /// The same, and who is asked for the other names.
+    /// The same, with a name server for other names.
     fn names_by(&self, server: SocketAddr) -> ResolverKind {
         let resolv_conf = self.directory.path().join("resolv.conf");
         std::fs::write(&resolv_conf, format!("nameserver {}\n", server.ip())).unwrap();
@@ -229,9 +231,9 @@ impl Hosts {
     }
 }
 
-/// Thirty probes of one address, three at a time, take ten times as long as each may: waiting is not their time.
+/// Thirty probes of one address, three at a time, take longer than the timeout of each.
 #[test]
-fn an_address_has_so_many_connections_at_once_and_waiting_is_not_the_probes_time() {
+fn the_limit_per_address_holds_and_queueing_does_not_count_as_probe_time() {
     let hosts = Hosts::with((0..30).map(|number| format!("host{number}")));
     for (threads, named) in [(1, false), (1, true), (2, false), (2, true)] {
         let slow = Slow::start(Duration::from_millis(60));
@@ -282,7 +284,7 @@ fn an_address_has_so_many_connections_at_once_and_waiting_is_not_the_probes_time
 }
 
 #[test]
-fn connects_keep_their_pace_and_waiting_is_not_the_probes_time() {
+fn the_rate_limit_holds_and_queueing_does_not_count_as_probe_time() {
     let hosts = Hosts::with((0..40).map(|number| format!("host{number}")));
     for (threads, named) in [(1, false), (1, true), (2, true)] {
         let slow = Slow::start(Duration::ZERO);
@@ -306,7 +308,7 @@ fn connects_keep_their_pace_and_waiting_is_not_the_probes_time() {
         let gathered = run(plans, &limits, hosts.names());
         assert_eq!(gathered.count(Status::Ok), 40, "{:?}", gathered.reports);
         let came = slow.came.lock().unwrap();
-        // 20 ms apart, seen by a peer that may have been late.
+        // 20 ms apart, measured by a peer that may be late.
         for (number, at) in (0_u64..).zip(came.iter()) {
             let after = at.duration_since(came[0]);
             assert!(
@@ -319,8 +321,8 @@ fn connects_keep_their_pace_and_waiting_is_not_the_probes_time() {
 }
 
 #[test]
-fn at_the_deadline_of_the_run_everything_is_answered() {
-    // Nothing accepts: the queue takes the handshakes.
+fn every_plan_has_a_report_at_the_deadline_of_the_run() {
+    // Nothing accepts: the kernel completes the handshakes into the queue.
     let (full, open) = (FullBacklog::new(), TcpListener::bind("0.0.0.0:0").unwrap());
     let port = open.local_addr().unwrap().port();
     for threads in [1, 2] {
@@ -372,7 +374,7 @@ fn at_the_deadline_of_the_run_everything_is_answered() {
 }
 
 #[test]
-fn whoever_stops_a_run_gets_what_is_known() {
+fn a_stopped_run_reports_every_plan() {
     let full = FullBacklog::new();
     for threads in [1, 2] {
         let (watched, mut written) = UnixStream::pair().unwrap();
@@ -416,7 +418,7 @@ fn whoever_stops_a_run_gets_what_is_known() {
     }
 }
 
-/// What each thread closes is closed: the peer sees the end of every connection while the run goes on.
+/// A closed connection is closed in all threads: the peer sees its end while the run goes on.
 #[test]
 fn threads_do_not_keep_each_others_connections_open() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -433,7 +435,7 @@ fn threads_do_not_keep_each_others_connections_open() {
             });
         }
     });
-    // The RST comes with the last close of the socket; a FIN would be sent whoever else has it open.
+    // The RST is sent at the last close of the socket, unlike a FIN.
     let mut plans = vec![
         plan(
             "127.0.0.1",
@@ -446,7 +448,7 @@ fn threads_do_not_keep_each_others_connections_open() {
         200
     ];
     let full = FullBacklog::new();
-    // Keeps both threads, and all that they may have kept, until the end.
+    // Keeps the threads, and descriptors that they might still hold, until the end.
     plans.extend([(); 2].map(|()| {
         plan(
             "127.0.0.1",
@@ -483,11 +485,11 @@ fn threads_do_not_keep_each_others_connections_open() {
     );
 }
 
-/// Whoever has no room left leaves the rest to the next thread, and nobody waits for ever.
+/// A thread without free descriptors leaves the rest to the next thread.
 #[test]
-fn spare_threads_begin_as_they_are_needed() {
+fn standby_threads_start_when_needed() {
     let (full, closed) = (FullBacklog::new(), closed_port());
-    let held = Duration::from_millis(1200);
+    let held = Duration::from_millis(700);
     let mut plans = vec![plan("127.0.0.1", full.port(), &connect(held)); 40];
     plans.extend(vec![plan("127.0.0.1", closed, &connect(LONG)); 10]);
     for (standby_threads, at_least) in [(1, 2 * held), (3, held), (100, held)] {
@@ -513,9 +515,9 @@ fn spare_threads_begin_as_they_are_needed() {
     }
 }
 
-/// What a thread is spared for may not come, and a fault of one must not leave the others waiting.
+/// Standby threads end without work, and also if another thread panics.
 #[test]
-fn spare_threads_that_nobody_needs_end() {
+fn unneeded_standby_threads_end() {
     struct Faulty;
     impl Sink for Faulty {
         fn deliver(&mut self, report: Report) {
@@ -560,7 +562,7 @@ fn spare_threads_that_nobody_needs_end() {
     );
 }
 
-/// Where descriptors lack, probes wait for those that have them, and their clock stands still.
+/// Without free descriptors probes wait, and waiting does not count towards their timeout.
 #[test]
 fn sixteen_descriptors_are_enough() {
     const PORTS: &str = "ZBX_TCP_TEST_PORTS";
@@ -568,23 +570,10 @@ fn sixteen_descriptors_are_enough() {
         return starve(&ports);
     }
     let (slow, full) = (Slow::start(Duration::ZERO), FullBacklog::new());
-    let run = Command::new("sh")
-        .args([
-            "-c",
-            "ulimit -n 16; exec \"$0\" --exact limits::sixteen_descriptors_are_enough --nocapture",
-        ])
-        .arg(std::env::current_exe().unwrap())
-        .env(
-            PORTS,
-            format!("{} {} {}", slow.port, closed_port(), full.port()),
-        )
-        .output()
-        .unwrap();
-    let text = String::from_utf8_lossy(&run.stdout);
-    assert!(
-        run.status.success() && text.contains("1 passed"),
-        "{text}{}",
-        String::from_utf8_lossy(&run.stderr)
+    let ports = format!("{} {} {}", slow.port, closed_port(), full.port());
+    passes_again(
+        with_open_files(16).env(PORTS, ports),
+        "limits::sixteen_descriptors_are_enough",
     );
 }
 
@@ -614,9 +603,9 @@ fn starve(ports: &str) {
     }
 }
 
-/// One thread waits for the address that the other has, and has nothing else to wait for.
+/// One thread waits only for the address slot that the other thread holds.
 #[test]
-fn who_waits_for_another_threads_connection_has_its_turn() {
+fn a_plan_queued_behind_another_thread_runs() {
     let (full, closed) = (FullBacklog::new(), closed_port());
     let hosts = Hosts::with(["host0".to_owned()].into_iter());
     for host in ["127.0.0.1", "host0"] {
@@ -643,9 +632,9 @@ fn who_waits_for_another_threads_connection_has_its_turn() {
     }
 }
 
-/// An address is not kept busy by a plan that was let in and connects to nothing after all.
+/// A plan that is admitted but does not connect must not keep the address busy.
 #[test]
-fn who_does_not_use_its_turn_passes_it_on() {
+fn a_plan_that_does_not_connect_releases_its_slot() {
     let (full, closed) = (FullBacklog::new(), closed_port());
     let mut plans = vec![plan(
         "127.0.0.1",
@@ -665,7 +654,7 @@ fn who_does_not_use_its_turn_passes_it_on() {
     );
 }
 
-/// What comes of a run that might never end.
+/// Runs `work` and asserts that it ends.
 #[track_caller]
 fn in_time(work: impl FnOnce() -> Gathered + Send + 'static) -> Gathered {
     let (done, result) = mpsc::channel();
@@ -675,9 +664,10 @@ fn in_time(work: impl FnOnce() -> Gathered + Send + 'static) -> Gathered {
         .expect("the run never ended, or panicked")
 }
 
-/// A process that is held up calls nobody down who answered in time: more answers wait than one wake takes.
+/// Replies that arrived in time count although the loop was blocked, also more than one poll
+/// returns.
 #[test]
-fn who_answered_while_we_were_held_up_is_up() {
+fn replies_that_arrive_while_the_loop_is_blocked_count() {
     const COUNT: u32 = 1800;
     struct HeldUp(Gathered);
     impl Sink for HeldUp {
@@ -696,13 +686,13 @@ fn who_answered_while_we_were_held_up_is_up() {
     let listener = TcpListener::from(listener);
     let (port, full) = (listener.local_addr().unwrap().port(), FullBacklog::new());
     let limits = Limits::in_flight(many(4000));
-    // With the descriptors of the peers, before they come.
+    // Raises the limit of open files before the peers connect.
     drop(run(Vec::new(), &limits, ResolverKind::default()));
     let peers = thread::spawn(move || {
         let mut clients: Vec<TcpStream> =
             (0..COUNT).map(|_| listener.accept().unwrap().0).collect();
         thread::sleep(Duration::from_millis(600));
-        // The first to be due speaks last.
+        // The connection with the earliest deadline gets its reply last.
         clients
             .iter_mut()
             .rev()
@@ -720,7 +710,7 @@ fn who_answered_while_we_were_held_up_is_up() {
         );
         COUNT as usize
     ];
-    // Ends before they speak, and holds us up.
+    // Ends before the replies, and blocks the loop.
     plans.push(plan(
         "127.0.0.1",
         full.port(),

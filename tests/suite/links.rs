@@ -1,10 +1,10 @@
-//! The pages' relative links lead somewhere: in the sources, and where a package puts the pages.
+//! Relative links of all pages have a target: in the sources, and in the packages.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The links of a page that are no addresses of their own; code is no text.
+/// The relative links of a page. Code is skipped.
 fn links(text: &str) -> Vec<String> {
     let prose: String = text.split("```").step_by(2).collect();
     let prose: String = prose.split("``").step_by(2).collect();
@@ -19,7 +19,7 @@ fn links(text: &str) -> Vec<String> {
         .collect()
 }
 
-/// What a heading is called in a link: lower case, `-` for blanks, and no other punctuation.
+/// The anchor of a heading, as GitHub makes it: lower case, `-` for blanks, without other punctuation.
 fn anchor(heading: &str) -> String {
     let kept = heading.trim().to_lowercase();
     kept.chars()
@@ -37,26 +37,30 @@ fn anchors(page: &Path) -> Vec<String> {
         .collect()
 }
 
-/// The links of this page that lead nowhere.
-fn dead(page: &Path) -> Vec<String> {
-    let leads_nowhere = |target: &String| {
+/// The broken links of a page.
+fn broken(page: &Path) -> Vec<String> {
+    let is_broken = |target: &String| {
         let (path, anchor) = target.split_once('#').unwrap_or((target, ""));
-        let there = if path.is_empty() {
+        let linked = if path.is_empty() {
             page.to_owned()
         } else {
             page.parent().unwrap().join(path)
         };
-        !there.exists()
-            || !(anchor.is_empty() || anchors(&there).iter().any(|known| known == anchor))
+        !linked.exists()
+            || !(anchor.is_empty() || anchors(&linked).iter().any(|known| known == anchor))
     };
     links(&fs::read_to_string(page).unwrap())
         .into_iter()
-        .filter(leads_nowhere)
+        .filter(is_broken)
         .collect()
 }
 
-/// Every page below a directory, those of builds and of version control left out.
-fn pages(root: &Path) -> Vec<PathBuf> {
+pub fn is_page(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "md")
+}
+
+/// Every page below a directory, without those of builds and of version control.
+pub fn pages(root: &Path) -> Vec<PathBuf> {
     let (mut rest, mut found) = (vec![root.to_owned()], Vec::new());
     while let Some(path) = rest.pop() {
         let hidden = path
@@ -68,7 +72,7 @@ fn pages(root: &Path) -> Vec<PathBuf> {
                     .unwrap()
                     .map(|entry| entry.unwrap().path()),
             );
-        } else if path.extension().is_some_and(|extension| extension == "md") {
+        } else if is_page(&path) {
             found.push(path);
         }
     }
@@ -76,28 +80,28 @@ fn pages(root: &Path) -> Vec<PathBuf> {
 }
 
 #[track_caller]
-fn no_link_is_dead(root: &Path, least: usize) {
+fn no_link_is_broken(root: &Path, least: usize) {
     let pages = pages(root);
     assert!(pages.len() >= least, "the pages were not found: {pages:?}");
-    let dead: Vec<_> = pages
+    let broken: Vec<_> = pages
         .iter()
-        .map(|page| (page, dead(page)))
-        .filter(|(_, dead)| !dead.is_empty())
+        .map(|page| (page, broken(page)))
+        .filter(|(_, broken)| !broken.is_empty())
         .collect();
-    assert!(dead.is_empty(), "{dead:#?}");
+    assert!(broken.is_empty(), "{broken:#?}");
 }
 
 #[test]
-fn pages_of_the_sources_link_to_what_is_there() {
-    no_link_is_dead(Path::new(env!("CARGO_MANIFEST_DIR")), 15);
+fn links_in_the_sources_have_targets() {
+    no_link_is_broken(Path::new(env!("CARGO_MANIFEST_DIR")), 15);
 }
 
 #[test]
-fn installed_pages_link_to_what_is_installed() {
+fn links_in_the_packages_have_targets() {
     for format in ["deb", "rpm", "tar"] {
         let place = tempfile::tempdir().unwrap();
         let root = place.path().join("root");
-        // As packaging/build does it, without building what is not read here.
+        // As packaging/build does it, but without a binary and the list of dependencies.
         let script = "set -euo pipefail; . packaging/stage; dependencies() { :; }; mkdir \"$out/work\"; stage $0 \"$1\"";
         let mut shell = Command::new("bash");
         shell
@@ -120,32 +124,43 @@ fn installed_pages_link_to_what_is_installed() {
             "{}",
             String::from_utf8_lossy(&output.stderr)
         );
-        no_link_is_dead(&root, 8);
+        no_link_is_broken(&root, 18);
         let page = fs::read_to_string(root.join("usr/share/doc/zbx-tcp/README.md")).unwrap();
         for text in [
             "](reference)",
-            "](../../zbx-tcp/templates/README.md#when-something-is-missing)",
+            "](install.md#selinux)",
+            "](../../zbx-tcp/templates/README.md#zabbix-agent)",
         ] {
             assert!(
                 page.contains(text),
-                "{format}: a link to what is installed was lost: {text}"
+                "{format}: the link to an installed file is missing: {text}"
             );
         }
         assert!(
-            page.contains("\n(Picture: ") && page.contains("\nCONTRIBUTING.md says"),
-            "{format}: words were lost"
+            page.contains("\n(Picture: ") && page.contains("\nCONTRIBUTING.md explains"),
+            "{format}: the text of a removed link is missing"
         );
     }
 }
 
 #[test]
-fn what_is_no_link_is_none() {
+fn links_and_anchors_are_recognized() {
     assert_eq!(
         links("[a](b) `[c](d)` ``[`e`](f)`` ![g](h#i)\n```\n[j](k)\n```\n[l](https://m/)"),
         ["b", "h#i"]
     );
-    assert_eq!(
-        anchor(" Policy: who may be probed"),
-        "policy-who-may-be-probed"
-    );
+    assert_eq!(anchor(" Policy: which hosts"), "policy-which-hosts");
+}
+
+/// Every page for users is in the packages. The architecture is for developers, who have the sources.
+#[test]
+fn every_page_is_packaged() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let list = fs::read_to_string(root.join("packaging/files")).unwrap();
+    for entry in fs::read_dir(root.join("docs")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        if is_page(Path::new(&name)) && name != "architecture.md" {
+            assert!(list.contains(&format!(" docs/{name} ")), "{name}");
+        }
+    }
 }

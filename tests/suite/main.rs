@@ -1,4 +1,4 @@
-//! Behaviour through the public surface: one binary, a module for each subject.
+//! Tests of the program and the library through their public interface, one module per subject.
 #![allow(
     clippy::disallowed_methods,
     clippy::unwrap_used,
@@ -27,17 +27,17 @@ mod layer;
 mod limits;
 mod links;
 mod policy;
-mod private_etc;
-mod program;
 mod readme;
-mod scripted_peer;
 mod secrets;
 mod sender;
 mod serve;
 mod session;
 mod start;
-mod support;
 mod templates;
 mod trapper;
 mod tutorial;
 mod user_parameters;
+
+#[path = "../support/mod.rs"]
+mod support;
+use support::{fixed_ports, private_etc, program, rerun, scripted_peer};

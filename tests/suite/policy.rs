@@ -1,14 +1,13 @@
-//! The policy at its fixed path: the program in a mount namespace with an `/etc` of its own, the host's untouched.
+//! The policy at its fixed path: the program runs in a mount namespace with a private `/etc`.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::private_etc::Etc;
+use crate::private_etc::{Etc, WITHOUT_CAPABILITIES};
 use crate::program::{finish, program};
 use crate::scripted_peer::Peer;
-use crate::support::skip;
 
 impl Etc {
     /// An `/etc` with this policy.
@@ -22,7 +21,7 @@ impl Etc {
         self.path("zbx-tcp/policy.toml")
     }
 
-    /// Asserts that nothing of this peer is probed, and returns the reason.
+    /// Asserts that the peer is not probed; the error text.
     #[track_caller]
     fn denies(&self, wrapper: &[&str]) -> String {
         let peer = Peer::greeting(b"hello\r\n");
@@ -35,7 +34,7 @@ impl Etc {
             (Some(14), Some(0)),
             "{document}"
         );
-        peer.was_left_alone();
+        peer.has_no_connection();
         let error = document["error"].as_str().unwrap();
         let start = format!("connect to 127.0.0.1:{port}: denied by policy: ");
         error
@@ -46,7 +45,7 @@ impl Etc {
 }
 
 #[test]
-fn without_a_file_everything_is_allowed() {
+fn without_a_policy_file_everything_is_allowed() {
     let Some(etc) = Etc::new() else { return };
     let peer = Peer::greeting(b"hello\r\n");
     etc.check(&["127.0.0.1", &peer.port()]).prints("1", 0);
@@ -55,7 +54,7 @@ fn without_a_file_everything_is_allowed() {
 }
 
 #[test]
-fn a_denied_target_gets_nothing_and_every_output_says_14() {
+fn a_denied_target_receives_nothing_and_has_status_14() {
     let Some(etc) = Etc::with("deny = [\"192.0.2.0/24\", \"127.0.0.0/8\"]\n") else {
         return;
     };
@@ -110,7 +109,7 @@ fn a_denied_target_gets_nothing_and_every_output_says_14() {
         "status",
     ])
     .prints("14", 1);
-    peer.was_left_alone();
+    peer.has_no_connection();
 }
 
 #[test]
@@ -141,11 +140,11 @@ fn several_attempts_at_a_denied_target_end_at_once() {
         document["time"]["total"].as_f64().unwrap() < 0.1,
         "{document}"
     );
-    peer.was_left_alone();
+    peer.has_no_connection();
 }
 
 #[test]
-fn no_notation_and_no_name_bypasses_the_policy() {
+fn no_address_notation_or_name_bypasses_the_policy() {
     let Some(etc) = Etc::with("deny = [\"127.0.0.0/8\", \"::1\"]") else {
         return;
     };
@@ -171,11 +170,11 @@ fn no_notation_and_no_name_bypasses_the_policy() {
     for host in ["0x7f.1", "127.1", "2130706433", "0177.0.0.1"] {
         etc.check(&[host, &port]).refuses("four decimal numbers");
     }
-    peer.was_left_alone();
+    peer.has_no_connection();
 }
 
 #[test]
-fn each_address_of_a_name_is_checked() {
+fn the_policy_is_checked_for_each_address_of_a_name() {
     let Some(etc) = Etc::with("deny = [\"127.0.0.2\"]") else {
         return;
     };
@@ -214,11 +213,11 @@ fn ports_are_part_of_a_rule() {
         ),
         1,
     );
-    other.was_left_alone();
+    other.has_no_connection();
 }
 
 #[test]
-fn a_service_is_spoken_on_its_hosts_only() {
+fn a_service_is_used_on_its_hosts_only() {
     let Some(etc) = Etc::new() else { return };
     let (till, other) = (Peer::greeting(b"hello\r\n"), Peer::greeting(b"hello\r\n"));
     let (here, elsewhere) = (till.port(), other.port());
@@ -238,7 +237,7 @@ fn a_service_is_spoken_on_its_hosts_only() {
         etc.check(&[host, "-s", "till", "-o", "error"])
             .prints(&reason, 1);
     }
-    // What is said in the place of its own steps may be its secret too, and a connect alone is nobody's exception.
+    // Steps that replace its own may send its secrets too, and a plain connect is no exception.
     for words in [
         &["--send", "${p}"][..],
         &["--expect", "hello"],
@@ -272,7 +271,7 @@ fn a_service_is_spoken_on_its_hosts_only() {
             (&1.into(), &14.into())
         );
     }
-    other.was_left_alone();
+    other.has_no_connection();
     etc.check(&["127.0.0.1", &elsewhere]).prints("1", 0);
     fs::write(etc.policy(), "deny = [\"127.0.0.0/8\"]").unwrap();
     let error = etc.check(&["127.0.0.1", "-s", "till", "-o", "error"]);
@@ -283,7 +282,7 @@ fn a_service_is_spoken_on_its_hosts_only() {
 }
 
 #[test]
-fn what_is_no_policy_denies_everything_and_says_why() {
+fn an_invalid_policy_denies_everything_and_says_why() {
     let Some(etc) = Etc::new() else { return };
     let path = etc.policy();
     for (text, why) in [
@@ -341,43 +340,29 @@ fn what_is_no_policy_denies_everything_and_says_why() {
 }
 
 #[test]
-fn a_file_that_may_not_be_read_denies_everything() {
+fn an_unreadable_policy_denies_everything() {
     let Some(etc) = Etc::with("allow = [\"127.0.0.0/8\"]") else {
         return;
     };
-    // Root reads any file by a capability; without it the mode counts, as it does for Zabbix.
-    let bounds = "--bounding-set=-dac_override,-dac_read_search";
-    let unprivileged = [
-        "setpriv",
-        bounds,
-        "--inh-caps=-dac_override,-dac_read_search",
-    ];
-    if !etc
-        .command(&unprivileged)
-        .arg("true")
-        .output()
-        .unwrap()
-        .status
-        .success()
-    {
-        return skip("setpriv of util-linux cannot drop capabilities");
+    if !etc.can_drop_capabilities() {
+        return;
     }
     let peer = Peer::greeting(b"");
-    etc.check_behind(&unprivileged, &["127.0.0.1", &peer.port()])
+    etc.check_behind(&WITHOUT_CAPABILITIES, &["127.0.0.1", &peer.port()])
         .prints("1", 0);
     let expected = "policy file is unusable: /etc/zbx-tcp/policy.toml: permission denied";
     fs::set_permissions(etc.policy(), fs::Permissions::from_mode(0o000)).unwrap();
-    assert_eq!(etc.denies(&unprivileged), expected);
+    assert_eq!(etc.denies(&WITHOUT_CAPABILITIES), expected);
     fs::set_permissions(etc.policy(), fs::Permissions::from_mode(0o644)).unwrap();
     let directory = etc.path("zbx-tcp");
     fs::set_permissions(&directory, fs::Permissions::from_mode(0o000)).unwrap();
-    // Whether there are files is unknown: that is a configuration error, and nothing is sent either.
-    let ran = etc.check_behind(&unprivileged, &["127.0.0.1", &peer.port()]);
+    // Whether files exist is not known: it is a configuration error, and nothing is sent.
+    let ran = etc.check_behind(&WITHOUT_CAPABILITIES, &["127.0.0.1", &peer.port()]);
     ran.refuses("permission denied");
     let elsewhere = dir_with_empty_config();
     let config = elsewhere.path().join("config.toml").display().to_string();
     let ran = etc.check_behind(
-        &unprivileged,
+        &WITHOUT_CAPABILITIES,
         &[
             "127.0.0.1",
             &peer.port(),
@@ -398,7 +383,7 @@ fn dir_with_empty_config() -> tempfile::TempDir {
 }
 
 #[test]
-fn nothing_of_the_caller_moves_the_file() {
+fn no_argument_or_variable_changes_the_policy_path() {
     let Some(etc) = Etc::with("deny = [\"127.0.0.0/8\"]") else {
         return;
     };
@@ -428,5 +413,5 @@ fn nothing_of_the_caller_moves_the_file() {
         etc.check_behind(&words, &["127.0.0.1", &port, "-o", "status"])
             .prints("14", 1);
     }
-    peer.was_left_alone();
+    peer.has_no_connection();
 }

@@ -1,4 +1,4 @@
-//! `batch -o sender` through the real `zabbix_sender`: every value arrives as it was measured, byte for byte.
+//! `batch -o sender` through the real `zabbix_sender`: every value arrives unchanged.
 
 use std::collections::HashMap;
 use std::io::Write;
@@ -13,7 +13,7 @@ use crate::trapper::Trapper;
 /// Values with seconds and nanoseconds, by host and key.
 type Arrived = HashMap<(String, String), (String, u64, u64)>;
 
-/// Hands these lines to `zabbix_sender` and returns what a trapper gets.
+/// Passes these lines to `zabbix_sender`; the values that a trapper receives.
 fn sent(lines: &str, host: &str) -> Option<Arrived> {
     if Command::new("zabbix_sender").arg("-V").output().is_err() {
         skip("no zabbix_sender (Debian's package zabbix-agent)");
@@ -166,7 +166,7 @@ fn every_value_arrives_byte_for_byte() {
 }
 
 #[test]
-fn the_default_metrics_and_another_key() {
+fn default_metrics_and_a_custom_item_key() {
     let peer = Peer::greeting(b"");
     let target = format!("127.0.0.1:{}", peer.port());
     let ran = sender(

@@ -1,8 +1,8 @@
-//! `zbx-tcp serve` as a program, mostly against clients that share no code with it.
+//! `zbx-tcp serve` as a program, mostly with clients that share no code with it.
 
-mod mistakes;
 mod program;
 mod talk;
+mod usage_errors;
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
@@ -13,10 +13,10 @@ use std::time::Duration;
 
 use crate::support;
 
-/// Longer than anything here takes; reached only by a failure.
+/// A timeout that only a failure reaches.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A running responder; ends with the test.
+/// A running responder, stopped when the test ends.
 struct Server {
     child: Child,
     address: SocketAddr,
@@ -24,7 +24,7 @@ struct Server {
 }
 
 impl Server {
-    /// Starts `zbx-tcp serve` with these words and reads the address it announces.
+    /// Starts `zbx-tcp serve` with these arguments and reads the address that it prints.
     fn start(words: &[&str]) -> Self {
         Self::spawn(
             Command::new(env!("CARGO_BIN_EXE_zbx-tcp"))
@@ -61,7 +61,7 @@ impl Server {
         server
     }
 
-    /// Where clients of this host reach it.
+    /// The address for clients on this host.
     fn target(&self) -> SocketAddr {
         let ip = if self.address.ip().is_unspecified() {
             Ipv4Addr::LOCALHOST.into()
@@ -78,7 +78,7 @@ impl Server {
             .expect("a line of the log")
     }
 
-    /// The next line, without the client that it must begin with.
+    /// The next line without the client's address, with which it must start.
     fn line_about(&self, client: SocketAddr) -> String {
         let line = self.line();
         line.strip_prefix(&format!("{client} "))
@@ -102,7 +102,7 @@ impl Server {
         assert!(status.success());
     }
 
-    /// The exit status of a program that is about to end; its log ends with it.
+    /// Waits for the program to end; its exit status. Asserts that the log has ended.
     fn exit(&mut self) -> Option<i32> {
         while self.lines.recv_timeout(PATIENCE).is_ok() {}
         self.child.wait().unwrap().code()
@@ -111,13 +111,14 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // Fails only when it has ended by itself.
+        // Fails only if it has ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// Runs `zbx-tcp serve` with words that make it end at once; should it listen after all, that is in the output.
+/// Runs `zbx-tcp serve` with arguments that it refuses; if it listens nevertheless, the output
+/// shows it.
 fn refused(words: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_zbx-tcp"));
     let command = command
@@ -144,7 +145,7 @@ fn read_all(stream: &mut TcpStream) -> Vec<u8> {
     bytes
 }
 
-/// The output of a Python program, or nothing where there is no Python.
+/// The output of a Python program; `None` without Python.
 fn python(program: &str, arguments: &[&str]) -> Option<String> {
     let mut command = Command::new("python3");
     let output = match command
@@ -167,7 +168,7 @@ fn python(program: &str, arguments: &[&str]) -> Option<String> {
     Some(String::from_utf8(output.stdout).unwrap())
 }
 
-/// A port that was free a moment ago.
+/// A port that is probably free.
 fn free_port() -> u16 {
     std::net::TcpListener::bind((IpAddr::from(Ipv4Addr::LOCALHOST), 0))
         .unwrap()

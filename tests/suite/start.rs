@@ -1,4 +1,4 @@
-//! What the program's own start owes, since it is not Rust's: standard descriptors, signals, words.
+//! The program's own startup code instead of Rust's: standard descriptors, signals, arguments.
 
 use std::io::Read;
 use std::net::TcpListener;
@@ -8,7 +8,8 @@ use std::process::{Command, Stdio};
 
 use super::program;
 
-/// `check` of a listener by a shell that redirects what this says; its exit status, and what the listener heard.
+/// `check` of a listener with these shell redirections: the exit status, and what the listener
+/// received.
 fn checked_with(redirected: &str) -> (Option<i32>, Vec<u8>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port().to_string();
@@ -29,7 +30,7 @@ fn checked_with(redirected: &str) -> (Option<i32>, Vec<u8>) {
 }
 
 #[test]
-fn a_socket_never_takes_the_place_of_a_closed_standard_descriptor() {
+fn a_socket_never_reuses_a_closed_standard_descriptor() {
     for redirected in [">&-", "<&- >&-", "<&- >&- 2>&-"] {
         assert_eq!(
             checked_with(redirected),
@@ -40,7 +41,7 @@ fn a_socket_never_takes_the_place_of_a_closed_standard_descriptor() {
 }
 
 #[test]
-fn a_reader_that_has_left_does_not_end_the_program() {
+fn a_broken_pipe_does_not_kill_the_program() {
     let (reader, writer) = UnixStream::pair().unwrap();
     drop(reader);
     let status = program::program()
@@ -53,7 +54,7 @@ fn a_reader_that_has_left_does_not_end_the_program() {
 }
 
 #[test]
-fn words_are_bytes() {
+fn arguments_may_be_any_bytes() {
     use std::os::unix::ffi::OsStrExt;
     let word = std::ffi::OsStr::from_bytes(b"\xff");
     let ran = program::finish(program::program().arg("check").arg(word).arg("25"));

@@ -1,6 +1,6 @@
-//! The templates, without a Zabbix: what they ask for exists, what they say is true, and both releases are alike.
+//! The templates, without Zabbix: every reference exists, descriptions are complete, and both releases are alike.
 
-mod file;
+pub mod file;
 mod key;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,7 +21,7 @@ use crate::scripted_peer::closed_port;
 use crate::support::skip;
 
 #[test]
-fn the_files_are_what_their_description_makes() {
+fn the_files_are_what_the_generator_writes() {
     let mut generate = Command::new("python3");
     generate.arg(zabbix().join("generate")).arg("--check");
     match generate.output() {
@@ -55,7 +55,7 @@ fn the_value_map_is_the_table_of_statuses() {
 }
 
 #[test]
-fn every_uuid_is_listed_and_stays() {
+fn every_uuid_is_listed_and_unchanged() {
     let list = fs::read_to_string(zabbix().join("uuids.txt")).unwrap();
     let rows = list
         .lines()
@@ -73,7 +73,7 @@ fn every_uuid_is_listed_and_stays() {
                 .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
         assert!(
             digits && &uuid[12..13] == "4" && "89ab".contains(&uuid[16..17]),
-            "{uuid} is no UUIDv4"
+            "{uuid} is not a UUIDv4"
         );
     }
     for file in files() {
@@ -134,10 +134,10 @@ fn every_external_check_is_a_command_of_this_program() {
     for macros in [key::Macros::Set, key::Macros::Empty] {
         for key in &keys {
             let (name, parameters) = key::parts(key);
-            let words = parameters
+            let arguments = parameters
                 .iter()
                 .map(|parameter| key::expand(parameter, macros));
-            let parsed = Cli::try_parse_from([name.to_owned()].into_iter().chain(words));
+            let parsed = Cli::try_parse_from([name.to_owned()].into_iter().chain(arguments));
             assert_eq!(name, "zbx-tcp");
             assert!(parsed.is_ok(), "{key}: {}", parsed.unwrap_err());
         }
@@ -158,7 +158,7 @@ fn every_agent_key_is_a_user_parameter() {
             let (name, parameters) = key::parts(text(&item["key"]));
             let command = commands
                 .get(name)
-                .unwrap_or_else(|| panic!("{name} is no UserParameter"));
+                .unwrap_or_else(|| panic!("{name} is not a UserParameter"));
             let last = format!("${}", parameters.len());
             assert!(command.contains(&last), "{name}: {last} is not used");
             for parameter in parameters {
@@ -262,7 +262,7 @@ fn lld_macros_are_those_of_the_rows() {
 }
 
 #[test]
-fn whatever_is_referred_to_exists() {
+fn every_reference_exists() {
     for file in files() {
         let keys = file.keys();
         for object in file.keyed() {
@@ -286,14 +286,14 @@ fn whatever_is_referred_to_exists() {
         for (member, text) in file.texts() {
             assert!(
                 member != "host" || text == name,
-                "{}: a widget or graph asks {text}",
+                "{}: a widget or graph refers to {text}",
                 file.name()
             );
         }
     }
 }
 
-/// What follows `/template/` or `//` in an expression.
+/// The parts of an expression after `/template/` or `//`.
 fn references<'e>(expression: &'e str, template: &str) -> Vec<&'e str> {
     let starts = [format!("/{template}/"), "(//".to_owned()];
     let found = starts
@@ -335,9 +335,9 @@ fn everything_is_described_and_tagged() {
     }
 }
 
-/// A dependent item that cannot take its value becomes unsupported, which a service that is down must not cause.
+/// A dependent item without a value becomes unsupported; a service that is down must not cause that.
 #[test]
-fn what_may_be_absent_makes_no_error() {
+fn absent_values_cause_no_error() {
     let always = ["$.discovery"];
     for file in files() {
         for object in file.keyed() {
@@ -356,7 +356,7 @@ fn what_may_be_absent_makes_no_error() {
 }
 
 #[test]
-fn the_file_ends_its_lines_as_an_export_does() {
+fn line_ends_are_those_of_an_export() {
     for File { path, text, .. } in files() {
         assert!(
             !text.contains('\t') && !text.contains('\r') && text.ends_with('\n'),

@@ -1,4 +1,4 @@
-//! A trapper that says yes to everything, and keeps what it was sent (Zabbix's sender protocol).
+//! A trapper that accepts and records all values (Zabbix sender protocol).
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -34,15 +34,15 @@ impl Trapper {
         self.address.port().to_string()
     }
 
-    /// Every value that was sent, in its order.
+    /// All values in the order in which they were sent.
     pub fn values(self) -> Vec<Value> {
-        // A client that says nothing ends it.
+        // A client that sends nothing ends it.
         drop(TcpStream::connect(self.address).unwrap());
         self.thread.join().unwrap()
     }
 }
 
-/// The values of one request, which is answered; none where the client says nothing.
+/// Answers one request; its values, or `None` if the client sends nothing.
 fn request(client: &mut TcpStream) -> Option<Vec<Value>> {
     client
         .set_read_timeout(Some(Duration::from_secs(10)))

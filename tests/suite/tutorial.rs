@@ -1,12 +1,13 @@
-//! The tutorial's exchange, with Python's own `socket` module as the server. (The other way round: `serve`.)
+//! The exchange of a Python socket tutorial: its server runs in Python, `check` is its client. `serve` tests the other side.
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
+use crate::fixed_ports::Lock;
 use crate::program::check;
 use crate::support::skip;
 
-/// The tutorial's server, told in its own terms; it prints its port, then what it received.
+/// The tutorial's server. It prints its port, then what it received.
 const SERVER: &str = r#"
 import socket, sys
 server = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
@@ -22,16 +23,16 @@ client.close()
 server.close()
 "#;
 
-/// The tutorial's server, which ends with the test.
+/// The running server. It is killed when dropped.
 pub struct Python {
     child: Child,
-    /// Where it listens.
+    /// The port on which it listens.
     pub port: String,
-    said: BufReader<ChildStdout>,
+    output: BufReader<ChildStdout>,
 }
 
 impl Python {
-    /// Starts it; none where there is no Python.
+    /// Starts it. `None` if there is no Python.
     pub fn start(port: &str) -> Option<Self> {
         let mut python = Command::new("python3");
         python
@@ -43,20 +44,20 @@ impl Python {
             skip("no python3");
             return None;
         };
-        let mut said = BufReader::new(child.stdout.take().unwrap());
+        let mut output = BufReader::new(child.stdout.take().unwrap());
         let mut port = String::new();
-        said.read_line(&mut port).unwrap();
+        output.read_line(&mut port).unwrap();
         Some(Self {
             child,
             port: port.trim().to_owned(),
-            said,
+            output,
         })
     }
 
-    /// What it says of its only client, once that is gone.
+    /// Waits for its end, and returns what it printed about its only client.
     pub fn heard(mut self) -> String {
         let mut rest = String::new();
-        self.said.read_to_string(&mut rest).unwrap();
+        self.output.read_to_string(&mut rest).unwrap();
         rest
     }
 }
@@ -72,7 +73,7 @@ fn exchange(port: &str) {
     let Some(python) = Python::start(port) else {
         return;
     };
-    let words = [
+    let arguments = [
         "--encoding",
         "gbk",
         "--send",
@@ -82,7 +83,7 @@ fn exchange(port: &str) {
         "-o",
         "json",
     ];
-    let document = check(&[&["127.0.0.1", &python.port][..], &words].concat()).document();
+    let document = check(&[&["127.0.0.1", &python.port][..], &arguments].concat()).document();
     assert_eq!(document["up"], 1, "{document}");
     assert_eq!(document["response"]["text"], "ok, 问题正在处理中…");
     assert_eq!(document["response"]["bytes"], 20);
@@ -90,13 +91,13 @@ fn exchange(port: &str) {
 }
 
 #[test]
-fn our_check_is_the_tutorials_client() {
+fn check_works_as_the_tutorials_client() {
     exchange("0");
 }
 
 #[test]
-fn on_the_tutorials_own_port() {
-    // Whoever has the port already is not ours to stop.
+fn check_works_on_the_tutorials_port() {
+    let _lock = Lock::acquire();
     if std::net::TcpListener::bind("0.0.0.0:8989").is_err() {
         return skip("port 8989 is taken on this machine");
     }

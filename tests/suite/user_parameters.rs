@@ -1,4 +1,4 @@
-//! The shipped `zabbix/agentd/zbx-tcp.conf` in both of Zabbix's agents, with nothing unsafe allowed.
+//! The shipped `zabbix/agentd/zbx-tcp.conf` in both of Zabbix's agents, with `UnsafeUserParameters=0`.
 
 use std::fs;
 use std::io::Read;
@@ -30,7 +30,7 @@ host = "127.0.0.1"
 port = 10
 "#;
 
-/// The file as it ships, for this program in place of the installed one.
+/// The shipped file, with the path of the tested program.
 fn shipped() -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("zabbix/agentd/zbx-tcp.conf");
     let text = fs::read_to_string(path).unwrap();
@@ -44,7 +44,7 @@ fn shipped() -> String {
     )
 }
 
-/// Runs the test with each agent that this machine has.
+/// Runs the test with each installed agent.
 fn with_each(test: fn(&Agent)) {
     for kind in [Kind::Agentd, Kind::Agent2] {
         if let Some(agent) = Agent::start(kind, ConfigFile::new(CONFIG), &shipped()) {
@@ -99,6 +99,8 @@ fn discovery_lists_ports_and_targets() {
             (Some(1), &"one".into()),
             "{rows}"
         );
+        let refused = agent.value("tcp.discovery[ports,127.0.0.1,22/ssh,443]");
+        assert_eq!(refused, "zbx-tcp: quote the list of ports in the key");
         let refused = agent.value("tcp.discovery[ports,127.0.0.1,22/sssh]");
         assert_eq!(
             refused,
@@ -128,7 +130,7 @@ fn a_silent_target_is_answered_before_the_agent_gives_up() {
             agent.check(&format!("127.0.0.1,{},hello,status", silent.port())),
             "8"
         );
-        // The agent itself would have said ZBX_NOTSUPPORTED after 3 s.
+        // The agent itself would return ZBX_NOTSUPPORTED after 3 s.
         assert!(
             start.elapsed() > Duration::from_millis(2400),
             "{:?}",

@@ -6,7 +6,7 @@ from .service import Service
 
 
 class ByAgent(Service):
-    """The view of the monitored host, or of a jump host."""
+    """Probes from the monitored host, or from a jump host."""
 
     name = "TCP service by Zabbix agent"
     kind = "ZABBIX_PASSIVE"
@@ -15,27 +15,26 @@ class ByAgent(Service):
     states = (3, 2)
     own_macros = (macros.AGENT_HOST,)
     silence = (
-        "The agent is down, its configuration lacks the keys tcp.*, or zbx-tcp is not installed on its machine: the item "
-        "\"Get list of ports\" shows which."
+        "The agent is down, its configuration lacks the keys tcp.*, or zbx-tcp is not installed on its machine: see the error of "
+        "the item \"Get list of ports\"."
     )
     overview = (
         "Probes TCP ports from a machine with a Zabbix agent, zabbix_agentd or agent 2: the services of that machine itself, "
-        "or others as they are seen from there. Everything else is as in *TCP service by external check*, and a host can "
-        "have both: the keys differ."
+        "or services that it can reach. Everything else is as in *TCP service by external check*. You can link both to the same "
+        "host: the keys differ."
     )
     setup = (
-        "Install zbx-tcp on the agent's machine as `/usr/bin/zbx-tcp`.",
-        "Install `agentd/zbx-tcp.conf` into the agent's configuration: `/etc/zabbix/zabbix_agentd.conf.d/` or "
-        "`/etc/zabbix/zabbix_agent2.d/`, and restart the agent. `UnsafeUserParameters` is not needed.",
+        "[Install zbx-tcp](../docs/install.md) on the agent's machine as `/usr/bin/zbx-tcp`. The packages also install the item "
+        "keys; otherwise copy `agentd/zbx-tcp.conf` into [the agent's directory](../docs/install.md#agents). Restart the agent.",
         "Import the template and link it to the agent's host.",
         "Set the macro `{$TCP.PORTS}` on the host, for example `22/ssh,25/smtp,443`.",
-        "To probe another machine from there, set `{$TCP.HOST}` to its name or address (IPv6 without brackets).",
+        "To probe another machine, set `{$TCP.HOST}` to its name or address (IPv6 without brackets).",
     )
     description = (
-        "Probes TCP ports from a machine that runs a Zabbix agent, or agent 2, and tells for each whether the service "
+        "Probes TCP ports from a machine that runs a Zabbix agent, or agent 2. For each port it shows whether the service "
         "answers, how fast, and if not, why. Items are {what}.\n"
-        "Setup: install zbx-tcp and its UserParameters on the agent's machine, link this template, set the macros "
-        "{$TCP.PORTS} and, unless the agent probes its own machine, {$TCP.HOST}."
+        "Setup: install zbx-tcp and its UserParameters on the agent's machine, link this template, set the macro "
+        "{$TCP.PORTS}. To probe another machine than the agent's, set {$TCP.HOST}."
     ).replace("{what}", "passive: the server or proxy asks the agent")
 
     def listing(self):
@@ -46,13 +45,13 @@ class ByAgent(Service):
 
 
 class ByAgentActive(ByAgent):
-    """The same, sent by the agent of its own accord."""
+    """The same with active agent checks."""
 
     name = "TCP service by Zabbix agent active"
     kind = "ZABBIX_ACTIVE"
     overview = ByAgent.overview.replace("*TCP service by external check*", "*TCP service by Zabbix agent*").replace(
-        ", and a host can have both: the keys differ", ", but the agent sends of its own accord (active items); a host can "
-        "have one of the two"
+        "You can link both to the same host: the keys differ.",
+        "The items are active agent checks. You can link only one of the two to a host.",
     )
     description = ByAgent.description.replace(
         "passive: the server or proxy asks the agent", "active: the agent sends to the server or proxy"

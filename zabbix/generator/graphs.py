@@ -1,4 +1,4 @@
-"""The graph prototypes: where the time goes, and what the network does."""
+"""The graph prototypes: times, and the network."""
 
 COLORS = ("1A7C11", "2E86DE", "F6A623", "E64B3C")
 
@@ -16,13 +16,13 @@ def graph(identity, name, host, keys, colors=COLORS, right=()):
 
 
 def of_times(template, results):
-    """Phases and total in one picture."""
+    """All phases and the total in one graph."""
     keys = [results.key(f"time.{phase}") for phase in ("resolve", "connect", "dialogue", "total")]
     return graph("Times", times_name(results), template, keys)
 
 
 def of_network(template, results):
-    """Round-trip time, and how often the SYN was repeated."""
+    """Round-trip time and SYN retransmits."""
     repeated = results.key("tcp.syn_retransmits")
     keys = [results.key("tcp.rtt"), repeated]
     return graph("Network", f"{results.prefix}: Network", template, keys, (COLORS[1], COLORS[3]), right=[repeated])

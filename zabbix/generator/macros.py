@@ -1,75 +1,84 @@
-"""The user macros. One that several templates have means the same in each."""
+"""The user macros. A macro of several templates has the same meaning in each."""
 
 from .parts import macro
 
 PORTS = macro(
     "TCP.PORTS", "",
-    "Required. Ports to probe, each with the service that is expected there, if any: 22/ssh,25/smtp,443/https,8000-8010. "
-    "The services are listed by: zbx-tcp services.",
+    "Required. Ports to probe, separated by commas, each optionally with the service to test: 22/ssh,25/smtp,443,8000-8010. "
+    "The command zbx-tcp services lists the services.",
 )
-INTERVAL = macro("TCP.INTERVAL", "1m", "How often each port is probed. Can be set for one port by context.")
-DISCOVERY_INTERVAL = macro("TCP.DISCOVERY.INTERVAL", "2m", "How often the list of ports is read. This asks no network.")
+INTERVAL = macro("TCP.INTERVAL", "1m", "Interval between probes of a port. Can be set for one port by context.")
+DISCOVERY_INTERVAL = macro(
+    "TCP.DISCOVERY.INTERVAL", "2m",
+    "Interval between readings of the list of ports. Reading it causes no network traffic.",
+)
 DISCOVERY_NODATA = macro(
     "TCP.DISCOVERY.NODATA.PERIOD", "7m",
-    "How long the list of ports could not be read before zbx-tcp itself counts as failed. Longer than twice "
-    "{$TCP.DISCOVERY.INTERVAL}; shorter than {$TCP.NODATA.PERIOD} by {$TCP.INTERVAL} and a minute, so that it comes first.",
+    "Time without a list of ports after which zbx-tcp itself counts as failed. Set it to more than twice "
+    "{$TCP.DISCOVERY.INTERVAL}, and below {$TCP.NODATA.PERIOD} by {$TCP.INTERVAL} and a minute, so that it fires first.",
 )
 NODATA = macro(
     "TCP.NODATA.PERIOD", "10m",
-    "How long no result may have arrived before the probe itself counts as failed. Longer than {$TCP.INTERVAL}.",
+    "Time without a result after which the probe itself counts as failed. Set it to more than {$TCP.INTERVAL}.",
 )
 DOWN_PERIOD = macro(
     "TCP.DOWN.PERIOD", "3m",
-    "How long no probe may have succeeded before a service counts as down. Several times {$TCP.INTERVAL}.",
+    "Time without a successful probe after which a service counts as down. Set it to several times {$TCP.INTERVAL}. A service "
+    "without an earlier result in this time, such as a new one, counts as down at its first failed probe.",
 )
 UP_PERIOD = macro(
     "TCP.UP.PERIOD", "2m",
-    "How long every probe must have succeeded before the problem is resolved. At least {$TCP.INTERVAL}.",
+    "Time in which every probe must succeed before the problem is resolved. Set it to at least {$TCP.INTERVAL}.",
 )
 SLOW_PERIOD = macro("TCP.SLOW.PERIOD", "5m", "Period over which connect and response times are averaged.")
 LOSS_PERIOD = macro("TCP.LOSS.PERIOD", "15m", "Period in which probes with retransmitted SYNs are counted.")
 TIMEOUT = macro(
     "TCP.TIMEOUT", "2.5s",
-    "Total deadline of a probe, name resolution included. Must be below Zabbix's own timeout, 3 s by default.",
+    "Total deadline of a probe, including name resolution. Must be below the timeout of Zabbix, 3 s by default.",
 )
 COUNT = macro(
     "TCP.COUNT", "1",
-    "Attempts of one probe, 0.2 s apart; the service is up when one of them succeeds. More than 1 measures the share that fails.",
+    "Connection attempts of one probe, 0.2 s apart; the service is up when one of them succeeds. More than 1 measures the share "
+    "that fails.",
 )
 AGENT_HOST = macro(
     "TCP.HOST", "127.0.0.1",
-    "Name or address that the agent probes: the agent's own machine, or another one as seen from there.",
+    "Name or address to probe: the agent's own machine, or another one that it can reach.",
 )
 GROUP = macro(
     "TCP.GROUP", "",
-    "Group of targets in the configuration file of zbx-tcp; empty for every target of the file.",
+    "Group of targets in the configuration file of zbx-tcp; empty for all targets.",
 )
-TARGET_TIMEOUT = macro("TCP.TARGET.TIMEOUT", "2s", "Deadline of one target, name resolution included.")
+TARGET_TIMEOUT = macro("TCP.TARGET.TIMEOUT", "2s", "Deadline of one target, including name resolution.")
 DEADLINE = macro(
     "TCP.DEADLINE", "2.5s",
-    "Deadline of the whole run: what was not reached by then is reported as not_tried. Must be below Zabbix's own "
-    "timeout, 3 s by default.",
+    "Deadline of the whole run: targets that were not started by then are reported as not_tried. Must be below the timeout of "
+    "Zabbix, 3 s by default.",
 )
-MATCHES = macro("TCP.TARGET.MATCHES", ".*", "Only targets whose id matches this expression become items.")
-NOT_MATCHES = macro("TCP.TARGET.NOT_MATCHES", "CHANGE_IF_NEEDED", "Targets whose id matches this expression are left out.")
+MATCHES = macro("TCP.TARGET.MATCHES", ".*", "Only targets whose id matches this regular expression are discovered.")
+NOT_MATCHES = macro(
+    "TCP.TARGET.NOT_MATCHES", "CHANGE_IF_NEEDED",
+    "Targets whose id matches this regular expression are not discovered.",
+)
 UNKNOWN_WARN = macro(
     "TCP.UNKNOWN.MAX.WARN", "50",
-    "Share of targets, in per cent, about which nothing could be told, above which there is one problem for all of them.",
+    "Percentage of targets with an unknown state above which there is one problem for all of them.",
 )
 UNKNOWN_PERIOD = macro(
     "TCP.UNKNOWN.PERIOD", "2m",
-    "For how long that must be so. Shorter than {$TCP.DOWN.PERIOD}, so that it comes before a problem for each target.",
+    "Time for which the percentage must be above {$TCP.UNKNOWN.MAX.WARN}. Set it below {$TCP.DOWN.PERIOD}, so that this problem "
+    "comes before one for each target.",
 )
 
 DOWN = [DOWN_PERIOD, UP_PERIOD]
 
 
 def limits(context):
-    """Thresholds, each of which can be set for one port or target by its context."""
+    """Thresholds. Each can be set for one port or target by its context."""
     return [
-        macro("TCP.CONNECT.WARN", "0.5", f"Average connect time that is too high, in seconds. Context: {context}."),
-        macro("TCP.RESPONSE.WARN", "1", f"Average response time that is too high, in seconds. Context: {context}."),
-        macro("TCP.LOSS.WARN", "3", f"Number of probes with retransmitted SYNs that is too high. Context: {context}."),
+        macro("TCP.CONNECT.WARN", "0.5", f"Threshold of the average connect time, in seconds. Context: {context}."),
+        macro("TCP.RESPONSE.WARN", "1", f"Threshold of the average response time, in seconds. Context: {context}."),
+        macro("TCP.LOSS.WARN", "3", f"Threshold of the number of probes with retransmitted SYNs. Context: {context}."),
         SLOW_PERIOD,
         LOSS_PERIOD,
     ]

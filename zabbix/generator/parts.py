@@ -1,4 +1,4 @@
-"""The pieces of a template, as mappings with the member names of Zabbix's export. Every scalar is a text."""
+"""The parts of a template, as mappings with the member names of Zabbix's export. Every scalar is a string."""
 
 GROUP = "Templates/Applications"
 STATE, STATUS = "Service state", "TCP probe status"
@@ -28,24 +28,24 @@ def heartbeat(period):
     return step("DISCARD_UNCHANGED_HEARTBEAT", period)
 
 
-# What the program says when it was called wrongly is no document: it becomes the error of the item.
+# An error message of the program is not a document: it becomes the error of the item.
 DOCUMENT_OR_ERROR = step("CHECK_REGEX_ERROR", r"^([^{][\s\S]*|)$", r"\1")
 
 
 class Call:
-    """How the program is started: an item type and the key. `words` are the parameters, each quoted.
+    """How the program is started: an item type and the key. Each of `parameters` is quoted.
 
-    The first word is its identity: options may come and go without making it another item.
+    The first parameter identifies the item, so that options can change and the uuid stays.
     """
 
-    def __init__(self, kind, key, *words):
+    def __init__(self, kind, key, *parameters):
         self.kind = kind
-        self.identity = f"{key}[{words[0]}]" if "#" not in words[0] else key
-        self.key = key + "[" + ",".join(f'"{word}"' for word in words) + "]"
+        self.identity = f"{key}[{parameters[0]}]" if "#" not in parameters[0] else key
+        self.key = key + "[" + ",".join(f'"{parameter}"' for parameter in parameters) + "]"
 
 
 def raw(name, call, delay, description, *steps):
-    """A master item: nothing of it is stored, its dependents are."""
+    """A master item. It has no history; its dependent items have."""
     made = {"identity": call.identity, "name": name, "type": call.kind, "key": call.key, "delay": delay}
     made |= {"history": "0", "trends": "0", "value_type": "TEXT", "description": description}
     if steps:
@@ -54,7 +54,7 @@ def raw(name, call, delay, description, *steps):
 
 
 def dependent(name, key, master, description, *steps, value_type=None, units=None, valuemap=None, component="network"):
-    """An item that takes its value from a master item; without a value type it holds whole numbers."""
+    """An item that takes its value from a master item; the default value type is Numeric (unsigned)."""
     made = {"name": name, "type": "DEPENDENT", "key": key, "delay": "0", "description": description}
     if value_type in ("TEXT", "CHAR"):
         made["trends"] = "0"
@@ -69,13 +69,13 @@ def macro(name, value, description):
 
 
 def reference(trigger):
-    """A trigger as a dependency names it."""
+    """A trigger as it is named in a dependency."""
     return {member: trigger[member] for member in ("name", "expression", "recovery_expression") if member in trigger}
 
 
 def trigger(identity, name, severity, expression, description, *, recovery=None, event=None, opdata=None, manual=None, after=(),
             scope="availability"):
-    """A trigger; `identity` stays when it is worded anew, `after` are those whose problem keeps it from firing."""
+    """A trigger; `identity` stays when its name changes, `after` are the triggers that suppress it."""
     made = {"identity": identity, "name": name, "expression": expression, "priority": severity, "description": description}
     if recovery:
         made |= {"recovery_mode": "RECOVERY_EXPRESSION", "recovery_expression": recovery}

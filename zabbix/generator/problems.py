@@ -1,7 +1,7 @@
 """The chain of triggers for one port or target: one cause gives one problem.
 
-No data > cannot tell > the name does not resolve > down > slow > packets are lost.
-Expressions go by time, not by number of values, so they mean the same at every interval.
+No data > state unknown > the name does not resolve > down > slow > packets are lost.
+Expressions use periods, not numbers of values, so they mean the same at every interval.
 """
 
 from .parts import trigger
@@ -9,12 +9,12 @@ from .parts import trigger
 UNKNOWN = "^(14|15|17)$"
 UNRESOLVED = "^[12]$"
 DOWN = "^([3-9]|1[01236])$"
-# A connect that failed says nothing about lost packets that the other triggers do not say better.
+# A failed connect is reported by other triggers, so its SYNs are not counted as lost packets.
 NO_CONNECTION = "^[345]$"
 
 
 class Problems:
-    """Triggers over the items of `results`. `subject` begins their names; thresholds are looked up by `context`."""
+    """Triggers over the items of `results`. Their names begin with `subject`; `context` selects the thresholds."""
 
     def __init__(self, template, results, subject, context):
         self.template, self.results, self.subject, self.context = template, results, subject, context
@@ -30,14 +30,14 @@ class Problems:
         return f'{{${macro}:"{self.context}"}}'
 
     def failed(self, statuses):
-        """How many probes of the period ended so."""
+        """The number of probes in the period with these statuses."""
         return f'count({self.item("status")},{{$TCP.DOWN.PERIOD}},"regexp","{statuses}")'
 
     def never_up(self):
         return f'max({self.item("up")},{{$TCP.DOWN.PERIOD}})=0'
 
     def chain(self, before):
-        """All of them; `before` are the triggers that say that nothing is measured at all."""
+        """All of them; `before` are the triggers for a probe that does not run at all."""
         unknown = self.cannot_tell(before)
         unresolved = self.does_not_resolve([*before, unknown])
         down = self.is_down([*before, unknown, unresolved])
@@ -49,9 +49,9 @@ class Problems:
         return trigger(
             "no data", f"{self.subject}: No data from the probe", "AVERAGE",
             f'nodata({self.item("up")},{{$TCP.NODATA.PERIOD}})=1',
-            "No result has been stored for {$TCP.NODATA.PERIOD}. The item that probes this port shows why: a macro holds "
-            "a wrong value, or {$TCP.TIMEOUT} is not below Zabbix's own timeout. Nothing is known about the service "
-            "meanwhile.",
+            "No result has been stored for {$TCP.NODATA.PERIOD}. See the error of the item \"Get probe data\" of this port: a "
+            "macro is invalid, or {$TCP.TIMEOUT} is not below the timeout of Zabbix. Until then the state of the service is "
+            "unknown.",
             after=before,
         )
 
@@ -60,11 +60,10 @@ class Problems:
         status, untold = self.item("status"), self.failed(UNKNOWN)
         return trigger(
             "cannot tell", name, "WARNING",
-            # The state of a new port may be known a moment before its first status.
+            # The first state of a new port may be stored a moment before its first status.
             f"{self.never_up()} and {untold}>0 and {untold}=count({status},{{$TCP.DOWN.PERIOD}})",
-            "For {$TCP.DOWN.PERIOD} every probe ended before it could learn anything about the service: the probe's "
-            "policy forbids the target, the probing machine lacks what a connection needs, or the probe was not tried "
-            "in time. The service itself may be up.",
+            "For {$TCP.DOWN.PERIOD} no probe could run: the policy of zbx-tcp forbids the target, the probing machine lacks a "
+            "resource or a permission, or the probe was not tried in time. The service itself may be up.",
             event=f"{name}: {self.last('error')}", opdata="Current status: {ITEM.LASTVALUE2}", manual=True, after=before,
         )
 
@@ -73,8 +72,8 @@ class Problems:
         return trigger(
             "does not resolve", name, "AVERAGE",
             f"{self.never_up()} and {self.failed(UNRESOLVED)}>0 and {self.failed(DOWN)}=0",
-            "No probe within {$TCP.DOWN.PERIOD} got an address for the name, so the service itself was not asked. "
-            "Resolved when a probe has got an address.",
+            "No probe within {$TCP.DOWN.PERIOD} got an address for the name, so the service itself was not probed. "
+            "Resolved when a probe gets an address.",
             event=f"{name}: {self.last('error')}", opdata="Current status: {ITEM.LASTVALUE2}", after=before,
         )
 
@@ -83,9 +82,8 @@ class Problems:
         return trigger(
             "down", name, "AVERAGE",
             f"{self.never_up()} and {self.failed(DOWN)}>0",
-            "No probe within {$TCP.DOWN.PERIOD} found the service up, and at least one of them could tell. The name of "
-            "the problem ends with the reason as it was then. Resolved when every probe within {$TCP.UP.PERIOD} found "
-            "it up.",
+            "No probe within {$TCP.DOWN.PERIOD} found the service up, and at least one of them could run. The name of the "
+            "problem ends with the reason at that time. Resolved when every probe within {$TCP.UP.PERIOD} finds it up.",
             recovery=f'min({self.item("up")},{{$TCP.UP.PERIOD}})=1',
             event=f"{name}: {self.last('error')}", opdata="Current status: {ITEM.LASTVALUE2}", after=before,
         )
@@ -98,10 +96,10 @@ class Problems:
         average = f"avg({self.item(item)},{period})"
         return trigger(
             f"slow {item}", name, "WARNING",
-            # Without the count, a time that is never measured would make an expression that cannot be evaluated. The state
-            # is there because Zabbix evaluates when a value comes: while the service is down, only its state has any.
+            # Without the count, Zabbix could not evaluate the expression for a time that was never measured. The state is in
+            # it because Zabbix evaluates when a value arrives: while the service is down, only its state has values.
             f"{up}=1 and {count}>0 and {average}>{limit}",
-            f"{description} Resolved when the average falls below 80 % of that, or there is nothing to measure.",
+            f"{description} Resolved when the average falls below 80 % of it, or when nothing was measured.",
             recovery=f"{up}=0 or {count}=0 or {average}<0.8*{limit}",
             event=f"{name} (over {limit}s for {period})", opdata="Current value: {ITEM.LASTVALUE2}", manual=True,
             after=before, scope="performance",
@@ -109,12 +107,12 @@ class Problems:
 
     def responds_slowly(self, before):
         return self.slow("Response time", "time.dialogue", "TCP.RESPONSE.WARN",
-                         "The service takes its time: the average response time over {$TCP.SLOW.PERIOD} is above the "
+                         "The service is slow: the average response time over {$TCP.SLOW.PERIOD} is above the "
                          "threshold.", before)
 
     def connects_slowly(self, before):
         return self.slow("Connect time", "time.connect", "TCP.CONNECT.WARN",
-                         "The network, or the queue of the listener, takes its time: the average connect time over "
+                         "The network, or the accept queue of the service, is slow: the average connect time over "
                          "{$TCP.SLOW.PERIOD} is above the threshold.", before)
 
     def loses_packets(self, before):
@@ -125,10 +123,11 @@ class Problems:
         unconnected = f'count({self.item("status")},{period},"regexp","{NO_CONNECTION}")'
         return trigger(
             "loss", name, "WARNING",
-            # Where nothing ever connects there may be no count of SYNs, and then Zabbix could not evaluate the rest.
+            # If no probe ever connects there is no count of SYNs, and Zabbix could not evaluate the rest.
             f"{up}=1 and {retransmitted}-{unconnected}>={limit}",
-            "So many probes within {$TCP.LOSS.PERIOD} connected only after the kernel had repeated the SYN. Either "
-            "packets are lost, or the queue of the listener is full now and then. Resolved when there is none left.",
+            "At least this number of probes within {$TCP.LOSS.PERIOD} connected only after the kernel had repeated the SYN. "
+            "Either packets are lost, or the accept queue of the service is full at times. Resolved when the period has no "
+            "such probe.",
             recovery=f"{up}=0 or {retransmitted}-{unconnected}<=0",
             event=f"{name} ({limit} probes or more within {period})",
             opdata="SYN retransmits of the last probe: {ITEM.LASTVALUE2}", manual=True, after=before,

@@ -13,7 +13,7 @@ TRIGGERS = ("Name", "Description", "Expression", "Severity", "Dependencies and a
 
 
 def page(template, body):
-    """`body` is the template as `release.File` has it."""
+    """`body` is the template as `release.File` makes it."""
     rule = body["discovery_rules"][0]
     parts = [
         f"# {template.name}",
@@ -21,8 +21,8 @@ def page(template, body):
         "## Overview",
         template.overview,
         "## Requirements",
-        "Zabbix version: 6.0 and higher. For 6.0 to 6.4 import the file in `6.0/`, since 7.0 the one in `7.0/`: both have "
-        "the same items, triggers and uuids, so after an upgrade the new file takes the place of the old one.",
+        "Zabbix version: 6.0 and higher. Import the file in `6.0/` for 6.0 to 6.4, the file in `7.0/` for 7.0 and later. Both have "
+        "the same items, triggers and uuids, so after an upgrade of Zabbix import the new file over the old one.",
         "## Tested versions",
         "\n".join(f"- {version}" for version in TESTED),
         "## Setup",
@@ -52,7 +52,7 @@ def attached(items, member):
 
 
 def prototypes(rule):
-    """Those of single items too, in the order of the chain: what depends on fewer others first."""
+    """Including those of single items, in the order of the chain: triggers with fewer dependencies first."""
     every = [*rule["trigger_prototypes"], *attached(rule["item_prototypes"], "trigger_prototypes")]
     return sorted(every, key=lambda one: (one["priority"] == "WARNING" and "performance" in str(one["tags"]),
                                           len(one.get("dependencies", ()))))
@@ -73,7 +73,7 @@ def item(one):
 
 
 def steps(one):
-    """What happens to a value before it is stored."""
+    """The preprocessing of a value."""
     lines = [step(each) for each in one.get("preprocessing", ())]
     return "<p>**Preprocessing**</p><ul>" + "".join(f"<li>{line}</li>" for line in lines) + "</ul>" if lines else ""
 

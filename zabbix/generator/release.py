@@ -1,4 +1,4 @@
-"""One template as the file of one Zabbix release: uuids, the order of an export, and what a release has not."""
+"""One template as the file of one Zabbix release: uuids, the order of an export, and the features of a release."""
 
 import copy
 
@@ -9,13 +9,13 @@ from .yaml import Style
 
 RELEASES = ("6.0", "7.0")
 VENDOR = {"name": "zbx-tcp", "version": "7.0-1"}
-# Members in the order of an export; those that are not listed come in between, as they were made.
+# Members in the order of an export; members that are not listed come in between, in the order of their creation.
 ORDER = (
     "uuid expression recovery_mode recovery_expression name event_name opdata priority type key delay history trends "
     "value_type units filter lifetime description valuemap preprocessing"
 ).split()
 MODERN_ORDER = " ".join(ORDER).replace("trends value_type", "value_type trends").split()
-# What an export leaves out of a widget.
+# Members that an export omits from a widget if they have these values.
 DEFAULTS = {"name": "", "x": "0", "y": "0", "height": "2"}
 LAST = "item_prototypes trigger_prototypes graph_prototypes master_item manual_close dependencies tags triggers".split()
 
@@ -79,12 +79,12 @@ class File:
         rule = copy.deepcopy(rule)
         rule["item_prototypes"] = self.items(rule["item_prototypes"], "item prototype")
         triggers = self.triggers(rule["trigger_prototypes"], "trigger prototype")
-        # An export has the triggers over a single item with that item.
+        # In an export, a trigger over a single item is a member of that item.
         rule["trigger_prototypes"] = [trigger for trigger in triggers if not attached(trigger, rule["item_prototypes"])]
         graphs = [self.named("graph prototype", graph) for graph in rule["graph_prototypes"]]
         rule["graph_prototypes"] = by("name", graphs)
         if self.modern:
-            # What is gone is disabled at once and kept for a week: the default of 7.0. 6.0 would go on probing it.
+            # 7.0's default disables lost items at once and deletes them after a week. 6.0 would continue to probe them.
             del rule["lifetime"]
         made = self.named("discovery rule", rule)
         made["preprocessing"] = made.pop("preprocessing")
@@ -113,12 +113,12 @@ class File:
 
 
 def position(widget):
-    """By which an export of 7.0 sorts widgets."""
+    """The key by which an export of 7.0 sorts widgets."""
     return int(widget["x"]), int(widget["y"])
 
 
 def title(widget):
-    """By which an export of 6.0 sorts widgets."""
+    """The key by which an export of 6.0 sorts widgets."""
     return widget["name"]
 
 
@@ -128,7 +128,7 @@ def by(member, objects):
 
 
 def attached(trigger, items):
-    """Hand a trigger to its item, when it has only one."""
+    """Move a trigger to its item if it uses only one."""
     asked = trigger["expression"] + trigger.get("recovery_expression", "")
     used = [item for item in items if f"/{item['key']}," in asked]
     if len(used) == 1:

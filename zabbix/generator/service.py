@@ -1,4 +1,4 @@
-"""What the templates have in common whose ports are listed in a macro."""
+"""What all templates with a list of ports in a macro have in common."""
 
 from . import graphs, macros
 from .parts import DOCUMENT_OR_ERROR, dependent, heartbeat, path, raw, step, tag, trigger
@@ -6,7 +6,7 @@ from .problems import Problems
 from .results import Results
 from .widgets import GREEN, RED, label, page
 
-# A list that cannot be read, or is empty, must not delete what was discovered: it is an error of the rule.
+# An invalid or empty list is an error of the rule: otherwise Zabbix would delete all discovered items.
 ROWS_OR_ERROR = step("JAVASCRIPT", """if (value.charAt(0) !== '[') {
     throw value;
 }
@@ -22,16 +22,16 @@ COUNT = path("$.length()", otherwise="0")
 
 
 class Service:
-    """One way to probe the ports of a list. Subclasses say how, and what the items are called."""
+    """A template with a list of ports. Subclasses define how a port is probed, and the names of the items."""
 
     own_macros = ()
     shows = (
-        "One dashboard for all ports of the host: in 7.0 which of them are up, what is wrong and why, connect, response and "
-        "round-trip times side by side, and on a second page the graphs of each port. A dashboard of a template in 6.0 "
-        "can hold numbers, texts and graphs only: what is wrong is then on the page *Problems*."
+        "One dashboard for all ports of the host. In 7.0: the state of each port, open problems with their reasons, connect, "
+        "response and round-trip times, and on a second page the graphs of each port. In 6.0 the dashboard of a template can "
+        "show only numbers, texts and graphs; see *Monitoring > Problems* for the problems."
     )
     with_loss = False
-    # Graphs of states side by side and one below the other in 6.0: a legend is cut where the graph is too narrow for it.
+    # Columns and rows of the graphs of states in 6.0: Zabbix cuts a legend if the graph is too narrow.
     states = (4, 2)
 
     def __init__(self):
@@ -42,32 +42,32 @@ class Service:
         self.problems = Problems(self.name, self.results, f"TCP: {self.subject}", "{#TCP.PORT}")
 
     def items(self):
-        """What there is once per host."""
+        """The items that exist once per host."""
         error = dependent(
             "Port list error", f"{self.base}.ports.error", self.list.key,
-            "What is wrong with the macro {$TCP.PORTS} or the configuration file, as a sentence; empty when nothing is.",
+            "Why the macro {$TCP.PORTS} or the configuration file is invalid; empty if it is valid.",
             SENTENCE, value_type="TEXT", component="health",
         )
         number = dependent(
             "Ports in the list", f"{self.base}.ports.count", self.list.key,
-            "How many ports are to be probed.", COUNT, component="health",
+            "Number of ports in {$TCP.PORTS}.", COUNT, component="health",
         )
         error["triggers"] = list(self.host_triggers())
         listing = raw("Get list of ports", self.list, "{$TCP.DISCOVERY.INTERVAL}",
-                      "The ports of {$TCP.PORTS} as rows for the discovery, or a sentence that says what is wrong.")
+                      "The ports of {$TCP.PORTS} as rows for the discovery, or an error message.")
         return [listing, error, number]
 
     def host_triggers(self):
         key = f"/{self.name}/{self.base}.ports.error"
         silent = trigger(
             "does not run", "TCP: zbx-tcp does not run", "AVERAGE", f"nodata({key},{{$TCP.DISCOVERY.NODATA.PERIOD}})=1",
-            f"The list of ports could not be read for {{$TCP.DISCOVERY.NODATA.PERIOD}}. {self.silence} Nothing is known "
-            "about the services meanwhile.",
+            f"The list of ports could not be read for {{$TCP.DISCOVERY.NODATA.PERIOD}}. {self.silence} Until then the "
+            "state of the services is unknown.",
         )
         wrong = trigger(
             "list", "TCP: List of ports cannot be used", "WARNING", f"length(last({key}))>0",
-            "The macro {$TCP.PORTS}, or the configuration file of zbx-tcp, holds a mistake. The ports that were "
-            "discovered before are still probed.",
+            "The macro {$TCP.PORTS}, or the configuration file of zbx-tcp, is invalid. The ports that were discovered "
+            "before are still probed.",
             event=f"TCP: List of ports cannot be used: {{?last(/{'/' + self.base}.ports.error)}}", after=[silent],
         )
         return silent, wrong
@@ -81,7 +81,7 @@ class Service:
             "key": f"{self.base}.discovery",
             "delay": "0",
             "lifetime": "0",
-            "description": "A row for each port of {$TCP.PORTS}. A port that is taken off the list is no longer probed.",
+            "description": "One row for each port of {$TCP.PORTS}. A port that is removed from the list is no longer probed.",
             "item_prototypes": self.prototypes(),
             "trigger_prototypes": [none, *self.problems.chain([silent, none])],
             "graph_prototypes": [graphs.of_times(self.name, self.results), graphs.of_network(self.name, self.results)],
@@ -93,8 +93,8 @@ class Service:
     def prototypes(self):
         results = self.results
         master = raw(f"{self.subject}: Get probe data", self.probe, '{$TCP.INTERVAL:"{#TCP.PORT}"}',
-                     "One probe of the port: the result document of zbx-tcp as JSON. Anything else it prints is a mistake in "
-                     "the macros, and this item then shows it as its error.", DOCUMENT_OR_ERROR)
+                     "One probe of the port: the JSON document of zbx-tcp. If the macros are invalid, the message is the error "
+                     "of this item.", DOCUMENT_OR_ERROR)
         master["tags"] += results.tags
         loss = results.loss() if self.with_loss else []
         return [master, *results.verdict(), *results.times(), *results.network(), *loss, *results.response()]

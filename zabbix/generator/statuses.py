@@ -1,4 +1,4 @@
-"""The value maps. The statuses are the program's own table, which a test compares."""
+"""The value maps. A test compares the statuses with the program's table."""
 
 from .parts import STATE, STATUS
 

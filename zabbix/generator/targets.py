@@ -8,7 +8,7 @@ from .widgets import AMBER, GREEN, RED, label, page
 
 SHARE = """var summary = JSON.parse(value);
 return summary.targets ? 100 * summary.%s / summary.targets : %d;"""
-# One line for each target that is not up; a text item holds 65 535 characters.
+# One line for each target that is not up. A text item stores 65 535 characters, so the number of lines is limited.
 FAILING = """var lines = JSON.parse(value).map(function (target) {
     return (target.name || target.id) + ': ' + target.status_name + ': ' + target.error;
 });
@@ -22,69 +22,67 @@ class Targets:
     base = "tcp.target"
     subject = "Target {#TCP.NAME}"
     overview = (
-        "Probes a whole group of TCP targets in one process, thousands at once, and tells for each whether it answers, how "
+        "Probes a whole group of TCP targets in one process, thousands at once. For each target it shows whether it answers, how "
         "fast, and if not, why. The targets, with their names, services and options, are listed in the configuration file "
-        "of zbx-tcp on the Zabbix server or proxy. One item holds the document of a run; the discovery rule and all other "
-        "items take their values from it, so a group costs one poller for {$TCP.DEADLINE} at most, however many of its "
+        "of zbx-tcp on the Zabbix server or proxy. One item receives the document of a run; the discovery rule and all other "
+        "items take their values from it. So a group occupies one poller for {$TCP.DEADLINE} at most, however many of its "
         "targets hang."
     )
     setup = (
-        "Install zbx-tcp into the directory that `ExternalScripts` names in `zabbix_server.conf` or `zabbix_proxy.conf`: "
-        "`install -o root -g root -m 0755 zbx-tcp /usr/lib/zabbix/externalscripts/zbx-tcp`.",
-        "List the targets in `/etc/zbx-tcp/config.toml` of that machine, readable by the user zabbix: a `[[targets]]` entry "
-        "each, with `host`, `port`, and as you like `id`, `name`, `service`, `group`. `sudo -u zabbix zbx-tcp services "
-        "--check` names every mistake in it.",
-        "Import the template and link it to a host with an interface of any type, one host for each group: it only holds "
-        "the results.",
+        "[Install zbx-tcp](../docs/install.md#directories-for-external-checks) on the server or proxy.",
+        "List the targets in `/etc/zbx-tcp/config.toml` of that machine, readable by the user zabbix: each is a `[[targets]]` "
+        "entry with `host`, `port`, and optionally `id`, `name`, `service`, `group` ([example](../docs/many-targets.md#targets)). "
+        "`runuser -u zabbix -- zbx-tcp services --check` lists all errors in it.",
+        "Import the template and link it to a host with an interface of any type. Create one host for each group: it only "
+        "stores the results.",
         "Set the macro `{$TCP.GROUP}` on the host, or leave it empty for all targets of the file.",
-        "Where a target is slower than others by nature, give it limits of its own by its id: `{$TCP.RESPONSE.WARN:\"mail\"}`.",
+        "If a target is normally slower than others, give it thresholds of its own, by its id: `{$TCP.RESPONSE.WARN:\"mail\"}`.",
     )
     shows = (
-        "In 7.0: how many targets are up, which, what is wrong and why, connect and response times side by side, and on a "
-        "second page the graphs of each target. In 6.0: the numbers, the targets that are not up with the reason, and the "
-        "graphs of each target."
+        "In 7.0: the number of targets that are up, the state of each, open problems with their reasons, connect and response "
+        "times, and on a second page the graphs of each target. In 6.0: the numbers, the targets that are not up with the "
+        "reason, and the graphs of each target."
     )
     description = (
-        "Probes a whole group of TCP targets in one run and tells for each whether it answers, how fast, and if not, "
-        "why. The targets are listed in the configuration file of zbx-tcp on the Zabbix server or proxy; the host that "
-        "this template is linked to only holds the results.\n"
+        "Probes a whole group of TCP targets in one run. For each target it shows whether it answers, how fast, and if not, "
+        "why. The targets are listed in the configuration file of zbx-tcp on the Zabbix server or proxy; the host with "
+        "this template only stores the results.\n"
         "Setup: install zbx-tcp into the ExternalScripts directory of the server or proxy, list the targets in "
         "/etc/zbx-tcp/config.toml, link this template to a host with any interface, set the macro {$TCP.GROUP}."
     )
 
     def __init__(self):
-        words = ("batch", "-o", "json", "--group", "{$TCP.GROUP}", "--timeout", "{$TCP.TARGET.TIMEOUT}")
-        self.run = Call("EXTERNAL", "zbx-tcp", *words, "--deadline", "{$TCP.DEADLINE}")
+        parameters = ("batch", "-o", "json", "--group", "{$TCP.GROUP}", "--timeout", "{$TCP.TARGET.TIMEOUT}")
+        self.run = Call("EXTERNAL", "zbx-tcp", *parameters, "--deadline", "{$TCP.DEADLINE}")
         tags = [tag("group", "{#TCP.GROUP}"), tag("target", "{#TCP.NAME}")]
         root = "$.targets['{#TCP.ID}']"
         self.results = Results(self.subject, self.base, "{#TCP.ID}", self.run.key, root, tags)
         self.problems = Problems(self.name, self.results, f"TCP: {self.subject}", "{#TCP.ID}")
 
     def items(self):
-        """What there is once per group."""
-        master = raw("Get targets", self.run, "{$TCP.INTERVAL}", "One run over the whole group: the document of zbx-tcp "
-                     "batch as JSON. Anything else it prints is a mistake in the macros or in the configuration file, and "
-                     "this item then shows it as its error.", DOCUMENT_OR_ERROR)
-        unknown = self.share("Targets that could not be judged", "unknown", 0, "Share of targets about which nothing could "
-                             "be told: forbidden by the policy, not tried in time, or for want of something on this "
-                             "machine.")
+        """The items that exist once per group."""
+        master = raw("Get targets", self.run, "{$TCP.INTERVAL}", "One run over the whole group: the JSON document of "
+                     "zbx-tcp batch. If the macros or the configuration file are invalid, the message is the error of this "
+                     "item.", DOCUMENT_OR_ERROR)
+        unknown = self.share("Targets that could not be judged", "unknown", 0, "Share of targets with an unknown state: denied "
+                             "by the policy, not tried in time, or not possible on this machine.")
         silent, untold = self.host_triggers()
         unknown["triggers"] = [untold]
-        number = self.count("Targets", "targets", "How many targets the group has.")
+        number = self.count("Targets", "targets", "Number of targets in the group.")
         number["triggers"] = [silent]
         return [
             master,
             number,
-            self.count("Targets up", "up", "How many of them answered as they should."),
-            self.count("Targets down", "down", "How many of them did not."),
-            self.share("Share of targets up", "up", 100, "Share of targets that answered as they should."),
+            self.count("Targets up", "up", "Number of targets that answered as expected."),
+            self.count("Targets down", "down", "Number of targets that did not answer as expected."),
+            self.share("Share of targets up", "up", 100, "Share of targets that answered as expected."),
             unknown,
             dependent("Targets that are not up", "tcp.targets.failing", self.run.key,
-                      "One line for each target that is not up, with the reason; the first hundred.",
+                      "One line for each target that is not up, with the reason; at most 100 lines.",
                       path("$.targets[?(@.up == 0)]", otherwise="[]"), step("JAVASCRIPT", FAILING), heartbeat("1h"),
                       value_type="TEXT", component="health"),
-            dependent("Run time", "tcp.targets.elapsed", self.run.key, "How long the run took. Near {$TCP.DEADLINE}: "
-                      "targets may be left out; use several groups.", path("$.summary.elapsed", discard=True),
+            dependent("Run time", "tcp.targets.elapsed", self.run.key, "Duration of the run. If it is near {$TCP.DEADLINE}, "
+                      "some targets may not be tried: use several groups.", path("$.summary.elapsed", discard=True),
                       value_type="FLOAT", units="s", component="time"),
         ]
 
@@ -100,17 +98,16 @@ class Targets:
         silent = trigger(
             "no data", "TCP: No data from the probe", "AVERAGE",
             f"nodata(/{self.name}/tcp.targets.targets,{{$TCP.NODATA.PERIOD}})=1",
-            "No result has been stored for {$TCP.NODATA.PERIOD}. The item \"Get targets\" shows why: zbx-tcp is not in "
-            "ExternalScripts or not executable, the configuration file holds a mistake or cannot be read by Zabbix, the "
-            "group does not exist, or Zabbix's own timeout is below {$TCP.DEADLINE}. Nothing is known about any target "
-            "meanwhile.",
+            "No result has been stored for {$TCP.NODATA.PERIOD}. See the error of the item \"Get targets\": zbx-tcp is not in "
+            "ExternalScripts or not executable, the configuration file is invalid or not readable by Zabbix, the group does "
+            "not exist, or the timeout of Zabbix is below {$TCP.DEADLINE}. Until then the state of all targets is unknown.",
         )
         key = f"/{self.name}/tcp.targets.unknown.share"
         name = "TCP: Many targets could not be judged"
         untold = trigger(
             "many unknown", name, "WARNING", f"min({key},{{$TCP.UNKNOWN.PERIOD}})>{{$TCP.UNKNOWN.MAX.WARN}}",
-            "For {$TCP.UNKNOWN.PERIOD} nothing could be told about so many targets that the cause is common to them: the "
-            "policy, the deadline, or this machine. The targets themselves may be up.",
+            "For {$TCP.UNKNOWN.PERIOD} most targets could not be probed for the same reason, for example the policy, the "
+            "deadline, or this machine. The targets themselves may be up.",
             event=f"{name} (over {{$TCP.UNKNOWN.MAX.WARN}}% for {{$TCP.UNKNOWN.PERIOD}})",
             opdata="Current value: {ITEM.LASTVALUE1}", manual=True, after=[silent],
         )
@@ -130,7 +127,7 @@ class Targets:
             "delay": "0",
             "filter": {"evaltype": "AND", "conditions": conditions},
             "lifetime": "0",
-            "description": "A row for each target of the group. A target that is taken out of the file is no longer probed.",
+            "description": "One row for each target of the group. A target that is removed from the file is no longer probed.",
             "item_prototypes": [*results.verdict(), *results.times(), *results.network(), *results.response()],
             "trigger_prototypes": self.problems.chain(before),
             "graph_prototypes": [graphs.of_times(self.name, results), graphs.of_network(self.name, results)],

@@ -1,4 +1,4 @@
-"""The uuid of each template object: listed in uuids.txt for ever, the same in the files of every release."""
+"""The uuid of each template object: listed in uuids.txt, the same in the files of every release, never changed."""
 
 import uuid
 from pathlib import Path
@@ -24,7 +24,7 @@ class Uuids:
         return number
 
     def save(self):
-        """Add what was new. Lines are never changed or removed."""
+        """Append new lines. Lines are never changed or removed."""
         with self.path.open("a") as file:
             file.writelines(f"{self.known[name]} {name}\n" for name in self.new)
         self.new = []

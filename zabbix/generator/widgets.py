@@ -76,7 +76,7 @@ class Widgets:
         return {"host": self.template, "key": key}
 
     def text(self, key, title, place):
-        """The latest texts of an item."""
+        """The latest text of an item."""
         if not self.modern:
             fields = [field("ITEM", "itemids", self.item(key)), integer("show_lines", 1)]
             return self.widget(("PLAIN_TEXT", ""), title, place, fields)
@@ -99,7 +99,7 @@ class Widgets:
         return self.widget(("", "honeycomb"), title, place, fields, refers=True)
 
     def problems(self, title, place):
-        """What is wrong now, the reason in the name."""
+        """Open problems, with the reason in the name."""
         open_only = 3
         fields = [integer("show", open_only), integer("show_opdata", 1), integer("show_timeline", 0)]
         return self.widget(("", "problems"), title, place, fields, refers=True)
@@ -111,7 +111,7 @@ class Widgets:
             field("ITEM", "itemid.0", self.item(key)),
             string("max", "100"),
             string("min", "0"),
-            # The value, the scale and the arc; not the name, which is the title already.
+            # The value, the scale and the arc. The name is already the title.
             integer("show.0", 2),
             integer("show.1", 4),
             integer("show.2", 5),
@@ -126,7 +126,7 @@ class Widgets:
         for number, (pattern, color) in enumerate(sets):
             fields += [string(f"ds.{number}.color", color), string(f"ds.{number}.items.0", pattern)]
             fields += [integer(f"ds.{number}.fill", 0), integer(f"ds.{number}.width", 2)]
-        # Two columns hold whole names, host and all; a legend is as high as it has to be.
+        # Two columns have space for a name with its host; the height of the legend adapts.
         as_needed = 1
         fields += [integer("legend_columns", 2), integer("legend_lines", 5), integer("legend_lines_mode", as_needed)]
         fields.append(integer("righty", 0))

@@ -1,4 +1,4 @@
-//! A bar on the terminal's standard error while a run is under way.
+//! The progress bar of a batch, on standard error if that is a terminal.
 
 use std::io;
 use std::io::{IsTerminal, Write};
@@ -6,20 +6,21 @@ use std::time::{Duration, Instant};
 
 use crate::output::summary::Summary;
 
-/// The least time between two drawings.
-const PAUSE: Duration = Duration::from_millis(100);
-/// The bar's width.
+/// The minimum time between two updates.
+const UPDATE_INTERVAL: Duration = Duration::from_millis(100);
+/// The width of the bar in characters.
 const WIDTH: usize = 30;
 
-/// The bar; it is taken away when it is dropped.
+/// The progress bar. It is erased when dropped.
 #[derive(Debug)]
-pub struct Progress {
+pub struct ProgressBar {
     targets: usize,
+    /// The time of the last update.
     drawn: Option<Instant>,
 }
 
-impl Progress {
-    /// A bar for so many targets, where standard error is a terminal.
+impl ProgressBar {
+    /// A bar for this many targets; `None` if standard error is not a terminal.
     pub fn new(targets: usize) -> Option<Self> {
         io::stderr().is_terminal().then_some(Self {
             targets,
@@ -27,23 +28,23 @@ impl Progress {
         })
     }
 
-    /// Draws how far it is, unless it was drawn just now.
+    /// Updates the bar, unless that was done a moment ago.
     #[allow(clippy::disallowed_methods)]
     pub fn show(&mut self, summary: &Summary) {
         let now = Instant::now();
         if self
             .drawn
-            .is_some_and(|drawn| now.duration_since(drawn) < PAUSE)
+            .is_some_and(|drawn| now.duration_since(drawn) < UPDATE_INTERVAL)
         {
             return;
         }
         self.drawn = Some(now);
-        // A terminal that is gone is no error of the run.
+        // A closed terminal does not affect the run.
         let _ = io::stderr().write_all(line(summary, self.targets).as_bytes());
     }
 }
 
-impl Drop for Progress {
+impl Drop for ProgressBar {
     fn drop(&mut self) {
         if self.drawn.is_some() {
             let _ = io::stderr().write_all(b"\r\x1b[K");
@@ -66,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_bar_grows_and_stays_on_its_line() {
+    fn the_bar_grows_on_one_line() {
         let summary = |up| {
             let mut summary = Summary::default();
             summary.up = up;

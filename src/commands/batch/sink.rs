@@ -1,69 +1,69 @@
-//! Takes the reports of a run: what is printed of each is kept or printed at once, and the report is gone.
+//! Receives the reports of a run. Each report is stored, printed, or added to the table at once, and then dropped.
 
 use std::io;
 use std::io::Write;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use crate::commands::batch::progress::Progress;
+use crate::commands::batch::progress::ProgressBar;
 use crate::engine::Sink;
 use crate::failure::Failure;
 use crate::os::stop::StopHandle;
-use crate::output::batch_document::Document;
-use crate::output::batch_format::{Defaults, FleetFormat};
-use crate::output::results::Found;
+use crate::output::batch_document::BatchDocument;
+use crate::output::batch_format::{BatchFormat, DefaultFields};
+use crate::output::results::ResultStore;
 use crate::output::summary::Summary;
-use crate::output::table::Table;
-use crate::output::text::Paint;
+use crate::output::table::ResultTable;
+use crate::output::text::ColorMode;
 use crate::output::{entry, sender};
 use crate::report::Report;
 use crate::settings::batch::Batch;
 
-/// Where the reports go.
-pub struct Gathering<'f> {
-    /// The verdicts.
+/// The sink of a batch.
+pub struct BatchSink<'b> {
+    /// The counts and the lag.
     pub summary: Summary,
-    fleet: &'f Batch,
-    /// Which targets have their report.
+    batch: &'b Batch,
+    /// Which targets have a report, by the number of the plan.
     reported: Vec<bool>,
-    shape: Shape<'f>,
+    mode: Mode<'b>,
 }
 
-/// What is kept of a report, or done with it.
-enum Shape<'f> {
-    /// What is printed at the end, in input order.
-    Kept(Found),
-    /// A line at once.
-    Streamed(Stream<'f>),
-    /// A row for the end, and a bar until then.
-    Listed(Table, Option<Progress>),
+/// What is done with a report.
+enum Mode<'b> {
+    /// It is stored, to be printed at the end in input order.
+    Store(ResultStore),
+    /// It is printed at once.
+    Stream(LineStream<'b>),
+    /// It becomes a row of the table; a progress bar is shown until the end.
+    Table(ResultTable, Option<ProgressBar>),
 }
 
-impl<'f> Gathering<'f> {
-    /// Nothing has come yet.
-    pub fn new(fleet: &'f Batch, stop: Option<&'f StopHandle>) -> Self {
-        let targets = fleet.plans.len();
-        let shape = match fleet.wanted.format {
-            FleetFormat::Json | FleetFormat::Sender => Shape::Kept(Found::new(targets)),
-            FleetFormat::Ndjson => Shape::Streamed(Stream {
+impl<'b> BatchSink<'b> {
+    /// A sink without reports. `stop` ends the run if standard output is closed.
+    pub fn new(batch: &'b Batch, stop: Option<&'b StopHandle>) -> Self {
+        let targets = batch.plans.len();
+        let mode = match batch.wanted.format {
+            BatchFormat::Json | BatchFormat::Sender => Mode::Store(ResultStore::new(targets)),
+            BatchFormat::Ndjson => Mode::Stream(LineStream {
                 stop,
                 buffer: Vec::new(),
-                failed: None,
+                error: None,
             }),
-            FleetFormat::Text => Shape::Listed(Table::new(targets), Progress::new(targets)),
+            BatchFormat::Text => Mode::Table(ResultTable::new(targets), ProgressBar::new(targets)),
         };
-        let summary = Summary::new(fleet.duplicates, fleet.invalid.count);
+        let summary = Summary::new(batch.duplicates, batch.invalid.count);
         Self {
             summary,
-            fleet,
+            batch,
             reported: vec![false; targets],
-            shape,
+            mode,
         }
     }
 
-    /// Gives this failure to every target that the run left without a report: each has one.
+    /// Reports this failure for every target without a report, so that each target has one.
     pub fn complete(&mut self, failure: &Failure) {
-        for plan in &self.fleet.plans {
+        for plan in &self.batch.plans {
             if self.reported.get(plan.index as usize) == Some(&false) {
                 self.deliver(Report::without_connection(
                     Arc::clone(plan),
@@ -76,54 +76,57 @@ impl<'f> Gathering<'f> {
 
     /// Whether every target is up.
     pub fn all_up(&self) -> bool {
-        self.summary.up == self.fleet.plans.len()
+        self.summary.up == self.batch.plans.len()
     }
 
-    /// Writes the lines of all, in input order.
-    pub fn lines(&self, mut out: impl Write) -> io::Result<()> {
-        let Shape::Kept(found) = &self.shape else {
+    /// Writes the lines of all targets for `zabbix_sender`, in input order.
+    pub fn write_sender_lines(&self, mut out: impl Write) -> io::Result<()> {
+        let Mode::Store(results) = &self.mode else {
             return Ok(());
         };
-        for plan in &self.fleet.plans {
-            out.write_all(found.bytes(plan.index).unwrap_or_default())?;
+        for plan in &self.batch.plans {
+            out.write_all(results.bytes(plan.index).unwrap_or_default())?;
         }
         out.flush()
     }
 
-    /// The document of all.
-    pub fn document(&mut self, elapsed: Duration) -> Option<Document<'_>> {
-        let Shape::Kept(found) = &self.shape else {
+    /// The document of the batch, with `-o json`.
+    pub fn document(&mut self, elapsed: Duration) -> Option<BatchDocument<'_>> {
+        let Mode::Store(results) = &self.mode else {
             return None;
         };
-        Some(Document {
-            plans: &self.fleet.plans,
-            found,
+        Some(BatchDocument {
+            plans: &self.batch.plans,
+            results,
             summary: &mut self.summary,
             elapsed,
-            defaults: self.fleet.wanted.defaults,
+            defaults: self.batch.wanted.defaults,
         })
     }
 
-    /// The table of all; the bar is gone.
-    pub fn table(&mut self, sums: &str, paint: Paint) -> String {
-        let Shape::Listed(table, progress) = &mut self.shape else {
+    /// The table with this summary line, with `-o text`. Erases the progress bar.
+    pub fn table(&mut self, summary: &str, colors: ColorMode) -> String {
+        let Mode::Table(table, progress) = &mut self.mode else {
             return String::new();
         };
         *progress = None;
-        table.lines(&self.fleet.plans, sums, paint)
+        table.text(&self.batch.plans, summary, colors)
     }
 
-    /// Prints what lines are left, and says whether any could not be printed.
-    pub fn end(&mut self) -> io::Result<()> {
-        let Shape::Streamed(stream) = &mut self.shape else {
+    /// Prints the buffered lines, with `-o ndjson`.
+    ///
+    /// # Errors
+    /// The first error of writing any line.
+    pub fn finish_stream(&mut self) -> io::Result<()> {
+        let Mode::Stream(stream) = &mut self.mode else {
             return Ok(());
         };
         stream.flush();
-        stream.failed.take().map_or(Ok(()), Err)
+        stream.error.take().map_or(Ok(()), Err)
     }
 }
 
-impl Sink for Gathering<'_> {
+impl Sink for BatchSink<'_> {
     fn deliver(&mut self, report: Report) {
         let number = report.plan.index;
         match self.reported.get_mut(number as usize) {
@@ -131,17 +134,17 @@ impl Sink for Gathering<'_> {
             _ => return,
         }
         self.summary.count(&report);
-        let wanted = &self.fleet.wanted;
-        match &mut self.shape {
-            Shape::Kept(found) if wanted.format == FleetFormat::Sender => {
-                found.keep_bytes(number, |buffer| {
-                    sender::write(&report, since_1970(), wanted, buffer);
+        let output = &self.batch.wanted;
+        match &mut self.mode {
+            Mode::Store(results) if output.format == BatchFormat::Sender => {
+                results.store_bytes(number, |buffer| {
+                    sender::write(&report, since_epoch(), output, buffer);
                 });
             }
-            Shape::Kept(found) => found.keep_entry(&report, wanted.defaults),
-            Shape::Streamed(stream) => stream.line(&report, wanted.defaults),
-            Shape::Listed(table, progress) => {
-                table.note(&report);
+            Mode::Store(results) => results.store_entry(&report, output.defaults),
+            Mode::Stream(stream) => stream.push(&report, output.defaults),
+            Mode::Table(table, progress) => {
+                table.set(&report);
                 if let Some(progress) = progress {
                     progress.show(&self.summary);
                 }
@@ -150,45 +153,46 @@ impl Sink for Gathering<'_> {
     }
 
     fn before_wait(&mut self) {
-        if let Shape::Streamed(stream) = &mut self.shape {
+        if let Mode::Stream(stream) = &mut self.mode {
             stream.flush();
         }
     }
 }
 
-/// The time of a verdict for a value that is sent; a clock before 1970 is one that was never set.
+/// The time of a verdict, since the Unix epoch. A clock before 1970 was never set and counts as 1970.
 #[allow(clippy::disallowed_methods)]
-fn since_1970() -> Duration {
+fn since_epoch() -> Duration {
     SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
         .unwrap_or_default()
 }
 
-/// How many bytes of lines are printed at once while there is no time to rest.
-const FULL: usize = 32 * 1024;
+/// The buffer is written when it has this many bytes, even if the engine does not wait.
+const BUFFER_SIZE: usize = 32 * 1024;
 
-/// Lines that are printed as they come: many in one write while there is more to do, the last before every wait.
-struct Stream<'f> {
-    stop: Option<&'f StopHandle>,
+/// Lines that are printed during the run. They are buffered while the engine is busy and written before it waits.
+struct LineStream<'b> {
+    stop: Option<&'b StopHandle>,
     buffer: Vec<u8>,
-    failed: Option<io::Error>,
+    /// The first write error; nothing is written after it.
+    error: Option<io::Error>,
 }
 
-impl Stream<'_> {
-    fn line(&mut self, report: &Report, defaults: Defaults) {
+impl LineStream<'_> {
+    fn push(&mut self, report: &Report, defaults: DefaultFields) {
         entry::write(report, defaults, &mut self.buffer);
         self.buffer.push(b'\n');
-        if self.buffer.len() >= FULL {
+        if self.buffer.len() >= BUFFER_SIZE {
             self.flush();
         }
     }
 
     fn flush(&mut self) {
-        if self.failed.is_none() && !self.buffer.is_empty() {
+        if self.error.is_none() && !self.buffer.is_empty() {
             let mut out = io::stdout().lock();
-            self.failed = out.write_all(&self.buffer).and_then(|()| out.flush()).err();
-            // Nobody would hear of what is still to come.
-            if let (Some(_), Some(stop)) = (&self.failed, self.stop) {
+            self.error = out.write_all(&self.buffer).and_then(|()| out.flush()).err();
+            // Without a reader, the rest of the run is useless.
+            if let (Some(_), Some(stop)) = (&self.error, self.stop) {
                 stop.stop();
             }
         }

@@ -1,6 +1,7 @@
-//! `-v`: each step of a probe on standard error, as it happens.
+//! `check -v`: writes each step of a probe to standard error as it happens.
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::io;
 use std::io::Write;
 use std::net::IpAddr;
@@ -12,56 +13,58 @@ use crate::engine::session::action::{Action, AttemptId, Event};
 use crate::os::socket::TcpInfo;
 use crate::plan::{Close, Plan, redact};
 
-/// Writes what it is told, and hides secrets that come in pieces.
+/// Writes the transcript. Secrets are redacted, also those that arrive in several parts.
 #[derive(Debug, Default)]
-pub struct Writer {
-    /// The end of what each connection received, as long as a secret that it may be the start of.
-    heard: HashMap<AttemptId, Vec<u8>>,
+pub struct TranscriptWriter {
+    /// The last received bytes of each connection, as many as the longest secret has: a secret may start there.
+    tails: HashMap<AttemptId, Vec<u8>>,
 }
 
-impl Writer {
+impl TranscriptWriter {
     /// Writes the lines of one observation.
     pub fn write(&mut self, plan: &Plan, at: Duration, what: &Observed<'_>) {
         let lines = match what {
             Observed::Event(Event::Received(id, bytes)) => self.received(plan, *id, bytes),
-            Observed::Event(event) => happened(plan, event),
-            Observed::Action(wish) => done(plan, wish),
-            Observed::Answer(addresses) => vec![answer(addresses)],
+            Observed::Event(event) => event_lines(plan, event),
+            Observed::Action(action) => action_lines(plan, action),
+            Observed::Answer(addresses) => vec![resolved_line(addresses)],
         };
         let mut text = String::new();
         for line in lines {
-            text.push_str(&format!("{:>11.3} ms  {line}\n", at.as_secs_f64() * 1000.0));
+            // Writing to a String cannot fail.
+            let _ = writeln!(text, "{:>11.3} ms  {line}", at.as_secs_f64() * 1000.0);
         }
-        // A closed standard error loses the explanation, not the verdict.
+        // A closed standard error loses the transcript, not the result.
         let _ = io::stderr().write_all(text.as_bytes());
     }
 
     fn received(&mut self, plan: &Plan, id: AttemptId, bytes: &[u8]) -> Vec<String> {
         let what = format!("{}received", attempt(plan, id));
-        let heard = self.heard.entry(id).or_default();
+        let tail = self.tails.entry(id).or_default();
         let lines = dump(
             &what,
             plan,
             bytes.len(),
-            &redact::redact_continuation(heard, bytes, plan.spec.secrets()),
+            &redact::redact_continuation(tail, bytes, plan.spec.secrets()),
         );
-        heard.extend_from_slice(bytes);
+        tail.extend_from_slice(bytes);
         let longest = plan
             .spec
             .secrets()
             .map(|secret| secret.reveal().len())
             .max()
             .unwrap_or(0);
-        heard.drain(..heard.len().saturating_sub(longest));
+        tail.drain(..tail.len().saturating_sub(longest));
         lines
     }
 }
 
-fn happened(plan: &Plan, event: &Event<'_>) -> Vec<String> {
+fn event_lines(plan: &Plan, event: &Event<'_>) -> Vec<String> {
     match event {
-        Event::Resolved(addresses, _) => {
-            vec![format!("to try, in this order: {}", list(addresses))]
-        }
+        Event::Resolved(addresses, _) => vec![format!(
+            "addresses to try, in this order: {}",
+            list(addresses)
+        )],
         Event::Unresolved(failure) => vec![failure.to_string()],
         Event::Opened(id) => vec![format!("{}SYN sent", attempt(plan, *id))],
         Event::Blocked(id, why) => vec![format!("{}waiting: {}", attempt(plan, *id), why.text)],
@@ -76,7 +79,7 @@ fn happened(plan: &Plan, event: &Event<'_>) -> Vec<String> {
         Event::Secured(id) => vec![format!("{}TLS handshake completed", attempt(plan, *id))],
         Event::LayerFailed(id, error) => vec![format!("{}TLS: {error}", attempt(plan, *id))],
         Event::Sent(id) => vec![format!(
-            "{}all bytes are with the kernel",
+            "{}all bytes are in the send buffer",
             attempt(plan, *id)
         )],
         Event::Received(id, bytes) => dump(
@@ -96,8 +99,8 @@ fn happened(plan: &Plan, event: &Event<'_>) -> Vec<String> {
     }
 }
 
-fn done(plan: &Plan, wish: &Action) -> Vec<String> {
-    match wish {
+fn action_lines(plan: &Plan, action: &Action) -> Vec<String> {
+    match action {
         Action::Resolve => vec![format!("resolve {}", plan.target.host)],
         Action::Open(id, address) => vec![format!("{}connect to {address}", attempt(plan, *id))],
         Action::Secure(id, _) => vec![format!("{}start the TLS handshake", attempt(plan, *id))],
@@ -109,18 +112,18 @@ fn done(plan: &Plan, wish: &Action) -> Vec<String> {
         ),
         Action::Explain(id, text) => vec![format!("{}{text}", attempt(plan, *id))],
         Action::Shutdown(id) => vec![format!(
-            "{}the verdict stands; send FIN, read what is left",
+            "{}the result is known; send FIN and read until the peer closes",
             attempt(plan, *id)
         )],
         Action::Close(id, Close::Fin) => vec![format!("{}close", attempt(plan, *id))],
         Action::Close(id, Close::Rst) => vec![format!(
-            "{}the verdict stands; close with RST",
+            "{}the result is known; close with RST",
             attempt(plan, *id)
         )],
     }
 }
 
-fn answer(addresses: &ResolvedAddresses) -> String {
+fn resolved_line(addresses: &ResolvedAddresses) -> String {
     let v4 = addresses.v4.iter().copied().map(IpAddr::from);
     let all: Vec<_> = addresses
         .v6
@@ -133,7 +136,7 @@ fn answer(addresses: &ResolvedAddresses) -> String {
         .canonical
         .as_ref()
         .map_or_else(String::new, |name| format!(" as {name}"));
-    format!("{}{canonical}, says {}", list(&all), addresses.from)
+    format!("{}{canonical}, answered by {}", list(&all), addresses.from)
 }
 
 fn list(addresses: &[IpAddr]) -> String {
@@ -144,7 +147,7 @@ fn list(addresses: &[IpAddr]) -> String {
         .join(", ")
 }
 
-/// `#2 ` where there are several connections, nothing where there is one.
+/// `#2 ` if the probe may have several connections, otherwise nothing.
 fn attempt(plan: &Plan, id: AttemptId) -> String {
     let several =
         plan.spec.attempts.is_some() || plan.spec.addresses == crate::plan::AddressSelection::All;
@@ -161,17 +164,19 @@ fn facts(info: Option<&TcpInfo>) -> String {
     };
     let rtt = info.rtt.as_micros();
     format!(
-        " (kernel: round trip {rtt} us, {} sent again, segments of {} bytes)",
+        " (kernel: round trip {rtt} us, {} retransmitted, segments of {} bytes)",
         info.retransmits, info.mss
     )
 }
 
-/// The most bytes of one transfer that are shown.
-const SHOWN: usize = 512;
+/// The most bytes of a transfer that are shown.
+const MAX_SHOWN: usize = 512;
 
-/// A transfer of so many bytes as text and as rows of 16 bytes in hex, its secrets hidden.
-fn dump(what: &str, plan: &Plan, length: usize, hidden: &[u8]) -> Vec<String> {
-    let start = hidden.get(..hidden.len().min(SHOWN)).unwrap_or_default();
+/// A transfer of `length` bytes as text and as hex rows of 16 bytes. `redacted` are the bytes without secrets.
+fn dump(what: &str, plan: &Plan, length: usize, redacted: &[u8]) -> Vec<String> {
+    let start = redacted
+        .get(..redacted.len().min(MAX_SHOWN))
+        .unwrap_or_default();
     let mut lines = vec![format!(
         "{what} {length} bytes: {}",
         plan.spec.redact(start)
@@ -180,10 +185,10 @@ fn dump(what: &str, plan: &Plan, length: usize, hidden: &[u8]) -> Vec<String> {
         let hex: Vec<_> = chunk.iter().map(|byte| format!("{byte:02x}")).collect();
         lines.push(format!("  {:04x}  {}", row * 16, hex.join(" ")));
     }
-    if start.len() < hidden.len() {
+    if start.len() < redacted.len() {
         lines.push(format!(
-            "  ... and {} bytes more",
-            hidden.len() - start.len()
+            "  ... and {} more bytes",
+            redacted.len() - start.len()
         ));
     }
     lines

@@ -1,4 +1,4 @@
-//! The responders of the demonstration: each on a port of its own, until the program ends.
+//! The servers of the demo: each listens on its own port until the program ends.
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
@@ -11,30 +11,33 @@ use crate::responder::{
     ResponderConfig,
 };
 
-/// The ports to probe.
-pub struct Stage {
-    /// Greets.
+/// The servers, by their ports.
+pub struct DemoServers {
+    /// Sends a greeting.
     pub greeting: u16,
-    /// Answers in GBK.
+    /// Replies in GBK.
     pub gbk: u16,
-    /// Accepts and waits.
+    /// Accepts and sends nothing.
     pub silent: u16,
     /// Nothing listens here.
     pub closed: u16,
     /// Its accept queue is full.
     pub full: u16,
-    /// Its accept queue is full for the first 0.4 s.
+    /// Its accept queue is full for the first 0.4 s, so that the first SYN is lost.
     pub lossy: u16,
-    /// What fills the accept queues.
+    /// The connections that fill the accept queues.
     _fillers: Vec<TcpStream>,
 }
 
-/// How long the first SYN of the lossy port is dropped; the kernel sends it again after a second.
+/// How long the lossy port drops SYNs. The kernel retransmits the first SYN after a second.
 const LOSS: Duration = Duration::from_millis(400);
 
-impl Stage {
-    /// Opens every port.
-    pub fn set() -> Result<Self, String> {
+impl DemoServers {
+    /// Starts every server.
+    ///
+    /// # Errors
+    /// If a port cannot be opened.
+    pub fn start() -> Result<Self, String> {
         let text = |error: io::Error| error.to_string();
         let gbk = Charset::from_label("gbk").map_err(|error| error.to_string())?;
         let reply = gbk
@@ -105,8 +108,8 @@ fn shortest() -> Backlog {
     Backlog::new(0).unwrap_or_default()
 }
 
-/// Opens a port, connects to it once, and serves it after a while: until then that one client is all it takes
-/// with the shortest backlog.
+/// Opens a port, connects to it, and starts to accept after this time. With the shortest backlog, the connection fills the
+/// accept queue until then.
 fn serve(settings: ResponderConfig, after: Duration) -> Result<(u16, TcpStream), String> {
     let mut responder = Responder::bind(settings).map_err(|error| error.to_string())?;
     let address = responder.local_addr().map_err(|error| error.to_string())?;
@@ -114,15 +117,15 @@ fn serve(settings: ResponderConfig, after: Duration) -> Result<(u16, TcpStream),
     let stop = StopHandle::new().map_err(|error| error.to_string())?;
     thread::spawn(move || {
         thread::sleep(after);
-        responder.run(&mut Quiet, &stop)
+        responder.run(&mut NoLog, &stop)
     });
     Ok((address.port(), first))
 }
 
-/// Nobody reads the responders' log here.
-struct Quiet;
+/// Discards the log.
+struct NoLog;
 
-impl EventLog for Quiet {
+impl EventLog for NoLog {
     fn record(&mut self, _: SocketAddr, _: &ClientEvent<'_>) -> io::Result<()> {
         Ok(())
     }

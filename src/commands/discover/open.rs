@@ -1,9 +1,9 @@
-//! Which ports accept now.
+//! `zbx-tcp discover open`: which ports accept connections.
 
 use std::time::Duration;
 
 use crate::cli::discover::OpenArgs;
-use crate::cli::values::given;
+use crate::cli::values::non_empty;
 use crate::commands::limits::limits;
 use crate::commands::resolver_kind;
 use crate::engine;
@@ -21,78 +21,82 @@ use crate::source::Shuffled;
 /// The rows of the ports that accept, in the order of the list.
 ///
 /// # Errors
-/// A mistake of the caller; and a port of which this machine could not tell, since rows without it would delete what was
-/// discovered there.
+/// A usage or configuration error, or a port whose state could not be determined: Zabbix would delete the items of a
+/// port that is missing in the rows.
 pub fn rows(args: &OpenArgs) -> Result<String, SettingsError> {
-    let config = Configuration::load(given(&args.reach.config))?;
+    let config = Configuration::load(non_empty(&args.network.config))?;
     let request = OpenRequest::from_args(args)?;
     let candidates = discover::open(&request, &config)?;
     Ok(lld::line(accepting(&candidates)?))
 }
 
 fn accepting(candidates: &Candidates) -> Result<Vec<&Plan>, SettingsError> {
-    let mut answers = Answers {
-        accepts: vec![None; candidates.plans.len()],
-        doubt: None,
+    let mut states = PortStates {
+        accepting: vec![None; candidates.plans.len()],
+        undetermined: None,
     };
     let (limits, _) = limits(&candidates.bounds, &candidates.plans, Duration::ZERO);
     let mut source = Shuffled::new(&candidates.plans, candidates.seed);
     let ran = engine::run(
         &mut source,
-        &mut answers,
+        &mut states,
         &Policy::system(),
         &limits,
         resolver_kind(candidates.resolver),
     );
     ran.map_err(SettingsError::new)?;
-    if let Some(doubt) = answers.doubt {
-        return Err(SettingsError::new(format!(
-            "no rows, since a port could not be told: {doubt}"
-        )));
+    if let Some(reason) = states.undetermined {
+        return Err(no_rows(&reason));
     }
-    let told = candidates
-        .plans
-        .iter()
-        .zip(answers.accepts)
-        .map(|(plan, accepts)| {
-            let accepts = accepts
-                .ok_or_else(|| SettingsError::new(format!("no rows: {} was lost", plan.target)))?;
-            Ok(accepts.then_some(&**plan))
-        });
-    told.filter_map(Result::transpose).collect()
+    let ports = candidates.plans.iter().zip(states.accepting);
+    ports
+        .filter_map(|(plan, accepting)| match accepting {
+            Some(accepting) => accepting.then_some(Ok(&**plan)),
+            None => Some(Err(no_rows(&format!("{} has no report", plan.target)))),
+        })
+        .collect()
 }
 
-/// What came of each candidate, and why one could not be told.
-struct Answers {
-    accepts: Vec<Option<bool>>,
-    doubt: Option<String>,
+fn no_rows(reason: &str) -> SettingsError {
+    SettingsError::new(format!(
+        "no rows printed: the state of a port could not be determined: {reason}"
+    ))
 }
 
-impl Sink for Answers {
+/// The states of the ports, by the number of the plan.
+struct PortStates {
+    accepting: Vec<Option<bool>>,
+    /// Why the state of a port could not be determined.
+    undetermined: Option<String>,
+}
+
+impl Sink for PortStates {
     fn deliver(&mut self, report: Report) {
-        if let Some(slot) = self.accepts.get_mut(report.plan.index as usize) {
+        if let Some(slot) = self.accepting.get_mut(report.plan.index as usize) {
             *slot = Some(report.is_up());
         }
-        if self.doubt.is_none() {
-            self.doubt = doubt(&report);
+        if self.undetermined.is_none() {
+            self.undetermined = undetermined(&report);
         }
     }
 }
 
-/// The first SYN is repeated after this long (RFC 6298): who waited for less has not heard of a port that accepts.
-const FIRST_REPEAT: Duration = Duration::from_secs(1);
+/// The kernel retransmits the first SYN after this time (RFC 6298). A shorter probe may have lost its only SYN.
+const FIRST_RETRANSMISSION: Duration = Duration::from_secs(1);
 
-/// Why nothing can be said of a port.
-fn doubt(report: &Report) -> Option<String> {
+/// Why a report does not tell the state of its port; `None` if it does.
+fn undetermined(report: &Report) -> Option<String> {
     let failure = report.failure.as_ref()?;
     match failure.status {
         Status::NotTried => Some(format!(
-            "{}: raise --deadline, or write fewer ports",
+            "{}: raise --deadline, or list fewer ports",
             failure.text
         )),
-        Status::ConnectTimeout if report.total < FIRST_REPEAT.min(report.plan.spec.timeout) => {
+        Status::ConnectTimeout
+            if report.total < FIRST_RETRANSMISSION.min(report.plan.spec.timeout) =>
+        {
             Some(format!(
-                "the run ended {:.1} s after {} was tried: raise --deadline, or write fewer ports",
+                "the run ended {:.1} s after the probe of {} started: raise --deadline, or list fewer ports",
                 report.total.as_secs_f64(),
                 report.plan.target
             ))

@@ -1,4 +1,4 @@
-//! `zbx-tcp services --policy HOST PORT`: whether a target may be probed, and by which rule.
+//! `zbx-tcp services --policy HOST PORT`: whether the policy allows a target, and which rule decides.
 
 use std::fmt::Write;
 use std::net::IpAddr;
@@ -15,14 +15,14 @@ use crate::report::Report;
 use crate::settings::SettingsError;
 use crate::source::Once;
 
-/// Prints the decision for an address, or for each address of a name; good only if all are allowed.
+/// Prints the decision for an address, or for each address of a name. The exit status is 0 only if all are allowed.
 ///
 /// # Errors
-/// A target that is none, and a name that has no address: the policy judges addresses.
+/// An invalid target, or a name that does not resolve: rules apply to addresses.
 pub fn run(host: &str, port: &str) -> CommandResult {
     let target = Target::from_arguments(host, Some(port), None).map_err(SettingsError::new)?;
     let port = target.port;
-    let plan = resolving(target);
+    let plan = resolve_only_plan(target);
     let policy = Policy::system();
     let (text, exit) = match plan.ip() {
         Some(address) => explain(&policy, address, port),
@@ -31,8 +31,8 @@ pub fn run(host: &str, port: &str) -> CommandResult {
     Ok(print(text.as_bytes(), exit))
 }
 
-/// The plan that learns the addresses of a name.
-fn resolving(target: Target) -> Plan {
+/// A plan that resolves a name and may not connect to any of its addresses.
+fn resolve_only_plan(target: Target) -> Plan {
     let spec = ProbeSpec {
         addresses: AddressSelection::All,
         ..ProbeSpec::default()
@@ -63,19 +63,19 @@ fn explain_all(policy: &Policy, addresses: &[IpAddr], port: Port) -> (String, Ex
     (text, exit)
 }
 
-/// The addresses of the plan's name, by a probe that may connect to none of them: only DNS is sent.
+/// The addresses of the plan's name. Only DNS queries are sent.
 fn resolve(plan: Plan) -> Result<Vec<IpAddr>, SettingsError> {
-    let mut resolved = Resolved(None);
+    let mut sink = ResolveSink(None);
     let limits = Limits::one();
     let ran = engine::run(
         &mut Once::new(Arc::new(plan)),
-        &mut resolved,
+        &mut sink,
         &Policy::deny_all(),
         &limits,
         ResolverKind::default(),
     );
     ran.map_err(SettingsError::new)?;
-    match resolved.0 {
+    match sink.0 {
         Some(report) if report.status() == Status::Denied => Ok(report
             .addresses
             .iter()
@@ -85,7 +85,7 @@ fn resolve(plan: Plan) -> Result<Vec<IpAddr>, SettingsError> {
             failure: Some(failure),
             ..
         }) => Err(SettingsError::new(format!(
-            "{}: the policy judges addresses, so give one",
+            "{}: rules apply to addresses; give an address",
             failure.text
         ))),
         _ => Err(SettingsError::new(
@@ -94,10 +94,10 @@ fn resolve(plan: Plan) -> Result<Vec<IpAddr>, SettingsError> {
     }
 }
 
-/// Keeps the report that has the addresses.
-struct Resolved(Option<Report>);
+/// Stores the report, which has the addresses.
+struct ResolveSink(Option<Report>);
 
-impl Sink for Resolved {
+impl Sink for ResolveSink {
     fn deliver(&mut self, report: Report) {
         self.0 = Some(report);
     }
@@ -108,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_address_of_a_name_has_its_line_and_all_must_be_allowed() {
+    fn every_address_of_a_name_must_be_allowed() {
         let policy = Policy::from_text(b"allow = [\"10.0.0.0/8\"]\ndeny = [\n  \"10.0.0.9\"]");
         let port = Port::new(22).unwrap();
         let explained = |list: &[&str]| {
@@ -131,7 +131,7 @@ mod tests {
         listener.set_nonblocking(true).unwrap();
         let port = listener.local_addr().unwrap().port().to_string();
         let target = Target::from_arguments("a.localhost", Some(&port), None).unwrap();
-        let plan = resolving(target);
+        let plan = resolve_only_plan(target);
         let mut addresses = resolve(plan).unwrap();
         addresses.sort();
         assert_eq!(

@@ -163,24 +163,24 @@ fn reports() -> impl Strategy<Value = Report> {
         )
 }
 
-/// What the table says, without the writer: a path's parts lead to its value.
+/// The expected document, built from the table of metrics without the writer.
 fn expected(report: &Report) -> Json {
     let mut document = Json::Object(Map::new());
     for metric in &METRICS {
         let Some(value) = metric.value(report) else {
             continue;
         };
-        let plain = value::plain(&value);
+        let formatted = value::format(&value);
         let text = matches!(value, Value::Text(_) | Value::Address(_));
         let json = if text {
-            Json::String(plain)
+            Json::String(formatted)
         } else {
-            serde_json::from_str(&plain).unwrap()
+            serde_json::from_str(&formatted).unwrap()
         };
         *metric
             .path
             .split('.')
-            .fold(&mut document, |place, part| &mut place[part]) = json;
+            .fold(&mut document, |object, part| &mut object[part]) = json;
     }
     let captures = report
         .connection
@@ -192,7 +192,7 @@ fn expected(report: &Report) -> Json {
     document
 }
 
-/// What the table says of one connection.
+/// The expected entry of `addresses`.
 fn expected_address(report: &Report, connection: &ConnectionReport) -> Json {
     let failure = connection.verdict(report.plan.spec.expected);
     let alone = Report {
@@ -230,12 +230,12 @@ fn expected_address(report: &Report, connection: &ConnectionReport) -> Json {
 }
 
 fn entry_time(time: &Duration) -> Json {
-    serde_json::from_str(&value::plain(&Value::Seconds(*time))).unwrap()
+    serde_json::from_str(&value::format(&Value::Seconds(*time))).unwrap()
 }
 
 proptest! {
     #[test]
-    fn a_document_is_what_the_table_says(report in reports(), before in "[^\0]{0,3}") {
+    fn a_document_has_the_metrics_of_the_table(report in reports(), before in "[^\0]{0,3}") {
         let mut buffer = before.clone().into_bytes();
         write(&report, &mut buffer);
         let text = String::from_utf8(buffer).unwrap();
@@ -249,7 +249,7 @@ proptest! {
 }
 
 #[test]
-fn members_stand_in_the_order_of_the_table() {
+fn fields_are_in_the_order_of_the_table() {
     let plan = Arc::new(Plan::connect(
         Target::from_arguments("192.0.2.7:443", None, None).unwrap(),
     ));

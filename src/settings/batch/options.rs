@@ -4,9 +4,9 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
 use crate::cli::batch::{BatchArgs, LimitArgs};
-use crate::cli::values::given;
+use crate::cli::values::non_empty;
 use crate::escape::escaped_prefix;
-use crate::output::batch_format::{Defaults, FleetFormat, KeyPart, SenderKey, Wanted};
+use crate::output::batch_format::{BatchFormat, BatchOutput, DefaultFields, KeyPart, SenderKey};
 use crate::output::metrics::{METRICS, Metric};
 use crate::settings::batch::shard::Shard;
 use crate::settings::batch::target_list::OnError;
@@ -26,7 +26,7 @@ pub struct BatchRequest {
     /// The groups of the configuration's targets.
     pub groups: Vec<String>,
     /// What is printed.
-    pub wanted: Wanted,
+    pub wanted: BatchOutput,
     /// What the run may use.
     pub bounds: Bounds,
     /// The seed of the randomized start order.
@@ -48,12 +48,12 @@ impl BatchRequest {
             probe,
             targets,
             groups: Vec::new(),
-            wanted: Wanted {
-                format: FleetFormat::Text,
+            wanted: BatchOutput {
+                format: BatchFormat::Text,
                 metrics: Vec::new(),
                 zabbix_host: None,
                 sender_key: sender_key(DEFAULT_KEY),
-                defaults: Defaults::Written,
+                defaults: DefaultFields::Include,
             },
             bounds: Bounds::new(Some(DEFAULT_PER_HOST)),
             seed: 0,
@@ -74,8 +74,8 @@ impl BatchRequest {
         })?;
         Ok(Self {
             wanted: wanted(args)?,
-            bounds: bounds(&args.pace, &args.deadline, Some(DEFAULT_PER_HOST))?,
-            seed: seed(&args.pace)?,
+            bounds: bounds(&args.limits, &args.deadline, Some(DEFAULT_PER_HOST))?,
+            seed: seed(&args.limits)?,
             shard: option("--shard", &args.shard, str::parse)?,
             max_targets: max_targets.unwrap_or(DEFAULT_MAX_TARGETS),
             on_error: if args.keep_going {
@@ -178,11 +178,11 @@ pub fn seed(args: &LimitArgs) -> Result<u64, SettingsError> {
     Ok(seed.unwrap_or(0))
 }
 
-const FORMATS: [(&str, FleetFormat); 4] = [
-    ("json", FleetFormat::Json),
-    ("ndjson", FleetFormat::Ndjson),
-    ("sender", FleetFormat::Sender),
-    ("text", FleetFormat::Text),
+const FORMATS: [(&str, BatchFormat); 4] = [
+    ("json", BatchFormat::Json),
+    ("ndjson", BatchFormat::Ndjson),
+    ("sender", BatchFormat::Sender),
+    ("text", BatchFormat::Text),
 ];
 /// The default of `--metrics`.
 const DEFAULT_METRICS: [&str; 6] = [
@@ -199,35 +199,35 @@ const DEFAULT_KEY: &str = "tcp.target[ID,METRIC]";
 const MAX_HOST_LENGTH: usize = 128;
 
 /// Reads what is printed.
-fn wanted(args: &BatchArgs) -> Result<Wanted, SettingsError> {
+fn wanted(args: &BatchArgs) -> Result<BatchOutput, SettingsError> {
     let format = option("--output", &args.output, |text| {
         parse::choice(text, &FORMATS)
     })?
-    .unwrap_or(FleetFormat::Json);
+    .unwrap_or(BatchFormat::Json);
     reject_unused(args, format)?;
-    let metrics = metrics(given(&args.metrics))?;
-    let sender_key = sender_key(given(&args.sender_key).unwrap_or(DEFAULT_KEY));
+    let metrics = metrics(non_empty(&args.metrics))?;
+    let sender_key = sender_key(non_empty(&args.sender_key).unwrap_or(DEFAULT_KEY));
     if metrics.len() > 1 && !sender_key.0.contains(&KeyPart::Metric) {
         return Err(SettingsError::in_option(
             "--sender-key",
             "must contain METRIC: otherwise all metrics would share one item",
         ));
     }
-    Ok(Wanted {
+    Ok(BatchOutput {
         format,
         metrics,
         zabbix_host: option("--zabbix-host", &args.zabbix_host, zabbix_host)?,
         sender_key,
         defaults: if args.compact {
-            Defaults::LeftOut
+            DefaultFields::Omit
         } else {
-            Defaults::Written
+            DefaultFields::Include
         },
     })
 }
 
 /// Options must have an effect on the format.
-fn reject_unused(args: &BatchArgs, format: FleetFormat) -> Result<(), SettingsError> {
+fn reject_unused(args: &BatchArgs, format: BatchFormat) -> Result<(), SettingsError> {
     let of_sender = [
         ("--metrics", &args.metrics),
         ("--zabbix-host", &args.zabbix_host),
@@ -235,12 +235,12 @@ fn reject_unused(args: &BatchArgs, format: FleetFormat) -> Result<(), SettingsEr
     ];
     let unused = of_sender
         .into_iter()
-        .find(|(_, value)| given(value).is_some());
+        .find(|(_, value)| non_empty(value).is_some());
     match (unused, format) {
-        (Some((option, _)), FleetFormat::Json | FleetFormat::Ndjson | FleetFormat::Text) => {
+        (Some((option, _)), BatchFormat::Json | BatchFormat::Ndjson | BatchFormat::Text) => {
             Err(SettingsError::in_option(option, "requires `-o sender`"))
         }
-        (_, FleetFormat::Sender | FleetFormat::Text) if args.compact => Err(
+        (_, BatchFormat::Sender | BatchFormat::Text) if args.compact => Err(
             SettingsError::in_option("--compact", "requires `-o json` or `-o ndjson`"),
         ),
         _ => Ok(()),

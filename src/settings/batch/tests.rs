@@ -478,7 +478,7 @@ fn empty_values_count_as_not_given() {
     let fleet = fleet(&[&options[..], &more].concat(), b"").unwrap();
     assert_eq!(
         (fleet.wanted.format, fleet.wanted.metrics.len()),
-        (FleetFormat::Json, 6)
+        (BatchFormat::Json, 6)
     );
     let bounds = Bounds {
         concurrency: None,

@@ -1,4 +1,4 @@
-//! What ends a run before its time: signals, a reader that leaves, a fault of our own.
+//! What ends a run early: signals, a broken pipe, an internal error.
 
 use std::fmt::Write;
 use std::io::Read;
@@ -11,7 +11,7 @@ use super::{batch, command, status, written};
 use crate::program::Ran;
 use crate::scripted_peer::{FullBacklog, Peer, closed_port};
 
-/// Runs a batch, does this while it is under way, and takes what it says.
+/// Runs a batch and does something meanwhile; the result of the run.
 fn run_while(config: &str, words: &[&str], meanwhile: impl FnOnce(&mut Child)) -> Ran {
     let file = written(config);
     let mut command = command(file.path(), words);
@@ -42,7 +42,7 @@ fn signal(child: &Child, name: &str) {
     );
 }
 
-/// Waits until something is so.
+/// Waits until a condition is true.
 #[track_caller]
 fn wait_until(mut what: impl FnMut() -> bool) {
     let start = Instant::now();
@@ -56,11 +56,11 @@ fn wait_until(mut what: impl FnMut() -> bool) {
 }
 
 #[test]
-fn a_signal_half_way_prints_what_is_known() {
+fn a_signal_prints_the_results_so_far() {
     for (name, threads) in [("TERM", "1"), ("INT", "2")] {
         let peers: Vec<_> = (0..5).map(|_| Peer::greeting(b"hello")).collect();
         let full = FullBacklog::new();
-        let crowded = TcpListener::bind("127.0.0.87:0").unwrap();
+        let busy = TcpListener::bind("127.0.0.87:0").unwrap();
         let mut config = "[services.greeting]\nsteps = [{expect = '220'}]\n".to_owned();
         for peer in &peers {
             writeln!(
@@ -77,7 +77,7 @@ fn a_signal_half_way_prints_what_is_known() {
         )
         .unwrap();
         for number in 0..17 {
-            let port = crowded.local_addr().unwrap().port();
+            let port = busy.local_addr().unwrap().port();
             writeln!(
                 config,
                 "[[targets]]\nid = 'c{number}'\nhost = '127.0.0.87'\nport = {port}"
@@ -94,7 +94,7 @@ fn a_signal_half_way_prints_what_is_known() {
             threads,
         ];
         let ran = run_while(&config, &words, |child| {
-            let held: Vec<_> = (0..16).map(|_| crowded.accept().unwrap()).collect();
+            let held: Vec<_> = (0..16).map(|_| busy.accept().unwrap()).collect();
             wait_until(|| peers.iter().all(|peer| peer.accepted() == 1));
             signal(child, name);
             thread::spawn(move || {
@@ -103,29 +103,34 @@ fn a_signal_half_way_prints_what_is_known() {
             });
         });
         assert!(ran.took < Duration::from_secs(5), "{:?}", ran.took);
-        let fleet = ran.fleet();
-        let up = |peer: &Peer| status(&fleet, &format!("127.0.0.1:{}", peer.port())) == "ok";
-        assert!(peers.iter().all(up), "{fleet}");
+        let document = ran.batch_document();
+        let up = |peer: &Peer| status(&document, &format!("127.0.0.1:{}", peer.port())) == "ok";
+        assert!(peers.iter().all(up), "{document}");
         assert!(
-            ["connect_timeout", "not_tried"].contains(&status(&fleet, "full")),
-            "{fleet}"
+            ["connect_timeout", "not_tried"].contains(&status(&document, "full")),
+            "{document}"
         );
-        let crowd: Vec<_> = (0..17)
-            .map(|number| status(&fleet, &format!("c{number}")))
+        let busy_statuses: Vec<_> = (0..17)
+            .map(|number| status(&document, &format!("c{number}")))
             .collect();
-        let count = |name| crowd.iter().filter(|status| **status == name).count();
+        let count = |name| {
+            busy_statuses
+                .iter()
+                .filter(|status| **status == name)
+                .count()
+        };
         assert_eq!(
             (count("read_timeout"), count("not_tried")),
             (16, 1),
-            "{crowd:?}"
+            "{busy_statuses:?}"
         );
         assert_eq!(ran.code, Some(1));
     }
 }
 
 #[test]
-fn a_second_signal_ends_a_batch_that_nobody_reads() {
-    // More than a pipe holds: it cannot be printed to its end.
+fn a_second_signal_ends_a_batch_blocked_on_its_output() {
+    // More than the pipe holds: the output cannot be completed.
     let (closed, hosts) = (closed_port(), "127.3.0.0/22");
     let file = written("");
     let mut command = command(
@@ -151,7 +156,7 @@ fn a_second_signal_ends_a_batch_that_nobody_reads() {
 }
 
 #[test]
-fn a_reader_that_leaves_is_no_error() {
+fn a_broken_pipe_of_a_batch_is_not_an_error() {
     let peers: Vec<_> = (0..3).map(|_| Peer::greeting(b"hello")).collect();
     let up: Vec<_> = peers
         .iter()
@@ -167,7 +172,7 @@ fn a_reader_that_leaves_is_no_error() {
             .collect();
         let gone = |child: &mut Child| drop(child.stdout.take());
         let ran = run_while("", &words, gone);
-        // Lines that nobody reads end the run, and what was not reached is not up.
+        // A broken pipe ends the run, and targets that were not reached are not up.
         let allowed: &[i32] = if format == "ndjson" { &[0, 1] } else { &[0] };
         assert!(
             allowed.contains(&ran.code.unwrap()) && ran.err.is_empty(),
@@ -192,7 +197,7 @@ fn a_reader_that_leaves_is_no_error() {
 }
 
 #[test]
-fn a_full_disk_is_said() {
+fn a_full_disk_is_reported() {
     let down = format!("127.0.0.1:{}", closed_port());
     for format in ["json", "ndjson", "sender", "text"] {
         let file = written("");
@@ -221,7 +226,7 @@ fn a_full_disk_is_said() {
 
 #[test]
 #[cfg(debug_assertions)]
-fn a_fault_of_our_own_gives_every_target_its_value() {
+fn an_internal_error_gives_every_target_a_value() {
     let targets = ["127.0.0.1:1", "127.0.0.1:2"];
     let file = written("");
     let run = |format| {
@@ -229,19 +234,19 @@ fn a_fault_of_our_own_gives_every_target_its_value() {
         crate::program::finish(command.args(["-o", format]).env("ZBX_TCP_TEST_PANIC", "1"))
     };
     let ran = run("json");
-    let fleet = ran.fleet();
+    let document = ran.batch_document();
     for id in targets {
-        assert_eq!(status(&fleet, id), "local_error");
+        assert_eq!(status(&document, id), "local_error");
         assert!(
-            fleet["targets"][id]["error"]
+            document["targets"][id]["error"]
                 .as_str()
                 .unwrap()
                 .starts_with("internal error of zbx-tcp"),
-            "{fleet}"
+            "{document}"
         );
     }
     assert_eq!(
-        (fleet["summary"]["unknown"].as_u64(), ran.code),
+        (document["summary"]["unknown"].as_u64(), ran.code),
         (Some(2), Some(1))
     );
     assert_eq!(run("ndjson").out.lines().count(), 2);
@@ -253,7 +258,7 @@ fn a_fault_of_our_own_gives_every_target_its_value() {
 }
 
 #[test]
-fn a_batch_of_none_is_a_document() {
+fn a_batch_without_targets_is_a_document() {
     let ran = batch(
         "[[targets]]\nhost = 'h'\nport = 1\ngroup = 'other'\n",
         &["--group", "other", "--shard", "2/2"],
@@ -262,6 +267,7 @@ fn a_batch_of_none_is_a_document() {
         "[[targets]]\nhost = 'h'\nport = 1\ngroup = 'other'\n",
         &["--group", "other", "--shard", "1/2"],
     );
-    let counts = [&ran, &first].map(|ran| ran.fleet()["summary"]["targets"].as_u64().unwrap());
+    let counts =
+        [&ran, &first].map(|ran| ran.batch_document()["summary"]["targets"].as_u64().unwrap());
     assert_eq!(counts[0] + counts[1], 1, "a target is in one of two shards");
 }

@@ -1,4 +1,4 @@
-//! Every status, each target its own.
+//! Every status, each by a target of its own.
 
 use std::fmt::Write;
 use std::fs;
@@ -11,9 +11,9 @@ use crate::program::{finish, program};
 use crate::scripted_peer::{Act, FullBacklog, Peer, close_with_rst, closed_port, perform};
 use crate::support::skip;
 
-/// The address of a name server that knows no name and does not answer for `silent`.
+/// Starts a name server that answers NXDOMAIN, and nothing for `silent`; its address.
 fn name_server() -> Option<Ipv4Addr> {
-    // An address of our own: other runs of this suite have theirs.
+    // An address of its own for each run of this suite.
     let [.., high, low] = std::process::id().to_be_bytes();
     let address = Ipv4Addr::new(127, 53, high, low.max(1));
     let Ok(socket) = UdpSocket::bind((address, 53)) else {
@@ -34,7 +34,7 @@ fn name_server() -> Option<Ipv4Addr> {
     Some(address)
 }
 
-/// Targets of a configuration, and what should come of each.
+/// Targets of a configuration, and their expected statuses.
 #[derive(Default)]
 struct Script {
     config: String,
@@ -75,8 +75,8 @@ fn every_status_in_one_batch() {
     let leaves = Peer::start(|stream| drop(perform(stream, &[Act::Leaves])));
     let silent = Peer::start(|stream| drop(perform(stream, &[])));
     let full = FullBacklog::new();
-    // Nothing accepts here: the handshake is the kernel's.
-    let crowded = TcpListener::bind("127.0.0.88:0").unwrap();
+    // Nothing accepts: the kernel completes the handshake.
+    let limited = TcpListener::bind("127.0.0.88:0").unwrap();
     let mut script = Script::default();
     let local = "127.0.0.1";
     script.target("no-name", "nobody.example", 80, "", "resolve_failed");
@@ -148,14 +148,14 @@ fn every_status_in_one_batch() {
         "service = 'greeting'",
         "ok",
     );
-    let port = crowded.local_addr().unwrap().port();
+    let port = limited.local_addr().unwrap().port();
     let service = "[services.greeting]\nsteps = [{expect = '220', reject = '421'}]\n";
     let mut config = format!("{service}{}", script.config);
     for number in 0..17 {
-        // Each has a step of its own, so that none is another one again.
+        // Each has a different step, so that none is a duplicate.
         writeln!(
             config,
-            "[[targets]]\nid = 'crowd-{number}'\nhost = '127.0.0.88'\nport = {port}\nservice = 'greeting'"
+            "[[targets]]\nid = 'busy-{number}'\nhost = '127.0.0.88'\nport = {port}\nservice = 'greeting'"
         )
         .unwrap();
         writeln!(config, "timeout = '{}s'", 20 + number).unwrap();
@@ -167,25 +167,30 @@ fn every_status_in_one_batch() {
         .args(["batch", "--deadline", "1.5s"])
         .env("ZBX_TCP_CONFIG", file.path());
     let ran = finish(&mut command);
-    let fleet = ran.fleet();
+    let document = ran.batch_document();
     for (id, expected) in &script.expected {
         assert_eq!(
-            status(&fleet, id),
+            status(&document, id),
             *expected,
             "{id}: {}",
-            fleet["targets"][id]
+            document["targets"][id]
         );
     }
-    let crowd: Vec<_> = (0..17)
-        .map(|number| status(&fleet, &format!("crowd-{number}")))
+    let busy_statuses: Vec<_> = (0..17)
+        .map(|number| status(&document, &format!("busy-{number}")))
         .collect();
-    let count = |name| crowd.iter().filter(|status| **status == name).count();
+    let count = |name| {
+        busy_statuses
+            .iter()
+            .filter(|status| **status == name)
+            .count()
+    };
     assert_eq!(
         (count("read_timeout"), count("not_tried")),
         (16, 1),
-        "16 at once to one address, {crowd:?}"
+        "16 at once to one address, {busy_statuses:?}"
     );
-    let summary = &fleet["summary"];
+    let summary = &document["summary"];
     let counts = ["targets", "up", "down", "unknown", "duplicates"]
         .map(|member| summary[member].as_u64().unwrap());
     assert_eq!(counts, [32, 3, 27, 2, 0]);
@@ -197,7 +202,7 @@ fn every_status_in_one_batch() {
 }
 
 #[test]
-fn a_machine_without_descriptors_says_so_of_every_target() {
+fn without_descriptors_every_target_is_a_local_error() {
     let peer = Peer::greeting(b"");
     let target = format!("127.0.0.1:{}", peer.port());
     let file = written("");
@@ -212,22 +217,22 @@ fn a_machine_without_descriptors_says_so_of_every_target() {
             .env_clear()
             .env("ZBX_TCP_CONFIG", file.path()),
     );
-    let fleet = ran.fleet();
-    let mut statuses = [status(&fleet, &target), status(&fleet, "127.0.0.1:1")];
+    let document = ran.batch_document();
+    let mut statuses = [status(&document, &target), status(&document, "127.0.0.1:1")];
     statuses.sort_unstable();
-    // The second one is never begun while the first one waits for a descriptor.
+    // The second is not started while the first waits for a descriptor.
     assert!(
         [["local_error", "local_error"], ["local_error", "not_tried"]].contains(&statuses),
-        "{fleet}"
+        "{document}"
     );
     assert_eq!(
-        (fleet["summary"]["unknown"].as_u64(), ran.code),
+        (document["summary"]["unknown"].as_u64(), ran.code),
         (Some(2), Some(1))
     );
 }
 
 #[test]
-fn targets_stand_in_input_order() {
+fn targets_are_in_input_order() {
     let peers: Vec<_> = (0..30).map(|_| Peer::greeting(b"")).collect();
     let mut targets: Vec<_> = peers
         .iter()
@@ -242,7 +247,7 @@ fn targets_stand_in_input_order() {
         &["--compact"],
     ] {
         let ran = batch("", &[&words, more].concat());
-        let fleet = ran.fleet();
+        let document = ran.batch_document();
         let (discovery, entries) = ran.out.split_once("\"targets\":{\"").unwrap();
         let places = |text: &str, before: &str| {
             targets
@@ -258,8 +263,8 @@ fn targets_stand_in_input_order() {
         );
         assert_eq!(
             (
-                fleet["summary"]["up"].as_u64(),
-                fleet["summary"]["duplicates"].as_u64()
+                document["summary"]["up"].as_u64(),
+                document["summary"]["duplicates"].as_u64()
             ),
             (Some(30), Some(2))
         );
@@ -268,7 +273,7 @@ fn targets_stand_in_input_order() {
 }
 
 #[test]
-fn two_threads_say_what_one_says() {
+fn two_threads_give_the_results_of_one() {
     let peers: Vec<_> = (0..10).map(|_| Peer::greeting(b"hello\r\n")).collect();
     let mut config =
         "[services.hello]\nsteps = [{expect = 'hello'}]\n[services.bye]\nsteps = [{expect_prefix = 'bye'}]\n"
@@ -290,11 +295,11 @@ fn two_threads_say_what_one_says() {
     }
     let said = |threads| {
         let ran = batch(&config, &["--threads", threads]);
-        let mut fleet = ran.fleet();
-        for target in fleet["targets"].as_object_mut().unwrap().values_mut() {
+        let mut document = ran.batch_document();
+        for target in document["targets"].as_object_mut().unwrap().values_mut() {
             let target = target.as_object_mut().unwrap();
             target.retain(|member, _| !matches!(member.as_str(), "time" | "tcp"));
-            // The text has a time in it.
+            // The text contains a time.
             let error = target["error"]
                 .as_str()
                 .unwrap()
@@ -304,11 +309,11 @@ fn two_threads_say_what_one_says() {
                 .to_owned();
             target.insert("error".to_owned(), error.into());
         }
-        fleet["summary"]
+        document["summary"]
             .as_object_mut()
             .unwrap()
             .retain(|member, _| !matches!(member.as_str(), "elapsed" | "lag"));
-        (fleet, ran.code)
+        (document, ran.code)
     };
     let one = said("1");
     assert_eq!(one.0["summary"]["up"], 5);

@@ -1,4 +1,4 @@
-//! How many threads a run has where nobody says it, and what they do for it.
+//! The default number of threads of a batch, and how they share the work.
 
 use std::fmt::Write;
 use std::process::{Command, Stdio};
@@ -10,7 +10,7 @@ use crate::support::skip;
 
 /// Descriptors for 48 probes.
 const LIMIT: &str = "ulimit -n 64; exec \"$@\"";
-/// Runs words where unshare(2) is forbidden, as containers forbid it: a filter of seccomp(2), in cBPF.
+/// Runs a command without unshare(2), as in containers, by a seccomp(2) filter in cBPF.
 const WITHOUT_UNSHARE: &str = r#"
 import ctypes, errno, os, platform, struct, sys
 number = {"x86_64": 272, "aarch64": 97}[platform.machine()]
@@ -25,7 +25,8 @@ if libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) or libc.prctl(PR_SET_SECCOMP, SEC
 os.execv(sys.argv[1], sys.argv[1:])
 "#;
 
-/// A hundred targets that never answer, under a limit of descriptors for half of them; these words start the program.
+/// A hundred targets that never answer, with descriptors for half of them; `wrapper` starts the
+/// program.
 fn silence(starter: &[&str], timeout: f64, words: &[&str]) -> Ran {
     let full = FullBacklog::new();
     let mut config = String::new();
@@ -57,11 +58,11 @@ fn silence(starter: &[&str], timeout: f64, words: &[&str]) -> Ran {
     )
 }
 
-/// Each waited for as long as it was to be waited for.
+/// Asserts that each target had its full timeout.
 #[track_caller]
 fn all_had_their_time(ran: &Ran, timeout: f64) {
-    let fleet: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
-    let targets = fleet["targets"].as_object().unwrap();
+    let document: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+    let targets = document["targets"].as_object().unwrap();
     assert_eq!(targets.len(), 100);
     for target in targets.values() {
         assert_eq!(target["status_name"], "connect_timeout", "{target}");
@@ -73,25 +74,26 @@ fn all_had_their_time(ran: &Ran, timeout: f64) {
 }
 
 #[test]
-fn others_bring_the_descriptors_that_one_lacks() {
-    // The first thread alone would begin half of them after three seconds, too late for the deadline.
+fn threads_with_separate_descriptor_tables_share_the_work() {
+    // The first thread alone would start half of them after three seconds, too late for the
+    // deadline.
     let ran = silence(&[], 3.0, &["--deadline", "5.5s"]);
     assert!(
         ran.err
-            .contains("at most 144 probes at once: there are 64 descriptors"),
+            .contains("at most 144 probes in flight: this machine has 64 descriptors"),
         "{}",
         ran.err
     );
-    let why = "1 thread has descriptors for 48 of them: up to 3 threads begin, each with its own, as they are needed";
-    assert!(ran.err.contains(why), "{}", ran.err);
+    let reason = "1 thread has descriptors for 48 probes: up to 3 threads are started as needed, each with its own descriptors";
+    assert!(ran.err.contains(reason), "{}", ran.err);
     all_had_their_time(&ran, 3.0);
 }
 
 #[test]
-fn so_many_threads_as_were_asked_for() {
+fn threads_option_sets_the_number_of_threads() {
     let ran = silence(&[], 0.4, &["--threads", "1", "--deadline", "30s"]);
     assert!(
-        ran.err.contains("at most 48 probes at once") && !ran.err.contains("thread has"),
+        ran.err.contains("at most 48 probes in flight") && !ran.err.contains("thread has"),
         "{}",
         ran.err
     );
@@ -104,7 +106,7 @@ fn so_many_threads_as_were_asked_for() {
 }
 
 #[test]
-fn where_threads_share_descriptors_one_has_them_all() {
+fn with_a_shared_descriptor_table_one_thread_uses_all() {
     let starter = ["python3", "-c", WITHOUT_UNSHARE];
     let there = Command::new(starter[0])
         .args(&starter[1..])
@@ -120,7 +122,7 @@ fn where_threads_share_descriptors_one_has_them_all() {
         }
         Err(error) => return skip(&format!("python3 does not start: {error}")),
     }
-    let shared = "this system gives threads no descriptors of their own";
+    let shared = "threads cannot have their own descriptors on this system";
     for threads in [&[][..], &["--threads", "3"]] {
         let ran = silence(&starter, 0.4, &[&["--deadline", "30s"], threads].concat());
         assert!(

@@ -1,4 +1,4 @@
-//! The table of cases: a peer, the words for each program, what each makes of it, and why they differ.
+//! The table of cases: a target, the arguments of each program, the result of each, and why they differ.
 
 use std::fmt;
 
@@ -6,58 +6,63 @@ use crate::scripted_peer::Act::{self, Hears, Leaves, Resets, Says, Waits};
 
 /// One case.
 pub struct Case {
-    /// Its name, for the translation table.
+    /// The name, for the translation table.
     pub name: &'static str,
-    /// What it is tried on.
-    pub place: Place,
-    /// The words for `check_tcp`.
+    /// The target.
+    pub target: Target,
+    /// The arguments of `check_tcp`.
     pub theirs: &'static [&'static str],
-    /// Our words.
+    /// Our arguments.
     pub ours: &'static [&'static str],
-    /// What `check_tcp` says.
+    /// The result of `check_tcp`.
     pub there: &'static str,
-    /// What we say.
+    /// Our result.
     pub here: &'static str,
-    /// Why that differs; empty where both mean the same.
+    /// Why the results differ; empty if both mean the same.
     pub why: &'static str,
 }
 
 impl Case {
-    /// Whether what the peer received belongs to the case.
+    /// Whether the bytes that the peer received are part of the result.
     pub fn sends(&self) -> bool {
-        self.theirs.iter().any(|word| matches!(*word, "-s" | "-q"))
+        self.theirs
+            .iter()
+            .any(|argument| matches!(*argument, "-s" | "-q"))
     }
 }
 
-/// What a case is tried on.
-pub enum Place {
+/// The target of a case.
+pub enum Target {
     /// A peer with this script.
     Peer(&'static [Act]),
     /// A port on which nothing listens.
     Closed,
-    /// A port as somebody wrote it.
+    /// A port as it is written on the command line.
     Port(&'static str),
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Closed => f.write_str("does not listen"),
             Self::Port(port) => write!(f, "port {port}"),
-            Self::Peer([] | [Hears]) => f.write_str("listens"),
-            Self::Peer(acts) => f.write_str(&acts.iter().map(told).collect::<Vec<_>>().join(", ")),
+            Self::Peer([] | [Hears]) => f.write_str("accepts"),
+            Self::Peer(acts) => {
+                f.write_str(&acts.iter().map(describe).collect::<Vec<_>>().join(", "))
+            }
         }
     }
 }
 
-fn told(act: &Act) -> String {
+fn describe(act: &Act) -> String {
     match act {
-        Says(bytes) if bytes.len() > 80 => format!("says {} bytes", bytes.len()),
-        Says(bytes) => format!("says `{}`", bytes.escape_ascii()),
-        Hears => "listens".to_owned(),
+        Says(bytes) if bytes.len() > 80 => format!("sends {} bytes", bytes.len()),
+        Says(bytes) => format!("sends `{}`", bytes.escape_ascii()),
+        Hears => "reads".to_owned(),
         Waits(millis) => format!("waits {millis} ms"),
         Leaves => "sends FIN".to_owned(),
         Resets => "sends RST".to_owned(),
+        Act::HearsBytes(_) | Act::ShutsDown => unreachable!("not in the table"),
     }
 }
 
@@ -66,15 +71,15 @@ const fn same(
     acts: &'static [Act],
     theirs: &'static [&'static str],
     ours: &'static [&'static str],
-    says: (&'static str, &'static str),
+    results: (&'static str, &'static str),
 ) -> Case {
     Case {
         name,
-        place: Place::Peer(acts),
+        target: Target::Peer(acts),
         theirs,
         ours,
-        there: says.0,
-        here: says.1,
+        there: results.0,
+        here: results.1,
         why: "",
     }
 }
@@ -84,16 +89,16 @@ const fn differs(
     acts: &'static [Act],
     theirs: &'static [&'static str],
     ours: &'static [&'static str],
-    says: (&'static str, &'static str),
+    results: (&'static str, &'static str),
     why: &'static str,
 ) -> Case {
     Case {
         name,
-        place: Place::Peer(acts),
+        target: Target::Peer(acts),
         theirs,
         ours,
-        there: says.0,
-        here: says.1,
+        there: results.0,
+        here: results.1,
         why,
     }
 }
@@ -102,7 +107,7 @@ const GREETS: &[Act] = &[Says(b"220 mail ready\r\n")];
 const TWO_WORDS: &[Act] = &[Says(b"abc def\n")];
 const THOUSANDS: &[Act] = &[Says(&[b'x'; 5000]), Says(b"needle\n")];
 const LATE_WARNING: &str = "WARNING, late";
-const MISTAKE: &str = "mistake, exit status 2";
+const USAGE_ERROR: &str = "usage error, exit status 2";
 
 /// Every case.
 pub const CASES: &[Case] = &[
@@ -214,7 +219,7 @@ pub const CASES: &[Case] = &[
     ),
     Case {
         name: "refused",
-        place: Place::Closed,
+        target: Target::Closed,
         theirs: &[],
         ours: &[],
         there: "CRITICAL",
@@ -223,11 +228,11 @@ pub const CASES: &[Case] = &[
     },
     Case {
         name: "port-0",
-        place: Place::Port("0"),
+        target: Target::Port("0"),
         theirs: &[],
         ours: &[],
         there: "UNKNOWN",
-        here: MISTAKE,
+        here: USAGE_ERROR,
         why: "",
     },
     same(
@@ -251,14 +256,14 @@ pub const CASES: &[Case] = &[
         &["--expect", "a"],
         ("OK", "ok"),
     ),
-    // What check_tcp takes for success.
+    // What check_tcp reports as success.
     differs(
         "max-bytes",
         GREETS,
         &["-m", "4", "-e", "NOPE"],
         &["--max-bytes", "4", "--expect", "NOPE"],
         ("OK", "mismatch"),
-        "Having read `-m` bytes is success there, whatever they are; here the bound ends the check as a mismatch.",
+        "check_tcp succeeds once it has read `-m` bytes, whatever they are; zbx-tcp reports a mismatch.",
     ),
     differs(
         "buffer",
@@ -266,7 +271,7 @@ pub const CASES: &[Case] = &[
         &["-m", "100", "-e", "needle"],
         &["--max-bytes", "100", "--expect", "needle"],
         ("OK", "mismatch"),
-        "The same: `needle` was never read there.",
+        "The same: check_tcp never read `needle`.",
     ),
     differs(
         "mismatch-ok",
@@ -274,11 +279,11 @@ pub const CASES: &[Case] = &[
         &["-M", "ok", "-e", "NOPE"],
         &["--expect", "NOPE"],
         ("OK, late", "mismatch, late"),
-        "There is no option that turns a failed expectation into success; what to make of status 9 is the trigger's.",
+        "zbx-tcp has no option that turns a failed expectation into success; a trigger decides what status 9 means.",
     ),
     Case {
         name: "refuse-ok",
-        place: Place::Closed,
+        target: Target::Closed,
         theirs: &["-r", "ok"],
         ours: &["--expect-closed"],
         there: "OK",
@@ -291,7 +296,7 @@ pub const CASES: &[Case] = &[
         &["-r", "ok"],
         &["--expect-closed"],
         ("OK", "unexpectedly_open"),
-        "`-r ok` accepts both an open and a closed port, so it proves nothing; `--expect-closed` wants a closed one.",
+        "`-r ok` accepts an open and a closed port, so it tests nothing; `--expect-closed` requires a closed one.",
     ),
     differs(
         "empty-expect",
@@ -299,25 +304,25 @@ pub const CASES: &[Case] = &[
         &["-s", "", "-e", "NOPE", "-e", ""],
         &["--send", "", "--expect", "NOPE", "--expect", ""],
         ("OK, sent nothing", "mismatch, sent nothing, late"),
-        "An empty `-e` matches anything; here an empty value is one that was not given.",
+        "An empty `-e` matches anything; zbx-tcp ignores an option with an empty value.",
     ),
     Case {
         name: "port-70000",
-        place: Place::Port("70000"),
+        target: Target::Port("70000"),
         theirs: &[],
         ours: &[],
         there: "CRITICAL",
-        here: MISTAKE,
-        why: "The port is cut to 16 bits there, so that port 4464 is tried: a listener on it makes port 70000 OK.",
+        here: USAGE_ERROR,
+        why: "check_tcp truncates the port to 16 bits and probes port 4464: if something listens there, port 70000 is OK.",
     },
-    // What check_tcp takes for failure, or late.
+    // What check_tcp reports as a failure, or late.
     differs(
         "mismatch",
         GREETS,
         &["-e", "NOPE"],
         &["--expect-prefix", "NOPE"],
         (LATE_WARNING, "mismatch"),
-        "Every mismatch on an open connection costs 2 s; a prefix, a regular expression with `\\A` or a reject decides at its byte.",
+        "check_tcp needs 2 s for each mismatch on an open connection; a prefix, a regular expression with `\\A` or a reject pattern fails as soon as it can.",
     ),
     differs(
         "mismatch-crit",
@@ -325,7 +330,7 @@ pub const CASES: &[Case] = &[
         &["-M", "crit", "-e", "250"],
         &["--reject", "220", "--expect", "250"],
         ("CRITICAL, late", "rejected"),
-        "The same with `-M crit`; `--reject` names what must not come and decides at once.",
+        "The same with `-M crit`; `--reject` fails as soon as its text is received.",
     ),
     same(
         "mismatch-open",
@@ -340,7 +345,7 @@ pub const CASES: &[Case] = &[
         &["-t", "4", "-e", "ready"],
         &["--timeout", "4", "--expect", "ready"],
         (LATE_WARNING, "ok, late"),
-        "It gives up after 2 s of quiet, however large `-t` is; here the deadline alone decides.",
+        "check_tcp gives up after 2 s without data, however large `-t` is; zbx-tcp waits until its deadline.",
     ),
     differs(
         "nul",
@@ -348,7 +353,7 @@ pub const CASES: &[Case] = &[
         &["-e", "cd"],
         &["--expect", "cd"],
         (LATE_WARNING, "ok"),
-        "The answer ends at its first NUL there; here a NUL is a byte like any other.",
+        "check_tcp ignores everything after the first NUL; zbx-tcp treats NUL as any other byte.",
     ),
     differs(
         "nul-first",
@@ -356,7 +361,7 @@ pub const CASES: &[Case] = &[
         &["-e", "ready"],
         &["--expect-hex", "00 72 65"],
         (LATE_WARNING, "ok"),
-        "The same: nothing seems to have come.",
+        "The same: to check_tcp the answer is empty.",
     ),
     differs(
         "newline-expected",
@@ -364,7 +369,7 @@ pub const CASES: &[Case] = &[
         &["-E", "-e", r"ready\n"],
         &["--expect", r"ready\n"],
         (LATE_WARNING, "ok"),
-        "`-e` knows no escapes, with `-E` neither.",
+        "`-e` has no escapes, not even with `-E`.",
     ),
     differs(
         "encoding",
@@ -372,7 +377,7 @@ pub const CASES: &[Case] = &[
         &["-s", "hi", "-e", "\u{4f60}"],
         &["--encoding", "gbk", "--send", "hi", "--expect", "\u{4f60}"],
         ("WARNING, sent `hi`, late, broken output", "ok, sent `hi`"),
-        "It knows bytes only; this peer speaks GBK.",
+        "check_tcp compares bytes only; this peer sends GBK.",
     ),
     differs(
         "slow",
@@ -380,15 +385,15 @@ pub const CASES: &[Case] = &[
         &["-w", "0.1", "-e", "220"],
         &["--expect", "220"],
         ("WARNING", "ok"),
-        "How slow is too slow is the trigger's: `-o time.total`, `time.connect` or `time.first_byte` is the item.",
+        "A trigger decides how slow is too slow, with an item for `-o time.total`, `time.connect` or `time.first_byte`.",
     ),
     differs(
-        "threshold-words",
+        "threshold-text",
         GREETS,
         &["-w", "abc"],
         &["-t", "abc"],
-        ("WARNING", MISTAKE),
-        "A threshold that is no number is 0 there, so every answer is slow.",
+        ("WARNING", USAGE_ERROR),
+        "check_tcp reads a threshold that is not a number as 0, so every answer is slow.",
     ),
     // What check_tcp sends.
     differs(
@@ -397,14 +402,14 @@ pub const CASES: &[Case] = &[
         &["-E", "-s", r"\x41\0z"],
         &["--send", r"\x41\0z"],
         ("OK, sent `x410z`", r"ok, sent `A\x00z`"),
-        "`-E` knows `\\n \\r \\t \\\\` and drops the backslash of all others; here `\\0` and `\\xHH` exist, and all others are mistakes.",
+        "`-E` has `\\n \\r \\t \\\\` and drops the backslash of all others; zbx-tcp also has `\\0` and `\\xHH`, and all others are usage errors.",
     ),
     differs(
         "unknown-escape",
         &[Hears],
         &["-E", "-s", r"a\qb"],
         &["--send", r"a\qb"],
-        ("OK, sent `aqb`", MISTAKE),
+        ("OK, sent `aqb`", USAGE_ERROR),
         "The same.",
     ),
     differs(
@@ -412,7 +417,7 @@ pub const CASES: &[Case] = &[
         &[Hears],
         &["-E", "-s", r"a\"],
         &["--send", r"a\"],
-        ("OK, sent `a`", MISTAKE),
+        ("OK, sent `a`", USAGE_ERROR),
         "The same.",
     ),
     differs(
@@ -421,7 +426,7 @@ pub const CASES: &[Case] = &[
         &["-s", r"a\n", "-E"],
         &["--send", r"a\n"],
         (r"OK, sent `a\\n`", r"ok, sent `a\n`"),
-        "`-E` counts only for what is written after it; here escapes always count.",
+        "`-E` applies only to options after it; zbx-tcp always interprets escapes.",
     ),
     differs(
         "send-twice",
@@ -429,7 +434,7 @@ pub const CASES: &[Case] = &[
         &["-s", "a", "-s", "b"],
         &["--send", "a", "--send", "b"],
         ("OK, sent `b`", "ok, sent `ab`"),
-        "Only the last `-s` is sent; here every step is done, in order.",
+        "check_tcp sends only the last `-s`; zbx-tcp runs every step, in order.",
     ),
     differs(
         "quit-line-end",
@@ -437,7 +442,7 @@ pub const CASES: &[Case] = &[
         &["-e", "220", "-q", "QUIT"],
         &["--expect", "220", "--quit", "QUIT"],
         (r"OK, sent `QUIT\r\n`", "ok, sent `QUIT`"),
-        "Without `-E` a CR LF is appended to `-q`, but not to `-s`; here nothing is, unless `--crlf` says so for both.",
+        "Without `-E` check_tcp appends CR LF to `-q`, but not to `-s`; zbx-tcp appends it to both with `--crlf`, else to none.",
     ),
     // What check_tcp prints.
     differs(
@@ -446,7 +451,7 @@ pub const CASES: &[Case] = &[
         &["-e", "a"],
         &["--expect", "a"],
         ("OK, broken output", "ok"),
-        "The answer is printed as it came: what follows a `|` is read as performance data. Here the document escapes it.",
+        "check_tcp prints the answer unchanged, so text after a `|` is read as performance data. The JSON document escapes it.",
     ),
     differs(
         "newline",
@@ -464,14 +469,14 @@ pub const CASES: &[Case] = &[
         ("OK, broken output", "ok"),
         "The same for bytes that are not UTF-8.",
     ),
-    // What check_tcp cannot say.
+    // What check_tcp cannot express.
     differs(
         "fraction",
         GREETS,
         &["-t", "0.5"],
         &["--timeout", "0.5"],
         ("UNKNOWN", "ok"),
-        "Seconds are whole there.",
+        "check_tcp accepts whole seconds only.",
     ),
     differs(
         "delay",
@@ -479,6 +484,6 @@ pub const CASES: &[Case] = &[
         &["-t", "1", "-d", "1", "-s", "hi", "-e", "ok"],
         &["-t", "1", "--send", "hi", "--expect", "ok"],
         ("CRITICAL, sent `hi`", "ok, sent `hi`"),
-        "`-d` sleeps before it reads. An answer is read here as it comes, however late, so nothing has to sleep.",
+        "`-d` sleeps before it reads. zbx-tcp reads an answer when it arrives, so it never has to sleep.",
     ),
 ];

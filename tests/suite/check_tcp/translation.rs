@@ -1,22 +1,22 @@
-//! From `check_tcp`'s options to ours; each row names the cases that show it.
+//! Translates options of `check_tcp` to ours; each row names the cases that test it.
 
 use super::cases::CASES;
 use crate::readme::table_is;
 
-/// A row: what `check_tcp` calls it, what it is here, and the cases in which both are used.
+/// A row: options of `check_tcp`, what replaces them, and the cases that use both.
 type Row = (&'static str, &'static str, &'static [&'static str]);
 
 const ROWS: &[Row] = &[
     ("-H HOST -p PORT", "`HOST PORT`", &["connect", "refused"]),
-    ("-H /run/x.sock", "not here: TCP only", &[]),
+    ("-H /run/x.sock", "not supported: TCP only", &[]),
     (
         "-s TEXT",
-        "`--send TEXT` (escapes always count), `--send-hex`, as often as needed, in order",
+        "`--send TEXT` (always with escapes), `--send-hex`; repeat them in order",
         &["conversation", "send-twice"],
     ),
     (
         "-E",
-        "not needed: escapes always count, here in what is expected too",
+        "not needed: escapes are always interpreted, in expected text too",
         &["escapes", "newline-expected"],
     ),
     (
@@ -38,20 +38,20 @@ const ROWS: &[Row] = &[
     ("-E -q TEXT", "`--quit TEXT`", &[]),
     (
         "-r ok",
-        "`--expect-closed`, if the port is to be closed",
+        "`--expect-closed`, if the port must be closed",
         &["refuse-ok"],
     ),
     ("-r warn", "a trigger on `-o status` 3", &[]),
-    ("-M ok", "none: leave the expectation out", &["mismatch-ok"]),
+    ("-M ok", "leave the expectation out", &["mismatch-ok"]),
     (
         "-M warn",
-        "a trigger on `-o status` 9, of the severity you want",
+        "a trigger on `-o status` 9, with the severity you want",
         &[],
     ),
     ("-m N", "`--max-bytes N`", &["max-bytes"]),
     (
         "-d N",
-        "not needed: answers are read as they come",
+        "not needed: answers are read when they arrive",
         &["delay"],
     ),
     (
@@ -59,7 +59,7 @@ const ROWS: &[Row] = &[
         "a trigger on `-o time.total` (or `time.connect`, `time.first_byte`)",
         &["slow"],
     ),
-    ("-c N", "the same, of a higher severity", &[]),
+    ("-c N", "the same, with a higher severity", &[]),
     (
         "-t N",
         "`--timeout N`, default 2.5 s",
@@ -73,9 +73,9 @@ const ROWS: &[Row] = &[
         &["jail"],
     ),
     ("-v", "`-o text -v`", &[]),
-    ("-S", "not in this version", &[]),
-    ("-D N", "not in this version", &[]),
-    ("--sni NAME", "not in this version", &[]),
+    ("-S", "not supported yet", &[]),
+    ("-D N", "not supported yet", &[]),
+    ("--sni NAME", "not supported yet", &[]),
     (
         "--extra-opts",
         "`--config FILE` and `--service NAME`",
@@ -84,19 +84,20 @@ const ROWS: &[Row] = &[
 ];
 
 #[test]
-fn the_translation_is_published() {
+fn the_translation_table_is_in_the_docs() {
     let head = ["| check_tcp | zbx-tcp check |", "| --- | --- |"].map(str::to_owned);
     let rows = ROWS
         .iter()
         .map(|(theirs, ours, _)| format!("| `{theirs}` | {ours} |"));
     table_is(
+        "docs/check_tcp.md",
         "check_tcp options",
         &head.into_iter().chain(rows).collect::<Vec<_>>(),
     );
 }
 
 #[test]
-fn each_row_is_shown_by_its_cases() {
+fn each_row_of_the_translation_has_cases() {
     for (theirs, ours, names) in ROWS {
         for name in *names {
             let case = CASES
@@ -104,15 +105,17 @@ fn each_row_is_shown_by_its_cases() {
                 .find(|case| case.name == *name)
                 .unwrap_or_else(|| panic!("no case {name}"));
             let option = theirs.split(' ').next().unwrap();
-            // Where the host and the port are, and what a file says, no word of a case shows.
+            // The host, the port and the configuration file are not among the arguments of a case.
             let implied = matches!(option, "-H" | "--extra-opts");
             assert!(
                 implied || case.theirs.contains(&option),
                 "{name} does not use {option}"
             );
-            let named = ours.split(['`', ' ']).filter(|word| word.starts_with("--"));
+            let named = ours
+                .split(['`', ' '])
+                .filter(|option| option.starts_with("--"));
             let mut named = named.peekable();
-            let used = named.peek().is_none() || named.any(|word| case.ours.contains(&word));
+            let used = named.peek().is_none() || named.any(|option| case.ours.contains(&option));
             assert!(
                 used || ours.contains("a service"),
                 "{name} uses nothing of {ours}"
@@ -122,17 +125,20 @@ fn each_row_is_shown_by_its_cases() {
 }
 
 #[test]
-fn options_of_ours_exist() {
+fn our_options_of_the_translation_exist() {
     let help = crate::program::run(&["check", "--help"]).out;
     for (_, ours, _) in ROWS {
-        for option in ours.split(['`', ' ']).filter(|word| word.starts_with("--")) {
+        for option in ours
+            .split(['`', ' '])
+            .filter(|option| option.starts_with("--"))
+        {
             assert!(help.contains(option), "{option}");
         }
     }
 }
 
 #[test]
-fn options_of_theirs_are_all_translated() {
+fn every_check_tcp_option_is_translated() {
     let Ok(output) = std::process::Command::new(super::CHECK_TCP)
         .arg("--help")
         .output()
@@ -149,7 +155,7 @@ fn options_of_theirs_are_all_translated() {
             let option = format!("-{letter}");
             !ROWS
                 .iter()
-                .any(|(theirs, ..)| theirs.split(' ').any(|word| word == option))
+                .any(|(theirs, ..)| theirs.split(' ').any(|part| part == option))
         })
         .collect();
     assert!(missing.is_empty(), "{missing:?}");

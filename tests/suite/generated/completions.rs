@@ -5,46 +5,46 @@ use clap::builder::{PossibleValuesParser, ValueHint};
 use clap_complete::{Generator, Shell, generate};
 use zbx_tcp::output::metrics::METRICS;
 
-use super::{Files, directory_is, published};
+use super::{Files, assert_directory, published};
 
 #[test]
-fn completions() {
+fn completions_are_up_to_date() {
     let files = [Shell::Bash, Shell::Zsh, Shell::Fish].map(|shell| {
         let mut bytes = Vec::new();
-        generate(shell, &mut offering(published()), "zbx-tcp", &mut bytes);
-        // clap-rs/clap#6421: of a program with a hyphen in its name, bash would complete no command's options.
+        generate(shell, &mut with_values(published()), "zbx-tcp", &mut bytes);
+        // clap-rs/clap#6421: bash would not complete options of subcommands if the name of the program has a hyphen.
         let text = String::from_utf8(bytes)
             .unwrap()
             .replace("zbx__subcmd__tcp", "zbx__tcp");
         (shell.file_name("zbx-tcp"), text)
     });
-    directory_is("packaging/completions", &Files::from(files));
-    assert_eq!(offered(&["zbx-tcp", "che"]), ["check"]);
+    assert_directory("packaging/completions", &Files::from(files));
+    assert_eq!(completed(&["zbx-tcp", "che"]), ["check"]);
     assert_eq!(
-        offered(&["zbx-tcp", "check", "--exp"])[..2],
+        completed(&["zbx-tcp", "check", "--exp"])[..2],
         ["--expect", "--expect-prefix"]
     );
     assert_eq!(
-        offered(&["zbx-tcp", "check", "-o", "time.c"]),
+        completed(&["zbx-tcp", "check", "-o", "time.c"]),
         ["time.connect"]
     );
-    assert_eq!(offered(&["zbx-tcp", "discover", "po"]), ["ports"]);
+    assert_eq!(completed(&["zbx-tcp", "discover", "po"]), ["ports"]);
     assert_eq!(
-        offered(&["zbx-tcp", "services", "zabbix_"]),
+        completed(&["zbx-tcp", "services", "zabbix_"]),
         ["zabbix_agent", "zabbix_server"]
     );
 }
 
-/// A command and those below it, with the words that a shell can offer for a value.
-fn offering(command: Command) -> Command {
+/// A command and its subcommands, with the values that a shell can complete.
+fn with_values(command: Command) -> Command {
     let names: Vec<_> = command
         .get_subcommands()
-        .map(|below| below.get_name().to_owned())
+        .map(|subcommand| subcommand.get_name().to_owned())
         .collect();
     let command = names.iter().fold(command, |command, name| {
-        command.mut_subcommand(name, offering)
+        command.mut_subcommand(name, with_values)
     });
-    let reports = command
+    let prints_metrics = command
         .get_arguments()
         .any(|arg| arg.get_long() == Some("expect"));
     command.mut_args(|arg| {
@@ -57,7 +57,9 @@ fn offering(command: Command) -> Command {
             ("service", _) | ("name", Some("NAME")) => {
                 arg.value_parser(PossibleValuesParser::new(services()))
             }
-            ("output", _) if reports => arg.value_parser(PossibleValuesParser::new(outputs())),
+            ("output", _) if prints_metrics => {
+                arg.value_parser(PossibleValuesParser::new(outputs()))
+            }
             _ => arg,
         }
     })
@@ -69,7 +71,7 @@ fn outputs() -> impl Iterator<Item = &'static str> {
         .chain(METRICS.iter().map(|metric| metric.path))
 }
 
-/// The names of the built-in services; clap keeps words for as long as a program runs.
+/// The names of the built-in services. They are leaked because clap wants `'static` values.
 fn services() -> Vec<&'static str> {
     let ran = crate::program::run(&["services", "-o", "json"]);
     let services: Vec<serde_json::Value> = serde_json::from_str(&ran.out).unwrap();
@@ -79,8 +81,8 @@ fn services() -> Vec<&'static str> {
         .collect()
 }
 
-/// What bash offers after these words, the last of which is being typed.
-fn offered(words: &[&str]) -> Vec<String> {
+/// The completions of the last word in bash.
+fn completed(words: &[&str]) -> Vec<String> {
     let script = format!(
         "source packaging/completions/zbx-tcp.bash; COMP_WORDS=({}); COMP_CWORD={}; _zbx__tcp zbx-tcp {} {}; printf '%s\\n' \"${{COMPREPLY[@]}}\"",
         words.join(" "),

@@ -1,6 +1,7 @@
-//! The reference of the configuration, what it says of each key, and the samples that packages install.
+//! The reference of the configuration keys, and the samples that packages install.
 
 use std::collections::BTreeSet;
+use std::fmt::Write;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -12,11 +13,11 @@ use super::reference::table;
 /// The page.
 pub fn page() -> String {
     let mut text =
-        "# Keys of the configuration\n\n`/etc/zbx-tcp/config.toml` and `/etc/zbx-tcp/conf.d/*.toml`, or the file \
-                    that `--config` or `ZBX_TCP_CONFIG` names. `zbx-tcp services --check` says what is wrong.\n"
+        "# Keys of the configuration\n\nThe files are `/etc/zbx-tcp/config.toml` and `/etc/zbx-tcp/conf.d/*.toml`, or the \
+         file given by `--config` or `ZBX_TCP_CONFIG`. `zbx-tcp services --check` validates them.\n"
             .to_owned();
     for section in &SECTIONS {
-        text.push_str(&format!("\n## {}\n\n", section.title));
+        write!(text, "\n## {}\n\n", section.title).unwrap();
         let rows = section.keys.iter().map(|(key, value, meaning)| {
             vec![
                 format!("`{key}`"),
@@ -24,14 +25,14 @@ pub fn page() -> String {
                 (*meaning).to_owned(),
             ]
         });
-        text.push_str(&table(&["key", "such as", "meaning"], rows));
+        text.push_str(&table(&["key", "example", "meaning"], rows));
     }
     text
 }
 
-/// Every key that the sources of the configuration read is described, and nothing else.
+/// The reference describes exactly the keys that the code reads.
 #[test]
-fn every_key_of_the_configuration_is_described() {
+fn every_configuration_key_is_described() {
     let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/settings");
     let mut read = BTreeSet::new();
     for file in [
@@ -66,9 +67,9 @@ fn every_key_of_the_configuration_is_described() {
     assert_eq!(read, described, "config_keys.rs and src/settings differ");
 }
 
-/// What the reference gives as an example is understood.
+/// The examples of the reference are valid.
 #[test]
-fn every_example_of_a_key_is_understood() {
+fn every_example_of_a_key_is_accepted() {
     let home = tempfile::tempdir().unwrap();
     let file = home.path().join("config.toml");
     let secret = home.path().join("password");
@@ -77,7 +78,7 @@ fn every_example_of_a_key_is_understood() {
         .iter()
         .flat_map(|section| section.keys.iter().map(move |key| (section, key)))
     {
-        let text = config_keys::written(section, key, value);
+        let text = config_keys::example(section, key, value);
         fs::write(
             &file,
             text.replace("/etc/zbx-tcp/till.password", secret.to_str().unwrap()),
@@ -93,9 +94,9 @@ fn every_example_of_a_key_is_understood() {
     }
 }
 
-/// The samples that packages install: as they are, and with every setting in force.
+/// The samples that packages install are valid, as they are and with every setting uncommented.
 #[test]
-fn the_samples_are_understood() {
+fn the_sample_files_are_accepted() {
     let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/etc");
     let home = tempfile::tempdir().unwrap();
     let sample = fs::read_to_string(samples.join("config.toml.sample")).unwrap();
@@ -123,29 +124,29 @@ fn the_samples_are_understood() {
     }
     let policy = fs::read(samples.join("policy.toml.sample")).unwrap();
     let policy = zbx_tcp::policy::Policy::from_text(&policy);
-    let judged = |address: &str, port| {
+    let decision = |address: &str, port| {
         let port = zbx_tcp::address::Port::new(port).unwrap();
         format!("{:?}", policy.decide(address.parse().unwrap(), port))
     };
     assert!(
-        judged("10.0.0.1", 22).contains("Allow"),
+        decision("10.0.0.1", 22).contains("Allow"),
         "{}",
-        judged("10.0.0.1", 22)
+        decision("10.0.0.1", 22)
     );
     assert!(
-        judged("10.0.66.1", 22).contains("Deni"),
+        decision("10.0.66.1", 22).contains("Deni"),
         "{}",
-        judged("10.0.66.1", 22)
+        decision("10.0.66.1", 22)
     );
 }
 
-/// A secret's file has to be there, and not for everybody.
+/// Creates the file of a secret, which must not be readable by everybody.
 fn write_secret(path: &Path) {
     fs::write(path, "open sesame").unwrap();
     fs::set_permissions(path, PermissionsExt::from_mode(0o640)).unwrap();
 }
 
-/// Prose begins with one blank; a setting with none, or, inside a list, with four.
+/// Whether a comment is prose: it begins with one space. A setting begins with none, or inside a list with four.
 fn is_prose(rest: &str) -> bool {
     rest.starts_with(' ') && (!rest.starts_with("    ") || rest.trim_start().starts_with("cp "))
 }

@@ -1,39 +1,39 @@
-//! What the keys of the configuration mean, with an example of each: the reference is made of it, and tested.
+//! The meanings of the configuration keys, each with an example. The reference is generated from them.
 
 /// The keys of one kind of table.
 pub struct Section {
     pub title: &'static str,
-    /// TOML with `@` in the place of `key = value`.
+    /// TOML in which `@` is replaced with `key = value`.
     frame: &'static str,
-    /// Key, an example of its value, its meaning.
+    /// Key, example of a value, meaning.
     pub keys: &'static [(&'static str, &'static str, &'static str)],
 }
 
-/// The smallest configuration that has this key.
-pub fn written(section: &Section, key: &str, value: &str) -> String {
-    // What only makes sense beside another key.
-    let beside = match key {
+/// The smallest configuration that contains this key.
+pub fn example(section: &Section, key: &str, value: &str) -> String {
+    // Some keys require another key.
+    let required = match key {
         "require" | "interval" => "count = 5",
         _ => "",
     };
     let same_key_twice = section.frame.contains(&format!("{key} = "));
-    let frame: String = section
+    let frame = section
         .frame
         .lines()
         .filter(|line| !same_key_twice || !line.starts_with(&format!("{key} = ")))
-        .map(|line| format!("{line}\n"))
-        .collect();
+        .collect::<Vec<_>>()
+        .join("\n");
     let inline = frame.contains("{ @ }") || frame.contains(", @ }");
     let text = frame.replace('@', &format!("{key} = {value}"));
-    if inline || beside.is_empty() {
+    if inline || required.is_empty() {
         text
     } else {
-        format!("{text}\n{beside}\n")
+        format!("{text}\n{required}\n")
     }
 }
 
-const HOSTS: &str = "where it may be spoken, in the form of the policy's lists; a check of another resolved address or \
-                     port has status 14, `denied`; absent: anywhere";
+const HOSTS: &str = "the addresses and ports that may be probed with this service, in the form of the policy's lists; a \
+                     check of any other has status 14, `denied`; absent: no restriction";
 
 /// Every section.
 pub const SECTIONS: [Section; 7] = [
@@ -41,25 +41,25 @@ pub const SECTIONS: [Section; 7] = [
         title: "Options, in [defaults], [services.NAME] and [[targets]]",
         frame: "[defaults]\n@\n",
         keys: &[
-            ("timeout", "\"2.5s\"", "the total deadline"),
+            ("timeout", "\"2.5s\"", "deadline of the whole probe"),
             (
                 "addresses",
                 "\"all\"",
-                "`first` address of a name, or `all`",
+                "probe the `first` address of a name, or `all`",
             ),
+            ("source", "\"127.0.0.1\"", "connect from this local address"),
             (
-                "source",
-                "\"127.0.0.1\"",
-                "connect from this address of this host",
+                "interface",
+                "\"lo\"",
+                "connect through this network interface",
             ),
-            ("interface", "\"lo\"", "connect through this interface"),
-            ("count", "5", "connect this many times inside the deadline"),
+            ("count", "5", "connect this many times within the deadline"),
             (
                 "interval",
                 "\"0.2s\"",
-                "from the start of one connect to the next",
+                "time between the starts of two attempts",
             ),
-            ("require", "3", "how many of `count` must succeed"),
+            ("require", "3", "how many attempts must succeed"),
             (
                 "steps",
                 "[{ expect = \"220 \" }]",
@@ -68,29 +68,25 @@ pub const SECTIONS: [Section; 7] = [
             (
                 "encoding",
                 "\"gbk\"",
-                "of sent and received text, by its WHATWG label",
+                "encoding of sent and received text: a WHATWG label",
             ),
-            ("crlf", "true", "append CR LF to each text that is sent"),
-            (
-                "quit",
-                "\"QUIT\\r\\n\"",
-                "the goodbye, sent after the verdict",
-            ),
-            ("quit_hex", "\"e0 00\"", "the same in hex"),
+            ("crlf", "true", "append CR LF to every text that is sent"),
+            ("quit", "\"QUIT\\r\\n\"", "text to send before closing"),
+            ("quit_hex", "\"e0 00\"", "like `quit`, in hex"),
             (
                 "max_bytes",
                 "65536",
-                "the most bytes to read without a match",
+                "fail after this many bytes without a match",
             ),
             (
                 "expect_closed",
                 "\"answered\"",
-                "up means: nothing accepts here; with `filtered` a timeout counts too",
+                "report up if the port refuses connections; with `filtered` also on timeout",
             ),
             (
                 "close",
                 "\"rst\"",
-                "`fin` reads what the peer has to say first, `rst` leaves at once",
+                "how to close the connection: `fin` (drain, then FIN) or `rst` (reset)",
             ),
         ],
     },
@@ -98,17 +94,17 @@ pub const SECTIONS: [Section; 7] = [
         title: "[services.NAME]",
         frame: "[services.mine]\nport = 25\n@\n",
         keys: &[
-            ("description", "\"The tills\"", "what it is, for people"),
             (
-                "port",
-                "2529",
-                "where the command line or the target names none",
+                "description",
+                "\"The tills\"",
+                "description in `zbx-tcp services`",
             ),
+            ("port", "2529", "default port"),
             ("hosts", "[\"192.0.2.0/24:2529\", \"2001:db8::/32\"]", HOSTS),
             (
                 "secrets",
                 "{ password = { file = \"/etc/zbx-tcp/till.password\" } }",
-                "texts that are sent as `${name}` and shown nowhere; see below",
+                "texts that are sent as `${name}` and redacted everywhere; see below",
             ),
         ],
     },
@@ -118,7 +114,7 @@ pub const SECTIONS: [Section; 7] = [
         keys: &[(
             "file",
             "\"/etc/zbx-tcp/till.password\"",
-            "the file that holds it, which not everybody may read",
+            "the file with the secret; it must not be readable by everybody",
         )],
     },
     Section {
@@ -128,53 +124,61 @@ pub const SECTIONS: [Section; 7] = [
             (
                 "send",
                 "\"HELO me\\r\\n\"",
-                "sends this text; `${name}` inserts a capture or a secret",
+                "send this text; `${name}` inserts a capture or a secret",
             ),
-            ("send_hex", "\"16 03:01\"", "sends these bytes"),
-            ("expect", "\"220 \"", "waits for this text, anywhere"),
+            ("send_hex", "\"16 03:01\"", "send these bytes"),
+            (
+                "expect",
+                "\"220 \"",
+                "expect this text, anywhere in the received data",
+            ),
             (
                 "expect_prefix",
                 "\"220 \"",
-                "waits for it at the start of what comes",
+                "expect this text at the start of the received data",
             ),
             (
                 "expect_regex",
                 "'v(?<version>[0-9]+)\\n'",
-                "waits for a match; named groups are captured",
+                "expect a match; named groups are captures",
             ),
             (
                 "expect_hex",
                 "\"00 ?? ff\"",
-                "waits for these bytes; `??` is any byte",
+                "expect these bytes; `??` is any byte",
             ),
             (
                 "expect_any",
                 "[\"ok\", { regex = \"[0-9]+ ready\" }]",
-                "waits for one of these patterns",
+                "expect one of these patterns",
             ),
             (
                 "expect_all",
                 "[\"a\", { hex = \"00\" }]",
-                "waits for all of them, in any order",
+                "expect all of these patterns, in any order",
             ),
         ],
     },
     Section {
-        title: "A step that expects, besides",
+        title: "More keys of a step that expects",
         frame: "[services.mine]\nsteps = [{ expect = \"ok\", @ }]\n",
         keys: &[
             (
                 "reject",
                 "[\"busy\"]",
-                "fails when this text comes; one, or a list",
+                "fail when this text is received; one text or a list",
             ),
-            ("reject_regex", "'^[45]'", "fails when this matches"),
-            ("reject_hex", "\"ff\"", "fails when these bytes come"),
-            ("min_bytes", "5", "not decided before so many bytes came"),
+            ("reject_regex", "'^[45]'", "fail when this matches"),
+            ("reject_hex", "\"ff\"", "fail when these bytes are received"),
+            (
+                "min_bytes",
+                "5",
+                "do not decide before this many bytes are received",
+            ),
             (
                 "timeout",
                 "\"1s\"",
-                "the deadline of this step, inside the total one",
+                "deadline of this step, within that of the probe",
             ),
         ],
     },
@@ -195,29 +199,29 @@ pub const SECTIONS: [Section; 7] = [
             (
                 "host",
                 "\"192.0.2.0/29\"",
-                "a name, an address, or a network: one target for each address",
+                "a name, an address, or a network (one target for each address)",
             ),
             (
                 "port",
                 "\"22,80,8000-8010\"",
-                "a number or a list; absent: the service's",
+                "a port or a list; absent: the port of the service",
             ),
             (
                 "id",
                 "\"mail-1\"",
-                "its name in documents and item keys; absent: made of host, port and service",
+                "id in documents and item keys; absent: made from host, port and service",
             ),
-            ("name", "\"Mail\"", "for people"),
+            ("name", "\"Mail\"", "display name"),
             ("service", "\"smtp\"", "a named service"),
             (
                 "group",
                 "[\"shops\", \"tills\"]",
-                "what it belongs to: one, or a list",
+                "group or list of groups, for `--group`",
             ),
             (
                 "zabbix_host",
                 "\"mail.example.com\"",
-                "its host in Zabbix, for values that are sent",
+                "Zabbix host of its values, for `-o sender`",
             ),
         ],
     },

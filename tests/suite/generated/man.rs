@@ -1,20 +1,22 @@
 //! One man page for each command, and one for the program.
 
+use std::fmt::Write;
+
 use clap::Command;
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
-use zbx_tcp::cli::help::Page;
+use zbx_tcp::cli::help::HelpPage;
 use zbx_tcp::failure::STATUSES;
 use zbx_tcp::output::metrics::METRICS;
 
-use super::{Files, below, directory_is, published};
+use super::{Files, assert_directory, published, subcommands};
 
 #[test]
-fn man_pages() {
-    let whole = published();
+fn man_pages_are_up_to_date() {
+    let program = published();
     let mut pages = Files::new();
-    pages.insert("zbx-tcp.1".to_owned(), page(&whole, ""));
-    for (path, command) in below(&whole, "") {
+    pages.insert("zbx-tcp.1".to_owned(), page(&program, ""));
+    for (path, command) in subcommands(&program, "") {
         pages.insert(
             format!("zbx-tcp-{}.1", path.replace(' ', "-")),
             page(&command, &path),
@@ -24,12 +26,12 @@ fn man_pages() {
     for (name, text) in &mut pages {
         see_also(text, listed.iter().filter(|other| *other != name));
     }
-    directory_is("packaging/man", &pages);
+    assert_directory("packaging/man", &pages);
 }
 
 fn page(command: &Command, name: &str) -> String {
     let man = Man::new(command.clone());
-    // No date, so that a page changes only with its command.
+    // Without a date, a page changes only with its command.
     let title = command.get_display_name().unwrap_or("zbx-tcp");
     let title = format!(
         ".TH {title} 1 \"\" \"zbx-tcp {}\" \"zbx-tcp manual\"\n",
@@ -43,21 +45,23 @@ fn page(command: &Command, name: &str) -> String {
     if command.has_subcommands() {
         man.render_subcommands_section(&mut bytes).unwrap();
     }
-    let mut rest = Roff::default();
+    let mut sections = Roff::default();
     if name == "check" {
-        metrics(&mut rest);
-        statuses(&mut rest);
+        metrics(&mut sections);
+        statuses(&mut sections);
     }
-    let page = Page::of(name).unwrap();
-    exit_status(&mut rest, page);
-    surroundings(&mut rest, command);
-    examples(&mut rest, page);
-    rest.to_writer(&mut bytes).unwrap();
-    // An option without a long name has a blank too many in the synopsis.
+    let page = HelpPage::of(name).unwrap();
+    exit_status(&mut sections, page);
+    files_and_environment(&mut sections, command);
+    examples(&mut sections, page);
+    sections.to_writer(&mut bytes).unwrap();
+    // clap_mangen writes a superfluous space after an option without a long name.
     let text = String::from_utf8(bytes).unwrap().replace(" \\fR]", "\\fR]");
     text.lines()
-        .map(|line| format!("{}\n", line.trim_end()))
-        .collect()
+        .map(str::trim_end)
+        .collect::<Vec<_>>()
+        .join("\n")
+        + "\n"
 }
 
 fn row(roff: &mut Roff, head: &str, text: &str) {
@@ -69,7 +73,7 @@ fn row(roff: &mut Roff, head: &str, text: &str) {
 fn metrics(roff: &mut Roff) {
     roff.control("SH", ["METRICS"]);
     roff.text([roman(
-        "What --output prints by its path, and where it stands in the document of --output json:",
+        "Each metric is printed by --output METRIC, and is a field of the document of --output json:",
     )]);
     for metric in &METRICS {
         row(
@@ -81,15 +85,13 @@ fn metrics(roff: &mut Roff) {
     row(
         roff,
         "captures.NAME",
-        "what the group NAME of an --expect-regex captured (text)",
+        "text captured by the group NAME of --expect-regex (text)",
     );
 }
 
 fn statuses(roff: &mut Roff) {
     roff.control("SH", ["STATUSES"]);
-    roff.text([roman(
-        "The numbers of the metric status; they never change:",
-    )]);
+    roff.text([roman("The values of the metric status. They never change:")]);
     for status in &STATUSES {
         let advice = if status.advice.is_empty() {
             String::new()
@@ -104,15 +106,15 @@ fn statuses(roff: &mut Roff) {
     }
 }
 
-fn exit_status(roff: &mut Roff, page: &Page) {
+fn exit_status(roff: &mut Roff, page: &HelpPage) {
     roff.control("SH", ["EXIT STATUS"]);
     for (code, meaning) in page.exit {
         row(roff, &code.to_string(), meaning);
     }
 }
 
-/// Files and environment, for a command that reads them.
-fn surroundings(roff: &mut Roff, command: &Command) {
+/// The sections FILES and ENVIRONMENT of a command that reads the configuration.
+fn files_and_environment(roff: &mut Roff, command: &Command) {
     if !command.get_arguments().any(|arg| arg.get_id() == "config") {
         return;
     }
@@ -120,37 +122,33 @@ fn surroundings(roff: &mut Roff, command: &Command) {
     row(
         roff,
         "/etc/zbx-tcp/config.toml, /etc/zbx-tcp/conf.d/*.toml",
-        "defaults, services and targets; none is needed",
+        "defaults, services and targets; optional",
     );
     row(
         roff,
         "/etc/zbx-tcp/policy.toml",
-        "who may be probed; no option moves it. Without the file everything is allowed, with one that cannot be read or \
-         understood nothing is",
+        "policy: which addresses may be probed. No option changes the path. Without the file everything is allowed; if it \
+         is unreadable or invalid, everything is denied",
     );
     roff.control("SH", ["ENVIRONMENT"]);
     row(
         roff,
         "ZBX_TCP_CONFIG",
-        "the configuration file, where --config names none",
+        "configuration file, unless --config is given",
     );
-    row(
-        roff,
-        "NO_COLOR",
-        "if it is not empty, no colours on a terminal",
-    );
+    row(roff, "NO_COLOR", "if not empty, disables colors");
 }
 
-fn examples(roff: &mut Roff, page: &Page) {
+fn examples(roff: &mut Roff, page: &HelpPage) {
     roff.control("SH", ["EXAMPLES"]);
-    for (place, (what, words)) in page.examples.iter().enumerate() {
-        if place > 0 {
+    for (index, (purpose, arguments)) in page.examples.iter().enumerate() {
+        if index > 0 {
             roff.control("PP", []);
         }
-        roff.text([roman(format!("{what}:"))]);
+        roff.text([roman(format!("{purpose}:"))]);
         roff.control("RS", ["4"])
             .control("nf", [])
-            .text([roman(format!("zbx-tcp {words}"))]);
+            .text([roman(format!("zbx-tcp {arguments}"))]);
         roff.control("fi", []).control("RE", []);
     }
 }
@@ -164,5 +162,5 @@ fn see_also<'n>(text: &mut String, others: impl Iterator<Item = &'n String>) {
             )
         })
         .collect();
-    text.push_str(&format!(".SH \"SEE ALSO\"\n{}\n", others.join(", ")));
+    writeln!(text, ".SH \"SEE ALSO\"\n{}", others.join(", ")).unwrap();
 }

@@ -1,4 +1,4 @@
-//! The JSON schema of the document, from the table of metrics, and real documents against it.
+//! The JSON schemas of the documents, generated from the table of metrics, and the validation of real documents.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -12,7 +12,7 @@ use crate::program::check;
 use crate::scripted_peer::{Peer, closed_port};
 use crate::support::skip;
 
-/// The committed texts, by the names of their files.
+/// The files: names and content.
 pub fn files() -> [(String, String); 2] {
     let text = |schema| format!("{}\n", serde_json::to_string_pretty(&schema).unwrap());
     [
@@ -21,7 +21,7 @@ pub fn files() -> [(String, String); 2] {
     ]
 }
 
-/// What is in every document, whatever came of the probe.
+/// The fields of every document, whatever the result.
 const ALWAYS: [&str; 8] = [
     "schema",
     "host",
@@ -32,7 +32,7 @@ const ALWAYS: [&str; 8] = [
     "error",
     "time",
 ];
-/// What an entry of `addresses` has of the metrics, by the first part of their paths.
+/// The metrics in an entry of `addresses`, by the first part of their paths.
 const OF_AN_ADDRESS: [&str; 10] = [
     "address",
     "family",
@@ -51,7 +51,7 @@ fn document() -> Value {
     properties.insert(
         "captures".to_owned(),
         json!({
-            "description": "what the named groups of a dialogue captured, decoded and escaped",
+            "description": "texts captured by the named groups of a dialogue, decoded and escaped",
             "type": "object",
             "additionalProperties": { "type": "string" },
         }),
@@ -60,7 +60,7 @@ fn document() -> Value {
     properties.insert(
         "addresses".to_owned(),
         json!({
-            "description": "one entry for each address that was tried, with --addresses all",
+            "description": "one entry for each probed address, with --addresses all",
             "type": "array",
             "items": {
                 "type": "object",
@@ -72,7 +72,7 @@ fn document() -> Value {
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "The document of zbx-tcp check -o json",
-        "description": "Fields keep name, type and unit for ever; new ones may come. What was not measured is absent.",
+        "description": "Names, types and units of fields never change; fields may be added. A metric that was not measured is absent.",
         "type": "object",
         "properties": properties,
         "required": ALWAYS,
@@ -82,7 +82,7 @@ fn document() -> Value {
 /// The document of a batch.
 fn batch() -> Value {
     let mut entry = document();
-    // A compact entry leaves out what is said elsewhere or is at its default.
+    // A compact entry omits redundant fields and fields at their default.
     entry["required"] = json!(["up", "status", "time"]);
     for heading in ["$schema", "title", "description"] {
         entry.as_object_mut().unwrap().remove(heading);
@@ -93,28 +93,28 @@ fn batch() -> Value {
         |description| json!({ "description": description, "type": "number", "minimum": 0 });
     let text = |description| json!({ "description": description, "type": "string" });
     let summary = json!({
-        "targets": count("how many were probed, or ought to have been"),
-        "up": count("up"),
-        "down": count("down"),
-        "unknown": count("of which it could not be told: denied, local_error, not_tried"),
-        "duplicates": count("targets that were named again and are one entry"),
-        "invalid": count("entries with a mistake, which are left out; absent where there is none"),
-        "elapsed": seconds("how long the run took, in seconds"),
-        "lag": seconds("how late this process was: 99th percentile of time.connect - tcp.rtt, in seconds"),
+        "targets": count("number of targets"),
+        "up": count("targets that are up"),
+        "down": count("targets that are down"),
+        "unknown": count("targets with an unknown state: denied, local_error, not_tried"),
+        "duplicates": count("repeated targets, which are merged into one entry"),
+        "invalid": count("invalid entries, which are skipped; absent if there are none"),
+        "elapsed": seconds("duration of the run, in seconds"),
+        "lag": seconds("lag of the prober: 99th percentile of time.connect - tcp.rtt, in seconds"),
     });
     let row = json!({
-        "{#TCP.ID}": text("the key of its entry in targets"),
-        "{#TCP.NAME}": text("its name for people"),
-        "{#TCP.HOST}": text("the host"),
-        "{#TCP.PORT}": { "description": "the port", "type": "integer", "minimum": 1, "maximum": 65535 },
-        "{#TCP.SERVICE}": text("the named service, or nothing"),
-        "{#TCP.GROUP}": text("its groups, with commas between them"),
+        "{#TCP.ID}": text("target id, the key in `targets`"),
+        "{#TCP.NAME}": text("display name of the target"),
+        "{#TCP.HOST}": text("host name or address"),
+        "{#TCP.PORT}": { "description": "port", "type": "integer", "minimum": 1, "maximum": 65535 },
+        "{#TCP.SERVICE}": text("named service, or empty"),
+        "{#TCP.GROUP}": text("groups, separated by commas"),
     });
     let macros: Vec<_> = row.as_object().unwrap().keys().cloned().collect();
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "The document of zbx-tcp batch -o json",
-        "description": "Fields keep name, type and unit for ever; new ones may come.",
+        "description": "Names, types and units of fields never change; fields may be added.",
         "type": "object",
         "properties": {
             "schema": { "const": SCHEMA },
@@ -129,7 +129,7 @@ fn batch() -> Value {
                 "items": { "type": "object", "properties": row, "required": macros },
             },
             "targets": {
-                "description": "what came of each, by its id",
+                "description": "results of the targets, by their ids",
                 "type": "object",
                 "additionalProperties": entry,
             },
@@ -138,7 +138,7 @@ fn batch() -> Value {
     })
 }
 
-/// The metrics by the first part of their paths; those of a group are the properties of an object.
+/// The selected metrics as properties; the metrics of a group are the properties of an object.
 fn properties(wanted: impl Fn(&str) -> bool) -> BTreeMap<String, Value> {
     let mut properties = BTreeMap::new();
     for metric in METRICS
@@ -146,12 +146,12 @@ fn properties(wanted: impl Fn(&str) -> bool) -> BTreeMap<String, Value> {
         .filter(|metric| wanted(metric.path.split('.').next().unwrap()))
     {
         match metric.path.split_once('.') {
-            None => drop(properties.insert(metric.path.to_owned(), described(metric))),
+            None => drop(properties.insert(metric.path.to_owned(), metric_schema(metric))),
             Some((group, name)) => {
                 let group = properties
                     .entry(group.to_owned())
                     .or_insert_with(|| json!({ "type": "object", "properties": {} }));
-                group["properties"][name] = described(metric);
+                group["properties"][name] = metric_schema(metric);
             }
         }
     }
@@ -161,8 +161,8 @@ fn properties(wanted: impl Fn(&str) -> bool) -> BTreeMap<String, Value> {
     properties
 }
 
-/// One metric: its type, its unit, what it says.
-fn described(metric: &Metric) -> Value {
+/// The schema of a metric: type, unit and description.
+fn metric_schema(metric: &Metric) -> Value {
     let mut schema = match (metric.path, metric.unit) {
         ("schema", _) => json!({ "const": SCHEMA }),
         ("status", _) => json!({ "type": "integer", "minimum": 0, "maximum": STATUSES.len() - 1 }),
@@ -185,7 +185,7 @@ fn described(metric: &Metric) -> Value {
     schema
 }
 
-/// The same schema, which allows nothing that it does not name.
+/// The schema without additional properties.
 fn closed(mut schema: Value) -> Value {
     if let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) {
         for property in properties.values_mut() {
@@ -201,7 +201,7 @@ fn closed(mut schema: Value) -> Value {
     schema
 }
 
-/// Validates documents by Python's jsonschema: one line of what is wrong for each that is not valid.
+/// Validates documents with the Python package jsonschema; prints a line for each error.
 const VALIDATOR: &str = "
 import json, sys
 from jsonschema import Draft202012Validator
@@ -212,8 +212,8 @@ for document in given['documents']:
         print(error.json_path, error.message, 'in', json.dumps(document))
 ";
 
-/// What a validator says of documents; nothing where all are valid.
-fn complaints(schema: Value, documents: &[Value]) -> String {
+/// The output of the validator, empty if all documents are valid.
+fn validation_errors(schema: Value, documents: &[Value]) -> String {
     let mut python = Command::new("python3");
     let mut python = python
         .args(["-c", VALIDATOR])
@@ -233,7 +233,7 @@ fn complaints(schema: Value, documents: &[Value]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// Documents of every shape: answered, refused, not resolved, not text, several addresses, several attempts.
+/// Documents of all kinds of results: success, refused, not resolved, binary, several addresses, several attempts.
 fn documents() -> Vec<Value> {
     let greeting = Peer::greeting(b"220 mail ready, load 17\r\n");
     let binary = Peer::greeting(b"\xff\x00\xfe");
@@ -253,7 +253,7 @@ fn documents() -> Vec<Value> {
         .collect()
 }
 
-fn validator_is_here() -> bool {
+fn has_validator() -> bool {
     let there = Command::new("python3")
         .args(["-c", "import jsonschema"])
         .stderr(Stdio::null())
@@ -266,12 +266,12 @@ fn validator_is_here() -> bool {
 }
 
 #[test]
-fn real_documents_are_what_the_schema_says() {
-    if !validator_is_here() {
+fn real_documents_match_the_schema() {
+    if !has_validator() {
         return;
     }
     let documents = documents();
-    assert_eq!(complaints(document(), &documents), "");
+    assert_eq!(validation_errors(document(), &documents), "");
     let groups = ["captures", "addresses", "attempts", "response", "tcp"];
     assert!(groups.iter().all(|group| {
         documents
@@ -283,12 +283,12 @@ fn real_documents_are_what_the_schema_says() {
     wrong["tcp"]["colour"] = json!(1);
     wrong["up"] = json!(2);
     wrong.as_object_mut().unwrap().remove("error");
-    assert_eq!(complaints(document(), &[wrong]).lines().count(), 4);
+    assert_eq!(validation_errors(document(), &[wrong]).lines().count(), 4);
 }
 
 #[test]
-fn real_batches_are_what_their_schema_says() {
-    if !validator_is_here() {
+fn real_batch_documents_match_their_schema() {
+    if !has_validator() {
         return;
     }
     let peer = Peer::greeting(b"220 mail ready\r\n");
@@ -308,7 +308,7 @@ fn real_batches_are_what_their_schema_says() {
             .unwrap_or_else(|error| panic!("{error}: {} {}", ran.out, ran.err))
     };
     let batches = [run(&[]), run(&["--compact"])];
-    assert_eq!(complaints(batch(), &batches), "");
+    assert_eq!(validation_errors(batch(), &batches), "");
     assert_eq!(batches[0]["summary"]["duplicates"], 1);
     let mut wrong = batches[0].clone();
     wrong["targets"][&targets[0]]["time"]["connect"] = json!("fast");
@@ -317,5 +317,5 @@ fn real_batches_are_what_their_schema_says() {
         .as_object_mut()
         .unwrap()
         .remove("{#TCP.ID}");
-    assert_eq!(complaints(batch(), &[wrong]).lines().count(), 3);
+    assert_eq!(validation_errors(batch(), &[wrong]).lines().count(), 3);
 }

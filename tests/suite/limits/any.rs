@@ -11,12 +11,12 @@ use zbx_tcp::plan::{AddressSelection, Family};
 use super::*;
 use crate::dns::server::{ReceivedQuery, Reply, Servers, Tcp, record};
 
-/// The variable by which a process with few descriptors knows the field of another.
+/// Passes the peers of one process to the process with few descriptors.
 const FIELD: &str = "ZBX_TCP_TEST_FIELD";
-/// Longer than anything takes here, and shorter than a test may.
+/// A timeout that is never reached.
 const AMPLE: Duration = Duration::from_secs(20);
 
-/// Where the targets are: ports of loopback, and a name server.
+/// The peers that plans probe: ports of loopback, and a name server.
 struct Field {
     open: u16,
     closed: u16,
@@ -28,7 +28,7 @@ struct Field {
 }
 
 impl Field {
-    /// The one that this process has, or was given by another.
+    /// Those of this process, or those that another process passed to it.
     fn known() -> &'static Self {
         static KNOWN: OnceLock<Field> = OnceLock::new();
         KNOWN.get_or_init(|| {
@@ -36,7 +36,7 @@ impl Field {
         })
     }
 
-    /// The one that this process has, in words; it ends with the test program.
+    /// Those of this process as text; they live as long as the test program.
     fn words() -> &'static String {
         static WORDS: OnceLock<String> = OnceLock::new();
         WORDS.get_or_init(|| {
@@ -83,7 +83,7 @@ impl Field {
         }
     }
 
-    /// A plan of this kind, and its status when nothing cuts it.
+    /// A plan of this kind, and its status unless the run is cut short.
     fn plan(&self, kind: u8, variant: u8) -> (Plan, Status) {
         let here = format!("127.0.0.{}", variant % 4 + 1);
         let (host, name) = (
@@ -154,17 +154,17 @@ impl Field {
     }
 }
 
-/// A port that takes connections on every address, and does this with each.
+/// A port on all addresses that accepts connections and handles each with `then`.
 fn accepting(then: impl Fn(TcpStream) + Send + 'static) -> u16 {
     let listener = TcpListener::bind("0.0.0.0:0").unwrap();
     socket2::SockRef::from(&listener).listen(4096).unwrap();
     let port = listener.local_addr().unwrap().port();
-    // Ends with the test program.
+    // Runs until the test program ends.
     thread::spawn(move || listener.incoming().flatten().for_each(then));
     port
 }
 
-/// Some names take long, and some are never answered.
+/// Answers `lateN` after N times 10 ms, `silent` never, and other names with NXDOMAIN.
 fn answer(asked: &ReceivedQuery) -> Reply {
     if asked.name.starts_with("silent") {
         return Reply::Silent;
@@ -172,19 +172,22 @@ fn answer(asked: &ReceivedQuery) -> Reply {
     let Some(late) = asked.name.strip_prefix("late") else {
         return asked.rcode(RCODE::NameError);
     };
-    let number: u64 = late[..1].parse().unwrap();
+    let number: u8 = late[..1].parse().unwrap();
     let answer = asked.reply(|packet| {
         if asked.kind == "A" {
-            let address = u32::from(Ipv4Addr::new(127, 0, 0, number as u8 / 2 + 1));
+            let address = u32::from(Ipv4Addr::new(127, 0, 0, number / 2 + 1));
             packet
                 .answers
                 .push(record(&asked.name, RData::A(A { address })));
         }
     });
-    Reply::Late(Duration::from_millis(10 * number), Box::new(answer))
+    Reply::Late(
+        Duration::from_millis(10 * u64::from(number)),
+        Box::new(answer),
+    )
 }
 
-/// A descriptor that can be read after this time.
+/// A descriptor that becomes readable after this many milliseconds.
 fn stopper(after: Option<u64>) -> Option<UnixStream> {
     let (watched, mut written) = UnixStream::pair().unwrap();
     let after = Duration::from_millis(after?);
@@ -198,7 +201,7 @@ fn stopper(after: Option<u64>) -> Option<UnixStream> {
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, cases: 40, ..ProptestConfig::default() })]
 
-    /// Whatever the limits are, each plan has one report: its own verdict, or that it was not tried.
+    /// Whatever the limits are, each plan has one report: its own status, or `not_tried`.
     #[test]
     fn each_plan_has_one_report_under_any_limits(
         kinds in prop::collection::vec((0_u8..18, any::<u8>()), 0..60),
@@ -235,7 +238,7 @@ proptest! {
         });
         let others: &[Status] = if deadline.is_some() || stop.is_some() { &CUT } else { &[] };
         for (number, expected) in expected.into_iter().enumerate() {
-            let report = &gathered.reports[&(number as u32)];
+            let report = &gathered.reports[&u32::try_from(number).unwrap()];
             prop_assert!(is_possible(report, expected, others), "{number}: not {expected:?}: {report:?}");
         }
     }
@@ -258,7 +261,7 @@ fn run_queue(
     run_source(count, &mut source, limits, names)
 }
 
-/// What a run that ends early may make of a verdict.
+/// The statuses that a run which is cut short may give instead.
 const CUT: [Status; 5] = [
     Status::NotTried,
     Status::ConnectTimeout,
@@ -267,34 +270,20 @@ const CUT: [Status; 5] = [
     Status::LocalError,
 ];
 
-/// Whether the verdict is the expected one, or one of these others.
+/// Whether the status is the expected one or one of `others`.
 fn is_possible(report: &Report, expected: Status, others: &[Status]) -> bool {
     let status = report.status();
-    // A lookup in need of a socket has no more time than any other.
+    // A lookup that waits for a socket has no more time than any other.
     let lacks = std::env::var_os(FIELD).is_some() && status == Status::LocalError;
     status == expected || others.contains(&status) || lacks && expected == Status::ResolveTimeout
 }
 
-/// The same where a process may have few descriptors: the other ends are this process's.
+/// The same in a process with few descriptors; the peers are in this process.
 #[test]
 fn each_plan_has_one_report_with_few_descriptors() {
     if std::env::var_os(FIELD).is_some() {
         return;
     }
     let test = "limits::any::each_plan_has_one_report_under_any_limits";
-    let run = Command::new("sh")
-        .args([
-            "-c",
-            &format!("ulimit -n 20; exec \"$0\" --exact {test} --nocapture"),
-        ])
-        .arg(std::env::current_exe().unwrap())
-        .env(FIELD, Field::words())
-        .output()
-        .unwrap();
-    let text = String::from_utf8_lossy(&run.stdout);
-    assert!(
-        run.status.success() && text.contains("1 passed"),
-        "{text}{}",
-        String::from_utf8_lossy(&run.stderr)
-    );
+    passes_again(with_open_files(20).env(FIELD, Field::words()), test);
 }

@@ -1,10 +1,10 @@
-//! A run that waits lets others work: its loop turns when something is due, and not before.
+//! A run that waits uses little CPU: its loop wakes up only when something is due.
 
 use std::net::UdpSocket;
 
 use super::*;
 
-/// The CPU time that all threads of this process used: the kernel counts in hundredths of a second (proc(5)).
+/// The CPU time of all threads of this process, in the kernel's ticks of a hundredth of a second (proc(5)).
 fn cpu_time() -> Duration {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
     let fields: Vec<u64> = stat
@@ -18,32 +18,19 @@ fn cpu_time() -> Duration {
     Duration::from_millis(10 * (fields[11] + fields[12]))
 }
 
-/// Runs this and says how much CPU time that took, and how long.
+/// The CPU time and the duration of a run.
 fn cpu_of(plans: Vec<Plan>, limits: &Limits<'_>, names: ResolverKind) -> (Duration, Duration) {
     let (cpu, start) = (cpu_time(), Instant::now());
     run(plans, limits, names);
     (cpu_time().checked_sub(cpu).unwrap(), start.elapsed())
 }
 
-/// Runs one of these tests again, alone in a process with so many descriptors.
+/// Runs one of these tests again, alone in a process with this limit of open files.
 #[track_caller]
 fn alone(test: &str, descriptors: u32) {
-    let run = Command::new("sh")
-        .args([
-            "-c",
-            &format!(
-                "ulimit -n {descriptors}; exec \"$0\" --exact limits::idle::{test} --nocapture"
-            ),
-        ])
-        .arg(std::env::current_exe().unwrap())
-        .env(ALONE, "1")
-        .output()
-        .unwrap();
-    let text = String::from_utf8_lossy(&run.stdout);
-    assert!(
-        run.status.success() && text.contains("1 passed"),
-        "{text}{}",
-        String::from_utf8_lossy(&run.stderr)
+    passes_again(
+        with_open_files(descriptors).env(ALONE, "1"),
+        &format!("limits::idle::{test}"),
     );
 }
 
@@ -53,12 +40,24 @@ fn is_alone() -> bool {
     std::env::var_os(ALONE).is_some()
 }
 
-/// Whatever keeps a run waiting: an address, the pace, names, peers, descriptors, all of them.
 #[test]
-fn a_run_that_waits_uses_little_of_the_processor() {
+fn one_waiting_thread_uses_little_cpu() {
     if !is_alone() {
-        return alone("a_run_that_waits_uses_little_of_the_processor", 100);
+        return alone("one_waiting_thread_uses_little_cpu", 100);
     }
+    waiting_uses_little_cpu(1);
+}
+
+#[test]
+fn two_waiting_threads_use_little_cpu() {
+    if !is_alone() {
+        return alone("two_waiting_threads_use_little_cpu", 100);
+    }
+    waiting_uses_little_cpu(2);
+}
+
+/// Whatever the run waits for: an address, the rate limit, names, peers, descriptors, or all of them.
+fn waiting_uses_little_cpu(threads: usize) {
     let (full, silent) = (
         FullBacklog::new(),
         TcpListener::bind("127.0.0.1:0").unwrap(),
@@ -74,7 +73,7 @@ fn a_run_that_waits_uses_little_of_the_processor() {
         silent.local_addr().unwrap().port(),
         attempts(4, Duration::from_millis(60)),
     );
-    let crowds = [
+    let runs = [
         of("127.0.0.1", full.port(), &connect(slow)),
         of("host0", full.port(), &connect(slow)),
         of("127.0.0.1", open, &dialogue(slow)),
@@ -90,44 +89,39 @@ fn a_run_that_waits_uses_little_of_the_processor() {
             .map(|number| plan(&format!("slow{number}.example."), open, &connect(slow)))
             .collect(),
     ];
-    let everything = Limits {
+    let base = Limits {
         deadline: Some(Duration::from_millis(300)),
+        threads: many(threads),
         ..Limits::in_flight(many(120))
     };
-    for threads in [1, 2] {
-        let base = Limits {
-            threads: many(threads),
-            ..everything
-        };
-        let limits = [
-            base,
-            Limits {
-                per_address: Some(many(2)),
-                ..base
-            },
-            Limits {
-                rate: NonZeroU32::new(3),
-                ..base
-            },
-            Limits {
-                per_address: Some(many(20)),
-                rate: NonZeroU32::new(40),
-                ..base
-            },
-        ];
-        for limits in limits {
-            for plans in &crowds {
-                let (cpu, took) = cpu_of(
-                    plans.clone(),
-                    &limits,
-                    hosts.names_by(server.local_addr().unwrap()),
-                );
-                assert!(
-                    cpu < took / 2,
-                    "{} {cpu:?} of {took:?}, {limits:?}",
-                    plans[0].target
-                );
-            }
+    let limits = [
+        base,
+        Limits {
+            per_address: Some(many(2)),
+            ..base
+        },
+        Limits {
+            rate: NonZeroU32::new(3),
+            ..base
+        },
+        Limits {
+            per_address: Some(many(20)),
+            rate: NonZeroU32::new(40),
+            ..base
+        },
+    ];
+    for limits in limits {
+        for plans in &runs {
+            let (cpu, took) = cpu_of(
+                plans.clone(),
+                &limits,
+                hosts.names_by(server.local_addr().unwrap()),
+            );
+            assert!(
+                cpu < took / 2,
+                "{} {cpu:?} of {took:?}, {limits:?}",
+                plans[0].target
+            );
         }
     }
 }
@@ -195,36 +189,49 @@ impl Source for Borrowed<'_> {
 }
 
 #[test]
-fn thousands_of_addresses_that_are_waited_for_are_little_work() {
+fn thousands_of_waiting_addresses_use_little_cpu_in_one_thread() {
     if !is_alone() {
         return alone(
-            "thousands_of_addresses_that_are_waited_for_are_little_work",
+            "thousands_of_waiting_addresses_use_little_cpu_in_one_thread",
             20_000,
         );
     }
-    let full = FullBacklog::everywhere();
-    for threads in [1, 2] {
-        let hosts = (0..3000).map(|number| format!("127.9.{}.{}", number / 250, number % 250 + 1));
-        let plans: Vec<Plan> = hosts
-            .flat_map(|host| [1, 2].map(|_| plan(&host, full.port(), &connect(LONG))))
-            .collect();
-        let per_address = Some(many(1));
-        let base = Limits {
-            per_address,
-            threads: many(threads),
-            ..Limits::in_flight(many(8000))
-        };
-        let cpu = |seconds| {
-            let limits = Limits {
-                deadline: Some(Duration::from_secs(seconds)),
-                ..base
-            };
-            cpu_of(plans.clone(), &limits, ResolverKind::default()).0
-        };
-        let (short, long) = (cpu(1), cpu(3));
-        assert!(
-            long < short + Duration::from_millis(500),
-            "{threads} threads: {short:?} in 1 s, {long:?} in 3 s"
+    thousands_of_waiting_addresses_use_little_cpu(1);
+}
+
+#[test]
+fn thousands_of_waiting_addresses_use_little_cpu_in_two_threads() {
+    if !is_alone() {
+        return alone(
+            "thousands_of_waiting_addresses_use_little_cpu_in_two_threads",
+            20_000,
         );
     }
+    thousands_of_waiting_addresses_use_little_cpu(2);
+}
+
+/// A run that waits two seconds longer takes hardly more CPU time.
+fn thousands_of_waiting_addresses_use_little_cpu(threads: usize) {
+    let full = FullBacklog::everywhere();
+    let hosts = (0..3000).map(|number| format!("127.9.{}.{}", number / 250, number % 250 + 1));
+    let plans: Vec<Plan> = hosts
+        .flat_map(|host| [1, 2].map(|_| plan(&host, full.port(), &connect(LONG))))
+        .collect();
+    let base = Limits {
+        per_address: Some(many(1)),
+        threads: many(threads),
+        ..Limits::in_flight(many(8000))
+    };
+    let cpu = |seconds| {
+        let limits = Limits {
+            deadline: Some(Duration::from_secs(seconds)),
+            ..base
+        };
+        cpu_of(plans.clone(), &limits, ResolverKind::default()).0
+    };
+    let (short, long) = (cpu(1), cpu(3));
+    assert!(
+        long < short + Duration::from_millis(500),
+        "{threads} threads: {short:?} in 1 s, {long:?} in 3 s"
+    );
 }

@@ -1,4 +1,4 @@
-//! What once left a run waiting for nothing, or busy with nothing.
+//! Regressions: runs that hung or used CPU without need.
 
 use zbx_tcp::engine::Observed;
 use zbx_tcp::engine::session::action::Event;
@@ -10,7 +10,7 @@ fn send(bytes: Vec<u8>) -> Step {
 }
 
 #[test]
-fn what_waits_to_be_sent_is_sent_once() {
+fn pending_bytes_are_sent_once() {
     const SIZE: usize = 16 << 20;
     let bytes: Vec<u8> = (0..SIZE).map(|at| (at / 7) as u8).collect();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -45,9 +45,9 @@ fn what_waits_to_be_sent_is_sent_once() {
     assert!(heard == bytes);
 }
 
-/// Who says much and hears nothing fills no memory.
+/// A peer that sends much and reads nothing must not fill memory.
 #[test]
-fn what_comes_while_we_send_is_bounded() {
+fn bytes_received_while_sending_are_bounded() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let peer = thread::spawn(move || {
@@ -88,13 +88,13 @@ fn what_comes_while_we_send_is_bounded() {
 }
 
 #[test]
-fn a_socket_that_is_used_again_hears_what_connect_itself_says() {
+fn a_reused_socket_reports_an_immediate_connect_error() {
     let open = TcpListener::bind("127.0.0.1:0").unwrap();
     let spec = connect(LONG);
     let mut plans = vec![plan("127.0.0.1", open.local_addr().unwrap().port(), &spec); 3];
     // A broadcast address: the kernel refuses it before anything is sent.
     plans.push(plan("127.255.255.255", 1, &spec));
-    // While the pace lets nothing begin, whatever came for the sockets that are not used is taken.
+    // While the rate limit lets nothing start, events of idle sockets are consumed.
     let limits = Limits {
         rate: NonZeroU32::new(20),
         ..Limits::in_flight(many(10))
@@ -115,7 +115,7 @@ fn a_socket_that_is_used_again_hears_what_connect_itself_says() {
 }
 
 #[test]
-fn thousands_of_steps_are_no_depth() {
+fn thousands_of_steps_need_no_recursion() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let spec = ProbeSpec {
@@ -137,7 +137,7 @@ fn thousands_of_steps_are_no_depth() {
     }
 }
 
-/// A sink that has a fault of its own at the first report of a denied target.
+/// A sink that panics at the first report of a denied target.
 #[derive(Default)]
 struct Faulty(Gathered);
 
@@ -148,9 +148,9 @@ impl Sink for Faulty {
     }
 }
 
-/// A thread that ends by a fault gives back the places that its connections had at their addresses.
+/// A thread that panics releases the slots that its connections have at their addresses.
 #[test]
-fn a_fault_in_one_thread_leaves_no_other_waiting() {
+fn a_panic_in_one_thread_does_not_block_the_others() {
     let (full, closed) = (FullBacklog::new(), closed_port());
     for _ in 0..10 {
         let mut plans = vec![
@@ -200,9 +200,9 @@ fn a_fault_in_one_thread_leaves_no_other_waiting() {
     }
 }
 
-/// A dead host is down, also where its other attempts waited for the places that the first ones had.
+/// A host that does not answer is down, although its other attempts were still queued.
 #[test]
-fn attempts_that_wait_for_the_first_do_not_hide_what_came_of_it() {
+fn queued_attempts_do_not_hide_the_result_of_the_first() {
     let full = FullBacklog::new();
     let spec = ProbeSpec {
         attempts: Some(attempts(3, Duration::from_millis(20))),
@@ -226,9 +226,9 @@ fn attempts_that_wait_for_the_first_do_not_hide_what_came_of_it() {
     );
 }
 
-/// A loop that is slow has more attempts to begin than it gets to: their deadline comes all the same.
+/// A slow loop cannot start all attempts in time: the deadline holds nevertheless.
 #[test]
-fn attempts_that_wait_for_their_turn_put_no_deadline_off() {
+fn queued_attempts_do_not_extend_the_deadline() {
     #[derive(Default)]
     struct Slowly(Gathered);
     impl Sink for Slowly {

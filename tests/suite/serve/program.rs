@@ -24,14 +24,14 @@ fn once_serves_one_client_and_ends() {
 }
 
 #[test]
-fn once_counts_a_client_that_says_nothing() {
+fn once_counts_a_client_that_sends_nothing() {
     let mut server = Server::start(&["127.0.0.1:0", "--reply", "pong", "--once"]);
     drop(server.connect());
     assert_eq!(server.exit(), Some(0));
 }
 
 #[test]
-fn signals_are_a_good_end() {
+fn signals_end_it_with_success() {
     for name in ["TERM", "INT"] {
         let mut idle = Server::start(&["127.0.0.1:0"]);
         idle.signal(name);
@@ -64,7 +64,7 @@ fn the_same_port_is_free_at_once_after_a_client() {
 }
 
 #[test]
-fn a_closed_log_ends_it_quietly() {
+fn a_closed_standard_output_ends_it_without_an_error() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_zbx-tcp"));
     let command = command
         .args(["serve", "127.0.0.1:0"])
@@ -76,7 +76,8 @@ fn a_closed_log_ends_it_quietly() {
         .read_line(&mut first)
         .unwrap();
     let address = first.trim_end().strip_prefix("listening on ").unwrap();
-    // Another test's program may hold the pipe between its fork and its exec, so the first line may still pass.
+    // A child of another test may hold the pipe between fork and exec, so the first line may
+    // succeed.
     let ends = |_| {
         TcpStream::connect(address).map_or(true, |mut client| {
             client

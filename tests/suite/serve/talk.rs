@@ -1,4 +1,4 @@
-//! What clients see of the responder, and what it tells about them.
+//! The responder as its clients see it, and its log.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -82,7 +82,7 @@ fn a_bare_port_serves_ipv6_too() {
 }
 
 #[test]
-fn a_client_that_leaves_without_a_word() {
+fn a_client_that_sends_nothing_is_logged() {
     let server = Server::start(&["127.0.0.1:0", "--reply", "x"]);
     let program = "
 import socket, sys
@@ -95,7 +95,7 @@ socket.create_connection(('127.0.0.1', int(sys.argv[1]))).close()
 }
 
 #[test]
-fn without_an_answer_everything_is_taken_note_of() {
+fn without_a_reply_everything_received_is_logged() {
     let server = Server::start(&["127.0.0.1:0", "--greeting", r"220 ready\r\n"]);
     let mut client = server.connect();
     let own = client.local_addr().unwrap();
@@ -113,7 +113,7 @@ fn without_an_answer_everything_is_taken_note_of() {
 }
 
 #[test]
-fn the_delay_is_kept_by_each_client_alone() {
+fn the_delay_applies_to_each_client_separately() {
     let server = Server::start(&[
         "127.0.0.1:0",
         "--greeting",
@@ -143,7 +143,7 @@ fn the_delay_is_kept_by_each_client_alone() {
     );
 }
 
-/// A client with small buffers, so that its silence is soon felt.
+/// A client with small buffers, which are full soon if it does not read.
 fn narrow_client(server: &Server) -> TcpStream {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.set_recv_buffer_size(4096).unwrap();
@@ -155,7 +155,7 @@ fn narrow_client(server: &Server) -> TcpStream {
 }
 
 #[test]
-fn a_slow_reader_of_its_echo_holds_up_nobody_else() {
+fn a_slow_echo_client_does_not_delay_others() {
     let server = Server::start(&["127.0.0.1:0", "--echo"]);
     let mut slow = narrow_client(&server);
     let text: Vec<u8> = (0..1_u32 << 20).map(|at| (at % 251) as u8).collect();
@@ -178,7 +178,7 @@ fn a_slow_reader_of_its_echo_holds_up_nobody_else() {
 }
 
 #[test]
-fn what_is_not_read_is_not_echoed_into_memory_without_end() {
+fn unread_echo_is_bounded_in_memory() {
     let server = Server::start(&["127.0.0.1:0", "--echo"]);
     let mut deaf = narrow_client(&server);
     deaf.set_write_timeout(Some(Duration::from_millis(700)))
@@ -186,7 +186,7 @@ fn what_is_not_read_is_not_echoed_into_memory_without_end() {
     let limit = 64 << 20;
     let mut sent = 0;
     let error = loop {
-        match deaf.write(&[b'.'; 65536]) {
+        match deaf.write(&vec![b'.'; 65536]) {
             Ok(count) => sent += count,
             Err(error) => break error,
         }
@@ -205,17 +205,17 @@ fn what_is_not_read_is_not_echoed_into_memory_without_end() {
 }
 
 #[test]
-fn fin_comes_even_where_the_clients_bytes_were_not_all_read() {
+fn fin_is_sent_despite_unread_client_bytes() {
     let server = Server::start(&["127.0.0.1:0", "--reply", "enough"]);
     for _ in 0..20 {
         let mut client = server.connect();
-        client.write_all(&[b'x'; 100_000]).unwrap();
+        client.write_all(&vec![b'x'; 100_000]).unwrap();
         assert_eq!(read_all(&mut client), b"enough");
     }
 }
 
 #[test]
-fn a_client_that_stays_after_our_fin_is_left_alone() {
+fn a_client_that_stays_open_after_our_fin_is_not_reset() {
     let server = Server::start(&["127.0.0.1:0", "--reply", "bye"]);
     let mut client = server.connect();
     let own = client.local_addr().unwrap();
@@ -260,9 +260,9 @@ fn rst_is_seen_as_a_reset() {
 }
 
 #[test]
-fn rst_without_anything_to_say_comes_at_once() {
+fn rst_without_a_reply_is_sent_at_once() {
     let server = Server::start(&["127.0.0.1:0", "--close", "rst"]);
-    // It may come before connect returns; then connect tells.
+    // The reset may arrive before connect returns, which then reports it.
     let error = TcpStream::connect(server.target())
         .and_then(|mut client| client.read(&mut [0]))
         .unwrap_err();
@@ -270,7 +270,7 @@ fn rst_without_anything_to_say_comes_at_once() {
 }
 
 #[test]
-fn a_clients_own_reset_is_a_line_and_not_the_end() {
+fn a_client_reset_is_logged_and_serving_goes_on() {
     let server = Server::start(&["127.0.0.1:0", "--echo"]);
     let mut client = server.connect();
     let own = client.local_addr().unwrap();
@@ -305,7 +305,7 @@ fn a_client_that_resets_during_the_delay_is_not_waited_for() {
 }
 
 #[test]
-fn hold_keeps_the_connection_until_the_client_leaves() {
+fn hold_keeps_the_connection_until_the_client_closes() {
     let server = Server::start(&["127.0.0.1:0", "--reply", "pong", "--close", "hold"]);
     let mut client = server.connect();
     let own = client.local_addr().unwrap();

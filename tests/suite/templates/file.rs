@@ -1,4 +1,4 @@
-//! A template file as a tree, and the objects in it that a test asks about.
+//! A template file as a tree, and the objects in it.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -44,7 +44,7 @@ impl File {
         Self { path, text, export }
     }
 
-    /// Its name in messages.
+    /// The name for messages.
     pub fn name(&self) -> String {
         self.path
             .strip_prefix(zabbix())
@@ -67,7 +67,7 @@ impl File {
         self.every(|member| matches!(member, "items" | "item_prototypes"))
     }
 
-    /// Items, item prototypes and discovery rules: whatever has a key and may have a master item.
+    /// Items, item prototypes and discovery rules: all objects with a key.
     pub fn keyed(&self) -> Vec<&Value> {
         self.every(|member| matches!(member, "items" | "item_prototypes" | "discovery_rules"))
     }
@@ -92,7 +92,7 @@ impl File {
             .collect()
     }
 
-    /// Every object with a uuid: what it is (its list, then its key or name).
+    /// Every object with a uuid, and its identity: its list, then its key or name.
     pub fn identities(&self) -> BTreeMap<String, String> {
         let mut found = BTreeMap::new();
         visit(&self.export, "", &mut |member, value| {
@@ -127,13 +127,15 @@ impl File {
     }
 }
 
-/// A text, or the test fails.
+/// The string; the test fails if it is another value.
 #[track_caller]
 pub fn text(value: &Value) -> &str {
-    value.as_str().unwrap_or_else(|| panic!("no text: {value}"))
+    value
+        .as_str()
+        .unwrap_or_else(|| panic!("not a string: {value}"))
 }
 
-/// Entries of every list that has a wanted name.
+/// Collects the entries of every list with a wanted name.
 fn collect<'v>(value: &'v Value, wanted: &impl Fn(&str) -> bool, found: &mut Vec<&'v Value>) {
     match value {
         Value::Object(members) => {
@@ -151,7 +153,7 @@ fn collect<'v>(value: &'v Value, wanted: &impl Fn(&str) -> bool, found: &mut Vec
     }
 }
 
-/// Calls for each value with the name of the member it is in.
+/// Calls `call` for each value, with the name of its member.
 fn visit(value: &Value, member: &str, call: &mut impl FnMut(&str, &Value)) {
     call(member, value);
     match value {
@@ -163,7 +165,7 @@ fn visit(value: &Value, member: &str, call: &mut impl FnMut(&str, &Value)) {
     }
 }
 
-/// Zabbix takes texts only: a bare `0` would be refused at import.
+/// Converts YAML. Zabbix accepts strings only: an unquoted `0` fails at import.
 fn tree(yaml: &Yaml<'_>, path: &Path) -> Value {
     match yaml {
         Yaml::Value(Scalar::String(text)) => Value::String(text.to_string()),
@@ -174,6 +176,6 @@ fn tree(yaml: &Yaml<'_>, path: &Path) -> Value {
             };
             Value::Object(members.iter().map(pair).collect::<Map<_, _>>())
         }
-        other => panic!("{}: {other:?} is no text", path.display()),
+        other => panic!("{}: {other:?} is not a string", path.display()),
     }
 }

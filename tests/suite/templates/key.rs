@@ -1,6 +1,6 @@
-//! Item keys as Zabbix reads them (Zabbix manual, "Item key format"), with their macros expanded.
+//! Parses item keys (Zabbix manual, "Item key format") and expands their macros.
 
-/// Parts of a key: its name and its parameters, unquoted.
+/// The name and the unquoted parameters of a key.
 pub fn parts(key: &str) -> (&str, Vec<String>) {
     let Some((name, rest)) = key.split_once('[') else {
         return (key, Vec::new());
@@ -49,16 +49,16 @@ pub fn lld_macros(text: &str) -> Vec<&str> {
         .collect()
 }
 
-/// What a host's macros hold.
+/// The values of a host's macros.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Macros {
-    /// Each something.
+    /// Every macro has a value.
     Set,
-    /// Nothing, where nothing is allowed.
+    /// Optional macros are empty.
     Empty,
 }
 
-/// A parameter as it may be after expansion.
+/// A parameter after expansion.
 pub fn expand(parameter: &str, macros: Macros) -> String {
     let required = [
         ("{HOST.CONN}", "192.0.2.1"),
@@ -82,6 +82,6 @@ pub fn expand(parameter: &str, macros: Macros) -> String {
     for (name, value) in optional {
         text = text.replace(name, if macros == Macros::Set { value } else { "" });
     }
-    assert!(!text.contains('{'), "{parameter}: what is this macro?");
+    assert!(!text.contains('{'), "{parameter}: unknown macro");
     text
 }

@@ -1,10 +1,10 @@
 """The Zabbix lab: a real Zabbix server, proxy, both agents, database and frontend in namespaces of their own.
 
-Data flow: `release` says what a Zabbix release needs, `apt` what this machine's package sources are,
-`build` makes a chroot of both (once), `init` runs it as process 1 of a PID namespace (`services` says what is in
-it, `conf` how it is configured), `lab` starts and ends that, `inside` reaches into it.
+Data flow: `release` describes a Zabbix release and `apt` the package sources of this machine; `build` makes a
+chroot of both (once); `init` runs it as process 1 of a PID namespace, with the processes of `services` and their
+configuration from `conf`; `lab` starts and stops that; `inside` accesses it; `lab_directory` is where it is.
 
-For scenarios, which run inside the network namespace: `scenario`, `verdict` and `expect` frame one; `api`, `hosts`,
-`status` and `templates` are Zabbix's side; `peers`, `scripted`, `firewall` and `names` are what is probed; `frontend`
-and `page` are what a person sees, in a browser driven by `webdriver`.
+For scenarios, which run inside the network namespace: `scenario`, `checks` and `expect` are the frame; `api`,
+`hosts`, `status` and `templates` use Zabbix; `peers`, `scripted`, `firewall` and `names` are probed; `frontend` and
+`page` show the frontend in a browser that `webdriver` drives.
 """

@@ -1,4 +1,4 @@
-"""The Zabbix API, JSON-RPC over HTTP, as far as scenarios need it."""
+"""A small client of the Zabbix API (JSON-RPC over HTTP)."""
 
 import json
 import urllib.request
@@ -38,7 +38,7 @@ class Api:
     def _request(self, method, params):
         body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
         if self.token:
-            # In the body: 6.0 knows no authorization header, 7.0 takes either.
+            # In the body: 6.0 does not accept an authorization header, 7.0 accepts both.
             body["auth"] = self.token
         headers = {"Content-Type": "application/json-rpc"}
         request = urllib.request.Request(self.url, json.dumps(body).encode(), headers)
@@ -54,7 +54,7 @@ class Api:
         return int(self.version.partition(".")[0]) >= 7
 
     def import_template(self, text, form="yaml"):
-        """Import a template file, as the frontend's own import form does it."""
+        """Import a template file with the rules of the frontend's import form."""
         self.call("configuration.import", format=form, source=text, rules=self._import_rules())
 
     def import_difference(self, text, form="yaml"):
@@ -66,7 +66,7 @@ class Api:
         found = self.call("template.get", filter={"host": [name]}, output=["templateid"])
         ids = [template["templateid"] for template in found]
         text = self.call("configuration.export", format=form, options={"templates": ids})
-        # What 6.0 calls YAML ends without a newline.
+        # The YAML of 6.0 ends without a newline.
         lines = [line for line in text.rstrip("\n").split("\n") if not line.startswith("  date: ")]
         return "\n".join(lines) + "\n"
 

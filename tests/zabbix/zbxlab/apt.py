@@ -1,4 +1,4 @@
-"""This machine's own apt sources and transport settings: the lab downloads from nowhere else."""
+"""The apt sources and transport settings of this machine, which are all that the lab downloads from."""
 
 import re
 import subprocess
@@ -6,7 +6,7 @@ from pathlib import Path
 
 APT = Path("/etc/apt")
 
-# How the machine reaches its mirror. Index targets, languages and the like stay its own business.
+# How the machine reaches its mirror, without index targets, languages and the like.
 TRANSPORT = re.compile(r"Acquire::(http|https|Retries|Check-Valid-Until|Check-Date|ForceIPv[46])\b", re.IGNORECASE)
 
 
@@ -34,8 +34,8 @@ def proxy(scheme):
     return found.group(1) if found and found.group(1) != "DIRECT" else None
 
 
-def files_to_lend():
-    """Files a download may need (logins, certificates); the chroot only ever sees them mounted."""
+def files_to_mount():
+    """Files that a download may need (logins, certificates), which are mounted into the chroot."""
     named = re.findall(r'::(?:CAInfo|SslCert|SslKey)\s+"(/[^"]+)"', settings(), re.IGNORECASE)
     usual = [APT / "auth.conf", APT / "auth.conf.d", "/etc/ssl/certs/ca-certificates.crt"]
     return [path for path in dict.fromkeys(map(Path, [*usual, *named])) if path.exists()]
@@ -66,5 +66,5 @@ def deb822(text):
                 yield uri, fields.get("suites", []), fields.get("components", [])
 
 
-def apt_config(*words):
-    return subprocess.run(["apt-config", *words], capture_output=True, text=True, check=True).stdout
+def apt_config(*arguments):
+    return subprocess.run(["apt-config", *arguments], capture_output=True, text=True, check=True).stdout

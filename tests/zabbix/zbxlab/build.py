@@ -1,5 +1,5 @@
-"""Makes the chroot of a release. Runs as root in mount and PID namespaces of its own, so that whatever
-debootstrap or a package mounts or starts ends with it. Started by `lab`; the log is its stdout.
+"""Builds the chroot of a release. Runs as root in mount and PID namespaces of its own, so that everything
+that debootstrap or a package mounts or starts ends with it. Started by `lab`; the log is its stdout.
 
     python3 -m zbxlab.build RELEASE ROOT
 """
@@ -38,7 +38,7 @@ def main(name, root):
     try:
         unpack(release, root)
         configure(root)
-        with lent(apt.files_to_lend(), root):
+        with mounted_files(apt.files_to_mount(), root):
             provision(release, root, "download", Unavailable("could not download the Zabbix packages"))
         provision(release, root, "install", LabError("the Zabbix packages did not install"))
         (root / MARKER).write_text(release.marker)
@@ -58,7 +58,7 @@ def unpack(release, root):
     command = ["debootstrap", "--foreign", "--force-check-gpg", "--variant=minbase", release.suite, root, mirror]
     env = dict(os.environ)
     for scheme in ("http", "https"):
-        # debootstrap's downloader knows the environment, not apt's settings.
+        # debootstrap's downloader reads the environment, not apt's settings.
         if apt.proxy(scheme):
             env.setdefault(f"{scheme}_proxy", apt.proxy(scheme))
     if subprocess.run(command, env=env).returncode != 0:
@@ -87,8 +87,8 @@ def provision(release, root, step, error):
 
 
 @contextmanager
-def lent(paths, root):
-    """Show files of this machine inside the chroot while a block runs; they are never copied."""
+def mounted_files(paths, root):
+    """Mount files of this machine into the chroot while a block runs; they are never copied."""
     mounted = []
     try:
         for path in paths:

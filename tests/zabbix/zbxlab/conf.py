@@ -2,12 +2,12 @@
 
 import os
 
-from .place import EXTERNAL_SCRIPTS
+from .lab_directory import EXTERNAL_SCRIPTS
 
 SERVER_PORT = 10051
-# The proxy's name in the API is the same.
+# Also the proxy's name in the API.
 PROXY, PROXY_PORT = "proxy", 10061
-# By name of the agent, which is also that of the host whose active items it has; a host's interface needs the port.
+# By the name of the agent, which is also the name of the host with its active items.
 AGENT_PORTS = {"agentd": 10050, "agent2": 10052}
 AGENT_DROP_INS = {"agentd": "/etc/zabbix/zabbix_agentd.conf.d", "agent2": "/etc/zabbix/zabbix_agent2.d"}
 
@@ -68,7 +68,7 @@ date.timezone=UTC
 
 
 def server():
-    """Of a parameter that stands there twice the server takes the second: ZBX_TCP_LAB_SERVER_CONF may hold lines."""
+    """ZBX_TCP_LAB_SERVER_CONF may hold further lines: of a repeated parameter the server takes the last."""
     return SERVER + os.environ.get("ZBX_TCP_LAB_SERVER_CONF", "")
 
 
@@ -78,7 +78,7 @@ def proxy(release):
 
 
 def agent(name, release):
-    """What both agents have in common; Timeout and UnsafeUserParameters stay at their defaults, 3 and 0."""
+    """The common part of both agents; Timeout and UnsafeUserParameters have their defaults, 3 and 0."""
     return f"""LogType=console
 Hostname={name}
 Server=127.0.0.1

@@ -1,13 +1,13 @@
-"""Why the lab stops. Each is one line for a person and one exit status for a script."""
+"""Errors of the lab: each has a one-line message and an exit status."""
 
 
 class LabError(Exception):
-    """The lab does not work, though it should."""
+    """The lab failed."""
 
     status = 1
 
 
 class Unavailable(LabError):
-    """This machine lacks something the lab needs: a test runner counts a skip."""
+    """This machine lacks something that the lab needs: the tests are skipped."""
 
     status = 77

@@ -1,16 +1,16 @@
-"""Waits until Zabbix says what a scenario expects, and counts it."""
+"""Waits until Zabbix shows what a scenario expects."""
 
 from .status import short
 
 
 class Expect:
-    """`hosts` says, `verdict` counts. Every wait ends when the expectation holds."""
+    """Reads from `hosts` and counts in `checks`. Every wait ends when the expectation holds."""
 
-    def __init__(self, hosts, verdict):
-        self.hosts, self.verdict = hosts, verdict
+    def __init__(self, hosts, checks):
+        self.hosts, self.checks = hosts, checks
 
     def value(self, host, key, wanted, seconds=60):
-        """The last value of an item: a text, or a function of the text that says whether it will do."""
+        """The last value of an item: a text, or a function that checks the text."""
         good = wanted if callable(wanted) else lambda seen: seen == wanted
 
         def probe():
@@ -18,16 +18,16 @@ class Expect:
             return seen is not None and good(seen), seen
 
         said = "as expected" if callable(wanted) else short(wanted)
-        return self.verdict.eventually(probe, f"{host}: {key} is {said}", seconds)
+        return self.checks.eventually(probe, f"{host}: {key} is {said}", seconds)
 
     def problems(self, host, *starts, seconds=90):
-        """Exactly these problems are open, in any order, each by how its name starts."""
+        """Exactly these problems are open, in any order, each by the start of its name."""
 
         def probe():
             seen = sorted(name for name, _ in self.hosts.problems(host))
             return len(seen) == len(starts) and all(map(str.startswith, seen, sorted(starts))), seen
 
-        return self.verdict.eventually(probe, f"problems of host {host}: {list(starts) or 'none'}", seconds)
+        return self.checks.eventually(probe, f"problems of host {host}: {list(starts) or 'none'}", seconds)
 
     def keys(self, host, *keys, seconds=90):
         """The host has items with these keys, discovered ones for example."""
@@ -36,27 +36,27 @@ class Expect:
             seen = {item["key_"] for item in self.hosts.items(host)}
             return set(keys) <= seen, sorted(set(keys) - seen)
 
-        return self.verdict.eventually(probe, f"{host} has {', '.join(keys)}", seconds)
+        return self.checks.eventually(probe, f"{host} has {', '.join(keys)}", seconds)
 
     def no_keys(self, host, *keys, seconds=90):
-        """The host has none of these, any more."""
+        """The host has none of these keys any more."""
 
         def probe():
             left = sorted({item["key_"] for item in self.hosts.items(host)} & set(keys))
             return not left, left
 
-        return self.verdict.eventually(probe, f"{host} is without {', '.join(keys)}", seconds)
+        return self.checks.eventually(probe, f"{host} is without {', '.join(keys)}", seconds)
 
     def rule_error(self, host, text, seconds=60):
-        """A discovery rule is not supported, and its error has this text."""
+        """A discovery rule is not supported, and its error contains this text."""
 
         def probe():
             seen = [(rule["key_"], rule["error"]) for rule in self.hosts.rules(host) if rule["state"] == "1"]
             return any(text in error for _, error in seen), seen
 
-        return self.verdict.eventually(probe, f"a discovery rule of {host} says: {text}", seconds)
+        return self.checks.eventually(probe, f"a discovery rule of {host} has the error: {text}", seconds)
 
     def nothing_unsupported(self):
         """No item and no discovery rule of any host shows an error, now."""
         seen = self.hosts.unsupported()
-        return self.verdict.check(not seen, "nothing is unsupported", seen)
+        return self.checks.check(not seen, "nothing is unsupported", seen)

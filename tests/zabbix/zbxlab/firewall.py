@@ -1,4 +1,4 @@
-"""Faults of the network, by nftables rules of the lab's own network namespace. Each rule ends with its block:
+"""Network faults by nftables rules in the lab's network namespace. Each rule is removed after its block:
 
     with dropping_syns(port):
         ...
@@ -14,7 +14,7 @@ SYN = "tcp flags & (syn | ack) == syn"
 
 
 def dropping_syns(port):
-    """Nobody answers a new connection: the probe ends with a timeout. Established connections go on."""
+    """New connections get no answer: the probe times out. Established connections go on."""
     return rule(port, f"{SYN} drop")
 
 

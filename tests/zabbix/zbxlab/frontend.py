@@ -1,11 +1,11 @@
-"""Zabbix's frontend in a browser: its pages, by name, for a person who has logged in."""
+"""The pages of Zabbix's frontend, in a browser with a logged-in user."""
 
 import time
 
 from .api import ADMIN
 from .errors import LabError
 from .page import Page
-from .place import Place
+from .lab_directory import LabDirectory
 from .webdriver import Browser
 
 LOG_IN_TIMEOUT = 20
@@ -20,10 +20,10 @@ document.querySelector('#enter').click();
 
 
 class Frontend(Page):
-    """A logged-in person at a screen of 1920 x 1080; use it in a `with` block."""
+    """A browser of 1920 x 1080 with a logged-in user; use it in a `with` block."""
 
     def __init__(self, api):
-        super().__init__(Browser(Place.of_this_lab().browsers))
+        super().__init__(Browser(LabDirectory.of_this_lab().browsers))
         self.api = api
         try:
             self._log_in()
@@ -66,11 +66,11 @@ class Frontend(Page):
         self.open("problem.view", filter_set=1, show=3, show_opdata=1, **indexed("hostids", host_ids))
 
     def discovery_rules(self, host_id):
-        """The list of a host's discovery rules, with what is wrong with each."""
+        """The list of a host's discovery rules, with their errors."""
         self.go("host_discovery.php", filter_set=1, context="host", **indexed("filter_hostids", [host_id]))
 
     def items(self, host_id):
-        """The list of a host's items, with what is wrong with each."""
+        """The list of a host's items, with their errors."""
         page = {"action": "item.list"} if self.api.since_7 else {}
         script = "zabbix.php" if self.api.since_7 else "items.php"
         self.go(script, **page, filter_set=1, context="host", **indexed("filter_hostids", [host_id]))

@@ -23,7 +23,7 @@ class Hosts(Status):
         self._create(name, address, templates, macros, port, {})
 
     def create_by_proxy(self, name, address, templates=(), macros=(), port=AGENT_PORTS["agentd"]):
-        """The same, but the lab's proxy monitors it."""
+        """A host that the lab's proxy monitors."""
         proxy = self._proxy()
         monitored = {"monitored_by": 1, "proxyid": proxy} if self.api.since_7 else {"proxy_hostid": proxy}
         self._create(name, address, templates, macros, port, monitored)
@@ -41,7 +41,7 @@ class Hosts(Status):
         self.ids[name] = created["hostids"][0]
 
     def delete(self, host):
-        """With all its items and problems."""
+        """Delete a host with all its items and problems."""
         self.api.call_list("host.delete", [self.ids.pop(host)])
 
     def link(self, host, template):
@@ -50,12 +50,12 @@ class Hosts(Status):
         self.api.call("host.massadd", hosts=hosts, templates=self._templates([template]))
 
     def unlink_and_clear(self, host, template):
-        """Take a template away, and with it everything that came from it."""
+        """Unlink a template and delete everything that came from it."""
         ids = [found["templateid"] for found in self._templates([template])]
         self.api.call("host.massremove", hostids=[self.ids[host]], templateids_clear=ids)
 
     def external_item(self, host, name, key, value_type, delay):
-        """An external check of its own, beside any template."""
+        """An external check that is not from a template."""
         self.create_item(host, EXTERNAL_CHECK, name, key, value_type, delay)
 
     def create_item(self, host, kind, name, key, value_type, delay="0"):
@@ -67,7 +67,7 @@ class Hosts(Status):
         self.api.call("item.create", **wanted, type=kind)
 
     def set_macro(self, host, name, value):
-        """A new value for a macro of the host, or a new macro."""
+        """Set a macro of the host."""
         macros = self.api.call("usermacro.get", hostids=[self.ids[host]], output="extend")
         old = next((macro for macro in macros if macro["macro"] == name), None)
         if old:
@@ -76,7 +76,7 @@ class Hosts(Status):
             self.api.call("usermacro.create", hostid=self.ids[host], macro=name, value=str(value))
 
     def check_now(self, host, key):
-        """Do not wait for the interval of an item or discovery rule: the frontend's "Execute now"."""
+        """The frontend's "Execute now" for an item or discovery rule."""
         item = next(one for one in self.items(host) + self.rules(host) if one["key_"] == key)
         self.api.call("task.create", type=CHECK_NOW, request={"itemid": item["itemid"]})
 

@@ -2,7 +2,7 @@
 long as all of them do. It needs no way to stop: when `lab` kills it, the kernel ends every process of the PID
 namespace and with them go the mounts and the network.
 
-    python3 -m zbxlab.init RELEASE PLACE      (inside fresh mount, PID, network, IPC and UTS namespaces)
+    python3 -m zbxlab.init RELEASE DIRECTORY      (inside fresh mount, PID, network, IPC and UTS namespaces)
 """
 
 import os
@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 from . import conf, services
-from .place import EXTERNAL_SCRIPTS, REPOSITORY, Place
+from .lab_directory import EXTERNAL_SCRIPTS, REPOSITORY, LabDirectory
 from .release import RELEASES
 
 RUN_DIRECTORIES = {"postgresql": "postgres", "zabbix": "zabbix", "zabbix-proxy": "zabbix"}
@@ -23,29 +23,29 @@ ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
 SHORT_LIFE = 1
 
 
-def main(name, place):
-    """Runs until a service ends that should not; only then it returns, and that is a failure."""
+def main(name, lab_dir):
+    """Runs until a service ends unexpectedly, which is a failure."""
     release = RELEASES[name]
     # Still the outer /proc: this is our pid as the machine sees it.
-    place.write_pid(int(os.readlink("/proc/self")))
-    mount(place)
-    drop_ins(place)
+    lab_dir.write_pid(int(os.readlink("/proc/self")))
+    mount(lab_dir)
+    drop_ins(lab_dir)
     run("ip", "link", "set", "lo", "up")
-    running = start(place, services.database(release))
+    running = start(lab_dir, services.database(release))
     pg_isready = f"{release.postgresql_bin}/pg_isready"
-    ready = ["chroot", place.live, pg_isready, "--quiet", "--username=zabbix", "--dbname=zabbix"]
+    ready = ["chroot", lab_dir.live, pg_isready, "--quiet", "--username=zabbix", "--dbname=zabbix"]
     wait_until(lambda: subprocess.run(ready, env=ENVIRONMENT).returncode == 0, "the database did not start")
     for stage in services.zabbix(release):
         for service in stage:
-            running |= start(place, service)
+            running |= start(lab_dir, service)
         for service in stage:
             wait_until(lambda port=service.port: listens(port), f"the {service.name} does not listen")
-    place.ready.touch()
-    return supervise(place, running)
+    lab_dir.ready.touch()
+    return supervise(lab_dir, running)
 
 
-def supervise(place, running):
-    """Process 1 is also the parent of every orphan and has to bury it. `running`: {pid: (service, its start)}."""
+def supervise(lab_dir, running):
+    """Process 1 adopts every orphan and has to reap it. `running`: {pid: (service, its start)}."""
     while True:
         pid, status = os.wait()
         if pid not in running:
@@ -53,42 +53,42 @@ def supervise(place, running):
         service, began = running.pop(pid)
         code = os.waitstatus_to_exitcode(status)
         print(f"{service.name} ended with status {code}", flush=True)
-        # One that fails at once would only fail again.
+        # A service that fails at once would fail again.
         if not service.restarts or (code != 0 and time.monotonic() - began < SHORT_LIFE):
             return 1
-        running |= start(place, service)
+        running |= start(lab_dir, service)
 
 
-def mount(place):
-    """The cached chroot is only read; what the lab writes is in memory and forgotten."""
-    run("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", place.scratch)
+def mount(lab_dir):
+    """The cached chroot is read-only; what the lab writes is in memory and discarded."""
+    run("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", lab_dir.scratch)
     for layer in ("upper", "work", "root"):
-        (place.scratch / layer).mkdir()
-    layers = f"lowerdir={place.chroot},upperdir={place.scratch}/upper,workdir={place.scratch}/work"
-    run("mount", "-t", "overlay", "-o", layers, "overlay", place.live)
-    run("mount", "-t", "proc", "proc", place.live / "proc")
-    run("mount", "--rbind", "/dev", place.live / "dev")
-    run("mount", "-t", "tmpfs", "-o", "mode=1777", "tmpfs", place.live / "dev/shm")
-    run("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", place.live / "run")
+        (lab_dir.scratch / layer).mkdir()
+    layers = f"lowerdir={lab_dir.chroot},upperdir={lab_dir.scratch}/upper,workdir={lab_dir.scratch}/work"
+    run("mount", "-t", "overlay", "-o", layers, "overlay", lab_dir.live)
+    run("mount", "-t", "proc", "proc", lab_dir.live / "proc")
+    run("mount", "--rbind", "/dev", lab_dir.live / "dev")
+    run("mount", "-t", "tmpfs", "-o", "mode=1777", "tmpfs", lab_dir.live / "dev/shm")
+    run("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", lab_dir.live / "run")
     for directory, owner in RUN_DIRECTORIES.items():
-        run("chroot", place.live, "install", "-d", "-o", owner, "-g", owner, f"/run/{directory}")
-    run("chroot", place.live, "install", "-d", EXTERNAL_SCRIPTS, services.CONF)
+        run("chroot", lab_dir.live, "install", "-d", "-o", owner, "-g", owner, f"/run/{directory}")
+    run("chroot", lab_dir.live, "install", "-d", EXTERNAL_SCRIPTS, services.CONF)
 
 
-def drop_ins(place):
-    """The project's UserParameters, where a user would put them."""
+def drop_ins(lab_dir):
+    """Copies the project's UserParameters to where a user would put them."""
     for source in sorted((REPOSITORY / "zabbix/agentd").glob("*.conf")):
         for directory in conf.AGENT_DROP_INS.values():
-            shutil.copy(source, place.live / directory.lstrip("/"))
+            shutil.copy(source, lab_dir.live / directory.lstrip("/"))
 
 
-def start(place, service):
+def start(lab_dir, service):
     """One service in the chroot, as {pid: (service, now)}; its log outlives the lab."""
     for path, text in service.files.items():
-        (place.live / path.lstrip("/")).write_text(text)
-    with place.log(service.name).open("a" if service.restarts else "w") as log:
+        (lab_dir.live / path.lstrip("/")).write_text(text)
+    with lab_dir.log(service.name).open("a" if service.restarts else "w") as log:
         process = subprocess.Popen(
-            ["chroot", f"--userspec={service.user}:{service.user}", place.live, *service.command],
+            ["chroot", f"--userspec={service.user}:{service.user}", lab_dir.live, *service.command],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -119,4 +119,4 @@ def run(*command):
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], Place(Path(sys.argv[2]))))
+    sys.exit(main(sys.argv[1], LabDirectory(Path(sys.argv[2]))))

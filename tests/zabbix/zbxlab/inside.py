@@ -1,11 +1,11 @@
-"""Reach into a running lab: its network, its files, its programs."""
+"""Access to a running lab: its network, its files, its programs."""
 
 import shutil
 import subprocess
 import time
 
 from .errors import LabError
-from .place import EXTERNAL_SCRIPTS, Place
+from .lab_directory import EXTERNAL_SCRIPTS, LabDirectory
 
 # Where the external checks of server and proxy find the program, and where the agents' UserParameters do.
 PROGRAMS = (f"{EXTERNAL_SCRIPTS}/zbx-tcp", "/usr/bin/zbx-tcp")
@@ -13,19 +13,19 @@ RESTART_TIMEOUT = 15
 
 
 def network(release):
-    """Words to put before a command so that it runs in the lab's network, with this machine's files."""
+    """The prefix of a command that runs in the lab's network, with this machine's files."""
     return ["nsenter", f"--target={running(release)}", "--net"]
 
 
 def chroot(release):
-    """Words to put before a command so that it runs as root among Zabbix's own programs."""
+    """The prefix of a command that runs as root in the chroot, with Zabbix's programs."""
     namespaces = ("--mount", "--pid", "--net", "--ipc", "--uts")
-    return ["nsenter", f"--target={running(release)}", *namespaces, "chroot", str(Place.of(release.zabbix).live)]
+    return ["nsenter", f"--target={running(release)}", *namespaces, "chroot", str(LabDirectory.of(release.zabbix).live)]
 
 
-def output(release, *words):
+def output(release, *arguments):
     """What a program of the chroot prints, zabbix_get for example; its exit status does not matter."""
-    command = [*chroot(release), *words]
+    command = [*chroot(release), *arguments]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
     return done.stdout.strip()
 
@@ -35,7 +35,7 @@ def install(release, binary):
     for path in PROGRAMS:
         target = seen(release, path)
         try:
-            # Beside and renamed: a program that is running cannot be written to.
+            # Written to another name and renamed: a running program cannot be overwritten.
             shutil.copyfile(binary, target.with_suffix(".new"))
         except OSError as error:
             raise LabError(f"cannot install {binary}: {error.strerror}") from None
@@ -58,7 +58,7 @@ def remove(release, path):
 
 def seen(release, path):
     """A path of the lab as this machine reaches it; the path may not lead through an absolute symbolic link."""
-    return Place.of(release.zabbix).seen_from_here(running(release)) / path.lstrip("/")
+    return LabDirectory.of(release.zabbix).seen_from_here(running(release)) / path.lstrip("/")
 
 
 def restart(release, agent):
@@ -68,17 +68,17 @@ def restart(release, agent):
         pid = pid_file.read_text().strip()
     except OSError:
         raise LabError(f"{agent} does not run") from None
-    # Only the number inside the PID namespace is known.
+    # Only the pid inside the PID namespace is known.
     subprocess.run(["nsenter", f"--target={running(release)}", "--pid", "kill", "-TERM", pid], check=True)
     deadline = time.monotonic() + RESTART_TIMEOUT
     while not new(pid_file, pid):
         if time.monotonic() > deadline:
-            raise LabError(f"{agent} does not start again: see its log in {Place.of(release.zabbix).directory}")
+            raise LabError(f"{agent} does not start again: see its log in {LabDirectory.of(release.zabbix).directory}")
         time.sleep(0.05)
 
 
 def new(pid_file, old):
-    """Whether another process has written its number."""
+    """Whether another process has written its pid."""
     try:
         return pid_file.read_text().strip() not in ("", old)
     except OSError:
@@ -87,8 +87,8 @@ def new(pid_file, old):
 
 def running(release):
     """Process 1 of the lab, as this machine sees it."""
-    place = Place.of(release.zabbix)
-    pid = place.pid()
+    lab_dir = LabDirectory.of(release.zabbix)
+    pid = lab_dir.pid()
     if not pid:
-        raise LabError(f"the lab in {place.directory} is down")
+        raise LabError(f"the lab in {lab_dir.directory} is down")
     return pid

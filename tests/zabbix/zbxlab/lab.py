@@ -1,4 +1,4 @@
-"""Bring a lab up and down. Everything that runs or is mounted lives in namespaces of its own, held by one process."""
+"""Starts and stops a lab. All its processes and mounts are in namespaces that one process holds."""
 
 import os
 import shutil
@@ -11,7 +11,7 @@ from pathlib import Path
 from . import inside, services
 from .build import MARKER
 from .errors import LabError, Unavailable
-from .place import Place
+from .lab_directory import LabDirectory
 
 HERE = Path(__file__).resolve().parent.parent
 TOOLS = ("unshare", "nsenter", "chroot", "mount", "umount", "ip")
@@ -22,50 +22,50 @@ END_TIMEOUT = 20
 
 
 def up(release, binary=None):
-    """Build the chroot if there is none, start the stack, and return when the frontend answers."""
+    """Build the chroot if needed and start all services; returns when the frontend answers."""
     require()
-    place = Place.of(release.zabbix)
-    with place.lock():
-        if place.pid():
+    lab_dir = LabDirectory.of(release.zabbix)
+    with lab_dir.lock():
+        if lab_dir.pid():
             raise LabError(f"Zabbix {release.zabbix} is already up; end it with: lab down {release.zabbix}")
-        if not built(release, place):
-            build(release, place)
-        start(release, place)
+        if not built(release, lab_dir):
+            build(release, lab_dir)
+        start(release, lab_dir)
         try:
             if binary:
                 inside.install(release, binary)
         except BaseException:
-            end(place)
+            end(lab_dir)
             raise
 
 
 def down(release):
-    """End the stack. Returns when no process of it is left; the chroot stays."""
-    place = Place.of(release.zabbix)
-    if place.directory.exists():
-        with place.lock():
-            end(place)
+    """Stop all services. Returns when no process is left; the chroot is kept."""
+    lab_dir = LabDirectory.of(release.zabbix)
+    if lab_dir.directory.exists():
+        with lab_dir.lock():
+            end(lab_dir)
 
 
 def purge(release):
     """Remove the chroot and the logs of a lab that is down."""
-    place = Place.of(release.zabbix)
-    if place.pid():
+    lab_dir = LabDirectory.of(release.zabbix)
+    if lab_dir.pid():
         raise LabError(f"Zabbix {release.zabbix} is up")
-    shutil.rmtree(place.directory, ignore_errors=True)
+    shutil.rmtree(lab_dir.directory, ignore_errors=True)
 
 
-def built(release, place):
-    """Whether the cached chroot is whole and of this recipe."""
+def built(release, lab_dir):
+    """Whether the cached chroot is complete and of this recipe."""
     try:
-        whole = (place.chroot / "usr/sbin/zabbix_server").exists()
-        return whole and (place.chroot / MARKER).read_text() == release.marker
+        whole = (lab_dir.chroot / "usr/sbin/zabbix_server").exists()
+        return whole and (lab_dir.chroot / MARKER).read_text() == release.marker
     except OSError:
         return False
 
 
 def require():
-    """What cannot be done without; said in one line."""
+    """Raises `Unavailable` if this machine lacks something that every lab needs."""
     if os.geteuid() != 0:
         raise Unavailable("the Zabbix lab needs root (namespaces and a chroot)")
     for tool in TOOLS:
@@ -73,16 +73,16 @@ def require():
             raise Unavailable(f"the Zabbix lab needs the program {tool}")
 
 
-def build(release, place):
+def build(release, lab_dir):
     for tool in ("debootstrap", "apt-config"):
         if not shutil.which(tool):
             raise Unavailable(f"the Zabbix lab needs the program {tool} to build its chroot")
-    log = place.log("build")
-    builder = spawn(BUILD_NAMESPACES, "zbxlab.build", release.zabbix, place.chroot, log=log)
+    log = lab_dir.log("build")
+    builder = spawn(BUILD_NAMESPACES, "zbxlab.build", release.zabbix, lab_dir.chroot, log=log)
     try:
         status = builder.wait()
     except BaseException:
-        # With unshare dies its child, and with that the PID namespace.
+        # Its child ends with unshare, and with that the PID namespace.
         builder.kill()
         builder.wait()
         raise
@@ -92,43 +92,43 @@ def build(release, place):
         raise kind(last_line(log))
 
 
-def start(release, place):
-    place.scratch.mkdir(exist_ok=True)
-    place.ready.unlink(missing_ok=True)
-    place.pid_file.unlink(missing_ok=True)
-    holder = spawn(LAB_NAMESPACES, "zbxlab.init", release.zabbix, place.directory, log=place.log("init"))
+def start(release, lab_dir):
+    lab_dir.scratch.mkdir(exist_ok=True)
+    lab_dir.ready.unlink(missing_ok=True)
+    lab_dir.pid_file.unlink(missing_ok=True)
+    holder = spawn(LAB_NAMESPACES, "zbxlab.init", release.zabbix, lab_dir.directory, log=lab_dir.log("init"))
     deadline = time.monotonic() + START_TIMEOUT
     try:
-        while not place.ready.exists():
+        while not lab_dir.ready.exists():
             if holder.poll() is not None or time.monotonic() > deadline:
                 for name in ("init", *services.names(release)):
-                    show_tail(place.log(name), 15)
+                    show_tail(lab_dir.log(name), 15)
                 raise LabError(f"Zabbix {release.zabbix} did not start")
             time.sleep(0.05)
     except BaseException:
-        # Its child is process 1, which may not have said its pid yet.
+        # Its child is process 1, which may not have written its pid yet.
         holder.kill()
-        end(place)
+        end(lab_dir)
         raise
 
 
-def end(place):
-    """Kill process 1; the kernel does the rest. Returns when the namespace is empty."""
-    pid = place.pid()
+def end(lab_dir):
+    """Kill process 1; the kernel ends the others. Returns when the namespace is empty."""
+    pid = lab_dir.pid()
     if pid:
         os.kill(pid, signal.SIGKILL)
     deadline = time.monotonic() + END_TIMEOUT
-    while place.pid() or not childless():
+    while lab_dir.pid() or not childless():
         if time.monotonic() > deadline:
             raise LabError(f"process {pid} of the lab does not end")
         time.sleep(0.02)
-    place.pid_file.unlink(missing_ok=True)
-    place.ready.unlink(missing_ok=True)
-    shutil.rmtree(place.browsers, ignore_errors=True)
+    lab_dir.pid_file.unlink(missing_ok=True)
+    lab_dir.ready.unlink(missing_ok=True)
+    shutil.rmtree(lab_dir.browsers, ignore_errors=True)
 
 
 def childless():
-    """Buries the unshare process, if it was ours, so that nothing is left even as a zombie."""
+    """Reaps the unshare process if it is our child, so that no zombie is left."""
     try:
         os.waitpid(-1, os.WNOHANG)
     except ChildProcessError:
@@ -136,9 +136,9 @@ def childless():
     return False
 
 
-def spawn(namespaces, module, *words, log):
-    """A module of this package as process 1 of new namespaces, out of reach of the terminal's Ctrl-C."""
-    command = ["unshare", *namespaces, "--fork", "--kill-child", sys.executable, "-m", module, *words]
+def spawn(namespaces, module, *arguments, log):
+    """Starts a module of this package as process 1 of new namespaces, in a session without the terminal."""
+    command = ["unshare", *namespaces, "--fork", "--kill-child", sys.executable, "-m", module, *arguments]
     env = dict(os.environ, PYTHONPATH=str(HERE), PYTHONDONTWRITEBYTECODE="1")
     with log.open("w") as out:
         return subprocess.Popen(

@@ -3,18 +3,18 @@
 import time
 
 from .expect import Expect
-from .verdict import table
+from .checks import table
 
-# What Zabbix writes for a macro it cannot expand. (In backquotes it is what the program was given.)
+# What Zabbix writes for a macro that it cannot expand. (In backquotes it is an argument of the program.)
 UNRESOLVED = " *UNKNOWN*"
 TIMES = ("time.resolve", "time.connect", "time.dialogue", "time.total")
 
 
 class Measured(Expect):
-    """`base`: how the keys of the items begin, `tcp.service` for example."""
+    """`base`: the start of the item keys, `tcp.service` for example."""
 
-    def __init__(self, hosts, verdict, base, patience=120):
-        super().__init__(hosts, verdict)
+    def __init__(self, hosts, checks, base, patience=120):
+        super().__init__(hosts, checks)
         self.base, self.patience = base, patience
 
     def measured(self, host, parameters):
@@ -24,7 +24,7 @@ class Measured(Expect):
         return {item["key_"][len(start) : -len(end)]: item["lastvalue"] for item in items if item["has_value"]}
 
     def sees(self, host, parameters, good, what, seconds=None):
-        """`good(values)` holds for the values of a port, soon."""
+        """Waits until `good(values)` is true for the values of a port."""
 
         def probe():
             seen = self.measured(host, parameters)
@@ -33,15 +33,15 @@ class Measured(Expect):
             except (KeyError, ValueError):
                 return False, seen
 
-        self.verdict.eventually(probe, f"{host} {parameters}: {what}", seconds or self.patience)
+        self.checks.eventually(probe, f"{host} {parameters}: {what}", seconds or self.patience)
 
     def is_up(self, host, parameters, *measured, without=()):
-        """Up, and these items besides have a value, the others not."""
+        """Up, with values of `measured` and none of `without`."""
 
         def good(seen):
-            verdict = (seen["up"], seen["status"], seen["error"]) == ("1", "0", "")
+            is_ok = (seen["up"], seen["status"], seen["error"]) == ("1", "0", "")
             times = all(0 <= float(seen[name]) < 3 for name in TIMES if name in seen)
-            return verdict and times and all(name in seen for name in measured) and not any(name in seen for name in without)
+            return is_ok and times and all(name in seen for name in measured) and not any(name in seen for name in without)
 
         self.sees(host, parameters, good, "up" + "".join(f", {name}" for name in measured))
 
@@ -49,13 +49,13 @@ class Measured(Expect):
         """Down with one of these statuses, a reason, and a total time between these bounds."""
 
         def good(seen):
-            verdict = seen["up"] == "0" and seen["status"] in str(statuses).split()
-            return verdict and seen["error"] and reason in seen["error"] and total[0] <= float(seen["time.total"]) <= total[1]
+            is_down = seen["up"] == "0" and seen["status"] in str(statuses).split()
+            return is_down and seen["error"] and reason in seen["error"] and total[0] <= float(seen["time.total"]) <= total[1]
 
         self.sees(host, parameters, good, f"down, status {statuses}", **kind)
 
     def has_problems(self, host, wanted, seconds=None):
-        """Exactly these problems, in any order. A name that ends in a space is only the start: a reason must follow."""
+        """Exactly these problems, in any order. A name that ends in a space must be followed by a reason."""
 
         def probe():
             seen = self.hosts.problems(host)
@@ -69,33 +69,33 @@ class Measured(Expect):
                 left.remove(match)
             return expanded and not left, seen
 
-        if self.verdict.eventually(probe, f"problems of {host}: {wanted or 'none'}", seconds or self.patience):
+        if self.checks.eventually(probe, f"problems of {host}: {wanted or 'none'}", seconds or self.patience):
             for name, opdata in self.hosts.problems(host):
                 print(f"        {name} | {opdata}")
 
     def keeps_problems(self, host, wanted, seconds):
-        """These problems and no other for so long."""
+        """Exactly these problems for this many seconds."""
         end = time.monotonic() + seconds
         seen = self.hosts.problems(host)
         while time.monotonic() < end and len(seen) == len(wanted):
             time.sleep(1)
             seen = self.hosts.problems(host)
         good = len(seen) == len(wanted) and all(any(fits(one, name) for one, _ in seen) for name in wanted)
-        self.verdict.check(good, f"{host} keeps {wanted or 'no problem'} for {seconds} s", seen)
+        self.checks.check(good, f"{host} keeps {wanted or 'no problem'} for {seconds} s", seen)
 
     def nothing_unsupported(self, *but):
-        """Of every host but these; a proxy tells of a recovery a moment later."""
+        """Except on these hosts; a proxy reports a recovery a moment later."""
 
         def probe():
             bad = [row for row in self.hosts.unsupported() if row[0] not in but]
             return not bad, bad
 
         number = len([item for item in self.hosts.all_items() if item["host"] not in but])
-        self.verdict.eventually(probe, f"none of {number} items and no rule is unsupported or has an error", 120)
+        self.checks.eventually(probe, f"none of {number} items and no rule is unsupported or has an error", 120)
 
     def no_trigger_is_unknown(self, *but):
-        """A trigger that cannot be evaluated shows an error and never fires. While one that it depends on is a problem,
-        Zabbix leaves it as it was, an old error included; what is no longer discovered nobody evaluates."""
+        """A trigger that cannot be evaluated has an error and never fires. While one that it depends on is a problem,
+        Zabbix keeps its state, including an old error; triggers that are no longer discovered are not evaluated."""
         ids = [number for host, number in self.hosts.ids.items() if host not in but]
         wanted = {"output": ["description", "error", "state", "value"], "selectDependencies": ["triggerid"]}
 
@@ -105,7 +105,7 @@ class Measured(Expect):
             bad = [one for one in found if one["state"] == "1" and not is_held(one, every)]
             return not bad, [(one["description"], one["error"]) for one in bad]
 
-        self.verdict.eventually(probe, "every trigger can be evaluated", 120)
+        self.checks.eventually(probe, "every trigger can be evaluated", 120)
 
     def port_table(self, host, parameters, names):
         """The values of each of these ports, one row each."""

@@ -1,6 +1,6 @@
 """A name server for scenarios, on 127.0.0.1:53 of the lab's network, which every resolv.conf of the lab names.
 
-Without it (and after `close`) nobody answers there, so names do not resolve. RFC 1035, one question per packet.
+Without it (and after `close`) names do not resolve. RFC 1035, one question per packet.
 """
 
 import ipaddress
@@ -11,14 +11,14 @@ import threading
 A, AAAA = 1, 28
 IN = 1
 NO_ERROR, SERVER_FAILURE, NO_SUCH_NAME = 0, 2, 3
-# QR, RD, RA: an answer from a server that would ask others.
+# QR, RD, RA: an answer from a recursive server.
 ANSWER = 0x8180
 TTL = 1
 
 
 class NameServer:
     """`hosts`: addresses by name, changeable at any time; a name in `mute` is never answered, one in `broken`
-    with SERVFAIL, and any other name does not exist."""
+    with SERVFAIL, and any other with NXDOMAIN."""
 
     def __init__(self, hosts):
         self.hosts = {name: list(addresses) for name, addresses in hosts.items()}
@@ -28,9 +28,9 @@ class NameServer:
         threading.Thread(target=self._serve, args=(self.socket,), daemon=True).start()
 
     def close(self):
-        """From here on a question is answered by the kernel: port unreachable."""
+        """Questions are answered by the kernel afterwards: port unreachable."""
         listening, self.socket = self.socket, None
-        # A question of our own ends the thread's wait.
+        # Wakes the thread, which is blocked in recvfrom.
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as last:
             last.sendto(b"", ("127.0.0.1", 53))
         listening.close()
@@ -46,7 +46,7 @@ class NameServer:
                 continue
 
     def reply(self, packet):
-        """The answer to one question, or None for silence."""
+        """The answer to one question, or None for no answer."""
         identifier, _, questions = struct.unpack_from("!HHH", packet)
         name, end = read_name(packet, 12)
         kind, _ = struct.unpack_from("!HH", packet, end)

@@ -1,4 +1,4 @@
-"""One page of Zabbix's frontend on the screen: when it is drawn, what it says, its picture."""
+"""One page of Zabbix's frontend: whether it is drawn, its text, its picture."""
 
 import time
 import urllib.parse
@@ -8,19 +8,19 @@ from .services import FRONTEND_PORT
 
 ROOT = f"http://127.0.0.1:{FRONTEND_PORT}"
 DRAW_TIMEOUT = 30
-# Nothing is loading any more, as a person would see it: no spinner, no widget without a body, every picture there.
+# Nothing is loading any more: no spinner, no widget without a body, all images complete.
 DRAWN = """
 return document.readyState === 'complete'
     && !document.querySelector('.is-loading, .dashboard-widget-loading, .dashboard-grid-widget-hidden')
     && (window.jQuery === undefined || jQuery.active === 0)
     && Array.from(document.images).every(image => image.complete);
 """
-# Frontends say what went wrong in a box of their own, or in PHP's words.
+# Error boxes of the frontend and of PHP.
 COMPLAINTS = """
 return Array.from(document.querySelectorAll('output.msg-bad, .msg-bad, .php-error'))
     .map(box => box.innerText.trim()).filter(text => text);
 """
-# Widgets that say so, and graphs without a line in them; graphs that are pictures, as in 6.0, keep it to themselves.
+# Widgets with "no data" and graphs without a line; graphs that are images, as in 6.0, do not show it.
 EMPTY = """
 const empty = widget => /\\bno data\\b/i.test(widget.innerText)
     || Array.from(widget.querySelectorAll('svg.svg-graph')).some(graph => !graph.querySelector('.svg-graph-line'));
@@ -34,7 +34,7 @@ document.querySelectorAll(arguments[0]).forEach(part => part.style.display = 'no
 document.querySelector('.wrapper')?.dispatchEvent(new Event('scroll'));
 window.dispatchEvent(new Event('resize'));
 """
-# What a person reads when the mouse is on a red "i".
+# The texts behind the red "i" icons.
 HINTS = """
 return Array.from(document.querySelectorAll('.list-table [data-hintbox]')).map(icon => {
     // 7.0 has the text in the icon, 6.0 in a hidden box after it.
@@ -52,14 +52,14 @@ class Page:
         self.browser = browser
 
     def go(self, script, **parameters):
-        """Any page, its filter folded away; returns when it is drawn."""
+        """Opens a page without its filter; returns when it is drawn."""
         self.browser.go(f"{ROOT}/{script}?{urllib.parse.urlencode(parameters)}")
         self.wait()
         self.browser.run(HIDE, FILTERS)
         self.wait()
 
     def wait(self):
-        """Until the page is drawn, and stays so for half a second: widgets start to load only after the page has."""
+        """Waits until the page has been drawn for half a second: widgets load after the page."""
         deadline = time.monotonic() + DRAW_TIMEOUT
         seen = 0
         while seen < 4:
@@ -69,7 +69,7 @@ class Page:
             time.sleep(0.15)
 
     def text(self):
-        """What can be read on the page."""
+        """The visible text of the page."""
         return self.browser.run("return document.body.innerText")
 
     def hints(self):
@@ -77,7 +77,7 @@ class Page:
         return self.browser.run(HINTS)
 
     def open_hint(self):
-        """Put the first error's text on the screen, by a click on its icon."""
+        """Open the first error's text by a click on its icon."""
         self.browser.click(HINT)
 
     def complaints(self):
@@ -85,7 +85,7 @@ class Page:
         return self.browser.run(COMPLAINTS)
 
     def empty_widgets(self):
-        """What can be read on those widgets of a dashboard that show no data."""
+        """The texts of the widgets of a dashboard that show no data."""
         return self.browser.run(EMPTY)
 
     def picture(self, path):

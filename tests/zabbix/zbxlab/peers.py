@@ -1,6 +1,6 @@
 """TCP peers for scenarios, each on a port of its own: one that accepts, one that refuses, one that ignores SYNs.
 
-They are plain sockets of the scenario's process, so nothing of them outlives it.
+They are sockets of the scenario's process and end with it.
 """
 
 import socket
@@ -9,7 +9,7 @@ from .scripted import Service, hanging
 
 
 class Open(Service):
-    """Accepts and leaves it to the client to close; `close` and `reopen` keep the port."""
+    """Accepts and lets the client close; `close` and `reopen` keep the port."""
 
     def __init__(self, address="127.0.0.1", port=0):
         super().__init__(hanging, address, port)
@@ -18,7 +18,7 @@ class Open(Service):
 
 
 class Closed:
-    """Owns a port without listening on it: the kernel refuses, and nobody else can take the port."""
+    """Binds a port without listening: the kernel refuses connections, and no other process can take the port."""
 
     def __init__(self, address="127.0.0.1", port=0):
         self.socket = socket.socket()
@@ -27,7 +27,7 @@ class Closed:
 
 
 class Silent:
-    """Drops SYNs: its accept queue (backlog 0 holds one) is full and nobody ever accepts."""
+    """Drops SYNs: its accept queue (backlog 0 holds one) is full and nothing accepts."""
 
     def __init__(self, address="127.0.0.1"):
         self.listener = socket.socket()
@@ -43,8 +43,8 @@ class Silent:
 
 
 class PortsExhausted:
-    """Takes every local port this network namespace has for connections to one peer, so that the next connect
-    to it fails on this side (EADDRNOTAVAIL). Connections to other peers still find a port."""
+    """Uses every local port of this network namespace for connections to one peer, so that the next connect
+    to it fails locally (EADDRNOTAVAIL). Connections to other peers still find a port."""
 
     RANGE = "/proc/sys/net/ipv4/ip_local_port_range"
     FIRST, LAST = 60000, 60199

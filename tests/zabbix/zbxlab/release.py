@@ -1,8 +1,8 @@
-"""What each Zabbix release of the lab is made of."""
+"""The packages and settings of each Zabbix release of the lab."""
 
 from dataclasses import dataclass
 
-# Raise it when the way a chroot is built changes, so that cached ones are built anew.
+# Increase it when the build of a chroot changes, so that cached ones are rebuilt.
 RECIPE = 7
 
 # Its package conflicts with the server's, so it is unpacked into a directory of its own.
@@ -17,11 +17,11 @@ class Release:
     suite: str
     postgresql: str
     php: str
-    # How its zabbix_proxy.conf calls the interval at which the proxy asks for its configuration.
+    # The name of the configuration interval in its zabbix_proxy.conf.
     proxy_config_frequency: str
     # The shortest RefreshActiveChecks of its agents, in seconds.
     active_refresh: int
-    # Makes the active proxy known under its name. At build time: one that is unknown at first waits a minute.
+    # Registers the active proxy at build time: an unknown one waits a minute before it retries.
     proxy_sql: str
     # Where zabbix_sender is, if not with the agent.
     more_packages: tuple = ()
@@ -49,7 +49,7 @@ class Release:
 
     @property
     def marker(self):
-        """What a finished chroot says of itself; another text means it has to be built anew."""
+        """The marker of a finished chroot; if it differs, the chroot is rebuilt."""
         return f"recipe {RECIPE}, Zabbix {self.zabbix}, {self.suite}: {' '.join(self.packages)}\n"
 
     def __str__(self):

@@ -1,4 +1,4 @@
-"""A TCP service whose behaviour a scenario chooses and changes: the port stays, what it does is another thing.
+"""A TCP service whose behaviour a scenario chooses and may change; its port stays the same.
 
     service = Service(greeting(b"220 ready\\r\\n"))
     service.behave = hanging
@@ -16,7 +16,7 @@ RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 class Service:
     """Serves every connection in a thread by `behave`, a function of the connected socket; afterwards it is closed.
 
-    `address` may be IPv6. The sockets are the scenario's own, so nothing of them outlives it.
+    `address` may be IPv6. The sockets belong to the scenario's process and end with it.
     """
 
     def __init__(self, behave, address="127.0.0.1", port=0):
@@ -26,14 +26,14 @@ class Service:
         self.open()
 
     def open(self):
-        """Listen, again after `close`, and on the same port."""
+        """Listen; after `close` again on the same port."""
         family = socket.AF_INET6 if ":" in self.address else socket.AF_INET
         self.listener = socket.create_server((self.address, self.port), family=family, backlog=1024)
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self._accept, args=(self.listener,), daemon=True).start()
 
     def close(self):
-        """From here on the port refuses; connections that are open stay open."""
+        """The port refuses connections afterwards; open connections stay open."""
         # A shutdown first: it wakes the thread in accept, which close does not.
         self.listener.shutdown(socket.SHUT_RDWR)
         self.listener.close()
@@ -57,44 +57,44 @@ class Service:
 
 
 def hanging(client):
-    """Accepts, reads, never says a word, and leaves it to the client to close."""
+    """Accepts, reads, sends nothing, and lets the client close."""
     while client.recv(4096):
         pass
 
 
 def closing(client):
-    """Closes in good order as soon as it has accepted."""
+    """Closes with FIN as soon as it has accepted."""
     client.shutdown(socket.SHUT_WR)
 
 
 def resetting(client):
-    """Accepts and breaks the connection off with a RST."""
+    """Accepts and closes with RST."""
     client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
 
 
-def greeting(words):
-    """Speaks first, then listens: the right words make an honest service, other words a lying one."""
+def greeting(data):
+    """Sends `data` first, then reads until the client closes."""
 
     def behave(client):
-        client.sendall(words)
+        client.sendall(data)
         hanging(client)
 
     return behave
 
 
-def answering(words):
-    """Speaks when it has heard something."""
+def answering(data):
+    """Sends `data` after it has received something."""
 
     def behave(client):
         client.recv(4096)
-        client.sendall(words)
+        client.sendall(data)
         hanging(client)
 
     return behave
 
 
 def late(seconds, behave):
-    """The same after some seconds of silence."""
+    """Behaves like `behave` after a delay."""
 
     def later(client):
         time.sleep(seconds)
@@ -103,11 +103,11 @@ def late(seconds, behave):
     return later
 
 
-def dripping(words, seconds):
-    """Speaks first, one byte at a time with a pause before each."""
+def dripping(data, seconds):
+    """Sends `data` first, one byte at a time with a pause before each."""
 
     def behave(client):
-        for byte in words:
+        for byte in data:
             time.sleep(seconds)
             client.sendall(bytes([byte]))
         hanging(client)

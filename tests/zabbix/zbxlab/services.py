@@ -1,4 +1,4 @@
-"""What runs in a lab: each service's command, user, port and files."""
+"""The services of a lab: command, user, port and files of each."""
 
 from dataclasses import dataclass, field
 
@@ -30,12 +30,12 @@ def database(release):
 
 
 def zabbix(release):
-    """What needs the database; each stage is started when the one before it listens."""
+    """The services that need the database; each stage is started when the one before it listens."""
     first = (
         daemon("server", ("zabbix_server", "--foreground"), conf.SERVER_PORT, conf.server()),
         frontend(),
     )
-    # These ask the server for their configuration; one that does not reach it at once may try again a minute later.
+    # These get their configuration from the server; if it does not answer at once, they retry after a minute.
     proxy = f"/opt/{PROXY_PACKAGE}/usr/sbin/zabbix_proxy"
     second = (
         daemon("proxy", (proxy, "--foreground"), conf.PROXY_PORT, conf.proxy(release)),
@@ -64,5 +64,5 @@ def frontend():
 
 
 def names(release):
-    """Of every service's log."""
+    """The names of all services, and of their logs."""
     return [service.name for stage in ([database(release)], *zabbix(release)) for service in stage]

@@ -1,4 +1,4 @@
-"""What Zabbix says of a scenario's hosts: items, discovery rules, values, problems."""
+"""Items, discovery rules, values and problems of a scenario's hosts."""
 
 VALUE_TYPES = {"0": "float", "1": "char", "2": "log", "3": "unsigned", "4": "text"}
 COLUMNS = ("host", "item", "key", "type", "last value", "state", "error")
@@ -43,7 +43,7 @@ class Status:
         return [(one["host"], one["key_"], one["error"]) for one in everything if one["state"] != "0" or one["error"]]
 
     def rules(self, host):
-        """Discovery rules as the API has them: `state` "1" is not supported, `error` says why."""
+        """Discovery rules as the API has them: `state` "1" is not supported, `error` is the reason."""
         found = self.api.call("discoveryrule.get", hostids=[self.ids[host]], output="extend", sortfield="key_")
         return [dict(rule, host=host) for rule in found]
 
@@ -55,7 +55,7 @@ class Status:
         return [(problem["name"], problem["opdata"]) for problem in found]
 
     def fired(self, host):
-        """Names of all problems there ever were."""
+        """Names of all problems, also resolved ones."""
         events = self.api.call("event.get", hostids=[self.ids[host]], source=0, value=["1"], output=["name"])
         return [event["name"] for event in events]
 

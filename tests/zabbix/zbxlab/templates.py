@@ -6,13 +6,13 @@
 import sys
 
 from .api import Api
-from .place import REPOSITORY
+from .lab_directory import REPOSITORY
 
 OLDEST = "6.0"
 
 
 def of(release):
-    """Every template file a user of this release would import."""
+    """The template files for this release."""
     own = sorted((REPOSITORY / "zabbix" / release).glob("*.yaml"))
     return own or sorted((REPOSITORY / "zabbix" / OLDEST).glob("*.yaml"))
 
@@ -23,12 +23,12 @@ def find(release, name):
 
 
 def is_written_for(path, release):
-    """Only then is an export byte for byte the file: 7.0 imports a 6.0 file and exports a 7.0 one."""
+    """Only then an export equals the file: 7.0 imports a 6.0 file and exports a 7.0 one."""
     return path.parent.name == release
 
 
 def main(release):
-    """Import every template, again if need be."""
+    """Import every template."""
     api = Api()
     for path in of(release):
         api.import_template(path.read_text())

@@ -66,9 +66,9 @@ class Browser:
         """Load a page; returns when its load event has fired."""
         self._request("POST", "/url", {"url": url})
 
-    def run(self, script, *words):
-        """The value a script returns in the page; `words` are its `arguments`."""
-        return self._request("POST", "/execute/sync", {"script": script, "args": list(words)})
+    def run(self, script, *arguments):
+        """Runs a script in the page with these `arguments`; returns its value."""
+        return self._request("POST", "/execute/sync", {"script": script, "args": list(arguments)})
 
     def click(self, selector):
         """A real click, mouse and all, on the first element of a CSS selector; LabError when there is none."""

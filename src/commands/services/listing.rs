@@ -1,0 +1,183 @@
+//! The list of services, and the steps of one service, as text or JSON.
+
+use std::fmt::Write;
+
+use serde::Serialize;
+
+use crate::address::Port;
+use crate::escape::escaped_prefix;
+use crate::settings::config::Service;
+use crate::settings::services::ServiceOrigin;
+use crate::settings::step_spec::{
+    ExpectSpec, LineEnds, PatternKind, PatternSpec, Quantifier, SendSpec, StepSpec,
+};
+
+/// The format of the list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ServicesFormat {
+    /// For people.
+    Text,
+    /// One line of JSON.
+    Json,
+}
+
+/// The list of all services.
+pub fn all(services: &[(Service, ServiceOrigin)], format: ServicesFormat) -> String {
+    if format == ServicesFormat::Json {
+        let list: Vec<_> = services
+            .iter()
+            .map(|(service, origin)| ServiceRecord::new(service, Some(*origin)))
+            .collect();
+        return json(&list);
+    }
+    let width = services
+        .iter()
+        .map(|(service, _)| service.name.len())
+        .max()
+        .unwrap_or(0);
+    let mut text = String::new();
+    for (service, origin) in services {
+        let port = service
+            .overrides
+            .port
+            .map_or_else(|| "-".to_owned(), |port| port.to_string());
+        let mark = if *origin == ServiceOrigin::Config {
+            " (yours)"
+        } else {
+            ""
+        };
+        // Writing to a String cannot fail.
+        let _ = writeln!(
+            text,
+            "{:width$}  {port:>5}  {}{mark}",
+            service.name, service.description
+        );
+    }
+    text
+}
+
+/// One service, with its steps in order.
+pub fn one(service: &Service, format: ServicesFormat) -> String {
+    if format == ServicesFormat::Json {
+        return json(&ServiceRecord::new(service, None));
+    }
+    let port = service
+        .overrides
+        .port
+        .map_or_else(|| "none (give one)".to_owned(), |port| port.to_string());
+    let mut text = format!(
+        "{}: {}\n  port     {port}\n",
+        service.name, service.description
+    );
+    if let Some(encoding) = &service.overrides.encoding {
+        let _ = writeln!(text, "  encoding {}", encoding.text);
+    }
+    for line in step_lines(service) {
+        let _ = writeln!(text, "  {line}");
+    }
+    text
+}
+
+/// The steps of a service, one per line. A service without steps only connects.
+fn step_lines(service: &Service) -> Vec<String> {
+    let overrides = &service.overrides;
+    let line_end = if overrides.line_ends == Some(LineEnds::CrLf) {
+        "\\r\\n"
+    } else {
+        ""
+    };
+    let steps = overrides.steps.as_deref().unwrap_or_default();
+    let mut lines: Vec<String> = steps.iter().map(|step| step_line(step, line_end)).collect();
+    if lines.is_empty() {
+        lines.push("connect  and nothing else".to_owned());
+    }
+    lines.extend(
+        overrides
+            .quit
+            .as_ref()
+            .map(|quit| format!("quit     {}", sent_text(quit, line_end))),
+    );
+    lines
+}
+
+fn step_line(step: &StepSpec, line_end: &str) -> String {
+    match step {
+        StepSpec::Send(send) => format!("send     {}", sent_text(send, line_end)),
+        StepSpec::Expect(expect) => format!("expect   {}", expected_text(expect)),
+    }
+}
+
+fn sent_text(send: &SendSpec, line_end: &str) -> String {
+    match send {
+        SendSpec::Text(written) => format!("`{}{line_end}`", printable(&written.text)),
+        SendSpec::Hex(written) => format!("hex `{}`", printable(&written.text)),
+    }
+}
+
+fn expected_text(expect: &ExpectSpec) -> String {
+    let separator = match expect.quantifier {
+        Quantifier::Any => " or ",
+        Quantifier::All => " and ",
+    };
+    let list = |patterns: &[PatternSpec], separator: &str| {
+        patterns
+            .iter()
+            .map(pattern_text)
+            .collect::<Vec<_>>()
+            .join(separator)
+    };
+    let mut text = list(&expect.patterns, separator);
+    if !expect.reject.is_empty() {
+        let _ = write!(text, ", but not {}", list(&expect.reject, " or "));
+    }
+    text
+}
+
+fn pattern_text(pattern: &PatternSpec) -> String {
+    let kind = match pattern.kind {
+        PatternKind::Literal => "",
+        PatternKind::Prefix => "at the start ",
+        PatternKind::Regex => "regex ",
+        PatternKind::Hex => "hex ",
+    };
+    format!("{kind}`{}`", printable(&pattern.text.text))
+}
+
+/// Text as it was written, with its backslashes, but with control characters escaped.
+fn printable(text: &str) -> String {
+    escaped_prefix(text, 400).replace("\\\\", "\\")
+}
+
+/// A service in JSON.
+#[derive(Serialize)]
+struct ServiceRecord<'s> {
+    name: &'s str,
+    description: &'s str,
+    port: Option<u16>,
+    steps: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    built_in: Option<bool>,
+}
+
+impl<'s> ServiceRecord<'s> {
+    /// `origin` is part of a list only.
+    fn new(service: &'s Service, origin: Option<ServiceOrigin>) -> Self {
+        Self {
+            name: &service.name,
+            description: &service.description,
+            port: service.overrides.port.map(Port::get),
+            steps: step_lines(service),
+            built_in: origin.map(|origin| origin == ServiceOrigin::BuiltIn),
+        }
+    }
+}
+
+#[expect(
+    clippy::expect_used,
+    reason = "an empty line in place of the list would hide the defect"
+)]
+fn json(value: &impl Serialize) -> String {
+    let mut line = serde_json::to_string(value).expect("records have no map keys but strings");
+    line.push('\n');
+    line
+}

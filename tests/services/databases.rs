@@ -1,0 +1,143 @@
+//! Redis, memcached and `PostgreSQL`.
+
+use crate::server::{Home, Server, free_port, installed};
+use crate::trial::{PROBES, all_up, no_complaint, probe, refused_when_stopped};
+
+#[test]
+fn redis_answers_pong_or_requires_a_password() {
+    let program = "/usr/bin/redis-server";
+    if !installed(program, "redis-server") {
+        return;
+    }
+    let (home, port) = (Home::of("redis"), free_port());
+    let words = format!("--port {port} --bind 127.0.0.1 --daemonize no --loglevel verbose");
+    let mut command = home.command(program);
+    command.args(words.split(' ')).args(["--save", ""]);
+    let server = Server::start(home, &[port], &mut command);
+    server.wait_for_log("Ready to accept connections");
+    let log = server.log_during(|| {
+        assert_eq!(
+            all_up(server.port(), "redis", &[])["captures"]["reply"],
+            "+PONG"
+        );
+    });
+    no_complaint(&log, &["error", "warning", "#", "reset", "closing client"]);
+    let cli = |arguments: &str| {
+        server
+            .home
+            .run("/usr/bin/redis-cli", &format!("-p {port} {arguments}"))
+    };
+    // QUIT ends each connection on both sides: only that of redis-cli is left.
+    assert!(cli("info clients").contains("connected_clients:1\r"));
+    assert!(cli("info stats").contains("total_error_replies:0\r"));
+    cli("config set requirepass secret");
+    assert_eq!(
+        probe(server.port(), "redis", &[])["captures"]["reply"],
+        "-NOAUTH"
+    );
+    refused_when_stopped(server, "redis");
+}
+
+#[test]
+fn memcached_version_is_captured() {
+    let program = "/usr/bin/memcached";
+    if !installed(program, "memcached") {
+        return;
+    }
+    let (home, port) = (Home::of("nobody"), free_port());
+    let mut command = home.command(program);
+    command.args(["-l", "127.0.0.1", "-p", &port.to_string(), "-U", "0", "-vv"]);
+    let server = Server::start(home, &[port], &mut command);
+    let log = server.log_during(|| {
+        let document = all_up(server.port(), "memcached", &[]);
+        assert!(
+            document["captures"]["version"]
+                .as_str()
+                .unwrap()
+                .starts_with("1."),
+            "{document}"
+        );
+    });
+    no_complaint(&log, &["error", "failed", "reset"]);
+    assert_eq!(log.matches(" quit").count(), PROBES, "{log}");
+    refused_when_stopped(server, "memcached");
+}
+
+/// `PostgreSQL` with SCRAM passwords, and TLS if `tls` is `on`.
+fn postgres(tls: &str) -> Option<Server> {
+    let releases = std::fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten()
+        .flatten();
+    let newest = releases
+        .map(|release| release.path().display().to_string())
+        .max()
+        .unwrap_or_default();
+    let at = |name: &str| format!("{newest}/bin/{name}");
+    if !installed(&at("postgres"), "postgresql") {
+        return None;
+    }
+    let (home, port) = (Home::of("postgres"), free_port());
+    let (data, password) = (home.path("data"), home.write("password", "secret\n"));
+    home.run(
+        &at("initdb"),
+        &format!("--no-sync --auth=scram-sha-256 --pwfile={password} -D {data}"),
+    );
+    if tls == "on" {
+        let words = "req -x509 -newkey rsa:2048 -nodes -subj /CN=localhost";
+        home.run(
+            "/usr/bin/openssl",
+            &format!("{words} -keyout {data}/server.key -out {data}/server.crt"),
+        );
+    }
+    let mut command = home.command(&at("postgres"));
+    let words = format!(
+        "-D {data} -p {port} -h 127.0.0.1 -k {} -F -c ssl={tls}",
+        home.path("")
+    );
+    command.args(words.split(' '));
+    let server = Server::start(home, &[port], &mut command);
+    server.wait_for_log("ready to accept connections");
+    Some(server)
+}
+
+#[test]
+fn postgres_logs_nothing_with_and_without_tls() {
+    for tls in ["off", "on"] {
+        let Some(server) = postgres(tls) else { return };
+        let log = server.log_during(|| {
+            assert_eq!(
+                all_up(server.port(), "postgres", &[])["captures"]["encryption"],
+                "G"
+            );
+        });
+        assert_eq!(log, "", "ssl={tls}");
+        let log = server.log_during(|| drop(all_up(server.port(), "postgres_startup", &[])));
+        assert_eq!(log, "", "ssl={tls}");
+        refused_when_stopped(server, "postgres");
+    }
+}
+
+#[test]
+fn postgres_startup_is_rejected_if_pg_hba_rejects_the_host() {
+    let Some(server) = postgres("off") else {
+        return;
+    };
+    let rules = "host all all 127.0.0.0/8 reject\n";
+    server.home.write("data/pg_hba.conf", rules);
+    let log = server.log_during(|| {
+        let data = server.home.path("data");
+        let pid = std::fs::read_to_string(format!("{data}/postmaster.pid")).unwrap();
+        server.home.run(
+            "/bin/kill",
+            &format!("-HUP {}", pid.lines().next().unwrap()),
+        );
+        server.wait_for_log("reloading configuration files");
+        // It logs nothing of the probes that the old rules still allow.
+        server.wait_until("the new rules reject it", || {
+            probe(server.port(), "postgres_startup", &[])["status_name"] == "rejected"
+        });
+        assert_eq!(probe(server.port(), "postgres", &[])["up"], 1);
+    });
+    assert_eq!(log.matches("FATAL").count(), 1, "{log}");
+}

@@ -1,0 +1,181 @@
+//! Postfix and Dovecot.
+
+use std::fs;
+use std::process::Command;
+
+use crate::server::{Home, Server, free_port, installed, is_root};
+use crate::trial::{PROBES, Trial, abrupt_close_is_logged};
+
+#[test]
+fn postfix_logs_no_lost_connection() {
+    if !installed("/usr/sbin/postfix", "postfix") || !is_root("Postfix") {
+        return;
+    }
+    let (home, smtp, submission) = (Home::new(), free_port(), free_port());
+    let (queue, data) = (home.path("queue"), home.path("data"));
+    fs::create_dir(&queue).unwrap();
+    fs::create_dir(&data).unwrap();
+    assert!(
+        Command::new("chown")
+            .args(["postfix", &data])
+            .status()
+            .unwrap()
+            .success()
+    );
+    home.write(
+        "main.cf",
+        &format!(
+            "compatibility_level = 3.6\nqueue_directory = {queue}\ndata_directory = {data}\nmaillog_file = {log}\n\
+             maillog_file_prefixes = {prefix}\ninet_interfaces = 127.0.0.1\ninet_protocols = ipv4\n\
+             myhostname = mail.example.org\nmynetworks = 127.0.0.0/8\nalias_maps =\nalias_database =\n",
+            log = home.path("log"),
+            prefix = home.path(""),
+        ),
+    );
+    home.write(
+        "master.cf",
+        &format!(
+            "127.0.0.1:{smtp} inet n - n - - smtpd\n127.0.0.1:{submission} inet n - n - - smtpd\n\
+             postlog unix-dgram n - n - 1 postlogd\nanvil unix - - n - 1 anvil\nproxymap unix - - n - - proxymap\nrewrite unix - - n - - trivial-rewrite\n\
+             cleanup unix n - n - 0 cleanup\nqmgr unix n - n 300 1 qmgr\npickup unix n - n 60 1 pickup\n"
+        ),
+    );
+    let mut command = Command::new("/usr/sbin/postfix");
+    command.args(["-c", &home.path(""), "start-fg"]);
+    // Its master process leaves the process group.
+    let mut abort = Command::new("/usr/sbin/postfix");
+    abort.args(["-c", &home.path(""), "abort"]);
+    let mut server = Server::start(home, &[smtp, submission], &mut command).stopped_with(abort);
+    let complaints = [
+        "lost connection",
+        "improper",
+        "timeout",
+        "warning",
+        "error",
+        "fatal",
+        "too many",
+    ];
+    let good = "quit=1 commands=1";
+    let first = Trial::run("smtp", "postfix", smtp);
+    first.log(&smtpd(&server.log_with(good, PROBES)), good, &complaints);
+    let second = Trial::run("submission", "postfix", submission);
+    second.log(
+        &smtpd(&server.log_with(good, 2 * PROBES)),
+        good,
+        &complaints,
+    );
+    for trial in [&first, &second] {
+        assert_eq!(trial.captured("host"), "mail.example.org");
+        assert!(trial.captured("greeting").starts_with("ESMTP Postfix"));
+    }
+    abrupt_close_is_logged(&server, smtp, "220 ", "lost connection after CONNECT");
+    server.stop();
+    first.stopped("disconnect from localhost quit=1 commands=1");
+    second.stopped("disconnect from localhost quit=1 commands=1");
+}
+
+/// The lines of Postfix's SMTP server; its start script warns of file owners in the new queue.
+fn smtpd(log: &str) -> String {
+    log.lines()
+        .filter(|line| line.contains("/smtpd["))
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+#[test]
+fn dovecot_receives_logout() {
+    let parts = [
+        ("imap-login", "dovecot-imapd"),
+        ("pop3-login", "dovecot-pop3d"),
+        ("lmtp", "dovecot-lmtpd"),
+    ];
+    if !parts
+        .iter()
+        .all(|(part, package)| installed(&format!("/usr/lib/dovecot/{part}"), package))
+        || !is_root("Dovecot")
+    {
+        return;
+    }
+    let (home, [imap, pop3, lmtp]) = (Home::new(), [free_port(), free_port(), free_port()]);
+    let conf = home.write(
+        "conf",
+        &format!(
+            "base_dir = {run}\nstate_dir = {state}\nlog_path = {log}\nprotocols = imap pop3 lmtp\nlisten = 127.0.0.1\n\
+             ssl = no\ndisable_plaintext_auth = no\nmail_location = maildir:{mail}\ndefault_client_limit = 1000\n\
+             passdb {{\n driver = static\n args = password=never\n}}\nuserdb {{\n driver = static\n args = uid=65534 gid=65534 home={mail}\n}}\n\
+             service imap-login {{\n inet_listener imap {{\n port = {imap}\n }}\n inet_listener imaps {{\n port = 0\n }}\n}}\n\
+             service pop3-login {{\n inet_listener pop3 {{\n port = {pop3}\n }}\n inet_listener pop3s {{\n port = 0\n }}\n}}\n\
+             service lmtp {{\n inet_listener lmtp {{\n port = {lmtp}\n }}\n}}\n",
+            run = home.path("run"),
+            state = home.directory("state"),
+            mail = home.directory("mail"),
+            log = home.path("log"),
+        ),
+    );
+    let mut command = Command::new("/usr/sbin/dovecot");
+    command.args(["-F", "-c", &conf]);
+    let mut server = Server::start(home, &[imap, pop3, lmtp], &mut command);
+    let complaints = [
+        "error",
+        "warning",
+        "fatal",
+        "panic",
+        "no reason",
+        "connection closed",
+    ];
+    let kinds = [
+        (
+            "imap",
+            "dovecot-imapd",
+            imap,
+            "imap-login: Info: Disconnected: Aborted login by logging out",
+        ),
+        (
+            "pop3",
+            "dovecot-pop3d",
+            pop3,
+            "pop3-login: Info: Disconnected: Aborted login by logging out",
+        ),
+        (
+            "pop",
+            "dovecot-pop3d",
+            pop3,
+            "pop3-login: Info: Disconnected: Aborted login by logging out",
+        ),
+        ("lmtp", "dovecot-lmtpd", lmtp, "Logged out (state=GREETING)"),
+    ];
+    let trials = kinds.map(|(service, package, port, good)| {
+        let before = server.log().matches(good).count();
+        let trial = Trial::run(service, package, port);
+        assert!(
+            trial.captured("greeting").contains("ready"),
+            "{}",
+            trial.captured("greeting")
+        );
+        trial.log(&server.log_with(good, before + PROBES), good, &complaints);
+        trial
+    });
+    assert!(trials[0].captured("capabilities").contains("IMAP4rev1"));
+    abrupt_close_is_logged(
+        &server,
+        imap,
+        "* OK",
+        "imap-login: Info: Disconnected: Connection closed",
+    );
+    abrupt_close_is_logged(
+        &server,
+        pop3,
+        "+OK",
+        "pop3-login: Info: Disconnected: Connection closed",
+    );
+    abrupt_close_is_logged(
+        &server,
+        lmtp,
+        "220 ",
+        "Disconnect from 127.0.0.1: Connection closed",
+    );
+    server.stop();
+    for (trial, (_, _, _, good)) in trials.into_iter().zip(kinds) {
+        trial.stopped(good);
+    }
+}

@@ -1,0 +1,27 @@
+//! The built-in services against real servers from Debian's packages, and against scripted replies.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic
+)]
+
+mod brokers;
+mod chat;
+mod databases;
+mod directories;
+mod files;
+mod inetd;
+mod mail;
+mod mariadb;
+mod phone;
+mod remote_desktop;
+mod replies;
+mod server;
+mod shell;
+mod trial;
+mod web;
+
+#[path = "../support/mod.rs"]
+mod support;
+use support::{program, scripted_peer};

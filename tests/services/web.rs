@@ -1,0 +1,108 @@
+//! nginx.
+
+use std::process::Command;
+
+use crate::program::check;
+use crate::server::{Home, Server, free_port, installed};
+use crate::trial::{PROBES, Trial};
+
+/// nginx with one page and a log of every request.
+fn nginx() -> Option<(Server, u16)> {
+    if !installed("/usr/sbin/nginx", "nginx-light") {
+        return None;
+    }
+    let (home, port) = (Home::new(), free_port());
+    let conf = home.write(
+        "conf",
+        &format!(
+            "daemon off; master_process off; pid {pid}; error_log {log} info; events {{}} http {{ access_log {log};
+             client_body_temp_path {t}; proxy_temp_path {t}; fastcgi_temp_path {t}; uwsgi_temp_path {t}; scgi_temp_path {t};
+             server {{ listen 127.0.0.1:{port}; location / {{ return 200 'well\\n'; }} }} }}",
+            pid = home.path("pid"),
+            log = home.path("log"),
+            t = home.path("tmp"),
+        ),
+    );
+    let mut command = Command::new("/usr/sbin/nginx");
+    command.args(["-e", &home.path("log"), "-c", &conf]);
+    Some((Server::start(home, &[port], &mut command), port))
+}
+
+#[test]
+fn nginx_answers_head() {
+    let Some((mut server, port)) = nginx() else {
+        return;
+    };
+    let trial = Trial::run("http_head", "nginx", port);
+    assert_eq!(
+        (trial.captured("code"), trial.captured("reason")),
+        ("200", "OK")
+    );
+    assert!(trial.captured("server").starts_with("nginx/"));
+    let request = "\"HEAD / HTTP/1.0\" 200";
+    trial.log(
+        &server.log_with(request, PROBES),
+        request,
+        &["prematurely closed", "reset by peer", "[error]", "[warn]"],
+    );
+    server.stop();
+    trial.stopped("HEAD / HTTP/1.0 200");
+}
+
+#[test]
+fn nginx_logs_nothing_of_a_plain_connect() {
+    let Some((mut server, port)) = nginx() else {
+        return;
+    };
+    let trials = ["http", "tcp"].map(|service| Trial::run(service, "nginx", port));
+    let log = server.log();
+    assert!(
+        !log.contains("reset by peer") && !log.contains("[error]"),
+        "{log}"
+    );
+    server.stop();
+    for trial in trials {
+        trial.stopped("nothing");
+    }
+}
+
+#[test]
+fn nginx_reply_is_matched() {
+    let Some((server, port)) = nginx() else {
+        return;
+    };
+    let number = port.to_string();
+    check(&["127.0.0.1", &number]).prints("1", 0);
+    let request = r"GET / HTTP/1.0\r\nHost: localhost\r\n\r\n";
+    let arguments = [
+        "127.0.0.1",
+        &number,
+        "--send",
+        request,
+        "--expect",
+        "200 OK",
+        "--expect",
+        r"well\n",
+        "-o",
+        "json",
+    ];
+    let document = check(&arguments).document();
+    assert_eq!(
+        (document["up"].as_u64(), document["step"].as_u64()),
+        (Some(1), Some(3)),
+        "{document}"
+    );
+    let wrong = check(&[
+        "127.0.0.1",
+        &number,
+        "--send",
+        request,
+        "--expect",
+        "ill",
+        "-o",
+        "json",
+    ])
+    .document();
+    assert_eq!(wrong["status_name"], "mismatch", "{wrong}");
+    assert!(!server.log().contains("reset by peer"), "{}", server.log());
+}
