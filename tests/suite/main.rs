@@ -5,6 +5,14 @@
     clippy::expect_used,
     clippy::panic
 )]
+// Tables of cases are long, a helper may stand beside its only use, and test data is small.
+#![allow(
+    clippy::too_many_lines,
+    clippy::items_after_statements,
+    clippy::cast_possible_truncation,
+    clippy::format_collect,
+    clippy::naive_bytecount
+)]
 
 mod agent;
 mod agentd;

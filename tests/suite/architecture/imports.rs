@@ -101,7 +101,7 @@ fn paths(name: &str, text: &str) -> Vec<Vec<String>> {
     }
     found
         .into_iter()
-        .filter_map(|path| absolute(&here, path))
+        .filter_map(|path| absolute(&here, &path))
         .collect()
 }
 
@@ -138,7 +138,7 @@ fn flatten(tree: &str, prefix: &[String], found: &mut Vec<Vec<String>>) {
     found.push(full.filter(|part| part != "self").collect());
 }
 
-fn absolute(here: &[String], path: Vec<String>) -> Option<Vec<String>> {
+fn absolute(here: &[String], path: &[String]) -> Option<Vec<String>> {
     match path.first()?.as_str() {
         "crate" => Some(path[1..].to_vec()),
         "super" => {
@@ -147,7 +147,7 @@ fn absolute(here: &[String], path: Vec<String>) -> Option<Vec<String>> {
             Some([base, &path[ups..]].concat())
         }
         // A child module: `use table::Table`.
-        _ => Some([here, &path[..]].concat()),
+        _ => Some([here, path].concat()),
     }
 }
 
@@ -170,7 +170,7 @@ fn owner(files: &BTreeMap<String, &str>, path: &[String], depth: usize) -> Optio
         );
         let here: Vec<String> = name.split("::").map(str::to_owned).collect();
         let target = all.into_iter().find(|path| path.last() == Some(item));
-        if let Some(target) = target.and_then(|path| absolute(&here, path)) {
+        if let Some(target) = target.and_then(|path| absolute(&here, &path)) {
             if depth < 5 && target.len() > 1 {
                 return owner(files, &target, depth + 1).or(Some(name));
             }
