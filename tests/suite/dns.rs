@@ -45,6 +45,7 @@ impl Driver {
             resolv_conf: write("resolv.conf", resolv_conf),
             hosts: write("hosts", hosts),
             hostname: write("hostname", "probe\n"),
+            gai_conf: write("gai.conf", ""),
             port,
         };
         Self {

@@ -9,7 +9,7 @@
 //! until it returns.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::sync::mpsc::{Receiver, Sender};
 use std::sync::{Arc, mpsc};
 use std::time::Instant;
@@ -18,7 +18,9 @@ use std::{io, thread};
 use mio::{Registry, Token, Waker};
 
 use crate::address::HostName;
-use crate::engine::dns::answer::{AnswerSource, FinishedLookup, LookupResult, ResolvedAddresses};
+use crate::engine::dns::answer::{
+    AddressOrder, AnswerSource, FinishedLookup, LookupResult, ResolvedAddresses,
+};
 use crate::engine::dns::failure_text::MAX_NAME_CHARS;
 use crate::engine::dns::resolver::Resolver;
 use crate::escape::escaped_prefix;
@@ -289,13 +291,14 @@ impl AddressRequest {
             self.failure(Status::ResolveFailed, &format!("{cause} (system resolver)"))
         };
         let addresses = addresses.map_err(|error| failed(&getaddrinfo_cause(error)))?;
-        let (mut v4, mut v6) = (Vec::new(), Vec::new());
+        let (mut v4, mut v6, mut order) = (Vec::new(), Vec::new(), Vec::new());
         for address in addresses {
-            match (*address, self.family) {
-                (SocketAddr::V4(address), Family::Any | Family::V4) => v4.push(*address.ip()),
-                (SocketAddr::V6(address), Family::Any | Family::V6) => v6.push(*address.ip()),
-                _ => {}
+            match (address.ip(), self.family) {
+                (IpAddr::V4(address), Family::Any | Family::V4) => v4.push(address),
+                (IpAddr::V6(address), Family::Any | Family::V6) => v6.push(address),
+                _ => continue,
             }
+            order.push(address.ip());
         }
         if v4.is_empty() && v6.is_empty() {
             return Err(failed(match self.family {
@@ -304,12 +307,14 @@ impl AddressRequest {
                 Family::V6 => "has no IPv6 address",
             }));
         }
-        Ok(ResolvedAddresses {
+        let all = ResolvedAddresses {
             v4,
             v6,
             from: AnswerSource::System,
             canonical: None,
-        })
+            order: AddressOrder::Given(order),
+        };
+        all.without_sinkholes(&self.name)
     }
 }
 
