@@ -249,7 +249,7 @@ impl Lookup {
     /// the current one have ended.
     fn advance(&mut self, now: Instant) {
         while self.result.is_none() {
-            self.limit_wait_for_other_family(now);
+            self.limit_wait_for_other_family();
             if self.queries.iter().any(|query| query.result().is_none()) {
                 return;
             }
@@ -275,7 +275,7 @@ impl Lookup {
     /// by half of the lookup's time, but gets at least [`RESOLUTION_DELAY`]. NXDOMAIN for AAAA is
     /// not sufficient, because some servers return it for names that have A records (RFC 4074,
     /// section 4.2).
-    fn limit_wait_for_other_family(&mut self, now: Instant) {
+    fn limit_wait_for_other_family(&mut self) {
         let decided_at = |query: &Query| match query.result() {
             Some((QueryResult::Found(..), at)) => Some(*at),
             Some((QueryResult::NxDomain(_), at)) if query.kind == RecordKind::A => Some(*at),
@@ -286,9 +286,9 @@ impl Lookup {
         };
         let half = self.start + self.deadline.saturating_duration_since(self.start) / 2;
         let deadline = half.max(decided_at + RESOLUTION_DELAY);
+        // The timers run after everything was read: the answer to the other query may be there.
         for query in &mut self.queries {
             query.limit_deadline(deadline);
-            query.expire(now, &mut self.actions);
         }
     }
 
