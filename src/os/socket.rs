@@ -232,7 +232,7 @@ pub fn accept_only(socket: &Socket, start: [u8; 2]) -> io::Result<()> {
 }
 
 /// How many datagrams the kernel dropped at this socket, because of a filter or because its receive
-/// buffer was full (`SO_MEMINFO`, since Linux 4.12; linux/sock_diag.h).
+/// buffer was full (`SO_MEMINFO`, since Linux 4.12; `linux/sock_diag.h`).
 ///
 /// # Errors
 /// The error of getsockopt(2).

@@ -208,8 +208,6 @@ fn text(content: OptionalContent) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
     use super::*;
     use crate::address::HostName;
     use crate::plan::Family;
@@ -318,26 +316,5 @@ mod tests {
         .unwrap();
         assert_eq!(cache.current(start).resolv_conf.servers.len(), 1);
         assert_eq!(cache.current(start + RETRY).resolv_conf.servers.len(), 2);
-    }
-
-    #[test]
-    #[allow(clippy::disallowed_methods)]
-    fn a_resolv_conf_that_may_not_be_read_is_a_fault() {
-        let dir = tempfile::tempdir().unwrap();
-        let files = files_in(&dir);
-        for path in [&files.resolv_conf, &files.hosts] {
-            fs::write(path, "").unwrap();
-            fs::set_permissions(path, fs::Permissions::from_mode(0)).unwrap();
-        }
-        if fs::read(&files.hosts).is_ok() {
-            // root reads everything; the distinction itself is in `Unread`.
-            return;
-        }
-        let mut cache = FileCache::new(files.clone());
-        let fault = cache.current(Instant::now()).fault.cloned().unwrap();
-        assert_eq!(
-            fault.text,
-            format!("{}: permission denied", files.resolv_conf.display())
-        );
     }
 }

@@ -23,12 +23,12 @@ pub struct Hosts {
     /// Not more than 4 GiB.
     text: Vec<u8>,
     searches: u32,
-    index: Option<LineIndex>,
+    index: Option<NameIndex>,
 }
 
 /// The hash of each name, and the offset of its line, in ascending order.
 #[derive(Debug)]
-struct LineIndex {
+struct NameIndex {
     hasher: RandomState,
     entries: Vec<(u64, u32)>,
 }
@@ -88,7 +88,7 @@ impl Hosts {
     fn listed(&mut self, name: &str) -> Vec<IpAddr> {
         self.searches = self.searches.saturating_add(1);
         if self.index.is_none() && self.searches > SEARCHES {
-            self.index = Some(LineIndex::new(&self.text));
+            self.index = Some(NameIndex::new(&self.text));
         }
         let mut found = UniqueAddresses::default();
         let mut look_at = |line: &[u8]| {
@@ -111,7 +111,7 @@ impl Hosts {
     }
 }
 
-impl LineIndex {
+impl NameIndex {
     fn new(text: &[u8]) -> Self {
         let hasher = RandomState::default();
         let mut entries = Vec::new();
@@ -221,6 +221,8 @@ impl LocalAddresses {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write;
+
     use super::*;
 
     const FILE: &str = "# comment\n127.0.0.1 localhost\n192.0.2.7\tmx1.example.org mx1 # mail\n\n192.0.2.8 MX1\n\
@@ -284,7 +286,7 @@ mod tests {
         let mut distinct = String::new();
         for number in 0..50_000_u32 {
             let address = Ipv4Addr::from(0x0a00_0000 + number);
-            distinct.push_str(&format!("{address} mx1\n"));
+            writeln!(distinct, "{address} mx1").unwrap();
         }
         for (text, count) in [(repeated, 1), (distinct, MAX_ADDRESSES)] {
             let mut hosts = Hosts::new(text.into());

@@ -239,8 +239,7 @@ fn address_lengths_are_valid(bytes: &[u8], answers: u16) -> bool {
 fn after_name(mut bytes: &[u8]) -> Option<&[u8]> {
     loop {
         match bytes {
-            [0, rest @ ..] => return Some(rest),
-            [0xc0..=0xff, _, rest @ ..] => return Some(rest),
+            [0, rest @ ..] | [0xc0..=0xff, _, rest @ ..] => return Some(rest),
             [length, rest @ ..] => bytes = rest.get(usize::from(*length)..)?,
             [] => return None,
         }

@@ -1,6 +1,8 @@
 //! Name servers, files and circumstances that must not become a wrong verdict about the target.
 
+use std::fs;
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
 
 use simple_dns::rdata::{A, AAAA, RData};
@@ -8,6 +10,8 @@ use simple_dns::{CLASS, Name, PacketFlag, Question, TYPE};
 use zbx_tcp::engine::dns::AddressOrder;
 use zbx_tcp::failure::Status;
 use zbx_tcp::plan::Family;
+
+use crate::private_etc::{Etc, WITHOUT_CAPABILITIES};
 
 use super::server::{ReceivedQuery, Reply, Servers, cname, record};
 use super::{Driver, addresses, failure, one, truncated, two};
@@ -90,8 +94,8 @@ fn a_sinkhole_address_in_the_hosts_file_is_no_address_of_the_target() {
     assert!(servers.log().is_empty());
 }
 
-/// This many answers with other ids, then the right one if there is one.
-fn flooded(query: &ReceivedQuery, count: u16, right: bool) -> Reply {
+/// Answers with the id of the query and each of these added to it; only 0 is the right one.
+fn flooded(query: &ReceivedQuery, shifts: impl Iterator<Item = u16>) -> Reply {
     let answer = |shift: u16| {
         query.answer(|packet| {
             let last = if shift == 0 { 7 } else { 66 };
@@ -101,17 +105,13 @@ fn flooded(query: &ReceivedQuery, count: u16, right: bool) -> Reply {
             packet.set_id(packet.id().wrapping_add(shift));
         })
     };
-    let mut messages: Vec<Vec<u8>> = (1..=count).map(answer).collect();
-    if right {
-        messages.push(answer(0));
-    }
-    Reply::Messages(messages)
+    Reply::Messages(shifts.map(answer).collect())
 }
 
 #[test]
 fn a_flood_of_wrong_ids_does_not_hide_the_right_answer() {
     for count in [500, 1000, 3000] {
-        let servers = one(move |query| flooded(query, count, true));
+        let servers = one(move |query| flooded(query, (1..=count).chain([0])));
         let mut driver = Driver::with_servers(&servers, "options attempts:1");
         driver.start(1, "mx1.", Family::V4, Duration::from_secs(5));
         // Everything arrives while this process does something else.
@@ -124,7 +124,7 @@ fn a_flood_of_wrong_ids_does_not_hide_the_right_answer() {
 
 #[test]
 fn a_flood_of_wrong_ids_alone_is_a_timeout_with_its_reason() {
-    let servers = one(|query| flooded(query, 1000, false));
+    let servers = one(|query| flooded(query, 1..=1000));
     let mut driver = Driver::with_servers(&servers, "");
     let (outcome, _) = driver.resolve("mx1.", Family::V4, 500);
     let (status, text) = failure(&outcome);
@@ -320,10 +320,11 @@ fn a_lookup_that_is_not_answered_soon_does_not_hold_the_capacity_of_others() {
         assert_eq!(driver.resolver.next_wake(), Some(start + step));
         for round in 1..=3 {
             await_queries(&servers, most * round);
-            let early = start + step * u32::try_from(round).unwrap() - Duration::from_millis(1);
-            driver.resolver.expire(driver.poll.registry(), early);
-            let due = early + Duration::from_millis(1);
-            driver.resolver.expire(driver.poll.registry(), due);
+            let due = step * u32::try_from(round).unwrap();
+            for after in [due.mul_f64(0.99), due] {
+                let now = start + after;
+                driver.resolver.expire(driver.poll.registry(), now);
+            }
         }
         await_queries(&servers, most * 3 + 1);
         let answers = driver.answers(1, Duration::from_secs(2));
@@ -340,4 +341,30 @@ fn await_queries(servers: &Servers, count: usize) {
     }
     std::thread::sleep(Duration::from_millis(10));
     assert_eq!(servers.log().len(), count);
+}
+
+/// glibc would query 127.0.0.1, and each name would seem to be down.
+#[test]
+fn a_resolv_conf_that_may_not_be_read_is_a_local_error() {
+    let Some(etc) = Etc::new().filter(Etc::can_drop_capabilities) else {
+        return;
+    };
+    for (name, status, error) in [
+        (
+            "host.example",
+            15,
+            "resolve host.example: /etc/resolv.conf: permission denied",
+        ),
+        // Needs no server.
+        ("inside", 3, ""),
+    ] {
+        let path = etc.path("resolv.conf");
+        fs::write(&path, "nameserver 127.0.0.1\n").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o000)).unwrap();
+        let arguments = [name, "1", "-t", "1s", "-o", "json"];
+        let ran = etc.check_behind(&WITHOUT_CAPABILITIES, &arguments);
+        let document: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+        assert_eq!(document["status"], status, "{document}");
+        assert!(document["error"].as_str().unwrap().starts_with(error));
+    }
 }
