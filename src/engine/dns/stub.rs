@@ -42,8 +42,8 @@ const MAX_COUNTED: usize = 64;
 const COUNTED_FOR: Duration = Duration::from_millis(100);
 /// Limit on lookups with sockets, over all threads.
 const MAX_RUNNING: usize = 1024;
-/// Part of the descriptor limit that lookups may use: each has up to four sockets.
-const DESCRIPTOR_SHARE: u64 = 8;
+/// No lookup starts while sockets of lookups take more than this part of the descriptor limit.
+const DESCRIPTOR_SHARE: u64 = 2;
 /// Most datagrams handled per socket and call, so that a flood does not delay other work.
 const MAX_DATAGRAMS: usize = 256;
 /// How long an answer is reused, as if the later request had joined the lookup.
@@ -72,8 +72,8 @@ pub struct StubResolver {
     /// Number of lookups with sockets.
     running: usize,
     max_running: usize,
-    /// How many the descriptor limit allows; unknown until the first lookup.
-    descriptor_share: Option<usize>,
+    /// How many sockets the descriptor limit allows; unknown until the first lookup.
+    max_sockets: Option<usize>,
     /// Number of these that still count.
     counted: usize,
     max_counted: usize,
@@ -184,7 +184,7 @@ impl StubResolver {
             delayed_until: None,
             running: 0,
             max_running: MAX_RUNNING,
-            descriptor_share: None,
+            max_sockets: None,
             counted: 0,
             max_counted: MAX_COUNTED,
             counted_until: VecDeque::new(),
@@ -248,7 +248,7 @@ impl Resolver for StubResolver {
             });
         }
         let conf = files.resolv_conf;
-        self.descriptor_share.get_or_insert_with(descriptor_share);
+        self.max_sockets.get_or_insert_with(descriptor_share);
         let lookup_name = LookupName::new(name, family);
         if let Some((_, addresses)) = self
             .recent
@@ -365,8 +365,11 @@ impl Resolver for StubResolver {
 
 impl StubResolver {
     fn may_start(&self) -> bool {
-        let most = self.descriptor_share.unwrap_or(MAX_COUNTED);
-        self.counted < self.max_counted && self.running < self.max_running.min(most)
+        self.counted < self.max_counted
+            && self.running < self.max_running
+            && self
+                .max_sockets
+                .is_none_or(|most| self.sockets.len() < most)
     }
 
     /// Hands what a socket has received to its lookup, and returns the lookup.
@@ -749,7 +752,7 @@ impl From<LocalAddresses> for ResolvedAddresses {
     }
 }
 
-/// How many lookups the descriptor limit allows.
+/// How many sockets the descriptor limit allows.
 fn descriptor_share() -> usize {
     let limit = descriptor_limit().map_or(1024, |limit| limit.soft);
     usize::try_from(limit / DESCRIPTOR_SHARE)
