@@ -18,8 +18,8 @@ pub struct Limits<'a> {
     pub per_address: Option<NonZeroUsize>,
     /// Rate limit: connects per second, evenly spaced, over all threads.
     pub rate: Option<NonZeroU32>,
-    /// Time from the start of the run to its end. Probes that are in flight then end with the status
-    /// of their phase; plans that were not started are reported
+    /// Time from the start of the run to its end. Plans that were not started then, and probes in
+    /// flight whose own timeout is not over, are reported
     /// [`NotTried`](crate::failure::Status::NotTried).
     pub deadline: Option<Duration>,
     /// Ends the run like the deadline once this descriptor is readable; nothing is read from it.

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use crate::engine::inline_vec::InlineVec;
 use crate::engine::session::action::{Action, Actions, AttemptId, Event};
-use crate::engine::session::attempt::Attempt;
+use crate::engine::session::attempt::{Attempt, Cutoff};
 use crate::failure::{Failure, Status};
 use crate::os::socket::TcpInfo;
 use crate::plan::{AddressSelection, Plan};
@@ -107,11 +107,16 @@ impl Session {
     /// When it ends at the latest: its own timeout, or the [limit](Session::limit_deadline) if that
     /// is earlier.
     pub fn deadline(&self) -> Instant {
-        let own = self.started + self.plan.spec.timeout;
+        let own = self.own_deadline();
         self.extra
             .as_ref()
             .and_then(|extra| extra.deadline_limit)
             .map_or(own, |limit| limit.min(own))
+    }
+
+    /// When its own timeout is over.
+    fn own_deadline(&self) -> Instant {
+        self.started + self.plan.spec.timeout
     }
 
     /// Whether it only waits for connections to be opened, and only our own limits delay them.
@@ -190,6 +195,13 @@ impl Session {
                 self.extra().resolve = Some(now.saturating_duration_since(self.started));
                 self.start_attempts(addresses, policy, now, actions);
             }
+            // The lookup had no more time than the run, which says nothing about the name.
+            Event::Unresolved(failure)
+                if failure.status == Status::ResolveTimeout
+                    && self.cutoff(now) == Some(Cutoff::RunEnd) =>
+            {
+                self.decide(Some(Arc::new(messages::lookup_cut_off(&plan))), now);
+            }
             Event::Unresolved(failure) => self.decide(Some(Arc::new(failure)), now),
             Event::Opened(id) => self.with(id, |attempt| attempt.opened(now)),
             Event::Blocked(id, why) => self.with(id, |attempt| attempt.blocked(why)),
@@ -230,8 +242,8 @@ impl Session {
         info: impl Fn(AttemptId) -> Option<TcpInfo>,
         actions: &mut Actions,
     ) {
-        if now >= self.deadline() {
-            self.expire(now, info, actions);
+        if let Some(cutoff) = self.cutoff(now) {
+            self.expire(cutoff, now, info, actions);
             return;
         }
         self.start_due(now, actions);
@@ -366,22 +378,35 @@ impl Session {
         }
     }
 
+    /// What ends everything now; `None` before the deadline.
+    fn cutoff(&self, now: Instant) -> Option<Cutoff> {
+        if now >= self.own_deadline() {
+            Some(Cutoff::Timeout)
+        } else {
+            (now >= self.deadline()).then_some(Cutoff::RunEnd)
+        }
+    }
+
     /// Ends everything at the deadline.
     fn expire(
         &mut self,
+        cutoff: Cutoff,
         now: Instant,
         info: impl Fn(AttemptId) -> Option<TcpInfo>,
         actions: &mut Actions,
     ) {
         if self.state == SessionState::Resolving {
-            let text = format!(
-                "resolve {}: no answer before the deadline",
-                self.plan.target.host
-            );
-            self.decide(
-                Some(Arc::new(Failure::new(Status::ResolveTimeout, text))),
-                now,
-            );
+            let failure = match cutoff {
+                Cutoff::Timeout => Failure::new(
+                    Status::ResolveTimeout,
+                    format!(
+                        "resolve {}: no answer before the deadline",
+                        self.plan.target.host
+                    ),
+                ),
+                Cutoff::RunEnd => messages::lookup_cut_off(&self.plan),
+            };
+            self.decide(Some(Arc::new(failure)), now);
         } else if self.state == SessionState::Repeating {
             self.state = SessionState::Started;
         }
@@ -391,7 +416,7 @@ impl Session {
             } else {
                 None
             };
-            attempt.expire(&self.plan, info, now, actions);
+            attempt.expire(&self.plan, cutoff, info, now, actions);
         }
         self.decide_if_complete(now);
     }
@@ -400,7 +425,8 @@ impl Session {
     fn decide_if_complete(&mut self, now: Instant) {
         let all_started = self.state == SessionState::Started && !self.attempts().is_empty();
         if all_started && self.attempts().iter().all(Attempt::is_decided) {
-            self.decide(overall_failure(&self.plan, self.attempts()), now);
+            let failure = overall_failure(&self.plan, self.attempts(), self.cutoff(now));
+            self.decide(failure, now);
         }
     }
 
@@ -416,7 +442,11 @@ impl Session {
 
 /// The failure of the whole probe, if it failed: every address must succeed; of several attempts as
 /// many as required. A failure of an actual attempt is preferred over a local failure to attempt.
-fn overall_failure(plan: &Plan, attempts: &[Attempt]) -> Option<Arc<Failure>> {
+fn overall_failure(
+    plan: &Plan,
+    attempts: &[Attempt],
+    cutoff: Option<Cutoff>,
+) -> Option<Arc<Failure>> {
     let reports = || attempts.iter().filter_map(Attempt::report);
     let failures = || reports().filter_map(|report| report.verdict(plan.spec.expected));
     let attempted = || failures().filter(was_attempted);
@@ -427,6 +457,12 @@ fn overall_failure(plan: &Plan, attempts: &[Attempt]) -> Option<Arc<Failure>> {
     let required = several.require.get();
     if u32::try_from(ok).unwrap_or(u32::MAX) >= required {
         return None;
+    }
+    let cut_off = failures().filter(|failure| failure.status == Status::NotTried);
+    let missing = several.count.get() as usize - attempts.len().min(several.count.get() as usize);
+    if cutoff == Some(Cutoff::RunEnd) && ok + cut_off.count() + missing >= required as usize {
+        // Those that the end of the run prevented could have been enough.
+        return Some(Arc::new(messages::attempts_cut_off(plan)));
     }
     let Some(last) = attempted().next_back().or_else(|| failures().next_back()) else {
         let text =
@@ -483,8 +519,8 @@ const INITIAL_RTO: Duration = Duration::from_secs(1);
 
 /// The statistics of several attempts. An attempt that the deadline ended within the first
 /// retransmission timeout is not counted, because its answer may just have been slow. The first
-/// attempt always counts, because it had the whole deadline. A denied address is not counted,
-/// because nothing was sent to it.
+/// attempt had the whole deadline, so it counts. What the end of the run cut off is not counted, nor
+/// a denied address, because nothing was sent to it.
 fn statistics(session: &Session) -> RunningStats {
     let mut stats = RunningStats::default();
     for (index, attempt) in session.attempts().iter().enumerate() {
@@ -495,7 +531,7 @@ fn statistics(session: &Session) -> RunningStats {
             report.failure.is_some() && attempt.started() + report.total >= session.deadline();
         let was_short = report.total < INITIAL_RTO && index > 0;
         match (report.verdict(session.plan.spec.expected), report.connect) {
-            (Some(failure), _) if failure.status == Status::Denied => {}
+            (Some(failure), _) if matches!(failure.status, Status::Denied | Status::NotTried) => {}
             (None, connect) => stats.add_success(connect.unwrap_or(report.total)),
             (Some(_), _) if hit_deadline && was_short => {}
             (Some(_), _) => stats.add_failure(),

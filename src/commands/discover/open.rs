@@ -81,9 +81,6 @@ impl Sink for PortStates {
     }
 }
 
-/// The kernel retransmits the first SYN after this time (RFC 6298). A shorter probe may have lost its only SYN.
-const FIRST_RETRANSMISSION: Duration = Duration::from_secs(1);
-
 /// Why a report does not tell the state of its port; `None` if it does.
 fn undetermined(report: &Report) -> Option<String> {
     let failure = report.failure.as_ref()?;
@@ -92,15 +89,6 @@ fn undetermined(report: &Report) -> Option<String> {
             "{}: raise --deadline, or list fewer ports",
             failure.text
         )),
-        Status::ConnectTimeout
-            if report.total < FIRST_RETRANSMISSION.min(report.plan.spec.timeout) =>
-        {
-            Some(format!(
-                "the run ended {:.1} s after the probe of {} started: raise --deadline, or list fewer ports",
-                report.total.as_secs_f64(),
-                report.plan.target
-            ))
-        }
         Status::Denied | Status::LocalError | Status::ResolveFailed | Status::ResolveTimeout => {
             Some(failure.text.clone())
         }

@@ -62,8 +62,8 @@ impl RunDeadline {
 }
 
 impl EventLoop<'_, '_> {
-    /// Once the deadline is over, ends all sessions with the status of their phase, and reports the
-    /// plans that have not started as not tried.
+    /// Once the deadline is over, ends all sessions and reports the plans that have not started.
+    /// Everything whose own timeout is not over is reported as not tried.
     pub(in crate::engine) fn end_when_due(&mut self, now: Instant) {
         if self.deadline.next().is_none_or(|due| due > now) {
             return;

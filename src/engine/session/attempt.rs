@@ -38,6 +38,15 @@ pub(in crate::engine) struct Attempt {
     state: AttemptState,
 }
 
+/// What ends an attempt before its verdict.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::engine) enum Cutoff {
+    /// The probe's own timeout: it had all the time that it was given.
+    Timeout,
+    /// The run ended before that, which says nothing about the target.
+    RunEnd,
+}
+
 #[derive(Debug)]
 enum AttemptState {
     /// The connection is not open yet; with the failure, if this machine could not open it so far.
@@ -349,10 +358,11 @@ impl Attempt {
         }
     }
 
-    /// The probe's deadline: the attempt ends here, whatever its state.
+    /// The deadline: the attempt ends here, whatever its state.
     pub fn expire(
         &mut self,
         plan: &Plan,
+        cutoff: Cutoff,
         info: Option<TcpInfo>,
         now: Instant,
         actions: &mut Actions,
@@ -367,12 +377,23 @@ impl Attempt {
             }
             AttemptState::Connecting => {
                 let remote = plan.remote(self.address);
-                let failure = messages::unanswered(remote, info.as_ref(), elapsed);
+                let failure = match cutoff {
+                    Cutoff::Timeout => messages::unanswered(remote, info.as_ref(), elapsed),
+                    Cutoff::RunEnd => messages::connect_cut_off(plan, remote),
+                };
                 return self.fail_before_connect(plan, failure, info, now, actions);
+            }
+            AttemptState::Handshaking(established) if cutoff == Cutoff::RunEnd => {
+                let failure =
+                    messages::handshake_cut_off(plan, &established.handshake_prefix(plan));
+                established.finish(plan, Some(failure), self.started, now);
             }
             AttemptState::Handshaking(_) => self.fail_handshake(plan, &deadline, now),
             AttemptState::Talking(established) => {
-                let failure = established.unfinished(plan, &deadline, Status::ReadTimeout);
+                let failure = match cutoff {
+                    Cutoff::Timeout => established.unfinished(plan, &deadline, Status::ReadTimeout),
+                    Cutoff::RunEnd => established.cut_off(plan),
+                };
                 let is_sending = established.dialogue.unfinished(plan) == Unfinished::Sending;
                 established.finish(plan, Some(failure), self.started, now);
                 // There is no time left to drain. `quit` takes none: the kernel buffers it or it is

@@ -269,6 +269,15 @@ impl Established {
         )
     }
 
+    /// The failure of a dialogue that the end of the run cut off.
+    pub fn cut_off(&self, plan: &Plan) -> Failure {
+        crate::engine::session::messages::dialogue_cut_off(
+            plan,
+            &self.dialogue,
+            self.report.address,
+        )
+    }
+
     /// `TLS handshake with 192.0.2.7:443: `, the start of an error text about the handshake.
     pub fn handshake_prefix(&self, plan: &Plan) -> String {
         match plan.spec.steps.get(self.dialogue.position()) {

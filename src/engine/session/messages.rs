@@ -99,6 +99,51 @@ pub(in crate::engine) fn never_opened() -> Failure {
     Failure::new(Status::NotTried, text)
 }
 
+/// The failure of a lookup that the end of the run cut off.
+pub(in crate::engine) fn lookup_cut_off(plan: &Plan) -> Failure {
+    let prefix = format!("resolve {}: ", plan.target.host);
+    cut_off(plan, &prefix, "while the lookup was in progress")
+}
+
+/// The failure of a connect that the end of the run cut off.
+pub(in crate::engine) fn connect_cut_off(plan: &Plan, address: SocketAddr) -> Failure {
+    let prefix = format!("connect to {address}: ");
+    cut_off(plan, &prefix, "while the connect was in progress")
+}
+
+/// The failure of a handshake of a layer that the end of the run cut off.
+pub(in crate::engine) fn handshake_cut_off(plan: &Plan, prefix: &str) -> Failure {
+    cut_off(plan, prefix, "while the handshake was in progress")
+}
+
+/// The failure of a dialogue that the end of the run cut off.
+pub(in crate::engine) fn dialogue_cut_off(
+    plan: &Plan,
+    dialogue: &Dialogue,
+    address: SocketAddr,
+) -> Failure {
+    let phase = match dialogue.unfinished(plan) {
+        Unfinished::Sending => "while bytes were being sent",
+        Unfinished::Silent | Unfinished::Unmatched(_) => "while the answer was awaited",
+    };
+    cut_off(plan, &step_prefix(plan, dialogue, address), phase)
+}
+
+/// The failure of a probe of several attempts, where the end of the run cut off those that could
+/// have been enough.
+pub(in crate::engine) fn attempts_cut_off(plan: &Plan) -> Failure {
+    let prefix = format!("connect to {}: ", plan.target);
+    cut_off(plan, &prefix, "before all attempts were made")
+}
+
+/// A failure that says nothing about the target. The text has no measured time: the same cut has
+/// the same text in each run.
+fn cut_off(plan: &Plan, prefix: &str, phase: &str) -> Failure {
+    let timeout = humantime::format_duration(plan.spec.timeout);
+    let text = format!("{prefix}the run ended {phase}, before the timeout of {timeout}");
+    Failure::new(Status::NotTried, text)
+}
+
 /// The failure of an unanswered connect. The kernel knows how many SYNs it sent.
 pub(in crate::engine) fn unanswered(
     address: SocketAddr,
