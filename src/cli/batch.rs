@@ -40,7 +40,7 @@ pub struct BatchArgs {
     #[arg(long)]
     pub compact: bool,
 
-    /// Deadline of the whole run; targets not started by then are reported as `not_tried` [default: 2.5s]
+    /// Deadline of the whole run; targets not finished by then are reported as `not_tried` [default: 2.5s]
     #[arg(long, value_name = "DURATION", allow_hyphen_values = true)]
     pub deadline: Option<String>,
 
@@ -88,7 +88,7 @@ pub struct LimitArgs {
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     pub threads: Option<String>,
 
-    /// Seed of the randomized start order [default: 0]
+    /// Seed of the randomized start order [default: another one in each run]
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     pub seed: Option<String>,
 }

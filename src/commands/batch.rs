@@ -26,7 +26,7 @@ use crate::settings::batch;
 use crate::settings::batch::{Batch, BatchRequest};
 use crate::settings::config::Configuration;
 use crate::settings::request::Transcript;
-use crate::source::Shuffled;
+use crate::source::{Shuffled, random_seed};
 
 /// Probes every target and prints the result in the requested format.
 ///
@@ -46,6 +46,7 @@ pub fn run(args: &BatchArgs) -> CommandResult {
     let policy = Policy::system();
     let unreported = probe(&batch, &policy, stop.as_ref(), start, &mut sink);
     sink.complete(&unreported);
+    log_held_back(&batch, &sink);
     let exit = if sink.all_up() && batch.invalid.count == 0 {
         Exit::Up
     } else {
@@ -98,7 +99,11 @@ fn probe(
             log_line(reason);
         }
     }
-    let mut source = Shuffled::new(&batch.plans, batch.seed);
+    let seed = batch.seed.unwrap_or_else(random_seed);
+    if batch.transcript == Transcript::Shown && batch.plans.len() > 1 {
+        log_line(&format!("the targets start in the order of --seed {seed}"));
+    }
+    let mut source = Shuffled::new(&batch.plans, seed);
     let ran = catch_unwind(AssertUnwindSafe(|| {
         #[cfg(debug_assertions)]
         super::panic_if_tested();
@@ -114,6 +119,23 @@ fn probe(
         Ok(Ok(())) => Failure::new(Status::NotTried, "the run ended before its turn"),
         Ok(Err(error)) => Failure::new(Status::LocalError, error.to_string()),
         Err(_) => internal_error(),
+    }
+}
+
+/// Names the limits that kept targets from being tried.
+fn log_held_back(batch: &Batch, sink: &BatchSink<'_>) {
+    if batch.transcript == Transcript::Silent {
+        return;
+    }
+    for (bound, count) in &sink.held_back {
+        let targets = if *count == 1 {
+            "target was"
+        } else {
+            "targets were"
+        };
+        log_line(&format!(
+            "{count} {targets} not tried before the run ended: {bound}"
+        ));
     }
 }
 

@@ -11,7 +11,10 @@ mod poller;
 mod sessions;
 mod shutdown;
 mod sockets;
+mod unanswered;
 pub(super) mod worker;
+
+pub use unanswered::UNANSWERED_COUNTS;
 
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
@@ -24,6 +27,7 @@ use crate::engine::event_loop::pending::{ConnectRequest, Parked, Pending, Shorta
 use crate::engine::event_loop::poller::{Poller, SOURCE, STOP};
 use crate::engine::event_loop::sessions::{Sessions, SlotState};
 use crate::engine::event_loop::shutdown::RunDeadline;
+use crate::engine::event_loop::unanswered::UnansweredConnects;
 use crate::engine::event_loop::worker::Worker;
 use crate::engine::index::{ConnId, SessionId, SessionKey};
 use crate::engine::limits::Limits;
@@ -94,6 +98,8 @@ struct EventLoop<'e, 's> {
     connections: Connections,
     /// Connects and plans that wait.
     pending: Pending,
+    /// Connects that count for their address until they are unanswered for too long.
+    unanswered: UnansweredConnects,
     /// Resolves names; its lookups are keyed by [`SessionId::index`].
     resolver: Box<dyn Resolver>,
     /// Actions of the session that is being driven; empty between calls.
@@ -122,6 +128,7 @@ impl<'e, 's> EventLoop<'e, 's> {
             sessions: Sessions::new(capacity, Instant::now()),
             connections: Connections::new(capacity),
             pending: Pending::default(),
+            unanswered: UnansweredConnects::default(),
             resolver,
             actions: Actions::new(),
             buffer: vec![0; READ_SIZE].into_boxed_slice(),
@@ -152,6 +159,7 @@ impl<'e, 's> EventLoop<'e, 's> {
             self.sessions.timers.next(),
             self.resolver.next_wake(),
             self.pending.next_retry(),
+            self.next_release(),
             self.deadline.next(),
         ];
         let timeout = match times.into_iter().flatten().min() {
@@ -285,6 +293,9 @@ impl<'e, 's> EventLoop<'e, 's> {
 
     /// Lets a session handle an event; its actions are left for [`EventLoop::apply_actions`].
     fn notify(&mut self, id: SessionId, event: Event<'_>, now: Instant) {
+        if let Event::Connected(attempt, ..) = event {
+            self.count_answered(id, attempt);
+        }
         let Some(slot) = self.sessions.get_mut(id) else {
             return;
         };

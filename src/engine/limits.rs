@@ -4,6 +4,7 @@ pub(super) mod capacity;
 pub(super) mod rate;
 pub(super) mod shared;
 
+use std::fmt;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
@@ -29,6 +30,31 @@ pub struct Limits<'a> {
     pub threads: NonZeroUsize,
     /// Additional threads that start one by one when those before them are full.
     pub standby_threads: usize,
+}
+
+/// The limit of a run because of which a plan had not started when the run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Bound {
+    /// [`Limits::in_flight`].
+    InFlight(NonZeroUsize),
+    /// [`Limits::per_address`].
+    PerAddress(NonZeroUsize),
+    /// [`Limits::rate`].
+    Rate(NonZeroU32),
+    /// How many names are looked up at once.
+    Lookups,
+}
+
+impl fmt::Display for Bound {
+    /// For example `--per-host 16`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::InFlight(most) => write!(f, "--concurrency {most}"),
+            Self::PerAddress(most) => write!(f, "--per-host {most}"),
+            Self::Rate(rate) => write!(f, "--rate {rate}"),
+            Self::Lookups => f.write_str("lookups of other names were in progress"),
+        }
+    }
 }
 
 impl Limits<'_> {

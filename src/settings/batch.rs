@@ -39,8 +39,8 @@ pub struct Batch {
     pub wanted: BatchOutput,
     /// What the run may use.
     pub bounds: Bounds,
-    /// The seed of the randomized start order.
-    pub seed: u64,
+    /// The seed of the randomized start order; each run has its own without it.
+    pub seed: Option<u64>,
     /// How names are resolved.
     pub resolver: ResolverChoice,
     /// Whether the choices made are explained.

@@ -1,12 +1,13 @@
 //! Receives the reports of a run. Each report is stored, printed, or added to the table at once, and then dropped.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::io::Write;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crate::commands::batch::progress::ProgressBar;
-use crate::engine::Sink;
+use crate::engine::{Bound, Sink};
 use crate::failure::Failure;
 use crate::os::stop::StopHandle;
 use crate::output::batch_document::BatchDocument;
@@ -24,6 +25,8 @@ pub struct BatchSink<'b> {
     /// The counts and the lag.
     pub summary: Summary,
     batch: &'b Batch,
+    /// How many targets were not tried because of each limit.
+    pub held_back: BTreeMap<Bound, usize>,
     /// Which targets have a report, by the number of the plan.
     reported: Vec<bool>,
     mode: Mode<'b>,
@@ -56,6 +59,7 @@ impl<'b> BatchSink<'b> {
         Self {
             summary,
             batch,
+            held_back: BTreeMap::new(),
             reported: vec![false; targets],
             mode,
         }
@@ -150,6 +154,10 @@ impl Sink for BatchSink<'_> {
                 }
             }
         }
+    }
+
+    fn held_back(&mut self, bound: Bound) {
+        *self.held_back.entry(bound).or_default() += 1;
     }
 
     fn before_wait(&mut self) {

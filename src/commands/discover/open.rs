@@ -16,7 +16,7 @@ use crate::report::Report;
 use crate::settings::config::Configuration;
 use crate::settings::discover::{Candidates, OpenRequest};
 use crate::settings::{SettingsError, discover};
-use crate::source::Shuffled;
+use crate::source::{Shuffled, random_seed};
 
 /// The rows of the ports that accept, in the order of the list.
 ///
@@ -36,7 +36,8 @@ fn accepting(candidates: &Candidates) -> Result<Vec<&Plan>, SettingsError> {
         undetermined: None,
     };
     let (limits, _) = limits(&candidates.bounds, &candidates.plans, Duration::ZERO);
-    let mut source = Shuffled::new(&candidates.plans, candidates.seed);
+    let seed = candidates.seed.unwrap_or_else(random_seed);
+    let mut source = Shuffled::new(&candidates.plans, seed);
     let ran = engine::run(
         &mut source,
         &mut states,

@@ -29,8 +29,8 @@ pub struct BatchRequest {
     pub wanted: BatchOutput,
     /// What the run may use.
     pub bounds: Bounds,
-    /// The seed of the randomized start order.
-    pub seed: u64,
+    /// The seed of the randomized start order; each run has its own without it.
+    pub seed: Option<u64>,
     /// The part of the list that is probed.
     pub shard: Option<Shard>,
     /// The most targets.
@@ -56,7 +56,7 @@ impl BatchRequest {
                 defaults: DefaultFields::Include,
             },
             bounds: Bounds::new(Some(DEFAULT_PER_HOST)),
-            seed: 0,
+            seed: None,
             shard: None,
             max_targets: DEFAULT_MAX_TARGETS,
             on_error: OnError::Stop,
@@ -167,15 +167,14 @@ pub fn bounds(
     })
 }
 
-/// Reads the seed of the randomized start order.
+/// Reads the seed of the randomized start order, if it is given.
 ///
 /// # Errors
 /// When it is not a number.
-pub fn seed(args: &LimitArgs) -> Result<u64, SettingsError> {
-    let seed = option("--seed", &args.seed, |text| {
+pub fn seed(args: &LimitArgs) -> Result<Option<u64>, SettingsError> {
+    option("--seed", &args.seed, |text| {
         parse::number(text, 0, u64::MAX)
-    })?;
-    Ok(seed.unwrap_or(0))
+    })
 }
 
 const FORMATS: [(&str, BatchFormat); 4] = [
