@@ -6,4 +6,5 @@ pub mod files;
 pub mod route;
 pub mod rt;
 pub mod socket;
+pub mod stdout;
 pub mod stop;

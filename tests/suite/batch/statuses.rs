@@ -207,6 +207,34 @@ fn every_status_in_one_batch() {
     assert_eq!(ran.code, Some(1));
 }
 
+/// An event queue and one socket are enough, whatever else takes descriptors.
+#[test]
+fn two_free_descriptors_are_enough() {
+    let peer = Peer::greeting(b"");
+    let targets = [
+        format!("127.0.0.1:{}", peer.port()),
+        format!("localhost:{}", peer.port()),
+    ];
+    let file = written("");
+    for limit in 5..=16 {
+        let mut command = std::process::Command::new("prlimit");
+        command
+            .arg(format!("--nofile={limit}"))
+            .arg(program().get_program())
+            .args(["batch", "-4", "--deadline", "5s"]);
+        let ran = finish(
+            command
+                .args(&targets)
+                .env_clear()
+                .env("ZBX_TCP_CONFIG", file.path()),
+        );
+        let document = ran.batch_document();
+        for target in &targets {
+            assert_eq!(status(&document, target), "ok", "{limit}: {document}");
+        }
+    }
+}
+
 #[test]
 fn without_descriptors_every_target_is_a_local_error() {
     let peer = Peer::greeting(b"");
