@@ -24,7 +24,7 @@ pub struct BatchArgs {
     #[arg(short, long, value_name = "WHAT")]
     pub output: Option<String>,
 
-    /// Metrics for -o sender [default: up,status,time.connect,time.total,tcp.rtt,tcp.syn_retransmits]
+    /// Metrics for -o sender, `captures.NAME` included [default: up,status,time.connect,time.total,tcp.rtt,tcp.syn_retransmits]
     #[arg(long, value_name = "LIST")]
     pub metrics: Option<String>,
 
