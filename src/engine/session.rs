@@ -157,13 +157,6 @@ impl Session {
             .map(|attempt| self.plan.remote(attempt.address()))
     }
 
-    /// The time since this attempt's SYN was sent.
-    pub fn connect_elapsed(&self, id: AttemptId, now: Instant) -> Duration {
-        self.attempt(id).map_or(Duration::ZERO, |attempt| {
-            now.saturating_duration_since(attempt.started())
-        })
-    }
-
     /// When [`Session::tick`] must be called at the latest.
     pub fn next_wake(&self) -> Instant {
         let remaining = self

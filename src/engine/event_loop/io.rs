@@ -1,12 +1,11 @@
 //! Handshakes, reads and writes on the connections.
 
-use std::io;
 use std::time::{Duration, Instant};
 
 use crate::engine::event_loop::EventLoop;
 use crate::engine::event_loop::connection::{AfterOutput, ConnectionPhase};
 use crate::engine::index::{ConnId, SessionId};
-use crate::engine::session::action::{AttemptId, Event};
+use crate::engine::session::action::Event;
 use crate::engine::stream::{ConnectProgress, lost_failure};
 
 /// Most reads of one connection before the others have their turn.
@@ -67,17 +66,17 @@ impl EventLoop<'_, '_> {
         let Some(remote) = slot.session.remote(attempt) else {
             return;
         };
-        let took = slot.session.connect_elapsed(attempt, now);
-        match connection.wire.finish(slot.session.plan(), remote, took) {
+        match connection.wire.finish(slot.session.plan(), remote) {
             ConnectProgress::Pending => {}
             ConnectProgress::Connected(source, info) => {
                 connection.phase = ConnectionPhase::Open;
                 self.handle(session, Event::Connected(attempt, source, info), now);
             }
-            ConnectProgress::ConnectedThenLost(source, info, failure) => {
+            ConnectProgress::ConnectedThenLost(source, info) => {
                 connection.phase = ConnectionPhase::Open;
                 self.handle(session, Event::Connected(attempt, source, info), now);
-                self.handle(session, Event::Failed(attempt, failure, None), now);
+                // The error comes last, after what the peer sent.
+                self.read(id, now);
             }
             ConnectProgress::Failed(failure, info) => {
                 self.handle(session, Event::Failed(attempt, failure, info), now);
@@ -85,8 +84,8 @@ impl EventLoop<'_, '_> {
         }
     }
 
-    /// Sends the rest of the output; returns an event once all is sent, or when the connection is
-    /// lost.
+    /// Sends the rest of the output; returns an event once all is sent. If the connection is lost,
+    /// what the peer sent before is read first; the error follows it.
     pub(in crate::engine) fn write(&mut self, id: ConnId) -> Option<SessionEvent> {
         let connection = self.connections.get_mut(id)?;
         let (session, attempt) = connection.owner();
@@ -95,7 +94,10 @@ impl EventLoop<'_, '_> {
             match connection.wire.write(&output.bytes) {
                 Ok(Some(written)) => drop(output.bytes.drain(..written)),
                 Ok(None) => return None,
-                Err(error) => return self.lost(session, attempt, &error),
+                Err(_) => {
+                    self.connections.unread.push_back(id);
+                    return None;
+                }
             }
         }
         let then = std::mem::replace(&mut output.then, AfterOutput::Nothing);
@@ -106,18 +108,6 @@ impl EventLoop<'_, '_> {
             connection.wire.shutdown();
         }
         (then != AfterOutput::Nothing).then_some((session, Event::Sent(attempt)))
-    }
-
-    /// The event of a failed read or write.
-    fn lost(
-        &self,
-        session: SessionId,
-        attempt: AttemptId,
-        error: &io::Error,
-    ) -> Option<SessionEvent> {
-        let remote = self.sessions.get(session)?.session.remote(attempt)?;
-        let failure = lost_failure(remote, error);
-        Some((session, Event::Failed(attempt, failure, None)))
     }
 
     /// Reads what has arrived; the rest in the next turn if it is much.
@@ -156,8 +146,10 @@ impl EventLoop<'_, '_> {
                     }
                 }
                 Err(error) => {
-                    if let Some((session, lost)) = self.lost(session, attempt, &error) {
-                        self.handle(session, lost, now);
+                    let slot = self.sessions.get(session);
+                    if let Some(remote) = slot.and_then(|slot| slot.session.remote(attempt)) {
+                        let failure = lost_failure(remote, &error);
+                        self.handle(session, Event::Failed(attempt, failure, None), now);
                     }
                     is_drained = true;
                     break;

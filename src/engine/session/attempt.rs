@@ -16,7 +16,8 @@ use crate::engine::dialogue::{Input, Unfinished};
 use crate::engine::session::action::{Action, Actions, AttemptId};
 use crate::engine::session::established::{Established, Flow};
 use crate::engine::session::messages;
-use crate::failure::{Failure, Status, format_duration};
+use crate::engine::session::messages::Ending;
+use crate::failure::{Failure, Status};
 use crate::os::socket::TcpInfo;
 use crate::plan::layer::LayerError;
 use crate::plan::{Close, Plan};
@@ -289,10 +290,9 @@ impl Attempt {
     /// The peer sent FIN.
     pub fn peer_closed(&mut self, plan: &Plan, now: Instant, actions: &mut Actions) {
         self.advance_dialogue(plan, Input::Quiescent, now, actions);
-        let why = "the peer closed the connection";
-        self.fail_handshake(plan, why, now);
+        self.fail_handshake(plan, "the peer closed the connection", now);
         if let AttemptState::Talking(established) = &mut self.state {
-            let failure = established.unfinished(plan, why, Status::Closed);
+            let failure = established.unfinished(plan, Ending::PeerClosed);
             established.finish(plan, Some(failure), self.started, now);
         }
         self.close_now(Close::Fin, actions);
@@ -308,6 +308,7 @@ impl Attempt {
         actions: &mut Actions,
     ) {
         self.advance_dialogue(plan, Input::Quiescent, now, actions);
+        self.decide_by_held_answer(plan, now, actions);
         match &mut self.state {
             AttemptState::Waiting(_) | AttemptState::Connecting => {
                 return self.fail_before_connect(plan, failure, info, now, actions);
@@ -321,6 +322,24 @@ impl Attempt {
             AttemptState::Draining(_) | AttemptState::Over(_) => {}
         }
         self.close_now(Close::Fin, actions);
+    }
+
+    /// The connection was lost before all bytes of a send were taken, but after the peer had sent
+    /// something: the answer decides. Had we sent a moment earlier, the same bytes would have been
+    /// lost on the way, and the same answer would have been received.
+    fn decide_by_held_answer(&mut self, plan: &Plan, now: Instant, actions: &mut Actions) {
+        let mut unused = Actions::new();
+        while let AttemptState::Talking(established) = &mut self.state {
+            let has_answer = established.dialogue.unmatched_len() > 0;
+            if !(has_answer && established.is_sending_before_expect(plan)) {
+                break;
+            }
+            established.dialogue.sent();
+            self.advance_dialogue(plan, Input::Quiescent, now, &mut unused);
+        }
+        // Nothing can be sent any more.
+        unused.retain(|action| matches!(action, Action::Explain(..) | Action::Close(..)));
+        actions.append(&mut unused);
     }
 
     /// Time passed: a drain may be over, a tentative match may count, a step may have timed out.
@@ -343,7 +362,7 @@ impl Attempt {
             return;
         };
         if established.is_late(now) {
-            let failure = established.unfinished(plan, "the step timed out", Status::ReadTimeout);
+            let failure = established.unfinished(plan, Ending::StepTimeout);
             established.finish(plan, Some(failure), self.started, now);
             self.close_gracefully(plan, now, actions);
         }
@@ -358,8 +377,6 @@ impl Attempt {
         actions: &mut Actions,
     ) {
         self.advance_dialogue(plan, Input::Quiescent, now, actions);
-        let elapsed = now.saturating_duration_since(self.started);
-        let deadline = format!("the deadline came ({})", format_duration(elapsed));
         match &mut self.state {
             AttemptState::Waiting(why) => {
                 let failure = why.take().map_or_else(messages::never_opened, |why| *why);
@@ -367,12 +384,14 @@ impl Attempt {
             }
             AttemptState::Connecting => {
                 let remote = plan.remote(self.address);
-                let failure = messages::unanswered(remote, info.as_ref(), elapsed);
+                let failure = messages::unanswered(remote, info.as_ref());
                 return self.fail_before_connect(plan, failure, info, now, actions);
             }
-            AttemptState::Handshaking(_) => self.fail_handshake(plan, &deadline, now),
+            AttemptState::Handshaking(_) => {
+                self.fail_handshake(plan, "not complete before the deadline", now)
+            }
             AttemptState::Talking(established) => {
-                let failure = established.unfinished(plan, &deadline, Status::ReadTimeout);
+                let failure = established.unfinished(plan, Ending::Deadline);
                 let is_sending = established.dialogue.unfinished(plan) == Unfinished::Sending;
                 established.finish(plan, Some(failure), self.started, now);
                 // There is no time left to drain. `quit` takes none: the kernel buffers it or it is
