@@ -13,8 +13,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::engine::inline_vec::InlineVec;
+use crate::engine::lateness;
 use crate::engine::session::action::{Action, Actions, AttemptId, Event};
-use crate::engine::session::attempt::Attempt;
+use crate::engine::session::attempt::{Attempt, Silence};
 use crate::failure::{Failure, Status};
 use crate::os::socket::TcpInfo;
 use crate::plan::{AddressSelection, Plan};
@@ -41,6 +42,8 @@ pub struct Session {
 struct Extra {
     /// The duration of the name lookup.
     resolve: Option<Duration>,
+    /// How late it was with what it had to send.
+    lost: Duration,
     /// The run's deadline, where it is earlier than the probe's own.
     deadline_limit: Option<Instant>,
     /// Set while [`SessionState::Repeating`].
@@ -132,6 +135,19 @@ impl Session {
         if let Some(remaining) = self.remaining() {
             remaining.next += by;
         }
+    }
+
+    /// Notes that it was late by this much with something that it had to send.
+    pub fn lose(&mut self, time: Duration) {
+        let lost = &mut self.extra().lost;
+        *lost = lost.saturating_add(time);
+    }
+
+    /// Whether the peer had much less time than the plan allows, so that its silence says nothing.
+    fn was_late(&self) -> bool {
+        self.extra
+            .as_ref()
+            .is_some_and(|extra| lateness::is_much(extra.lost, self.plan.spec.timeout))
     }
 
     /// Makes it end at this time at the latest.
@@ -229,8 +245,9 @@ impl Session {
         }
         self.start_due(now, actions);
         let plan = Arc::clone(&self.plan);
+        let silence = self.silence();
         for attempt in self.attempts.as_mut_slice() {
-            attempt.tick(&plan, now, actions);
+            attempt.tick(&plan, silence, now, actions);
         }
         self.decide_if_complete(now);
     }
@@ -261,6 +278,14 @@ impl Session {
             addresses,
             attempts,
         })
+    }
+
+    fn silence(&self) -> Silence {
+        if self.was_late() {
+            Silence::Unknown
+        } else {
+            Silence::OfPeer
+        }
     }
 
     fn attempts(&self) -> &[Attempt] {
@@ -366,15 +391,14 @@ impl Session {
         info: impl Fn(AttemptId) -> Option<TcpInfo>,
         actions: &mut Actions,
     ) {
+        let silence = self.silence();
         if self.state == SessionState::Resolving {
-            let text = format!(
-                "resolve {}: no answer before the deadline",
-                self.plan.target.host
-            );
-            self.decide(
-                Some(Arc::new(Failure::new(Status::ResolveTimeout, text))),
-                now,
-            );
+            let (status, cause) = match silence {
+                Silence::OfPeer => (Status::ResolveTimeout, "no answer before the deadline"),
+                Silence::Unknown => (Status::LocalError, lateness::CAUSE),
+            };
+            let text = format!("resolve {}: {cause}", self.plan.target.host);
+            self.decide(Some(Arc::new(Failure::new(status, text))), now);
         } else if self.state == SessionState::Repeating {
             self.state = SessionState::Started;
         }
@@ -384,7 +408,7 @@ impl Session {
             } else {
                 None
             };
-            attempt.expire(&self.plan, info, now, actions);
+            attempt.expire(&self.plan, info, silence, now, actions);
         }
         self.decide_if_complete(now);
     }

@@ -14,6 +14,9 @@ const READS_PER_TURN: usize = 16;
 /// the other connections, or the deadline.
 const READ_TIME_PER_TURN: Duration = Duration::from_millis(5);
 
+/// The same at the expiry of its session, when there is no further turn.
+const READ_TIME_AT_EXPIRY: Duration = Duration::from_millis(50);
+
 /// What happened on a connection, for its session.
 pub(in crate::engine) type SessionEvent = (SessionId, Event<'static>);
 
@@ -28,31 +31,23 @@ impl EventLoop<'_, '_> {
         let Some(connection) = self.connections.get(id) else {
             return;
         };
-        match connection.phase {
+        let phase = connection.phase;
+        if phase == ConnectionPhase::Idle || !self.begin_event(id, now) {
+            return;
+        }
+        match phase {
             ConnectionPhase::Connecting => self.finish_connect(id, now),
             ConnectionPhase::Open if event.is_writable() => {
                 if let Some((session, sent)) = self.write(id) {
                     self.handle(session, sent, now);
                 }
             }
-            ConnectionPhase::Open => {}
-            ConnectionPhase::Idle => return,
+            ConnectionPhase::Open | ConnectionPhase::Idle => {}
         }
         if event.is_readable() || event.is_read_closed() || event.is_error() {
             self.read(id, now);
         }
-    }
-
-    /// Handles what happened on a connection without waiting for its event.
-    pub(in crate::engine) fn poll_connection(&mut self, id: ConnId, now: Instant) {
-        if self
-            .connections
-            .get(id)
-            .is_some_and(|connection| connection.phase == ConnectionPhase::Connecting)
-        {
-            self.finish_connect(id, now);
-        }
-        self.read(id, now);
+        self.end_event();
     }
 
     fn finish_connect(&mut self, id: ConnId, now: Instant) {
@@ -112,6 +107,23 @@ impl EventLoop<'_, '_> {
 
     /// Reads what has arrived; the rest in the next turn if it is much.
     pub(in crate::engine) fn read(&mut self, id: ConnId, now: Instant) {
+        if !self.read_some(id, now) {
+            self.connections.unread.push_back(id);
+        }
+    }
+
+    /// Reads everything that has arrived, unless that takes too long.
+    pub(in crate::engine) fn read_all(&mut self, id: ConnId, now: Instant) {
+        while !self.read_some(id, now) {
+            if now.elapsed() > READ_TIME_AT_EXPIRY {
+                self.leave_unread(id);
+                return;
+            }
+        }
+    }
+
+    /// Reads a part of what has arrived; false if there may be more.
+    fn read_some(&mut self, id: ConnId, now: Instant) -> bool {
         let mut buffer = std::mem::take(&mut self.buffer);
         let mut is_drained = false;
         for _ in 0..READS_PER_TURN {
@@ -157,8 +169,6 @@ impl EventLoop<'_, '_> {
             }
         }
         self.buffer = buffer;
-        if !is_drained {
-            self.connections.unread.push_back(id);
-        }
+        is_drained
     }
 }

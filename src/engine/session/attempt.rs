@@ -39,6 +39,15 @@ pub(in crate::engine) struct Attempt {
     state: AttemptState,
 }
 
+/// Whose silence it is when time runs out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::engine) enum Silence {
+    /// The peer's, who had its time.
+    OfPeer,
+    /// Nobody knows: this process was late.
+    Unknown,
+}
+
 #[derive(Debug)]
 enum AttemptState {
     /// The connection is not open yet; with the failure, if this machine could not open it so far.
@@ -343,7 +352,7 @@ impl Attempt {
     }
 
     /// Time passed: a drain may be over, a tentative match may count, a step may have timed out.
-    pub fn tick(&mut self, plan: &Plan, now: Instant, actions: &mut Actions) {
+    pub fn tick(&mut self, plan: &Plan, silence: Silence, now: Instant, actions: &mut Actions) {
         if self.next_wake().is_none_or(|wake| wake > now) {
             return;
         }
@@ -351,18 +360,27 @@ impl Attempt {
             self.close_now(Close::Fin, actions);
         } else {
             self.advance_dialogue(plan, Input::Quiescent, now, actions);
-            self.fail_late_step(plan, now, actions);
+            self.fail_late_step(plan, silence, now, actions);
         }
     }
 
     /// Fails the dialogue if its current step has a timeout of its own that is over. The connection
     /// is still closed gracefully, since the probe's deadline is not over.
-    fn fail_late_step(&mut self, plan: &Plan, now: Instant, actions: &mut Actions) {
+    fn fail_late_step(
+        &mut self,
+        plan: &Plan,
+        silence: Silence,
+        now: Instant,
+        actions: &mut Actions,
+    ) {
         let AttemptState::Talking(established) = &mut self.state else {
             return;
         };
         if established.is_late(now) {
-            let failure = established.unfinished(plan, Ending::StepTimeout);
+            let failure = match silence {
+                Silence::OfPeer => established.unfinished(plan, Ending::StepTimeout),
+                Silence::Unknown => messages::late(&established.step_prefix(plan)),
+            };
             established.finish(plan, Some(failure), self.started, now);
             self.close_gracefully(plan, now, actions);
         }
@@ -373,10 +391,15 @@ impl Attempt {
         &mut self,
         plan: &Plan,
         info: Option<TcpInfo>,
+        silence: Silence,
         now: Instant,
         actions: &mut Actions,
     ) {
         self.advance_dialogue(plan, Input::Quiescent, now, actions);
+        if silence == Silence::Unknown {
+            self.expire_unknown(plan, info, now, actions);
+            return;
+        }
         match &mut self.state {
             AttemptState::Waiting(why) => {
                 let failure = why.take().map_or_else(messages::never_opened, |why| *why);
@@ -401,6 +424,37 @@ impl Attempt {
                 }
             }
             AttemptState::Draining(_) | AttemptState::Over(_) => {}
+        }
+        self.close_now(plan.spec.close, actions);
+    }
+
+    /// The probe's deadline, where this process was late.
+    fn expire_unknown(
+        &mut self,
+        plan: &Plan,
+        info: Option<TcpInfo>,
+        now: Instant,
+        actions: &mut Actions,
+    ) {
+        let failed = match &mut self.state {
+            AttemptState::Waiting(_) | AttemptState::Connecting => {
+                let prefix = format!("connect to {}: ", plan.remote(self.address));
+                let failure = messages::late(&prefix);
+                return self.fail_before_connect(plan, failure, info, now, actions);
+            }
+            AttemptState::Handshaking(established) => {
+                let prefix = established.handshake_prefix(plan);
+                Some((established, prefix))
+            }
+            AttemptState::Talking(established) => {
+                let prefix = established.step_prefix(plan);
+                Some((established, prefix))
+            }
+            AttemptState::Draining(_) | AttemptState::Over(_) => None,
+        };
+        if let Some((established, prefix)) = failed {
+            let failure = messages::late(&prefix);
+            established.finish(plan, Some(failure), self.started, now);
         }
         self.close_now(plan.spec.close, actions);
     }

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use crate::engine::dialogue::{Dialogue, Unfinished};
+use crate::engine::lateness;
 use crate::escape;
 use crate::failure::{Failure, Status};
 use crate::os::socket::TcpInfo;
@@ -64,8 +65,15 @@ pub(in crate::engine) fn unfinished(
         ),
         Unfinished::Unmatched(bytes) => {
             let (wanted, excerpt) = (wanted(plan, dialogue), excerpt(plan, dialogue));
-            let text =
-                format!("{prefix}{event}: received {bytes} bytes without {wanted}: {excerpt}");
+            let text = match ending {
+                Ending::Deadline => format!(
+                    "{prefix}no match before the deadline: received {bytes} bytes without {wanted}: \
+                     {excerpt}"
+                ),
+                Ending::StepTimeout | Ending::PeerClosed => {
+                    format!("{prefix}{event} after {bytes} bytes without {wanted}: {excerpt}")
+                }
+            };
             Failure::new(Status::Mismatch, text)
         }
     }
@@ -133,6 +141,11 @@ pub(in crate::engine) fn layer_failure(prefix: &str, error: &LayerError) -> Fail
 pub(in crate::engine) fn never_opened() -> Failure {
     let text = "the deadline came before the connect began";
     Failure::new(Status::NotTried, text)
+}
+
+/// The failure of a connection that this process was late with, after the start of the text.
+pub(in crate::engine) fn late(prefix: &str) -> Failure {
+    Failure::new(Status::LocalError, format!("{prefix}{}", lateness::CAUSE))
 }
 
 /// The failure of an unanswered connect. The kernel knows how many SYNs it sent.
