@@ -247,6 +247,16 @@ impl Wire {
         written
     }
 
+    /// The failure of this connection, by the error of a [read](Wire::read).
+    pub fn lost(&self, remote: SocketAddr, error: &io::Error) -> Failure {
+        let icmp = match socket_fault(error) {
+            SocketFault::Local => socket::take_icmp_error(self.socket.as_fd()),
+            _ => None,
+        };
+        let icmp = icmp.filter(|icmp| !self.is_from_own_kernel(icmp, remote));
+        lost_failure(remote, error, icmp)
+    }
+
     /// Sends our FIN.
     pub fn shutdown(&self) {
         // Fails if the peer has reset the connection; the next read reports that.
@@ -451,23 +461,24 @@ fn says(icmp: IcmpFact) -> String {
     )
 }
 
-/// The failure of an open connection, by the errno of a read or a write.
-pub fn lost_failure(remote: SocketAddr, error: &io::Error) -> Failure {
-    let (status, text) = match socket_fault(error) {
-        SocketFault::Reset => (Status::Reset, format!("{remote} reset the open connection")),
-        SocketFault::Refused | SocketFault::Unreachable | SocketFault::TimedOut => (
+/// The failure of an open connection, by the errno of a read or a write and the ICMP message that
+/// caused it, if any.
+fn lost_failure(remote: SocketAddr, error: &io::Error, icmp: Option<IcmpFact>) -> Failure {
+    let cause = named_error_text(error);
+    let (status, text) = match (socket_fault(error), icmp) {
+        (SocketFault::Reset, _) => (Status::Reset, format!("{remote} reset the open connection")),
+        // An ICMPv6 prohibition is EACCES.
+        (SocketFault::Local, Some(icmp)) => (
             Status::Reset,
-            format!(
-                "the connection to {remote} was lost: {}",
-                named_error_text(error)
-            ),
+            format!("the connection to {remote} was lost: {}", says(icmp)),
         ),
-        SocketFault::Local => (
+        (SocketFault::Local, None) => (
             Status::LocalError,
-            format!(
-                "this machine could not use the open connection to {remote}: {}",
-                named_error_text(error)
-            ),
+            format!("this machine could not use the open connection to {remote}: {cause}"),
+        ),
+        (SocketFault::Refused | SocketFault::Unreachable | SocketFault::TimedOut, _) => (
+            Status::Reset,
+            format!("the connection to {remote} was lost: {cause}"),
         ),
     };
     Failure::new(status, text)
@@ -498,6 +509,40 @@ mod tests {
         ] {
             assert_eq!(failure(errno, None).status, status, "{errno}");
         }
+    }
+
+    /// A sandbox may refuse any call with any errno.
+    #[test]
+    fn a_local_error_on_an_open_connection_is_no_reset() {
+        let remote = "192.0.2.7:25".parse().unwrap();
+        let lost = |errno| lost_failure(remote, &io::Error::from_raw_os_error(errno), None);
+        for errno in [
+            libc::ECONNRESET,
+            libc::EPIPE,
+            libc::ETIMEDOUT,
+            libc::EHOSTUNREACH,
+        ] {
+            assert_eq!(lost(errno).status, Status::Reset, "{errno}");
+        }
+        for errno in [
+            libc::EPERM,
+            libc::EACCES,
+            libc::ENOSYS,
+            libc::EINVAL,
+            libc::ENOMEM,
+            libc::ENOBUFS,
+            libc::EBADF,
+            libc::EIO,
+            libc::ECONNABORTED,
+            4095,
+        ] {
+            assert_eq!(lost(errno).status, Status::LocalError, "{errno}");
+        }
+        assert_eq!(
+            lost(libc::EPERM).text,
+            "this machine could not use the open connection to 192.0.2.7:25: \
+             operation not permitted (EPERM)"
+        );
     }
 
     #[test]

@@ -48,7 +48,7 @@ pub enum SocketFault {
 }
 
 /// Whom this error of a TCP socket is about. The kernel makes the errnos of the network from
-/// segments (`tcp_reset()` in net/ipv4/tcp_input.c), routes and ICMP messages (`icmp_err_convert` in
+/// segments (`tcp_reset()` in `net/ipv4/tcp_input.c`), routes and ICMP messages (`icmp_err_convert` in
 /// net/ipv4/icmp.c, `icmpv6_err_convert()` in net/ipv6/icmp.c).
 ///
 /// `EACCES`, an `ICMPv6` prohibition or a refusal of this machine, is only known by its message.

@@ -15,6 +15,8 @@ use crate::engine::session::action::Action;
 pub(in crate::engine) struct Delays {
     /// When the clock was last read.
     read_at: Instant,
+    /// When it was last read after a wait.
+    woke_at: Instant,
     /// How long the event that is being handled had waited for us, as far as is known.
     pub event: Duration,
     /// How late the earliest timer was at the last wake.
@@ -30,6 +32,7 @@ impl Delays {
     pub fn new(now: Instant) -> Self {
         Self {
             read_at: now,
+            woke_at: now,
             event: Duration::ZERO,
             timer: Duration::ZERO,
             wait: Duration::ZERO,
@@ -65,15 +68,15 @@ impl EventLoop<'_, '_> {
         timeout: Option<Duration>,
         timer: Option<Instant>,
     ) {
-        let waited = now.saturating_duration_since(self.delays.read_at);
         if timeout == Some(Duration::ZERO) {
             self.worked_until(now);
         }
+        let waited = now.saturating_duration_since(self.delays.woke_at);
         self.delays.wait = lateness::counted(waited);
         let late = timer.map_or(Duration::ZERO, |timer| now.saturating_duration_since(timer));
         self.delays.timer = lateness::counted(late);
         self.delays.event = Duration::ZERO;
-        self.delays.read_at = now;
+        (self.delays.read_at, self.delays.woke_at) = (now, now);
     }
 
     /// An event of this connection is about to be handled. False if it has to be left alone: what

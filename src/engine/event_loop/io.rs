@@ -6,7 +6,7 @@ use crate::engine::event_loop::EventLoop;
 use crate::engine::event_loop::connection::{AfterOutput, ConnectionPhase};
 use crate::engine::index::{ConnId, SessionId};
 use crate::engine::session::action::Event;
-use crate::engine::stream::{ConnectProgress, lost_failure};
+use crate::engine::stream::ConnectProgress;
 
 /// Most reads of one connection before the others have their turn.
 const READS_PER_TURN: usize = 16;
@@ -160,7 +160,7 @@ impl EventLoop<'_, '_> {
                 Err(error) => {
                     let slot = self.sessions.get(session);
                     if let Some(remote) = slot.and_then(|slot| slot.session.remote(attempt)) {
-                        let failure = lost_failure(remote, &error);
+                        let failure = connection.wire.lost(remote, &error);
                         self.handle(session, Event::Failed(attempt, failure, None), now);
                     }
                     is_drained = true;

@@ -317,7 +317,9 @@ impl Attempt {
         actions: &mut Actions,
     ) {
         self.advance_dialogue(plan, Input::Quiescent, now, actions);
-        self.decide_by_held_answer(plan, now, actions);
+        if failure.status == Status::Reset {
+            self.decide_by_held_answer(plan, now, actions);
+        }
         match &mut self.state {
             AttemptState::Waiting(_) | AttemptState::Connecting => {
                 return self.fail_before_connect(plan, failure, info, now, actions);
@@ -411,7 +413,7 @@ impl Attempt {
                 return self.fail_before_connect(plan, failure, info, now, actions);
             }
             AttemptState::Handshaking(_) => {
-                self.fail_handshake(plan, "not complete before the deadline", now)
+                self.fail_handshake(plan, "not complete before the deadline", now);
             }
             AttemptState::Talking(established) => {
                 let failure = established.unfinished(plan, Ending::Deadline);
