@@ -143,6 +143,14 @@ impl Session {
         *lost = lost.saturating_add(time);
     }
 
+    /// Notes that the peer completed a handshake at this time, so that its SYN was sent before.
+    pub fn lost_before(&mut self, connected: Instant) {
+        let most = connected.saturating_duration_since(self.started);
+        if let Some(extra) = &mut self.extra {
+            extra.lost = extra.lost.min(most);
+        }
+    }
+
     /// Whether the peer had much less time than the plan allows, so that its silence says nothing.
     fn was_late(&self) -> bool {
         self.extra

@@ -121,43 +121,52 @@ impl Wire {
 
     /// The state of the connect to this address.
     pub fn finish(&mut self, plan: &Plan, remote: SocketAddr) -> ConnectProgress {
+        let info = self.tcp_info();
         if let Some(errno) = self.error {
             let error = io::Error::from_raw_os_error(errno.get());
-            return self.finish_with_error(remote, &error);
+            return self.finish_with_error(remote, &error, info);
+        }
+        // A handshake that is not complete has no measured round trip.
+        let is_open = info.is_some_and(|info| !info.rtt.is_zero());
+        let has_dialogue = !plan.spec.steps.is_empty() || plan.spec.layer.is_some();
+        if is_open && has_dialogue {
+            self.ignore_icmp_errors(remote);
         }
         match self.socket.take_error() {
-            Ok(None) => self.finish_without_error(plan, remote),
-            Ok(Some(error)) => self.finish_with_error(remote, &error),
-            Err(error) => ConnectProgress::Failed(
-                call_failure("read the result of the connect", remote, &error),
-                None,
-            ),
+            Ok(None) if is_open => self.finish_open(remote, info),
+            // The event had another reason, or TCP_INFO is not to be had. The peer address tells for
+            // sure.
+            Ok(None) => match self.socket.peer_addr() {
+                Ok(_) => {
+                    if has_dialogue {
+                        self.ignore_icmp_errors(remote);
+                    }
+                    self.finish_open(remote, info)
+                }
+                Err(error) if error.kind() == ErrorKind::NotConnected => ConnectProgress::Pending,
+                Err(error) => {
+                    let failure = call_failure("read the peer address", remote, &error);
+                    ConnectProgress::Failed(failure, info)
+                }
+            },
+            Ok(Some(error)) => self.finish_with_error(remote, &error, info),
+            Err(error) => {
+                let failure = call_failure("read the result of the connect", remote, &error);
+                ConnectProgress::Failed(failure, info)
+            }
         }
     }
 
-    fn finish_without_error(&mut self, plan: &Plan, remote: SocketAddr) -> ConnectProgress {
-        let info = self.tcp_info();
-        // A handshake that is not complete has no measured round trip: the event had another reason.
-        // Only then is the peer address asked for, which tells for sure.
-        if info.is_none_or(|info| info.rtt.is_zero()) {
-            match self.socket.peer_addr() {
-                Ok(_) => {}
-                Err(error) if error.kind() == ErrorKind::NotConnected => {
-                    return ConnectProgress::Pending;
-                }
-                Err(error) => {
-                    let failure = call_failure("read the peer address", remote, &error);
-                    return ConnectProgress::Failed(failure, info);
-                }
-            }
-        }
+    /// On an open connection, ICMP errors are only hints from now on.
+    fn ignore_icmp_errors(&self, remote: SocketAddr) {
+        // If it fails, a transient ICMP error ends the dialogue early, and is reported as such.
+        let _ = socket::unqueue_icmp_errors(self.socket.as_fd(), remote.ip());
+    }
+
+    fn finish_open(&mut self, remote: SocketAddr, info: Option<TcpInfo>) -> ConnectProgress {
         let local = self.local_addr();
         if local == Some(remote) {
             return self.fail_self_connect(remote, info);
-        }
-        if !plan.spec.steps.is_empty() || plan.spec.layer.is_some() {
-            // If it fails, a transient ICMP error ends the dialogue early, and is reported as such.
-            let _ = socket::unqueue_icmp_errors(self.socket.as_fd(), remote.ip());
         }
         // Kernels before 5.6 do not reset the counter of retransmissions (tcp_disconnect()).
         if self.reuse == Reuse::IfConnected && info.is_some_and(|info| info.retransmits == 0) {
@@ -179,12 +188,24 @@ impl Wire {
         ConnectProgress::Failed(Failure::new(Status::Refused, text), info)
     }
 
-    fn finish_with_error(&mut self, remote: SocketAddr, error: &io::Error) -> ConnectProgress {
-        let info = self.tcp_info();
+    fn finish_with_error(
+        &mut self,
+        remote: SocketAddr,
+        error: &io::Error,
+        info: Option<TcpInfo>,
+    ) -> ConnectProgress {
+        // An RST to a SYN is ECONNREFUSED. The handshake may have completed since TCP_INFO was read.
+        let info = match error.raw_os_error() {
+            Some(libc::ECONNRESET) => self.tcp_info(),
+            _ => info,
+        };
         let was_open = info.is_some_and(|info| !info.rtt.is_zero());
         // With a measured round trip it was open, and then lost by an RST or an ICMP error.
         if was_open {
-            self.keep_error(error);
+            // The error of the socket, not of a call: an ICMPv6 prohibition, whose message is gone.
+            let prohibited = io::Error::from_raw_os_error(libc::EHOSTUNREACH);
+            let is_prohibited = error.raw_os_error() == Some(libc::EACCES);
+            self.keep_error(if is_prohibited { &prohibited } else { error });
             return ConnectProgress::ConnectedThenLost(self.local_addr().and_then(source), info);
         }
         let icmp = socket::take_icmp_error(self.socket.as_fd());

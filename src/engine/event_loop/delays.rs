@@ -10,6 +10,7 @@ use crate::engine::event_loop::EventLoop;
 use crate::engine::index::{ConnId, SessionId};
 use crate::engine::lateness;
 use crate::engine::session::action::Action;
+use crate::os::socket::TcpInfo;
 
 /// The delays of one worker.
 pub(in crate::engine) struct Delays {
@@ -128,6 +129,19 @@ impl EventLoop<'_, '_> {
         self.delays.acted(id);
         if !self.delays.event.is_zero() {
             self.lose(id, self.delays.event);
+        }
+    }
+
+    /// A connect of this session completed, at a time that the kernel knows.
+    pub(in crate::engine) fn connected(
+        &mut self,
+        id: SessionId,
+        info: Option<TcpInfo>,
+        now: Instant,
+    ) {
+        let at = info.and_then(|info| now.checked_sub(info.last_received));
+        if let (Some(at), Some(slot)) = (at, self.sessions.get_mut(id)) {
+            slot.session.lost_before(at);
         }
     }
 

@@ -65,6 +65,7 @@ impl EventLoop<'_, '_> {
             ConnectProgress::Pending => {}
             ConnectProgress::Connected(source, info) => {
                 connection.phase = ConnectionPhase::Open;
+                self.connected(session, info, now);
                 self.handle(session, Event::Connected(attempt, source, info), now);
             }
             ConnectProgress::ConnectedThenLost(source, info) => {
