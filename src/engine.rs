@@ -11,6 +11,7 @@ mod error;
 mod event_loop;
 mod index;
 mod inline_vec;
+mod lateness;
 mod limits;
 mod resolver_kind;
 pub mod session;

@@ -13,8 +13,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::engine::inline_vec::InlineVec;
+use crate::engine::lateness;
 use crate::engine::session::action::{Action, Actions, AttemptId, Event};
-use crate::engine::session::attempt::{Attempt, Cutoff};
+use crate::engine::session::attempt::{Attempt, Cutoff, Silence};
 use crate::failure::{Failure, Status};
 use crate::os::socket::TcpInfo;
 use crate::plan::{AddressSelection, Plan};
@@ -41,6 +42,8 @@ pub struct Session {
 struct Extra {
     /// The duration of the name lookup.
     resolve: Option<Duration>,
+    /// How late it was with what it had to send.
+    lost: Duration,
     /// The run's deadline, where it is earlier than the probe's own.
     deadline_limit: Option<Instant>,
     /// Set while [`SessionState::Repeating`].
@@ -139,6 +142,27 @@ impl Session {
         }
     }
 
+    /// Notes that it was late by this much with something that it had to send.
+    pub fn lose(&mut self, time: Duration) {
+        let lost = &mut self.extra().lost;
+        *lost = lost.saturating_add(time);
+    }
+
+    /// Notes that the peer completed a handshake at this time, so that its SYN was sent before.
+    pub fn lost_before(&mut self, connected: Instant) {
+        let most = connected.saturating_duration_since(self.started);
+        if let Some(extra) = &mut self.extra {
+            extra.lost = extra.lost.min(most);
+        }
+    }
+
+    /// Whether the peer had much less time than the plan allows, so that its silence says nothing.
+    fn was_late(&self) -> bool {
+        self.extra
+            .as_ref()
+            .is_some_and(|extra| lateness::is_much(extra.lost, self.plan.spec.timeout))
+    }
+
     /// Makes it end at this time at the latest.
     pub fn limit_deadline(&mut self, deadline: Instant) {
         if deadline < self.deadline() {
@@ -160,13 +184,6 @@ impl Session {
     pub fn remote(&self, id: AttemptId) -> Option<SocketAddr> {
         self.attempt(id)
             .map(|attempt| self.plan.remote(attempt.address()))
-    }
-
-    /// The time since this attempt's SYN was sent.
-    pub fn connect_elapsed(&self, id: AttemptId, now: Instant) -> Duration {
-        self.attempt(id).map_or(Duration::ZERO, |attempt| {
-            now.saturating_duration_since(attempt.started())
-        })
     }
 
     /// When [`Session::tick`] must be called at the latest.
@@ -248,8 +265,9 @@ impl Session {
         }
         self.start_due(now, actions);
         let plan = Arc::clone(&self.plan);
+        let silence = self.silence();
         for attempt in self.attempts.as_mut_slice() {
-            attempt.tick(&plan, now, actions);
+            attempt.tick(&plan, silence, now, actions);
         }
         self.decide_if_complete(now);
     }
@@ -280,6 +298,14 @@ impl Session {
             addresses,
             attempts,
         })
+    }
+
+    fn silence(&self) -> Silence {
+        if self.was_late() {
+            Silence::Unknown
+        } else {
+            Silence::OfPeer
+        }
     }
 
     fn attempts(&self) -> &[Attempt] {
@@ -395,16 +421,17 @@ impl Session {
         info: impl Fn(AttemptId) -> Option<TcpInfo>,
         actions: &mut Actions,
     ) {
+        let silence = self.silence();
         if self.state == SessionState::Resolving {
-            let failure = match cutoff {
-                Cutoff::Timeout => Failure::new(
-                    Status::ResolveTimeout,
-                    format!(
-                        "resolve {}: no answer before the deadline",
-                        self.plan.target.host
-                    ),
-                ),
-                Cutoff::RunEnd => messages::lookup_cut_off(&self.plan),
+            let failure = match (cutoff, silence) {
+                (Cutoff::RunEnd, _) => messages::lookup_cut_off(&self.plan),
+                (Cutoff::Timeout, Silence::OfPeer) => {
+                    let text = "no answer before the deadline";
+                    messages::unresolved(&self.plan, Status::ResolveTimeout, text)
+                }
+                (Cutoff::Timeout, Silence::Unknown) => {
+                    messages::unresolved(&self.plan, Status::LocalError, lateness::CAUSE)
+                }
             };
             self.decide(Some(Arc::new(failure)), now);
         } else if self.state == SessionState::Repeating {
@@ -416,7 +443,7 @@ impl Session {
             } else {
                 None
             };
-            attempt.expire(&self.plan, cutoff, info, now, actions);
+            attempt.expire(&self.plan, (cutoff, silence), info, now, actions);
         }
         self.decide_if_complete(now);
     }

@@ -15,6 +15,7 @@ use crate::engine::dns::message::RecordKind;
 use crate::engine::dns::query::{Query, QueryAction, QueryActions, QueryAttemptId};
 use crate::engine::dns::resolv_conf::{AaaaQueries, ResolvConf};
 use crate::engine::dns::result::{QueryResult, ServerError, Severity};
+use crate::engine::lateness;
 use crate::escape::escaped_prefix;
 use crate::plan::Family;
 
@@ -41,6 +42,8 @@ pub struct Lookup {
     start: Instant,
     deadline: Instant,
     actions: QueryActions,
+    /// How late it was with queries that it had to send.
+    lost: Duration,
     result: Option<LookupResult>,
 }
 
@@ -73,6 +76,7 @@ impl Lookup {
             start: now,
             deadline,
             actions: QueryActions::default(),
+            lost: Duration::ZERO,
             result: None,
         };
         lookup.query_candidate(now);
@@ -113,6 +117,13 @@ impl Lookup {
         });
     }
 
+    /// Handles an error of this machine on the socket of this attempt.
+    pub fn on_local_error(&mut self, attempt: QueryAttemptId, cause: String, now: Instant) {
+        self.handle(attempt, now, |query, actions| {
+            query.on_local_error(attempt, cause, now, actions);
+        });
+    }
+
     /// Handles a lack of sockets on this machine: the socket is requested again later.
     pub fn on_blocked(&mut self, attempt: QueryAttemptId, cause: String, now: Instant) {
         self.handle(attempt, now, |query, _| {
@@ -122,6 +133,10 @@ impl Lookup {
 
     /// Runs the timers that are due.
     pub fn expire(&mut self, now: Instant) {
+        // At its deadline there is nothing more to send.
+        if let Some(due) = self.next_wake().filter(|due| *due < self.deadline) {
+            self.lose(now.min(self.deadline).saturating_duration_since(due));
+        }
         for query in &mut self.queries {
             query.expire(now, &mut self.actions);
         }
@@ -146,7 +161,7 @@ impl Lookup {
     ///
     /// # Errors
     /// If no address is known yet.
-    pub fn result_so_far(&self, now: Instant) -> LookupResult {
+    pub fn result_so_far(&self) -> LookupResult {
         let results = self.query_results();
         if let Some(addresses) = self.addresses(&results) {
             return Ok(addresses);
@@ -163,8 +178,11 @@ impl Lookup {
             family: self.family,
             servers: &self.conf.servers,
             queried: &queried,
-            elapsed: now.saturating_duration_since(self.start),
         };
+        let is_complete = self.current + 1 >= self.candidates.len();
+        if self.was_late() && !(is_complete && failure.is_conclusive()) {
+            return Err(failure.late());
+        }
         Err(failure.failure())
     }
 
@@ -175,9 +193,24 @@ impl Lookup {
         event: impl FnOnce(&mut Query, &mut QueryActions),
     ) {
         if let Some(query) = self.queries.iter_mut().find(|query| query.is_open(attempt)) {
+            let overdue = now.saturating_duration_since(self.deadline);
             event(query, &mut self.actions);
+            self.lose(overdue);
             self.advance(now);
         }
+    }
+
+    /// Notes that an event was handled late by this much.
+    fn lose(&mut self, time: Duration) {
+        self.lost += lateness::counted(time);
+    }
+
+    /// Whether this process was so late that the servers had much less time than they should have.
+    fn was_late(&self) -> bool {
+        lateness::is_much(
+            self.lost,
+            self.deadline.saturating_duration_since(self.start),
+        )
     }
 
     /// Starts the queries for the current candidate.
@@ -229,7 +262,7 @@ impl Lookup {
                 || no_server_is_reachable(&results)
                 || self.addresses(&results).is_some()
             {
-                self.result = Some(self.result_so_far(now));
+                self.result = Some(self.result_so_far());
                 return;
             }
             if let Some(name) = self.candidates.get(self.current).cloned() {

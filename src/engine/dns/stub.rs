@@ -247,7 +247,12 @@ impl Resolver for StubResolver {
             match open.socket.receive(&mut self.buffer) {
                 Ok(Some(bytes)) => lookup.on_message(owner.attempt, bytes, now),
                 Ok(None) => break,
-                Err(error) => lookup.on_error(owner.attempt, short_cause(&error), now),
+                Err(SocketError::Failed(error)) => {
+                    lookup.on_error(owner.attempt, short_cause(&error), now);
+                }
+                Err(SocketError::Exhausted(error) | SocketError::Local(error)) => {
+                    lookup.on_local_error(owner.attempt, short_cause(&error), now);
+                }
             }
         }
         self.perform_actions(registry, owner.lookup, now);
@@ -413,6 +418,9 @@ impl StubResolver {
                 self.out_of_sockets = true;
                 lookup.on_blocked(attempt, short_cause(&error), now);
             }
+            Err(SocketError::Local(error)) => {
+                lookup.on_local_error(attempt, short_cause(&error), now);
+            }
             Err(SocketError::Failed(error)) => lookup.on_error(attempt, short_cause(&error), now),
         }
     }
@@ -493,11 +501,8 @@ impl StubResolver {
         shared.waiters = waiting;
         if !overdue.is_empty() {
             let result = match &shared.lookup {
-                Some(lookup) => lookup.result_so_far(now),
-                None => Err(queue_timeout(
-                    &shared.name,
-                    now.saturating_duration_since(shared.created),
-                )),
+                Some(lookup) => lookup.result_so_far(),
+                None => Err(queue_timeout(&shared.name)),
             };
             let is_unused = shared.waiters.is_empty();
             for waiter in overdue {
@@ -586,12 +591,9 @@ fn is_reusable(answered: Instant, now: Instant) -> bool {
     now.saturating_duration_since(answered) < REUSE_FOR
 }
 
-fn queue_timeout(name: &HostName, waited: Duration) -> Failure {
+fn queue_timeout(name: &HostName) -> Failure {
     let name = escaped_prefix(name.as_str(), MAX_NAME_CHARS);
-    let seconds = waited.as_secs_f64();
-    let text = format!(
-        "resolve {name}: no query was sent, {MAX_RUNNING} other lookups are in progress \
-         ({seconds:.1} s)"
-    );
+    let text =
+        format!("resolve {name}: no query was sent, {MAX_RUNNING} other lookups are in progress");
     Failure::new(Status::ResolveTimeout, text)
 }

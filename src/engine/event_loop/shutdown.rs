@@ -77,7 +77,7 @@ impl EventLoop<'_, '_> {
         self.fail_waiting_connects(now);
         for id in self.sessions.ids() {
             self.resume(id, now);
-            self.drain_socket_events(id, now);
+            self.read_rest(id, now);
             if let Some(slot) = self.sessions.get_mut(id) {
                 self.deadline.limit(&mut slot.session);
             }
