@@ -7,4 +7,5 @@ pub mod random;
 pub mod route;
 pub mod rt;
 pub mod socket;
+pub mod stdout;
 pub mod stop;

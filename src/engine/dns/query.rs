@@ -295,6 +295,21 @@ impl Query {
         self.abandon_server(server, error, now, actions);
     }
 
+    /// Handles an error of this machine on the socket of this attempt.
+    pub fn on_local_error(
+        &mut self,
+        id: QueryAttemptId,
+        cause: String,
+        now: Instant,
+        actions: &mut QueryActions,
+    ) {
+        let Some(attempt) = self.find(id) else {
+            return;
+        };
+        let server = attempt.server;
+        self.abandon_server(server, ServerError::Local(cause), now, actions);
+    }
+
     /// Handles a lack of sockets on this machine; the socket is requested again later.
     pub fn on_blocked(&mut self, id: QueryAttemptId, cause: String, now: Instant) {
         let Some(attempt) = self.find(id) else {
