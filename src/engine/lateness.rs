@@ -19,9 +19,10 @@ pub const CAUSE: &str =
     "this process was stopped or had no processor time, and could not go on before the deadline";
 
 /// Whether this much lost time is so much of the time limit that silence says nothing about the
-/// peer: a quarter, and more than a busy machine's scheduling.
+/// peer: half of it. A peer that needs less than half of its time limit is never called down then,
+/// and one that is down is still reported by a busy machine.
 pub fn is_much(lost: Duration, limit: Duration) -> bool {
-    lost >= MUCH && lost.saturating_mul(4) >= limit
+    lost >= MUCH && lost.saturating_mul(2) >= limit
 }
 
 /// The delay if it counts, else zero.
@@ -38,11 +39,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_quarter_of_the_time_limit_is_much() {
+    fn half_of_the_time_limit_is_much() {
         let ms = Duration::from_millis;
-        assert!(is_much(ms(625), ms(2500)));
-        assert!(!is_much(ms(624), ms(2500)));
-        assert!(!is_much(ms(49), ms(100)));
+        assert!(is_much(ms(1250), ms(2500)));
+        assert!(!is_much(ms(1249), ms(2500)));
+        assert!(!is_much(ms(49), ms(90)));
         assert!(!is_much(Duration::ZERO, Duration::ZERO));
         assert!(is_much(Duration::MAX, ms(2500)));
         assert_eq!(counted(ms(19)), Duration::ZERO);

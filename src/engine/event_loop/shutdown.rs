@@ -72,6 +72,7 @@ impl EventLoop<'_, '_> {
         for id in self.sessions.ids() {
             self.resume(id, now);
             self.read_rest(id, now);
+            self.fail_unsent(id, now);
             if let Some(slot) = self.sessions.get_mut(id) {
                 self.deadline.limit(&mut slot.session);
             }
