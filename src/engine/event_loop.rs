@@ -282,6 +282,7 @@ impl<'e, 's> EventLoop<'e, 's> {
                 break;
             };
             self.read_rest(id, now);
+            self.fail_unsent(id, now);
             self.delays.event = self.delays.timer;
             self.tick(id, now);
             self.end_event();

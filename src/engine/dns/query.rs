@@ -212,11 +212,6 @@ impl Query {
         message::build_query(query_id, &name, kind)
     }
 
-    /// Whether queries that were planned for before the deadline were not sent.
-    pub fn has_unsent_queries(&self) -> bool {
-        !self.schedule.is_empty()
-    }
-
     /// Whether this attempt still accepts answers.
     pub fn is_open(&self, id: QueryAttemptId) -> bool {
         self.open.iter().any(|attempt| attempt.id == id)

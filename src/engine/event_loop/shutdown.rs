@@ -78,6 +78,7 @@ impl EventLoop<'_, '_> {
         for id in self.sessions.ids() {
             self.resume(id, now);
             self.read_rest(id, now);
+            self.fail_unsent(id, now);
             if let Some(slot) = self.sessions.get_mut(id) {
                 self.deadline.limit(&mut slot.session);
             }
