@@ -116,3 +116,9 @@ pub(in crate::engine) fn unanswered(
     };
     Failure::new(Status::ConnectTimeout, text)
 }
+
+/// The failure of a connect that was unanswered when another address answered.
+pub(in crate::engine) fn given_up(address: SocketAddr) -> Failure {
+    let text = format!("connect to {address}: no answer before another address answered");
+    Failure::new(Status::ConnectTimeout, text)
+}
