@@ -245,7 +245,7 @@ fn documents() -> Vec<Value> {
         &["127.0.0.1", &odd, "--expect-hex", "fe"],
         &["127.0.0.1", &closed, "--service", "ssh"],
         &["localhost", &closed, "--addresses", "all"],
-        &["localhost", &up],
+        &["a.localhost", &up],
         &["127.0.0.1", &up, "--count", "2", "--interval", "0.01"],
         &["name.invalid", "1", "-t", "0.3"],
     ];
