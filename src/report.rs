@@ -58,6 +58,7 @@ impl Report {
             (addresses, _) => addresses,
         };
         let failures = probed.iter().filter_map(move |one| one.verdict(expected));
+        let failures = failures.filter(|failure| failure.status != Status::NotTried);
         (self.address_count > 1).then_some(failures)
     }
 

@@ -33,6 +33,10 @@ const MAX_TRIES: usize = 4 * MAX_ADDRESSES;
 /// Delay"). It is less where otherwise the deadline came before the turn of the last address.
 pub const CONNECTION_ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 
+/// An unanswered connect that was ended earlier says nothing of its address, since the path may be
+/// long (RFC 8305, section 8: "Minimum Connection Attempt Delay").
+const MIN_SILENCE: Duration = Duration::from_millis(100);
+
 /// What the target needs to be up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::engine) enum Rule {
@@ -390,8 +394,8 @@ impl AddressRace {
         }
     }
 
-    /// Ends an attempt in favor of another one. It has failed if it was late; but a connect only if
-    /// it also took longer than that of the other one, since both paths may be long.
+    /// Ends an attempt in favor of another one. It has failed if it was late, unless it had very
+    /// little time, as at the end of a run, or the other connect took as long.
     fn end(
         &mut self,
         index: usize,
@@ -407,8 +411,8 @@ impl AddressRace {
         };
         let waited = context.now.saturating_duration_since(attempt.started());
         let had_its_time = match a_try.phase {
-            AttemptPhase::Connecting => connect.is_none_or(|connect| waited >= connect),
-            AttemptPhase::Connected => true,
+            AttemptPhase::Connecting => waited >= connect.unwrap_or_default().max(MIN_SILENCE),
+            AttemptPhase::Connected => waited >= CONNECTION_ATTEMPT_DELAY,
             AttemptPhase::Queued | AttemptPhase::Blocked | AttemptPhase::Decided => false,
         };
         let is_late = a_try.late_at.is_some_and(|late_at| late_at <= context.now);
@@ -452,7 +456,9 @@ impl AddressRace {
                 Some((index, judgement, failure))
             })
         };
-        let was_cut = |(_, judgement, _): &(usize, Judgement, _)| *judgement != Judgement::Verdict;
+        let was_cut = |(_, judgement, failure): &(usize, Judgement, Arc<Failure>)| {
+            *judgement != Judgement::Verdict || failure.status == Status::NotTried
+        };
         let was_tried = |(_, _, failure): &(usize, _, Arc<Failure>)| !failure.status.is_unknown();
         // One address may be up if it was not tried; of all addresses, one that is down is enough.
         let first = match self.rule {

@@ -179,6 +179,19 @@ fn an_address_that_only_had_less_time_has_not_failed() {
     assert_eq!(failed(&report), 0);
 }
 
+/// With little time the next address starts sooner, and the first is not blamed.
+#[test]
+fn an_address_that_had_little_time_has_not_failed() {
+    let mut script = Script::resolved(&THREE[..2], |spec| spec.timeout = Duration::from_millis(20));
+    script.opened(0);
+    assert_eq!(script.waits(10), "open 1 10.0.0.2");
+    script.opened(1);
+    script.waits(1);
+    script.input(&Input::Connected(1));
+    let report = script.report();
+    assert_eq!((report.status(), failed(&report)), (Status::Ok, 0));
+}
+
 #[test]
 fn families_take_turns() {
     let list = ["2001:db8::1", "2001:db8::2", "10.0.0.1"];
