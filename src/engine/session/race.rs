@@ -9,6 +9,7 @@
 //!
 //! With [`Rule::EveryOne`] all start at once.
 
+use std::borrow::Cow;
 use std::collections::{HashSet, VecDeque};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -542,11 +543,14 @@ fn status_of(attempt: &Attempt) -> Option<Status> {
 }
 
 /// The addresses without duplicates, in their order.
-pub(in crate::engine) fn distinct(addresses: &[IpAddr]) -> Vec<IpAddr> {
+pub(in crate::engine) fn distinct(addresses: &[IpAddr]) -> Cow<'_, [IpAddr]> {
+    if addresses.len() < 2 {
+        return Cow::Borrowed(addresses);
+    }
     let mut seen = HashSet::new();
     let mut distinct = addresses.to_vec();
     distinct.retain(|address| seen.insert(*address));
-    distinct
+    Cow::Owned(distinct)
 }
 
 /// The addresses with the families in turn, beginning with that of the first (RFC 8305, section 4,
