@@ -423,7 +423,7 @@ impl Session {
         } else if self.state == SessionState::Repeating {
             self.state = SessionState::Started;
         }
-        let unopened = self.unopened();
+        let undecided = self.undecided();
         for (index, attempt) in self.attempts.as_mut_slice().iter_mut().enumerate() {
             let info = if attempt.is_connecting() {
                 info(AttemptId::new(index))
@@ -432,7 +432,7 @@ impl Session {
             };
             attempt.expire(&self.plan, info, now, actions);
         }
-        self.expire_race(&unopened, now);
+        self.expire_race(&undecided, now);
         self.decide_if_complete(now);
     }
 

@@ -92,7 +92,7 @@ enum Judgement {
     Verdict,
     /// Nothing: it was ended before it had its time.
     Nothing,
-    /// Nothing: the deadline came while this machine still delayed it.
+    /// Nothing: this machine, or the end of the run, cut it short.
     CutShort,
 }
 
@@ -258,16 +258,18 @@ impl AddressRace {
         }
     }
 
-    /// Ends the race at the deadline, at which every attempt has ended. `blocked` are those that
-    /// this machine had not opened by then.
+    /// Ends the race at the deadline, which has just ended these attempts. Those with an unknown
+    /// result were cut short by this machine or by the end of the run.
     pub fn expire(
         &mut self,
-        blocked: &[AttemptId],
+        ended: &[AttemptId],
         context: RaceContext<'_>,
         attempts: &mut InlineVec<Attempt>,
     ) -> RaceState {
-        for id in blocked {
-            if let Some(a_try) = self.tries.get_mut(id.index()) {
+        for id in ended {
+            let status = attempts.as_slice().get(id.index()).and_then(status_of);
+            let is_unknown = status.is_some_and(Status::is_unknown);
+            if let Some(a_try) = self.tries.get_mut(id.index()).filter(|_| is_unknown) {
                 a_try.judgement = Judgement::CutShort;
             }
         }
@@ -457,9 +459,7 @@ impl AddressRace {
                 Some((index, judgement, failure))
             })
         };
-        let was_cut = |(_, judgement, failure): &(usize, Judgement, Arc<Failure>)| {
-            *judgement != Judgement::Verdict || failure.status == Status::NotTried
-        };
+        let was_cut = |(_, judgement, _): &(usize, Judgement, _)| *judgement != Judgement::Verdict;
         let was_tried = |(_, _, failure): &(usize, _, Arc<Failure>)| !failure.status.is_unknown();
         // One address may be up if it was not tried; of all addresses, one that is down is enough.
         let first = match self.rule {

@@ -44,26 +44,25 @@ impl Session {
         }
     }
 
-    /// The attempts of a race that this machine has not opened yet.
-    pub(super) fn unopened(&self) -> Vec<AttemptId> {
+    /// The attempts of a race that have no verdict yet.
+    pub(super) fn undecided(&self) -> Vec<AttemptId> {
         if self.state != SessionState::Racing {
             return Vec::new();
         }
         let attempts = self.attempts().iter().enumerate();
-        let unopened = attempts.filter(|(_, attempt)| attempt.is_waiting());
-        unopened.map(|(index, _)| AttemptId::new(index)).collect()
+        let undecided = attempts.filter(|(_, attempt)| !attempt.is_decided());
+        undecided.map(|(index, _)| AttemptId::new(index)).collect()
     }
 
-    /// Ends the race at the deadline, at which every attempt has ended; see
-    /// [`Session::unopened`].
-    pub(super) fn expire_race(&mut self, unopened: &[AttemptId], now: Instant) {
+    /// Ends the race at the deadline, which has just ended these attempts.
+    pub(super) fn expire_race(&mut self, ended: &[AttemptId], now: Instant) {
         if self.state != SessionState::Racing {
             return;
         }
         let plan = Arc::clone(&self.plan);
         let context = self.race_context(&plan, now);
         if let Some(race) = self.extra.as_mut().and_then(|extra| extra.race.as_mut()) {
-            let state = race.expire(unopened, context, &mut self.attempts);
+            let state = race.expire(ended, context, &mut self.attempts);
             self.end_race(state, now);
             if self.state == SessionState::Repeating {
                 self.state = SessionState::Started;
