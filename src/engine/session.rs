@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use crate::engine::inline_vec::InlineVec;
 use crate::engine::session::action::{Action, Actions, AttemptId, Event};
 use crate::engine::session::attempt::Attempt;
-use crate::engine::session::race::{AddressRace, Rule};
+use crate::engine::session::race::{AddressRace, AddressRule};
 use crate::failure::{Failure, Status};
 use crate::os::socket::TcpInfo;
 use crate::plan::{AddressSelection, Plan};
@@ -342,7 +342,7 @@ impl Session {
         actions: &mut Actions,
     ) {
         if addresses.len() > 1 {
-            if let Some(rule) = Rule::of(&self.plan) {
+            if let Some(rule) = AddressRule::of(&self.plan) {
                 self.start_race(rule, addresses, policy, now, actions);
                 return;
             }

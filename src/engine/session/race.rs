@@ -1,13 +1,13 @@
 //! The addresses of one name: which is tried next, and what they say of the target together.
 //!
-//! With [`Rule::FirstToPass`] they are tried in order (RFC 8305, Happy Eyeballs), the families in
+//! With [`AddressRule::FirstToPass`] they are tried in order (RFC 8305, Happy Eyeballs), the families in
 //! turn. The next one starts when all before it have failed or are *late*: without a connection
 //! after [`CONNECTION_ATTEMPT_DELAY`], or without the end of the dialogue after their share of the
 //! time that is left. So every address has its turn before the deadline. Only one dialogue runs at a
 //! time, unless it is late: when an address connects, the connects to others are canceled, and
 //! repeated after them if that dialogue fails.
 //!
-//! With [`Rule::EveryOne`] all start at once.
+//! With [`AddressRule::EveryOne`] all start at once.
 
 use std::borrow::Cow;
 use std::collections::{HashSet, VecDeque};
@@ -40,14 +40,14 @@ const MIN_SILENCE: Duration = Duration::from_millis(100);
 
 /// What the target needs to be up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::engine) enum Rule {
+pub(in crate::engine) enum AddressRule {
     /// One address that passes.
     FirstToPass,
     /// All addresses.
     EveryOne,
 }
 
-impl Rule {
+impl AddressRule {
     /// The rule of this plan; `None` if only the first address is probed.
     pub fn of(plan: &Plan) -> Option<Self> {
         match plan.spec.addresses {
@@ -61,7 +61,7 @@ impl Rule {
 /// The probe of all addresses of a name.
 #[derive(Debug)]
 pub(in crate::engine) struct AddressRace {
-    rule: Rule,
+    rule: AddressRule,
     /// The addresses in the order to try them, at most [`MAX_ADDRESSES`], denied ones included.
     order: Vec<IpAddr>,
     /// How many more addresses the name has.
@@ -122,7 +122,7 @@ impl AddressRace {
     /// Starts a race between several addresses. The policy decides on each of them; those that it
     /// denies fail at once.
     pub fn start(
-        rule: Rule,
+        rule: AddressRule,
         addresses: &[IpAddr],
         policy: &Policy,
         context: RaceContext<'_>,
@@ -130,8 +130,8 @@ impl AddressRace {
         actions: &mut Actions,
     ) -> Self {
         let mut order = match rule {
-            Rule::FirstToPass => interleaved(addresses),
-            Rule::EveryOne => addresses.to_vec(),
+            AddressRule::FirstToPass => interleaved(addresses),
+            AddressRule::EveryOne => addresses.to_vec(),
         };
         let excess = order.len().saturating_sub(MAX_ADDRESSES);
         order.truncate(MAX_ADDRESSES);
@@ -149,7 +149,7 @@ impl AddressRace {
                 let id = AttemptId::new(attempts.as_slice().len());
                 attempts.push(Attempt::denied(id, plan, address, &why, context.now));
                 race.tries.push(Try::new(address));
-            } else if rule == Rule::EveryOne {
+            } else if rule == AddressRule::EveryOne {
                 race.begin(address, context, attempts, actions);
             } else {
                 race.waiting.push_back(address);
@@ -169,7 +169,7 @@ impl AddressRace {
     }
 
     /// What the target needs to be up.
-    pub fn rule(&self) -> Rule {
+    pub fn rule(&self) -> AddressRule {
         self.rule
     }
 
@@ -183,8 +183,9 @@ impl AddressRace {
     pub fn reported(&self) -> impl Iterator<Item = AttemptId> + '_ {
         let addresses = self.order.iter();
         let last = addresses.filter_map(|address| self.last_try(*address));
-        let is_reported =
-            |judgement: &Judgement| self.rule == Rule::EveryOne || *judgement == Judgement::Verdict;
+        let is_reported = |judgement: &Judgement| {
+            self.rule == AddressRule::EveryOne || *judgement == Judgement::Verdict
+        };
         last.filter(move |(_, judgement)| is_reported(judgement))
             .map(|(index, _)| AttemptId::new(index))
     }
@@ -232,7 +233,7 @@ impl AddressRace {
     ) -> RaceState {
         loop {
             let connected = self.look_at(attempts.as_slice(), context);
-            if self.rule == Rule::FirstToPass {
+            if self.rule == AddressRule::FirstToPass {
                 if let Some(passed) = self.passed(attempts.as_slice(), context.plan) {
                     self.end_losers(passed, context, attempts.as_mut_slice(), actions);
                     self.representative = Some(passed);
@@ -286,7 +287,7 @@ impl AddressRace {
         }
         if let Some(passed) = self
             .passed(attempts.as_slice(), context.plan)
-            .filter(|_| self.rule == Rule::FirstToPass)
+            .filter(|_| self.rule == AddressRule::FirstToPass)
         {
             self.representative = Some(passed);
             return RaceState::Passed;
@@ -463,10 +464,10 @@ impl AddressRace {
         let was_tried = |(_, _, failure): &(usize, _, Arc<Failure>)| !failure.status.is_unknown();
         // One address may be up if it was not tried; of all addresses, one that is down is enough.
         let first = match self.rule {
-            Rule::FirstToPass => failures()
+            AddressRule::FirstToPass => failures()
                 .find(was_cut)
                 .or_else(|| failures().find(was_tried)),
-            Rule::EveryOne => failures().find(was_tried),
+            AddressRule::EveryOne => failures().find(was_tried),
         };
         let first = first.or_else(|| failures().next());
         let index = first.as_ref().map(|(index, ..)| *index);
@@ -476,9 +477,9 @@ impl AddressRace {
         let failure = first.map(|(_, _, failure)| failure);
         self.representative = representative.map(AttemptId::new);
         match (self.rule, failure) {
-            (Rule::EveryOne, None) if self.excess == 0 => RaceState::Passed,
-            (Rule::EveryOne, Some(failure)) => RaceState::Failed(failure),
-            (Rule::FirstToPass, Some(failure)) if self.excess == 0 => {
+            (AddressRule::EveryOne, None) if self.excess == 0 => RaceState::Passed,
+            (AddressRule::EveryOne, Some(failure)) => RaceState::Failed(failure),
+            (AddressRule::FirstToPass, Some(failure)) if self.excess == 0 => {
                 RaceState::Failed(with_others(failure, &others))
             }
             (_, failure) => RaceState::Failed(Arc::new(self.too_many(plan, failure.as_deref()))),

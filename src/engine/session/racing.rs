@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use crate::engine::session::action::{Actions, AttemptId};
 use crate::engine::session::attempt::Attempt;
-use crate::engine::session::race::{AddressRace, RaceContext, RaceState, Rule};
+use crate::engine::session::race::{AddressRace, AddressRule, RaceContext, RaceState};
 use crate::engine::session::{RemainingAttempts, Session, SessionState};
 use crate::failure::Failure;
 use crate::plan::{Expected, Plan};
@@ -19,7 +19,7 @@ impl Session {
     /// Starts to try the addresses of a name.
     pub(super) fn start_race(
         &mut self,
-        rule: Rule,
+        rule: AddressRule,
         addresses: &[IpAddr],
         policy: &Policy,
         now: Instant,
@@ -112,11 +112,11 @@ impl Session {
         let race = self.extra.as_ref().and_then(|extra| extra.race.as_ref());
         match (race, failure) {
             (Some(race), Some(failure))
-                if race.rule() == Rule::EveryOne || failure.status.is_unknown() =>
+                if race.rule() == AddressRule::EveryOne || failure.status.is_unknown() =>
             {
                 VecDeque::new()
             }
-            (Some(race), None) if race.rule() == Rule::FirstToPass => {
+            (Some(race), None) if race.rule() == AddressRule::FirstToPass => {
                 let passed = self.attempts().get(self.representative());
                 passed.map(Attempt::address).into_iter().collect()
             }
