@@ -49,6 +49,9 @@ step\t''
 address\t''
 family\t''
 source\t''
+addresses_total\t''
+addresses_failed\t''
+addresses_error\t''
 time.total\t''
 time.resolve\t''
 time.connect\t''
@@ -113,7 +116,7 @@ xmpp\t''
 zabbix_agent\t''
 zabbix_server\t''
 zookeeper\t''"
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l addresses -d 'Probe the `first` address of a name, or `all`: up only if all are up [default: first]' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l addresses -d 'Which addresses of a name must be up: `any` (tried in order), the `first`, or `all` [default: any]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -s n -l count -d 'Connect N times within the deadline, and measure loss and connect times' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -s i -l interval -d 'Time between the starts of two attempts, with --count [default: 0.2s]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l require -d 'How many attempts must succeed, with --count [default: 1]' -r
@@ -154,6 +157,9 @@ step\t''
 address\t''
 family\t''
 source\t''
+addresses_total\t''
+addresses_failed\t''
+addresses_error\t''
 time.total\t''
 time.resolve\t''
 time.connect\t''
@@ -191,7 +197,7 @@ complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l source -d 'Con
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l interface -d 'Connect through this network interface' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l resolver -d 'Resolver: `stub` (built-in) or `system` (nsswitch; not in static builds) [default: stub]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l config -d 'Configuration file [default: $ZBX_TCP_CONFIG, else /etc/zbx-tcp/config.toml and conf.d/*.toml]' -r -F
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l addresses -d 'Probe the `first` address of a name, or `all`: up only if all are up [default: first]' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l addresses -d 'Which addresses of a name must be up: `any` (tried in order), the `first`, or `all` [default: any]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -s n -l count -d 'Connect N times within the deadline, and measure loss and connect times' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -s i -l interval -d 'Time between the starts of two attempts, with --count [default: 0.2s]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l require -d 'How many attempts must succeed, with --count [default: 1]' -r

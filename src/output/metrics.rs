@@ -113,7 +113,7 @@ use Unmeasured::{Empty, Reason, Zero};
 use Value::{Address, Integer, Ratio, Seconds, Text};
 
 /// Every metric.
-pub const METRICS: [Metric; 37] = [
+pub const METRICS: [Metric; 40] = [
     row(
         "schema",
         "version",
@@ -218,6 +218,27 @@ pub const METRICS: [Metric; 37] = [
         "local address of the connection",
         Empty,
         FromConnection(|t| t.source.map(Address)),
+    ),
+    row(
+        "addresses_total",
+        "number",
+        "addresses of the name, if it has several",
+        Zero,
+        FromReport(|r| (r.address_count > 1).then(|| Integer(r.address_count.into()))),
+    ),
+    row(
+        "addresses_failed",
+        "number",
+        "addresses of the name that were probed and did not pass",
+        Zero,
+        FromReport(|r| Some(Integer(r.address_failures()?.count() as u64))),
+    ),
+    row(
+        "addresses_error",
+        "text",
+        "reasons why addresses of the name did not pass, at most 2 KiB; empty if all that were probed did",
+        Empty,
+        FromReport(addresses_error),
     ),
     row(
         "time.total",
@@ -434,6 +455,22 @@ fn error(report: &Report) -> Option<Value<'_>> {
 /// A number that shows at a glance what is known of the target; a wall can color it.
 pub fn state(status: Status, is_up: bool) -> u64 {
     if status.is_unknown() { 2 } else { is_up.into() }
+}
+
+/// The failures of the addresses, as many as fit.
+fn addresses_error(report: &Report) -> Option<Value<'_>> {
+    let mut all = String::new();
+    for failure in report.address_failures()? {
+        if all.len() + failure.text.len() > TEXT_LIMIT {
+            all.push_str("; ...");
+            break;
+        }
+        if !all.is_empty() {
+            all.push_str("; ");
+        }
+        all.push_str(&failure.text);
+    }
+    text(all)
 }
 
 fn family(address: IpAddr) -> u64 {

@@ -73,6 +73,21 @@ enum AttemptState {
     Over(Box<ConnectionReport>),
 }
 
+/// How far an attempt is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::engine) enum AttemptPhase {
+    /// It waits for our own limits.
+    Queued,
+    /// This machine could not open the connection so far.
+    Blocked,
+    /// The SYN is sent.
+    Connecting,
+    /// The connection is established.
+    Connected,
+    /// The verdict is fixed.
+    Decided,
+}
+
 impl Attempt {
     /// Requests a connection to this address.
     pub fn new(
@@ -104,6 +119,44 @@ impl Attempt {
             address,
             started: now,
             state: AttemptState::Over(Box::new(report)),
+        }
+    }
+
+    /// An attempt whose turn did not come before the deadline. It is over and requests nothing.
+    pub fn not_tried(id: AttemptId, plan: &Plan, address: IpAddr, now: Instant) -> Self {
+        let remote = plan.remote(address);
+        let text = format!("connect to {remote}: the deadline came before its turn");
+        let report = ConnectionReport {
+            failure: Some(Arc::new(Failure::new(Status::NotTried, text))),
+            ..ConnectionReport::new(remote)
+        };
+        Self {
+            id,
+            address,
+            started: now,
+            state: AttemptState::Over(Box::new(report)),
+        }
+    }
+
+    /// How far it is.
+    pub fn phase(&self) -> AttemptPhase {
+        match &self.state {
+            AttemptState::Waiting(None) => AttemptPhase::Queued,
+            AttemptState::Waiting(Some(_)) => AttemptPhase::Blocked,
+            AttemptState::Connecting => AttemptPhase::Connecting,
+            AttemptState::Handshaking(_) | AttemptState::Talking(_) => AttemptPhase::Connected,
+            AttemptState::Draining(_) | AttemptState::Over(_) => AttemptPhase::Decided,
+        }
+    }
+
+    /// The duration of the TCP handshake, if it completed.
+    pub fn connect_time(&self) -> Option<Duration> {
+        match &self.state {
+            AttemptState::Handshaking(established)
+            | AttemptState::Talking(established)
+            | AttemptState::Draining(established) => established.report.connect,
+            AttemptState::Over(report) => report.connect,
+            AttemptState::Waiting(_) | AttemptState::Connecting => None,
         }
     }
 
@@ -479,6 +532,42 @@ impl Attempt {
             established.finish(plan, Some(failure), self.started, now);
         }
         self.close_now(plan.spec.close, actions);
+    }
+
+    /// Ends an attempt whose result is not needed any more. An open connection is closed with FIN
+    /// and without `quit`, because its dialogue is not at an end.
+    pub fn abandon(&mut self, plan: &Plan, now: Instant, actions: &mut Actions) {
+        match &mut self.state {
+            AttemptState::Waiting(why) => {
+                let failure = why.take().map_or_else(messages::never_opened, |why| *why);
+                self.fail_before_connect(plan, failure, None, now, actions);
+            }
+            AttemptState::Connecting => {
+                let failure = messages::given_up(plan.remote(self.address));
+                self.fail_before_connect(plan, failure, None, now, actions);
+            }
+            AttemptState::Handshaking(_) => {
+                self.fail_handshake(plan, Ending::AddressTimeout.event(), now);
+                self.close_now(plan.spec.close, actions);
+            }
+            AttemptState::Talking(established) => {
+                let is_sending = established.dialogue.unfinished(plan) == Unfinished::Sending;
+                let failure = established.unfinished(plan, Ending::AddressTimeout);
+                established.finish(plan, Some(failure), self.started, now);
+                if plan.spec.close == Close::Rst || is_sending {
+                    return self.close_now(plan.spec.close, actions);
+                }
+                actions.push_back(Action::Shutdown(self.id));
+                self.state = match self.take_state() {
+                    AttemptState::Talking(mut established) => {
+                        established.await_fin(now + DRAIN);
+                        AttemptState::Draining(established)
+                    }
+                    other => other,
+                };
+            }
+            AttemptState::Draining(_) | AttemptState::Over(_) => {}
+        }
     }
 
     /// Runs the dialogue as far as the received bytes allow, and closes the connection when it

@@ -22,16 +22,19 @@ pub(in crate::engine) enum Ending {
     Deadline,
     /// The timeout of the step.
     StepTimeout,
+    /// The end of the time that one of several addresses has.
+    AddressTimeout,
     /// The peer's FIN.
     PeerClosed,
 }
 
 impl Ending {
     /// The event, for a text that goes on with `before` or `after`.
-    fn event(self) -> &'static str {
+    pub fn event(self) -> &'static str {
         match self {
             Self::Deadline => "the deadline passed",
             Self::StepTimeout => "the step timed out",
+            Self::AddressTimeout => "its share of the time was over",
             Self::PeerClosed => "the peer closed the connection",
         }
     }
@@ -39,7 +42,7 @@ impl Ending {
     /// The status if nothing was received since the last match.
     fn silent(self) -> Status {
         match self {
-            Self::Deadline | Self::StepTimeout => Status::ReadTimeout,
+            Self::Deadline | Self::StepTimeout | Self::AddressTimeout => Status::ReadTimeout,
             Self::PeerClosed => Status::Closed,
         }
     }
@@ -70,7 +73,7 @@ pub(in crate::engine) fn unfinished(
                     "{prefix}no match before the deadline: received {bytes} bytes without {wanted}: \
                      {excerpt}"
                 ),
-                Ending::StepTimeout | Ending::PeerClosed => {
+                Ending::StepTimeout | Ending::AddressTimeout | Ending::PeerClosed => {
                     format!("{prefix}{event} after {bytes} bytes without {wanted}: {excerpt}")
                 }
             };
@@ -210,5 +213,11 @@ pub(in crate::engine) fn unanswered(address: SocketAddr, info: Option<&TcpInfo>)
             )
         }
     };
+    Failure::new(Status::ConnectTimeout, text)
+}
+
+/// The failure of a connect that was unanswered when another address answered.
+pub(in crate::engine) fn given_up(address: SocketAddr) -> Failure {
+    let text = format!("connect to {address}: no answer before another address answered");
     Failure::new(Status::ConnectTimeout, text)
 }

@@ -6,6 +6,7 @@ use simple_dns::{CLASS, Name, Packet, PacketFlag, RCODE, ResourceRecord};
 
 use super::*;
 use crate::engine::dns::resolv_conf::Transport;
+use crate::failure::Status;
 
 /// How a scripted server replies to a query, and after how many milliseconds.
 #[derive(Debug, Clone, Copy)]
