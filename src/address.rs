@@ -1,8 +1,8 @@
-//! What is probed: a host, a port, and the rules for writing them.
+//! Hosts, ports and targets, and how they are written.
 //!
-//! AddressSelection are read in their one canonical family of spellings (RFC 4291 for IPv6, four decimal
-//! octets for IPv4); spellings such as `0x7f.1` or `127.1` are refused, so that a policy written for an
-//! address cannot be passed by another way of writing it.
+//! Addresses are accepted in one notation only: RFC 4291 for IPv6, four decimal octets for IPv4.
+//! Notations such as `0x7f.1` or `127.1` are refused, so that a policy written for an address
+//! cannot be bypassed by writing it differently.
 
 pub mod cidr;
 pub mod port_list;
@@ -38,25 +38,24 @@ impl FromStr for Port {
     type Err = TargetError;
 
     fn from_str(text: &str) -> Result<Self, TargetError> {
-        let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-        let number = if digits {
-            text.parse::<u16>().ok()
-        } else {
-            None
-        };
+        let is_number = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+        if is_number && text.len() > 1 && text.starts_with('0') {
+            return Err(TargetError::LeadingZero(escaped_prefix(text)));
+        }
+        let number = text.parse::<u16>().ok().filter(|_| is_number);
         number
             .and_then(Self::new)
             .ok_or_else(|| TargetError::Port(escaped_prefix(text)))
     }
 }
 
-/// A DNS host name: ASCII labels of letters, digits, `-` and `_`, at most 63 bytes each and 253 in all
-/// (RFC 1035, section 2.3.4).
+/// A DNS host name: ASCII labels of letters, digits, `-` and `_`, at most 63 bytes each and 253 in
+/// all (RFC 1035, section 2.3.4).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct HostName(Box<str>);
 
 impl HostName {
-    /// The name as it was written, a final dot included.
+    /// The name as written, with its final dot if it has one.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -110,7 +109,7 @@ fn check_label(label: &str, name: &str) -> Result<(), TargetError> {
     Ok(())
 }
 
-/// A last label that is a number makes the whole an IPv4 address, or nothing (WHATWG URL, section 3.5).
+/// A host whose last label is a number is an IPv4 address or invalid (WHATWG URL, section 3.5).
 fn looks_numeric(label: &str) -> bool {
     let hex = label
         .strip_prefix("0x")
@@ -121,7 +120,7 @@ fn looks_numeric(label: &str) -> bool {
     }
 }
 
-/// A host as the caller wrote it: an address, or a name to resolve.
+/// A host as written: an address, or a name to resolve.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Host {
     /// An IPv4 or IPv6 address.
@@ -154,7 +153,7 @@ impl fmt::Display for Host {
 impl FromStr for Host {
     type Err = TargetError;
 
-    /// Reads a host without a port; IPv6 bare or in brackets.
+    /// Parses a host without a port; IPv6 with or without brackets.
     fn from_str(text: &str) -> Result<Self, TargetError> {
         if text.is_empty() {
             return Err(TargetError::NoHost);
@@ -208,22 +207,21 @@ pub struct Target {
 }
 
 impl Target {
-    /// Reads the words of a command line: `HOST PORT`, `HOST:PORT`, or `HOST` where a service gives the port.
+    /// Parses arguments: `HOST PORT`, `HOST:PORT`, or `HOST` with the default port of a service.
     ///
-    /// An empty port word means "not given", as a Zabbix macro that expands to nothing leaves it.
-    pub fn from_words(
+    /// An empty port counts as not given, since a Zabbix macro may expand to nothing.
+    ///
+    /// # Errors
+    /// When the host or the port is invalid, missing or given twice.
+    pub fn from_arguments(
         host: &str,
         port: Option<&str>,
         default: Option<Port>,
     ) -> Result<Self, TargetError> {
-        let port = port.filter(|word| !word.is_empty());
+        let port = port.filter(|port| !port.is_empty());
         match (split_port(host)?, port) {
             ((_, Some(_)), Some(_)) => Err(TargetError::TwoPorts(escaped_prefix(host))),
-            ((host, Some(glued)), None) => Ok(Self {
-                host: host.parse()?,
-                port: glued.parse()?,
-            }),
-            ((host, None), Some(port)) => Ok(Self {
+            ((host, Some(port)), None) | ((host, None), Some(port)) => Ok(Self {
                 host: host.parse()?,
                 port: port.parse()?,
             }),
@@ -247,47 +245,54 @@ impl fmt::Display for Target {
     }
 }
 
-/// Splits `HOST:PORT` and `[V6]:PORT`, whatever host and port are; two colons outside brackets are an IPv6 address, never a port.
-pub fn split_port(word: &str) -> Result<(&str, Option<&str>), TargetError> {
-    if word.starts_with('[') {
-        let end = word
-            .find(']')
-            .ok_or_else(|| TargetError::Bracket(escaped_prefix(word)))?;
-        let (host, rest) = word.split_at(end + 1);
-        return match rest.strip_prefix(':') {
-            Some(port) => Ok((host, Some(port))),
-            None if rest.is_empty() => Ok((host, None)),
-            None => Err(TargetError::Bracket(escaped_prefix(word))),
-        };
+/// Splits `HOST:PORT`, `[V6]:PORT`, `NETWORK:PORT` and `[V6]/LENGTH:PORT` at the port, without
+/// checking the parts.
+///
+/// Two colons outside brackets are an IPv6 address without a port.
+///
+/// # Errors
+/// When a bracket does not close, or is not followed by `/` or `:`.
+pub fn split_port(text: &str) -> Result<(&str, Option<&str>), TargetError> {
+    let Some(inside) = text.strip_prefix('[') else {
+        return Ok(match text.split_once(':') {
+            Some((host, port)) if !port.contains(':') => (host, Some(port)),
+            _ => (text, None),
+        });
+    };
+    let refused = || TargetError::Bracket(escaped_prefix(text));
+    let (_, after) = inside.split_once(']').ok_or_else(refused)?;
+    if !(after.is_empty() || after.starts_with([':', '/'])) {
+        return Err(refused());
     }
-    match word.split_once(':') {
-        Some((host, port)) if !port.contains(':') => Ok((host, Some(port))),
-        _ => Ok((word, None)),
-    }
+    let port_length = after.find(':').map_or(0, |colon| after.len() - colon);
+    let (host, port) = text.split_at(text.len() - port_length);
+    Ok((host, port.strip_prefix(':')))
 }
 
-/// Why a host or a port is refused; the text names the word and the remedy.
+/// Why a host or a port is refused; the message names it and the remedy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TargetError {
-    /// The word is not a port.
+    /// Not a port.
     Port(String),
-    /// A port inside the host and a second one.
+    /// A port with leading zeros, which some programs read as octal.
+    LeadingZero(String),
+    /// A port inside the host, and a second one.
     TwoPorts(String),
-    /// Neither a port nor a service that has one.
+    /// No port, and no service that has one.
     NoPort(String),
-    /// An IPv6 address in front of the missing port.
+    /// The same for an IPv6 address.
     NoPortIpv6(String),
     /// An empty host.
     NoHost,
-    /// Zabbix's text for a host without an interface.
+    /// `*UNKNOWN*`, which Zabbix writes for a host without an interface.
     NoInterface,
-    /// A bracket that does not close, or text after it.
+    /// A bracket that does not close, or is followed by something other than a port.
     Bracket(String),
     /// Not an IPv6 address.
     Ipv6(String),
-    /// An address in a spelling that programs read differently.
+    /// An address in a notation that programs interpret differently.
     OddIpv4(String),
-    /// A name in another script.
+    /// A name that is not ASCII.
     NotAscii(String),
     /// More than 253 bytes.
     NameTooLong(usize),
@@ -309,8 +314,9 @@ impl TargetError {
 impl fmt::Display for TargetError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Port(word) => write!(f, "port `{word}` is not a number from 1 to 65535"),
-            Self::TwoPorts(word) => write!(f, "`{word}` already holds a port: drop it there, or drop the second word"),
+            Self::Port(text) => write!(f, "port `{text}` is not a number from 1 to 65535"),
+            Self::LeadingZero(text) => write!(f, "port `{text}` has a leading zero: drop it"),
+            Self::TwoPorts(text) => write!(f, "`{text}` already holds a port: drop it there, or drop the second argument"),
             Self::NoPort(host) => {
                 write!(f, "no port for `{host}`: write `{host}:PORT` or `{host} PORT`, or name a service")
             }
@@ -322,22 +328,22 @@ impl fmt::Display for TargetError {
             Self::NoInterface => f.write_str(
                 "host `*UNKNOWN*`: in Zabbix the host has no interface; add one, or name the host by a macro",
             ),
-            Self::Bracket(word) => {
-                write!(f, "`{word}`: an IPv6 address in brackets is written `[ADDRESS]` or `[ADDRESS]:PORT`")
+            Self::Bracket(text) => {
+                write!(f, "`{text}`: an IPv6 address in brackets is written `[ADDRESS]` or `[ADDRESS]:PORT`")
             }
-            Self::Ipv6(word) => {
-                write!(f, "`{word}` is not an IPv6 address: with a port write `[ADDRESS]:PORT` or `ADDRESS PORT`")
+            Self::Ipv6(text) => {
+                write!(f, "`{text}` is not an IPv6 address: with a port write `[ADDRESS]:PORT` or `ADDRESS PORT`")
             }
-            Self::OddIpv4(word) => {
-                write!(f, "`{word}` is not an IPv4 address in four decimal numbers such as `192.0.2.7`")
+            Self::OddIpv4(text) => {
+                write!(f, "`{text}` is not an IPv4 address in four decimal numbers such as `192.0.2.7`")
             }
-            Self::NotAscii(word) => {
-                write!(f, "host `{word}` is not ASCII: write an internationalized name in its `xn--` form (IDNA)")
+            Self::NotAscii(text) => {
+                write!(f, "host `{text}` is not ASCII: write an internationalized name in its `xn--` form (IDNA)")
             }
             Self::NameTooLong(length) => write!(f, "a host name of {length} bytes is too long: DNS allows 253"),
             Self::LabelTooLong(label) => write!(f, "label `{label}` is longer than the 63 bytes that DNS allows"),
-            Self::Host(word) => {
-                write!(f, "`{word}` is not a host name: labels of letters, digits, `-` and `_`, separated by dots")
+            Self::Host(text) => {
+                write!(f, "`{text}` is not a host name: labels of letters, digits, `-` and `_`, separated by dots")
             }
         }
     }
@@ -345,9 +351,9 @@ impl fmt::Display for TargetError {
 
 impl std::error::Error for TargetError {}
 
-/// The caller's word, safe on one line and not longer than a line.
-fn escaped_prefix(word: &str) -> String {
-    crate::escape::escaped_prefix(word, 80)
+/// A text for an error message, escaped and at most 80 characters long.
+fn escaped_prefix(text: &str) -> String {
+    crate::escape::escaped_prefix(text, 80)
 }
 
 #[cfg(test)]
@@ -355,11 +361,11 @@ mod tests {
     use super::*;
 
     fn target(host: &str, port: Option<&str>) -> Result<String, TargetError> {
-        Target::from_words(host, port, None).map(|target| target.to_string())
+        Target::from_arguments(host, port, None).map(|target| target.to_string())
     }
 
     #[test]
-    fn words_that_are_a_target() {
+    fn valid_targets() {
         for (host, port, expected) in [
             ("127.0.0.1", Some("22"), "127.0.0.1:22"),
             ("127.0.0.1:22", None, "127.0.0.1:22"),
@@ -384,7 +390,7 @@ mod tests {
     }
 
     #[test]
-    fn words_that_are_refused() {
+    fn invalid_targets() {
         for (host, port) in [
             ("h", Some("0")),
             ("h", Some("65536")),
@@ -394,6 +400,7 @@ mod tests {
             ("h", Some("+80")),
             ("h", Some(" 80")),
             ("h", Some("８０")),
+            ("h", Some("080")),
             ("h:", None),
             ("h", None),
             ("h", Some("")),
@@ -435,7 +442,7 @@ mod tests {
     }
 
     #[test]
-    fn names_have_their_limits() {
+    fn the_length_of_names_is_limited() {
         let label = "a".repeat(63);
         let longest = format!("{label}.{label}.{label}.{}", "b".repeat(61));
         assert_eq!(longest.len(), 253);
@@ -452,7 +459,7 @@ mod tests {
     }
 
     #[test]
-    fn a_glued_ipv6_port_gets_the_hint() {
+    fn an_ipv6_address_with_an_ambiguous_port_gets_a_hint() {
         let error = target("::1:80", None).unwrap_err().to_string();
         assert!(error.contains("[ADDRESS]:PORT"), "{error}");
     }

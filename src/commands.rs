@@ -19,10 +19,12 @@ use clap::Parser;
 use clap::error::ErrorKind;
 
 use crate::cli::{Cli, Command, help};
+use crate::engine::ResolverKind;
 use crate::escape::push_escaped;
 use crate::failure::{Failure, Status};
 use crate::output::text::ColorMode;
 use crate::settings::SettingsError;
+use crate::settings::request::ResolverChoice;
 
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -135,6 +137,15 @@ fn color_mode() -> ColorMode {
         ColorMode::Ansi
     } else {
         ColorMode::Off
+    }
+}
+
+/// The engine's resolver for this choice.
+fn resolver_kind(choice: ResolverChoice) -> ResolverKind {
+    match choice {
+        ResolverChoice::Stub => ResolverKind::Default,
+        #[cfg(not(target_feature = "crt-static"))]
+        ResolverChoice::System => ResolverKind::System,
     }
 }
 

@@ -282,7 +282,7 @@ pub enum Family {
 }
 
 /// Which of the resolved addresses are probed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum AddressSelection {
     /// The first one, which is named in the result.
     First,
@@ -332,7 +332,7 @@ impl Attempts {
 }
 
 /// What counts as up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Expected {
     /// The port accepts, and the dialogue succeeds.
     Open,
@@ -341,7 +341,7 @@ pub enum Expected {
 }
 
 /// What a timeout means where a closed port is expected.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum OnTimeout {
     /// A timeout does not prove that the port is closed, so it is a failure.
     Fails,
@@ -350,7 +350,7 @@ pub enum OnTimeout {
 }
 
 /// How a connection is closed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Close {
     /// With FIN, then the peer's remaining data and its FIN are read.
     Fin,

@@ -1,11 +1,13 @@
-//! Who may be probed: the administrator's lists of networks and ports, applied to resolved addresses.
+//! Which addresses may be probed: the administrator's lists of networks and ports, applied to
+//! resolved addresses.
 //!
-//! The lists are in [`PATH`], which no option, environment variable or item key can move. A file that cannot be read or
-//! understood denies everything; where there is no file, everything is allowed. Error texts never hold a value of the
-//! file, so that whoever may run a probe learns nothing from it.
+//! The lists are in [`PATH`], which no option, environment variable or item key can change. A file
+//! that cannot be read or parsed denies everything; without a file everything is allowed. Error
+//! texts never contain a value of the file, since users who may run a probe need not be allowed to
+//! read it.
 //!
-//! A service of the configuration may have a list of its own, of the hosts where it is spoken: who chooses the host of a
-//! check would choose who is sent the service's secret.
+//! A service of the configuration may have a list of its own, `hosts`. Without it, whoever chooses
+//! the host of a check also chooses who receives the secrets of the service.
 
 mod decision;
 mod embedded;
@@ -17,43 +19,41 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 pub use decision::{Decision, ListName, Reason};
+pub use file::PATH;
 pub use network::{Network, NetworkError};
 
 use crate::address::Port;
-use crate::policy::embedded::itself_and_embedded;
+use crate::policy::embedded::with_embedded_ipv4;
 use crate::policy::lists::Lists;
 
-/// Where the policy is.
-pub const PATH: &str = "/etc/zbx-tcp/policy.toml";
-
-/// Who may be probed; cheap to clone.
+/// Which addresses may be probed; cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Policy(Arc<Kind>);
+pub struct Policy(Arc<Rules>);
 
 #[derive(Debug)]
-enum Kind {
-    /// The same verdict for every address.
+enum Rules {
+    /// The same decision for every address.
     Same(Decision),
-    /// As the lists say.
+    /// The lists of the policy file.
     Listed(Lists),
-    /// The networks of a service, and no others.
+    /// The `hosts` of a service.
     Service(Arc<str>, Vec<Network>),
 }
 
 impl Policy {
-    /// Allows everything: for a caller of the library that judges for itself.
+    /// Allows everything, for users of the library that check addresses themselves.
     pub fn allow_all() -> Self {
         Self::same(Decision::Allowed(Reason::NoPolicy))
     }
 
-    /// Denies everything, so that a probe resolves a name and then connects to nothing.
+    /// Denies everything: a probe resolves the name and then connects to nothing.
     pub fn deny_all() -> Self {
         Self::same(Decision::Denied(Reason::NoPolicy))
     }
 
-    /// The policy of this machine, read from [`PATH`] now; where there is no file that is one open(2).
+    /// The policy of this machine, read from [`PATH`]; one open(2) if there is no file.
     ///
-    /// Never fails: what cannot be read denies everything, and each decision says why.
+    /// Never fails: a file that cannot be read denies everything, and each decision has the reason.
     pub fn system() -> Self {
         match file::read(PATH.as_ref()) {
             Ok(Some(text)) => Self::from_text(&text),
@@ -62,55 +62,59 @@ impl Policy {
         }
     }
 
-    /// The policy that a file with this content is; bytes that are no valid policy deny everything.
+    /// Parses the content of a policy file; an invalid one denies everything.
     pub fn from_text(text: &[u8]) -> Self {
         match Lists::parse(text) {
             Ok(lists) if lists.are_empty() => Self::same(Decision::Denied(Reason::NoLists)),
-            Ok(lists) => Self(Arc::new(Kind::Listed(lists))),
+            Ok(lists) => Self(Arc::new(Rules::Listed(lists))),
             Err(why) => Self::same(Decision::Denied(Reason::Unusable(why.into()))),
         }
     }
 
-    /// What the configuration says of a service: it is spoken on these networks only.
+    /// The `hosts` of a service: only these networks are allowed.
     pub fn of_service(service: &str, hosts: Vec<Network>) -> Self {
-        Self(Arc::new(Kind::Service(service.into(), hosts)))
+        Self(Arc::new(Rules::Service(service.into(), hosts)))
     }
 
-    /// Whether this address may be connected to on this port, and by which rule.
+    /// Whether this address and port may be connected to, and by which rule.
     ///
-    /// An address that holds another one (IPv4-mapped, 6to4, NAT64 ...) is judged as both: it is denied if either is.
+    /// An IPv6 address with an embedded IPv4 address (6to4, NAT64 ...) is denied if either of the
+    /// two is.
     pub fn decide(&self, address: IpAddr, port: Port) -> Decision {
-        if let Kind::Same(decision) = &*self.0 {
+        if let Rules::Same(decision) = &*self.0 {
             return decision.clone();
         }
-        let (itself, inner) = itself_and_embedded(address);
-        // On Linux a connect to 0.0.0.0 or :: goes to whichever of this machine's own addresses the kernel chooses.
-        if itself.is_unspecified() || inner.is_some_and(|inner| inner.is_unspecified()) {
+        let (address, embedded) = with_embedded_ipv4(address);
+        // On Linux a connect to 0.0.0.0 or :: reaches one of this machine's own addresses, as the
+        // kernel chooses.
+        if address.is_unspecified() || embedded.is_some_and(|embedded| embedded.is_unspecified()) {
             return Decision::Denied(Reason::Unspecified);
         }
-        let verdict = self.judge(itself, port, None);
-        match inner.map(|inner| self.judge(inner, port, Some(inner))) {
-            Some(denied @ Decision::Denied(_)) if verdict.is_allowed() => denied,
-            _ => verdict,
+        let decision = self.decide_one(address, port, None);
+        match embedded.map(|embedded| self.decide_one(embedded, port, Some(embedded))) {
+            Some(denied @ Decision::Denied(_)) if decision.is_allowed() => denied,
+            _ => decision,
         }
     }
 
-    /// Judges one spelling of an address; `inner` is what the ground tells of it.
-    fn judge(&self, address: IpAddr, port: Port, inner: Option<IpAddr>) -> Decision {
+    /// Decides about one address; `embedded` is the same address if the reason must name it.
+    fn decide_one(&self, address: IpAddr, port: Port, embedded: Option<IpAddr>) -> Decision {
         match &*self.0 {
-            Kind::Same(decision) => decision.clone(),
-            Kind::Listed(lists) => lists.decide(address, port, inner),
-            Kind::Service(service, hosts) if hosts.iter().any(|host| host.holds(address, port)) => {
+            Rules::Same(decision) => decision.clone(),
+            Rules::Listed(lists) => lists.decide(address, port, embedded),
+            Rules::Service(service, hosts)
+                if hosts.iter().any(|host| host.contains(address, port)) =>
+            {
                 Decision::Allowed(Reason::InHosts(Arc::clone(service)))
             }
-            Kind::Service(service, _) => {
-                Decision::Denied(Reason::NotInHosts(Arc::clone(service), inner))
+            Rules::Service(service, _) => {
+                Decision::Denied(Reason::NotInHosts(Arc::clone(service), embedded))
             }
         }
     }
 
     fn same(decision: Decision) -> Self {
-        Self(Arc::new(Kind::Same(decision)))
+        Self(Arc::new(Rules::Same(decision)))
     }
 }
 

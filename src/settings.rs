@@ -1,6 +1,10 @@
-//! From wishes to plans: the one place where defaults and options meet.
+//! From what was asked for to plans: the only code that merges options, services, configuration and
+//! defaults.
 //!
-//! Whatever a caller got wrong is said here, before anything is sent.
+//! A front end makes a request ([`options`] makes those of the command line), [`config`] reads the
+//! configuration, and [`check()`], [`batch`] and [`discover`] turn the two into
+//! [`Plan`](crate::plan::Plan)s. Every usage or configuration error is a [`SettingsError`] and is
+//! found before anything is sent.
 
 pub mod batch;
 mod build;
@@ -8,45 +12,15 @@ mod check;
 pub mod config;
 mod dialogue;
 pub mod discover;
-mod options;
+mod error;
+pub mod options;
 pub mod overrides;
-mod plan;
-mod probe;
+mod parse;
+pub mod request;
 pub mod services;
+pub mod step_spec;
+mod target_spec;
 pub mod validate;
-mod words;
 
-use std::fmt;
-
-use crate::settings::overrides::Location;
-pub use check::{Check, Transcript, check};
-pub use probe::{ResolverChoice, configuration, named};
-
-/// A mistake of the caller: one line that names what, where and the remedy.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SettingsError(String);
-
-impl SettingsError {
-    /// A mistake in the value of this option.
-    pub fn in_option(option: &str, why: impl fmt::Display) -> Self {
-        Self(format!("{option}: {why}"))
-    }
-
-    /// A mistake in what was written at this place.
-    pub fn at(place: &Location, why: impl fmt::Display) -> Self {
-        Self(format!("{place}: {why}"))
-    }
-
-    /// A mistake that no single option made.
-    pub fn new(why: impl fmt::Display) -> Self {
-        Self(why.to_string())
-    }
-}
-
-impl fmt::Display for SettingsError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for SettingsError {}
+pub use check::{Check, check};
+pub use error::{Key, Located, Location, SettingsError};

@@ -1,106 +1,215 @@
-//! Port lists with services, such as `22/ssh,25/smtp,8000-8010`.
+//! Port lists such as `22/ssh,25/smtp,8000-8010`: one parser for arguments, files and the policy.
 
 use std::collections::HashSet;
+use std::fmt;
+use std::sync::Arc;
 
-use crate::address::Port;
-use crate::address::cidr::{ExpandError, MOST_READ, range};
+use crate::address::{Port, TargetError};
 use crate::escape::escaped_prefix;
 
+/// The most ports of one host.
+pub const MAX_PORTS: usize = 65_535;
+
+/// The most ports that a list is read to, repeats included. It bounds the work for lists such as
+/// `1-65535,1-65535,...`.
+const MAX_READ: usize = 1 << 20;
+
 /// One port of a list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Entry<'s> {
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct PortEntry {
     /// The port.
     pub port: Port,
     /// The service after the slash.
-    pub service: Option<&'s str>,
+    pub service: Option<Arc<str>>,
 }
 
-/// The entries of a list in its order, each once; spaces do not matter, nor do empty places between commas, as macros
-/// that expand to nothing leave them.
+/// One element of a list: a port is a range of one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PortRange<'t> {
+    /// The first port.
+    pub first: Port,
+    /// The last port, not below the first.
+    pub last: Port,
+    /// The service after the slash.
+    pub service: Option<&'t str>,
+}
+
+/// The ports of a list in its order, each once.
 ///
 /// # Errors
-/// When a word is no port, no range or no service's name, and when there are more than `most` entries.
-pub fn entries(list: &str, most: usize) -> Result<Vec<Entry<'_>>, ExpandError> {
-    if let Some(comma) = list
-        .chars()
-        .find(|character| FOREIGN_COMMAS.contains(character))
-    {
-        return Err(ExpandError::Comma(comma));
+/// When an element is not a port or a range, and when there are more than `max` ports.
+pub fn parse(list: &str, max: usize) -> Result<Vec<PortEntry>, PortListError> {
+    // Nearly every list of a batch is one number.
+    if !list.is_empty() && list.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Ok(vec![PortEntry {
+            port: list.parse()?,
+            service: None,
+        }]);
     }
     let (mut entries, mut seen, mut read) = (Vec::new(), HashSet::new(), 0);
-    for word in list
-        .split(',')
-        .map(str::trim)
-        .filter(|word| !word.is_empty())
-    {
-        let (ports, service) = entry(word)?;
-        read += ports.len();
-        let fresh = ports
+    for range in ranges(list) {
+        let range = range?;
+        let service: Option<Arc<str>> = range.service.map(Into::into);
+        let numbers = range.first.get()..=range.last.get();
+        read += numbers.len();
+        let new = numbers
             .filter_map(Port::new)
-            .map(|port| Entry { port, service })
-            .filter(|entry| seen.insert(*entry));
-        entries.extend(fresh);
-        if entries.len() > most || read > MOST_READ {
-            return Err(ExpandError::TooManyPorts(most));
+            .map(|port| PortEntry {
+                port,
+                service: service.clone(),
+            })
+            .filter(|entry| seen.insert(entry.clone()));
+        entries.extend(new);
+        if entries.len() > max || read > MAX_READ {
+            return Err(PortListError::TooMany(max));
         }
     }
     Ok(entries)
 }
 
-fn entry(word: &str) -> Result<(std::ops::RangeInclusive<u16>, Option<&str>), ExpandError> {
-    if word.starts_with("{$") || word.starts_with("{#") {
-        return Err(ExpandError::Macro(escaped_prefix(word, 60)));
-    }
-    let (ports, service) = match word.split_once('/') {
-        Some((ports, service)) => (ports.trim_end(), Some(service.trim_start())),
-        None => (word, None),
-    };
-    if service.is_some_and(str::is_empty) {
-        return Err(ExpandError::NoService(escaped_prefix(word, 60)));
-    }
-    let named = |word: &str| word.starts_with(|first: char| first.is_ascii_alphabetic());
-    if named(ports) && service.is_none() {
-        return Err(ExpandError::NoNumber(escaped_prefix(ports, 60)));
-    }
-    Ok((range(ports)?, service))
+/// The elements of a list. Blanks around them are ignored, and so are empty elements, which Zabbix
+/// macros without a value leave behind.
+pub fn ranges(list: &str) -> impl Iterator<Item = Result<PortRange<'_>, PortListError>> {
+    list.split(',')
+        .map(str::trim)
+        .filter(|element| !element.is_empty())
+        .map(range)
 }
 
-/// The commas and semicolons that look right and are not (Unicode Standard Annex 24: the scripts that use them).
-const FOREIGN_COMMAS: [char; 8] = ['，', '、', '﹐', '､', '；', ';', '،', '‚'];
+/// Parses `22`, `8000-8010`, `22/ssh`.
+fn range(element: &str) -> Result<PortRange<'_>, PortListError> {
+    if element.starts_with("{$") || element.starts_with("{#") {
+        return Err(PortListError::Macro(escaped_prefix(element, 60)));
+    }
+    if let Some(separator) = element.chars().find(|c| FOREIGN_SEPARATORS.contains(c)) {
+        return Err(PortListError::Separator(separator));
+    }
+    let (ports, service) = match element.split_once('/') {
+        Some((ports, service)) => (ports.trim_end(), Some(service.trim_start())),
+        None => (element, None),
+    };
+    if service.is_some_and(str::is_empty) {
+        return Err(PortListError::NoService(escaped_prefix(element, 60)));
+    }
+    let is_named = ports.starts_with(|first: char| first.is_ascii_alphabetic());
+    if is_named && service.is_none() && !ports.contains(char::is_whitespace) {
+        return Err(PortListError::NoNumber(escaped_prefix(ports, 60)));
+    }
+    let (first, last) = ports.split_once('-').unwrap_or((ports, ports));
+    let (first, last) = (first.trim_end(), last.trim_start());
+    let mut texts = [Some(first), Some(last), service].into_iter().flatten();
+    if let Some(blank) = texts.find_map(|text| text.chars().find(|c| c.is_whitespace())) {
+        return Err(PortListError::Separator(blank));
+    }
+    let (first, last): (Port, Port) = (first.parse()?, last.parse()?);
+    if first > last {
+        return Err(PortListError::Reversed(escaped_prefix(ports, 40)));
+    }
+    Ok(PortRange {
+        first,
+        last,
+        service,
+    })
+}
+
+/// Semicolons, and the commas of other scripts (Unicode Standard Annex 24).
+const FOREIGN_SEPARATORS: [char; 8] = ['，', '、', '﹐', '､', '；', ';', '،', '‚'];
+
+/// Why a port list is refused; the text names the element and the remedy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PortListError {
+    /// Not a port.
+    Port(TargetError),
+    /// A range whose end is below its start.
+    Reversed(String),
+    /// A character other than `,` between two ports.
+    Separator(char),
+    /// More ports than this.
+    TooMany(usize),
+    /// A Zabbix macro without a value.
+    Macro(String),
+    /// A slash without a service.
+    NoService(String),
+    /// A service without a port.
+    NoNumber(String),
+}
+
+impl From<TargetError> for PortListError {
+    fn from(error: TargetError) -> Self {
+        Self::Port(error)
+    }
+}
+
+impl fmt::Display for PortListError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Port(error) => error.fmt(f),
+            Self::Reversed(range) => write!(
+                f,
+                "range `{range}` is reversed: write the smaller port first"
+            ),
+            Self::Separator(separator) => write!(
+                f,
+                "`{}` does not separate ports: write `,`",
+                escaped_prefix(separator.encode_utf8(&mut [0; 4]), 1)
+            ),
+            Self::TooMany(max) => write!(f, "more than {max} ports"),
+            Self::Macro(element) => write!(
+                f,
+                "`{element}`: this macro has no value in Zabbix; define it on the host or template"
+            ),
+            Self::NoService(element) => write!(
+                f,
+                "`{element}` has no service after the slash: write `22/ssh`, or `22`"
+            ),
+            Self::NoNumber(element) => write!(
+                f,
+                "`{element}` is not a port: write its number first, as in `22/ssh`"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for PortListError {}
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn listed(list: &str) -> String {
-        let words = entries(list, 1000).unwrap();
-        let word = |entry: &Entry<'_>| match entry.service {
+        let entries = parse(list, 1000).unwrap();
+        let text = |entry: &PortEntry| match &entry.service {
             Some(service) => format!("{}/{service}", entry.port),
             None => entry.port.to_string(),
         };
-        words.iter().map(word).collect::<Vec<_>>().join(" ")
+        entries.iter().map(text).collect::<Vec<_>>().join(" ")
     }
 
     #[test]
-    fn lists_keep_their_order_and_lose_repeats() {
-        assert_eq!(
-            listed("22/ssh,25/smtp,8000-8002"),
-            "22/ssh 25/smtp 8000 8001 8002"
-        );
-        assert_eq!(listed(" 80 , 22 / ssh,80 - 81,,22/ssh, "), "80 22/ssh 81");
-        assert_eq!(listed("22/ssh,22"), "22/ssh 22");
-        assert_eq!(listed("80-81/http"), "80/http 81/http");
-        assert_eq!(listed(""), "");
-        assert_eq!(listed(" , "), "");
+    fn lists_keep_their_order_and_drop_repeats() {
+        for (list, expected) in [
+            ("22/ssh,25/smtp,8000-8002", "22/ssh 25/smtp 8000 8001 8002"),
+            (" 80 , 22 / ssh,80 - 81,,22/ssh, ", "80 22/ssh 81"),
+            ("22/ssh,22", "22/ssh 22"),
+            ("80-81/http", "80/http 81/http"),
+            ("", ""),
+            (" , ", ""),
+        ] {
+            assert_eq!(listed(list), expected, "{list}");
+        }
     }
 
     #[test]
-    fn what_is_no_list_gets_a_remedy() {
+    fn errors_name_the_remedy() {
         for (list, remedy) in [
             ("0", "1 to 65535"),
             ("65536", "1 to 65535"),
+            ("022", "leading zero"),
             ("22-", "1 to 65535"),
-            ("22 25", "`22 25`"),
+            ("-22", "1 to 65535"),
+            ("22 25", "` ` does not separate ports: write `,`"),
+            ("22/ssh 25/smtp", "write `,`"),
+            ("22\t25", "write `,`"),
             ("80-22", "smaller port first"),
             ("22，25", "write `,`"),
             ("22；25", "write `,`"),
@@ -111,7 +220,7 @@ mod tests {
             ("1-1001", "more than 1000 ports"),
             ("２２", "1 to 65535"),
         ] {
-            let error = entries(list, 1000).expect_err(list).to_string();
+            let error = parse(list, 1000).expect_err(list).to_string();
             assert!(
                 error.contains(remedy) && !error.contains('\n'),
                 "{list}: {error}"
@@ -123,9 +232,9 @@ mod tests {
     fn endless_repeats_end() {
         let list = "1-65535,".repeat(100_000);
         assert_eq!(
-            entries(&list, 65_535),
-            Err(ExpandError::TooManyPorts(65_535))
+            parse(&list, MAX_PORTS),
+            Err(PortListError::TooMany(MAX_PORTS))
         );
-        assert_eq!(entries("1-65535", 65_535).unwrap().len(), 65_535);
+        assert_eq!(parse("1-65535", MAX_PORTS).unwrap().len(), MAX_PORTS);
     }
 }

@@ -23,7 +23,7 @@ pub enum StepKind {
 }
 
 /// The kind of a pattern.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum PatternKind {
     /// Text, anywhere.
     Literal,

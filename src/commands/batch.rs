@@ -9,9 +9,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
 use crate::cli::batch::BatchArgs;
+use crate::cli::values::non_empty;
 use crate::commands::batch::sink::BatchSink;
 use crate::commands::{
-    CommandResult, Exit, color_mode, internal_error, limits, log_line, print_with,
+    CommandResult, Exit, color_mode, internal_error, limits, log_line, print_with, resolver_kind,
 };
 use crate::engine;
 use crate::engine::Limits;
@@ -21,8 +22,10 @@ use crate::output::batch_document;
 use crate::output::batch_format::BatchFormat;
 use crate::output::text::ColorMode;
 use crate::policy::Policy;
-use crate::settings::batch::Fleet;
-use crate::settings::{Transcript, batch};
+use crate::settings::batch;
+use crate::settings::batch::{Batch, BatchRequest};
+use crate::settings::config::Configuration;
+use crate::settings::request::Transcript;
 use crate::source::Shuffled;
 
 /// Probes every target and prints the result in the requested format.
@@ -32,7 +35,10 @@ use crate::source::Shuffled;
 #[allow(clippy::disallowed_methods)]
 pub fn run(args: &BatchArgs) -> CommandResult {
     let start = Instant::now();
-    let batch = batch::batch(args, input::read)?;
+    let config = Configuration::load(non_empty(&args.probe.network.config))?;
+    let request = BatchRequest::from_args(args)?;
+    let batch = batch::batch(request, &config, input::read)?;
+    drop(config);
     log_invalid_entries(&batch);
     // Without descriptors for this, signals keep their default action; the run still prints its values.
     let stop = StopHandle::on_signals(Exit::Down.code().into()).ok();
@@ -60,7 +66,7 @@ pub struct TextResults {
 
 /// Probes a batch whose format is [`BatchFormat::Text`], and returns the text instead of printing it.
 #[allow(clippy::disallowed_methods)]
-pub fn text_results(batch: &Fleet, policy: &Policy, colors: ColorMode) -> TextResults {
+pub fn text_results(batch: &Batch, policy: &Policy, colors: ColorMode) -> TextResults {
     let start = Instant::now();
     let mut sink = BatchSink::new(batch, None);
     let unreported = probe(batch, policy, None, start, &mut sink);
@@ -76,7 +82,7 @@ pub fn text_results(batch: &Fleet, policy: &Policy, colors: ColorMode) -> TextRe
 /// Runs the engine. Returns the failure to report for targets that the run did not reach.
 #[allow(clippy::disallowed_methods)]
 fn probe(
-    batch: &Fleet,
+    batch: &Batch,
     policy: &Policy,
     stop: Option<&StopHandle>,
     start: Instant,
@@ -96,7 +102,13 @@ fn probe(
     let ran = catch_unwind(AssertUnwindSafe(|| {
         #[cfg(debug_assertions)]
         super::panic_if_tested();
-        engine::run(&mut source, sink, policy, &limits, batch.resolver.names())
+        engine::run(
+            &mut source,
+            sink,
+            policy,
+            &limits,
+            resolver_kind(batch.resolver),
+        )
     }));
     match ran {
         Ok(Ok(())) => Failure::new(Status::NotTried, "the run ended before its turn"),
@@ -105,7 +117,7 @@ fn probe(
     }
 }
 
-fn log_invalid_entries(batch: &Fleet) {
+fn log_invalid_entries(batch: &Batch) {
     if batch.transcript == Transcript::Silent || batch.invalid.count == 0 {
         return;
     }
@@ -119,7 +131,7 @@ fn log_invalid_entries(batch: &Fleet) {
 
 /// Prints the results, except for the lines of `ndjson` that were printed during the run.
 #[allow(clippy::disallowed_methods)]
-fn print_results(mut sink: BatchSink<'_>, batch: &Fleet, start: Instant, exit: Exit) -> Exit {
+fn print_results(mut sink: BatchSink<'_>, batch: &Batch, start: Instant, exit: Exit) -> Exit {
     let elapsed = start.elapsed();
     match batch.wanted.format {
         BatchFormat::Text => {

@@ -9,8 +9,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::cli::check::CheckArgs;
+use crate::cli::values::non_empty;
 use crate::commands::check::transcript::TranscriptWriter;
-use crate::commands::{CommandResult, Exit, color_mode, internal_error, print};
+use crate::commands::{CommandResult, Exit, color_mode, internal_error, print, resolver_kind};
 use crate::engine::{Limits, Observed, Sink};
 use crate::failure::{Failure, Status};
 use crate::output::Format;
@@ -18,7 +19,9 @@ use crate::output::text::ColorMode;
 use crate::plan::Plan;
 use crate::policy::Policy;
 use crate::report::Report;
-use crate::settings::{Check, Transcript};
+use crate::settings::config::Configuration;
+use crate::settings::request::Transcript;
+use crate::settings::{Check, options};
 use crate::source::Once;
 use crate::{engine, output, settings};
 
@@ -27,7 +30,9 @@ use crate::{engine, output, settings};
 /// # Errors
 /// A usage or configuration error; nothing was sent.
 pub fn run(args: &CheckArgs) -> CommandResult {
-    let check = settings::check(args, default_format()?)?;
+    let config = Configuration::load(non_empty(&args.probe.network.config))?;
+    let request = options::check(args, default_format()?)?;
+    let check = settings::check(request, config)?;
     let plan = Arc::new(check.plan.clone());
     let policy = Policy::system();
     let report = catch_unwind(AssertUnwindSafe(|| {
@@ -72,7 +77,7 @@ fn probe(check: &Check, policy: &Policy, plan: Arc<Plan>) -> Report {
         &mut sink,
         policy,
         &limits,
-        check.resolver.names(),
+        resolver_kind(check.resolver),
     );
     match (sink.report, ran) {
         (Some(report), _) => report,

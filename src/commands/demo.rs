@@ -6,28 +6,31 @@ mod responders;
 use std::fmt::Write;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::time::Duration;
 
-use clap::Parser;
-
-use crate::cli::{Cli, Command};
 use crate::commands::demo::responders::DemoServers;
 use crate::commands::{CommandResult, Exit, color_mode, print};
 use crate::engine::{Limits, Sink};
 use crate::failure::Status;
 use crate::output::Format;
 use crate::output::text::ColorMode;
-use crate::plan::Plan;
+use crate::plan::{Expected, OnTimeout, Plan};
 use crate::policy::Policy;
 use crate::report::Report;
-use crate::settings::SettingsError;
+use crate::settings::config::Configuration;
+use crate::settings::overrides::Overrides;
+use crate::settings::request::{CheckRequest, ProbeRequest, Transcript};
+use crate::settings::step_spec::{ExpectSpec, PatternKind, PatternSpec, SendSpec, StepSpec};
+use crate::settings::{Located, SettingsError};
 use crate::source::List;
 use crate::{engine, output, settings};
 
 /// A `check` to show.
 struct DemoCase {
     title: &'static str,
-    /// The arguments after `zbx-tcp`.
+    /// The arguments after `zbx-tcp`, which mean `request`.
     arguments: Vec<String>,
+    request: CheckRequest,
     expected: Status,
 }
 
@@ -54,81 +57,134 @@ pub fn run() -> CommandResult {
 }
 
 fn cases(servers: &DemoServers) -> Vec<DemoCase> {
-    let case = |title, port: u16, options: &[&str], expected| {
-        let arguments = ["check", "127.0.0.1", &port.to_string()]
-            .map(str::to_owned)
-            .into_iter();
-        DemoCase {
-            title,
-            arguments: arguments
-                .chain(options.iter().map(|option| (*option).to_owned()))
-                .collect(),
-            expected,
-        }
+    let tutorial = ["你好服务端,我是客户端小黑!", "ok,"];
+    let text = |option, text| Located::in_option(option, text);
+    let expect = |pattern| {
+        let pattern = PatternSpec {
+            kind: PatternKind::Literal,
+            text: text("--expect", pattern),
+        };
+        StepSpec::Expect(ExpectSpec::one(pattern, Vec::new()))
     };
-    let tutorial = [
-        "--encoding",
-        "gbk",
-        "--send",
-        "你好服务端,我是客户端小黑!",
-        "--expect",
-        "ok,",
-    ];
+    let dialogue = Overrides {
+        encoding: Some(text("--encoding", "gbk")),
+        steps: Some(vec![
+            StepSpec::Send(SendSpec::Text(text("--send", tutorial[0]))),
+            expect(tutorial[1]),
+        ]),
+        ..Overrides::default()
+    };
+    let expecting = |pattern| Overrides {
+        steps: Some(vec![expect(pattern)]),
+        timeout: Some(Duration::from_millis(500)),
+        ..Overrides::default()
+    };
     vec![
-        case("A service that is up", servers.greeting, &[], Status::Ok),
+        case(
+            "A service that is up",
+            servers.greeting,
+            &[],
+            Overrides::default(),
+            Status::Ok,
+        ),
         case(
             "A dialogue in GBK: send a greeting, expect ok",
             servers.gbk,
-            &tutorial,
+            &[
+                "--encoding",
+                "gbk",
+                "--send",
+                tutorial[0],
+                "--expect",
+                tutorial[1],
+            ],
+            dialogue,
             Status::Ok,
         ),
         case(
             "The wrong service on the port",
             servers.greeting,
             &["--expect", "SSH-2.0-", "-t", "0.5"],
+            expecting("SSH-2.0-"),
             Status::Mismatch,
         ),
         case(
             "A service that accepts and sends nothing",
             servers.silent,
             &["--expect", "220", "-t", "0.5"],
+            expecting("220"),
             Status::ReadTimeout,
         ),
-        case("A closed port", servers.closed, &[], Status::Refused),
+        case(
+            "A closed port",
+            servers.closed,
+            &[],
+            Overrides::default(),
+            Status::Refused,
+        ),
         case(
             "No answer: the accept queue is full",
             servers.full,
             &["-t", "1.3s"],
+            Overrides {
+                timeout: Some(Duration::from_millis(1300)),
+                ..Overrides::default()
+            },
             Status::ConnectTimeout,
         ),
         case(
             "Up after the first SYN was lost",
             servers.lossy,
             &[],
+            Overrides::default(),
             Status::Ok,
         ),
         case(
             "A port that must be closed and is",
             servers.closed,
             &["--expect-closed"],
+            Overrides {
+                want: Some(Expected::Closed(OnTimeout::Fails)),
+                ..Overrides::default()
+            },
             Status::Ok,
         ),
     ]
 }
 
-/// The plan of a case, read from its arguments like a command line.
-fn plan(case: &DemoCase) -> Result<Arc<Plan>, SettingsError> {
-    let arguments = std::iter::once("zbx-tcp".to_owned()).chain(case.arguments.iter().cloned());
-    match Cli::try_parse_from(arguments)
-        .map_err(SettingsError::new)?
-        .command
-    {
-        Command::Check(args) => {
-            // Only the demo's own servers are probed, so no policy applies.
-            Ok(Arc::new(settings::check(&args, Format::Text)?.plan))
-        }
-        _ => Err(SettingsError::new("demo: not a check")),
+/// A case on this port; `options` are the arguments that mean `overrides`.
+fn case(
+    title: &'static str,
+    port: u16,
+    options: &[&str],
+    overrides: Overrides,
+    expected: Status,
+) -> DemoCase {
+    let (host, port) = ("127.0.0.1".to_owned(), port.to_string());
+    let mut arguments = vec!["check".to_owned(), host.clone(), port.clone()];
+    arguments.extend(options.iter().map(|option| (*option).to_owned()));
+    let request = CheckRequest {
+        host,
+        port: Some(port),
+        probe: ProbeRequest {
+            overrides,
+            ..ProbeRequest::default()
+        },
+        format: Format::Text,
+        transcript: Transcript::Silent,
+    };
+    DemoCase {
+        title,
+        arguments,
+        request,
+        expected,
     }
+}
+
+/// The plan of a case. The configuration of this machine does not change the demo.
+fn plan(case: &DemoCase) -> Result<Arc<Plan>, SettingsError> {
+    let check = settings::check(case.request.clone(), Configuration::default())?;
+    Ok(Arc::new(check.plan))
 }
 
 fn probe(plans: &[Arc<Plan>]) -> Result<Vec<Option<Report>>, SettingsError> {
@@ -217,5 +273,36 @@ fn quoted(argument: &str) -> String {
         argument.to_owned()
     } else {
         format!("'{argument}'")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::cli::{Cli, Command};
+    use crate::settings::options;
+
+    #[test]
+    fn the_arguments_of_a_case_mean_its_request() {
+        let servers = DemoServers::start().unwrap();
+        for case in cases(&servers) {
+            let arguments =
+                std::iter::once("zbx-tcp").chain(case.arguments.iter().map(String::as_str));
+            let Command::Check(args) = Cli::try_parse_from(arguments).unwrap().command else {
+                panic!("{} is not a check", case.title);
+            };
+            let typed = options::check(&args, Format::Text).unwrap();
+            let CheckRequest {
+                host, port, probe, ..
+            } = case.request;
+            assert_eq!(
+                (typed.host, typed.port, typed.probe),
+                (host, port, probe),
+                "{}",
+                case.title
+            );
+        }
     }
 }

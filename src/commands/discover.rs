@@ -3,9 +3,11 @@
 mod open;
 
 use crate::cli::discover::{DiscoverArgs, DiscoverCommand};
+use crate::cli::values::non_empty;
 use crate::commands::{CommandResult, Exit, print};
 use crate::output::lld;
-use crate::settings::discover;
+use crate::settings::config::Configuration;
+use crate::settings::{batch, discover};
 
 /// Prints the requested rows.
 ///
@@ -14,8 +16,15 @@ use crate::settings::discover;
 /// empty list.
 pub fn run(args: &DiscoverArgs) -> CommandResult {
     let rows = match &args.command {
-        DiscoverCommand::Ports(args) => lld::line(&discover::ports(args)?),
-        DiscoverCommand::Targets(args) => lld::line(&discover::targets(args)?),
+        DiscoverCommand::Ports(args) => lld::line(&discover::ports(
+            &args.host,
+            &args.spec,
+            &Configuration::load(non_empty(&args.config))?,
+        )?),
+        DiscoverCommand::Targets(args) => lld::line(&batch::configured(
+            &Configuration::load(non_empty(&args.config))?,
+            &args.group,
+        )?),
         DiscoverCommand::Open(args) => open::rows(args)?,
     };
     Ok(print(rows.as_bytes(), Exit::Up))

@@ -154,7 +154,7 @@ mod tests {
             ..ProbeSpec::default()
         });
         let plan = |host: &str, port: u16| {
-            let target = Target::from_words(host, Some(&port.to_string()), None).unwrap();
+            let target = Target::from_arguments(host, Some(&port.to_string()), None).unwrap();
             Arc::new(Plan {
                 spec: Arc::clone(&spec),
                 ..Plan::connect(target)

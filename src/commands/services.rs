@@ -7,8 +7,8 @@ use crate::cli::services::ServicesArgs;
 use crate::cli::values::non_empty;
 use crate::commands::services::listing::ServicesFormat;
 use crate::commands::{CommandResult, Exit, print, usage_error};
-use crate::settings::config::Config;
-use crate::settings::{SettingsError, configuration, named, services, validate};
+use crate::settings::config::Configuration;
+use crate::settings::{SettingsError, services, validate};
 
 /// Lists the services, shows one, validates the configuration, or explains the policy.
 ///
@@ -19,9 +19,9 @@ pub fn run(args: &ServicesArgs) -> CommandResult {
         return policy::run(host, port);
     }
     if args.check {
-        return Ok(validate(named(&args.config).as_deref()));
+        return Ok(validate(non_empty(&args.config)));
     }
-    let config = configuration(&args.config)?;
+    let config = Configuration::load(non_empty(&args.config))?;
     let format = match non_empty(&args.output) {
         None | Some("text") => ServicesFormat::Text,
         Some("json") => ServicesFormat::Json,
@@ -36,8 +36,8 @@ pub fn run(args: &ServicesArgs) -> CommandResult {
 
 /// Prints every error of the configuration on a line of its own, or one line with the number of entries.
 fn validate(file: Option<&str>) -> Exit {
-    let config = Config::read(file);
-    let errors = validate::mistakes(&config);
+    let config = Configuration::read(file);
+    let errors = validate::errors(&config);
     if errors.is_empty() {
         let text = format!(
             "ok: {} services, {} target entries\n",

@@ -12,7 +12,7 @@ use crate::report::{ConnectionReport, DialogueReport, Report, Response, RoundTri
 
 /// A plan for port 25 of this host, with the service `smtp`.
 pub fn plan(number: u32, host: &str, label: Option<TargetMeta>) -> Arc<Plan> {
-    let target = Target::from_words(host, Some("25"), None).unwrap();
+    let target = Target::from_arguments(host, Some("25"), None).unwrap();
     let spec = ProbeSpec {
         service: Some("smtp".into()),
         ..ProbeSpec::default()

@@ -52,7 +52,7 @@ impl Template {
 }
 
 /// Secret bytes; no output, log, error or debug text shows them.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Secret(Arc<[u8]>);
 
 impl Secret {

@@ -1,10 +1,12 @@
-//! What the policy says of one address and port, and on which ground.
+//! The policy's decision about one address and port, with its reason.
 
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-/// What the policy says.
+use crate::policy::file::PATH;
+
+/// Whether an address may be connected to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
     /// It may be connected to.
@@ -13,10 +15,10 @@ pub enum Decision {
     Denied(Reason),
 }
 
-/// On which ground.
+/// Why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reason {
-    /// The caller brought a policy of its own.
+    /// The run was given a fixed policy instead of the file.
     NoPolicy,
     /// There is no policy file.
     NoFile,
@@ -24,26 +26,26 @@ pub enum Reason {
     Rule {
         /// The list that it is in.
         list: ListName,
-        /// Its place in the list, counted from 1.
+        /// Its index in the list, counted from 1.
         position: usize,
         /// Its line in the file, counted from 1.
         line: usize,
-        /// The inner address that it is about, where an address holds another one.
-        inner: Option<IpAddr>,
+        /// The embedded IPv4 address, if the rule matches that one.
+        embedded: Option<IpAddr>,
     },
-    /// Nothing denies it, and there are no allow rules.
+    /// No deny rule matches, and there are no allow rules.
     NoDenyMatches,
-    /// There are allow rules, and none is about this address, or the inner address that it holds.
+    /// There are allow rules and none matches the address, or this address embedded in it.
     NoAllowMatches(Option<IpAddr>),
-    /// The file has no rule at all.
+    /// The file has no rules.
     NoLists,
-    /// The service's `hosts` have it.
+    /// It is in the `hosts` of this service.
     InHosts(Arc<str>),
-    /// The service's `hosts` lack it, or the inner address that it holds.
+    /// It, or this address embedded in it, is not in the `hosts` of this service.
     NotInHosts(Arc<str>, Option<IpAddr>),
-    /// The address stands for any of this machine's own.
+    /// The unspecified address, `0.0.0.0` or `::`.
     Unspecified,
-    /// The file cannot be read or understood; the sentence that says why.
+    /// The file cannot be read or parsed; the sentence says why.
     Unusable(Arc<str>),
 }
 
@@ -73,49 +75,51 @@ impl Decision {
     }
 
     /// Why.
-    pub fn ground(&self) -> &Reason {
+    pub fn reason(&self) -> &Reason {
         match self {
-            Self::Allowed(ground) | Self::Denied(ground) => ground,
+            Self::Allowed(reason) | Self::Denied(reason) => reason,
         }
     }
 }
 
 impl fmt::Display for Decision {
-    /// The verdict and its ground, such as `denied: deny[2] (line 7)`.
+    /// The decision and its reason, such as `denied: deny[2] (line 7)`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let word = if self.is_allowed() {
             "allowed"
         } else {
             "denied"
         };
-        match self.ground() {
-            ground @ Reason::Rule { line, .. } => {
-                write!(f, "{word}: {ground} (line {line} of {})", super::PATH)
+        match self.reason() {
+            reason @ Reason::Rule { line, .. } => {
+                write!(f, "{word}: {reason} (line {line} of {PATH})")
             }
-            ground => write!(f, "{word}: {ground}"),
+            reason => write!(f, "{word}: {reason}"),
         }
     }
 }
 
 impl fmt::Display for Reason {
-    /// The rule by its list and place, such as `deny[2]`, or what there is instead of a rule.
+    /// The rule by its list and index, such as `deny[2]`, or the reason why no rule decided.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoPolicy => f.write_str("this run has no policy"),
-            Self::NoFile => write!(f, "there is no policy file {}", super::PATH),
-            Self::Rule { list, position, inner: None, .. } => write!(f, "{}[{position}]", list.key()),
-            Self::Rule { list, position, inner: Some(inner), .. } => {
-                write!(f, "{}[{position}], for the {inner} in it", list.key())
+            Self::NoFile => write!(f, "there is no policy file {PATH}"),
+            Self::Rule { list, position, embedded: None, .. } => write!(f, "{}[{position}]", list.key()),
+            Self::Rule { list, position, embedded: Some(embedded), .. } => {
+                write!(f, "{}[{position}], for the embedded {embedded}", list.key())
             }
             Self::NoDenyMatches => f.write_str("no deny rule matches"),
             Self::NoAllowMatches(None) => f.write_str("no allow rule matches"),
-            Self::NoAllowMatches(Some(inner)) => write!(f, "no allow rule matches the {inner} in it"),
-            Self::NoLists => write!(f, "{} has neither allow nor deny rules", super::PATH),
-            Self::InHosts(service) => write!(f, "services.{service}.hosts has it"),
-            Self::NotInHosts(service, None) => write!(f, "services.{service}.hosts lacks it"),
-            Self::NotInHosts(service, Some(inner)) => write!(f, "services.{service}.hosts lacks the {inner} in it"),
+            Self::NoAllowMatches(Some(embedded)) => {
+ write!(f, "no allow rule matches the embedded {embedded}")
+},
+            Self::NoLists => write!(f, "{PATH} has neither allow nor deny rules"),
+            Self::InHosts(service) => write!(f, "allowed by services.{service}.hosts"),
+            Self::NotInHosts(service, None) => write!(f, "not listed in services.{service}.hosts"),
+            Self::NotInHosts(service, Some(embedded)) => write!(f, "the embedded {embedded} is not listed in services.{service}.hosts"),
             Self::Unspecified => {
-                f.write_str("it stands for any address of this machine, which no rule can judge: name the address")
+                f.write_str("it means any address of this machine, which no rule can match: give the address itself")
             }
             Self::Unusable(why) => f.write_str(why),
         }

@@ -1,22 +1,25 @@
-//! IPv6 addresses that reach, or are, an IPv4 address: no spelling of an address passes the policy.
+//! IPv6 addresses that reach an IPv4 address, so that no notation of an address bypasses the
+//! policy.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// The address as it is on the wire, and the IPv4 address that it holds, if it holds one.
+/// The address on the wire, and the IPv4 address that is embedded in it, if any.
 ///
-/// An IPv4-mapped address (RFC 4291, section 2.5.5.2) *is* its IPv4 address: the kernel sends IPv4 packets.
-pub fn itself_and_embedded(address: IpAddr) -> (IpAddr, Option<IpAddr>) {
+/// An IPv4-mapped address (RFC 4291, section 2.5.5.2) becomes its IPv4 address: the kernel sends
+/// IPv4 packets.
+pub fn with_embedded_ipv4(address: IpAddr) -> (IpAddr, Option<IpAddr>) {
     match address.to_canonical() {
         IpAddr::V4(v4) => (v4.into(), None),
         IpAddr::V6(v6) => (v6.into(), embedded(v6).map(IpAddr::from)),
     }
 }
 
-/// The IPv4 address inside an IPv6 address that some machine on the way takes out again.
+/// The IPv4 address to which a router or tunnel endpoint translates the IPv6 address.
+#[allow(clippy::match_same_arms, reason = "each arm has its own RFC")]
 fn embedded(address: Ipv6Addr) -> Option<Ipv4Addr> {
     let last = |a: u16, b: u16| Ipv4Addr::from((u32::from(a) << 16) | u32::from(b));
     match address.segments() {
-        // The unspecified address and loopback, which look IPv4-compatible.
+        // The unspecified address and loopback look IPv4-compatible but are not.
         [0, 0, 0, 0, 0, 0, 0, 0 | 1] => None,
         // IPv4-compatible (RFC 4291, section 2.5.5.1), deprecated.
         [0, 0, 0, 0, 0, 0, a, b] => Some(last(a, b)),
@@ -33,7 +36,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_spelling_of_an_address() {
+    fn embedded_addresses_are_found() {
         for (address, itself, inner) in [
             ("10.0.0.1", "10.0.0.1", None),
             ("::ffff:10.0.0.1", "10.0.0.1", None),
@@ -48,7 +51,7 @@ mod tests {
         ] {
             let read = |word: &str| word.parse::<IpAddr>().unwrap();
             assert_eq!(
-                itself_and_embedded(read(address)),
+                with_embedded_ipv4(read(address)),
                 (read(itself), inner.map(read)),
                 "{address}"
             );

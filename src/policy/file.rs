@@ -4,18 +4,24 @@ use std::path::Path;
 
 use crate::os::files;
 
-/// No policy is longer.
-const MOST: u64 = 1 << 20;
+/// The path of the policy file.
+pub const PATH: &str = "/etc/zbx-tcp/policy.toml";
 
-/// The file's bytes; `None` where there is no such file; else the sentence that says why it cannot be used.
+/// The largest file that is read, in bytes.
+const MAX_BYTES: u64 = 1 << 20;
+
+/// The file's bytes; `None` if there is no file.
 ///
-/// A link that leads nowhere is not "no file": somebody wanted a policy here.
+/// A dangling symbolic link is an error: a policy was meant to be here.
+///
+/// # Errors
+/// The sentence that says why the file cannot be read.
 pub fn read(path: &Path) -> Result<Option<Vec<u8>>, String> {
     let unusable = |why: String| format!("policy file is unusable: {}: {why}", path.display());
     if files::is_absent(path).map_err(unusable)? {
         return Ok(None);
     }
-    files::read(path, MOST)
+    files::read(path, MAX_BYTES)
         .map(|(bytes, _)| Some(bytes))
         .map_err(unusable)
 }
@@ -27,7 +33,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_absence_is_no_policy() {
+    fn only_a_missing_file_is_no_policy() {
         let dir = tempfile::tempdir().unwrap();
         let path = |name: &str| dir.path().join(name);
         assert_eq!(read(&path("absent")), Ok(None));

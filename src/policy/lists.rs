@@ -1,4 +1,4 @@
-//! The content of the policy file: two lists, read strictly.
+//! The content of the policy file: the lists `allow` and `deny`.
 
 use std::net::IpAddr;
 
@@ -6,11 +6,11 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::address::Port;
-use crate::policy::PATH;
 use crate::policy::decision::{Decision, ListName, Reason};
+use crate::policy::file::PATH;
 use crate::policy::network::Network;
 
-/// The lists of the file.
+/// The lists of the policy file.
 #[derive(Debug, Default)]
 pub struct Lists {
     allow: Vec<Rule>,
@@ -24,50 +24,58 @@ struct Rule {
 }
 
 impl Lists {
-    /// Reads the file's content, or says in one sentence what is wrong with it: where, and which key, but no value.
+    /// Parses the file's content.
+    ///
+    /// # Errors
+    /// One sentence with the line and the key of the first error, but no value of the file.
     pub fn parse(text: &[u8]) -> Result<Self, String> {
-        let text = std::str::from_utf8(text)
-            .map_err(|error| at(Lines::of(text).number(error.valid_up_to()), "", "not UTF-8"))?;
-        let lines = Lines::of(text.as_bytes());
+        let text = std::str::from_utf8(text).map_err(|error| {
+            at(
+                LineIndex::of(text).number(error.valid_up_to()),
+                "",
+                "not UTF-8",
+            )
+        })?;
+        let lines = LineIndex::of(text.as_bytes());
         let table = DeTable::parse(text).map_err(|error| {
             let line = error.span().map_or(1, |span| lines.number(span.start));
             at(line, "", &format!("not valid TOML: {}", error.message()))
         })?;
         let mut lists = Self::default();
-        let mut mistakes = Vec::new();
+        let mut errors = Vec::new();
         for (key, value) in table.get_ref() {
             let list = match &**key.get_ref() {
                 "allow" => (ListName::Allow, &mut lists.allow),
                 "deny" => (ListName::Deny, &mut lists.deny),
                 unknown => {
-                    let place = key.span().start;
+                    let offset = key.span().start;
                     let why = "unknown key: use `allow` or `deny`";
-                    mistakes.push((place, at(lines.number(place), &named(unknown), why)));
+                    errors.push((offset, at(lines.number(offset), &key_text(unknown), why)));
                     continue;
                 }
             };
-            read_list(&lines, list.0, value, list.1, &mut mistakes);
+            read_list(&lines, list.0, value, list.1, &mut errors);
         }
-        in_one_sentence(mistakes).map_or(Ok(lists), Err)
+        first_error(errors).map_or(Ok(lists), Err)
     }
 
-    /// Whether there is no rule at all.
+    /// Whether there are no rules.
     pub fn are_empty(&self) -> bool {
         self.allow.is_empty() && self.deny.is_empty()
     }
 
-    /// Judges one spelling of an address; `inner` is what the ground tells of it.
-    pub fn decide(&self, address: IpAddr, port: Port, inner: Option<IpAddr>) -> Decision {
+    /// Decides about one address; `embedded` is the same address if the reason must name it.
+    pub fn decide(&self, address: IpAddr, port: Port, embedded: Option<IpAddr>) -> Decision {
         let find = |list: ListName, rules: &[Rule]| {
             let index = rules
                 .iter()
-                .position(|rule| rule.network.holds(address, port))?;
+                .position(|rule| rule.network.contains(address, port))?;
             let line = rules.get(index)?.line;
             Some(Reason::Rule {
                 list,
                 position: index + 1,
                 line,
-                inner,
+                embedded,
             })
         };
         if let Some(rule) = find(ListName::Deny, &self.deny) {
@@ -76,25 +84,25 @@ impl Lists {
         match find(ListName::Allow, &self.allow) {
             Some(rule) => Decision::Allowed(rule),
             None if self.allow.is_empty() => Decision::Allowed(Reason::NoDenyMatches),
-            None => Decision::Denied(Reason::NoAllowMatches(inner)),
+            None => Decision::Denied(Reason::NoAllowMatches(embedded)),
         }
     }
 }
 
-/// Mistakes by their place in the text.
-type Mistakes = Vec<(usize, String)>;
+/// Errors with their byte offset in the text.
+type ListErrors = Vec<(usize, String)>;
 
 fn read_list(
-    lines: &Lines,
+    lines: &LineIndex,
     list: ListName,
     value: &Spanned<DeValue<'_>>,
     rules: &mut Vec<Rule>,
-    mistakes: &mut Mistakes,
+    errors: &mut ListErrors,
 ) {
     let DeValue::Array(entries) = value.get_ref() else {
         let key = format!(": key `{}`", list.key());
         let why = "not a list: write it as [\"10.0.0.0/8\", \"192.0.2.7:22,443\"]";
-        mistakes.push((
+        errors.push((
             value.span().start,
             at(lines.number(value.span().start), &key, why),
         ));
@@ -110,17 +118,17 @@ fn read_list(
             Ok(network) => rules.push(Rule { network, line }),
             Err(why) => {
                 let key = format!(": key `{}[{}]`", list.key(), index + 1);
-                mistakes.push((entry.span().start, at(line, &key, &why)));
+                errors.push((entry.span().start, at(line, &key, &why)));
             }
         }
     }
 }
 
-/// The first mistake, and how many more there are.
-fn in_one_sentence(mut mistakes: Mistakes) -> Option<String> {
-    mistakes.sort();
-    let more = mistakes.len().saturating_sub(1);
-    let (_, first) = mistakes.into_iter().next()?;
+/// The first error in the text, and how many more there are.
+fn first_error(mut errors: ListErrors) -> Option<String> {
+    errors.sort();
+    let more = errors.len().saturating_sub(1);
+    let (_, first) = errors.into_iter().next()?;
     Some(if more == 0 {
         first
     } else {
@@ -128,11 +136,12 @@ fn in_one_sentence(mut mistakes: Mistakes) -> Option<String> {
     })
 }
 
-/// A key for a sentence. What does not look like one may be anything, a password too, and is not shown.
-fn named(key: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
-    let looks_like_one = !key.is_empty() && key.len() <= 24 && key.bytes().all(plain);
-    if looks_like_one {
+/// A key for an error text. A key that does not look like one may be a pasted secret and is not
+/// shown.
+fn key_text(key: &str) -> String {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+    let looks_like_key = !key.is_empty() && key.len() <= 24 && key.bytes().all(allowed);
+    if looks_like_key {
         format!(": key `{key}`")
     } else {
         String::new()
@@ -143,15 +152,15 @@ fn at(line: usize, key: &str, why: &str) -> String {
     format!("policy file is invalid: {PATH}:{line}{key}: {why}")
 }
 
-/// Where each line of a text ends.
-struct Lines(Vec<usize>);
+/// Byte offsets of the line ends of a text.
+struct LineIndex(Vec<usize>);
 
-impl Lines {
+impl LineIndex {
     fn of(text: &[u8]) -> Self {
         Self(memchr::memchr_iter(b'\n', text).collect())
     }
 
-    /// The number of the line that this byte is in, counted from 1.
+    /// The line of this byte, counted from 1.
     fn number(&self, byte: usize) -> usize {
         self.0.partition_point(|end| *end < byte) + 1
     }

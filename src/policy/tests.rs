@@ -1,17 +1,17 @@
-//! The rules of the policy, every spelling of an address, and hostile files.
+//! Precedence of the lists, notations of addresses, and hostile files.
 
 use proptest::prelude::*;
 
 use super::*;
 
-/// The decision in words.
+/// The decision as text.
 fn decide(file: &str, address: &str, port: u16) -> String {
     Policy::from_text(file.as_bytes())
         .decide(address.parse().unwrap(), Port::new(port).unwrap())
         .to_string()
 }
 
-/// The verdict and its ground, without the line.
+/// The same without the line.
 fn decided(file: &str, address: &str, port: u16) -> String {
     let text = decide(file, address, port);
     text.split(" (line").next().unwrap().to_owned()
@@ -57,27 +57,35 @@ fn deny_wins_and_a_nonempty_allow_denies_the_rest() {
 }
 
 #[test]
-fn a_service_has_its_hosts_and_no_others() {
+fn a_service_is_limited_to_its_hosts() {
     let hosts =
         ["10.0.0.0/8:22", "2001:db8::/32", "64:ff9b::/96"].map(|word| word.parse().unwrap());
     let policy = Policy::of_service("till", hosts.to_vec());
     for (address, port, expected) in [
-        ("10.1.2.3", 22, "allowed: services.till.hosts has it"),
-        ("::ffff:10.1.2.3", 22, "allowed: services.till.hosts has it"),
-        ("10.1.2.3", 23, "denied: services.till.hosts lacks it"),
-        ("11.0.0.1", 22, "denied: services.till.hosts lacks it"),
-        ("2001:db8::1", 9, "allowed: services.till.hosts has it"),
+        ("10.1.2.3", 22, "allowed: allowed by services.till.hosts"),
+        (
+            "::ffff:10.1.2.3",
+            22,
+            "allowed: allowed by services.till.hosts",
+        ),
+        ("10.1.2.3", 23, "denied: not listed in services.till.hosts"),
+        ("11.0.0.1", 22, "denied: not listed in services.till.hosts"),
+        ("2001:db8::1", 9, "allowed: allowed by services.till.hosts"),
         (
             "64:ff9b::10.0.0.1",
             22,
-            "allowed: services.till.hosts has it",
+            "allowed: allowed by services.till.hosts",
         ),
         (
             "64:ff9b::11.0.0.1",
             22,
-            "denied: services.till.hosts lacks the 11.0.0.1 in it",
+            "denied: the embedded 11.0.0.1 is not listed in services.till.hosts",
         ),
-        ("2002:a00:1::", 22, "denied: services.till.hosts lacks it"),
+        (
+            "2002:a00:1::",
+            22,
+            "denied: not listed in services.till.hosts",
+        ),
     ] {
         let decision = policy.decide(address.parse().unwrap(), Port::new(port).unwrap());
         assert_eq!(decision.to_string(), expected, "{address} {port}");
@@ -87,7 +95,7 @@ fn a_service_has_its_hosts_and_no_others() {
 }
 
 #[test]
-fn a_rule_is_named_by_its_place_and_its_line() {
+fn a_rule_is_named_by_its_index_and_line() {
     let file = "# who\n\ndeny = [\n  \"10.0.0.1\", # one\n  \"10.0.0.2\",\n]\n";
     assert_eq!(
         decide(file, "10.0.0.2", 22),
@@ -111,17 +119,20 @@ fn a_file_without_rules_denies_everything() {
 }
 
 #[test]
-fn a_denied_ipv4_address_is_denied_in_every_spelling() {
+fn a_denied_ipv4_address_is_denied_in_every_notation() {
     let deny = "deny = [\"10.0.0.0/8:22\"]";
     for (address, expected) in [
         ("10.0.0.1", "denied: deny[1]"),
         ("::ffff:10.0.0.1", "denied: deny[1]"),
-        ("::10.0.0.1", "denied: deny[1], for the 10.0.0.1 in it"),
-        ("64:ff9b::a00:1", "denied: deny[1], for the 10.0.0.1 in it"),
-        ("2002:a00:1::", "denied: deny[1], for the 10.0.0.1 in it"),
+        ("::10.0.0.1", "denied: deny[1], for the embedded 10.0.0.1"),
+        (
+            "64:ff9b::a00:1",
+            "denied: deny[1], for the embedded 10.0.0.1",
+        ),
+        ("2002:a00:1::", "denied: deny[1], for the embedded 10.0.0.1"),
         (
             "2002:a00:1:ffff::7",
-            "denied: deny[1], for the 10.0.0.1 in it",
+            "denied: deny[1], for the embedded 10.0.0.1",
         ),
         ("2002:b00:1::", "allowed: no deny rule matches"),
         ("::ffff:11.0.0.1", "allowed: no deny rule matches"),
@@ -136,12 +147,12 @@ fn a_denied_ipv4_address_is_denied_in_every_spelling() {
 }
 
 #[test]
-fn an_allow_list_must_allow_what_an_address_holds_too() {
+fn an_allow_list_must_also_allow_the_embedded_address() {
     let v6 = "allow = [\"::/0\"]";
     assert_eq!(decided(v6, "2001:db8::1", 22), "allowed: allow[1]");
     assert_eq!(
         decided(v6, "64:ff9b::a00:1", 22),
-        "denied: no allow rule matches the 10.0.0.1 in it"
+        "denied: no allow rule matches the embedded 10.0.0.1"
     );
     assert_eq!(
         decided(v6, "::ffff:10.0.0.1", 22),
@@ -158,11 +169,11 @@ fn an_allow_list_must_allow_what_an_address_holds_too() {
 }
 
 #[test]
-fn an_address_that_stands_for_any_of_ours_is_denied_where_there_are_rules() {
+fn the_unspecified_address_is_denied_if_there_are_rules() {
     let deny = "deny = [\"127.0.0.0/8\", \"::1\"]";
     for address in ["0.0.0.0", "::", "::ffff:0.0.0.0", "64:ff9b::", "2002::1"] {
         assert!(
-            decide(deny, address, 22).starts_with("denied: it stands for any address"),
+            decide(deny, address, 22).starts_with("denied: it means any address"),
             "{address}"
         );
     }
@@ -174,7 +185,7 @@ fn an_address_that_stands_for_any_of_ours_is_denied_where_there_are_rules() {
 }
 
 #[test]
-fn an_invalid_file_denies_everything_and_says_where() {
+fn an_invalid_file_denies_everything_and_names_the_line() {
     let list = "not a list: write it as";
     let toml = "not valid TOML: ";
     for (file, place, why) in [
@@ -207,7 +218,7 @@ fn an_invalid_file_denies_everything_and_says_where() {
         (
             "allow = [\"10.0.0.1/8\"]",
             "1: key `allow[1]`: ",
-            "bits behind the prefix",
+            "bits after the prefix",
         ),
         (
             "allow = [\"10.0.0.1:http\"]",
@@ -241,7 +252,7 @@ fn an_invalid_file_denies_everything_and_says_where() {
 }
 
 #[test]
-fn a_file_that_is_not_utf_8_says_the_line() {
+fn a_file_that_is_not_utf_8_names_the_line() {
     let text = Policy::from_text(b"deny = []\n# \xff")
         .decide([127, 0, 0, 1].into(), Port::new(1).unwrap())
         .to_string();
@@ -252,7 +263,7 @@ fn a_file_that_is_not_utf_8_says_the_line() {
 }
 
 #[test]
-fn errors_never_hold_what_the_file_says() {
+fn errors_never_contain_a_value_of_the_file() {
     for file in [
         "hunter2",
         "hunter2 = hunter2",
@@ -282,7 +293,7 @@ fn errors_never_hold_what_the_file_says() {
 }
 
 #[test]
-fn deep_and_long_files_are_read_without_harm() {
+fn deep_and_long_files_are_harmless() {
     let deep = format!("deny = {}", "[".repeat(500_000));
     assert!(
         decide(&deep, "127.0.0.1", 22).contains("not valid TOML"),
@@ -295,7 +306,7 @@ fn deep_and_long_files_are_read_without_harm() {
 }
 
 fn addresses() -> impl Strategy<Value = IpAddr> {
-    let spelled = (0_usize..6, any::<u32>()).prop_map(|(kind, bits)| {
+    let notations = (0_usize..6, any::<u32>()).prop_map(|(kind, bits)| {
         let v4 = std::net::Ipv4Addr::from(bits);
         let [a, b, c, d] = v4.octets().map(u16::from);
         let (high, low) = (a << 8 | b, c << 8 | d);
@@ -310,12 +321,12 @@ fn addresses() -> impl Strategy<Value = IpAddr> {
         IpAddr::from(segments)
     });
     prop_oneof![
-        spelled,
+        notations,
         any::<u128>().prop_map(|bits| IpAddr::V6(bits.into()))
     ]
 }
 
-/// An address as a rule that holds exactly it.
+/// A rule that matches exactly this address.
 fn rule(address: IpAddr) -> String {
     match address.to_canonical() {
         IpAddr::V6(v6) => format!("\"[{v6}]\""),
@@ -332,11 +343,11 @@ proptest! {
         let file = format!("allow = [\"0.0.0.0/0\", \"::/0\"]\ndeny = [{others}{}]", rule(address));
         let text = decided(&file, &address.to_string(), port);
         let expected = format!("denied: deny[{}]", before + 1);
-        prop_assert!(text == expected || text.starts_with("denied: it stands for any"), "{text}");
+        prop_assert!(text == expected || text.starts_with("denied: it means any"), "{text}");
     }
 
     #[test]
-    fn what_is_denied_in_one_spelling_is_denied_in_all(bits in 1_u32.., port in 1_u16..) {
+    fn what_is_denied_in_one_notation_is_denied_in_all(bits in 1_u32.., port in 1_u16..) {
         let v4 = std::net::Ipv4Addr::from(bits);
         let file = format!("allow = [\"0.0.0.0/0\", \"::/0\"]\ndeny = [\"{v4}\"]");
         let policy = Policy::from_text(file.as_bytes());
@@ -346,13 +357,13 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_are_a_policy(bytes in proptest::collection::vec(any::<u8>(), 0..60), address in addresses()) {
+    fn random_bytes_allow_nothing(bytes in proptest::collection::vec(any::<u8>(), 0..60), address in addresses()) {
         let decision = Policy::from_text(&bytes).decide(address, Port::new(22).unwrap());
         prop_assert!(!decision.is_allowed(), "random bytes allow nothing: {decision}");
     }
 
     #[test]
-    fn any_entry_is_read_or_refused(entry in "[\\[\\]0-9a-f:./,x -]{0,24}", address in addresses()) {
+    fn any_entry_is_accepted_or_refused(entry in "[\\[\\]0-9a-f:./,x -]{0,24}", address in addresses()) {
         let text = decide(&format!("deny = [\"{entry}\"]"), &address.to_string(), 22);
         prop_assert!(text.starts_with("denied: ") || text == "allowed: no deny rule matches", "{text}");
     }

@@ -1,49 +1,45 @@
-//! The settings of `batch`: many targets, few methods.
+//! The settings of `batch`: many targets, few specs.
 
-mod as_toml;
-mod bounds;
-mod configured;
-mod gather;
-mod json;
-mod lines;
-mod listing;
-mod methods;
-mod printed;
+mod dedup;
+mod options;
 mod shard;
-pub mod unique;
-mod words;
+mod sources;
+mod spec_cache;
+mod stdin;
+mod target_list;
 
 use std::collections::HashSet;
-use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::cli::batch::BatchArgs;
 use crate::output::batch_format::{BatchFormat, BatchOutput, KeyPart};
 use crate::plan::Plan;
-use crate::settings::batch::listing::{AfterMistake, Listing};
-use crate::settings::batch::methods::Methods;
-use crate::settings::options::number;
-use crate::settings::probe::resolver;
-use crate::settings::{ResolverChoice, SettingsError, Transcript, configuration};
-pub use bounds::{bounds, seed};
-pub use gather::configured;
-pub use methods::TIMEOUT;
+use crate::settings::batch::target_list::TargetList;
+use crate::settings::config::Configuration;
+use crate::settings::error::SettingsError;
+use crate::settings::request::{ResolverChoice, Transcript};
+pub use dedup::{Draft, DraftOrigin, assign_ids, without_repeats};
+pub use options::{BatchRequest, Bounds, bounds, seed};
+pub use shard::Shard;
+pub use sources::configured;
+pub use spec_cache::{SpecCache, TARGET_TIMEOUT};
+pub use target_list::{Invalid, OnError};
 
 /// Everything a `batch` needs.
 #[derive(Debug)]
-pub struct Fleet {
-    /// The probes in input order; a plan's number is its index, and its label has an id where that is not `host:port`.
+pub struct Batch {
+    /// The probes in input order. A plan's number is its index; its label has an id unless that is
+    /// `host:port`.
     pub plans: Vec<Arc<Plan>>,
-    /// How many targets stood there again and are one entry.
+    /// How many targets were repeats of others.
     pub duplicates: usize,
-    /// What was left out because it was wrong, where the caller said to keep going.
+    /// What was skipped because of errors, with `--keep-going`.
     pub invalid: Invalid,
     /// What is printed.
     pub wanted: BatchOutput,
     /// What the run may use.
     pub bounds: Bounds,
-    /// What the order of starts is made from.
+    /// The seed of the randomized start order.
     pub seed: u64,
     /// How names are resolved.
     pub resolver: ResolverChoice,
@@ -51,90 +47,52 @@ pub struct Fleet {
     pub transcript: Transcript,
 }
 
-/// Entries that are no targets.
-#[derive(Debug, Default)]
-pub struct Invalid {
-    /// How many there were.
-    pub count: usize,
-    /// What was wrong with the first of them, at most [`Invalid::KEPT`].
-    pub first: Vec<SettingsError>,
-}
-
-impl Invalid {
-    /// How many mistakes are kept to be shown.
-    pub const KEPT: usize = 20;
-}
-
-/// What a run may use; what is `None` is the program's to choose.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Bounds {
-    /// Probes in flight at once.
-    pub concurrency: Option<NonZeroUsize>,
-    /// Connects started in a second; no limit where it is absent.
-    pub rate: Option<NonZeroU32>,
-    /// Probes in flight at once to one resolved address; no limit where it is absent.
-    pub per_host: Option<NonZeroUsize>,
-    /// Threads that probe.
-    pub threads: Option<NonZeroUsize>,
-    /// The time of the whole run, reading the targets included.
-    pub deadline: Duration,
-}
-
-/// Connections of a good guest to one address.
-const PER_HOST: NonZeroUsize = NonZeroUsize::new(16).unwrap();
-/// More targets than these were hardly meant.
-const MOST_TARGETS: usize = 65_536;
-/// More than memory has room for.
-const MOST_ALLOWED: u64 = 1 << 24;
-
-/// What the options of `batch` mean; `input` reads standard input, for at most the time of the run.
+/// Merges a request with the configuration and builds the list of targets. `input` reads standard
+/// input, for at most the time of the run.
 ///
 /// # Errors
-/// The first mistake found; nothing was sent.
+/// The first error found; nothing was sent.
 pub fn batch(
-    args: &BatchArgs,
+    request: BatchRequest,
+    config: &Configuration,
     input: impl FnOnce(Duration) -> Result<Vec<u8>, SettingsError>,
-) -> Result<Fleet, SettingsError> {
-    let wanted = printed::wanted(args)?;
-    let (bounds, seed) = (
-        bounds(&args.limits, &args.deadline, Some(PER_HOST))?,
-        seed(&args.limits)?,
-    );
-    let shard = shard::shard(&args.shard)?;
-    let resolver = resolver(&args.probe.network)?;
-    let most = number("--max-targets", &args.max_targets, MOST_ALLOWED)?;
-    let most = most
-        .and_then(|most| usize::try_from(most).ok())
-        .unwrap_or(MOST_TARGETS);
-    let after = if args.keep_going {
-        AfterMistake::KeepGoing
-    } else {
-        AfterMistake::Stop
-    };
-    let config = configuration(&args.probe.network.config)?;
-    let mut listing = Listing::new(Methods::new(&config, &args.probe)?, most, after);
-    gather::gather(args, &config, &mut listing, || input(bounds.deadline))?;
-    let (mut plans, duplicates, invalid) = listing.finish()?;
-    refuse_nothing_left(&plans, &invalid)?;
+) -> Result<Batch, SettingsError> {
+    let BatchRequest {
+        probe,
+        targets,
+        groups,
+        wanted,
+        bounds,
+        seed,
+        shard,
+        max_targets,
+        on_error,
+        transcript,
+    } = request;
+    let resolver = probe.resolver;
+    let specs = SpecCache::new(config, probe)?;
+    let mut list = TargetList::new(specs, max_targets, on_error);
+    sources::add(&mut list, config, &targets, &groups, || {
+        input(bounds.deadline)
+    })?;
+    let list = list.finish()?;
+    let mut plans = list.plans;
+    reject_nothing_left(&plans, &list.invalid)?;
     if let Some(shard) = shard {
-        plans.retain(|plan| shard.has(&plan.id()));
+        plans.retain(|plan| shard.contains(&plan.id()));
         (0..)
             .zip(&mut plans)
             .for_each(|(number, plan)| plan.index = number);
     }
-    refuse_shared_items(&wanted, &plans)?;
-    let transcript = if args.verbose {
-        Transcript::Shown
-    } else {
-        Transcript::Silent
-    };
+    reject_shared_items(&wanted, &plans)?;
     let mut plans: Vec<_> = plans.into_iter().map(Arc::new).collect();
-    // It is collected in the place of what was longer, and stays until the end.
+    // `collect` reuses the allocation of the longer elements, which would be kept until the end of
+    // the run.
     plans.shrink_to_fit();
-    Ok(Fleet {
+    Ok(Batch {
         plans,
-        duplicates,
-        invalid,
+        duplicates: list.duplicates,
+        invalid: list.invalid,
         wanted,
         bounds,
         seed,
@@ -143,11 +101,11 @@ pub fn batch(
     })
 }
 
-/// An empty document would delete whatever was discovered.
-fn refuse_nothing_left(plans: &[Plan], invalid: &Invalid) -> Result<(), SettingsError> {
+/// An empty document would make Zabbix delete what it discovered.
+fn reject_nothing_left(plans: &[Plan], invalid: &Invalid) -> Result<(), SettingsError> {
     match invalid.first.first() {
-        Some(mistake) if plans.is_empty() => Err(SettingsError::new(format!(
-            "no target is without a mistake; the first of {}: {mistake}",
+        Some(error) if plans.is_empty() => Err(SettingsError::new(format!(
+            "every target has an error; the first of {}: {error}",
             invalid.count
         ))),
         _ => Ok(()),
@@ -155,7 +113,7 @@ fn refuse_nothing_left(plans: &[Plan], invalid: &Invalid) -> Result<(), Settings
 }
 
 /// Values of several targets must not become those of one item.
-fn refuse_shared_items(wanted: &BatchOutput, plans: &[Plan]) -> Result<(), SettingsError> {
+fn reject_shared_items(wanted: &BatchOutput, plans: &[Plan]) -> Result<(), SettingsError> {
     if wanted.format != BatchFormat::Sender || wanted.sender_key.0.contains(&KeyPart::Id) {
         return Ok(());
     }
@@ -170,7 +128,7 @@ fn refuse_shared_items(wanted: &BatchOutput, plans: &[Plan]) -> Result<(), Setti
     }
     Err(SettingsError::in_option(
         "--sender-key",
-        "has no word ID, so all targets of a host would share one item",
+        "must contain ID: otherwise all targets of a host would share one item",
     ))
 }
 

@@ -1,51 +1,94 @@
-//! From merged wishes to a method; this machine is asked whether it has the source and the interface.
+//! Builds [`ProbeSpec`]s from merged options, and [`Plan`]s from those. Contradictions between
+//! options are found here, and this machine is asked whether it has the source address and the
+//! interface.
 
 use std::net::IpAddr;
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::time::Duration;
 
+use crate::address::{Host, Target};
 use crate::escape::escaped_prefix;
 use crate::os::route;
-use crate::plan::{AddressSelection, Attempts, Expected, Family, Interface, LocalBind, ProbeSpec};
-use crate::settings::SettingsError;
+use crate::plan::{
+    AddressSelection, Attempts, Expected, Family, Interface, LocalBind, Plan, ProbeSpec,
+};
 use crate::settings::config::Service;
-use crate::settings::dialogue::{Dialogue, dialogue};
-use crate::settings::overrides::{Located, Overrides};
+use crate::settings::dialogue::{CompiledDialogue, dialogue};
+use crate::settings::error::{Located, SettingsError};
+use crate::settings::overrides::Overrides;
+use crate::settings::request::RequestedFamily;
+use crate::settings::target_spec::TargetSpec;
 
-/// Which family was asked for, and by which option.
-pub type AskedFamily = Option<(Family, &'static str)>;
+/// Where contradictions between options are reported. The options may come from several places, so
+/// this is the most specific one that gave any.
+#[derive(Debug, Clone, Copy)]
+pub enum Blame<'t> {
+    /// The command line: options are named with their dashes.
+    CommandLine,
+    /// A target with options of its own: options are named by their keys.
+    Target(&'t TargetSpec),
+}
 
-/// The method of these wishes; many targets may share it.
-///
-/// # Errors
-/// Every mistake found; nothing was sent.
-pub fn spec(overrides: &Overrides, family: AskedFamily) -> Result<ProbeSpec, Vec<SettingsError>> {
-    match (dialogue(overrides), silent(overrides, family)) {
-        (
-            Ok(Dialogue {
-                steps,
-                quit,
-                charset,
-            }),
-            Ok(spec),
-        ) => refuse_contradictions(ProbeSpec {
-            steps,
-            quit,
-            charset,
-            ..spec
-        })
-        .map_err(|mistake| vec![mistake]),
-        (spoken, rest) => Err(spoken
-            .err()
-            .into_iter()
-            .flatten()
-            .chain(rest.err())
-            .collect()),
+impl Blame<'_> {
+    /// An error in this option, given by its command line name.
+    fn error(self, option: &'static str, message: impl std::fmt::Display) -> SettingsError {
+        match self {
+            Self::CommandLine => SettingsError::in_option(option, message),
+            Self::Target(target) => {
+                let key = target.key.member(&self.name(option));
+                SettingsError::at(&target.location, &key, message)
+            }
+        }
+    }
+
+    /// The name of an option in a message.
+    fn name(self, option: &'static str) -> String {
+        match self {
+            Self::CommandLine => option.to_owned(),
+            Self::Target(_) => option.trim_start_matches('-').replace('-', "_"),
+        }
     }
 }
 
-/// The method with the name of its service, and where that may be spoken, whatever is said in its place.
-pub fn of_service(spec: ProbeSpec, service: Option<&Service>) -> ProbeSpec {
+/// Builds the spec of these options; many targets may share it.
+///
+/// # Errors
+/// Every error found; nothing was sent.
+pub fn spec(
+    overrides: &Overrides,
+    family: Option<RequestedFamily>,
+    blame: Blame<'_>,
+) -> Result<ProbeSpec, Vec<SettingsError>> {
+    match (
+        dialogue(overrides),
+        transport_options(overrides, family, blame),
+    ) {
+        (Ok(dialogue), Ok(spec)) => {
+            let CompiledDialogue {
+                steps,
+                quit,
+                charset,
+            } = dialogue;
+            let spec = ProbeSpec {
+                steps,
+                quit,
+                charset,
+                ..spec
+            };
+            reject_contradictions(&spec, blame).map_err(|error| vec![error])?;
+            Ok(spec)
+        }
+        (dialogue, transport) => {
+            let errors = dialogue.err().into_iter().flatten();
+            Err(errors.chain(transport.err()).collect())
+        }
+    }
+}
+
+/// Adds the service's name and the hosts it is limited to. The limit holds even if options override
+/// the service's dialogue.
+pub fn with_service(spec: ProbeSpec, service: Option<&Service>) -> ProbeSpec {
     let Some(Service { name, hosts, .. }) = service else {
         return spec;
     };
@@ -56,18 +99,25 @@ pub fn of_service(spec: ProbeSpec, service: Option<&Service>) -> ProbeSpec {
     }
 }
 
-/// The method without its dialogue.
-fn silent(overrides: &Overrides, family: AskedFamily) -> Result<ProbeSpec, SettingsError> {
+/// The spec without its dialogue.
+fn transport_options(
+    overrides: &Overrides,
+    family: Option<RequestedFamily>,
+    blame: Blame<'_>,
+) -> Result<ProbeSpec, SettingsError> {
     let defaults = ProbeSpec::default();
     let interface = overrides.interface.as_ref().map(interface).transpose()?;
-    let source = source(overrides, interface.as_ref())?;
+    let source = match &overrides.source {
+        Some(given) => Some(source(given, interface.as_ref())?),
+        None => None,
+    };
     let timeout = overrides.timeout.unwrap_or(defaults.timeout);
     Ok(ProbeSpec {
-        family: family_of(source, family)?,
+        family: family_of(source, family, blame)?,
         addresses: overrides.addresses.unwrap_or(defaults.addresses),
         bind: LocalBind { source, interface },
         timeout,
-        attempts: attempts(overrides, timeout)?,
+        attempts: attempts(overrides, timeout, blame)?,
         expected: overrides.want.unwrap_or(defaults.expected),
         max_bytes: overrides.max_bytes.unwrap_or(defaults.max_bytes),
         close: overrides.close.unwrap_or(defaults.close),
@@ -75,100 +125,91 @@ fn silent(overrides: &Overrides, family: AskedFamily) -> Result<ProbeSpec, Setti
     })
 }
 
-fn source(
-    overrides: &Overrides,
-    interface: Option<&Interface>,
-) -> Result<Option<IpAddr>, SettingsError> {
-    let Some(Located { place, text }) = &overrides.source else {
-        return Ok(None);
-    };
-    let refused =
-        |why: &str| SettingsError::at(place, format!("`{}` {why}", escaped_prefix(text, 60)));
-    let address: IpAddr = text
+const NO_SUCH_ADDRESS: &str = "is not an address of this host: `ip address` lists them";
+
+fn source(given: &Located, interface: Option<&Interface>) -> Result<IpAddr, SettingsError> {
+    let refused = |why: &str| given.error(format!("`{}` {why}", escaped_prefix(&given.text, 60)));
+    let address: IpAddr = given
+        .text
         .parse()
         .map_err(|_| refused("is not an IPv4 or IPv6 address"))?;
     if address.is_unspecified() || address.is_multicast() {
         return Err(refused("is not the address of a host"));
     }
     match route::has_address(address, interface.map(|interface| interface.index)) {
-        Err(_) if !needs_zone(address, interface) => Err(refused(NO_ADDRESS)),
-        _ => Ok(Some(address)),
+        Err(_) if !needs_zone(address, interface) => Err(refused(NO_SUCH_ADDRESS)),
+        _ => Ok(address),
     }
 }
 
-/// What is said of a source that this machine does not have.
-pub const NO_ADDRESS: &str = "is not an address of this host: `ip address` lists them";
-
-/// Whether only a target's zone tells which link this source is on.
-pub fn needs_zone(source: IpAddr, interface: Option<&Interface>) -> bool {
+/// Whether only the target's zone tells which link this source address is on.
+fn needs_zone(source: IpAddr, interface: Option<&Interface>) -> bool {
     matches!(source, IpAddr::V6(address) if address.is_unicast_link_local()) && interface.is_none()
 }
 
-/// The wanted family; a source has its own.
-fn family_of(source: Option<IpAddr>, asked: AskedFamily) -> Result<Family, SettingsError> {
-    let of = source.map(|address| {
-        if address.is_ipv4() {
-            Family::V4
-        } else {
-            Family::V6
-        }
+/// The address family: that of the source address, else the one that was asked for.
+fn family_of(
+    source: Option<IpAddr>,
+    requested: Option<RequestedFamily>,
+    blame: Blame<'_>,
+) -> Result<Family, SettingsError> {
+    let of_source = source.map(|address| match address {
+        IpAddr::V4(_) => Family::V4,
+        IpAddr::V6(_) => Family::V6,
     });
-    match (of, asked) {
-        (Some(of), Some((asked, _))) if of != asked => Err(SettingsError::in_option(
-            "--source",
-            "is of the other address family",
-        )),
-        (of, asked) => Ok(of.or(asked.map(|(family, _)| family)).unwrap_or_default()),
+    match (of_source, requested) {
+        (Some(of_source), Some(requested)) if of_source != requested.family => {
+            let message = format!("is not an address of the family of `{}`", requested.option);
+            Err(blame.error("--source", message))
+        }
+        (of_source, requested) => Ok(of_source
+            .or(requested.map(|requested| requested.family))
+            .unwrap_or_default()),
     }
 }
 
-fn interface(written: &Located) -> Result<Interface, SettingsError> {
-    if let Some(index) = route::interface_index(&written.text) {
-        Ok(Interface {
-            name: written.text.as_str().into(),
-            index,
-        })
-    } else {
-        let text = format!(
-            "no interface `{}` on this host: `ip link` lists them",
-            escaped_prefix(&written.text, 40)
-        );
-        Err(SettingsError::at(&written.place, text))
-    }
+fn interface(given: &Located) -> Result<Interface, SettingsError> {
+    let Some(index) = route::interface_index(&given.text) else {
+        let name = escaped_prefix(&given.text, 40);
+        let message = format!("no interface `{name}` on this host: `ip link` lists them");
+        return Err(given.error(message));
+    };
+    Ok(Interface {
+        name: given.text.as_str().into(),
+        index,
+    })
 }
 
-fn attempts(overrides: &Overrides, timeout: Duration) -> Result<Option<Attempts>, SettingsError> {
+fn attempts(
+    overrides: &Overrides,
+    timeout: Duration,
+    blame: Blame<'_>,
+) -> Result<Option<Attempts>, SettingsError> {
     let Some(count) = overrides.count.and_then(NonZeroU32::new) else {
-        let stray = if overrides.interval.is_some() {
-            "--interval"
-        } else {
-            "--require"
+        let option = match (overrides.interval, overrides.require) {
+            (None, None) => return Ok(None),
+            (Some(_), _) => "--interval",
+            (None, Some(_)) => "--require",
         };
-        return match (overrides.interval, overrides.require) {
-            (None, None) => Ok(None),
-            _ => Err(SettingsError::in_option(
-                stray,
-                "means something only with --count",
-            )),
-        };
+        let message = format!("requires `{}`", blame.name("--count"));
+        return Err(blame.error(option, message));
     };
     let require = overrides
         .require
         .and_then(NonZeroU32::new)
         .unwrap_or(NonZeroU32::MIN);
     if require > count {
-        return Err(SettingsError::in_option(
-            "--require",
-            format!("{require} of {count} attempts can never succeed"),
-        ));
+        let message = format!("{require} of {count} attempts can never succeed");
+        return Err(blame.error("--require", message));
     }
     let interval = overrides.interval.unwrap_or(Attempts::INTERVAL);
     if interval.saturating_mul(require.get() - 1) >= timeout {
-        let interval = humantime::format_duration(interval);
-        let text = format!(
-            "{require} attempts, one every {interval}, do not fit into the deadline: raise --timeout"
+        let message = format!(
+            "{require} attempts, one every {}, do not fit into the deadline: raise `{}`",
+            humantime::format_duration(interval),
+            blame.name("--timeout")
         );
-        return Err(SettingsError::in_option("--require", text));
+        return Err(blame.error("--require", message));
     }
     Ok(Some(Attempts {
         count,
@@ -177,20 +218,108 @@ fn attempts(overrides: &Overrides, timeout: Duration) -> Result<Option<Attempts>
     }))
 }
 
-/// Wishes that cannot all hold.
-fn refuse_contradictions(spec: ProbeSpec) -> Result<ProbeSpec, SettingsError> {
-    let closed = matches!(spec.expected, Expected::Closed(_));
-    if closed && !(spec.steps.is_empty() && spec.quit.is_none()) {
-        return Err(SettingsError::in_option(
-            "--expect-closed",
-            "a port that is to be closed cannot --send, --expect or --quit",
-        ));
+fn reject_contradictions(spec: &ProbeSpec, blame: Blame<'_>) -> Result<(), SettingsError> {
+    let is_closed = matches!(spec.expected, Expected::Closed(_));
+    if is_closed && !(spec.steps.is_empty() && spec.quit.is_none()) {
+        let message = match blame {
+            Blame::CommandLine => "conflicts with `--send`, `--expect` and `--quit`",
+            Blame::Target(_) => "conflicts with `steps` and `quit`",
+        };
+        return Err(blame.error("--expect-closed", message));
     }
     if spec.addresses == AddressSelection::All && spec.attempts.is_some() {
+        let message = match blame {
+            Blame::CommandLine => "counts connects to one address: drop it, or `--addresses all`",
+            Blame::Target(_) => "counts connects to one address: drop it, or `addresses`",
+        };
+        return Err(blame.error("--count", message));
+    }
+    Ok(())
+}
+
+/// The plan to probe this target as this spec says. Only the two together can be wrong: address
+/// family, zone, source.
+///
+/// # Errors
+/// When they contradict each other; nothing was sent. The location is the command line; see
+/// [`in_target`].
+pub fn plan(
+    spec: &Arc<ProbeSpec>,
+    target: Target,
+    family: Option<RequestedFamily>,
+) -> Result<Plan, SettingsError> {
+    let zone = zone(&target.host, spec)?;
+    let plan = Plan {
+        index: 0,
+        target,
+        zone,
+        meta: None,
+        spec: Arc::clone(spec),
+    };
+    reject_other_family(&plan, family)?;
+    let is_local = |source: &IpAddr| needs_zone(*source, spec.bind.interface.as_ref());
+    match spec.bind.source.filter(is_local) {
+        Some(source) if route::has_address(source, zone).is_err() => Err(SettingsError::in_option(
+            "--source",
+            format!("`{source}` {NO_SUCH_ADDRESS}"),
+        )),
+        _ => Ok(plan),
+    }
+}
+
+/// An error of [`plan`] at the location of the target.
+pub fn in_target(target: &TargetSpec, error: SettingsError) -> SettingsError {
+    let SettingsError { key, message, .. } = error;
+    if target.key.is_none() {
+        return SettingsError::at(&target.location, &key, message);
+    }
+    target.error(if key.is_none() {
+        message
+    } else {
+        format!("{key}: {message}")
+    })
+}
+
+/// A numeric address must be of the family that was asked for.
+fn reject_other_family(plan: &Plan, family: Option<RequestedFamily>) -> Result<(), SettingsError> {
+    let is_other = |address: IpAddr| match plan.spec.family {
+        Family::Any => false,
+        Family::V4 => address.is_ipv6(),
+        Family::V6 => address.is_ipv4(),
+    };
+    if plan.ip().is_some_and(is_other) {
+        let option = family.map_or("--source", |family| family.option);
         return Err(SettingsError::in_option(
-            "--count",
-            "counts connects to one address: drop it, or drop `--addresses all`",
+            option,
+            format!("{} is not of that address family", plan.target.host),
         ));
     }
-    Ok(spec)
+    Ok(())
+}
+
+/// The interface index of the address's zone; a link-local address needs a zone or an interface.
+fn zone(host: &Host, spec: &ProbeSpec) -> Result<Option<NonZeroU32>, SettingsError> {
+    match host {
+        Host::Zoned(zoned) => zone_index(&zoned.zone).map(Some),
+        Host::Address(IpAddr::V6(address))
+            if address.is_unicast_link_local() && spec.bind.interface.is_none() =>
+        {
+            Err(SettingsError::new(format!(
+                "`{address}` is link-local: write `{address}%eth0`, or name the interface by --interface"
+            )))
+        }
+        _ => Ok(None),
+    }
+}
+
+/// The index of a zone: an interface's name, or the index itself (RFC 4007, section 11.2).
+fn zone_index(zone: &str) -> Result<NonZeroU32, SettingsError> {
+    route::interface_index(zone)
+        .or_else(|| zone.parse().ok())
+        .ok_or_else(|| {
+            SettingsError::new(format!(
+                "zone `{}`: no such interface on this host: `ip link` lists them",
+                escaped_prefix(zone, 40)
+            ))
+        })
 }

@@ -1,19 +1,17 @@
-//! The settings of `check`: defaults, then options.
+//! The settings of `check`: a request and the configuration become one plan.
 
 use std::sync::Arc;
 
 use crate::address::Target;
-use crate::cli::check::CheckArgs;
-use crate::cli::values::non_empty;
 use crate::escape::escaped_prefix;
 use crate::output::Format;
 use crate::plan::Plan;
-use crate::settings::build::{of_service, spec};
-use crate::settings::options::overrides;
+use crate::settings::build::{Blame, plan, spec, with_service};
+use crate::settings::config::Configuration;
+use crate::settings::error::SettingsError;
 use crate::settings::overrides::Overrides;
-use crate::settings::plan::plan;
-use crate::settings::probe::{ResolverChoice, configuration, family, first, resolver};
-use crate::settings::{SettingsError, services};
+use crate::settings::request::{CheckRequest, ResolverChoice, Transcript};
+use crate::settings::services;
 
 /// Everything a `check` needs.
 #[derive(Debug)]
@@ -28,48 +26,33 @@ pub struct Check {
     pub transcript: Transcript,
 }
 
-/// Whether each step is explained on standard error.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Transcript {
-    /// `-v`
-    Shown,
-    /// Standard error stays empty.
-    Silent,
-}
-
-/// What the options of `check` mean.
+/// Merges a request with its service and the configuration.
 ///
 /// # Errors
-/// The first mistake found; nothing was sent.
-pub fn check(args: &CheckArgs, default_format: Format) -> Result<Check, SettingsError> {
-    let config = configuration(&args.probe.network.config)?;
-    let service = non_empty(&args.probe.service)
-        .map(|name| services::find(&config, name))
-        .transpose();
-    let service = service.map_err(|why| SettingsError::in_option("--service", why))?;
-    let own = service
+/// The first error found; nothing was sent.
+pub fn check(request: CheckRequest, config: Configuration) -> Result<Check, SettingsError> {
+    let CheckRequest {
+        host,
+        port,
+        probe,
+        format,
+        transcript,
+    } = request;
+    let service = probe
+        .service
+        .map(|name| services::find(&config, &name))
+        .transpose()
+        .map_err(|why| SettingsError::in_option("--service", why))?;
+    let of_service = service
         .as_ref()
         .map_or_else(Overrides::default, |service| service.overrides.clone());
-    let overrides = overrides(&args.probe)?
-        .over(own)
-        .over_defaults(config.defaults);
-    let target = Target::from_words(&args.host, args.port.as_deref(), overrides.port)
+    let overrides = probe.overrides.or(of_service).or_defaults(config.defaults);
+    let target = Target::from_arguments(&host, port.as_deref(), overrides.port)
         .map_err(SettingsError::new)?;
-    let format = match non_empty(&args.output) {
-        Some(word) => {
-            Format::parse(word).map_err(|why| SettingsError::in_option("--output", why))?
-        }
-        None => default_format,
-    };
-    let spec = spec(&overrides, family(&args.probe.network)).map_err(first)?;
-    let spec = of_service(spec, service.as_ref());
-    let plan = plan(&Arc::new(spec), target, family(&args.probe.network))?;
-    refuse_impossible(&format, &plan)?;
-    let transcript = if args.verbose {
-        Transcript::Shown
-    } else {
-        Transcript::Silent
-    };
+    let spec = spec(&overrides, probe.family, Blame::CommandLine).map_err(SettingsError::first)?;
+    let spec = with_service(spec, service.as_ref());
+    let plan = plan(&Arc::new(spec), target, probe.family)?;
+    reject_unmeasured(&format, &plan)?;
     if transcript == Transcript::Shown && !matches!(format, Format::Text) {
         return Err(SettingsError::in_option(
             "--verbose",
@@ -79,21 +62,19 @@ pub fn check(args: &CheckArgs, default_format: Format) -> Result<Check, Settings
     Ok(Check {
         plan,
         format,
-        resolver: resolver(&args.probe.network)?,
+        resolver: probe.resolver,
         transcript,
     })
 }
 
-/// A value that this plan can never measure.
-fn refuse_impossible(format: &Format, plan: &Plan) -> Result<(), SettingsError> {
+/// The value that is printed must be one that this plan can measure.
+fn reject_unmeasured(format: &Format, plan: &Plan) -> Result<(), SettingsError> {
     match format {
         Format::Metric(metric)
             if metric.path.starts_with("attempts.") && plan.spec.attempts.is_none() =>
         {
-            Err(SettingsError::in_option(
-                "--output",
-                format!("`{}` needs --count", metric.path),
-            ))
+            let message = format!("`{}` requires --count", metric.path);
+            Err(SettingsError::in_option("--output", message))
         }
         Format::Capture(name) if !plan.spec.captures().any(|known| known == &**name) => {
             let known: Vec<_> = plan.spec.captures().collect();
@@ -102,11 +83,11 @@ fn refuse_impossible(format: &Format, plan: &Plan) -> Result<(), SettingsError> 
             } else {
                 known.join(", ")
             };
-            let text = format!(
+            let message = format!(
                 "no step captures `{}`; captured are: {known}",
                 escaped_prefix(name, 40)
             );
-            Err(SettingsError::in_option("--output", text))
+            Err(SettingsError::in_option("--output", message))
         }
         _ => Ok(()),
     }

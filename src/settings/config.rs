@@ -5,63 +5,79 @@ mod options;
 mod service;
 mod table;
 mod target;
+mod value;
 
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::address::cidr;
 use crate::os::errno::os_error_text;
 use crate::os::files;
-use crate::settings::SettingsError;
-use crate::settings::config::service::Privacy;
-use crate::settings::config::table::{Examined, Table};
-use crate::settings::overrides::{Location, Overrides};
+use crate::settings::config::file::Privacy;
+use crate::settings::config::table::{Diagnostics, Field, TableReader};
+use crate::settings::config::value::{ConfigValue, toml_member};
+use crate::settings::error::{Key, Location, SettingsError};
+use crate::settings::overrides::Overrides;
+use crate::settings::target_spec::{TargetSpec, expand};
 pub use service::Service;
-pub use target::TargetEntry;
 
-/// Where the configuration is, unless somebody says otherwise.
+/// The main file, unless another one is named.
 const MAIN: &str = "/etc/zbx-tcp/config.toml";
-/// More files of it, read after it in the order of their names; a default in a later file counts.
-const MORE: &str = "/etc/zbx-tcp/conf.d";
-/// More than any list of targets that a person writes.
-const MOST_BYTES: u64 = 16 << 20;
+/// The directory of further files. They are read after the main file in the order of their names;
+/// the last default wins.
+const DIRECTORY: &str = "/etc/zbx-tcp/conf.d";
+/// The environment variable that names another file.
+const ENVIRONMENT: &str = "ZBX_TCP_CONFIG";
+/// The largest file that is read.
+const MAX_FILE_BYTES: u64 = 16 << 20;
 
-/// What the files say.
+/// The content of the configuration files.
 #[derive(Debug, Default)]
-pub struct Config {
-    /// The options of every check that does not have its own.
+pub struct Configuration {
+    /// The options of every probe that has no others.
     pub defaults: Overrides,
     /// The users' own services.
     pub services: Vec<Service>,
-    /// What batches probe.
-    pub targets: Vec<TargetEntry>,
-    /// Every mistake in the files.
-    pub mistakes: Vec<SettingsError>,
+    /// The targets of batches.
+    pub targets: Vec<TargetSpec>,
+    /// Every error in the files.
+    pub errors: Vec<SettingsError>,
 }
 
-impl Config {
-    /// Reads the file that was named, else the usual ones; a usual one that is absent is no mistake.
-    pub fn read(named: Option<&str>) -> Self {
+impl Configuration {
+    /// Reads the file that the option or the environment names, else the default files.
+    ///
+    /// # Errors
+    /// The first error in it; `services --check` shows all.
+    pub fn load(option: Option<&str>) -> Result<Self, SettingsError> {
+        let mut config = Self::read(option);
+        match std::mem::take(&mut config.errors) {
+            errors if errors.is_empty() => Ok(config),
+            errors => Err(SettingsError::first(errors)),
+        }
+    }
+
+    /// The same, with all errors in [`errors`](Self::errors). A missing default file is not an
+    /// error.
+    pub fn read(option: Option<&str>) -> Self {
         let mut config = Self::default();
-        if let Some(path) = named {
-            config.read_file(Path::new(path))
+        if let Some(path) = named(option) {
+            config.read_file(Path::new(&path));
         } else {
             if files::is_absent(Path::new(MAIN)) != Ok(true) {
                 config.read_file(Path::new(MAIN));
             }
-            match more_files() {
+            match directory_files() {
                 Ok(paths) => paths.iter().for_each(|path| config.read_file(path)),
                 Err(error) => {
-                    config.mistakes.push(SettingsError::new(format!(
-                        "{MORE}: {}",
-                        os_error_text(&error)
-                    )));
+                    config.file_error(Path::new(DIRECTORY), &os_error_text(&error));
                 }
             }
         }
         config
     }
 
-    /// Reads a text, as if it stood in a file of that name.
+    /// Reads a text as if it were a file of this name.
     pub fn from_text(file: &str, text: &str) -> Self {
         let mut config = Self::default();
         config.read_text(file, text, Privacy::Private);
@@ -69,77 +85,96 @@ impl Config {
     }
 
     fn read_file(&mut self, path: &Path) {
-        match file::read(path, MOST_BYTES) {
+        match file::read(path, MAX_FILE_BYTES) {
             Ok((bytes, privacy)) => match String::from_utf8(bytes) {
                 Ok(text) => self.read_text(&path.display().to_string(), &text, privacy),
-                Err(_) => self.mistakes.push(SettingsError::new(format!(
-                    "{}: is not UTF-8 text",
-                    path.display()
-                ))),
+                Err(_) => self.file_error(path, "is not UTF-8 text"),
             },
-            Err(why) => self.mistakes.push(SettingsError::new(why)),
+            Err(why) => self.file_error(path, &why),
         }
+    }
+
+    fn file_error(&mut self, path: &Path, why: &str) {
+        let location = Location::File(path.to_string_lossy().into());
+        self.errors
+            .push(SettingsError::at(&location, &Key::NONE, why));
     }
 
     fn read_text(&mut self, file: &str, text: &str, privacy: Privacy) {
-        let mut found = Examined::new(file, text);
-        let parsed = found.parse();
-        let mut table = Table::new("", 0..0, &parsed);
-        if let Some(entry) = table.take("defaults") {
-            if let Some(mut defaults) = Table::of(&mut found, &entry) {
-                let overrides = options::overrides(&mut found, &mut defaults);
-                defaults.finish(&mut found);
-                self.defaults = overrides.over(std::mem::take(&mut self.defaults));
+        let mut diagnostics = Diagnostics::of_file(file, text);
+        let parsed = diagnostics.parse_toml();
+        let members = parsed.iter().map(toml_member).collect();
+        let mut table = TableReader::new(Key::NONE, 0, members);
+        if let Some(field) = table.take("defaults") {
+            self.read_defaults(&mut diagnostics, &field);
+        }
+        if let Some(field) = table.take("services") {
+            self.read_services(&mut diagnostics, &field, privacy);
+        }
+        for field in table.list("targets") {
+            self.read_target(&mut diagnostics, &field);
+        }
+        table.finish(&mut diagnostics);
+        self.errors.append(&mut diagnostics.errors);
+    }
+
+    fn read_defaults(&mut self, diagnostics: &mut Diagnostics<'_>, field: &Field<'_>) {
+        if let Some(mut table) = TableReader::of(diagnostics, field) {
+            let defaults = options::overrides(diagnostics, &mut table);
+            table.finish(diagnostics);
+            self.defaults = defaults.or(std::mem::take(&mut self.defaults));
+        }
+    }
+
+    fn read_services(
+        &mut self,
+        diagnostics: &mut Diagnostics<'_>,
+        field: &Field<'_>,
+        privacy: Privacy,
+    ) {
+        for service in service::services(diagnostics, field, privacy) {
+            if self.services.iter().any(|known| known.name == service.name) {
+                let field = Field {
+                    key: field.key.member(&service.name),
+                    ..field.clone()
+                };
+                diagnostics.error(&field, "is defined in two files");
+            } else {
+                self.services.push(service);
             }
         }
-        if let Some(entry) = table.take("services") {
-            for service in service::services(&mut found, &entry, privacy) {
-                if self.services.iter().any(|known| known.name == service.name) {
-                    found.wrong(
-                        &entry.1.span(),
-                        &format!("services.{}", service.name),
-                        "is defined in two files",
-                    );
-                } else {
-                    self.services.push(service);
-                }
-            }
+    }
+
+    fn read_target(&mut self, diagnostics: &mut Diagnostics<'_>, field: &Field<'_>) {
+        let hosts = |text: &str| cidr::hosts(text, cidr::MAX_HOSTS);
+        let Some(target) = target::target(diagnostics, field, hosts) else {
+            return;
+        };
+        if target.ports.is_empty() && target.service.is_none() {
+            let error = target.error("a target needs a `port`, or a `service` that has one");
+            diagnostics.errors.push(error);
+        } else {
+            self.targets.push(target);
         }
-        let entries = table.list("targets").unwrap_or_default();
-        self.targets.extend(target::targets(&mut found, &entries));
-        table.finish(&mut found);
-        self.mistakes.append(&mut found.mistakes);
     }
 }
 
-/// The options of a target that stands in one line of a list, rewritten as TOML; `known` are its keys that are none.
-///
-/// # Errors
-/// The first mistake in them.
-pub fn one_line_options(
-    place: &Location,
-    text: &str,
-    known: &[&'static str],
-) -> Result<Overrides, SettingsError> {
-    let (file, line) = match place {
-        Location::File { file, line, .. } => (&**file, *line),
-        Location::Option(_) | Location::Word(_) => ("", 1),
+/// The file that the option or the environment names.
+fn named(option: Option<&str>) -> Option<String> {
+    let environment = || {
+        // A path that is not UTF-8 becomes one that does not exist, which is an error. Falling back
+        // to the default files would not be noticed.
+        let path = std::env::var_os(ENVIRONMENT)?
+            .to_string_lossy()
+            .into_owned();
+        (!path.is_empty()).then_some(path)
     };
-    let mut found = Examined::line(file, line, text);
-    let parsed = found.parse();
-    let mut table = Table::new("", 0..0, &parsed);
-    table.know(known);
-    let overrides = options::overrides(&mut found, &mut table);
-    table.finish(&mut found);
-    match found.mistakes.into_iter().next() {
-        Some(mistake) => Err(mistake),
-        None => Ok(overrides),
-    }
+    option.map(str::to_owned).or_else(environment)
 }
 
-/// The files of the usual directory in the order of their names; none where it is absent.
-fn more_files() -> io::Result<Vec<PathBuf>> {
-    let entries = match std::fs::read_dir(MORE) {
+/// The files of the directory in the order of their names; none if there is no directory.
+fn directory_files() -> io::Result<Vec<PathBuf>> {
+    let entries = match std::fs::read_dir(DIRECTORY) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         entries => entries?,
     };
@@ -152,4 +187,24 @@ fn more_files() -> io::Result<Vec<PathBuf>> {
     });
     paths.sort();
     Ok(paths)
+}
+
+/// Reads a JSON object of a line of standard input: it has the keys of `[[targets]]`, and is read
+/// by the same code. Its networks may have at most `max` hosts.
+///
+/// # Errors
+/// The first error in it.
+pub fn json_target(
+    line: usize,
+    object: &serde_json::Value,
+    max: usize,
+) -> Result<TargetSpec, SettingsError> {
+    let mut diagnostics = Diagnostics::of_stdin_line(line);
+    let field = Field {
+        key: Key::NONE,
+        value: ConfigValue::Json(object),
+    };
+    let hosts = |text: &str| expand(text, max);
+    target::target(&mut diagnostics, &field, hosts)
+        .ok_or_else(|| SettingsError::first(diagnostics.errors))
 }

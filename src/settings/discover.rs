@@ -1,54 +1,83 @@
-//! The settings of `discover`: which rows there are, or which there may be.
+//! The settings of `discover`: one plan for each row that is printed, or that may be.
 
 use std::sync::Arc;
 
-use crate::address::cidr::ExpandError;
-use crate::address::port_list::{Entry, entries};
+use crate::address::port_list::{self, PortEntry, PortListError};
 use crate::address::{Host, Target};
-use crate::cli::discover::{OpenArgs, PortsArgs, TargetsArgs};
+use crate::cli::discover::OpenArgs;
 use crate::plan::{Plan, ProbeSpec, TargetMeta};
-use crate::settings::batch::unique::{Draft, Origin, name, without_repeats};
-use crate::settings::batch::{Bounds, TIMEOUT};
-use crate::settings::build::{AskedFamily, spec};
-use crate::settings::config::Config;
-use crate::settings::options::reach;
-use crate::settings::overrides::{Location, Overrides};
-use crate::settings::plan::plan;
-use crate::settings::probe::{ResolverChoice, family, first, resolver};
-use crate::settings::{SettingsError, batch, configuration, services};
+use crate::settings::batch::{
+    Bounds, Draft, DraftOrigin, TARGET_TIMEOUT, assign_ids, bounds, seed, without_repeats,
+};
+use crate::settings::build::{Blame, plan, spec};
+use crate::settings::config::Configuration;
+use crate::settings::error::SettingsError;
+use crate::settings::options::network;
+use crate::settings::overrides::Overrides;
+use crate::settings::request::{ProbeRequest, RequestedFamily, ResolverChoice};
+use crate::settings::services;
 
-/// The most ports of one host that become items without a look at the network: a longer list was not meant.
-const MOST_LISTED: usize = 1000;
-/// All there are.
-const MOST_PROBED: usize = 65_535;
+/// The most ports that become items without being probed; a longer list is more likely a typing
+/// error.
+const MAX_LISTED: usize = 1000;
 
-/// The targets of `discover ports`.
+/// The name of the list argument, for errors.
+const PORT_LIST: &str = "port list";
+
+/// The plans of `discover ports`: one for each port of the list.
 ///
 /// # Errors
-/// The first mistake found.
-pub fn ports(args: &PortsArgs) -> Result<Vec<Plan>, SettingsError> {
-    let host = args.host.parse().map_err(SettingsError::new)?;
-    let listed = entries(&args.spec, MOST_LISTED).map_err(refused)?;
-    if listed.is_empty() {
-        // From an empty array Zabbix deletes what it discovered, and a macro that nobody set expands to nothing.
+/// The first error found.
+pub fn ports(host: &str, list: &str, config: &Configuration) -> Result<Vec<Plan>, SettingsError> {
+    let host = host.parse().map_err(SettingsError::new)?;
+    let entries = port_list::parse(list, MAX_LISTED).map_err(|why| {
+        let hint = match why {
+            PortListError::TooMany(_) => {
+                ", each of which would become items: write fewer, or use `discover open`, which lists those that accept"
+            }
+            _ => "",
+        };
+        SettingsError::in_option(PORT_LIST, format!("{why}{hint}"))
+    })?;
+    if entries.is_empty() {
+        // An empty array would make Zabbix delete what it discovered, and a macro without a value
+        // expands to nothing.
         return Err(SettingsError::new(
             "the list of ports is empty: name some, such as `22/ssh,443`",
         ));
     }
-    let config = configuration(&args.config)?;
-    let mut listing = PortListing::new(&config, &host, ProbeSpec::default(), None);
-    listed
-        .into_iter()
-        .try_for_each(|entry| listing.add(entry))?;
-    listing.finish()
+    PortPlans::new(config, &host, ProbeSpec::default(), None).build(&entries)
 }
 
-/// The targets of `discover targets`.
-///
-/// # Errors
-/// The first mistake found.
-pub fn targets(args: &TargetsArgs) -> Result<Vec<Plan>, SettingsError> {
-    batch::configured(&configuration(&args.config)?, &args.group)
+/// What `discover open` is asked for.
+#[derive(Debug)]
+pub struct OpenRequest {
+    /// The host.
+    pub host: String,
+    /// The port list.
+    pub ports: String,
+    /// How the ports are probed; without a service or a dialogue.
+    pub probe: ProbeRequest,
+    /// What the run may use.
+    pub bounds: Bounds,
+    /// The seed of the randomized start order.
+    pub seed: u64,
+}
+
+impl OpenRequest {
+    /// The request of these arguments.
+    ///
+    /// # Errors
+    /// The first usage error.
+    pub fn from_args(args: &OpenArgs) -> Result<Self, SettingsError> {
+        Ok(Self {
+            host: args.host.clone(),
+            ports: args.spec.clone(),
+            bounds: bounds(&args.limits, &args.deadline, None)?,
+            seed: seed(&args.limits)?,
+            probe: network(&args.network)?,
+        })
+    }
 }
 
 /// Everything that `discover open` needs.
@@ -58,128 +87,114 @@ pub struct Candidates {
     pub plans: Vec<Arc<Plan>>,
     /// What the run may use.
     pub bounds: Bounds,
-    /// What the order of starts is made from.
+    /// The seed of the randomized start order.
     pub seed: u64,
     /// How names are resolved.
     pub resolver: ResolverChoice,
 }
 
-/// The targets of `discover open`: a connect to each, which says whether its row is printed.
+/// The plans of `discover open`: a connect to each port, whose result decides whether the row is
+/// printed.
 ///
 /// # Errors
-/// The first mistake found; nothing was sent.
-pub fn open(args: &OpenArgs) -> Result<Candidates, SettingsError> {
-    let host = args.host.parse().map_err(SettingsError::new)?;
-    let listed = entries(&args.spec, MOST_PROBED).map_err(refused)?;
-    let (bounds, seed) = (
-        batch::bounds(&args.limits, &args.deadline, None)?,
-        batch::seed(&args.limits)?,
-    );
-    let (resolver, family) = (resolver(&args.network)?, family(&args.network));
-    let asked = reach(&args.network)?;
-    let config = configuration(&args.network.config)?;
-    let base = Overrides {
-        timeout: Some(TIMEOUT),
+/// The first error found; nothing was sent.
+pub fn open(request: &OpenRequest, config: &Configuration) -> Result<Candidates, SettingsError> {
+    let host = request.host.parse().map_err(SettingsError::new)?;
+    let entries = port_list::parse(&request.ports, port_list::MAX_PORTS)
+        .map_err(|why| SettingsError::in_option(PORT_LIST, why))?;
+    let default_timeout = Overrides {
+        timeout: Some(TARGET_TIMEOUT),
         ..Overrides::default()
     };
-    let spec = spec(&asked.over(config.defaults.reach()).over(base), family).map_err(first)?;
-    let mut listing = PortListing::new(&config, &host, spec, family);
-    listed
-        .into_iter()
-        .try_for_each(|entry| listing.add(entry))?;
-    let plans = listing.finish()?.into_iter().map(Arc::new).collect();
+    let ProbeRequest {
+        overrides, family, ..
+    } = &request.probe;
+    let overrides = overrides
+        .clone()
+        .or(config.defaults.network_only())
+        .or(default_timeout);
+    let spec = spec(&overrides, *family, Blame::CommandLine).map_err(SettingsError::first)?;
+    let plans = PortPlans::new(config, &host, spec, *family).build(&entries)?;
     Ok(Candidates {
-        plans,
-        bounds,
-        seed,
-        resolver,
+        plans: plans.into_iter().map(Arc::new).collect(),
+        bounds: request.bounds.clone(),
+        seed: request.seed,
+        resolver: request.probe.resolver,
     })
 }
 
-fn refused(why: ExpandError) -> SettingsError {
-    let remedy = match why {
-        ExpandError::TooManyPorts(MOST_LISTED) => {
-            ", each of which would become items: write fewer, or use `discover open`, which gives those that accept"
-        }
-        _ => "",
-    };
-    SettingsError::in_option(PORT_LIST, format!("{why}{remedy}"))
-}
-
-/// How mistakes in the list begin.
-const PORT_LIST: &str = "port list";
-
-/// The ports of one host as plans.
-struct PortListing<'c> {
-    config: &'c Config,
+/// Builds the plans of one host's ports.
+struct PortPlans<'c> {
+    config: &'c Configuration,
     host: &'c Host,
-    family: AskedFamily,
+    family: Option<RequestedFamily>,
     spec: ProbeSpec,
-    /// The method with the name of each service.
-    named: Vec<(Option<&'c str>, Arc<ProbeSpec>)>,
-    drafts: Vec<Draft>,
+    /// The spec with the name of each service.
+    named: Vec<(Option<Arc<str>>, Arc<ProbeSpec>)>,
 }
 
-impl<'c> PortListing<'c> {
-    fn new(config: &'c Config, host: &'c Host, spec: ProbeSpec, family: AskedFamily) -> Self {
+impl<'c> PortPlans<'c> {
+    fn new(
+        config: &'c Configuration,
+        host: &'c Host,
+        spec: ProbeSpec,
+        family: Option<RequestedFamily>,
+    ) -> Self {
         Self {
             config,
             host,
             family,
             spec,
             named: Vec::new(),
-            drafts: Vec::new(),
         }
     }
 
-    fn add(&mut self, Entry { port, service }: Entry<'c>) -> Result<(), SettingsError> {
-        let spec = self.spec(service)?;
-        let title = service.map_or_else(|| port.to_string(), |service| format!("{port}/{service}"));
-        let label = TargetMeta {
-            name: Some(title.into()),
-            ..TargetMeta::default()
-        };
-        let plan = plan(
-            &spec,
-            Target {
-                host: self.host.clone(),
-                port,
-            },
-            self.family,
-        )?;
-        let plan = Plan {
-            meta: Some(Box::new(label)),
-            ..plan
-        };
-        self.drafts.push(Draft {
-            origin: Origin::Entry(0),
-            plan,
-        });
-        Ok(())
+    fn build(mut self, entries: &[PortEntry]) -> Result<Vec<Plan>, SettingsError> {
+        let drafts = entries
+            .iter()
+            .map(|entry| self.draft(entry))
+            .collect::<Result<_, _>>()?;
+        assign_ids(without_repeats(drafts))
+            .map_err(|duplicate| SettingsError::in_option(PORT_LIST, duplicate))
     }
 
-    /// The method that bears the name of this service; it says nothing of it.
-    fn spec(&mut self, service: Option<&'c str>) -> Result<Arc<ProbeSpec>, SettingsError> {
-        if let Some((_, spec)) = self.named.iter().find(|(name, _)| *name == service) {
+    fn draft(&mut self, entry: &PortEntry) -> Result<Draft, SettingsError> {
+        let port = entry.port;
+        let spec = self.spec(entry.service.as_ref())?;
+        let name = match &entry.service {
+            Some(service) => format!("{port}/{service}"),
+            None => port.to_string(),
+        };
+        let label = TargetMeta {
+            name: Some(name.into()),
+            ..TargetMeta::default()
+        };
+        let host = self.host.clone();
+        let plan = plan(&spec, Target { host, port }, self.family)?;
+        Ok(Draft {
+            origin: DraftOrigin::Other(0),
+            plan: Plan {
+                meta: Some(Box::new(label)),
+                ..plan
+            },
+        })
+    }
+
+    /// The spec with the name of this service. It names the row; the service's dialogue is not run.
+    fn spec(&mut self, service: Option<&Arc<str>>) -> Result<Arc<ProbeSpec>, SettingsError> {
+        let known = self.named.iter().find(|(name, _)| name.as_ref() == service);
+        if let Some((_, spec)) = known {
             return Ok(Arc::clone(spec));
         }
         let found = service
             .map(|name| services::find(self.config, name))
-            .transpose();
-        let name = found
-            .map_err(|why| SettingsError::in_option(PORT_LIST, why))?
-            .map(|service| service.name.into());
+            .transpose()
+            .map_err(|why| SettingsError::in_option(PORT_LIST, why))?;
         let spec = Arc::new(ProbeSpec {
-            service: name,
+            service: found.map(|service| service.name.into()),
             ..self.spec.clone()
         });
-        self.named.push((service, Arc::clone(&spec)));
+        self.named.push((service.cloned(), Arc::clone(&spec)));
         Ok(spec)
-    }
-
-    fn finish(self) -> Result<Vec<Plan>, SettingsError> {
-        name(without_repeats(self.drafts), |_| {
-            Location::Option(PORT_LIST)
-        })
     }
 }

@@ -1,181 +1,228 @@
-//! The options of a probe as wishes.
+//! The command line's arguments as requests.
 
 use std::time::Duration;
 
+use crate::cli::check::CheckArgs;
 use crate::cli::probe::{NetworkArgs, ProbeArgs};
 use crate::cli::steps::{StepArgs, StepKind};
-use crate::cli::values;
 use crate::cli::values::non_empty;
-use crate::escape::escaped_prefix;
-use crate::settings::overrides::{
-    ExpectSpec, LineEnds, Located, Location, Overrides, PatternKind, PatternSpec, Quantifier,
-    SendSpec, StepSpec,
+use crate::output::Format;
+use crate::plan::Family;
+use crate::settings::error::{Located, SettingsError};
+use crate::settings::overrides::{OptionName, Overrides};
+use crate::settings::parse::{self, InvalidValue};
+use crate::settings::request::{
+    CheckRequest, ProbeRequest, RequestedFamily, ResolverChoice, Transcript,
 };
-use crate::settings::{SettingsError, words};
+use crate::settings::step_spec::{ExpectSpec, LineEnds, PatternSpec, SendSpec, StepSpec};
 
-/// The most attempts: more than anybody needs inside a deadline of minutes.
-pub const MOST_ATTEMPTS: u64 = 10_000;
-/// The most bytes that may be held while waiting for a match.
-pub const MOST_BYTES: u64 = 16 << 20;
-
-/// What the options ask for.
-pub fn overrides(args: &ProbeArgs) -> Result<Overrides, SettingsError> {
-    let (steps, quit) = dialogue(&args.steps)?;
-    let reach = reach(&args.network)?;
-    Ok(Overrides {
-        steps,
-        quit,
-        encoding: written("--encoding", &args.encoding),
-        line_ends: args.crlf.then_some(LineEnds::CrLf),
-        max_bytes: number("--max-bytes", &args.max_bytes, MOST_BYTES)?
-            .and_then(|bytes| usize::try_from(bytes).ok()),
-        addresses: choice("--addresses", &args.addresses, &words::ADDRESSES)?,
-        count: number("--count", &args.count, MOST_ATTEMPTS)?
-            .and_then(|count| u32::try_from(count).ok()),
-        interval: duration("--interval", &args.interval)?,
-        require: number("--require", &args.require, MOST_ATTEMPTS)?
-            .and_then(|count| u32::try_from(count).ok()),
-        want: choice("--expect-closed", &args.expect_closed, &words::CLOSED)?,
-        close: choice("--close", &args.close, &words::CLOSE)?,
-        ..reach
-    })
-}
-
-/// What the options of reaching a target ask for.
-pub fn reach(args: &NetworkArgs) -> Result<Overrides, SettingsError> {
-    Ok(Overrides {
-        timeout: duration("--timeout", &args.timeout)?,
-        source: written("--source", &args.source),
-        interface: written("--interface", &args.interface),
-        ..Overrides::default()
-    })
-}
-
-fn written(option: &'static str, value: &Option<String>) -> Option<Located> {
-    non_empty(value).map(|text| Located {
-        place: Location::Option(option),
-        text: text.to_owned(),
-    })
-}
-
-/// A duration.
-pub fn duration(option: &str, value: &Option<String>) -> Result<Option<Duration>, SettingsError> {
-    non_empty(value)
-        .map(values::duration)
-        .transpose()
-        .map_err(|why| SettingsError::in_option(option, why))
-}
-
-/// One of a few known words.
-pub fn choice<T: Copy>(
-    option: &str,
-    value: &Option<String>,
-    known: &[(&'static str, T)],
-) -> Result<Option<T>, SettingsError> {
-    let Some(word) = non_empty(value) else {
-        return Ok(None);
-    };
-    let refused = |remedy| {
-        SettingsError::in_option(
-            option,
-            format!("unknown value `{}`: {remedy}", escaped_prefix(word, 40)),
-        )
-    };
-    words::meaning(word, known).map(Some).map_err(refused)
-}
-
-/// A number from 1.
-pub fn number(
-    option: &str,
-    value: &Option<String>,
-    most: u64,
-) -> Result<Option<u64>, SettingsError> {
-    number_from(1, option, value, most)
-}
-
-/// A number from this one.
-pub fn number_from(
-    least: u64,
-    option: &str,
-    value: &Option<String>,
-    most: u64,
-) -> Result<Option<u64>, SettingsError> {
-    let Some(word) = non_empty(value) else {
-        return Ok(None);
-    };
-    let digits = word.bytes().all(|byte| byte.is_ascii_digit());
-    let number = if digits {
-        word.parse::<u64>()
-            .ok()
-            .filter(|number| (least..=most).contains(number))
-    } else {
-        None
-    };
-    let refused = || {
-        SettingsError::in_option(
-            option,
-            format!(
-                "`{}` is not a number from {least} to {most}",
-                escaped_prefix(word, 40)
-            ),
-        )
-    };
-    number.map(Some).ok_or_else(refused)
-}
-
-/// The dialogue in the order it was typed: a reject guards every expectation after it, the goodbye comes last.
-fn dialogue(args: &StepArgs) -> Result<(Option<Vec<StepSpec>>, Option<SendSpec>), SettingsError> {
-    let (mut steps, mut quit, mut guards) = (Vec::new(), None, Vec::new());
-    let mut idle_guard = None;
-    for (kind, text) in &args.0 {
-        if quit.is_some() {
-            let why = if *kind == StepKind::Quit {
-                "is given twice"
-            } else {
-                "comes after --quit, which is the end"
-            };
-            return Err(SettingsError::in_option(
-                kind.option(),
-                format!("{why}: give --quit once, last"),
-            ));
+/// The request of `check`; `default_format` is what is printed without `--output`.
+///
+/// # Errors
+/// The first usage error.
+pub fn check(args: &CheckArgs, default_format: Format) -> Result<CheckRequest, SettingsError> {
+    let format = match non_empty(&args.output) {
+        Some(name) => {
+            Format::parse(name).map_err(|why| SettingsError::in_option("--output", why))?
         }
-        let written = Located {
-            place: Location::Option(kind.option()),
-            text: text.clone(),
-        };
+        None => default_format,
+    };
+    Ok(CheckRequest {
+        host: args.host.clone(),
+        port: args.port.clone(),
+        probe: probe(&args.probe)?,
+        format,
+        transcript: if args.verbose {
+            Transcript::Shown
+        } else {
+            Transcript::Silent
+        },
+    })
+}
+
+/// How targets are probed.
+///
+/// # Errors
+/// The first usage error.
+pub fn probe(args: &ProbeArgs) -> Result<ProbeRequest, SettingsError> {
+    let (steps, quit) = dialogue(&args.steps)?;
+    let options = parse_options(&[
+        ("--encoding", &args.encoding),
+        ("--max-bytes", &args.max_bytes),
+        ("--timeout", &args.network.timeout),
+        ("--addresses", &args.addresses),
+        ("--source", &args.network.source),
+        ("--interface", &args.network.interface),
+        ("--count", &args.count),
+        ("--interval", &args.interval),
+        ("--require", &args.require),
+        ("--expect-closed", &args.expect_closed),
+        ("--close", &args.close),
+    ])?;
+    let network = network(&args.network)?;
+    Ok(ProbeRequest {
+        overrides: Overrides {
+            steps,
+            quit,
+            line_ends: args.crlf.then_some(LineEnds::CrLf),
+            ..options
+        },
+        service: non_empty(&args.service).map(str::to_owned),
+        ..network
+    })
+}
+
+/// The options of a connect without a dialogue.
+///
+/// # Errors
+/// The first usage error.
+pub fn network(args: &NetworkArgs) -> Result<ProbeRequest, SettingsError> {
+    let overrides = parse_options(&[
+        ("--timeout", &args.timeout),
+        ("--source", &args.source),
+        ("--interface", &args.interface),
+    ])?;
+    Ok(ProbeRequest {
+        overrides,
+        service: None,
+        family: family(args),
+        resolver: resolver(args)?,
+    })
+}
+
+/// Parses the options in the order of [`Overrides::NAMES`].
+fn parse_options(args: &[(&'static str, &Option<String>)]) -> Result<Overrides, SettingsError> {
+    let (overrides, errors) = Overrides::parse(&mut |OptionName { option, .. }| {
+        let (_, value) = args.iter().find(|(name, _)| *name == option)?;
+        non_empty(value).map(|text| Located::in_option(option, text))
+    });
+    if errors.is_empty() {
+        Ok(overrides)
+    } else {
+        Err(SettingsError::first(errors))
+    }
+}
+
+fn family(args: &NetworkArgs) -> Option<RequestedFamily> {
+    let (family, option) = match (args.ipv4, args.ipv6) {
+        (true, _) => (Family::V4, "-4"),
+        (_, true) => (Family::V6, "-6"),
+        _ => return None,
+    };
+    Some(RequestedFamily { family, option })
+}
+
+fn resolver(args: &NetworkArgs) -> Result<ResolverChoice, SettingsError> {
+    #[cfg(not(target_feature = "crt-static"))]
+    let known = [
+        ("stub", ResolverChoice::Stub),
+        ("system", ResolverChoice::System),
+    ];
+    #[cfg(target_feature = "crt-static")]
+    let known = [("stub", ResolverChoice::Stub)];
+    if cfg!(target_feature = "crt-static") && non_empty(&args.resolver) == Some("system") {
+        return Err(SettingsError::in_option(
+            "--resolver",
+            "`system` does not exist in this static build: use a dynamic build, or leave it out",
+        ));
+    }
+    let choice = option("--resolver", &args.resolver, |text| {
+        parse::choice(text, &known)
+    })?;
+    Ok(choice.unwrap_or_default())
+}
+
+/// Parses the value of an option, if it was given.
+///
+/// # Errors
+/// When the value is refused.
+pub fn option<T, E: Into<InvalidValue>>(
+    option: &'static str,
+    value: &Option<String>,
+    parse: impl FnOnce(&str) -> Result<T, E>,
+) -> Result<Option<T>, SettingsError> {
+    let Some(text) = non_empty(value) else {
+        return Ok(None);
+    };
+    parse(text)
+        .map(Some)
+        .map_err(|why| SettingsError::in_option(option, why.into().message(Some(text))))
+}
+
+/// Parses a duration.
+///
+/// # Errors
+/// When it is not one.
+pub fn duration(
+    name: &'static str,
+    value: &Option<String>,
+) -> Result<Option<Duration>, SettingsError> {
+    option(name, value, parse::duration)
+}
+
+/// Reads the dialogue in the order of the options: `--reject` applies to every `--expect` after it,
+/// and `--quit` is last.
+fn dialogue(args: &StepArgs) -> Result<(Option<Vec<StepSpec>>, Option<SendSpec>), SettingsError> {
+    let (mut steps, mut quit, mut reject) = (Vec::new(), None, Vec::new());
+    let mut unused_reject = None;
+    for (kind, text) in &args.0 {
+        let name = kind.option();
+        if quit.is_some() {
+            let message = if *kind == StepKind::Quit {
+                "is given twice: give --quit once, last"
+            } else {
+                "comes after --quit: give --quit once, last"
+            };
+            return Err(SettingsError::in_option(name, message));
+        }
+        let text = Located::in_option(name, text);
         match kind {
-            StepKind::Send => steps.push(StepSpec::Send(SendSpec::Text(written))),
-            StepKind::SendHex => steps.push(StepSpec::Send(SendSpec::Hex(written))),
-            StepKind::Quit => quit = Some(SendSpec::Text(written)),
-            StepKind::Expect(form) => {
-                idle_guard = None;
-                steps.push(StepSpec::Expect(expectation(*form, written, &guards)));
+            StepKind::Send => steps.push(StepSpec::Send(SendSpec::Text(text))),
+            StepKind::SendHex => steps.push(StepSpec::Send(SendSpec::Hex(text))),
+            StepKind::Quit => quit = Some(SendSpec::Text(text)),
+            StepKind::Expect(kind) => {
+                unused_reject = None;
+                let pattern = PatternSpec { kind: *kind, text };
+                steps.push(StepSpec::Expect(ExpectSpec::one(pattern, reject.clone())));
             }
-            StepKind::Reject(form) => {
-                idle_guard = Some(kind.option());
-                guards.push(PatternSpec {
-                    form: *form,
-                    written,
-                });
+            StepKind::Reject(kind) => {
+                unused_reject = Some(name);
+                reject.push(PatternSpec { kind: *kind, text });
             }
         }
     }
-    match idle_guard {
+    match unused_reject {
         Some(option) => Err(SettingsError::in_option(
             option,
-            "guards the expectations after it, and there is none: put it before one",
+            "applies to the expectations after it, and there is none: put it before one",
         )),
         None => Ok(((!steps.is_empty()).then_some(steps), quit)),
     }
 }
 
-fn expectation(form: PatternKind, written: Located, guards: &[PatternSpec]) -> ExpectSpec {
-    let patterns = vec![PatternSpec { form, written }];
-    ExpectSpec {
-        patterns,
-        how_many: Quantifier::Any,
-        reject: guards.to_vec(),
-        min_bytes: 0,
-        timeout: None,
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::cli::{Cli, Command};
+
+    #[test]
+    fn every_option_of_the_table_is_read_from_the_command_line() {
+        let is_read = |option: &str, value: &str| {
+            let argument = format!("{option}={value}");
+            let words = ["zbx-tcp", "check", "h", "1", argument.as_str()];
+            let Command::Check(args) = Cli::try_parse_from(words).unwrap().command else {
+                panic!("not a check");
+            };
+            probe(&args.probe).is_ok_and(|request| request.overrides != Overrides::default())
+        };
+        for OptionName { option, .. } in Overrides::NAMES {
+            let values = ["1", "first", "fin", "filtered"];
+            assert!(
+                values.iter().any(|value| is_read(option, value)),
+                "{option} is not read"
+            );
+        }
     }
 }

@@ -1,201 +1,194 @@
-//! What somebody asked for, wherever they asked: options, a service, a target, the defaults. Nothing is resolved yet.
+//! Option overrides: what was asked for on the command line, by a service, by a target or in
+//! `[defaults]`, before it is merged. [`Overrides`] holds every option once, with its names, its
+//! type and its parser; the command line, the configuration and JSON lines all read them from that
+//! one table.
 
-use std::fmt;
 use std::time::Duration;
 
 use crate::address::Port;
-pub use crate::cli::steps::PatternKind;
-use crate::escape::escaped_prefix;
 use crate::plan::steps::Secret;
 use crate::plan::{AddressSelection, Close, Expected};
+use crate::settings::error::{Located, SettingsError};
+use crate::settings::parse::{self, InvalidValue};
+use crate::settings::step_spec::{LineEnds, SendSpec, StepSpec};
 
-/// Wishes; what was not asked for is `None`.
-#[derive(Debug, Clone, Default)]
-pub struct Overrides {
-    /// The port, where the target names none.
-    pub port: Option<Port>,
-    /// The dialogue.
-    pub steps: Option<Vec<StepSpec>>,
-    /// The goodbye.
-    pub quit: Option<SendSpec>,
-    /// The encoding's label.
-    pub encoding: Option<Located>,
-    /// Whether text sends end in CR LF.
-    pub line_ends: Option<LineEnds>,
-    /// The most bytes since the last match.
-    pub max_bytes: Option<usize>,
-    /// The total deadline.
-    pub timeout: Option<Duration>,
-    /// How many addresses of a name are tried.
-    pub addresses: Option<AddressSelection>,
-    /// The source address.
-    pub source: Option<Located>,
-    /// The interface.
-    pub interface: Option<Located>,
-    /// `--count`, `--interval` and `--require`.
-    pub count: Option<u32>,
-    /// From one attempt to the next.
-    pub interval: Option<Duration>,
-    /// How many must succeed.
-    pub require: Option<u32>,
-    /// What counts as up.
-    pub want: Option<Expected>,
-    /// How to leave.
-    pub close: Option<Close>,
-    /// Secrets that templates may name.
-    pub secrets: Vec<(String, Secret)>,
+/// The names of an option with a simple value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OptionName {
+    /// In configuration files and JSON lines, such as `max_bytes`.
+    pub key: &'static str,
+    /// On the command line, such as `--max-bytes`.
+    pub option: &'static str,
+}
+
+/// Declares [`Overrides`]. Each option is one row: its field and type, its configuration key, its
+/// command line option, and the function that parses its value. Fields after `others` have no
+/// simple value and are read by code of their own. Whatever is declared here is merged, compared
+/// and hashed.
+macro_rules! overrides {
+    (
+        options {
+            $($(#[$doc:meta])* $field:ident: $type:ty = $key:literal, $option:literal, $parse:expr;)*
+        }
+        others {
+            $($(#[$other_doc:meta])* $other:ident: $other_type:ty;)*
+        }
+    ) => {
+        /// Options that were given; `None` if an option was not.
+        ///
+        /// Equal overrides, wherever they were written, are one key of the cache of
+        /// [`ProbeSpec`](crate::plan::ProbeSpec)s.
+        #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+        pub struct Overrides {
+            $($(#[$doc])* pub $field: Option<$type>,)*
+            $($(#[$other_doc])* pub $other: Option<$other_type>,)*
+            /// Secrets that templates may refer to.
+            pub secrets: Vec<(String, Secret)>,
+        }
+
+        impl Overrides {
+            /// The names of all options with a simple value.
+            pub const NAMES: &[OptionName] = &[$(OptionName { key: $key, option: $option },)*];
+
+            /// Parses all options with a simple value; `value` returns the value of one if it was
+            /// given.
+            pub fn parse(
+                value: &mut dyn FnMut(OptionName) -> Option<Located>,
+            ) -> (Self, Vec<SettingsError>) {
+                let mut errors = Vec::new();
+                let overrides = Self {
+                    $($field: value(OptionName { key: $key, option: $option }).and_then(|given| {
+                        let parsed: Result<$type, InvalidValue> = $parse(&given);
+                        parsed.map_err(|why| errors.push(given.invalid(&why))).ok()
+                    }),)*
+                    ..Self::default()
+                };
+                (overrides, errors)
+            }
+
+            /// These overrides, completed by those of `base`.
+            pub fn or(self, base: Self) -> Self {
+                let mut secrets = base.secrets;
+                secrets.extend(self.secrets);
+                Self {
+                    $($field: self.$field.or(base.$field),)*
+                    $($other: self.$other.or(base.$other),)*
+                    secrets,
+                }
+            }
+        }
+    };
+}
+
+overrides! {
+    options {
+        /// The encoding's label; it is looked up later.
+        encoding: Located = "encoding", "--encoding", located;
+        /// The most bytes received since the last match.
+        max_bytes: usize = "max_bytes", "--max-bytes", text(parse::bytes);
+        /// The total deadline.
+        timeout: Duration = "timeout", "--timeout", text(parse::duration);
+        /// How many addresses of a name are tried.
+        addresses: AddressSelection = "addresses", "--addresses", text(parse::addresses);
+        /// The source address; whether this machine has it is checked later.
+        source: Located = "source", "--source", located;
+        /// The interface; whether this machine has it is checked later.
+        interface: Located = "interface", "--interface", located;
+        /// The number of connects.
+        count: u32 = "count", "--count", text(parse::attempts);
+        /// The time from the start of one connect to the start of the next.
+        interval: Duration = "interval", "--interval", text(parse::duration);
+        /// How many connects must succeed.
+        require: u32 = "require", "--require", text(parse::attempts);
+        /// What counts as up.
+        want: Expected = "expect_closed", "--expect-closed", text(parse::expect_closed);
+        /// How a connection is closed.
+        close: Close = "close", "--close", text(parse::close);
+    }
+    others {
+        /// The port of targets without one.
+        port: Port;
+        /// The steps of the dialogue.
+        steps: Vec<StepSpec>;
+        /// What is sent before closing.
+        quit: SendSpec;
+        /// Whether sent texts end in CR LF.
+        line_ends: LineEnds;
+    }
+}
+
+/// The value as written.
+#[allow(clippy::unnecessary_wraps, reason = "a parser of the table above")]
+fn located(given: &Located) -> Result<Located, InvalidValue> {
+    Ok(given.clone())
+}
+
+/// A parser that only needs the text.
+fn text<T>(
+    parse: impl Fn(&str) -> Result<T, InvalidValue>,
+) -> impl Fn(&Located) -> Result<T, InvalidValue> {
+    move |given| parse(&given.text)
 }
 
 impl Overrides {
-    /// These wishes, and those of `base` where there are none.
-    pub fn over(self, base: Self) -> Self {
-        let mut secrets = base.secrets;
-        secrets.extend(self.secrets);
+    /// Only the options that `discover open` has.
+    pub fn network_only(&self) -> Self {
         Self {
-            port: self.port.or(base.port),
-            steps: self.steps.or(base.steps),
-            quit: self.quit.or(base.quit),
-            encoding: self.encoding.or(base.encoding),
-            line_ends: self.line_ends.or(base.line_ends),
-            max_bytes: self.max_bytes.or(base.max_bytes),
-            timeout: self.timeout.or(base.timeout),
-            addresses: self.addresses.or(base.addresses),
-            source: self.source.or(base.source),
-            interface: self.interface.or(base.interface),
-            count: self.count.or(base.count),
-            interval: self.interval.or(base.interval),
-            require: self.require.or(base.require),
-            want: self.want.or(base.want),
-            close: self.close.or(base.close),
-            secrets,
-        }
-    }
-
-    /// Those of reaching a target, whatever is said there: what `discover open` has options for.
-    pub fn reach(&self) -> Self {
-        let Self {
-            timeout,
-            source,
-            interface,
-            ..
-        } = self.clone();
-        Self {
-            timeout,
-            source,
-            interface,
+            timeout: self.timeout,
+            source: self.source.clone(),
+            interface: self.interface.clone(),
             ..Self::default()
         }
     }
 
-    /// These wishes over the defaults of every probe: how several attempts go is taken from those only where there are
-    /// several.
-    pub fn over_defaults(self, defaults: Self) -> Self {
+    /// These overrides over `[defaults]`: the defaults of `interval` and `require` apply only if
+    /// there is a `count`.
+    pub fn or_defaults(self, defaults: Self) -> Self {
         let (interval, require) = (self.interval, self.require);
-        match self.over(defaults) {
-            several @ Self { count: Some(_), .. } => several,
-            one => Self {
+        match self.or(defaults) {
+            repeated @ Self { count: Some(_), .. } => repeated,
+            single => Self {
                 interval,
                 require,
-                ..one
+                ..single
             },
         }
     }
 }
 
-/// A text and where it was written: an option, or a file with line and key.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Located {
-    /// Where, to begin an error sentence with.
-    pub place: Location,
-    /// The text.
-    pub text: String,
-}
+#[cfg(test)]
+mod tests {
+    use std::hash::{BuildHasher, RandomState};
 
-/// Where something was written.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Location {
-    /// In this option.
-    Option(&'static str),
-    /// In this word of the command line.
-    Word(std::sync::Arc<str>),
-    /// In this file, at this line, under this key.
-    File {
-        /// The file, as it was named.
-        file: std::sync::Arc<str>,
-        /// The line, from 1.
-        line: usize,
-        /// The key, such as `services.mail.steps[2].expect`.
-        key: String,
-    },
-}
+    use super::*;
+    use crate::settings::error::{Key, Location};
 
-impl fmt::Display for Location {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Option(option) => f.write_str(option),
-            Self::Word(word) => write!(f, "target `{}`", escaped_prefix(word, 80)),
-            Self::File { file, line, key } if key.is_empty() => write!(f, "{file}:{line}"),
-            Self::File { file, line, key } => write!(f, "{file}:{line}: {key}"),
+    #[test]
+    fn equal_options_are_equal_wherever_they_were_written() {
+        let given = |line, text: &str| {
+            let quit = Located {
+                text: text.to_owned(),
+                location: Location::StdinLine(line),
+                key: Key::from("quit"),
+            };
+            Overrides {
+                quit: Some(SendSpec::Text(quit)),
+                ..Overrides::default()
+            }
+        };
+        let hasher = RandomState::new();
+        assert_eq!(given(1, "BYE"), given(2, "BYE"));
+        assert_eq!(
+            hasher.hash_one(given(1, "BYE")),
+            hasher.hash_one(given(2, "BYE"))
+        );
+        assert_ne!(given(1, "BYE"), given(1, "QUIT"));
+    }
+
+    #[test]
+    fn keys_are_the_long_options() {
+        for OptionName { key, option } in Overrides::NAMES {
+            assert_eq!(format!("--{}", key.replace('_', "-")), *option);
         }
     }
-}
-
-/// Whether text sends end in CR LF.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LineEnds {
-    /// They do.
-    CrLf,
-    /// Nothing is appended.
-    None,
-}
-
-/// One step as it was written.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum StepSpec {
-    /// Something is sent.
-    Send(SendSpec),
-    /// Something must come.
-    Expect(ExpectSpec),
-}
-
-/// Something to send.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SendSpec {
-    /// A text with escapes and `${names}`.
-    Text(Located),
-    /// Bytes in hex.
-    Hex(Located),
-}
-
-/// Something that must come.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ExpectSpec {
-    /// The patterns.
-    pub patterns: Vec<PatternSpec>,
-    /// How many of them.
-    pub how_many: Quantifier,
-    /// What must not come.
-    pub reject: Vec<PatternSpec>,
-    /// The least number of bytes.
-    pub min_bytes: usize,
-    /// The step's own limit.
-    pub timeout: Option<Duration>,
-}
-
-/// How many of several patterns must come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Quantifier {
-    /// One of them.
-    Any,
-    /// All of them.
-    All,
-}
-
-/// A pattern as it was written.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PatternSpec {
-    /// What kind it is.
-    pub form: PatternKind,
-    /// The text.
-    pub written: Located,
 }

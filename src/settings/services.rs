@@ -1,8 +1,9 @@
-//! Named services: the users' own first, then the built-in ones, which are data in the same format.
+//! Named services: those of the configuration, then the built-in ones, which are files in the same
+//! format.
 
 use crate::escape::escaped_prefix;
-use crate::settings::SettingsError;
-use crate::settings::config::{Config, Service};
+use crate::settings::config::{Configuration, Service};
+use crate::settings::error::SettingsError;
 use crate::suggest::did_you_mean;
 
 /// The built-in services.
@@ -11,7 +12,7 @@ const BUILT_IN: [&str; 2] = [
     include_str!("../plan/services/binary.toml"),
 ];
 
-/// Names that are kept for the TLS twins of built-in services.
+/// Names that are reserved for the TLS variants of built-in services.
 const WITH_TLS: [&str; 11] = [
     "https",
     "smtps",
@@ -26,36 +27,33 @@ const WITH_TLS: [&str; 11] = [
     "amqps",
 ];
 
-/// Where a service comes from.
+/// Where a service is defined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Origin {
-    /// This program.
+pub enum ServiceOrigin {
+    /// In this program.
     BuiltIn,
-    /// The configuration.
+    /// In the configuration.
     Config,
 }
 
-/// The service of this name.
+/// Finds the service of this name.
 ///
 /// # Errors
-/// When there is none; the nearest one is suggested.
-pub fn find(config: &Config, name: &str) -> Result<Service, SettingsError> {
+/// When there is none; a similar name is suggested.
+pub fn find(config: &Configuration, name: &str) -> Result<Service, SettingsError> {
     if let Some(own) = config.services.iter().find(|service| service.name == name) {
         return Ok(own.clone());
     }
     if let Some(section) = section(name) {
-        let mut read = Config::from_text("built-in services", section);
-        return match (read.services.pop(), read.mistakes.pop()) {
-            (Some(service), None) => Ok(service),
-            (_, mistake) => {
-                Err(mistake
-                    .unwrap_or_else(|| SettingsError::new("a built-in service cannot be read")))
-            }
-        };
+        let mut read = Configuration::from_text("built-in services", section);
+        return read
+            .services
+            .pop()
+            .ok_or_else(|| SettingsError::first(read.errors));
     }
     if WITH_TLS.contains(&name) {
         return Err(SettingsError::new(format!(
-            "service `{name}` needs TLS, which this version does not speak yet"
+            "service `{name}` needs TLS, which is not supported yet"
         )));
     }
     let own = config.services.iter().map(|service| service.name.as_str());
@@ -71,17 +69,18 @@ pub fn find(config: &Config, name: &str) -> Result<Service, SettingsError> {
     )))
 }
 
-/// Every service and where it comes from, sorted by name; a user's own hides the built-in one of its name.
-pub fn all(config: &Config) -> Vec<(Service, Origin)> {
+/// All services, sorted by name. A service of the configuration replaces the built-in one of the
+/// same name.
+pub fn all(config: &Configuration) -> Vec<(Service, ServiceOrigin)> {
     let mut all: Vec<_> = config
         .services
         .iter()
-        .map(|service| (service.clone(), Origin::Config))
+        .map(|service| (service.clone(), ServiceOrigin::Config))
         .collect();
     for text in BUILT_IN {
-        for service in Config::from_text("built-in services", text).services {
+        for service in Configuration::from_text("built-in services", text).services {
             if !all.iter().any(|(known, _)| known.name == service.name) {
-                all.push((service, Origin::BuiltIn));
+                all.push((service, ServiceOrigin::BuiltIn));
             }
         }
     }
@@ -89,7 +88,7 @@ pub fn all(config: &Config) -> Vec<(Service, Origin)> {
     all
 }
 
-/// The text of one built-in service: a check reads no more than the one it was asked for.
+/// The text of one built-in service, so that a check parses no other.
 fn section(name: &str) -> Option<&'static str> {
     let header = format!("[services.{name}]\n");
     BUILT_IN.iter().find_map(|text| {
@@ -116,26 +115,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_service_that_is_not_there_gets_a_hint() {
-        let refused = |name: &str| find(&Config::default(), name).unwrap_err().to_string();
+    fn an_unknown_service_gets_a_hint() {
+        let refused = |name: &str| {
+            find(&Configuration::default(), name)
+                .unwrap_err()
+                .to_string()
+        };
         assert!(refused("smpt").contains("did you mean `smtp`?"));
         assert!(refused("https").contains("needs TLS"));
         assert!(refused("\x1b[31m").contains("\\x1b"));
     }
 
     #[test]
-    fn every_built_in_service_is_sound_and_found_alone() {
+    fn every_built_in_service_is_valid_and_found() {
         for text in BUILT_IN {
-            let read = Config::from_text("built-in", text);
-            assert!(read.mistakes.is_empty(), "{:?}", read.mistakes);
+            let read = Configuration::from_text("built-in", text);
+            assert!(read.errors.is_empty(), "{:?}", read.errors);
             for service in &read.services {
-                let alone = find(&Config::default(), &service.name).unwrap();
-                assert_eq!(
-                    format!("{:?}", alone.overrides.port),
-                    format!("{:?}", service.overrides.port),
-                    "{}",
-                    service.name
-                );
+                let alone = find(&Configuration::default(), &service.name).unwrap();
+                assert_eq!(alone.overrides, service.overrides, "{}", service.name);
                 assert!(!service.description.is_empty(), "{}", service.name);
             }
             assert_eq!(

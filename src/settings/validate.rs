@@ -1,97 +1,88 @@
-//! Mistakes that only the whole configuration shows: ids that stand twice, services that do not exist, options that
+//! Errors that only the whole configuration shows: duplicate ids, unknown services, options that
 //! contradict each other once services and defaults are merged.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use crate::address::Target;
-use crate::settings::build::spec;
-use crate::settings::config::{Config, TargetEntry};
+use crate::settings::batch::{self, SpecCache};
+use crate::settings::build::{in_target, plan};
+use crate::settings::config::Configuration;
 use crate::settings::dialogue::dialogue;
-use crate::settings::overrides::{Location, Overrides};
-use crate::settings::plan::plan;
-use crate::settings::{SettingsError, batch, services};
+use crate::settings::error::SettingsError;
+use crate::settings::overrides::Overrides;
+use crate::settings::request::ProbeRequest;
+use crate::settings::target_spec::TargetSpec;
 
-/// Every mistake of the configuration: those of its files, then those of the whole.
-pub fn mistakes(config: &Config) -> Vec<SettingsError> {
-    let defaults = [Overrides::default()].into_iter();
-    let own = defaults.chain(
-        config
-            .services
-            .iter()
-            .map(|service| service.overrides.clone()),
-    );
-    let mut found = config.mistakes.clone();
-    found.extend(
-        own.filter_map(|own| dialogue(&own.over(config.defaults.clone())).err())
-            .flatten(),
-    );
+/// Every error of the configuration: those of its files, then those of the whole.
+pub fn errors(config: &Configuration) -> Vec<SettingsError> {
+    let mut errors = config.errors.clone();
+    let services = config.services.iter().map(|service| &service.overrides);
+    for overrides in std::iter::once(&Overrides::default()).chain(services) {
+        let merged = overrides.clone().or(config.defaults.clone());
+        errors.extend(dialogue(&merged).err().into_iter().flatten());
+    }
     let mut ids = BTreeSet::new();
-    for entry in &config.targets {
-        if let Some(id) = entry.id.as_ref().filter(|id| !ids.insert(&id.text)) {
-            found.push(SettingsError::at(
-                &id.place,
-                "this id stands twice: ids are unique over all files",
-            ));
+    for target in &config.targets {
+        if let Some(id) = target.id.as_ref().filter(|id| !ids.insert(&id.text)) {
+            errors.push(id.error("duplicate id: ids are unique over all files"));
         }
-        found.extend(target(config, entry).err().into_iter().flatten());
     }
-    if found.is_empty() {
-        // What only the list of all targets shows: two of one host and port that nothing tells apart.
-        found.extend(batch::configured(config, &[]).err());
+    errors.extend(target_errors(config));
+    if errors.is_empty() {
+        // Only the list of all targets shows two with the same host and port that nothing tells
+        // apart.
+        errors.extend(batch::configured(config, &[]).err());
     }
-    // One mistake in the defaults is one in every target.
-    let mut told = BTreeSet::new();
-    found.retain(|mistake| told.insert(mistake.to_string()));
-    found
+    // An error in the defaults is found once for every service and target.
+    let mut seen = BTreeSet::new();
+    errors.retain(|error| seen.insert(error.to_string()));
+    errors
 }
 
-/// Makes the plan of a target's first host and port: the others differ in nothing that can be wrong.
-fn target(config: &Config, entry: &TargetEntry) -> Result<(), Vec<SettingsError>> {
-    let service = entry.service.as_ref().map(|name| {
-        services::find(config, &name.text).map_err(|why| vec![SettingsError::at(&name.place, why)])
-    });
-    let own = service
-        .transpose()?
-        .map_or_else(Overrides::default, |service| service.overrides);
-    let overrides = entry
-        .overrides
-        .clone()
-        .over(own)
-        .over_defaults(config.defaults.clone());
-    let Some(port) = entry.ports.first().copied().or(overrides.port) else {
-        return Err(vec![SettingsError::at(
-            &entry.place,
-            "a target needs a `port`: its service has none",
-        )]);
+/// The errors of every target with its service and the defaults.
+fn target_errors(config: &Configuration) -> Vec<SettingsError> {
+    let specs = SpecCache::new(config, ProbeRequest::default());
+    let mut specs = match specs {
+        Ok(specs) => specs,
+        Err(error) => return vec![error],
     };
-    let Some(host) = entry.hosts.first().cloned() else {
-        return Ok(());
-    };
-    let planned = spec(&overrides, None).and_then(|spec| {
-        plan(&Arc::new(spec), Target { host, port }, None).map_err(|mistake| vec![mistake])
-    });
-    let placed = |mistakes: Vec<SettingsError>| {
-        mistakes
-            .into_iter()
-            .map(|mistake| placed(&entry.place, mistake))
-            .collect()
-    };
-    planned.map(drop).map_err(placed)
-}
-
-/// A mistake in an option becomes one of the target that has it.
-fn placed(place: &Location, mistake: SettingsError) -> SettingsError {
-    match bare(&mistake) {
-        Some(text) => SettingsError::at(place, text),
-        None => mistake,
+    let mut errors = Vec::new();
+    for target in &config.targets {
+        let mut services: Vec<_> = target
+            .ports
+            .iter()
+            .map(|entry| entry.service.as_deref())
+            .collect();
+        services.dedup();
+        if services.is_empty() {
+            services.push(None);
+        }
+        for service in services {
+            errors.extend(spec_errors(&mut specs, target, service));
+        }
     }
+    errors
 }
 
-/// What a mistake in an option says, where the option was not typed as one.
-pub fn bare(mistake: &SettingsError) -> Option<String> {
-    mistake
-        .to_string()
-        .strip_prefix("--")
-        .map(|text| text.replace("--", ""))
+/// The errors of a target's first host and port: the others do not differ in anything that could be
+/// wrong.
+fn spec_errors(
+    specs: &mut SpecCache<'_>,
+    target: &TargetSpec,
+    service: Option<&str>,
+) -> Vec<SettingsError> {
+    let cached = match specs.get(target, service) {
+        Ok(cached) => cached,
+        Err(errors) => return errors,
+    };
+    let port = target.ports.first().map(|entry| entry.port);
+    let Some(port) = port.or(cached.port) else {
+        return vec![target.error("a target needs a `port`: its service has none")];
+    };
+    let Some(host) = target.hosts.first().cloned() else {
+        return Vec::new();
+    };
+    let plan = plan(&cached.spec, Target { host, port }, None);
+    let error = plan.err().map(|error| in_target(target, error));
+    error.into_iter().collect()
 }

@@ -67,7 +67,8 @@ fn thousand_targets() {
             ..ProbeSpec::default()
         });
         let plans = (3000..4000).map(|port| {
-            let target = Target::from_words("10.77.0.2", Some(&port.to_string()), None).unwrap();
+            let target =
+                Target::from_arguments("10.77.0.2", Some(&port.to_string()), None).unwrap();
             Arc::new(Plan {
                 spec: Arc::clone(&spec),
                 ..Plan::connect(target)
@@ -131,7 +132,7 @@ fn resets() {
         close: Close::Rst,
         ..ProbeSpec::default()
     });
-    let target = Target::from_words("127.0.0.1", Some("80"), None).unwrap();
+    let target = Target::from_arguments("127.0.0.1", Some("80"), None).unwrap();
     let plans = (0..5000).map(|_| {
         Arc::new(Plan {
             spec: Arc::clone(&spec),
@@ -199,7 +200,7 @@ fn probed(dropped: usize, refused: u16, rate: Option<NonZeroU32>) -> [Vec<(Statu
             close: Close::Rst,
             ..ProbeSpec::default()
         };
-        let target = Target::from_words("10.77.0.2", Some(&port.to_string()), None).unwrap();
+        let target = Target::from_arguments("10.77.0.2", Some(&port.to_string()), None).unwrap();
         Arc::new(Plan::new(spec, target))
     };
     let plans = (0..dropped)
@@ -287,7 +288,7 @@ fn names_after_addresses() {
         ..ProbeSpec::default()
     };
     let plan = |host: &str, port: u16| {
-        let target = Target::from_words(host, Some(&port.to_string()), None).unwrap();
+        let target = Target::from_arguments(host, Some(&port.to_string()), None).unwrap();
         Arc::new(Plan::new(spec.clone(), target))
     };
     let names = [

@@ -24,7 +24,7 @@ fn refused(path: &str, text: &str) {
 
 /// The lines of `services --check` without the names of program and file; asserts exit status 2.
 #[track_caller]
-fn mistakes(text: &str) -> Vec<String> {
+fn errors(text: &str) -> Vec<String> {
     let config = ConfigFile::new(text);
     let ran = config.run(&["services", "--check"]);
     assert_eq!((ran.out.as_str(), ran.code), ("", Some(2)), "{}", ran.err);
@@ -41,8 +41,8 @@ fn mistakes(text: &str) -> Vec<String> {
 
 /// Asserts that there is exactly one error, which starts with this text.
 #[track_caller]
-fn mistaken(text: &str, start: &str) {
-    let found = mistakes(text);
+fn refused_once(text: &str, start: &str) {
+    let found = errors(text);
     assert!(
         matches!(&found[..], [line] if line.starts_with(start)),
         "{found:#?} is not {start:?}"
@@ -125,7 +125,7 @@ fn an_unreadable_file_is_a_configuration_error() {
 
 #[test]
 fn one_run_reports_every_error() {
-    let found = mistakes(
+    let found = errors(
         "[defaults]\ntimeot = 1\n\n[services.a]\nprot = 22\nsteps = [{ expect_regex = \"(\" }]\n\
          [services.b]\ncrlf = \"yes\"\nencoding = \"klingon\"\nsteps = [\n  { send = '\\q' },\n  {},\n]\n\
          [[targets]]\nhost = \"192.0.2.1\"\n[[targets]]\nhost = \"192.0.2.0/33\"\nport = \"1-\"\n",
@@ -139,7 +139,7 @@ fn one_run_reports_every_error() {
         "11: services.b.steps[1].send: unknown escape `\\q`",
         "12: services.b.steps[2]: a step sends or expects exactly one thing",
         "14: targets[1]: a target needs a `port`, or a `service` that has one",
-        "17: targets[2].host: `192.0.2.0/33` is not a network",
+        "17: targets[2].host: `192.0.2.0/33`: the prefix length is not a number from 0 to 32",
         "18: targets[2].port: port `",
     ];
     let missing: Vec<_> = starts
@@ -154,12 +154,12 @@ fn one_run_reports_every_error() {
 
 #[test]
 fn toml_syntax_errors_are_reported_by_line() {
-    let found = mistakes(
+    let found = errors(
         "[services.a]\nport = \n[services.b]\ndescription = no quotes\n[services.c]\nport = 1\nport = 2\n",
     );
     for line in ["2: ", "4: ", "7: "] {
         assert!(
-            found.iter().any(|mistake| mistake.starts_with(line)),
+            found.iter().any(|error| error.starts_with(line)),
             "{line} in {found:#?}"
         );
     }
@@ -172,14 +172,17 @@ fn invalid_services_are_refused() {
             "port = 0",
             "2: services.x.port: is not a number from 1 to 65535",
         ),
-        ("port = 65536", "2: services.x.port: is not"),
-        ("port = 22.5", "2: services.x.port: is not"),
-        ("port = 0x16", "2: services.x.port: is not"),
-        ("port = [22]", "2: services.x.port: is not"),
+        ("port = 65536", "2: services.x.port: is not a number"),
+        ("port = 22.5", "2: services.x.port: is not a number"),
+        ("port = 0x16", "2: services.x.port: is not a number"),
+        (
+            "port = [22]",
+            "2: services.x.port: is array, not a text or a number",
+        ),
         ("hosts = []", "2: services.x.hosts: is an empty list"),
         (
             "hosts = [\n\"10.0.0.0/8\",\n\"10.0.0.1/8\"]",
-            "4: services.x.hosts[2]: bits behind the prefix are set",
+            "4: services.x.hosts[2]: bits after the prefix are set",
         ),
         (
             "hosts = \"mx1.example.org:25\"",
@@ -196,7 +199,7 @@ fn invalid_services_are_refused() {
         ("timeout = 0", "2: services.x.timeout: `0` is out of range"),
         (
             "timeout = true",
-            "2: services.x.timeout: is boolean, not a text",
+            "2: services.x.timeout: is boolean, not a text or a number",
         ),
         (
             "timeout = \"soon\"",
@@ -220,7 +223,7 @@ fn invalid_services_are_refused() {
         ),
         (
             "quit = \"A\"\nquit_hex = \"00\"",
-            "3: services.x.quit_hex: stands beside `quit`",
+            "3: services.x.quit_hex: conflicts with `quit`",
         ),
         ("quit_hex = \"0\"", "2: services.x.quit_hex: `0` is not hex"),
         ("steps = []", "2: services.x.steps: is an empty list"),
@@ -275,7 +278,7 @@ fn invalid_services_are_refused() {
         ),
         (
             "steps = [{ expect_any = [{ regex = \"a\", hex = \"00\" }] }]",
-            "2: services.x.steps[1].expect_any[1]: names one",
+            "2: services.x.steps[1].expect_any[1]: must have exactly one of",
         ),
         (
             "steps = [{ expect_hex = \"0?\" }]",
@@ -283,11 +286,11 @@ fn invalid_services_are_refused() {
         ),
         (
             "steps = [{ send_hex = \"??\" }]",
-            "2: services.x.steps[1].send_hex: `??` has no meaning in what is sent",
+            "2: services.x.steps[1].send_hex: `??` cannot be sent",
         ),
         (
             "steps = [{ send = \"${later}\" }, { expect_regex = \"(?<later>a)\" }]",
-            "2: services.x.steps[1].send: nothing",
+            "2: services.x.steps[1].send: no earlier step captures",
         ),
         (
             "steps = [{ expect_regex = \"(?<a>a)\" }, { expect_regex = \"(?<a>b)\" }]",
@@ -295,16 +298,16 @@ fn invalid_services_are_refused() {
         ),
         (
             "secrets = { a = \"x\" }\nsteps = [{ expect_regex = \"(?<a>a)\" }]",
-            "3: services.x.steps[1].expect_regex: the name `a` is a secret's too",
+            "3: services.x.steps[1].expect_regex: the name `a` is also that of a secret",
         ),
         (
             "encoding = \"latin1\"\nsteps = [{ send = \"你\" }]",
             "3: services.x.steps[1].send: character `你` (U+4F60)",
         ),
     ] {
-        mistaken(&format!("[services.x]\n{section}\n"), start);
+        refused_once(&format!("[services.x]\n{section}\n"), start);
     }
-    let empty = mistakes("[services.x]\nsteps = [{ expect_any = [] }]\n");
+    let empty = errors("[services.x]\nsteps = [{ expect_any = [] }]\n");
     assert!(
         empty[0].starts_with("2: services.x.steps[1].expect_any: is an empty list"),
         "{empty:#?}"
@@ -322,25 +325,25 @@ fn invalid_names_and_tables_are_refused() {
         "\"a/b\"",
         &"x".repeat(65),
     ] {
-        let found = mistakes(&format!("[services.{name}]\nport = 1\n"));
+        let found = errors(&format!("[services.{name}]\nport = 1\n"));
         assert!(
             matches!(&found[..], [line] if line.contains("a service's name has letters, digits")),
             "{found:#?}"
         );
     }
-    mistaken(
+    refused_once(
         "[service.x]\n",
         "1: service: unknown key: did you mean `services`?",
     );
-    mistaken("services = 1\n", "1: services: is integer, not a table");
-    mistaken(
+    refused_once("services = 1\n", "1: services: is integer, not a table");
+    refused_once(
         "[services]\nssh = 22\n",
         "2: services.ssh: is integer, not a table",
     );
-    mistaken("targets = \"a\"\n", "1: targets: is string, not a table");
-    mistaken("[[defaults]]\n", "1: defaults: is array, not a table");
-    mistaken("[defaults]\nport = 22\n", "2: defaults.port: unknown key");
-    mistaken(
+    refused_once("targets = \"a\"\n", "1: targets: is string, not a table");
+    refused_once("[[defaults]]\n", "1: defaults: is array, not a table");
+    refused_once("[defaults]\nport = 22\n", "2: defaults.port: unknown key");
+    refused_once(
         "[defaults]\nencoding = \"klingon\"\n",
         "2: defaults.encoding: unknown encoding `klingon`",
     );
@@ -368,7 +371,7 @@ fn invalid_targets_of_a_file_are_refused() {
         ),
         (
             "host = \"192.0.2.1/24\"\nport = 1",
-            "2: targets[1].host: `192.0.2.1/24` is an address inside a network",
+            "2: targets[1].host: `192.0.2.1/24`: bits after the prefix are set",
         ),
         (
             "host = \"10.0.0.0/8\"\nport = 1",
@@ -376,10 +379,21 @@ fn invalid_targets_of_a_file_are_refused() {
         ),
         (
             "host = \"2001:db8::/129\"\nport = 1",
-            "2: targets[1].host: `2001:db8::/129` is not a network",
+            "2: targets[1].host: `2001:db8::/129`: the prefix length is not a number",
         ),
         ("host = \"not a host\"\nport = 1", "2: targets[1].host: "),
-        ("host = \"a\"\nport = \"22,,80\"", "3: targets[1].port: "),
+        (
+            "host = \"a\"\nport = \"22 80\"",
+            "3: targets[1].port: ` ` does not separate ports: write `,`",
+        ),
+        (
+            "host = \"a\"\nport = \"22，80\"",
+            "3: targets[1].port: `，` does not separate ports: write `,`",
+        ),
+        (
+            "host = \"a\"\nport = \"22/shh\"",
+            "1: targets[1]: unknown service `shh`: did you mean `ssh`?",
+        ),
         ("host = \"a\"\nport = \"80-22\"", "3: targets[1].port: "),
         (
             "host = \"a\"\nport = \"22,70000\"",
@@ -387,7 +401,7 @@ fn invalid_targets_of_a_file_are_refused() {
         ),
         (
             "host = \"a\"\nport = 1.5",
-            "3: targets[1].port: is float, not a text",
+            "3: targets[1].port: port `1.5` is not a number from 1 to 65535",
         ),
         (
             "hots = \"a\"\nhost = \"a\"\nport = 1",
@@ -427,7 +441,7 @@ fn invalid_targets_of_a_file_are_refused() {
         ),
         (
             "host = \"a\"\nport = 1\ncount = 2\nrequire = 3",
-            "1: targets[1]: require: 3 of 2 attempts can never succeed",
+            "1: targets[1].require: 3 of 2 attempts can never succeed",
         ),
         (
             "host = \"a\"\nport = 1\nsource = \"192.0.2.1\"",
@@ -435,13 +449,13 @@ fn invalid_targets_of_a_file_are_refused() {
         ),
         (
             "host = \"a\"\nservice = \"ssh\"\nexpect_closed = \"answered\"",
-            "1: targets[1]: expect-closed: ",
+            "1: targets[1].expect_closed: conflicts with `steps` and `quit`",
         ),
     ] {
-        mistaken(&format!("[[targets]]\n{section}\n"), start);
+        refused_once(&format!("[[targets]]\n{section}\n"), start);
     }
     let twice = "[[targets]]\nid = \"a\"\nhost = \"a\"\nport = 1\n";
-    mistaken(&twice.repeat(2), "6: targets[2].id: this id stands twice");
+    refused_once(&twice.repeat(2), "6: targets[2].id: duplicate id");
 }
 
 #[test]
@@ -461,11 +475,13 @@ fn ids_are_unique_over_all_files() {
             .args(["services", "--check"])
             .env_remove("ZBX_TCP_CONFIG"),
     );
-    ran.refuses("/etc/zbx-tcp/conf.d/a.toml:2: targets[1].id: this id stands twice: ids are unique over all files");
+    ran.refuses(
+        "/etc/zbx-tcp/conf.d/a.toml:2: targets[1].id: duplicate id: ids are unique over all files",
+    );
 }
 
 #[test]
-fn a_check_with_a_broken_file_says_one_line_and_sends_nothing() {
+fn a_check_with_an_invalid_file_prints_one_line_and_sends_nothing() {
     let config = ConfigFile::new("[services.a]\nprot = 1\nsteps = []\n[services.b]\nport = 0\n");
     let peer = Peer::greeting(b"");
     for words in [

@@ -105,7 +105,7 @@ fn invalid_escapes_and_encodings_are_refused() {
         (&["--send-hex", "zz"], "is not hex"),
         (
             &["--send-hex", "4a ?? 4b"],
-            "--send-hex: `??` has no meaning in what is sent",
+            "--send-hex: `??` cannot be sent",
         ),
         (
             &["--encoding", "klingon", "--send", "a"],
@@ -136,20 +136,20 @@ fn steps_out_of_order_are_refused() {
         (&["--quit", "a", "--quit", "b"], "--quit: is given twice"),
         (
             &["--reject", "a"],
-            "--reject: guards the expectations after it, and there is none",
+            "--reject: applies to the expectations after it, and there is none",
         ),
-        (&["--expect", "a", "--reject", "b"], "--reject: guards"),
+        (&["--expect", "a", "--reject", "b"], "--reject: applies"),
         (
             &["--expect", "a", "--reject-hex", "00", "--send", "b"],
-            "--reject-hex: guards",
+            "--reject-hex: applies",
         ),
         (
             &["--expect", "a", "--reject-regex", "b", "--quit", "c"],
-            "--reject-regex: guards",
+            "--reject-regex: applies",
         ),
         (
             &["--expect-closed", "--quit", "a"],
-            "cannot --send, --expect or --quit",
+            "conflicts with `--send`, `--expect` and `--quit`",
         ),
     ]);
 }
@@ -167,21 +167,18 @@ fn invalid_captures_are_refused() {
             "duplicate capture group name",
         ),
         (&["--expect-regex", "(?<1v>x)"], "invalid capture group"),
-        (
-            &["--send", "${v}"],
-            "--send: nothing before this step captures `v`",
-        ),
+        (&["--send", "${v}"], "--send: no earlier step captures `v`"),
         (
             &["--send", "${v}", "--expect-regex", one],
-            "nothing before this step captures `v`",
+            "no earlier step captures `v`",
         ),
         (
             &["--expect-regex", one, "--send", "${w}"],
-            "nothing before this step captures `w`",
+            "no earlier step captures `w`",
         ),
         (
             &["--expect-regex", one, "--quit", "${w}"],
-            "--quit: nothing before this step captures `w`",
+            "--quit: no earlier step captures `w`",
         ),
         (
             &["--expect-regex", one, "--send", "${v"],

@@ -44,7 +44,7 @@ fn document(ran: &Ran) -> (Value, String) {
 }
 
 #[test]
-fn lists_of_every_form_become_one_document() {
+fn lists_of_every_format_become_one_document() {
     let peer = Peer::greeting(b"SSH-2.0-x\r\n");
     let (open, closed) = (peer.port(), closed_port());
     let list = format!(
@@ -146,11 +146,15 @@ fn keep_going_skips_and_counts_invalid_targets() {
         (Some(1), Some(1))
     );
     let told = batch(&["-", "--keep-going", "-v"], list.as_bytes()).err;
-    for part in ["2 ", "-:2: has more words", "-:3: port `0`"] {
+    for part in [
+        "2 ",
+        "-:2: expected `HOST PORT SERVICE` at most",
+        "-:3: port `0`",
+    ] {
         assert!(told.contains(part), "{part}: {told}");
     }
     batch(&["-", "--keep-going"], b"h:x\n")
-        .refuses("no target is without a mistake; the first of 1: -:1: `x` is no port");
+        .refuses("every target has an error; the first of 1: -:1: `x` is not a port");
 }
 
 #[test]
@@ -163,14 +167,14 @@ fn invalid_target_lists_are_refused() {
         ),
         (b"# only\r\n\n\t\n#remarks", "standard input has no target"),
         (b"127.0.0.1:1\n\xff\xfe", "-:2: is not UTF-8 text"),
-        (b"127.0.0.1\0:1", "-:1: holds a NUL byte"),
+        (b"127.0.0.1\0:1", "-:1: contains a NUL byte"),
         (
             &long,
             "-:2: a line of 10485760 bytes: at most 65536 are read",
         ),
         (
             b"127.0.0.0/8 80",
-            "-:1: `127.0.0.0/8` stands for 16777216 addresses, more than 65536",
+            "-:1: `127.0.0.0/8` has 16777216 addresses, more than 65536",
         ),
         (
             b"{\"host\":\"127.0.0.0/8\",\"port\":80}",
@@ -222,7 +226,7 @@ fn invalid_standard_input_is_refused() {
     from(&["-"], Stdio::null()).refuses("standard input has no target");
     let closed = format!("'{}' batch - <&-", env!("CARGO_BIN_EXE_zbx-tcp"));
     finish(Command::new("sh").args(["-c", &closed])).refuses("standard input");
-    batch(&["-", "-"], b"127.0.0.1:1").refuses("`-` stands twice");
+    batch(&["-", "-"], b"127.0.0.1:1").refuses("`-` given more than once");
 }
 
 #[test]
@@ -248,15 +252,15 @@ fn invalid_batch_options_are_refused() {
         (&["--threads", "0"], "--threads: `0`"),
         (&["--threads", "100000"], "from 1 to 256"),
         (&["--seed", "-1"], "--seed: `-1`"),
-        (&["--shard", "0/2"], "--shard: `0/2` is no part"),
-        (&["--shard", "3/2"], "write `1/4` to `4/4`"),
+        (
+            &["--shard", "0/2"],
+            "--shard: invalid shard `0/2`: expected I/N",
+        ),
+        (&["--shard", "3/2"], "--shard: invalid shard `3/2`"),
         (&["--deadline", "0"], "--deadline: `0`"),
         (&["--max-targets", "0"], "--max-targets: `0`"),
         (&["-o", "xml"], "--output: unknown value `xml`"),
-        (
-            &["--metrics", "up"],
-            "means something only with `-o sender`",
-        ),
+        (&["--metrics", "up"], "--metrics: requires `-o sender`"),
         (&["-n", "2", "--require", "3"], "--require: 3 of 2 attempts"),
         (
             &["--rate", "1", "--rate", "2"],

@@ -333,5 +333,5 @@ fn defaults_of_attempts_apply_only_with_count() {
     check(&[]).prints("1", 0);
     check(&["--count", "2", "-o", "attempts.sent"]).prints("2", 0);
     check(&["--count", "1"]).refuses("--require: 2 of 1 attempts can never succeed");
-    check(&["--interval", "1s"]).refuses("--interval: means something only with --count");
+    check(&["--interval", "1s"]).refuses("--interval: requires `--count`");
 }

@@ -97,16 +97,16 @@ fn an_invalid_list_gives_an_error_and_no_row() {
         ("22、25", "write `,`"),
         ("22;25", "`;` does not separate ports"),
         ("２２", "port `２２`"),
-        ("22 25", "port `22 25`"),
-        ("22\n25", "port `22\\n25`"),
+        ("22 25", "` ` does not separate ports: write `,`"),
+        ("22\n25", "`\\n` does not separate ports"),
         ("22/smpt", "unknown service `smpt`: did you mean `smtp`?"),
         ("22/\"ssh\"", "unknown service `\"ssh\"`"),
         ("22/s'sh", "unknown service `s'sh`"),
         ("22/ssh/x", "unknown service `ssh/x`"),
-        ("22/", "names no service after the slash"),
+        ("22/", "has no service after the slash"),
         (
             "ssh",
-            "`ssh` is no port: write its number first, as in `22/ssh`",
+            "`ssh` is not a port: write its number first, as in `22/ssh`",
         ),
         ("{$TCP.PORTS}", "this macro has no value in Zabbix"),
         ("1-65535", "more than 1000 ports"),
@@ -242,7 +242,7 @@ fn open_uses_the_defaults_of_its_options() {
     let silent = open(&full.port().to_string(), &["--deadline", "0.5"]);
     silent.prints("[]", 0);
     open(&full.port().to_string(), &["--deadline", "0.5", "-t", "2"]).refuses("raise --deadline");
-    open(&port, &["-6"]).refuses("other address family");
+    open(&port, &["-6"]).refuses("is not an address of the family of `-6`");
     let elsewhere = ConfigFile::new("[defaults]\nsource = \"192.0.2.77\"\n");
     elsewhere
         .run(&["discover", "open", "127.0.0.1", &port])

@@ -36,7 +36,7 @@ impl Sink for Tally {
 }
 
 fn plan(host: &str, port: u16, timeout: Duration) -> Arc<Plan> {
-    let target = Target::from_words(host, Some(&port.to_string()), None).unwrap();
+    let target = Target::from_arguments(host, Some(&port.to_string()), None).unwrap();
     Arc::new(Plan::new(
         ProbeSpec {
             timeout,

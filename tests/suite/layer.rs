@@ -181,7 +181,7 @@ fn probe(spec: ProbeSpec, script: impl Fn(&mut TcpStream) + Send + 'static) -> (
         let _ = stream.read_to_end(&mut rest);
         let _ = sender.send(rest);
     });
-    let target = Target::from_words("127.0.0.1", Some(&peer.port()), None).unwrap();
+    let target = Target::from_arguments("127.0.0.1", Some(&peer.port()), None).unwrap();
     let plan = Arc::new(Plan::new(spec, target));
     let mut collected = Collected::default();
     let limits = Limits::in_flight(NonZeroUsize::MIN);

@@ -70,7 +70,7 @@ impl Gathered {
 fn plan(host: &str, port: u16, spec: &ProbeSpec) -> Plan {
     Plan::new(
         spec.clone(),
-        Target::from_words(host, Some(&port.to_string()), None).unwrap(),
+        Target::from_arguments(host, Some(&port.to_string()), None).unwrap(),
     )
 }
 

@@ -230,8 +230,9 @@ fn a_service_is_used_on_its_hosts_only() {
     fs::set_permissions(&config, fs::Permissions::from_mode(0o640)).unwrap();
     etc.check(&["127.0.0.1", &here, "-s", "till"])
         .prints("1", 0);
-    let reason =
-        format!("connect to 127.0.0.1:{elsewhere}: denied by policy: services.till.hosts lacks it");
+    let reason = format!(
+        "connect to 127.0.0.1:{elsewhere}: denied by policy: not listed in services.till.hosts"
+    );
     for host in ["127.0.0.1", "inside", "::ffff:127.0.0.1"] {
         etc.check(&[host, "-s", "till", "-o", "error"])
             .prints(&reason, 1);
@@ -295,7 +296,7 @@ fn an_invalid_policy_denies_everything_and_says_why() {
         ),
         (
             "\ndeny = [\"127.0.0.1/8\"]",
-            "policy file is invalid: /etc/zbx-tcp/policy.toml:2: key `deny[1]`: bits behind",
+            "policy file is invalid: /etc/zbx-tcp/policy.toml:2: key `deny[1]`: bits after",
         ),
         (
             "deny = [",

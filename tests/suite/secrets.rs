@@ -407,7 +407,7 @@ fn configuration_errors_do_not_quote_secrets() {
         ),
         (
             format!("secrets = {{ password = [\"{PASSWORD}\"] }}"),
-            ":2: services.a.secrets.password: is a text, or a table",
+            ":2: services.a.secrets.password: must be a text, or a table",
         ),
         (
             format!("secrets = {{ password = {{ fil = \"{PASSWORD}\" }} }}"),
@@ -429,11 +429,11 @@ fn configuration_errors_do_not_quote_secrets() {
             format!(
                 "encoding = \"latin1\"\nsecrets.token = \"{TOKEN}\"\nsteps = [{{ send = \"${{token}}\" }}]"
             ),
-            ":4: services.a.steps[1].send: the secret `token` has a character that windows-1252 lacks",
+            ":4: services.a.steps[1].send: the secret `token` has a character that windows-1252 cannot encode",
         ),
         (
             format!("secrets.token = \"{TOKEN}\"\nsteps = [{{ send = \"${{tokem}}\" }}]"),
-            ":3: services.a.steps[1].send: nothing before this step captures `tokem`",
+            ":3: services.a.steps[1].send: no earlier step captures `tokem`",
         ),
         (
             "secrets.token = \"\"".to_owned(),

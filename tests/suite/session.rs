@@ -137,7 +137,10 @@ fn plans() -> impl Strategy<Value = Plan> {
                 layer: layered.then(toy::layer),
                 ..ProbeSpec::default()
             };
-            Plan::new(spec, Target::from_words(host, Some("25"), None).unwrap())
+            Plan::new(
+                spec,
+                Target::from_arguments(host, Some("25"), None).unwrap(),
+            )
         })
 }
 
@@ -315,7 +318,7 @@ proptest! {
 
     #[test]
     fn a_dialogue_is_up_only_if_every_expected_byte_came(bytes in proptest::collection::vec(any::<u8>(), 0..30)) {
-        let mut plan = Plan::connect(Target::from_words("192.0.2.7", Some("25"), None).unwrap());
+        let mut plan = Plan::connect(Target::from_arguments("192.0.2.7", Some("25"), None).unwrap());
         Arc::make_mut(&mut plan.spec).steps = vec![expect("\\x07")];
         let expected = bytes.contains(&7);
         let inputs = [Input::Opened(0), Input::Connected(0), Input::Received(0, bytes), Input::PeerClosed(0)];
@@ -325,7 +328,7 @@ proptest! {
 
 #[test]
 fn fewer_successes_than_required_are_never_up() {
-    let mut plan = Plan::connect(Target::from_words("192.0.2.7", Some("25"), None).unwrap());
+    let mut plan = Plan::connect(Target::from_arguments("192.0.2.7", Some("25"), None).unwrap());
     let two = NonZeroU32::new(2).unwrap();
     Arc::make_mut(&mut plan.spec).attempts = Some(Attempts {
         count: two,
@@ -338,7 +341,7 @@ fn fewer_successes_than_required_are_never_up() {
 
 #[test]
 fn a_blocked_connect_is_a_local_error() {
-    let plan = Plan::connect(Target::from_words("192.0.2.7", Some("25"), None).unwrap());
+    let plan = Plan::connect(Target::from_arguments("192.0.2.7", Some("25"), None).unwrap());
     assert_eq!(
         play(plan.clone(), &[Input::Blocked(0)]).status(),
         Status::LocalError
@@ -352,7 +355,7 @@ fn a_blocked_connect_is_a_local_error() {
 
 /// The report of `check HOST 25` under [`POLICY`], with these inputs.
 fn under_policy(host: &str, change: impl Fn(&mut Plan), inputs: &[Input]) -> Report {
-    let mut plan = Plan::connect(Target::from_words(host, Some("25"), None).unwrap());
+    let mut plan = Plan::connect(Target::from_arguments(host, Some("25"), None).unwrap());
     change(&mut plan);
     play_under(&Policy::from_text(POLICY), plan, inputs)
 }
@@ -449,7 +452,7 @@ fn a_session_that_waited_for_our_limits_shifts_its_clock() {
     };
     let plan = Arc::new(Plan::new(
         spec,
-        Target::from_words("192.0.2.1", Some("25"), None).unwrap(),
+        Target::from_arguments("192.0.2.1", Some("25"), None).unwrap(),
     ));
     let (start, mut actions, policy) = (Instant::now(), Actions::new(), Policy::allow_all());
     let mut session = Session::start(Arc::clone(&plan), &policy, start, &mut actions);

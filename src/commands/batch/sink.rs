@@ -17,13 +17,13 @@ use crate::output::table::ResultTable;
 use crate::output::text::ColorMode;
 use crate::output::{entry, sender};
 use crate::report::Report;
-use crate::settings::batch::Fleet;
+use crate::settings::batch::Batch;
 
 /// The sink of a batch.
 pub struct BatchSink<'b> {
     /// The counts and the lag.
     pub summary: Summary,
-    batch: &'b Fleet,
+    batch: &'b Batch,
     /// Which targets have a report, by the number of the plan.
     reported: Vec<bool>,
     mode: Mode<'b>,
@@ -41,7 +41,7 @@ enum Mode<'b> {
 
 impl<'b> BatchSink<'b> {
     /// A sink without reports. `stop` ends the run if standard output is closed.
-    pub fn new(batch: &'b Fleet, stop: Option<&'b StopHandle>) -> Self {
+    pub fn new(batch: &'b Batch, stop: Option<&'b StopHandle>) -> Self {
         let targets = batch.plans.len();
         let mode = match batch.wanted.format {
             BatchFormat::Json | BatchFormat::Sender => Mode::Store(ResultStore::new(targets)),

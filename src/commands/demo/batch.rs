@@ -1,14 +1,17 @@
 //! The last part of the demo: several targets in one process.
 
-use clap::Parser;
+use std::time::Duration;
 
-use crate::cli::{Cli, Command};
 use crate::commands::batch::text_results;
 use crate::commands::color_mode;
 use crate::commands::demo::responders::DemoServers;
 use crate::policy::Policy;
 use crate::settings;
 use crate::settings::SettingsError;
+use crate::settings::batch::BatchRequest;
+use crate::settings::config::Configuration;
+use crate::settings::overrides::Overrides;
+use crate::settings::request::ProbeRequest;
 
 /// The expected numbers of targets that are up and down.
 pub const EXPECTED: (usize, usize) = (2, 3);
@@ -19,27 +22,26 @@ pub fn show(
     servers: &DemoServers,
     number: usize,
 ) -> Result<((usize, usize), String), SettingsError> {
-    let arguments = arguments(servers);
-    let batch = match Cli::try_parse_from(arguments.iter().map(String::as_str))
-        .map_err(SettingsError::new)?
-        .command
-    {
-        // Only the demo's own servers are probed, so no policy applies.
-        Command::Batch(args) => settings::batch::batch(&args, |_| Ok(Vec::new()))?,
-        _ => return Err(SettingsError::new("demo: not a batch")),
+    let target = target(servers);
+    let probe = ProbeRequest {
+        overrides: Overrides {
+            timeout: Some(Duration::from_millis(500)),
+            ..Overrides::default()
+        },
+        ..ProbeRequest::default()
     };
+    let request = BatchRequest::table(vec![target.clone()], probe);
+    let batch = settings::batch::batch(request, &Configuration::default(), |_| Ok(Vec::new()))?;
+    // Only the demo's own servers are probed, so no policy applies.
     let results = text_results(&batch, &Policy::allow_all(), color_mode());
     let title = "Many targets in one process, failures first";
-    let text = format!(
-        "{number}. {title}\n$ {}\n{}\n",
-        arguments.join(" "),
-        results.text
-    );
+    let command = format!("zbx-tcp batch {target} -t 0.5 -o text");
+    let text = format!("{number}. {title}\n$ {command}\n{}\n", results.text);
     Ok(((results.up, results.down), text))
 }
 
-/// The command line to show.
-fn arguments(servers: &DemoServers) -> Vec<String> {
+/// Some ports of the servers as one argument.
+fn target(servers: &DemoServers) -> String {
     let DemoServers {
         greeting,
         silent,
@@ -47,8 +49,5 @@ fn arguments(servers: &DemoServers) -> Vec<String> {
         full,
         ..
     } = servers;
-    let target = format!("127.0.0.1:{greeting},{greeting}/ssh,{silent},{closed},{full}");
-    ["zbx-tcp", "batch", &target, "-t", "0.5", "-o", "text"]
-        .map(str::to_owned)
-        .into()
+    format!("127.0.0.1:{greeting},{greeting}/ssh,{silent},{closed},{full}")
 }

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use crate::cli::discover::OpenArgs;
+use crate::cli::values::non_empty;
 use crate::commands::limits::limits;
+use crate::commands::resolver_kind;
 use crate::engine;
 use crate::engine::Sink;
 use crate::failure::Status;
@@ -11,7 +13,8 @@ use crate::output::lld;
 use crate::plan::Plan;
 use crate::policy::Policy;
 use crate::report::Report;
-use crate::settings::discover::Candidates;
+use crate::settings::config::Configuration;
+use crate::settings::discover::{Candidates, OpenRequest};
 use crate::settings::{SettingsError, discover};
 use crate::source::Shuffled;
 
@@ -21,7 +24,9 @@ use crate::source::Shuffled;
 /// A usage or configuration error, or a port whose state could not be determined: Zabbix would delete the items of a
 /// port that is missing in the rows.
 pub fn rows(args: &OpenArgs) -> Result<String, SettingsError> {
-    let candidates = discover::open(args)?;
+    let config = Configuration::load(non_empty(&args.network.config))?;
+    let request = OpenRequest::from_args(args)?;
+    let candidates = discover::open(&request, &config)?;
     Ok(lld::line(accepting(&candidates)?))
 }
 
@@ -37,7 +42,7 @@ fn accepting(candidates: &Candidates) -> Result<Vec<&Plan>, SettingsError> {
         &mut states,
         &Policy::system(),
         &limits,
-        candidates.resolver.names(),
+        resolver_kind(candidates.resolver),
     );
     ran.map_err(SettingsError::new)?;
     if let Some(reason) = states.undetermined {

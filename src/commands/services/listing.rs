@@ -5,13 +5,12 @@ use std::fmt::Write;
 use serde::Serialize;
 
 use crate::address::Port;
-use crate::cli::steps::PatternKind;
 use crate::escape::escaped_prefix;
 use crate::settings::config::Service;
-use crate::settings::overrides::{
-    ExpectSpec, LineEnds, PatternSpec, Quantifier, SendSpec, StepSpec,
+use crate::settings::services::ServiceOrigin;
+use crate::settings::step_spec::{
+    ExpectSpec, LineEnds, PatternKind, PatternSpec, Quantifier, SendSpec, StepSpec,
 };
-use crate::settings::services::Origin;
 
 /// The format of the list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,7 +22,7 @@ pub enum ServicesFormat {
 }
 
 /// The list of all services.
-pub fn all(services: &[(Service, Origin)], format: ServicesFormat) -> String {
+pub fn all(services: &[(Service, ServiceOrigin)], format: ServicesFormat) -> String {
     if format == ServicesFormat::Json {
         let list: Vec<_> = services
             .iter()
@@ -42,7 +41,7 @@ pub fn all(services: &[(Service, Origin)], format: ServicesFormat) -> String {
             .overrides
             .port
             .map_or_else(|| "-".to_owned(), |port| port.to_string());
-        let mark = if *origin == Origin::Config {
+        let mark = if *origin == ServiceOrigin::Config {
             " (yours)"
         } else {
             ""
@@ -116,7 +115,7 @@ fn sent_text(send: &SendSpec, line_end: &str) -> String {
 }
 
 fn expected_text(expect: &ExpectSpec) -> String {
-    let separator = match expect.how_many {
+    let separator = match expect.quantifier {
         Quantifier::Any => " or ",
         Quantifier::All => " and ",
     };
@@ -135,13 +134,13 @@ fn expected_text(expect: &ExpectSpec) -> String {
 }
 
 fn pattern_text(pattern: &PatternSpec) -> String {
-    let kind = match pattern.form {
+    let kind = match pattern.kind {
         PatternKind::Literal => "",
         PatternKind::Prefix => "at the start ",
         PatternKind::Regex => "regex ",
         PatternKind::Hex => "hex ",
     };
-    format!("{kind}`{}`", printable(&pattern.written.text))
+    format!("{kind}`{}`", printable(&pattern.text.text))
 }
 
 /// Text as it was written, with its backslashes, but with control characters escaped.
@@ -162,13 +161,13 @@ struct ServiceRecord<'s> {
 
 impl<'s> ServiceRecord<'s> {
     /// `origin` is part of a list only.
-    fn new(service: &'s Service, origin: Option<Origin>) -> Self {
+    fn new(service: &'s Service, origin: Option<ServiceOrigin>) -> Self {
         Self {
             name: &service.name,
             description: &service.description,
             port: service.overrides.port.map(Port::get),
             steps: step_lines(service),
-            built_in: origin.map(|origin| origin == Origin::BuiltIn),
+            built_in: origin.map(|origin| origin == ServiceOrigin::BuiltIn),
         }
     }
 }

@@ -20,7 +20,7 @@ use crate::source::Once;
 /// # Errors
 /// An invalid target, or a name that does not resolve: rules apply to addresses.
 pub fn run(host: &str, port: &str) -> CommandResult {
-    let target = Target::from_words(host, Some(port), None).map_err(SettingsError::new)?;
+    let target = Target::from_arguments(host, Some(port), None).map_err(SettingsError::new)?;
     let port = target.port;
     let plan = resolve_only_plan(target);
     let policy = Policy::system();
@@ -130,7 +130,7 @@ mod tests {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let port = listener.local_addr().unwrap().port().to_string();
-        let target = Target::from_words("a.localhost", Some(&port), None).unwrap();
+        let target = Target::from_arguments("a.localhost", Some(&port), None).unwrap();
         let plan = resolve_only_plan(target);
         let mut addresses = resolve(plan).unwrap();
         addresses.sort();

@@ -12,7 +12,7 @@ use crate::plan::pattern::Pattern;
 use crate::plan::steps::{Patterns, Secret};
 
 fn plan(steps: Vec<Step>) -> Plan {
-    let target = Target::from_words("192.0.2.7", Some("25"), None).unwrap();
+    let target = Target::from_arguments("192.0.2.7", Some("25"), None).unwrap();
     Plan::new(
         ProbeSpec {
             steps,

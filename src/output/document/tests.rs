@@ -127,7 +127,7 @@ fn reports() -> impl Strategy<Value = Report> {
         };
         Arc::new(Plan::new(
             spec,
-            Target::from_words(target, None, None).unwrap(),
+            Target::from_arguments(target, None, None).unwrap(),
         ))
     });
     let attempts = proptest::collection::vec(maybe(times()), 0..4).prop_map(|connects| {
@@ -251,7 +251,7 @@ proptest! {
 #[test]
 fn fields_are_in_the_order_of_the_table() {
     let plan = Arc::new(Plan::connect(
-        Target::from_words("192.0.2.7:443", None, None).unwrap(),
+        Target::from_arguments("192.0.2.7:443", None, None).unwrap(),
     ));
     let text = "connect to 192.0.2.7:443: connection refused (RST)";
     let failure = Some(Arc::new(Failure::new(Status::Refused, text)));

@@ -1,22 +1,28 @@
+//! Target lists: arguments, lines, JSON objects, the configuration, and the errors in them.
+
+use std::num::NonZeroUsize;
+
 use clap::Parser;
 
 use super::*;
 use crate::cli::{Cli, Command};
-use crate::settings::config::Config;
+use crate::settings::error::{Key, Location};
 
-/// The fleet of these words, with this text as standard input.
-fn fleet(words: &[&str], input: &[u8]) -> Result<Fleet, String> {
+/// The batch of these arguments, with this text as standard input.
+fn run(words: &[&str], input: &[u8]) -> Result<Batch, SettingsError> {
     let words = ["zbx-tcp", "batch"].iter().chain(words);
-    let Command::Batch(args) = Cli::try_parse_from(words)
-        .map_err(|error| error.to_string())?
-        .command
-    else {
+    let Command::Batch(args) = Cli::try_parse_from(words).unwrap().command else {
         panic!("not a batch");
     };
-    batch(&args, |_| Ok(input.to_vec())).map_err(|mistake| mistake.to_string())
+    let request = BatchRequest::from_args(&args)?;
+    batch(request, &Configuration::default(), |_| Ok(input.to_vec()))
 }
 
-/// The ids of these words' targets.
+fn fleet(words: &[&str], input: &[u8]) -> Result<Batch, String> {
+    run(words, input).map_err(|error| error.to_string())
+}
+
+/// The ids of the targets of these arguments.
 fn ids(words: &[&str], input: &str) -> Result<String, String> {
     let fleet = fleet(words, input.as_bytes())?;
     for (number, plan) in fleet.plans.iter().enumerate() {
@@ -32,15 +38,12 @@ fn ids(words: &[&str], input: &str) -> Result<String, String> {
 
 #[track_caller]
 fn refused(words: &[&str], input: &str, text: &str) {
-    let mistake = ids(words, input).expect_err(input);
-    assert!(
-        mistake.contains(text) && !mistake.contains('\n'),
-        "{mistake}"
-    );
+    let error = ids(words, input).expect_err(input);
+    assert!(error.contains(text) && !error.contains('\n'), "{error}");
 }
 
 #[test]
-fn words_are_targets() {
+fn arguments_are_targets() {
     for (words, expected) in [
         (&["h:80"][..], "h:80"),
         (
@@ -54,7 +57,6 @@ fn words_are_targets() {
             "192.0.2.1:80 192.0.2.2:80 192.0.2.1:81 192.0.2.2:81",
         ),
         (&["[2001:db8::]/127:80"], "2001:db8:::80 2001:db8::1:80"),
-        (&["[2001:db8::/127]:80"], "2001:db8:::80 2001:db8::1:80"),
         (&["-s", "ssh", "h", "g:2222"], "h:22 g:2222"),
         (&["h:80,h:80"], ""),
         (&["", "h:80"], "h:80"),
@@ -80,7 +82,7 @@ fn standard_input_is_lines() {
 }
 
 #[test]
-fn repeats_are_counted_and_services_told_apart() {
+fn repeats_are_counted_and_services_distinguished() {
     let fleet = fleet(
         &["-"],
         b"h:80\nh 80\nH:80\nh:80\nh 80 http\nh 80 ssh\nh 80 ssh\n[::1]:80\n0:0:0:0:0:0:0:1 80",
@@ -127,21 +129,25 @@ fn objects_have_names_groups_and_options() {
 }
 
 #[test]
-fn targets_share_methods() {
-    let lines: Vec<_> = (0..3000)
-        .map(|at| format!("{{\"host\":\"h{at}\",\"port\":1,\"timeout\":\"1s\"}}\ng{at} 22 ssh"))
+fn targets_with_equal_options_share_a_spec() {
+    let lines: Vec<_> = (0..6000)
+        .map(|at| match at % 3 {
+            0 => format!("{{\"host\":\"h{at}\",\"port\":1,\"timeout\":\"1s\"}}"),
+            1 => format!("{{\"host\":\"h{at}\",\"port\":1,\"steps\":[{{\"send\":\"x\"}}]}}"),
+            _ => format!("g{at} 22 ssh"),
+        })
         .collect();
     let fleet = fleet(&["-"], lines.join("\n").as_bytes()).unwrap();
-    let methods: HashSet<_> = fleet
+    let specs: HashSet<_> = fleet
         .plans
         .iter()
         .map(|plan| Arc::as_ptr(&plan.spec))
         .collect();
-    assert_eq!((fleet.plans.len(), methods.len()), (6000, 2));
+    assert_eq!((fleet.plans.len(), specs.len()), (6000, 3));
 }
 
 #[test]
-fn what_is_said_of_a_target_counts_most() {
+fn options_of_a_target_override_those_of_the_run() {
     let list = "{\"host\":\"a\",\"port\":1,\"timeout\":\"0.5s\"}\nb 1\nc 1 ssh";
     let fleet = fleet(&["-", "-t", "1", "-s", "smtp"], list.as_bytes()).unwrap();
     let timeouts: Vec<_> = fleet
@@ -161,7 +167,7 @@ fn what_is_said_of_a_target_counts_most() {
 }
 
 #[test]
-fn mistakes_have_their_line() {
+fn errors_have_their_line() {
     let many = format!("{}h 22 shs\n", "h:80\n".repeat(730));
     for (list, text) in [
         (many.as_str(), "-:731: unknown service `shs`"),
@@ -169,35 +175,41 @@ fn mistakes_have_their_line() {
         ("# only\n\n # remarks\r\n", "standard input has no target"),
         ("h", "-:1: no port for `h`"),
         ("h:80\nh:0", "-:2: port `0`"),
-        ("h 80 ssh x", "-:1: has more words"),
+        ("h 80 ssh x", "-:1: expected `HOST PORT SERVICE` at most"),
         ("h:80 81", "-:1: has two ports"),
         ("h 22，23", "-:1: `，` does not separate ports"),
-        ("h\0:80", "-:1: holds a NUL byte"),
-        ("h\u{1b}:80", "-:1: holds the control character U+001B"),
+        ("h\0:80", "-:1: contains a NUL byte"),
+        ("h\u{1b}:80", "-:1: contains the control character U+001B"),
         ("*UNKNOWN* 80", "no interface"),
         (
             "{\"host\":\"h\"",
-            "-:1: is no JSON object: EOF while parsing an object at column 11",
+            "-:1: not a JSON object: incomplete at column 11",
         ),
         (
             "{\"host\":\"h\"} x",
-            "is no JSON object: trailing characters",
+            "-:1: not a JSON object: syntax error at column 14",
         ),
-        ("{\"port\":1}", "-:1: host: a target needs one"),
+        ("{\"port\":1}", "-:1: a target needs a `host`"),
         ("{\"host\":\"h\"}", "no port for `h`"),
         ("{\"host\":\"h\",\"port\":-1}", "-:1: port: "),
         ("{\"host\":\"h\",\"port\":1.5}", "-:1: port: "),
-        ("{\"host\":\"h\",\"port\":[1]}", "-:1: port: is not a text"),
+        (
+            "{\"host\":\"h\",\"port\":[1]}",
+            "-:1: port: is array, not a text or a number",
+        ),
         (
             "{\"host\":\"10.0.0.0/8\",\"port\":1}",
-            "-:1: host: `10.0.0.0/8` stands for 16777216 addresses",
+            "-:1: host: `10.0.0.0/8` has 16777216 addresses",
         ),
         ("{\"host\":\"h\",\"port\":1,\"id\":\"a b\"}", "-:1: id: "),
         (
             "{\"host\":\"h\",\"port\":1,\"name\":\"a\\nb\"}",
             "-:1: name: is not on one line",
         ),
-        ("{\"host\":\"h\",\"port\":1,\"group\":[1]}", "-:1: group: "),
+        (
+            "{\"host\":\"h\",\"port\":1,\"group\":[1]}",
+            "-:1: group[1]: is integer, not a text",
+        ),
         (
             "{\"host\":\"h\",\"prot\":1}",
             "-:1: prot: unknown key: did you mean `port`?",
@@ -216,7 +228,7 @@ fn mistakes_have_their_line() {
         ),
         (
             "{\"host\":\"h\",\"port\":1,\"require\":2}",
-            "-:1: require: means something only with count",
+            "-:1: require: requires `count`",
         ),
         (
             "{\"host\":\"h\",\"port\":1,\"id\":\"h:2\"}\nh 2",
@@ -237,14 +249,23 @@ fn mistakes_have_their_line() {
     ] {
         refused(&["-"], list, text);
     }
-    let mistake = fleet(&["-"], b"h:80\n\xff:80").unwrap_err();
-    assert_eq!(mistake, "-:2: is not UTF-8 text");
+    let in_line = |line, key: &'static str, message| {
+        SettingsError::at(&Location::StdinLine(line), &Key::from(key), message)
+    };
+    assert_eq!(
+        run(&["-"], b"h:80\n\xff:80").unwrap_err(),
+        in_line(2, "", "is not UTF-8 text")
+    );
+    assert_eq!(
+        run(&["-"], b"{\"host\":\"h\",\"port\":1,\"require\":2}").unwrap_err(),
+        in_line(1, "require", "requires `count`")
+    );
     let long = format!("h:80\n{}", "a".repeat(10 << 20));
     refused(&["-"], &long, "-:2: a line of 10485760 bytes");
 }
 
 #[test]
-fn keeping_going_leaves_lines_out() {
+fn keep_going_skips_lines() {
     let fleet = fleet(&["-", "--keep-going"], b"h:80\n\xff\nh:x\ng 81\n{\nk 1 shs").unwrap();
     assert_eq!(
         (
@@ -254,11 +275,20 @@ fn keeping_going_leaves_lines_out() {
         ),
         (2, 4, 4)
     );
-    assert_eq!(fleet.invalid.first[0].to_string(), "-:2: is not UTF-8 text");
+    let expected = SettingsError::at(&Location::StdinLine(2), &Key::NONE, "is not UTF-8 text");
+    assert_eq!(fleet.invalid.first[0], expected);
+    // Equal options do not make the second error one of the first line.
+    let twice = "{\"host\":\"h\",\"port\":1,\"require\":2}\n".repeat(2) + "h:80";
+    let skipped = run(&["-", "--keep-going"], twice.as_bytes())
+        .unwrap()
+        .invalid
+        .first;
+    let lines: Vec<_> = skipped.iter().map(|error| &error.location).collect();
+    assert_eq!(lines, [&Location::StdinLine(1), &Location::StdinLine(2)]);
     refused(
         &["-", "--keep-going"],
         "h:x\nh:y",
-        "no target is without a mistake; the first of 2: -:1: ",
+        "every target has an error; the first of 2: -:1: ",
     );
     refused(&["-", "--keep-going"], "\n", "standard input has no target");
 }
@@ -268,7 +298,7 @@ fn too_many_targets_are_refused_before_they_cost() {
     for (words, text) in [
         (
             &["10.0.0.0/8:80"][..],
-            "target `10.0.0.0/8:80`: `10.0.0.0/8` stands for 16777216 addresses, more than 65536: write smaller networks, or raise --max-targets",
+            "target `10.0.0.0/8:80`: `10.0.0.0/8` has 16777216 addresses, more than 65536: write smaller networks, or raise --max-targets",
         ),
         (&["[::]/0:80"], "2^128 addresses"),
         (
@@ -296,12 +326,13 @@ fn too_many_targets_are_refused_before_they_cost() {
 }
 
 #[test]
-fn a_million_lines_are_read() {
-    let lines: String = (0..1_000_000)
-        .map(|at| format!("10.{}.{}.1:80\n", at / 250 % 200, at % 250))
+fn long_lists_are_read() {
+    let lines: Vec<_> = (0..10_000)
+        .map(|at| format!("10.{}.{}.1:80\n", at / 250 % 20, at % 250))
         .collect();
+    let lines = lines.concat();
     let fleet = fleet(&["-"], lines.as_bytes()).unwrap();
-    assert_eq!((fleet.plans.len(), fleet.duplicates), (50_000, 950_000));
+    assert_eq!((fleet.plans.len(), fleet.duplicates), (5_000, 5_000));
 }
 
 #[test]
@@ -325,12 +356,12 @@ fn shards_divide_the_list() {
     );
     assert!(
         fleet(&["h:80", "--shard", "1/3"], b"").unwrap().plans.len() <= 1,
-        "an empty part is no mistake"
+        "an empty part is not an error"
     );
 }
 
 #[test]
-fn options_that_make_no_sense() {
+fn options_that_are_refused() {
     for (words, text) in [
         (
             &["--concurrency", "0"][..],
@@ -350,24 +381,30 @@ fn options_that_make_no_sense() {
         (&["--seed", "x"], "--seed: `x`"),
         (&["--deadline", "0"], "--deadline: `0`"),
         (&["--deadline", "601"], "600 s"),
-        (&["--shard", "3/2"], "--shard: `3/2`"),
+        (
+            &["--shard", "3/2"],
+            "--shard: invalid shard `3/2`: expected I/N, for example 1/4",
+        ),
         (
             &["-o", "xml"],
             "--output: unknown value `xml`: use `json` or `ndjson` or `sender` or `text`",
         ),
-        (&["--metrics", "up"], "only with `-o sender`"),
-        (&["--zabbix-host", "h"], "only with `-o sender`"),
-        (&["--sender-key", "k"], "only with `-o sender`"),
+        (&["--metrics", "up"], "requires `-o sender`"),
+        (&["--zabbix-host", "h"], "requires `-o sender`"),
+        (&["--sender-key", "k"], "requires `-o sender`"),
         (&["-o", "sender", "--compact"], "--compact: "),
         (
             &["-o", "sender", "--metrics", "up,time.conect"],
             "did you mean `time.connect`?",
         ),
         (&["-o", "sender", "--metrics", ","], "names no metric"),
-        (&["-o", "sender", "--sender-key", "a[ID]"], "no word METRIC"),
+        (
+            &["-o", "sender", "--sender-key", "a[ID]"],
+            "must contain METRIC",
+        ),
         (
             &["-o", "sender", "--sender-key", "a[METRIC]", "h:81"],
-            "no word ID",
+            "must contain ID",
         ),
         (
             &["-o", "sender", "--zabbix-host", "a\nb"],
@@ -380,7 +417,7 @@ fn options_that_make_no_sense() {
         (&["-t", "abc"], "--timeout: `abc`"),
         (&["-s", "shs"], "--service: unknown service `shs`"),
         (&["--expect-regex", "("], "--expect-regex"),
-        (&["-", "-"], "`-` stands twice"),
+        (&["-", "-"], "`-` given more than once"),
     ] {
         refused(&[&["h:80"], words].concat(), "g:81", text);
     }
@@ -416,7 +453,7 @@ fn options_that_make_no_sense() {
 }
 
 #[test]
-fn empty_values_are_not_given() {
+fn empty_values_count_as_not_given() {
     let options = [
         "-o",
         "",
@@ -485,8 +522,8 @@ group = "again"
 /// The ids of the configuration's targets of these groups.
 fn of_groups(groups: &[&str]) -> Result<String, String> {
     let groups: Vec<String> = groups.iter().map(|group| (*group).to_owned()).collect();
-    let plans = configured(&Config::from_text("c", CONFIG), &groups)
-        .map_err(|mistake| mistake.to_string())?;
+    let plans = configured(&Configuration::from_text("c", CONFIG), &groups)
+        .map_err(|error| error.to_string())?;
     Ok(plans
         .iter()
         .map(|plan| plan.id().into_owned())
@@ -507,7 +544,7 @@ fn the_configuration_has_targets_and_groups() {
         unknown,
         "--group: unknown group `webb`: did you mean `web`? known are `again`, `all`, `web`"
     );
-    let plans = configured(&Config::from_text("c", CONFIG), &[]).unwrap();
+    let plans = configured(&Configuration::from_text("c", CONFIG), &[]).unwrap();
     let [web, _, till, ..] = &plans[..] else {
         panic!("{plans:?}")
     };
@@ -528,39 +565,39 @@ fn the_configuration_has_targets_and_groups() {
 }
 
 #[test]
-fn defaults_need_not_suit_targets_that_say_otherwise() {
-    let config = Config::from_text(
+fn defaults_apply_only_to_targets_without_the_option() {
+    let config = Configuration::from_text(
         "c",
         "defaults = {interval = 1}\n[[targets]]\nhost = \"h\"\nport = 1\ncount = 2",
     );
-    assert!(config.mistakes.is_empty());
+    assert!(config.errors.is_empty());
     assert_eq!(configured(&config, &[]).unwrap().len(), 1);
-    let mistake = fleet(
+    let error = fleet(
         &["-", "--expect-regex", "("],
         b"{\"host\":\"h\",\"port\":1,\"steps\":[{\"expect\":\"a\"}]}",
     );
-    assert!(mistake.unwrap_err().starts_with("--expect-regex: "));
+    assert!(error.unwrap_err().starts_with("--expect-regex: "));
 }
 
 #[test]
-fn groups_that_nobody_has_are_counted_in_the_hint() {
+fn the_hint_for_an_unknown_group_is_short() {
     let entry = |at| format!("[[targets]]\nhost = \"h{at}\"\nport = 1\ngroup = \"group{at}\"\n");
-    let config = Config::from_text("c", &(0..100).map(entry).collect::<String>());
-    let mistake = configured(&config, &["x".to_owned()])
+    let config = Configuration::from_text("c", &(0..100).map(entry).collect::<String>());
+    let error = configured(&config, &["x".to_owned()])
         .unwrap_err()
         .to_string();
     assert!(
-        mistake.ends_with("and 80 more") && mistake.len() < 600,
-        "{mistake}"
+        error.ends_with("and 80 more") && error.len() < 600,
+        "{error}"
     );
 }
 
 #[test]
-fn mistakes_of_the_configurations_targets_have_their_place() {
+fn errors_of_the_configurations_targets_have_their_location() {
     for (config, text) in [
         (
             "[[targets]]\nhost = \"h\"\nservice = \"shs\"",
-            "c:1: targets[1]: unknown service `shs`",
+            "c:3: targets[1].service: unknown service `shs`",
         ),
         (
             "[services.a]\n[[targets]]\nhost = \"h\"\nservice = \"a\"",
@@ -568,16 +605,16 @@ fn mistakes_of_the_configurations_targets_have_their_place() {
         ),
         (
             "[[targets]]\nhost = \"h\"\nport = 1\nrequire = 2",
-            "c:1: targets[1]: require: means something only with count",
+            "c:1: targets[1].require: requires `count`",
         ),
         (
             "[[targets]]\nhost = \"h\"\nport = 1\ncount = 2\n[[targets]]\nhost = \"h\"\nport = 1",
             "c:5: targets[2]: another target has the id `h:1` too",
         ),
     ] {
-        let mistake = configured(&Config::from_text("c", config), &[])
+        let error = configured(&Configuration::from_text("c", config), &[])
             .unwrap_err()
             .to_string();
-        assert!(mistake.contains(text), "{mistake}");
+        assert!(error.contains(text), "{error}");
     }
 }

@@ -1,24 +1,29 @@
-//! Configuration files, and who can read them.
+//! Reads configuration and secret files, and tells who else can read them.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use crate::escape::escaped_prefix;
 use crate::os::files;
-use crate::settings::config::service::Privacy;
 
-/// The bytes of a file, and who can read it.
-pub fn read(path: &Path, most: u64) -> Result<(Vec<u8>, Privacy), String> {
-    let (bytes, about) = files::read(path, most).map_err(|why| named(path, &why))?;
-    let privacy = if about.mode() & 0o004 == 0 {
+/// Whether a file may contain secrets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Privacy {
+    /// Only its owner and group can read it.
+    Private,
+    /// Everybody can read it.
+    Public,
+}
+
+/// The content of a file of at most `max` bytes, and who can read it.
+///
+/// # Errors
+/// Why it cannot be read, without the path.
+pub fn read(path: &Path, max: u64) -> Result<(Vec<u8>, Privacy), String> {
+    let (bytes, metadata) = files::read(path, max)?;
+    let privacy = if metadata.mode() & 0o004 == 0 {
         Privacy::Private
     } else {
         Privacy::Public
     };
     Ok((bytes, privacy))
-}
-
-/// A sentence about a file.
-fn named(path: &Path, why: &str) -> String {
-    format!("{}: {why}", escaped_prefix(&path.to_string_lossy(), 200))
 }

@@ -1,154 +1,118 @@
-//! What services, targets and defaults have in common: the options of `check` by their long names with `_`.
+//! The options that services, targets and `[defaults]` have in common.
 
-use std::time::Duration;
-
-use crate::cli::values;
-use crate::settings::config::table::{Entry, Examined, Table, list, text};
-use crate::settings::options::{MOST_ATTEMPTS, MOST_BYTES};
-use crate::settings::overrides::{
-    ExpectSpec, LineEnds, Overrides, PatternKind, PatternSpec, Quantifier, SendSpec, StepSpec,
+use crate::settings::config::table::{Diagnostics, Field, TableReader};
+use crate::settings::overrides::Overrides;
+use crate::settings::parse;
+use crate::settings::step_spec::{
+    ExpectSpec, LineEnds, PatternKind, PatternSpec, Quantifier, SendSpec, StepSpec,
 };
-use crate::settings::words;
 
-/// Reads every option that the table has.
-pub fn overrides(found: &mut Examined<'_>, table: &mut Table<'_, '_>) -> Overrides {
+/// Reads every option of a table.
+pub fn overrides(diagnostics: &mut Diagnostics<'_>, table: &mut TableReader<'_>) -> Overrides {
+    let steps = steps(diagnostics, table);
+    let quit = quit(diagnostics, table);
+    let line_ends = table
+        .flag(diagnostics, "crlf")
+        .map(|crlf| if crlf { LineEnds::CrLf } else { LineEnds::None });
+    let (options, errors) = Overrides::parse(&mut |name| table.scalar(diagnostics, name.key));
+    diagnostics.errors.extend(errors);
     Overrides {
-        port: None,
-        steps: steps(found, table),
-        quit: goodbye(found, table),
-        encoding: table.text(found, "encoding"),
-        line_ends: table
-            .flag(found, "crlf")
-            .map(|crlf| if crlf { LineEnds::CrLf } else { LineEnds::None }),
-        max_bytes: table
-            .number(found, "max_bytes", 1..MOST_BYTES + 1)
-            .and_then(|bytes| usize::try_from(bytes).ok()),
-        timeout: duration(found, table, "timeout"),
-        addresses: table.parsed(found, "addresses", |word| choice(word, &words::ADDRESSES)),
-        source: table.text(found, "source"),
-        interface: table.text(found, "interface"),
-        count: table
-            .number(found, "count", 1..MOST_ATTEMPTS + 1)
-            .and_then(|count| u32::try_from(count).ok()),
-        interval: duration(found, table, "interval"),
-        require: table
-            .number(found, "require", 1..MOST_ATTEMPTS + 1)
-            .and_then(|count| u32::try_from(count).ok()),
-        want: table.parsed(found, "expect_closed", |word| choice(word, &words::CLOSED)),
-        close: table.parsed(found, "close", |word| choice(word, &words::CLOSE)),
-        secrets: Vec::new(),
+        steps,
+        quit,
+        line_ends,
+        ..options
     }
 }
 
-fn choice<T: Copy>(word: &str, known: &[(&'static str, T)]) -> Result<T, String> {
-    words::meaning(word, known).map_err(|remedy| format!("unknown value: {remedy}"))
-}
-
-/// A duration: a text such as `"2.5s"`, or a number of seconds.
-fn duration(
-    found: &mut Examined<'_>,
-    table: &mut Table<'_, '_>,
-    key: &'static str,
-) -> Option<Duration> {
-    let entry = table.take(key)?;
-    read_duration(found, &entry)
-}
-
-fn read_duration(found: &mut Examined<'_>, entry: &Entry<'_, '_>) -> Option<Duration> {
-    let (path, value) = entry;
-    let words = match value.get_ref() {
-        toml::de::DeValue::Integer(number) => number.to_string(),
-        toml::de::DeValue::Float(number) => number.as_str().to_owned(),
-        _ => text(found, entry)?.text,
-    };
-    values::duration(&words)
-        .map_err(|why| found.wrong(&value.span(), path, why))
-        .ok()
-}
-
-fn goodbye(found: &mut Examined<'_>, table: &mut Table<'_, '_>) -> Option<SendSpec> {
-    let (plain, hex) = (table.text(found, "quit"), table.text(found, "quit_hex"));
-    if let (Some(_), Some(hex)) = (&plain, &hex) {
-        found.mistakes.push(super::SettingsError::at(
-            &hex.place,
-            "stands beside `quit`: give one of them",
-        ));
+fn quit(diagnostics: &mut Diagnostics<'_>, table: &mut TableReader<'_>) -> Option<SendSpec> {
+    let text = table.text(diagnostics, "quit");
+    let hex = table.text(diagnostics, "quit_hex");
+    if let (Some(_), Some(hex)) = (&text, &hex) {
+        diagnostics.error_in(hex, "conflicts with `quit`: give one of them");
     }
-    plain.map(SendSpec::Text).or(hex.map(SendSpec::Hex))
+    text.map(SendSpec::Text).or(hex.map(SendSpec::Hex))
 }
 
-fn steps(found: &mut Examined<'_>, table: &mut Table<'_, '_>) -> Option<Vec<StepSpec>> {
-    let (path, value) = table.take("steps")?;
-    let entries = list(path.clone(), value);
-    if entries.is_empty() {
-        found.wrong(
-            &value.span(),
-            &path,
-            "is an empty list: drop it where a connect is enough",
-        );
+fn steps(diagnostics: &mut Diagnostics<'_>, table: &mut TableReader<'_>) -> Option<Vec<StepSpec>> {
+    let field = table.take("steps")?;
+    let elements = field.clone().elements();
+    if elements.is_empty() {
+        diagnostics.error(&field, "is an empty list: drop it if a connect is enough");
     }
-    let steps = entries.iter().filter_map(|entry| {
-        let mut table = Table::of(found, entry)?;
-        let step = step(found, &mut table);
-        table.finish(found);
+    let steps = elements.iter().filter_map(|element| {
+        let mut table = TableReader::of(diagnostics, element)?;
+        let step = step(diagnostics, &mut table);
+        table.finish(diagnostics);
         step
     });
     Some(steps.collect())
 }
 
-/// One step: exactly one thing that is sent or expected, and what goes with an expectation.
-fn step(found: &mut Examined<'_>, table: &mut Table<'_, '_>) -> Option<StepSpec> {
-    let sends = [
-        table.text(found, "send").map(SendSpec::Text),
-        table.text(found, "send_hex").map(SendSpec::Hex),
-    ];
+/// The keys of a step that expect one pattern.
+const EXPECTS: [(&str, PatternKind); 4] = [
+    ("expect", PatternKind::Literal),
+    ("expect_prefix", PatternKind::Prefix),
+    ("expect_regex", PatternKind::Regex),
+    ("expect_hex", PatternKind::Hex),
+];
+/// The keys of a step that expect several patterns.
+const EXPECT_LISTS: [(&str, Quantifier); 2] = [
+    ("expect_any", Quantifier::Any),
+    ("expect_all", Quantifier::All),
+];
+/// The keys of a step that reject patterns.
+const REJECTS: [(&str, PatternKind); 3] = [
+    ("reject", PatternKind::Literal),
+    ("reject_regex", PatternKind::Regex),
+    ("reject_hex", PatternKind::Hex),
+];
+/// The keys of a pattern that is a table.
+const PATTERN_KINDS: [(&str, PatternKind); 4] = [
+    ("text", PatternKind::Literal),
+    ("prefix", PatternKind::Prefix),
+    ("regex", PatternKind::Regex),
+    ("hex", PatternKind::Hex),
+];
+
+/// Reads one step: it sends or expects exactly one thing.
+fn step(diagnostics: &mut Diagnostics<'_>, table: &mut TableReader<'_>) -> Option<StepSpec> {
+    let mut sends = Vec::new();
+    sends.extend(table.text(diagnostics, "send").map(SendSpec::Text));
+    sends.extend(table.text(diagnostics, "send_hex").map(SendSpec::Hex));
     let mut expects = Vec::new();
-    for (key, form) in EXPECTS {
-        let written = table
-            .text(found, key)
-            .map(|written| (Quantifier::Any, vec![PatternSpec { form, written }]));
-        expects.extend(written);
+    for (key, kind) in EXPECTS {
+        let text = table.text(diagnostics, key);
+        expects.extend(text.map(|text| (Quantifier::Any, vec![PatternSpec { kind, text }])));
     }
-    for (key, how_many) in [
-        ("expect_any", Quantifier::Any),
-        ("expect_all", Quantifier::All),
-    ] {
-        expects.extend(patterns(found, table, key).map(|patterns| (how_many, patterns)));
+    for (key, quantifier) in EXPECT_LISTS {
+        let patterns = patterns(diagnostics, table, key);
+        expects.extend(patterns.map(|patterns| (quantifier, patterns)));
     }
     let mut reject = Vec::new();
-    for (key, form) in [
-        ("reject", PatternKind::Literal),
-        ("reject_regex", PatternKind::Regex),
-        ("reject_hex", PatternKind::Hex),
-    ] {
-        for entry in table.list(key).unwrap_or_default() {
-            reject.extend(text(found, &entry).map(|written| PatternSpec { form, written }));
+    for (key, kind) in REJECTS {
+        for field in table.list(key) {
+            let text = diagnostics.text(&field);
+            reject.extend(text.map(|text| PatternSpec { kind, text }));
         }
     }
-    let min_bytes = table
-        .number(found, "min_bytes", 1..MOST_BYTES + 1)
-        .and_then(|bytes| usize::try_from(bytes).ok());
-    let timeout = duration(found, table, "timeout");
-    let mut sends = sends.into_iter().flatten();
-    let mut expects = expects.into_iter();
-    match (sends.next(), expects.next(), sends.next(), expects.next()) {
-        (Some(send), None, None, _)
-            if reject.is_empty() && min_bytes.is_none() && timeout.is_none() =>
-        {
-            Some(StepSpec::Send(send))
+    let min_bytes = table.parsed(diagnostics, "min_bytes", parse::bytes);
+    let timeout = table.parsed(diagnostics, "timeout", parse::duration);
+    let only_sends = reject.is_empty() && min_bytes.is_none() && timeout.is_none();
+    match (sends.len(), expects.len()) {
+        (1, 0) if only_sends => sends.pop().map(StepSpec::Send),
+        (0, 1) => {
+            let (quantifier, patterns) = expects.pop()?;
+            Some(StepSpec::Expect(ExpectSpec {
+                patterns,
+                quantifier,
+                reject,
+                min_bytes: min_bytes.unwrap_or(0),
+                timeout,
+            }))
         }
-        (None, Some((how_many, patterns)), _, None) => Some(StepSpec::Expect(ExpectSpec {
-            patterns,
-            how_many,
-            reject,
-            min_bytes: min_bytes.unwrap_or(0),
-            timeout,
-        })),
         _ => {
-            let path = table.path().to_owned();
-            found.wrong(
-                &table.span().clone(),
-                &path,
+            table.error(
+                diagnostics,
                 "a step sends or expects exactly one thing; reject, min_bytes and timeout go with an expectation",
             );
             None
@@ -156,64 +120,42 @@ fn step(found: &mut Examined<'_>, table: &mut Table<'_, '_>) -> Option<StepSpec>
     }
 }
 
-const EXPECTS: [(&str, PatternKind); 4] = [
-    ("expect", PatternKind::Literal),
-    ("expect_prefix", PatternKind::Prefix),
-    ("expect_regex", PatternKind::Regex),
-    ("expect_hex", PatternKind::Hex),
-];
-
-/// Several patterns: texts, or tables that say which kind each is.
+/// Reads several patterns: texts, or tables that name the kind of each.
 fn patterns(
-    found: &mut Examined<'_>,
-    table: &mut Table<'_, '_>,
+    diagnostics: &mut Diagnostics<'_>,
+    table: &mut TableReader<'_>,
     key: &'static str,
 ) -> Option<Vec<PatternSpec>> {
-    let (path, value) = table.take(key)?;
-    let entries = list(path.clone(), value);
-    let patterns: Vec<_> = entries
-        .iter()
-        .filter_map(|entry| pattern(found, entry))
-        .collect();
-    if entries.is_empty() {
-        found.wrong(
-            &value.span(),
-            &path,
-            "is an empty list: name at least one pattern",
-        );
+    let field = table.take(key)?;
+    let elements = field.clone().elements();
+    if elements.is_empty() {
+        diagnostics.error(&field, "is an empty list: name at least one pattern");
     }
+    let patterns: Vec<_> = elements
+        .iter()
+        .filter_map(|element| pattern(diagnostics, element))
+        .collect();
     (!patterns.is_empty()).then_some(patterns)
 }
 
-fn pattern(found: &mut Examined<'_>, entry: &Entry<'_, '_>) -> Option<PatternSpec> {
-    if !entry.1.get_ref().is_table() {
-        return text(found, entry).map(|written| PatternSpec {
-            form: PatternKind::Literal,
-            written,
-        });
+fn pattern(diagnostics: &mut Diagnostics<'_>, field: &Field<'_>) -> Option<PatternSpec> {
+    if field.value.members().is_none() {
+        let text = diagnostics.text(field)?;
+        let kind = PatternKind::Literal;
+        return Some(PatternSpec { kind, text });
     }
-    let mut table = Table::of(found, entry)?;
-    let forms = [
-        ("text", PatternKind::Literal),
-        ("prefix", PatternKind::Prefix),
-        ("regex", PatternKind::Regex),
-        ("hex", PatternKind::Hex),
-    ];
-    let mut read: Vec<_> = Vec::new();
-    for (key, form) in forms {
-        read.extend(
-            table
-                .text(found, key)
-                .map(|written| PatternSpec { form, written }),
+    let mut table = TableReader::of(diagnostics, field)?;
+    let mut patterns = Vec::new();
+    for (key, kind) in PATTERN_KINDS {
+        let text = table.text(diagnostics, key);
+        patterns.extend(text.map(|text| PatternSpec { kind, text }));
+    }
+    table.finish(diagnostics);
+    if patterns.len() != 1 {
+        diagnostics.error(
+            field,
+            "must have exactly one of text, prefix, regex and hex",
         );
     }
-    table.finish(found);
-    if read.len() != 1 {
-        found.wrong(
-            &entry.1.span(),
-            &entry.0,
-            "names one of text, prefix, regex and hex",
-        );
-    }
-    read.pop()
+    patterns.pop()
 }

@@ -1,137 +1,97 @@
-//! `[[targets]]`: what a batch probes, with port lists, networks and groups.
+//! `[[targets]]`, and the JSON lines of a batch, which have the same keys.
 
-use crate::address::{Host, Port, cidr};
-use crate::settings::SettingsError;
-use crate::settings::batch::unique::{LONGEST_ID, is_safe};
+use crate::address::{Host, port_list};
 use crate::settings::config::options::overrides;
-use crate::settings::config::table::{Entry, Examined, Table, text};
-use crate::settings::overrides::{Located, Location, Overrides};
+use crate::settings::config::table::{Diagnostics, Field, TableReader};
+use crate::settings::error::{Located, SettingsError};
+use crate::settings::parse::InvalidValue;
+use crate::settings::target_spec::{MAX_ID_LENGTH, TargetSpec, is_id_byte};
 
-/// One target of the configuration: a host or a network, and one port or several.
-#[derive(Debug, Clone)]
-pub struct TargetEntry {
-    /// Where it is written.
-    pub place: Location,
-    /// The caller's own id, if it has one.
-    pub id: Option<Located>,
-    /// A name for people.
-    pub name: Option<String>,
-    /// The hosts: more than one where a network was written.
-    pub hosts: Vec<Host>,
-    /// The ports; none where the service gives it.
-    pub ports: Vec<Port>,
-    /// The named service.
-    pub service: Option<Located>,
-    /// The groups it belongs to.
-    pub groups: Vec<String>,
-    /// The host's name in Zabbix, for values that are sent.
-    pub zabbix_host: Option<String>,
-    /// Its own options.
-    pub overrides: Overrides,
-}
-
-/// Reads every target of `[[targets]]`.
-pub fn targets(found: &mut Examined<'_>, entries: &[Entry<'_, '_>]) -> Vec<TargetEntry> {
-    entries
-        .iter()
-        .filter_map(|entry| target(found, entry))
-        .collect()
-}
-
-fn target(found: &mut Examined<'_>, entry: &Entry<'_, '_>) -> Option<TargetEntry> {
-    let mut table = Table::of(found, entry)?;
-    let before = found.mistakes.len();
-    let target = TargetEntry {
-        place: found.place(table.span(), table.path()),
-        id: id(found, &mut table),
-        name: line(found, &mut table, "name"),
-        hosts: table.parsed(found, "host", cidr::hosts).unwrap_or_default(),
-        ports: ports(found, &mut table),
-        service: table.text(found, "service"),
-        groups: groups(found, &mut table),
-        zabbix_host: line(found, &mut table, "zabbix_host"),
-        overrides: overrides(found, &mut table),
+/// Reads one target; `expand` returns the hosts of a name, an address or a network.
+///
+/// A target without ports is returned as it is: the service of the run may have one.
+pub fn target<E: Into<InvalidValue>>(
+    diagnostics: &mut Diagnostics<'_>,
+    field: &Field<'_>,
+    expand: impl FnOnce(&str) -> Result<Vec<Host>, E>,
+) -> Option<TargetSpec> {
+    let mut table = TableReader::of(diagnostics, field)?;
+    let errors_before = diagnostics.errors.len();
+    let target = TargetSpec {
+        location: table.location(diagnostics),
+        key: table.key().clone(),
+        id: id(diagnostics, &mut table),
+        name: line(diagnostics, &mut table, "name"),
+        hosts: table
+            .parsed(diagnostics, "host", expand)
+            .unwrap_or_default(),
+        ports: table.parsed(diagnostics, "port", ports).unwrap_or_default(),
+        service: table.text(diagnostics, "service"),
+        groups: groups(diagnostics, &mut table),
+        zabbix_host: line(diagnostics, &mut table, "zabbix_host"),
+        overrides: overrides(diagnostics, &mut table),
     };
-    let (span, path) = (table.span().clone(), table.path().to_owned());
-    table.finish(found);
-    if found.mistakes.len() == before && target.hosts.is_empty() {
-        found.wrong(&span, &path, "a target needs a `host`");
+    table.finish(diagnostics);
+    if diagnostics.errors.len() == errors_before {
+        diagnostics.errors.extend(incomplete(&target));
     }
-    if found.mistakes.len() == before && target.ports.is_empty() && target.service.is_none() {
-        found.wrong(
-            &span,
-            &path,
-            "a target needs a `port`, or a `service` that has one",
-        );
-    }
-    if found.mistakes.len() == before
-        && target.id.is_some()
-        && target.hosts.len() * target.ports.len().max(1) > 1
-    {
-        found.wrong(
-            &span,
-            &path,
-            "one `id` for several targets: drop it, or write them one by one",
-        );
-    }
-    (found.mistakes.len() == before).then_some(target)
+    (diagnostics.errors.len() == errors_before).then_some(target)
 }
 
-/// A name that Zabbix can show, and send in a line.
-fn line(found: &mut Examined<'_>, table: &mut Table<'_, '_>, key: &'static str) -> Option<String> {
-    let written = table.text(found, key)?;
-    on_one_line(found, &written);
-    Some(written.text)
+fn incomplete(target: &TargetSpec) -> Option<SettingsError> {
+    if target.hosts.is_empty() {
+        return Some(target.error("a target needs a `host`"));
+    }
+    let is_one = target.hosts.len() * target.ports.len().max(1) == 1;
+    (target.id.is_some() && !is_one)
+        .then(|| target.error("one `id` for several targets: drop it, or write them one by one"))
 }
 
-fn on_one_line(found: &mut Examined<'_>, written: &Located) {
-    if written.text.chars().any(char::is_control) {
-        found.mistakes.push(SettingsError::at(
-            &written.place,
-            "is not on one line, or holds a control character",
-        ));
+fn ports(list: &str) -> Result<Vec<port_list::PortEntry>, port_list::PortListError> {
+    port_list::parse(list, port_list::MAX_PORTS)
+}
+
+/// A name that Zabbix can display, and that fits on a line of `zabbix_sender`.
+fn line(
+    diagnostics: &mut Diagnostics<'_>,
+    table: &mut TableReader<'_>,
+    key: &'static str,
+) -> Option<String> {
+    let given = table.text(diagnostics, key)?;
+    check_line(diagnostics, &given);
+    Some(given.text)
+}
+
+fn check_line(diagnostics: &mut Diagnostics<'_>, given: &Located) {
+    if given.text.chars().any(char::is_control) {
+        diagnostics.error_in(given, "is not on one line, or contains a control character");
     }
 }
 
-/// An id is safe inside a `JSONPath`.
-fn id(found: &mut Examined<'_>, table: &mut Table<'_, '_>) -> Option<Located> {
-    let written = table.text(found, "id")?;
-    if written.text.bytes().all(is_safe) && written.text.len() <= LONGEST_ID {
-        return Some(written);
+/// An id that is safe inside a `JSONPath`.
+fn id(diagnostics: &mut Diagnostics<'_>, table: &mut TableReader<'_>) -> Option<Located> {
+    let given = table.text(diagnostics, "id")?;
+    if given.text.bytes().all(is_id_byte) && given.text.len() <= MAX_ID_LENGTH {
+        return Some(given);
     }
-    found.mistakes.push(SettingsError::at(
-        &written.place,
+    diagnostics.error_in(
+        &given,
         "an id has letters, digits, `_`, `.`, `:` and `-`, at most 255",
-    ));
+    );
     None
 }
 
-/// A number, or a list such as `"22,80,8000-8010"`.
-fn ports(found: &mut Examined<'_>, table: &mut Table<'_, '_>) -> Vec<Port> {
-    let Some((path, value)) = table.take("port") else {
-        return Vec::new();
-    };
-    let words = match value.get_ref() {
-        toml::de::DeValue::Integer(number) => number.to_string(),
-        _ => match text(found, &(path.clone(), value)) {
-            Some(written) => written.text,
-            None => return Vec::new(),
-        },
-    };
-    if words.is_empty() {
-        return Vec::new();
+fn groups(diagnostics: &mut Diagnostics<'_>, table: &mut TableReader<'_>) -> Vec<String> {
+    let fields = table.list("group");
+    let mut groups = Vec::new();
+    for field in &fields {
+        if let Some(group) = diagnostics
+            .text(field)
+            .filter(|group| !group.text.is_empty())
+        {
+            check_line(diagnostics, &group);
+            groups.push(group.text);
+        }
     }
-    cidr::ports(&words)
-        .map_err(|why| found.wrong(&value.span(), &path, why))
-        .unwrap_or_default()
-}
-
-fn groups(found: &mut Examined<'_>, table: &mut Table<'_, '_>) -> Vec<String> {
-    let entries = table.list("group").unwrap_or_default();
-    let groups: Vec<Located> = entries
-        .iter()
-        .filter_map(|entry| text(found, entry))
-        .collect();
-    groups.iter().for_each(|group| on_one_line(found, group));
-    groups.into_iter().map(|written| written.text).collect()
+    groups
 }

@@ -60,7 +60,7 @@ fn run(
         ..ProbeSpec::default()
     });
     let plans = names.map(|name| {
-        let target = Target::from_words(&name, Some(&port.to_string()), None).unwrap();
+        let target = Target::from_arguments(&name, Some(&port.to_string()), None).unwrap();
         Arc::new(Plan {
             spec: Arc::clone(&spec),
             ..Plan::connect(target)

@@ -32,7 +32,7 @@ impl Field {
     fn known() -> &'static Self {
         static KNOWN: OnceLock<Field> = OnceLock::new();
         KNOWN.get_or_init(|| {
-            Self::from_words(&std::env::var(FIELD).unwrap_or_else(|_| Self::words().clone()))
+            Self::from_arguments(&std::env::var(FIELD).unwrap_or_else(|_| Self::words().clone()))
         })
     }
 
@@ -63,7 +63,7 @@ impl Field {
         })
     }
 
-    fn from_words(text: &str) -> Self {
+    fn from_arguments(text: &str) -> Self {
         let words: Vec<&str> = text.split(' ').collect();
         let port = |at: usize| words[at].parse().unwrap();
         let all = (1..=4).flat_map(|last| {

@@ -1,0 +1,349 @@
+//! The options of `batch` and of other commands that probe many targets.
+
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::time::Duration;
+
+use crate::cli::batch::{BatchArgs, LimitArgs};
+use crate::cli::values::non_empty;
+use crate::escape::escaped_prefix;
+use crate::output::batch_format::{BatchFormat, BatchOutput, DefaultFields, KeyPart, SenderKey};
+use crate::output::metrics::{METRICS, Metric};
+use crate::settings::batch::shard::Shard;
+use crate::settings::batch::target_list::OnError;
+use crate::settings::error::SettingsError;
+use crate::settings::options::{duration, option, probe};
+use crate::settings::parse;
+use crate::settings::request::{ProbeRequest, Transcript};
+use crate::suggest::did_you_mean;
+
+/// What a batch is asked for.
+#[derive(Debug)]
+pub struct BatchRequest {
+    /// How targets are probed.
+    pub probe: ProbeRequest,
+    /// The targets as arguments; `-` is standard input. The configuration's if there are none.
+    pub targets: Vec<String>,
+    /// The groups of the configuration's targets.
+    pub groups: Vec<String>,
+    /// What is printed.
+    pub wanted: BatchOutput,
+    /// What the run may use.
+    pub bounds: Bounds,
+    /// The seed of the randomized start order.
+    pub seed: u64,
+    /// The part of the list that is probed.
+    pub shard: Option<Shard>,
+    /// The most targets.
+    pub max_targets: usize,
+    /// What happens after an error in one target.
+    pub on_error: OnError,
+    /// Whether the choices made are explained.
+    pub transcript: Transcript,
+}
+
+impl BatchRequest {
+    /// A batch of these targets that prints a table, with everything else at its default.
+    pub fn table(targets: Vec<String>, probe: ProbeRequest) -> Self {
+        Self {
+            probe,
+            targets,
+            groups: Vec::new(),
+            wanted: BatchOutput {
+                format: BatchFormat::Text,
+                metrics: Vec::new(),
+                zabbix_host: None,
+                sender_key: sender_key(DEFAULT_KEY),
+                defaults: DefaultFields::Include,
+            },
+            bounds: Bounds::new(Some(DEFAULT_PER_HOST)),
+            seed: 0,
+            shard: None,
+            max_targets: DEFAULT_MAX_TARGETS,
+            on_error: OnError::Stop,
+            transcript: Transcript::Silent,
+        }
+    }
+
+    /// The request of these arguments.
+    ///
+    /// # Errors
+    /// The first usage error.
+    pub fn from_args(args: &BatchArgs) -> Result<Self, SettingsError> {
+        let max_targets = option("--max-targets", &args.max_targets, |text| {
+            parse::positive(text, MAX_TARGETS)
+        })?;
+        Ok(Self {
+            wanted: wanted(args)?,
+            bounds: bounds(&args.limits, &args.deadline, Some(DEFAULT_PER_HOST))?,
+            seed: seed(&args.limits)?,
+            shard: option("--shard", &args.shard, str::parse)?,
+            max_targets: max_targets.unwrap_or(DEFAULT_MAX_TARGETS),
+            on_error: if args.keep_going {
+                OnError::Skip
+            } else {
+                OnError::Stop
+            },
+            transcript: if args.verbose {
+                Transcript::Shown
+            } else {
+                Transcript::Silent
+            },
+            probe: probe(&args.probe)?,
+            targets: args.targets.clone(),
+            groups: args.group.clone(),
+        })
+    }
+}
+
+/// What a run may use; the program chooses what is `None`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bounds {
+    /// Probes in flight at once.
+    pub concurrency: Option<NonZeroUsize>,
+    /// Connects started per second; no limit if `None`.
+    pub rate: Option<NonZeroU32>,
+    /// Probes in flight at once to one resolved address; no limit if `None`.
+    pub per_host: Option<NonZeroUsize>,
+    /// Probing threads.
+    pub threads: Option<NonZeroUsize>,
+    /// The time of the whole run, reading the targets included.
+    pub deadline: Duration,
+}
+
+impl Bounds {
+    /// The defaults, with this limit for one address.
+    pub fn new(per_host: Option<NonZeroUsize>) -> Self {
+        Self {
+            concurrency: None,
+            rate: None,
+            per_host,
+            threads: None,
+            deadline: DEFAULT_DEADLINE,
+        }
+    }
+}
+
+/// The default time of a run: Zabbix gives up at 3 s and then discards the value.
+const DEFAULT_DEADLINE: Duration = Duration::from_millis(2500);
+/// The default number of connections to one address, which a server should not notice.
+const DEFAULT_PER_HOST: NonZeroUsize = NonZeroUsize::new(16).unwrap();
+/// The default limit for targets; a longer list is more likely a typing error.
+const DEFAULT_MAX_TARGETS: usize = 65_536;
+/// The most targets that can be asked for; more do not fit into memory.
+const MAX_TARGETS: u64 = 1 << 24;
+/// The most probes in flight; no machine has ports for more.
+const MAX_IN_FLIGHT: u64 = 10_000_000;
+/// The most connects per second; no machine starts more.
+const MAX_RATE: u64 = 1_000_000_000;
+/// The most threads.
+const MAX_THREADS: u64 = 256;
+
+/// Reads the limits of a run; `per_host` is the default of `--per-host`.
+///
+/// # Errors
+/// The first usage error.
+pub fn bounds(
+    args: &LimitArgs,
+    deadline: &Option<String>,
+    per_host: Option<NonZeroUsize>,
+) -> Result<Bounds, SettingsError> {
+    let limit = |text: &str| parse::number(text, 0, MAX_IN_FLIGHT);
+    let given_per_host = option("--per-host", &args.per_host, limit)?;
+    let rate = |text: &str| parse::positive(text, MAX_RATE);
+    let count = |max| move |text: &str| parse::positive(text, max);
+    let concurrency = option("--concurrency", &args.concurrency, count(MAX_IN_FLIGHT))?;
+    let threads = option("--threads", &args.threads, count(MAX_THREADS))?;
+    let default = Bounds::new(per_host);
+    Ok(Bounds {
+        concurrency: concurrency.and_then(NonZeroUsize::new),
+        rate: option("--rate", &args.rate, rate)?.and_then(NonZeroU32::new),
+        per_host: match given_per_host {
+            // 0 is no limit.
+            Some(given) => usize::try_from(given).ok().and_then(NonZeroUsize::new),
+            None => default.per_host,
+        },
+        threads: threads.and_then(NonZeroUsize::new),
+        deadline: duration("--deadline", deadline)?.unwrap_or(default.deadline),
+    })
+}
+
+/// Reads the seed of the randomized start order.
+///
+/// # Errors
+/// When it is not a number.
+pub fn seed(args: &LimitArgs) -> Result<u64, SettingsError> {
+    let seed = option("--seed", &args.seed, |text| {
+        parse::number(text, 0, u64::MAX)
+    })?;
+    Ok(seed.unwrap_or(0))
+}
+
+const FORMATS: [(&str, BatchFormat); 4] = [
+    ("json", BatchFormat::Json),
+    ("ndjson", BatchFormat::Ndjson),
+    ("sender", BatchFormat::Sender),
+    ("text", BatchFormat::Text),
+];
+/// The default of `--metrics`.
+const DEFAULT_METRICS: [&str; 6] = [
+    "up",
+    "status",
+    "time.connect",
+    "time.total",
+    "tcp.rtt",
+    "tcp.syn_retransmits",
+];
+/// The default of `--sender-key`.
+const DEFAULT_KEY: &str = "tcp.target[ID,METRIC]";
+/// The longest name of a host in Zabbix, in characters.
+const MAX_HOST_LENGTH: usize = 128;
+
+/// Reads what is printed.
+fn wanted(args: &BatchArgs) -> Result<BatchOutput, SettingsError> {
+    let format = option("--output", &args.output, |text| {
+        parse::choice(text, &FORMATS)
+    })?
+    .unwrap_or(BatchFormat::Json);
+    reject_unused(args, format)?;
+    let metrics = metrics(non_empty(&args.metrics))?;
+    let sender_key = sender_key(non_empty(&args.sender_key).unwrap_or(DEFAULT_KEY));
+    if metrics.len() > 1 && !sender_key.0.contains(&KeyPart::Metric) {
+        return Err(SettingsError::in_option(
+            "--sender-key",
+            "must contain METRIC: otherwise all metrics would share one item",
+        ));
+    }
+    Ok(BatchOutput {
+        format,
+        metrics,
+        zabbix_host: option("--zabbix-host", &args.zabbix_host, zabbix_host)?,
+        sender_key,
+        defaults: if args.compact {
+            DefaultFields::Omit
+        } else {
+            DefaultFields::Include
+        },
+    })
+}
+
+/// Options must have an effect on the format.
+fn reject_unused(args: &BatchArgs, format: BatchFormat) -> Result<(), SettingsError> {
+    let of_sender = [
+        ("--metrics", &args.metrics),
+        ("--zabbix-host", &args.zabbix_host),
+        ("--sender-key", &args.sender_key),
+    ];
+    let unused = of_sender
+        .into_iter()
+        .find(|(_, value)| non_empty(value).is_some());
+    match (unused, format) {
+        (Some((option, _)), BatchFormat::Json | BatchFormat::Ndjson | BatchFormat::Text) => {
+            Err(SettingsError::in_option(option, "requires `-o sender`"))
+        }
+        (_, BatchFormat::Sender | BatchFormat::Text) if args.compact => Err(
+            SettingsError::in_option("--compact", "requires `-o json` or `-o ndjson`"),
+        ),
+        _ => Ok(()),
+    }
+}
+
+fn metrics(list: Option<&str>) -> Result<Vec<&'static Metric>, SettingsError> {
+    let paths: Vec<&str> = match list {
+        Some(list) => list
+            .split(',')
+            .map(str::trim)
+            .filter(|path| !path.is_empty())
+            .collect(),
+        None => DEFAULT_METRICS.to_vec(),
+    };
+    let mut metrics: Vec<&'static Metric> = Vec::new();
+    for path in paths {
+        let metric = METRICS
+            .iter()
+            .find(|metric| metric.path == path)
+            .ok_or_else(|| unknown_metric(path))?;
+        if !metrics.iter().any(|known| known.path == metric.path) {
+            metrics.push(metric);
+        }
+    }
+    if metrics.is_empty() {
+        return Err(SettingsError::in_option("--metrics", "names no metric"));
+    }
+    Ok(metrics)
+}
+
+fn unknown_metric(path: &str) -> SettingsError {
+    let hint = match did_you_mean(path, METRICS.iter().map(|metric| metric.path)) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => "`zbx-tcp check --help` lists them".to_owned(),
+    };
+    SettingsError::in_option(
+        "--metrics",
+        format!("unknown metric `{}`: {hint}", escaped_prefix(path, 40)),
+    )
+}
+
+/// The parts of a key; `ID` and `METRIC` are replaced only as whole words.
+fn sender_key(pattern: &str) -> SenderKey {
+    let mut parts = Vec::new();
+    let mut text = String::new();
+    let mut rest = pattern;
+    while let Some(first) = rest.chars().next() {
+        let after_word = rest.trim_start_matches(|c: char| c.is_ascii_alphanumeric());
+        let word_length = rest.len() - after_word.len();
+        let (head, tail) = rest.split_at(word_length.max(first.len_utf8()));
+        rest = tail;
+        let part = match head {
+            "ID" => KeyPart::Id,
+            "METRIC" => KeyPart::Metric,
+            _ => {
+                text.push_str(head);
+                continue;
+            }
+        };
+        if !text.is_empty() {
+            parts.push(KeyPart::Text(std::mem::take(&mut text).into()));
+        }
+        parts.push(part);
+    }
+    if !text.is_empty() {
+        parts.push(KeyPart::Text(text.into()));
+    }
+    SenderKey(parts)
+}
+
+fn zabbix_host(name: &str) -> Result<Box<str>, String> {
+    if name.chars().any(char::is_control) || name.chars().count() > MAX_HOST_LENGTH {
+        let name = escaped_prefix(name, 40);
+        return Err(format!(
+            "`{name}` is not a host name of Zabbix: at most {MAX_HOST_LENGTH} characters on one line"
+        ));
+    }
+    Ok(name.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_whole_words_of_a_key_are_replaced() {
+        let parts = |pattern: &str| {
+            let part = |part: &KeyPart| match part {
+                KeyPart::Text(text) => text.to_string(),
+                KeyPart::Id => "<id>".to_owned(),
+                KeyPart::Metric => "<metric>".to_owned(),
+            };
+            sender_key(pattern)
+                .0
+                .iter()
+                .map(part)
+                .collect::<Vec<_>>()
+                .join("|")
+        };
+        assert_eq!(parts(DEFAULT_KEY), "tcp.target[|<id>|,|<metric>|]");
+        assert_eq!(parts("VALID.METRIC"), "VALID.|<metric>");
+        assert_eq!(parts("ID_é\"IDS\""), "<id>|_é\"IDS\"");
+        assert_eq!(parts(""), "");
+    }
+}

@@ -1,0 +1,142 @@
+//! Shares one [`ProbeSpec`] among all targets with the same service and the same options.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use foldhash::fast::RandomState;
+
+use crate::address::Port;
+use crate::plan::ProbeSpec;
+use crate::settings::build::{Blame, spec, with_service};
+use crate::settings::config::{Configuration, Service};
+use crate::settings::dialogue::dialogue;
+use crate::settings::error::SettingsError;
+use crate::settings::overrides::Overrides;
+use crate::settings::request::{ProbeRequest, RequestedFamily};
+use crate::settings::services;
+use crate::settings::target_spec::TargetSpec;
+
+/// The default deadline of a target, below that of the whole run.
+pub const TARGET_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Builds specs, each once.
+#[derive(Debug)]
+pub struct SpecCache<'c> {
+    config: &'c Configuration,
+    request: ProbeRequest,
+    /// The service of targets without one.
+    service: Option<Service>,
+    /// By the target's own options, then by the name of its service, which is empty if it has none.
+    specs: HashMap<Overrides, HashMap<Box<str>, CachedSpec, RandomState>, RandomState>,
+}
+
+/// A spec, and the port of targets without one.
+#[derive(Debug, Clone)]
+pub struct CachedSpec {
+    /// The spec.
+    pub spec: Arc<ProbeSpec>,
+    /// The port of the service.
+    pub port: Option<Port>,
+}
+
+impl<'c> SpecCache<'c> {
+    /// A cache for a run with these options.
+    ///
+    /// # Errors
+    /// The first error in them.
+    pub fn new(config: &'c Configuration, request: ProbeRequest) -> Result<Self, SettingsError> {
+        let service = request
+            .service
+            .as_ref()
+            .map(|name| services::find(config, name))
+            .transpose()
+            .map_err(|why| SettingsError::in_option("--service", why))?;
+        // An error in the run's dialogue is reported even if every target has a dialogue of its
+        // own.
+        let run = request.overrides.clone().or(options_of(service.as_ref()));
+        dialogue(&run).map_err(SettingsError::first)?;
+        Ok(Self {
+            config,
+            request,
+            service,
+            specs: HashMap::default(),
+        })
+    }
+
+    /// The address family that was asked for.
+    pub fn family(&self) -> Option<RequestedFamily> {
+        self.request.family
+    }
+
+    /// The spec of a target, where `service` is the service of one of its ports.
+    ///
+    /// # Errors
+    /// When the service is unknown, or the options contradict each other.
+    pub fn get(
+        &mut self,
+        target: &TargetSpec,
+        service: Option<&str>,
+    ) -> Result<CachedSpec, Vec<SettingsError>> {
+        let of_target = target.service.as_ref().map(|name| name.text.as_str());
+        let name = service.or(of_target).unwrap_or_default();
+        let cached = self
+            .specs
+            .get(&target.overrides)
+            .and_then(|specs| specs.get(name));
+        if let Some(cached) = cached {
+            return Ok(cached.clone());
+        }
+        let built = self.build(target, service)?;
+        self.specs
+            .entry(target.overrides.clone())
+            .or_default()
+            .insert(name.into(), built.clone());
+        Ok(built)
+    }
+
+    fn build(
+        &self,
+        target: &TargetSpec,
+        service: Option<&str>,
+    ) -> Result<CachedSpec, Vec<SettingsError>> {
+        let found = match (service, &target.service) {
+            (Some(name), _) => {
+                Some(services::find(self.config, name).map_err(|why| target.error(why)))
+            }
+            (None, Some(name)) => {
+                Some(services::find(self.config, &name.text).map_err(|why| name.error(why)))
+            }
+            (None, None) => None,
+        };
+        let found = found.transpose().map_err(|error| vec![error])?;
+        let service = found.as_ref().or(self.service.as_ref());
+        let default_timeout = Overrides {
+            timeout: Some(TARGET_TIMEOUT),
+            ..Overrides::default()
+        };
+        let overrides = target
+            .overrides
+            .clone()
+            .or(self.request.overrides.clone())
+            .or(options_of(service))
+            .or_defaults(self.config.defaults.clone())
+            .or(default_timeout);
+        let none = Overrides::default();
+        let blame = if target.overrides == none && self.request.overrides != none {
+            Blame::CommandLine
+        } else {
+            Blame::Target(target)
+        };
+        let spec = spec(&overrides, self.request.family, blame)?;
+        let spec = with_service(spec, service);
+        Ok(CachedSpec {
+            spec: Arc::new(spec),
+            port: overrides.port,
+        })
+    }
+}
+
+fn options_of(service: Option<&Service>) -> Overrides {
+    service.map_or_else(Overrides::default, |service| service.overrides.clone())
+}

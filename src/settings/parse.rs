@@ -1,0 +1,180 @@
+//! Parsers of option values, the same for the command line, the configuration and JSON lines.
+
+use std::time::Duration;
+
+use crate::address::cidr::HostsError;
+use crate::address::port_list::PortListError;
+use crate::cli::values;
+use crate::escape::escaped_prefix;
+use crate::plan::{AddressSelection, Close, Expected, OnTimeout};
+
+/// The values of `--addresses`.
+const ADDRESSES: [(&str, AddressSelection); 2] = [
+    ("first", AddressSelection::First),
+    ("all", AddressSelection::All),
+];
+/// The values of `--close`.
+const CLOSE: [(&str, Close); 2] = [("fin", Close::Fin), ("rst", Close::Rst)];
+/// The values of `--expect-closed`.
+const EXPECT_CLOSED: [(&str, Expected); 2] = [
+    ("answered", Expected::Closed(OnTimeout::Fails)),
+    ("filtered", Expected::Closed(OnTimeout::CountsAsClosed)),
+];
+/// The most connects of one probe.
+const MAX_ATTEMPTS: u64 = 10_000;
+/// The most bytes that may be held while waiting for a match.
+const MAX_BYTES: u64 = 16 << 20;
+
+/// Why a value is refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum InvalidValue {
+    /// Not a number from `min` to `max`.
+    NotANumber {
+        /// The least number.
+        min: u64,
+        /// The greatest number.
+        max: u64,
+    },
+    /// None of these values.
+    Unknown(Vec<&'static str>),
+    /// A complete message.
+    Other(String),
+}
+
+impl InvalidValue {
+    /// The message, with the value if it may be shown.
+    pub fn message(&self, value: Option<&str>) -> String {
+        let shown = value.map(|value| format!("`{}` ", escaped_prefix(value, 40)));
+        let shown = shown.unwrap_or_default();
+        match self {
+            Self::NotANumber { min, max } => {
+                format!("{shown}is not a number from {min} to {max}")
+            }
+            Self::Unknown(known) => {
+                let known: Vec<_> = known.iter().map(|name| format!("`{name}`")).collect();
+                let value = format!("unknown value {shown}");
+                format!("{}: use {}", value.trim_end(), known.join(" or "))
+            }
+            Self::Other(message) => message.clone(),
+        }
+    }
+}
+
+impl From<String> for InvalidValue {
+    fn from(message: String) -> Self {
+        Self::Other(message)
+    }
+}
+
+impl From<HostsError> for InvalidValue {
+    fn from(error: HostsError) -> Self {
+        Self::Other(error.to_string())
+    }
+}
+
+impl From<PortListError> for InvalidValue {
+    fn from(error: PortListError) -> Self {
+        Self::Other(error.to_string())
+    }
+}
+
+/// Parses a decimal number from `min` to `max`.
+///
+/// # Errors
+/// When it is anything else.
+pub fn number(text: &str, min: u64, max: u64) -> Result<u64, InvalidValue> {
+    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse()
+        .ok()
+        .filter(|number| is_number && (min..=max).contains(number))
+        .ok_or(InvalidValue::NotANumber { min, max })
+}
+
+/// Parses a number from 1 to `max`, which the type can represent.
+///
+/// # Errors
+/// When it is anything else.
+pub fn positive<T: TryFrom<u64>>(text: &str, max: u64) -> Result<T, InvalidValue> {
+    let number = number(text, 1, max)?;
+    T::try_from(number).map_err(|_| InvalidValue::NotANumber { min: 1, max })
+}
+
+/// Parses a duration above zero.
+///
+/// # Errors
+/// When it is anything else.
+pub fn duration(text: &str) -> Result<Duration, InvalidValue> {
+    values::duration(text).map_err(|why| InvalidValue::Other(why.to_string()))
+}
+
+/// Parses one of a few known values.
+///
+/// # Errors
+/// When it is none of them.
+pub fn choice<T: Copy>(text: &str, known: &[(&'static str, T)]) -> Result<T, InvalidValue> {
+    let value = known.iter().find(|(name, _)| *name == text);
+    value
+        .map(|(_, value)| *value)
+        .ok_or_else(|| InvalidValue::Unknown(known.iter().map(|(name, _)| *name).collect()))
+}
+
+/// Parses `--addresses`.
+///
+/// # Errors
+/// When the value is unknown.
+pub fn addresses(text: &str) -> Result<AddressSelection, InvalidValue> {
+    choice(text, &ADDRESSES)
+}
+
+/// Parses `--close`.
+///
+/// # Errors
+/// When the value is unknown.
+pub fn close(text: &str) -> Result<Close, InvalidValue> {
+    choice(text, &CLOSE)
+}
+
+/// Parses `--expect-closed`.
+///
+/// # Errors
+/// When the value is unknown.
+pub fn expect_closed(text: &str) -> Result<Expected, InvalidValue> {
+    choice(text, &EXPECT_CLOSED)
+}
+
+/// Parses `--count` and `--require`.
+///
+/// # Errors
+/// When it is not a number, or out of range.
+pub fn attempts(text: &str) -> Result<u32, InvalidValue> {
+    positive(text, MAX_ATTEMPTS)
+}
+
+/// Parses `--max-bytes` and `min_bytes`.
+///
+/// # Errors
+/// When it is not a number, or out of range.
+pub fn bytes(text: &str) -> Result<usize, InvalidValue> {
+    positive(text, MAX_BYTES)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_shown_only_where_they_may_be() {
+        let error = attempts("hunter2").unwrap_err();
+        assert_eq!(error.message(None), "is not a number from 1 to 10000");
+        assert_eq!(
+            error.message(Some("hunter2")),
+            "`hunter2` is not a number from 1 to 10000"
+        );
+        let error = close("hunter2").unwrap_err();
+        assert_eq!(error.message(None), "unknown value: use `fin` or `rst`");
+        assert_eq!(
+            error.message(Some("hunter2")),
+            "unknown value `hunter2`: use `fin` or `rst`"
+        );
+    }
+}
