@@ -193,12 +193,12 @@ impl fmt::Display for ServeError {
                 )
             }
             Self::ReplyAndEcho => {
-                f.write_str("--echo and --reply cannot be combined: drop one of them")
+                f.write_str("--echo and --reply cannot be combined: remove one of them")
             }
             Self::NeverAccept(option) => {
                 write!(
                     f,
-                    "{option} cannot be combined with `--close never-accept`: drop one of them"
+                    "{option} cannot be combined with `--close never-accept`: remove one of them"
                 )
             }
         }
@@ -310,11 +310,11 @@ mod tests {
             (&["--close", "slam"], &["--close", "`slam`", "never-accept"]),
             (
                 &["--echo", "--reply", "x"],
-                &["--echo", "--reply", "drop one"],
+                &["--echo", "--reply", "remove one"],
             ),
             (
                 &["--once", "--close", "never-accept"],
-                &["--once", "never-accept", "drop one"],
+                &["--once", "never-accept", "remove one"],
             ),
             (
                 &["--greeting", "x", "--close", "never-accept"],

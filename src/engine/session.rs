@@ -430,7 +430,7 @@ fn overall_failure(plan: &Plan, attempts: &[Attempt]) -> Option<Arc<Failure>> {
     }
     let Some(last) = attempted().next_back().or_else(|| failures().next_back()) else {
         let text =
-            format!("only {ok} attempts could begin before the deadline, {required} are required");
+            format!("only {ok} attempts could start before the deadline, {required} are required");
         return Some(Arc::new(Failure::new(Status::NotTried, text)));
     };
     if required == 1 || last.status == Status::Denied {

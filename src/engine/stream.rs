@@ -285,7 +285,7 @@ fn prepared(plan: &Plan, remote: SocketAddr) -> Result<Socket, (&'static str, io
 /// The failure of a socket that could not be watched (`epoll_ctl(2)`).
 pub fn watch_failure(remote: SocketAddr, error: &io::Error) -> Failure {
     let text = format!(
-        "connect to {remote}: this machine could not watch the socket: {}",
+        "connect to {remote}: this machine could not poll the socket: {}",
         named_error_text(error)
     );
     Failure::new(Status::LocalError, text)
@@ -335,7 +335,7 @@ fn connect_failure(
         _ => Status::Unreachable,
     };
     let cause = match (icmp, errno) {
-        (Some(icmp), _) => says(icmp),
+        (Some(icmp), _) => icmp_cause(icmp),
         (None, libc::ECONNREFUSED) => "connection refused (RST".to_owned(),
         (None, _) => {
             let text = named_error_text(error);
@@ -349,13 +349,13 @@ fn connect_failure(
     }
 }
 
-/// `10.0.0.1 says administratively prohibited (ICMP type 3 code 13`, without the closing bracket.
-fn says(icmp: IcmpFact) -> String {
+/// `administratively prohibited (ICMP type 3 code 13 from 10.0.0.1`, without the closing bracket.
+fn icmp_cause(icmp: IcmpFact) -> String {
     let from = icmp
         .from
-        .map_or_else(|| "someone on the path".to_owned(), |from| from.to_string());
+        .map_or_else(String::new, |from| format!(" from {from}"));
     format!(
-        "{from} says {} (ICMP type {} code {}",
+        "{} (ICMP type {} code {}{from}",
         icmp.meaning(),
         icmp.kind,
         icmp.code
@@ -426,7 +426,7 @@ mod tests {
         };
         assert_eq!(
             failure(libc::EHOSTUNREACH, Some(icmp)).text,
-            "connect to 192.0.2.7:25: 10.0.0.1 says administratively prohibited (ICMP type 3 code 13, 0.4 ms)"
+            "connect to 192.0.2.7:25: administratively prohibited (ICMP type 3 code 13 from 10.0.0.1, 0.4 ms)"
         );
         // An ICMPv6 prohibition arrives as EACCES; without the message it would be a local error.
         assert_eq!(

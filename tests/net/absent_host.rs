@@ -20,8 +20,13 @@ fn shorten_address_resolution(net: &Net, role: &str, wire: &str) {
 fn an_absent_host_is_unreachable_after_address_resolution_fails() {
     let Some(net) = Net::direct() else { return };
     let ran = net.check(&["10.77.0.77", "80", "-o", "json", "-t", "5s"]);
-    let verdict =
-        Verdict::of(ran, 4, "unreachable", &["10.77.0.1 says host unreachable"]).times(&["total"]);
+    let verdict = Verdict::of(
+        ran,
+        4,
+        "unreachable",
+        &["host unreachable (ICMP type 3 code 1 from 10.77.0.1, "],
+    )
+    .times(&["total"]);
     verdict
         .icmp(3, 1, "10.77.0.1")
         .within(Duration::from_secs(2), Duration::from_millis(4500));
@@ -33,7 +38,7 @@ fn an_absent_host_is_a_timeout_before_address_resolution_fails() {
     for target in ["10.77.0.77", "fd77::77"] {
         let ran = net.check(&[target, "80", "-o", "json", "-t", "500ms"]);
         let verdict =
-            Verdict::of(ran, 5, "connect_timeout", &["no answer to our SYN ("]).times(&["total"]);
+            Verdict::of(ran, 5, "connect_timeout", &["no answer to the SYN ("]).times(&["total"]);
         verdict
             .no_icmp()
             .within(Duration::from_millis(500), Duration::from_millis(900));

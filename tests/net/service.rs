@@ -74,7 +74,7 @@ fn a_silent_service_is_a_read_timeout() {
         ran,
         8,
         "read_timeout",
-        &["expect (step 1) from 10.77.0.2:80: the deadline came"],
+        &["expect (step 1) from 10.77.0.2:80: the deadline passed"],
     );
     verdict
         .no_icmp()
@@ -171,7 +171,7 @@ fn a_path_that_breaks_after_the_handshake_is_a_read_timeout() {
         net.check(&words),
         8,
         "read_timeout",
-        &["expect (step 2) from 10.77.0.2:80: the deadline came"],
+        &["expect (step 2) from 10.77.0.2:80: the deadline passed"],
     );
     verdict
         .no_icmp()

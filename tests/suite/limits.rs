@@ -368,7 +368,7 @@ fn every_plan_has_a_report_at_the_deadline_of_the_run() {
             .unwrap();
         assert_eq!(
             untried.failure.as_ref().unwrap().text,
-            "the deadline of the run came before its turn"
+            "the run reached its deadline before this probe started"
         );
     }
 }
@@ -413,7 +413,7 @@ fn a_stopped_run_reports_every_plan() {
             .unwrap();
         assert_eq!(
             untried.failure.as_ref().unwrap().text,
-            "the run was stopped before its turn"
+            "the run was stopped before this probe started"
         );
     }
 }

@@ -359,7 +359,7 @@ impl Attempt {
     ) {
         self.advance_dialogue(plan, Input::Quiescent, now, actions);
         let elapsed = now.saturating_duration_since(self.started);
-        let deadline = format!("the deadline came ({})", format_duration(elapsed));
+        let deadline = format!("the deadline passed ({})", format_duration(elapsed));
         match &mut self.state {
             AttemptState::Waiting(why) => {
                 let failure = why.take().map_or_else(messages::never_opened, |why| *why);

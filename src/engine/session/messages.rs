@@ -95,7 +95,7 @@ pub(in crate::engine) fn layer_failure(prefix: &str, error: &LayerError) -> Fail
 /// The failure of a connection that could not be opened before the deadline, because of our own
 /// limits.
 pub(in crate::engine) fn never_opened() -> Failure {
-    let text = "the deadline came before the connect began";
+    let text = "the deadline passed before the connect started";
     Failure::new(Status::NotTried, text)
 }
 
@@ -108,7 +108,7 @@ pub(in crate::engine) fn unanswered(
     let elapsed = format_duration(elapsed);
     let text = match info.map(|info| info.retransmits) {
         None => format!("connect to {address}: no answer ({elapsed})"),
-        Some(0) => format!("connect to {address}: no answer to our SYN ({elapsed})"),
+        Some(0) => format!("connect to {address}: no answer to the SYN ({elapsed})"),
         Some(retransmits) => format!(
             "connect to {address}: no answer to {} SYNs ({elapsed})",
             retransmits + 1
