@@ -153,12 +153,12 @@ impl ConnectionReport {
         };
         match (failure.status, on_timeout) {
             (Status::Unreachable, _) if failure.icmp.is_none() => Some(Arc::new(
-                failure.with_reason("nothing was sent, which does not prove it closed"),
+                failure.with_reason("nothing was sent, so the state of the port is unknown"),
             )),
             (Status::Refused | Status::Unreachable, _)
             | (Status::ConnectTimeout, OnTimeout::CountsAsClosed) => None,
             (Status::ConnectTimeout, OnTimeout::Fails) => {
-                let why = "silence does not prove it closed (--expect-closed=filtered accepts it)";
+                let why = "this does not prove that the port is closed (--expect-closed=filtered accepts it)";
                 Some(Arc::new(failure.with_reason(why)))
             }
             _ => Some(Arc::clone(failure)),

@@ -93,7 +93,7 @@ fn resolve(plan: Plan) -> Result<Vec<IpAddr>, SettingsError> {
             failure: Some(failure),
             ..
         }) => Err(SettingsError::new(format!(
-            "{}: rules apply to addresses; give an address",
+            "{}: the policy applies to addresses: give an address",
             failure.text
         ))),
         _ => Err(SettingsError::new(

@@ -142,7 +142,7 @@ pub(in crate::engine) fn layer_failure(prefix: &str, error: &LayerError) -> Fail
 /// The failure of a connection that could not be opened before the deadline, because of our own
 /// limits.
 pub(in crate::engine) fn never_opened() -> Failure {
-    let text = "the deadline came before the connect began";
+    let text = "the deadline passed before the connect started";
     Failure::new(Status::NotTried, text)
 }
 

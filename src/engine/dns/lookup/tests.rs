@@ -367,7 +367,7 @@ fn failures_name_each_server_with_its_error() {
             Family::Any,
             |_, _, _| Blocked,
             Status::LocalError,
-            "resolve db1: no socket for a query (Too many open files) for 192.0.2.53",
+            "resolve db1: could not open a socket (Too many open files) for 192.0.2.53",
         ),
     ]);
 }
