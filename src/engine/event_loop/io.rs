@@ -9,10 +9,10 @@ use crate::engine::session::action::Event;
 use crate::engine::stream::ConnectProgress;
 
 /// Most reads of one connection before the others have their turn.
-const READS_PER_TURN: usize = 16;
+const READS_PER_TURN: usize = 4;
 /// After this time in one turn a connection reads no more: a slow regular expression must not delay
 /// the other connections, or the deadline.
-const READ_TIME_PER_TURN: Duration = Duration::from_millis(5);
+const READ_TIME_PER_TURN: Duration = Duration::from_millis(1);
 
 /// The same at the expiry of its session, when there is no further turn.
 const READ_TIME_AT_EXPIRY: Duration = Duration::from_millis(50);
@@ -128,6 +128,11 @@ impl EventLoop<'_, '_> {
         let mut buffer = std::mem::take(&mut self.buffer);
         let mut is_drained = false;
         for _ in 0..READS_PER_TURN {
+            let most = self.may_receive(id);
+            if most == 0 {
+                is_drained = true;
+                break;
+            }
             let Some(connection) = self
                 .connections
                 .get(id)
@@ -137,7 +142,10 @@ impl EventLoop<'_, '_> {
                 break;
             };
             let (session, attempt) = connection.owner();
-            match connection.wire.read(&mut buffer) {
+            match connection
+                .wire
+                .read(buffer.get_mut(..most).unwrap_or_default())
+            {
                 Ok(None) => {
                     is_drained = true;
                     break;
@@ -154,6 +162,7 @@ impl EventLoop<'_, '_> {
                     } else {
                         self.handle(session, Event::Received(attempt, bytes), now);
                     }
+                    self.count_received(id);
                     if now.elapsed() > READ_TIME_PER_TURN {
                         break;
                     }
