@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 
 use crate::engine::inline_vec::InlineVec;
 use crate::engine::lateness;
+use crate::engine::limits::memory;
 use crate::engine::session::action::{Action, Actions, AttemptId, Event};
 use crate::engine::session::attempt::{Attempt, Cutoff, Silence};
 use crate::engine::session::race::{AddressRace, AddressRule};
@@ -45,6 +46,8 @@ struct Extra {
     resolve: Option<Duration>,
     /// How late it was with what it had to send.
     lost: Duration,
+    /// Whether it has more to receive than this run has memory for.
+    lacks_memory: bool,
     /// The run's deadline, where it is earlier than the probe's own.
     deadline_limit: Option<Instant>,
     /// Set while [`SessionState::Repeating`].
@@ -164,6 +167,23 @@ impl Session {
         if let Some(extra) = &mut self.extra {
             extra.lost = extra.lost.min(most);
         }
+    }
+
+    /// Notes that it could not receive all, for lack of memory, before its time was over.
+    pub fn lack_memory(&mut self) {
+        self.extra().lacks_memory = true;
+    }
+
+    /// How many bytes this attempt has received.
+    pub(in crate::engine) fn received(&self, id: AttemptId) -> u64 {
+        self.attempt(id)
+            .map_or(0, |attempt| attempt.received_and_held().0)
+    }
+
+    /// How many received bytes this attempt holds.
+    pub(in crate::engine) fn held(&self, id: AttemptId) -> Option<usize> {
+        self.attempt(id)
+            .map(|attempt| attempt.received_and_held().1)
     }
 
     /// Whether the peer had much less time than the plan allows, so that its silence says nothing.
@@ -332,8 +352,10 @@ impl Session {
     }
 
     fn silence(&self) -> Silence {
-        if self.was_late() {
-            Silence::Unknown
+        if self.extra.as_ref().is_some_and(|extra| extra.lacks_memory) {
+            Silence::Unknown(memory::CAUSE)
+        } else if self.was_late() {
+            Silence::Unknown(lateness::CAUSE)
         } else {
             Silence::OfPeer
         }
@@ -467,8 +489,8 @@ impl Session {
                     let text = "no answer before the deadline";
                     messages::unresolved(&self.plan, Status::ResolveTimeout, text)
                 }
-                (Cutoff::Timeout, Silence::Unknown) => {
-                    messages::unresolved(&self.plan, Status::LocalError, lateness::CAUSE)
+                (Cutoff::Timeout, Silence::Unknown(cause)) => {
+                    messages::unresolved(&self.plan, Status::LocalError, cause)
                 }
             };
             self.decide(Some(Arc::new(failure)), now);

@@ -53,8 +53,8 @@ pub(in crate::engine) enum Cutoff {
 pub(in crate::engine) enum Silence {
     /// The peer's, who had its time.
     OfPeer,
-    /// Nobody knows: this process was late.
-    Unknown,
+    /// Nobody knows, for this reason.
+    Unknown(&'static str),
 }
 
 #[derive(Debug)]
@@ -201,6 +201,19 @@ impl Attempt {
         }
     }
 
+    /// How many bytes it has received in total, and how many of them it holds.
+    pub fn received_and_held(&self) -> (u64, usize) {
+        match &self.state {
+            AttemptState::Talking(established) | AttemptState::Draining(established) => {
+                (established.dialogue.total(), established.dialogue.held())
+            }
+            AttemptState::Waiting(_)
+            | AttemptState::Connecting
+            | AttemptState::Handshaking(_)
+            | AttemptState::Over(_) => (0, 0),
+        }
+    }
+
     /// The address that it connects to.
     pub fn address(&self) -> IpAddr {
         self.address
@@ -338,7 +351,7 @@ impl Attempt {
         }
     }
 
-    /// The peer sent bytes. While draining, at most `max_bytes` are kept.
+    /// The peer sent bytes. While draining, at most `max_bytes` are read.
     pub fn received(&mut self, plan: &Plan, bytes: &[u8], now: Instant, actions: &mut Actions) {
         match &mut self.state {
             AttemptState::Talking(established) => {
@@ -347,7 +360,7 @@ impl Attempt {
             }
             AttemptState::Draining(established) => {
                 established.on_data_after_verdict(plan, bytes);
-                if established.dialogue.buffered_len() > plan.spec.max_bytes {
+                if established.drained_more_than(plan.spec.max_bytes) {
                     self.close_now(Close::Fin, actions);
                 }
             }
@@ -443,7 +456,7 @@ impl Attempt {
         if established.is_late(now) {
             let failure = match silence {
                 Silence::OfPeer => established.unfinished(plan, Ending::StepTimeout),
-                Silence::Unknown => messages::late(&established.step_prefix(plan)),
+                Silence::Unknown(cause) => messages::late(&established.step_prefix(plan), cause),
             };
             established.finish(plan, Some(failure), self.started, now);
             self.close_gracefully(plan, now, actions);
@@ -460,8 +473,8 @@ impl Attempt {
         actions: &mut Actions,
     ) {
         self.advance_dialogue(plan, Input::Quiescent, now, actions);
-        if cutoff == Cutoff::Timeout && silence == Silence::Unknown {
-            self.expire_unknown(plan, info, now, actions);
+        if let (Cutoff::Timeout, Silence::Unknown(cause)) = (cutoff, silence) {
+            self.expire_unknown(plan, cause, info, now, actions);
             return;
         }
         match &mut self.state {
@@ -503,10 +516,11 @@ impl Attempt {
         self.close_now(plan.spec.close, actions);
     }
 
-    /// The probe's deadline, where this process was late.
+    /// The probe's deadline, where the peer's silence says nothing.
     fn expire_unknown(
         &mut self,
         plan: &Plan,
+        cause: &str,
         info: Option<TcpInfo>,
         now: Instant,
         actions: &mut Actions,
@@ -514,7 +528,7 @@ impl Attempt {
         let failed = match &mut self.state {
             AttemptState::Waiting(_) | AttemptState::Connecting => {
                 let prefix = format!("connect to {}: ", plan.remote(self.address));
-                let failure = messages::late(&prefix);
+                let failure = messages::late(&prefix, cause);
                 return self.fail_before_connect(plan, failure, info, now, actions);
             }
             AttemptState::Handshaking(established) => {
@@ -528,7 +542,7 @@ impl Attempt {
             AttemptState::Draining(_) | AttemptState::Over(_) => None,
         };
         if let Some((established, prefix)) = failed {
-            let failure = messages::late(&prefix);
+            let failure = messages::late(&prefix, cause);
             established.finish(plan, Some(failure), self.started, now);
         }
         self.close_now(plan.spec.close, actions);

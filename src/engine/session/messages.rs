@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 
 use crate::engine::dialogue::{Dialogue, Unfinished};
-use crate::engine::lateness;
 use crate::escape;
 use crate::failure::{Failure, Status};
 use crate::os::socket::TcpInfo;
@@ -197,8 +196,8 @@ fn cut_off(plan: &Plan, prefix: &str, phase: &str) -> Failure {
 }
 
 /// The failure of a connection that this process was late with, after the start of the text.
-pub(in crate::engine) fn late(prefix: &str) -> Failure {
-    Failure::new(Status::LocalError, format!("{prefix}{}", lateness::CAUSE))
+pub(in crate::engine) fn late(prefix: &str, cause: &str) -> Failure {
+    Failure::new(Status::LocalError, format!("{prefix}{cause}"))
 }
 
 /// The failure of an unanswered connect. The kernel knows how many SYNs it sent.
