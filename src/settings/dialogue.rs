@@ -3,11 +3,11 @@
 use crate::escape::escaped_prefix;
 use crate::plan::bytes::{Charset, unescape};
 use crate::plan::pattern::{Pattern, read_hex};
-use crate::plan::steps::{Expect, Patterns, Piece, Secret, Step, Template};
+use crate::plan::steps::{Expect, IncompleteAnswer, Patterns, Piece, Secret, Step, Template};
 use crate::settings::error::{Located, SettingsError};
 use crate::settings::overrides::Overrides;
 use crate::settings::step_spec::{
-    ExpectSpec, LineEnds, PatternKind, PatternSpec, Quantifier, SendSpec, StepSpec,
+    ExpectSpec, LineEnds, PatternKind, PatternSpec, Quantifier, RejectSpec, SendSpec, StepSpec,
 };
 
 /// A compiled dialogue.
@@ -91,7 +91,7 @@ impl Compiler<'_> {
         let reject: Vec<_> = expect
             .reject
             .iter()
-            .filter_map(|pattern| self.pattern(pattern))
+            .filter_map(|reject| self.reject(reject))
             .collect();
         let is_complete =
             patterns.len() == expect.patterns.len() && reject.len() == expect.reject.len();
@@ -102,12 +102,54 @@ impl Compiler<'_> {
             Quantifier::Any => Patterns::Any(patterns),
             Quantifier::All => Patterns::All(patterns),
         };
+        let incomplete = self.incomplete(expect);
         is_complete.then_some(Expect {
             wanted,
             reject,
             min_bytes: expect.min_bytes,
             timeout: expect.timeout,
+            incomplete,
         })
+    }
+
+    fn reject(&mut self, spec: &RejectSpec) -> Option<Pattern> {
+        let mut pattern = self.pattern(&spec.pattern)?;
+        pattern.reason = spec.reason.as_ref().map(words);
+        Some(pattern)
+    }
+
+    fn incomplete(&mut self, expect: &ExpectSpec) -> Option<Box<IncompleteAnswer>> {
+        let given = [&expect.at_close, &expect.at_timeout, &expect.if_closed];
+        if given.iter().all(|key| key.is_none()) {
+            return None;
+        }
+        let at_close = expect
+            .at_close
+            .as_ref()
+            .and_then(|text| self.enough(text))
+            .map(Box::new);
+        let at_timeout = match &expect.at_timeout {
+            same if *same == expect.at_close => at_close.clone(),
+            other => other
+                .as_ref()
+                .and_then(|text| self.enough(text))
+                .map(Box::new),
+        };
+        Some(Box::new(IncompleteAnswer {
+            at_close,
+            at_timeout,
+            if_closed: expect.if_closed.as_ref().map(words),
+        }))
+    }
+
+    /// An expectation of a part of an answer. Its groups are those of the whole answer.
+    fn enough(&mut self, text: &Located) -> Option<Expect> {
+        let pattern = self.checked(
+            text,
+            Pattern::regex(&text.text, self.charset).map_err(|why| why.to_string()),
+        )?;
+        self.add_captures(&pattern, text, usize::MAX);
+        Some(Expect::one(pattern))
     }
 
     fn pattern(&mut self, spec: &PatternSpec) -> Option<Pattern> {
@@ -194,6 +236,11 @@ impl Compiler<'_> {
             "no earlier step captures `{name}`: name a group `(?<{name}>...)`, or write `\\x24{{`"
         ))
     }
+}
+
+/// Words for an error text: one line without control characters.
+fn words(text: &Located) -> Box<str> {
+    escaped_prefix(&text.text, 300).into()
 }
 
 fn hex(text: &str) -> Result<Template, String> {

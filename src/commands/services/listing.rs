@@ -9,7 +9,7 @@ use crate::escape::escaped_prefix;
 use crate::settings::config::Service;
 use crate::settings::services::ServiceOrigin;
 use crate::settings::step_spec::{
-    ExpectSpec, LineEnds, PatternKind, PatternSpec, Quantifier, SendSpec, StepSpec,
+    ExpectSpec, LineEnds, PatternKind, PatternSpec, Quantifier, RejectSpec, SendSpec, StepSpec,
 };
 
 /// The format of the list.
@@ -119,18 +119,35 @@ fn expected_text(expect: &ExpectSpec) -> String {
         Quantifier::Any => " or ",
         Quantifier::All => " and ",
     };
-    let list = |patterns: &[PatternSpec], separator: &str| {
-        patterns
-            .iter()
-            .map(pattern_text)
-            .collect::<Vec<_>>()
-            .join(separator)
-    };
-    let mut text = list(&expect.patterns, separator);
-    if !expect.reject.is_empty() {
-        let _ = write!(text, ", but not {}", list(&expect.reject, " or "));
+    let patterns: Vec<_> = expect.patterns.iter().map(pattern_text).collect();
+    let reject: Vec<_> = expect.reject.iter().map(rejected_text).collect();
+    let mut text = patterns.join(separator);
+    let enough = |regex: &str| format!("regex `{}`", printable(regex));
+    match (&expect.at_close, &expect.at_timeout) {
+        (Some(same), Some(other)) if same == other => {
+            let _ = write!(text, ", at the end also {}", enough(&same.text));
+        }
+        (at_close, at_timeout) => {
+            if let Some(regex) = at_close {
+                let _ = write!(text, ", at a close also {}", enough(&regex.text));
+            }
+            if let Some(regex) = at_timeout {
+                let _ = write!(text, ", at the timeout also {}", enough(&regex.text));
+            }
+        }
+    }
+    if !reject.is_empty() {
+        let _ = write!(text, ", but not {}", reject.join(" or "));
     }
     text
+}
+
+fn rejected_text(reject: &RejectSpec) -> String {
+    let pattern = pattern_text(&reject.pattern);
+    match &reject.reason {
+        Some(reason) => format!("{pattern} ({})", printable(&reason.text)),
+        None => pattern,
+    }
 }
 
 fn pattern_text(pattern: &PatternSpec) -> String {

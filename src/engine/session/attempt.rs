@@ -38,6 +38,15 @@ pub(in crate::engine) struct Attempt {
     state: AttemptState,
 }
 
+/// Whether the plan's `quit` is sent before closing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Farewell {
+    /// If it is our turn to speak.
+    IfOurTurn,
+    /// It is not: the time is over while the peer should speak.
+    None,
+}
+
 #[derive(Debug)]
 enum AttemptState {
     /// The connection is not open yet; with the failure, if this machine could not open it so far.
@@ -288,7 +297,7 @@ impl Attempt {
 
     /// The peer sent FIN.
     pub fn peer_closed(&mut self, plan: &Plan, now: Instant, actions: &mut Actions) {
-        self.advance_dialogue(plan, Input::Quiescent, now, actions);
+        self.advance_dialogue(plan, Input::Closed, now, actions);
         let why = "the peer closed the connection";
         self.fail_handshake(plan, why, now);
         if let AttemptState::Talking(established) = &mut self.state {
@@ -307,7 +316,7 @@ impl Attempt {
         now: Instant,
         actions: &mut Actions,
     ) {
-        self.advance_dialogue(plan, Input::Quiescent, now, actions);
+        self.advance_dialogue(plan, Input::Closed, now, actions);
         match &mut self.state {
             AttemptState::Waiting(_) | AttemptState::Connecting => {
                 return self.fail_before_connect(plan, failure, info, now, actions);
@@ -315,6 +324,7 @@ impl Attempt {
             AttemptState::Talking(established) => {
                 let text = format!("{}{}", established.step_prefix(plan), failure.text);
                 let failure = Failure { text, ..failure };
+                let failure = messages::with_meaning_of_close(plan, &established.dialogue, failure);
                 established.finish(plan, Some(failure), self.started, now);
             }
             AttemptState::Handshaking(_) => self.fail_handshake(plan, &failure.text, now),
@@ -331,13 +341,18 @@ impl Attempt {
         if let AttemptState::Draining(_) = self.state {
             self.close_now(Close::Fin, actions);
         } else {
-            self.advance_dialogue(plan, Input::Quiescent, now, actions);
+            let input = match &self.state {
+                AttemptState::Talking(established) if established.is_late(now) => Input::TimeOver,
+                _ => Input::Quiescent,
+            };
+            self.advance_dialogue(plan, input, now, actions);
             self.fail_late_step(plan, now, actions);
         }
     }
 
     /// Fails the dialogue if its current step has a timeout of its own that is over. The connection
-    /// is still closed gracefully, since the probe's deadline is not over.
+    /// is still closed gracefully, since the probe's deadline is not over; but it is the peer's turn
+    /// to speak.
     fn fail_late_step(&mut self, plan: &Plan, now: Instant, actions: &mut Actions) {
         let AttemptState::Talking(established) = &mut self.state else {
             return;
@@ -345,7 +360,7 @@ impl Attempt {
         if established.is_late(now) {
             let failure = established.unfinished(plan, "the step timed out", Status::ReadTimeout);
             established.finish(plan, Some(failure), self.started, now);
-            self.close_gracefully(plan, now, actions);
+            self.close_gracefully(plan, Farewell::None, now, actions);
         }
     }
 
@@ -357,7 +372,7 @@ impl Attempt {
         now: Instant,
         actions: &mut Actions,
     ) {
-        self.advance_dialogue(plan, Input::Quiescent, now, actions);
+        self.advance_dialogue(plan, Input::TimeOver, now, actions);
         let elapsed = now.saturating_duration_since(self.started);
         let deadline = format!("the deadline came ({})", format_duration(elapsed));
         match &mut self.state {
@@ -373,13 +388,7 @@ impl Attempt {
             AttemptState::Handshaking(_) => self.fail_handshake(plan, &deadline, now),
             AttemptState::Talking(established) => {
                 let failure = established.unfinished(plan, &deadline, Status::ReadTimeout);
-                let is_sending = established.dialogue.unfinished(plan) == Unfinished::Sending;
                 established.finish(plan, Some(failure), self.started, now);
-                // There is no time left to drain. `quit` takes none: the kernel buffers it or it is
-                // lost. In the middle of another message it would not be understood.
-                if !is_sending && plan.spec.close == Close::Fin && plan.spec.quit.is_some() {
-                    established.send_quit(plan, actions);
-                }
             }
             AttemptState::Draining(_) | AttemptState::Over(_) => {}
         }
@@ -402,7 +411,7 @@ impl Attempt {
             }
             Flow::Ended(failure) => {
                 established.finish(plan, failure, self.started, now);
-                self.close_gracefully(plan, now, actions);
+                self.close_gracefully(plan, Farewell::IfOurTurn, now, actions);
             }
         }
     }
@@ -427,7 +436,13 @@ impl Attempt {
     }
 
     /// Closes a connection whose verdict is fixed, in the way that the plan asks for.
-    fn close_gracefully(&mut self, plan: &Plan, now: Instant, actions: &mut Actions) {
+    fn close_gracefully(
+        &mut self,
+        plan: &Plan,
+        farewell: Farewell,
+        now: Instant,
+        actions: &mut Actions,
+    ) {
         match plan.spec.close {
             Close::Rst => self.close_now(Close::Rst, actions),
             // `quit` would land in the middle of the message that is being sent.
@@ -435,7 +450,10 @@ impl Attempt {
             Close::Fin => {
                 self.state = match self.take_state() {
                     AttemptState::Talking(mut established) => {
-                        established.send_quit(plan, actions);
+                        match farewell {
+                            Farewell::IfOurTurn => established.send_quit(plan, actions),
+                            Farewell::None => established.send_fin(actions),
+                        }
                         established.await_fin(now + DRAIN);
                         AttemptState::Draining(established)
                     }

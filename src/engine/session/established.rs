@@ -150,10 +150,7 @@ impl Established {
                 }
                 return Flow::Waits;
             }
-            Progress::Rejected(pattern) => (
-                Status::Rejected,
-                format!("the answer matches the reject pattern {pattern}: "),
-            ),
+            Progress::Rejected(why) => (Status::Rejected, format!("{why}: ")),
             Progress::Impossible => (
                 Status::Mismatch,
                 format!("expected {}, got ", wanted(plan, &self.dialogue)),
@@ -243,11 +240,18 @@ impl Established {
         self.report.failure = failure.map(Arc::new);
     }
 
-    /// Sends the protocol's farewell, if the plan has one, and FIN.
+    /// Sends the protocol's farewell, if the plan has one and it is our turn, and FIN.
     pub fn send_quit(&self, plan: &Plan, actions: &mut Actions) {
-        if let Some(quit) = &plan.spec.quit {
+        let status = self.report.failure.as_ref().map(|failure| failure.status);
+        let quit = plan.spec.quit.as_ref();
+        if let Some(quit) = quit.filter(|_| self.dialogue.is_our_turn(plan, status)) {
             actions.push_back(Action::Send(self.id, self.dialogue.fill(quit)));
         }
+        self.send_fin(actions);
+    }
+
+    /// Sends FIN.
+    pub fn send_fin(&self, actions: &mut Actions) {
         actions.push_back(Action::Shutdown(self.id));
     }
 

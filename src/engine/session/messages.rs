@@ -29,15 +29,33 @@ pub(in crate::engine) fn unfinished(
         Unfinished::Sending => {
             Failure::new(silent, format!("{prefix}{why} before all bytes were sent"))
         }
-        Unfinished::Silent => Failure::new(
-            silent,
-            format!("{prefix}{why} before anything was received"),
-        ),
+        Unfinished::Silent => {
+            let text = format!("{prefix}{why} before anything was received");
+            let failure = Failure::new(silent, text);
+            match silent {
+                Status::Closed => with_meaning_of_close(plan, dialogue, failure),
+                _ => failure,
+            }
+        }
         Unfinished::Unmatched(bytes) => {
             let (wanted, excerpt) = (wanted(plan, dialogue), excerpt(plan, dialogue));
             let text = format!("{prefix}{why} after {bytes} bytes without {wanted}: {excerpt}");
             Failure::new(Status::Mismatch, text)
         }
+    }
+}
+
+/// The failure, with what the service says about a close without an answer.
+pub(in crate::engine) fn with_meaning_of_close(
+    plan: &Plan,
+    dialogue: &Dialogue,
+    failure: Failure,
+) -> Failure {
+    match dialogue.meaning_of_close(plan) {
+        Some(meaning) if dialogue.unfinished(plan) == Unfinished::Silent => {
+            failure.with_reason(meaning)
+        }
+        _ => failure,
     }
 }
 

@@ -4,7 +4,7 @@ use crate::settings::config::table::{Diagnostics, Field, TableReader};
 use crate::settings::overrides::Overrides;
 use crate::settings::parse;
 use crate::settings::step_spec::{
-    ExpectSpec, LineEnds, PatternKind, PatternSpec, Quantifier, SendSpec, StepSpec,
+    ExpectSpec, LineEnds, PatternKind, PatternSpec, Quantifier, RejectSpec, SendSpec, StepSpec,
 };
 
 /// Reads every option of a table.
@@ -39,13 +39,27 @@ fn steps(diagnostics: &mut Diagnostics<'_>, table: &mut TableReader<'_>) -> Opti
     if elements.is_empty() {
         diagnostics.error(&field, "is an empty list: drop it if a connect is enough");
     }
-    let steps = elements.iter().filter_map(|element| {
+    let last = elements.len().saturating_sub(1);
+    let steps = elements.iter().enumerate().filter_map(|(index, element)| {
         let mut table = TableReader::of(diagnostics, element)?;
-        let step = step(diagnostics, &mut table);
+        let step = step(diagnostics, &mut table)?;
+        if index != last {
+            only_in_the_last_step(diagnostics, &step);
+        }
         table.finish(diagnostics);
-        step
+        Some(step)
     });
     Some(steps.collect())
+}
+
+/// Reports keys of a step that end the dialogue, in a step that others follow.
+fn only_in_the_last_step(diagnostics: &mut Diagnostics<'_>, step: &StepSpec) {
+    let StepSpec::Expect(expect) = step else {
+        return;
+    };
+    for key in [&expect.at_close, &expect.at_timeout].into_iter().flatten() {
+        diagnostics.error_in(key, "ends the dialogue: move it to the last step");
+    }
 }
 
 /// The keys of a step that expect one pattern.
@@ -91,13 +105,19 @@ fn step(diagnostics: &mut Diagnostics<'_>, table: &mut TableReader<'_>) -> Optio
     let mut reject = Vec::new();
     for (key, kind) in REJECTS {
         for field in table.list(key) {
-            let text = diagnostics.text(&field);
-            reject.extend(text.map(|text| PatternSpec { kind, text }));
+            reject.extend(rejected(diagnostics, &field, kind));
         }
     }
+    let at_close = table.text(diagnostics, "at_close_regex");
+    let at_timeout = table.text(diagnostics, "at_timeout_regex");
+    let if_closed = table.text(diagnostics, "if_closed");
     let min_bytes = table.parsed(diagnostics, "min_bytes", parse::bytes);
     let timeout = table.parsed(diagnostics, "timeout", parse::duration);
-    let only_sends = reject.is_empty() && min_bytes.is_none() && timeout.is_none();
+    let of_incomplete = [&at_close, &at_timeout, &if_closed];
+    let only_sends = reject.is_empty()
+        && min_bytes.is_none()
+        && timeout.is_none()
+        && of_incomplete.iter().all(|key| key.is_none());
     match (sends.len(), expects.len()) {
         (1, 0) if only_sends => sends.pop().map(StepSpec::Send),
         (0, 1) => {
@@ -108,12 +128,15 @@ fn step(diagnostics: &mut Diagnostics<'_>, table: &mut TableReader<'_>) -> Optio
                 reject,
                 min_bytes: min_bytes.unwrap_or(0),
                 timeout,
+                at_close,
+                at_timeout,
+                if_closed,
             }))
         }
         _ => {
             table.error(
                 diagnostics,
-                "a step sends or expects exactly one thing; reject, min_bytes and timeout go with an expectation",
+                "a step sends or expects exactly one thing; all other keys go with an expectation",
             );
             None
         }
@@ -145,12 +168,43 @@ fn pattern(diagnostics: &mut Diagnostics<'_>, field: &Field<'_>) -> Option<Patte
         return Some(PatternSpec { kind, text });
     }
     let mut table = TableReader::of(diagnostics, field)?;
+    let pattern = pattern_table(diagnostics, field, &mut table);
+    table.finish(diagnostics);
+    pattern
+}
+
+/// Reads one pattern to reject: a text, whose kind is that of its key, or a table that names the
+/// kind and may give the reason in words.
+fn rejected(
+    diagnostics: &mut Diagnostics<'_>,
+    field: &Field<'_>,
+    kind: PatternKind,
+) -> Option<RejectSpec> {
+    if field.value.members().is_none() {
+        let text = diagnostics.text(field)?;
+        let pattern = PatternSpec { kind, text };
+        return Some(RejectSpec {
+            pattern,
+            reason: None,
+        });
+    }
+    let mut table = TableReader::of(diagnostics, field)?;
+    let reason = table.text(diagnostics, "reason");
+    let pattern = pattern_table(diagnostics, field, &mut table);
+    table.finish(diagnostics);
+    pattern.map(|pattern| RejectSpec { pattern, reason })
+}
+
+fn pattern_table(
+    diagnostics: &mut Diagnostics<'_>,
+    field: &Field<'_>,
+    table: &mut TableReader<'_>,
+) -> Option<PatternSpec> {
     let mut patterns = Vec::new();
     for (key, kind) in PATTERN_KINDS {
         let text = table.text(diagnostics, key);
         patterns.extend(text.map(|text| PatternSpec { kind, text }));
     }
-    table.finish(diagnostics);
     if patterns.len() != 1 {
         diagnostics.error(
             field,
