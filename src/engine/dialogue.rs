@@ -121,7 +121,7 @@ impl Dialogue {
         match expectation.update(expect, &self.received, input) {
             Outcome::Matched(end) => {
                 let captures = expectation.captures(expect, &self.received, end);
-                self.matched(end, captures);
+                self.matched(expect, end, captures);
                 None
             }
             Outcome::Rejected(index) => Some(Progress::Rejected(
@@ -138,8 +138,11 @@ impl Dialogue {
     }
 
     /// The current step is met by the bytes up to `end`.
-    fn matched(&mut self, end: usize, captures: Vec<Capture>) {
-        for (name, value) in captures {
+    fn matched(&mut self, expect: &Expect, end: usize, captures: Vec<Capture>) {
+        for (name, mut value) in captures {
+            if expect.numbers.contains(&name) {
+                value = decimal(&value);
+            }
             self.captures.retain(|(known, _)| *known != name);
             self.captures.push((name, value));
         }
@@ -162,7 +165,7 @@ impl Dialogue {
             return false;
         };
         let captures = expectation.captures(enough, &self.received, end);
-        self.matched(end, captures);
+        self.matched(expect, end, captures);
         self.accepted_incomplete = true;
         true
     }
@@ -310,6 +313,17 @@ impl Dialogue {
             start,
         })
     }
+}
+
+/// A big-endian number in decimal; more than eight bytes are no number and stay as they are.
+fn decimal(bytes: &[u8]) -> Vec<u8> {
+    if bytes.len() > 8 {
+        return bytes.to_vec();
+    }
+    let number = bytes
+        .iter()
+        .fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+    number.to_string().into_bytes()
 }
 
 /// Why an answer is rejected, in words if there are any.

@@ -93,6 +93,8 @@ pub struct Expect {
     pub min_bytes: usize,
     /// The timeout of this step, if it has one of its own.
     pub timeout: Option<Duration>,
+    /// The groups whose captured bytes are a big-endian number; it is reported in decimal.
+    pub numbers: Box<[Box<str>]>,
     /// What is enough, and what to say, if the answer does not arrive whole.
     pub incomplete: Option<Box<IncompleteAnswer>>,
 }
@@ -116,6 +118,7 @@ impl Expect {
             reject: Vec::new(),
             min_bytes: 0,
             timeout: None,
+            numbers: Box::default(),
             incomplete: None,
         }
     }

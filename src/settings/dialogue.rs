@@ -103,13 +103,34 @@ impl Compiler<'_> {
             Quantifier::All => Patterns::All(patterns),
         };
         let incomplete = self.incomplete(expect);
+        let numbers = self.numbers(expect, wanted.patterns());
         is_complete.then_some(Expect {
             wanted,
             reject,
             min_bytes: expect.min_bytes,
             timeout: expect.timeout,
+            numbers,
             incomplete,
         })
+    }
+
+    /// The names of the groups that capture numbers, which the patterns of the step must have.
+    fn numbers(&mut self, expect: &ExpectSpec, patterns: &[Pattern]) -> Box<[Box<str>]> {
+        for given in &expect.numbers {
+            let is_group =
+                |pattern: &Pattern| pattern.names().iter().any(|name| **name == *given.text);
+            if !patterns.iter().any(is_group) {
+                let name = escaped_prefix(&given.text, 40);
+                self.errors.push(given.error(format!(
+                    "this step captures no `{name}`: name a group `(?<{name}>...)`"
+                )));
+            }
+        }
+        expect
+            .numbers
+            .iter()
+            .map(|given| given.text.as_str().into())
+            .collect()
     }
 
     fn reject(&mut self, spec: &RejectSpec) -> Option<Pattern> {

@@ -45,6 +45,8 @@ pub struct ExpectSpec {
     pub min_bytes: usize,
     /// The step's own time limit.
     pub timeout: Option<Duration>,
+    /// The groups that capture numbers.
+    pub numbers: Vec<Located>,
     /// The regular expression that meets the step if the peer closes.
     pub at_close: Option<Located>,
     /// The regular expression that meets the step if its time is over.
@@ -62,6 +64,7 @@ impl ExpectSpec {
             reject,
             min_bytes: 0,
             timeout: None,
+            numbers: Vec::new(),
             at_close: None,
             at_timeout: None,
             if_closed: None,

@@ -48,6 +48,7 @@ fn wanted(wanted: Patterns, min_bytes: usize) -> Step {
         reject: Vec::new(),
         min_bytes,
         timeout: Some(Duration::from_secs(1)),
+        numbers: Box::default(),
         incomplete: None,
     })
 }
@@ -256,6 +257,7 @@ fn any_step() -> impl Strategy<Value = Step> {
                 reject: reject.clone().into_iter().collect(),
                 min_bytes,
                 timeout: None,
+                numbers: Box::default(),
                 incomplete: None,
             })
         })

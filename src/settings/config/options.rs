@@ -113,10 +113,16 @@ fn step(diagnostics: &mut Diagnostics<'_>, table: &mut TableReader<'_>) -> Optio
     let if_closed = table.text(diagnostics, "if_closed");
     let min_bytes = table.parsed(diagnostics, "min_bytes", parse::bytes);
     let timeout = table.parsed(diagnostics, "timeout", parse::duration);
+    let numbers: Vec<_> = table
+        .list("numbers")
+        .iter()
+        .filter_map(|field| diagnostics.text(field))
+        .collect();
     let of_incomplete = [&at_close, &at_timeout, &if_closed];
     let only_sends = reject.is_empty()
         && min_bytes.is_none()
         && timeout.is_none()
+        && numbers.is_empty()
         && of_incomplete.iter().all(|key| key.is_none());
     match (sends.len(), expects.len()) {
         (1, 0) if only_sends => sends.pop().map(StepSpec::Send),
@@ -128,6 +134,7 @@ fn step(diagnostics: &mut Diagnostics<'_>, table: &mut TableReader<'_>) -> Optio
                 reject,
                 min_bytes: min_bytes.unwrap_or(0),
                 timeout,
+                numbers,
                 at_close,
                 at_timeout,
                 if_closed,
