@@ -140,17 +140,14 @@ impl Compiler<'_> {
     }
 
     fn incomplete(&mut self, expect: &ExpectSpec) -> Option<Box<IncompleteAnswer>> {
-        let given = [&expect.at_close, &expect.at_timeout, &expect.if_closed];
-        if given.iter().all(|key| key.is_none()) {
-            return None;
-        }
-        let at_close = expect
+        let given = expect.incomplete.as_ref()?;
+        let at_close = given
             .at_close
             .as_ref()
             .and_then(|text| self.enough(text))
             .map(Box::new);
-        let at_timeout = match &expect.at_timeout {
-            same if *same == expect.at_close => at_close.clone(),
+        let at_timeout = match &given.at_timeout {
+            same if *same == given.at_close => at_close.clone(),
             other => other
                 .as_ref()
                 .and_then(|text| self.enough(text))
@@ -159,7 +156,7 @@ impl Compiler<'_> {
         Some(Box::new(IncompleteAnswer {
             at_close,
             at_timeout,
-            if_closed: expect.if_closed.as_ref().map(words),
+            if_closed: given.if_closed.as_ref().map(words),
         }))
     }
 

@@ -47,6 +47,13 @@ pub struct ExpectSpec {
     pub timeout: Option<Duration>,
     /// The groups that capture numbers.
     pub numbers: Vec<Located>,
+    /// What is enough, and what to say, if the answer does not arrive whole.
+    pub incomplete: Option<Box<IncompleteSpec>>,
+}
+
+/// What an expectation makes of an answer that ends before it matched.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct IncompleteSpec {
     /// The regular expression that meets the step if the peer closes.
     pub at_close: Option<Located>,
     /// The regular expression that meets the step if its time is over.
@@ -65,9 +72,7 @@ impl ExpectSpec {
             min_bytes: 0,
             timeout: None,
             numbers: Vec::new(),
-            at_close: None,
-            at_timeout: None,
-            if_closed: None,
+            incomplete: None,
         }
     }
 }

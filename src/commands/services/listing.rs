@@ -87,7 +87,10 @@ fn step_lines(service: &Service) -> Vec<String> {
         ""
     };
     let steps = overrides.steps.as_deref().unwrap_or_default();
-    let mut lines: Vec<String> = steps.iter().map(|step| step_line(step, line_end)).collect();
+    let mut lines: Vec<String> = steps
+        .iter()
+        .flat_map(|step| lines_of_step(step, line_end))
+        .collect();
     if lines.is_empty() {
         lines.push("connect  and nothing else".to_owned());
     }
@@ -100,11 +103,30 @@ fn step_lines(service: &Service) -> Vec<String> {
     lines
 }
 
-fn step_line(step: &StepSpec, line_end: &str) -> String {
-    match step {
-        StepSpec::Send(send) => format!("send     {}", sent_text(send, line_end)),
-        StepSpec::Expect(expect) => format!("expect   {}", expected_text(expect)),
+/// A step: what is sent or expected, then a line for each further rule of the expectation.
+fn lines_of_step(step: &StepSpec, line_end: &str) -> Vec<String> {
+    let expect = match step {
+        StepSpec::Send(send) => return vec![format!("send     {}", sent_text(send, line_end))],
+        StepSpec::Expect(expect) => expect,
+    };
+    let mut lines = vec![format!("expect   {}", expected_text(expect))];
+    if let Some(incomplete) = &expect.incomplete {
+        let enough = [
+            ("at close", &incomplete.at_close),
+            ("timeout ", &incomplete.at_timeout),
+        ];
+        for (label, regex) in enough {
+            let line = |regex: &str| format!("{label} regex `{}`", printable(regex));
+            lines.extend(regex.as_ref().map(|regex| line(&regex.text)));
+        }
     }
+    lines.extend(
+        expect
+            .reject
+            .iter()
+            .map(|reject| format!("reject   {}", rejected_text(reject))),
+    );
+    lines
 }
 
 fn sent_text(send: &SendSpec, line_end: &str) -> String {
@@ -120,32 +142,13 @@ fn expected_text(expect: &ExpectSpec) -> String {
         Quantifier::All => " and ",
     };
     let patterns: Vec<_> = expect.patterns.iter().map(pattern_text).collect();
-    let reject: Vec<_> = expect.reject.iter().map(rejected_text).collect();
-    let mut text = patterns.join(separator);
-    let enough = |regex: &str| format!("regex `{}`", printable(regex));
-    match (&expect.at_close, &expect.at_timeout) {
-        (Some(same), Some(other)) if same == other => {
-            let _ = write!(text, ", at the end also {}", enough(&same.text));
-        }
-        (at_close, at_timeout) => {
-            if let Some(regex) = at_close {
-                let _ = write!(text, ", at a close also {}", enough(&regex.text));
-            }
-            if let Some(regex) = at_timeout {
-                let _ = write!(text, ", at the timeout also {}", enough(&regex.text));
-            }
-        }
-    }
-    if !reject.is_empty() {
-        let _ = write!(text, ", but not {}", reject.join(" or "));
-    }
-    text
+    patterns.join(separator)
 }
 
 fn rejected_text(reject: &RejectSpec) -> String {
     let pattern = pattern_text(&reject.pattern);
     match &reject.reason {
-        Some(reason) => format!("{pattern} ({})", printable(&reason.text)),
+        Some(reason) => format!("{pattern}: {}", printable(&reason.text)),
         None => pattern,
     }
 }

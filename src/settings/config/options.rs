@@ -4,7 +4,8 @@ use crate::settings::config::table::{Diagnostics, Field, TableReader};
 use crate::settings::overrides::Overrides;
 use crate::settings::parse;
 use crate::settings::step_spec::{
-    ExpectSpec, LineEnds, PatternKind, PatternSpec, Quantifier, RejectSpec, SendSpec, StepSpec,
+    ExpectSpec, IncompleteSpec, LineEnds, PatternKind, PatternSpec, Quantifier, RejectSpec,
+    SendSpec, StepSpec,
 };
 
 /// Reads every option of a table.
@@ -57,7 +58,13 @@ fn only_in_the_last_step(diagnostics: &mut Diagnostics<'_>, step: &StepSpec) {
     let StepSpec::Expect(expect) = step else {
         return;
     };
-    for key in [&expect.at_close, &expect.at_timeout].into_iter().flatten() {
+    let Some(incomplete) = &expect.incomplete else {
+        return;
+    };
+    for key in [&incomplete.at_close, &incomplete.at_timeout]
+        .into_iter()
+        .flatten()
+    {
         diagnostics.error_in(key, "ends the dialogue: move it to the last step");
     }
 }
@@ -108,9 +115,7 @@ fn step(diagnostics: &mut Diagnostics<'_>, table: &mut TableReader<'_>) -> Optio
             reject.extend(rejected(diagnostics, &field, kind));
         }
     }
-    let at_close = table.text(diagnostics, "at_close_regex");
-    let at_timeout = table.text(diagnostics, "at_timeout_regex");
-    let if_closed = table.text(diagnostics, "if_closed");
+    let incomplete = incomplete(diagnostics, table);
     let min_bytes = table.parsed(diagnostics, "min_bytes", parse::bytes);
     let timeout = table.parsed(diagnostics, "timeout", parse::duration);
     let numbers: Vec<_> = table
@@ -118,12 +123,11 @@ fn step(diagnostics: &mut Diagnostics<'_>, table: &mut TableReader<'_>) -> Optio
         .iter()
         .filter_map(|field| diagnostics.text(field))
         .collect();
-    let of_incomplete = [&at_close, &at_timeout, &if_closed];
     let only_sends = reject.is_empty()
         && min_bytes.is_none()
         && timeout.is_none()
         && numbers.is_empty()
-        && of_incomplete.iter().all(|key| key.is_none());
+        && incomplete.is_none();
     match (sends.len(), expects.len()) {
         (1, 0) if only_sends => sends.pop().map(StepSpec::Send),
         (0, 1) => {
@@ -135,9 +139,7 @@ fn step(diagnostics: &mut Diagnostics<'_>, table: &mut TableReader<'_>) -> Optio
                 min_bytes: min_bytes.unwrap_or(0),
                 timeout,
                 numbers,
-                at_close,
-                at_timeout,
-                if_closed,
+                incomplete,
             }))
         }
         _ => {
@@ -148,6 +150,21 @@ fn step(diagnostics: &mut Diagnostics<'_>, table: &mut TableReader<'_>) -> Optio
             None
         }
     }
+}
+
+/// Reads the keys for an answer that does not arrive whole.
+fn incomplete(
+    diagnostics: &mut Diagnostics<'_>,
+    table: &mut TableReader<'_>,
+) -> Option<Box<IncompleteSpec>> {
+    let spec = IncompleteSpec {
+        at_close: table.text(diagnostics, "at_close_regex"),
+        at_timeout: table.text(diagnostics, "at_timeout_regex"),
+        if_closed: table.text(diagnostics, "if_closed"),
+    };
+    let keys = [&spec.at_close, &spec.at_timeout, &spec.if_closed];
+    let is_given = keys.iter().any(|key| key.is_some());
+    is_given.then(|| Box::new(spec))
 }
 
 /// Reads several patterns: texts, or tables that name the kind of each.
