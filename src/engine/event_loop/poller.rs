@@ -45,9 +45,9 @@ impl Poller {
         let poll = Poll::new()?;
         let watch = |fd: Option<BorrowedFd<'_>>, token| match fd {
             Some(fd) => {
-                let mut source = SourceFd(&fd.as_raw_fd());
+                let fd = fd.as_raw_fd();
                 poll.registry()
-                    .register(&mut source, token, Interest::READABLE)
+                    .register(&mut SourceFd(&fd), token, Interest::READABLE)
             }
             None => Ok(()),
         };
