@@ -3,6 +3,7 @@
 
 pub mod errno;
 pub mod files;
+pub mod random;
 pub mod route;
 pub mod rt;
 pub mod socket;

@@ -215,6 +215,7 @@ impl Hosts {
             hosts: path("hosts"),
             resolv_conf: path("none"),
             hostname: path("none"),
+            gai_conf: path("none"),
             port: 1,
         }
     }

@@ -9,17 +9,20 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::address::HostName;
-use crate::engine::dns::answer::{AnswerSource, LookupResult, ResolvedAddresses};
+use crate::engine::dns::answer::{AddressOrder, AnswerSource, LookupResult, ResolvedAddresses};
 use crate::engine::dns::failure_text::{LookupFailure, QueriedName};
 use crate::engine::dns::message::RecordKind;
 use crate::engine::dns::query::{Query, QueryAction, QueryActions, QueryAttemptId};
 use crate::engine::dns::resolv_conf::{AaaaQueries, ResolvConf};
 use crate::engine::dns::result::{QueryResult, ServerError, Severity};
 use crate::escape::escaped_prefix;
+use crate::failure::{Failure, Status};
 use crate::plan::Family;
 
 /// The shortest wait for the second family (the Resolution Delay of RFC 8305, section 3).
 const RESOLUTION_DELAY: Duration = Duration::from_millis(50);
+/// How long after its deadline a lookup is late, and not just because of other work.
+const LATE: Duration = Duration::from_millis(100);
 /// Longest canonical name that is reported, in characters.
 const MAX_CANONICAL_CHARS: usize = 255;
 
@@ -42,6 +45,8 @@ pub struct Lookup {
     deadline: Instant,
     actions: QueryActions,
     result: Option<LookupResult>,
+    /// Whether the deadline passed while queries were still to be sent.
+    was_late: bool,
 }
 
 impl Lookup {
@@ -74,6 +79,7 @@ impl Lookup {
             deadline,
             actions: QueryActions::default(),
             result: None,
+            was_late: false,
         };
         lookup.query_candidate(now);
         lookup.advance(now);
@@ -106,6 +112,13 @@ impl Lookup {
         });
     }
 
+    /// The kernel dropped datagrams of this attempt that do not belong to the query.
+    pub fn on_dropped(&mut self, attempt: QueryAttemptId) {
+        for query in &mut self.queries {
+            query.on_dropped(attempt);
+        }
+    }
+
     /// Handles a failure of the socket of this attempt.
     pub fn on_error(&mut self, attempt: QueryAttemptId, cause: String, now: Instant) {
         self.handle(attempt, now, |query, actions| {
@@ -122,6 +135,7 @@ impl Lookup {
 
     /// Runs the timers that are due.
     pub fn expire(&mut self, now: Instant) {
+        self.note_lateness(now);
         for query in &mut self.queries {
             query.expire(now, &mut self.actions);
         }
@@ -149,7 +163,7 @@ impl Lookup {
     pub fn result_so_far(&self, now: Instant) -> LookupResult {
         let results = self.query_results();
         if let Some(addresses) = self.addresses(&results) {
-            return Ok(addresses);
+            return addresses.without_sinkholes(&self.name);
         }
         let mut queried = self.past.clone();
         if let Some(name) = self.candidates.get(self.current) {
@@ -165,7 +179,24 @@ impl Lookup {
             queried: &queried,
             elapsed: now.saturating_duration_since(self.start),
         };
-        Err(failure.failure())
+        let failure = failure.failure();
+        if self.was_late && failure.status == Status::ResolveTimeout {
+            let text = format!(
+                "{}; this machine was too late to send all queries",
+                failure.text
+            );
+            return Err(Failure::new(Status::LocalError, text));
+        }
+        Err(failure)
+    }
+
+    /// A process that was stopped or starved sent only some of the queries, so that their silence
+    /// says nothing.
+    fn note_lateness(&mut self, now: Instant) {
+        let is_late = now.saturating_duration_since(self.deadline) > LATE;
+        let is_last = self.current + 1 >= self.candidates.len();
+        let is_unfinished = |query: &Query| query.result().is_none() && query.has_unsent_queries();
+        self.was_late |= is_late && (!is_last || self.queries.iter().any(is_unfinished));
     }
 
     fn handle(
@@ -218,7 +249,7 @@ impl Lookup {
     /// the current one have ended.
     fn advance(&mut self, now: Instant) {
         while self.result.is_none() {
-            self.limit_wait_for_other_family(now);
+            self.limit_wait_for_other_family();
             if self.queries.iter().any(|query| query.result().is_none()) {
                 return;
             }
@@ -244,7 +275,7 @@ impl Lookup {
     /// by half of the lookup's time, but gets at least [`RESOLUTION_DELAY`]. NXDOMAIN for AAAA is
     /// not sufficient, because some servers return it for names that have A records (RFC 4074,
     /// section 4.2).
-    fn limit_wait_for_other_family(&mut self, now: Instant) {
+    fn limit_wait_for_other_family(&mut self) {
         let decided_at = |query: &Query| match query.result() {
             Some((QueryResult::Found(..), at)) => Some(*at),
             Some((QueryResult::NxDomain(_), at)) if query.kind == RecordKind::A => Some(*at),
@@ -255,9 +286,9 @@ impl Lookup {
         };
         let half = self.start + self.deadline.saturating_duration_since(self.start) / 2;
         let deadline = half.max(decided_at + RESOLUTION_DELAY);
+        // The timers run after everything was read: the answer to the other query may be there.
         for query in &mut self.queries {
             query.limit_deadline(deadline);
-            query.expire(now, &mut self.actions);
         }
     }
 
@@ -291,6 +322,7 @@ impl Lookup {
                 v6: Vec::new(),
                 from: AnswerSource::Server(server.clone()),
                 canonical: canonical.map(|name| escaped_prefix(&name, MAX_CANONICAL_CHARS)),
+                order: AddressOrder::default(),
             });
             for address in &records.addresses {
                 match address {

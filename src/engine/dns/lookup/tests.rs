@@ -6,7 +6,6 @@ use simple_dns::{CLASS, Name, Packet, PacketFlag, RCODE, ResourceRecord};
 
 use super::*;
 use crate::engine::dns::resolv_conf::Transport;
-use crate::failure::Status;
 
 /// How a scripted server replies to a query, and after how many milliseconds.
 #[derive(Debug, Clone, Copy)]
@@ -387,7 +386,7 @@ fn unusable_answers_are_named() {
             Family::V4,
             |_, _, _| WrongId(1),
             Status::ResolveTimeout,
-            "resolve db1: no answer from 192.0.2.53 (2.5 s)",
+            "resolve db1: only answers with a wrong id or question from 192.0.2.53 (2.5 s)",
         ),
         (
             ONE,
