@@ -131,7 +131,12 @@ fn services(cases: &[Case]) -> Vec<&'static str> {
 }
 
 /// A probe of a peer that runs this script: its document, its duration, and what the peer received.
-pub fn probe(service: &str, acts: &[Act], split: Split, timeout: &str) -> (Value, Duration, Vec<u8>) {
+pub fn probe(
+    service: &str,
+    acts: &[Act],
+    split: Split,
+    timeout: &str,
+) -> (Value, Duration, Vec<u8>) {
     let (peer, results) = Peer::scripted(acts.to_vec(), split);
     let port = peer.port();
     let ran = check(&[
