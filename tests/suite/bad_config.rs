@@ -232,7 +232,7 @@ fn invalid_services_are_refused() {
         ),
         (
             "steps = [{ expect = \"a\", at_timeout_regex = \"(\" }]",
-            "2: services.x.steps[1].at_timeout_regex: `(` is not a usable regular expression",
+            "2: services.x.steps[1].at_timeout_regex: `(` is not a valid regular expression",
         ),
         (
             "steps = [{ send = \"a\", if_closed = \"b\" }]",

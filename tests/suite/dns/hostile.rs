@@ -216,7 +216,7 @@ fn servers_that_never_finish_end_by_the_deadline() {
         (
             |query| query.reply(|packet| packet.remove_flags(PacketFlag::RECURSION_AVAILABLE)),
             Status::ResolveFailed,
-            "no recursion from",
+            "recursion is not available from",
         ),
     ];
     for (script, expected, part) in scripts {
