@@ -7,25 +7,32 @@ mod connection;
 mod delays;
 mod io;
 mod layered;
+mod memory;
 mod pending;
 mod poller;
 mod sessions;
 mod shutdown;
 mod sockets;
+mod unanswered;
+mod unread;
 pub(super) mod worker;
+
+pub use unanswered::UNANSWERED_COUNTS;
 
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use crate::address::Host;
-use crate::engine::dns::{ResolvedAddresses, Resolver, owns_token};
+use crate::engine::dns::{AddressOrder, ResolvedAddresses, Resolver, owns_token};
 use crate::engine::error::PollError;
 use crate::engine::event_loop::connection::Connections;
 use crate::engine::event_loop::delays::Delays;
+use crate::engine::event_loop::memory::ReceiveMemory;
 use crate::engine::event_loop::pending::{ConnectRequest, Parked, Pending, Shortage};
 use crate::engine::event_loop::poller::{EVENTS, Poller, SOURCE, STOP};
 use crate::engine::event_loop::sessions::{Sessions, SlotState};
 use crate::engine::event_loop::shutdown::RunDeadline;
+use crate::engine::event_loop::unanswered::UnansweredConnects;
 use crate::engine::event_loop::worker::Worker;
 use crate::engine::index::{ConnId, SessionId, SessionKey};
 use crate::engine::limits::Limits;
@@ -99,6 +106,10 @@ struct EventLoop<'e, 's> {
     connections: Connections,
     /// Connects and plans that wait.
     pending: Pending,
+    /// Connects that count for their address until they are unanswered for too long.
+    unanswered: UnansweredConnects,
+    /// What is counted of the received bytes.
+    memory: ReceiveMemory,
     /// Resolves names; its lookups are keyed by [`SessionId::index`].
     resolver: Box<dyn Resolver>,
     /// Actions of the session that is being driven; empty between calls.
@@ -130,6 +141,8 @@ impl<'e, 's> EventLoop<'e, 's> {
             sessions: Sessions::new(capacity, now),
             connections: Connections::new(capacity),
             pending: Pending::default(),
+            unanswered: UnansweredConnects::default(),
+            memory: ReceiveMemory::default(),
             resolver,
             actions: Actions::new(),
             buffer: vec![0; READ_SIZE].into_boxed_slice(),
@@ -155,14 +168,18 @@ impl<'e, 's> EventLoop<'e, 's> {
     /// Waits for events, or only fetches them if there is other work, and reads the clock.
     #[allow(clippy::disallowed_methods)]
     fn poll(&mut self) -> Result<Instant, PollError> {
+        self.continue_waiting_for_memory();
         let has_work = !self.connections.unread.is_empty()
             || !self.connections.closing.is_empty()
             || !self.sessions.finished.is_empty()
             || self.may_start();
-        let next = [self.next_expiry(), self.pending.next_retry()]
-            .into_iter()
-            .flatten();
-        let timeout = match next.min() {
+        let next = [
+            self.next_expiry(),
+            self.pending.next_retry(),
+            self.next_release(),
+            self.next_memory_check(self.delays.read_at),
+        ];
+        let timeout = match next.into_iter().flatten().min() {
             _ if has_work => Some(Duration::ZERO),
             Some(next) => {
                 let now = Instant::now();
@@ -213,9 +230,7 @@ impl<'e, 's> EventLoop<'e, 's> {
 
     /// Handles what the last turn left unread, and the events of the last wake.
     fn deliver(&mut self, now: Instant) {
-        for connection in std::mem::take(&mut self.connections.unread) {
-            self.read(connection, now);
-        }
+        self.continue_unread(now);
         self.deliver_events(now);
     }
 
@@ -230,7 +245,7 @@ impl<'e, 's> EventLoop<'e, 's> {
                 self.deadline.stop(now);
             } else if token == SOURCE {
                 self.pending.source_is_ready();
-            } else {
+            } else if !self.waits_to_read(ConnId::new(token.0), now) {
                 self.connection_ready(ConnId::new(token.0), event, now);
             }
         }
@@ -286,6 +301,12 @@ impl<'e, 's> EventLoop<'e, 's> {
     /// Before a session times out, reads what its connections have left unread because it was much:
     /// what it waits for may have arrived in time, and only we are late.
     fn read_rest(&mut self, id: SessionId, now: Instant) {
+        if self.waits_for_memory(id) {
+            if let Some(slot) = self.sessions.get_mut(id) {
+                slot.session.lack_memory();
+            }
+            return;
+        }
         if self.connections.unread.is_empty() {
             return;
         }
@@ -340,6 +361,9 @@ impl<'e, 's> EventLoop<'e, 's> {
 
     /// Lets a session handle an event; its actions are left for [`EventLoop::apply_actions`].
     fn notify(&mut self, id: SessionId, event: Event<'_>, now: Instant) {
+        if let Event::Connected(attempt, ..) = event {
+            self.count_answered(id, attempt);
+        }
         let Some(slot) = self.sessions.get_mut(id) else {
             return;
         };
@@ -450,16 +474,20 @@ impl<'e, 's> EventLoop<'e, 's> {
     }
 }
 
-/// The addresses of a name in the order to try them: IPv6 first where this machine has a route to
-/// the first IPv6 address, from this source address or interface.
+/// The addresses of a name in the order to try them: that of the resolver, or the preferred family
+/// first where this machine has a route to its first address, from this source address or interface.
 fn in_order(addresses: &ResolvedAddresses, origin: &LocalBind) -> Vec<IpAddr> {
     let v4 = addresses.v4.iter().copied().map(IpAddr::from);
     let v6 = addresses.v6.iter().copied().map(IpAddr::from);
-    let has_v6_route = addresses
-        .v6
-        .first()
-        .is_some_and(|address| route::has_route((*address).into(), origin.interface_name()));
-    if has_v6_route {
+    let has_route = |first: Option<IpAddr>| {
+        first.is_some_and(|address| route::has_route(address, origin.interface_name()))
+    };
+    let ipv6_first = match &addresses.order {
+        AddressOrder::Given(order) => return order.clone(),
+        AddressOrder::Ipv6First => has_route(v6.clone().next()),
+        AddressOrder::Ipv4First => !has_route(v4.clone().next()),
+    };
+    if ipv6_first {
         v6.chain(v4).collect()
     } else {
         v4.chain(v6).collect()

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::address::HostName;
-use crate::engine::dns::answer::{AnswerSource, LookupResult, ResolvedAddresses};
+use crate::engine::dns::answer::{AddressOrder, AnswerSource, LookupResult, ResolvedAddresses};
 use crate::engine::dns::failure_text::{LookupFailure, QueriedName};
 use crate::engine::dns::message::RecordKind;
 use crate::engine::dns::query::{Query, QueryAction, QueryActions, QueryAttemptId};
@@ -110,6 +110,13 @@ impl Lookup {
         });
     }
 
+    /// The kernel dropped datagrams of this attempt that do not belong to the query.
+    pub fn on_dropped(&mut self, attempt: QueryAttemptId) {
+        for query in &mut self.queries {
+            query.on_dropped(attempt);
+        }
+    }
+
     /// Handles a failure of the socket of this attempt.
     pub fn on_error(&mut self, attempt: QueryAttemptId, cause: String, now: Instant) {
         self.handle(attempt, now, |query, actions| {
@@ -164,7 +171,7 @@ impl Lookup {
     pub fn result_so_far(&self) -> LookupResult {
         let results = self.query_results();
         if let Some(addresses) = self.addresses(&results) {
-            return Ok(addresses);
+            return addresses.without_sinkholes(&self.name);
         }
         let mut queried = self.past.clone();
         if let Some(name) = self.candidates.get(self.current) {
@@ -254,7 +261,7 @@ impl Lookup {
     /// the current one have ended.
     fn advance(&mut self, now: Instant) {
         while self.result.is_none() {
-            self.limit_wait_for_other_family(now);
+            self.limit_wait_for_other_family();
             if self.queries.iter().any(|query| query.result().is_none()) {
                 return;
             }
@@ -280,7 +287,7 @@ impl Lookup {
     /// by half of the lookup's time, but gets at least [`RESOLUTION_DELAY`]. NXDOMAIN for AAAA is
     /// not sufficient, because some servers return it for names that have A records (RFC 4074,
     /// section 4.2).
-    fn limit_wait_for_other_family(&mut self, now: Instant) {
+    fn limit_wait_for_other_family(&mut self) {
         let decided_at = |query: &Query| match query.result() {
             Some((QueryResult::Found(..), at)) => Some(*at),
             Some((QueryResult::NxDomain(_), at)) if query.kind == RecordKind::A => Some(*at),
@@ -291,9 +298,9 @@ impl Lookup {
         };
         let half = self.start + self.deadline.saturating_duration_since(self.start) / 2;
         let deadline = half.max(decided_at + RESOLUTION_DELAY);
+        // The timers run after everything was read: the answer to the other query may be there.
         for query in &mut self.queries {
             query.limit_deadline(deadline);
-            query.expire(now, &mut self.actions);
         }
     }
 
@@ -327,6 +334,7 @@ impl Lookup {
                 v6: Vec::new(),
                 from: AnswerSource::Server(server.clone()),
                 canonical: canonical.map(|name| escaped_prefix(&name, MAX_CANONICAL_CHARS)),
+                order: AddressOrder::default(),
             });
             for address in &records.addresses {
                 match address {

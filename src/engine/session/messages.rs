@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 
 use crate::engine::dialogue::{Dialogue, Unfinished};
-use crate::engine::lateness;
 use crate::escape;
 use crate::failure::{Failure, Status};
 use crate::os::socket::TcpInfo;
@@ -22,16 +21,19 @@ pub(in crate::engine) enum Ending {
     Deadline,
     /// The timeout of the step.
     StepTimeout,
+    /// The end of the time that one of several addresses has.
+    AddressTimeout,
     /// The peer's FIN.
     PeerClosed,
 }
 
 impl Ending {
     /// The event, for a text that goes on with `before` or `after`.
-    fn event(self) -> &'static str {
+    pub fn event(self) -> &'static str {
         match self {
             Self::Deadline => "the deadline passed",
             Self::StepTimeout => "the step timed out",
+            Self::AddressTimeout => "its share of the time was over",
             Self::PeerClosed => "the peer closed the connection",
         }
     }
@@ -39,7 +41,7 @@ impl Ending {
     /// The status if nothing was received since the last match.
     fn silent(self) -> Status {
         match self {
-            Self::Deadline | Self::StepTimeout => Status::ReadTimeout,
+            Self::Deadline | Self::StepTimeout | Self::AddressTimeout => Status::ReadTimeout,
             Self::PeerClosed => Status::Closed,
         }
     }
@@ -70,7 +72,7 @@ pub(in crate::engine) fn unfinished(
                     "{prefix}no match before the deadline: received {bytes} bytes without {wanted}: \
                      {excerpt}"
                 ),
-                Ending::StepTimeout | Ending::PeerClosed => {
+                Ending::StepTimeout | Ending::AddressTimeout | Ending::PeerClosed => {
                     format!("{prefix}{event} after {bytes} bytes without {wanted}: {excerpt}")
                 }
             };
@@ -139,20 +141,70 @@ pub(in crate::engine) fn layer_failure(prefix: &str, error: &LayerError) -> Fail
 /// The failure of a connection that could not be opened before the deadline, because of our own
 /// limits.
 pub(in crate::engine) fn never_opened() -> Failure {
-    let text = "the deadline came before the connect began";
+    let text = "the deadline passed before the connect started";
+    Failure::new(Status::NotTried, text)
+}
+
+/// The failure of a lookup without an answer.
+pub(in crate::engine) fn unresolved(plan: &Plan, status: Status, cause: &str) -> Failure {
+    Failure::new(status, format!("resolve {}: {cause}", plan.target.host))
+}
+
+/// The failure of a lookup that the end of the run cut off.
+pub(in crate::engine) fn lookup_cut_off(plan: &Plan) -> Failure {
+    let prefix = format!("resolve {}: ", plan.target.host);
+    cut_off(plan, &prefix, "while the lookup was in progress")
+}
+
+/// The failure of a connect that the end of the run cut off.
+pub(in crate::engine) fn connect_cut_off(plan: &Plan, address: SocketAddr) -> Failure {
+    let prefix = format!("connect to {address}: ");
+    cut_off(plan, &prefix, "while the connect was in progress")
+}
+
+/// The failure of a handshake of a layer that the end of the run cut off.
+pub(in crate::engine) fn handshake_cut_off(plan: &Plan, prefix: &str) -> Failure {
+    cut_off(plan, prefix, "while the handshake was in progress")
+}
+
+/// The failure of a dialogue that the end of the run cut off.
+pub(in crate::engine) fn dialogue_cut_off(
+    plan: &Plan,
+    dialogue: &Dialogue,
+    address: SocketAddr,
+) -> Failure {
+    let phase = match dialogue.unfinished(plan) {
+        Unfinished::Sending => "while bytes were being sent",
+        Unfinished::Silent | Unfinished::Unmatched(_) => "while the answer was awaited",
+    };
+    cut_off(plan, &step_prefix(plan, dialogue, address), phase)
+}
+
+/// The failure of a probe of several attempts, where the end of the run cut off those that could
+/// have been enough.
+pub(in crate::engine) fn attempts_cut_off(plan: &Plan) -> Failure {
+    let prefix = format!("connect to {}: ", plan.target);
+    cut_off(plan, &prefix, "before all attempts were made")
+}
+
+/// A failure that says nothing about the target. The text has no measured time: the same cut has
+/// the same text in each run.
+fn cut_off(plan: &Plan, prefix: &str, phase: &str) -> Failure {
+    let timeout = humantime::format_duration(plan.spec.timeout);
+    let text = format!("{prefix}the run ended {phase}, before the timeout of {timeout}");
     Failure::new(Status::NotTried, text)
 }
 
 /// The failure of a connection that this process was late with, after the start of the text.
-pub(in crate::engine) fn late(prefix: &str) -> Failure {
-    Failure::new(Status::LocalError, format!("{prefix}{}", lateness::CAUSE))
+pub(in crate::engine) fn late(prefix: &str, cause: &str) -> Failure {
+    Failure::new(Status::LocalError, format!("{prefix}{cause}"))
 }
 
 /// The failure of an unanswered connect. The kernel knows how many SYNs it sent.
 pub(in crate::engine) fn unanswered(address: SocketAddr, info: Option<&TcpInfo>) -> Failure {
     let text = match info.map(|info| info.retransmits) {
         None => format!("connect to {address}: no answer"),
-        Some(0) => format!("connect to {address}: no answer to our SYN"),
+        Some(0) => format!("connect to {address}: no answer to the SYN"),
         Some(retransmits) => {
             format!(
                 "connect to {address}: no answer to {} SYNs",
@@ -160,5 +212,11 @@ pub(in crate::engine) fn unanswered(address: SocketAddr, info: Option<&TcpInfo>)
             )
         }
     };
+    Failure::new(Status::ConnectTimeout, text)
+}
+
+/// The failure of a connect that was unanswered when another address answered.
+pub(in crate::engine) fn given_up(address: SocketAddr) -> Failure {
+    let text = format!("connect to {address}: no answer before another address answered");
     Failure::new(Status::ConnectTimeout, text)
 }

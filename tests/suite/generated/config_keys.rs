@@ -45,7 +45,7 @@ pub const SECTIONS: [Section; 7] = [
             (
                 "addresses",
                 "\"all\"",
-                "probe the `first` address of a name, or `all`",
+                "which addresses of a name must be up: `any`, the `first`, or `all`",
             ),
             ("source", "\"127.0.0.1\"", "connect from this local address"),
             (

@@ -367,7 +367,7 @@ fn failures_name_each_server_with_its_error() {
             Family::Any,
             |_, _, _| Blocked,
             Status::LocalError,
-            "resolve db1: no socket for a query (Too many open files) for 192.0.2.53",
+            "resolve db1: could not open a socket (Too many open files) for 192.0.2.53",
         ),
     ]);
 }
@@ -387,7 +387,7 @@ fn unusable_answers_are_named() {
             Family::V4,
             |_, _, _| WrongId(1),
             Status::ResolveTimeout,
-            "resolve db1: no answer from 192.0.2.53",
+            "resolve db1: only answers with a wrong id or question from 192.0.2.53",
         ),
         (
             ONE,
@@ -413,7 +413,7 @@ fn unusable_answers_are_named() {
                 }
             },
             Status::ResolveTimeout,
-            "resolve db1: a truncated answer, and none over TCP, from 192.0.2.53",
+            "resolve db1: a truncated answer, and no answer over TCP, from 192.0.2.53",
         ),
         (
             ONE,
