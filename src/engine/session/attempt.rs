@@ -57,6 +57,15 @@ pub(in crate::engine) enum Silence {
     Unknown(&'static str),
 }
 
+/// Whether the plan's `quit` is sent before closing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Farewell {
+    /// If it is our turn to speak.
+    IfOurTurn,
+    /// It is not: the time is over while the peer should speak.
+    None,
+}
+
 #[derive(Debug)]
 enum AttemptState {
     /// The connection is not open yet; with the failure, if this machine could not open it so far.
@@ -373,8 +382,8 @@ impl Attempt {
 
     /// The peer sent FIN.
     pub fn peer_closed(&mut self, plan: &Plan, now: Instant, actions: &mut Actions) {
-        self.advance_dialogue(plan, Input::Quiescent, now, actions);
-        self.fail_handshake(plan, "the peer closed the connection", now);
+        self.advance_dialogue(plan, Input::Closed, now, actions);
+        self.fail_handshake(plan, Ending::PeerClosed.event(), now);
         if let AttemptState::Talking(established) = &mut self.state {
             let failure = established.unfinished(plan, Ending::PeerClosed);
             established.finish(plan, Some(failure), self.started, now);
@@ -391,7 +400,7 @@ impl Attempt {
         now: Instant,
         actions: &mut Actions,
     ) {
-        self.advance_dialogue(plan, Input::Quiescent, now, actions);
+        self.advance_dialogue(plan, Input::Closed, now, actions);
         if failure.status == Status::Reset {
             self.decide_by_held_answer(plan, now, actions);
         }
@@ -402,6 +411,7 @@ impl Attempt {
             AttemptState::Talking(established) => {
                 let text = format!("{}{}", established.step_prefix(plan), failure.text);
                 let failure = Failure { text, ..failure };
+                let failure = messages::with_meaning_of_close(plan, &established.dialogue, failure);
                 established.finish(plan, Some(failure), self.started, now);
             }
             AttemptState::Handshaking(_) => self.fail_handshake(plan, &failure.text, now),
@@ -436,13 +446,18 @@ impl Attempt {
         if let AttemptState::Draining(_) = self.state {
             self.close_now(Close::Fin, actions);
         } else {
-            self.advance_dialogue(plan, Input::Quiescent, now, actions);
+            let input = match &self.state {
+                AttemptState::Talking(established) if established.is_late(now) => Input::TimeOver,
+                _ => Input::Quiescent,
+            };
+            self.advance_dialogue(plan, input, now, actions);
             self.fail_late_step(plan, silence, now, actions);
         }
     }
 
     /// Fails the dialogue if its current step has a timeout of its own that is over. The connection
-    /// is still closed gracefully, since the probe's deadline is not over.
+    /// is still closed gracefully, since the probe's deadline is not over; but it is the peer's turn
+    /// to speak.
     fn fail_late_step(
         &mut self,
         plan: &Plan,
@@ -459,7 +474,7 @@ impl Attempt {
                 Silence::Unknown(cause) => messages::late(&established.step_prefix(plan), cause),
             };
             established.finish(plan, Some(failure), self.started, now);
-            self.close_gracefully(plan, now, actions);
+            self.close_gracefully(plan, Farewell::None, now, actions);
         }
     }
 
@@ -472,7 +487,7 @@ impl Attempt {
         now: Instant,
         actions: &mut Actions,
     ) {
-        self.advance_dialogue(plan, Input::Quiescent, now, actions);
+        self.advance_dialogue(plan, Input::TimeOver, now, actions);
         if let (Cutoff::Timeout, Silence::Unknown(cause)) = (cutoff, silence) {
             self.expire_unknown(plan, cause, info, now, actions);
             return;
@@ -503,13 +518,7 @@ impl Attempt {
                     Cutoff::Timeout => established.unfinished(plan, Ending::Deadline),
                     Cutoff::RunEnd => established.cut_off(plan),
                 };
-                let is_sending = established.dialogue.unfinished(plan) == Unfinished::Sending;
                 established.finish(plan, Some(failure), self.started, now);
-                // There is no time left to drain. `quit` takes none: the kernel buffers it or it is
-                // lost. In the middle of another message it would not be understood.
-                if !is_sending && plan.spec.close == Close::Fin && plan.spec.quit.is_some() {
-                    established.send_quit(plan, actions);
-                }
             }
             AttemptState::Draining(_) | AttemptState::Over(_) => {}
         }
@@ -600,7 +609,7 @@ impl Attempt {
             }
             Flow::Ended(failure) => {
                 established.finish(plan, failure, self.started, now);
-                self.close_gracefully(plan, now, actions);
+                self.close_gracefully(plan, Farewell::IfOurTurn, now, actions);
             }
         }
     }
@@ -625,7 +634,13 @@ impl Attempt {
     }
 
     /// Closes a connection whose verdict is fixed, in the way that the plan asks for.
-    fn close_gracefully(&mut self, plan: &Plan, now: Instant, actions: &mut Actions) {
+    fn close_gracefully(
+        &mut self,
+        plan: &Plan,
+        farewell: Farewell,
+        now: Instant,
+        actions: &mut Actions,
+    ) {
         match plan.spec.close {
             Close::Rst => self.close_now(Close::Rst, actions),
             // `quit` would land in the middle of the message that is being sent.
@@ -633,7 +648,10 @@ impl Attempt {
             Close::Fin => {
                 self.state = match self.take_state() {
                     AttemptState::Talking(mut established) => {
-                        established.send_quit(plan, actions);
+                        match farewell {
+                            Farewell::IfOurTurn => established.send_quit(plan, actions),
+                            Farewell::None => established.send_fin(actions),
+                        }
                         established.await_fin(now + DRAIN);
                         AttemptState::Draining(established)
                     }

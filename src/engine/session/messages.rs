@@ -61,10 +61,14 @@ pub(in crate::engine) fn unfinished(
             ending.silent(),
             format!("{prefix}{event} before all bytes were sent"),
         ),
-        Unfinished::Silent => Failure::new(
-            ending.silent(),
-            format!("{prefix}{event} before anything was received"),
-        ),
+        Unfinished::Silent => {
+            let text = format!("{prefix}{event} before anything was received");
+            let failure = Failure::new(ending.silent(), text);
+            match ending {
+                Ending::PeerClosed => with_meaning_of_close(plan, dialogue, failure),
+                _ => failure,
+            }
+        }
         Unfinished::Unmatched(bytes) => {
             let (wanted, excerpt) = (wanted(plan, dialogue), excerpt(plan, dialogue));
             let text = match ending {
@@ -78,6 +82,20 @@ pub(in crate::engine) fn unfinished(
             };
             Failure::new(Status::Mismatch, text)
         }
+    }
+}
+
+/// The failure, with what the service says about a close without an answer.
+pub(in crate::engine) fn with_meaning_of_close(
+    plan: &Plan,
+    dialogue: &Dialogue,
+    failure: Failure,
+) -> Failure {
+    match dialogue.meaning_of_close(plan) {
+        Some(meaning) if dialogue.unfinished(plan) == Unfinished::Silent => {
+            failure.with_reason(meaning)
+        }
+        _ => failure,
     }
 }
 
