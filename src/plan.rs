@@ -1,6 +1,7 @@
 //! The plan of one probe: immutable, and valid by construction, so that every [`Plan`] can be run.
 
 pub mod bytes;
+pub mod expression;
 pub mod layer;
 pub mod pattern;
 pub mod redact;
@@ -177,8 +178,24 @@ impl ProbeSpec {
     /// The default timeout. It is below Zabbix's default of 3 s, after which Zabbix discards the
     /// value.
     pub const TIMEOUT: Duration = Duration::from_millis(2500);
+    /// The most addresses of one name that a probe connects to. A larger answer is a
+    /// misconfiguration or an attack.
+    pub const MAX_ADDRESSES: usize = 64;
     /// The default maximum number of bytes received since the last match.
     pub const MAX_BYTES: usize = 256 * 1024;
+
+    /// The most bytes that a probe sends, on all of its connections.
+    pub const MAX_SENT: usize = 1 << 20;
+
+    /// The most bytes that are sent on one connection.
+    pub fn max_sent(&self) -> usize {
+        let connections = match (self.attempts, self.addresses) {
+            (Some(attempts), _) => attempts.count.get() as usize,
+            (None, AddressSelection::All) => Self::MAX_ADDRESSES,
+            (None, _) => 1,
+        };
+        Self::MAX_SENT / connections
+    }
 
     /// Whether the policy and `allowed_hosts` allow a connect to this address and port.
     pub fn decide(&self, policy: &Policy, address: IpAddr, port: Port) -> Decision {

@@ -1,18 +1,23 @@
 //! The interpreter of a plan's steps: what to send next, and whether the answer is the expected
 //! one.
 //!
-//! It does no I/O and reads no clock. [`matcher`] matches one pattern, `expectation` combines the
-//! patterns of one step, `received` holds the bytes that they are matched against.
+//! It does no I/O and reads no clock. [`matcher`] matches one pattern, [`automaton`] those that are
+//! regular expressions, `expectation` combines the patterns of one step, `received` holds the bytes
+//! that they are matched against. Work is done in small parts ([`budget`]), because a peer chooses
+//! how much there is.
 
+pub mod automaton;
+pub mod budget;
 mod expectation;
 pub mod matcher;
 mod received;
 
 pub use expectation::{Capture, Input};
 
+use crate::engine::dialogue::budget::Budget;
 use crate::engine::dialogue::expectation::{Expectation, Outcome};
 use crate::engine::dialogue::matcher::MatchEnd;
-use crate::engine::dialogue::received::Received;
+use crate::engine::dialogue::received::{Fill, Received};
 use crate::plan::Plan;
 use crate::plan::layer::SharedLayer;
 use crate::plan::steps::{Expect, Piece, Step, Template};
@@ -33,6 +38,10 @@ pub struct Dialogue {
     /// The patterns of the current step, once it has compared anything.
     expectation: Option<Box<Expectation>>,
     captures: Vec<Capture>,
+    /// The number of bytes sent.
+    sent: usize,
+    /// Whether received bytes wait to be compared, because the last turn was over.
+    is_behind: bool,
 }
 
 /// What a dialogue needs in order to continue, or how it ended.
@@ -53,8 +62,15 @@ pub enum Progress {
     Rejected(String),
     /// The expected answer can no longer match.
     Impossible,
-    /// This many bytes were received without a match, which is the maximum.
+    /// Received bytes are left to compare; call [`Dialogue::advance`] again, after others had their
+    /// turn.
+    Behind,
+    /// No match ends within this many bytes, which is the maximum.
     TooMuch(usize),
+    /// The step matched, but its groups captured so many bytes that they are not kept.
+    CapturedTooMuch(usize),
+    /// The next send would make this many bytes in all, which are too many to send.
+    SendsTooMuch(usize),
     /// This many bytes were received after the answer that lets the layer start.
     Injected(usize),
 }
@@ -73,7 +89,7 @@ pub enum Unfinished {
 impl Dialogue {
     /// A dialogue before its first step.
     pub fn new(plan: &Plan) -> Self {
-        let received = Received::new(plan.spec.charset);
+        let received = Received::new(plan.spec.charset, plan.spec.max_bytes);
         Self {
             position: 0,
             total: 0,
@@ -81,24 +97,40 @@ impl Dialogue {
             matched: 0,
             expectation: None,
             captures: Vec::new(),
+            sent: 0,
+            is_behind: false,
         }
     }
 
-    /// Runs the steps as far as the received bytes allow.
+    /// Runs the steps as far as the received bytes allow, for one turn.
     pub fn advance(&mut self, plan: &Plan, input: Input) -> Progress {
+        let progress = self.run(plan, input, &mut Budget::one_turn());
+        self.is_behind = progress == Progress::Behind;
+        progress
+    }
+
+    /// Whether received bytes wait to be compared, because the last turn was over.
+    pub fn is_behind(&self) -> bool {
+        self.is_behind
+    }
+
+    fn run(&mut self, plan: &Plan, input: Input, budget: &mut Budget) -> Progress {
         loop {
+            if budget.is_spent() {
+                return Progress::Behind;
+            }
             match plan.spec.steps.get(self.position) {
                 None => return Progress::Done,
-                Some(Step::Send(template)) => return Progress::Send(self.fill(template)),
+                Some(Step::Send(template)) => return self.send(plan, template),
                 Some(Step::StartTls(layer)) => {
-                    self.received.forget(std::mem::take(&mut self.matched));
+                    self.forget_matched(budget);
                     return match self.buffered_len() {
                         0 => Progress::StartTls(layer.clone()),
                         bytes => Progress::Injected(bytes),
                     };
                 }
                 Some(Step::Expect(expect)) => {
-                    if let Some(progress) = self.expect(plan, expect, input) {
+                    if let Some(progress) = self.expect(plan, expect, input, budget) {
                         return progress;
                     }
                 }
@@ -106,22 +138,43 @@ impl Dialogue {
         }
     }
 
+    fn send(&mut self, plan: &Plan, template: &Template) -> Progress {
+        let bytes = self.sent.saturating_add(self.filled_len(template));
+        if bytes > plan.spec.max_sent() {
+            return Progress::SendsTooMuch(bytes);
+        }
+        self.sent = bytes;
+        Progress::Send(self.fill(template))
+    }
+
     /// Matches the received bytes against the current step; `None` when the step is done.
-    fn expect(&mut self, plan: &Plan, expect: &Expect, input: Input) -> Option<Progress> {
+    fn expect(
+        &mut self,
+        plan: &Plan,
+        expect: &Expect,
+        input: Input,
+        budget: &mut Budget,
+    ) -> Option<Progress> {
         if self.expectation.is_none() {
-            self.received.forget(std::mem::take(&mut self.matched));
+            self.forget_matched(budget);
             self.expectation = Some(Box::new(Expectation::new(expect, self.match_end(plan))));
         }
         let expectation = self.expectation.as_mut()?;
-        match expectation.update(expect, &self.received, input) {
+        match expectation.update(expect, &self.received, input, budget) {
             Outcome::Matched(end) => {
                 for (name, value) in expectation.captures(expect, &self.received, end) {
                     self.captures.retain(|(known, _)| *known != name);
                     self.captures.push((name, value));
                 }
+                let captured = self.captures.iter().map(|(_, value)| value.len()).sum();
+                if captured > Self::MAX_CAPTURED {
+                    self.captures.clear();
+                    return Some(Progress::CapturedTooMuch(captured));
+                }
                 self.matched = end;
                 self.expectation = None;
                 self.position += 1;
+                budget.spend(Self::COST_OF_STEP);
                 None
             }
             Outcome::Rejected(index) => Some(Progress::Rejected(
@@ -132,12 +185,27 @@ impl Dialogue {
                     .unwrap_or_default(),
             )),
             Outcome::Impossible => Some(Progress::Impossible),
-            _ if self.received.raw().len() >= plan.spec.max_bytes => {
-                Some(Progress::TooMuch(self.received.raw().len()))
-            }
-            Outcome::Tentative => Some(Progress::Tentative),
-            Outcome::Undecided => Some(Progress::Wait),
+            Outcome::Behind => Some(Progress::Behind),
+            outcome => Some(match (self.received.fill(), outcome) {
+                (Fill::Past, _) | (Fill::Full, Outcome::Undecided) => {
+                    Progress::TooMuch(plan.spec.max_bytes)
+                }
+                (_, Outcome::Tentative) => Progress::Tentative,
+                _ => Progress::Wait,
+            }),
         }
+    }
+
+    /// The most bytes that all groups may capture. Groups may capture the same bytes, so this is
+    /// not bounded by the received bytes.
+    pub const MAX_CAPTURED: usize = 1 << 20;
+    /// The work of a step that compares nothing, in the unit of [`Budget`].
+    const COST_OF_STEP: usize = 100;
+
+    /// Drops what the last step matched.
+    fn forget_matched(&mut self, budget: &mut Budget) {
+        let decoded = self.received.forget(std::mem::take(&mut self.matched));
+        budget.spend(decoded);
     }
 
     /// The exact end of a match matters if a later step continues from it, or must know what
@@ -154,6 +222,30 @@ impl Dialogue {
         }
     }
 
+    fn capture(&self, name: &str) -> &[u8] {
+        let capture = self.captures.iter().rfind(|(known, _)| **known == *name);
+        capture
+            .map(|(_, value)| value.as_slice())
+            .unwrap_or_default()
+    }
+
+    /// The number of bytes of a filled template.
+    fn filled_len(&self, template: &Template) -> usize {
+        let lengths = template.0.iter().map(|piece| match piece {
+            Piece::Bytes(literal) => literal.len(),
+            Piece::Secret(secret) => secret.reveal().len(),
+            Piece::Capture(name) => self.capture(name).len(),
+        });
+        lengths.fold(0, usize::saturating_add)
+    }
+
+    /// The bytes of the farewell; `None` if they are too many to send.
+    pub fn quit(&self, plan: &Plan) -> Option<Vec<u8>> {
+        let quit = plan.spec.quit.as_ref()?;
+        let bytes = self.sent.saturating_add(self.filled_len(quit));
+        (bytes <= plan.spec.max_sent()).then(|| self.fill(quit))
+    }
+
     /// The bytes of a template, filled with the captures so far. A group that captured nothing is
     /// empty.
     pub fn fill(&self, template: &Template) -> Vec<u8> {
@@ -162,14 +254,7 @@ impl Dialogue {
             match piece {
                 Piece::Bytes(literal) => bytes.extend_from_slice(literal),
                 Piece::Secret(secret) => bytes.extend_from_slice(secret.reveal()),
-                Piece::Capture(name) => {
-                    let capture = self.captures.iter().rfind(|(known, _)| known == name);
-                    bytes.extend(
-                        capture
-                            .map(|(_, value)| value.as_slice())
-                            .unwrap_or_default(),
-                    );
-                }
+                Piece::Capture(name) => bytes.extend_from_slice(self.capture(name)),
             }
         }
         bytes

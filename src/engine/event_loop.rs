@@ -169,9 +169,7 @@ impl<'e, 's> EventLoop<'e, 's> {
 
     /// Handles the events of the last wake, and what the last turn left unread.
     fn deliver(&mut self, now: Instant) {
-        for connection in std::mem::take(&mut self.connections.unread) {
-            self.read(connection, now);
-        }
+        self.continue_unread(now);
         let events = self.poller.take();
         for event in &events {
             let token = event.token();
@@ -369,6 +367,11 @@ impl<'e, 's> EventLoop<'e, 's> {
                 // dialogue of many steps must not deepen the stack.
                 if let Some((session, sent)) = self.write(connection) {
                     self.notify(session, sent, now);
+                }
+            }
+            Action::Continue(attempt) => {
+                if let Some(connection) = slot.connections.of(attempt) {
+                    self.connections.unread.push_back(connection);
                 }
             }
             // For the sink, which has observed it.

@@ -17,14 +17,14 @@ use crate::engine::session::action::{Action, Actions, AttemptId, Event};
 use crate::engine::session::attempt::Attempt;
 use crate::failure::{Failure, Status};
 use crate::os::socket::TcpInfo;
-use crate::plan::{AddressSelection, Plan};
+use crate::plan::{AddressSelection, Plan, ProbeSpec};
 use crate::policy::{Decision, Policy};
 use crate::report::{ConnectionReport, Report};
 use crate::stats::RunningStats;
 
 /// The most addresses of one name that a probe connects to. A larger answer is a misconfiguration
 /// or an attack.
-pub const MAX_ADDRESSES: usize = 64;
+pub const MAX_ADDRESSES: usize = ProbeSpec::MAX_ADDRESSES;
 
 /// One probe. Thousands are in flight at once, so rarely needed state is boxed.
 #[derive(Debug)]
@@ -151,6 +151,11 @@ impl Session {
         self.attempt(id).is_some_and(Attempt::is_waiting)
     }
 
+    /// Whether received bytes of this attempt wait to be compared: nothing more is read until then.
+    pub fn is_behind(&self, id: AttemptId) -> bool {
+        self.attempt(id).is_some_and(Attempt::is_behind)
+    }
+
     /// The address and port that this attempt connects to.
     pub fn remote(&self, id: AttemptId) -> Option<SocketAddr> {
         self.attempt(id)
@@ -207,6 +212,9 @@ impl Session {
             Event::Sent(id) => self.with(id, |attempt| attempt.sent(&plan, now, actions)),
             Event::Received(id, bytes) => {
                 self.with(id, |attempt| attempt.received(&plan, bytes, now, actions));
+            }
+            Event::Continued(id) => {
+                self.with(id, |attempt| attempt.continued(&plan, now, actions));
             }
             Event::PeerClosed(id) => {
                 self.with(id, |attempt| attempt.peer_closed(&plan, now, actions));

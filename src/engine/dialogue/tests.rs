@@ -61,6 +61,7 @@ fn run(plan: &Plan, segments: &[&[u8]]) -> (String, Vec<Capture>, Vec<u8>) {
                 sent.extend(bytes);
                 dialogue.sent();
             }
+            Progress::Behind => {}
             Progress::Wait | Progress::Tentative => match segments.next() {
                 Some(bytes) => dialogue.feed(bytes),
                 None if input == Input::MoreMayCome => input = Input::Quiescent,
@@ -236,8 +237,14 @@ fn pattern() -> impl Strategy<Value = Pattern> {
         "(?<y>a|ab)b",
         "a$",
         "c.*",
+        "a\\b",
     ])
-    .prop_map(regex)
+    .prop_flat_map(|source| {
+        // Patterns of the text are only used with other encodings; they are the bytes otherwise.
+        proptest::sample::select(vec!["utf-8", "gbk"]).prop_map(move |label| {
+            Pattern::regex(source, Charset::from_label(label).unwrap()).unwrap()
+        })
+    })
 }
 
 fn any_step() -> impl Strategy<Value = Step> {
@@ -268,8 +275,12 @@ proptest! {
         steps in proptest::collection::vec(any_step(), 1..3),
         bytes in proptest::collection::vec(proptest::sample::select(b"abc\n".to_vec()), 0..16),
         cuts in proptest::collection::vec(0_usize..16, 0..5),
+        max_bytes in prop_oneof![Just(1000_usize), 1_usize..16],
+        charset in proptest::sample::select(vec!["utf-8", "gbk", "windows-1252"]),
     ) {
-        let plan = plan(steps);
+        let mut plan = plan(steps);
+        let spec = Arc::make_mut(&mut plan.spec);
+        (spec.max_bytes, spec.charset) = (max_bytes, Charset::from_label(charset).unwrap());
         let whole = run(&plan, &[&bytes]);
         let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(bytes.len())).collect();
         cuts.extend([0, bytes.len()]);
@@ -277,6 +288,110 @@ proptest! {
         let parts: Vec<&[u8]> = cuts.windows(2).map(|pair| &bytes[pair[0]..pair[1]]).collect();
         prop_assert_eq!((whole.0, whole.1), { let split = run(&plan, &parts); (split.0, split.1) });
     }
+}
+
+#[test]
+fn max_bytes_does_not_depend_on_the_segments() {
+    let bounded = |steps: &[Step], max_bytes: usize, segments: &[&[u8]]| {
+        let mut plan = plan(steps.to_vec());
+        Arc::make_mut(&mut plan.spec).max_bytes = max_bytes;
+        run(&plan, segments).0
+    };
+    let ends_late = [expect(literal("OpenSSH"))];
+    for segments in [&[&b"SSH-2.0-OpenSSH"[..]][..], &[b"SSH-", b"2.0-OpenSSH"]] {
+        assert_eq!(bounded(&ends_late, 4, segments), "TooMuch(4) at 1");
+        assert_eq!(bounded(&ends_late, 15, segments), "Done at 1");
+        assert_eq!(bounded(&ends_late, 14, segments), "TooMuch(14) at 1");
+    }
+    // What follows the bound decides whether a match ends there, and is no part of it.
+    let line_end = [expect(regex("ready$"))];
+    for (bytes, end) in [
+        (&b"ready\n"[..], "Done at 1"),
+        (b"ready", "Done at 1"),
+        (b"ready not", "TooMuch(5) at 1"),
+    ] {
+        for cut in 0..bytes.len() {
+            let (first, second) = bytes.split_at(cut);
+            assert_eq!(bounded(&line_end, 5, &[first, second]), end, "{cut}");
+        }
+    }
+    let grows = [expect(regex("(?<v>[0-9]+)"))];
+    assert_eq!(bounded(&grows, 3, &[b"123x"]), "Done at 1");
+    assert_eq!(bounded(&grows, 3, &[b"1234"]), "TooMuch(3) at 1");
+    // The bound is that of the step, not of the dialogue.
+    let steps = [expect(literal("ab")), expect(literal("cd"))];
+    assert_eq!(bounded(&steps, 2, &[b"abcd"]), "Done at 2");
+    assert_eq!(bounded(&steps, 2, &[b"ab", b"xcd"]), "TooMuch(2) at 2");
+}
+
+#[test]
+fn captures_and_sends_are_bounded() {
+    // Groups within groups capture the same bytes.
+    let nested = format!(
+        "{}[^\n]+{}\n",
+        (0..20).map(|n| format!("(?<g{n}>")).collect::<String>(),
+        ")".repeat(20)
+    );
+    let mut plan = plan(vec![expect(regex(&nested))]);
+    Arc::make_mut(&mut plan.spec).max_bytes = 1 << 20;
+    let line = [&[b'a'; 100_000][..], b"\n"].concat();
+    assert_eq!(run(&plan, &[&line]).0, "CapturedTooMuch(2000000) at 1");
+    let line = [&[b'a'; 50_000][..], b"\n"].concat();
+    assert_eq!(run(&plan, &[&line]).0, "Done at 1");
+    let again = Template((0..20).map(|_| Piece::Capture("g0".into())).collect());
+    Arc::make_mut(&mut plan.spec)
+        .steps
+        .extend([Step::Send(again.clone()), Step::Send(again)]);
+    let (end, _, sent) = run(&plan, &[&line]);
+    assert_eq!(
+        (end.as_str(), sent.len()),
+        ("SendsTooMuch(2000000) at 3", 1_000_000)
+    );
+}
+
+#[test]
+fn work_is_done_in_small_parts() {
+    let plan = plan(vec![expect(regex("(?<v>(?:a+b?){100})c"))]);
+    let mut plan = plan;
+    Arc::make_mut(&mut plan.spec).max_bytes = 1 << 20;
+    let mut dialogue = Dialogue::new(&plan);
+    dialogue.feed(&[b'a'; 10_000]);
+    let mut turns = 0;
+    while dialogue.advance(&plan, Input::MoreMayCome) == Progress::Behind {
+        assert!(dialogue.is_behind());
+        turns += 1;
+    }
+    assert!((10..10_000).contains(&turns), "{turns} turns");
+    dialogue.feed(b"bc");
+    assert_eq!(dialogue.advance(&plan, Input::MoreMayCome), Progress::Done);
+    assert_eq!(dialogue.captures()[0].1.len(), 10_001);
+}
+
+#[test]
+fn expressions_on_text_match_characters() {
+    let gbk = Charset::from_label("gbk").unwrap();
+    let matches = |source: &str, text: &str| {
+        let mut plan = plan(vec![expect(Pattern::regex(source, gbk).unwrap())]);
+        Arc::make_mut(&mut plan.spec).charset = gbk;
+        let bytes = gbk.encode(text).unwrap();
+        let (end, captures, _) = run(&plan, &[&bytes]);
+        let captured = captures.first().map(|(_, value)| gbk.printable(value));
+        (end == "Done at 1", captured.unwrap_or_default())
+    };
+    assert!(matches("编号.号", "编号五号").0);
+    assert!(!matches("编号.号", "编号五六号").0);
+    assert_eq!(
+        matches("(?<x>[^号]+)号$", "编号五号"),
+        (true, "五".to_owned())
+    );
+    assert_eq!(
+        matches("(?<x>[一-龥]{2})五", "x编号五号"),
+        (true, "编号".to_owned())
+    );
+    // Classes and letters stay ASCII, as in expressions on bytes.
+    assert!(matches(r"\A(?i:ok) (?i)[a-c]{3}\b,\w+\s\d\W$", "Ok aBC,x9_ 5五").0);
+    assert!(!matches(r"\w五", "六五").0);
+    assert!(Pattern::regex(r"\p{Han}", gbk).is_err());
 }
 
 #[test]

@@ -14,6 +14,9 @@ const READS_PER_TURN: usize = 16;
 /// After this time in one turn a connection reads no more: a slow regular expression must not delay
 /// the other connections, or the deadline.
 const READ_TIME_PER_TURN: Duration = Duration::from_millis(5);
+/// After this time in one turn, connections that have more to read or to compare wait for the next
+/// one: signals and deadlines must not wait for them.
+const UNREAD_TIME_PER_TURN: Duration = Duration::from_millis(10);
 
 /// What happened on a connection, for its session.
 pub(in crate::engine) type SessionEvent = (SessionId, Event<'static>);
@@ -54,6 +57,37 @@ impl EventLoop<'_, '_> {
             self.finish_connect(id, now);
         }
         self.read(id, now);
+    }
+
+    /// Continues with the connections that had more to read, or to compare, than one turn allows.
+    pub(in crate::engine) fn continue_unread(&mut self, now: Instant) {
+        for _ in 0..self.connections.unread.len() {
+            if now.elapsed() > UNREAD_TIME_PER_TURN {
+                return;
+            }
+            let Some(id) = self.connections.unread.pop_front() else {
+                return;
+            };
+            let Some(connection) = self
+                .connections
+                .get(id)
+                .filter(|connection| connection.phase == ConnectionPhase::Open)
+            else {
+                continue;
+            };
+            let (session, attempt) = connection.owner();
+            if self.is_behind(session, attempt) {
+                self.handle(session, Event::Continued(attempt), now);
+            }
+            self.read(id, now);
+        }
+    }
+
+    /// Whether received bytes wait to be compared; they are in the list of unread connections then.
+    fn is_behind(&self, session: SessionId, attempt: AttemptId) -> bool {
+        self.sessions
+            .get(session)
+            .is_some_and(|slot| slot.session.is_behind(attempt))
     }
 
     fn finish_connect(&mut self, id: ConnId, now: Instant) {
@@ -134,6 +168,13 @@ impl EventLoop<'_, '_> {
                 break;
             };
             let (session, attempt) = connection.owner();
+            if self.is_behind(session, attempt) {
+                is_drained = true;
+                break;
+            }
+            let Some(connection) = self.connections.get_mut(id) else {
+                break;
+            };
             match connection.wire.read(&mut buffer) {
                 Ok(None) => {
                     is_drained = true;

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use crate::engine::dialogue::{Input, Unfinished};
 use crate::engine::session::action::{Action, Actions, AttemptId};
-use crate::engine::session::established::{Established, Flow};
+use crate::engine::session::established::{Ending, Established, Flow};
 use crate::engine::session::messages;
 use crate::failure::{Failure, Status, format_duration};
 use crate::os::socket::TcpInfo;
@@ -129,6 +129,47 @@ impl Attempt {
         }
     }
 
+    /// Whether received bytes wait to be compared.
+    pub fn is_behind(&self) -> bool {
+        matches!(&self.state, AttemptState::Talking(established) if established.dialogue.is_behind())
+    }
+
+    /// Notes the end of the connection if received bytes wait to be compared, which comes first.
+    /// Returns the end otherwise.
+    fn postpone(&mut self, ending: Ending) -> Option<Ending> {
+        match &mut self.state {
+            AttemptState::Talking(established) if established.dialogue.is_behind() => {
+                established.ending.get_or_insert_with(|| Box::new(ending));
+                None
+            }
+            _ => Some(ending),
+        }
+    }
+
+    /// Continues to compare received bytes, and then handles what was postponed until then.
+    pub fn continued(&mut self, plan: &Plan, now: Instant, actions: &mut Actions) {
+        let AttemptState::Talking(established) = &mut self.state else {
+            return;
+        };
+        established.continues = false;
+        if !established.dialogue.is_behind() {
+            return;
+        }
+        self.advance_dialogue(plan, Input::MoreMayCome, now, actions);
+        let AttemptState::Talking(established) = &mut self.state else {
+            return;
+        };
+        if established.dialogue.is_behind() {
+            return;
+        }
+        match established.ending.take().map(|ending| *ending) {
+            None => {}
+            Some(Ending::PeerClosed) => self.peer_closed(plan, now, actions),
+            Some(Ending::Failed(failure)) => self.failed(plan, failure, None, now, actions),
+            Some(Ending::LayerFailed(error)) => self.layer_failed(plan, &error, now, actions),
+        }
+    }
+
     /// The address that it connects to.
     pub fn address(&self) -> IpAddr {
         self.address
@@ -231,6 +272,9 @@ impl Attempt {
         actions: &mut Actions,
     ) {
         self.advance_dialogue(plan, Input::Quiescent, now, actions);
+        if self.postpone(Ending::LayerFailed(error.clone())).is_none() {
+            return;
+        }
         let failed = match &mut self.state {
             AttemptState::Handshaking(established) => {
                 let prefix = established.handshake_prefix(plan);
@@ -289,6 +333,9 @@ impl Attempt {
     /// The peer sent FIN.
     pub fn peer_closed(&mut self, plan: &Plan, now: Instant, actions: &mut Actions) {
         self.advance_dialogue(plan, Input::Quiescent, now, actions);
+        if self.postpone(Ending::PeerClosed).is_none() {
+            return;
+        }
         let why = "the peer closed the connection";
         self.fail_handshake(plan, why, now);
         if let AttemptState::Talking(established) = &mut self.state {
@@ -308,6 +355,9 @@ impl Attempt {
         actions: &mut Actions,
     ) {
         self.advance_dialogue(plan, Input::Quiescent, now, actions);
+        let Some(Ending::Failed(failure)) = self.postpone(Ending::Failed(failure)) else {
+            return;
+        };
         match &mut self.state {
             AttemptState::Waiting(_) | AttemptState::Connecting => {
                 return self.fail_before_connect(plan, failure, info, now, actions);
@@ -343,7 +393,8 @@ impl Attempt {
             return;
         };
         if established.is_late(now) {
-            let failure = established.unfinished(plan, "the step timed out", Status::ReadTimeout);
+            let why = "the step timed out";
+            let failure = established.unfinished(plan, why, Status::ReadTimeout);
             established.finish(plan, Some(failure), self.started, now);
             self.close_gracefully(plan, now, actions);
         }

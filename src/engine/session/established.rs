@@ -8,7 +8,7 @@ use crate::engine::session::action::{Action, Actions, AttemptId};
 use crate::engine::session::messages::{excerpt, step_prefix, wanted};
 use crate::failure::{Failure, Status};
 use crate::plan::Plan;
-use crate::plan::layer::SharedLayer;
+use crate::plan::layer::{LayerError, SharedLayer};
 use crate::plan::steps::Step;
 use crate::report::{ConnectionReport, DialogueReport};
 
@@ -34,6 +34,21 @@ pub(in crate::engine) struct Established {
     step: RunningStep,
     /// When a tentative match counts. While draining, when the wait for the peer's FIN is over.
     quiet_until: Option<Instant>,
+    /// Whether [`Action::Continue`] was issued and not answered yet.
+    pub continues: bool,
+    /// The end of the connection, if it came while received bytes waited to be compared.
+    pub ending: Option<Box<Ending>>,
+}
+
+/// How a connection ended.
+#[derive(Debug)]
+pub(in crate::engine) enum Ending {
+    /// The peer sent FIN.
+    PeerClosed,
+    /// The connection was lost.
+    Failed(Failure),
+    /// Received bytes are invalid in the layer.
+    LayerFailed(LayerError),
 }
 
 /// The step of a dialogue that is running.
@@ -71,6 +86,8 @@ impl Established {
                 deadline: None,
             },
             quiet_until: None,
+            continues: false,
+            ending: None,
         }
     }
 
@@ -134,7 +151,7 @@ impl Established {
             return self.buffer_while_sending(plan);
         }
         let before = self.dialogue.position();
-        let progress = self.dialogue.advance(plan, input);
+        let progress = self.dialogue.advance(plan, self.known(input));
         self.explain(plan, before, actions);
         let (status, why) = match progress {
             Progress::Done => return Flow::Ended(None),
@@ -149,6 +166,29 @@ impl Established {
                     actions.push_back(Action::Send(self.id, bytes));
                 }
                 return Flow::Waits;
+            }
+            Progress::Behind => {
+                self.enter_step(plan, now);
+                self.quiet_until = None;
+                if !self.continues {
+                    self.continues = true;
+                    actions.push_back(Action::Continue(self.id));
+                }
+                return Flow::Waits;
+            }
+            Progress::CapturedTooMuch(bytes) => {
+                let most = Dialogue::MAX_CAPTURED;
+                let what = format!(
+                    "the groups captured {bytes} bytes, of which at most {most} are kept: "
+                );
+                (Status::Mismatch, what)
+            }
+            Progress::SendsTooMuch(bytes) => {
+                let most = plan.spec.max_sent();
+                let what = format!(
+                    "with the captures it would be {bytes} bytes, of which at most {most} are sent; the last answer was "
+                );
+                (Status::Mismatch, what)
             }
             Progress::Rejected(pattern) => (
                 Status::Rejected,
@@ -173,6 +213,14 @@ impl Established {
         let prefix = self.step_prefix(plan);
         let text = format!("{prefix}{why}{}", excerpt(plan, &self.dialogue));
         Flow::Ended(Some(Failure::new(status, text)))
+    }
+
+    /// If the connection has ended, nothing more can arrive, whatever let the dialogue continue.
+    fn known(&self, input: Input) -> Input {
+        match self.ending {
+            Some(_) => Input::Quiescent,
+            None => input,
+        }
     }
 
     /// Notes the current step, and starts its timeout if it is a new one.
@@ -245,8 +293,8 @@ impl Established {
 
     /// Sends the protocol's farewell, if the plan has one, and FIN.
     pub fn send_quit(&self, plan: &Plan, actions: &mut Actions) {
-        if let Some(quit) = &plan.spec.quit {
-            actions.push_back(Action::Send(self.id, self.dialogue.fill(quit)));
+        if let Some(quit) = self.dialogue.quit(plan) {
+            actions.push_back(Action::Send(self.id, quit));
         }
         actions.push_back(Action::Shutdown(self.id));
     }

@@ -25,6 +25,15 @@ pub(in crate::engine) fn unfinished(
     silent: Status,
 ) -> Failure {
     let prefix = step_prefix(plan, dialogue, address);
+    if dialogue.is_behind() {
+        // The peer may have sent what was expected.
+        let wanted = wanted(plan, dialogue);
+        let text = format!(
+            "{prefix}{why} before all {} received bytes were compared with {wanted}: this machine is too slow for it, use a simpler expression or fewer bytes",
+            dialogue.unmatched_len()
+        );
+        return Failure::new(Status::LocalError, text);
+    }
     match dialogue.unfinished(plan) {
         Unfinished::Sending => {
             Failure::new(silent, format!("{prefix}{why} before all bytes were sent"))
