@@ -12,6 +12,9 @@ mod expectation;
 pub mod matcher;
 mod received;
 
+use std::borrow::Cow;
+use std::net::SocketAddr;
+
 pub use expectation::{Capture, Input};
 
 use crate::engine::dialogue::budget::Budget;
@@ -40,6 +43,8 @@ pub struct Dialogue {
     captures: Vec<Capture>,
     /// The number of bytes sent.
     sent: usize,
+    /// The address that it is held with.
+    address: SocketAddr,
     /// Whether received bytes wait to be compared, because the last turn was over.
     is_behind: bool,
 }
@@ -62,6 +67,10 @@ pub enum Progress {
     Rejected(String),
     /// The expected answer can no longer match.
     Impossible,
+    /// Wait for the time of a [`Step::Silence`], then call [`Dialogue::was_silent`].
+    Silence,
+    /// Silence was expected, and this many bytes were received.
+    NotSilent(usize),
     /// Received bytes are left to compare; call [`Dialogue::advance`] again, after others had their
     /// turn.
     Behind,
@@ -88,7 +97,7 @@ pub enum Unfinished {
 
 impl Dialogue {
     /// A dialogue before its first step.
-    pub fn new(plan: &Plan) -> Self {
+    pub fn new(plan: &Plan, address: SocketAddr) -> Self {
         let received = Received::new(plan.spec.charset, plan.spec.max_bytes);
         Self {
             position: 0,
@@ -98,6 +107,7 @@ impl Dialogue {
             expectation: None,
             captures: Vec::new(),
             sent: 0,
+            address,
             is_behind: false,
         }
     }
@@ -129,6 +139,13 @@ impl Dialogue {
                         bytes => Progress::Injected(bytes),
                     };
                 }
+                Some(Step::Silence(_)) => {
+                    self.forget_matched(budget);
+                    return match self.buffered_len() {
+                        0 => Progress::Silence,
+                        bytes => Progress::NotSilent(bytes),
+                    };
+                }
                 Some(Step::Expect(expect)) => {
                     if let Some(progress) = self.expect(plan, expect, input, budget) {
                         return progress;
@@ -139,12 +156,12 @@ impl Dialogue {
     }
 
     fn send(&mut self, plan: &Plan, template: &Template) -> Progress {
-        let bytes = self.sent.saturating_add(self.filled_len(template));
+        let bytes = self.sent.saturating_add(self.filled_len(plan, template));
         if bytes > plan.spec.max_sent() {
             return Progress::SendsTooMuch(bytes);
         }
         self.sent = bytes;
-        Progress::Send(self.fill(template))
+        Progress::Send(self.fill(plan, template))
     }
 
     /// Matches the received bytes against the current step; `None` when the step is done.
@@ -212,10 +229,7 @@ impl Dialogue {
     /// follows it.
     fn match_end(&self, plan: &Plan) -> MatchEnd {
         let later = plan.spec.steps.iter().skip(self.position + 1);
-        if later
-            .into_iter()
-            .any(|step| matches!(step, Step::Expect(_) | Step::StartTls(_)))
-        {
+        if later.into_iter().any(|step| !matches!(step, Step::Send(_))) {
             MatchEnd::Exact
         } else {
             MatchEnd::Earliest
@@ -229,35 +243,50 @@ impl Dialogue {
             .unwrap_or_default()
     }
 
+    /// A part of a template, filled with what is known by now. A group that captured nothing is
+    /// empty.
+    fn filled<'p>(&'p self, plan: &Plan, piece: &'p Piece) -> Cow<'p, [u8]> {
+        match piece {
+            Piece::Bytes(literal) => Cow::Borrowed(literal),
+            Piece::Secret(secret) => Cow::Borrowed(secret.reveal()),
+            Piece::Capture(name) => Cow::Borrowed(self.capture(name)),
+            Piece::Target(part) => {
+                let text = part.text(&plan.target, self.address);
+                // Every encoding has the characters of hosts and addresses.
+                let encoded = plan.spec.charset.encode(&text);
+                Cow::Owned(encoded.unwrap_or_else(|_| text.into_bytes()))
+            }
+        }
+    }
+
     /// The number of bytes of a filled template.
-    fn filled_len(&self, template: &Template) -> usize {
-        let lengths = template.0.iter().map(|piece| match piece {
-            Piece::Bytes(literal) => literal.len(),
-            Piece::Secret(secret) => secret.reveal().len(),
-            Piece::Capture(name) => self.capture(name).len(),
-        });
+    fn filled_len(&self, plan: &Plan, template: &Template) -> usize {
+        let lengths = template
+            .0
+            .iter()
+            .map(|piece| self.filled(plan, piece).len());
         lengths.fold(0, usize::saturating_add)
     }
 
-    /// The bytes of the farewell; `None` if they are too many to send.
-    pub fn quit(&self, plan: &Plan) -> Option<Vec<u8>> {
-        let quit = plan.spec.quit.as_ref()?;
-        let bytes = self.sent.saturating_add(self.filled_len(quit));
-        (bytes <= plan.spec.max_sent()).then(|| self.fill(quit))
-    }
-
-    /// The bytes of a template, filled with the captures so far. A group that captured nothing is
-    /// empty.
-    pub fn fill(&self, template: &Template) -> Vec<u8> {
+    /// The bytes of a template, filled with what is known by now.
+    fn fill(&self, plan: &Plan, template: &Template) -> Vec<u8> {
         let mut bytes = Vec::new();
         for piece in &template.0 {
-            match piece {
-                Piece::Bytes(literal) => bytes.extend_from_slice(literal),
-                Piece::Secret(secret) => bytes.extend_from_slice(secret.reveal()),
-                Piece::Capture(name) => bytes.extend_from_slice(self.capture(name)),
-            }
+            bytes.extend_from_slice(&self.filled(plan, piece));
         }
         bytes
+    }
+
+    /// The bytes of the farewell; `None` without one, or if they are too many to send.
+    pub fn quit(&self, plan: &Plan) -> Option<Vec<u8>> {
+        let quit = plan.spec.quit.as_ref()?;
+        let bytes = self.sent.saturating_add(self.filled_len(plan, quit));
+        (bytes <= plan.spec.max_sent()).then(|| self.fill(plan, quit))
+    }
+
+    /// The peer was silent for as long as the current [`Step::Silence`] says.
+    pub fn was_silent(&mut self) {
+        self.position += 1;
     }
 
     /// The kernel took all bytes of the current send step; continues with the next step.

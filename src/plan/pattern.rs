@@ -13,11 +13,11 @@ use crate::escape::escaped_prefix;
 use crate::plan::bytes::{BytesError, Charset, unescape};
 use crate::plan::expression::{Alphabet, Regex};
 
-/// One pattern.
+/// One pattern. Many steps may have the same one, which then share what it needs in memory.
 #[derive(Clone)]
 pub struct Pattern {
     /// As the user wrote it, for error texts.
-    pub written: Box<str>,
+    pub written: Arc<str>,
     /// What it is matched against.
     pub haystack: Haystack,
     /// Its compiled form.
@@ -37,9 +37,9 @@ pub enum Haystack {
 #[derive(Clone)]
 pub enum CompiledPattern {
     /// These bytes, anywhere.
-    Literal(Literal),
+    Literal(Arc<Literal>),
     /// These bytes, directly after the last match.
-    Prefix(Box<[u8]>),
+    Prefix(Arc<[u8]>),
     /// A regular expression.
     Regex(Arc<Regex>),
 }
@@ -100,7 +100,7 @@ impl Pattern {
         Ok(Self {
             written: text.into(),
             haystack,
-            compiled: CompiledPattern::Literal(Literal::new(bytes)),
+            compiled: CompiledPattern::Literal(Arc::new(Literal::new(bytes))),
         })
     }
 
@@ -145,7 +145,7 @@ impl Pattern {
     pub fn hex(text: &str) -> Result<Self, PatternError> {
         let bytes = read_hex(text)?;
         let compiled = match bytes.iter().copied().collect::<Option<Vec<u8>>>() {
-            Some(bytes) => CompiledPattern::Literal(Literal::new(bytes)),
+            Some(bytes) => CompiledPattern::Literal(Arc::new(Literal::new(bytes))),
             None => {
                 let regex = compile(&hex_source(&bytes), Alphabet::Bytes)?;
                 CompiledPattern::Regex(Arc::new(regex))

@@ -104,6 +104,9 @@ fn step_line(step: &StepSpec, line_end: &str) -> String {
     match step {
         StepSpec::Send(send) => format!("send     {}", sent_text(send, line_end)),
         StepSpec::Expect(expect) => format!("expect   {}", expected_text(expect)),
+        StepSpec::Silence(time) => {
+            format!("expect   silence for {}", humantime::format_duration(*time))
+        }
     }
 }
 

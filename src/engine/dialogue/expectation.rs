@@ -3,7 +3,7 @@
 use crate::engine::dialogue::budget::Budget;
 use crate::engine::dialogue::matcher::{MatchEnd, MatchState, Matcher};
 use crate::engine::dialogue::received::{Fill, Received};
-use crate::plan::pattern::Pattern;
+use crate::plan::pattern::{Haystack, Pattern};
 use crate::plan::steps::{Expect, Patterns};
 
 /// The matchers of a step that is running.
@@ -79,11 +79,36 @@ impl Expectation {
         input: Input,
         budget: &mut Budget,
     ) -> Outcome {
-        let rejects = states(&mut self.reject, &expect.reject, received, input, budget);
         let patterns = expect.wanted.patterns();
-        let wanted = states(&mut self.wanted, patterns, received, input, budget);
-        let mut matchers = self.reject.iter().chain(&self.wanted);
-        if matchers.any(Matcher::is_behind) {
+        let wanted = states(
+            &mut self.wanted,
+            patterns,
+            received,
+            usize::MAX,
+            input,
+            budget,
+        );
+        if self.wanted.iter().any(Matcher::is_behind) {
+            return Outcome::Behind;
+        }
+        let state = match expect.wanted {
+            Patterns::Any(_) => earliest(&wanted),
+            Patterns::All(_) => latest(&wanted),
+        };
+        // A reject pattern that ends after the match changes nothing.
+        let until = match state {
+            RawState::Matched(end) => end + 1,
+            _ => usize::MAX,
+        };
+        let rejects = states(
+            &mut self.reject,
+            &expect.reject,
+            received,
+            until,
+            input,
+            budget,
+        );
+        if self.reject.iter().any(Matcher::is_behind) {
             return Outcome::Behind;
         }
         let rejected = rejects
@@ -94,10 +119,6 @@ impl Expectation {
         // The earliest end of a reject pattern whose match is not certain yet.
         let tentative_reject = rejects.iter().filter_map(|state| state.tentative()).min();
         let when_failed = outcome_when_failed(expect, &rejects);
-        let state = match expect.wanted {
-            Patterns::Any(_) => earliest(&wanted),
-            Patterns::All(_) => latest(&wanted),
-        };
         match (rejected, state) {
             (Some((at, index)), RawState::Matched(end) | RawState::Tentative(end)) if at <= end => {
                 Outcome::Rejected(index)
@@ -218,11 +239,13 @@ impl RawState {
     }
 }
 
-/// Feeds the matchers, and gives the state of each.
+/// Feeds the matchers, and gives the state of each. Patterns of the received bytes are only fed
+/// those before `until`.
 fn states(
     matchers: &mut [Matcher],
     patterns: &[Pattern],
     received: &Received,
+    until: usize,
     input: Input,
     budget: &mut Budget,
 ) -> Vec<RawState> {
@@ -232,6 +255,10 @@ fn states(
             received.haystack(pattern.haystack),
             received.bound(pattern.haystack),
         );
+        let bytes = match pattern.haystack {
+            Haystack::Raw => bytes.get(..until).unwrap_or(bytes),
+            Haystack::Text => bytes,
+        };
         let mut state = matcher.feed(pattern, bytes, bound, budget);
         // What goes on past the bound is not a match that ends there.
         let is_settled = input == Input::Quiescent && received.fill() != Fill::Past;

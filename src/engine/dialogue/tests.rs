@@ -9,7 +9,7 @@ use crate::plan::ProbeSpec;
 use crate::plan::bytes::Charset;
 use crate::plan::layer::{Layer, LayerConnection};
 use crate::plan::pattern::Pattern;
-use crate::plan::steps::{Patterns, Secret};
+use crate::plan::steps::{Patterns, Secret, TargetPart};
 
 fn plan(steps: Vec<Step>) -> Plan {
     let target = Target::from_arguments("192.0.2.7", Some("25"), None).unwrap();
@@ -21,6 +21,10 @@ fn plan(steps: Vec<Step>) -> Plan {
         },
         target,
     )
+}
+
+fn begin(plan: &Plan) -> Dialogue {
+    Dialogue::new(plan, "192.0.2.7:25".parse().unwrap())
 }
 
 fn literal(text: &str) -> Pattern {
@@ -53,7 +57,7 @@ fn wanted(wanted: Patterns, min_bytes: usize) -> Step {
 
 /// Runs a plan against these segments, then quiet: the end, the captures, and all bytes sent.
 fn run(plan: &Plan, segments: &[&[u8]]) -> (String, Vec<Capture>, Vec<u8>) {
-    let mut dialogue = Dialogue::new(plan);
+    let mut dialogue = begin(plan);
     let (mut segments, mut sent, mut input) = (segments.iter(), Vec::new(), Input::MoreMayCome);
     let end = loop {
         match dialogue.advance(plan, input) {
@@ -66,6 +70,10 @@ fn run(plan: &Plan, segments: &[&[u8]]) -> (String, Vec<Capture>, Vec<u8>) {
                 Some(bytes) => dialogue.feed(bytes),
                 None if input == Input::MoreMayCome => input = Input::Quiescent,
                 None => break format!("{:?}", dialogue.unfinished(plan)),
+            },
+            Progress::Silence => match segments.next() {
+                Some(bytes) => dialogue.feed(bytes),
+                None => dialogue.was_silent(),
             },
             progress => break format!("{progress:?}"),
         }
@@ -117,7 +125,7 @@ fn the_next_expectation_continues_after_the_match() {
 fn unfinished_dialogues_are_distinguished() {
     let steps = [Step::Send(Template::bytes(*b"hi")), expect(literal("ok"))];
     assert_eq!(
-        Dialogue::new(&plan(steps.to_vec())).unfinished(&plan(steps.to_vec())),
+        begin(&plan(steps.to_vec())).unfinished(&plan(steps.to_vec())),
         Unfinished::Sending
     );
     ends(&steps, &[], "Silent at 2");
@@ -275,7 +283,7 @@ proptest! {
         steps in proptest::collection::vec(any_step(), 1..3),
         bytes in proptest::collection::vec(proptest::sample::select(b"abc\n".to_vec()), 0..16),
         cuts in proptest::collection::vec(0_usize..16, 0..5),
-        max_bytes in prop_oneof![Just(1000_usize), 1_usize..16],
+        max_bytes in prop_oneof![Just(1000_usize), 3_usize..16],
         charset in proptest::sample::select(vec!["utf-8", "gbk", "windows-1252"]),
     ) {
         let mut plan = plan(steps);
@@ -350,11 +358,64 @@ fn captures_and_sends_are_bounded() {
 }
 
 #[test]
+fn silence_ends_with_the_first_byte() {
+    let silence = Step::Silence(Duration::from_millis(300));
+    ends(&[silence.clone()], &[], "Done at 1");
+    ends(&[silence.clone()], &[b"x"], "NotSilent(1) at 1");
+    let after = [expect(regex("[0-9]+")), silence.clone()];
+    ends(&after, &[b"12", b"3"], "Done at 2");
+    ends(&after, &[b"12", b"3x"], "NotSilent(1) at 2");
+    ends(&[silence, expect(literal("x"))], &[], "Silent at 2");
+}
+
+#[test]
+fn templates_name_the_target() {
+    let all = [
+        TargetPart::Host,
+        TargetPart::Port,
+        TargetPart::Address,
+        TargetPart::Authority(crate::address::Port::new(80)),
+    ];
+    for (host, port, expected) in [
+        (
+            "host.example.",
+            "80",
+            "host.example 80 192.0.2.7 host.example",
+        ),
+        (
+            "host.example",
+            "8080",
+            "host.example 8080 192.0.2.7 host.example:8080",
+        ),
+        (
+            "2001:db8::1",
+            "80",
+            "[2001:db8::1] 80 192.0.2.7 [2001:db8::1]",
+        ),
+        ("fe80::1%lo", "81", "[fe80::1] 81 192.0.2.7 [fe80::1]:81"),
+        ("192.0.2.9", "80", "192.0.2.9 80 192.0.2.7 192.0.2.9"),
+    ] {
+        let target = Target::from_arguments(host, Some(port), None).unwrap();
+        let address = "192.0.2.7:80".parse().unwrap();
+        assert_eq!(
+            all.map(|part| part.text(&target, address)).join(" "),
+            expected
+        );
+    }
+    let mut plan = plan(vec![Step::Send(Template(vec![Piece::Target(
+        TargetPart::Address,
+    )]))]);
+    assert_eq!(run(&plan, &[]).2, b"192.0.2.7");
+    Arc::make_mut(&mut plan.spec).charset = Charset::from_label("utf-16le").unwrap();
+    assert_eq!(run(&plan, &[]).2, b"1\09\02\0.\00\0.\02\0.\07\0");
+}
+
+#[test]
 fn work_is_done_in_small_parts() {
     let plan = plan(vec![expect(regex("(?<v>(?:a+b?){100})c"))]);
     let mut plan = plan;
     Arc::make_mut(&mut plan.spec).max_bytes = 1 << 20;
-    let mut dialogue = Dialogue::new(&plan);
+    let mut dialogue = begin(&plan);
     dialogue.feed(&[b'a'; 10_000]);
     let mut turns = 0;
     while dialogue.advance(&plan, Input::MoreMayCome) == Progress::Behind {
@@ -401,7 +462,7 @@ fn a_layer_starts_only_if_nothing_follows_the_answer_before_it() {
         Step::StartTls(layer.clone()),
         expect(literal("ok")),
     ]);
-    let mut dialogue = Dialogue::new(&plan);
+    let mut dialogue = begin(&plan);
     dialogue.feed(b"220 go");
     assert_eq!(
         dialogue.advance(&plan, Input::MoreMayCome),
@@ -417,7 +478,7 @@ fn a_layer_starts_only_if_nothing_follows_the_answer_before_it() {
     dialogue.feed(b"ok");
     assert_eq!(dialogue.advance(&plan, Input::MoreMayCome), Progress::Done);
 
-    let mut dialogue = Dialogue::new(&plan);
+    let mut dialogue = begin(&plan);
     dialogue.feed(b"220 go ahead\nok");
     assert_eq!(
         dialogue.advance(&plan, Input::MoreMayCome),

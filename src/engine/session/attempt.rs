@@ -310,7 +310,7 @@ impl Attempt {
         }
     }
 
-    /// The peer sent bytes. While draining, at most `max_bytes` are kept.
+    /// The peer sent bytes.
     pub fn received(&mut self, plan: &Plan, bytes: &[u8], now: Instant, actions: &mut Actions) {
         match &mut self.state {
             AttemptState::Talking(established) => {
@@ -318,8 +318,7 @@ impl Attempt {
                 self.advance_dialogue(plan, Input::MoreMayCome, now, actions);
             }
             AttemptState::Draining(established) => {
-                established.on_data_after_verdict(plan, bytes);
-                if established.dialogue.buffered_len() > plan.spec.max_bytes {
+                if !established.on_data_after_verdict(plan, bytes) {
                     self.close_now(Close::Fin, actions);
                 }
             }
@@ -381,6 +380,9 @@ impl Attempt {
         if let AttemptState::Draining(_) = self.state {
             self.close_now(Close::Fin, actions);
         } else {
+            if let AttemptState::Talking(established) = &mut self.state {
+                established.end_silence(plan, now);
+            }
             self.advance_dialogue(plan, Input::Quiescent, now, actions);
             self.fail_late_step(plan, now, actions);
         }

@@ -15,6 +15,9 @@ use crate::report::{ConnectionReport, DialogueReport};
 /// How long no data may arrive before a match counts that further bytes could have changed.
 const QUIET: Duration = Duration::from_millis(50);
 
+/// The most bytes that are read after the verdict, so that the connection can be closed with FIN.
+const MAX_DRAINED: usize = 256 * 1024;
+
 /// One established connection.
 #[derive(Debug)]
 pub(in crate::engine) struct Established {
@@ -34,6 +37,8 @@ pub(in crate::engine) struct Established {
     step: RunningStep,
     /// When a tentative match counts. While draining, when the wait for the peer's FIN is over.
     quiet_until: Option<Instant>,
+    /// The number of bytes that arrived after the verdict.
+    drained: usize,
     /// Whether [`Action::Continue`] was issued and not answered yet.
     pub continues: bool,
     /// The end of the connection, if it came while received bytes waited to be compared.
@@ -74,8 +79,8 @@ impl Established {
     /// A connection that was established just now.
     pub fn new(id: AttemptId, plan: &Plan, report: ConnectionReport, now: Instant) -> Self {
         Self {
+            dialogue: Dialogue::new(plan, report.address),
             report,
-            dialogue: Dialogue::new(plan),
             id,
             since: now,
             handshake_since: None,
@@ -86,6 +91,7 @@ impl Established {
                 deadline: None,
             },
             quiet_until: None,
+            drained: 0,
             continues: false,
             ending: None,
         }
@@ -102,6 +108,16 @@ impl Established {
     /// Whether the current step has timed out.
     pub fn is_late(&self, now: Instant) -> bool {
         self.step.deadline.is_some_and(|deadline| deadline <= now)
+    }
+
+    /// Continues after a step that waits for silence, if its time is over. Whatever the peer sent
+    /// before was delivered by now.
+    pub fn end_silence(&mut self, plan: &Plan, now: Instant) {
+        let step = plan.spec.steps.get(self.dialogue.position());
+        if self.is_late(now) && matches!(step, Some(Step::Silence(_))) {
+            self.step.deadline = None;
+            self.dialogue.was_silent();
+        }
     }
 
     /// Requests the handshake of this layer.
@@ -130,13 +146,15 @@ impl Established {
     }
 
     /// Takes bytes that arrive after the verdict. Where no step expects anything, they are the
-    /// response that is reported.
-    pub fn on_data_after_verdict(&mut self, plan: &Plan, bytes: &[u8]) {
-        self.dialogue.feed(bytes);
-        let expects = |step: &Step| matches!(step, Step::Expect(_));
+    /// response that is reported; otherwise they are dropped. Returns whether more may follow.
+    pub fn on_data_after_verdict(&mut self, plan: &Plan, bytes: &[u8]) -> bool {
+        let expects = |step: &Step| matches!(step, Step::Expect(_) | Step::Silence(_));
         if !plan.spec.steps.iter().any(expects) {
+            self.dialogue.feed(bytes);
             self.report.dialogue.get_or_insert_default().response = self.dialogue.response();
         }
+        self.drained += bytes.len();
+        self.drained <= MAX_DRAINED
     }
 
     /// Runs the dialogue as far as the received bytes allow.
@@ -159,7 +177,7 @@ impl Established {
                 self.start_handshake(layer, now, actions);
                 return Flow::Handshakes;
             }
-            Progress::Wait | Progress::Tentative | Progress::Send(_) => {
+            Progress::Wait | Progress::Tentative | Progress::Silence | Progress::Send(_) => {
                 self.enter_step(plan, now);
                 self.quiet_until = (progress == Progress::Tentative).then_some(now + QUIET);
                 if let Progress::Send(bytes) = progress {
@@ -193,6 +211,10 @@ impl Established {
             Progress::Rejected(pattern) => (
                 Status::Rejected,
                 format!("the answer matches the reject pattern {pattern}: "),
+            ),
+            Progress::NotSilent(_) => (
+                Status::Mismatch,
+                format!("expected {}, got ", wanted(plan, &self.dialogue)),
             ),
             Progress::Impossible => (
                 Status::Mismatch,
@@ -335,6 +357,7 @@ impl Established {
 fn step_deadline(plan: &Plan, index: usize, now: Instant) -> Option<Instant> {
     match plan.spec.steps.get(index) {
         Some(Step::Expect(expect)) => expect.timeout.map(|timeout| now + timeout),
+        Some(Step::Silence(time)) => Some(now + *time),
         Some(Step::Send(_) | Step::StartTls(_)) | None => None,
     }
 }

@@ -38,6 +38,10 @@ pub(in crate::engine) fn unfinished(
         Unfinished::Sending => {
             Failure::new(silent, format!("{prefix}{why} before all bytes were sent"))
         }
+        Unfinished::Silent if is_silence(plan, dialogue) => {
+            let wanted = wanted(plan, dialogue);
+            Failure::new(silent, format!("{prefix}{why}, expected was {wanted}"))
+        }
         Unfinished::Silent => Failure::new(
             silent,
             format!("{prefix}{why} before anything was received"),
@@ -60,7 +64,9 @@ pub(in crate::engine) fn step_prefix(
     match plan.spec.steps.get(number.wrapping_sub(1)) {
         Some(Step::Send(_)) => format!("send (step {number}) to {address}: "),
         Some(Step::StartTls(_)) => format!("TLS handshake (step {number}) with {address}: "),
-        Some(Step::Expect(_)) => format!("expect (step {number}) from {address}: "),
+        Some(Step::Expect(_) | Step::Silence(_)) => {
+            format!("expect (step {number}) from {address}: ")
+        }
         None => format!("{address}: "),
     }
 }
@@ -68,11 +74,21 @@ pub(in crate::engine) fn step_prefix(
 /// What the current step expects, such as `` `220 ` or `OK` ``.
 pub(in crate::engine) fn wanted(plan: &Plan, dialogue: &Dialogue) -> String {
     match (&plan.spec.service, plan.spec.steps.get(dialogue.position())) {
+        (_, Some(Step::Silence(time))) => {
+            format!("silence for {}", humantime::format_duration(*time))
+        }
         // The expressions of a service are long; `services NAME` and `-v` show them.
         (Some(service), _) => format!("the answer of service {service}"),
         (None, Some(Step::Expect(expect))) => expect.wanted.to_string(),
         (None, _) => String::new(),
     }
+}
+
+fn is_silence(plan: &Plan, dialogue: &Dialogue) -> bool {
+    matches!(
+        plan.spec.steps.get(dialogue.position()),
+        Some(Step::Silence(_))
+    )
 }
 
 /// `"220 mx1 ready" (matched 1 of 4 bytes)`: the start of what was received, and how close it came.

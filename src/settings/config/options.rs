@@ -97,10 +97,12 @@ fn step(diagnostics: &mut Diagnostics<'_>, table: &mut TableReader<'_>) -> Optio
     }
     let min_bytes = table.parsed(diagnostics, "min_bytes", parse::bytes);
     let timeout = table.parsed(diagnostics, "timeout", parse::duration);
-    let only_sends = reject.is_empty() && min_bytes.is_none() && timeout.is_none();
-    match (sends.len(), expects.len()) {
-        (1, 0) if only_sends => sends.pop().map(StepSpec::Send),
-        (0, 1) => {
+    let silence = table.parsed(diagnostics, "silence", parse::duration);
+    let is_simple = reject.is_empty() && min_bytes.is_none() && timeout.is_none();
+    match (sends.len(), expects.len(), silence) {
+        (1, 0, None) if is_simple => sends.pop().map(StepSpec::Send),
+        (0, 0, Some(time)) if is_simple => Some(StepSpec::Silence(time)),
+        (0, 1, None) => {
             let (quantifier, patterns) = expects.pop()?;
             Some(StepSpec::Expect(ExpectSpec {
                 patterns,
@@ -113,7 +115,7 @@ fn step(diagnostics: &mut Diagnostics<'_>, table: &mut TableReader<'_>) -> Optio
         _ => {
             table.error(
                 diagnostics,
-                "a step sends or expects exactly one thing; reject, min_bytes and timeout go with an expectation",
+                "a step sends or expects exactly one thing, or is a `silence`; reject, min_bytes and timeout go with an expectation",
             );
             None
         }
