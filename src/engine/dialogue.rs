@@ -9,6 +9,7 @@
 pub mod automaton;
 pub mod budget;
 mod expectation;
+pub mod match_state;
 pub mod matcher;
 mod received;
 
@@ -19,7 +20,7 @@ pub use expectation::{Capture, Input};
 
 use crate::engine::dialogue::budget::Budget;
 use crate::engine::dialogue::expectation::{Expectation, Outcome};
-use crate::engine::dialogue::matcher::MatchEnd;
+use crate::engine::dialogue::match_state::MatchEnd;
 use crate::engine::dialogue::received::{Fill, Received};
 use crate::plan::Plan;
 use crate::plan::layer::SharedLayer;
@@ -157,7 +158,8 @@ impl Dialogue {
 
     fn send(&mut self, plan: &Plan, template: &Template) -> Progress {
         let bytes = self.sent.saturating_add(self.filled_len(plan, template));
-        if bytes > plan.spec.max_sent() {
+        // Without captures the number of bytes is known when the plan is made.
+        if template.has_captures() && bytes > plan.spec.max_sent() {
             return Progress::SendsTooMuch(bytes);
         }
         self.sent = bytes;
@@ -281,7 +283,8 @@ impl Dialogue {
     pub fn quit(&self, plan: &Plan) -> Option<Vec<u8>> {
         let quit = plan.spec.quit.as_ref()?;
         let bytes = self.sent.saturating_add(self.filled_len(plan, quit));
-        (bytes <= plan.spec.max_sent()).then(|| self.fill(plan, quit))
+        let fits = !quit.has_captures() || bytes <= plan.spec.max_sent();
+        fits.then(|| self.fill(plan, quit))
     }
 
     /// The peer was silent for as long as the current [`Step::Silence`] says.

@@ -88,6 +88,13 @@ impl Template {
         })
     }
 
+    /// Whether it has parts that the peer chooses.
+    pub fn has_captures(&self) -> bool {
+        self.0
+            .iter()
+            .any(|piece| matches!(piece, Piece::Capture(_)))
+    }
+
     /// The number of bytes that it has at least.
     pub fn least_len(&self) -> usize {
         let lengths = self.0.iter().map(|piece| match piece {

@@ -166,7 +166,7 @@ fn redaction_of_a_long_reply_is_bounded() {
         "--config",
         &path,
         "--max-bytes",
-        "16777216",
+        "1048576",
         "-t",
         "20",
         "-o",
@@ -195,7 +195,7 @@ fn a_reply_of_nul_bytes_is_a_mismatch() {
 #[test]
 fn a_line_of_a_megabyte_is_bounded_by_max_bytes() {
     let line = |mut stream: TcpStream, needle: &[u8]| {
-        let mut line = vec![b'a'; 1 << 20];
+        let mut line = vec![b'a'; 1_000_000];
         line.extend_from_slice(needle);
         line.push(b'\n');
         let _ = stream.write_all(&line);
@@ -211,7 +211,7 @@ fn a_line_of_a_megabyte_is_bounded_by_max_bytes() {
             "-t",
             "5",
             "--max-bytes",
-            "2000000",
+            "1048576",
             "-o",
             "json",
         ];
@@ -328,7 +328,7 @@ fn an_expression_with_backtracking_potential_takes_linear_time() {
             "-t",
             "20",
             "--max-bytes",
-            "16777216",
+            "1048576",
             "--expect-regex",
             source,
             "-o",
@@ -371,7 +371,8 @@ fn an_expression_of_many_states_does_not_outlast_the_deadline() {
             "-o",
             "status",
         ]);
-        ran.prints("9", 1);
+        // Where the deadline came first, it is not known what the peer would have sent.
+        assert!(["9\n", "15\n"].contains(&ran.out.as_str()), "{}", ran.out);
         assert!(
             ran.took < Duration::from_secs(3),
             "{source} took {:?}",
@@ -389,7 +390,7 @@ fn a_match_that_grows_forever_is_bounded_by_max_bytes() {
             "-t",
             "8",
             "--max-bytes",
-            "4194304",
+            "1048576",
             "--expect-regex",
             "(?<v>a+)",
             "-o",

@@ -14,7 +14,7 @@ use regex_automata::util::look::Look;
 use regex_automata::util::primitives::StateID;
 
 use crate::engine::dialogue::budget::Budget;
-use crate::engine::dialogue::matcher::{MatchEnd, MatchState};
+use crate::engine::dialogue::match_state::{MatchEnd, MatchState};
 use crate::plan::expression::{Regex, next_state};
 
 /// No offset: the group has not begun or not ended.

@@ -1,7 +1,8 @@
 //! An expect step that is running: combines the matches of its patterns into one outcome.
 
 use crate::engine::dialogue::budget::Budget;
-use crate::engine::dialogue::matcher::{MatchEnd, MatchState, Matcher};
+use crate::engine::dialogue::match_state::{MatchEnd, MatchState};
+use crate::engine::dialogue::matcher::Matcher;
 use crate::engine::dialogue::received::{Fill, Received};
 use crate::plan::pattern::{Haystack, Pattern};
 use crate::plan::steps::{Expect, Patterns};
