@@ -8,6 +8,7 @@ pub mod redact;
 pub mod steps;
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -195,6 +196,21 @@ impl ProbeSpec {
             (None, _) => 1,
         };
         Self::MAX_SENT / connections
+    }
+
+    /// The approximate size of its compiled patterns in memory, in bytes. Equal patterns of one
+    /// dialogue share it.
+    pub fn pattern_memory(&self) -> usize {
+        let mut seen = HashSet::new();
+        let expects = self.steps.iter().filter_map(|step| match step {
+            Step::Expect(expect) => Some(expect),
+            Step::Send(_) | Step::Silence(_) | Step::StartTls(_) => None,
+        });
+        expects
+            .flat_map(|expect| expect.wanted.patterns().iter().chain(&expect.reject))
+            .filter(|pattern| seen.insert(Arc::as_ptr(&pattern.written)))
+            .map(Pattern::memory)
+            .sum()
     }
 
     /// Whether the policy and `allowed_hosts` allow a connect to this address and port.

@@ -45,6 +45,8 @@ struct Extra {
     deadline_limit: Option<Instant>,
     /// Set while [`SessionState::Repeating`].
     remaining: Option<RemainingAttempts>,
+    /// Of several attempts, the only one whose captures are kept.
+    captured: Option<usize>,
     /// Set once [`SessionState::Decided`].
     verdict: Option<Verdict>,
 }
@@ -247,6 +249,9 @@ impl Session {
         for attempt in self.attempts.as_mut_slice() {
             attempt.tick(&plan, now, actions);
         }
+        for index in 0..self.attempts().len() {
+            self.keep_captures_of_one(index);
+        }
         self.decide_if_complete(now);
     }
 
@@ -307,6 +312,33 @@ impl Session {
     fn with(&mut self, id: AttemptId, then: impl FnOnce(&mut Attempt)) {
         if let Some(attempt) = self.attempts.as_mut_slice().get_mut(id.index()) {
             then(attempt);
+            self.keep_captures_of_one(id.index());
+        }
+    }
+
+    /// Drops the captures of all attempts but the last successful one, else the last one, which the
+    /// report describes: thousands of attempts may capture much each. This one may have ended.
+    fn keep_captures_of_one(&mut self, index: usize) {
+        let is_ended = |attempt: &Attempt| attempt.is_decided();
+        if self.plan.spec.attempts.is_none() || !self.attempts().get(index).is_some_and(is_ended) {
+            return;
+        }
+        let rank = |session: &Self, index: usize| {
+            let report = session.attempts().get(index).and_then(Attempt::report);
+            (report.is_some_and(|report| report.failure.is_none()), index)
+        };
+        let kept = self.extra().captured.unwrap_or(index);
+        let (keep, drop) = if rank(self, index) >= rank(self, kept) {
+            (index, kept)
+        } else {
+            (kept, index)
+        };
+        self.extra().captured = Some(keep);
+        if drop == keep {
+            return;
+        }
+        if let Some(attempt) = self.attempts.as_mut_slice().get_mut(drop) {
+            attempt.drop_captures();
         }
     }
 

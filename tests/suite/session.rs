@@ -401,6 +401,33 @@ fn silence_is_neither_speech_nor_the_end() {
 }
 
 #[test]
+fn only_the_attempt_that_is_reported_keeps_its_captures() {
+    let mut plan = Plan::connect(Target::from_arguments("192.0.2.7", Some("25"), None).unwrap());
+    let spec = Arc::make_mut(&mut plan.spec);
+    let digit = Pattern::regex("(?<n>[0-9])", Charset::default()).unwrap();
+    spec.steps = vec![Step::Expect(Expect::one(digit)), expect("!")];
+    spec.attempts = Some(Attempts {
+        count: NonZeroU32::new(4).unwrap(),
+        interval: Duration::from_millis(1),
+        require: NonZeroU32::MIN,
+    });
+    let mut inputs = vec![Input::Passes(5)];
+    inputs.extend((0..4).flat_map(|id| [Input::Opened(id), Input::Connected(id)]));
+    // The third one fails after its capture.
+    for (id, answer) in [(1, "1!"), (0, "0!"), (2, "2?"), (3, "3!")] {
+        inputs.push(Input::Received(id, answer.into()));
+        inputs.push(Input::PeerClosed(id));
+        let report = play(plan.clone(), &inputs);
+        let captures = report.connection.as_ref().unwrap().captures().to_vec();
+        let expected = match id {
+            3 => b"3",
+            _ => b"1",
+        };
+        assert_eq!(captures, [("n".into(), expected.to_vec())], "{id}");
+    }
+}
+
+#[test]
 fn fewer_successes_than_required_are_never_up() {
     let mut plan = Plan::connect(Target::from_arguments("192.0.2.7", Some("25"), None).unwrap());
     let two = NonZeroU32::new(2).unwrap();

@@ -192,6 +192,21 @@ impl Attempt {
         }
     }
 
+    /// Drops what it captured, because the report will describe another attempt.
+    pub fn drop_captures(&mut self) {
+        let report = match &mut self.state {
+            AttemptState::Draining(established) => &mut established.report,
+            AttemptState::Over(report) => report,
+            AttemptState::Waiting(_)
+            | AttemptState::Connecting
+            | AttemptState::Handshaking(_)
+            | AttemptState::Talking(_) => return,
+        };
+        if let Some(dialogue) = &mut report.dialogue {
+            dialogue.captures = Vec::new();
+        }
+    }
+
     /// Its report, once the verdict is fixed.
     pub fn into_report(self) -> Option<ConnectionReport> {
         match self.state {
