@@ -198,6 +198,18 @@ impl ProbeSpec {
         Self::MAX_SENT / connections
     }
 
+    /// Whether it compares anything with a regular expression, which a peer can make expensive.
+    pub fn has_expressions(&self) -> bool {
+        let is_expression = |pattern: &Pattern| pattern.length().is_none();
+        self.steps.iter().any(|step| match step {
+            Step::Expect(expect) => {
+                let mut patterns = expect.wanted.patterns().iter().chain(&expect.reject);
+                patterns.any(is_expression)
+            }
+            Step::Send(_) | Step::Silence(_) | Step::StartTls(_) => false,
+        })
+    }
+
     /// The approximate size of its compiled patterns in memory, in bytes. Equal patterns of one
     /// dialogue share it.
     pub fn pattern_memory(&self) -> usize {

@@ -3,6 +3,7 @@
 mod input;
 mod progress;
 mod sink;
+mod watchdog;
 
 use std::io::BufWriter;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -11,11 +12,13 @@ use std::time::Instant;
 use crate::cli::batch::BatchArgs;
 use crate::cli::values::non_empty;
 use crate::commands::batch::sink::BatchSink;
+use crate::commands::batch::watchdog::Watchdog;
 use crate::commands::{
     CommandResult, Exit, color_mode, internal_error, limits, log_line, print_with, resolver_kind,
+    still_computing,
 };
 use crate::engine;
-use crate::engine::Limits;
+use crate::engine::{Limits, Sink};
 use crate::failure::{Failure, Status};
 use crate::os::stop::StopHandle;
 use crate::output::batch_document;
@@ -44,14 +47,34 @@ pub fn run(args: &BatchArgs) -> CommandResult {
     let stop = StopHandle::on_signals(Exit::Down.code().into()).ok();
     let mut sink = BatchSink::new(&batch, stop.as_ref());
     let policy = Policy::system();
-    let unreported = probe(&batch, &policy, stop.as_ref(), start, &mut sink);
+    let stop_handle = stop.as_ref();
+    let unreported = if batch.plans.iter().any(|plan| plan.spec.has_expressions()) {
+        let watchdog = Watchdog {
+            due: start + batch.bounds.deadline,
+            stop: stop_handle,
+            give_up: |sink: &mut BatchSink<'_>| {
+                sink.complete(&still_computing());
+                let exit = exit(sink, &batch);
+                print_results(sink, &batch, start, exit)
+            },
+        };
+        watchdog.guard(&mut sink, |sink| {
+            probe(&batch, &policy, stop_handle, start, sink)
+        })
+    } else {
+        probe(&batch, &policy, stop_handle, start, &mut sink)
+    };
     sink.complete(&unreported);
-    let exit = if sink.all_up() && batch.invalid.count == 0 {
+    let exit = exit(&sink, &batch);
+    Ok(print_results(&mut sink, &batch, start, exit))
+}
+
+fn exit(sink: &BatchSink<'_>, batch: &Batch) -> Exit {
+    if sink.all_up() && batch.invalid.count == 0 {
         Exit::Up
     } else {
         Exit::Down
-    };
-    Ok(print_results(sink, &batch, start, exit))
+    }
 }
 
 /// The results of a batch as text.
@@ -86,7 +109,7 @@ fn probe(
     policy: &Policy,
     stop: Option<&StopHandle>,
     start: Instant,
-    sink: &mut BatchSink<'_>,
+    sink: &mut (impl Sink + Send),
 ) -> Failure {
     let (limits, reasons) = limits::limits(&batch.bounds, &batch.plans, start.elapsed());
     let limits = Limits {
@@ -102,6 +125,8 @@ fn probe(
     let ran = catch_unwind(AssertUnwindSafe(|| {
         #[cfg(debug_assertions)]
         super::panic_if_tested();
+        #[cfg(debug_assertions)]
+        super::compute_if_tested();
         engine::run(
             &mut source,
             sink,
@@ -131,7 +156,7 @@ fn log_invalid_entries(batch: &Batch) {
 
 /// Prints the results, except for the lines of `ndjson` that were printed during the run.
 #[allow(clippy::disallowed_methods)]
-fn print_results(mut sink: BatchSink<'_>, batch: &Batch, start: Instant, exit: Exit) -> Exit {
+fn print_results(sink: &mut BatchSink<'_>, batch: &Batch, start: Instant, exit: Exit) -> Exit {
     let elapsed = start.elapsed();
     match batch.wanted.format {
         BatchFormat::Text => {

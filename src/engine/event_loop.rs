@@ -250,6 +250,14 @@ impl<'e, 's> EventLoop<'e, 's> {
             return;
         };
         let (of_session, connections) = (&slot.connections, &self.connections);
+        if slot.session.deadline() <= now {
+            let has_unread = |attempt: AttemptId| {
+                let connection = of_session.of(attempt)?;
+                Some(connections.get(connection)?.has_unread)
+            };
+            slot.session
+                .note_unread(|attempt| has_unread(attempt) == Some(true));
+        }
         let info = |attempt: AttemptId| {
             let connection = of_session.of(attempt)?;
             connections.get(connection)?.wire.tcp_info()

@@ -158,6 +158,16 @@ impl Session {
         self.attempt(id).is_some_and(Attempt::is_behind)
     }
 
+    /// Notes of which attempts the socket has more to read, before the deadline ends them: then it is
+    /// not known what the peer sent.
+    pub fn note_unread(&mut self, has_unread: impl Fn(AttemptId) -> bool) {
+        for (index, attempt) in self.attempts.as_mut_slice().iter_mut().enumerate() {
+            if has_unread(AttemptId::new(index)) {
+                attempt.note_unread();
+            }
+        }
+    }
+
     /// The address and port that this attempt connects to.
     pub fn remote(&self, id: AttemptId) -> Option<SocketAddr> {
         self.attempt(id)

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::{flag, low_level};
@@ -21,6 +21,8 @@ pub struct StopHandle(Arc<SocketPair>);
 struct SocketPair {
     watched: UnixStream,
     written: UnixStream,
+    /// Set by the first signal.
+    stopping: Arc<AtomicBool>,
 }
 
 impl StopHandle {
@@ -31,7 +33,11 @@ impl StopHandle {
     pub fn new() -> io::Result<Self> {
         let (watched, written) = UnixStream::pair()?;
         written.set_nonblocking(true)?;
-        Ok(Self(Arc::new(SocketPair { watched, written })))
+        Ok(Self(Arc::new(SocketPair {
+            watched,
+            written,
+            stopping: Arc::default(),
+        })))
     }
 
     /// A handle that SIGINT and SIGTERM use. A second signal ends the process at once with the exit
@@ -46,11 +52,11 @@ impl StopHandle {
         for (signal, end) in [SIGINT, SIGTERM].into_iter().zip(ends) {
             low_level::pipe::register(signal, end)?;
         }
-        let stopping = Arc::new(AtomicBool::new(false));
+        let stopping = &stop.0.stopping;
         for signal in [SIGINT, SIGTERM] {
             // In this order, so that the first signal does not find the flag that it sets.
-            flag::register_conditional_shutdown(signal, second_signal, Arc::clone(&stopping))?;
-            flag::register(signal, Arc::clone(&stopping))?;
+            flag::register_conditional_shutdown(signal, second_signal, Arc::clone(stopping))?;
+            flag::register(signal, Arc::clone(stopping))?;
         }
         Ok(stop)
     }
@@ -59,6 +65,11 @@ impl StopHandle {
     pub fn stop(&self) {
         // The only failure is a full buffer, and then the byte that matters is already there.
         let _ = (&self.0.written).write(&[1]);
+    }
+
+    /// Whether a signal arrived that it is used by.
+    pub fn is_signalled(&self) -> bool {
+        self.0.stopping.load(Ordering::Relaxed)
     }
 
     /// The descriptor to watch; it becomes readable.

@@ -55,7 +55,7 @@ impl Regex {
     /// # Errors
     /// The reason, on one line, if it is invalid or too large.
     pub fn new(source: &str, alphabet: Alphabet) -> Result<Self, String> {
-        let hir = parse(source, alphabet).map_err(|error| reason(&error))?;
+        let hir = parse(source, alphabet)?;
         let limits = thompson::Config::new()
             .utf8(false)
             .nfa_size_limit(Some(MAX_MEMORY));
@@ -143,9 +143,11 @@ impl fmt::Debug for Regex {
     }
 }
 
-fn parse(source: &str, alphabet: Alphabet) -> Result<Hir, regex_syntax::Error> {
+fn parse(source: &str, alphabet: Alphabet) -> Result<Hir, String> {
     let is_text = alphabet == Alphabet::Characters;
-    let mut ast = Parser::new().parse(source)?;
+    let mut ast = Parser::new()
+        .parse(source)
+        .map_err(|error| reason(&error))?;
     if is_text {
         characters::use_ascii_classes(&mut ast);
     }
@@ -155,7 +157,9 @@ fn parse(source: &str, alphabet: Alphabet) -> Result<Hir, regex_syntax::Error> {
         .multi_line(true)
         .crlf(true)
         .build();
-    Ok(translator.translate(source, &ast)?)
+    translator
+        .translate(source, &ast)
+        .map_err(|error| reason(&error))
 }
 
 /// The last line of the innermost cause of an error: the message without the drawing above it.

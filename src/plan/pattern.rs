@@ -144,12 +144,12 @@ impl Pattern {
     /// If the text is not hex.
     pub fn hex(text: &str) -> Result<Self, PatternError> {
         let bytes = read_hex(text)?;
-        let compiled = match bytes.iter().copied().collect::<Option<Vec<u8>>>() {
-            Some(bytes) => CompiledPattern::Literal(Arc::new(Literal::new(bytes))),
-            None => {
-                let regex = compile(&hex_source(&bytes), Alphabet::Bytes)?;
-                CompiledPattern::Regex(Arc::new(regex))
-            }
+        let known: Option<Vec<u8>> = bytes.iter().copied().collect();
+        let compiled = if let Some(bytes) = known {
+            CompiledPattern::Literal(Arc::new(Literal::new(bytes)))
+        } else {
+            let regex = compile(&hex_source(&bytes), Alphabet::Bytes)?;
+            CompiledPattern::Regex(Arc::new(regex))
         };
         Ok(Self {
             written: text.into(),

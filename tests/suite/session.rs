@@ -357,7 +357,7 @@ fn what_was_received_is_compared_before_the_end_counts() {
         let report = play(plan.clone(), &inputs);
         assert_eq!(report.status(), Status::LocalError, "{:?}", report.failure);
         let text = &report.failure.as_ref().unwrap().text;
-        assert!(text.contains("before all 2001 received bytes"), "{text}");
+        assert!(text.contains("before all received bytes"), "{text}");
         inputs.extend((0..1000).map(|_| Input::Continued(0)));
         let report = play(plan.clone(), &inputs);
         assert!(report.is_up(), "{:?}", report.failure);

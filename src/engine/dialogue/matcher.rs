@@ -286,8 +286,9 @@ mod tests {
         let bytes =
             proptest::collection::vec(proptest::sample::select(b"abcd\r\n".to_vec()), 0..30);
         (bytes, proptest::collection::vec(0_usize..30, 0..5)).prop_map(|(bytes, mut cuts)| {
-            cuts.iter_mut()
-                .for_each(|cut| *cut = (*cut).min(bytes.len()));
+            for cut in &mut cuts {
+                *cut = (*cut).min(bytes.len());
+            }
             cuts.sort_unstable();
             (bytes, cuts)
         })

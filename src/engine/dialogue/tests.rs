@@ -337,7 +337,10 @@ fn captures_and_sends_are_bounded() {
     // Groups within groups capture the same bytes.
     let nested = format!(
         "{}[^\n]+{}\n",
-        (0..20).map(|n| format!("(?<g{n}>")).collect::<String>(),
+        (0..20)
+            .map(|n| format!("(?<g{n}>"))
+            .collect::<Vec<_>>()
+            .concat(),
         ")".repeat(20)
     );
     let mut plan = plan(vec![expect(regex(&nested))]);
@@ -360,8 +363,9 @@ fn captures_and_sends_are_bounded() {
 #[test]
 fn silence_ends_with_the_first_byte() {
     let silence = Step::Silence(Duration::from_millis(300));
-    ends(&[silence.clone()], &[], "Done at 1");
-    ends(&[silence.clone()], &[b"x"], "NotSilent(1) at 1");
+    let only = std::slice::from_ref(&silence);
+    ends(only, &[], "Done at 1");
+    ends(only, &[b"x"], "NotSilent(1) at 1");
     let after = [expect(regex("[0-9]+")), silence.clone()];
     ends(&after, &[b"12", b"3"], "Done at 2");
     ends(&after, &[b"12", b"3x"], "NotSilent(1) at 2");
@@ -407,7 +411,7 @@ fn templates_name_the_target() {
     )]))]);
     assert_eq!(run(&plan, &[]).2, b"192.0.2.7");
     Arc::make_mut(&mut plan.spec).charset = Charset::from_label("utf-16le").unwrap();
-    assert_eq!(run(&plan, &[]).2, b"1\09\02\0.\00\0.\02\0.\07\0");
+    assert_eq!(run(&plan, &[]).2, b"1\x009\x002\0.\x000\0.\x002\0.\x007\0");
 }
 
 #[test]

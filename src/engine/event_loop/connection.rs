@@ -30,6 +30,8 @@ pub(in crate::engine) struct Connection {
     pub wire: Wire,
     /// State of the connection.
     pub phase: ConnectionPhase,
+    /// Whether more was there than one turn reads.
+    pub has_unread: bool,
     /// Bytes that are not sent yet, and the layer. Boxed because most connections have neither.
     pub output: Option<Box<Output>>,
     session: SessionId,
@@ -94,6 +96,7 @@ impl Connections {
         ConnId::new(self.slots.insert(Connection {
             wire,
             phase: ConnectionPhase::Idle,
+            has_unread: false,
             output: None,
             session: SessionId::UNASSIGNED,
             attempt: AttemptId::new(0),
@@ -131,6 +134,7 @@ impl Connection {
     pub fn assign(&mut self, session: SessionId, attempt: AttemptId) {
         (self.session, self.attempt) = (session, attempt);
         self.phase = ConnectionPhase::Connecting;
+        self.has_unread = false;
     }
 
     /// Whether its bytes go through a layer.

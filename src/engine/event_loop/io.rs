@@ -206,6 +206,9 @@ impl EventLoop<'_, '_> {
             }
         }
         self.buffer = buffer;
+        if let Some(connection) = self.connections.get_mut(id) {
+            connection.has_unread = !is_drained;
+        }
         if !is_drained {
             self.connections.unread.push_back(id);
         }

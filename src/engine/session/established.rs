@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::engine::dialogue::{Dialogue, Input, Progress};
 use crate::engine::session::action::{Action, Actions, AttemptId};
-use crate::engine::session::messages::{excerpt, step_prefix, wanted};
+use crate::engine::session::messages::{self, excerpt, step_prefix, wanted};
 use crate::failure::{Failure, Status};
 use crate::plan::Plan;
 use crate::plan::layer::{LayerError, SharedLayer};
@@ -37,6 +37,8 @@ pub(in crate::engine) struct Established {
     step: RunningStep,
     /// When a tentative match counts. While draining, when the wait for the peer's FIN is over.
     quiet_until: Option<Instant>,
+    /// Whether the socket had more to read at the deadline.
+    pub has_unread: bool,
     /// The number of bytes that arrived after the verdict.
     drained: usize,
     /// Whether [`Action::Continue`] was issued and not answered yet.
@@ -91,6 +93,7 @@ impl Established {
                 deadline: None,
             },
             quiet_until: None,
+            has_unread: false,
             drained: 0,
             continues: false,
             ending: None,
@@ -212,11 +215,7 @@ impl Established {
                 Status::Rejected,
                 format!("the answer matches the reject pattern {pattern}: "),
             ),
-            Progress::NotSilent(_) => (
-                Status::Mismatch,
-                format!("expected {}, got ", wanted(plan, &self.dialogue)),
-            ),
-            Progress::Impossible => (
+            Progress::Impossible | Progress::NotSilent(_) => (
                 Status::Mismatch,
                 format!("expected {}, got ", wanted(plan, &self.dialogue)),
             ),
@@ -330,13 +329,11 @@ impl Established {
     /// The failure of a dialogue that cannot continue for this reason. `silent` is its status if
     /// nothing was received since the last match.
     pub fn unfinished(&self, plan: &Plan, why: &str, silent: Status) -> Failure {
-        crate::engine::session::messages::unfinished(
-            plan,
-            &self.dialogue,
-            self.report.address,
-            why,
-            silent,
-        )
+        let address = self.report.address;
+        if self.has_unread || self.dialogue.is_behind() {
+            return messages::too_slow(plan, &self.dialogue, address, why);
+        }
+        messages::unfinished(plan, &self.dialogue, address, why, silent)
     }
 
     /// `TLS handshake with 192.0.2.7:443: `, the start of an error text about the handshake.

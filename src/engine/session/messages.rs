@@ -25,15 +25,6 @@ pub(in crate::engine) fn unfinished(
     silent: Status,
 ) -> Failure {
     let prefix = step_prefix(plan, dialogue, address);
-    if dialogue.is_behind() {
-        // The peer may have sent what was expected.
-        let wanted = wanted(plan, dialogue);
-        let text = format!(
-            "{prefix}{why} before all {} received bytes were compared with {wanted}: this machine is too slow for it, use a simpler expression or fewer bytes",
-            dialogue.unmatched_len()
-        );
-        return Failure::new(Status::LocalError, text);
-    }
     match dialogue.unfinished(plan) {
         Unfinished::Sending => {
             Failure::new(silent, format!("{prefix}{why} before all bytes were sent"))
@@ -52,6 +43,22 @@ pub(in crate::engine) fn unfinished(
             Failure::new(Status::Mismatch, text)
         }
     }
+}
+
+/// The failure of a dialogue that ends before everything that the peer sent was compared. It may
+/// have sent what was expected, so this says nothing about it.
+pub(in crate::engine) fn too_slow(
+    plan: &Plan,
+    dialogue: &Dialogue,
+    address: SocketAddr,
+    why: &str,
+) -> Failure {
+    let prefix = step_prefix(plan, dialogue, address);
+    let wanted = wanted(plan, dialogue);
+    let text = format!(
+        "{prefix}{why} before all received bytes were compared with {wanted}: this machine is too slow for it, use a simpler expression or fewer bytes"
+    );
+    Failure::new(Status::LocalError, text)
 }
 
 /// `expect (step 2) from 192.0.2.7:25: `, the start of an error text about the current step.
