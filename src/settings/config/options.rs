@@ -150,7 +150,7 @@ fn step(diagnostics: &mut Diagnostics<'_>, table: &mut TableReader<'_>) -> Optio
         _ => {
             table.error(
                 diagnostics,
-                "a step must have exactly one `send...`, `expect...` or `silence` key; `reject...`, `min_bytes` and `timeout` require an `expect...` key",
+                "a step must have exactly one `send...` or `expect...` key, or `silence`; `reject...`, `min_bytes` and `timeout` require an `expect...` key",
             );
             None
         }
