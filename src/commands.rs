@@ -182,6 +182,22 @@ fn internal_error() -> Failure {
     Failure::new(Status::LocalError, text)
 }
 
+/// The failure to report where computing did not end at the deadline.
+fn still_computing() -> Failure {
+    let text = "this machine still compared the answer with an expression after the deadline: use a simpler one";
+    Failure::new(Status::LocalError, text)
+}
+
+/// In debug builds, computes without end if a test requests it.
+#[cfg(debug_assertions)]
+fn compute_if_tested() {
+    if std::env::var_os("ZBX_TCP_TEST_COMPUTE").is_some() {
+        loop {
+            std::hint::spin_loop();
+        }
+    }
+}
+
 /// In debug builds, panics if a test requests it, to show what Zabbix would get.
 #[cfg(debug_assertions)]
 #[allow(clippy::panic)]

@@ -1,12 +1,14 @@
 //! The plan of one probe: immutable, and valid by construction, so that every [`Plan`] can be run.
 
 pub mod bytes;
+pub mod expression;
 pub mod layer;
 pub mod pattern;
 pub mod redact;
 pub mod steps;
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -17,7 +19,7 @@ use crate::fast_fmt;
 use crate::plan::bytes::Charset;
 use crate::plan::layer::SharedLayer;
 use crate::plan::pattern::Pattern;
-use crate::plan::steps::{Secret, Step, Template};
+use crate::plan::steps::{Expect, Secret, Step, Template};
 use crate::policy::{Decision, Policy};
 
 /// One probe: its target, and how it is probed.
@@ -177,8 +179,48 @@ impl ProbeSpec {
     /// The default timeout. It is below Zabbix's default of 3 s, after which Zabbix discards the
     /// value.
     pub const TIMEOUT: Duration = Duration::from_millis(2500);
+    /// The most addresses of one name that a probe connects to. A larger answer is a
+    /// misconfiguration or an attack.
+    pub const MAX_ADDRESSES: usize = 64;
     /// The default maximum number of bytes received since the last match.
     pub const MAX_BYTES: usize = 256 * 1024;
+
+    /// The most bytes that a probe sends, on all of its connections.
+    pub const MAX_SENT: usize = 1 << 20;
+
+    /// The most bytes that are sent on one connection.
+    pub fn max_sent(&self) -> usize {
+        let connections = match (self.attempts, self.addresses) {
+            (Some(attempts), _) => attempts.count.get() as usize,
+            (None, AddressSelection::All) => Self::MAX_ADDRESSES,
+            (None, _) => 1,
+        };
+        Self::MAX_SENT / connections
+    }
+
+    /// Whether it compares anything with a regular expression, which a peer can make expensive.
+    pub fn has_expressions(&self) -> bool {
+        let is_expression = |pattern: &Pattern| pattern.length().is_none();
+        self.steps.iter().any(|step| match step {
+            Step::Expect(expect) => expect.compared().any(is_expression),
+            Step::Send(_) | Step::Silence(_) | Step::StartTls(_) => false,
+        })
+    }
+
+    /// The approximate size of its compiled patterns in memory, in bytes. Equal patterns of one
+    /// dialogue share it.
+    pub fn pattern_memory(&self) -> usize {
+        let mut seen = HashSet::new();
+        let expects = self.steps.iter().filter_map(|step| match step {
+            Step::Expect(expect) => Some(expect),
+            Step::Send(_) | Step::Silence(_) | Step::StartTls(_) => None,
+        });
+        expects
+            .flat_map(Expect::compared)
+            .filter(|pattern| seen.insert(Arc::as_ptr(&pattern.written)))
+            .map(Pattern::memory)
+            .sum()
+    }
 
     /// Whether the policy and `allowed_hosts` allow a connect to this address and port.
     pub fn decide(&self, policy: &Policy, address: IpAddr, port: Port) -> Decision {

@@ -10,6 +10,7 @@ pub mod batch;
 mod build;
 mod check;
 pub mod config;
+mod cost;
 mod dialogue;
 pub mod discover;
 mod error;

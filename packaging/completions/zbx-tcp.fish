@@ -120,7 +120,7 @@ complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l addresses -d '
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -s n -l count -d 'Connect N times within the deadline to measure loss and connect times' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -s i -l interval -d 'Time between the starts of consecutive attempts; requires --count [default: 0.2s]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l require -d 'Number of attempts that must succeed; requires --count [default: 1]' -r
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l send -d 'Send this text; escapes: \\r \\n \\t \\0 \\\\ \\xHH; ${name} inserts a capture' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l send -d 'Send this text; escapes: \\r \\n \\t \\0 \\\\ \\xHH; ${name} inserts a capture, ${host} ${port} ${address} the target' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l send-hex -d 'Send these bytes, in hex: `16 03:01`' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l expect -d 'Expect this text, anywhere in the received data' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l expect-prefix -d 'Expect this text at the start of the received data' -r
@@ -129,6 +129,7 @@ complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l expect-hex -d 
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l reject -d 'Fail the --expect options after this one if this text is received' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l reject-regex -d 'Fail the --expect options after this one if this regular expression matches' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l reject-hex -d 'Fail the --expect options after this one if these bytes are received' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l expect-silence -d 'Expect that the peer neither sends nor closes for so long' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l quit -d 'Send this text before closing, if it is our turn to speak' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l encoding -d 'Encoding of sent and received text: a WHATWG label such as gbk [default: utf-8]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l max-bytes -d 'Fail if N bytes are received without a match [default: 262144]' -r
@@ -201,7 +202,7 @@ complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l addresses -d '
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -s n -l count -d 'Connect N times within the deadline to measure loss and connect times' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -s i -l interval -d 'Time between the starts of consecutive attempts; requires --count [default: 0.2s]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l require -d 'Number of attempts that must succeed; requires --count [default: 1]' -r
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l send -d 'Send this text; escapes: \\r \\n \\t \\0 \\\\ \\xHH; ${name} inserts a capture' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l send -d 'Send this text; escapes: \\r \\n \\t \\0 \\\\ \\xHH; ${name} inserts a capture, ${host} ${port} ${address} the target' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l send-hex -d 'Send these bytes, in hex: `16 03:01`' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l expect -d 'Expect this text, anywhere in the received data' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l expect-prefix -d 'Expect this text at the start of the received data' -r
@@ -210,6 +211,7 @@ complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l expect-hex -d 
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l reject -d 'Fail the --expect options after this one if this text is received' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l reject-regex -d 'Fail the --expect options after this one if this regular expression matches' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l reject-hex -d 'Fail the --expect options after this one if these bytes are received' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l expect-silence -d 'Expect that the peer neither sends nor closes for so long' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l quit -d 'Send this text before closing, if it is our turn to speak' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l encoding -d 'Encoding of sent and received text: a WHATWG label such as gbk [default: utf-8]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l max-bytes -d 'Fail if N bytes are received without a match [default: 262144]' -r

@@ -18,6 +18,8 @@ pub enum StepKind {
     Expect(PatternKind),
     /// `--reject` and its variants
     Reject(PatternKind),
+    /// `--expect-silence`
+    Silence,
     /// `--quit`
     Quit,
 }
@@ -36,12 +38,12 @@ pub enum PatternKind {
 }
 
 /// The options: kind, name, name of the value, help.
-const STEP_OPTIONS: [(StepKind, &str, &str, &str); 10] = [
+const STEP_OPTIONS: [(StepKind, &str, &str, &str); 11] = [
     (
         StepKind::Send,
         "--send",
         "TEXT",
-        "Send this text; escapes: \\r \\n \\t \\0 \\\\ \\xHH; ${name} inserts a capture",
+        "Send this text; escapes: \\r \\n \\t \\0 \\\\ \\xHH; ${name} inserts a capture, ${host} ${port} ${address} the target",
     ),
     (
         StepKind::SendHex,
@@ -92,6 +94,12 @@ const STEP_OPTIONS: [(StepKind, &str, &str, &str); 10] = [
         "Fail the --expect options after this one if these bytes are received",
     ),
     (
+        StepKind::Silence,
+        "--expect-silence",
+        "DURATION",
+        "Expect that the peer neither sends nor closes for so long",
+    ),
+    (
         StepKind::Quit,
         "--quit",
         "TEXT",
@@ -119,6 +127,9 @@ impl Args for StepArgs {
                     .long(name)
                     .value_name(*value)
                     .help(*help);
+                // A text may begin with a hyphen, such as `-ERR`; `settings` refuses those that are
+                // options.
+                let arg = arg.allow_hyphen_values(true);
                 command.arg(arg.action(clap::ArgAction::Append))
             })
     }

@@ -4,6 +4,7 @@ mod input;
 mod output;
 mod progress;
 mod sink;
+mod watchdog;
 
 use std::io::BufWriter;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -13,11 +14,13 @@ use crate::cli::batch::BatchArgs;
 use crate::cli::values::non_empty;
 use crate::commands::batch::output::StoppableOutput;
 use crate::commands::batch::sink::BatchSink;
+use crate::commands::batch::watchdog::Watchdog;
 use crate::commands::{
     CommandResult, Exit, color_mode, internal_error, limits, log_line, print_to, resolver_kind,
+    still_computing,
 };
 use crate::engine;
-use crate::engine::Limits;
+use crate::engine::{Limits, Sink};
 use crate::failure::{Failure, Status};
 use crate::os::stop::StopHandle;
 use crate::output::batch_document;
@@ -44,21 +47,38 @@ pub fn run(args: &BatchArgs, stop: Option<&StopHandle>) -> CommandResult {
     log_invalid_entries(&batch);
     let mut sink = BatchSink::new(&batch, stop);
     let policy = Policy::system();
-    let unreported = probe(&batch, &policy, stop, start, &mut sink);
+    let unreported = if batch.plans.iter().any(|plan| plan.spec.has_expressions()) {
+        let watchdog = Watchdog {
+            due: start + batch.bounds.deadline,
+            stop,
+            give_up: |sink: &mut BatchSink<'_>| {
+                sink.complete(&still_computing());
+                let exit = exit(sink, &batch);
+                print_results(sink, &batch, StoppableOutput::new(stop), start, exit)
+            },
+        };
+        watchdog.guard(&mut sink, |sink| probe(&batch, &policy, stop, start, sink))
+    } else {
+        probe(&batch, &policy, stop, start, &mut sink)
+    };
     sink.complete(&unreported);
     log_held_back(&batch, &sink);
-    let exit = if sink.all_up() && batch.invalid.count == 0 {
-        Exit::Up
-    } else {
-        Exit::Down
-    };
+    let exit = exit(&sink, &batch);
     Ok(print_results(
-        sink,
+        &mut sink,
         &batch,
         StoppableOutput::new(stop),
         start,
         exit,
     ))
+}
+
+fn exit(sink: &BatchSink<'_>, batch: &Batch) -> Exit {
+    if sink.all_up() && batch.invalid.count == 0 {
+        Exit::Up
+    } else {
+        Exit::Down
+    }
 }
 
 /// The results of a batch as text.
@@ -93,7 +113,7 @@ fn probe(
     policy: &Policy,
     stop: Option<&StopHandle>,
     start: Instant,
-    sink: &mut BatchSink<'_>,
+    sink: &mut (impl Sink + Send),
 ) -> Failure {
     let (limits, reasons) = limits::limits(&batch.bounds, &batch.plans, start.elapsed());
     let limits = Limits {
@@ -113,6 +133,8 @@ fn probe(
     let ran = catch_unwind(AssertUnwindSafe(|| {
         #[cfg(debug_assertions)]
         super::panic_if_tested();
+        #[cfg(debug_assertions)]
+        super::compute_if_tested();
         engine::run(
             &mut source,
             sink,
@@ -160,7 +182,7 @@ fn log_invalid_entries(batch: &Batch) {
 /// Prints the results, except for the lines of `ndjson` that were printed during the run.
 #[allow(clippy::disallowed_methods)]
 fn print_results(
-    mut sink: BatchSink<'_>,
+    sink: &mut BatchSink<'_>,
     batch: &Batch,
     mut output: StoppableOutput<'_>,
     start: Instant,

@@ -11,9 +11,12 @@ use std::time::Duration;
 use crate::cli::check::CheckArgs;
 use crate::cli::values::non_empty;
 use crate::commands::check::transcript::TranscriptWriter;
-use crate::commands::{CommandResult, Exit, color_mode, internal_error, print, resolver_kind};
+use crate::commands::{
+    CommandResult, Exit, color_mode, internal_error, print, resolver_kind, still_computing,
+};
 use crate::engine::{Limits, Observed, Sink};
 use crate::failure::{Failure, Status};
+use crate::os::computing::ComputeAlarm;
 use crate::output::Format;
 use crate::output::text::ColorMode;
 use crate::plan::Plan;
@@ -35,10 +38,16 @@ pub fn run(args: &CheckArgs) -> CommandResult {
     let check = settings::check(request, config)?;
     let plan = Arc::new(check.plan.clone());
     let policy = Policy::system();
+    // Without a timer the check goes on; its work is bounded without it.
+    let alarm = plan
+        .spec
+        .has_expressions()
+        .then(|| compute_alarm(&check, &plan));
     let report = catch_unwind(AssertUnwindSafe(|| {
         probe(&check, &policy, Arc::clone(&plan))
     }))
     .unwrap_or_else(|_| internal_error_report(plan));
+    drop(alarm);
     let exit = if report.is_up() { Exit::Up } else { Exit::Down };
     // Only the text report has colors: the other formats save the look at the terminal and the environment.
     let colors = if matches!(check.format, Format::Text) {
@@ -63,6 +72,8 @@ fn default_format() -> Result<Format, settings::SettingsError> {
 fn probe(check: &Check, policy: &Policy, plan: Arc<Plan>) -> Report {
     #[cfg(debug_assertions)]
     super::panic_if_tested();
+    #[cfg(debug_assertions)]
+    super::compute_if_tested();
     let transcript = match check.transcript {
         Transcript::Shown => Some(TranscriptWriter::default()),
         Transcript::Silent => None,
@@ -87,6 +98,14 @@ fn probe(check: &Check, policy: &Policy, plan: Arc<Plan>) -> Report {
         }
         (None, Ok(())) => internal_error_report(plan),
     }
+}
+
+/// Ends the check if it computes after its deadline, with a value that says so.
+fn compute_alarm(check: &Check, plan: &Arc<Plan>) -> Option<ComputeAlarm> {
+    let timeout = plan.spec.timeout;
+    let report = Report::without_connection(Arc::clone(plan), still_computing(), timeout);
+    let text = output::render(&report, &check.format, ColorMode::Off);
+    ComputeAlarm::start(timeout, text.into_bytes(), Exit::Down.code()).ok()
 }
 
 /// The report of a probe that a defect of this program ended.

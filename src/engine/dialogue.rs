@@ -1,18 +1,27 @@
 //! The interpreter of a plan's steps: what to send next, and whether the answer is the expected
 //! one.
 //!
-//! It does no I/O and reads no clock. [`matcher`] matches one pattern, `expectation` combines the
-//! patterns of one step, `received` holds the bytes that they are matched against.
+//! It does no I/O and reads no clock. [`matcher`] matches one pattern, [`automaton`] those that are
+//! regular expressions, `expectation` combines the patterns of one step, `received` holds the bytes
+//! that they are matched against. Work is done in small parts ([`budget`]), because a peer chooses
+//! how much there is.
 
+pub mod automaton;
+pub mod budget;
 mod expectation;
+pub mod match_state;
 pub mod matcher;
 mod received;
 
+use std::borrow::Cow;
+use std::net::SocketAddr;
+
 pub use expectation::{Capture, Input};
 
+use crate::engine::dialogue::budget::Budget;
 use crate::engine::dialogue::expectation::{Expectation, Outcome};
-use crate::engine::dialogue::matcher::MatchEnd;
-use crate::engine::dialogue::received::Received;
+use crate::engine::dialogue::match_state::MatchEnd;
+use crate::engine::dialogue::received::{Fill, Received};
 use crate::failure::Status;
 use crate::plan::Plan;
 use crate::plan::layer::SharedLayer;
@@ -34,9 +43,17 @@ pub struct Dialogue {
     matched: usize,
     /// The patterns of the current step, once it has compared anything.
     expectation: Option<Box<Expectation>>,
+    /// What is enough of the current step's answer if no more can arrive, once that was compared.
+    enough: Option<Box<Expectation>>,
     /// Whether the last answer was accepted although it is incomplete.
     accepted_incomplete: bool,
     captures: Vec<Capture>,
+    /// The number of bytes sent.
+    sent: usize,
+    /// The address that it is held with.
+    address: SocketAddr,
+    /// Whether received bytes wait to be compared, because the last turn was over.
+    is_behind: bool,
 }
 
 /// What a dialogue needs in order to continue, or how it ended.
@@ -57,8 +74,19 @@ pub enum Progress {
     Rejected(String),
     /// The expected answer can no longer match.
     Impossible,
-    /// This many bytes were received without a match, which is the maximum.
+    /// Wait for the time of a [`Step::Silence`], then call [`Dialogue::was_silent`].
+    Silence,
+    /// Silence was expected, and this many bytes were received.
+    NotSilent(usize),
+    /// Received bytes are left to compare; call [`Dialogue::advance`] again, after others had their
+    /// turn.
+    Behind,
+    /// No match ends within this many bytes, which is the maximum.
     TooMuch(usize),
+    /// The step matched, but its groups captured so many bytes that they are not kept.
+    CapturedTooMuch(usize),
+    /// The next send would make this many bytes in all, which are too many to send.
+    SendsTooMuch(usize),
     /// This many bytes were received after the answer that lets the layer start.
     Injected(usize),
 }
@@ -76,34 +104,59 @@ pub enum Unfinished {
 
 impl Dialogue {
     /// A dialogue before its first step.
-    pub fn new(plan: &Plan) -> Self {
-        let received = Received::new(plan.spec.charset);
+    pub fn new(plan: &Plan, address: SocketAddr) -> Self {
+        let received = Received::new(plan.spec.charset, plan.spec.max_bytes);
         Self {
             position: 0,
             total: 0,
             received,
             matched: 0,
             expectation: None,
+            enough: None,
             accepted_incomplete: false,
             captures: Vec::new(),
+            sent: 0,
+            address,
+            is_behind: false,
         }
     }
 
-    /// Runs the steps as far as the received bytes allow.
+    /// Runs the steps as far as the received bytes allow, for one turn.
     pub fn advance(&mut self, plan: &Plan, input: Input) -> Progress {
+        let progress = self.run(plan, input, &mut Budget::one_turn());
+        self.is_behind = progress == Progress::Behind;
+        progress
+    }
+
+    /// Whether received bytes wait to be compared, because the last turn was over.
+    pub fn is_behind(&self) -> bool {
+        self.is_behind
+    }
+
+    fn run(&mut self, plan: &Plan, input: Input, budget: &mut Budget) -> Progress {
         loop {
+            if budget.is_spent() {
+                return Progress::Behind;
+            }
             match plan.spec.steps.get(self.position) {
                 None => return Progress::Done,
-                Some(Step::Send(template)) => return Progress::Send(self.fill(template)),
+                Some(Step::Send(template)) => return self.send(plan, template),
                 Some(Step::StartTls(layer)) => {
-                    self.received.forget(std::mem::take(&mut self.matched));
+                    self.forget_matched(budget);
                     return match self.buffered_len() {
                         0 => Progress::StartTls(layer.clone()),
                         bytes => Progress::Injected(bytes),
                     };
                 }
+                Some(Step::Silence(_)) => {
+                    self.forget_matched(budget);
+                    return match self.buffered_len() {
+                        0 => Progress::Silence,
+                        bytes => Progress::NotSilent(bytes),
+                    };
+                }
                 Some(Step::Expect(expect)) => {
-                    if let Some(progress) = self.expect(plan, expect, input) {
+                    if let Some(progress) = self.expect(plan, expect, input, budget) {
                         return progress;
                     }
                 }
@@ -111,34 +164,57 @@ impl Dialogue {
         }
     }
 
+    fn send(&mut self, plan: &Plan, template: &Template) -> Progress {
+        let bytes = self.sent.saturating_add(self.filled_len(plan, template));
+        // Without captures the number of bytes is known when the plan is made.
+        if template.has_captures() && bytes > plan.spec.max_sent() {
+            return Progress::SendsTooMuch(bytes);
+        }
+        self.sent = bytes;
+        Progress::Send(self.fill(plan, template))
+    }
+
     /// Matches the received bytes against the current step; `None` when the step is done.
-    fn expect(&mut self, plan: &Plan, expect: &Expect, input: Input) -> Option<Progress> {
+    fn expect(
+        &mut self,
+        plan: &Plan,
+        expect: &Expect,
+        input: Input,
+        budget: &mut Budget,
+    ) -> Option<Progress> {
         if self.expectation.is_none() {
-            self.received.forget(std::mem::take(&mut self.matched));
+            self.forget_matched(budget);
             self.expectation = Some(Box::new(Expectation::new(expect, self.match_end(plan))));
         }
         let expectation = self.expectation.as_mut()?;
-        match expectation.update(expect, &self.received, input) {
+        match expectation.update(expect, &self.received, input, budget) {
             Outcome::Matched(end) => {
                 let captures = expectation.captures(expect, &self.received, end);
-                self.matched(expect, end, captures);
-                None
+                self.matched(expect, end, captures, budget)
             }
             Outcome::Rejected(index) => Some(Progress::Rejected(
                 expect.reject.get(index).map(rejection).unwrap_or_default(),
             )),
             Outcome::Impossible => Some(Progress::Impossible),
-            _ if self.received.raw().len() >= plan.spec.max_bytes => {
-                Some(Progress::TooMuch(self.received.raw().len()))
-            }
-            Outcome::Tentative => Some(Progress::Tentative),
-            Outcome::Undecided if self.accepts_incomplete(expect, input) => None,
-            Outcome::Undecided => Some(Progress::Wait),
+            Outcome::Behind => Some(Progress::Behind),
+            outcome => match (self.received.fill(), outcome) {
+                (Fill::Past, _) | (Fill::Full, Outcome::Undecided) => {
+                    Some(Progress::TooMuch(plan.spec.max_bytes))
+                }
+                (_, Outcome::Tentative) => Some(Progress::Tentative),
+                _ => self.accept_incomplete(expect, input, budget),
+            },
         }
     }
 
     /// The current step is met by the bytes up to `end`.
-    fn matched(&mut self, expect: &Expect, end: usize, captures: Vec<Capture>) {
+    fn matched(
+        &mut self,
+        expect: &Expect,
+        end: usize,
+        captures: Vec<Capture>,
+        budget: &mut Budget,
+    ) -> Option<Progress> {
         for (name, mut value) in captures {
             if expect.numbers.contains(&name) {
                 value = decimal(&value);
@@ -146,28 +222,46 @@ impl Dialogue {
             self.captures.retain(|(known, _)| *known != name);
             self.captures.push((name, value));
         }
+        let captured = self.captures.iter().map(|(_, value)| value.len()).sum();
+        if captured > Self::MAX_CAPTURED {
+            self.captures.clear();
+            return Some(Progress::CapturedTooMuch(captured));
+        }
         self.matched = end;
-        self.expectation = None;
+        (self.expectation, self.enough) = (None, None);
         self.position += 1;
+        budget.spend(Self::COST_OF_STEP);
+        None
     }
 
     /// Meets the step with what was received, if no more can arrive and that is enough.
-    fn accepts_incomplete(&mut self, expect: &Expect, input: Input) -> bool {
+    fn accept_incomplete(
+        &mut self,
+        expect: &Expect,
+        input: Input,
+        budget: &mut Budget,
+    ) -> Option<Progress> {
         let incomplete = expect.incomplete.as_deref();
         let enough = match input {
             Input::MoreMayCome | Input::Quiescent => None,
             Input::Closed => incomplete.and_then(|incomplete| incomplete.at_close.as_deref()),
             Input::TimeOver => incomplete.and_then(|incomplete| incomplete.at_timeout.as_deref()),
         };
-        let Some(enough) = enough else { return false };
-        let mut expectation = Expectation::new(enough, MatchEnd::Earliest);
-        let Outcome::Matched(end) = expectation.update(enough, &self.received, input) else {
-            return false;
+        let Some(enough) = enough else {
+            return Some(Progress::Wait);
         };
-        let captures = expectation.captures(enough, &self.received, end);
-        self.matched(expect, end, captures);
-        self.accepted_incomplete = true;
-        true
+        let expectation = self
+            .enough
+            .get_or_insert_with(|| Box::new(Expectation::new(enough, MatchEnd::Earliest)));
+        match expectation.update(enough, &self.received, input, budget) {
+            Outcome::Matched(end) => {
+                let captures = expectation.captures(enough, &self.received, end);
+                self.accepted_incomplete = true;
+                self.matched(expect, end, captures, budget)
+            }
+            Outcome::Behind => Some(Progress::Behind),
+            _ => Some(Progress::Wait),
+        }
     }
 
     /// Whether it is our turn to speak once the dialogue has ended, so that the protocol's farewell
@@ -176,7 +270,8 @@ impl Dialogue {
     pub fn is_our_turn(&self, plan: &Plan, status: Option<Status>) -> bool {
         let is_expect = |step: &Step| matches!(step, Step::Expect(_));
         let has_matched = plan.spec.steps.iter().take(self.position).any(is_expect);
-        let speaks_first = plan.spec.steps.first().is_some_and(|step| !is_expect(step));
+        let mut spoken = plan.spec.steps.iter().filter(|step| !is_silence(step));
+        let speaks_first = spoken.next().is_some_and(|step| !is_expect(step));
         match status {
             None => (has_matched || speaks_first) && !self.accepted_incomplete,
             // The server has answered our message, though not as expected.
@@ -195,39 +290,81 @@ impl Dialogue {
         }
     }
 
+    /// The most bytes that all groups may capture. Groups may capture the same bytes, so this is
+    /// not bounded by the received bytes.
+    pub const MAX_CAPTURED: usize = 1 << 20;
+    /// The work of a step that compares nothing, in the unit of [`Budget`].
+    const COST_OF_STEP: usize = 100;
+
+    /// Drops what the last step matched.
+    fn forget_matched(&mut self, budget: &mut Budget) {
+        let decoded = self.received.forget(std::mem::take(&mut self.matched));
+        budget.spend(decoded);
+    }
+
     /// The exact end of a match matters if a later step continues from it, or must know what
     /// follows it.
     fn match_end(&self, plan: &Plan) -> MatchEnd {
         let later = plan.spec.steps.iter().skip(self.position + 1);
-        if later
-            .into_iter()
-            .any(|step| matches!(step, Step::Expect(_) | Step::StartTls(_)))
-        {
+        if later.into_iter().any(|step| !matches!(step, Step::Send(_))) {
             MatchEnd::Exact
         } else {
             MatchEnd::Earliest
         }
     }
 
-    /// The bytes of a template, filled with the captures so far. A group that captured nothing is
+    fn capture(&self, name: &str) -> &[u8] {
+        let capture = self.captures.iter().rfind(|(known, _)| **known == *name);
+        capture
+            .map(|(_, value)| value.as_slice())
+            .unwrap_or_default()
+    }
+
+    /// A part of a template, filled with what is known by now. A group that captured nothing is
     /// empty.
-    pub fn fill(&self, template: &Template) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        for piece in &template.0 {
-            match piece {
-                Piece::Bytes(literal) => bytes.extend_from_slice(literal),
-                Piece::Secret(secret) => bytes.extend_from_slice(secret.reveal()),
-                Piece::Capture(name) => {
-                    let capture = self.captures.iter().rfind(|(known, _)| known == name);
-                    bytes.extend(
-                        capture
-                            .map(|(_, value)| value.as_slice())
-                            .unwrap_or_default(),
-                    );
-                }
+    fn filled<'p>(&'p self, plan: &Plan, piece: &'p Piece) -> Cow<'p, [u8]> {
+        match piece {
+            Piece::Bytes(literal) => Cow::Borrowed(literal),
+            Piece::Secret(secret) => Cow::Borrowed(secret.reveal()),
+            Piece::Capture(name) => Cow::Borrowed(self.capture(name)),
+            Piece::Target(part) => {
+                let text = part.text(&plan.target, self.address);
+                // Every encoding has the characters of hosts and addresses.
+                let encoded = plan.spec.charset.encode(&text);
+                Cow::Owned(encoded.unwrap_or_else(|_| text.into_bytes()))
             }
         }
+    }
+
+    /// The number of bytes of a filled template.
+    fn filled_len(&self, plan: &Plan, template: &Template) -> usize {
+        let lengths = template
+            .0
+            .iter()
+            .map(|piece| self.filled(plan, piece).len());
+        lengths.fold(0, usize::saturating_add)
+    }
+
+    /// The bytes of a template, filled with what is known by now.
+    fn fill(&self, plan: &Plan, template: &Template) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for piece in &template.0 {
+            bytes.extend_from_slice(&self.filled(plan, piece));
+        }
         bytes
+    }
+
+    /// The bytes of the farewell; `None` without one, or if they are too many to send.
+    pub fn quit(&self, plan: &Plan) -> Option<Vec<u8>> {
+        let quit = plan.spec.quit.as_ref()?;
+        let bytes = self.sent.saturating_add(self.filled_len(plan, quit));
+        let fits = !quit.has_captures() || bytes <= plan.spec.max_sent();
+        fits.then(|| self.fill(plan, quit))
+    }
+
+    /// The peer was silent for as long as the current [`Step::Silence`] says.
+    pub fn was_silent(&mut self) {
+        self.position += 1;
     }
 
     /// The kernel took all bytes of the current send step; continues with the next step.
@@ -349,6 +486,10 @@ fn decimal(bytes: &[u8]) -> Vec<u8> {
         .iter()
         .fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
     number.to_string().into_bytes()
+}
+
+fn is_silence(step: &Step) -> bool {
+    matches!(step, Step::Silence(_))
 }
 
 /// Why an answer is rejected, in words if there are any.

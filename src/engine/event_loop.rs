@@ -451,6 +451,11 @@ impl<'e, 's> EventLoop<'e, 's> {
                     self.notify(session, sent, now);
                 }
             }
+            Action::Continue(attempt) => {
+                if let Some(connection) = slot.connections.of(attempt) {
+                    self.connections.unread.push_back(connection);
+                }
+            }
             // For the sink, which has observed it.
             Action::Explain(..) => {}
             Action::Shutdown(attempt) => {

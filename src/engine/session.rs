@@ -56,6 +56,8 @@ struct Extra {
     address_count: usize,
     /// Set from [`SessionState::Racing`] on.
     race: Option<Box<AddressRace>>,
+    /// Of several attempts, the only one whose captures are kept.
+    captured: Option<usize>,
     /// Set once [`SessionState::Decided`].
     verdict: Option<Verdict>,
 }
@@ -210,6 +212,11 @@ impl Session {
         self.attempt(id).is_some_and(Attempt::is_waiting)
     }
 
+    /// Whether received bytes of this attempt wait to be compared: nothing more is read until then.
+    pub fn is_behind(&self, id: AttemptId) -> bool {
+        self.attempt(id).is_some_and(Attempt::is_behind)
+    }
+
     /// The address and port that this attempt connects to.
     pub fn remote(&self, id: AttemptId) -> Option<SocketAddr> {
         self.attempt(id)
@@ -276,6 +283,9 @@ impl Session {
             Event::Received(id, bytes) => {
                 self.with(id, |attempt| attempt.received(&plan, bytes, now, actions));
             }
+            Event::Continued(id) => {
+                self.with(id, |attempt| attempt.continued(&plan, now, actions));
+            }
             Event::PeerClosed(id) => {
                 self.with(id, |attempt| attempt.peer_closed(&plan, now, actions));
             }
@@ -313,6 +323,9 @@ impl Session {
         }
         if self.state == SessionState::Racing {
             self.advance_race(now, actions);
+        }
+        for index in 0..self.attempts().len() {
+            self.keep_captures_of_one(index);
         }
         self.decide_if_complete(now);
     }
@@ -390,6 +403,33 @@ impl Session {
     fn with(&mut self, id: AttemptId, then: impl FnOnce(&mut Attempt)) {
         if let Some(attempt) = self.attempts.as_mut_slice().get_mut(id.index()) {
             then(attempt);
+            self.keep_captures_of_one(id.index());
+        }
+    }
+
+    /// Drops the captures of all attempts but the last successful one, else the last one, which the
+    /// report describes: thousands of attempts may capture much each. This one may have ended.
+    fn keep_captures_of_one(&mut self, index: usize) {
+        let is_ended = |attempt: &Attempt| attempt.is_decided();
+        if self.plan.spec.attempts.is_none() || !self.attempts().get(index).is_some_and(is_ended) {
+            return;
+        }
+        let rank = |session: &Self, index: usize| {
+            let report = session.attempts().get(index).and_then(Attempt::report);
+            (report.is_some_and(|report| report.failure.is_none()), index)
+        };
+        let kept = self.extra().captured.unwrap_or(index);
+        let (keep, drop) = if rank(self, index) >= rank(self, kept) {
+            (index, kept)
+        } else {
+            (kept, index)
+        };
+        self.extra().captured = Some(keep);
+        if drop == keep {
+            return;
+        }
+        if let Some(attempt) = self.attempts.as_mut_slice().get_mut(drop) {
+            attempt.drop_captures();
         }
     }
 

@@ -20,15 +20,47 @@ impl Charset {
     /// The encoding of a WHATWG label (Encoding Standard, section 4.2) in upper or lower case.
     ///
     /// # Errors
-    /// If the label is unknown. The UTF-16 and `replacement` labels count as unknown, because the
-    /// standard has no encoder for them.
+    /// If the label is unknown. The `replacement` labels count as unknown, because nothing can be
+    /// encoded or decoded with them.
     pub fn from_label(label: &str) -> Result<Self, BytesError> {
         let unknown = || BytesError::UnknownEncoding(escaped_prefix(label, 40));
         let encoding = Encoding::for_label(label.as_bytes()).ok_or_else(unknown)?;
-        if encoding.output_encoding() != encoding {
+        if encoding == encoding_rs::REPLACEMENT {
             return Err(unknown());
         }
         Ok(Self(encoding))
+    }
+
+    /// The order of the bytes of a UTF-16 unit; `None` for other encodings.
+    fn utf16_unit(self) -> Option<fn(u16) -> [u8; 2]> {
+        if self.0 == encoding_rs::UTF_16LE {
+            Some(u16::to_le_bytes)
+        } else if self.0 == encoding_rs::UTF_16BE {
+            Some(u16::to_be_bytes)
+        } else {
+            None
+        }
+    }
+
+    /// Whether this decoder, which took `taken` bytes, the last ones of which are `tail`, is
+    /// between two characters in the state of a new decoder.
+    pub fn is_between_characters(
+        self,
+        decoder: &encoding_rs::Decoder,
+        taken: usize,
+        tail: [u8; 2],
+    ) -> bool {
+        let unit = |[first, second]: [u8; 2]| {
+            if self.0 == encoding_rs::UTF_16LE {
+                [second, first]
+            } else {
+                [first, second]
+            }
+        };
+        match self.utf16_unit() {
+            Some(_) => taken % 2 == 0 && !matches!(unit(tail), [0xd8..=0xdb, _]),
+            None => decoder.latin1_byte_compatible_up_to(b"").is_some(),
+        }
     }
 
     /// Whether it is UTF-8, so that bytes need no decoding.
@@ -51,6 +83,10 @@ impl Charset {
     /// # Errors
     /// If the encoding lacks a character; the error names the first one.
     pub fn encode(self, text: &str) -> Result<Vec<u8>, BytesError> {
+        // The Encoding Standard only decodes UTF-16.
+        if let Some(bytes) = self.utf16_unit() {
+            return Ok(text.encode_utf16().flat_map(bytes).collect());
+        }
         let (bytes, _, unmappable) = self.0.encode(text);
         if !unmappable {
             return Ok(bytes.into_owned());
@@ -135,15 +171,23 @@ enum TextEnd {
 /// If an escape is unknown, or the encoding lacks a character.
 pub fn unescape(text: &str, charset: Charset) -> Result<Vec<u8>, BytesError> {
     let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text;
+    let (mut plain, mut rest) = (String::new(), text);
     while let Some(at) = rest.find('\\') {
-        let (plain, escape) = rest.split_at(at);
-        bytes.extend(charset.encode(plain)?);
+        let (before, escape) = rest.split_at(at);
+        plain.push_str(before);
         let (byte, length) = read_escape(escape)?;
-        bytes.push(byte);
+        if escape.starts_with("\\x") {
+            bytes.extend(charset.encode(&plain)?);
+            plain.clear();
+            bytes.push(byte);
+        } else {
+            // A character like any other: in UTF-16 it has two bytes.
+            plain.push(char::from(byte));
+        }
         rest = escape.get(length..).unwrap_or_default();
     }
-    bytes.extend(charset.encode(rest)?);
+    plain.push_str(rest);
+    bytes.extend(charset.encode(&plain)?);
     Ok(bytes)
 }
 
@@ -258,9 +302,21 @@ mod tests {
 
     #[test]
     fn labels_without_an_encoder_are_unknown() {
-        for label in ["", "klingon", "utf-16le", "replacement", "iso-2022-cn"] {
+        for label in ["", "klingon", "replacement", "iso-2022-cn"] {
             assert!(Charset::from_label(label).is_err(), "{label}");
         }
+    }
+
+    #[test]
+    fn utf_16_goes_both_ways() {
+        let little = Charset::from_label("utf-16le").unwrap();
+        let big = Charset::from_label("utf-16be").unwrap();
+        assert_eq!(
+            unescape(r"a你\r\n\xff", little).unwrap(),
+            b"a\0\x60\x4f\r\0\n\0\xff"
+        );
+        assert_eq!(unescape("\u{1f600}", big).unwrap(), b"\xd8\x3d\xde\x00");
+        assert_eq!(big.printable(b"\0a\x4f\x60\0\n"), "a你\\n");
     }
 
     #[test]

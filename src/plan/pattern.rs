@@ -2,27 +2,22 @@
 //! expressions.
 //!
 //! Patterns match bytes, NUL included, by automata that take each byte once: Knuth-Morris-Pratt for
-//! literals, lazy DFAs for regular expressions. So matching is linear whatever the peer sends, and
-//! it is known at every byte whether a match is still possible.
+//! literals, [NFAs](crate::plan::expression) for regular expressions. So matching is linear whatever
+//! the peer sends, and it is known at every byte whether a match is still possible.
 
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
-use regex_automata::MatchKind;
-use regex_automata::hybrid::dfa::DFA;
-use regex_automata::nfa::thompson;
-use regex_automata::nfa::thompson::pikevm::PikeVM;
-use regex_automata::util::syntax;
-
 use crate::escape::escaped_prefix;
 use crate::plan::bytes::{BytesError, Charset, unescape};
+use crate::plan::expression::{Alphabet, Regex};
 
-/// One pattern.
+/// One pattern. Many steps may have the same one, which then share what it needs in memory.
 #[derive(Clone)]
 pub struct Pattern {
     /// As the user wrote it, for error texts.
-    pub written: Box<str>,
+    pub written: Arc<str>,
     /// What a match means, in words, for the error text of a reject pattern.
     pub reason: Option<Box<str>>,
     /// What it is matched against.
@@ -44,9 +39,9 @@ pub enum Haystack {
 #[derive(Clone)]
 pub enum CompiledPattern {
     /// These bytes, anywhere.
-    Literal(Literal),
+    Literal(Arc<Literal>),
     /// These bytes, directly after the last match.
-    Prefix(Box<[u8]>),
+    Prefix(Arc<[u8]>),
     /// A regular expression.
     Regex(Arc<Regex>),
 }
@@ -97,70 +92,6 @@ fn step(bytes: &[u8], fallback: &[usize], mut matched: usize, byte: u8) -> usize
     }
 }
 
-/// A compiled regular expression: ASCII classes; `^` and `$` match at lines (CRLF-aware), `\A`
-/// directly after the last match.
-pub struct Regex {
-    /// Finds the end of a match, and whether one is still possible.
-    pub dfa: DFA,
-    /// Finds what the groups captured.
-    pub groups: PikeVM,
-    /// The names of its named groups.
-    pub names: Vec<Box<str>>,
-}
-
-/// The maximum size of the automaton of one expression, in bytes. With larger ones, a peer that
-/// floods costs more time than a deadline has.
-const REGEX_SIZE: usize = 64 << 10;
-
-impl Regex {
-    fn new(source: &str) -> Result<Self, PatternError> {
-        let invalid =
-            |error: &dyn Error| PatternError::Regex(escaped_prefix(source, 60), reason(error));
-        let syntax = syntax::Config::new()
-            .unicode(false)
-            .utf8(false)
-            .multi_line(true)
-            .crlf(true);
-        let limits = thompson::Config::new()
-            .utf8(false)
-            .nfa_size_limit(Some(REGEX_SIZE));
-        let nfa = thompson::Compiler::new()
-            .syntax(syntax)
-            .configure(limits)
-            .build(source)
-            .map_err(|e| invalid(&e))?;
-        let names = nfa
-            .group_info()
-            .all_names()
-            .filter_map(|(_, _, name)| name.map(Into::into))
-            .collect();
-        let config = DFA::config()
-            .match_kind(MatchKind::LeftmostFirst)
-            .skip_cache_capacity_check(true);
-        let dfa = DFA::builder()
-            .configure(config)
-            .build_from_nfa(nfa.clone())
-            .map_err(|e| invalid(&e))?;
-        let groups = PikeVM::new_from_nfa(nfa).map_err(|e| invalid(&e))?;
-        Ok(Self { dfa, groups, names })
-    }
-
-    fn matches_empty(&self) -> bool {
-        self.groups.is_match(&mut self.groups.create_cache(), "")
-    }
-}
-
-/// The last line of the innermost cause of an error: the message without the drawing above it.
-fn reason(error: &dyn Error) -> String {
-    let mut innermost = error;
-    while let Some(cause) = innermost.source() {
-        innermost = cause;
-    }
-    let text = innermost.to_string();
-    let line = text.lines().last().unwrap_or_default();
-    escaped_prefix(line.trim_start_matches("error: "), 160)
-}
-
 impl Pattern {
     /// A literal to find anywhere, written with escapes.
     ///
@@ -172,7 +103,7 @@ impl Pattern {
             written: text.into(),
             reason: None,
             haystack,
-            compiled: CompiledPattern::Literal(Literal::new(bytes)),
+            compiled: CompiledPattern::Literal(Arc::new(Literal::new(bytes))),
         })
     }
 
@@ -195,15 +126,15 @@ impl Pattern {
     /// # Errors
     /// If it is invalid, too large, or matches an empty answer.
     pub fn regex(source: &str, charset: Charset) -> Result<Self, PatternError> {
-        let regex = Regex::new(source)?;
+        let (haystack, alphabet) = if charset.is_utf8() {
+            (Haystack::Raw, Alphabet::Bytes)
+        } else {
+            (Haystack::Text, Alphabet::Characters)
+        };
+        let regex = compile(source, alphabet)?;
         if regex.matches_empty() {
             return Err(PatternError::Empty(escaped_prefix(source, 60)));
         }
-        let haystack = if charset.is_utf8() {
-            Haystack::Raw
-        } else {
-            Haystack::Text
-        };
         Ok(Self {
             written: source.into(),
             reason: None,
@@ -218,9 +149,12 @@ impl Pattern {
     /// If the text is not hex.
     pub fn hex(text: &str) -> Result<Self, PatternError> {
         let bytes = read_hex(text)?;
-        let compiled = match bytes.iter().copied().collect::<Option<Vec<u8>>>() {
-            Some(bytes) => CompiledPattern::Literal(Literal::new(bytes)),
-            None => CompiledPattern::Regex(Arc::new(Regex::new(&hex_source(&bytes))?)),
+        let known: Option<Vec<u8>> = bytes.iter().copied().collect();
+        let compiled = if let Some(bytes) = known {
+            CompiledPattern::Literal(Arc::new(Literal::new(bytes)))
+        } else {
+            let regex = compile(&hex_source(&bytes), Alphabet::Bytes)?;
+            CompiledPattern::Regex(Arc::new(regex))
         };
         Ok(Self {
             written: text.into(),
@@ -235,7 +169,7 @@ impl Pattern {
         match &self.compiled {
             CompiledPattern::Literal(_) => false,
             CompiledPattern::Prefix(_) => true,
-            CompiledPattern::Regex(regex) => regex.groups.get_nfa().is_always_start_anchored(),
+            CompiledPattern::Regex(regex) => regex.is_anchored(),
         }
     }
 
@@ -248,6 +182,23 @@ impl Pattern {
         }
     }
 
+    /// The work that one received byte may cost at most, in [`Regex::cost`]'s unit.
+    pub fn cost(&self) -> usize {
+        match &self.compiled {
+            CompiledPattern::Regex(regex) => regex.cost(),
+            CompiledPattern::Literal(_) | CompiledPattern::Prefix(_) => 1,
+        }
+    }
+
+    /// The approximate size of its compiled form in memory, in bytes.
+    pub fn memory(&self) -> usize {
+        match &self.compiled {
+            CompiledPattern::Regex(regex) => regex.memory(),
+            CompiledPattern::Literal(literal) => literal.bytes.len() * 9,
+            CompiledPattern::Prefix(prefix) => prefix.len(),
+        }
+    }
+
     /// The names of its groups.
     pub fn names(&self) -> &[Box<str>] {
         match &self.compiled {
@@ -255,6 +206,10 @@ impl Pattern {
             CompiledPattern::Literal(_) | CompiledPattern::Prefix(_) => &[],
         }
     }
+}
+
+fn compile(source: &str, alphabet: Alphabet) -> Result<Regex, PatternError> {
+    Regex::new(source, alphabet).map_err(|why| PatternError::Regex(escaped_prefix(source, 60), why))
 }
 
 impl fmt::Display for Pattern {

@@ -1,9 +1,11 @@
 //! The steps of a dialogue: what is sent, what is expected, and what is rejected.
 
 use std::fmt;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::address::{Host, Port, Target};
 use crate::plan::bytes::Charset;
 use crate::plan::layer::SharedLayer;
 use crate::plan::pattern::Pattern;
@@ -15,13 +17,15 @@ pub enum Step {
     Send(Template),
     /// Waits for an answer that matches.
     Expect(Expect),
+    /// Waits for this long, in which the peer must neither send anything nor close.
+    Silence(Duration),
     /// Starts a layer in the middle of the dialogue (STARTTLS). The step before it must match the
     /// whole answer: bytes after the match were not sent by a peer that waits for the handshake, so
     /// they are an injection and fail the step (RFC 3207, section 6).
     StartTls(SharedLayer),
 }
 
-/// Bytes to send, with placeholders for captures and secrets.
+/// Bytes to send, with placeholders for what is only known later.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Template(pub Vec<Piece>);
 
@@ -34,6 +38,40 @@ pub enum Piece {
     Capture(Box<str>),
     /// A secret, which is redacted in every output.
     Secret(Secret),
+    /// The target.
+    Target(TargetPart),
+}
+
+/// What a template may say about the target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TargetPart {
+    /// The host as in a URL: an IPv6 address in brackets, without a zone.
+    Host,
+    /// The port.
+    Port,
+    /// The address that was connected to.
+    Address,
+    /// The host as in a URL, and the port unless it is this one.
+    Authority(Option<Port>),
+}
+
+impl TargetPart {
+    /// Its text for a connection to this address.
+    pub fn text(self, target: &Target, address: SocketAddr) -> String {
+        let host = || match &target.host {
+            Host::Address(IpAddr::V6(address)) => format!("[{address}]"),
+            Host::Zoned(zoned) => format!("[{}]", zoned.address),
+            Host::Address(IpAddr::V4(address)) => address.to_string(),
+            Host::Name(name) => name.relative().to_owned(),
+        };
+        match self {
+            Self::Host => host(),
+            Self::Port => target.port.to_string(),
+            Self::Address => address.ip().to_string(),
+            Self::Authority(usual) if usual == Some(target.port) => host(),
+            Self::Authority(_) => format!("{}:{}", host(), target.port),
+        }
+    }
 }
 
 impl Template {
@@ -46,8 +84,25 @@ impl Template {
     pub fn secrets(&self) -> impl Iterator<Item = &Secret> + Clone {
         self.0.iter().filter_map(|piece| match piece {
             Piece::Secret(secret) => Some(secret),
-            Piece::Bytes(_) | Piece::Capture(_) => None,
+            Piece::Bytes(_) | Piece::Capture(_) | Piece::Target(_) => None,
         })
+    }
+
+    /// Whether it has parts that the peer chooses.
+    pub fn has_captures(&self) -> bool {
+        self.0
+            .iter()
+            .any(|piece| matches!(piece, Piece::Capture(_)))
+    }
+
+    /// The number of bytes that it has at least.
+    pub fn least_len(&self) -> usize {
+        let lengths = self.0.iter().map(|piece| match piece {
+            Piece::Bytes(bytes) => bytes.len(),
+            Piece::Secret(secret) => secret.reveal().len(),
+            Piece::Capture(_) | Piece::Target(_) => 0,
+        });
+        lengths.fold(0, usize::saturating_add)
     }
 }
 
@@ -121,6 +176,20 @@ impl Expect {
             numbers: Box::default(),
             incomplete: None,
         }
+    }
+
+    /// All patterns that an answer may be compared with.
+    pub fn compared(&self) -> impl Iterator<Item = &Pattern> {
+        let enough = self.incomplete.iter().flat_map(|incomplete| {
+            let enough = [&incomplete.at_close, &incomplete.at_timeout];
+            enough.into_iter().flatten()
+        });
+        let enough = enough.flat_map(|enough| enough.wanted.patterns());
+        self.wanted
+            .patterns()
+            .iter()
+            .chain(&self.reject)
+            .chain(enough)
     }
 }
 

@@ -14,6 +14,7 @@ use crate::plan::{
     AddressSelection, Attempts, Expected, Family, Interface, LocalBind, Plan, ProbeSpec,
 };
 use crate::settings::config::Service;
+use crate::settings::cost::{self, Excess};
 use crate::settings::dialogue::{CompiledDialogue, dialogue};
 use crate::settings::error::{Located, SettingsError};
 use crate::settings::overrides::Overrides;
@@ -39,6 +40,14 @@ impl Blame<'_> {
                 let key = target.key.member(&self.name(option));
                 SettingsError::at(&target.location, &key, message)
             }
+        }
+    }
+
+    /// An error that is not about a single option.
+    fn general(self, message: impl std::fmt::Display) -> SettingsError {
+        match self {
+            Self::CommandLine => SettingsError::new(message),
+            Self::Target(target) => target.error(message),
         }
     }
 
@@ -77,6 +86,12 @@ pub fn spec(
                 ..spec
             };
             reject_contradictions(&spec, blame).map_err(|error| vec![error])?;
+            cost::reject_excess(&spec).map_err(|Excess { option, message }| {
+                vec![match option {
+                    Some(option) => blame.error(option, message),
+                    None => blame.general(message),
+                }]
+            })?;
             Ok(spec)
         }
         (dialogue, transport) => {

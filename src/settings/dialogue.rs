@@ -1,9 +1,15 @@
-//! Compiles the steps of a dialogue: escapes, patterns, and references to captures and secrets.
+//! Compiles the steps of a dialogue: escapes, patterns, and references to captures, secrets and the
+//! target.
 
+use std::collections::HashMap;
+
+use crate::address::Port;
 use crate::escape::escaped_prefix;
 use crate::plan::bytes::{Charset, unescape};
 use crate::plan::pattern::{Pattern, read_hex};
-use crate::plan::steps::{Expect, IncompleteAnswer, Patterns, Piece, Secret, Step, Template};
+use crate::plan::steps::{
+    Expect, IncompleteAnswer, Patterns, Piece, Secret, Step, TargetPart, Template,
+};
 use crate::settings::error::{Located, SettingsError};
 use crate::settings::overrides::Overrides;
 use crate::settings::step_spec::{
@@ -37,10 +43,23 @@ pub fn dialogue(overrides: &Overrides) -> Result<CompiledDialogue, Vec<SettingsE
         charset,
         line_ends,
         secrets: &overrides.secrets,
+        port: overrides.port,
         captures: Vec::new(),
+        patterns: HashMap::new(),
+        memory: 0,
         errors,
     };
     let specs = overrides.steps.as_deref().unwrap_or_default();
+    if specs.len() > MAX_STEPS {
+        let message = format!(
+            "the dialogue has {} steps: at most {MAX_STEPS} are allowed",
+            specs.len()
+        );
+        return Err(vec![located(specs).map_or_else(
+            || SettingsError::new(&message),
+            |given| given.error(&message),
+        )]);
+    }
     let steps: Vec<Step> = specs
         .iter()
         .filter_map(|step| compiler.step(step))
@@ -57,20 +76,41 @@ pub fn dialogue(overrides: &Overrides) -> Result<CompiledDialogue, Vec<SettingsE
     }
 }
 
+/// The most steps of a dialogue.
+const MAX_STEPS: usize = 1000;
+/// The most memory that the compiled patterns of a dialogue may need, in bytes.
+const MAX_MEMORY: usize = 8 << 20;
+
+/// Where the first step with a text was given.
+fn located(steps: &[StepSpec]) -> Option<&Located> {
+    steps.iter().find_map(|step| match step {
+        StepSpec::Send(SendSpec::Text(given) | SendSpec::Hex(given)) => Some(given),
+        StepSpec::Expect(expect) => expect.patterns.first().map(|pattern| &pattern.text),
+        StepSpec::Silence(_) => None,
+    })
+}
+
 struct Compiler<'w> {
     charset: Charset,
     line_ends: LineEnds,
     secrets: &'w [(String, Secret)],
+    /// The port of targets without one.
+    port: Option<Port>,
+    /// Compiled patterns by kind and text: a reject pattern is in every step that it guards.
+    patterns: HashMap<(PatternKind, &'w str), Pattern>,
+    /// The memory that they need, in bytes.
+    memory: usize,
     /// The names that earlier steps capture.
     captures: Vec<Box<str>>,
     errors: Vec<SettingsError>,
 }
 
-impl Compiler<'_> {
-    fn step(&mut self, step: &StepSpec) -> Option<Step> {
+impl<'w> Compiler<'w> {
+    fn step(&mut self, step: &'w StepSpec) -> Option<Step> {
         match step {
             StepSpec::Send(send) => self.send(send).map(Step::Send),
             StepSpec::Expect(expect) => self.expect(expect).map(Step::Expect),
+            StepSpec::Silence(time) => Some(Step::Silence(*time)),
         }
     }
 
@@ -82,7 +122,7 @@ impl Compiler<'_> {
         self.checked(given, template)
     }
 
-    fn expect(&mut self, expect: &ExpectSpec) -> Option<Expect> {
+    fn expect(&mut self, expect: &'w ExpectSpec) -> Option<Expect> {
         let patterns: Vec<_> = expect
             .patterns
             .iter()
@@ -133,13 +173,13 @@ impl Compiler<'_> {
             .collect()
     }
 
-    fn reject(&mut self, spec: &RejectSpec) -> Option<Pattern> {
+    fn reject(&mut self, spec: &'w RejectSpec) -> Option<Pattern> {
         let mut pattern = self.pattern(&spec.pattern)?;
         pattern.reason = spec.reason.as_ref().map(words);
         Some(pattern)
     }
 
-    fn incomplete(&mut self, expect: &ExpectSpec) -> Option<Box<IncompleteAnswer>> {
+    fn incomplete(&mut self, expect: &'w ExpectSpec) -> Option<Box<IncompleteAnswer>> {
         let given = expect.incomplete.as_ref()?;
         let at_close = given
             .at_close
@@ -161,24 +201,41 @@ impl Compiler<'_> {
     }
 
     /// An expectation of a part of an answer. Its groups are those of the whole answer.
-    fn enough(&mut self, text: &Located) -> Option<Expect> {
-        let pattern = self.checked(
-            text,
-            Pattern::regex(&text.text, self.charset).map_err(|why| why.to_string()),
-        )?;
+    fn enough(&mut self, text: &'w Located) -> Option<Expect> {
+        let pattern = self.compiled(PatternKind::Regex, text)?;
         self.add_captures(&pattern, text, usize::MAX);
         Some(Expect::one(pattern))
     }
 
-    fn pattern(&mut self, spec: &PatternSpec) -> Option<Pattern> {
-        let text = &spec.text.text;
-        let pattern = match spec.kind {
+    fn pattern(&mut self, spec: &'w PatternSpec) -> Option<Pattern> {
+        self.compiled(spec.kind, &spec.text)
+    }
+
+    fn compiled(&mut self, kind: PatternKind, given: &'w Located) -> Option<Pattern> {
+        let text = given.text.as_str();
+        if let Some(known) = self.patterns.get(&(kind, text)) {
+            return Some(known.clone());
+        }
+        if self.memory > MAX_MEMORY {
+            return None;
+        }
+        let pattern = match kind {
             PatternKind::Literal => Pattern::literal(text, self.charset),
             PatternKind::Prefix => Pattern::prefix(text, self.charset),
             PatternKind::Regex => Pattern::regex(text, self.charset),
             PatternKind::Hex => Pattern::hex(text),
         };
-        self.checked(&spec.text, pattern.map_err(|why| why.to_string()))
+        let pattern = self.checked(given, pattern.map_err(|why| why.to_string()))?;
+        self.memory += pattern.memory();
+        if self.memory > MAX_MEMORY {
+            let why = format!(
+                "the patterns of the dialogue need more than {MAX_MEMORY} bytes: use fewer or simpler ones"
+            );
+            self.errors.push(given.error(why));
+            return None;
+        }
+        self.patterns.insert((kind, text), pattern.clone());
+        Some(pattern)
     }
 
     /// Adds the names that a pattern captures. Each may be captured once, except that the
@@ -220,7 +277,7 @@ impl Compiler<'_> {
         }
         self.push_literal(&mut pieces, rest)?;
         if self.line_ends == LineEnds::CrLf {
-            pieces.push(Piece::Bytes(b"\r\n".to_vec()));
+            self.push_literal(&mut pieces, "\\r\\n")?;
         }
         Ok(Template(pieces))
     }
@@ -250,11 +307,22 @@ impl Compiler<'_> {
         if self.captures.iter().any(|known| **known == *name) {
             return Ok(Piece::Capture(name.into()));
         }
-        let name = escaped_prefix(name, 40);
-        Err(format!(
-            "no earlier step captures `{name}`: add a group `(?<{name}>...)`, or write `\\x24{{` for a literal `${{`"
-        ))
+        let part = match name {
+            "host" => TargetPart::Host,
+            "port" => TargetPart::Port,
+            "address" => TargetPart::Address,
+            "authority" => TargetPart::Authority(self.port),
+            _ => return Err(unknown_reference(name)),
+        };
+        Ok(Piece::Target(part))
     }
+}
+
+fn unknown_reference(name: &str) -> String {
+    let name = escaped_prefix(name, 40);
+    format!(
+        "no earlier step captures `{name}`: add a group `(?<{name}>...)`, or write `\\x24{{` for a literal `${{`; `${{host}}`, `${{port}}`, `${{address}}` and `${{authority}}` are those of the target"
+    )
 }
 
 /// Words for an error text: one line without control characters.

@@ -2,10 +2,14 @@
 
 use std::time::Duration;
 
+use clap::CommandFactory;
+
+use crate::cli::Cli;
 use crate::cli::check::CheckArgs;
 use crate::cli::probe::{NetworkArgs, ProbeArgs};
 use crate::cli::steps::{StepArgs, StepKind};
 use crate::cli::values::non_empty;
+use crate::escape::escaped_prefix;
 use crate::output::Format;
 use crate::plan::Family;
 use crate::settings::error::{Located, SettingsError};
@@ -162,11 +166,14 @@ pub fn duration(
     option(name, value, parse::duration)
 }
 
+/// The most patterns of all expectations, each with the reject patterns that apply to it.
+const MAX_COMPARED: usize = 10_000;
+
 /// Reads the dialogue in the order of the options: `--reject` applies to every `--expect` after it,
 /// and `--quit` is last.
 fn dialogue(args: &StepArgs) -> Result<(Option<Vec<StepSpec>>, Option<SendSpec>), SettingsError> {
     let (mut steps, mut quit, mut reject) = (Vec::new(), None, Vec::new());
-    let mut unused_reject = None;
+    let (mut unused_reject, mut compared) = (None, 0);
     for (kind, text) in &args.0 {
         let name = kind.option();
         if quit.is_some() {
@@ -177,13 +184,32 @@ fn dialogue(args: &StepArgs) -> Result<(Option<Vec<StepSpec>>, Option<SendSpec>)
             };
             return Err(SettingsError::in_option(name, message));
         }
+        if is_option(text) {
+            let message = format!(
+                "requires a value, and `{}` is an option: write a text like that as `\\x2d{}`",
+                escaped_prefix(text, 40),
+                escaped_prefix(text.get(1..).unwrap_or_default(), 40)
+            );
+            return Err(SettingsError::in_option(name, message));
+        }
         let text = Located::in_option(name, text);
         match kind {
             StepKind::Send => steps.push(StepSpec::Send(SendSpec::Text(text))),
             StepKind::SendHex => steps.push(StepSpec::Send(SendSpec::Hex(text))),
             StepKind::Quit => quit = Some(SendSpec::Text(text)),
+            StepKind::Silence => {
+                let time = parse::duration(&text.text).map_err(|why| text.invalid(&why))?;
+                steps.push(StepSpec::Silence(time));
+            }
             StepKind::Expect(kind) => {
                 unused_reject = None;
+                compared += 1 + reject.len();
+                if compared > MAX_COMPARED {
+                    let message = format!(
+                        "the expectations and the reject patterns before them are more than {MAX_COMPARED} comparisons: use fewer"
+                    );
+                    return Err(text.error(message));
+                }
                 let pattern = PatternSpec { kind: *kind, text };
                 steps.push(StepSpec::Expect(ExpectSpec::one(pattern, reject.clone())));
             }
@@ -205,12 +231,36 @@ fn dialogue(args: &StepArgs) -> Result<(Option<Vec<StepSpec>>, Option<SendSpec>)
     }
 }
 
+/// Whether a text is an option of the program. Where the value of an option is missing, as after a
+/// macro of Zabbix that is empty, the next option would be taken as the value.
+fn is_option(text: &str) -> bool {
+    let Some(rest) = text.strip_prefix('-') else {
+        return false;
+    };
+    let mut command = Cli::command();
+    command.build();
+    let mut options = command
+        .get_subcommands()
+        .flat_map(clap::Command::get_arguments);
+    match rest.strip_prefix('-') {
+        Some(long) => {
+            let name = long.split('=').next();
+            options.any(|option| option.get_long().is_some() && option.get_long() == name)
+        }
+        None => options.any(|option| {
+            option
+                .get_short()
+                .is_some_and(|short| rest.chars().eq([short]))
+        }),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use clap::Parser;
 
     use super::*;
-    use crate::cli::{Cli, Command};
+    use crate::cli::Command;
 
     #[test]
     fn every_option_of_the_table_is_read_from_the_command_line() {

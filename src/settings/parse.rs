@@ -24,7 +24,7 @@ const EXPECT_CLOSED: [(&str, Expected); 2] = [
 /// The most connects of one probe.
 const MAX_ATTEMPTS: u64 = 10_000;
 /// The most bytes that may be held while waiting for a match.
-const MAX_BYTES: u64 = 16 << 20;
+const MAX_BYTES: u64 = 1 << 20;
 
 /// Why a value is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -21,6 +21,8 @@ pub enum StepSpec {
     Send(SendSpec),
     /// Something to wait for.
     Expect(ExpectSpec),
+    /// The time in which nothing may come.
+    Silence(Duration),
 }
 
 /// Something to send.

@@ -109,8 +109,8 @@ fn invalid_escapes_and_encodings_are_refused() {
             "--encoding: unknown encoding `klingon`",
         ),
         (
-            &["--encoding", "utf-16le", "--send", "a"],
-            "unknown encoding `utf-16le`",
+            &["--encoding", "replacement", "--send", "a"],
+            "unknown encoding `replacement`",
         ),
     ]);
 }
@@ -201,7 +201,7 @@ fn invalid_bounds_and_services_are_refused() {
     refused(&[
         (
             &["--max-bytes", "0"],
-            "--max-bytes: `0` is not a number from 1 to 16777216",
+            "--max-bytes: `0` is not a number from 1 to 1048576",
         ),
         (&["--max-bytes", "-1"], "--max-bytes: `-1`"),
         (&["--max-bytes", "16777217"], "--max-bytes: `16777217`"),
@@ -228,5 +228,70 @@ fn invalid_bounds_and_services_are_refused() {
             &["--service", "smtp", "--service", "ssh"],
             "cannot be given more than once",
         ),
+    ]);
+}
+
+#[test]
+fn a_dialogue_that_costs_too_much_is_refused() {
+    let many = |words: &[&'static str], times: usize| -> Vec<&'static str> {
+        words
+            .iter()
+            .copied()
+            .cycle()
+            .take(words.len() * times)
+            .collect()
+    };
+    let sends = "x".repeat(60_000);
+    let sends = ["--send", &sends].into_iter().cycle().take(2 * 18);
+    let rejects = many(&["--reject-regex", "a+b"], 300);
+    let expects = many(&["--expect", "a"], 300);
+    refused(&[
+        (
+            &["--expect-regex", "(?<v>(?:a+b?){300})"],
+            "--max-bytes: 262144 bytes are too many for step 1, whose patterns have 1",
+        ),
+        (
+            &[
+                "--max-bytes",
+                "1048576",
+                "--expect-regex",
+                "[ab]*a[ab]{400}",
+            ],
+            "use simpler patterns, or at most ",
+        ),
+        (
+            &[&rejects[..], &expects].concat(),
+            "are more than 10000 comparisons",
+        ),
+        (
+            &many(&["--send", "x"], 1001),
+            "the dialogue has 1001 steps: at most 1000",
+        ),
+        (
+            &sends.collect::<Vec<_>>(),
+            "--send: the dialogue sends 1080000 bytes: at most 1048576 are allowed",
+        ),
+        (
+            &[
+                "-n",
+                "10000",
+                "-i",
+                "1ms",
+                "--max-bytes",
+                "1000",
+                "--send",
+                &"x".repeat(200),
+            ],
+            "--count: the dialogue sends 200 bytes in each of 10000 attempts",
+        ),
+        (
+            &["-n", "1000", "-i", "1ms", "--expect", "x"],
+            "--max-bytes: 1000 attempts at once may receive 262144 bytes each",
+        ),
+        (
+            &["--expect-silence", "2s", "--expect-silence", "1s"],
+            "--expect-silence: 3s of silence do not fit into the deadline",
+        ),
+        (&["--expect-silence", "x"], "--expect-silence: "),
     ]);
 }

@@ -321,3 +321,170 @@ fn options_extend_a_named_service() {
     assert_eq!(document["service"], "smtp");
     assert!(heard.ends_with(r"BYE\r\n"), "{heard}: {document}");
 }
+
+#[test]
+fn max_bytes_does_not_depend_on_the_segments() {
+    for split in Split::ALL {
+        for (max, expected) in [("4", "9"), ("14", "9"), ("15", "0")] {
+            let (peer, _) = Peer::scripted(vec![Says(b"SSH-2.0-OpenSSH"), Waits(50)], split);
+            let port = peer.port();
+            let words = ["127.0.0.1", &port, "--max-bytes", max, "-o", "status"];
+            let ran = check(&[&words[..], &["--expect", "OpenSSH"]].concat());
+            assert_eq!(ran.out.trim(), expected, "{split:?} {max}");
+        }
+    }
+}
+
+#[test]
+fn a_text_may_begin_with_a_hyphen() {
+    const ERR: &[Act] = &[Hears, Says(b"-ERR no\r\n")];
+    let words = [
+        "--send", "--x y", "--reject", "-ERR", "--expect", "+OK", "-o", "status",
+    ];
+    let (ran, heard) = against(ERR, &words);
+    ran.prints("10", 1);
+    assert_eq!(heard, "--x y");
+    let words = [
+        "--send",
+        "x",
+        "--expect",
+        "-ERR",
+        "--expect-regex",
+        "-*n[a-z]",
+        "--quit",
+        "-",
+    ];
+    assert_eq!(sent(ERR, &words), "x-");
+    // The steps keep their order, whatever their texts look like.
+    const TWICE: &[Act] = &[Hears, Says(b"-1"), Hears, Says(b"-2")];
+    let words = [
+        "--send",
+        "-a",
+        "--expect=-1",
+        "--send=-b",
+        "--reject",
+        "-1",
+        "--expect",
+        "-2",
+    ];
+    assert_eq!(sent(TWICE, &words), "-a-b");
+}
+
+#[test]
+fn a_missing_text_is_not_the_next_option() {
+    let peer = Peer::greeting(b"220 ready\r\n");
+    for next in [
+        "--expect",
+        "--expect=220",
+        "-o",
+        "-4",
+        "--timeout",
+        "--help",
+    ] {
+        let words = ["127.0.0.1", &peer.port(), "--send", next];
+        check(&words).refuses(&format!(
+            "--send: requires a value, and `{next}` is an option"
+        ));
+    }
+    peer.has_no_connection();
+}
+
+#[test]
+fn silence_can_be_expected() {
+    let silent = |acts: &'static [Act], more: &[&str]| {
+        let words = [&["--expect-silence", "300ms", "-o", "status"], more].concat();
+        let (ran, _) = against(acts, &words);
+        let took = ran.took;
+        (ran.out.trim().to_owned(), took)
+    };
+    let (status, took) = silent(&[Waits(600)], &[]);
+    assert!(
+        status == "0" && took >= Duration::from_millis(300),
+        "{took:?}"
+    );
+    for (acts, status) in [
+        // A proxy that accepts for a dead backend.
+        (&[Waits(50), Act::Leaves][..], "7"),
+        (&[Waits(50), Act::Resets], "6"),
+        (&[Waits(50), Says(b"x"), Waits(500)], "9"),
+    ] {
+        assert_eq!(silent(acts, &[]).0, status, "{acts:?}");
+    }
+    const TALKS: &[Act] = &[Says(b"hello"), Waits(600)];
+    let words = [
+        "--expect",
+        "hello",
+        "--expect-silence",
+        "300ms",
+        "-o",
+        "json",
+    ];
+    let document = against(TALKS, &words).0.document();
+    assert_eq!(
+        (document["status"].as_u64(), document["step"].as_u64()),
+        (Some(0), Some(2))
+    );
+    let words = [
+        "--expect",
+        "hell",
+        "--expect-silence",
+        "300ms",
+        "-o",
+        "error",
+    ];
+    let (ran, _) = against(TALKS, &words);
+    assert!(
+        ran.out.contains("expected silence for 300ms, got \"o\""),
+        "{}",
+        ran.out
+    );
+}
+
+#[test]
+fn sends_name_the_target() {
+    let (ran, heard) = against(
+        &[Hears],
+        &["--send", "${host} ${port} ${address} ${authority}"],
+    );
+    ran.prints("1", 0);
+    let port = heard.split(' ').nth(1).unwrap();
+    assert_eq!(
+        heard,
+        format!("127.0.0.1 {port} 127.0.0.1 127.0.0.1:{port}")
+    );
+    let words = [
+        "--expect-regex",
+        "(?<host>[a-z]+) ready",
+        "--send",
+        "${host}",
+    ];
+    assert_eq!(
+        sent(&[Says(b"220 mail ready\r\n"), Hears], &words),
+        "mail",
+        "captures come first"
+    );
+}
+
+#[test]
+fn http_head_sends_a_host() {
+    const HTTP: &[Act] = &[Hears, Says(b"HTTP/1.1 200 OK\r\n\r\n")];
+    let heard = sent(HTTP, &["--service", "http_head"]);
+    assert!(heard.contains(r"\r\nHost: 127.0.0.1:"), "{heard}");
+}
+
+#[test]
+fn utf_16_is_sent_and_matched() {
+    const ANSWER: &[Act] = &[Hears, Says(b"o\0k\0 \0\x60\x4f\r\0\n\0")];
+    let words = [
+        "--encoding",
+        "utf-16le",
+        "--crlf",
+        "--send",
+        "a\u{4f60}",
+        "--expect-regex",
+        r"ok (?<who>.)\r\n",
+        "--send",
+        "${who}",
+    ];
+    assert_eq!(sent(ANSWER, &words), r"a\x00`O\r\x00\n\x00`O\r\x00\n\x00");
+}

@@ -36,6 +36,7 @@ enum Input {
     LayerFailed(usize),
     Sent(usize),
     Received(usize, Vec<u8>),
+    Continued(usize),
     PeerClosed(usize),
     Failed(usize, Status),
     /// This many milliseconds pass.
@@ -61,6 +62,7 @@ fn input() -> impl Strategy<Value = Input> {
         id.clone().prop_map(Input::Sent),
         (id.clone(), proptest::collection::vec(any::<u8>(), 0..40))
             .prop_map(|(id, bytes)| Input::Received(id, bytes)),
+        id.clone().prop_map(Input::Continued),
         id.clone().prop_map(Input::PeerClosed),
         (id, failure).prop_map(|(id, status)| Input::Failed(id, status)),
         (0_u64..400).prop_map(Input::Passes),
@@ -76,6 +78,14 @@ fn literal(text: &str) -> Pattern {
 
 fn expect(text: &str) -> Step {
     Step::Expect(Expect::one(literal(text)))
+}
+
+/// Expects an answer that takes several turns to compare.
+fn slow() -> Step {
+    let source = r"(?<v>\A(?:[^\x00]+[\x01-\xff]?){100})\x03";
+    Step::Expect(Expect::one(
+        Pattern::regex(source, Charset::default()).unwrap(),
+    ))
 }
 
 fn guarded(text: &str, reject: &str) -> Step {
@@ -99,6 +109,8 @@ fn plans() -> impl Strategy<Value = Plan> {
     let step = prop_oneof![
         Just(Step::Send(Template::bytes(*b"hi"))),
         Just(expect("\\0")),
+        Just(slow()),
+        Just(Step::Silence(Duration::from_millis(150))),
         Just(guarded("\\x01", "\\x02")),
         Just(Step::StartTls(toy::layer())),
     ];
@@ -194,6 +206,7 @@ impl<'p> Ledger<'p> {
                     self.assert_open(id);
                     self.handshaking.insert(id);
                 }
+                Action::Continue(id) => self.assert_open(id),
                 Action::Send(id, _) | Action::Shutdown(id) => {
                     self.assert_open(id);
                     assert!(
@@ -285,6 +298,7 @@ fn event(input: &Input) -> Event<'_> {
         }
         Input::Sent(id) => Event::Sent(AttemptId::new(*id)),
         Input::Received(id, bytes) => Event::Received(AttemptId::new(*id), bytes),
+        Input::Continued(id) => Event::Continued(AttemptId::new(*id)),
         Input::PeerClosed(id) => Event::PeerClosed(AttemptId::new(*id)),
         Input::Failed(id, status) => {
             Event::Failed(AttemptId::new(*id), Failure::new(*status, "failed"), info)
@@ -348,6 +362,93 @@ proptest! {
         let expected = bytes.contains(&7);
         let inputs = [Input::Opened(0), Input::Connected(0), Input::Received(0, bytes), Input::PeerClosed(0)];
         prop_assert_eq!(play(plan, &inputs).is_up(), expected);
+    }
+}
+
+#[test]
+fn what_was_received_is_compared_before_the_end_counts() {
+    let mut plan = Plan::connect(Target::from_arguments("192.0.2.7", Some("25"), None).unwrap());
+    Arc::make_mut(&mut plan.spec).steps = vec![slow()];
+    let bytes = [&[b'a'; 2000][..], &[3]].concat();
+    let reset = Input::Failed(0, Status::Reset);
+    for end in [Input::PeerClosed(0), reset] {
+        let mut inputs = vec![
+            Input::Opened(0),
+            Input::Connected(0),
+            Input::Received(0, bytes.clone()),
+            end,
+        ];
+        // This machine is too slow: that says nothing about the peer.
+        let report = play(plan.clone(), &inputs);
+        assert_eq!(report.status(), Status::LocalError, "{:?}", report.failure);
+        let text = &report.failure.as_ref().unwrap().text;
+        assert!(text.contains("before all received bytes"), "{text}");
+        inputs.extend((0..1000).map(|_| Input::Continued(0)));
+        let report = play(plan.clone(), &inputs);
+        assert!(report.is_up(), "{:?}", report.failure);
+    }
+    // Without the answer, the end is what failed.
+    for (end, status) in [
+        (Input::PeerClosed(0), Status::Mismatch),
+        (Input::Failed(0, Status::Reset), Status::Reset),
+    ] {
+        let mut inputs = vec![
+            Input::Opened(0),
+            Input::Connected(0),
+            Input::Received(0, vec![b'a'; 2000]),
+            end,
+        ];
+        inputs.extend((0..1000).map(|_| Input::Continued(0)));
+        assert_eq!(play(plan.clone(), &inputs).status(), status);
+    }
+}
+
+#[test]
+fn silence_is_neither_speech_nor_the_end() {
+    let mut plan = Plan::connect(Target::from_arguments("192.0.2.7", Some("25"), None).unwrap());
+    let status = |plan: &Plan, inputs: &[Input]| {
+        let inputs = [&[Input::Opened(0), Input::Connected(0)][..], inputs].concat();
+        play(plan.clone(), &inputs).status()
+    };
+    Arc::make_mut(&mut plan.spec).steps = vec![Step::Silence(Duration::from_millis(300))];
+    assert_eq!(status(&plan, &[Input::Passes(301)]), Status::Ok);
+    let early = Input::Passes(299);
+    for (end, expected) in [
+        (Input::Received(0, b"x".to_vec()), Status::Mismatch),
+        (Input::PeerClosed(0), Status::Closed),
+        (Input::Failed(0, Status::Reset), Status::Reset),
+    ] {
+        assert_eq!(status(&plan, &[early.clone(), end]), expected);
+    }
+    // Not silent for long enough when the deadline comes: that was not verified.
+    Arc::make_mut(&mut plan.spec).steps = vec![Step::Silence(Duration::from_millis(1500))];
+    assert_eq!(status(&plan, &[Input::Passes(900)]), Status::ReadTimeout);
+}
+
+#[test]
+fn only_the_attempt_that_is_reported_keeps_its_captures() {
+    let mut plan = Plan::connect(Target::from_arguments("192.0.2.7", Some("25"), None).unwrap());
+    let spec = Arc::make_mut(&mut plan.spec);
+    let digit = Pattern::regex("(?<n>[0-9])", Charset::default()).unwrap();
+    spec.steps = vec![Step::Expect(Expect::one(digit)), expect("!")];
+    spec.attempts = Some(Attempts {
+        count: NonZeroU32::new(4).unwrap(),
+        interval: Duration::from_millis(1),
+        require: NonZeroU32::MIN,
+    });
+    let mut inputs = vec![Input::Passes(5)];
+    inputs.extend((0..4).flat_map(|id| [Input::Opened(id), Input::Connected(id)]));
+    // The third one fails after its capture.
+    for (id, answer) in [(1, "1!"), (0, "0!"), (2, "2?"), (3, "3!")] {
+        inputs.push(Input::Received(id, answer.into()));
+        inputs.push(Input::PeerClosed(id));
+        let report = play(plan.clone(), &inputs);
+        let captures = report.connection.as_ref().unwrap().captures().to_vec();
+        let expected = match id {
+            3 => b"3",
+            _ => b"1",
+        };
+        assert_eq!(captures, [("n".into(), expected.to_vec())], "{id}");
     }
 }
 

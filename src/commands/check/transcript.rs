@@ -88,6 +88,7 @@ fn event_lines(plan: &Plan, event: &Event<'_>) -> Vec<String> {
             bytes.len(),
             &plan.spec.redact_bytes(bytes),
         ),
+        Event::Continued(_) => Vec::new(),
         Event::PeerClosed(id) => vec![format!("{}the peer sent FIN", attempt(plan, *id))],
         Event::Failed(id, failure, info) => {
             vec![format!(
@@ -110,6 +111,7 @@ fn action_lines(plan: &Plan, action: &Action) -> Vec<String> {
             bytes.len(),
             &plan.spec.redact_bytes(bytes),
         ),
+        Action::Continue(_) => Vec::new(),
         Action::Explain(id, text) => vec![format!("{}{text}", attempt(plan, *id))],
         Action::Shutdown(id) => vec![format!(
             "{}the result is known; send FIN and read until the peer closes",

@@ -107,6 +107,10 @@ fn step_lines(service: &Service) -> Vec<String> {
 fn lines_of_step(step: &StepSpec, line_end: &str) -> Vec<String> {
     let expect = match step {
         StepSpec::Send(send) => return vec![format!("send     {}", sent_text(send, line_end))],
+        StepSpec::Silence(time) => {
+            let time = humantime::format_duration(*time);
+            return vec![format!("expect   silence for {time}")];
+        }
         StepSpec::Expect(expect) => expect,
     };
     let mut lines = vec![format!("expect   {}", expected_text(expect))];

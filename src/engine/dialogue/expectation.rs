@@ -1,8 +1,10 @@
 //! An expect step that is running: combines the matches of its patterns into one outcome.
 
-use crate::engine::dialogue::matcher::{MatchEnd, MatchState, Matcher};
-use crate::engine::dialogue::received::Received;
-use crate::plan::pattern::{CompiledPattern, Pattern};
+use crate::engine::dialogue::budget::Budget;
+use crate::engine::dialogue::match_state::{MatchEnd, MatchState};
+use crate::engine::dialogue::matcher::Matcher;
+use crate::engine::dialogue::received::{Fill, Received};
+use crate::plan::pattern::{Haystack, Pattern};
 use crate::plan::steps::{Expect, Patterns};
 
 /// The matchers of a step that is running.
@@ -25,6 +27,8 @@ pub enum Outcome {
     Rejected(usize),
     /// It can no longer match.
     Impossible,
+    /// The budget was spent before all bytes were compared.
+    Behind,
 }
 
 /// The name of a group and the bytes that it matched, as the peer sent them.
@@ -73,8 +77,45 @@ impl Expectation {
     ///
     /// Of a reject pattern and the expected answer, the one whose match ends first decides; on a
     /// tie the reject pattern.
-    pub fn update(&mut self, expect: &Expect, received: &Received, input: Input) -> Outcome {
-        let rejects = states(&mut self.reject, &expect.reject, received, input);
+    pub fn update(
+        &mut self,
+        expect: &Expect,
+        received: &Received,
+        input: Input,
+        budget: &mut Budget,
+    ) -> Outcome {
+        let patterns = expect.wanted.patterns();
+        let wanted = states(
+            &mut self.wanted,
+            patterns,
+            received,
+            usize::MAX,
+            input,
+            budget,
+        );
+        if self.wanted.iter().any(Matcher::is_behind) {
+            return Outcome::Behind;
+        }
+        let state = match expect.wanted {
+            Patterns::Any(_) => earliest(&wanted),
+            Patterns::All(_) => latest(&wanted),
+        };
+        // A reject pattern that ends after the match changes nothing.
+        let until = match state {
+            RawState::Matched(end) => end + 1,
+            _ => usize::MAX,
+        };
+        let rejects = states(
+            &mut self.reject,
+            &expect.reject,
+            received,
+            until,
+            input,
+            budget,
+        );
+        if self.reject.iter().any(Matcher::is_behind) {
+            return Outcome::Behind;
+        }
         let rejected = rejects
             .iter()
             .enumerate()
@@ -83,11 +124,6 @@ impl Expectation {
         // The earliest end of a reject pattern whose match is not certain yet.
         let tentative_reject = rejects.iter().filter_map(|state| state.tentative()).min();
         let when_failed = outcome_when_failed(expect, &rejects);
-        let wanted = states(&mut self.wanted, expect.wanted.patterns(), received, input);
-        let state = match expect.wanted {
-            Patterns::Any(_) => earliest(&wanted),
-            Patterns::All(_) => latest(&wanted),
-        };
         match (rejected, state) {
             (Some((at, index)), RawState::Matched(end) | RawState::Tentative(end)) if at <= end => {
                 Outcome::Rejected(index)
@@ -109,6 +145,12 @@ impl Expectation {
             }
             (_, RawState::Matched(end)) => Outcome::Matched(end),
             (_, RawState::Tentative(_)) => Outcome::Tentative,
+            // No match can end later, but whether a reject pattern ends here is not known yet.
+            (_, RawState::Undecided)
+                if tentative_reject.is_some() && received.fill() == Fill::Full =>
+            {
+                Outcome::Tentative
+            }
             (_, RawState::Undecided) => Outcome::Undecided,
             (_, RawState::Impossible(_)) => Outcome::Impossible,
         }
@@ -117,26 +159,25 @@ impl Expectation {
     /// The captures of a match that ends here: those of the pattern that decided, or of all
     /// patterns if all had to match.
     pub fn captures(&self, expect: &Expect, received: &Received, end: usize) -> Vec<Capture> {
-        let matched =
-            self.wanted
-                .iter()
-                .zip(expect.wanted.patterns())
-                .filter(|(matcher, pattern)| {
-                    let ended = matcher
-                        .matched()
-                        .map(|at| received.raw_offset(pattern.haystack, at));
-                    ended.is_some_and(|ended| {
-                        ended == end || matches!(expect.wanted, Patterns::All(_))
-                    })
-                });
-        let counting = match expect.wanted {
-            Patterns::Any(_) => 1,
-            Patterns::All(_) => usize::MAX,
-        };
-        matched
-            .take(counting)
-            .flat_map(|(_, pattern)| groups(pattern, received))
-            .collect()
+        let mut captures = Vec::new();
+        for (matcher, pattern) in self.wanted.iter().zip(expect.wanted.patterns()) {
+            let Some(ended) = matcher.matched() else {
+                continue;
+            };
+            let is_any = matches!(expect.wanted, Patterns::Any(_));
+            if is_any && received.raw_offset(pattern.haystack, ended) != end {
+                continue;
+            }
+            let groups = pattern.names().iter().zip(matcher.groups(ended));
+            captures.extend(groups.filter_map(|(name, group)| {
+                let part = received.raw_part(pattern.haystack, group?)?;
+                Some((name.clone(), part))
+            }));
+            if is_any {
+                break;
+            }
+        }
+        captures
     }
 
     /// The pattern that matched the most bytes, and how many.
@@ -203,17 +244,30 @@ impl RawState {
     }
 }
 
-/// Feeds the matchers, and gives the state of each.
+/// Feeds the matchers, and gives the state of each. Patterns of the received bytes are only fed
+/// those before `until`.
 fn states(
     matchers: &mut [Matcher],
     patterns: &[Pattern],
     received: &Received,
+    until: usize,
     input: Input,
+    budget: &mut Budget,
 ) -> Vec<RawState> {
     let pairs = matchers.iter_mut().zip(patterns);
     let states = pairs.map(|(matcher, pattern)| {
-        let mut state = matcher.feed(pattern, received.haystack(pattern.haystack));
-        if input != Input::MoreMayCome {
+        let (bytes, bound) = (
+            received.haystack(pattern.haystack),
+            received.bound(pattern.haystack),
+        );
+        let bytes = match pattern.haystack {
+            Haystack::Raw => bytes.get(..until).unwrap_or(bytes),
+            Haystack::Text => bytes,
+        };
+        let mut state = matcher.feed(pattern, bytes, bound, budget);
+        // What goes on past the bound is not a match that ends there.
+        let is_settled = input != Input::MoreMayCome && received.fill() != Fill::Past;
+        if is_settled && !matcher.is_behind() {
             state = matcher.settle();
         }
         match state {
@@ -268,24 +322,4 @@ fn latest(states: &[RawState]) -> RawState {
             (Matched(a), Matched(b)) => Matched(a.max(b)),
             (Matched(a) | Tentative(a), Matched(b) | Tentative(b)) => Tentative(a.max(b)),
         })
-}
-
-/// The captures of the leftmost match.
-fn groups(pattern: &Pattern, received: &Received) -> Vec<Capture> {
-    let CompiledPattern::Regex(regex) = &pattern.compiled else {
-        return Vec::new();
-    };
-    let bytes = received.haystack(pattern.haystack);
-    let mut found = regex.groups.create_captures();
-    regex
-        .groups
-        .captures(&mut regex.groups.create_cache(), bytes, &mut found);
-    let named = regex.names.iter().filter_map(|name| {
-        let span = found.get_group_by_name(name)?;
-        Some((
-            name.clone(),
-            received.raw_part(pattern.haystack, span.range())?,
-        ))
-    });
-    named.collect()
 }

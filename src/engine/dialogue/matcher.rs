@@ -1,36 +1,15 @@
 //! Incremental matching of one pattern: each byte is taken once, as it arrives, and the state of
 //! the match is known after each.
 //!
-//! A regular expression runs as a lazy DFA, whose states tell whether a match can still begin, grow
-//! or change. That decides whether the dialogue must wait for further bytes.
+//! The state tells whether a match can still begin, grow or change, which decides whether the
+//! dialogue must wait for further bytes.
 
-use regex_automata::hybrid::LazyStateID;
-use regex_automata::hybrid::dfa::{Cache, DFA};
-use regex_automata::{Anchored, Input};
+use std::ops::Range;
 
-use crate::plan::pattern::{CompiledPattern, Literal, Pattern, Regex};
-
-/// The state of a match against the bytes so far.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum MatchState {
-    /// No match yet, but one is possible.
-    Undecided,
-    /// No match is possible any more, since the byte before this offset.
-    Impossible(usize),
-    /// It matched up to this offset, but further bytes may change that.
-    Tentative(usize),
-    /// It matched up to this offset, whatever follows.
-    Matched(usize),
-}
-
-/// Which end of a match is asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum MatchEnd {
-    /// The end of the whole match: it has captures, or a later step continues from it.
-    Exact,
-    /// The first byte that completes a match.
-    Earliest,
-}
+use crate::engine::dialogue::automaton::Simulation;
+use crate::engine::dialogue::budget::Budget;
+use crate::engine::dialogue::match_state::{MatchEnd, MatchState};
+use crate::plan::pattern::{CompiledPattern, Literal, Pattern};
 
 /// A pattern that is being matched.
 #[derive(Debug)]
@@ -38,6 +17,11 @@ pub struct Matcher {
     run: Run,
     match_end: MatchEnd,
     state: MatchState,
+    /// Whether it has not taken all bytes, because the budget was spent.
+    is_behind: bool,
+    /// The number of bytes at the last call. Where no new ones follow, nothing is computed again:
+    /// otherwise the first of many patterns could spend the budget of every turn.
+    known: usize,
 }
 
 #[derive(Debug)]
@@ -47,47 +31,76 @@ enum Run {
     Prefix {
         at: usize,
     },
-    Regex(Box<RegexRun>),
+    Regex(Box<Simulation>),
 }
 
 impl Matcher {
     /// A matcher before the first byte of a step.
     pub fn new(pattern: &Pattern, match_end: MatchEnd) -> Self {
-        let (run, state) = match &pattern.compiled {
-            CompiledPattern::Literal(_) => {
-                (Run::Literal(LiteralRun::default()), MatchState::Undecided)
-            }
-            CompiledPattern::Prefix(_) => (Run::Prefix { at: 0 }, MatchState::Undecided),
-            CompiledPattern::Regex(regex) => match RegexRun::new(&regex.dfa) {
-                Some(run) => (Run::Regex(Box::new(run)), MatchState::Undecided),
-                None => (Run::Prefix { at: 0 }, MatchState::Impossible(0)),
-            },
+        let run = match &pattern.compiled {
+            CompiledPattern::Literal(_) => Run::Literal(LiteralRun::default()),
+            CompiledPattern::Prefix(_) => Run::Prefix { at: 0 },
+            CompiledPattern::Regex(regex) => Run::Regex(Box::new(Simulation::new(regex))),
         };
         Self {
             run,
             match_end,
-            state,
+            state: MatchState::Undecided,
+            is_behind: true,
+            known: 0,
         }
     }
 
-    /// Takes all bytes of the step so far; those that it took before are skipped.
-    pub fn feed(&mut self, pattern: &Pattern, bytes: &[u8]) -> MatchState {
-        if !matches!(
+    /// Takes all bytes of the step so far; those that it took before are skipped. No match may end
+    /// after `bound`, whatever follows.
+    pub fn feed(
+        &mut self,
+        pattern: &Pattern,
+        bytes: &[u8],
+        bound: usize,
+        budget: &mut Budget,
+    ) -> MatchState {
+        let is_decided = matches!(
             self.state,
             MatchState::Matched(_) | MatchState::Impossible(_)
-        ) {
-            self.state = match (&mut self.run, &pattern.compiled) {
-                (Run::Literal(run), CompiledPattern::Literal(literal)) => run.feed(literal, bytes),
-                (Run::Prefix { at }, CompiledPattern::Prefix(prefix)) => {
-                    feed_prefix(prefix, bytes, at)
-                }
-                (Run::Regex(run), CompiledPattern::Regex(regex)) => {
-                    run.feed(regex, bytes, self.match_end)
-                }
-                _ => MatchState::Impossible(0),
-            };
+        );
+        if is_decided || (!self.is_behind && self.known == bytes.len()) {
+            return self.state;
         }
+        self.known = bytes.len();
+        let bounded = bytes.get(..bound).unwrap_or(bytes);
+        let fed = match (&mut self.run, &pattern.compiled) {
+            _ if budget.is_spent() => None,
+            (Run::Literal(run), CompiledPattern::Literal(literal)) => {
+                Some(run.feed(literal, bounded, budget))
+            }
+            (Run::Prefix { at }, CompiledPattern::Prefix(prefix)) => {
+                Some(feed_prefix(prefix, bounded, at))
+            }
+            (Run::Regex(run), CompiledPattern::Regex(regex)) => {
+                run.feed(regex, bytes, bound, self.match_end, budget)
+            }
+            _ => Some(MatchState::Impossible(0)),
+        };
+        self.is_behind = fed.is_none();
+        self.state = fed.unwrap_or(self.state);
         self.state
+    }
+
+    /// Whether it has not taken all bytes, because the budget was spent.
+    pub fn is_behind(&self) -> bool {
+        self.is_behind
+    }
+
+    /// What the named groups of the match that ends here captured.
+    pub fn groups(&self, end: usize) -> Vec<Option<Range<usize>>> {
+        match &self.run {
+            Run::Regex(run) => run
+                .groups(end)
+                .map(|group| group.map(|(start, end)| start..end))
+                .collect(),
+            Run::Literal(_) | Run::Prefix { .. } => Vec::new(),
+        }
     }
 
     /// No more bytes are expected for now: a tentative match counts.
@@ -128,7 +141,8 @@ struct LiteralRun {
 }
 
 impl LiteralRun {
-    fn feed(&mut self, literal: &Literal, bytes: &[u8]) -> MatchState {
+    fn feed(&mut self, literal: &Literal, bytes: &[u8], budget: &mut Budget) -> MatchState {
+        budget.spend(bytes.len().saturating_sub(self.at) / 4);
         while let Some(byte) = bytes.get(self.at) {
             self.at += 1;
             self.matched = literal.step(self.matched, *byte);
@@ -155,157 +169,6 @@ fn feed_prefix(prefix: &[u8], bytes: &[u8], at: &mut usize) -> MatchState {
     }
 }
 
-/// The progress of a lazy DFA. Its match states are delayed by one byte: one is entered on the byte
-/// after the end of the match.
-#[derive(Debug)]
-struct RegexRun {
-    cache: Cache,
-    state: LazyStateID,
-    at: usize,
-    /// Where the best match so far ends.
-    end: Option<usize>,
-}
-
-impl RegexRun {
-    fn new(dfa: &DFA) -> Option<Self> {
-        let mut cache = dfa.create_cache();
-        let state = start(dfa, &mut cache)?;
-        Some(Self {
-            cache,
-            state,
-            at: 0,
-            end: None,
-        })
-    }
-
-    fn feed(&mut self, regex: &Regex, bytes: &[u8], match_end: MatchEnd) -> MatchState {
-        let dfa = &regex.dfa;
-        while let Some(byte) = bytes.get(self.at) {
-            let Some(next) = next(dfa, &mut self.cache, self.state, *byte) else {
-                return MatchState::Impossible(self.at + 1);
-            };
-            self.state = next;
-            if next.is_match() {
-                self.end = Some(self.at);
-                if match_end == MatchEnd::Earliest {
-                    return MatchState::Matched(self.at);
-                }
-            } else if next.is_dead() {
-                return self
-                    .end
-                    .map_or(MatchState::Impossible(self.at + 1), MatchState::Matched);
-            }
-            self.at += 1;
-        }
-        self.state_at_end(&regex.dfa, match_end)
-    }
-
-    /// The state when all bytes so far are taken.
-    fn state_at_end(&self, dfa: &DFA, match_end: MatchEnd) -> MatchState {
-        let here = self.look_ahead(dfa);
-        let end = if matches!(here, Lookahead::NoMatch | Lookahead::Dead) {
-            self.end
-        } else {
-            Some(self.at)
-        };
-        match (end, here) {
-            (None, _) => MatchState::Undecided,
-            (Some(end), Lookahead::Dead | Lookahead::Final) => MatchState::Matched(end),
-            (Some(end), Lookahead::Certain) if match_end == MatchEnd::Earliest => {
-                MatchState::Matched(end)
-            }
-            (Some(end), _) => MatchState::Tentative(end),
-        }
-    }
-
-    /// Whether a match ends right here, and whether a further byte could change that.
-    ///
-    /// A full cache is cleared and forgets all states, the current one included; so a copy is used.
-    fn look_ahead(&self, dfa: &DFA) -> Lookahead {
-        let mut cache = self.cache.clone();
-        let answer = match dfa.next_eoi_state(&mut cache, self.state) {
-            Ok(at_end) if at_end.is_match() => Lookahead::Unsure,
-            _ => Lookahead::NoMatch,
-        };
-        if cache.clear_count() != self.cache.clear_count() {
-            return answer;
-        }
-        let further = match answer {
-            Lookahead::Unsure => explore(dfa, &mut cache, self.state),
-            _ => is_exhausted(dfa, &mut cache, self.state).then_some(Lookahead::Dead),
-        };
-        further.unwrap_or(answer)
-    }
-}
-
-/// What may follow the bytes so far.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Lookahead {
-    /// No match ends here.
-    NoMatch,
-    /// No match ends here, and none can end later.
-    Dead,
-    /// A match ends here if nothing follows; a further byte decides.
-    Unsure,
-    /// A match ends here whatever follows, but it could grow.
-    Certain,
-    /// A match ends here whatever follows, and it cannot grow.
-    Final,
-}
-
-/// Tries every class of next byte, and of the byte after it; `None` if the cache cannot tell.
-fn explore(dfa: &DFA, cache: &mut Cache, state: LazyStateID) -> Option<Lookahead> {
-    let cleared = cache.clear_count();
-    let mut grows = false;
-    for unit in dfa.byte_classes().representatives(0..=255) {
-        let after = next(dfa, cache, state, unit.as_u8()?)?;
-        // The cache was cleared: the current state no longer exists in it.
-        if cache.clear_count() != cleared {
-            return None;
-        }
-        if !after.is_match() {
-            return Some(Lookahead::Unsure);
-        }
-        for unit in dfa.byte_classes().representatives(0..=255) {
-            if grows {
-                break;
-            }
-            grows = !next(dfa, cache, after, unit.as_u8()?)?.is_dead();
-            if cache.clear_count() != cleared {
-                return None;
-            }
-        }
-    }
-    Some(if grows {
-        Lookahead::Certain
-    } else {
-        Lookahead::Final
-    })
-}
-
-/// Whether no further byte can lead to a match. If the cache is cleared on the way, the answer is
-/// no, and a later byte gives the true one.
-fn is_exhausted(dfa: &DFA, cache: &mut Cache, state: LazyStateID) -> bool {
-    let cleared = cache.clear_count();
-    let mut units = dfa
-        .byte_classes()
-        .representatives(0..=255)
-        .filter_map(regex_automata::util::alphabet::Unit::as_u8);
-    units.all(|byte| {
-        cache.clear_count() == cleared
-            && next(dfa, cache, state, byte).is_some_and(|after| after.is_dead())
-    })
-}
-
-fn start(dfa: &DFA, cache: &mut Cache) -> Option<LazyStateID> {
-    dfa.start_state_forward(cache, &Input::new("").anchored(Anchored::No))
-        .ok()
-}
-
-fn next(dfa: &DFA, cache: &mut Cache, state: LazyStateID, byte: u8) -> Option<LazyStateID> {
-    dfa.next_state(cache, state, byte).ok()
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -318,7 +181,8 @@ mod tests {
     }
 
     fn state(pattern: &Pattern, match_end: MatchEnd, bytes: &[u8]) -> MatchState {
-        Matcher::new(pattern, match_end).feed(pattern, bytes)
+        let mut budget = Budget::one_turn();
+        Matcher::new(pattern, match_end).feed(pattern, bytes, usize::MAX, &mut budget)
     }
 
     #[test]
@@ -380,40 +244,91 @@ mod tests {
         );
     }
 
-    const SOURCES: [&str; 8] = [
+    const SOURCES: [&str; 14] = [
         "ab+",
-        "a(b|ba)c?",
+        "a(?<x>b|ba)c?",
         r"\Aa*b",
         "a$",
         "^b+$",
-        "(a|b)+c",
-        "a.*b",
+        "(?<x>a|b)+c",
+        "(?<x>a.*)(?<y>b)",
         "ab|abc",
+        "(?:(?<x>a)|(?<y>b)|c)+?\r?$",
+        r"\b(?<x>[ab]+)\b",
+        "(?<x>a*)(?<y>a*)b?a",
+        "(?:a|(?<x>ab))(?:c|(?<y>bcd)|)(?<z>\n*)",
+        r"(?<x>a\B)|(?<y>a)",
+        "[ab]*a(?<x>[ab]{3})c?",
     ];
 
+    /// The end of the match and what its groups captured.
+    type Found = Option<(usize, Vec<Option<Range<usize>>>)>;
+
+    /// Matches these bytes cut here, each part with as many turns as it needs, then quiet.
+    fn found(pattern: &Pattern, bytes: &[u8], cuts: &[usize], bound: usize, turn: usize) -> Found {
+        let mut matcher = Matcher::new(pattern, MatchEnd::Exact);
+        for cut in cuts.iter().chain([&bytes.len()]) {
+            loop {
+                let mut budget = Budget::of(turn);
+                matcher.feed(pattern, &bytes[..*cut], bound, &mut budget);
+                if !matcher.is_behind() {
+                    break;
+                }
+            }
+        }
+        match matcher.settle() {
+            MatchState::Matched(end) => Some((end, matcher.groups(end))),
+            _ => None,
+        }
+    }
+
+    fn input() -> impl Strategy<Value = (Vec<u8>, Vec<usize>)> {
+        let bytes =
+            proptest::collection::vec(proptest::sample::select(b"abcd\r\n".to_vec()), 0..30);
+        (bytes, proptest::collection::vec(0_usize..30, 0..5)).prop_map(|(bytes, mut cuts)| {
+            for cut in &mut cuts {
+                *cut = (*cut).min(bytes.len());
+            }
+            cuts.sort_unstable();
+            (bytes, cuts)
+        })
+    }
+
     proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, cases: 4000, ..ProptestConfig::default() })]
+
         #[test]
-        fn any_split_ends_in_the_same_state(
-            source in 0..SOURCES.len(),
-            bytes in proptest::collection::vec(proptest::sample::select(b"abc\r\n".to_vec()), 0..30),
-            cuts in proptest::collection::vec(0_usize..30, 0..5),
+        fn any_split_and_any_turns_find_what_the_library_finds(
+            source in 0..SOURCES.len(), (bytes, cuts) in input(), turn in 1_usize..40,
         ) {
             let pattern = regex(SOURCES[source]);
-            let mut whole = Matcher::new(&pattern, MatchEnd::Exact);
-            whole.feed(&pattern, &bytes);
-            let mut split = Matcher::new(&pattern, MatchEnd::Exact);
-            let mut cuts: Vec<_> = cuts.into_iter().map(|cut| cut.min(bytes.len())).collect();
-            cuts.push(bytes.len());
-            cuts.sort_unstable();
-            for cut in cuts {
-                split.feed(&pattern, &bytes[..cut]);
-            }
-            prop_assert_eq!(whole.settle(), split.settle());
-            // The same end as the library finds in the whole.
-            let CompiledPattern::Regex(regex) = &pattern.compiled else { unreachable!() };
-            let end = regex.groups.find(&mut regex.groups.create_cache(), &bytes[..]).map(|found| found.end());
-            let settled = match whole.settle() { MatchState::Matched(end) => Some(end), _ => None };
-            prop_assert_eq!(settled, end);
+            let split = found(&pattern, &bytes, &cuts, usize::MAX, turn);
+            let syntax = regex_automata::util::syntax::Config::new()
+                .unicode(false).utf8(false).multi_line(true).crlf(true);
+            let library = regex_automata::nfa::thompson::pikevm::PikeVM::builder()
+                .syntax(syntax)
+                .thompson(regex_automata::nfa::thompson::Config::new().utf8(false))
+                .build(SOURCES[source])
+                .unwrap();
+            let mut captures = library.create_captures();
+            library.captures(&mut library.create_cache(), &bytes, &mut captures);
+            let expected = captures.get_match().map(|found| {
+                let groups = pattern.names().iter().map(|name| captures.get_group_by_name(name));
+                (found.end(), groups.map(|span| span.map(|span| span.range())).collect())
+            });
+            prop_assert_eq!(split, expected);
+        }
+
+        #[test]
+        fn a_bound_does_not_depend_on_the_split(
+            source in 0..SOURCES.len(), (bytes, cuts) in input(), bound in 1_usize..20,
+        ) {
+            let pattern = regex(SOURCES[source]);
+            // Whether more is there than the bound is for the dialogue to see.
+            let whole = found(&pattern, &bytes, &[], bound, 1000);
+            let split = found(&pattern, &bytes, &cuts, bound, 1000);
+            prop_assert_eq!(&whole, &split);
+            prop_assert!(whole.is_none_or(|(end, _)| end <= bound));
         }
     }
 }

@@ -11,7 +11,11 @@ use crate::plan::pattern::Haystack;
 /// Received bytes, in every form that patterns are matched against.
 #[derive(Debug)]
 pub struct Received {
-    raw: Vec<u8>,
+    /// The bytes; those before `start` are dropped, and moved out of the way from time to time.
+    bytes: Vec<u8>,
+    start: usize,
+    /// The most bytes that may be received before a match ends.
+    max: usize,
     text: Option<Box<Text>>,
 }
 
@@ -21,25 +25,36 @@ struct Text {
     bytes: Vec<u8>,
     /// The number of raw bytes decoded.
     taken: usize,
+    /// The last two of them.
+    tail: [u8; 2],
+    /// The raw offset that no match may end after.
+    max: usize,
+    /// The same as an offset of the text, once that is known.
+    bound: Option<usize>,
     /// Pairs of raw and text offsets between two characters, from which a new decoder can start.
     marks: Vec<(usize, usize)>,
 }
 
 /// The minimum distance of two marks, in raw bytes. To find an offset costs as many decoded bytes.
 const MARK_EVERY: usize = 1024;
+/// The most bytes that one character needs. An encoding with states (ISO-2022-JP) has sequences of
+/// any length that are no text.
+const MAX_CHARACTER: usize = 64;
 
 impl Received {
-    /// An empty buffer.
-    pub fn new(charset: Charset) -> Self {
+    /// An empty buffer. A match may end after at most `max` bytes.
+    pub fn new(charset: Charset, max: usize) -> Self {
         Self {
-            raw: Vec::new(),
-            text: (!charset.is_utf8()).then(|| Box::new(Text::new(charset))),
+            bytes: Vec::new(),
+            start: 0,
+            max,
+            text: (!charset.is_utf8()).then(|| Box::new(Text::new(charset, max))),
         }
     }
 
     /// Appends received bytes.
     pub fn push(&mut self, bytes: &[u8]) {
-        self.raw.extend_from_slice(bytes);
+        self.bytes.extend_from_slice(bytes);
         if let Some(text) = &mut self.text {
             text.push(bytes);
         }
@@ -47,33 +62,58 @@ impl Received {
 
     /// The received bytes.
     pub fn raw(&self) -> &[u8] {
-        &self.raw
+        self.bytes.get(self.start..).unwrap_or_default()
     }
 
     /// Keeps only so many bytes, and no text.
     pub fn keep(&mut self, bytes: usize) {
-        self.raw.truncate(bytes);
-        self.raw.shrink_to_fit();
+        self.bytes.drain(..self.start);
+        self.start = 0;
+        self.bytes.truncate(bytes);
+        self.bytes.shrink_to_fit();
         self.text = None;
     }
 
     /// The number of bytes that it holds in memory.
     pub fn held(&self) -> usize {
-        self.raw.len() + self.text.as_ref().map_or(0, |text| text.bytes.len())
+        self.bytes.len() + self.text.as_ref().map_or(0, |text| text.bytes.len())
     }
 
     /// The bytes that a pattern of this haystack is matched against.
     pub fn haystack(&self, haystack: Haystack) -> &[u8] {
         match (&self.text, haystack) {
             (Some(text), Haystack::Text) => &text.bytes,
-            _ => &self.raw,
+            _ => self.raw(),
+        }
+    }
+
+    /// The offset in a haystack that no match may end after.
+    pub fn bound(&self, haystack: Haystack) -> usize {
+        match (&self.text, haystack) {
+            (Some(text), Haystack::Text) => text.bound.unwrap_or(usize::MAX),
+            _ => self.max,
+        }
+    }
+
+    /// How many bytes there are, compared with the most before a match ends.
+    pub fn fill(&self) -> Fill {
+        let raw = self.raw().len();
+        let is_seen = |text: &Text| text.bound.is_some_and(|bound| text.bytes.len() > bound);
+        match raw.cmp(&self.max) {
+            std::cmp::Ordering::Less => Fill::Below,
+            std::cmp::Ordering::Equal => Fill::Full,
+            std::cmp::Ordering::Greater => match &self.text {
+                // The character after the bound is not complete.
+                Some(text) if !is_seen(text) && raw < self.max + MAX_CHARACTER => Fill::Full,
+                _ => Fill::Past,
+            },
         }
     }
 
     /// The offset in the raw bytes of an offset in a haystack.
     pub fn raw_offset(&self, haystack: Haystack, offset: usize) -> usize {
         match (&self.text, haystack) {
-            (Some(text), Haystack::Text) => text.raw_offset(&self.raw, offset),
+            (Some(text), Haystack::Text) => text.raw_offset(self.raw(), offset),
             _ => offset,
         }
     }
@@ -87,21 +127,40 @@ impl Received {
             // Bytes that did not decode cannot be encoded again; they are used as received.
             (Some(text), Haystack::Text) => encode(text).or_else(|| {
                 let raw =
-                    text.raw_offset(&self.raw, part.start)..text.raw_offset(&self.raw, part.end);
-                Some(self.raw.get(raw)?.to_vec())
+                    text.raw_offset(self.raw(), part.start)..text.raw_offset(self.raw(), part.end);
+                Some(self.raw().get(raw)?.to_vec())
             }),
             _ => Some(bytes.to_vec()),
         }
     }
 
-    /// Drops the bytes before this raw offset.
-    pub fn forget(&mut self, end: usize) {
-        self.raw.drain(..end.min(self.raw.len()));
-        if let Some(text) = &mut self.text {
-            **text = Text::new(text.charset);
-            text.push(&self.raw);
+    /// Drops the bytes before this raw offset. Returns the number of bytes that were decoded again.
+    pub fn forget(&mut self, end: usize) -> usize {
+        self.start = (self.start + end).min(self.bytes.len());
+        // Only now and then, so that many short steps do not move the rest as often.
+        if self.start >= self.bytes.len() / 2 {
+            self.bytes.drain(..self.start);
+            self.start = 0;
         }
+        let Some(text) = &mut self.text else {
+            return 0;
+        };
+        **text = Text::new(text.charset, self.max);
+        let rest = self.bytes.get(self.start..).unwrap_or_default();
+        text.push(rest);
+        rest.len()
     }
+}
+
+/// How many bytes were received, compared with the most before a match ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fill {
+    /// Fewer.
+    Below,
+    /// As many: a match may end here, and what follows may decide it.
+    Full,
+    /// More, so that it is known what follows.
+    Past,
 }
 
 impl std::fmt::Debug for Text {
@@ -114,12 +173,15 @@ impl std::fmt::Debug for Text {
 }
 
 impl Text {
-    fn new(charset: Charset) -> Self {
+    fn new(charset: Charset, max: usize) -> Self {
         Self {
             charset,
             decoder: charset.decoder(),
             bytes: Vec::new(),
             taken: 0,
+            tail: [0; 2],
+            max,
+            bound: None,
             marks: Vec::new(),
         }
     }
@@ -131,14 +193,23 @@ impl Text {
             let last = self.marks.last().map_or(0, |(raw, _)| *raw);
             // Past the minimum distance, decode byte by byte until a character ends, for the next
             // mark.
-            let size = (last + MARK_EVERY)
+            let mut size = (last + MARK_EVERY)
                 .saturating_sub(self.taken)
                 .clamp(1, rest.len());
+            if self.taken < self.max {
+                size = size.min(self.max - self.taken);
+            }
             let (block, later) = rest.split_at(size);
             self.decode(block);
-            let between_characters = || self.decoder.latin1_byte_compatible_up_to(b"").is_some();
-            if self.taken >= last + MARK_EVERY && between_characters() {
+            if self.taken >= last + MARK_EVERY
+                && self
+                    .charset
+                    .is_between_characters(&self.decoder, self.taken, self.tail)
+            {
                 self.marks.push((self.taken, self.bytes.len()));
+            }
+            if self.taken == self.max {
+                self.bound = Some(self.bytes.len());
             }
             rest = later;
         }
@@ -154,6 +225,9 @@ impl Text {
             rest = rest.get(read..).unwrap_or_default();
             if result == CoderResult::InputEmpty {
                 self.taken += block.len();
+                for byte in block.iter().skip(block.len().saturating_sub(2)) {
+                    self.tail = [self.tail[1], *byte];
+                }
                 return;
             }
         }
@@ -188,7 +262,7 @@ mod tests {
     #[test]
     fn text_and_raw_offsets_agree() {
         let gbk = Charset::from_label("gbk").unwrap();
-        let mut received = Received::new(gbk);
+        let mut received = Received::new(gbk, 1000);
         for byte in gbk.encode("ok,你好!").unwrap() {
             received.push(&[byte]);
         }
@@ -209,6 +283,8 @@ mod tests {
             "iso-2022-jp",
             "euc-kr",
             "windows-1251",
+            "utf-16le",
+            "utf-16be",
         ] {
             let charset = Charset::from_label(label).unwrap();
             let word = if label == "windows-1251" {
@@ -217,7 +293,7 @@ mod tests {
                 "\u{4e00}ok\u{4e8c}"
             };
             let raw = charset.encode(&word.repeat(1500)).unwrap();
-            let mut received = Received::new(charset);
+            let mut received = Received::new(charset, usize::MAX);
             let (mut known, mut rest) = (vec![0], raw.as_slice());
             // In pieces that end in the middle of characters.
             while !rest.is_empty() {
@@ -225,7 +301,7 @@ mod tests {
                 received.push(piece);
                 rest = later;
             }
-            let mut text = Text::new(charset);
+            let mut text = Text::new(charset, usize::MAX);
             for byte in &raw {
                 text.decode(&[*byte]);
                 known.push(text.bytes.len());

@@ -9,7 +9,7 @@ use crate::plan::ProbeSpec;
 use crate::plan::bytes::Charset;
 use crate::plan::layer::{Layer, LayerConnection};
 use crate::plan::pattern::Pattern;
-use crate::plan::steps::{IncompleteAnswer, Patterns, Secret};
+use crate::plan::steps::{IncompleteAnswer, Patterns, Secret, TargetPart};
 
 fn plan(steps: Vec<Step>) -> Plan {
     let target = Target::from_arguments("192.0.2.7", Some("25"), None).unwrap();
@@ -21,6 +21,10 @@ fn plan(steps: Vec<Step>) -> Plan {
         },
         target,
     )
+}
+
+fn begin(plan: &Plan) -> Dialogue {
+    Dialogue::new(plan, "192.0.2.7:25".parse().unwrap())
 }
 
 fn literal(text: &str) -> Pattern {
@@ -55,7 +59,7 @@ fn wanted(wanted: Patterns, min_bytes: usize) -> Step {
 
 /// Runs a plan against these segments, then quiet: the end, the captures, and all bytes sent.
 fn run(plan: &Plan, segments: &[&[u8]]) -> (String, Vec<Capture>, Vec<u8>) {
-    let mut dialogue = Dialogue::new(plan);
+    let mut dialogue = begin(plan);
     let (mut segments, mut sent, mut input) = (segments.iter(), Vec::new(), Input::MoreMayCome);
     let end = loop {
         match dialogue.advance(plan, input) {
@@ -63,10 +67,15 @@ fn run(plan: &Plan, segments: &[&[u8]]) -> (String, Vec<Capture>, Vec<u8>) {
                 sent.extend(bytes);
                 dialogue.sent();
             }
+            Progress::Behind => {}
             Progress::Wait | Progress::Tentative => match segments.next() {
                 Some(bytes) => dialogue.feed(bytes),
                 None if input == Input::MoreMayCome => input = Input::Quiescent,
                 None => break format!("{:?}", dialogue.unfinished(plan)),
+            },
+            Progress::Silence => match segments.next() {
+                Some(bytes) => dialogue.feed(bytes),
+                None => dialogue.was_silent(),
             },
             progress => break format!("{progress:?}"),
         }
@@ -118,7 +127,7 @@ fn the_next_expectation_continues_after_the_match() {
 fn unfinished_dialogues_are_distinguished() {
     let steps = [Step::Send(Template::bytes(*b"hi")), expect(literal("ok"))];
     assert_eq!(
-        Dialogue::new(&plan(steps.to_vec())).unfinished(&plan(steps.to_vec())),
+        begin(&plan(steps.to_vec())).unfinished(&plan(steps.to_vec())),
         Unfinished::Sending
     );
     ends(&steps, &[], "Silent at 2");
@@ -238,8 +247,14 @@ fn pattern() -> impl Strategy<Value = Pattern> {
         "(?<y>a|ab)b",
         "a$",
         "c.*",
+        "a\\b",
     ])
-    .prop_map(regex)
+    .prop_flat_map(|source| {
+        // Patterns of the text are only used with other encodings; they are the bytes otherwise.
+        proptest::sample::select(vec!["utf-8", "gbk"]).prop_map(move |label| {
+            Pattern::regex(source, Charset::from_label(label).unwrap()).unwrap()
+        })
+    })
 }
 
 fn any_step() -> impl Strategy<Value = Step> {
@@ -287,7 +302,7 @@ fn an_incomplete_answer_counts_only_when_no_more_can_arrive() {
         r"\Aok",
     )]);
     let after = |bytes: &[u8], input| {
-        let mut dialogue = Dialogue::new(&plan);
+        let mut dialogue = begin(&plan);
         dialogue.feed(bytes);
         let progress = dialogue.advance(&plan, input);
         (progress, dialogue.captures().to_vec())
@@ -307,7 +322,7 @@ fn an_incomplete_answer_counts_only_when_no_more_can_arrive() {
 fn a_farewell_is_due_only_when_it_is_our_turn() {
     let turn = |steps: Vec<Step>, bytes: &[u8], input, status| {
         let plan = plan(steps);
-        let mut dialogue = Dialogue::new(&plan);
+        let mut dialogue = begin(&plan);
         dialogue.feed(bytes);
         while let Progress::Send(_) = dialogue.advance(&plan, input) {
             dialogue.sent();
@@ -370,8 +385,12 @@ proptest! {
         steps in proptest::collection::vec(any_step(), 1..3),
         bytes in proptest::collection::vec(proptest::sample::select(b"abc\n".to_vec()), 0..16),
         cuts in proptest::collection::vec(0_usize..16, 0..5),
+        max_bytes in prop_oneof![Just(1000_usize), 3_usize..16],
+        charset in proptest::sample::select(vec!["utf-8", "gbk", "windows-1252"]),
     ) {
-        let plan = plan(steps);
+        let mut plan = plan(steps);
+        let spec = Arc::make_mut(&mut plan.spec);
+        (spec.max_bytes, spec.charset) = (max_bytes, Charset::from_label(charset).unwrap());
         let whole = run(&plan, &[&bytes]);
         let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(bytes.len())).collect();
         cuts.extend([0, bytes.len()]);
@@ -382,6 +401,166 @@ proptest! {
 }
 
 #[test]
+fn max_bytes_does_not_depend_on_the_segments() {
+    let bounded = |steps: &[Step], max_bytes: usize, segments: &[&[u8]]| {
+        let mut plan = plan(steps.to_vec());
+        Arc::make_mut(&mut plan.spec).max_bytes = max_bytes;
+        run(&plan, segments).0
+    };
+    let ends_late = [expect(literal("OpenSSH"))];
+    for segments in [&[&b"SSH-2.0-OpenSSH"[..]][..], &[b"SSH-", b"2.0-OpenSSH"]] {
+        assert_eq!(bounded(&ends_late, 4, segments), "TooMuch(4) at 1");
+        assert_eq!(bounded(&ends_late, 15, segments), "Done at 1");
+        assert_eq!(bounded(&ends_late, 14, segments), "TooMuch(14) at 1");
+    }
+    // What follows the bound decides whether a match ends there, and is no part of it.
+    let line_end = [expect(regex("ready$"))];
+    for (bytes, end) in [
+        (&b"ready\n"[..], "Done at 1"),
+        (b"ready", "Done at 1"),
+        (b"ready not", "TooMuch(5) at 1"),
+    ] {
+        for cut in 0..bytes.len() {
+            let (first, second) = bytes.split_at(cut);
+            assert_eq!(bounded(&line_end, 5, &[first, second]), end, "{cut}");
+        }
+    }
+    let grows = [expect(regex("(?<v>[0-9]+)"))];
+    assert_eq!(bounded(&grows, 3, &[b"123x"]), "Done at 1");
+    assert_eq!(bounded(&grows, 3, &[b"1234"]), "TooMuch(3) at 1");
+    // The bound is that of the step, not of the dialogue.
+    let steps = [expect(literal("ab")), expect(literal("cd"))];
+    assert_eq!(bounded(&steps, 2, &[b"abcd"]), "Done at 2");
+    assert_eq!(bounded(&steps, 2, &[b"ab", b"xcd"]), "TooMuch(2) at 2");
+}
+
+#[test]
+fn captures_and_sends_are_bounded() {
+    // Groups within groups capture the same bytes.
+    let nested = format!(
+        "{}[^\n]+{}\n",
+        (0..20)
+            .map(|n| format!("(?<g{n}>"))
+            .collect::<Vec<_>>()
+            .concat(),
+        ")".repeat(20)
+    );
+    let mut plan = plan(vec![expect(regex(&nested))]);
+    Arc::make_mut(&mut plan.spec).max_bytes = 1 << 20;
+    let line = [&[b'a'; 100_000][..], b"\n"].concat();
+    assert_eq!(run(&plan, &[&line]).0, "CapturedTooMuch(2000000) at 1");
+    let line = [&[b'a'; 50_000][..], b"\n"].concat();
+    assert_eq!(run(&plan, &[&line]).0, "Done at 1");
+    let again = Template((0..20).map(|_| Piece::Capture("g0".into())).collect());
+    Arc::make_mut(&mut plan.spec)
+        .steps
+        .extend([Step::Send(again.clone()), Step::Send(again)]);
+    let (end, _, sent) = run(&plan, &[&line]);
+    assert_eq!(
+        (end.as_str(), sent.len()),
+        ("SendsTooMuch(2000000) at 3", 1_000_000)
+    );
+}
+
+#[test]
+fn silence_ends_with_the_first_byte() {
+    let silence = Step::Silence(Duration::from_millis(300));
+    let only = std::slice::from_ref(&silence);
+    ends(only, &[], "Done at 1");
+    ends(only, &[b"x"], "NotSilent(1) at 1");
+    let after = [expect(regex("[0-9]+")), silence.clone()];
+    ends(&after, &[b"12", b"3"], "Done at 2");
+    ends(&after, &[b"12", b"3x"], "NotSilent(1) at 2");
+    ends(&[silence, expect(literal("x"))], &[], "Silent at 2");
+}
+
+#[test]
+fn templates_name_the_target() {
+    let all = [
+        TargetPart::Host,
+        TargetPart::Port,
+        TargetPart::Address,
+        TargetPart::Authority(crate::address::Port::new(80)),
+    ];
+    for (host, port, expected) in [
+        (
+            "host.example.",
+            "80",
+            "host.example 80 192.0.2.7 host.example",
+        ),
+        (
+            "host.example",
+            "8080",
+            "host.example 8080 192.0.2.7 host.example:8080",
+        ),
+        (
+            "2001:db8::1",
+            "80",
+            "[2001:db8::1] 80 192.0.2.7 [2001:db8::1]",
+        ),
+        ("fe80::1%lo", "81", "[fe80::1] 81 192.0.2.7 [fe80::1]:81"),
+        ("192.0.2.9", "80", "192.0.2.9 80 192.0.2.7 192.0.2.9"),
+    ] {
+        let target = Target::from_arguments(host, Some(port), None).unwrap();
+        let address = "192.0.2.7:80".parse().unwrap();
+        assert_eq!(
+            all.map(|part| part.text(&target, address)).join(" "),
+            expected
+        );
+    }
+    let mut plan = plan(vec![Step::Send(Template(vec![Piece::Target(
+        TargetPart::Address,
+    )]))]);
+    assert_eq!(run(&plan, &[]).2, b"192.0.2.7");
+    Arc::make_mut(&mut plan.spec).charset = Charset::from_label("utf-16le").unwrap();
+    assert_eq!(run(&plan, &[]).2, b"1\x009\x002\0.\x000\0.\x002\0.\x007\0");
+}
+
+#[test]
+fn work_is_done_in_small_parts() {
+    let plan = plan(vec![expect(regex("(?<v>(?:a+b?){100})c"))]);
+    let mut plan = plan;
+    Arc::make_mut(&mut plan.spec).max_bytes = 1 << 20;
+    let mut dialogue = begin(&plan);
+    dialogue.feed(&[b'a'; 10_000]);
+    let mut turns = 0;
+    while dialogue.advance(&plan, Input::MoreMayCome) == Progress::Behind {
+        assert!(dialogue.is_behind());
+        turns += 1;
+    }
+    assert!((10..10_000).contains(&turns), "{turns} turns");
+    dialogue.feed(b"bc");
+    assert_eq!(dialogue.advance(&plan, Input::MoreMayCome), Progress::Done);
+    assert_eq!(dialogue.captures()[0].1.len(), 10_001);
+}
+
+#[test]
+fn expressions_on_text_match_characters() {
+    let gbk = Charset::from_label("gbk").unwrap();
+    let matches = |source: &str, text: &str| {
+        let mut plan = plan(vec![expect(Pattern::regex(source, gbk).unwrap())]);
+        Arc::make_mut(&mut plan.spec).charset = gbk;
+        let bytes = gbk.encode(text).unwrap();
+        let (end, captures, _) = run(&plan, &[&bytes]);
+        let captured = captures.first().map(|(_, value)| gbk.printable(value));
+        (end == "Done at 1", captured.unwrap_or_default())
+    };
+    assert!(matches("编号.号", "编号五号").0);
+    assert!(!matches("编号.号", "编号五六号").0);
+    assert_eq!(
+        matches("(?<x>[^号]+)号$", "编号五号"),
+        (true, "五".to_owned())
+    );
+    assert_eq!(
+        matches("(?<x>[一-龥]{2})五", "x编号五号"),
+        (true, "编号".to_owned())
+    );
+    // Classes and letters stay ASCII, as in expressions on bytes.
+    assert!(matches(r"\A(?i:ok) (?i)[a-c]{3}\b,\w+\s\d\W$", "Ok aBC,x9_ 5五").0);
+    assert!(!matches(r"\w五", "六五").0);
+}
+
+#[test]
 fn a_layer_starts_only_if_nothing_follows_the_answer_before_it() {
     let layer = SharedLayer(Arc::new(NoLayer));
     let plan = plan(vec![
@@ -389,7 +568,7 @@ fn a_layer_starts_only_if_nothing_follows_the_answer_before_it() {
         Step::StartTls(layer.clone()),
         expect(literal("ok")),
     ]);
-    let mut dialogue = Dialogue::new(&plan);
+    let mut dialogue = begin(&plan);
     dialogue.feed(b"220 go");
     assert_eq!(
         dialogue.advance(&plan, Input::MoreMayCome),
@@ -405,7 +584,7 @@ fn a_layer_starts_only_if_nothing_follows_the_answer_before_it() {
     dialogue.feed(b"ok");
     assert_eq!(dialogue.advance(&plan, Input::MoreMayCome), Progress::Done);
 
-    let mut dialogue = Dialogue::new(&plan);
+    let mut dialogue = begin(&plan);
     dialogue.feed(b"220 go ahead\nok");
     assert_eq!(
         dialogue.advance(&plan, Input::MoreMayCome),

@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use crate::engine::event_loop::EventLoop;
-use crate::engine::event_loop::connection::{AfterOutput, ConnectionPhase};
+use crate::engine::event_loop::connection::{AfterOutput, Connection, ConnectionPhase};
 use crate::engine::index::{ConnId, SessionId};
-use crate::engine::session::action::Event;
+use crate::engine::session::action::{AttemptId, Event};
 use crate::engine::stream;
 use crate::engine::stream::ConnectProgress;
 use crate::plan::{Expected, OnTimeout};
@@ -50,6 +50,24 @@ impl EventLoop<'_, '_> {
             self.read(id, now);
         }
         self.end_event();
+    }
+
+    /// Continues to compare what this connection has received, if the last turn was not enough.
+    pub(in crate::engine) fn compare_rest(&mut self, id: ConnId, now: Instant) {
+        let open = self.connections.get(id).filter(|open| open.is_open());
+        let Some((session, attempt)) = open.map(Connection::owner) else {
+            return;
+        };
+        if self.is_behind(session, attempt) {
+            self.handle(session, Event::Continued(attempt), now);
+        }
+    }
+
+    /// Whether received bytes wait to be compared; they are in the list of unread connections then.
+    fn is_behind(&self, session: SessionId, attempt: AttemptId) -> bool {
+        self.sessions
+            .get(session)
+            .is_some_and(|slot| slot.session.is_behind(attempt))
     }
 
     fn finish_connect(&mut self, id: ConnId, now: Instant) {
@@ -153,12 +171,21 @@ impl EventLoop<'_, '_> {
 
     /// Reads everything that has arrived, unless that takes too long.
     pub(in crate::engine) fn read_all(&mut self, id: ConnId, now: Instant) {
-        while !self.read_some(id, now) {
+        while !self.read_some(id, now) || self.is_compared_later(id) {
             if now.elapsed() > READ_TIME_AT_EXPIRY {
                 self.leave_unread(id);
                 return;
             }
+            self.compare_rest(id, now);
         }
+    }
+
+    /// Whether received bytes of this connection wait to be compared.
+    fn is_compared_later(&self, id: ConnId) -> bool {
+        self.connections.get(id).is_some_and(|connection| {
+            let (session, attempt) = connection.owner();
+            connection.is_open() && self.is_behind(session, attempt)
+        })
     }
 
     /// Reads a part of what has arrived; false if there may be more.
@@ -166,11 +193,6 @@ impl EventLoop<'_, '_> {
         let mut buffer = std::mem::take(&mut self.buffer);
         let mut is_drained = false;
         for _ in 0..READS_PER_TURN {
-            let most = self.may_receive(id);
-            if most == 0 {
-                is_drained = true;
-                break;
-            }
             let Some(connection) = self
                 .connections
                 .get(id)
@@ -180,6 +202,18 @@ impl EventLoop<'_, '_> {
                 break;
             };
             let (session, attempt) = connection.owner();
+            if self.is_behind(session, attempt) {
+                is_drained = true;
+                break;
+            }
+            let most = self.may_receive(id);
+            if most == 0 {
+                is_drained = true;
+                break;
+            }
+            let Some(connection) = self.connections.get_mut(id) else {
+                break;
+            };
             match connection
                 .wire
                 .read(buffer.get_mut(..most).unwrap_or_default())

@@ -83,6 +83,7 @@ impl EventLoop<'_, '_> {
                 self.deadline.limit(&mut slot.session);
             }
             self.tick(id, now);
+            self.report();
         }
         let shared = self.worker.shared;
         for (plan, waited) in self.pending.drain(|| shared.next_plan(now)) {

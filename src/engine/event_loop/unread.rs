@@ -1,4 +1,4 @@
-//! Connections with more to read than one turn allows. They share the time that the turns have left,
+//! Connections with more to read, or to compare, than one turn allows. They share the time that the turns have left,
 //! one after the other, so that peers that send much do not keep the loop from the others: from
 //! starting connects, and from reading short answers.
 
@@ -66,7 +66,7 @@ impl UnreadConnections {
 }
 
 impl EventLoop<'_, '_> {
-    /// Continues with the connections that had more to read than one turn allows: with at least one,
+    /// Continues with the connections that had more to read or to compare than one turn allows: with at least one,
     /// and with the others as long as there is time.
     pub(in crate::engine) fn continue_unread(&mut self, now: Instant) {
         let time = if self.may_start() {
@@ -78,6 +78,7 @@ impl EventLoop<'_, '_> {
             let Some(id) = self.connections.unread.pop_front() else {
                 return;
             };
+            self.compare_rest(id, now);
             self.read(id, now);
             if now.elapsed() > time {
                 return;

@@ -51,6 +51,8 @@ pub enum Event<'a> {
     Sent(AttemptId),
     /// The peer sent these bytes.
     Received(AttemptId, &'a [u8]),
+    /// The others had their turn after [`Action::Continue`].
+    Continued(AttemptId),
     /// The peer sent FIN.
     PeerClosed(AttemptId),
     /// The connect failed, or the established connection was lost.
@@ -69,6 +71,8 @@ pub enum Action {
     Secure(AttemptId, SharedLayer),
     /// Send these bytes, then deliver [`Event::Sent`].
     Send(AttemptId, Vec<u8>),
+    /// Deliver [`Event::Continued`] in the next turn: received bytes are left to compare.
+    Continue(AttemptId),
     /// Close our direction with FIN.
     Shutdown(AttemptId),
     /// A message for the transcript (`-v`); nothing is done.

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use crate::engine::dialogue::{Input, Unfinished};
 use crate::engine::session::action::{Action, Actions, AttemptId};
-use crate::engine::session::established::{Established, Flow};
+use crate::engine::session::established::{Established, Flow, Postponed};
 use crate::engine::session::messages;
 use crate::engine::session::messages::Ending;
 use crate::failure::{Failure, Status};
@@ -223,6 +223,47 @@ impl Attempt {
         }
     }
 
+    /// Whether received bytes wait to be compared.
+    pub fn is_behind(&self) -> bool {
+        matches!(&self.state, AttemptState::Talking(established) if established.dialogue.is_behind())
+    }
+
+    /// Notes the end of the connection if received bytes wait to be compared, which comes first.
+    /// Returns the end otherwise.
+    fn postpone(&mut self, end: Postponed) -> Option<Postponed> {
+        match &mut self.state {
+            AttemptState::Talking(established) if established.dialogue.is_behind() => {
+                established.postponed.get_or_insert_with(|| Box::new(end));
+                None
+            }
+            _ => Some(end),
+        }
+    }
+
+    /// Continues to compare received bytes, and then handles what was postponed until then.
+    pub fn continued(&mut self, plan: &Plan, now: Instant, actions: &mut Actions) {
+        let AttemptState::Talking(established) = &mut self.state else {
+            return;
+        };
+        established.continues = false;
+        if !established.dialogue.is_behind() {
+            return;
+        }
+        self.advance_dialogue(plan, Input::MoreMayCome, now, actions);
+        let AttemptState::Talking(established) = &mut self.state else {
+            return;
+        };
+        if established.dialogue.is_behind() {
+            return;
+        }
+        match established.postponed.take().map(|end| *end) {
+            None => {}
+            Some(Postponed::PeerClosed) => self.peer_closed(plan, now, actions),
+            Some(Postponed::Failed(failure)) => self.failed(plan, failure, None, now, actions),
+            Some(Postponed::LayerFailed(error)) => self.layer_failed(plan, &error, now, actions),
+        }
+    }
+
     /// The address that it connects to.
     pub fn address(&self) -> IpAddr {
         self.address
@@ -242,6 +283,21 @@ impl Attempt {
             | AttemptState::Connecting
             | AttemptState::Handshaking(_)
             | AttemptState::Talking(_) => None,
+        }
+    }
+
+    /// Drops what it captured, because the report will describe another attempt.
+    pub fn drop_captures(&mut self) {
+        let report = match &mut self.state {
+            AttemptState::Draining(established) => &mut established.report,
+            AttemptState::Over(report) => report,
+            AttemptState::Waiting(_)
+            | AttemptState::Connecting
+            | AttemptState::Handshaking(_)
+            | AttemptState::Talking(_) => return,
+        };
+        if let Some(dialogue) = &mut report.dialogue {
+            dialogue.captures = Vec::new();
         }
     }
 
@@ -325,6 +381,12 @@ impl Attempt {
         actions: &mut Actions,
     ) {
         self.advance_dialogue(plan, Input::Quiescent, now, actions);
+        if self
+            .postpone(Postponed::LayerFailed(error.clone()))
+            .is_none()
+        {
+            return;
+        }
         let failed = match &mut self.state {
             AttemptState::Handshaking(established) => {
                 let prefix = established.handshake_prefix(plan);
@@ -360,7 +422,7 @@ impl Attempt {
         }
     }
 
-    /// The peer sent bytes. While draining, at most `max_bytes` are read.
+    /// The peer sent bytes.
     pub fn received(&mut self, plan: &Plan, bytes: &[u8], now: Instant, actions: &mut Actions) {
         match &mut self.state {
             AttemptState::Talking(established) => {
@@ -368,8 +430,7 @@ impl Attempt {
                 self.advance_dialogue(plan, Input::MoreMayCome, now, actions);
             }
             AttemptState::Draining(established) => {
-                established.on_data_after_verdict(plan, bytes);
-                if established.drained_more_than(plan.spec.max_bytes) {
+                if !established.on_data_after_verdict(plan, bytes) {
                     self.close_now(Close::Fin, actions);
                 }
             }
@@ -383,6 +444,9 @@ impl Attempt {
     /// The peer sent FIN.
     pub fn peer_closed(&mut self, plan: &Plan, now: Instant, actions: &mut Actions) {
         self.advance_dialogue(plan, Input::Closed, now, actions);
+        if self.postpone(Postponed::PeerClosed).is_none() {
+            return;
+        }
         self.fail_handshake(plan, Ending::PeerClosed.event(), now);
         if let AttemptState::Talking(established) = &mut self.state {
             let failure = established.unfinished(plan, Ending::PeerClosed);
@@ -404,6 +468,9 @@ impl Attempt {
         if failure.status == Status::Reset {
             self.decide_by_held_answer(plan, now, actions);
         }
+        let Some(Postponed::Failed(failure)) = self.postpone(Postponed::Failed(failure)) else {
+            return;
+        };
         match &mut self.state {
             AttemptState::Waiting(_) | AttemptState::Connecting => {
                 return self.fail_before_connect(plan, failure, info, now, actions);
@@ -434,7 +501,12 @@ impl Attempt {
             self.advance_dialogue(plan, Input::Quiescent, now, &mut unused);
         }
         // Nothing can be sent any more.
-        unused.retain(|action| matches!(action, Action::Explain(..) | Action::Close(..)));
+        unused.retain(|action| {
+            matches!(
+                action,
+                Action::Explain(..) | Action::Continue(_) | Action::Close(..)
+            )
+        });
         actions.append(&mut unused);
     }
 
@@ -446,6 +518,9 @@ impl Attempt {
         if let AttemptState::Draining(_) = self.state {
             self.close_now(Close::Fin, actions);
         } else {
+            if let AttemptState::Talking(established) = &mut self.state {
+                established.end_silence(plan, now);
+            }
             let input = match &self.state {
                 AttemptState::Talking(established) if established.is_late(now) => Input::TimeOver,
                 _ => Input::Quiescent,
@@ -470,8 +545,12 @@ impl Attempt {
         };
         if established.is_late(now) {
             let failure = match silence {
-                Silence::OfPeer => established.unfinished(plan, Ending::StepTimeout),
-                Silence::Unknown(cause) => messages::late(&established.step_prefix(plan), cause),
+                Silence::Unknown(cause) if !established.dialogue.is_behind() => {
+                    messages::late(&established.step_prefix(plan), cause)
+                }
+                Silence::OfPeer | Silence::Unknown(_) => {
+                    established.unfinished(plan, Ending::StepTimeout)
+                }
             };
             established.finish(plan, Some(failure), self.started, now);
             self.close_gracefully(plan, Farewell::None, now, actions);
@@ -487,8 +566,13 @@ impl Attempt {
         now: Instant,
         actions: &mut Actions,
     ) {
-        self.advance_dialogue(plan, Input::TimeOver, now, actions);
-        if let (Cutoff::Timeout, Silence::Unknown(cause)) = (cutoff, silence) {
+        // What is left to compare would take more time, and there is none.
+        if !self.is_behind() {
+            self.advance_dialogue(plan, Input::TimeOver, now, actions);
+        }
+        if let (Cutoff::Timeout, Silence::Unknown(cause), false) =
+            (cutoff, silence, self.is_behind())
+        {
             self.expire_unknown(plan, cause, info, now, actions);
             return;
         }

@@ -5,15 +5,18 @@ use std::time::{Duration, Instant};
 
 use crate::engine::dialogue::{Dialogue, Input, Progress};
 use crate::engine::session::action::{Action, Actions, AttemptId};
-use crate::engine::session::messages::{Ending, excerpt, quoted, step_prefix, wanted};
+use crate::engine::session::messages::{self, Ending, excerpt, quoted, step_prefix, wanted};
 use crate::failure::{Failure, Status};
 use crate::plan::Plan;
-use crate::plan::layer::SharedLayer;
+use crate::plan::layer::{LayerError, SharedLayer};
 use crate::plan::steps::Step;
 use crate::report::{ConnectionReport, DialogueReport};
 
 /// How long no data may arrive before a match counts that further bytes could have changed.
 const QUIET: Duration = Duration::from_millis(50);
+
+/// The most bytes that are read after the verdict, so that the connection can be closed with FIN.
+const MAX_DRAINED: u64 = 256 * 1024;
 
 /// One established connection.
 #[derive(Debug)]
@@ -36,6 +39,21 @@ pub(in crate::engine) struct Established {
     step: RunningStep,
     /// When a tentative match counts. While draining, when the wait for the peer's FIN is over.
     quiet_until: Option<Instant>,
+    /// Whether [`Action::Continue`] was issued and not answered yet.
+    pub continues: bool,
+    /// The end of the connection, if it came while received bytes waited to be compared.
+    pub postponed: Option<Box<Postponed>>,
+}
+
+/// The end of a connection, which waits until received bytes are compared.
+#[derive(Debug)]
+pub(in crate::engine) enum Postponed {
+    /// The peer sent FIN.
+    PeerClosed,
+    /// The connection was lost.
+    Failed(Failure),
+    /// Received bytes are invalid in the layer.
+    LayerFailed(LayerError),
 }
 
 /// The step of a dialogue that is running.
@@ -61,8 +79,8 @@ impl Established {
     /// A connection that was established just now.
     pub fn new(id: AttemptId, plan: &Plan, report: ConnectionReport, now: Instant) -> Self {
         Self {
+            dialogue: Dialogue::new(plan, report.address),
             report,
-            dialogue: Dialogue::new(plan),
             id,
             since: now,
             handshake_since: None,
@@ -74,6 +92,8 @@ impl Established {
                 deadline: None,
             },
             quiet_until: None,
+            continues: false,
+            postponed: None,
         }
     }
 
@@ -88,6 +108,16 @@ impl Established {
     /// Whether the current step has timed out.
     pub fn is_late(&self, now: Instant) -> bool {
         self.step.deadline.is_some_and(|deadline| deadline <= now)
+    }
+
+    /// Continues after a step that waits for silence, if its time is over. Whatever the peer sent
+    /// before was delivered by now.
+    pub fn end_silence(&mut self, plan: &Plan, now: Instant) {
+        let step = plan.spec.steps.get(self.dialogue.position());
+        if self.is_late(now) && matches!(step, Some(Step::Silence(_))) {
+            self.step.deadline = None;
+            self.dialogue.was_silent();
+        }
     }
 
     /// Requests the handshake of this layer.
@@ -116,18 +146,14 @@ impl Established {
     }
 
     /// Takes bytes that arrive after the verdict. Where no step expects anything, they are the
-    /// response that is reported.
-    pub fn on_data_after_verdict(&mut self, plan: &Plan, bytes: &[u8]) {
+    /// response that is reported. Returns whether more may follow.
+    pub fn on_data_after_verdict(&mut self, plan: &Plan, bytes: &[u8]) -> bool {
         self.dialogue.feed_finished(bytes);
-        let expects = |step: &Step| matches!(step, Step::Expect(_));
+        let expects = |step: &Step| matches!(step, Step::Expect(_) | Step::Silence(_));
         if !plan.spec.steps.iter().any(expects) {
             self.report.dialogue.get_or_insert_default().response = self.dialogue.response();
         }
-    }
-
-    /// Whether more than this many bytes arrived after the verdict.
-    pub fn drained_more_than(&self, bytes: usize) -> bool {
-        self.dialogue.total() - self.received_at_verdict > bytes as u64
+        self.dialogue.total() - self.received_at_verdict <= MAX_DRAINED
     }
 
     /// Runs the dialogue as far as the received bytes allow.
@@ -142,7 +168,7 @@ impl Established {
             return self.buffer_while_sending(plan);
         }
         let before = self.dialogue.position();
-        let progress = self.dialogue.advance(plan, input);
+        let progress = self.dialogue.advance(plan, self.known(input));
         self.explain(plan, before, actions);
         let (status, why) = match progress {
             Progress::Done => return Flow::Ended(None),
@@ -150,7 +176,7 @@ impl Established {
                 self.start_handshake(layer, now, actions);
                 return Flow::Handshakes;
             }
-            Progress::Wait | Progress::Tentative | Progress::Send(_) => {
+            Progress::Wait | Progress::Tentative | Progress::Silence | Progress::Send(_) => {
                 self.enter_step(plan, now);
                 self.quiet_until = (progress == Progress::Tentative).then_some(now + QUIET);
                 if let Progress::Send(bytes) = progress {
@@ -158,12 +184,35 @@ impl Established {
                 }
                 return Flow::Waits;
             }
+            Progress::Behind => {
+                self.enter_step(plan, now);
+                self.quiet_until = None;
+                if !self.continues {
+                    self.continues = true;
+                    actions.push_back(Action::Continue(self.id));
+                }
+                return Flow::Waits;
+            }
+            Progress::CapturedTooMuch(bytes) => {
+                let most = Dialogue::MAX_CAPTURED;
+                let what = format!(
+                    "the groups captured {bytes} bytes, of which at most {most} are kept: "
+                );
+                (Status::Mismatch, what)
+            }
+            Progress::SendsTooMuch(bytes) => {
+                let most = plan.spec.max_sent();
+                let what = format!(
+                    "with the captures it would be {bytes} bytes, of which at most {most} are sent; the last answer was "
+                );
+                (Status::Mismatch, what)
+            }
             Progress::Rejected(why) => {
                 let (prefix, answer) = (self.step_prefix(plan), quoted(plan, &self.dialogue));
                 let text = format!("{prefix}{why}: {answer}");
                 return Flow::Ended(Some(Failure::new(Status::Rejected, text)));
             }
-            Progress::Impossible => (
+            Progress::Impossible | Progress::NotSilent(_) => (
                 Status::Mismatch,
                 format!("expected {}, got ", wanted(plan, &self.dialogue)),
             ),
@@ -182,6 +231,15 @@ impl Established {
         let prefix = self.step_prefix(plan);
         let text = format!("{prefix}{why}{}", excerpt(plan, &self.dialogue));
         Flow::Ended(Some(Failure::new(status, text)))
+    }
+
+    /// If the connection has ended, nothing more can arrive, whatever let the dialogue continue.
+    fn known(&self, input: Input) -> Input {
+        match self.postponed.as_deref() {
+            Some(Postponed::PeerClosed | Postponed::Failed(_)) => Input::Closed,
+            Some(Postponed::LayerFailed(_)) => Input::Quiescent,
+            None => input,
+        }
     }
 
     /// Notes the current step, and starts its timeout if it is a new one.
@@ -266,9 +324,9 @@ impl Established {
     /// Sends the protocol's farewell, if the plan has one and it is our turn, and FIN.
     pub fn send_quit(&self, plan: &Plan, actions: &mut Actions) {
         let status = self.report.failure.as_ref().map(|failure| failure.status);
-        let quit = plan.spec.quit.as_ref();
-        if let Some(quit) = quit.filter(|_| self.dialogue.is_our_turn(plan, status)) {
-            actions.push_back(Action::Send(self.id, self.dialogue.fill(quit)));
+        let is_our_turn = self.dialogue.is_our_turn(plan, status);
+        if let Some(quit) = self.dialogue.quit(plan).filter(|_| is_our_turn) {
+            actions.push_back(Action::Send(self.id, quit));
         }
         self.send_fin(actions);
     }
@@ -286,21 +344,16 @@ impl Established {
 
     /// The failure of a dialogue that this ended.
     pub fn unfinished(&self, plan: &Plan, ending: Ending) -> Failure {
-        crate::engine::session::messages::unfinished(
-            plan,
-            &self.dialogue,
-            self.report.address,
-            ending,
-        )
+        let address = self.report.address;
+        if self.dialogue.is_behind() {
+            return messages::too_slow(plan, &self.dialogue, address, ending);
+        }
+        messages::unfinished(plan, &self.dialogue, address, ending)
     }
 
     /// The failure of a dialogue that the end of the run cut off.
     pub fn cut_off(&self, plan: &Plan) -> Failure {
-        crate::engine::session::messages::dialogue_cut_off(
-            plan,
-            &self.dialogue,
-            self.report.address,
-        )
+        messages::dialogue_cut_off(plan, &self.dialogue, self.report.address)
     }
 
     /// `TLS handshake with 192.0.2.7:443: `, the start of an error text about the handshake.
@@ -321,6 +374,7 @@ impl Established {
 fn step_deadline(plan: &Plan, index: usize, now: Instant) -> Option<Instant> {
     match plan.spec.steps.get(index) {
         Some(Step::Expect(expect)) => expect.timeout.map(|timeout| now + timeout),
+        Some(Step::Silence(time)) => Some(now + *time),
         Some(Step::Send(_) | Step::StartTls(_)) | None => None,
     }
 }

@@ -61,6 +61,11 @@ pub(in crate::engine) fn unfinished(
             ending.silent(),
             format!("{prefix}{event} before all bytes were sent"),
         ),
+        Unfinished::Silent if is_silence(plan, dialogue) => {
+            let wanted = wanted(plan, dialogue);
+            let text = format!("{prefix}{event}, expected was {wanted}");
+            Failure::new(ending.silent(), text)
+        }
         Unfinished::Silent => {
             let text = format!("{prefix}{event} before anything was received");
             let failure = Failure::new(ending.silent(), text);
@@ -99,6 +104,22 @@ pub(in crate::engine) fn with_meaning_of_close(
     }
 }
 
+/// The failure of a dialogue that ends before everything that the peer sent was compared. It may
+/// have sent what was expected, so this says nothing about it.
+pub(in crate::engine) fn too_slow(
+    plan: &Plan,
+    dialogue: &Dialogue,
+    address: SocketAddr,
+    ending: Ending,
+) -> Failure {
+    let prefix = step_prefix(plan, dialogue, address);
+    let (event, wanted) = (ending.event(), wanted(plan, dialogue));
+    let text = format!(
+        "{prefix}{event} before all received bytes were compared with {wanted}: this machine is too slow for it, use a simpler expression or fewer bytes"
+    );
+    Failure::new(Status::LocalError, text)
+}
+
 /// `expect (step 2) from 192.0.2.7:25: `, the start of an error text about the current step.
 pub(in crate::engine) fn step_prefix(
     plan: &Plan,
@@ -109,7 +130,9 @@ pub(in crate::engine) fn step_prefix(
     match plan.spec.steps.get(number.wrapping_sub(1)) {
         Some(Step::Send(_)) => format!("send (step {number}) to {address}: "),
         Some(Step::StartTls(_)) => format!("TLS handshake (step {number}) with {address}: "),
-        Some(Step::Expect(_)) => format!("expect (step {number}) from {address}: "),
+        Some(Step::Expect(_) | Step::Silence(_)) => {
+            format!("expect (step {number}) from {address}: ")
+        }
         None => format!("{address}: "),
     }
 }
@@ -117,11 +140,21 @@ pub(in crate::engine) fn step_prefix(
 /// What the current step expects, such as `` `220 ` or `OK` ``.
 pub(in crate::engine) fn wanted(plan: &Plan, dialogue: &Dialogue) -> String {
     match (&plan.spec.service, plan.spec.steps.get(dialogue.position())) {
+        (_, Some(Step::Silence(time))) => {
+            format!("silence for {}", humantime::format_duration(*time))
+        }
         // The expressions of a service are long; `services NAME` and `-v` show them.
         (Some(service), _) => format!("the answer of service {service}"),
         (None, Some(Step::Expect(expect))) => expect.wanted.to_string(),
         (None, _) => String::new(),
     }
+}
+
+fn is_silence(plan: &Plan, dialogue: &Dialogue) -> bool {
+    matches!(
+        plan.spec.steps.get(dialogue.position()),
+        Some(Step::Silence(_))
+    )
 }
 
 /// `"220 mx1 ready" (matched 1 of 4 bytes)`: the start of what was received, and how much of the

@@ -19,13 +19,13 @@ use crate::engine::inline_vec::InlineVec;
 use crate::engine::session::action::{Action, Actions, AttemptId};
 use crate::engine::session::attempt::{Attempt, AttemptPhase};
 use crate::failure::{Failure, Status};
-use crate::plan::{AddressSelection, Plan};
+use crate::plan::{AddressSelection, Plan, ProbeSpec};
 use crate::policy::{Decision, Policy};
 use crate::report::ConnectionReport;
 
 /// The most addresses of one name that a probe connects to. A larger answer is a misconfiguration
 /// or an attack.
-pub const MAX_ADDRESSES: usize = 64;
+pub const MAX_ADDRESSES: usize = ProbeSpec::MAX_ADDRESSES;
 
 /// The most attempts of a race. Peers that accept late and then fail could cause more.
 const MAX_TRIES: usize = 4 * MAX_ADDRESSES;

@@ -29,7 +29,12 @@ pub struct SpecCache<'c> {
     service: Option<Service>,
     /// By the target's own options, then by the name of its service, which is empty if it has none.
     specs: HashMap<Overrides, HashMap<Box<str>, CachedSpec, RandomState>, RandomState>,
+    /// The memory of their patterns, in bytes.
+    pattern_memory: usize,
 }
+
+/// The most memory that the patterns of all targets may need, in bytes.
+const MAX_PATTERN_MEMORY: usize = 32 << 20;
 
 /// A spec, and the port of targets without one.
 #[derive(Debug, Clone)]
@@ -61,6 +66,7 @@ impl<'c> SpecCache<'c> {
             request,
             service,
             specs: HashMap::default(),
+            pattern_memory: 0,
         })
     }
 
@@ -87,7 +93,14 @@ impl<'c> SpecCache<'c> {
         if let Some(cached) = cached {
             return Ok(cached.clone());
         }
+        if self.pattern_memory > MAX_PATTERN_MEMORY {
+            let why = format!(
+                "the patterns of the targets before it need more than {MAX_PATTERN_MEMORY} bytes: let targets share a service, or probe fewer"
+            );
+            return Err(vec![target.error(why)]);
+        }
         let built = self.build(target, service)?;
+        self.pattern_memory += built.spec.pattern_memory();
         self.specs
             .entry(target.overrides.clone())
             .or_default()

@@ -121,19 +121,21 @@ fn step(diagnostics: &mut Diagnostics<'_>, table: &mut TableReader<'_>) -> Optio
     let incomplete = incomplete(diagnostics, table);
     let min_bytes = table.parsed(diagnostics, "min_bytes", parse::bytes);
     let timeout = table.parsed(diagnostics, "timeout", parse::duration);
+    let silence = table.parsed(diagnostics, "silence", parse::duration);
     let numbers: Vec<_> = table
         .list("numbers")
         .iter()
         .filter_map(|field| diagnostics.text(field))
         .collect();
-    let only_sends = reject.is_empty()
+    let is_simple = reject.is_empty()
         && min_bytes.is_none()
         && timeout.is_none()
         && numbers.is_empty()
         && incomplete.is_none();
-    match (sends.len(), expects.len()) {
-        (1, 0) if only_sends => sends.pop().map(StepSpec::Send),
-        (0, 1) => {
+    match (sends.len(), expects.len(), silence) {
+        (1, 0, None) if is_simple => sends.pop().map(StepSpec::Send),
+        (0, 0, Some(time)) if is_simple => Some(StepSpec::Silence(time)),
+        (0, 1, None) => {
             let (quantifier, patterns) = expects.pop()?;
             Some(StepSpec::Expect(ExpectSpec {
                 patterns,
@@ -148,7 +150,7 @@ fn step(diagnostics: &mut Diagnostics<'_>, table: &mut TableReader<'_>) -> Optio
         _ => {
             table.error(
                 diagnostics,
-                "a step must have exactly one `send...` or `expect...` key; `reject...`, `min_bytes` and `timeout` require an `expect...` key",
+                "a step must have exactly one `send...` or `expect...` key, or `silence`; `reject...`, `min_bytes` and `timeout` require an `expect...` key",
             );
             None
         }

@@ -128,7 +128,8 @@ pub const SECTIONS: [Section; 8] = [
             (
                 "send",
                 "\"HELO me\\r\\n\"",
-                "send this text; `${name}` inserts a capture or a secret",
+                "send this text; `${name}` inserts a capture or a secret, `${host}`, `${port}`, `${address}` \
+                 and `${authority}` the target",
             ),
             ("send_hex", "\"16 03:01\"", "send these bytes"),
             (
@@ -160,6 +161,11 @@ pub const SECTIONS: [Section; 8] = [
                 "expect_all",
                 "[\"a\", { hex = \"00\" }]",
                 "expect all of these patterns, in any order",
+            ),
+            (
+                "silence",
+                "\"300ms\"",
+                "expect that the peer neither sends nor closes for so long",
             ),
         ],
     },
