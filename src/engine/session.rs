@@ -13,8 +13,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::engine::inline_vec::InlineVec;
+use crate::engine::lateness;
 use crate::engine::session::action::{Action, Actions, AttemptId, Event};
-use crate::engine::session::attempt::Attempt;
+use crate::engine::session::attempt::{Attempt, Cutoff, Silence};
 use crate::failure::{Failure, Status};
 use crate::os::socket::TcpInfo;
 use crate::plan::{AddressSelection, Plan};
@@ -41,6 +42,8 @@ pub struct Session {
 struct Extra {
     /// The duration of the name lookup.
     resolve: Option<Duration>,
+    /// How late it was with what it had to send.
+    lost: Duration,
     /// The run's deadline, where it is earlier than the probe's own.
     deadline_limit: Option<Instant>,
     /// Set while [`SessionState::Repeating`].
@@ -107,11 +110,16 @@ impl Session {
     /// When it ends at the latest: its own timeout, or the [limit](Session::limit_deadline) if that
     /// is earlier.
     pub fn deadline(&self) -> Instant {
-        let own = self.started + self.plan.spec.timeout;
+        let own = self.own_deadline();
         self.extra
             .as_ref()
             .and_then(|extra| extra.deadline_limit)
             .map_or(own, |limit| limit.min(own))
+    }
+
+    /// When its own timeout is over.
+    fn own_deadline(&self) -> Instant {
+        self.started + self.plan.spec.timeout
     }
 
     /// Whether it only waits for connections to be opened, and only our own limits delay them.
@@ -132,6 +140,27 @@ impl Session {
         if let Some(remaining) = self.remaining() {
             remaining.next += by;
         }
+    }
+
+    /// Notes that it was late by this much with something that it had to send.
+    pub fn lose(&mut self, time: Duration) {
+        let lost = &mut self.extra().lost;
+        *lost = lost.saturating_add(time);
+    }
+
+    /// Notes that the peer completed a handshake at this time, so that its SYN was sent before.
+    pub fn lost_before(&mut self, connected: Instant) {
+        let most = connected.saturating_duration_since(self.started);
+        if let Some(extra) = &mut self.extra {
+            extra.lost = extra.lost.min(most);
+        }
+    }
+
+    /// Whether the peer had much less time than the plan allows, so that its silence says nothing.
+    fn was_late(&self) -> bool {
+        self.extra
+            .as_ref()
+            .is_some_and(|extra| lateness::is_much(extra.lost, self.plan.spec.timeout))
     }
 
     /// Makes it end at this time at the latest.
@@ -155,13 +184,6 @@ impl Session {
     pub fn remote(&self, id: AttemptId) -> Option<SocketAddr> {
         self.attempt(id)
             .map(|attempt| self.plan.remote(attempt.address()))
-    }
-
-    /// The time since this attempt's SYN was sent.
-    pub fn connect_elapsed(&self, id: AttemptId, now: Instant) -> Duration {
-        self.attempt(id).map_or(Duration::ZERO, |attempt| {
-            now.saturating_duration_since(attempt.started())
-        })
     }
 
     /// When [`Session::tick`] must be called at the latest.
@@ -189,6 +211,13 @@ impl Session {
             Event::Resolved(addresses, policy) => {
                 self.extra().resolve = Some(now.saturating_duration_since(self.started));
                 self.start_attempts(addresses, policy, now, actions);
+            }
+            // The lookup had no more time than the run, which says nothing about the name.
+            Event::Unresolved(failure)
+                if failure.status == Status::ResolveTimeout
+                    && self.cutoff(now) == Some(Cutoff::RunEnd) =>
+            {
+                self.decide(Some(Arc::new(messages::lookup_cut_off(&plan))), now);
             }
             Event::Unresolved(failure) => self.decide(Some(Arc::new(failure)), now),
             Event::Opened(id) => self.with(id, |attempt| attempt.opened(now)),
@@ -230,14 +259,15 @@ impl Session {
         info: impl Fn(AttemptId) -> Option<TcpInfo>,
         actions: &mut Actions,
     ) {
-        if now >= self.deadline() {
-            self.expire(now, info, actions);
+        if let Some(cutoff) = self.cutoff(now) {
+            self.expire(cutoff, now, info, actions);
             return;
         }
         self.start_due(now, actions);
         let plan = Arc::clone(&self.plan);
+        let silence = self.silence();
         for attempt in self.attempts.as_mut_slice() {
-            attempt.tick(&plan, now, actions);
+            attempt.tick(&plan, silence, now, actions);
         }
         self.decide_if_complete(now);
     }
@@ -268,6 +298,14 @@ impl Session {
             addresses,
             attempts,
         })
+    }
+
+    fn silence(&self) -> Silence {
+        if self.was_late() {
+            Silence::Unknown
+        } else {
+            Silence::OfPeer
+        }
     }
 
     fn attempts(&self) -> &[Attempt] {
@@ -366,22 +404,36 @@ impl Session {
         }
     }
 
+    /// What ends everything now; `None` before the deadline.
+    fn cutoff(&self, now: Instant) -> Option<Cutoff> {
+        if now >= self.own_deadline() {
+            Some(Cutoff::Timeout)
+        } else {
+            (now >= self.deadline()).then_some(Cutoff::RunEnd)
+        }
+    }
+
     /// Ends everything at the deadline.
     fn expire(
         &mut self,
+        cutoff: Cutoff,
         now: Instant,
         info: impl Fn(AttemptId) -> Option<TcpInfo>,
         actions: &mut Actions,
     ) {
+        let silence = self.silence();
         if self.state == SessionState::Resolving {
-            let text = format!(
-                "resolve {}: no answer before the deadline",
-                self.plan.target.host
-            );
-            self.decide(
-                Some(Arc::new(Failure::new(Status::ResolveTimeout, text))),
-                now,
-            );
+            let failure = match (cutoff, silence) {
+                (Cutoff::RunEnd, _) => messages::lookup_cut_off(&self.plan),
+                (Cutoff::Timeout, Silence::OfPeer) => {
+                    let text = "no answer before the deadline";
+                    messages::unresolved(&self.plan, Status::ResolveTimeout, text)
+                }
+                (Cutoff::Timeout, Silence::Unknown) => {
+                    messages::unresolved(&self.plan, Status::LocalError, lateness::CAUSE)
+                }
+            };
+            self.decide(Some(Arc::new(failure)), now);
         } else if self.state == SessionState::Repeating {
             self.state = SessionState::Started;
         }
@@ -391,7 +443,7 @@ impl Session {
             } else {
                 None
             };
-            attempt.expire(&self.plan, info, now, actions);
+            attempt.expire(&self.plan, (cutoff, silence), info, now, actions);
         }
         self.decide_if_complete(now);
     }
@@ -400,7 +452,8 @@ impl Session {
     fn decide_if_complete(&mut self, now: Instant) {
         let all_started = self.state == SessionState::Started && !self.attempts().is_empty();
         if all_started && self.attempts().iter().all(Attempt::is_decided) {
-            self.decide(overall_failure(&self.plan, self.attempts()), now);
+            let failure = overall_failure(&self.plan, self.attempts(), self.cutoff(now));
+            self.decide(failure, now);
         }
     }
 
@@ -416,7 +469,11 @@ impl Session {
 
 /// The failure of the whole probe, if it failed: every address must succeed; of several attempts as
 /// many as required. A failure of an actual attempt is preferred over a local failure to attempt.
-fn overall_failure(plan: &Plan, attempts: &[Attempt]) -> Option<Arc<Failure>> {
+fn overall_failure(
+    plan: &Plan,
+    attempts: &[Attempt],
+    cutoff: Option<Cutoff>,
+) -> Option<Arc<Failure>> {
     let reports = || attempts.iter().filter_map(Attempt::report);
     let failures = || reports().filter_map(|report| report.verdict(plan.spec.expected));
     let attempted = || failures().filter(was_attempted);
@@ -427,6 +484,12 @@ fn overall_failure(plan: &Plan, attempts: &[Attempt]) -> Option<Arc<Failure>> {
     let required = several.require.get();
     if u32::try_from(ok).unwrap_or(u32::MAX) >= required {
         return None;
+    }
+    let cut_off = failures().filter(|failure| failure.status == Status::NotTried);
+    let missing = several.count.get() as usize - attempts.len().min(several.count.get() as usize);
+    if cutoff == Some(Cutoff::RunEnd) && ok + cut_off.count() + missing >= required as usize {
+        // Those that the end of the run prevented could have been enough.
+        return Some(Arc::new(messages::attempts_cut_off(plan)));
     }
     let Some(last) = attempted().next_back().or_else(|| failures().next_back()) else {
         let text =
@@ -483,8 +546,8 @@ const INITIAL_RTO: Duration = Duration::from_secs(1);
 
 /// The statistics of several attempts. An attempt that the deadline ended within the first
 /// retransmission timeout is not counted, because its answer may just have been slow. The first
-/// attempt always counts, because it had the whole deadline. A denied address is not counted,
-/// because nothing was sent to it.
+/// attempt had the whole deadline, so it counts. What the end of the run cut off is not counted, nor
+/// a denied address, because nothing was sent to it.
 fn statistics(session: &Session) -> RunningStats {
     let mut stats = RunningStats::default();
     for (index, attempt) in session.attempts().iter().enumerate() {
@@ -495,7 +558,7 @@ fn statistics(session: &Session) -> RunningStats {
             report.failure.is_some() && attempt.started() + report.total >= session.deadline();
         let was_short = report.total < INITIAL_RTO && index > 0;
         match (report.verdict(session.plan.spec.expected), report.connect) {
-            (Some(failure), _) if failure.status == Status::Denied => {}
+            (Some(failure), _) if matches!(failure.status, Status::Denied | Status::NotTried) => {}
             (None, connect) => stats.add_success(connect.unwrap_or(report.total)),
             (Some(_), _) if hit_deadline && was_short => {}
             (Some(_), _) => stats.add_failure(),

@@ -10,7 +10,7 @@ use std::str::from_utf8;
 use std::time::Duration;
 
 use crate::address::Host;
-use crate::failure::IcmpFact;
+use crate::failure::{IcmpFact, Status};
 use crate::fast_fmt;
 use crate::plan::Plan;
 use crate::report::{ConnectionReport, DialogueReport, Report, Response, TcpFacts};
@@ -113,7 +113,7 @@ use Unmeasured::{Empty, Reason, Zero};
 use Value::{Address, Integer, Ratio, Seconds, Text};
 
 /// Every metric.
-pub const METRICS: [Metric; 36] = [
+pub const METRICS: [Metric; 37] = [
     row(
         "schema",
         "version",
@@ -162,6 +162,13 @@ pub const METRICS: [Metric; 36] = [
         "1 if every requested check passed, else 0",
         Zero,
         FromReport(|r| Some(Integer(r.is_up().into()))),
+    ),
+    row(
+        "state",
+        "0, 1 or 2",
+        "0 if down, 1 if up, 2 if unknown: denied, local_error, not_tried",
+        Zero,
+        FromReport(|r| Some(Integer(state(r.status(), r.is_up())))),
     ),
     row(
         "status",
@@ -422,6 +429,11 @@ fn text<'a>(text: impl Into<Cow<'a, str>>) -> Option<Value<'a>> {
 
 fn error(report: &Report) -> Option<Value<'_>> {
     text(report.failure.as_ref().map_or("", |failure| &failure.text))
+}
+
+/// A number that shows at a glance what is known of the target; a wall can color it.
+pub fn state(status: Status, is_up: bool) -> u64 {
+    if status.is_unknown() { 2 } else { is_up.into() }
 }
 
 fn family(address: IpAddr) -> u64 {

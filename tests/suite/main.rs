@@ -31,6 +31,7 @@ mod dns;
 mod engine;
 mod generated;
 mod hostile;
+mod late;
 mod layer;
 mod limits;
 mod links;

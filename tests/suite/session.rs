@@ -495,3 +495,86 @@ fn a_session_that_waited_for_our_limits_shifts_its_clock() {
     session.tick(start + ms(3200), |_| None, &mut actions);
     assert_eq!(session.into_report().unwrap().status(), Status::LocalError);
 }
+
+/// The report of a session whose run ends after half of its timeout of two seconds.
+fn cut_off(host: &str, change: impl Fn(&mut ProbeSpec), events: Vec<Event<'_>>) -> Report {
+    let mut spec = ProbeSpec {
+        timeout: Duration::from_secs(2),
+        ..ProbeSpec::default()
+    };
+    change(&mut spec);
+    let plan = Plan::new(
+        spec,
+        Target::from_arguments(host, Some("25"), None).unwrap(),
+    );
+    let (start, mut actions, policy) = (Instant::now(), Actions::new(), Policy::allow_all());
+    let mut session = Session::start(Arc::new(plan), &policy, start, &mut actions);
+    session.limit_deadline(start + Duration::from_secs(1));
+    for event in events {
+        session.handle(event, start, &mut actions);
+    }
+    session.tick(start + Duration::from_secs(1), |_| None, &mut actions);
+    session.into_report().unwrap()
+}
+
+/// What the end of the run cuts off before the probe's own timeout says nothing about the target.
+#[test]
+fn what_the_end_of_the_run_cuts_off_is_not_tried() {
+    let first = AttemptId::new(0);
+    let connected = || vec![Event::Opened(first), Event::Connected(first, None, None)];
+    let greeting = |spec: &mut ProbeSpec| spec.steps = vec![expect("220 ")];
+    let answers = |spec: &mut ProbeSpec| {
+        spec.attempts = Some(Attempts {
+            count: NonZeroU32::new(3).unwrap(),
+            interval: Duration::from_secs(60),
+            require: NonZeroU32::MIN,
+        });
+    };
+    let refused = || Failure::new(Status::Refused, "refused");
+    let silent = || Failure::new(Status::ResolveTimeout, "no answer from 192.0.2.53");
+    let unfinished: [(Report, &str); 5] = [
+        (
+            cut_off("mx1", |_| {}, vec![]),
+            "resolve mx1: the run ended while the lookup was in progress",
+        ),
+        (
+            cut_off("192.0.2.7", |_| {}, vec![Event::Opened(first)]),
+            "connect to 192.0.2.7:25: the run ended while the connect was in progress",
+        ),
+        (
+            cut_off("192.0.2.7", greeting, connected()),
+            "expect (step 1) from 192.0.2.7:25: the run ended while the answer was awaited",
+        ),
+        (
+            cut_off(
+                "192.0.2.7",
+                greeting,
+                connected()
+                    .into_iter()
+                    .chain([Event::Received(first, b"22")])
+                    .collect(),
+            ),
+            "expect (step 1) from 192.0.2.7:25: the run ended while the answer was awaited",
+        ),
+        (
+            cut_off(
+                "192.0.2.7",
+                answers,
+                vec![Event::Opened(first), Event::Failed(first, refused(), None)],
+            ),
+            "connect to 192.0.2.7:25: the run ended before all attempts were made",
+        ),
+    ];
+    for (report, text) in unfinished {
+        let error = &report.failure.as_ref().unwrap().text;
+        assert_eq!(report.status(), Status::NotTried, "{error}");
+        assert_eq!(*error, format!("{text}, before the timeout of 2s"));
+    }
+    // What was known before the end stays.
+    let failed = vec![Event::Opened(first), Event::Failed(first, refused(), None)];
+    let report = cut_off("192.0.2.7", |_| {}, failed);
+    assert_eq!(report.status(), Status::Refused);
+    let report = cut_off("mx1", |_| {}, vec![Event::Unresolved(silent())]);
+    assert_eq!(report.status(), Status::ResolveTimeout);
+    assert!(cut_off("192.0.2.7", |_| {}, connected()).is_up());
+}

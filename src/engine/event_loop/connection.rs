@@ -30,6 +30,8 @@ pub(in crate::engine) struct Connection {
     pub wire: Wire,
     /// State of the connection.
     pub phase: ConnectionPhase,
+    /// Whether it counts for the limit of its address.
+    pub address_slot: AddressSlot,
     /// Bytes that are not sent yet, and the layer. Boxed because most connections have neither.
     pub output: Option<Box<Output>>,
     session: SessionId,
@@ -42,6 +44,8 @@ pub(in crate::engine) struct PendingClose {
     pub connection: ConnId,
     /// The remote address, whose slot is released then.
     pub address: IpAddr,
+    /// Whether it holds that slot.
+    pub address_slot: AddressSlot,
     /// FIN or RST.
     pub how: Close,
 }
@@ -65,6 +69,15 @@ pub(in crate::engine) enum AfterOutput {
     Sent,
     /// The same, and a FIN.
     Shutdown,
+}
+
+/// Whether a connection counts for the limit of its address.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(in crate::engine) enum AddressSlot {
+    /// It counts.
+    Held,
+    /// It does not: its SYN is unanswered for too long.
+    Released,
 }
 
 /// State of a connection.
@@ -94,6 +107,7 @@ impl Connections {
         ConnId::new(self.slots.insert(Connection {
             wire,
             phase: ConnectionPhase::Idle,
+            address_slot: AddressSlot::Held,
             output: None,
             session: SessionId::UNASSIGNED,
             attempt: AttemptId::new(0),
@@ -131,6 +145,7 @@ impl Connection {
     pub fn assign(&mut self, session: SessionId, attempt: AttemptId) {
         (self.session, self.attempt) = (session, attempt);
         self.phase = ConnectionPhase::Connecting;
+        self.address_slot = AddressSlot::Held;
     }
 
     /// Whether its bytes go through a layer.

@@ -16,7 +16,8 @@ use crate::engine::dialogue::{Input, Unfinished};
 use crate::engine::session::action::{Action, Actions, AttemptId};
 use crate::engine::session::established::{Established, Flow};
 use crate::engine::session::messages;
-use crate::failure::{Failure, Status, format_duration};
+use crate::engine::session::messages::Ending;
+use crate::failure::{Failure, Status};
 use crate::os::socket::TcpInfo;
 use crate::plan::layer::LayerError;
 use crate::plan::{Close, Plan};
@@ -45,6 +46,24 @@ enum Farewell {
     IfOurTurn,
     /// It is not: the time is over while the peer should speak.
     None,
+}
+
+/// What ends an attempt before its verdict.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::engine) enum Cutoff {
+    /// The probe's own timeout: it had all the time that it was given.
+    Timeout,
+    /// The run ended before that, which says nothing about the target.
+    RunEnd,
+}
+
+/// Whose silence it is when time runs out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::engine) enum Silence {
+    /// The peer's, who had its time.
+    OfPeer,
+    /// Nobody knows: this process was late.
+    Unknown,
 }
 
 #[derive(Debug)]
@@ -298,10 +317,9 @@ impl Attempt {
     /// The peer sent FIN.
     pub fn peer_closed(&mut self, plan: &Plan, now: Instant, actions: &mut Actions) {
         self.advance_dialogue(plan, Input::Closed, now, actions);
-        let why = "the peer closed the connection";
-        self.fail_handshake(plan, why, now);
+        self.fail_handshake(plan, "the peer closed the connection", now);
         if let AttemptState::Talking(established) = &mut self.state {
-            let failure = established.unfinished(plan, why, Status::Closed);
+            let failure = established.unfinished(plan, Ending::PeerClosed);
             established.finish(plan, Some(failure), self.started, now);
         }
         self.close_now(Close::Fin, actions);
@@ -316,15 +334,25 @@ impl Attempt {
         now: Instant,
         actions: &mut Actions,
     ) {
-        self.advance_dialogue(plan, Input::Closed, now, actions);
+        let input = match failure.status {
+            Status::Reset => Input::Closed,
+            // Nothing is known of the peer.
+            _ => Input::Quiescent,
+        };
+        self.advance_dialogue(plan, input, now, actions);
+        if failure.status == Status::Reset {
+            self.decide_by_held_answer(plan, now, actions);
+        }
         match &mut self.state {
             AttemptState::Waiting(_) | AttemptState::Connecting => {
                 return self.fail_before_connect(plan, failure, info, now, actions);
             }
             AttemptState::Talking(established) => {
                 let text = format!("{}{}", established.step_prefix(plan), failure.text);
-                let failure = Failure { text, ..failure };
-                let failure = messages::with_meaning_of_close(plan, &established.dialogue, failure);
+                let mut failure = Failure { text, ..failure };
+                if failure.status == Status::Reset {
+                    failure = messages::with_meaning_of_close(plan, &established.dialogue, failure);
+                }
                 established.finish(plan, Some(failure), self.started, now);
             }
             AttemptState::Handshaking(_) => self.fail_handshake(plan, &failure.text, now),
@@ -333,8 +361,26 @@ impl Attempt {
         self.close_now(Close::Fin, actions);
     }
 
+    /// The connection was lost before all bytes of a send were taken, but after the peer had sent
+    /// something: the answer decides. Had we sent a moment earlier, the same bytes would have been
+    /// lost on the way, and the same answer would have been received.
+    fn decide_by_held_answer(&mut self, plan: &Plan, now: Instant, actions: &mut Actions) {
+        let mut unused = Actions::new();
+        while let AttemptState::Talking(established) = &mut self.state {
+            let has_answer = established.dialogue.unmatched_len() > 0;
+            if !(has_answer && established.is_sending_before_expect(plan)) {
+                break;
+            }
+            established.dialogue.sent();
+            self.advance_dialogue(plan, Input::Closed, now, &mut unused);
+        }
+        // Nothing can be sent any more.
+        unused.retain(|action| matches!(action, Action::Explain(..) | Action::Close(..)));
+        actions.append(&mut unused);
+    }
+
     /// Time passed: a drain may be over, a tentative match may count, a step may have timed out.
-    pub fn tick(&mut self, plan: &Plan, now: Instant, actions: &mut Actions) {
+    pub fn tick(&mut self, plan: &Plan, silence: Silence, now: Instant, actions: &mut Actions) {
         if self.next_wake().is_none_or(|wake| wake > now) {
             return;
         }
@@ -346,35 +392,52 @@ impl Attempt {
                 _ => Input::Quiescent,
             };
             self.advance_dialogue(plan, input, now, actions);
-            self.fail_late_step(plan, now, actions);
+            self.fail_late_step(plan, silence, now, actions);
         }
     }
 
     /// Fails the dialogue if its current step has a timeout of its own that is over. The connection
     /// is still closed gracefully, since the probe's deadline is not over; but it is the peer's turn
     /// to speak.
-    fn fail_late_step(&mut self, plan: &Plan, now: Instant, actions: &mut Actions) {
+    fn fail_late_step(
+        &mut self,
+        plan: &Plan,
+        silence: Silence,
+        now: Instant,
+        actions: &mut Actions,
+    ) {
         let AttemptState::Talking(established) = &mut self.state else {
             return;
         };
         if established.is_late(now) {
-            let failure = established.unfinished(plan, "the step timed out", Status::ReadTimeout);
+            let failure = match silence {
+                Silence::OfPeer => established.unfinished(plan, Ending::StepTimeout),
+                Silence::Unknown => messages::late(&established.step_prefix(plan)),
+            };
             established.finish(plan, Some(failure), self.started, now);
             self.close_gracefully(plan, Farewell::None, now, actions);
         }
     }
 
-    /// The probe's deadline: the attempt ends here, whatever its state.
+    /// The deadline: the attempt ends here, whatever its state.
     pub fn expire(
         &mut self,
         plan: &Plan,
+        (cutoff, silence): (Cutoff, Silence),
         info: Option<TcpInfo>,
         now: Instant,
         actions: &mut Actions,
     ) {
-        self.advance_dialogue(plan, Input::TimeOver, now, actions);
-        let elapsed = now.saturating_duration_since(self.started);
-        let deadline = format!("the deadline came ({})", format_duration(elapsed));
+        let input = match cutoff {
+            Cutoff::Timeout => Input::TimeOver,
+            // More might have arrived in the time that it had left.
+            Cutoff::RunEnd => Input::Quiescent,
+        };
+        self.advance_dialogue(plan, input, now, actions);
+        if cutoff == Cutoff::Timeout && silence == Silence::Unknown {
+            self.expire_unknown(plan, info, now, actions);
+            return;
+        }
         match &mut self.state {
             AttemptState::Waiting(why) => {
                 let failure = why.take().map_or_else(messages::never_opened, |why| *why);
@@ -382,15 +445,59 @@ impl Attempt {
             }
             AttemptState::Connecting => {
                 let remote = plan.remote(self.address);
-                let failure = messages::unanswered(remote, info.as_ref(), elapsed);
+                let failure = match cutoff {
+                    Cutoff::Timeout => messages::unanswered(remote, info.as_ref()),
+                    Cutoff::RunEnd => messages::connect_cut_off(plan, remote),
+                };
                 return self.fail_before_connect(plan, failure, info, now, actions);
             }
-            AttemptState::Handshaking(_) => self.fail_handshake(plan, &deadline, now),
+            AttemptState::Handshaking(established) if cutoff == Cutoff::RunEnd => {
+                let failure =
+                    messages::handshake_cut_off(plan, &established.handshake_prefix(plan));
+                established.finish(plan, Some(failure), self.started, now);
+            }
+            AttemptState::Handshaking(_) => {
+                self.fail_handshake(plan, "not complete before the deadline", now);
+            }
             AttemptState::Talking(established) => {
-                let failure = established.unfinished(plan, &deadline, Status::ReadTimeout);
+                let failure = match cutoff {
+                    Cutoff::Timeout => established.unfinished(plan, Ending::Deadline),
+                    Cutoff::RunEnd => established.cut_off(plan),
+                };
                 established.finish(plan, Some(failure), self.started, now);
             }
             AttemptState::Draining(_) | AttemptState::Over(_) => {}
+        }
+        self.close_now(plan.spec.close, actions);
+    }
+
+    /// The probe's deadline, where this process was late.
+    fn expire_unknown(
+        &mut self,
+        plan: &Plan,
+        info: Option<TcpInfo>,
+        now: Instant,
+        actions: &mut Actions,
+    ) {
+        let failed = match &mut self.state {
+            AttemptState::Waiting(_) | AttemptState::Connecting => {
+                let prefix = format!("connect to {}: ", plan.remote(self.address));
+                let failure = messages::late(&prefix);
+                return self.fail_before_connect(plan, failure, info, now, actions);
+            }
+            AttemptState::Handshaking(established) => {
+                let prefix = established.handshake_prefix(plan);
+                Some((established, prefix))
+            }
+            AttemptState::Talking(established) => {
+                let prefix = established.step_prefix(plan);
+                Some((established, prefix))
+            }
+            AttemptState::Draining(_) | AttemptState::Over(_) => None,
+        };
+        if let Some((established, prefix)) = failed {
+            let failure = messages::late(&prefix);
+            established.finish(plan, Some(failure), self.started, now);
         }
         self.close_now(plan.spec.close, actions);
     }

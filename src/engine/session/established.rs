@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::engine::dialogue::{Dialogue, Input, Progress};
 use crate::engine::session::action::{Action, Actions, AttemptId};
-use crate::engine::session::messages::{excerpt, step_prefix, wanted};
+use crate::engine::session::messages::{Ending, excerpt, quoted, step_prefix, wanted};
 use crate::failure::{Failure, Status};
 use crate::plan::Plan;
 use crate::plan::layer::SharedLayer;
@@ -150,7 +150,11 @@ impl Established {
                 }
                 return Flow::Waits;
             }
-            Progress::Rejected(why) => (Status::Rejected, format!("{why}: ")),
+            Progress::Rejected(why) => {
+                let (prefix, answer) = (self.step_prefix(plan), quoted(plan, &self.dialogue));
+                let text = format!("{prefix}{why}: {answer}");
+                return Flow::Ended(Some(Failure::new(Status::Rejected, text)));
+            }
             Progress::Impossible => (
                 Status::Mismatch,
                 format!("expected {}, got ", wanted(plan, &self.dialogue)),
@@ -188,6 +192,15 @@ impl Established {
     fn is_sending(&self, plan: &Plan) -> bool {
         let position = self.dialogue.position();
         self.step.index == position && matches!(plan.spec.steps.get(position), Some(Step::Send(_)))
+    }
+
+    /// Whether bytes are being sent, and a later step expects an answer.
+    pub fn is_sending_before_expect(&self, plan: &Plan) -> bool {
+        let later = plan.spec.steps.iter().skip(self.dialogue.position());
+        self.is_sending(plan)
+            && later
+                .into_iter()
+                .any(|step| matches!(step, Step::Expect(_)))
     }
 
     /// Keeps bytes that arrive before all of ours are sent, up to the `max_bytes` of any step.
@@ -261,15 +274,22 @@ impl Established {
         self.quiet_until = Some(until);
     }
 
-    /// The failure of a dialogue that cannot continue for this reason. `silent` is its status if
-    /// nothing was received since the last match.
-    pub fn unfinished(&self, plan: &Plan, why: &str, silent: Status) -> Failure {
+    /// The failure of a dialogue that this ended.
+    pub fn unfinished(&self, plan: &Plan, ending: Ending) -> Failure {
         crate::engine::session::messages::unfinished(
             plan,
             &self.dialogue,
             self.report.address,
-            why,
-            silent,
+            ending,
+        )
+    }
+
+    /// The failure of a dialogue that the end of the run cut off.
+    pub fn cut_off(&self, plan: &Plan) -> Failure {
+        crate::engine::session::messages::dialogue_cut_off(
+            plan,
+            &self.dialogue,
+            self.report.address,
         )
     }
 

@@ -283,7 +283,8 @@ fn fields_are_in_the_order_of_the_table() {
         attempts: None,
     };
     let connection = r#""address":"192.0.2.7","family":4,"source":"192.0.2.1","#;
-    let verdict = format!(r#""up":0,"status":3,"status_name":"refused","error":"{text}","#);
+    let verdict =
+        format!(r#""up":0,"state":0,"status":3,"status_name":"refused","error":"{text}","#);
     let wanted = format!(
         r#"{{"schema":1,"host":"192.0.2.7","port":443,{verdict}{connection}"time":{{"total":0.000250}},"tcp":{{"syn_retransmits":2}},"captures":{{"name":"a \"b\""}},"addresses":[{{{connection}{verdict}"time":{{"total":0.000213}},"tcp":{{"syn_retransmits":2}}}}]}}"#
     );

@@ -81,7 +81,7 @@ fn lines_are_printed_as_targets_end() {
     );
     assert_eq!(
         (second["id"].as_str(), second["status_name"].as_str()),
-        (Some(&*slow), Some("connect_timeout"))
+        (Some(&*slow), Some("not_tried"))
     );
     assert!(
         took.as_millis() < 1400,

@@ -22,22 +22,24 @@ pub fn files() -> [(String, String); 2] {
 }
 
 /// The fields of every document, whatever the result.
-const ALWAYS: [&str; 8] = [
+const ALWAYS: [&str; 9] = [
     "schema",
     "host",
     "port",
     "up",
+    "state",
     "status",
     "status_name",
     "error",
     "time",
 ];
 /// The metrics in an entry of `addresses`, by the first part of their paths.
-const OF_AN_ADDRESS: [&str; 10] = [
+const OF_AN_ADDRESS: [&str; 11] = [
     "address",
     "family",
     "source",
     "up",
+    "state",
     "status",
     "status_name",
     "error",
@@ -65,7 +67,7 @@ fn document() -> Value {
             "items": {
                 "type": "object",
                 "properties": address,
-                "required": ["address", "family", "up", "status", "status_name", "error", "time"],
+                "required": ["address", "family", "up", "state", "status", "status_name", "error", "time"],
             },
         }),
     );
@@ -83,7 +85,7 @@ fn document() -> Value {
 fn batch() -> Value {
     let mut entry = document();
     // A compact entry omits redundant fields and fields at their default.
-    entry["required"] = json!(["up", "status", "time"]);
+    entry["required"] = json!(["up", "state", "status", "time"]);
     for heading in ["$schema", "title", "description"] {
         entry.as_object_mut().unwrap().remove(heading);
     }
@@ -172,6 +174,7 @@ fn metric_schema(metric: &Metric) -> Value {
         (_, "s") => json!({ "type": "number", "minimum": 0 }),
         (_, "number" | "bytes") => json!({ "type": "integer", "minimum": 0 }),
         (_, "0 or 1") => json!({ "enum": [0, 1] }),
+        (_, "0, 1 or 2") => json!({ "enum": [0, 1, 2] }),
         (_, "4 or 6") => json!({ "enum": [4, 6] }),
         (_, "0 to 1") => json!({ "type": "number", "minimum": 0, "maximum": 1 }),
         (path, unit) => panic!("{path}: say here which JSON type `{unit}` is"),

@@ -261,14 +261,9 @@ fn run_queue(
     run_source(count, &mut source, limits, names)
 }
 
-/// The statuses that a run which is cut short may give instead.
-const CUT: [Status; 5] = [
-    Status::NotTried,
-    Status::ConnectTimeout,
-    Status::ReadTimeout,
-    Status::ResolveTimeout,
-    Status::LocalError,
-];
+/// The statuses that a run which is cut short may give instead: none of them says that a target is
+/// down.
+const CUT: [Status; 2] = [Status::NotTried, Status::LocalError];
 
 /// Whether the status is the expected one or one of `others`.
 fn is_possible(report: &Report, expected: Status, others: &[Status]) -> bool {
