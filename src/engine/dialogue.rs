@@ -246,7 +246,32 @@ impl Dialogue {
         self.received.push(bytes);
     }
 
-    /// The number of bytes that it holds.
+    /// Keeps of the received bytes only what a response shows: nothing is matched any more.
+    pub fn finish(&mut self) {
+        self.received.keep(Response::KEPT);
+    }
+
+    /// Takes bytes received after [`Dialogue::finish`], of which a response shows the first ones.
+    pub fn feed_finished(&mut self, bytes: &[u8]) {
+        self.total += bytes.len() as u64;
+        let shown = Response::KEPT
+            .saturating_sub(self.buffered_len())
+            .min(bytes.len());
+        self.received.push(bytes.get(..shown).unwrap_or_default());
+    }
+
+    /// The number of bytes received in total.
+    pub fn total(&self) -> u64 {
+        self.total
+    }
+
+    /// The memory of the received bytes, decoded ones and captures included.
+    pub fn held(&self) -> usize {
+        let captures = self.captures.iter().map(|(_, value)| value.len());
+        self.received.held() + captures.sum::<usize>()
+    }
+
+    /// The number of bytes that it has since the match before the last one.
     pub fn buffered_len(&self) -> usize {
         self.received.raw().len()
     }

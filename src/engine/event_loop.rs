@@ -7,12 +7,14 @@ mod connection;
 mod delays;
 mod io;
 mod layered;
+mod memory;
 mod pending;
 mod poller;
 mod sessions;
 mod shutdown;
 mod sockets;
 mod unanswered;
+mod unread;
 pub(super) mod worker;
 
 pub use unanswered::UNANSWERED_COUNTS;
@@ -25,6 +27,7 @@ use crate::engine::dns::{AddressOrder, ResolvedAddresses, Resolver, owns_token};
 use crate::engine::error::PollError;
 use crate::engine::event_loop::connection::Connections;
 use crate::engine::event_loop::delays::Delays;
+use crate::engine::event_loop::memory::ReceiveMemory;
 use crate::engine::event_loop::pending::{ConnectRequest, Parked, Pending, Shortage};
 use crate::engine::event_loop::poller::{EVENTS, Poller, SOURCE, STOP};
 use crate::engine::event_loop::sessions::{Sessions, SlotState};
@@ -105,6 +108,8 @@ struct EventLoop<'e, 's> {
     pending: Pending,
     /// Connects that count for their address until they are unanswered for too long.
     unanswered: UnansweredConnects,
+    /// What is counted of the received bytes.
+    memory: ReceiveMemory,
     /// Resolves names; its lookups are keyed by [`SessionId::index`].
     resolver: Box<dyn Resolver>,
     /// Actions of the session that is being driven; empty between calls.
@@ -137,6 +142,7 @@ impl<'e, 's> EventLoop<'e, 's> {
             connections: Connections::new(capacity),
             pending: Pending::default(),
             unanswered: UnansweredConnects::default(),
+            memory: ReceiveMemory::default(),
             resolver,
             actions: Actions::new(),
             buffer: vec![0; READ_SIZE].into_boxed_slice(),
@@ -162,6 +168,7 @@ impl<'e, 's> EventLoop<'e, 's> {
     /// Waits for events, or only fetches them if there is other work, and reads the clock.
     #[allow(clippy::disallowed_methods)]
     fn poll(&mut self) -> Result<Instant, PollError> {
+        self.continue_waiting_for_memory();
         let has_work = !self.connections.unread.is_empty()
             || !self.connections.closing.is_empty()
             || !self.sessions.finished.is_empty()
@@ -170,6 +177,7 @@ impl<'e, 's> EventLoop<'e, 's> {
             self.next_expiry(),
             self.pending.next_retry(),
             self.next_release(),
+            self.next_memory_check(self.delays.read_at),
         ];
         let timeout = match next.into_iter().flatten().min() {
             _ if has_work => Some(Duration::ZERO),
@@ -222,9 +230,7 @@ impl<'e, 's> EventLoop<'e, 's> {
 
     /// Handles what the last turn left unread, and the events of the last wake.
     fn deliver(&mut self, now: Instant) {
-        for connection in std::mem::take(&mut self.connections.unread) {
-            self.read(connection, now);
-        }
+        self.continue_unread(now);
         self.deliver_events(now);
     }
 
@@ -239,7 +245,7 @@ impl<'e, 's> EventLoop<'e, 's> {
                 self.deadline.stop(now);
             } else if token == SOURCE {
                 self.pending.source_is_ready();
-            } else {
+            } else if !self.waits_to_read(ConnId::new(token.0), now) {
                 self.connection_ready(ConnId::new(token.0), event, now);
             }
         }
@@ -295,6 +301,12 @@ impl<'e, 's> EventLoop<'e, 's> {
     /// Before a session times out, reads what its connections have left unread because it was much:
     /// what it waits for may have arrived in time, and only we are late.
     fn read_rest(&mut self, id: SessionId, now: Instant) {
+        if self.waits_for_memory(id) {
+            if let Some(slot) = self.sessions.get_mut(id) {
+                slot.session.lack_memory();
+            }
+            return;
+        }
         if self.connections.unread.is_empty() {
             return;
         }

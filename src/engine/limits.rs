@@ -1,6 +1,7 @@
 //! What a run may use of this machine, the network and the targets.
 
 pub(super) mod capacity;
+pub(super) mod memory;
 pub(super) mod rate;
 pub(super) mod shared;
 

@@ -19,12 +19,12 @@ pub fn read(path: &Path, limit: u64) -> Result<(Vec<u8>, Metadata), String> {
     let file = open(path, libc::O_NONBLOCK | libc::O_NOCTTY).map_err(text)?;
     let metadata = file.metadata().map_err(text)?;
     if let Some(kind) = irregular_kind(&metadata) {
-        return Err(format!("it is {kind}, not a regular file"));
+        return Err(format!("is {kind}, not a regular file"));
     }
     let mut bytes = Vec::new();
     file.take(limit + 1).read_to_end(&mut bytes).map_err(text)?;
     if bytes.len() as u64 > limit {
-        return Err(format!("it is larger than {limit} bytes"));
+        return Err(format!("is larger than {limit} bytes"));
     }
     Ok((bytes, metadata))
 }
@@ -53,7 +53,7 @@ impl fmt::Display for Unread {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Denied => f.write_str("permission denied"),
-            Self::TooLarge(limit) => write!(f, "it is larger than {limit} bytes"),
+            Self::TooLarge(limit) => write!(f, "is larger than {limit} bytes"),
             Self::Failed(kind, None) => f.write_str(&os_error_text(&(*kind).into())),
             Self::Failed(_, Some(errno)) => {
                 f.write_str(&os_error_text(&io::Error::from_raw_os_error(*errno)))
@@ -176,10 +176,10 @@ mod tests {
     #[test]
     fn other_kinds_of_files_are_refused_without_blocking() {
         let dir = tempfile::tempdir().unwrap();
-        assert_eq!(error(dir.path()), "it is a directory, not a regular file");
+        assert_eq!(error(dir.path()), "is a directory, not a regular file");
         assert_eq!(
             error(Path::new("/dev/zero")),
-            "it is a device, not a regular file"
+            "is a device, not a regular file"
         );
         let fifo = dir.path().join("fifo");
         assert!(
@@ -189,7 +189,7 @@ mod tests {
                 .unwrap()
                 .success()
         );
-        assert_eq!(error(&fifo), "it is a FIFO, not a regular file");
+        assert_eq!(error(&fifo), "is a FIFO, not a regular file");
     }
 
     #[test]
@@ -229,8 +229,8 @@ mod tests {
         fs::write(&path, [b'#'; 100]).unwrap();
         assert_eq!(read(&path, 100).unwrap().0.len(), 100);
         fs::write(&path, [b'#'; 101]).unwrap();
-        assert_eq!(error(&path), "it is larger than 100 bytes");
+        assert_eq!(error(&path), "is larger than 100 bytes");
         File::create(&path).unwrap().set_len(1 << 40).unwrap();
-        assert_eq!(error(&path), "it is larger than 100 bytes");
+        assert_eq!(error(&path), "is larger than 100 bytes");
     }
 }

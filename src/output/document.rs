@@ -45,7 +45,7 @@ fn write_lists(report: &Report, json: &mut JsonWriter<'_>) {
         }
         json.close_object();
     }
-    if !report.addresses.is_empty() {
+    if !report.addresses.is_empty() && report.plan.spec.needs_every_address() {
         json.key("addresses");
         json.open_array();
         for connection in &report.addresses {

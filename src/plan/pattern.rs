@@ -364,17 +364,17 @@ impl fmt::Display for PatternError {
             Self::Hex(text) => {
                 write!(
                     f,
-                    "`{text}` is not hex: two digits a byte, spaces or colons between bytes, ?? for any byte"
+                    "`{text}` is not hex: write two digits for each byte, optionally with spaces or colons between bytes; ?? matches any byte"
                 )
             }
             Self::Regex(source, why) => {
                 let source = source.replace("\\\\", "\\");
-                write!(f, "`{source}` is not a usable regular expression: {why}")
+                write!(f, "`{source}` is not a valid regular expression: {why}")
             }
             Self::Empty(source) => {
                 write!(
                     f,
-                    "`{source}` matches even when nothing came, so it proves nothing: ask for at least one byte"
+                    "`{source}` matches an empty answer, so it would always succeed: require at least one byte"
                 )
             }
         }

@@ -186,7 +186,8 @@ impl Compiler<'_> {
     fn add_captures(&mut self, pattern: &Pattern, given: &Located, alternatives: usize) {
         for name in pattern.names() {
             if self.secrets.iter().any(|(secret, _)| **secret == **name) {
-                let why = format!("the name `{name}` is also that of a secret: rename the group");
+                let why =
+                    format!("the name `{name}` is also the name of a secret: rename the group");
                 self.errors.push(given.error(why));
             }
             if self.captures.contains(name) && alternatives == 1 {
@@ -212,7 +213,7 @@ impl Compiler<'_> {
             let (literal, reference) = rest.split_at(at);
             let end = reference
                 .find('}')
-                .ok_or("`${` without `}`: write `\\x24{` for the characters themselves")?;
+                .ok_or("`${` without `}`: write `\\x24{` for a literal `${`")?;
             self.push_literal(&mut pieces, literal)?;
             pieces.push(self.reference(reference.get(2..end).unwrap_or_default())?);
             rest = reference.get(end + 1..).unwrap_or_default();
@@ -251,7 +252,7 @@ impl Compiler<'_> {
         }
         let name = escaped_prefix(name, 40);
         Err(format!(
-            "no earlier step captures `{name}`: name a group `(?<{name}>...)`, or write `\\x24{{`"
+            "no earlier step captures `{name}`: add a group `(?<{name}>...)`, or write `\\x24{{` for a literal `${{`"
         ))
     }
 }

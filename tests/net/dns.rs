@@ -452,14 +452,14 @@ fn a_name_that_resolves_to_this_machine_by_a_sinkhole_is_not_probed() {
         ("blocked.example", TARGET),
         ("ads.example", "the hosts file"),
     ] {
-        let parts = [blocked, from, "is 0.0.0.0, a sinkhole address"];
+        let parts = [blocked, from, "is 0.0.0.0, and a connect to it"];
         fails_at_once(&net, name, &[], &parts);
         if HAS_SYSTEM_RESOLVER {
             fails_at_once(
                 &net,
                 name,
                 &["--resolver", "system"],
-                &[blocked, "the system resolver is", "a sinkhole address"],
+                &[blocked, "the system resolver is", "and a connect to it"],
             );
         }
     }

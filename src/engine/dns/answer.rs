@@ -69,8 +69,8 @@ impl ResolvedAddresses {
             other => format!("the {other}"),
         };
         let text = format!(
-            "resolve {name}: the name is blocked: the answer of {from} is {first}, a sinkhole \
-             address that would connect to this machine"
+            "resolve {name}: the name is blocked: the answer of {from} is {first}, and \
+             a connect to it would reach this machine"
         );
         Err(Failure::new(Status::ResolveFailed, text))
     }

@@ -293,7 +293,7 @@ mod tests {
         let mut cache = FileCache::new(files.clone());
         let fault = cache.current(start).fault.cloned().unwrap();
         let text = format!(
-            "{}: it is larger than {MAX_HOSTS} bytes",
+            "{}: is larger than {MAX_HOSTS} bytes",
             files.hosts.display()
         );
         assert_eq!((fault.text, fault.is_temporary), (text, false));

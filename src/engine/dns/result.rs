@@ -69,14 +69,14 @@ impl ServerError {
     /// `SERVFAIL from` or `connection refused at`.
     pub fn description(&self) -> String {
         match self {
-            Self::Local(cause) => format!("no socket for a query ({cause}) for"),
+            Self::Local(cause) => format!("could not open a socket ({cause}) for"),
             Self::Silent => "no answer from".into(),
             Self::OnlyUnrelated => "only answers with a wrong id or question from".into(),
-            Self::TcpSilent => "a truncated answer, and none over TCP, from".into(),
+            Self::TcpSilent => "a truncated answer, and no answer over TCP, from".into(),
             Self::Unreachable(cause) => format!("{cause} at"),
             Self::TcpFailed(cause) => format!("a truncated answer, and over TCP {cause}, from"),
             Self::Malformed(reason) => format!("a malformed answer ({reason}) from"),
-            Self::NoRecursion => "no recursion from".into(),
+            Self::NoRecursion => "recursion is not available from".into(),
             Self::Rcode(code) => format!("{} from", rcode_name(*code)),
         }
     }

@@ -309,7 +309,7 @@ impl SystemResolver {
         if let Some(request) = self.remove(id) {
             let failure = request.failure(
                 Status::LocalError,
-                &format!("no thread for the system resolver: {cause}"),
+                &format!("cannot start a thread for the system resolver: {cause}"),
             );
             self.finished.push_back((request.key, Err(failure)));
         }

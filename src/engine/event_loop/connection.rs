@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use slab::Slab;
 
+use crate::engine::event_loop::unread::UnreadConnections;
 use crate::engine::index::{ConnId, SessionId};
 use crate::engine::inline_vec::InlineVec;
 use crate::engine::session::action::AttemptId;
@@ -19,7 +20,7 @@ pub(in crate::engine) struct Connections {
     /// first.
     pub reusable: Vec<ConnId>,
     /// Connections that had more to read than one turn allows.
-    pub unread: VecDeque<ConnId>,
+    pub unread: UnreadConnections,
     /// Connections that their sessions are done with, to be closed.
     pub closing: VecDeque<PendingClose>,
 }
@@ -97,7 +98,7 @@ impl Connections {
         Self {
             slots: Slab::with_capacity(capacity),
             reusable: Vec::new(),
-            unread: VecDeque::new(),
+            unread: UnreadConnections::default(),
             closing: VecDeque::new(),
         }
     }

@@ -15,7 +15,7 @@ use crate::os::socket::TcpInfo;
 /// The delays of one worker.
 pub(in crate::engine) struct Delays {
     /// When the clock was last read.
-    read_at: Instant,
+    pub read_at: Instant,
     /// When it was last read after a wait.
     woke_at: Instant,
     /// How long the event that is being handled had waited for us, as far as is known.

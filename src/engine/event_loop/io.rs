@@ -11,10 +11,10 @@ use crate::engine::stream::ConnectProgress;
 use crate::plan::{Expected, OnTimeout};
 
 /// Most reads of one connection before the others have their turn.
-const READS_PER_TURN: usize = 16;
+const READS_PER_TURN: usize = 4;
 /// After this time in one turn a connection reads no more: a slow regular expression must not delay
 /// the other connections, or the deadline.
-const READ_TIME_PER_TURN: Duration = Duration::from_millis(5);
+const READ_TIME_PER_TURN: Duration = Duration::from_millis(1);
 
 /// The same at the expiry of its session, when there is no further turn.
 const READ_TIME_AT_EXPIRY: Duration = Duration::from_millis(50);
@@ -166,6 +166,11 @@ impl EventLoop<'_, '_> {
         let mut buffer = std::mem::take(&mut self.buffer);
         let mut is_drained = false;
         for _ in 0..READS_PER_TURN {
+            let most = self.may_receive(id);
+            if most == 0 {
+                is_drained = true;
+                break;
+            }
             let Some(connection) = self
                 .connections
                 .get(id)
@@ -175,7 +180,10 @@ impl EventLoop<'_, '_> {
                 break;
             };
             let (session, attempt) = connection.owner();
-            match connection.wire.read(&mut buffer) {
+            match connection
+                .wire
+                .read(buffer.get_mut(..most).unwrap_or_default())
+            {
                 Ok(None) => {
                     is_drained = true;
                     break;
@@ -192,6 +200,7 @@ impl EventLoop<'_, '_> {
                     } else {
                         self.handle(session, Event::Received(attempt, bytes), now);
                     }
+                    self.count_received(id);
                     if now.elapsed() > READ_TIME_PER_TURN {
                         break;
                     }

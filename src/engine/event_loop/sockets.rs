@@ -78,6 +78,7 @@ impl EventLoop<'_, '_> {
         address: IpAddr,
         how: Close,
     ) {
+        self.release_received(connection);
         if let Some(closing) = self.connections.get_mut(connection) {
             closing.phase = ConnectionPhase::Idle;
             let address_slot = closing.address_slot;

@@ -10,15 +10,18 @@ use std::time::Instant;
 
 use foldhash::fast::RandomState;
 
+use crate::engine::limits::memory::ReceivedBytes;
 use crate::engine::limits::rate::RateLimiter;
 use crate::engine::limits::{Bound, Limits};
 use crate::engine::standby::StandbyThreads;
 use crate::source::{Next, Source};
 
-/// A semaphore for each address, the rate limiter, and the source, for all workers.
+/// A semaphore for each address, the rate limiter, the memory and the source, for all workers.
 pub(in crate::engine) struct SharedLimits<'s> {
     /// Which workers have started.
     pub standby: StandbyThreads,
+    /// The received bytes that are held.
+    pub received: ReceivedBytes,
     inner: Mutex<Inner<'s>>,
     in_flight: NonZeroUsize,
     per_address: Option<NonZeroUsize>,
@@ -63,6 +66,7 @@ impl<'s> SharedLimits<'s> {
         };
         Ok(Self {
             standby: StandbyThreads::new(limits.threads),
+            received: ReceivedBytes::new(limits.in_flight),
             inner: Mutex::new(inner),
             in_flight: limits.in_flight,
             per_address: limits.per_address,

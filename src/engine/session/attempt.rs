@@ -62,8 +62,8 @@ pub(in crate::engine) enum Cutoff {
 pub(in crate::engine) enum Silence {
     /// The peer's, who had its time.
     OfPeer,
-    /// Nobody knows: this process was late.
-    Unknown,
+    /// Nobody knows, for this reason.
+    Unknown(&'static str),
 }
 
 #[derive(Debug)]
@@ -80,6 +80,21 @@ enum AttemptState {
     Draining(Box<Established>),
     /// The descriptor is closed, or its close is requested.
     Over(Box<ConnectionReport>),
+}
+
+/// How far an attempt is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::engine) enum AttemptPhase {
+    /// It waits for our own limits.
+    Queued,
+    /// This machine could not open the connection so far.
+    Blocked,
+    /// The SYN is sent.
+    Connecting,
+    /// The connection is established.
+    Connected,
+    /// The verdict is fixed.
+    Decided,
 }
 
 impl Attempt {
@@ -113,6 +128,44 @@ impl Attempt {
             address,
             started: now,
             state: AttemptState::Over(Box::new(report)),
+        }
+    }
+
+    /// An attempt whose turn did not come before the deadline. It is over and requests nothing.
+    pub fn not_tried(id: AttemptId, plan: &Plan, address: IpAddr, now: Instant) -> Self {
+        let remote = plan.remote(address);
+        let text = format!("connect to {remote}: the deadline came before its turn");
+        let report = ConnectionReport {
+            failure: Some(Arc::new(Failure::new(Status::NotTried, text))),
+            ..ConnectionReport::new(remote)
+        };
+        Self {
+            id,
+            address,
+            started: now,
+            state: AttemptState::Over(Box::new(report)),
+        }
+    }
+
+    /// How far it is.
+    pub fn phase(&self) -> AttemptPhase {
+        match &self.state {
+            AttemptState::Waiting(None) => AttemptPhase::Queued,
+            AttemptState::Waiting(Some(_)) => AttemptPhase::Blocked,
+            AttemptState::Connecting => AttemptPhase::Connecting,
+            AttemptState::Handshaking(_) | AttemptState::Talking(_) => AttemptPhase::Connected,
+            AttemptState::Draining(_) | AttemptState::Over(_) => AttemptPhase::Decided,
+        }
+    }
+
+    /// The duration of the TCP handshake, if it completed.
+    pub fn connect_time(&self) -> Option<Duration> {
+        match &self.state {
+            AttemptState::Handshaking(established)
+            | AttemptState::Talking(established)
+            | AttemptState::Draining(established) => established.report.connect,
+            AttemptState::Over(report) => report.connect,
+            AttemptState::Waiting(_) | AttemptState::Connecting => None,
         }
     }
 
@@ -154,6 +207,19 @@ impl Attempt {
             | AttemptState::Connecting
             | AttemptState::Handshaking(_)
             | AttemptState::Over(_) => None,
+        }
+    }
+
+    /// How many bytes it has received in total, and how many of them it holds.
+    pub fn received_and_held(&self) -> (u64, usize) {
+        match &self.state {
+            AttemptState::Talking(established) | AttemptState::Draining(established) => {
+                (established.dialogue.total(), established.dialogue.held())
+            }
+            AttemptState::Waiting(_)
+            | AttemptState::Connecting
+            | AttemptState::Handshaking(_)
+            | AttemptState::Over(_) => (0, 0),
         }
     }
 
@@ -294,7 +360,7 @@ impl Attempt {
         }
     }
 
-    /// The peer sent bytes. While draining, at most `max_bytes` are kept.
+    /// The peer sent bytes. While draining, at most `max_bytes` are read.
     pub fn received(&mut self, plan: &Plan, bytes: &[u8], now: Instant, actions: &mut Actions) {
         match &mut self.state {
             AttemptState::Talking(established) => {
@@ -303,7 +369,7 @@ impl Attempt {
             }
             AttemptState::Draining(established) => {
                 established.on_data_after_verdict(plan, bytes);
-                if established.dialogue.buffered_len() > plan.spec.max_bytes {
+                if established.drained_more_than(plan.spec.max_bytes) {
                     self.close_now(Close::Fin, actions);
                 }
             }
@@ -412,7 +478,7 @@ impl Attempt {
         if established.is_late(now) {
             let failure = match silence {
                 Silence::OfPeer => established.unfinished(plan, Ending::StepTimeout),
-                Silence::Unknown => messages::late(&established.step_prefix(plan)),
+                Silence::Unknown(cause) => messages::late(&established.step_prefix(plan), cause),
             };
             established.finish(plan, Some(failure), self.started, now);
             self.close_gracefully(plan, Farewell::None, now, actions);
@@ -434,8 +500,8 @@ impl Attempt {
             Cutoff::RunEnd => Input::Quiescent,
         };
         self.advance_dialogue(plan, input, now, actions);
-        if cutoff == Cutoff::Timeout && silence == Silence::Unknown {
-            self.expire_unknown(plan, info, now, actions);
+        if let (Cutoff::Timeout, Silence::Unknown(cause)) = (cutoff, silence) {
+            self.expire_unknown(plan, cause, info, now, actions);
             return;
         }
         match &mut self.state {
@@ -471,10 +537,11 @@ impl Attempt {
         self.close_now(plan.spec.close, actions);
     }
 
-    /// The probe's deadline, where this process was late.
+    /// The probe's deadline, where the peer's silence says nothing.
     fn expire_unknown(
         &mut self,
         plan: &Plan,
+        cause: &str,
         info: Option<TcpInfo>,
         now: Instant,
         actions: &mut Actions,
@@ -482,7 +549,7 @@ impl Attempt {
         let failed = match &mut self.state {
             AttemptState::Waiting(_) | AttemptState::Connecting => {
                 let prefix = format!("connect to {}: ", plan.remote(self.address));
-                let failure = messages::late(&prefix);
+                let failure = messages::late(&prefix, cause);
                 return self.fail_before_connect(plan, failure, info, now, actions);
             }
             AttemptState::Handshaking(established) => {
@@ -496,10 +563,46 @@ impl Attempt {
             AttemptState::Draining(_) | AttemptState::Over(_) => None,
         };
         if let Some((established, prefix)) = failed {
-            let failure = messages::late(&prefix);
+            let failure = messages::late(&prefix, cause);
             established.finish(plan, Some(failure), self.started, now);
         }
         self.close_now(plan.spec.close, actions);
+    }
+
+    /// Ends an attempt whose result is not needed any more. An open connection is closed with FIN
+    /// and without `quit`, because its dialogue is not at an end.
+    pub fn abandon(&mut self, plan: &Plan, now: Instant, actions: &mut Actions) {
+        match &mut self.state {
+            AttemptState::Waiting(why) => {
+                let failure = why.take().map_or_else(messages::never_opened, |why| *why);
+                self.fail_before_connect(plan, failure, None, now, actions);
+            }
+            AttemptState::Connecting => {
+                let failure = messages::given_up(plan.remote(self.address));
+                self.fail_before_connect(plan, failure, None, now, actions);
+            }
+            AttemptState::Handshaking(_) => {
+                self.fail_handshake(plan, Ending::AddressTimeout.event(), now);
+                self.close_now(plan.spec.close, actions);
+            }
+            AttemptState::Talking(established) => {
+                let is_sending = established.dialogue.unfinished(plan) == Unfinished::Sending;
+                let failure = established.unfinished(plan, Ending::AddressTimeout);
+                established.finish(plan, Some(failure), self.started, now);
+                if plan.spec.close == Close::Rst || is_sending {
+                    return self.close_now(plan.spec.close, actions);
+                }
+                actions.push_back(Action::Shutdown(self.id));
+                self.state = match self.take_state() {
+                    AttemptState::Talking(mut established) => {
+                        established.await_fin(now + DRAIN);
+                        AttemptState::Draining(established)
+                    }
+                    other => other,
+                };
+            }
+            AttemptState::Draining(_) | AttemptState::Over(_) => {}
+        }
     }
 
     /// Runs the dialogue as far as the received bytes allow, and closes the connection when it

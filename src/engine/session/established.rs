@@ -30,6 +30,8 @@ pub(in crate::engine) struct Established {
     /// The duration of the handshake, once it has completed.
     handshake: Option<Duration>,
     first_byte: Option<Duration>,
+    /// The number of bytes received until the verdict.
+    received_at_verdict: u64,
     /// The step that is running.
     step: RunningStep,
     /// When a tentative match counts. While draining, when the wait for the peer's FIN is over.
@@ -66,6 +68,7 @@ impl Established {
             handshake_since: None,
             handshake: None,
             first_byte: None,
+            received_at_verdict: 0,
             step: RunningStep {
                 index: usize::MAX,
                 deadline: None,
@@ -115,11 +118,16 @@ impl Established {
     /// Takes bytes that arrive after the verdict. Where no step expects anything, they are the
     /// response that is reported.
     pub fn on_data_after_verdict(&mut self, plan: &Plan, bytes: &[u8]) {
-        self.dialogue.feed(bytes);
+        self.dialogue.feed_finished(bytes);
         let expects = |step: &Step| matches!(step, Step::Expect(_));
         if !plan.spec.steps.iter().any(expects) {
             self.report.dialogue.get_or_insert_default().response = self.dialogue.response();
         }
+    }
+
+    /// Whether more than this many bytes arrived after the verdict.
+    pub fn drained_more_than(&self, bytes: usize) -> bool {
+        self.dialogue.total() - self.received_at_verdict > bytes as u64
     }
 
     /// Runs the dialogue as far as the received bytes allow.
@@ -251,6 +259,8 @@ impl Established {
             }));
         }
         self.report.failure = failure.map(Arc::new);
+        self.dialogue.finish();
+        self.received_at_verdict = self.dialogue.total();
     }
 
     /// Sends the protocol's farewell, if the plan has one and it is our turn, and FIN.

@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 
 use crate::engine::dialogue::{Dialogue, Unfinished};
-use crate::engine::lateness;
 use crate::escape;
 use crate::failure::{Failure, Status};
 use crate::os::socket::TcpInfo;
@@ -22,16 +21,19 @@ pub(in crate::engine) enum Ending {
     Deadline,
     /// The timeout of the step.
     StepTimeout,
+    /// The end of the time that one of several addresses has.
+    AddressTimeout,
     /// The peer's FIN.
     PeerClosed,
 }
 
 impl Ending {
     /// The event, for a text that goes on with `before` or `after`.
-    fn event(self) -> &'static str {
+    pub fn event(self) -> &'static str {
         match self {
             Self::Deadline => "the deadline passed",
             Self::StepTimeout => "the step timed out",
+            Self::AddressTimeout => "its share of the time was over",
             Self::PeerClosed => "the peer closed the connection",
         }
     }
@@ -39,7 +41,7 @@ impl Ending {
     /// The status if nothing was received since the last match.
     fn silent(self) -> Status {
         match self {
-            Self::Deadline | Self::StepTimeout => Status::ReadTimeout,
+            Self::Deadline | Self::StepTimeout | Self::AddressTimeout => Status::ReadTimeout,
             Self::PeerClosed => Status::Closed,
         }
     }
@@ -64,7 +66,7 @@ pub(in crate::engine) fn unfinished(
             let failure = Failure::new(ending.silent(), text);
             match ending {
                 Ending::PeerClosed => with_meaning_of_close(plan, dialogue, failure),
-                Ending::Deadline | Ending::StepTimeout => failure,
+                Ending::Deadline | Ending::StepTimeout | Ending::AddressTimeout => failure,
             }
         }
         Unfinished::Unmatched(bytes) => {
@@ -74,7 +76,7 @@ pub(in crate::engine) fn unfinished(
                     "{prefix}no match before the deadline: received {bytes} bytes without {wanted}: \
                      {excerpt}"
                 ),
-                Ending::StepTimeout | Ending::PeerClosed => {
+                Ending::StepTimeout | Ending::AddressTimeout | Ending::PeerClosed => {
                     format!("{prefix}{event} after {bytes} bytes without {wanted}: {excerpt}")
                 }
             };
@@ -157,7 +159,7 @@ pub(in crate::engine) fn layer_failure(prefix: &str, error: &LayerError) -> Fail
 /// The failure of a connection that could not be opened before the deadline, because of our own
 /// limits.
 pub(in crate::engine) fn never_opened() -> Failure {
-    let text = "the deadline came before the connect began";
+    let text = "the deadline passed before the connect started";
     Failure::new(Status::NotTried, text)
 }
 
@@ -212,8 +214,8 @@ fn cut_off(plan: &Plan, prefix: &str, phase: &str) -> Failure {
 }
 
 /// The failure of a connection that this process was late with, after the start of the text.
-pub(in crate::engine) fn late(prefix: &str) -> Failure {
-    Failure::new(Status::LocalError, format!("{prefix}{}", lateness::CAUSE))
+pub(in crate::engine) fn late(prefix: &str, cause: &str) -> Failure {
+    Failure::new(Status::LocalError, format!("{prefix}{cause}"))
 }
 
 /// The failure of an unanswered connect. The kernel knows how many SYNs it sent.
@@ -228,5 +230,11 @@ pub(in crate::engine) fn unanswered(address: SocketAddr, info: Option<&TcpInfo>)
             )
         }
     };
+    Failure::new(Status::ConnectTimeout, text)
+}
+
+/// The failure of a connect that was unanswered when another address answered.
+pub(in crate::engine) fn given_up(address: SocketAddr) -> Failure {
+    let text = format!("connect to {address}: no answer before another address answered");
     Failure::new(Status::ConnectTimeout, text)
 }

@@ -29,7 +29,7 @@ fn quit(diagnostics: &mut Diagnostics<'_>, table: &mut TableReader<'_>) -> Optio
     let text = table.text(diagnostics, "quit");
     let hex = table.text(diagnostics, "quit_hex");
     if let (Some(_), Some(hex)) = (&text, &hex) {
-        diagnostics.error_in(hex, "conflicts with `quit`: give one of them");
+        diagnostics.error_in(hex, "cannot be combined with `quit`: remove one of them");
     }
     text.map(SendSpec::Text).or(hex.map(SendSpec::Hex))
 }
@@ -38,7 +38,10 @@ fn steps(diagnostics: &mut Diagnostics<'_>, table: &mut TableReader<'_>) -> Opti
     let field = table.take("steps")?;
     let elements = field.clone().elements();
     if elements.is_empty() {
-        diagnostics.error(&field, "is an empty list: drop it if a connect is enough");
+        diagnostics.error(
+            &field,
+            "is an empty list: remove the key if no dialogue is needed",
+        );
     }
     let last = elements.len().saturating_sub(1);
     let steps = elements.iter().enumerate().filter_map(|(index, element)| {
@@ -145,7 +148,7 @@ fn step(diagnostics: &mut Diagnostics<'_>, table: &mut TableReader<'_>) -> Optio
         _ => {
             table.error(
                 diagnostics,
-                "a step sends or expects exactly one thing; all other keys go with an expectation",
+                "a step must have exactly one `send...` or `expect...` key; all other keys require an `expect...` key",
             );
             None
         }
@@ -176,7 +179,7 @@ fn patterns(
     let field = table.take(key)?;
     let elements = field.clone().elements();
     if elements.is_empty() {
-        diagnostics.error(&field, "is an empty list: name at least one pattern");
+        diagnostics.error(&field, "is an empty list: write at least one pattern");
     }
     let patterns: Vec<_> = elements
         .iter()

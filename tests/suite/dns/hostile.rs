@@ -51,8 +51,8 @@ fn a_sinkhole_address_is_no_address_of_the_target() {
         let (outcome, _) = driver.resolve("ads.example.", Family::Any, 1000);
         let server = format!("{}:{}", servers.addresses[0], servers.port);
         let text = format!(
-            "resolve ads.example.: the name is blocked: the answer of {server} is {first}, a \
-             sinkhole address that would connect to this machine"
+            "resolve ads.example.: the name is blocked: the answer of {server} is {first}, and \
+             a connect to it would reach this machine"
         );
         assert_eq!(failure(&outcome), (Status::ResolveFailed, text));
     }

@@ -45,7 +45,7 @@ pub const SECTIONS: [Section; 8] = [
             (
                 "addresses",
                 "\"all\"",
-                "probe the `first` address of a name, or `all`",
+                "which addresses of a name must be up: `any`, the `first`, or `all`",
             ),
             ("source", "\"127.0.0.1\"", "connect from this local address"),
             (
@@ -74,7 +74,7 @@ pub const SECTIONS: [Section; 8] = [
             (
                 "quit",
                 "\"QUIT\\r\\n\"",
-                "text to send before closing, if it is our turn to speak",
+                "text to send before closing, if it is the client's turn",
             ),
             ("quit_hex", "\"e0 00\"", "like `quit`, in hex"),
             (

@@ -145,6 +145,15 @@ impl Field {
                 Status::ResolveTimeout,
             ),
             16 => (plan(&name, self.open, &denied()), Status::Denied),
+            17 => (plan("everywhere", self.open, &connect(AMPLE)), Status::Ok),
+            18 => (
+                plan("everywhere", self.closed, &connect(AMPLE)),
+                Status::Refused,
+            ),
+            19 => (
+                plan("everywhere", self.slow, &several(3, dialogue(AMPLE))),
+                Status::Ok,
+            ),
             // A broadcast address: the kernel refuses it before anything is sent.
             _ => (
                 plan("127.255.255.255", self.open, &connect(AMPLE)),
@@ -204,7 +213,7 @@ proptest! {
     /// Whatever the limits are, each plan has one report: its own status, or `not_tried`.
     #[test]
     fn each_plan_has_one_report_under_any_limits(
-        kinds in prop::collection::vec((0_u8..18, any::<u8>()), 0..60),
+        kinds in prop::collection::vec((0_u8..21, any::<u8>()), 0..60),
         in_flight in 1_usize..40,
         per_address in prop::option::of(1_usize..4),
         rate in prop::option::of(300_u32..100_000),

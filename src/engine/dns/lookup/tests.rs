@@ -6,6 +6,7 @@ use simple_dns::{CLASS, Name, Packet, PacketFlag, RCODE, ResourceRecord};
 
 use super::*;
 use crate::engine::dns::resolv_conf::Transport;
+use crate::failure::Status;
 
 /// How a scripted server replies to a query, and after how many milliseconds.
 #[derive(Debug, Clone, Copy)]
@@ -366,7 +367,7 @@ fn failures_name_each_server_with_its_error() {
             Family::Any,
             |_, _, _| Blocked,
             Status::LocalError,
-            "resolve db1: no socket for a query (Too many open files) for 192.0.2.53",
+            "resolve db1: could not open a socket (Too many open files) for 192.0.2.53",
         ),
     ]);
 }
