@@ -236,7 +236,7 @@ fn invalid_services_are_refused() {
         ),
         (
             "steps = [{ send = \"a\", if_closed = \"b\" }]",
-            "2: services.x.steps[1]: a step must have exactly one",
+            "2: services.x.steps[1]: a step must have exactly one `send...` or `expect...` key",
         ),
         (
             "steps = [{ expect_regex = \"(?<a>.)b\", numbers = \"b\" }]",

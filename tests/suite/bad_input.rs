@@ -78,7 +78,7 @@ fn invalid_options_are_refused() {
             &["-n", "9", "--require", "5", "-i", "1"],
             "do not fit into the deadline",
         ),
-        (&["-n", "2", "--addresses", "all"], "drop it"),
+        (&["-n", "2", "--addresses", "all"], "remove one of them"),
         (&["--addresses", "some"], "`any` or `first` or `all`"),
         (&["--close", "gently"], "`fin` or `rst`"),
         (&["--expect-closed=maybe"], "--expect-closed"),

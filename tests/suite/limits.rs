@@ -384,7 +384,8 @@ fn the_limit_that_held_a_plan_back_is_named() {
             });
             let gathered = run(plans.collect(), &limits, hosts.names());
             assert_eq!(gathered.count(Status::NotTried), 60);
-            let ending = format!("the deadline of the run came before its turn ({bound})");
+            let ending =
+                format!("the run reached its deadline before this probe started ({bound})");
             let named = gathered.reports.values().filter(|report| {
                 let failure = report.failure.as_ref().unwrap();
                 failure.text.ends_with(&ending)
@@ -471,7 +472,7 @@ fn every_plan_has_a_report_at_the_deadline_of_the_run() {
             40,
             "they take every place in the end"
         );
-        let untried = "the deadline of the run came before its turn (--concurrency 40)";
+        let untried = "the run reached its deadline before this probe started (--concurrency 40)";
         assert!(gathered.with_error(untried) > 50);
     }
 }
@@ -510,7 +511,8 @@ fn a_stopped_run_reports_every_plan() {
         assert_eq!(
             (
                 gathered.with_error(&connect),
-                gathered.with_error("the run was stopped before its turn (--concurrency 10)")
+                gathered
+                    .with_error("the run was stopped before this probe started (--concurrency 10)")
             ),
             (10, 90)
         );

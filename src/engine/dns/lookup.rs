@@ -17,6 +17,7 @@ use crate::engine::dns::resolv_conf::{AaaaQueries, ResolvConf};
 use crate::engine::dns::result::{QueryResult, ServerError, Severity};
 use crate::engine::lateness;
 use crate::escape::escaped_prefix;
+use crate::failure::Status;
 use crate::plan::Family;
 
 /// The shortest wait for the second family (the Resolution Delay of RFC 8305, section 3).
@@ -187,10 +188,13 @@ impl Lookup {
             queried: &queried,
         };
         let is_complete = self.current + 1 >= self.candidates.len();
-        if self.was_late() && !(is_complete && failure.is_conclusive()) {
-            return Err(failure.late());
-        }
-        Err(failure.failure())
+        let was_late = self.was_late() && !(is_complete && failure.is_conclusive());
+        let late = was_late.then(|| failure.late());
+        let failure = failure.failure();
+        // What this machine lacked is the better reason.
+        Err(late
+            .filter(|_| failure.status != Status::LocalError)
+            .unwrap_or(failure))
     }
 
     fn handle(

@@ -6,7 +6,6 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use crate::engine::event_loop::EventLoop;
-use crate::engine::event_loop::connection::ConnectionPhase;
 use crate::engine::index::ConnId;
 
 /// After this time in one turn, the rest of them waits for the next turn.
@@ -106,11 +105,8 @@ impl EventLoop<'_, '_> {
 
     /// Whether the connection is open and has nothing to send.
     fn is_only_read(&self, id: ConnId) -> bool {
-        self.connections.get(id).is_some_and(|connection| {
-            let has_output = connection.output.as_ref();
-            connection.phase == ConnectionPhase::Open
-                && has_output.is_none_or(|output| output.bytes.is_empty())
-        })
+        let connection = self.connections.get(id);
+        connection.is_some_and(|connection| connection.is_open() && !connection.has_output())
     }
 }
 

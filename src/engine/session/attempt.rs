@@ -39,15 +39,6 @@ pub(in crate::engine) struct Attempt {
     state: AttemptState,
 }
 
-/// Whether the plan's `quit` is sent before closing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Farewell {
-    /// If it is our turn to speak.
-    IfOurTurn,
-    /// It is not: the time is over while the peer should speak.
-    None,
-}
-
 /// What ends an attempt before its verdict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::engine) enum Cutoff {
@@ -64,6 +55,15 @@ pub(in crate::engine) enum Silence {
     OfPeer,
     /// Nobody knows, for this reason.
     Unknown(&'static str),
+}
+
+/// Whether the plan's `quit` is sent before closing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Farewell {
+    /// If it is our turn to speak.
+    IfOurTurn,
+    /// It is not: the time is over while the peer should speak.
+    None,
 }
 
 #[derive(Debug)]
@@ -383,7 +383,7 @@ impl Attempt {
     /// The peer sent FIN.
     pub fn peer_closed(&mut self, plan: &Plan, now: Instant, actions: &mut Actions) {
         self.advance_dialogue(plan, Input::Closed, now, actions);
-        self.fail_handshake(plan, "the peer closed the connection", now);
+        self.fail_handshake(plan, Ending::PeerClosed.event(), now);
         if let AttemptState::Talking(established) = &mut self.state {
             let failure = established.unfinished(plan, Ending::PeerClosed);
             established.finish(plan, Some(failure), self.started, now);

@@ -66,7 +66,7 @@ pub(in crate::engine) fn unfinished(
             let failure = Failure::new(ending.silent(), text);
             match ending {
                 Ending::PeerClosed => with_meaning_of_close(plan, dialogue, failure),
-                Ending::Deadline | Ending::StepTimeout | Ending::AddressTimeout => failure,
+                _ => failure,
             }
         }
         Unfinished::Unmatched(bytes) => {

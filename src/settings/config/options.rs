@@ -148,7 +148,7 @@ fn step(diagnostics: &mut Diagnostics<'_>, table: &mut TableReader<'_>) -> Optio
         _ => {
             table.error(
                 diagnostics,
-                "a step must have exactly one `send...` or `expect...` key; all other keys require an `expect...` key",
+                "a step must have exactly one `send...` or `expect...` key; `reject...`, `min_bytes` and `timeout` require an `expect...` key",
             );
             None
         }

@@ -74,7 +74,7 @@ pub const SECTIONS: [Section; 8] = [
             (
                 "quit",
                 "\"QUIT\\r\\n\"",
-                "text to send before closing, if it is the client's turn",
+                "text to send before closing, if it is our turn to speak",
             ),
             ("quit_hex", "\"e0 00\"", "like `quit`, in hex"),
             (

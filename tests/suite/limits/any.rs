@@ -279,7 +279,19 @@ fn is_possible(report: &Report, expected: Status, others: &[Status]) -> bool {
     let status = report.status();
     // A lookup that waits for a socket has no more time than any other.
     let lacks = std::env::var_os(FIELD).is_some() && status == Status::LocalError;
-    status == expected || others.contains(&status) || lacks && expected == Status::ResolveTimeout
+    // A loaded machine does not call silence the peer's, if this process was late itself.
+    let is_silence = matches!(
+        expected,
+        Status::ConnectTimeout | Status::ReadTimeout | Status::ResolveTimeout
+    );
+    let was_late = || {
+        let text = report.failure.as_ref().map_or("", |failure| &failure.text);
+        status == Status::LocalError && text.contains("had no processor time")
+    };
+    status == expected
+        || others.contains(&status)
+        || lacks && expected == Status::ResolveTimeout
+        || is_silence && was_late()
 }
 
 /// The same in a process with few descriptors; the peers are in this process.

@@ -413,7 +413,7 @@ fn unusable_answers_are_named() {
                 }
             },
             Status::ResolveTimeout,
-            "resolve db1: a truncated answer, and none over TCP, from 192.0.2.53",
+            "resolve db1: a truncated answer, and no answer over TCP, from 192.0.2.53",
         ),
         (
             ONE,
