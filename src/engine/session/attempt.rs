@@ -464,7 +464,12 @@ impl Attempt {
         now: Instant,
         actions: &mut Actions,
     ) {
-        self.advance_dialogue(plan, Input::Closed, now, actions);
+        let input = match failure.status {
+            Status::Reset => Input::Closed,
+            // Nothing is known of the peer.
+            _ => Input::Quiescent,
+        };
+        self.advance_dialogue(plan, input, now, actions);
         if failure.status == Status::Reset {
             self.decide_by_held_answer(plan, now, actions);
         }
@@ -477,8 +482,10 @@ impl Attempt {
             }
             AttemptState::Talking(established) => {
                 let text = format!("{}{}", established.step_prefix(plan), failure.text);
-                let failure = Failure { text, ..failure };
-                let failure = messages::with_meaning_of_close(plan, &established.dialogue, failure);
+                let mut failure = Failure { text, ..failure };
+                if failure.status == Status::Reset {
+                    failure = messages::with_meaning_of_close(plan, &established.dialogue, failure);
+                }
                 established.finish(plan, Some(failure), self.started, now);
             }
             AttemptState::Handshaking(_) => self.fail_handshake(plan, &failure.text, now),
@@ -498,7 +505,7 @@ impl Attempt {
                 break;
             }
             established.dialogue.sent();
-            self.advance_dialogue(plan, Input::Quiescent, now, &mut unused);
+            self.advance_dialogue(plan, Input::Closed, now, &mut unused);
         }
         // Nothing can be sent any more.
         unused.retain(|action| {
@@ -568,7 +575,12 @@ impl Attempt {
     ) {
         // What is left to compare would take more time, and there is none.
         if !self.is_behind() {
-            self.advance_dialogue(plan, Input::TimeOver, now, actions);
+            let input = match cutoff {
+                Cutoff::Timeout => Input::TimeOver,
+                // More might have arrived in the time that it had left.
+                Cutoff::RunEnd => Input::Quiescent,
+            };
+            self.advance_dialogue(plan, input, now, actions);
         }
         if let (Cutoff::Timeout, Silence::Unknown(cause), false) =
             (cutoff, silence, self.is_behind())

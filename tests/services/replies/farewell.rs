@@ -154,3 +154,19 @@ fn a_first_line_that_makes_us_wait_is_up_and_gets_no_quit() {
         assert_eq!(received, b"QUIT\r\n");
     }
 }
+
+/// The peer sent it, so it counts, even if the connection is reset in the same moment.
+#[test]
+fn the_start_of_a_greeting_counts_before_a_reset() {
+    for (service, greeting) in [
+        ("ssh", &b"SSH-2.0-x"[..]),
+        ("pop", b"+OK"),
+        ("imap", b"* OK"),
+        ("telnet", b"Name:"),
+    ] {
+        for _ in 0..5 {
+            let (document, ..) = probe(service, &[Says(greeting), Act::Resets], Split::Whole, "2");
+            assert_eq!(document["status_name"], "ok", "{service}: {document}");
+        }
+    }
+}
