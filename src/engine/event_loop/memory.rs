@@ -9,6 +9,7 @@ use foldhash::fast::RandomState;
 use crate::engine::event_loop::unread::UnreadConnections;
 use crate::engine::event_loop::{EventLoop, READ_SIZE};
 use crate::engine::index::{ConnId, SessionId};
+use crate::engine::limits::memory::ReceivedBytes;
 use crate::plan::ProbeSpec;
 
 /// How often waiting connections are looked at whose memory other workers hold.
@@ -129,5 +130,7 @@ impl EventLoop<'_, '_> {
 /// The most bytes that a connection of this probe holds.
 fn most_held(spec: &ProbeSpec) -> usize {
     let each = if spec.charset.is_utf8() { 1 } else { DECODED };
-    (spec.max_bytes + READ_SIZE).saturating_mul(each)
+    (spec.max_bytes + READ_SIZE)
+        .saturating_mul(each)
+        .min(ReceivedBytes::MAX_RESERVED)
 }
