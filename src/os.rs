@@ -1,6 +1,7 @@
 //! All questions to the operating system that the standard library and well-kept crates do not ask,
 //! and the only `unsafe` code besides `main.rs`.
 
+pub mod cpu_time;
 pub mod errno;
 pub mod files;
 pub mod route;

@@ -128,7 +128,7 @@ impl EventLoop<'_, '_> {
         let mut buffer = std::mem::take(&mut self.buffer);
         let mut is_drained = false;
         for _ in 0..READS_PER_TURN {
-            let most = self.may_receive(id);
+            let most = self.may_receive(id, now);
             if most == 0 {
                 is_drained = true;
                 break;
