@@ -9,7 +9,7 @@ use crate::engine::session::action::Event;
 use crate::engine::stream::ConnectProgress;
 
 /// Most reads of one connection before the others have their turn.
-const READS_PER_TURN: usize = 4;
+const READS_PER_TURN: usize = 1;
 /// After this time in one turn a connection reads no more: a slow regular expression must not delay
 /// the other connections, or the deadline.
 const READ_TIME_PER_TURN: Duration = Duration::from_millis(1);

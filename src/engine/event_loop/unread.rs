@@ -9,17 +9,18 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use crate::engine::event_loop::EventLoop;
 use crate::engine::event_loop::connection::{Connection, ConnectionPhase};
+use crate::engine::event_loop::{EventLoop, READ_SIZE};
 use crate::engine::index::ConnId;
 use crate::os::cpu_time;
 
 /// After this processor time in one turn, the rest of them waits for the next turn.
 const TIME_PER_TURN: Duration = Duration::from_millis(5);
 /// The same while connects wait to be started, of which there is one in each turn.
-const TIME_PER_TURN_WITH_CONNECTS: Duration = Duration::from_micros(100);
-/// A connection that has received more than this waits for its turn also when more arrives.
-const MUCH: u64 = 16 * 1024;
+const TIME_PER_TURN_WITH_CONNECTS: Duration = Duration::from_micros(50);
+/// A connection that has received more than this waits for its turn also when more arrives: as much as
+/// one read returns.
+const MUCH: u64 = READ_SIZE as u64 - 1;
 /// A connection that has received more than this keeps its turn until it has read what there is.
 const VERY_MUCH: u64 = 32 * 1024;
 
