@@ -178,7 +178,7 @@ fn resolver_kind(choice: ResolverChoice) -> ResolverKind {
 
 /// The failure to report after a panic: every target gets a value, whatever happens.
 fn internal_error() -> Failure {
-    let text = "internal error of zbx-tcp: please report it, with the command that shows it";
+    let text = "internal error of zbx-tcp: please report it, with the command that causes it";
     Failure::new(Status::LocalError, text)
 }
 

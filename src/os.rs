@@ -4,6 +4,8 @@
 pub mod cpu_time;
 pub mod errno;
 pub mod files;
+pub mod neighbour;
+pub mod random;
 pub mod route;
 pub mod rt;
 pub mod socket;

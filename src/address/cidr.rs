@@ -172,7 +172,7 @@ impl fmt::Display for CidrError {
                 write!(f, "the prefix length is not a number from 0 to {longest}")
             }
             Self::HostBits => {
-                f.write_str("bits after the prefix are set: write the network's first address")
+                f.write_str("host bits are set: write the first address of the network")
             }
         }
     }
@@ -224,7 +224,7 @@ impl fmt::Display for HostsError {
                     .map_or_else(|| format!("2^{host_bits}"), |count| count.to_string());
                 write!(
                     f,
-                    "`{text}` has {count} addresses, more than {max}: write smaller networks"
+                    "`{text}` has {count} addresses, more than the limit of {max}: use smaller networks"
                 )
             }
         }

@@ -122,7 +122,7 @@ fn probe(
         )
     }));
     match ran {
-        Ok(Ok(())) => Failure::new(Status::NotTried, "the run ended before its turn"),
+        Ok(Ok(())) => Failure::new(Status::NotTried, "the run ended before this probe started"),
         Ok(Err(error)) => Failure::new(Status::LocalError, error.to_string()),
         Err(_) => internal_error(),
     }

@@ -23,7 +23,7 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use crate::address::Host;
-use crate::engine::dns::{ResolvedAddresses, Resolver, owns_token};
+use crate::engine::dns::{AddressOrder, ResolvedAddresses, Resolver, owns_token};
 use crate::engine::error::PollError;
 use crate::engine::event_loop::connection::Connections;
 use crate::engine::event_loop::delays::Delays;
@@ -291,6 +291,7 @@ impl<'e, 's> EventLoop<'e, 's> {
                 continue;
             }
             self.read_rest(id, now);
+            self.fail_unsent(id, now);
             self.delays.event = self.delays.timer;
             self.tick(id, now);
             self.end_event();
@@ -476,16 +477,20 @@ impl<'e, 's> EventLoop<'e, 's> {
     }
 }
 
-/// The addresses of a name in the order to try them: IPv6 first where this machine has a route to
-/// the first IPv6 address, from this source address or interface.
+/// The addresses of a name in the order to try them: that of the resolver, or the preferred family
+/// first where this machine has a route to its first address, from this source address or interface.
 fn in_order(addresses: &ResolvedAddresses, origin: &LocalBind) -> Vec<IpAddr> {
     let v4 = addresses.v4.iter().copied().map(IpAddr::from);
     let v6 = addresses.v6.iter().copied().map(IpAddr::from);
-    let has_v6_route = addresses
-        .v6
-        .first()
-        .is_some_and(|address| route::has_route((*address).into(), origin.interface_name()));
-    if has_v6_route {
+    let has_route = |first: Option<IpAddr>| {
+        first.is_some_and(|address| route::has_route(address, origin.interface_name()))
+    };
+    let ipv6_first = match &addresses.order {
+        AddressOrder::Given(order) => return order.clone(),
+        AddressOrder::Ipv6First => has_route(v6.clone().next()),
+        AddressOrder::Ipv4First => !has_route(v4.clone().next()),
+    };
+    if ipv6_first {
         v6.chain(v4).collect()
     } else {
         v4.chain(v6).collect()

@@ -1,13 +1,17 @@
 //! One probe as a state machine without I/O: events and the time go in, actions come out.
 //!
-//! A session resolves the host, opens one connection per address or per attempt ([`attempt`]), and
-//! reaches one verdict. It ends when the verdict is fixed and every connection is closed.
+//! A session resolves the host, opens one connection per attempt ([`attempt`]), and reaches one
+//! verdict. If a name has several addresses, [`race`] chooses among them. The session ends when the
+//! verdict is fixed and every connection is closed.
 
 pub mod action;
 pub mod attempt;
 mod established;
 mod messages;
+pub mod race;
+mod racing;
 
+use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -17,16 +21,13 @@ use crate::engine::lateness;
 use crate::engine::limits::memory;
 use crate::engine::session::action::{Action, Actions, AttemptId, Event};
 use crate::engine::session::attempt::{Attempt, Cutoff, Silence};
+use crate::engine::session::race::{AddressRace, AddressRule};
 use crate::failure::{Failure, Status};
 use crate::os::socket::TcpInfo;
 use crate::plan::{AddressSelection, Plan};
 use crate::policy::{Decision, Policy};
-use crate::report::{ConnectionReport, Report};
+use crate::report::Report;
 use crate::stats::RunningStats;
-
-/// The most addresses of one name that a probe connects to. A larger answer is a misconfiguration
-/// or an attack.
-pub const MAX_ADDRESSES: usize = 64;
 
 /// One probe. Thousands are in flight at once, so rarely needed state is boxed.
 #[derive(Debug)]
@@ -51,6 +52,10 @@ struct Extra {
     deadline_limit: Option<Instant>,
     /// Set while [`SessionState::Repeating`].
     remaining: Option<RemainingAttempts>,
+    /// How many addresses the name has.
+    address_count: usize,
+    /// Set from [`SessionState::Racing`] on.
+    race: Option<Box<AddressRace>>,
     /// Set once [`SessionState::Decided`].
     verdict: Option<Verdict>,
 }
@@ -58,6 +63,8 @@ struct Extra {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum SessionState {
     Resolving,
+    /// The first attempt chooses among the addresses of the name.
+    Racing,
     /// Some of several attempts have not started yet.
     Repeating,
     /// Every attempt was started.
@@ -69,7 +76,10 @@ enum SessionState {
 /// The attempts that have not started yet.
 #[derive(Debug)]
 struct RemainingAttempts {
+    /// The address of the next one.
     address: IpAddr,
+    /// The addresses after it; each attempt takes the next if there are several.
+    rotation: VecDeque<IpAddr>,
     next: Instant,
     count: u32,
 }
@@ -228,9 +238,15 @@ impl Session {
         let next_attempt = remaining
             .filter(|_| self.state == SessionState::Repeating)
             .map(|remaining| remaining.next);
+        let next_address = self
+            .extra
+            .as_ref()
+            .filter(|_| self.state == SessionState::Racing)
+            .and_then(|extra| extra.race.as_ref()?.next_wake());
         let wakes = self.attempts().iter().filter_map(Attempt::next_wake);
         wakes
             .chain(next_attempt)
+            .chain(next_address)
             .fold(self.deadline(), Instant::min)
     }
 
@@ -242,7 +258,10 @@ impl Session {
             Event::Resolved(..) | Event::Unresolved(_) if self.state != SessionState::Resolving => {
             }
             Event::Resolved(addresses, policy) => {
-                self.extra().resolve = Some(now.saturating_duration_since(self.started));
+                let resolve = now.saturating_duration_since(self.started);
+                let addresses = &race::distinct(addresses)[..];
+                let extra = self.extra();
+                (extra.resolve, extra.address_count) = (Some(resolve), addresses.len());
                 self.start_attempts(addresses, policy, now, actions);
             }
             // The lookup had no more time than the run, which says nothing about the name.
@@ -279,6 +298,9 @@ impl Session {
                 });
             }
         }
+        if self.state == SessionState::Racing {
+            self.advance_race(now, actions);
+        }
         self.decide_if_complete(now);
     }
 
@@ -302,33 +324,42 @@ impl Session {
         for attempt in self.attempts.as_mut_slice() {
             attempt.tick(&plan, silence, now, actions);
         }
+        if self.state == SessionState::Racing {
+            self.advance_race(now, actions);
+        }
         self.decide_if_complete(now);
     }
 
     /// The finished report; `None` until [`Session::is_over`].
     pub fn into_report(self) -> Option<Report> {
         let attempts = self.plan.spec.attempts.map(|_| Box::new(statistics(&self)));
+        let index = self.representative();
         let Extra {
-            resolve, verdict, ..
+            resolve,
+            verdict,
+            address_count,
+            race,
+            ..
         } = *self.extra?;
         let Verdict { failure, total } = verdict?;
-        let reports: Vec<ConnectionReport> = self
+        let mut reports: Vec<_> = self
             .attempts
             .into_iter()
-            .filter_map(Attempt::into_report)
+            .map(Attempt::into_report)
             .collect();
-        let index = representative(&self.plan, &reports);
-        let (connection, addresses) = match self.plan.spec.addresses {
-            AddressSelection::All => (reports.get(index).cloned(), reports.into()),
-            AddressSelection::First => (reports.into_iter().nth(index), Box::default()),
+        let addresses = match (&race, self.plan.spec.addresses) {
+            (Some(race), _) => racing::of_addresses(race, &reports, self.plan.spec.expected),
+            (None, AddressSelection::All) => reports.iter().flatten().cloned().collect(),
+            (None, _) => Box::default(),
         };
         Some(Report {
             plan: self.plan,
             failure,
             total,
             resolve,
-            connection,
+            connection: reports.get_mut(index).and_then(Option::take),
             addresses,
+            address_count: u32::try_from(address_count).unwrap_or(u32::MAX),
             attempts,
         })
     }
@@ -383,12 +414,14 @@ impl Session {
         now: Instant,
         actions: &mut Actions,
     ) {
-        let wanted = match self.plan.spec.addresses {
-            AddressSelection::First => 1,
-            AddressSelection::All => MAX_ADDRESSES,
-        };
+        if addresses.len() > 1 {
+            if let Some(rule) = AddressRule::of(&self.plan) {
+                self.start_race(rule, addresses, policy, now, actions);
+                return;
+            }
+        }
         self.state = SessionState::Started;
-        for address in addresses.iter().take(wanted) {
+        if let Some(address) = addresses.first() {
             let port = self.plan.target.port;
             if let Decision::Denied(why) = self.plan.spec.decide(policy, *address, port) {
                 self.attempts.push(Attempt::denied(
@@ -401,6 +434,7 @@ impl Session {
             } else if let Some(attempts) = self.plan.spec.attempts {
                 self.extra().remaining = Some(RemainingAttempts {
                     address: *address,
+                    rotation: VecDeque::new(),
                     next: now,
                     count: attempts.count.get(),
                 });
@@ -430,6 +464,10 @@ impl Session {
                 return;
             }
             let address = remaining.address;
+            if let Some(next) = remaining.rotation.pop_front() {
+                remaining.rotation.push_back(address);
+                remaining.address = next;
+            }
             remaining.next += interval;
             remaining.count -= 1;
             if remaining.count == 0 {
@@ -472,6 +510,7 @@ impl Session {
         } else if self.state == SessionState::Repeating {
             self.state = SessionState::Started;
         }
+        let undecided = self.undecided();
         for (index, attempt) in self.attempts.as_mut_slice().iter_mut().enumerate() {
             let info = if attempt.is_connecting() {
                 info(AttemptId::new(index))
@@ -480,6 +519,7 @@ impl Session {
             };
             attempt.expire(&self.plan, (cutoff, silence), info, now, actions);
         }
+        self.expire_race(&undecided, now);
         self.decide_if_complete(now);
     }
 
@@ -487,9 +527,85 @@ impl Session {
     fn decide_if_complete(&mut self, now: Instant) {
         let all_started = self.state == SessionState::Started && !self.attempts().is_empty();
         if all_started && self.attempts().iter().all(Attempt::is_decided) {
-            let failure = overall_failure(&self.plan, self.attempts(), self.cutoff(now));
+            let failure = self.overall_failure(self.cutoff(now));
             self.decide(failure, now);
         }
+    }
+
+    /// The attempts that count, with their indices; those of a race count as one.
+    fn counted(&self) -> impl DoubleEndedIterator<Item = (usize, &Attempt)> + Clone {
+        let race = self.extra.as_ref().and_then(|extra| extra.race.as_ref());
+        let (of_race, index) = race.map_or((0, None), |race| {
+            let representative = race.representative().map(AttemptId::index);
+            (race.attempts(), representative)
+        });
+        let attempts = self.attempts();
+        let first = index.and_then(|index| Some((index, attempts.get(index)?)));
+        let others = attempts.iter().enumerate().skip(of_race);
+        first.into_iter().chain(others)
+    }
+
+    /// The failure of the whole probe, if it failed: as many attempts as required must succeed. A
+    /// failure of an actual attempt is preferred over a local failure to attempt.
+    fn overall_failure(&self, cutoff: Option<Cutoff>) -> Option<Arc<Failure>> {
+        let plan = &self.plan;
+        let attempts = || self.counted().map(|(_, attempt)| attempt);
+        let reports = || attempts().filter_map(Attempt::report);
+        let failures = || reports().filter_map(|report| report.verdict(plan.spec.expected));
+        let attempted = || failures().filter(was_attempted);
+        let Some(several) = plan.spec.attempts else {
+            return attempted().next().or_else(|| failures().next());
+        };
+        let ok = reports().count() - failures().count();
+        let required = several.require.get();
+        if u32::try_from(ok).unwrap_or(u32::MAX) >= required {
+            return None;
+        }
+        let cut_off = failures().filter(|failure| failure.status == Status::NotTried);
+        let missing = (several.count.get() as usize).saturating_sub(attempts().count());
+        if cutoff == Some(Cutoff::RunEnd) && ok + cut_off.count() + missing >= required as usize {
+            // Those that the end of the run prevented could have been enough.
+            return Some(Arc::new(messages::attempts_cut_off(plan)));
+        }
+        let Some(last) = attempted().next_back().or_else(|| failures().next_back()) else {
+            let text = format!(
+                "only {ok} attempts could begin before the deadline, {required} are required"
+            );
+            return Some(Arc::new(Failure::new(Status::NotTried, text)));
+        };
+        if required == 1 || last.status == Status::Denied {
+            return Some(last);
+        }
+        let text = format!(
+            "{ok} of {} attempts succeeded, {required} are required; last failure: {}",
+            attempts().count(),
+            last.text
+        );
+        Some(Arc::new(Failure {
+            text,
+            ..Failure::clone(&last)
+        }))
+    }
+
+    /// The index of the attempt that the report describes: the last that succeeded, else the last.
+    /// Attempts whose SYN was sent are preferred.
+    fn representative(&self) -> usize {
+        let verdict = |attempt: &Attempt| {
+            let report = attempt.report()?;
+            Some(report.verdict(self.plan.spec.expected))
+        };
+        let is_up = |(_, attempt): &(usize, &Attempt)| matches!(verdict(attempt), Some(None));
+        let has_failed = |(_, attempt): &(usize, &Attempt)| {
+            verdict(attempt)
+                .flatten()
+                .as_ref()
+                .is_some_and(was_attempted)
+        };
+        let mut counted = self.counted().rev();
+        let last = counted.clone().find(is_up);
+        let last = last.or_else(|| counted.clone().find(has_failed));
+        last.or_else(|| counted.next())
+            .map_or(0, |(index, _)| index)
     }
 
     /// Fixes the verdict; later calls change nothing.
@@ -502,77 +618,9 @@ impl Session {
     }
 }
 
-/// The failure of the whole probe, if it failed: every address must succeed; of several attempts as
-/// many as required. A failure of an actual attempt is preferred over a local failure to attempt.
-fn overall_failure(
-    plan: &Plan,
-    attempts: &[Attempt],
-    cutoff: Option<Cutoff>,
-) -> Option<Arc<Failure>> {
-    let reports = || attempts.iter().filter_map(Attempt::report);
-    let failures = || reports().filter_map(|report| report.verdict(plan.spec.expected));
-    let attempted = || failures().filter(was_attempted);
-    let Some(several) = plan.spec.attempts else {
-        return attempted().next().or_else(|| failures().next());
-    };
-    let ok = reports().count() - failures().count();
-    let required = several.require.get();
-    if u32::try_from(ok).unwrap_or(u32::MAX) >= required {
-        return None;
-    }
-    let cut_off = failures().filter(|failure| failure.status == Status::NotTried);
-    let missing = several.count.get() as usize - attempts.len().min(several.count.get() as usize);
-    if cutoff == Some(Cutoff::RunEnd) && ok + cut_off.count() + missing >= required as usize {
-        // Those that the end of the run prevented could have been enough.
-        return Some(Arc::new(messages::attempts_cut_off(plan)));
-    }
-    let Some(last) = attempted().next_back().or_else(|| failures().next_back()) else {
-        let text =
-            format!("only {ok} attempts could begin before the deadline, {required} are required");
-        return Some(Arc::new(Failure::new(Status::NotTried, text)));
-    };
-    if required == 1 || last.status == Status::Denied {
-        return Some(last);
-    }
-    let text = format!(
-        "{ok} of {} attempts succeeded, {required} are required; last failure: {}",
-        attempts.len(),
-        last.text
-    );
-    Some(Arc::new(Failure {
-        text,
-        ..Failure::clone(&last)
-    }))
-}
-
 /// Whether a SYN was sent, so that the failure says something about the target.
 fn was_attempted(failure: &Arc<Failure>) -> bool {
     !matches!(failure.status, Status::NotTried | Status::LocalError)
-}
-
-/// The index of the connection that the report describes: the first address that failed; of several
-/// attempts the last that succeeded, else the last. Connections that were attempted are preferred.
-fn representative(plan: &Plan, reports: &[ConnectionReport]) -> usize {
-    let is_up = |report: &ConnectionReport| report.verdict(plan.spec.expected).is_none();
-    let has_failed = |report: &ConnectionReport| {
-        report
-            .verdict(plan.spec.expected)
-            .as_ref()
-            .is_some_and(was_attempted)
-    };
-    if plan.spec.attempts.is_some() {
-        reports
-            .iter()
-            .rposition(is_up)
-            .or_else(|| reports.iter().rposition(has_failed))
-            .unwrap_or(reports.len().saturating_sub(1))
-    } else {
-        reports
-            .iter()
-            .position(has_failed)
-            .or_else(|| reports.iter().position(|report| !is_up(report)))
-            .unwrap_or(0)
-    }
 }
 
 /// The initial retransmission timeout (RFC 6298, section 2). An attempt that is unanswered for
@@ -585,7 +633,7 @@ const INITIAL_RTO: Duration = Duration::from_secs(1);
 /// a denied address, because nothing was sent to it.
 fn statistics(session: &Session) -> RunningStats {
     let mut stats = RunningStats::default();
-    for (index, attempt) in session.attempts().iter().enumerate() {
+    for (index, (_, attempt)) in session.counted().enumerate() {
         let Some(report) = attempt.report() else {
             continue;
         };

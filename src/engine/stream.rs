@@ -5,7 +5,7 @@
 use std::io;
 use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};
-use std::num::NonZeroI32;
+use std::num::{NonZeroI32, NonZeroU32};
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use crate::failure::{Failure, IcmpFact, IcmpVersion, Status};
 use crate::os::errno::{SocketFault, is_shortage, named_error_text, socket_fault};
 use crate::os::socket::TcpInfo;
-use crate::os::{route, socket};
+use crate::os::{neighbour, route, socket};
 use crate::plan::{Close, LocalBind, Plan, ProbeSpec};
 
 /// Most interruptions of one read or write (`EINTR`) that are retried.
@@ -451,16 +451,29 @@ fn connect_failure(remote: SocketAddr, error: &io::Error, icmp: Option<IcmpFact>
 /// The failure of a connect that an ICMP error of this machine's own kernel ended. It is no message
 /// from the network, and is not reported as one.
 fn own_kernel_failure(remote: SocketAddr, error: &io::Error, icmp: IcmpFact) -> Failure {
-    let resolution = match (icmp.version, icmp.kind, icmp.code) {
-        (IcmpVersion::V4, 3, 1) => "ARP",
-        (IcmpVersion::V6, 1, 3) => "neighbour discovery",
+    match (icmp.version, icmp.kind, icmp.code) {
+        (IcmpVersion::V4, 3, 1) | (IcmpVersion::V6, 1, 3) => absent_failure(remote),
         _ => {
             let operation = format!(
                 "send to it: its own kernel says {} (a local firewall rule)",
                 icmp.meaning()
             );
-            return call_failure(&operation, remote, error);
+            call_failure(&operation, remote, error)
         }
+    }
+}
+
+/// The failure of a connect that is not answered yet, if its SYN has not left this machine.
+pub fn unsent_failure(plan: &Plan, remote: SocketAddr) -> Option<Failure> {
+    let interface = NonZeroU32::new(plan.scope_id());
+    neighbour::is_silent(remote.ip(), interface).then(|| absent_failure(remote))
+}
+
+/// The failure of a connect to a host whose link address is not known.
+fn absent_failure(remote: SocketAddr) -> Failure {
+    let resolution = match remote {
+        SocketAddr::V4(_) => "ARP",
+        SocketAddr::V6(_) => "neighbour discovery",
     };
     let text = format!(
         "connect to {remote}: the host, or the router to it, did not answer on the local network \

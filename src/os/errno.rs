@@ -71,6 +71,14 @@ pub fn socket_fault(error: &io::Error) -> SocketFault {
     }
 }
 
+/// Whether an error on a socket of the resolver says nothing about the name server. `EINVAL` is that
+/// of a blackhole route, as in connect(2); an error without an errno is the end of a stream.
+pub fn is_local_to_resolver(error: &io::Error) -> bool {
+    error
+        .raw_os_error()
+        .is_some_and(|errno| errno != libc::EINVAL && socket_fault(error) == SocketFault::Local)
+}
+
 /// The text of strerror(3) in lower case, without the number that std appends.
 pub fn os_error_text(error: &io::Error) -> String {
     let text = error.to_string();
@@ -181,10 +189,15 @@ mod tests {
                 .map_or(SocketFault::Local, |(_, fault)| *fault);
             assert_eq!(socket_fault(&error(errno)), expected, "{errno}");
         }
-        assert_eq!(
-            socket_fault(&io::Error::other("not from the system")),
-            SocketFault::Local
-        );
+        let other = io::Error::other("not from the system");
+        assert_eq!(socket_fault(&other), SocketFault::Local);
+        for errno in [libc::EPERM, libc::EACCES, libc::ENOSYS, libc::EAFNOSUPPORT] {
+            assert!(is_local_to_resolver(&error(errno)), "{errno}");
+        }
+        for errno in [libc::ECONNREFUSED, libc::ENETUNREACH, libc::EINVAL] {
+            assert!(!is_local_to_resolver(&error(errno)), "{errno}");
+        }
+        assert!(!is_local_to_resolver(&other));
     }
 
     #[test]

@@ -3,8 +3,8 @@
 //!
 //! A compact entry omits the fields that are redundant or at their default: `schema`, `id`, `name`, `host`, `port` and
 //! `service` (they are in the batch document, the key of the entry and its discovery row), `address` and `family` if
-//! the host is an address, `source`, `status_name` if `ok`, `error` if empty, and `tcp.syn_retransmits` if 0. `up`,
-//! `state`, `status` and `time.total` are always present, and so is `id` in a stand-alone line.
+//! the host is an address, `source`, `status_name` if `ok`, `error` and `addresses_error` if empty, and
+//! `tcp.syn_retransmits` if 0. `up`, `state`, `status` and `time.total` are always present, and so is `id` in a stand-alone line.
 
 use crate::failure::Status;
 use crate::output::batch_format::DefaultFields;
@@ -73,7 +73,7 @@ fn is_omitted(metric: &Metric, value: &Value<'_>, plan: &Plan) -> bool {
         ("address" | "family", _) => plan.ip().is_some(),
         ("source", _) => true,
         ("status_name", Value::Text(name)) => name == Status::Ok.name(),
-        ("error", Value::Text(text)) => text.is_empty(),
+        ("error" | "addresses_error", Value::Text(text)) => text.is_empty(),
         ("tcp.syn_retransmits", Value::Integer(count)) => *count == 0,
         _ => false,
     }

@@ -107,7 +107,7 @@ pub fn batch(
 fn reject_nothing_left(plans: &[Plan], invalid: &Invalid) -> Result<(), SettingsError> {
     match invalid.first.first() {
         Some(error) if plans.is_empty() => Err(SettingsError::new(format!(
-            "every target has an error; the first of {}: {error}",
+            "no target is valid (invalid: {}); first error: {error}",
             invalid.count
         ))),
         _ => Ok(()),
@@ -130,7 +130,7 @@ fn reject_shared_items(wanted: &BatchOutput, plans: &[Plan]) -> Result<(), Setti
     }
     Err(SettingsError::in_option(
         "--sender-key",
-        "must contain ID: otherwise all targets of a host would share one item",
+        "must contain ID: otherwise all targets of a host would have the same item key",
     ))
 }
 

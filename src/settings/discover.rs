@@ -33,7 +33,7 @@ pub fn ports(host: &str, list: &str, config: &Configuration) -> Result<Vec<Plan>
     let entries = port_list::parse(list, MAX_LISTED).map_err(|why| {
         let hint = match why {
             PortListError::TooMany(_) => {
-                ", each of which would become items: write fewer, or use `discover open`, which lists those that accept"
+                ", and Zabbix would create items for each: write a shorter list, or use `discover open` to list only open ports"
             }
             _ => "",
         };
@@ -43,7 +43,7 @@ pub fn ports(host: &str, list: &str, config: &Configuration) -> Result<Vec<Plan>
         // An empty array would make Zabbix delete what it discovered, and a macro without a value
         // expands to nothing.
         return Err(SettingsError::new(
-            "the list of ports is empty: name some, such as `22/ssh,443`",
+            "the list of ports is empty: write a list such as `22/ssh,443`",
         ));
     }
     PortPlans::new(config, &host, ProbeSpec::default(), None).build(&entries)

@@ -24,7 +24,7 @@ pub fn errors(config: &Configuration) -> Vec<SettingsError> {
     let mut ids = BTreeSet::new();
     for target in &config.targets {
         if let Some(id) = target.id.as_ref().filter(|id| !ids.insert(&id.text)) {
-            errors.push(id.error("duplicate id: ids are unique over all files"));
+            errors.push(id.error("duplicate id: ids must be unique in all files"));
         }
     }
     errors.extend(target_errors(config));

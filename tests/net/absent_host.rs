@@ -49,7 +49,7 @@ fn an_absent_host_is_a_timeout_before_address_resolution_fails() {
     for target in ["10.77.0.77", "fd77::77"] {
         let ran = net.check(&[target, "80", "-o", "json", "-t", "500ms"]);
         let verdict =
-            Verdict::of(ran, 5, "connect_timeout", &["no answer to our SYN"]).times(&["total"]);
+            Verdict::of(ran, 5, "connect_timeout", &["no answer to the SYN"]).times(&["total"]);
         verdict
             .no_icmp()
             .within(Duration::from_millis(500), Duration::from_millis(900));
@@ -74,18 +74,42 @@ fn an_absent_host_is_unreachable() {
 #[test]
 fn an_absent_host_is_not_proved_closed() {
     let Some(net) = Net::direct() else { return };
-    shorten_address_resolution(&net, "probe", "wire0");
-    for (target, resolution) in TARGETS {
-        for option in ["--expect-closed", "--expect-closed=filtered"] {
-            let ran = net.check(&[target, "80", "-o", "json", option]);
+    let is_not_closed = |words: &[&str]| {
+        for (target, resolution) in TARGETS {
+            let ran = net.check(&[&[target, "80", "-o", "json"], words].concat());
             let sentence = absent(target, resolution);
-            Verdict::of(
-                ran,
-                4,
-                "unreachable",
-                &[&sentence, "does not prove it closed"],
-            );
+            let parts = [sentence.as_str(), "so the state of the port is unknown"];
+            Verdict::of(ran, 4, "unreachable", &parts).no_icmp();
         }
+    };
+    // The kernel gives up after three seconds; before, it has still not sent the SYN.
+    is_not_closed(&["--expect-closed=filtered", "-t", "400ms"]);
+    shorten_address_resolution(&net, "probe", "wire0");
+    is_not_closed(&["--expect-closed=filtered"]);
+    is_not_closed(&["--expect-closed"]);
+}
+
+/// A gateway that does not answer is as bad as an absent host; a host that drops is filtered.
+#[test]
+fn silence_counts_as_filtered_only_if_the_syn_left() {
+    let Some(net) = Net::direct() else { return };
+    net.nft("target", "input", &["tcp dport 80 drop"]);
+    net.ip(
+        "probe",
+        &[
+            "route add 10.99.1.0/24 via 10.77.0.77",
+            "route add fd99::/64 via fd77::77",
+        ],
+    );
+    let option = "--expect-closed=filtered";
+    for target in ["10.77.0.2", "fd77::2"] {
+        let words = [target, "80", "-o", "json", option, "-t", "400ms"];
+        Verdict::of(net.check(&words), 0, "ok", &[]);
+    }
+    for target in ["10.99.1.1", "fd99::1"] {
+        let words = [target, "80", "-o", "json", option, "-t", "400ms"];
+        let parts = ["or the router to it, did not answer"];
+        Verdict::of(net.check(&words), 4, "unreachable", &parts);
     }
 }
 

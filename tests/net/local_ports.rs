@@ -309,6 +309,7 @@ fn names_after_addresses() {
         resolv_conf: path("resolv.conf"),
         hosts: path("hosts"),
         hostname: path("hostname"),
+        gai_conf: path("gai.conf"),
         port: DNS_PORT,
     };
     let (mut statuses, limits) = (

@@ -55,7 +55,7 @@ fn the_source_is_used_when_the_path_fails() {
         ran,
         4,
         "unreachable",
-        &["10.77.0.2 says host administratively prohibited"],
+        &["10.77.0.2 says host administratively prohibited (ICMP type 3 code 10)"],
     )
     .icmp(3, 10, "10.77.0.2");
     let ran = net.check(&["10.77.0.2", "80", "-o", "json", "--source", "10.77.0.1"]);
@@ -207,5 +207,5 @@ fn a_link_local_address_needs_its_zone() {
     net.check(&["fe80::2", "80"])
         .refuses("`fe80::2` is link-local: write `fe80::2%eth0`");
     net.check(&["fe80::2%wire7", "80"])
-        .refuses("zone `wire7`: no such interface on this host");
+        .refuses("zone `wire7`: this host has no such interface");
 }

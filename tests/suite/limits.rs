@@ -227,6 +227,7 @@ impl Hosts {
             hosts: path("hosts"),
             resolv_conf: path("none"),
             hostname: path("none"),
+            gai_conf: path("none"),
             port: 1,
         }
     }
@@ -306,9 +307,12 @@ fn silent_ports_do_not_hold_the_limit_of_their_address() {
     let port = open.local_addr().unwrap().port();
     let hosts = Hosts::with((0..60).map(|number| format!("host{number}")));
     for (threads, named) in [(1, false), (1, true), (2, false), (2, true)] {
-        let host = |number| match named {
-            true => format!("host{number}"),
-            false => "127.0.0.1".to_owned(),
+        let host = |number| {
+            if named {
+                format!("host{number}")
+            } else {
+                "127.0.0.1".to_owned()
+            }
         };
         let silent = (0..40).map(|number| plan(&host(number), full.port(), &connect(LONG)));
         let open = (40..60).map(|number| plan(&host(number), port, &connect(LONG)));
@@ -384,7 +388,8 @@ fn the_limit_that_held_a_plan_back_is_named() {
             });
             let gathered = run(plans.collect(), &limits, hosts.names());
             assert_eq!(gathered.count(Status::NotTried), 60);
-            let ending = format!("the deadline of the run came before its turn ({bound})");
+            let ending =
+                format!("the run reached its deadline before this probe started ({bound})");
             let named = gathered.reports.values().filter(|report| {
                 let failure = report.failure.as_ref().unwrap();
                 failure.text.ends_with(&ending)
@@ -471,7 +476,7 @@ fn every_plan_has_a_report_at_the_deadline_of_the_run() {
             40,
             "they take every place in the end"
         );
-        let untried = "the deadline of the run came before its turn (--concurrency 40)";
+        let untried = "the run reached its deadline before this probe started (--concurrency 40)";
         assert!(gathered.with_error(untried) > 50);
     }
 }
@@ -510,7 +515,8 @@ fn a_stopped_run_reports_every_plan() {
         assert_eq!(
             (
                 gathered.with_error(&connect),
-                gathered.with_error("the run was stopped before its turn (--concurrency 10)")
+                gathered
+                    .with_error("the run was stopped before this probe started (--concurrency 10)")
             ),
             (10, 90)
         );

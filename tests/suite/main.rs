@@ -14,6 +14,7 @@
     clippy::naive_bytecount
 )]
 
+mod addresses;
 mod agent;
 mod agentd;
 mod architecture;

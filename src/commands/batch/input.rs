@@ -53,7 +53,7 @@ pub fn read(timeout: Duration, stop: Option<&StopHandle>) -> Result<Vec<u8>, Set
         Err(RecvTimeoutError::Timeout) => {
             let timeout = humantime::format_duration(timeout);
             Err(input_error(&format!(
-                "did not end within {timeout}: end the list, or raise --deadline"
+                "did not end within {timeout}: close it earlier, or raise --deadline"
             )))
         }
         Err(RecvTimeoutError::Disconnected) => Err(input_error("could not be read")),

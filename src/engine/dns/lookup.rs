@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::address::HostName;
-use crate::engine::dns::answer::{AnswerSource, LookupResult, ResolvedAddresses};
+use crate::engine::dns::answer::{AddressOrder, AnswerSource, LookupResult, ResolvedAddresses};
 use crate::engine::dns::failure_text::{LookupFailure, QueriedName};
 use crate::engine::dns::message::RecordKind;
 use crate::engine::dns::query::{Query, QueryAction, QueryActions, QueryAttemptId};
@@ -17,6 +17,7 @@ use crate::engine::dns::resolv_conf::{AaaaQueries, ResolvConf};
 use crate::engine::dns::result::{QueryResult, ServerError, Severity};
 use crate::engine::lateness;
 use crate::escape::escaped_prefix;
+use crate::failure::Status;
 use crate::plan::Family;
 
 /// The shortest wait for the second family (the Resolution Delay of RFC 8305, section 3).
@@ -110,6 +111,13 @@ impl Lookup {
         });
     }
 
+    /// The kernel dropped datagrams of this attempt that do not belong to the query.
+    pub fn on_dropped(&mut self, attempt: QueryAttemptId) {
+        for query in &mut self.queries {
+            query.on_dropped(attempt);
+        }
+    }
+
     /// Handles a failure of the socket of this attempt.
     pub fn on_error(&mut self, attempt: QueryAttemptId, cause: String, now: Instant) {
         self.handle(attempt, now, |query, actions| {
@@ -164,7 +172,7 @@ impl Lookup {
     pub fn result_so_far(&self) -> LookupResult {
         let results = self.query_results();
         if let Some(addresses) = self.addresses(&results) {
-            return Ok(addresses);
+            return addresses.without_sinkholes(&self.name);
         }
         let mut queried = self.past.clone();
         if let Some(name) = self.candidates.get(self.current) {
@@ -180,10 +188,13 @@ impl Lookup {
             queried: &queried,
         };
         let is_complete = self.current + 1 >= self.candidates.len();
-        if self.was_late() && !(is_complete && failure.is_conclusive()) {
-            return Err(failure.late());
-        }
-        Err(failure.failure())
+        let was_late = self.was_late() && !(is_complete && failure.is_conclusive());
+        let late = was_late.then(|| failure.late());
+        let failure = failure.failure();
+        // What this machine lacked is the better reason.
+        Err(late
+            .filter(|_| failure.status != Status::LocalError)
+            .unwrap_or(failure))
     }
 
     fn handle(
@@ -195,14 +206,17 @@ impl Lookup {
         if let Some(query) = self.queries.iter_mut().find(|query| query.is_open(attempt)) {
             let overdue = now.saturating_duration_since(self.deadline);
             event(query, &mut self.actions);
-            self.lose(overdue);
+            // It may have arrived at any time, and there is no time left to query another server.
+            if !lateness::counted(overdue).is_zero() {
+                self.lost = Duration::MAX;
+            }
             self.advance(now);
         }
     }
 
-    /// Notes that an event was handled late by this much.
+    /// Notes that a query was sent late by this much.
     fn lose(&mut self, time: Duration) {
-        self.lost += lateness::counted(time);
+        self.lost = self.lost.saturating_add(lateness::counted(time));
     }
 
     /// Whether this process was so late that the servers had much less time than they should have.
@@ -251,7 +265,7 @@ impl Lookup {
     /// the current one have ended.
     fn advance(&mut self, now: Instant) {
         while self.result.is_none() {
-            self.limit_wait_for_other_family(now);
+            self.limit_wait_for_other_family();
             if self.queries.iter().any(|query| query.result().is_none()) {
                 return;
             }
@@ -277,7 +291,7 @@ impl Lookup {
     /// by half of the lookup's time, but gets at least [`RESOLUTION_DELAY`]. NXDOMAIN for AAAA is
     /// not sufficient, because some servers return it for names that have A records (RFC 4074,
     /// section 4.2).
-    fn limit_wait_for_other_family(&mut self, now: Instant) {
+    fn limit_wait_for_other_family(&mut self) {
         let decided_at = |query: &Query| match query.result() {
             Some((QueryResult::Found(..), at)) => Some(*at),
             Some((QueryResult::NxDomain(_), at)) if query.kind == RecordKind::A => Some(*at),
@@ -288,9 +302,9 @@ impl Lookup {
         };
         let half = self.start + self.deadline.saturating_duration_since(self.start) / 2;
         let deadline = half.max(decided_at + RESOLUTION_DELAY);
+        // The timers run after everything was read: the answer to the other query may be there.
         for query in &mut self.queries {
             query.limit_deadline(deadline);
-            query.expire(now, &mut self.actions);
         }
     }
 
@@ -324,6 +338,7 @@ impl Lookup {
                 v6: Vec::new(),
                 from: AnswerSource::Server(server.clone()),
                 canonical: canonical.map(|name| escaped_prefix(&name, MAX_CANONICAL_CHARS)),
+                order: AddressOrder::default(),
             });
             for address in &records.addresses {
                 match address {

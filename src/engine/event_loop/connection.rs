@@ -149,6 +149,17 @@ impl Connection {
         self.address_slot = AddressSlot::Held;
     }
 
+    /// Whether the handshake is complete and the connection is in use.
+    pub fn is_open(&self) -> bool {
+        self.phase == ConnectionPhase::Open
+    }
+
+    /// Whether bytes wait to be sent.
+    pub fn has_output(&self) -> bool {
+        let output = self.output.as_ref();
+        output.is_some_and(|output| !output.bytes.is_empty())
+    }
+
     /// Whether its bytes go through a layer.
     pub fn is_layered(&self) -> bool {
         self.output

@@ -6,7 +6,9 @@ use crate::engine::event_loop::EventLoop;
 use crate::engine::event_loop::connection::{AfterOutput, ConnectionPhase};
 use crate::engine::index::{ConnId, SessionId};
 use crate::engine::session::action::Event;
+use crate::engine::stream;
 use crate::engine::stream::ConnectProgress;
+use crate::plan::{Expected, OnTimeout};
 
 /// Most reads of one connection before the others have their turn.
 const READS_PER_TURN: usize = 1;
@@ -77,6 +79,42 @@ impl EventLoop<'_, '_> {
             ConnectProgress::Failed(failure, info) => {
                 self.handle(session, Event::Failed(attempt, failure, info), now);
             }
+        }
+    }
+
+    /// Before a session times out for which silence proves that the port is closed, fails the connects
+    /// whose SYN never left this machine.
+    pub(in crate::engine) fn fail_unsent(&mut self, id: SessionId, now: Instant) {
+        let Some(slot) = self.sessions.get(id) else {
+            return;
+        };
+        let silence_counts =
+            slot.session.plan().spec.expected == Expected::Closed(OnTimeout::CountsAsClosed);
+        if !silence_counts || slot.session.deadline() > now {
+            return;
+        }
+        for connection in slot.connections.all() {
+            self.fail_if_unsent(connection, now);
+        }
+    }
+
+    fn fail_if_unsent(&mut self, id: ConnId, now: Instant) {
+        let Some(connection) = self
+            .connections
+            .get(id)
+            .filter(|connection| connection.phase == ConnectionPhase::Connecting)
+        else {
+            return;
+        };
+        let (session, attempt) = connection.owner();
+        let slot = self.sessions.get(session);
+        let failure = slot.and_then(|slot| {
+            let remote = slot.session.remote(attempt)?;
+            stream::unsent_failure(slot.session.plan(), remote)
+        });
+        if let Some(failure) = failure {
+            let info = connection.wire.tcp_info();
+            self.handle(session, Event::Failed(attempt, failure, info), now);
         }
     }
 

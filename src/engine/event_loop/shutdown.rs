@@ -35,7 +35,7 @@ impl RunDeadline {
     pub fn new(due: Option<Instant>) -> Self {
         Self {
             due,
-            reason: "the deadline of the run came before its turn",
+            reason: "the run reached its deadline before this probe started",
             state: RunState::Running,
         }
     }
@@ -43,7 +43,7 @@ impl RunDeadline {
     /// Ends the run now.
     pub fn stop(&mut self, now: Instant) {
         if self.state == RunState::Running {
-            (self.due, self.reason) = (Some(now), "the run was stopped before its turn");
+            (self.due, self.reason) = (Some(now), "the run was stopped before this probe started");
         }
     }
 
@@ -78,6 +78,7 @@ impl EventLoop<'_, '_> {
         for id in self.sessions.ids() {
             self.resume(id, now);
             self.read_rest(id, now);
+            self.fail_unsent(id, now);
             if let Some(slot) = self.sessions.get_mut(id) {
                 self.deadline.limit(&mut slot.session);
             }

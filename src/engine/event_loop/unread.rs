@@ -9,7 +9,6 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use crate::engine::event_loop::connection::{Connection, ConnectionPhase};
 use crate::engine::event_loop::{EventLoop, READ_SIZE};
 use crate::engine::index::ConnId;
 use crate::os::cpu_time;
@@ -128,11 +127,15 @@ impl EventLoop<'_, '_> {
 
     /// How many bytes this connection has received.
     fn received(&self, id: ConnId) -> u64 {
-        let received = |connection: &Connection| {
-            let (session, attempt) = connection.owner();
-            Some(self.sessions.get(session)?.session.received(attempt))
-        };
-        self.connections.get(id).and_then(received).unwrap_or(0)
+        let owner = self
+            .connections
+            .get(id)
+            .map(|connection| connection.owner());
+        owner
+            .and_then(|(session, attempt)| {
+                Some(self.sessions.get(session)?.session.received(attempt))
+            })
+            .unwrap_or(0)
     }
 
     /// Whether an event of this connection only says what is known: that there is more to read. If
@@ -159,11 +162,8 @@ impl EventLoop<'_, '_> {
 
     /// Whether the connection is open and has nothing to send.
     fn is_only_read(&self, id: ConnId) -> bool {
-        self.connections.get(id).is_some_and(|connection| {
-            let has_output = connection.output.as_ref();
-            connection.phase == ConnectionPhase::Open
-                && has_output.is_none_or(|output| output.bytes.is_empty())
-        })
+        let connection = self.connections.get(id);
+        connection.is_some_and(|connection| connection.is_open() && !connection.has_output())
     }
 }
 

@@ -57,6 +57,15 @@ pub(in crate::engine) enum Silence {
     Unknown(&'static str),
 }
 
+/// Whether the plan's `quit` is sent before closing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Farewell {
+    /// If it is our turn to speak.
+    IfOurTurn,
+    /// It is not: the time is over while the peer should speak.
+    None,
+}
+
 #[derive(Debug)]
 enum AttemptState {
     /// The connection is not open yet; with the failure, if this machine could not open it so far.
@@ -71,6 +80,21 @@ enum AttemptState {
     Draining(Box<Established>),
     /// The descriptor is closed, or its close is requested.
     Over(Box<ConnectionReport>),
+}
+
+/// How far an attempt is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::engine) enum AttemptPhase {
+    /// It waits for our own limits.
+    Queued,
+    /// This machine could not open the connection so far.
+    Blocked,
+    /// The SYN is sent.
+    Connecting,
+    /// The connection is established.
+    Connected,
+    /// The verdict is fixed.
+    Decided,
 }
 
 impl Attempt {
@@ -104,6 +128,44 @@ impl Attempt {
             address,
             started: now,
             state: AttemptState::Over(Box::new(report)),
+        }
+    }
+
+    /// An attempt whose turn did not come before the deadline. It is over and requests nothing.
+    pub fn not_tried(id: AttemptId, plan: &Plan, address: IpAddr, now: Instant) -> Self {
+        let remote = plan.remote(address);
+        let text = format!("connect to {remote}: the deadline came before its turn");
+        let report = ConnectionReport {
+            failure: Some(Arc::new(Failure::new(Status::NotTried, text))),
+            ..ConnectionReport::new(remote)
+        };
+        Self {
+            id,
+            address,
+            started: now,
+            state: AttemptState::Over(Box::new(report)),
+        }
+    }
+
+    /// How far it is.
+    pub fn phase(&self) -> AttemptPhase {
+        match &self.state {
+            AttemptState::Waiting(None) => AttemptPhase::Queued,
+            AttemptState::Waiting(Some(_)) => AttemptPhase::Blocked,
+            AttemptState::Connecting => AttemptPhase::Connecting,
+            AttemptState::Handshaking(_) | AttemptState::Talking(_) => AttemptPhase::Connected,
+            AttemptState::Draining(_) | AttemptState::Over(_) => AttemptPhase::Decided,
+        }
+    }
+
+    /// The duration of the TCP handshake, if it completed.
+    pub fn connect_time(&self) -> Option<Duration> {
+        match &self.state {
+            AttemptState::Handshaking(established)
+            | AttemptState::Talking(established)
+            | AttemptState::Draining(established) => established.report.connect,
+            AttemptState::Over(report) => report.connect,
+            AttemptState::Waiting(_) | AttemptState::Connecting => None,
         }
     }
 
@@ -330,8 +392,8 @@ impl Attempt {
 
     /// The peer sent FIN.
     pub fn peer_closed(&mut self, plan: &Plan, now: Instant, actions: &mut Actions) {
-        self.advance_dialogue(plan, Input::Quiescent, now, actions);
-        self.fail_handshake(plan, "the peer closed the connection", now);
+        self.advance_dialogue(plan, Input::Closed, now, actions);
+        self.fail_handshake(plan, Ending::PeerClosed.event(), now);
         if let AttemptState::Talking(established) = &mut self.state {
             let failure = established.unfinished(plan, Ending::PeerClosed);
             established.finish(plan, Some(failure), self.started, now);
@@ -348,7 +410,7 @@ impl Attempt {
         now: Instant,
         actions: &mut Actions,
     ) {
-        self.advance_dialogue(plan, Input::Quiescent, now, actions);
+        self.advance_dialogue(plan, Input::Closed, now, actions);
         if failure.status == Status::Reset {
             self.decide_by_held_answer(plan, now, actions);
         }
@@ -359,6 +421,7 @@ impl Attempt {
             AttemptState::Talking(established) => {
                 let text = format!("{}{}", established.step_prefix(plan), failure.text);
                 let failure = Failure { text, ..failure };
+                let failure = messages::with_meaning_of_close(plan, &established.dialogue, failure);
                 established.finish(plan, Some(failure), self.started, now);
             }
             AttemptState::Handshaking(_) => self.fail_handshake(plan, &failure.text, now),
@@ -393,13 +456,18 @@ impl Attempt {
         if let AttemptState::Draining(_) = self.state {
             self.close_now(Close::Fin, actions);
         } else {
-            self.advance_dialogue(plan, Input::Quiescent, now, actions);
+            let input = match &self.state {
+                AttemptState::Talking(established) if established.is_late(now) => Input::TimeOver,
+                _ => Input::Quiescent,
+            };
+            self.advance_dialogue(plan, input, now, actions);
             self.fail_late_step(plan, silence, now, actions);
         }
     }
 
     /// Fails the dialogue if its current step has a timeout of its own that is over. The connection
-    /// is still closed gracefully, since the probe's deadline is not over.
+    /// is still closed gracefully, since the probe's deadline is not over; but it is the peer's turn
+    /// to speak.
     fn fail_late_step(
         &mut self,
         plan: &Plan,
@@ -416,7 +484,7 @@ impl Attempt {
                 Silence::Unknown(cause) => messages::late(&established.step_prefix(plan), cause),
             };
             established.finish(plan, Some(failure), self.started, now);
-            self.close_gracefully(plan, now, actions);
+            self.close_gracefully(plan, Farewell::None, now, actions);
         }
     }
 
@@ -429,7 +497,7 @@ impl Attempt {
         now: Instant,
         actions: &mut Actions,
     ) {
-        self.advance_dialogue(plan, Input::Quiescent, now, actions);
+        self.advance_dialogue(plan, Input::TimeOver, now, actions);
         if let (Cutoff::Timeout, Silence::Unknown(cause)) = (cutoff, silence) {
             self.expire_unknown(plan, cause, info, now, actions);
             return;
@@ -460,13 +528,7 @@ impl Attempt {
                     Cutoff::Timeout => established.unfinished(plan, Ending::Deadline),
                     Cutoff::RunEnd => established.cut_off(plan),
                 };
-                let is_sending = established.dialogue.unfinished(plan) == Unfinished::Sending;
                 established.finish(plan, Some(failure), self.started, now);
-                // There is no time left to drain. `quit` takes none: the kernel buffers it or it is
-                // lost. In the middle of another message it would not be understood.
-                if !is_sending && plan.spec.close == Close::Fin && plan.spec.quit.is_some() {
-                    established.send_quit(plan, actions);
-                }
             }
             AttemptState::Draining(_) | AttemptState::Over(_) => {}
         }
@@ -505,6 +567,42 @@ impl Attempt {
         self.close_now(plan.spec.close, actions);
     }
 
+    /// Ends an attempt whose result is not needed any more. An open connection is closed with FIN
+    /// and without `quit`, because its dialogue is not at an end.
+    pub fn abandon(&mut self, plan: &Plan, now: Instant, actions: &mut Actions) {
+        match &mut self.state {
+            AttemptState::Waiting(why) => {
+                let failure = why.take().map_or_else(messages::never_opened, |why| *why);
+                self.fail_before_connect(plan, failure, None, now, actions);
+            }
+            AttemptState::Connecting => {
+                let failure = messages::given_up(plan.remote(self.address));
+                self.fail_before_connect(plan, failure, None, now, actions);
+            }
+            AttemptState::Handshaking(_) => {
+                self.fail_handshake(plan, Ending::AddressTimeout.event(), now);
+                self.close_now(plan.spec.close, actions);
+            }
+            AttemptState::Talking(established) => {
+                let is_sending = established.dialogue.unfinished(plan) == Unfinished::Sending;
+                let failure = established.unfinished(plan, Ending::AddressTimeout);
+                established.finish(plan, Some(failure), self.started, now);
+                if plan.spec.close == Close::Rst || is_sending {
+                    return self.close_now(plan.spec.close, actions);
+                }
+                actions.push_back(Action::Shutdown(self.id));
+                self.state = match self.take_state() {
+                    AttemptState::Talking(mut established) => {
+                        established.await_fin(now + DRAIN);
+                        AttemptState::Draining(established)
+                    }
+                    other => other,
+                };
+            }
+            AttemptState::Draining(_) | AttemptState::Over(_) => {}
+        }
+    }
+
     /// Runs the dialogue as far as the received bytes allow, and closes the connection when it
     /// ends.
     fn advance_dialogue(&mut self, plan: &Plan, input: Input, now: Instant, actions: &mut Actions) {
@@ -521,7 +619,7 @@ impl Attempt {
             }
             Flow::Ended(failure) => {
                 established.finish(plan, failure, self.started, now);
-                self.close_gracefully(plan, now, actions);
+                self.close_gracefully(plan, Farewell::IfOurTurn, now, actions);
             }
         }
     }
@@ -546,7 +644,13 @@ impl Attempt {
     }
 
     /// Closes a connection whose verdict is fixed, in the way that the plan asks for.
-    fn close_gracefully(&mut self, plan: &Plan, now: Instant, actions: &mut Actions) {
+    fn close_gracefully(
+        &mut self,
+        plan: &Plan,
+        farewell: Farewell,
+        now: Instant,
+        actions: &mut Actions,
+    ) {
         match plan.spec.close {
             Close::Rst => self.close_now(Close::Rst, actions),
             // `quit` would land in the middle of the message that is being sent.
@@ -554,7 +658,10 @@ impl Attempt {
             Close::Fin => {
                 self.state = match self.take_state() {
                     AttemptState::Talking(mut established) => {
-                        established.send_quit(plan, actions);
+                        match farewell {
+                            Farewell::IfOurTurn => established.send_quit(plan, actions),
+                            Farewell::None => established.send_fin(actions),
+                        }
                         established.await_fin(now + DRAIN);
                         AttemptState::Draining(established)
                     }

@@ -166,10 +166,9 @@ impl Established {
                 }
                 return Flow::Waits;
             }
-            Progress::Rejected(pattern) => {
+            Progress::Rejected(why) => {
                 let (prefix, answer) = (self.step_prefix(plan), quoted(plan, &self.dialogue));
-                let text =
-                    format!("{prefix}the answer matches the reject pattern {pattern}: {answer}");
+                let text = format!("{prefix}{why}: {answer}");
                 return Flow::Ended(Some(Failure::new(Status::Rejected, text)));
             }
             Progress::Impossible => (
@@ -272,11 +271,18 @@ impl Established {
         self.received_at_verdict = self.dialogue.total();
     }
 
-    /// Sends the protocol's farewell, if the plan has one, and FIN.
+    /// Sends the protocol's farewell, if the plan has one and it is our turn, and FIN.
     pub fn send_quit(&self, plan: &Plan, actions: &mut Actions) {
-        if let Some(quit) = &plan.spec.quit {
+        let status = self.report.failure.as_ref().map(|failure| failure.status);
+        let quit = plan.spec.quit.as_ref();
+        if let Some(quit) = quit.filter(|_| self.dialogue.is_our_turn(plan, status)) {
             actions.push_back(Action::Send(self.id, self.dialogue.fill(quit)));
         }
+        self.send_fin(actions);
+    }
+
+    /// Sends FIN.
+    pub fn send_fin(&self, actions: &mut Actions) {
         actions.push_back(Action::Shutdown(self.id));
     }
 

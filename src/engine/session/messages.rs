@@ -21,16 +21,19 @@ pub(in crate::engine) enum Ending {
     Deadline,
     /// The timeout of the step.
     StepTimeout,
+    /// The end of the time that one of several addresses has.
+    AddressTimeout,
     /// The peer's FIN.
     PeerClosed,
 }
 
 impl Ending {
     /// The event, for a text that goes on with `before` or `after`.
-    fn event(self) -> &'static str {
+    pub fn event(self) -> &'static str {
         match self {
             Self::Deadline => "the deadline passed",
             Self::StepTimeout => "the step timed out",
+            Self::AddressTimeout => "its share of the time was over",
             Self::PeerClosed => "the peer closed the connection",
         }
     }
@@ -38,7 +41,7 @@ impl Ending {
     /// The status if nothing was received since the last match.
     fn silent(self) -> Status {
         match self {
-            Self::Deadline | Self::StepTimeout => Status::ReadTimeout,
+            Self::Deadline | Self::StepTimeout | Self::AddressTimeout => Status::ReadTimeout,
             Self::PeerClosed => Status::Closed,
         }
     }
@@ -58,10 +61,14 @@ pub(in crate::engine) fn unfinished(
             ending.silent(),
             format!("{prefix}{event} before all bytes were sent"),
         ),
-        Unfinished::Silent => Failure::new(
-            ending.silent(),
-            format!("{prefix}{event} before anything was received"),
-        ),
+        Unfinished::Silent => {
+            let text = format!("{prefix}{event} before anything was received");
+            let failure = Failure::new(ending.silent(), text);
+            match ending {
+                Ending::PeerClosed => with_meaning_of_close(plan, dialogue, failure),
+                _ => failure,
+            }
+        }
         Unfinished::Unmatched(bytes) => {
             let (wanted, excerpt) = (wanted(plan, dialogue), excerpt(plan, dialogue));
             let text = match ending {
@@ -69,12 +76,26 @@ pub(in crate::engine) fn unfinished(
                     "{prefix}no match before the deadline: received {bytes} bytes without {wanted}: \
                      {excerpt}"
                 ),
-                Ending::StepTimeout | Ending::PeerClosed => {
+                Ending::StepTimeout | Ending::AddressTimeout | Ending::PeerClosed => {
                     format!("{prefix}{event} after {bytes} bytes without {wanted}: {excerpt}")
                 }
             };
             Failure::new(Status::Mismatch, text)
         }
+    }
+}
+
+/// The failure, with what the service says about a close without an answer.
+pub(in crate::engine) fn with_meaning_of_close(
+    plan: &Plan,
+    dialogue: &Dialogue,
+    failure: Failure,
+) -> Failure {
+    match dialogue.meaning_of_close(plan) {
+        Some(meaning) if dialogue.unfinished(plan) == Unfinished::Silent => {
+            failure.with_reason(meaning)
+        }
+        _ => failure,
     }
 }
 
@@ -138,7 +159,7 @@ pub(in crate::engine) fn layer_failure(prefix: &str, error: &LayerError) -> Fail
 /// The failure of a connection that could not be opened before the deadline, because of our own
 /// limits.
 pub(in crate::engine) fn never_opened() -> Failure {
-    let text = "the deadline came before the connect began";
+    let text = "the deadline passed before the connect started";
     Failure::new(Status::NotTried, text)
 }
 
@@ -201,7 +222,7 @@ pub(in crate::engine) fn late(prefix: &str, cause: &str) -> Failure {
 pub(in crate::engine) fn unanswered(address: SocketAddr, info: Option<&TcpInfo>) -> Failure {
     let text = match info.map(|info| info.retransmits) {
         None => format!("connect to {address}: no answer"),
-        Some(0) => format!("connect to {address}: no answer to our SYN"),
+        Some(0) => format!("connect to {address}: no answer to the SYN"),
         Some(retransmits) => {
             format!(
                 "connect to {address}: no answer to {} SYNs",
@@ -209,5 +230,11 @@ pub(in crate::engine) fn unanswered(address: SocketAddr, info: Option<&TcpInfo>)
             )
         }
     };
+    Failure::new(Status::ConnectTimeout, text)
+}
+
+/// The failure of a connect that was unanswered when another address answered.
+pub(in crate::engine) fn given_up(address: SocketAddr) -> Failure {
+    let text = format!("connect to {address}: no answer before another address answered");
     Failure::new(Status::ConnectTimeout, text)
 }

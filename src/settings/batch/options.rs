@@ -211,7 +211,7 @@ fn wanted(args: &BatchArgs) -> Result<BatchOutput, SettingsError> {
     if metrics.len() > 1 && !sender_key.0.contains(&KeyPart::Metric) {
         return Err(SettingsError::in_option(
             "--sender-key",
-            "must contain METRIC: otherwise all metrics would share one item",
+            "must contain METRIC: otherwise all metrics would have the same item key",
         ));
     }
     Ok(BatchOutput {
@@ -265,7 +265,7 @@ fn metrics(list: Option<&str>) -> Result<Vec<SenderMetric>, SettingsError> {
         }
     }
     if metrics.is_empty() {
-        return Err(SettingsError::in_option("--metrics", "names no metric"));
+        return Err(SettingsError::in_option("--metrics", "contains no metric"));
     }
     Ok(metrics)
 }
@@ -336,7 +336,7 @@ fn zabbix_host(name: &str) -> Result<Box<str>, String> {
     if name.chars().any(char::is_control) || name.chars().count() > MAX_HOST_LENGTH {
         let name = escaped_prefix(name, 40);
         return Err(format!(
-            "`{name}` is not a host name of Zabbix: at most {MAX_HOST_LENGTH} characters on one line"
+            "`{name}` is not a host name of Zabbix: it must be a single line of at most {MAX_HOST_LENGTH} characters"
         ));
     }
     Ok(name.into())

@@ -43,7 +43,9 @@ pub fn add(
     for target in &targets {
         if *target == "-" {
             let read = input.take().ok_or_else(|| {
-                SettingsError::new("`-` given more than once: standard input can be read once")
+                SettingsError::new(
+                    "`-` is given more than once: standard input can be read only once",
+                )
             })?;
             stdin::add(list, &read()?)?;
         } else {
@@ -52,7 +54,7 @@ pub fn add(
     }
     if targets.is_empty() && groups.is_empty() && config.targets.is_empty() {
         return Err(SettingsError::new(
-            "no targets: name some, write `-` for standard input, or put [[targets]] into the configuration",
+            "no targets: give targets, give `-` to read standard input, or add [[targets]] to the configuration",
         ));
     }
     if targets.is_empty() || !groups.is_empty() {
@@ -99,7 +101,7 @@ fn unknown_group(config: &Configuration, group: &str) -> String {
         .map(String::as_str)
         .collect();
     let hint = did_you_mean(group, known.iter().copied())
-        .map(|near| format!("did you mean `{}`? ", escaped_prefix(near, 40)))
+        .map(|near| format!(": did you mean `{}`?", escaped_prefix(near, 40)))
         .unwrap_or_default();
     let shown: Vec<_> = known
         .iter()
@@ -108,12 +110,12 @@ fn unknown_group(config: &Configuration, group: &str) -> String {
         .collect();
     let shown = shown.join(", ");
     let list = match known.len() {
-        0 => "no target has a group".to_owned(),
+        0 => ": no target has a group".to_owned(),
         count if count > MAX_SHOWN => {
-            format!("known are {shown} and {} more", count - MAX_SHOWN)
+            format!(" (known groups: {shown} and {} more)", count - MAX_SHOWN)
         }
-        _ => format!("known are {shown}"),
+        _ => format!(" (known groups: {shown})"),
     };
     let group = escaped_prefix(group, 40);
-    format!("unknown group `{group}`: {hint}{list}")
+    format!("unknown group `{group}`{hint}{list}")
 }

@@ -212,7 +212,9 @@ impl<'c> TargetList<'c> {
 }
 
 fn too_many(count: usize, max: usize) -> String {
-    format!("{count} targets are more than {max}: raise --max-targets, or write fewer")
+    format!(
+        "{count} targets are more than the limit of {max}: raise --max-targets, or give fewer targets"
+    )
 }
 
 fn without_port(target: &TargetSpec) -> SettingsError {
@@ -221,7 +223,7 @@ fn without_port(target: &TargetSpec) -> SettingsError {
         .first()
         .map_or_else(String::new, ToString::to_string);
     target.error(format!(
-        "no port for `{host}`: write `HOST:PORT` or `HOST PORT`, or name a service that has one"
+        "no port for `{host}`: write `HOST:PORT` or `HOST PORT`, or use a service with a default port"
     ))
 }
 

@@ -43,8 +43,10 @@ fn incomplete(target: &TargetSpec) -> Option<SettingsError> {
         return Some(target.error("a target needs a `host`"));
     }
     let is_one = target.hosts.len() * target.ports.len().max(1) == 1;
-    (target.id.is_some() && !is_one)
-        .then(|| target.error("one `id` for several targets: drop it, or write them one by one"))
+    (target.id.is_some() && !is_one).then(|| {
+        target
+            .error("one `id` for several targets: remove the `id`, or write each target separately")
+    })
 }
 
 fn ports(list: &str) -> Result<Vec<port_list::PortEntry>, port_list::PortListError> {
@@ -64,7 +66,7 @@ fn line(
 
 fn check_line(diagnostics: &mut Diagnostics<'_>, given: &Located) {
     if given.text.chars().any(char::is_control) {
-        diagnostics.error_in(given, "is not on one line, or contains a control character");
+        diagnostics.error_in(given, "contains a line break or another control character");
     }
 }
 
@@ -76,7 +78,7 @@ fn id(diagnostics: &mut Diagnostics<'_>, table: &mut TableReader<'_>) -> Option<
     }
     diagnostics.error_in(
         &given,
-        "an id has letters, digits, `_`, `.`, `:` and `-`, at most 255",
+        "an id can contain only letters, digits, `_`, `.`, `:` and `-`, and at most 255 characters",
     );
     None
 }

@@ -62,7 +62,7 @@ fn document() -> Value {
     properties.insert(
         "addresses".to_owned(),
         json!({
-            "description": "one entry for each probed address, with --addresses all",
+            "description": "one entry for each probed address, with --addresses all or --expect-closed",
             "type": "array",
             "items": {
                 "type": "object",
@@ -241,13 +241,14 @@ fn documents() -> Vec<Value> {
     let greeting = Peer::greeting(b"220 mail ready, load 17\r\n");
     let binary = Peer::greeting(b"\xff\x00\xfe");
     let (up, odd, closed) = (greeting.port(), binary.port(), closed_port().to_string());
-    let runs: [&[&str]; 8] = [
+    let runs: [&[&str]; 9] = [
         &["127.0.0.1", &up],
         &["127.0.0.1", &up, "--expect-regex", "load (?<load>[0-9]+)"],
         &["127.0.0.1", &up, "--expect-prefix", "250 "],
         &["127.0.0.1", &odd, "--expect-hex", "fe"],
         &["127.0.0.1", &closed, "--service", "ssh"],
         &["localhost", &closed, "--addresses", "all"],
+        &["a.localhost", &up],
         &["127.0.0.1", &up, "--count", "2", "--interval", "0.01"],
         &["name.invalid", "1", "-t", "0.3"],
     ];
@@ -275,7 +276,16 @@ fn real_documents_match_the_schema() {
     }
     let documents = documents();
     assert_eq!(validation_errors(document(), &documents), "");
-    let groups = ["captures", "addresses", "attempts", "response", "tcp"];
+    let groups = [
+        "captures",
+        "addresses",
+        "addresses_total",
+        "addresses_failed",
+        "addresses_error",
+        "attempts",
+        "response",
+        "tcp",
+    ];
     assert!(groups.iter().all(|group| {
         documents
             .iter()
