@@ -2,6 +2,7 @@
 //! and the only `unsafe` code besides `main.rs`.
 
 pub mod computing;
+pub mod cpu_time;
 pub mod errno;
 pub mod files;
 pub mod neighbour;

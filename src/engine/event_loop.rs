@@ -168,7 +168,7 @@ impl<'e, 's> EventLoop<'e, 's> {
     /// Waits for events, or only fetches them if there is other work, and reads the clock.
     #[allow(clippy::disallowed_methods)]
     fn poll(&mut self) -> Result<Instant, PollError> {
-        self.continue_waiting_for_memory();
+        self.continue_waiting_for_memory(self.delays.read_at);
         let has_work = !self.connections.unread.is_empty()
             || !self.connections.closing.is_empty()
             || !self.sessions.finished.is_empty()
@@ -287,6 +287,9 @@ impl<'e, 's> EventLoop<'e, 's> {
             let Some(id) = self.sessions.timers.pop_due(now) else {
                 break;
             };
+            if self.is_due_for_lack_of_memory(id, now) {
+                continue;
+            }
             self.read_rest(id, now);
             self.fail_unsent(id, now);
             self.delays.event = self.delays.timer;

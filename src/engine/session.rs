@@ -171,6 +171,19 @@ impl Session {
         }
     }
 
+    /// Shifts the clock by the time that its only attempt waited for memory of ours. False if it has
+    /// several.
+    pub(in crate::engine) fn shift_attempt(&mut self, id: AttemptId, by: Duration) -> bool {
+        let [attempt] = self.attempts.as_mut_slice() else {
+            return false;
+        };
+        if id.index() == 0 {
+            self.started += by;
+            attempt.shift_clock(by);
+        }
+        true
+    }
+
     /// Notes that it could not receive all, for lack of memory, before its time was over.
     pub fn lack_memory(&mut self) {
         self.extra().lacks_memory = true;

@@ -2,6 +2,7 @@
 //! report.
 
 mod any;
+mod floods;
 mod idle;
 mod source;
 mod stuck;

@@ -11,7 +11,7 @@ use crate::engine::stream::ConnectProgress;
 use crate::plan::{Expected, OnTimeout};
 
 /// Most reads of one connection before the others have their turn.
-const READS_PER_TURN: usize = 4;
+const READS_PER_TURN: usize = 1;
 /// After this time in one turn a connection reads no more: a slow regular expression must not delay
 /// the other connections, or the deadline.
 const READ_TIME_PER_TURN: Duration = Duration::from_millis(1);
@@ -206,7 +206,7 @@ impl EventLoop<'_, '_> {
                 is_drained = true;
                 break;
             }
-            let most = self.may_receive(id);
+            let most = self.may_receive(id, now);
             if most == 0 {
                 is_drained = true;
                 break;

@@ -6,9 +6,11 @@ use std::time::{Duration, Instant};
 
 use foldhash::fast::RandomState;
 
+use crate::engine::event_loop::sessions::SlotState;
 use crate::engine::event_loop::unread::UnreadConnections;
 use crate::engine::event_loop::{EventLoop, READ_SIZE};
 use crate::engine::index::{ConnId, SessionId};
+use crate::engine::limits::memory::ReceivedBytes;
 use crate::plan::ProbeSpec;
 
 /// How often waiting connections are looked at whose memory other workers hold.
@@ -22,6 +24,15 @@ pub(in crate::engine) struct ReceiveMemory {
     counted: HashMap<ConnId, Counted, RandomState>,
     /// Connections that wait for memory before they read on.
     pub waiters: UnreadConnections,
+    /// Since when they wait, as far as that is not yet taken out of the time of their sessions.
+    since: HashMap<ConnId, Instant, RandomState>,
+}
+
+impl ReceiveMemory {
+    /// Whether all that this connection may ever hold is reserved.
+    pub fn is_all_reserved(&self, id: ConnId) -> bool {
+        self.counted.get(&id).is_some_and(|counted| counted.is_all)
+    }
 }
 
 /// What is counted for a connection.
@@ -34,7 +45,7 @@ struct Counted {
 
 impl EventLoop<'_, '_> {
     /// How many bytes this connection may receive now. If it is none, it has to wait for memory.
-    pub(in crate::engine) fn may_receive(&mut self, id: ConnId) -> usize {
+    pub(in crate::engine) fn may_receive(&mut self, id: ConnId, now: Instant) -> usize {
         let received = &self.worker.shared.received;
         if received.has_plenty(READ_SIZE) {
             return READ_SIZE;
@@ -58,6 +69,7 @@ impl EventLoop<'_, '_> {
             return READ_SIZE;
         }
         self.memory.waiters.push_back(id);
+        self.memory.since.insert(id, now);
         0
     }
 
@@ -76,8 +88,11 @@ impl EventLoop<'_, '_> {
         }
     }
 
-    /// This connection holds nothing any more.
+    /// This connection holds nothing any more, and waits for nothing.
     pub(in crate::engine) fn release_received(&mut self, id: ConnId) {
+        if self.memory.since.remove(&id).is_some() {
+            self.memory.waiters.remove(id);
+        }
         if self.memory.counted.is_empty() {
             return;
         }
@@ -87,7 +102,7 @@ impl EventLoop<'_, '_> {
     }
 
     /// Lets connections read on for which there is memory again.
-    pub(in crate::engine) fn continue_waiting_for_memory(&mut self) {
+    pub(in crate::engine) fn continue_waiting_for_memory(&mut self, now: Instant) {
         let received = &self.worker.shared.received;
         let mut given = 0;
         while let Some(id) = self.memory.waiters.front() {
@@ -97,6 +112,8 @@ impl EventLoop<'_, '_> {
             }
             given += most;
             self.memory.waiters.pop_front();
+            self.take_out_wait(id, now);
+            self.memory.since.remove(&id);
             self.connections.unread.push_back(id);
         }
     }
@@ -105,6 +122,52 @@ impl EventLoop<'_, '_> {
     pub(in crate::engine) fn next_memory_check(&self, now: Instant) -> Option<Instant> {
         let is_shared = self.worker.workers > 1;
         (is_shared && !self.memory.waiters.is_empty()).then(|| now + RECHECK_INTERVAL)
+    }
+
+    /// Takes the time that this connection has waited out of the time of its session: it waited for
+    /// our own limit. False if the session has other connections, whose time goes on.
+    fn take_out_wait(&mut self, id: ConnId, now: Instant) -> bool {
+        let Some(since) = self.memory.since.get_mut(&id) else {
+            return false;
+        };
+        let waited = now.saturating_duration_since(*since);
+        *since = now;
+        let Some(connection) = self.connections.get(id) else {
+            return false;
+        };
+        let (session, attempt) = connection.owner();
+        let Some(slot) = self.sessions.get_mut(session) else {
+            return false;
+        };
+        let is_shifted = slot.session.shift_attempt(attempt, waited);
+        let (is_running, next_wake) = (slot.state == SlotState::Running, slot.session.next_wake());
+        if is_shifted && is_running {
+            self.sessions.timers.set(session, next_wake);
+        }
+        is_shifted
+    }
+
+    /// If this session is due only because it waits for memory, takes the wait out of its time. True
+    /// if it is no longer due then.
+    pub(in crate::engine) fn is_due_for_lack_of_memory(
+        &mut self,
+        id: SessionId,
+        now: Instant,
+    ) -> bool {
+        if !self.waits_for_memory(id) {
+            return false;
+        }
+        let connections = self
+            .sessions
+            .get(id)
+            .map(|slot| slot.connections.all())
+            .unwrap_or_default();
+        for connection in connections {
+            self.take_out_wait(connection, now);
+        }
+        self.sessions
+            .get(id)
+            .is_some_and(|slot| slot.session.next_wake() > now)
     }
 
     /// Whether a connection of this session waits for memory.
@@ -129,5 +192,7 @@ impl EventLoop<'_, '_> {
 /// The most bytes that a connection of this probe holds.
 fn most_held(spec: &ProbeSpec) -> usize {
     let each = if spec.charset.is_utf8() { 1 } else { DECODED };
-    (spec.max_bytes + READ_SIZE).saturating_mul(each)
+    (spec.max_bytes + READ_SIZE)
+        .saturating_mul(each)
+        .min(ReceivedBytes::MAX_RESERVED)
 }

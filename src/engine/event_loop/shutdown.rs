@@ -72,7 +72,7 @@ impl EventLoop<'_, '_> {
         if self.deadline.next().is_none_or(|due| due > now) {
             return;
         }
-        let turn_bound = self.turn_bound(now);
+        let turn_bound = self.turn_bound();
         self.deadline.state = RunState::Over;
         self.fail_waiting_connects(now);
         for id in self.sessions.ids() {
@@ -101,12 +101,12 @@ impl EventLoop<'_, '_> {
     }
 
     /// The limit that keeps plans in the source, if it is one.
-    fn turn_bound(&self, now: Instant) -> Option<Bound> {
+    fn turn_bound(&self) -> Option<Bound> {
         let shared = self.worker.shared;
-        if shared.rate_limited_until(now).is_some() {
+        if self.has_capacity() {
             shared.rate_bound()
         } else {
-            (!self.has_capacity()).then(|| shared.in_flight_bound())
+            Some(shared.in_flight_bound())
         }
     }
 
@@ -117,10 +117,8 @@ impl EventLoop<'_, '_> {
         let mut waiting: Vec<_> = by_address
             .map(|request| (request, shared.address_bound()))
             .collect();
-        if shared.rate_limited_until(now).is_some() {
-            let connects = self.pending.connects();
-            waiting.extend(connects.map(|request| (request, shared.rate_bound())));
-        }
+        let connects = self.pending.connects();
+        waiting.extend(connects.map(|request| (request, shared.rate_bound())));
         for (request, bound) in waiting {
             if let Some(bound) = bound.filter(|_| is_wanted(&self.sessions, &request)) {
                 let reason = format!("connect to {}: {}", request.address, self.deadline.reason);

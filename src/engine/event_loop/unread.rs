@@ -1,19 +1,27 @@
-//! Connections with more to read, or to compare, than one turn allows. They share the time that the turns have left,
-//! one after the other, so that peers that send much do not keep the loop from the others: from
-//! starting connects, and from reading short answers.
+//! Connections with more to read or to compare than one turn allows. They get the time that the turns have left, so
+//! that peers that send much do not keep the loop from the others: from starting connects, and from
+//! reading short answers.
+//!
+//! They take turns as long as they have not received much more than a short answer. Those with very
+//! long answers are read one after the other, each to its end: to read them all at once would take no
+//! less time, and the memory of all of them.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use crate::engine::event_loop::EventLoop;
+use crate::engine::event_loop::{EventLoop, READ_SIZE};
 use crate::engine::index::ConnId;
+use crate::os::cpu_time;
 
-/// After this time in one turn, the rest of them waits for the next turn.
+/// After this processor time in one turn, the rest of them waits for the next turn.
 const TIME_PER_TURN: Duration = Duration::from_millis(5);
 /// The same while connects wait to be started, of which there is one in each turn.
-const TIME_PER_TURN_WITH_CONNECTS: Duration = Duration::from_micros(500);
-/// A connection that has received more than this waits for its turn also when more arrives.
-const MUCH: u64 = 16 * 1024;
+const TIME_PER_TURN_WITH_CONNECTS: Duration = Duration::from_micros(50);
+/// A connection that has received more than this waits for its turn also when more arrives: as much as
+/// one read returns.
+const MUCH: u64 = READ_SIZE as u64 - 1;
+/// A connection that has received more than this keeps its turn until it has read what there is.
+const VERY_MUCH: u64 = 32 * 1024;
 
 /// Connections in the order of their turns; each is in it once.
 #[derive(Default)]
@@ -33,6 +41,26 @@ impl UnreadConnections {
             *is_queued = true;
             self.queue.push_back(id);
         }
+    }
+
+    /// Takes this one out.
+    pub fn remove(&mut self, id: ConnId) {
+        if let Some(is_queued @ true) = self.is_queued.get_mut(id.index()) {
+            *is_queued = false;
+            self.queue.retain(|queued| *queued != id);
+        }
+    }
+
+    /// Moves the last one to the front.
+    pub fn last_to_front(&mut self) {
+        if let Some(last) = self.queue.pop_back() {
+            self.queue.push_front(last);
+        }
+    }
+
+    /// The last one.
+    pub fn back(&self) -> Option<ConnId> {
+        self.queue.back().copied()
     }
 
     /// Takes the first one out.
@@ -69,6 +97,10 @@ impl EventLoop<'_, '_> {
     /// Continues with the connections that had more to read or to compare than one turn allows: with at least one,
     /// and with the others as long as there is time.
     pub(in crate::engine) fn continue_unread(&mut self, now: Instant) {
+        if self.connections.unread.is_empty() {
+            return;
+        }
+        let start = cpu_time::of_this_thread();
         let time = if self.may_start() {
             TIME_PER_TURN_WITH_CONNECTS
         } else {
@@ -80,10 +112,31 @@ impl EventLoop<'_, '_> {
             };
             self.compare_rest(id, now);
             self.read(id, now);
-            if now.elapsed() > time {
+            if self.connections.unread.back() == Some(id) && self.keeps_its_turn(id) {
+                self.connections.unread.last_to_front();
+            }
+            if cpu_time::of_this_thread().saturating_sub(start) > time {
                 return;
             }
         }
+    }
+
+    /// Whether nothing else is read before this connection is done.
+    fn keeps_its_turn(&self, id: ConnId) -> bool {
+        self.memory.is_all_reserved(id) || self.received(id) > VERY_MUCH
+    }
+
+    /// How many bytes this connection has received.
+    fn received(&self, id: ConnId) -> u64 {
+        let owner = self
+            .connections
+            .get(id)
+            .map(|connection| connection.owner());
+        owner
+            .and_then(|(session, attempt)| {
+                Some(self.sessions.get(session)?.session.received(attempt))
+            })
+            .unwrap_or(0)
     }
 
     /// Whether an event of this connection only says what is known: that there is more to read. If
@@ -92,16 +145,20 @@ impl EventLoop<'_, '_> {
         if self.connections.unread.contains(id) || self.memory.waiters.contains(id) {
             return self.is_only_read(id);
         }
-        let has_received_much = |open: &ConnId| {
-            let (session, attempt) = self.connections.get(*open)?.owner();
-            let session = &self.sessions.get(session)?.session;
-            (session.deadline() > now && session.received(attempt) > MUCH).then_some(())
-        };
-        if has_received_much(&id).is_none() || !self.is_only_read(id) {
+        if self.received(id) <= MUCH || !self.is_only_read(id) || self.is_overdue(id, now) {
             return false;
         }
         self.connections.unread.push_back(id);
         true
+    }
+
+    /// Whether the session of this connection should have ended.
+    fn is_overdue(&self, id: ConnId, now: Instant) -> bool {
+        self.connections.get(id).is_some_and(|connection| {
+            let (session, _) = connection.owner();
+            let slot = self.sessions.get(session);
+            slot.is_some_and(|slot| slot.session.deadline() <= now)
+        })
     }
 
     /// Whether the connection is open and has nothing to send.
@@ -126,6 +183,12 @@ mod tests {
             .map(ConnId::index)
             .collect();
         assert_eq!(order, [3, 1, 2]);
+        unread.push_back(ConnId::new(5));
+        unread.push_back(ConnId::new(6));
+        unread.last_to_front();
+        assert_eq!(unread.front(), Some(ConnId::new(6)));
+        assert_eq!(unread.back(), Some(ConnId::new(5)));
+        while unread.pop_front().is_some() {}
         assert!(unread.is_empty() && !unread.contains(ConnId::new(1)));
     }
 }

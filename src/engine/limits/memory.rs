@@ -29,6 +29,9 @@ pub(in crate::engine) struct ReceivedBytes {
 }
 
 impl ReceivedBytes {
+    /// Most bytes that can be reserved at once.
+    pub const MAX_RESERVED: usize = COUNTED;
+
     /// Nothing, in a run with this many probes in flight.
     pub fn new(in_flight: NonZeroUsize) -> Self {
         Self {

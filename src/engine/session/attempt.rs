@@ -210,6 +210,16 @@ impl Attempt {
         }
     }
 
+    /// Shifts its times by a time that does not count.
+    pub fn shift_clock(&mut self, by: Duration) {
+        self.started += by;
+        if let AttemptState::Talking(established) | AttemptState::Draining(established) =
+            &mut self.state
+        {
+            established.shift_clock(by);
+        }
+    }
+
     /// How many bytes it has received in total, and how many of them it holds.
     pub fn received_and_held(&self) -> (u64, usize) {
         match &self.state {

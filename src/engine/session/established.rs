@@ -105,6 +105,14 @@ impl Established {
             .min()
     }
 
+    /// Shifts its times by a time that does not count.
+    pub fn shift_clock(&mut self, by: Duration) {
+        self.since += by;
+        for time in [&mut self.step.deadline, &mut self.quiet_until] {
+            *time = time.map(|time| time + by);
+        }
+    }
+
     /// Whether the current step has timed out.
     pub fn is_late(&self, now: Instant) -> bool {
         self.step.deadline.is_some_and(|deadline| deadline <= now)
