@@ -238,23 +238,17 @@ impl Session {
 
     /// When [`Session::tick`] must be called at the latest.
     pub fn next_wake(&self) -> Instant {
-        let remaining = self
-            .extra
-            .as_ref()
-            .and_then(|extra| extra.remaining.as_ref());
-        let next_attempt = remaining
-            .filter(|_| self.state == SessionState::Repeating)
-            .map(|remaining| remaining.next);
-        let next_address = self
-            .extra
-            .as_ref()
-            .filter(|_| self.state == SessionState::Racing)
-            .and_then(|extra| extra.race.as_ref()?.next_wake());
         let wakes = self.attempts().iter().filter_map(Attempt::next_wake);
-        wakes
-            .chain(next_attempt)
-            .chain(next_address)
-            .fold(self.deadline(), Instant::min)
+        let next = wakes.fold(self.deadline(), Instant::min);
+        let extra = self.extra.as_ref();
+        let next_attempt = match self.state {
+            SessionState::Repeating => extra
+                .and_then(|extra| extra.remaining.as_ref())
+                .map(|remaining| remaining.next),
+            SessionState::Racing => extra.and_then(|extra| extra.race.as_ref()?.next_wake()),
+            SessionState::Resolving | SessionState::Started | SessionState::Decided => None,
+        };
+        next_attempt.map_or(next, |attempt| attempt.min(next))
     }
 
     /// Handles one event.
@@ -355,22 +349,29 @@ impl Session {
             ..
         } = *self.extra?;
         let Verdict { failure, total } = verdict?;
-        let mut reports: Vec<_> = self
-            .attempts
-            .into_iter()
-            .map(Attempt::into_report)
-            .collect();
-        let addresses = match (&race, self.plan.spec.addresses) {
-            (Some(race), _) => racing::of_addresses(race, &reports, self.plan.spec.expected),
-            (None, AddressSelection::All) => reports.iter().flatten().cloned().collect(),
-            (None, _) => Box::default(),
+        let every_address = self.plan.spec.addresses == AddressSelection::All;
+        let (connection, addresses) = match self.attempts {
+            InlineVec::One(only) if race.is_none() && !every_address => {
+                (only.into_report(), Box::default())
+            }
+            attempts => {
+                let attempts = attempts.into_iter();
+                let mut reports: Vec<_> = attempts.map(Attempt::into_report).collect();
+                let addresses = match &race {
+                    Some(race) => racing::of_addresses(race, &reports, self.plan.spec.expected),
+                    None if every_address => reports.iter().flatten().cloned().collect(),
+                    None => Box::default(),
+                };
+                let connection = reports.get_mut(index).and_then(Option::take);
+                (connection, addresses)
+            }
         };
         Some(Report {
             plan: self.plan,
             failure,
             total,
             resolve,
-            connection: reports.get_mut(index).and_then(Option::take),
+            connection,
             addresses,
             address_count: u32::try_from(address_count).unwrap_or(u32::MAX),
             attempts,
@@ -589,6 +590,9 @@ impl Session {
     /// failure of an actual attempt is preferred over a local failure to attempt.
     fn overall_failure(&self, cutoff: Option<Cutoff>) -> Option<Arc<Failure>> {
         let plan = &self.plan;
+        if let ([only], None) = (self.attempts(), plan.spec.attempts) {
+            return only.report()?.verdict(plan.spec.expected);
+        }
         let attempts = || self.counted().map(|(_, attempt)| attempt);
         let reports = || attempts().filter_map(Attempt::report);
         let failures = || reports().filter_map(|report| report.verdict(plan.spec.expected));
@@ -630,6 +634,9 @@ impl Session {
     /// The index of the attempt that the report describes: the last that succeeded, else the last.
     /// Attempts whose SYN was sent are preferred.
     fn representative(&self) -> usize {
+        if self.attempts().len() == 1 {
+            return 0;
+        }
         let verdict = |attempt: &Attempt| {
             let report = attempt.report()?;
             Some(report.verdict(self.plan.spec.expected))
