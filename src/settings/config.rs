@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use crate::address::cidr;
 use crate::os::errno::os_error_text;
 use crate::os::files;
+use crate::os::files::Refusal;
 use crate::settings::config::file::Privacy;
 use crate::settings::config::table::{Diagnostics, Field, TableReader};
 use crate::settings::config::value::{ConfigValue, toml_member};
@@ -44,6 +45,15 @@ pub struct Configuration {
     pub errors: Vec<SettingsError>,
 }
 
+/// Whether a file configures anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Content {
+    /// It has keys.
+    Some,
+    /// It has none: it is empty, or all of it is comments.
+    None,
+}
+
 impl Configuration {
     /// Reads the file that the option or the environment names, else the default files.
     ///
@@ -62,13 +72,13 @@ impl Configuration {
     pub fn read(option: Option<&str>) -> Self {
         let mut config = Self::default();
         if let Some(path) = named(option) {
-            config.read_file(Path::new(&path));
+            config.read_named_file(Path::new(&path));
         } else {
             if files::is_absent(Path::new(MAIN)) != Ok(true) {
-                config.read_file(Path::new(MAIN));
+                config.read_default_file(Path::new(MAIN));
             }
             match directory_files() {
-                Ok(paths) => paths.iter().for_each(|path| config.read_file(path)),
+                Ok(paths) => paths.iter().for_each(|path| config.read_default_file(path)),
                 Err(error) => {
                     config.file_error(Path::new(DIRECTORY), &os_error_text(&error));
                 }
@@ -84,14 +94,44 @@ impl Configuration {
         config
     }
 
-    fn read_file(&mut self, path: &Path) {
-        match file::read(path, MAX_FILE_BYTES) {
-            Ok((bytes, privacy)) => match String::from_utf8(bytes) {
-                Ok(text) => self.read_text(&path.display().to_string(), &text, privacy),
-                Err(_) => self.file_error(path, "is not UTF-8 text"),
-            },
-            Err(why) => self.file_error(path, &why),
+    /// Reads one of the files with a fixed path.
+    fn read_default_file(&mut self, path: &Path) {
+        if let Err(why) = self.read_file(path) {
+            self.file_error(path, &why.to_string());
         }
+    }
+
+    /// Reads a file whose path the caller chose. The caller, who may only be allowed to write item
+    /// keys, must not learn from an error whether there is such a file or what it contains: errors
+    /// are described only if the name says that it is a file of this kind.
+    fn read_named_file(&mut self, path: &Path) {
+        let before = self.errors.len();
+        let is_described = path.extension().is_some_and(|name| name == "toml");
+        match self.read_file(path) {
+            Ok(Content::Some) if self.errors.len() == before => {}
+            Ok(_) if is_described => {}
+            Err(why @ Refusal::TooLarge(_)) if is_described => {
+                self.file_error(path, &why.to_string());
+            }
+            Err(_) if is_described => self.file_error(path, Refusal::SENTENCE),
+            Ok(_) | Err(_) => {
+                self.errors.truncate(before);
+                let sentence = Refusal::SENTENCE;
+                let why = format!("{sentence}; errors in it are shown if its name ends in `.toml`");
+                self.file_error(path, &why);
+            }
+        }
+    }
+
+    fn read_file(&mut self, path: &Path) -> Result<Content, Refusal> {
+        let (bytes, privacy) = file::read(path, MAX_FILE_BYTES)?;
+        Ok(match String::from_utf8(bytes) {
+            Ok(text) => self.read_text(&path.display().to_string(), &text, privacy),
+            Err(_) => {
+                self.file_error(path, "is not UTF-8 text");
+                Content::None
+            }
+        })
     }
 
     fn file_error(&mut self, path: &Path, why: &str) {
@@ -100,7 +140,7 @@ impl Configuration {
             .push(SettingsError::at(&location, &Key::NONE, why));
     }
 
-    fn read_text(&mut self, file: &str, text: &str, privacy: Privacy) {
+    fn read_text(&mut self, file: &str, text: &str, privacy: Privacy) -> Content {
         let mut diagnostics = Diagnostics::of_file(file, text);
         let parsed = diagnostics.parse_toml();
         let members = parsed.iter().map(toml_member).collect();
@@ -116,6 +156,11 @@ impl Configuration {
         }
         table.finish(&mut diagnostics);
         self.errors.append(&mut diagnostics.errors);
+        if parsed.is_empty() {
+            Content::None
+        } else {
+            Content::Some
+        }
     }
 
     fn read_defaults(&mut self, diagnostics: &mut Diagnostics<'_>, field: &Field<'_>) {

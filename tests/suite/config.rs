@@ -252,7 +252,7 @@ fn the_config_option_overrides_the_environment() {
     .refuses("unknown service `named`");
     let strange: &OsStr = OsStrExt::from_bytes(b"/\xff.toml");
     finish(program().arg("services").env("ZBX_TCP_CONFIG", strange))
-        .refuses("no such file or directory");
+        .refuses("this file cannot be used");
 }
 
 /// `zbx-tcp services ARGUMENTS...` with this `/etc`.

@@ -3,6 +3,7 @@
 
 use crate::address::Port;
 use crate::escape::escaped_prefix;
+use crate::os::files::Refusal;
 use crate::plan::steps::Secret;
 use crate::policy::{Network, Policy};
 use crate::settings::config::file::{self, Privacy};
@@ -180,8 +181,10 @@ fn secret(
 /// Reads a secret from its own file, without the final line end.
 fn read_secret(path: &str) -> Result<Secret, String> {
     const MAX_BYTES: u64 = 64 * 1024;
-    let (bytes, privacy) = file::read(path.as_ref(), MAX_BYTES)
-        .map_err(|why| format!("{}: {why}", escaped_prefix(path, 200)))?;
+    let (bytes, privacy) = file::read(path.as_ref(), MAX_BYTES).map_err(|why| match why {
+        Refusal::TooLarge(_) => format!("{}: {why}", escaped_prefix(path, 200)),
+        _ => format!("{}: {}", escaped_prefix(path, 200), Refusal::SENTENCE),
+    })?;
     if privacy == Privacy::Public {
         return Err("everybody can read that file: `chmod 640` it".to_owned());
     }
