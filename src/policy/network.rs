@@ -25,6 +25,22 @@ impl Network {
     }
 }
 
+impl Network {
+    /// The same entry, which matches only this port if it was written without ports.
+    #[must_use]
+    pub fn or_port(mut self, port: Port) -> Self {
+        if self.ports.is_empty() {
+            self.ports.push(port..=port);
+        }
+        self
+    }
+
+    /// Whether it was written without ports.
+    pub fn has_all_ports(&self) -> bool {
+        self.ports.is_empty()
+    }
+}
+
 impl FromStr for Network {
     type Err = NetworkError;
 

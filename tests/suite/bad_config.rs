@@ -297,8 +297,16 @@ fn invalid_services_are_refused() {
             "2: services.x.steps[2].expect_regex: the name `a` is captured twice",
         ),
         (
-            "secrets = { a = \"x\" }\nsteps = [{ expect_regex = \"(?<a>a)\" }]",
-            "3: services.x.steps[1].expect_regex: the name `a` is also that of a secret",
+            "port = 1\nhosts = \"::1\"\nsecrets = { a = \"x\" }\nsteps = [{ send = \"${a}\" }, { expect_regex = \"(?<a>a)\" }]",
+            "5: services.x.steps[2].expect_regex: the name `a` is also that of a secret",
+        ),
+        (
+            "port = 1\nsecrets = { a = \"x\" }",
+            "1: services.x: has secrets: say by `hosts` where they may be sent, such as hosts = [\"192.0.2.0/24\"]",
+        ),
+        (
+            "secrets = { a = \"x\" }\nhosts = [\"192.0.2.7:22\", \"192.0.2.8\"]",
+            "3: services.x.hosts[2]: needs a port, since the service has secrets and no `port`",
         ),
         (
             "encoding = \"latin1\"\nsteps = [{ send = \"你\" }]",

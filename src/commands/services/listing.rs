@@ -109,7 +109,9 @@ fn step_line(step: &StepSpec, line_end: &str) -> String {
 
 fn sent_text(send: &SendSpec, line_end: &str) -> String {
     match send {
-        SendSpec::Text(written) => format!("`{}{line_end}`", printable(&written.text)),
+        SendSpec::Text(written) | SendSpec::OfService(written, _) => {
+            format!("`{}{line_end}`", printable(&written.text))
+        }
         SendSpec::Hex(written) => format!("hex `{}`", printable(&written.text)),
     }
 }

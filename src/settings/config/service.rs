@@ -12,6 +12,7 @@ use crate::settings::config::table::{Diagnostics, Field, Syntax, TableReader};
 use crate::settings::dialogue::dialogue;
 use crate::settings::overrides::Overrides;
 use crate::settings::parse::{self, InvalidValue};
+use crate::settings::step_spec::{Secrets, StepSpec};
 
 /// A named service.
 #[derive(Debug, Clone)]
@@ -61,13 +62,10 @@ fn service(
         .text(diagnostics, "description")
         .map_or_else(String::new, |given| given.text);
     let port = table.parsed(diagnostics, "port", port).flatten();
-    let secrets = secrets(diagnostics, &mut table, privacy);
-    let hosts = hosts(diagnostics, name, &mut table);
-    let overrides = Overrides {
-        port,
-        secrets,
-        ..overrides(diagnostics, &mut table)
-    };
+    let secrets: Secrets = secrets(diagnostics, &mut table, privacy).into();
+    let hosts = hosts(diagnostics, name, &mut table, port, &secrets);
+    let overrides = with_secrets(overrides(diagnostics, &mut table), &secrets);
+    let overrides = Overrides { port, ..overrides };
     table.finish(diagnostics);
     // Patterns and references are compiled here so that their errors have a line.
     if let Err(errors) = dialogue(&overrides) {
@@ -86,13 +84,41 @@ fn port(text: &str) -> Result<Option<Port>, InvalidValue> {
     Ok(u16::try_from(number).ok().and_then(Port::new))
 }
 
-/// Reads `hosts = ["192.0.2.0/24", "192.0.2.7:2529"]`, which has the form of a policy list.
+/// Lets the texts of a service refer to its secrets.
+fn with_secrets(overrides: Overrides, secrets: &Secrets) -> Overrides {
+    if secrets.is_empty() {
+        return overrides;
+    }
+    let step = |step| match step {
+        StepSpec::Send(send) => StepSpec::Send(send.with_secrets(secrets)),
+        expect @ StepSpec::Expect(_) => expect,
+    };
+    Overrides {
+        steps: overrides
+            .steps
+            .map(|steps| steps.into_iter().map(step).collect()),
+        quit: overrides.quit.map(|quit| quit.with_secrets(secrets)),
+        ..overrides
+    }
+}
+
+/// Reads `hosts = ["192.0.2.0/24", "192.0.2.7:2529"]`, which has the form of a policy list. An entry
+/// without ports means the service's own port.
 fn hosts(
     diagnostics: &mut Diagnostics<'_>,
     service: &str,
     table: &mut TableReader<'_>,
+    port: Option<Port>,
+    secrets: &Secrets,
 ) -> Option<Policy> {
-    let field = table.take("hosts")?;
+    let Some(field) = table.take("hosts") else {
+        if !secrets.is_empty() && diagnostics.syntax() == Syntax::Valid {
+            // Otherwise who chooses the host of a check also chooses who receives the secrets.
+            let why = "has secrets: say by `hosts` where they may be sent, such as hosts = [\"192.0.2.0/24\"]";
+            table.error(diagnostics, why);
+        }
+        return None;
+    };
     let elements = field.clone().elements();
     if elements.is_empty() {
         diagnostics.error(
@@ -106,7 +132,15 @@ fn hosts(
             continue;
         };
         match given.text.parse::<Network>() {
-            Ok(network) => networks.push(network),
+            Ok(network) if !network.has_all_ports() => networks.push(network),
+            Ok(network) => match port {
+                Some(port) => networks.push(network.or_port(port)),
+                None if secrets.is_empty() => networks.push(network),
+                None => diagnostics.error(
+                    element,
+                    "needs a port, since the service has secrets and no `port`: write `192.0.2.7:22`",
+                ),
+            },
             Err(why) => diagnostics.error(element, why),
         }
     }
