@@ -35,7 +35,10 @@ use crate::source::Shuffled;
 #[allow(clippy::disallowed_methods)]
 pub fn run(args: &BatchArgs) -> CommandResult {
     let start = Instant::now();
-    let config = Configuration::load(non_empty(&args.probe.network.config))?;
+    let config = Configuration::load(
+        non_empty(&args.probe.network.config),
+        batch::parts(&args.targets, &args.group),
+    )?;
     let request = BatchRequest::from_args(args)?;
     let batch = batch::batch(request, &config, input::read)?;
     drop(config);

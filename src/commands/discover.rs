@@ -6,7 +6,7 @@ use crate::cli::discover::{DiscoverArgs, DiscoverCommand};
 use crate::cli::values::non_empty;
 use crate::commands::{CommandResult, Exit, print};
 use crate::output::lld;
-use crate::settings::config::Configuration;
+use crate::settings::config::{ConfigParts, Configuration};
 use crate::settings::{batch, discover};
 
 /// Prints the requested rows.
@@ -19,10 +19,10 @@ pub fn run(args: &DiscoverArgs) -> CommandResult {
         DiscoverCommand::Ports(args) => lld::line(&discover::ports(
             &args.host,
             &args.spec,
-            &Configuration::load(non_empty(&args.config))?,
+            &Configuration::load(non_empty(&args.config), ConfigParts::Services)?,
         )?),
         DiscoverCommand::Targets(args) => lld::line(&batch::configured(
-            &Configuration::load(non_empty(&args.config))?,
+            &Configuration::load(non_empty(&args.config), ConfigParts::Targets)?,
             &args.group,
         )?),
         DiscoverCommand::Open(args) => open::rows(args)?,

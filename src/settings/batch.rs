@@ -21,7 +21,7 @@ use crate::settings::request::{ResolverChoice, Transcript};
 pub use dedup::{Draft, DraftOrigin, assign_ids, without_repeats};
 pub use options::{BatchRequest, Bounds, bounds, seed};
 pub use shard::Shard;
-pub use sources::configured;
+pub use sources::{configured, parts};
 pub use spec_cache::{SpecCache, TARGET_TIMEOUT};
 pub use target_list::{Invalid, OnError};
 

@@ -7,6 +7,7 @@ mod table;
 mod target;
 mod value;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -17,6 +18,7 @@ use crate::os::files::Refusal;
 use crate::settings::config::file::Privacy;
 use crate::settings::config::table::{Diagnostics, Field, TableReader};
 use crate::settings::config::value::{ConfigValue, toml_member};
+use crate::settings::dialogue::dialogue;
 use crate::settings::error::{Key, Location, SettingsError};
 use crate::settings::overrides::Overrides;
 use crate::settings::target_spec::{TargetSpec, expand};
@@ -32,17 +34,41 @@ const ENVIRONMENT: &str = "ZBX_TCP_CONFIG";
 /// The largest file that is read.
 const MAX_FILE_BYTES: u64 = 16 << 20;
 
-/// The content of the configuration files.
+/// The content of the configuration files. An error concerns who uses what it is in: one in a
+/// service only the users of that service, one in a target only the users of targets.
 #[derive(Debug, Default)]
 pub struct Configuration {
     /// The options of every probe that has no others.
     pub defaults: Overrides,
-    /// The users' own services.
-    pub services: Vec<Service>,
+    /// The users' own services by their names, or the first error of each.
+    pub services: BTreeMap<String, Result<Service, SettingsError>>,
     /// The targets of batches.
-    pub targets: Vec<TargetSpec>,
-    /// Every error in the files.
+    pub targets: Vec<Result<TargetSpec, InvalidTarget>>,
+    /// Every error in the files, those of services and targets too.
     pub errors: Vec<SettingsError>,
+    /// The first error that concerns every user: in a file as a whole, or in the defaults.
+    pub fatal: Option<SettingsError>,
+}
+
+/// A target of the configuration with an error.
+#[derive(Debug)]
+pub struct InvalidTarget {
+    /// The first error in it.
+    pub error: SettingsError,
+    /// Its groups; `None` if the error may be in them.
+    pub groups: Option<Vec<String>>,
+}
+
+/// The parts of the configuration that a command uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConfigParts {
+    /// Defaults and services.
+    Services,
+    /// These, and the targets.
+    Targets,
+    /// The same, and all errors in services. Otherwise the patterns and references of a service are
+    /// compiled when it is used, since there may be thousands of services.
+    Validated,
 }
 
 /// Whether a file configures anything.
@@ -58,27 +84,33 @@ impl Configuration {
     /// Reads the file that the option or the environment names, else the default files.
     ///
     /// # Errors
-    /// The first error in it; `services --check` shows all.
-    pub fn load(option: Option<&str>) -> Result<Self, SettingsError> {
-        let mut config = Self::read(option);
-        match std::mem::take(&mut config.errors) {
-            errors if errors.is_empty() => Ok(config),
-            errors => Err(SettingsError::first(errors)),
+    /// The first error that concerns every user; `services --check` shows all.
+    pub fn load(option: Option<&str>, parts: ConfigParts) -> Result<Self, SettingsError> {
+        let mut config = Self::read(option, parts);
+        match config.fatal.take() {
+            Some(error) => Err(error),
+            None => Ok(config),
         }
     }
 
-    /// The same, with all errors in [`errors`](Self::errors). A missing default file is not an
-    /// error.
-    pub fn read(option: Option<&str>) -> Self {
+    /// The same for `services --check`, with all errors in [`errors`](Self::errors).
+    pub fn validated(option: Option<&str>) -> Self {
+        Self::read(option, ConfigParts::Validated)
+    }
+
+    /// A missing default file is not an error.
+    fn read(option: Option<&str>, parts: ConfigParts) -> Self {
         let mut config = Self::default();
         if let Some(path) = named(option) {
-            config.read_named_file(Path::new(&path));
+            config.read_named_file(Path::new(&path), parts);
         } else {
             if files::is_absent(Path::new(MAIN)) != Ok(true) {
-                config.read_default_file(Path::new(MAIN));
+                config.read_default_file(Path::new(MAIN), parts);
             }
             match directory_files() {
-                Ok(paths) => paths.iter().for_each(|path| config.read_default_file(path)),
+                Ok(paths) => paths
+                    .iter()
+                    .for_each(|path| config.read_default_file(path, parts)),
                 Err(error) => {
                     config.file_error(Path::new(DIRECTORY), &os_error_text(&error));
                 }
@@ -90,13 +122,13 @@ impl Configuration {
     /// Reads a text as if it were a file of this name.
     pub fn from_text(file: &str, text: &str) -> Self {
         let mut config = Self::default();
-        config.read_text(file, text, Privacy::Private);
+        config.read_text(file, text, Privacy::Private, ConfigParts::Targets);
         config
     }
 
     /// Reads one of the files with a fixed path.
-    fn read_default_file(&mut self, path: &Path) {
-        if let Err(why) = self.read_file(path) {
+    fn read_default_file(&mut self, path: &Path, parts: ConfigParts) {
+        if let Err(why) = self.read_file(path, parts) {
             self.file_error(path, &why.to_string());
         }
     }
@@ -104,10 +136,10 @@ impl Configuration {
     /// Reads a file whose path the caller chose. The caller, who may only be allowed to write item
     /// keys, must not learn from an error whether there is such a file or what it contains: errors
     /// are described only if the name says that it is a file of this kind.
-    fn read_named_file(&mut self, path: &Path) {
+    fn read_named_file(&mut self, path: &Path, parts: ConfigParts) {
         let before = self.errors.len();
         let is_described = path.extension().is_some_and(|name| name == "toml");
-        match self.read_file(path) {
+        match self.read_file(path, parts) {
             Ok(Content::Some) if self.errors.len() == before => {}
             Ok(_) if is_described => {}
             Err(why @ Refusal::TooLarge(_)) if is_described => {
@@ -116,6 +148,7 @@ impl Configuration {
             Err(_) if is_described => self.file_error(path, Refusal::SENTENCE),
             Ok(_) | Err(_) => {
                 self.errors.truncate(before);
+                self.fatal = None;
                 let sentence = Refusal::SENTENCE;
                 let why = format!("{sentence}; errors in it are shown if its name ends in `.toml`");
                 self.file_error(path, &why);
@@ -123,10 +156,10 @@ impl Configuration {
         }
     }
 
-    fn read_file(&mut self, path: &Path) -> Result<Content, Refusal> {
+    fn read_file(&mut self, path: &Path, parts: ConfigParts) -> Result<Content, Refusal> {
         let (bytes, privacy) = file::read(path, MAX_FILE_BYTES)?;
         Ok(match String::from_utf8(bytes) {
-            Ok(text) => self.read_text(&path.display().to_string(), &text, privacy),
+            Ok(text) => self.read_text(&path.display().to_string(), &text, privacy, parts),
             Err(_) => {
                 self.file_error(path, "is not UTF-8 text");
                 Content::None
@@ -136,26 +169,44 @@ impl Configuration {
 
     fn file_error(&mut self, path: &Path, why: &str) {
         let location = Location::File(path.to_string_lossy().into());
-        self.errors
-            .push(SettingsError::at(&location, &Key::NONE, why));
+        let error = SettingsError::at(&location, &Key::NONE, why);
+        self.add_fatal(vec![error]);
     }
 
-    fn read_text(&mut self, file: &str, text: &str, privacy: Privacy) -> Content {
+    /// Adds errors that concern every user.
+    fn add_fatal(&mut self, errors: Vec<SettingsError>) {
+        if self.fatal.is_none() {
+            self.fatal = errors.first().cloned();
+        }
+        self.errors.extend(errors);
+    }
+
+    fn read_text(
+        &mut self,
+        file: &str,
+        text: &str,
+        privacy: Privacy,
+        parts: ConfigParts,
+    ) -> Content {
         let mut diagnostics = Diagnostics::of_file(file, text);
         let parsed = diagnostics.parse_toml();
+        self.add_fatal(diagnostics.take_errors());
         let members = parsed.iter().map(toml_member).collect();
         let mut table = TableReader::new(Key::NONE, 0, members);
         if let Some(field) = table.take("defaults") {
             self.read_defaults(&mut diagnostics, &field);
         }
         if let Some(field) = table.take("services") {
-            self.read_services(&mut diagnostics, &field, privacy);
+            self.read_services(&mut diagnostics, &field, privacy, parts);
         }
-        for field in table.list("targets") {
-            self.read_target(&mut diagnostics, &field);
+        let targets = table.list("targets");
+        if parts != ConfigParts::Services {
+            for field in targets {
+                self.read_target(&mut diagnostics, &field);
+            }
         }
         table.finish(&mut diagnostics);
-        self.errors.append(&mut diagnostics.errors);
+        self.add_fatal(diagnostics.take_errors());
         if parsed.is_empty() {
             Content::None
         } else {
@@ -169,6 +220,7 @@ impl Configuration {
             table.finish(diagnostics);
             self.defaults = defaults.or(std::mem::take(&mut self.defaults));
         }
+        self.add_fatal(diagnostics.take_errors());
     }
 
     fn read_services(
@@ -176,31 +228,57 @@ impl Configuration {
         diagnostics: &mut Diagnostics<'_>,
         field: &Field<'_>,
         privacy: Privacy,
+        parts: ConfigParts,
     ) {
-        for service in service::services(diagnostics, field, privacy) {
-            if self.services.iter().any(|known| known.name == service.name) {
-                let field = Field {
-                    key: field.key.member(&service.name),
-                    ..field.clone()
-                };
-                diagnostics.error(&field, "is defined in two files");
-            } else {
-                self.services.push(service);
+        let Some(mut table) = TableReader::of(diagnostics, field) else {
+            self.add_fatal(diagnostics.take_errors());
+            return;
+        };
+        for (name, field) in table.take_all() {
+            let service = service::service(diagnostics, name, &field, privacy);
+            if let (Some(service), ConfigParts::Validated) = (&service, parts) {
+                let errors = dialogue(&service.overrides).err();
+                diagnostics.errors.extend(errors.into_iter().flatten());
             }
+            if self.services.contains_key(name) {
+                diagnostics.error(&field, "is defined in two files");
+            }
+            let errors = diagnostics.take_errors();
+            match (errors.first(), service) {
+                (Some(error), _) => {
+                    self.services.insert(name.to_owned(), Err(error.clone()));
+                }
+                (None, Some(service)) => {
+                    self.services.insert(name.to_owned(), Ok(service));
+                }
+                // A service that is not read has an error.
+                (None, None) => {}
+            }
+            self.errors.extend(errors);
         }
     }
 
     fn read_target(&mut self, diagnostics: &mut Diagnostics<'_>, field: &Field<'_>) {
         let hosts = |text: &str| cidr::hosts(text, cidr::MAX_HOSTS);
-        let Some(target) = target::target(diagnostics, field, hosts) else {
-            return;
-        };
-        if target.ports.is_empty() && target.service.is_none() {
+        let target = target::target(diagnostics, field, hosts).and_then(|target| {
+            if !target.ports.is_empty() || target.service.is_some() {
+                return Ok(target);
+            }
             let error = target.error("a target needs a `port`, or a `service` that has one");
             diagnostics.errors.push(error);
-        } else {
-            self.targets.push(target);
+            Err(Some(target.groups))
+        });
+        let errors = diagnostics.take_errors();
+        match (target, errors.first()) {
+            (Ok(target), _) => self.targets.push(Ok(target)),
+            (Err(groups), Some(error)) => {
+                let error = error.clone();
+                self.targets.push(Err(InvalidTarget { error, groups }));
+            }
+            // A target that is not read has an error.
+            (Err(_), None) => {}
         }
+        self.errors.extend(errors);
     }
 }
 
@@ -251,5 +329,5 @@ pub fn json_target(
     };
     let hosts = |text: &str| expand(text, max);
     target::target(&mut diagnostics, &field, hosts)
-        .ok_or_else(|| SettingsError::first(diagnostics.errors))
+        .map_err(|_| SettingsError::first(diagnostics.errors))
 }

@@ -16,19 +16,23 @@ use crate::settings::target_spec::TargetSpec;
 /// Every error of the configuration: those of its files, then those of the whole.
 pub fn errors(config: &Configuration) -> Vec<SettingsError> {
     let mut errors = config.errors.clone();
-    let services = config.services.iter().map(|service| &service.overrides);
+    let services = config
+        .services
+        .values()
+        .filter_map(|read| read.as_ref().ok());
+    let services = services.map(|service| &service.overrides);
     for overrides in std::iter::once(&Overrides::default()).chain(services) {
         let merged = overrides.clone().or(config.defaults.clone());
         errors.extend(dialogue(&merged).err().into_iter().flatten());
     }
     let mut ids = BTreeSet::new();
-    for target in &config.targets {
+    for target in config.targets.iter().filter_map(|read| read.as_ref().ok()) {
         if let Some(id) = target.id.as_ref().filter(|id| !ids.insert(&id.text)) {
             errors.push(id.error("duplicate id: ids are unique over all files"));
         }
     }
     errors.extend(target_errors(config));
-    if errors.is_empty() {
+    if errors.is_empty() && !config.targets.is_empty() {
         // Only the list of all targets shows two with the same host and port that nothing tells
         // apart.
         errors.extend(batch::configured(config, &[]).err());
@@ -47,7 +51,7 @@ fn target_errors(config: &Configuration) -> Vec<SettingsError> {
         Err(error) => return vec![error],
     };
     let mut errors = Vec::new();
-    for target in &config.targets {
+    for target in config.targets.iter().filter_map(|read| read.as_ref().ok()) {
         let mut services: Vec<_> = target
             .ports
             .iter()

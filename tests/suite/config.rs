@@ -309,8 +309,10 @@ fn the_default_files_are_read_in_order() {
     write("conf.d/15.toml", "[services.ten]\nport = 2\n");
     services(&etc, &["--check"])
         .refuses("/etc/zbx-tcp/conf.d/15.toml:1: services.ten: is defined in two files");
-    etc.check(&["127.0.0.1", &peer.port()])
+    etc.check(&["127.0.0.1", &peer.port(), "-s", "ten"])
         .refuses("/etc/zbx-tcp/conf.d/15.toml:1: services.ten: ");
+    etc.check(&["127.0.0.1", &peer.port(), "-s", "twenty"])
+        .prints("1", 0);
     fs::remove_file(etc.path("zbx-tcp/conf.d/15.toml")).unwrap();
     fs::remove_file(etc.path("zbx-tcp/config.toml")).unwrap();
     services(&etc, &["--check"]).prints("ok: 2 services, 1 target entries", 0);

@@ -9,7 +9,6 @@ use crate::policy::{Network, Policy};
 use crate::settings::config::file::{self, Privacy};
 use crate::settings::config::options::overrides;
 use crate::settings::config::table::{Diagnostics, Field, Syntax, TableReader};
-use crate::settings::dialogue::dialogue;
 use crate::settings::overrides::Overrides;
 use crate::settings::parse::{self, InvalidValue};
 use crate::settings::step_spec::{Secrets, StepSpec};
@@ -27,23 +26,9 @@ pub struct Service {
     pub hosts: Option<Policy>,
 }
 
-/// Reads all services of `[services]`.
-pub fn services(
-    diagnostics: &mut Diagnostics<'_>,
-    field: &Field<'_>,
-    privacy: Privacy,
-) -> Vec<Service> {
-    let Some(mut table) = TableReader::of(diagnostics, field) else {
-        return Vec::new();
-    };
-    let fields = table.take_all();
-    fields
-        .iter()
-        .filter_map(|(name, field)| service(diagnostics, name, field, privacy))
-        .collect()
-}
-
-fn service(
+/// Reads one service; `None` if its name is invalid or it is no table. Its patterns and references
+/// are not compiled.
+pub fn service(
     diagnostics: &mut Diagnostics<'_>,
     name: &str,
     field: &Field<'_>,
@@ -67,10 +52,6 @@ fn service(
     let overrides = with_secrets(overrides(diagnostics, &mut table), &secrets);
     let overrides = Overrides { port, ..overrides };
     table.finish(diagnostics);
-    // Patterns and references are compiled here so that their errors have a line.
-    if let Err(errors) = dialogue(&overrides) {
-        diagnostics.errors.extend(errors);
-    }
     Some(Service {
         name: name.to_owned(),
         description,

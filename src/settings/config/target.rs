@@ -10,13 +10,18 @@ use crate::settings::target_spec::{MAX_ID_LENGTH, TargetSpec, is_id_byte};
 /// Reads one target; `expand` returns the hosts of a name, an address or a network.
 ///
 /// A target without ports is returned as it is: the service of the run may have one.
+///
+/// # Errors
+/// There are errors in it. Its groups are returned, unless one of the errors is in them.
 pub fn target<E: Into<InvalidValue>>(
     diagnostics: &mut Diagnostics<'_>,
     field: &Field<'_>,
     expand: impl FnOnce(&str) -> Result<Vec<Host>, E>,
-) -> Option<TargetSpec> {
-    let mut table = TableReader::of(diagnostics, field)?;
+) -> Result<TargetSpec, Option<Vec<String>>> {
+    let mut table = TableReader::of(diagnostics, field).ok_or(None)?;
     let errors_before = diagnostics.errors.len();
+    let groups = groups(diagnostics, &mut table);
+    let has_groups = diagnostics.errors.len() == errors_before;
     let target = TargetSpec {
         location: table.location(diagnostics),
         key: table.key().clone(),
@@ -27,7 +32,7 @@ pub fn target<E: Into<InvalidValue>>(
             .unwrap_or_default(),
         ports: table.parsed(diagnostics, "port", ports).unwrap_or_default(),
         service: table.text(diagnostics, "service"),
-        groups: groups(diagnostics, &mut table),
+        groups,
         zabbix_host: line(diagnostics, &mut table, "zabbix_host"),
         overrides: overrides(diagnostics, &mut table),
     };
@@ -35,7 +40,11 @@ pub fn target<E: Into<InvalidValue>>(
     if diagnostics.errors.len() == errors_before {
         diagnostics.errors.extend(incomplete(&target));
     }
-    (diagnostics.errors.len() == errors_before).then_some(target)
+    if diagnostics.errors.len() == errors_before {
+        Ok(target)
+    } else {
+        Err(has_groups.then_some(target.groups))
+    }
 }
 
 fn incomplete(target: &TargetSpec) -> Option<SettingsError> {
