@@ -115,6 +115,8 @@ pub struct TargetMeta {
     pub groups: Box<[Box<str>]>,
     /// The name of the host in Zabbix, for values that `zabbix_sender` sends.
     pub zabbix_host: Option<Box<str>>,
+    /// Why the service of a discovered port cannot be used.
+    pub service_error: Option<Box<str>>,
 }
 
 /// How a target is probed, and what counts as up. Targets with equal options share one.

@@ -71,6 +71,11 @@ pub fn find(config: &Configuration, name: &str) -> Result<Service, SettingsError
     )))
 }
 
+/// Whether there is a service of this name, usable or not.
+pub fn is_known(config: &Configuration, name: &str) -> bool {
+    config.services.contains_key(name) || section(name).is_some() || WITH_TLS.contains(&name)
+}
+
 /// All services, sorted by name. A service of the configuration replaces the built-in one of the
 /// same name.
 ///

@@ -408,6 +408,10 @@ fn invalid_targets_of_a_file_are_refused() {
             "3: targets[1].port: port `70000` is not a number from 1 to 65535",
         ),
         (
+            "host = \"a\"\nservice = \"ssh\"\nport = \" , \"",
+            "4: targets[1].port: the list of ports is empty",
+        ),
+        (
             "host = \"a\"\nport = 1.5",
             "3: targets[1].port: port `1.5` is not a number from 1 to 65535",
         ),

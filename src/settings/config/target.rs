@@ -56,8 +56,13 @@ fn incomplete(target: &TargetSpec) -> Option<SettingsError> {
         .then(|| target.error("one `id` for several targets: drop it, or write them one by one"))
 }
 
-fn ports(list: &str) -> Result<Vec<port_list::PortEntry>, port_list::PortListError> {
-    port_list::parse(list, port_list::MAX_PORTS)
+fn ports(list: &str) -> Result<Vec<port_list::PortEntry>, InvalidValue> {
+    let ports = port_list::parse(list, port_list::MAX_PORTS)?;
+    // A list of nothing but commas is not an absent list, which would mean the service's port.
+    if ports.is_empty() {
+        return Err(InvalidValue::Other("the list of ports is empty".to_owned()));
+    }
+    Ok(ports)
 }
 
 /// A name that Zabbix can display, and that fits on a line of `zabbix_sender`.
