@@ -243,8 +243,10 @@ fn user_macros_are_declared_and_used_and_described() {
 
 #[test]
 fn lld_macros_are_those_of_the_rows() {
-    let rows: Value =
-        serde_json::from_str(&run(&["discover", "ports", "192.0.2.1", "22/ssh"]).out).unwrap();
+    // A row of a service that cannot be used has every macro.
+    let config = ConfigFile::new("[services.broken]\nprot = 1\n");
+    let ran = config.run(&["discover", "ports", "192.0.2.1", "22/broken"]);
+    let rows: Value = serde_json::from_str(&ran.out).unwrap();
     let given: BTreeSet<_> = rows[0].as_object().unwrap().keys().cloned().collect();
     for file in files() {
         let texts = file.texts();
