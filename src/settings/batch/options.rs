@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::cli::batch::{BatchArgs, LimitArgs};
 use crate::cli::values::non_empty;
-use crate::escape::escaped_prefix;
+use crate::escape::{escaped_prefix, is_deceptive};
 use crate::output::batch_format::{BatchFormat, BatchOutput, DefaultFields, KeyPart, SenderKey};
 use crate::output::metrics::{METRICS, Metric};
 use crate::settings::batch::shard::Shard;
@@ -313,7 +313,8 @@ fn sender_key(pattern: &str) -> SenderKey {
 }
 
 fn zabbix_host(name: &str) -> Result<Box<str>, String> {
-    if name.chars().any(char::is_control) || name.chars().count() > MAX_HOST_LENGTH {
+    let is_bad = |character: char| character.is_control() || is_deceptive(character);
+    if name.chars().any(is_bad) || name.chars().count() > MAX_HOST_LENGTH {
         let name = escaped_prefix(name, 40);
         return Err(format!(
             "`{name}` is not a host name of Zabbix: at most {MAX_HOST_LENGTH} characters on one line"

@@ -1,9 +1,10 @@
 //! `[[targets]]`, and the JSON lines of a batch, which have the same keys.
 
 use crate::address::{Host, port_list};
+use crate::escape::{is_deceptive, with_visible_characters};
 use crate::settings::config::options::overrides;
 use crate::settings::config::table::{Diagnostics, Field, TableReader};
-use crate::settings::error::{Located, SettingsError};
+use crate::settings::error::{Located, Location, SettingsError};
 use crate::settings::parse::InvalidValue;
 use crate::settings::target_spec::{MAX_ID_LENGTH, TargetSpec, is_id_byte};
 
@@ -26,14 +27,14 @@ pub fn target<E: Into<InvalidValue>>(
         location: table.location(diagnostics),
         key: table.key().clone(),
         id: id(diagnostics, &mut table),
-        name: line(diagnostics, &mut table, "name"),
+        name: label(diagnostics, &mut table, "name"),
         hosts: table
             .parsed(diagnostics, "host", expand)
             .unwrap_or_default(),
         ports: table.parsed(diagnostics, "port", ports).unwrap_or_default(),
         service: table.text(diagnostics, "service"),
         groups,
-        zabbix_host: line(diagnostics, &mut table, "zabbix_host"),
+        zabbix_host: zabbix_host(diagnostics, &mut table),
         overrides: overrides(diagnostics, &mut table),
     };
     table.finish(diagnostics);
@@ -65,20 +66,41 @@ fn ports(list: &str) -> Result<Vec<port_list::PortEntry>, InvalidValue> {
     Ok(ports)
 }
 
-/// A name that Zabbix can display, and that fits on a line of `zabbix_sender`.
-fn line(
+/// A name that Zabbix can display.
+fn label(
     diagnostics: &mut Diagnostics<'_>,
     table: &mut TableReader<'_>,
     key: &'static str,
 ) -> Option<String> {
     let given = table.text(diagnostics, key)?;
     check_line(diagnostics, &given);
+    Some(visible(given))
+}
+
+/// The name of a host in Zabbix, which fits on a line of `zabbix_sender`. Zabbix knows no name with
+/// an invisible character, so none is escaped.
+fn zabbix_host(diagnostics: &mut Diagnostics<'_>, table: &mut TableReader<'_>) -> Option<String> {
+    let given = table.text(diagnostics, "zabbix_host")?;
+    check_line(diagnostics, &given);
+    if given.text.chars().any(is_deceptive) && !given.text.chars().any(char::is_control) {
+        diagnostics.error_in(&given, "contains an invisible character");
+    }
     Some(given.text)
 }
 
 fn check_line(diagnostics: &mut Diagnostics<'_>, given: &Located) {
     if given.text.chars().any(char::is_control) {
         diagnostics.error_in(given, "is not on one line, or contains a control character");
+    }
+}
+
+/// The text; in a list of standard input, which may be made from the names that others chose, with
+/// invisible characters escaped. The configuration is the administrator's own, and the scripts of
+/// some languages need such characters.
+fn visible(given: Located) -> String {
+    match given.location {
+        Location::StdinLine(_) => with_visible_characters(&given.text),
+        _ => given.text,
     }
 }
 
@@ -104,7 +126,7 @@ fn groups(diagnostics: &mut Diagnostics<'_>, table: &mut TableReader<'_>) -> Vec
             .filter(|group| !group.text.is_empty())
         {
             check_line(diagnostics, &group);
-            groups.push(group.text);
+            groups.push(visible(group));
         }
     }
     groups
