@@ -8,6 +8,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
 
 use crate::private_etc::Etc;
 use crate::program::{Ran, finish, program};
@@ -336,4 +337,18 @@ fn defaults_of_attempts_apply_only_with_count() {
     check(&["--count", "2", "-o", "attempts.sent"]).prints("2", 0);
     check(&["--count", "1"]).refuses("--require: 2 of 1 attempts can never succeed");
     check(&["--interval", "1s"]).refuses("--interval: requires `--count`");
+}
+
+#[test]
+fn many_services_cost_no_more_than_their_text() {
+    // Compared with each other, and compiled when none is used, they took minutes.
+    let service = |number| {
+        format!(
+            "[services.s{number}]\nport = 1\nsteps = [{{ expect_regex = \"^2[0-9]+ x{number}\" }}]\n"
+        )
+    };
+    let config = ConfigFile::new((0..80_000).map(service).collect::<String>());
+    let ran = config.run(&["check", "127.0.0.1", "-s", "s79999", "-o", "status"]);
+    ran.prints("3", 1);
+    assert!(ran.took < Duration::from_secs(30), "{:?}", ran.took);
 }
