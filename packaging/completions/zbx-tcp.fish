@@ -184,7 +184,7 @@ complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l per-host -d 'M
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l threads -d 'Probing threads, each with its own descriptor table [default: 1, more when descriptors run out]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l seed -d 'Seed of the randomized start order [default: 0]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l shard -d 'Probe only part I of N of the targets; a target always belongs to the same part' -r
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l max-targets -d 'Maximum number of targets [default: 65536]' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l max-targets -d 'Maximum number of targets; more than the default only up to `max_targets` of the configuration [default: 65536]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l source -d 'Connect from this local address' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l interface -d 'Connect through this network interface' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l resolver -d 'Resolver: `stub` (built-in) or `system` (nsswitch; not in static builds) [default: stub]' -r

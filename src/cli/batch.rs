@@ -11,7 +11,7 @@ use crate::cli::probe::ProbeArgs;
 #[command(mut_arg("timeout", |arg| arg.help("Deadline of each target: `2s`, `800ms` or seconds [default: 2s]")))]
 #[command(mut_arg("service", |arg| arg.help("Service of targets without one; `zbx-tcp services` lists them")))]
 pub struct BatchArgs {
-    /// `HOST:PORT`; HOST may be a network, PORT a list such as `22/ssh,8000-8010`. `-` reads standard input: a line for
+    /// `HOST:PORT`; HOST may be a network or a range (`192.0.2.1-50`), PORT a list such as `22/ssh,8000-8010`. `-` reads standard input: a line for
     /// each target, as `HOST:PORT`, `HOST PORT [SERVICE]` or a JSON object [default: the targets of the configuration]
     #[arg(value_name = "TARGET")]
     pub targets: Vec<String>,
@@ -52,7 +52,7 @@ pub struct BatchArgs {
     #[arg(long, value_name = "I/N")]
     pub shard: Option<String>,
 
-    /// Maximum number of targets [default: 65536]
+    /// Maximum number of targets; more than the default only up to `max_targets` of the configuration [default: 65536]
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     pub max_targets: Option<String>,
 

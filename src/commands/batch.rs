@@ -40,7 +40,12 @@ pub fn run(args: &BatchArgs) -> CommandResult {
         batch::parts(&args.targets, &args.group),
     )?;
     let request = BatchRequest::from_args(args)?;
-    let batch = batch::batch(request, &config, input::read)?;
+    let batch = batch::batch(
+        request,
+        &config,
+        |time| start.elapsed() >= time,
+        input::read,
+    )?;
     drop(config);
     log_invalid_entries(&batch);
     // Without descriptors for this, signals keep their default action; the run still prints its values.

@@ -1,5 +1,6 @@
 //! The configuration: `/etc/zbx-tcp/config.toml` and `conf.d/*.toml`, or one file that was named.
 
+mod defaults;
 mod file;
 mod options;
 mod service;
@@ -12,6 +13,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::address::cidr;
+use crate::address::host_list::HostList;
 use crate::os::errno::os_error_text;
 use crate::os::files;
 use crate::os::files::Refusal;
@@ -21,7 +23,8 @@ use crate::settings::config::value::{ConfigValue, toml_member};
 use crate::settings::dialogue::dialogue;
 use crate::settings::error::{Key, Location, SettingsError};
 use crate::settings::overrides::Overrides;
-use crate::settings::target_spec::{TargetSpec, expand};
+use crate::settings::target_spec::{TargetLimit, TargetSpec};
+pub use defaults::MAX_TARGETS;
 pub use service::Service;
 
 /// The main file, unless another one is named.
@@ -31,6 +34,11 @@ const MAIN: &str = "/etc/zbx-tcp/config.toml";
 const DIRECTORY: &str = "/etc/zbx-tcp/conf.d";
 /// The environment variable that names another file.
 const ENVIRONMENT: &str = "ZBX_TCP_CONFIG";
+/// The most targets of a batch, unless the configuration raises it; a longer list is more likely a
+/// typing error.
+const DEFAULT_MAX_TARGETS: usize = 65_536;
+/// The most ports that the targets of the configuration may have together. Hosts are only counted.
+const MAX_PORTS: usize = 1 << 20;
 /// The largest file that is read.
 const MAX_FILE_BYTES: u64 = 16 << 20;
 
@@ -44,6 +52,10 @@ pub struct Configuration {
     pub services: BTreeMap<String, Result<Service, SettingsError>>,
     /// The targets of batches.
     pub targets: Vec<Result<TargetSpec, InvalidTarget>>,
+    /// The most targets of a batch. Whoever may write an item key may not raise it.
+    pub max_targets: Option<usize>,
+    /// The ports of all targets together.
+    ports: usize,
     /// Every error in the files, those of services and targets too.
     pub errors: Vec<SettingsError>,
     /// The first error that concerns every user: in a file as a whole, or in the defaults.
@@ -73,7 +85,7 @@ pub enum ConfigParts {
 
 /// Whether a file configures anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Content {
+enum FileContent {
     /// It has keys.
     Some,
     /// It has none: it is empty, or all of it is comments.
@@ -119,6 +131,30 @@ impl Configuration {
         config
     }
 
+    /// The most targets of a run for which this number was asked.
+    ///
+    /// # Errors
+    /// It is more than the configuration allows.
+    pub fn target_limit(&self, asked: Option<usize>) -> Result<TargetLimit, SettingsError> {
+        const REMEDY: &str = "raise max_targets under [defaults] of the configuration";
+        let allowed = self.max_targets.unwrap_or(DEFAULT_MAX_TARGETS);
+        match asked {
+            Some(asked) if asked > allowed.max(DEFAULT_MAX_TARGETS) => {
+                let allowed = allowed.max(DEFAULT_MAX_TARGETS);
+                let why = format!("{asked} is more than {allowed}: {REMEDY}");
+                Err(SettingsError::in_option("--max-targets", why))
+            }
+            Some(max) => Ok(TargetLimit {
+                max,
+                remedy: "raise --max-targets",
+            }),
+            None => Ok(TargetLimit {
+                max: allowed,
+                remedy: REMEDY,
+            }),
+        }
+    }
+
     /// Reads a text as if it were a file of this name.
     pub fn from_text(file: &str, text: &str) -> Self {
         let mut config = Self::default();
@@ -140,7 +176,7 @@ impl Configuration {
         let before = self.errors.len();
         let is_described = path.extension().is_some_and(|name| name == "toml");
         match self.read_file(path, parts) {
-            Ok(Content::Some) if self.errors.len() == before => {}
+            Ok(FileContent::Some) if self.errors.len() == before => {}
             Ok(_) if is_described => {}
             Err(why @ Refusal::TooLarge(_)) if is_described => {
                 self.file_error(path, &why.to_string());
@@ -156,13 +192,13 @@ impl Configuration {
         }
     }
 
-    fn read_file(&mut self, path: &Path, parts: ConfigParts) -> Result<Content, Refusal> {
+    fn read_file(&mut self, path: &Path, parts: ConfigParts) -> Result<FileContent, Refusal> {
         let (bytes, privacy) = file::read(path, MAX_FILE_BYTES)?;
         Ok(match String::from_utf8(bytes) {
             Ok(text) => self.read_text(&path.display().to_string(), &text, privacy, parts),
             Err(_) => {
                 self.file_error(path, "is not UTF-8 text");
-                Content::None
+                FileContent::None
             }
         })
     }
@@ -187,7 +223,7 @@ impl Configuration {
         text: &str,
         privacy: Privacy,
         parts: ConfigParts,
-    ) -> Content {
+    ) -> FileContent {
         let mut diagnostics = Diagnostics::of_file(file, text);
         let parsed = diagnostics.parse_toml();
         self.add_fatal(diagnostics.take_errors());
@@ -202,24 +238,25 @@ impl Configuration {
         let targets = table.list("targets");
         if parts != ConfigParts::Services {
             for field in targets {
+                if self.ports > MAX_PORTS {
+                    break;
+                }
                 self.read_target(&mut diagnostics, &field);
             }
         }
         table.finish(&mut diagnostics);
         self.add_fatal(diagnostics.take_errors());
         if parsed.is_empty() {
-            Content::None
+            FileContent::None
         } else {
-            Content::Some
+            FileContent::Some
         }
     }
 
     fn read_defaults(&mut self, diagnostics: &mut Diagnostics<'_>, field: &Field<'_>) {
-        if let Some(mut table) = TableReader::of(diagnostics, field) {
-            let defaults = options::overrides(diagnostics, &mut table);
-            table.finish(diagnostics);
-            self.defaults = defaults.or(std::mem::take(&mut self.defaults));
-        }
+        let read = defaults::defaults(diagnostics, field);
+        self.max_targets = read.max_targets.or(self.max_targets);
+        self.defaults = read.overrides.or(std::mem::take(&mut self.defaults));
         self.add_fatal(diagnostics.take_errors());
     }
 
@@ -259,8 +296,16 @@ impl Configuration {
     }
 
     fn read_target(&mut self, diagnostics: &mut Diagnostics<'_>, field: &Field<'_>) {
-        let hosts = |text: &str| cidr::hosts(text, cidr::MAX_HOSTS);
+        let hosts = |text: &str| HostList::parse(text, cidr::MAX_HOSTS);
         let target = target::target(diagnostics, field, hosts).and_then(|target| {
+            self.ports += target.ports.len();
+            if self.ports > MAX_PORTS {
+                let why = format!(
+                    "with it the targets have more than {MAX_PORTS} ports; the rest is not read: write fewer"
+                );
+                diagnostics.errors.push(target.error(why));
+                return Err(None);
+            }
             if !target.ports.is_empty() || target.service.is_some() {
                 return Ok(target);
             }
@@ -313,21 +358,21 @@ fn directory_files() -> io::Result<Vec<PathBuf>> {
 }
 
 /// Reads a JSON object of a line of standard input: it has the keys of `[[targets]]`, and is read
-/// by the same code. Its networks may have at most `max` hosts.
+/// by the same code.
 ///
 /// # Errors
 /// The first error in it.
 pub fn json_target(
     line: usize,
     object: &serde_json::Value,
-    max: usize,
+    limit: TargetLimit,
 ) -> Result<TargetSpec, SettingsError> {
     let mut diagnostics = Diagnostics::of_stdin_line(line);
     let field = Field {
         key: Key::NONE,
         value: ConfigValue::Json(object),
     };
-    let hosts = |text: &str| expand(text, max);
+    let hosts = |text: &str| limit.expand(text);
     target::target(&mut diagnostics, &field, hosts)
         .map_err(|_| SettingsError::first(diagnostics.errors))
 }

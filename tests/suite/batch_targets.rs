@@ -178,12 +178,12 @@ fn invalid_target_lists_are_refused() {
         ),
         (
             b"{\"host\":\"127.0.0.0/8\",\"port\":80}",
-            "or raise --max-targets",
+            "or raise max_targets under [defaults]",
         ),
     ] {
         batch(&["-"], list).refuses(text);
     }
-    run(&["batch", "127.0.0.0/8:80"]).refuses("raise --max-targets");
+    run(&["batch", "127.0.0.0/8:80"]).refuses("raise max_targets under [defaults]");
 }
 
 #[test]

@@ -16,7 +16,6 @@ use zbx_tcp::output::metrics::METRICS;
 use file::{File, files, text, zabbix};
 
 use crate::config::ConfigFile;
-use crate::program::run;
 use crate::scripted_peer::closed_port;
 use crate::support::skip;
 

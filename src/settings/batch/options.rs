@@ -10,6 +10,7 @@ use crate::output::batch_format::{BatchFormat, BatchOutput, DefaultFields, KeyPa
 use crate::output::metrics::{METRICS, Metric};
 use crate::settings::batch::shard::Shard;
 use crate::settings::batch::target_list::OnError;
+use crate::settings::config::MAX_TARGETS;
 use crate::settings::error::SettingsError;
 use crate::settings::options::{duration, option, probe};
 use crate::settings::parse;
@@ -33,8 +34,8 @@ pub struct BatchRequest {
     pub seed: u64,
     /// The part of the list that is probed.
     pub shard: Option<Shard>,
-    /// The most targets.
-    pub max_targets: usize,
+    /// The most targets, if it was given.
+    pub max_targets: Option<usize>,
     /// What happens after an error in one target.
     pub on_error: OnError,
     /// Whether the choices made are explained.
@@ -58,7 +59,7 @@ impl BatchRequest {
             bounds: Bounds::new(Some(DEFAULT_PER_HOST)),
             seed: 0,
             shard: None,
-            max_targets: DEFAULT_MAX_TARGETS,
+            max_targets: None,
             on_error: OnError::Stop,
             transcript: Transcript::Silent,
         }
@@ -77,7 +78,7 @@ impl BatchRequest {
             bounds: bounds(&args.limits, &args.deadline, Some(DEFAULT_PER_HOST))?,
             seed: seed(&args.limits)?,
             shard: option("--shard", &args.shard, str::parse)?,
-            max_targets: max_targets.unwrap_or(DEFAULT_MAX_TARGETS),
+            max_targets,
             on_error: if args.keep_going {
                 OnError::Skip
             } else {
@@ -124,13 +125,9 @@ impl Bounds {
 }
 
 /// The default time of a run: Zabbix gives up at 3 s and then discards the value.
-const DEFAULT_DEADLINE: Duration = Duration::from_millis(2500);
+pub const DEFAULT_DEADLINE: Duration = Duration::from_millis(2500);
 /// The default number of connections to one address, which a server should not notice.
 const DEFAULT_PER_HOST: NonZeroUsize = NonZeroUsize::new(16).unwrap();
-/// The default limit for targets; a longer list is more likely a typing error.
-const DEFAULT_MAX_TARGETS: usize = 65_536;
-/// The most targets that can be asked for; more do not fit into memory.
-const MAX_TARGETS: u64 = 1 << 24;
 /// The most probes in flight; no machine has ports for more.
 const MAX_IN_FLIGHT: u64 = 10_000_000;
 /// The most connects per second; no machine starts more.

@@ -1,9 +1,11 @@
 //! Where targets come from: arguments, standard input, the configuration.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use crate::escape::escaped_prefix;
 use crate::plan::Plan;
+use crate::settings::batch::options::DEFAULT_DEADLINE;
 use crate::settings::batch::spec_cache::SpecCache;
 use crate::settings::batch::stdin;
 use crate::settings::batch::target_list::{OnError, TargetList};
@@ -19,12 +21,19 @@ const NO_TARGETS: &str = "no targets: name some, write `-` for standard input, o
 /// The configuration's targets of these groups, or all of them without groups, as a batch would
 /// probe them.
 ///
+/// `is_late` tells whether this time has passed since the start.
+///
 /// # Errors
-/// The first error found.
-pub fn configured(config: &Configuration, groups: &[String]) -> Result<Vec<Plan>, SettingsError> {
+/// The first error found, or the list is not complete at the deadline of a batch.
+pub fn configured(
+    config: &Configuration,
+    groups: &[String],
+    is_late: impl Fn(Duration) -> bool,
+) -> Result<Vec<Plan>, SettingsError> {
     let specs = SpecCache::new(config, ProbeRequest::default())?;
-    // The limit of a batch is an option of the batch.
-    let mut list = TargetList::new(specs, usize::MAX, OnError::Stop);
+    let is_late = || is_late(DEFAULT_DEADLINE);
+    let limit = config.target_limit(None)?;
+    let mut list = TargetList::new(specs, limit, OnError::Stop, &is_late);
     add_configured(&mut list, config, &non_empty(groups))?;
     let plans = list.finish()?.plans;
     if plans.is_empty() {
@@ -56,7 +65,7 @@ pub fn add(
             })?;
             stdin::add(list, &read()?)?;
         } else {
-            list.add(TargetSpec::from_argument(target, list.max).as_ref())?;
+            list.add(TargetSpec::from_argument(target, list.limit).as_ref())?;
         }
     }
     if targets.is_empty() && groups.is_empty() && config.targets.is_empty() {

@@ -1,6 +1,7 @@
 //! `[[targets]]`, and the JSON lines of a batch, which have the same keys.
 
-use crate::address::{Host, port_list};
+use crate::address::host_list::HostList;
+use crate::address::port_list;
 use crate::escape::{is_deceptive, with_visible_characters};
 use crate::settings::config::options::overrides;
 use crate::settings::config::table::{Diagnostics, Field, TableReader};
@@ -8,7 +9,7 @@ use crate::settings::error::{Located, Location, SettingsError};
 use crate::settings::parse::InvalidValue;
 use crate::settings::target_spec::{MAX_ID_LENGTH, TargetSpec, is_id_byte};
 
-/// Reads one target; `expand` returns the hosts of a name, an address or a network.
+/// Reads one target; `expand` returns the hosts of a name, an address, a network or a range.
 ///
 /// A target without ports is returned as it is: the service of the run may have one.
 ///
@@ -17,44 +18,50 @@ use crate::settings::target_spec::{MAX_ID_LENGTH, TargetSpec, is_id_byte};
 pub fn target<E: Into<InvalidValue>>(
     diagnostics: &mut Diagnostics<'_>,
     field: &Field<'_>,
-    expand: impl FnOnce(&str) -> Result<Vec<Host>, E>,
+    expand: impl FnOnce(&str) -> Result<HostList, E>,
 ) -> Result<TargetSpec, Option<Vec<String>>> {
     let mut table = TableReader::of(diagnostics, field).ok_or(None)?;
     let errors_before = diagnostics.errors.len();
     let groups = groups(diagnostics, &mut table);
     let has_groups = diagnostics.errors.len() == errors_before;
-    let target = TargetSpec {
-        location: table.location(diagnostics),
-        key: table.key().clone(),
-        id: id(diagnostics, &mut table),
-        name: label(diagnostics, &mut table, "name"),
-        hosts: table
-            .parsed(diagnostics, "host", expand)
-            .unwrap_or_default(),
-        ports: table.parsed(diagnostics, "port", ports).unwrap_or_default(),
-        service: table.text(diagnostics, "service"),
-        groups,
-        zabbix_host: zabbix_host(diagnostics, &mut table),
-        overrides: overrides(diagnostics, &mut table),
-    };
+    let location = table.location(diagnostics);
+    let key = table.key().clone();
+    let id = id(diagnostics, &mut table);
+    let name = label(diagnostics, &mut table, "name");
+    let hosts = table.parsed(diagnostics, "host", expand);
+    let ports = table.parsed(diagnostics, "port", ports).unwrap_or_default();
+    let service = table.text(diagnostics, "service");
+    let zabbix_host = zabbix_host(diagnostics, &mut table);
+    let overrides = overrides(diagnostics, &mut table);
+    if hosts.is_none() && diagnostics.errors.len() == errors_before {
+        let error = SettingsError::at(&location, &key, "a target needs a `host`");
+        diagnostics.errors.push(error);
+    }
     table.finish(diagnostics);
-    if diagnostics.errors.len() == errors_before {
-        diagnostics.errors.extend(incomplete(&target));
+    let Some(hosts) = hosts else {
+        return Err(has_groups.then_some(groups));
+    };
+    let target = TargetSpec {
+        location,
+        key,
+        id,
+        name,
+        hosts,
+        ports,
+        service,
+        groups,
+        zabbix_host,
+        overrides,
+    };
+    if target.id.is_some() && target.count() != 1 {
+        let why = "one `id` for several targets: drop it, or write them one by one";
+        diagnostics.errors.push(target.error(why));
     }
     if diagnostics.errors.len() == errors_before {
         Ok(target)
     } else {
         Err(has_groups.then_some(target.groups))
     }
-}
-
-fn incomplete(target: &TargetSpec) -> Option<SettingsError> {
-    if target.hosts.is_empty() {
-        return Some(target.error("a target needs a `host`"));
-    }
-    let is_one = target.hosts.len() * target.ports.len().max(1) == 1;
-    (target.id.is_some() && !is_one)
-        .then(|| target.error("one `id` for several targets: drop it, or write them one by one"))
 }
 
 fn ports(list: &str) -> Result<Vec<port_list::PortEntry>, InvalidValue> {

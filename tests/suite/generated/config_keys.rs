@@ -37,7 +37,7 @@ const HOSTS: &str = "the addresses and ports that may be probed with this servic
                      check of any other has status 14, `denied`; absent: no restriction";
 
 /// Every section.
-pub const SECTIONS: [Section; 8] = [
+pub const SECTIONS: [Section; 9] = [
     Section {
         title: "Options, in [defaults], [services.NAME] and [[targets]]",
         frame: "[defaults]\n@\n",
@@ -90,6 +90,15 @@ pub const SECTIONS: [Section; 8] = [
                 "how to close the connection: `fin` (drain, then FIN) or `rst` (reset)",
             ),
         ],
+    },
+    Section {
+        title: "[defaults] only",
+        frame: "[defaults]\n@\n",
+        keys: &[(
+            "max_targets",
+            "200000",
+            "the most targets of a batch, at most 1048576, which need half a KiB each; 65536 if absent",
+        )],
     },
     Section {
         title: "[services.NAME]",
