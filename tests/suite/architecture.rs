@@ -133,9 +133,19 @@ fn the_clock_is_read_in_the_loop_only() {
             "engine/event_loop.rs",
             "responder/serve_loop.rs",
             "commands/batch",
+            "commands/discover",
+            "commands/services",
         ],
     );
-    only_in(".elapsed()", &["engine/event_loop/io.rs", "commands/batch"]);
+    only_in(
+        ".elapsed()",
+        &[
+            "engine/event_loop/io.rs",
+            "commands/batch",
+            "commands/discover",
+            "commands/services",
+        ],
+    );
 }
 
 #[test]
