@@ -317,35 +317,35 @@ impl fmt::Display for TargetError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Port(text) => write!(f, "port `{text}` is not a number from 1 to 65535"),
-            Self::LeadingZero(text) => write!(f, "port `{text}` has a leading zero: drop it"),
-            Self::TwoPorts(text) => write!(f, "`{text}` already holds a port: drop it there, or drop the second argument"),
+            Self::LeadingZero(text) => write!(f, "port `{text}` has a leading zero: remove it"),
+            Self::TwoPorts(text) => write!(f, "`{text}` already contains a port: remove one of the two ports"),
             Self::NoPort(host) => {
-                write!(f, "no port for `{host}`: write `{host}:PORT` or `{host} PORT`, or name a service")
+                write!(f, "no port for `{host}`: write `{host}:PORT` or `{host} PORT`, or use a service with a default port")
             }
             Self::NoPortIpv6(host) => write!(
                 f,
-                "`{host}` is an IPv6 address without a port: write `{host} PORT` or `[ADDRESS]:PORT`, or name a service"
+                "`{host}` is an IPv6 address without a port: write `{host} PORT` or `[ADDRESS]:PORT`, or use a service with a default port"
             ),
             Self::NoHost => f.write_str("the host is empty: give a name or an address"),
             Self::NoInterface => f.write_str(
-                "host `*UNKNOWN*`: in Zabbix the host has no interface; add one, or name the host by a macro",
+                "host `*UNKNOWN*`: the host has no interface in Zabbix: add one, or use a macro for the host",
             ),
             Self::Bracket(text) => {
-                write!(f, "`{text}`: an IPv6 address in brackets is written `[ADDRESS]` or `[ADDRESS]:PORT`")
+                write!(f, "`{text}` is invalid: write an IPv6 address in brackets as `[ADDRESS]` or `[ADDRESS]:PORT`")
             }
             Self::Ipv6(text) => {
-                write!(f, "`{text}` is not an IPv6 address: with a port write `[ADDRESS]:PORT` or `ADDRESS PORT`")
+                write!(f, "`{text}` is not an IPv6 address: to give a port, write `[ADDRESS]:PORT` or `ADDRESS PORT`")
             }
             Self::OddIpv4(text) => {
-                write!(f, "`{text}` is not an IPv4 address in four decimal numbers such as `192.0.2.7`")
+                write!(f, "`{text}` is not an IPv4 address: write four decimal numbers such as `192.0.2.7`")
             }
             Self::NotAscii(text) => {
                 write!(f, "host `{text}` is not ASCII: write an internationalized name in its `xn--` form (IDNA)")
             }
             Self::NameTooLong(length) => write!(f, "a host name of {length} bytes is too long: DNS allows 253"),
-            Self::LabelTooLong(label) => write!(f, "label `{label}` is longer than the 63 bytes that DNS allows"),
+            Self::LabelTooLong(label) => write!(f, "label `{label}` is too long: DNS allows 63 bytes"),
             Self::Host(text) => {
-                write!(f, "`{text}` is not a host name: labels of letters, digits, `-` and `_`, separated by dots")
+                write!(f, "`{text}` is not a host name: a host name consists of letters, digits, `-`, `_` and dots")
             }
         }
     }

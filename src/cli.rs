@@ -30,16 +30,16 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 #[command(defer = true)]
 pub enum Command {
-    /// Probe one target: print a value, a document or a report
+    /// Probe one target and print a value, a document or a report
     Check(Box<check::CheckArgs>),
-    /// Probe many targets at once: print one document, lines or a table
+    /// Probe many targets in one run and print a document, lines or a table
     Batch(Box<batch::BatchArgs>),
     /// Print rows for Zabbix low-level discovery, as one line of JSON
     Discover(discover::DiscoverArgs),
     /// Run a small TCP server, to test a network path or a check
     Serve(serve::ServeArgs),
-    /// List named services; validate the configuration (--check); explain the policy (--policy)
+    /// List named services, validate the configuration (--check), or check a target against the policy (--policy)
     Services(services::ServicesArgs),
-    /// Show every kind of result on loopback, in two seconds, without root
+    /// Show each kind of result with test servers on loopback
     Demo,
 }

@@ -26,13 +26,13 @@ end
 
 complete -c zbx-tcp -n "__fish_zbx_tcp_needs_command" -s h -l help -d 'Print help'
 complete -c zbx-tcp -n "__fish_zbx_tcp_needs_command" -s V -l version -d 'Print version'
-complete -c zbx-tcp -n "__fish_zbx_tcp_needs_command" -f -a "check" -d 'Probe one target: print a value, a document or a report'
-complete -c zbx-tcp -n "__fish_zbx_tcp_needs_command" -f -a "batch" -d 'Probe many targets at once: print one document, lines or a table'
+complete -c zbx-tcp -n "__fish_zbx_tcp_needs_command" -f -a "check" -d 'Probe one target and print a value, a document or a report'
+complete -c zbx-tcp -n "__fish_zbx_tcp_needs_command" -f -a "batch" -d 'Probe many targets in one run and print a document, lines or a table'
 complete -c zbx-tcp -n "__fish_zbx_tcp_needs_command" -f -a "discover" -d 'Print rows for Zabbix low-level discovery, as one line of JSON'
 complete -c zbx-tcp -n "__fish_zbx_tcp_needs_command" -f -a "serve" -d 'Run a small TCP server, to test a network path or a check'
-complete -c zbx-tcp -n "__fish_zbx_tcp_needs_command" -f -a "services" -d 'List named services; validate the configuration (--check); explain the policy (--policy)'
-complete -c zbx-tcp -n "__fish_zbx_tcp_needs_command" -f -a "demo" -d 'Show every kind of result on loopback, in two seconds, without root'
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -s o -l output -d 'Output: `up`, `status`, `error`, `json`, `text` or another metric [default: text on a terminal, else up]' -r -f -a "text\t''
+complete -c zbx-tcp -n "__fish_zbx_tcp_needs_command" -f -a "services" -d 'List named services, validate the configuration (--check), or check a target against the policy (--policy)'
+complete -c zbx-tcp -n "__fish_zbx_tcp_needs_command" -f -a "demo" -d 'Show each kind of result with test servers on loopback'
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -s o -l output -d 'What to print: `up`, `status`, `error` or another metric, `json`, or `text` [default: text on a terminal, otherwise up]' -r -f -a "text\t''
 json\t''
 schema\t''
 id\t''
@@ -41,6 +41,7 @@ host\t''
 port\t''
 service\t''
 up\t''
+state\t''
 status\t''
 status_name\t''
 error\t''
@@ -48,6 +49,9 @@ step\t''
 address\t''
 family\t''
 source\t''
+addresses_total\t''
+addresses_failed\t''
+addresses_error\t''
 time.total\t''
 time.resolve\t''
 time.connect\t''
@@ -70,12 +74,12 @@ attempts.min\t''
 attempts.avg\t''
 attempts.max\t''
 attempts.stddev\t''"
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -s t -l timeout -d 'Deadline of the whole probe: `2.5s`, `800ms` or seconds [default: 2.5s]' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -s t -l timeout -d 'Deadline of the probe: `2.5s`, `800ms` or a number of seconds [default: 2.5s]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l source -d 'Connect from this local address' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l interface -d 'Connect through this network interface' -r
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l resolver -d 'Resolver: `stub` (built-in) or `system` (nsswitch; not in static builds) [default: stub]' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l resolver -d 'Resolver: `stub` (built-in), or `system` (nsswitch; not available in static builds) [default: stub]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l config -d 'Configuration file [default: $ZBX_TCP_CONFIG, else /etc/zbx-tcp/config.toml and conf.d/*.toml]' -r -F
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -s s -l service -d 'Use a named service: its port and its dialogue; `zbx-tcp services` lists them' -r -f -a "amqp\t''
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -s s -l service -d 'Use the port and the dialogue of this named service; `zbx-tcp services` lists all services' -r -f -a "amqp\t''
 dns\t''
 elasticsearch\t''
 finger\t''
@@ -112,31 +116,31 @@ xmpp\t''
 zabbix_agent\t''
 zabbix_server\t''
 zookeeper\t''"
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l addresses -d 'Probe the `first` address of a name, or `all`: up only if all are up [default: first]' -r
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -s n -l count -d 'Connect N times within the deadline, and measure loss and connect times' -r
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -s i -l interval -d 'Time between the starts of two attempts, with --count [default: 0.2s]' -r
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l require -d 'How many attempts must succeed, with --count [default: 1]' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l addresses -d 'Which addresses of a name must be up: `any` (tried in order), the `first`, or `all` [default: any]' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -s n -l count -d 'Connect N times within the deadline to measure loss and connect times' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -s i -l interval -d 'Time between the starts of consecutive attempts; requires --count [default: 0.2s]' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l require -d 'Number of attempts that must succeed; requires --count [default: 1]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l send -d 'Send this text; escapes: \\r \\n \\t \\0 \\\\ \\xHH; ${name} inserts a capture' -r
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l send-hex -d 'Send these bytes, in hex such as `16 03:01`' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l send-hex -d 'Send these bytes, in hex: `16 03:01`' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l expect -d 'Expect this text, anywhere in the received data' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l expect-prefix -d 'Expect this text at the start of the received data' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l expect-regex -d 'Expect a match of this regular expression; (?<name>...) is a capture' -r
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l expect-hex -d 'Expect these bytes, in hex; ?? is any byte' -r
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l reject -d 'Fail later expectations when this text is received' -r
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l reject-regex -d 'Fail later expectations when this matches' -r
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l reject-hex -d 'Fail later expectations when these bytes are received' -r
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l quit -d 'Send this text before closing' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l expect-hex -d 'Expect these bytes, in hex; ?? matches any byte' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l reject -d 'Fail the --expect options after this one if this text is received' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l reject-regex -d 'Fail the --expect options after this one if this regular expression matches' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l reject-hex -d 'Fail the --expect options after this one if these bytes are received' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l quit -d 'Send this text before closing, if it is our turn to speak' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l encoding -d 'Encoding of sent and received text: a WHATWG label such as gbk [default: utf-8]' -r
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l max-bytes -d 'Fail after N bytes without a match [default: 262144]' -r
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l close -d 'How to close the connection: `fin` (drain, then FIN) or `rst` (reset) [default: fin]' -r
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l expect-closed -d 'Report up if the port refuses connections; with `=filtered` also on timeout' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l max-bytes -d 'Fail if N bytes are received without a match [default: 262144]' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l close -d 'How to close the connection: `fin` (gracefully) or `rst` (reset) [default: fin]' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l expect-closed -d 'Expect a closed port: up if it refuses connections; with `=filtered`, also if it does not answer' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -s 4 -d 'Use IPv4 only'
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -s 6 -d 'Use IPv6 only'
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l crlf -d 'Append CR LF to every text that is sent'
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -s v -l verbose -d 'Show each step on standard error; requires -o text'
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -s v -l verbose -d 'Print each step on standard error; requires -o text'
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -s g -l group -d 'Probe the targets of this group of the configuration; may be repeated' -r
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -s o -l output -d 'Output: `json`, `ndjson` (a line as each probe ends), `sender` (for zabbix_sender -T -N -i -), `text` [default: json]' -r -f -a "text\t''
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -s g -l group -d 'Probe the targets of this group of the configuration; can be repeated' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -s o -l output -d 'Output format: `json`, `ndjson` (one line when a probe ends), `sender` (for zabbix_sender -T -N -i -) or `text` [default: json]' -r -f -a "text\t''
 json\t''
 schema\t''
 id\t''
@@ -145,6 +149,7 @@ host\t''
 port\t''
 service\t''
 up\t''
+state\t''
 status\t''
 status_name\t''
 error\t''
@@ -152,6 +157,9 @@ step\t''
 address\t''
 family\t''
 source\t''
+addresses_total\t''
+addresses_failed\t''
+addresses_error\t''
 time.total\t''
 time.resolve\t''
 time.connect\t''
@@ -174,41 +182,41 @@ attempts.min\t''
 attempts.avg\t''
 attempts.max\t''
 attempts.stddev\t''"
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l metrics -d 'Metrics for -o sender [default: up,status,time.connect,time.total,tcp.rtt,tcp.syn_retransmits]' -r
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l zabbix-host -d 'Zabbix host of targets without one, for -o sender [default: -]' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l metrics -d 'Metrics for -o sender, `captures.NAME` included [default: up,status,time.connect,time.total,tcp.rtt,tcp.syn_retransmits]' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l zabbix-host -d 'Zabbix host for targets that do not have one, for -o sender [default: -]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l sender-key -d 'Item key for -o sender; ID and METRIC are replaced [default: `tcp.target[ID,METRIC]`]' -r
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l deadline -d 'Deadline of the whole run; targets not started by then are reported as `not_tried` [default: 2.5s]' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l deadline -d 'Deadline of the whole run; targets not finished by then are reported as `not_tried` [default: 2.5s]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l concurrency -d 'Maximum number of probes in flight [default: as many as descriptors and ports allow]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l rate -d 'Maximum number of connects per second [default: no limit]' -r
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l per-host -d 'Maximum number of probes in flight to one address; 0 is no limit [default: 16]' -r
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l threads -d 'Probing threads, each with its own descriptor table [default: 1, more when descriptors run out]' -r
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l seed -d 'Seed of the randomized start order [default: 0]' -r
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l shard -d 'Probe only part I of N of the targets; a target always belongs to the same part' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l per-host -d 'Maximum number of probes in flight per address; 0 means no limit [default: 16]' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l threads -d 'Number of threads, each with its own descriptor table [default: 1, and more if descriptors run out]' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l seed -d 'Seed of the randomized start order [default: another one in each run]' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l shard -d 'Probe only shard I of N; a target always belongs to the same shard' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l max-targets -d 'Maximum number of targets; more than the default only up to `max_targets` of the configuration [default: 65536]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l source -d 'Connect from this local address' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l interface -d 'Connect through this network interface' -r
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l resolver -d 'Resolver: `stub` (built-in) or `system` (nsswitch; not in static builds) [default: stub]' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l resolver -d 'Resolver: `stub` (built-in), or `system` (nsswitch; not available in static builds) [default: stub]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l config -d 'Configuration file [default: $ZBX_TCP_CONFIG, else /etc/zbx-tcp/config.toml and conf.d/*.toml]' -r -F
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l addresses -d 'Probe the `first` address of a name, or `all`: up only if all are up [default: first]' -r
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -s n -l count -d 'Connect N times within the deadline, and measure loss and connect times' -r
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -s i -l interval -d 'Time between the starts of two attempts, with --count [default: 0.2s]' -r
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l require -d 'How many attempts must succeed, with --count [default: 1]' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l addresses -d 'Which addresses of a name must be up: `any` (tried in order), the `first`, or `all` [default: any]' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -s n -l count -d 'Connect N times within the deadline to measure loss and connect times' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -s i -l interval -d 'Time between the starts of consecutive attempts; requires --count [default: 0.2s]' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l require -d 'Number of attempts that must succeed; requires --count [default: 1]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l send -d 'Send this text; escapes: \\r \\n \\t \\0 \\\\ \\xHH; ${name} inserts a capture' -r
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l send-hex -d 'Send these bytes, in hex such as `16 03:01`' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l send-hex -d 'Send these bytes, in hex: `16 03:01`' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l expect -d 'Expect this text, anywhere in the received data' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l expect-prefix -d 'Expect this text at the start of the received data' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l expect-regex -d 'Expect a match of this regular expression; (?<name>...) is a capture' -r
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l expect-hex -d 'Expect these bytes, in hex; ?? is any byte' -r
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l reject -d 'Fail later expectations when this text is received' -r
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l reject-regex -d 'Fail later expectations when this matches' -r
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l reject-hex -d 'Fail later expectations when these bytes are received' -r
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l quit -d 'Send this text before closing' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l expect-hex -d 'Expect these bytes, in hex; ?? matches any byte' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l reject -d 'Fail the --expect options after this one if this text is received' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l reject-regex -d 'Fail the --expect options after this one if this regular expression matches' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l reject-hex -d 'Fail the --expect options after this one if these bytes are received' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l quit -d 'Send this text before closing, if it is our turn to speak' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l encoding -d 'Encoding of sent and received text: a WHATWG label such as gbk [default: utf-8]' -r
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l max-bytes -d 'Fail after N bytes without a match [default: 262144]' -r
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l close -d 'How to close the connection: `fin` (drain, then FIN) or `rst` (reset) [default: fin]' -r
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l expect-closed -d 'Report up if the port refuses connections; with `=filtered` also on timeout' -r
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -s t -l timeout -d 'Deadline of each target: `2s`, `800ms` or seconds [default: 2s]' -r
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -s s -l service -d 'Service of targets without one; `zbx-tcp services` lists them' -r -f -a "amqp\t''
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l max-bytes -d 'Fail if N bytes are received without a match [default: 262144]' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l close -d 'How to close the connection: `fin` (gracefully) or `rst` (reset) [default: fin]' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l expect-closed -d 'Expect a closed port: up if it refuses connections; with `=filtered`, also if it does not answer' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -s t -l timeout -d 'Deadline of each target: `2s`, `800ms` or a number of seconds [default: 2s]' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -s s -l service -d 'Service for targets that do not have one; `zbx-tcp services` lists all services' -r -f -a "amqp\t''
 dns\t''
 elasticsearch\t''
 finger\t''
@@ -245,12 +253,12 @@ xmpp\t''
 zabbix_agent\t''
 zabbix_server\t''
 zookeeper\t''"
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l compact -d 'Omit fields that have their default value'
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l keep-going -d 'Skip invalid targets, and count them'
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l compact -d 'Omit redundant fields, and fields that have their default value'
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l keep-going -d 'Skip and count invalid targets'
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -s 4 -d 'Use IPv4 only'
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -s 6 -d 'Use IPv6 only'
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l crlf -d 'Append CR LF to every text that is sent'
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -s v -l verbose -d 'Show the chosen limits and the skipped targets on standard error'
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -s v -l verbose -d 'Print the limits in use and the skipped targets on standard error'
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and not __fish_seen_subcommand_from ports open targets" -s h -l help -d 'Print help'
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and not __fish_seen_subcommand_from ports open targets" -f -a "ports" -d 'Print a row for each port of a list, without network traffic'
@@ -258,35 +266,35 @@ complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and not __fish
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and not __fish_seen_subcommand_from ports open targets" -f -a "targets" -d 'Print a row for each target of the configuration'
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_seen_subcommand_from ports" -l config -d 'Configuration file [default: $ZBX_TCP_CONFIG, else /etc/zbx-tcp/config.toml and conf.d/*.toml]' -r -F
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_seen_subcommand_from ports" -s h -l help -d 'Print help'
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_seen_subcommand_from open" -l deadline -d 'Deadline of the whole run [default: 2.5s]' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_seen_subcommand_from open" -l deadline -d 'Deadline of the run [default: 2.5s]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_seen_subcommand_from open" -l concurrency -d 'Maximum number of probes in flight [default: as many as descriptors and ports allow]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_seen_subcommand_from open" -l rate -d 'Maximum number of connects per second [default: no limit]' -r
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_seen_subcommand_from open" -l threads -d 'Probing threads, each with its own descriptor table [default: 1, more when descriptors run out]' -r
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_seen_subcommand_from open" -l seed -d 'Seed of the randomized start order [default: 0]' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_seen_subcommand_from open" -l threads -d 'Number of threads, each with its own descriptor table [default: 1, and more if descriptors run out]' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_seen_subcommand_from open" -l seed -d 'Seed of the randomized start order [default: another one in each run]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_seen_subcommand_from open" -l source -d 'Connect from this local address' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_seen_subcommand_from open" -l interface -d 'Connect through this network interface' -r
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_seen_subcommand_from open" -l resolver -d 'Resolver: `stub` (built-in) or `system` (nsswitch; not in static builds) [default: stub]' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_seen_subcommand_from open" -l resolver -d 'Resolver: `stub` (built-in), or `system` (nsswitch; not available in static builds) [default: stub]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_seen_subcommand_from open" -l config -d 'Configuration file [default: $ZBX_TCP_CONFIG, else /etc/zbx-tcp/config.toml and conf.d/*.toml]' -r -F
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_seen_subcommand_from open" -s t -l timeout -d 'Deadline of each port: `2s`, `800ms` or seconds [default: 2s]' -r
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_seen_subcommand_from open" -l per-host -d 'Maximum number of probes in flight to one address; 0 is no limit [default: 0]' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_seen_subcommand_from open" -s t -l timeout -d 'Deadline of each port: `2s`, `800ms` or a number of seconds [default: 2s]' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_seen_subcommand_from open" -l per-host -d 'Maximum number of probes in flight per address; 0 means no limit [default: 0]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_seen_subcommand_from open" -s 4 -d 'Use IPv4 only'
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_seen_subcommand_from open" -s 6 -d 'Use IPv6 only'
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_seen_subcommand_from open" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_seen_subcommand_from targets" -s g -l group -d 'Only the targets of this group; may be repeated' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_seen_subcommand_from targets" -s g -l group -d 'Print only the targets of this group; can be repeated' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_seen_subcommand_from targets" -l config -d 'Configuration file [default: $ZBX_TCP_CONFIG, else /etc/zbx-tcp/config.toml and conf.d/*.toml]' -r -F
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_seen_subcommand_from targets" -s h -l help -d 'Print help'
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand serve" -l greeting -d 'Send this text to each client first; escapes: \\r \\n \\t \\0 \\\\ \\xHH' -r
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand serve" -l reply -d 'Reply with this text to the first data of a client (up to 1024 bytes), then close' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand serve" -l reply -d 'After the first data of a client (up to 1024 bytes), send this text and close the connection' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand serve" -l encoding -d 'Encoding of sent and logged text: a WHATWG label such as gbk [default: utf-8]' -r
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand serve" -l delay -d 'Wait before the greeting and before each reply: `2s`, `800ms` or seconds [default: 0]' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand serve" -l delay -d 'Wait before the greeting and before each reply: `2s`, `800ms` or a number of seconds [default: 0]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand serve" -l backlog -d 'Length of the accept queue [default: 128]' -r
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand serve" -l close -d 'How to close: `fin`, `rst`, `hold` (keep open until the client closes), `never-accept` [default: fin]' -r
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand serve" -l echo -d 'Send received data back until the client closes; not with --reply'
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand serve" -l close -d 'How to close connections: `fin`, `rst`, `hold` (when the client closes) or `never-accept` (do not accept them) [default: fin]' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand serve" -l echo -d 'Send received data back until the client closes the connection; cannot be combined with --reply'
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand serve" -l once -d 'Serve one client, then exit'
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand serve" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand services" -s o -l output -d 'Output: `text` or `json` [default: text]' -r
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand services" -l policy -d 'Print whether the policy allows this target, and which rule decides' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand services" -l policy -d 'Print whether the policy allows this target, and the rule that applies' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand services" -l config -d 'Configuration file [default: $ZBX_TCP_CONFIG, else /etc/zbx-tcp/config.toml and conf.d/*.toml]' -r -F
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand services" -l check -d 'Validate the configuration: print every error with file, line and key'
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand services" -l check -d 'Validate the configuration: print all errors with file, line and key'
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand services" -s h -l help -d 'Print help'
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand demo" -s h -l help -d 'Print help'

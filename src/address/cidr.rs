@@ -169,7 +169,7 @@ impl fmt::Display for CidrError {
                 f.write_str("a range is reversed: write the smaller number first")
             }
             Self::HostBits => {
-                f.write_str("bits after the prefix are set: write the network's first address")
+                f.write_str("host bits are set: write the first address of the network")
             }
         }
     }
@@ -213,7 +213,7 @@ impl fmt::Display for HostsError {
             Self::Network { text, error } => write!(f, "`{text}`: {error}"),
             Self::TooLarge { text, count, max } => write!(
                 f,
-                "`{text}` has {count} addresses, more than {max}: write smaller networks"
+                "`{text}` has {count} addresses, more than the limit of {max}: use smaller networks"
             ),
         }
     }

@@ -150,13 +150,13 @@ impl fmt::Display for PortListError {
             ),
             Self::Separator(separator) => write!(
                 f,
-                "`{}` does not separate ports: write `,`",
+                "`{}` is not a separator: write `,` between ports",
                 escaped_prefix(separator.encode_utf8(&mut [0; 4]), 1)
             ),
             Self::TooMany(max) => write!(f, "more than {max} ports"),
             Self::Macro(element) => write!(
                 f,
-                "`{element}`: this macro has no value in Zabbix; define it on the host or template"
+                "`{element}`: this macro has no value in Zabbix: define it on the host or the template"
             ),
             Self::NoService(element) => write!(
                 f,
@@ -164,7 +164,7 @@ impl fmt::Display for PortListError {
             ),
             Self::NoNumber(element) => write!(
                 f,
-                "`{element}` is not a port: write its number first, as in `22/ssh`"
+                "`{element}` is not a port: write the port number first, as in `22/ssh`"
             ),
         }
     }
@@ -207,13 +207,13 @@ mod tests {
             ("022", "leading zero"),
             ("22-", "1 to 65535"),
             ("-22", "1 to 65535"),
-            ("22 25", "` ` does not separate ports: write `,`"),
-            ("22/ssh 25/smtp", "write `,`"),
-            ("22\t25", "write `,`"),
+            ("22 25", "` ` is not a separator: write `,` between ports"),
+            ("22/ssh 25/smtp", "write `,` between ports"),
+            ("22\t25", "write `,` between ports"),
             ("80-22", "smaller port first"),
-            ("22，25", "write `,`"),
-            ("22；25", "write `,`"),
-            ("22;25", "write `,`"),
+            ("22，25", "write `,` between ports"),
+            ("22；25", "write `,` between ports"),
+            ("22;25", "write `,` between ports"),
             ("ssh", "`22/ssh`"),
             ("22/", "after the slash"),
             ("{$TCP.PORTS}", "no value"),

@@ -4,31 +4,34 @@ use clap::Args;
 
 use crate::cli::probe::ProbeArgs;
 
-/// Probe many targets at once: print one document, lines or a table
+/// Probe many targets in one run and print a document, lines or a table
 ///
-/// Precedence of options: target, command line, service, `[defaults]` of the configuration.
+/// If an option is set in several places, the first of these takes precedence: target, command line, service,
+/// `[defaults]` of the configuration.
 #[derive(Debug, Args)]
-#[command(mut_arg("timeout", |arg| arg.help("Deadline of each target: `2s`, `800ms` or seconds [default: 2s]")))]
-#[command(mut_arg("service", |arg| arg.help("Service of targets without one; `zbx-tcp services` lists them")))]
+#[command(mut_arg("timeout", |arg| arg.help("Deadline of each target: `2s`, `800ms` or a number of seconds [default: 2s]")))]
+#[command(mut_arg("service", |arg| arg.help("Service for targets that do not have one; `zbx-tcp services` lists all services")))]
 pub struct BatchArgs {
-    /// `HOST:PORT`; HOST may be a network or a range (`192.0.2.1-50`), PORT a list such as `22/ssh,8000-8010`. `-` reads standard input: a line for
-    /// each target, as `HOST:PORT`, `HOST PORT [SERVICE]` or a JSON object [default: the targets of the configuration]
+    /// Target as `HOST:PORT`. HOST can be a network or a range (`192.0.2.1-50`), and PORT can be a list such as
+    /// `22/ssh,8000-8010`. With `-`, targets are read from standard input, one per line, as `HOST:PORT`, `HOST PORT
+    /// [SERVICE]` or a JSON object [default: the targets of the configuration]
     #[arg(value_name = "TARGET")]
     pub targets: Vec<String>,
 
-    /// Probe the targets of this group of the configuration; may be repeated
+    /// Probe the targets of this group of the configuration; can be repeated
     #[arg(short, long, value_name = "NAME")]
     pub group: Vec<String>,
 
-    /// Output: `json`, `ndjson` (a line as each probe ends), `sender` (for zabbix_sender -T -N -i -), `text` [default: json]
+    /// Output format: `json`, `ndjson` (one line when a probe ends), `sender` (for zabbix_sender -T -N -i -) or `text`
+    /// [default: json]
     #[arg(short, long, value_name = "WHAT")]
     pub output: Option<String>,
 
-    /// Metrics for -o sender [default: up,status,time.connect,time.total,tcp.rtt,tcp.syn_retransmits]
+    /// Metrics for -o sender, `captures.NAME` included [default: up,status,time.connect,time.total,tcp.rtt,tcp.syn_retransmits]
     #[arg(long, value_name = "LIST")]
     pub metrics: Option<String>,
 
-    /// Zabbix host of targets without one, for -o sender [default: -]
+    /// Zabbix host for targets that do not have one, for -o sender [default: -]
     #[arg(long, value_name = "NAME")]
     pub zabbix_host: Option<String>,
 
@@ -36,11 +39,11 @@ pub struct BatchArgs {
     #[arg(long, value_name = "KEY")]
     pub sender_key: Option<String>,
 
-    /// Omit fields that have their default value
+    /// Omit redundant fields, and fields that have their default value
     #[arg(long)]
     pub compact: bool,
 
-    /// Deadline of the whole run; targets not started by then are reported as `not_tried` [default: 2.5s]
+    /// Deadline of the whole run; targets not finished by then are reported as `not_tried` [default: 2.5s]
     #[arg(long, value_name = "DURATION", allow_hyphen_values = true)]
     pub deadline: Option<String>,
 
@@ -48,7 +51,7 @@ pub struct BatchArgs {
     #[allow(missing_docs)]
     pub limits: LimitArgs,
 
-    /// Probe only part I of N of the targets; a target always belongs to the same part
+    /// Probe only shard I of N; a target always belongs to the same shard
     #[arg(long, value_name = "I/N")]
     pub shard: Option<String>,
 
@@ -56,7 +59,7 @@ pub struct BatchArgs {
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     pub max_targets: Option<String>,
 
-    /// Skip invalid targets, and count them
+    /// Skip and count invalid targets
     #[arg(long)]
     pub keep_going: bool,
 
@@ -64,7 +67,7 @@ pub struct BatchArgs {
     #[allow(missing_docs)]
     pub probe: ProbeArgs,
 
-    /// Show the chosen limits and the skipped targets on standard error
+    /// Print the limits in use and the skipped targets on standard error
     #[arg(short, long)]
     pub verbose: bool,
 }
@@ -80,15 +83,15 @@ pub struct LimitArgs {
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     pub rate: Option<String>,
 
-    /// Maximum number of probes in flight to one address; 0 is no limit [default: 16]
+    /// Maximum number of probes in flight per address; 0 means no limit [default: 16]
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     pub per_host: Option<String>,
 
-    /// Probing threads, each with its own descriptor table [default: 1, more when descriptors run out]
+    /// Number of threads, each with its own descriptor table [default: 1, and more if descriptors run out]
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     pub threads: Option<String>,
 
-    /// Seed of the randomized start order [default: 0]
+    /// Seed of the randomized start order [default: another one in each run]
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     pub seed: Option<String>,
 }

@@ -4,21 +4,22 @@ use clap::Args;
 
 use crate::cli::probe::ProbeArgs;
 
-/// Probe one target: print a value, a document or a report
+/// Probe one target and print a value, a document or a report
 ///
-/// An option with an empty value is ignored, since a Zabbix macro may be empty. Precedence of options: command line,
-/// service, `[defaults]` of the configuration.
+/// An option with an empty value is ignored, because the value of a Zabbix macro may be empty. If an option is set in
+/// several places, the first of these takes precedence: command line, service, `[defaults]` of the configuration.
 #[derive(Debug, Args)]
 pub struct CheckArgs {
-    /// A name, an IPv4 or an IPv6 address; with a port: `HOST:PORT` or `[IPV6]:PORT`
+    /// Host name, IPv4 address or IPv6 address, optionally with a port: `HOST:PORT` or `[IPV6]:PORT`
     #[arg(value_name = "HOST[:PORT]")]
     pub host: String,
 
-    /// The port, 1 to 65535 [default: the port of the service]
+    /// Port, 1 to 65535 [default: the port of the service]
     #[arg(value_name = "PORT")]
     pub port: Option<String>,
 
-    /// Output: `up`, `status`, `error`, `json`, `text` or another metric [default: text on a terminal, else up]
+    /// What to print: `up`, `status`, `error` or another metric, `json`, or `text`
+    /// [default: text on a terminal, otherwise up]
     #[arg(short, long, value_name = "WHAT")]
     pub output: Option<String>,
 
@@ -26,7 +27,7 @@ pub struct CheckArgs {
     #[allow(missing_docs)]
     pub probe: ProbeArgs,
 
-    /// Show each step on standard error; requires -o text
+    /// Print each step on standard error; requires -o text
     #[arg(short, long)]
     pub verbose: bool,
 }

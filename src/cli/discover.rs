@@ -28,7 +28,7 @@ pub enum DiscoverCommand {
 /// Print a row for each port of a list, without network traffic
 #[derive(Debug, Args)]
 pub struct PortsArgs {
-    /// A name, an IPv4 or an IPv6 address
+    /// Host name, IPv4 address or IPv6 address
     #[arg(value_name = "HOST")]
     pub host: String,
 
@@ -43,13 +43,13 @@ pub struct PortsArgs {
 
 /// Print a row for each port of a list that accepts connections now
 ///
-/// If the state of a port cannot be determined, an error is printed and no rows: Zabbix would delete the items of the
-/// ports that are missing in the rows.
+/// If the state of a port cannot be determined, an error is printed instead of the rows, because Zabbix would delete
+/// the items of missing ports.
 #[derive(Debug, Args)]
-#[command(mut_arg("timeout", |arg| arg.help("Deadline of each port: `2s`, `800ms` or seconds [default: 2s]")))]
-#[command(mut_arg("per_host", |arg| arg.help("Maximum number of probes in flight to one address; 0 is no limit [default: 0]")))]
+#[command(mut_arg("timeout", |arg| arg.help("Deadline of each port: `2s`, `800ms` or a number of seconds [default: 2s]")))]
+#[command(mut_arg("per_host", |arg| arg.help("Maximum number of probes in flight per address; 0 means no limit [default: 0]")))]
 pub struct OpenArgs {
-    /// A name, an IPv4 or an IPv6 address
+    /// Host name, IPv4 address or IPv6 address
     #[arg(value_name = "HOST")]
     pub host: String,
 
@@ -57,7 +57,7 @@ pub struct OpenArgs {
     #[arg(value_name = "SPEC")]
     pub spec: String,
 
-    /// Deadline of the whole run [default: 2.5s]
+    /// Deadline of the run [default: 2.5s]
     #[arg(long, value_name = "DURATION", allow_hyphen_values = true)]
     pub deadline: Option<String>,
 
@@ -73,7 +73,7 @@ pub struct OpenArgs {
 /// Print a row for each target of the configuration
 #[derive(Debug, Args)]
 pub struct TargetsArgs {
-    /// Only the targets of this group; may be repeated
+    /// Print only the targets of this group; can be repeated
     #[arg(short, long, value_name = "NAME")]
     pub group: Vec<String>,
 

@@ -25,19 +25,22 @@ pub const PAGES: [HelpPage; 10] = [
     HelpPage {
         command: "",
         exit: &[
-            (0, "up, or done"),
-            (1, "down or unknown"),
+            (0, "success; for a probe: the target is up"),
+            (1, "the target is down or unknown"),
             (2, "usage or configuration error; nothing was sent"),
         ],
         examples: &[
-            ("Show every kind of result on loopback", "demo"),
+            (
+                "Show each kind of result with test servers on loopback",
+                "demo",
+            ),
             (
                 "Print 1 if the service is up, else 0",
                 "check mail.example.com 25",
             ),
             ("Validate the configuration", "services --check"),
             (
-                "Explain whether the policy allows a target",
+                "Print whether the policy allows a target, and why",
                 "services --policy 192.0.2.7 22",
             ),
         ],
@@ -45,14 +48,14 @@ pub const PAGES: [HelpPage; 10] = [
     HelpPage {
         command: "check",
         exit: &[
-            (0, "up"),
-            (1, "down or unknown"),
+            (0, "the target is up"),
+            (1, "the target is down or unknown"),
             (2, "usage or configuration error; nothing was sent"),
         ],
         examples: &[
             ("Print 1 if the port is up, else 0", "check 192.0.2.7 22"),
             (
-                "Print the reason of a failure",
+                "Print the reason for a failure",
                 "check 192.0.2.7 22 -o error",
             ),
             (
@@ -60,7 +63,7 @@ pub const PAGES: [HelpPage; 10] = [
                 "check 192.0.2.7 22 -o json",
             ),
             (
-                "Print the name in the greeting of a mail server",
+                "Print the host name in the greeting of a mail server",
                 "check mail.example.com --service smtp -o captures.host",
             ),
             (
@@ -83,7 +86,7 @@ pub const PAGES: [HelpPage; 10] = [
             (0, "all targets are up"),
             (
                 1,
-                "a target is down or unknown, or --keep-going skipped one",
+                "a target is down or unknown, or was skipped because of --keep-going",
             ),
             (2, "usage or configuration error; nothing was sent"),
         ],
@@ -102,7 +105,7 @@ pub const PAGES: [HelpPage; 10] = [
                 "batch - -o sender --zabbix-host web1",
             ),
             (
-                "Limit the load: 50 connects per second, 2 probes at once to an address",
+                "Limit the load to 50 connects per second and 2 simultaneous probes per address",
                 "batch --rate 50 --per-host 2 --deadline 60",
             ),
         ],
@@ -124,7 +127,7 @@ pub const PAGES: [HelpPage; 10] = [
                 "discover ports 192.0.2.7 22/ssh,25/smtp,443",
             ),
             (
-                "Print the rows of a range",
+                "Print a row for each port of a range",
                 "discover ports db.example.com 8000-8010",
             ),
         ],
@@ -150,13 +153,13 @@ pub const PAGES: [HelpPage; 10] = [
         exit: &[
             (
                 0,
-                "ended by SIGINT, SIGTERM, a closed standard output, or --once",
+                "ended by SIGINT, SIGTERM or --once, or because standard output was closed",
             ),
             (2, "usage error, or the address cannot be bound"),
         ],
         examples: &[
             (
-                "Greet like a mail server",
+                "Send a greeting like a mail server",
                 r"serve 127.0.0.1:2525 --greeting '220 mail ready\r\n'",
             ),
             (
@@ -164,7 +167,7 @@ pub const PAGES: [HelpPage; 10] = [
                 "serve 8989 --encoding gbk --reply 'ok, 问题正在处理中…' --once",
             ),
             (
-                "Accept and send nothing until the client closes",
+                "Accept connections, but send nothing until the client closes them",
                 "serve 8989 --close hold",
             ),
         ],
@@ -172,16 +175,16 @@ pub const PAGES: [HelpPage; 10] = [
     HelpPage {
         command: "services",
         exit: &[
-            (0, "done; with --check: valid; with --policy: allowed"),
+            (0, "success; with --check: valid; with --policy: allowed"),
             (1, "with --policy: denied"),
             (2, "usage or configuration error"),
         ],
         examples: &[
-            ("List the names for --service", "services"),
+            ("List all services", "services"),
             ("Show the steps of a service", "services smtp"),
             ("Validate the configuration", "services --check"),
             (
-                "Explain whether the policy allows a target",
+                "Print whether the policy allows a target, and why",
                 "services --policy 10.0.66.9 22",
             ),
         ],
@@ -194,7 +197,7 @@ pub const PAGES: [HelpPage; 10] = [
             (2, "the demo servers could not be started"),
         ],
         examples: &[(
-            "Show every kind of result, without root and without a network",
+            "Show each kind of result, without root and without a network",
             "demo",
         )],
     },
@@ -235,7 +238,7 @@ impl HelpPage {
         }
         match self.command {
             "" => text.push_str(
-                "\n`zbx-tcp help COMMAND` and the man page zbx-tcp-COMMAND(1) describe a command.\n",
+                "\nFor the help of a command, see `zbx-tcp help COMMAND` or the manual page zbx-tcp-COMMAND(1).\n",
             ),
             "check" => {
                 text.push_str("\nMetrics for --output:\n");
@@ -243,7 +246,7 @@ impl HelpPage {
                     let Metric { path, help, unit, .. } = metric;
                     let _ = writeln!(text, "  {path:<20} {help} ({unit})");
                 }
-                let capture = "text captured by the group NAME of --expect-regex (text)";
+                let capture = "text matched by the group NAME of --expect-regex (text)";
                 let _ = writeln!(text, "  {:<20} {capture}", "captures.NAME");
                 text.push_str("\nStatuses:\n");
                 for row in &STATUSES {

@@ -11,23 +11,23 @@ pub struct ProbeArgs {
     #[allow(missing_docs)]
     pub network: NetworkArgs,
 
-    /// Use a named service: its port and its dialogue; `zbx-tcp services` lists them
+    /// Use the port and the dialogue of this named service; `zbx-tcp services` lists all services
     #[arg(short, long, value_name = "NAME")]
     pub service: Option<String>,
 
-    /// Probe the `first` address of a name, or `all`: up only if all are up [default: first]
+    /// Which addresses of a name must be up: `any` (tried in order), the `first`, or `all` [default: any]
     #[arg(long, value_name = "WHICH")]
     pub addresses: Option<String>,
 
-    /// Connect N times within the deadline, and measure loss and connect times
+    /// Connect N times within the deadline to measure loss and connect times
     #[arg(short = 'n', long, value_name = "N", allow_hyphen_values = true)]
     pub count: Option<String>,
 
-    /// Time between the starts of two attempts, with --count [default: 0.2s]
+    /// Time between the starts of consecutive attempts; requires --count [default: 0.2s]
     #[arg(short, long, value_name = "DURATION", allow_hyphen_values = true)]
     pub interval: Option<String>,
 
-    /// How many attempts must succeed, with --count [default: 1]
+    /// Number of attempts that must succeed; requires --count [default: 1]
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     pub require: Option<String>,
 
@@ -43,15 +43,15 @@ pub struct ProbeArgs {
     #[arg(long)]
     pub crlf: bool,
 
-    /// Fail after N bytes without a match [default: 262144]
+    /// Fail if N bytes are received without a match [default: 262144]
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     pub max_bytes: Option<String>,
 
-    /// How to close the connection: `fin` (drain, then FIN) or `rst` (reset) [default: fin]
+    /// How to close the connection: `fin` (gracefully) or `rst` (reset) [default: fin]
     #[arg(long, value_name = "HOW")]
     pub close: Option<String>,
 
-    /// Report up if the port refuses connections; with `=filtered` also on timeout
+    /// Expect a closed port: up if it refuses connections; with `=filtered`, also if it does not answer
     #[arg(long, value_name = "filtered", num_args = 0..=1, require_equals = true, default_missing_value = "answered")]
     pub expect_closed: Option<String>,
 }
@@ -59,7 +59,7 @@ pub struct ProbeArgs {
 /// Options of the network and of name resolution.
 #[derive(Debug, Default, Args)]
 pub struct NetworkArgs {
-    /// Deadline of the whole probe: `2.5s`, `800ms` or seconds [default: 2.5s]
+    /// Deadline of the probe: `2.5s`, `800ms` or a number of seconds [default: 2.5s]
     #[arg(short, long, value_name = "DURATION", allow_hyphen_values = true)]
     pub timeout: Option<String>,
 
@@ -79,7 +79,7 @@ pub struct NetworkArgs {
     #[arg(long, value_name = "IF")]
     pub interface: Option<String>,
 
-    /// Resolver: `stub` (built-in) or `system` (nsswitch; not in static builds) [default: stub]
+    /// Resolver: `stub` (built-in), or `system` (nsswitch; not available in static builds) [default: stub]
     #[arg(long, value_name = "HOW")]
     pub resolver: Option<String>,
 

@@ -11,10 +11,11 @@ use crate::responder::{Backlog, Clients, CloseMode, ListenError, ReplyMode, Resp
 
 /// Run a small TCP server, to test a network path or a check
 ///
-/// It logs every client on standard output.
+/// It prints a log of all clients on standard output.
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
 pub struct ServeArgs {
-    /// Where to listen: `8989` (all IPv4 and IPv6 addresses), `127.0.0.1:8989`, `[::1]:8989`; port 0 is any free port
+    /// Where to listen: `8989` (on all IPv4 and IPv6 addresses), `127.0.0.1:8989` or `[::1]:8989`; port 0 selects a
+    /// free port
     #[arg(value_name = "[ADDR:]PORT")]
     pub listen: String,
 
@@ -22,11 +23,11 @@ pub struct ServeArgs {
     #[arg(long, value_name = "TEXT")]
     pub greeting: Option<String>,
 
-    /// Reply with this text to the first data of a client (up to 1024 bytes), then close
+    /// After the first data of a client (up to 1024 bytes), send this text and close the connection
     #[arg(long, value_name = "TEXT")]
     pub reply: Option<String>,
 
-    /// Send received data back until the client closes; not with --reply
+    /// Send received data back until the client closes the connection; cannot be combined with --reply
     #[arg(long)]
     pub echo: bool,
 
@@ -34,7 +35,7 @@ pub struct ServeArgs {
     #[arg(long, value_name = "LABEL")]
     pub encoding: Option<String>,
 
-    /// Wait before the greeting and before each reply: `2s`, `800ms` or seconds [default: 0]
+    /// Wait before the greeting and before each reply: `2s`, `800ms` or a number of seconds [default: 0]
     #[arg(long, value_name = "DURATION", allow_negative_numbers = true)]
     pub delay: Option<String>,
 
@@ -42,7 +43,8 @@ pub struct ServeArgs {
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub backlog: Option<String>,
 
-    /// How to close: `fin`, `rst`, `hold` (keep open until the client closes), `never-accept` [default: fin]
+    /// How to close connections: `fin`, `rst`, `hold` (when the client closes) or `never-accept` (do not accept them)
+    /// [default: fin]
     #[arg(long, value_name = "HOW")]
     pub close: Option<String>,
 
@@ -191,12 +193,12 @@ impl fmt::Display for ServeError {
                 )
             }
             Self::ReplyAndEcho => {
-                f.write_str("--echo and --reply cannot be combined: drop one of them")
+                f.write_str("--echo and --reply cannot be combined: remove one of them")
             }
             Self::NeverAccept(option) => {
                 write!(
                     f,
-                    "{option} cannot be combined with `--close never-accept`: drop one of them"
+                    "{option} cannot be combined with `--close never-accept`: remove one of them"
                 )
             }
         }
@@ -308,11 +310,11 @@ mod tests {
             (&["--close", "slam"], &["--close", "`slam`", "never-accept"]),
             (
                 &["--echo", "--reply", "x"],
-                &["--echo", "--reply", "drop one"],
+                &["--echo", "--reply", "remove one"],
             ),
             (
                 &["--once", "--close", "never-accept"],
-                &["--once", "never-accept", "drop one"],
+                &["--once", "never-accept", "remove one"],
             ),
             (
                 &["--greeting", "x", "--close", "never-accept"],

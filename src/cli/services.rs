@@ -2,10 +2,10 @@
 
 use clap::Args;
 
-/// List named services; validate the configuration (--check); explain the policy (--policy)
+/// List named services, validate the configuration (--check), or check a target against the policy (--policy)
 #[derive(Debug, Args)]
 pub struct ServicesArgs {
-    /// Show the steps of one service
+    /// Show the steps of this service
     #[arg(value_name = "NAME", conflicts_with_all = ["check", "policy"])]
     pub name: Option<String>,
 
@@ -13,11 +13,11 @@ pub struct ServicesArgs {
     #[arg(short, long, value_name = "WHAT")]
     pub output: Option<String>,
 
-    /// Validate the configuration: print every error with file, line and key
+    /// Validate the configuration: print all errors with file, line and key
     #[arg(long, conflicts_with = "policy")]
     pub check: bool,
 
-    /// Print whether the policy allows this target, and which rule decides
+    /// Print whether the policy allows this target, and the rule that applies
     #[arg(long, num_args = 2, value_names = ["HOST", "PORT"])]
     pub policy: Option<Vec<String>>,
 

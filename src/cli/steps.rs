@@ -47,7 +47,7 @@ const STEP_OPTIONS: [(StepKind, &str, &str, &str); 10] = [
         StepKind::SendHex,
         "--send-hex",
         "HEX",
-        "Send these bytes, in hex such as `16 03:01`",
+        "Send these bytes, in hex: `16 03:01`",
     ),
     (
         StepKind::Expect(PatternKind::Literal),
@@ -71,31 +71,31 @@ const STEP_OPTIONS: [(StepKind, &str, &str, &str); 10] = [
         StepKind::Expect(PatternKind::Hex),
         "--expect-hex",
         "HEX",
-        "Expect these bytes, in hex; ?? is any byte",
+        "Expect these bytes, in hex; ?? matches any byte",
     ),
     (
         StepKind::Reject(PatternKind::Literal),
         "--reject",
         "TEXT",
-        "Fail later expectations when this text is received",
+        "Fail the --expect options after this one if this text is received",
     ),
     (
         StepKind::Reject(PatternKind::Regex),
         "--reject-regex",
         "RE",
-        "Fail later expectations when this matches",
+        "Fail the --expect options after this one if this regular expression matches",
     ),
     (
         StepKind::Reject(PatternKind::Hex),
         "--reject-hex",
         "HEX",
-        "Fail later expectations when these bytes are received",
+        "Fail the --expect options after this one if these bytes are received",
     ),
     (
         StepKind::Quit,
         "--quit",
         "TEXT",
-        "Send this text before closing",
+        "Send this text before closing, if it is our turn to speak",
     ),
 ];
 

@@ -9,6 +9,7 @@ use crate::cli::services::ServicesArgs;
 use crate::cli::values::non_empty;
 use crate::commands::services::listing::ServicesFormat;
 use crate::commands::{CommandResult, Exit, print, usage_error};
+use crate::escape::escaped_prefix;
 use crate::settings::config::{ConfigParts, Configuration};
 use crate::settings::{SettingsError, services, validate};
 
@@ -27,7 +28,13 @@ pub fn run(args: &ServicesArgs) -> CommandResult {
     let format = match non_empty(&args.output) {
         None | Some("text") => ServicesFormat::Text,
         Some("json") => ServicesFormat::Json,
-        Some(_) => return Err(SettingsError::in_option("--output", "use `text` or `json`")),
+        Some(other) => {
+            let message = format!(
+                "unknown value `{}`: use `text` or `json`",
+                escaped_prefix(other, 40)
+            );
+            return Err(SettingsError::in_option("--output", message));
+        }
     };
     let text = match non_empty(&args.name) {
         Some(name) => listing::one(&services::find(&config, name)?, format),
@@ -45,11 +52,10 @@ fn validate(file: Option<&str>) -> Exit {
     let config = Configuration::validated(file);
     let errors = validate::errors(&config, |_| start.elapsed() > PATIENCE);
     if errors.is_empty() {
-        let text = format!(
-            "ok: {} services, {} target entries\n",
-            config.services.len(),
-            config.targets.len()
-        );
+        let counted = |count, one, many| format!("{count} {}", if count == 1 { one } else { many });
+        let services = counted(config.services.len(), "service", "services");
+        let targets = counted(config.targets.len(), "target entry", "target entries");
+        let text = format!("ok: {services}, {targets}\n");
         return print(text.as_bytes(), Exit::Up);
     }
     for error in &errors {

@@ -44,7 +44,7 @@ pub fn message(error: &clap::Error) -> String {
             context(error, ContextKind::ExpectedNumValues)
         ),
         ErrorKind::TooManyValues => format!(
-            "`{}` does not take the value `{}`",
+            "`{}` does not accept the value `{}`",
             argument(),
             context(error, ContextKind::InvalidValue)
         ),
@@ -54,7 +54,17 @@ pub fn message(error: &clap::Error) -> String {
         }
         other => other.as_str().unwrap_or("invalid arguments").to_owned(),
     };
-    format!("{text}; see --help")
+    with_hint(&text)
+}
+
+/// A question already contains the hint.
+fn with_hint(text: &str) -> String {
+    let hint = if text.ends_with('?') {
+        ""
+    } else {
+        "; see --help"
+    };
+    format!("{text}{hint}")
 }
 
 /// The message for an unknown command. Its usual causes are a forgotten `check`, and in item keys of Zabbix a command
@@ -68,7 +78,7 @@ fn unknown_command(word: &str, suggestion: &str) -> String {
     } else if is_like_host(word) {
         format!("unknown command `{word}`: to probe a host, put `check` first")
     } else {
-        format!("unknown command `{word}`{suggestion}; see --help")
+        with_hint(&format!("unknown command `{word}`{suggestion}"))
     }
 }
 

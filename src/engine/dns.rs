@@ -17,6 +17,7 @@
 pub mod answer;
 pub mod failure_text;
 pub mod files;
+pub mod gai_conf;
 pub mod hosts;
 pub mod lookup;
 pub mod message;
@@ -31,6 +32,6 @@ pub mod stub;
 pub mod system;
 pub mod transport;
 
-pub use answer::{AnswerSource, ResolvedAddresses};
+pub use answer::{AddressOrder, AnswerSource, ResolvedAddresses};
 pub use resolver::{Resolver, owns_token};
 pub use stub::StubResolver;

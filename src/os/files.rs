@@ -1,12 +1,11 @@
 //! Bounded, non-blocking reads of regular files; pipes, devices and directories are refused.
 #![allow(unsafe_code)]
 
-use std::fmt;
 use std::fs::{File, Metadata, OpenOptions};
-use std::io;
 use std::io::Read;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
+use std::{fmt, io};
 
 use crate::os::errno::os_error_text;
 
@@ -95,18 +94,18 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Os(text) => f.write_str(text),
-            Self::Irregular(kind) => write!(f, "it is {kind}, not a regular file"),
-            Self::TooLarge(limit) => write!(f, "it is larger than {limit} bytes"),
+            Self::Irregular(kind) => write!(f, "is {kind}, not a regular file"),
+            Self::TooLarge(limit) => write!(f, "is larger than {limit} bytes"),
             Self::Owner(owner) => write!(
                 f,
-                "it belongs to the user {owner}: `chown` it to root or to the user who runs zbx-tcp"
+                "belongs to the user {owner}: `chown` it to root or to the user who runs zbx-tcp"
             ),
             Self::Writable(mode) => write!(
                 f,
-                "its mode {mode:04o} lets others write it: `chmod go-w` it"
+                "can be written by others (mode {mode:04o}): `chmod go-w` it"
             ),
             Self::Replaceable => f.write_str(
-                "others can replace it: its directory must belong to root or to the user who runs zbx-tcp, without write permission for others",
+                "can be replaced by others: its directory must belong to root or to the user who runs zbx-tcp, without write permission for others",
             ),
         }
     }
@@ -133,15 +132,77 @@ fn read_bounded(file: File, limit: u64) -> Result<Vec<u8>, Refusal> {
     Ok(bytes)
 }
 
-/// The first `most` bytes of a regular file, for files of which everything readable counts: what is
-/// absent, unreadable or not a regular file is empty, and bytes before a read error are kept.
-pub fn read_lenient(path: &Path, most: u64) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    let file = open(path, libc::O_NONBLOCK | libc::O_NOCTTY).ok();
-    if let Some(file) = file.filter(|file| file.metadata().is_ok_and(|about| about.is_file())) {
-        let _ = file.take(most).read_to_end(&mut bytes);
+/// What could be read of a file that need not exist.
+#[derive(Debug, Default)]
+pub struct OptionalContent {
+    /// The bytes that were read; none if the file is absent or not a regular file.
+    pub bytes: Vec<u8>,
+    /// Why there may be more.
+    pub unread: Option<Unread>,
+}
+
+/// Why a file was not read to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unread {
+    /// This user may not read it.
+    Denied,
+    /// It has more bytes than this.
+    TooLarge(u64),
+    /// Another error; this machine may lack a resource, and a retry may succeed.
+    Failed(io::ErrorKind, Option<i32>),
+}
+
+impl fmt::Display for Unread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Denied => f.write_str("permission denied"),
+            Self::TooLarge(limit) => write!(f, "is larger than {limit} bytes"),
+            Self::Failed(kind, None) => f.write_str(&os_error_text(&(*kind).into())),
+            Self::Failed(_, Some(errno)) => {
+                f.write_str(&os_error_text(&io::Error::from_raw_os_error(*errno)))
+            }
+        }
     }
-    bytes
+}
+
+impl From<io::Error> for Unread {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::PermissionDenied => Self::Denied,
+            kind => Self::Failed(kind, error.raw_os_error()),
+        }
+    }
+}
+
+/// The first `most` bytes of a regular file. A file that is absent or not a regular file is empty;
+/// bytes before a read error are kept.
+pub fn read_optional(path: &Path, most: u64) -> OptionalContent {
+    let mut bytes = Vec::new();
+    let mut read = || {
+        let file = open(path, libc::O_NONBLOCK | libc::O_NOCTTY)?;
+        if file.metadata()?.is_file() {
+            file.take(most + 1).read_to_end(&mut bytes)?;
+        }
+        Ok(())
+    };
+    let unread = match read() {
+        Err(error) if is_absence(&error) => None,
+        Err(error) => Some(Unread::from(error)),
+        Ok(()) if bytes.len() as u64 > most => {
+            bytes.pop();
+            Some(Unread::TooLarge(most))
+        }
+        Ok(()) => None,
+    };
+    OptionalContent { bytes, unread }
+}
+
+/// Whether open(2) found no file, or one that cannot be opened because of its kind.
+fn is_absence(error: &io::Error) -> bool {
+    use io::ErrorKind::{IsADirectory, NotADirectory, NotFound};
+    let errno = error.raw_os_error();
+    matches!(error.kind(), NotFound | NotADirectory | IsADirectory)
+        || matches!(errno, Some(libc::ELOOP | libc::ENXIO | libc::ENODEV))
 }
 
 /// Whether there is no directory entry with this path; a dangling symbolic link is an entry.
@@ -218,10 +279,10 @@ mod tests {
     #[test]
     fn other_kinds_of_files_are_refused_without_blocking() {
         let dir = tempfile::tempdir().unwrap();
-        assert_eq!(error(dir.path()), "it is a directory, not a regular file");
+        assert_eq!(error(dir.path()), "is a directory, not a regular file");
         assert_eq!(
             error(Path::new("/dev/zero")),
-            "it is a device, not a regular file"
+            "is a device, not a regular file"
         );
         let fifo = dir.path().join("fifo");
         assert!(
@@ -231,18 +292,37 @@ mod tests {
                 .unwrap()
                 .success()
         );
-        assert_eq!(error(&fifo), "it is a FIFO, not a regular file");
+        assert_eq!(error(&fifo), "is a FIFO, not a regular file");
     }
 
     #[test]
-    fn a_lenient_read_returns_what_there_is() {
+    fn an_optional_file_is_read_as_far_as_possible() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("file");
-        assert_eq!(read_lenient(&path, 100), b"");
+        let read = |path: &Path| {
+            let OptionalContent { bytes, unread } = read_optional(path, 100);
+            (bytes.len(), unread)
+        };
+        assert_eq!(read(&path), (0, None));
+        fs::write(&path, [b'#'; 100]).unwrap();
+        assert_eq!(read(&path), (100, None));
         fs::write(&path, [b'#'; 101]).unwrap();
-        assert_eq!(read_lenient(&path, 100), [b'#'; 100]);
-        assert_eq!(read_lenient(dir.path(), 100), b"");
-        assert_eq!(read_lenient(Path::new("/dev/zero"), 100), b"");
+        assert_eq!(read(&path), (100, Some(Unread::TooLarge(100))));
+        symlink("loop", dir.path().join("loop")).unwrap();
+        for path in [
+            dir.path(),
+            Path::new("/dev/zero"),
+            &path.join("x"),
+            &dir.path().join("loop"),
+        ] {
+            assert_eq!(read(path), (0, None), "{}", path.display());
+        }
+        // Opens, but cannot be read.
+        let memory = read(Path::new("/proc/self/mem"));
+        assert!(
+            matches!(memory, (0, Some(Unread::Failed(..)))),
+            "{memory:?}"
+        );
     }
 
     #[test]
@@ -291,8 +371,8 @@ mod tests {
         fs::write(&path, [b'#'; 100]).unwrap();
         assert_eq!(read(&path, 100).unwrap().0.len(), 100);
         fs::write(&path, [b'#'; 101]).unwrap();
-        assert_eq!(error(&path), "it is larger than 100 bytes");
+        assert_eq!(error(&path), "is larger than 100 bytes");
         File::create(&path).unwrap().set_len(1 << 40).unwrap();
-        assert_eq!(error(&path), "it is larger than 100 bytes");
+        assert_eq!(error(&path), "is larger than 100 bytes");
     }
 }

@@ -8,6 +8,7 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 use std::time::Duration;
 
 use libc::{c_int, c_void, socklen_t};
+use socket2::{SockFilter, Socket};
 
 use crate::failure::{IcmpFact, IcmpVersion};
 
@@ -22,6 +23,9 @@ pub struct TcpInfo {
     pub retransmits: u32,
     /// `tcpi_snd_mss`, bytes.
     pub mss: u32,
+    /// `tcpi_last_data_recv`: the time since the peer's last data, or its SYN; longer than the
+    /// connection exists if it has sent neither. Exact to one tick of the kernel.
+    pub last_received: Duration,
 }
 
 /// Reads `TCP_INFO` (tcp(7)), in any state of the socket.
@@ -49,6 +53,7 @@ pub fn tcp_info(socket: BorrowedFd<'_>) -> io::Result<TcpInfo> {
         rttvar: Duration::from_micros(info.tcpi_rttvar.into()),
         retransmits: info.tcpi_total_retrans,
         mss: info.tcpi_snd_mss,
+        last_received: Duration::from_millis(info.tcpi_last_data_recv.into()),
     })
 }
 
@@ -201,6 +206,57 @@ unsafe fn offender(data: *const u8, length: usize) -> Option<IpAddr> {
             _ => None,
         }
     }
+}
+
+/// Makes the kernel drop UDP datagrams that do not start with these two bytes, before they take
+/// space in the receive buffer (`SO_ATTACH_FILTER`, socket(7)). Needs no privilege.
+///
+/// # Errors
+/// The error of setsockopt(2).
+pub fn accept_only(socket: &Socket, start: [u8; 2]) -> io::Result<()> {
+    /// A filter sees the datagram from its UDP header on (RFC 768).
+    const UDP_HEADER: u32 = 8;
+    let instruction = |code: u32, if_true, if_false, value| {
+        // Opcodes have 16 bits (linux/filter.h).
+        SockFilter::new(
+            u16::try_from(code).unwrap_or_default(),
+            if_true,
+            if_false,
+            value,
+        )
+    };
+    let start = u32::from(u16::from_be_bytes(start));
+    socket.attach_filter(&[
+        // A datagram that is too short to be read from is dropped.
+        instruction(libc::BPF_LD | libc::BPF_H | libc::BPF_ABS, 0, 0, UDP_HEADER),
+        instruction(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, 0, 1, start),
+        instruction(libc::BPF_RET | libc::BPF_K, 0, 0, u32::MAX),
+        instruction(libc::BPF_RET | libc::BPF_K, 0, 0, 0),
+    ])
+}
+
+/// How many datagrams the kernel dropped at this socket, because of a filter or because its receive
+/// buffer was full (`SO_MEMINFO`, since Linux 4.12; `linux/sock_diag.h`).
+///
+/// # Errors
+/// The error of getsockopt(2).
+pub fn dropped_datagrams(socket: BorrowedFd<'_>) -> io::Result<u32> {
+    const DROPS: usize = libc::SK_MEMINFO_DROPS as usize;
+    let mut values = [0_u32; DROPS + 1];
+    // SAFETY: the kernel writes at most `length` bytes, the size of the array.
+    let result = unsafe {
+        let mut length = socklen_of::<[u32; DROPS + 1]>();
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_MEMINFO,
+            (&raw mut values).cast::<c_void>(),
+            &raw mut length,
+        )
+    };
+    check(result)?;
+    let [.., drops] = values;
+    Ok(drops)
 }
 
 /// Whether the kernel does not support the address family (`EAFNOSUPPORT` of socket(2)).

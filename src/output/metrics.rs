@@ -10,7 +10,7 @@ use std::str::from_utf8;
 use std::time::Duration;
 
 use crate::address::Host;
-use crate::failure::IcmpFact;
+use crate::failure::{IcmpFact, Status};
 use crate::fast_fmt;
 use crate::plan::Plan;
 use crate::report::{ConnectionReport, DialogueReport, Report, Response, TcpFacts};
@@ -113,11 +113,11 @@ use Unmeasured::{Empty, Reason, Zero};
 use Value::{Address, Integer, Ratio, Seconds, Text};
 
 /// Every metric.
-pub const METRICS: [Metric; 36] = [
+pub const METRICS: [Metric; 40] = [
     row(
         "schema",
         "version",
-        "version of the document format",
+        "version of the format of the document",
         Zero,
         FromPlan(|_| Some(Integer(SCHEMA))),
     ),
@@ -138,7 +138,7 @@ pub const METRICS: [Metric; 36] = [
     row(
         "host",
         "text",
-        "host name or address, as given",
+        "host name or address of the target, as given",
         Empty,
         FromPlan(|p| Some(host(&p.target.host))),
     ),
@@ -159,14 +159,21 @@ pub const METRICS: [Metric; 36] = [
     row(
         "up",
         "0 or 1",
-        "1 if every requested check passed, else 0",
+        "1 if every requested check passed, otherwise 0",
         Zero,
         FromReport(|r| Some(Integer(r.is_up().into()))),
     ),
     row(
+        "state",
+        "0, 1 or 2",
+        "0 if down, 1 if up, 2 if unknown: denied, local_error, not_tried",
+        Zero,
+        FromReport(|r| Some(Integer(state(r.status(), r.is_up())))),
+    ),
+    row(
         "status",
         "number",
-        "status code; see the table of statuses",
+        "status number; see the table of statuses",
         Zero,
         FromReport(|r| Some(Integer(r.status().code().into()))),
     ),
@@ -180,14 +187,14 @@ pub const METRICS: [Metric; 36] = [
     row(
         "error",
         "text",
-        "reason of the failure, one sentence; empty if up",
+        "reason for the failure, as one sentence; empty if up",
         Empty,
         FromReport(error),
     ),
     row(
         "step",
         "number",
-        "number of the dialogue step that failed, or of the last one",
+        "number of the dialogue step that failed, otherwise of the last step",
         Zero,
         FromConnection(|t| dialogue(t)?.step.map(|step| Integer(step as u64))),
     ),
@@ -211,6 +218,27 @@ pub const METRICS: [Metric; 36] = [
         "local address of the connection",
         Empty,
         FromConnection(|t| t.source.map(Address)),
+    ),
+    row(
+        "addresses_total",
+        "number",
+        "addresses of the name, if it has several",
+        Zero,
+        FromReport(|r| (r.address_count > 1).then(|| Integer(r.address_count.into()))),
+    ),
+    row(
+        "addresses_failed",
+        "number",
+        "addresses of the name that were probed and did not pass",
+        Zero,
+        FromReport(|r| Some(Integer(r.address_failures()?.count() as u64))),
+    ),
+    row(
+        "addresses_error",
+        "text",
+        "reasons why addresses of the name did not pass, at most 2 KiB; empty if all that were probed did",
+        Empty,
+        FromReport(addresses_error),
     ),
     row(
         "time.total",
@@ -264,7 +292,7 @@ pub const METRICS: [Metric; 36] = [
     row(
         "tcp.syn_retransmits",
         "number",
-        "SYNs that were retransmitted",
+        "number of retransmitted SYNs",
         Zero,
         FromConnection(|t| tcp(t, |f| Some(f.syn_retransmits))),
     ),
@@ -299,35 +327,35 @@ pub const METRICS: [Metric; 36] = [
     row(
         "response.bytes",
         "bytes",
-        "received bytes, in total",
+        "total number of received bytes",
         Zero,
         FromConnection(|t| t.response().map(|r| Integer(r.bytes))),
     ),
     row(
         "response.text",
         "text",
-        "response to the last step, decoded and escaped, at most 2 KiB",
+        "data received in the last step, decoded and escaped, at most 2 KiB",
         Empty,
         FromReport(response_text),
     ),
     row(
         "response.hex",
         "text",
-        "first 256 bytes of the response, if it is not clean text",
+        "first 256 bytes of the response in hex, if it is not printable text",
         Empty,
         FromReport(response_hex),
     ),
     row(
         "attempts.sent",
         "number",
-        "connection attempts, with --count",
+        "number of connection attempts, with --count",
         Zero,
         FromReport(|r| attempts(r, |a| Some(Integer(a.sent().into())))),
     ),
     row(
         "attempts.ok",
         "number",
-        "attempts that succeeded",
+        "number of attempts that succeeded",
         Zero,
         FromReport(|r| attempts(r, |a| Some(Integer(a.ok().into())))),
     ),
@@ -422,6 +450,27 @@ fn text<'a>(text: impl Into<Cow<'a, str>>) -> Option<Value<'a>> {
 
 fn error(report: &Report) -> Option<Value<'_>> {
     text(report.failure.as_ref().map_or("", |failure| &failure.text))
+}
+
+/// A number that shows at a glance what is known of the target; a wall can color it.
+pub fn state(status: Status, is_up: bool) -> u64 {
+    if status.is_unknown() { 2 } else { is_up.into() }
+}
+
+/// The failures of the addresses, as many as fit.
+fn addresses_error(report: &Report) -> Option<Value<'_>> {
+    let mut all = String::new();
+    for failure in report.address_failures()? {
+        if all.len() + failure.text.len() > TEXT_LIMIT {
+            all.push_str("; ...");
+            break;
+        }
+        if !all.is_empty() {
+            all.push_str("; ");
+        }
+        all.push_str(&failure.text);
+    }
+    text(all)
 }
 
 fn family(address: IpAddr) -> u64 {

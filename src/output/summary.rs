@@ -111,7 +111,12 @@ impl Summary {
             let _ = write!(line, "; {} repeated", self.duplicates);
         }
         if self.invalid > 0 {
-            let _ = write!(line, "; {} invalid entries skipped", self.invalid);
+            let entries = if self.invalid == 1 {
+                "entry"
+            } else {
+                "entries"
+            };
+            let _ = write!(line, "; {} invalid {entries} skipped", self.invalid);
         }
         let _ = write!(line, "; took {}", format_duration(elapsed));
         if let Some(lag) = self.lag() {

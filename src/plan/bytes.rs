@@ -185,7 +185,7 @@ impl fmt::Display for BytesError {
                 let text = escaped_prefix(text, 4).replace("\\\\", "\\");
                 write!(
                     f,
-                    "unknown escape `{text}`: known are \\r \\n \\t \\0 \\\\ \\xHH; a backslash itself is written \\\\"
+                    "unknown escape `{text}`: valid escapes are \\r \\n \\t \\0 \\\\ \\xHH; write \\\\ for a backslash"
                 )
             }
             Self::UnknownEncoding(label) => {

@@ -110,17 +110,19 @@ fn with_stars(bytes: &[u8], covered: &[bool], part: Range<usize>) -> Vec<u8> {
 /// For each byte, whether it belongs to a part of a secret.
 fn covered<'s>(bytes: &[u8], secrets: impl Iterator<Item = &'s Secret>) -> Vec<bool> {
     let mut covered = vec![false; bytes.len()];
-    let mut parts: HashSet<&[u8], RandomState> = HashSet::default();
+    let mut parts: HashSet<[u8; PART], RandomState> = HashSet::default();
     for secret in secrets.map(Secret::reveal) {
         if secret.len() < PART {
             cover_whole(&mut covered, bytes, secret);
         }
-        parts.extend(secret.windows(PART));
+        for part in secret.windows(PART) {
+            parts.extend(<[u8; PART]>::try_from(part));
+        }
         cover_ends(&mut covered, bytes, secret);
     }
     if !parts.is_empty() {
         for (at, window) in bytes.windows(PART).enumerate() {
-            if parts.contains(window) {
+            if <[u8; PART]>::try_from(window).is_ok_and(|part| parts.contains(&part)) {
                 covered
                     .get_mut(at..at + PART)
                     .unwrap_or_default()

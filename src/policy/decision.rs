@@ -107,19 +107,19 @@ impl fmt::Display for Reason {
             Self::NoFile => write!(f, "there is no policy file {PATH}"),
             Self::Rule { list, position, embedded: None, .. } => write!(f, "{}[{position}]", list.key()),
             Self::Rule { list, position, embedded: Some(embedded), .. } => {
-                write!(f, "{}[{position}], for the embedded {embedded}", list.key())
+                write!(f, "{}[{position}], for the embedded address {embedded}", list.key())
             }
             Self::NoDenyMatches => f.write_str("no deny rule matches"),
             Self::NoAllowMatches(None) => f.write_str("no allow rule matches"),
             Self::NoAllowMatches(Some(embedded)) => {
- write!(f, "no allow rule matches the embedded {embedded}")
+ write!(f, "no allow rule matches the embedded address {embedded}")
 },
             Self::NoLists => write!(f, "{PATH} has neither allow nor deny rules"),
             Self::InHosts(service) => write!(f, "allowed by services.{service}.hosts"),
             Self::NotInHosts(service, None) => write!(f, "not listed in services.{service}.hosts"),
-            Self::NotInHosts(service, Some(embedded)) => write!(f, "the embedded {embedded} is not listed in services.{service}.hosts"),
+            Self::NotInHosts(service, Some(embedded)) => write!(f, "the embedded address {embedded} is not listed in services.{service}.hosts"),
             Self::Unspecified => {
-                f.write_str("it means any address of this machine, which no rule can match: give the address itself")
+                f.write_str("this address means any address of the machine, so no rule can match it: use a specific address")
             }
             Self::Unusable(why) => f.write_str(why),
         }

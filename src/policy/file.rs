@@ -17,7 +17,7 @@ const MAX_BYTES: u64 = 1 << 20;
 /// # Errors
 /// The sentence that says why the file cannot be read.
 pub fn read(path: &Path) -> Result<Option<Vec<u8>>, String> {
-    let unusable = |why: String| format!("policy file is unusable: {}: {why}", path.display());
+    let unusable = |why: String| format!("policy file cannot be used: {}: {why}", path.display());
     if files::is_absent(path).map_err(unusable)? {
         return Ok(None);
     }
@@ -42,10 +42,10 @@ mod tests {
         symlink("nowhere", path("dangling")).unwrap();
         for (name, why) in [
             ("dangling", "no such file or directory"),
-            (".", "it is a directory, not a regular file"),
+            (".", "is a directory, not a regular file"),
         ] {
             let path = path(name);
-            let expected = format!("policy file is unusable: {}: {why}", path.display());
+            let expected = format!("policy file cannot be used: {}: {why}", path.display());
             assert_eq!(read(&path), Err(expected));
         }
     }

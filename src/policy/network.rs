@@ -101,7 +101,7 @@ impl fmt::Display for NetworkError {
             Self::Port => {
                 f.write_str("a port is not a number from 1 to 65535, or a range such as 8000-8010")
             }
-            Self::Separator => f.write_str("ports are not separated by `,`"),
+            Self::Separator => f.write_str("ports must be separated by `,`"),
             Self::ReversedRange => {
                 f.write_str("a port range is reversed: write the smaller port first")
             }

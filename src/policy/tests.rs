@@ -79,7 +79,7 @@ fn a_service_is_limited_to_its_hosts() {
         (
             "64:ff9b::11.0.0.1",
             22,
-            "denied: the embedded 11.0.0.1 is not listed in services.till.hosts",
+            "denied: the embedded address 11.0.0.1 is not listed in services.till.hosts",
         ),
         (
             "2002:a00:1::",
@@ -124,35 +124,41 @@ fn a_denied_ipv4_address_is_denied_in_every_notation() {
     for (address, expected) in [
         ("10.0.0.1", "denied: deny[1]"),
         ("::ffff:10.0.0.1", "denied: deny[1]"),
-        ("::10.0.0.1", "denied: deny[1], for the embedded 10.0.0.1"),
+        (
+            "::10.0.0.1",
+            "denied: deny[1], for the embedded address 10.0.0.1",
+        ),
         (
             "64:ff9b::a00:1",
-            "denied: deny[1], for the embedded 10.0.0.1",
+            "denied: deny[1], for the embedded address 10.0.0.1",
         ),
-        ("2002:a00:1::", "denied: deny[1], for the embedded 10.0.0.1"),
+        (
+            "2002:a00:1::",
+            "denied: deny[1], for the embedded address 10.0.0.1",
+        ),
         (
             "64:ff9b:1::10.0.0.1",
-            "denied: deny[1], for the embedded 10.0.0.1",
+            "denied: deny[1], for the embedded address 10.0.0.1",
         ),
         (
             "64:ff9b:1:a00:0:100:c000:207",
-            "denied: deny[1], for the embedded 10.0.0.1",
+            "denied: deny[1], for the embedded address 10.0.0.1",
         ),
         (
             "2001:0:c000:207::f5ff:fffe",
-            "denied: deny[1], for the embedded 10.0.0.1",
+            "denied: deny[1], for the embedded address 10.0.0.1",
         ),
         (
             "::ffff:0:10.0.0.1",
-            "denied: deny[1], for the embedded 10.0.0.1",
+            "denied: deny[1], for the embedded address 10.0.0.1",
         ),
         (
             "2001:db8::5efe:10.0.0.1",
-            "denied: deny[1], for the embedded 10.0.0.1",
+            "denied: deny[1], for the embedded address 10.0.0.1",
         ),
         (
             "2002:a00:1:ffff::7",
-            "denied: deny[1], for the embedded 10.0.0.1",
+            "denied: deny[1], for the embedded address 10.0.0.1",
         ),
         ("2002:b00:1::", "allowed: no deny rule matches"),
         ("::ffff:11.0.0.1", "allowed: no deny rule matches"),
@@ -172,7 +178,7 @@ fn an_allow_list_must_also_allow_the_embedded_address() {
     assert_eq!(decided(v6, "2001:db8::1", 22), "allowed: allow[1]");
     assert_eq!(
         decided(v6, "64:ff9b::a00:1", 22),
-        "denied: no allow rule matches the embedded 10.0.0.1"
+        "denied: no allow rule matches the embedded address 10.0.0.1"
     );
     assert_eq!(
         decided(v6, "::ffff:10.0.0.1", 22),
@@ -193,7 +199,7 @@ fn the_unspecified_address_is_denied_if_there_are_rules() {
     let deny = "deny = [\"127.0.0.0/8\", \"::1\"]";
     for address in ["0.0.0.0", "::", "::ffff:0.0.0.0", "64:ff9b::", "2002::1"] {
         assert!(
-            decide(deny, address, 22).starts_with("denied: it means any address"),
+            decide(deny, address, 22).starts_with("denied: this address means any address"),
             "{address}"
         );
     }
@@ -238,7 +244,7 @@ fn an_invalid_file_denies_everything_and_names_the_line() {
         (
             "allow = [\"10.0.0.1/8\"]",
             "1: key `allow[1]`: ",
-            "bits after the prefix",
+            "host bits are set",
         ),
         (
             "allow = [\"10.0.0.1:http\"]",

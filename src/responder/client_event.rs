@@ -55,14 +55,16 @@ impl fmt::Display for LogLine<'_> {
             ClientEvent::Connected => f.write_str("connected"),
             ClientEvent::Received(bytes) => self.bytes(f, "received", bytes),
             ClientEvent::Sent(bytes) => self.bytes(f, "sent", bytes),
-            ClientEvent::ClosedByClient => f.write_str("left"),
+            ClientEvent::ClosedByClient => f.write_str("closed the connection"),
             ClientEvent::DrainTimedOut => {
-                f.write_str("closed by this side: its own FIN did not come")
+                f.write_str("closed by this side: the client sent no FIN")
             }
             ClientEvent::Reset => f.write_str("reset by this side"),
             ClientEvent::Failed(error) => match error.kind() {
                 io::ErrorKind::ConnectionReset => f.write_str("reset by the client"),
-                io::ErrorKind::BrokenPipe => f.write_str("left before everything was sent"),
+                io::ErrorKind::BrokenPipe => {
+                    f.write_str("closed the connection before all data was sent")
+                }
                 _ => write!(f, "failed: {error}"),
             },
         }
@@ -127,7 +129,7 @@ mod tests {
         assert_eq!(of(libc::ECONNRESET), "127.0.0.1:40312 reset by the client");
         assert_eq!(
             of(libc::EPIPE),
-            "127.0.0.1:40312 left before everything was sent"
+            "127.0.0.1:40312 closed the connection before all data was sent"
         );
         assert!(
             of(libc::ETIMEDOUT).starts_with("127.0.0.1:40312 failed: "),

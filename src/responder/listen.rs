@@ -97,7 +97,7 @@ impl fmt::Display for ListenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Empty => {
-                f.write_str("the port to listen on is empty: give `PORT`, or `ADDR:PORT`")
+                f.write_str("the port to listen on is empty: give `PORT` or `ADDR:PORT`")
             }
             Self::Port(text) => write!(
                 f,
@@ -107,19 +107,19 @@ impl fmt::Display for ListenError {
             Self::NoAddress(text) => {
                 write!(
                     f,
-                    "`{text}` has no address before the colon: a port alone listens on every \
-                     address"
+                    "`{text}` has no address before the colon: to listen on every address, give only the \
+                     port"
                 )
             }
             Self::Ipv6(text) => write!(
                 f,
                 "`{text}` is not `[IPV6]:PORT`: write an IPv6 address in brackets such as \
-                 `[::1]:8989`, a zone as the interface's number"
+                 `[::1]:8989`, and a zone as the number of the interface"
             ),
             Self::Name(text) => write!(
                 f,
-                "`{text}` does not begin with an address: names are not resolved here, write one of \
-                 this host's such as `127.0.0.1:PORT` or `[::1]:PORT`, or the port alone for all"
+                "`{text}` does not begin with an IP address: write an address of this host such as \
+                 `127.0.0.1:PORT` or `[::1]:PORT`; to listen on every address, give only the port"
             ),
         }
     }
@@ -157,16 +157,16 @@ impl fmt::Display for BindError {
         write!(f, "cannot listen on {}: ", self.listen)?;
         match self.source.kind() {
             io::ErrorKind::AddrInUse => f.write_str(
-                "another program listens there; stop it, choose another port, or 0 for any \
-                     free port",
+                "the port is in use by another program: stop that program, or choose another port (0: any \
+                     free port)",
             ),
             io::ErrorKind::PermissionDenied => f.write_str(
-                "this port is reserved for the system; choose one from 1024 up, or grant \
+                "this port requires a privilege: choose a port from 1024, or grant \
                  CAP_NET_BIND_SERVICE",
             ),
             io::ErrorKind::AddrNotAvailable => f.write_str(
-                "this host has no such address; see `ip address`, or give the port alone for \
-                     every address",
+                "this host has no such address: `ip address` lists the addresses; to listen on every \
+                     address, give only the port",
             ),
             _ => write!(f, "{}", self.source),
         }
@@ -261,15 +261,15 @@ mod tests {
             ("127.0.0.1:", "65535"),
             ("127.0.0.1:http", "65535"),
             (":8989", "every address"),
-            ("localhost:8989", "names are not resolved"),
-            ("127.1:8989", "names are not resolved"),
-            ("*:8989", "the port alone for all"),
+            ("localhost:8989", "begin with an IP address"),
+            ("127.1:8989", "begin with an IP address"),
+            ("*:8989", "give only the port"),
             ("::1:8989", "[::1]:8989"),
             ("[::1]", "[::1]:8989"),
             ("[::1:8989", "[::1]:8989"),
             ("[127.0.0.1]:80", "[::1]:8989"),
-            ("[fe80::1%eth0]:80", "interface's number"),
-            ("a\nb:80", "names are not resolved"),
+            ("[fe80::1%eth0]:80", "number of the interface"),
+            ("a\nb:80", "begin with an IP address"),
         ] {
             let error = word.parse::<Listen>().expect_err(word).to_string();
             assert!(!error.contains('\n'), "{word:?}: {error:?}");
@@ -288,7 +288,7 @@ mod tests {
             .to_string()
         };
         for (errno, remedy) in [
-            (libc::EADDRINUSE, "0 for any"),
+            (libc::EADDRINUSE, "0: any free port"),
             (libc::EACCES, "1024"),
             (libc::EADDRNOTAVAIL, "ip address"),
         ] {

@@ -125,7 +125,7 @@ fn transport_options(
     })
 }
 
-const NO_SUCH_ADDRESS: &str = "is not an address of this host: `ip address` lists them";
+const NO_SUCH_ADDRESS: &str = "is not an address of this host: `ip address` lists the addresses";
 
 fn source(given: &Located, interface: Option<&Interface>) -> Result<IpAddr, SettingsError> {
     let refused = |why: &str| given.error(format!("`{}` {why}", escaped_prefix(&given.text, 60)));
@@ -171,7 +171,7 @@ fn family_of(
 fn interface(given: &Located) -> Result<Interface, SettingsError> {
     let Some(index) = route::interface_index(&given.text) else {
         let name = escaped_prefix(&given.text, 40);
-        let message = format!("no interface `{name}` on this host: `ip link` lists them");
+        let message = format!("no interface `{name}` on this host: `ip link` lists the interfaces");
         return Err(given.error(message));
     };
     Ok(Interface {
@@ -199,13 +199,16 @@ fn attempts(
         .and_then(NonZeroU32::new)
         .unwrap_or(NonZeroU32::MIN);
     if require > count {
-        let message = format!("{require} of {count} attempts can never succeed");
+        let message = format!(
+            "{require} is greater than `{}` ({count})",
+            blame.name("--count")
+        );
         return Err(blame.error("--require", message));
     }
     let interval = overrides.interval.unwrap_or(Attempts::INTERVAL);
     if interval.saturating_mul(require.get() - 1) >= timeout {
         let message = format!(
-            "{require} attempts, one every {}, do not fit into the deadline: raise `{}`",
+            "{require} attempts with an interval of {} do not fit into the deadline: raise `{}`",
             humantime::format_duration(interval),
             blame.name("--timeout")
         );
@@ -222,15 +225,18 @@ fn reject_contradictions(spec: &ProbeSpec, blame: Blame<'_>) -> Result<(), Setti
     let is_closed = matches!(spec.expected, Expected::Closed(_));
     if is_closed && !(spec.steps.is_empty() && spec.quit.is_none()) {
         let message = match blame {
-            Blame::CommandLine => "conflicts with `--send`, `--expect` and `--quit`",
-            Blame::Target(_) => "conflicts with `steps` and `quit`",
+            Blame::CommandLine => "cannot be combined with `--send`, `--expect` and `--quit`",
+            Blame::Target(_) => "cannot be combined with `steps` and `quit`",
         };
         return Err(blame.error("--expect-closed", message));
     }
-    if spec.addresses == AddressSelection::All && spec.attempts.is_some() {
+    let is_repeated = spec
+        .attempts
+        .is_some_and(|attempts| attempts.count.get() > 1);
+    if spec.addresses == AddressSelection::All && is_repeated {
         let message = match blame {
-            Blame::CommandLine => "counts connects to one address: drop it, or `--addresses all`",
-            Blame::Target(_) => "counts connects to one address: drop it, or `addresses`",
+            Blame::CommandLine => "cannot be combined with `--addresses all`: remove one of them",
+            Blame::Target(_) => "cannot be combined with `addresses`: remove one of them",
         };
         return Err(blame.error("--count", message));
     }
@@ -289,9 +295,13 @@ fn reject_other_family(plan: &Plan, family: Option<RequestedFamily>) -> Result<(
     };
     if plan.ip().is_some_and(is_other) {
         let option = family.map_or("--source", |family| family.option);
+        let wanted = match plan.spec.family {
+            Family::V4 => "IPv4",
+            Family::V6 | Family::Any => "IPv6",
+        };
         return Err(SettingsError::in_option(
             option,
-            format!("{} is not of that address family", plan.target.host),
+            format!("the target {} is not an {wanted} address", plan.target.host),
         ));
     }
     Ok(())
@@ -305,7 +315,7 @@ fn zone(host: &Host, spec: &ProbeSpec) -> Result<Option<NonZeroU32>, SettingsErr
             if address.is_unicast_link_local() && spec.bind.interface.is_none() =>
         {
             Err(SettingsError::new(format!(
-                "`{address}` is link-local: write `{address}%eth0`, or name the interface by --interface"
+                "`{address}` is link-local: write `{address}%eth0`, or give --interface"
             )))
         }
         _ => Ok(None),
@@ -318,7 +328,7 @@ fn zone_index(zone: &str) -> Result<NonZeroU32, SettingsError> {
         .or_else(|| zone.parse().ok())
         .ok_or_else(|| {
             SettingsError::new(format!(
-                "zone `{}`: no such interface on this host: `ip link` lists them",
+                "zone `{}`: this host has no such interface: `ip link` lists the interfaces",
                 escaped_prefix(zone, 40)
             ))
         })

@@ -54,10 +54,7 @@ pub fn check(request: CheckRequest, config: Configuration) -> Result<Check, Sett
     let plan = plan(&Arc::new(spec), target, probe.family)?;
     reject_unmeasured(&format, &plan)?;
     if transcript == Transcript::Shown && !matches!(format, Format::Text) {
-        return Err(SettingsError::in_option(
-            "--verbose",
-            "explains a text report: add `-o text`",
-        ));
+        return Err(SettingsError::in_option("--verbose", "requires `-o text`"));
     }
     Ok(Check {
         plan,
@@ -84,7 +81,7 @@ fn reject_unmeasured(format: &Format, plan: &Plan) -> Result<(), SettingsError> 
                 known.join(", ")
             };
             let message = format!(
-                "no step captures `{}`; captured are: {known}",
+                "no step captures `{}`; captures: {known}",
                 escaped_prefix(name, 40)
             );
             Err(SettingsError::in_option("--output", message))

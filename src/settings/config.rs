@@ -141,7 +141,7 @@ impl Configuration {
         match asked {
             Some(asked) if asked > allowed.max(DEFAULT_MAX_TARGETS) => {
                 let allowed = allowed.max(DEFAULT_MAX_TARGETS);
-                let why = format!("{asked} is more than {allowed}: {REMEDY}");
+                let why = format!("{asked} is more than the limit of {allowed}: {REMEDY}");
                 Err(SettingsError::in_option("--max-targets", why))
             }
             Some(max) => Ok(TargetLimit {

@@ -33,7 +33,7 @@ pub fn ports(host: &str, list: &str, config: &Configuration) -> Result<Vec<Plan>
     let entries = port_list::parse(list, MAX_LISTED).map_err(|why| {
         let hint = match why {
             PortListError::TooMany(_) => {
-                ", each of which would become items: write fewer, or use `discover open`, which lists those that accept"
+                ", and Zabbix would create items for each: write a shorter list, or use `discover open` to list only open ports"
             }
             _ => "",
         };
@@ -48,7 +48,7 @@ pub fn ports(host: &str, list: &str, config: &Configuration) -> Result<Vec<Plan>
 fn reject_empty(entries: &[PortEntry]) -> Result<(), SettingsError> {
     if entries.is_empty() {
         return Err(SettingsError::new(
-            "the list of ports is empty: name some, such as `22/ssh,443`",
+            "the list of ports is empty: write a list such as `22/ssh,443`",
         ));
     }
     Ok(())
@@ -65,8 +65,8 @@ pub struct OpenRequest {
     pub probe: ProbeRequest,
     /// What the run may use.
     pub bounds: Bounds,
-    /// The seed of the randomized start order.
-    pub seed: u64,
+    /// The seed of the randomized start order; each run has its own without it.
+    pub seed: Option<u64>,
 }
 
 impl OpenRequest {
@@ -92,8 +92,8 @@ pub struct Candidates {
     pub plans: Vec<Arc<Plan>>,
     /// What the run may use.
     pub bounds: Bounds,
-    /// The seed of the randomized start order.
-    pub seed: u64,
+    /// The seed of the randomized start order; each run has its own without it.
+    pub seed: Option<u64>,
     /// How names are resolved.
     pub resolver: ResolverChoice,
 }

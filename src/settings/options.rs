@@ -14,7 +14,9 @@ use crate::settings::parse::{self, InvalidValue};
 use crate::settings::request::{
     CheckRequest, ProbeRequest, RequestedFamily, ResolverChoice, Transcript,
 };
-use crate::settings::step_spec::{ExpectSpec, LineEnds, PatternSpec, SendSpec, StepSpec};
+use crate::settings::step_spec::{
+    ExpectSpec, LineEnds, PatternSpec, RejectSpec, SendSpec, StepSpec,
+};
 
 /// The request of `check`; `default_format` is what is printed without `--output`.
 ///
@@ -123,7 +125,7 @@ fn resolver(args: &NetworkArgs) -> Result<ResolverChoice, SettingsError> {
     if cfg!(target_feature = "crt-static") && non_empty(&args.resolver) == Some("system") {
         return Err(SettingsError::in_option(
             "--resolver",
-            "`system` does not exist in this static build: use a dynamic build, or leave it out",
+            "`system` is not available in this static build: use a dynamic build, or remove the option",
         ));
     }
     let choice = option("--resolver", &args.resolver, |text| {
@@ -169,9 +171,9 @@ fn dialogue(args: &StepArgs) -> Result<(Option<Vec<StepSpec>>, Option<SendSpec>)
         let name = kind.option();
         if quit.is_some() {
             let message = if *kind == StepKind::Quit {
-                "is given twice: give --quit once, last"
+                "is given twice: give --quit once, after all other steps"
             } else {
-                "comes after --quit: give --quit once, last"
+                "is after --quit: give --quit once, after all other steps"
             };
             return Err(SettingsError::in_option(name, message));
         }
@@ -187,14 +189,17 @@ fn dialogue(args: &StepArgs) -> Result<(Option<Vec<StepSpec>>, Option<SendSpec>)
             }
             StepKind::Reject(kind) => {
                 unused_reject = Some(name);
-                reject.push(PatternSpec { kind: *kind, text });
+                reject.push(RejectSpec {
+                    pattern: PatternSpec { kind: *kind, text },
+                    reason: None,
+                });
             }
         }
     }
     match unused_reject {
         Some(option) => Err(SettingsError::in_option(
             option,
-            "applies to the expectations after it, and there is none: put it before one",
+            "applies to the `--expect` options after it, but there is none: give it before them",
         )),
         None => Ok(((!steps.is_empty()).then_some(steps), quit)),
     }

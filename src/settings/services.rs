@@ -55,7 +55,7 @@ pub fn find(config: &Configuration, name: &str) -> Result<Service, SettingsError
     }
     if WITH_TLS.contains(&name) {
         return Err(SettingsError::new(format!(
-            "service `{name}` needs TLS, which is not supported yet"
+            "service `{name}` requires TLS, which is not supported yet"
         )));
     }
     let own = config.services.keys().map(String::as_str);
@@ -129,7 +129,7 @@ mod tests {
                 .to_string()
         };
         assert!(refused("smpt").contains("did you mean `smtp`?"));
-        assert!(refused("https").contains("needs TLS"));
+        assert!(refused("https").contains("requires TLS"));
         assert!(refused("\x1b[31m").contains("\\x1b"));
     }
 

@@ -66,12 +66,13 @@ impl TargetSpec {
         let mut parts = text.split_ascii_whitespace();
         let (host, list, service) = (parts.next().unwrap_or_default(), parts.next(), parts.next());
         if parts.next().is_some() {
-            let why = "expected `HOST PORT SERVICE` at most; a comment begins with `#`";
+            let why =
+                "has more than three words: write `HOST PORT SERVICE`, and `#` before a comment";
             return Err(at(&location, why));
         }
         let (host, port) = split_port(host).map_err(|why| at(&location, why))?;
         if port.is_some() && list.is_some() {
-            let why = "has two ports: write `HOST:PORT` alone, or `HOST PORT SERVICE`";
+            let why = "has two ports: write either `HOST:PORT` or `HOST PORT SERVICE`";
             return Err(at(&location, why));
         }
         Self::new(location, host, port.or(list), service, limit)
@@ -167,6 +168,6 @@ impl TargetLimit {
     /// The error of a list of so many targets.
     pub fn exceeded(self, count: usize) -> String {
         let Self { max, remedy } = self;
-        format!("{count} targets are more than {max}: {remedy}, or write fewer")
+        format!("{count} targets are more than the limit of {max}: {remedy}, or give fewer targets")
     }
 }

@@ -31,7 +31,7 @@ pub fn errors(config: &Configuration, is_late: impl Fn(Duration) -> bool) -> Vec
     let mut ids = BTreeSet::new();
     for target in config.targets.iter().filter_map(|read| read.as_ref().ok()) {
         if let Some(id) = target.id.as_ref().filter(|id| !ids.insert(&id.text)) {
-            errors.push(id.error("duplicate id: ids are unique over all files"));
+            errors.push(id.error("duplicate id: ids must be unique in all files"));
         }
     }
     errors.extend(target_errors(config));

@@ -56,7 +56,7 @@ fn fails_at_once(net: &Net, name: &str, args: &[&str], parts: &[&str]) {
 #[track_caller]
 fn times_out(net: &Net, name: &str, from: &str) {
     let ran = json(net, name, &["-t", "700ms"]);
-    let text = format!("resolve {name}: no answer from {from} (0.7 s)");
+    let text = format!("resolve {name}: no answer from {from}");
     let verdict = Verdict::of(ran, 2, "resolve_timeout", &[&text])
         .times(&["total"])
         .no_icmp();
@@ -248,7 +248,7 @@ fn a_requested_family_is_not_replaced_by_the_other() {
         ran,
         4,
         "unreachable",
-        &["connect to [2001:db8::2]:80: ", "(ENETUNREACH, "],
+        &["connect to [2001:db8::2]:80: ", "(ENETUNREACH)"],
     );
     assert_eq!(verdict.document()["address"], "2001:db8::2");
     verdict.times(&["total", "resolve"]).no_icmp().at_once();
@@ -382,11 +382,16 @@ fn without_files_the_server_is_this_machine() {
     let _listener = net.listen("target", TARGET, 80, "hold");
     let args = ["v4.example", "80", "-o", "json"];
     let parts = ["resolve v4.example: no name server reachable: connection refused at 127.0.0.1"];
-    Verdict::of(net.check_without_etc(&args), 1, "resolve_failed", &parts)
-        .times(&["total"])
-        .at_once();
+    Verdict::of(
+        net.check_without("/etc", &args),
+        1,
+        "resolve_failed",
+        &parts,
+    )
+    .times(&["total"])
+    .at_once();
     let _local = net.python("probe", "dns_server.py", &["127.0.0.1"]);
-    let verdict = Verdict::of(net.check_without_etc(&args), 0, "ok", &[]);
+    let verdict = Verdict::of(net.check_without("/etc", &args), 0, "ok", &[]);
     assert_eq!(verdict.document()["address"], TARGET);
 }
 
@@ -430,4 +435,91 @@ fn name_servers_may_have_ipv6_addresses() {
         );
         assert_eq!(server.line(), "query gone.example A");
     }
+}
+
+/// Nothing may be up or down because a name was sent to this machine: the listener here must not be
+/// reached.
+#[test]
+fn a_name_that_resolves_to_this_machine_by_a_sinkhole_is_not_probed() {
+    let Some((net, _server)) = served(SERVER) else {
+        return;
+    };
+    let _here = net.listen("probe", "::", 80, "hold");
+    let _target = net.listen("target", TARGET, 80, "hold");
+    net.etc("hosts", "0.0.0.0 ads.example\n");
+    let blocked = "the name is blocked: the answer of";
+    for (name, from) in [
+        ("blocked.example", TARGET),
+        ("ads.example", "the hosts file"),
+    ] {
+        let parts = [blocked, from, "is 0.0.0.0, and a connect to it"];
+        fails_at_once(&net, name, &[], &parts);
+        if HAS_SYSTEM_RESOLVER {
+            fails_at_once(
+                &net,
+                name,
+                &["--resolver", "system"],
+                &[blocked, "the system resolver is", "and a connect to it"],
+            );
+        }
+    }
+    is_up_at(&net, "partly.example", &[], TARGET);
+    // An address that the user wrote is probed.
+    net.check(&["0.0.0.0", "80"]).prints("1", 0);
+}
+
+const HAS_SYSTEM_RESOLVER: bool = cfg!(not(target_feature = "crt-static"));
+
+#[test]
+fn gai_conf_prefers_a_family_with_a_route() {
+    let Some((net, _server)) = served(SERVER) else {
+        return;
+    };
+    let _v4 = net.listen("target", TARGET, 80, "hold");
+    let _v6 = net.listen("target", "fd77::2", 80, "hold");
+    is_up_at(&net, "both.example", &[], "fd77::2");
+    net.etc("gai.conf", "precedence ::ffff:0:0/96  100\n");
+    is_up_at(&net, "both.example", &[], TARGET);
+    is_up_at(&net, "v6.example", &[], "fd77::2");
+    if HAS_SYSTEM_RESOLVER {
+        is_up_at(&net, "both.example", &["--resolver", "system"], TARGET);
+        net.etc("gai.conf", "");
+        is_up_at(&net, "both.example", &["--resolver", "system"], "fd77::2");
+    }
+    net.etc("gai.conf", "precedence ::ffff:0:0/96  100\n");
+    net.sh("probe", "ip -4 addr flush dev wire0");
+    let _local = net.python("probe", "dns_server.py", &["::1"]);
+    net.etc("resolv.conf", "nameserver ::1\n");
+    is_up_at(&net, "both.example", &[], "fd77::2");
+}
+
+/// A static program read /dev/urandom, which a chroot may lack, although the kernel has getrandom(2).
+#[test]
+fn a_lookup_needs_no_device_file() {
+    let Some((net, _server)) = served(SERVER) else {
+        return;
+    };
+    let _listener = net.listen("target", TARGET, 80, "hold");
+    let ran = net.check_without("/dev", &["v4.example", "80", "-o", "json"]);
+    let verdict = Verdict::of(ran, 0, "ok", &[]);
+    assert_eq!(verdict.document()["address"], TARGET);
+}
+
+/// getaddrinfo cannot be cancelled, and a silent server holds its threads for many seconds.
+#[test]
+fn silent_names_do_not_starve_healthy_ones_of_the_system_resolver() {
+    if !HAS_SYSTEM_RESOLVER {
+        return;
+    }
+    let Some((net, _server)) = served(SERVER) else {
+        return;
+    };
+    let _listener = net.listen("target", TARGET, 80, "hold");
+    let silent = (0..150).map(|number| format!("silent-{number}.example:80"));
+    let healthy = (0..20).map(|number| format!("slow-{number}.v4.example:80"));
+    let targets: Vec<String> = silent.chain(healthy).collect();
+    let mut words = vec!["-4", "--resolver", "system"];
+    words.extend(targets.iter().map(String::as_str));
+    let document: Value = serde_json::from_str(&net.batch(&words).out).unwrap();
+    assert_eq!(document["summary"]["up"], 20, "{}", document["summary"]);
 }

@@ -1,6 +1,6 @@
 """A UDP name server on ADDRESS. Prints `ready`, then `query NAME TYPE` for each query.
 
-Serves the names below. A first label `slow-MS` delays the answer by MS milliseconds.
+Serves the names below; those that begin with `silent-` get no answer. A first label `slow-MS` delays the answer by MS milliseconds.
 """
 
 import ipaddress
@@ -18,8 +18,11 @@ ZONE = {
     "both.example": ["10.77.0.2", "fd77::2"],
     "roaming.example": ["10.77.0.2", "2001:db8::2"],
     "two.example": ["10.77.0.2", "10.77.0.3"],
+    "robin.example": ["10.77.0.3", "10.77.0.2"],
     "four.example": ["10.77.0.2", "10.77.0.3", "fd77::2", "fd77::3"],
     "none.example": [],
+    "blocked.example": ["0.0.0.0", "::"],
+    "partly.example": ["0.0.0.0", "10.77.0.2", "::"],
 }
 RCODES = {"servfail.example": SERVFAIL, "refused.example": REFUSED}
 SILENT = {("silent.example", A), ("silent.example", AAAA), ("half.example", AAAA)}
@@ -54,7 +57,7 @@ def serve(message, client):
     if name.startswith("slow-"):
         delay, name = name[5:].split(".", 1)
         time.sleep(int(delay) / 1000)
-    if (name, kind) not in SILENT:
+    if (name, kind) not in SILENT and not name.startswith("silent-"):
         server.sendto(answer(message, name, kind, end), client)
 
 

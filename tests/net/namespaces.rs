@@ -216,21 +216,38 @@ impl Net {
 
     /// Runs `zbx-tcp check ARGUMENTS...` in the namespace `probe`, with an empty environment.
     pub fn check(&self, words: &[&str]) -> Ran {
+        self.run(&[&["check"], words].concat())
+    }
+
+    /// Runs `zbx-tcp ARGUMENTS...` in the namespace `probe`, with an empty environment.
+    pub fn run(&self, words: &[&str]) -> Ran {
         let mut command = self.inside("probe", "env");
         finish(
             command
-                .args(["-i", env!("CARGO_BIN_EXE_zbx-tcp"), "check"])
+                .args(["-i", env!("CARGO_BIN_EXE_zbx-tcp")])
                 .args(words)
                 .stdin(Stdio::null()),
         )
     }
 
-    /// Runs it with an empty /etc.
-    pub fn check_without_etc(&self, words: &[&str]) -> Ran {
+    /// Runs `zbx-tcp batch ARGUMENTS...` in the same way.
+    pub fn batch(&self, words: &[&str]) -> Ran {
+        let mut command = self.inside("probe", "env");
+        finish(
+            command
+                .args(["-i", env!("CARGO_BIN_EXE_zbx-tcp"), "batch"])
+                .args(words)
+                .stdin(Stdio::null()),
+        )
+    }
+
+    /// Runs it with this directory empty.
+    pub fn check_without(&self, directory: &str, words: &[&str]) -> Ran {
         // Only this command sees the mount: `ip netns exec` gives it a mount namespace of its own.
-        let script = r#"mount -t tmpfs none /etc && exec env -i "$@""#;
+        let script = r#"mount -t tmpfs none "$0" && exec env -i "$@""#;
         let mut command = self.inside("probe", "sh");
-        let command = command.args(["-ec", script, "sh", env!("CARGO_BIN_EXE_zbx-tcp"), "check"]);
+        let program = env!("CARGO_BIN_EXE_zbx-tcp");
+        let command = command.args(["-ec", script, directory, program, "check"]);
         finish(command.args(words).stdin(Stdio::null()))
     }
 

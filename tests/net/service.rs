@@ -26,7 +26,7 @@ fn open_and_closed_in_both_families() {
             (&source.into(), &"220 hello".into())
         );
         let ran = net.check(&[target, "81", "-o", "json"]);
-        Verdict::of(ran, 3, "refused", &["connection refused (RST, "])
+        Verdict::of(ran, 3, "refused", &["connection refused (RST)"])
             .no_icmp()
             .times(&["total"])
             .at_once();
@@ -74,7 +74,7 @@ fn a_silent_service_is_a_read_timeout() {
         ran,
         8,
         "read_timeout",
-        &["expect (step 1) from 10.77.0.2:80: the deadline came"],
+        &["expect (step 1) from 10.77.0.2:80: the deadline passed"],
     );
     verdict
         .no_icmp()
@@ -171,7 +171,7 @@ fn a_path_that_breaks_after_the_handshake_is_a_read_timeout() {
         net.check(&words),
         8,
         "read_timeout",
-        &["expect (step 2) from 10.77.0.2:80: the deadline came"],
+        &["expect (step 2) from 10.77.0.2:80: the deadline passed"],
     );
     verdict
         .no_icmp()

@@ -49,7 +49,7 @@ def main(suite, place):
 def agent_packages(bare, debs):
     """Downloads the agent and its dependencies, for cases that install them."""
     debs.mkdir()
-    with build.lent(apt.files_to_lend(), bare):
+    with build.mounted_files(apt.files_to_mount(), bare):
         inside(bare, "apt-get update")
         inside(bare, "apt-get install --yes --download-only zabbix-agent")
     for deb in (bare / "var/cache/apt/archives").glob("*.deb"):
@@ -63,7 +63,7 @@ def layer(name, packages, bare, place):
         directory.mkdir(exist_ok=True)
     options = f"lowerdir={bare},upperdir={place / name},workdir={work}"
     subprocess.run(["mount", "-t", "overlay", "overlay", "-o", options, root], check=True)
-    with build.lent(apt.files_to_lend(), root):
+    with build.mounted_files(apt.files_to_mount(), root):
         inside(root, f"apt-get install --yes {' '.join(packages)}")
     inside(root, "apt-get clean")
     subprocess.run(["umount", root], check=True)

@@ -141,6 +141,7 @@ fn the_clock_is_read_in_the_loop_only() {
         ".elapsed()",
         &[
             "engine/event_loop/io.rs",
+            "engine/event_loop/unread.rs",
             "commands/batch",
             "commands/discover",
             "commands/services",

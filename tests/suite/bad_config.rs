@@ -57,13 +57,13 @@ fn a_valid_file_is_accepted() {
     );
     config
         .run(&["services", "--check"])
-        .prints("ok: 1 services, 2 target entries", 0);
+        .prints("ok: 1 service, 2 target entries", 0);
     ConfigFile::new("")
         .run(&["services", "--check"])
         .prints("ok: 0 services, 0 target entries", 0);
     ConfigFile::new("\u{feff}# a byte order mark\n[services.a]\n")
         .run(&["services", "--check"])
-        .prints("ok: 1 services, 0 target entries", 0);
+        .prints("ok: 1 service, 0 target entries", 0);
 }
 
 #[test]
@@ -92,7 +92,7 @@ fn a_path_that_is_not_a_file_is_refused_at_once() {
     large.set_len(100 << 20).unwrap();
     refused(
         &at("large.toml"),
-        "large.toml: it is larger than 16777216 bytes",
+        "large.toml: is larger than 16777216 bytes",
     );
     config.beside("latin1.toml", b"[services.caf\xe9]\n", 0o640);
     refused(&at("latin1.toml"), "latin1.toml: is not UTF-8 text");
@@ -133,11 +133,11 @@ fn one_run_reports_every_error() {
     let starts = [
         "2: defaults.timeot: unknown key: did you mean `timeout`?",
         "5: services.a.prot: unknown key: did you mean `port`?",
-        "6: services.a.steps[1].expect_regex: `(` is not a usable regular expression",
-        "8: services.b.crlf: is string, not true or false",
+        "6: services.a.steps[1].expect_regex: `(` is not a valid regular expression",
+        "8: services.b.crlf: must be true or false, not a string",
         "9: services.b.encoding: unknown encoding `klingon`",
         "11: services.b.steps[1].send: unknown escape `\\q`",
-        "12: services.b.steps[2]: a step sends or expects exactly one thing",
+        "12: services.b.steps[2]: a step must have exactly one `send...` or `expect...` key",
         "14: targets[1]: a target needs a `port`, or a `service` that has one",
         "17: targets[2].host: `192.0.2.0/33`: the prefix length is not a number from 0 to 32",
         "18: targets[2].port: port `",
@@ -177,12 +177,12 @@ fn invalid_services_are_refused() {
         ("port = 0x16", "2: services.x.port: is not a number"),
         (
             "port = [22]",
-            "2: services.x.port: is array, not a text or a number",
+            "2: services.x.port: must be a text or a number, not an array",
         ),
         ("hosts = []", "2: services.x.hosts: is an empty list"),
         (
             "hosts = [\n\"10.0.0.0/8\",\n\"10.0.0.1/8\"]",
-            "4: services.x.hosts[2]: bits after the prefix are set",
+            "4: services.x.hosts[2]: host bits are set",
         ),
         (
             "hosts = \"mx1.example.org:25\"",
@@ -190,7 +190,7 @@ fn invalid_services_are_refused() {
         ),
         (
             "hosts = [22]",
-            "2: services.x.hosts[1]: is integer, not a text",
+            "2: services.x.hosts[1]: must be a text, not an integer",
         ),
         (
             "host = \"10.0.0.1\"",
@@ -199,7 +199,7 @@ fn invalid_services_are_refused() {
         ("timeout = 0", "2: services.x.timeout: `0` is out of range"),
         (
             "timeout = true",
-            "2: services.x.timeout: is boolean, not a text or a number",
+            "2: services.x.timeout: must be a text or a number, not a boolean",
         ),
         (
             "timeout = \"soon\"",
@@ -211,7 +211,7 @@ fn invalid_services_are_refused() {
         ),
         (
             "crlf = 1",
-            "2: services.x.crlf: is integer, not true or false",
+            "2: services.x.crlf: must be true or false, not an integer",
         ),
         (
             "close = \"slam\"",
@@ -219,42 +219,69 @@ fn invalid_services_are_refused() {
         ),
         (
             "description = 1",
-            "2: services.x.description: is integer, not a text",
+            "2: services.x.description: must be a text, not an integer",
         ),
         (
             "quit = \"A\"\nquit_hex = \"00\"",
-            "3: services.x.quit_hex: conflicts with `quit`",
+            "3: services.x.quit_hex: cannot be combined with `quit`",
         ),
         ("quit_hex = \"0\"", "2: services.x.quit_hex: `0` is not hex"),
+        (
+            "steps = [{ expect = \"a\", at_close_regex = \"b\" }, { expect = \"c\" }]",
+            "2: services.x.steps[1].at_close_regex: ends the dialogue: move it to the last step",
+        ),
+        (
+            "steps = [{ expect = \"a\", at_timeout_regex = \"(\" }]",
+            "2: services.x.steps[1].at_timeout_regex: `(` is not a valid regular expression",
+        ),
+        (
+            "steps = [{ send = \"a\", if_closed = \"b\" }]",
+            "2: services.x.steps[1]: a step must have exactly one `send...` or `expect...` key",
+        ),
+        (
+            "steps = [{ expect_regex = \"(?<a>.)b\", numbers = \"b\" }]",
+            "2: services.x.steps[1].numbers: this step captures no `b`",
+        ),
+        (
+            "steps = [{ expect = \"a\", reject = [{ text = \"b\", regex = \"c\", reason = \"d\" }] }]",
+            "2: services.x.steps[1].reject[1]: must have exactly one of text, prefix, regex and hex",
+        ),
+        (
+            "steps = [{ expect = \"a\", reject = [{ text = \"b\", why = \"d\" }] }]",
+            "2: services.x.steps[1].reject[1].why: unknown key",
+        ),
         ("steps = []", "2: services.x.steps: is an empty list"),
-        ("steps = 1", "2: services.x.steps: is integer, not a table"),
+        (
+            "steps = 1",
+            "2: services.x.steps: must be a table, not an integer",
+        ),
         (
             "steps = [\n\"a\"]",
-            "3: services.x.steps[1]: is string, not a table",
+            "3: services.x.steps[1]: must be a table, not a string",
         ),
         (
             "steps = [\n{}]",
-            "3: services.x.steps[1]: a step sends or expects exactly one thing",
+            "3: services.x.steps[1]: a step must have exactly one `send...` or `expect...` key",
         ),
         (
             "steps = [{ send = \"a\", expect = \"b\" }]",
-            "2: services.x.steps[1]: a step sends or expects exactly one",
+            "2: services.x.steps[1]: a step must have exactly one `send...` or",
         ),
         (
             "steps = [{ send = \"a\", send_hex = \"00\" }]",
-            "2: services.x.steps[1]: a step sends or expects exactly",
+            "2: services.x.steps[1]: a step must have exactly",
         ),
         (
             "steps = [{ expect = \"a\", expect_hex = \"00\" }]",
-            "2: services.x.steps[1]: a step sends or expects",
+            "2: services.x.steps[1]: a step must have",
         ),
         (
             "steps = [{ send = \"a\", timeout = 1 }]",
-            "2: services.x.steps[1]: a step sends or expects exactly one",
+            "2: services.x.steps[1]: a step must have exactly one `send...` or",
         ),
         (
             "steps = [{ reject = \"a\" }]",
-            "2: services.x.steps[1]: a step sends or expects exactly one thing",
+            "2: services.x.steps[1]: a step must have exactly one `send...` or `expect...` key",
         ),
         (
             "steps = [{ expect = \"a\", rejekt = \"b\" }]",
@@ -270,7 +297,7 @@ fn invalid_services_are_refused() {
         ),
         (
             "steps = [{ expect_regex = \"x*\" }]",
-            "2: services.x.steps[1].expect_regex: `x*` matches even when",
+            "2: services.x.steps[1].expect_regex: `x*` matches an empty answer",
         ),
         (
             "steps = [{ expect = \"a\", reject_regex = [\"b\", \"(\"] }]",
@@ -298,7 +325,7 @@ fn invalid_services_are_refused() {
         ),
         (
             "port = 1\nhosts = \"::1\"\nsecrets = { a = \"x\" }\nsteps = [{ send = \"${a}\" }, { expect_regex = \"(?<a>a)\" }]",
-            "5: services.x.steps[2].expect_regex: the name `a` is also that of a secret",
+            "5: services.x.steps[2].expect_regex: the name `a` is also the name of a secret",
         ),
         (
             "port = 1\nsecrets = { a = \"x\" }",
@@ -335,7 +362,7 @@ fn invalid_names_and_tables_are_refused() {
     ] {
         let found = errors(&format!("[services.{name}]\nport = 1\n"));
         assert!(
-            matches!(&found[..], [line] if line.contains("a service's name has letters, digits")),
+            matches!(&found[..], [line] if line.contains("a service name can contain only letters, digits")),
             "{found:#?}"
         );
     }
@@ -343,13 +370,22 @@ fn invalid_names_and_tables_are_refused() {
         "[service.x]\n",
         "1: service: unknown key: did you mean `services`?",
     );
-    refused_once("services = 1\n", "1: services: is integer, not a table");
+    refused_once(
+        "services = 1\n",
+        "1: services: must be a table, not an integer",
+    );
     refused_once(
         "[services]\nssh = 22\n",
-        "2: services.ssh: is integer, not a table",
+        "2: services.ssh: must be a table, not an integer",
     );
-    refused_once("targets = \"a\"\n", "1: targets: is string, not a table");
-    refused_once("[[defaults]]\n", "1: defaults: is array, not a table");
+    refused_once(
+        "targets = \"a\"\n",
+        "1: targets: must be a table, not a string",
+    );
+    refused_once(
+        "[[defaults]]\n",
+        "1: defaults: must be a table, not an array",
+    );
     refused_once("[defaults]\nport = 22\n", "2: defaults.port: unknown key");
     refused_once(
         "[defaults]\nencoding = \"klingon\"\n",
@@ -379,7 +415,7 @@ fn invalid_targets_of_a_file_are_refused() {
         ),
         (
             "host = \"192.0.2.1/24\"\nport = 1",
-            "2: targets[1].host: `192.0.2.1/24`: bits after the prefix are set",
+            "2: targets[1].host: `192.0.2.1/24`: host bits are set",
         ),
         (
             "host = \"10.0.0.0/8\"\nport = 1",
@@ -392,11 +428,11 @@ fn invalid_targets_of_a_file_are_refused() {
         ("host = \"not a host\"\nport = 1", "2: targets[1].host: "),
         (
             "host = \"a\"\nport = \"22 80\"",
-            "3: targets[1].port: ` ` does not separate ports: write `,`",
+            "3: targets[1].port: ` ` is not a separator: write `,`",
         ),
         (
             "host = \"a\"\nport = \"22，80\"",
-            "3: targets[1].port: `，` does not separate ports: write `,`",
+            "3: targets[1].port: `，` is not a separator: write `,`",
         ),
         (
             "host = \"a\"\nport = \"22/shh\"",
@@ -421,7 +457,7 @@ fn invalid_targets_of_a_file_are_refused() {
         ),
         (
             "id = \"a b\"\nhost = \"a\"\nport = 1",
-            "2: targets[1].id: an id has letters",
+            "2: targets[1].id: an id can contain only letters",
         ),
         (
             "id = \"a\"\nhost = \"a\"\nport = \"1,2\"",
@@ -429,23 +465,23 @@ fn invalid_targets_of_a_file_are_refused() {
         ),
         (
             "host = \"a\"\nport = 1\nname = \"a\\nb\"",
-            "4: targets[1].name: is not on one line",
+            "4: targets[1].name: contains a line break",
         ),
         (
             "host = \"a\"\nport = 1\ngroup = [\"a\\u001b\"]",
-            "4: targets[1].group[1]: is not on one line",
+            "4: targets[1].group[1]: contains a line break",
         ),
         (
             "host = \"a\"\nport = 1\nzabbix_host = \"a\\u0000\"",
-            "4: targets[1].zabbix_host: is not on one line",
+            "4: targets[1].zabbix_host: contains a line break",
         ),
         (
             "host = \"a\"\nport = 1\n[[targets]]\nhost = \"a\"\nport = 1\ntimeout = 1",
-            "4: targets[2]: another target has the id `a:1` too: give each an `id` of its own",
+            "4: targets[2]: another target has the same id `a:1`: give each target a different `id`",
         ),
         (
             "host = \"a\"\nport = 1\ngroup = [1]",
-            "4: targets[1].group[1]: is integer, not a text",
+            "4: targets[1].group[1]: must be a text, not an integer",
         ),
         (
             "host = \"a\"\nport = 1\nsteps = [{ expect_regex = \"(\" }]",
@@ -453,7 +489,7 @@ fn invalid_targets_of_a_file_are_refused() {
         ),
         (
             "host = \"a\"\nport = 1\ncount = 2\nrequire = 3",
-            "1: targets[1].require: 3 of 2 attempts can never succeed",
+            "1: targets[1].require: 3 is greater than `count` (2)",
         ),
         (
             "host = \"a\"\nport = 1\nsource = \"192.0.2.1\"",
@@ -461,7 +497,7 @@ fn invalid_targets_of_a_file_are_refused() {
         ),
         (
             "host = \"a\"\nservice = \"ssh\"\nexpect_closed = \"answered\"",
-            "1: targets[1].expect_closed: conflicts with `steps` and `quit`",
+            "1: targets[1].expect_closed: cannot be combined with `steps` and `quit`",
         ),
     ] {
         refused_once(&format!("[[targets]]\n{section}\n"), start);
@@ -488,7 +524,7 @@ fn ids_are_unique_over_all_files() {
             .env_remove("ZBX_TCP_CONFIG"),
     );
     ran.refuses(
-        "/etc/zbx-tcp/conf.d/a.toml:2: targets[1].id: duplicate id: ids are unique over all files",
+        "/etc/zbx-tcp/conf.d/a.toml:2: targets[1].id: duplicate id: ids must be unique in all files",
     );
 }
 
@@ -573,7 +609,7 @@ fn an_error_in_a_service_concerns_who_uses_the_service() {
 fn an_error_in_a_target_concerns_who_uses_the_target() {
     let config = ConfigFile::new(MISTAKES);
     let portless = "config.toml:11: targets[1]: a target needs a `port`";
-    let same_id = "another target has the id `a` too";
+    let same_id = "another target has the same id `a`";
     for (group, text) in [("", portless), ("portless", portless)] {
         config.run(&["batch", "--group", group]).refuses(text);
         config

@@ -19,7 +19,7 @@ fn invalid_targets_are_refused() {
         (&["h"], "no port for `h`"),
         (&[], "missing argument <HOST[:PORT]>"),
         (&["", "80"], "the host is empty"),
-        (&["h:80", "80"], "already holds a port"),
+        (&["h:80", "80"], "already contains a port"),
         (&["[::1", "80"], "in brackets"),
         (&["::1:80"], "[ADDRESS]:PORT"),
         (&["fe80::1", "80"], "link-local"),
@@ -34,7 +34,7 @@ fn invalid_targets_are_refused() {
     ] {
         check(words).refuses(text);
     }
-    check(&[&"a".repeat(64), "80"]).refuses("longer than the 63 bytes");
+    check(&[&"a".repeat(64), "80"]).refuses("DNS allows 63 bytes");
     check(&[&["abcdefgh"; 29].join("."), "80"]).refuses("260 bytes");
 }
 
@@ -55,14 +55,14 @@ fn invalid_options_are_refused() {
         (&["-t", "2500"], "for milliseconds write `2500ms`"),
         (&["-t"], "`--timeout` needs a value"),
         (&["-o", "attempts.loss"], "requires --count"),
-        (&["-v", "-o", "json"], "add `-o text`"),
-        (&["-v"], "add `-o text`"),
+        (&["-v", "-o", "json"], "requires `-o text`"),
+        (&["-v"], "requires `-o text`"),
         (&["-4", "-6"], "`-4` cannot be combined with `-6`"),
-        (&["-6"], "-6: 127.0.0.1 is not of that address family"),
+        (&["-6"], "-6: the target 127.0.0.1 is not an IPv6 address"),
         (&["--source", "192.0.2.77"], "not an address of this host"),
         (&["--source", "localhost"], "not an IPv4 or IPv6 address"),
         (&["--source", "0.0.0.0"], "--source"),
-        (&["--source", "::1"], "not of that address family"),
+        (&["--source", "::1"], "is not an IPv6 address"),
         (&["--interface", "nosuch0"], "no interface `nosuch0`"),
         (&["-n", "0"], "--count: `0`"),
         (&["-n", "-3"], "--count: `-3`"),
@@ -70,18 +70,21 @@ fn invalid_options_are_refused() {
         (&["-n", "10001"], "--count: `10001`"),
         (&["--interval", "1"], "--interval: requires `--count`"),
         (&["--require", "1"], "--require: requires `--count`"),
-        (&["-n", "2", "--require", "3"], "3 of 2 attempts"),
+        (
+            &["-n", "2", "--require", "3"],
+            "3 is greater than `--count` (2)",
+        ),
         (
             &["-n", "9", "--require", "5", "-i", "1"],
             "do not fit into the deadline",
         ),
-        (&["-n", "2", "--addresses", "all"], "drop it"),
-        (&["--addresses", "some"], "`first` or `all`"),
+        (&["-n", "2", "--addresses", "all"], "remove one of them"),
+        (&["--addresses", "some"], "`any` or `first` or `all`"),
         (&["--close", "gently"], "`fin` or `rst`"),
         (&["--expect-closed=maybe"], "--expect-closed"),
         (
             &["--expect-closed", "--send", "x"],
-            "conflicts with `--send`",
+            "cannot be combined with `--send`",
         ),
         (&["--resolver", "magic"], "--resolver"),
         (&["--encoding", "klingon"], "unknown encoding `klingon`"),

@@ -20,7 +20,7 @@ fn invalid_patterns_are_refused() {
     refused(&[
         (
             &["--expect-regex", "(a"],
-            "--expect-regex: `(a` is not a usable regular expression: unclosed group",
+            "--expect-regex: `(a` is not a valid regular expression: unclosed group",
         ),
         (
             &["--expect-regex", "*"],
@@ -45,7 +45,7 @@ fn invalid_patterns_are_refused() {
         (&["--expect-regex", &long], "exceeded limit"),
         (
             &["--expect-hex", "4"],
-            "--expect-hex: `4` is not hex: two digits a byte",
+            "--expect-hex: `4` is not hex: write two digits",
         ),
         (&["--expect-hex", "4a f"], "is not hex"),
         (&["--expect-hex", "0x4a"], "is not hex"),
@@ -60,10 +60,7 @@ fn patterns_that_match_empty_input_are_refused() {
         "a*", "^", "$", "^$", "(a|)", r"\A", "a?b?", "(?<v>)", "(?i)",
     ] {
         refused(&[
-            (
-                &["--expect-regex", source],
-                "matches even when nothing came",
-            ),
+            (&["--expect-regex", source], "matches an empty answer"),
             (
                 &["--reject-regex", source, "--expect", "b"],
                 "--reject-regex: ",
@@ -123,20 +120,20 @@ fn steps_out_of_order_are_refused() {
     refused(&[
         (
             &["--quit", "a", "--expect", "b"],
-            "--expect: comes after --quit",
+            "--expect: is after --quit",
         ),
         (
             &["--quit", "a", "--send-hex", "00"],
-            "--send-hex: comes after --quit",
+            "--send-hex: is after --quit",
         ),
         (
             &["--quit", "a", "--reject", "b"],
-            "--reject: comes after --quit",
+            "--reject: is after --quit",
         ),
         (&["--quit", "a", "--quit", "b"], "--quit: is given twice"),
         (
             &["--reject", "a"],
-            "--reject: applies to the expectations after it, and there is none",
+            "--reject: applies to the `--expect` options after it, but there is none",
         ),
         (&["--expect", "a", "--reject", "b"], "--reject: applies"),
         (
@@ -149,7 +146,7 @@ fn steps_out_of_order_are_refused() {
         ),
         (
             &["--expect-closed", "--quit", "a"],
-            "conflicts with `--send`, `--expect` and `--quit`",
+            "cannot be combined with `--send`, `--expect` and `--quit`",
         ),
     ]);
 }
@@ -187,11 +184,11 @@ fn invalid_captures_are_refused() {
         (&["--quit", "${"], "--quit: `${` without `}`"),
         (
             &["--expect-regex", one, "-o", "captures.nope"],
-            "--output: no step captures `nope`; captured are: v",
+            "--output: no step captures `nope`; captures: v",
         ),
         (
             &["--expect", "x", "-o", "captures.v"],
-            "no step captures `v`; captured are: none",
+            "no step captures `v`; captures: none",
         ),
         (&["-o", "captures."], "no step captures ``"),
         (&["-o", "captures.a\nb"], r"no step captures `a\nb`"),

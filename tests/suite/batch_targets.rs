@@ -117,10 +117,10 @@ fn groups_select_targets_of_the_configuration() {
     }
     config
         .run(&["batch", "--group", "wbe"])
-        .refuses("--group: unknown group `wbe`: known are `all`, `web`");
+        .refuses("--group: unknown group `wbe` (known groups: `all`, `web`)");
     ConfigFile::new("")
         .run(&["batch"])
-        .refuses("no targets: name some, write `-` for standard input");
+        .refuses("no targets: give targets, give `-` to read standard input");
 }
 
 #[test]
@@ -148,13 +148,13 @@ fn keep_going_skips_and_counts_invalid_targets() {
     let told = batch(&["-", "--keep-going", "-v"], list.as_bytes()).err;
     for part in [
         "2 ",
-        "-:2: expected `HOST PORT SERVICE` at most",
+        "-:2: has more than three words: write `HOST PORT SERVICE`",
         "-:3: port `0`",
     ] {
         assert!(told.contains(part), "{part}: {told}");
     }
     batch(&["-", "--keep-going"], b"h:x\n")
-        .refuses("every target has an error; the first of 1: -:1: `x` is not a port");
+        .refuses("no target is valid (invalid: 1); first error: -:1: `x` is not a port");
 }
 
 #[test]
@@ -163,18 +163,21 @@ fn invalid_target_lists_are_refused() {
     for (list, text) in [
         (
             b"".as_slice(),
-            "standard input has no target: write one on each line",
+            "standard input contains no targets: write one target on each line",
         ),
-        (b"# only\r\n\n\t\n#remarks", "standard input has no target"),
+        (
+            b"# only\r\n\n\t\n#remarks",
+            "standard input contains no targets",
+        ),
         (b"127.0.0.1:1\n\xff\xfe", "-:2: is not UTF-8 text"),
         (b"127.0.0.1\0:1", "-:1: contains a NUL byte"),
         (
             &long,
-            "-:2: a line of 10485760 bytes: at most 65536 are read",
+            "-:2: the line has 10485760 bytes, more than the limit of 65536",
         ),
         (
             b"127.0.0.0/8 80",
-            "-:1: `127.0.0.0/8` has 16777216 addresses, more than 65536",
+            "-:1: `127.0.0.0/8` has 16777216 addresses, more than the limit of 65536",
         ),
         (
             b"{\"host\":\"127.0.0.0/8\",\"port\":80}",
@@ -209,7 +212,7 @@ fn an_endless_target_list_is_bounded() {
     );
     assert_eq!(
         err,
-        "zbx-tcp: standard input: did not end within 500ms: end the list, or raise --deadline\n"
+        "zbx-tcp: standard input: did not end within 500ms: close it earlier, or raise --deadline\n"
     );
     peer.has_no_connection();
     let endless = from(
@@ -223,10 +226,10 @@ fn an_endless_target_list_is_bounded() {
 #[test]
 fn invalid_standard_input_is_refused() {
     from(&["-"], File::open("/").unwrap().into()).refuses("standard input: is a directory");
-    from(&["-"], Stdio::null()).refuses("standard input has no target");
+    from(&["-"], Stdio::null()).refuses("standard input contains no targets");
     let closed = format!("'{}' batch - <&-", env!("CARGO_BIN_EXE_zbx-tcp"));
     finish(Command::new("sh").args(["-c", &closed])).refuses("standard input");
-    batch(&["-", "-"], b"127.0.0.1:1").refuses("`-` given more than once");
+    batch(&["-", "-"], b"127.0.0.1:1").refuses("`-` is given more than once");
 }
 
 #[test]
@@ -261,7 +264,10 @@ fn invalid_batch_options_are_refused() {
         (&["--max-targets", "0"], "--max-targets: `0`"),
         (&["-o", "xml"], "--output: unknown value `xml`"),
         (&["--metrics", "up"], "--metrics: requires `-o sender`"),
-        (&["-n", "2", "--require", "3"], "--require: 3 of 2 attempts"),
+        (
+            &["-n", "2", "--require", "3"],
+            "--require: 3 is greater than `--count` (2)",
+        ),
         (
             &["--rate", "1", "--rate", "2"],
             "cannot be given more than once",

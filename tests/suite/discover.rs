@@ -78,7 +78,7 @@ fn an_empty_list_is_an_error() {
     for list in ["", " ", ",", " , ,"] {
         for words in [["discover", "ports"], ["discover", "open"]] {
             run(&[&words[..], &["127.0.0.1", list]].concat())
-                .refuses("the list of ports is empty: name some, such as `22/ssh,443`");
+                .refuses("the list of ports is empty: write a list such as `22/ssh,443`");
         }
     }
 }
@@ -93,15 +93,12 @@ fn an_invalid_list_gives_an_error_and_no_row() {
             "8010-8000",
             "range `8010-8000` is reversed: write the smaller port first",
         ),
-        (
-            "22，25",
-            "port list: `，` does not separate ports: write `,`",
-        ),
+        ("22，25", "port list: `，` is not a separator: write `,`"),
         ("22、25", "write `,`"),
-        ("22;25", "`;` does not separate ports"),
+        ("22;25", "`;` is not a separator"),
         ("２２", "port `２２`"),
-        ("22 25", "` ` does not separate ports: write `,`"),
-        ("22\n25", "`\\n` does not separate ports"),
+        ("22 25", "` ` is not a separator: write `,`"),
+        ("22\n25", "`\\n` is not a separator"),
         ("22/smpt", "unknown service `smpt`: did you mean `smtp`?"),
         ("22/\"ssh\"", "unknown service `\"ssh\"`"),
         ("22/s'sh", "unknown service `s'sh`"),
@@ -109,7 +106,7 @@ fn an_invalid_list_gives_an_error_and_no_row() {
         ("22/", "has no service after the slash"),
         (
             "ssh",
-            "`ssh` is not a port: write its number first, as in `22/ssh`",
+            "`ssh` is not a port: write the port number first, as in `22/ssh`",
         ),
         ("{$TCP.PORTS}", "this macro has no value in Zabbix"),
         ("1-65535", "more than 1000 ports"),
@@ -126,8 +123,8 @@ fn an_invalid_list_gives_an_error_and_no_row() {
 fn an_invalid_host_gives_an_error_and_no_row() {
     for (host, text) in [
         ("", "the host is empty"),
-        ("*UNKNOWN*", "the host has no interface; add one"),
-        ("h:22", "with a port write"),
+        ("*UNKNOWN*", "the host has no interface in Zabbix: add one"),
+        ("h:22", "to give a port, write"),
         ("127.1", "four decimal numbers"),
         ("10.0.0.0/8", "is not a host name"),
         ("fe80::1", "link-local"),
@@ -286,7 +283,7 @@ fn usage_errors_of_open_send_nothing() {
         (&["--concurrency", "0"], "--concurrency: `0`"),
         (&["--deadline", "-1"], "--deadline: `-1`"),
         (&["-t", "0"], "--timeout: `0`"),
-        (&["-6"], "-6: 127.0.0.1 is not of that address family"),
+        (&["-6"], "-6: the target 127.0.0.1 is not an IPv6 address"),
         (&["--source", "192.0.2.77"], "not an address of this host"),
         (&["--expect", "x"], "unexpected argument `--expect`"),
     ] {
@@ -334,10 +331,10 @@ fn targets_lists_the_targets_of_the_configuration() {
     );
     config
         .run(&["discover", "targets", "-g", "al"])
-        .refuses("--group: unknown group `al`: did you mean `all`? known are");
+        .refuses("--group: unknown group `al`: did you mean `all`? (known groups:");
     for text in ["", "[services.x]\nport = 1\n"] {
         ConfigFile::new(text)
             .run(&["discover", "targets"])
-            .refuses("no targets: put [[targets]] into the configuration");
+            .refuses("no targets: add [[targets]] to the configuration");
     }
 }

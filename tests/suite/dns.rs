@@ -1,5 +1,6 @@
 //! The resolvers on a real poll, against scripted name servers on loopback addresses.
 
+mod hostile;
 mod many;
 pub mod server;
 
@@ -28,7 +29,7 @@ const SLACK: Duration = Duration::from_millis(150);
 struct Driver {
     poll: Poll,
     resolver: Box<dyn Resolver>,
-    _dir: Option<tempfile::TempDir>,
+    dir: Option<tempfile::TempDir>,
 }
 
 type Outcome = Result<ResolvedAddresses, Failure>;
@@ -45,17 +46,24 @@ impl Driver {
             resolv_conf: write("resolv.conf", resolv_conf),
             hosts: write("hosts", hosts),
             hostname: write("hostname", "probe\n"),
+            gai_conf: write("gai.conf", ""),
             port,
         };
         Self {
             poll: Poll::new().unwrap(),
             resolver: Box::new(StubResolver::new(files)),
-            _dir: Some(dir),
+            dir: Some(dir),
         }
     }
 
     fn with_servers(servers: &Servers, more: &str) -> Self {
         Self::new(&servers.resolv_conf(more), "", servers.port)
+    }
+
+    /// Replaces one of the files, before the first lookup.
+    fn write(&self, name: &str, text: &str) {
+        let dir = self.dir.as_ref().unwrap();
+        fs::write(dir.path().join(name), text).unwrap();
     }
 
     fn start(&mut self, key: usize, name: &str, family: Family, time: Duration) {
@@ -222,7 +230,7 @@ fn silence_ends_at_the_deadline() {
     assert_eq!(status, Status::ResolveTimeout);
     assert!(
         text.starts_with("resolve mx1: mx1.a.example: no answer from 127.53.")
-            && text.contains("(0.3 s)"),
+            && !text.contains("0.3"),
         "{text}"
     );
     assert!(took >= Duration::from_millis(300));
@@ -646,24 +654,35 @@ fn a_thousand_names_are_resolved() {
 fn queued_lookups_keep_their_deadlines() {
     let servers = one(|_| Reply::Silent);
     let mut driver = Driver::with_servers(&servers, "");
+    let start = Instant::now();
+    let time = |key| start + Duration::from_millis(if key < 64 { 600 } else { 50 });
     for key in 0..100 {
-        let time = Duration::from_millis(if key < 64 { 600 } else { 300 });
-        driver.start(key, &format!("host{key}."), Family::V4, time);
+        let name = format!("host{key}.").parse().unwrap();
+        driver.resolver.start(
+            driver.poll.registry(),
+            key,
+            &name,
+            Family::V4,
+            start,
+            time(key),
+        );
     }
-    let mut answers = driver.answers(36, Duration::from_millis(300) + SLACK);
-    assert_eq!(answers.len(), 36);
-    answers.extend(driver.answers(64, Duration::from_millis(600)));
-    assert_eq!(answers.len(), 100);
-    let queued = answers
-        .iter()
-        .filter(|(_, outcome)| failure(outcome).1.contains("no query was sent"))
-        .count();
-    assert!(
-        answers
-            .iter()
-            .all(|(_, outcome)| failure(outcome).0 == Status::ResolveTimeout)
-    );
-    assert_eq!(queued, 36);
+    driver.resolver.expire(driver.poll.registry(), time(99));
+    // Our own limit says nothing about these names.
+    let queued = driver.answers(100, Duration::ZERO);
+    assert_eq!(queued.len(), 36);
+    for (_, outcome) in &queued {
+        let (status, text) = failure(outcome);
+        assert!(
+            status == Status::NotTried && text.contains("no query was sent"),
+            "{text}"
+        );
+    }
+    let answers = driver.answers(64, Duration::from_millis(600) + SLACK);
+    assert_eq!(answers.len(), 64);
+    for (_, outcome) in &answers {
+        assert_eq!(failure(outcome).0, Status::ResolveTimeout);
+    }
 }
 
 #[test]
@@ -676,7 +695,7 @@ fn cancelled_lookups_free_capacity() {
         }
     });
     let mut driver = Driver::with_servers(&servers, "");
-    // 64 are running, the others are queued.
+    // Some are running, the others are queued.
     for key in 0..200 {
         driver.start(
             key,
@@ -712,6 +731,7 @@ fn without_descriptors_a_lookup_waits_and_then_fails() {
 
 fn exhaust_descriptors() {
     let servers = one(|query| query.found(7));
+    let mut unread = Driver::with_servers(&servers, "");
     let mut driver = Driver::with_servers(&servers, "");
     // The files are read while there are descriptors.
     assert_eq!(
@@ -733,12 +753,24 @@ fn exhaust_descriptors() {
         "{text}"
     );
     assert!(took >= Duration::from_millis(200));
+    // The same for one that has not read its files: without them it would query 127.0.0.1.
+    let (outcome, took) = unread.resolve("mx1.", Family::V4, 200);
+    let (status, text) = failure(&outcome);
+    assert!(
+        status == Status::LocalError && text.contains("resolv.conf: too many open files"),
+        "{text}"
+    );
+    assert!(took >= Duration::from_millis(200));
 
+    unread.start(3, "mx1.", Family::V4, Duration::from_secs(1));
+    assert_eq!(unread.answers(1, Duration::from_millis(50)).len(), 0);
     driver.start(2, "mx1.", Family::V4, Duration::from_secs(1));
     assert_eq!(driver.answers(1, Duration::from_millis(50)).len(), 0);
     held.clear();
-    let answers = driver.answers(1, Duration::from_millis(500));
-    assert_eq!(addresses(&answers[0].1), "192.0.2.7");
+    for driver in [&mut driver, &mut unread] {
+        let answers = driver.answers(1, Duration::from_millis(500));
+        assert_eq!(addresses(&answers[0].1), "192.0.2.7");
+    }
 }
 
 /// Runs in a network namespace without interfaces: the C library would ask the name servers of this
@@ -760,7 +792,7 @@ fn the_system_resolver_resolves_and_fails_like_the_stub() {
     let mut driver = Driver {
         poll,
         resolver: Box::new(resolver),
-        _dir: None,
+        dir: None,
     };
     let (outcome, _) = driver.resolve("localhost", Family::V4, 2000);
     assert_eq!(

@@ -307,7 +307,7 @@ fn an_invalid_policy_denies_everything_and_says_why() {
         ),
         (
             "\ndeny = [\"127.0.0.1/8\"]",
-            "policy file is invalid: /etc/zbx-tcp/policy.toml:2: key `deny[1]`: bits after",
+            "policy file is invalid: /etc/zbx-tcp/policy.toml:2: key `deny[1]`: host bits",
         ),
         (
             "deny = [",
@@ -315,7 +315,7 @@ fn an_invalid_policy_denies_everything_and_says_why() {
         ),
         (
             &"# a long line\n".repeat(1 << 17),
-            "policy file is unusable: /etc/zbx-tcp/policy.toml: it is larger than 1048576 bytes",
+            "policy file cannot be used: /etc/zbx-tcp/policy.toml: is larger than 1048576 bytes",
         ),
     ] {
         fs::write(&path, text).unwrap();
@@ -328,13 +328,13 @@ fn an_invalid_policy_denies_everything_and_says_why() {
     symlink("nowhere.toml", &path).unwrap();
     assert_eq!(
         etc.denies(&[]),
-        "policy file is unusable: /etc/zbx-tcp/policy.toml: no such file or directory"
+        "policy file cannot be used: /etc/zbx-tcp/policy.toml: no such file or directory"
     );
     fs::remove_file(&path).unwrap();
     fs::create_dir(&path).unwrap();
     assert!(
         etc.denies(&[])
-            .ends_with(": it is a directory, not a regular file")
+            .ends_with(": is a directory, not a regular file")
     );
     fs::remove_dir(&path).unwrap();
     assert!(
@@ -344,10 +344,7 @@ fn an_invalid_policy_denies_everything_and_says_why() {
             .unwrap()
             .success()
     );
-    assert!(
-        etc.denies(&[])
-            .ends_with(": it is a FIFO, not a regular file")
-    );
+    assert!(etc.denies(&[]).ends_with(": is a FIFO, not a regular file"));
 }
 
 #[test]
@@ -361,7 +358,7 @@ fn an_unreadable_policy_denies_everything() {
     let peer = Peer::greeting(b"");
     etc.check_behind(&WITHOUT_CAPABILITIES, &["127.0.0.1", &peer.port()])
         .prints("1", 0);
-    let expected = "policy file is unusable: /etc/zbx-tcp/policy.toml: permission denied";
+    let expected = "policy file cannot be used: /etc/zbx-tcp/policy.toml: permission denied";
     fs::set_permissions(etc.policy(), fs::Permissions::from_mode(0o000)).unwrap();
     assert_eq!(etc.denies(&WITHOUT_CAPABILITIES), expected);
     fs::set_permissions(etc.policy(), fs::Permissions::from_mode(0o644)).unwrap();

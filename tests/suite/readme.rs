@@ -206,12 +206,12 @@ pub fn table_is(page: &str, marker: &str, rows: &[String]) {
 /// The group of a status in the README.
 fn group(row: StatusRow) -> &'static str {
     if row.status.is_unknown() {
-        return "unknown: the probe itself could not run";
+        return "unknown: the probe could not run";
     }
     match row.status.code() {
         0 => "up",
-        1..=5 => "the network: no connection",
-        _ => "the service: connected, but not as expected",
+        1..=5 => "no connection",
+        _ => "connected, but the service did not behave as expected",
     }
 }
 

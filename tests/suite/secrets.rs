@@ -421,7 +421,7 @@ fn configuration_errors_do_not_quote_secrets() {
         ),
         (
             format!("secrets = \"{PASSWORD}\""),
-            ":2: services.a.secrets: is string, not a table",
+            ":2: services.a.secrets: must be a table, not a string",
         ),
         (
             format!("secret = \"{PASSWORD}\""),
@@ -459,7 +459,7 @@ fn secret_files_that_others_can_read_are_refused() {
             &config,
             &inline,
             mode,
-            ":2: services.a.secrets.password: a secret in a file that everybody can read",
+            ":2: services.a.secrets.password: a secret in a world-readable file",
         );
     }
     let named = |name: &str| {
@@ -473,7 +473,7 @@ fn secret_files_that_others_can_read_are_refused() {
         &config,
         &named("open"),
         0o644,
-        ":2: services.a.secrets.password: everybody can read that file: `chmod 640` it",
+        ":2: services.a.secrets.password: the file is world-readable: `chmod 640` it",
     );
     // A file that contains only the path of the secret may be readable by everybody.
     config.beside("closed", PASSWORD, 0o600);
@@ -484,7 +484,7 @@ fn secret_files_that_others_can_read_are_refused() {
     );
     config
         .run(&["services", "--check"])
-        .prints("ok: 1 services, 0 target entries", 0);
+        .prints("ok: 1 service, 0 target entries", 0);
 }
 
 #[test]
@@ -497,12 +497,12 @@ fn secret_files_are_bounded_in_size() {
         )
     };
     for (name, text, why) in [
-        ("empty", "", "that file is empty"),
-        ("blank", "\r\n\n", "that file is empty"),
+        ("empty", "", "the file is empty"),
+        ("blank", "\r\n\n", "the file is empty"),
         (
             "large",
             &"p".repeat((64 << 10) + 1),
-            "large: it is larger than 65536 bytes",
+            "large: is larger than 65536 bytes",
         ),
     ] {
         config.beside(name, text, 0o600);
@@ -543,7 +543,7 @@ fn secret_files_are_bounded_in_size() {
     );
     config
         .run(&["services", "--check"])
-        .prints("ok: 1 services, 0 target entries", 0);
+        .prints("ok: 1 service, 0 target entries", 0);
 }
 
 #[test]

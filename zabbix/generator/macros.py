@@ -41,6 +41,11 @@ COUNT = macro(
     "Connection attempts of one probe, 0.2 s apart; the service is up when one of them succeeds. More than 1 measures the share "
     "that fails.",
 )
+ADDRESSES = macro(
+    "TCP.ADDRESSES", "any",
+    "Which addresses of a name must be up: any, first or all. With any they are tried in order until one passes. all needs "
+    "{$TCP.COUNT} to be 1.",
+)
 AGENT_HOST = macro(
     "TCP.HOST", "127.0.0.1",
     "Name or address to probe: the agent's own machine, or another one that it can reach.",

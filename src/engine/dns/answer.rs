@@ -1,10 +1,13 @@
 //! The result of a lookup: addresses, and where they came from.
 
 use std::fmt;
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use crate::address::HostName;
+use crate::engine::dns::failure_text::MAX_NAME_CHARS;
 use crate::engine::dns::server::NameServer;
-use crate::failure::Failure;
+use crate::escape::escaped_prefix;
+use crate::failure::{Failure, Status};
 
 /// The result of one lookup.
 pub type LookupResult = Result<ResolvedAddresses, Failure>;
@@ -25,6 +28,65 @@ pub struct ResolvedAddresses {
     /// The name that owns the addresses, if it differs from the name as written: a search domain
     /// was appended, or CNAMEs were followed. Escaped for printing, not validated otherwise.
     pub canonical: Option<String>,
+    /// The order in which they are tried.
+    pub order: AddressOrder,
+}
+
+/// The order in which the addresses of a name are tried.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum AddressOrder {
+    /// IPv6 first if this machine has a route to the first IPv6 address.
+    #[default]
+    Ipv6First,
+    /// IPv4 first if this machine has a route to the first IPv4 address: gai.conf prefers it.
+    Ipv4First,
+    /// As returned by getaddrinfo.
+    Given(Vec<IpAddr>),
+}
+
+impl ResolvedAddresses {
+    /// Drops the addresses that [mean this machine](means_this_machine).
+    ///
+    /// # Errors
+    /// If there are no others: the name is blocked (a DNS sinkhole). A connect would reach this
+    /// machine, which says nothing about the target.
+    pub fn without_sinkholes(mut self, name: &HostName) -> LookupResult {
+        let is_sinkhole = |address: IpAddr| means_this_machine(address);
+        let Some(first) = self.all().find(|address| is_sinkhole(*address)) else {
+            return Ok(self);
+        };
+        self.v4.retain(|address| !is_sinkhole((*address).into()));
+        self.v6.retain(|address| !is_sinkhole((*address).into()));
+        if let AddressOrder::Given(order) = &mut self.order {
+            order.retain(|address| !is_sinkhole(*address));
+        }
+        if self.all().next().is_some() {
+            return Ok(self);
+        }
+        let name = escaped_prefix(name.as_str(), MAX_NAME_CHARS);
+        let from = match &self.from {
+            AnswerSource::Server(server) => server.to_string(),
+            other => format!("the {other}"),
+        };
+        let text = format!(
+            "resolve {name}: the name is blocked: the answer of {from} is {first}, and \
+             a connect to it would reach this machine"
+        );
+        Err(Failure::new(Status::ResolveFailed, text))
+    }
+
+    /// All addresses, IPv4 first.
+    pub fn all(&self) -> impl Iterator<Item = IpAddr> + '_ {
+        let v4 = self.v4.iter().copied().map(IpAddr::from);
+        v4.chain(self.v6.iter().copied().map(IpAddr::from))
+    }
+}
+
+/// Whether a connect to this address reaches this machine, although it is not the address of an
+/// interface: 0.0.0.0 and ::, and 0.0.0.0 mapped to IPv6 (ip(7), `INADDR_ANY`). Linux has no route
+/// for the rest of 0.0.0.0/8.
+fn means_this_machine(address: IpAddr) -> bool {
+    address.to_canonical().is_unspecified()
 }
 
 /// Where the addresses of a name came from.

@@ -9,13 +9,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::address::HostName;
-use crate::engine::dns::answer::{AnswerSource, LookupResult, ResolvedAddresses};
+use crate::engine::dns::answer::{AddressOrder, AnswerSource, LookupResult, ResolvedAddresses};
 use crate::engine::dns::failure_text::{LookupFailure, QueriedName};
 use crate::engine::dns::message::RecordKind;
 use crate::engine::dns::query::{Query, QueryAction, QueryActions, QueryAttemptId};
 use crate::engine::dns::resolv_conf::{AaaaQueries, ResolvConf};
 use crate::engine::dns::result::{QueryResult, ServerError, Severity};
+use crate::engine::lateness;
 use crate::escape::escaped_prefix;
+use crate::failure::Status;
 use crate::plan::Family;
 
 /// The shortest wait for the second family (the Resolution Delay of RFC 8305, section 3).
@@ -41,6 +43,8 @@ pub struct Lookup {
     start: Instant,
     deadline: Instant,
     actions: QueryActions,
+    /// How late it was with queries that it had to send.
+    lost: Duration,
     result: Option<LookupResult>,
 }
 
@@ -73,6 +77,7 @@ impl Lookup {
             start: now,
             deadline,
             actions: QueryActions::default(),
+            lost: Duration::ZERO,
             result: None,
         };
         lookup.query_candidate(now);
@@ -106,10 +111,24 @@ impl Lookup {
         });
     }
 
+    /// The kernel dropped datagrams of this attempt that do not belong to the query.
+    pub fn on_dropped(&mut self, attempt: QueryAttemptId) {
+        for query in &mut self.queries {
+            query.on_dropped(attempt);
+        }
+    }
+
     /// Handles a failure of the socket of this attempt.
     pub fn on_error(&mut self, attempt: QueryAttemptId, cause: String, now: Instant) {
         self.handle(attempt, now, |query, actions| {
             query.on_error(attempt, cause, now, actions);
+        });
+    }
+
+    /// Handles an error of this machine on the socket of this attempt.
+    pub fn on_local_error(&mut self, attempt: QueryAttemptId, cause: String, now: Instant) {
+        self.handle(attempt, now, |query, actions| {
+            query.on_local_error(attempt, cause, now, actions);
         });
     }
 
@@ -122,6 +141,10 @@ impl Lookup {
 
     /// Runs the timers that are due.
     pub fn expire(&mut self, now: Instant) {
+        // At its deadline there is nothing more to send.
+        if let Some(due) = self.next_wake().filter(|due| *due < self.deadline) {
+            self.lose(now.min(self.deadline).saturating_duration_since(due));
+        }
         for query in &mut self.queries {
             query.expire(now, &mut self.actions);
         }
@@ -146,10 +169,10 @@ impl Lookup {
     ///
     /// # Errors
     /// If no address is known yet.
-    pub fn result_so_far(&self, now: Instant) -> LookupResult {
+    pub fn result_so_far(&self) -> LookupResult {
         let results = self.query_results();
         if let Some(addresses) = self.addresses(&results) {
-            return Ok(addresses);
+            return addresses.without_sinkholes(&self.name);
         }
         let mut queried = self.past.clone();
         if let Some(name) = self.candidates.get(self.current) {
@@ -163,9 +186,15 @@ impl Lookup {
             family: self.family,
             servers: &self.conf.servers,
             queried: &queried,
-            elapsed: now.saturating_duration_since(self.start),
         };
-        Err(failure.failure())
+        let is_complete = self.current + 1 >= self.candidates.len();
+        let was_late = self.was_late() && !(is_complete && failure.is_conclusive());
+        let late = was_late.then(|| failure.late());
+        let failure = failure.failure();
+        // What this machine lacked is the better reason.
+        Err(late
+            .filter(|_| failure.status != Status::LocalError)
+            .unwrap_or(failure))
     }
 
     fn handle(
@@ -175,9 +204,24 @@ impl Lookup {
         event: impl FnOnce(&mut Query, &mut QueryActions),
     ) {
         if let Some(query) = self.queries.iter_mut().find(|query| query.is_open(attempt)) {
+            let overdue = now.saturating_duration_since(self.deadline);
             event(query, &mut self.actions);
+            self.lose(overdue);
             self.advance(now);
         }
+    }
+
+    /// Notes that an event was handled late by this much.
+    fn lose(&mut self, time: Duration) {
+        self.lost += lateness::counted(time);
+    }
+
+    /// Whether this process was so late that the servers had much less time than they should have.
+    fn was_late(&self) -> bool {
+        lateness::is_much(
+            self.lost,
+            self.deadline.saturating_duration_since(self.start),
+        )
     }
 
     /// Starts the queries for the current candidate.
@@ -218,7 +262,7 @@ impl Lookup {
     /// the current one have ended.
     fn advance(&mut self, now: Instant) {
         while self.result.is_none() {
-            self.limit_wait_for_other_family(now);
+            self.limit_wait_for_other_family();
             if self.queries.iter().any(|query| query.result().is_none()) {
                 return;
             }
@@ -229,7 +273,7 @@ impl Lookup {
                 || no_server_is_reachable(&results)
                 || self.addresses(&results).is_some()
             {
-                self.result = Some(self.result_so_far(now));
+                self.result = Some(self.result_so_far());
                 return;
             }
             if let Some(name) = self.candidates.get(self.current).cloned() {
@@ -244,7 +288,7 @@ impl Lookup {
     /// by half of the lookup's time, but gets at least [`RESOLUTION_DELAY`]. NXDOMAIN for AAAA is
     /// not sufficient, because some servers return it for names that have A records (RFC 4074,
     /// section 4.2).
-    fn limit_wait_for_other_family(&mut self, now: Instant) {
+    fn limit_wait_for_other_family(&mut self) {
         let decided_at = |query: &Query| match query.result() {
             Some((QueryResult::Found(..), at)) => Some(*at),
             Some((QueryResult::NxDomain(_), at)) if query.kind == RecordKind::A => Some(*at),
@@ -255,9 +299,9 @@ impl Lookup {
         };
         let half = self.start + self.deadline.saturating_duration_since(self.start) / 2;
         let deadline = half.max(decided_at + RESOLUTION_DELAY);
+        // The timers run after everything was read: the answer to the other query may be there.
         for query in &mut self.queries {
             query.limit_deadline(deadline);
-            query.expire(now, &mut self.actions);
         }
     }
 
@@ -291,6 +335,7 @@ impl Lookup {
                 v6: Vec::new(),
                 from: AnswerSource::Server(server.clone()),
                 canonical: canonical.map(|name| escaped_prefix(&name, MAX_CANONICAL_CHARS)),
+                order: AddressOrder::default(),
             });
             for address in &records.addresses {
                 match address {

@@ -12,6 +12,9 @@ use simple_dns::{CLASS, Name, Packet, PacketFlag, QCLASS, QTYPE, Question, Resou
 const HEADER: usize = 12;
 /// Length of the shortest record: an owner of at least 1 byte, then type, class, TTL and length.
 const SHORTEST_RECORD: usize = 11;
+/// The numbers of the address types (RFC 1035, section 3.2.2; RFC 3596, section 2.1).
+const TYPE_A: u16 = 1;
+const TYPE_AAAA: u16 = 28;
 /// Longest chain of CNAMEs that is followed (unbound: 12, BIND: 16).
 const MAX_CHAIN: usize = 16;
 /// Longest accepted chain of compression pointers. Servers point to a label; even a pointer to a
@@ -183,6 +186,9 @@ fn parse_answers(
     let (Ok(packet), Ok(queried)) = (Packet::parse(bytes), Name::new(name)) else {
         return ParsedResponse::Malformed("unreadable records");
     };
+    if !address_lengths_are_valid(bytes, header.answers) {
+        return ParsedResponse::Malformed("an address record of a wrong length");
+    }
     let Ok((owner, hops)) = follow_cnames(&packet.answers, &queried) else {
         return ParsedResponse::Malformed("CNAME loop or chain too long");
     };
@@ -201,6 +207,42 @@ fn parse_answers(
             addresses,
             canonical: (hops > 0).then(|| owner.to_string()),
         }),
+    }
+}
+
+/// Whether each A record has 4 bytes and each AAAA record 16, which `simple-dns` does not check
+/// (RFC 1035, section 3.4.1; RFC 3596, section 2.2). It has parsed the records.
+fn address_lengths_are_valid(bytes: &[u8], answers: u16) -> bool {
+    let question = bytes.get(HEADER..).and_then(after_name);
+    let Some(mut rest) = question.and_then(|rest| rest.get(4..)) else {
+        return false;
+    };
+    for _ in 0..answers {
+        let Some(&[t1, t2, _, _, _, _, _, _, l1, l2, ref data @ ..]) = after_name(rest) else {
+            return false;
+        };
+        let length = usize::from(u16::from_be_bytes([l1, l2]));
+        let is_valid = match u16::from_be_bytes([t1, t2]) {
+            TYPE_A => length == 4,
+            TYPE_AAAA => length == 16,
+            _ => true,
+        };
+        match data.get(length..) {
+            Some(next) if is_valid => rest = next,
+            _ => return false,
+        }
+    }
+    true
+}
+
+/// What follows a name: labels up to the root or a compression pointer (RFC 1035, section 4.1.4).
+fn after_name(mut bytes: &[u8]) -> Option<&[u8]> {
+    loop {
+        match bytes {
+            [0, rest @ ..] | [0xc0..=0xff, _, rest @ ..] => return Some(rest),
+            [length, rest @ ..] => bytes = rest.get(usize::from(*length)..)?,
+            [] => return None,
+        }
     }
 }
 

@@ -21,8 +21,9 @@ use crate::engine::dns::result::{QueryResult, ServerError, record_error};
 const MIN_SHARE: Duration = Duration::from_millis(400);
 /// Delay of the retry if this machine had no socket.
 const SOCKET_RETRY: Duration = Duration::from_millis(10);
-/// The server is abandoned after this many UDP datagrams that do not belong to the query.
-const MAX_UNRELATED: u32 = 1000;
+/// An attempt ends after this many UDP datagrams that do not belong to the query. The kernel drops
+/// those with another id, so these come from the server itself or after a lucky guess.
+const MAX_UNRELATED: u32 = 10_000;
 /// Open attempts: the current one, and the one before it that timed out.
 const MAX_OPEN: usize = 2;
 
@@ -136,6 +137,9 @@ impl QueryAttempt {
     /// The error of an attempt that was sent and not answered.
     fn silence(&self) -> Option<ServerError> {
         match (self.state, self.reason) {
+            (QueryState::Sent(_), TransportReason::Configured) if self.unrelated_replies > 0 => {
+                Some(ServerError::OnlyUnrelated)
+            }
             (QueryState::Sent(_), TransportReason::Configured) => Some(ServerError::Silent),
             (QueryState::Sent(_), TransportReason::AnswerWasTruncated) => {
                 Some(ServerError::TcpSilent)
@@ -232,8 +236,11 @@ impl Query {
         let is_udp = attempt.transport == Transport::Udp;
         let error = match message::parse_response(bytes, query_id, &name, kind) {
             // Anybody can send a datagram with a forged source, so it does not end the attempt.
-            ParsedResponse::Unrelated if is_udp && attempt.unrelated_replies < MAX_UNRELATED => {
+            ParsedResponse::Unrelated if is_udp => {
                 attempt.unrelated_replies += 1;
+                if attempt.unrelated_replies >= MAX_UNRELATED {
+                    self.abandon_attempt(id, now, actions);
+                }
                 return;
             }
             ParsedResponse::Truncated if is_udp => {
@@ -257,6 +264,13 @@ impl Query {
         self.abandon_server(server, error, now, actions);
     }
 
+    /// The kernel dropped datagrams of this attempt that do not belong to the query.
+    pub fn on_dropped(&mut self, id: QueryAttemptId) {
+        if let Some(attempt) = self.find(id) {
+            attempt.unrelated_replies = attempt.unrelated_replies.max(1);
+        }
+    }
+
     /// Handles a failure of the socket of this attempt.
     pub fn on_error(
         &mut self,
@@ -274,6 +288,21 @@ impl Query {
         };
         let server = attempt.server;
         self.abandon_server(server, error, now, actions);
+    }
+
+    /// Handles an error of this machine on the socket of this attempt.
+    pub fn on_local_error(
+        &mut self,
+        id: QueryAttemptId,
+        cause: String,
+        now: Instant,
+        actions: &mut QueryActions,
+    ) {
+        let Some(attempt) = self.find(id) else {
+            return;
+        };
+        let server = attempt.server;
+        self.abandon_server(server, ServerError::Local(cause), now, actions);
     }
 
     /// Handles a lack of sockets on this machine; the socket is requested again later.
@@ -351,6 +380,20 @@ impl Query {
         self.schedule.retain(|other| *other != server);
         self.close_attempts(server, actions);
         if self.current.is_none() {
+            self.try_next_server(now, actions);
+        }
+    }
+
+    /// Ends one attempt that gets only unrelated datagrams. The server is queried again if that is
+    /// scheduled, from another port and with another id.
+    fn abandon_attempt(&mut self, id: QueryAttemptId, now: Instant, actions: &mut QueryActions) {
+        let Some(index) = self.open.iter().position(|attempt| attempt.id == id) else {
+            return;
+        };
+        let attempt = self.open.remove(index);
+        actions.push(attempt.close_action());
+        record_error(&mut self.errors, attempt.server, ServerError::OnlyUnrelated);
+        if self.current == Some(id) {
             self.try_next_server(now, actions);
         }
     }

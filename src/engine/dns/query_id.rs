@@ -1,5 +1,9 @@
 //! Random query ids (RFC 5452, section 9.2) from the kernel.
 
+use std::io;
+
+use crate::os::random;
+
 /// Size of the buffer of random bytes; two bytes per id.
 const BUFFER: usize = 128;
 
@@ -24,9 +28,9 @@ impl QueryIds {
     ///
     /// # Errors
     /// If the kernel has no random bytes yet (getrandom(2)).
-    pub fn next_id(&mut self) -> Result<u16, getrandom::Error> {
+    pub fn next_id(&mut self) -> io::Result<u16> {
         if self.used + 2 > self.buffer.len() {
-            getrandom::fill(&mut self.buffer)?;
+            random::fill(&mut self.buffer)?;
             self.used = 0;
         }
         let pair = self

@@ -23,6 +23,8 @@ pub enum ServerError {
     Local(String),
     /// No answer.
     Silent,
+    /// No answer, but datagrams that do not belong to the query: forged, or for earlier queries.
+    OnlyUnrelated,
     /// The UDP answer was truncated, and there was no answer over TCP.
     TcpSilent,
     /// The query could not be delivered; with the cause, such as `connection refused`.
@@ -56,7 +58,7 @@ impl ServerError {
         match self {
             Self::Local(_) => Severity::Local,
             Self::Unreachable(_) => Severity::Unreachable,
-            Self::Silent | Self::TcpSilent => Severity::Silence,
+            Self::Silent | Self::OnlyUnrelated | Self::TcpSilent => Severity::Silence,
             Self::TcpFailed(_) | Self::Malformed(_) | Self::NoRecursion | Self::Rcode(_) => {
                 Severity::Response
             }
@@ -67,22 +69,25 @@ impl ServerError {
     /// `SERVFAIL from` or `connection refused at`.
     pub fn description(&self) -> String {
         match self {
-            Self::Local(cause) => format!("no socket for a query ({cause}) for"),
+            Self::Local(cause) => format!("could not open a socket ({cause}) for"),
             Self::Silent => "no answer from".into(),
-            Self::TcpSilent => "a truncated answer, and none over TCP, from".into(),
+            Self::OnlyUnrelated => "only answers with a wrong id or question from".into(),
+            Self::TcpSilent => "a truncated answer, and no answer over TCP, from".into(),
             Self::Unreachable(cause) => format!("{cause} at"),
             Self::TcpFailed(cause) => format!("a truncated answer, and over TCP {cause}, from"),
             Self::Malformed(reason) => format!("a malformed answer ({reason}) from"),
-            Self::NoRecursion => "no recursion from".into(),
+            Self::NoRecursion => "recursion is not available from".into(),
             Self::Rcode(code) => format!("{} from", rcode_name(*code)),
         }
     }
 }
 
-/// Keeps one error per server: the most severe, and the latest of equally severe ones.
+/// Keeps one error per server: the most severe, and the latest of equally severe ones. Silence does
+/// not replace unrelated datagrams, which may be the reason for it.
 pub fn record_error(errors: &mut Vec<(usize, ServerError)>, server: usize, error: ServerError) {
     match errors.iter_mut().find(|(known, _)| *known == server) {
         Some((_, known)) if known.severity() > error.severity() => {}
+        Some((_, ServerError::OnlyUnrelated)) if error == ServerError::Silent => {}
         Some((_, known)) => *known = error,
         None => errors.push((server, error)),
     }

@@ -1,20 +1,27 @@
 //! The stub resolver: runs [`Lookup`]s and their sockets on the event loop.
 //!
-//! Requests for the same name share one lookup, and an answer is reused for one second. At most 64
-//! lookups have open sockets, at most four each. The others are queued, and their deadlines keep
-//! running.
+//! Requests for the same name share one lookup, and an answer is reused for one second.
+//!
+//! At most 64 lookups over all threads wait for their first 100 ms: that bounds what the name
+//! servers get at once. A lookup that is not answered by then no longer counts, so that silence for
+//! some names does not hold the capacity of others; its sockets, at most four, stay open. All
+//! lookups with sockets together are bounded too, by 1024 and by the descriptor limit. The others
+//! are queued, and their deadlines keep running.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use foldhash::fast::RandomState;
 use mio::{Registry, Token};
 use slab::Slab;
 
 use crate::address::HostName;
-use crate::engine::dns::answer::{AnswerSource, FinishedLookup, LookupResult, ResolvedAddresses};
+use crate::engine::dns::answer::{
+    AddressOrder, AnswerSource, FinishedLookup, LookupResult, ResolvedAddresses,
+};
 use crate::engine::dns::failure_text::MAX_NAME_CHARS;
-use crate::engine::dns::files::{FileCache, Files};
+use crate::engine::dns::files::{FileCache, FileFault, Files, RETRY};
 use crate::engine::dns::hosts::{LocalAddresses, LocalSource};
 use crate::engine::dns::lookup::Lookup;
 use crate::engine::dns::query::{QueryAction, QueryAttemptId};
@@ -25,10 +32,20 @@ use crate::engine::dns::transport::{MAX_MESSAGE, QuerySocket, SocketError};
 use crate::escape::escaped_prefix;
 use crate::failure::{Failure, Status};
 use crate::os::errno::short_cause;
+use crate::os::socket::descriptor_limit;
 use crate::plan::Family;
 
-/// Limit on concurrent lookups, over all threads.
-const MAX_RUNNING: usize = 64;
+/// Limit on lookups in their first [`COUNTED_FOR`], over all threads.
+const MAX_COUNTED: usize = 64;
+/// How long a lookup counts against [`MAX_COUNTED`]. Most answers are faster; a recursive server
+/// that needs longer for one name serves others meanwhile.
+const COUNTED_FOR: Duration = Duration::from_millis(100);
+/// Limit on lookups with sockets, over all threads.
+const MAX_RUNNING: usize = 1024;
+/// No lookup starts while sockets of lookups take more than this part of the descriptor limit.
+const DESCRIPTOR_SHARE: u64 = 2;
+/// Most datagrams handled per socket and call, so that a flood does not delay other work.
+const MAX_DATAGRAMS: usize = 256;
 /// How long an answer is reused, as if the later request had joined the lookup.
 const REUSE_FOR: Duration = Duration::from_secs(1);
 /// Limit on answers kept for reuse.
@@ -44,20 +61,35 @@ pub struct StubResolver {
     /// Counts started lookups, for `options rotate`.
     rotation: usize,
     next_id: u64,
-    lookups: HashMap<u64, SharedLookup>,
-    by_name: HashMap<LookupName, u64>,
-    by_key: HashMap<usize, u64>,
+    lookups: HashMap<u64, SharedLookup, RandomState>,
+    by_name: HashMap<LookupName, u64, RandomState>,
+    by_key: HashMap<usize, u64, RandomState>,
     /// Lookups that wait for capacity. Cancelled ones are skipped when they reach the front.
     queue: VecDeque<u64>,
+    /// Requests that wait until the files can be read.
+    delayed: Vec<DelayedRequest>,
+    delayed_until: Option<Instant>,
+    /// Number of lookups with sockets.
     running: usize,
     max_running: usize,
+    /// How many sockets the descriptor limit allows; unknown until the first lookup.
+    max_sockets: Option<usize>,
+    /// Number of these that still count.
+    counted: usize,
+    max_counted: usize,
+    /// When each lookup ceases to count, in ascending order. Those that have ended are skipped.
+    counted_until: VecDeque<(Instant, u64)>,
     /// Answers younger than [`REUSE_FOR`], and older ones until the map is full.
-    recent: HashMap<LookupName, (Instant, ResolvedAddresses)>,
+    recent: HashMap<LookupName, (Instant, ResolvedAddresses), RandomState>,
     /// Set if queued lookups can start, but only in the next turn of the event loop.
     start_queued_at: Option<Instant>,
     /// One entry for each lookup with a timer.
     timers: BTreeSet<(Instant, u64)>,
     sockets: Slab<OpenSocket>,
+    /// Sockets that had more than [`MAX_DATAGRAMS`].
+    unread: Vec<usize>,
+    /// Set while there are any: the time of the call that found them.
+    unread_since: Option<Instant>,
     /// Receive buffer of [`MAX_MESSAGE`] bytes; empty until the first socket is opened.
     buffer: Vec<u8>,
     finished: VecDeque<FinishedLookup>,
@@ -93,6 +125,8 @@ struct SharedLookup {
     lookup: Option<Lookup>,
     waiters: Vec<LookupWaiter>,
     timer: Option<Instant>,
+    /// Whether it counts against [`MAX_COUNTED`].
+    is_counted: bool,
     /// The open attempts, each with its index in `sockets`.
     sockets: Vec<(QueryAttemptId, usize)>,
 }
@@ -110,6 +144,15 @@ struct LookupWaiter {
 enum Joined {
     BeforeStart,
     Later,
+}
+
+/// A request that waits until the files can be read.
+#[derive(Debug)]
+struct DelayedRequest {
+    key: usize,
+    name: HostName,
+    family: Family,
+    deadline: Instant,
 }
 
 #[derive(Debug)]
@@ -133,16 +176,24 @@ impl StubResolver {
             ids: QueryIds::default(),
             rotation: 0,
             next_id: 0,
-            lookups: HashMap::new(),
-            by_name: HashMap::new(),
-            by_key: HashMap::new(),
+            lookups: HashMap::default(),
+            by_name: HashMap::default(),
+            by_key: HashMap::default(),
             queue: VecDeque::new(),
+            delayed: Vec::new(),
+            delayed_until: None,
             running: 0,
             max_running: MAX_RUNNING,
-            recent: HashMap::new(),
+            max_sockets: None,
+            counted: 0,
+            max_counted: MAX_COUNTED,
+            counted_until: VecDeque::new(),
+            recent: HashMap::default(),
             start_queued_at: None,
             timers: BTreeSet::new(),
             sockets: Slab::new(),
+            unread: Vec::new(),
+            unread_since: None,
             buffer: Vec::new(),
             finished: VecDeque::new(),
             finished_at: None,
@@ -153,11 +204,12 @@ impl StubResolver {
 
 impl Resolver for StubResolver {
     fn share_limit(&mut self, threads: usize) {
+        self.max_counted = MAX_COUNTED.div_ceil(threads.max(1));
         self.max_running = MAX_RUNNING.div_ceil(threads.max(1));
     }
 
     fn has_capacity(&self) -> bool {
-        self.queue.is_empty() && self.running < self.max_running
+        self.queue.is_empty() && self.delayed.is_empty() && self.may_start()
     }
 
     fn ran_out_of_sockets(&mut self) -> bool {
@@ -174,10 +226,29 @@ impl Resolver for StubResolver {
         deadline: Instant,
     ) {
         self.cancel(key);
-        let (conf, hosts) = self.files.current(now);
-        if let Some(local) = hosts.find(name, family) {
-            return self.deliver(key, Ok(local.into()), now);
+        let files = self.files.current(now);
+        if let Some(local) = files.hosts.find(name, family) {
+            let result = ResolvedAddresses::from(local).without_sinkholes(name);
+            return self.deliver(key, result, now);
         }
+        if let Some(fault) = files.fault {
+            if !fault.is_temporary || deadline <= now {
+                let failure = file_failure(name, fault);
+                return self.deliver(key, Err(failure), now);
+            }
+            // A descriptor may be what is missing.
+            self.out_of_sockets = true;
+            self.delayed_until.get_or_insert(now + RETRY);
+            let name = name.clone();
+            return self.delayed.push(DelayedRequest {
+                key,
+                name,
+                family,
+                deadline,
+            });
+        }
+        let conf = files.resolv_conf;
+        self.max_sockets.get_or_insert_with(descriptor_share);
         let lookup_name = LookupName::new(name, family);
         if let Some((_, addresses)) = self
             .recent
@@ -210,6 +281,7 @@ impl Resolver for StubResolver {
             lookup: None,
             waiters: vec![waiter],
             timer: None,
+            is_counted: false,
             sockets: Vec::new(),
         });
         self.start_queued(registry, now);
@@ -217,6 +289,7 @@ impl Resolver for StubResolver {
 
     fn cancel(&mut self, key: usize) {
         self.finished.retain(|(other, _)| *other != key);
+        self.delayed.retain(|request| request.key != key);
         let Some(id) = self.by_key.remove(&key) else {
             return;
         };
@@ -232,35 +305,28 @@ impl Resolver for StubResolver {
     }
 
     fn ready(&mut self, registry: &Registry, token: Token, now: Instant) {
-        let Some(open) = self.sockets.get_mut(token.0 & !RESOLVER_TOKENS) else {
-            return;
-        };
-        let owner = open.owner;
-        let Some(lookup) = self
-            .lookups
-            .get_mut(&owner.lookup)
-            .and_then(|shared| shared.lookup.as_mut())
-        else {
-            return;
-        };
-        while lookup.is_open(owner.attempt) {
-            match open.socket.receive(&mut self.buffer) {
-                Ok(Some(bytes)) => lookup.on_message(owner.attempt, bytes, now),
-                Ok(None) => break,
-                Err(error) => lookup.on_error(owner.attempt, short_cause(&error), now),
-            }
+        if let Some(lookup) = self.receive(token.0 & !RESOLVER_TOKENS, now) {
+            self.perform_actions(registry, lookup, now);
+            self.start_queued(registry, now);
         }
-        self.perform_actions(registry, owner.lookup, now);
-        self.start_queued(registry, now);
     }
 
     fn expire(&mut self, registry: &Registry, now: Instant) {
+        self.start_delayed(registry, now);
+        if self.unread_since.take().is_some() {
+            for slot in std::mem::take(&mut self.unread) {
+                if let Some(lookup) = self.receive(slot, now) {
+                    self.perform_actions(registry, lookup, now);
+                }
+            }
+        }
         let mut due = Vec::new();
         while let Some((_, id)) = self.timers.first().copied().filter(|(at, _)| *at <= now) {
             self.timers.pop_first();
             due.push(id);
         }
         for id in due {
+            self.collect(id, now);
             let Some(shared) = self.lookups.get_mut(&id) else {
                 continue;
             };
@@ -277,10 +343,19 @@ impl Resolver for StubResolver {
     fn next_wake(&self) -> Option<Instant> {
         let timer = self.timers.first().map(|(at, _)| *at);
         let finished = self.finished_at.filter(|_| !self.finished.is_empty());
-        [timer, self.start_queued_at, finished]
-            .into_iter()
-            .flatten()
-            .min()
+        let counted = self.counted_until.front().map(|(at, _)| *at);
+        let counted = counted.filter(|_| self.counted >= self.max_counted);
+        [
+            timer,
+            self.start_queued_at,
+            finished,
+            counted,
+            self.delayed_until,
+            self.unread_since,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     fn poll_answer(&mut self) -> Option<FinishedLookup> {
@@ -289,6 +364,96 @@ impl Resolver for StubResolver {
 }
 
 impl StubResolver {
+    fn may_start(&self) -> bool {
+        self.counted < self.max_counted
+            && self.running < self.max_running
+            && self
+                .max_sockets
+                .is_none_or(|most| self.sockets.len() < most)
+    }
+
+    /// Hands what a socket has received to its lookup, and returns the lookup.
+    fn receive(&mut self, slot: usize, now: Instant) -> Option<u64> {
+        let open = self.sockets.get_mut(slot)?;
+        let owner = open.owner;
+        let shared = self.lookups.get_mut(&owner.lookup)?;
+        let lookup = shared.lookup.as_mut()?;
+        let mut left = MAX_DATAGRAMS;
+        while lookup.is_open(owner.attempt) {
+            if left == 0 {
+                // The poll is edge-triggered and reports the rest only with the next datagram.
+                self.unread.push(slot);
+                self.unread_since = Some(now);
+                break;
+            }
+            left -= 1;
+            match open.socket.receive(&mut self.buffer) {
+                Ok(Some(bytes)) => lookup.on_message(owner.attempt, bytes, now),
+                Ok(None) => break,
+                Err(SocketError::Failed(error)) => {
+                    lookup.on_error(owner.attempt, short_cause(&error), now);
+                }
+                Err(SocketError::Exhausted(error) | SocketError::Local(error)) => {
+                    lookup.on_local_error(owner.attempt, short_cause(&error), now);
+                }
+            }
+        }
+        Some(owner.lookup)
+    }
+
+    /// Before timers of a lookup run, hands it what its sockets hold: after a late wake an answer
+    /// may have arrived in time and not have been reported yet.
+    fn collect(&mut self, id: u64, now: Instant) {
+        let Some(shared) = self.lookups.get(&id) else {
+            return;
+        };
+        for (attempt, slot) in shared.sockets.clone() {
+            self.receive(slot, now);
+            let open = self.sockets.get(slot);
+            if open.is_some_and(|open| open.socket.has_dropped()) {
+                let shared = self.lookups.get_mut(&id);
+                if let Some(lookup) = shared.and_then(|shared| shared.lookup.as_mut()) {
+                    lookup.on_dropped(attempt);
+                }
+            }
+        }
+    }
+
+    /// Starts the requests that waited for the files, once it is time.
+    fn start_delayed(&mut self, registry: &Registry, now: Instant) {
+        if self.delayed_until.is_none_or(|until| until > now) {
+            return;
+        }
+        self.delayed_until = None;
+        for request in std::mem::take(&mut self.delayed) {
+            let DelayedRequest {
+                key,
+                name,
+                family,
+                deadline,
+            } = request;
+            self.start(registry, key, &name, family, now, deadline);
+        }
+    }
+
+    /// Lookups that have not been answered for [`COUNTED_FOR`] cease to count.
+    fn stop_counting(&mut self, now: Instant) {
+        while let Some((_, id)) = self.counted_until.front().filter(|(at, _)| *at <= now) {
+            let id = *id;
+            self.counted_until.pop_front();
+            let Some(shared) = self.lookups.get_mut(&id).filter(|shared| shared.is_counted) else {
+                continue;
+            };
+            if shared.sockets.is_empty() {
+                // This machine has no socket for it, so it would have none for another either.
+                self.counted_until.push_back((now + COUNTED_FOR, id));
+            } else {
+                shared.is_counted = false;
+                self.counted -= 1;
+            }
+        }
+    }
+
     fn enqueue(&mut self, shared: SharedLookup) {
         let id = self.next_id;
         self.next_id += 1;
@@ -305,8 +470,9 @@ impl StubResolver {
     /// Starts queued lookups while there is capacity.
     fn start_queued(&mut self, registry: &Registry, now: Instant) {
         self.start_queued_at = None;
+        self.stop_counting(now);
         for _ in 0..MAX_STARTS {
-            if self.running >= self.max_running {
+            if !self.may_start() {
                 return;
             }
             let Some(id) = self.queue.pop_front() else {
@@ -331,11 +497,14 @@ impl StubResolver {
                 latest,
             );
             shared.lookup = Some(lookup);
+            shared.is_counted = true;
             self.rotation = self.rotation.wrapping_add(1);
             self.running += 1;
+            self.counted += 1;
+            self.counted_until.push_back((now + COUNTED_FOR, id));
             self.perform_actions(registry, id, now);
         }
-        if !self.queue.is_empty() && self.running < self.max_running {
+        if !self.queue.is_empty() && self.may_start() {
             self.start_queued_at = Some(now);
         }
     }
@@ -413,6 +582,9 @@ impl StubResolver {
                 self.out_of_sockets = true;
                 lookup.on_blocked(attempt, short_cause(&error), now);
             }
+            Err(SocketError::Local(error)) => {
+                lookup.on_local_error(attempt, short_cause(&error), now);
+            }
             Err(SocketError::Failed(error)) => lookup.on_error(attempt, short_cause(&error), now),
         }
     }
@@ -466,6 +638,7 @@ impl StubResolver {
                 lookup: None,
                 waiters,
                 timer: None,
+                is_counted: false,
                 sockets: Vec::new(),
             });
         }
@@ -493,11 +666,8 @@ impl StubResolver {
         shared.waiters = waiting;
         if !overdue.is_empty() {
             let result = match &shared.lookup {
-                Some(lookup) => lookup.result_so_far(now),
-                None => Err(queue_timeout(
-                    &shared.name,
-                    now.saturating_duration_since(shared.created),
-                )),
+                Some(lookup) => lookup.result_so_far(),
+                None => Err(queue_timeout(&shared.name)),
             };
             let is_unused = shared.waiters.is_empty();
             for waiter in overdue {
@@ -510,7 +680,12 @@ impl StubResolver {
         self.set_timer(id);
     }
 
-    fn deliver(&mut self, key: usize, result: LookupResult, now: Instant) {
+    fn deliver(&mut self, key: usize, mut result: LookupResult, now: Instant) {
+        if let Ok(addresses) = &mut result {
+            if let ([v4, ..], [v6, ..]) = (&*addresses.v4, &*addresses.v6) {
+                addresses.order = self.files.order(*v4, *v6, now);
+            }
+        }
         self.by_key.remove(&key);
         self.finished.push_back((key, result));
         self.finished_at = Some(now);
@@ -527,9 +702,8 @@ impl StubResolver {
         for (_, slot) in &shared.sockets {
             self.sockets.try_remove(*slot);
         }
-        if shared.lookup.is_some() {
-            self.running -= 1;
-        }
+        self.running -= usize::from(shared.lookup.is_some());
+        self.counted -= usize::from(shared.is_counted);
         Some(shared)
     }
 
@@ -578,20 +752,31 @@ impl From<LocalAddresses> for ResolvedAddresses {
                 LocalSource::Rfc6761 => AnswerSource::Localhost,
             },
             canonical: None,
+            order: AddressOrder::default(),
         }
     }
+}
+
+/// How many sockets the descriptor limit allows.
+fn descriptor_share() -> usize {
+    let limit = descriptor_limit().map_or(1024, |limit| limit.soft);
+    usize::try_from(limit / DESCRIPTOR_SHARE)
+        .unwrap_or(usize::MAX)
+        .max(1)
 }
 
 fn is_reusable(answered: Instant, now: Instant) -> bool {
     now.saturating_duration_since(answered) < REUSE_FOR
 }
 
-fn queue_timeout(name: &HostName, waited: Duration) -> Failure {
+fn queue_timeout(name: &HostName) -> Failure {
     let name = escaped_prefix(name.as_str(), MAX_NAME_CHARS);
-    let seconds = waited.as_secs_f64();
-    let text = format!(
-        "resolve {name}: no query was sent, {MAX_RUNNING} other lookups are in progress \
-         ({seconds:.1} s)"
-    );
-    Failure::new(Status::ResolveTimeout, text)
+    let text = format!("resolve {name}: no query was sent, too many lookups are in progress");
+    Failure::new(Status::NotTried, text)
+}
+
+fn file_failure(name: &HostName, fault: &FileFault) -> Failure {
+    let name = escaped_prefix(name.as_str(), MAX_NAME_CHARS);
+    let text = format!("resolve {name}: {}", fault.text);
+    Failure::new(Status::LocalError, text)
 }

@@ -5,30 +5,41 @@
 //! library into the process (rust-lang/rust#100711, #115723).
 //!
 //! Requests for the same name share one call. A call cannot be cancelled: if it outlives the
-//! deadlines of all its requests, its result is dropped, but its thread counts against the limit
-//! until it returns.
+//! deadlines of all its requests, its result is dropped, but its thread remains until it returns.
+//!
+//! At most 64 calls over all threads wait for their first 100 ms. One that takes longer no longer
+//! counts, so that silence for some names does not hold the capacity of others. All calls together
+//! are bounded too.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::sync::mpsc::{Receiver, Sender};
 use std::sync::{Arc, mpsc};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use std::{io, thread};
 
+use foldhash::fast::RandomState;
 use mio::{Registry, Token, Waker};
 
 use crate::address::HostName;
-use crate::engine::dns::answer::{AnswerSource, FinishedLookup, LookupResult, ResolvedAddresses};
+use crate::engine::dns::answer::{
+    AddressOrder, AnswerSource, FinishedLookup, LookupResult, ResolvedAddresses,
+};
 use crate::engine::dns::failure_text::MAX_NAME_CHARS;
 use crate::engine::dns::resolver::Resolver;
+use crate::engine::lateness;
 use crate::escape::escaped_prefix;
 use crate::failure::{Failure, Status};
 use crate::os::errno::short_cause;
 use crate::plan::Family;
 
+/// Limit on calls in their first [`COUNTED_FOR`], over all event loops.
+const MAX_COUNTED: usize = 64;
+/// How long a call counts against [`MAX_COUNTED`].
+const COUNTED_FOR: Duration = Duration::from_millis(100);
 /// Limit on helper threads over all event loops, including those whose result is not needed any
 /// more.
-const MAX_THREADS: usize = 64;
+const MAX_THREADS: usize = 512;
 /// The token of the waker. It has the bit of [`RESOLVER_TOKENS`](super::resolver::RESOLVER_TOKENS).
 const WAKER: Token = Token(usize::MAX);
 
@@ -48,12 +59,15 @@ pub struct SystemResolver {
     result_sender: Sender<CallResult>,
     threads: usize,
     max_threads: usize,
+    /// When each running call ceases to count, in ascending order.
+    counted_until: VecDeque<(Instant, u64)>,
+    max_counted: usize,
     next_id: u64,
-    requests: HashMap<u64, AddressRequest>,
-    by_key: HashMap<usize, u64>,
+    requests: HashMap<u64, AddressRequest, RandomState>,
+    by_key: HashMap<usize, u64, RandomState>,
     /// Running and queued calls. A call has the id of its first request.
-    calls: HashMap<u64, AddressCall>,
-    by_name: HashMap<Box<str>, u64>,
+    calls: HashMap<u64, AddressCall, RandomState>,
+    by_name: HashMap<Box<str>, u64, RandomState>,
     /// Calls that wait for a thread.
     queue: VecDeque<u64>,
     deadlines: BTreeSet<(Instant, u64)>,
@@ -93,11 +107,13 @@ impl SystemResolver {
             result_sender,
             threads: 0,
             max_threads: MAX_THREADS,
+            counted_until: VecDeque::new(),
+            max_counted: MAX_COUNTED,
             next_id: 0,
-            requests: HashMap::new(),
-            by_key: HashMap::new(),
-            calls: HashMap::new(),
-            by_name: HashMap::new(),
+            requests: HashMap::default(),
+            by_key: HashMap::default(),
+            calls: HashMap::default(),
+            by_name: HashMap::default(),
             queue: VecDeque::new(),
             deadlines: BTreeSet::new(),
             finished: VecDeque::new(),
@@ -109,10 +125,11 @@ impl SystemResolver {
 impl Resolver for SystemResolver {
     fn share_limit(&mut self, threads: usize) {
         self.max_threads = MAX_THREADS.div_ceil(threads.max(1));
+        self.max_counted = MAX_COUNTED.div_ceil(threads.max(1));
     }
 
     fn has_capacity(&self) -> bool {
-        self.queue.is_empty() && self.threads < self.max_threads
+        self.queue.is_empty() && self.may_start()
     }
 
     /// Always false: the sockets of the C library are not known.
@@ -155,7 +172,7 @@ impl Resolver for SystemResolver {
             requests: BTreeSet::new(),
         });
         call.requests.insert(id);
-        self.start_queued();
+        self.start_queued(now);
     }
 
     fn cancel(&mut self, key: usize) {
@@ -165,9 +182,10 @@ impl Resolver for SystemResolver {
         }
     }
 
-    fn ready(&mut self, _registry: &Registry, _token: Token, _now: Instant) {
+    fn ready(&mut self, _registry: &Registry, _token: Token, now: Instant) {
         while let Ok(CallResult { call, addresses }) = self.results.try_recv() {
             self.threads -= 1;
+            self.counted_until.retain(|(_, running)| *running != call);
             for id in self.requests_of(call) {
                 if let Some(request) = self.remove(id) {
                     let result = request.result(addresses.as_deref());
@@ -175,18 +193,26 @@ impl Resolver for SystemResolver {
                 }
             }
         }
-        self.start_queued();
+        self.start_queued(now);
     }
 
-    fn expire(&mut self, _registry: &Registry, now: Instant) {
+    fn expire(&mut self, registry: &Registry, now: Instant) {
+        // After a late wake a result may be there that was not reported yet.
+        self.ready(registry, WAKER, now);
         while let Some((_, id)) = self.deadlines.first().copied().filter(|(at, _)| *at <= now) {
             self.deadlines.pop_first();
             if let Some(request) = self.remove(id) {
-                let seconds = now.saturating_duration_since(request.created).as_secs_f64();
-                let failure = request.failure(
-                    Status::ResolveTimeout,
-                    &format!("no answer from the system resolver ({seconds:.1} s)"),
+                // Its threads were stopped as well, and may have the answer in a moment.
+                let is_late = lateness::is_much(
+                    now.saturating_duration_since(request.deadline),
+                    request.deadline.saturating_duration_since(request.created),
                 );
+                let failure = if is_late {
+                    request.failure(Status::LocalError, lateness::CAUSE)
+                } else {
+                    let cause = "no answer from the system resolver";
+                    request.failure(Status::ResolveTimeout, cause)
+                };
                 self.finished.push_back((request.key, Err(failure)));
             }
         }
@@ -194,7 +220,9 @@ impl Resolver for SystemResolver {
 
     fn next_wake(&self) -> Option<Instant> {
         let finished = self.finished_at.filter(|_| !self.finished.is_empty());
-        [self.deadlines.first().map(|(at, _)| *at), finished]
+        let counted = self.counted_until.front().map(|(at, _)| *at);
+        let counted = counted.filter(|_| self.counted_until.len() >= self.max_counted);
+        [self.deadlines.first().map(|(at, _)| *at), finished, counted]
             .into_iter()
             .flatten()
             .min()
@@ -231,9 +259,16 @@ impl SystemResolver {
         Some(request)
     }
 
-    /// Starts queued calls while there are threads.
-    fn start_queued(&mut self) {
-        while self.threads < self.max_threads {
+    fn may_start(&self) -> bool {
+        self.counted_until.len() < self.max_counted && self.threads < self.max_threads
+    }
+
+    /// Starts queued calls while there is capacity.
+    fn start_queued(&mut self, now: Instant) {
+        while self.counted_until.front().is_some_and(|(at, _)| *at <= now) {
+            self.counted_until.pop_front();
+        }
+        while self.may_start() {
             let Some(id) = self.queue.pop_front() else {
                 return;
             };
@@ -242,7 +277,10 @@ impl SystemResolver {
                 continue;
             };
             match self.spawn(id, call.name.as_str().to_owned()) {
-                Ok(()) => self.threads += 1,
+                Ok(()) => {
+                    self.threads += 1;
+                    self.counted_until.push_back((now + COUNTED_FOR, id));
+                }
                 Err(error) => {
                     let cause = short_cause(&error);
                     for request in self.requests_of(id) {
@@ -271,7 +309,7 @@ impl SystemResolver {
         if let Some(request) = self.remove(id) {
             let failure = request.failure(
                 Status::LocalError,
-                &format!("no thread for the system resolver: {cause}"),
+                &format!("cannot start a thread for the system resolver: {cause}"),
             );
             self.finished.push_back((request.key, Err(failure)));
         }
@@ -289,13 +327,14 @@ impl AddressRequest {
             self.failure(Status::ResolveFailed, &format!("{cause} (system resolver)"))
         };
         let addresses = addresses.map_err(|error| failed(&getaddrinfo_cause(error)))?;
-        let (mut v4, mut v6) = (Vec::new(), Vec::new());
+        let (mut v4, mut v6, mut order) = (Vec::new(), Vec::new(), Vec::new());
         for address in addresses {
-            match (*address, self.family) {
-                (SocketAddr::V4(address), Family::Any | Family::V4) => v4.push(*address.ip()),
-                (SocketAddr::V6(address), Family::Any | Family::V6) => v6.push(*address.ip()),
-                _ => {}
+            match (address.ip(), self.family) {
+                (IpAddr::V4(address), Family::Any | Family::V4) => v4.push(address),
+                (IpAddr::V6(address), Family::Any | Family::V6) => v6.push(address),
+                _ => continue,
             }
+            order.push(address.ip());
         }
         if v4.is_empty() && v6.is_empty() {
             return Err(failed(match self.family {
@@ -304,12 +343,14 @@ impl AddressRequest {
                 Family::V6 => "has no IPv6 address",
             }));
         }
-        Ok(ResolvedAddresses {
+        let all = ResolvedAddresses {
             v4,
             v6,
             from: AnswerSource::System,
             canonical: None,
-        })
+            order: AddressOrder::Given(order),
+        };
+        all.without_sinkholes(&self.name)
     }
 }
 

@@ -6,13 +6,16 @@
 use std::io;
 use std::io::{Read, Write};
 use std::net::SocketAddr;
+use std::os::fd::AsFd;
 
 use mio::net::{TcpStream, UdpSocket};
 use mio::{Interest, Registry, Token};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::engine::dns::resolv_conf::Transport;
-use crate::os::errno::is_shortage;
+
+use crate::os::errno::{is_local_to_resolver, is_shortage};
+use crate::os::socket::{accept_only, dropped_datagrams};
 
 /// Length of the longest DNS message: the length prefix over TCP has two bytes (RFC 1035, section
 /// 4.2.2).
@@ -23,6 +26,8 @@ pub const MAX_MESSAGE: usize = 65_535;
 pub enum SocketError {
     /// This machine lacks descriptors, memory or ports at the moment; a retry may succeed.
     Exhausted(io::Error),
+    /// This machine cannot, whoever the server is.
+    Local(io::Error),
     /// The server cannot be reached.
     Failed(io::Error),
 }
@@ -52,7 +57,7 @@ impl QuerySocket {
             Transport::Udp => open_udp(registry, token, server, message).map(Self::Udp),
             Transport::Tcp => TcpQuery::open(registry, token, server, message).map(Self::Tcp),
         }
-        .map_err(classify)
+        .map_err(SocketError::of)
     }
 
     /// The next message, or `None` if none has arrived; `buffer` has [`MAX_MESSAGE`] bytes.
@@ -61,13 +66,25 @@ impl QuerySocket {
     ///
     /// # Errors
     /// If the connection fails, for example on an ICMP error or if the server closes it.
-    pub fn receive<'b>(&'b mut self, buffer: &'b mut [u8]) -> io::Result<Option<&'b mut [u8]>> {
+    pub fn receive<'b>(
+        &'b mut self,
+        buffer: &'b mut [u8],
+    ) -> Result<Option<&'b mut [u8]>, SocketError> {
         match self {
-            Self::Udp(socket) => match retry_on_eintr(|| socket.recv(buffer))? {
-                Some(length) => Ok(buffer.get_mut(..length)),
-                None => Ok(None),
+            Self::Udp(socket) => match retry_on_eintr(|| socket.recv(buffer)) {
+                Ok(Some(length)) => Ok(buffer.get_mut(..length)),
+                Ok(None) => Ok(None),
+                Err(error) => Err(SocketError::of(error)),
             },
-            Self::Tcp(stream) => stream.receive(buffer),
+            Self::Tcp(stream) => stream.receive(buffer).map_err(SocketError::of),
+        }
+    }
+
+    /// Whether the kernel dropped datagrams, which is what it does with those that have another id.
+    pub fn has_dropped(&self) -> bool {
+        match self {
+            Self::Udp(socket) => dropped_datagrams(socket.as_fd()).is_ok_and(|count| count > 0),
+            Self::Tcp(_) => false,
         }
     }
 }
@@ -84,6 +101,12 @@ fn open_udp(
         Some(Protocol::UDP),
     )?;
     socket.set_nonblocking(true)?;
+    // Before the socket has a port: a flood of forged answers neither fills the receive buffer, in
+    // which the right answer would have no space, nor costs time here. Without the filter, which
+    // some kernels lack, the answers are compared here only.
+    if let Some(id) = message.first_chunk() {
+        let _ = accept_only(&socket, *id);
+    }
     socket.connect(&server.into())?;
     let mut socket = UdpSocket::from_std(socket.into());
     registry.register(&mut socket, token, Interest::READABLE)?;
@@ -198,10 +221,14 @@ fn retry_on_eintr(mut operation: impl FnMut() -> io::Result<usize>) -> io::Resul
     }
 }
 
-fn classify(error: io::Error) -> SocketError {
-    if is_shortage(&error) {
-        SocketError::Exhausted(error)
-    } else {
-        SocketError::Failed(error)
+impl SocketError {
+    fn of(error: io::Error) -> Self {
+        if is_shortage(&error) {
+            Self::Exhausted(error)
+        } else if is_local_to_resolver(&error) {
+            Self::Local(error)
+        } else {
+            Self::Failed(error)
+        }
     }
 }

@@ -43,7 +43,7 @@ impl fmt::Display for DuplicateId {
         let id = escaped_prefix(&self.id, 80);
         write!(
             f,
-            "another target has the id `{id}` too: give each an `id` of its own"
+            "another target has the same id `{id}`: give each target a different `id`"
         )
     }
 }

@@ -16,7 +16,7 @@ use crate::settings::target_spec::TargetSpec;
 use crate::suggest::did_you_mean;
 
 /// The error of a list without targets. An empty list would make Zabbix delete what it discovered.
-const NO_TARGETS: &str = "no targets: name some, write `-` for standard input, or put [[targets]] into the configuration";
+const NO_TARGETS: &str = "no targets: give targets, give `-` to read standard input, or add [[targets]] to the configuration";
 
 /// The configuration's targets of these groups, or all of them without groups, as a batch would
 /// probe them.
@@ -38,7 +38,7 @@ pub fn configured(
     let plans = list.finish()?.plans;
     if plans.is_empty() {
         return Err(SettingsError::new(
-            "no targets: put [[targets]] into the configuration",
+            "no targets: add [[targets]] to the configuration",
         ));
     }
     Ok(plans)
@@ -61,7 +61,9 @@ pub fn add(
     for target in &targets {
         if *target == "-" {
             let read = input.take().ok_or_else(|| {
-                SettingsError::new("`-` given more than once: standard input can be read once")
+                SettingsError::new(
+                    "`-` is given more than once: standard input can be read only once",
+                )
             })?;
             stdin::add(list, &read()?)?;
         } else {
@@ -139,7 +141,7 @@ fn unknown_group(config: &Configuration, group: &str) -> String {
     const MAX_SHOWN: usize = 20;
     let known: BTreeSet<&str> = all_groups(config).collect();
     let hint = did_you_mean(group, known.iter().copied())
-        .map(|near| format!("did you mean `{}`? ", escaped_prefix(near, 40)))
+        .map(|near| format!(": did you mean `{}`?", escaped_prefix(near, 40)))
         .unwrap_or_default();
     let shown: Vec<_> = known
         .iter()
@@ -148,12 +150,12 @@ fn unknown_group(config: &Configuration, group: &str) -> String {
         .collect();
     let shown = shown.join(", ");
     let list = match known.len() {
-        0 => "no target has a group".to_owned(),
+        0 => ": no target has a group".to_owned(),
         count if count > MAX_SHOWN => {
-            format!("known are {shown} and {} more", count - MAX_SHOWN)
+            format!(" (known groups: {shown} and {} more)", count - MAX_SHOWN)
         }
-        _ => format!("known are {shown}"),
+        _ => format!(" (known groups: {shown})"),
     };
     let group = escaped_prefix(group, 40);
-    format!("unknown group `{group}`: {hint}{list}")
+    format!("unknown group `{group}`{hint}{list}")
 }

@@ -30,7 +30,7 @@ pub fn add(list: &mut TargetList<'_>, text: &[u8]) -> Result<(), SettingsError> 
     // An empty document would make Zabbix delete what it discovered before the list was lost.
     if is_empty {
         return Err(SettingsError::new(
-            "standard input has no target: write one on each line",
+            "standard input contains no targets: write one target on each line",
         ));
     }
     Ok(())
@@ -59,7 +59,7 @@ fn object(number: usize, line: &str, limit: TargetLimit) -> Result<TargetSpec, S
 fn readable(bytes: &[u8]) -> Result<&str, String> {
     if bytes.len() > MAX_LINE_BYTES {
         return Err(format!(
-            "a line of {} bytes: at most {MAX_LINE_BYTES} are read",
+            "the line has {} bytes, more than the limit of {MAX_LINE_BYTES}",
             bytes.len()
         ));
     }

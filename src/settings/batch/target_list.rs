@@ -235,7 +235,7 @@ impl<'c> TargetList<'c> {
 fn without_port(target: &TargetSpec) -> SettingsError {
     let host = target.hosts.first();
     target.error(format!(
-        "no port for `{host}`: write `HOST:PORT` or `HOST PORT`, or name a service that has one"
+        "no port for `{host}`: write `HOST:PORT` or `HOST PORT`, or use a service with a default port"
     ))
 }
 

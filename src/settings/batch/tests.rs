@@ -176,13 +176,19 @@ fn errors_have_their_line() {
     let many = format!("{}h 22 shs\n", "h:80\n".repeat(730));
     for (list, text) in [
         (many.as_str(), "-:731: unknown service `shs`"),
-        ("", "standard input has no target"),
-        ("# only\n\n # remarks\r\n", "standard input has no target"),
+        ("", "standard input contains no targets"),
+        (
+            "# only\n\n # remarks\r\n",
+            "standard input contains no targets",
+        ),
         ("h", "-:1: no port for `h`"),
         ("h:80\nh:0", "-:2: port `0`"),
-        ("h 80 ssh x", "-:1: expected `HOST PORT SERVICE` at most"),
+        (
+            "h 80 ssh x",
+            "-:1: has more than three words: write `HOST PORT SERVICE`",
+        ),
         ("h:80 81", "-:1: has two ports"),
-        ("h 22，23", "-:1: `，` does not separate ports"),
+        ("h 22，23", "-:1: `，` is not a separator"),
         ("h\0:80", "-:1: contains a NUL byte"),
         ("h\u{1b}:80", "-:1: contains the control character U+001B"),
         ("*UNKNOWN* 80", "no interface"),
@@ -200,7 +206,7 @@ fn errors_have_their_line() {
         ("{\"host\":\"h\",\"port\":1.5}", "-:1: port: "),
         (
             "{\"host\":\"h\",\"port\":[1]}",
-            "-:1: port: is array, not a text or a number",
+            "-:1: port: must be a text or a number, not an array",
         ),
         (
             "{\"host\":\"10.0.0.0/8\",\"port\":1}",
@@ -209,11 +215,11 @@ fn errors_have_their_line() {
         ("{\"host\":\"h\",\"port\":1,\"id\":\"a b\"}", "-:1: id: "),
         (
             "{\"host\":\"h\",\"port\":1,\"name\":\"a\\nb\"}",
-            "-:1: name: is not on one line",
+            "-:1: name: contains a line break",
         ),
         (
             "{\"host\":\"h\",\"port\":1,\"group\":[1]}",
-            "-:1: group[1]: is integer, not a text",
+            "-:1: group[1]: must be a text, not an integer",
         ),
         (
             "{\"host\":\"h\",\"prot\":1}",
@@ -237,11 +243,11 @@ fn errors_have_their_line() {
         ),
         (
             "{\"host\":\"h\",\"port\":1,\"id\":\"h:2\"}\nh 2",
-            "-:2: another target has the id `h:2`",
+            "-:2: another target has the same id `h:2`",
         ),
         (
             "{\"host\":\"h\",\"port\":1,\"id\":\"a\"}\n{\"host\":\"h\",\"port\":2,\"id\":\"a\"}",
-            "-:2: another target has the id `a`",
+            "-:2: another target has the same id `a`",
         ),
         (
             "{\"host\":\"h\",\"port\":\"1,2\",\"id\":\"a\"}",
@@ -249,7 +255,7 @@ fn errors_have_their_line() {
         ),
         (
             "{\"host\":\"h\",\"port\":1,\"count\":2}\nh 1",
-            "-:2: another target has the id `h:1`",
+            "-:2: another target has the same id `h:1`",
         ),
     ] {
         refused(&["-"], list, text);
@@ -266,7 +272,7 @@ fn errors_have_their_line() {
         in_line(1, "require", "requires `count`")
     );
     let long = format!("h:80\n{}", "a".repeat(10 << 20));
-    refused(&["-"], &long, "-:2: a line of 10485760 bytes");
+    refused(&["-"], &long, "-:2: the line has 10485760 bytes");
 }
 
 #[test]
@@ -293,9 +299,13 @@ fn keep_going_skips_lines() {
     refused(
         &["-", "--keep-going"],
         "h:x\nh:y",
-        "every target has an error; the first of 2: -:1: ",
+        "no target is valid (invalid: 2); first error: -:1: ",
     );
-    refused(&["-", "--keep-going"], "\n", "standard input has no target");
+    refused(
+        &["-", "--keep-going"],
+        "\n",
+        "standard input contains no targets",
+    );
 }
 
 #[test]
@@ -303,26 +313,26 @@ fn too_many_targets_are_refused_before_they_cost() {
     for (words, text) in [
         (
             &["10.0.0.0/8:80"][..],
-            "target `10.0.0.0/8:80`: `10.0.0.0/8` has 16777216 addresses, more than 65536: write smaller networks, or raise max_targets under [defaults] of the configuration",
+            "target `10.0.0.0/8:80`: `10.0.0.0/8` has 16777216 addresses, more than the limit of 65536: use smaller networks, or raise max_targets under [defaults] of the configuration",
         ),
         (&["[::]/0:80"], "2^128 addresses"),
         (
             &["10.0.0.0/16:80,81"],
-            "131068 targets are more than 65536: raise max_targets under [defaults]",
+            "131068 targets are more than the limit of 65536: raise max_targets under [defaults]",
         ),
         (
             &["10.0.0.0/30:80,81", "--max-targets", "3"],
-            "4 targets are more than 3: raise --max-targets",
+            "4 targets are more than the limit of 3: raise --max-targets",
         ),
         (
             &["h:1", "h:2", "--max-targets", "1"],
-            "2 targets are more than 1",
+            "2 targets are more than the limit of 1",
         ),
         (&["h:1", "--max-targets", "0"], "--max-targets: `0`"),
         (&["h:1", "--max-targets", "1048577"], "from 1 to 1048576"),
         (
             &["h:1", "--max-targets", "65537"],
-            "--max-targets: 65537 is more than 65536: raise max_targets under [defaults] of the configuration",
+            "--max-targets: 65537 is more than the limit of 65536: raise max_targets under [defaults] of the configuration",
         ),
     ] {
         refused(words, "", text);
@@ -478,7 +488,19 @@ fn options_that_are_refused() {
             &["-o", "sender", "--metrics", "up,time.conect"],
             "did you mean `time.connect`?",
         ),
-        (&["-o", "sender", "--metrics", ","], "names no metric"),
+        (&["-o", "sender", "--metrics", ","], "contains no metric"),
+        (
+            &["-o", "sender", "--metrics", "up,captures."],
+            "`captures.`: a name after `captures.` has letters",
+        ),
+        (
+            &["-o", "sender", "--metrics", "captures.a]"],
+            "`captures.a]`: a name after `captures.` has letters",
+        ),
+        (
+            &["-o", "sender", "--metrics", "up,captures.version"],
+            "no step of any target captures `version`",
+        ),
         (
             &["-o", "sender", "--sender-key", "a[ID]"],
             "must contain METRIC",
@@ -498,7 +520,7 @@ fn options_that_are_refused() {
         (&["-t", "abc"], "--timeout: `abc`"),
         (&["-s", "shs"], "--service: unknown service `shs`"),
         (&["--expect-regex", "("], "--expect-regex"),
-        (&["-", "-"], "`-` given more than once"),
+        (&["-", "-"], "`-` is given more than once"),
     ] {
         refused(&[&["h:80"], words].concat(), "g:81", text);
     }
@@ -510,7 +532,7 @@ fn options_that_are_refused() {
         line(1, one) + &line(2, two)
     };
     assert_eq!(ids(&sender, &list("A", "B")).as_deref(), Ok("h:1 h:2"));
-    refused(&sender, &list("A", "A"), "share one item");
+    refused(&sender, &list("A", "A"), "the same item key");
     let fleet = fleet(
         &[
             "h:80",
@@ -623,7 +645,7 @@ fn the_configuration_has_targets_and_groups() {
     let unknown = of_groups(&["webb"]).unwrap_err();
     assert_eq!(
         unknown,
-        "--group: unknown group `webb`: did you mean `web`? known are `again`, `all`, `web`"
+        "--group: unknown group `webb`: did you mean `web`? (known groups: `again`, `all`, `web`)"
     );
     let plans = configured(&Configuration::from_text("c", CONFIG), &[], |_| false).unwrap();
     let [web, _, till, ..] = &plans[..] else {
@@ -668,7 +690,7 @@ fn the_hint_for_an_unknown_group_is_short() {
         .unwrap_err()
         .to_string();
     assert!(
-        error.ends_with("and 80 more") && error.len() < 600,
+        error.ends_with("and 80 more)") && error.len() < 600,
         "{error}"
     );
 }
@@ -690,7 +712,7 @@ fn errors_of_the_configurations_targets_have_their_location() {
         ),
         (
             "[[targets]]\nhost = \"h\"\nport = 1\ncount = 2\n[[targets]]\nhost = \"h\"\nport = 1",
-            "c:5: targets[2]: another target has the id `h:1` too",
+            "c:5: targets[2]: another target has the same id `h:1`",
         ),
     ] {
         let error = configured(&Configuration::from_text("c", config), &[], |_| false)

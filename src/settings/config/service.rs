@@ -38,7 +38,7 @@ pub fn service(
     if name.is_empty() || name.len() > 64 || !name.bytes().all(allowed) {
         diagnostics.error(
             field,
-            "a service's name has letters, digits, `_` and `-`, at most 64",
+            "a service name can contain only letters, digits, `_` and `-`, and at most 64 characters",
         );
         return None;
     }
@@ -104,7 +104,7 @@ fn hosts(
     if elements.is_empty() {
         diagnostics.error(
             &field,
-            "is an empty list: drop it to allow the service on any host",
+            "is an empty list: remove the key to allow the service on all hosts",
         );
     }
     let mut networks = Vec::new();
@@ -165,13 +165,13 @@ fn secret(
     const FORMS: &str = "must be a text, or a table `{ file = \"/path\" }`";
     if let Some(inline) = field.value.text() {
         if inline.is_empty() {
-            diagnostics.error(field, "is empty: write the secret, or drop it");
+            diagnostics.error(field, "is empty: write the secret, or remove the key");
             return None;
         }
         if privacy == Privacy::Public {
             diagnostics.error(
                 field,
-                "a secret in a file that everybody can read: `chmod 640` the file, or name a file of its own",
+                "a secret in a world-readable file: `chmod 640` the file, or put the secret into a separate file",
             );
             return None;
         }
@@ -201,7 +201,7 @@ fn read_secret(path: &str) -> Result<Secret, String> {
         _ => format!("{}: {}", escaped_prefix(path, 200), Refusal::SENTENCE),
     })?;
     if privacy == Privacy::Public {
-        return Err("everybody can read that file: `chmod 640` it".to_owned());
+        return Err("the file is world-readable: `chmod 640` it".to_owned());
     }
     let is_content = |byte: &u8| !matches!(byte, b'\r' | b'\n');
     let end = bytes
@@ -210,6 +210,6 @@ fn read_secret(path: &str) -> Result<Secret, String> {
         .map_or(0, |last| last + 1);
     match bytes.get(..end) {
         Some(secret) if !secret.is_empty() => Ok(Secret::new(secret)),
-        _ => Err("that file is empty: write the secret into it".to_owned()),
+        _ => Err("the file is empty: write the secret into it".to_owned()),
     }
 }

@@ -144,8 +144,12 @@ impl<'d> Diagnostics<'d> {
     }
 
     fn wrong_type(&mut self, field: &Field<'_>, expected: &str) {
-        let actual = field.value.type_name();
-        self.error(field, format_args!("is {actual}, not {expected}"));
+        let actual = match field.value.type_name() {
+            "null" => "null".to_owned(),
+            name if name.starts_with(['a', 'i']) => format!("an {name}"),
+            name => format!("a {name}"),
+        };
+        self.error(field, format_args!("must be {expected}, not {actual}"));
     }
 }
 
@@ -308,7 +312,7 @@ impl<'t> TableReader<'t> {
         for member in &self.members {
             let hint = match did_you_mean(member.name, self.known.iter().copied()) {
                 Some(known) => format!("unknown key: did you mean `{known}`?"),
-                None => format!("unknown key: known are {}", self.known.join(", ")),
+                None => format!("unknown key: valid keys are {}", self.known.join(", ")),
             };
             diagnostics.error_at(member.offset, &self.key.member(member.name), hint);
         }

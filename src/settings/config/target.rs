@@ -97,7 +97,7 @@ fn zabbix_host(diagnostics: &mut Diagnostics<'_>, table: &mut TableReader<'_>) -
 
 fn check_line(diagnostics: &mut Diagnostics<'_>, given: &Located) {
     if given.text.chars().any(char::is_control) {
-        diagnostics.error_in(given, "is not on one line, or contains a control character");
+        diagnostics.error_in(given, "contains a line break or another control character");
     }
 }
 
@@ -119,7 +119,7 @@ fn id(diagnostics: &mut Diagnostics<'_>, table: &mut TableReader<'_>) -> Option<
     }
     diagnostics.error_in(
         &given,
-        "an id has letters, digits, `_`, `.`, `:` and `-`, at most 255",
+        "an id can contain only letters, digits, `_`, `.`, `:` and `-`, and at most 255 characters",
     );
     None
 }

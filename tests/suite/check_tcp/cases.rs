@@ -263,7 +263,7 @@ pub const CASES: &[Case] = &[
         &["-m", "4", "-e", "NOPE"],
         &["--max-bytes", "4", "--expect", "NOPE"],
         ("OK", "mismatch"),
-        "check_tcp succeeds once it has read `-m` bytes, whatever they are; zbx-tcp reports a mismatch.",
+        "check_tcp reports OK after `-m` bytes, even if they do not match; zbx-tcp reports a mismatch.",
     ),
     differs(
         "buffer",
@@ -271,7 +271,7 @@ pub const CASES: &[Case] = &[
         &["-m", "100", "-e", "needle"],
         &["--max-bytes", "100", "--expect", "needle"],
         ("OK", "mismatch"),
-        "The same: check_tcp never read `needle`.",
+        "As above; check_tcp never read `needle`.",
     ),
     differs(
         "mismatch-ok",
@@ -279,7 +279,7 @@ pub const CASES: &[Case] = &[
         &["-M", "ok", "-e", "NOPE"],
         &["--expect", "NOPE"],
         ("OK, late", "mismatch, late"),
-        "zbx-tcp has no option that turns a failed expectation into success; a trigger decides what status 9 means.",
+        "zbx-tcp has no option that turns a failed expectation into success; use a trigger on status 9.",
     ),
     Case {
         name: "refuse-ok",
@@ -296,7 +296,7 @@ pub const CASES: &[Case] = &[
         &["-r", "ok"],
         &["--expect-closed"],
         ("OK", "unexpectedly_open"),
-        "`-r ok` accepts an open and a closed port, so it tests nothing; `--expect-closed` requires a closed one.",
+        "`-r ok` accepts an open and a closed port, so it tests nothing; `--expect-closed` requires a closed port.",
     ),
     differs(
         "empty-expect",
@@ -313,7 +313,7 @@ pub const CASES: &[Case] = &[
         ours: &[],
         there: "CRITICAL",
         here: USAGE_ERROR,
-        why: "check_tcp truncates the port to 16 bits and probes port 4464: if something listens there, port 70000 is OK.",
+        why: "check_tcp truncates the port to 16 bits and probes port 4464. If something listens there, the result is OK.",
     },
     // What check_tcp reports as a failure, or late.
     differs(
@@ -322,7 +322,7 @@ pub const CASES: &[Case] = &[
         &["-e", "NOPE"],
         &["--expect-prefix", "NOPE"],
         (LATE_WARNING, "mismatch"),
-        "check_tcp needs 2 s for each mismatch on an open connection; a prefix, a regular expression with `\\A` or a reject pattern fails as soon as it can.",
+        "While the connection is open, check_tcp needs 2 s to detect a mismatch. With a prefix, a regular expression that starts with `\\A` or a reject pattern, zbx-tcp detects it at once.",
     ),
     differs(
         "mismatch-crit",
@@ -330,7 +330,7 @@ pub const CASES: &[Case] = &[
         &["-M", "crit", "-e", "250"],
         &["--reject", "220", "--expect", "250"],
         ("CRITICAL, late", "rejected"),
-        "The same with `-M crit`; `--reject` fails as soon as its text is received.",
+        "As above, with `-M crit`; `--reject` fails as soon as its text is received.",
     ),
     same(
         "mismatch-open",
@@ -345,7 +345,7 @@ pub const CASES: &[Case] = &[
         &["-t", "4", "-e", "ready"],
         &["--timeout", "4", "--expect", "ready"],
         (LATE_WARNING, "ok, late"),
-        "check_tcp gives up after 2 s without data, however large `-t` is; zbx-tcp waits until its deadline.",
+        "check_tcp stops after 2 s without data, even if `-t` is longer; zbx-tcp waits until its deadline.",
     ),
     differs(
         "nul",
@@ -353,7 +353,7 @@ pub const CASES: &[Case] = &[
         &["-e", "cd"],
         &["--expect", "cd"],
         (LATE_WARNING, "ok"),
-        "check_tcp ignores everything after the first NUL; zbx-tcp treats NUL as any other byte.",
+        "check_tcp ignores everything after the first NUL; zbx-tcp treats NUL like any other byte.",
     ),
     differs(
         "nul-first",
@@ -361,7 +361,7 @@ pub const CASES: &[Case] = &[
         &["-e", "ready"],
         &["--expect-hex", "00 72 65"],
         (LATE_WARNING, "ok"),
-        "The same: to check_tcp the answer is empty.",
+        "As above; for check_tcp the answer is empty.",
     ),
     differs(
         "newline-expected",
@@ -369,7 +369,7 @@ pub const CASES: &[Case] = &[
         &["-E", "-e", r"ready\n"],
         &["--expect", r"ready\n"],
         (LATE_WARNING, "ok"),
-        "`-e` has no escapes, not even with `-E`.",
+        "check_tcp does not interpret escapes in `-e`, even with `-E`.",
     ),
     differs(
         "encoding",
@@ -385,7 +385,7 @@ pub const CASES: &[Case] = &[
         &["-w", "0.1", "-e", "220"],
         &["--expect", "220"],
         ("WARNING", "ok"),
-        "A trigger decides how slow is too slow, with an item for `-o time.total`, `time.connect` or `time.first_byte`.",
+        "zbx-tcp has no threshold; use a trigger on `time.total`, `time.connect` or `time.first_byte`.",
     ),
     differs(
         "threshold-text",
@@ -393,7 +393,7 @@ pub const CASES: &[Case] = &[
         &["-w", "abc"],
         &["-t", "abc"],
         ("WARNING", USAGE_ERROR),
-        "check_tcp reads a threshold that is not a number as 0, so every answer is slow.",
+        "check_tcp interprets a threshold that is not a number as 0, so every answer is too slow.",
     ),
     // What check_tcp sends.
     differs(
@@ -402,7 +402,7 @@ pub const CASES: &[Case] = &[
         &["-E", "-s", r"\x41\0z"],
         &["--send", r"\x41\0z"],
         ("OK, sent `x410z`", r"ok, sent `A\x00z`"),
-        "`-E` has `\\n \\r \\t \\\\` and drops the backslash of all others; zbx-tcp also has `\\0` and `\\xHH`, and all others are usage errors.",
+        "check_tcp interprets `\\n \\r \\t \\\\` and removes the backslash of any other escape. zbx-tcp also interprets `\\0` and `\\xHH`; any other escape is a usage error.",
     ),
     differs(
         "unknown-escape",
@@ -410,7 +410,7 @@ pub const CASES: &[Case] = &[
         &["-E", "-s", r"a\qb"],
         &["--send", r"a\qb"],
         ("OK, sent `aqb`", USAGE_ERROR),
-        "The same.",
+        "As above.",
     ),
     differs(
         "lone-backslash",
@@ -418,7 +418,7 @@ pub const CASES: &[Case] = &[
         &["-E", "-s", r"a\"],
         &["--send", r"a\"],
         ("OK, sent `a`", USAGE_ERROR),
-        "The same.",
+        "As above.",
     ),
     differs(
         "escape-order",
@@ -442,7 +442,7 @@ pub const CASES: &[Case] = &[
         &["-e", "220", "-q", "QUIT"],
         &["--expect", "220", "--quit", "QUIT"],
         (r"OK, sent `QUIT\r\n`", "ok, sent `QUIT`"),
-        "Without `-E` check_tcp appends CR LF to `-q`, but not to `-s`; zbx-tcp appends it to both with `--crlf`, else to none.",
+        "Without `-E` check_tcp appends CR LF to `-q`, but not to `-s`; with `--crlf`, zbx-tcp appends it to both, otherwise to neither.",
     ),
     // What check_tcp prints.
     differs(
@@ -451,7 +451,7 @@ pub const CASES: &[Case] = &[
         &["-e", "a"],
         &["--expect", "a"],
         ("OK, broken output", "ok"),
-        "check_tcp prints the answer unchanged, so text after a `|` is read as performance data. The JSON document escapes it.",
+        "check_tcp prints the answer unchanged, so Nagios reads the text after a `|` as performance data. In the JSON document of zbx-tcp it is part of a string.",
     ),
     differs(
         "newline",
@@ -459,7 +459,7 @@ pub const CASES: &[Case] = &[
         &["-e", "a"],
         &["--expect", "a"],
         ("OK, broken output", "ok"),
-        "The same for a line end, which ends the plugin's text.",
+        "As above, for a line end, which ends the text of the plugin.",
     ),
     differs(
         "latin",
@@ -467,7 +467,7 @@ pub const CASES: &[Case] = &[
         &["-e", "caf"],
         &["--expect", "caf"],
         ("OK, broken output", "ok"),
-        "The same for bytes that are not UTF-8.",
+        "As above, for bytes that are not UTF-8.",
     ),
     // What check_tcp cannot express.
     differs(
@@ -484,6 +484,6 @@ pub const CASES: &[Case] = &[
         &["-t", "1", "-d", "1", "-s", "hi", "-e", "ok"],
         &["-t", "1", "--send", "hi", "--expect", "ok"],
         ("CRITICAL, sent `hi`", "ok, sent `hi`"),
-        "`-d` sleeps before it reads. zbx-tcp reads an answer when it arrives, so it never has to sleep.",
+        "With `-d`, check_tcp sleeps before it reads. zbx-tcp reads an answer when it arrives.",
     ),
 ];

@@ -11,12 +11,12 @@ const ROWS: &[Row] = &[
     ("-H /run/x.sock", "not supported: TCP only", &[]),
     (
         "-s TEXT",
-        "`--send TEXT` (always with escapes), `--send-hex`; repeat them in order",
+        "`--send TEXT` or `--send-hex HEX`, repeatable; escapes are always interpreted",
         &["conversation", "send-twice"],
     ),
     (
         "-E",
-        "not needed: escapes are always interpreted, in expected text too",
+        "not needed: escapes are always interpreted, also in expected text",
         &["escapes", "newline-expected"],
     ),
     (
@@ -31,7 +31,7 @@ const ROWS: &[Row] = &[
     ),
     (
         "-A -e A -e B",
-        "`--expect A --expect B` in this order; in any order a service with `expect_all = [\"A\", \"B\"]`",
+        "`--expect A --expect B` for this order; for any order, a service with `expect_all = [\"A\", \"B\"]`",
         &["all", "all-in-order"],
     ),
     ("-q TEXT", "`--quit TEXT --crlf`", &["quit"]),
@@ -41,11 +41,11 @@ const ROWS: &[Row] = &[
         "`--expect-closed`, if the port must be closed",
         &["refuse-ok"],
     ),
-    ("-r warn", "a trigger on `-o status` 3", &[]),
-    ("-M ok", "leave the expectation out", &["mismatch-ok"]),
+    ("-r warn", "a trigger on status 3 (`-o status`)", &[]),
+    ("-M ok", "omit the expectation", &["mismatch-ok"]),
     (
         "-M warn",
-        "a trigger on `-o status` 9, with the severity you want",
+        "a trigger on status 9 (`-o status`), with any severity",
         &[],
     ),
     ("-m N", "`--max-bytes N`", &["max-bytes"]),
@@ -59,7 +59,7 @@ const ROWS: &[Row] = &[
         "a trigger on `-o time.total` (or `time.connect`, `time.first_byte`)",
         &["slow"],
     ),
-    ("-c N", "the same, with a higher severity", &[]),
+    ("-c N", "as for `-w`, with a higher severity", &[]),
     (
         "-t N",
         "`--timeout N`, default 2.5 s",

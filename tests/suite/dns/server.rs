@@ -30,6 +30,8 @@ pub enum Reply {
     Late(Duration, Box<Reply>),
     /// This message from another port than the queried one, then another reply.
     FromOtherPort(Vec<u8>, Box<Reply>),
+    /// Over TCP, these bytes one by one with this delay.
+    Drip(Duration, Vec<u8>),
     /// These bytes without a length prefix; over TCP the end of the stream follows.
     Raw(Vec<u8>),
 }
@@ -247,6 +249,7 @@ fn send(socket: &UdpSocket, to: SocketAddr, reply: Reply) {
             .iter()
             .for_each(|message| drop(socket.send_to(message, to))),
         Reply::Raw(bytes) => drop(socket.send_to(&bytes, to)),
+        Reply::Drip(..) => unreachable!("a datagram has no parts"),
         Reply::FromOtherPort(message, then) => {
             let other = UdpSocket::bind((socket.local_addr().unwrap().ip(), 0)).unwrap();
             other.send_to(&message, to).unwrap();
@@ -290,6 +293,12 @@ fn write(stream: &mut TcpStream, reply: Reply) -> Option<()> {
     match reply {
         Reply::Silent => return None,
         Reply::Raw(bytes) => drop(stream.write_all(&bytes)),
+        Reply::Drip(delay, bytes) => {
+            for byte in bytes {
+                stream.write_all(&[byte]).ok()?;
+                thread::sleep(delay);
+            }
+        }
         Reply::Late(delay, then) => {
             thread::sleep(delay);
             return write(stream, *then);

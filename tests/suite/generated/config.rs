@@ -117,7 +117,7 @@ fn the_sample_files_are_accepted() {
     let file = home.path().join("config.toml");
     for (text, says) in [
         (sample, "ok: 0 services, 0 target entries\n"),
-        (active, "ok: 1 services, 1 target entries\n"),
+        (active, "ok: 1 service, 1 target entry\n"),
     ] {
         fs::write(&file, &text).unwrap();
         let ran = crate::program::run(&["services", "--check", "--config", file.to_str().unwrap()]);

@@ -37,7 +37,7 @@ const HOSTS: &str = "the addresses and ports that may be probed with this servic
                      check of any other has status 14, `denied`; absent: no restriction";
 
 /// Every section.
-pub const SECTIONS: [Section; 9] = [
+pub const SECTIONS: [Section; 10] = [
     Section {
         title: "Options, in [defaults], [services.NAME] and [[targets]]",
         frame: "[defaults]\n@\n",
@@ -46,7 +46,7 @@ pub const SECTIONS: [Section; 9] = [
             (
                 "addresses",
                 "\"all\"",
-                "probe the `first` address of a name, or `all`",
+                "which addresses of a name must be up: `any`, the `first`, or `all`",
             ),
             ("source", "\"127.0.0.1\"", "connect from this local address"),
             (
@@ -72,7 +72,11 @@ pub const SECTIONS: [Section; 9] = [
                 "encoding of sent and received text: a WHATWG label",
             ),
             ("crlf", "true", "append CR LF to every text that is sent"),
-            ("quit", "\"QUIT\\r\\n\"", "text to send before closing"),
+            (
+                "quit",
+                "\"QUIT\\r\\n\"",
+                "text to send before closing, if it is our turn to speak",
+            ),
             ("quit_hex", "\"e0 00\"", "like `quit`, in hex"),
             (
                 "max_bytes",
@@ -184,7 +188,7 @@ pub const SECTIONS: [Section; 9] = [
             (
                 "reject",
                 "[\"busy\"]",
-                "fail when this text is received; one text or a list",
+                "fail when this text is received; one text or a list; see below for a reason in words",
             ),
             ("reject_regex", "'^[45]'", "fail when this matches"),
             ("reject_hex", "\"ff\"", "fail when these bytes are received"),
@@ -198,6 +202,26 @@ pub const SECTIONS: [Section; 9] = [
                 "\"1s\"",
                 "deadline of this step, within that of the probe",
             ),
+            (
+                "at_close_regex",
+                "'^220 '",
+                "in the last step: what is enough if the peer closes before the whole answer; `quit` is not sent then",
+            ),
+            (
+                "at_timeout_regex",
+                "'^220[ -]'",
+                "in the last step: what is enough if the time is over before the whole answer; `quit` is not sent then",
+            ),
+            (
+                "if_closed",
+                "\"the till is switched off\"",
+                "what it means if the peer closes without an answer, for the error",
+            ),
+            (
+                "numbers",
+                "[]",
+                "the groups that capture a binary number, to be reported in decimal",
+            ),
         ],
     },
     Section {
@@ -209,6 +233,15 @@ pub const SECTIONS: [Section; 9] = [
             ("regex", "\"[0-9]+\"", "a match"),
             ("hex", "\"00 ??\"", "these bytes"),
         ],
+    },
+    Section {
+        title: "A pattern of reject that is a table",
+        frame: "[services.mine]\nsteps = [{ expect = \"ok\", reject = [{ text = \"busy\", @ }] }]\n",
+        keys: &[(
+            "reason",
+            "\"the till is busy\"",
+            "what a match means, for the error; besides `text`, `prefix`, `regex` or `hex`",
+        )],
     },
     Section {
         title: "[[targets]]",

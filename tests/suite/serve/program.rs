@@ -57,7 +57,7 @@ fn the_same_port_is_free_at_once_after_a_client() {
         // Our side closes first, so TIME_WAIT is here.
         assert_eq!(read_all(&mut client), b"x");
         drop(client);
-        while !server.line().ends_with(" left") {}
+        while !server.line().ends_with(" closed the connection") {}
         server.signal("TERM");
         assert_eq!(server.exit(), Some(0));
     }

@@ -36,7 +36,7 @@ fn tutorial(server: &Server) {
         format!("received 26 bytes: {REQUEST}")
     );
     assert_eq!(server.line_about(client), format!("sent 20 bytes: {REPLY}"));
-    assert_eq!(server.line_about(client), "left");
+    assert_eq!(server.line_about(client), "closed the connection");
 }
 
 #[test]
@@ -90,7 +90,7 @@ socket.create_connection(('127.0.0.1', int(sys.argv[1]))).close()
 ";
     if python(program, &[&server.address.port().to_string()]).is_some() {
         assert!(server.line().ends_with(" connected"));
-        assert!(server.line().ends_with(" left"));
+        assert!(server.line().ends_with(" closed the connection"));
     }
 }
 
@@ -109,7 +109,7 @@ fn without_a_reply_everything_received_is_logged() {
         assert_eq!(server.line_about(own), format!("received 3 bytes: {text}"));
     }
     drop(client);
-    assert_eq!(server.line_about(own), "left");
+    assert_eq!(server.line_about(own), "closed the connection");
 }
 
 #[test]
@@ -227,7 +227,7 @@ fn a_client_that_stays_open_after_our_fin_is_not_reset() {
         server.line_about(own),
         server.line_about(own),
     ];
-    assert_eq!(lines[3], "closed by this side: its own FIN did not come");
+    assert_eq!(lines[3], "closed by this side: the client sent no FIN");
 }
 
 #[test]
@@ -329,7 +329,7 @@ fn hold_keeps_the_connection_until_the_client_closes() {
     let last = std::iter::repeat_with(|| server.line_about(own))
         .find(|line| !line.contains("bytes: "))
         .unwrap();
-    assert_eq!(last, "left");
+    assert_eq!(last, "closed the connection");
 }
 
 #[test]

@@ -18,12 +18,12 @@ fn a_taken_port_names_the_remedy() {
     let taken = server.address.to_string();
     let text = line(&[&taken]);
     assert!(
-        text.contains(&taken) && text.contains("another program listens there"),
+        text.contains(&taken) && text.contains("in use by another program"),
         "{text}"
     );
     let everywhere = Server::start(&["0"]);
     let text = line(&[&everywhere.address.port().to_string()]);
-    assert!(text.contains("another program listens there"), "{text}");
+    assert!(text.contains("in use by another program"), "{text}");
 }
 
 #[test]

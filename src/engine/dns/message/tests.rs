@@ -263,6 +263,25 @@ fn damaged_messages_are_malformed() {
     );
 }
 
+/// `simple-dns` reads the first bytes of a longer record.
+#[test]
+fn an_address_record_of_a_wrong_length_is_malformed() {
+    let v6 = RData::AAAA(AAAA { address: 7 });
+    for (data, right) in [(a(7), 4), (v6, 16)] {
+        let whole = answer(&[(NAME, data)]).build_bytes_vec().unwrap();
+        let at = whole.len() - right - 2;
+        for length in 0..40_usize {
+            let mut bytes = whole.clone();
+            bytes.truncate(at);
+            bytes.extend(u16::try_from(length).unwrap().to_be_bytes());
+            bytes.extend(std::iter::repeat_n(1, length));
+            let response = parse_bytes(bytes);
+            let is_malformed = matches!(response, ParsedResponse::Malformed(_));
+            assert_eq!(is_malformed, length != right, "{length}: {response:?}");
+        }
+    }
+}
+
 #[test]
 fn quirks_of_real_servers_are_accepted() {
     let mut reserved_bit = answer(&[(NAME, a(7))])
