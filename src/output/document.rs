@@ -67,11 +67,7 @@ fn write_address(report: &Report, connection: &ConnectionReport, buffer: &mut Ve
         matches!(metric.path, "address" | "family" | "source")
     });
     entry.field(None, "up", &Value::Integer(failure.is_none().into()));
-    entry.field(
-        None,
-        "state",
-        &Value::Integer(metrics::state(status, failure.is_none())),
-    );
+    entry.field(None, "state", &Value::Integer(metrics::state(status)));
     entry.field(None, "status", &Value::Integer(status.code().into()));
     entry.field(None, "status_name", &Value::Text(status.name().into()));
     entry.field(None, "error", &Value::Text(error.into()));

@@ -168,7 +168,7 @@ pub const METRICS: [Metric; 40] = [
         "0, 1 or 2",
         "0 if down, 1 if up, 2 if unknown: denied, local_error, not_tried",
         Zero,
-        FromReport(|r| Some(Integer(state(r.status(), r.is_up())))),
+        FromReport(|r| Some(Integer(state(r.status())))),
     ),
     row(
         "status",
@@ -453,8 +453,12 @@ fn error(report: &Report) -> Option<Value<'_>> {
 }
 
 /// A number that shows at a glance what is known of the target; a wall can color it.
-pub fn state(status: Status, is_up: bool) -> u64 {
-    if status.is_unknown() { 2 } else { is_up.into() }
+pub fn state(status: Status) -> u64 {
+    match status {
+        Status::Ok => 1,
+        _ if status.is_unknown() => 2,
+        _ => 0,
+    }
 }
 
 /// The failures of the addresses, as many as fit.

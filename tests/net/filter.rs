@@ -182,7 +182,7 @@ fn the_text_report_names_the_rejecting_router() {
     let text = net.check(&[FAR, "113", "-o", "text"]).out;
     for part in [
         "is DOWN: unreachable",
-        "administratively prohibited (ICMP type 3 code 13 from 10.77.0.254, ",
+        "10.77.0.254 says administratively prohibited (ICMP type 3 code 13)",
         "the router or firewall that rejected the connection",
     ] {
         assert!(text.contains(part), "{text}");
@@ -254,7 +254,7 @@ fn a_lossy_path_is_counted_in_the_attempts() {
     );
     let parts = [
         "2 of 4 attempts succeeded, 3 are required",
-        "host administratively prohibited (ICMP type 3 code 10 from 10.77.0.2, ",
+        "10.77.0.2 says host administratively prohibited (ICMP type 3 code 10)",
     ];
     Verdict::of(
         net.check(&[&words[..], &["--require", "3"]].concat()),

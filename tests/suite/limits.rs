@@ -306,9 +306,12 @@ fn silent_ports_do_not_hold_the_limit_of_their_address() {
     let port = open.local_addr().unwrap().port();
     let hosts = Hosts::with((0..60).map(|number| format!("host{number}")));
     for (threads, named) in [(1, false), (1, true), (2, false), (2, true)] {
-        let host = |number| match named {
-            true => format!("host{number}"),
-            false => "127.0.0.1".to_owned(),
+        let host = |number| {
+            if named {
+                format!("host{number}")
+            } else {
+                "127.0.0.1".to_owned()
+            }
         };
         let silent = (0..40).map(|number| plan(&host(number), full.port(), &connect(LONG)));
         let open = (40..60).map(|number| plan(&host(number), port, &connect(LONG)));

@@ -37,7 +37,7 @@ impl<'s> StoppableOutput<'s> {
     ///
     /// # Errors
     /// Those of write(2).
-    pub fn write_available(&self, bytes: &[u8]) -> io::Result<usize> {
+    pub fn write_available(bytes: &[u8]) -> io::Result<usize> {
         let mut rest = bytes;
         while !rest.is_empty()
             && writable_within(io::stdout().as_fd(), Duration::ZERO) == Writable::Yes

@@ -203,7 +203,7 @@ impl LineStream<'_> {
     /// Writes what the reader takes without delay: the run does not wait for it.
     fn flush(&mut self) {
         if self.error.is_none() && !self.buffer.is_empty() {
-            match StoppableOutput::new(self.stop).write_available(&self.buffer) {
+            match StoppableOutput::write_available(&self.buffer) {
                 Ok(written) => drop(self.buffer.drain(..written)),
                 Err(error) => {
                     self.error = Some(error);

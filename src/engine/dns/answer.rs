@@ -45,7 +45,7 @@ pub enum AddressOrder {
 }
 
 impl ResolvedAddresses {
-    /// Drops the addresses that [mean this machine](means_this_machine).
+    /// Drops the addresses that mean this machine.
     ///
     /// # Errors
     /// If there are no others: the name is blocked (a DNS sinkhole). A connect would reach this

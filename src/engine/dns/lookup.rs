@@ -206,14 +206,17 @@ impl Lookup {
         if let Some(query) = self.queries.iter_mut().find(|query| query.is_open(attempt)) {
             let overdue = now.saturating_duration_since(self.deadline);
             event(query, &mut self.actions);
-            self.lose(overdue);
+            // It may have arrived at any time, and there is no time left to query another server.
+            if !lateness::counted(overdue).is_zero() {
+                self.lost = Duration::MAX;
+            }
             self.advance(now);
         }
     }
 
-    /// Notes that an event was handled late by this much.
+    /// Notes that a query was sent late by this much.
     fn lose(&mut self, time: Duration) {
-        self.lost += lateness::counted(time);
+        self.lost = self.lost.saturating_add(lateness::counted(time));
     }
 
     /// Whether this process was so late that the servers had much less time than they should have.

@@ -222,7 +222,7 @@ pub(in crate::engine) fn late(prefix: &str, cause: &str) -> Failure {
 pub(in crate::engine) fn unanswered(address: SocketAddr, info: Option<&TcpInfo>) -> Failure {
     let text = match info.map(|info| info.retransmits) {
         None => format!("connect to {address}: no answer"),
-        Some(0) => format!("connect to {address}: no answer to our SYN"),
+        Some(0) => format!("connect to {address}: no answer to the SYN"),
         Some(retransmits) => {
             format!(
                 "connect to {address}: no answer to {} SYNs",

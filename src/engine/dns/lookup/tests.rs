@@ -743,3 +743,48 @@ proptest! {
         }
     }
 }
+
+/// A lookup whose process is stopped from its first query until this long after its deadline, when
+/// the reply to that query is found. Only what the servers have said for certain is the result.
+#[allow(clippy::disallowed_methods)]
+fn stopped(name: &str, conf: &str, reply: Reply) -> (Status, String) {
+    let start = Instant::now();
+    let config = Arc::new(ResolvConf::parse(conf, "probe", 53));
+    let end = start + Duration::from_millis(DEADLINE);
+    let mut lookup = Lookup::new(&name.parse().unwrap(), Family::V4, config, 0, start, end);
+    let Some(QueryAction::Open { attempt, .. }) = lookup.pop_action() else {
+        panic!("no query");
+    };
+    let query = lookup.message(attempt, 1).unwrap();
+    let now = end + Duration::from_millis(100);
+    if !matches!(reply, Silent) {
+        deliver(&mut lookup, attempt, &query, reply, now);
+    }
+    lookup.expire(now);
+    match lookup.take_result().expect("it has ended") {
+        Ok(addresses) => (Status::Ok, addresses.from.to_string()),
+        Err(failure) => (failure.status, failure.text),
+    }
+}
+
+#[test]
+fn a_lookup_that_a_stop_kept_from_going_on_is_unknown() {
+    let late = |name: &str| {
+        let text = format!("resolve {name}: {}", lateness::CAUSE);
+        (Status::LocalError, text)
+    };
+    let servfail = Rcode(0, RCODE::ServerFailure);
+    let search = &format!("{TWO}search a.example b.example");
+    // The second server was not queried, or not the second name.
+    assert_eq!(stopped("db1.", TWO, Silent), late("db1."));
+    assert_eq!(stopped("db1.", TWO, servfail), late("db1."));
+    assert_eq!(stopped("db1", search, Nx(0)), late("db1"));
+    let once = &format!("{ONE}options attempts:1");
+    let silent = "resolve db1.: no answer from 192.0.2.53".to_owned();
+    assert_eq!(
+        stopped("db1.", once, Silent),
+        (Status::ResolveTimeout, silent)
+    );
+    assert_eq!(stopped("db1.", TWO, Found(0)).0, Status::Ok);
+    assert_eq!(stopped("db1.", TWO, Nx(0)).0, Status::ResolveFailed);
+}
