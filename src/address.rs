@@ -5,7 +5,9 @@
 //! cannot be bypassed by writing it differently.
 
 pub mod cidr;
+pub mod host_list;
 pub mod port_list;
+pub mod range;
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

@@ -28,11 +28,27 @@ pub fn push_hex(out: &mut String, byte: u8) {
 }
 
 /// Whether a character is invisible or reorders the characters around it (Unicode Technical Report
-/// 36).
+/// 36): C1 controls, line and paragraph separators, interlinear annotations, bidirectional controls
+/// (`Bidi_Control`) and everything that is ignored when it is displayed
+/// (`Default_Ignorable_Code_Point`, DerivedCoreProperties.txt of Unicode 16).
 pub fn is_deceptive(character: char) -> bool {
     matches!(u32::from(character),
-        0x80..=0x9f | 0xad | 0x61c | 0x180e | 0x200b..=0x200f | 0x2028..=0x202e | 0x2060..=0x206f | 0xfeff | 0xfff9..=0xfffb
-        | 0xe0000..=0xe007f)
+        0x80..=0x9f | 0xad | 0x34f | 0x61c | 0x115f | 0x1160 | 0x17b4 | 0x17b5 | 0x180b..=0x180f
+        | 0x200b..=0x200f | 0x2028..=0x202e | 0x2060..=0x206f | 0x3164 | 0xfe00..=0xfe0f | 0xfeff
+        | 0xffa0 | 0xfff0..=0xfffb | 0x1bca0..=0x1bca3 | 0x1d173..=0x1d17a | 0xe0000..=0xe0fff)
+}
+
+/// A text with each character of [`is_deceptive`] as `\u{...}` and everything else as it is.
+pub fn with_visible_characters(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for character in text.chars() {
+        if is_deceptive(character) {
+            push_escaped(&mut out, character);
+        } else {
+            out.push(character);
+        }
+    }
+    out
 }
 
 /// A text to quote in an error: escaped, and truncated to `limit` characters and `...`.
@@ -67,6 +83,47 @@ pub fn truncate_escaped(text: &str, limit: usize) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn invisible_characters_are_escaped() {
+        for character in [
+            '\u{ad}',
+            '\u{34f}',
+            '\u{61c}',
+            '\u{115f}',
+            '\u{1160}',
+            '\u{17b4}',
+            '\u{180b}',
+            '\u{180f}',
+            '\u{200b}',
+            '\u{200d}',
+            '\u{2028}',
+            '\u{202e}',
+            '\u{2066}',
+            '\u{3164}',
+            '\u{fe0f}',
+            '\u{feff}',
+            '\u{ffa0}',
+            '\u{fff0}',
+            '\u{fff9}',
+            '\u{1bca0}',
+            '\u{1d173}',
+            '\u{1d17a}',
+            '\u{e0001}',
+            '\u{e0100}',
+            '\u{e0fff}',
+        ] {
+            let mut text = String::new();
+            push_escaped(&mut text, character);
+            assert_eq!(text, format!("\\u{{{:x}}}", u32::from(character)));
+            assert_eq!(
+                with_visible_characters(&format!("\\a{character}")),
+                format!("\\a{text}")
+            );
+        }
+        let visible = "\\ é 编号 ｱ \u{300}\u{1f600}\u{3000}\n";
+        assert_eq!(with_visible_characters(visible), visible);
+    }
 
     #[test]
     fn truncation_keeps_escapes_whole() {

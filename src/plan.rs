@@ -117,6 +117,8 @@ pub struct TargetMeta {
     pub groups: Box<[Box<str>]>,
     /// The name of the host in Zabbix, for values that `zabbix_sender` sends.
     pub zabbix_host: Option<Box<str>>,
+    /// Why the service of a discovered port cannot be used.
+    pub service_error: Option<Box<str>>,
 }
 
 /// How a target is probed, and what counts as up. Targets with equal options share one.
@@ -263,7 +265,11 @@ impl ProbeSpec {
     /// Like [`ProbeSpec::redact`], for the first `limit` bytes; a character cut in half is left
     /// out.
     pub fn redact_prefix(&self, bytes: &[u8], limit: usize) -> String {
-        let redacted = redact::redact_prefix(bytes, limit, self.secrets());
+        let redacted = if self.charset.is_utf8() {
+            redact::redact_prefix(bytes, limit, self.secrets())
+        } else {
+            redact::redact_whole(bytes, limit, self.secrets())
+        };
         let is_cut = limit < bytes.len();
         let text = if is_cut {
             self.charset.printable_prefix(&redacted)
@@ -283,26 +289,20 @@ impl ProbeSpec {
         let printable =
             |secret: &Secret| Secret::new(self.charset.printable(secret.reveal()).into_bytes());
         let secrets: Vec<_> = self.secrets().map(printable).collect();
-        let redacted = redact::redact(text.as_bytes(), secrets.iter()).into_owned();
-        // Text and secrets are UTF-8, so every redacted range begins and ends between characters.
-        #[allow(
-            clippy::expect_used,
-            reason = "see above; an empty text would hide the fault"
-        )]
-        String::from_utf8(redacted).expect("redaction divides no character")
+        redact::redact_text(text, secrets.iter())
     }
 
-    /// These bytes with `***` for every secret. If they hold a secret in another encoding of the
-    /// same text, all of them are replaced.
+    /// These bytes with `***` for every part of a secret. If they hold one in another encoding of
+    /// the same text, all of them are replaced.
     pub fn redact_bytes<'b>(&self, bytes: &'b [u8]) -> Cow<'b, [u8]> {
-        let redacted = redact::redact(bytes, self.secrets());
         let text = if self.charset.is_utf8() {
             String::new()
         } else {
-            self.charset.printable(&redacted)
+            let without_whole = redact::redact_whole(bytes, bytes.len(), self.secrets());
+            self.charset.printable(&without_whole)
         };
         if self.redact_text(&text) == text {
-            redacted
+            redact::redact(bytes, self.secrets())
         } else {
             Cow::Borrowed(b"***")
         }

@@ -78,8 +78,7 @@ impl Policy {
 
     /// Whether this address and port may be connected to, and by which rule.
     ///
-    /// An IPv6 address with an embedded IPv4 address (6to4, NAT64 ...) is denied if either of the
-    /// two is.
+    /// An IPv6 address with embedded IPv4 addresses (6to4, NAT64 ...) is denied if one of them is.
     pub fn decide(&self, address: IpAddr, port: Port) -> Decision {
         if let Rules::Same(decision) = &*self.0 {
             return decision.clone();
@@ -87,14 +86,18 @@ impl Policy {
         let (address, embedded) = with_embedded_ipv4(address);
         // On Linux a connect to 0.0.0.0 or :: reaches one of this machine's own addresses, as the
         // kernel chooses.
-        if address.is_unspecified() || embedded.is_some_and(|embedded| embedded.is_unspecified()) {
+        if address.is_unspecified() || embedded.iter().any(IpAddr::is_unspecified) {
             return Decision::Denied(Reason::Unspecified);
         }
         let decision = self.decide_one(address, port, None);
-        match embedded.map(|embedded| self.decide_one(embedded, port, Some(embedded))) {
-            Some(denied @ Decision::Denied(_)) if decision.is_allowed() => denied,
-            _ => decision,
+        if !decision.is_allowed() {
+            return decision;
         }
+        embedded
+            .into_iter()
+            .map(|embedded| self.decide_one(embedded, port, Some(embedded)))
+            .find(|decision| !decision.is_allowed())
+            .unwrap_or(decision)
     }
 
     /// Decides about one address; `embedded` is the same address if the reason must name it.

@@ -193,7 +193,7 @@ complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l per-host -d 'M
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l threads -d 'Number of threads, each with its own descriptor table [default: 1, and more if descriptors run out]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l seed -d 'Seed of the randomized start order [default: another one in each run]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l shard -d 'Probe only shard I of N; a target always belongs to the same shard' -r
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l max-targets -d 'Maximum number of targets [default: 65536]' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l max-targets -d 'Maximum number of targets; more than the default only up to `max_targets` of the configuration [default: 65536]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l source -d 'Connect from this local address' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l interface -d 'Connect through this network interface' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l resolver -d 'Resolver: `stub` (built-in), or `system` (nsswitch; not available in static builds) [default: stub]' -r

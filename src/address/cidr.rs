@@ -5,11 +5,10 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
-use crate::address::{Host, TargetError};
-use crate::escape::escaped_prefix;
+use crate::address::TargetError;
 
 /// The most hosts that a network of the configuration may have.
-pub const MAX_HOSTS: u64 = 65_536;
+pub const MAX_HOSTS: usize = 65_536;
 
 /// A network; all bits after its prefix are zero. A single address has the longest prefix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -35,30 +34,38 @@ impl Cidr {
         bits - u32::from(self.prefix)
     }
 
-    /// The hosts, or `None` if there are more than `max`. IPv4 networks larger than a /31 (RFC
-    /// 3021) lose their first and last address, which are the network and its broadcast address.
-    fn hosts(&self, max: u64) -> Option<Vec<Host>> {
+    /// The number of addresses that are no hosts at the start of the network, and at its end. IPv4
+    /// networks larger than a /31 (RFC 3021) lose their first and last address, which are the
+    /// network and its broadcast address.
+    fn edge(&self) -> u128 {
+        u128::from(self.base.is_ipv4() && self.host_bits() > 1)
+    }
+
+    /// The number of hosts.
+    pub fn host_count(&self) -> u128 {
         let size = 1_u128.checked_shl(self.host_bits()).unwrap_or(u128::MAX);
-        let edges = u128::from(self.base.is_ipv4() && size > 2);
-        if size - 2 * edges > u128::from(max) {
-            return None;
-        }
-        let offsets = edges..size - edges;
-        let hosts = match self.base {
+        size - 2 * self.edge()
+    }
+
+    /// The number of addresses as a text.
+    pub fn size(&self) -> String {
+        let bits = self.host_bits();
+        1_u64
+            .checked_shl(bits)
+            .map_or_else(|| format!("2^{bits}"), |count| count.to_string())
+    }
+
+    /// The host with this index, below [`host_count`](Self::host_count).
+    pub fn host(&self, index: u128) -> IpAddr {
+        let offset = index + self.edge();
+        // Base and offset share no bits, so the sum fits.
+        match self.base {
             IpAddr::V4(base) => {
-                let base = u128::from(base.to_bits());
-                // Base and offset share no bits, so the sum fits.
-                let address = |offset| u32::try_from(base + offset).unwrap_or(u32::MAX);
-                offsets
-                    .map(|offset| Host::Address(Ipv4Addr::from_bits(address(offset)).into()))
-                    .collect()
+                let bits = u128::from(base.to_bits()) + offset;
+                Ipv4Addr::from_bits(u32::try_from(bits).unwrap_or(u32::MAX)).into()
             }
-            IpAddr::V6(base) => offsets
-                .map(|offset| Ipv6Addr::from_bits(base.to_bits() + offset))
-                .map(|address| Host::Address(address.into()))
-                .collect(),
-        };
-        Some(hosts)
+            IpAddr::V6(base) => Ipv6Addr::from_bits(base.to_bits().saturating_add(offset)).into(),
+        }
     }
 }
 
@@ -123,26 +130,6 @@ fn is_mapped(address: Ipv6Addr) -> bool {
     matches!(address.segments(), [0, 0, 0, 0, 0, 0xffff, _, _])
 }
 
-/// The hosts of a text: a name or an address, or all hosts of a network with at most `max`.
-///
-/// # Errors
-/// When it is neither a host nor a network, or the network is too large.
-pub fn hosts(text: &str, max: u64) -> Result<Vec<Host>, HostsError> {
-    if !text.contains('/') {
-        return Ok(vec![text.parse()?]);
-    }
-    let shown = || escaped_prefix(text, 60);
-    let network: Cidr = text.parse().map_err(|error| HostsError::Network {
-        text: shown(),
-        error,
-    })?;
-    network.hosts(max).ok_or_else(|| HostsError::TooLarge {
-        text: shown(),
-        host_bits: network.host_bits(),
-        max,
-    })
-}
-
 /// Why a network is refused; the text names the remedy and holds nothing of the network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CidrError {
@@ -156,6 +143,10 @@ pub enum CidrError {
     Prefix(u8),
     /// Bits after the prefix are set.
     HostBits,
+    /// Not a range.
+    Range,
+    /// A range whose end is below its start.
+    ReversedRange,
 }
 
 impl fmt::Display for CidrError {
@@ -170,6 +161,12 @@ impl fmt::Display for CidrError {
             Self::Mapped => f.write_str("an IPv4-mapped network: write it as an IPv4 network"),
             Self::Prefix(longest) => {
                 write!(f, "the prefix length is not a number from 0 to {longest}")
+            }
+            Self::Range => f.write_str(
+                "not a range such as `192.0.2.1-50`, `10.0.1-3.1-20` or `2001:db8::1-ff`",
+            ),
+            Self::ReversedRange => {
+                f.write_str("a range is reversed: write the smaller number first")
             }
             Self::HostBits => {
                 f.write_str("host bits are set: write the first address of the network")
@@ -196,10 +193,10 @@ pub enum HostsError {
     TooLarge {
         /// The text.
         text: String,
-        /// The number of bits after its prefix.
-        host_bits: u32,
+        /// The number of its addresses.
+        count: String,
         /// The most hosts that are allowed.
-        max: u64,
+        max: usize,
     },
 }
 
@@ -214,19 +211,10 @@ impl fmt::Display for HostsError {
         match self {
             Self::Host(error) => error.fmt(f),
             Self::Network { text, error } => write!(f, "`{text}`: {error}"),
-            Self::TooLarge {
-                text,
-                host_bits,
-                max,
-            } => {
-                let count = 1_u64
-                    .checked_shl(*host_bits)
-                    .map_or_else(|| format!("2^{host_bits}"), |count| count.to_string());
-                write!(
-                    f,
-                    "`{text}` has {count} addresses, more than the limit of {max}: use smaller networks"
-                )
-            }
+            Self::TooLarge { text, count, max } => write!(
+                f,
+                "`{text}` has {count} addresses, more than the limit of {max}: use smaller networks"
+            ),
         }
     }
 }
@@ -236,33 +224,6 @@ impl std::error::Error for HostsError {}
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn hosts_of_networks() {
-        for (text, expected) in [
-            ("192.0.2.0/30", "192.0.2.1 192.0.2.2"),
-            ("192.0.2.4/31", "192.0.2.4 192.0.2.5"),
-            ("192.0.2.7/32", "192.0.2.7"),
-            ("2001:db8::4/127", "2001:db8::4 2001:db8::5"),
-            ("[2001:db8::4]/127", "2001:db8::4 2001:db8::5"),
-            ("mx1.example.org", "mx1.example.org"),
-            ("[::1]", "::1"),
-        ] {
-            let all: Vec<_> = hosts(text, MAX_HOSTS)
-                .unwrap()
-                .iter()
-                .map(ToString::to_string)
-                .collect();
-            assert_eq!(all.join(" "), expected, "{text}");
-        }
-        assert_eq!(hosts("10.0.0.0/16", MAX_HOSTS).unwrap().len(), 65_534);
-        for text in ["10.0.0.0/8", "0.0.0.0/0", "::/0", "2001:db8::/64"] {
-            assert!(
-                matches!(hosts(text, MAX_HOSTS), Err(HostsError::TooLarge { .. })),
-                "{text}"
-            );
-        }
-    }
 
     #[test]
     fn networks_contain_their_addresses() {

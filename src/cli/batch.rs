@@ -12,9 +12,9 @@ use crate::cli::probe::ProbeArgs;
 #[command(mut_arg("timeout", |arg| arg.help("Deadline of each target: `2s`, `800ms` or a number of seconds [default: 2s]")))]
 #[command(mut_arg("service", |arg| arg.help("Service for targets that do not have one; `zbx-tcp services` lists all services")))]
 pub struct BatchArgs {
-    /// Target as `HOST:PORT`. HOST can be a network, and PORT can be a list such as `22/ssh,8000-8010`. With `-`,
-    /// targets are read from standard input, one per line, as `HOST:PORT`, `HOST PORT [SERVICE]` or a JSON object
-    /// [default: the targets of the configuration]
+    /// Target as `HOST:PORT`. HOST can be a network or a range (`192.0.2.1-50`), and PORT can be a list such as
+    /// `22/ssh,8000-8010`. With `-`, targets are read from standard input, one per line, as `HOST:PORT`, `HOST PORT
+    /// [SERVICE]` or a JSON object [default: the targets of the configuration]
     #[arg(value_name = "TARGET")]
     pub targets: Vec<String>,
 
@@ -55,7 +55,7 @@ pub struct BatchArgs {
     #[arg(long, value_name = "I/N")]
     pub shard: Option<String>,
 
-    /// Maximum number of targets [default: 65536]
+    /// Maximum number of targets; more than the default only up to `max_targets` of the configuration [default: 65536]
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     pub max_targets: Option<String>,
 

@@ -53,7 +53,7 @@ pub struct OpenArgs {
     #[arg(value_name = "HOST")]
     pub host: String,
 
-    /// Ports and ranges, each with an optional service: `22/ssh,1-1024`; can be empty
+    /// Ports and ranges, each with an optional service: `22/ssh,1-1024`
     #[arg(value_name = "SPEC")]
     pub spec: String,
 

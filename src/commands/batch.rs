@@ -40,9 +40,15 @@ use crate::source::{Shuffled, random_seed};
 #[allow(clippy::disallowed_methods)]
 pub fn run(args: &BatchArgs, stop: Option<&StopHandle>) -> CommandResult {
     let start = Instant::now();
-    let config = Configuration::load(non_empty(&args.probe.network.config))?;
+    let config = Configuration::load(
+        non_empty(&args.probe.network.config),
+        batch::parts(&args.targets, &args.group),
+    )?;
     let request = BatchRequest::from_args(args)?;
-    let batch = batch::batch(request, &config, |timeout| input::read(timeout, stop))?;
+    let is_late = |time| start.elapsed() >= time;
+    let batch = batch::batch(request, &config, is_late, |timeout| {
+        input::read(timeout, stop)
+    })?;
     drop(config);
     log_invalid_entries(&batch);
     let mut sink = BatchSink::new(&batch, stop);

@@ -22,7 +22,7 @@ use crate::output::text::ColorMode;
 use crate::plan::Plan;
 use crate::policy::Policy;
 use crate::report::Report;
-use crate::settings::config::Configuration;
+use crate::settings::config::{ConfigParts, Configuration};
 use crate::settings::request::Transcript;
 use crate::settings::{Check, options};
 use crate::source::Once;
@@ -33,7 +33,7 @@ use crate::{engine, output, settings};
 /// # Errors
 /// A usage or configuration error; nothing was sent.
 pub fn run(args: &CheckArgs) -> CommandResult {
-    let config = Configuration::load(non_empty(&args.probe.network.config))?;
+    let config = Configuration::load(non_empty(&args.probe.network.config), ConfigParts::Services)?;
     let request = options::check(args, default_format()?)?;
     let check = settings::check(request, config)?;
     let plan = Arc::new(check.plan.clone());

@@ -3,12 +3,14 @@
 mod listing;
 mod policy;
 
+use std::time::{Duration, Instant};
+
 use crate::cli::services::ServicesArgs;
 use crate::cli::values::non_empty;
 use crate::commands::services::listing::ServicesFormat;
 use crate::commands::{CommandResult, Exit, print, usage_error};
 use crate::escape::escaped_prefix;
-use crate::settings::config::Configuration;
+use crate::settings::config::{ConfigParts, Configuration};
 use crate::settings::{SettingsError, services, validate};
 
 /// Lists the services, shows one, validates the configuration, or explains the policy.
@@ -22,7 +24,7 @@ pub fn run(args: &ServicesArgs) -> CommandResult {
     if args.check {
         return Ok(validate(non_empty(&args.config)));
     }
-    let config = Configuration::load(non_empty(&args.config))?;
+    let config = Configuration::load(non_empty(&args.config), ConfigParts::Services)?;
     let format = match non_empty(&args.output) {
         None | Some("text") => ServicesFormat::Text,
         Some("json") => ServicesFormat::Json,
@@ -36,15 +38,19 @@ pub fn run(args: &ServicesArgs) -> CommandResult {
     };
     let text = match non_empty(&args.name) {
         Some(name) => listing::one(&services::find(&config, name)?, format),
-        None => listing::all(&services::all(&config), format),
+        None => listing::all(&services::all(&config)?, format),
     };
     Ok(print(text.as_bytes(), Exit::Up))
 }
 
 /// Prints every error of the configuration on a line of its own, or one line with the number of entries.
+#[allow(clippy::disallowed_methods)]
 fn validate(file: Option<&str>) -> Exit {
-    let config = Configuration::read(file);
-    let errors = validate::errors(&config);
+    /// A person waits longer than Zabbix, but a list that no batch could build is an error.
+    const PATIENCE: Duration = Duration::from_secs(30);
+    let start = Instant::now();
+    let config = Configuration::validated(file);
+    let errors = validate::errors(&config, |_| start.elapsed() > PATIENCE);
     if errors.is_empty() {
         let counted = |count, one, many| format!("{count} {}", if count == 1 { one } else { many });
         let services = counted(config.services.len(), "service", "services");

@@ -1,8 +1,9 @@
 //! Bounded, non-blocking reads of regular files; pipes, devices and directories are refused.
+#![allow(unsafe_code)]
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::Read;
-use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::{fmt, io};
 
@@ -14,19 +15,121 @@ use crate::os::errno::os_error_text;
 /// # Errors
 /// Why the file cannot be used, as a text to be put behind `PATH: `.
 pub fn read(path: &Path, limit: u64) -> Result<(Vec<u8>, Metadata), String> {
-    let text = |error: io::Error| os_error_text(&error);
+    let (file, metadata) = open_regular(path).map_err(|why| why.to_string())?;
+    read_bounded(file, limit)
+        .map(|bytes| (bytes, metadata))
+        .map_err(|why| why.to_string())
+}
+
+/// Like [`read`], for a file that decides what this process does or sends. It must belong to root
+/// or to the user of this process, and nobody else may be able to write or replace it.
+///
+/// Owner and mode are those of the descriptor that is read. Whether others can replace the file is
+/// decided by its directory, and by the owner of a symbolic link with this path.
+///
+/// # Errors
+/// Why it is refused. Whoever only chose the path must not learn that: [`Refusal::SENTENCE`] is
+/// the same for all reasons.
+pub fn read_trusted(path: &Path, limit: u64) -> Result<(Vec<u8>, Metadata), Refusal> {
+    let (file, metadata) = open_regular(path)?;
+    // SAFETY: geteuid(2) has no arguments and always succeeds.
+    let user = unsafe { libc::geteuid() };
+    let is_ours = |owner: u32| owner == 0 || owner == user;
+    if !is_ours(metadata.uid()) {
+        return Err(Refusal::Owner(metadata.uid()));
+    }
+    if metadata.mode() & WRITABLE_BY_OTHERS != 0 {
+        return Err(Refusal::Writable(metadata.mode() & 0o7777));
+    }
+    // The entry with this name can be replaced by who can write its directory. With the sticky bit
+    // only the owner of an entry can replace it, so that owner must be trusted.
+    let entry = std::fs::symlink_metadata(path)?;
+    let parent = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let directory = std::fs::metadata(parent)?;
+    let is_shared = directory.mode() & WRITABLE_BY_OTHERS != 0;
+    if !is_ours(directory.uid())
+        || !is_ours(entry.uid())
+        || (is_shared && directory.mode() & libc::S_ISVTX == 0)
+    {
+        return Err(Refusal::Replaceable);
+    }
+    Ok((read_bounded(file, limit)?, metadata))
+}
+
+/// The mode bits by which group and others can write.
+const WRITABLE_BY_OTHERS: u32 = 0o022;
+
+/// Why a file is not read; the text can be put behind `PATH: `.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// The system's error.
+    Os(String),
+    /// It is not a regular file but this.
+    Irregular(&'static str),
+    /// It is larger than this number of bytes.
+    TooLarge(u64),
+    /// It belongs to the user with this number.
+    Owner(u32),
+    /// Its mode, by which others can write it.
+    Writable(u32),
+    /// Others can replace it.
+    Replaceable,
+}
+
+impl Refusal {
+    /// All reasons in one sentence, for users who must not learn whether the file exists.
+    pub const SENTENCE: &str = "this file cannot be used: it must be a readable regular file that belongs to root or to the user who runs zbx-tcp, and nobody else may be able to write it or its directory";
+}
+
+impl From<io::Error> for Refusal {
+    fn from(error: io::Error) -> Self {
+        Self::Os(os_error_text(&error))
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Os(text) => f.write_str(text),
+            Self::Irregular(kind) => write!(f, "is {kind}, not a regular file"),
+            Self::TooLarge(limit) => write!(f, "is larger than {limit} bytes"),
+            Self::Owner(owner) => write!(
+                f,
+                "belongs to the user {owner}: `chown` it to root or to the user who runs zbx-tcp"
+            ),
+            Self::Writable(mode) => write!(
+                f,
+                "can be written by others (mode {mode:04o}): `chmod go-w` it"
+            ),
+            Self::Replaceable => f.write_str(
+                "can be replaced by others: its directory must belong to root or to the user who runs zbx-tcp, without write permission for others",
+            ),
+        }
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+fn open_regular(path: &Path) -> Result<(File, Metadata), Refusal> {
     // O_NONBLOCK: opening a FIFO that has no writer would block (open(2)).
-    let file = open(path, libc::O_NONBLOCK | libc::O_NOCTTY).map_err(text)?;
-    let metadata = file.metadata().map_err(text)?;
-    if let Some(kind) = irregular_kind(&metadata) {
-        return Err(format!("is {kind}, not a regular file"));
+    let file = open(path, libc::O_NONBLOCK | libc::O_NOCTTY)?;
+    let metadata = file.metadata()?;
+    match irregular_kind(&metadata) {
+        Some(kind) => Err(Refusal::Irregular(kind)),
+        None => Ok((file, metadata)),
     }
+}
+
+fn read_bounded(file: File, limit: u64) -> Result<Vec<u8>, Refusal> {
     let mut bytes = Vec::new();
-    file.take(limit + 1).read_to_end(&mut bytes).map_err(text)?;
+    file.take(limit + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > limit {
-        return Err(format!("is larger than {limit} bytes"));
+        return Err(Refusal::TooLarge(limit));
     }
-    Ok((bytes, metadata))
+    Ok(bytes)
 }
 
 /// What could be read of a file that need not exist.
@@ -136,7 +239,7 @@ fn irregular_kind(metadata: &Metadata) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::os::unix::fs::symlink;
+    use std::os::unix::fs::{PermissionsExt, symlink};
 
     use super::*;
 
@@ -220,6 +323,45 @@ mod tests {
             matches!(memory, (0, Some(Unread::Failed(..)))),
             "{memory:?}"
         );
+    }
+
+    #[test]
+    fn what_others_can_write_or_replace_is_not_trusted() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        fs::write(&path, b"text").unwrap();
+        let mode = |path: &Path, mode| {
+            fs::set_permissions(path, PermissionsExt::from_mode(mode)).unwrap();
+        };
+        let trusted = |path: &Path| read_trusted(path, 100).map(|(bytes, _)| bytes);
+        for bits in [0o600, 0o640, 0o644, 0o444] {
+            mode(&path, bits);
+            assert_eq!(trusted(&path), Ok(b"text".to_vec()), "{bits:o}");
+        }
+        for bits in [0o620, 0o602, 0o666] {
+            mode(&path, bits);
+            assert_eq!(trusted(&path), Err(Refusal::Writable(bits)));
+        }
+        mode(&path, 0o600);
+        for (bits, is_trusted) in [
+            (0o755, true),
+            (0o775, false),
+            (0o757, false),
+            (0o777, false),
+            (0o1777, true),
+        ] {
+            mode(dir.path(), bits);
+            assert_eq!(
+                trusted(&path) == Err(Refusal::Replaceable),
+                !is_trusted,
+                "{bits:o}"
+            );
+        }
+        assert!(matches!(
+            trusted(&dir.path().join("absent")),
+            Err(Refusal::Os(_))
+        ));
+        assert!(matches!(trusted(dir.path()), Err(Refusal::Irregular(_))));
     }
 
     #[test]

@@ -5,7 +5,8 @@ use crate::output::json::JsonWriter;
 use crate::output::{document, json, metrics};
 use crate::plan::{Plan, TargetMeta};
 
-/// Appends the row of a target. Every row has every macro; a macro without a value is `""`.
+/// Appends the row of a target. Every row has every macro, `""` without a value, except
+/// `{#TCP.ERROR}`, which only a port has whose service cannot be used.
 pub fn write(plan: &Plan, buffer: &mut Vec<u8>) {
     let mut row = JsonWriter::new(buffer);
     let id = plan.id();
@@ -23,6 +24,10 @@ pub fn write(plan: &Plan, buffer: &mut Vec<u8>) {
     row.text(plan.spec.service.as_deref().unwrap_or_default());
     row.key("{#TCP.GROUP}");
     row.text(&groups(label));
+    if let Some(error) = label.and_then(|label| label.service_error.as_deref()) {
+        row.key("{#TCP.ERROR}");
+        row.text(error);
+    }
     row.close_object();
 }
 

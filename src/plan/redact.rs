@@ -1,13 +1,22 @@
-//! Redaction: bytes with every secret replaced by `***`.
+//! Redaction: bytes with every part of a secret replaced by `***`.
+//!
+//! A part is at least [`PART`] bytes of a secret in a row, or the whole of a shorter secret. A peer
+//! can send a secret in other forms, such as reversed or in smaller parts, which no search finds.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::ops::Range;
 
+use foldhash::fast::RandomState;
 use memchr::memmem::Finder;
 
 use crate::plan::steps::Secret;
 
-/// These bytes with `***` for every secret.
+/// The length of the shortest part of a secret that is redacted wherever it is. Shorter parts occur
+/// in most texts by chance.
+const PART: usize = 4;
+
+/// These bytes with `***` for every part of a secret.
 ///
 /// The bytes may be an excerpt that cuts a secret, so the start of a secret at the very end and the
 /// end of a secret at the very start are redacted too, if they have at least three bytes.
@@ -18,9 +27,36 @@ pub fn redact<'b, 's>(
     redact_prefix(bytes, bytes.len(), secrets)
 }
 
-/// Like [`redact`], for the first `limit` bytes. It searches no further than a secret could reach
+/// Like [`redact`], for the first `limit` bytes. It searches no further than a part could reach
 /// into them, because a flooding peer may have sent megabytes.
 pub fn redact_prefix<'b, 's>(
+    bytes: &'b [u8],
+    limit: usize,
+    secrets: impl Iterator<Item = &'s Secret> + Clone,
+) -> Cow<'b, [u8]> {
+    let limit = limit.min(bytes.len());
+    if secrets.clone().next().is_none() {
+        return Cow::Borrowed(bytes.get(..limit).unwrap_or_default());
+    }
+    let reach = limit.saturating_add(PART - 1);
+    let bytes = bytes.get(..reach).unwrap_or(bytes);
+    with_stars(bytes, &covered(bytes, secrets), 0..limit).into()
+}
+
+/// Like [`redact`], for bytes that continue `before`: a part may lie across both.
+pub fn redact_continuation<'s>(
+    before: &[u8],
+    bytes: &[u8],
+    secrets: impl Iterator<Item = &'s Secret>,
+) -> Vec<u8> {
+    let whole = [before, bytes].concat();
+    let covered = covered(&whole, secrets);
+    with_stars(&whole, &covered, before.len()..whole.len())
+}
+
+/// Like [`redact_prefix`], where only whole secrets are replaced. Parts of the bytes of a stateful
+/// encoding are not parts of its text, so the text must be redacted too.
+pub fn redact_whole<'b, 's>(
     bytes: &'b [u8],
     limit: usize,
     secrets: impl Iterator<Item = &'s Secret> + Clone,
@@ -30,32 +66,34 @@ pub fn redact_prefix<'b, 's>(
         return Cow::Borrowed(bytes.get(..limit).unwrap_or_default());
     };
     let reach = limit.saturating_add(longest.saturating_sub(1));
-    redact_range(bytes.get(..reach).unwrap_or(bytes), 0..limit, secrets).into()
-}
-
-/// Like [`redact`], for bytes that continue `before`: a secret may lie across both.
-pub fn redact_continuation<'s>(
-    before: &[u8],
-    bytes: &[u8],
-    secrets: impl Iterator<Item = &'s Secret>,
-) -> Vec<u8> {
-    let whole = [before, bytes].concat();
-    redact_range(&whole, before.len()..whole.len(), secrets)
-}
-
-/// This range of the bytes, with `***` for every byte sequence that belongs to a secret.
-fn redact_range<'s>(
-    bytes: &[u8],
-    part: Range<usize>,
-    secrets: impl Iterator<Item = &'s Secret>,
-) -> Vec<u8> {
+    let bytes = bytes.get(..reach).unwrap_or(bytes);
     let mut covered = vec![false; bytes.len()];
-    for secret in secrets
-        .map(Secret::reveal)
-        .filter(|secret| !secret.is_empty())
-    {
-        cover(&mut covered, bytes, secret);
+    for secret in secrets.map(Secret::reveal) {
+        cover_whole(&mut covered, bytes, secret);
     }
+    with_stars(bytes, &covered, 0..limit).into()
+}
+
+/// Like [`redact`], for a text. A character of which any byte belongs to a secret is replaced.
+pub fn redact_text<'s>(text: &str, secrets: impl Iterator<Item = &'s Secret>) -> String {
+    let covered = covered(text.as_bytes(), secrets);
+    let mut redacted = String::with_capacity(text.len());
+    let mut in_secret = false;
+    for (at, character) in text.char_indices() {
+        let bytes = covered.get(at..at + character.len_utf8());
+        let is_secret = bytes.is_some_and(|bytes| bytes.contains(&true));
+        if !is_secret {
+            redacted.push(character);
+        } else if !in_secret {
+            redacted.push_str("***");
+        }
+        in_secret = is_secret;
+    }
+    redacted
+}
+
+/// This range of the bytes, with `***` for every sequence of covered bytes.
+fn with_stars(bytes: &[u8], covered: &[bool], part: Range<usize>) -> Vec<u8> {
     let mut redacted = Vec::with_capacity(part.len());
     let mut in_secret = false;
     for (byte, covered) in bytes.iter().zip(covered).skip(part.start).take(part.len()) {
@@ -64,24 +102,59 @@ fn redact_range<'s>(
             (true, true) => {}
             (false, _) => redacted.push(*byte),
         }
-        in_secret = covered;
+        in_secret = *covered;
     }
     redacted
 }
 
-/// Marks the bytes that belong to this secret. Occurrences may overlap each other and those of
-/// other secrets.
-fn cover(covered: &mut [bool], bytes: &[u8], secret: &[u8]) {
-    let mut mark = |part: Range<usize>| covered.get_mut(part).unwrap_or_default().fill(true);
+/// For each byte, whether it belongs to a part of a secret.
+fn covered<'s>(bytes: &[u8], secrets: impl Iterator<Item = &'s Secret>) -> Vec<bool> {
+    let mut covered = vec![false; bytes.len()];
+    let mut parts: HashSet<[u8; PART], RandomState> = HashSet::default();
+    for secret in secrets.map(Secret::reveal) {
+        if secret.len() < PART {
+            cover_whole(&mut covered, bytes, secret);
+        }
+        for part in secret.windows(PART) {
+            parts.extend(<[u8; PART]>::try_from(part));
+        }
+        cover_ends(&mut covered, bytes, secret);
+    }
+    if !parts.is_empty() {
+        for (at, window) in bytes.windows(PART).enumerate() {
+            if <[u8; PART]>::try_from(window).is_ok_and(|part| parts.contains(&part)) {
+                covered
+                    .get_mut(at..at + PART)
+                    .unwrap_or_default()
+                    .fill(true);
+            }
+        }
+    }
+    covered
+}
+
+/// Marks every occurrence of a secret. They may overlap each other and those of other secrets.
+fn cover_whole(covered: &mut [bool], bytes: &[u8], secret: &[u8]) {
+    if secret.is_empty() {
+        return;
+    }
     let finder = Finder::new(secret);
     let (mut from, mut marked) = (0, 0);
     while let Some(at) = bytes.get(from..).and_then(|rest| finder.find(rest)) {
         let start = from + at;
-        mark(start.max(marked)..start + secret.len());
+        let new = start.max(marked)..start + secret.len();
+        covered.get_mut(new).unwrap_or_default().fill(true);
         marked = start + secret.len();
         from = start + 1;
     }
-    let parts = || (shortest_part(secret)..secret.len().min(bytes.len() + 1)).rev();
+}
+
+/// Marks the start of a secret at the end of the bytes, and its end at their start.
+fn cover_ends(covered: &mut [bool], bytes: &[u8], secret: &[u8]) {
+    let mut mark = |part: Range<usize>| covered.get_mut(part).unwrap_or_default().fill(true);
+    // Longer ones are parts.
+    let longest = secret.len().min(bytes.len() + 1).min(PART);
+    let parts = || (shortest_end(secret)..longest).rev();
     let tail = parts().find(|length| {
         secret
             .get(..*length)
@@ -96,9 +169,8 @@ fn cover(covered: &mut [bool], bytes: &[u8], secret: &[u8]) {
     mark(0..head.unwrap_or(0));
 }
 
-/// The length of the shortest part of a secret that is redacted. Shorter parts occur in most texts
-/// by chance.
-fn shortest_part(secret: &[u8]) -> usize {
+/// The length of the shortest part of a secret that is redacted at the start or end of an excerpt.
+fn shortest_end(secret: &[u8]) -> usize {
     secret.len().div_ceil(2).min(3)
 }
 
@@ -128,6 +200,42 @@ mod tests {
     }
 
     #[test]
+    fn parts_of_four_bytes_are_redacted_wherever_they_are() {
+        let secret: &[&[u8]] = &[b"correct horse"];
+        for (bytes, expected) in [
+            (&b"it has rect in it"[..], "it has ***in it"),
+            (b"it has ect hors, he", "it has ***, he"),
+            (b"cor-rec-ect-t-h-hor-se", "cor-rec-ect-t-h-hor-se"),
+            (b"-corr-orse-", "-***-***-"),
+            (b"eroh tcerroc", "eroh tcerroc"),
+            (b"\"corre\"", "\"***\""),
+        ] {
+            assert_eq!(redacted(bytes, secret), expected);
+        }
+        assert_eq!(
+            redacted(b"a pin is 123, not 124", &[b"123"]),
+            "a pin is ***, not 124"
+        );
+    }
+
+    #[test]
+    fn a_text_keeps_its_characters_whole() {
+        let secret = [Secret::new("密码密码".as_bytes())];
+        let text = |text| redact_text(text, secret.iter());
+        assert_eq!(text("是密码!"), "是***!");
+        assert_eq!(text("是密, 码"), "是密, 码");
+        // Four bytes of the secret reach into the character after the first.
+        assert_eq!(text("a密砀b"), "a***b");
+    }
+
+    #[test]
+    fn a_long_secret_costs_no_more_than_its_length() {
+        let secret = [Secret::new(vec![b'a'; 64 << 10])];
+        let bytes = vec![b'a'; 1 << 20];
+        assert_eq!(redact(&bytes, secret.iter()), &b"***"[..]);
+    }
+
+    #[test]
     fn parts_at_both_ends_are_redacted() {
         assert_eq!(redacted(b"echo s3cre", &[b"s3cret"]), "echo ***");
         assert_eq!(redacted(b"ret, it said", &[b"s3cret"]), "***, it said");
@@ -145,10 +253,7 @@ mod tests {
         let bytes = b"x a s3cret, it said s3crets3cr";
         let whole = |limit: usize| {
             // The mask of the whole, then cut.
-            let mut covered = vec![false; bytes.len()];
-            for secret in &secrets {
-                cover(&mut covered, bytes, secret.reveal());
-            }
+            let covered = covered(bytes, secrets.iter());
             let kept = bytes
                 .iter()
                 .zip(covered)

@@ -5,14 +5,15 @@ use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
-use crate::address::cidr::{Cidr, CidrError};
+use crate::address::cidr::CidrError;
 use crate::address::port_list::{PortListError, ranges};
+use crate::address::range::AddressSet;
 use crate::address::{Port, split_port};
 
 /// A network and ports.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Network {
-    cidr: Cidr,
+    addresses: AddressSet,
     /// All ports if empty.
     ports: Vec<RangeInclusive<Port>>,
 }
@@ -20,24 +21,41 @@ pub struct Network {
 impl Network {
     /// Whether the entry matches this address and port.
     pub fn contains(&self, address: IpAddr, port: Port) -> bool {
-        self.cidr.contains(address)
+        self.addresses.contains(address)
             && (self.ports.is_empty() || self.ports.iter().any(|range| range.contains(&port)))
+    }
+}
+
+impl Network {
+    /// The same entry, which matches only this port if it was written without ports.
+    #[must_use]
+    pub fn or_port(mut self, port: Port) -> Self {
+        if self.ports.is_empty() {
+            self.ports.push(port..=port);
+        }
+        self
+    }
+
+    /// Whether it was written without ports.
+    pub fn has_all_ports(&self) -> bool {
+        self.ports.is_empty()
     }
 }
 
 impl FromStr for Network {
     type Err = NetworkError;
 
-    /// Parses `10.0.0.0/8`, `192.0.2.7:22,8000-8010`, `2001:db8::/32`, `[2001:db8::]/32:443`.
+    /// Parses `10.0.0.0/8`, `192.0.2.1-50`, `192.0.2.7:22,8000-8010`, `2001:db8::/32`,
+    /// `[2001:db8::]/32:443`.
     fn from_str(text: &str) -> Result<Self, NetworkError> {
         let (network, ports) =
             split_port(text).map_err(|_| NetworkError::Network(CidrError::Brackets))?;
-        let cidr = network.parse().map_err(NetworkError::Network)?;
+        let addresses = network.parse().map_err(NetworkError::Network)?;
         let ports = match ports {
             Some(list) => parse_ports(list)?,
             None => Vec::new(),
         };
-        Ok(Self { cidr, ports })
+        Ok(Self { addresses, ports })
     }
 }
 
@@ -110,6 +128,8 @@ mod tests {
             ("192.0.2.7:22,443", "192.0.2.7", 443, 80),
             ("192.0.2.7: 22, 443,", "192.0.2.7", 443, 80),
             ("192.0.2.0/24:22", "192.0.2.200", 22, 23),
+            ("192.0.2.1-50:22", "192.0.2.50", 22, 23),
+            ("[2001:db8::1-ff]:443", "2001:db8::80", 443, 444),
             ("192.0.2.7:8000-8010", "192.0.2.7", 8010, 8011),
             ("192.0.2.7:1,8000-8010", "192.0.2.7", 8000, 7999),
             ("[2001:db8::]/32:443", "2001:db8::1", 443, 444),

@@ -137,6 +137,26 @@ fn a_denied_ipv4_address_is_denied_in_every_notation() {
             "denied: deny[1], for the embedded address 10.0.0.1",
         ),
         (
+            "64:ff9b:1::10.0.0.1",
+            "denied: deny[1], for the embedded address 10.0.0.1",
+        ),
+        (
+            "64:ff9b:1:a00:0:100:c000:207",
+            "denied: deny[1], for the embedded address 10.0.0.1",
+        ),
+        (
+            "2001:0:c000:207::f5ff:fffe",
+            "denied: deny[1], for the embedded address 10.0.0.1",
+        ),
+        (
+            "::ffff:0:10.0.0.1",
+            "denied: deny[1], for the embedded address 10.0.0.1",
+        ),
+        (
+            "2001:db8::5efe:10.0.0.1",
+            "denied: deny[1], for the embedded address 10.0.0.1",
+        ),
+        (
             "2002:a00:1:ffff::7",
             "denied: deny[1], for the embedded address 10.0.0.1",
         ),

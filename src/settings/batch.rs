@@ -22,7 +22,7 @@ use crate::settings::request::{ResolverChoice, Transcript};
 pub use dedup::{Draft, DraftOrigin, assign_ids, without_repeats};
 pub use options::{BatchRequest, Bounds, bounds, seed};
 pub use shard::Shard;
-pub use sources::configured;
+pub use sources::{configured, parts};
 pub use spec_cache::{SpecCache, TARGET_TIMEOUT};
 pub use target_list::{Invalid, OnError};
 
@@ -48,14 +48,16 @@ pub struct Batch {
     pub transcript: Transcript,
 }
 
-/// Merges a request with the configuration and builds the list of targets. `input` reads standard
-/// input, for at most the time of the run.
+/// Merges a request with the configuration and builds the list of targets. `is_late` tells whether
+/// this time has passed since the start of the run; `input` reads standard input, for at most the
+/// time of the run.
 ///
 /// # Errors
 /// The first error found; nothing was sent.
 pub fn batch(
     request: BatchRequest,
     config: &Configuration,
+    is_late: impl Fn(Duration) -> bool,
     input: impl FnOnce(Duration) -> Result<Vec<u8>, SettingsError>,
 ) -> Result<Batch, SettingsError> {
     let BatchRequest {
@@ -72,7 +74,9 @@ pub fn batch(
     } = request;
     let resolver = probe.resolver;
     let specs = SpecCache::new(config, probe)?;
-    let mut list = TargetList::new(specs, max_targets, on_error);
+    let limit = config.target_limit(max_targets)?;
+    let is_late = || is_late(bounds.deadline);
+    let mut list = TargetList::new(specs, limit, on_error, &is_late);
     sources::add(&mut list, config, &targets, &groups, || {
         input(bounds.deadline)
     })?;

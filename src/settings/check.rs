@@ -42,7 +42,7 @@ pub fn check(request: CheckRequest, config: Configuration) -> Result<Check, Sett
         .service
         .map(|name| services::find(&config, &name))
         .transpose()
-        .map_err(|why| SettingsError::in_option("--service", why))?;
+        .map_err(|why| why.or_in_option("--service"))?;
     let of_service = service
         .as_ref()
         .map_or_else(Overrides::default, |service| service.overrides.clone());

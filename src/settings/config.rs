@@ -1,5 +1,6 @@
 //! The configuration: `/etc/zbx-tcp/config.toml` and `conf.d/*.toml`, or one file that was named.
 
+mod defaults;
 mod file;
 mod options;
 mod service;
@@ -7,18 +8,23 @@ mod table;
 mod target;
 mod value;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::address::cidr;
+use crate::address::host_list::HostList;
 use crate::os::errno::os_error_text;
 use crate::os::files;
+use crate::os::files::Refusal;
 use crate::settings::config::file::Privacy;
 use crate::settings::config::table::{Diagnostics, Field, TableReader};
 use crate::settings::config::value::{ConfigValue, toml_member};
+use crate::settings::dialogue::dialogue;
 use crate::settings::error::{Key, Location, SettingsError};
 use crate::settings::overrides::Overrides;
-use crate::settings::target_spec::{TargetSpec, expand};
+use crate::settings::target_spec::{TargetLimit, TargetSpec};
+pub use defaults::MAX_TARGETS;
 pub use service::Service;
 
 /// The main file, unless another one is named.
@@ -28,47 +34,95 @@ const MAIN: &str = "/etc/zbx-tcp/config.toml";
 const DIRECTORY: &str = "/etc/zbx-tcp/conf.d";
 /// The environment variable that names another file.
 const ENVIRONMENT: &str = "ZBX_TCP_CONFIG";
+/// The most targets of a batch, unless the configuration raises it; a longer list is more likely a
+/// typing error.
+const DEFAULT_MAX_TARGETS: usize = 65_536;
+/// The most ports that the targets of the configuration may have together. Hosts are only counted.
+const MAX_PORTS: usize = 1 << 20;
 /// The largest file that is read.
 const MAX_FILE_BYTES: u64 = 16 << 20;
 
-/// The content of the configuration files.
+/// The content of the configuration files. An error concerns who uses what it is in: one in a
+/// service only the users of that service, one in a target only the users of targets.
 #[derive(Debug, Default)]
 pub struct Configuration {
     /// The options of every probe that has no others.
     pub defaults: Overrides,
-    /// The users' own services.
-    pub services: Vec<Service>,
+    /// The users' own services by their names, or the first error of each.
+    pub services: BTreeMap<String, Result<Service, SettingsError>>,
     /// The targets of batches.
-    pub targets: Vec<TargetSpec>,
-    /// Every error in the files.
+    pub targets: Vec<Result<TargetSpec, InvalidTarget>>,
+    /// The most targets of a batch. Whoever may write an item key may not raise it.
+    pub max_targets: Option<usize>,
+    /// The ports of all targets together.
+    ports: usize,
+    /// Every error in the files, those of services and targets too.
     pub errors: Vec<SettingsError>,
+    /// The first error that concerns every user: in a file as a whole, or in the defaults.
+    pub fatal: Option<SettingsError>,
+}
+
+/// A target of the configuration with an error.
+#[derive(Debug)]
+pub struct InvalidTarget {
+    /// The first error in it.
+    pub error: SettingsError,
+    /// Its groups; `None` if the error may be in them.
+    pub groups: Option<Vec<String>>,
+}
+
+/// The parts of the configuration that a command uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConfigParts {
+    /// Defaults and services.
+    Services,
+    /// These, and the targets.
+    Targets,
+    /// The same, and all errors in services. Otherwise the patterns and references of a service are
+    /// compiled when it is used, since there may be thousands of services.
+    Validated,
+}
+
+/// Whether a file configures anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum FileContent {
+    /// It has keys.
+    Some,
+    /// It has none: it is empty, or all of it is comments.
+    None,
 }
 
 impl Configuration {
     /// Reads the file that the option or the environment names, else the default files.
     ///
     /// # Errors
-    /// The first error in it; `services --check` shows all.
-    pub fn load(option: Option<&str>) -> Result<Self, SettingsError> {
-        let mut config = Self::read(option);
-        match std::mem::take(&mut config.errors) {
-            errors if errors.is_empty() => Ok(config),
-            errors => Err(SettingsError::first(errors)),
+    /// The first error that concerns every user; `services --check` shows all.
+    pub fn load(option: Option<&str>, parts: ConfigParts) -> Result<Self, SettingsError> {
+        let mut config = Self::read(option, parts);
+        match config.fatal.take() {
+            Some(error) => Err(error),
+            None => Ok(config),
         }
     }
 
-    /// The same, with all errors in [`errors`](Self::errors). A missing default file is not an
-    /// error.
-    pub fn read(option: Option<&str>) -> Self {
+    /// The same for `services --check`, with all errors in [`errors`](Self::errors).
+    pub fn validated(option: Option<&str>) -> Self {
+        Self::read(option, ConfigParts::Validated)
+    }
+
+    /// A missing default file is not an error.
+    fn read(option: Option<&str>, parts: ConfigParts) -> Self {
         let mut config = Self::default();
         if let Some(path) = named(option) {
-            config.read_file(Path::new(&path));
+            config.read_named_file(Path::new(&path), parts);
         } else {
             if files::is_absent(Path::new(MAIN)) != Ok(true) {
-                config.read_file(Path::new(MAIN));
+                config.read_default_file(Path::new(MAIN), parts);
             }
             match directory_files() {
-                Ok(paths) => paths.iter().for_each(|path| config.read_file(path)),
+                Ok(paths) => paths
+                    .iter()
+                    .for_each(|path| config.read_default_file(path, parts)),
                 Err(error) => {
                     config.file_error(Path::new(DIRECTORY), &os_error_text(&error));
                 }
@@ -77,53 +131,133 @@ impl Configuration {
         config
     }
 
+    /// The most targets of a run for which this number was asked.
+    ///
+    /// # Errors
+    /// It is more than the configuration allows.
+    pub fn target_limit(&self, asked: Option<usize>) -> Result<TargetLimit, SettingsError> {
+        const REMEDY: &str = "raise max_targets under [defaults] of the configuration";
+        let allowed = self.max_targets.unwrap_or(DEFAULT_MAX_TARGETS);
+        match asked {
+            Some(asked) if asked > allowed.max(DEFAULT_MAX_TARGETS) => {
+                let allowed = allowed.max(DEFAULT_MAX_TARGETS);
+                let why = format!("{asked} is more than the limit of {allowed}: {REMEDY}");
+                Err(SettingsError::in_option("--max-targets", why))
+            }
+            Some(max) => Ok(TargetLimit {
+                max,
+                remedy: "raise --max-targets",
+            }),
+            None => Ok(TargetLimit {
+                max: allowed,
+                remedy: REMEDY,
+            }),
+        }
+    }
+
     /// Reads a text as if it were a file of this name.
     pub fn from_text(file: &str, text: &str) -> Self {
         let mut config = Self::default();
-        config.read_text(file, text, Privacy::Private);
+        config.read_text(file, text, Privacy::Private, ConfigParts::Targets);
         config
     }
 
-    fn read_file(&mut self, path: &Path) {
-        match file::read(path, MAX_FILE_BYTES) {
-            Ok((bytes, privacy)) => match String::from_utf8(bytes) {
-                Ok(text) => self.read_text(&path.display().to_string(), &text, privacy),
-                Err(_) => self.file_error(path, "is not UTF-8 text"),
-            },
-            Err(why) => self.file_error(path, &why),
+    /// Reads one of the files with a fixed path.
+    fn read_default_file(&mut self, path: &Path, parts: ConfigParts) {
+        if let Err(why) = self.read_file(path, parts) {
+            self.file_error(path, &why.to_string());
         }
+    }
+
+    /// Reads a file whose path the caller chose. The caller, who may only be allowed to write item
+    /// keys, must not learn from an error whether there is such a file or what it contains: errors
+    /// are described only if the name says that it is a file of this kind.
+    fn read_named_file(&mut self, path: &Path, parts: ConfigParts) {
+        let before = self.errors.len();
+        let is_described = path.extension().is_some_and(|name| name == "toml");
+        match self.read_file(path, parts) {
+            Ok(FileContent::Some) if self.errors.len() == before => {}
+            Ok(_) if is_described => {}
+            Err(why @ Refusal::TooLarge(_)) if is_described => {
+                self.file_error(path, &why.to_string());
+            }
+            Err(_) if is_described => self.file_error(path, Refusal::SENTENCE),
+            Ok(_) | Err(_) => {
+                self.errors.truncate(before);
+                self.fatal = None;
+                let sentence = Refusal::SENTENCE;
+                let why = format!("{sentence}; errors in it are shown if its name ends in `.toml`");
+                self.file_error(path, &why);
+            }
+        }
+    }
+
+    fn read_file(&mut self, path: &Path, parts: ConfigParts) -> Result<FileContent, Refusal> {
+        let (bytes, privacy) = file::read(path, MAX_FILE_BYTES)?;
+        Ok(match String::from_utf8(bytes) {
+            Ok(text) => self.read_text(&path.display().to_string(), &text, privacy, parts),
+            Err(_) => {
+                self.file_error(path, "is not UTF-8 text");
+                FileContent::None
+            }
+        })
     }
 
     fn file_error(&mut self, path: &Path, why: &str) {
         let location = Location::File(path.to_string_lossy().into());
-        self.errors
-            .push(SettingsError::at(&location, &Key::NONE, why));
+        let error = SettingsError::at(&location, &Key::NONE, why);
+        self.add_fatal(vec![error]);
     }
 
-    fn read_text(&mut self, file: &str, text: &str, privacy: Privacy) {
+    /// Adds errors that concern every user.
+    fn add_fatal(&mut self, errors: Vec<SettingsError>) {
+        if self.fatal.is_none() {
+            self.fatal = errors.first().cloned();
+        }
+        self.errors.extend(errors);
+    }
+
+    fn read_text(
+        &mut self,
+        file: &str,
+        text: &str,
+        privacy: Privacy,
+        parts: ConfigParts,
+    ) -> FileContent {
         let mut diagnostics = Diagnostics::of_file(file, text);
         let parsed = diagnostics.parse_toml();
+        self.add_fatal(diagnostics.take_errors());
         let members = parsed.iter().map(toml_member).collect();
         let mut table = TableReader::new(Key::NONE, 0, members);
         if let Some(field) = table.take("defaults") {
             self.read_defaults(&mut diagnostics, &field);
         }
         if let Some(field) = table.take("services") {
-            self.read_services(&mut diagnostics, &field, privacy);
+            self.read_services(&mut diagnostics, &field, privacy, parts);
         }
-        for field in table.list("targets") {
-            self.read_target(&mut diagnostics, &field);
+        let targets = table.list("targets");
+        if parts != ConfigParts::Services {
+            for field in targets {
+                if self.ports > MAX_PORTS {
+                    break;
+                }
+                self.read_target(&mut diagnostics, &field);
+            }
         }
         table.finish(&mut diagnostics);
-        self.errors.append(&mut diagnostics.errors);
+        self.add_fatal(diagnostics.take_errors());
+        if parsed.is_empty() {
+            FileContent::None
+        } else {
+            FileContent::Some
+        }
     }
 
     fn read_defaults(&mut self, diagnostics: &mut Diagnostics<'_>, field: &Field<'_>) {
-        if let Some(mut table) = TableReader::of(diagnostics, field) {
-            let defaults = options::overrides(diagnostics, &mut table);
-            table.finish(diagnostics);
-            self.defaults = defaults.or(std::mem::take(&mut self.defaults));
-        }
+        let read = defaults::defaults(diagnostics, field);
+        self.max_targets = read.max_targets.or(self.max_targets);
+        self.defaults = read.overrides.or(std::mem::take(&mut self.defaults));
+        self.add_fatal(diagnostics.take_errors());
     }
 
     fn read_services(
@@ -131,31 +265,65 @@ impl Configuration {
         diagnostics: &mut Diagnostics<'_>,
         field: &Field<'_>,
         privacy: Privacy,
+        parts: ConfigParts,
     ) {
-        for service in service::services(diagnostics, field, privacy) {
-            if self.services.iter().any(|known| known.name == service.name) {
-                let field = Field {
-                    key: field.key.member(&service.name),
-                    ..field.clone()
-                };
-                diagnostics.error(&field, "is defined in two files");
-            } else {
-                self.services.push(service);
+        let Some(mut table) = TableReader::of(diagnostics, field) else {
+            self.add_fatal(diagnostics.take_errors());
+            return;
+        };
+        for (name, field) in table.take_all() {
+            let service = service::service(diagnostics, name, &field, privacy);
+            if let (Some(service), ConfigParts::Validated) = (&service, parts) {
+                let errors = dialogue(&service.overrides).err();
+                diagnostics.errors.extend(errors.into_iter().flatten());
             }
+            if self.services.contains_key(name) {
+                diagnostics.error(&field, "is defined in two files");
+            }
+            let errors = diagnostics.take_errors();
+            match (errors.first(), service) {
+                (Some(error), _) => {
+                    self.services.insert(name.to_owned(), Err(error.clone()));
+                }
+                (None, Some(service)) => {
+                    self.services.insert(name.to_owned(), Ok(service));
+                }
+                // A service that is not read has an error.
+                (None, None) => {}
+            }
+            self.errors.extend(errors);
         }
     }
 
     fn read_target(&mut self, diagnostics: &mut Diagnostics<'_>, field: &Field<'_>) {
-        let hosts = |text: &str| cidr::hosts(text, cidr::MAX_HOSTS);
-        let Some(target) = target::target(diagnostics, field, hosts) else {
-            return;
-        };
-        if target.ports.is_empty() && target.service.is_none() {
+        let hosts = |text: &str| HostList::parse(text, cidr::MAX_HOSTS);
+        let target = target::target(diagnostics, field, hosts).and_then(|target| {
+            self.ports += target.ports.len();
+            if self.ports > MAX_PORTS {
+                let why = format!(
+                    "with it the targets have more than {MAX_PORTS} ports; the rest is not read: write fewer"
+                );
+                diagnostics.errors.push(target.error(why));
+                return Err(None);
+            }
+            if !target.ports.is_empty() || target.service.is_some() {
+                return Ok(target);
+            }
             let error = target.error("a target needs a `port`, or a `service` that has one");
             diagnostics.errors.push(error);
-        } else {
-            self.targets.push(target);
+            Err(Some(target.groups))
+        });
+        let errors = diagnostics.take_errors();
+        match (target, errors.first()) {
+            (Ok(target), _) => self.targets.push(Ok(target)),
+            (Err(groups), Some(error)) => {
+                let error = error.clone();
+                self.targets.push(Err(InvalidTarget { error, groups }));
+            }
+            // A target that is not read has an error.
+            (Err(_), None) => {}
         }
+        self.errors.extend(errors);
     }
 }
 
@@ -190,21 +358,21 @@ fn directory_files() -> io::Result<Vec<PathBuf>> {
 }
 
 /// Reads a JSON object of a line of standard input: it has the keys of `[[targets]]`, and is read
-/// by the same code. Its networks may have at most `max` hosts.
+/// by the same code.
 ///
 /// # Errors
 /// The first error in it.
 pub fn json_target(
     line: usize,
     object: &serde_json::Value,
-    max: usize,
+    limit: TargetLimit,
 ) -> Result<TargetSpec, SettingsError> {
     let mut diagnostics = Diagnostics::of_stdin_line(line);
     let field = Field {
         key: Key::NONE,
         value: ConfigValue::Json(object),
     };
-    let hosts = |text: &str| expand(text, max);
+    let hosts = |text: &str| limit.expand(text);
     target::target(&mut diagnostics, &field, hosts)
-        .ok_or_else(|| SettingsError::first(diagnostics.errors))
+        .map_err(|_| SettingsError::first(diagnostics.errors))
 }

@@ -42,7 +42,7 @@ pub fn dialogue(overrides: &Overrides) -> Result<CompiledDialogue, Vec<SettingsE
     let mut compiler = Compiler {
         charset,
         line_ends,
-        secrets: &overrides.secrets,
+        secrets: secrets(overrides),
         port: overrides.port,
         captures: Vec::new(),
         patterns: HashMap::new(),
@@ -84,15 +84,33 @@ const MAX_MEMORY: usize = 8 << 20;
 /// Where the first step with a text was given.
 fn located(steps: &[StepSpec]) -> Option<&Located> {
     steps.iter().find_map(|step| match step {
-        StepSpec::Send(SendSpec::Text(given) | SendSpec::Hex(given)) => Some(given),
+        StepSpec::Send(
+            SendSpec::Text(given) | SendSpec::Hex(given) | SendSpec::OfService(given, _),
+        ) => Some(given),
         StepSpec::Expect(expect) => expect.patterns.first().map(|pattern| &pattern.text),
         StepSpec::Silence(_) => None,
     })
 }
 
+/// The secrets of the service that the steps or the quit are from. Each text of a service has all
+/// of them.
+fn secrets(overrides: &Overrides) -> &[(String, Secret)] {
+    let steps = overrides.steps.as_deref().unwrap_or_default();
+    let sends = steps.iter().filter_map(|step| match step {
+        StepSpec::Send(send) => Some(send),
+        StepSpec::Expect(_) | StepSpec::Silence(_) => None,
+    });
+    sends
+        .chain(&overrides.quit)
+        .map(SendSpec::secrets)
+        .find(|secrets| !secrets.is_empty())
+        .unwrap_or_default()
+}
+
 struct Compiler<'w> {
     charset: Charset,
     line_ends: LineEnds,
+    /// Those of the service that the steps or the quit are from.
     secrets: &'w [(String, Secret)],
     /// The port of targets without one.
     port: Option<Port>,
@@ -116,7 +134,8 @@ impl<'w> Compiler<'w> {
 
     fn send(&mut self, send: &SendSpec) -> Option<Template> {
         let (given, template) = match send {
-            SendSpec::Text(given) => (given, self.template(&given.text)),
+            SendSpec::Text(given) => (given, self.template(&given.text, &[])),
+            SendSpec::OfService(given, secrets) => (given, self.template(&given.text, secrets)),
             SendSpec::Hex(given) => (given, hex(&given.text)),
         };
         self.checked(given, template)
@@ -263,7 +282,7 @@ impl<'w> Compiler<'w> {
     }
 
     /// Compiles a text with escapes and `${names}`, and appends the line end.
-    fn template(&self, text: &str) -> Result<Template, String> {
+    fn template(&self, text: &str, secrets: &[(String, Secret)]) -> Result<Template, String> {
         let mut pieces = Vec::new();
         let mut rest = text;
         while let Some(at) = rest.find("${") {
@@ -272,7 +291,8 @@ impl<'w> Compiler<'w> {
                 .find('}')
                 .ok_or("`${` without `}`: write `\\x24{` for a literal `${`")?;
             self.push_literal(&mut pieces, literal)?;
-            pieces.push(self.reference(reference.get(2..end).unwrap_or_default())?);
+            let name = reference.get(2..end).unwrap_or_default();
+            pieces.push(self.reference(name, secrets)?);
             rest = reference.get(end + 1..).unwrap_or_default();
         }
         self.push_literal(&mut pieces, rest)?;
@@ -290,8 +310,8 @@ impl<'w> Compiler<'w> {
         Ok(())
     }
 
-    fn reference(&self, name: &str) -> Result<Piece, String> {
-        if let Some((_, secret)) = self.secrets.iter().rfind(|(known, _)| known == name) {
+    fn reference(&self, name: &str, secrets: &[(String, Secret)]) -> Result<Piece, String> {
+        if let Some((_, secret)) = secrets.iter().rfind(|(known, _)| known == name) {
             // The error must not show the character.
             let lacks = || {
                 format!(

@@ -39,14 +39,19 @@ pub fn ports(host: &str, list: &str, config: &Configuration) -> Result<Vec<Plan>
         };
         SettingsError::in_option(PORT_LIST, format!("{why}{hint}"))
     })?;
+    reject_empty(&entries)?;
+    PortPlans::new(config, &host, ProbeSpec::default(), None).build(&entries)
+}
+
+/// An empty array would make Zabbix delete what it discovered, and a macro without a value expands
+/// to nothing.
+fn reject_empty(entries: &[PortEntry]) -> Result<(), SettingsError> {
     if entries.is_empty() {
-        // An empty array would make Zabbix delete what it discovered, and a macro without a value
-        // expands to nothing.
         return Err(SettingsError::new(
             "the list of ports is empty: write a list such as `22/ssh,443`",
         ));
     }
-    PortPlans::new(config, &host, ProbeSpec::default(), None).build(&entries)
+    Ok(())
 }
 
 /// What `discover open` is asked for.
@@ -102,6 +107,7 @@ pub fn open(request: &OpenRequest, config: &Configuration) -> Result<Candidates,
     let host = request.host.parse().map_err(SettingsError::new)?;
     let entries = port_list::parse(&request.ports, port_list::MAX_PORTS)
         .map_err(|why| SettingsError::in_option(PORT_LIST, why))?;
+    reject_empty(&entries)?;
     let default_timeout = Overrides {
         timeout: Some(TARGET_TIMEOUT),
         ..Overrides::default()
@@ -123,14 +129,21 @@ pub fn open(request: &OpenRequest, config: &Configuration) -> Result<Candidates,
     })
 }
 
+/// The spec with the name of a service, and why the service cannot be used.
+#[derive(Clone)]
+struct NamedSpec {
+    spec: Arc<ProbeSpec>,
+    error: Option<Box<str>>,
+}
+
 /// Builds the plans of one host's ports.
 struct PortPlans<'c> {
     config: &'c Configuration,
     host: &'c Host,
     family: Option<RequestedFamily>,
     spec: ProbeSpec,
-    /// The spec with the name of each service.
-    named: Vec<(Option<Arc<str>>, Arc<ProbeSpec>)>,
+    /// The row of each service.
+    named: Vec<(Option<Arc<str>>, NamedSpec)>,
 }
 
 impl<'c> PortPlans<'c> {
@@ -160,13 +173,14 @@ impl<'c> PortPlans<'c> {
 
     fn draft(&mut self, entry: &PortEntry) -> Result<Draft, SettingsError> {
         let port = entry.port;
-        let spec = self.spec(entry.service.as_ref())?;
+        let NamedSpec { spec, error } = self.spec(entry.service.as_ref())?;
         let name = match &entry.service {
             Some(service) => format!("{port}/{service}"),
             None => port.to_string(),
         };
         let label = TargetMeta {
             name: Some(name.into()),
+            service_error: error,
             ..TargetMeta::default()
         };
         let host = self.host.clone();
@@ -181,20 +195,29 @@ impl<'c> PortPlans<'c> {
     }
 
     /// The spec with the name of this service. It names the row; the service's dialogue is not run.
-    fn spec(&mut self, service: Option<&Arc<str>>) -> Result<Arc<ProbeSpec>, SettingsError> {
+    ///
+    /// A service that exists and cannot be used keeps its row, which says why: without the row
+    /// Zabbix would delete the items of the port. The row of an unknown name could take the place
+    /// of the one that was meant, so that is an error of the whole list.
+    fn spec(&mut self, service: Option<&Arc<str>>) -> Result<NamedSpec, SettingsError> {
         let known = self.named.iter().find(|(name, _)| name.as_ref() == service);
-        if let Some((_, spec)) = known {
-            return Ok(Arc::clone(spec));
+        if let Some((_, named)) = known {
+            return Ok(named.clone());
         }
-        let found = service
-            .map(|name| services::find(self.config, name))
-            .transpose()
-            .map_err(|why| SettingsError::in_option(PORT_LIST, why))?;
+        let found = service.map(|name| services::find(self.config, name));
+        let error = match (service, found) {
+            (Some(name), Some(Err(why))) if !services::is_known(self.config, name) => {
+                return Err(SettingsError::in_option(PORT_LIST, why));
+            }
+            (_, Some(Err(why))) => Some(why.to_string().into()),
+            _ => None,
+        };
         let spec = Arc::new(ProbeSpec {
-            service: found.map(|service| service.name.into()),
+            service: service.map(|name| (**name).into()),
             ..self.spec.clone()
         });
-        self.named.push((service.cloned(), Arc::clone(&spec)));
-        Ok(spec)
+        let named = NamedSpec { spec, error };
+        self.named.push((service.cloned(), named.clone()));
+        Ok(named)
     }
 }

@@ -42,6 +42,15 @@ impl SettingsError {
         }
     }
 
+    /// The same error in this option of the command line, unless it is in a file.
+    #[must_use]
+    pub fn or_in_option(self, option: &'static str) -> Self {
+        match self.location {
+            Location::CommandLine => Self::in_option(option, self),
+            _ => self,
+        }
+    }
+
     /// The first of several errors: a command that only needs to fail shows one, `services --check`
     /// shows all.
     pub fn first(errors: Vec<Self>) -> Self {

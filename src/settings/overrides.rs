@@ -6,7 +6,6 @@
 use std::time::Duration;
 
 use crate::address::Port;
-use crate::plan::steps::Secret;
 use crate::plan::{AddressSelection, Close, Expected};
 use crate::settings::error::{Located, SettingsError};
 use crate::settings::parse::{self, InvalidValue};
@@ -42,8 +41,6 @@ macro_rules! overrides {
         pub struct Overrides {
             $($(#[$doc])* pub $field: Option<$type>,)*
             $($(#[$other_doc])* pub $other: Option<$other_type>,)*
-            /// Secrets that templates may refer to.
-            pub secrets: Vec<(String, Secret)>,
         }
 
         impl Overrides {
@@ -68,12 +65,9 @@ macro_rules! overrides {
 
             /// These overrides, completed by those of `base`.
             pub fn or(self, base: Self) -> Self {
-                let mut secrets = base.secrets;
-                secrets.extend(self.secrets);
                 Self {
                     $($field: self.$field.or(base.$field),)*
                     $($other: self.$other.or(base.$other),)*
-                    secrets,
                 }
             }
         }

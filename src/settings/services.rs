@@ -1,6 +1,8 @@
 //! Named services: those of the configuration, then the built-in ones, which are files in the same
 //! format.
 
+use std::collections::BTreeMap;
+
 use crate::escape::escaped_prefix;
 use crate::settings::config::{Configuration, Service};
 use crate::settings::error::SettingsError;
@@ -39,24 +41,24 @@ pub enum ServiceOrigin {
 /// Finds the service of this name.
 ///
 /// # Errors
-/// When there is none; a similar name is suggested.
+/// When there is none; a similar name is suggested. The first error in it, if there are any.
 pub fn find(config: &Configuration, name: &str) -> Result<Service, SettingsError> {
-    if let Some(own) = config.services.iter().find(|service| service.name == name) {
-        return Ok(own.clone());
+    if let Some(own) = config.services.get(name) {
+        return own.clone();
     }
     if let Some(section) = section(name) {
         let mut read = Configuration::from_text("built-in services", section);
         return read
             .services
-            .pop()
-            .ok_or_else(|| SettingsError::first(read.errors));
+            .remove(name)
+            .unwrap_or_else(|| Err(SettingsError::first(read.errors)));
     }
     if WITH_TLS.contains(&name) {
         return Err(SettingsError::new(format!(
             "service `{name}` requires TLS, which is not supported yet"
         )));
     }
-    let own = config.services.iter().map(|service| service.name.as_str());
+    let own = config.services.keys().map(String::as_str);
     let mut known: Vec<&str> = own.collect();
     names().for_each(|name| known.push(name));
     let hint = match did_you_mean(name, known) {
@@ -69,23 +71,27 @@ pub fn find(config: &Configuration, name: &str) -> Result<Service, SettingsError
     )))
 }
 
+/// Whether there is a service of this name, usable or not.
+pub fn is_known(config: &Configuration, name: &str) -> bool {
+    config.services.contains_key(name) || section(name).is_some() || WITH_TLS.contains(&name)
+}
+
 /// All services, sorted by name. A service of the configuration replaces the built-in one of the
 /// same name.
-pub fn all(config: &Configuration) -> Vec<(Service, ServiceOrigin)> {
-    let mut all: Vec<_> = config
-        .services
-        .iter()
-        .map(|service| (service.clone(), ServiceOrigin::Config))
-        .collect();
+///
+/// # Errors
+/// The first error in one of them.
+pub fn all(config: &Configuration) -> Result<Vec<(Service, ServiceOrigin)>, SettingsError> {
+    let mut all = BTreeMap::new();
     for text in BUILT_IN {
-        for service in Configuration::from_text("built-in services", text).services {
-            if !all.iter().any(|(known, _)| known.name == service.name) {
-                all.push((service, ServiceOrigin::BuiltIn));
-            }
+        for (name, service) in Configuration::from_text("built-in services", text).services {
+            all.insert(name, (service?, ServiceOrigin::BuiltIn));
         }
     }
-    all.sort_by(|a, b| a.0.name.cmp(&b.0.name));
-    all
+    for (name, service) in &config.services {
+        all.insert(name.clone(), (service.clone()?, ServiceOrigin::Config));
+    }
+    Ok(all.into_values().collect())
 }
 
 /// The text of one built-in service, so that a check parses no other.
@@ -113,6 +119,7 @@ fn names() -> impl Iterator<Item = &'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings::dialogue::dialogue;
 
     #[test]
     fn an_unknown_service_gets_a_hint() {
@@ -131,10 +138,11 @@ mod tests {
         for text in BUILT_IN {
             let read = Configuration::from_text("built-in", text);
             assert!(read.errors.is_empty(), "{:?}", read.errors);
-            for service in &read.services {
+            for service in read.services.values().map(|read| read.as_ref().unwrap()) {
                 let alone = find(&Configuration::default(), &service.name).unwrap();
                 assert_eq!(alone.overrides, service.overrides, "{}", service.name);
                 assert!(!service.description.is_empty(), "{}", service.name);
+                assert!(dialogue(&service.overrides).is_ok(), "{}", service.name);
             }
             assert_eq!(
                 read.services.len(),

@@ -1,8 +1,10 @@
 //! The steps of a dialogue as written, before escapes, patterns and references are compiled.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use crate::cli::steps::PatternKind;
+use crate::plan::steps::Secret;
 use crate::settings::error::Located;
 
 /// Whether sent texts end in CR LF.
@@ -32,6 +34,30 @@ pub enum SendSpec {
     Text(Located),
     /// Bytes in hex.
     Hex(Located),
+    /// A text of a service, whose `${names}` may also be the service's secrets. No other text can
+    /// refer to them: who may write a `--send` may not read the configuration.
+    OfService(Located, Secrets),
+}
+
+/// The secrets of a service, by their names.
+pub type Secrets = Arc<[(String, Secret)]>;
+
+impl SendSpec {
+    /// The same, where a text may refer to these secrets.
+    pub fn with_secrets(self, secrets: &Secrets) -> Self {
+        match self {
+            Self::Text(text) => Self::OfService(text, Arc::clone(secrets)),
+            other => other,
+        }
+    }
+
+    /// The secrets that it may refer to.
+    pub fn secrets(&self) -> &[(String, Secret)] {
+        match self {
+            Self::OfService(_, secrets) => secrets,
+            Self::Text(_) | Self::Hex(_) => &[],
+        }
+    }
 }
 
 /// Something to wait for.

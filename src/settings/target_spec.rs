@@ -3,9 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::address::cidr::{HostsError, hosts};
+use crate::address::cidr::HostsError;
+use crate::address::host_list::HostList;
 use crate::address::port_list::{self, PortEntry};
-use crate::address::{Host, split_port};
+use crate::address::split_port;
 use crate::plan::TargetMeta;
 use crate::settings::SettingsError;
 use crate::settings::error::{Key, Located, Location};
@@ -30,8 +31,8 @@ pub struct TargetSpec {
     pub id: Option<Located>,
     /// A name for people.
     pub name: Option<String>,
-    /// The hosts; several if a network was written.
-    pub hosts: Vec<Host>,
+    /// The hosts; several if a network or a range was written.
+    pub hosts: HostList,
     /// The ports; none if the service has it.
     pub ports: Vec<PortEntry>,
     /// The service of ports without one.
@@ -45,15 +46,14 @@ pub struct TargetSpec {
 }
 
 impl TargetSpec {
-    /// Parses an argument: `HOST:PORT`, where HOST may be a network of at most `max` hosts, and
-    /// PORT a list.
+    /// Parses an argument: `HOST:PORT`, where HOST may be a network or a range, and PORT a list.
     ///
     /// # Errors
     /// When it is not a target.
-    pub fn from_argument(text: &str, max: usize) -> Result<Self, SettingsError> {
+    pub fn from_argument(text: &str, limit: TargetLimit) -> Result<Self, SettingsError> {
         let location = Location::Target(Arc::from(text));
         let (host, ports) = split_port(text).map_err(|why| at(&location, why))?;
-        Self::new(location, host, ports, None, max)
+        Self::new(location, host, ports, None, limit)
     }
 
     /// Parses a line of standard input that is not JSON: `HOST:PORT`, `HOST PORT` or `HOST PORT
@@ -61,7 +61,7 @@ impl TargetSpec {
     ///
     /// # Errors
     /// When it is not a target.
-    pub fn from_line(line: usize, text: &str, max: usize) -> Result<Self, SettingsError> {
+    pub fn from_line(line: usize, text: &str, limit: TargetLimit) -> Result<Self, SettingsError> {
         let location = Location::StdinLine(line);
         let mut parts = text.split_ascii_whitespace();
         let (host, list, service) = (parts.next().unwrap_or_default(), parts.next(), parts.next());
@@ -75,7 +75,7 @@ impl TargetSpec {
             let why = "has two ports: write either `HOST:PORT` or `HOST PORT SERVICE`";
             return Err(at(&location, why));
         }
-        Self::new(location, host, port.or(list), service, max)
+        Self::new(location, host, port.or(list), service, limit)
     }
 
     fn new(
@@ -83,9 +83,9 @@ impl TargetSpec {
         host: &str,
         ports: Option<&str>,
         service: Option<&str>,
-        max: usize,
+        limit: TargetLimit,
     ) -> Result<Self, SettingsError> {
-        let hosts = expand(host, max).map_err(|why| at(&location, why))?;
+        let hosts = limit.expand(host).map_err(|why| at(&location, why))?;
         let ports = match ports {
             Some(list) => {
                 let ports = port_list::parse(list, port_list::MAX_PORTS);
@@ -123,7 +123,7 @@ impl TargetSpec {
 
     /// The number of targets: each host with each port.
     pub fn count(&self) -> usize {
-        self.hosts.len().saturating_mul(self.ports.len().max(1))
+        self.hosts.count().saturating_mul(self.ports.len().max(1))
     }
 
     /// The labels of its plans; `None` if it has none.
@@ -134,6 +134,7 @@ impl TargetSpec {
             name: self.name.as_ref().map(boxed),
             groups: self.groups.iter().map(boxed).collect(),
             zabbix_host: self.zabbix_host.as_ref().map(boxed),
+            service_error: None,
         };
         (meta != TargetMeta::default()).then(|| Box::new(meta))
     }
@@ -143,14 +144,30 @@ fn at(location: &Location, message: impl fmt::Display) -> SettingsError {
     SettingsError::at(location, &Key::NONE, message)
 }
 
-/// The hosts of a text, at most `max`, which `--max-targets` can raise.
-///
-/// # Errors
-/// When it is neither a host nor a network, or the network is too large.
-pub fn expand(text: &str, max: usize) -> Result<Vec<Host>, String> {
-    let max = u64::try_from(max).unwrap_or(u64::MAX);
-    hosts(text, max).map_err(|why| match why {
-        HostsError::TooLarge { .. } => format!("{why}, or raise --max-targets"),
-        why => why.to_string(),
-    })
+/// The most targets of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TargetLimit {
+    /// The number.
+    pub max: usize,
+    /// How it can be raised, for errors.
+    pub remedy: &'static str,
+}
+
+impl TargetLimit {
+    /// The hosts of a text.
+    ///
+    /// # Errors
+    /// When it is neither a host nor a network or range, or has too many hosts.
+    pub fn expand(self, text: &str) -> Result<HostList, String> {
+        HostList::parse(text, self.max).map_err(|why| match why {
+            HostsError::TooLarge { .. } => format!("{why}, or {}", self.remedy),
+            why => why.to_string(),
+        })
+    }
+
+    /// The error of a list of so many targets.
+    pub fn exceeded(self, count: usize) -> String {
+        let Self { max, remedy } = self;
+        format!("{count} targets are more than the limit of {max}: {remedy}, or give fewer targets")
+    }
 }

@@ -2,6 +2,7 @@
 //! contradict each other once services and defaults are merged.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use crate::address::Target;
 use crate::settings::batch::{self, SpecCache};
@@ -14,24 +15,30 @@ use crate::settings::request::ProbeRequest;
 use crate::settings::target_spec::TargetSpec;
 
 /// Every error of the configuration: those of its files, then those of the whole.
-pub fn errors(config: &Configuration) -> Vec<SettingsError> {
+///
+/// `is_late` tells whether this time has passed since the start.
+pub fn errors(config: &Configuration, is_late: impl Fn(Duration) -> bool) -> Vec<SettingsError> {
     let mut errors = config.errors.clone();
-    let services = config.services.iter().map(|service| &service.overrides);
+    let services = config
+        .services
+        .values()
+        .filter_map(|read| read.as_ref().ok());
+    let services = services.map(|service| &service.overrides);
     for overrides in std::iter::once(&Overrides::default()).chain(services) {
         let merged = overrides.clone().or(config.defaults.clone());
         errors.extend(dialogue(&merged).err().into_iter().flatten());
     }
     let mut ids = BTreeSet::new();
-    for target in &config.targets {
+    for target in config.targets.iter().filter_map(|read| read.as_ref().ok()) {
         if let Some(id) = target.id.as_ref().filter(|id| !ids.insert(&id.text)) {
             errors.push(id.error("duplicate id: ids must be unique in all files"));
         }
     }
     errors.extend(target_errors(config));
-    if errors.is_empty() {
+    if errors.is_empty() && !config.targets.is_empty() {
         // Only the list of all targets shows two with the same host and port that nothing tells
         // apart.
-        errors.extend(batch::configured(config, &[]).err());
+        errors.extend(batch::configured(config, &[], is_late).err());
     }
     // An error in the defaults is found once for every service and target.
     let mut seen = BTreeSet::new();
@@ -47,7 +54,7 @@ fn target_errors(config: &Configuration) -> Vec<SettingsError> {
         Err(error) => return vec![error],
     };
     let mut errors = Vec::new();
-    for target in &config.targets {
+    for target in config.targets.iter().filter_map(|read| read.as_ref().ok()) {
         let mut services: Vec<_> = target
             .ports
             .iter()
@@ -79,9 +86,7 @@ fn spec_errors(
     let Some(port) = port.or(cached.port) else {
         return vec![target.error("a target needs a `port`: its service has none")];
     };
-    let Some(host) = target.hosts.first().cloned() else {
-        return Vec::new();
-    };
+    let host = target.hosts.first();
     let plan = plan(&cached.spec, Target { host, port }, None);
     let error = plan.err().map(|error| in_target(target, error));
     error.into_iter().collect()

@@ -133,6 +133,8 @@ fn the_clock_is_read_in_the_loop_only() {
             "engine/event_loop.rs",
             "responder/serve_loop.rs",
             "commands/batch",
+            "commands/discover",
+            "commands/services",
         ],
     );
     only_in(
@@ -141,6 +143,8 @@ fn the_clock_is_read_in_the_loop_only() {
             "engine/event_loop/io.rs",
             "engine/event_loop/unread.rs",
             "commands/batch",
+            "commands/discover",
+            "commands/services",
         ],
     );
 }

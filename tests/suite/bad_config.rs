@@ -74,11 +74,11 @@ fn a_path_that_is_not_a_file_is_refused_at_once() {
         .unwrap()
         .to_owned();
     let at = |name: &str| dir.join(name).display().to_string();
-    refused(&at("absent.toml"), "absent.toml: no such file or directory");
     refused(
-        &dir.display().to_string(),
-        ": is a directory, not a regular file",
+        &at("absent.toml"),
+        "absent.toml: this file cannot be used: ",
     );
+    refused(&dir.display().to_string(), ": this file cannot be used: ");
     assert!(
         Command::new("mkfifo")
             .arg(at("fifo"))
@@ -86,8 +86,8 @@ fn a_path_that_is_not_a_file_is_refused_at_once() {
             .unwrap()
             .success()
     );
-    refused(&at("fifo"), "fifo: is a FIFO, not a regular file");
-    refused("/dev/zero", "/dev/zero: is a device, not a regular file");
+    refused(&at("fifo"), "fifo: this file cannot be used: ");
+    refused("/dev/zero", "/dev/zero: this file cannot be used: ");
     let large = fs::File::create(at("large.toml")).unwrap();
     large.set_len(100 << 20).unwrap();
     refused(
@@ -324,8 +324,16 @@ fn invalid_services_are_refused() {
             "2: services.x.steps[2].expect_regex: the name `a` is captured twice",
         ),
         (
-            "secrets = { a = \"x\" }\nsteps = [{ expect_regex = \"(?<a>a)\" }]",
-            "3: services.x.steps[1].expect_regex: the name `a` is also the name of a secret",
+            "port = 1\nhosts = \"::1\"\nsecrets = { a = \"x\" }\nsteps = [{ send = \"${a}\" }, { expect_regex = \"(?<a>a)\" }]",
+            "5: services.x.steps[2].expect_regex: the name `a` is also the name of a secret",
+        ),
+        (
+            "port = 1\nsecrets = { a = \"x\" }",
+            "1: services.x: has secrets: say by `hosts` where they may be sent, such as hosts = [\"192.0.2.0/24\"]",
+        ),
+        (
+            "secrets = { a = \"x\" }\nhosts = [\"192.0.2.7:22\", \"192.0.2.8\"]",
+            "3: services.x.hosts[2]: needs a port, since the service has secrets and no `port`",
         ),
         (
             "encoding = \"latin1\"\nsteps = [{ send = \"你\" }]",
@@ -436,6 +444,10 @@ fn invalid_targets_of_a_file_are_refused() {
             "3: targets[1].port: port `70000` is not a number from 1 to 65535",
         ),
         (
+            "host = \"a\"\nservice = \"ssh\"\nport = \" , \"",
+            "4: targets[1].port: the list of ports is empty",
+        ),
+        (
             "host = \"a\"\nport = 1.5",
             "3: targets[1].port: port `1.5` is not a number from 1 to 65535",
         ),
@@ -517,19 +529,107 @@ fn ids_are_unique_over_all_files() {
 }
 
 #[test]
-fn a_check_with_an_invalid_file_prints_one_line_and_sends_nothing() {
-    let config = ConfigFile::new("[services.a]\nprot = 1\nsteps = []\n[services.b]\nport = 0\n");
+fn an_error_in_the_defaults_or_in_a_file_concerns_everybody() {
     let peer = Peer::greeting(b"");
-    for words in [
-        &["-o", "json"][..],
-        &["-o", "text", "-v"],
-        &["-s", "b"],
-        &["-s", "ssh"],
+    for text in [
+        "[defaults]\ntimeot = 1\n",
+        "[defalts]\ntimeout = 1\n",
+        "[services.a]\nport = \n",
+        "services = 1\n",
     ] {
-        config
-            .run(&[&["check", "127.0.0.1", &peer.port()], words].concat())
-            .refuses("config.toml:");
+        let config = ConfigFile::new(text);
+        for words in [
+            &["-o", "json"][..],
+            &["-o", "text", "-v"],
+            &["-s", "b"],
+            &["-s", "ssh"],
+        ] {
+            config
+                .run(&[&["check", "127.0.0.1", &peer.port()], words].concat())
+                .refuses("config.toml:");
+        }
+        config.run(&["services"]).refuses("config.toml:");
+        let target = format!("127.0.0.1:{}", peer.port());
+        config.run(&["batch", &target]).refuses("config.toml:");
     }
-    config.run(&["services"]).refuses("config.toml:");
     peer.has_no_connection();
+}
+
+/// One service has an unreadable secret and one a wrong key; of three targets one has no port, and two
+/// have the same id.
+const MISTAKES: &str = "[services.unreadable]\nport = 1\nhosts = [\"127.0.0.1\"]\nsecrets.p.file = \"/none\"\n\
+     [services.ssh]\nprot = 1\n[services.fine]\nport = 1\n[services.pattern]\nsteps = [{ expect_regex = \"(\" }]\n\
+     [[targets]]\nhost = \"127.0.0.1\"\ngroup = \"portless\"\n\
+     [[targets]]\nhost = \"127.0.0.1\"\nport = 1\nid = \"a\"\ngroup = \"one\"\n\
+     [[targets]]\nhost = \"127.0.0.1\"\nport = 2\nid = \"a\"\ngroup = \"two\"\n";
+
+#[test]
+fn an_error_in_a_service_concerns_who_uses_the_service() {
+    let config = ConfigFile::new(MISTAKES);
+    let peer = Peer::greeting(b"x");
+    let port = peer.port();
+    let check = |words: &[&str]| config.run(&[&["check", "127.0.0.1", &port], words].concat());
+    for (service, text) in [
+        ("unreadable", ":4: services.unreadable.secrets.p: /none: "),
+        (
+            "ssh",
+            ":6: services.ssh.prot: unknown key: did you mean `port`?",
+        ),
+        ("pattern", ":10: services.pattern.steps[1].expect_regex: "),
+    ] {
+        check(&["-s", service]).refuses(&format!("config.toml{text}"));
+        let target = format!("127.0.0.1:{port}/{service}");
+        for words in [
+            &["batch", &target][..],
+            &["batch", "127.0.0.1:1", "-s", service],
+            &["services", service],
+        ] {
+            if service != "pattern" || words[0] != "services" {
+                config.run(words).refuses(&format!("config.toml{text}"));
+            }
+        }
+    }
+    peer.has_no_connection();
+    check(&[]).prints("1", 0);
+    check(&["-s", "fine"]).prints("1", 0);
+    check(&["--expect", "x"]).prints("1", 0);
+    let target = format!("127.0.0.1:{port}");
+    let ran = config.run(&["batch", &target, "-o", "ndjson", "--compact"]);
+    assert_eq!((ran.err.as_str(), ran.code), ("", Some(0)));
+    config
+        .run(&["discover", "open", "127.0.0.1", &port])
+        .prints_start("[{");
+    let demo = finish(program().arg("demo").env("ZBX_TCP_CONFIG", config.path()));
+    assert_eq!((demo.err.as_str(), demo.code), ("", Some(0)));
+    let errors = config.run(&["services", "--check"]).err;
+    assert_eq!(errors.lines().count(), 5, "{errors}");
+}
+
+#[test]
+fn an_error_in_a_target_concerns_who_uses_the_target() {
+    let config = ConfigFile::new(MISTAKES);
+    let portless = "config.toml:11: targets[1]: a target needs a `port`";
+    let same_id = "another target has the same id `a`";
+    for (group, text) in [("", portless), ("portless", portless)] {
+        config.run(&["batch", "--group", group]).refuses(text);
+        config
+            .run(&["discover", "targets", "--group", group])
+            .refuses(text);
+    }
+    config
+        .run(&["discover", "targets", "--group", "one", "--group", "two"])
+        .refuses(same_id);
+    let rows = config.run(&["discover", "targets", "--group", "one"]);
+    rows.prints_start("[{\"{#TCP.ID}\":\"a\",\"{#TCP.NAME}\":\"a\"");
+    let ran = config.run(&[
+        "batch",
+        "--group",
+        "two",
+        "--group",
+        "portless",
+        "--keep-going",
+    ]);
+    let document: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!(document["summary"]["targets"], 1, "{document}");
+    assert_eq!(document["summary"]["invalid"], 1, "{document}");
 }

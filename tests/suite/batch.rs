@@ -19,7 +19,7 @@ fn batch(config: &str, words: &[&str]) -> Ran {
 }
 
 fn written(config: &str) -> tempfile::NamedTempFile {
-    let file = tempfile::NamedTempFile::new().unwrap();
+    let file = tempfile::NamedTempFile::with_suffix(".toml").unwrap();
     std::fs::write(file.path(), config).unwrap();
     file
 }

@@ -181,12 +181,12 @@ fn invalid_target_lists_are_refused() {
         ),
         (
             b"{\"host\":\"127.0.0.0/8\",\"port\":80}",
-            "or raise --max-targets",
+            "or raise max_targets under [defaults]",
         ),
     ] {
         batch(&["-"], list).refuses(text);
     }
-    run(&["batch", "127.0.0.0/8:80"]).refuses("raise --max-targets");
+    run(&["batch", "127.0.0.0/8:80"]).refuses("raise max_targets under [defaults]");
 }
 
 #[test]
@@ -340,4 +340,33 @@ fn verbose_explains_the_chosen_limits() {
         "{}",
         ran.err
     );
+}
+
+#[test]
+fn invisible_characters_in_labels_of_standard_input_are_escaped() {
+    let port = closed_port();
+    let list = format!(
+        "{{\"host\":\"127.0.0.1\",\"port\":{port},\"name\":\"a\\u202eb\\u200b\\u034f\",\"group\":[\"x\u{2066}\"]}}\n"
+    );
+    let (document, id) = document(&batch(&["-"], list.as_bytes()));
+    let target = &document["targets"][&id];
+    assert_eq!(target["name"], "a\\u{202e}b\\u{200b}\\u{34f}", "{document}");
+    let row = &document["discovery"][0];
+    assert_eq!(row["{#TCP.NAME}"], target["name"]);
+    assert_eq!(row["{#TCP.GROUP}"], "x\\u{2066}");
+    let table = batch(&["-", "-o", "text"], list.as_bytes()).out;
+    assert!(table.contains("a\\u{202e}b"), "{table}");
+    let host = format!("{{\"host\":\"h\",\"port\":{port},\"zabbix_host\":\"a\\u200b\"}}");
+    batch(&["-"], host.as_bytes()).refuses("-:1: zabbix_host: contains an invisible character");
+    for bad in ["h\u{200b}:80", "h:80\u{202e}"] {
+        let ran = batch(&["-"], bad.as_bytes());
+        ran.refuses("-:1: ");
+        assert!(ran.err.contains("\\u{20"), "{}", ran.err);
+    }
+    // The administrator's own names stay as they are: some scripts need such characters.
+    let config = ConfigFile::new(format!(
+        "[[targets]]\nhost = \"127.0.0.1\"\nport = {port}\nname = \"نمی\u{200c}خواهم\"\n"
+    ));
+    let ran = config.run(&["discover", "targets"]);
+    assert!(ran.out.contains("نمی\u{200c}خواهم"), "{}", ran.out);
 }

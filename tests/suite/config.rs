@@ -8,6 +8,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
 
 use crate::private_etc::Etc;
 use crate::program::{Ran, finish, program};
@@ -252,7 +253,7 @@ fn the_config_option_overrides_the_environment() {
     .refuses("unknown service `named`");
     let strange: &OsStr = OsStrExt::from_bytes(b"/\xff.toml");
     finish(program().arg("services").env("ZBX_TCP_CONFIG", strange))
-        .refuses("no such file or directory");
+        .refuses("this file cannot be used");
 }
 
 /// `zbx-tcp services ARGUMENTS...` with this `/etc`.
@@ -309,8 +310,10 @@ fn the_default_files_are_read_in_order() {
     write("conf.d/15.toml", "[services.ten]\nport = 2\n");
     services(&etc, &["--check"])
         .refuses("/etc/zbx-tcp/conf.d/15.toml:1: services.ten: is defined in two files");
-    etc.check(&["127.0.0.1", &peer.port()])
+    etc.check(&["127.0.0.1", &peer.port(), "-s", "ten"])
         .refuses("/etc/zbx-tcp/conf.d/15.toml:1: services.ten: ");
+    etc.check(&["127.0.0.1", &peer.port(), "-s", "twenty"])
+        .prints("1", 0);
     fs::remove_file(etc.path("zbx-tcp/conf.d/15.toml")).unwrap();
     fs::remove_file(etc.path("zbx-tcp/config.toml")).unwrap();
     services(&etc, &["--check"]).prints("ok: 2 services, 1 target entry", 0);
@@ -334,4 +337,18 @@ fn defaults_of_attempts_apply_only_with_count() {
     check(&["--count", "2", "-o", "attempts.sent"]).prints("2", 0);
     check(&["--count", "1"]).refuses("--require: 2 is greater than `--count` (1)");
     check(&["--interval", "1s"]).refuses("--interval: requires `--count`");
+}
+
+#[test]
+fn many_services_cost_no_more_than_their_text() {
+    // Compared with each other, and compiled when none is used, they took minutes.
+    let service = |number| {
+        format!(
+            "[services.s{number}]\nport = 1\nsteps = [{{ expect_regex = \"^2[0-9]+ x{number}\" }}]\n"
+        )
+    };
+    let config = ConfigFile::new((0..80_000).map(service).collect::<String>());
+    let ran = config.run(&["check", "127.0.0.1", "-s", "s79999", "-o", "status"]);
+    ran.prints("3", 1);
+    assert!(ran.took < Duration::from_secs(30), "{:?}", ran.took);
 }

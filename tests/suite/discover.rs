@@ -76,7 +76,10 @@ fn rows_are_unique_and_in_list_order() {
 #[test]
 fn an_empty_list_is_an_error() {
     for list in ["", " ", ",", " , ,"] {
-        ports("h", list).refuses("the list of ports is empty: write a list such as `22/ssh,443`");
+        for words in [["discover", "ports"], ["discover", "open"]] {
+            run(&[&words[..], &["127.0.0.1", list]].concat())
+                .refuses("the list of ports is empty: write a list such as `22/ssh,443`");
+        }
     }
 }
 
@@ -108,7 +111,6 @@ fn an_invalid_list_gives_an_error_and_no_row() {
         ("{$TCP.PORTS}", "this macro has no value in Zabbix"),
         ("1-65535", "more than 1000 ports"),
         ("1-1001", "`discover open`"),
-        ("443/https", "requires TLS"),
     ] {
         ports("127.0.0.1", list).refuses(text);
     }
@@ -144,9 +146,34 @@ fn services_of_the_configuration_are_accepted() {
         .run(&["discover", "ports", "h", "9/til"])
         .refuses("did you mean `till`?");
     let broken = ConfigFile::new("[services.till]\nprot = 9\n");
-    broken
-        .run(&["discover", "ports", "h", "22"])
-        .refuses("did you mean `port`?");
+    let found = broken.run(&["discover", "ports", "h", "22"]);
+    assert_eq!(column(&found, "{#TCP.PORT}"), "22");
+}
+
+#[test]
+fn a_service_that_cannot_be_used_keeps_its_row() {
+    let listener = Peer::greeting(b"");
+    let port = listener.port();
+    let broken = ConfigFile::new("[services.till]\nprot = 9\n");
+    let list = format!("{port}/till,22/ssh");
+    let found = broken.run(&["discover", "ports", "127.0.0.1", &list]);
+    assert_eq!(column(&found, "{#TCP.SERVICE}"), "till ssh");
+    let open = broken.run(&["discover", "open", "127.0.0.1", &list]);
+    for found in [&found, &open] {
+        let rows = rows(found);
+        let error = rows[0]["{#TCP.ERROR}"].as_str().unwrap();
+        assert!(
+            error.ends_with("services.till.prot: unknown key: did you mean `port`?"),
+            "{error}"
+        );
+    }
+    assert_eq!(rows(&found)[1].get("{#TCP.ERROR}"), None);
+    // What names no port or no service could take the place of a row that Zabbix has.
+    for list in ["22/ssh,25/stmp", "22/ssh,25x", "22/ssh,smtp"] {
+        broken
+            .run(&["discover", "ports", "h", list])
+            .refuses("port list: ");
+    }
 }
 
 /// Runs `zbx-tcp discover open 127.0.0.1 LIST ARGUMENTS...`
@@ -168,7 +195,6 @@ fn open_lists_the_ports_that_accept() {
     );
     assert_eq!(column(&found, "{#TCP.SERVICE}"), "ssh  ");
     open(&closed.to_string(), &[]).prints("[]", 0);
-    open("", &[]).prints("[]", 0);
 }
 
 #[test]
@@ -306,7 +332,9 @@ fn targets_lists_the_targets_of_the_configuration() {
     config
         .run(&["discover", "targets", "-g", "al"])
         .refuses("--group: unknown group `al`: did you mean `all`? (known groups:");
-    ConfigFile::new("")
-        .run(&["discover", "targets"])
-        .prints("[]", 0);
+    for text in ["", "[services.x]\nport = 1\n"] {
+        ConfigFile::new(text)
+            .run(&["discover", "targets"])
+            .refuses("no targets: add [[targets]] to the configuration");
+    }
 }

@@ -152,7 +152,7 @@ fn an_endless_fast_stream_is_bounded() {
 fn redaction_of_a_long_reply_is_bounded() {
     // As long as a secret may be, of equal bytes, so that none shows where it starts.
     let config = ConfigFile::new(format!(
-        "[services.s]\nsecrets = {{ p = \"{}\", q = \"{}\" }}\nsteps = [{{ send = \"${{p}}${{q}}\" }}, {{ expect = \"never\" }}]\n",
+        "[services.s]\nport = 7\nhosts = [\"127.0.0.1:1-65535\"]\nsecrets = {{ p = \"{}\", q = \"{}\" }}\nsteps = [{{ send = \"${{p}}${{q}}\" }}, {{ expect = \"never\" }}]\n",
         "n".repeat(60_000),
         "nn"
     ));

@@ -45,9 +45,10 @@ mod session;
 mod start;
 mod templates;
 mod trapper;
+mod trusted_files;
 mod tutorial;
 mod user_parameters;
 
 #[path = "../support/mod.rs"]
 mod support;
-use support::{fixed_ports, private_etc, program, rerun, scripted_peer};
+use support::{fixed_ports, private_etc, program, rerun, scripted_peer, skip};

@@ -224,7 +224,7 @@ fn a_service_is_used_on_its_hosts_only() {
     let config = etc.path("zbx-tcp/config.toml");
     let steps = "secrets.p = \"s3cret\"\nsteps = [{ send = \"${p}\" }, { expect = \"hello\" }]";
     let text = format!(
-        "[services.till]\nport = {elsewhere}\nhosts = [\"127.0.0.1:{here}\", \"::1\"]\n{steps}\n"
+        "[services.till]\nport = {elsewhere}\nhosts = [\"127.0.0.1:{here}\", \"::1\", \"127.0.0.2\"]\n{steps}\n"
     );
     fs::write(&config, text).unwrap();
     fs::set_permissions(&config, fs::Permissions::from_mode(0o640)).unwrap();
@@ -237,9 +237,20 @@ fn a_service_is_used_on_its_hosts_only() {
         etc.check(&[host, "-s", "till", "-o", "error"])
             .prints(&reason, 1);
     }
-    // Steps that replace its own may send its secrets too, and a plain connect is no exception.
+    // An entry without a port means the service's own port.
+    etc.check(&["127.0.0.2", &here, "-s", "till", "-o", "status"])
+        .prints("14", 1);
+    etc.check(&["127.0.0.2", "-s", "till", "-o", "status"])
+        .prints("3", 1);
+    // Only the service's own steps may send its secrets.
+    for option in ["--send", "--quit"] {
+        let words = ["127.0.0.1", &here, "-s", "till", option, "${p}"];
+        etc.check(&words)
+            .refuses(": no earlier step captures `p`: ");
+    }
+    // Other steps, and a plain connect, are no exception.
     for words in [
-        &["--send", "${p}"][..],
+        &["--send", "p"][..],
         &["--expect", "hello"],
         &["-n", "3"],
         &["--addresses", "all"],

@@ -13,6 +13,8 @@ use crate::program::{Ran, finish, program};
 use crate::scripted_peer::Peer;
 
 const PASSWORD: &str = "Tr0ub4dor&3";
+/// Where the services of these tests may be spoken.
+const HOSTS: &str = "hosts = [\"127.0.0.1:1-65535\"]";
 const TOKEN: &str = "zh-密码-4711";
 
 /// `auth` sends a secret from a file and an inline one and expects an echo; `deaf` never matches.
@@ -24,7 +26,7 @@ fn config(encoding: &str) -> ConfigFile {
         .to_string();
     let service = |name: &str, last: &str| {
         format!(
-            "[services.{name}]\nport = 7\nencoding = \"{encoding}\"\nquit = \"BYE ${{password}}\"\n\
+            "[services.{name}]\nport = 7\nhosts = [\"127.0.0.1:1-65535\"]\nencoding = \"{encoding}\"\nquit = \"BYE ${{password}}\"\n\
              secrets = {{ password = {{ file = \"{path}\" }}, token = \"{TOKEN}\" }}\nsteps = [\n\
              {{ send = \"AUTH ${{password}} ${{token}}\\r\\n\" }},\n{last}\n]\n"
         )
@@ -247,7 +249,7 @@ fn secrets_are_redacted_in_stateful_encodings() {
             .into_owned()
     };
     let config = ConfigFile::new(format!(
-        "[services.x]\nencoding = \"{label}\"\nsecrets.p = \"秘密\"\nsteps = [{{ send = \"${{p}}\" }}, {{ expect_prefix = \"never\" }}]\n"
+        "[services.x]\nhosts = [\"127.0.0.1:1-65535\"]\nencoding = \"{label}\"\nsecrets.p = \"秘密\"\nsteps = [{{ send = \"${{p}}\" }}, {{ expect_prefix = \"never\" }}]\n"
     ));
     // Two bytes each, between the escape sequences.
     let bytes = encode("秘密")[3..7].to_vec();
@@ -367,7 +369,11 @@ fn a_panic_does_not_show_secrets() {
 /// Asserts that `services --check` and a check refuse a file with this text after `[services.a]`.
 #[track_caller]
 fn refused(config: &ConfigFile, section: &str, mode: u32, text: &str) {
-    config.beside("config.toml", format!("[services.a]\n{section}\n"), mode);
+    config.beside(
+        "config.toml",
+        format!("[services.a]\n{section}\n{HOSTS}\n"),
+        mode,
+    );
     let checked = config.run(&["services", "--check"]);
     assert!(
         checked.code == Some(2) && checked.err.contains(text),
@@ -448,7 +454,7 @@ fn configuration_errors_do_not_quote_secrets() {
 fn secret_files_that_others_can_read_are_refused() {
     let config = ConfigFile::new("");
     let inline = format!("secrets.password = \"{PASSWORD}\"");
-    for mode in [0o644, 0o604, 0o666] {
+    for mode in [0o644, 0o604] {
         refused(
             &config,
             &inline,
@@ -473,7 +479,7 @@ fn secret_files_that_others_can_read_are_refused() {
     config.beside("closed", PASSWORD, 0o600);
     config.beside(
         "config.toml",
-        format!("[services.a]\n{}\n", named("closed")),
+        format!("[services.a]\n{HOSTS}\n{}\n", named("closed")),
         0o644,
     );
     config
@@ -515,27 +521,90 @@ fn secret_files_are_bounded_in_size() {
         &config,
         &named("absent"),
         0o644,
-        "absent: no such file or directory",
+        "absent: this file cannot be used",
     );
     refused(
         &config,
         "secrets.p.file = \"/\"",
         0o644,
-        ":2: services.a.secrets.p: /: is a directory, not a regular file",
+        ":2: services.a.secrets.p: /: this file cannot be used",
     );
     refused(
         &config,
         "secrets.p.file = \"/dev/zero\"",
         0o644,
-        "/dev/zero: is a device, not a regular file",
+        "/dev/zero: this file cannot be used",
     );
     config.beside("full", "p".repeat(64 << 10), 0o600);
     config.beside(
         "config.toml",
-        format!("[services.a]\n{}\n", named("full")),
+        format!("[services.a]\n{HOSTS}\n{}\n", named("full")),
         0o644,
     );
     config
         .run(&["services", "--check"])
         .prints("ok: 1 service, 0 target entries", 0);
+}
+
+#[test]
+fn parts_of_a_secret_in_the_reply_are_redacted() {
+    let config = config("utf-8");
+    // From the middle, at the end of the text, and at its start.
+    for said in [
+        "x 0ub4d y",
+        "the end is Tr0ub4",
+        "dor&3 is the end",
+        "-码-471-",
+    ] {
+        let peer = Peer::start(move |mut stream: TcpStream| {
+            let _ = stream.read(&mut [0; 1024]);
+            let _ = stream.write_all(format!("AUTH {said}\r\n").as_bytes());
+            let _ = stream.read(&mut [0; 1024]);
+        });
+        let port = peer.port();
+        for (service, output) in [
+            ("deaf", &["-o", "error"][..]),
+            ("deaf", &["-o", "text", "-v"]),
+            ("deaf", &["-o", "response.text"]),
+            ("refused", &["-o", "json"]),
+            ("auth", &["-o", "captures.said"]),
+        ] {
+            let words = ["check", "127.0.0.1", &port, "-s", service, "-t", "0.3"];
+            let ran = config.run(&[&words, output].concat());
+            assert!(
+                ran.code == Some(0) || ran.code == Some(1),
+                "{service} {}",
+                ran.err
+            );
+            hides(output, &ran);
+        }
+    }
+}
+
+#[test]
+fn only_the_steps_of_a_service_send_its_secrets() {
+    let config = ConfigFile::new("");
+    let peer = Peer::greeting(b"hello\r\n");
+    let port = peer.port();
+    let service = format!(
+        "[services.a]\nport = {port}\n{HOSTS}\nsecrets.p = \"{PASSWORD}\"\nsteps = [{{ expect = \"hello\" }}]\n"
+    );
+    let target = format!(
+        "[[targets]]\nhost = \"127.0.0.1\"\nport = {port}\nservice = \"a\"\nsteps = [{{ send = \"${{p}}\" }}]\n"
+    );
+    config.beside("config.toml", service.clone(), 0o640);
+    for option in ["--send", "--quit"] {
+        let words = ["check", "127.0.0.1", "-s", "a", option, "${p}"];
+        let ran = config.run(&words);
+        ran.refuses(&format!("{option}: no earlier step captures `p`"));
+    }
+    let line = format!("127.0.0.1:{port}/a");
+    config
+        .run(&["batch", &line, "--send", "${p}"])
+        .refuses("no earlier step captures `p`");
+    config.beside("config.toml", service + &target, 0o640);
+    config
+        .run(&["batch"])
+        .refuses("targets[1].steps[1].send: no earlier step captures `p`");
+    peer.has_no_connection();
 }

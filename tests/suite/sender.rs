@@ -71,7 +71,7 @@ fn sent(lines: &str, host: &str) -> Option<Arrived> {
 }
 
 fn sender(config: &str, words: &[&str]) -> Ran {
-    let file = tempfile::NamedTempFile::new().unwrap();
+    let file = tempfile::NamedTempFile::with_suffix(".toml").unwrap();
     std::fs::write(file.path(), config).unwrap();
     let ran = finish(
         program()

@@ -99,8 +99,6 @@ fn discovery_lists_ports_and_targets() {
             (Some(1), &"one".into()),
             "{rows}"
         );
-        let refused = agent.value("tcp.discovery[ports,127.0.0.1,22/ssh,443]");
-        assert_eq!(refused, "zbx-tcp: quote the list of ports in the key");
         let refused = agent.value("tcp.discovery[ports,127.0.0.1,22/sssh]");
         assert_eq!(
             refused,
@@ -156,5 +154,54 @@ fn no_parameter_becomes_an_option_or_a_command() {
             let refused = agent.check(&format!("127.0.0.1,{unsafe_text}"));
             assert!(refused.starts_with("ZBX_NOTSUPPORTED\0"), "{refused}");
         }
+    });
+}
+
+#[test]
+fn surplus_parameters_are_refused() {
+    with_each(|agent| {
+        for key in [
+            "tcp.discovery[ports,127.0.0.1,22/ssh,25/smtp]",
+            "tcp.discovery[open,127.0.0.1,22,25]",
+            "tcp.discovery[ports,127.0.0.1,22,,25]",
+            "tcp.discovery[ports,127.0.0.1,1,2,3,4,5,6,7,8,9]",
+            "tcp.discovery[ports,127.0.0.1,22,,,,,,25]",
+        ] {
+            assert_eq!(
+                agent.value(key),
+                "zbx-tcp: quote the list of ports in the key",
+                "{key}"
+            );
+        }
+        for (key, first) in [
+            ("tcp.discovery[targets,few,other]", "tcp.discovery[targets]"),
+            ("tcp.discovery[targets,,few]", "tcp.discovery[targets]"),
+            ("tcp.batch[few,other]", "tcp.batch has one"),
+            ("tcp.batch[,few]", "tcp.batch has one"),
+            ("tcp.check[127.0.0.1,9,,up,2,x]", "tcp.check has five"),
+            ("tcp.check[127.0.0.1,9,,,,,,,x]", "tcp.check has five"),
+        ] {
+            let said = agent.value(key);
+            assert!(
+                said.starts_with(&format!("zbx-tcp: {first}"))
+                    && said.ends_with(": quote one that contains a comma"),
+                "{key}: {said}"
+            );
+        }
+        // Empty ones are none.
+        let rows = json(&agent.value("tcp.discovery[ports,127.0.0.1,22,,,]"));
+        assert_eq!(rows.as_array().map(Vec::len), Some(1), "{rows}");
+    });
+}
+
+#[test]
+fn an_empty_host_is_this_machine() {
+    with_each(|agent| {
+        let peer = Peer::greeting(b"hello\r\n");
+        let good = peer.port();
+        assert_eq!(agent.check(&format!(",{good}")), "1");
+        assert_eq!(agent.check(&format!("\"\",\"{good}\",hello,status")), "0");
+        let document = json(&agent.check(&format!(",{good},,json")));
+        assert_eq!(document["host"], "127.0.0.1", "{document}");
     });
 }

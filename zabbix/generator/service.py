@@ -17,7 +17,13 @@ return value;""")
 SENTENCE = step("JAVASCRIPT", """if (value === '[]') {
     return 'the list of ports is empty: set the macro TCP.PORTS';
 }
-return value.charAt(0) === '[' ? '' : value;""")
+if (value.charAt(0) !== '[') {
+    return value;
+}
+var wrong = JSON.parse(value).filter(function (row) {
+    return row['{#TCP.ERROR}'];
+});
+return wrong.length > 0 ? wrong[0]['{#TCP.NAME}'] + ': ' + wrong[0]['{#TCP.ERROR}'] : '';""")
 COUNT = path("$.length()", otherwise="0")
 
 

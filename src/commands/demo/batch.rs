@@ -31,7 +31,12 @@ pub fn show(
         ..ProbeRequest::default()
     };
     let request = BatchRequest::table(vec![target.clone()], probe);
-    let batch = settings::batch::batch(request, &Configuration::default(), |_| Ok(Vec::new()))?;
+    let batch = settings::batch::batch(
+        request,
+        &Configuration::default(),
+        |_| false,
+        |_| Ok(Vec::new()),
+    )?;
     // Only the demo's own servers are probed, so no policy applies.
     let results = text_results(&batch, &Policy::allow_all(), color_mode());
     let title = "Many targets in one process, failures first";

@@ -13,7 +13,7 @@ use crate::output::lld;
 use crate::plan::Plan;
 use crate::policy::Policy;
 use crate::report::Report;
-use crate::settings::config::Configuration;
+use crate::settings::config::{ConfigParts, Configuration};
 use crate::settings::discover::{Candidates, OpenRequest};
 use crate::settings::{SettingsError, discover};
 use crate::source::{Shuffled, random_seed};
@@ -24,7 +24,7 @@ use crate::source::{Shuffled, random_seed};
 /// A usage or configuration error, or a port whose state could not be determined: Zabbix would delete the items of a
 /// port that is missing in the rows.
 pub fn rows(args: &OpenArgs) -> Result<String, SettingsError> {
-    let config = Configuration::load(non_empty(&args.network.config))?;
+    let config = Configuration::load(non_empty(&args.network.config), ConfigParts::Services)?;
     let request = OpenRequest::from_args(args)?;
     let candidates = discover::open(&request, &config)?;
     Ok(lld::line(accepting(&candidates)?))

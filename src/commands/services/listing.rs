@@ -135,7 +135,9 @@ fn lines_of_step(step: &StepSpec, line_end: &str) -> Vec<String> {
 
 fn sent_text(send: &SendSpec, line_end: &str) -> String {
     match send {
-        SendSpec::Text(written) => format!("`{}{line_end}`", printable(&written.text)),
+        SendSpec::Text(written) | SendSpec::OfService(written, _) => {
+            format!("`{}{line_end}`", printable(&written.text))
+        }
         SendSpec::Hex(written) => format!("hex `{}`", printable(&written.text)),
     }
 }

@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use crate::cli::batch::{BatchArgs, LimitArgs};
 use crate::cli::values::non_empty;
-use crate::escape::escaped_prefix;
+use crate::escape::{escaped_prefix, is_deceptive};
 use crate::output::batch_format::{
     BatchFormat, BatchOutput, DefaultFields, KeyPart, SenderKey, SenderMetric,
 };
 use crate::output::metrics::METRICS;
 use crate::settings::batch::shard::Shard;
 use crate::settings::batch::target_list::OnError;
+use crate::settings::config::MAX_TARGETS;
 use crate::settings::error::SettingsError;
 use crate::settings::options::{duration, option, probe};
 use crate::settings::parse;
@@ -35,8 +36,8 @@ pub struct BatchRequest {
     pub seed: Option<u64>,
     /// The part of the list that is probed.
     pub shard: Option<Shard>,
-    /// The most targets.
-    pub max_targets: usize,
+    /// The most targets, if it was given.
+    pub max_targets: Option<usize>,
     /// What happens after an error in one target.
     pub on_error: OnError,
     /// Whether the choices made are explained.
@@ -60,7 +61,7 @@ impl BatchRequest {
             bounds: Bounds::new(Some(DEFAULT_PER_HOST)),
             seed: None,
             shard: None,
-            max_targets: DEFAULT_MAX_TARGETS,
+            max_targets: None,
             on_error: OnError::Stop,
             transcript: Transcript::Silent,
         }
@@ -79,7 +80,7 @@ impl BatchRequest {
             bounds: bounds(&args.limits, &args.deadline, Some(DEFAULT_PER_HOST))?,
             seed: seed(&args.limits)?,
             shard: option("--shard", &args.shard, str::parse)?,
-            max_targets: max_targets.unwrap_or(DEFAULT_MAX_TARGETS),
+            max_targets,
             on_error: if args.keep_going {
                 OnError::Skip
             } else {
@@ -126,13 +127,9 @@ impl Bounds {
 }
 
 /// The default time of a run: Zabbix gives up at 3 s and then discards the value.
-const DEFAULT_DEADLINE: Duration = Duration::from_millis(2500);
+pub const DEFAULT_DEADLINE: Duration = Duration::from_millis(2500);
 /// The default number of connections to one address, which a server should not notice.
 const DEFAULT_PER_HOST: NonZeroUsize = NonZeroUsize::new(16).unwrap();
-/// The default limit for targets; a longer list is more likely a typing error.
-const DEFAULT_MAX_TARGETS: usize = 65_536;
-/// The most targets that can be asked for; more do not fit into memory.
-const MAX_TARGETS: u64 = 1 << 24;
 /// The most probes in flight; no machine has ports for more.
 const MAX_IN_FLIGHT: u64 = 10_000_000;
 /// The most connects per second; no machine starts more.
@@ -333,7 +330,8 @@ fn sender_key(pattern: &str) -> SenderKey {
 }
 
 fn zabbix_host(name: &str) -> Result<Box<str>, String> {
-    if name.chars().any(char::is_control) || name.chars().count() > MAX_HOST_LENGTH {
+    let is_bad = |character: char| character.is_control() || is_deceptive(character);
+    if name.chars().any(is_bad) || name.chars().count() > MAX_HOST_LENGTH {
         let name = escaped_prefix(name, 40);
         return Err(format!(
             "`{name}` is not a host name of Zabbix: it must be a single line of at most {MAX_HOST_LENGTH} characters"

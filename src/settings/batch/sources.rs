@@ -1,29 +1,47 @@
 //! Where targets come from: arguments, standard input, the configuration.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use crate::escape::escaped_prefix;
 use crate::plan::Plan;
+use crate::settings::batch::options::DEFAULT_DEADLINE;
 use crate::settings::batch::spec_cache::SpecCache;
 use crate::settings::batch::stdin;
 use crate::settings::batch::target_list::{OnError, TargetList};
-use crate::settings::config::Configuration;
+use crate::settings::config::{ConfigParts, Configuration};
 use crate::settings::error::SettingsError;
 use crate::settings::request::ProbeRequest;
 use crate::settings::target_spec::TargetSpec;
 use crate::suggest::did_you_mean;
 
+/// The error of a list without targets. An empty list would make Zabbix delete what it discovered.
+const NO_TARGETS: &str = "no targets: give targets, give `-` to read standard input, or add [[targets]] to the configuration";
+
 /// The configuration's targets of these groups, or all of them without groups, as a batch would
 /// probe them.
 ///
+/// `is_late` tells whether this time has passed since the start.
+///
 /// # Errors
-/// The first error found.
-pub fn configured(config: &Configuration, groups: &[String]) -> Result<Vec<Plan>, SettingsError> {
+/// The first error found, or the list is not complete at the deadline of a batch.
+pub fn configured(
+    config: &Configuration,
+    groups: &[String],
+    is_late: impl Fn(Duration) -> bool,
+) -> Result<Vec<Plan>, SettingsError> {
     let specs = SpecCache::new(config, ProbeRequest::default())?;
-    // The limit of a batch is an option of the batch.
-    let mut list = TargetList::new(specs, usize::MAX, OnError::Stop);
+    let is_late = || is_late(DEFAULT_DEADLINE);
+    let limit = config.target_limit(None)?;
+    let mut list = TargetList::new(specs, limit, OnError::Stop, &is_late);
     add_configured(&mut list, config, &non_empty(groups))?;
-    Ok(list.finish()?.plans)
+    let plans = list.finish()?.plans;
+    if plans.is_empty() {
+        return Err(SettingsError::new(
+            "no targets: add [[targets]] to the configuration",
+        ));
+    }
+    Ok(plans)
 }
 
 /// Adds the targets in the order of the arguments; the configuration's if there are no arguments.
@@ -49,18 +67,25 @@ pub fn add(
             })?;
             stdin::add(list, &read()?)?;
         } else {
-            list.add(TargetSpec::from_argument(target, list.max).as_ref())?;
+            list.add(TargetSpec::from_argument(target, list.limit).as_ref())?;
         }
     }
     if targets.is_empty() && groups.is_empty() && config.targets.is_empty() {
-        return Err(SettingsError::new(
-            "no targets: give targets, give `-` to read standard input, or add [[targets]] to the configuration",
-        ));
+        return Err(SettingsError::new(NO_TARGETS));
     }
     if targets.is_empty() || !groups.is_empty() {
         add_configured(list, config, &groups)?;
     }
     Ok(())
+}
+
+/// The parts of the configuration that a batch with these arguments and groups uses.
+pub fn parts(targets: &[String], groups: &[String]) -> ConfigParts {
+    if non_empty(targets).is_empty() || !non_empty(groups).is_empty() {
+        ConfigParts::Targets
+    } else {
+        ConfigParts::Services
+    }
 }
 
 fn non_empty(texts: &[String]) -> Vec<&str> {
@@ -74,32 +99,47 @@ fn add_configured(
     config: &Configuration,
     groups: &[&str],
 ) -> Result<(), SettingsError> {
-    let is_in = |target: &TargetSpec, group: &str| target.groups.iter().any(|name| name == group);
+    let is_in = |names: &[String], group: &str| names.iter().any(|name| name == group);
+    let is_wanted =
+        |names: &[String]| groups.is_empty() || groups.iter().any(|group| is_in(names, group));
+    // Errors first: a group may be that of a target with an error.
+    for invalid in config
+        .targets
+        .iter()
+        .filter_map(|target| target.as_ref().err())
+    {
+        if invalid.groups.as_deref().is_none_or(is_wanted) {
+            list.add(Err(&invalid.error))?;
+        }
+    }
     for group in groups {
-        if !config.targets.iter().any(|target| is_in(target, group)) {
+        if !all_groups(config).any(|name| name == *group) {
             let message = unknown_group(config, group);
             return Err(SettingsError::in_option("--group", message));
         }
     }
-    let is_wanted =
-        |target: &&TargetSpec| groups.is_empty() || groups.iter().any(|group| is_in(target, group));
     config
         .targets
         .iter()
-        .filter(is_wanted)
+        .filter_map(|target| target.as_ref().ok())
+        .filter(|target| is_wanted(&target.groups))
         .try_for_each(|target| list.add(Ok(target)))
+}
+
+/// The groups of all targets, also of those with an error.
+fn all_groups(config: &Configuration) -> impl Iterator<Item = &str> {
+    let groups = config.targets.iter().filter_map(|target| match target {
+        Ok(target) => Some(&target.groups),
+        Err(invalid) => invalid.groups.as_ref(),
+    });
+    groups.flatten().map(String::as_str)
 }
 
 /// The error of a group without targets. An empty list would make Zabbix delete what it discovered.
 fn unknown_group(config: &Configuration, group: &str) -> String {
     /// The most names that are shown.
     const MAX_SHOWN: usize = 20;
-    let known: BTreeSet<&str> = config
-        .targets
-        .iter()
-        .flat_map(|target| &target.groups)
-        .map(String::as_str)
-        .collect();
+    let known: BTreeSet<&str> = all_groups(config).collect();
     let hint = did_you_mean(group, known.iter().copied())
         .map(|near| format!(": did you mean `{}`?", escaped_prefix(near, 40)))
         .unwrap_or_default();

@@ -11,7 +11,7 @@ use crate::plan::ProbeSpec;
 use crate::settings::build::{Blame, spec, with_service};
 use crate::settings::config::{Configuration, Service};
 use crate::settings::dialogue::dialogue;
-use crate::settings::error::SettingsError;
+use crate::settings::error::{Location, SettingsError};
 use crate::settings::overrides::Overrides;
 use crate::settings::request::{ProbeRequest, RequestedFamily};
 use crate::settings::services;
@@ -56,7 +56,7 @@ impl<'c> SpecCache<'c> {
             .as_ref()
             .map(|name| services::find(config, name))
             .transpose()
-            .map_err(|why| SettingsError::in_option("--service", why))?;
+            .map_err(|why| why.or_in_option("--service"))?;
         // An error in the run's dialogue is reported even if every target has a dialogue of its
         // own.
         let run = request.overrides.clone().or(options_of(service.as_ref()));
@@ -113,13 +113,16 @@ impl<'c> SpecCache<'c> {
         target: &TargetSpec,
         service: Option<&str>,
     ) -> Result<CachedSpec, Vec<SettingsError>> {
+        // An error in the service is reported where it is, and an unknown name where it is written.
+        let find = |name: &str, unknown: &dyn Fn(SettingsError) -> SettingsError| {
+            services::find(self.config, name).map_err(|why| match why.location {
+                Location::CommandLine => unknown(why),
+                _ => why,
+            })
+        };
         let found = match (service, &target.service) {
-            (Some(name), _) => {
-                Some(services::find(self.config, name).map_err(|why| target.error(why)))
-            }
-            (None, Some(name)) => {
-                Some(services::find(self.config, &name.text).map_err(|why| name.error(why)))
-            }
+            (Some(name), _) => Some(find(name, &|why| target.error(why))),
+            (None, Some(name)) => Some(find(&name.text, &|why| name.error(why))),
             (None, None) => None,
         };
         let found = found.transpose().map_err(|error| vec![error])?;

@@ -5,7 +5,7 @@ use serde_json::error::Category;
 use crate::settings::batch::target_list::TargetList;
 use crate::settings::config::json_target;
 use crate::settings::error::{Key, Location, SettingsError};
-use crate::settings::target_spec::TargetSpec;
+use crate::settings::target_spec::{TargetLimit, TargetSpec};
 
 /// The longest line in bytes. A target with a dialogue of its own is far below.
 const MAX_LINE_BYTES: usize = 65_536;
@@ -20,8 +20,8 @@ pub fn add(list: &mut TargetList<'_>, text: &[u8]) -> Result<(), SettingsError> 
     for (number, bytes) in (1..).zip(text.split(|byte| *byte == b'\n')) {
         let target = match readable(bytes) {
             Ok(line) if line.is_empty() || line.starts_with('#') => continue,
-            Ok(line) if line.starts_with('{') => object(number, line, list.max),
-            Ok(line) => TargetSpec::from_line(number, without_comment(line), list.max),
+            Ok(line) if line.starts_with('{') => object(number, line, list.limit),
+            Ok(line) => TargetSpec::from_line(number, without_comment(line), list.limit),
             Err(why) => Err(in_line(number, why)),
         };
         is_empty = false;
@@ -41,7 +41,7 @@ fn in_line(number: usize, message: impl std::fmt::Display) -> SettingsError {
 }
 
 /// Parses a line that is a JSON object.
-fn object(number: usize, line: &str, max: usize) -> Result<TargetSpec, SettingsError> {
+fn object(number: usize, line: &str, limit: TargetLimit) -> Result<TargetSpec, SettingsError> {
     let object = serde_json::from_str(line).map_err(|error| {
         let why = match error.classify() {
             Category::Eof => "incomplete",
@@ -52,7 +52,7 @@ fn object(number: usize, line: &str, max: usize) -> Result<TargetSpec, SettingsE
             format!("not a JSON object: {why} at column {}", error.column()),
         )
     })?;
-    json_target(number, &object, max)
+    json_target(number, &object, limit)
 }
 
 /// A line as text, without blanks around it.

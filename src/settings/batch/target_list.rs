@@ -7,7 +7,7 @@ use crate::settings::batch::dedup::{Draft, DraftOrigin, assign_ids, without_repe
 use crate::settings::batch::spec_cache::{CachedSpec, SpecCache};
 use crate::settings::build::{in_target, plan};
 use crate::settings::error::{Key, Location, SettingsError};
-use crate::settings::target_spec::TargetSpec;
+use crate::settings::target_spec::{TargetLimit, TargetSpec};
 
 /// What happens after an error in one target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,12 +33,13 @@ impl Invalid {
 }
 
 /// The targets of a run, before they get their ids.
-#[derive(Debug)]
 pub struct TargetList<'c> {
     specs: SpecCache<'c>,
     /// The most targets.
-    pub max: usize,
+    pub limit: TargetLimit,
     on_error: OnError,
+    /// Whether the deadline of the run is over.
+    is_late: &'c dyn Fn() -> bool,
     drafts: Vec<Draft>,
     /// The locations of targets that were not lines of standard input.
     locations: Vec<(Location, Key)>,
@@ -59,11 +60,17 @@ pub struct FinishedList {
 
 impl<'c> TargetList<'c> {
     /// An empty list.
-    pub fn new(specs: SpecCache<'c>, max: usize, on_error: OnError) -> Self {
+    pub fn new(
+        specs: SpecCache<'c>,
+        limit: TargetLimit,
+        on_error: OnError,
+        is_late: &'c dyn Fn() -> bool,
+    ) -> Self {
         Self {
             specs,
-            max,
+            limit,
             on_error,
+            is_late,
             drafts: Vec::new(),
             locations: Vec::new(),
             duplicates: 0,
@@ -74,16 +81,19 @@ impl<'c> TargetList<'c> {
     /// Adds all hosts and ports of a target, or none if there is an error in it.
     ///
     /// # Errors
-    /// The error, unless erroneous targets are skipped; more targets than allowed in any case.
+    /// The error, unless erroneous targets are skipped; more targets than allowed, or the deadline,
+    /// in any case.
     pub fn add(
         &mut self,
         target: Result<&TargetSpec, &SettingsError>,
     ) -> Result<(), SettingsError> {
+        self.check_deadline()?;
         let length = self.drafts.len();
         let added = target
             .map_err(Clone::clone)
             .and_then(|target| self.expand(target));
         if let Err(error) = added {
+            self.check_deadline()?;
             self.drafts.truncate(length);
             self.skip(error)?;
         }
@@ -103,16 +113,15 @@ impl<'c> TargetList<'c> {
 
     fn expand(&mut self, target: &TargetSpec) -> Result<(), SettingsError> {
         let count = target.count();
-        if count > self.max {
-            return Err(target.error(too_many(count, self.max)));
+        if count > self.limit.max {
+            return Err(target.error(self.limit.exceeded(count)));
         }
         let origin = self.origin(target);
         let meta = target.meta();
         if target.ports.is_empty() {
             let cached = self.specs.get(target, None).map_err(SettingsError::first)?;
             let port = cached.port.ok_or_else(|| without_port(target))?;
-            for host in &target.hosts {
-                let host = host.clone();
+            for host in target.hosts.iter() {
                 let meta = meta.as_deref();
                 self.push(target, Target { host, port }, &cached, meta, origin)?;
             }
@@ -122,11 +131,9 @@ impl<'c> TargetList<'c> {
                 .specs
                 .get(target, entry.service.as_deref())
                 .map_err(SettingsError::first)?;
-            for host in &target.hosts {
-                let address = Target {
-                    host: host.clone(),
-                    port: entry.port,
-                };
+            for host in target.hosts.iter() {
+                let port = entry.port;
+                let address = Target { host, port };
                 self.push(target, address, &cached, meta.as_deref(), origin)?;
             }
         }
@@ -149,6 +156,19 @@ impl<'c> TargetList<'c> {
             ..plan
         };
         self.drafts.push(Draft { origin, plan });
+        if self.drafts.len() % 4096 == 0 {
+            self.check_deadline()?;
+        }
+        Ok(())
+    }
+
+    /// Reading and expanding a list takes time too, and the values are lost if it ends too late.
+    fn check_deadline(&self) -> Result<(), SettingsError> {
+        if (self.is_late)() {
+            return Err(SettingsError::new(
+                "the list of targets was not complete at the deadline of the run: raise --deadline, or write fewer targets",
+            ));
+        }
         Ok(())
     }
 
@@ -165,7 +185,7 @@ impl<'c> TargetList<'c> {
     /// Repeats do not count towards the limit. They are only looked for when the list is twice as
     /// long, which bounds its memory.
     fn check_length(&mut self) -> Result<(), SettingsError> {
-        if self.drafts.len() <= self.max.saturating_mul(2) {
+        if self.drafts.len() <= self.limit.max.saturating_mul(2) {
             return Ok(());
         }
         self.drop_repeats();
@@ -173,8 +193,8 @@ impl<'c> TargetList<'c> {
     }
 
     fn check_max(&self) -> Result<(), SettingsError> {
-        if self.drafts.len() > self.max {
-            return Err(SettingsError::new(too_many(self.drafts.len(), self.max)));
+        if self.drafts.len() > self.limit.max {
+            return Err(SettingsError::new(self.limit.exceeded(self.drafts.len())));
         }
         Ok(())
     }
@@ -188,10 +208,11 @@ impl<'c> TargetList<'c> {
     /// Completes the list.
     ///
     /// # Errors
-    /// When there are too many targets, or two have the same id.
+    /// When there are too many targets, two have the same id, or the deadline is over.
     pub fn finish(mut self) -> Result<FinishedList, SettingsError> {
         self.drop_repeats();
         self.check_max()?;
+        self.check_deadline()?;
         let plans = assign_ids(self.drafts).map_err(|duplicate| {
             let (location, key) = match duplicate.origin {
                 DraftOrigin::StdinLine(line) => (Location::StdinLine(line as usize), Key::NONE),
@@ -211,17 +232,8 @@ impl<'c> TargetList<'c> {
     }
 }
 
-fn too_many(count: usize, max: usize) -> String {
-    format!(
-        "{count} targets are more than the limit of {max}: raise --max-targets, or give fewer targets"
-    )
-}
-
 fn without_port(target: &TargetSpec) -> SettingsError {
-    let host = target
-        .hosts
-        .first()
-        .map_or_else(String::new, ToString::to_string);
+    let host = target.hosts.first();
     target.error(format!(
         "no port for `{host}`: write `HOST:PORT` or `HOST PORT`, or use a service with a default port"
     ))

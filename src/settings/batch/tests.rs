@@ -15,7 +15,12 @@ fn run(words: &[&str], input: &[u8]) -> Result<Batch, SettingsError> {
         panic!("not a batch");
     };
     let request = BatchRequest::from_args(&args)?;
-    batch(request, &Configuration::default(), |_| Ok(input.to_vec()))
+    batch(
+        request,
+        &Configuration::default(),
+        |_| false,
+        |_| Ok(input.to_vec()),
+    )
 }
 
 fn fleet(words: &[&str], input: &[u8]) -> Result<Batch, String> {
@@ -308,23 +313,27 @@ fn too_many_targets_are_refused_before_they_cost() {
     for (words, text) in [
         (
             &["10.0.0.0/8:80"][..],
-            "target `10.0.0.0/8:80`: `10.0.0.0/8` has 16777216 addresses, more than the limit of 65536: use smaller networks, or raise --max-targets",
+            "target `10.0.0.0/8:80`: `10.0.0.0/8` has 16777216 addresses, more than the limit of 65536: use smaller networks, or raise max_targets under [defaults] of the configuration",
         ),
         (&["[::]/0:80"], "2^128 addresses"),
         (
             &["10.0.0.0/16:80,81"],
-            "131068 targets are more than the limit of 65536: raise --max-targets",
+            "131068 targets are more than the limit of 65536: raise max_targets under [defaults]",
         ),
         (
             &["10.0.0.0/30:80,81", "--max-targets", "3"],
-            "4 targets are more than the limit of 3",
+            "4 targets are more than the limit of 3: raise --max-targets",
         ),
         (
             &["h:1", "h:2", "--max-targets", "1"],
             "2 targets are more than the limit of 1",
         ),
         (&["h:1", "--max-targets", "0"], "--max-targets: `0`"),
-        (&["h:1", "--max-targets", "16777217"], "from 1 to 16777216"),
+        (&["h:1", "--max-targets", "1048577"], "from 1 to 1048576"),
+        (
+            &["h:1", "--max-targets", "65537"],
+            "--max-targets: 65537 is more than the limit of 65536: raise max_targets under [defaults] of the configuration",
+        ),
     ] {
         refused(words, "", text);
     }
@@ -333,6 +342,78 @@ fn too_many_targets_are_refused_before_they_cost() {
         Ok("h:1")
     );
     assert_eq!(fleet(&["10.0.0.0/16:80"], b"").unwrap().plans.len(), 65_534);
+}
+
+#[test]
+fn a_list_that_is_not_complete_at_the_deadline_is_an_error() {
+    let request = |words: &[&str]| {
+        let words = ["zbx-tcp", "batch"].iter().chain(words);
+        let Command::Batch(args) = Cli::try_parse_from(words).unwrap().command else {
+            panic!("not a batch");
+        };
+        BatchRequest::from_args(&args).unwrap()
+    };
+    // The clock is read while one network is expanded, and between lines.
+    let lines = "h:1\n".repeat(100_000);
+    for (words, input) in [
+        (&["10.0.0.0/16:1", "--keep-going"][..], ""),
+        (&["-", "--keep-going"], &lines),
+    ] {
+        let looked = std::cell::Cell::new(0);
+        let is_late = |time: Duration| {
+            assert_eq!(time, Duration::from_millis(2500));
+            looked.set(looked.get() + 1);
+            looked.get() > 5
+        };
+        let config = Configuration::default();
+        let read = |_| Ok(input.as_bytes().to_vec());
+        let error = batch(request(words), &config, is_late, read).unwrap_err();
+        assert!(
+            error.to_string().contains("not complete at the deadline"),
+            "{error}"
+        );
+        assert!(looked.get() < 10, "{}", looked.get());
+    }
+}
+
+#[test]
+fn only_the_configuration_raises_the_number_of_targets() {
+    let config = |text: &str| Configuration::from_text("c", text);
+    let limit = |text: &str, asked| {
+        config(text)
+            .target_limit(asked)
+            .map(|limit| limit.max)
+            .map_err(|error| error.to_string())
+    };
+    assert_eq!(limit("", None), Ok(65_536));
+    assert_eq!(limit("", Some(10)), Ok(10));
+    assert!(limit("", Some(65_537)).is_err());
+    let raised = "[defaults]\nmax_targets = 100000\n";
+    assert_eq!(limit(raised, None), Ok(100_000));
+    assert_eq!(limit(raised, Some(100_000)), Ok(100_000));
+    assert!(limit(raised, Some(100_001)).is_err());
+    let lowered = "[defaults]\nmax_targets = 10\n";
+    assert_eq!(limit(lowered, None), Ok(10));
+    assert_eq!(limit(lowered, Some(100)), Ok(100));
+    for bad in ["0", "1048577", "\"x\""] {
+        let text = format!("[defaults]\nmax_targets = {bad}\n");
+        assert!(config(&text).fatal.is_some(), "{bad}");
+    }
+}
+
+#[test]
+fn networks_and_ports_of_the_configuration_cost_no_memory() {
+    // Networks of 65,534 hosts, and lists of 65,535 ports.
+    let networks = "[[targets]]\nhost = \"10.0.0.0/16\"\nport = 1\n".repeat(2000);
+    let config = Configuration::from_text("c", &networks);
+    assert_eq!(config.targets.len(), 2000);
+    let error = configured(&config, &[], |_| true).unwrap_err().to_string();
+    assert!(error.contains("not complete at the deadline"), "{error}");
+    let ports = "[[targets]]\nhost = \"h\"\nport = \"1-65535\"\n".repeat(2000);
+    let config = Configuration::from_text("c", &ports);
+    assert_eq!(config.targets.len(), 17);
+    let error = configured(&config, &[], |_| false).unwrap_err().to_string();
+    assert!(error.contains("more than 1048576 ports"), "{error}");
 }
 
 #[test]
@@ -544,7 +625,7 @@ group = "again"
 /// The ids of the configuration's targets of these groups.
 fn of_groups(groups: &[&str]) -> Result<String, String> {
     let groups: Vec<String> = groups.iter().map(|group| (*group).to_owned()).collect();
-    let plans = configured(&Configuration::from_text("c", CONFIG), &groups)
+    let plans = configured(&Configuration::from_text("c", CONFIG), &groups, |_| false)
         .map_err(|error| error.to_string())?;
     Ok(plans
         .iter()
@@ -566,7 +647,7 @@ fn the_configuration_has_targets_and_groups() {
         unknown,
         "--group: unknown group `webb`: did you mean `web`? (known groups: `again`, `all`, `web`)"
     );
-    let plans = configured(&Configuration::from_text("c", CONFIG), &[]).unwrap();
+    let plans = configured(&Configuration::from_text("c", CONFIG), &[], |_| false).unwrap();
     let [web, _, till, ..] = &plans[..] else {
         panic!("{plans:?}")
     };
@@ -593,7 +674,7 @@ fn defaults_apply_only_to_targets_without_the_option() {
         "defaults = {interval = 1}\n[[targets]]\nhost = \"h\"\nport = 1\ncount = 2",
     );
     assert!(config.errors.is_empty());
-    assert_eq!(configured(&config, &[]).unwrap().len(), 1);
+    assert_eq!(configured(&config, &[], |_| false).unwrap().len(), 1);
     let error = fleet(
         &["-", "--expect-regex", "("],
         b"{\"host\":\"h\",\"port\":1,\"steps\":[{\"expect\":\"a\"}]}",
@@ -605,7 +686,7 @@ fn defaults_apply_only_to_targets_without_the_option() {
 fn the_hint_for_an_unknown_group_is_short() {
     let entry = |at| format!("[[targets]]\nhost = \"h{at}\"\nport = 1\ngroup = \"group{at}\"\n");
     let config = Configuration::from_text("c", &(0..100).map(entry).collect::<String>());
-    let error = configured(&config, &["x".to_owned()])
+    let error = configured(&config, &["x".to_owned()], |_| false)
         .unwrap_err()
         .to_string();
     assert!(
@@ -634,7 +715,7 @@ fn errors_of_the_configurations_targets_have_their_location() {
             "c:5: targets[2]: another target has the same id `h:1`",
         ),
     ] {
-        let error = configured(&Configuration::from_text("c", config), &[])
+        let error = configured(&Configuration::from_text("c", config), &[], |_| false)
             .unwrap_err()
             .to_string();
         assert!(error.contains(text), "{error}");

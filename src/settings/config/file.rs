@@ -4,6 +4,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use crate::os::files;
+use crate::os::files::Refusal;
 
 /// Whether a file may contain secrets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,9 +18,9 @@ pub enum Privacy {
 /// The content of a file of at most `max` bytes, and who can read it.
 ///
 /// # Errors
-/// Why it cannot be read, without the path.
-pub fn read(path: &Path, max: u64) -> Result<(Vec<u8>, Privacy), String> {
-    let (bytes, metadata) = files::read(path, max)?;
+/// Why it is refused, without the path.
+pub fn read(path: &Path, max: u64) -> Result<(Vec<u8>, Privacy), Refusal> {
+    let (bytes, metadata) = files::read_trusted(path, max)?;
     let privacy = if metadata.mode() & 0o004 == 0 {
         Privacy::Private
     } else {

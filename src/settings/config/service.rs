@@ -3,14 +3,15 @@
 
 use crate::address::Port;
 use crate::escape::escaped_prefix;
+use crate::os::files::Refusal;
 use crate::plan::steps::Secret;
 use crate::policy::{Network, Policy};
 use crate::settings::config::file::{self, Privacy};
 use crate::settings::config::options::overrides;
 use crate::settings::config::table::{Diagnostics, Field, Syntax, TableReader};
-use crate::settings::dialogue::dialogue;
 use crate::settings::overrides::Overrides;
 use crate::settings::parse::{self, InvalidValue};
+use crate::settings::step_spec::{Secrets, StepSpec};
 
 /// A named service.
 #[derive(Debug, Clone)]
@@ -25,23 +26,9 @@ pub struct Service {
     pub hosts: Option<Policy>,
 }
 
-/// Reads all services of `[services]`.
-pub fn services(
-    diagnostics: &mut Diagnostics<'_>,
-    field: &Field<'_>,
-    privacy: Privacy,
-) -> Vec<Service> {
-    let Some(mut table) = TableReader::of(diagnostics, field) else {
-        return Vec::new();
-    };
-    let fields = table.take_all();
-    fields
-        .iter()
-        .filter_map(|(name, field)| service(diagnostics, name, field, privacy))
-        .collect()
-}
-
-fn service(
+/// Reads one service; `None` if its name is invalid or it is no table. Its patterns and references
+/// are not compiled.
+pub fn service(
     diagnostics: &mut Diagnostics<'_>,
     name: &str,
     field: &Field<'_>,
@@ -60,18 +47,11 @@ fn service(
         .text(diagnostics, "description")
         .map_or_else(String::new, |given| given.text);
     let port = table.parsed(diagnostics, "port", port).flatten();
-    let secrets = secrets(diagnostics, &mut table, privacy);
-    let hosts = hosts(diagnostics, name, &mut table);
-    let overrides = Overrides {
-        port,
-        secrets,
-        ..overrides(diagnostics, &mut table)
-    };
+    let secrets: Secrets = secrets(diagnostics, &mut table, privacy).into();
+    let hosts = hosts(diagnostics, name, &mut table, port, &secrets);
+    let overrides = with_secrets(overrides(diagnostics, &mut table), &secrets);
+    let overrides = Overrides { port, ..overrides };
     table.finish(diagnostics);
-    // Patterns and references are compiled here so that their errors have a line.
-    if let Err(errors) = dialogue(&overrides) {
-        diagnostics.errors.extend(errors);
-    }
     Some(Service {
         name: name.to_owned(),
         description,
@@ -85,13 +65,41 @@ fn port(text: &str) -> Result<Option<Port>, InvalidValue> {
     Ok(u16::try_from(number).ok().and_then(Port::new))
 }
 
-/// Reads `hosts = ["192.0.2.0/24", "192.0.2.7:2529"]`, which has the form of a policy list.
+/// Lets the texts of a service refer to its secrets.
+fn with_secrets(overrides: Overrides, secrets: &Secrets) -> Overrides {
+    if secrets.is_empty() {
+        return overrides;
+    }
+    let step = |step| match step {
+        StepSpec::Send(send) => StepSpec::Send(send.with_secrets(secrets)),
+        other @ (StepSpec::Expect(_) | StepSpec::Silence(_)) => other,
+    };
+    Overrides {
+        steps: overrides
+            .steps
+            .map(|steps| steps.into_iter().map(step).collect()),
+        quit: overrides.quit.map(|quit| quit.with_secrets(secrets)),
+        ..overrides
+    }
+}
+
+/// Reads `hosts = ["192.0.2.0/24", "192.0.2.7:2529"]`, which has the form of a policy list. An entry
+/// without ports means the service's own port.
 fn hosts(
     diagnostics: &mut Diagnostics<'_>,
     service: &str,
     table: &mut TableReader<'_>,
+    port: Option<Port>,
+    secrets: &Secrets,
 ) -> Option<Policy> {
-    let field = table.take("hosts")?;
+    let Some(field) = table.take("hosts") else {
+        if !secrets.is_empty() && diagnostics.syntax() == Syntax::Valid {
+            // Otherwise who chooses the host of a check also chooses who receives the secrets.
+            let why = "has secrets: say by `hosts` where they may be sent, such as hosts = [\"192.0.2.0/24\"]";
+            table.error(diagnostics, why);
+        }
+        return None;
+    };
     let elements = field.clone().elements();
     if elements.is_empty() {
         diagnostics.error(
@@ -105,7 +113,15 @@ fn hosts(
             continue;
         };
         match given.text.parse::<Network>() {
-            Ok(network) => networks.push(network),
+            Ok(network) if !network.has_all_ports() => networks.push(network),
+            Ok(network) => match port {
+                Some(port) => networks.push(network.or_port(port)),
+                None if secrets.is_empty() => networks.push(network),
+                None => diagnostics.error(
+                    element,
+                    "needs a port, since the service has secrets and no `port`: write `192.0.2.7:22`",
+                ),
+            },
             Err(why) => diagnostics.error(element, why),
         }
     }
@@ -180,8 +196,10 @@ fn secret(
 /// Reads a secret from its own file, without the final line end.
 fn read_secret(path: &str) -> Result<Secret, String> {
     const MAX_BYTES: u64 = 64 * 1024;
-    let (bytes, privacy) = file::read(path.as_ref(), MAX_BYTES)
-        .map_err(|why| format!("{}: {why}", escaped_prefix(path, 200)))?;
+    let (bytes, privacy) = file::read(path.as_ref(), MAX_BYTES).map_err(|why| match why {
+        Refusal::TooLarge(_) => format!("{}: {why}", escaped_prefix(path, 200)),
+        _ => format!("{}: {}", escaped_prefix(path, 200), Refusal::SENTENCE),
+    })?;
     if privacy == Privacy::Public {
         return Err("the file is world-readable: `chmod 640` it".to_owned());
     }

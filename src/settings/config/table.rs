@@ -67,6 +67,11 @@ impl<'d> Diagnostics<'d> {
         }
     }
 
+    /// Takes the errors found so far.
+    pub fn take_errors(&mut self) -> Vec<SettingsError> {
+        std::mem::take(&mut self.errors)
+    }
+
     /// Whether the text is valid TOML, once it was parsed.
     pub fn syntax(&self) -> Syntax {
         self.syntax

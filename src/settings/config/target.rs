@@ -1,72 +1,113 @@
 //! `[[targets]]`, and the JSON lines of a batch, which have the same keys.
 
-use crate::address::{Host, port_list};
+use crate::address::host_list::HostList;
+use crate::address::port_list;
+use crate::escape::{is_deceptive, with_visible_characters};
 use crate::settings::config::options::overrides;
 use crate::settings::config::table::{Diagnostics, Field, TableReader};
-use crate::settings::error::{Located, SettingsError};
+use crate::settings::error::{Located, Location, SettingsError};
 use crate::settings::parse::InvalidValue;
 use crate::settings::target_spec::{MAX_ID_LENGTH, TargetSpec, is_id_byte};
 
-/// Reads one target; `expand` returns the hosts of a name, an address or a network.
+/// Reads one target; `expand` returns the hosts of a name, an address, a network or a range.
 ///
 /// A target without ports is returned as it is: the service of the run may have one.
+///
+/// # Errors
+/// There are errors in it. Its groups are returned, unless one of the errors is in them.
 pub fn target<E: Into<InvalidValue>>(
     diagnostics: &mut Diagnostics<'_>,
     field: &Field<'_>,
-    expand: impl FnOnce(&str) -> Result<Vec<Host>, E>,
-) -> Option<TargetSpec> {
-    let mut table = TableReader::of(diagnostics, field)?;
+    expand: impl FnOnce(&str) -> Result<HostList, E>,
+) -> Result<TargetSpec, Option<Vec<String>>> {
+    let mut table = TableReader::of(diagnostics, field).ok_or(None)?;
     let errors_before = diagnostics.errors.len();
-    let target = TargetSpec {
-        location: table.location(diagnostics),
-        key: table.key().clone(),
-        id: id(diagnostics, &mut table),
-        name: line(diagnostics, &mut table, "name"),
-        hosts: table
-            .parsed(diagnostics, "host", expand)
-            .unwrap_or_default(),
-        ports: table.parsed(diagnostics, "port", ports).unwrap_or_default(),
-        service: table.text(diagnostics, "service"),
-        groups: groups(diagnostics, &mut table),
-        zabbix_host: line(diagnostics, &mut table, "zabbix_host"),
-        overrides: overrides(diagnostics, &mut table),
-    };
+    let groups = groups(diagnostics, &mut table);
+    let has_groups = diagnostics.errors.len() == errors_before;
+    let location = table.location(diagnostics);
+    let key = table.key().clone();
+    let id = id(diagnostics, &mut table);
+    let name = label(diagnostics, &mut table, "name");
+    let hosts = table.parsed(diagnostics, "host", expand);
+    let ports = table.parsed(diagnostics, "port", ports).unwrap_or_default();
+    let service = table.text(diagnostics, "service");
+    let zabbix_host = zabbix_host(diagnostics, &mut table);
+    let overrides = overrides(diagnostics, &mut table);
+    if hosts.is_none() && diagnostics.errors.len() == errors_before {
+        let error = SettingsError::at(&location, &key, "a target needs a `host`");
+        diagnostics.errors.push(error);
+    }
     table.finish(diagnostics);
+    let Some(hosts) = hosts else {
+        return Err(has_groups.then_some(groups));
+    };
+    let target = TargetSpec {
+        location,
+        key,
+        id,
+        name,
+        hosts,
+        ports,
+        service,
+        groups,
+        zabbix_host,
+        overrides,
+    };
+    if target.id.is_some() && target.count() != 1 {
+        let why = "one `id` for several targets: drop it, or write them one by one";
+        diagnostics.errors.push(target.error(why));
+    }
     if diagnostics.errors.len() == errors_before {
-        diagnostics.errors.extend(incomplete(&target));
+        Ok(target)
+    } else {
+        Err(has_groups.then_some(target.groups))
     }
-    (diagnostics.errors.len() == errors_before).then_some(target)
 }
 
-fn incomplete(target: &TargetSpec) -> Option<SettingsError> {
-    if target.hosts.is_empty() {
-        return Some(target.error("a target needs a `host`"));
+fn ports(list: &str) -> Result<Vec<port_list::PortEntry>, InvalidValue> {
+    let ports = port_list::parse(list, port_list::MAX_PORTS)?;
+    // A list of nothing but commas is not an absent list, which would mean the service's port.
+    if ports.is_empty() {
+        return Err(InvalidValue::Other("the list of ports is empty".to_owned()));
     }
-    let is_one = target.hosts.len() * target.ports.len().max(1) == 1;
-    (target.id.is_some() && !is_one).then(|| {
-        target
-            .error("one `id` for several targets: remove the `id`, or write each target separately")
-    })
+    Ok(ports)
 }
 
-fn ports(list: &str) -> Result<Vec<port_list::PortEntry>, port_list::PortListError> {
-    port_list::parse(list, port_list::MAX_PORTS)
-}
-
-/// A name that Zabbix can display, and that fits on a line of `zabbix_sender`.
-fn line(
+/// A name that Zabbix can display.
+fn label(
     diagnostics: &mut Diagnostics<'_>,
     table: &mut TableReader<'_>,
     key: &'static str,
 ) -> Option<String> {
     let given = table.text(diagnostics, key)?;
     check_line(diagnostics, &given);
+    Some(visible(given))
+}
+
+/// The name of a host in Zabbix, which fits on a line of `zabbix_sender`. Zabbix knows no name with
+/// an invisible character, so none is escaped.
+fn zabbix_host(diagnostics: &mut Diagnostics<'_>, table: &mut TableReader<'_>) -> Option<String> {
+    let given = table.text(diagnostics, "zabbix_host")?;
+    check_line(diagnostics, &given);
+    if given.text.chars().any(is_deceptive) && !given.text.chars().any(char::is_control) {
+        diagnostics.error_in(&given, "contains an invisible character");
+    }
     Some(given.text)
 }
 
 fn check_line(diagnostics: &mut Diagnostics<'_>, given: &Located) {
     if given.text.chars().any(char::is_control) {
         diagnostics.error_in(given, "contains a line break or another control character");
+    }
+}
+
+/// The text; in a list of standard input, which may be made from the names that others chose, with
+/// invisible characters escaped. The configuration is the administrator's own, and the scripts of
+/// some languages need such characters.
+fn visible(given: Located) -> String {
+    match given.location {
+        Location::StdinLine(_) => with_visible_characters(&given.text),
+        _ => given.text,
     }
 }
 
@@ -92,7 +133,7 @@ fn groups(diagnostics: &mut Diagnostics<'_>, table: &mut TableReader<'_>) -> Vec
             .filter(|group| !group.text.is_empty())
         {
             check_line(diagnostics, &group);
-            groups.push(group.text);
+            groups.push(visible(group));
         }
     }
     groups

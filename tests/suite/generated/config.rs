@@ -37,6 +37,7 @@ fn every_configuration_key_is_described() {
     let mut read = BTreeSet::new();
     for file in [
         "overrides.rs",
+        "config/defaults.rs",
         "config/options.rs",
         "config/service.rs",
         "config/target.rs",

@@ -32,11 +32,12 @@ pub fn example(section: &Section, key: &str, value: &str) -> String {
     }
 }
 
-const HOSTS: &str = "the addresses and ports that may be probed with this service, in the form of the policy's lists; a \
+const HOSTS: &str = "the addresses and ports that may be probed with this service, in the form of the policy's lists, \
+                     where an entry without ports means the service's own port; a \
                      check of any other has status 14, `denied`; absent: no restriction";
 
 /// Every section.
-pub const SECTIONS: [Section; 8] = [
+pub const SECTIONS: [Section; 10] = [
     Section {
         title: "Options, in [defaults], [services.NAME] and [[targets]]",
         frame: "[defaults]\n@\n",
@@ -95,6 +96,15 @@ pub const SECTIONS: [Section; 8] = [
         ],
     },
     Section {
+        title: "[defaults] only",
+        frame: "[defaults]\n@\n",
+        keys: &[(
+            "max_targets",
+            "200000",
+            "the most targets of a batch, at most 1048576, which need half a KiB each; 65536 if absent",
+        )],
+    },
+    Section {
         title: "[services.NAME]",
         frame: "[services.mine]\nport = 25\n@\n",
         keys: &[
@@ -104,21 +114,29 @@ pub const SECTIONS: [Section; 8] = [
                 "description in `zbx-tcp services`",
             ),
             ("port", "2529", "default port"),
-            ("hosts", "[\"192.0.2.0/24:2529\", \"2001:db8::/32\"]", HOSTS),
             (
-                "secrets",
-                "{ password = { file = \"/etc/zbx-tcp/till.password\" } }",
-                "texts that are sent as `${name}` and redacted everywhere; see below",
+                "hosts",
+                "[\"192.0.2.0/24\", \"[2001:db8::]/32:2529\"]",
+                HOSTS,
             ),
         ],
     },
     Section {
+        title: "Secrets of [services.NAME]",
+        frame: "[services.mine]\nport = 25\nhosts = [\"192.0.2.7\"]\n@\n",
+        keys: &[(
+            "secrets",
+            "{ password = { file = \"/etc/zbx-tcp/till.password\" } }",
+            "texts that the steps and the `quit` of this service send as `${name}`, and that are redacted everywhere; requires `hosts`",
+        )],
+    },
+    Section {
         title: "A secret of [services.NAME]",
-        frame: "[services.mine]\nsecrets = { password = { @ } }\n",
+        frame: "[services.mine]\nport = 25\nhosts = [\"192.0.2.7\"]\nsecrets = { password = { @ } }\n",
         keys: &[(
             "file",
             "\"/etc/zbx-tcp/till.password\"",
-            "the file with the secret; it must not be readable by everybody",
+            "the file with the secret; it must belong to root or to the running user, and nobody else may be able to write it, nor everybody to read it",
         )],
     },
     Section {

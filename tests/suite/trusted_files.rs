@@ -1,0 +1,169 @@
+//! Files that are named or included: they must belong to root or to the running user, and nobody else
+//! may be able to write or replace them. Refusals do not tell whether a file exists.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
+use std::path::Path;
+use std::process::Command;
+
+use crate::config::ConfigFile;
+use crate::program::{Ran, finish, program};
+use crate::scripted_peer::Peer;
+use crate::skip;
+
+/// Users of nobody here.
+const ALICE: u32 = 61_001;
+const BOB: u32 = 61_002;
+
+/// Whether this process may give files away and become another user; else the test is skipped.
+fn is_root() -> bool {
+    let is_root = fs::metadata("/proc/self").is_ok_and(|about| about.uid() == 0);
+    if !is_root {
+        skip("not root: files cannot be given to another user");
+    }
+    is_root
+}
+
+/// The program as Bob, as which Zabbix would run it.
+fn as_bob(words: &[&str]) -> Ran {
+    let mut command = Command::new("setpriv");
+    command
+        .args(["--reuid", "61002", "--regid", "61002", "--clear-groups"])
+        .arg(program().get_program())
+        .args(words)
+        .env_clear()
+        .env("PATH", "/usr/bin:/bin");
+    finish(&mut command)
+}
+
+/// A directory that everybody can search, and in which only its owner can write.
+fn shared() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    fs::set_permissions(dir.path(), PermissionsExt::from_mode(0o755)).unwrap();
+    dir
+}
+
+fn write(path: &Path, text: &str, mode: u32, owner: u32) -> String {
+    fs::write(path, text).unwrap();
+    fs::set_permissions(path, PermissionsExt::from_mode(mode)).unwrap();
+    chown(path, Some(owner), Some(owner)).unwrap();
+    path.display().to_string()
+}
+
+#[test]
+fn another_users_configuration_cannot_send_files_of_the_running_user() {
+    if !is_root() {
+        return;
+    }
+    let dir = shared();
+    let secret = write(&dir.path().join("server.conf"), "DBPassword=x", 0o400, BOB);
+    let peer = Peer::greeting(b"");
+    let config = format!(
+        "[services.x]\nport = {}\nhosts = [\"127.0.0.1\"]\nsecrets = {{ s = {{ file = \"{secret}\" }} }}\nsteps = [{{ send = \"${{s}}\" }}]\n",
+        peer.port()
+    );
+    let config = write(&dir.path().join("alice.toml"), &config, 0o644, ALICE);
+    let check = ["check", "127.0.0.1", "-s", "x", "--config", &config];
+    as_bob(&check).refuses("this file cannot be used");
+    peer.has_no_connection();
+    // The same file is read once it belongs to Bob or to root.
+    for owner in [BOB, 0] {
+        chown(&config, Some(owner), None).unwrap();
+        as_bob(&check).prints("1", 0);
+    }
+}
+
+#[test]
+fn a_refused_file_looks_like_an_absent_one() {
+    if !is_root() {
+        return;
+    }
+    let dir = shared();
+    let path = |name: &str| dir.path().join(name);
+    write(&path("another.toml"), "", 0o644, ALICE);
+    write(&path("closed.toml"), "", 0o600, 0);
+    write(&path("writable.toml"), "", 0o666, BOB);
+    write(&path("group.toml"), "", 0o664, 0);
+    fs::create_dir(path("directory.toml")).unwrap();
+    fs::create_dir(path("closed")).unwrap();
+    fs::set_permissions(path("closed"), PermissionsExt::from_mode(0o700)).unwrap();
+    write(&path("closed/inside.toml"), "", 0o644, 0);
+    symlink("nowhere", path("dangling.toml")).unwrap();
+    fs::create_dir(path("open")).unwrap();
+    write(&path("open/roots.toml"), "", 0o644, 0);
+    fs::set_permissions(path("open"), PermissionsExt::from_mode(0o777)).unwrap();
+    fs::create_dir(path("sticky")).unwrap();
+    fs::set_permissions(path("sticky"), PermissionsExt::from_mode(0o1777)).unwrap();
+    write(&path("mine.toml"), "", 0o644, BOB);
+    symlink("../mine.toml", path("sticky/link.toml")).unwrap();
+    std::os::unix::fs::lchown(path("sticky/link.toml"), Some(ALICE), None).unwrap();
+    let said = |name: &str| {
+        let path = path(name).display().to_string();
+        let ran = as_bob(&["check", "127.0.0.1", "1", "--config", &path]);
+        ran.refuses("");
+        ran.err.replace(&path, "PATH")
+    };
+    let absent = said("absent.toml");
+    assert!(
+        absent.contains("PATH: this file cannot be used"),
+        "{absent}"
+    );
+    for name in [
+        "another.toml",
+        "closed.toml",
+        "writable.toml",
+        "group.toml",
+        "directory.toml",
+        "closed/inside.toml",
+        "closed/absent.toml",
+        "dangling.toml",
+        "open/roots.toml",
+        "sticky/link.toml",
+    ] {
+        assert_eq!(said(name), absent, "{name}");
+    }
+    let mine = path("mine.toml").display().to_string();
+    as_bob(&["check", "127.0.0.1", "1", "--config", &mine]).prints("0", 1);
+}
+
+#[test]
+fn a_file_that_is_no_configuration_looks_like_an_absent_one() {
+    let dir = shared();
+    let path = |name: &str| dir.path().join(name).display().to_string();
+    let said = |path: &str| {
+        let ran = finish(program().args(["check", "127.0.0.1", "1", "--config", path]));
+        ran.refuses("");
+        ran.err.replace(path, "PATH")
+    };
+    let absent = said(&path("absent"));
+    fs::write(path("server.conf"), "DBPassword = x y\n").unwrap();
+    fs::write(path("is.toml.conf"), "secret = 1\n").unwrap();
+    fs::write(path("binary"), b"\xff").unwrap();
+    fs::write(path("comments.conf"), "# DBPassword=\n").unwrap();
+    for name in ["server.conf", "is.toml.conf", "binary", "comments.conf"] {
+        assert_eq!(said(&path(name)), absent, "{name}");
+    }
+    for name in ["/etc/passwd", "/proc/self/environ", "/proc/self/cmdline"] {
+        assert_eq!(said(name), absent, "{name}");
+    }
+    fs::write(path("x.toml"), "secret = 1\n").unwrap();
+    assert!(said(&path("x.toml")).contains("PATH:1: secret: unknown key"));
+}
+
+#[test]
+fn a_secret_file_that_others_can_write_is_refused() {
+    let config = ConfigFile::new("");
+    for mode in [0o660, 0o620, 0o602] {
+        let path = config.beside("password", "x", mode).display().to_string();
+        config.beside(
+            "config.toml",
+            format!(
+                "[services.a]\nport = 1\nhosts = [\"127.0.0.1\"]\nsecrets.p.file = \"{path}\"\n"
+            ),
+            0o640,
+        );
+        let ran = config.run(&["services", "--check"]);
+        ran.refuses(": services.a.secrets.p: ");
+        ran.refuses("this file cannot be used");
+    }
+}
