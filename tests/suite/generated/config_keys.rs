@@ -32,8 +32,8 @@ pub fn example(section: &Section, key: &str, value: &str) -> String {
     }
 }
 
-const HOSTS: &str = "the addresses and ports that may be probed with this service, in the form of the policy's lists; a \
-                     check of any other has status 14, `denied`; absent: no restriction";
+const HOSTS: &str = "the addresses and ports that may be probed with this service, in the format of the policy; any other \
+                     target has status 14, `denied`; default: no restriction";
 
 /// Every section.
 pub const SECTIONS: [Section; 7] = [
@@ -41,11 +41,11 @@ pub const SECTIONS: [Section; 7] = [
         title: "Options, in [defaults], [services.NAME] and [[targets]]",
         frame: "[defaults]\n@\n",
         keys: &[
-            ("timeout", "\"2.5s\"", "deadline of the whole probe"),
+            ("timeout", "\"2.5s\"", "deadline of the probe"),
             (
                 "addresses",
                 "\"all\"",
-                "probe the `first` address of a name, or `all`",
+                "which addresses of a name to probe: `first` or `all`",
             ),
             ("source", "\"127.0.0.1\"", "connect from this local address"),
             (
@@ -53,13 +53,13 @@ pub const SECTIONS: [Section; 7] = [
                 "\"lo\"",
                 "connect through this network interface",
             ),
-            ("count", "5", "connect this many times within the deadline"),
+            ("count", "5", "number of connection attempts within the deadline"),
             (
                 "interval",
                 "\"0.2s\"",
-                "time between the starts of two attempts",
+                "time between the starts of consecutive attempts",
             ),
-            ("require", "3", "how many attempts must succeed"),
+            ("require", "3", "number of attempts that must succeed"),
             (
                 "steps",
                 "[{ expect = \"220 \" }]",
@@ -71,22 +71,22 @@ pub const SECTIONS: [Section; 7] = [
                 "encoding of sent and received text: a WHATWG label",
             ),
             ("crlf", "true", "append CR LF to every text that is sent"),
-            ("quit", "\"QUIT\\r\\n\"", "text to send before closing"),
-            ("quit_hex", "\"e0 00\"", "like `quit`, in hex"),
+            ("quit", "\"QUIT\\r\\n\"", "text that is sent before closing the connection"),
+            ("quit_hex", "\"e0 00\"", "the same as `quit`, in hex"),
             (
                 "max_bytes",
                 "65536",
-                "fail after this many bytes without a match",
+                "fail if this many bytes are received without a match",
             ),
             (
                 "expect_closed",
                 "\"answered\"",
-                "report up if the port refuses connections; with `filtered` also on timeout",
+                "expect a closed port: up if it refuses connections; with `filtered`, also if it does not answer",
             ),
             (
                 "close",
                 "\"rst\"",
-                "how to close the connection: `fin` (drain, then FIN) or `rst` (reset)",
+                "how to close the connection: `fin` (gracefully) or `rst` (reset)",
             ),
         ],
     },
@@ -114,7 +114,7 @@ pub const SECTIONS: [Section; 7] = [
         keys: &[(
             "file",
             "\"/etc/zbx-tcp/till.password\"",
-            "the file with the secret; it must not be readable by everybody",
+            "the file that contains the secret; it must not be world-readable",
         )],
     },
     Section {
@@ -145,7 +145,7 @@ pub const SECTIONS: [Section; 7] = [
             (
                 "expect_hex",
                 "\"00 ?? ff\"",
-                "expect these bytes; `??` is any byte",
+                "expect these bytes; `??` matches any byte",
             ),
             (
                 "expect_any",
@@ -160,30 +160,30 @@ pub const SECTIONS: [Section; 7] = [
         ],
     },
     Section {
-        title: "More keys of a step that expects",
+        title: "Additional keys of a step that expects data",
         frame: "[services.mine]\nsteps = [{ expect = \"ok\", @ }]\n",
         keys: &[
             (
                 "reject",
                 "[\"busy\"]",
-                "fail when this text is received; one text or a list",
+                "fail if this text is received; a text or a list",
             ),
-            ("reject_regex", "'^[45]'", "fail when this matches"),
-            ("reject_hex", "\"ff\"", "fail when these bytes are received"),
+            ("reject_regex", "'^[45]'", "fail if this regular expression matches; a text or a list"),
+            ("reject_hex", "\"ff\"", "fail if these bytes are received; a text or a list"),
             (
                 "min_bytes",
                 "5",
-                "do not decide before this many bytes are received",
+                "minimum number of bytes that must be received before the step can end",
             ),
             (
                 "timeout",
                 "\"1s\"",
-                "deadline of this step, within that of the probe",
+                "deadline of this step; the deadline of the probe also applies",
             ),
         ],
     },
     Section {
-        title: "A pattern of expect_any and expect_all that is a table",
+        title: "A pattern of expect_any or expect_all, as a table",
         frame: "[services.mine]\nsteps = [{ expect_any = [{ @ }] }]\n",
         keys: &[
             ("text", "\"ok\"", "this text, anywhere"),
@@ -204,24 +204,24 @@ pub const SECTIONS: [Section; 7] = [
             (
                 "port",
                 "\"22,80,8000-8010\"",
-                "a port or a list; absent: the port of the service",
+                "a port or a list of ports; default: the port of the service",
             ),
             (
                 "id",
                 "\"mail-1\"",
-                "id in documents and item keys; absent: made from host, port and service",
+                "id in documents and item keys; default: host, port and service",
             ),
             ("name", "\"Mail\"", "display name"),
             ("service", "\"smtp\"", "a named service"),
             (
                 "group",
                 "[\"shops\", \"tills\"]",
-                "group or list of groups, for `--group`",
+                "a group or a list of groups, for `--group`",
             ),
             (
                 "zabbix_host",
                 "\"mail.example.com\"",
-                "Zabbix host of its values, for `-o sender`",
+                "Zabbix host of the values, for `-o sender`",
             ),
         ],
     },
