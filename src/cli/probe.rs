@@ -83,7 +83,7 @@ pub struct NetworkArgs {
     #[arg(long, value_name = "HOW")]
     pub resolver: Option<String>,
 
-    /// Configuration file [default: $ZBX_TCP_CONFIG, else /etc/zbx-tcp/config.toml and conf.d/*.toml]
+    /// Configuration file [default: $ZBX_TCP_CONFIG, otherwise /etc/zbx-tcp/config.toml and conf.d/*.toml]
     #[arg(long, value_name = "FILE")]
     pub config: Option<String>,
 }

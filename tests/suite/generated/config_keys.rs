@@ -53,7 +53,11 @@ pub const SECTIONS: [Section; 7] = [
                 "\"lo\"",
                 "connect through this network interface",
             ),
-            ("count", "5", "number of connection attempts within the deadline"),
+            (
+                "count",
+                "5",
+                "number of connection attempts within the deadline",
+            ),
             (
                 "interval",
                 "\"0.2s\"",
@@ -71,7 +75,11 @@ pub const SECTIONS: [Section; 7] = [
                 "encoding of sent and received text: a WHATWG label",
             ),
             ("crlf", "true", "append CR LF to every text that is sent"),
-            ("quit", "\"QUIT\\r\\n\"", "text that is sent before closing the connection"),
+            (
+                "quit",
+                "\"QUIT\\r\\n\"",
+                "text that is sent before closing the connection",
+            ),
             ("quit_hex", "\"e0 00\"", "the same as `quit`, in hex"),
             (
                 "max_bytes",
@@ -168,8 +176,16 @@ pub const SECTIONS: [Section; 7] = [
                 "[\"busy\"]",
                 "fail if this text is received; a text or a list",
             ),
-            ("reject_regex", "'^[45]'", "fail if this regular expression matches; a text or a list"),
-            ("reject_hex", "\"ff\"", "fail if these bytes are received; a text or a list"),
+            (
+                "reject_regex",
+                "'^[45]'",
+                "fail if this regular expression matches; a text or a list",
+            ),
+            (
+                "reject_hex",
+                "\"ff\"",
+                "fail if these bytes are received; a text or a list",
+            ),
             (
                 "min_bytes",
                 "5",
