@@ -22,6 +22,7 @@ use crate::cli::{Cli, Command, help};
 use crate::engine::ResolverKind;
 use crate::escape::push_escaped;
 use crate::failure::{Failure, Status};
+use crate::os::stop::StopHandle;
 use crate::output::text::ColorMode;
 use crate::settings::SettingsError;
 use crate::settings::request::ResolverChoice;
@@ -54,13 +55,15 @@ type CommandResult = Result<Exit, SettingsError>;
 /// Parses the command line and runs the command. The first argument is the name of the program.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     let mut arguments: Vec<OsString> = arguments.into_iter().collect();
+    // Before anything that takes time, so that an early signal does not cost the results.
+    let stop = batch_stop(&arguments);
     translate_help_command(&mut arguments);
     let cli = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,
         Err(error) => return help_or_usage_error(&error, &arguments),
     };
     let result = match cli.command {
-        Command::Batch(args) => batch::run(&args),
+        Command::Batch(args) => batch::run(&args, stop.as_ref()),
         Command::Check(args) => check::run(&args),
         Command::Discover(args) => discover::run(&args),
         Command::Serve(args) => serve::run(&args),
@@ -68,6 +71,15 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Demo => demo::run(),
     };
     result.unwrap_or_else(|error| usage_error(&error.to_string()))
+}
+
+/// What ends a batch on SIGINT and SIGTERM; other commands keep the default action. Without descriptors for it, so does
+/// a batch, and it still prints its values.
+fn batch_stop(arguments: &[OsString]) -> Option<StopHandle> {
+    let is_batch = arguments.get(1).is_some_and(|command| command == "batch");
+    is_batch
+        .then(|| StopHandle::on_signals(Exit::Down.code().into()).ok())
+        .flatten()
 }
 
 /// Turns `help check` into `check --help`. The help subcommand of clap would build all commands at every start.
@@ -120,12 +132,27 @@ fn print(bytes: &[u8], exit: Exit) -> Exit {
 
 /// Prints what the closure writes, and returns the exit status as [`print()`] does.
 fn print_with(exit: Exit, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Exit {
-    let mut out = io::stdout().lock();
-    match write(&mut out).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            usage_error(&format!("write to standard output: {error}"))
+    print_to(&mut io::stdout().lock(), exit, write)
+}
+
+/// The same for another writer of standard output.
+fn print_to(
+    out: &mut dyn Write,
+    exit: Exit,
+    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> Exit {
+    match write(out).and_then(|()| out.flush()) {
+        // Nobody reads it, any more or after a signal.
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::BrokenPipe | io::ErrorKind::TimedOut
+            ) =>
+        {
+            exit
         }
-        _ => exit,
+        Err(error) => usage_error(&format!("write to standard output: {error}")),
+        Ok(()) => exit,
     }
 }
 

@@ -11,6 +11,7 @@ mod error;
 mod event_loop;
 mod index;
 mod inline_vec;
+mod lateness;
 mod limits;
 mod resolver_kind;
 pub mod session;
@@ -24,8 +25,9 @@ use crate::engine::limits::shared::SharedLimits;
 use crate::policy::Policy;
 use crate::source::Source;
 pub use error::PollError;
-pub use limits::Limits;
+pub use event_loop::UNANSWERED_COUNTS;
 pub use limits::capacity::Capacity;
+pub use limits::{Bound, Limits};
 pub use resolver_kind::ResolverKind;
 pub use sink::{Observed, Sink};
 

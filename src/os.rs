@@ -3,8 +3,10 @@
 
 pub mod errno;
 pub mod files;
+pub mod neighbour;
 pub mod random;
 pub mod route;
 pub mod rt;
 pub mod socket;
+pub mod stdout;
 pub mod stop;

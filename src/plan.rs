@@ -157,7 +157,7 @@ impl Default for ProbeSpec {
         Self {
             service: None,
             family: Family::default(),
-            addresses: AddressSelection::First,
+            addresses: AddressSelection::Any,
             bind: LocalBind::default(),
             timeout: Self::TIMEOUT,
             attempts: None,
@@ -185,6 +185,16 @@ impl ProbeSpec {
         match (policy.decide(address, port), &self.allowed_hosts) {
             (Decision::Allowed(_), Some(hosts)) => hosts.decide(address, port),
             (decision, _) => decision,
+        }
+    }
+
+    /// Whether every address of a name must be as expected. A port is only closed if no address
+    /// accepts.
+    pub fn needs_every_address(&self) -> bool {
+        match self.addresses {
+            AddressSelection::All => true,
+            AddressSelection::Any => matches!(self.expected, Expected::Closed(_)),
+            AddressSelection::First => false,
         }
     }
 
@@ -284,6 +294,8 @@ pub enum Family {
 /// Which of the resolved addresses are probed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum AddressSelection {
+    /// One after the other, until one passes; all, where a closed port is expected.
+    Any,
     /// The first one, which is named in the result.
     First,
     /// All; the target is up only if every address is.

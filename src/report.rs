@@ -23,10 +23,13 @@ pub struct Report {
     /// The duration of the name lookup; absent for an address and if the lookup failed.
     pub resolve: Option<Duration>,
     /// The representative connection: of several attempts the last successful one, else the last;
-    /// of several addresses the first failed one, else the first.
+    /// of several addresses the one that passed, or whose failure is that of the target.
     pub connection: Option<ConnectionReport>,
-    /// One report per address, if all addresses are probed.
+    /// One report per address: of all addresses, or, where one that passes is enough, of those that
+    /// passed or failed. Empty if only one was to be probed.
     pub addresses: Box<[ConnectionReport]>,
+    /// How many addresses the name has; 0 if the host is an address, or was not resolved.
+    pub address_count: u32,
     /// The statistics of several attempts, if the plan has several.
     pub attempts: Option<Box<RunningStats>>,
 }
@@ -42,8 +45,21 @@ impl Report {
             resolve: None,
             connection: None,
             addresses: Box::default(),
+            address_count: 0,
             attempts: None,
         }
+    }
+
+    /// The failures of the addresses that were probed, if the name has several addresses.
+    pub fn address_failures(&self) -> Option<impl Iterator<Item = Arc<Failure>> + '_> {
+        let expected = self.plan.spec.expected;
+        let probed = match (&self.addresses[..], &self.connection) {
+            ([], Some(only)) => std::slice::from_ref(only),
+            (addresses, _) => addresses,
+        };
+        let failures = probed.iter().filter_map(move |one| one.verdict(expected));
+        let failures = failures.filter(|failure| failure.status != Status::NotTried);
+        (self.address_count > 1).then_some(failures)
     }
 
     /// The status of the target.
@@ -211,7 +227,7 @@ mod tests {
 
     #[test]
     fn reports_are_small_enough_for_large_batches() {
-        assert!(size_of::<Report>() <= 200, "{}", size_of::<Report>());
+        assert!(size_of::<Report>() <= 208, "{}", size_of::<Report>());
         assert!(
             size_of::<ConnectionReport>() <= 128,
             "{}",

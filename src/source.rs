@@ -3,6 +3,7 @@
 mod interval;
 mod queue;
 
+use std::hash::{BuildHasher, RandomState};
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::time::Instant;
@@ -86,7 +87,7 @@ impl<I: Iterator<Item = Arc<Plan>>> Source for List<I> {
 }
 
 /// A list in a pseudo-random order that depends on a seed only: no single subnet gets all the first
-/// connects, and runs are repeatable.
+/// connects, and a run with a known seed is repeatable.
 #[derive(Debug)]
 pub struct Shuffled<'p> {
     plans: &'p [Arc<Plan>],
@@ -118,6 +119,12 @@ impl Source for Shuffled<'_> {
                 .map(Arc::clone),
         )
     }
+}
+
+/// A seed that differs from run to run: what one run does not get to is not always the same.
+pub fn random_seed() -> u64 {
+    // The standard library's source of randomness; it does not fail.
+    RandomState::new().hash_one(0)
 }
 
 /// `SplitMix64` (Steele, Lea and Flood, 2014): good enough to shuffle, not for secrets.

@@ -79,11 +79,11 @@ _zbx__tcp() {
                     return 0
                     ;;
                 --output)
-                    COMPREPLY=($(compgen -W "text json schema id name host port service up status status_name error step address family source time.total time.resolve time.connect time.first_byte time.dialogue tcp.rtt tcp.rttvar tcp.syn_retransmits tcp.mss icmp.type icmp.code icmp.from response.bytes response.text response.hex attempts.sent attempts.ok attempts.loss attempts.min attempts.avg attempts.max attempts.stddev" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "text json schema id name host port service up state status status_name error step address family source addresses_total addresses_failed addresses_error time.total time.resolve time.connect time.first_byte time.dialogue tcp.rtt tcp.rttvar tcp.syn_retransmits tcp.mss icmp.type icmp.code icmp.from response.bytes response.text response.hex attempts.sent attempts.ok attempts.loss attempts.min attempts.avg attempts.max attempts.stddev" -- "${cur}"))
                     return 0
                     ;;
                 -o)
-                    COMPREPLY=($(compgen -W "text json schema id name host port service up status status_name error step address family source time.total time.resolve time.connect time.first_byte time.dialogue tcp.rtt tcp.rttvar tcp.syn_retransmits tcp.mss icmp.type icmp.code icmp.from response.bytes response.text response.hex attempts.sent attempts.ok attempts.loss attempts.min attempts.avg attempts.max attempts.stddev" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "text json schema id name host port service up state status status_name error step address family source addresses_total addresses_failed addresses_error time.total time.resolve time.connect time.first_byte time.dialogue tcp.rtt tcp.rttvar tcp.syn_retransmits tcp.mss icmp.type icmp.code icmp.from response.bytes response.text response.hex attempts.sent attempts.ok attempts.loss attempts.min attempts.avg attempts.max attempts.stddev" -- "${cur}"))
                     return 0
                     ;;
                 --metrics)
@@ -268,11 +268,11 @@ _zbx__tcp() {
             fi
             case "${prev}" in
                 --output)
-                    COMPREPLY=($(compgen -W "text json schema id name host port service up status status_name error step address family source time.total time.resolve time.connect time.first_byte time.dialogue tcp.rtt tcp.rttvar tcp.syn_retransmits tcp.mss icmp.type icmp.code icmp.from response.bytes response.text response.hex attempts.sent attempts.ok attempts.loss attempts.min attempts.avg attempts.max attempts.stddev" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "text json schema id name host port service up state status status_name error step address family source addresses_total addresses_failed addresses_error time.total time.resolve time.connect time.first_byte time.dialogue tcp.rtt tcp.rttvar tcp.syn_retransmits tcp.mss icmp.type icmp.code icmp.from response.bytes response.text response.hex attempts.sent attempts.ok attempts.loss attempts.min attempts.avg attempts.max attempts.stddev" -- "${cur}"))
                     return 0
                     ;;
                 -o)
-                    COMPREPLY=($(compgen -W "text json schema id name host port service up status status_name error step address family source time.total time.resolve time.connect time.first_byte time.dialogue tcp.rtt tcp.rttvar tcp.syn_retransmits tcp.mss icmp.type icmp.code icmp.from response.bytes response.text response.hex attempts.sent attempts.ok attempts.loss attempts.min attempts.avg attempts.max attempts.stddev" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "text json schema id name host port service up state status status_name error step address family source addresses_total addresses_failed addresses_error time.total time.resolve time.connect time.first_byte time.dialogue tcp.rtt tcp.rttvar tcp.syn_retransmits tcp.mss icmp.type icmp.code icmp.from response.bytes response.text response.hex attempts.sent attempts.ok attempts.loss attempts.min attempts.avg attempts.max attempts.stddev" -- "${cur}"))
                     return 0
                     ;;
                 --timeout)

@@ -27,7 +27,7 @@ pub struct BatchArgs {
     #[arg(short, long, value_name = "WHAT")]
     pub output: Option<String>,
 
-    /// Metrics for -o sender [default: up,status,time.connect,time.total,tcp.rtt,tcp.syn_retransmits]
+    /// Metrics for -o sender, `captures.NAME` included [default: up,status,time.connect,time.total,tcp.rtt,tcp.syn_retransmits]
     #[arg(long, value_name = "LIST")]
     pub metrics: Option<String>,
 
@@ -43,7 +43,7 @@ pub struct BatchArgs {
     #[arg(long)]
     pub compact: bool,
 
-    /// Deadline of the run; targets that were not started before it have the status `not_tried` [default: 2.5s]
+    /// Deadline of the whole run; targets not finished by then are reported as `not_tried` [default: 2.5s]
     #[arg(long, value_name = "DURATION", allow_hyphen_values = true)]
     pub deadline: Option<String>,
 
@@ -91,7 +91,7 @@ pub struct LimitArgs {
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     pub threads: Option<String>,
 
-    /// Seed of the randomized start order [default: 0]
+    /// Seed of the randomized start order [default: another one in each run]
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     pub seed: Option<String>,
 }

@@ -1,6 +1,7 @@
 //! `zbx-tcp batch`: probes many targets in one process and prints one document, lines or a table.
 
 mod input;
+mod output;
 mod progress;
 mod sink;
 
@@ -10,9 +11,10 @@ use std::time::Instant;
 
 use crate::cli::batch::BatchArgs;
 use crate::cli::values::non_empty;
+use crate::commands::batch::output::StoppableOutput;
 use crate::commands::batch::sink::BatchSink;
 use crate::commands::{
-    CommandResult, Exit, color_mode, internal_error, limits, log_line, print_with, resolver_kind,
+    CommandResult, Exit, color_mode, internal_error, limits, log_line, print_to, resolver_kind,
 };
 use crate::engine;
 use crate::engine::Limits;
@@ -26,32 +28,37 @@ use crate::settings::batch;
 use crate::settings::batch::{Batch, BatchRequest};
 use crate::settings::config::Configuration;
 use crate::settings::request::Transcript;
-use crate::source::Shuffled;
+use crate::source::{Shuffled, random_seed};
 
-/// Probes every target and prints the result in the requested format.
+/// Probes every target and prints the result in the requested format. `stop` ends the run.
 ///
 /// # Errors
 /// A usage or configuration error; nothing was sent.
 #[allow(clippy::disallowed_methods)]
-pub fn run(args: &BatchArgs) -> CommandResult {
+pub fn run(args: &BatchArgs, stop: Option<&StopHandle>) -> CommandResult {
     let start = Instant::now();
     let config = Configuration::load(non_empty(&args.probe.network.config))?;
     let request = BatchRequest::from_args(args)?;
-    let batch = batch::batch(request, &config, input::read)?;
+    let batch = batch::batch(request, &config, |timeout| input::read(timeout, stop))?;
     drop(config);
     log_invalid_entries(&batch);
-    // Without descriptors for this, signals keep their default action; the run still prints its values.
-    let stop = StopHandle::on_signals(Exit::Down.code().into()).ok();
-    let mut sink = BatchSink::new(&batch, stop.as_ref());
+    let mut sink = BatchSink::new(&batch, stop);
     let policy = Policy::system();
-    let unreported = probe(&batch, &policy, stop.as_ref(), start, &mut sink);
+    let unreported = probe(&batch, &policy, stop, start, &mut sink);
     sink.complete(&unreported);
+    log_held_back(&batch, &sink);
     let exit = if sink.all_up() && batch.invalid.count == 0 {
         Exit::Up
     } else {
         Exit::Down
     };
-    Ok(print_results(sink, &batch, start, exit))
+    Ok(print_results(
+        sink,
+        &batch,
+        StoppableOutput::new(stop),
+        start,
+        exit,
+    ))
 }
 
 /// The results of a batch as text.
@@ -98,7 +105,11 @@ fn probe(
             log_line(reason);
         }
     }
-    let mut source = Shuffled::new(&batch.plans, batch.seed);
+    let seed = batch.seed.unwrap_or_else(random_seed);
+    if batch.transcript == Transcript::Shown && batch.plans.len() > 1 {
+        log_line(&format!("the targets start in the order of --seed {seed}"));
+    }
+    let mut source = Shuffled::new(&batch.plans, seed);
     let ran = catch_unwind(AssertUnwindSafe(|| {
         #[cfg(debug_assertions)]
         super::panic_if_tested();
@@ -117,6 +128,23 @@ fn probe(
     }
 }
 
+/// Names the limits that kept targets from being tried.
+fn log_held_back(batch: &Batch, sink: &BatchSink<'_>) {
+    if batch.transcript == Transcript::Silent {
+        return;
+    }
+    for (bound, count) in &sink.held_back {
+        let targets = if *count == 1 {
+            "target was"
+        } else {
+            "targets were"
+        };
+        log_line(&format!(
+            "{count} {targets} not tried before the run ended: {bound}"
+        ));
+    }
+}
+
 fn log_invalid_entries(batch: &Batch) {
     if batch.transcript == Transcript::Silent || batch.invalid.count == 0 {
         return;
@@ -131,19 +159,27 @@ fn log_invalid_entries(batch: &Batch) {
 
 /// Prints the results, except for the lines of `ndjson` that were printed during the run.
 #[allow(clippy::disallowed_methods)]
-fn print_results(mut sink: BatchSink<'_>, batch: &Batch, start: Instant, exit: Exit) -> Exit {
+fn print_results(
+    mut sink: BatchSink<'_>,
+    batch: &Batch,
+    mut output: StoppableOutput<'_>,
+    start: Instant,
+    exit: Exit,
+) -> Exit {
     let elapsed = start.elapsed();
     match batch.wanted.format {
         BatchFormat::Text => {
             let summary = sink.summary.line(elapsed);
             let text = sink.table(&summary, color_mode());
-            print_with(exit, |out| out.write_all(text.as_bytes()))
+            print_to(&mut output, exit, |out| out.write_all(text.as_bytes()))
         }
-        BatchFormat::Ndjson => print_with(exit, |_| sink.finish_stream()),
-        BatchFormat::Sender => print_with(exit, |out| sink.write_sender_lines(BufWriter::new(out))),
+        BatchFormat::Ndjson => print_to(&mut output, exit, |_| sink.finish_stream()),
+        BatchFormat::Sender => print_to(&mut output, exit, |out| {
+            sink.write_sender_lines(BufWriter::new(out))
+        }),
         BatchFormat::Json => {
             let mut bytes = 0;
-            let exit = print_with(exit, |out| match sink.document(elapsed) {
+            let exit = print_to(&mut output, exit, |out| match sink.document(elapsed) {
                 Some(document) => document.write(out).map(|written| bytes = written),
                 None => Ok(()),
             });

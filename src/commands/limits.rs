@@ -5,7 +5,7 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::engine::{Capacity, Limits};
+use crate::engine::{Capacity, Limits, UNANSWERED_COUNTS};
 use crate::plan::Plan;
 use crate::settings::batch::Bounds;
 
@@ -95,13 +95,14 @@ fn most_in_flight(bounds: &Bounds, plans: &[Arc<Plan>], enough: NonZeroUsize) ->
         _ if bounded <= enough.get() => bounded,
         None => bounded.min(literals().count()),
         Some(most) => {
+            let most = with_unanswered(most, longest_timeout(bounds, plans));
             // Sorting takes a quarter of the memory of a map.
             let mut hosts: Vec<_> = literals().collect();
             hosts.sort_unstable();
             bounded.min(
                 hosts
                     .chunk_by(IpAddr::eq)
-                    .map(|probes| probes.len().min(most.get()))
+                    .map(|probes| probes.len().min(most))
                     .sum(),
             )
         }
@@ -113,14 +114,27 @@ fn started_in_time(bounds: &Bounds, plans: &[Arc<Plan>]) -> usize {
     let Some(rate) = bounds.rate.map(NonZeroU32::get) else {
         return usize::MAX;
     };
-    let longest = plans
+    let started = u128::from(rate) * longest_timeout(bounds, plans).as_millis() / 1000 + 1;
+    usize::try_from(started).unwrap_or(usize::MAX)
+}
+
+/// The most probes of one address that are in flight within this time if it does not answer, with this limit per
+/// address: an unanswered SYN soon no longer counts.
+fn with_unanswered(per_address: NonZeroUsize, time: Duration) -> usize {
+    let periods = time.as_millis().div_ceil(UNANSWERED_COUNTS.as_millis());
+    per_address
+        .get()
+        .saturating_mul(usize::try_from(periods).unwrap_or(usize::MAX).max(1))
+}
+
+/// The longest time that a probe is in flight.
+fn longest_timeout(bounds: &Bounds, plans: &[Arc<Plan>]) -> Duration {
+    plans
         .iter()
         .map(|plan| plan.spec.timeout)
         .max()
         .unwrap_or_default()
-        .min(bounds.deadline);
-    let started = u128::from(rate) * longest.as_millis() / 1000 + 1;
-    usize::try_from(started).unwrap_or(usize::MAX)
+        .min(bounds.deadline)
 }
 
 #[cfg(test)]
@@ -230,17 +244,17 @@ mod tests {
     #[test]
     fn waiting_probes_need_no_descriptors() {
         let crowded = plans(addresses(50), 100);
-        assert_eq!(chosen(&bounds(), &crowded), 1, "50 addresses with 16 each");
-        assert_eq!(
-            chosen(
-                &Bounds {
-                    per_host: NonZeroUsize::new(50),
-                    ..bounds()
-                },
-                &crowded
-            ),
-            3
-        );
+        for (per_host, tables) in [(2, 1), (5, 3), (16, 5)] {
+            let bounds = Bounds {
+                per_host: NonZeroUsize::new(per_host),
+                ..bounds()
+            };
+            assert_eq!(
+                chosen(&bounds, &crowded),
+                tables,
+                "50 addresses with {per_host} each, in ten periods of 200 ms"
+            );
+        }
         assert_eq!(
             chosen(
                 &Bounds {

@@ -13,8 +13,10 @@ pub use expectation::{Capture, Input};
 use crate::engine::dialogue::expectation::{Expectation, Outcome};
 use crate::engine::dialogue::matcher::MatchEnd;
 use crate::engine::dialogue::received::Received;
+use crate::failure::Status;
 use crate::plan::Plan;
 use crate::plan::layer::SharedLayer;
+use crate::plan::pattern::Pattern;
 use crate::plan::steps::{Expect, Piece, Step, Template};
 use crate::report::Response;
 
@@ -32,6 +34,8 @@ pub struct Dialogue {
     matched: usize,
     /// The patterns of the current step, once it has compared anything.
     expectation: Option<Box<Expectation>>,
+    /// Whether the last answer was accepted although it is incomplete.
+    accepted_incomplete: bool,
     captures: Vec<Capture>,
 }
 
@@ -49,7 +53,7 @@ pub enum Progress {
     Tentative,
     /// All steps are done.
     Done,
-    /// This reject pattern matched.
+    /// A reject pattern matched: its reason, or the pattern.
     Rejected(String),
     /// The expected answer can no longer match.
     Impossible,
@@ -80,6 +84,7 @@ impl Dialogue {
             received,
             matched: 0,
             expectation: None,
+            accepted_incomplete: false,
             captures: Vec::new(),
         }
     }
@@ -115,28 +120,78 @@ impl Dialogue {
         let expectation = self.expectation.as_mut()?;
         match expectation.update(expect, &self.received, input) {
             Outcome::Matched(end) => {
-                for (name, value) in expectation.captures(expect, &self.received, end) {
-                    self.captures.retain(|(known, _)| *known != name);
-                    self.captures.push((name, value));
-                }
-                self.matched = end;
-                self.expectation = None;
-                self.position += 1;
+                let captures = expectation.captures(expect, &self.received, end);
+                self.matched(expect, end, captures);
                 None
             }
             Outcome::Rejected(index) => Some(Progress::Rejected(
-                expect
-                    .reject
-                    .get(index)
-                    .map(ToString::to_string)
-                    .unwrap_or_default(),
+                expect.reject.get(index).map(rejection).unwrap_or_default(),
             )),
             Outcome::Impossible => Some(Progress::Impossible),
             _ if self.received.raw().len() >= plan.spec.max_bytes => {
                 Some(Progress::TooMuch(self.received.raw().len()))
             }
             Outcome::Tentative => Some(Progress::Tentative),
+            Outcome::Undecided if self.accepts_incomplete(expect, input) => None,
             Outcome::Undecided => Some(Progress::Wait),
+        }
+    }
+
+    /// The current step is met by the bytes up to `end`.
+    fn matched(&mut self, expect: &Expect, end: usize, captures: Vec<Capture>) {
+        for (name, mut value) in captures {
+            if expect.numbers.contains(&name) {
+                value = decimal(&value);
+            }
+            self.captures.retain(|(known, _)| *known != name);
+            self.captures.push((name, value));
+        }
+        self.matched = end;
+        self.expectation = None;
+        self.position += 1;
+    }
+
+    /// Meets the step with what was received, if no more can arrive and that is enough.
+    fn accepts_incomplete(&mut self, expect: &Expect, input: Input) -> bool {
+        let incomplete = expect.incomplete.as_deref();
+        let enough = match input {
+            Input::MoreMayCome | Input::Quiescent => None,
+            Input::Closed => incomplete.and_then(|incomplete| incomplete.at_close.as_deref()),
+            Input::TimeOver => incomplete.and_then(|incomplete| incomplete.at_timeout.as_deref()),
+        };
+        let Some(enough) = enough else { return false };
+        let mut expectation = Expectation::new(enough, MatchEnd::Earliest);
+        let Outcome::Matched(end) = expectation.update(enough, &self.received, input) else {
+            return false;
+        };
+        let captures = expectation.captures(enough, &self.received, end);
+        self.matched(expect, end, captures);
+        self.accepted_incomplete = true;
+        true
+    }
+
+    /// Whether it is our turn to speak once the dialogue has ended, so that the protocol's farewell
+    /// is understood and is no violation. A server whose greeting has not arrived whole logs a
+    /// client that speaks, and may block it. `status` is that of the failure, if it failed.
+    pub fn is_our_turn(&self, plan: &Plan, status: Option<Status>) -> bool {
+        let is_expect = |step: &Step| matches!(step, Step::Expect(_));
+        let has_matched = plan.spec.steps.iter().take(self.position).any(is_expect);
+        let speaks_first = plan.spec.steps.first().is_some_and(|step| !is_expect(step));
+        match status {
+            None => (has_matched || speaks_first) && !self.accepted_incomplete,
+            // The server has answered our message, though not as expected.
+            Some(Status::Rejected) => has_matched || speaks_first,
+            Some(Status::Mismatch) => has_matched && self.buffered_len() < plan.spec.max_bytes,
+            // It is the server's turn, or the connection is lost.
+            Some(_) => false,
+        }
+    }
+
+    /// What it means if the peer closes in the current step before it has sent anything.
+    pub fn meaning_of_close<'p>(&self, plan: &'p Plan) -> Option<&'p str> {
+        match plan.spec.steps.get(self.position) {
+            Some(Step::Expect(expect)) => expect.incomplete.as_ref()?.if_closed.as_deref(),
+            _ => None,
         }
     }
 
@@ -191,7 +246,32 @@ impl Dialogue {
         self.received.push(bytes);
     }
 
-    /// The number of bytes that it holds.
+    /// Keeps of the received bytes only what a response shows: nothing is matched any more.
+    pub fn finish(&mut self) {
+        self.received.keep(Response::KEPT);
+    }
+
+    /// Takes bytes received after [`Dialogue::finish`], of which a response shows the first ones.
+    pub fn feed_finished(&mut self, bytes: &[u8]) {
+        self.total += bytes.len() as u64;
+        let shown = Response::KEPT
+            .saturating_sub(self.buffered_len())
+            .min(bytes.len());
+        self.received.push(bytes.get(..shown).unwrap_or_default());
+    }
+
+    /// The number of bytes received in total.
+    pub fn total(&self) -> u64 {
+        self.total
+    }
+
+    /// The memory of the received bytes, decoded ones and captures included.
+    pub fn held(&self) -> usize {
+        let captures = self.captures.iter().map(|(_, value)| value.len());
+        self.received.held() + captures.sum::<usize>()
+    }
+
+    /// The number of bytes that it has since the match before the last one.
     pub fn buffered_len(&self) -> usize {
         self.received.raw().len()
     }
@@ -257,6 +337,25 @@ impl Dialogue {
             bytes: self.total,
             start,
         })
+    }
+}
+
+/// A big-endian number in decimal; more than eight bytes are no number and stay as they are.
+fn decimal(bytes: &[u8]) -> Vec<u8> {
+    if bytes.len() > 8 {
+        return bytes.to_vec();
+    }
+    let number = bytes
+        .iter()
+        .fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+    number.to_string().into_bytes()
+}
+
+/// Why an answer is rejected, in words if there are any.
+fn rejection(pattern: &Pattern) -> String {
+    match &pattern.reason {
+        Some(reason) => reason.to_string(),
+        None => format!("the answer matches the reject pattern {pattern}"),
     }
 }
 

@@ -4,14 +4,20 @@
 
 mod admit;
 mod connection;
+mod delays;
 mod io;
 mod layered;
+mod memory;
 mod pending;
 mod poller;
 mod sessions;
 mod shutdown;
 mod sockets;
+mod unanswered;
+mod unread;
 pub(super) mod worker;
+
+pub use unanswered::UNANSWERED_COUNTS;
 
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
@@ -20,10 +26,13 @@ use crate::address::Host;
 use crate::engine::dns::{AddressOrder, ResolvedAddresses, Resolver, owns_token};
 use crate::engine::error::PollError;
 use crate::engine::event_loop::connection::Connections;
+use crate::engine::event_loop::delays::Delays;
+use crate::engine::event_loop::memory::ReceiveMemory;
 use crate::engine::event_loop::pending::{ConnectRequest, Parked, Pending, Shortage};
-use crate::engine::event_loop::poller::{Poller, SOURCE, STOP};
+use crate::engine::event_loop::poller::{EVENTS, Poller, SOURCE, STOP};
 use crate::engine::event_loop::sessions::{Sessions, SlotState};
 use crate::engine::event_loop::shutdown::RunDeadline;
+use crate::engine::event_loop::unanswered::UnansweredConnects;
 use crate::engine::event_loop::worker::Worker;
 use crate::engine::index::{ConnId, SessionId, SessionKey};
 use crate::engine::limits::Limits;
@@ -72,6 +81,9 @@ pub(super) fn run(
             .poll()
             .inspect_err(|error| event_loop.abort(error))?;
         event_loop.deliver(now);
+        event_loop
+            .collect_before_expiry(now)
+            .inspect_err(|error| event_loop.abort(error))?;
         event_loop.expire(now);
         event_loop.report();
         event_loop.close_finished(now);
@@ -94,6 +106,10 @@ struct EventLoop<'e, 's> {
     connections: Connections,
     /// Connects and plans that wait.
     pending: Pending,
+    /// Connects that count for their address until they are unanswered for too long.
+    unanswered: UnansweredConnects,
+    /// What is counted of the received bytes.
+    memory: ReceiveMemory,
     /// Resolves names; its lookups are keyed by [`SessionId::index`].
     resolver: Box<dyn Resolver>,
     /// Actions of the session that is being driven; empty between calls.
@@ -102,6 +118,8 @@ struct EventLoop<'e, 's> {
     buffer: Box<[u8]>,
     /// Number of turns so far.
     turn: u64,
+    /// How late it is.
+    delays: Delays,
 }
 
 impl<'e, 's> EventLoop<'e, 's> {
@@ -114,18 +132,22 @@ impl<'e, 's> EventLoop<'e, 's> {
         let poller = Poller::new(worker)?;
         let resolver = resolver.resolver(poller.registry())?;
         let capacity = worker.in_flight.min(MAX_PREALLOCATED);
+        let now = Instant::now();
         Ok(Self {
             sink,
             worker,
             deadline: RunDeadline::new(worker.deadline),
             poller,
-            sessions: Sessions::new(capacity, Instant::now()),
+            sessions: Sessions::new(capacity, now),
             connections: Connections::new(capacity),
             pending: Pending::default(),
+            unanswered: UnansweredConnects::default(),
+            memory: ReceiveMemory::default(),
             resolver,
             actions: Actions::new(),
             buffer: vec![0; READ_SIZE].into_boxed_slice(),
             turn: 0,
+            delays: Delays::new(now),
         })
     }
 
@@ -133,7 +155,9 @@ impl<'e, 's> EventLoop<'e, 's> {
     #[allow(clippy::disallowed_methods)]
     fn admit(&mut self) {
         self.turn += 1;
-        self.start_one(Instant::now());
+        let now = Instant::now();
+        self.worked_until(now);
+        self.start_one(now);
     }
 
     /// Whether nothing is left to do.
@@ -144,19 +168,24 @@ impl<'e, 's> EventLoop<'e, 's> {
     /// Waits for events, or only fetches them if there is other work, and reads the clock.
     #[allow(clippy::disallowed_methods)]
     fn poll(&mut self) -> Result<Instant, PollError> {
+        self.continue_waiting_for_memory();
         let has_work = !self.connections.unread.is_empty()
             || !self.connections.closing.is_empty()
             || !self.sessions.finished.is_empty()
             || self.may_start();
-        let times = [
-            self.sessions.timers.next(),
-            self.resolver.next_wake(),
+        let next = [
+            self.next_expiry(),
             self.pending.next_retry(),
-            self.deadline.next(),
+            self.next_release(),
+            self.next_memory_check(self.delays.read_at),
         ];
-        let timeout = match times.into_iter().flatten().min() {
+        let timeout = match next.into_iter().flatten().min() {
             _ if has_work => Some(Duration::ZERO),
-            Some(next) => Some(next.saturating_duration_since(Instant::now())),
+            Some(next) => {
+                let now = Instant::now();
+                self.worked_until(now);
+                Some(next.saturating_duration_since(now))
+            }
             None => None,
         };
         if timeout != Some(Duration::ZERO) {
@@ -164,14 +193,49 @@ impl<'e, 's> EventLoop<'e, 's> {
             self.sink.before_wait();
         }
         self.poller.wait(timeout)?;
-        Ok(Instant::now())
+        let now = Instant::now();
+        // The resolver's may be any time in the past.
+        let timers = [self.sessions.timers.next(), self.deadline.next()];
+        self.woke(now, timeout, timers.into_iter().flatten().min());
+        Ok(now)
     }
 
-    /// Handles the events of the last wake, and what the last turn left unread.
-    fn deliver(&mut self, now: Instant) {
-        for connection in std::mem::take(&mut self.connections.unread) {
-            self.read(connection, now);
+    /// When something expires next: a timer of a session or of the resolver, or the run.
+    fn next_expiry(&self) -> Option<Instant> {
+        let times = [
+            self.sessions.timers.next(),
+            self.resolver.next_wake(),
+            self.deadline.next(),
+        ];
+        times.into_iter().flatten().min()
+    }
+
+    /// Before anything expires, handles all events that the kernel holds: those that did not fit
+    /// into the last wake, and those that came after it but before the clock was read, however long
+    /// this process was stopped in between.
+    fn collect_before_expiry(&mut self, now: Instant) -> Result<(), PollError> {
+        if self.next_expiry().is_none_or(|next| next > now) {
+            return Ok(());
         }
+        // Each wake brings the events of other descriptors, until one has room left.
+        for _ in 0..=self.connections.open() / EVENTS + 1 {
+            self.poller.wait(Some(Duration::ZERO))?;
+            self.deliver_events(now);
+            if !self.poller.is_behind() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Handles what the last turn left unread, and the events of the last wake.
+    fn deliver(&mut self, now: Instant) {
+        self.continue_unread(now);
+        self.deliver_events(now);
+    }
+
+    /// Handles the events of the last wake.
+    fn deliver_events(&mut self, now: Instant) {
         let events = self.poller.take();
         for event in &events {
             let token = event.token();
@@ -181,7 +245,7 @@ impl<'e, 's> EventLoop<'e, 's> {
                 self.deadline.stop(now);
             } else if token == SOURCE {
                 self.pending.source_is_ready();
-            } else {
+            } else if !self.waits_to_read(ConnId::new(token.0), now) {
                 self.connection_ready(ConnId::new(token.0), event, now);
             }
         }
@@ -194,6 +258,7 @@ impl<'e, 's> EventLoop<'e, 's> {
         if self.resolver.ran_out_of_sockets() {
             self.close_reusable();
         }
+        self.delays.event = self.delays.timer;
         while let Some((key, answer)) = self.resolver.poll_answer() {
             let id = SessionId::new(key);
             let Some(slot) = self.sessions.get(id) else {
@@ -211,6 +276,7 @@ impl<'e, 's> EventLoop<'e, 's> {
                 Err(failure) => self.handle(id, Event::Unresolved(failure), now),
             }
         }
+        self.end_event();
     }
 
     /// Handles timers: those of the resolver, up to [`TIMERS_PER_TURN`] sessions, the run's.
@@ -221,24 +287,34 @@ impl<'e, 's> EventLoop<'e, 's> {
             let Some(id) = self.sessions.timers.pop_due(now) else {
                 break;
             };
-            self.drain_socket_events(id, now);
+            self.read_rest(id, now);
+            self.fail_unsent(id, now);
+            self.delays.event = self.delays.timer;
             self.tick(id, now);
+            self.end_event();
             // One by one: the reports of thousands that end at once need not all be in memory.
             self.report();
         }
         self.end_when_due(now);
     }
 
-    /// Before a session times out, handles events of its sockets that did not fit into the last
-    /// wake: what it waits for may have come in time, and only we are late.
-    fn drain_socket_events(&mut self, id: SessionId, now: Instant) {
-        if self.poller.is_behind() {
-            let Some(slot) = self.sessions.get(id) else {
-                return;
-            };
-            for connection in slot.connections.all() {
-                self.poll_connection(connection, now);
+    /// Before a session times out, reads what its connections have left unread because it was much:
+    /// what it waits for may have arrived in time, and only we are late.
+    fn read_rest(&mut self, id: SessionId, now: Instant) {
+        if self.waits_for_memory(id) {
+            if let Some(slot) = self.sessions.get_mut(id) {
+                slot.session.lack_memory();
             }
+            return;
+        }
+        if self.connections.unread.is_empty() {
+            return;
+        }
+        let Some(slot) = self.sessions.get(id) else {
+            return;
+        };
+        for connection in slot.connections.all() {
+            self.read_all(connection, now);
         }
     }
 
@@ -285,6 +361,9 @@ impl<'e, 's> EventLoop<'e, 's> {
 
     /// Lets a session handle an event; its actions are left for [`EventLoop::apply_actions`].
     fn notify(&mut self, id: SessionId, event: Event<'_>, now: Instant) {
+        if let Event::Connected(attempt, ..) = event {
+            self.count_answered(id, attempt);
+        }
         let Some(slot) = self.sessions.get_mut(id) else {
             return;
         };
@@ -302,6 +381,7 @@ impl<'e, 's> EventLoop<'e, 's> {
                 self.sink
                     .observe(slot.session.plan(), at, Observed::Action(&action));
             }
+            self.acts(id, &action);
             self.perform(id, action, now);
         }
         let Some(slot) = self.sessions.get_mut(id) else {

@@ -1,9 +1,11 @@
 //! What a run may use of this machine, the network and the targets.
 
 pub(super) mod capacity;
+pub(super) mod memory;
 pub(super) mod rate;
 pub(super) mod shared;
 
+use std::fmt;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
@@ -18,8 +20,8 @@ pub struct Limits<'a> {
     pub per_address: Option<NonZeroUsize>,
     /// Rate limit: connects per second, evenly spaced, over all threads.
     pub rate: Option<NonZeroU32>,
-    /// Time from the start of the run to its end. Probes that are in flight then end with the status
-    /// of their phase; plans that were not started are reported
+    /// Time from the start of the run to its end. Plans that were not started then, and probes in
+    /// flight whose own timeout is not over, are reported
     /// [`NotTried`](crate::failure::Status::NotTried).
     pub deadline: Option<Duration>,
     /// Ends the run like the deadline once this descriptor is readable; nothing is read from it.
@@ -29,6 +31,31 @@ pub struct Limits<'a> {
     pub threads: NonZeroUsize,
     /// Additional threads that start one by one when those before them are full.
     pub standby_threads: usize,
+}
+
+/// The limit of a run because of which a plan had not started when the run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Bound {
+    /// [`Limits::in_flight`].
+    InFlight(NonZeroUsize),
+    /// [`Limits::per_address`].
+    PerAddress(NonZeroUsize),
+    /// [`Limits::rate`].
+    Rate(NonZeroU32),
+    /// How many names are looked up at once.
+    Lookups,
+}
+
+impl fmt::Display for Bound {
+    /// For example `--per-host 16`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::InFlight(most) => write!(f, "--concurrency {most}"),
+            Self::PerAddress(most) => write!(f, "--per-host {most}"),
+            Self::Rate(rate) => write!(f, "--rate {rate}"),
+            Self::Lookups => f.write_str("lookups of other names were in progress"),
+        }
+    }
 }
 
 impl Limits<'_> {

@@ -1,30 +1,33 @@
 //! One probe as a state machine without I/O: events and the time go in, actions come out.
 //!
-//! A session resolves the host, opens one connection per address or per attempt ([`attempt`]), and
-//! reaches one verdict. It ends when the verdict is fixed and every connection is closed.
+//! A session resolves the host, opens one connection per attempt ([`attempt`]), and reaches one
+//! verdict. If a name has several addresses, [`race`] chooses among them. The session ends when the
+//! verdict is fixed and every connection is closed.
 
 pub mod action;
 pub mod attempt;
 mod established;
 mod messages;
+pub mod race;
+mod racing;
 
+use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::engine::inline_vec::InlineVec;
+use crate::engine::lateness;
+use crate::engine::limits::memory;
 use crate::engine::session::action::{Action, Actions, AttemptId, Event};
-use crate::engine::session::attempt::Attempt;
+use crate::engine::session::attempt::{Attempt, Cutoff, Silence};
+use crate::engine::session::race::{AddressRace, AddressRule};
 use crate::failure::{Failure, Status};
 use crate::os::socket::TcpInfo;
 use crate::plan::{AddressSelection, Plan};
 use crate::policy::{Decision, Policy};
-use crate::report::{ConnectionReport, Report};
+use crate::report::Report;
 use crate::stats::RunningStats;
-
-/// The most addresses of one name that a probe connects to. A larger answer is a misconfiguration
-/// or an attack.
-pub const MAX_ADDRESSES: usize = 64;
 
 /// One probe. Thousands are in flight at once, so rarely needed state is boxed.
 #[derive(Debug)]
@@ -41,10 +44,18 @@ pub struct Session {
 struct Extra {
     /// The duration of the name lookup.
     resolve: Option<Duration>,
+    /// How late it was with what it had to send.
+    lost: Duration,
+    /// Whether it has more to receive than this run has memory for.
+    lacks_memory: bool,
     /// The run's deadline, where it is earlier than the probe's own.
     deadline_limit: Option<Instant>,
     /// Set while [`SessionState::Repeating`].
     remaining: Option<RemainingAttempts>,
+    /// How many addresses the name has.
+    address_count: usize,
+    /// Set from [`SessionState::Racing`] on.
+    race: Option<Box<AddressRace>>,
     /// Set once [`SessionState::Decided`].
     verdict: Option<Verdict>,
 }
@@ -52,6 +63,8 @@ struct Extra {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum SessionState {
     Resolving,
+    /// The first attempt chooses among the addresses of the name.
+    Racing,
     /// Some of several attempts have not started yet.
     Repeating,
     /// Every attempt was started.
@@ -63,7 +76,10 @@ enum SessionState {
 /// The attempts that have not started yet.
 #[derive(Debug)]
 struct RemainingAttempts {
+    /// The address of the next one.
     address: IpAddr,
+    /// The addresses after it; each attempt takes the next if there are several.
+    rotation: VecDeque<IpAddr>,
     next: Instant,
     count: u32,
 }
@@ -107,11 +123,16 @@ impl Session {
     /// When it ends at the latest: its own timeout, or the [limit](Session::limit_deadline) if that
     /// is earlier.
     pub fn deadline(&self) -> Instant {
-        let own = self.started + self.plan.spec.timeout;
+        let own = self.own_deadline();
         self.extra
             .as_ref()
             .and_then(|extra| extra.deadline_limit)
             .map_or(own, |limit| limit.min(own))
+    }
+
+    /// When its own timeout is over.
+    fn own_deadline(&self) -> Instant {
+        self.started + self.plan.spec.timeout
     }
 
     /// Whether it only waits for connections to be opened, and only our own limits delay them.
@@ -132,6 +153,44 @@ impl Session {
         if let Some(remaining) = self.remaining() {
             remaining.next += by;
         }
+    }
+
+    /// Notes that it was late by this much with something that it had to send.
+    pub fn lose(&mut self, time: Duration) {
+        let lost = &mut self.extra().lost;
+        *lost = lost.saturating_add(time);
+    }
+
+    /// Notes that the peer completed a handshake at this time, so that its SYN was sent before.
+    pub fn lost_before(&mut self, connected: Instant) {
+        let most = connected.saturating_duration_since(self.started);
+        if let Some(extra) = &mut self.extra {
+            extra.lost = extra.lost.min(most);
+        }
+    }
+
+    /// Notes that it could not receive all, for lack of memory, before its time was over.
+    pub fn lack_memory(&mut self) {
+        self.extra().lacks_memory = true;
+    }
+
+    /// How many bytes this attempt has received.
+    pub(in crate::engine) fn received(&self, id: AttemptId) -> u64 {
+        self.attempt(id)
+            .map_or(0, |attempt| attempt.received_and_held().0)
+    }
+
+    /// How many received bytes this attempt holds.
+    pub(in crate::engine) fn held(&self, id: AttemptId) -> Option<usize> {
+        self.attempt(id)
+            .map(|attempt| attempt.received_and_held().1)
+    }
+
+    /// Whether the peer had much less time than the plan allows, so that its silence says nothing.
+    fn was_late(&self) -> bool {
+        self.extra
+            .as_ref()
+            .is_some_and(|extra| lateness::is_much(extra.lost, self.plan.spec.timeout))
     }
 
     /// Makes it end at this time at the latest.
@@ -157,13 +216,6 @@ impl Session {
             .map(|attempt| self.plan.remote(attempt.address()))
     }
 
-    /// The time since this attempt's SYN was sent.
-    pub fn connect_elapsed(&self, id: AttemptId, now: Instant) -> Duration {
-        self.attempt(id).map_or(Duration::ZERO, |attempt| {
-            now.saturating_duration_since(attempt.started())
-        })
-    }
-
     /// When [`Session::tick`] must be called at the latest.
     pub fn next_wake(&self) -> Instant {
         let remaining = self
@@ -173,9 +225,15 @@ impl Session {
         let next_attempt = remaining
             .filter(|_| self.state == SessionState::Repeating)
             .map(|remaining| remaining.next);
+        let next_address = self
+            .extra
+            .as_ref()
+            .filter(|_| self.state == SessionState::Racing)
+            .and_then(|extra| extra.race.as_ref()?.next_wake());
         let wakes = self.attempts().iter().filter_map(Attempt::next_wake);
         wakes
             .chain(next_attempt)
+            .chain(next_address)
             .fold(self.deadline(), Instant::min)
     }
 
@@ -187,8 +245,18 @@ impl Session {
             Event::Resolved(..) | Event::Unresolved(_) if self.state != SessionState::Resolving => {
             }
             Event::Resolved(addresses, policy) => {
-                self.extra().resolve = Some(now.saturating_duration_since(self.started));
+                let resolve = now.saturating_duration_since(self.started);
+                let addresses = &race::distinct(addresses)[..];
+                let extra = self.extra();
+                (extra.resolve, extra.address_count) = (Some(resolve), addresses.len());
                 self.start_attempts(addresses, policy, now, actions);
+            }
+            // The lookup had no more time than the run, which says nothing about the name.
+            Event::Unresolved(failure)
+                if failure.status == Status::ResolveTimeout
+                    && self.cutoff(now) == Some(Cutoff::RunEnd) =>
+            {
+                self.decide(Some(Arc::new(messages::lookup_cut_off(&plan))), now);
             }
             Event::Unresolved(failure) => self.decide(Some(Arc::new(failure)), now),
             Event::Opened(id) => self.with(id, |attempt| attempt.opened(now)),
@@ -217,6 +285,9 @@ impl Session {
                 });
             }
         }
+        if self.state == SessionState::Racing {
+            self.advance_race(now, actions);
+        }
         self.decide_if_complete(now);
     }
 
@@ -230,14 +301,18 @@ impl Session {
         info: impl Fn(AttemptId) -> Option<TcpInfo>,
         actions: &mut Actions,
     ) {
-        if now >= self.deadline() {
-            self.expire(now, info, actions);
+        if let Some(cutoff) = self.cutoff(now) {
+            self.expire(cutoff, now, info, actions);
             return;
         }
         self.start_due(now, actions);
         let plan = Arc::clone(&self.plan);
+        let silence = self.silence();
         for attempt in self.attempts.as_mut_slice() {
-            attempt.tick(&plan, now, actions);
+            attempt.tick(&plan, silence, now, actions);
+        }
+        if self.state == SessionState::Racing {
+            self.advance_race(now, actions);
         }
         self.decide_if_complete(now);
     }
@@ -245,29 +320,45 @@ impl Session {
     /// The finished report; `None` until [`Session::is_over`].
     pub fn into_report(self) -> Option<Report> {
         let attempts = self.plan.spec.attempts.map(|_| Box::new(statistics(&self)));
+        let index = self.representative();
         let Extra {
-            resolve, verdict, ..
+            resolve,
+            verdict,
+            address_count,
+            race,
+            ..
         } = *self.extra?;
         let Verdict { failure, total } = verdict?;
-        let reports: Vec<ConnectionReport> = self
+        let mut reports: Vec<_> = self
             .attempts
             .into_iter()
-            .filter_map(Attempt::into_report)
+            .map(Attempt::into_report)
             .collect();
-        let index = representative(&self.plan, &reports);
-        let (connection, addresses) = match self.plan.spec.addresses {
-            AddressSelection::All => (reports.get(index).cloned(), reports.into()),
-            AddressSelection::First => (reports.into_iter().nth(index), Box::default()),
+        let addresses = match (&race, self.plan.spec.addresses) {
+            (Some(race), _) => racing::of_addresses(race, &reports, self.plan.spec.expected),
+            (None, AddressSelection::All) => reports.iter().flatten().cloned().collect(),
+            (None, _) => Box::default(),
         };
         Some(Report {
             plan: self.plan,
             failure,
             total,
             resolve,
-            connection,
+            connection: reports.get_mut(index).and_then(Option::take),
             addresses,
+            address_count: u32::try_from(address_count).unwrap_or(u32::MAX),
             attempts,
         })
+    }
+
+    fn silence(&self) -> Silence {
+        if self.extra.as_ref().is_some_and(|extra| extra.lacks_memory) {
+            Silence::Unknown(memory::CAUSE)
+        } else if self.was_late() {
+            Silence::Unknown(lateness::CAUSE)
+        } else {
+            Silence::OfPeer
+        }
     }
 
     fn attempts(&self) -> &[Attempt] {
@@ -310,12 +401,14 @@ impl Session {
         now: Instant,
         actions: &mut Actions,
     ) {
-        let wanted = match self.plan.spec.addresses {
-            AddressSelection::First => 1,
-            AddressSelection::All => MAX_ADDRESSES,
-        };
+        if addresses.len() > 1 {
+            if let Some(rule) = AddressRule::of(&self.plan) {
+                self.start_race(rule, addresses, policy, now, actions);
+                return;
+            }
+        }
         self.state = SessionState::Started;
-        for address in addresses.iter().take(wanted) {
+        if let Some(address) = addresses.first() {
             let port = self.plan.target.port;
             if let Decision::Denied(why) = self.plan.spec.decide(policy, *address, port) {
                 self.attempts.push(Attempt::denied(
@@ -328,6 +421,7 @@ impl Session {
             } else if let Some(attempts) = self.plan.spec.attempts {
                 self.extra().remaining = Some(RemainingAttempts {
                     address: *address,
+                    rotation: VecDeque::new(),
                     next: now,
                     count: attempts.count.get(),
                 });
@@ -357,6 +451,10 @@ impl Session {
                 return;
             }
             let address = remaining.address;
+            if let Some(next) = remaining.rotation.pop_front() {
+                remaining.rotation.push_back(address);
+                remaining.address = next;
+            }
             remaining.next += interval;
             remaining.count -= 1;
             if remaining.count == 0 {
@@ -366,33 +464,49 @@ impl Session {
         }
     }
 
+    /// What ends everything now; `None` before the deadline.
+    fn cutoff(&self, now: Instant) -> Option<Cutoff> {
+        if now >= self.own_deadline() {
+            Some(Cutoff::Timeout)
+        } else {
+            (now >= self.deadline()).then_some(Cutoff::RunEnd)
+        }
+    }
+
     /// Ends everything at the deadline.
     fn expire(
         &mut self,
+        cutoff: Cutoff,
         now: Instant,
         info: impl Fn(AttemptId) -> Option<TcpInfo>,
         actions: &mut Actions,
     ) {
+        let silence = self.silence();
         if self.state == SessionState::Resolving {
-            let text = format!(
-                "resolve {}: no answer before the deadline",
-                self.plan.target.host
-            );
-            self.decide(
-                Some(Arc::new(Failure::new(Status::ResolveTimeout, text))),
-                now,
-            );
+            let failure = match (cutoff, silence) {
+                (Cutoff::RunEnd, _) => messages::lookup_cut_off(&self.plan),
+                (Cutoff::Timeout, Silence::OfPeer) => {
+                    let text = "no answer before the deadline";
+                    messages::unresolved(&self.plan, Status::ResolveTimeout, text)
+                }
+                (Cutoff::Timeout, Silence::Unknown(cause)) => {
+                    messages::unresolved(&self.plan, Status::LocalError, cause)
+                }
+            };
+            self.decide(Some(Arc::new(failure)), now);
         } else if self.state == SessionState::Repeating {
             self.state = SessionState::Started;
         }
+        let undecided = self.undecided();
         for (index, attempt) in self.attempts.as_mut_slice().iter_mut().enumerate() {
             let info = if attempt.is_connecting() {
                 info(AttemptId::new(index))
             } else {
                 None
             };
-            attempt.expire(&self.plan, info, now, actions);
+            attempt.expire(&self.plan, (cutoff, silence), info, now, actions);
         }
+        self.expire_race(&undecided, now);
         self.decide_if_complete(now);
     }
 
@@ -400,8 +514,85 @@ impl Session {
     fn decide_if_complete(&mut self, now: Instant) {
         let all_started = self.state == SessionState::Started && !self.attempts().is_empty();
         if all_started && self.attempts().iter().all(Attempt::is_decided) {
-            self.decide(overall_failure(&self.plan, self.attempts()), now);
+            let failure = self.overall_failure(self.cutoff(now));
+            self.decide(failure, now);
         }
+    }
+
+    /// The attempts that count, with their indices; those of a race count as one.
+    fn counted(&self) -> impl DoubleEndedIterator<Item = (usize, &Attempt)> + Clone {
+        let race = self.extra.as_ref().and_then(|extra| extra.race.as_ref());
+        let (of_race, index) = race.map_or((0, None), |race| {
+            let representative = race.representative().map(AttemptId::index);
+            (race.attempts(), representative)
+        });
+        let attempts = self.attempts();
+        let first = index.and_then(|index| Some((index, attempts.get(index)?)));
+        let others = attempts.iter().enumerate().skip(of_race);
+        first.into_iter().chain(others)
+    }
+
+    /// The failure of the whole probe, if it failed: as many attempts as required must succeed. A
+    /// failure of an actual attempt is preferred over a local failure to attempt.
+    fn overall_failure(&self, cutoff: Option<Cutoff>) -> Option<Arc<Failure>> {
+        let plan = &self.plan;
+        let attempts = || self.counted().map(|(_, attempt)| attempt);
+        let reports = || attempts().filter_map(Attempt::report);
+        let failures = || reports().filter_map(|report| report.verdict(plan.spec.expected));
+        let attempted = || failures().filter(was_attempted);
+        let Some(several) = plan.spec.attempts else {
+            return attempted().next().or_else(|| failures().next());
+        };
+        let ok = reports().count() - failures().count();
+        let required = several.require.get();
+        if u32::try_from(ok).unwrap_or(u32::MAX) >= required {
+            return None;
+        }
+        let cut_off = failures().filter(|failure| failure.status == Status::NotTried);
+        let missing = (several.count.get() as usize).saturating_sub(attempts().count());
+        if cutoff == Some(Cutoff::RunEnd) && ok + cut_off.count() + missing >= required as usize {
+            // Those that the end of the run prevented could have been enough.
+            return Some(Arc::new(messages::attempts_cut_off(plan)));
+        }
+        let Some(last) = attempted().next_back().or_else(|| failures().next_back()) else {
+            let text = format!(
+                "only {ok} attempts could begin before the deadline, {required} are required"
+            );
+            return Some(Arc::new(Failure::new(Status::NotTried, text)));
+        };
+        if required == 1 || last.status == Status::Denied {
+            return Some(last);
+        }
+        let text = format!(
+            "{ok} of {} attempts succeeded, {required} are required; last failure: {}",
+            attempts().count(),
+            last.text
+        );
+        Some(Arc::new(Failure {
+            text,
+            ..Failure::clone(&last)
+        }))
+    }
+
+    /// The index of the attempt that the report describes: the last that succeeded, else the last.
+    /// Attempts whose SYN was sent are preferred.
+    fn representative(&self) -> usize {
+        let verdict = |attempt: &Attempt| {
+            let report = attempt.report()?;
+            Some(report.verdict(self.plan.spec.expected))
+        };
+        let is_up = |(_, attempt): &(usize, &Attempt)| matches!(verdict(attempt), Some(None));
+        let has_failed = |(_, attempt): &(usize, &Attempt)| {
+            verdict(attempt)
+                .flatten()
+                .as_ref()
+                .is_some_and(was_attempted)
+        };
+        let mut counted = self.counted().rev();
+        let last = counted.clone().find(is_up);
+        let last = last.or_else(|| counted.clone().find(has_failed));
+        last.or_else(|| counted.next())
+            .map_or(0, |(index, _)| index)
     }
 
     /// Fixes the verdict; later calls change nothing.
@@ -414,67 +605,9 @@ impl Session {
     }
 }
 
-/// The failure of the whole probe, if it failed: every address must succeed; of several attempts as
-/// many as required. A failure of an actual attempt is preferred over a local failure to attempt.
-fn overall_failure(plan: &Plan, attempts: &[Attempt]) -> Option<Arc<Failure>> {
-    let reports = || attempts.iter().filter_map(Attempt::report);
-    let failures = || reports().filter_map(|report| report.verdict(plan.spec.expected));
-    let attempted = || failures().filter(was_attempted);
-    let Some(several) = plan.spec.attempts else {
-        return attempted().next().or_else(|| failures().next());
-    };
-    let ok = reports().count() - failures().count();
-    let required = several.require.get();
-    if u32::try_from(ok).unwrap_or(u32::MAX) >= required {
-        return None;
-    }
-    let Some(last) = attempted().next_back().or_else(|| failures().next_back()) else {
-        let text =
-            format!("only {ok} attempts could start before the deadline, {required} are required");
-        return Some(Arc::new(Failure::new(Status::NotTried, text)));
-    };
-    if required == 1 || last.status == Status::Denied {
-        return Some(last);
-    }
-    let text = format!(
-        "{ok} of {} attempts succeeded, {required} are required; last failure: {}",
-        attempts.len(),
-        last.text
-    );
-    Some(Arc::new(Failure {
-        text,
-        ..Failure::clone(&last)
-    }))
-}
-
 /// Whether a SYN was sent, so that the failure says something about the target.
 fn was_attempted(failure: &Arc<Failure>) -> bool {
     !matches!(failure.status, Status::NotTried | Status::LocalError)
-}
-
-/// The index of the connection that the report describes: the first address that failed; of several
-/// attempts the last that succeeded, else the last. Connections that were attempted are preferred.
-fn representative(plan: &Plan, reports: &[ConnectionReport]) -> usize {
-    let is_up = |report: &ConnectionReport| report.verdict(plan.spec.expected).is_none();
-    let has_failed = |report: &ConnectionReport| {
-        report
-            .verdict(plan.spec.expected)
-            .as_ref()
-            .is_some_and(was_attempted)
-    };
-    if plan.spec.attempts.is_some() {
-        reports
-            .iter()
-            .rposition(is_up)
-            .or_else(|| reports.iter().rposition(has_failed))
-            .unwrap_or(reports.len().saturating_sub(1))
-    } else {
-        reports
-            .iter()
-            .position(has_failed)
-            .or_else(|| reports.iter().position(|report| !is_up(report)))
-            .unwrap_or(0)
-    }
 }
 
 /// The initial retransmission timeout (RFC 6298, section 2). An attempt that is unanswered for
@@ -483,11 +616,11 @@ const INITIAL_RTO: Duration = Duration::from_secs(1);
 
 /// The statistics of several attempts. An attempt that the deadline ended within the first
 /// retransmission timeout is not counted, because its answer may just have been slow. The first
-/// attempt always counts, because it had the whole deadline. A denied address is not counted,
-/// because nothing was sent to it.
+/// attempt had the whole deadline, so it counts. What the end of the run cut off is not counted, nor
+/// a denied address, because nothing was sent to it.
 fn statistics(session: &Session) -> RunningStats {
     let mut stats = RunningStats::default();
-    for (index, attempt) in session.attempts().iter().enumerate() {
+    for (index, (_, attempt)) in session.counted().enumerate() {
         let Some(report) = attempt.report() else {
             continue;
         };
@@ -495,7 +628,7 @@ fn statistics(session: &Session) -> RunningStats {
             report.failure.is_some() && attempt.started() + report.total >= session.deadline();
         let was_short = report.total < INITIAL_RTO && index > 0;
         match (report.verdict(session.plan.spec.expected), report.connect) {
-            (Some(failure), _) if failure.status == Status::Denied => {}
+            (Some(failure), _) if matches!(failure.status, Status::Denied | Status::NotTried) => {}
             (None, connect) => stats.add_success(connect.unwrap_or(report.total)),
             (Some(_), _) if hit_deadline && was_short => {}
             (Some(_), _) => stats.add_failure(),

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::engine::dns::ResolvedAddresses;
+use crate::engine::limits::Bound;
 use crate::engine::session::action::{Action, Event};
 use crate::plan::Plan;
 use crate::report::Report;
@@ -15,6 +16,9 @@ pub trait Sink {
     /// Sees the steps of a probe, for the transcript; `at` is the time since the probe's start. Not
     /// called where several threads probe.
     fn observe(&mut self, _plan: &Plan, _at: Duration, _what: Observed<'_>) {}
+
+    /// A plan that is reported as not tried had not started because of this limit.
+    fn held_back(&mut self, _bound: Bound) {}
 
     /// Called before the loop waits for events: a good time to flush.
     fn before_wait(&mut self) {}

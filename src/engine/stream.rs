@@ -5,17 +5,20 @@
 use std::io;
 use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};
-use std::num::NonZeroI32;
+use std::num::{NonZeroI32, NonZeroU32};
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::failure::{Failure, IcmpFact, Status, format_duration};
-use crate::os::errno::{is_shortage, named_error_text};
+use crate::failure::{Failure, IcmpFact, IcmpVersion, Status};
+use crate::os::errno::{SocketFault, is_shortage, named_error_text, socket_fault};
 use crate::os::socket::TcpInfo;
-use crate::os::{route, socket};
+use crate::os::{neighbour, route, socket};
 use crate::plan::{Close, LocalBind, Plan, ProbeSpec};
+
+/// Most interruptions of one read or write (`EINTR`) that are retried.
+const MAX_INTERRUPTIONS: u32 = 16;
 
 /// One connection. The remote address is not stored, because thousands are open at once; callers
 /// pass it in.
@@ -23,8 +26,10 @@ use crate::plan::{Close, LocalBind, Plan, ProbeSpec};
 pub struct Wire {
     socket: Socket,
     is_ipv4: bool,
-    /// The errno of connect(2), if it failed at once: over loopback, or without a route.
-    answered: Option<NonZeroI32>,
+    /// The errno of this connection, once the kernel has reported it, which it does only once: that
+    /// of connect(2), if it failed at once (over loopback, or without a route), or of a call on the
+    /// open connection. Received bytes are still there then, and are read before it is reported.
+    error: Option<NonZeroI32>,
     reuse: Reuse,
 }
 
@@ -57,8 +62,9 @@ pub enum ConnectProgress {
     Pending,
     /// The handshake completed.
     Connected(Option<IpAddr>, Option<TcpInfo>),
-    /// The handshake completed, and the connection was lost before we saw that.
-    ConnectedThenLost(Option<IpAddr>, Option<TcpInfo>, Failure),
+    /// The handshake completed, and the connection was lost before we saw that. What the peer sent
+    /// can still be read; the error follows it.
+    ConnectedThenLost(Option<IpAddr>, Option<TcpInfo>),
     /// It failed.
     Failed(Failure, Option<TcpInfo>),
 }
@@ -71,7 +77,7 @@ impl Wire {
     pub fn open(plan: &Plan, remote: SocketAddr) -> Result<Self, OpenError> {
         let socket = prepared(plan, remote)
             .map_err(|(operation, error)| local_failure(operation, remote, &error))?;
-        let answered = connect(&socket, plan, remote)?;
+        let error = connect(&socket, plan, remote)?;
         let reuse = if can_reuse_socket(plan) {
             Reuse::IfConnected
         } else {
@@ -80,7 +86,7 @@ impl Wire {
         Ok(Self {
             socket,
             is_ipv4: remote.is_ipv4(),
-            answered,
+            error,
             reuse,
         })
     }
@@ -91,14 +97,14 @@ impl Wire {
     /// # Errors
     /// When this machine lacks a resource.
     pub fn open_again(&mut self, plan: &Plan, remote: SocketAddr) -> Result<(), OpenError> {
-        self.answered = connect(&self.socket, plan, remote)?;
+        self.error = connect(&self.socket, plan, remote)?;
         self.reuse = Reuse::IfConnected;
         Ok(())
     }
 
     /// Whether connect(2) failed at once. A socket that is watched already may cause no event then.
     pub fn is_answered(&self) -> bool {
-        self.answered.is_some()
+        self.error.is_some()
     }
 
     /// Resets the open connection and keeps the socket, at half the cost of a new one. False if that
@@ -113,57 +119,115 @@ impl Wire {
         socket::take_icmp_error(self.socket.as_fd()).is_none()
     }
 
-    /// The state of the connect to this address, `took` after its SYN was sent.
-    pub fn finish(&mut self, plan: &Plan, remote: SocketAddr, took: Duration) -> ConnectProgress {
-        if let Some(errno) = self.answered {
-            return self.finish_with_error(
-                remote,
-                &io::Error::from_raw_os_error(errno.get()),
-                took,
-            );
+    /// The state of the connect to this address.
+    pub fn finish(&mut self, plan: &Plan, remote: SocketAddr) -> ConnectProgress {
+        let info = self.tcp_info();
+        if let Some(errno) = self.error {
+            let error = io::Error::from_raw_os_error(errno.get());
+            return self.finish_with_error(remote, &error, info);
+        }
+        // A handshake that is not complete has no measured round trip.
+        let is_open = info.is_some_and(|info| !info.rtt.is_zero());
+        let has_dialogue = !plan.spec.steps.is_empty() || plan.spec.layer.is_some();
+        if is_open && has_dialogue {
+            self.ignore_icmp_errors(remote);
         }
         match self.socket.take_error() {
-            Ok(None) => self.finish_without_error(plan, remote),
-            Ok(Some(error)) | Err(error) => self.finish_with_error(remote, &error, took),
+            Ok(None) if is_open => self.finish_open(remote, info),
+            // The event had another reason, or TCP_INFO is not to be had. The peer address tells for
+            // sure.
+            Ok(None) => match self.socket.peer_addr() {
+                Ok(_) => {
+                    if has_dialogue {
+                        self.ignore_icmp_errors(remote);
+                    }
+                    self.finish_open(remote, info)
+                }
+                Err(error) if error.kind() == ErrorKind::NotConnected => ConnectProgress::Pending,
+                Err(error) => {
+                    let failure = call_failure("read the peer address", remote, &error);
+                    ConnectProgress::Failed(failure, info)
+                }
+            },
+            Ok(Some(error)) => self.finish_with_error(remote, &error, info),
+            Err(error) => {
+                let failure = call_failure("read the result of the connect", remote, &error);
+                ConnectProgress::Failed(failure, info)
+            }
         }
     }
 
-    fn finish_without_error(&mut self, plan: &Plan, remote: SocketAddr) -> ConnectProgress {
-        let info = self.tcp_info();
-        // A handshake that is not complete has no measured round trip: the event had another reason.
-        // Only then is the peer address asked for, which tells for sure.
-        if info.is_some_and(|info| info.rtt.is_zero()) && self.socket.peer_addr().is_err() {
-            return ConnectProgress::Pending;
-        }
-        if !plan.spec.steps.is_empty() || plan.spec.layer.is_some() {
-            // If it fails, a transient ICMP error ends the dialogue early, and is reported as such.
-            let _ = socket::unqueue_icmp_errors(self.socket.as_fd(), remote.ip());
+    /// On an open connection, ICMP errors are only hints from now on.
+    fn ignore_icmp_errors(&self, remote: SocketAddr) {
+        // If it fails, a transient ICMP error ends the dialogue early, and is reported as such.
+        let _ = socket::unqueue_icmp_errors(self.socket.as_fd(), remote.ip());
+    }
+
+    fn finish_open(&mut self, remote: SocketAddr, info: Option<TcpInfo>) -> ConnectProgress {
+        let local = self.local_addr();
+        if local == Some(remote) {
+            return self.fail_self_connect(remote, info);
         }
         // Kernels before 5.6 do not reset the counter of retransmissions (tcp_disconnect()).
         if self.reuse == Reuse::IfConnected && info.is_some_and(|info| info.retransmits == 0) {
             self.reuse = Reuse::Allowed;
         }
-        ConnectProgress::Connected(self.source(), info)
+        ConnectProgress::Connected(local.and_then(source), info)
+    }
+
+    /// A SYN from the port that it is sent to meets itself: TCP completes this as a simultaneous open
+    /// (RFC 9293, section 3.5), although nothing listens.
+    fn fail_self_connect(&mut self, remote: SocketAddr, info: Option<TcpInfo>) -> ConnectProgress {
+        self.reuse = Reuse::Never;
+        // A FIN would leave the port in TIME_WAIT, and the service could not bind to it.
+        let _ = self.socket.set_linger(Some(Duration::ZERO));
+        let text = format!(
+            "connect to {remote}: nothing listens there: the connection reached its own socket \
+             (self-connect)"
+        );
+        ConnectProgress::Failed(Failure::new(Status::Refused, text), info)
     }
 
     fn finish_with_error(
-        &self,
+        &mut self,
         remote: SocketAddr,
         error: &io::Error,
-        took: Duration,
+        info: Option<TcpInfo>,
     ) -> ConnectProgress {
-        let info = self.tcp_info();
+        // An RST to a SYN is ECONNREFUSED. The handshake may have completed since TCP_INFO was read.
+        let info = match error.raw_os_error() {
+            Some(libc::ECONNRESET) => self.tcp_info(),
+            _ => info,
+        };
         let was_open = info.is_some_and(|info| !info.rtt.is_zero());
         // With a measured round trip it was open, and then lost by an RST or an ICMP error.
         if was_open {
-            return ConnectProgress::ConnectedThenLost(
-                self.source(),
-                info,
-                lost_failure(remote, error),
-            );
+            // The error of the socket, not of a call: an ICMPv6 prohibition, whose message is gone.
+            let prohibited = io::Error::from_raw_os_error(libc::EHOSTUNREACH);
+            let is_prohibited = error.raw_os_error() == Some(libc::EACCES);
+            self.keep_error(if is_prohibited { &prohibited } else { error });
+            return ConnectProgress::ConnectedThenLost(self.local_addr().and_then(source), info);
         }
         let icmp = socket::take_icmp_error(self.socket.as_fd());
-        ConnectProgress::Failed(connect_failure(remote, error, icmp, took), info)
+        let failure = match icmp.filter(|icmp| self.is_from_own_kernel(icmp, remote)) {
+            Some(icmp) => own_kernel_failure(remote, error, icmp),
+            None => connect_failure(remote, error, icmp),
+        };
+        ConnectProgress::Failed(failure, info)
+    }
+
+    /// Whether this machine's own kernel made the ICMP error: where nothing answers ARP or neighbour
+    /// discovery, or a local firewall rejects what leaves, it sends one to the source address from
+    /// that address. The target itself is another matter if it is an address of this machine.
+    fn is_from_own_kernel(&self, icmp: &IcmpFact, remote: SocketAddr) -> bool {
+        let local = self.local_addr().and_then(source);
+        icmp.from.is_some() && icmp.from == local && local != Some(remote.ip())
+    }
+
+    fn keep_error(&mut self, error: &io::Error) {
+        self.error = self
+            .error
+            .or_else(|| error.raw_os_error().and_then(NonZeroI32::new));
     }
 
     /// The kernel's statistics of this connection.
@@ -171,26 +235,47 @@ impl Wire {
         socket::tcp_info(self.socket.as_fd()).ok()
     }
 
-    /// The local address that the kernel chose.
-    fn source(&self) -> Option<IpAddr> {
-        let address = self.socket.local_addr().ok()?.as_socket()?;
-        Some(address.ip()).filter(|ip| !ip.is_unspecified())
+    /// The local address and port.
+    fn local_addr(&self) -> Option<SocketAddr> {
+        self.socket.local_addr().ok()?.as_socket()
     }
 
     /// Reads available bytes: 0 is the peer's FIN; `None` means that there is nothing yet.
     ///
     /// # Errors
-    /// When the connection is lost.
+    /// When the connection is lost and everything that was received before has been read.
     pub fn read(&self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
-        if_ready(io::Read::read(&mut &self.socket, buffer))
+        let read = if_ready(|| io::Read::read(&mut &self.socket, buffer))?;
+        match (read, self.error) {
+            (None | Some(0), Some(errno)) => Err(io::Error::from_raw_os_error(errno.get())),
+            _ => Ok(read),
+        }
     }
 
     /// Writes what fits into the send buffer; `None` means that nothing does yet.
     ///
     /// # Errors
-    /// When the connection is lost.
-    pub fn write(&self, bytes: &[u8]) -> io::Result<Option<usize>> {
-        if_ready(io::Write::write(&mut &self.socket, bytes))
+    /// When the connection is lost. [`Wire::read`] reports the error once more, after the bytes that
+    /// were received before it.
+    pub fn write(&mut self, bytes: &[u8]) -> io::Result<Option<usize>> {
+        let written = if_ready(|| match io::Write::write(&mut &self.socket, bytes) {
+            Ok(0) => Err(io::Error::from_raw_os_error(libc::EIO)),
+            result => result,
+        });
+        if let Err(error) = &written {
+            self.keep_error(error);
+        }
+        written
+    }
+
+    /// The failure of this connection, by the error of a [read](Wire::read).
+    pub fn lost(&self, remote: SocketAddr, error: &io::Error) -> Failure {
+        let icmp = match socket_fault(error) {
+            SocketFault::Local => socket::take_icmp_error(self.socket.as_fd()),
+            _ => None,
+        };
+        let icmp = icmp.filter(|icmp| !self.is_from_own_kernel(icmp, remote));
+        lost_failure(remote, error, icmp)
     }
 
     /// Sends our FIN.
@@ -218,15 +303,36 @@ impl Wire {
     }
 }
 
-/// The result of a non-blocking read or write; `None` if it has to be retried later.
-fn if_ready(result: io::Result<usize>) -> io::Result<Option<usize>> {
-    match result {
-        Ok(bytes) => Ok(Some(bytes)),
-        Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {
-            Ok(None)
+/// The result of a non-blocking read or write; `None` if it has to be retried once the socket is
+/// ready. After an interruption it is retried at once, because no event would follow.
+fn if_ready(mut operation: impl FnMut() -> io::Result<usize>) -> io::Result<Option<usize>> {
+    let mut interruptions = 0;
+    loop {
+        match operation() {
+            Ok(bytes) => return Ok(Some(bytes)),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(None),
+            Err(error)
+                if error.kind() == ErrorKind::Interrupted && interruptions < MAX_INTERRUPTIONS =>
+            {
+                interruptions += 1;
+            }
+            Err(error) => return Err(error),
         }
-        Err(error) => Err(error),
     }
+}
+
+/// The source address to report: the kernel's choice, once it has made one.
+fn source(local: SocketAddr) -> Option<IpAddr> {
+    Some(local.ip()).filter(|ip| !ip.is_unspecified())
+}
+
+/// The failure of a system call other than connect(2), which says nothing about the peer.
+fn call_failure(operation: &str, remote: SocketAddr, error: &io::Error) -> Failure {
+    let text = format!(
+        "connect to {remote}: this machine could not {operation}: {}",
+        named_error_text(error)
+    );
+    Failure::new(Status::LocalError, text)
 }
 
 /// Whether the socket of this plan's connection may be reused: it ends with RST, and has neither a
@@ -250,10 +356,19 @@ fn connect(
 ) -> Result<Option<NonZeroI32>, OpenError> {
     match socket.connect(&remote.into()) {
         Ok(()) => Ok(None),
-        Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => Ok(None),
+        Err(error) if is_in_progress(&error) => Ok(None),
         Err(error) if is_shortage(&error) => Err(exhausted(plan, remote, &error)),
         Err(error) => Ok(error.raw_os_error().and_then(NonZeroI32::new)),
     }
+}
+
+/// Whether the kernel continues this connect(2) in the background, which it also does after an
+/// interruption.
+fn is_in_progress(error: &io::Error) -> bool {
+    matches!(
+        error.raw_os_error(),
+        Some(libc::EINPROGRESS | libc::EINTR | libc::EALREADY)
+    )
 }
 
 /// A socket with its options set. The error has the operation that failed.
@@ -284,11 +399,7 @@ fn prepared(plan: &Plan, remote: SocketAddr) -> Result<Socket, (&'static str, io
 
 /// The failure of a socket that could not be watched (`epoll_ctl(2)`).
 pub fn watch_failure(remote: SocketAddr, error: &io::Error) -> Failure {
-    let text = format!(
-        "connect to {remote}: this machine could not poll the socket: {}",
-        named_error_text(error)
-    );
-    Failure::new(Status::LocalError, text)
+    call_failure("watch the socket", remote, error)
 }
 
 /// The error of a connect(2) that lacked a resource. Without a route there is no source address,
@@ -305,11 +416,7 @@ fn exhausted(plan: &Plan, remote: SocketAddr, error: &io::Error) -> OpenError {
 }
 
 fn local_failure(operation: &str, remote: SocketAddr, error: &io::Error) -> OpenError {
-    let text = format!(
-        "connect to {remote}: this machine could not {operation}: {}",
-        named_error_text(error)
-    );
-    let failure = Failure::new(Status::LocalError, text);
+    let failure = call_failure(operation, remote, error);
     match error.raw_os_error() {
         Some(libc::EADDRNOTAVAIL | libc::EADDRINUSE | libc::EAGAIN) => OpenError::NoPort(failure),
         _ if is_shortage(error) => OpenError::Exhausted(failure),
@@ -318,75 +425,106 @@ fn local_failure(operation: &str, remote: SocketAddr, error: &io::Error) -> Open
 }
 
 /// The failure of a connect, by its errno (connect(2)) and the ICMP message that caused it, if any.
-fn connect_failure(
-    remote: SocketAddr,
-    error: &io::Error,
-    icmp: Option<IcmpFact>,
-    took: Duration,
-) -> Failure {
-    let errno = error.raw_os_error().unwrap_or(0);
-    let status = match errno {
-        libc::ECONNREFUSED => Status::Refused,
-        libc::ECONNRESET => Status::Reset,
-        libc::ETIMEDOUT => Status::ConnectTimeout,
-        _ if icmp.is_some() => Status::Unreachable,
-        libc::EACCES | libc::EPERM | libc::EAFNOSUPPORT | libc::ENODEV => Status::LocalError,
-        _ if is_shortage(error) => Status::LocalError,
-        _ => Status::Unreachable,
+fn connect_failure(remote: SocketAddr, error: &io::Error, icmp: Option<IcmpFact>) -> Failure {
+    let status = match socket_fault(error) {
+        SocketFault::Refused => Status::Refused,
+        SocketFault::Reset => Status::Reset,
+        SocketFault::TimedOut => Status::ConnectTimeout,
+        SocketFault::Unreachable => Status::Unreachable,
+        // An ICMPv6 prohibition is EACCES.
+        SocketFault::Local if icmp.is_some() => Status::Unreachable,
+        // A blackhole route.
+        SocketFault::Local if error.raw_os_error() == Some(libc::EINVAL) => Status::Unreachable,
+        SocketFault::Local => return call_failure("connect", remote, error),
     };
-    let cause = match (icmp, errno) {
-        (Some(icmp), _) => icmp_cause(icmp),
-        (None, libc::ECONNREFUSED) => "connection refused (RST".to_owned(),
-        (None, _) => {
-            let text = named_error_text(error);
-            text.strip_suffix(')').unwrap_or(&text).to_owned()
-        }
+    let cause = match icmp {
+        Some(icmp) => says(icmp),
+        None if status == Status::Refused => "connection refused (RST)".to_owned(),
+        None => named_error_text(error),
     };
     Failure {
-        status,
-        text: format!("connect to {remote}: {cause}, {})", format_duration(took)),
         icmp,
+        ..Failure::new(status, format!("connect to {remote}: {cause}"))
     }
 }
 
-/// `administratively prohibited (ICMP type 3 code 13 from 10.0.0.1`, without the closing bracket.
-fn icmp_cause(icmp: IcmpFact) -> String {
+/// The failure of a connect that an ICMP error of this machine's own kernel ended. It is no message
+/// from the network, and is not reported as one.
+fn own_kernel_failure(remote: SocketAddr, error: &io::Error, icmp: IcmpFact) -> Failure {
+    match (icmp.version, icmp.kind, icmp.code) {
+        (IcmpVersion::V4, 3, 1) | (IcmpVersion::V6, 1, 3) => absent_failure(remote),
+        _ => {
+            let operation = format!(
+                "send to it: its own kernel says {} (a local firewall rule)",
+                icmp.meaning()
+            );
+            call_failure(&operation, remote, error)
+        }
+    }
+}
+
+/// The failure of a connect that is not answered yet, if its SYN has not left this machine.
+pub fn unsent_failure(plan: &Plan, remote: SocketAddr) -> Option<Failure> {
+    let interface = NonZeroU32::new(plan.scope_id());
+    neighbour::is_silent(remote.ip(), interface).then(|| absent_failure(remote))
+}
+
+/// The failure of a connect to a host whose link address is not known.
+fn absent_failure(remote: SocketAddr) -> Failure {
+    let resolution = match remote {
+        SocketAddr::V4(_) => "ARP",
+        SocketAddr::V6(_) => "neighbour discovery",
+    };
+    let text = format!(
+        "connect to {remote}: the host, or the router to it, did not answer on the local network \
+         (no answer to {resolution})"
+    );
+    Failure::new(Status::Unreachable, text)
+}
+
+/// `10.0.0.1 says administratively prohibited (ICMP type 3 code 13)`.
+fn says(icmp: IcmpFact) -> String {
     let from = icmp
         .from
-        .map_or_else(String::new, |from| format!(" from {from}"));
+        .map_or_else(|| "an unnamed sender".to_owned(), |from| from.to_string());
     format!(
-        "{} (ICMP type {} code {}{from}",
+        "{from} says {} (ICMP type {} code {})",
         icmp.meaning(),
         icmp.kind,
         icmp.code
     )
 }
 
-/// The failure of an open connection, by the errno of a read or a write.
-pub fn lost_failure(remote: SocketAddr, error: &io::Error) -> Failure {
-    let text = match error.raw_os_error() {
-        Some(libc::ECONNRESET | libc::EPIPE) => format!("{remote} reset the open connection"),
-        _ => format!(
-            "the connection to {remote} was lost: {}",
-            named_error_text(error)
+/// The failure of an open connection, by the errno of a read or a write and the ICMP message that
+/// caused it, if any.
+fn lost_failure(remote: SocketAddr, error: &io::Error, icmp: Option<IcmpFact>) -> Failure {
+    let cause = named_error_text(error);
+    let (status, text) = match (socket_fault(error), icmp) {
+        (SocketFault::Reset, _) => (Status::Reset, format!("{remote} reset the open connection")),
+        // An ICMPv6 prohibition is EACCES.
+        (SocketFault::Local, Some(icmp)) => (
+            Status::Reset,
+            format!("the connection to {remote} was lost: {}", says(icmp)),
+        ),
+        (SocketFault::Local, None) => (
+            Status::LocalError,
+            format!("this machine could not use the open connection to {remote}: {cause}"),
+        ),
+        (SocketFault::Refused | SocketFault::Unreachable | SocketFault::TimedOut, _) => (
+            Status::Reset,
+            format!("the connection to {remote} was lost: {cause}"),
         ),
     };
-    Failure::new(Status::Reset, text)
+    Failure::new(status, text)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::failure::IcmpVersion;
 
     fn failure(errno: i32, icmp: Option<IcmpFact>) -> Failure {
         let remote = "192.0.2.7:25".parse().unwrap();
-        connect_failure(
-            remote,
-            &io::Error::from_raw_os_error(errno),
-            icmp,
-            Duration::from_micros(400),
-        )
+        connect_failure(remote, &io::Error::from_raw_os_error(errno), icmp)
     }
 
     #[test]
@@ -407,15 +545,49 @@ mod tests {
         }
     }
 
+    /// A sandbox may refuse any call with any errno.
+    #[test]
+    fn a_local_error_on_an_open_connection_is_no_reset() {
+        let remote = "192.0.2.7:25".parse().unwrap();
+        let lost = |errno| lost_failure(remote, &io::Error::from_raw_os_error(errno), None);
+        for errno in [
+            libc::ECONNRESET,
+            libc::EPIPE,
+            libc::ETIMEDOUT,
+            libc::EHOSTUNREACH,
+        ] {
+            assert_eq!(lost(errno).status, Status::Reset, "{errno}");
+        }
+        for errno in [
+            libc::EPERM,
+            libc::EACCES,
+            libc::ENOSYS,
+            libc::EINVAL,
+            libc::ENOMEM,
+            libc::ENOBUFS,
+            libc::EBADF,
+            libc::EIO,
+            libc::ECONNABORTED,
+            4095,
+        ] {
+            assert_eq!(lost(errno).status, Status::LocalError, "{errno}");
+        }
+        assert_eq!(
+            lost(libc::EPERM).text,
+            "this machine could not use the open connection to 192.0.2.7:25: \
+             operation not permitted (EPERM)"
+        );
+    }
+
     #[test]
     fn error_texts_name_operation_address_and_cause() {
         assert_eq!(
             failure(libc::ECONNREFUSED, None).text,
-            "connect to 192.0.2.7:25: connection refused (RST, 0.4 ms)"
+            "connect to 192.0.2.7:25: connection refused (RST)"
         );
         assert_eq!(
             failure(libc::EHOSTUNREACH, None).text,
-            "connect to 192.0.2.7:25: no route to host (EHOSTUNREACH, 0.4 ms)"
+            "connect to 192.0.2.7:25: no route to host (EHOSTUNREACH)"
         );
         let from = Some("10.0.0.1".parse().unwrap());
         let icmp = IcmpFact {
@@ -426,7 +598,7 @@ mod tests {
         };
         assert_eq!(
             failure(libc::EHOSTUNREACH, Some(icmp)).text,
-            "connect to 192.0.2.7:25: administratively prohibited (ICMP type 3 code 13 from 10.0.0.1, 0.4 ms)"
+            "connect to 192.0.2.7:25: 10.0.0.1 says administratively prohibited (ICMP type 3 code 13)"
         );
         // An ICMPv6 prohibition arrives as EACCES; without the message it would be a local error.
         assert_eq!(

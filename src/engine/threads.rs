@@ -13,6 +13,7 @@ use std::{io, thread};
 use crate::engine::error::PollError;
 use crate::engine::event_loop;
 use crate::engine::event_loop::worker::Worker;
+use crate::engine::limits::Bound;
 use crate::engine::resolver_kind::ResolverKind;
 use crate::engine::sink::Sink;
 use crate::engine::standby::StandbyThreads;
@@ -100,6 +101,13 @@ impl Sink for SharedSink<'_, '_> {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .deliver(report);
+    }
+
+    fn held_back(&mut self, bound: Bound) {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .held_back(bound);
     }
 
     fn before_wait(&mut self) {

@@ -31,6 +31,54 @@ pub fn is_shortage(error: &io::Error) -> bool {
         .is_some_and(|errno| SHORTAGES.contains(&errno))
 }
 
+/// Whom an error of a TCP socket is about. Errors that the network does not cause are about this
+/// machine, known or not: a sandbox may return any errno, and a system call may fail in new ways.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SocketFault {
+    /// The peer refused the connection: RST, or ICMP port unreachable.
+    Refused,
+    /// The peer reset the open connection.
+    Reset,
+    /// There is no route, or an ICMP error says so.
+    Unreachable,
+    /// The kernel gave up retransmitting.
+    TimedOut,
+    /// This machine failed; the error says nothing about the peer.
+    Local,
+}
+
+/// Whom this error of a TCP socket is about. The kernel makes the errnos of the network from
+/// segments (`tcp_reset()` in `net/ipv4/tcp_input.c`), routes and ICMP messages (`icmp_err_convert` in
+/// net/ipv4/icmp.c, `icmpv6_err_convert()` in net/ipv6/icmp.c).
+///
+/// `EACCES`, an `ICMPv6` prohibition or a refusal of this machine, is only known by its message.
+pub fn socket_fault(error: &io::Error) -> SocketFault {
+    match error.raw_os_error() {
+        Some(libc::ECONNREFUSED) => SocketFault::Refused,
+        Some(libc::ECONNRESET | libc::EPIPE) => SocketFault::Reset,
+        Some(libc::ETIMEDOUT) => SocketFault::TimedOut,
+        Some(
+            libc::EHOSTUNREACH
+            | libc::ENETUNREACH
+            | libc::EHOSTDOWN
+            | libc::ENONET
+            | libc::ENOPROTOOPT
+            | libc::EPROTO
+            | libc::EOPNOTSUPP
+            | libc::EMSGSIZE,
+        ) => SocketFault::Unreachable,
+        _ => SocketFault::Local,
+    }
+}
+
+/// Whether an error on a socket of the resolver says nothing about the name server. `EINVAL` is that
+/// of a blackhole route, as in connect(2); an error without an errno is the end of a stream.
+pub fn is_local_to_resolver(error: &io::Error) -> bool {
+    error
+        .raw_os_error()
+        .is_some_and(|errno| errno != libc::EINVAL && socket_fault(error) == SocketFault::Local)
+}
+
 /// The text of strerror(3) in lower case, without the number that std appends.
 pub fn os_error_text(error: &io::Error) -> String {
     let text = error.to_string();
@@ -115,6 +163,41 @@ mod tests {
             named_error_text(&error(libc::EXDEV)).ends_with(&format!("(errno {})", libc::EXDEV))
         );
         assert!(named_error_text(&io::Error::other("x")).ends_with("x (no errno)"));
+    }
+
+    /// Any errno, known or unknown, is about this machine unless the network causes it.
+    #[test]
+    fn local_errors_never_blame_the_peer() {
+        let network = [
+            (libc::ECONNREFUSED, SocketFault::Refused),
+            (libc::ECONNRESET, SocketFault::Reset),
+            (libc::EPIPE, SocketFault::Reset),
+            (libc::ETIMEDOUT, SocketFault::TimedOut),
+            (libc::EHOSTUNREACH, SocketFault::Unreachable),
+            (libc::ENETUNREACH, SocketFault::Unreachable),
+            (libc::EHOSTDOWN, SocketFault::Unreachable),
+            (libc::ENONET, SocketFault::Unreachable),
+            (libc::ENOPROTOOPT, SocketFault::Unreachable),
+            (libc::EPROTO, SocketFault::Unreachable),
+            (libc::EOPNOTSUPP, SocketFault::Unreachable),
+            (libc::EMSGSIZE, SocketFault::Unreachable),
+        ];
+        for errno in 1..=4095 {
+            let expected = network
+                .iter()
+                .find(|(known, _)| *known == errno)
+                .map_or(SocketFault::Local, |(_, fault)| *fault);
+            assert_eq!(socket_fault(&error(errno)), expected, "{errno}");
+        }
+        let other = io::Error::other("not from the system");
+        assert_eq!(socket_fault(&other), SocketFault::Local);
+        for errno in [libc::EPERM, libc::EACCES, libc::ENOSYS, libc::EAFNOSUPPORT] {
+            assert!(is_local_to_resolver(&error(errno)), "{errno}");
+        }
+        for errno in [libc::ECONNREFUSED, libc::ENETUNREACH, libc::EINVAL] {
+            assert!(!is_local_to_resolver(&error(errno)), "{errno}");
+        }
+        assert!(!is_local_to_resolver(&other));
     }
 
     #[test]

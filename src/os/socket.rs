@@ -23,6 +23,9 @@ pub struct TcpInfo {
     pub retransmits: u32,
     /// `tcpi_snd_mss`, bytes.
     pub mss: u32,
+    /// `tcpi_last_data_recv`: the time since the peer's last data, or its SYN; longer than the
+    /// connection exists if it has sent neither. Exact to one tick of the kernel.
+    pub last_received: Duration,
 }
 
 /// Reads `TCP_INFO` (tcp(7)), in any state of the socket.
@@ -50,6 +53,7 @@ pub fn tcp_info(socket: BorrowedFd<'_>) -> io::Result<TcpInfo> {
         rttvar: Duration::from_micros(info.tcpi_rttvar.into()),
         retransmits: info.tcpi_total_retrans,
         mss: info.tcpi_snd_mss,
+        last_received: Duration::from_millis(info.tcpi_last_data_recv.into()),
     })
 }
 

@@ -1,72 +1,144 @@
 //! Stops an event loop from a signal handler or from another thread.
+#![allow(unsafe_code)]
 
+use std::fs::File;
 use std::io;
 use std::io::Write;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::net::UnixStream;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, RawFd};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::{flag, low_level};
+use signal_hook::low_level;
+
+use crate::os::socket;
+
+/// What the handler writes: an eventfd takes numbers of 8 bytes (eventfd(2)).
+const ONE: [u8; 8] = 1_u64.to_ne_bytes();
+
+/// Descriptors that a run needs besides this one: the event queue and one socket.
+const NEEDED_BESIDES: u64 = 2;
 
 /// Stops every event loop that watches it, for good; clones are the same handle.
 ///
-/// It is a socket pair because a signal handler may only write to a descriptor (signal-safety(7)).
-/// The byte is never read, so a loop that starts after the stop sees it too.
+/// It is an eventfd because a signal handler may only write to a descriptor (signal-safety(7)), and
+/// because that is a single descriptor. It is never read, so a loop that starts after the stop sees
+/// it too.
 #[derive(Debug, Clone)]
-pub struct StopHandle(Arc<SocketPair>);
+pub struct StopHandle(Arc<File>);
 
-#[derive(Debug)]
-struct SocketPair {
-    watched: UnixStream,
-    written: UnixStream,
+/// Whether a descriptor can be written to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Writable {
+    /// A small write does not block.
+    Yes,
+    /// Nobody reads.
+    No,
 }
 
 impl StopHandle {
     /// A handle that was not used yet.
     ///
     /// # Errors
-    /// The error of socketpair(2), most often that no descriptor is left.
+    /// The error of eventfd(2), most often that no descriptor is left.
     pub fn new() -> io::Result<Self> {
-        let (watched, written) = UnixStream::pair()?;
-        written.set_nonblocking(true)?;
-        Ok(Self(Arc::new(SocketPair { watched, written })))
+        // SAFETY: eventfd(2) takes two numbers and returns a new descriptor, which `File` then owns.
+        let file = unsafe {
+            match libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) {
+                -1 => return Err(io::Error::last_os_error()),
+                descriptor => File::from_raw_fd(descriptor),
+            }
+        };
+        Ok(Self(Arc::new(file)))
     }
 
     /// A handle that SIGINT and SIGTERM use. A second signal ends the process at once with the exit
-    /// status `second_signal`, in case the event loop is blocked by a reader that does not read.
+    /// status `second_signal`.
     ///
     /// # Errors
-    /// As [`new`](Self::new). The signals keep their default action then.
+    /// As [`new`](Self::new), and if its descriptor would be one of the last ones, without which
+    /// nothing can be probed. The signals keep their default action then.
     pub fn on_signals(second_signal: i32) -> io::Result<Self> {
         let stop = Self::new()?;
-        // All descriptors first: a signal that is handled without one would have no effect at all.
-        let ends = [stop.write_end()?, stop.write_end()?];
-        for (signal, end) in [SIGINT, SIGTERM].into_iter().zip(ends) {
-            low_level::pipe::register(signal, end)?;
+        if !leaves_enough(stop.0.as_raw_fd()) {
+            return Err(io::Error::from_raw_os_error(libc::EMFILE));
         }
         let stopping = Arc::new(AtomicBool::new(false));
         for signal in [SIGINT, SIGTERM] {
-            // In this order, so that the first signal does not find the flag that it sets.
-            flag::register_conditional_shutdown(signal, second_signal, Arc::clone(&stopping))?;
-            flag::register(signal, Arc::clone(&stopping))?;
+            // The handler has its own handle, so that the descriptor is never closed.
+            let (stop, stopping) = (stop.clone(), Arc::clone(&stopping));
+            let handler = move || {
+                if stopping.swap(true, Ordering::SeqCst) {
+                    low_level::exit(second_signal);
+                }
+                stop.stop();
+            };
+            // SAFETY: the handler uses an atomic, write(2) and _exit(2) only (signal-safety(7)).
+            unsafe { low_level::register(signal, handler)? };
         }
         Ok(stop)
     }
 
     /// Stops the loops; more than once is the same as once.
     pub fn stop(&self) {
-        // The only failure is a full buffer, and then the byte that matters is already there.
-        let _ = (&self.0.written).write(&[1]);
+        // The only failure is a full counter, and then it is readable already.
+        let _ = (&*self.0).write(&ONE);
     }
 
     /// The descriptor to watch; it becomes readable.
     pub fn watched(&self) -> BorrowedFd<'_> {
-        self.0.watched.as_fd()
+        self.0.as_fd()
     }
 
-    fn write_end(&self) -> io::Result<OwnedFd> {
-        self.0.written.try_clone().map(OwnedFd::from)
+    /// Whether it was used.
+    pub fn is_stopped(&self) -> bool {
+        let [stop] = polled([(self.0.as_raw_fd(), libc::POLLIN)], Some(Duration::ZERO));
+        stop
     }
+
+    /// Waits until this descriptor can be written to, or has an error. Once the handle is used it
+    /// waits no longer than `patience`.
+    pub fn wait_writable(&self, descriptor: BorrowedFd<'_>, patience: Duration) -> Writable {
+        let output = (descriptor.as_raw_fd(), libc::POLLOUT);
+        let stop = (self.0.as_raw_fd(), libc::POLLIN);
+        loop {
+            match polled([output, stop], None) {
+                [true, _] => return Writable::Yes,
+                [false, true] => return writable_within(descriptor, patience),
+                // A signal interrupted it.
+                [false, false] => {}
+            }
+        }
+    }
+}
+
+/// Whether this descriptor can be written to, or has an error, within this time.
+pub fn writable_within(descriptor: BorrowedFd<'_>, time: Duration) -> Writable {
+    match polled([(descriptor.as_raw_fd(), libc::POLLOUT)], Some(time)) {
+        [true] => Writable::Yes,
+        [false] => Writable::No,
+    }
+}
+
+/// Waits for one of these events of these descriptors (poll(2)); which of them there were.
+fn polled<const N: usize>(wanted: [(RawFd, i16); N], timeout: Option<Duration>) -> [bool; N] {
+    let mut polled = wanted.map(|(fd, events)| libc::pollfd {
+        fd,
+        events,
+        revents: 0,
+    });
+    let timeout = timeout.map_or(-1, |time| i32::try_from(time.as_millis()).unwrap_or(-1));
+    // SAFETY: the pointer and the length are those of the array.
+    let result = unsafe { libc::poll(polled.as_mut_ptr(), N as libc::nfds_t, timeout) };
+    polled.map(|descriptor| result > 0 && descriptor.revents != 0)
+}
+
+/// Whether a process whose newest descriptor has this number can open those that a run needs. The
+/// kernel gives the lowest free number.
+fn leaves_enough(newest: RawFd) -> bool {
+    let needed = u64::try_from(newest).unwrap_or(0) + 1 + NEEDED_BESIDES;
+    let has = |limit: io::Result<u64>| limit.is_ok_and(|limit| limit >= needed);
+    let soft = || socket::descriptor_limit().map(|limit| limit.soft);
+    has(soft()) || (socket::raise_descriptor_limit().is_ok() && has(soft()))
 }

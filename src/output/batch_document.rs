@@ -190,13 +190,13 @@ mod tests {
         let expected = [
             "{\"schema\":1,\"summary\":{\"targets\":3,\"up\":1,\"down\":1,\"unknown\":1,\"duplicates\":2,\"elapsed\":1.000200,",
             &format!("\"lag\":0.000162}},\"discovery\":[{rows}],\"targets\":{{"),
-            "\"192.0.2.7:25\":{\"up\":1,\"status\":0,\"time\":{\"total\":0.000900,\"connect\":0.000812},",
+            "\"192.0.2.7:25\":{\"up\":1,\"state\":1,\"status\":0,\"time\":{\"total\":0.000900,\"connect\":0.000812},",
             "\"tcp\":{\"rtt\":0.000650,\"rttvar\":0.000100,\"mss\":1448}},",
             &format!(
-                "\"mail\":{{\"up\":0,\"status\":1,\"status_name\":\"resolve_failed\",{end}}},"
+                "\"mail\":{{\"up\":0,\"state\":0,\"status\":1,\"status_name\":\"resolve_failed\",{end}}},"
             ),
             &format!(
-                "\"mx2:25\":{{\"up\":0,\"status\":14,\"status_name\":\"denied\",{end}}}}}}}\n"
+                "\"mx2:25\":{{\"up\":0,\"state\":2,\"status\":14,\"status_name\":\"denied\",{end}}}}}}}\n"
             ),
         ];
         assert_eq!(

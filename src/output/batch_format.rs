@@ -8,13 +8,35 @@ pub struct BatchOutput {
     /// The format.
     pub format: BatchFormat,
     /// The metrics of each target in `sender` lines, in this order.
-    pub metrics: Vec<&'static Metric>,
+    pub metrics: Vec<SenderMetric>,
     /// The Zabbix host of targets without a `zabbix_host` of their own; `None` is written as `-`.
     pub zabbix_host: Option<Box<str>>,
     /// The item key of `sender` lines.
     pub sender_key: SenderKey,
     /// Whether documents contain the fields that have their default value.
     pub defaults: DefaultFields,
+}
+
+/// What a `sender` line has the value of.
+#[derive(Debug, Clone)]
+pub enum SenderMetric {
+    /// A metric.
+    Metric(&'static Metric),
+    /// The text captured by the named group of a regular expression: its path, `captures.NAME`.
+    Capture(Box<str>),
+}
+
+impl SenderMetric {
+    /// The prefix of the paths of captures.
+    pub const CAPTURES: &'static str = "captures.";
+
+    /// The path in the document.
+    pub fn path(&self) -> &str {
+        match self {
+            Self::Metric(metric) => metric.path,
+            Self::Capture(path) => path,
+        }
+    }
 }
 
 /// The format of a batch.

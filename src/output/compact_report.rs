@@ -66,6 +66,7 @@ impl CompactReport {
             resolve: None,
             connection: Some(connection),
             addresses: Box::default(),
+            address_count: 0,
             attempts: None,
         })
     }

@@ -45,7 +45,7 @@ fn write_lists(report: &Report, json: &mut JsonWriter<'_>) {
         }
         json.close_object();
     }
-    if !report.addresses.is_empty() {
+    if !report.addresses.is_empty() && report.plan.spec.needs_every_address() {
         json.key("addresses");
         json.open_array();
         for connection in &report.addresses {
@@ -67,6 +67,11 @@ fn write_address(report: &Report, connection: &ConnectionReport, buffer: &mut Ve
         matches!(metric.path, "address" | "family" | "source")
     });
     entry.field(None, "up", &Value::Integer(failure.is_none().into()));
+    entry.field(
+        None,
+        "state",
+        &Value::Integer(metrics::state(status, failure.is_none())),
+    );
     entry.field(None, "status", &Value::Integer(status.code().into()));
     entry.field(None, "status_name", &Value::Text(status.name().into()));
     entry.field(None, "error", &Value::Text(error.into()));

@@ -3,8 +3,8 @@
 //!
 //! A compact entry omits the fields that are redundant or at their default: `schema`, `id`, `name`, `host`, `port` and
 //! `service` (they are in the batch document, the key of the entry and its discovery row), `address` and `family` if
-//! the host is an address, `source`, `status_name` if `ok`, `error` if empty, and `tcp.syn_retransmits` if 0. `up`,
-//! `status` and `time.total` are always present, and so is `id` in a stand-alone line.
+//! the host is an address, `source`, `status_name` if `ok`, `error` and `addresses_error` if empty, and
+//! `tcp.syn_retransmits` if 0. `up`, `state`, `status` and `time.total` are always present, and so is `id` in a stand-alone line.
 
 use crate::failure::Status;
 use crate::output::batch_format::DefaultFields;
@@ -73,7 +73,7 @@ fn is_omitted(metric: &Metric, value: &Value<'_>, plan: &Plan) -> bool {
         ("address" | "family", _) => plan.ip().is_some(),
         ("source", _) => true,
         ("status_name", Value::Text(name)) => name == Status::Ok.name(),
-        ("error", Value::Text(text)) => text.is_empty(),
+        ("error" | "addresses_error", Value::Text(text)) => text.is_empty(),
         ("tcp.syn_retransmits", Value::Integer(count)) => *count == 0,
         _ => false,
     }
@@ -106,7 +106,7 @@ mod tests {
             let report = up(&plan(0, "mx1.example.org", label), b"", 0);
             let expected = format!(
                 concat!(
-                    r#"{{"schema":1,{},"host":"mx1.example.org","port":25,"service":"smtp","up":1,"status":0,"#,
+                    r#"{{"schema":1,{},"host":"mx1.example.org","port":25,"service":"smtp","up":1,"state":1,"status":0,"#,
                     r#""status_name":"ok","error":"","address":"192.0.2.7","family":4,"source":"192.0.2.50","#,
                     r#""time":{{"total":0.000900,"connect":0.000812}},"#,
                     r#""tcp":{{"rtt":0.000650,"rttvar":0.000100,"syn_retransmits":0,"mss":1448}}}}"#,
@@ -123,7 +123,7 @@ mod tests {
         assert_eq!(
             written(&up(&named, b"", 0), DefaultFields::Omit),
             concat!(
-                r#"{"id":"mx1.example.org:25","up":1,"status":0,"address":"192.0.2.7","family":4,"time":{"total":0.000900,"connect":0.000812},"#,
+                r#"{"id":"mx1.example.org:25","up":1,"state":1,"status":0,"address":"192.0.2.7","family":4,"time":{"total":0.000900,"connect":0.000812},"#,
                 r#""tcp":{"rtt":0.000650,"rttvar":0.000100,"mss":1448}}"#
             )
         );
@@ -133,14 +133,14 @@ mod tests {
                 DefaultFields::Omit
             ),
             concat!(
-                r#"{"id":"192.0.2.7:25","up":1,"status":0,"time":{"total":0.000900,"connect":0.000812},"#,
+                r#"{"id":"192.0.2.7:25","up":1,"state":1,"status":0,"time":{"total":0.000900,"connect":0.000812},"#,
                 r#""tcp":{"rtt":0.000650,"rttvar":0.000100,"syn_retransmits":2,"mss":1448}}"#
             )
         );
         assert_eq!(
             written(&down(&named, Status::ResolveFailed), DefaultFields::Omit),
             concat!(
-                r#"{"id":"mx1.example.org:25","up":0,"status":1,"status_name":"resolve_failed","error":"no \"such\" name","#,
+                r#"{"id":"mx1.example.org:25","up":0,"state":0,"status":1,"status_name":"resolve_failed","error":"no \"such\" name","#,
                 r#""time":{"total":0.000000}}"#
             )
         );

@@ -10,7 +10,7 @@ use std::str::from_utf8;
 use std::time::Duration;
 
 use crate::address::Host;
-use crate::failure::IcmpFact;
+use crate::failure::{IcmpFact, Status};
 use crate::fast_fmt;
 use crate::plan::Plan;
 use crate::report::{ConnectionReport, DialogueReport, Report, Response, TcpFacts};
@@ -113,7 +113,7 @@ use Unmeasured::{Empty, Reason, Zero};
 use Value::{Address, Integer, Ratio, Seconds, Text};
 
 /// Every metric.
-pub const METRICS: [Metric; 36] = [
+pub const METRICS: [Metric; 40] = [
     row(
         "schema",
         "version",
@@ -164,6 +164,13 @@ pub const METRICS: [Metric; 36] = [
         FromReport(|r| Some(Integer(r.is_up().into()))),
     ),
     row(
+        "state",
+        "0, 1 or 2",
+        "0 if down, 1 if up, 2 if unknown: denied, local_error, not_tried",
+        Zero,
+        FromReport(|r| Some(Integer(state(r.status(), r.is_up())))),
+    ),
+    row(
         "status",
         "number",
         "status number; see the table of statuses",
@@ -211,6 +218,27 @@ pub const METRICS: [Metric; 36] = [
         "local address of the connection",
         Empty,
         FromConnection(|t| t.source.map(Address)),
+    ),
+    row(
+        "addresses_total",
+        "number",
+        "addresses of the name, if it has several",
+        Zero,
+        FromReport(|r| (r.address_count > 1).then(|| Integer(r.address_count.into()))),
+    ),
+    row(
+        "addresses_failed",
+        "number",
+        "addresses of the name that were probed and did not pass",
+        Zero,
+        FromReport(|r| Some(Integer(r.address_failures()?.count() as u64))),
+    ),
+    row(
+        "addresses_error",
+        "text",
+        "reasons why addresses of the name did not pass, at most 2 KiB; empty if all that were probed did",
+        Empty,
+        FromReport(addresses_error),
     ),
     row(
         "time.total",
@@ -422,6 +450,27 @@ fn text<'a>(text: impl Into<Cow<'a, str>>) -> Option<Value<'a>> {
 
 fn error(report: &Report) -> Option<Value<'_>> {
     text(report.failure.as_ref().map_or("", |failure| &failure.text))
+}
+
+/// A number that shows at a glance what is known of the target; a wall can color it.
+pub fn state(status: Status, is_up: bool) -> u64 {
+    if status.is_unknown() { 2 } else { is_up.into() }
+}
+
+/// The failures of the addresses, as many as fit.
+fn addresses_error(report: &Report) -> Option<Value<'_>> {
+    let mut all = String::new();
+    for failure in report.address_failures()? {
+        if all.len() + failure.text.len() > TEXT_LIMIT {
+            all.push_str("; ...");
+            break;
+        }
+        if !all.is_empty() {
+            all.push_str("; ");
+        }
+        all.push_str(&failure.text);
+    }
+    text(all)
 }
 
 fn family(address: IpAddr) -> u64 {

@@ -7,8 +7,9 @@
 use std::time::Duration;
 
 use crate::fast_fmt;
-use crate::output::batch_format::{BatchOutput, KeyPart, SenderKey};
-use crate::output::metrics::Metric;
+use crate::output::batch_format::{BatchOutput, KeyPart, SenderKey, SenderMetric};
+use crate::output::metrics::Value;
+use crate::output::value;
 use crate::plan::Plan;
 use crate::report::Report;
 
@@ -20,7 +21,11 @@ pub fn write(report: &Report, at: Duration, output: &BatchOutput, buffer: &mut V
     let id = report.plan.id();
     let mut key = String::new();
     for metric in &output.metrics {
-        let Some(value) = metric.value(report) else {
+        let value = match metric {
+            SenderMetric::Metric(metric) => metric.value(report),
+            SenderMetric::Capture(path) => capture(report, path),
+        };
+        let Some(value) = value else {
             continue;
         };
         key.clear();
@@ -58,13 +63,20 @@ fn write_time(at: Duration, buffer: &mut Vec<u8>) {
     buffer.push(b' ');
 }
 
-fn write_key(pattern: &SenderKey, id: &str, metric: &Metric, key: &mut String) {
+/// What the group of this path captured.
+fn capture<'r>(report: &'r Report, path: &str) -> Option<Value<'r>> {
+    let name = path.strip_prefix(SenderMetric::CAPTURES)?;
+    value::capture(report, name).map(|text| Value::Text(text.into()))
+}
+
+fn write_key(pattern: &SenderKey, id: &str, metric: &SenderMetric, key: &mut String) {
     for part in &pattern.0 {
         key.push_str(match part {
             KeyPart::Text(text) => text,
             // Ids consist of letters, digits and `_.:-`, which need no quotes in an item key.
             KeyPart::Id => id,
-            KeyPart::Metric => metric.path,
+            // Names of captures as well.
+            KeyPart::Metric => metric.path(),
         });
     }
 }
@@ -119,6 +131,20 @@ mod tests {
             lines(&down(&plan, crate::failure::Status::ResolveFailed), &output),
             "- tcp.target[mx1:25,up] 1795338732 7000089 0\n- tcp.target[mx1:25,status] 1795338732 7000089 1\n\
              - tcp.target[mx1:25,error] 1795338732 7000089 \"no \\\"such\\\" name\"\n"
+        );
+    }
+
+    #[test]
+    fn captures_are_metrics_and_left_out_where_nothing_was_captured() {
+        let output = sender_output(&["up", "captures.version", "captures.other"]);
+        let plan = plan(0, "mx1", None);
+        let mut report = up(&plan, b"220 mx1 3.7.4", 0);
+        let dialogue = report.connection.as_mut().unwrap().dialogue.as_mut();
+        dialogue.unwrap().captures = vec![("version".into(), b"3.7 \"4\"\n".to_vec())];
+        assert_eq!(
+            lines(&report, &output),
+            "- tcp.target[mx1:25,up] 1795338732 7000089 1\n\
+             - tcp.target[mx1:25,captures.version] 1795338732 7000089 \"3.7 \\\"4\\\"\\\\n\"\n"
         );
     }
 

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use crate::address::Target;
 use crate::failure::{Failure, Status};
-use crate::output::batch_format::{BatchFormat, BatchOutput, DefaultFields, KeyPart, SenderKey};
+use crate::output::batch_format::{
+    BatchFormat, BatchOutput, DefaultFields, KeyPart, SenderKey, SenderMetric,
+};
 use crate::output::metrics::METRICS;
 use crate::plan::{Plan, ProbeSpec, TargetMeta};
 use crate::report::{ConnectionReport, DialogueReport, Report, Response, RoundTrip, TcpFacts};
@@ -69,7 +71,13 @@ pub fn down(plan: &Arc<Plan>, status: Status) -> Report {
 
 /// The output options of `-o sender` with these metrics.
 pub fn sender_output(paths: &[&str]) -> BatchOutput {
-    let metric = |path: &&str| METRICS.iter().find(|metric| metric.path == *path).unwrap();
+    let metric = |path: &&str| {
+        let metric = METRICS.iter().find(|metric| metric.path == *path);
+        metric.map_or_else(
+            || SenderMetric::Capture((*path).into()),
+            SenderMetric::Metric,
+        )
+    };
     let parts = [
         KeyPart::Text("tcp.target[".into()),
         KeyPart::Id,

@@ -222,7 +222,14 @@ fn attempts(out: &mut TextReport, report: &Report) {
     out.line("attempts", &text);
 }
 
+/// The most failed addresses that are shown; `-o addresses_error` prints more.
+const FAILED_SHOWN: usize = 8;
+
+/// A line for each address that must pass. Where one is enough, for each that failed.
 fn addresses(out: &mut TextReport, report: &Report) {
+    if !report.plan.spec.needs_every_address() {
+        return failed_addresses(out, report);
+    }
     for connection in &report.addresses {
         let verdict = connection.verdict(report.plan.spec.expected);
         let text = match (&verdict, connection.connect) {
@@ -231,5 +238,22 @@ fn addresses(out: &mut TextReport, report: &Report) {
             (None, None) => "ok".to_owned(),
         };
         out.line("each", &format!("{}: {text}", connection.address.ip()));
+    }
+}
+
+fn failed_addresses(out: &mut TextReport, report: &Report) {
+    let shown = report.failure.as_ref().and(report.connection.as_ref());
+    let mut failed = report.addresses.iter().filter_map(|connection| {
+        let failure = connection.failure.as_ref()?;
+        let is_shown = shown.is_some_and(|shown| shown.address == connection.address);
+        (!is_shown).then_some(failure)
+    });
+    for failure in failed.by_ref().take(FAILED_SHOWN) {
+        let status = out.colored(BAD, failure.status.name());
+        out.line("failed", &format!("{status}: {}", failure.text));
+    }
+    match failed.count() {
+        0 => {}
+        more => out.line("failed", &format!("... and {more} more addresses")),
     }
 }

@@ -20,17 +20,19 @@ pub fn line(report: &Report, metric: &Metric) -> String {
 
 /// The line of a capture; if the group captured nothing, the reason.
 pub fn capture_line(report: &Report, name: &str) -> String {
-    let captured = report
-        .connection
-        .iter()
-        .flat_map(ConnectionReport::captures)
-        .rfind(|(known, _)| **known == *name);
-    let mut line = captured.map_or_else(
-        || reason(report),
-        |(_, value)| metrics::bounded(report, value),
-    );
+    let mut line = capture(report, name).unwrap_or_else(|| reason(report));
     line.push('\n');
     line
+}
+
+/// The text that the group of this name captured, if it did.
+pub fn capture(report: &Report, name: &str) -> Option<String> {
+    let mut captures = report
+        .connection
+        .iter()
+        .flat_map(ConnectionReport::captures);
+    let (_, value) = captures.rfind(|(known, _)| **known == *name)?;
+    Some(metrics::bounded(report, value))
 }
 
 /// A value as text: no quotes, no unit, no exponent, never negative.

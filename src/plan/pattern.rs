@@ -23,6 +23,8 @@ use crate::plan::bytes::{BytesError, Charset, unescape};
 pub struct Pattern {
     /// As the user wrote it, for error texts.
     pub written: Box<str>,
+    /// What a match means, in words, for the error text of a reject pattern.
+    pub reason: Option<Box<str>>,
     /// What it is matched against.
     pub haystack: Haystack,
     /// Its compiled form.
@@ -168,6 +170,7 @@ impl Pattern {
         let (bytes, haystack) = read_text(text, charset)?;
         Ok(Self {
             written: text.into(),
+            reason: None,
             haystack,
             compiled: CompiledPattern::Literal(Literal::new(bytes)),
         })
@@ -181,6 +184,7 @@ impl Pattern {
         let (bytes, haystack) = read_text(text, charset)?;
         Ok(Self {
             written: text.into(),
+            reason: None,
             haystack,
             compiled: CompiledPattern::Prefix(bytes.into()),
         })
@@ -202,6 +206,7 @@ impl Pattern {
         };
         Ok(Self {
             written: source.into(),
+            reason: None,
             haystack,
             compiled: CompiledPattern::Regex(Arc::new(regex)),
         })
@@ -219,6 +224,7 @@ impl Pattern {
         };
         Ok(Self {
             written: text.into(),
+            reason: None,
             haystack: Haystack::Raw,
             compiled,
         })
@@ -276,7 +282,10 @@ impl PartialEq for Pattern {
     fn eq(&self, other: &Self) -> bool {
         let kinds =
             std::mem::discriminant(&self.compiled) == std::mem::discriminant(&other.compiled);
-        kinds && self.written == other.written && self.haystack == other.haystack
+        kinds
+            && self.written == other.written
+            && self.reason == other.reason
+            && self.haystack == other.haystack
     }
 }
 

@@ -93,6 +93,21 @@ pub struct Expect {
     pub min_bytes: usize,
     /// The timeout of this step, if it has one of its own.
     pub timeout: Option<Duration>,
+    /// The groups whose captured bytes are a big-endian number; it is reported in decimal.
+    pub numbers: Box<[Box<str>]>,
+    /// What is enough, and what to say, if the answer does not arrive whole.
+    pub incomplete: Option<Box<IncompleteAnswer>>,
+}
+
+/// What an expectation makes of an answer that ended before it matched.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct IncompleteAnswer {
+    /// Meets the expectation if the peer closes or resets the connection.
+    pub at_close: Option<Box<Expect>>,
+    /// Meets the expectation if its time is over.
+    pub at_timeout: Option<Box<Expect>>,
+    /// What it means if the peer closes before it has sent anything, for the error text.
+    pub if_closed: Option<Box<str>>,
 }
 
 impl Expect {
@@ -103,6 +118,8 @@ impl Expect {
             reject: Vec::new(),
             min_bytes: 0,
             timeout: None,
+            numbers: Box::default(),
+            incomplete: None,
         }
     }
 }

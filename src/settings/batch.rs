@@ -12,7 +12,8 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::output::batch_format::{BatchFormat, BatchOutput, KeyPart};
+use crate::escape::escaped_prefix;
+use crate::output::batch_format::{BatchFormat, BatchOutput, KeyPart, SenderMetric};
 use crate::plan::Plan;
 use crate::settings::batch::target_list::TargetList;
 use crate::settings::config::Configuration;
@@ -39,8 +40,8 @@ pub struct Batch {
     pub wanted: BatchOutput,
     /// What the run may use.
     pub bounds: Bounds,
-    /// The seed of the randomized start order.
-    pub seed: u64,
+    /// The seed of the randomized start order; each run has its own without it.
+    pub seed: Option<u64>,
     /// How names are resolved.
     pub resolver: ResolverChoice,
     /// Whether the choices made are explained.
@@ -85,6 +86,7 @@ pub fn batch(
             .for_each(|(number, plan)| plan.index = number);
     }
     reject_shared_items(&wanted, &plans)?;
+    reject_unknown_captures(&wanted, &plans)?;
     let mut plans: Vec<_> = plans.into_iter().map(Arc::new).collect();
     // `collect` reuses the allocation of the longer elements, which would be kept until the end of
     // the run.
@@ -130,6 +132,27 @@ fn reject_shared_items(wanted: &BatchOutput, plans: &[Plan]) -> Result<(), Setti
         "--sender-key",
         "must contain ID: otherwise all targets of a host would have the same item key",
     ))
+}
+
+/// A capture that no target has would never have a value.
+fn reject_unknown_captures(wanted: &BatchOutput, plans: &[Plan]) -> Result<(), SettingsError> {
+    for metric in &wanted.metrics {
+        let SenderMetric::Capture(path) = metric else {
+            continue;
+        };
+        let name = path
+            .strip_prefix(SenderMetric::CAPTURES)
+            .unwrap_or_default();
+        let has = |plan: &Plan| plan.spec.captures().any(|known| known == name);
+        if !plans.is_empty() && !plans.iter().any(has) {
+            let name = escaped_prefix(name, 40);
+            return Err(SettingsError::in_option(
+                "--metrics",
+                format!("no step of any target captures `{name}`: name a group `(?<{name}>...)`"),
+            ));
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -230,7 +230,10 @@ fn reject_contradictions(spec: &ProbeSpec, blame: Blame<'_>) -> Result<(), Setti
         };
         return Err(blame.error("--expect-closed", message));
     }
-    if spec.addresses == AddressSelection::All && spec.attempts.is_some() {
+    let is_repeated = spec
+        .attempts
+        .is_some_and(|attempts| attempts.count.get() > 1);
+    if spec.addresses == AddressSelection::All && is_repeated {
         let message = match blame {
             Blame::CommandLine => "cannot be combined with `--addresses all`: remove one of them",
             Blame::Target(_) => "cannot be combined with `addresses`: remove one of them",

@@ -3,11 +3,11 @@
 use crate::escape::escaped_prefix;
 use crate::plan::bytes::{Charset, unescape};
 use crate::plan::pattern::{Pattern, read_hex};
-use crate::plan::steps::{Expect, Patterns, Piece, Secret, Step, Template};
+use crate::plan::steps::{Expect, IncompleteAnswer, Patterns, Piece, Secret, Step, Template};
 use crate::settings::error::{Located, SettingsError};
 use crate::settings::overrides::Overrides;
 use crate::settings::step_spec::{
-    ExpectSpec, LineEnds, PatternKind, PatternSpec, Quantifier, SendSpec, StepSpec,
+    ExpectSpec, LineEnds, PatternKind, PatternSpec, Quantifier, RejectSpec, SendSpec, StepSpec,
 };
 
 /// A compiled dialogue.
@@ -91,7 +91,7 @@ impl Compiler<'_> {
         let reject: Vec<_> = expect
             .reject
             .iter()
-            .filter_map(|pattern| self.pattern(pattern))
+            .filter_map(|reject| self.reject(reject))
             .collect();
         let is_complete =
             patterns.len() == expect.patterns.len() && reject.len() == expect.reject.len();
@@ -102,12 +102,72 @@ impl Compiler<'_> {
             Quantifier::Any => Patterns::Any(patterns),
             Quantifier::All => Patterns::All(patterns),
         };
+        let incomplete = self.incomplete(expect);
+        let numbers = self.numbers(expect, wanted.patterns());
         is_complete.then_some(Expect {
             wanted,
             reject,
             min_bytes: expect.min_bytes,
             timeout: expect.timeout,
+            numbers,
+            incomplete,
         })
+    }
+
+    /// The names of the groups that capture numbers, which the patterns of the step must have.
+    fn numbers(&mut self, expect: &ExpectSpec, patterns: &[Pattern]) -> Box<[Box<str>]> {
+        for given in &expect.numbers {
+            let is_group =
+                |pattern: &Pattern| pattern.names().iter().any(|name| **name == *given.text);
+            if !patterns.iter().any(is_group) {
+                let name = escaped_prefix(&given.text, 40);
+                self.errors.push(given.error(format!(
+                    "this step captures no `{name}`: name a group `(?<{name}>...)`"
+                )));
+            }
+        }
+        expect
+            .numbers
+            .iter()
+            .map(|given| given.text.as_str().into())
+            .collect()
+    }
+
+    fn reject(&mut self, spec: &RejectSpec) -> Option<Pattern> {
+        let mut pattern = self.pattern(&spec.pattern)?;
+        pattern.reason = spec.reason.as_ref().map(words);
+        Some(pattern)
+    }
+
+    fn incomplete(&mut self, expect: &ExpectSpec) -> Option<Box<IncompleteAnswer>> {
+        let given = expect.incomplete.as_ref()?;
+        let at_close = given
+            .at_close
+            .as_ref()
+            .and_then(|text| self.enough(text))
+            .map(Box::new);
+        let at_timeout = match &given.at_timeout {
+            same if *same == given.at_close => at_close.clone(),
+            other => other
+                .as_ref()
+                .and_then(|text| self.enough(text))
+                .map(Box::new),
+        };
+        Some(Box::new(IncompleteAnswer {
+            at_close,
+            at_timeout,
+            if_closed: given.if_closed.as_ref().map(words),
+        }))
+    }
+
+    /// An expectation of a part of an answer. Its groups are those of the whole answer.
+    fn enough(&mut self, text: &Located) -> Option<Expect> {
+        let pattern = self.checked(
+            text,
+            Pattern::regex(&text.text, self.charset).map_err(|why| why.to_string()),
+        )?;
+        self.add_captures(&pattern, text, usize::MAX);
+        Some(Expect::one(pattern))
     }
 
     fn pattern(&mut self, spec: &PatternSpec) -> Option<Pattern> {
@@ -195,6 +255,11 @@ impl Compiler<'_> {
             "no earlier step captures `{name}`: add a group `(?<{name}>...)`, or write `\\x24{{` for a literal `${{`"
         ))
     }
+}
+
+/// Words for an error text: one line without control characters.
+fn words(text: &Located) -> Box<str> {
+    escaped_prefix(&text.text, 300).into()
 }
 
 fn hex(text: &str) -> Result<Template, String> {

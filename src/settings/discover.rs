@@ -60,8 +60,8 @@ pub struct OpenRequest {
     pub probe: ProbeRequest,
     /// What the run may use.
     pub bounds: Bounds,
-    /// The seed of the randomized start order.
-    pub seed: u64,
+    /// The seed of the randomized start order; each run has its own without it.
+    pub seed: Option<u64>,
 }
 
 impl OpenRequest {
@@ -87,8 +87,8 @@ pub struct Candidates {
     pub plans: Vec<Arc<Plan>>,
     /// What the run may use.
     pub bounds: Bounds,
-    /// The seed of the randomized start order.
-    pub seed: u64,
+    /// The seed of the randomized start order; each run has its own without it.
+    pub seed: Option<u64>,
     /// How names are resolved.
     pub resolver: ResolverChoice,
 }

@@ -14,7 +14,9 @@ use crate::settings::parse::{self, InvalidValue};
 use crate::settings::request::{
     CheckRequest, ProbeRequest, RequestedFamily, ResolverChoice, Transcript,
 };
-use crate::settings::step_spec::{ExpectSpec, LineEnds, PatternSpec, SendSpec, StepSpec};
+use crate::settings::step_spec::{
+    ExpectSpec, LineEnds, PatternSpec, RejectSpec, SendSpec, StepSpec,
+};
 
 /// The request of `check`; `default_format` is what is printed without `--output`.
 ///
@@ -187,7 +189,10 @@ fn dialogue(args: &StepArgs) -> Result<(Option<Vec<StepSpec>>, Option<SendSpec>)
             }
             StepKind::Reject(kind) => {
                 unused_reject = Some(name);
-                reject.push(PatternSpec { kind: *kind, text });
+                reject.push(RejectSpec {
+                    pattern: PatternSpec { kind: *kind, text },
+                    reason: None,
+                });
             }
         }
     }

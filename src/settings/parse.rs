@@ -9,7 +9,8 @@ use crate::escape::escaped_prefix;
 use crate::plan::{AddressSelection, Close, Expected, OnTimeout};
 
 /// The values of `--addresses`.
-const ADDRESSES: [(&str, AddressSelection); 2] = [
+const ADDRESSES: [(&str, AddressSelection); 3] = [
+    ("any", AddressSelection::Any),
     ("first", AddressSelection::First),
     ("all", AddressSelection::All),
 ];

@@ -40,24 +40,50 @@ pub struct ExpectSpec {
     /// How many of the patterns must match.
     pub quantifier: Quantifier,
     /// The patterns that fail the step.
-    pub reject: Vec<PatternSpec>,
+    pub reject: Vec<RejectSpec>,
     /// The least number of bytes that must be received.
     pub min_bytes: usize,
     /// The step's own time limit.
     pub timeout: Option<Duration>,
+    /// The groups that capture numbers.
+    pub numbers: Vec<Located>,
+    /// What is enough, and what to say, if the answer does not arrive whole.
+    pub incomplete: Option<Box<IncompleteSpec>>,
+}
+
+/// What an expectation makes of an answer that ends before it matched.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct IncompleteSpec {
+    /// The regular expression that meets the step if the peer closes.
+    pub at_close: Option<Located>,
+    /// The regular expression that meets the step if its time is over.
+    pub at_timeout: Option<Located>,
+    /// What it means if the peer closes without an answer.
+    pub if_closed: Option<Located>,
 }
 
 impl ExpectSpec {
     /// Waits for one pattern, unless one of `reject` matches first.
-    pub fn one(pattern: PatternSpec, reject: Vec<PatternSpec>) -> Self {
+    pub fn one(pattern: PatternSpec, reject: Vec<RejectSpec>) -> Self {
         Self {
             patterns: vec![pattern],
             quantifier: Quantifier::Any,
             reject,
             min_bytes: 0,
             timeout: None,
+            numbers: Vec::new(),
+            incomplete: None,
         }
     }
+}
+
+/// A pattern that fails the step.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct RejectSpec {
+    /// The pattern.
+    pub pattern: PatternSpec,
+    /// What a match means, in words.
+    pub reason: Option<Located>,
 }
 
 /// How many of several patterns must match.

@@ -95,7 +95,7 @@ fn lost_syns_are_counted_exactly() {
 fn losses_up_to_the_deadline_are_counted_exactly() {
     let Some((net, _far)) = far() else { return };
     let ran = net.check(&[FAR, "1009", "-o", "json", "-t", "1.5s"]);
-    let verdict = Verdict::of(ran, 5, "connect_timeout", &["no answer to 2 SYNs (1.5"])
+    let verdict = Verdict::of(ran, 5, "connect_timeout", &["no answer to 2 SYNs"])
         .no_icmp()
         .times(&["total"]);
     let verdict = verdict.within(Duration::from_millis(1500), Duration::from_millis(1900));
@@ -110,7 +110,7 @@ fn an_answer_after_the_deadline_is_a_timeout() {
     let Some((net, _far)) = far() else { return };
     let ran = net.check(&[FAR, "900", "-o", "json", "-t", "400ms"]);
     let verdict =
-        Verdict::of(ran, 5, "connect_timeout", &["no answer to the SYN ("]).times(&["total"]);
+        Verdict::of(ran, 5, "connect_timeout", &["no answer to our SYN"]).times(&["total"]);
     verdict.within(Duration::from_millis(400), Duration::from_millis(800));
 }
 
@@ -118,7 +118,7 @@ fn an_answer_after_the_deadline_is_a_timeout() {
 fn a_late_rst_is_refused_with_its_time() {
     let Some((net, _far)) = far() else { return };
     let ran = net.check(&[FAR, "2300", "-o", "json"]);
-    let verdict = Verdict::of(ran, 3, "refused", &["connection refused (RST, 3", " ms)"])
+    let verdict = Verdict::of(ran, 3, "refused", &["connection refused (RST)"])
         .no_icmp()
         .times(&["total"]);
     about(&verdict.document()["time"]["total"], 0.3);

@@ -56,7 +56,7 @@ fn fails_at_once(net: &Net, name: &str, args: &[&str], parts: &[&str]) {
 #[track_caller]
 fn times_out(net: &Net, name: &str, from: &str) {
     let ran = json(net, name, &["-t", "700ms"]);
-    let text = format!("resolve {name}: no answer from {from} (0.7 s)");
+    let text = format!("resolve {name}: no answer from {from}");
     let verdict = Verdict::of(ran, 2, "resolve_timeout", &[&text])
         .times(&["total"])
         .no_icmp();
@@ -248,7 +248,7 @@ fn a_requested_family_is_not_replaced_by_the_other() {
         ran,
         4,
         "unreachable",
-        &["connect to [2001:db8::2]:80: ", "(ENETUNREACH, "],
+        &["connect to [2001:db8::2]:80: ", "(ENETUNREACH)"],
     );
     assert_eq!(verdict.document()["address"], "2001:db8::2");
     verdict.times(&["total", "resolve"]).no_icmp().at_once();

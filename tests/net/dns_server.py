@@ -18,6 +18,7 @@ ZONE = {
     "both.example": ["10.77.0.2", "fd77::2"],
     "roaming.example": ["10.77.0.2", "2001:db8::2"],
     "two.example": ["10.77.0.2", "10.77.0.3"],
+    "robin.example": ["10.77.0.3", "10.77.0.2"],
     "four.example": ["10.77.0.2", "10.77.0.3", "fd77::2", "fd77::3"],
     "none.example": [],
     "blocked.example": ["0.0.0.0", "::"],

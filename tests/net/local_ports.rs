@@ -20,6 +20,7 @@ use zbx_tcp::source::List;
 
 use crate::delay::{FAR, far};
 use crate::namespaces::Net;
+use crate::verdict::Verdict;
 
 /// Set for the part of a test that runs inside a namespace.
 const INNER: &str = "ZBX_TCP_TEST_INNER";
@@ -336,4 +337,26 @@ fn names_after_addresses() {
         "{:?}",
         statuses.0
     );
+}
+
+/// With one local port a connect to that port reaches its own socket, although nothing listens.
+#[test]
+fn a_connect_that_reaches_its_own_socket_is_refused() {
+    let Some(net) = Net::alone() else { return };
+    net.sh(
+        "probe",
+        "echo 40000 40000 > /proc/sys/net/ipv4/ip_local_port_range",
+    );
+    for target in ["127.0.0.1", "::1"] {
+        let words = [target, "40000", "-o", "json"];
+        let verdict = Verdict::of(net.check(&words), 3, "refused", &["self-connect"]);
+        verdict.times(&["total"]).at_once();
+        // The port is free at once: no TIME_WAIT.
+        let words = [target, "40000", "-o", "json", "--expect", "x"];
+        Verdict::of(net.check(&words), 3, "refused", &["self-connect"]).at_once();
+        let words = [target, "40000", "-o", "json", "--expect-closed"];
+        Verdict::of(net.check(&words), 0, "ok", &[]).at_once();
+        let open = net.run(&["discover", "open", target, "40000"]);
+        assert_eq!((open.out.as_str(), open.err.as_str()), ("[]\n", ""));
+    }
 }

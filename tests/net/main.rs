@@ -9,6 +9,7 @@
 )]
 
 mod absent_host;
+mod addresses;
 mod background;
 mod delay;
 mod dns;

@@ -216,10 +216,15 @@ impl Net {
 
     /// Runs `zbx-tcp check ARGUMENTS...` in the namespace `probe`, with an empty environment.
     pub fn check(&self, words: &[&str]) -> Ran {
+        self.run(&[&["check"], words].concat())
+    }
+
+    /// Runs `zbx-tcp ARGUMENTS...` in the namespace `probe`, with an empty environment.
+    pub fn run(&self, words: &[&str]) -> Ran {
         let mut command = self.inside("probe", "env");
         finish(
             command
-                .args(["-i", env!("CARGO_BIN_EXE_zbx-tcp"), "check"])
+                .args(["-i", env!("CARGO_BIN_EXE_zbx-tcp")])
                 .args(words)
                 .stdin(Stdio::null()),
         )

@@ -111,7 +111,7 @@ fn an_interface_without_a_route_is_unreachable() {
     let Some(net) = Net::fork() else { return };
     let ran = net.check(&["fd77::2", "80", "-o", "json", "--interface", "wire1"]);
     // A global address is shown without a zone.
-    let parts = ["connect to [fd77::2]:80: ", "(ENETUNREACH, "];
+    let parts = ["connect to [fd77::2]:80: ", "(ENETUNREACH)"];
     Verdict::of(ran, 4, "unreachable", &parts)
         .no_icmp()
         .at_once();
@@ -141,7 +141,7 @@ fn sources_and_interfaces_that_are_down() {
         .refuses("`fd77:0:0:1::1` is not an address of this host");
     for target in ["10.77.0.2", "fd77::2"] {
         let ran = net.check(&[target, "80", "-o", "json", "--interface", "wire1"]);
-        Verdict::of(ran, 4, "unreachable", &["(ENETUNREACH, "])
+        Verdict::of(ran, 4, "unreachable", &["(ENETUNREACH)"])
             .no_icmp()
             .at_once();
     }

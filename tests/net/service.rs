@@ -26,7 +26,7 @@ fn open_and_closed_in_both_families() {
             (&source.into(), &"220 hello".into())
         );
         let ran = net.check(&[target, "81", "-o", "json"]);
-        Verdict::of(ran, 3, "refused", &["connection refused (RST, "])
+        Verdict::of(ran, 3, "refused", &["connection refused (RST)"])
             .no_icmp()
             .times(&["total"])
             .at_once();

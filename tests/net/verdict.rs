@@ -128,11 +128,10 @@ impl IcmpError<'_> {
         } else {
             format!("[{target}]")
         };
-        let sentence = format!(
-            "connect to {shown}:{port}: {name} (ICMP type {kind} code {code} from {from}, "
-        );
+        let sentence =
+            format!("connect to {shown}:{port}: {from} says {name} (ICMP type {kind} code {code})");
         let ran = net.check(&[target, port, "-o", "json"]);
-        Verdict::of(ran, status, status_name, &[&sentence, "s)"])
+        Verdict::of(ran, status, status_name, &[&sentence])
             .icmp(kind, code, from)
             .times(&["total"])
             .at_once();

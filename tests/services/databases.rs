@@ -38,6 +38,40 @@ fn redis_answers_pong_or_requires_a_password() {
     refused_when_stopped(server, "redis");
 }
 
+/// A cluster without slots and a sentinel with a password are alive.
+#[test]
+fn redis_cluster_and_sentinel_answer() {
+    let program = "/usr/bin/redis-server";
+    if !installed(program, "redis-server") {
+        return;
+    }
+    for (mode, reply) in [
+        ("--cluster-enabled yes", "+PONG"),
+        ("--sentinel", "-NOAUTH"),
+    ] {
+        let (home, port) = (Home::of("redis"), free_port());
+        // The bus of a cluster has the port plus 10000.
+        let conf = home.write(
+            "conf",
+            &format!(
+                "port {port}\nbind 127.0.0.1\n{}",
+                if mode == "--sentinel" {
+                    "requirepass secret\n"
+                } else {
+                    ""
+                }
+            ),
+        );
+        let mut command = home.command(program);
+        command.arg(conf).args(mode.split(' '));
+        let server = Server::start(home, &[port], &mut command);
+        server.wait_until("it answers", || {
+            probe(server.port(), "redis", &[])["captures"]["reply"] == reply
+        });
+        refused_when_stopped(server, "redis");
+    }
+}
+
 #[test]
 fn memcached_version_is_captured() {
     let program = "/usr/bin/memcached";

@@ -53,13 +53,36 @@ fn slapd_naming_contexts_are_searched_and_unbind_is_sent() {
     refused_when_stopped(server, "ldap");
 }
 
+/// It is alive and refuses strangers; Zabbix's own check calls it down.
 #[test]
-fn slapd_that_requires_authentication_is_rejected() {
-    let Some(server) = slapd("require authc\n") else {
-        return;
-    };
-    let document = probe(server.port(), "ldap", &[]);
-    assert_eq!(document["status_name"], "rejected", "{document}");
+fn slapd_that_wants_a_bind_or_encryption_first_is_up() {
+    for (demand, code) in [
+        ("require authc\n", "53"),
+        ("require bind\n", "1"),
+        ("security ssf=1\n", "13"),
+        ("restrict search\n", "53"),
+    ] {
+        let Some(server) = slapd(demand) else { return };
+        let log = server.log_during(|| {
+            let document = probe(server.port(), "ldap", &[]);
+            assert_eq!(document["up"], 1, "{demand}{document}");
+            assert_eq!(document["captures"]["code"], code, "{demand}{document}");
+        });
+        assert_eq!(log.matches(" UNBIND").count(), 1, "{log}");
+        no_complaint(&log, &["connection lost", "ber_get_next"]);
+    }
+}
+
+#[test]
+fn slapd_that_hides_its_naming_contexts_is_rejected_in_words() {
+    let hidden = "access to dn.base=\"\" attrs=namingContexts by * none\naccess to * by * read\n";
+    for acl in ["access to dn.base=\"\" by * none\n", hidden] {
+        let Some(server) = slapd(acl) else { return };
+        let document = probe(server.port(), "ldap", &[]);
+        assert_eq!(document["status_name"], "rejected", "{document}");
+        let error = document["error"].as_str().unwrap();
+        assert!(error.contains("no naming contexts"), "{error}");
+    }
 }
 
 fn named(options: &str) -> Option<Server> {
@@ -163,14 +186,22 @@ fn zabbix_agent_that_denies_the_key_is_up() {
     assert_eq!(document["up"], 1, "{document}");
 }
 
+/// From here both look the same: the connection is closed without an answer.
 #[test]
-fn zabbix_agent_that_does_not_allow_this_host_closes() {
-    let Some(server) = agent("Server=192.0.2.1\n") else {
-        return;
-    };
-    let document = probe(server.port(), "zabbix_agent", &[]);
-    assert!(
-        ["closed", "reset"].contains(&document["status_name"].as_str().unwrap()),
-        "{document}"
-    );
+fn zabbix_agent_that_refuses_us_is_explained() {
+    let home = Home::of("zabbix");
+    let key = home.write("key", &"0123456789abcdef".repeat(4));
+    let psk = format!("Server=127.0.0.1\nTLSAccept=psk\nTLSPSKIdentity=x\nTLSPSKFile={key}\n");
+    for refusal in ["Server=192.0.2.1\n", &psk] {
+        let Some(server) = agent(refusal) else { return };
+        let document = probe(server.port(), "zabbix_agent", &[]);
+        assert!(
+            ["closed", "reset"].contains(&document["status_name"].as_str().unwrap()),
+            "{document}"
+        );
+        let error = document["error"].as_str().unwrap();
+        for cause in ["Server=", "TLSAccept=psk"] {
+            assert!(error.contains(cause), "{refusal}: {error}");
+        }
+    }
 }

@@ -4,14 +4,14 @@ use std::fs;
 use std::process::Command;
 
 use crate::server::{Home, Server, free_port, installed, is_root};
-use crate::trial::{PROBES, Trial, abrupt_close_is_logged};
+use crate::trial::{PROBES, Trial, abrupt_close_is_logged, no_complaint, probe};
 
-#[test]
-fn postfix_logs_no_lost_connection() {
+/// Postfix with these services and settings besides its own.
+fn postfix(services: &str, settings: &str, ports: &[u16]) -> Option<Server> {
     if !installed("/usr/sbin/postfix", "postfix") || !is_root("Postfix") {
-        return;
+        return None;
     }
-    let (home, smtp, submission) = (Home::new(), free_port(), free_port());
+    let home = Home::new();
     let (queue, data) = (home.path("queue"), home.path("data"));
     fs::create_dir(&queue).unwrap();
     fs::create_dir(&data).unwrap();
@@ -27,7 +27,7 @@ fn postfix_logs_no_lost_connection() {
         &format!(
             "compatibility_level = 3.6\nqueue_directory = {queue}\ndata_directory = {data}\nmaillog_file = {log}\n\
              maillog_file_prefixes = {prefix}\ninet_interfaces = 127.0.0.1\ninet_protocols = ipv4\n\
-             myhostname = mail.example.org\nmynetworks = 127.0.0.0/8\nalias_maps =\nalias_database =\n",
+             myhostname = mail.example.org\nmynetworks = 127.0.0.0/8\nalias_maps =\nalias_database =\n{settings}",
             log = home.path("log"),
             prefix = home.path(""),
         ),
@@ -35,7 +35,7 @@ fn postfix_logs_no_lost_connection() {
     home.write(
         "master.cf",
         &format!(
-            "127.0.0.1:{smtp} inet n - n - - smtpd\n127.0.0.1:{submission} inet n - n - - smtpd\n\
+            "{services}\
              postlog unix-dgram n - n - 1 postlogd\nanvil unix - - n - 1 anvil\nproxymap unix - - n - - proxymap\nrewrite unix - - n - - trivial-rewrite\n\
              cleanup unix n - n - 0 cleanup\nqmgr unix n - n 300 1 qmgr\npickup unix n - n 60 1 pickup\n"
         ),
@@ -45,7 +45,59 @@ fn postfix_logs_no_lost_connection() {
     // Its master process leaves the process group.
     let mut abort = Command::new("/usr/sbin/postfix");
     abort.args(["-c", &home.path(""), "abort"]);
-    let mut server = Server::start(home, &[smtp, submission], &mut command).stopped_with(abort);
+    Some(Server::start(home, ports, &mut command).stopped_with(abort))
+}
+
+/// postscreen, to which 127.0.0.1 is a stranger that must wait.
+fn postscreen(port: u16) -> Option<Server> {
+    postfix(
+        &format!(
+            "127.0.0.1:{port} inet n - n - 1 postscreen\nsmtpd pass - - n - - smtpd\n\
+             dnsblog unix - - n - 0 dnsblog\ntlsproxy unix - - n - 0 tlsproxy\n"
+        ),
+        "postscreen_access_list =\npostscreen_greet_wait = 3s\npostscreen_greet_action = enforce\n",
+        &[port],
+    )
+}
+
+/// The client that does not wait for the rest of the greeting is up, and has said nothing before it.
+#[test]
+fn postscreen_sees_no_client_that_talks_first() {
+    let port = free_port();
+    let Some(server) = postscreen(port) else {
+        return;
+    };
+    for _ in 0..5 {
+        let document = probe(port, "smtp", &["-t", "0.7"]);
+        assert_eq!(document["status_name"], "ok", "{document}");
+        assert_eq!(document["captures"]["host"], "mail.example.org");
+    }
+    let log = server.log_with("HANGUP", 5);
+    assert_eq!(log.matches("HANGUP").count(), 5, "{log}");
+    no_complaint(&log, &["PREGREET", "COMMAND", "fatal", "error"]);
+    // One that waits is passed on, and its QUIT is understood; after that it need not wait.
+    for service in ["smtp", "submission"] {
+        let document = probe(port, service, &["-t", "8"]);
+        assert_eq!(document["status_name"], "ok", "{document}");
+    }
+    let log = server.log_with("quit=1 commands=1", 2);
+    assert_eq!(log.matches("quit=1 commands=1").count(), 2, "{log}");
+    assert!(
+        log.contains("PASS NEW") && log.contains("PASS OLD"),
+        "{log}"
+    );
+    no_complaint(&log, &["PREGREET", "lost connection", "improper"]);
+}
+
+#[test]
+fn postfix_logs_no_lost_connection() {
+    let (smtp, submission) = (free_port(), free_port());
+    let services = format!(
+        "127.0.0.1:{smtp} inet n - n - - smtpd\n127.0.0.1:{submission} inet n - n - - smtpd\n"
+    );
+    let Some(mut server) = postfix(&services, "", &[smtp, submission]) else {
+        return;
+    };
     let complaints = [
         "lost connection",
         "improper",

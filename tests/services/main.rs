@@ -21,6 +21,7 @@ mod server;
 mod shell;
 mod trial;
 mod web;
+mod zabbix_names;
 
 #[path = "../support/mod.rs"]
 mod support;

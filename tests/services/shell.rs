@@ -8,7 +8,10 @@ use std::process::Command;
 use crate::inetd::Inetd;
 use crate::program::check;
 use crate::server::{Home, Server, free_port, installed, is_root};
-use crate::trial::{PROBES, Trial, abrupt_close_is_logged, rejected_with};
+use crate::trial::{
+    PROBES, Trial, abrupt_close_is_logged, all_up, no_complaint, refused_when_stopped,
+    rejected_with,
+};
 
 /// OpenSSH with a key and a log of its own; `startups` limits the clients that have not logged in.
 fn sshd(startups: usize) -> Option<(Server, u16)> {
@@ -58,6 +61,27 @@ fn openssh_receives_our_identification() {
     abrupt_close_is_logged(&server, port, "SSH-2.0", "kex_exchange_identification");
     server.stop();
     trial.stopped("Connection closed by ... [preauth]");
+}
+
+#[test]
+fn dropbear_receives_our_identification() {
+    if !installed("/usr/sbin/dropbear", "dropbear-bin") {
+        return;
+    }
+    let (home, port) = (Home::new(), free_port());
+    let key = home.path("key");
+    home.run("/usr/bin/dropbearkey", &format!("-t ed25519 -f {key}"));
+    let mut command = home.command("/usr/sbin/dropbear");
+    let words = format!("-F -E -r {key} -p 127.0.0.1:{port}");
+    command.args(words.split(' '));
+    let server = Server::start(home, &[port], &mut command);
+    let log = server.log_during(|| {
+        let document = all_up(port, "ssh", &[]);
+        let version = document["captures"]["version"].as_str().unwrap();
+        assert!(version.starts_with("dropbear_"), "{document}");
+    });
+    no_complaint(&log, &["premature kexdh", "error", "bad", "timeout"]);
+    refused_when_stopped(server, "ssh");
 }
 
 #[test]

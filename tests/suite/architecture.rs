@@ -135,7 +135,14 @@ fn the_clock_is_read_in_the_loop_only() {
             "commands/batch",
         ],
     );
-    only_in(".elapsed()", &["engine/event_loop/io.rs", "commands/batch"]);
+    only_in(
+        ".elapsed()",
+        &[
+            "engine/event_loop/io.rs",
+            "engine/event_loop/unread.rs",
+            "commands/batch",
+        ],
+    );
 }
 
 #[test]

@@ -226,6 +226,30 @@ fn invalid_services_are_refused() {
             "3: services.x.quit_hex: cannot be combined with `quit`",
         ),
         ("quit_hex = \"0\"", "2: services.x.quit_hex: `0` is not hex"),
+        (
+            "steps = [{ expect = \"a\", at_close_regex = \"b\" }, { expect = \"c\" }]",
+            "2: services.x.steps[1].at_close_regex: ends the dialogue: move it to the last step",
+        ),
+        (
+            "steps = [{ expect = \"a\", at_timeout_regex = \"(\" }]",
+            "2: services.x.steps[1].at_timeout_regex: `(` is not a valid regular expression",
+        ),
+        (
+            "steps = [{ send = \"a\", if_closed = \"b\" }]",
+            "2: services.x.steps[1]: a step must have exactly one `send...` or `expect...` key",
+        ),
+        (
+            "steps = [{ expect_regex = \"(?<a>.)b\", numbers = \"b\" }]",
+            "2: services.x.steps[1].numbers: this step captures no `b`",
+        ),
+        (
+            "steps = [{ expect = \"a\", reject = [{ text = \"b\", regex = \"c\", reason = \"d\" }] }]",
+            "2: services.x.steps[1].reject[1]: must have exactly one of text, prefix, regex and hex",
+        ),
+        (
+            "steps = [{ expect = \"a\", reject = [{ text = \"b\", why = \"d\" }] }]",
+            "2: services.x.steps[1].reject[1].why: unknown key",
+        ),
         ("steps = []", "2: services.x.steps: is an empty list"),
         (
             "steps = 1",

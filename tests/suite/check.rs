@@ -35,7 +35,7 @@ fn a_closed_port_is_refused_with_its_reason() {
     let error = document["error"].as_str().unwrap();
     assert!(
         error.starts_with(&format!(
-            "connect to 127.0.0.1:{port}: connection refused (RST, "
+            "connect to 127.0.0.1:{port}: connection refused (RST)"
         )),
         "{error}"
     );

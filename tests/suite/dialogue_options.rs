@@ -173,22 +173,31 @@ fn the_first_match_of_reject_and_expect_decides() {
 }
 
 #[test]
-fn the_quit_text_is_sent_whatever_the_status() {
-    for (words, status) in [
-        (&["--expect-prefix", "220"][..], "0\n"),
-        (&["--expect-prefix", "250"], "9\n"),
-        (&["--expect", "250", "-t", "0.3"], "9\n"),
-        (&["--reject", "mail", "--expect", "250"], "10\n"),
-        (&["--send", "hello "], "0\n"),
-        (&[], "0\n"),
+fn the_quit_text_is_sent_only_when_it_is_our_turn() {
+    const REJECTED_LATER: &[&str] = &["--expect", "220", "--reject", "ready", "--expect", "250"];
+    for (words, status, is_sent) in [
+        (&["--expect-prefix", "220"][..], "0\n", true),
+        (REJECTED_LATER, "10\n", true),
+        (&["--send", "hello "], "0\n", true),
+        // The conversation has not begun, or it is the server's turn.
+        (&["--expect-prefix", "250"], "9\n", false),
+        (&["--expect", "250", "-t", "0.3"], "9\n", false),
+        (&["--reject", "mail", "--expect", "250"], "10\n", false),
+        (
+            &["--expect", "220", "--expect", "250", "-t", "0.3"],
+            "9\n",
+            false,
+        ),
+        (&[], "0\n", false),
     ] {
         let (ran, heard) = against(
             GREETS,
             &[words, &["--quit", r"QUIT\r\n", "-o", "status"]].concat(),
         );
         assert_eq!(ran.out, status, "{words:?}");
-        assert!(
+        assert_eq!(
             heard.ends_with(r"QUIT\r\n"),
+            is_sent,
             "{words:?}: the peer received {heard:?}"
         );
     }

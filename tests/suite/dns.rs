@@ -230,7 +230,7 @@ fn silence_ends_at_the_deadline() {
     assert_eq!(status, Status::ResolveTimeout);
     assert!(
         text.starts_with("resolve mx1: mx1.a.example: no answer from 127.53.")
-            && text.contains("(0.3 s)"),
+            && !text.contains("0.3"),
         "{text}"
     );
     assert!(took >= Duration::from_millis(300));

@@ -371,7 +371,8 @@ fn an_expression_of_many_states_does_not_outlast_the_deadline() {
             "-o",
             "status",
         ]);
-        ran.prints("9", 1);
+        // Unknown if it did not get to look at all that arrived.
+        assert!(["9\n", "15\n"].contains(&ran.out.as_str()), "{}", ran.out);
         assert!(
             ran.took < Duration::from_secs(3),
             "{source} took {:?}",

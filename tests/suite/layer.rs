@@ -281,7 +281,7 @@ fn a_peer_that_is_silent_during_the_handshake_fails_at_the_deadline() {
         ..layered(vec![expect("ready")])
     };
     let (report, rest) = probe(spec, |_| {});
-    let text = "TLS handshake with PEER: the deadline passed (";
+    let text = "TLS handshake with PEER: not complete before the deadline";
     assert_failed(&report, Status::TlsFailed, text);
     assert!(report.total >= Duration::from_millis(300));
     assert!(report.connection.as_ref().unwrap().connect.is_some());

@@ -14,6 +14,7 @@
     clippy::naive_bytecount
 )]
 
+mod addresses;
 mod agent;
 mod agentd;
 mod architecture;
@@ -31,6 +32,7 @@ mod dns;
 mod engine;
 mod generated;
 mod hostile;
+mod late;
 mod layer;
 mod limits;
 mod links;

@@ -22,6 +22,8 @@ use zbx_tcp::report::Report;
 
 use crate::layer::toy;
 
+mod addresses;
+
 /// An input of the session, with the attempt that it is for.
 #[derive(Debug, Clone)]
 enum Input {
@@ -106,42 +108,48 @@ fn plans() -> impl Strategy<Value = Plan> {
         Just(Expected::Closed(OnTimeout::CountsAsClosed))
     ];
     let host = prop_oneof![Just("192.0.2.7"), Just("host.example")];
+    let selection = prop_oneof![
+        2 => Just(AddressSelection::Any),
+        1 => Just(AddressSelection::First),
+        1 => Just(AddressSelection::All)
+    ];
     (
-        host,
+        (host, selection),
         attempts,
         proptest::collection::vec(step, 0..4),
         want,
-        any::<(bool, bool, bool)>(),
+        any::<(bool, bool)>(),
     )
-        .prop_map(|(host, attempts, steps, want, (all, rst, layered))| {
-            let attempts = attempts.map(|(count, interval, require)| Attempts {
-                count: NonZeroU32::new(count).unwrap(),
-                interval: Duration::from_millis(interval),
-                require: NonZeroU32::new(require.min(count)).unwrap(),
-            });
-            let spec = ProbeSpec {
-                attempts,
-                steps: if want == Expected::Open {
-                    steps
-                } else {
-                    Vec::new()
-                },
-                expected: want,
-                addresses: if all && attempts.is_none() {
-                    AddressSelection::All
-                } else {
-                    AddressSelection::First
-                },
-                close: if rst { Close::Rst } else { Close::Fin },
-                timeout: Duration::from_secs(1),
-                layer: layered.then(toy::layer),
-                ..ProbeSpec::default()
-            };
-            Plan::new(
-                spec,
-                Target::from_arguments(host, Some("25"), None).unwrap(),
-            )
-        })
+        .prop_map(
+            |((host, addresses), attempts, steps, want, (rst, layered))| {
+                let attempts = attempts.map(|(count, interval, require)| Attempts {
+                    count: NonZeroU32::new(count).unwrap(),
+                    interval: Duration::from_millis(interval),
+                    require: NonZeroU32::new(require.min(count)).unwrap(),
+                });
+                let spec = ProbeSpec {
+                    attempts,
+                    steps: if want == Expected::Open {
+                        steps
+                    } else {
+                        Vec::new()
+                    },
+                    expected: want,
+                    addresses: match (addresses, attempts) {
+                        (AddressSelection::All, Some(_)) => AddressSelection::Any,
+                        (addresses, _) => addresses,
+                    },
+                    close: if rst { Close::Rst } else { Close::Fin },
+                    timeout: Duration::from_secs(1),
+                    layer: layered.then(toy::layer),
+                    ..ProbeSpec::default()
+                };
+                Plan::new(
+                    spec,
+                    Target::from_arguments(host, Some("25"), None).unwrap(),
+                )
+            },
+        )
 }
 
 /// Checks that every action is valid when it is issued.
@@ -311,8 +319,25 @@ proptest! {
         if report.is_up() && report.plan.spec.expected == Expected::Open {
             prop_assert!(report.connection.as_ref().unwrap().connect.is_some(), "up means that it connected");
         }
+        let mut addresses = BTreeSet::new();
         for connection in &report.addresses {
             prop_assert!(connection.total <= report.plan.spec.timeout);
+            prop_assert!(addresses.insert(connection.address), "an address is reported once");
+        }
+        if let Some(failures) = report.address_failures() {
+            let failed = failures.count();
+            prop_assert!(failed <= report.address_count as usize);
+            let all_failed = failed == report.address_count as usize;
+            let once = report.attempts.is_none();
+            match report.plan.spec.addresses {
+                AddressSelection::Any if report.plan.spec.expected == Expected::Open => {
+                    prop_assert!(!(report.is_up() && all_failed), "up means that one passed");
+                    let down = !report.is_up() && !report.status().is_unknown();
+                    prop_assert!(!(down && once) || all_failed, "down means that none passed: {:?}", report);
+                }
+                AddressSelection::First => {}
+                _ => prop_assert!(!(report.is_up() && once) || failed == 0, "up means that all passed"),
+            }
         }
     }
 
@@ -432,7 +457,11 @@ fn each_resolved_address_has_its_own_verdict() {
         statuses,
         [None, Some(Status::Denied), Some(Status::ConnectTimeout)]
     );
-    assert_eq!(report.status(), Status::Denied);
+    assert_eq!(
+        report.status(),
+        Status::ConnectTimeout,
+        "one address that is down is enough, whatever a denied one would say"
+    );
     let report = under_policy(
         "host.example",
         |_| {},
@@ -494,4 +523,87 @@ fn a_session_that_waited_for_our_limits_shifts_its_clock() {
     assert_eq!(session.next_wake(), start + ms(3200));
     session.tick(start + ms(3200), |_| None, &mut actions);
     assert_eq!(session.into_report().unwrap().status(), Status::LocalError);
+}
+
+/// The report of a session whose run ends after half of its timeout of two seconds.
+fn cut_off(host: &str, change: impl Fn(&mut ProbeSpec), events: Vec<Event<'_>>) -> Report {
+    let mut spec = ProbeSpec {
+        timeout: Duration::from_secs(2),
+        ..ProbeSpec::default()
+    };
+    change(&mut spec);
+    let plan = Plan::new(
+        spec,
+        Target::from_arguments(host, Some("25"), None).unwrap(),
+    );
+    let (start, mut actions, policy) = (Instant::now(), Actions::new(), Policy::allow_all());
+    let mut session = Session::start(Arc::new(plan), &policy, start, &mut actions);
+    session.limit_deadline(start + Duration::from_secs(1));
+    for event in events {
+        session.handle(event, start, &mut actions);
+    }
+    session.tick(start + Duration::from_secs(1), |_| None, &mut actions);
+    session.into_report().unwrap()
+}
+
+/// What the end of the run cuts off before the probe's own timeout says nothing about the target.
+#[test]
+fn what_the_end_of_the_run_cuts_off_is_not_tried() {
+    let first = AttemptId::new(0);
+    let connected = || vec![Event::Opened(first), Event::Connected(first, None, None)];
+    let greeting = |spec: &mut ProbeSpec| spec.steps = vec![expect("220 ")];
+    let answers = |spec: &mut ProbeSpec| {
+        spec.attempts = Some(Attempts {
+            count: NonZeroU32::new(3).unwrap(),
+            interval: Duration::from_secs(60),
+            require: NonZeroU32::MIN,
+        });
+    };
+    let refused = || Failure::new(Status::Refused, "refused");
+    let silent = || Failure::new(Status::ResolveTimeout, "no answer from 192.0.2.53");
+    let unfinished: [(Report, &str); 5] = [
+        (
+            cut_off("mx1", |_| {}, vec![]),
+            "resolve mx1: the run ended while the lookup was in progress",
+        ),
+        (
+            cut_off("192.0.2.7", |_| {}, vec![Event::Opened(first)]),
+            "connect to 192.0.2.7:25: the run ended while the connect was in progress",
+        ),
+        (
+            cut_off("192.0.2.7", greeting, connected()),
+            "expect (step 1) from 192.0.2.7:25: the run ended while the answer was awaited",
+        ),
+        (
+            cut_off(
+                "192.0.2.7",
+                greeting,
+                connected()
+                    .into_iter()
+                    .chain([Event::Received(first, b"22")])
+                    .collect(),
+            ),
+            "expect (step 1) from 192.0.2.7:25: the run ended while the answer was awaited",
+        ),
+        (
+            cut_off(
+                "192.0.2.7",
+                answers,
+                vec![Event::Opened(first), Event::Failed(first, refused(), None)],
+            ),
+            "connect to 192.0.2.7:25: the run ended before all attempts were made",
+        ),
+    ];
+    for (report, text) in unfinished {
+        let error = &report.failure.as_ref().unwrap().text;
+        assert_eq!(report.status(), Status::NotTried, "{error}");
+        assert_eq!(*error, format!("{text}, before the timeout of 2s"));
+    }
+    // What was known before the end stays.
+    let failed = vec![Event::Opened(first), Event::Failed(first, refused(), None)];
+    let report = cut_off("192.0.2.7", |_| {}, failed);
+    assert_eq!(report.status(), Status::Refused);
+    let report = cut_off("mx1", |_| {}, vec![Event::Unresolved(silent())]);
+    assert_eq!(report.status(), Status::ResolveTimeout);
+    assert!(cut_off("192.0.2.7", |_| {}, connected()).is_up());
 }

@@ -129,6 +129,14 @@ impl FullBacklog {
         full
     }
 
+    /// Accepts what is in the queue, which has space then.
+    pub fn accept_all(&self) -> Vec<Socket> {
+        self.listener.set_nonblocking(true).unwrap();
+        std::iter::from_fn(|| self.listener.accept().ok())
+            .map(|(socket, _)| socket)
+            .collect()
+    }
+
     /// Adds a connection to the queue; false once the queue is full.
     fn fill(&mut self) -> bool {
         let filler = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();

@@ -42,6 +42,11 @@ COUNT = macro(
     "Number of connection attempts of one probe, at intervals of 0.2 s. The service is up if one of them succeeds. With more "
     "than 1, the share of failed attempts is measured.",
 )
+ADDRESSES = macro(
+    "TCP.ADDRESSES", "any",
+    "Which addresses of a name must be up: any, first or all. With any they are tried in order until one passes. all needs "
+    "{$TCP.COUNT} to be 1.",
+)
 AGENT_HOST = macro(
     "TCP.HOST", "127.0.0.1",
     "Name or address to probe: the machine of the agent, or another machine that it can reach.",

@@ -1,6 +1,6 @@
 """The chain of triggers for one port or target: one cause gives one problem.
 
-No data > state unknown > the name does not resolve > down > slow > packets are lost.
+No data > state unknown > the name does not resolve > down > slow > packets are lost. Some addresses failed comes after down.
 Expressions use periods, not numbers of values, so they mean the same at every interval.
 """
 
@@ -43,7 +43,8 @@ class Problems:
         down = self.is_down([*before, unknown, unresolved])
         connect = self.connects_slowly([down])
         response = self.responds_slowly([down, connect])
-        return [unknown, unresolved, down, connect, response, self.loses_packets([down, connect])]
+        lost = self.loses_packets([down, connect])
+        return [unknown, unresolved, down, connect, response, lost, self.lacks_addresses([down])]
 
     def silent(self, before):
         return trigger(
@@ -132,4 +133,19 @@ class Problems:
             event=f"{name} ({limit} probes or more within {period})",
             opdata="SYN retransmits of the last probe: {ITEM.LASTVALUE2}", manual=True, after=before,
             scope="performance",
+        )
+
+    def lacks_addresses(self, before):
+        name = f"{self.subject}: Some addresses do not answer"
+        up = f"max({self.item('up')},{{$TCP.DOWN.PERIOD}})"
+        failed = self.item("addresses_failed")
+        return trigger(
+            "addresses", name, "WARNING",
+            # A name with one address has no such values, and Zabbix could not evaluate the rest.
+            f"{up}=1 and count({failed},{{$TCP.DOWN.PERIOD}})>0 and min({failed},{{$TCP.DOWN.PERIOD}})>0",
+            "The service is up, but in every probe within {$TCP.DOWN.PERIOD} at least one address of its name failed. Clients "
+            "that try this address wait, or fail. Resolved when no address fails within {$TCP.UP.PERIOD}.",
+            recovery=f'{up}=0 or count({failed},{{$TCP.UP.PERIOD}},"gt","0")=0',
+            event=f"{name}: {self.last('addresses_error')}", opdata="Failed addresses: {ITEM.LASTVALUE2}", manual=True,
+            after=before,
         )

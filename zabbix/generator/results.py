@@ -33,6 +33,15 @@ class Results:
                       component="health"),
         ]
 
+    def addresses(self):
+        """The addresses of a name that has several."""
+        return [
+            self.item("Failed addresses", "addresses_failed", "addresses_failed", "Number of addresses of the name that "
+                      "were probed and failed. There is no value if there is only one address.", component="health"),
+            self.item("Address errors", "addresses_error", "addresses_error", "Which addresses of the name failed in the "
+                      "last probe, and why; empty if none did.", heartbeat("1h"), value_type="TEXT", component="health"),
+        ]
+
     def times(self):
         """Times in seconds. A phase that did not happen, or failed, has no value."""
         return [

@@ -97,7 +97,7 @@ class Service:
                      "of this item.", DOCUMENT_OR_ERROR)
         master["tags"] += results.tags
         loss = results.loss() if self.with_loss else []
-        return [master, *results.verdict(), *results.times(), *results.network(), *loss, *results.response()]
+        return [master, *results.verdict(), *results.addresses(), *results.times(), *results.network(), *loss, *results.response()]
 
     def macros(self):
         return [

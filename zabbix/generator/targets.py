@@ -128,7 +128,9 @@ class Targets:
             "filter": {"evaltype": "AND", "conditions": conditions},
             "lifetime": "0",
             "description": "One row for each target of the group. A target that is removed from the file is no longer probed.",
-            "item_prototypes": [*results.verdict(), *results.times(), *results.network(), *results.response()],
+            "item_prototypes": [
+                *results.verdict(), *results.addresses(), *results.times(), *results.network(), *results.response(),
+            ],
             "trigger_prototypes": self.problems.chain(before),
             "graph_prototypes": [graphs.of_times(self.name, results), graphs.of_network(self.name, results)],
             "master_item": {"key": self.run.key},

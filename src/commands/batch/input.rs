@@ -2,20 +2,26 @@
 
 use std::io::Read;
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use std::{io, thread};
 
 use crate::os::errno::os_error_text;
+use crate::os::stop::StopHandle;
 use crate::settings::SettingsError;
 
 /// The maximum length of the list in bytes: a million targets with options.
 const MAX_BYTES: u64 = 128 << 20;
 
+/// How often it is checked whether the run is stopped.
+const STOP_INTERVAL: Duration = Duration::from_millis(20);
+
 /// Reads standard input to its end.
 ///
 /// # Errors
-/// If it cannot be read, is too long, or does not end within this time.
-pub fn read(timeout: Duration) -> Result<Vec<u8>, SettingsError> {
+/// If it cannot be read, is too long, or does not end within this time or before the stop.
+#[allow(clippy::disallowed_methods)]
+pub fn read(timeout: Duration, stop: Option<&StopHandle>) -> Result<Vec<u8>, SettingsError> {
+    let start = Instant::now();
     let (sender, receiver) = sync_channel(1);
     // A thread can read files, pipes and terminals alike, and can be abandoned at the timeout.
     let reader = thread::Builder::new().name("input".into()).spawn(move || {
@@ -28,7 +34,19 @@ pub fn read(timeout: Duration) -> Result<Vec<u8>, SettingsError> {
         let _ = sender.send(read.map(|_| bytes));
     });
     reader.map_err(|error| input_error(&os_error_text(&error)))?;
-    match receiver.recv_timeout(timeout) {
+    let received = loop {
+        let left = timeout.saturating_sub(start.elapsed());
+        match receiver.recv_timeout(left.min(STOP_INTERVAL)) {
+            Err(RecvTimeoutError::Timeout) if stop.is_some_and(StopHandle::is_stopped) => {
+                return Err(input_error(
+                    "a signal ended the run before the list was read",
+                ));
+            }
+            Err(RecvTimeoutError::Timeout) if left > STOP_INTERVAL => {}
+            received => break received,
+        }
+    };
+    match received {
         Ok(Ok(bytes)) if bytes.len() as u64 <= MAX_BYTES => Ok(bytes),
         Ok(Ok(_)) => Err(input_error("more than 128 MiB: write a shorter list")),
         Ok(Err(error)) => Err(input_error(&os_error_text(&error))),

@@ -1,12 +1,14 @@
 //! Receives the reports of a run. Each report is stored, printed, or added to the table at once, and then dropped.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::io::Write;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use crate::commands::batch::output::StoppableOutput;
 use crate::commands::batch::progress::ProgressBar;
-use crate::engine::Sink;
+use crate::engine::{Bound, Sink};
 use crate::failure::Failure;
 use crate::os::stop::StopHandle;
 use crate::output::batch_document::BatchDocument;
@@ -24,6 +26,8 @@ pub struct BatchSink<'b> {
     /// The counts and the lag.
     pub summary: Summary,
     batch: &'b Batch,
+    /// How many targets were not tried because of each limit.
+    pub held_back: BTreeMap<Bound, usize>,
     /// Which targets have a report, by the number of the plan.
     reported: Vec<bool>,
     mode: Mode<'b>,
@@ -48,6 +52,7 @@ impl<'b> BatchSink<'b> {
             BatchFormat::Ndjson => Mode::Stream(LineStream {
                 stop,
                 buffer: Vec::new(),
+                flush_at: BUFFER_SIZE,
                 error: None,
             }),
             BatchFormat::Text => Mode::Table(ResultTable::new(targets), ProgressBar::new(targets)),
@@ -56,6 +61,7 @@ impl<'b> BatchSink<'b> {
         Self {
             summary,
             batch,
+            held_back: BTreeMap::new(),
             reported: vec![false; targets],
             mode,
         }
@@ -121,8 +127,7 @@ impl<'b> BatchSink<'b> {
         let Mode::Stream(stream) = &mut self.mode else {
             return Ok(());
         };
-        stream.flush();
-        stream.error.take().map_or(Ok(()), Err)
+        stream.finish()
     }
 }
 
@@ -152,6 +157,10 @@ impl Sink for BatchSink<'_> {
         }
     }
 
+    fn held_back(&mut self, bound: Bound) {
+        *self.held_back.entry(bound).or_default() += 1;
+    }
+
     fn before_wait(&mut self) {
         if let Mode::Stream(stream) = &mut self.mode {
             stream.flush();
@@ -170,10 +179,13 @@ fn since_epoch() -> Duration {
 /// The buffer is written when it has this many bytes, even if the engine does not wait.
 const BUFFER_SIZE: usize = 32 * 1024;
 
-/// Lines that are printed during the run. They are buffered while the engine is busy and written before it waits.
+/// Lines that are printed during the run. They are buffered while the engine is busy and written before it waits, as far
+/// as the reader reads.
 struct LineStream<'b> {
     stop: Option<&'b StopHandle>,
     buffer: Vec<u8>,
+    /// The length of the buffer at which it is written next.
+    flush_at: usize,
     /// The first write error; nothing is written after it.
     error: Option<io::Error>,
 }
@@ -182,20 +194,36 @@ impl LineStream<'_> {
     fn push(&mut self, report: &Report, defaults: DefaultFields) {
         entry::write(report, defaults, &mut self.buffer);
         self.buffer.push(b'\n');
-        if self.buffer.len() >= BUFFER_SIZE {
+        if self.buffer.len() >= self.flush_at {
             self.flush();
+            self.flush_at = self.buffer.len() + BUFFER_SIZE;
         }
     }
 
+    /// Writes what the reader takes without delay: the run does not wait for it.
     fn flush(&mut self) {
         if self.error.is_none() && !self.buffer.is_empty() {
-            let mut out = io::stdout().lock();
-            self.error = out.write_all(&self.buffer).and_then(|()| out.flush()).err();
-            // Without a reader, the rest of the run is useless.
-            if let (Some(_), Some(stop)) = (&self.error, self.stop) {
-                stop.stop();
+            match StoppableOutput::new(self.stop).write_available(&self.buffer) {
+                Ok(written) => drop(self.buffer.drain(..written)),
+                Err(error) => {
+                    self.error = Some(error);
+                    // Without a reader, the rest of the run is useless.
+                    if let Some(stop) = self.stop {
+                        stop.stop();
+                    }
+                }
             }
         }
-        self.buffer.clear();
+        if self.error.is_some() {
+            self.buffer.clear();
+        }
+    }
+
+    /// Writes the rest, and waits for the reader.
+    fn finish(&mut self) -> io::Result<()> {
+        match self.error.take() {
+            Some(error) => Err(error),
+            None => StoppableOutput::new(self.stop).write_all(&self.buffer),
+        }
     }
 }

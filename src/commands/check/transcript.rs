@@ -11,7 +11,7 @@ use crate::engine::Observed;
 use crate::engine::dns::ResolvedAddresses;
 use crate::engine::session::action::{Action, AttemptId, Event};
 use crate::os::socket::TcpInfo;
-use crate::plan::{Close, Plan, redact};
+use crate::plan::{AddressSelection, Close, Plan, redact};
 
 /// Writes the transcript. Secrets are redacted, also those that arrive in several parts.
 #[derive(Debug, Default)]
@@ -149,9 +149,8 @@ fn list(addresses: &[IpAddr]) -> String {
 
 /// `#2 ` if the probe may have several connections, otherwise nothing.
 fn attempt(plan: &Plan, id: AttemptId) -> String {
-    let several =
-        plan.spec.attempts.is_some() || plan.spec.addresses == crate::plan::AddressSelection::All;
-    if several {
+    let several = plan.spec.attempts.is_some() || plan.spec.addresses == AddressSelection::All;
+    if several || id.index() > 0 {
         format!("#{} ", id.index() + 1)
     } else {
         String::new()

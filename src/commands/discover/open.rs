@@ -16,7 +16,7 @@ use crate::report::Report;
 use crate::settings::config::Configuration;
 use crate::settings::discover::{Candidates, OpenRequest};
 use crate::settings::{SettingsError, discover};
-use crate::source::Shuffled;
+use crate::source::{Shuffled, random_seed};
 
 /// The rows of the ports that accept, in the order of the list.
 ///
@@ -36,7 +36,8 @@ fn accepting(candidates: &Candidates) -> Result<Vec<&Plan>, SettingsError> {
         undetermined: None,
     };
     let (limits, _) = limits(&candidates.bounds, &candidates.plans, Duration::ZERO);
-    let mut source = Shuffled::new(&candidates.plans, candidates.seed);
+    let seed = candidates.seed.unwrap_or_else(random_seed);
+    let mut source = Shuffled::new(&candidates.plans, seed);
     let ran = engine::run(
         &mut source,
         &mut states,
@@ -81,9 +82,6 @@ impl Sink for PortStates {
     }
 }
 
-/// The kernel retransmits the first SYN after this time (RFC 6298). A shorter probe may have lost its only SYN.
-const FIRST_RETRANSMISSION: Duration = Duration::from_secs(1);
-
 /// Why a report does not tell the state of its port; `None` if it does.
 fn undetermined(report: &Report) -> Option<String> {
     let failure = report.failure.as_ref()?;
@@ -92,15 +90,6 @@ fn undetermined(report: &Report) -> Option<String> {
             "{}: raise --deadline, or list fewer ports",
             failure.text
         )),
-        Status::ConnectTimeout
-            if report.total < FIRST_RETRANSMISSION.min(report.plan.spec.timeout) =>
-        {
-            Some(format!(
-                "the run ended {:.1} s after the probe of {} started: raise --deadline, or list fewer ports",
-                report.total.as_secs_f64(),
-                report.plan.target
-            ))
-        }
         Status::Denied | Status::LocalError | Status::ResolveFailed | Status::ResolveTimeout => {
             Some(failure.text.clone())
         }

@@ -9,7 +9,7 @@ use crate::escape::escaped_prefix;
 use crate::settings::config::Service;
 use crate::settings::services::ServiceOrigin;
 use crate::settings::step_spec::{
-    ExpectSpec, LineEnds, PatternKind, PatternSpec, Quantifier, SendSpec, StepSpec,
+    ExpectSpec, LineEnds, PatternKind, PatternSpec, Quantifier, RejectSpec, SendSpec, StepSpec,
 };
 
 /// The format of the list.
@@ -87,7 +87,10 @@ fn step_lines(service: &Service) -> Vec<String> {
         ""
     };
     let steps = overrides.steps.as_deref().unwrap_or_default();
-    let mut lines: Vec<String> = steps.iter().map(|step| step_line(step, line_end)).collect();
+    let mut lines: Vec<String> = steps
+        .iter()
+        .flat_map(|step| lines_of_step(step, line_end))
+        .collect();
     if lines.is_empty() {
         lines.push("connect  and nothing else".to_owned());
     }
@@ -100,11 +103,30 @@ fn step_lines(service: &Service) -> Vec<String> {
     lines
 }
 
-fn step_line(step: &StepSpec, line_end: &str) -> String {
-    match step {
-        StepSpec::Send(send) => format!("send     {}", sent_text(send, line_end)),
-        StepSpec::Expect(expect) => format!("expect   {}", expected_text(expect)),
+/// A step: what is sent or expected, then a line for each further rule of the expectation.
+fn lines_of_step(step: &StepSpec, line_end: &str) -> Vec<String> {
+    let expect = match step {
+        StepSpec::Send(send) => return vec![format!("send     {}", sent_text(send, line_end))],
+        StepSpec::Expect(expect) => expect,
+    };
+    let mut lines = vec![format!("expect   {}", expected_text(expect))];
+    if let Some(incomplete) = &expect.incomplete {
+        let enough = [
+            ("at close", &incomplete.at_close),
+            ("timeout ", &incomplete.at_timeout),
+        ];
+        for (label, regex) in enough {
+            let line = |regex: &str| format!("{label} regex `{}`", printable(regex));
+            lines.extend(regex.as_ref().map(|regex| line(&regex.text)));
+        }
     }
+    lines.extend(
+        expect
+            .reject
+            .iter()
+            .map(|reject| format!("reject   {}", rejected_text(reject))),
+    );
+    lines
 }
 
 fn sent_text(send: &SendSpec, line_end: &str) -> String {
@@ -119,18 +141,16 @@ fn expected_text(expect: &ExpectSpec) -> String {
         Quantifier::Any => " or ",
         Quantifier::All => " and ",
     };
-    let list = |patterns: &[PatternSpec], separator: &str| {
-        patterns
-            .iter()
-            .map(pattern_text)
-            .collect::<Vec<_>>()
-            .join(separator)
-    };
-    let mut text = list(&expect.patterns, separator);
-    if !expect.reject.is_empty() {
-        let _ = write!(text, ", but not {}", list(&expect.reject, " or "));
+    let patterns: Vec<_> = expect.patterns.iter().map(pattern_text).collect();
+    patterns.join(separator)
+}
+
+fn rejected_text(reject: &RejectSpec) -> String {
+    let pattern = pattern_text(&reject.pattern);
+    match &reject.reason {
+        Some(reason) => format!("{pattern}: {}", printable(&reason.text)),
+        None => pattern,
     }
-    text
 }
 
 fn pattern_text(pattern: &PatternSpec) -> String {

@@ -76,6 +76,14 @@ fn resolve(plan: Plan) -> Result<Vec<IpAddr>, SettingsError> {
     );
     ran.map_err(SettingsError::new)?;
     match sink.0 {
+        Some(report) if report.address_count as usize > report.addresses.len() => {
+            Err(SettingsError::new(format!(
+                "{} has {} addresses, more than the {} that are probed: give an address",
+                report.plan.target.host,
+                report.address_count,
+                report.addresses.len()
+            )))
+        }
         Some(report) if report.status() == Status::Denied => Ok(report
             .addresses
             .iter()

@@ -35,8 +35,12 @@ pub type Capture = (Box<str>, Vec<u8>);
 pub enum Input {
     /// They may, so that a tentative match waits for them.
     MoreMayCome,
-    /// The peer was quiet for long enough, closed, or the time is over: a tentative match counts.
+    /// The peer was quiet for long enough: a tentative match counts.
     Quiescent,
+    /// The peer closed or the connection is lost: a tentative match counts.
+    Closed,
+    /// The time of the step is over: a tentative match counts.
+    TimeOver,
 }
 
 impl Expectation {
@@ -209,7 +213,7 @@ fn states(
     let pairs = matchers.iter_mut().zip(patterns);
     let states = pairs.map(|(matcher, pattern)| {
         let mut state = matcher.feed(pattern, received.haystack(pattern.haystack));
-        if input == Input::Quiescent {
+        if input != Input::MoreMayCome {
             state = matcher.settle();
         }
         match state {

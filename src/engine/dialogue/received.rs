@@ -50,6 +50,18 @@ impl Received {
         &self.raw
     }
 
+    /// Keeps only so many bytes, and no text.
+    pub fn keep(&mut self, bytes: usize) {
+        self.raw.truncate(bytes);
+        self.raw.shrink_to_fit();
+        self.text = None;
+    }
+
+    /// The number of bytes that it holds in memory.
+    pub fn held(&self) -> usize {
+        self.raw.len() + self.text.as_ref().map_or(0, |text| text.bytes.len())
+    }
+
     /// The bytes that a pattern of this haystack is matched against.
     pub fn haystack(&self, haystack: Haystack) -> &[u8] {
         match (&self.text, haystack) {

@@ -9,7 +9,7 @@ use crate::plan::ProbeSpec;
 use crate::plan::bytes::Charset;
 use crate::plan::layer::{Layer, LayerConnection};
 use crate::plan::pattern::Pattern;
-use crate::plan::steps::{Patterns, Secret};
+use crate::plan::steps::{IncompleteAnswer, Patterns, Secret};
 
 fn plan(steps: Vec<Step>) -> Plan {
     let target = Target::from_arguments("192.0.2.7", Some("25"), None).unwrap();
@@ -48,6 +48,8 @@ fn wanted(wanted: Patterns, min_bytes: usize) -> Step {
         reject: Vec::new(),
         min_bytes,
         timeout: Some(Duration::from_secs(1)),
+        numbers: Box::default(),
+        incomplete: None,
     })
 }
 
@@ -146,7 +148,7 @@ fn the_first_match_of_reject_and_expect_decides() {
     ends(
         &[guarded(literal("ok"), literal("err"))],
         &[b"err ok"],
-        "Rejected(\"`err`\") at 1",
+        "Rejected(\"the answer matches the reject pattern `err`\") at 1",
     );
     ends(
         &[guarded(literal("ok"), literal("err"))],
@@ -156,17 +158,17 @@ fn the_first_match_of_reject_and_expect_decides() {
     ends(
         &[guarded(literal("+ok"), literal("ok"))],
         &[b"+ok"],
-        "Rejected(\"`ok`\") at 1",
+        "Rejected(\"the answer matches the reject pattern `ok`\") at 1",
     );
     ends(
         &[guarded(regex("OK (?<all>.*)"), literal("ERR"))],
         &[b"OK ERR"],
-        "Rejected(\"`ERR`\") at 1",
+        "Rejected(\"the answer matches the reject pattern `ERR`\") at 1",
     );
     ends(
         &[guarded(literal("ok"), literal("err"))],
         &[b"er", b"r"],
-        "Rejected(\"`err`\") at 1",
+        "Rejected(\"the answer matches the reject pattern `err`\") at 1",
     );
 }
 
@@ -176,7 +178,7 @@ fn an_incomplete_refusal_is_waited_for() {
     ends(
         &[busy()],
         &[b"-LOAD", b"ING data\r\n"],
-        "Rejected(\"`\\\\A-LOADING[^\\\\r\\\\n]*\\\\r\\\\n`\") at 1",
+        "Rejected(\"the answer matches the reject pattern `\\\\A-LOADING[^\\\\r\\\\n]*\\\\r\\\\n`\") at 1",
     );
     ends(&[busy()], &[b"-LOAD"], "Unmatched(5) at 1");
     ends(&[busy()], &[b"-ERR"], "Impossible at 1");
@@ -255,9 +257,109 @@ fn any_step() -> impl Strategy<Value = Step> {
                 reject: reject.clone().into_iter().collect(),
                 min_bytes,
                 timeout: None,
+                numbers: Box::default(),
+                incomplete: None,
             })
         })
     })
+}
+
+fn incomplete(pattern: Pattern, at_close: &str, at_timeout: &str) -> Step {
+    let enough = |source: &str| {
+        let is_given = !source.is_empty();
+        is_given.then(|| Box::new(Expect::one(regex(source))))
+    };
+    Step::Expect(Expect {
+        incomplete: Some(Box::new(IncompleteAnswer {
+            at_close: enough(at_close),
+            at_timeout: enough(at_timeout),
+            if_closed: Some("it is off".into()),
+        })),
+        ..Expect::one(pattern)
+    })
+}
+
+#[test]
+fn an_incomplete_answer_counts_only_when_no_more_can_arrive() {
+    let plan = plan(vec![incomplete(
+        regex(r"\Aok (?<v>[^\n]*)\n"),
+        r"\Aok (?<v>[0-9]+)",
+        r"\Aok",
+    )]);
+    let after = |bytes: &[u8], input| {
+        let mut dialogue = Dialogue::new(&plan);
+        dialogue.feed(bytes);
+        let progress = dialogue.advance(&plan, input);
+        (progress, dialogue.captures().to_vec())
+    };
+    for input in [Input::MoreMayCome, Input::Quiescent] {
+        assert_eq!(after(b"ok 17", input).0, Progress::Wait);
+    }
+    let captured = vec![("v".into(), b"17".to_vec())];
+    assert_eq!(after(b"ok 17", Input::Closed), (Progress::Done, captured));
+    assert_eq!(after(b"ok x", Input::Closed).0, Progress::Wait);
+    assert_eq!(after(b"ok x", Input::TimeOver), (Progress::Done, vec![]));
+    assert_eq!(after(b"o", Input::TimeOver).0, Progress::Wait);
+    assert_eq!(after(b"", Input::TimeOver).0, Progress::Wait);
+}
+
+#[test]
+fn a_farewell_is_due_only_when_it_is_our_turn() {
+    let turn = |steps: Vec<Step>, bytes: &[u8], input, status| {
+        let plan = plan(steps);
+        let mut dialogue = Dialogue::new(&plan);
+        dialogue.feed(bytes);
+        while let Progress::Send(_) = dialogue.advance(&plan, input) {
+            dialogue.sent();
+        }
+        dialogue.is_our_turn(&plan, status)
+    };
+    let greeting = || expect(literal("hi\n"));
+    let whole = incomplete(literal("hi\n"), "h", "h");
+    let send = || Step::Send(Template::bytes(*b"x"));
+    let more = Input::MoreMayCome;
+    let (rejected, mismatch) = (Some(Status::Rejected), Some(Status::Mismatch));
+    assert!(turn(vec![greeting()], b"hi\n", more, None));
+    assert!(turn(vec![whole.clone()], b"hi\n", more, None));
+    assert!(turn(vec![send()], b"", more, None));
+    assert!(!turn(vec![], b"", more, None), "no conversation");
+    assert!(!turn(vec![whole.clone()], b"h", Input::Closed, None));
+    assert!(!turn(vec![whole], b"h", Input::TimeOver, None));
+    assert!(!turn(vec![greeting()], b"no", more, rejected));
+    assert!(!turn(vec![greeting()], b"no", more, mismatch));
+    assert!(turn(
+        vec![greeting(), greeting()],
+        b"hi\nno",
+        more,
+        rejected
+    ));
+    assert!(turn(
+        vec![greeting(), greeting()],
+        b"hi\nno",
+        more,
+        mismatch
+    ));
+    assert!(turn(vec![send(), greeting()], b"no", more, rejected));
+    assert!(!turn(vec![send(), greeting()], b"no", more, mismatch));
+    for status in [Status::ReadTimeout, Status::Closed, Status::Reset] {
+        assert!(!turn(
+            vec![greeting(), greeting()],
+            b"hi\n",
+            more,
+            Some(status)
+        ));
+    }
+}
+
+#[test]
+fn numbers_are_captured_in_decimal() {
+    let plan = plan(vec![Step::Expect(Expect {
+        numbers: ["n".into(), "long".into()].into(),
+        ..Expect::one(regex(r"(?<n>(?s:..))(?<long>.{9})(?<text>.)"))
+    })]);
+    let (_, captures, _) = run(&plan, &[b"\x01\x00123456789a"]);
+    let texts: Vec<_> = captures.iter().map(|(_, value)| value.as_slice()).collect();
+    assert_eq!(texts, [&b"256"[..], b"123456789", b"a"]);
 }
 
 proptest! {

@@ -2,12 +2,12 @@
 
 use std::fmt::Write;
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::address::HostName;
 use crate::engine::dns::message::RecordKind;
 use crate::engine::dns::result::{QueryResult, ServerError, Severity, record_error};
 use crate::engine::dns::server::NameServer;
+use crate::engine::lateness;
 use crate::escape::escaped_prefix;
 use crate::failure::{Failure, Status};
 use crate::plan::Family;
@@ -37,8 +37,6 @@ pub struct LookupFailure<'a> {
     pub servers: &'a [NameServer],
     /// The candidate names in the order of the queries.
     pub queried: &'a [QueriedName],
-    /// Time since the start of the lookup.
-    pub elapsed: Duration,
 }
 
 /// The result for one candidate name. Ascending: the greatest of all candidates decides the status.
@@ -134,6 +132,27 @@ impl LookupFailure<'_> {
         Failure::new(class.status(), text)
     }
 
+    /// Whether a server said that there is no address, so that more time would not change it.
+    pub fn is_conclusive(&self) -> bool {
+        let classes = self
+            .queried
+            .iter()
+            .map(|queried| FailureClass::of(&queried.results));
+        matches!(
+            classes.max(),
+            Some(FailureClass::NxDomain | FailureClass::NoAddress)
+        )
+    }
+
+    /// The failure of a lookup that this process was late with.
+    pub fn late(&self) -> Failure {
+        let name = escaped_prefix(self.name.as_str(), MAX_NAME_CHARS);
+        Failure::new(
+            Status::LocalError,
+            format!("resolve {name}: {}", lateness::CAUSE),
+        )
+    }
+
     /// Appends the candidates that did not decide the result.
     fn push_others(&self, text: &mut String, classes: &[FailureClass], deciding: usize) {
         let others = self
@@ -221,12 +240,7 @@ impl LookupFailure<'_> {
                 _ => None,
             })
             .unwrap_or_default();
-        let waited = if class == FailureClass::Silence {
-            format!(" ({:.1} s)", self.elapsed.as_secs_f64())
-        } else {
-            String::new()
-        };
-        format!("{lead}{errors}{missing}{waited}")
+        format!("{lead}{errors}{missing}")
     }
 }
 

@@ -15,14 +15,13 @@ use crate::engine::dns::message::RecordKind;
 use crate::engine::dns::query::{Query, QueryAction, QueryActions, QueryAttemptId};
 use crate::engine::dns::resolv_conf::{AaaaQueries, ResolvConf};
 use crate::engine::dns::result::{QueryResult, ServerError, Severity};
+use crate::engine::lateness;
 use crate::escape::escaped_prefix;
-use crate::failure::{Failure, Status};
+use crate::failure::Status;
 use crate::plan::Family;
 
 /// The shortest wait for the second family (the Resolution Delay of RFC 8305, section 3).
 const RESOLUTION_DELAY: Duration = Duration::from_millis(50);
-/// How long after its deadline a lookup is late, and not just because of other work.
-const LATE: Duration = Duration::from_millis(100);
 /// Longest canonical name that is reported, in characters.
 const MAX_CANONICAL_CHARS: usize = 255;
 
@@ -44,9 +43,9 @@ pub struct Lookup {
     start: Instant,
     deadline: Instant,
     actions: QueryActions,
+    /// How late it was with queries that it had to send.
+    lost: Duration,
     result: Option<LookupResult>,
-    /// Whether the deadline passed while queries were still to be sent.
-    was_late: bool,
 }
 
 impl Lookup {
@@ -78,8 +77,8 @@ impl Lookup {
             start: now,
             deadline,
             actions: QueryActions::default(),
+            lost: Duration::ZERO,
             result: None,
-            was_late: false,
         };
         lookup.query_candidate(now);
         lookup.advance(now);
@@ -126,6 +125,13 @@ impl Lookup {
         });
     }
 
+    /// Handles an error of this machine on the socket of this attempt.
+    pub fn on_local_error(&mut self, attempt: QueryAttemptId, cause: String, now: Instant) {
+        self.handle(attempt, now, |query, actions| {
+            query.on_local_error(attempt, cause, now, actions);
+        });
+    }
+
     /// Handles a lack of sockets on this machine: the socket is requested again later.
     pub fn on_blocked(&mut self, attempt: QueryAttemptId, cause: String, now: Instant) {
         self.handle(attempt, now, |query, _| {
@@ -135,7 +141,10 @@ impl Lookup {
 
     /// Runs the timers that are due.
     pub fn expire(&mut self, now: Instant) {
-        self.note_lateness(now);
+        // At its deadline there is nothing more to send.
+        if let Some(due) = self.next_wake().filter(|due| *due < self.deadline) {
+            self.lose(now.min(self.deadline).saturating_duration_since(due));
+        }
         for query in &mut self.queries {
             query.expire(now, &mut self.actions);
         }
@@ -160,7 +169,7 @@ impl Lookup {
     ///
     /// # Errors
     /// If no address is known yet.
-    pub fn result_so_far(&self, now: Instant) -> LookupResult {
+    pub fn result_so_far(&self) -> LookupResult {
         let results = self.query_results();
         if let Some(addresses) = self.addresses(&results) {
             return addresses.without_sinkholes(&self.name);
@@ -177,26 +186,15 @@ impl Lookup {
             family: self.family,
             servers: &self.conf.servers,
             queried: &queried,
-            elapsed: now.saturating_duration_since(self.start),
         };
+        let is_complete = self.current + 1 >= self.candidates.len();
+        let was_late = self.was_late() && !(is_complete && failure.is_conclusive());
+        let late = was_late.then(|| failure.late());
         let failure = failure.failure();
-        if self.was_late && failure.status == Status::ResolveTimeout {
-            let text = format!(
-                "{}; this machine was too late to send all queries",
-                failure.text
-            );
-            return Err(Failure::new(Status::LocalError, text));
-        }
-        Err(failure)
-    }
-
-    /// A process that was stopped or starved sent only some of the queries, so that their silence
-    /// says nothing.
-    fn note_lateness(&mut self, now: Instant) {
-        let is_late = now.saturating_duration_since(self.deadline) > LATE;
-        let is_last = self.current + 1 >= self.candidates.len();
-        let is_unfinished = |query: &Query| query.result().is_none() && query.has_unsent_queries();
-        self.was_late |= is_late && (!is_last || self.queries.iter().any(is_unfinished));
+        // What this machine lacked is the better reason.
+        Err(late
+            .filter(|_| failure.status != Status::LocalError)
+            .unwrap_or(failure))
     }
 
     fn handle(
@@ -206,9 +204,24 @@ impl Lookup {
         event: impl FnOnce(&mut Query, &mut QueryActions),
     ) {
         if let Some(query) = self.queries.iter_mut().find(|query| query.is_open(attempt)) {
+            let overdue = now.saturating_duration_since(self.deadline);
             event(query, &mut self.actions);
+            self.lose(overdue);
             self.advance(now);
         }
+    }
+
+    /// Notes that an event was handled late by this much.
+    fn lose(&mut self, time: Duration) {
+        self.lost += lateness::counted(time);
+    }
+
+    /// Whether this process was so late that the servers had much less time than they should have.
+    fn was_late(&self) -> bool {
+        lateness::is_much(
+            self.lost,
+            self.deadline.saturating_duration_since(self.start),
+        )
     }
 
     /// Starts the queries for the current candidate.
@@ -260,7 +273,7 @@ impl Lookup {
                 || no_server_is_reachable(&results)
                 || self.addresses(&results).is_some()
             {
-                self.result = Some(self.result_so_far(now));
+                self.result = Some(self.result_so_far());
                 return;
             }
             if let Some(name) = self.candidates.get(self.current).cloned() {

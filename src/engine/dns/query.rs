@@ -212,11 +212,6 @@ impl Query {
         message::build_query(query_id, &name, kind)
     }
 
-    /// Whether queries that were planned for before the deadline were not sent.
-    pub fn has_unsent_queries(&self) -> bool {
-        !self.schedule.is_empty()
-    }
-
     /// Whether this attempt still accepts answers.
     pub fn is_open(&self, id: QueryAttemptId) -> bool {
         self.open.iter().any(|attempt| attempt.id == id)
@@ -293,6 +288,21 @@ impl Query {
         };
         let server = attempt.server;
         self.abandon_server(server, error, now, actions);
+    }
+
+    /// Handles an error of this machine on the socket of this attempt.
+    pub fn on_local_error(
+        &mut self,
+        id: QueryAttemptId,
+        cause: String,
+        now: Instant,
+        actions: &mut QueryActions,
+    ) {
+        let Some(attempt) = self.find(id) else {
+            return;
+        };
+        let server = attempt.server;
+        self.abandon_server(server, ServerError::Local(cause), now, actions);
     }
 
     /// Handles a lack of sockets on this machine; the socket is requested again later.

@@ -390,7 +390,12 @@ impl StubResolver {
             match open.socket.receive(&mut self.buffer) {
                 Ok(Some(bytes)) => lookup.on_message(owner.attempt, bytes, now),
                 Ok(None) => break,
-                Err(error) => lookup.on_error(owner.attempt, short_cause(&error), now),
+                Err(SocketError::Failed(error)) => {
+                    lookup.on_error(owner.attempt, short_cause(&error), now);
+                }
+                Err(SocketError::Exhausted(error) | SocketError::Local(error)) => {
+                    lookup.on_local_error(owner.attempt, short_cause(&error), now);
+                }
             }
         }
         Some(owner.lookup)
@@ -577,6 +582,9 @@ impl StubResolver {
                 self.out_of_sockets = true;
                 lookup.on_blocked(attempt, short_cause(&error), now);
             }
+            Err(SocketError::Local(error)) => {
+                lookup.on_local_error(attempt, short_cause(&error), now);
+            }
             Err(SocketError::Failed(error)) => lookup.on_error(attempt, short_cause(&error), now),
         }
     }
@@ -658,11 +666,8 @@ impl StubResolver {
         shared.waiters = waiting;
         if !overdue.is_empty() {
             let result = match &shared.lookup {
-                Some(lookup) => lookup.result_so_far(now),
-                None => Err(queue_timeout(
-                    &shared.name,
-                    now.saturating_duration_since(shared.created),
-                )),
+                Some(lookup) => lookup.result_so_far(),
+                None => Err(queue_timeout(&shared.name)),
             };
             let is_unused = shared.waiters.is_empty();
             for waiter in overdue {
@@ -764,12 +769,9 @@ fn is_reusable(answered: Instant, now: Instant) -> bool {
     now.saturating_duration_since(answered) < REUSE_FOR
 }
 
-fn queue_timeout(name: &HostName, waited: Duration) -> Failure {
+fn queue_timeout(name: &HostName) -> Failure {
     let name = escaped_prefix(name.as_str(), MAX_NAME_CHARS);
-    let seconds = waited.as_secs_f64();
-    let text = format!(
-        "resolve {name}: no query was sent, too many lookups are in progress ({seconds:.1} s)"
-    );
+    let text = format!("resolve {name}: no query was sent, too many lookups are in progress");
     Failure::new(Status::NotTried, text)
 }
 

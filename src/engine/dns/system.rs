@@ -27,6 +27,7 @@ use crate::engine::dns::answer::{
 };
 use crate::engine::dns::failure_text::MAX_NAME_CHARS;
 use crate::engine::dns::resolver::Resolver;
+use crate::engine::lateness;
 use crate::escape::escaped_prefix;
 use crate::failure::{Failure, Status};
 use crate::os::errno::short_cause;
@@ -201,11 +202,17 @@ impl Resolver for SystemResolver {
         while let Some((_, id)) = self.deadlines.first().copied().filter(|(at, _)| *at <= now) {
             self.deadlines.pop_first();
             if let Some(request) = self.remove(id) {
-                let seconds = now.saturating_duration_since(request.created).as_secs_f64();
-                let failure = request.failure(
-                    Status::ResolveTimeout,
-                    &format!("no answer from the system resolver ({seconds:.1} s)"),
+                // Its threads were stopped as well, and may have the answer in a moment.
+                let is_late = lateness::is_much(
+                    now.saturating_duration_since(request.deadline),
+                    request.deadline.saturating_duration_since(request.created),
                 );
+                let failure = if is_late {
+                    request.failure(Status::LocalError, lateness::CAUSE)
+                } else {
+                    let cause = "no answer from the system resolver";
+                    request.failure(Status::ResolveTimeout, cause)
+                };
                 self.finished.push_back((request.key, Err(failure)));
             }
         }

@@ -13,7 +13,8 @@ use mio::{Interest, Registry, Token};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::engine::dns::resolv_conf::Transport;
-use crate::os::errno::is_shortage;
+
+use crate::os::errno::{is_local_to_resolver, is_shortage};
 use crate::os::socket::{accept_only, dropped_datagrams};
 
 /// Length of the longest DNS message: the length prefix over TCP has two bytes (RFC 1035, section
@@ -25,6 +26,8 @@ pub const MAX_MESSAGE: usize = 65_535;
 pub enum SocketError {
     /// This machine lacks descriptors, memory or ports at the moment; a retry may succeed.
     Exhausted(io::Error),
+    /// This machine cannot, whoever the server is.
+    Local(io::Error),
     /// The server cannot be reached.
     Failed(io::Error),
 }
@@ -54,7 +57,7 @@ impl QuerySocket {
             Transport::Udp => open_udp(registry, token, server, message).map(Self::Udp),
             Transport::Tcp => TcpQuery::open(registry, token, server, message).map(Self::Tcp),
         }
-        .map_err(classify)
+        .map_err(SocketError::of)
     }
 
     /// The next message, or `None` if none has arrived; `buffer` has [`MAX_MESSAGE`] bytes.
@@ -63,13 +66,17 @@ impl QuerySocket {
     ///
     /// # Errors
     /// If the connection fails, for example on an ICMP error or if the server closes it.
-    pub fn receive<'b>(&'b mut self, buffer: &'b mut [u8]) -> io::Result<Option<&'b mut [u8]>> {
+    pub fn receive<'b>(
+        &'b mut self,
+        buffer: &'b mut [u8],
+    ) -> Result<Option<&'b mut [u8]>, SocketError> {
         match self {
-            Self::Udp(socket) => match retry_on_eintr(|| socket.recv(buffer))? {
-                Some(length) => Ok(buffer.get_mut(..length)),
-                None => Ok(None),
+            Self::Udp(socket) => match retry_on_eintr(|| socket.recv(buffer)) {
+                Ok(Some(length)) => Ok(buffer.get_mut(..length)),
+                Ok(None) => Ok(None),
+                Err(error) => Err(SocketError::of(error)),
             },
-            Self::Tcp(stream) => stream.receive(buffer),
+            Self::Tcp(stream) => stream.receive(buffer).map_err(SocketError::of),
         }
     }
 
@@ -214,10 +221,14 @@ fn retry_on_eintr(mut operation: impl FnMut() -> io::Result<usize>) -> io::Resul
     }
 }
 
-fn classify(error: io::Error) -> SocketError {
-    if is_shortage(&error) {
-        SocketError::Exhausted(error)
-    } else {
-        SocketError::Failed(error)
+impl SocketError {
+    fn of(error: io::Error) -> Self {
+        if is_shortage(&error) {
+            Self::Exhausted(error)
+        } else if is_local_to_resolver(&error) {
+            Self::Local(error)
+        } else {
+            Self::Failed(error)
+        }
     }
 }

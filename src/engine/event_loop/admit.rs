@@ -41,6 +41,7 @@ impl EventLoop<'_, '_> {
             return;
         }
         self.pending.check_source_time(now);
+        self.release_unanswered(now);
         self.recheck_addresses(now);
         self.pending.retry_port(now, now + EXHAUSTION_BACKOFF);
         if !self.pending.has_connect() {
@@ -67,7 +68,7 @@ impl EventLoop<'_, '_> {
 
     /// Whether one more probe may be in flight. Parked sessions do not count; connections that are
     /// not closed yet do, because they still have their descriptors.
-    fn has_capacity(&self) -> bool {
+    pub(in crate::engine) fn has_capacity(&self) -> bool {
         (self.sessions.len() + self.connections.closing.len())
             .saturating_sub(self.pending.parked.len())
             < self.worker.in_flight
@@ -167,6 +168,9 @@ impl EventLoop<'_, '_> {
         match self.connect(plan, address) {
             Ok(connection) => {
                 self.pending.port_settled(&request);
+                if self.worker.shared.limits_addresses() {
+                    self.unanswered.push(session, attempt, now);
+                }
                 self.opened(session.id, attempt, connection, now);
             }
             Err(OpenError::Exhausted(why)) => {
@@ -240,7 +244,8 @@ impl EventLoop<'_, '_> {
         self.wake_waiter(address);
     }
 
-    fn wake_waiter(&mut self, address: IpAddr) {
+    /// Wakes the next waiter for this address, which has one more slot.
+    pub(in crate::engine) fn wake_waiter(&mut self, address: IpAddr) {
         self.pending
             .wake_waiter(address, |request| is_wanted(&self.sessions, request));
     }
@@ -275,7 +280,7 @@ impl EventLoop<'_, '_> {
 }
 
 /// Whether the session still waits for this connect.
-fn is_wanted(sessions: &Sessions, request: &ConnectRequest) -> bool {
+pub(in crate::engine) fn is_wanted(sessions: &Sessions, request: &ConnectRequest) -> bool {
     sessions
         .by_key(request.session)
         .is_some_and(|slot| slot.session.awaits_open(request.attempt))

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use slab::Slab;
 
+use crate::engine::event_loop::unread::UnreadConnections;
 use crate::engine::index::{ConnId, SessionId};
 use crate::engine::inline_vec::InlineVec;
 use crate::engine::session::action::AttemptId;
@@ -19,7 +20,7 @@ pub(in crate::engine) struct Connections {
     /// first.
     pub reusable: Vec<ConnId>,
     /// Connections that had more to read than one turn allows.
-    pub unread: VecDeque<ConnId>,
+    pub unread: UnreadConnections,
     /// Connections that their sessions are done with, to be closed.
     pub closing: VecDeque<PendingClose>,
 }
@@ -30,6 +31,8 @@ pub(in crate::engine) struct Connection {
     pub wire: Wire,
     /// State of the connection.
     pub phase: ConnectionPhase,
+    /// Whether it counts for the limit of its address.
+    pub address_slot: AddressSlot,
     /// Bytes that are not sent yet, and the layer. Boxed because most connections have neither.
     pub output: Option<Box<Output>>,
     session: SessionId,
@@ -42,6 +45,8 @@ pub(in crate::engine) struct PendingClose {
     pub connection: ConnId,
     /// The remote address, whose slot is released then.
     pub address: IpAddr,
+    /// Whether it holds that slot.
+    pub address_slot: AddressSlot,
     /// FIN or RST.
     pub how: Close,
 }
@@ -67,6 +72,15 @@ pub(in crate::engine) enum AfterOutput {
     Shutdown,
 }
 
+/// Whether a connection counts for the limit of its address.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(in crate::engine) enum AddressSlot {
+    /// It counts.
+    Held,
+    /// It does not: its SYN is unanswered for too long.
+    Released,
+}
+
 /// State of a connection.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(in crate::engine) enum ConnectionPhase {
@@ -84,7 +98,7 @@ impl Connections {
         Self {
             slots: Slab::with_capacity(capacity),
             reusable: Vec::new(),
-            unread: VecDeque::new(),
+            unread: UnreadConnections::default(),
             closing: VecDeque::new(),
         }
     }
@@ -94,6 +108,7 @@ impl Connections {
         ConnId::new(self.slots.insert(Connection {
             wire,
             phase: ConnectionPhase::Idle,
+            address_slot: AddressSlot::Held,
             output: None,
             session: SessionId::UNASSIGNED,
             attempt: AttemptId::new(0),
@@ -131,6 +146,18 @@ impl Connection {
     pub fn assign(&mut self, session: SessionId, attempt: AttemptId) {
         (self.session, self.attempt) = (session, attempt);
         self.phase = ConnectionPhase::Connecting;
+        self.address_slot = AddressSlot::Held;
+    }
+
+    /// Whether the handshake is complete and the connection is in use.
+    pub fn is_open(&self) -> bool {
+        self.phase == ConnectionPhase::Open
+    }
+
+    /// Whether bytes wait to be sent.
+    pub fn has_output(&self) -> bool {
+        let output = self.output.as_ref();
+        output.is_some_and(|output| !output.bytes.is_empty())
     }
 
     /// Whether its bytes go through a layer.

@@ -58,6 +58,9 @@ impl EventLoop<'_, '_> {
         let is_secured = was_handshaking && !layer.is_handshaking();
         // Also after an error: the peer is sent the reason (an alert in TLS).
         layer.take_output(&mut output.bytes);
+        if !output.bytes.is_empty() {
+            self.sends(session);
+        }
         let written = self.write(connection);
         if is_secured {
             self.handle(session, Event::Secured(attempt), now);

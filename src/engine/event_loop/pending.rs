@@ -57,6 +57,17 @@ pub(in crate::engine) enum AddressWaiter {
     Connect(ConnectRequest),
 }
 
+/// What a plan that has not started waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::engine) enum WaitedFor {
+    /// Its address had as many connections as it may.
+    Address,
+    /// As many names were looked up as may be at once.
+    Lookup,
+    /// It was not taken from the source.
+    Turn,
+}
+
 /// What the source said last.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 enum Supply {
@@ -318,14 +329,36 @@ impl Pending {
         self.by_address.keys().copied().collect()
     }
 
+    /// Whether anything waits for an address.
+    pub fn has_address_waiters(&self) -> bool {
+        !self.by_address.is_empty()
+    }
+
     /// How many plans and connects wait for this address.
     pub fn waiters(&self, address: IpAddr) -> usize {
         self.by_address.get(&address).map_or(0, VecDeque::len)
     }
 
-    /// Ends all waiting: returns the plans that have not started, and then those that the source
-    /// gives before it gives anything else.
-    pub fn drain(&mut self, mut source: impl FnMut() -> Next) -> impl Iterator<Item = Arc<Plan>> {
+    /// The connects that wait for their address.
+    pub fn connects_by_address(&self) -> impl Iterator<Item = ConnectRequest> {
+        let waiters = self.by_address.values().flatten();
+        waiters.filter_map(|waiter| match waiter {
+            AddressWaiter::Plan(_) => None,
+            AddressWaiter::Connect(request) => Some(*request),
+        })
+    }
+
+    /// The connects that wait for their turn.
+    pub fn connects(&self) -> impl Iterator<Item = ConnectRequest> {
+        self.connects.iter().copied()
+    }
+
+    /// Ends all waiting: returns the plans that have not started, with what they waited for, and
+    /// then those that the source gives before it gives anything else.
+    pub fn drain(
+        &mut self,
+        mut source: impl FnMut() -> Next,
+    ) -> impl Iterator<Item = (Arc<Plan>, WaitedFor)> {
         let Self {
             available,
             unresolved,
@@ -344,10 +377,11 @@ impl Pending {
             Next::Plan(plan) => Some(plan),
             Next::At(_) | Next::Pending | Next::Done => None,
         });
-        available
-            .into_iter()
-            .chain(unresolved)
-            .chain(by_address)
-            .chain(rest)
+        let waited = |waited| move |plan| (plan, waited);
+        let by_address = available.into_iter().chain(by_address);
+        by_address
+            .map(waited(WaitedFor::Address))
+            .chain(unresolved.into_iter().map(waited(WaitedFor::Lookup)))
+            .chain(rest.map(waited(WaitedFor::Turn)))
     }
 }

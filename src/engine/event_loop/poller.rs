@@ -11,7 +11,7 @@ use crate::engine::event_loop::worker::Worker;
 use crate::engine::index::ConnId;
 
 /// Most events of one wake.
-const EVENTS: usize = 1024;
+pub(in crate::engine) const EVENTS: usize = 1024;
 /// The token of the descriptor that stops the run. The resolver's tokens have a higher bit;
 /// connections count from 0.
 pub(in crate::engine) const STOP: Token = Token(1 << (usize::BITS - 2));
@@ -65,14 +65,18 @@ impl Poller {
         self.poll.registry()
     }
 
-    /// Waits for events, at most this long.
+    /// Waits for events, at most this long. After an interruption, such as a stop and its
+    /// continuation, fetches the events that there are.
     ///
     /// # Errors
-    /// Those of `epoll_wait(2)`, except for `EINTR`.
+    /// Those of `epoll_wait(2)`.
     pub fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         match self.poll.poll(&mut self.events, timeout) {
-            Err(error) if error.kind() != io::ErrorKind::Interrupted => Err(error),
-            _ => Ok(()),
+            // Without a wait there is nothing to interrupt.
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+                self.poll.poll(&mut self.events, Some(Duration::ZERO))
+            }
+            result => result,
         }
     }
 

@@ -5,8 +5,12 @@ use std::time::{Duration, Instant};
 
 use crate::engine::error::PollError;
 use crate::engine::event_loop::EventLoop;
-use crate::engine::event_loop::connection::ConnectionPhase;
+use crate::engine::event_loop::admit::is_wanted;
+use crate::engine::event_loop::connection::{AddressSlot, ConnectionPhase};
+use crate::engine::event_loop::pending::WaitedFor;
+use crate::engine::limits::Bound;
 use crate::engine::session::Session;
+use crate::engine::session::action::Event;
 use crate::failure::{Failure, Status};
 use crate::plan::Plan;
 use crate::report::Report;
@@ -62,25 +66,68 @@ impl RunDeadline {
 }
 
 impl EventLoop<'_, '_> {
-    /// Once the deadline is over, ends all sessions with the status of their phase, and reports the
-    /// plans that have not started as not tried.
+    /// Once the deadline is over, ends all sessions and reports the plans that have not started.
+    /// Everything whose own timeout is not over is reported as not tried.
     pub(in crate::engine) fn end_when_due(&mut self, now: Instant) {
         if self.deadline.next().is_none_or(|due| due > now) {
             return;
         }
+        let turn_bound = self.turn_bound(now);
         self.deadline.state = RunState::Over;
+        self.fail_waiting_connects(now);
         for id in self.sessions.ids() {
             self.resume(id, now);
-            self.drain_socket_events(id, now);
+            self.read_rest(id, now);
+            self.fail_unsent(id, now);
             if let Some(slot) = self.sessions.get_mut(id) {
                 self.deadline.limit(&mut slot.session);
             }
             self.tick(id, now);
         }
         let shared = self.worker.shared;
-        for plan in self.pending.drain(|| shared.next_plan(now)) {
-            let failure = Failure::new(Status::NotTried, self.deadline.reason);
+        for (plan, waited) in self.pending.drain(|| shared.next_plan(now)) {
+            let bound = match waited {
+                WaitedFor::Address => shared.address_bound(),
+                WaitedFor::Lookup => Some(Bound::Lookups),
+                WaitedFor::Turn => turn_bound,
+            };
+            let failure = held_back(self.deadline.reason, bound);
             self.sink.deliver(not_started(plan, failure));
+            if let Some(bound) = bound {
+                self.sink.held_back(bound);
+            }
+        }
+    }
+
+    /// The limit that keeps plans in the source, if it is one.
+    fn turn_bound(&self, now: Instant) -> Option<Bound> {
+        let shared = self.worker.shared;
+        if shared.rate_limited_until(now).is_some() {
+            shared.rate_bound()
+        } else {
+            (!self.has_capacity()).then(|| shared.in_flight_bound())
+        }
+    }
+
+    /// Names the limit in the error of each session whose connect waits for nothing else.
+    fn fail_waiting_connects(&mut self, now: Instant) {
+        let shared = self.worker.shared;
+        let by_address = self.pending.connects_by_address();
+        let mut waiting: Vec<_> = by_address
+            .map(|request| (request, shared.address_bound()))
+            .collect();
+        if shared.rate_limited_until(now).is_some() {
+            let connects = self.pending.connects();
+            waiting.extend(connects.map(|request| (request, shared.rate_bound())));
+        }
+        for (request, bound) in waiting {
+            if let Some(bound) = bound.filter(|_| is_wanted(&self.sessions, &request)) {
+                let reason = format!("connect to {}: {}", request.address, self.deadline.reason);
+                let failure = held_back(&reason, Some(bound));
+                let blocked = Event::Blocked(request.attempt, failure);
+                self.handle(request.session.id, blocked, now);
+                self.sink.held_back(bound);
+            }
         }
     }
 
@@ -92,7 +139,8 @@ impl EventLoop<'_, '_> {
             .sessions
             .iter()
             .map(|slot| Arc::clone(slot.session.plan()));
-        for plan in in_flight.chain(self.pending.drain(|| Next::Done)) {
+        let waiting = self.pending.drain(|| Next::Done).map(|(plan, _)| plan);
+        for plan in in_flight.chain(waiting) {
             let failure = Failure::new(Status::LocalError, text.as_str());
             self.sink.deliver(not_started(plan, failure));
         }
@@ -107,6 +155,7 @@ impl Drop for EventLoop<'_, '_> {
             .connections
             .iter()
             .filter(|connection| connection.phase != ConnectionPhase::Idle)
+            .filter(|connection| connection.address_slot == AddressSlot::Held)
         {
             let (session, attempt) = connection.owner();
             let remote = self
@@ -118,9 +167,20 @@ impl Drop for EventLoop<'_, '_> {
             }
         }
         for pending in &self.connections.closing {
-            shared.release(pending.address);
+            if pending.address_slot == AddressSlot::Held {
+                shared.release(pending.address);
+            }
         }
     }
+}
+
+/// The failure of a plan that did not start, with the limit that is the cause.
+fn held_back(reason: &str, bound: Option<Bound>) -> Failure {
+    let text = match bound {
+        Some(bound) => format!("{reason} ({bound})"),
+        None => reason.to_owned(),
+    };
+    Failure::new(Status::NotTried, text)
 }
 
 fn not_started(plan: Arc<Plan>, failure: Failure) -> Report {

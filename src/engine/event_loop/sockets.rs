@@ -8,7 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
 use crate::engine::event_loop::EventLoop;
-use crate::engine::event_loop::connection::{ConnectionPhase, PendingClose};
+use crate::engine::event_loop::connection::{AddressSlot, ConnectionPhase, PendingClose};
 use crate::engine::index::ConnId;
 use crate::engine::stream;
 use crate::engine::stream::{OpenError, Wire};
@@ -78,11 +78,14 @@ impl EventLoop<'_, '_> {
         address: IpAddr,
         how: Close,
     ) {
+        self.release_received(connection);
         if let Some(closing) = self.connections.get_mut(connection) {
             closing.phase = ConnectionPhase::Idle;
+            let address_slot = closing.address_slot;
             self.connections.closing.push_back(PendingClose {
                 connection,
                 address,
+                address_slot,
                 how,
             });
         }
@@ -111,6 +114,9 @@ impl EventLoop<'_, '_> {
         } else if let Some(closing) = self.connections.remove(pending.connection) {
             closing.wire.close(pending.how);
         }
-        self.closed(pending.address);
+        match pending.address_slot {
+            AddressSlot::Held => self.closed(pending.address),
+            AddressSlot::Released => self.pending.unpause(),
+        }
     }
 }

@@ -3,24 +3,29 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::IpAddr;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use foldhash::fast::RandomState;
 
-use crate::engine::Limits;
+use crate::engine::limits::memory::ReceivedBytes;
 use crate::engine::limits::rate::RateLimiter;
+use crate::engine::limits::{Bound, Limits};
 use crate::engine::standby::StandbyThreads;
 use crate::source::{Next, Source};
 
-/// A semaphore for each address, the rate limiter, and the source, for all workers.
+/// A semaphore for each address, the rate limiter, the memory and the source, for all workers.
 pub(in crate::engine) struct SharedLimits<'s> {
     /// Which workers have started.
     pub standby: StandbyThreads,
+    /// The received bytes that are held.
+    pub received: ReceivedBytes,
     inner: Mutex<Inner<'s>>,
+    in_flight: NonZeroUsize,
     per_address: Option<NonZeroUsize>,
+    rate: Option<NonZeroU32>,
     wake_fd: Option<OwnedFd>,
 }
 
@@ -61,8 +66,11 @@ impl<'s> SharedLimits<'s> {
         };
         Ok(Self {
             standby: StandbyThreads::new(limits.threads),
+            received: ReceivedBytes::new(limits.in_flight),
             inner: Mutex::new(inner),
+            in_flight: limits.in_flight,
             per_address: limits.per_address,
+            rate: limits.rate,
             wake_fd,
         })
     }
@@ -85,6 +93,34 @@ impl<'s> SharedLimits<'s> {
     /// The time before which the rate limiter allows no connect; `None` if it allows one now.
     pub fn rate_limited_until(&self, now: Instant) -> Option<Instant> {
         self.inner().rate.as_ref()?.wait_until(now)
+    }
+
+    /// The limit of probes in flight, as the cause of a wait.
+    pub fn in_flight_bound(&self) -> Bound {
+        Bound::InFlight(self.in_flight)
+    }
+
+    /// The limit per address, as the cause of a wait.
+    pub fn address_bound(&self) -> Option<Bound> {
+        self.per_address.map(Bound::PerAddress)
+    }
+
+    /// The rate limit, as the cause of a wait.
+    pub fn rate_bound(&self) -> Option<Bound> {
+        self.rate.map(Bound::Rate)
+    }
+
+    /// Whether there is a limit per address.
+    pub fn limits_addresses(&self) -> bool {
+        self.per_address.is_some()
+    }
+
+    /// Counts a connection to this address that was [released](SharedLimits::release) before it was
+    /// closed, whether or not the address has a slot for it.
+    pub fn count(&self, address: IpAddr) {
+        if self.limits_addresses() {
+            *self.inner().connections.entry(address).or_default() += 1;
+        }
     }
 
     /// Whether this address may have one more connection.
@@ -137,7 +173,7 @@ impl<'s> SharedLimits<'s> {
         self.release(address);
     }
 
-    /// Releases the slot of a connection to this address that is closed.
+    /// Releases the slot of a connection to this address that is closed, or no longer counts.
     pub fn release(&self, address: IpAddr) {
         if self.per_address.is_none() {
             return;

@@ -16,7 +16,8 @@ use crate::engine::dialogue::{Input, Unfinished};
 use crate::engine::session::action::{Action, Actions, AttemptId};
 use crate::engine::session::established::{Established, Flow};
 use crate::engine::session::messages;
-use crate::failure::{Failure, Status, format_duration};
+use crate::engine::session::messages::Ending;
+use crate::failure::{Failure, Status};
 use crate::os::socket::TcpInfo;
 use crate::plan::layer::LayerError;
 use crate::plan::{Close, Plan};
@@ -38,6 +39,33 @@ pub(in crate::engine) struct Attempt {
     state: AttemptState,
 }
 
+/// What ends an attempt before its verdict.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::engine) enum Cutoff {
+    /// The probe's own timeout: it had all the time that it was given.
+    Timeout,
+    /// The run ended before that, which says nothing about the target.
+    RunEnd,
+}
+
+/// Whose silence it is when time runs out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::engine) enum Silence {
+    /// The peer's, who had its time.
+    OfPeer,
+    /// Nobody knows, for this reason.
+    Unknown(&'static str),
+}
+
+/// Whether the plan's `quit` is sent before closing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Farewell {
+    /// If it is our turn to speak.
+    IfOurTurn,
+    /// It is not: the time is over while the peer should speak.
+    None,
+}
+
 #[derive(Debug)]
 enum AttemptState {
     /// The connection is not open yet; with the failure, if this machine could not open it so far.
@@ -52,6 +80,21 @@ enum AttemptState {
     Draining(Box<Established>),
     /// The descriptor is closed, or its close is requested.
     Over(Box<ConnectionReport>),
+}
+
+/// How far an attempt is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::engine) enum AttemptPhase {
+    /// It waits for our own limits.
+    Queued,
+    /// This machine could not open the connection so far.
+    Blocked,
+    /// The SYN is sent.
+    Connecting,
+    /// The connection is established.
+    Connected,
+    /// The verdict is fixed.
+    Decided,
 }
 
 impl Attempt {
@@ -85,6 +128,44 @@ impl Attempt {
             address,
             started: now,
             state: AttemptState::Over(Box::new(report)),
+        }
+    }
+
+    /// An attempt whose turn did not come before the deadline. It is over and requests nothing.
+    pub fn not_tried(id: AttemptId, plan: &Plan, address: IpAddr, now: Instant) -> Self {
+        let remote = plan.remote(address);
+        let text = format!("connect to {remote}: the deadline came before its turn");
+        let report = ConnectionReport {
+            failure: Some(Arc::new(Failure::new(Status::NotTried, text))),
+            ..ConnectionReport::new(remote)
+        };
+        Self {
+            id,
+            address,
+            started: now,
+            state: AttemptState::Over(Box::new(report)),
+        }
+    }
+
+    /// How far it is.
+    pub fn phase(&self) -> AttemptPhase {
+        match &self.state {
+            AttemptState::Waiting(None) => AttemptPhase::Queued,
+            AttemptState::Waiting(Some(_)) => AttemptPhase::Blocked,
+            AttemptState::Connecting => AttemptPhase::Connecting,
+            AttemptState::Handshaking(_) | AttemptState::Talking(_) => AttemptPhase::Connected,
+            AttemptState::Draining(_) | AttemptState::Over(_) => AttemptPhase::Decided,
+        }
+    }
+
+    /// The duration of the TCP handshake, if it completed.
+    pub fn connect_time(&self) -> Option<Duration> {
+        match &self.state {
+            AttemptState::Handshaking(established)
+            | AttemptState::Talking(established)
+            | AttemptState::Draining(established) => established.report.connect,
+            AttemptState::Over(report) => report.connect,
+            AttemptState::Waiting(_) | AttemptState::Connecting => None,
         }
     }
 
@@ -126,6 +207,19 @@ impl Attempt {
             | AttemptState::Connecting
             | AttemptState::Handshaking(_)
             | AttemptState::Over(_) => None,
+        }
+    }
+
+    /// How many bytes it has received in total, and how many of them it holds.
+    pub fn received_and_held(&self) -> (u64, usize) {
+        match &self.state {
+            AttemptState::Talking(established) | AttemptState::Draining(established) => {
+                (established.dialogue.total(), established.dialogue.held())
+            }
+            AttemptState::Waiting(_)
+            | AttemptState::Connecting
+            | AttemptState::Handshaking(_)
+            | AttemptState::Over(_) => (0, 0),
         }
     }
 
@@ -266,7 +360,7 @@ impl Attempt {
         }
     }
 
-    /// The peer sent bytes. While draining, at most `max_bytes` are kept.
+    /// The peer sent bytes. While draining, at most `max_bytes` are read.
     pub fn received(&mut self, plan: &Plan, bytes: &[u8], now: Instant, actions: &mut Actions) {
         match &mut self.state {
             AttemptState::Talking(established) => {
@@ -275,7 +369,7 @@ impl Attempt {
             }
             AttemptState::Draining(established) => {
                 established.on_data_after_verdict(plan, bytes);
-                if established.dialogue.buffered_len() > plan.spec.max_bytes {
+                if established.drained_more_than(plan.spec.max_bytes) {
                     self.close_now(Close::Fin, actions);
                 }
             }
@@ -288,11 +382,10 @@ impl Attempt {
 
     /// The peer sent FIN.
     pub fn peer_closed(&mut self, plan: &Plan, now: Instant, actions: &mut Actions) {
-        self.advance_dialogue(plan, Input::Quiescent, now, actions);
-        let why = "the peer closed the connection";
-        self.fail_handshake(plan, why, now);
+        self.advance_dialogue(plan, Input::Closed, now, actions);
+        self.fail_handshake(plan, Ending::PeerClosed.event(), now);
         if let AttemptState::Talking(established) = &mut self.state {
-            let failure = established.unfinished(plan, why, Status::Closed);
+            let failure = established.unfinished(plan, Ending::PeerClosed);
             established.finish(plan, Some(failure), self.started, now);
         }
         self.close_now(Close::Fin, actions);
@@ -307,7 +400,10 @@ impl Attempt {
         now: Instant,
         actions: &mut Actions,
     ) {
-        self.advance_dialogue(plan, Input::Quiescent, now, actions);
+        self.advance_dialogue(plan, Input::Closed, now, actions);
+        if failure.status == Status::Reset {
+            self.decide_by_held_answer(plan, now, actions);
+        }
         match &mut self.state {
             AttemptState::Waiting(_) | AttemptState::Connecting => {
                 return self.fail_before_connect(plan, failure, info, now, actions);
@@ -315,6 +411,7 @@ impl Attempt {
             AttemptState::Talking(established) => {
                 let text = format!("{}{}", established.step_prefix(plan), failure.text);
                 let failure = Failure { text, ..failure };
+                let failure = messages::with_meaning_of_close(plan, &established.dialogue, failure);
                 established.finish(plan, Some(failure), self.started, now);
             }
             AttemptState::Handshaking(_) => self.fail_handshake(plan, &failure.text, now),
@@ -323,43 +420,78 @@ impl Attempt {
         self.close_now(Close::Fin, actions);
     }
 
+    /// The connection was lost before all bytes of a send were taken, but after the peer had sent
+    /// something: the answer decides. Had we sent a moment earlier, the same bytes would have been
+    /// lost on the way, and the same answer would have been received.
+    fn decide_by_held_answer(&mut self, plan: &Plan, now: Instant, actions: &mut Actions) {
+        let mut unused = Actions::new();
+        while let AttemptState::Talking(established) = &mut self.state {
+            let has_answer = established.dialogue.unmatched_len() > 0;
+            if !(has_answer && established.is_sending_before_expect(plan)) {
+                break;
+            }
+            established.dialogue.sent();
+            self.advance_dialogue(plan, Input::Quiescent, now, &mut unused);
+        }
+        // Nothing can be sent any more.
+        unused.retain(|action| matches!(action, Action::Explain(..) | Action::Close(..)));
+        actions.append(&mut unused);
+    }
+
     /// Time passed: a drain may be over, a tentative match may count, a step may have timed out.
-    pub fn tick(&mut self, plan: &Plan, now: Instant, actions: &mut Actions) {
+    pub fn tick(&mut self, plan: &Plan, silence: Silence, now: Instant, actions: &mut Actions) {
         if self.next_wake().is_none_or(|wake| wake > now) {
             return;
         }
         if let AttemptState::Draining(_) = self.state {
             self.close_now(Close::Fin, actions);
         } else {
-            self.advance_dialogue(plan, Input::Quiescent, now, actions);
-            self.fail_late_step(plan, now, actions);
+            let input = match &self.state {
+                AttemptState::Talking(established) if established.is_late(now) => Input::TimeOver,
+                _ => Input::Quiescent,
+            };
+            self.advance_dialogue(plan, input, now, actions);
+            self.fail_late_step(plan, silence, now, actions);
         }
     }
 
     /// Fails the dialogue if its current step has a timeout of its own that is over. The connection
-    /// is still closed gracefully, since the probe's deadline is not over.
-    fn fail_late_step(&mut self, plan: &Plan, now: Instant, actions: &mut Actions) {
+    /// is still closed gracefully, since the probe's deadline is not over; but it is the peer's turn
+    /// to speak.
+    fn fail_late_step(
+        &mut self,
+        plan: &Plan,
+        silence: Silence,
+        now: Instant,
+        actions: &mut Actions,
+    ) {
         let AttemptState::Talking(established) = &mut self.state else {
             return;
         };
         if established.is_late(now) {
-            let failure = established.unfinished(plan, "the step timed out", Status::ReadTimeout);
+            let failure = match silence {
+                Silence::OfPeer => established.unfinished(plan, Ending::StepTimeout),
+                Silence::Unknown(cause) => messages::late(&established.step_prefix(plan), cause),
+            };
             established.finish(plan, Some(failure), self.started, now);
-            self.close_gracefully(plan, now, actions);
+            self.close_gracefully(plan, Farewell::None, now, actions);
         }
     }
 
-    /// The probe's deadline: the attempt ends here, whatever its state.
+    /// The deadline: the attempt ends here, whatever its state.
     pub fn expire(
         &mut self,
         plan: &Plan,
+        (cutoff, silence): (Cutoff, Silence),
         info: Option<TcpInfo>,
         now: Instant,
         actions: &mut Actions,
     ) {
-        self.advance_dialogue(plan, Input::Quiescent, now, actions);
-        let elapsed = now.saturating_duration_since(self.started);
-        let deadline = format!("the deadline passed ({})", format_duration(elapsed));
+        self.advance_dialogue(plan, Input::TimeOver, now, actions);
+        if let (Cutoff::Timeout, Silence::Unknown(cause)) = (cutoff, silence) {
+            self.expire_unknown(plan, cause, info, now, actions);
+            return;
+        }
         match &mut self.state {
             AttemptState::Waiting(why) => {
                 let failure = why.take().map_or_else(messages::never_opened, |why| *why);
@@ -367,23 +499,98 @@ impl Attempt {
             }
             AttemptState::Connecting => {
                 let remote = plan.remote(self.address);
-                let failure = messages::unanswered(remote, info.as_ref(), elapsed);
+                let failure = match cutoff {
+                    Cutoff::Timeout => messages::unanswered(remote, info.as_ref()),
+                    Cutoff::RunEnd => messages::connect_cut_off(plan, remote),
+                };
                 return self.fail_before_connect(plan, failure, info, now, actions);
             }
-            AttemptState::Handshaking(_) => self.fail_handshake(plan, &deadline, now),
-            AttemptState::Talking(established) => {
-                let failure = established.unfinished(plan, &deadline, Status::ReadTimeout);
-                let is_sending = established.dialogue.unfinished(plan) == Unfinished::Sending;
+            AttemptState::Handshaking(established) if cutoff == Cutoff::RunEnd => {
+                let failure =
+                    messages::handshake_cut_off(plan, &established.handshake_prefix(plan));
                 established.finish(plan, Some(failure), self.started, now);
-                // There is no time left to drain. `quit` takes none: the kernel buffers it or it is
-                // lost. In the middle of another message it would not be understood.
-                if !is_sending && plan.spec.close == Close::Fin && plan.spec.quit.is_some() {
-                    established.send_quit(plan, actions);
-                }
+            }
+            AttemptState::Handshaking(_) => {
+                self.fail_handshake(plan, "not complete before the deadline", now);
+            }
+            AttemptState::Talking(established) => {
+                let failure = match cutoff {
+                    Cutoff::Timeout => established.unfinished(plan, Ending::Deadline),
+                    Cutoff::RunEnd => established.cut_off(plan),
+                };
+                established.finish(plan, Some(failure), self.started, now);
             }
             AttemptState::Draining(_) | AttemptState::Over(_) => {}
         }
         self.close_now(plan.spec.close, actions);
+    }
+
+    /// The probe's deadline, where the peer's silence says nothing.
+    fn expire_unknown(
+        &mut self,
+        plan: &Plan,
+        cause: &str,
+        info: Option<TcpInfo>,
+        now: Instant,
+        actions: &mut Actions,
+    ) {
+        let failed = match &mut self.state {
+            AttemptState::Waiting(_) | AttemptState::Connecting => {
+                let prefix = format!("connect to {}: ", plan.remote(self.address));
+                let failure = messages::late(&prefix, cause);
+                return self.fail_before_connect(plan, failure, info, now, actions);
+            }
+            AttemptState::Handshaking(established) => {
+                let prefix = established.handshake_prefix(plan);
+                Some((established, prefix))
+            }
+            AttemptState::Talking(established) => {
+                let prefix = established.step_prefix(plan);
+                Some((established, prefix))
+            }
+            AttemptState::Draining(_) | AttemptState::Over(_) => None,
+        };
+        if let Some((established, prefix)) = failed {
+            let failure = messages::late(&prefix, cause);
+            established.finish(plan, Some(failure), self.started, now);
+        }
+        self.close_now(plan.spec.close, actions);
+    }
+
+    /// Ends an attempt whose result is not needed any more. An open connection is closed with FIN
+    /// and without `quit`, because its dialogue is not at an end.
+    pub fn abandon(&mut self, plan: &Plan, now: Instant, actions: &mut Actions) {
+        match &mut self.state {
+            AttemptState::Waiting(why) => {
+                let failure = why.take().map_or_else(messages::never_opened, |why| *why);
+                self.fail_before_connect(plan, failure, None, now, actions);
+            }
+            AttemptState::Connecting => {
+                let failure = messages::given_up(plan.remote(self.address));
+                self.fail_before_connect(plan, failure, None, now, actions);
+            }
+            AttemptState::Handshaking(_) => {
+                self.fail_handshake(plan, Ending::AddressTimeout.event(), now);
+                self.close_now(plan.spec.close, actions);
+            }
+            AttemptState::Talking(established) => {
+                let is_sending = established.dialogue.unfinished(plan) == Unfinished::Sending;
+                let failure = established.unfinished(plan, Ending::AddressTimeout);
+                established.finish(plan, Some(failure), self.started, now);
+                if plan.spec.close == Close::Rst || is_sending {
+                    return self.close_now(plan.spec.close, actions);
+                }
+                actions.push_back(Action::Shutdown(self.id));
+                self.state = match self.take_state() {
+                    AttemptState::Talking(mut established) => {
+                        established.await_fin(now + DRAIN);
+                        AttemptState::Draining(established)
+                    }
+                    other => other,
+                };
+            }
+            AttemptState::Draining(_) | AttemptState::Over(_) => {}
+        }
     }
 
     /// Runs the dialogue as far as the received bytes allow, and closes the connection when it
@@ -402,7 +609,7 @@ impl Attempt {
             }
             Flow::Ended(failure) => {
                 established.finish(plan, failure, self.started, now);
-                self.close_gracefully(plan, now, actions);
+                self.close_gracefully(plan, Farewell::IfOurTurn, now, actions);
             }
         }
     }
@@ -427,7 +634,13 @@ impl Attempt {
     }
 
     /// Closes a connection whose verdict is fixed, in the way that the plan asks for.
-    fn close_gracefully(&mut self, plan: &Plan, now: Instant, actions: &mut Actions) {
+    fn close_gracefully(
+        &mut self,
+        plan: &Plan,
+        farewell: Farewell,
+        now: Instant,
+        actions: &mut Actions,
+    ) {
         match plan.spec.close {
             Close::Rst => self.close_now(Close::Rst, actions),
             // `quit` would land in the middle of the message that is being sent.
@@ -435,7 +648,10 @@ impl Attempt {
             Close::Fin => {
                 self.state = match self.take_state() {
                     AttemptState::Talking(mut established) => {
-                        established.send_quit(plan, actions);
+                        match farewell {
+                            Farewell::IfOurTurn => established.send_quit(plan, actions),
+                            Farewell::None => established.send_fin(actions),
+                        }
                         established.await_fin(now + DRAIN);
                         AttemptState::Draining(established)
                     }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::engine::dialogue::{Dialogue, Input, Progress};
 use crate::engine::session::action::{Action, Actions, AttemptId};
-use crate::engine::session::messages::{excerpt, step_prefix, wanted};
+use crate::engine::session::messages::{Ending, excerpt, quoted, step_prefix, wanted};
 use crate::failure::{Failure, Status};
 use crate::plan::Plan;
 use crate::plan::layer::SharedLayer;
@@ -30,6 +30,8 @@ pub(in crate::engine) struct Established {
     /// The duration of the handshake, once it has completed.
     handshake: Option<Duration>,
     first_byte: Option<Duration>,
+    /// The number of bytes received until the verdict.
+    received_at_verdict: u64,
     /// The step that is running.
     step: RunningStep,
     /// When a tentative match counts. While draining, when the wait for the peer's FIN is over.
@@ -66,6 +68,7 @@ impl Established {
             handshake_since: None,
             handshake: None,
             first_byte: None,
+            received_at_verdict: 0,
             step: RunningStep {
                 index: usize::MAX,
                 deadline: None,
@@ -115,11 +118,16 @@ impl Established {
     /// Takes bytes that arrive after the verdict. Where no step expects anything, they are the
     /// response that is reported.
     pub fn on_data_after_verdict(&mut self, plan: &Plan, bytes: &[u8]) {
-        self.dialogue.feed(bytes);
+        self.dialogue.feed_finished(bytes);
         let expects = |step: &Step| matches!(step, Step::Expect(_));
         if !plan.spec.steps.iter().any(expects) {
             self.report.dialogue.get_or_insert_default().response = self.dialogue.response();
         }
+    }
+
+    /// Whether more than this many bytes arrived after the verdict.
+    pub fn drained_more_than(&self, bytes: usize) -> bool {
+        self.dialogue.total() - self.received_at_verdict > bytes as u64
     }
 
     /// Runs the dialogue as far as the received bytes allow.
@@ -150,10 +158,11 @@ impl Established {
                 }
                 return Flow::Waits;
             }
-            Progress::Rejected(pattern) => (
-                Status::Rejected,
-                format!("the answer matches the reject pattern {pattern}: "),
-            ),
+            Progress::Rejected(why) => {
+                let (prefix, answer) = (self.step_prefix(plan), quoted(plan, &self.dialogue));
+                let text = format!("{prefix}{why}: {answer}");
+                return Flow::Ended(Some(Failure::new(Status::Rejected, text)));
+            }
             Progress::Impossible => (
                 Status::Mismatch,
                 format!("expected {}, got ", wanted(plan, &self.dialogue)),
@@ -191,6 +200,15 @@ impl Established {
     fn is_sending(&self, plan: &Plan) -> bool {
         let position = self.dialogue.position();
         self.step.index == position && matches!(plan.spec.steps.get(position), Some(Step::Send(_)))
+    }
+
+    /// Whether bytes are being sent, and a later step expects an answer.
+    pub fn is_sending_before_expect(&self, plan: &Plan) -> bool {
+        let later = plan.spec.steps.iter().skip(self.dialogue.position());
+        self.is_sending(plan)
+            && later
+                .into_iter()
+                .any(|step| matches!(step, Step::Expect(_)))
     }
 
     /// Keeps bytes that arrive before all of ours are sent, up to the `max_bytes` of any step.
@@ -241,13 +259,22 @@ impl Established {
             }));
         }
         self.report.failure = failure.map(Arc::new);
+        self.dialogue.finish();
+        self.received_at_verdict = self.dialogue.total();
     }
 
-    /// Sends the protocol's farewell, if the plan has one, and FIN.
+    /// Sends the protocol's farewell, if the plan has one and it is our turn, and FIN.
     pub fn send_quit(&self, plan: &Plan, actions: &mut Actions) {
-        if let Some(quit) = &plan.spec.quit {
+        let status = self.report.failure.as_ref().map(|failure| failure.status);
+        let quit = plan.spec.quit.as_ref();
+        if let Some(quit) = quit.filter(|_| self.dialogue.is_our_turn(plan, status)) {
             actions.push_back(Action::Send(self.id, self.dialogue.fill(quit)));
         }
+        self.send_fin(actions);
+    }
+
+    /// Sends FIN.
+    pub fn send_fin(&self, actions: &mut Actions) {
         actions.push_back(Action::Shutdown(self.id));
     }
 
@@ -257,15 +284,22 @@ impl Established {
         self.quiet_until = Some(until);
     }
 
-    /// The failure of a dialogue that cannot continue for this reason. `silent` is its status if
-    /// nothing was received since the last match.
-    pub fn unfinished(&self, plan: &Plan, why: &str, silent: Status) -> Failure {
+    /// The failure of a dialogue that this ended.
+    pub fn unfinished(&self, plan: &Plan, ending: Ending) -> Failure {
         crate::engine::session::messages::unfinished(
             plan,
             &self.dialogue,
             self.report.address,
-            why,
-            silent,
+            ending,
+        )
+    }
+
+    /// The failure of a dialogue that the end of the run cut off.
+    pub fn cut_off(&self, plan: &Plan) -> Failure {
+        crate::engine::session::messages::dialogue_cut_off(
+            plan,
+            &self.dialogue,
+            self.report.address,
         )
     }
 

@@ -1,11 +1,10 @@
 //! Error texts of failed connections: operation, address, cause, and what was received instead.
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use crate::engine::dialogue::{Dialogue, Unfinished};
 use crate::escape;
-use crate::failure::{Failure, Status, format_duration};
+use crate::failure::{Failure, Status};
 use crate::os::socket::TcpInfo;
 use crate::plan::Plan;
 use crate::plan::layer::LayerError;
@@ -15,29 +14,88 @@ use crate::report::Response;
 /// The maximum length of a quoted response, in characters.
 const EXCERPT: usize = 80;
 
-/// The failure of a dialogue that cannot continue for this reason. `silent` is its status if
-/// nothing was received since the last match.
+/// What ended a dialogue before its last step was done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::engine) enum Ending {
+    /// The deadline of the probe.
+    Deadline,
+    /// The timeout of the step.
+    StepTimeout,
+    /// The end of the time that one of several addresses has.
+    AddressTimeout,
+    /// The peer's FIN.
+    PeerClosed,
+}
+
+impl Ending {
+    /// The event, for a text that goes on with `before` or `after`.
+    pub fn event(self) -> &'static str {
+        match self {
+            Self::Deadline => "the deadline passed",
+            Self::StepTimeout => "the step timed out",
+            Self::AddressTimeout => "its share of the time was over",
+            Self::PeerClosed => "the peer closed the connection",
+        }
+    }
+
+    /// The status if nothing was received since the last match.
+    fn silent(self) -> Status {
+        match self {
+            Self::Deadline | Self::StepTimeout | Self::AddressTimeout => Status::ReadTimeout,
+            Self::PeerClosed => Status::Closed,
+        }
+    }
+}
+
+/// The failure of a dialogue that this ended.
 pub(in crate::engine) fn unfinished(
     plan: &Plan,
     dialogue: &Dialogue,
     address: SocketAddr,
-    why: &str,
-    silent: Status,
+    ending: Ending,
 ) -> Failure {
     let prefix = step_prefix(plan, dialogue, address);
+    let event = ending.event();
     match dialogue.unfinished(plan) {
-        Unfinished::Sending => {
-            Failure::new(silent, format!("{prefix}{why} before all bytes were sent"))
-        }
-        Unfinished::Silent => Failure::new(
-            silent,
-            format!("{prefix}{why} before anything was received"),
+        Unfinished::Sending => Failure::new(
+            ending.silent(),
+            format!("{prefix}{event} before all bytes were sent"),
         ),
+        Unfinished::Silent => {
+            let text = format!("{prefix}{event} before anything was received");
+            let failure = Failure::new(ending.silent(), text);
+            match ending {
+                Ending::PeerClosed => with_meaning_of_close(plan, dialogue, failure),
+                _ => failure,
+            }
+        }
         Unfinished::Unmatched(bytes) => {
             let (wanted, excerpt) = (wanted(plan, dialogue), excerpt(plan, dialogue));
-            let text = format!("{prefix}{why} after {bytes} bytes without {wanted}: {excerpt}");
+            let text = match ending {
+                Ending::Deadline => format!(
+                    "{prefix}no match before the deadline: received {bytes} bytes without {wanted}: \
+                     {excerpt}"
+                ),
+                Ending::StepTimeout | Ending::AddressTimeout | Ending::PeerClosed => {
+                    format!("{prefix}{event} after {bytes} bytes without {wanted}: {excerpt}")
+                }
+            };
             Failure::new(Status::Mismatch, text)
         }
+    }
+}
+
+/// The failure, with what the service says about a close without an answer.
+pub(in crate::engine) fn with_meaning_of_close(
+    plan: &Plan,
+    dialogue: &Dialogue,
+    failure: Failure,
+) -> Failure {
+    match dialogue.meaning_of_close(plan) {
+        Some(meaning) if dialogue.unfinished(plan) == Unfinished::Silent => {
+            failure.with_reason(meaning)
+        }
+        _ => failure,
     }
 }
 
@@ -66,8 +124,17 @@ pub(in crate::engine) fn wanted(plan: &Plan, dialogue: &Dialogue) -> String {
     }
 }
 
-/// `"220 mx1 ready" (matched 1 of 4 bytes)`: the start of what was received, and how close it came.
+/// `"220 mx1 ready" (matched 1 of 4 bytes)`: the start of what was received, and how much of the
+/// expected answer is in it.
 pub(in crate::engine) fn excerpt(plan: &Plan, dialogue: &Dialogue) -> String {
+    let nearest = dialogue
+        .nearest(plan)
+        .map_or_else(String::new, |nearest| format!(" ({nearest})"));
+    format!("{}{nearest}", quoted(plan, dialogue))
+}
+
+/// `"220 mx1 ready"`: the start of what was received.
+pub(in crate::engine) fn quoted(plan: &Plan, dialogue: &Dialogue) -> String {
     let buffer = dialogue.buffer();
     // Redact first: cutting through a secret would leave its start readable.
     let text = plan.spec.redact_prefix(buffer, Response::KEPT);
@@ -77,10 +144,7 @@ pub(in crate::engine) fn excerpt(plan: &Plan, dialogue: &Dialogue) -> String {
     } else {
         ""
     };
-    let nearest = dialogue
-        .nearest(plan)
-        .map_or_else(String::new, |nearest| format!(" ({nearest})"));
-    format!("\"{start}{more}\"{nearest}")
+    format!("\"{start}{more}\"")
 }
 
 /// The failure of a layer, after the start of the text.
@@ -99,20 +163,78 @@ pub(in crate::engine) fn never_opened() -> Failure {
     Failure::new(Status::NotTried, text)
 }
 
-/// The failure of an unanswered connect. The kernel knows how many SYNs it sent.
-pub(in crate::engine) fn unanswered(
+/// The failure of a lookup without an answer.
+pub(in crate::engine) fn unresolved(plan: &Plan, status: Status, cause: &str) -> Failure {
+    Failure::new(status, format!("resolve {}: {cause}", plan.target.host))
+}
+
+/// The failure of a lookup that the end of the run cut off.
+pub(in crate::engine) fn lookup_cut_off(plan: &Plan) -> Failure {
+    let prefix = format!("resolve {}: ", plan.target.host);
+    cut_off(plan, &prefix, "while the lookup was in progress")
+}
+
+/// The failure of a connect that the end of the run cut off.
+pub(in crate::engine) fn connect_cut_off(plan: &Plan, address: SocketAddr) -> Failure {
+    let prefix = format!("connect to {address}: ");
+    cut_off(plan, &prefix, "while the connect was in progress")
+}
+
+/// The failure of a handshake of a layer that the end of the run cut off.
+pub(in crate::engine) fn handshake_cut_off(plan: &Plan, prefix: &str) -> Failure {
+    cut_off(plan, prefix, "while the handshake was in progress")
+}
+
+/// The failure of a dialogue that the end of the run cut off.
+pub(in crate::engine) fn dialogue_cut_off(
+    plan: &Plan,
+    dialogue: &Dialogue,
     address: SocketAddr,
-    info: Option<&TcpInfo>,
-    elapsed: Duration,
 ) -> Failure {
-    let elapsed = format_duration(elapsed);
-    let text = match info.map(|info| info.retransmits) {
-        None => format!("connect to {address}: no answer ({elapsed})"),
-        Some(0) => format!("connect to {address}: no answer to the SYN ({elapsed})"),
-        Some(retransmits) => format!(
-            "connect to {address}: no answer to {} SYNs ({elapsed})",
-            retransmits + 1
-        ),
+    let phase = match dialogue.unfinished(plan) {
+        Unfinished::Sending => "while bytes were being sent",
+        Unfinished::Silent | Unfinished::Unmatched(_) => "while the answer was awaited",
     };
+    cut_off(plan, &step_prefix(plan, dialogue, address), phase)
+}
+
+/// The failure of a probe of several attempts, where the end of the run cut off those that could
+/// have been enough.
+pub(in crate::engine) fn attempts_cut_off(plan: &Plan) -> Failure {
+    let prefix = format!("connect to {}: ", plan.target);
+    cut_off(plan, &prefix, "before all attempts were made")
+}
+
+/// A failure that says nothing about the target. The text has no measured time: the same cut has
+/// the same text in each run.
+fn cut_off(plan: &Plan, prefix: &str, phase: &str) -> Failure {
+    let timeout = humantime::format_duration(plan.spec.timeout);
+    let text = format!("{prefix}the run ended {phase}, before the timeout of {timeout}");
+    Failure::new(Status::NotTried, text)
+}
+
+/// The failure of a connection that this process was late with, after the start of the text.
+pub(in crate::engine) fn late(prefix: &str, cause: &str) -> Failure {
+    Failure::new(Status::LocalError, format!("{prefix}{cause}"))
+}
+
+/// The failure of an unanswered connect. The kernel knows how many SYNs it sent.
+pub(in crate::engine) fn unanswered(address: SocketAddr, info: Option<&TcpInfo>) -> Failure {
+    let text = match info.map(|info| info.retransmits) {
+        None => format!("connect to {address}: no answer"),
+        Some(0) => format!("connect to {address}: no answer to our SYN"),
+        Some(retransmits) => {
+            format!(
+                "connect to {address}: no answer to {} SYNs",
+                retransmits + 1
+            )
+        }
+    };
+    Failure::new(Status::ConnectTimeout, text)
+}
+
+/// The failure of a connect that was unanswered when another address answered.
+pub(in crate::engine) fn given_up(address: SocketAddr) -> Failure {
+    let text = format!("connect to {address}: no answer before another address answered");
     Failure::new(Status::ConnectTimeout, text)
 }

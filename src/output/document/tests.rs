@@ -9,7 +9,7 @@ use super::*;
 use crate::address::Target;
 use crate::failure::{Failure, IcmpFact, IcmpVersion, STATUSES};
 use crate::output::value;
-use crate::plan::{Plan, ProbeSpec};
+use crate::plan::{AddressSelection, Plan, ProbeSpec};
 use crate::report::{DialogueReport, Response, RoundTrip, TcpFacts};
 use crate::stats::RunningStats;
 
@@ -120,16 +120,23 @@ fn reports() -> impl Strategy<Value = Report> {
         Just("[fe80::1%eth0]:22"),
         Just("mx1.example.org.:25")
     ];
-    let plans = (targets, maybe("[a-z\"]{0,5}")).prop_map(|(target, service)| {
-        let spec = ProbeSpec {
-            service: service.map(Into::into),
-            ..ProbeSpec::default()
-        };
-        Arc::new(Plan::new(
-            spec,
-            Target::from_arguments(target, None, None).unwrap(),
-        ))
-    });
+    let selection = prop_oneof![
+        Just(AddressSelection::Any),
+        Just(AddressSelection::First),
+        Just(AddressSelection::All)
+    ];
+    let plans =
+        (targets, maybe("[a-z\"]{0,5}"), selection).prop_map(|(target, service, addresses)| {
+            let spec = ProbeSpec {
+                service: service.map(Into::into),
+                addresses,
+                ..ProbeSpec::default()
+            };
+            Arc::new(Plan::new(
+                spec,
+                Target::from_arguments(target, None, None).unwrap(),
+            ))
+        });
     let attempts = proptest::collection::vec(maybe(times()), 0..4).prop_map(|connects| {
         let mut running = RunningStats::default();
         for connect in connects {
@@ -147,18 +154,21 @@ fn reports() -> impl Strategy<Value = Report> {
         times(),
         maybe(times()),
         maybe(trials()),
-        each,
+        (each, 0..4_u32),
         maybe(attempts),
     )
         .prop_map(
-            |(plan, failure, total, resolve, connection, addresses, attempts)| Report {
-                plan,
-                failure: failure.map(Arc::new),
-                total,
-                resolve,
-                connection,
-                addresses: addresses.into(),
-                attempts: attempts.map(Box::new),
+            |(plan, failure, total, resolve, connection, (addresses, address_count), attempts)| {
+                Report {
+                    plan,
+                    failure: failure.map(Arc::new),
+                    total,
+                    resolve,
+                    connection,
+                    addresses: addresses.into(),
+                    address_count,
+                    attempts: attempts.map(Box::new),
+                }
             },
         )
 }
@@ -205,6 +215,7 @@ fn expected_address(report: &Report, connection: &ConnectionReport) -> Json {
     let alone = Report {
         connection: Some(connection.clone()),
         addresses: Box::default(),
+        address_count: 0,
         ..alone
     };
     let mut entry = expected(&alone);
@@ -242,7 +253,8 @@ proptest! {
         let mut document: Json = serde_json::from_str(text.strip_prefix(&before).unwrap()).unwrap();
         let each = document.as_object_mut().unwrap().remove("addresses").unwrap_or(json!([]));
         prop_assert_eq!(document, expected(&report));
-        let wanted: Vec<_> = report.addresses.iter().map(|connection| expected_address(&report, connection)).collect();
+        let listed = if report.plan.spec.needs_every_address() { &report.addresses[..] } else { &[] };
+        let wanted: Vec<_> = listed.iter().map(|connection| expected_address(&report, connection)).collect();
         prop_assert_eq!(each, Json::Array(wanted));
         prop_assert_eq!(line(&report), format!("{}\n", &text[before.len()..]));
     }
@@ -250,7 +262,12 @@ proptest! {
 
 #[test]
 fn fields_are_in_the_order_of_the_table() {
-    let plan = Arc::new(Plan::connect(
+    let spec = ProbeSpec {
+        addresses: AddressSelection::All,
+        ..ProbeSpec::default()
+    };
+    let plan = Arc::new(Plan::new(
+        spec,
         Target::from_arguments("192.0.2.7:443", None, None).unwrap(),
     ));
     let text = "connect to 192.0.2.7:443: connection refused (RST)";
@@ -280,10 +297,12 @@ fn fields_are_in_the_order_of_the_table() {
         resolve: None,
         connection: Some(connection),
         addresses,
+        address_count: 0,
         attempts: None,
     };
     let connection = r#""address":"192.0.2.7","family":4,"source":"192.0.2.1","#;
-    let verdict = format!(r#""up":0,"status":3,"status_name":"refused","error":"{text}","#);
+    let verdict =
+        format!(r#""up":0,"state":0,"status":3,"status_name":"refused","error":"{text}","#);
     let wanted = format!(
         r#"{{"schema":1,"host":"192.0.2.7","port":443,{verdict}{connection}"time":{{"total":0.000250}},"tcp":{{"syn_retransmits":2}},"captures":{{"name":"a \"b\""}},"addresses":[{{{connection}{verdict}"time":{{"total":0.000213}},"tcp":{{"syn_retransmits":2}}}}]}}"#
     );

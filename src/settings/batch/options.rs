@@ -6,8 +6,10 @@ use std::time::Duration;
 use crate::cli::batch::{BatchArgs, LimitArgs};
 use crate::cli::values::non_empty;
 use crate::escape::escaped_prefix;
-use crate::output::batch_format::{BatchFormat, BatchOutput, DefaultFields, KeyPart, SenderKey};
-use crate::output::metrics::{METRICS, Metric};
+use crate::output::batch_format::{
+    BatchFormat, BatchOutput, DefaultFields, KeyPart, SenderKey, SenderMetric,
+};
+use crate::output::metrics::METRICS;
 use crate::settings::batch::shard::Shard;
 use crate::settings::batch::target_list::OnError;
 use crate::settings::error::SettingsError;
@@ -29,8 +31,8 @@ pub struct BatchRequest {
     pub wanted: BatchOutput,
     /// What the run may use.
     pub bounds: Bounds,
-    /// The seed of the randomized start order.
-    pub seed: u64,
+    /// The seed of the randomized start order; each run has its own without it.
+    pub seed: Option<u64>,
     /// The part of the list that is probed.
     pub shard: Option<Shard>,
     /// The most targets.
@@ -56,7 +58,7 @@ impl BatchRequest {
                 defaults: DefaultFields::Include,
             },
             bounds: Bounds::new(Some(DEFAULT_PER_HOST)),
-            seed: 0,
+            seed: None,
             shard: None,
             max_targets: DEFAULT_MAX_TARGETS,
             on_error: OnError::Stop,
@@ -167,15 +169,14 @@ pub fn bounds(
     })
 }
 
-/// Reads the seed of the randomized start order.
+/// Reads the seed of the randomized start order, if it is given.
 ///
 /// # Errors
 /// When it is not a number.
-pub fn seed(args: &LimitArgs) -> Result<u64, SettingsError> {
-    let seed = option("--seed", &args.seed, |text| {
+pub fn seed(args: &LimitArgs) -> Result<Option<u64>, SettingsError> {
+    option("--seed", &args.seed, |text| {
         parse::number(text, 0, u64::MAX)
-    })?;
-    Ok(seed.unwrap_or(0))
+    })
 }
 
 const FORMATS: [(&str, BatchFormat); 4] = [
@@ -247,7 +248,7 @@ fn reject_unused(args: &BatchArgs, format: BatchFormat) -> Result<(), SettingsEr
     }
 }
 
-fn metrics(list: Option<&str>) -> Result<Vec<&'static Metric>, SettingsError> {
+fn metrics(list: Option<&str>) -> Result<Vec<SenderMetric>, SettingsError> {
     let paths: Vec<&str> = match list {
         Some(list) => list
             .split(',')
@@ -256,13 +257,10 @@ fn metrics(list: Option<&str>) -> Result<Vec<&'static Metric>, SettingsError> {
             .collect(),
         None => DEFAULT_METRICS.to_vec(),
     };
-    let mut metrics: Vec<&'static Metric> = Vec::new();
+    let mut metrics: Vec<SenderMetric> = Vec::new();
     for path in paths {
-        let metric = METRICS
-            .iter()
-            .find(|metric| metric.path == path)
-            .ok_or_else(|| unknown_metric(path))?;
-        if !metrics.iter().any(|known| known.path == metric.path) {
+        let metric = sender_metric(path)?;
+        if !metrics.iter().any(|known| known.path() == metric.path()) {
             metrics.push(metric);
         }
     }
@@ -270,6 +268,28 @@ fn metrics(list: Option<&str>) -> Result<Vec<&'static Metric>, SettingsError> {
         return Err(SettingsError::in_option("--metrics", "contains no metric"));
     }
     Ok(metrics)
+}
+
+/// A metric or a capture. Only the targets know which names they capture; a name that none of them does is refused
+/// later, by [`reject_unknown_captures`](super::reject_unknown_captures).
+fn sender_metric(path: &str) -> Result<SenderMetric, SettingsError> {
+    if let Some(name) = path.strip_prefix(SenderMetric::CAPTURES) {
+        // Others have a meaning of their own in item keys.
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+        if name.is_empty() || !name.bytes().all(is_plain) {
+            let path = escaped_prefix(path, 40);
+            return Err(SettingsError::in_option(
+                "--metrics",
+                format!("`{path}`: a name after `captures.` has letters, digits and `_` only"),
+            ));
+        }
+        return Ok(SenderMetric::Capture(path.into()));
+    }
+    METRICS
+        .iter()
+        .find(|metric| metric.path == path)
+        .map(SenderMetric::Metric)
+        .ok_or_else(|| unknown_metric(path))
 }
 
 fn unknown_metric(path: &str) -> SettingsError {

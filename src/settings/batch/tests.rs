@@ -409,6 +409,18 @@ fn options_that_are_refused() {
         ),
         (&["-o", "sender", "--metrics", ","], "contains no metric"),
         (
+            &["-o", "sender", "--metrics", "up,captures."],
+            "`captures.`: a name after `captures.` has letters",
+        ),
+        (
+            &["-o", "sender", "--metrics", "captures.a]"],
+            "`captures.a]`: a name after `captures.` has letters",
+        ),
+        (
+            &["-o", "sender", "--metrics", "up,captures.version"],
+            "no step of any target captures `version`",
+        ),
+        (
             &["-o", "sender", "--sender-key", "a[ID]"],
             "must contain METRIC",
         ),

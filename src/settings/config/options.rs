@@ -4,7 +4,8 @@ use crate::settings::config::table::{Diagnostics, Field, TableReader};
 use crate::settings::overrides::Overrides;
 use crate::settings::parse;
 use crate::settings::step_spec::{
-    ExpectSpec, LineEnds, PatternKind, PatternSpec, Quantifier, SendSpec, StepSpec,
+    ExpectSpec, IncompleteSpec, LineEnds, PatternKind, PatternSpec, Quantifier, RejectSpec,
+    SendSpec, StepSpec,
 };
 
 /// Reads every option of a table.
@@ -42,13 +43,33 @@ fn steps(diagnostics: &mut Diagnostics<'_>, table: &mut TableReader<'_>) -> Opti
             "is an empty list: remove the key if no dialogue is needed",
         );
     }
-    let steps = elements.iter().filter_map(|element| {
+    let last = elements.len().saturating_sub(1);
+    let steps = elements.iter().enumerate().filter_map(|(index, element)| {
         let mut table = TableReader::of(diagnostics, element)?;
-        let step = step(diagnostics, &mut table);
+        let step = step(diagnostics, &mut table)?;
+        if index != last {
+            only_in_the_last_step(diagnostics, &step);
+        }
         table.finish(diagnostics);
-        step
+        Some(step)
     });
     Some(steps.collect())
+}
+
+/// Reports keys of a step that end the dialogue, in a step that others follow.
+fn only_in_the_last_step(diagnostics: &mut Diagnostics<'_>, step: &StepSpec) {
+    let StepSpec::Expect(expect) = step else {
+        return;
+    };
+    let Some(incomplete) = &expect.incomplete else {
+        return;
+    };
+    for key in [&incomplete.at_close, &incomplete.at_timeout]
+        .into_iter()
+        .flatten()
+    {
+        diagnostics.error_in(key, "ends the dialogue: move it to the last step");
+    }
 }
 
 /// The keys of a step that expect one pattern.
@@ -94,13 +115,22 @@ fn step(diagnostics: &mut Diagnostics<'_>, table: &mut TableReader<'_>) -> Optio
     let mut reject = Vec::new();
     for (key, kind) in REJECTS {
         for field in table.list(key) {
-            let text = diagnostics.text(&field);
-            reject.extend(text.map(|text| PatternSpec { kind, text }));
+            reject.extend(rejected(diagnostics, &field, kind));
         }
     }
+    let incomplete = incomplete(diagnostics, table);
     let min_bytes = table.parsed(diagnostics, "min_bytes", parse::bytes);
     let timeout = table.parsed(diagnostics, "timeout", parse::duration);
-    let only_sends = reject.is_empty() && min_bytes.is_none() && timeout.is_none();
+    let numbers: Vec<_> = table
+        .list("numbers")
+        .iter()
+        .filter_map(|field| diagnostics.text(field))
+        .collect();
+    let only_sends = reject.is_empty()
+        && min_bytes.is_none()
+        && timeout.is_none()
+        && numbers.is_empty()
+        && incomplete.is_none();
     match (sends.len(), expects.len()) {
         (1, 0) if only_sends => sends.pop().map(StepSpec::Send),
         (0, 1) => {
@@ -111,6 +141,8 @@ fn step(diagnostics: &mut Diagnostics<'_>, table: &mut TableReader<'_>) -> Optio
                 reject,
                 min_bytes: min_bytes.unwrap_or(0),
                 timeout,
+                numbers,
+                incomplete,
             }))
         }
         _ => {
@@ -121,6 +153,21 @@ fn step(diagnostics: &mut Diagnostics<'_>, table: &mut TableReader<'_>) -> Optio
             None
         }
     }
+}
+
+/// Reads the keys for an answer that does not arrive whole.
+fn incomplete(
+    diagnostics: &mut Diagnostics<'_>,
+    table: &mut TableReader<'_>,
+) -> Option<Box<IncompleteSpec>> {
+    let spec = IncompleteSpec {
+        at_close: table.text(diagnostics, "at_close_regex"),
+        at_timeout: table.text(diagnostics, "at_timeout_regex"),
+        if_closed: table.text(diagnostics, "if_closed"),
+    };
+    let keys = [&spec.at_close, &spec.at_timeout, &spec.if_closed];
+    let is_given = keys.iter().any(|key| key.is_some());
+    is_given.then(|| Box::new(spec))
 }
 
 /// Reads several patterns: texts, or tables that name the kind of each.
@@ -148,12 +195,43 @@ fn pattern(diagnostics: &mut Diagnostics<'_>, field: &Field<'_>) -> Option<Patte
         return Some(PatternSpec { kind, text });
     }
     let mut table = TableReader::of(diagnostics, field)?;
+    let pattern = pattern_table(diagnostics, field, &mut table);
+    table.finish(diagnostics);
+    pattern
+}
+
+/// Reads one pattern to reject: a text, whose kind is that of its key, or a table that names the
+/// kind and may give the reason in words.
+fn rejected(
+    diagnostics: &mut Diagnostics<'_>,
+    field: &Field<'_>,
+    kind: PatternKind,
+) -> Option<RejectSpec> {
+    if field.value.members().is_none() {
+        let text = diagnostics.text(field)?;
+        let pattern = PatternSpec { kind, text };
+        return Some(RejectSpec {
+            pattern,
+            reason: None,
+        });
+    }
+    let mut table = TableReader::of(diagnostics, field)?;
+    let reason = table.text(diagnostics, "reason");
+    let pattern = pattern_table(diagnostics, field, &mut table);
+    table.finish(diagnostics);
+    pattern.map(|pattern| RejectSpec { pattern, reason })
+}
+
+fn pattern_table(
+    diagnostics: &mut Diagnostics<'_>,
+    field: &Field<'_>,
+    table: &mut TableReader<'_>,
+) -> Option<PatternSpec> {
     let mut patterns = Vec::new();
     for (key, kind) in PATTERN_KINDS {
         let text = table.text(diagnostics, key);
         patterns.extend(text.map(|text| PatternSpec { kind, text }));
     }
-    table.finish(diagnostics);
     if patterns.len() != 1 {
         diagnostics.error(
             field,

@@ -96,12 +96,12 @@ fn zookeeper() -> Vec<Case> {
         .captures(&[("mode", "leader"), ("version", "3.9.2")]),
         one(
             "without a quorum",
-            "mismatch",
+            "rejected",
             "This ZooKeeper instance is not currently serving requests\n",
         ),
         one(
             "not allowed",
-            "mismatch",
+            "rejected",
             "srvr is not executed because it is not in the whitelist.\n",
         ),
     ]

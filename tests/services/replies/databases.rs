@@ -61,9 +61,39 @@ fn redis() -> Vec<Case> {
         one("full", "rejected", "-ERR max number of clients reached\r\n"),
         one(
             "protected",
-            "rejected",
+            "ok",
             "-DENIED Redis is running in protected mode\r\n",
+        )
+        .captures(&[("reply", "-DENIED")]),
+        one(
+            "Redis 2 with a password",
+            "ok",
+            "-ERR operation not permitted\r\n",
+        )
+        .captures(&[("reply", "-ERR operation not permitted")]),
+        one(
+            "PING was renamed",
+            "ok",
+            "-ERR unknown command `PING`, with args beginning with: \r\n",
+        )
+        .captures(&[("reply", "-ERR unknown command")]),
+        one(
+            "Valkey 8 and Sentinel with a password",
+            "ok",
+            "-NOAUTH Authentication required.\r\n",
+        )
+        .captures(&[("reply", "-NOAUTH")]),
+        one(
+            "Sentinel that starts",
+            "rejected",
+            "-IOERR error or timeout\r\n",
         ),
+        one(
+            "another error",
+            "rejected",
+            "-EXECABORT Transaction discarded\r\n",
+        ),
+        one("not RESP", "rejected", "-ERR max clients\r\n"),
         one("no reply", "mismatch", "$4\r\nPONG\r\n"),
     ]
 }
@@ -315,6 +345,11 @@ fn elasticsearch() -> Vec<Case> {
             "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"security\"\r\n\r\n{}",
         ),
         one(
+            "anonymous access is forbidden",
+            "ok",
+            "HTTP/1.1 403 Forbidden\r\nContent-Type: application/json\r\n\r\n{}",
+        ),
+        one(
             "no master",
             "rejected",
             "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n",
@@ -325,6 +360,17 @@ fn elasticsearch() -> Vec<Case> {
             "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n",
         ),
     ]
+}
+
+/// A root DSE with this naming context.
+fn entry_of(base: &[u8]) -> Vec<u8> {
+    let length = u8::try_from(base.len()).unwrap();
+    let value = [&[4, length], base].concat();
+    let attribute = [&b"\x04\x0enamingContexts1"[..], &[length + 2], &value].concat();
+    let size = u8::try_from(attribute.len()).unwrap();
+    let list = [&[0x30, size + 2, 0x30, size], &attribute[..]].concat();
+    let head = [0x30, size + 11, 2, 1, 1, b'd', size + 6, 4, 0];
+    [&head[..], &list].concat()
 }
 
 fn ldap() -> Vec<Case> {
@@ -340,18 +386,79 @@ fn ldap() -> Vec<Case> {
     let ad = b"0\x84\x00\x00\x00\x42\x02\x01\x01d\x84\x00\x00\x00\x39\x04\x000\x84\x00\x00\x00\x310\x84\x00\x00\x00\x2b\x04\x0enamingContexts1\x84\x00\x00\x00\x13\x04\x11DC=example,DC=org";
     let ad_done =
         b"0\x84\x00\x00\x00\x10\x02\x01\x01e\x84\x00\x00\x00\x07\n\x01\x00\x04\x00\x04\x00";
+    let refuses = |text: &str, code: u8, decimal: &'static str| {
+        let length = u8::try_from(text.len()).unwrap();
+        let head = [
+            b'0',
+            length + 12,
+            2,
+            1,
+            1,
+            b'e',
+            length + 7,
+            b'\n',
+            1,
+            code,
+            4,
+            0,
+            4,
+            length,
+        ];
+        let captures: &'static [_] = Vec::from([("code", decimal)]).leak();
+        one("a refusal", "ok", &[&head[..], text.as_bytes()].concat()).captures(captures)
+    };
     let base: &[_] = &[("base", "dc=example,dc=org")];
     vec![
         one("slapd 2.5.13", "ok", &[&entry[..], done].concat()).captures(base),
         one("two contexts", "ok", &[&two[..], done].concat()).captures(base),
         one("Active Directory", "ok", &[&ad[..], ad_done].concat())
             .captures(&[("base", "DC=example,DC=org")]),
-        one(
-            "nothing without a name",
-            "rejected",
-            b"0\x23\x02\x01\x01e\x1e\n\x01\x0d\x04\x00\x04\x17authentication required",
-        ),
         one("no contexts", "rejected", done),
+        // Any attribute counts, as for Zabbix; one without a value, and one that is not the first.
+        one(
+            "another attribute",
+            "ok",
+            &[
+                &b"0\x1b\x02\x01\x01d\x16\x04\x000\x120\x10\x04\x02cn1\x0a\x04\x08Root DSE"[..],
+                done,
+            ]
+            .concat(),
+        ),
+        one(
+            "no value",
+            "ok",
+            &[
+                &b"0\x1d\x02\x01\x01d\x18\x04\x000\x140\x12\x04\x0enamingContexts1\x00"[..],
+                done,
+            ]
+            .concat(),
+        ),
+        one(
+            "an entry without attributes",
+            "rejected",
+            &[&b"0\x09\x02\x01\x01d\x04\x04\x000\x00"[..], done].concat(),
+        ),
+        one(
+            "digits in the base",
+            "ok",
+            &[&entry_of(b"dc=10.0,dc=org")[..], done].concat(),
+        )
+        .captures(&[("base", "dc=10.0,dc=org")]),
+        // slapd with `require authc`, 389 Directory Server, slapd with `security ssf=1`, eDirectory, Active
+        // Directory's long lengths, an ACL that hides the root DSE.
+        refuses("authentication required", 8, "8"),
+        refuses("Anonymous access is not allowed.", 48, "48"),
+        refuses("confidentiality required", 13, "13"),
+        refuses("NDS error: failed authentication", 53, "53"),
+        refuses("BIND required", 1, "1"),
+        refuses("", 32, "32"),
+        refuses("insufficient access", 50, "50"),
+        one(
+            "long lengths",
+            "ok",
+            b"0\x84\x00\x00\x00\x10\x02\x01\x01e\x84\x00\x00\x00\x07\n\x01\x08\x04\x00\x04\x00",
+        )
+        .captures(&[("code", "8")]),
         one(
             "busy",
             "rejected",

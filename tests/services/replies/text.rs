@@ -26,12 +26,7 @@ pub fn cases() -> Vec<Case> {
         .concat(),
         status: reply.status,
         captures: Captures::Among(reply.captures),
-        // A goodbye is sent only to a peer that has not closed.
-        received: if reply.shuts_down {
-            Received::Anything
-        } else {
-            Received::EndsWith(goodbye(reply.service))
-        },
+        received: received(reply),
     };
     GOOD.iter().chain(NOT_GOOD).map(case).collect()
 }
@@ -90,6 +85,14 @@ const GOOD: &[Reply] = &[
     good("ssh", &[Says(b"SSH-2.0-dropbear_2022.83\r\n")], &[("version", "dropbear_2022.83")]),
     good("ssh", &[Says(b"SSH-1.99-Cisco-1.25\n")], &[("protocol", "1.99"), ("version", "Cisco-1.25")]),
     good("ssh", &[Says(b"Authorised use only.\r\n\r\nSSH-2.0-x\r\n")], &[("version", "x")]),
+    // What RFC 4253 allows and more: Cisco's and Huawei's versions with spaces, IPSSH, OpenSSH for Windows,
+    // a lone hyphen, no version at all, a comment.
+    good("ssh", &[Says(b"SSH-2.0-\r\n")], &[("protocol", "2.0")]),
+    good("ssh", &[Says(b"SSH-2.0\r\n")], &[("protocol", "2.0")]),
+    good("ssh", &[Says(b"SSH-1.99--\n")], &[("version", "-")]),
+    good("ssh", &[Says(b"SSH-2.0-OpenSSH_for_Windows_9.5\r\n")], &[("version", "OpenSSH_for_Windows_9.5")]),
+    good("ssh", &[Says(b"SSH-2.0-IPSSH-6.6.0 comment here\r\n")], &[("version", "IPSSH-6.6.0")]),
+    good("ssh", &[Says(b"SSH- 2.0-x\r\n")], &[]),
     // Postfix 3.7.11, Exchange, Exim with lines of its own, and the shortest that RFC 5321 and Zabbix take.
     good("smtp", &[Says(b"220 mail.example.org ESMTP Postfix\r\n")], &[("host", "mail.example.org"), ("greeting", "ESMTP Postfix")]),
     good(
@@ -103,6 +106,15 @@ const GOOD: &[Reply] = &[
         &[("host", "host.example.org"), ("greeting", "ESMTP Exim 4.96 #2")],
     ),
     good("smtp", &[Says(b"220\r\n")], &[]),
+    // Sendmail, qmail, Exim 4.96, Haraka, a server without a host name, and lines without a CR.
+    good(
+        "smtp",
+        &[Says(b"220-mail.example.org ESMTP Sendmail 8.17.1.9/8.17.1.9; Mon, 1 Jan 2024 10:00:00 GMT\r\n220 ESMTP spoken here\r\n")],
+        &[("host", "mail.example.org")],
+    ),
+    good("smtp", &[Says(b"220 mail.example.org ESMTP\r\n")], &[("greeting", "ESMTP")]),
+    good("smtp", &[Says(b"220 \r\n")], &[]),
+    good("smtp", &[Says(b"220-a\n220-\n220\n")], &[("host", "a")]),
     good("submission", &[Says(b"220 mail.example.org ESMTP Postfix (Debian/GNU)\r\n")], &[("greeting", "ESMTP Postfix (Debian/GNU)")]),
     // Dovecot 2.3.19.
     good("lmtp", &[Says(b"220 mail Dovecot (Debian) ready.\r\n")], &[("host", "mail"), ("greeting", "Dovecot (Debian) ready.")]),
@@ -115,6 +127,27 @@ const GOOD: &[Reply] = &[
         &[("greeting", "You will be disconnected after 15 minutes of inactivity.")],
     ),
     good("ftp", &[Says(b"120 Ready in 1 minute\r\n220-Welcome\r\n500 users so far\r\n 220 is not the end\r\n220 Go\r\n")], &[("greeting", "Go")]),
+    // ProFTPD 1.3.8 with DisplayConnect, IIS, a proxy that speaks first, and a greeting without a text.
+    good("ftp", &[Says(b"220-Welcome\r\n220 ProFTPD Server ready.\r\n")], &[("greeting", "ProFTPD Server ready.")]),
+    good("ftp", &[Says(b"220-Microsoft FTP Service\r\n    Contoso\r\n220 Ready\r\n")], &[("greeting", "Ready")]),
+    good("ftp", &[Says(b"Connected through a proxy.\r\n220 Ready\r\n")], &[("greeting", "Ready")]),
+    good("ftp", &[Says(b"220\r\n")], &[]),
+    // Courier, Cyrus, Exchange, and what RFC 1939 does not define.
+    good("pop", &[Says(b"+OK Hello there.\r\n")], &[("greeting", "Hello there.")]),
+    good("pop3", &[Says(b"+OK mail Cyrus POP3 3.6.1-Debian-3.6.1-4 server ready <1.2@mail>\r\n")], &[]),
+    good("pop3", &[Says(b"+OK The Microsoft Exchange POP3 service is ready. [QQBC]\r\n")], &[]),
+    good("pop", &[Says(b"+OKready\r\n")], &[("greeting", "ready")]),
+    // Courier, Cyrus and Exchange.
+    good(
+        "imap",
+        &[Says(b"* OK [CAPABILITY IMAP4rev1 UIDPLUS ACL2=UNION] Courier-IMAP ready. Copyright 1998-2021 Double Precision, Inc.  See COPYING for distribution information.\r\n")],
+        &[("capabilities", "IMAP4rev1 UIDPLUS ACL2=UNION")],
+    ),
+    good("imap", &[Says(b"* OK [CAPABILITY IMAP4rev1 LITERAL+ ID] mail Cyrus IMAP 3.6.1 server ready\r\n")], &[("greeting", "mail Cyrus IMAP 3.6.1 server ready")]),
+    good("imap", &[Says(b"* OK The Microsoft Exchange IMAP4 service is ready.\r\n")], &[]),
+    good("imap", &[Says(b"* OK\r\n")], &[]),
+    good("nntp", &[Says(b"200-Welcome\r\n")], &[("code", "200")]),
+    good("nntp", &[Says(b"201\r\n")], &[("code", "201")]),
     // Dovecot 2.3.19, Cyrus, and an APOP challenge.
     good("pop3", &[Says(b"+OK Dovecot (Debian) ready.\r\n")], &[("greeting", "Dovecot (Debian) ready.")]),
     good("pop", &[Says(b"+OK\r\n")], &[("greeting", "")]),
@@ -155,6 +188,17 @@ const GOOD: &[Reply] = &[
     good("telnet", &[Says(b"\xff\xfb\x01\xff\xfb\x03\xff\xfd\x18\xff\xfd\x1f\r\n\r\nUser Access Verification\r\n\r\nUsername: ")], &[]),
     good("telnet", &[Says(b"\xff\xfd\x01\xff\xfd\x1f\xff\xfb\x01\xff\xfb\x03"), Says(b"\r\nbox login: ")], &[]),
     good("telnet", &[Says(b"Password:")], &[]),
+    // Prompts of a Siemens and of a Lancom device, of a telephone system, and of HP ProCurve; the colon
+    // need not be the end.
+    good("telnet", &[Says(b"\r\nBenutzer:")], &[]),
+    good("telnet", &[Says(b"PIN:")], &[]),
+    good("telnet", &[Says(b"\xff\xfb\x03\xff\xfb\x01Enter your code : ")], &[]),
+    good("telnet", &[Says(b"\x1b[24;1HPress any key to continue")], &[]),
+    good("telnet", &[Says(b"\x1b[2JHit <Enter>")], &[]),
+    good("telnet", &[Says(b"Name:\x1b[0m")], &[]),
+    // A subnegotiation and the number of an option hold no text.
+    good("telnet", &[Says(b"\xff\xfa\x18\x01:\xff\xf0\r\nlogin: ")], &[]),
+    good("telnet", &[Says(b"\xff\xfd\x18\xff\xff:")], &[]),
     // ngIRCd 26.1, a server that looks the client up first, and one of RFC 2812 alone.
     good("irc", &[HearsBytes(8), Says(b":irc.example.org CAP * LS :multi-prefix\r\n")], &[("host", "irc.example.org")]),
     good("irc", &[Says(b":irc.example.org NOTICE * :*** Looking up your hostname\r\n"), HearsBytes(8), Says(b":irc.example.org CAP * LS :sasl\r\n")], &[("host", "irc.example.org")]),
@@ -193,13 +237,17 @@ const NOT_GOOD: &[Reply] = &[
     mismatch("smtp", &[Says(b"221 bye\r\n")]),
     mismatch("smtp", &[Says(b"220-a b\r\n250 c\r\n")]),
     mismatch_at_end("smtp", &[Says(b"220-mail.example.org ESMTP\r\n")]),
+    // postscreen: a blocked client learns it after the first line.
+    rejected("smtp", &[Says(b"220-mail.example.org ESMTP Postfix\r\n550 5.7.1 Service unavailable; client [192.0.2.1] blocked\r\n")]),
+    rejected("smtp", &[Says(b"521 5.3.2 mail.example.org does not accept mail\r\n")]),
     rejected("submission", &[Says(b"421 mail.example.org Service not available\r\n")]),
     rejected("lmtp", &[Says(b"421 4.3.2 Shutting down\r\n")]),
     mismatch("lmtp", &[Says(b"* OK ready\r\n")]),
     rejected("ftp", &[Says(b"421 There are too many connected users, please try later.\r\n")]),
     rejected("ftp", &[Says(b"500 OOPS: vsftpd: refusing to run with writable root inside chroot()\r\n")]),
     rejected("ftp", &[Says(b"120 Ready in 1 minute\r\n421 Not today\r\n")]),
-    mismatch("ftp", &[Says(b"230 Logged in\r\n")]),
+    // Zabbix waits for a line that begins with 220.
+    mismatch_at_end("ftp", &[Says(b"230 Logged in\r\n")]),
     mismatch_at_end("ftp", &[Says(b"220-Welcome\r\nto nothing\r\n")]),
     rejected("pop", &[Says(b"-ERR [SYS/TEMP] try later\r\n")]),
     rejected("pop3", &[Says(b"-ERR\r\n")]),
@@ -216,6 +264,10 @@ const NOT_GOOD: &[Reply] = &[
     mismatch("http_head", &[HearsBytes(53), Says(b"<html><body>It works</body></html>\n")]),
     mismatch_at_end("http_head", &[HearsBytes(53), Says(b"HTTP/1.1 200 OK\r\nServer: nginx\r\n")]),
     mismatch_at_end("telnet", &[Says(b"\xff\xfb\x01% Connection limit reached\r\n")]),
+    mismatch_at_end("telnet", &[Says(b"x\xff\xfd:\xff\xfa\x18:\xff\xf0\r\n> ")]),
+    // Apache on port 23, and MySQL.
+    rejected("telnet", &[Says(b"HTTP/1.1 400 Bad Request\r\nDate: Mon, 1 Jan 2024 10:00:00 GMT\r\n\r\n")]),
+    rejected("telnet", &[Says(b"J\x00\x00\x00\x0a8.0.36\x00")]),
     rejected("irc", &[HearsBytes(8), Says(b"ERROR :Closing Link: (Trying to reconnect too fast.)\r\n")]),
     mismatch_at_end("irc", &[Says(b":irc.example.org NOTICE * :*** Looking up your hostname\r\n")]),
     rejected("xmpp", &[HearsBytes(120), Says(b"<stream:stream id='1' xmlns='jabber:client'><stream:error><system-shutdown xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error></stream:stream>")]),
@@ -230,8 +282,24 @@ const NOT_GOOD: &[Reply] = &[
     mismatch_at_end("finger", &[HearsBytes(2), Says(b"\r\n")]),
 ];
 
-/// What the probe sends last to a peer that has not closed, whatever its verdict.
-fn goodbye(service: &str) -> &'static [u8] {
+/// What the probe sends: a goodbye only if the service is up, or if the server refuses in the middle of a
+/// conversation.
+fn received(reply: &Reply) -> Received {
+    let goodbye = goodbye(reply.service);
+    let has_begun = ["irc", "xmpp", "telnet"].contains(&reply.service);
+    if reply.shuts_down {
+        Received::Anything
+    } else if reply.status == "ok" || reply.status == "rejected" && has_begun {
+        Received::EndsWith(goodbye)
+    } else if goodbye.is_empty() {
+        Received::Anything
+    } else {
+        Received::EndsWithout(goodbye)
+    }
+}
+
+/// What the probe sends when it leaves.
+pub fn goodbye(service: &str) -> &'static [u8] {
     match service {
         "ssh" => b"SSH-2.0-zbx-tcp\r\n",
         "smtp" | "submission" | "lmtp" | "ftp" | "pop" | "pop3" | "nntp" | "irc" => b"QUIT\r\n",

@@ -106,53 +106,22 @@ fn a_signal_prints_the_results_so_far() {
         let document = ran.batch_document();
         let up = |peer: &Peer| status(&document, &format!("127.0.0.1:{}", peer.port())) == "ok";
         assert!(peers.iter().all(up), "{document}");
-        assert!(
-            ["connect_timeout", "not_tried"].contains(&status(&document, "full")),
-            "{document}"
-        );
-        let busy_statuses: Vec<_> = (0..17)
-            .map(|number| status(&document, &format!("c{number}")))
+        assert_eq!(status(&document, "full"), "not_tried", "{document}");
+        let busy: Vec<_> = (0..17)
+            .map(|number| &document["targets"][format!("c{number}")])
             .collect();
-        let count = |name| {
-            busy_statuses
-                .iter()
-                .filter(|status| **status == name)
-                .count()
-        };
-        assert_eq!(
-            (count("read_timeout"), count("not_tried")),
-            (16, 1),
-            "{busy_statuses:?}"
+        assert!(
+            busy.iter()
+                .all(|target| target["status_name"] == "not_tried"),
+            "{busy:?}"
         );
+        let waited = |target: &&&serde_json::Value| {
+            let error = target["error"].as_str().unwrap();
+            error.contains("the run ended while the answer was awaited, before the timeout of")
+        };
+        assert_eq!(busy.iter().filter(waited).count(), 16, "{busy:?}");
         assert_eq!(ran.code, Some(1));
     }
-}
-
-#[test]
-fn a_second_signal_ends_a_batch_blocked_on_its_output() {
-    // More than the pipe holds: the output cannot be completed.
-    let (closed, hosts) = (closed_port(), "127.3.0.0/22");
-    let file = written("");
-    let mut command = command(
-        file.path(),
-        &[&format!("{hosts}:{closed}"), "--deadline", "30s"],
-    );
-    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
-    child.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
-    signal(&child, "TERM");
-    thread::sleep(Duration::from_millis(200));
-    assert_eq!(
-        child.try_wait().unwrap(),
-        None,
-        "the first signal only ends the probing"
-    );
-    signal(&child, "TERM");
-    let mut ended = None;
-    wait_until(|| {
-        ended = child.try_wait().unwrap();
-        ended.is_some()
-    });
-    assert_eq!(ended.unwrap().code(), Some(1));
 }
 
 #[test]
@@ -270,4 +239,105 @@ fn a_batch_without_targets_is_a_document() {
     let counts =
         [&ran, &first].map(|ran| ran.batch_document()["summary"]["targets"].as_u64().unwrap());
     assert_eq!(counts[0] + counts[1], 1, "a target is in one of two shards");
+}
+
+/// The handler of the signals is there before the list is read, which can take long.
+#[test]
+fn a_signal_before_the_list_is_read_ends_the_run() {
+    for name in ["TERM", "INT"] {
+        let file = written("");
+        let mut command = command(file.path(), &["-", "--deadline", "20s"]);
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // Open, so that the list does not end.
+        let input = child.stdin.take();
+        wait_until(|| handles_signals(&child));
+        signal(&child, name);
+        let since = Instant::now();
+        let output = child.wait_with_output().unwrap();
+        drop(input);
+        assert!(since.elapsed() < Duration::from_secs(5));
+        assert_eq!(output.stdout, b"");
+        assert_eq!(
+            String::from_utf8(output.stderr).unwrap(),
+            "zbx-tcp: standard input: a signal ended the run before the list was read\n"
+        );
+        assert_eq!(output.status.code(), Some(2));
+    }
+}
+
+/// Whether SIGTERM has a handler (`SigCgt` of proc(5)).
+fn handles_signals(child: &Child) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+    u64::from_str_radix(caught.unwrap().trim(), 16).unwrap() & (1 << 14) != 0
+}
+
+/// One signal is enough, although nobody reads the output, and whatever the format.
+#[test]
+fn a_signal_ends_a_batch_whose_output_nobody_reads() {
+    let port = closed_port();
+    let mut config = String::new();
+    for number in 0..2000 {
+        writeln!(
+            config,
+            "[[targets]]\nhost = '127.3.{}.{}'\nport = {port}",
+            number / 250,
+            number % 250 + 1
+        )
+        .unwrap();
+    }
+    let file = written(&config);
+    for format in ["json", "ndjson", "sender", "text"] {
+        let mut child = command(file.path(), &["-o", format, "--deadline", "1s"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        thread::sleep(Duration::from_secs(2));
+        assert!(child.try_wait().unwrap().is_none(), "{format}: it waits");
+        signal(&child, "TERM");
+        let since = Instant::now();
+        wait_until(|| child.try_wait().unwrap().is_some());
+        assert!(since.elapsed() < Duration::from_secs(2), "{format}");
+        assert_eq!(child.wait().unwrap().code(), Some(1), "{format}");
+    }
+}
+
+/// A reader that does not read does not delay the run: every target has its own result at the end.
+#[test]
+fn a_slow_reader_of_lines_does_not_delay_the_run() {
+    let peer = Peer::greeting(b"hello");
+    let mut config = String::new();
+    for number in 0..1500 {
+        writeln!(
+            config,
+            "[[targets]]\nhost = '127.3.{}.{}'\nport = {}",
+            number / 250,
+            number % 250 + 1,
+            closed_port()
+        )
+        .unwrap();
+    }
+    writeln!(
+        config,
+        "[[targets]]\nid = 'last'\nhost = '127.0.0.1'\nport = {}",
+        peer.port()
+    )
+    .unwrap();
+    let ran = run_while(&config, &["-o", "ndjson", "--deadline", "2s"], |_| {
+        thread::sleep(Duration::from_secs(3));
+    });
+    let lines: Vec<serde_json::Value> = ran
+        .out
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(lines.len(), 1501);
+    let known = |line: &serde_json::Value| line["status_name"] != "not_tried";
+    assert!(lines.iter().all(known), "the reader held it up");
 }

@@ -132,7 +132,7 @@ fn a_flood_of_wrong_ids_alone_is_a_timeout_with_its_reason() {
     assert_eq!(status, Status::ResolveTimeout, "{text}");
     assert_eq!(
         text,
-        format!("resolve mx1.: only answers with a wrong id or question from {server} (0.5 s)")
+        format!("resolve mx1.: only answers with a wrong id or question from {server}")
     );
 }
 
@@ -272,7 +272,7 @@ fn queries_that_a_late_process_did_not_send_say_nothing_about_the_name() {
     let (status, text) = failure(&driver.resolver.poll_answer().unwrap().1);
     assert_eq!(status, Status::LocalError);
     assert!(
-        text.ends_with("this machine was too late to send all queries"),
+        text.contains("this process was stopped or had no processor time"),
         "{text}"
     );
 }

@@ -36,7 +36,7 @@ const HOSTS: &str = "the addresses and ports that may be probed with this servic
                      target has status 14, `denied`; default: no restriction";
 
 /// Every section.
-pub const SECTIONS: [Section; 7] = [
+pub const SECTIONS: [Section; 8] = [
     Section {
         title: "Options, in [defaults], [services.NAME] and [[targets]]",
         frame: "[defaults]\n@\n",
@@ -45,7 +45,7 @@ pub const SECTIONS: [Section; 7] = [
             (
                 "addresses",
                 "\"all\"",
-                "which addresses of a name to probe: `first` or `all`",
+                "which addresses of a name must be up: `any` (tried in order), the `first`, or `all`",
             ),
             ("source", "\"127.0.0.1\"", "connect from this local address"),
             (
@@ -78,7 +78,7 @@ pub const SECTIONS: [Section; 7] = [
             (
                 "quit",
                 "\"QUIT\\r\\n\"",
-                "text that is sent before closing the connection",
+                "text that is sent before closing the connection, if the protocol allows it at that time",
             ),
             ("quit_hex", "\"e0 00\"", "the same as `quit`, in hex"),
             (
@@ -174,7 +174,7 @@ pub const SECTIONS: [Section; 7] = [
             (
                 "reject",
                 "[\"busy\"]",
-                "fail if this text is received; a text or a list",
+                "fail if this text is received; a text, or a list of texts and tables as below",
             ),
             (
                 "reject_regex",
@@ -196,6 +196,26 @@ pub const SECTIONS: [Section; 7] = [
                 "\"1s\"",
                 "deadline of this step; the deadline of the probe also applies",
             ),
+            (
+                "at_close_regex",
+                "'^220 '",
+                "in the last step: what is enough if the peer closes before the whole answer; `quit` is not sent then",
+            ),
+            (
+                "at_timeout_regex",
+                "'^220[ -]'",
+                "in the last step: what is enough if the time is over before the whole answer; `quit` is not sent then",
+            ),
+            (
+                "if_closed",
+                "\"the till is switched off\"",
+                "what it means if the peer closes without an answer, for the error",
+            ),
+            (
+                "numbers",
+                "[]",
+                "the groups that capture a binary number, to be reported in decimal",
+            ),
         ],
     },
     Section {
@@ -207,6 +227,15 @@ pub const SECTIONS: [Section; 7] = [
             ("regex", "\"[0-9]+\"", "a match"),
             ("hex", "\"00 ??\"", "these bytes"),
         ],
+    },
+    Section {
+        title: "A pattern of reject that is a table",
+        frame: "[services.mine]\nsteps = [{ expect = \"ok\", reject = [{ text = \"busy\", @ }] }]\n",
+        keys: &[(
+            "reason",
+            "\"the till is busy\"",
+            "what a match means, for the error; besides `text`, `prefix`, `regex` or `hex`",
+        )],
     },
     Section {
         title: "[[targets]]",

@@ -22,22 +22,24 @@ pub fn files() -> [(String, String); 2] {
 }
 
 /// The fields of every document, whatever the result.
-const ALWAYS: [&str; 8] = [
+const ALWAYS: [&str; 9] = [
     "schema",
     "host",
     "port",
     "up",
+    "state",
     "status",
     "status_name",
     "error",
     "time",
 ];
 /// The metrics in an entry of `addresses`, by the first part of their paths.
-const OF_AN_ADDRESS: [&str; 10] = [
+const OF_AN_ADDRESS: [&str; 11] = [
     "address",
     "family",
     "source",
     "up",
+    "state",
     "status",
     "status_name",
     "error",
@@ -60,12 +62,12 @@ fn document() -> Value {
     properties.insert(
         "addresses".to_owned(),
         json!({
-            "description": "one entry for each probed address, with --addresses all",
+            "description": "one entry for each probed address, with --addresses all or --expect-closed",
             "type": "array",
             "items": {
                 "type": "object",
                 "properties": address,
-                "required": ["address", "family", "up", "status", "status_name", "error", "time"],
+                "required": ["address", "family", "up", "state", "status", "status_name", "error", "time"],
             },
         }),
     );
@@ -83,7 +85,7 @@ fn document() -> Value {
 fn batch() -> Value {
     let mut entry = document();
     // A compact entry omits redundant fields and fields at their default.
-    entry["required"] = json!(["up", "status", "time"]);
+    entry["required"] = json!(["up", "state", "status", "time"]);
     for heading in ["$schema", "title", "description"] {
         entry.as_object_mut().unwrap().remove(heading);
     }
@@ -172,6 +174,7 @@ fn metric_schema(metric: &Metric) -> Value {
         (_, "s") => json!({ "type": "number", "minimum": 0 }),
         (_, "number" | "bytes") => json!({ "type": "integer", "minimum": 0 }),
         (_, "0 or 1") => json!({ "enum": [0, 1] }),
+        (_, "0, 1 or 2") => json!({ "enum": [0, 1, 2] }),
         (_, "4 or 6") => json!({ "enum": [4, 6] }),
         (_, "0 to 1") => json!({ "type": "number", "minimum": 0, "maximum": 1 }),
         (path, unit) => panic!("{path}: say here which JSON type `{unit}` is"),
@@ -238,13 +241,14 @@ fn documents() -> Vec<Value> {
     let greeting = Peer::greeting(b"220 mail ready, load 17\r\n");
     let binary = Peer::greeting(b"\xff\x00\xfe");
     let (up, odd, closed) = (greeting.port(), binary.port(), closed_port().to_string());
-    let runs: [&[&str]; 8] = [
+    let runs: [&[&str]; 9] = [
         &["127.0.0.1", &up],
         &["127.0.0.1", &up, "--expect-regex", "load (?<load>[0-9]+)"],
         &["127.0.0.1", &up, "--expect-prefix", "250 "],
         &["127.0.0.1", &odd, "--expect-hex", "fe"],
         &["127.0.0.1", &closed, "--service", "ssh"],
         &["localhost", &closed, "--addresses", "all"],
+        &["a.localhost", &up],
         &["127.0.0.1", &up, "--count", "2", "--interval", "0.01"],
         &["name.invalid", "1", "-t", "0.3"],
     ];
@@ -272,7 +276,16 @@ fn real_documents_match_the_schema() {
     }
     let documents = documents();
     assert_eq!(validation_errors(document(), &documents), "");
-    let groups = ["captures", "addresses", "attempts", "response", "tcp"];
+    let groups = [
+        "captures",
+        "addresses",
+        "addresses_total",
+        "addresses_failed",
+        "addresses_error",
+        "attempts",
+        "response",
+        "tcp",
+    ];
     assert!(groups.iter().all(|group| {
         documents
             .iter()

@@ -145,6 +145,15 @@ impl Field {
                 Status::ResolveTimeout,
             ),
             16 => (plan(&name, self.open, &denied()), Status::Denied),
+            17 => (plan("everywhere", self.open, &connect(AMPLE)), Status::Ok),
+            18 => (
+                plan("everywhere", self.closed, &connect(AMPLE)),
+                Status::Refused,
+            ),
+            19 => (
+                plan("everywhere", self.slow, &several(3, dialogue(AMPLE))),
+                Status::Ok,
+            ),
             // A broadcast address: the kernel refuses it before anything is sent.
             _ => (
                 plan("127.255.255.255", self.open, &connect(AMPLE)),
@@ -204,7 +213,7 @@ proptest! {
     /// Whatever the limits are, each plan has one report: its own status, or `not_tried`.
     #[test]
     fn each_plan_has_one_report_under_any_limits(
-        kinds in prop::collection::vec((0_u8..18, any::<u8>()), 0..60),
+        kinds in prop::collection::vec((0_u8..21, any::<u8>()), 0..60),
         in_flight in 1_usize..40,
         per_address in prop::option::of(1_usize..4),
         rate in prop::option::of(300_u32..100_000),
@@ -261,21 +270,28 @@ fn run_queue(
     run_source(count, &mut source, limits, names)
 }
 
-/// The statuses that a run which is cut short may give instead.
-const CUT: [Status; 5] = [
-    Status::NotTried,
-    Status::ConnectTimeout,
-    Status::ReadTimeout,
-    Status::ResolveTimeout,
-    Status::LocalError,
-];
+/// The statuses that a run which is cut short may give instead: none of them says that a target is
+/// down.
+const CUT: [Status; 2] = [Status::NotTried, Status::LocalError];
 
 /// Whether the status is the expected one or one of `others`.
 fn is_possible(report: &Report, expected: Status, others: &[Status]) -> bool {
     let status = report.status();
     // A lookup that waits for a socket has no more time than any other.
     let lacks = std::env::var_os(FIELD).is_some() && status == Status::LocalError;
-    status == expected || others.contains(&status) || lacks && expected == Status::ResolveTimeout
+    // A loaded machine does not call silence the peer's, if this process was late itself.
+    let is_silence = matches!(
+        expected,
+        Status::ConnectTimeout | Status::ReadTimeout | Status::ResolveTimeout
+    );
+    let was_late = || {
+        let text = report.failure.as_ref().map_or("", |failure| &failure.text);
+        status == Status::LocalError && text.contains("had no processor time")
+    };
+    status == expected
+        || others.contains(&status)
+        || lacks && expected == Status::ResolveTimeout
+        || is_silence && was_late()
 }
 
 /// The same in a process with few descriptors; the peers are in this process.

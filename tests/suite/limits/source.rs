@@ -196,12 +196,8 @@ fn plans_that_are_left_in_the_queue_are_not_tried() {
         for number in 0..20 {
             fed.send(number, &target);
         }
-        let mut statuses: Vec<_> = (0..20).map(|_| fed.report().1).collect();
-        statuses.sort_unstable_by_key(|status| status.code());
-        let mut expected = vec![Status::NotTried; 16];
-        expected.extend([Status::ConnectTimeout; 4]);
-        expected.sort_unstable_by_key(|status| status.code());
-        assert_eq!(statuses, expected, "{threads:?}");
+        let statuses: Vec<_> = (0..20).map(|_| fed.report().1).collect();
+        assert_eq!(statuses, [Status::NotTried; 20], "{threads:?}");
         assert_eq!(fed.finish(), []);
     }
 }

@@ -73,6 +73,7 @@ pub fn expand(parameter: &str, macros: Macros) -> String {
         ("{$TCP.TARGET.TIMEOUT}", "2s"),
         ("{$TCP.DEADLINE}", "2.5s"),
         ("{$TCP.COUNT}", "3"),
+        ("{$TCP.ADDRESSES}", "any"),
         ("{$TCP.GROUP}", "mail"),
     ];
     let mut text = parameter.to_owned();

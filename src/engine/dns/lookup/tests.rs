@@ -6,6 +6,7 @@ use simple_dns::{CLASS, Name, Packet, PacketFlag, RCODE, ResourceRecord};
 
 use super::*;
 use crate::engine::dns::resolv_conf::Transport;
+use crate::failure::Status;
 
 /// How a scripted server replies to a query, and after how many milliseconds.
 #[derive(Debug, Clone, Copy)]
@@ -281,7 +282,7 @@ fn negative_answers_name_the_server() {
                 }
             },
             Status::ResolveTimeout,
-            "resolve db1: no answer from 192.0.2.53, and no IPv4 address (2.5 s)",
+            "resolve db1: no answer from 192.0.2.53, and no IPv4 address",
         ),
         (
             ONE,
@@ -295,7 +296,7 @@ fn negative_answers_name_the_server() {
             Family::Any,
             |_, k, _| if k == RecordKind::A { Silent } else { Nx(1) },
             Status::ResolveTimeout,
-            "resolve db1: no answer from 192.0.2.53 (2.5 s)",
+            "resolve db1: no answer from 192.0.2.53",
         ),
     ]);
 }
@@ -331,7 +332,7 @@ fn failures_name_each_server_with_its_error() {
             Family::Any,
             |_, _, _| Silent,
             Status::ResolveTimeout,
-            "resolve db1: no answer from 192.0.2.53, 192.0.2.54 (2.5 s)",
+            "resolve db1: no answer from 192.0.2.53, 192.0.2.54",
         ),
         // An rcode is more severe than silence.
         (
@@ -359,7 +360,7 @@ fn failures_name_each_server_with_its_error() {
             Family::V4,
             |s, _, _| if s == 0 { Refused(1) } else { Silent },
             Status::ResolveTimeout,
-            "resolve db1: connection refused at 192.0.2.53; no answer from 192.0.2.54 (2.5 s)",
+            "resolve db1: connection refused at 192.0.2.53; no answer from 192.0.2.54",
         ),
         (
             ONE,
@@ -386,7 +387,7 @@ fn unusable_answers_are_named() {
             Family::V4,
             |_, _, _| WrongId(1),
             Status::ResolveTimeout,
-            "resolve db1: only answers with a wrong id or question from 192.0.2.53 (2.5 s)",
+            "resolve db1: only answers with a wrong id or question from 192.0.2.53",
         ),
         (
             ONE,
@@ -412,7 +413,7 @@ fn unusable_answers_are_named() {
                 }
             },
             Status::ResolveTimeout,
-            "resolve db1: a truncated answer, and no answer over TCP, from 192.0.2.53 (2.5 s)",
+            "resolve db1: a truncated answer, and no answer over TCP, from 192.0.2.53",
         ),
         (
             ONE,
@@ -448,7 +449,7 @@ fn the_most_severe_error_of_a_server_is_reported() {
         run.failed(),
         (
             Status::ResolveTimeout,
-            "resolve db1.: no answer from 192.0.2.53 (1.3 s)"
+            "resolve db1.: no answer from 192.0.2.53"
         )
     );
 }

@@ -1,0 +1,75 @@
+//! Standard output of a batch. A reader that does not read neither delays the run nor keeps the
+//! process alive after a signal.
+
+use std::io;
+use std::io::Write;
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+use crate::os::stdout;
+use crate::os::stop::{StopHandle, Writable, writable_within};
+
+/// How long the reader may take to read on after a signal. It is 100 ms in all until the process
+/// ends.
+const PATIENCE: Duration = Duration::from_millis(60);
+
+/// Most bytes of one write: as many as a pipe that is ready takes without blocking (`PIPE_BUF`,
+/// pipe(7)).
+const CHUNK: usize = 4096;
+
+/// Writes to standard output until a signal arrives; after it, as long as the reader reads.
+pub struct StoppableOutput<'s> {
+    stop: Option<&'s StopHandle>,
+    /// Whether nobody read after a signal: nothing is waited for again.
+    is_abandoned: bool,
+}
+
+impl<'s> StoppableOutput<'s> {
+    /// Unbuffered output.
+    pub fn new(stop: Option<&'s StopHandle>) -> Self {
+        Self {
+            stop,
+            is_abandoned: false,
+        }
+    }
+
+    /// Writes as much of the start of these bytes as is possible without waiting; how much that was.
+    ///
+    /// # Errors
+    /// Those of write(2).
+    pub fn write_available(&self, bytes: &[u8]) -> io::Result<usize> {
+        let mut rest = bytes;
+        while !rest.is_empty()
+            && writable_within(io::stdout().as_fd(), Duration::ZERO) == Writable::Yes
+        {
+            let written = write_chunk(rest)?;
+            rest = rest.get(written..).unwrap_or_default();
+        }
+        Ok(bytes.len() - rest.len())
+    }
+}
+
+impl Write for StoppableOutput<'_> {
+    /// Writes a part.
+    ///
+    /// # Errors
+    /// Those of write(2), and `TimedOut` if a signal arrived and nobody reads.
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if let Some(stop) = self.stop {
+            self.is_abandoned = self.is_abandoned
+                || stop.wait_writable(io::stdout().as_fd(), PATIENCE) == Writable::No;
+            if self.is_abandoned {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+        }
+        write_chunk(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn write_chunk(bytes: &[u8]) -> io::Result<usize> {
+    stdout::write(bytes.get(..CHUNK).unwrap_or(bytes))
+}

@@ -1,0 +1,133 @@
+//! The received bytes that the connections of one worker hold, beyond a few. See
+//! [`ReceivedBytes`](crate::engine::limits::memory::ReceivedBytes).
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use foldhash::fast::RandomState;
+
+use crate::engine::event_loop::unread::UnreadConnections;
+use crate::engine::event_loop::{EventLoop, READ_SIZE};
+use crate::engine::index::{ConnId, SessionId};
+use crate::plan::ProbeSpec;
+
+/// How often waiting connections are looked at whose memory other workers hold.
+const RECHECK_INTERVAL: Duration = Duration::from_millis(5);
+/// Bytes that a byte takes at most if it is decoded: itself and three of UTF-8.
+const DECODED: usize = 4;
+
+/// The counted memory of one worker.
+#[derive(Default)]
+pub(in crate::engine) struct ReceiveMemory {
+    counted: HashMap<ConnId, Counted, RandomState>,
+    /// Connections that wait for memory before they read on.
+    pub waiters: UnreadConnections,
+}
+
+/// What is counted for a connection.
+#[derive(Clone, Copy, Default)]
+struct Counted {
+    bytes: usize,
+    /// Whether it is all that the connection may ever hold.
+    is_all: bool,
+}
+
+impl EventLoop<'_, '_> {
+    /// How many bytes this connection may receive now. If it is none, it has to wait for memory.
+    pub(in crate::engine) fn may_receive(&mut self, id: ConnId) -> usize {
+        let received = &self.worker.shared.received;
+        if received.has_plenty(READ_SIZE) {
+            return READ_SIZE;
+        }
+        let counted = self.memory.counted.get(&id).copied().unwrap_or_default();
+        if counted.is_all {
+            return READ_SIZE;
+        }
+        let Some((held, most)) = self.held(id) else {
+            return READ_SIZE;
+        };
+        if held < received.small {
+            return READ_SIZE.min(received.small - held);
+        }
+        let all = Counted {
+            bytes: most.max(counted.bytes),
+            is_all: true,
+        };
+        if received.reserve(all.bytes - counted.bytes) {
+            self.memory.counted.insert(id, all);
+            return READ_SIZE;
+        }
+        self.memory.waiters.push_back(id);
+        0
+    }
+
+    /// Counts what this connection holds after it has received something.
+    pub(in crate::engine) fn count_received(&mut self, id: ConnId) {
+        let received = &self.worker.shared.received;
+        let held = self.held(id).map_or(0, |(held, _)| held);
+        if held <= received.small {
+            self.release_received(id);
+            return;
+        }
+        let counted = self.memory.counted.entry(id).or_default();
+        if held > counted.bytes {
+            received.add(held - counted.bytes);
+            counted.bytes = held;
+        }
+    }
+
+    /// This connection holds nothing any more.
+    pub(in crate::engine) fn release_received(&mut self, id: ConnId) {
+        if self.memory.counted.is_empty() {
+            return;
+        }
+        if let Some(counted) = self.memory.counted.remove(&id) {
+            self.worker.shared.received.release(counted.bytes);
+        }
+    }
+
+    /// Lets connections read on for which there is memory again.
+    pub(in crate::engine) fn continue_waiting_for_memory(&mut self) {
+        let received = &self.worker.shared.received;
+        let mut given = 0;
+        while let Some(id) = self.memory.waiters.front() {
+            let most = self.held(id).map_or(0, |(_, most)| most);
+            if !received.has_plenty(given + READ_SIZE) && !received.has_space(given + most) {
+                return;
+            }
+            given += most;
+            self.memory.waiters.pop_front();
+            self.connections.unread.push_back(id);
+        }
+    }
+
+    /// When to look again for memory that no event announces.
+    pub(in crate::engine) fn next_memory_check(&self, now: Instant) -> Option<Instant> {
+        let is_shared = self.worker.workers > 1;
+        (is_shared && !self.memory.waiters.is_empty()).then(|| now + RECHECK_INTERVAL)
+    }
+
+    /// Whether a connection of this session waits for memory.
+    pub(in crate::engine) fn waits_for_memory(&self, id: SessionId) -> bool {
+        !self.memory.waiters.is_empty()
+            && self.sessions.get(id).is_some_and(|slot| {
+                let connections = slot.connections.all();
+                connections
+                    .into_iter()
+                    .any(|connection| self.memory.waiters.contains(connection))
+            })
+    }
+
+    /// How many bytes this connection holds, and the most that it may ever hold.
+    fn held(&self, id: ConnId) -> Option<(usize, usize)> {
+        let (session, attempt) = self.connections.get(id)?.owner();
+        let session = &self.sessions.get(session)?.session;
+        Some((session.held(attempt)?, most_held(&session.plan().spec)))
+    }
+}
+
+/// The most bytes that a connection of this probe holds.
+fn most_held(spec: &ProbeSpec) -> usize {
+    let each = if spec.charset.is_utf8() { 1 } else { DECODED };
+    (spec.max_bytes + READ_SIZE).saturating_mul(each)
+}

@@ -1,0 +1,146 @@
+//! The names that Zabbix's `net.tcp.service` knows: what `zabbix_agentd` or agent 2 calls up is up here.
+
+use std::process::Command;
+
+use crate::replies::{in_parallel, probe};
+use crate::scripted_peer::Act::{self, Says, ShutsDown, Waits};
+use crate::scripted_peer::{Peer, Split};
+use crate::server::{Home, installed};
+
+/// Greetings at and around what Zabbix accepts.
+const GREETINGS: &[(&str, &[Act])] = &[
+    ("tcp", &[]),
+    ("tcp", &[ShutsDown]),
+    ("http", &[]),
+    (
+        "http",
+        &[Says(b"HTTP/1.1 500 Internal Server Error\r\n\r\n")],
+    ),
+    ("ssh", &[Says(b"SSH-2.0-\r\n")]),
+    ("ssh", &[Says(b"SSH-2.0\r\n")]),
+    ("ssh", &[Says(b"SSH-2.0x\r\n")]),
+    ("ssh", &[Says(b"SSH-2.0-x")]),
+    ("ssh", &[Says(b"SSH-2.0-x\r")]),
+    ("ssh", &[Says(b"SSH-2.0"), ShutsDown]),
+    ("ssh", &[Says(b"Hello\r\nSSH-2.0-x\r\n")]),
+    ("ssh", &[Says(b"SSH- 2. 0-x\r\n")]),
+    ("ssh", &[Says(b"SSH-+2.-0-x\r\n")]),
+    ("ssh", &[Says(b" SSH-2.0-x\r\n")]),
+    ("ssh", &[Says(b"SSH-2.x\r\n")]),
+    ("ssh", &[Says(b"SSH-99999999999.1-x\r\n")]),
+    ("smtp", &[Says(b"220\r\n")]),
+    ("smtp", &[Says(b"220\n")]),
+    ("smtp", &[Says(b"220 \r\n")]),
+    ("smtp", &[Says(b"220 x")]),
+    ("smtp", &[Says(b"220 x"), ShutsDown]),
+    ("smtp", &[Says(b"220"), ShutsDown]),
+    ("smtp", &[Says(b"220x\r\n")]),
+    ("smtp", &[Says(b"220\tx\r\n")]),
+    ("smtp", &[Says(b"220-x\r\n220 y\r\n")]),
+    (
+        "smtp",
+        &[Says(b"220-x\r\n"), Waits(300), Says(b"220 y\r\n")],
+    ),
+    ("smtp", &[Says(b"220-x\r\n220\r\n")]),
+    ("smtp", &[Says(b"220-x\r\n221 y\r\n")]),
+    ("smtp", &[Says(b"220-x\r\n")]),
+    ("ftp", &[Says(b"220 x\r\n")]),
+    ("ftp", &[Says(b"220\r\n")]),
+    ("ftp", &[Says(b"220 x")]),
+    ("ftp", &[Says(b"220 x"), ShutsDown]),
+    ("ftp", &[Says(b"Hello\r\n220 x\r\n")]),
+    ("ftp", &[Says(b"Hello\r\n"), Waits(300), Says(b"220 x\r\n")]),
+    ("ftp", &[Says(b"220-x\r\n y\r\n220 z\r\n")]),
+    (
+        "ftp",
+        &[Says(b"120 Wait\r\n"), Waits(300), Says(b"220 x\r\n")],
+    ),
+    ("ftp", &[Says(b"220-x\r\n")]),
+    ("pop", &[Says(b"+OK\r\n")]),
+    ("pop", &[Says(b"+OKx\r\n")]),
+    ("pop", &[Says(b"+OK")]),
+    ("pop", &[Says(b"+OK"), ShutsDown]),
+    ("pop", &[Says(b"+ok\r\n")]),
+    ("pop", &[Says(b"-ERR\r\n")]),
+    ("imap", &[Says(b"* OK\r\n")]),
+    ("imap", &[Says(b"* OKx\r\n")]),
+    ("imap", &[Says(b"* OK")]),
+    ("imap", &[Says(b"* OK"), ShutsDown]),
+    ("imap", &[Says(b"* PREAUTH x\r\n")]),
+    ("nntp", &[Says(b"200 x\r\n")]),
+    ("nntp", &[Says(b"201\r\n")]),
+    ("nntp", &[Says(b"200-x\r\n")]),
+    ("nntp", &[Says(b"2001\r\n")]),
+    ("nntp", &[Says(b"200")]),
+    ("nntp", &[Says(b"201"), ShutsDown]),
+    ("nntp", &[Says(b"205 x\r\n")]),
+    ("telnet", &[Says(b"login: ")]),
+    ("telnet", &[Says(b"Benutzer:")]),
+    ("telnet", &[Says(b"PIN:   ")]),
+    (
+        "telnet",
+        &[Says(b"\xff\xfd\x18\xff\xfb\x01\xff\xfb\x03Name:")],
+    ),
+    ("telnet", &[Says(b"\xff\xff:")]),
+    ("telnet", &[Says(b"a\r\0b:")]),
+    ("telnet", &[Says(b"a:\r\n")]),
+    ("telnet", &[Says(b"a: b\r\n> ")]),
+    ("telnet", &[Says(b"a: "), ShutsDown]),
+    ("telnet", &[Says(b"Name:\x1b[0m")]),
+    ("telnet", &[Says(b"Us"), Waits(300), Says(b"er:")]),
+    ("telnet", &[Says(b"Press any key:")]),
+    ("telnet", &[Says(b"> ")]),
+];
+
+/// `net.tcp.service` of these agents, each with its configuration: whether it says 1.
+fn is_up_for_zabbix(agents: &[(&str, String)], service: &str, port: &str) -> bool {
+    agents.iter().any(|(program, configuration)| {
+        let key = format!("net.tcp.service[{service},127.0.0.1,{port}]");
+        let output = Command::new(program)
+            .args(["-c", configuration, "-t", &key])
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let value = text.trim_end().rsplit('|').next().unwrap_or_default();
+        // Agent 2 prints -1 for a telnet server that closes.
+        assert!(
+            ["0]", "1]", "-1]"].contains(&value),
+            "{program} does not know {key}: {text}"
+        );
+        value == "1]"
+    })
+}
+
+#[test]
+fn what_zabbix_calls_up_is_up() {
+    let programs = [
+        ("/usr/sbin/zabbix_agentd", "zabbix-agent"),
+        ("/usr/sbin/zabbix_agent2", "zabbix-agent2"),
+    ];
+    if !programs
+        .iter()
+        .all(|(program, package)| installed(program, package))
+    {
+        return;
+    }
+    let home = Home::new();
+    let settings = "LogType=console\nServer=127.0.0.1\nTimeout=1\n";
+    let agents = programs.map(|(program, package)| (program, home.write(package, settings)));
+    let results = in_parallel(GREETINGS, |(service, acts)| {
+        let (peer, _) = Peer::scripted(acts.to_vec(), Split::Whole);
+        let is_up = is_up_for_zabbix(&agents, service, &peer.port());
+        drop(peer);
+        let (document, ..) = probe(service, acts, Split::Whole, "1");
+        let is_stricter = is_up && document["up"] != 1;
+        let stricter = is_stricter.then(|| format!("{service} {acts:?}: {document}"));
+        vec![(is_up, stricter)]
+    });
+    let stricter: Vec<_> = results
+        .iter()
+        .filter_map(|(_, stricter)| stricter.as_deref())
+        .collect();
+    assert!(stricter.is_empty(), "{}", stricter.join("\n"));
+    // The agents did answer.
+    let up = results.iter().filter(|(is_up, _)| *is_up).count();
+    assert!(up > 45 && up < GREETINGS.len() - 8, "{up}");
+}
