@@ -15,7 +15,7 @@ pub struct ProbeArgs {
     #[arg(short, long, value_name = "NAME")]
     pub service: Option<String>,
 
-    /// Which addresses of a name must be up: `any` (tried in order), the `first`, or `all` [default: any]
+    /// Which addresses of a name must be up: `any` (tried in order), `first` or `all` [default: any]
     #[arg(long, value_name = "WHICH")]
     pub addresses: Option<String>,
 

@@ -49,7 +49,7 @@ fn an_absent_host_is_a_timeout_before_address_resolution_fails() {
     for target in ["10.77.0.77", "fd77::77"] {
         let ran = net.check(&[target, "80", "-o", "json", "-t", "500ms"]);
         let verdict =
-            Verdict::of(ran, 5, "connect_timeout", &["no answer to our SYN"]).times(&["total"]);
+            Verdict::of(ran, 5, "connect_timeout", &["no answer to the SYN"]).times(&["total"]);
         verdict
             .no_icmp()
             .within(Duration::from_millis(500), Duration::from_millis(900));
@@ -78,7 +78,7 @@ fn an_absent_host_is_not_proved_closed() {
         for (target, resolution) in TARGETS {
             let ran = net.check(&[&[target, "80", "-o", "json"], words].concat());
             let sentence = absent(target, resolution);
-            let parts = [sentence.as_str(), "does not prove it closed"];
+            let parts = [sentence.as_str(), "so the state of the port is unknown"];
             Verdict::of(ran, 4, "unreachable", &parts).no_icmp();
         }
     };

@@ -110,7 +110,7 @@ fn an_answer_after_the_deadline_is_a_timeout() {
     let Some((net, _far)) = far() else { return };
     let ran = net.check(&[FAR, "900", "-o", "json", "-t", "400ms"]);
     let verdict =
-        Verdict::of(ran, 5, "connect_timeout", &["no answer to our SYN"]).times(&["total"]);
+        Verdict::of(ran, 5, "connect_timeout", &["no answer to the SYN"]).times(&["total"]);
     verdict.within(Duration::from_millis(400), Duration::from_millis(800));
 }
 

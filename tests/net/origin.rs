@@ -55,7 +55,7 @@ fn the_source_is_used_when_the_path_fails() {
         ran,
         4,
         "unreachable",
-        &["host administratively prohibited (ICMP type 3 code 10 from 10.77.0.2, "],
+        &["host administratively prohibited (ICMP type 3 code 10 from 10.77.0.2)"],
     )
     .icmp(3, 10, "10.77.0.2");
     let ran = net.check(&["10.77.0.2", "80", "-o", "json", "--source", "10.77.0.1"]);

@@ -119,7 +119,7 @@ fn a_blackhole_route_of_a_router_is_a_timeout() {
     );
     for target in ["10.99.1.1", "fd99:0:0:1::1"] {
         let ran = net.check(&[target, "80", "-o", "json", "-t", "400ms"]);
-        let verdict = Verdict::of(ran, 5, "connect_timeout", &["no answer to our SYN"])
+        let verdict = Verdict::of(ran, 5, "connect_timeout", &["no answer to the SYN"])
             .no_icmp()
             .times(&["total"]);
         verdict.within(Duration::from_millis(400), Duration::from_millis(800));
@@ -145,7 +145,7 @@ fn a_routing_loop_is_named() {
         ("10.99.1.1", 11, "time to live exceeded"),
         ("fd99::1", 3, "hop limit exceeded"),
     ] {
-        let sentence = format!(" says {words} (ICMP type {kind} code 0)");
+        let sentence = format!(": {words} (ICMP type {kind} code 0 from ");
         let verdict = Verdict::of(json(&net, target), 4, "unreachable", &[&sentence])
             .times(&["total"])
             .at_once();

@@ -33,7 +33,7 @@ impl Ending {
         match self {
             Self::Deadline => "the deadline passed",
             Self::StepTimeout => "the step timed out",
-            Self::AddressTimeout => "its share of the time was over",
+            Self::AddressTimeout => "its share of the time passed",
             Self::PeerClosed => "the peer closed the connection",
         }
     }
@@ -193,7 +193,7 @@ pub(in crate::engine) fn dialogue_cut_off(
 ) -> Failure {
     let phase = match dialogue.unfinished(plan) {
         Unfinished::Sending => "while bytes were being sent",
-        Unfinished::Silent | Unfinished::Unmatched(_) => "while the answer was awaited",
+        Unfinished::Silent | Unfinished::Unmatched(_) => "while waiting for the answer",
     };
     cut_off(plan, &step_prefix(plan, dialogue, address), phase)
 }
@@ -222,7 +222,7 @@ pub(in crate::engine) fn late(prefix: &str, cause: &str) -> Failure {
 pub(in crate::engine) fn unanswered(address: SocketAddr, info: Option<&TcpInfo>) -> Failure {
     let text = match info.map(|info| info.retransmits) {
         None => format!("connect to {address}: no answer"),
-        Some(0) => format!("connect to {address}: no answer to our SYN"),
+        Some(0) => format!("connect to {address}: no answer to the SYN"),
         Some(retransmits) => {
             format!(
                 "connect to {address}: no answer to {} SYNs",

@@ -45,7 +45,7 @@ pub const SECTIONS: [Section; 8] = [
             (
                 "addresses",
                 "\"all\"",
-                "which addresses of a name must be up: `any` (tried in order), the `first`, or `all`",
+                "which addresses of a name must be up: `any` (tried in order), `first` or `all`",
             ),
             ("source", "\"127.0.0.1\"", "connect from this local address"),
             (
@@ -78,7 +78,7 @@ pub const SECTIONS: [Section; 8] = [
             (
                 "quit",
                 "\"QUIT\\r\\n\"",
-                "text that is sent before closing the connection, if the protocol allows it at that time",
+                "text that is sent before closing the connection, if it is the client's turn",
             ),
             ("quit_hex", "\"e0 00\"", "the same as `quit`, in hex"),
             (
@@ -199,22 +199,22 @@ pub const SECTIONS: [Section; 8] = [
             (
                 "at_close_regex",
                 "'^220 '",
-                "in the last step: what is enough if the peer closes before the whole answer; `quit` is not sent then",
+                "in the last step: the answer that is sufficient if the peer closes the connection; `quit` is not sent in this case",
             ),
             (
                 "at_timeout_regex",
                 "'^220[ -]'",
-                "in the last step: what is enough if the time is over before the whole answer; `quit` is not sent then",
+                "in the last step: the answer that is sufficient when the timeout passes; `quit` is not sent in this case",
             ),
             (
                 "if_closed",
                 "\"the till is switched off\"",
-                "what it means if the peer closes without an answer, for the error",
+                "text for the error message if the peer closes the connection without an answer",
             ),
             (
                 "numbers",
                 "[]",
-                "the groups that capture a binary number, to be reported in decimal",
+                "groups that capture a binary number; they are reported as decimal numbers",
             ),
         ],
     },
@@ -229,12 +229,12 @@ pub const SECTIONS: [Section; 8] = [
         ],
     },
     Section {
-        title: "A pattern of reject that is a table",
+        title: "A pattern of reject, as a table",
         frame: "[services.mine]\nsteps = [{ expect = \"ok\", reject = [{ text = \"busy\", @ }] }]\n",
         keys: &[(
             "reason",
             "\"the till is busy\"",
-            "what a match means, for the error; besides `text`, `prefix`, `regex` or `hex`",
+            "text for the error message if the pattern matches; requires `text`, `prefix`, `regex` or `hex`",
         )],
     },
     Section {
