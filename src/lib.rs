@@ -1,4 +1,4 @@
-//! zbx-tcp: does this TCP service answer, how fast, and if not, why?
+//! zbx-tcp: reports whether a TCP service is up, how fast it answers, or why it is down.
 //!
 //! The program is `main.rs`, a few lines, and [`os::rt`], which prepares the process. The library is the product.
 //!

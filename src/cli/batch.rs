@@ -43,7 +43,7 @@ pub struct BatchArgs {
     #[arg(long)]
     pub compact: bool,
 
-    /// Deadline of the whole run; targets not finished by then are reported as `not_tried` [default: 2.5s]
+    /// Deadline of the run; unfinished targets have the status `not_tried` [default: 2.5s]
     #[arg(long, value_name = "DURATION", allow_hyphen_values = true)]
     pub deadline: Option<String>,
 
@@ -91,7 +91,7 @@ pub struct LimitArgs {
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     pub threads: Option<String>,
 
-    /// Seed of the randomized start order [default: another one in each run]
+    /// Seed of the randomized start order [default: different in each run]
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     pub seed: Option<String>,
 }

@@ -36,7 +36,7 @@ pub struct PortsArgs {
     #[arg(value_name = "SPEC")]
     pub spec: String,
 
-    /// Configuration file [default: $ZBX_TCP_CONFIG, else /etc/zbx-tcp/config.toml and conf.d/*.toml]
+    /// Configuration file [default: $ZBX_TCP_CONFIG, otherwise /etc/zbx-tcp/config.toml and conf.d/*.toml]
     #[arg(long, value_name = "FILE")]
     pub config: Option<String>,
 }
@@ -77,7 +77,7 @@ pub struct TargetsArgs {
     #[arg(short, long, value_name = "NAME")]
     pub group: Vec<String>,
 
-    /// Configuration file [default: $ZBX_TCP_CONFIG, else /etc/zbx-tcp/config.toml and conf.d/*.toml]
+    /// Configuration file [default: $ZBX_TCP_CONFIG, otherwise /etc/zbx-tcp/config.toml and conf.d/*.toml]
     #[arg(long, value_name = "FILE")]
     pub config: Option<String>,
 }

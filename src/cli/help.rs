@@ -35,7 +35,7 @@ pub const PAGES: [HelpPage; 10] = [
                 "demo",
             ),
             (
-                "Print 1 if the service is up, else 0",
+                "Print 1 if the service is up, otherwise 0",
                 "check mail.example.com 25",
             ),
             ("Validate the configuration", "services --check"),
@@ -53,7 +53,10 @@ pub const PAGES: [HelpPage; 10] = [
             (2, "usage or configuration error; nothing was sent"),
         ],
         examples: &[
-            ("Print 1 if the port is up, else 0", "check 192.0.2.7 22"),
+            (
+                "Print 1 if the port is up, otherwise 0",
+                "check 192.0.2.7 22",
+            ),
             (
                 "Print the reason for a failure",
                 "check 192.0.2.7 22 -o error",

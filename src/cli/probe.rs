@@ -15,7 +15,7 @@ pub struct ProbeArgs {
     #[arg(short, long, value_name = "NAME")]
     pub service: Option<String>,
 
-    /// Which addresses of a name must be up: `any` (tried in order), the `first`, or `all` [default: any]
+    /// Which addresses of a name must be up: `any` (tried in order), `first` or `all` [default: any]
     #[arg(long, value_name = "WHICH")]
     pub addresses: Option<String>,
 
@@ -83,7 +83,7 @@ pub struct NetworkArgs {
     #[arg(long, value_name = "HOW")]
     pub resolver: Option<String>,
 
-    /// Configuration file [default: $ZBX_TCP_CONFIG, else /etc/zbx-tcp/config.toml and conf.d/*.toml]
+    /// Configuration file [default: $ZBX_TCP_CONFIG, otherwise /etc/zbx-tcp/config.toml and conf.d/*.toml]
     #[arg(long, value_name = "FILE")]
     pub config: Option<String>,
 }

@@ -21,7 +21,7 @@ pub struct ServicesArgs {
     #[arg(long, num_args = 2, value_names = ["HOST", "PORT"])]
     pub policy: Option<Vec<String>>,
 
-    /// Configuration file [default: $ZBX_TCP_CONFIG, else /etc/zbx-tcp/config.toml and conf.d/*.toml]
+    /// Configuration file [default: $ZBX_TCP_CONFIG, otherwise /etc/zbx-tcp/config.toml and conf.d/*.toml]
     #[arg(long, value_name = "FILE")]
     pub config: Option<String>,
 }

@@ -103,7 +103,7 @@ const STEP_OPTIONS: [(StepKind, &str, &str, &str); 11] = [
         StepKind::Quit,
         "--quit",
         "TEXT",
-        "Send this text before closing, if it is our turn to speak",
+        "Send this text before closing the connection, if it is the client's turn",
     ),
 ];
 

@@ -133,7 +133,7 @@ fn probe(
     }
     let seed = batch.seed.unwrap_or_else(random_seed);
     if batch.transcript == Transcript::Shown && batch.plans.len() > 1 {
-        log_line(&format!("the targets start in the order of --seed {seed}"));
+        log_line(&format!("start order of the targets: --seed {seed}"));
     }
     let mut source = Shuffled::new(&batch.plans, seed);
     let ran = catch_unwind(AssertUnwindSafe(|| {

@@ -16,7 +16,7 @@ const MUCH: Duration = Duration::from_millis(50);
 
 /// The cause, for error texts.
 pub const CAUSE: &str =
-    "this process was stopped or had no processor time, and could not go on before the deadline";
+    "this process was stopped or had no CPU time, and could not continue before the deadline";
 
 /// Whether this much lost time is so much of the time limit that silence says nothing about the
 /// peer: half of it. A peer that needs less than half of its time limit is never called down then,

@@ -613,7 +613,7 @@ impl Session {
         }
         let Some(last) = attempted().next_back().or_else(|| failures().next_back()) else {
             let text = format!(
-                "only {ok} attempts could begin before the deadline, {required} are required"
+                "only {ok} attempts could start before the deadline, {required} are required"
             );
             return Some(Arc::new(Failure::new(Status::NotTried, text)));
         };

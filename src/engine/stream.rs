@@ -399,7 +399,7 @@ fn prepared(plan: &Plan, remote: SocketAddr) -> Result<Socket, (&'static str, io
 
 /// The failure of a socket that could not be watched (`epoll_ctl(2)`).
 pub fn watch_failure(remote: SocketAddr, error: &io::Error) -> Failure {
-    call_failure("watch the socket", remote, error)
+    call_failure("poll the socket", remote, error)
 }
 
 /// The error of a connect(2) that lacked a resource. Without a route there is no source address,
@@ -438,7 +438,7 @@ fn connect_failure(remote: SocketAddr, error: &io::Error, icmp: Option<IcmpFact>
         SocketFault::Local => return call_failure("connect", remote, error),
     };
     let cause = match icmp {
-        Some(icmp) => says(icmp),
+        Some(icmp) => icmp_cause(icmp),
         None if status == Status::Refused => "connection refused (RST)".to_owned(),
         None => named_error_text(error),
     };
@@ -454,10 +454,7 @@ fn own_kernel_failure(remote: SocketAddr, error: &io::Error, icmp: IcmpFact) -> 
     match (icmp.version, icmp.kind, icmp.code) {
         (IcmpVersion::V4, 3, 1) | (IcmpVersion::V6, 1, 3) => absent_failure(remote),
         _ => {
-            let operation = format!(
-                "send to it: its own kernel says {} (a local firewall rule)",
-                icmp.meaning()
-            );
+            let operation = format!("send (local firewall rule: {})", icmp.meaning());
             call_failure(&operation, remote, error)
         }
     }
@@ -482,13 +479,13 @@ fn absent_failure(remote: SocketAddr) -> Failure {
     Failure::new(Status::Unreachable, text)
 }
 
-/// `10.0.0.1 says administratively prohibited (ICMP type 3 code 13)`.
-fn says(icmp: IcmpFact) -> String {
+/// `administratively prohibited (ICMP type 3 code 13 from 10.0.0.1)`.
+fn icmp_cause(icmp: IcmpFact) -> String {
     let from = icmp
         .from
-        .map_or_else(|| "an unnamed sender".to_owned(), |from| from.to_string());
+        .map_or_else(String::new, |from| format!(" from {from}"));
     format!(
-        "{from} says {} (ICMP type {} code {})",
+        "{} (ICMP type {} code {}{from})",
         icmp.meaning(),
         icmp.kind,
         icmp.code
@@ -504,7 +501,7 @@ fn lost_failure(remote: SocketAddr, error: &io::Error, icmp: Option<IcmpFact>) -
         // An ICMPv6 prohibition is EACCES.
         (SocketFault::Local, Some(icmp)) => (
             Status::Reset,
-            format!("the connection to {remote} was lost: {}", says(icmp)),
+            format!("the connection to {remote} was lost: {}", icmp_cause(icmp)),
         ),
         (SocketFault::Local, None) => (
             Status::LocalError,
@@ -598,7 +595,7 @@ mod tests {
         };
         assert_eq!(
             failure(libc::EHOSTUNREACH, Some(icmp)).text,
-            "connect to 192.0.2.7:25: 10.0.0.1 says administratively prohibited (ICMP type 3 code 13)"
+            "connect to 192.0.2.7:25: administratively prohibited (ICMP type 3 code 13 from 10.0.0.1)"
         );
         // An ICMPv6 prohibition arrives as EACCES; without the message it would be a local error.
         assert_eq!(

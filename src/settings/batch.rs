@@ -152,7 +152,7 @@ fn reject_unknown_captures(wanted: &BatchOutput, plans: &[Plan]) -> Result<(), S
             let name = escaped_prefix(name, 40);
             return Err(SettingsError::in_option(
                 "--metrics",
-                format!("no step of any target captures `{name}`: name a group `(?<{name}>...)`"),
+                format!("no step of any target captures `{name}`: add a group `(?<{name}>...)`"),
             ));
         }
     }

@@ -181,7 +181,7 @@ impl<'w> Compiler<'w> {
             if !patterns.iter().any(is_group) {
                 let name = escaped_prefix(&given.text, 40);
                 self.errors.push(given.error(format!(
-                    "this step captures no `{name}`: name a group `(?<{name}>...)`"
+                    "this step does not capture `{name}`: add a group `(?<{name}>...)`"
                 )));
             }
         }

@@ -218,7 +218,7 @@ fn rejects_by_the_local_firewall_are_local_errors() {
                 let sentence = "did not answer on the local network".to_owned();
                 (4, "unreachable", sentence)
             } else {
-                let sentence = format!("its own kernel says {name} (a local firewall rule)");
+                let sentence = format!("could not send (local firewall rule: {name})");
                 (15, "local_error", sentence)
             };
             Verdict::of(json(&net, target, &port), status, status_name, &[&sentence])

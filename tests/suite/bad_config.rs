@@ -228,7 +228,7 @@ fn invalid_services_are_refused() {
         ("quit_hex = \"0\"", "2: services.x.quit_hex: `0` is not hex"),
         (
             "steps = [{ expect = \"a\", at_close_regex = \"b\" }, { expect = \"c\" }]",
-            "2: services.x.steps[1].at_close_regex: ends the dialogue: move it to the last step",
+            "2: services.x.steps[1].at_close_regex: is allowed only in the last step",
         ),
         (
             "steps = [{ expect = \"a\", at_timeout_regex = \"(\" }]",
@@ -240,7 +240,7 @@ fn invalid_services_are_refused() {
         ),
         (
             "steps = [{ expect_regex = \"(?<a>.)b\", numbers = \"b\" }]",
-            "2: services.x.steps[1].numbers: this step captures no `b`",
+            "2: services.x.steps[1].numbers: this step does not capture `b`",
         ),
         (
             "steps = [{ expect = \"a\", reject = [{ text = \"b\", regex = \"c\", reason = \"d\" }] }]",

@@ -13,7 +13,7 @@ use crate::program::{check, program};
 use crate::scripted_peer::{Act, FullBacklog, Peer, Split, close_with_rst};
 
 /// The cause in errors about targets whose answer this machine was too late for.
-const LATE: &str = "this process was stopped or had no processor time";
+const LATE: &str = "this process was stopped or had no CPU time";
 
 /// A running `zbx-tcp` that can be stopped.
 struct Running(Child);

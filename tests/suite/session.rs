@@ -673,7 +673,7 @@ fn what_the_end_of_the_run_cuts_off_is_not_tried() {
         ),
         (
             cut_off("192.0.2.7", greeting, connected()),
-            "expect (step 1) from 192.0.2.7:25: the run ended while the answer was awaited",
+            "expect (step 1) from 192.0.2.7:25: the run ended while waiting for the answer",
         ),
         (
             cut_off(
@@ -684,7 +684,7 @@ fn what_the_end_of_the_run_cuts_off_is_not_tried() {
                     .chain([Event::Received(first, b"22")])
                     .collect(),
             ),
-            "expect (step 1) from 192.0.2.7:25: the run ended while the answer was awaited",
+            "expect (step 1) from 192.0.2.7:25: the run ended while waiting for the answer",
         ),
         (
             cut_off(

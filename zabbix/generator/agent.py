@@ -21,7 +21,7 @@ class ByAgent(Service):
     overview = (
         "Probes TCP ports from a machine with a Zabbix agent, zabbix_agentd or agent 2: the services of that machine itself, "
         "or services that it can reach. Everything else is as in *TCP service by external check*. You can link both to the same "
-        "host: the keys differ."
+        "host, because their item keys are different."
     )
     setup = (
         "[Install zbx-tcp](../docs/install.md) on the agent's machine as `/usr/bin/zbx-tcp`. The packages also install the item "
@@ -32,9 +32,9 @@ class ByAgent(Service):
     )
     description = (
         "Probes TCP ports from a machine that runs a Zabbix agent, or agent 2. For each port it shows whether the service "
-        "answers, how fast, and if not, why. Items are {what}.\n"
+        "is up, how fast it answers, or why it is down. Items are {what}.\n"
         "Setup: install zbx-tcp and its UserParameters on the agent's machine, link this template, set the macro "
-        "{$TCP.PORTS}. To probe another machine than the agent's, set {$TCP.HOST}."
+        "{$TCP.PORTS}. To probe a machine other than that of the agent, set {$TCP.HOST}."
     ).replace("{what}", "passive: the server or proxy asks the agent")
 
     def listing(self):
@@ -50,7 +50,7 @@ class ByAgentActive(ByAgent):
     name = "TCP service by Zabbix agent active"
     kind = "ZABBIX_ACTIVE"
     overview = ByAgent.overview.replace("*TCP service by external check*", "*TCP service by Zabbix agent*").replace(
-        "You can link both to the same host: the keys differ.",
+        "You can link both to the same host, because their item keys are different.",
         "The items are active agent checks. You can link only one of the two to a host.",
     )
     description = ByAgent.description.replace(

@@ -19,23 +19,23 @@ class ByExternalCheck(Service):
     )
     overview = (
         "Probes TCP ports of a host from the Zabbix server, or from the proxy that monitors the host. For each port it shows "
-        "whether the service answers, how fast, and if not, why. One process of zbx-tcp is started for each port and interval. "
-        "It tests the protocol if the port has a service name (`22/ssh`), else it only connects (`22`). It returns one "
-        "document, from which all items of the port take their values.\n\n"
-        "For more than some dozens of ports per minute and proxy use *TCP targets by external check*, which probes a whole "
-        "group in one process."
+        "whether the service is up, how fast it answers, or why it is down. One process of zbx-tcp is started for each port and "
+        "interval. If the port has a service name (`22/ssh`), it tests the protocol; otherwise it only connects (`22`). It "
+        "returns one document, and all items of the port take their values from it.\n\n"
+        "For more than a few dozen ports per minute and proxy, use *TCP targets by external check*, which probes a whole group "
+        "in one process."
     )
     setup = (
-        "[Install zbx-tcp](../docs/install.md#directories-for-external-checks) on every server and proxy that monitors such a "
-        "host.",
+        "[Install zbx-tcp](../docs/install.md#directories-for-external-checks) on every server and proxy that monitors "
+        "hosts with this template.",
         "Import the template.",
         "Link it to a host with an interface of any type: its address or DNS name is probed.",
         "Set the macro `{$TCP.PORTS}` on the host, for example `22/ssh,25/smtp,443`. `zbx-tcp services` lists the names.",
-        "If a port is normally slower than others, give it thresholds of its own: `{$TCP.RESPONSE.WARN:\"25\"}`.",
+        "If a port is normally slower than others, set separate thresholds for it: `{$TCP.RESPONSE.WARN:\"25\"}`.",
     )
     description = (
-        "Probes the TCP ports of a host from the Zabbix server or proxy. For each port it shows whether the service answers, how "
-        "fast, and if not, why.\n"
+        "Probes the TCP ports of a host from the Zabbix server or proxy. For each port it shows whether the service is up, how "
+        "fast it answers, or why it is down.\n"
         "Setup: install zbx-tcp into the ExternalScripts directory of the server or proxy that monitors the host, link "
         "this template, set the macro {$TCP.PORTS}."
     )

@@ -14,17 +14,18 @@ DISCOVERY_INTERVAL = macro(
 )
 DISCOVERY_NODATA = macro(
     "TCP.DISCOVERY.NODATA.PERIOD", "7m",
-    "Time without a list of ports after which zbx-tcp itself counts as failed. Set it to more than twice "
-    "{$TCP.DISCOVERY.INTERVAL}, and below {$TCP.NODATA.PERIOD} by {$TCP.INTERVAL} and a minute, so that it fires first.",
+    "Time without a list of ports after which zbx-tcp is reported as failed. Set it to more than twice "
+    "{$TCP.DISCOVERY.INTERVAL}, and to less than {$TCP.NODATA.PERIOD} minus {$TCP.INTERVAL} minus 1 minute, so that its "
+    "trigger fires first.",
 )
 NODATA = macro(
     "TCP.NODATA.PERIOD", "10m",
-    "Time without a result after which the probe itself counts as failed. Set it to more than {$TCP.INTERVAL}.",
+    "Time without a result after which the probe is reported as failed. Set it to more than {$TCP.INTERVAL}.",
 )
 DOWN_PERIOD = macro(
     "TCP.DOWN.PERIOD", "3m",
-    "Time without a successful probe after which a service counts as down. Set it to several times {$TCP.INTERVAL}. A service "
-    "without an earlier result in this time, such as a new one, counts as down at its first failed probe.",
+    "Time without a successful probe after which a service is reported as down. Set it to several times {$TCP.INTERVAL}. A service "
+    "without an earlier result in this time, for example a new one, is reported as down after its first failed probe.",
 )
 UP_PERIOD = macro(
     "TCP.UP.PERIOD", "2m",
@@ -38,8 +39,8 @@ TIMEOUT = macro(
 )
 COUNT = macro(
     "TCP.COUNT", "1",
-    "Connection attempts of one probe, 0.2 s apart; the service is up when one of them succeeds. More than 1 measures the share "
-    "that fails.",
+    "Number of connection attempts of one probe, at intervals of 0.2 s. The service is up if one of them succeeds. With more "
+    "than 1, the share of failed attempts is measured.",
 )
 ADDRESSES = macro(
     "TCP.ADDRESSES", "any",
@@ -48,7 +49,7 @@ ADDRESSES = macro(
 )
 AGENT_HOST = macro(
     "TCP.HOST", "127.0.0.1",
-    "Name or address to probe: the agent's own machine, or another one that it can reach.",
+    "Name or address to probe: the machine of the agent, or another machine that it can reach.",
 )
 GROUP = macro(
     "TCP.GROUP", "",
@@ -57,7 +58,7 @@ GROUP = macro(
 TARGET_TIMEOUT = macro("TCP.TARGET.TIMEOUT", "2s", "Deadline of one target, including name resolution.")
 DEADLINE = macro(
     "TCP.DEADLINE", "2.5s",
-    "Deadline of the whole run: targets that were not started by then are reported as not_tried. Must be below the timeout of "
+    "Deadline of the run. Targets that were not started before it have the status not_tried. Must be below the timeout of "
     "Zabbix, 3 s by default.",
 )
 MATCHES = macro("TCP.TARGET.MATCHES", ".*", "Only targets whose id matches this regular expression are discovered.")
@@ -72,7 +73,7 @@ UNKNOWN_WARN = macro(
 UNKNOWN_PERIOD = macro(
     "TCP.UNKNOWN.PERIOD", "2m",
     "Time for which the percentage must be above {$TCP.UNKNOWN.MAX.WARN}. Set it below {$TCP.DOWN.PERIOD}, so that this problem "
-    "comes before one for each target.",
+    "is created before the problems of the targets.",
 )
 
 DOWN = [DOWN_PERIOD, UP_PERIOD]

@@ -63,8 +63,8 @@ class Problems:
             "cannot tell", name, "WARNING",
             # The first state of a new port may be stored a moment before its first status.
             f"{self.never_up()} and {untold}>0 and {untold}=count({status},{{$TCP.DOWN.PERIOD}})",
-            "For {$TCP.DOWN.PERIOD} no probe could run: the policy of zbx-tcp forbids the target, the probing machine lacks a "
-            "resource or a permission, or the probe was not tried in time. The service itself may be up.",
+            "For {$TCP.DOWN.PERIOD} no probe could run: the policy of zbx-tcp denies the target, the probing machine has no "
+            "free resource or no permission, or the probe was not tried in time. The service itself may be up.",
             event=f"{name}: {self.last('error')}", opdata="Current status: {ITEM.LASTVALUE2}", manual=True, after=before,
         )
 
@@ -126,7 +126,7 @@ class Problems:
             "loss", name, "WARNING",
             # If no probe ever connects there is no count of SYNs, and Zabbix could not evaluate the rest.
             f"{up}=1 and {retransmitted}-{unconnected}>={limit}",
-            "At least this number of probes within {$TCP.LOSS.PERIOD} connected only after the kernel had repeated the SYN. "
+            "At least this number of probes within {$TCP.LOSS.PERIOD} connected only after the kernel had retransmitted the SYN. "
             "Either packets are lost, or the accept queue of the service is full at times. Resolved when the period has no "
             "such probe.",
             recovery=f"{up}=0 or {retransmitted}-{unconnected}<=0",

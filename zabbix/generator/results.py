@@ -26,7 +26,7 @@ class Results:
     def verdict(self):
         """State, status and reason."""
         return [
-            self.item("State", "up", "up", "1 if everything that was asked for was verified, else 0. It is also 0 if "
+            self.item("State", "up", "up", "1 if every requested check passed, otherwise 0. It is also 0 if "
                       "the state is unknown: see the status.", valuemap=STATE, component="health"),
             self.item("Status", "status", "status", "The result of the probe.", valuemap=STATUS, component="health"),
             self.item("Failure reason", "error", "error", REASON, heartbeat("1h"), value_type="TEXT",
@@ -65,7 +65,7 @@ class Results:
                       "kernel: the network's part of the connect time. There is no value after a retransmission.",
                       value_type="FLOAT", units="s"),
             self.item("SYN retransmits", "tcp.syn_retransmits", "tcp.syn_retransmits", "Number of times that the "
-                      "kernel repeated the SYN: packets were lost, or the accept queue of the service was full."),
+                      "kernel retransmitted the SYN: packets were lost, or the accept queue of the service was full."),
         ]
 
     def loss(self):

@@ -22,11 +22,11 @@ class Targets:
     base = "tcp.target"
     subject = "Target {#TCP.NAME}"
     overview = (
-        "Probes a whole group of TCP targets in one process, thousands at once. For each target it shows whether it answers, how "
-        "fast, and if not, why. The targets, with their names, services and options, are listed in the configuration file "
-        "of zbx-tcp on the Zabbix server or proxy. One item receives the document of a run; the discovery rule and all other "
-        "items take their values from it. So a group occupies one poller for {$TCP.DEADLINE} at most, however many of its "
-        "targets hang."
+        "Probes a whole group of TCP targets in one process, thousands at once. For each target it shows whether it is up, how "
+        "fast it answers, or why it is down. The targets, with their names, services and options, are listed in the "
+        "configuration file of zbx-tcp on the Zabbix server or proxy. One item receives the document of a run; the discovery rule and all other "
+        "items take their values from it. So a group occupies one poller for at most {$TCP.DEADLINE}, even if many of its "
+        "targets do not answer."
     )
     setup = (
         "[Install zbx-tcp](../docs/install.md#directories-for-external-checks) on the server or proxy.",
@@ -36,7 +36,7 @@ class Targets:
         "Import the template and link it to a host with an interface of any type. Create one host for each group: it only "
         "stores the results.",
         "Set the macro `{$TCP.GROUP}` on the host, or leave it empty for all targets of the file.",
-        "If a target is normally slower than others, give it thresholds of its own, by its id: `{$TCP.RESPONSE.WARN:\"mail\"}`.",
+        "If a target is normally slower than others, set separate thresholds for its id: `{$TCP.RESPONSE.WARN:\"mail\"}`.",
     )
     shows = (
         "In 7.0: the number of targets that are up, the state of each, open problems with their reasons, connect and response "
@@ -44,9 +44,9 @@ class Targets:
         "reason, and the graphs of each target."
     )
     description = (
-        "Probes a whole group of TCP targets in one run. For each target it shows whether it answers, how fast, and if not, "
-        "why. The targets are listed in the configuration file of zbx-tcp on the Zabbix server or proxy; the host with "
-        "this template only stores the results.\n"
+        "Probes a whole group of TCP targets in one run. For each target it shows whether it is up, how fast it answers, "
+        "or why it is down. The targets are listed in the configuration file of zbx-tcp on the Zabbix server or proxy; the "
+        "host with this template only stores the results.\n"
         "Setup: install zbx-tcp into the ExternalScripts directory of the server or proxy, list the targets in "
         "/etc/zbx-tcp/config.toml, link this template to a host with any interface, set the macro {$TCP.GROUP}."
     )
@@ -65,7 +65,7 @@ class Targets:
                      "zbx-tcp batch. If the macros or the configuration file are invalid, the message is the error of this "
                      "item.", DOCUMENT_OR_ERROR)
         unknown = self.share("Targets that could not be judged", "unknown", 0, "Share of targets with an unknown state: denied "
-                             "by the policy, not tried in time, or not possible on this machine.")
+                             "by the policy, not tried in time, or not possible on the probing machine.")
         silent, untold = self.host_triggers()
         unknown["triggers"] = [untold]
         number = self.count("Targets", "targets", "Number of targets in the group.")
@@ -107,7 +107,7 @@ class Targets:
         untold = trigger(
             "many unknown", name, "WARNING", f"min({key},{{$TCP.UNKNOWN.PERIOD}})>{{$TCP.UNKNOWN.MAX.WARN}}",
             "For {$TCP.UNKNOWN.PERIOD} most targets could not be probed for the same reason, for example the policy, the "
-            "deadline, or this machine. The targets themselves may be up.",
+            "deadline, or a problem of the probing machine. The targets themselves may be up.",
             event=f"{name} (over {{$TCP.UNKNOWN.MAX.WARN}}% for {{$TCP.UNKNOWN.PERIOD}})",
             opdata="Current value: {ITEM.LASTVALUE1}", manual=True, after=[silent],
         )

@@ -18,7 +18,7 @@ const SMALL: usize = 16 << 20;
 const SMALL_EACH: usize = 4096;
 
 /// Why a peer was not read in time, for error texts.
-pub(in crate::engine) const CAUSE: &str = "this run holds as many received bytes as it may (64 MiB), and could not read the rest before the deadline";
+pub(in crate::engine) const CAUSE: &str = "the received data of this run reached the limit of 64 MiB, and the rest could not be read before the deadline";
 
 /// The counted bytes of a run.
 #[derive(Debug)]

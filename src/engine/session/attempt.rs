@@ -134,7 +134,8 @@ impl Attempt {
     /// An attempt whose turn did not come before the deadline. It is over and requests nothing.
     pub fn not_tried(id: AttemptId, plan: &Plan, address: IpAddr, now: Instant) -> Self {
         let remote = plan.remote(address);
-        let text = format!("connect to {remote}: the deadline came before its turn");
+        let text =
+            format!("connect to {remote}: the deadline passed before this address was tried");
         let report = ConnectionReport {
             failure: Some(Arc::new(Failure::new(Status::NotTried, text))),
             ..ConnectionReport::new(remote)

@@ -33,7 +33,7 @@ impl Ending {
         match self {
             Self::Deadline => "the deadline passed",
             Self::StepTimeout => "the step timed out",
-            Self::AddressTimeout => "its share of the time was over",
+            Self::AddressTimeout => "its share of the time passed",
             Self::PeerClosed => "the peer closed the connection",
         }
     }
@@ -226,7 +226,7 @@ pub(in crate::engine) fn dialogue_cut_off(
 ) -> Failure {
     let phase = match dialogue.unfinished(plan) {
         Unfinished::Sending => "while bytes were being sent",
-        Unfinished::Silent | Unfinished::Unmatched(_) => "while the answer was awaited",
+        Unfinished::Silent | Unfinished::Unmatched(_) => "while waiting for the answer",
     };
     cut_off(plan, &step_prefix(plan, dialogue, address), phase)
 }

@@ -277,7 +277,9 @@ fn sender_metric(path: &str) -> Result<SenderMetric, SettingsError> {
             let path = escaped_prefix(path, 40);
             return Err(SettingsError::in_option(
                 "--metrics",
-                format!("`{path}`: a name after `captures.` has letters, digits and `_` only"),
+                format!(
+                    "`{path}`: a name after `captures.` can contain only letters, digits and `_`"
+                ),
             ));
         }
         return Ok(SenderMetric::Capture(path.into()));

@@ -491,11 +491,11 @@ fn options_that_are_refused() {
         (&["-o", "sender", "--metrics", ","], "contains no metric"),
         (
             &["-o", "sender", "--metrics", "up,captures."],
-            "`captures.`: a name after `captures.` has letters",
+            "`captures.`: a name after `captures.` can contain only letters",
         ),
         (
             &["-o", "sender", "--metrics", "captures.a]"],
-            "`captures.a]`: a name after `captures.` has letters",
+            "`captures.a]`: a name after `captures.` can contain only letters",
         ),
         (
             &["-o", "sender", "--metrics", "up,captures.version"],

@@ -68,7 +68,7 @@ fn only_in_the_last_step(diagnostics: &mut Diagnostics<'_>, step: &StepSpec) {
         .into_iter()
         .flatten()
     {
-        diagnostics.error_in(key, "ends the dialogue: move it to the last step");
+        diagnostics.error_in(key, "is allowed only in the last step");
     }
 }
 

@@ -117,7 +117,7 @@ fn a_signal_prints_the_results_so_far() {
         );
         let waited = |target: &&&serde_json::Value| {
             let error = target["error"].as_str().unwrap();
-            error.contains("the run ended while the answer was awaited, before the timeout of")
+            error.contains("the run ended while waiting for the answer, before the timeout of")
         };
         assert_eq!(busy.iter().filter(waited).count(), 16, "{busy:?}");
         assert_eq!(ran.code, Some(1));

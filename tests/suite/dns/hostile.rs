@@ -272,7 +272,7 @@ fn queries_that_a_late_process_did_not_send_say_nothing_about_the_name() {
     let (status, text) = failure(&driver.resolver.poll_answer().unwrap().1);
     assert_eq!(status, Status::LocalError);
     assert!(
-        text.contains("this process was stopped or had no processor time"),
+        text.contains("this process was stopped or had no CPU time"),
         "{text}"
     );
 }

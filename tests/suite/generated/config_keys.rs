@@ -42,11 +42,11 @@ pub const SECTIONS: [Section; 10] = [
         title: "Options, in [defaults], [services.NAME] and [[targets]]",
         frame: "[defaults]\n@\n",
         keys: &[
-            ("timeout", "\"2.5s\"", "deadline of the whole probe"),
+            ("timeout", "\"2.5s\"", "deadline of the probe"),
             (
                 "addresses",
                 "\"all\"",
-                "which addresses of a name must be up: `any`, the `first`, or `all`",
+                "which addresses of a name must be up: `any` (tried in order), `first` or `all`",
             ),
             ("source", "\"127.0.0.1\"", "connect from this local address"),
             (
@@ -54,13 +54,17 @@ pub const SECTIONS: [Section; 10] = [
                 "\"lo\"",
                 "connect through this network interface",
             ),
-            ("count", "5", "connect this many times within the deadline"),
+            (
+                "count",
+                "5",
+                "number of connection attempts within the deadline",
+            ),
             (
                 "interval",
                 "\"0.2s\"",
-                "time between the starts of two attempts",
+                "time between the starts of consecutive attempts",
             ),
-            ("require", "3", "how many attempts must succeed"),
+            ("require", "3", "number of attempts that must succeed"),
             (
                 "steps",
                 "[{ expect = \"220 \" }]",
@@ -75,23 +79,23 @@ pub const SECTIONS: [Section; 10] = [
             (
                 "quit",
                 "\"QUIT\\r\\n\"",
-                "text to send before closing, if it is our turn to speak",
+                "text that is sent before closing the connection, if it is the client's turn",
             ),
-            ("quit_hex", "\"e0 00\"", "like `quit`, in hex"),
+            ("quit_hex", "\"e0 00\"", "the same as `quit`, in hex"),
             (
                 "max_bytes",
                 "65536",
-                "fail after this many bytes without a match",
+                "fail if this many bytes are received without a match",
             ),
             (
                 "expect_closed",
                 "\"answered\"",
-                "report up if the port refuses connections; with `filtered` also on timeout",
+                "expect a closed port: up if it refuses connections; with `filtered`, also if it does not answer",
             ),
             (
                 "close",
                 "\"rst\"",
-                "how to close the connection: `fin` (drain, then FIN) or `rst` (reset)",
+                "how to close the connection: `fin` (gracefully) or `rst` (reset)",
             ),
         ],
     },
@@ -168,7 +172,7 @@ pub const SECTIONS: [Section; 10] = [
             (
                 "expect_hex",
                 "\"00 ?? ff\"",
-                "expect these bytes; `??` is any byte",
+                "expect these bytes; `??` matches any byte",
             ),
             (
                 "expect_any",
@@ -188,50 +192,58 @@ pub const SECTIONS: [Section; 10] = [
         ],
     },
     Section {
-        title: "More keys of a step that expects",
+        title: "Additional keys of a step that expects data",
         frame: "[services.mine]\nsteps = [{ expect = \"ok\", @ }]\n",
         keys: &[
             (
                 "reject",
                 "[\"busy\"]",
-                "fail when this text is received; one text or a list; see below for a reason in words",
+                "fail if this text is received; a text, or a list of texts and tables as below",
             ),
-            ("reject_regex", "'^[45]'", "fail when this matches"),
-            ("reject_hex", "\"ff\"", "fail when these bytes are received"),
+            (
+                "reject_regex",
+                "'^[45]'",
+                "fail if this regular expression matches; a text or a list",
+            ),
+            (
+                "reject_hex",
+                "\"ff\"",
+                "fail if these bytes are received; a text or a list",
+            ),
             (
                 "min_bytes",
                 "5",
-                "do not decide before this many bytes are received",
+                "minimum number of bytes that must be received before the step can end",
             ),
             (
                 "timeout",
                 "\"1s\"",
-                "deadline of this step, within that of the probe",
+                "deadline of this step; the deadline of the probe also applies",
             ),
             (
                 "at_close_regex",
                 "'^220 '",
-                "in the last step: what is enough if the peer closes before the whole answer; `quit` is not sent then",
+                "in the last step: the answer that is sufficient if the peer closes the connection; `quit` is not sent in this case",
             ),
             (
                 "at_timeout_regex",
                 "'^220[ -]'",
-                "in the last step: what is enough if the time is over before the whole answer; `quit` is not sent then",
+                "in the last step: the answer that is sufficient when the timeout passes; `quit` is not sent in this case",
             ),
             (
                 "if_closed",
                 "\"the till is switched off\"",
-                "what it means if the peer closes without an answer, for the error",
+                "text for the error message if the peer closes the connection without an answer",
             ),
             (
                 "numbers",
                 "[]",
-                "the groups that capture a binary number, to be reported in decimal",
+                "groups that capture a binary number; they are reported as decimal numbers",
             ),
         ],
     },
     Section {
-        title: "A pattern of expect_any and expect_all that is a table",
+        title: "A pattern of expect_any or expect_all, as a table",
         frame: "[services.mine]\nsteps = [{ expect_any = [{ @ }] }]\n",
         keys: &[
             ("text", "\"ok\"", "this text, anywhere"),
@@ -241,12 +253,12 @@ pub const SECTIONS: [Section; 10] = [
         ],
     },
     Section {
-        title: "A pattern of reject that is a table",
+        title: "A pattern of reject, as a table",
         frame: "[services.mine]\nsteps = [{ expect = \"ok\", reject = [{ text = \"busy\", @ }] }]\n",
         keys: &[(
             "reason",
             "\"the till is busy\"",
-            "what a match means, for the error; besides `text`, `prefix`, `regex` or `hex`",
+            "text for the error message if the pattern matches; requires `text`, `prefix`, `regex` or `hex`",
         )],
     },
     Section {
@@ -261,24 +273,24 @@ pub const SECTIONS: [Section; 10] = [
             (
                 "port",
                 "\"22,80,8000-8010\"",
-                "a port or a list; absent: the port of the service",
+                "a port or a list of ports; default: the port of the service",
             ),
             (
                 "id",
                 "\"mail-1\"",
-                "id in documents and item keys; absent: made from host, port and service",
+                "id in documents and item keys; default: host, port and service",
             ),
             ("name", "\"Mail\"", "display name"),
             ("service", "\"smtp\"", "a named service"),
             (
                 "group",
                 "[\"shops\", \"tills\"]",
-                "group or list of groups, for `--group`",
+                "a group or a list of groups, for `--group`",
             ),
             (
                 "zabbix_host",
                 "\"mail.example.com\"",
-                "Zabbix host of its values, for `-o sender`",
+                "Zabbix host of the values, for `-o sender`",
             ),
         ],
     },

@@ -85,7 +85,7 @@ fn metrics(roff: &mut Roff) {
     row(
         roff,
         "captures.NAME",
-        "text captured by the group NAME of --expect-regex (text)",
+        "text matched by the group NAME of --expect-regex (text)",
     );
 }
 
@@ -122,13 +122,13 @@ fn files_and_environment(roff: &mut Roff, command: &Command) {
     row(
         roff,
         "/etc/zbx-tcp/config.toml, /etc/zbx-tcp/conf.d/*.toml",
-        "defaults, services and targets; optional",
+        "defaults, services and targets (optional)",
     );
     row(
         roff,
         "/etc/zbx-tcp/policy.toml",
-        "policy: which addresses may be probed. No option changes the path. Without the file everything is allowed; if it \
-         is unreadable or invalid, everything is denied",
+        "policy: the addresses that may be probed. No option changes the path. If the file does not exist, all targets are allowed; if it \
+         cannot be read or is invalid, all targets are denied",
     );
     roff.control("SH", ["ENVIRONMENT"]);
     row(

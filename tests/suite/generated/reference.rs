@@ -131,7 +131,7 @@ fn metrics() -> String {
     format!(
         "# Metrics\n\n`-o METRIC` prints one metric, `-o json` all that were measured ([schema](document.schema.json)). \
          Names, types and units never change; metrics may be added. In JSON, a metric that was not measured is omitted.\n\n\
-         {}\n`captures.NAME` is the text that the group `NAME` of a regular expression captured. If it captured nothing, \
+         {}\n`captures.NAME` is the text that the group `NAME` of a regular expression matched. If it did not match, \
          `-o captures.NAME` prints `STATUS_NAME: error`.\n",
         table(
             &[
@@ -160,8 +160,8 @@ fn statuses() -> String {
         "status",
         "name",
         "meaning",
-        "tells the state of the target",
-        "what to look at",
+        "target state is known",
+        "what to do",
     ];
     format!(
         "# Statuses\n\nThe numbers never change.\n\n{}",
@@ -171,7 +171,7 @@ fn statuses() -> String {
 
 fn services() -> String {
     format!(
-        "# Built-in services\n\nThe steps are listed in their order; an escape such as `\\r` is a single byte. \
+        "# Built-in services\n\nThe steps are listed in the order in which they run. An escape such as `\\r` is a single byte. \
          `zbx-tcp services NAME` prints the steps of one service.\n\n{}\n",
         service_rows().join("\n")
     )

@@ -74,7 +74,7 @@ fn document() -> Value {
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "The document of zbx-tcp check -o json",
-        "description": "Names, types and units of fields never change; fields may be added. A metric that was not measured is absent.",
+        "description": "Names, types and units of fields never change; fields may be added. A metric that was not measured is omitted.",
         "type": "object",
         "properties": properties,
         "required": ALWAYS,
@@ -102,7 +102,7 @@ fn batch() -> Value {
         "duplicates": count("repeated targets, which are merged into one entry"),
         "invalid": count("invalid entries, which are skipped; absent if there are none"),
         "elapsed": seconds("duration of the run, in seconds"),
-        "lag": seconds("lag of the prober: 99th percentile of time.connect - tcp.rtt, in seconds"),
+        "lag": seconds("delay of the probing machine: 99th percentile of time.connect - tcp.rtt, in seconds"),
     });
     let row = json!({
         "{#TCP.ID}": text("target id, the key in `targets`"),

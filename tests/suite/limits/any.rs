@@ -286,7 +286,7 @@ fn is_possible(report: &Report, expected: Status, others: &[Status]) -> bool {
     );
     let was_late = || {
         let text = report.failure.as_ref().map_or("", |failure| &failure.text);
-        status == Status::LocalError && text.contains("had no processor time")
+        status == Status::LocalError && text.contains("had no CPU time")
     };
     status == expected
         || others.contains(&status)
