@@ -130,7 +130,7 @@ complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l reject -d 'Fai
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l reject-regex -d 'Fail the --expect options after this one if this regular expression matches' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l reject-hex -d 'Fail the --expect options after this one if these bytes are received' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l expect-silence -d 'Expect that the peer neither sends nor closes for so long' -r
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l quit -d 'Send this text before closing, if it is our turn to speak' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l quit -d 'Send this text before closing the connection, if it is the client\'s turn' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l encoding -d 'Encoding of sent and received text: a WHATWG label such as gbk [default: utf-8]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l max-bytes -d 'Fail if N bytes are received without a match [default: 262144]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l close -d 'How to close the connection: `fin` (gracefully) or `rst` (reset) [default: fin]' -r
@@ -212,7 +212,7 @@ complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l reject -d 'Fai
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l reject-regex -d 'Fail the --expect options after this one if this regular expression matches' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l reject-hex -d 'Fail the --expect options after this one if these bytes are received' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l expect-silence -d 'Expect that the peer neither sends nor closes for so long' -r
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l quit -d 'Send this text before closing, if it is our turn to speak' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l quit -d 'Send this text before closing the connection, if it is the client\'s turn' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l encoding -d 'Encoding of sent and received text: a WHATWG label such as gbk [default: utf-8]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l max-bytes -d 'Fail if N bytes are received without a match [default: 262144]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l close -d 'How to close the connection: `fin` (gracefully) or `rst` (reset) [default: fin]' -r
