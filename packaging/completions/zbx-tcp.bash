@@ -64,7 +64,7 @@ _zbx__tcp() {
             return 0
             ;;
         zbx__tcp__subcmd__batch)
-            opts="-g -o -4 -6 -n -i -v -t -s -h --group --output --metrics --zabbix-host --sender-key --compact --deadline --concurrency --rate --per-host --threads --seed --shard --max-targets --keep-going --family --source --source-port --interface --resolver --config --addresses --count --interval --require --send --send-hex --expect --expect-prefix --expect-regex --expect-hex --reject --reject-regex --reject-hex --quit --encoding --crlf --max-bytes --close --expect-closed --verbose --timeout --service --help"
+            opts="-g -o -4 -6 -n -i -v -t -s -h --group --output --metrics --zabbix-host --sender-key --compact --deadline --concurrency --rate --per-host --threads --seed --shard --max-targets --keep-going --family --source --source-port --interface --resolver --config --addresses --count --interval --require --send --send-hex --expect --expect-prefix --expect-regex --expect-hex --reject --reject-regex --reject-hex --expect-silence --quit --encoding --crlf --max-bytes --close --expect-closed --verbose --timeout --service --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -225,6 +225,10 @@ _zbx__tcp() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --expect-silence)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --quit)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -269,7 +273,7 @@ _zbx__tcp() {
             return 0
             ;;
         zbx__tcp__subcmd__check)
-            opts="-o -t -4 -6 -s -n -i -v -h --output --timeout --family --source --source-port --interface --resolver --config --service --addresses --count --interval --require --send --send-hex --expect --expect-prefix --expect-regex --expect-hex --reject --reject-regex --reject-hex --quit --encoding --crlf --max-bytes --close --expect-closed --verbose --help"
+            opts="-o -t -4 -6 -s -n -i -v -h --output --timeout --family --source --source-port --interface --resolver --config --service --addresses --count --interval --require --send --send-hex --expect --expect-prefix --expect-regex --expect-hex --reject --reject-regex --reject-hex --expect-silence --quit --encoding --crlf --max-bytes --close --expect-closed --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -391,6 +395,10 @@ _zbx__tcp() {
                     return 0
                     ;;
                 --reject-hex)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --expect-silence)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -80,7 +80,7 @@ complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l source -d 'Con
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l source-port -d 'Connect from this local port. The next connection from it to the same target is only possible after a minute, unless this one ends with --close rst' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l interface -d 'Connect through this network interface' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l resolver -d 'Resolver: `stub` (built-in), or `system` (nsswitch; not available in static builds) [default: stub]' -r
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l config -d 'Configuration file [default: $ZBX_TCP_CONFIG, else /etc/zbx-tcp/config.toml and conf.d/*.toml]' -r -F
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l config -d 'Configuration file [default: $ZBX_TCP_CONFIG, otherwise /etc/zbx-tcp/config.toml and conf.d/*.toml]' -r -F
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -s s -l service -d 'Use the port and the dialogue of this named service; `zbx-tcp services` lists all services' -r -f -a "amqp\t''
 dns\t''
 elasticsearch\t''
@@ -118,11 +118,11 @@ xmpp\t''
 zabbix_agent\t''
 zabbix_server\t''
 zookeeper\t''"
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l addresses -d 'Which addresses of a name must be up: `any` (tried in order), the `first`, or `all` [default: any]' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l addresses -d 'Which addresses of a name must be up: `any` (tried in order), `first` or `all` [default: any]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -s n -l count -d 'Connect N times within the deadline to measure loss and connect times' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -s i -l interval -d 'Time between the starts of consecutive attempts; requires --count [default: 0.2s]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l require -d 'Number of attempts that must succeed; requires --count [default: 1]' -r
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l send -d 'Send this text; escapes: \\r \\n \\t \\0 \\\\ \\xHH; ${name} inserts a capture' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l send -d 'Send this text; escapes: \\r \\n \\t \\0 \\\\ \\xHH; ${name} inserts a capture, ${host} ${port} ${address} the target' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l send-hex -d 'Send these bytes, in hex: `16 03:01`' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l expect -d 'Expect this text, anywhere in the received data' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l expect-prefix -d 'Expect this text at the start of the received data' -r
@@ -131,7 +131,8 @@ complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l expect-hex -d 
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l reject -d 'Fail the --expect options after this one if this text is received' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l reject-regex -d 'Fail the --expect options after this one if this regular expression matches' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l reject-hex -d 'Fail the --expect options after this one if these bytes are received' -r
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l quit -d 'Send this text before closing, if it is our turn to speak' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l expect-silence -d 'Expect that the peer neither sends nor closes for so long' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l quit -d 'Send this text before closing the connection, if it is the client\'s turn' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l encoding -d 'Encoding of sent and received text: a WHATWG label such as gbk [default: utf-8]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l max-bytes -d 'Fail if N bytes are received without a match [default: 262144]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l close -d 'How to close the connection: `fin` (gracefully) or `rst` (reset) [default: fin]' -r
@@ -187,12 +188,12 @@ attempts.stddev\t''"
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l metrics -d 'Metrics for -o sender, `captures.NAME` included [default: up,status,time.connect,time.total,tcp.rtt,tcp.syn_retransmits]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l zabbix-host -d 'Zabbix host for targets that do not have one, for -o sender [default: -]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l sender-key -d 'Item key for -o sender; ID and METRIC are replaced [default: `tcp.target[ID,METRIC]`]' -r
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l deadline -d 'Deadline of the whole run; targets not finished by then are reported as `not_tried` [default: 2.5s]' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l deadline -d 'Deadline of the run; unfinished targets have the status `not_tried` [default: 2.5s]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l concurrency -d 'Maximum number of probes in flight [default: as many as descriptors and ports allow]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l rate -d 'Maximum number of connects per second [default: no limit]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l per-host -d 'Maximum number of probes in flight per address; 0 means no limit [default: 16]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l threads -d 'Number of threads, each with its own descriptor table [default: 1, and more if descriptors run out]' -r
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l seed -d 'Seed of the randomized start order [default: another one in each run]' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l seed -d 'Seed of the randomized start order [default: different in each run]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l shard -d 'Probe only shard I of N; a target always belongs to the same shard' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l max-targets -d 'Maximum number of targets; more than the default only up to `max_targets` of the configuration [default: 65536]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l family -d 'Use only this address family: `4` or `6`; like -4 and -6, for a macro that may be empty' -r
@@ -200,12 +201,12 @@ complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l source -d 'Con
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l source-port -d 'Connect from this local port. The next connection from it to the same target is only possible after a minute, unless this one ends with --close rst' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l interface -d 'Connect through this network interface' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l resolver -d 'Resolver: `stub` (built-in), or `system` (nsswitch; not available in static builds) [default: stub]' -r
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l config -d 'Configuration file [default: $ZBX_TCP_CONFIG, else /etc/zbx-tcp/config.toml and conf.d/*.toml]' -r -F
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l addresses -d 'Which addresses of a name must be up: `any` (tried in order), the `first`, or `all` [default: any]' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l config -d 'Configuration file [default: $ZBX_TCP_CONFIG, otherwise /etc/zbx-tcp/config.toml and conf.d/*.toml]' -r -F
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l addresses -d 'Which addresses of a name must be up: `any` (tried in order), `first` or `all` [default: any]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -s n -l count -d 'Connect N times within the deadline to measure loss and connect times' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -s i -l interval -d 'Time between the starts of consecutive attempts; requires --count [default: 0.2s]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l require -d 'Number of attempts that must succeed; requires --count [default: 1]' -r
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l send -d 'Send this text; escapes: \\r \\n \\t \\0 \\\\ \\xHH; ${name} inserts a capture' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l send -d 'Send this text; escapes: \\r \\n \\t \\0 \\\\ \\xHH; ${name} inserts a capture, ${host} ${port} ${address} the target' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l send-hex -d 'Send these bytes, in hex: `16 03:01`' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l expect -d 'Expect this text, anywhere in the received data' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l expect-prefix -d 'Expect this text at the start of the received data' -r
@@ -214,7 +215,8 @@ complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l expect-hex -d 
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l reject -d 'Fail the --expect options after this one if this text is received' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l reject-regex -d 'Fail the --expect options after this one if this regular expression matches' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l reject-hex -d 'Fail the --expect options after this one if these bytes are received' -r
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l quit -d 'Send this text before closing, if it is our turn to speak' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l expect-silence -d 'Expect that the peer neither sends nor closes for so long' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l quit -d 'Send this text before closing the connection, if it is the client\'s turn' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l encoding -d 'Encoding of sent and received text: a WHATWG label such as gbk [default: utf-8]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l max-bytes -d 'Fail if N bytes are received without a match [default: 262144]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l close -d 'How to close the connection: `fin` (gracefully) or `rst` (reset) [default: fin]' -r
@@ -268,26 +270,26 @@ complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and not __fish
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and not __fish_seen_subcommand_from ports open targets" -f -a "ports" -d 'Print a row for each port of a list, without network traffic'
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and not __fish_seen_subcommand_from ports open targets" -f -a "open" -d 'Print a row for each port of a list that accepts connections now'
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and not __fish_seen_subcommand_from ports open targets" -f -a "targets" -d 'Print a row for each target of the configuration'
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_seen_subcommand_from ports" -l config -d 'Configuration file [default: $ZBX_TCP_CONFIG, else /etc/zbx-tcp/config.toml and conf.d/*.toml]' -r -F
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_seen_subcommand_from ports" -l config -d 'Configuration file [default: $ZBX_TCP_CONFIG, otherwise /etc/zbx-tcp/config.toml and conf.d/*.toml]' -r -F
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_seen_subcommand_from ports" -s h -l help -d 'Print help'
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_seen_subcommand_from open" -l deadline -d 'Deadline of the run [default: 2.5s]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_seen_subcommand_from open" -l concurrency -d 'Maximum number of probes in flight [default: as many as descriptors and ports allow]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_seen_subcommand_from open" -l rate -d 'Maximum number of connects per second [default: no limit]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_seen_subcommand_from open" -l threads -d 'Number of threads, each with its own descriptor table [default: 1, and more if descriptors run out]' -r
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_seen_subcommand_from open" -l seed -d 'Seed of the randomized start order [default: another one in each run]' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_seen_subcommand_from open" -l seed -d 'Seed of the randomized start order [default: different in each run]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_seen_subcommand_from open" -l family -d 'Use only this address family: `4` or `6`; like -4 and -6, for a macro that may be empty' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_seen_subcommand_from open" -l source -d 'Connect from this local address' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_seen_subcommand_from open" -l source-port -d 'Connect from this local port. The next connection from it to the same target is only possible after a minute, unless this one ends with --close rst' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_seen_subcommand_from open" -l interface -d 'Connect through this network interface' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_seen_subcommand_from open" -l resolver -d 'Resolver: `stub` (built-in), or `system` (nsswitch; not available in static builds) [default: stub]' -r
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_seen_subcommand_from open" -l config -d 'Configuration file [default: $ZBX_TCP_CONFIG, else /etc/zbx-tcp/config.toml and conf.d/*.toml]' -r -F
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_seen_subcommand_from open" -l config -d 'Configuration file [default: $ZBX_TCP_CONFIG, otherwise /etc/zbx-tcp/config.toml and conf.d/*.toml]' -r -F
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_seen_subcommand_from open" -s t -l timeout -d 'Deadline of each port: `2s`, `800ms` or a number of seconds [default: 2s]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_seen_subcommand_from open" -l per-host -d 'Maximum number of probes in flight per address; 0 means no limit [default: 0]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_seen_subcommand_from open" -s 4 -d 'Use IPv4 only'
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_seen_subcommand_from open" -s 6 -d 'Use IPv6 only'
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_seen_subcommand_from open" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_seen_subcommand_from targets" -s g -l group -d 'Print only the targets of this group; can be repeated' -r
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_seen_subcommand_from targets" -l config -d 'Configuration file [default: $ZBX_TCP_CONFIG, else /etc/zbx-tcp/config.toml and conf.d/*.toml]' -r -F
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_seen_subcommand_from targets" -l config -d 'Configuration file [default: $ZBX_TCP_CONFIG, otherwise /etc/zbx-tcp/config.toml and conf.d/*.toml]' -r -F
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_seen_subcommand_from targets" -s h -l help -d 'Print help'
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand serve" -l greeting -d 'Send this text to each client first; escapes: \\r \\n \\t \\0 \\\\ \\xHH' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand serve" -l reply -d 'After the first data of a client (up to 1024 bytes), send this text and close the connection' -r
@@ -300,7 +302,7 @@ complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand serve" -l once -d 'Serve
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand serve" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand services" -s o -l output -d 'Output: `text` or `json` [default: text]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand services" -l policy -d 'Print whether the policy allows this target, and the rule that applies' -r
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand services" -l config -d 'Configuration file [default: $ZBX_TCP_CONFIG, else /etc/zbx-tcp/config.toml and conf.d/*.toml]' -r -F
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand services" -l config -d 'Configuration file [default: $ZBX_TCP_CONFIG, otherwise /etc/zbx-tcp/config.toml and conf.d/*.toml]' -r -F
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand services" -l check -d 'Validate the configuration: print all errors with file, line and key'
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand services" -s h -l help -d 'Print help'
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand demo" -s h -l help -d 'Print help'
