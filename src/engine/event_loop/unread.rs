@@ -128,15 +128,12 @@ impl EventLoop<'_, '_> {
 
     /// How many bytes this connection has received.
     fn received(&self, id: ConnId) -> u64 {
-        let owner = self
-            .connections
-            .get(id)
-            .map(|connection| connection.owner());
-        owner
-            .and_then(|(session, attempt)| {
-                Some(self.sessions.get(session)?.session.received(attempt))
-            })
-            .unwrap_or(0)
+        let Some(connection) = self.connections.get(id) else {
+            return 0;
+        };
+        let (session, attempt) = connection.owner();
+        let slot = self.sessions.get(session);
+        slot.map_or(0, |slot| slot.session.received(attempt))
     }
 
     /// Whether an event of this connection only says what is known: that there is more to read. If
