@@ -501,13 +501,13 @@ fn absent_failure(remote: SocketAddr) -> Failure {
     Failure::new(Status::Unreachable, text)
 }
 
-/// `administratively prohibited (ICMP type 3 code 13 from 10.0.0.1)`.
+/// `10.0.0.1 says administratively prohibited (ICMP type 3 code 13)`.
 fn icmp_cause(icmp: IcmpFact) -> String {
     let from = icmp
         .from
-        .map_or_else(String::new, |from| format!(" from {from}"));
+        .map_or_else(|| "an unnamed sender".to_owned(), |from| from.to_string());
     format!(
-        "{} (ICMP type {} code {}{from})",
+        "{from} says {} (ICMP type {} code {})",
         icmp.meaning(),
         icmp.kind,
         icmp.code
@@ -617,7 +617,7 @@ mod tests {
         };
         assert_eq!(
             failure(libc::EHOSTUNREACH, Some(icmp)).text,
-            "connect to 192.0.2.7:25: administratively prohibited (ICMP type 3 code 13 from 10.0.0.1)"
+            "connect to 192.0.2.7:25: 10.0.0.1 says administratively prohibited (ICMP type 3 code 13)"
         );
         // An ICMPv6 prohibition arrives as EACCES; without the message it would be a local error.
         assert_eq!(

@@ -415,7 +415,12 @@ fn failures_name_rcode_and_server() {
 fn a_refused_port_fails_at_once() {
     let servers = one(|_| Reply::Silent);
     let (conf, port) = (servers.resolv_conf(""), servers.port);
+    let address = servers.addresses[0];
     drop(servers);
+    // The threads of the server may still hold its sockets.
+    while std::net::UdpSocket::bind((address, port)).is_err() {
+        std::thread::sleep(Duration::from_millis(5));
+    }
     let (outcome, took) = Driver::new(&conf, "", port).resolve("mx1", Family::Any, 2000);
     let (status, text) = failure(&outcome);
     assert_eq!(status, Status::ResolveFailed);
