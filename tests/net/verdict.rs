@@ -129,7 +129,7 @@ impl IcmpError<'_> {
             format!("[{target}]")
         };
         let sentence =
-            format!("connect to {shown}:{port}: {name} (ICMP type {kind} code {code} from {from})");
+            format!("connect to {shown}:{port}: {from} says {name} (ICMP type {kind} code {code})");
         let ran = net.check(&[target, port, "-o", "json"]);
         Verdict::of(ran, status, status_name, &[&sentence])
             .icmp(kind, code, from)
