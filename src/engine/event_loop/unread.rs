@@ -1,6 +1,6 @@
-//! Connections with more to read or to compare than one turn allows. They get the time that the turns have left, so
-//! that peers that send much do not keep the loop from the others: from starting connects, and from
-//! reading short answers.
+//! Connections with more to read or to compare than one turn allows. They get the time that the turns
+//! have left, so that peers that send much do not keep the loop from the others: from starting
+//! connects, and from reading short answers.
 //!
 //! They take turns as long as they have not received much more than a short answer. Those with very
 //! long answers are read one after the other, each to its end: to read them all at once would take no
@@ -128,15 +128,12 @@ impl EventLoop<'_, '_> {
 
     /// How many bytes this connection has received.
     fn received(&self, id: ConnId) -> u64 {
-        let owner = self
-            .connections
-            .get(id)
-            .map(|connection| connection.owner());
-        owner
-            .and_then(|(session, attempt)| {
-                Some(self.sessions.get(session)?.session.received(attempt))
-            })
-            .unwrap_or(0)
+        let Some(connection) = self.connections.get(id) else {
+            return 0;
+        };
+        let (session, attempt) = connection.owner();
+        let slot = self.sessions.get(session);
+        slot.map_or(0, |slot| slot.session.received(attempt))
     }
 
     /// Whether an event of this connection only says what is known: that there is more to read. If
