@@ -347,8 +347,10 @@ pub enum AddressSelection {
 /// The local end of a connection.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LocalBind {
-    /// The source address; the kernel chooses the port.
+    /// The source address.
     pub source: Option<IpAddr>,
+    /// The source port; the kernel chooses one without it.
+    pub port: Option<Port>,
     /// The outgoing interface (`SO_BINDTODEVICE`).
     pub interface: Option<Interface>,
 }

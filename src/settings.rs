@@ -15,6 +15,7 @@ mod dialogue;
 pub mod discover;
 mod error;
 pub mod options;
+mod origins;
 pub mod overrides;
 mod parse;
 pub mod request;

@@ -71,9 +71,18 @@ pub struct NetworkArgs {
     #[arg(short = '6')]
     pub ipv6: bool,
 
+    /// Use only this address family: `4` or `6`; like -4 and -6, for a macro that may be empty
+    #[arg(long, value_name = "FAMILY")]
+    pub family: Option<String>,
+
     /// Connect from this local address
     #[arg(long, value_name = "IP")]
     pub source: Option<String>,
+
+    /// Connect from this local port. The next connection from it to the same target is only possible after a minute,
+    /// unless this one ends with --close rst
+    #[arg(long, value_name = "PORT", allow_hyphen_values = true)]
+    pub source_port: Option<String>,
 
     /// Connect through this network interface
     #[arg(long, value_name = "IF")]

@@ -4,13 +4,14 @@
 
 use std::io;
 use std::io::ErrorKind;
-use std::net::{IpAddr, SocketAddr, SocketAddrV6};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::num::{NonZeroI32, NonZeroU32};
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
+use crate::address::Port;
 use crate::failure::{Failure, IcmpFact, IcmpVersion, Status};
 use crate::os::errno::{SocketFault, is_shortage, named_error_text, socket_fault};
 use crate::os::socket::TcpInfo;
@@ -383,18 +384,39 @@ fn prepared(plan: &Plan, remote: SocketAddr) -> Result<Socket, (&'static str, io
             .bind_device(Some(interface.name.as_bytes()))
             .map_err(|e| ("bind to the interface", e))?;
     }
-    if let Some(source) = plan.spec.bind.source {
-        let local = match source {
-            IpAddr::V6(v6) => SocketAddrV6::new(v6, 0, 0, plan.scope_id()).into(),
-            IpAddr::V4(_) => SocketAddr::new(source, 0),
-        };
-        socket::bind_address_without_port(socket.as_fd())
-            .map_err(|e| ("bind to the source address", e))?;
-        socket
-            .bind(&local.into())
-            .map_err(|e| ("bind to the source address", e))?;
-    }
+    bind_source(&socket, plan, remote)?;
     Ok(socket)
+}
+
+/// Binds the socket to the source address and port of the plan, if it has any.
+fn bind_source(
+    socket: &Socket,
+    plan: &Plan,
+    remote: SocketAddr,
+) -> Result<(), (&'static str, io::Error)> {
+    let (source, port) = match (plan.spec.bind.source, plan.spec.bind.port) {
+        (None, None) => return Ok(()),
+        (Some(source), port) => (source, port),
+        (None, port) if remote.is_ipv4() => (Ipv4Addr::UNSPECIFIED.into(), port),
+        (None, port) => (Ipv6Addr::UNSPECIFIED.into(), port),
+    };
+    let number = port.map_or(0, Port::get);
+    let local = match source {
+        IpAddr::V6(v6) if v6.is_unspecified() => SocketAddr::new(source, number),
+        IpAddr::V6(v6) => SocketAddrV6::new(v6, number, 0, plan.scope_id()).into(),
+        IpAddr::V4(_) => SocketAddr::new(source, number),
+    };
+    let (operation, prepared) = match port {
+        // Another connection from this port, to another target or in TIME_WAIT, does not matter.
+        Some(_) => ("bind to the source port", socket.set_reuse_address(true)),
+        None => (
+            "bind to the source address",
+            socket::bind_address_without_port(socket.as_fd()),
+        ),
+    };
+    prepared
+        .and_then(|()| socket.bind(&local.into()))
+        .map_err(|e| (operation, e))
 }
 
 /// The failure of a socket that could not be watched (`epoll_ctl(2)`).

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-/// The processor time that this thread has used (`CLOCK_THREAD_CPUTIME_ID` of `clock_gettime(2)`).
+/// The processor time that this thread has used (`CLOCK_THREAD_CPUTIME_ID`, `clock_gettime(2)`).
 pub fn of_this_thread() -> Duration {
     let mut time = libc::timespec {
         tv_sec: 0,

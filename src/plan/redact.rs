@@ -1,6 +1,6 @@
 //! Redaction: bytes with every part of a secret replaced by `***`.
 //!
-//! A part is at least [`PART`] bytes of a secret in a row, or the whole of a shorter secret. A peer
+//! A part is at least `PART` bytes of a secret in a row, or the whole of a shorter secret. A peer
 //! can send a secret in other forms, such as reversed or in smaller parts, which no search finds.
 
 use std::borrow::Cow;

@@ -15,64 +15,18 @@ use crate::plan::{
 };
 use crate::settings::config::Service;
 use crate::settings::cost::{self, Excess};
-use crate::settings::dialogue::{CompiledDialogue, dialogue};
-use crate::settings::error::{Located, SettingsError};
+use crate::settings::dialogue::{CompiledDialogue, dialogue, located};
+use crate::settings::error::{Located, Location, SettingsError};
+use crate::settings::origins::Origin;
 use crate::settings::overrides::Overrides;
-use crate::settings::request::RequestedFamily;
 use crate::settings::target_spec::TargetSpec;
-
-/// Where contradictions between options are reported. The options may come from several places, so
-/// this is the most specific one that gave any.
-#[derive(Debug, Clone, Copy)]
-pub enum Blame<'t> {
-    /// The command line: options are named with their dashes.
-    CommandLine,
-    /// A target with options of its own: options are named by their keys.
-    Target(&'t TargetSpec),
-}
-
-impl Blame<'_> {
-    /// An error in this option, given by its command line name.
-    fn error(self, option: &'static str, message: impl std::fmt::Display) -> SettingsError {
-        match self {
-            Self::CommandLine => SettingsError::in_option(option, message),
-            Self::Target(target) => {
-                let key = target.key.member(&self.name(option));
-                SettingsError::at(&target.location, &key, message)
-            }
-        }
-    }
-
-    /// An error that is not about a single option.
-    fn general(self, message: impl std::fmt::Display) -> SettingsError {
-        match self {
-            Self::CommandLine => SettingsError::new(message),
-            Self::Target(target) => target.error(message),
-        }
-    }
-
-    /// The name of an option in a message.
-    fn name(self, option: &'static str) -> String {
-        match self {
-            Self::CommandLine => option.to_owned(),
-            Self::Target(_) => option.trim_start_matches('-').replace('-', "_"),
-        }
-    }
-}
 
 /// Builds the spec of these options; many targets may share it.
 ///
 /// # Errors
 /// Every error found; nothing was sent.
-pub fn spec(
-    overrides: &Overrides,
-    family: Option<RequestedFamily>,
-    blame: Blame<'_>,
-) -> Result<ProbeSpec, Vec<SettingsError>> {
-    match (
-        dialogue(overrides),
-        transport_options(overrides, family, blame),
-    ) {
+pub fn spec(overrides: &Overrides) -> Result<ProbeSpec, Vec<SettingsError>> {
+    match (dialogue(overrides), transport_options(overrides)) {
         (Ok(dialogue), Ok(spec)) => {
             let CompiledDialogue {
                 steps,
@@ -85,19 +39,24 @@ pub fn spec(
                 charset,
                 ..spec
             };
-            reject_contradictions(&spec, blame).map_err(|error| vec![error])?;
-            cost::reject_excess(&spec).map_err(|Excess { option, message }| {
-                vec![match option {
-                    Some(option) => blame.error(option, message),
-                    None => blame.general(message),
-                }]
-            })?;
+            reject_contradictions(&spec, overrides).map_err(|error| vec![error])?;
+            cost::reject_excess(&spec).map_err(|excess| vec![excess_error(excess, overrides)])?;
             Ok(spec)
         }
         (dialogue, transport) => {
             let errors = dialogue.err().into_iter().flatten();
             Err(errors.chain(transport.err()).collect())
         }
+    }
+}
+
+/// The error of a probe that may cost too much, where the option or the dialogue was written.
+fn excess_error(Excess { option, message }: Excess, overrides: &Overrides) -> SettingsError {
+    let steps = overrides.steps.as_deref().unwrap_or_default();
+    match (option, located(steps)) {
+        (Some(option), _) => overrides.origins.error(option, message),
+        (None, Some(given)) => given.error(message),
+        (None, None) => SettingsError::new(message),
     }
 }
 
@@ -115,11 +74,7 @@ pub fn with_service(spec: ProbeSpec, service: Option<&Service>) -> ProbeSpec {
 }
 
 /// The spec without its dialogue.
-fn transport_options(
-    overrides: &Overrides,
-    family: Option<RequestedFamily>,
-    blame: Blame<'_>,
-) -> Result<ProbeSpec, SettingsError> {
+fn transport_options(overrides: &Overrides) -> Result<ProbeSpec, SettingsError> {
     let defaults = ProbeSpec::default();
     let interface = overrides.interface.as_ref().map(interface).transpose()?;
     let source = match &overrides.source {
@@ -128,11 +83,15 @@ fn transport_options(
     };
     let timeout = overrides.timeout.unwrap_or(defaults.timeout);
     Ok(ProbeSpec {
-        family: family_of(source, family, blame)?,
+        family: family_of(source, overrides)?,
         addresses: overrides.addresses.unwrap_or(defaults.addresses),
-        bind: LocalBind { source, interface },
+        bind: LocalBind {
+            source,
+            port: overrides.source_port,
+            interface,
+        },
         timeout,
-        attempts: attempts(overrides, timeout, blame)?,
+        attempts: attempts(overrides, timeout)?,
         expected: overrides.want.unwrap_or(defaults.expected),
         max_bytes: overrides.max_bytes.unwrap_or(defaults.max_bytes),
         close: overrides.close.unwrap_or(defaults.close),
@@ -163,23 +122,19 @@ fn needs_zone(source: IpAddr, interface: Option<&Interface>) -> bool {
 }
 
 /// The address family: that of the source address, else the one that was asked for.
-fn family_of(
-    source: Option<IpAddr>,
-    requested: Option<RequestedFamily>,
-    blame: Blame<'_>,
-) -> Result<Family, SettingsError> {
+fn family_of(source: Option<IpAddr>, overrides: &Overrides) -> Result<Family, SettingsError> {
     let of_source = source.map(|address| match address {
         IpAddr::V4(_) => Family::V4,
         IpAddr::V6(_) => Family::V6,
     });
-    match (of_source, requested) {
-        (Some(of_source), Some(requested)) if of_source != requested.family => {
-            let message = format!("is not an address of the family of `{}`", requested.option);
-            Err(blame.error("--source", message))
+    match (of_source, overrides.family) {
+        (Some(of_source), Some(requested)) if of_source != requested => {
+            let origins = &overrides.origins;
+            let family = origins.name_beside("--source", "--family");
+            let message = format!("is not an address of the family of {family}");
+            Err(origins.error("--source", message))
         }
-        (of_source, requested) => Ok(of_source
-            .or(requested.map(|requested| requested.family))
-            .unwrap_or_default()),
+        (of_source, requested) => Ok(of_source.or(requested).unwrap_or_default()),
     }
 }
 
@@ -195,19 +150,16 @@ fn interface(given: &Located) -> Result<Interface, SettingsError> {
     })
 }
 
-fn attempts(
-    overrides: &Overrides,
-    timeout: Duration,
-    blame: Blame<'_>,
-) -> Result<Option<Attempts>, SettingsError> {
+fn attempts(overrides: &Overrides, timeout: Duration) -> Result<Option<Attempts>, SettingsError> {
+    let origins = &overrides.origins;
     let Some(count) = overrides.count.and_then(NonZeroU32::new) else {
         let option = match (overrides.interval, overrides.require) {
             (None, None) => return Ok(None),
             (Some(_), _) => "--interval",
             (None, Some(_)) => "--require",
         };
-        let message = format!("requires `{}`", blame.name("--count"));
-        return Err(blame.error(option, message));
+        let message = format!("requires {}", origins.name_beside(option, "--count"));
+        return Err(origins.error(option, message));
     };
     let require = overrides
         .require
@@ -215,19 +167,19 @@ fn attempts(
         .unwrap_or(NonZeroU32::MIN);
     if require > count {
         let message = format!(
-            "{require} is greater than `{}` ({count})",
-            blame.name("--count")
+            "{require} is greater than {} ({count})",
+            origins.name_beside("--require", "--count")
         );
-        return Err(blame.error("--require", message));
+        return Err(origins.error("--require", message));
     }
     let interval = overrides.interval.unwrap_or(Attempts::INTERVAL);
     if interval.saturating_mul(require.get() - 1) >= timeout {
         let message = format!(
-            "{require} attempts with an interval of {} do not fit into the deadline: raise `{}`",
+            "{require} attempts with an interval of {} do not fit into the deadline: raise {}",
             humantime::format_duration(interval),
-            blame.name("--timeout")
+            origins.name_beside("--require", "--timeout")
         );
-        return Err(blame.error("--require", message));
+        return Err(origins.error("--require", message));
     }
     Ok(Some(Attempts {
         count,
@@ -236,26 +188,54 @@ fn attempts(
     }))
 }
 
-fn reject_contradictions(spec: &ProbeSpec, blame: Blame<'_>) -> Result<(), SettingsError> {
+fn reject_contradictions(spec: &ProbeSpec, overrides: &Overrides) -> Result<(), SettingsError> {
+    let origins = &overrides.origins;
     let is_closed = matches!(spec.expected, Expected::Closed(_));
     if is_closed && !(spec.steps.is_empty() && spec.quit.is_none()) {
-        let message = match blame {
-            Blame::CommandLine => "cannot be combined with `--send`, `--expect` and `--quit`",
-            Blame::Target(_) => "cannot be combined with `steps` and `quit`",
+        let message = if origins.can_be_overridden("--expect-closed") {
+            "cannot be combined with `steps` and `quit`"
+        } else {
+            "cannot be combined with `--send`, `--expect` and `--quit`"
         };
-        return Err(blame.error("--expect-closed", message));
+        return Err(origins.error("--expect-closed", message));
     }
     let is_repeated = spec
         .attempts
         .is_some_and(|attempts| attempts.count.get() > 1);
     if spec.addresses == AddressSelection::All && is_repeated {
-        let message = match blame {
-            Blame::CommandLine => "cannot be combined with `--addresses all`: remove one of them",
-            Blame::Target(_) => "cannot be combined with `addresses`: remove one of them",
-        };
-        return Err(blame.error("--count", message));
+        let other = origins.name_beside("--count", "--addresses");
+        let mut message = format!("cannot be combined with {other} `all`: remove one of them");
+        for (option, value) in [
+            ("--count", "`--count 1`"),
+            ("--addresses", "`--addresses any`"),
+        ] {
+            if origins.can_be_overridden(option) {
+                message.push_str(", or give ");
+                message.push_str(value);
+            }
+        }
+        return Err(origins.error("--count", message));
     }
     Ok(())
+}
+
+/// Where the address family of a probe was written.
+#[derive(Debug, Clone, Default)]
+pub struct FamilyOrigin(Option<Arc<Origin>>);
+
+impl FamilyOrigin {
+    /// That of these options: an option, or the source address.
+    pub fn of(overrides: &Overrides) -> Self {
+        let origins = &overrides.origins;
+        Self(origins.get("--family").or(origins.get("--source")).cloned())
+    }
+
+    fn error(&self, message: String) -> SettingsError {
+        match &self.0 {
+            Some(origin) => origin.error(message),
+            None => SettingsError::new(message),
+        }
+    }
 }
 
 /// The plan to probe this target as this spec says. Only the two together can be wrong: address
@@ -267,7 +247,7 @@ fn reject_contradictions(spec: &ProbeSpec, blame: Blame<'_>) -> Result<(), Setti
 pub fn plan(
     spec: &Arc<ProbeSpec>,
     target: Target,
-    family: Option<RequestedFamily>,
+    family: &FamilyOrigin,
 ) -> Result<Plan, SettingsError> {
     let zone = zone(&target.host, spec)?;
     let plan = Plan {
@@ -290,6 +270,9 @@ pub fn plan(
 
 /// An error of [`plan`] at the location of the target.
 pub fn in_target(target: &TargetSpec, error: SettingsError) -> SettingsError {
+    if error.location != Location::CommandLine {
+        return error;
+    }
     let SettingsError { key, message, .. } = error;
     if target.key.is_none() {
         return SettingsError::at(&target.location, &key, message);
@@ -302,22 +285,19 @@ pub fn in_target(target: &TargetSpec, error: SettingsError) -> SettingsError {
 }
 
 /// A numeric address must be of the family that was asked for.
-fn reject_other_family(plan: &Plan, family: Option<RequestedFamily>) -> Result<(), SettingsError> {
+fn reject_other_family(plan: &Plan, family: &FamilyOrigin) -> Result<(), SettingsError> {
     let is_other = |address: IpAddr| match plan.spec.family {
         Family::Any => false,
         Family::V4 => address.is_ipv6(),
         Family::V6 => address.is_ipv4(),
     };
     if plan.ip().is_some_and(is_other) {
-        let option = family.map_or("--source", |family| family.option);
         let wanted = match plan.spec.family {
             Family::V4 => "IPv4",
             Family::V6 | Family::Any => "IPv6",
         };
-        return Err(SettingsError::in_option(
-            option,
-            format!("the target {} is not an {wanted} address", plan.target.host),
-        ));
+        let host = &plan.target.host;
+        return Err(family.error(format!("the target {host} is not an {wanted} address")));
     }
     Ok(())
 }

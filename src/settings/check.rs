@@ -6,7 +6,7 @@ use crate::address::Target;
 use crate::escape::escaped_prefix;
 use crate::output::Format;
 use crate::plan::Plan;
-use crate::settings::build::{Blame, plan, spec, with_service};
+use crate::settings::build::{FamilyOrigin, plan, spec, with_service};
 use crate::settings::config::Configuration;
 use crate::settings::error::SettingsError;
 use crate::settings::overrides::Overrides;
@@ -49,9 +49,9 @@ pub fn check(request: CheckRequest, config: Configuration) -> Result<Check, Sett
     let overrides = probe.overrides.or(of_service).or_defaults(config.defaults);
     let target = Target::from_arguments(&host, port.as_deref(), overrides.port)
         .map_err(SettingsError::new)?;
-    let spec = spec(&overrides, probe.family, Blame::CommandLine).map_err(SettingsError::first)?;
+    let spec = spec(&overrides).map_err(SettingsError::first)?;
     let spec = with_service(spec, service.as_ref());
-    let plan = plan(&Arc::new(spec), target, probe.family)?;
+    let plan = plan(&Arc::new(spec), target, &FamilyOrigin::of(&overrides))?;
     reject_unmeasured(&format, &plan)?;
     if transcript == Transcript::Shown && !matches!(format, Format::Text) {
         return Err(SettingsError::in_option("--verbose", "requires `-o text`"));

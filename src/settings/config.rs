@@ -194,13 +194,11 @@ impl Configuration {
 
     fn read_file(&mut self, path: &Path, parts: ConfigParts) -> Result<FileContent, Refusal> {
         let (bytes, privacy) = file::read(path, MAX_FILE_BYTES)?;
-        Ok(match String::from_utf8(bytes) {
-            Ok(text) => self.read_text(&path.display().to_string(), &text, privacy, parts),
-            Err(_) => {
-                self.file_error(path, "is not UTF-8 text");
-                FileContent::None
-            }
-        })
+        let Ok(text) = String::from_utf8(bytes) else {
+            self.file_error(path, "is not UTF-8 text");
+            return Ok(FileContent::None);
+        };
+        Ok(self.read_text(&path.display().to_string(), &text, privacy, parts))
     }
 
     fn file_error(&mut self, path: &Path, why: &str) {

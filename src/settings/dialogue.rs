@@ -82,7 +82,7 @@ const MAX_STEPS: usize = 1000;
 const MAX_MEMORY: usize = 8 << 20;
 
 /// Where the first step with a text was given.
-fn located(steps: &[StepSpec]) -> Option<&Located> {
+pub fn located(steps: &[StepSpec]) -> Option<&Located> {
     steps.iter().find_map(|step| match step {
         StepSpec::Send(
             SendSpec::Text(given) | SendSpec::Hex(given) | SendSpec::OfService(given, _),

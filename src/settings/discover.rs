@@ -9,12 +9,12 @@ use crate::plan::{Plan, ProbeSpec, TargetMeta};
 use crate::settings::batch::{
     Bounds, Draft, DraftOrigin, TARGET_TIMEOUT, assign_ids, bounds, seed, without_repeats,
 };
-use crate::settings::build::{Blame, plan, spec};
+use crate::settings::build::{FamilyOrigin, plan, spec};
 use crate::settings::config::Configuration;
 use crate::settings::error::SettingsError;
 use crate::settings::options::network;
 use crate::settings::overrides::Overrides;
-use crate::settings::request::{ProbeRequest, RequestedFamily, ResolverChoice};
+use crate::settings::request::{ProbeRequest, ResolverChoice};
 use crate::settings::services;
 
 /// The most ports that become items without being probed; a longer list is more likely a typing
@@ -40,7 +40,7 @@ pub fn ports(host: &str, list: &str, config: &Configuration) -> Result<Vec<Plan>
         SettingsError::in_option(PORT_LIST, format!("{why}{hint}"))
     })?;
     reject_empty(&entries)?;
-    PortPlans::new(config, &host, ProbeSpec::default(), None).build(&entries)
+    PortPlans::new(config, &host, ProbeSpec::default(), FamilyOrigin::default()).build(&entries)
 }
 
 /// An empty array would make Zabbix delete what it discovered, and a macro without a value expands
@@ -112,15 +112,15 @@ pub fn open(request: &OpenRequest, config: &Configuration) -> Result<Candidates,
         timeout: Some(TARGET_TIMEOUT),
         ..Overrides::default()
     };
-    let ProbeRequest {
-        overrides, family, ..
-    } = &request.probe;
-    let overrides = overrides
+    let overrides = request
+        .probe
+        .overrides
         .clone()
         .or(config.defaults.network_only())
         .or(default_timeout);
-    let spec = spec(&overrides, *family, Blame::CommandLine).map_err(SettingsError::first)?;
-    let plans = PortPlans::new(config, &host, spec, *family).build(&entries)?;
+    let spec = spec(&overrides).map_err(SettingsError::first)?;
+    let plans =
+        PortPlans::new(config, &host, spec, FamilyOrigin::of(&overrides)).build(&entries)?;
     Ok(Candidates {
         plans: plans.into_iter().map(Arc::new).collect(),
         bounds: request.bounds.clone(),
@@ -140,7 +140,7 @@ struct NamedSpec {
 struct PortPlans<'c> {
     config: &'c Configuration,
     host: &'c Host,
-    family: Option<RequestedFamily>,
+    family: FamilyOrigin,
     spec: ProbeSpec,
     /// The row of each service.
     named: Vec<(Option<Arc<str>>, NamedSpec)>,
@@ -151,7 +151,7 @@ impl<'c> PortPlans<'c> {
         config: &'c Configuration,
         host: &'c Host,
         spec: ProbeSpec,
-        family: Option<RequestedFamily>,
+        family: FamilyOrigin,
     ) -> Self {
         Self {
             config,
@@ -184,7 +184,7 @@ impl<'c> PortPlans<'c> {
             ..TargetMeta::default()
         };
         let host = self.host.clone();
-        let plan = plan(&spec, Target { host, port }, self.family)?;
+        let plan = plan(&spec, Target { host, port }, &self.family)?;
         Ok(Draft {
             origin: DraftOrigin::Other(0),
             plan: Plan {

@@ -61,13 +61,7 @@ impl SettingsError {
 
 impl fmt::Display for SettingsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.location {
-            Location::CommandLine => {}
-            Location::Target(text) => write!(f, "target `{}`: ", escaped_prefix(text, 80))?,
-            Location::StdinLine(line) => write!(f, "-:{line}: ")?,
-            Location::File(file) => write!(f, "{}: ", escaped_prefix(file, 200))?,
-            Location::FileLine { file, line } => write!(f, "{file}:{line}: ")?,
-        }
+        self.location.fmt(f)?;
         if !self.key.is_none() {
             write!(f, "{}: ", self.key)?;
         }
@@ -95,6 +89,29 @@ pub enum Location {
         /// The line.
         line: usize,
     },
+}
+
+impl Location {
+    /// Whether both are in the same file or line of standard input.
+    pub fn has_file(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::FileLine { file, .. }, Self::FileLine { file: other, .. }) => file == other,
+            _ => self == other,
+        }
+    }
+}
+
+impl fmt::Display for Location {
+    /// The location with a colon and a blank after it; nothing for the command line.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::CommandLine => Ok(()),
+            Self::Target(text) => write!(f, "target `{}`: ", escaped_prefix(text, 80)),
+            Self::StdinLine(line) => write!(f, "-:{line}: "),
+            Self::File(file) => write!(f, "{}: ", escaped_prefix(file, 200)),
+            Self::FileLine { file, line } => write!(f, "{file}:{line}: "),
+        }
+    }
 }
 
 /// An option with its dashes, such as `--timeout`, or a path of configuration keys, such as

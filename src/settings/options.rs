@@ -13,11 +13,10 @@ use crate::escape::escaped_prefix;
 use crate::output::Format;
 use crate::plan::Family;
 use crate::settings::error::{Located, SettingsError};
+use crate::settings::origins::{Origin, Origins};
 use crate::settings::overrides::{OptionName, Overrides};
 use crate::settings::parse::{self, InvalidValue};
-use crate::settings::request::{
-    CheckRequest, ProbeRequest, RequestedFamily, ResolverChoice, Transcript,
-};
+use crate::settings::request::{CheckRequest, ProbeRequest, ResolverChoice, Transcript};
 use crate::settings::step_spec::{
     ExpectSpec, LineEnds, PatternSpec, RejectSpec, SendSpec, StepSpec,
 };
@@ -57,7 +56,9 @@ pub fn probe(args: &ProbeArgs) -> Result<ProbeRequest, SettingsError> {
         ("--max-bytes", &args.max_bytes),
         ("--timeout", &args.network.timeout),
         ("--addresses", &args.addresses),
+        ("--family", &args.network.family),
         ("--source", &args.network.source),
+        ("--source-port", &args.network.source_port),
         ("--interface", &args.network.interface),
         ("--count", &args.count),
         ("--interval", &args.interval),
@@ -71,7 +72,7 @@ pub fn probe(args: &ProbeArgs) -> Result<ProbeRequest, SettingsError> {
             steps,
             quit,
             line_ends: args.crlf.then_some(LineEnds::CrLf),
-            ..options
+            ..with_family(options, &args.network)?
         },
         service: non_empty(&args.service).map(str::to_owned),
         ..network
@@ -85,13 +86,14 @@ pub fn probe(args: &ProbeArgs) -> Result<ProbeRequest, SettingsError> {
 pub fn network(args: &NetworkArgs) -> Result<ProbeRequest, SettingsError> {
     let overrides = parse_options(&[
         ("--timeout", &args.timeout),
+        ("--family", &args.family),
         ("--source", &args.source),
+        ("--source-port", &args.source_port),
         ("--interface", &args.interface),
     ])?;
     Ok(ProbeRequest {
-        overrides,
+        overrides: with_family(overrides, args)?,
         service: None,
-        family: family(args),
         resolver: resolver(args)?,
     })
 }
@@ -109,13 +111,31 @@ fn parse_options(args: &[(&'static str, &Option<String>)]) -> Result<Overrides, 
     }
 }
 
-fn family(args: &NetworkArgs) -> Option<RequestedFamily> {
-    let (family, option) = match (args.ipv4, args.ipv6) {
-        (true, _) => (Family::V4, "-4"),
-        (_, true) => (Family::V6, "-6"),
-        _ => return None,
+/// The flag that selects an address family.
+fn family_flag(args: &NetworkArgs) -> Option<(Family, &'static str)> {
+    match (args.ipv4, args.ipv6) {
+        (true, _) => Some((Family::V4, "-4")),
+        (_, true) => Some((Family::V6, "-6")),
+        _ => None,
+    }
+}
+
+/// Adds the family of `-4` or `-6`.
+fn with_family(overrides: Overrides, args: &NetworkArgs) -> Result<Overrides, SettingsError> {
+    let Some((family, flag)) = family_flag(args) else {
+        return Ok(overrides);
     };
-    Some(RequestedFamily { family, option })
+    if overrides.family.is_some_and(|other| other != family) {
+        let message = format!("cannot be combined with `{flag}`: remove one of them");
+        return Err(SettingsError::in_option("--family", message));
+    }
+    let mut origins = Origins::default();
+    origins.add("--family", Origin::of(&Located::in_option(flag, "")));
+    Ok(Overrides {
+        family: Some(family),
+        origins: origins.or(overrides.origins),
+        ..overrides
+    })
 }
 
 fn resolver(args: &NetworkArgs) -> Result<ResolverChoice, SettingsError> {
@@ -273,7 +293,7 @@ mod tests {
             probe(&args.probe).is_ok_and(|request| request.overrides != Overrides::default())
         };
         for OptionName { option, .. } in Overrides::NAMES {
-            let values = ["1", "first", "fin", "filtered"];
+            let values = ["1", "4", "first", "fin", "filtered"];
             assert!(
                 values.iter().any(|value| is_read(option, value)),
                 "{option} is not read"

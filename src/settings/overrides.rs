@@ -6,8 +6,9 @@
 use std::time::Duration;
 
 use crate::address::Port;
-use crate::plan::{AddressSelection, Close, Expected};
+use crate::plan::{AddressSelection, Close, Expected, Family};
 use crate::settings::error::{Located, SettingsError};
+use crate::settings::origins::{Origin, Origins};
 use crate::settings::parse::{self, InvalidValue};
 use crate::settings::step_spec::{LineEnds, SendSpec, StepSpec};
 
@@ -41,6 +42,8 @@ macro_rules! overrides {
         pub struct Overrides {
             $($(#[$doc])* pub $field: Option<$type>,)*
             $($(#[$other_doc])* pub $other: Option<$other_type>,)*
+            /// Where the options with a simple value were written.
+            pub origins: Origins,
         }
 
         impl Overrides {
@@ -52,15 +55,16 @@ macro_rules! overrides {
             pub fn parse(
                 value: &mut dyn FnMut(OptionName) -> Option<Located>,
             ) -> (Self, Vec<SettingsError>) {
-                let mut errors = Vec::new();
+                let (mut errors, mut origins) = (Vec::new(), Origins::default());
                 let overrides = Self {
                     $($field: value(OptionName { key: $key, option: $option }).and_then(|given| {
+                        origins.add($option, Origin::of(&given));
                         let parsed: Result<$type, InvalidValue> = $parse(&given);
                         parsed.map_err(|why| errors.push(given.invalid(&why))).ok()
                     }),)*
                     ..Self::default()
                 };
-                (overrides, errors)
+                (Self { origins, ..overrides }, errors)
             }
 
             /// These overrides, completed by those of `base`.
@@ -68,6 +72,7 @@ macro_rules! overrides {
                 Self {
                     $($field: self.$field.or(base.$field),)*
                     $($other: self.$other.or(base.$other),)*
+                    origins: self.origins.or(base.origins),
                 }
             }
         }
@@ -84,8 +89,12 @@ overrides! {
         timeout: Duration = "timeout", "--timeout", text(parse::duration);
         /// How many addresses of a name are tried.
         addresses: AddressSelection = "addresses", "--addresses", text(parse::addresses);
+        /// The address family.
+        family: Family = "family", "--family", text(parse::family);
         /// The source address; whether this machine has it is checked later.
         source: Located = "source", "--source", located;
+        /// The source port.
+        source_port: Port = "source_port", "--source-port", text(parse::port);
         /// The interface; whether this machine has it is checked later.
         interface: Located = "interface", "--interface", located;
         /// The number of connects.
@@ -129,8 +138,11 @@ impl Overrides {
     pub fn network_only(&self) -> Self {
         Self {
             timeout: self.timeout,
+            family: self.family,
             source: self.source.clone(),
+            source_port: self.source_port,
             interface: self.interface.clone(),
+            origins: self.origins.clone(),
             ..Self::default()
         }
     }

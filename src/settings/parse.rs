@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use crate::address::Port;
 use crate::address::cidr::HostsError;
 use crate::address::port_list::PortListError;
 use crate::cli::values;
 use crate::escape::escaped_prefix;
-use crate::plan::{AddressSelection, Close, Expected, OnTimeout};
+use crate::plan::{AddressSelection, Close, Expected, Family, OnTimeout};
 
 /// The values of `--addresses`.
 const ADDRESSES: [(&str, AddressSelection); 3] = [
@@ -14,6 +15,8 @@ const ADDRESSES: [(&str, AddressSelection); 3] = [
     ("first", AddressSelection::First),
     ("all", AddressSelection::All),
 ];
+/// The values of `--family`.
+const FAMILY: [(&str, Family); 2] = [("4", Family::V4), ("6", Family::V6)];
 /// The values of `--close`.
 const CLOSE: [(&str, Close); 2] = [("fin", Close::Fin), ("rst", Close::Rst)];
 /// The values of `--expect-closed`.
@@ -125,6 +128,28 @@ pub fn choice<T: Copy>(text: &str, known: &[(&'static str, T)]) -> Result<T, Inv
 /// When the value is unknown.
 pub fn addresses(text: &str) -> Result<AddressSelection, InvalidValue> {
     choice(text, &ADDRESSES)
+}
+
+/// Parses `--family`.
+///
+/// # Errors
+/// When the value is unknown.
+pub fn family(text: &str) -> Result<Family, InvalidValue> {
+    choice(text, &FAMILY)
+}
+
+/// Parses a port.
+///
+/// # Errors
+/// When it is not a number from 1 to 65535.
+pub fn port(text: &str) -> Result<Port, InvalidValue> {
+    let invalid = InvalidValue::NotANumber {
+        min: 1,
+        max: 65_535,
+    };
+    let number = number(text, 1, 65_535)?;
+    let number = u16::try_from(number).ok();
+    number.and_then(Port::new).ok_or(invalid)
 }
 
 /// Parses `--close`.

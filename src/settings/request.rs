@@ -2,7 +2,6 @@
 //! line makes these from its arguments; other front ends make them directly.
 
 use crate::output::Format;
-use crate::plan::Family;
 use crate::settings::overrides::Overrides;
 
 /// How targets are probed.
@@ -12,8 +11,6 @@ pub struct ProbeRequest {
     pub overrides: Overrides,
     /// The named service.
     pub service: Option<String>,
-    /// The address family.
-    pub family: Option<RequestedFamily>,
     /// How names are resolved.
     pub resolver: ResolverChoice,
 }
@@ -31,15 +28,6 @@ pub struct CheckRequest {
     pub format: Format,
     /// Whether each step is explained.
     pub transcript: Transcript,
-}
-
-/// An address family that was asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RequestedFamily {
-    /// The family.
-    pub family: Family,
-    /// The option, for errors.
-    pub option: &'static str,
 }
 
 /// How names are resolved.

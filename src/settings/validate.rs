@@ -87,7 +87,7 @@ fn spec_errors(
         return vec![target.error("a target needs a `port`: its service has none")];
     };
     let host = target.hosts.first();
-    let plan = plan(&cached.spec, Target { host, port }, None);
+    let plan = plan(&cached.spec, Target { host, port }, &cached.family);
     let error = plan.err().map(|error| in_target(target, error));
     error.into_iter().collect()
 }

@@ -59,6 +59,7 @@ fn thousand_targets() {
     for source in [None, Some("10.77.0.1".parse::<IpAddr>().unwrap())] {
         let origin = LocalBind {
             source,
+            port: None,
             interface: None,
         };
         let spec = Arc::new(ProbeSpec {

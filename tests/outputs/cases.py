@@ -669,7 +669,7 @@ def two_peers():
 case("batch_json", "batch", two_peers(), files={"config.toml": TARGETS})
 case("batch_compact", "batch --compact", two_peers(), files={"config.toml": TARGETS})
 case("batch_text", "batch -o text", two_peers(), files={"config.toml": TARGETS})
-case("batch_ndjson", "batch -o ndjson --concurrency 1", two_peers(), files={"config.toml": TARGETS})
+case("batch_ndjson", "batch -o ndjson --concurrency 1 --seed 7", two_peers(), files={"config.toml": TARGETS})
 case(
     "batch_ndjson_compact",
     "batch -o ndjson --compact --concurrency 1 --seed 7",
@@ -747,18 +747,18 @@ case(
 case("batch_verbose", "batch 127.0.0.1:2525 -v", {2525: greeting()})
 case(
     "batch_verbose_bounds",
-    "batch 127.0.0.1:2001-2010 -v -o sender --metrics up --concurrency 5 --threads 2 --rate 5000 --per-host 0",
+    "batch 127.0.0.1:2001-2010 -v -o sender --metrics up --concurrency 5 --seed 7 --threads 2 --rate 5000 --per-host 0",
 )
 case("batch_verbose_many", shell="zbx-tcp batch 127.0.0.0/21:2001 -v | tr , '\\n' | grep -c '\"status\":3'")
 case("batch_terminal", "batch -o text", two_peers(), files={"config.toml": TARGETS}, terminal=True)
 case(
     "batch_not_tried",
-    "batch 127.0.0.1:2525,2526,2527 --concurrency 1 --deadline 0.5 --expect x",
+    "batch 127.0.0.1:2525,2526,2527 --concurrency 1 --seed 7 --deadline 0.5 --expect x",
     {port: Scripted() for port in (2525, 2526, 2527)},
 )
 case(
     "batch_not_tried_text",
-    "batch 127.0.0.1:2525-2526 --concurrency 1 --deadline 0.5 -o text",
+    "batch 127.0.0.1:2525-2526 --concurrency 1 --seed 7 --deadline 0.5 -o text",
     {2525: Full(), 2526: Full()},
 )
 case(

@@ -489,7 +489,7 @@ fn invalid_targets_of_a_file_are_refused() {
         ),
         (
             "host = \"a\"\nport = 1\ncount = 2\nrequire = 3",
-            "1: targets[1].require: 3 is greater than `count` (2)",
+            "5: targets[1].require: 3 is greater than `targets[1].count` (2)",
         ),
         (
             "host = \"a\"\nport = 1\nsource = \"192.0.2.1\"",
@@ -497,7 +497,7 @@ fn invalid_targets_of_a_file_are_refused() {
         ),
         (
             "host = \"a\"\nservice = \"ssh\"\nexpect_closed = \"answered\"",
-            "1: targets[1].expect_closed: cannot be combined with `steps` and `quit`",
+            "4: targets[1].expect_closed: cannot be combined with `steps` and `quit`",
         ),
     ] {
         refused_once(&format!("[[targets]]\n{section}\n"), start);

@@ -591,3 +591,44 @@ fn sigterm_ends_a_check_at_once() {
         "SIGTERM keeps its default action"
     );
 }
+
+#[test]
+fn a_family_can_be_given_as_a_value() {
+    let peer = Peer::greeting(b"");
+    let port = peer.port();
+    for family in ["--family=4", "--family="] {
+        check(&["localhost", &port, family, "-o", "family"]).prints("4", 0);
+    }
+    check(&["localhost", &port, "--family=6", "-o", "up"]).prints("0", 1);
+    check(&["127.0.0.1", &port, "--family=6"])
+        .refuses("--family: the target 127.0.0.1 is not an IPv6 address");
+    check(&["h", "1", "--family=5"]).refuses("--family: unknown value `5`: use `4` or `6`");
+    check(&["h", "1", "--family=4", "-6"]).refuses("--family: cannot be combined with `-6`");
+    check(&["127.0.0.1", &port, "--family=4", "-4"]).prints("1", 0);
+}
+
+#[test]
+fn the_source_port_is_used() {
+    let (sender, received) = mpsc::channel();
+    let peer = Peer::start(move |stream: std::net::TcpStream| {
+        sender.send(stream.peer_addr().unwrap()).unwrap();
+    });
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let source = free.local_addr().unwrap().port().to_string();
+    drop(free);
+    let port = peer.port();
+    for words in [&["--close", "rst"][..], &["--source", "127.0.0.1"]] {
+        let own = ["127.0.0.1", &port, "--source-port", &source];
+        check(&[&own, words].concat()).prints("1", 0);
+        assert_eq!(received.recv().unwrap().port().to_string(), source);
+    }
+    // A port that cannot be used says nothing about the target.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = listener.local_addr().unwrap().port().to_string();
+    let words = ["127.0.0.1", &port, "--source-port", &taken, "-t", "0.3"];
+    let source = ["--source", "127.0.0.1", "-o", "status"];
+    check(&[&words[..], &source].concat()).prints("15", 1);
+    for bad in ["0", "65536", "-1", "x"] {
+        check(&["h", "1", "--source-port", bad]).refuses("--source-port: ");
+    }
+}

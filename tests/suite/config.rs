@@ -335,7 +335,8 @@ fn defaults_of_attempts_apply_only_with_count() {
         |words: &[&str]| config.run(&[&["check", "127.0.0.1", &peer.port()], words].concat());
     check(&[]).prints("1", 0);
     check(&["--count", "2", "-o", "attempts.sent"]).prints("2", 0);
-    check(&["--count", "1"]).refuses("--require: 2 is greater than `--count` (1)");
+    check(&["--count", "1"])
+        .refuses("config.toml:3: defaults.require: 2 is greater than `--count` (1)");
     check(&["--interval", "1s"]).refuses("--interval: requires `--count`");
 }
 
@@ -351,4 +352,54 @@ fn many_services_cost_no_more_than_their_text() {
     let ran = config.run(&["check", "127.0.0.1", "-s", "s79999", "-o", "status"]);
     ran.prints("3", 1);
     assert!(ran.took < Duration::from_secs(30), "{:?}", ran.took);
+}
+
+#[test]
+fn conflicts_are_named_by_where_they_were_written() {
+    let config = ConfigFile::new("[defaults]\ncount = 3\naddresses = \"all\"\n");
+    let peer = Peer::greeting(b"x");
+    let port = peer.port();
+    let check = |words: &[&str]| config.run(&[&["check", "127.0.0.1", &port], words].concat());
+    check(&[]).refuses(
+        "config.toml:2: defaults.count: cannot be combined with `defaults.addresses` `all`: remove one of them, or give `--count 1`, or give `--addresses any`",
+    );
+    check(&["--count", "2"]).refuses("--count: cannot be combined with `defaults.addresses` (");
+    check(&["--addresses", "all"]).refuses(
+        "config.toml:2: defaults.count: cannot be combined with `--addresses` `all`: remove one of them, or give `--count 1`",
+    );
+    // The command line takes a default back.
+    for words in [
+        ["-n", "1"],
+        ["--addresses", "any"],
+        ["--addresses", "first"],
+    ] {
+        check(&words).prints("1", 0);
+    }
+    let closed = ConfigFile::new("[defaults]\nexpect_closed = \"answered\"\n");
+    closed
+        .run(&["check", "127.0.0.1", &port, "--expect", "x"])
+        .refuses(
+            "config.toml:2: defaults.expect_closed: cannot be combined with `steps` and `quit`",
+        );
+    let family = ConfigFile::new(
+        "[defaults]\nfamily = 4\n[services.six]\nport = 1\nfamily = \"6\"\n[[targets]]\nhost = \"::1\"\nport = 1\ngroup = \"a\"\n\
+         [[targets]]\nhost = \"::1\"\nport = 1\nfamily = \"4\"\ngroup = \"b\"\n",
+    );
+    let check = |words: &[&str]| family.run(&[&["check"], words].concat());
+    check(&["::1", "1"])
+        .refuses("config.toml:2: defaults.family: the target ::1 is not an IPv4 address");
+    check(&["127.0.0.1", "-s", "six"])
+        .refuses("config.toml:5: services.six.family: the target 127.0.0.1 is not an IPv6 address");
+    check(&["::1", "-s", "six"]).prints("0", 1);
+    check(&["::1", "1", "-6"]).prints("0", 1);
+    check(&["::1", "1", "--family", "6"]).prints("0", 1);
+    check(&["::1", "1", "--source", "127.0.0.1"])
+        .refuses("config.toml:2: defaults.family: the target ::1 is not an IPv4 address");
+    check(&["127.0.0.1", "1", "-6", "--source", "127.0.0.1"])
+        .refuses("--source: is not an address of the family of `-6`");
+    family
+        .run(&["batch", "-g", "b"])
+        .refuses("config.toml:13: targets[2].family: the target ::1 is not an IPv4 address");
+    let ran = family.run(&["batch", "-g", "a", "-6"]);
+    assert!(ran.out.contains("\"family\":6"), "{}", ran.out);
 }

@@ -11,7 +11,8 @@
     clippy::items_after_statements,
     clippy::cast_possible_truncation,
     clippy::format_collect,
-    clippy::naive_bytecount
+    clippy::naive_bytecount,
+    clippy::format_push_string
 )]
 
 mod addresses;

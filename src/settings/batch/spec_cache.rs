@@ -8,12 +8,12 @@ use foldhash::fast::RandomState;
 
 use crate::address::Port;
 use crate::plan::ProbeSpec;
-use crate::settings::build::{Blame, spec, with_service};
+use crate::settings::build::{FamilyOrigin, spec, with_service};
 use crate::settings::config::{Configuration, Service};
 use crate::settings::dialogue::dialogue;
 use crate::settings::error::{Location, SettingsError};
 use crate::settings::overrides::Overrides;
-use crate::settings::request::{ProbeRequest, RequestedFamily};
+use crate::settings::request::ProbeRequest;
 use crate::settings::services;
 use crate::settings::target_spec::TargetSpec;
 
@@ -43,6 +43,8 @@ pub struct CachedSpec {
     pub spec: Arc<ProbeSpec>,
     /// The port of the service.
     pub port: Option<Port>,
+    /// Where the address family was written.
+    pub family: FamilyOrigin,
 }
 
 impl<'c> SpecCache<'c> {
@@ -68,11 +70,6 @@ impl<'c> SpecCache<'c> {
             specs: HashMap::default(),
             pattern_memory: 0,
         })
-    }
-
-    /// The address family that was asked for.
-    pub fn family(&self) -> Option<RequestedFamily> {
-        self.request.family
     }
 
     /// The spec of a target, where `service` is the service of one of its ports.
@@ -138,17 +135,12 @@ impl<'c> SpecCache<'c> {
             .or(options_of(service))
             .or_defaults(self.config.defaults.clone())
             .or(default_timeout);
-        let none = Overrides::default();
-        let blame = if target.overrides == none && self.request.overrides != none {
-            Blame::CommandLine
-        } else {
-            Blame::Target(target)
-        };
-        let spec = spec(&overrides, self.request.family, blame)?;
+        let spec = spec(&overrides)?;
         let spec = with_service(spec, service);
         Ok(CachedSpec {
             spec: Arc::new(spec),
             port: overrides.port,
+            family: FamilyOrigin::of(&overrides),
         })
     }
 }

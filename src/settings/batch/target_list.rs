@@ -148,7 +148,7 @@ impl<'c> TargetList<'c> {
         meta: Option<&TargetMeta>,
         origin: DraftOrigin,
     ) -> Result<(), SettingsError> {
-        let plan = plan(&cached.spec, address, self.specs.family())
+        let plan = plan(&cached.spec, address, &cached.family)
             .map_err(|error| in_target(target, error))?;
         let label = meta.map(|meta| Box::new(with_own_name(meta, &plan, target.count())));
         let plan = Plan {

@@ -708,7 +708,7 @@ fn errors_of_the_configurations_targets_have_their_location() {
         ),
         (
             "[[targets]]\nhost = \"h\"\nport = 1\nrequire = 2",
-            "c:1: targets[1].require: requires `count`",
+            "c:4: targets[1].require: requires `count`",
         ),
         (
             "[[targets]]\nhost = \"h\"\nport = 1\ncount = 2\n[[targets]]\nhost = \"h\"\nport = 1",

@@ -10,7 +10,7 @@ use crate::settings::config::file::{self, Privacy};
 use crate::settings::config::options::overrides;
 use crate::settings::config::table::{Diagnostics, Field, Syntax, TableReader};
 use crate::settings::overrides::Overrides;
-use crate::settings::parse::{self, InvalidValue};
+use crate::settings::parse;
 use crate::settings::step_spec::{Secrets, StepSpec};
 
 /// A named service.
@@ -46,7 +46,7 @@ pub fn service(
     let description = table
         .text(diagnostics, "description")
         .map_or_else(String::new, |given| given.text);
-    let port = table.parsed(diagnostics, "port", port).flatten();
+    let port = table.parsed(diagnostics, "port", parse::port);
     let secrets: Secrets = secrets(diagnostics, &mut table, privacy).into();
     let hosts = hosts(diagnostics, name, &mut table, port, &secrets);
     let overrides = with_secrets(overrides(diagnostics, &mut table), &secrets);
@@ -58,11 +58,6 @@ pub fn service(
         overrides,
         hosts,
     })
-}
-
-fn port(text: &str) -> Result<Option<Port>, InvalidValue> {
-    let number = parse::number(text, 1, 65_535)?;
-    Ok(u16::try_from(number).ok().and_then(Port::new))
 }
 
 /// Lets the texts of a service refer to its secrets.

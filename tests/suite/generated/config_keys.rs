@@ -48,7 +48,17 @@ pub const SECTIONS: [Section; 10] = [
                 "\"all\"",
                 "which addresses of a name must be up: `any` (tried in order), `first` or `all`",
             ),
+            (
+                "family",
+                "\"4\"",
+                "use only IPv4 (`4`) or IPv6 (`6`) addresses",
+            ),
             ("source", "\"127.0.0.1\"", "connect from this local address"),
+            (
+                "source_port",
+                "40123",
+                "connect from this local port; the next connection from it to the same target needs a minute, or `close = \"rst\"`",
+            ),
             (
                 "interface",
                 "\"lo\"",
