@@ -1,6 +1,6 @@
-//! Connections with more to read or to compare than one turn allows. They get the time that the turns have left, so
-//! that peers that send much do not keep the loop from the others: from starting connects, and from
-//! reading short answers.
+//! Connections with more to read or to compare than one turn allows. They get the time that the turns
+//! have left, so that peers that send much do not keep the loop from the others: from starting
+//! connects, and from reading short answers.
 //!
 //! They take turns as long as they have not received much more than a short answer. Those with very
 //! long answers are read one after the other, each to its end: to read them all at once would take no
@@ -29,6 +29,8 @@ pub(in crate::engine) struct UnreadConnections {
     queue: VecDeque<ConnId>,
     /// Whether a connection is in the queue, by its index.
     is_queued: Vec<bool>,
+    /// Processor time that they used beyond that of their turns, while connects waited.
+    overdrawn: Duration,
 }
 
 impl UnreadConnections {
@@ -94,31 +96,46 @@ impl UnreadConnections {
 }
 
 impl EventLoop<'_, '_> {
-    /// Continues with the connections that had more to read or to compare than one turn allows: with at least one,
-    /// and with the others as long as there is time.
+    /// Continues with the connections that had more to read or to compare than one turn allows.
     pub(in crate::engine) fn continue_unread(&mut self, now: Instant) {
         if self.connections.unread.is_empty() {
             return;
         }
+        if !self.may_start() {
+            self.connections.unread.overdrawn = Duration::ZERO;
+            self.continue_unread_for(TIME_PER_TURN, now);
+            return;
+        }
+        // One comparison can take longer than all of the time; then the next turns have none.
+        let time = TIME_PER_TURN_WITH_CONNECTS;
+        let overdrawn = self.connections.unread.overdrawn;
+        self.connections.unread.overdrawn = overdrawn.saturating_sub(time);
+        if overdrawn.is_zero() {
+            let used = self.continue_unread_for(time, now);
+            self.connections.unread.overdrawn = used.saturating_sub(time);
+        }
+    }
+
+    /// Continues with at least one connection, and with the others within this processor time.
+    /// Returns the processor time that was used.
+    fn continue_unread_for(&mut self, time: Duration, now: Instant) -> Duration {
         let start = cpu_time::of_this_thread();
-        let time = if self.may_start() {
-            TIME_PER_TURN_WITH_CONNECTS
-        } else {
-            TIME_PER_TURN
-        };
+        let mut used = Duration::ZERO;
         for _ in 0..self.connections.unread.len() {
             let Some(id) = self.connections.unread.pop_front() else {
-                return;
+                break;
             };
             self.compare_rest(id, now);
             self.read(id, now);
             if self.connections.unread.back() == Some(id) && self.keeps_its_turn(id) {
                 self.connections.unread.last_to_front();
             }
-            if cpu_time::of_this_thread().saturating_sub(start) > time {
-                return;
+            used = cpu_time::of_this_thread().saturating_sub(start);
+            if used > time {
+                break;
             }
         }
+        used
     }
 
     /// Whether nothing else is read before this connection is done.
