@@ -145,7 +145,7 @@ fn a_routing_loop_is_named() {
         ("10.99.1.1", 11, "time to live exceeded"),
         ("fd99::1", 3, "hop limit exceeded"),
     ] {
-        let sentence = format!(": {words} (ICMP type {kind} code 0 from ");
+        let sentence = format!(" says {words} (ICMP type {kind} code 0)");
         let verdict = Verdict::of(json(&net, target), 4, "unreachable", &[&sentence])
             .times(&["total"])
             .at_once();

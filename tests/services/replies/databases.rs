@@ -323,7 +323,7 @@ fn mongodb() -> Vec<Case> {
 }
 
 fn elasticsearch() -> Vec<Case> {
-    let ask = "GET / HTTP/1.1\r\nHost: localhost\r\nUser-Agent: zbx-tcp\r\nAccept: application/json\r\nConnection: close\r\n\r\n";
+    let ask = "GET / HTTP/1.1\r\nHost: 127.0.0.1:PORT5\r\nUser-Agent: zbx-tcp\r\nAccept: application/json\r\nConnection: close\r\n\r\n";
     let one = |name, status, reply: &str| {
         case(
             ("elasticsearch", name),
