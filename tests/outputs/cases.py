@@ -763,7 +763,7 @@ case(
 )
 case(
     "batch_stopped",
-    "batch 127.0.0.1:2525,2526 --per-host 1 --expect x --deadline 10 -t 10",
+    "batch 127.0.0.1:2525,2526 --per-host 1 --seed 7 --expect x --deadline 10 -t 10",
     {2525: Scripted(), 2526: Scripted()},
     signal=signal.SIGTERM,
     after_accepted=1,
