@@ -67,7 +67,7 @@ fn peers_that_send_much_do_not_take_the_run() {
         ),
     });
     let limits = Limits {
-        deadline: Some(Duration::from_secs(4)),
+        deadline: Some(Duration::from_secs(15)),
         ..Limits::in_flight(many(1000))
     };
     let gathered = run(plans.collect(), &limits, ResolverKind::default());
