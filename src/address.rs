@@ -160,6 +160,9 @@ impl FromStr for Host {
         if text.is_empty() {
             return Err(TargetError::NoHost);
         }
+        if text.contains("://") {
+            return Err(TargetError::Url(escaped_prefix(text)));
+        }
         if text == "*UNKNOWN*" {
             return Err(TargetError::NoInterface);
         }
@@ -210,6 +213,7 @@ pub struct Target {
 
 impl Target {
     /// Parses arguments: `HOST PORT`, `HOST:PORT`, or `HOST` with the default port of a service.
+    /// `tcp://` may come before them.
     ///
     /// An empty port counts as not given, since a Zabbix macro may expand to nothing.
     ///
@@ -221,6 +225,7 @@ impl Target {
         default: Option<Port>,
     ) -> Result<Self, TargetError> {
         let port = port.filter(|port| !port.is_empty());
+        let host = without_scheme(host)?;
         match (split_port(host)?, port) {
             ((_, Some(_)), Some(_)) => Err(TargetError::TwoPorts(escaped_prefix(host))),
             ((host, Some(port)), None) | ((host, None), Some(port)) => Ok(Self {
@@ -244,6 +249,20 @@ impl fmt::Display for Target {
             }
             _ => write!(f, "{}:{}", self.host, self.port),
         }
+    }
+}
+
+/// The text after `tcp://`, or the whole text if it is no URL.
+///
+/// # Errors
+/// When it is a URL with another scheme.
+pub fn without_scheme(text: &str) -> Result<&str, TargetError> {
+    match text.split_once("://") {
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("tcp") => {
+            Ok(rest.strip_suffix('/').unwrap_or(rest))
+        }
+        Some(_) => Err(TargetError::Url(escaped_prefix(text))),
+        None => Ok(text),
     }
 }
 
@@ -284,6 +303,8 @@ pub enum TargetError {
     NoPort(String),
     /// The same for an IPv6 address.
     NoPortIpv6(String),
+    /// A URL.
+    Url(String),
     /// An empty host.
     NoHost,
     /// `*UNKNOWN*`, which Zabbix writes for a host without an interface.
@@ -326,6 +347,14 @@ impl fmt::Display for TargetError {
                 f,
                 "`{host}` is an IPv6 address without a port: write `{host} PORT` or `[ADDRESS]:PORT`, or use a service with a default port"
             ),
+            Self::Url(text) => {
+                let (scheme, rest) = text.split_once("://").unwrap_or_default();
+                let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+                write!(
+                    f,
+                    "`{text}` is a URL: write the host and the port, such as `{host}`, and select the protocol by a service, such as `--service {scheme}`"
+                )
+            }
             Self::NoHost => f.write_str("the host is empty: give a name or an address"),
             Self::NoInterface => f.write_str(
                 "host `*UNKNOWN*`: the host has no interface in Zabbix: add one, or use a macro for the host",
@@ -382,6 +411,10 @@ mod tests {
             ("fe80::1%eth0", Some("22"), "[fe80::1%eth0]:22"),
             ("[fe80::1%2]:22", None, "[fe80::1%2]:22"),
             ("1and1.example", Some("80"), "1and1.example:80"),
+            ("tcp://h:80", None, "h:80"),
+            ("TCP://h:80/", None, "h:80"),
+            ("tcp://h", Some("80"), "h:80"),
+            ("tcp://[::1]:80", None, "[::1]:80"),
         ] {
             assert_eq!(
                 target(host, port).as_deref(),
@@ -435,6 +468,13 @@ mod tests {
             ("a\nb", Some("80")),
             ("例子.测试", Some("80")),
             ("*UNKNOWN*", Some("80")),
+            ("http://h/", None),
+            ("http://h:80/", Some("80")),
+            ("://h", Some("80")),
+            ("tcp://", Some("80")),
+            ("tcp://tcp://h", Some("80")),
+            ("tcp://h:80/x", None),
+            ("tcp://h/x", Some("80")),
         ] {
             let error = target(host, port)
                 .expect_err(&format!("{host:?} {port:?}"))

@@ -27,7 +27,8 @@ impl HostList {
     /// When it is none of these, or has more hosts.
     pub fn parse(text: &str, max: usize) -> Result<Self, HostsError> {
         let is_range = AddressRange::is_range(text);
-        if !text.contains('/') && !is_range {
+        let is_url = text.contains("://");
+        if (!text.contains('/') && !is_range) || is_url {
             return Ok(Self(HostSource::One(text.parse()?)));
         }
         let shown = || escaped_prefix(text, 60);

@@ -18,6 +18,10 @@ pub struct CheckArgs {
     #[arg(value_name = "PORT")]
     pub port: Option<String>,
 
+    /// Nothing: a word of an item key that a macro leaves empty
+    #[arg(hide = true)]
+    pub surplus: Vec<String>,
+
     /// What to print: `up`, `status`, `error` or another metric, `json`, or `text`
     /// [default: text on a terminal, otherwise up]
     #[arg(short, long, value_name = "WHAT")]

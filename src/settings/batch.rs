@@ -1,6 +1,7 @@
 //! The settings of `batch`: many targets, few specs.
 
 mod dedup;
+mod json_object;
 mod options;
 mod shard;
 mod sources;

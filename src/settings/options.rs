@@ -32,6 +32,11 @@ pub fn check(args: &CheckArgs, default_format: Format) -> Result<CheckRequest, S
         }
         None => default_format,
     };
+    if let Some(word) = args.surplus.iter().find(|word| !word.is_empty()) {
+        let word = escaped_prefix(word, 60);
+        let why = format!("unexpected argument `{word}`; see --help");
+        return Err(SettingsError::new(why));
+    }
     Ok(CheckRequest {
         host: args.host.clone(),
         port: args.port.clone(),

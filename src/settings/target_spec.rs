@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::address::cidr::HostsError;
 use crate::address::host_list::HostList;
 use crate::address::port_list::{self, PortEntry};
-use crate::address::split_port;
+use crate::address::{split_port, without_scheme};
 use crate::plan::TargetMeta;
 use crate::settings::SettingsError;
 use crate::settings::error::{Key, Located, Location};
@@ -52,7 +52,8 @@ impl TargetSpec {
     /// When it is not a target.
     pub fn from_argument(text: &str, limit: TargetLimit) -> Result<Self, SettingsError> {
         let location = Location::Target(Arc::from(text));
-        let (host, ports) = split_port(text).map_err(|why| at(&location, why))?;
+        let split = without_scheme(text).and_then(split_port);
+        let (host, ports) = split.map_err(|why| at(&location, why))?;
         Self::new(location, host, ports, None, limit)
     }
 
@@ -70,7 +71,8 @@ impl TargetSpec {
                 "has more than three words: write `HOST PORT SERVICE`, and `#` before a comment";
             return Err(at(&location, why));
         }
-        let (host, port) = split_port(host).map_err(|why| at(&location, why))?;
+        let split = without_scheme(host).and_then(split_port);
+        let (host, port) = split.map_err(|why| at(&location, why))?;
         if port.is_some() && list.is_some() {
             let why = "has two ports: write either `HOST:PORT` or `HOST PORT SERVICE`";
             return Err(at(&location, why));

@@ -370,3 +370,37 @@ fn invisible_characters_in_labels_of_standard_input_are_escaped() {
     let ran = config.run(&["discover", "targets"]);
     assert!(ran.out.contains("نمی\u{200c}خواهم"), "{}", ran.out);
 }
+
+#[test]
+fn a_key_that_is_given_twice_is_an_error() {
+    let port = closed_port();
+    let twice = format!("{{\"host\":\"127.0.0.1\",\"port\":{port},\"port\":1}}");
+    batch(&["-"], twice.as_bytes()).refuses("-:1: the key `port` is given twice");
+}
+
+#[test]
+fn a_range_is_accepted_wherever_a_network_is() {
+    let port = closed_port();
+    let (_, ids) = document(&run(&["batch", &format!("127.0.0.1-3:{port}")]));
+    let expected = [1, 2, 3]
+        .map(|host| format!("127.0.0.{host}:{port}"))
+        .join(" ");
+    assert_eq!(ids, expected);
+    let line = format!("127.0.0.1-3 {port}\n{{\"host\":\"127.0.0.3-4\",\"port\":{port}}}\n");
+    let (_, ids) = document(&batch(&["-"], line.as_bytes()));
+    assert_eq!(ids, format!("{expected} 127.0.0.4:{port}"));
+    let config = ConfigFile::new(format!(
+        "[[targets]]\nhost = \"127.0.0.1-3\"\nport = {port}\n[services.a]\nhosts = [\"127.0.0.2-3\"]\nport = {port}\n"
+    ));
+    let (_, ids) = document(&config.run(&["batch"]));
+    assert_eq!(ids, expected);
+    config
+        .run(&["check", "127.0.0.1", "-s", "a", "-o", "status"])
+        .prints("14", 1);
+    config
+        .run(&["check", "127.0.0.2", "-s", "a", "-o", "status"])
+        .prints("3", 1);
+    run(&["batch", "127.0.0.3-1:1"]).refuses("a range is reversed");
+    run(&["batch", "127.0.0.1-300:1"]).refuses("not a range such as `192.0.2.1-50`");
+    run(&["batch", "127.0-255.0-255.1:1-100"]).refuses("raise max_targets");
+}

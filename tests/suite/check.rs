@@ -609,18 +609,16 @@ fn a_family_can_be_given_as_a_value() {
 
 #[test]
 fn the_source_port_is_used() {
-    let (sender, received) = mpsc::channel();
-    let peer = Peer::start(move |stream: std::net::TcpStream| {
-        sender.send(stream.peer_addr().unwrap()).unwrap();
-    });
+    let target = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = target.local_addr().unwrap().port().to_string();
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let source = free.local_addr().unwrap().port().to_string();
     drop(free);
-    let port = peer.port();
     for words in [&["--close", "rst"][..], &["--source", "127.0.0.1"]] {
         let own = ["127.0.0.1", &port, "--source-port", &source];
         check(&[&own, words].concat()).prints("1", 0);
-        assert_eq!(received.recv().unwrap().port().to_string(), source);
+        let (_, from) = target.accept().unwrap();
+        assert_eq!(from.port().to_string(), source);
     }
     // A port that cannot be used says nothing about the target.
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -631,4 +629,26 @@ fn the_source_port_is_used() {
     for bad in ["0", "65536", "-1", "x"] {
         check(&["h", "1", "--source-port", bad]).refuses("--source-port: ");
     }
+}
+
+#[test]
+fn a_url_is_a_target_or_gets_a_remedy() {
+    let peer = Peer::greeting(b"");
+    let url = format!("tcp://127.0.0.1:{}", peer.port());
+    check(&[&url]).prints("1", 0);
+    check(&["tcp://127.0.0.1/", &peer.port()]).prints("1", 0);
+    check(&["http://127.0.0.1/status", &peer.port()])
+        .refuses("is a URL: write the host and the port, such as `127.0.0.1`, and select the protocol by a service, such as `--service http`");
+    let batch = finish(program().args(["batch", &url, "-o", "ndjson"]));
+    assert_eq!((batch.err.as_str(), batch.code), ("", Some(0)));
+    finish(program().args(["batch", "https://127.0.0.1:1"])).refuses("`--service https`");
+}
+
+#[test]
+fn an_empty_third_word_is_not_given() {
+    let peer = Peer::greeting(b"");
+    check(&["127.0.0.1", &peer.port(), ""]).prints("1", 0);
+    check(&["127.0.0.1", &peer.port(), "", "", "-o", "status"]).prints("0", 0);
+    check(&["127.0.0.1", &peer.port(), "x"]).refuses("unexpected argument `x`; see --help");
+    check(&["127.0.0.1", &peer.port(), "", "ssh"]).refuses("unexpected argument `ssh`");
 }

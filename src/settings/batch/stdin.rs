@@ -1,7 +1,6 @@
 //! Targets from standard input: lines `HOST:PORT`, `HOST PORT [SERVICE]`, or JSON objects.
 
-use serde_json::error::Category;
-
+use crate::settings::batch::json_object;
 use crate::settings::batch::target_list::TargetList;
 use crate::settings::config::json_target;
 use crate::settings::error::{Key, Location, SettingsError};
@@ -42,16 +41,7 @@ fn in_line(number: usize, message: impl std::fmt::Display) -> SettingsError {
 
 /// Parses a line that is a JSON object.
 fn object(number: usize, line: &str, limit: TargetLimit) -> Result<TargetSpec, SettingsError> {
-    let object = serde_json::from_str(line).map_err(|error| {
-        let why = match error.classify() {
-            Category::Eof => "incomplete",
-            _ => "syntax error",
-        };
-        in_line(
-            number,
-            format!("not a JSON object: {why} at column {}", error.column()),
-        )
-    })?;
+    let object = json_object::parse(line).map_err(|why| in_line(number, why))?;
     json_target(number, &object, limit)
 }
 
