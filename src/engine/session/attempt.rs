@@ -117,28 +117,32 @@ impl Attempt {
 
     /// An attempt that the policy denies. It is over and requests nothing.
     pub fn denied(id: AttemptId, plan: &Plan, address: IpAddr, why: &Reason, now: Instant) -> Self {
-        let remote = plan.remote(address);
-        let text = format!("connect to {remote}: denied by policy: {why}");
-        let report = ConnectionReport {
-            failure: Some(Arc::new(Failure::new(Status::Denied, text))),
-            ..ConnectionReport::new(remote)
-        };
-        Self {
-            id,
-            address,
-            started: now,
-            state: AttemptState::Over(Box::new(report)),
-        }
+        let text = format!(
+            "connect to {}: denied by policy: {why}",
+            plan.remote(address)
+        );
+        Self::without_connect(id, plan, address, Failure::new(Status::Denied, text), now)
     }
 
     /// An attempt whose turn did not come before the deadline. It is over and requests nothing.
     pub fn not_tried(id: AttemptId, plan: &Plan, address: IpAddr, now: Instant) -> Self {
-        let remote = plan.remote(address);
-        let text =
-            format!("connect to {remote}: the deadline passed before this address was tried");
+        let text = format!(
+            "connect to {}: the deadline passed before this address was tried",
+            plan.remote(address)
+        );
+        Self::without_connect(id, plan, address, Failure::new(Status::NotTried, text), now)
+    }
+
+    fn without_connect(
+        id: AttemptId,
+        plan: &Plan,
+        address: IpAddr,
+        failure: Failure,
+        now: Instant,
+    ) -> Self {
         let report = ConnectionReport {
-            failure: Some(Arc::new(Failure::new(Status::NotTried, text))),
-            ..ConnectionReport::new(remote)
+            failure: Some(Arc::new(failure)),
+            ..ConnectionReport::new(plan.remote(address))
         };
         Self {
             id,
