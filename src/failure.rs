@@ -1,4 +1,4 @@
-//! The table of statuses, and the failure of a probe, which has one of them.
+//! The table of statuses, and [`Failure`]: why a probe failed, with its status.
 //!
 //! A failure is data in a [`Report`](crate::report::Report), never `Err`. Its text is built where
 //! the cause is known.

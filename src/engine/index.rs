@@ -32,7 +32,7 @@ impl SessionId {
     /// The session with this index in the table.
     ///
     /// # Panics
-    /// For an index of 2^32 or more, which no machine has memory for.
+    /// If the index is 2^32 or more. That many sessions do not fit into memory.
     // A truncated index would name another session.
     #[allow(clippy::expect_used)]
     pub fn new(index: usize) -> Self {
@@ -49,7 +49,7 @@ impl ConnId {
     /// The connection with this index in the table.
     ///
     /// # Panics
-    /// For an index of 2^32 or more: a process has fewer descriptors.
+    /// If the index is 2^32 or more. A process has fewer descriptors.
     // A truncated index would name another connection.
     #[allow(clippy::expect_used)]
     pub fn new(index: usize) -> Self {

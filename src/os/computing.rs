@@ -52,7 +52,7 @@ impl ComputeAlarm {
 
 impl Drop for ComputeAlarm {
     fn drop(&mut self) {
-        // In this order: the first timer starts the second.
+        // The handler of ITIMER_REAL starts ITIMER_PROF, so ITIMER_REAL must be stopped first.
         let _ = set_timer(libc::ITIMER_REAL, Duration::ZERO);
         let _ = set_timer(libc::ITIMER_PROF, Duration::ZERO);
     }

@@ -45,9 +45,9 @@ fn embedded(address: Ipv6Addr) -> Vec<Ipv4Addr> {
     found
 }
 
-/// The addresses that the layouts of RFC 6052, section 2.2 read from an address of `64:ff9b:1::/48`.
-/// Which of them the network uses is not known, and translators may ignore the other bits. An
-/// address that no host has is not what the network reads.
+/// The IPv4 addresses embedded in an address of `64:ff9b:1::/48`, in each layout of RFC 6052,
+/// section 2.2: which layout the network uses is not known, and a translator may ignore the other
+/// bits. Results that cannot be the address of a host are dropped.
 fn local_nat64(address: Ipv6Addr) -> Vec<Ipv4Addr> {
     let bytes = address.octets();
     // The byte after the first 64 bits belongs to no layout but that of /96.

@@ -32,9 +32,9 @@ class Service:
 
     own_macros = ()
     shows = (
-        "One dashboard for all ports of the host. In 7.0: the state of each port, open problems with their reasons, connect, "
-        "response and round-trip times, and on a second page the graphs of each port. In 6.0 the dashboard of a template can "
-        "show only numbers, texts and graphs; see *Monitoring > Problems* for the problems."
+        "One dashboard shows all ports of the host. In 7.0 its first page shows the state of each port, the open problems "
+        "with their reasons, and the connect, response and round-trip times; its second page shows the graphs of each port. "
+        "In 6.0 a template's dashboard can show only numbers, texts and graphs: see *Monitoring > Problems* for the problems."
     )
     with_loss = False
     # Columns and rows of the graphs of states in 6.0: Zabbix cuts a legend if the graph is too narrow.

@@ -134,10 +134,11 @@ impl Received {
         }
     }
 
-    /// Drops the bytes before this raw offset. Returns the number of bytes that were decoded again.
+    /// Drops the raw bytes before offset `end`. With an encoding, the remaining bytes are decoded
+    /// again; returns how many.
     pub fn forget(&mut self, end: usize) -> usize {
         self.start = (self.start + end).min(self.bytes.len());
-        // Only now and then, so that many short steps do not move the rest as often.
+        // Only if at least half is unused: moving the rest at every short step would be quadratic.
         if self.start >= self.bytes.len() / 2 {
             self.bytes.drain(..self.start);
             self.start = 0;

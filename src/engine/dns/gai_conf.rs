@@ -13,7 +13,7 @@ const MAX_PRECEDENCE: u32 = i32::MAX as u32;
 /// Further lines are ignored. The file of a distribution has at most ten.
 const MAX_ENTRIES: usize = 1024;
 
-/// The precedence table of the file; empty if it has no valid line.
+/// The `precedence` lines of gai.conf (`gai.conf(5)`). Empty if the file has no valid line.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct GaiConf {
     entries: Vec<PrecedenceEntry>,

@@ -16,7 +16,7 @@ impl AttemptId {
     /// The attempt with this index.
     ///
     /// # Panics
-    /// For an index of 2^32 or more: `--count` is a `u32`.
+    /// If the index is 2^32 or more. The number of attempts is a `u32` (`--count`).
     // A truncated index would name another attempt.
     #[allow(clippy::expect_used)]
     pub fn new(index: usize) -> Self {
@@ -41,9 +41,9 @@ pub enum Event<'a> {
     Opened(AttemptId),
     /// This machine lacks a resource for this attempt; [`Action::Open`] stays pending.
     Blocked(AttemptId, Failure),
-    /// The TCP handshake completed, from this local address.
+    /// The TCP handshake completed. With the local address and the kernel's statistics, if known.
     Connected(AttemptId, Option<IpAddr>, Option<TcpInfo>),
-    /// The handshake of the layer completed. From now on, bytes are those of the application.
+    /// The handshake of the layer completed. All later bytes are application data.
     Secured(AttemptId),
     /// The handshake of the layer failed, or received bytes are invalid in it.
     LayerFailed(AttemptId, LayerError),
@@ -51,7 +51,7 @@ pub enum Event<'a> {
     Sent(AttemptId),
     /// The peer sent these bytes.
     Received(AttemptId, &'a [u8]),
-    /// The others had their turn after [`Action::Continue`].
+    /// Other connections were served after [`Action::Continue`]; the comparison may go on.
     Continued(AttemptId),
     /// The peer sent FIN.
     PeerClosed(AttemptId),

@@ -636,7 +636,8 @@ impl Attempt {
         self.close_now(plan.spec.close, actions);
     }
 
-    /// The probe's deadline, where the peer's silence says nothing.
+    /// Ends the attempt at the probe's deadline as unknown, because this process was late and the
+    /// peer may have answered in time.
     fn expire_unknown(
         &mut self,
         plan: &Plan,

@@ -9,12 +9,12 @@ struct Notifying(mpsc::Sender<(u32, Status)>);
 
 impl Sink for Notifying {
     fn deliver(&mut self, report: Report) {
-        // A test that has failed listens no more.
+        // The receiver is gone if the test has failed.
         let _ = self.0.send((report.plan.index, report.status()));
     }
 }
 
-/// A run that gets its plans from a queue.
+/// An engine run in a thread of its own. Plans are sent to it through a queue.
 struct Fed {
     plans: QueueSender,
     reports: mpsc::Receiver<(u32, Status)>,
