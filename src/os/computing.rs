@@ -11,7 +11,7 @@ use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering};
 use std::time::Duration;
 
-use libc::{c_int, suseconds_t, time_t};
+use libc::c_int;
 
 /// How long a check may compute after its deadline. A debug build is ten times slower.
 const GRACE: Duration = Duration::from_millis(if cfg!(debug_assertions) { 500 } else { 50 });
@@ -89,8 +89,8 @@ fn handle(signal: c_int, handler: extern "C" fn(c_int)) -> io::Result<()> {
 /// A timer of zero is stopped.
 fn set_timer(timer: c_int, after: Duration) -> io::Result<()> {
     let value = libc::timeval {
-        tv_sec: time_t::try_from(after.as_secs()).unwrap_or(time_t::MAX),
-        tv_usec: suseconds_t::from(after.subsec_micros()),
+        tv_sec: i64::try_from(after.as_secs()).unwrap_or(i64::MAX),
+        tv_usec: after.subsec_micros().into(),
     };
     let once = libc::itimerval {
         it_interval: libc::timeval {

@@ -42,10 +42,7 @@ fn a_hundred_ports_are_enough_for_a_thousand_targets() {
         return thousand_targets();
     }
     let Some(net) = Net::direct() else { return };
-    net.sh(
-        "probe",
-        "echo 20000 20099 > /proc/sys/net/ipv4/ip_local_port_range",
-    );
+    net.limit_local_ports(20000, 20099);
     net.nft("target", "input", &["tcp dport 3000-3999 drop"]);
     net.again(
         "probe",
@@ -99,10 +96,7 @@ fn a_hundred_ports_are_enough_for_thousands_of_resets() {
         return resets();
     }
     let Some(net) = Net::alone() else { return };
-    net.sh(
-        "probe",
-        "echo 20000 20099 > /proc/sys/net/ipv4/ip_local_port_range",
-    );
+    net.limit_local_ports(20000, 20099);
     net.again(
         "probe",
         "local_ports::a_hundred_ports_are_enough_for_thousands_of_resets",
@@ -175,10 +169,7 @@ fn a_target_that_uses_every_port_does_not_delay_others() {
         return others_are_not_delayed();
     }
     let Some(net) = Net::direct() else { return };
-    net.sh(
-        "probe",
-        "echo 20000 20003 > /proc/sys/net/ipv4/ip_local_port_range",
-    );
+    net.limit_local_ports(20000, 20003);
     net.nft("target", "input", &["tcp dport 3000 drop"]);
     net.again(
         "probe",
@@ -344,10 +335,7 @@ fn names_after_addresses() {
 #[test]
 fn a_connect_that_reaches_its_own_socket_is_refused() {
     let Some(net) = Net::alone() else { return };
-    net.sh(
-        "probe",
-        "echo 40000 40000 > /proc/sys/net/ipv4/ip_local_port_range",
-    );
+    net.limit_local_ports(40000, 40000);
     for target in ["127.0.0.1", "::1"] {
         let words = [target, "40000", "-o", "json"];
         let verdict = Verdict::of(net.check(&words), 3, "refused", &["self-connect"]);

@@ -209,6 +209,14 @@ impl Net {
             .expect("a counter")
     }
 
+    /// Leaves the probing host only these local ports, both ends included.
+    pub fn limit_local_ports(&self, first: u16, last: u16) {
+        self.sh(
+            "probe",
+            &format!("echo {first} {last} > /proc/sys/net/ipv4/ip_local_port_range"),
+        );
+    }
+
     /// Runs a shell script in a namespace.
     pub fn sh(&self, role: &str, script: &str) {
         run(self.inside(role, "sh").args(["-ec", script]));
