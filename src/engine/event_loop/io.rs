@@ -10,13 +10,8 @@ use crate::engine::stream;
 use crate::engine::stream::ConnectProgress;
 use crate::plan::{Expected, OnTimeout};
 
-/// Most reads of one connection before the others have their turn.
-const READS_PER_TURN: usize = 1;
-/// After this time in one turn a connection reads no more: a slow regular expression must not delay
-/// the other connections, or the deadline.
-const READ_TIME_PER_TURN: Duration = Duration::from_millis(1);
-
-/// The same at the expiry of its session, when there is no further turn.
+/// The longest time that a connection is read at the expiry of its session, when it has no further
+/// turn. A slow regular expression must not delay the other connections.
 const READ_TIME_AT_EXPIRY: Duration = Duration::from_millis(50);
 
 /// What happened on a connection, for its session.
@@ -54,12 +49,10 @@ impl EventLoop<'_, '_> {
 
     /// Continues to compare what this connection has received, if the last turn was not enough.
     pub(in crate::engine) fn compare_rest(&mut self, id: ConnId, now: Instant) {
-        let open = self.connections.get(id).filter(|open| open.is_open());
-        let Some((session, attempt)) = open.map(Connection::owner) else {
-            return;
-        };
-        if self.is_behind(session, attempt) {
-            self.handle(session, Event::Continued(attempt), now);
+        if let Some((session, attempt)) = self.open_owner(id) {
+            if self.is_behind(session, attempt) {
+                self.handle(session, Event::Continued(attempt), now);
+            }
         }
     }
 
@@ -162,7 +155,7 @@ impl EventLoop<'_, '_> {
         (then != AfterOutput::Nothing).then_some((session, Event::Sent(attempt)))
     }
 
-    /// Reads what has arrived; the rest in the next turn if it is much.
+    /// Reads once; if there may be more, the rest is read after the other connections had their turn.
     pub(in crate::engine) fn read(&mut self, id: ConnId, now: Instant) {
         if !self.read_some(id, now) {
             self.connections.unread.push_back(id);
@@ -182,74 +175,58 @@ impl EventLoop<'_, '_> {
 
     /// Whether received bytes of this connection wait to be compared.
     fn is_compared_later(&self, id: ConnId) -> bool {
-        self.connections.get(id).is_some_and(|connection| {
-            let (session, attempt) = connection.owner();
-            connection.is_open() && self.is_behind(session, attempt)
-        })
+        self.open_owner(id)
+            .is_some_and(|(session, attempt)| self.is_behind(session, attempt))
     }
 
-    /// Reads a part of what has arrived; false if there may be more.
+    /// The session and attempt of this connection, if it is open.
+    fn open_owner(&self, id: ConnId) -> Option<(SessionId, AttemptId)> {
+        let open = self.connections.get(id).filter(|open| open.is_open());
+        open.map(Connection::owner)
+    }
+
+    /// Reads once; false if there may be more.
     fn read_some(&mut self, id: ConnId, now: Instant) -> bool {
-        let mut buffer = std::mem::take(&mut self.buffer);
-        let mut is_drained = false;
-        for _ in 0..READS_PER_TURN {
-            let Some(connection) = self
-                .connections
-                .get(id)
-                .filter(|connection| connection.phase == ConnectionPhase::Open)
-            else {
-                is_drained = true;
-                break;
-            };
-            let (session, attempt) = connection.owner();
-            if self.is_behind(session, attempt) {
-                is_drained = true;
-                break;
-            }
-            let most = self.may_receive(id, now);
-            if most == 0 {
-                is_drained = true;
-                break;
-            }
-            let Some(connection) = self.connections.get_mut(id) else {
-                break;
-            };
-            match connection
-                .wire
-                .read(buffer.get_mut(..most).unwrap_or_default())
-            {
-                Ok(None) => {
-                    is_drained = true;
-                    break;
-                }
-                Ok(Some(0)) => {
-                    self.handle(session, Event::PeerClosed(attempt), now);
-                    is_drained = true;
-                    break;
-                }
-                Ok(Some(read)) => {
-                    let bytes = buffer.get(..read).unwrap_or_default();
-                    if connection.is_layered() {
-                        self.read_layer(id, bytes, now);
-                    } else {
-                        self.handle(session, Event::Received(attempt, bytes), now);
-                    }
-                    self.count_received(id);
-                    if now.elapsed() > READ_TIME_PER_TURN {
-                        break;
-                    }
-                }
-                Err(error) => {
-                    let slot = self.sessions.get(session);
-                    if let Some(remote) = slot.and_then(|slot| slot.session.remote(attempt)) {
-                        let failure = connection.wire.lost(remote, &error);
-                        self.handle(session, Event::Failed(attempt, failure, None), now);
-                    }
-                    is_drained = true;
-                    break;
-                }
-            }
+        let Some((session, attempt)) = self.open_owner(id) else {
+            return true;
+        };
+        if self.is_behind(session, attempt) {
+            return true;
         }
+        let most = self.may_receive(id, now);
+        if most == 0 {
+            return true;
+        }
+        let Some(connection) = self.connections.get_mut(id) else {
+            return true;
+        };
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let bytes = buffer.get_mut(..most).unwrap_or_default();
+        let is_drained = match connection.wire.read(bytes) {
+            Ok(None) => true,
+            Ok(Some(0)) => {
+                self.handle(session, Event::PeerClosed(attempt), now);
+                true
+            }
+            Ok(Some(read)) => {
+                let bytes = bytes.get(..read).unwrap_or_default();
+                if connection.is_layered() {
+                    self.read_layer(id, bytes, now);
+                } else {
+                    self.handle(session, Event::Received(attempt, bytes), now);
+                }
+                self.count_received(id);
+                false
+            }
+            Err(error) => {
+                let slot = self.sessions.get(session);
+                if let Some(remote) = slot.and_then(|slot| slot.session.remote(attempt)) {
+                    let failure = connection.wire.lost(remote, &error);
+                    self.handle(session, Event::Failed(attempt, failure, None), now);
+                }
+                true
+            }
+        };
         self.buffer = buffer;
         is_drained
     }
