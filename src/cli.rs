@@ -1,4 +1,5 @@
-//! The command line: commands, options and their help texts. [`settings`](crate::settings) interprets the values.
+//! The command line: commands, options and their help texts. [`settings`](crate::settings)
+//! interprets the values.
 // Doc comments of this module are help texts, where backticks mark what is typed.
 #![allow(clippy::doc_markdown)]
 
@@ -38,7 +39,8 @@ pub enum Command {
     Discover(discover::DiscoverArgs),
     /// Run a small TCP server, to test a network path or a check
     Serve(serve::ServeArgs),
-    /// List named services, validate the configuration (--check), or check a target against the policy (--policy)
+    /// List named services, validate the configuration (--check), or check a target against the
+    /// policy (--policy)
     Services(services::ServicesArgs),
     /// Show each kind of result with test servers on loopback
     Demo,

@@ -1,4 +1,5 @@
-//! The commands. Each reads its settings, runs the engine, prints the result and returns the exit status.
+//! The commands. Each reads its settings, runs the engine, prints the result and returns the exit
+//! status.
 //!
 //! This is the only module that writes to standard output and standard error.
 
@@ -73,8 +74,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     result.unwrap_or_else(|error| usage_error(&error.to_string()))
 }
 
-/// What ends a batch on SIGINT and SIGTERM; other commands keep the default action. Without descriptors for it, so does
-/// a batch, and it still prints its values.
+/// What ends a batch on SIGINT and SIGTERM; other commands keep the default action. Without
+/// descriptors for it, so does a batch, and it still prints its values.
 fn batch_stop(arguments: &[OsString]) -> Option<StopHandle> {
     let is_batch = arguments.get(1).is_some_and(|command| command == "batch");
     is_batch
@@ -82,7 +83,8 @@ fn batch_stop(arguments: &[OsString]) -> Option<StopHandle> {
         .flatten()
 }
 
-/// Turns `help check` into `check --help`. The help subcommand of clap would build all commands at every start.
+/// Turns `help check` into `check --help`. The help subcommand of clap would build all commands at
+/// every start.
 fn translate_help_command(arguments: &mut Vec<OsString>) {
     if arguments.get(1).is_some_and(|first| first == "help") {
         arguments.remove(1);

@@ -36,8 +36,8 @@ pub use sink::{Observed, Sink};
 /// The policy is asked for each resolved address, just before the connect.
 ///
 /// # Errors
-/// When this machine cannot poll sockets or start a thread. Plans that the source still has are then
-/// lost, so a caller that owes a value for them reports it itself.
+/// When this machine cannot poll sockets or start a thread. Plans that the source still has are
+/// then lost, so a caller that owes a value for them reports it itself.
 pub fn run<S: Source + Send, K: Sink + Send>(
     source: &mut S,
     sink: &mut K,

@@ -1,6 +1,7 @@
 //! zbx-tcp: reports whether a TCP service is up, how fast it answers, or why it is down.
 //!
-//! The program is `main.rs`, a few lines, and [`os::rt`], which prepares the process. The library is the product.
+//! The program is `main.rs`, a few lines, and [`os::rt`], which prepares the process. The library
+//! is the product.
 //!
 //! # How a probe runs
 //!
@@ -23,35 +24,40 @@
 //! # Modules
 //!
 //! * [`address`]: hosts, ports, networks and port lists, and how they are written.
-//! * [`plan`]: what one probe does; [`plan::bytes`] escapes and encodings, [`plan::pattern`] what an answer must match.
-//! * [`failure`]: the table of statuses, and failures as data. [`report`]: what was measured. [`stats`]: statistics over
-//!   several attempts. [`escape`]: text that is safe to print on one line.
+//! * [`plan`]: what one probe does; [`plan::bytes`] escapes and encodings, [`plan::pattern`] what
+//!   an answer must match.
+//! * [`failure`]: the table of statuses, and failures as data. [`report`]: what was measured.
+//!   [`stats`]: statistics over several attempts. [`escape`]: text that is safe to print on one
+//!   line.
 //! * [`fast_fmt`]: numbers, addresses and ports appended to byte buffers.
-//! * [`policy`]: which addresses may be probed, from a file at a fixed path, and which addresses a service's
-//!   secrets may be sent to. It is asked for each resolved address, just before the connect.
+//! * [`policy`]: which addresses may be probed, from a file at a fixed path, and which addresses a
+//!   service's secrets may be sent to. It is asked for each resolved address, just before the
+//!   connect.
 //! * [`os`]: every question to the operating system, and the only `unsafe` code.
 //! * [`engine`]: the event loop, on one thread or several, and its [`engine::Limits`];
-//!   `docs/architecture.md` explains it. [`engine::session`] is one probe as a state machine without
-//!   I/O, [`engine::dialogue`] runs its steps, [`engine::stream`] is a connection,
+//!   `docs/architecture.md` explains it. [`engine::session`] is one probe as a state machine
+//!   without I/O, [`engine::dialogue`] runs its steps, [`engine::stream`] is a connection,
 //!   [`engine::dns`] resolves names.
 //! * [`source`]: where the engine gets its plans: one, a list, an interval, a queue that other
 //!   threads fill.
-//! * [`output`]: [`output::metrics`] is the table of everything published. One target: [`output::value`],
-//!   [`output::document`], [`output::text`]. Many targets: [`output::results`] keeps results in input order for
-//!   [`output::batch_document`], [`output::sender`] and [`output::table`]; [`output::lld`] writes discovery rows.
+//! * [`output`]: [`output::metrics`] is the table of everything published. One target:
+//!   [`output::value`], [`output::document`], [`output::text`]. Many targets: [`output::results`]
+//!   keeps results in input order for [`output::batch_document`], [`output::sender`] and
+//!   [`output::table`]; [`output::lld`] writes discovery rows.
 //! * [`responder`]: the server side of `serve` and `demo`.
-//! * [`cli`], [`settings`], [`commands`]: the front ends. [`settings::overrides`] holds the options that were given,
-//!   wherever they were written; [`settings::config`] reads the files, [`settings::services`] knows the named
-//!   services, [`settings::batch`] builds the target list.
+//! * [`cli`], [`settings`], [`commands`]: the front ends. [`settings::overrides`] holds the options
+//!   that were given, wherever they were written; [`settings::config`] reads the files,
+//!   [`settings::services`] knows the named services, [`settings::batch`] builds the target list.
 //!
 //! # Dependencies
 //!
-//! `tests/suite/architecture.rs` lists which module may use which, and fails on a circle. `engine` and `output` do not
-//! know each other. I/O is done in `os`, `engine::{event_loop, stream, dns}`, `source::queue`, `responder` and
-//! `commands`; everything else is pure and takes the time as an argument.
+//! `tests/suite/architecture.rs` lists which module may use which, and fails on a circle. `engine`
+//! and `output` do not know each other. I/O is done in `os`, `engine::{event_loop, stream, dns}`,
+//! `source::queue`, `responder` and `commands`; everything else is pure and takes the time as an
+//! argument.
 //!
-//! A failed probe is data ([`failure::Failure`] in a [`report::Report`]), never `Err`. `Err` is for usage and
-//! configuration errors ([`settings::SettingsError`]) and for failures of this machine.
+//! A failed probe is data ([`failure::Failure`] in a [`report::Report`]), never `Err`. `Err` is for
+//! usage and configuration errors ([`settings::SettingsError`]) and for failures of this machine.
 
 pub mod address;
 pub mod cli;

@@ -56,7 +56,8 @@ impl Format {
     }
 }
 
-/// A report in a format, with its final newline. [`ColorMode`](text::ColorMode) applies to [`Format::Text`] only.
+/// A report in a format, with its final newline. [`ColorMode`](text::ColorMode) applies to
+/// [`Format::Text`] only.
 pub fn render(report: &Report, format: &Format, colors: text::ColorMode) -> String {
     match format {
         Format::Metric(metric) => value::line(report, metric),

@@ -35,8 +35,8 @@ pub trait Source {
     fn next(&mut self, now: Instant) -> Next;
 
     /// A descriptor that is readable whenever [`Source::next`] would give a plan or [`Next::Done`]
-    /// after it gave [`Next::Pending`]. Needed by sources that give `Pending`, and asked for once, at
-    /// the start of the run.
+    /// after it gave [`Next::Pending`]. Needed by sources that give `Pending`, and asked for once,
+    /// at the start of the run.
     ///
     /// The engine only polls it. To lose no wake-up, the source makes it unreadable when it gives
     /// `Pending` and at no other time: another thread of the run may not have seen it readable yet.
@@ -140,7 +140,8 @@ impl SplitMix {
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         mixed ^= mixed >> 31;
-        // The upper half of the product: the bias is below 2^-32 for any list that fits into memory.
+        // The upper half of the product: the bias is below 2^-32 for any list that fits into
+        // memory.
         ((u128::from(mixed) * end as u128) >> 64) as usize
     }
 }
@@ -196,7 +197,8 @@ mod tests {
     #[test]
     fn adjacent_plans_are_spread() {
         let shuffled = order(25_600, 0);
-        // How many of 100 networks of 256 hosts each the first 100 plans are in: about 63 by chance.
+        // How many of 100 networks of 256 hosts each the first 100 plans are in: about 63 by
+        // chance.
         let networks: std::collections::HashSet<_> = shuffled
             .iter()
             .take(100)

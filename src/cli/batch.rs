@@ -6,15 +6,16 @@ use crate::cli::probe::ProbeArgs;
 
 /// Probe many targets in one run and print a document, lines or a table
 ///
-/// If an option is set in several places, the first of these takes precedence: target, command line, service,
-/// `[defaults]` of the configuration.
+/// If an option is set in several places, the first of these takes precedence: target, command
+/// line, service, `[defaults]` of the configuration.
 #[derive(Debug, Args)]
 #[command(mut_arg("timeout", |arg| arg.help("Deadline of each target: `2s`, `800ms` or a number of seconds [default: 2s]")))]
 #[command(mut_arg("service", |arg| arg.help("Service for targets that do not have one; `zbx-tcp services` lists all services")))]
 pub struct BatchArgs {
-    /// Target as `HOST:PORT`. HOST can be a network or a range (`192.0.2.1-50`), and PORT can be a list such as
-    /// `22/ssh,8000-8010`. With `-`, targets are read from standard input, one per line, as `HOST:PORT`, `HOST PORT
-    /// [SERVICE]` or a JSON object [default: the targets of the configuration]
+    /// Target as `HOST:PORT`. HOST can be a network or a range (`192.0.2.1-50`), and PORT can be a
+    /// list such as `22/ssh,8000-8010`. With `-`, targets are read from standard input, one per
+    /// line, as `HOST:PORT`, `HOST PORT [SERVICE]` or a JSON object [default: the targets of the
+    /// configuration]
     #[arg(value_name = "TARGET")]
     pub targets: Vec<String>,
 
@@ -22,12 +23,13 @@ pub struct BatchArgs {
     #[arg(short, long, value_name = "NAME")]
     pub group: Vec<String>,
 
-    /// Output format: `json`, `ndjson` (one line when a probe ends), `sender` (for zabbix_sender -T -N -i -) or `text`
-    /// [default: json]
+    /// Output format: `json`, `ndjson` (one line when a probe ends), `sender` (for zabbix_sender -T
+    /// -N -i -) or `text` [default: json]
     #[arg(short, long, value_name = "WHAT")]
     pub output: Option<String>,
 
-    /// Metrics for -o sender, `captures.NAME` included [default: up,status,time.connect,time.total,tcp.rtt,tcp.syn_retransmits]
+    /// Metrics for -o sender, `captures.NAME` included [default:
+    /// up,status,time.connect,time.total,tcp.rtt,tcp.syn_retransmits]
     #[arg(long, value_name = "LIST")]
     pub metrics: Option<String>,
 
@@ -55,7 +57,8 @@ pub struct BatchArgs {
     #[arg(long, value_name = "I/N")]
     pub shard: Option<String>,
 
-    /// Maximum number of targets; more than the default only up to `max_targets` of the configuration [default: 65536]
+    /// Maximum number of targets; more than the default only up to `max_targets` of the
+    /// configuration [default: 65536]
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     pub max_targets: Option<String>,
 
@@ -87,7 +90,8 @@ pub struct LimitArgs {
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     pub per_host: Option<String>,
 
-    /// Number of threads, each with its own descriptor table [default: 1, and more if descriptors run out]
+    /// Number of threads, each with its own descriptor table [default: 1, and more if descriptors
+    /// run out]
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     pub threads: Option<String>,
 

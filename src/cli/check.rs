@@ -6,11 +6,13 @@ use crate::cli::probe::ProbeArgs;
 
 /// Probe one target and print a value, a document or a report
 ///
-/// An option with an empty value is ignored, because the value of a Zabbix macro may be empty. If an option is set in
-/// several places, the first of these takes precedence: command line, service, `[defaults]` of the configuration.
+/// An option with an empty value is ignored, because the value of a Zabbix macro may be empty. If
+/// an option is set in several places, the first of these takes precedence: command line, service,
+/// `[defaults]` of the configuration.
 #[derive(Debug, Args)]
 pub struct CheckArgs {
-    /// Host name, IPv4 address or IPv6 address, optionally with a port: `HOST:PORT` or `[IPV6]:PORT`
+    /// Host name, IPv4 address or IPv6 address, optionally with a port: `HOST:PORT` or
+    /// `[IPV6]:PORT`
     #[arg(value_name = "HOST[:PORT]")]
     pub host: String,
 

@@ -36,15 +36,16 @@ pub struct PortsArgs {
     #[arg(value_name = "SPEC")]
     pub spec: String,
 
-    /// Configuration file [default: $ZBX_TCP_CONFIG, otherwise /etc/zbx-tcp/config.toml and conf.d/*.toml]
+    /// Configuration file [default: $ZBX_TCP_CONFIG, otherwise /etc/zbx-tcp/config.toml and
+    /// conf.d/*.toml]
     #[arg(long, value_name = "FILE")]
     pub config: Option<String>,
 }
 
 /// Print a row for each port of a list that accepts connections now
 ///
-/// If the state of a port cannot be determined, an error is printed instead of the rows, because Zabbix would delete
-/// the items of missing ports.
+/// If the state of a port cannot be determined, an error is printed instead of the rows, because
+/// Zabbix would delete the items of missing ports.
 #[derive(Debug, Args)]
 #[command(mut_arg("timeout", |arg| arg.help("Deadline of each port: `2s`, `800ms` or a number of seconds [default: 2s]")))]
 #[command(mut_arg("per_host", |arg| arg.help("Maximum number of probes in flight per address; 0 means no limit [default: 0]")))]
@@ -77,7 +78,8 @@ pub struct TargetsArgs {
     #[arg(short, long, value_name = "NAME")]
     pub group: Vec<String>,
 
-    /// Configuration file [default: $ZBX_TCP_CONFIG, otherwise /etc/zbx-tcp/config.toml and conf.d/*.toml]
+    /// Configuration file [default: $ZBX_TCP_CONFIG, otherwise /etc/zbx-tcp/config.toml and
+    /// conf.d/*.toml]
     #[arg(long, value_name = "FILE")]
     pub config: Option<String>,
 }

@@ -1,5 +1,5 @@
-//! The parts of the help texts and man pages that are not options: exit statuses, examples and tables. They are built
-//! only if help is requested.
+//! The parts of the help texts and man pages that are not options: exit statuses, examples and
+//! tables. They are built only if help is requested.
 
 use std::fmt::Write;
 

@@ -15,7 +15,8 @@ pub struct ProbeArgs {
     #[arg(short, long, value_name = "NAME")]
     pub service: Option<String>,
 
-    /// Which addresses of a name must be up: `any` (tried in order), `first` or `all` [default: any]
+    /// Which addresses of a name must be up: `any` (tried in order), `first` or `all` [default:
+    /// any]
     #[arg(long, value_name = "WHICH")]
     pub addresses: Option<String>,
 
@@ -51,7 +52,8 @@ pub struct ProbeArgs {
     #[arg(long, value_name = "HOW")]
     pub close: Option<String>,
 
-    /// Expect a closed port: up if it refuses connections; with `=filtered`, also if it does not answer
+    /// Expect a closed port: up if it refuses connections; with `=filtered`, also if it does not
+    /// answer
     #[arg(long, value_name = "filtered", num_args = 0..=1, require_equals = true, default_missing_value = "answered")]
     pub expect_closed: Option<String>,
 }
@@ -79,8 +81,8 @@ pub struct NetworkArgs {
     #[arg(long, value_name = "IP")]
     pub source: Option<String>,
 
-    /// Connect from this local port. The next connection from it to the same target is only possible after a minute,
-    /// unless this one ends with --close rst
+    /// Connect from this local port. The next connection from it to the same target is only
+    /// possible after a minute, unless this one ends with --close rst
     #[arg(long, value_name = "PORT", allow_hyphen_values = true)]
     pub source_port: Option<String>,
 
@@ -88,11 +90,13 @@ pub struct NetworkArgs {
     #[arg(long, value_name = "IF")]
     pub interface: Option<String>,
 
-    /// Resolver: `stub` (built-in), or `system` (nsswitch; not available in static builds) [default: stub]
+    /// Resolver: `stub` (built-in), or `system` (nsswitch; not available in static builds)
+    /// [default: stub]
     #[arg(long, value_name = "HOW")]
     pub resolver: Option<String>,
 
-    /// Configuration file [default: $ZBX_TCP_CONFIG, otherwise /etc/zbx-tcp/config.toml and conf.d/*.toml]
+    /// Configuration file [default: $ZBX_TCP_CONFIG, otherwise /etc/zbx-tcp/config.toml and
+    /// conf.d/*.toml]
     #[arg(long, value_name = "FILE")]
     pub config: Option<String>,
 }

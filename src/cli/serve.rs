@@ -14,8 +14,8 @@ use crate::responder::{Backlog, Clients, CloseMode, ListenError, ReplyMode, Resp
 /// It prints a log of all clients on standard output.
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
 pub struct ServeArgs {
-    /// Where to listen: `8989` (on all IPv4 and IPv6 addresses), `127.0.0.1:8989` or `[::1]:8989`; port 0 selects a
-    /// free port
+    /// Where to listen: `8989` (on all IPv4 and IPv6 addresses), `127.0.0.1:8989` or `[::1]:8989`;
+    /// port 0 selects a free port
     #[arg(value_name = "[ADDR:]PORT")]
     pub listen: String,
 
@@ -27,7 +27,8 @@ pub struct ServeArgs {
     #[arg(long, value_name = "TEXT")]
     pub reply: Option<String>,
 
-    /// Send received data back until the client closes the connection; cannot be combined with --reply
+    /// Send received data back until the client closes the connection; cannot be combined with
+    /// --reply
     #[arg(long)]
     pub echo: bool,
 
@@ -35,7 +36,8 @@ pub struct ServeArgs {
     #[arg(long, value_name = "LABEL")]
     pub encoding: Option<String>,
 
-    /// Wait before the greeting and before each reply: `2s`, `800ms` or a number of seconds [default: 0]
+    /// Wait before the greeting and before each reply: `2s`, `800ms` or a number of seconds
+    /// [default: 0]
     #[arg(long, value_name = "DURATION", allow_negative_numbers = true)]
     pub delay: Option<String>,
 
@@ -43,8 +45,8 @@ pub struct ServeArgs {
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub backlog: Option<String>,
 
-    /// How to close connections: `fin`, `rst`, `hold` (when the client closes) or `never-accept` (do not accept them)
-    /// [default: fin]
+    /// How to close connections: `fin`, `rst`, `hold` (when the client closes) or `never-accept`
+    /// (do not accept them) [default: fin]
     #[arg(long, value_name = "HOW")]
     pub close: Option<String>,
 

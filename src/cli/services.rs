@@ -2,7 +2,8 @@
 
 use clap::Args;
 
-/// List named services, validate the configuration (--check), or check a target against the policy (--policy)
+/// List named services, validate the configuration (--check), or check a target against the policy
+/// (--policy)
 #[derive(Debug, Args)]
 pub struct ServicesArgs {
     /// Show the steps of this service
@@ -21,7 +22,8 @@ pub struct ServicesArgs {
     #[arg(long, num_args = 2, value_names = ["HOST", "PORT"])]
     pub policy: Option<Vec<String>>,
 
-    /// Configuration file [default: $ZBX_TCP_CONFIG, otherwise /etc/zbx-tcp/config.toml and conf.d/*.toml]
+    /// Configuration file [default: $ZBX_TCP_CONFIG, otherwise /etc/zbx-tcp/config.toml and
+    /// conf.d/*.toml]
     #[arg(long, value_name = "FILE")]
     pub config: Option<String>,
 }

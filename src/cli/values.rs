@@ -13,7 +13,8 @@ pub fn non_empty(value: &Option<String>) -> Option<&str> {
     value.as_deref().filter(|value| !value.is_empty())
 }
 
-/// Parses a duration: humantime (`2.5s`, `800ms`, `1m`) or seconds (`3`, `0.25`); above 0, at most 600 s.
+/// Parses a duration: humantime (`2.5s`, `800ms`, `1m`) or seconds (`3`, `0.25`); above 0, at most
+/// 600 s.
 ///
 /// # Errors
 /// If it is not a duration or out of range.

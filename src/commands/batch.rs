@@ -97,7 +97,8 @@ pub struct TextResults {
     pub down: usize,
 }
 
-/// Probes a batch whose format is [`BatchFormat::Text`], and returns the text instead of printing it.
+/// Probes a batch whose format is [`BatchFormat::Text`], and returns the text instead of printing
+/// it.
 #[allow(clippy::disallowed_methods)]
 pub fn text_results(batch: &Batch, policy: &Policy, colors: ColorMode) -> TextResults {
     let start = Instant::now();

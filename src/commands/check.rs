@@ -49,7 +49,8 @@ pub fn run(args: &CheckArgs) -> CommandResult {
     .unwrap_or_else(|_| internal_error_report(plan));
     drop(alarm);
     let exit = if report.is_up() { Exit::Up } else { Exit::Down };
-    // Only the text report has colors: the other formats save the look at the terminal and the environment.
+    // Only the text report has colors: the other formats save the look at the terminal and the
+    // environment.
     let colors = if matches!(check.format, Format::Text) {
         color_mode()
     } else {

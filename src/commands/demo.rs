@@ -1,4 +1,5 @@
-//! `zbx-tcp demo`: shows every kind of result on loopback in two seconds, without root and without a network.
+//! `zbx-tcp demo`: shows every kind of result on loopback in two seconds, without root and without
+//! a network.
 
 mod batch;
 mod responders;
@@ -34,7 +35,8 @@ struct DemoCase {
     expected: Status,
 }
 
-/// Starts the servers, probes them all at once, and prints each report with the values that Zabbix would store.
+/// Starts the servers, probes them all at once, and prints each report with the values that Zabbix
+/// would store.
 ///
 /// # Errors
 /// If a server cannot be started or the sockets cannot be polled.

@@ -14,8 +14,8 @@ use crate::settings::{batch, discover};
 /// Prints the requested rows.
 ///
 /// # Errors
-/// A usage or configuration error. Nothing is printed then: Zabbix would delete what it discovered before if it got an
-/// empty list.
+/// A usage or configuration error. Nothing is printed then: Zabbix would delete what it discovered
+/// before if it got an empty list.
 #[allow(clippy::disallowed_methods)]
 pub fn run(args: &DiscoverArgs) -> CommandResult {
     let start = Instant::now();

@@ -1,4 +1,5 @@
-//! Chooses the limits of a batch: the options that were given, otherwise what this machine allows and the probes need.
+//! Chooses the limits of a batch: the options that were given, otherwise what this machine allows
+//! and the probes need.
 
 use std::net::IpAddr;
 use std::num::{NonZeroU32, NonZeroUsize};
@@ -9,7 +10,8 @@ use crate::engine::{Capacity, Limits, UNANSWERED_COUNTS};
 use crate::plan::Plan;
 use crate::settings::batch::Bounds;
 
-/// The limits of a batch, and the sentences that explain them. `spent` is the elapsed time of the run.
+/// The limits of a batch, and the sentences that explain them. `spent` is the elapsed time of the
+/// run.
 pub fn limits(
     bounds: &Bounds,
     plans: &[Arc<Plan>],
@@ -52,8 +54,9 @@ fn default_in_flight(
     (in_flight, reason)
 }
 
-/// The number of descriptor tables: one per thread with `--threads`, otherwise as many as the probes need if no target
-/// answers. It is one if this system does not give threads their own tables.
+/// The number of descriptor tables: one per thread with `--threads`, otherwise as many as the
+/// probes need if no target answers. It is one if this system does not give threads their own
+/// tables.
 fn tables(
     capacity: &Capacity,
     bounds: &Bounds,
@@ -83,8 +86,9 @@ fn tables(
     }
 }
 
-/// The most probes that are in flight if no target answers. Names are not counted: the resolver limits how fast they
-/// become connects. A result up to `enough` may be too high, since the caller then needs no more than one table.
+/// The most probes that are in flight if no target answers. Names are not counted: the resolver
+/// limits how fast they become connects. A result up to `enough` may be too high, since the caller
+/// then needs no more than one table.
 fn most_in_flight(bounds: &Bounds, plans: &[Arc<Plan>], enough: NonZeroUsize) -> usize {
     let literals = || plans.iter().filter_map(|plan| plan.ip());
     let bounded = plans
@@ -118,8 +122,8 @@ fn started_in_time(bounds: &Bounds, plans: &[Arc<Plan>]) -> usize {
     usize::try_from(started).unwrap_or(usize::MAX)
 }
 
-/// The most probes of one address that are in flight within this time if it does not answer, with this limit per
-/// address: an unanswered SYN soon no longer counts.
+/// The most probes of one address that are in flight within this time if it does not answer, with
+/// this limit per address: an unanswered SYN soon no longer counts.
 fn with_unanswered(per_address: NonZeroUsize, time: Duration) -> usize {
     let periods = time.as_millis().div_ceil(UNANSWERED_COUNTS.as_millis());
     per_address

@@ -12,7 +12,8 @@ use crate::plan::bytes::Charset;
 use crate::responder::{ClientEvent, EventLog, LogLine, Responder, RunError};
 use crate::settings::SettingsError;
 
-/// Serves until SIGINT, SIGTERM, a closed standard output, or the end of the only client of `--once`.
+/// Serves until SIGINT, SIGTERM, a closed standard output, or the end of the only client of
+/// `--once`.
 ///
 /// # Errors
 /// A usage error, or an address that cannot be bound.

@@ -43,7 +43,8 @@ pub fn run(args: &ServicesArgs) -> CommandResult {
     Ok(print(text.as_bytes(), Exit::Up))
 }
 
-/// Prints every error of the configuration on a line of its own, or one line with the number of entries.
+/// Prints every error of the configuration on a line of its own, or one line with the number of
+/// entries.
 #[allow(clippy::disallowed_methods)]
 fn validate(file: Option<&str>) -> Exit {
     /// A person waits longer than Zabbix, but a list that no batch could build is an error.

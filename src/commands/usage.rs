@@ -67,8 +67,9 @@ fn with_hint(text: &str) -> String {
     format!("{text}{hint}")
 }
 
-/// The message for an unknown command. Its usual causes are a forgotten `check`, and in item keys of Zabbix a command
-/// line in one parameter or quotes that became part of the parameter. `word` is escaped.
+/// The message for an unknown command. Its usual causes are a forgotten `check`, and in item keys
+/// of Zabbix a command line in one parameter or quotes that became part of the parameter. `word` is
+/// escaped.
 fn unknown_command(word: &str, suggestion: &str) -> String {
     let unquoted = word.trim_matches(['\'', '"', '‘', '’', '“', '”']);
     if word.split_whitespace().count() > 1 {
@@ -82,7 +83,8 @@ fn unknown_command(word: &str, suggestion: &str) -> String {
     }
 }
 
-/// Whether a word is probably a host: an address, or a name with a dot. Commands have neither dots nor colons.
+/// Whether a word is probably a host: an address, or a name with a dot. Commands have neither dots
+/// nor colons.
 fn is_like_host(word: &str) -> bool {
     let host = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | ':' | '-' | '[' | ']');
     word.parse::<IpAddr>().is_ok() || (word.contains(['.', ':']) && word.chars().all(host))

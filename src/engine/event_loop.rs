@@ -483,7 +483,8 @@ impl<'e, 's> EventLoop<'e, 's> {
 }
 
 /// The addresses of a name in the order to try them: that of the resolver, or the preferred family
-/// first where this machine has a route to its first address, from this source address or interface.
+/// first where this machine has a route to its first address, from this source address or
+/// interface.
 fn in_order(addresses: &ResolvedAddresses, origin: &LocalBind) -> Vec<IpAddr> {
     let v4 = addresses.v4.iter().copied().map(IpAddr::from);
     let v6 = addresses.v6.iter().copied().map(IpAddr::from);

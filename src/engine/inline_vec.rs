@@ -8,7 +8,8 @@ pub(in crate::engine) enum InlineVec<T> {
     #[default]
     None,
     One(T),
-    // Boxed because most lists are short: an inline vector would make each of them three words long.
+    // Boxed because most lists are short: an inline vector would make each of them three words
+    // long.
     #[allow(clippy::box_collection)]
     Several(Box<Vec<T>>),
 }

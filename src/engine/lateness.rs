@@ -1,9 +1,10 @@
 //! When this process was late: stopped by a signal or a freezer, or without processor time.
 //!
-//! A peer must not be called down for what only we missed. What the kernel holds is collected before
-//! anything expires, so a peer that answered in time is up, and one that never answered is down. In
-//! between is the probe that had to send something and was late with it: its peer did not have the
-//! time that the plan allows. It counts how late it was, and if that is much its result is unknown.
+//! A peer must not be called down for what only we missed. What the kernel holds is collected
+//! before anything expires, so a peer that answered in time is up, and one that never answered is
+//! down. In between is the probe that had to send something and was late with it: its peer did not
+//! have the time that the plan allows. It counts how late it was, and if that is much its result is
+//! unknown.
 
 use std::time::Duration;
 

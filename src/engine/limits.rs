@@ -15,8 +15,8 @@ use std::time::Duration;
 pub struct Limits<'a> {
     /// Most probes in flight at once, over all threads.
     pub in_flight: NonZeroUsize,
-    /// Most connections to one address at once, over all threads. Probes that wait for an address do
-    /// not delay probes of other addresses.
+    /// Most connections to one address at once, over all threads. Probes that wait for an address
+    /// do not delay probes of other addresses.
     pub per_address: Option<NonZeroUsize>,
     /// Rate limit: connects per second, evenly spaced, over all threads.
     pub rate: Option<NonZeroU32>,

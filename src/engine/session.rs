@@ -171,8 +171,8 @@ impl Session {
         }
     }
 
-    /// Shifts the clock by the time that its only attempt waited for memory of ours. False if it has
-    /// several.
+    /// Shifts the clock by the time that its only attempt waited for memory of ours. False if it
+    /// has several.
     pub(in crate::engine) fn shift_attempt(&mut self, id: AttemptId, by: Duration) -> bool {
         let [attempt] = self.attempts.as_mut_slice() else {
             return false;
@@ -676,8 +676,8 @@ const INITIAL_RTO: Duration = Duration::from_secs(1);
 
 /// The statistics of several attempts. An attempt that the deadline ended within the first
 /// retransmission timeout is not counted, because its answer may just have been slow. The first
-/// attempt had the whole deadline, so it counts. What the end of the run cut off is not counted, nor
-/// a denied address, because nothing was sent to it.
+/// attempt had the whole deadline, so it counts. What the end of the run cut off is not counted,
+/// nor a denied address, because nothing was sent to it.
 fn statistics(session: &Session) -> RunningStats {
     let mut stats = RunningStats::default();
     for (index, (_, attempt)) in session.counted().enumerate() {

@@ -1,8 +1,8 @@
 //! Standby threads: workers that start only when the workers before them are full.
 //!
-//! Where targets answer, one thread is enough, and measures best alone. Where targets do not answer,
-//! each probe holds a descriptor until its deadline; a worker that has none left starts the next
-//! standby thread, which brings a descriptor table of its own.
+//! Where targets answer, one thread is enough, and measures best alone. Where targets do not
+//! answer, each probe holds a descriptor until its deadline; a worker that has none left starts the
+//! next standby thread, which brings a descriptor table of its own.
 
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicUsize, Ordering};

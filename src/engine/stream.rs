@@ -108,14 +108,14 @@ impl Wire {
         self.error.is_some()
     }
 
-    /// Resets the open connection and keeps the socket, at half the cost of a new one. False if that
-    /// is not possible; then it has to be closed.
+    /// Resets the open connection and keeps the socket, at half the cost of a new one. False if
+    /// that is not possible; then it has to be closed.
     pub fn reset(&self) -> bool {
         if self.reuse != Reuse::Allowed || socket::disconnect(self.socket.as_fd()).is_err() {
             return false;
         }
-        // Discard what the kernel still reports of the old connection: the reset, and perhaps a late
-        // ICMP error.
+        // Discard what the kernel still reports of the old connection: the reset, and perhaps a
+        // late ICMP error.
         let _ = self.socket.take_error();
         socket::take_icmp_error(self.socket.as_fd()).is_none()
     }
@@ -135,8 +135,8 @@ impl Wire {
         }
         match self.socket.take_error() {
             Ok(None) if is_open => self.finish_open(remote, info),
-            // The event had another reason, or TCP_INFO is not to be had. The peer address tells for
-            // sure.
+            // The event had another reason, or TCP_INFO is not to be had. The peer address tells
+            // for sure.
             Ok(None) => match self.socket.peer_addr() {
                 Ok(_) => {
                     if has_dialogue {
@@ -176,8 +176,8 @@ impl Wire {
         ConnectProgress::Connected(local.and_then(source), info)
     }
 
-    /// A SYN from the port that it is sent to meets itself: TCP completes this as a simultaneous open
-    /// (RFC 9293, section 3.5), although nothing listens.
+    /// A SYN from the port that it is sent to meets itself: TCP completes this as a simultaneous
+    /// open (RFC 9293, section 3.5), although nothing listens.
     fn fail_self_connect(&mut self, remote: SocketAddr, info: Option<TcpInfo>) -> ConnectProgress {
         self.reuse = Reuse::Never;
         // A FIN would leave the port in TIME_WAIT, and the service could not bind to it.
@@ -195,7 +195,8 @@ impl Wire {
         error: &io::Error,
         info: Option<TcpInfo>,
     ) -> ConnectProgress {
-        // An RST to a SYN is ECONNREFUSED. The handshake may have completed since TCP_INFO was read.
+        // An RST to a SYN is ECONNREFUSED. The handshake may have completed since TCP_INFO was
+        // read.
         let info = match error.raw_os_error() {
             Some(libc::ECONNRESET) => self.tcp_info(),
             _ => info,
@@ -217,9 +218,10 @@ impl Wire {
         ConnectProgress::Failed(failure, info)
     }
 
-    /// Whether this machine's own kernel made the ICMP error: where nothing answers ARP or neighbour
-    /// discovery, or a local firewall rejects what leaves, it sends one to the source address from
-    /// that address. The target itself is another matter if it is an address of this machine.
+    /// Whether this machine's own kernel made the ICMP error: where nothing answers ARP or
+    /// neighbour discovery, or a local firewall rejects what leaves, it sends one to the source
+    /// address from that address. The target itself is another matter if it is an address of this
+    /// machine.
     fn is_from_own_kernel(&self, icmp: &IcmpFact, remote: SocketAddr) -> bool {
         let local = self.local_addr().and_then(source);
         icmp.from.is_some() && icmp.from == local && local != Some(remote.ip())
@@ -256,8 +258,8 @@ impl Wire {
     /// Writes what fits into the send buffer; `None` means that nothing does yet.
     ///
     /// # Errors
-    /// When the connection is lost. [`Wire::read`] reports the error once more, after the bytes that
-    /// were received before it.
+    /// When the connection is lost. [`Wire::read`] reports the error once more, after the bytes
+    /// that were received before it.
     pub fn write(&mut self, bytes: &[u8]) -> io::Result<Option<usize>> {
         let written = if_ready(|| match io::Write::write(&mut &self.socket, bytes) {
             Ok(0) => Err(io::Error::from_raw_os_error(libc::EIO)),

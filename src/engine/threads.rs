@@ -1,10 +1,11 @@
-//! A run on several threads: each worker has its own event loop and, where the system allows it, its
-//! own descriptor table. Some workers may be on [standby](StandbyThreads).
+//! A run on several threads: each worker has its own event loop and, where the system allows it,
+//! its own descriptor table. Some workers may be on [standby](StandbyThreads).
 //!
 //! The descriptor limit holds for one table, and a thread that leaves the process's table
 //! (`CLONE_FILES`, unshare(2)) has the full limit to itself. It gets a copy of the table, so every
-//! descriptor that is open at that time stays open in all tables. Therefore all threads leave before
-//! any of them opens a connection: otherwise closing it in one table would send no FIN or RST.
+//! descriptor that is open at that time stays open in all tables. Therefore all threads leave
+//! before any of them opens a connection: otherwise closing it in one table would send no FIN or
+//! RST.
 
 use std::sync::{Mutex, PoisonError, RwLock, mpsc};
 use std::thread::ScopedJoinHandle;
@@ -76,7 +77,8 @@ pub(super) fn run(
     })
 }
 
-/// Drop guard: starts all standby threads when a worker ends, also by a panic. They do what is left.
+/// Drop guard: starts all standby threads when a worker ends, also by a panic. They do what is
+/// left.
 struct StartAllOnDrop<'s>(&'s StandbyThreads);
 
 impl Drop for StartAllOnDrop<'_> {

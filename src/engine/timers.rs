@@ -90,8 +90,8 @@ impl Timers {
             .map(|position| *position as usize)
     }
 
-    /// Puts a timer at this position of the heap, then moves it towards the root or the leaves until
-    /// the order is right.
+    /// Puts a timer at this position of the heap, then moves it towards the root or the leaves
+    /// until the order is right.
     fn sift(&mut self, position: usize, timer: Timer) {
         let mut hole = position;
         while let Some((above, parent)) = self.parent(hole).filter(|(_, parent)| timer < *parent) {

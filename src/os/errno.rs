@@ -48,8 +48,8 @@ pub enum SocketFault {
 }
 
 /// Whom this error of a TCP socket is about. The kernel makes the errnos of the network from
-/// segments (`tcp_reset()` in `net/ipv4/tcp_input.c`), routes and ICMP messages (`icmp_err_convert` in
-/// net/ipv4/icmp.c, `icmpv6_err_convert()` in net/ipv6/icmp.c).
+/// segments (`tcp_reset()` in `net/ipv4/tcp_input.c`), routes and ICMP messages (`icmp_err_convert`
+/// in net/ipv4/icmp.c, `icmpv6_err_convert()` in net/ipv6/icmp.c).
 ///
 /// `EACCES`, an `ICMPv6` prohibition or a refusal of this machine, is only known by its message.
 pub fn socket_fault(error: &io::Error) -> SocketFault {
@@ -71,8 +71,8 @@ pub fn socket_fault(error: &io::Error) -> SocketFault {
     }
 }
 
-/// Whether an error on a socket of the resolver says nothing about the name server. `EINVAL` is that
-/// of a blackhole route, as in connect(2); an error without an errno is the end of a stream.
+/// Whether an error on a socket of the resolver says nothing about the name server. `EINVAL` is
+/// that of a blackhole route, as in connect(2); an error without an errno is the end of a stream.
 pub fn is_local_to_resolver(error: &io::Error) -> bool {
     error
         .raw_os_error()

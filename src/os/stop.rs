@@ -43,7 +43,8 @@ impl StopHandle {
     /// # Errors
     /// The error of eventfd(2), most often that no descriptor is left.
     pub fn new() -> io::Result<Self> {
-        // SAFETY: eventfd(2) takes two numbers and returns a new descriptor, which `File` then owns.
+        // SAFETY: eventfd(2) takes two numbers and returns a new descriptor, which `File` then
+        // owns.
         let file = unsafe {
             match libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) {
                 -1 => return Err(io::Error::last_os_error()),

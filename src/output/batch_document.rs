@@ -33,7 +33,8 @@ pub struct BatchDocument<'f> {
 const CHUNK: usize = 64 * 1024;
 
 impl BatchDocument<'_> {
-    /// Writes the document and a newline. Returns the length of the document without the newline, in bytes.
+    /// Writes the document and a newline. Returns the length of the document without the newline,
+    /// in bytes.
     ///
     /// # Errors
     /// Errors of the writer.
@@ -74,7 +75,8 @@ struct ChunkedWriter<W> {
 }
 
 impl<W: Write> ChunkedWriter<W> {
-    /// Writes the comma before every list element but the first, and flushes the buffer if it is nearly full.
+    /// Writes the comma before every list element but the first, and flushes the buffer if it is
+    /// nearly full.
     fn separate(&mut self, index: usize) -> io::Result<()> {
         if index > 0 {
             self.buffer.push(b',');
@@ -106,7 +108,8 @@ const LIMIT_6_0: u64 = 512 * 1024 - 1;
 /// The same limit of Zabbix 7.0.
 const LIMIT_7_0: u64 = 16 * 1024 * 1024 - 1;
 
-/// The warning about a document that is too long for Zabbix; `None` if it is not. `bytes` is its length without newline.
+/// The warning about a document that is too long for Zabbix; `None` if it is not. `bytes` is its
+/// length without newline.
 pub fn size_warning(bytes: u64) -> Option<String> {
     let limit = if bytes <= LIMIT_6_0 {
         return None;

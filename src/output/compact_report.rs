@@ -1,5 +1,5 @@
-//! The 48-byte form of the most frequent report of a batch: the target is an address, it is up, and no data was
-//! exchanged.
+//! The 48-byte form of the most frequent report of a batch: the target is an address, it is up, and
+//! no data was exchanged.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;

@@ -78,8 +78,8 @@ fn write_address(report: &Report, connection: &ConnectionReport, buffer: &mut Ve
     entry.close_group().close_object();
 }
 
-/// Writes metrics as the fields of a JSON object. Consecutive metrics of one group, such as `time`, become a nested
-/// object.
+/// Writes metrics as the fields of a JSON object. Consecutive metrics of one group, such as `time`,
+/// become a nested object.
 pub(super) struct FieldWriter<'b> {
     json: JsonWriter<'b>,
     /// The group whose object is open.

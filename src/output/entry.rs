@@ -1,10 +1,11 @@
-//! The document of one target of a batch, in two halves: the fields that are known from the plan, and the result fields.
-//! Only the result has to be stored until the batch document is written.
+//! The document of one target of a batch, in two halves: the fields that are known from the plan,
+//! and the result fields. Only the result has to be stored until the batch document is written.
 //!
-//! A compact entry omits the fields that are redundant or at their default: `schema`, `id`, `name`, `host`, `port` and
-//! `service` (they are in the batch document, the key of the entry and its discovery row), `address` and `family` if
-//! the host is an address, `source`, `status_name` if `ok`, `error` and `addresses_error` if empty, and
-//! `tcp.syn_retransmits` if 0. `up`, `state`, `status` and `time.total` are always present, and so is `id` in a stand-alone line.
+//! A compact entry omits the fields that are redundant or at their default: `schema`, `id`, `name`,
+//! `host`, `port` and `service` (they are in the batch document, the key of the entry and its
+//! discovery row), `address` and `family` if the host is an address, `source`, `status_name` if
+//! `ok`, `error` and `addresses_error` if empty, and `tcp.syn_retransmits` if 0. `up`, `state`,
+//! `status` and `time.total` are always present, and so is `id` in a stand-alone line.
 
 use crate::failure::Status;
 use crate::output::batch_format::DefaultFields;
@@ -27,7 +28,8 @@ pub fn write(report: &Report, defaults: DefaultFields, buffer: &mut Vec<u8>) {
     write_result_fields(report, defaults, buffer);
 }
 
-/// Opens the object and appends the fields of the plan, with this id. [`write_result_fields`] appends the rest.
+/// Opens the object and appends the fields of the plan, with this id. [`write_result_fields`]
+/// appends the rest.
 pub fn write_target_fields(plan: &Plan, id: &str, defaults: DefaultFields, buffer: &mut Vec<u8>) {
     if defaults == DefaultFields::Omit {
         buffer.push(b'{');

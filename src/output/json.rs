@@ -1,8 +1,10 @@
-//! A small JSON writer (RFC 8259). Batches write thousands of documents, and this is several times faster than serde.
+//! A small JSON writer (RFC 8259). Batches write thousands of documents, and this is several times
+//! faster than serde.
 
 use crate::fast_fmt;
 
-/// Appends JSON to a buffer. It inserts the commas; the code that opens an object or array also closes it.
+/// Appends JSON to a buffer. It inserts the commas; the code that opens an object or array also
+/// closes it.
 #[derive(Debug)]
 pub struct JsonWriter<'b> {
     buffer: &'b mut Vec<u8>,
@@ -91,9 +93,9 @@ impl<'b> JsonWriter<'b> {
 /// A finished buffer as text.
 ///
 /// # Panics
-/// If the buffer is not UTF-8, which would be a defect of the code that filled it: [`JsonWriter`] and
-/// [`Value::write`](crate::output::metrics::Value::write) append only UTF-8. `commands` catches the panic and reports
-/// an internal error; an empty document would hide it.
+/// If the buffer is not UTF-8, which would be a defect of the code that filled it: [`JsonWriter`]
+/// and [`Value::write`](crate::output::metrics::Value::write) append only UTF-8. `commands` catches
+/// the panic and reports an internal error; an empty document would hide it.
 #[expect(clippy::expect_used, reason = "see above")]
 pub fn into_string(buffer: Vec<u8>) -> String {
     String::from_utf8(buffer).expect("a buffer of UTF-8")

@@ -1,4 +1,5 @@
-//! Rows for Zabbix low-level discovery (Zabbix manual, "Custom LLD rules"): an array of objects with LLD macros.
+//! Rows for Zabbix low-level discovery (Zabbix manual, "Custom LLD rules"): an array of objects
+//! with LLD macros.
 
 use crate::fast_fmt;
 use crate::output::json::JsonWriter;

@@ -1,7 +1,7 @@
 //! The table of metrics: every published value, in the order of the document.
 //!
-//! `-o PATH`, the JSON document, the help text and the reference are all generated from it. Names, types and units never
-//! change; metrics may be added.
+//! `-o PATH`, the JSON document, the help text and the reference are all generated from it. Names,
+//! types and units never change; metrics may be added.
 
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -56,7 +56,8 @@ pub enum Unmeasured {
     Zero,
     /// An empty line: texts.
     Empty,
-    /// `STATUS_NAME: error`, for numbers where 0 would be misleading. Zabbix shows it as the error of the item.
+    /// `STATUS_NAME: error`, for numbers where 0 would be misleading. Zabbix shows it as the error
+    /// of the item.
     Reason,
 }
 

@@ -1,5 +1,5 @@
-//! The results of a batch, stored until they are printed in input order. Most are stored as a [`CompactReport`], the
-//! others as formatted bytes; both are smaller than a report.
+//! The results of a batch, stored until they are printed in input order. Most are stored as a
+//! [`CompactReport`], the others as formatted bytes; both are smaller than a report.
 
 use std::sync::Arc;
 
@@ -77,8 +77,8 @@ impl ResultStore {
         }
     }
 
-    /// Copies the scratch buffer to the end of a chunk. `None` if a number exceeds 32 bits, which cannot happen: the
-    /// length of a formatted report is bounded by the stored part of a response.
+    /// Copies the scratch buffer to the end of a chunk. `None` if a number exceeds 32 bits, which
+    /// cannot happen: the length of a formatted report is bounded by the stored part of a response.
     fn store_scratch(&mut self) -> Option<ByteRange> {
         let length = self.scratch.len();
         let fits = |chunk: &Vec<u8>| chunk.capacity() - chunk.len() >= length;

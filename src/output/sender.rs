@@ -1,8 +1,9 @@
-//! Input lines of `zabbix_sender(1)` with `-T -N -i -`: host, item key, seconds, nanoseconds, value.
+//! Input lines of `zabbix_sender(1)` with `-T -N -i -`: host, item key, seconds, nanoseconds,
+//! value.
 //!
-//! Fields are separated by spaces. In a field in double quotes, `\"`, `\\` and `\n` are the only escapes. A field without
-//! quotes has no escapes; if it is the value, it extends to the end of the line. This is the syntax of `zabbix_sender` in
-//! Zabbix 6.0 and 7.0.
+//! Fields are separated by spaces. In a field in double quotes, `\"`, `\\` and `\n` are the only
+//! escapes. A field without quotes has no escapes; if it is the value, it extends to the end of the
+//! line. This is the syntax of `zabbix_sender` in Zabbix 6.0 and 7.0.
 
 use std::time::Duration;
 
@@ -13,7 +14,8 @@ use crate::output::value;
 use crate::plan::Plan;
 use crate::report::Report;
 
-/// Appends a line for each configured metric that was measured. `at` is the time of the verdict, since the Unix epoch.
+/// Appends a line for each configured metric that was measured. `at` is the time of the verdict,
+/// since the Unix epoch.
 pub fn write(report: &Report, at: Duration, output: &BatchOutput, buffer: &mut Vec<u8>) {
     let (mut host_field, mut time_fields) = (Vec::new(), Vec::new());
     write_host(&report.plan, output, &mut host_field);

@@ -21,7 +21,8 @@ pub struct Summary {
     duplicates: usize,
     /// How many invalid entries of the target list were skipped.
     invalid: usize,
-    /// For each connection, the measured connect time less the kernel's round trip time, in microseconds.
+    /// For each connection, the measured connect time less the kernel's round trip time, in
+    /// microseconds.
     late: Vec<u32>,
 }
 
@@ -58,11 +59,11 @@ impl Summary {
         self.up + self.down + self.unknown
     }
 
-    /// The lag of this process: the 99th percentile (nearest rank) of `time.connect - tcp.rtt` over the connections that
-    /// have both; `None` if none has.
+    /// The lag of this process: the 99th percentile (nearest rank) of `time.connect - tcp.rtt` over
+    /// the connections that have both; `None` if none has.
     ///
-    /// The kernel measures `tcp.rtt`, this process measures `time.connect`. A large difference without a lost SYN means
-    /// that this machine was busy, not that the network was slow.
+    /// The kernel measures `tcp.rtt`, this process measures `time.connect`. A large difference
+    /// without a lost SYN means that this machine was busy, not that the network was slow.
     pub fn lag(&mut self) -> Option<Duration> {
         let rank = (self.late.len() * 99).div_ceil(100);
         let index = rank.checked_sub(1)?;
@@ -98,7 +99,8 @@ impl Summary {
         json.close_object();
     }
 
-    /// The summary as one line of text: `5 targets: 3 up, 1 down, 1 unknown; took 0.4 ms, lag 12 us`.
+    /// The summary as one line of text: `5 targets: 3 up, 1 down, 1 unknown; took 0.4 ms, lag 12
+    /// us`.
     pub fn line(&mut self, elapsed: Duration) -> String {
         let targets = self.targets();
         let mut line = format!("{targets} target{}: ", if targets == 1 { "" } else { "s" });

@@ -40,7 +40,8 @@ impl ResultTable {
         }
     }
 
-    /// The text: a heading, the targets that are down, unknown and up, in this order, and the summary line.
+    /// The text: a heading, the targets that are down, unknown and up, in this order, and the
+    /// summary line.
     pub fn text(&self, plans: &[Arc<Plan>], summary: &str, colors: ColorMode) -> String {
         let mut rows: Vec<_> = plans
             .iter()

@@ -1,4 +1,5 @@
-//! The text report of a check: the verdict, the time of each phase, and what to look at next after a failure.
+//! The text report of a check: the verdict, the time of each phase, and what to look at next after
+//! a failure.
 
 use std::fmt::Write;
 use std::net::IpAddr;

@@ -2,8 +2,8 @@
 //! expressions.
 //!
 //! Patterns match bytes, NUL included, by automata that take each byte once: Knuth-Morris-Pratt for
-//! literals, [NFAs](crate::plan::expression) for regular expressions. So matching is linear whatever
-//! the peer sends, and it is known at every byte whether a match is still possible.
+//! literals, [NFAs](crate::plan::expression) for regular expressions. So matching is linear
+//! whatever the peer sends, and it is known at every byte whether a match is still possible.
 
 use std::error::Error;
 use std::fmt;

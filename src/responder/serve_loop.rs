@@ -265,7 +265,8 @@ impl<'a> ServeLoop<'a> {
         Ok(())
     }
 
-    /// Reads or writes once for each ready client, so that a large transfer does not delay the others.
+    /// Reads or writes once for each ready client, so that a large transfer does not delay the
+    /// others.
     fn step_clients(&mut self, now: Instant) -> io::Result<()> {
         for key in mem::take(&mut self.ready) {
             let Some(client) = self.clients.get_mut(key) else {

@@ -55,7 +55,8 @@ mod tests {
     use super::*;
     use crate::source::tests::plan;
 
-    /// Asks at these times, in milliseconds; the times of the plans, and the time that it names last.
+    /// Asks at these times, in milliseconds; the times of the plans, and the time that it names
+    /// last.
     fn ask(interval: u64, times: impl IntoIterator<Item = u64>) -> (Vec<u64>, u64) {
         let start = Instant::now();
         let mut source = Interval::new(plan(0), Duration::from_millis(interval));

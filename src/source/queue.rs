@@ -154,8 +154,8 @@ impl Clone for QueueSender {
 }
 
 impl Drop for QueueSender {
-    /// The last sender wakes the engine, which then finds the queue done. The end of the socket pair
-    /// alone would not: threads with a copied descriptor table still have it open.
+    /// The last sender wakes the engine, which then finds the queue done. The end of the socket
+    /// pair alone would not: threads with a copied descriptor table still have it open.
     fn drop(&mut self) {
         let mut state = self.shared.state();
         state.senders -= 1;

@@ -33,7 +33,8 @@ impl<'s> StoppableOutput<'s> {
         }
     }
 
-    /// Writes as much of the start of these bytes as is possible without waiting; how much that was.
+    /// Writes as much of the start of these bytes as is possible without waiting; how much that
+    /// was.
     ///
     /// # Errors
     /// Those of write(2).

@@ -1,4 +1,5 @@
-//! Receives the reports of a run. Each report is stored, printed, or added to the table at once, and then dropped.
+//! Receives the reports of a run. Each report is stored, printed, or added to the table at once,
+//! and then dropped.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -168,7 +169,8 @@ impl Sink for BatchSink<'_> {
     }
 }
 
-/// The time of a verdict, since the Unix epoch. A clock before 1970 was never set and counts as 1970.
+/// The time of a verdict, since the Unix epoch. A clock before 1970 was never set and counts as
+/// 1970.
 #[allow(clippy::disallowed_methods)]
 fn since_epoch() -> Duration {
     SystemTime::now()
@@ -179,8 +181,8 @@ fn since_epoch() -> Duration {
 /// The buffer is written when it has this many bytes, even if the engine does not wait.
 const BUFFER_SIZE: usize = 32 * 1024;
 
-/// Lines that are printed during the run. They are buffered while the engine is busy and written before it waits, as far
-/// as the reader reads.
+/// Lines that are printed during the run. They are buffered while the engine is busy and written
+/// before it waits, as far as the reader reads.
 struct LineStream<'b> {
     stop: Option<&'b StopHandle>,
     buffer: Vec<u8>,

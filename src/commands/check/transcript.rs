@@ -16,7 +16,8 @@ use crate::plan::{AddressSelection, Close, Plan, redact};
 /// Writes the transcript. Secrets are redacted, also those that arrive in several parts.
 #[derive(Debug, Default)]
 pub struct TranscriptWriter {
-    /// The last received bytes of each connection, as many as the longest secret has: a secret may start there.
+    /// The last received bytes of each connection, as many as the longest secret has: a secret may
+    /// start there.
     tails: HashMap<AttemptId, Vec<u8>>,
 }
 
@@ -173,7 +174,8 @@ fn facts(info: Option<&TcpInfo>) -> String {
 /// The most bytes of a transfer that are shown.
 const MAX_SHOWN: usize = 512;
 
-/// A transfer of `length` bytes as text and as hex rows of 16 bytes. `redacted` are the bytes without secrets.
+/// A transfer of `length` bytes as text and as hex rows of 16 bytes. `redacted` are the bytes
+/// without secrets.
 fn dump(what: &str, plan: &Plan, length: usize, redacted: &[u8]) -> Vec<String> {
     let start = redacted
         .get(..redacted.len().min(MAX_SHOWN))

@@ -16,8 +16,8 @@ use crate::settings::request::ProbeRequest;
 /// The expected numbers of targets that are up and down.
 pub const EXPECTED: (usize, usize) = (2, 3);
 
-/// Probes some ports of the servers with `batch`. Returns the numbers of targets that are up and down, and the text to
-/// print under the heading `number`.
+/// Probes some ports of the servers with `batch`. Returns the numbers of targets that are up and
+/// down, and the text to print under the heading `number`.
 pub fn show(
     servers: &DemoServers,
     number: usize,

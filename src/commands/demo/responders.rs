@@ -108,8 +108,8 @@ fn shortest() -> Backlog {
     Backlog::new(0).unwrap_or_default()
 }
 
-/// Opens a port, connects to it, and starts to accept after this time. With the shortest backlog, the connection fills the
-/// accept queue until then.
+/// Opens a port, connects to it, and starts to accept after this time. With the shortest backlog,
+/// the connection fills the accept queue until then.
 fn serve(settings: ResponderConfig, after: Duration) -> Result<(u16, TcpStream), String> {
     let mut responder = Responder::bind(settings).map_err(|error| error.to_string())?;
     let address = responder.local_addr().map_err(|error| error.to_string())?;

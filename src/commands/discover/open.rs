@@ -21,8 +21,8 @@ use crate::source::{Shuffled, random_seed};
 /// The rows of the ports that accept, in the order of the list.
 ///
 /// # Errors
-/// A usage or configuration error, or a port whose state could not be determined: Zabbix would delete the items of a
-/// port that is missing in the rows.
+/// A usage or configuration error, or a port whose state could not be determined: Zabbix would
+/// delete the items of a port that is missing in the rows.
 pub fn rows(args: &OpenArgs) -> Result<String, SettingsError> {
     let config = Configuration::load(non_empty(&args.network.config), ConfigParts::Services)?;
     let request = OpenRequest::from_args(args)?;

@@ -1,4 +1,5 @@
-//! `zbx-tcp services --policy HOST PORT`: whether the policy allows a target, and which rule decides.
+//! `zbx-tcp services --policy HOST PORT`: whether the policy allows a target, and which rule
+//! decides.
 
 use std::fmt::Write;
 use std::net::IpAddr;
@@ -15,7 +16,8 @@ use crate::report::Report;
 use crate::settings::SettingsError;
 use crate::source::Once;
 
-/// Prints the decision for an address, or for each address of a name. The exit status is 0 only if all are allowed.
+/// Prints the decision for an address, or for each address of a name. The exit status is 0 only if
+/// all are allowed.
 ///
 /// # Errors
 /// An invalid target, or a name that does not resolve: rules apply to addresses.

@@ -4,10 +4,10 @@
 //!
 //! All threads advance by one byte at a time, so the work for one byte and the memory are bounded
 //! by the [size of the NFA](Regex::cost), whatever the bytes are, and the run can stop and continue
-//! at any byte. An assertion such as `$` depends on the byte that follows. Therefore the states that
-//! are reached without a byte are only visited once that byte is known (`Simulation::close`), and
-//! a match is found one byte after its end. Where no byte follows yet, the visit is tried for every
-//! kind of byte and for the end of the data (`Simulation::at_end`).
+//! at any byte. An assertion such as `$` depends on the byte that follows. Therefore the states
+//! that are reached without a byte are only visited once that byte is known (`Simulation::close`),
+//! and a match is found one byte after its end. Where no byte follows yet, the visit is tried for
+//! every kind of byte and for the end of the data (`Simulation::at_end`).
 
 use regex_automata::nfa::thompson::State;
 use regex_automata::util::look::Look;

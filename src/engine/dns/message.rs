@@ -249,7 +249,8 @@ fn after_name(mut bytes: &[u8]) -> Option<&[u8]> {
 /// The length of the longest chain of compression pointers that point to each other. Pointers go
 /// backward, so one pass finds it.
 ///
-/// `simple-dns` walks the chain for every name, which takes 200 ms for a hostile response of 64 KiB.
+/// `simple-dns` walks the chain for every name, which takes 200 ms for a hostile response of 64
+/// KiB.
 fn longest_pointer_chain(bytes: &[u8]) -> u16 {
     let limit = bytes.len().min(1 << 14);
     let mut depths = vec![0_u16; limit];

@@ -3,9 +3,9 @@
 //! Timeouts: an attempt may take the `timeout` of resolv.conf, but not more than its fair share of
 //! the time left (that time divided by the number of attempts still to be made), so that the last
 //! server is queried even if the deadline is short. A share is at least 400 ms, because a recursive
-//! server needs about that for a name that it has not cached, unless a server that was never queried
-//! would lose its attempt. An attempt that times out stays open, and a late answer is
-//! used, while the next server is queried. A server that returned an error is not queried again.
+//! server needs about that for a name that it has not cached, unless a server that was never
+//! queried would lose its attempt. An attempt that times out stays open, and a late answer is used,
+//! while the next server is queried. A server that returned an error is not queried again.
 
 use std::collections::VecDeque;
 use std::sync::Arc;

@@ -1,8 +1,8 @@
 //! How late this loop is, and which sessions lose time by it. See [`lateness`].
 //!
-//! A late wake shows in a timer that is overdue. A late reaction to a peer shows in the kernel's time
-//! of the last received segment, which is only asked for where the loop did not run for a while. A
-//! late action shows in the time that a part of a turn took.
+//! A late wake shows in a timer that is overdue. A late reaction to a peer shows in the kernel's
+//! time of the last received segment, which is only asked for where the loop did not run for a
+//! while. A late action shows in the time that a part of a turn took.
 
 use std::time::{Duration, Instant};
 

@@ -93,8 +93,8 @@ impl EventLoop<'_, '_> {
         }
     }
 
-    /// Before a session times out for which silence proves that the port is closed, fails the connects
-    /// whose SYN never left this machine.
+    /// Before a session times out for which silence proves that the port is closed, fails the
+    /// connects whose SYN never left this machine.
     pub(in crate::engine) fn fail_unsent(&mut self, id: SessionId, now: Instant) {
         let Some(slot) = self.sessions.get(id) else {
             return;
@@ -155,7 +155,8 @@ impl EventLoop<'_, '_> {
         (then != AfterOutput::Nothing).then_some((session, Event::Sent(attempt)))
     }
 
-    /// Reads once; if there may be more, the rest is read after the other connections had their turn.
+    /// Reads once; if there may be more, the rest is read after the other connections had their
+    /// turn.
     pub(in crate::engine) fn read(&mut self, id: ConnId, now: Instant) {
         if !self.read_some(id, now) {
             self.connections.unread.push_back(id);

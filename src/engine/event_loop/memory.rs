@@ -147,8 +147,8 @@ impl EventLoop<'_, '_> {
         is_shifted
     }
 
-    /// If this session is due only because it waits for memory, takes the wait out of its time. True
-    /// if it is no longer due then.
+    /// If this session is due only because it waits for memory, takes the wait out of its time.
+    /// True if it is no longer due then.
     pub(in crate::engine) fn is_due_for_lack_of_memory(
         &mut self,
         id: SessionId,

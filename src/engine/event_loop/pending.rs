@@ -306,8 +306,8 @@ impl Pending {
         }
     }
 
-    /// Whether it is time to check the addresses that something waits for; the next check is then at
-    /// `next`.
+    /// Whether it is time to check the addresses that something waits for; the next check is then
+    /// at `next`.
     pub fn is_recheck_due(&mut self, now: Instant, next: Instant) -> bool {
         if self.by_address.is_empty() {
             self.recheck = None;

@@ -1,7 +1,7 @@
 //! SYNs that go unanswered. The limit per address bounds what a host has to serve at once, and a
-//! host that does not answer serves nothing: after [`UNANSWERED_COUNTS`] such a SYN no longer counts, so that
-//! filtered ports of an address do not keep its open ports waiting. It counts again if the answer
-//! arrives later.
+//! host that does not answer serves nothing: after [`UNANSWERED_COUNTS`] such a SYN no longer
+//! counts, so that filtered ports of an address do not keep its open ports waiting. It counts again
+//! if the answer arrives later.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};

@@ -1,10 +1,10 @@
-//! Connections with more to read or to compare than one turn allows. They get the time that the turns
-//! have left, so that peers that send much do not keep the loop from the others: from starting
-//! connects, and from reading short answers.
+//! Connections with more to read or to compare than one turn allows. They get the time that the
+//! turns have left, so that peers that send much do not keep the loop from the others: from
+//! starting connects, and from reading short answers.
 //!
 //! They take turns as long as they have not received much more than a short answer. Those with very
-//! long answers are read one after the other, each to its end: to read them all at once would take no
-//! less time, and the memory of all of them.
+//! long answers are read one after the other, each to its end: to read them all at once would take
+//! no less time, and the memory of all of them.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -17,8 +17,8 @@ use crate::os::cpu_time;
 const TIME_PER_TURN: Duration = Duration::from_millis(5);
 /// The same while connects wait to be started, of which there is one in each turn.
 const TIME_PER_TURN_WITH_CONNECTS: Duration = Duration::from_micros(50);
-/// A connection that has received more than this waits for its turn also when more arrives: as much as
-/// one read returns.
+/// A connection that has received more than this waits for its turn also when more arrives: as much
+/// as one read returns.
 const MUCH: u64 = READ_SIZE as u64 - 1;
 /// A connection that has received more than this keeps its turn until it has read what there is.
 const VERY_MUCH: u64 = 32 * 1024;

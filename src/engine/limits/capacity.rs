@@ -50,8 +50,8 @@ impl Capacity {
         NonZeroUsize::new(tables).unwrap_or(NonZeroUsize::MIN)
     }
 
-    /// The default limit of probes in flight with this many descriptor tables. Ports do not bound it:
-    /// the kernel uses one port for several targets at once.
+    /// The default limit of probes in flight with this many descriptor tables. Ports do not bound
+    /// it: the kernel uses one port for several targets at once.
     pub fn in_flight(&self, tables: NonZeroUsize) -> NonZeroUsize {
         let all = self.per_fd_table().saturating_mul(tables);
         NonZeroUsize::new(MAX_IN_FLIGHT).map_or(all, |most| most.min(all))
@@ -65,8 +65,8 @@ impl Capacity {
             .min(self.in_flight(tables))
     }
 
-    /// Whether a thread may have its own descriptor table, which containers may forbid. Tries it in a
-    /// thread.
+    /// Whether a thread may have its own descriptor table, which containers may forbid. Tries it in
+    /// a thread.
     pub fn can_unshare_fds() -> bool {
         let trial = thread::Builder::new()
             .name("trial".into())

@@ -3,8 +3,8 @@
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
-/// How much lateness is made up for: the loop sleeps in whole milliseconds, and other work may delay
-/// it.
+/// How much lateness is made up for: the loop sleeps in whole milliseconds, and other work may
+/// delay it.
 const CATCH_UP: Duration = Duration::from_millis(3);
 
 /// Allows at most `1 + rate * (t + 3 ms)` connects in any time `t`.

@@ -164,8 +164,8 @@ impl<'s> SharedLimits<'s> {
         Ok(())
     }
 
-    /// Cancels an [`acquire`](SharedLimits::acquire) whose connect could not start: releases the slot
-    /// and refunds the token.
+    /// Cancels an [`acquire`](SharedLimits::acquire) whose connect could not start: releases the
+    /// slot and refunds the token.
     pub fn cancel(&self, address: IpAddr) {
         if let Some(rate) = &mut self.inner().rate {
             rate.refund();

@@ -553,8 +553,8 @@ impl Attempt {
     }
 
     /// Fails the dialogue if its current step has a timeout of its own that is over. The connection
-    /// is still closed gracefully, since the probe's deadline is not over; but it is the peer's turn
-    /// to speak.
+    /// is still closed gracefully, since the probe's deadline is not over; but it is the peer's
+    /// turn to speak.
     fn fail_late_step(
         &mut self,
         plan: &Plan,

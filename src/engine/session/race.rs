@@ -1,10 +1,10 @@
 //! The addresses of one name: which is tried next, and what they say of the target together.
 //!
-//! With `AddressRule::FirstToPass` they are tried in order (RFC 8305, Happy Eyeballs), the families in
-//! turn. The next one starts when all before it have failed or are *late*: without a connection
+//! With `AddressRule::FirstToPass` they are tried in order (RFC 8305, Happy Eyeballs), the families
+//! in turn. The next one starts when all before it have failed or are *late*: without a connection
 //! after [`CONNECTION_ATTEMPT_DELAY`], or without the end of the dialogue after their share of the
-//! time that is left. So every address has its turn before the deadline. Only one dialogue runs at a
-//! time, unless it is late: when an address connects, the connects to others are canceled, and
+//! time that is left. So every address has its turn before the deadline. Only one dialogue runs at
+//! a time, unless it is late: when an address connects, the connects to others are canceled, and
 //! repeated after them if that dialogue fails.
 //!
 //! With `AddressRule::EveryOne` all start at once.

@@ -267,8 +267,8 @@ fn metrics(list: Option<&str>) -> Result<Vec<SenderMetric>, SettingsError> {
     Ok(metrics)
 }
 
-/// A metric or a capture. Only the targets know which names they capture; a name that none of them does is refused
-/// later, by [`reject_unknown_captures`](super::reject_unknown_captures).
+/// A metric or a capture. Only the targets know which names they capture; a name that none of them
+/// does is refused later, by [`reject_unknown_captures`](super::reject_unknown_captures).
 fn sender_metric(path: &str) -> Result<SenderMetric, SettingsError> {
     if let Some(name) = path.strip_prefix(SenderMetric::CAPTURES) {
         // Others have a meaning of their own in item keys.

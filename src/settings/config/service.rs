@@ -78,8 +78,8 @@ fn with_secrets(overrides: Overrides, secrets: &Secrets) -> Overrides {
     }
 }
 
-/// Reads `hosts = ["192.0.2.0/24", "192.0.2.7:2529"]`, which has the form of a policy list. An entry
-/// without ports means the service's own port.
+/// Reads `hosts = ["192.0.2.0/24", "192.0.2.7:2529"]`, which has the form of a policy list. An
+/// entry without ports means the service's own port.
 fn hosts(
     diagnostics: &mut Diagnostics<'_>,
     service: &str,
