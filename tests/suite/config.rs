@@ -143,18 +143,12 @@ fn a_service_sends_expects_captures_and_quits() {
         (gbk("你好,我是服务端!"), gbk("好的"), gbk("很忙")),
         (HELLO.into(), WELL.into(), BUSY.into())
     );
+    let check = |peer: &Peer, output: &str| {
+        let port = peer.port();
+        config.run(&["check", "127.0.0.1", &port, "-s", "till", "-o", output])
+    };
     let (peer, heard) = answering(HELLO, &[WELL]);
-    let document = config
-        .run(&[
-            "check",
-            "127.0.0.1",
-            &peer.port(),
-            "-s",
-            "till",
-            "-o",
-            "json",
-        ])
-        .document();
+    let document = check(&peer, "json").document();
     assert_eq!(
         (document["up"].as_u64(), document["step"].as_u64()),
         (Some(1), Some(3)),
@@ -169,29 +163,9 @@ fn a_service_sends_expects_captures_and_quits() {
     );
     assert_eq!(document["captures"]["name"], "服务端");
     assert_eq!(heard.recv().unwrap(), gbk("你好 服务端\r\n再见\r\n"));
-    config
-        .run(&[
-            "check",
-            "127.0.0.1",
-            &peer.port(),
-            "-s",
-            "till",
-            "-o",
-            "captures.name",
-        ])
-        .prints("服务端", 0);
+    check(&peer, "captures.name").prints("服务端", 0);
     let (busy, heard) = answering(HELLO, &[BUSY]);
-    let document = config
-        .run(&[
-            "check",
-            "127.0.0.1",
-            &busy.port(),
-            "-s",
-            "till",
-            "-o",
-            "json",
-        ])
-        .document();
+    let document = check(&busy, "json").document();
     assert_eq!(
         (document["status"].as_u64(), document["step"].as_u64()),
         (Some(10), Some(3)),

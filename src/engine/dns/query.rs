@@ -279,15 +279,11 @@ impl Query {
         now: Instant,
         actions: &mut QueryActions,
     ) {
-        let Some(attempt) = self.find(id) else {
-            return;
-        };
-        let error = match attempt.reason {
+        let error = |reason| match reason {
             TransportReason::Configured => ServerError::Unreachable(cause),
             TransportReason::AnswerWasTruncated => ServerError::TcpFailed(cause),
         };
-        let server = attempt.server;
-        self.abandon_server(server, error, now, actions);
+        self.fail_attempt(id, error, now, actions);
     }
 
     /// Handles an error of this machine on the socket of this attempt.
@@ -298,11 +294,20 @@ impl Query {
         now: Instant,
         actions: &mut QueryActions,
     ) {
-        let Some(attempt) = self.find(id) else {
-            return;
-        };
-        let server = attempt.server;
-        self.abandon_server(server, ServerError::Local(cause), now, actions);
+        self.fail_attempt(id, |_| ServerError::Local(cause), now, actions);
+    }
+
+    fn fail_attempt(
+        &mut self,
+        id: QueryAttemptId,
+        error: impl FnOnce(TransportReason) -> ServerError,
+        now: Instant,
+        actions: &mut QueryActions,
+    ) {
+        if let Some(attempt) = self.find(id) {
+            let (server, error) = (attempt.server, error(attempt.reason));
+            self.abandon_server(server, error, now, actions);
+        }
     }
 
     /// Handles a lack of sockets on this machine; the socket is requested again later.
