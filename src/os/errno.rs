@@ -71,12 +71,19 @@ pub fn socket_fault(error: &io::Error) -> SocketFault {
     }
 }
 
-/// Whether an error on a socket of the resolver says nothing about the name server. `EINVAL` is
-/// that of a blackhole route, as in connect(2); an error without an errno is the end of a stream.
+/// As [`socket_fault`], for connect(2) and the first send(2): there `EINVAL` is the error of a
+/// blackhole route.
+pub fn connect_fault(error: &io::Error) -> SocketFault {
+    match error.raw_os_error() {
+        Some(libc::EINVAL) => SocketFault::Unreachable,
+        _ => socket_fault(error),
+    }
+}
+
+/// Whether an error on a socket of the resolver says nothing about the name server. An error without
+/// an errno is the end of a stream.
 pub fn is_local_to_resolver(error: &io::Error) -> bool {
-    error
-        .raw_os_error()
-        .is_some_and(|errno| errno != libc::EINVAL && socket_fault(error) == SocketFault::Local)
+    error.raw_os_error().is_some() && connect_fault(error) == SocketFault::Local
 }
 
 /// The text of strerror(3) in lower case, without the number that std appends.
