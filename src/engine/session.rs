@@ -10,6 +10,7 @@ mod established;
 mod messages;
 pub mod race;
 mod racing;
+mod verdict;
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
@@ -27,7 +28,6 @@ use crate::os::socket::TcpInfo;
 use crate::plan::{AddressSelection, Plan};
 use crate::policy::{Decision, Policy};
 use crate::report::Report;
-use crate::stats::RunningStats;
 
 /// One probe. Thousands are in flight at once, so rarely needed state is boxed.
 #[derive(Debug)]
@@ -339,7 +339,7 @@ impl Session {
 
     /// The finished report; `None` until [`Session::is_over`].
     pub fn into_report(self) -> Option<Report> {
-        let attempts = self.plan.spec.attempts.map(|_| Box::new(statistics(&self)));
+        let attempts = self.plan.spec.attempts.map(|_| Box::new(self.statistics()));
         let index = self.representative();
         let Extra {
             resolve,
@@ -573,88 +573,6 @@ impl Session {
         }
     }
 
-    /// The attempts that count, with their indices; those of a race count as one.
-    fn counted(&self) -> impl DoubleEndedIterator<Item = (usize, &Attempt)> + Clone {
-        let race = self.extra.as_ref().and_then(|extra| extra.race.as_ref());
-        let (of_race, index) = race.map_or((0, None), |race| {
-            let representative = race.representative().map(AttemptId::index);
-            (race.attempts(), representative)
-        });
-        let attempts = self.attempts();
-        let first = index.and_then(|index| Some((index, attempts.get(index)?)));
-        let others = attempts.iter().enumerate().skip(of_race);
-        first.into_iter().chain(others)
-    }
-
-    /// The failure of the whole probe, if it failed: as many attempts as required must succeed. A
-    /// failure of an actual attempt is preferred over a local failure to attempt.
-    fn overall_failure(&self, cutoff: Option<Cutoff>) -> Option<Arc<Failure>> {
-        let plan = &self.plan;
-        if let ([only], None) = (self.attempts(), plan.spec.attempts) {
-            return only.report()?.verdict(plan.spec.expected);
-        }
-        let attempts = || self.counted().map(|(_, attempt)| attempt);
-        let reports = || attempts().filter_map(Attempt::report);
-        let failures = || reports().filter_map(|report| report.verdict(plan.spec.expected));
-        let attempted = || failures().filter(was_attempted);
-        let Some(several) = plan.spec.attempts else {
-            return attempted().next().or_else(|| failures().next());
-        };
-        let ok = reports().count() - failures().count();
-        let required = several.require.get();
-        if u32::try_from(ok).unwrap_or(u32::MAX) >= required {
-            return None;
-        }
-        let cut_off = failures().filter(|failure| failure.status == Status::NotTried);
-        let missing = (several.count.get() as usize).saturating_sub(attempts().count());
-        if cutoff == Some(Cutoff::RunEnd) && ok + cut_off.count() + missing >= required as usize {
-            // Those that the end of the run prevented could have been enough.
-            return Some(Arc::new(messages::attempts_cut_off(plan)));
-        }
-        let Some(last) = attempted().next_back().or_else(|| failures().next_back()) else {
-            let text = format!(
-                "only {ok} attempts could start before the deadline, {required} are required"
-            );
-            return Some(Arc::new(Failure::new(Status::NotTried, text)));
-        };
-        if required == 1 || last.status == Status::Denied {
-            return Some(last);
-        }
-        let text = format!(
-            "{ok} of {} attempts succeeded, {required} are required; last failure: {}",
-            attempts().count(),
-            last.text
-        );
-        Some(Arc::new(Failure {
-            text,
-            ..Failure::clone(&last)
-        }))
-    }
-
-    /// The index of the attempt that the report describes: the last that succeeded, else the last.
-    /// Attempts whose SYN was sent are preferred.
-    fn representative(&self) -> usize {
-        if self.attempts().len() == 1 {
-            return 0;
-        }
-        let verdict = |attempt: &Attempt| {
-            let report = attempt.report()?;
-            Some(report.verdict(self.plan.spec.expected))
-        };
-        let is_up = |(_, attempt): &(usize, &Attempt)| matches!(verdict(attempt), Some(None));
-        let has_failed = |(_, attempt): &(usize, &Attempt)| {
-            verdict(attempt)
-                .flatten()
-                .as_ref()
-                .is_some_and(was_attempted)
-        };
-        let mut counted = self.counted().rev();
-        let last = counted.clone().find(is_up);
-        let last = last.or_else(|| counted.clone().find(has_failed));
-        last.or_else(|| counted.next())
-            .map_or(0, |(index, _)| index)
-    }
-
     /// Fixes the verdict; later calls change nothing.
     fn decide(&mut self, failure: Option<Arc<Failure>>, now: Instant) {
         if self.state != SessionState::Decided {
@@ -663,36 +581,4 @@ impl Session {
             self.state = SessionState::Decided;
         }
     }
-}
-
-/// Whether a SYN was sent, so that the failure says something about the target.
-fn was_attempted(failure: &Arc<Failure>) -> bool {
-    !matches!(failure.status, Status::NotTried | Status::LocalError)
-}
-
-/// The initial retransmission timeout (RFC 6298, section 2). An attempt that is unanswered for
-/// longer has lost a segment.
-const INITIAL_RTO: Duration = Duration::from_secs(1);
-
-/// The statistics of several attempts. An attempt that the deadline ended within the first
-/// retransmission timeout is not counted, because its answer may just have been slow. The first
-/// attempt had the whole deadline, so it counts. What the end of the run cut off is not counted,
-/// nor a denied address, because nothing was sent to it.
-fn statistics(session: &Session) -> RunningStats {
-    let mut stats = RunningStats::default();
-    for (index, (_, attempt)) in session.counted().enumerate() {
-        let Some(report) = attempt.report() else {
-            continue;
-        };
-        let hit_deadline =
-            report.failure.is_some() && attempt.started() + report.total >= session.deadline();
-        let was_short = report.total < INITIAL_RTO && index > 0;
-        match (report.verdict(session.plan.spec.expected), report.connect) {
-            (Some(failure), _) if matches!(failure.status, Status::Denied | Status::NotTried) => {}
-            (None, connect) => stats.add_success(connect.unwrap_or(report.total)),
-            (Some(_), _) if hit_deadline && was_short => {}
-            (Some(_), _) => stats.add_failure(),
-        }
-    }
-    stats
 }
