@@ -60,6 +60,16 @@ struct Closed {
     has_looked_ahead: bool,
 }
 
+/// What follows a visit.
+enum Visited {
+    /// The state to visit next.
+    Next(StateID),
+    /// Nothing, on this way.
+    End,
+    /// The match.
+    Match,
+}
+
 #[derive(Debug)]
 enum Frame {
     Visit(StateID),
@@ -181,7 +191,7 @@ impl Simulation {
         };
         self.closed.begin();
         let width = regex.slots();
-        let begins = self.may_begin(regex);
+        let begins = self.may_begin(regex) && may_begin_with(regex, next);
         let start = (regex.nfa.start_anchored(), NO_ROW);
         let threads = self.threads.iter().copied();
         for (state, row) in threads.chain(begins.then_some(start)) {
@@ -267,6 +277,15 @@ impl Simulation {
     }
 }
 
+/// Whether a match may begin where this byte follows, or nothing does.
+fn may_begin_with(regex: &Regex, next: Option<u8>) -> bool {
+    match (regex.first_bytes(), next) {
+        (Some(first), Some(next)) => first.get(usize::from(next)) != Some(&false),
+        (Some(_), None) => false,
+        (None, _) => true,
+    }
+}
+
 /// Where states are visited.
 #[derive(Clone, Copy)]
 struct Here {
@@ -316,45 +335,56 @@ impl Closed {
             Some(slots) => self.row.copy_from_slice(slots),
             None => self.row.fill(NONE),
         }
-        self.stack.push(Frame::Visit(start));
         let mut visits = 0;
-        let mut has_matched = false;
-        while let Some(frame) = self.stack.pop() {
-            match frame {
-                Frame::Restore(slot, offset) => self.set(slot, offset),
-                Frame::Visit(state) => {
-                    visits += 1;
-                    if self.visit_state(regex, state, here) {
-                        has_matched = true;
-                        self.stack.clear();
-                    }
+        let mut next = Some(start);
+        loop {
+            let id = match next.take().map(Frame::Visit).or_else(|| self.stack.pop()) {
+                Some(Frame::Visit(id)) => id,
+                Some(Frame::Restore(slot, offset)) => {
+                    self.set(slot, offset);
+                    continue;
+                }
+                None => break,
+            };
+            visits += 1;
+            match self.visit(regex, id, here) {
+                Visited::Next(id) => next = Some(id),
+                Visited::End => {}
+                Visited::Match => {
+                    self.stack.clear();
+                    budget.spend(visits * (1 + self.row.len() / 8));
+                    return true;
                 }
             }
         }
         budget.spend(visits * (1 + self.row.len() / 8));
-        has_matched
+        false
     }
 
-    /// Visits one state; returns whether it is the match.
-    fn visit_state(&mut self, regex: &Regex, id: StateID, here: Here) -> bool {
+    /// Visits one state.
+    fn visit(&mut self, regex: &Regex, id: StateID, here: Here) -> Visited {
         match self.visited.get_mut(id.as_usize()) {
             Some(last) if *last != self.visit => *last = self.visit,
-            _ => return false,
+            _ => return Visited::End,
         }
         match regex.nfa.state(id) {
             State::Look { look, next } => {
                 self.has_looked_ahead |= *look != Look::Start;
                 if here.matches(regex, *look) {
-                    self.stack.push(Frame::Visit(*next));
+                    return Visited::Next(*next);
                 }
             }
             State::Union { alternates } => {
-                let visits = alternates.iter().rev().copied().map(Frame::Visit);
-                self.stack.extend(visits);
+                let mut visits = alternates.iter().copied();
+                let first = visits.next();
+                self.stack.extend(visits.rev().map(Frame::Visit));
+                if let Some(first) = first {
+                    return Visited::Next(first);
+                }
             }
             State::BinaryUnion { alt1, alt2 } => {
-                self.stack
-                    .extend([Frame::Visit(*alt2), Frame::Visit(*alt1)]);
+                self.stack.push(Frame::Visit(*alt2));
+                return Visited::Next(*alt1);
             }
             State::Capture { next, slot, .. } => {
                 if let Some(kept) = regex.kept_slot(slot.as_usize()) {
@@ -362,16 +392,16 @@ impl Closed {
                     self.stack.push(Frame::Restore(kept, before));
                     self.set(kept, here.at);
                 }
-                self.stack.push(Frame::Visit(*next));
+                return Visited::Next(*next);
             }
             State::Fail => {}
-            State::Match { .. } => return true,
+            State::Match { .. } => return Visited::Match,
             State::ByteRange { .. } | State::Sparse(_) | State::Dense(_) => {
                 self.states.push(id);
                 self.slots.extend_from_slice(&self.row);
             }
         }
-        false
+        Visited::End
     }
 
     fn set(&mut self, slot: usize, offset: u32) {
