@@ -50,18 +50,13 @@ fn redis_cluster_and_sentinel_answer() {
         ("--sentinel", "-NOAUTH"),
     ] {
         let (home, port) = (Home::of("redis"), free_port());
-        // The bus of a cluster has the port plus 10000.
-        let conf = home.write(
-            "conf",
-            &format!(
-                "port {port}\nbind 127.0.0.1\n{}",
-                if mode == "--sentinel" {
-                    "requirepass secret\n"
-                } else {
-                    ""
-                }
-            ),
-        );
+        // The default port of a cluster's bus may be a client's port already.
+        let extra = if mode == "--sentinel" {
+            "requirepass secret".to_owned()
+        } else {
+            format!("cluster-port {}", free_port())
+        };
+        let conf = home.write("conf", &format!("port {port}\nbind 127.0.0.1\n{extra}\n"));
         let mut command = home.command(program);
         command.arg(conf).args(mode.split(' '));
         let server = Server::start(home, &[port], &mut command);
