@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::failure::{Failure, Status};
 use crate::plan::{Expected, OnTimeout, Plan};
 use crate::stats::RunningStats;
+use crate::tls_facts::TlsFacts;
 
 /// The report of one [`Plan`].
 ///
@@ -107,6 +108,8 @@ pub struct DialogueReport {
     pub duration: Option<Duration>,
     /// The 1-based number of the step that failed, else of the last one; absent without steps.
     pub step: Option<usize>,
+    /// What TLS told of the peer, if it was spoken.
+    pub tls: Option<Box<TlsFacts>>,
     /// The received bytes.
     pub response: Option<Response>,
     /// The names and bytes of the captured groups, in the order of the steps.

@@ -7,12 +7,44 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::address::Host;
+use crate::failure::Status;
+use crate::tls_facts::TlsFacts;
 
 /// The configuration of a layer, which starts it on each connection.
 pub trait Layer: fmt::Debug + Send + Sync {
     /// Starts the layer on a connection to this host, as the client. It is handshaking then, and
     /// its [output](LayerConnection::take_output) is the first message of the handshake.
-    fn start(&self, host: &Host) -> Box<dyn LayerConnection>;
+    ///
+    /// # Errors
+    /// If this machine cannot start it: [`Status::LocalError`].
+    fn start(&self, host: &Host) -> Result<Box<dyn LayerConnection>, LayerError>;
+
+    /// The further connection that reads what the connections before it could not, if one is
+    /// needed. Asked after each connection has ended, with what is known by then.
+    fn inspection(&self, _so_far: &Inspected<'_>) -> Option<Inspection> {
+        None
+    }
+}
+
+/// What the connections so far have told.
+#[derive(Debug)]
+pub struct Inspected<'f> {
+    /// The verdict of the first connection, without inspections.
+    pub status: Status,
+    /// The facts, those of inspections [included](TlsFacts::add).
+    pub facts: Option<&'f TlsFacts>,
+    /// How many inspections were made.
+    pub inspections: usize,
+}
+
+/// A further connection to the same address, which only reads facts. Its dialogue is run up to the
+/// start of the layer.
+#[derive(Debug)]
+pub struct Inspection {
+    /// The layer that reads them; it ends with [`PeerHalf::Done`] or an error.
+    pub layer: SharedLayer,
+    /// Whether its result replaces the verdict of the first connection.
+    pub decides: bool,
 }
 
 /// A layer on one connection.
@@ -20,12 +52,28 @@ pub trait LayerConnection {
     /// Whether the handshake has not completed yet.
     fn is_handshaking(&self) -> bool;
 
+    /// Whether the peer may still refuse us, although the handshake has completed for us: the
+    /// server of TLS 1.3 demanded a client certificate and has not answered yet. A probe that would
+    /// succeed waits for the end of this.
+    fn may_be_refused(&self) -> bool {
+        false
+    }
+
     /// Takes received bytes, and appends the application bytes in them to `plain`.
     ///
     /// # Errors
     /// If the handshake fails, or the bytes are invalid. The layer has failed then; its output may
     /// be an alert for the peer.
     fn read(&mut self, wire: &[u8], plain: &mut Vec<u8>) -> Result<PeerHalf, LayerError>;
+
+    /// The peer closed or reset the connection. [`PeerHalf::Done`] if that is a success; otherwise
+    /// the connection is judged as without a layer.
+    ///
+    /// # Errors
+    /// If it says more than that the peer closed.
+    fn peer_closed(&mut self) -> Result<PeerHalf, LayerError> {
+        Ok(PeerHalf::Closed)
+    }
 
     /// Takes application bytes to send. The handshake has completed.
     fn write(&mut self, plain: &[u8]);
@@ -35,6 +83,16 @@ pub trait LayerConnection {
 
     /// Appends the bytes that must be sent to the peer since the last call.
     fn take_output(&mut self, wire: &mut Vec<u8>);
+
+    /// What is known of the peer so far; also after a failure.
+    fn facts(&self) -> Option<Box<TlsFacts>> {
+        None
+    }
+
+    /// Takes the messages for the transcript (`-v`) since the last call.
+    fn take_messages(&mut self) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 /// The peer's direction of a layered connection.
@@ -45,22 +103,41 @@ pub enum PeerHalf {
     /// The peer closed its direction within the layer (`close_notify` in TLS); its FIN may follow
     /// later.
     Closed,
+    /// The layer has done what the plan asks for, and nothing can follow: the probe has succeeded,
+    /// whatever steps are left.
+    Done,
 }
 
 /// Why a layer failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum LayerError {
-    /// The handshake failed, or received bytes are invalid; with the cause.
-    Failed(String),
-    /// The peer's certificate is not trusted; with the cause.
-    Untrusted(String),
+pub struct LayerError {
+    /// What that means for the probe.
+    pub status: Status,
+    /// The cause, without the address.
+    pub cause: String,
+}
+
+impl LayerError {
+    /// The handshake failed, or received bytes are invalid.
+    pub fn failed(cause: impl Into<String>) -> Self {
+        Self::new(Status::TlsFailed, cause)
+    }
+
+    /// The peer's certificate is not trusted.
+    pub fn untrusted(cause: impl Into<String>) -> Self {
+        Self::new(Status::TlsUntrusted, cause)
+    }
+
+    /// A failure with this status.
+    pub fn new(status: Status, cause: impl Into<String>) -> Self {
+        let cause = cause.into();
+        Self { status, cause }
+    }
 }
 
 impl fmt::Display for LayerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Failed(cause) | Self::Untrusted(cause) => f.write_str(cause),
-        }
+        f.write_str(&self.cause)
     }
 }
 

@@ -48,11 +48,11 @@ pub mod toy {
     struct Toy;
 
     impl Layer for Toy {
-        fn start(&self, host: &Host) -> Box<dyn LayerConnection> {
-            Box::new(ToyConnection {
+        fn start(&self, host: &Host) -> Result<Box<dyn LayerConnection>, LayerError> {
+            Ok(Box::new(ToyConnection {
                 answer: Some(Vec::new()),
                 output: format!("HELLO {host}\n").into_bytes(),
-            })
+            }))
         }
     }
 
@@ -77,10 +77,10 @@ pub mod toy {
                     self.answer = None;
                     Ok(rest)
                 }
-                (Some(_), b"STRANGER\n") => Err(LayerError::Untrusted("unknown issuer".into())),
+                (Some(_), b"STRANGER\n") => Err(LayerError::untrusted("unknown issuer")),
                 (Some(_), _) => {
                     self.output.extend_from_slice(b"ALERT\n");
-                    Err(LayerError::Failed("unexpected answer".into()))
+                    Err(LayerError::failed("unexpected answer"))
                 }
             }
         }
@@ -95,7 +95,7 @@ pub mod toy {
             for byte in self.handshake(wire)? {
                 match *byte {
                     CLOSE => return Ok(PeerHalf::Closed),
-                    INVALID => return Err(LayerError::Failed("invalid byte".into())),
+                    INVALID => return Err(LayerError::failed("invalid byte")),
                     byte => plain.push(!byte),
                 }
             }

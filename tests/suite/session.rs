@@ -294,7 +294,7 @@ fn event(input: &Input) -> Event<'_> {
         Input::Connected(id) => Event::Connected(AttemptId::new(*id), None, info),
         Input::Secured(id) => Event::Secured(AttemptId::new(*id)),
         Input::LayerFailed(id) => {
-            Event::LayerFailed(AttemptId::new(*id), LayerError::Failed("bad record".into()))
+            Event::LayerFailed(AttemptId::new(*id), LayerError::failed("bad record"))
         }
         Input::Sent(id) => Event::Sent(AttemptId::new(*id)),
         Input::Received(id, bytes) => Event::Received(AttemptId::new(*id), bytes),

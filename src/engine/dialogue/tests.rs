@@ -7,7 +7,7 @@ use super::*;
 use crate::address::{Host, Target};
 use crate::plan::ProbeSpec;
 use crate::plan::bytes::Charset;
-use crate::plan::layer::{Layer, LayerConnection};
+use crate::plan::layer::{Layer, LayerConnection, LayerError};
 use crate::plan::pattern::Pattern;
 use crate::plan::steps::{IncompleteAnswer, Patterns, Secret, TargetPart};
 
@@ -598,7 +598,7 @@ fn a_layer_starts_only_if_nothing_follows_the_answer_before_it() {
 struct NoLayer;
 
 impl Layer for NoLayer {
-    fn start(&self, _host: &Host) -> Box<dyn LayerConnection> {
+    fn start(&self, _host: &Host) -> Result<Box<dyn LayerConnection>, LayerError> {
         unreachable!("a dialogue does no I/O")
     }
 }

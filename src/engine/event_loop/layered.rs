@@ -24,7 +24,10 @@ impl EventLoop<'_, '_> {
         let Some(connection) = slot.connections.of(attempt) else {
             return;
         };
-        let mut layer = layer.0.start(&slot.session.plan().target.host);
+        let mut layer = match layer.0.start(&slot.session.plan().target.host) {
+            Ok(layer) => layer,
+            Err(error) => return self.handle(id, Event::LayerFailed(attempt, error), now),
+        };
         let mut bytes = Vec::new();
         layer.take_output(&mut bytes);
         if let Some(open) = self.connections.get_mut(connection) {
@@ -75,7 +78,7 @@ impl EventLoop<'_, '_> {
                 if let Some((session, sent)) = written {
                     self.handle(session, sent, now);
                 }
-                if half == PeerHalf::Closed {
+                if half != PeerHalf::Open {
                     self.handle(session, Event::PeerClosed(attempt), now);
                 }
             }

@@ -320,6 +320,7 @@ impl Established {
                 first_byte: self.first_byte,
                 duration: succeeded.then(|| now.saturating_duration_since(self.since)),
                 step: has_steps.then(|| self.dialogue.step(plan)),
+                tls: None,
                 response,
                 captures: self.dialogue.captures().to_vec(),
             }));

@@ -182,11 +182,7 @@ pub(in crate::engine) fn quoted(plan: &Plan, dialogue: &Dialogue) -> String {
 
 /// The failure of a layer, after the start of the text.
 pub(in crate::engine) fn layer_failure(prefix: &str, error: &LayerError) -> Failure {
-    let status = match error {
-        LayerError::Failed(_) => Status::TlsFailed,
-        LayerError::Untrusted(_) => Status::TlsUntrusted,
-    };
-    Failure::new(status, format!("{prefix}{error}"))
+    Failure::new(error.status, format!("{prefix}{error}"))
 }
 
 /// The failure of a connection that could not be opened before the deadline, because of our own

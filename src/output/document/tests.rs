@@ -92,6 +92,7 @@ fn trials() -> impl Strategy<Value = ConnectionReport> {
             first_byte,
             duration,
             step,
+            tls: None,
             response,
             captures,
         })

@@ -1,0 +1,42 @@
+//! What the user asked for of TLS.
+
+use std::path::PathBuf;
+
+use crate::tls_facts::TlsVersion;
+
+/// How TLS is spoken, and what is verified. The default verifies the host name against the trust
+/// store of the system.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct TlsOptions {
+    /// The name that is sent as SNI and verified; the host without it.
+    pub sni: Option<Box<str>>,
+    /// The application protocols that are offered, such as `h2`.
+    pub alpn: Vec<Box<str>>,
+    /// Trusted certificates instead of those of the system (PEM).
+    pub ca_file: Option<PathBuf>,
+    /// The certificate chain and key of the client (PEM).
+    pub client: Option<ClientCertificate>,
+    /// SHA-256 digests of trusted subjectPublicKeyInfos. With one, no trust store is read.
+    pub pins: Vec<[u8; 32]>,
+    /// The oldest version that is accepted; TLS 1.2 without it.
+    pub min_version: Option<TlsVersion>,
+    /// An untrusted certificate is reported, and is not a failure.
+    pub report_only: bool,
+    /// Peers may be too old to prove that they have the key of their certificate.
+    pub legacy: bool,
+    /// The server is up only if it refuses us without a client certificate.
+    pub expect_client_cert: bool,
+    /// Also find the oldest version and the preferred group, by further connections.
+    pub scan: bool,
+    /// The leaf must be the first certificate of this file (PEM).
+    pub expect_cert: Option<PathBuf>,
+}
+
+/// The files of a client certificate.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ClientCertificate {
+    /// The chain, the leaf first.
+    pub cert: PathBuf,
+    /// The private key, not encrypted.
+    pub key: PathBuf,
+}

@@ -1,0 +1,243 @@
+//! What is reported of a TLS connection, as data.
+
+use std::fmt;
+use std::path::PathBuf;
+
+/// The facts of a TLS connection.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TlsFacts {
+    /// How they were read.
+    pub how: FactSource,
+    /// Whether the peer proved that it has the key of its certificate.
+    pub proved: bool,
+    /// The negotiated version.
+    pub version: Option<TlsVersion>,
+    /// The cipher suite by its IANA name, such as `TLS_AES_128_GCM_SHA256`.
+    pub cipher: Option<Box<str>>,
+    /// The key exchange group, such as `X25519`, `P-256`, `X25519MLKEM768` or `DH-2048`; absent
+    /// with RSA key exchange.
+    pub group: Option<Box<str>>,
+    /// The application protocol that the peer selected (RFC 7301).
+    pub alpn: Option<Box<str>>,
+    /// The judgement of the certificate; absent if no certificate was seen.
+    pub judgement: Option<TrustJudgement>,
+    /// The certificates that the peer presented, the leaf first.
+    pub chain: Vec<CertificateFacts>,
+    /// By a handshake: whether we were refused without a client certificate. By a hello: whether
+    /// the server asks for one.
+    pub client_cert: Option<bool>,
+    /// Whether the server stapled an OCSP response (RFC 6066).
+    pub staple: bool,
+    /// The trust store that was used.
+    pub roots: Option<TrustStore>,
+    /// The oldest version that the server still offers (`--tls-scan`).
+    pub oldest: Option<TlsVersion>,
+    /// Whether the server prefers a post-quantum group (`--tls-scan`).
+    pub pq: Option<bool>,
+}
+
+impl TlsFacts {
+    /// Adds what a further connection told: facts that are known already are kept, and the
+    /// certificate is judged by the connection that showed it.
+    pub fn add(&mut self, other: Self) {
+        if self.chain.is_empty() && !other.chain.is_empty() {
+            let (oldest, pq) = (self.oldest, self.pq);
+            *self = other;
+            self.oldest = oldest.or(self.oldest);
+            self.pq = pq.or(self.pq);
+        } else {
+            self.oldest = self.oldest.or(other.oldest);
+            self.pq = self.pq.or(other.pq);
+        }
+    }
+}
+
+/// How the facts of a TLS connection were read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum FactSource {
+    /// By a handshake.
+    #[default]
+    Handshake,
+    /// By a `ClientHello` and the answer to it; nothing of it is authenticated.
+    Hello,
+}
+
+impl FactSource {
+    /// As published.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Handshake => "handshake",
+            Self::Hello => "hello",
+        }
+    }
+}
+
+/// A protocol version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum TlsVersion {
+    /// SSL 3.0 (RFC 6101).
+    Ssl3,
+    /// TLS 1.0 (RFC 2246).
+    Tls10,
+    /// TLS 1.1 (RFC 4346).
+    Tls11,
+    /// TLS 1.2 (RFC 5246).
+    Tls12,
+    /// TLS 1.3 (RFC 8446).
+    Tls13,
+}
+
+impl TlsVersion {
+    /// As published.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ssl3 => "SSLv3",
+            Self::Tls10 => "TLSv1.0",
+            Self::Tls11 => "TLSv1.1",
+            Self::Tls12 => "TLSv1.2",
+            Self::Tls13 => "TLSv1.3",
+        }
+    }
+}
+
+impl fmt::Display for TlsVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Whether a certificate is trusted, and everything that is wrong with it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TrustJudgement {
+    /// All faults, each once, the worst first.
+    pub faults: Vec<Fault>,
+    /// One sentence with the remedy, of the worst fault that refuses; empty if none does.
+    pub error: String,
+    /// The time of the judgement, in seconds since 1970.
+    pub at: i64,
+}
+
+impl TrustJudgement {
+    /// Whether a strict client accepts the certificate.
+    pub fn is_verified(&self) -> bool {
+        !self.faults.iter().any(|fault| fault.refuses())
+    }
+}
+
+/// What is wrong with a certificate or with the way it is served. In the order of severity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Fault {
+    /// Its last day has passed.
+    Expired,
+    /// Its first day is in the future.
+    NotYetValid,
+    /// It is for other names.
+    NameMismatch,
+    /// It is its own issuer, and not trusted.
+    SelfSigned,
+    /// Its issuer is not in the trust store.
+    UnknownIssuer,
+    /// The server does not send the intermediate certificate.
+    MissingIntermediate,
+    /// A signature of the chain is wrong.
+    BadSignature,
+    /// It is not for TLS servers, or an issuer is not a CA.
+    WrongUsage,
+    /// Its form is invalid: version 1, an unknown critical extension, impossible dates.
+    Malformed,
+    /// A key is too short.
+    WeakKey,
+    /// A signature uses MD5 or SHA-1.
+    WeakSignature,
+    /// The chain is not in order, or holds certificates that do not belong to it.
+    ChainOrder,
+    /// Its key is not one of the pinned ones.
+    PinMismatch,
+    /// The server speaks TLS 1.1 or older.
+    OldVersion,
+    /// It requires a stapled OCSP response (RFC 7633), and the server sends none.
+    MustStaple,
+}
+
+impl Fault {
+    /// Every fault, the worst first.
+    pub const ALL: [Self; 15] = [
+        Self::Expired,
+        Self::NotYetValid,
+        Self::NameMismatch,
+        Self::SelfSigned,
+        Self::UnknownIssuer,
+        Self::MissingIntermediate,
+        Self::BadSignature,
+        Self::WrongUsage,
+        Self::Malformed,
+        Self::WeakKey,
+        Self::WeakSignature,
+        Self::ChainOrder,
+        Self::PinMismatch,
+        Self::OldVersion,
+        Self::MustStaple,
+    ];
+
+    /// As published.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Expired => "expired",
+            Self::NotYetValid => "not_yet_valid",
+            Self::NameMismatch => "name_mismatch",
+            Self::SelfSigned => "self_signed",
+            Self::UnknownIssuer => "unknown_issuer",
+            Self::MissingIntermediate => "missing_intermediate",
+            Self::BadSignature => "bad_signature",
+            Self::WrongUsage => "wrong_usage",
+            Self::Malformed => "malformed",
+            Self::WeakKey => "weak_key",
+            Self::WeakSignature => "weak_signature",
+            Self::ChainOrder => "chain_order",
+            Self::PinMismatch => "pin_mismatch",
+            Self::OldVersion => "old_version",
+            Self::MustStaple => "must_staple",
+        }
+    }
+
+    /// Whether a certificate with this fault is not trusted. The others are only reported.
+    pub fn refuses(self) -> bool {
+        !matches!(self, Self::ChainOrder | Self::OldVersion | Self::MustStaple)
+    }
+}
+
+/// The facts of one certificate. Texts are as the certificate has them, and may hold any character.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CertificateFacts {
+    /// The subject, as in RFC 4514.
+    pub subject: Box<str>,
+    /// The issuer, as in RFC 4514.
+    pub issuer: Box<str>,
+    /// The DNS names and IP addresses of the subjectAltName extension.
+    pub names: Box<[Box<str>]>,
+    /// The serial number in lower-case hexadecimal, with a minus sign if it is negative.
+    pub serial: Box<str>,
+    /// The key, such as `RSA-2048`, `ECDSA-P256` or `Ed25519`.
+    pub key: Box<str>,
+    /// The signature algorithm as OpenSSL writes it, such as `sha256WithRSAEncryption`.
+    pub signature: Box<str>,
+    /// The first second of its validity, since 1970.
+    pub not_before: i64,
+    /// The last second of its validity, since 1970.
+    pub not_after: i64,
+    /// The SHA-256 digest of the certificate.
+    pub sha256: [u8; 32],
+    /// The SHA-256 digest of its subjectPublicKeyInfo (RFC 7469).
+    pub spki_sha256: [u8; 32],
+    /// Why it cannot be read; then only its digest is known.
+    pub unreadable: Option<Box<str>>,
+}
+
+/// A trust store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrustStore {
+    /// The file.
+    pub file: PathBuf,
+    /// How many certificates it has.
+    pub number: usize,
+}
