@@ -19,6 +19,7 @@ use crate::settings::dialogue::{CompiledDialogue, dialogue, located};
 use crate::settings::error::{Located, Location, SettingsError};
 use crate::settings::origins::Origin;
 use crate::settings::overrides::Overrides;
+use crate::settings::step_spec::StepSpec;
 use crate::settings::target_spec::TargetSpec;
 
 /// Builds the spec of these options; many targets may share it.
@@ -26,7 +27,7 @@ use crate::settings::target_spec::TargetSpec;
 /// # Errors
 /// Every error found; nothing was sent.
 pub fn spec(overrides: &Overrides) -> Result<ProbeSpec, Vec<SettingsError>> {
-    match (dialogue(overrides), transport_options(overrides)) {
+    match (dialogue(overrides, None), transport_options(overrides)) {
         (Ok(dialogue), Ok(spec)) => {
             let CompiledDialogue {
                 steps,
@@ -39,6 +40,7 @@ pub fn spec(overrides: &Overrides) -> Result<ProbeSpec, Vec<SettingsError>> {
                 charset,
                 ..spec
             };
+            reject_tls(overrides).map_err(|error| vec![error])?;
             reject_contradictions(&spec, overrides).map_err(|error| vec![error])?;
             cost::reject_excess(&spec).map_err(|excess| vec![excess_error(excess, overrides)])?;
             Ok(spec)
@@ -48,6 +50,16 @@ pub fn spec(overrides: &Overrides) -> Result<ProbeSpec, Vec<SettingsError>> {
             Err(errors.chain(transport.err()).collect())
         }
     }
+}
+
+/// TLS cannot be spoken yet.
+fn reject_tls(overrides: &Overrides) -> Result<(), SettingsError> {
+    let steps = overrides.steps.as_deref().unwrap_or_default();
+    if !steps.contains(&StepSpec::StartTls) {
+        return Ok(());
+    }
+    let why = "a step of the dialogue starts TLS, which is not supported yet";
+    Err(located(steps).map_or_else(|| SettingsError::new(why), |given| given.error(why)))
 }
 
 /// The error of a probe that may cost too much, where the option or the dialogue was written.

@@ -142,7 +142,7 @@ mod tests {
                 let alone = find(&Configuration::default(), &service.name).unwrap();
                 assert_eq!(alone.overrides, service.overrides, "{}", service.name);
                 assert!(!service.description.is_empty(), "{}", service.name);
-                assert!(dialogue(&service.overrides).is_ok(), "{}", service.name);
+                assert!(dialogue(&service.overrides, None).is_ok(), "{}", service.name);
             }
             assert_eq!(
                 read.services.len(),

@@ -62,7 +62,7 @@ impl<'c> SpecCache<'c> {
         // An error in the run's dialogue is reported even if every target has a dialogue of its
         // own.
         let run = request.overrides.clone().or(options_of(service.as_ref()));
-        dialogue(&run).map_err(SettingsError::first)?;
+        dialogue(&run, None).map_err(SettingsError::first)?;
         Ok(Self {
             config,
             request,
