@@ -231,9 +231,7 @@ impl PartialEq for Pattern {
     fn eq(&self, other: &Self) -> bool {
         let kinds =
             std::mem::discriminant(&self.compiled) == std::mem::discriminant(&other.compiled);
-        kinds
-            && self.written == other.written
-            && self.haystack == other.haystack
+        kinds && self.written == other.written && self.haystack == other.haystack
     }
 }
 

@@ -187,11 +187,7 @@ impl Expect {
         });
         let enough = enough.flat_map(|enough| enough.wanted.patterns());
         let rejected = self.reject.iter().map(|reject| &reject.pattern);
-        self.wanted
-            .patterns()
-            .iter()
-            .chain(rejected)
-            .chain(enough)
+        self.wanted.patterns().iter().chain(rejected).chain(enough)
     }
 }
 

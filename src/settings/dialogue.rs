@@ -6,8 +6,8 @@ use std::collections::HashMap;
 use crate::address::Port;
 use crate::escape::escaped_prefix;
 use crate::plan::bytes::{Charset, unescape};
-use crate::plan::pattern::{Pattern, read_hex};
 use crate::plan::layer::SharedLayer;
+use crate::plan::pattern::{Pattern, read_hex};
 use crate::plan::steps::{
     Expect, IncompleteAnswer, Patterns, Piece, Rejection, Secret, Step, TargetPart, Template,
 };

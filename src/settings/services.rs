@@ -4,15 +4,10 @@
 use std::collections::BTreeMap;
 
 use crate::escape::escaped_prefix;
+use crate::settings::built_in::{FILE_NAME, FILES, names, section};
 use crate::settings::config::{Configuration, Service};
 use crate::settings::error::SettingsError;
 use crate::suggest::did_you_mean;
-
-/// The built-in services.
-const BUILT_IN: [&str; 2] = [
-    include_str!("../plan/services/text.toml"),
-    include_str!("../plan/services/binary.toml"),
-];
 
 /// Names that are reserved for the TLS variants of built-in services.
 const WITH_TLS: [&str; 11] = [
@@ -47,7 +42,7 @@ pub fn find(config: &Configuration, name: &str) -> Result<Service, SettingsError
         return own.clone();
     }
     if let Some(section) = section(name) {
-        let mut read = Configuration::from_text("built-in services", section);
+        let mut read = Configuration::from_text(FILE_NAME, section);
         return read
             .services
             .remove(name)
@@ -83,8 +78,8 @@ pub fn is_known(config: &Configuration, name: &str) -> bool {
 /// The first error in one of them.
 pub fn all(config: &Configuration) -> Result<Vec<(Service, ServiceOrigin)>, SettingsError> {
     let mut all = BTreeMap::new();
-    for text in BUILT_IN {
-        for (name, service) in Configuration::from_text("built-in services", text).services {
+    for text in FILES {
+        for (name, service) in Configuration::from_text(FILE_NAME, text).services {
             all.insert(name, (service?, ServiceOrigin::BuiltIn));
         }
     }
@@ -92,28 +87,6 @@ pub fn all(config: &Configuration) -> Result<Vec<(Service, ServiceOrigin)>, Sett
         all.insert(name.clone(), (service.clone()?, ServiceOrigin::Config));
     }
     Ok(all.into_values().collect())
-}
-
-/// The text of one built-in service, so that a check parses no other.
-fn section(name: &str) -> Option<&'static str> {
-    let header = format!("[services.{name}]\n");
-    BUILT_IN.iter().find_map(|text| {
-        let at = if text.starts_with(&header) {
-            0
-        } else {
-            text.find(&format!("\n{header}"))? + 1
-        };
-        let section = text.get(at..)?;
-        let end = section
-            .find("\n[services.")
-            .map_or(section.len(), |end| end + 1);
-        section.get(..end)
-    })
-}
-
-fn names() -> impl Iterator<Item = &'static str> {
-    let headers = BUILT_IN.iter().flat_map(|text| text.lines());
-    headers.filter_map(|line| line.strip_prefix("[services.")?.strip_suffix(']'))
 }
 
 #[cfg(test)]
@@ -135,14 +108,18 @@ mod tests {
 
     #[test]
     fn every_built_in_service_is_valid_and_found() {
-        for text in BUILT_IN {
-            let read = Configuration::from_text("built-in", text);
+        for text in FILES {
+            let read = Configuration::from_text(FILE_NAME, text);
             assert!(read.errors.is_empty(), "{:?}", read.errors);
             for service in read.services.values().map(|read| read.as_ref().unwrap()) {
                 let alone = find(&Configuration::default(), &service.name).unwrap();
                 assert_eq!(alone.overrides, service.overrides, "{}", service.name);
                 assert!(!service.description.is_empty(), "{}", service.name);
-                assert!(dialogue(&service.overrides, None).is_ok(), "{}", service.name);
+                assert!(
+                    dialogue(&service.overrides, None).is_ok(),
+                    "{}",
+                    service.name
+                );
             }
             assert_eq!(
                 read.services.len(),

@@ -217,9 +217,7 @@ fn outcome_when_failed(expect: &Expect, rejects: &[RawState]) -> Outcome {
         .zip(&expect.reject)
         .enumerate()
         .filter(|(_, (state, reject))| counts(state, reject));
-    let states: Vec<_> = counted
-        .map(|(index, (state, _))| (index, *state))
-        .collect();
+    let states: Vec<_> = counted.map(|(index, (state, _))| (index, *state)).collect();
     let matched = states
         .iter()
         .filter_map(|(index, state)| Some((state.matched()?, *index)))

@@ -1,7 +1,7 @@
 //! The options that services, targets and `[defaults]` have in common.
 
-use crate::settings::config::table::{Diagnostics, Field, TableReader};
 use crate::plan::steps::RejectionTime;
+use crate::settings::config::table::{Diagnostics, Field, TableReader};
 use crate::settings::overrides::Overrides;
 use crate::settings::parse;
 use crate::settings::step_spec::{
