@@ -14,6 +14,7 @@ mod cost;
 mod dialogue;
 pub mod discover;
 mod error;
+mod option_table;
 pub mod options;
 mod origins;
 pub mod overrides;
@@ -22,6 +23,9 @@ pub mod request;
 pub mod services;
 pub mod step_spec;
 mod target_spec;
+mod tls_build;
+pub mod tls_overrides;
+mod tls_values;
 pub mod validate;
 
 pub use check::{Check, check};

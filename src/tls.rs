@@ -14,3 +14,17 @@
 //! ```
 
 pub mod options;
+
+use crate::plan::layer::SharedLayer;
+use crate::tls::options::{TlsOptions, TlsOptionsError};
+
+/// The layer that speaks TLS as these options say.
+///
+/// # Errors
+/// A file that cannot be used.
+pub fn layer(_options: TlsOptions) -> Result<SharedLayer, TlsOptionsError> {
+    Err(TlsOptionsError {
+        option: "--tls",
+        message: "TLS is not supported by this build".to_owned(),
+    })
+}

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 
 use crate::escape::escaped_prefix;
 use crate::settings::config::{Configuration, Service};
-use crate::settings::error::SettingsError;
+use crate::settings::error::{Located, SettingsError};
+use crate::settings::overrides::Overrides;
+use crate::settings::step_spec::StepSpec;
 use crate::suggest::did_you_mean;
 
 /// The built-in services.
@@ -69,6 +71,36 @@ pub fn find(config: &Configuration, name: &str) -> Result<Service, SettingsError
         "unknown service `{}`: {hint}",
         escaped_prefix(name, 40)
     )))
+}
+
+/// The dialogue that starts TLS in this protocol: the steps of the built-in service of this name up
+/// to the start of TLS, and its `quit`. Services of the configuration may have secrets, which only
+/// their own hosts may receive, so they are used by their names only.
+///
+/// # Errors
+/// When there is no such dialogue; a similar name is suggested.
+pub fn starttls(protocol: &Located) -> Result<Overrides, SettingsError> {
+    let of_service = |name: &str| {
+        let config = Configuration::from_text("built-in services", section(name)?);
+        let service = config.services.into_values().next()?.ok()?;
+        let mut steps = service.overrides.steps?;
+        let start = steps.iter().position(|step| *step == StepSpec::StartTls)?;
+        steps.truncate(start + 1);
+        Some(Overrides {
+            steps: Some(steps),
+            quit: service.overrides.quit,
+            ..Overrides::default()
+        })
+    };
+    of_service(&protocol.text).ok_or_else(|| {
+        let known: Vec<_> = names().filter(|name| of_service(name).is_some()).collect();
+        let hint = match did_you_mean(&protocol.text, known.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("use one of {}", known.join(", ")),
+        };
+        let name = escaped_prefix(&protocol.text, 40);
+        protocol.error(format!("no STARTTLS is known for `{name}`: {hint}"))
+    })
 }
 
 /// Whether there is a service of this name, usable or not.
@@ -142,7 +174,11 @@ mod tests {
                 let alone = find(&Configuration::default(), &service.name).unwrap();
                 assert_eq!(alone.overrides, service.overrides, "{}", service.name);
                 assert!(!service.description.is_empty(), "{}", service.name);
-                assert!(dialogue(&service.overrides).is_ok(), "{}", service.name);
+                assert!(
+                    dialogue(&service.overrides, None).is_ok(),
+                    "{}",
+                    service.name
+                );
             }
             assert_eq!(
                 read.services.len(),

@@ -25,6 +25,8 @@ pub enum StepSpec {
     Expect(ExpectSpec),
     /// The time in which nothing may come.
     Silence(Duration),
+    /// The start of TLS.
+    StartTls,
 }
 
 /// Something to send.

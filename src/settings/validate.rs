@@ -26,7 +26,7 @@ pub fn errors(config: &Configuration, is_late: impl Fn(Duration) -> bool) -> Vec
     let services = services.map(|service| &service.overrides);
     for overrides in std::iter::once(&Overrides::default()).chain(services) {
         let merged = overrides.clone().or(config.defaults.clone());
-        errors.extend(dialogue(&merged).err().into_iter().flatten());
+        errors.extend(dialogue(&merged, None).err().into_iter().flatten());
     }
     let mut ids = BTreeSet::new();
     for target in config.targets.iter().filter_map(|read| read.as_ref().ok()) {

@@ -1,5 +1,6 @@
 //! What the user asked for of TLS.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use crate::tls_facts::TlsVersion;
@@ -7,6 +8,7 @@ use crate::tls_facts::TlsVersion;
 /// How TLS is spoken, and what is verified. The default verifies the host name against the trust
 /// store of the system.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option")]
 pub struct TlsOptions {
     /// The name that is sent as SNI and verified; the host without it.
     pub sni: Option<Box<str>>,
@@ -40,3 +42,20 @@ pub struct ClientCertificate {
     /// The private key, not encrypted.
     pub key: PathBuf,
 }
+
+/// Why options of TLS cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsOptionsError {
+    /// The option on the command line, such as `--client-key`.
+    pub option: &'static str,
+    /// What is wrong, and what to do.
+    pub message: String,
+}
+
+impl fmt::Display for TlsOptionsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.option, self.message)
+    }
+}
+
+impl std::error::Error for TlsOptionsError {}

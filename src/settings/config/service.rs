@@ -67,7 +67,7 @@ fn with_secrets(overrides: Overrides, secrets: &Secrets) -> Overrides {
     }
     let step = |step| match step {
         StepSpec::Send(send) => StepSpec::Send(send.with_secrets(secrets)),
-        other @ (StepSpec::Expect(_) | StepSpec::Silence(_)) => other,
+        other @ (StepSpec::Expect(_) | StepSpec::Silence(_) | StepSpec::StartTls) => other,
     };
     Overrides {
         steps: overrides
