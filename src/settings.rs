@@ -15,6 +15,7 @@ mod cost;
 mod dialogue;
 pub mod discover;
 mod error;
+mod option_table;
 pub mod options;
 mod origins;
 pub mod overrides;
@@ -23,6 +24,9 @@ pub mod request;
 pub mod services;
 pub mod step_spec;
 mod target_spec;
+mod tls_build;
+pub mod tls_overrides;
+mod tls_values;
 pub mod validate;
 
 pub use check::{Check, check};

@@ -6,6 +6,7 @@ mod options;
 mod service;
 mod table;
 mod target;
+mod tls;
 mod value;
 
 use std::collections::BTreeMap;

@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 use crate::escape::escaped_prefix;
 use crate::settings::built_in::{FILE_NAME, FILES, names, section};
 use crate::settings::config::{Configuration, Service};
-use crate::settings::error::SettingsError;
+use crate::settings::error::{Located, SettingsError};
+use crate::settings::overrides::Overrides;
+use crate::settings::step_spec::StepSpec;
 use crate::suggest::did_you_mean;
 
 /// Names that are reserved for the TLS variants of built-in services.
@@ -64,6 +66,36 @@ pub fn find(config: &Configuration, name: &str) -> Result<Service, SettingsError
         "unknown service `{}`: {hint}",
         escaped_prefix(name, 40)
     )))
+}
+
+/// The dialogue that starts TLS in this protocol: the steps of the built-in service of this name up
+/// to the start of TLS, and its `quit`. Services of the configuration may have secrets, which only
+/// their own hosts may receive, so they are used by their names only.
+///
+/// # Errors
+/// When there is no such dialogue; a similar name is suggested.
+pub fn starttls(protocol: &Located) -> Result<Overrides, SettingsError> {
+    let of_service = |name: &str| {
+        let config = Configuration::from_text("built-in services", section(name)?);
+        let service = config.services.into_values().next()?.ok()?;
+        let mut steps = service.overrides.steps?;
+        let start = steps.iter().position(|step| *step == StepSpec::StartTls)?;
+        steps.truncate(start + 1);
+        Some(Overrides {
+            steps: Some(steps),
+            quit: service.overrides.quit,
+            ..Overrides::default()
+        })
+    };
+    of_service(&protocol.text).ok_or_else(|| {
+        let known: Vec<_> = names().filter(|name| of_service(name).is_some()).collect();
+        let hint = match did_you_mean(&protocol.text, known.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("use one of {}", known.join(", ")),
+        };
+        let name = escaped_prefix(&protocol.text, 40);
+        protocol.error(format!("no STARTTLS is known for `{name}`: {hint}"))
+    })
 }
 
 /// Whether there is a service of this name, usable or not.

@@ -8,10 +8,12 @@ use crate::address::Port;
 use crate::escape::escaped_prefix;
 use crate::plan::steps::RejectionTime;
 use crate::settings::config::Service;
+use crate::settings::overrides::Overrides;
 use crate::settings::services::ServiceOrigin;
 use crate::settings::step_spec::{
     ExpectSpec, LineEnds, PatternKind, PatternSpec, Quantifier, RejectSpec, SendSpec, StepSpec,
 };
+use crate::settings::tls_overrides::TlsStart;
 
 /// The format of the list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,10 +90,8 @@ fn step_lines(service: &Service) -> Vec<String> {
         ""
     };
     let steps = overrides.steps.as_deref().unwrap_or_default();
-    let mut lines: Vec<String> = steps
-        .iter()
-        .flat_map(|step| lines_of_step(step, line_end))
-        .collect();
+    let steps = steps.iter().flat_map(|step| lines_of_step(step, line_end));
+    let mut lines: Vec<String> = tls_line(overrides).into_iter().chain(steps).collect();
     if lines.is_empty() {
         lines.push("connect  and nothing else".to_owned());
     }
@@ -104,6 +104,21 @@ fn step_lines(service: &Service) -> Vec<String> {
     lines
 }
 
+/// The line of a service that starts TLS before its steps.
+fn tls_line(overrides: &Overrides) -> Option<String> {
+    let tls = overrides.tls.as_ref()?;
+    let how = match &tls.start {
+        Some(TlsStart::After(protocol)) => format!(" by STARTTLS of {}", printable(&protocol.text)),
+        _ if tls.starts() => String::new(),
+        _ => return None,
+    };
+    let report_only = match tls.report_only {
+        Some(true) => "; an untrusted certificate is only reported",
+        _ => "",
+    };
+    Some(format!("start    TLS{how}{report_only}"))
+}
+
 /// A step: what is sent or expected, then a line for each further rule of the expectation.
 fn lines_of_step(step: &StepSpec, line_end: &str) -> Vec<String> {
     let expect = match step {
@@ -112,9 +127,7 @@ fn lines_of_step(step: &StepSpec, line_end: &str) -> Vec<String> {
             let time = humantime::format_duration(*time);
             return vec![format!("expect   silence for {time}")];
         }
-        StepSpec::StartTls => {
-            return vec!["starttls TLS handshake; what follows is encrypted".to_owned()];
-        }
+        StepSpec::StartTls => return vec!["start    TLS".to_owned()],
         StepSpec::Expect(expect) => expect,
     };
     let mut lines = vec![format!("expect   {}", expected_text(expect))];

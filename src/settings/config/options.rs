@@ -2,6 +2,9 @@
 
 use crate::plan::steps::RejectionTime;
 use crate::settings::config::table::{Diagnostics, Field, TableReader};
+use crate::settings::config::tls::tls;
+use crate::settings::error::Located;
+use crate::settings::option_table::{OptionName, OptionSource};
 use crate::settings::overrides::Overrides;
 use crate::settings::parse;
 use crate::settings::step_spec::{
@@ -16,13 +19,31 @@ pub fn overrides(diagnostics: &mut Diagnostics<'_>, table: &mut TableReader<'_>)
     let line_ends = table
         .flag(diagnostics, "crlf")
         .map(|crlf| if crlf { LineEnds::CrLf } else { LineEnds::None });
-    let (options, errors) = Overrides::parse(&mut |name| table.scalar(diagnostics, name.key));
+    let tls = tls(diagnostics, table);
+    let (options, errors) = Overrides::parse(&mut Keys { diagnostics, table });
     diagnostics.errors.extend(errors);
     Overrides {
+        tls,
         steps,
         quit,
         line_ends,
         ..options
+    }
+}
+
+/// Reads the options of a table.
+struct Keys<'k, 'd, 't> {
+    diagnostics: &'k mut Diagnostics<'d>,
+    table: &'k mut TableReader<'t>,
+}
+
+impl OptionSource for Keys<'_, '_, '_> {
+    fn value(&mut self, name: OptionName) -> Option<Located> {
+        self.table.scalar(self.diagnostics, name.key)
+    }
+
+    fn list(&mut self, name: OptionName) -> Vec<Located> {
+        self.table.texts(self.diagnostics, name.key)
     }
 }
 
