@@ -19,7 +19,7 @@ use crate::settings::dialogue::{CompiledDialogue, dialogue as compile, located};
 use crate::settings::error::{Located, Location, SettingsError};
 use crate::settings::origins::Origin;
 use crate::settings::overrides::Overrides;
-use crate::settings::services;
+use crate::settings::starttls;
 use crate::settings::target_spec::TargetSpec;
 use crate::settings::tls_build::{PlannedStart, TlsLayers, TlsPlan};
 
@@ -74,7 +74,7 @@ fn with_starttls(
     else {
         return Ok(dialogue);
     };
-    let before = services::starttls(protocol)?;
+    let before = starttls::before(protocol)?;
     let before = compile(&before, Some(layer)).map_err(SettingsError::first)?;
     let mut steps = before.steps;
     steps.extend(dialogue.steps);

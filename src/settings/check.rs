@@ -11,6 +11,7 @@ use crate::settings::config::Configuration;
 use crate::settings::error::SettingsError;
 use crate::settings::request::{CheckRequest, ResolverChoice, Transcript};
 use crate::settings::services;
+use crate::settings::starttls;
 use crate::settings::tls_build::TlsLayers;
 
 /// Everything a `check` needs.
@@ -43,8 +44,7 @@ pub fn check(request: CheckRequest, config: Configuration) -> Result<Check, Sett
         .map(|name| services::find(&config, &name))
         .transpose()
         .map_err(|why| why.or_in_option("--service"))?;
-    let of_service = service.as_ref().map(|service| &service.overrides);
-    let overrides = probe.overrides.over(of_service, config.defaults);
+    let overrides = starttls::merged(probe.overrides, service.as_ref(), config.defaults)?;
     let target = Target::from_arguments(&host, port.as_deref(), overrides.port)
         .map_err(SettingsError::new)?;
     let spec = spec(&overrides, &mut TlsLayers::default()).map_err(SettingsError::first)?;

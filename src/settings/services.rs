@@ -6,25 +6,8 @@ use std::collections::BTreeMap;
 use crate::escape::escaped_prefix;
 use crate::settings::built_in::{FILE_NAME, FILES, names, section};
 use crate::settings::config::{Configuration, Service};
-use crate::settings::error::{Located, SettingsError};
-use crate::settings::overrides::Overrides;
-use crate::settings::step_spec::StepSpec;
+use crate::settings::error::SettingsError;
 use crate::suggest::did_you_mean;
-
-/// Names that are reserved for the TLS variants of built-in services.
-const WITH_TLS: [&str; 11] = [
-    "https",
-    "smtps",
-    "submissions",
-    "imaps",
-    "pop3s",
-    "ftps",
-    "nntps",
-    "ldaps",
-    "ircs",
-    "mqtts",
-    "amqps",
-];
 
 /// Where a service is defined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,15 +28,12 @@ pub fn find(config: &Configuration, name: &str) -> Result<Service, SettingsError
     }
     if let Some(section) = section(name) {
         let mut read = Configuration::from_text(FILE_NAME, section);
-        return read
-            .services
-            .remove(name)
-            .unwrap_or_else(|| Err(SettingsError::first(read.errors)));
-    }
-    if WITH_TLS.contains(&name) {
-        return Err(SettingsError::new(format!(
-            "service `{name}` requires TLS, which is not supported yet"
-        )));
+        let found = read.services.remove(name);
+        let found = found.unwrap_or_else(|| Err(SettingsError::first(read.errors)))?;
+        return Ok(Service {
+            has_own_steps: false,
+            ..found
+        });
     }
     let own = config.services.keys().map(String::as_str);
     let mut known: Vec<&str> = own.collect();
@@ -68,39 +48,9 @@ pub fn find(config: &Configuration, name: &str) -> Result<Service, SettingsError
     )))
 }
 
-/// The dialogue that starts TLS in this protocol: the steps of the built-in service of this name up
-/// to the start of TLS, and its `quit`. Services of the configuration may have secrets, which only
-/// their own hosts may receive, so they are used by their names only.
-///
-/// # Errors
-/// When there is no such dialogue; a similar name is suggested.
-pub fn starttls(protocol: &Located) -> Result<Overrides, SettingsError> {
-    let of_service = |name: &str| {
-        let config = Configuration::from_text("built-in services", section(name)?);
-        let service = config.services.into_values().next()?.ok()?;
-        let mut steps = service.overrides.steps?;
-        let start = steps.iter().position(|step| *step == StepSpec::StartTls)?;
-        steps.truncate(start + 1);
-        Some(Overrides {
-            steps: Some(steps),
-            quit: service.overrides.quit,
-            ..Overrides::default()
-        })
-    };
-    of_service(&protocol.text).ok_or_else(|| {
-        let known: Vec<_> = names().filter(|name| of_service(name).is_some()).collect();
-        let hint = match did_you_mean(&protocol.text, known.iter().copied()) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => format!("use one of {}", known.join(", ")),
-        };
-        let name = escaped_prefix(&protocol.text, 40);
-        protocol.error(format!("no STARTTLS is known for `{name}`: {hint}"))
-    })
-}
-
 /// Whether there is a service of this name, usable or not.
 pub fn is_known(config: &Configuration, name: &str) -> bool {
-    config.services.contains_key(name) || section(name).is_some() || WITH_TLS.contains(&name)
+    config.services.contains_key(name) || section(name).is_some()
 }
 
 /// All services, sorted by name. A service of the configuration replaces the built-in one of the
@@ -134,7 +84,6 @@ mod tests {
                 .to_string()
         };
         assert!(refused("smpt").contains("did you mean `smtp`?"));
-        assert!(refused("https").contains("requires TLS"));
         assert!(refused("\x1b[31m").contains("\\x1b"));
     }
 
