@@ -696,6 +696,17 @@ fn the_hint_for_an_unknown_group_is_short() {
 }
 
 #[test]
+fn the_error_of_a_target_is_named_with_an_unknown_group() {
+    let config = Configuration::from_text("c", "[[targets]]\nprot = 1\n");
+    let error = configured(&config, &["lab".to_owned()], |_| false)
+        .unwrap_err()
+        .to_string();
+    let expected =
+        "--group: unknown group `lab`: no target has a group; a target has an error: c:2: ";
+    assert!(error.starts_with(expected), "{error}");
+}
+
+#[test]
 fn errors_of_the_configurations_targets_have_their_location() {
     for (config, text) in [
         (
