@@ -28,12 +28,12 @@ pub struct BatchArgs {
     #[arg(short, long, value_name = "WHAT")]
     pub output: Option<String>,
 
-    /// Metrics for -o sender, `captures.NAME` included [default:
+    /// Metrics for -o sender, separated by commas; `captures.NAME` is allowed [default:
     /// up,status,time.connect,time.total,tcp.rtt,tcp.syn_retransmits]
     #[arg(long, value_name = "LIST")]
     pub metrics: Option<String>,
 
-    /// Zabbix host for targets that do not have one, for -o sender [default: -]
+    /// Zabbix host for targets without one, for -o sender [default: -]
     #[arg(long, value_name = "NAME")]
     pub zabbix_host: Option<String>,
 
@@ -57,8 +57,8 @@ pub struct BatchArgs {
     #[arg(long, value_name = "I/N")]
     pub shard: Option<String>,
 
-    /// Maximum number of targets; more than the default only up to `max_targets` of the
-    /// configuration [default: 65536]
+    /// Maximum number of targets; a value above 65536 is allowed only up to `max_targets` of the
+    /// configuration [default: `max_targets`, otherwise 65536]
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     pub max_targets: Option<String>,
 

@@ -186,7 +186,9 @@ impl Configuration {
                 self.errors.truncate(before);
                 self.fatal = None;
                 let sentence = Refusal::SENTENCE;
-                let why = format!("{sentence}; errors in it are shown if its name ends in `.toml`");
+                let why = format!(
+                    "{sentence}; errors in a file are shown only if its name ends in `.toml`"
+                );
                 self.file_error(path, &why);
             }
         }
@@ -299,7 +301,7 @@ impl Configuration {
             self.ports += target.ports.len();
             if self.ports > MAX_PORTS {
                 let why = format!(
-                    "with it the targets have more than {MAX_PORTS} ports; the rest is not read: write fewer"
+                    "with this entry, the targets have more than {MAX_PORTS} ports, and no further entry is read: write fewer ports"
                 );
                 diagnostics.errors.push(target.error(why));
                 return Err(None);

@@ -68,7 +68,7 @@ impl TargetSpec {
         let (host, list, service) = (parts.next().unwrap_or_default(), parts.next(), parts.next());
         if parts.next().is_some() {
             let why =
-                "has more than three words: write `HOST PORT SERVICE`, and `#` before a comment";
+                "has more than three fields: write `HOST PORT SERVICE`, and `#` before a comment";
             return Err(at(&location, why));
         }
         let split = without_scheme(host).and_then(split_port);

@@ -53,7 +53,7 @@ fn invalid_options_are_refused() {
         (&["-o", "nonsense"], "unknown output `nonsense`"),
         (&["-o", "status,error"], "one output at a time; use `json`"),
         (&["-t", "2500"], "for milliseconds write `2500ms`"),
-        (&["-t"], "`--timeout` needs a value"),
+        (&["-t"], "`--timeout` requires a value"),
         (&["-o", "attempts.loss"], "requires --count"),
         (&["-v", "-o", "json"], "requires `-o text`"),
         (&["-v"], "requires `-o text`"),

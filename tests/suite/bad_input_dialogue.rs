@@ -261,7 +261,7 @@ fn a_dialogue_that_costs_too_much_is_refused() {
         ),
         (
             &[&rejects[..], &expects].concat(),
-            "are more than 10000 comparisons",
+            "need more than 10000 comparisons",
         ),
         (
             &many(&["--send", "x"], 1001),
@@ -286,7 +286,7 @@ fn a_dialogue_that_costs_too_much_is_refused() {
         ),
         (
             &["-n", "1000", "-i", "1ms", "--expect", "x"],
-            "--max-bytes: 1000 attempts at once may receive 262144 bytes each",
+            "--max-bytes: 1000 simultaneous attempts may receive 262144 bytes each",
         ),
         (
             &["--expect-silence", "2s", "--expect-silence", "1s"],

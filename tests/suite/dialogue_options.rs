@@ -383,7 +383,7 @@ fn a_missing_text_is_not_the_next_option() {
     ] {
         let words = ["127.0.0.1", &peer.port(), "--send", next];
         check(&words).refuses(&format!(
-            "--send: requires a value, and `{next}` is an option"
+            "--send: requires a value, but `{next}` is an option"
         ));
     }
     peer.has_no_connection();

@@ -203,15 +203,14 @@ impl Established {
             }
             Progress::CapturedTooMuch(bytes) => {
                 let most = Dialogue::MAX_CAPTURED;
-                let what = format!(
-                    "the groups captured {bytes} bytes, of which at most {most} are kept: "
-                );
+                let what =
+                    format!("the captures have {bytes} bytes, more than the limit of {most}: ");
                 (Status::Mismatch, what)
             }
             Progress::SendsTooMuch(bytes) => {
                 let most = plan.spec.max_sent();
                 let what = format!(
-                    "with the captures it would be {bytes} bytes, of which at most {most} are sent; the last answer was "
+                    "with the captures, the data to send has {bytes} bytes, more than the limit of {most}; the last answer was "
                 );
                 (Status::Mismatch, what)
             }

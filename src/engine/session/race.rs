@@ -436,7 +436,7 @@ impl AddressRace {
             .iter()
             .rposition(|a_try| a_try.phase != AttemptPhase::Decided && !a_try.is_in_time(now));
         if let Some(index) = late {
-            let text = "no answer so far: the next address is tried beside it".to_owned();
+            let text = "no answer so far: the next address is tried at the same time".to_owned();
             actions.push_back(Action::Explain(AttemptId::new(index), text));
         }
     }
@@ -490,8 +490,8 @@ impl AddressRace {
     /// known of the whole.
     fn too_many(&self, plan: &Plan, failure: Option<&Failure>) -> Failure {
         let probed = match failure {
-            None => "those are as expected, but nothing is known of the others".to_owned(),
-            Some(failure) => format!("none of those passed, the first: {}", failure.text),
+            None => "these are as expected, but the state of the others is unknown".to_owned(),
+            Some(failure) => format!("none of these passed; the first failure: {}", failure.text),
         };
         let text = format!(
             "{} has {} addresses, and only {MAX_ADDRESSES} are probed: {probed}",

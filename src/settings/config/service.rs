@@ -90,7 +90,7 @@ fn hosts(
     let Some(field) = table.take("hosts") else {
         if !secrets.is_empty() && diagnostics.syntax() == Syntax::Valid {
             // Otherwise who chooses the host of a check also chooses who receives the secrets.
-            let why = "has secrets: say by `hosts` where they may be sent, such as hosts = [\"192.0.2.0/24\"]";
+            let why = "a service with secrets requires `hosts`: list the addresses that may receive them, such as hosts = [\"192.0.2.0/24\"]";
             table.error(diagnostics, why);
         }
         return None;
@@ -114,7 +114,7 @@ fn hosts(
                 None if secrets.is_empty() => networks.push(network),
                 None => diagnostics.error(
                     element,
-                    "needs a port, since the service has secrets and no `port`: write `192.0.2.7:22`",
+                    "requires a port, because the service has secrets and no `port`: write `192.0.2.7:22`",
                 ),
             },
             Err(why) => diagnostics.error(element, why),

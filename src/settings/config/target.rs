@@ -54,7 +54,8 @@ pub fn target<E: Into<InvalidValue>>(
         overrides,
     };
     if target.id.is_some() && target.count() != 1 {
-        let why = "one `id` for several targets: drop it, or write them one by one";
+        let why =
+            "one `id` for several targets: remove the `id`, or write an entry for each target";
         diagnostics.errors.push(target.error(why));
     }
     if diagnostics.errors.len() == errors_before {

@@ -380,7 +380,7 @@ fn more_than_64_addresses_are_not_all_up() {
     );
     assert_eq!(
         report.failure.as_ref().unwrap().text,
-        "host.example has 65 addresses, and only 64 are probed: those are as expected, but nothing is known of the others"
+        "host.example has 65 addresses, and only 64 are probed: these are as expected, but the state of the others is unknown"
     );
     assert_eq!((report.address_count, report.addresses.len()), (65, 64));
     assert_eq!(of_many(65, AddressSelection::Any).status(), Status::Ok);
