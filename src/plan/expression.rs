@@ -162,7 +162,8 @@ fn parse(source: &str, alphabet: Alphabet) -> Result<Hir, String> {
         .map_err(|error| reason(&error))
 }
 
-/// The last line of the innermost cause of an error: the message without the drawing above it.
+/// The last line of the innermost cause of an error: the message without the lines above it that
+/// mark the place in the expression.
 fn reason(error: &dyn Error) -> String {
     let mut innermost = error;
     while let Some(cause) = innermost.source() {

@@ -1,6 +1,5 @@
 //! Builds [`ProbeSpec`]s from merged options, and [`Plan`]s from those. Contradictions between
-//! options are found here, and this machine is asked whether it has the source address and the
-//! interface.
+//! options are found here, and the source address and the interface are looked up on this machine.
 
 use std::net::IpAddr;
 use std::num::NonZeroU32;

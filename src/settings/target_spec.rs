@@ -29,7 +29,7 @@ pub struct TargetSpec {
     pub key: Key,
     /// The id that the user gave it.
     pub id: Option<Located>,
-    /// A name for people.
+    /// The display name.
     pub name: Option<String>,
     /// The hosts; several if a network or a range was written.
     pub hosts: HostList,
