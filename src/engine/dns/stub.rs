@@ -3,8 +3,8 @@
 //! Requests for the same name share one lookup, and an answer is reused for one second.
 //!
 //! At most 64 lookups over all threads wait for their first 100 ms: that bounds what the name
-//! servers get at once. A lookup that is not answered by then no longer counts, so that silence for
-//! some names does not hold the capacity of others; its sockets, at most four, stay open. All
+//! servers get at once. A lookup that is not answered by then no longer counts, so that unanswered
+//! lookups do not use the capacity for other names; its sockets, at most four, stay open. All
 //! lookups with sockets together are bounded too, by 1024 and by the descriptor limit. The others
 //! are queued, and their deadlines keep running.
 
@@ -236,7 +236,7 @@ impl Resolver for StubResolver {
                 let failure = file_failure(name, fault);
                 return self.deliver(key, Err(failure), now);
             }
-            // A descriptor may be what is missing.
+            // The missing resource may be a descriptor.
             self.out_of_sockets = true;
             self.delayed_until.get_or_insert(now + RETRY);
             let name = name.clone();
@@ -401,8 +401,8 @@ impl StubResolver {
         Some(owner.lookup)
     }
 
-    /// Before timers of a lookup run, hands it what its sockets hold: after a late wake an answer
-    /// may have arrived in time and not have been reported yet.
+    /// Before timers of a lookup run, passes it the data in its sockets: after a late wake, an
+    /// answer may have arrived in time without having been reported yet.
     fn collect(&mut self, id: u64, now: Instant) {
         let Some(shared) = self.lookups.get(&id) else {
             return;

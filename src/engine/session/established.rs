@@ -329,7 +329,7 @@ impl Established {
         self.received_at_verdict = self.dialogue.total();
     }
 
-    /// Sends the protocol's farewell, if the plan has one and it is our turn, and FIN.
+    /// Sends `quit`, if the plan has it and it is the client's turn, and then FIN.
     pub fn send_quit(&self, plan: &Plan, actions: &mut Actions) {
         let status = self.report.failure.as_ref().map(|failure| failure.status);
         let is_our_turn = self.dialogue.is_our_turn(plan, status);

@@ -28,7 +28,7 @@ pub(in crate::engine) enum Ending {
 }
 
 impl Ending {
-    /// The event, for a text that goes on with `before` or `after`.
+    /// The event, for a text that continues with `before` or `after`.
     pub fn event(self) -> &'static str {
         match self {
             Self::Deadline => "the deadline passed",
