@@ -22,7 +22,7 @@ const DECODED: usize = 4;
 #[derive(Default)]
 pub(in crate::engine) struct ReceiveMemory {
     counted: HashMap<ConnId, Counted, RandomState>,
-    /// Connections that wait for memory before they read on.
+    /// Connections that wait for memory before they continue to read.
     pub waiters: UnreadConnections,
     /// Since when they wait; the part of the wait by which the clocks of their sessions were
     /// already shifted is not included.
@@ -45,7 +45,7 @@ struct Counted {
 }
 
 impl EventLoop<'_, '_> {
-    /// How many bytes this connection may receive now. If it is none, it has to wait for memory.
+    /// How many bytes this connection may receive now. If this is 0, it waits for memory.
     pub(in crate::engine) fn may_receive(&mut self, id: ConnId, now: Instant) -> usize {
         let received = &self.worker.shared.received;
         if received.has_plenty(READ_SIZE) {
@@ -102,7 +102,7 @@ impl EventLoop<'_, '_> {
         }
     }
 
-    /// Lets connections read on for which there is memory again.
+    /// Lets connections continue to read for which there is memory again.
     pub(in crate::engine) fn continue_waiting_for_memory(&mut self, now: Instant) {
         let received = &self.worker.shared.received;
         let mut given = 0;

@@ -2,9 +2,9 @@
 //! turns have left, so that peers that send large answers do not delay other work: starting
 //! connects and reading short answers.
 //!
-//! They take turns as long as they have not received much more than a short answer. Those with very
-//! long answers are read one after the other, each to its end: to read them all at once would take
-//! no less time, and the memory of all of them.
+//! They take turns as long as they have not received much more than a short answer. Connections
+//! with very long answers are read one after the other, each to its end: reading them at the same
+//! time would take as long, and would need memory for all of them.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ use crate::engine::event_loop::{EventLoop, READ_SIZE};
 use crate::engine::index::ConnId;
 use crate::os::cpu_time;
 
-/// After this CPU time in one turn, the rest of them waits for the next turn.
+/// After this CPU time in one turn, the other connections wait for the next turn.
 const TIME_PER_TURN: Duration = Duration::from_millis(5);
 /// The same while connects wait to be started, of which there is one in each turn.
 const TIME_PER_TURN_WITH_CONNECTS: Duration = Duration::from_micros(50);
@@ -30,7 +30,7 @@ pub(in crate::engine) struct UnreadConnections {
     queue: VecDeque<ConnId>,
     /// Whether a connection is in the queue, by its index.
     is_queued: Vec<bool>,
-    /// Processor time that they used beyond that of their turns, while connects waited.
+    /// CPU time that they used beyond that of their turns, while connects waited.
     overdrawn: Duration,
 }
 

@@ -33,7 +33,7 @@ impl ReceivedBytes {
     /// Most bytes that can be reserved at once.
     pub const MAX_RESERVED: usize = COUNTED;
 
-    /// Nothing, in a run with this many probes in flight.
+    /// No counted bytes, for a run with this many probes in flight.
     pub fn new(in_flight: NonZeroUsize) -> Self {
         Self {
             counted: AtomicUsize::new(0),
@@ -51,7 +51,7 @@ impl ReceivedBytes {
         self.counted.load(Ordering::Relaxed) + bytes <= COUNTED
     }
 
-    /// Reserves this many bytes; false if there are not as many.
+    /// Reserves this many bytes; false if fewer are left.
     pub fn reserve(&self, bytes: usize) -> bool {
         let add = |counted: usize| Some(counted + bytes).filter(|sum| *sum <= COUNTED);
         self.counted

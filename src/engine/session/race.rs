@@ -31,7 +31,7 @@ pub const MAX_ADDRESSES: usize = ProbeSpec::MAX_ADDRESSES;
 const MAX_TRIES: usize = 4 * MAX_ADDRESSES;
 
 /// How long an unanswered connect delays the next address (RFC 8305, section 8: "Connection Attempt
-/// Delay"). It is less where otherwise the deadline came before the turn of the last address.
+/// Delay"). It is shorter if the deadline would otherwise pass before the last address is tried.
 pub const CONNECTION_ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 
 /// An unanswered connect that was ended earlier says nothing about its address, since the path may
@@ -110,11 +110,11 @@ pub(in crate::engine) struct RaceContext<'p> {
 /// The state of a race.
 #[derive(Debug)]
 pub(in crate::engine) enum RaceState {
-    /// It goes on.
+    /// Not decided yet.
     Running,
     /// The target is as expected.
     Passed,
-    /// It is not, because of this.
+    /// The target is not as expected, because of this failure.
     Failed(Arc<Failure>),
 }
 
