@@ -174,7 +174,7 @@ mod tests {
 
     /// Any errno, known or unknown, is about this machine unless the network causes it.
     #[test]
-    fn local_errors_never_blame_the_peer() {
+    fn local_errors_never_make_the_peer_down() {
         let network = [
             (libc::ECONNREFUSED, SocketFault::Refused),
             (libc::ECONNRESET, SocketFault::Reset),

@@ -303,7 +303,8 @@ fn max_bytes_counts_since_the_last_match() {
 
 #[test]
 fn options_extend_a_named_service() {
-    // The port of the service is not asked, ours is; the goodbye of an option replaces its own, and ends as its lines do.
+    // The given port is used instead of the port of the service. `--quit` replaces the `quit` of
+    // the service, and has the line ends of the service.
     let (ran, heard) = against(
         GREETS,
         &[
@@ -403,7 +404,7 @@ fn silence_can_be_expected() {
         "{took:?}"
     );
     for (acts, status) in [
-        // A proxy that accepts for a dead backend.
+        // A proxy that accepts connections for a server that is down.
         (&[Waits(50), Act::Leaves][..], "7"),
         (&[Waits(50), Act::Resets], "6"),
         (&[Waits(50), Says(b"x"), Waits(500)], "9"),
