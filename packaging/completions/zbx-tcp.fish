@@ -222,7 +222,7 @@ complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l max-bytes -d '
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l close -d 'How to close the connection: `fin` (gracefully) or `rst` (reset) [default: fin]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l expect-closed -d 'Expect a closed port: up if it refuses connections; with `=filtered`, also if it does not answer' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -s t -l timeout -d 'Deadline of each target: `2s`, `800ms` or a number of seconds [default: 2s]' -r
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -s s -l service -d 'Service for targets that do not have one; `zbx-tcp services` lists all services' -r -f -a "amqp\t''
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -s s -l service -d 'Service for targets without one; `zbx-tcp services` lists all services' -r -f -a "amqp\t''
 dns\t''
 elasticsearch\t''
 finger\t''

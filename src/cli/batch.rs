@@ -10,7 +10,7 @@ use crate::cli::probe::ProbeArgs;
 /// line, service, `[defaults]` of the configuration.
 #[derive(Debug, Args)]
 #[command(mut_arg("timeout", |arg| arg.help("Deadline of each target: `2s`, `800ms` or a number of seconds [default: 2s]")))]
-#[command(mut_arg("service", |arg| arg.help("Service for targets that do not have one; `zbx-tcp services` lists all services")))]
+#[command(mut_arg("service", |arg| arg.help("Service for targets without one; `zbx-tcp services` lists all services")))]
 pub struct BatchArgs {
     /// Target as `HOST:PORT`. HOST can be a network or a range (`192.0.2.1-50`), and PORT can be a
     /// list such as `22/ssh,8000-8010`. With `-`, targets are read from standard input, one per

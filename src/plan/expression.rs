@@ -62,7 +62,12 @@ impl Regex {
         let nfa = thompson::Compiler::new()
             .configure(limits)
             .build_from_hir(&hir)
-            .map_err(|error| reason(&error))?;
+            .map_err(|error| match error.size_limit() {
+                Some(limit) => format!(
+                    "it needs more than {limit} bytes of memory: use fewer or smaller repetitions"
+                ),
+                None => reason(&error),
+            })?;
         nfa.look_set_any()
             .available()
             .map_err(|error| reason(&error))?;

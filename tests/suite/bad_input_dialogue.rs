@@ -40,9 +40,12 @@ fn invalid_patterns_are_refused() {
             &["--reject-regex", "(a", "--expect", "b"],
             "--reject-regex: `(a`",
         ),
-        (&["--expect-regex", "a{1000}{1000}{1000}"], "exceeded limit"),
-        (&["--expect-regex", &huge], "exceeded limit"),
-        (&["--expect-regex", &long], "exceeded limit"),
+        (
+            &["--expect-regex", "a{1000}{1000}{1000}"],
+            "needs more than",
+        ),
+        (&["--expect-regex", &huge], "needs more than"),
+        (&["--expect-regex", &long], "needs more than"),
         (
             &["--expect-hex", "4"],
             "--expect-hex: `4` is not hex: write two digits",
