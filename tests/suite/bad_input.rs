@@ -79,7 +79,7 @@ fn invalid_options_are_refused() {
             "do not fit into the deadline",
         ),
         (&["-n", "2", "--addresses", "all"], "remove one of them"),
-        (&["--addresses", "some"], "`any` or `first` or `all`"),
+        (&["--addresses", "some"], "`any`, `first` or `all`"),
         (&["--close", "gently"], "`fin` or `rst`"),
         (&["--expect-closed=maybe"], "--expect-closed"),
         (

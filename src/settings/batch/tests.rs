@@ -478,7 +478,7 @@ fn options_that_are_refused() {
         ),
         (
             &["-o", "xml"],
-            "--output: unknown value `xml`: use `json` or `ndjson` or `sender` or `text`",
+            "--output: unknown value `xml`: use `json`, `ndjson`, `sender` or `text`",
         ),
         (&["--metrics", "up"], "requires `-o sender`"),
         (&["--zabbix-host", "h"], "requires `-o sender`"),
