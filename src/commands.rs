@@ -186,7 +186,7 @@ fn internal_error() -> Failure {
 
 /// The failure to report where computing did not end at the deadline.
 fn still_computing() -> Failure {
-    let text = "this machine still compared the answer with an expression after the deadline: use a simpler one";
+    let text = "the answer was still being compared with a regular expression after the deadline: use a simpler expression";
     Failure::new(Status::LocalError, text)
 }
 

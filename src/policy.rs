@@ -6,8 +6,8 @@
 //! texts never contain a value of the file, since users who may run a probe need not be allowed to
 //! read it.
 //!
-//! A service of the configuration may have a list of its own, `hosts`. Without it, whoever chooses
-//! the host of a check also chooses who receives the secrets of the service.
+//! A service of the configuration may have a list of its own, `hosts`. Without it, a user who
+//! chooses the host of a check could send the secrets of the service to any host.
 
 mod decision;
 mod embedded;

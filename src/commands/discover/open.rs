@@ -82,7 +82,7 @@ impl Sink for PortStates {
     }
 }
 
-/// Why a report does not tell the state of its port; `None` if it does.
+/// Why a report does not contain the state of its port; `None` if it does.
 fn undetermined(report: &Report) -> Option<String> {
     let failure = report.failure.as_ref()?;
     match failure.status {

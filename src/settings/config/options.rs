@@ -157,7 +157,7 @@ fn step(diagnostics: &mut Diagnostics<'_>, table: &mut TableReader<'_>) -> Optio
     }
 }
 
-/// Reads the keys for an answer that does not arrive whole.
+/// Reads the keys for an incomplete answer.
 fn incomplete(
     diagnostics: &mut Diagnostics<'_>,
     table: &mut TableReader<'_>,
