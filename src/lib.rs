@@ -71,6 +71,7 @@ pub mod fast_fmt;
 pub mod os;
 pub mod output;
 pub mod plan;
+pub mod plugin;
 pub mod policy;
 pub mod report;
 pub mod responder;

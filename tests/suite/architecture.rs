@@ -61,6 +61,7 @@ fn may_use(module: &str) -> Option<&'static [&'static str]> {
         ],
         "tls" => &["address", "escape", "failure", "os", "plan", "tls_facts"],
         "report" => &["address", "failure", "plan", "stats", "tls_facts"],
+        "plugin" => &[],
         "source" => &["plan"],
         "engine" => &[
             "address",
