@@ -46,7 +46,7 @@ fn top_module(path: &str) -> &str {
 /// The top-level modules that a module may use besides itself.
 fn may_use(module: &str) -> Option<&'static [&'static str]> {
     Some(match module {
-        "escape" | "failure" | "stats" | "suggest" | "tls_facts" => &[],
+        "escape" | "failure" | "plugin" | "stats" | "suggest" | "tls_facts" => &[],
         "address" => &["escape"],
         "fast_fmt" => &["address"],
         "os" => &["escape", "failure"],
@@ -61,7 +61,6 @@ fn may_use(module: &str) -> Option<&'static [&'static str]> {
         ],
         "tls" => &["address", "escape", "failure", "os", "plan", "tls_facts"],
         "report" => &["address", "failure", "plan", "stats", "tls_facts"],
-        "plugin" => &[],
         "source" => &["plan"],
         "engine" => &[
             "address",
