@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use crate::commands::Exit;
 use crate::commands::plugin::agent::AgentWriter;
-use crate::commands::plugin::keys::{KEYS, Key};
+use crate::commands::plugin::keys::{ItemKey, KEYS};
 use crate::commands::plugin::long::LongRequests;
 use crate::commands::plugin::reload::Reloading;
 use crate::commands::plugin::worker::Worker;
@@ -88,7 +88,7 @@ pub fn run(socket: &Path) -> Exit {
                     return drain(&mut stream, &mut buffer);
                 }
             };
-            if plugin.handle(body) == Next::Exit {
+            if plugin.handle(body) == AfterMessage::Exit {
                 let _ = stream.set_read_timeout(Some(PATIENCE));
                 return drain(&mut stream, &mut buffer);
             }
@@ -104,7 +104,7 @@ fn drain(stream: &mut UnixStream, buffer: &mut [u8]) -> Exit {
 
 /// What happens after a message.
 #[derive(Debug, PartialEq, Eq)]
-enum Next {
+enum AfterMessage {
     Continue,
     Exit,
 }
@@ -132,20 +132,20 @@ impl Plugin {
         }
     }
 
-    fn handle(&mut self, body: &[u8]) -> Next {
+    fn handle(&mut self, body: &[u8]) -> AfterMessage {
         let received = match message::read(body) {
             Ok(received) => received,
             Err(MessageError::WrongField(id)) => {
                 self.agent
                     .send(&Answer::error(id, "zbx-tcp: invalid request"));
-                return Next::Continue;
+                return AfterMessage::Continue;
             }
             Err(MessageError::NotAMessage) => {
                 self.agent.log(
                     Severity::Warning,
                     "the agent sent something that is not a message",
                 );
-                return Next::Continue;
+                return AfterMessage::Continue;
             }
         };
         let id = received.id;
@@ -170,16 +170,16 @@ impl Plugin {
                 }
             }
             AgentRequest::Export(export) => self.export(id, &export),
-            AgentRequest::Terminate => return Next::Exit,
+            AgentRequest::Terminate => return AfterMessage::Exit,
             AgentRequest::Start | AgentRequest::Unknown(_) => {}
         }
-        Next::Continue
+        AfterMessage::Continue
     }
 
     fn export(&mut self, id: u32, export: &Export) {
         let most = deadline(export.timeout.unwrap_or(self.timeout));
         let result = match keys::read(&export.key, &export.parameters) {
-            Ok(Key::Check(arguments)) => self.check(id, export, &arguments, most),
+            Ok(ItemKey::Check(arguments)) => self.check(id, export, &arguments, most),
             Ok(other) => {
                 let policy = self.settings.policy();
                 self.long

@@ -19,7 +19,7 @@ const RUNNER: u32 = 4;
 
 /// A request or command of the agent.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Received {
+pub struct AgentMessage {
     /// The id, which the answer repeats.
     pub id: u32,
     /// What is asked.
@@ -110,7 +110,7 @@ struct Fields {
 ///
 /// # Errors
 /// If the body is not a message.
-pub fn read(body: &[u8]) -> Result<Received, MessageError> {
+pub fn read(body: &[u8]) -> Result<AgentMessage, MessageError> {
     let fields: Fields = serde_json::from_slice(body).map_err(|_| MessageError::NotAMessage)?;
     let kind = fields.r#type.ok_or(MessageError::NotAMessage)?;
     let id = fields.id.unwrap_or(0);
@@ -126,7 +126,7 @@ pub fn read(body: &[u8]) -> Result<Received, MessageError> {
         9 => AgentRequest::Validate(tree(&fields.private_options)),
         other => AgentRequest::Unknown(other),
     };
-    Ok(Received { id, request })
+    Ok(AgentMessage { id, request })
 }
 
 fn export(fields: &Fields) -> Option<Export> {

@@ -1,5 +1,5 @@
 //! The item keys of the plugin. Names, parameters, defaults and error texts are those of the
-//! UserParameters in `zabbix/agentd/zbx-tcp.conf`.
+//! user parameters in `zabbix/agentd/zbx-tcp.conf`.
 
 use crate::cli::check::CheckArgs;
 use crate::cli::probe::{NetworkArgs, ProbeArgs};
@@ -31,7 +31,7 @@ pub const KEYS: [KeyName; 3] = [
 
 /// What a key with its parameters asks for.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Key {
+pub enum ItemKey {
     /// `tcp.check[host,port,service,output,timeout]`.
     Check(CheckKey),
     /// `tcp.batch[group]`.
@@ -81,7 +81,7 @@ impl CheckKey {
 ///
 /// # Errors
 /// Why there can be no value, without the name of the program.
-pub fn read(key: &str, parameters: &[String]) -> Result<Key, String> {
+pub fn read(key: &str, parameters: &[String]) -> Result<ItemKey, String> {
     let parameter = |index: usize| parameters.get(index).cloned().unwrap_or_default();
     let has_more_than = |most: usize| parameters.iter().skip(most).any(|text| !text.is_empty());
     match key {
@@ -92,7 +92,7 @@ pub fn read(key: &str, parameters: &[String]) -> Result<Key, String> {
                 );
             }
             let host = Some(parameter(0)).filter(|host| !host.is_empty());
-            Ok(Key::Check(CheckKey {
+            Ok(ItemKey::Check(CheckKey {
                 host: host.unwrap_or_else(|| "127.0.0.1".to_owned()),
                 port: parameter(1),
                 service: parameter(2),
@@ -104,19 +104,19 @@ pub fn read(key: &str, parameters: &[String]) -> Result<Key, String> {
             if has_more_than(1) {
                 return Err("tcp.batch has one parameter: quote one that contains a comma".into());
             }
-            Ok(Key::Batch(parameter(0)))
+            Ok(ItemKey::Batch(parameter(0)))
         }
         "tcp.discovery" => match parameter(0).as_str() {
             "targets" if has_more_than(2) => Err(
                 "tcp.discovery[targets] has one more parameter: quote one that contains a comma"
                     .into(),
             ),
-            "targets" => Ok(Key::Targets(parameter(1))),
+            "targets" => Ok(ItemKey::Targets(parameter(1))),
             "ports" | "open" if has_more_than(3) => {
                 Err("quote the list of ports in the key".into())
             }
-            "ports" => Ok(Key::Ports(parameter(1), parameter(2))),
-            "open" => Ok(Key::Open(parameter(1), parameter(2))),
+            "ports" => Ok(ItemKey::Ports(parameter(1), parameter(2))),
+            "open" => Ok(ItemKey::Open(parameter(1), parameter(2))),
             other => Err(format!(
                 "unknown source `{}` of tcp.discovery: use ports, open or targets",
                 crate::escape::escaped_prefix(other, 40)
@@ -133,7 +133,7 @@ pub fn read(key: &str, parameters: &[String]) -> Result<Key, String> {
 mod tests {
     use super::*;
 
-    fn of(key: &str, parameters: &[&str]) -> Result<Key, String> {
+    fn of(key: &str, parameters: &[&str]) -> Result<ItemKey, String> {
         let parameters: Vec<_> = parameters.iter().map(|text| (*text).to_owned()).collect();
         read(key, &parameters)
     }
@@ -141,7 +141,7 @@ mod tests {
     #[test]
     fn missing_and_empty_parameters_have_their_default() {
         let all = |host: &str| {
-            Ok(Key::Check(CheckKey {
+            Ok(ItemKey::Check(CheckKey {
                 host: host.into(),
                 port: String::new(),
                 service: String::new(),
@@ -155,7 +155,7 @@ mod tests {
             all("127.0.0.1")
         );
         assert_eq!(of("tcp.check", &["h"]), all("h"));
-        assert_eq!(of("tcp.batch", &[]), Ok(Key::Batch(String::new())));
+        assert_eq!(of("tcp.batch", &[]), Ok(ItemKey::Batch(String::new())));
     }
 
     #[test]

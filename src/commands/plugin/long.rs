@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::commands::plugin::agent::AgentWriter;
-use crate::commands::plugin::keys::Key;
+use crate::commands::plugin::keys::ItemKey;
 use crate::commands::{batch, discover, internal_error};
 use crate::plugin::message::Answer;
 use crate::policy::Policy;
@@ -39,7 +39,7 @@ impl LongRequests {
     pub fn start(
         &self,
         id: u32,
-        key: Key,
+        key: ItemKey,
         most: Duration,
         config: Option<String>,
         policy: Arc<Policy>,
@@ -71,17 +71,19 @@ impl LongRequests {
 
 #[allow(clippy::disallowed_methods)]
 fn value(
-    key: &Key,
+    key: &ItemKey,
     most: Duration,
     config: Option<&str>,
     policy: &Policy,
 ) -> Result<String, SettingsError> {
     let start = Instant::now();
     match key {
-        Key::Check(_) => Ok(String::new()),
-        Key::Batch(group) => batch::json(group, most, config, policy),
-        Key::Ports(host, list) => discover::port_rows(host, list, config),
-        Key::Targets(group) => discover::target_rows(std::slice::from_ref(group), config, start),
-        Key::Open(host, list) => discover::open_rows(host, list, most, config, policy),
+        ItemKey::Check(_) => Ok(String::new()),
+        ItemKey::Batch(group) => batch::json(group, most, config, policy),
+        ItemKey::Ports(host, list) => discover::port_rows(host, list, config),
+        ItemKey::Targets(group) => {
+            discover::target_rows(std::slice::from_ref(group), config, start)
+        }
+        ItemKey::Open(host, list) => discover::open_rows(host, list, most, config, policy),
     }
 }
