@@ -8,8 +8,8 @@
 mod agent;
 mod keys;
 mod long;
+mod probing;
 mod reload;
-mod worker;
 
 use std::ffi::{OsStr, OsString};
 use std::io::Read;
@@ -23,12 +23,12 @@ use crate::commands::Exit;
 use crate::commands::plugin::agent::AgentWriter;
 use crate::commands::plugin::keys::{ItemKey, KEYS};
 use crate::commands::plugin::long::LongRequests;
+use crate::commands::plugin::probing::ProbingThread;
 use crate::commands::plugin::reload::Reloading;
-use crate::commands::plugin::worker::Worker;
 use crate::engine::Limits;
 use crate::os::stop::ignore_signals;
 use crate::plugin::frame::FrameReader;
-use crate::plugin::message::{self, AgentRequest, Answer, Export, MessageError, Severity};
+use crate::plugin::message::{self, AgentRequest, Answer, Export, LogSeverity, MessageError};
 use crate::plugin::options::PluginOptions;
 use crate::policy::Policy;
 
@@ -84,7 +84,7 @@ pub fn run(socket: &Path) -> Exit {
                 Err(error) => {
                     plugin
                         .agent
-                        .log(Severity::Error, &format!("the agent sent {error}"));
+                        .log(LogSeverity::Error, &format!("the agent sent {error}"));
                     return drain(&mut stream, &mut buffer);
                 }
             };
@@ -116,7 +116,7 @@ struct Plugin {
     /// How long the agent waits for a value whose request does not say it.
     timeout: Duration,
     settings: Reloading,
-    worker: Option<Worker>,
+    probing: Option<ProbingThread>,
     long: LongRequests,
 }
 
@@ -127,7 +127,7 @@ impl Plugin {
             options: PluginOptions::default(),
             timeout: AGENT_TIMEOUT,
             settings: Reloading::new(agent.clone()),
-            worker: None,
+            probing: None,
             long: LongRequests::new(agent),
         }
     }
@@ -142,7 +142,7 @@ impl Plugin {
             }
             Err(MessageError::NotAMessage) => {
                 self.agent.log(
-                    Severity::Warning,
+                    LogSeverity::Warning,
                     "the agent sent something that is not a message",
                 );
                 return AfterMessage::Continue;
@@ -164,9 +164,9 @@ impl Plugin {
                     Ok(options) => {
                         self.settings.use_file(options.config.clone());
                         self.options = options;
-                        self.worker = None;
+                        self.probing = None;
                     }
-                    Err(error) => self.agent.log(Severity::Error, &error),
+                    Err(error) => self.agent.log(LogSeverity::Error, &error),
                 }
             }
             AgentRequest::Export(export) => self.export(id, &export),
@@ -204,25 +204,28 @@ impl Plugin {
         let check = self.settings.check(&export.parameters, arguments, most)?;
         let policy = self.settings.policy();
         let usable = self
-            .worker
+            .probing
             .as_ref()
-            .is_some_and(|worker| worker.has_policy(&policy));
+            .is_some_and(|probing| probing.has_policy(&policy));
         if !usable {
-            self.worker = Some(self.start_worker(&policy)?);
+            self.probing = Some(self.start_probing(&policy)?);
         }
-        let sent = self.worker.as_mut().map(|worker| worker.send(id, &check));
+        let sent = self
+            .probing
+            .as_mut()
+            .map(|probing| probing.send(id, &check));
         if sent == Some(false) {
             // Its run ended by an error of this machine or a defect; the next one may work.
-            self.worker = Some(self.start_worker(&policy)?);
-            if let Some(worker) = &mut self.worker {
-                worker.send(id, &check);
+            self.probing = Some(self.start_probing(&policy)?);
+            if let Some(probing) = &mut self.probing {
+                probing.send(id, &check);
             }
         }
         Ok(())
     }
 
-    fn start_worker(&self, policy: &Arc<Policy>) -> Result<Worker, String> {
-        Worker::start(
+    fn start_probing(&self, policy: &Arc<Policy>) -> Result<ProbingThread, String> {
+        ProbingThread::start(
             self.agent.clone(),
             Arc::clone(policy),
             limits(&self.options),

@@ -188,7 +188,7 @@ pub enum Answer<'a> {
         id: u32,
         /// Always 1.
         r#type: u32,
-        /// See [`Severity`].
+        /// See [`LogSeverity`].
         severity: u32,
         /// The text, in which the agent reads `%` as a format.
         message: String,
@@ -238,7 +238,7 @@ pub enum Answer<'a> {
 
 /// The severity of a line in the agent's log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Severity {
+pub enum LogSeverity {
     /// Something that is good to know.
     Info = 0,
     /// A failure of the plugin.
@@ -249,7 +249,7 @@ pub enum Severity {
 
 impl<'a> Answer<'a> {
     /// A line of the agent's log.
-    pub fn log(severity: Severity, text: &str) -> Self {
+    pub fn log(severity: LogSeverity, text: &str) -> Self {
         Self::Log {
             id: 0,
             r#type: 1,
@@ -431,7 +431,7 @@ mod tests {
             r#"{"id":3,"type":7,"error":"no"}"#
         );
         assert_eq!(
-            json(Answer::log(Severity::Warning, "100%")),
+            json(Answer::log(LogSeverity::Warning, "100%")),
             r#"{"id":0,"type":1,"severity":3,"message":"100%%"}"#
         );
     }

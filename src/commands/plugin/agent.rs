@@ -7,7 +7,7 @@ use std::sync::mpsc::{Sender, channel};
 use std::thread;
 
 use crate::plugin::frame::write_frame;
-use crate::plugin::message::{Answer, Severity};
+use crate::plugin::message::{Answer, LogSeverity};
 
 /// Sends messages to the agent, from any thread and without waiting for the agent to read. There
 /// are as many messages as the agent has requests open, and a line of its log now and then.
@@ -40,7 +40,7 @@ impl AgentWriter {
     }
 
     /// Writes a line into the agent's log.
-    pub fn log(&self, severity: Severity, text: &str) {
+    pub fn log(&self, severity: LogSeverity, text: &str) {
         self.send(&Answer::log(severity, text));
     }
 }

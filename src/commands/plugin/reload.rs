@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use crate::commands::plugin::agent::AgentWriter;
 use crate::commands::plugin::keys::CheckKey;
 use crate::output::Format;
-use crate::plugin::message::Severity;
+use crate::plugin::message::LogSeverity;
 use crate::policy::PATH;
 use crate::policy::Policy;
 use crate::settings;
@@ -169,7 +169,7 @@ impl Reloading {
 
     fn log_kept(&self, what: &str, error: &str) {
         let text = format!("the {what} has changed and is not used, because of an error: {error}");
-        self.agent.log(Severity::Error, &text);
+        self.agent.log(LogSeverity::Error, &text);
     }
 }
 

@@ -23,7 +23,7 @@ use crate::source::{QueueSender, queue};
 
 /// A run of the engine with one policy.
 #[derive(Debug)]
-pub struct Worker {
+pub struct ProbingThread {
     queue: QueueSender,
     requests: Arc<OpenRequests>,
     policy: Arc<Policy>,
@@ -59,7 +59,7 @@ impl OpenRequests {
     }
 }
 
-impl Worker {
+impl ProbingThread {
     /// Starts the thread.
     ///
     /// # Errors
@@ -71,7 +71,7 @@ impl Worker {
     ) -> io::Result<Self> {
         let (mut source, queue) = queue()?;
         let requests = Arc::new(OpenRequests::default());
-        let worker = Self {
+        let probing = Self {
             queue,
             requests: Arc::clone(&requests),
             policy: Arc::clone(&policy),
@@ -102,7 +102,7 @@ impl Worker {
                 sink.agent.send(&Answer::error(request.id, &text));
             }
         })?;
-        Ok(worker)
+        Ok(probing)
     }
 
     /// Whether it probes under this policy.
