@@ -46,6 +46,7 @@
 //!   [`output::value`], [`output::document`], [`output::text`]. Many targets: [`output::results`]
 //!   keeps results in input order for [`output::batch_document`], [`output::sender`] and
 //!   [`output::table`]; [`output::lld`] writes discovery rows.
+//! * [`plugin`]: the protocol of a loadable plugin of Zabbix agent 2; [`commands`] answers it.
 //! * [`responder`]: the server side of `serve` and `demo`.
 //! * [`cli`], [`settings`], [`commands`]: the front ends. [`settings::overrides`] holds the options
 //!   that were given, wherever they were written; [`settings::config`] reads the files,
@@ -71,6 +72,7 @@ pub mod fast_fmt;
 pub mod os;
 pub mod output;
 pub mod plan;
+pub mod plugin;
 pub mod policy;
 pub mod report;
 pub mod responder;

@@ -62,6 +62,14 @@ impl Policy {
         }
     }
 
+    /// Why the file is unusable, if it is; everything is denied then.
+    pub fn error(&self) -> Option<&str> {
+        match &*self.0 {
+            Rules::Same(Decision::Denied(Reason::Unusable(why))) => Some(why),
+            _ => None,
+        }
+    }
+
     /// Parses the content of a policy file; an invalid one denies everything.
     pub fn from_text(text: &[u8]) -> Self {
         match Lists::parse(text) {

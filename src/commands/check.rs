@@ -35,7 +35,7 @@ use crate::{engine, output, settings};
 pub fn run(args: &CheckArgs) -> CommandResult {
     let config = Configuration::load(non_empty(&args.probe.network.config), ConfigParts::Services)?;
     let request = options::check(args, default_format()?)?;
-    let check = settings::check(request, config)?;
+    let check = settings::check(request, &config)?;
     let plan = Arc::new(check.plan.clone());
     let policy = Policy::system();
     // If the timer cannot be started, the check continues without it: the engine limits its work.

@@ -30,7 +30,7 @@ pub struct Check {
 ///
 /// # Errors
 /// The first error found; nothing was sent.
-pub fn check(request: CheckRequest, config: Configuration) -> Result<Check, SettingsError> {
+pub fn check(request: CheckRequest, config: &Configuration) -> Result<Check, SettingsError> {
     let CheckRequest {
         host,
         port,
@@ -40,13 +40,16 @@ pub fn check(request: CheckRequest, config: Configuration) -> Result<Check, Sett
     } = request;
     let service = probe
         .service
-        .map(|name| services::find(&config, &name))
+        .map(|name| services::find(config, &name))
         .transpose()
         .map_err(|why| why.or_in_option("--service"))?;
     let of_service = service
         .as_ref()
         .map_or_else(Overrides::default, |service| service.overrides.clone());
-    let overrides = probe.overrides.or(of_service).or_defaults(config.defaults);
+    let overrides = probe
+        .overrides
+        .or(of_service)
+        .or_defaults(config.defaults.clone());
     let target = Target::from_arguments(&host, port.as_deref(), overrides.port)
         .map_err(SettingsError::new)?;
     let spec = spec(&overrides).map_err(SettingsError::first)?;

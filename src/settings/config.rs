@@ -106,6 +106,18 @@ impl Configuration {
         }
     }
 
+    /// The files that [`load`](Self::load) would read now.
+    pub fn files(option: Option<&str>) -> Vec<PathBuf> {
+        match named(option) {
+            Some(path) => vec![path.into()],
+            None => [MAIN, DIRECTORY]
+                .map(PathBuf::from)
+                .into_iter()
+                .chain(directory_files().unwrap_or_default())
+                .collect(),
+        }
+    }
+
     /// The same for `services --check`, with all errors in [`errors`](Self::errors).
     pub fn validated(option: Option<&str>) -> Self {
         Self::read(option, ConfigParts::Validated)

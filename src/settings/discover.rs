@@ -1,6 +1,7 @@
 //! The settings of `discover`: one plan for each row that is printed, or that may be.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::address::port_list::{self, PortEntry, PortListError};
 use crate::address::{Host, Target};
@@ -70,6 +71,20 @@ pub struct OpenRequest {
 }
 
 impl OpenRequest {
+    /// A request for the ports of a list, with every other option at its default.
+    pub fn new(host: &str, list: &str, deadline: Duration) -> Self {
+        Self {
+            host: host.to_owned(),
+            ports: list.to_owned(),
+            probe: ProbeRequest::default(),
+            bounds: Bounds {
+                deadline,
+                ..Bounds::new(None)
+            },
+            seed: None,
+        }
+    }
+
     /// The request of these arguments.
     ///
     /// # Errors

@@ -67,6 +67,14 @@ impl BatchRequest {
         }
     }
 
+    /// A batch of the targets in these groups of the configuration that prints a JSON document.
+    pub fn groups(groups: Vec<String>, deadline: Duration) -> Self {
+        let mut request = Self::table(Vec::new(), ProbeRequest::default());
+        request.wanted.format = BatchFormat::Json;
+        request.bounds.deadline = deadline;
+        Self { groups, ..request }
+    }
+
     /// The request of these arguments.
     ///
     /// # Errors
