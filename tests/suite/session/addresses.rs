@@ -115,9 +115,8 @@ fn at(report: &Report) -> String {
 /// `ADDRESS STATUS` of each address that is reported.
 fn each(report: &Report) -> Vec<String> {
     let status = |failure: &Option<Arc<Failure>>| failure.as_ref().map_or(Status::Ok, |f| f.status);
-    let line = |one: &zbx_tcp::report::ConnectionReport| {
-        format!("{} {}", one.address.ip(), status(&one.failure).name())
-    };
+    let line =
+        |one: &ConnectionReport| format!("{} {}", one.address.ip(), status(&one.failure).name());
     report.addresses.iter().map(line).collect()
 }
 
