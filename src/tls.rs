@@ -13,4 +13,7 @@
 //! roots       the trust store
 //! ```
 
+pub mod certificate;
+pub mod judge;
 pub mod options;
+pub mod roots;
