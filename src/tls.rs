@@ -14,6 +14,7 @@
 //! ```
 
 pub mod certificate;
+pub mod hello;
 pub mod judge;
 pub mod options;
 pub mod roots;
