@@ -14,8 +14,8 @@
 //!   some load balancers do not answer to a length between (RFC 7685).
 //! * [`HelloForm::Bare`] is for servers that do not even ignore extensions.
 
+use crate::tls::hello::messages::HANDSHAKE;
 use crate::tls::hello::names::X25519_MLKEM768;
-use crate::tls::hello::records::HANDSHAKE;
 use crate::tls_facts::TlsVersion;
 
 /// What a `ClientHello` is for.
@@ -342,7 +342,7 @@ mod tests {
                     !(SHORT + 1..PADDED).contains(&message),
                     "{form:?} {length} {message}"
                 );
-                let usual = length <= 25 && form != HelloForm::PreferredGroup;
+                let usual = length <= 24 && form != HelloForm::PreferredGroup;
                 assert!(message <= 560 && (message <= SHORT || !usual));
             }
         }

@@ -1,27 +1,25 @@
-//! The names of cipher suites and of key exchange groups, and how a suite exchanges keys.
+//! The names of the cipher suites and groups of old servers, and how a suite exchanges keys.
 
-use rustls::CipherSuite;
+use rustls::{CipherSuite, NamedGroup};
+
+use crate::tls::provider;
 
 /// The IANA name of a cipher suite, such as `TLS_RSA_WITH_RC4_128_SHA`; `0x1234` without one.
 pub fn cipher_name(suite: u16) -> Box<str> {
-    match registered(suite) {
-        // The library marks the suites of TLS 1.3; IANA does not.
-        Some(name) => match name.strip_prefix("TLS13_") {
-            Some(rest) => format!("TLS_{rest}").into(),
-            None => name.into(),
-        },
-        None => format!("{suite:#06x}").into(),
-    }
+    registered(suite).unwrap_or_else(|| format!("{suite:#06x}").into())
 }
 
-/// The name of a cipher suite in rustls, if IANA has registered the suite.
-fn registered(suite: u16) -> Option<&'static str> {
-    let name = CipherSuite::from(suite).as_str()?;
+/// The name of a cipher suite that IANA has registered.
+fn registered(suite: u16) -> Option<Box<str>> {
+    let name = provider::suite_name(CipherSuite::from(suite))?;
     // Numbers of drafts that were never assigned, and one that two standards use.
     if name.ends_with("_draft") {
         return None;
     }
-    Some(name.split_once("_or_").map_or(name, |(first, _)| first))
+    Some(match name.split_once("_or_") {
+        Some((first, _)) => first.into(),
+        None => name,
+    })
 }
 
 /// How the keys of a suite are exchanged: what its `ServerKeyExchange` begins with.
@@ -37,9 +35,10 @@ pub(super) enum KeyExchange {
 
 /// How the keys of a suite are exchanged.
 pub(super) fn key_exchange(suite: u16) -> KeyExchange {
-    let Some((exchange, _)) = registered(suite).and_then(|name| name.split_once("_WITH_")) else {
-        return KeyExchange::NoGroup;
-    };
+    let name = registered(suite).unwrap_or_default();
+    let exchange = name
+        .split_once("_WITH_")
+        .map_or("", |(exchange, _)| exchange);
     match exchange
         .trim_end_matches("_EXPORT")
         .trim_end_matches("_EXPORT1024")
@@ -59,8 +58,9 @@ pub fn is_post_quantum(group: u16) -> bool {
 }
 
 /// The name of a key exchange group (IANA, TLS Supported Groups), such as `P-256`, `X25519` or
-/// `DH-2048`; `0x1234` without one.
+/// `DH-2048`.
 pub fn group_name(group: u16) -> Box<str> {
+    // Those that rustls has no name for.
     let name = match group {
         1 => "sect163k1",
         2 => "sect163r1",
@@ -84,14 +84,9 @@ pub fn group_name(group: u16) -> Box<str> {
         20 => "secp224k1",
         21 => "P-224",
         22 => "secp256k1",
-        23 => "P-256",
-        24 => "P-384",
-        25 => "P-521",
         26 => "brainpoolP256r1",
         27 => "brainpoolP384r1",
         28 => "brainpoolP512r1",
-        29 => "X25519",
-        30 => "X448",
         31 => "brainpoolP256r1tls13",
         32 => "brainpoolP384r1tls13",
         33 => "brainpoolP512r1tls13",
@@ -103,20 +98,10 @@ pub fn group_name(group: u16) -> Box<str> {
         39 => "GC512B",
         40 => "GC512C",
         41 => "curveSM2",
-        256 => "DH-2048",
-        257 => "DH-3072",
-        258 => "DH-4096",
-        259 => "DH-6144",
-        260 => "DH-8192",
-        0x0200 => "MLKEM512",
-        0x0201 => "MLKEM768",
-        0x0202 => "MLKEM1024",
-        0x11eb => "SecP256r1MLKEM768",
-        X25519_MLKEM768 => "X25519MLKEM768",
         0x11ed => "SecP384r1MLKEM1024",
         0x6399 => "X25519Kyber768Draft00",
         0x639a => "SecP256r1Kyber768Draft00",
-        _ => return format!("{group:#06x}").into(),
+        _ => return provider::group_name(NamedGroup::from(group)),
     };
     name.into()
 }
@@ -212,7 +197,8 @@ mod tests {
         assert_eq!(&*group_name(23), "P-256");
         assert_eq!(&*group_name(X25519_MLKEM768), "X25519MLKEM768");
         assert_eq!(&*group_name(256), "DH-2048");
-        assert_eq!(&*group_name(0x0a0a), "0x0a0a");
+        assert_eq!(&*group_name(26), "brainpoolP256r1");
+        assert_eq!(&*group_name(0x0a0a), "group 0x0a0a");
         assert!(is_post_quantum(X25519_MLKEM768) && !is_post_quantum(29));
     }
 }

@@ -1,10 +1,10 @@
 //! The answer of a server to a `ClientHello`, up to `ServerHelloDone` (RFC 5246, section 7.3; RFC
 //! 6101 for SSL 3.0). Of TLS 1.3 (RFC 8446) only `ServerHello` or `HelloRetryRequest` is readable.
 
-use crate::tls::hello::alert::TlsAlert;
 use crate::tls::hello::fields::Fields;
-use crate::tls::hello::names::{KeyExchange, cipher_name, group_name, key_exchange};
-use crate::tls::hello::records::{PlainMessage, message_name};
+use crate::tls::hello::messages::{PlainMessage, message_name};
+use crate::tls::hello::names::{KeyExchange, group_name, key_exchange};
+use crate::tls::{alerts, provider};
 use crate::tls_facts::TlsVersion;
 
 /// The most certificates that are accepted in a chain.
@@ -12,11 +12,8 @@ pub const MAX_CERTIFICATES: usize = 256;
 /// The most warnings that are accepted before an answer.
 const MAX_WARNINGS: usize = 4;
 
-/// The random number of a `HelloRetryRequest` (RFC 8446, section 4.1.3).
-const RETRY_RANDOM: [u8; 32] = [
-    0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d, 0x8c, 0x02, 0x1e, 0x65, 0xb8, 0x91,
-    0xc2, 0xa2, 0x11, 0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c,
-];
+const WARNING: u8 = 1;
+const CLOSE_NOTIFY: u8 = 0;
 
 const HELLO_REQUEST: u8 = 0;
 const SERVER_HELLO: u8 = 2;
@@ -61,8 +58,8 @@ pub struct ServerAnswer {
 /// Why an answer is not what was hoped for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AnswerError {
-    /// The server refused the `ClientHello`.
-    Alert(TlsAlert),
+    /// The server ended the handshake with this alert.
+    Alert(u8),
     /// The answer is invalid: a sentence.
     Invalid(String),
 }
@@ -75,7 +72,7 @@ impl AnswerError {
 
 impl ServerAnswer {
     /// Takes a message of the server, the answer to a `ClientHello` that offers nothing newer than
-    /// this version. A line for the transcript, if there is something to show.
+    /// this version.
     ///
     /// # Errors
     /// If the server refuses, or the message is invalid.
@@ -83,48 +80,44 @@ impl ServerAnswer {
         &mut self,
         message: PlainMessage<'_>,
         newest: TlsVersion,
-    ) -> Result<Option<String>, AnswerError> {
+    ) -> Result<(), AnswerError> {
         match message {
-            PlainMessage::Alert(alert) if alert.is_warning() => self.take_warning(alert).map(Some),
-            PlainMessage::Alert(alert) => Err(AnswerError::Alert(alert)),
+            PlainMessage::Alert(level, code) => self.take_alert(level, code),
             PlainMessage::ChangeCipherSpec => Err(AnswerError::invalid(
-                "ChangeCipherSpec before the end of the handshake",
+                "the server sends ChangeCipherSpec before the end of the handshake",
             )),
             // It may come at any time, and is ignored during a handshake.
-            PlainMessage::Handshake(HELLO_REQUEST, _) => Ok(None),
+            PlainMessage::Handshake(HELLO_REQUEST, _) => Ok(()),
+            PlainMessage::Handshake(kind, _) if !self.expects(kind) => {
+                let name = message_name(kind);
+                let sentence =
+                    format!("the server sends {name} where the protocol does not allow it");
+                Err(AnswerError::Invalid(sentence))
+            }
             PlainMessage::Handshake(kind, body) => {
-                if !self.expects(kind) {
-                    let name = message_name(kind);
-                    return Err(AnswerError::invalid(format!("unexpected {name} message")));
-                }
                 let mut fields = Fields(body);
-                let line = match kind {
+                let read = match kind {
                     SERVER_HELLO => self.take_hello(&mut fields, newest)?,
                     CERTIFICATE => self.take_certificates(&mut fields)?,
                     SERVER_KEY_EXCHANGE => self.take_key_exchange(&mut fields),
-                    CERTIFICATE_REQUEST => {
-                        // Its form depends on the version, and only the fact counts.
-                        self.requests_certificate = true;
-                        Some(String::new())
-                    }
                     CERTIFICATE_STATUS => self.take_status(&mut fields),
+                    // Its form depends on the version, and only the fact counts.
+                    CERTIFICATE_REQUEST => {
+                        self.requests_certificate = true;
+                        Some(())
+                    }
                     SERVER_HELLO_DONE => {
                         self.ended = true;
-                        fields.is_empty().then(String::new)
+                        Some(())
                     }
-                    _ => Some(String::new()),
+                    _ => Some(()),
                 };
-                let name = message_name(kind);
-                match line {
-                    Some(line) if line.is_empty() => Ok(Some(name)),
-                    Some(line) => Ok(Some(format!("{name}: {line}"))),
-                    None => {
-                        let length = body.len();
-                        Err(AnswerError::invalid(format!(
-                            "the {name} message ({length} bytes) cannot be read"
-                        )))
-                    }
-                }
+                read.ok_or_else(|| {
+                    let (name, length) = (message_name(kind), body.len());
+                    AnswerError::Invalid(format!(
+                        "the {name} message of the server ({length} bytes) cannot be read"
+                    ))
+                })
             }
         }
     }
@@ -142,13 +135,20 @@ impl ServerAnswer {
         }
     }
 
-    fn take_warning(&mut self, alert: TlsAlert) -> Result<String, AnswerError> {
+    /// A warning other than `close_notify` does not end the handshake. The best known is
+    /// `unrecognized_name` of servers that have no certificate for the name (RFC 6066, section 3).
+    fn take_alert(&mut self, level: u8, code: u8) -> Result<(), AnswerError> {
+        if level != WARNING || code == CLOSE_NOTIFY {
+            return Err(AnswerError::Alert(code));
+        }
         self.warnings += 1;
         if self.warnings > MAX_WARNINGS {
-            let sentence = format!("more than {MAX_WARNINGS} warnings, the last is {alert}");
+            let name = alerts::name(code);
+            let sentence =
+                format!("the server sends one warning alert after another, the last is {name}");
             return Err(AnswerError::Invalid(sentence));
         }
-        Ok(format!("warning: {alert}"))
+        Ok(())
     }
 
     /// `ServerHello`: RFC 5246, section 7.4.1.3; RFC 8446, section 4.1.3.
@@ -156,11 +156,11 @@ impl ServerAnswer {
         &mut self,
         fields: &mut Fields<'_>,
         newest: TlsVersion,
-    ) -> Result<Option<String>, AnswerError> {
+    ) -> Result<Option<()>, AnswerError> {
         let Some(hello) = ServerHello::read(fields) else {
             return Ok(None);
         };
-        let Some(version) = version_of(hello.version) else {
+        let Some(version) = provider::version(hello.version.into()) else {
             let sentence = format!(
                 "the server selects an unknown version, {:#06x}",
                 hello.version
@@ -179,22 +179,11 @@ impl ServerAnswer {
         self.alpn = hello.alpn;
         // What follows is encrypted, or waits for another ClientHello.
         self.ended = version == TlsVersion::Tls13;
-        let mut line = format!("{version} {}", cipher_name(hello.suite));
-        if hello.is_retry {
-            line.push_str(", asks for another ClientHello");
-        }
-        if let Some(group) = &self.group {
-            line.push_str(", ");
-            line.push_str(group);
-        }
-        Ok(Some(line))
+        Ok(Some(()))
     }
 
     /// `Certificate`: RFC 5246, section 7.4.2.
-    fn take_certificates(
-        &mut self,
-        fields: &mut Fields<'_>,
-    ) -> Result<Option<String>, AnswerError> {
+    fn take_certificates(&mut self, fields: &mut Fields<'_>) -> Result<Option<()>, AnswerError> {
         let length = fields.0.len();
         let Some(list) = fields.vector(3) else {
             return Ok(None);
@@ -214,19 +203,15 @@ impl ServerAnswer {
         if !fields.is_empty() {
             return Ok(None);
         }
-        let line = match found.len() {
-            1 => format!("1 certificate, {length} bytes"),
-            number => format!("{number} certificates, {length} bytes"),
-        };
         self.certificates = Some(found);
         self.certificate_message = length;
-        Ok(Some(line))
+        Ok(Some(()))
     }
 
     /// `ServerKeyExchange`: the group, or the length of the prime.
-    fn take_key_exchange(&mut self, fields: &mut Fields<'_>) -> Option<String> {
+    fn take_key_exchange(&mut self, fields: &mut Fields<'_>) -> Option<()> {
         let group: Box<str> = match self.cipher.map_or(KeyExchange::NoGroup, key_exchange) {
-            KeyExchange::NoGroup => return Some(String::new()),
+            KeyExchange::NoGroup => return Some(()),
             // RFC 5246, section 7.4.3.
             KeyExchange::Prime => {
                 let prime = fields.vector(2)?;
@@ -247,20 +232,19 @@ impl ServerAnswer {
                 _ => return None,
             },
         };
-        let line = group.to_string();
         self.group = Some(group);
-        Some(line)
+        Some(())
     }
 
     /// `CertificateStatus`: RFC 6066, section 8.
-    fn take_status(&mut self, fields: &mut Fields<'_>) -> Option<String> {
+    fn take_status(&mut self, fields: &mut Fields<'_>) -> Option<()> {
         const OCSP: u8 = 1;
         if fields.number8()? != OCSP {
-            return Some(String::new());
+            return Some(());
         }
         let response = fields.vector(3)?;
         self.staple = !response.is_empty();
-        Some(format!("{} bytes", response.len()))
+        Some(())
     }
 }
 
@@ -268,7 +252,6 @@ impl ServerAnswer {
 struct ServerHello {
     version: u16,
     suite: u16,
-    is_retry: bool,
     group: Option<u16>,
     alpn: Option<Box<str>>,
 }
@@ -276,8 +259,8 @@ struct ServerHello {
 impl ServerHello {
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
         let version = fields.number16()?;
-        let is_retry = fields.bytes(RETRY_RANDOM.len())? == RETRY_RANDOM;
-        // The session.
+        // The random number, which also tells a HelloRetryRequest; and the session.
+        fields.bytes(32)?;
         fields.vector(1)?;
         let suite = fields.number16()?;
         // The compression.
@@ -285,7 +268,6 @@ impl ServerHello {
         let mut hello = Self {
             version,
             suite,
-            is_retry,
             group: None,
             alpn: None,
         };
@@ -313,16 +295,4 @@ impl ServerHello {
         }
         Some(())
     }
-}
-
-/// The version with this number.
-fn version_of(number: u16) -> Option<TlsVersion> {
-    Some(match number {
-        0x0300 => TlsVersion::Ssl3,
-        0x0301 => TlsVersion::Tls10,
-        0x0302 => TlsVersion::Tls11,
-        0x0303 => TlsVersion::Tls12,
-        0x0304 => TlsVersion::Tls13,
-        _ => return None,
-    })
 }

@@ -1,7 +1,5 @@
-//! Records (RFC 8446, section 5.1; the same since SSL 3.0), and the messages in them: a message may
-//! span several records, and a record may have several messages.
-
-use crate::tls::hello::alert::TlsAlert;
+//! The messages in the records of a server (RFC 8446, section 5.1; the same since SSL 3.0): a message
+//! may span several records, and a record may have several messages.
 
 /// The longest handshake message that is accepted. Implementations differ; rustls accepts 64 KiB.
 pub const MAX_MESSAGE: usize = 256 << 10;
@@ -25,15 +23,15 @@ const APPLICATION_DATA: u8 = 23;
 pub enum PlainMessage<'r> {
     /// A message of the handshake: its type and body.
     Handshake(u8, &'r [u8]),
-    /// An alert.
-    Alert(TlsAlert),
+    /// An alert: its level, 1 for a warning, and its code.
+    Alert(u8, u8),
     /// What follows is encrypted.
     ChangeCipherSpec,
 }
 
 /// Finds the messages in received bytes.
 #[derive(Debug, Default)]
-pub struct RecordReader {
+pub struct MessageReader {
     /// The header of the current record, as far as it was received.
     header: [u8; RECORD_HEADER],
     header_length: usize,
@@ -49,7 +47,7 @@ pub struct RecordReader {
     received: usize,
 }
 
-impl RecordReader {
+impl MessageReader {
     /// The next message, with the bytes that it needs removed from `wire`; `None` if it is not
     /// complete yet, and `wire` is empty.
     ///
@@ -78,11 +76,7 @@ impl RecordReader {
                         continue;
                     };
                     if let Some(level) = self.alert_level.take() {
-                        let alert = TlsAlert {
-                            level,
-                            description: byte,
-                        };
-                        return Ok(Some(PlainMessage::Alert(alert)));
+                        return Ok(Some(PlainMessage::Alert(level, byte)));
                     }
                     self.alert_level = Some(byte);
                 }
@@ -96,8 +90,19 @@ impl RecordReader {
         Ok(None)
     }
 
-    /// Whether a handshake message was received in part.
-    pub fn is_within_message(&self) -> bool {
+    /// How many bytes of the current handshake message were received, and how many it has; `None` if
+    /// no message has begun.
+    pub fn unfinished(&self) -> Option<(usize, usize)> {
+        match self.message.as_slice() {
+            &[_, high, middle, low, ..] if !self.message_ended => {
+                let length = u32::from_be_bytes([0, high, middle, low]) as usize;
+                Some((self.message.len(), MESSAGE_HEADER + length))
+            }
+            _ => None,
+        }
+    }
+
+    fn is_within_message(&self) -> bool {
         !self.message_ended && !self.message.is_empty()
     }
 
@@ -226,7 +231,7 @@ mod tests {
 
     /// The messages in these pieces, as `TYPE:LENGTH`, and the error.
     fn read<'w>(pieces: impl Iterator<Item = &'w [u8]>) -> (Vec<String>, Option<String>) {
-        let (mut reader, mut found) = (RecordReader::default(), Vec::new());
+        let (mut reader, mut found) = (MessageReader::default(), Vec::new());
         for mut wire in pieces {
             loop {
                 match reader.next(&mut wire) {
@@ -235,7 +240,9 @@ mod tests {
                         assert!(body.iter().all(|byte| *byte == 7));
                         found.push(format!("{kind}:{}", body.len()));
                     }
-                    Ok(Some(PlainMessage::Alert(alert))) => found.push(alert.to_string()),
+                    Ok(Some(PlainMessage::Alert(level, code))) => {
+                        found.push(format!("alert {level} {code}"))
+                    }
                     Ok(Some(PlainMessage::ChangeCipherSpec)) => found.push("ccs".to_owned()),
                     Err(sentence) => return (found, Some(sentence)),
                 }
@@ -278,7 +285,7 @@ mod tests {
             record(20, &[1]),
         ]
         .concat();
-        let expected = ["unrecognized_name", "handshake_failure", "ccs"];
+        let expected = ["alert 1 112", "alert 2 40", "ccs"];
         assert_eq!(
             read(wire.chunks(1)),
             (expected.map(Into::into).to_vec(), None)
