@@ -297,6 +297,14 @@ impl ProbeSpec {
         }
     }
 
+    /// A text that needed no decoding, with every secret redacted.
+    pub fn redact_decoded<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        if self.secrets().next().is_none() {
+            return Cow::Borrowed(text);
+        }
+        Cow::Owned(self.redact_text(text))
+    }
+
     /// A decoded text with every secret redacted, whatever bytes encoded it. Stateful encodings
     /// such as ISO-2022-JP have more than one encoding of a text.
     fn redact_text(&self, text: &str) -> String {

@@ -3,6 +3,7 @@
 use clap::Args;
 
 use crate::cli::steps::StepArgs;
+use crate::cli::tls::TlsArgs;
 
 /// Options of a probe: the network, the dialogue, and what counts as up.
 #[derive(Debug, Default, Args)]
@@ -31,6 +32,10 @@ pub struct ProbeArgs {
     /// Number of attempts that must succeed; requires --count [default: 1]
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     pub require: Option<String>,
+
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub tls: TlsArgs,
 
     #[command(flatten)]
     #[allow(missing_docs)]

@@ -6,6 +6,7 @@ mod options;
 mod service;
 mod table;
 mod target;
+mod tls;
 mod value;
 
 use std::collections::BTreeMap;
@@ -287,7 +288,7 @@ impl Configuration {
         for (name, field) in table.take_all() {
             let service = service::service(diagnostics, name, &field, privacy);
             if let (Some(service), ConfigParts::Validated) = (&service, parts) {
-                let errors = dialogue(&service.overrides).err();
+                let errors = dialogue(&service.overrides, None).err();
                 diagnostics.errors.extend(errors.into_iter().flatten());
             }
             if self.services.contains_key(name) {

@@ -17,6 +17,7 @@ use crate::settings::options::network;
 use crate::settings::overrides::Overrides;
 use crate::settings::request::{ProbeRequest, ResolverChoice};
 use crate::settings::services;
+use crate::settings::tls_build::TlsLayers;
 
 /// The most ports that become items without being probed; a longer list is more likely a typing
 /// error.
@@ -95,7 +96,7 @@ impl OpenRequest {
             ports: args.spec.clone(),
             bounds: bounds(&args.limits, &args.deadline, None)?,
             seed: seed(&args.limits)?,
-            probe: network(&args.network)?,
+            probe: network(&args.network, &args.tls)?,
         })
     }
 }
@@ -131,9 +132,9 @@ pub fn open(request: &OpenRequest, config: &Configuration) -> Result<Candidates,
         .probe
         .overrides
         .clone()
-        .or(config.defaults.network_only())
+        .over(None, config.defaults.network_only())
         .or(default_timeout);
-    let spec = spec(&overrides).map_err(SettingsError::first)?;
+    let spec = spec(&overrides, &mut TlsLayers::default()).map_err(SettingsError::first)?;
     let plans =
         PortPlans::new(config, &host, spec, FamilyOrigin::of(&overrides)).build(&entries)?;
     Ok(Candidates {

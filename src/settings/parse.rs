@@ -41,6 +41,8 @@ pub enum InvalidValue {
     },
     /// None of these values.
     Unknown(Vec<&'static str>),
+    /// What the value is or is not, such as `is not a name`; and what to write.
+    Invalid(&'static str),
     /// A complete message.
     Other(String),
 }
@@ -65,6 +67,7 @@ impl InvalidValue {
                 let value = format!("unknown value {shown}");
                 format!("{}: use {list}", value.trim_end())
             }
+            Self::Invalid(what) => format!("{shown}{what}"),
             Self::Other(message) => message.clone(),
         }
     }

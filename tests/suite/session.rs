@@ -105,7 +105,7 @@ fn slow() -> Step {
 fn guarded(text: &str, reject: &str) -> Step {
     let timeout = Some(Duration::from_millis(200));
     Step::Expect(Expect {
-        reject: vec![literal(reject)],
+        reject: vec![literal(reject).into()],
         timeout,
         ..Expect::one(literal(text))
     })

@@ -241,10 +241,10 @@ impl Established {
                 );
                 (Status::Mismatch, what)
             }
-            Progress::Rejected(why) => {
+            Progress::Rejected(status, why) => {
                 let (prefix, answer) = (self.step_prefix(plan), quoted(plan, &self.dialogue));
                 let text = format!("{prefix}{why}: {answer}");
-                return Flow::Ended(Some(Failure::new(Status::Rejected, text)));
+                return Flow::Ended(Some(Failure::new(status, text)));
             }
             Progress::Impossible | Progress::NotSilent(_) => (
                 Status::Mismatch,

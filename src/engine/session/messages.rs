@@ -75,6 +75,10 @@ pub(in crate::engine) fn unfinished(
             }
         }
         Unfinished::Unmatched(bytes) => {
+            if let Some((status, why)) = dialogue.otherwise(plan) {
+                let text = format!("{prefix}{why}: {}", quoted(plan, dialogue));
+                return Failure::new(status, text);
+            }
             let (wanted, excerpt) = (wanted(plan, dialogue), excerpt(plan, dialogue));
             let text = match ending {
                 Ending::Deadline => format!(
