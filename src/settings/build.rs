@@ -1,6 +1,5 @@
 //! Builds [`ProbeSpec`]s from merged options, and [`Plan`]s from those. Contradictions between
-//! options are found here, and this machine is asked whether it has the source address and the
-//! interface.
+//! options are found here, and the source address and the interface are looked up on this machine.
 
 use std::net::IpAddr;
 use std::num::NonZeroU32;
@@ -166,7 +165,7 @@ fn family_of(source: Option<IpAddr>, overrides: &Overrides) -> Result<Family, Se
         (Some(of_source), Some(requested)) if of_source != requested => {
             let origins = &overrides.origins;
             let family = origins.name_beside("--source", "--family");
-            let message = format!("is not an address of the family of {family}");
+            let message = format!("is not an address of the family that {family} selects");
             Err(origins.error("--source", message))
         }
         (of_source, requested) => Ok(of_source.or(requested).unwrap_or_default()),

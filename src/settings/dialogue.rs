@@ -263,7 +263,7 @@ impl<'w> Compiler<'w> {
         self.memory += pattern.memory();
         if self.memory > MAX_MEMORY {
             let why = format!(
-                "the patterns of the dialogue need more than {MAX_MEMORY} bytes: use fewer or simpler ones"
+                "the patterns of the dialogue need more than {MAX_MEMORY} bytes: use fewer or simpler patterns"
             );
             self.errors.push(given.error(why));
             return None;
@@ -356,7 +356,7 @@ impl<'w> Compiler<'w> {
 fn unknown_reference(name: &str) -> String {
     let name = escaped_prefix(name, 40);
     format!(
-        "no earlier step captures `{name}`: add a group `(?<{name}>...)`, or write `\\x24{{` for a literal `${{`; `${{host}}`, `${{port}}`, `${{address}}` and `${{authority}}` are those of the target"
+        "no earlier step captures `{name}`: add a group `(?<{name}>...)`, or write `\\x24{{` for a literal `${{`; `${{host}}`, `${{port}}`, `${{address}}` and `${{authority}}` insert parts of the target"
     )
 }
 

@@ -39,8 +39,8 @@ pub fn errors(config: &Configuration, is_late: impl Fn(Duration) -> bool) -> Vec
     }
     errors.extend(target_errors(config));
     if errors.is_empty() && !config.targets.is_empty() {
-        // Only the list of all targets shows two with the same host and port that nothing tells
-        // apart.
+        // Two targets with the same host and port, and without any other difference, are only found
+        // in the list of all targets.
         errors.extend(batch::configured(config, &[], is_late).err());
     }
     // An error in the defaults is found once for every service and target.
