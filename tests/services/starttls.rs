@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::program::check;
 use crate::replies::in_parallel;
 use crate::tls_peer::Turn::{FallsSilent, Hears, Says, SaysSplit, ShutsDown, StartsTls};
-use crate::tls_peer::{Heard, Turn, ca_file, start};
+use crate::tls_peer::{Heard, Turn, pin, start};
 
 /// A conversation in which the service is up, and answers that let it fail before TLS starts.
 struct Conversation {
@@ -479,9 +479,8 @@ fn probe(words: &[&str], turns: &[Turn], timeout: &str) -> (Value, Duration, Hea
         timeout,
         "-o",
         "json",
-        "--ca-file",
-        ca_file(),
-        "--tls-report-only",
+        "--pin-sha256",
+        pin(),
     ];
     let ran = check(&[&own, words].concat());
     let heard = heard

@@ -7,7 +7,7 @@ use std::sync::{Arc, LazyLock};
 use std::thread::sleep;
 use std::time::Duration;
 
-use rcgen::{CertifiedKey, generate_simple_self_signed};
+use rcgen::{CertifiedKey, PublicKeyData, generate_simple_self_signed};
 use rustls::pki_types::PrivateKeyDer;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
@@ -43,34 +43,37 @@ pub struct Heard {
     pub closed: bool,
 }
 
-/// The certificate of all peers, for `127.0.0.1` and `localhost`, in a file.
-pub struct Trusted {
+/// What all peers have in common.
+struct Identity {
     config: Arc<ServerConfig>,
-    file: tempfile::NamedTempFile,
+    /// The SHA-256 digest of the public key, in hex.
+    pin: String,
 }
 
-static TRUSTED: LazyLock<Trusted> = LazyLock::new(|| {
-    let names = ["localhost", "127.0.0.1"].map(str::to_owned);
+static IDENTITY: LazyLock<Identity> = LazyLock::new(|| {
+    let names = ["localhost", "127.0.0.1", "example.org"].map(str::to_owned);
     let CertifiedKey { cert, signing_key } = generate_simple_self_signed(names).unwrap();
-    let file = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(file.path(), cert.pem()).unwrap();
+    let public = signing_key.subject_public_key_info();
+    let suite = rustls::crypto::ring::cipher_suite::TLS13_AES_128_GCM_SHA256;
+    let digest = suite.tls13().unwrap().common.hash_provider.hash(&public);
+    let pin = digest.as_ref().iter().map(|byte| format!("{byte:02x}"));
     let key = PrivateKeyDer::Pkcs8(signing_key.serialize_der().into());
-    let config =
-        ServerConfig::builder_with_provider(rustls::crypto::ring::default_provider().into())
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![cert.der().clone()], key)
-            .unwrap();
-    Trusted {
+    let provider = rustls::crypto::ring::default_provider();
+    let config = ServerConfig::builder_with_provider(provider.into())
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![cert.der().clone()], key)
+        .unwrap();
+    Identity {
         config: config.into(),
-        file,
+        pin: pin.collect(),
     }
 });
 
-/// The file of the certificate that all peers have.
-pub fn ca_file() -> &'static str {
-    TRUSTED.file.path().to_str().unwrap()
+/// The digest of the key that all peers have, which makes their certificate trusted.
+pub fn pin() -> &'static str {
+    &IDENTITY.pin
 }
 
 /// Starts a peer that runs this script for one client; what it has heard once the client has left.
@@ -119,7 +122,7 @@ fn converse(mut stream: TcpStream, turns: &[Turn], heard: &mut Heard) {
         let _ = stream.read_to_end(&mut heard.plain);
         return;
     }
-    let connection = ServerConnection::new(Arc::clone(&TRUSTED.config)).unwrap();
+    let connection = ServerConnection::new(Arc::clone(&IDENTITY.config)).unwrap();
     let mut tls = StreamOwned::new(connection, stream);
     while tls.conn.is_handshaking() {
         if tls.conn.complete_io(&mut tls.sock).is_err() {
