@@ -272,7 +272,7 @@ fn dovecot_speaks_tls_and_receives_logout() {
             "lmtp_starttls",
             "dovecot-lmtpd",
             lmtp,
-            "Logged out (state=GREETING)",
+            "Logged out (state=READY)",
         ),
     ];
     let trials = kinds.map(|(service, package, port, good)| {
