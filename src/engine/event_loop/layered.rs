@@ -4,7 +4,7 @@
 use std::time::Instant;
 
 use crate::engine::event_loop::EventLoop;
-use crate::engine::event_loop::connection::{AfterOutput, Connection, Output};
+use crate::engine::event_loop::connection::{AfterOutput, Output};
 use crate::engine::index::{ConnId, SessionId};
 use crate::engine::session::action::{AttemptId, Event, PeerRefusal};
 use crate::engine::sink::Observed;
@@ -92,8 +92,11 @@ impl EventLoop<'_, '_> {
             self.deliver_layered(connection, Event::Accepted(attempt), now);
         }
         // What a peer sent before it refused us is no answer.
-        let is_refused = before == Stage::MayBeRefused || after == Stage::MayBeRefused;
-        if !plain.is_empty() && !(is_refused && result.is_err()) {
+        let was_uncertain = before == Stage::MayBeRefused || after == Stage::MayBeRefused;
+        if was_uncertain && result.is_err() {
+            plain.clear();
+        }
+        if !plain.is_empty() {
             self.deliver_layered(connection, Event::Received(attempt, &plain), now);
         }
         // The error says more than a failure to send the reason for it.
@@ -128,7 +131,8 @@ impl EventLoop<'_, '_> {
         // A failure of this machine says nothing about the peer.
         let is_by_peer = |lost: &Failure| lost.status == Status::Reset;
         let asks = lost.as_ref().is_none_or(is_by_peer);
-        let end = layer_of(open)
+        let end = open
+            .layer_mut()
             .filter(|layer| Stage::of(*layer) != Stage::Secured)
             .map(|layer| {
                 let result = if asks {
@@ -166,7 +170,7 @@ impl EventLoop<'_, '_> {
                 continue;
             };
             let (_, attempt) = open.owner();
-            let Some(layer) = layer_of(open).filter(|layer| layer.is_handshaking()) else {
+            let Some(layer) = open.layer_mut().filter(|layer| layer.is_handshaking()) else {
                 continue;
             };
             let (facts, progress) = (layer.facts(), layer.progress());
@@ -198,7 +202,7 @@ impl EventLoop<'_, '_> {
             return;
         };
         let (session, attempt) = open.owner();
-        let messages = layer_of(open).map(LayerConnection::take_messages);
+        let messages = open.layer_mut().map(LayerConnection::take_messages);
         let Some(slot) = self.sessions.get(session) else {
             return;
         };
@@ -228,9 +232,4 @@ impl Stage {
             Self::Secured
         }
     }
-}
-
-fn layer_of(connection: &mut Connection) -> Option<&mut (dyn LayerConnection + 'static)> {
-    let output = connection.output.as_deref_mut()?;
-    output.layer.as_deref_mut()
 }

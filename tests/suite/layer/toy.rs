@@ -236,6 +236,13 @@ impl LayerConnection for ToyConnection {
         wire.append(&mut self.output);
     }
 
+    fn held(&self) -> usize {
+        match &self.stage {
+            Stage::Handshaking(line) => line.len(),
+            Stage::MayBeRefused | Stage::Secured => 0,
+        }
+    }
+
     fn facts(&self) -> Option<Box<TlsFacts>> {
         let is_known = self.facts.proved || !self.facts.chain.is_empty();
         is_known.then(|| Box::new(self.facts.clone()))
