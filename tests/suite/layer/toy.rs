@@ -143,7 +143,7 @@ impl ToyConnection {
         if let Some(messages) = &mut self.messages {
             messages.push(format!("line {line}"));
         }
-        self.last = line.to_owned();
+        line.clone_into(&mut self.last);
         match line {
             "WELCOME" | "WELCOME?" => {
                 self.facts.proved = true;
