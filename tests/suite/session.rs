@@ -105,7 +105,7 @@ fn slow() -> Step {
 fn guarded(text: &str, reject: &str) -> Step {
     let timeout = Some(Duration::from_millis(200));
     Step::Expect(Expect {
-        reject: vec![literal(reject)],
+        reject: vec![literal(reject).into()],
         timeout,
         ..Expect::one(literal(text))
     })
@@ -454,7 +454,7 @@ fn silence_is_neither_speech_nor_the_end() {
     ] {
         assert_eq!(status(&plan, &[early.clone(), end]), expected);
     }
-    // Not silent for long enough when the deadline comes: that was not verified.
+    // At the deadline, the silence was not long enough, so it is not verified.
     Arc::make_mut(&mut plan.spec).steps = vec![Step::Silence(Duration::from_millis(1500))];
     assert_eq!(status(&plan, &[Input::Passes(900)]), Status::ReadTimeout);
 }
