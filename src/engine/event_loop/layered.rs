@@ -62,13 +62,13 @@ impl EventLoop<'_, '_> {
         let Some(layer) = &mut output.layer else {
             return;
         };
-        let before = Stage::of(layer.as_ref());
+        let before = LayerStage::of(layer.as_ref());
         let mut plain = Vec::new();
         let result = layer.read(wire, &mut plain);
-        let after = Stage::of(layer.as_ref());
+        let after = LayerStage::of(layer.as_ref());
         // Also after an error: the peer is sent the reason (an alert in TLS).
         layer.take_output(&mut output.bytes);
-        let is_secured = before == Stage::Handshaking && after != before;
+        let is_secured = before == LayerStage::Handshaking && after != before;
         let facts = if is_secured || result != Ok(PeerHalf::Open) {
             layer.facts()
         } else {
@@ -84,15 +84,18 @@ impl EventLoop<'_, '_> {
         }
         if is_secured {
             let refusal = match after {
-                Stage::MayBeRefused => PeerRefusal::Possible,
-                Stage::Handshaking | Stage::Secured => PeerRefusal::Excluded,
+                LayerStage::MayBeRefused => PeerRefusal::Possible,
+                LayerStage::Handshaking | LayerStage::Secured => PeerRefusal::Excluded,
             };
             self.deliver_layered(connection, Event::Secured(attempt, refusal), now);
-        } else if before == Stage::MayBeRefused && after == Stage::Secured && result.is_ok() {
+        } else if before == LayerStage::MayBeRefused
+            && after == LayerStage::Secured
+            && result.is_ok()
+        {
             self.deliver_layered(connection, Event::Accepted(attempt), now);
         }
         // What a peer sent before it refused us is no answer.
-        let was_uncertain = before == Stage::MayBeRefused || after == Stage::MayBeRefused;
+        let was_uncertain = before == LayerStage::MayBeRefused || after == LayerStage::MayBeRefused;
         if was_uncertain && result.is_err() {
             plain.clear();
         }
@@ -133,7 +136,7 @@ impl EventLoop<'_, '_> {
         let asks = lost.as_ref().is_none_or(is_by_peer);
         let end = open
             .layer_mut()
-            .filter(|layer| Stage::of(*layer) != Stage::Secured)
+            .filter(|layer| LayerStage::of(*layer) != LayerStage::Secured)
             .map(|layer| {
                 let result = if asks {
                     layer.peer_closed()
@@ -216,13 +219,13 @@ impl EventLoop<'_, '_> {
 
 /// How far a layer is.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Stage {
+enum LayerStage {
     Handshaking,
     MayBeRefused,
     Secured,
 }
 
-impl Stage {
+impl LayerStage {
     fn of(layer: &dyn LayerConnection) -> Self {
         if layer.is_handshaking() {
             Self::Handshaking
