@@ -38,15 +38,18 @@ pub struct Inspected<'f> {
 }
 
 /// A further connection to the same address, which only reads facts. Its dialogue is run up to the
-/// start of the layer.
+/// start of the layer, and it ends when the layer is done, fails, or has completed its handshake.
 #[derive(Debug)]
 pub struct Inspection {
     /// The layer that reads them; it ends with [`PeerHalf::Done`] or an error.
     pub layer: SharedLayer,
-    /// Whether its result replaces the verdict of the first connection. Only if that has failed: a
-    /// success is final.
+    /// Whether its result replaces the verdict of the first connection, if that is
+    /// [`Status::TlsFailed`]; any other verdict is final.
     pub decides: bool,
 }
+
+/// The most received bytes that a layer holds for one connection.
+pub const MAX_HELD: usize = 256 * 1024;
 
 /// A layer on one connection.
 pub trait LayerConnection {
@@ -86,6 +89,12 @@ pub trait LayerConnection {
 
     /// Appends the bytes that must be sent to the peer since the last call.
     fn take_output(&mut self, wire: &mut Vec<u8>);
+
+    /// How many received bytes it holds: an incomplete message of the handshake, or certificates.
+    /// At most [`MAX_HELD`]; the memory of a run is limited.
+    fn held(&self) -> usize {
+        0
+    }
 
     /// What is known of the peer so far; also after a failure. Asked when the handshake completes,
     /// after an error, [`PeerHalf::Closed`] or [`PeerHalf::Done`], and when the time is over.

@@ -173,9 +173,7 @@ impl<'a> Findings<'a> {
             self.key(root, &subject);
             // RFC 5280 does not say what of a root is regarded; a certificate that is no CA was
             // not meant to be one.
-            if root.version == 3
-                && root.extensions.is_ca != Some(true)
-            {
+            if root.version == 3 && root.extensions.is_ca != Some(true) {
                 self.not_a_ca(&subject);
             }
         }
