@@ -6,9 +6,8 @@ use std::time::Duration;
 
 use crate::address::Target;
 use crate::settings::batch::{self, SpecCache};
-use crate::settings::build::{in_target, plan};
+use crate::settings::build::{in_target, plan, service_errors};
 use crate::settings::config::Configuration;
-use crate::settings::dialogue::dialogue;
 use crate::settings::error::SettingsError;
 use crate::settings::overrides::Overrides;
 use crate::settings::request::ProbeRequest;
@@ -26,7 +25,7 @@ pub fn errors(config: &Configuration, is_late: impl Fn(Duration) -> bool) -> Vec
     let services = services.map(|service| &service.overrides);
     for overrides in std::iter::once(&Overrides::default()).chain(services) {
         let merged = overrides.clone().or(config.defaults.clone());
-        errors.extend(dialogue(&merged).err().into_iter().flatten());
+        errors.extend(service_errors(&merged));
     }
     let mut ids = BTreeSet::new();
     for target in config.targets.iter().filter_map(|read| read.as_ref().ok()) {
