@@ -10,7 +10,7 @@ use crate::plan::{AddressSelection, Close, Expected, Family};
 use crate::settings::error::{Located, SettingsError};
 use crate::settings::origins::{Origin, Origins};
 use crate::settings::parse::{self, InvalidValue};
-use crate::settings::step_spec::{LineEnds, SendSpec, StepSpec};
+use crate::settings::step_spec::{LineEnds, Secrets, SendSpec, StepSpec};
 
 /// The names of an option with a simple value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,6 +117,8 @@ overrides! {
         quit: SendSpec;
         /// Whether sent texts end in CR LF.
         line_ends: LineEnds;
+        /// The secrets of the service, which only the service's own texts can send.
+        secrets: Secrets;
     }
 }
 
