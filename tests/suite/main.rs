@@ -24,6 +24,7 @@ mod bad_input;
 mod bad_input_dialogue;
 mod batch;
 mod batch_targets;
+mod certificates;
 mod check;
 mod check_tcp;
 mod config;
