@@ -43,7 +43,8 @@ pub enum HelloPurpose {
 }
 
 impl HelloPurpose {
-    fn form(self) -> HelloForm {
+    /// What it sends.
+    pub fn form(self) -> HelloForm {
         match self {
             Self::Facts => HelloForm::UpTo(TlsVersion::Tls12),
             Self::OldFacts => HelloForm::Bare,
