@@ -8,6 +8,7 @@ mod check;
 mod demo;
 mod discover;
 mod limits;
+mod plugin;
 mod serve;
 mod services;
 mod usage;
@@ -56,6 +57,9 @@ type CommandResult = Result<Exit, SettingsError>;
 /// Parses the command line and runs the command. The first argument is the name of the program.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     let mut arguments: Vec<OsString> = arguments.into_iter().collect();
+    if let Some(socket) = plugin::socket_of(&arguments) {
+        return plugin::run(socket);
+    }
     // Before anything that takes time, so that an early signal does not cost the results.
     let stop = batch_stop(&arguments);
     translate_help_command(&mut arguments);
@@ -186,7 +190,7 @@ fn internal_error() -> Failure {
 
 /// The failure to report where computing did not end at the deadline.
 fn still_computing() -> Failure {
-    let text = "this machine still compared the answer with an expression after the deadline: use a simpler one";
+    let text = "the answer was still being compared with a regular expression after the deadline: use a simpler expression";
     Failure::new(Status::LocalError, text)
 }
 

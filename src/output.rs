@@ -7,6 +7,7 @@ pub mod document;
 pub mod entry;
 pub mod json;
 pub mod lld;
+mod metric_value;
 pub mod metrics;
 pub mod results;
 pub mod sender;
@@ -15,6 +16,7 @@ pub mod table;
 #[cfg(test)]
 mod test_reports;
 pub mod text;
+pub mod tls;
 pub mod value;
 
 use std::fmt;

@@ -143,7 +143,7 @@ pub struct ProbeSpec {
     pub layer: Option<SharedLayer>,
     /// The dialogue after the connect, in order.
     pub steps: Vec<Step>,
-    /// The protocol's farewell, sent after the verdict.
+    /// The bytes of `quit`, sent after the verdict.
     pub quit: Option<Template>,
     /// The encoding of the peer's texts.
     pub charset: Charset,
@@ -295,6 +295,14 @@ impl ProbeSpec {
         } else {
             self.redact_text(&text)
         }
+    }
+
+    /// A text that needed no decoding, with every secret redacted.
+    pub fn redact_decoded<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        if self.secrets().next().is_none() {
+            return Cow::Borrowed(text);
+        }
+        Cow::Owned(self.redact_text(text))
     }
 
     /// A decoded text with every secret redacted, whatever bytes encoded it. Stateful encodings

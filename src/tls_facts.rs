@@ -119,7 +119,10 @@ impl fmt::Display for TlsVersion {
 pub struct TrustJudgement {
     /// All faults, each once, the worst first.
     pub faults: Vec<Fault>,
-    /// One sentence with the remedy, of the worst fault that refuses; empty if none does.
+    /// One sentence with the remedy for each fault, in the same order.
+    pub sentences: Vec<String>,
+    /// The sentence of the worst fault that refuses; empty if none does. With `--tls-legacy` it is
+    /// that of a weak key or signature only if no other fault refuses.
     pub error: String,
     /// The time of the judgement, in seconds since 1970.
     pub at: i64,

@@ -8,7 +8,7 @@ mod watchdog;
 
 use std::io::BufWriter;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::cli::batch::BatchArgs;
 use crate::cli::values::non_empty;
@@ -27,9 +27,10 @@ use crate::output::batch_document;
 use crate::output::batch_format::BatchFormat;
 use crate::output::text::ColorMode;
 use crate::policy::Policy;
+use crate::settings::SettingsError;
 use crate::settings::batch;
 use crate::settings::batch::{Batch, BatchRequest};
-use crate::settings::config::Configuration;
+use crate::settings::config::{ConfigParts, Configuration};
 use crate::settings::request::Transcript;
 use crate::source::{Shuffled, random_seed};
 
@@ -111,6 +112,36 @@ pub fn text_results(batch: &Batch, policy: &Policy, colors: ColorMode) -> TextRe
         up: sink.summary.up,
         down: sink.summary.down,
     }
+}
+
+/// The JSON document of the targets in this group of the configuration; of all without a group.
+///
+/// # Errors
+/// A configuration error; nothing was sent.
+#[allow(clippy::disallowed_methods)]
+pub fn json(
+    group: &str,
+    deadline: Duration,
+    config: Option<&str>,
+    policy: &Policy,
+) -> Result<String, SettingsError> {
+    let start = Instant::now();
+    let request = BatchRequest::groups(vec![group.to_owned()], deadline);
+    let config = Configuration::load(config, ConfigParts::Targets)?;
+    let is_late = |time| start.elapsed() >= time;
+    // The targets are those of the configuration.
+    let batch = batch::batch(request, &config, is_late, |_| Ok(Vec::new()))?;
+    drop(config);
+    let mut sink = BatchSink::new(&batch, None);
+    let unreported = probe(&batch, policy, None, start, &mut sink);
+    sink.complete(&unreported);
+    let mut bytes = Vec::new();
+    if let Some(document) = sink.document(start.elapsed()) {
+        document
+            .write(&mut bytes)
+            .map_err(|error| SettingsError::new(error.to_string()))?;
+    }
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// Runs the engine. Returns the failure to report for targets that the run did not reach.

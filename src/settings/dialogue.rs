@@ -6,9 +6,10 @@ use std::collections::HashMap;
 use crate::address::Port;
 use crate::escape::escaped_prefix;
 use crate::plan::bytes::{Charset, unescape};
+use crate::plan::layer::SharedLayer;
 use crate::plan::pattern::{Pattern, read_hex};
 use crate::plan::steps::{
-    Expect, IncompleteAnswer, Patterns, Piece, Secret, Step, TargetPart, Template,
+    Expect, IncompleteAnswer, Patterns, Piece, Rejection, Secret, Step, TargetPart, Template,
 };
 use crate::settings::error::{Located, SettingsError};
 use crate::settings::overrides::Overrides;
@@ -27,11 +28,15 @@ pub struct CompiledDialogue {
     pub charset: Charset,
 }
 
-/// Compiles the dialogue of these options.
+/// Compiles the dialogue of these options, whose steps may start this layer. Without one, such a
+/// step is left out; that is enough to find the errors in the others.
 ///
 /// # Errors
 /// Every error in it, in the order of the steps.
-pub fn dialogue(overrides: &Overrides) -> Result<CompiledDialogue, Vec<SettingsError>> {
+pub fn dialogue(
+    overrides: &Overrides,
+    layer: Option<&SharedLayer>,
+) -> Result<CompiledDialogue, Vec<SettingsError>> {
     let mut errors = Vec::new();
     let label = overrides.encoding.as_ref();
     let charset = label
@@ -40,6 +45,7 @@ pub fn dialogue(overrides: &Overrides) -> Result<CompiledDialogue, Vec<SettingsE
     let charset = charset.and_then(Result::ok).unwrap_or_default();
     let line_ends = overrides.line_ends.unwrap_or(LineEnds::None);
     let mut compiler = Compiler {
+        layer,
         charset,
         line_ends,
         secrets: secrets(overrides),
@@ -88,7 +94,7 @@ pub fn located(steps: &[StepSpec]) -> Option<&Located> {
             SendSpec::Text(given) | SendSpec::Hex(given) | SendSpec::OfService(given, _),
         ) => Some(given),
         StepSpec::Expect(expect) => expect.patterns.first().map(|pattern| &pattern.text),
-        StepSpec::Silence(_) => None,
+        StepSpec::Silence(_) | StepSpec::StartTls => None,
     })
 }
 
@@ -98,7 +104,7 @@ fn secrets(overrides: &Overrides) -> &[(String, Secret)] {
     let steps = overrides.steps.as_deref().unwrap_or_default();
     let sends = steps.iter().filter_map(|step| match step {
         StepSpec::Send(send) => Some(send),
-        StepSpec::Expect(_) | StepSpec::Silence(_) => None,
+        StepSpec::Expect(_) | StepSpec::Silence(_) | StepSpec::StartTls => None,
     });
     sends
         .chain(&overrides.quit)
@@ -108,6 +114,8 @@ fn secrets(overrides: &Overrides) -> &[(String, Secret)] {
 }
 
 struct Compiler<'w> {
+    /// The layer that a step starts.
+    layer: Option<&'w SharedLayer>,
     charset: Charset,
     line_ends: LineEnds,
     /// Those of the service that the steps or the quit are from.
@@ -129,6 +137,7 @@ impl<'w> Compiler<'w> {
             StepSpec::Send(send) => self.send(send).map(Step::Send),
             StepSpec::Expect(expect) => self.expect(expect).map(Step::Expect),
             StepSpec::Silence(time) => Some(Step::Silence(*time)),
+            StepSpec::StartTls => self.layer.cloned().map(Step::StartTls),
         }
     }
 
@@ -192,10 +201,16 @@ impl<'w> Compiler<'w> {
             .collect()
     }
 
-    fn reject(&mut self, spec: &'w RejectSpec) -> Option<Pattern> {
-        let mut pattern = self.pattern(&spec.pattern)?;
-        pattern.reason = spec.reason.as_ref().map(words);
-        Some(pattern)
+    fn reject(&mut self, spec: &'w RejectSpec) -> Option<Rejection> {
+        let pattern = self.pattern(&spec.pattern);
+        let farewell = spec.quit.as_ref().map(|quit| self.send(quit));
+        Some(Rejection {
+            pattern: pattern?,
+            applies: spec.applies,
+            refuses_tls: spec.refuses_tls,
+            reason: spec.reason.as_ref().map(words),
+            farewell: farewell.flatten(),
+        })
     }
 
     fn incomplete(&mut self, expect: &'w ExpectSpec) -> Option<Box<IncompleteAnswer>> {
@@ -248,7 +263,7 @@ impl<'w> Compiler<'w> {
         self.memory += pattern.memory();
         if self.memory > MAX_MEMORY {
             let why = format!(
-                "the patterns of the dialogue need more than {MAX_MEMORY} bytes: use fewer or simpler ones"
+                "the patterns of the dialogue need more than {MAX_MEMORY} bytes: use fewer or simpler patterns"
             );
             self.errors.push(given.error(why));
             return None;
@@ -341,7 +356,7 @@ impl<'w> Compiler<'w> {
 fn unknown_reference(name: &str) -> String {
     let name = escaped_prefix(name, 40);
     format!(
-        "no earlier step captures `{name}`: add a group `(?<{name}>...)`, or write `\\x24{{` for a literal `${{`; `${{host}}`, `${{port}}`, `${{address}}` and `${{authority}}` are those of the target"
+        "no earlier step captures `{name}`: add a group `(?<{name}>...)`, or write `\\x24{{` for a literal `${{`; `${{host}}`, `${{port}}`, `${{address}}` and `${{authority}}` insert parts of the target"
     )
 }
 

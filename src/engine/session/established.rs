@@ -230,22 +230,21 @@ impl Established {
             }
             Progress::CapturedTooMuch(bytes) => {
                 let most = Dialogue::MAX_CAPTURED;
-                let what = format!(
-                    "the groups captured {bytes} bytes, of which at most {most} are kept: "
-                );
+                let what =
+                    format!("the captures have {bytes} bytes, more than the limit of {most}: ");
                 (Status::Mismatch, what)
             }
             Progress::SendsTooMuch(bytes) => {
                 let most = plan.spec.max_sent();
                 let what = format!(
-                    "with the captures it would be {bytes} bytes, of which at most {most} are sent; the last answer was "
+                    "with the captures, the data to send has {bytes} bytes, more than the limit of {most}; the last answer was "
                 );
                 (Status::Mismatch, what)
             }
-            Progress::Rejected(why) => {
+            Progress::Rejected(status, why) => {
                 let (prefix, answer) = (self.step_prefix(plan), quoted(plan, &self.dialogue));
                 let text = format!("{prefix}{why}: {answer}");
-                return Flow::Ended(Some(Failure::new(Status::Rejected, text)));
+                return Flow::Ended(Some(Failure::new(status, text)));
             }
             Progress::Impossible | Progress::NotSilent(_) => (
                 Status::Mismatch,
@@ -374,7 +373,7 @@ impl Established {
         self.received_at_verdict = self.dialogue.total();
     }
 
-    /// Sends the protocol's farewell, if the plan has one and it is our turn, and FIN.
+    /// Sends `quit`, if the plan has it and it is the client's turn, and then FIN.
     pub fn send_quit(&self, plan: &Plan, actions: &mut Actions) {
         let status = self.report.failure.as_ref().map(|failure| failure.status);
         let is_our_turn = self.dialogue.is_our_turn(plan, status);
