@@ -498,7 +498,18 @@ fn old_servers_of_gnutls_are_read() {
     }
     let certificates = certificates();
     let primes = certificates.path("primes.pem");
-    openssl(Command::new("openssl").args(["dhparam", "-dsaparam", "-out", text(&primes), "1024"]));
+    openssl(
+        Command::new("openssl")
+            .args([
+                "genpkey",
+                "-genparam",
+                "-algorithm",
+                "DH",
+                "-out",
+                text(&primes),
+            ])
+            .args(["-pkeyopt", "group:modp_1536"]),
+    );
     let only = |version: &str, rest: &str| format!("NONE:+VERS-{version}:+CTYPE-X509:{rest}");
     let signs = "+SIGN-ALL:%VERIFY_ALLOW_BROKEN";
     let (tls10, tls12) = (TlsVersion::Tls10, TlsVersion::Tls12);
@@ -528,7 +539,7 @@ fn old_servers_of_gnutls_are_read() {
             ),
             tls12,
             "TLS_DHE_RSA_WITH_AES_256_CBC_SHA",
-            Some("DH-1024"),
+            Some("DH-1536"),
         ),
         (
             only(
