@@ -46,6 +46,7 @@ mod serve;
 mod session;
 mod start;
 mod templates;
+mod tls;
 mod trapper;
 mod trusted_files;
 mod tutorial;
