@@ -51,6 +51,15 @@ impl TlsFacts {
     }
 }
 
+impl TlsFacts {
+    /// The days until the first certificate of the presented chain ends; absent without a readable
+    /// certificate.
+    pub fn chain_days_left(&self, at: i64) -> Option<i64> {
+        let readable = self.chain.iter().filter(|cert| cert.unreadable.is_none());
+        readable.map(|cert| cert.days_left(at)).min()
+    }
+}
+
 /// How the facts of a TLS connection were read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum FactSource {

@@ -6,7 +6,7 @@ mod progress;
 mod sink;
 mod watchdog;
 
-use std::io::BufWriter;
+use std::io::{BufWriter, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
@@ -107,8 +107,11 @@ pub fn text_results(batch: &Batch, policy: &Policy, colors: ColorMode) -> TextRe
     let unreported = probe(batch, policy, None, start, &mut sink);
     sink.complete(&unreported);
     let summary = sink.summary.line(start.elapsed());
+    let mut text = Vec::new();
+    // Writing to a vector cannot fail.
+    let _ = sink.write_table(&summary, colors, &mut text);
     TextResults {
-        text: sink.table(&summary, colors),
+        text: String::from_utf8_lossy(&text).into_owned(),
         up: sink.summary.up,
         down: sink.summary.down,
     }
@@ -230,8 +233,11 @@ fn print_results(
     match batch.wanted.format {
         BatchFormat::Text => {
             let summary = sink.summary.line(elapsed);
-            let text = sink.table(&summary, color_mode());
-            print_to(&mut output, exit, |out| out.write_all(text.as_bytes()))
+            print_to(&mut output, exit, |out| {
+                let mut out = BufWriter::new(out);
+                sink.write_table(&summary, color_mode(), &mut out)?;
+                out.flush()
+            })
         }
         BatchFormat::Ndjson => print_to(&mut output, exit, |_| sink.finish_stream()),
         BatchFormat::Sender => print_to(&mut output, exit, |out| {

@@ -413,6 +413,7 @@ impl Session {
         })
     }
 
+    /// Whose silence it is if a peer does not answer from now on.
     fn silence(&self) -> Silence {
         if self.extra.as_ref().is_some_and(|extra| extra.lacks_memory) {
             Silence::Unknown(memory::CAUSE)

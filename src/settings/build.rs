@@ -35,7 +35,8 @@ pub fn spec(
     let dialogue = compile(overrides, layer.map(|tls| &tls.layer));
     match (dialogue, transport_options(overrides), tls) {
         (Ok(dialogue), Ok(spec), Ok(tls)) => {
-            let dialogue = with_starttls(dialogue, tls.as_ref()).map_err(|error| vec![error])?;
+            let dialogue =
+                with_starttls(dialogue, tls.as_ref(), overrides).map_err(|error| vec![error])?;
             let CompiledDialogue {
                 steps,
                 quit,
@@ -65,6 +66,7 @@ pub fn spec(
 fn with_starttls(
     dialogue: CompiledDialogue,
     tls: Option<&TlsPlan<'_>>,
+    overrides: &Overrides,
 ) -> Result<CompiledDialogue, SettingsError> {
     let Some(TlsPlan {
         start: PlannedStart::After(protocol),
@@ -73,7 +75,10 @@ fn with_starttls(
     else {
         return Ok(dialogue);
     };
-    let before = starttls::before(protocol)?;
+    let before = Overrides {
+        tls: overrides.tls.clone(),
+        ..starttls::before(protocol)?
+    };
     let before = compile(&before, Some(layer)).map_err(SettingsError::first)?;
     let mut steps = before.steps;
     steps.extend(dialogue.steps);
@@ -82,6 +87,20 @@ fn with_starttls(
         quit: dialogue.quit.or(before.quit),
         ..dialogue
     })
+}
+
+/// The errors of a service that each use of it has, whatever the target.
+pub fn service_errors(overrides: &Overrides) -> Vec<SettingsError> {
+    let max_bytes = overrides.max_bytes;
+    let max_bytes = max_bytes.unwrap_or_else(|| ProbeSpec::default().max_bytes);
+    match compile(overrides, None) {
+        Ok(dialogue) => {
+            let excess = cost::reject_work(&dialogue.steps, max_bytes).err();
+            let error = excess.map(|excess| excess_error(excess, overrides));
+            error.into_iter().collect()
+        }
+        Err(errors) => errors,
+    }
 }
 
 /// The error of a probe that may cost too much, where the option or the dialogue was written.

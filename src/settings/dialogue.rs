@@ -48,8 +48,9 @@ pub fn dialogue(
         layer,
         charset,
         line_ends,
-        secrets: secrets(overrides),
+        secrets: overrides.secrets.as_deref().unwrap_or_default(),
         port: overrides.port,
+        sni: overrides.tls.as_ref().and_then(|tls| tls.sni.as_deref()),
         captures: Vec::new(),
         patterns: HashMap::new(),
         memory: 0,
@@ -98,30 +99,17 @@ pub fn located(steps: &[StepSpec]) -> Option<&Located> {
     })
 }
 
-/// The secrets of the service that the steps or the quit are from. Each text of a service has all
-/// of them.
-fn secrets(overrides: &Overrides) -> &[(String, Secret)] {
-    let steps = overrides.steps.as_deref().unwrap_or_default();
-    let sends = steps.iter().filter_map(|step| match step {
-        StepSpec::Send(send) => Some(send),
-        StepSpec::Expect(_) | StepSpec::Silence(_) | StepSpec::StartTls => None,
-    });
-    sends
-        .chain(&overrides.quit)
-        .map(SendSpec::secrets)
-        .find(|secrets| !secrets.is_empty())
-        .unwrap_or_default()
-}
-
 struct Compiler<'w> {
     /// The layer that a step starts.
     layer: Option<&'w SharedLayer>,
     charset: Charset,
     line_ends: LineEnds,
-    /// Those of the service that the steps or the quit are from.
+    /// Those of the service.
     secrets: &'w [(String, Secret)],
     /// The port of targets without one.
     port: Option<Port>,
+    /// The name that is sent in the handshake instead of the host.
+    sni: Option<&'w str>,
     /// Compiled patterns by kind and text: a reject pattern is in every step that it guards.
     patterns: HashMap<(PatternKind, &'w str), Pattern>,
     /// The memory that they need, in bytes.
@@ -347,16 +335,35 @@ impl<'w> Compiler<'w> {
             "port" => TargetPart::Port,
             "address" => TargetPart::Address,
             "authority" => TargetPart::Authority(self.port),
+            "sni" => match self.sni {
+                Some(sni) => {
+                    let encoded = self.charset.encode(sni).map_err(|why| why.to_string())?;
+                    return Ok(Piece::Bytes(encoded));
+                }
+                None => TargetPart::Host,
+            },
+            _ if self.is_secret(name) => {
+                return Err(format!(
+                    "the secret `{name}` can be sent only by the steps and the `quit` of its service: write this text into the service"
+                ));
+            }
             _ => return Err(unknown_reference(name)),
         };
         Ok(Piece::Target(part))
     }
 }
 
+impl Compiler<'_> {
+    /// Whether the service has a secret of this name.
+    fn is_secret(&self, name: &str) -> bool {
+        self.secrets.iter().any(|(known, _)| known == name)
+    }
+}
+
 fn unknown_reference(name: &str) -> String {
     let name = escaped_prefix(name, 40);
     format!(
-        "no earlier step captures `{name}`: add a group `(?<{name}>...)`, or write `\\x24{{` for a literal `${{`; `${{host}}`, `${{port}}`, `${{address}}` and `${{authority}}` insert parts of the target"
+        "no earlier step captures `{name}`: add a group `(?<{name}>...)`, or write `\\x24{{` for a literal `${{`; `${{host}}`, `${{port}}`, `${{address}}`, `${{authority}}` and `${{sni}}` insert parts of the target"
     )
 }
 

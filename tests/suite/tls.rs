@@ -3,7 +3,9 @@
 mod client_auth;
 mod files;
 mod handshake;
+mod hello;
 mod hostile;
+mod openssl;
 mod server;
 
 use std::num::NonZeroUsize;

@@ -43,7 +43,8 @@ pub enum HelloPurpose {
 }
 
 impl HelloPurpose {
-    fn form(self) -> HelloForm {
+    /// What it sends.
+    pub fn form(self) -> HelloForm {
         match self {
             Self::Facts => HelloForm::UpTo(TlsVersion::Tls12),
             Self::OldFacts => HelloForm::Bare,
@@ -313,7 +314,10 @@ impl HelloConnection {
             return Err(LayerError::failed(cause));
         }
         self.judged = self.judge(&self.certificates)?;
-        self.verdict()?;
+        // Otherwise the handshake has decided.
+        if self.options.legacy {
+            self.verdict()?;
+        }
         Ok(PeerHalf::Done)
     }
 
@@ -390,7 +394,7 @@ impl HelloConnection {
         Ok(Some((judgement, roots.map(|roots| roots.facts()))))
     }
 
-    /// What the answer means if it decides (`--tls-legacy`).
+    /// What the answer means with `--tls-legacy`.
     fn verdict(&self) -> Result<(), LayerError> {
         let options = &self.options;
         if let (Some(version), Some(oldest)) = (self.answer.version, options.min_version) {
