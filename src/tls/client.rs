@@ -400,7 +400,12 @@ impl TlsConnection {
         drop(record);
         if let (Error::AlertReceived(alert), Some(request)) = (error, request) {
             let code = u8::from(*alert);
-            if self.is_refused.is_none() && alerts::refuses_certificate(code) {
+            let is_refusal = if request.is_answered {
+                alerts::refuses_certificate(code)
+            } else {
+                alerts::refuses_absence(code)
+            };
+            if self.is_refused.is_none() && is_refusal {
                 self.is_refused = Some(true);
                 return LayerError::failed(refusal_sentence(code, &request));
             }

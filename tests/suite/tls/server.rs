@@ -57,9 +57,9 @@ impl Certificates {
     pub fn new(keys: &[Key]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let mut params = CertificateParams::default();
-        params
-            .distinguished_name
-            .push(DnType::CommonName, "Test CA");
+        // Another CA has another name.
+        let name = dir.path().display().to_string();
+        params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let ca = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
@@ -117,15 +117,13 @@ impl Certificates {
 pub fn new_key(key: Key) -> KeyPair {
     let generate =
         |algorithm: &'static SignatureAlgorithm| KeyPair::generate_for(algorithm).unwrap();
+    let made = |command: &str| KeyPair::from_pem(&openssl(&words(command))).unwrap();
     match key {
         Key::P256 => generate(&rcgen::PKCS_ECDSA_P256_SHA256),
         Key::P384 => generate(&rcgen::PKCS_ECDSA_P384_SHA384),
-        Key::Ed25519 => generate(&rcgen::PKCS_ED25519),
-        Key::Rsa => {
-            // rcgen makes no RSA keys with this cryptography.
-            let made = "genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048";
-            KeyPair::from_pem(&openssl(&words(made))).unwrap()
-        }
+        // OpenSSL cannot read the Ed25519 keys of rcgen, which makes no RSA keys.
+        Key::Ed25519 => made("genpkey -algorithm ED25519"),
+        Key::Rsa => made("genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048"),
     }
 }
 
