@@ -200,6 +200,20 @@ impl ProbeSpec {
         Self::MAX_SENT / connections
     }
 
+    /// Whether a layer starts on its connections, at once or in the middle of the dialogue.
+    pub fn has_layer(&self) -> bool {
+        self.layer().is_some()
+    }
+
+    /// The layer that starts on its connections, at once or in the middle of the dialogue.
+    pub fn layer(&self) -> Option<&SharedLayer> {
+        let mut starts = self.steps.iter().filter_map(|step| match step {
+            Step::StartTls(layer) => Some(layer),
+            Step::Send(_) | Step::Expect(_) | Step::Silence(_) => None,
+        });
+        self.layer.as_ref().or_else(|| starts.next())
+    }
+
     /// Whether it compares anything with a regular expression, which a peer can make expensive.
     pub fn has_expressions(&self) -> bool {
         let is_expression = |pattern: &Pattern| pattern.length().is_none();

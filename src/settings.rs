@@ -8,6 +8,7 @@
 
 pub mod batch;
 mod build;
+mod built_in;
 mod check;
 pub mod config;
 mod cost;

@@ -52,6 +52,15 @@ impl TlsFacts {
     }
 }
 
+impl TlsFacts {
+    /// The days until the first certificate of the presented chain ends; absent without a readable
+    /// certificate.
+    pub fn chain_days_left(&self, at: i64) -> Option<i64> {
+        let readable = self.chain.iter().filter(|cert| cert.unreadable.is_none());
+        readable.map(|cert| cert.days_left(at)).min()
+    }
+}
+
 /// How the facts of a TLS connection were read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum FactSource {
@@ -232,6 +241,28 @@ pub struct CertificateFacts {
     /// Why it cannot be read; then only its digest is known.
     pub unreadable: Option<Box<str>>,
 }
+
+impl CertificateFacts {
+    /// The whole days that the certificate is valid after `at` (seconds since 1970). Negative from
+    /// the second after its last one: -1 on the first day, -2 on the second.
+    pub fn days_left(&self, at: i64) -> i64 {
+        self.not_after
+            .saturating_sub(at)
+            .div_euclid(SECONDS_PER_DAY)
+    }
+
+    /// The part of the whole lifetime that is left at `at`, from 1 before its first second to 0
+    /// after its last one.
+    pub fn lifetime_left(&self, at: i64) -> f64 {
+        let lifetime = self.not_after.saturating_sub(self.not_before);
+        if lifetime <= 0 {
+            return 0.0;
+        }
+        (self.not_after.saturating_sub(at) as f64 / lifetime as f64).clamp(0.0, 1.0)
+    }
+}
+
+const SECONDS_PER_DAY: i64 = 86_400;
 
 /// A trust store.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -130,4 +130,8 @@ impl Sink for CheckSink {
             transcript.write(plan, at, &what);
         }
     }
+
+    fn observes_messages(&self) -> bool {
+        self.transcript.is_some()
+    }
 }

@@ -25,8 +25,7 @@ use crate::engine::dialogue::received::{Fill, Received};
 use crate::failure::Status;
 use crate::plan::Plan;
 use crate::plan::layer::SharedLayer;
-use crate::plan::pattern::Pattern;
-use crate::plan::steps::{Expect, Piece, Step, Template};
+use crate::plan::steps::{Expect, Piece, Rejection, Step, Template};
 use crate::report::Response;
 
 /// The state of a dialogue.
@@ -47,6 +46,8 @@ pub struct Dialogue {
     enough: Option<Box<Expectation>>,
     /// Whether the last answer was accepted although it is incomplete.
     accepted_incomplete: bool,
+    /// Index of the [`Rejection`] of the current step that failed it.
+    rejected_by: Option<usize>,
     captures: Vec<Capture>,
     /// The number of bytes sent.
     sent: usize,
@@ -70,8 +71,8 @@ pub enum Progress {
     Tentative,
     /// All steps are done.
     Done,
-    /// A reject pattern matched: its reason, or the pattern.
-    Rejected(String),
+    /// A reject pattern matched: the status, and its reason or the pattern.
+    Rejected(Status, String),
     /// The expected answer can no longer match.
     Impossible,
     /// Wait for the time of a [`Step::Silence`], then call [`Dialogue::was_silent`].
@@ -114,6 +115,7 @@ impl Dialogue {
             expectation: None,
             enough: None,
             accepted_incomplete: false,
+            rejected_by: None,
             captures: Vec::new(),
             sent: 0,
             address,
@@ -192,9 +194,7 @@ impl Dialogue {
                 let captures = expectation.captures(expect, &self.received, end);
                 self.matched(expect, end, captures, budget)
             }
-            Outcome::Rejected(index) => Some(Progress::Rejected(
-                expect.reject.get(index).map(rejection).unwrap_or_default(),
-            )),
+            Outcome::Rejected(index) => self.rejected(expect, index),
             Outcome::Impossible => Some(Progress::Impossible),
             Outcome::Behind => Some(Progress::Behind),
             outcome => match (self.received.fill(), outcome) {
@@ -232,6 +232,13 @@ impl Dialogue {
         self.position += 1;
         budget.spend(Self::COST_OF_STEP);
         None
+    }
+
+    /// The step is failed by the [`Rejection`] with this index.
+    fn rejected(&mut self, expect: &Expect, index: usize) -> Option<Progress> {
+        let reject = expect.reject.get(index)?;
+        self.rejected_by = Some(index);
+        Some(Progress::Rejected(reject.status(), rejection(reject)))
     }
 
     /// Meets the step with what was received, if no more can arrive and that is enough.
@@ -276,6 +283,8 @@ impl Dialogue {
             None => (has_matched || speaks_first) && !self.accepted_incomplete,
             // The server has answered our message, though not as expected.
             Some(Status::Rejected) => has_matched || speaks_first,
+            // The server can go on without TLS.
+            Some(Status::TlsRefused) => true,
             Some(Status::Mismatch) => has_matched && self.buffered_len() < plan.spec.max_bytes,
             // It is the server's turn, or the connection is lost.
             Some(_) => false,
@@ -356,10 +365,18 @@ impl Dialogue {
 
     /// The bytes of the farewell; `None` without one, or if they are too many to send.
     pub fn quit(&self, plan: &Plan) -> Option<Vec<u8>> {
-        let quit = plan.spec.quit.as_ref()?;
+        let quit = self.farewell(plan).or(plan.spec.quit.as_ref())?;
         let bytes = self.sent.saturating_add(self.filled_len(plan, quit));
         let fits = !quit.has_captures() || bytes <= plan.spec.max_sent();
         fits.then(|| self.fill(plan, quit))
+    }
+
+    /// The farewell of the [`Rejection`] that failed the current step, if it has one of its own.
+    fn farewell<'p>(&self, plan: &'p Plan) -> Option<&'p Template> {
+        match plan.spec.steps.get(self.position) {
+            Some(Step::Expect(expect)) => expect.reject.get(self.rejected_by?)?.farewell.as_ref(),
+            _ => None,
+        }
     }
 
     /// The peer was silent for as long as the current [`Step::Silence`] says.
@@ -437,6 +454,17 @@ impl Dialogue {
         }
     }
 
+    /// The status and the reason of a [`Rejection`] that applies to the current step because the
+    /// expected answer can no longer arrive.
+    pub fn otherwise(&self, plan: &Plan) -> Option<(Status, String)> {
+        let Some(Step::Expect(expect)) = plan.spec.steps.get(self.position) else {
+            return None;
+        };
+        let index = self.expectation.as_ref()?.otherwise(expect)?;
+        let reject = expect.reject.get(index)?;
+        Some((reject.status(), rejection(reject)))
+    }
+
     /// The bytes received since the last match, which the current step is matched against.
     pub fn buffer(&self) -> &[u8] {
         self.received.raw()
@@ -493,10 +521,10 @@ fn is_silence(step: &Step) -> bool {
 }
 
 /// Why an answer is rejected, in words if there are any.
-fn rejection(pattern: &Pattern) -> String {
-    match &pattern.reason {
+fn rejection(reject: &Rejection) -> String {
+    match &reject.reason {
         Some(reason) => reason.to_string(),
-        None => format!("the answer matches the reject pattern {pattern}"),
+        None => format!("the answer matches the reject pattern {}", reject.pattern),
     }
 }
 

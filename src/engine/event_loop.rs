@@ -323,6 +323,7 @@ impl<'e, 's> EventLoop<'e, 's> {
 
     /// Lets a session handle its timers.
     fn tick(&mut self, id: SessionId, now: Instant) {
+        self.end_handshakes(id, now);
         let Some(slot) = self
             .sessions
             .get_mut(id)

@@ -7,6 +7,7 @@
 pub mod action;
 pub mod attempt;
 mod established;
+mod layer_state;
 mod messages;
 pub mod race;
 mod racing;
@@ -280,7 +281,17 @@ impl Session {
                     attempt.connected(&plan, source, info, now, actions);
                 });
             }
-            Event::Secured(id) => self.with(id, |attempt| attempt.secured(&plan, now, actions)),
+            Event::Facts(id, facts) => self.with(id, |attempt| attempt.learn(facts)),
+            Event::Incomplete(id, progress) => {
+                self.with(id, |attempt| attempt.incomplete(progress));
+            }
+            Event::Secured(id, refusal) => {
+                self.with(id, |attempt| attempt.secured(&plan, refusal, now, actions));
+            }
+            Event::Accepted(id) => self.with(id, |attempt| attempt.accepted(&plan, now, actions)),
+            Event::LayerDone(id) => {
+                self.with(id, |attempt| attempt.layer_done(&plan, now, actions));
+            }
             Event::LayerFailed(id, error) => {
                 self.with(id, |attempt| {
                     attempt.layer_failed(&plan, &error, now, actions);

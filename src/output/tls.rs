@@ -60,7 +60,7 @@ impl<'r> TlsReport<'r> {
         Some(Value::Text(self.printable(sentence, SENTENCE_LIMIT)))
     }
 
-    fn printable<'t>(self, text: &'t str, limit: usize) -> Cow<'t, str> {
+    fn printable(self, text: &str, limit: usize) -> Cow<'_, str> {
         let redacted = self.spec.redact_decoded(text);
         match printable(&redacted, limit) {
             Some(escaped) => Cow::Owned(escaped),
@@ -218,20 +218,17 @@ pub fn other_addresses(report: &Report) -> Option<Value<'_>> {
 }
 
 /// A text of this program.
-#[expect(clippy::unnecessary_wraps, reason = "the value of a getter")]
 pub fn text(text: &'static str) -> Option<Value<'static>> {
     Some(Value::Text(text.into()))
 }
 
 /// 1 or 0.
-#[expect(clippy::unnecessary_wraps, reason = "the value of a getter")]
 #[expect(clippy::fn_params_excessive_bools, reason = "it is what is published")]
 pub fn flag(is_set: bool) -> Option<Value<'static>> {
     Some(Value::Integer(is_set.into()))
 }
 
 /// A digest in hexadecimal.
-#[expect(clippy::unnecessary_wraps, reason = "the value of a getter")]
 pub fn digest(digest: &[u8; 32]) -> Option<Value<'static>> {
     Some(Value::Text(hex(digest).into()))
 }
@@ -245,7 +242,6 @@ fn hex(digest: &[u8; 32]) -> String {
 }
 
 /// A digest in base64 (RFC 4648, section 4), as `--pin-sha256` reads it.
-#[expect(clippy::unnecessary_wraps, reason = "the value of a getter")]
 pub fn pin(digest: &[u8; 32]) -> Option<Value<'static>> {
     Some(Value::Text(base64(digest).into()))
 }

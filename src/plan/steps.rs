@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::address::{Host, Port, Target};
+use crate::failure::Status;
 use crate::plan::bytes::Charset;
 use crate::plan::layer::SharedLayer;
 use crate::plan::pattern::Pattern;
@@ -142,8 +143,8 @@ impl fmt::Debug for Secret {
 pub struct Expect {
     /// The patterns that must match.
     pub wanted: Patterns,
-    /// The patterns that fail the step as soon as one of them matches.
-    pub reject: Vec<Pattern>,
+    /// The patterns that fail the step.
+    pub reject: Vec<Rejection>,
     /// The number of bytes that must be received since the last match before a match counts.
     pub min_bytes: usize,
     /// The timeout of this step, if it has one of its own.
@@ -185,11 +186,56 @@ impl Expect {
             enough.into_iter().flatten()
         });
         let enough = enough.flat_map(|enough| enough.wanted.patterns());
-        self.wanted
-            .patterns()
-            .iter()
-            .chain(&self.reject)
-            .chain(enough)
+        let rejected = self.reject.iter().map(|reject| &reject.pattern);
+        self.wanted.patterns().iter().chain(rejected).chain(enough)
+    }
+}
+
+/// A pattern that fails a step, and what its match means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rejection {
+    /// The pattern.
+    pub pattern: Pattern,
+    /// When its match counts.
+    pub applies: RejectionTime,
+    /// Whether a match means that the peer offers no TLS, or refuses it.
+    pub refuses_tls: bool,
+    /// What a match means, in words, for the error text.
+    pub reason: Option<Box<str>>,
+    /// What is sent before closing, instead of the farewell of the plan.
+    pub farewell: Option<Template>,
+}
+
+/// When the match of a [`Rejection`] counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RejectionTime {
+    /// At once, unless the expected answer ends before it.
+    AtOnce,
+    /// If the expected answer can no longer match, or no longer arrive.
+    Otherwise,
+}
+
+impl From<Pattern> for Rejection {
+    /// A match at once is [`Status::Rejected`].
+    fn from(pattern: Pattern) -> Self {
+        Self {
+            pattern,
+            applies: RejectionTime::AtOnce,
+            refuses_tls: false,
+            reason: None,
+            farewell: None,
+        }
+    }
+}
+
+impl Rejection {
+    /// The status of the failure.
+    pub fn status(&self) -> Status {
+        if self.refuses_tls {
+            Status::TlsRefused
+        } else {
+            Status::Rejected
+        }
     }
 }
 

@@ -102,9 +102,16 @@ fn reject_sends(spec: &ProbeSpec) -> Result<(), Excess> {
         _ => None,
     });
     let bytes = sends
-        .chain(&spec.quit)
         .map(Template::least_len)
         .fold(0, usize::saturating_add);
+    // One of the farewells is sent.
+    let rejections = spec.steps.iter().flat_map(|step| match step {
+        Step::Expect(expect) => expect.reject.as_slice(),
+        _ => &[],
+    });
+    let farewells = rejections.filter_map(|reject| reject.farewell.as_ref());
+    let longest = farewells.chain(&spec.quit).map(Template::least_len).max();
+    let bytes = bytes.saturating_add(longest.unwrap_or(0));
     let most = spec.max_sent();
     if bytes <= most {
         return Ok(());

@@ -9,7 +9,7 @@ use crate::plan::bytes::{Charset, unescape};
 use crate::plan::layer::SharedLayer;
 use crate::plan::pattern::{Pattern, read_hex};
 use crate::plan::steps::{
-    Expect, IncompleteAnswer, Patterns, Piece, Secret, Step, TargetPart, Template,
+    Expect, IncompleteAnswer, Patterns, Piece, Rejection, Secret, Step, TargetPart, Template,
 };
 use crate::settings::error::{Located, SettingsError};
 use crate::settings::overrides::Overrides;
@@ -45,11 +45,11 @@ pub fn dialogue(
     let charset = charset.and_then(Result::ok).unwrap_or_default();
     let line_ends = overrides.line_ends.unwrap_or(LineEnds::None);
     let mut compiler = Compiler {
-        layer,
         charset,
         line_ends,
         secrets: secrets(overrides),
         port: overrides.port,
+        layer,
         captures: Vec::new(),
         patterns: HashMap::new(),
         memory: 0,
@@ -114,14 +114,14 @@ fn secrets(overrides: &Overrides) -> &[(String, Secret)] {
 }
 
 struct Compiler<'w> {
-    /// The layer that a step starts.
-    layer: Option<&'w SharedLayer>,
     charset: Charset,
     line_ends: LineEnds,
     /// Those of the service that the steps or the quit are from.
     secrets: &'w [(String, Secret)],
     /// The port of targets without one.
     port: Option<Port>,
+    /// The layer of a start of TLS.
+    layer: Option<&'w SharedLayer>,
     /// Compiled patterns by kind and text: a reject pattern is in every step that it guards.
     patterns: HashMap<(PatternKind, &'w str), Pattern>,
     /// The memory that they need, in bytes.
@@ -201,10 +201,16 @@ impl<'w> Compiler<'w> {
             .collect()
     }
 
-    fn reject(&mut self, spec: &'w RejectSpec) -> Option<Pattern> {
-        let mut pattern = self.pattern(&spec.pattern)?;
-        pattern.reason = spec.reason.as_ref().map(words);
-        Some(pattern)
+    fn reject(&mut self, spec: &'w RejectSpec) -> Option<Rejection> {
+        let pattern = self.pattern(&spec.pattern);
+        let farewell = spec.quit.as_ref().map(|quit| self.send(quit));
+        Some(Rejection {
+            pattern: pattern?,
+            applies: spec.applies,
+            refuses_tls: spec.refuses_tls,
+            reason: spec.reason.as_ref().map(words),
+            farewell: farewell.flatten(),
+        })
     }
 
     fn incomplete(&mut self, expect: &'w ExpectSpec) -> Option<Box<IncompleteAnswer>> {

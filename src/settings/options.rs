@@ -320,10 +320,7 @@ fn dialogue(args: &StepArgs) -> Result<(Option<Vec<StepSpec>>, Option<SendSpec>)
             }
             StepKind::Reject(kind) => {
                 unused_reject = Some(name);
-                reject.push(RejectSpec {
-                    pattern: PatternSpec { kind: *kind, text },
-                    reason: None,
-                });
+                reject.push(RejectSpec::one(PatternSpec { kind: *kind, text }));
             }
         }
     }

@@ -3,18 +3,14 @@
 
 use std::collections::BTreeMap;
 
+use crate::address::Port;
 use crate::escape::escaped_prefix;
+use crate::settings::built_in::{FILE_NAME, FILES, names, section};
 use crate::settings::config::{Configuration, Service};
 use crate::settings::error::{Located, SettingsError};
 use crate::settings::overrides::Overrides;
-use crate::settings::step_spec::StepSpec;
+use crate::settings::tls_overrides::TlsStart;
 use crate::suggest::did_you_mean;
-
-/// The built-in services.
-const BUILT_IN: [&str; 2] = [
-    include_str!("../plan/services/text.toml"),
-    include_str!("../plan/services/binary.toml"),
-];
 
 /// Names that are reserved for the TLS variants of built-in services.
 const WITH_TLS: [&str; 11] = [
@@ -49,7 +45,7 @@ pub fn find(config: &Configuration, name: &str) -> Result<Service, SettingsError
         return own.clone();
     }
     if let Some(section) = section(name) {
-        let mut read = Configuration::from_text("built-in services", section);
+        let mut read = Configuration::from_text(FILE_NAME, section);
         return read
             .services
             .remove(name)
@@ -73,34 +69,62 @@ pub fn find(config: &Configuration, name: &str) -> Result<Service, SettingsError
     )))
 }
 
-/// The dialogue that starts TLS in this protocol: the steps of the built-in service of this name up
-/// to the start of TLS, and its `quit`. Services of the configuration may have secrets, which only
-/// their own hosts may receive, so they are used by their names only.
+/// The ending of the names of built-in services that start TLS in the middle of the dialogue.
+const STARTTLS: &str = "_starttls";
+
+/// The service whose dialogue starts TLS in this protocol. Only built-in ones: those of the
+/// configuration may have secrets, which only their own hosts may receive.
 ///
 /// # Errors
-/// When there is no such dialogue; a similar name is suggested.
-pub fn starttls(protocol: &Located) -> Result<Overrides, SettingsError> {
-    let of_service = |name: &str| {
-        let config = Configuration::from_text("built-in services", section(name)?);
-        let service = config.services.into_values().next()?.ok()?;
-        let mut steps = service.overrides.steps?;
-        let start = steps.iter().position(|step| *step == StepSpec::StartTls)?;
-        steps.truncate(start + 1);
-        Some(Overrides {
-            steps: Some(steps),
-            quit: service.overrides.quit,
-            ..Overrides::default()
-        })
+/// When there is none; a similar name is suggested.
+pub fn starttls(protocol: &Located) -> Result<Service, SettingsError> {
+    if let Some(section) = section(&format!("{}{STARTTLS}", protocol.text)) {
+        let config = Configuration::from_text(FILE_NAME, section);
+        if let Some(service) = config.services.into_values().next() {
+            return service;
+        }
+    }
+    let known: Vec<_> = names()
+        .filter_map(|name| name.strip_suffix(STARTTLS))
+        .collect();
+    let hint = match did_you_mean(&protocol.text, known.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("use one of {}", known.join(", ")),
     };
-    of_service(&protocol.text).ok_or_else(|| {
-        let known: Vec<_> = names().filter(|name| of_service(name).is_some()).collect();
-        let hint = match did_you_mean(&protocol.text, known.iter().copied()) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => format!("use one of {}", known.join(", ")),
-        };
-        let name = escaped_prefix(&protocol.text, 40);
-        protocol.error(format!("no STARTTLS is known for `{name}`: {hint}"))
-    })
+    let name = escaped_prefix(&protocol.text, 40);
+    Err(protocol.error(format!("no STARTTLS is known for `{name}`: {hint}")))
+}
+
+/// Refuses to start TLS by the dialogue of a protocol before that of a service which was written
+/// without TLS: both would expect the greeting.
+///
+/// # Errors
+/// The service has steps, and others were not given.
+pub fn reject_starttls(own: &Overrides, service: Option<&Service>) -> Result<(), SettingsError> {
+    let start = own.tls.as_ref().and_then(|tls| tls.start.as_ref());
+    let (Some(TlsStart::After(protocol)), Some(service)) = (start, service) else {
+        return Ok(());
+    };
+    if own.steps.is_some() || service.overrides.steps.is_none() {
+        return Ok(());
+    }
+    let name = &service.name;
+    let other = format!("{name}{STARTTLS}");
+    let remedy = match section(&other) {
+        Some(_) => format!("use the service `{other}` instead"),
+        None => "write `starttls` into the service".to_owned(),
+    };
+    Err(protocol.error(format!(
+        "cannot be combined with the dialogue of the service `{name}`: {remedy}"
+    )))
+}
+
+/// The port of targets without one, where TLS starts by the dialogue of a protocol.
+pub fn starttls_port(overrides: &Overrides) -> Option<Port> {
+    match overrides.tls.as_ref()?.start.as_ref()? {
+        TlsStart::After(protocol) => starttls(protocol).ok()?.overrides.port,
+        TlsStart::AtConnect | TlsStart::Never => None,
+    }
 }
 
 /// Whether there is a service of this name, usable or not.
@@ -115,8 +139,8 @@ pub fn is_known(config: &Configuration, name: &str) -> bool {
 /// The first error in one of them.
 pub fn all(config: &Configuration) -> Result<Vec<(Service, ServiceOrigin)>, SettingsError> {
     let mut all = BTreeMap::new();
-    for text in BUILT_IN {
-        for (name, service) in Configuration::from_text("built-in services", text).services {
+    for text in FILES {
+        for (name, service) in Configuration::from_text(FILE_NAME, text).services {
             all.insert(name, (service?, ServiceOrigin::BuiltIn));
         }
     }
@@ -124,28 +148,6 @@ pub fn all(config: &Configuration) -> Result<Vec<(Service, ServiceOrigin)>, Sett
         all.insert(name.clone(), (service.clone()?, ServiceOrigin::Config));
     }
     Ok(all.into_values().collect())
-}
-
-/// The text of one built-in service, so that a check parses no other.
-fn section(name: &str) -> Option<&'static str> {
-    let header = format!("[services.{name}]\n");
-    BUILT_IN.iter().find_map(|text| {
-        let at = if text.starts_with(&header) {
-            0
-        } else {
-            text.find(&format!("\n{header}"))? + 1
-        };
-        let section = text.get(at..)?;
-        let end = section
-            .find("\n[services.")
-            .map_or(section.len(), |end| end + 1);
-        section.get(..end)
-    })
-}
-
-fn names() -> impl Iterator<Item = &'static str> {
-    let headers = BUILT_IN.iter().flat_map(|text| text.lines());
-    headers.filter_map(|line| line.strip_prefix("[services.")?.strip_suffix(']'))
 }
 
 #[cfg(test)]
@@ -167,8 +169,8 @@ mod tests {
 
     #[test]
     fn every_built_in_service_is_valid_and_found() {
-        for text in BUILT_IN {
-            let read = Configuration::from_text("built-in", text);
+        for text in FILES {
+            let read = Configuration::from_text(FILE_NAME, text);
             assert!(read.errors.is_empty(), "{:?}", read.errors);
             for service in read.services.values().map(|read| read.as_ref().unwrap()) {
                 let alone = find(&Configuration::default(), &service.name).unwrap();

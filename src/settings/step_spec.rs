@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use crate::cli::steps::PatternKind;
-use crate::plan::steps::Secret;
+use crate::plan::steps::{RejectionTime, Secret};
 use crate::settings::error::Located;
 
 /// Whether sent texts end in CR LF.
@@ -112,8 +112,27 @@ impl ExpectSpec {
 pub struct RejectSpec {
     /// The pattern.
     pub pattern: PatternSpec,
+    /// When a match counts.
+    pub applies: RejectionTime,
+    /// Whether a match means that the peer offers no TLS or refuses it.
+    pub refuses_tls: bool,
     /// What a match means, in words.
     pub reason: Option<Located>,
+    /// What is sent before closing, instead of the `quit` of the dialogue.
+    pub quit: Option<SendSpec>,
+}
+
+impl RejectSpec {
+    /// Rejects an answer with this pattern as soon as it matches.
+    pub fn one(pattern: PatternSpec) -> Self {
+        Self {
+            pattern,
+            applies: RejectionTime::AtOnce,
+            refuses_tls: false,
+            reason: None,
+            quit: None,
+        }
+    }
 }
 
 /// How many of several patterns must match.

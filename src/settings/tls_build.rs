@@ -9,7 +9,7 @@ use crate::settings::option_table::OptionName;
 use crate::settings::overrides::Overrides;
 use crate::settings::tls_overrides::{TlsOverrides, TlsStart};
 use crate::tls;
-use crate::tls::options::{ClientCertificate, TlsOptions};
+use crate::tls::options::{ClientCertificate, TlsOption, TlsOptions};
 use crate::tls_facts::TlsVersion;
 
 /// The layers of a run: equal options share one, so that files are read once.
@@ -56,7 +56,7 @@ impl TlsLayers {
             return Ok(Some(TlsPlan { start, layer }));
         }
         let layer = tls::layer(options.clone())
-            .map_err(|why| given.origins.error(why.option, why.message))?;
+            .map_err(|why| given.origins.error(option(why.option), why.message))?;
         self.0.insert(options, layer.clone());
         Ok(Some(TlsPlan { start, layer }))
     }
@@ -104,6 +104,13 @@ fn without_tls(tls: &TlsOverrides) -> SettingsError {
         "requires TLS: give `--tls` or `--starttls`, or use a service with TLS"
     };
     tls.origins.error(option, remedy)
+}
+
+/// The name of an option of the layer on the command line.
+fn option(option: TlsOption) -> &'static str {
+    let mut names = TlsOverrides::NAMES.iter();
+    let name = names.find(|name| name.key == option.key());
+    name.map_or(EXPECT_CERT, |name| name.option)
 }
 
 /// The name of `expect_cert` among the origins; it is not an option of the command line.

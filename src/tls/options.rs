@@ -7,8 +7,11 @@ use crate::tls_facts::TlsVersion;
 
 /// How TLS is spoken, and what is verified. The default verifies the host name against the trust
 /// store of the system.
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each is an option of its own"
+)]
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
-#[expect(clippy::struct_excessive_bools, reason = "each is an option")]
 pub struct TlsOptions {
     /// The name that is sent as SNI and verified; the host without it.
     pub sni: Option<Box<str>>,
@@ -43,18 +46,63 @@ pub struct ClientCertificate {
     pub key: PathBuf,
 }
 
-/// Why options of TLS cannot be used.
+/// The options of [`TlsOptions`], to name the one that cannot be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TlsOption {
+    /// [`TlsOptions::sni`].
+    Sni,
+    /// [`TlsOptions::alpn`].
+    Alpn,
+    /// [`ClientCertificate::cert`].
+    ClientCert,
+    /// [`ClientCertificate::key`].
+    ClientKey,
+    /// [`TlsOptions::pins`].
+    Pins,
+    /// [`TlsOptions::min_version`].
+    MinVersion,
+    /// [`TlsOptions::expect_client_cert`].
+    ExpectClientCert,
+    /// [`TlsOptions::expect_cert`].
+    ExpectCert,
+}
+
+impl TlsOption {
+    /// Its name in the configuration, such as `client_cert`.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Sni => "sni",
+            Self::Alpn => "alpn",
+            Self::ClientCert => "client_cert",
+            Self::ClientKey => "client_key",
+            Self::Pins => "pin_sha256",
+            Self::MinVersion => "tls_min",
+            Self::ExpectClientCert => "expect_client_cert",
+            Self::ExpectCert => "expect_cert",
+        }
+    }
+}
+
+/// Options that cannot be used; nothing was sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsOptionsError {
-    /// The option on the command line, such as `--client-key`.
-    pub option: &'static str,
-    /// What is wrong, and what to do.
+    /// Which option.
+    pub option: TlsOption,
+    /// What is wrong, and the remedy; one line.
     pub message: String,
+}
+
+impl TlsOptionsError {
+    /// An error in this option.
+    pub fn new(option: TlsOption, message: impl Into<String>) -> Self {
+        let message = message.into();
+        Self { option, message }
+    }
 }
 
 impl fmt::Display for TlsOptionsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.option, self.message)
+        f.write_str(&self.message)
     }
 }
 

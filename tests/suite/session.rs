@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 use zbx_tcp::address::{Port, Target};
 use zbx_tcp::engine::session::Session;
-use zbx_tcp::engine::session::action::{Action, Actions, AttemptId, Event};
+use zbx_tcp::engine::session::action::{Action, Actions, AttemptId, Event, PeerRefusal};
 use zbx_tcp::failure::{Failure, Status};
 use zbx_tcp::os::socket::TcpInfo;
 use zbx_tcp::plan::bytes::Charset;
@@ -32,7 +32,11 @@ enum Input {
     Opened(usize),
     Blocked(usize),
     Connected(usize),
-    Secured(usize),
+    Facts(usize),
+    Incomplete(usize),
+    Secured(usize, PeerRefusal),
+    Accepted(usize),
+    LayerDone(usize),
     LayerFailed(usize),
     Sent(usize),
     Received(usize, Vec<u8>),
@@ -57,7 +61,14 @@ fn input() -> impl Strategy<Value = Input> {
         id.clone().prop_map(Input::Opened),
         id.clone().prop_map(Input::Blocked),
         id.clone().prop_map(Input::Connected),
-        id.clone().prop_map(Input::Secured),
+        id.clone().prop_map(Input::Facts),
+        id.clone().prop_map(Input::Incomplete),
+        id.clone()
+            .prop_map(|id| Input::Secured(id, PeerRefusal::Excluded)),
+        id.clone()
+            .prop_map(|id| Input::Secured(id, PeerRefusal::Possible)),
+        id.clone().prop_map(Input::Accepted),
+        id.clone().prop_map(Input::LayerDone),
         id.clone().prop_map(Input::LayerFailed),
         id.clone().prop_map(Input::Sent),
         (id.clone(), proptest::collection::vec(any::<u8>(), 0..40))
@@ -91,7 +102,7 @@ fn slow() -> Step {
 fn guarded(text: &str, reject: &str) -> Step {
     let timeout = Some(Duration::from_millis(200));
     Step::Expect(Expect {
-        reject: vec![literal(reject)],
+        reject: vec![literal(reject).into()],
         timeout,
         ..Expect::one(literal(text))
     })
@@ -261,7 +272,7 @@ fn play_under(policy: &Policy, plan: Plan, inputs: &[Input]) -> Report {
                 );
             }
             other => {
-                if let Input::Secured(id) = other {
+                if let Input::Secured(id, _) = other {
                     ledger.handshaking.remove(&AttemptId::new(*id));
                 }
                 session.handle(event(other), now, &mut actions);
@@ -292,7 +303,11 @@ fn event(input: &Input) -> Event<'_> {
             Failure::new(Status::LocalError, "EMFILE"),
         ),
         Input::Connected(id) => Event::Connected(AttemptId::new(*id), None, info),
-        Input::Secured(id) => Event::Secured(AttemptId::new(*id)),
+        Input::Facts(id) => Event::Facts(AttemptId::new(*id), Box::default()),
+        Input::Incomplete(id) => Event::Incomplete(AttemptId::new(*id), "no answer".to_owned()),
+        Input::Secured(id, refusal) => Event::Secured(AttemptId::new(*id), *refusal),
+        Input::Accepted(id) => Event::Accepted(AttemptId::new(*id)),
+        Input::LayerDone(id) => Event::LayerDone(AttemptId::new(*id)),
         Input::LayerFailed(id) => {
             Event::LayerFailed(AttemptId::new(*id), LayerError::failed("bad record"))
         }

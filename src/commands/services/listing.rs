@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::address::Port;
 use crate::escape::escaped_prefix;
+use crate::plan::steps::RejectionTime;
 use crate::settings::config::Service;
 use crate::settings::overrides::Overrides;
 use crate::settings::services::ServiceOrigin;
@@ -126,7 +127,9 @@ fn lines_of_step(step: &StepSpec, line_end: &str) -> Vec<String> {
             let time = humantime::format_duration(*time);
             return vec![format!("expect   silence for {time}")];
         }
-        StepSpec::StartTls => return vec!["start    TLS".to_owned()],
+        StepSpec::StartTls => {
+            return vec!["starttls TLS handshake; what follows is encrypted".to_owned()];
+        }
         StepSpec::Expect(expect) => expect,
     };
     let mut lines = vec![format!("expect   {}", expected_text(expect))];
@@ -144,7 +147,7 @@ fn lines_of_step(step: &StepSpec, line_end: &str) -> Vec<String> {
         expect
             .reject
             .iter()
-            .map(|reject| format!("reject   {}", rejected_text(reject))),
+            .map(|reject| rejected_text(reject, line_end)),
     );
     lines
 }
@@ -167,12 +170,20 @@ fn expected_text(expect: &ExpectSpec) -> String {
     patterns.join(separator)
 }
 
-fn rejected_text(reject: &RejectSpec) -> String {
-    let pattern = pattern_text(&reject.pattern);
-    match &reject.reason {
-        Some(reason) => format!("{pattern}: {}", printable(&reason.text)),
-        None => pattern,
+fn rejected_text(reject: &RejectSpec, line_end: &str) -> String {
+    let label = match reject.applies {
+        RejectionTime::AtOnce => "reject  ",
+        RejectionTime::Otherwise => "otherwise",
+    };
+    let mut text = format!("{label} {}", pattern_text(&reject.pattern));
+    let reason = reject.reason.as_ref();
+    text.extend(reason.map(|reason| format!(": {}", printable(&reason.text))));
+    if reject.refuses_tls {
+        text.push_str(" (tls_refused)");
     }
+    let quit = reject.quit.as_ref();
+    text.extend(quit.map(|quit| format!("; quit {}", sent_text(quit, line_end))));
+    text
 }
 
 fn pattern_text(pattern: &PatternSpec) -> String {

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::engine::dialogue::{Input, Unfinished};
-use crate::engine::session::action::{Action, Actions, AttemptId};
+use crate::engine::session::action::{Action, Actions, AttemptId, PeerRefusal};
 use crate::engine::session::established::{Established, Flow, Postponed};
 use crate::engine::session::messages;
 use crate::engine::session::messages::Ending;
@@ -23,6 +23,7 @@ use crate::plan::layer::LayerError;
 use crate::plan::{Close, Plan};
 use crate::policy::Reason;
 use crate::report::{ConnectionReport, RoundTrip, TcpFacts};
+use crate::tls_facts::TlsFacts;
 
 /// How long a graceful close waits for the peer's FIN.
 pub(in crate::engine) const DRAIN: Duration = Duration::from_millis(100);
@@ -373,10 +374,16 @@ impl Attempt {
     }
 
     /// The handshake of the layer completed.
-    pub fn secured(&mut self, plan: &Plan, now: Instant, actions: &mut Actions) {
+    pub fn secured(
+        &mut self,
+        plan: &Plan,
+        refusal: PeerRefusal,
+        now: Instant,
+        actions: &mut Actions,
+    ) {
         self.state = match self.take_state() {
             AttemptState::Handshaking(mut established) => {
-                established.handshake_completed(plan, now);
+                established.handshake_completed(plan, refusal, now);
                 AttemptState::Talking(established)
             }
             other => {
@@ -387,6 +394,49 @@ impl Attempt {
         self.advance_dialogue(plan, Input::MoreMayCome, now, actions);
     }
 
+    /// The layer knows this of the peer.
+    pub fn learn(&mut self, facts: Box<TlsFacts>) {
+        if let AttemptState::Handshaking(established) | AttemptState::Talking(established) =
+            &mut self.state
+        {
+            established.learn(facts);
+        }
+    }
+
+    /// The time is over, and the handshake is this far.
+    pub fn incomplete(&mut self, progress: String) {
+        if let AttemptState::Handshaking(established) = &mut self.state {
+            if let Some(layer) = &mut established.layer {
+                layer.progress = Some(progress);
+            }
+        }
+    }
+
+    /// The peer accepted us, and can no longer refuse us.
+    pub fn accepted(&mut self, plan: &Plan, now: Instant, actions: &mut Actions) {
+        if let AttemptState::Talking(established) = &mut self.state {
+            if let Some(layer) = &mut established.layer {
+                layer.accepted();
+                self.advance_dialogue(plan, Input::MoreMayCome, now, actions);
+            }
+        }
+    }
+
+    /// The layer has done what the plan asks for: a success, whatever steps are left.
+    pub fn layer_done(&mut self, plan: &Plan, now: Instant, actions: &mut Actions) {
+        if let AttemptState::Handshaking(established) | AttemptState::Talking(established) =
+            &mut self.state
+        {
+            established.finish(plan, None, self.started, now);
+            self.close_now(plan.spec.close, actions);
+        }
+    }
+
+    /// Whether the peer may still refuse us.
+    fn may_be_refused(&self) -> bool {
+        matches!(&self.state, AttemptState::Talking(established) if established.may_be_refused())
+    }
+
     /// The layer failed: in its handshake, or because received bytes are invalid in it.
     pub fn layer_failed(
         &mut self,
@@ -395,12 +445,13 @@ impl Attempt {
         now: Instant,
         actions: &mut Actions,
     ) {
-        self.advance_dialogue(plan, Input::Quiescent, now, actions);
-        if self
-            .postpone(Postponed::LayerFailed(error.clone()))
-            .is_none()
-        {
-            return;
+        // A peer that refuses us has not accepted what it may have answered before.
+        if !self.may_be_refused() {
+            self.advance_dialogue(plan, Input::Quiescent, now, actions);
+            let end = Postponed::LayerFailed(error.clone());
+            if self.postpone(end).is_none() {
+                return;
+            }
         }
         let failed = match &mut self.state {
             AttemptState::Handshaking(established) => {
@@ -408,7 +459,11 @@ impl Attempt {
                 Some((established, prefix))
             }
             AttemptState::Talking(established) => {
-                let prefix = established.step_prefix(plan);
+                let prefix = if established.may_be_refused() {
+                    established.layer_prefix()
+                } else {
+                    established.step_prefix(plan)
+                };
                 Some((established, prefix))
             }
             _ => None,
@@ -432,7 +487,7 @@ impl Attempt {
     /// The kernel took all bytes of a send step.
     pub fn sent(&mut self, plan: &Plan, now: Instant, actions: &mut Actions) {
         if let AttemptState::Talking(established) = &mut self.state {
-            established.dialogue.sent();
+            established.sent(now);
             self.advance_dialogue(plan, Input::MoreMayCome, now, actions);
         }
     }
@@ -496,14 +551,23 @@ impl Attempt {
                 return self.fail_before_connect(plan, failure, info, now, actions);
             }
             AttemptState::Talking(established) => {
-                let text = format!("{}{}", established.step_prefix(plan), failure.text);
-                let mut failure = Failure { text, ..failure };
-                if failure.status == Status::Reset {
-                    failure = messages::with_meaning_of_close(plan, &established.dialogue, failure);
-                }
+                let failure = established.lost(plan, failure);
                 established.finish(plan, Some(failure), self.started, now);
             }
-            AttemptState::Handshaking(_) => self.fail_handshake(plan, &failure.text, now),
+            AttemptState::Handshaking(established) => {
+                let text = format!("{}{}", established.handshake_prefix(plan), failure.text);
+                // A connection that this machine lost says nothing about the peer.
+                let status = match failure.status {
+                    Status::Reset => Status::TlsFailed,
+                    status => status,
+                };
+                let failure = Failure {
+                    status,
+                    text,
+                    ..failure
+                };
+                established.finish(plan, Some(failure), self.started, now);
+            }
             AttemptState::Draining(_) | AttemptState::Over(_) => {}
         }
         self.close_now(Close::Fin, actions);
@@ -621,8 +685,14 @@ impl Attempt {
                     messages::handshake_cut_off(plan, &established.handshake_prefix(plan));
                 established.finish(plan, Some(failure), self.started, now);
             }
-            AttemptState::Handshaking(_) => {
-                self.fail_handshake(plan, "not complete before the deadline", now);
+            AttemptState::Handshaking(established) => {
+                let progress = established.layer.as_mut();
+                let progress = progress.and_then(|layer| layer.progress.take());
+                let cause = match progress {
+                    Some(progress) => format!("not complete before the deadline: {progress}"),
+                    None => "not complete before the deadline".to_owned(),
+                };
+                self.fail_handshake(plan, &cause, now);
             }
             AttemptState::Talking(established) => {
                 let failure = match cutoff {

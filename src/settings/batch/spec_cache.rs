@@ -135,20 +135,19 @@ impl<'c> SpecCache<'c> {
             timeout: Some(TARGET_TIMEOUT),
             ..Overrides::default()
         };
-        let overrides = target
-            .overrides
-            .clone()
-            .or(self.request.overrides.clone())
-            .over(
-                service.map(|service| &service.overrides),
-                self.config.defaults.clone(),
-            )
+        let own = target.overrides.clone().or(self.request.overrides.clone());
+        services::reject_starttls(&own, service).map_err(|error| vec![error])?;
+        let of_service = service.map(|service| &service.overrides);
+        let overrides = own
+            .over(of_service, self.config.defaults.clone())
             .or(default_timeout);
         let spec = spec(&overrides, &mut self.layers)?;
         let spec = with_service(spec, service);
         Ok(CachedSpec {
             spec: Arc::new(spec),
-            port: overrides.port,
+            port: overrides
+                .port
+                .or_else(|| services::starttls_port(&overrides)),
             family: FamilyOrigin::of(&overrides),
         })
     }

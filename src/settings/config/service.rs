@@ -6,12 +6,16 @@ use crate::escape::escaped_prefix;
 use crate::os::files::Refusal;
 use crate::plan::steps::Secret;
 use crate::policy::{Network, Policy};
+use crate::settings::built_in;
 use crate::settings::config::file::{self, Privacy};
 use crate::settings::config::options::overrides;
 use crate::settings::config::table::{Diagnostics, Field, Syntax, TableReader};
+use crate::settings::config::value::toml_member;
+use crate::settings::error::Key;
 use crate::settings::overrides::Overrides;
 use crate::settings::parse;
 use crate::settings::step_spec::{Secrets, StepSpec};
+use crate::suggest::did_you_mean;
 
 /// A named service.
 #[derive(Debug, Clone)]
@@ -45,19 +49,50 @@ pub fn service(
     let mut table = TableReader::of(diagnostics, field)?;
     let description = table
         .text(diagnostics, "description")
-        .map_or_else(String::new, |given| given.text);
-    let port = table.parsed(diagnostics, "port", parse::port);
+        .map(|given| given.text);
+    let base = base(diagnostics, &mut table);
+    let (base, base_description) =
+        base.map_or_else(Default::default, |base| (base.overrides, base.description));
+    let port = table.parsed(diagnostics, "port", parse::port).or(base.port);
     let secrets: Secrets = secrets(diagnostics, &mut table, privacy).into();
     let hosts = hosts(diagnostics, name, &mut table, port, &secrets);
     let overrides = with_secrets(overrides(diagnostics, &mut table), &secrets);
-    let overrides = Overrides { port, ..overrides };
+    let overrides = Overrides { port, ..overrides }.or(base);
     table.finish(diagnostics);
     Some(Service {
         name: name.to_owned(),
-        description,
+        description: description.unwrap_or(base_description),
         overrides,
         hosts,
     })
+}
+
+/// Reads `extends = "smtp"`: the built-in service whose options this one has unless it has its own.
+/// One of the configuration may have secrets, for the hosts that its `hosts` names; it cannot be
+/// extended.
+fn base(diagnostics: &mut Diagnostics<'_>, table: &mut TableReader<'_>) -> Option<Service> {
+    let name = table.text(diagnostics, "extends")?;
+    let Some(section) = built_in::section(&name.text) else {
+        let hint = match did_you_mean(&name.text, built_in::names()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => "`zbx-tcp services` lists them".to_owned(),
+        };
+        let written = escaped_prefix(&name.text, 40);
+        diagnostics.error_in(
+            &name,
+            format_args!("`{written}` is no built-in service: {hint}"),
+        );
+        return None;
+    };
+    let mut read = Diagnostics::of_file(built_in::FILE_NAME, section);
+    let parsed = read.parse_toml();
+    let services = toml_member(parsed.iter().next()?).value;
+    let member = services.members()?.into_iter().next()?;
+    let field = Field {
+        key: Key::NONE.member("services").member(member.name),
+        value: member.value,
+    };
+    service(&mut read, member.name, &field, Privacy::Private)
 }
 
 /// Lets the texts of a service refer to its secrets.
