@@ -38,13 +38,13 @@ pub struct Inspected<'f> {
 }
 
 /// A further connection to the same address, which only reads facts. Its dialogue is run up to the
-/// start of the layer.
+/// start of the layer, and it ends when the layer is done, fails, or has completed its handshake.
 #[derive(Debug)]
 pub struct Inspection {
     /// The layer that reads them; it ends with [`PeerHalf::Done`] or an error.
     pub layer: SharedLayer,
-    /// Whether its result replaces the verdict of the first connection. Only if that has failed: a
-    /// success is final.
+    /// Whether its result replaces the verdict of the first connection, if that is
+    /// [`Status::TlsFailed`]; any other verdict is final.
     pub decides: bool,
 }
 

@@ -211,7 +211,10 @@ impl<'p> Ledger<'p> {
                             .decide(address.ip(), Port::new(address.port()).unwrap())
                             .is_allowed()
                     );
-                    assert!(self.opened.insert(id), "{id:?} opened twice");
+                    // An inspection follows a connection that was closed.
+                    let is_open = !self.opened.insert(id) && !self.closed.remove(&id);
+                    assert!(!is_open, "{id:?} opened twice");
+                    self.handshaking.remove(&id);
                 }
                 Action::Secure(id, _) => {
                     self.assert_open(id);

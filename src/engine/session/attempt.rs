@@ -7,6 +7,11 @@
 //!
 //! `Handshaking` is skipped without a layer, and entered from `Talking` at a STARTTLS step. Each
 //! state may go straight to `Over`. The verdict is fixed from `Draining` on.
+//!
+//! A connection with a layer goes to `Closed` instead of `Over`. The layer is asked then whether a
+//! further connection is needed ([`inspections`]), which is the state `Inspecting`.
+
+pub(in crate::engine) mod inspections;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -14,6 +19,9 @@ use std::time::{Duration, Instant};
 
 use crate::engine::dialogue::{Input, Unfinished};
 use crate::engine::session::action::{Action, Actions, AttemptId, PeerRefusal};
+use crate::engine::session::attempt::inspections::{
+    ClosedConnection, RunningInspection, VerdictState,
+};
 use crate::engine::session::established::{Established, Flow, Postponed};
 use crate::engine::session::messages;
 use crate::engine::session::messages::Ending;
@@ -79,6 +87,10 @@ enum AttemptState {
     Talking(Box<Established>),
     /// The verdict is fixed; the FIN is sent and the peer's is awaited.
     Draining(Box<Established>),
+    /// The descriptor is closed, or its close is requested; the layer may ask for another one.
+    Closed(Box<ClosedConnection>),
+    /// A further connection reads facts of the peer.
+    Inspecting(Box<RunningInspection>),
     /// The descriptor is closed, or its close is requested.
     Over(Box<ConnectionReport>),
 }
@@ -160,7 +172,11 @@ impl Attempt {
             AttemptState::Waiting(Some(_)) => AttemptPhase::Blocked,
             AttemptState::Connecting => AttemptPhase::Connecting,
             AttemptState::Handshaking(_) | AttemptState::Talking(_) => AttemptPhase::Connected,
-            AttemptState::Draining(_) | AttemptState::Over(_) => AttemptPhase::Decided,
+            AttemptState::Inspecting(running) if running.decides() => AttemptPhase::Connected,
+            AttemptState::Draining(_)
+            | AttemptState::Closed(_)
+            | AttemptState::Inspecting(_)
+            | AttemptState::Over(_) => AttemptPhase::Decided,
         }
     }
 
@@ -170,6 +186,8 @@ impl Attempt {
             AttemptState::Handshaking(established)
             | AttemptState::Talking(established)
             | AttemptState::Draining(established) => established.report.connect,
+            AttemptState::Closed(closed) => closed.report.connect,
+            AttemptState::Inspecting(running) => running.report().connect,
             AttemptState::Over(report) => report.connect,
             AttemptState::Waiting(_) | AttemptState::Connecting => None,
         }
@@ -177,25 +195,34 @@ impl Attempt {
 
     /// Whether the verdict is fixed.
     pub fn is_decided(&self) -> bool {
-        matches!(
-            self.state,
-            AttemptState::Draining(_) | AttemptState::Over(_)
-        )
+        match &self.state {
+            AttemptState::Draining(_) | AttemptState::Closed(_) | AttemptState::Over(_) => true,
+            AttemptState::Inspecting(running) => !running.decides(),
+            _ => false,
+        }
     }
 
     /// Whether nothing is left to do.
     pub fn is_over(&self) -> bool {
-        matches!(self.state, AttemptState::Over(_))
+        matches!(self.state, AttemptState::Closed(_) | AttemptState::Over(_))
     }
 
     /// Whether it still waits for its connection to be opened.
     pub fn is_waiting(&self) -> bool {
-        matches!(self.state, AttemptState::Waiting(_))
+        match &self.state {
+            AttemptState::Waiting(_) => true,
+            AttemptState::Inspecting(running) => running.attempt.is_waiting(),
+            _ => false,
+        }
     }
 
     /// Whether it waits to be opened, and only our own limits delay it.
     pub fn is_queued(&self) -> bool {
-        matches!(self.state, AttemptState::Waiting(None))
+        match &self.state {
+            AttemptState::Waiting(None) => true,
+            AttemptState::Inspecting(running) => running.attempt.is_queued(),
+            _ => false,
+        }
     }
 
     /// Whether its SYN is sent and unanswered.
@@ -209,9 +236,11 @@ impl Attempt {
             AttemptState::Talking(established) | AttemptState::Draining(established) => {
                 established.next_wake()
             }
+            AttemptState::Inspecting(running) => running.attempt.next_wake(),
             AttemptState::Waiting(_)
             | AttemptState::Connecting
             | AttemptState::Handshaking(_)
+            | AttemptState::Closed(_)
             | AttemptState::Over(_) => None,
         }
     }
@@ -219,10 +248,12 @@ impl Attempt {
     /// Shifts its times by a time that does not count.
     pub fn shift_clock(&mut self, by: Duration) {
         self.started += by;
-        if let AttemptState::Talking(established) | AttemptState::Draining(established) =
-            &mut self.state
-        {
-            established.shift_clock(by);
+        match &mut self.state {
+            AttemptState::Handshaking(established)
+            | AttemptState::Talking(established)
+            | AttemptState::Draining(established) => established.shift_clock(by),
+            AttemptState::Inspecting(running) => running.attempt.shift_clock(by),
+            _ => {}
         }
     }
 
@@ -232,16 +263,22 @@ impl Attempt {
             AttemptState::Talking(established) | AttemptState::Draining(established) => {
                 (established.dialogue.total(), established.dialogue.held())
             }
+            AttemptState::Inspecting(running) => running.attempt.received_and_held(),
             AttemptState::Waiting(_)
             | AttemptState::Connecting
             | AttemptState::Handshaking(_)
+            | AttemptState::Closed(_)
             | AttemptState::Over(_) => (0, 0),
         }
     }
 
     /// Whether received bytes wait to be compared.
     pub fn is_behind(&self) -> bool {
-        matches!(&self.state, AttemptState::Talking(established) if established.dialogue.is_behind())
+        match &self.state {
+            AttemptState::Talking(established) => established.dialogue.is_behind(),
+            AttemptState::Inspecting(running) => running.attempt.is_behind(),
+            _ => false,
+        }
     }
 
     /// Notes the end of the connection if received bytes wait to be compared, which comes first.
@@ -294,8 +331,11 @@ impl Attempt {
     pub fn report(&self) -> Option<&ConnectionReport> {
         match &self.state {
             AttemptState::Draining(established) => Some(&established.report),
+            AttemptState::Closed(closed) => Some(&closed.report),
+            AttemptState::Inspecting(running) if !running.decides() => Some(running.report()),
             AttemptState::Over(report) => Some(report),
-            AttemptState::Waiting(_)
+            AttemptState::Inspecting(_)
+            | AttemptState::Waiting(_)
             | AttemptState::Connecting
             | AttemptState::Handshaking(_)
             | AttemptState::Talking(_) => None,
@@ -306,6 +346,8 @@ impl Attempt {
     pub fn drop_captures(&mut self) {
         let report = match &mut self.state {
             AttemptState::Draining(established) => &mut established.report,
+            AttemptState::Closed(closed) => &mut closed.report,
+            AttemptState::Inspecting(running) => running.report_mut(),
             AttemptState::Over(report) => report,
             AttemptState::Waiting(_)
             | AttemptState::Connecting
@@ -321,8 +363,10 @@ impl Attempt {
     pub fn into_report(self) -> Option<ConnectionReport> {
         match self.state {
             AttemptState::Draining(established) => Some(established.report),
+            AttemptState::Closed(closed) => Some(closed.report),
             AttemptState::Over(report) => Some(*report),
-            AttemptState::Waiting(_)
+            AttemptState::Inspecting(_)
+            | AttemptState::Waiting(_)
             | AttemptState::Connecting
             | AttemptState::Handshaking(_)
             | AttemptState::Talking(_) => None,
@@ -331,14 +375,14 @@ impl Attempt {
 
     /// This machine could not open the connection; the request stays.
     pub fn blocked(&mut self, why: Failure) {
-        if self.is_waiting() {
+        if matches!(self.state, AttemptState::Waiting(_)) {
             self.state = AttemptState::Waiting(Some(Box::new(why)));
         }
     }
 
     /// The SYN was sent at this time.
     pub fn opened(&mut self, at: Instant) {
-        if self.is_waiting() {
+        if matches!(self.state, AttemptState::Waiting(_)) {
             self.started = at;
             self.state = AttemptState::Connecting;
         }
@@ -504,10 +548,7 @@ impl Attempt {
                     self.close_now(Close::Fin, actions);
                 }
             }
-            AttemptState::Waiting(_)
-            | AttemptState::Connecting
-            | AttemptState::Handshaking(_)
-            | AttemptState::Over(_) => {}
+            _ => {}
         }
     }
 
@@ -568,7 +609,10 @@ impl Attempt {
                 };
                 established.finish(plan, Some(failure), self.started, now);
             }
-            AttemptState::Draining(_) | AttemptState::Over(_) => {}
+            AttemptState::Draining(_)
+            | AttemptState::Closed(_)
+            | AttemptState::Inspecting(_)
+            | AttemptState::Over(_) => {}
         }
         self.close_now(Close::Fin, actions);
     }
@@ -701,7 +745,10 @@ impl Attempt {
                 };
                 established.finish(plan, Some(failure), self.started, now);
             }
-            AttemptState::Draining(_) | AttemptState::Over(_) => {}
+            AttemptState::Draining(_)
+            | AttemptState::Closed(_)
+            | AttemptState::Inspecting(_)
+            | AttemptState::Over(_) => {}
         }
         self.close_now(plan.spec.close, actions);
     }
@@ -730,7 +777,10 @@ impl Attempt {
                 let prefix = established.step_prefix(plan);
                 Some((established, prefix))
             }
-            AttemptState::Draining(_) | AttemptState::Over(_) => None,
+            AttemptState::Draining(_)
+            | AttemptState::Closed(_)
+            | AttemptState::Inspecting(_)
+            | AttemptState::Over(_) => None,
         };
         if let Some((established, prefix)) = failed {
             let failure = messages::late(&prefix, cause);
@@ -751,14 +801,20 @@ impl Attempt {
                 let failure = messages::given_up(plan.remote(self.address));
                 self.fail_before_connect(plan, failure, None, now, actions);
             }
-            AttemptState::Handshaking(_) => {
-                self.fail_handshake(plan, Ending::AddressTimeout.event(), now);
+            AttemptState::Handshaking(established) => {
+                let text = Ending::AddressTimeout.event();
+                let text = format!("{}{text}", established.handshake_prefix(plan));
+                let failure = Failure::new(Status::TlsFailed, text);
+                established.finish(plan, Some(failure), self.started, now);
+                // Nobody needs to know more of this address.
+                established.layer = None;
                 self.close_now(plan.spec.close, actions);
             }
             AttemptState::Talking(established) => {
                 let is_sending = established.dialogue.unfinished(plan) == Unfinished::Sending;
                 let failure = established.unfinished(plan, Ending::AddressTimeout);
                 established.finish(plan, Some(failure), self.started, now);
+                established.layer = None;
                 if plan.spec.close == Close::Rst || is_sending {
                     return self.close_now(plan.spec.close, actions);
                 }
@@ -771,7 +827,8 @@ impl Attempt {
                     other => other,
                 };
             }
-            AttemptState::Draining(_) | AttemptState::Over(_) => {}
+            AttemptState::Inspecting(_) => self.end_inspections(actions),
+            AttemptState::Draining(_) | AttemptState::Closed(_) | AttemptState::Over(_) => {}
         }
     }
 
@@ -855,11 +912,13 @@ impl Attempt {
     /// Closes a connection whose verdict is fixed, without waiting for the peer.
     fn close_now(&mut self, how: Close, actions: &mut Actions) {
         self.state = match self.take_state() {
-            AttemptState::Handshaking(established)
-            | AttemptState::Talking(established)
-            | AttemptState::Draining(established) => {
+            AttemptState::Handshaking(established) | AttemptState::Talking(established) => {
                 actions.push_back(Action::Close(self.id, how));
-                AttemptState::Over(Box::new(established.report))
+                closed(*established, VerdictState::Open)
+            }
+            AttemptState::Draining(established) => {
+                actions.push_back(Action::Close(self.id, how));
+                closed(*established, VerdictState::Fixed)
             }
             other => other,
         }
@@ -868,6 +927,16 @@ impl Attempt {
     /// Takes the state out; it must be replaced at once.
     fn take_state(&mut self) -> AttemptState {
         std::mem::replace(&mut self.state, AttemptState::Connecting)
+    }
+}
+
+/// The state after this connection was closed.
+fn closed(established: Established, verdict: VerdictState) -> AttemptState {
+    match established.layer {
+        None => AttemptState::Over(Box::new(established.report)),
+        Some(_) => {
+            AttemptState::Closed(Box::new(ClosedConnection::new(established.report, verdict)))
+        }
     }
 }
 

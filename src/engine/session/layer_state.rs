@@ -68,6 +68,9 @@ impl LayerState {
     /// Shifts its times by a time that does not count.
     pub fn shift_clock(&mut self, by: Duration) {
         self.since += by;
+        for time in [&mut self.sent, &mut self.received] {
+            *time = time.map(|time| time + by);
+        }
     }
 
     /// The handshake completed.
