@@ -696,6 +696,27 @@ fn the_hint_for_an_unknown_group_is_short() {
 }
 
 #[test]
+fn the_error_of_a_target_is_named_with_an_unknown_group() {
+    let error = |text| {
+        let config = Configuration::from_text("c", text);
+        let groups = ["lab".to_owned()];
+        configured(&config, &groups, |_| false)
+            .unwrap_err()
+            .to_string()
+    };
+    // The unknown key may be that of the group.
+    let unknown_key = error("[[targets]]\nprot = 1\n");
+    assert!(
+        unknown_key.starts_with("c:2: targets[1].prot: unknown key"),
+        "{unknown_key}"
+    );
+    let error = error("[[targets]]\nhost = \"h\"\n");
+    let expected =
+        "--group: unknown group `lab`: no target has a group; a target has an error: c:1: ";
+    assert!(error.starts_with(expected), "{error}");
+}
+
+#[test]
 fn errors_of_the_configurations_targets_have_their_location() {
     for (config, text) in [
         (

@@ -33,11 +33,15 @@ pub fn target<E: Into<InvalidValue>>(
     let service = table.text(diagnostics, "service");
     let zabbix_host = zabbix_host(diagnostics, &mut table);
     let overrides = overrides(diagnostics, &mut table);
+    let errors_in_values = diagnostics.errors.len();
+    table.finish(diagnostics);
+    // An unknown key may be a misspelled `host`, or a misspelled `group`.
+    let has_unknown_key = diagnostics.errors.len() != errors_in_values;
+    let has_groups = has_groups && !(groups.is_empty() && has_unknown_key);
     if hosts.is_none() && diagnostics.errors.len() == errors_before {
         let error = SettingsError::at(&location, &key, "a target needs a `host`");
         diagnostics.errors.push(error);
     }
-    table.finish(diagnostics);
     let Some(hosts) = hosts else {
         return Err(has_groups.then_some(groups));
     };
