@@ -23,6 +23,7 @@ mod parse;
 pub mod request;
 pub mod services;
 pub mod step_spec;
+mod starttls;
 mod target_spec;
 mod tls_build;
 pub mod tls_overrides;

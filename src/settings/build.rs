@@ -10,18 +10,16 @@ use std::time::Duration;
 use crate::address::{Host, Target};
 use crate::escape::escaped_prefix;
 use crate::os::route;
-use crate::plan::layer::SharedLayer;
-use crate::plan::steps::Step;
 use crate::plan::{
     AddressSelection, Attempts, Expected, Family, Interface, LocalBind, Plan, ProbeSpec,
 };
 use crate::settings::config::Service;
 use crate::settings::cost::{self, Excess};
-use crate::settings::dialogue::{CompiledDialogue, dialogue, located};
+use crate::settings::dialogue::{CompiledDialogue, dialogue as compile, located};
 use crate::settings::error::{Located, Location, SettingsError};
 use crate::settings::origins::Origin;
 use crate::settings::overrides::Overrides;
-use crate::settings::services;
+use crate::settings::starttls;
 use crate::settings::target_spec::TargetSpec;
 use crate::settings::tls_build::{PlannedStart, TlsLayers, TlsPlan};
 
@@ -35,16 +33,10 @@ pub fn spec(
 ) -> Result<ProbeSpec, Vec<SettingsError>> {
     let tls = layers.plan(overrides);
     let layer = tls.as_ref().ok().and_then(Option::as_ref);
-    let dialogue = dialogue(overrides, layer.map(|tls| &tls.layer));
+    let dialogue = compile(overrides, layer.map(|tls| &tls.layer));
     match (dialogue, transport_options(overrides), tls) {
         (Ok(dialogue), Ok(spec), Ok(tls)) => {
-            let (dialogue, spec) = match &tls {
-                Some(TlsPlan {
-                    start: PlannedStart::After(protocol),
-                    layer,
-                }) => with_starttls(dialogue, spec, protocol, layer)?,
-                _ => (dialogue, spec),
-            };
+            let dialogue = with_starttls(dialogue, tls.as_ref()).map_err(|error| vec![error])?;
             let CompiledDialogue {
                 steps,
                 quit,
@@ -69,38 +61,28 @@ pub fn spec(
     }
 }
 
-/// The dialogue of a probe that starts TLS by the dialogue of a protocol: the steps that start it,
-/// then those of the probe, or without any the rest of the protocol's. Each is compiled on its own:
-/// the encoding and the line ends of one do not apply to the other.
+/// The dialogue after the STARTTLS dialogue of a protocol, if TLS starts with one. That is a
+/// dialogue of its own: the encoding and the line ends of the other do not apply to it.
 fn with_starttls(
-    own: CompiledDialogue,
-    spec: ProbeSpec,
-    protocol: &Located,
-    layer: &SharedLayer,
-) -> Result<(CompiledDialogue, ProbeSpec), Vec<SettingsError>> {
-    let service = services::starttls(protocol).map_err(|error| vec![error])?;
-    let mut steps = dialogue(&service.overrides, Some(layer))?;
-    let is_default = spec.max_bytes == ProbeSpec::MAX_BYTES;
-    if own.steps.is_empty() {
-        let quit = own.quit.or(steps.quit);
-        let max_bytes = service.overrides.max_bytes.filter(|_| is_default);
-        let max_bytes = max_bytes.unwrap_or(spec.max_bytes);
-        return Ok((
-            CompiledDialogue { quit, ..steps },
-            ProbeSpec { max_bytes, ..spec },
-        ));
-    }
-    let is_start = |step: &Step| matches!(step, Step::StartTls(_));
-    if let Some(start) = steps.steps.iter().position(is_start) {
-        steps.steps.truncate(start + 1);
-    }
-    steps.steps.extend(own.steps);
-    let dialogue = CompiledDialogue {
-        steps: steps.steps,
-        quit: own.quit.or(steps.quit),
-        charset: own.charset,
+    dialogue: CompiledDialogue,
+    tls: Option<&TlsPlan<'_>>,
+) -> Result<CompiledDialogue, SettingsError> {
+    let Some(TlsPlan {
+        start: PlannedStart::After(protocol),
+        layer,
+    }) = tls
+    else {
+        return Ok(dialogue);
     };
-    Ok((dialogue, spec))
+    let before = starttls::before(protocol)?;
+    let before = compile(&before, Some(layer)).map_err(SettingsError::first)?;
+    let mut steps = before.steps;
+    steps.extend(dialogue.steps);
+    Ok(CompiledDialogue {
+        steps,
+        quit: dialogue.quit.or(before.quit),
+        ..dialogue
+    })
 }
 
 /// The error of a probe that may cost too much, where the option or the dialogue was written.

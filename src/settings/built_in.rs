@@ -1,10 +1,11 @@
 //! The text of the built-in services: files in the format of the configuration.
 
 /// The files.
-pub const FILES: [&str; 3] = [
+pub const FILES: [&str; 4] = [
     include_str!("../plan/services/text.toml"),
     include_str!("../plan/services/binary.toml"),
     include_str!("../plan/services/starttls.toml"),
+    include_str!("../plan/services/tls.toml"),
 ];
 
 /// The name of these files in errors.

@@ -6,12 +6,12 @@ use crate::address::Target;
 use crate::escape::escaped_prefix;
 use crate::output::Format;
 use crate::plan::Plan;
-use crate::plan::steps::Step;
 use crate::settings::build::{FamilyOrigin, plan, spec, with_service};
 use crate::settings::config::Configuration;
 use crate::settings::error::SettingsError;
 use crate::settings::request::{CheckRequest, ResolverChoice, Transcript};
 use crate::settings::services;
+use crate::settings::starttls;
 use crate::settings::tls_build::TlsLayers;
 
 /// Everything a `check` needs.
@@ -44,14 +44,9 @@ pub fn check(request: CheckRequest, config: Configuration) -> Result<Check, Sett
         .map(|name| services::find(&config, &name))
         .transpose()
         .map_err(|why| why.or_in_option("--service"))?;
-    services::reject_starttls(&probe.overrides, service.as_ref())?;
-    let of_service = service.as_ref().map(|service| &service.overrides);
-    let overrides = probe.overrides.over(of_service, config.defaults);
-    let default_port = overrides
-        .port
-        .or_else(|| services::starttls_port(&overrides));
-    let target =
-        Target::from_arguments(&host, port.as_deref(), default_port).map_err(SettingsError::new)?;
+    let overrides = starttls::merged(probe.overrides, service.as_ref(), config.defaults)?;
+    let target = Target::from_arguments(&host, port.as_deref(), overrides.port)
+        .map_err(SettingsError::new)?;
     let spec = spec(&overrides, &mut TlsLayers::default()).map_err(SettingsError::first)?;
     let spec = with_service(spec, service.as_ref());
     let plan = plan(&Arc::new(spec), target, &FamilyOrigin::of(&overrides))?;
@@ -67,18 +62,6 @@ pub fn check(request: CheckRequest, config: Configuration) -> Result<Check, Sett
     })
 }
 
-/// A metric of TLS requires TLS.
-fn reject_without_tls(path: &str, plan: &Plan) -> Result<(), SettingsError> {
-    let steps = &plan.spec.steps;
-    let in_steps = steps.iter().any(|step| matches!(step, Step::StartTls(_)));
-    if plan.spec.layer.is_some() || in_steps {
-        return Ok(());
-    }
-    let message =
-        format!("`{path}` requires TLS: give `--tls` or `--starttls`, or use a service with TLS");
-    Err(SettingsError::in_option("--output", message))
-}
-
 /// The value that is printed must be one that this plan can measure.
 fn reject_unmeasured(format: &Format, plan: &Plan) -> Result<(), SettingsError> {
     match format {
@@ -87,9 +70,6 @@ fn reject_unmeasured(format: &Format, plan: &Plan) -> Result<(), SettingsError> 
         {
             let message = format!("`{}` requires --count", metric.path);
             Err(SettingsError::in_option("--output", message))
-        }
-        Format::Metric(metric) if metric.path == "time.tls" || metric.group == Some("tls") => {
-            reject_without_tls(metric.path, plan)
         }
         Format::Capture(name) if !plan.spec.captures().any(|known| known == &**name) => {
             let known: Vec<_> = plan.spec.captures().collect();

@@ -45,11 +45,11 @@ pub fn dialogue(
     let charset = charset.and_then(Result::ok).unwrap_or_default();
     let line_ends = overrides.line_ends.unwrap_or(LineEnds::None);
     let mut compiler = Compiler {
+        layer,
         charset,
         line_ends,
         secrets: secrets(overrides),
         port: overrides.port,
-        layer,
         captures: Vec::new(),
         patterns: HashMap::new(),
         memory: 0,
@@ -114,14 +114,14 @@ fn secrets(overrides: &Overrides) -> &[(String, Secret)] {
 }
 
 struct Compiler<'w> {
+    /// The layer that a step starts.
+    layer: Option<&'w SharedLayer>,
     charset: Charset,
     line_ends: LineEnds,
     /// Those of the service that the steps or the quit are from.
     secrets: &'w [(String, Secret)],
     /// The port of targets without one.
     port: Option<Port>,
-    /// The layer of a start of TLS.
-    layer: Option<&'w SharedLayer>,
     /// Compiled patterns by kind and text: a reject pattern is in every step that it guards.
     patterns: HashMap<(PatternKind, &'w str), Pattern>,
     /// The memory that they need, in bytes.

@@ -56,10 +56,17 @@ impl TlsLayers {
             return Ok(Some(TlsPlan { start, layer }));
         }
         let layer = tls::layer(options.clone())
-            .map_err(|why| given.origins.error(option(why.option), why.message))?;
+            .map_err(|why| given.origins.error(name_of(why.option), why.message))?;
         self.0.insert(options, layer.clone());
         Ok(Some(TlsPlan { start, layer }))
     }
+}
+
+/// The name of an option of the layer on the command line.
+fn name_of(option: TlsOption) -> &'static str {
+    let mut names = TlsOverrides::NAMES.iter();
+    let named = names.find(|name| name.key == option.key());
+    named.map_or(EXPECT_CERT, |name| name.option)
 }
 
 fn start(overrides: &Overrides) -> Result<Option<PlannedStart<'_>>, SettingsError> {
@@ -104,13 +111,6 @@ fn without_tls(tls: &TlsOverrides) -> SettingsError {
         "requires TLS: give `--tls` or `--starttls`, or use a service with TLS"
     };
     tls.origins.error(option, remedy)
-}
-
-/// The name of an option of the layer on the command line.
-fn option(option: TlsOption) -> &'static str {
-    let mut names = TlsOverrides::NAMES.iter();
-    let name = names.find(|name| name.key == option.key());
-    name.map_or(EXPECT_CERT, |name| name.option)
 }
 
 /// The name of `expect_cert` among the origins; it is not an option of the command line.

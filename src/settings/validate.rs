@@ -12,6 +12,7 @@ use crate::settings::dialogue::dialogue;
 use crate::settings::error::SettingsError;
 use crate::settings::overrides::Overrides;
 use crate::settings::request::ProbeRequest;
+use crate::settings::starttls;
 use crate::settings::target_spec::TargetSpec;
 
 /// Every error of the configuration: those of its files, then those of the whole.
@@ -23,10 +24,12 @@ pub fn errors(config: &Configuration, is_late: impl Fn(Duration) -> bool) -> Vec
         .services
         .values()
         .filter_map(|read| read.as_ref().ok());
-    let services = services.map(|service| &service.overrides);
-    for overrides in std::iter::once(&Overrides::default()).chain(services) {
-        let merged = overrides.clone().or(config.defaults.clone());
-        errors.extend(dialogue(&merged, None).err().into_iter().flatten());
+    for service in std::iter::once(None).chain(services.map(Some)) {
+        let merged = starttls::merged(Overrides::default(), service, config.defaults.clone());
+        match merged {
+            Ok(merged) => errors.extend(dialogue(&merged, None).err().into_iter().flatten()),
+            Err(error) => errors.push(error),
+        }
     }
     let mut ids = BTreeSet::new();
     for target in config.targets.iter().filter_map(|read| read.as_ref().ok()) {

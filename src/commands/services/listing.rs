@@ -127,9 +127,7 @@ fn lines_of_step(step: &StepSpec, line_end: &str) -> Vec<String> {
             let time = humantime::format_duration(*time);
             return vec![format!("expect   silence for {time}")];
         }
-        StepSpec::StartTls => {
-            return vec!["starttls TLS handshake; what follows is encrypted".to_owned()];
-        }
+        StepSpec::StartTls => return vec!["start    TLS".to_owned()],
         StepSpec::Expect(expect) => expect,
     };
     let mut lines = vec![format!("expect   {}", expected_text(expect))];

@@ -15,6 +15,7 @@ use crate::settings::error::{Location, SettingsError};
 use crate::settings::overrides::Overrides;
 use crate::settings::request::ProbeRequest;
 use crate::settings::services;
+use crate::settings::starttls;
 use crate::settings::target_spec::TargetSpec;
 use crate::settings::tls_build::TlsLayers;
 
@@ -135,19 +136,15 @@ impl<'c> SpecCache<'c> {
             timeout: Some(TARGET_TIMEOUT),
             ..Overrides::default()
         };
-        let own = target.overrides.clone().or(self.request.overrides.clone());
-        services::reject_starttls(&own, service).map_err(|error| vec![error])?;
-        let of_service = service.map(|service| &service.overrides);
-        let overrides = own
-            .over(of_service, self.config.defaults.clone())
-            .or(default_timeout);
+        let own = target.overrides.clone();
+        let request = own.or(self.request.overrides.clone());
+        let merged = starttls::merged(request, service, self.config.defaults.clone());
+        let overrides = merged.map_err(|error| vec![error])?.or(default_timeout);
         let spec = spec(&overrides, &mut self.layers)?;
         let spec = with_service(spec, service);
         Ok(CachedSpec {
             spec: Arc::new(spec),
-            port: overrides
-                .port
-                .or_else(|| services::starttls_port(&overrides)),
+            port: overrides.port,
             family: FamilyOrigin::of(&overrides),
         })
     }

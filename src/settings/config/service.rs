@@ -24,8 +24,12 @@ pub struct Service {
     pub name: String,
     /// What it is.
     pub description: String,
-    /// Its options.
+    /// Its options, completed by those of the service that it extends.
     pub overrides: Overrides,
+    /// The name of the built-in service that it extends.
+    pub base: Option<String>,
+    /// Whether its steps are the user's own, not those of a built-in service.
+    pub has_own_steps: bool,
     /// The hosts that it may be used with; any host if the service has no `hosts`.
     pub hosts: Option<Policy>,
 }
@@ -51,18 +55,21 @@ pub fn service(
         .text(diagnostics, "description")
         .map(|given| given.text);
     let base = base(diagnostics, &mut table);
-    let (base, base_description) =
-        base.map_or_else(Default::default, |base| (base.overrides, base.description));
+    let (base_name, base_description, base) = base.map_or_else(Default::default, |base| {
+        (Some(base.name), base.description, base.overrides)
+    });
     let port = table.parsed(diagnostics, "port", parse::port).or(base.port);
     let secrets: Secrets = secrets(diagnostics, &mut table, privacy).into();
     let hosts = hosts(diagnostics, name, &mut table, port, &secrets);
     let overrides = with_secrets(overrides(diagnostics, &mut table), &secrets);
-    let overrides = Overrides { port, ..overrides }.or(base);
     table.finish(diagnostics);
+    let has_own_steps = overrides.steps.is_some();
     Some(Service {
         name: name.to_owned(),
         description: description.unwrap_or(base_description),
-        overrides,
+        overrides: Overrides { port, ..overrides }.or(base),
+        base: base_name,
+        has_own_steps,
         hosts,
     })
 }
