@@ -5,9 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::failure::Status;
+use crate::output::certificate;
 use crate::output::metrics;
 use crate::output::metrics::{Metric, Value};
 use crate::output::text::{BAD, ColorMode, GOOD, UNSURE, colored, milliseconds};
+use crate::output::tls::TlsReport;
 use crate::plan::Plan;
 use crate::report::{Report, RoundTrip};
 
@@ -140,10 +142,18 @@ impl TableRow {
     }
 }
 
-/// The reason of a failure, otherwise the start of the response.
+/// The reason of a failure, otherwise how long the certificate lasts, otherwise the start of the
+/// response.
 fn note(report: &Report) -> String {
     if let Some(failure) = &report.failure {
         return failure.text.clone();
+    }
+    let connection = report.connection.as_ref();
+    let certificate = connection
+        .and_then(|connection| TlsReport::of(report, connection))
+        .and_then(certificate::note);
+    if let Some(note) = certificate {
+        return note;
     }
     let metric = metrics::METRICS
         .iter()

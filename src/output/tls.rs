@@ -60,6 +60,11 @@ impl<'r> TlsReport<'r> {
         Some(Value::Text(self.printable(sentence, SENTENCE_LIMIT)))
     }
 
+    /// The path of a file, as it is published.
+    pub fn printable_path(self, path: &str) -> Cow<'_, str> {
+        self.printable(path, TEXT_LIMIT)
+    }
+
     fn printable(self, text: &str, limit: usize) -> Cow<'_, str> {
         let redacted = self.spec.redact_decoded(text);
         match printable(&redacted, limit) {
