@@ -1,6 +1,8 @@
 //! The certificate as a person wants to see it: who has it, who issued it, how long it lasts, and
 //! everything that is wrong with it.
 
+use std::fmt::Write;
+
 use crate::output::faults;
 use crate::output::metric_value::Value;
 use crate::output::tls::TlsReport;
@@ -120,7 +122,8 @@ fn identity(tls: TlsReport<'_>, leaf: &CertificateFacts) -> Vec<CertificateLine>
         let mut text = or_none(shown.join(", "));
         let more = leaf.names.len() - shown.len();
         if more > 0 {
-            text.push_str(&format!(" and {more} more"));
+            // Writing to a String cannot fail.
+            let _ = write!(text, " and {more} more");
         }
         lines.insert(1, plain("names", text));
     }
@@ -167,7 +170,20 @@ fn validity(
     }
     let lifetime = leaf.not_after.saturating_sub(leaf.not_before).max(0);
     let bar = bar(left.unsigned_abs(), lifetime.unsigned_abs());
-    let text = format!("{dates}, {} of {} left  {bar}", span(left), span(lifetime));
+    let whole = span(lifetime);
+    let part = span(left);
+    // `46 of 47 days`, but `5 hours of 6 days`.
+    let unit = |span: &str| {
+        span.trim_end_matches('s')
+            .rsplit(' ')
+            .next()
+            .map(str::to_owned)
+    };
+    let part = match part.split_once(' ') {
+        Some((number, _)) if unit(&part) == unit(&whole) => number.to_owned(),
+        _ => part,
+    };
+    let text = format!("{dates}, {part} of {whole} left  {bar}");
     // A short lifetime is planned: what counts is the share that is left of it.
     let is_soon = left < SOON && left < lifetime / 3;
     let tone = if is_soon { Tone::Unsure } else { Tone::Plain };
@@ -198,7 +214,7 @@ fn chain(tls: TlsReport<'_>, leaf: &CertificateFacts) -> Vec<CertificateLine> {
         } else {
             format!("expires in {}", span(left))
         };
-        text.push_str(&format!("; {} {when}", text_of(tls.words(&first.subject))));
+        let _ = write!(text, "; {} {when}", text_of(tls.words(&first.subject)));
     }
     vec![plain("chain", text)]
 }
@@ -252,7 +268,7 @@ pub fn note(tls: TlsReport<'_>) -> Option<String> {
     };
     let faults: Vec<_> = judgement.faults.iter().map(|fault| fault.name()).collect();
     if !faults.is_empty() {
-        text.push_str(&format!(", {}", faults.join(", ")));
+        let _ = write!(text, ", {}", faults.join(", "));
     }
     Some(text)
 }

@@ -12,6 +12,8 @@ use crate::tls_facts::{CertificateFacts, TlsFacts, TrustJudgement};
 
 /// The most bytes of a text of a certificate; a longer one ends in ` ...`.
 const TEXT_LIMIT: usize = 512;
+/// The most bytes of a text that is short in every usual certificate.
+const WORD_LIMIT: usize = 128;
 /// The most bytes of the sentence about trust.
 const SENTENCE_LIMIT: usize = 1024;
 /// The most names that are published, and the most bytes of all of them.
@@ -52,6 +54,11 @@ impl<'r> TlsReport<'r> {
     /// A text of the peer, as it is published.
     pub fn words(self, text: &'r str) -> Option<Value<'r>> {
         Some(Value::Text(self.printable(text, TEXT_LIMIT)))
+    }
+
+    /// A text that is short unless the peer made it long, such as a serial number.
+    pub fn word(self, text: &'r str) -> Option<Value<'r>> {
+        Some(Value::Text(self.printable(text, WORD_LIMIT)))
     }
 
     /// The sentence about trust.
@@ -166,7 +173,7 @@ impl<'r> TlsReport<'r> {
                 }
             }
             json.key("key");
-            json.text(&self.printable(&certificate.key, TEXT_LIMIT));
+            json.text(&self.printable(&certificate.key, WORD_LIMIT));
         }
         json.key("sha256");
         json.text(&hex(&certificate.sha256));
@@ -305,3 +312,6 @@ fn printable(text: &str, limit: usize) -> Option<String> {
     }
     Some(out)
 }
+
+#[cfg(test)]
+mod tests;
