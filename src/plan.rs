@@ -143,7 +143,7 @@ pub struct ProbeSpec {
     pub layer: Option<SharedLayer>,
     /// The dialogue after the connect, in order.
     pub steps: Vec<Step>,
-    /// The protocol's farewell, sent after the verdict.
+    /// The bytes of `quit`, sent after the verdict.
     pub quit: Option<Template>,
     /// The encoding of the peer's texts.
     pub charset: Charset,

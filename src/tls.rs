@@ -24,6 +24,7 @@ pub mod alerts;
 pub mod certificate;
 pub mod client;
 mod failures;
+pub mod hello;
 mod identity;
 pub mod judge;
 mod leaf_file;

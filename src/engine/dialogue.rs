@@ -42,7 +42,8 @@ pub struct Dialogue {
     matched: usize,
     /// The patterns of the current step, once it has compared anything.
     expectation: Option<Box<Expectation>>,
-    /// What is enough of the current step's answer if no more can arrive, once that was compared.
+    /// The patterns that are sufficient for the current step if no more can arrive, once they were
+    /// compared.
     enough: Option<Box<Expectation>>,
     /// Whether the last answer was accepted although it is incomplete.
     accepted_incomplete: bool,
@@ -51,7 +52,7 @@ pub struct Dialogue {
     captures: Vec<Capture>,
     /// The number of bytes sent.
     sent: usize,
-    /// The address that it is held with.
+    /// The address of the peer.
     address: SocketAddr,
     /// Whether received bytes wait to be compared, because the last turn was over.
     is_behind: bool,
@@ -79,14 +80,14 @@ pub enum Progress {
     Silence,
     /// Silence was expected, and this many bytes were received.
     NotSilent(usize),
-    /// Received bytes are left to compare; call [`Dialogue::advance`] again, after others had their
-    /// turn.
+    /// Received bytes are left to compare; call [`Dialogue::advance`] again, after other
+    /// connections were served.
     Behind,
     /// No match ends within this many bytes, which is the maximum.
     TooMuch(usize),
     /// The step matched, but its groups captured so many bytes that they are not kept.
     CapturedTooMuch(usize),
-    /// The next send would make this many bytes in all, which are too many to send.
+    /// With the next send, this many bytes would be sent in total, which is more than the limit.
     SendsTooMuch(usize),
     /// This many bytes were received after the answer that lets the layer start.
     Injected(usize),
@@ -207,7 +208,7 @@ impl Dialogue {
         }
     }
 
-    /// The current step is met by the bytes up to `end`.
+    /// Completes the current step: the bytes up to `end` match.
     fn matched(
         &mut self,
         expect: &Expect,
@@ -241,7 +242,7 @@ impl Dialogue {
         Some(Progress::Rejected(reject.status(), rejection(reject)))
     }
 
-    /// Meets the step with what was received, if no more can arrive and that is enough.
+    /// Completes the step if no more can arrive and the received bytes are sufficient.
     fn accept_incomplete(
         &mut self,
         expect: &Expect,
@@ -271,9 +272,9 @@ impl Dialogue {
         }
     }
 
-    /// Whether it is our turn to speak once the dialogue has ended, so that the protocol's farewell
-    /// is understood and is no violation. A server whose greeting has not arrived whole logs a
-    /// client that speaks, and may block it. `status` is that of the failure, if it failed.
+    /// Whether it is the client's turn after the dialogue has ended, so that the protocol allows
+    /// `quit`. A server that has not sent its complete greeting logs a client that sends data, and
+    /// may block it. `status` is that of the failure, if it failed.
     pub fn is_our_turn(&self, plan: &Plan, status: Option<Status>) -> bool {
         let is_expect = |step: &Step| matches!(step, Step::Expect(_));
         let has_matched = plan.spec.steps.iter().take(self.position).any(is_expect);
@@ -363,7 +364,7 @@ impl Dialogue {
         bytes
     }
 
-    /// The bytes of the farewell; `None` without one, or if they are too many to send.
+    /// The bytes of `quit`; `None` without it, or if they are too many to send.
     pub fn quit(&self, plan: &Plan) -> Option<Vec<u8>> {
         let quit = self.farewell(plan).or(plan.spec.quit.as_ref())?;
         let bytes = self.sent.saturating_add(self.filled_len(plan, quit));
@@ -379,7 +380,7 @@ impl Dialogue {
         }
     }
 
-    /// The peer was silent for as long as the current [`Step::Silence`] says.
+    /// The peer was silent for the time of the current [`Step::Silence`].
     pub fn was_silent(&mut self) {
         self.position += 1;
     }
@@ -400,7 +401,7 @@ impl Dialogue {
         self.received.push(bytes);
     }
 
-    /// Keeps of the received bytes only what a response shows: nothing is matched any more.
+    /// Drops the received bytes that the report does not show, because nothing is matched any more.
     pub fn finish(&mut self) {
         self.received.keep(Response::KEPT);
     }
@@ -425,7 +426,7 @@ impl Dialogue {
         self.received.held() + captures.sum::<usize>()
     }
 
-    /// The number of bytes that it has since the match before the last one.
+    /// The number of bytes received since the match before the last one.
     pub fn buffered_len(&self) -> usize {
         self.received.raw().len()
     }
@@ -520,7 +521,7 @@ fn is_silence(step: &Step) -> bool {
     matches!(step, Step::Silence(_))
 }
 
-/// Why an answer is rejected, in words if there are any.
+/// Why an answer is rejected: the reason in the configuration, otherwise the pattern.
 fn rejection(reject: &Rejection) -> String {
     match &reject.reason {
         Some(reason) => reason.to_string(),

@@ -166,7 +166,8 @@ impl Session {
         *lost = lost.saturating_add(time);
     }
 
-    /// Notes that the peer completed a handshake at this time, so that its SYN was sent before.
+    /// Notes that a handshake completed at this time. Its SYN was sent before, so the delays so far
+    /// cannot be longer than the time until then.
     pub fn lost_before(&mut self, connected: Instant) {
         let most = connected.saturating_duration_since(self.started);
         if let Some(extra) = &mut self.extra {
@@ -174,7 +175,7 @@ impl Session {
         }
     }
 
-    /// Shifts the clock by the time that its only attempt waited for memory of ours. False if it
+    /// Shifts the clock by the time that its only attempt waited for memory of the run. False if it
     /// has several.
     pub(in crate::engine) fn shift_attempt(&mut self, id: AttemptId, by: Duration) -> bool {
         let [attempt] = self.attempts.as_mut_slice() else {
@@ -187,7 +188,7 @@ impl Session {
         true
     }
 
-    /// Notes that it could not receive all, for lack of memory, before its time was over.
+    /// Notes that it could not receive everything before its deadline, for lack of memory.
     pub fn lack_memory(&mut self) {
         self.extra().lacks_memory = true;
     }
@@ -296,7 +297,7 @@ impl Session {
                 self.with(id, |attempt, plan| attempt.layer_done(plan, now, actions))
             }
             Event::Secured(id, refusal) => self.with(id, |attempt, plan| {
-                attempt.secured(plan, refusal, now, actions)
+                attempt.secured(plan, refusal, now, actions);
             }),
             Event::Accepted(id) => {
                 self.with(id, |attempt, plan| attempt.accepted(plan, now, actions))
@@ -309,7 +310,7 @@ impl Session {
             }),
             Event::Sent(id) => self.with(id, |attempt, plan| attempt.sent(plan, now, actions)),
             Event::Received(id, bytes) => self.with(id, |attempt, plan| {
-                attempt.received(plan, bytes, now, actions)
+                attempt.received(plan, bytes, now, actions);
             }),
             Event::Continued(id) => {
                 self.with(id, |attempt, plan| attempt.continued(plan, now, actions))
@@ -412,6 +413,7 @@ impl Session {
         })
     }
 
+    /// Whose silence it is if a peer does not answer from now on.
     fn silence(&self) -> Silence {
         if self.extra.as_ref().is_some_and(|extra| extra.lacks_memory) {
             Silence::Unknown(memory::CAUSE)
@@ -457,7 +459,8 @@ impl Session {
     }
 
     /// Drops the captures of all attempts but the last successful one, else the last one, which the
-    /// report describes: thousands of attempts may capture much each. This one may have ended.
+    /// report describes: thousands of attempts may capture much each. `index` is an attempt that
+    /// may have ended.
     fn keep_captures_of_one(&mut self, index: usize) {
         let is_ended = |attempt: &Attempt| attempt.is_decided();
         if self.plan.spec.attempts.is_none() || !self.attempts().get(index).is_some_and(is_ended) {

@@ -644,7 +644,7 @@ fn error(report: &Report) -> Option<Value<'_>> {
     text(report.failure.as_ref().map_or("", |failure| &failure.text))
 }
 
-/// A number that shows at a glance what is known of the target; a wall can color it.
+/// The state of the target as a number, which a dashboard can show as a color.
 pub fn state(status: Status) -> u64 {
     match status {
         Status::Ok => 1,

@@ -43,7 +43,7 @@ pub enum Piece {
     Target(TargetPart),
 }
 
-/// What a template may say about the target.
+/// A part of the target that a template can insert.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TargetPart {
     /// The host as in a URL: an IPv6 address in brackets, without a zone.
@@ -151,16 +151,16 @@ pub struct Expect {
     pub timeout: Option<Duration>,
     /// The groups whose captured bytes are a big-endian number; it is reported in decimal.
     pub numbers: Box<[Box<str>]>,
-    /// What is enough, and what to say, if the answer does not arrive whole.
+    /// What applies if the answer is incomplete.
     pub incomplete: Option<Box<IncompleteAnswer>>,
 }
 
-/// What an expectation makes of an answer that ended before it matched.
+/// What applies to an answer that ended before it matched.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct IncompleteAnswer {
-    /// Meets the expectation if the peer closes or resets the connection.
+    /// Fulfils the expectation if the peer closes or resets the connection.
     pub at_close: Option<Box<Expect>>,
-    /// Meets the expectation if its time is over.
+    /// Fulfils the expectation if its time is over.
     pub at_timeout: Option<Box<Expect>>,
     /// What it means if the peer closes before it has sent anything, for the error text.
     pub if_closed: Option<Box<str>>,

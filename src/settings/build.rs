@@ -1,6 +1,5 @@
 //! Builds [`ProbeSpec`]s from merged options, and [`Plan`]s from those. Contradictions between
-//! options are found here, and this machine is asked whether it has the source address and the
-//! interface.
+//! options are found here, and the source address and the interface are looked up on this machine.
 
 use std::net::IpAddr;
 use std::num::NonZeroU32;
@@ -85,6 +84,20 @@ fn with_starttls(
     })
 }
 
+/// The errors of a service that each use of it has, whatever the target.
+pub fn service_errors(overrides: &Overrides) -> Vec<SettingsError> {
+    let max_bytes = overrides.max_bytes;
+    let max_bytes = max_bytes.unwrap_or_else(|| ProbeSpec::default().max_bytes);
+    match compile(overrides, None) {
+        Ok(dialogue) => {
+            let excess = cost::reject_work(&dialogue.steps, max_bytes).err();
+            let error = excess.map(|excess| excess_error(excess, overrides));
+            error.into_iter().collect()
+        }
+        Err(errors) => errors,
+    }
+}
+
 /// The error of a probe that may cost too much, where the option or the dialogue was written.
 fn excess_error(Excess { option, message }: Excess, overrides: &Overrides) -> SettingsError {
     let steps = overrides.steps.as_deref().unwrap_or_default();
@@ -166,7 +179,7 @@ fn family_of(source: Option<IpAddr>, overrides: &Overrides) -> Result<Family, Se
         (Some(of_source), Some(requested)) if of_source != requested => {
             let origins = &overrides.origins;
             let family = origins.name_beside("--source", "--family");
-            let message = format!("is not an address of the family of {family}");
+            let message = format!("is not an address of the family that {family} selects");
             Err(origins.error("--source", message))
         }
         (of_source, requested) => Ok(of_source.or(requested).unwrap_or_default()),

@@ -31,7 +31,7 @@ pub struct Check {
 ///
 /// # Errors
 /// The first error found; nothing was sent.
-pub fn check(request: CheckRequest, config: Configuration) -> Result<Check, SettingsError> {
+pub fn check(request: CheckRequest, config: &Configuration) -> Result<Check, SettingsError> {
     let CheckRequest {
         host,
         port,
@@ -41,10 +41,10 @@ pub fn check(request: CheckRequest, config: Configuration) -> Result<Check, Sett
     } = request;
     let service = probe
         .service
-        .map(|name| services::find(&config, &name))
+        .map(|name| services::find(config, &name))
         .transpose()
         .map_err(|why| why.or_in_option("--service"))?;
-    let overrides = starttls::merged(probe.overrides, service.as_ref(), config.defaults)?;
+    let overrides = starttls::merged(probe.overrides, service.as_ref(), config.defaults.clone())?;
     let target = Target::from_arguments(&host, port.as_deref(), overrides.port)
         .map_err(SettingsError::new)?;
     let spec = spec(&overrides, &mut TlsLayers::default()).map_err(SettingsError::first)?;

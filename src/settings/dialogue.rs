@@ -48,7 +48,7 @@ pub fn dialogue(
         layer,
         charset,
         line_ends,
-        secrets: secrets(overrides),
+        secrets: overrides.secrets.as_deref().unwrap_or_default(),
         port: overrides.port,
         captures: Vec::new(),
         patterns: HashMap::new(),
@@ -98,27 +98,12 @@ pub fn located(steps: &[StepSpec]) -> Option<&Located> {
     })
 }
 
-/// The secrets of the service that the steps or the quit are from. Each text of a service has all
-/// of them.
-fn secrets(overrides: &Overrides) -> &[(String, Secret)] {
-    let steps = overrides.steps.as_deref().unwrap_or_default();
-    let sends = steps.iter().filter_map(|step| match step {
-        StepSpec::Send(send) => Some(send),
-        StepSpec::Expect(_) | StepSpec::Silence(_) | StepSpec::StartTls => None,
-    });
-    sends
-        .chain(&overrides.quit)
-        .map(SendSpec::secrets)
-        .find(|secrets| !secrets.is_empty())
-        .unwrap_or_default()
-}
-
 struct Compiler<'w> {
     /// The layer that a step starts.
     layer: Option<&'w SharedLayer>,
     charset: Charset,
     line_ends: LineEnds,
-    /// Those of the service that the steps or the quit are from.
+    /// Those of the service.
     secrets: &'w [(String, Secret)],
     /// The port of targets without one.
     port: Option<Port>,
@@ -263,7 +248,7 @@ impl<'w> Compiler<'w> {
         self.memory += pattern.memory();
         if self.memory > MAX_MEMORY {
             let why = format!(
-                "the patterns of the dialogue need more than {MAX_MEMORY} bytes: use fewer or simpler ones"
+                "the patterns of the dialogue need more than {MAX_MEMORY} bytes: use fewer or simpler patterns"
             );
             self.errors.push(given.error(why));
             return None;
@@ -347,16 +332,28 @@ impl<'w> Compiler<'w> {
             "port" => TargetPart::Port,
             "address" => TargetPart::Address,
             "authority" => TargetPart::Authority(self.port),
+            _ if self.is_secret(name) => {
+                return Err(format!(
+                    "the secret `{name}` can be sent only by the steps and the `quit` of its service: write this text into the service"
+                ));
+            }
             _ => return Err(unknown_reference(name)),
         };
         Ok(Piece::Target(part))
     }
 }
 
+impl Compiler<'_> {
+    /// Whether the service has a secret of this name.
+    fn is_secret(&self, name: &str) -> bool {
+        self.secrets.iter().any(|(known, _)| known == name)
+    }
+}
+
 fn unknown_reference(name: &str) -> String {
     let name = escaped_prefix(name, 40);
     format!(
-        "no earlier step captures `{name}`: add a group `(?<{name}>...)`, or write `\\x24{{` for a literal `${{`; `${{host}}`, `${{port}}`, `${{address}}` and `${{authority}}` are those of the target"
+        "no earlier step captures `{name}`: add a group `(?<{name}>...)`, or write `\\x24{{` for a literal `${{`; `${{host}}`, `${{port}}`, `${{address}}` and `${{authority}}` insert parts of the target"
     )
 }
 

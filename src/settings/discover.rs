@@ -1,6 +1,7 @@
 //! The settings of `discover`: one plan for each row that is printed, or that may be.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::address::port_list::{self, PortEntry, PortListError};
 use crate::address::{Host, Target};
@@ -71,6 +72,20 @@ pub struct OpenRequest {
 }
 
 impl OpenRequest {
+    /// A request for the ports of a list, with every other option at its default.
+    pub fn new(host: &str, list: &str, deadline: Duration) -> Self {
+        Self {
+            host: host.to_owned(),
+            ports: list.to_owned(),
+            probe: ProbeRequest::default(),
+            bounds: Bounds {
+                deadline,
+                ..Bounds::new(None)
+            },
+            seed: None,
+        }
+    }
+
     /// The request of these arguments.
     ///
     /// # Errors
@@ -197,9 +212,9 @@ impl<'c> PortPlans<'c> {
 
     /// The spec with the name of this service. It names the row; the service's dialogue is not run.
     ///
-    /// A service that exists and cannot be used keeps its row, which says why: without the row
-    /// Zabbix would delete the items of the port. The row of an unknown name could take the place
-    /// of the one that was meant, so that is an error of the whole list.
+    /// A service that exists and cannot be used keeps its row, which says why: without the row,
+    /// Zabbix would delete the items of the port. An unknown name is an error of the whole list,
+    /// because its row would replace the row of the intended service.
     fn spec(&mut self, service: Option<&Arc<str>>) -> Result<NamedSpec, SettingsError> {
         let known = self.named.iter().find(|(name, _)| name.as_ref() == service);
         if let Some((_, named)) = known {

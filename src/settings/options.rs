@@ -283,15 +283,15 @@ fn dialogue(args: &StepArgs) -> Result<(Option<Vec<StepSpec>>, Option<SendSpec>)
         let name = kind.option();
         if quit.is_some() {
             let message = if *kind == StepKind::Quit {
-                "is given twice: give --quit once, after all other steps"
+                "is given twice: give it once, after all other steps"
             } else {
-                "is after --quit: give --quit once, after all other steps"
+                "is after --quit: give --quit after all other steps"
             };
             return Err(SettingsError::in_option(name, message));
         }
         if is_option(text) {
             let message = format!(
-                "requires a value, and `{}` is an option: write a text like that as `\\x2d{}`",
+                "requires a value, but `{}` is an option: to use it as a text, write `\\x2d{}`",
                 escaped_prefix(text, 40),
                 escaped_prefix(text.get(1..).unwrap_or_default(), 40)
             );
@@ -311,7 +311,7 @@ fn dialogue(args: &StepArgs) -> Result<(Option<Vec<StepSpec>>, Option<SendSpec>)
                 compared += 1 + reject.len();
                 if compared > MAX_COMPARED {
                     let message = format!(
-                        "the expectations and the reject patterns before them are more than {MAX_COMPARED} comparisons: use fewer"
+                        "the `--expect` options and the reject patterns before them need more than {MAX_COMPARED} comparisons: use fewer options"
                     );
                     return Err(text.error(message));
                 }

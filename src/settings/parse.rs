@@ -58,8 +58,14 @@ impl InvalidValue {
             }
             Self::Unknown(known) => {
                 let known: Vec<_> = known.iter().map(|name| format!("`{name}`")).collect();
+                let list = match known.split_last() {
+                    Some((last, others)) if !others.is_empty() => {
+                        format!("{} or {last}", others.join(", "))
+                    }
+                    _ => known.concat(),
+                };
                 let value = format!("unknown value {shown}");
-                format!("{}: use {}", value.trim_end(), known.join(" or "))
+                format!("{}: use {list}", value.trim_end())
             }
             Self::Invalid(what) => format!("{shown}{what}"),
             Self::Other(message) => message.clone(),

@@ -23,7 +23,7 @@ pub enum StepSpec {
     Send(SendSpec),
     /// Something to wait for.
     Expect(ExpectSpec),
-    /// The time in which nothing may come.
+    /// The time in which nothing may be received.
     Silence(Duration),
     /// The start of TLS.
     StartTls,
@@ -37,7 +37,7 @@ pub enum SendSpec {
     /// Bytes in hex.
     Hex(Located),
     /// A text of a service, whose `${names}` may also be the service's secrets. No other text can
-    /// refer to them: who may write a `--send` may not read the configuration.
+    /// refer to them: a user who can choose `--send` may not be allowed to read the configuration.
     OfService(Located, Secrets),
 }
 
@@ -77,16 +77,16 @@ pub struct ExpectSpec {
     pub timeout: Option<Duration>,
     /// The groups that capture numbers.
     pub numbers: Vec<Located>,
-    /// What is enough, and what to say, if the answer does not arrive whole.
+    /// What applies if the answer is incomplete.
     pub incomplete: Option<Box<IncompleteSpec>>,
 }
 
-/// What an expectation makes of an answer that ends before it matched.
+/// What applies to an answer that ends before it matched.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct IncompleteSpec {
-    /// The regular expression that meets the step if the peer closes.
+    /// The regular expression that is sufficient if the peer closes.
     pub at_close: Option<Located>,
-    /// The regular expression that meets the step if its time is over.
+    /// The regular expression that is sufficient if the time of the step is over.
     pub at_timeout: Option<Located>,
     /// What it means if the peer closes without an answer.
     pub if_closed: Option<Located>,

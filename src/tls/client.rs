@@ -13,12 +13,14 @@ use rustls::{ClientConfig, ClientConnection, Error, NamedGroup};
 use crate::address::{Host, HostName};
 use crate::escape::escaped_prefix;
 use crate::failure::Status;
-use crate::plan::layer::{Layer, LayerConnection, LayerError, PeerHalf, SharedLayer};
+use crate::plan::layer::{
+    Inspected, Inspection, Layer, LayerConnection, LayerError, PeerHalf, SharedLayer,
+};
 use crate::tls::failures::FailureContext;
 use crate::tls::options::{TlsOption, TlsOptions, TlsOptionsError};
 use crate::tls::records::{RecordReader, Sender};
 use crate::tls::verifier::{ClientCertRequest, RecordingVerifier, Requirements};
-use crate::tls::{alerts, failures, identity, leaf_file, not_tls, provider, roots};
+use crate::tls::{alerts, failures, hello, identity, leaf_file, not_tls, provider, roots};
 use crate::tls_facts::{FactSource, TlsFacts, TlsVersion};
 
 /// The layer for these options. Many plans can share it, and should: its configuration is built
@@ -188,6 +190,10 @@ impl Layer for TlsLayer {
             is_refused: None,
             noted: NotedMessages::default(),
         }))
+    }
+
+    fn inspection(&self, so_far: &Inspected<'_>) -> Option<Inspection> {
+        hello::inspection(self.options(), so_far)
     }
 }
 

@@ -76,6 +76,12 @@ impl Roots {
         self.anchors.get(..number).unwrap_or_default()
     }
 
+    /// The root with this index.
+    pub fn root(&self, index: usize) -> Option<(ParsedCertificate<'_>, &TrustAnchor<'static>)> {
+        let certificate = ParsedCertificate::parse(self.certificates.get(index)?).ok()?;
+        Some((certificate, self.anchors.get(index)?))
+    }
+
     /// What is reported of them.
     pub fn facts(&self) -> TrustStore {
         TrustStore {

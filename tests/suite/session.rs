@@ -18,11 +18,14 @@ use zbx_tcp::plan::pattern::Pattern;
 use zbx_tcp::plan::steps::{Expect, Step, Template};
 use zbx_tcp::plan::{AddressSelection, Attempts, Close, Expected, OnTimeout, Plan, ProbeSpec};
 use zbx_tcp::policy::Policy;
-use zbx_tcp::report::Report;
+use zbx_tcp::report::{ConnectionReport, Report};
+
+use zbx_tcp::tls_facts::{CertificateFacts, TlsFacts};
 
 use crate::layer::toy;
 
 mod addresses;
+mod layered;
 
 /// An input of the session, with the attempt that it is for.
 #[derive(Debug, Clone)]
@@ -115,6 +118,21 @@ fn policies() -> impl Strategy<Value = Policy> {
     ]
 }
 
+/// The inspections that a layer asks for.
+fn asks() -> impl Strategy<Value = Vec<toy::Asks>> {
+    let after = prop_oneof![
+        Just(None),
+        Just(Some(Status::TlsFailed)),
+        Just(Some(Status::Ok))
+    ];
+    let each = (after, any::<bool>()).prop_map(|(after, decides)| toy::Asks { after, decides });
+    prop_oneof![
+        Just(Vec::new()),
+        proptest::collection::vec(each, 1..4),
+        Just(vec![toy::Asks::default(); 20]),
+    ]
+}
+
 fn plans() -> impl Strategy<Value = Plan> {
     let attempts = proptest::option::of((1_u32..5, 1_u64..300, 1_u32..5));
     let step = prop_oneof![
@@ -141,10 +159,10 @@ fn plans() -> impl Strategy<Value = Plan> {
         attempts,
         proptest::collection::vec(step, 0..4),
         want,
-        any::<(bool, bool)>(),
+        (any::<(bool, bool)>(), asks()),
     )
         .prop_map(
-            |((host, addresses), attempts, steps, want, (rst, layered))| {
+            |((host, addresses), attempts, steps, want, ((rst, layered), asks))| {
                 let attempts = attempts.map(|(count, interval, require)| Attempts {
                     count: NonZeroU32::new(count).unwrap(),
                     interval: Duration::from_millis(interval),
@@ -167,10 +185,8 @@ fn plans() -> impl Strategy<Value = Plan> {
                     layer: layered.then(toy::layer),
                     ..ProbeSpec::default()
                 };
-                Plan::new(
-                    spec,
-                    Target::from_arguments(host, Some("25"), None).unwrap(),
-                )
+                let target = Target::from_arguments(host, Some("25"), None).unwrap();
+                layered::asking(&Plan::new(spec, target), asks)
             },
         )
 }
@@ -438,7 +454,7 @@ fn silence_is_neither_speech_nor_the_end() {
     ] {
         assert_eq!(status(&plan, &[early.clone(), end]), expected);
     }
-    // Not silent for long enough when the deadline comes: that was not verified.
+    // At the deadline, the silence was not long enough, so it is not verified.
     Arc::make_mut(&mut plan.spec).steps = vec![Step::Silence(Duration::from_millis(1500))];
     assert_eq!(status(&plan, &[Input::Passes(900)]), Status::ReadTimeout);
 }

@@ -64,10 +64,10 @@ pub fn one(service: &Service, format: ServicesFormat) -> String {
     if format == ServicesFormat::Json {
         return json(&ServiceRecord::new(service, None));
     }
-    let port = service
-        .overrides
-        .port
-        .map_or_else(|| "none (give one)".to_owned(), |port| port.to_string());
+    let port = service.overrides.port.map_or_else(
+        || "none: it must be given".to_owned(),
+        |port| port.to_string(),
+    );
     let mut text = format!(
         "{}: {}\n  port     {port}\n",
         service.name, service.description

@@ -205,8 +205,8 @@ impl Expectation {
 }
 
 /// The outcome of a step whose expected answer can no longer match. Reject patterns that are
-/// anchored at the start may still match, so that a server's own refusal is told from a wrong
-/// answer. Of those that apply [otherwise](RejectionTime::Otherwise), any match counts.
+/// anchored at the start may still match, so that a refusal by the server is distinguished from a
+/// wrong answer. Of those that apply [otherwise](RejectionTime::Otherwise), any match counts.
 fn outcome_when_failed(expect: &Expect, rejects: &[RawState]) -> Outcome {
     let counts = |state: &RawState, reject: &Rejection| {
         let is_otherwise = reject.applies == RejectionTime::Otherwise;
@@ -282,7 +282,7 @@ fn states<'p>(
             Haystack::Text => bytes,
         };
         let mut state = matcher.feed(pattern, bytes, bound, budget);
-        // What goes on past the bound is not a match that ends there.
+        // A match that continues past the bound does not end there.
         let is_settled = input != Input::MoreMayCome && received.fill() != Fill::Past;
         if is_settled && !matcher.is_behind() {
             state = matcher.settle();

@@ -78,7 +78,7 @@ pub enum PeerRefusal {
     Excluded,
 }
 
-/// Something that a session needs done.
+/// Something that the event loop must do for a session.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Action {
     /// Resolve the plan's host, then deliver [`Event::Resolved`] or [`Event::Unresolved`].

@@ -57,21 +57,21 @@ pub(in crate::engine) enum Cutoff {
     RunEnd,
 }
 
-/// Whose silence it is when time runs out.
+/// Who did not respond when the time is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::engine) enum Silence {
-    /// The peer's, who had its time.
+    /// The peer, which had its full time.
     OfPeer,
-    /// Nobody knows, for this reason.
+    /// Unknown, for this reason.
     Unknown(&'static str),
 }
 
 /// Whether the plan's `quit` is sent before closing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Farewell {
-    /// If it is our turn to speak.
+    /// If it is the client's turn.
     IfOurTurn,
-    /// It is not: the time is over while the peer should speak.
+    /// No: the time is over, and it is the server's turn.
     None,
 }
 
@@ -137,7 +137,7 @@ impl Attempt {
         Self::without_connect(id, plan, address, Failure::new(Status::Denied, text), now)
     }
 
-    /// An attempt whose turn did not come before the deadline. It is over and requests nothing.
+    /// An attempt that could not start before the deadline. It is over and requests nothing.
     pub fn not_tried(id: AttemptId, plan: &Plan, address: IpAddr, now: Instant) -> Self {
         let text = format!(
             "connect to {}: the deadline passed before this address was tried",
@@ -548,7 +548,12 @@ impl Attempt {
                     self.close_now(Close::Fin, actions);
                 }
             }
-            _ => {}
+            AttemptState::Waiting(_)
+            | AttemptState::Connecting
+            | AttemptState::Handshaking(_)
+            | AttemptState::Closed(_)
+            | AttemptState::Inspecting(_)
+            | AttemptState::Over(_) => {}
         }
     }
 
@@ -592,7 +597,7 @@ impl Attempt {
                 return self.fail_before_connect(plan, failure, info, now, actions);
             }
             AttemptState::Talking(established) => {
-                let failure = established.lost(plan, failure);
+                let failure = established.lost(plan, &failure);
                 established.finish(plan, Some(failure), self.started, now);
             }
             AttemptState::Handshaking(established) => {
@@ -661,8 +666,8 @@ impl Attempt {
     }
 
     /// Fails the dialogue if its current step has a timeout of its own that is over. The connection
-    /// is still closed gracefully, since the probe's deadline is not over; but it is the peer's
-    /// turn to speak.
+    /// is still closed gracefully, since the probe's deadline is not over; but it is the server's
+    /// turn.
     fn fail_late_step(
         &mut self,
         plan: &Plan,

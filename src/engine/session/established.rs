@@ -230,15 +230,14 @@ impl Established {
             }
             Progress::CapturedTooMuch(bytes) => {
                 let most = Dialogue::MAX_CAPTURED;
-                let what = format!(
-                    "the groups captured {bytes} bytes, of which at most {most} are kept: "
-                );
+                let what =
+                    format!("the captures have {bytes} bytes, more than the limit of {most}: ");
                 (Status::Mismatch, what)
             }
             Progress::SendsTooMuch(bytes) => {
                 let most = plan.spec.max_sent();
                 let what = format!(
-                    "with the captures it would be {bytes} bytes, of which at most {most} are sent; the last answer was "
+                    "with the captures, the data to send has {bytes} bytes, more than the limit of {most}; the last answer was "
                 );
                 (Status::Mismatch, what)
             }
@@ -374,7 +373,7 @@ impl Established {
         self.received_at_verdict = self.dialogue.total();
     }
 
-    /// Sends the protocol's farewell, if the plan has one and it is our turn, and FIN.
+    /// Sends `quit`, if the plan has it and it is the client's turn, and then FIN.
     pub fn send_quit(&self, plan: &Plan, actions: &mut Actions) {
         let status = self.report.failure.as_ref().map(|failure| failure.status);
         let is_our_turn = self.dialogue.is_our_turn(plan, status);
@@ -417,13 +416,14 @@ impl Established {
     }
 
     /// The failure of a dialogue whose connection was lost.
-    pub fn lost(&self, plan: &Plan, failure: Failure) -> Failure {
-        if self.may_be_refused() && failure.status == Status::Reset {
+    pub fn lost(&self, plan: &Plan, failure: &Failure) -> Failure {
+        let is_reset = failure.status == Status::Reset;
+        if is_reset && self.may_be_refused() {
             return messages::not_accepted(&self.layer_prefix(), &failure.text);
         }
         let text = format!("{}{}", self.step_prefix(plan), failure.text);
-        let failure = Failure { text, ..failure };
-        if failure.status == Status::Reset {
+        let failure = Failure { text, ..*failure };
+        if is_reset {
             messages::with_meaning_of_close(plan, &self.dialogue, failure)
         } else {
             failure

@@ -28,7 +28,7 @@ pub(in crate::engine) enum Ending {
 }
 
 impl Ending {
-    /// The event, for a text that goes on with `before` or `after`.
+    /// The event, for a text that continues with `before` or `after`.
     pub fn event(self) -> &'static str {
         match self {
             Self::Deadline => "the deadline passed",
@@ -63,7 +63,7 @@ pub(in crate::engine) fn unfinished(
         ),
         Unfinished::Silent if is_silence(plan, dialogue) => {
             let wanted = wanted(plan, dialogue);
-            let text = format!("{prefix}{event}, expected was {wanted}");
+            let text = format!("{prefix}{event}, expected {wanted}");
             Failure::new(ending.silent(), text)
         }
         Unfinished::Silent => {
@@ -119,7 +119,7 @@ pub(in crate::engine) fn too_slow(
     let prefix = step_prefix(plan, dialogue, address);
     let (event, wanted) = (ending.event(), wanted(plan, dialogue));
     let text = format!(
-        "{prefix}{event} before all received bytes were compared with {wanted}: this machine is too slow for it, use a simpler expression or fewer bytes"
+        "{prefix}{event} before all received bytes were compared with {wanted}: this machine is too slow: use a simpler expression or fewer bytes"
     );
     Failure::new(Status::LocalError, text)
 }

@@ -100,7 +100,7 @@ impl<'c> SpecCache<'c> {
         }
         if self.pattern_memory > MAX_PATTERN_MEMORY {
             let why = format!(
-                "the patterns of the targets before it need more than {MAX_PATTERN_MEMORY} bytes: let targets share a service, or probe fewer"
+                "the patterns of the previous targets need more than {MAX_PATTERN_MEMORY} bytes: use the same service for several targets, or probe fewer targets"
             );
             return Err(vec![target.error(why)]);
         }

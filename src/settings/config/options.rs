@@ -210,7 +210,7 @@ fn starttls(diagnostics: &mut Diagnostics<'_>, table: &mut TableReader<'_>) -> O
     Some(())
 }
 
-/// Reads the keys for an answer that does not arrive whole.
+/// Reads the keys for an incomplete answer.
 fn incomplete(
     diagnostics: &mut Diagnostics<'_>,
     table: &mut TableReader<'_>,

@@ -1,6 +1,8 @@
 //! `[services.NAME]`: a named service. Built-in services and those of the configuration have the
 //! same format.
 
+use std::sync::Arc;
+
 use crate::address::Port;
 use crate::escape::escaped_prefix;
 use crate::os::files::Refusal;
@@ -116,6 +118,7 @@ fn with_secrets(overrides: Overrides, secrets: &Secrets) -> Overrides {
             .steps
             .map(|steps| steps.into_iter().map(step).collect()),
         quit: overrides.quit.map(|quit| quit.with_secrets(secrets)),
+        secrets: Some(Arc::clone(secrets)),
         ..overrides
     }
 }
@@ -131,8 +134,8 @@ fn hosts(
 ) -> Option<Policy> {
     let Some(field) = table.take("hosts") else {
         if !secrets.is_empty() && diagnostics.syntax() == Syntax::Valid {
-            // Otherwise who chooses the host of a check also chooses who receives the secrets.
-            let why = "has secrets: say by `hosts` where they may be sent, such as hosts = [\"192.0.2.0/24\"]";
+            // Otherwise, a user who chooses the host of a check could send the secrets to any host.
+            let why = "a service with secrets requires `hosts`: list the addresses that may receive them, such as hosts = [\"192.0.2.0/24\"]";
             table.error(diagnostics, why);
         }
         return None;
@@ -156,7 +159,7 @@ fn hosts(
                 None if secrets.is_empty() => networks.push(network),
                 None => diagnostics.error(
                     element,
-                    "needs a port, since the service has secrets and no `port`: write `192.0.2.7:22`",
+                    "requires a port, because the service has secrets and no `port`: write `192.0.2.7:22`",
                 ),
             },
             Err(why) => diagnostics.error(element, why),
@@ -179,7 +182,7 @@ fn secrets(
     };
     let fields = table.take_all();
     let secrets = fields.into_iter().map(|(name, field)| {
-        // In a broken file errors here could quote a secret.
+        // If the file is not valid TOML, errors here could quote a secret.
         let secret = match diagnostics.syntax() {
             Syntax::Valid => secret(diagnostics, &field, privacy),
             Syntax::Broken => None,

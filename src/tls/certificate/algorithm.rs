@@ -9,6 +9,8 @@ pub struct PublicKey<'a> {
     pub kind: KeyKind,
     /// Its `AlgorithmIdentifier`, the content of the `SEQUENCE`.
     pub algorithm: &'a [u8],
+    /// The key itself.
+    pub bytes: &'a [u8],
 }
 
 /// The kind of a key, with its size in bits.
@@ -48,12 +50,12 @@ impl<'a> PublicKey<'a> {
     pub fn parse(spki: &'a [u8]) -> Result<Self, DerError> {
         let mut reader = DerReader::new(spki);
         let algorithm = reader.expect(der::SEQUENCE)?.content;
-        let key = reader.expect(der::BIT_STRING)?.content;
+        let bytes = der::whole_bytes(reader.expect(der::BIT_STRING)?.content)?;
         let mut parts = DerReader::new(algorithm);
         let oid = der::dotted(parts.expect(der::OID)?.content);
         let kind = match oid.as_str() {
-            "1.2.840.113549.1.1.1" => rsa_bits(key).map(KeyKind::Rsa),
-            "1.2.840.113549.1.1.10" => rsa_bits(key).map(KeyKind::RsaPss),
+            "1.2.840.113549.1.1.1" => rsa_bits(bytes).map(KeyKind::Rsa),
+            "1.2.840.113549.1.1.10" => rsa_bits(bytes).map(KeyKind::RsaPss),
             "1.2.840.10040.4.1" => Some(KeyKind::Dsa(dsa_bits(parts).unwrap_or(0))),
             "1.2.840.10045.2.1" => Some(curve(parts)),
             "1.3.101.110" => Some(KeyKind::Named("X25519")),
@@ -68,6 +70,7 @@ impl<'a> PublicKey<'a> {
         Ok(Self {
             kind: kind.unwrap_or(KeyKind::Other),
             algorithm,
+            bytes,
         })
     }
 
@@ -86,7 +89,7 @@ impl<'a> PublicKey<'a> {
 }
 
 fn rsa_bits(key: &[u8]) -> Option<usize> {
-    let mut key = der::sequence(der::whole_bytes(key).ok()?).ok()?;
+    let mut key = der::sequence(key).ok()?;
     Some(der::bits(key.expect(der::INTEGER).ok()?.content))
 }
 

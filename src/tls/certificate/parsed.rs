@@ -13,6 +13,8 @@ pub struct ParsedCertificate<'a> {
     pub der: &'a [u8],
     /// What is signed.
     pub tbs: &'a [u8],
+    /// The version, such as 3.
+    pub version: u64,
     /// The serial number, in two's complement.
     pub serial: &'a [u8],
     /// The content of the issuer's `Name`.
@@ -132,6 +134,9 @@ impl<'a> ParsedCertificate<'a> {
         if version != 3 {
             flaws.push(format!("it is of version {version}, not 3"));
         }
+        if bytes.len() > whole.whole.len() {
+            flaws.push("bytes follow it".to_owned());
+        }
         let serial = fields.expect(der::INTEGER).map_err(part("serialNumber"))?;
         let inner_algorithm = fields.expect(der::SEQUENCE).map_err(part("signature"))?;
         if inner_algorithm.content != algorithm.content {
@@ -154,6 +159,7 @@ impl<'a> ParsedCertificate<'a> {
         Ok(Self {
             der: whole.whole,
             tbs: tbs.whole,
+            version,
             serial: serial.content,
             issuer: issuer.content,
             subject: subject.content,

@@ -282,8 +282,8 @@ const NOT_GOOD: &[Reply] = &[
     mismatch_at_end("finger", &[HearsBytes(2), Says(b"\r\n")]),
 ];
 
-/// What the probe sends: a goodbye only if the service is up, or if the server refuses in the middle of a
-/// conversation.
+/// What the probe sends: `quit` only if the service is up, or if the server refuses in the middle
+/// of a conversation.
 fn received(reply: &Reply) -> Received {
     let goodbye = goodbye(reply.service);
     let has_begun = ["irc", "xmpp", "telnet"].contains(&reply.service);
@@ -298,7 +298,7 @@ fn received(reply: &Reply) -> Received {
     }
 }
 
-/// What the probe sends when it leaves.
+/// The bytes of `quit`.
 pub fn goodbye(service: &str) -> &'static [u8] {
     match service {
         "ssh" => b"SSH-2.0-zbx-tcp\r\n",

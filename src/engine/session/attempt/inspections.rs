@@ -247,7 +247,7 @@ impl Attempt {
 /// every text, but none after the start of the layer is done.
 fn with_layer(plan: &Plan, layer: &SharedLayer) -> Plan {
     let mut spec = ProbeSpec::clone(&plan.spec);
-    for own in spec.layer.iter_mut() {
+    if let Some(own) = &mut spec.layer {
         *own = layer.clone();
     }
     for step in &mut spec.steps {

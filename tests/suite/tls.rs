@@ -1,0 +1,4 @@
+//! TLS against real servers, recorded answers and invalid ones.
+
+mod hello;
+mod openssl;
