@@ -35,7 +35,8 @@ pub fn spec(
     let dialogue = compile(overrides, layer.map(|tls| &tls.layer));
     match (dialogue, transport_options(overrides), tls) {
         (Ok(dialogue), Ok(spec), Ok(tls)) => {
-            let dialogue = with_starttls(dialogue, tls.as_ref()).map_err(|error| vec![error])?;
+            let dialogue =
+                with_starttls(dialogue, tls.as_ref(), overrides).map_err(|error| vec![error])?;
             let CompiledDialogue {
                 steps,
                 quit,
@@ -65,6 +66,7 @@ pub fn spec(
 fn with_starttls(
     dialogue: CompiledDialogue,
     tls: Option<&TlsPlan<'_>>,
+    overrides: &Overrides,
 ) -> Result<CompiledDialogue, SettingsError> {
     let Some(TlsPlan {
         start: PlannedStart::After(protocol),
@@ -73,7 +75,10 @@ fn with_starttls(
     else {
         return Ok(dialogue);
     };
-    let before = starttls::before(protocol)?;
+    let before = Overrides {
+        tls: overrides.tls.clone(),
+        ..starttls::before(protocol)?
+    };
     let before = compile(&before, Some(layer)).map_err(SettingsError::first)?;
     let mut steps = before.steps;
     steps.extend(dialogue.steps);

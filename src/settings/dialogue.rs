@@ -50,6 +50,7 @@ pub fn dialogue(
         line_ends,
         secrets: overrides.secrets.as_deref().unwrap_or_default(),
         port: overrides.port,
+        sni: overrides.tls.as_ref().and_then(|tls| tls.sni.as_deref()),
         captures: Vec::new(),
         patterns: HashMap::new(),
         memory: 0,
@@ -107,6 +108,8 @@ struct Compiler<'w> {
     secrets: &'w [(String, Secret)],
     /// The port of targets without one.
     port: Option<Port>,
+    /// The name that is sent in the handshake instead of the host.
+    sni: Option<&'w str>,
     /// Compiled patterns by kind and text: a reject pattern is in every step that it guards.
     patterns: HashMap<(PatternKind, &'w str), Pattern>,
     /// The memory that they need, in bytes.
@@ -332,6 +335,13 @@ impl<'w> Compiler<'w> {
             "port" => TargetPart::Port,
             "address" => TargetPart::Address,
             "authority" => TargetPart::Authority(self.port),
+            "sni" => match self.sni {
+                Some(sni) => {
+                    let encoded = self.charset.encode(sni).map_err(|why| why.to_string())?;
+                    return Ok(Piece::Bytes(encoded));
+                }
+                None => TargetPart::Host,
+            },
             _ if self.is_secret(name) => {
                 return Err(format!(
                     "the secret `{name}` can be sent only by the steps and the `quit` of its service: write this text into the service"
@@ -353,7 +363,7 @@ impl Compiler<'_> {
 fn unknown_reference(name: &str) -> String {
     let name = escaped_prefix(name, 40);
     format!(
-        "no earlier step captures `{name}`: add a group `(?<{name}>...)`, or write `\\x24{{` for a literal `${{`; `${{host}}`, `${{port}}`, `${{address}}` and `${{authority}}` insert parts of the target"
+        "no earlier step captures `{name}`: add a group `(?<{name}>...)`, or write `\\x24{{` for a literal `${{`; `${{host}}`, `${{port}}`, `${{address}}`, `${{authority}}` and `${{sni}}` insert parts of the target"
     )
 }
 

@@ -16,6 +16,7 @@ const GREETED: &[&str] = &[
     "pop3",
     "imap",
     "nntp",
+    "sieve",
     "vnc",
     "mysql",
     "mysql_login",
@@ -39,7 +40,7 @@ fn goodbye(service: &str) -> &'static [u8] {
 fn complaint(service: &str, what: &str, acts: &[Act]) -> Option<String> {
     let (document, _, received) = probe(service, acts, Split::Whole, "0.4");
     let goodbye = goodbye(service);
-    let is_decided = document["up"] == 1 && ["mysql", "xmpp"].contains(&service);
+    let is_decided = document["up"] == 1 && ["mysql", "xmpp", "xmpp-server"].contains(&service);
     let is_wrong = if is_decided {
         false
     } else if GREETED.contains(&service) {

@@ -160,8 +160,8 @@ pub const SECTIONS: [Section; 10] = [
             (
                 "send",
                 "\"HELO me\\r\\n\"",
-                "send this text; `${name}` inserts a capture or a secret; `${host}`, `${port}`, `${address}` \
-                 and `${authority}` insert parts of the target",
+                "send this text; `${name}` inserts a capture or a secret; `${host}`, `${port}`, `${address}`, \
+                 `${authority}` and `${sni}` insert parts of the target",
             ),
             ("send_hex", "\"16 03:01\"", "send these bytes"),
             (
