@@ -19,7 +19,7 @@ use crate::plan::layer::{
 use crate::tls::failures::FailureContext;
 use crate::tls::options::{TlsOption, TlsOptions, TlsOptionsError};
 use crate::tls::records::{RecordReader, Sender};
-use crate::tls::verifier::{ClientCertRequest, RecordingVerifier, Requirements};
+use crate::tls::verifier::{ClientCertRequest, RecordingVerifier, Requirements, VerifierRecord};
 use crate::tls::{alerts, failures, hello, identity, leaf_file, not_tls, provider, roots};
 use crate::tls_facts::{FactSource, TlsFacts, TlsVersion};
 
@@ -478,7 +478,7 @@ impl TlsConnection {
                     None => Some(format!(
                         "the connection ended in the middle of the handshake, {}: see the log of \
                          the server",
-                        self.position()
+                        self.position(&record)
                     )),
                 }
             }
@@ -486,12 +486,12 @@ impl TlsConnection {
     }
 
     /// How far the handshake is.
-    fn position(&self) -> String {
+    fn position(&self, record: &VerifierRecord) -> String {
         match self.records.unfinished() {
             Some((received, total)) => {
                 format!("after {received} of {total} bytes of a message")
             }
-            None if self.verifier.record().signature.is_some() => {
+            None if record.signature.is_some() => {
                 "after the certificate of the server was accepted".to_owned()
             }
             None if self.records.has_hello() => "after the ServerHello".to_owned(),
@@ -646,7 +646,7 @@ impl LayerConnection for TlsConnection {
                 format!("only {} bytes were received", first.len())
             }
             Stage::FirstBytes(first) => not_tls::sentence(first),
-            Stage::Handshaking => format!("it ended {}", self.position()),
+            Stage::Handshaking => format!("it ended {}", self.position(&self.verifier.record())),
             Stage::AwaitsRefusal => {
                 "the server asked for a client certificate, and has neither refused nor accepted \
                  us without one"
