@@ -1,4 +1,5 @@
 //! TLS against real servers, recorded answers and invalid ones.
 
 mod hello;
+mod hello_engine;
 mod openssl;
