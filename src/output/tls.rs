@@ -12,6 +12,8 @@ use crate::tls_facts::{CertificateFacts, TlsFacts, TrustJudgement};
 
 /// The most bytes of a text of a certificate; a longer one ends in ` ...`.
 const TEXT_LIMIT: usize = 512;
+/// The most bytes of a text that is short in every usual certificate.
+const WORD_LIMIT: usize = 128;
 /// The most bytes of the sentence about trust.
 const SENTENCE_LIMIT: usize = 1024;
 /// The most names that are published, and the most bytes of all of them.
@@ -54,13 +56,23 @@ impl<'r> TlsReport<'r> {
         Some(Value::Text(self.printable(text, TEXT_LIMIT)))
     }
 
+    /// A text that is short unless the peer made it long, such as a serial number.
+    pub fn word(self, text: &'r str) -> Option<Value<'r>> {
+        Some(Value::Text(self.printable(text, WORD_LIMIT)))
+    }
+
     /// The sentence about trust.
     pub fn verify_error(self) -> Option<Value<'r>> {
         let sentence = &self.judgement()?.error;
         Some(Value::Text(self.printable(sentence, SENTENCE_LIMIT)))
     }
 
-    fn printable<'t>(self, text: &'t str, limit: usize) -> Cow<'t, str> {
+    /// The path of a file, as it is published.
+    pub fn printable_path(self, path: &str) -> Cow<'_, str> {
+        self.printable(path, TEXT_LIMIT)
+    }
+
+    fn printable(self, text: &str, limit: usize) -> Cow<'_, str> {
         let redacted = self.spec.redact_decoded(text);
         match printable(&redacted, limit) {
             Some(escaped) => Cow::Owned(escaped),
@@ -161,7 +173,7 @@ impl<'r> TlsReport<'r> {
                 }
             }
             json.key("key");
-            json.text(&self.printable(&certificate.key, TEXT_LIMIT));
+            json.text(&self.printable(&certificate.key, WORD_LIMIT));
         }
         json.key("sha256");
         json.text(&hex(&certificate.sha256));
@@ -218,20 +230,17 @@ pub fn other_addresses(report: &Report) -> Option<Value<'_>> {
 }
 
 /// A text of this program.
-#[expect(clippy::unnecessary_wraps, reason = "the value of a getter")]
 pub fn text(text: &'static str) -> Option<Value<'static>> {
     Some(Value::Text(text.into()))
 }
 
 /// 1 or 0.
-#[expect(clippy::unnecessary_wraps, reason = "the value of a getter")]
 #[expect(clippy::fn_params_excessive_bools, reason = "it is what is published")]
 pub fn flag(is_set: bool) -> Option<Value<'static>> {
     Some(Value::Integer(is_set.into()))
 }
 
 /// A digest in hexadecimal.
-#[expect(clippy::unnecessary_wraps, reason = "the value of a getter")]
 pub fn digest(digest: &[u8; 32]) -> Option<Value<'static>> {
     Some(Value::Text(hex(digest).into()))
 }
@@ -245,7 +254,6 @@ fn hex(digest: &[u8; 32]) -> String {
 }
 
 /// A digest in base64 (RFC 4648, section 4), as `--pin-sha256` reads it.
-#[expect(clippy::unnecessary_wraps, reason = "the value of a getter")]
 pub fn pin(digest: &[u8; 32]) -> Option<Value<'static>> {
     Some(Value::Text(base64(digest).into()))
 }
@@ -304,3 +312,6 @@ fn printable(text: &str, limit: usize) -> Option<String> {
     }
     Some(out)
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,7 @@ mod client_auth;
 mod files;
 mod handshake;
 mod hello;
+mod hello_engine;
 mod hostile;
 mod openssl;
 mod server;

@@ -78,12 +78,18 @@ struct PortStates {
 impl Sink for PortStates {
     fn deliver(&mut self, report: Report) {
         if let Some(slot) = self.accepting.get_mut(report.plan.index as usize) {
-            *slot = Some(report.is_up());
+            *slot = Some(accepts(&report));
         }
         if self.undetermined.is_none() {
             self.undetermined = undetermined(&report);
         }
     }
+}
+
+/// Whether the port accepts connections. One whose certificate is not trusted does: its row would
+/// be deleted with its items on the day on which the certificate expires.
+fn accepts(report: &Report) -> bool {
+    report.is_up() || report.status() == Status::TlsUntrusted
 }
 
 /// Why a report does not contain the state of its port; `None` if it does.
