@@ -2,4 +2,5 @@
 
 mod hello;
 mod hello_engine;
+mod hello_hostile;
 mod openssl;
