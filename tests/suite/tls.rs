@@ -5,6 +5,7 @@ mod files;
 mod handshake;
 mod hello;
 mod hello_engine;
+mod hello_hostile;
 mod hostile;
 mod openssl;
 mod server;
