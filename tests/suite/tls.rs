@@ -2,3 +2,4 @@
 
 mod hello;
 mod openssl;
+mod options;
