@@ -109,3 +109,4 @@ fn assert_failed(report: &Report, status: Status, text: &str) {
         "{actual_text}\n  does not have\n{text}"
     );
 }
+mod options;
