@@ -16,11 +16,18 @@ use crate::failure::Status;
 use crate::plan::layer::{
     Inspected, Inspection, Layer, LayerConnection, LayerError, PeerHalf, SharedLayer,
 };
+use crate::tls::alerts;
+use crate::tls::failures;
 use crate::tls::failures::FailureContext;
+use crate::tls::hello;
+use crate::tls::identity;
+use crate::tls::leaf_file;
+use crate::tls::not_tls;
 use crate::tls::options::{TlsOption, TlsOptions, TlsOptionsError};
+use crate::tls::provider;
 use crate::tls::records::{RecordReader, Sender};
+use crate::tls::roots;
 use crate::tls::verifier::{ClientCertRequest, RecordingVerifier, Requirements, VerifierRecord};
-use crate::tls::{alerts, failures, hello, identity, leaf_file, not_tls, provider, roots};
 use crate::tls_facts::{FactSource, TlsFacts, TlsVersion};
 
 /// The layer for these options. Many plans can share it, and should: its configuration is built
