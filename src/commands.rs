@@ -8,6 +8,7 @@ mod check;
 mod demo;
 mod discover;
 mod limits;
+mod plugin;
 mod serve;
 mod services;
 mod usage;
@@ -23,7 +24,7 @@ use crate::cli::{Cli, Command, help};
 use crate::engine::ResolverKind;
 use crate::escape::push_escaped;
 use crate::failure::{Failure, Status};
-use crate::os::stop::StopHandle;
+use crate::os::stop::{BlockedSignals, StopHandle};
 use crate::output::text::ColorMode;
 use crate::settings::SettingsError;
 use crate::settings::request::ResolverChoice;
@@ -53,11 +54,13 @@ impl Exit {
 /// How a command ended, or the usage or configuration error that prevented it.
 type CommandResult = Result<Exit, SettingsError>;
 
-/// Parses the command line and runs the command. The first argument is the name of the program.
-pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
-    let mut arguments: Vec<OsString> = arguments.into_iter().collect();
-    // Before anything that takes time, so that an early signal does not cost the results.
-    let stop = batch_stop(&arguments);
+/// Parses the command line and runs the command. The first argument is the name of the program; a
+/// batch has blocked its signals already.
+pub fn run(mut arguments: Vec<OsString>, blocked: Option<BlockedSignals>) -> Exit {
+    if let Some(socket) = plugin::socket_of(&arguments) {
+        return plugin::run(socket);
+    }
+    let stop = batch_stop(blocked);
     translate_help_command(&mut arguments);
     let cli = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,
@@ -76,11 +79,12 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
 
 /// What ends a batch on SIGINT and SIGTERM; other commands keep the default action. Without
 /// descriptors for it, so does a batch, and it still prints its values.
-fn batch_stop(arguments: &[OsString]) -> Option<StopHandle> {
-    let is_batch = arguments.get(1).is_some_and(|command| command == "batch");
-    is_batch
-        .then(|| StopHandle::on_signals(Exit::Down.code().into()).ok())
-        .flatten()
+fn batch_stop(blocked: Option<BlockedSignals>) -> Option<StopHandle> {
+    let blocked = blocked?;
+    let stop = StopHandle::on_signals(Exit::Down.code().into());
+    // What arrived since the start of the process is delivered now, to the handler.
+    drop(blocked);
+    stop.ok()
 }
 
 /// Turns `help check` into `check --help`. The help subcommand of clap would build all commands at
@@ -186,7 +190,7 @@ fn internal_error() -> Failure {
 
 /// The failure to report where computing did not end at the deadline.
 fn still_computing() -> Failure {
-    let text = "this machine still compared the answer with an expression after the deadline: use a simpler one";
+    let text = "the answer was still being compared with a regular expression after the deadline: use a simpler expression";
     Failure::new(Status::LocalError, text)
 }
 

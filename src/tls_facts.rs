@@ -40,15 +40,14 @@ impl TlsFacts {
     /// Adds what a further connection told: facts that are known already are kept, and the
     /// certificate is judged by the connection that showed it.
     pub fn add(&mut self, other: Self) {
-        if self.chain.is_empty() && !other.chain.is_empty() {
-            let (oldest, pq) = (self.oldest, self.pq);
+        let oldest = [self.oldest, other.oldest].into_iter().flatten().min();
+        let pq = self.pq.or(other.pq);
+        let is_unknown = self.version.is_none() && other.version.is_some();
+        if self.chain.is_empty() && (is_unknown || !other.chain.is_empty()) {
             *self = other;
-            self.oldest = oldest.or(self.oldest);
-            self.pq = pq.or(self.pq);
-        } else {
-            self.oldest = self.oldest.or(other.oldest);
-            self.pq = self.pq.or(other.pq);
         }
+        self.oldest = oldest;
+        self.pq = pq;
     }
 }
 
@@ -334,6 +333,39 @@ pub struct TrustStore {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_further_connection_adds_what_was_not_known() {
+        let with = |version, chain| TlsFacts {
+            version: Some(version),
+            chain,
+            ..TlsFacts::default()
+        };
+        let certificate = vec![CertificateFacts::default()];
+        let mut facts = TlsFacts::default();
+        facts.add(with(TlsVersion::Tls10, Vec::new()));
+        assert_eq!(facts.version, Some(TlsVersion::Tls10));
+        facts.add(with(TlsVersion::Tls11, Vec::new()));
+        assert_eq!(facts.version, Some(TlsVersion::Tls10), "it is kept");
+        facts.add(with(TlsVersion::Tls12, certificate.clone()));
+        facts.add(with(TlsVersion::Tls13, certificate));
+        assert_eq!(facts.version, Some(TlsVersion::Tls12), "of the certificate");
+        for (oldest, expected) in [
+            (TlsVersion::Tls11, TlsVersion::Tls11),
+            (TlsVersion::Ssl3, TlsVersion::Ssl3),
+            (TlsVersion::Tls10, TlsVersion::Ssl3),
+        ] {
+            facts.add(TlsFacts {
+                oldest: Some(oldest),
+                pq: Some(oldest == TlsVersion::Tls11),
+                ..TlsFacts::default()
+            });
+            assert_eq!(facts.oldest, Some(expected));
+            assert_eq!(facts.pq, Some(true), "it is kept");
+        }
+        assert_eq!(facts.version, Some(TlsVersion::Tls12));
+        assert_eq!(facts.chain.len(), 1);
+    }
 
     #[test]
     fn dates_are_those_of_the_calendar() {

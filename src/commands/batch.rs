@@ -6,9 +6,9 @@ mod progress;
 mod sink;
 mod watchdog;
 
-use std::io::BufWriter;
+use std::io::{BufWriter, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::cli::batch::BatchArgs;
 use crate::cli::values::non_empty;
@@ -27,9 +27,10 @@ use crate::output::batch_document;
 use crate::output::batch_format::BatchFormat;
 use crate::output::text::ColorMode;
 use crate::policy::Policy;
+use crate::settings::SettingsError;
 use crate::settings::batch;
 use crate::settings::batch::{Batch, BatchRequest};
-use crate::settings::config::Configuration;
+use crate::settings::config::{ConfigParts, Configuration};
 use crate::settings::request::Transcript;
 use crate::source::{Shuffled, random_seed};
 
@@ -106,11 +107,44 @@ pub fn text_results(batch: &Batch, policy: &Policy, colors: ColorMode) -> TextRe
     let unreported = probe(batch, policy, None, start, &mut sink);
     sink.complete(&unreported);
     let summary = sink.summary.line(start.elapsed());
+    let mut text = Vec::new();
+    // Writing to a vector cannot fail.
+    let _ = sink.write_table(&summary, colors, &mut text);
     TextResults {
-        text: sink.table(&summary, colors),
+        text: String::from_utf8_lossy(&text).into_owned(),
         up: sink.summary.up,
         down: sink.summary.down,
     }
+}
+
+/// The JSON document of the targets in this group of the configuration; of all without a group.
+///
+/// # Errors
+/// A configuration error; nothing was sent.
+#[allow(clippy::disallowed_methods)]
+pub fn json(
+    group: &str,
+    deadline: Duration,
+    config: Option<&str>,
+    policy: &Policy,
+) -> Result<String, SettingsError> {
+    let start = Instant::now();
+    let request = BatchRequest::groups(vec![group.to_owned()], deadline);
+    let config = Configuration::load(config, ConfigParts::Targets)?;
+    let is_late = |time| start.elapsed() >= time;
+    // The targets are those of the configuration.
+    let batch = batch::batch(request, &config, is_late, |_| Ok(Vec::new()))?;
+    drop(config);
+    let mut sink = BatchSink::new(&batch, None);
+    let unreported = probe(&batch, policy, None, start, &mut sink);
+    sink.complete(&unreported);
+    let mut bytes = Vec::new();
+    if let Some(document) = sink.document(start.elapsed()) {
+        document
+            .write(&mut bytes)
+            .map_err(|error| SettingsError::new(error.to_string()))?;
+    }
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// Runs the engine. Returns the failure to report for targets that the run did not reach.
@@ -199,8 +233,11 @@ fn print_results(
     match batch.wanted.format {
         BatchFormat::Text => {
             let summary = sink.summary.line(elapsed);
-            let text = sink.table(&summary, color_mode());
-            print_to(&mut output, exit, |out| out.write_all(text.as_bytes()))
+            print_to(&mut output, exit, |out| {
+                let mut out = BufWriter::new(out);
+                sink.write_table(&summary, color_mode(), &mut out)?;
+                out.flush()
+            })
         }
         BatchFormat::Ndjson => print_to(&mut output, exit, |_| sink.finish_stream()),
         BatchFormat::Sender => print_to(&mut output, exit, |out| {

@@ -30,7 +30,7 @@ pub fn limits(
     let limits = Limits {
         per_address: bounds.per_host,
         rate: bounds.rate,
-        deadline: Some(bounds.deadline.saturating_sub(spent)),
+        deadline: Some(bounds.probing_time(plans.len()).saturating_sub(spent)),
         threads,
         standby_threads: tables.get().saturating_sub(threads.get()),
         ..Limits::in_flight(in_flight)
@@ -87,8 +87,8 @@ fn tables(
 }
 
 /// The most probes that are in flight if no target answers. Names are not counted: the resolver
-/// limits how fast they become connects. A result up to `enough` may be too high, since the caller
-/// then needs no more than one table.
+/// limits how fast they become connects. A result of at most `enough` may be too high, because the
+/// caller then needs only one table.
 fn most_in_flight(bounds: &Bounds, plans: &[Arc<Plan>], enough: NonZeroUsize) -> usize {
     let literals = || plans.iter().filter_map(|plan| plan.ip());
     let bounded = plans
@@ -194,6 +194,15 @@ mod tests {
     #[track_caller]
     fn chosen(bounds: &Bounds, plans: &[Arc<Plan>]) -> usize {
         tables(&CAPACITY, bounds, plans, || true).0.get()
+    }
+
+    #[test]
+    fn the_time_to_report_the_targets_is_a_part_of_the_deadline() {
+        let many = plans(addresses(2500), 1);
+        let spent = Duration::from_millis(500);
+        let deadline = |plans| limits(&bounds(), plans, spent).0.deadline.unwrap();
+        assert_eq!(deadline(&many[..0]), Duration::from_millis(9500));
+        assert_eq!(deadline(&many), Duration::from_millis(9495));
     }
 
     #[test]

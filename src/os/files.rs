@@ -28,8 +28,8 @@ pub fn read(path: &Path, limit: u64) -> Result<(Vec<u8>, Metadata), String> {
 /// decided by its directory, and by the owner of a symbolic link with this path.
 ///
 /// # Errors
-/// Why it is refused. Whoever only chose the path must not learn that: [`Refusal::SENTENCE`] is
-/// the same for all reasons.
+/// Why it is refused. A user who only chose the path must not learn the reason:
+/// [`Refusal::SENTENCE`] is the same for all reasons.
 pub fn read_trusted(path: &Path, limit: u64) -> Result<(Vec<u8>, Metadata), Refusal> {
     let (file, metadata) = open_regular(path)?;
     // SAFETY: geteuid(2) has no arguments and always succeeds.
@@ -41,8 +41,8 @@ pub fn read_trusted(path: &Path, limit: u64) -> Result<(Vec<u8>, Metadata), Refu
     if metadata.mode() & WRITABLE_BY_OTHERS != 0 {
         return Err(Refusal::Writable(metadata.mode() & 0o7777));
     }
-    // The entry with this name can be replaced by who can write its directory. With the sticky bit
-    // only the owner of an entry can replace it, so that owner must be trusted.
+    // The entry with this name can be replaced by every user who can write its directory. With the
+    // sticky bit only the owner of an entry can replace it, so that owner must be trusted.
     let entry = std::fs::symlink_metadata(path)?;
     let parent = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
@@ -57,6 +57,29 @@ pub fn read_trusted(path: &Path, limit: u64) -> Result<(Vec<u8>, Metadata), Refu
         return Err(Refusal::Replaceable);
     }
     Ok((read_bounded(file, limit)?, metadata))
+}
+
+/// Whether this process may tell what is in a file: everybody can read it, or it belongs to the user
+/// of this process. Otherwise the caller of this process, who chose the path, may not know it.
+///
+/// # Errors
+/// Those of stat(2).
+pub fn is_public_or_own(path: &Path) -> io::Result<bool> {
+    let path = std::fs::canonicalize(path)?;
+    let file = std::fs::metadata(&path)?;
+    // SAFETY: geteuid(2) has no arguments and always succeeds.
+    if file.uid() == unsafe { libc::geteuid() } {
+        return Ok(true);
+    }
+    if file.mode() & 0o004 == 0 {
+        return Ok(false);
+    }
+    for directory in path.ancestors().skip(1) {
+        if std::fs::metadata(directory)?.mode() & 0o001 == 0 {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// The mode bits by which group and others can write.

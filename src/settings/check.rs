@@ -9,9 +9,10 @@ use crate::plan::Plan;
 use crate::settings::build::{FamilyOrigin, plan, spec, with_service};
 use crate::settings::config::Configuration;
 use crate::settings::error::SettingsError;
-use crate::settings::overrides::Overrides;
 use crate::settings::request::{CheckRequest, ResolverChoice, Transcript};
 use crate::settings::services;
+use crate::settings::starttls;
+use crate::settings::tls_build::TlsLayers;
 
 /// Everything a `check` needs.
 #[derive(Debug)]
@@ -30,7 +31,7 @@ pub struct Check {
 ///
 /// # Errors
 /// The first error found; nothing was sent.
-pub fn check(request: CheckRequest, config: Configuration) -> Result<Check, SettingsError> {
+pub fn check(request: CheckRequest, config: &Configuration) -> Result<Check, SettingsError> {
     let CheckRequest {
         host,
         port,
@@ -40,16 +41,13 @@ pub fn check(request: CheckRequest, config: Configuration) -> Result<Check, Sett
     } = request;
     let service = probe
         .service
-        .map(|name| services::find(&config, &name))
+        .map(|name| services::find(config, &name))
         .transpose()
         .map_err(|why| why.or_in_option("--service"))?;
-    let of_service = service
-        .as_ref()
-        .map_or_else(Overrides::default, |service| service.overrides.clone());
-    let overrides = probe.overrides.or(of_service).or_defaults(config.defaults);
+    let overrides = starttls::merged(probe.overrides, service.as_ref(), config.defaults.clone())?;
     let target = Target::from_arguments(&host, port.as_deref(), overrides.port)
         .map_err(SettingsError::new)?;
-    let spec = spec(&overrides).map_err(SettingsError::first)?;
+    let spec = spec(&overrides, &mut TlsLayers::default()).map_err(SettingsError::first)?;
     let spec = with_service(spec, service.as_ref());
     let plan = plan(&Arc::new(spec), target, &FamilyOrigin::of(&overrides))?;
     reject_unmeasured(&format, &plan)?;

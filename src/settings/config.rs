@@ -6,6 +6,7 @@ mod options;
 mod service;
 mod table;
 mod target;
+mod tls;
 mod value;
 
 use std::collections::BTreeMap;
@@ -42,8 +43,9 @@ const MAX_PORTS: usize = 1 << 20;
 /// The largest file that is read.
 const MAX_FILE_BYTES: u64 = 16 << 20;
 
-/// The content of the configuration files. An error concerns who uses what it is in: one in a
-/// service only the users of that service, one in a target only the users of targets.
+/// The content of the configuration files. An error affects only those who use the part that
+/// contains it: an error in a service affects checks with that service, and an error in a target
+/// affects lists of targets.
 #[derive(Debug, Default)]
 pub struct Configuration {
     /// The options of every probe that has no others.
@@ -52,13 +54,13 @@ pub struct Configuration {
     pub services: BTreeMap<String, Result<Service, SettingsError>>,
     /// The targets of batches.
     pub targets: Vec<Result<TargetSpec, InvalidTarget>>,
-    /// The most targets of a batch. Whoever may write an item key may not raise it.
+    /// The maximum number of targets of a batch. An item key cannot raise it.
     pub max_targets: Option<usize>,
     /// The ports of all targets together.
     ports: usize,
     /// Every error in the files, those of services and targets too.
     pub errors: Vec<SettingsError>,
-    /// The first error that concerns every user: in a file as a whole, or in the defaults.
+    /// The first error that affects every command: in a file as a whole, or in the defaults.
     pub fatal: Option<SettingsError>,
 }
 
@@ -96,12 +98,24 @@ impl Configuration {
     /// Reads the file that the option or the environment names, else the default files.
     ///
     /// # Errors
-    /// The first error that concerns every user; `services --check` shows all.
+    /// The first error that affects every command; `services --check` shows all errors.
     pub fn load(option: Option<&str>, parts: ConfigParts) -> Result<Self, SettingsError> {
         let mut config = Self::read(option, parts);
         match config.fatal.take() {
             Some(error) => Err(error),
             None => Ok(config),
+        }
+    }
+
+    /// The files that [`load`](Self::load) would read now.
+    pub fn files(option: Option<&str>) -> Vec<PathBuf> {
+        match named(option) {
+            Some(path) => vec![path.into()],
+            None => [MAIN, DIRECTORY]
+                .map(PathBuf::from)
+                .into_iter()
+                .chain(directory_files().unwrap_or_default())
+                .collect(),
         }
     }
 
@@ -170,26 +184,48 @@ impl Configuration {
     }
 
     /// Reads a file whose path the caller chose. The caller, who may only be allowed to write item
-    /// keys, must not learn from an error whether there is such a file or what it contains: errors
-    /// are described only if the name says that it is a file of this kind.
+    /// keys, must not learn from an error whether there is such a file or what it contains. Errors
+    /// are described only if the name says that it is a file of this kind, and if everybody may
+    /// read it or it belongs to the user of this process.
     fn read_named_file(&mut self, path: &Path, parts: ConfigParts) {
-        let before = self.errors.len();
-        let is_described = path.extension().is_some_and(|name| name == "toml");
+        let is_named = path.extension().is_some_and(|name| name == "toml");
+        let is_described = || is_named && files::is_public_or_own(path).unwrap_or(false);
         match self.read_file(path, parts) {
-            Ok(FileContent::Some) if self.errors.len() == before => {}
-            Ok(_) if is_described => {}
-            Err(why @ Refusal::TooLarge(_)) if is_described => {
+            Ok(FileContent::Some) if self.errors.is_empty() => {}
+            Ok(_) if is_described() => {}
+            // It configures something, and other services and targets can be used.
+            Ok(FileContent::Some) if is_named && self.fatal.is_none() => self.conceal_errors(path),
+            Err(why @ Refusal::TooLarge(_)) if is_described() => {
                 self.file_error(path, &why.to_string());
             }
-            Err(_) if is_described => self.file_error(path, Refusal::SENTENCE),
             Ok(_) | Err(_) => {
-                self.errors.truncate(before);
+                self.errors.clear();
                 self.fatal = None;
                 let sentence = Refusal::SENTENCE;
-                let why = format!("{sentence}; errors in it are shown if its name ends in `.toml`");
+                let shown_if = if is_named {
+                    "everybody may read it or its owner runs zbx-tcp"
+                } else {
+                    "its name ends in `.toml`"
+                };
+                let why = format!("{sentence}; errors in a file are shown only if {shown_if}");
                 self.file_error(path, &why);
             }
         }
+    }
+
+    /// Replaces the errors of services and targets by one that does not tell what they are.
+    fn conceal_errors(&mut self, path: &Path) {
+        let why = "this service or target has an error: `services --check` shows it to the owner of the file";
+        let location = Location::File(path.to_string_lossy().into());
+        let concealed = SettingsError::at(&location, &Key::NONE, why);
+        let services = self.services.values_mut();
+        let services = services.filter_map(|service| service.as_mut().err());
+        let targets = self.targets.iter_mut();
+        let targets = targets.filter_map(|target| Some(&mut target.as_mut().err()?.error));
+        for error in services.chain(targets) {
+            *error = concealed.clone();
+        }
+        self.errors = vec![concealed];
     }
 
     fn read_file(&mut self, path: &Path, parts: ConfigParts) -> Result<FileContent, Refusal> {
@@ -207,7 +243,7 @@ impl Configuration {
         self.add_fatal(vec![error]);
     }
 
-    /// Adds errors that concern every user.
+    /// Adds errors that affect every command.
     fn add_fatal(&mut self, errors: Vec<SettingsError>) {
         if self.fatal.is_none() {
             self.fatal = errors.first().cloned();
@@ -272,7 +308,7 @@ impl Configuration {
         for (name, field) in table.take_all() {
             let service = service::service(diagnostics, name, &field, privacy);
             if let (Some(service), ConfigParts::Validated) = (&service, parts) {
-                let errors = dialogue(&service.overrides).err();
+                let errors = dialogue(&service.overrides, None).err();
                 diagnostics.errors.extend(errors.into_iter().flatten());
             }
             if self.services.contains_key(name) {
@@ -299,7 +335,7 @@ impl Configuration {
             self.ports += target.ports.len();
             if self.ports > MAX_PORTS {
                 let why = format!(
-                    "with it the targets have more than {MAX_PORTS} ports; the rest is not read: write fewer"
+                    "with this entry, the targets have more than {MAX_PORTS} ports, and no further entry is read: write fewer ports"
                 );
                 diagnostics.errors.push(target.error(why));
                 return Err(None);

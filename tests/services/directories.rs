@@ -53,9 +53,9 @@ fn slapd_naming_contexts_are_searched_and_unbind_is_sent() {
     refused_when_stopped(server, "ldap");
 }
 
-/// It is alive and refuses strangers; Zabbix's own check calls it down.
+/// The server works, but refuses unknown clients; Zabbix's own check reports it as down.
 #[test]
-fn slapd_that_wants_a_bind_or_encryption_first_is_up() {
+fn slapd_that_requires_a_bind_or_encryption_is_up() {
     for (demand, code) in [
         ("require authc\n", "53"),
         ("require bind\n", "1"),
@@ -74,7 +74,7 @@ fn slapd_that_wants_a_bind_or_encryption_first_is_up() {
 }
 
 #[test]
-fn slapd_that_hides_its_naming_contexts_is_rejected_in_words() {
+fn slapd_that_hides_its_naming_contexts_is_rejected_with_a_reason() {
     let hidden = "access to dn.base=\"\" attrs=namingContexts by * none\naccess to * by * read\n";
     for acl in ["access to dn.base=\"\" by * none\n", hidden] {
         let Some(server) = slapd(acl) else { return };

@@ -60,7 +60,7 @@ fn postscreen(port: u16) -> Option<Server> {
     )
 }
 
-/// The client that does not wait for the rest of the greeting is up, and has said nothing before it.
+/// A check that does not wait for the rest of the greeting is up, and sends nothing before it.
 #[test]
 fn postscreen_sees_no_client_that_talks_first() {
     let port = free_port();

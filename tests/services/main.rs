@@ -19,6 +19,8 @@ mod remote_desktop;
 mod replies;
 mod server;
 mod shell;
+mod starttls;
+mod tls_peer;
 mod trial;
 mod web;
 mod zabbix_names;

@@ -138,8 +138,8 @@ impl Trial {
     }
 }
 
-/// Closes without the service's goodbye and asserts that the server complains, which shows that it would
-/// complain of our probes too.
+/// Closes the connection without `quit`, and asserts that the server logs this. This proves that
+/// the server would also log incorrect probes.
 #[track_caller]
 pub fn abrupt_close_is_logged(server: &Server, port: u16, greeting: &str, complaint: &str) {
     check(&["127.0.0.1", &port.to_string(), "--expect", greeting]).prints("1", 0);

@@ -230,6 +230,15 @@ fn invalid_services_are_refused() {
             "steps = [{ expect = \"a\", at_close_regex = \"b\" }, { expect = \"c\" }]",
             "2: services.x.steps[1].at_close_regex: is allowed only in the last step",
         ),
+        // What is compared only at the end of an answer counts for the bounds like all else.
+        (
+            "max_bytes = 262144\nsteps = [{ expect = \"a\", at_close_regex = \"(?:a+b?){300}\" }]",
+            "2: services.x.max_bytes: 262144 bytes are too many for step 1, whose patterns have 1807 states",
+        ),
+        (
+            "max_bytes = 262144\nsteps = [{ expect = \"a\", at_timeout_regex = \"(?:a+b?){300}\" }]",
+            "2: services.x.max_bytes: 262144 bytes are too many for step 1, whose patterns have 1807 states",
+        ),
         (
             "steps = [{ expect = \"a\", at_timeout_regex = \"(\" }]",
             "2: services.x.steps[1].at_timeout_regex: `(` is not a valid regular expression",
@@ -329,11 +338,11 @@ fn invalid_services_are_refused() {
         ),
         (
             "port = 1\nsecrets = { a = \"x\" }",
-            "1: services.x: has secrets: say by `hosts` where they may be sent, such as hosts = [\"192.0.2.0/24\"]",
+            "1: services.x: a service with secrets requires `hosts`: list the addresses that may receive them, such as hosts = [\"192.0.2.0/24\"]",
         ),
         (
             "secrets = { a = \"x\" }\nhosts = [\"192.0.2.7:22\", \"192.0.2.8\"]",
-            "3: services.x.hosts[2]: needs a port, since the service has secrets and no `port`",
+            "3: services.x.hosts[2]: requires a port, because the service has secrets and no `port`",
         ),
         (
             "encoding = \"latin1\"\nsteps = [{ send = \"你\" }]",

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::engine::session::action::{Actions, AttemptId};
 use crate::engine::session::attempt::Attempt;
@@ -39,6 +39,9 @@ impl Session {
         let context = self.race_context(&plan, now);
         if let Some(race) = self.extra.as_mut().and_then(|extra| extra.race.as_mut()) {
             let state = race.advance(context, &mut self.attempts, actions);
+            if matches!(state, RaceState::Passed) {
+                self.end_other_inspections(actions);
+            }
             self.end_race(state, now);
             self.start_due(now, actions);
         }
@@ -75,6 +78,11 @@ impl Session {
             plan,
             now,
             deadline: self.deadline(),
+            silence: self.silence(),
+            lost: self
+                .extra
+                .as_ref()
+                .map_or(Duration::ZERO, |extra| extra.lost),
         }
     }
 

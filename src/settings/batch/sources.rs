@@ -31,7 +31,7 @@ pub fn configured(
     is_late: impl Fn(Duration) -> bool,
 ) -> Result<Vec<Plan>, SettingsError> {
     let specs = SpecCache::new(config, ProbeRequest::default())?;
-    let is_late = || is_late(DEFAULT_DEADLINE);
+    let is_late = |_| is_late(DEFAULT_DEADLINE);
     let limit = config.target_limit(None)?;
     let mut list = TargetList::new(specs, limit, OnError::Stop, &is_late);
     add_configured(&mut list, config, &non_empty(groups))?;
@@ -157,5 +157,10 @@ fn unknown_group(config: &Configuration, group: &str) -> String {
         _ => format!(" (known groups: {shown})"),
     };
     let group = escaped_prefix(group, 40);
-    format!("unknown group `{group}`{hint}{list}")
+    // A target that has one error may have another one in the name of its group.
+    let invalid = config.targets.iter().find_map(|one| one.as_ref().err());
+    let error = invalid.map_or_else(String::new, |invalid| {
+        format!("; a target has an error: {}", invalid.error)
+    });
+    format!("unknown group `{group}`{hint}{list}{error}")
 }
