@@ -24,7 +24,7 @@ use crate::cli::{Cli, Command, help};
 use crate::engine::ResolverKind;
 use crate::escape::push_escaped;
 use crate::failure::{Failure, Status};
-use crate::os::stop::StopHandle;
+use crate::os::stop::{BlockedSignals, StopHandle};
 use crate::output::text::ColorMode;
 use crate::settings::SettingsError;
 use crate::settings::request::ResolverChoice;
@@ -54,14 +54,13 @@ impl Exit {
 /// How a command ended, or the usage or configuration error that prevented it.
 type CommandResult = Result<Exit, SettingsError>;
 
-/// Parses the command line and runs the command. The first argument is the name of the program.
-pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
-    let mut arguments: Vec<OsString> = arguments.into_iter().collect();
+/// Parses the command line and runs the command. The first argument is the name of the program; a
+/// batch has blocked its signals already.
+pub fn run(mut arguments: Vec<OsString>, blocked: Option<BlockedSignals>) -> Exit {
     if let Some(socket) = plugin::socket_of(&arguments) {
         return plugin::run(socket);
     }
-    // Before anything that takes time, so that an early signal does not cost the results.
-    let stop = batch_stop(&arguments);
+    let stop = batch_stop(blocked);
     translate_help_command(&mut arguments);
     let cli = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,
@@ -80,11 +79,12 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
 
 /// What ends a batch on SIGINT and SIGTERM; other commands keep the default action. Without
 /// descriptors for it, so does a batch, and it still prints its values.
-fn batch_stop(arguments: &[OsString]) -> Option<StopHandle> {
-    let is_batch = arguments.get(1).is_some_and(|command| command == "batch");
-    is_batch
-        .then(|| StopHandle::on_signals(Exit::Down.code().into()).ok())
-        .flatten()
+fn batch_stop(blocked: Option<BlockedSignals>) -> Option<StopHandle> {
+    let blocked = blocked?;
+    let stop = StopHandle::on_signals(Exit::Down.code().into());
+    // What arrived since the start of the process is delivered now, to the handler.
+    drop(blocked);
+    stop.ok()
 }
 
 /// Turns `help check` into `check --help`. The help subcommand of clap would build all commands at
@@ -118,6 +118,14 @@ fn usage_error(text: &str) -> Exit {
 
 /// Writes one line to standard error.
 fn log_line(text: &str) {
+    let mut line = error_line(text);
+    line.push('\n');
+    // A closed standard error leaves nothing to report the error to.
+    let _ = io::stderr().write_all(line.as_bytes());
+}
+
+/// A usage or configuration error as one line, without a line end.
+fn error_line(text: &str) -> String {
     let mut line = "zbx-tcp: ".to_owned();
     for character in text.chars().take(1000) {
         match character {
@@ -126,9 +134,7 @@ fn log_line(text: &str) {
             _ => push_escaped(&mut line, character),
         }
     }
-    line.push('\n');
-    // A closed standard error leaves nothing to report the error to.
-    let _ = io::stderr().write_all(line.as_bytes());
+    line
 }
 
 /// Prints these bytes and returns `exit`. A closed standard output is not an error.
@@ -210,6 +216,16 @@ fn compute_if_tested() {
 fn panic_if_tested() {
     assert!(
         std::env::var_os("ZBX_TCP_TEST_PANIC").is_none(),
+        "requested by a test"
+    );
+}
+
+/// The same if the test asks for a panic at this place.
+#[cfg(debug_assertions)]
+#[allow(clippy::panic)]
+fn panic_if_tested_at(place: &str) {
+    assert!(
+        std::env::var_os("ZBX_TCP_TEST_PANIC").is_none_or(|asked| asked != place),
         "requested by a test"
     );
 }

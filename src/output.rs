@@ -2,9 +2,11 @@
 
 pub mod batch_document;
 pub mod batch_format;
+mod certificate;
 pub mod compact_report;
 pub mod document;
 pub mod entry;
+pub mod faults;
 pub mod json;
 pub mod lld;
 mod metric_value;

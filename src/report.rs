@@ -37,11 +37,14 @@ pub struct Report {
 
 impl Report {
     /// The report of a probe that ended without any connection.
-    pub fn without_connection(plan: Arc<Plan>, failure: Failure, total: Duration) -> Self {
-        let failure = Some(Arc::new(failure));
+    pub fn without_connection(
+        plan: Arc<Plan>,
+        failure: impl Into<Arc<Failure>>,
+        total: Duration,
+    ) -> Self {
         Self {
             plan,
-            failure,
+            failure: Some(failure.into()),
             total,
             resolve: None,
             connection: None,

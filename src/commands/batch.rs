@@ -6,7 +6,7 @@ mod progress;
 mod sink;
 mod watchdog;
 
-use std::io::BufWriter;
+use std::io::{BufWriter, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
@@ -30,7 +30,7 @@ use crate::policy::Policy;
 use crate::settings::SettingsError;
 use crate::settings::batch;
 use crate::settings::batch::{Batch, BatchRequest};
-use crate::settings::config::{ConfigParts, Configuration};
+use crate::settings::config::Configuration;
 use crate::settings::request::Transcript;
 use crate::source::{Shuffled, random_seed};
 
@@ -107,8 +107,11 @@ pub fn text_results(batch: &Batch, policy: &Policy, colors: ColorMode) -> TextRe
     let unreported = probe(batch, policy, None, start, &mut sink);
     sink.complete(&unreported);
     let summary = sink.summary.line(start.elapsed());
+    let mut text = Vec::new();
+    // Writing to a vector cannot fail.
+    let _ = sink.write_table(&summary, colors, &mut text);
     TextResults {
-        text: sink.table(&summary, colors),
+        text: String::from_utf8_lossy(&text).into_owned(),
         up: sink.summary.up,
         down: sink.summary.down,
     }
@@ -117,21 +120,19 @@ pub fn text_results(batch: &Batch, policy: &Policy, colors: ColorMode) -> TextRe
 /// The JSON document of the targets in this group of the configuration; of all without a group.
 ///
 /// # Errors
-/// A configuration error; nothing was sent.
+/// A usage or configuration error; nothing was sent.
 #[allow(clippy::disallowed_methods)]
 pub fn json(
     group: &str,
     deadline: Duration,
-    config: Option<&str>,
+    config: &Configuration,
     policy: &Policy,
 ) -> Result<String, SettingsError> {
     let start = Instant::now();
     let request = BatchRequest::groups(vec![group.to_owned()], deadline);
-    let config = Configuration::load(config, ConfigParts::Targets)?;
     let is_late = |time| start.elapsed() >= time;
     // The targets are those of the configuration.
-    let batch = batch::batch(request, &config, is_late, |_| Ok(Vec::new()))?;
-    drop(config);
+    let batch = batch::batch(request, config, is_late, |_| Ok(Vec::new()))?;
     let mut sink = BatchSink::new(&batch, None);
     let unreported = probe(&batch, policy, None, start, &mut sink);
     sink.complete(&unreported);
@@ -230,8 +231,11 @@ fn print_results(
     match batch.wanted.format {
         BatchFormat::Text => {
             let summary = sink.summary.line(elapsed);
-            let text = sink.table(&summary, color_mode());
-            print_to(&mut output, exit, |out| out.write_all(text.as_bytes()))
+            print_to(&mut output, exit, |out| {
+                let mut out = BufWriter::new(out);
+                sink.write_table(&summary, color_mode(), &mut out)?;
+                out.flush()
+            })
         }
         BatchFormat::Ndjson => print_to(&mut output, exit, |_| sink.finish_stream()),
         BatchFormat::Sender => print_to(&mut output, exit, |out| {

@@ -30,7 +30,7 @@ pub fn limits(
     let limits = Limits {
         per_address: bounds.per_host,
         rate: bounds.rate,
-        deadline: Some(bounds.deadline.saturating_sub(spent)),
+        deadline: Some(bounds.probing_time(plans.len()).saturating_sub(spent)),
         threads,
         standby_threads: tables.get().saturating_sub(threads.get()),
         ..Limits::in_flight(in_flight)
@@ -194,6 +194,15 @@ mod tests {
     #[track_caller]
     fn chosen(bounds: &Bounds, plans: &[Arc<Plan>]) -> usize {
         tables(&CAPACITY, bounds, plans, || true).0.get()
+    }
+
+    #[test]
+    fn the_time_to_report_the_targets_is_a_part_of_the_deadline() {
+        let many = plans(addresses(2500), 1);
+        let spent = Duration::from_millis(500);
+        let deadline = |plans| limits(&bounds(), plans, spent).0.deadline.unwrap();
+        assert_eq!(deadline(&many[..0]), Duration::from_millis(9500));
+        assert_eq!(deadline(&many), Duration::from_millis(9495));
     }
 
     #[test]

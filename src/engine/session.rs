@@ -297,7 +297,7 @@ impl Session {
                 self.with(id, |attempt, plan| attempt.layer_done(plan, now, actions))
             }
             Event::Secured(id, refusal) => self.with(id, |attempt, plan| {
-                attempt.secured(plan, refusal, now, actions)
+                attempt.secured(plan, refusal, now, actions);
             }),
             Event::Accepted(id) => {
                 self.with(id, |attempt, plan| attempt.accepted(plan, now, actions))
@@ -310,7 +310,7 @@ impl Session {
             }),
             Event::Sent(id) => self.with(id, |attempt, plan| attempt.sent(plan, now, actions)),
             Event::Received(id, bytes) => self.with(id, |attempt, plan| {
-                attempt.received(plan, bytes, now, actions)
+                attempt.received(plan, bytes, now, actions);
             }),
             Event::Continued(id) => {
                 self.with(id, |attempt, plan| attempt.continued(plan, now, actions))
@@ -413,6 +413,7 @@ impl Session {
         })
     }
 
+    /// Whose silence it is if a peer does not answer from now on.
     fn silence(&self) -> Silence {
         if self.extra.as_ref().is_some_and(|extra| extra.lacks_memory) {
             Silence::Unknown(memory::CAUSE)

@@ -13,7 +13,16 @@ use std::io;
 use std::os::fd::IntoRawFd;
 use std::os::unix::ffi::OsStrExt;
 
-/// Prepares the process and returns its arguments; `main` calls it before anything else.
+/// The first argument after the name of the program.
+///
+/// # Safety
+/// As [`init`].
+pub unsafe fn first_argument<'a>(argc: c_int, argv: *const *const c_char) -> Option<&'a CStr> {
+    // SAFETY: the index is below `argc`, and the function's contract says what `argv` points to.
+    (argc > 1).then(|| unsafe { CStr::from_ptr(*argv.add(1)) })
+}
+
+/// Prepares the process and returns its arguments.
 ///
 /// # Errors
 /// A standard descriptor is closed, and /dev/null cannot be opened in its place.

@@ -1,9 +1,15 @@
 //! Stops an event loop from a signal handler or from another thread.
+//!
+//! A signal that arrives before the handler is installed has its default action and ends the process
+//! without output. [`BlockedSignals`] keeps it pending, if `main` blocks it first. What is left is
+//! the time from execve(2) to `main`, in which the kernel and the dynamic loader start the process;
+//! no code of the program can run earlier.
 #![allow(unsafe_code)]
 
 use std::fs::File;
 use std::io;
 use std::io::Write;
+use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, RawFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -27,6 +33,45 @@ const NEEDED_BESIDES: u64 = 2;
 /// it too.
 #[derive(Debug, Clone)]
 pub struct StopHandle(Arc<File>);
+
+/// SIGINT and SIGTERM stay pending until this is dropped; then they are delivered.
+#[derive(Debug)]
+pub struct BlockedSignals {
+    /// The mask of the process before, which its parent chose.
+    before: libc::sigset_t,
+}
+
+impl BlockedSignals {
+    /// Blocks them. Threads must not exist yet: each has its own mask.
+    pub fn block() -> Self {
+        let mut signals = MaybeUninit::uninit();
+        let mut before = MaybeUninit::uninit();
+        // SAFETY: sigemptyset(3) initializes `signals`, and sigprocmask(2) stores the old mask in
+        // `before`; none of them fails with these arguments.
+        unsafe {
+            libc::sigemptyset(signals.as_mut_ptr());
+            for signal in [SIGINT, SIGTERM] {
+                libc::sigaddset(signals.as_mut_ptr(), signal);
+            }
+            libc::sigprocmask(libc::SIG_BLOCK, signals.as_ptr(), before.as_mut_ptr());
+            let before = before.assume_init();
+            Self { before }
+        }
+    }
+}
+
+impl Drop for BlockedSignals {
+    fn drop(&mut self) {
+        // SAFETY: the mask is that of this process before, and no pointer is kept.
+        unsafe {
+            libc::sigprocmask(
+                libc::SIG_SETMASK,
+                &raw const self.before,
+                std::ptr::null_mut(),
+            )
+        };
+    }
+}
 
 /// Whether a descriptor can be written to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -178,7 +178,9 @@ pub(super) fn write_value(json: &mut JsonWriter<'_>, value: &Value<'_>) {
         }),
         Value::List(texts) => {
             json.open_array();
-            texts.iter().for_each(|text| json.text(text));
+            for text in texts {
+                json.text(text);
+            }
             json.close_array();
         }
         Value::Seconds(_)

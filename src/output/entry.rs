@@ -76,16 +76,14 @@ pub fn write_result_fields(report: &Report, defaults: DefaultFields, buffer: &mu
 fn is_omitted(metric: &Metric, value: &Value<'_>, plan: &Plan) -> bool {
     match (metric.path, value) {
         ("address" | "family", _) => plan.ip().is_some(),
-        ("source", _) => true,
+        ("source" | "tls.roots", _) => true,
         ("status_name", Value::Text(name)) => name == Status::Ok.name(),
-        ("error" | "addresses_error", Value::Text(text)) => text.is_empty(),
+        ("error" | "addresses_error" | "tls.verify_error", Value::Text(text)) => text.is_empty(),
         ("tcp.syn_retransmits", Value::Integer(count)) => *count == 0,
         ("tls.how", Value::Text(how)) => how == FactSource::Handshake.name(),
         ("tls.proved", Value::Integer(proved)) => *proved == 1,
         ("tls.client_cert" | "tls.staple", Value::Integer(is_set)) => *is_set == 0,
-        ("tls.verify_error", Value::Text(text)) => text.is_empty(),
         ("tls.faults" | "tls.other_addresses", Value::List(list)) => list.is_empty(),
-        ("tls.roots", _) => true,
         _ => is_long(metric),
     }
 }

@@ -304,14 +304,14 @@ pub const METRICS: [Metric; 72] = [
         "text",
         "negotiated cipher suite, by its IANA name",
         Empty,
-        FromTls(|t| t.words(t.facts.cipher.as_deref()?)),
+        FromTls(|t| t.word(t.facts.cipher.as_deref()?)),
     ),
     row(
         "tls.group",
         "text",
         "key exchange group, such as `X25519`; absent with RSA key exchange",
         Empty,
-        FromTls(|t| t.words(t.facts.group.as_deref()?)),
+        FromTls(|t| t.word(t.facts.group.as_deref()?)),
     ),
     row(
         "tls.alpn",
@@ -374,7 +374,7 @@ pub const METRICS: [Metric; 72] = [
         "text",
         "serial number of the certificate, in hexadecimal",
         Empty,
-        FromTls(|t| t.words(&t.leaf()?.serial)),
+        FromTls(|t| t.word(&t.leaf()?.serial)),
     ),
     row(
         "tls.sha256",
@@ -395,14 +395,14 @@ pub const METRICS: [Metric; 72] = [
         "text",
         "public key of the certificate, such as `RSA-2048`, `ECDSA-P256` or `Ed25519`",
         Empty,
-        FromTls(|t| t.words(&t.leaf()?.key)),
+        FromTls(|t| t.word(&t.leaf()?.key)),
     ),
     row(
         "tls.signature",
         "text",
         "signature algorithm of the certificate, such as `sha256WithRSAEncryption`",
         Empty,
-        FromTls(|t| t.words(&t.leaf()?.signature)),
+        FromTls(|t| t.word(&t.leaf()?.signature)),
     ),
     row(
         "tls.not_before",

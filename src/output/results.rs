@@ -17,6 +17,8 @@ const CHUNK: usize = 64 * 1024;
 pub struct ResultStore {
     stored: Vec<StoredResult>,
     chunks: Vec<Vec<u8>>,
+    /// What was stored last: at the end of a run, thousands of targets in turn have one result.
+    last: Option<ByteRange>,
     /// Reused buffer for the result that is being formatted.
     scratch: Vec<u8>,
 }
@@ -42,6 +44,7 @@ impl ResultStore {
         Self {
             stored: vec![StoredResult::Missing; targets],
             chunks: Vec::new(),
+            last: None,
             scratch: Vec::new(),
         }
     }
@@ -72,7 +75,11 @@ impl ResultStore {
     pub fn store_bytes(&mut self, number: u32, append: impl FnOnce(&mut Vec<u8>)) {
         self.scratch.clear();
         append(&mut self.scratch);
-        if let Some(range) = self.store_scratch() {
+        let repeated = |range: &ByteRange| self.range(*range) == Some(&self.scratch[..]);
+        if !self.last.as_ref().is_some_and(repeated) {
+            self.last = self.store_scratch();
+        }
+        if let Some(range) = self.last {
             self.put(number, StoredResult::Bytes(range));
         }
     }
@@ -101,6 +108,10 @@ impl ResultStore {
         let StoredResult::Bytes(range) = self.stored.get(number as usize)? else {
             return None;
         };
+        self.range(*range)
+    }
+
+    fn range(&self, range: ByteRange) -> Option<&[u8]> {
         let start = range.start as usize;
         self.chunks
             .get(range.chunk as usize)?
@@ -179,5 +190,18 @@ mod tests {
                 assert_eq!(String::from_utf8(stored), String::from_utf8(direct));
             }
         }
+    }
+
+    /// At the end of a run, thousands of targets in turn have one result.
+    #[test]
+    fn equal_results_in_turn_are_stored_once() {
+        let plans: Vec<_> = (0..1000).map(|index| plan(index, "mx1", None)).collect();
+        let mut store = ResultStore::new(plans.len());
+        for plan in &plans {
+            store.store_entry(&down(plan, Status::NotTried), DefaultFields::Include);
+        }
+        let stored: usize = store.chunks.iter().map(Vec::len).sum();
+        assert_eq!(Some(stored), store.bytes(0).map(<[u8]>::len));
+        assert_eq!(store.bytes(0), store.bytes(999));
     }
 }

@@ -1,13 +1,16 @@
 //! The text table of a batch: a line per target, failures first.
 
-use std::fmt::Write;
+use std::io;
+use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::failure::Status;
+use crate::failure::{Failure, Status};
+use crate::output::certificate;
 use crate::output::metrics;
 use crate::output::metrics::{Metric, Value};
 use crate::output::text::{BAD, ColorMode, GOOD, UNSURE, colored, milliseconds};
+use crate::output::tls::TlsReport;
 use crate::plan::Plan;
 use crate::report::{Report, RoundTrip};
 
@@ -21,7 +24,24 @@ struct TableRow {
     connect: Option<Duration>,
     rtt: Option<Duration>,
     syn_retransmits: Option<u32>,
-    note: Box<str>,
+    note: Note,
+}
+
+/// The reason of a failure, which many rows may share, otherwise what is said of the certificate or
+/// the response.
+#[derive(Debug, Clone)]
+enum Note {
+    Failure(Arc<Failure>),
+    Response(Box<str>),
+}
+
+impl Note {
+    fn text(&self) -> &str {
+        match self {
+            Self::Failure(failure) => &failure.text,
+            Self::Response(text) => text,
+        }
+    }
 }
 
 /// The most characters of a response in a row.
@@ -40,41 +60,42 @@ impl ResultTable {
         }
     }
 
-    /// The text: a heading, the targets that are down, unknown and up, in this order, and the
-    /// summary line.
-    pub fn text(&self, plans: &[Arc<Plan>], summary: &str, colors: ColorMode) -> String {
+    /// Writes a heading, the targets that are down, unknown and up, in this order, and the summary
+    /// line.
+    ///
+    /// # Errors
+    /// Errors of the writer.
+    pub fn write(
+        &self,
+        plans: &[Arc<Plan>],
+        summary: &str,
+        colors: ColorMode,
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
         let mut rows: Vec<_> = plans
             .iter()
             .filter_map(|plan| Some((plan, self.row(plan)?)))
             .collect();
         rows.sort_by_key(|(_, row)| row.rank());
-        let mut text = String::new();
-        let targets: Vec<_> = rows.iter().map(|(plan, _)| target(plan)).collect();
-        let width = targets
-            .iter()
-            .map(String::len)
-            .max()
-            .unwrap_or(0)
-            .max("TARGET".len());
+        let widths = rows.iter().map(|(plan, _)| target(plan).len());
+        let width = widths.max().unwrap_or(0).max("TARGET".len());
         if !rows.is_empty() {
-            let heading = format!(
+            writeln!(
+                out,
                 "{:<STATUS_WIDTH$}  {:<width$}  {:>11}  {:>11}  LOST  WHY",
                 "STATUS", "TARGET", "CONNECT", "RTT"
-            );
-            // Writing to a String cannot fail.
-            let _ = writeln!(text, "{heading}");
+            )?;
         }
-        for ((plan, row), target) in rows.iter().zip(&targets) {
+        for (plan, row) in rows {
             let status = colored(
                 colors,
                 row.style(),
                 &format!("{:<STATUS_WIDTH$}", row.status.name()),
             );
-            let line = format!("{status}  {target:<width$}  {}", row.cells(plan));
-            let _ = writeln!(text, "{}", line.trim_end());
+            let line = format!("{status}  {:<width$}  {}", target(plan), row.cells(plan));
+            writeln!(out, "{}", line.trim_end())?;
         }
-        let _ = writeln!(text, "{summary}");
-        text
+        writeln!(out, "{summary}")
     }
 
     fn row(&self, plan: &Plan) -> Option<&TableRow> {
@@ -102,7 +123,7 @@ impl TableRow {
             connect: connection.and_then(|connection| connection.connect),
             rtt: tcp.and_then(|tcp| tcp.rtt).map(RoundTrip::smoothed),
             syn_retransmits: tcp.map(|tcp| tcp.syn_retransmits),
-            note: note(report).into(),
+            note: note(report),
         }
     }
 
@@ -131,31 +152,39 @@ impl TableRow {
             .map_or_else(String::new, |lost| lost.to_string());
         let (connect, rtt) = (time(self.connect), time(self.rtt));
         let name = plan.meta.as_ref().and_then(|label| label.name.as_deref());
-        let note = match name {
-            Some(name) if self.note.is_empty() => name.to_owned(),
-            Some(name) => format!("{name}: {}", self.note),
-            None => self.note.to_string(),
+        let note = match (name, self.note.text()) {
+            (Some(name), "") => name.to_owned(),
+            (Some(name), note) => format!("{name}: {note}"),
+            (None, note) => note.to_owned(),
         };
         format!("{connect:>11}  {rtt:>11}  {lost:>4}  {note}")
     }
 }
 
-/// The reason of a failure, otherwise the start of the response.
-fn note(report: &Report) -> String {
+/// The reason of a failure, otherwise how long the certificate lasts, otherwise the start of the
+/// response.
+fn note(report: &Report) -> Note {
     if let Some(failure) = &report.failure {
-        return failure.text.clone();
+        return Note::Failure(Arc::clone(failure));
+    }
+    let connection = report.connection.as_ref();
+    let certificate = connection
+        .and_then(|connection| TlsReport::of(report, connection))
+        .and_then(certificate::note);
+    if let Some(note) = certificate {
+        return Note::Response(note.into());
     }
     let metric = metrics::METRICS
         .iter()
         .find(|metric| metric.path == "response.text");
     let Some(Value::Text(text)) = metric.and_then(|metric: &Metric| metric.value(report)) else {
-        return String::new();
+        return Note::Response(Box::default());
     };
     let mut start: String = text.chars().take(RESPONSE_SHOWN).collect();
     if start.len() < text.len() {
         start.push_str(" ...");
     }
-    start
+    Note::Response(start.into())
 }
 
 #[cfg(test)]
@@ -181,7 +210,11 @@ mod tests {
         table.set(&up(&plans[0], b"220 mx1 ESMTP\r\n", 0));
         table.set(&up(&plans[1], &[b'x'; 100], 2));
         table.set(&down(&plans[2], Status::NotTried));
-        let text = table.text(&plans, "the summary", ColorMode::Off);
+        let text = |summary, colors| {
+            let mut text = Vec::new();
+            table.write(&plans, summary, colors, &mut text).unwrap();
+            String::from_utf8(text).unwrap()
+        };
         let expected = [
             "STATUS             TARGET                  CONNECT          RTT  LOST  WHY",
             "resolve_failed     mx4:25/smtp                                         no \"such\" name",
@@ -193,8 +226,8 @@ mod tests {
             ),
             "the summary\n",
         ];
-        assert_eq!(text, expected.join("\n"));
-        let colored = table.text(&plans, "", ColorMode::Ansi);
+        assert_eq!(text("the summary", ColorMode::Off), expected.join("\n"));
+        let colored = text("", ColorMode::Ansi);
         let line = colored.lines().nth(1).unwrap();
         assert!(
             line.starts_with("\u{1b}[1m\u{1b}[31mresolve_failed   \u{1b}[0m  mx4:25"),

@@ -12,6 +12,8 @@ use crate::tls_facts::{CertificateFacts, TlsFacts, TrustJudgement};
 
 /// The most bytes of a text of a certificate; a longer one ends in ` ...`.
 const TEXT_LIMIT: usize = 512;
+/// The most bytes of a text that is short in every usual certificate.
+const WORD_LIMIT: usize = 128;
 /// The most bytes of the sentence about trust.
 const SENTENCE_LIMIT: usize = 1024;
 /// The most names that are published, and the most bytes of all of them.
@@ -54,13 +56,23 @@ impl<'r> TlsReport<'r> {
         Some(Value::Text(self.printable(text, TEXT_LIMIT)))
     }
 
+    /// A text that is short unless the peer made it long, such as a serial number.
+    pub fn word(self, text: &'r str) -> Option<Value<'r>> {
+        Some(Value::Text(self.printable(text, WORD_LIMIT)))
+    }
+
     /// The sentence about trust.
     pub fn verify_error(self) -> Option<Value<'r>> {
         let sentence = &self.judgement()?.error;
         Some(Value::Text(self.printable(sentence, SENTENCE_LIMIT)))
     }
 
-    fn printable<'t>(self, text: &'t str, limit: usize) -> Cow<'t, str> {
+    /// The path of a file, as it is published.
+    pub fn printable_path(self, path: &str) -> Cow<'_, str> {
+        self.printable(path, TEXT_LIMIT)
+    }
+
+    fn printable(self, text: &str, limit: usize) -> Cow<'_, str> {
         let redacted = self.spec.redact_decoded(text);
         match printable(&redacted, limit) {
             Some(escaped) => Cow::Owned(escaped),
@@ -98,30 +110,22 @@ impl<'r> TlsReport<'r> {
         (omitted > 0).then_some(Value::Integer(omitted as u64))
     }
 
-    /// The seconds until a certificate has expired: 0 in its last second, negative after it.
-    fn seconds_left(self, certificate: &CertificateFacts) -> Option<i64> {
-        let at = self.judgement()?.at;
-        Some(certificate.not_after.saturating_sub(at))
-    }
-
     /// The time until the certificate expires.
     pub fn days_left(self) -> Option<Value<'r>> {
-        self.seconds_left(self.leaf()?).map(Value::Days)
+        let left = self.leaf()?.seconds_left(self.judgement()?.at);
+        Some(Value::Days(left))
     }
 
-    /// The part of the lifetime that is left: 1 before it begins, 0 after it has ended.
+    /// The part of the lifetime that is left.
     pub fn lifetime_left(self) -> Option<Value<'r>> {
-        let leaf = self.leaf()?;
-        let lifetime = i128::from(leaf.not_after) - i128::from(leaf.not_before);
-        let left = i128::from(leaf.not_after) - i128::from(self.judgement()?.at);
-        Some(Value::Ratio(part(left, lifetime)))
+        let left = self.leaf()?.lifetime_left(self.judgement()?.at);
+        Some(Value::Ratio(left))
     }
 
     /// The time until the first certificate of the chain expires.
     pub fn chain_days_left(self) -> Option<Value<'r>> {
-        let readable = self.facts.chain.iter().filter(|one| is_readable(one));
-        let first = readable.min_by_key(|one| one.not_after)?;
-        self.seconds_left(first).map(Value::Days)
+        let left = self.facts.chain_seconds_left(self.judgement()?.at);
+        left.map(Value::Days)
     }
 
     /// The certificates that fit.
@@ -152,7 +156,9 @@ impl<'r> TlsReport<'r> {
                 json.key(key);
                 json.text(&self.printable(text, TEXT_LIMIT));
             }
-            let left = self.seconds_left(certificate).map(Value::Days);
+            let judgement = self.judgement();
+            let left = judgement.map(|judgement| certificate.seconds_left(judgement.at));
+            let left = left.map(Value::Days);
             let not_after = Some(Value::Signed(certificate.not_after));
             for (key, value) in [("not_after", not_after), ("days_left", left)] {
                 if let Some(value) = value {
@@ -161,7 +167,7 @@ impl<'r> TlsReport<'r> {
                 }
             }
             json.key("key");
-            json.text(&self.printable(&certificate.key, TEXT_LIMIT));
+            json.text(&self.printable(&certificate.key, WORD_LIMIT));
         }
         json.key("sha256");
         json.text(&hex(&certificate.sha256));
@@ -218,20 +224,17 @@ pub fn other_addresses(report: &Report) -> Option<Value<'_>> {
 }
 
 /// A text of this program.
-#[expect(clippy::unnecessary_wraps, reason = "the value of a getter")]
 pub fn text(text: &'static str) -> Option<Value<'static>> {
     Some(Value::Text(text.into()))
 }
 
 /// 1 or 0.
-#[expect(clippy::unnecessary_wraps, reason = "the value of a getter")]
 #[expect(clippy::fn_params_excessive_bools, reason = "it is what is published")]
 pub fn flag(is_set: bool) -> Option<Value<'static>> {
     Some(Value::Integer(is_set.into()))
 }
 
 /// A digest in hexadecimal.
-#[expect(clippy::unnecessary_wraps, reason = "the value of a getter")]
 pub fn digest(digest: &[u8; 32]) -> Option<Value<'static>> {
     Some(Value::Text(hex(digest).into()))
 }
@@ -245,21 +248,8 @@ fn hex(digest: &[u8; 32]) -> String {
 }
 
 /// A digest in base64 (RFC 4648, section 4), as `--pin-sha256` reads it.
-#[expect(clippy::unnecessary_wraps, reason = "the value of a getter")]
 pub fn pin(digest: &[u8; 32]) -> Option<Value<'static>> {
     Some(Value::Text(base64(digest).into()))
-}
-
-/// The part that a time is of another one, from 0 to 1; 0 of nothing.
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "it is published with six places"
-)]
-fn part(left: i128, whole: i128) -> f64 {
-    if left <= 0 || whole <= 0 {
-        return 0.0;
-    }
-    (left as f64 / whole as f64).min(1.0)
 }
 
 fn base64(bytes: &[u8]) -> String {
@@ -304,3 +294,6 @@ fn printable(text: &str, limit: usize) -> Option<String> {
     }
     Some(out)
 }
+
+#[cfg(test)]
+mod tests;

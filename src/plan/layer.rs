@@ -48,6 +48,9 @@ pub struct Inspection {
     pub decides: bool,
 }
 
+/// The most received bytes that a layer holds for one connection.
+pub const MAX_HELD: usize = 256 * 1024;
+
 /// A layer on one connection.
 pub trait LayerConnection {
     /// Whether the handshake has not completed yet.
@@ -86,6 +89,12 @@ pub trait LayerConnection {
 
     /// Appends the bytes that must be sent to the peer since the last call.
     fn take_output(&mut self, wire: &mut Vec<u8>);
+
+    /// How many received bytes it holds: an incomplete message of the handshake, or certificates.
+    /// At most [`MAX_HELD`]; the memory of a run is limited.
+    fn held(&self) -> usize {
+        0
+    }
 
     /// What is known of the peer so far; also after a failure. Asked when the handshake completes,
     /// after an error, [`PeerHalf::Closed`] or [`PeerHalf::Done`], and when the time is over.

@@ -76,7 +76,7 @@ pub fn batch(
     let resolver = probe.resolver;
     let specs = SpecCache::new(config, probe)?;
     let limit = config.target_limit(max_targets)?;
-    let is_late = || is_late(bounds.deadline);
+    let is_late = |targets| is_late(bounds.probing_time(targets));
     let mut list = TargetList::new(specs, limit, on_error, &is_late);
     sources::add(&mut list, config, &targets, &groups, || {
         input(bounds.deadline)

@@ -89,6 +89,20 @@ fn with_starttls(
     })
 }
 
+/// The errors of a service that each use of it has, whatever the target.
+pub fn service_errors(overrides: &Overrides) -> Vec<SettingsError> {
+    let max_bytes = overrides.max_bytes;
+    let max_bytes = max_bytes.unwrap_or_else(|| ProbeSpec::default().max_bytes);
+    match compile(overrides, None) {
+        Ok(dialogue) => {
+            let excess = cost::reject_work(&dialogue.steps, max_bytes).err();
+            let error = excess.map(|excess| excess_error(excess, overrides));
+            error.into_iter().collect()
+        }
+        Err(errors) => errors,
+    }
+}
+
 /// The error of a probe that may cost too much, where the option or the dialogue was written.
 fn excess_error(Excess { option, message }: Excess, overrides: &Overrides) -> SettingsError {
     let steps = overrides.steps.as_deref().unwrap_or_default();

@@ -38,17 +38,24 @@ impl Excess {
 /// # Errors
 /// The first excess.
 pub fn reject_excess(spec: &ProbeSpec) -> Result<(), Excess> {
-    for (number, step) in (1..).zip(&spec.steps) {
-        if let Step::Expect(expect) = step {
-            reject_work(number, expect, spec.max_bytes)?;
-        }
-    }
+    reject_work(&spec.steps, spec.max_bytes)?;
     reject_held_bytes(spec)?;
     reject_sends(spec)?;
     reject_long_silence(spec)
 }
 
-fn reject_work(number: usize, expect: &Expect, max_bytes: usize) -> Result<(), Excess> {
+/// Refuses steps whose patterns may cost too much computing time, with this bound of received bytes.
+///
+/// # Errors
+/// The first excess.
+pub fn reject_work(steps: &[Step], max_bytes: usize) -> Result<(), Excess> {
+    (1..).zip(steps).try_for_each(|(number, step)| match step {
+        Step::Expect(expect) => reject_work_of_step(number, expect, max_bytes),
+        _ => Ok(()),
+    })
+}
+
+fn reject_work_of_step(number: usize, expect: &Expect, max_bytes: usize) -> Result<(), Excess> {
     let per_byte: usize = expect.compared().map(Pattern::cost).sum();
     if per_byte > MAX_WORK_PER_BYTE {
         let message = format!(

@@ -48,7 +48,7 @@ pub fn dialogue(
         layer,
         charset,
         line_ends,
-        secrets: secrets(overrides),
+        secrets: overrides.secrets.as_deref().unwrap_or_default(),
         port: overrides.port,
         sni: overrides.tls.as_ref().and_then(|tls| tls.sni.as_deref()),
         captures: Vec::new(),
@@ -99,27 +99,12 @@ pub fn located(steps: &[StepSpec]) -> Option<&Located> {
     })
 }
 
-/// The secrets of the service that the steps or the quit are from. Each text of a service has all
-/// of them.
-fn secrets(overrides: &Overrides) -> &[(String, Secret)] {
-    let steps = overrides.steps.as_deref().unwrap_or_default();
-    let sends = steps.iter().filter_map(|step| match step {
-        StepSpec::Send(send) => Some(send),
-        StepSpec::Expect(_) | StepSpec::Silence(_) | StepSpec::StartTls => None,
-    });
-    sends
-        .chain(&overrides.quit)
-        .map(SendSpec::secrets)
-        .find(|secrets| !secrets.is_empty())
-        .unwrap_or_default()
-}
-
 struct Compiler<'w> {
     /// The layer that a step starts.
     layer: Option<&'w SharedLayer>,
     charset: Charset,
     line_ends: LineEnds,
-    /// Those of the service that the steps or the quit are from.
+    /// Those of the service.
     secrets: &'w [(String, Secret)],
     /// The port of targets without one.
     port: Option<Port>,
@@ -357,9 +342,21 @@ impl<'w> Compiler<'w> {
                 }
                 None => TargetPart::Host,
             },
+            _ if self.is_secret(name) => {
+                return Err(format!(
+                    "the secret `{name}` can be sent only by the steps and the `quit` of its service: write this text into the service"
+                ));
+            }
             _ => return Err(unknown_reference(name)),
         };
         Ok(Piece::Target(part))
+    }
+}
+
+impl Compiler<'_> {
+    /// Whether the service has a secret of this name.
+    fn is_secret(&self, name: &str) -> bool {
+        self.secrets.iter().any(|(known, _)| known == name)
     }
 }
 

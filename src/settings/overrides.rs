@@ -10,7 +10,7 @@ use crate::plan::{AddressSelection, Close, Expected, Family};
 use crate::settings::error::Located;
 use crate::settings::option_table::{located, option_table, text};
 use crate::settings::parse;
-use crate::settings::step_spec::{LineEnds, SendSpec, StepSpec};
+use crate::settings::step_spec::{LineEnds, Secrets, SendSpec, StepSpec};
 use crate::settings::tls_overrides::{Spoken, TlsOverrides};
 
 option_table! {
@@ -60,6 +60,8 @@ option_table! {
         quit: SendSpec;
         /// Whether sent texts end in CR LF.
         line_ends: LineEnds;
+        /// The secrets of the service, which only the service's own texts can send.
+        secrets: Secrets;
     }
 }
 

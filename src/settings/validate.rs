@@ -6,9 +6,8 @@ use std::time::Duration;
 
 use crate::address::Target;
 use crate::settings::batch::{self, SpecCache};
-use crate::settings::build::{in_target, plan};
+use crate::settings::build::{in_target, plan, service_errors};
 use crate::settings::config::Configuration;
-use crate::settings::dialogue::dialogue;
 use crate::settings::error::SettingsError;
 use crate::settings::overrides::Overrides;
 use crate::settings::request::ProbeRequest;
@@ -27,7 +26,7 @@ pub fn errors(config: &Configuration, is_late: impl Fn(Duration) -> bool) -> Vec
     for service in std::iter::once(None).chain(services.map(Some)) {
         let merged = starttls::merged(Overrides::default(), service, config.defaults.clone());
         match merged {
-            Ok(merged) => errors.extend(dialogue(&merged, None).err().into_iter().flatten()),
+            Ok(merged) => errors.extend(service_errors(&merged)),
             Err(error) => errors.push(error),
         }
     }

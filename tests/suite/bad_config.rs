@@ -230,6 +230,15 @@ fn invalid_services_are_refused() {
             "steps = [{ expect = \"a\", at_close_regex = \"b\" }, { expect = \"c\" }]",
             "2: services.x.steps[1].at_close_regex: is allowed only in the last step",
         ),
+        // What is compared only at the end of an answer counts for the bounds like all else.
+        (
+            "max_bytes = 262144\nsteps = [{ expect = \"a\", at_close_regex = \"(?:a+b?){300}\" }]",
+            "2: services.x.max_bytes: 262144 bytes are too many for step 1, whose patterns have 1807 states",
+        ),
+        (
+            "max_bytes = 262144\nsteps = [{ expect = \"a\", at_timeout_regex = \"(?:a+b?){300}\" }]",
+            "2: services.x.max_bytes: 262144 bytes are too many for step 1, whose patterns have 1807 states",
+        ),
         (
             "steps = [{ expect = \"a\", at_timeout_regex = \"(\" }]",
             "2: services.x.steps[1].at_timeout_regex: `(` is not a valid regular expression",

@@ -493,6 +493,119 @@ fn messages_of_the_layer_have_the_time_at_which_they_came() {
     }
 }
 
+/// What layers hold counts as received data, of which a run holds at most 64 MiB.
+#[test]
+fn endless_handshakes_do_not_use_all_memory() {
+    const PEERS: usize = 300;
+    const SENT: usize = 128 * 1024;
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port().to_string();
+    let peers = std::thread::spawn(move || {
+        let mut open = Vec::new();
+        for _ in 0..PEERS {
+            let (mut stream, _) = listener.accept().unwrap();
+            stream.write_all(&[b'x'; SENT]).unwrap();
+            open.push(stream);
+        }
+        open
+    });
+    let spec = ProbeSpec {
+        timeout: Duration::from_secs(3),
+        ..layered(Vec::new())
+    };
+    let target = Target::from_arguments("127.0.0.1", Some(&port), None).unwrap();
+    let plan = Arc::new(Plan::new(spec, target));
+    let mut collected = Collected::default();
+    let limits = Limits {
+        deadline: Some(Duration::from_secs(4)),
+        ..Limits::in_flight(NonZeroUsize::new(PEERS).unwrap())
+    };
+    engine::run(
+        &mut List::new(vec![plan; PEERS]),
+        &mut collected,
+        &Policy::allow_all(),
+        &limits,
+        ResolverKind::default(),
+    )
+    .unwrap();
+    drop(peers.join().unwrap());
+    assert_eq!(collected.reports.len(), PEERS);
+    let of = |status| {
+        let reports = collected.reports.iter();
+        reports.filter(|report| report.status() == status).count()
+    };
+    let (failed, unknown) = (
+        of(Status::TlsFailed),
+        of(Status::LocalError) + of(Status::NotTried),
+    );
+    assert_eq!(failed + unknown, PEERS);
+    assert!(
+        failed >= 40 && unknown >= 20,
+        "{failed} failed, {unknown} unknown"
+    );
+}
+
+/// With one connection per address the next one waits until the one before it is closed.
+#[test]
+fn inspections_keep_the_limits_of_the_run() {
+    let toy = toy::Toy {
+        asks: vec![toy::Asks::default(); 3],
+        ..toy::Toy::default()
+    };
+    let spec = ProbeSpec {
+        layer: Some(toy.shared()),
+        ..layered(Vec::new())
+    };
+    let open = Arc::new(AtomicUsize::new(0));
+    let most = Arc::new(AtomicUsize::new(0));
+    let (now_open, most_open) = (Arc::clone(&open), Arc::clone(&most));
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port().to_string();
+    let peers = std::thread::spawn(move || {
+        let serve = |mut stream: TcpStream, now_open: Arc<AtomicUsize>| {
+            stream.write_all(b"ENOUGH\n").unwrap();
+            let _ = stream.read_to_end(&mut Vec::new());
+            now_open.fetch_sub(1, Ordering::SeqCst);
+        };
+        let mut threads = Vec::new();
+        for _ in 0..4 * 2 {
+            let (stream, _) = listener.accept().unwrap();
+            let number = now_open.fetch_add(1, Ordering::SeqCst) + 1;
+            most_open.fetch_max(number, Ordering::SeqCst);
+            let now_open = Arc::clone(&now_open);
+            threads.push(std::thread::spawn(move || serve(stream, now_open)));
+        }
+        for thread in threads {
+            thread.join().unwrap();
+        }
+    });
+    let target = Target::from_arguments("127.0.0.1", Some(&port), None).unwrap();
+    let plan = Arc::new(Plan::new(spec, target));
+    let mut collected = Collected::default();
+    let limits = Limits {
+        per_address: Some(NonZeroUsize::MIN),
+        rate: std::num::NonZeroU32::new(20),
+        ..Limits::in_flight(NonZeroUsize::new(2).unwrap())
+    };
+    let start = std::time::Instant::now();
+    engine::run(
+        &mut List::new(vec![plan; 2]),
+        &mut collected,
+        &Policy::allow_all(),
+        &limits,
+        ResolverKind::default(),
+    )
+    .unwrap();
+    peers.join().unwrap();
+    assert!(collected.reports.iter().all(Report::is_up));
+    assert!(
+        start.elapsed() >= Duration::from_millis(7 * 50),
+        "20 a second"
+    );
+    // The peer may see a close after the next connect.
+    assert!(most.load(Ordering::SeqCst) <= 2);
+}
+
 /// A server that looks whether more was sent than one command takes the end of the layer for a lost
 /// connection.
 #[test]

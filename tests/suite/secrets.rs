@@ -596,15 +596,26 @@ fn only_the_steps_of_a_service_send_its_secrets() {
     for option in ["--send", "--quit"] {
         let words = ["check", "127.0.0.1", "-s", "a", option, "${p}"];
         let ran = config.run(&words);
-        ran.refuses(&format!("{option}: no earlier step captures `p`"));
+        ran.refuses(&format!(
+            "{option}: the secret `p` can be sent only by the steps and the `quit` of its service"
+        ));
     }
+    // Another service has no such secret.
+    config
+        .run(&["check", "127.0.0.1", "-s", "ssh", "--send", "${p}"])
+        .refuses("--send: no earlier step captures `p`");
     let line = format!("127.0.0.1:{port}/a");
     config
         .run(&["batch", &line, "--send", "${p}"])
-        .refuses("no earlier step captures `p`");
+        .refuses("--send: no earlier step captures `p`");
+    config
+        .run(&["batch", &line, "-s", "a", "--send", "${p}"])
+        .refuses(
+            "--send: the secret `p` can be sent only by the steps and the `quit` of its service",
+        );
     config.beside("config.toml", service + &target, 0o640);
     config
         .run(&["batch"])
-        .refuses("targets[1].steps[1].send: no earlier step captures `p`");
+        .refuses("targets[1].steps[1].send: the secret `p` can be sent only by the steps");
     peer.has_no_connection();
 }

@@ -70,11 +70,12 @@ impl<'b> BatchSink<'b> {
 
     /// Reports this failure for every target without a report, so that each target has one.
     pub fn complete(&mut self, failure: &Failure) {
+        let failure = Arc::new(failure.clone());
         for plan in &self.batch.plans {
             if self.reported.get(plan.index as usize) == Some(&false) {
                 self.deliver(Report::without_connection(
                     Arc::clone(plan),
-                    failure.clone(),
+                    Arc::clone(&failure),
                     Duration::ZERO,
                 ));
             }
@@ -111,13 +112,21 @@ impl<'b> BatchSink<'b> {
         })
     }
 
-    /// The table with this summary line, with `-o text`. Erases the progress bar.
-    pub fn table(&mut self, summary: &str, colors: ColorMode) -> String {
+    /// Writes the table with this summary line, with `-o text`. Erases the progress bar.
+    ///
+    /// # Errors
+    /// Errors of the writer.
+    pub fn write_table(
+        &mut self,
+        summary: &str,
+        colors: ColorMode,
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
         let Mode::Table(table, progress) = &mut self.mode else {
-            return String::new();
+            return Ok(());
         };
         *progress = None;
-        table.text(&self.batch.plans, summary, colors)
+        table.write(&self.batch.plans, summary, colors, out)
     }
 
     /// Prints the buffered lines, with `-o ndjson`.

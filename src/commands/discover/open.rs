@@ -11,7 +11,7 @@ use crate::output::lld;
 use crate::plan::Plan;
 use crate::policy::Policy;
 use crate::report::Report;
-use crate::settings::config::{ConfigParts, Configuration};
+use crate::settings::config::Configuration;
 use crate::settings::discover::{Candidates, OpenRequest};
 use crate::settings::{SettingsError, discover};
 use crate::source::{Shuffled, random_seed};
@@ -23,11 +23,10 @@ use crate::source::{Shuffled, random_seed};
 /// delete the items of a port that is missing in the rows.
 pub fn rows(
     request: &OpenRequest,
-    config: Option<&str>,
+    config: &Configuration,
     policy: &Policy,
 ) -> Result<String, SettingsError> {
-    let config = Configuration::load(config, ConfigParts::Services)?;
-    let candidates = discover::open(request, &config)?;
+    let candidates = discover::open(request, config)?;
     Ok(lld::line(accepting(&candidates, policy)?))
 }
 
@@ -78,12 +77,18 @@ struct PortStates {
 impl Sink for PortStates {
     fn deliver(&mut self, report: Report) {
         if let Some(slot) = self.accepting.get_mut(report.plan.index as usize) {
-            *slot = Some(report.is_up());
+            *slot = Some(accepts(&report));
         }
         if self.undetermined.is_none() {
             self.undetermined = undetermined(&report);
         }
     }
+}
+
+/// Whether the port accepts connections. One whose certificate is not trusted does: its row would
+/// be deleted with its items on the day on which the certificate expires.
+fn accepts(report: &Report) -> bool {
+    report.is_up() || report.status() == Status::TlsUntrusted
 }
 
 /// Why a report does not contain the state of its port; `None` if it does.

@@ -4,7 +4,7 @@
 use std::time::Instant;
 
 use crate::engine::event_loop::EventLoop;
-use crate::engine::event_loop::connection::{AfterOutput, Connection, Output};
+use crate::engine::event_loop::connection::{AfterOutput, Output};
 use crate::engine::index::{ConnId, SessionId};
 use crate::engine::session::action::{AttemptId, Event, PeerRefusal};
 use crate::engine::sink::Observed;
@@ -62,13 +62,13 @@ impl EventLoop<'_, '_> {
         let Some(layer) = &mut output.layer else {
             return;
         };
-        let before = Stage::of(layer.as_ref());
+        let before = LayerStage::of(layer.as_ref());
         let mut plain = Vec::new();
         let result = layer.read(wire, &mut plain);
-        let after = Stage::of(layer.as_ref());
+        let after = LayerStage::of(layer.as_ref());
         // Also after an error: the peer is sent the reason (an alert in TLS).
         layer.take_output(&mut output.bytes);
-        let is_secured = before == Stage::Handshaking && after != before;
+        let is_secured = before == LayerStage::Handshaking && after != before;
         let facts = if is_secured || result != Ok(PeerHalf::Open) {
             layer.facts()
         } else {
@@ -84,16 +84,22 @@ impl EventLoop<'_, '_> {
         }
         if is_secured {
             let refusal = match after {
-                Stage::MayBeRefused => PeerRefusal::Possible,
-                Stage::Handshaking | Stage::Secured => PeerRefusal::Excluded,
+                LayerStage::MayBeRefused => PeerRefusal::Possible,
+                LayerStage::Handshaking | LayerStage::Secured => PeerRefusal::Excluded,
             };
             self.deliver_layered(connection, Event::Secured(attempt, refusal), now);
-        } else if before == Stage::MayBeRefused && after == Stage::Secured && result.is_ok() {
+        } else if before == LayerStage::MayBeRefused
+            && after == LayerStage::Secured
+            && result.is_ok()
+        {
             self.deliver_layered(connection, Event::Accepted(attempt), now);
         }
         // What a peer sent before it refused us is no answer.
-        let is_refused = before == Stage::MayBeRefused || after == Stage::MayBeRefused;
-        if !plain.is_empty() && !(is_refused && result.is_err()) {
+        let was_uncertain = before == LayerStage::MayBeRefused || after == LayerStage::MayBeRefused;
+        if was_uncertain && result.is_err() {
+            plain.clear();
+        }
+        if !plain.is_empty() {
             self.deliver_layered(connection, Event::Received(attempt, &plain), now);
         }
         // The error says more than a failure to send the reason for it.
@@ -128,8 +134,9 @@ impl EventLoop<'_, '_> {
         // A failure of this machine says nothing about the peer.
         let is_by_peer = |lost: &Failure| lost.status == Status::Reset;
         let asks = lost.as_ref().is_none_or(is_by_peer);
-        let end = layer_of(open)
-            .filter(|layer| Stage::of(*layer) != Stage::Secured)
+        let end = open
+            .layer_mut()
+            .filter(|layer| LayerStage::of(*layer) != LayerStage::Secured)
             .map(|layer| {
                 let result = if asks {
                     layer.peer_closed()
@@ -166,7 +173,7 @@ impl EventLoop<'_, '_> {
                 continue;
             };
             let (_, attempt) = open.owner();
-            let Some(layer) = layer_of(open).filter(|layer| layer.is_handshaking()) else {
+            let Some(layer) = open.layer_mut().filter(|layer| layer.is_handshaking()) else {
                 continue;
             };
             let (facts, progress) = (layer.facts(), layer.progress());
@@ -198,7 +205,7 @@ impl EventLoop<'_, '_> {
             return;
         };
         let (session, attempt) = open.owner();
-        let messages = layer_of(open).map(LayerConnection::take_messages);
+        let messages = open.layer_mut().map(LayerConnection::take_messages);
         let Some(slot) = self.sessions.get(session) else {
             return;
         };
@@ -212,13 +219,13 @@ impl EventLoop<'_, '_> {
 
 /// How far a layer is.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Stage {
+enum LayerStage {
     Handshaking,
     MayBeRefused,
     Secured,
 }
 
-impl Stage {
+impl LayerStage {
     fn of(layer: &dyn LayerConnection) -> Self {
         if layer.is_handshaking() {
             Self::Handshaking
@@ -228,9 +235,4 @@ impl Stage {
             Self::Secured
         }
     }
-}
-
-fn layer_of(connection: &mut Connection) -> Option<&mut (dyn LayerConnection + 'static)> {
-    let output = connection.output.as_deref_mut()?;
-    output.layer.as_deref_mut()
 }

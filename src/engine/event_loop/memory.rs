@@ -11,7 +11,7 @@ use crate::engine::event_loop::unread::UnreadConnections;
 use crate::engine::event_loop::{EventLoop, READ_SIZE};
 use crate::engine::index::{ConnId, SessionId};
 use crate::engine::limits::memory::ReceivedBytes;
-use crate::plan::ProbeSpec;
+use crate::plan::{ProbeSpec, layer};
 
 /// How often connections are checked that wait for memory of other workers.
 const RECHECK_INTERVAL: Duration = Duration::from_millis(5);
@@ -185,9 +185,14 @@ impl EventLoop<'_, '_> {
 
     /// How many bytes this connection holds, and the most that it may ever hold.
     fn held(&self, id: ConnId) -> Option<(usize, usize)> {
-        let (session, attempt) = self.connections.get(id)?.owner();
+        let connection = self.connections.get(id)?;
+        let (session, attempt) = connection.owner();
         let session = &self.sessions.get(session)?.session;
-        Some((session.held(attempt)?, most_held(&session.plan().spec)))
+        let (held, most) = (session.held(attempt)?, most_held(&session.plan().spec));
+        Some(match connection.layer() {
+            Some(layer) => (held + layer.held(), most + layer::MAX_HELD),
+            None => (held, most),
+        })
     }
 }
 

@@ -86,16 +86,19 @@ impl EventLoop<'_, '_> {
             self.report();
         }
         let shared = self.worker.shared;
+        let cause = |bound| (bound, Arc::new(held_back(self.deadline.reason, bound)));
+        let address = cause(shared.address_bound());
+        let lookup = cause(Some(Bound::Lookups));
+        let turn = cause(turn_bound);
         for (plan, waited) in self.pending.drain(|| shared.next_plan(now)) {
-            let bound = match waited {
-                WaitedFor::Address => shared.address_bound(),
-                WaitedFor::Lookup => Some(Bound::Lookups),
-                WaitedFor::Turn => turn_bound,
+            let (bound, failure) = match waited {
+                WaitedFor::Address => &address,
+                WaitedFor::Lookup => &lookup,
+                WaitedFor::Turn => &turn,
             };
-            let failure = held_back(self.deadline.reason, bound);
-            self.sink.deliver(not_started(plan, failure));
+            self.sink.deliver(not_started(plan, Arc::clone(failure)));
             if let Some(bound) = bound {
-                self.sink.held_back(bound);
+                self.sink.held_back(*bound);
             }
         }
     }
@@ -139,9 +142,9 @@ impl EventLoop<'_, '_> {
             .iter()
             .map(|slot| Arc::clone(slot.session.plan()));
         let waiting = self.pending.drain(|| Next::Done).map(|(plan, _)| plan);
+        let failure = Arc::new(Failure::new(Status::LocalError, text));
         for plan in in_flight.chain(waiting) {
-            let failure = Failure::new(Status::LocalError, text.as_str());
-            self.sink.deliver(not_started(plan, failure));
+            self.sink.deliver(not_started(plan, Arc::clone(&failure)));
         }
     }
 }
@@ -182,6 +185,6 @@ fn held_back(reason: &str, bound: Option<Bound>) -> Failure {
     Failure::new(Status::NotTried, text)
 }
 
-fn not_started(plan: Arc<Plan>, failure: Failure) -> Report {
+fn not_started(plan: Arc<Plan>, failure: Arc<Failure>) -> Report {
     Report::without_connection(plan, failure, Duration::ZERO)
 }

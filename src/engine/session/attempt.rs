@@ -549,7 +549,12 @@ impl Attempt {
                     self.close_now(Close::Fin, actions);
                 }
             }
-            _ => {}
+            AttemptState::Waiting(_)
+            | AttemptState::Connecting
+            | AttemptState::Handshaking(_)
+            | AttemptState::Closed(_)
+            | AttemptState::Inspecting(_)
+            | AttemptState::Over(_) => {}
         }
     }
 
@@ -593,7 +598,7 @@ impl Attempt {
                 return self.fail_before_connect(plan, failure, info, now, actions);
             }
             AttemptState::Talking(established) => {
-                let failure = established.lost(plan, failure);
+                let failure = established.lost(plan, &failure);
                 established.finish(plan, Some(failure), self.started, now);
             }
             AttemptState::Handshaking(established) => {

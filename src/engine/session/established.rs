@@ -434,13 +434,14 @@ impl Established {
     }
 
     /// The failure of a dialogue whose connection was lost.
-    pub fn lost(&self, plan: &Plan, failure: Failure) -> Failure {
-        if self.may_be_refused() && failure.status == Status::Reset {
+    pub fn lost(&self, plan: &Plan, failure: &Failure) -> Failure {
+        let is_reset = failure.status == Status::Reset;
+        if is_reset && self.may_be_refused() {
             return messages::not_accepted(&self.layer_prefix(), &failure.text);
         }
         let text = format!("{}{}", self.step_prefix(plan), failure.text);
-        let failure = Failure { text, ..failure };
-        if failure.status == Status::Reset {
+        let failure = Failure { text, ..*failure };
+        if is_reset {
             messages::with_meaning_of_close(plan, &self.dialogue, failure)
         } else {
             failure

@@ -10,7 +10,7 @@
 use std::time::{Duration, Instant};
 
 use crate::engine::session::action::PeerRefusal;
-use crate::report::ConnectionReport;
+use crate::report::{ConnectionReport, RoundTrip};
 use crate::tls_facts::TlsFacts;
 
 /// How long after data, and a round trip, a peer that refuses us has sent its alert.
@@ -54,7 +54,7 @@ impl LayerState {
     /// A layer whose handshake starts now, on this connection.
     pub fn new(report: &ConnectionReport, now: Instant) -> Self {
         let rtt = report.tcp.and_then(|tcp| tcp.rtt);
-        let round_trip = rtt.map(|rtt| rtt.smoothed()).or(report.connect);
+        let round_trip = rtt.map(RoundTrip::smoothed).or(report.connect);
         Self {
             since: now,
             handshake: None,

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use crate::engine::inline_vec::InlineVec;
 use crate::engine::session::action::{Action, Actions, AttemptId};
-use crate::engine::session::attempt::{Attempt, AttemptPhase};
+use crate::engine::session::attempt::{Attempt, AttemptPhase, Silence};
 use crate::failure::{Failure, Status};
 use crate::plan::{AddressSelection, Plan, ProbeSpec};
 use crate::policy::{Decision, Policy};
@@ -82,6 +82,8 @@ struct Try {
     phase: AttemptPhase,
     /// When it becomes late; `None` while it waits for our own limits.
     late_at: Option<Instant>,
+    /// How late the session was with what it had to send, before this attempt.
+    lost_before: Duration,
     judgement: Judgement,
 }
 
@@ -105,6 +107,10 @@ pub(in crate::engine) struct RaceContext<'p> {
     pub now: Instant,
     /// The probe's deadline.
     pub deadline: Instant,
+    /// Whose silence it is that an address did not answer so far.
+    pub silence: Silence,
+    /// How late the session was with what it had to send so far.
+    pub lost: Duration,
 }
 
 /// The state of a race.
@@ -312,6 +318,7 @@ impl AddressRace {
         ));
         self.tries.push(Try {
             phase: AttemptPhase::Queued,
+            lost_before: context.lost,
             ..Try::new(address)
         });
     }
@@ -399,7 +406,8 @@ impl AddressRace {
     }
 
     /// Ends an attempt in favor of another one. It has failed if it was late, unless it had very
-    /// little time, as at the end of a run, or the other connect took as long.
+    /// little time, as at the end of a run, or the other connect took as long. The time that this
+    /// process was late is not time of the address.
     fn end(
         &mut self,
         index: usize,
@@ -413,14 +421,16 @@ impl AddressRace {
         else {
             return;
         };
+        let lost = context.lost.saturating_sub(a_try.lost_before);
         let waited = context.now.saturating_duration_since(attempt.started());
+        let waited = waited.saturating_sub(lost);
         let had_its_time = match a_try.phase {
             AttemptPhase::Connecting => waited >= connect.unwrap_or_default().max(MIN_SILENCE),
             AttemptPhase::Connected => waited >= CONNECTION_ATTEMPT_DELAY,
             AttemptPhase::Queued | AttemptPhase::Blocked | AttemptPhase::Decided => false,
         };
         let is_late = a_try.late_at.is_some_and(|late_at| late_at <= context.now);
-        a_try.judgement = if is_late && had_its_time {
+        a_try.judgement = if is_late && had_its_time && context.silence == Silence::OfPeer {
             Judgement::Verdict
         } else {
             Judgement::Nothing
@@ -510,6 +520,7 @@ impl Try {
             address,
             phase: AttemptPhase::Decided,
             late_at: None,
+            lost_before: Duration::ZERO,
             judgement: Judgement::Verdict,
         }
     }

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::engine::session::action::{Actions, AttemptId};
 use crate::engine::session::attempt::Attempt;
@@ -78,6 +78,11 @@ impl Session {
             plan,
             now,
             deadline: self.deadline(),
+            silence: self.silence(),
+            lost: self
+                .extra
+                .as_ref()
+                .map_or(Duration::ZERO, |extra| extra.lost),
         }
     }
 

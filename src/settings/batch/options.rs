@@ -132,7 +132,17 @@ impl Bounds {
             deadline: DEFAULT_DEADLINE,
         }
     }
+
+    /// The part of the deadline in which a run of so many targets may still probe. The rest is the
+    /// time to report those that were not tried, and to print all results.
+    pub fn probing_time(&self, targets: usize) -> Duration {
+        let targets = u32::try_from(targets).unwrap_or(u32::MAX);
+        self.deadline.saturating_sub(REPORT_TIME * targets)
+    }
 }
+
+/// The time to report and print one target, measured with a million of them in each format.
+const REPORT_TIME: Duration = Duration::from_micros(2);
 
 /// The default deadline of a run: after 3 s, its default timeout, Zabbix discards the value.
 pub const DEFAULT_DEADLINE: Duration = Duration::from_millis(2500);

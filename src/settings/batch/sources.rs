@@ -31,7 +31,7 @@ pub fn configured(
     is_late: impl Fn(Duration) -> bool,
 ) -> Result<Vec<Plan>, SettingsError> {
     let specs = SpecCache::new(config, ProbeRequest::default())?;
-    let is_late = || is_late(DEFAULT_DEADLINE);
+    let is_late = |_| is_late(DEFAULT_DEADLINE);
     let limit = config.target_limit(None)?;
     let mut list = TargetList::new(specs, limit, OnError::Stop, &is_late);
     add_configured(&mut list, config, &non_empty(groups))?;

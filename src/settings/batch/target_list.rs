@@ -38,8 +38,8 @@ pub struct TargetList<'c> {
     /// The most targets.
     pub limit: TargetLimit,
     on_error: OnError,
-    /// Whether the deadline of the run is over.
-    is_late: &'c dyn Fn() -> bool,
+    /// Whether no time is left to probe and report so many targets.
+    is_late: &'c dyn Fn(usize) -> bool,
     drafts: Vec<Draft>,
     /// The locations of targets that were not lines of standard input.
     locations: Vec<(Location, Key)>,
@@ -64,7 +64,7 @@ impl<'c> TargetList<'c> {
         specs: SpecCache<'c>,
         limit: TargetLimit,
         on_error: OnError,
-        is_late: &'c dyn Fn() -> bool,
+        is_late: &'c dyn Fn(usize) -> bool,
     ) -> Self {
         Self {
             specs,
@@ -162,11 +162,17 @@ impl<'c> TargetList<'c> {
         Ok(())
     }
 
-    /// Reading and expanding a list takes time too, and the values are lost if it ends too late.
+    /// Reading and expanding a list takes time too, and the values are lost if the run ends too
+    /// late.
     fn check_deadline(&self) -> Result<(), SettingsError> {
-        if (self.is_late)() {
+        if (self.is_late)(0) {
             return Err(SettingsError::new(
                 "the list of targets was not complete at the deadline of the run: raise --deadline, or write fewer targets",
+            ));
+        }
+        if (self.is_late)(self.drafts.len()) {
+            return Err(SettingsError::new(
+                "the deadline of the run leaves no time to probe and report so many targets: raise --deadline, or write fewer targets",
             ));
         }
         Ok(())

@@ -1,6 +1,8 @@
 //! `[services.NAME]`: a named service. Built-in services and those of the configuration have the
 //! same format.
 
+use std::sync::Arc;
+
 use crate::address::Port;
 use crate::escape::escaped_prefix;
 use crate::os::files::Refusal;
@@ -116,6 +118,7 @@ fn with_secrets(overrides: Overrides, secrets: &Secrets) -> Overrides {
             .steps
             .map(|steps| steps.into_iter().map(step).collect()),
         quit: overrides.quit.map(|quit| quit.with_secrets(secrets)),
+        secrets: Some(Arc::clone(secrets)),
         ..overrides
     }
 }

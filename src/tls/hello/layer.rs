@@ -9,14 +9,18 @@ use crate::escape::escaped_prefix;
 use crate::failure::Status;
 use crate::os::random;
 use crate::plan::layer::{Layer, LayerConnection, LayerError, PeerHalf};
+use crate::tls::alerts;
+use crate::tls::certificate;
 use crate::tls::hello::client_hello::{ClientHello, HelloForm, close_notify};
 use crate::tls::hello::messages::MessageReader;
 use crate::tls::hello::names::{cipher_name, is_post_quantum};
 use crate::tls::hello::server_answer::{AnswerError, ServerAnswer};
 use crate::tls::judge::{self, Evidence};
+use crate::tls::leaf_file;
+use crate::tls::not_tls;
 use crate::tls::options::TlsOptions;
 use crate::tls::records::{RecordReader, Sender};
-use crate::tls::{alerts, certificate, leaf_file, not_tls, roots};
+use crate::tls::roots;
 use crate::tls_facts::{
     CertificateFacts, FactSource, TlsFacts, TlsVersion, TrustJudgement, TrustStore,
 };
@@ -43,7 +47,8 @@ pub enum HelloPurpose {
 }
 
 impl HelloPurpose {
-    fn form(self) -> HelloForm {
+    /// What it sends.
+    pub fn form(self) -> HelloForm {
         match self {
             Self::Facts => HelloForm::UpTo(TlsVersion::Tls12),
             Self::OldFacts => HelloForm::Bare,
@@ -313,7 +318,10 @@ impl HelloConnection {
             return Err(LayerError::failed(cause));
         }
         self.judged = self.judge(&self.certificates)?;
-        self.verdict()?;
+        // Otherwise the handshake has decided.
+        if self.options.legacy {
+            self.verdict()?;
+        }
         Ok(PeerHalf::Done)
     }
 
@@ -390,7 +398,7 @@ impl HelloConnection {
         Ok(Some((judgement, roots.map(|roots| roots.facts()))))
     }
 
-    /// What the answer means if it decides (`--tls-legacy`).
+    /// What the answer means with `--tls-legacy`.
     fn verdict(&self) -> Result<(), LayerError> {
         let options = &self.options;
         if let (Some(version), Some(oldest)) = (self.answer.version, options.min_version) {

@@ -270,6 +270,39 @@ fn a_signal_before_the_list_is_read_ends_the_run() {
     }
 }
 
+/// A signal during the first system call of `main`: strace(1) sends it then.
+#[test]
+fn a_signal_at_the_start_of_main_prints_every_target() {
+    let full = FullBacklog::new();
+    let target = format!("127.0.0.1:{}", full.port());
+    for name in ["TERM", "INT"] {
+        let since = Instant::now();
+        let mut command = Command::new("strace");
+        let output = command
+            .args(["-qq", "-o", "/dev/null", "-e"])
+            .arg(format!("inject=fcntl:signal={name}:when=1"))
+            .args([env!("CARGO_BIN_EXE_zbx-tcp"), "batch", &target])
+            .args(["--timeout", "20", "--deadline", "20"])
+            .output();
+        let Ok(output) = output else {
+            return crate::support::skip("strace is not installed");
+        };
+        let error = String::from_utf8_lossy(&output.stderr);
+        if error.contains("ptrace") {
+            return crate::support::skip(&error);
+        }
+        let document: serde_json::Value =
+            serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{name}: {output:?}"));
+        assert_eq!(
+            status(&document, &target),
+            "not_tried",
+            "{name}: {document}"
+        );
+        assert_eq!(output.status.code(), Some(1), "{name}");
+        assert!(since.elapsed() < Duration::from_secs(5), "{name}");
+    }
+}
+
 /// Whether SIGTERM has a handler (`SigCgt` of proc(5)).
 fn handles_signals(child: &Child) -> bool {
     let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();

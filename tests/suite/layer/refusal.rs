@@ -65,7 +65,8 @@ fn a_peer_that_never_answers_has_not_accepted() {
 
 #[test]
 fn a_peer_that_leaves_has_not_accepted() {
-    let ends: [(fn(&mut TcpStream), &str); 3] = [
+    type End = fn(&mut TcpStream);
+    let ends: [(End, &str); 3] = [
         (
             |stream| stream.shutdown(std::net::Shutdown::Write).unwrap(),
             "the peer closed the connection",

@@ -143,7 +143,7 @@ impl ToyConnection {
         if let Some(messages) = &mut self.messages {
             messages.push(format!("line {line}"));
         }
-        self.last = line.to_owned();
+        line.clone_into(&mut self.last);
         match line {
             "WELCOME" | "WELCOME?" => {
                 self.facts.proved = true;
@@ -234,6 +234,13 @@ impl LayerConnection for ToyConnection {
 
     fn take_output(&mut self, wire: &mut Vec<u8>) {
         wire.append(&mut self.output);
+    }
+
+    fn held(&self) -> usize {
+        match &self.stage {
+            Stage::Handshaking(line) => line.len(),
+            Stage::MayBeRefused | Stage::Secured => 0,
+        }
     }
 
     fn facts(&self) -> Option<Box<TlsFacts>> {

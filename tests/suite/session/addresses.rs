@@ -191,6 +191,51 @@ fn an_address_that_had_little_time_has_not_failed() {
     assert_eq!((report.status(), failed(&report)), (Status::Ok, 0));
 }
 
+/// This process was late: it sent the first SYN 300 ms after it should have, or lacked memory to
+/// read the first dialogue.
+#[test]
+fn an_address_is_not_blamed_for_what_this_process_was_late_with() {
+    let late = |change: fn(&mut Session)| {
+        let mut script = Script::resolved(&THREE[..2], |_| ());
+        change(&mut script.session);
+        script.opened(0);
+        assert_eq!(script.waits(350), "open 1 10.0.0.2");
+        script.opened(1);
+        script.waits(30);
+        script.input(&Input::Connected(1));
+        script.report()
+    };
+    let lost = |session: &mut Session| session.lose(Duration::from_millis(300));
+    for change in [lost, Session::lack_memory] {
+        let report = late(change);
+        assert_eq!(each(&report), ["10.0.0.2 ok"]);
+        assert_eq!((report.address_count, failed(&report)), (2, 0));
+    }
+    let report = late(|session| session.lose(Duration::from_millis(200)));
+    assert_eq!(each(&report), ["10.0.0.1 connect_timeout", "10.0.0.2 ok"]);
+}
+
+/// What was late before an attempt began is no time of its address.
+#[test]
+fn only_lateness_during_an_attempt_excuses_its_address() {
+    let mut script = Script::resolved(&THREE, |_| ());
+    script.session.lose(Duration::from_millis(300));
+    script.opened(0);
+    assert_eq!(script.input(&refused(0)), "close 0, open 1 10.0.0.2");
+    script.opened(1);
+    assert_eq!(script.waits(250), "open 2 10.0.0.3");
+    script.opened(2);
+    script.waits(30);
+    script.input(&Input::Connected(2));
+    let report = script.report();
+    let expected = [
+        "10.0.0.1 refused",
+        "10.0.0.2 connect_timeout",
+        "10.0.0.3 ok",
+    ];
+    assert_eq!(each(&report), expected);
+}
+
 #[test]
 fn families_take_turns() {
     let list = ["2001:db8::1", "2001:db8::2", "10.0.0.1"];
