@@ -37,7 +37,7 @@ const HOSTS: &str = "the addresses and ports that may be probed with this servic
                      the status 14, `denied`; default: all addresses and ports";
 
 /// Every section.
-pub const SECTIONS: [Section; 10] = [
+pub const SECTIONS: [Section; 11] = [
     Section {
         title: "Options, in [defaults], [services.NAME] and [[targets]]",
         frame: "[defaults]\n@\n",
@@ -127,6 +127,11 @@ pub const SECTIONS: [Section; 10] = [
                 "\"The tills\"",
                 "description in `zbx-tcp services`",
             ),
+            (
+                "extends",
+                "\"smtp\"",
+                "the built-in service whose options this one has, except those that it sets itself",
+            ),
             ("port", "2529", "default port"),
             (
                 "hosts",
@@ -202,6 +207,16 @@ pub const SECTIONS: [Section; 10] = [
         ],
     },
     Section {
+        title: "A step that starts TLS, after the server has agreed in plain text",
+        frame: "[services.mine]\nsteps = [{ send = \"STARTTLS\" }, { expect_regex = '\\A220[^\\n]*\\n' }, { @ }]\n",
+        keys: &[(
+            "starttls",
+            "true",
+            "do the TLS handshake; the steps after this one are encrypted. The step before it must match the \
+             whole answer: further bytes are an injection",
+        )],
+    },
+    Section {
         title: "Additional keys of a step that expects data",
         frame: "[services.mine]\nsteps = [{ expect = \"ok\", @ }]\n",
         keys: &[
@@ -219,6 +234,11 @@ pub const SECTIONS: [Section; 10] = [
                 "reject_hex",
                 "\"ff\"",
                 "fail if these bytes are received; a text or a list",
+            ),
+            (
+                "otherwise",
+                "[{ regex = '\\A250 [^\\n]*\\n', status = \"tls_refused\" }]",
+                "like `reject`, but counts only if the expected answer can no longer match or arrive",
             ),
             (
                 "min_bytes",
@@ -263,13 +283,26 @@ pub const SECTIONS: [Section; 10] = [
         ],
     },
     Section {
-        title: "A pattern of reject, as a table",
+        title: "A pattern of reject or otherwise, as a table",
         frame: "[services.mine]\nsteps = [{ expect = \"ok\", reject = [{ text = \"busy\", @ }] }]\n",
-        keys: &[(
-            "reason",
-            "\"the till is busy\"",
-            "text for the error message if the pattern matches; requires `text`, `prefix`, `regex` or `hex`",
-        )],
+        keys: &[
+            (
+                "reason",
+                "\"the till is busy\"",
+                "text for the error message if the pattern matches; requires `text`, `prefix`, `regex` or `hex`",
+            ),
+            (
+                "status",
+                "\"tls_refused\"",
+                "`rejected` (default), or `tls_refused` if the server does not offer TLS or refuses it",
+            ),
+            (
+                "quit",
+                "'BYE\\n'",
+                "sent before closing, instead of the `quit` of the service",
+            ),
+            ("quit_hex", "\"00 00 00 03\"", "the same in hex"),
+        ],
     },
     Section {
         title: "[[targets]]",
