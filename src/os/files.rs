@@ -59,6 +59,29 @@ pub fn read_trusted(path: &Path, limit: u64) -> Result<(Vec<u8>, Metadata), Refu
     Ok((read_bounded(file, limit)?, metadata))
 }
 
+/// Whether this process may tell what is in a file: everybody can read it, or it belongs to the user
+/// of this process. Otherwise the caller of this process, who chose the path, may not know it.
+///
+/// # Errors
+/// Those of stat(2).
+pub fn is_public_or_own(path: &Path) -> io::Result<bool> {
+    let path = std::fs::canonicalize(path)?;
+    let file = std::fs::metadata(&path)?;
+    // SAFETY: geteuid(2) has no arguments and always succeeds.
+    if file.uid() == unsafe { libc::geteuid() } {
+        return Ok(true);
+    }
+    if file.mode() & 0o004 == 0 {
+        return Ok(false);
+    }
+    for directory in path.ancestors().skip(1) {
+        if std::fs::metadata(directory)?.mode() & 0o001 == 0 {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 /// The mode bits by which group and others can write.
 const WRITABLE_BY_OTHERS: u32 = 0o022;
 

@@ -184,28 +184,48 @@ impl Configuration {
     }
 
     /// Reads a file whose path the caller chose. The caller, who may only be allowed to write item
-    /// keys, must not learn from an error whether there is such a file or what it contains: errors
-    /// are described only if the name says that it is a file of this kind.
+    /// keys, must not learn from an error whether there is such a file or what it contains. Errors
+    /// are described only if the name says that it is a file of this kind, and if everybody may
+    /// read it or it belongs to the user of this process.
     fn read_named_file(&mut self, path: &Path, parts: ConfigParts) {
-        let before = self.errors.len();
-        let is_described = path.extension().is_some_and(|name| name == "toml");
+        let is_named = path.extension().is_some_and(|name| name == "toml");
+        let is_described = || is_named && files::is_public_or_own(path).unwrap_or(false);
         match self.read_file(path, parts) {
-            Ok(FileContent::Some) if self.errors.len() == before => {}
-            Ok(_) if is_described => {}
-            Err(why @ Refusal::TooLarge(_)) if is_described => {
+            Ok(FileContent::Some) if self.errors.is_empty() => {}
+            Ok(_) if is_described() => {}
+            // It configures something, and other services and targets can be used.
+            Ok(FileContent::Some) if is_named && self.fatal.is_none() => self.conceal_errors(path),
+            Err(why @ Refusal::TooLarge(_)) if is_described() => {
                 self.file_error(path, &why.to_string());
             }
-            Err(_) if is_described => self.file_error(path, Refusal::SENTENCE),
             Ok(_) | Err(_) => {
-                self.errors.truncate(before);
+                self.errors.clear();
                 self.fatal = None;
                 let sentence = Refusal::SENTENCE;
-                let why = format!(
-                    "{sentence}; errors in a file are shown only if its name ends in `.toml`"
-                );
+                let shown_if = if is_named {
+                    "everybody may read it or its owner runs zbx-tcp"
+                } else {
+                    "its name ends in `.toml`"
+                };
+                let why = format!("{sentence}; errors in a file are shown only if {shown_if}");
                 self.file_error(path, &why);
             }
         }
+    }
+
+    /// Replaces the errors of services and targets by one that does not tell what they are.
+    fn conceal_errors(&mut self, path: &Path) {
+        let why = "this service or target has an error: `services --check` shows it to the owner of the file";
+        let location = Location::File(path.to_string_lossy().into());
+        let concealed = SettingsError::at(&location, &Key::NONE, why);
+        let services = self.services.values_mut();
+        let services = services.filter_map(|service| service.as_mut().err());
+        let targets = self.targets.iter_mut();
+        let targets = targets.filter_map(|target| Some(&mut target.as_mut().err()?.error));
+        for error in services.chain(targets) {
+            *error = concealed.clone();
+        }
+        self.errors = vec![concealed];
     }
 
     fn read_file(&mut self, path: &Path, parts: ConfigParts) -> Result<FileContent, Refusal> {

@@ -17,11 +17,17 @@ pub fn meaning(code: u8) -> &'static str {
     row(code).map_or("", |(_, _, meaning)| meaning)
 }
 
-/// Whether this alert is how a server refuses a client without a certificate, or with one that it
-/// does not accept. `handshake_failure` is that of TLS 1.2 (RFC 5246, section 7.4.6),
-/// `certificate_required` that of TLS 1.3 (RFC 8446, section 4.4.2.4).
-pub fn refuses_certificate(code: u8) -> bool {
+/// Whether this alert is how a server refuses a client without a certificate. `handshake_failure`
+/// is that of TLS 1.2 (RFC 5246, section 7.4.6), `certificate_required` that of TLS 1.3 (RFC 8446,
+/// section 4.4.2.4).
+pub fn refuses_absence(code: u8) -> bool {
     matches!(code, 40..=46 | 48 | 49 | 116)
+}
+
+/// Whether this alert is how a server refuses a certificate that it was shown, such as
+/// `decrypt_error` for a signature of another CA with the same name.
+pub fn refuses_certificate(code: u8) -> bool {
+    refuses_absence(code) || code == 51
 }
 
 /// The sentence for a fatal alert that is not about a client certificate.

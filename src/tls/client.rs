@@ -16,11 +16,18 @@ use crate::failure::Status;
 use crate::plan::layer::{
     Inspected, Inspection, Layer, LayerConnection, LayerError, PeerHalf, SharedLayer,
 };
+use crate::tls::alerts;
+use crate::tls::failures;
 use crate::tls::failures::FailureContext;
+use crate::tls::hello;
+use crate::tls::identity;
+use crate::tls::leaf_file;
+use crate::tls::not_tls;
 use crate::tls::options::{TlsOption, TlsOptions, TlsOptionsError};
+use crate::tls::provider;
 use crate::tls::records::{RecordReader, Sender};
-use crate::tls::verifier::{ClientCertRequest, RecordingVerifier, Requirements};
-use crate::tls::{alerts, failures, hello, identity, leaf_file, not_tls, provider, roots};
+use crate::tls::roots;
+use crate::tls::verifier::{ClientCertRequest, RecordingVerifier, Requirements, VerifierRecord};
 use crate::tls_facts::{FactSource, TlsFacts, TlsVersion};
 
 /// The layer for these options. Many plans can share it, and should: its configuration is built
@@ -400,7 +407,12 @@ impl TlsConnection {
         drop(record);
         if let (Error::AlertReceived(alert), Some(request)) = (error, request) {
             let code = u8::from(*alert);
-            if self.is_refused.is_none() && alerts::refuses_certificate(code) {
+            let is_refusal = if request.is_answered {
+                alerts::refuses_certificate(code)
+            } else {
+                alerts::refuses_absence(code)
+            };
+            if self.is_refused.is_none() && is_refusal {
                 self.is_refused = Some(true);
                 return LayerError::failed(refusal_sentence(code, &request));
             }
@@ -478,7 +490,7 @@ impl TlsConnection {
                     None => Some(format!(
                         "the connection ended in the middle of the handshake, {}: see the log of \
                          the server",
-                        self.position()
+                        self.position(&record)
                     )),
                 }
             }
@@ -486,12 +498,12 @@ impl TlsConnection {
     }
 
     /// How far the handshake is.
-    fn position(&self) -> String {
+    fn position(&self, record: &VerifierRecord) -> String {
         match self.records.unfinished() {
             Some((received, total)) => {
                 format!("after {received} of {total} bytes of a message")
             }
-            None if self.verifier.record().signature.is_some() => {
+            None if record.signature.is_some() => {
                 "after the certificate of the server was accepted".to_owned()
             }
             None if self.records.has_hello() => "after the ServerHello".to_owned(),
@@ -646,7 +658,7 @@ impl LayerConnection for TlsConnection {
                 format!("only {} bytes were received", first.len())
             }
             Stage::FirstBytes(first) => not_tls::sentence(first),
-            Stage::Handshaking => format!("it ended {}", self.position()),
+            Stage::Handshaking => format!("it ended {}", self.position(&self.verifier.record())),
             Stage::AwaitsRefusal => {
                 "the server asked for a client certificate, and has neither refused nor accepted \
                  us without one"

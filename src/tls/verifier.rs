@@ -17,12 +17,13 @@ use webpki::RawPublicKeyEntity;
 use crate::address::Host;
 use crate::escape::escaped_prefix;
 use crate::plan::layer::LayerError;
+use crate::tls::certificate;
 use crate::tls::judge;
 use crate::tls::judge::Evidence;
 use crate::tls::leaf_file;
 use crate::tls::options::TlsOptions;
+use crate::tls::provider;
 use crate::tls::roots::Roots;
-use crate::tls::{certificate, provider};
 use crate::tls_facts::{CertificateFacts, Fault, TlsVersion, TrustJudgement};
 
 /// What all connections of a layer require of a server.

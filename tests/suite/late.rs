@@ -1,8 +1,10 @@
 //! Answers that arrive while the program does not run, and errors that arrive together with them: what the
 //! kernel holds decides, not the moment at which the program wakes.
 
+use std::fs;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
@@ -36,8 +38,94 @@ impl Running {
         self.signal("STOP");
         during();
         self.signal("CONT");
+        self.document()
+    }
+
+    /// Freezes it while this happens.
+    fn frozen(self, freezer: &Freezer, during: impl FnOnce()) -> Value {
+        freezer.add(self.0.id());
+        freezer.freeze();
+        during();
+        freezer.thaw();
+        self.document()
+    }
+
+    fn document(self) -> Value {
         let output = self.0.wait_with_output().unwrap();
         serde_json::from_slice(&output.stdout).unwrap()
+    }
+}
+
+/// A cgroup of this test: of version 2, or of the freezer of version 1.
+struct Freezer {
+    directory: PathBuf,
+    version: u8,
+}
+
+impl Freezer {
+    /// One in each hierarchy in which this process may make cgroups.
+    fn all() -> Vec<Self> {
+        let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
+        let fields = mounts.lines().map(|line| line.split(' ').collect());
+        let in_mount = |fields: Vec<&str>| {
+            let version = match (fields[2], fields[3]) {
+                ("cgroup2", _) => 2,
+                ("cgroup", options) if options.split(',').any(|word| word == "freezer") => 1,
+                _ => return None,
+            };
+            let name = format!("zbx-tcp-test-{}", std::process::id());
+            let directory = Path::new(fields[1]).join(name);
+            fs::create_dir(&directory).ok()?;
+            let freezer = Self { directory, version };
+            freezer.file(freezer.switch()).exists().then_some(freezer)
+        };
+        fields.filter_map(in_mount).collect()
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.directory.join(name)
+    }
+
+    fn switch(&self) -> &'static str {
+        ["freezer.state", "cgroup.freeze"][usize::from(self.version) - 1]
+    }
+
+    fn add(&self, process: u32) {
+        fs::write(self.file("cgroup.procs"), process.to_string()).unwrap();
+    }
+
+    fn freeze(&self) {
+        let (word, state, is_frozen) = match self.version {
+            1 => ("FROZEN", "freezer.state", "FROZEN"),
+            _ => ("1", "cgroup.events", "frozen 1"),
+        };
+        fs::write(self.file(self.switch()), word).unwrap();
+        let state = || fs::read_to_string(self.file(state)).unwrap();
+        for _ in 0..1000 {
+            if state().contains(is_frozen) {
+                return;
+            }
+            wait(1);
+        }
+        panic!("not frozen: {}", state());
+    }
+
+    fn thaw(&self) {
+        let word = ["THAWED", "0"][usize::from(self.version) - 1];
+        fs::write(self.file(self.switch()), word).unwrap();
+    }
+}
+
+impl Drop for Freezer {
+    fn drop(&mut self) {
+        self.thaw();
+        // It can be removed once its processes have ended.
+        for _ in 0..100 {
+            if fs::remove_dir(&self.directory).is_ok() {
+                return;
+            }
+            wait(10);
+        }
     }
 }
 
@@ -191,22 +279,55 @@ fn unanswered_syns_are_counted_by_the_kernel_during_a_stop() {
 
 #[test]
 fn answers_in_time_are_seen_after_a_stop_of_a_batch() {
+    let document = batch_of_forty(|running, during| running.stopped(during));
+    assert_eq!(document["summary"]["up"], 40, "{document}");
+}
+
+/// The document of a batch of 40 peers that all answer in time while it is paused.
+fn batch_of_forty(paused: impl FnOnce(Running, &mut dyn FnMut()) -> Value) -> Value {
     let listener = TcpListener::bind("0.0.0.0:0").unwrap();
     let port = listener.local_addr().unwrap().port();
-    let count = 40;
-    let targets = (1..=count).map(|host| format!("127.0.0.{host}:{port}"));
+    let targets = (1..=40).map(|host| format!("127.0.0.{host}:{port}"));
     let targets = targets.collect::<Vec<_>>();
     let words = ["batch", "-t", "1", "--deadline", "1.2", "--expect", "220"];
     let targets = targets.iter().map(String::as_str);
     let running = Running::start(&words.into_iter().chain(targets).collect::<Vec<_>>());
-    let mut streams: Vec<_> = (0..count).map(|_| listener.accept().unwrap().0).collect();
-    let document = running.stopped(|| {
+    let mut streams: Vec<_> = (0..40).map(|_| listener.accept().unwrap().0).collect();
+    paused(running, &mut || {
         for stream in &mut streams {
             stream.write_all(b"220 hi\r\n").unwrap();
         }
         wait(1500);
-    });
-    assert_eq!(document["summary"]["up"], count, "{document}");
+    })
+}
+
+/// Unlike SIGSTOP, a freezer interrupts no system call: the process only sees that time has passed.
+#[test]
+fn a_frozen_process_judges_what_arrived_meanwhile() {
+    let freezers = Freezer::all();
+    if freezers.is_empty() {
+        return crate::support::skip("no cgroup with a freezer can be made here");
+    }
+    for freezer in &freezers {
+        let (running, mut stream) = connected(&["--expect", "220"]);
+        let in_time = running.frozen(freezer, || {
+            stream.write_all(b"220 hi\r\n").unwrap();
+            wait(1300);
+        });
+        has_status(&in_time, 0, "");
+        let (running, mut stream) = connected(&["--expect", "220"]);
+        let too_late = running.frozen(freezer, || {
+            wait(1300);
+            stream.write_all(b"220 hi\r\n").unwrap();
+            wait(200);
+        });
+        has_status(&too_late, 15, LATE);
+        let (running, _stream) = connected(&["--expect", "220"]);
+        let silent = running.frozen(freezer, || wait(1300));
+        has_status(&silent, 8, "before anything was received");
+        let document = batch_of_forty(|running, during| running.frozen(freezer, during));
+        assert_eq!(document["summary"]["up"], 40, "{document}");
+    }
 }
 
 /// A sandbox that refuses a system call says nothing about the peer.

@@ -150,6 +150,105 @@ fn a_file_that_is_no_configuration_looks_like_an_absent_one() {
     assert!(said(&path("x.toml")).contains("PATH:1: secret: unknown key"));
 }
 
+/// Zabbix may read a file that who chooses `--config` may not read: an error must tell nothing of it.
+#[test]
+fn a_private_file_with_errors_looks_like_an_absent_one() {
+    if !is_root() {
+        return;
+    }
+    let dir = shared();
+    let path = |name: &str| dir.path().join(name);
+    let said = |name: &str, command: &[&str]| {
+        let path = path(name).display().to_string();
+        let ran = as_bob(&[command, &["--config", &path]].concat());
+        ran.refuses("");
+        ran.err.replace(&path, "PATH")
+    };
+    let write = |name: &str, text: &str, mode: u32| {
+        write(&path(name), text, mode, 0);
+        // Bob may read it as a member of its group.
+        chown(path(name), None, Some(BOB)).unwrap();
+    };
+    write("key.toml", "password = 'hunter2'\n", 0o640);
+    write("syntax.toml", "password = hunter2\n", 0o640);
+    write("empty.toml", "", 0o640);
+    write("binary.toml", "\u{0}", 0o640);
+    write("large.toml", &" ".repeat((16 << 20) + 1), 0o640);
+    let secrets = "hosts = ['127.0.0.1:1']\nsecrets.p = 'hunter2'";
+    write(
+        "service.toml",
+        &format!("[services.x]\n{secrets}\nprot = 1\n"),
+        0o640,
+    );
+    write(
+        "target.toml",
+        "[[targets]]\nhost = 'internal.example'\n",
+        0o640,
+    );
+    fs::create_dir(path("closed")).unwrap();
+    fs::set_permissions(path("closed"), PermissionsExt::from_mode(0o750)).unwrap();
+    chown(path("closed"), None, Some(BOB)).unwrap();
+    write("closed/key.toml", "password = 'hunter2'\n", 0o644);
+    for command in [
+        &["check", "127.0.0.1", "1"][..],
+        &["batch"],
+        &["services"],
+        &["services", "--check"],
+        &["discover", "targets"],
+    ] {
+        let absent = said("absent.toml", command);
+        assert!(
+            absent.contains("PATH: this file cannot be used"),
+            "{absent}"
+        );
+        for name in [
+            "key.toml",
+            "syntax.toml",
+            "empty.toml",
+            "binary.toml",
+            "large.toml",
+            "closed/key.toml",
+        ] {
+            assert_eq!(said(name, command), absent, "{name} {command:?}");
+        }
+    }
+    // The rest of our own configuration is used, and the error tells nothing either.
+    let concealed = "this service or target has an error: `services --check` shows it to the owner";
+    for (name, command) in [
+        ("service.toml", &["services", "--check"][..]),
+        ("service.toml", &["check", "127.0.0.1", "1", "-s", "x"]),
+        ("target.toml", &["services", "--check"]),
+        ("target.toml", &["batch"]),
+    ] {
+        let said = said(name, command);
+        assert!(said.contains(&format!("PATH: {concealed}")), "{said}");
+        assert!(
+            !said.contains("hunter2") && !said.contains("internal"),
+            "{said}"
+        );
+    }
+    for name in ["service.toml", "target.toml"] {
+        let path = path(name).display().to_string();
+        as_bob(&["check", "127.0.0.1", "1", "--config", &path]).prints("0", 1);
+    }
+    let check = ["services", "--check"];
+    // Everybody may read it, or the program runs as its owner.
+    write("public.toml", "password = 'hunter2'\n", 0o644);
+    let public = said("public.toml", &check);
+    assert!(public.contains("PATH:1: password: unknown key"), "{public}");
+    let private = path("key.toml").display().to_string();
+    let ran = finish(program().args(["services", "--check", "--config", &private]));
+    ran.refuses(":1: password: unknown key");
+    // One without errors is used.
+    write(
+        "good.toml",
+        "[services.x]\nport = 1\nsteps = [{ expect = 'a' }]\n",
+        0o640,
+    );
+    let good = path("good.toml").display().to_string();
+    as_bob(&["check", "127.0.0.1", "-s", "x", "--config", &good]).prints("0", 1);
+}
+
 #[test]
 fn a_secret_file_that_others_can_write_is_refused() {
     let config = ConfigFile::new("");

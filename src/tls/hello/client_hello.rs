@@ -183,7 +183,8 @@ impl ClientHello<'_> {
             });
         }
         if self.form == HelloForm::PreferredGroup {
-            let versions = [number_of(TlsVersion::Tls13), number_of(TlsVersion::Tls12)];
+            // A server that knows this extension selects one of these, or refuses.
+            let versions = [0x0304, 0x0303, 0x0302, 0x0301];
             out.extension(43, |out| out.vector(1, |out| out.numbers16(&versions)));
             // No key.
             out.extension(51, |out| out.number16(0));
@@ -320,7 +321,7 @@ mod tests {
                 .1
                 .as_slice()
         };
-        assert_eq!(extension(43), [4, 3, 4, 3, 3]);
+        assert_eq!(extension(43), [8, 3, 4, 3, 3, 3, 2, 3, 1]);
         assert_eq!(extension(51), [0, 0]);
         assert_eq!(extension(10)[..4], [0, 20, 0x11, 0xec]);
     }

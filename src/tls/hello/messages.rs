@@ -241,7 +241,7 @@ mod tests {
                         found.push(format!("{kind}:{}", body.len()));
                     }
                     Ok(Some(PlainMessage::Alert(level, code))) => {
-                        found.push(format!("alert {level} {code}"))
+                        found.push(format!("alert {level} {code}"));
                     }
                     Ok(Some(PlainMessage::ChangeCipherSpec)) => found.push("ccs".to_owned()),
                     Err(sentence) => return (found, Some(sentence)),

@@ -446,7 +446,7 @@ fn a_scan_asks_for_one_thing_in_each_hello() {
             "-tls1 -cipher ALL:@SECLEVEL=0",
             HelloPurpose::PreferredGroup,
             None,
-            None,
+            Some(false),
         ),
         (
             "-cipher ALL:@SECLEVEL=0",

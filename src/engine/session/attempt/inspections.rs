@@ -97,7 +97,13 @@ impl ClosedConnection {
 
     /// Takes the result of an inspection of this attempt, whose first SYN was sent at `started`.
     fn add(&mut self, inspection: ConnectionReport, started: Instant, now: Instant) {
-        if let Some(facts) = inspection.dialogue.and_then(|dialogue| dialogue.tls) {
+        let facts = inspection.dialogue.and_then(|dialogue| dialogue.tls);
+        // Nothing of the dialogue is done after the start of the layer, so a mismatch is that of the
+        // certificate then.
+        let has_certificate = facts
+            .as_ref()
+            .is_some_and(|facts| facts.judgement.is_some());
+        if let Some(facts) = facts {
             let known = &mut self.report.dialogue.get_or_insert_default().tls;
             match known {
                 Some(known) => known.add(*facts),
@@ -109,7 +115,10 @@ impl ClosedConnection {
         }
         self.report.total = now.saturating_duration_since(started);
         self.report.failure = match (inspection.failure, self.report.failure.take()) {
-            (Some(failure), Some(first)) if !judges(failure.status) => {
+            (Some(failure), Some(first))
+                if !judges(failure.status)
+                    && !(has_certificate && failure.status == Status::Mismatch) =>
+            {
                 let why = format!(
                     "a further connection that would have decided failed: {}",
                     failure.text
