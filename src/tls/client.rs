@@ -315,9 +315,15 @@ impl TlsConnection {
             let _ = self.rustls.read_tls(&mut wire);
             let result = self.rustls.process_new_packets();
             self.note_messages();
-            let state = result.map_err(|error| self.explain(&error))?;
+            let state = result.map_err(|error| {
+                self.note_error(&error);
+                self.explain(&error)
+            })?;
             self.read_plain(state.plaintext_bytes_to_read(), plain);
             is_closed = state.peer_has_closed();
+            if is_closed && self.noted.is_kept {
+                self.records.note_alert(CLOSE_NOTIFY);
+            }
             if wire.len() == before {
                 break;
             }
@@ -454,9 +460,25 @@ impl TlsConnection {
         }
         drop(record);
         let tickets = self.rustls.tls13_tickets_received();
-        if tickets > self.noted.tickets {
-            self.noted.tickets = tickets;
+        for _ in self.noted.tickets..tickets.min(self.noted.tickets + 10) {
             self.records.note("received NewSessionTicket".to_owned());
+        }
+        self.noted.tickets = tickets;
+    }
+
+    /// Notes the alert that is the cause of an error, or is sent for it. Both may be encrypted.
+    fn note_error(&mut self, error: &Error) {
+        if !self.noted.is_kept {
+            return;
+        }
+        match error {
+            Error::AlertReceived(alert) => self.records.note_alert(u8::from(*alert)),
+            Error::InvalidCertificate(why) if self.is_tls13() => {
+                let alert = rustls::AlertDescription::from(why.clone());
+                let name = alerts::name(u8::from(alert));
+                self.records.note(format!("the alert {name} is sent"));
+            }
+            _ => {}
         }
     }
 
@@ -524,6 +546,9 @@ impl TlsConnection {
             .or(self.records.hello.group)
     }
 }
+
+/// The alert that ends a direction (RFC 8446, section 6.1).
+const CLOSE_NOTIFY: u8 = 0;
 
 /// The sentence for a server that refuses us because of a certificate.
 fn refusal_sentence(code: u8, request: &ClientCertRequest) -> String {
