@@ -52,11 +52,11 @@ impl TlsFacts {
 }
 
 impl TlsFacts {
-    /// The days until the first certificate of the presented chain ends; absent without a readable
-    /// certificate.
-    pub fn chain_days_left(&self, at: i64) -> Option<i64> {
+    /// The seconds until the first certificate of the presented chain ends; absent without a
+    /// readable certificate.
+    pub fn chain_seconds_left(&self, at: i64) -> Option<i64> {
         let readable = self.chain.iter().filter(|cert| cert.unreadable.is_none());
-        readable.map(|cert| cert.days_left(at)).min()
+        readable.map(|cert| cert.seconds_left(at)).min()
     }
 }
 
@@ -245,12 +245,10 @@ pub struct CertificateFacts {
 }
 
 impl CertificateFacts {
-    /// The whole days that the certificate is valid after `at` (seconds since 1970). Negative from
-    /// the second after its last one: -1 on the first day, -2 on the second.
-    pub fn days_left(&self, at: i64) -> i64 {
-        self.not_after
-            .saturating_sub(at)
-            .div_euclid(SECONDS_PER_DAY)
+    /// The seconds that the certificate is valid after `at` (seconds since 1970): 0 in its last
+    /// second, negative after it.
+    pub fn seconds_left(&self, at: i64) -> i64 {
+        self.not_after.saturating_sub(at)
     }
 
     /// The part of the whole lifetime that is left at `at`, from 1 before its first second to 0
@@ -410,7 +408,7 @@ mod tests {
                 (cert.not_after + day, -1),
                 (cert.not_after + day + 1, -2),
             ] {
-                assert_eq!(cert.days_left(at), left, "{days} {at}");
+                assert_eq!(cert.seconds_left(at).div_euclid(day), left, "{days} {at}");
             }
             assert!(cert.lifetime_left(not_before - 1) >= 1.0);
             assert!(cert.lifetime_left(cert.not_after + 1) <= 0.0);
@@ -422,8 +420,8 @@ mod tests {
             not_after: 160 * 3600 - 1,
             ..CertificateFacts::default()
         };
-        assert_eq!(hours.days_left(0), 6);
-        assert_eq!(hours.days_left(i64::MIN), i64::MAX.div_euclid(day));
+        assert_eq!(hours.seconds_left(0), 160 * 3600 - 1);
+        assert_eq!(hours.seconds_left(i64::MIN), i64::MAX);
         let ends = |not_after, unreadable| CertificateFacts {
             not_after,
             unreadable,
@@ -437,8 +435,8 @@ mod tests {
             ],
             ..TlsFacts::default()
         };
-        assert_eq!(facts.chain_days_left(0), Some(5));
-        assert_eq!(TlsFacts::default().chain_days_left(0), None);
+        assert_eq!(facts.chain_seconds_left(0), Some(5 * day));
+        assert_eq!(TlsFacts::default().chain_seconds_left(0), None);
         assert!(CertificateFacts::default().lifetime_left(0) <= 0.0);
     }
 }

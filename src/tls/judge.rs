@@ -7,47 +7,26 @@
 //! verified by webpki, is in the trust store itself, or has a pinned key; otherwise what webpki says
 //! is a fault too.
 
+mod evidence;
 mod examine;
 mod host_name;
 pub mod path;
 mod sentence;
 mod signature;
+mod webpki_error;
 
 use std::time::Duration;
 
 use rustls::pki_types::{CertificateDer, SignatureVerificationAlgorithm, TrustAnchor, UnixTime};
 use webpki::{EndEntityCert, Error, KeyUsage};
 
-use crate::address::Host;
 use crate::tls::certificate::parsed::ParsedCertificate;
+pub use crate::tls::judge::evidence::Evidence;
+use crate::tls::judge::evidence::is_weakness;
 use crate::tls::judge::examine::Findings;
 use crate::tls::judge::path::{Path, PathEnd, Presented};
 use crate::tls::options::TlsOptions;
-use crate::tls::roots::Roots;
-use crate::tls_facts::{CertificateFacts, Fault, TlsVersion, TrustJudgement};
-
-/// What a certificate is judged by.
-#[derive(Debug, Clone, Copy)]
-pub struct Evidence<'a> {
-    /// The certificates that the peer presented, the leaf first.
-    pub chain: &'a [CertificateDer<'a>],
-    /// Their facts, in the same order.
-    pub facts: &'a [CertificateFacts],
-    /// The name or address that the certificate must be for.
-    pub host: &'a Host,
-    /// The trust store; not used with pins.
-    pub roots: Option<&'a Roots>,
-    /// SHA-256 digests of trusted subjectPublicKeyInfos.
-    pub pins: &'a [[u8; 32]],
-    /// The negotiated version.
-    pub version: Option<TlsVersion>,
-    /// Whether an OCSP response was stapled.
-    pub staple: bool,
-    /// The time, in seconds since 1970.
-    pub at: i64,
-    /// Whether weak keys and weak signatures are accepted.
-    pub legacy: bool,
-}
+use crate::tls_facts::{Fault, TlsVersion, TrustJudgement};
 
 /// Finds all faults.
 pub fn judge(evidence: &Evidence<'_>) -> TrustJudgement {
@@ -89,11 +68,6 @@ pub fn accepts(judgement: &TrustJudgement, options: &TlsOptions) -> bool {
     !judgement.faults.iter().any(decides)
 }
 
-/// Whether `--tls-legacy` accepts a fault.
-fn is_weakness(fault: Fault) -> bool {
-    matches!(fault, Fault::WeakKey | Fault::WeakSignature)
-}
-
 /// A chain whose leaf can be read.
 struct PresentedChain<'a> {
     evidence: Evidence<'a>,
@@ -109,19 +83,20 @@ impl<'a> PresentedChain<'a> {
     fn judge(&self, findings: &mut Findings<'_>) {
         let der = CertificateDer::from_slice(self.leaf.der);
         let end_entity = EndEntityCert::try_from(&der);
-        if let Err(error) = &end_entity {
-            findings.refused_for_form(error, self.leaf);
-        }
-        let end_entity = end_entity.ok();
-        if !host_name::matches(self.evidence.host, self.leaf, end_entity.as_ref()) {
+        let readable = end_entity.as_ref().ok();
+        if !host_name::matches(self.evidence.host, self.leaf, readable) {
             findings.name_mismatch(self.leaf);
         }
         findings.order(self.leaf, self.others);
         findings.staple(self.leaf);
         if self.evidence.pins.is_empty() {
-            self.judge_by_roots(end_entity.as_ref(), findings);
+            self.judge_by_roots(readable, findings);
         } else {
             self.judge_by_pins(findings);
+        }
+        // What webpki cannot read is a fault, whoever trusts it. Our own sentence says more.
+        if let Err(error) = &end_entity {
+            findings.refused_by_webpki(error);
         }
     }
 
@@ -249,6 +224,3 @@ fn verify<'a>(
         anchor: anchors.iter().position(is_anchor).unwrap_or(usize::MAX),
     })
 }
-
-#[cfg(test)]
-mod tests;

@@ -41,7 +41,7 @@ impl PemFile {
         match files::read_trusted(path, MAX_BYTES) {
             Ok((bytes, metadata)) => Ok(Self { bytes, metadata }),
             Err(why @ Refusal::TooLarge(_)) => Err(described(path, why.to_string())),
-            Err(_) => Err(format!("{}: {}", shown(path), Refusal::SENTENCE)),
+            Err(_) => Err(described(path, Refusal::SENTENCE)),
         }
     }
 
@@ -140,18 +140,23 @@ impl PemFile {
 
 /// An error in the content of a file, with its path.
 pub fn described(path: &Path, why: impl AsRef<str>) -> String {
+    format!("{}: {}", shown(path), if_named_so(path, why.as_ref()))
+}
+
+/// An error in the content of a file, if it is named like a file of certificates or keys; otherwise
+/// one that is the same for every file, whether it exists or not.
+pub fn if_named_so(path: &Path, why: &str) -> String {
     let extension = path.extension().and_then(|extension| extension.to_str());
     let is_named_so = extension.is_some_and(|extension| {
         EXTENSIONS
             .iter()
             .any(|known| extension.eq_ignore_ascii_case(known))
     });
-    let path = shown(path);
     if is_named_so {
-        format!("{path}: {}", why.as_ref())
+        why.to_owned()
     } else {
         format!(
-            "{path}: {}; errors in it are shown if its name ends in `.pem`, `.crt` or `.key`",
+            "{}; errors in it are shown if its name ends in `.pem`, `.crt` or `.key`",
             Refusal::SENTENCE
         )
     }

@@ -320,26 +320,37 @@ impl<'a> Extensions<'a> {
                 self.for_servers = Some(for_servers);
                 return Ok(Known::Supported);
             }
-            "1.3.6.1.5.5.7.1.1" => {
-                let mut descriptions = der::sequence(value)?;
-                while !descriptions.is_empty() {
-                    let description = descriptions.expect(der::SEQUENCE)?;
-                    let method = DerReader::new(description.content).expect(der::OID)?;
-                    self.has_issuer_url |= method.content == CA_ISSUERS;
-                }
-            }
-            "1.3.6.1.5.5.7.1.24" => {
-                let mut features = der::sequence(value)?;
-                while !features.is_empty() {
-                    // status_request (RFC 6066) and status_request_v2 (RFC 6961)
-                    let feature = features.expect(der::INTEGER)?.content;
-                    self.must_staple |= matches!(feature, [5 | 17]);
-                }
-            }
+            // No verifier refuses a certificate because these cannot be read.
+            "1.3.6.1.5.5.7.1.1" => self.has_issuer_url = has_issuer_url(value).unwrap_or(false),
+            "1.3.6.1.5.5.7.1.24" => self.must_staple = must_staple(value).unwrap_or(false),
             _ => {}
         }
         Ok(Known::Informative)
     }
+}
+
+/// Whether authorityInfoAccess has caIssuers.
+fn has_issuer_url(value: &[u8]) -> Result<bool, DerError> {
+    let mut descriptions = der::sequence(value)?;
+    let mut found = false;
+    while !descriptions.is_empty() {
+        let description = descriptions.expect(der::SEQUENCE)?;
+        found |= DerReader::new(description.content)
+            .expect(der::OID)?
+            .content
+            == CA_ISSUERS;
+    }
+    Ok(found)
+}
+
+/// Whether the TLS features have `status_request` (RFC 6066) or `status_request_v2` (RFC 6961).
+fn must_staple(value: &[u8]) -> Result<bool, DerError> {
+    let mut features = der::sequence(value)?;
+    let mut found = false;
+    while !features.is_empty() {
+        found |= matches!(features.expect(der::INTEGER)?.content, [5 | 17]);
+    }
+    Ok(found)
 }
 
 /// How an extension is treated if it is critical.

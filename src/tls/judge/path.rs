@@ -77,6 +77,7 @@ const MAX_CHECKS: usize = 32;
 /// The best possible issuer of a certificate so far.
 struct Candidate<'a> {
     check: SignatureCheck,
+    leads_to_root: bool,
     is_current: bool,
     issuer: Issuer<'a>,
 }
@@ -121,8 +122,8 @@ pub fn find<'a>(
     path
 }
 
-/// The issuer with a valid signature, if there is one; of several, one that has not expired, and a
-/// root rather than a presented certificate.
+/// The issuer with a valid signature, if there is one; of several, one that is a root or was issued
+/// by one, and one that has not expired.
 fn best_issuer<'a>(
     certificate: &ParsedCertificate<'a>,
     path: &Path<'a>,
@@ -141,23 +142,24 @@ fn best_issuer<'a>(
     let candidates = trusted
         .map(|(root, anchor)| Issuer::Root(Box::new(root), anchor))
         .chain(presented.map(Issuer::Presented));
-    let itself = certificate.is_self_issued().then_some(Issuer::Itself);
+    let itself = certificate.can_issue(certificate).then_some(Issuer::Itself);
     for issuer in candidates.chain(itself) {
         if *checks == 0 {
             break;
         }
         *checks -= 1;
-        let (key, is_current) = match &issuer {
-            Issuer::Root(root, _) => (&root.key, root.is_valid_at(at)),
-            Issuer::Presented(other) => (&other.key, other.is_valid_at(at)),
-            Issuer::Itself => (&certificate.key, true),
+        let (certifier, leads_to_root) = match &issuer {
+            Issuer::Root(root, _) => (&**root, true),
+            Issuer::Presented(other) => (*other, has_root(roots, other)),
+            Issuer::Itself => (certificate, false),
         };
         let candidate = Candidate {
-            check: signature::check(certificate, key),
-            is_current,
+            check: signature::check(certificate, &certifier.key),
+            leads_to_root,
+            is_current: certifier.is_valid_at(at),
             issuer,
         };
-        let rank = |of: &Candidate<'_>| (of.check, !of.is_current);
+        let rank = |of: &Candidate<'_>| (of.check, !of.leads_to_root, !of.is_current);
         if best
             .as_ref()
             .is_none_or(|best| rank(&candidate) < rank(best))
@@ -166,6 +168,12 @@ fn best_issuer<'a>(
         }
     }
     best
+}
+
+/// Whether a root has the name of the issuer of a certificate.
+fn has_root(roots: Option<&Roots>, certificate: &ParsedCertificate<'_>) -> bool {
+    let is_issuer = |anchor: &TrustAnchor<'_>| anchor.subject.as_ref() == certificate.issuer;
+    roots.is_some_and(|roots| roots.anchors.iter().any(is_issuer))
 }
 
 /// The roots that can be the issuer of a certificate.

@@ -66,7 +66,6 @@ impl FaultSet {
 
 /// The issuers and keys, which are made once.
 struct World {
-    root: Made,
     /// By whether it is valid yet, whether it signs with SHA-1, and where its own issuer is.
     intermediates: HashMap<(bool, bool, Place), Made>,
     unrelated: Made,
@@ -117,7 +116,6 @@ impl World {
         }
         Self {
             store: root.store(),
-            root,
             intermediates,
             unrelated: Made::root(ca("Unrelated")),
             key: Key::new(),

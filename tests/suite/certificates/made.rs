@@ -30,7 +30,7 @@ pub fn now() -> i64 {
 
 /// A key that signs.
 pub enum Key {
-    Pair(KeyPair),
+    Pair(Box<KeyPair>),
     /// An RSA key in a file, and the digest that it signs with.
     Rsa {
         file: PathBuf,
@@ -41,7 +41,7 @@ pub enum Key {
 
 impl Key {
     pub fn new() -> Self {
-        Self::Pair(KeyPair::generate().unwrap())
+        Self::Pair(KeyPair::generate().unwrap().into())
     }
 
     /// An RSA key of this size, the same for each digest.
@@ -111,7 +111,7 @@ impl PublicKeyData for Key {
 
     fn algorithm(&self) -> &'static SignatureAlgorithm {
         match self {
-            Self::Pair(pair) => PublicKeyData::algorithm(pair),
+            Self::Pair(pair) => PublicKeyData::algorithm(&**pair),
             Self::Rsa { .. } => &rcgen::PKCS_RSA_SHA256,
         }
     }
@@ -251,7 +251,7 @@ pub fn issuer_url() -> CustomExtension {
     extension(&[1, 3, 6, 1, 5, 5, 7, 1, 1], content)
 }
 
-/// The TLS feature status_request.
+/// The TLS feature `status_request`.
 pub fn must_staple() -> CustomExtension {
     extension(&[1, 3, 6, 1, 5, 5, 7, 1, 24], &[0x30, 3, 2, 1, 5])
 }
