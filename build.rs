@@ -1,5 +1,9 @@
 //! Sets `ZBX_TCP_BUILD`, which `--version` prints after the version: the commit and the kind of
-//! linking.
+//! linking; and `ZBX_TCP_BUILD_TIME`, the time of the build in seconds since 1970: a clock before it
+//! cannot judge certificates.
+//!
+//! The time is `SOURCE_DATE_EPOCH`, else that of the commit, so that builds are reproducible; else
+//! that of the clock.
 //!
 //! The commit is `ZBX_TCP_COMMIT` if a packager sets it, else that of this checkout, else that of
 //! the published crate, else `commit unknown`.
@@ -13,6 +17,7 @@ use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::SystemTime;
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
@@ -25,6 +30,26 @@ fn main() {
         .or_else(published)
         .unwrap_or_else(|| "commit unknown".to_owned());
     println!("cargo::rustc-env=ZBX_TCP_BUILD={commit}, {}", kind());
+    println!("cargo::rerun-if-env-changed=SOURCE_DATE_EPOCH");
+    println!("cargo::rustc-env=ZBX_TCP_BUILD_TIME={}", build_time());
+}
+
+/// The time of the build, in seconds since 1970.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "without another source, the clock of the build is the time of the build"
+)]
+fn build_time() -> u64 {
+    let given = env::var("SOURCE_DATE_EPOCH").ok();
+    let committed = || {
+        let is_ours = Path::new(".git").exists();
+        is_ours.then(|| git(&["log", "-1", "--format=%ct"]))?
+    };
+    let now = || SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    given
+        .and_then(|text| text.parse().ok())
+        .or_else(|| committed()?.parse().ok())
+        .unwrap_or_else(|| now().map_or(0, |now| now.as_secs()))
 }
 
 /// How the program is linked. It decides what a start costs and which names can be resolved.

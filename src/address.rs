@@ -213,7 +213,7 @@ pub struct Target {
 
 impl Target {
     /// Parses arguments: `HOST PORT`, `HOST:PORT`, or `HOST` with the default port of a service.
-    /// `tcp://` may come before them.
+    /// Each can begin with `tcp://`.
     ///
     /// An empty port counts as not given, since a Zabbix macro may expand to nothing.
     ///

@@ -11,6 +11,7 @@ pub mod probe;
 pub mod serve;
 pub mod services;
 pub mod steps;
+pub mod tls;
 pub mod values;
 
 use clap::{Parser, Subcommand};

@@ -8,6 +8,7 @@ mod check;
 mod demo;
 mod discover;
 mod limits;
+mod plugin;
 mod serve;
 mod services;
 mod usage;
@@ -56,6 +57,9 @@ type CommandResult = Result<Exit, SettingsError>;
 /// Parses the command line and runs the command. The first argument is the name of the program; a
 /// batch has blocked its signals already.
 pub fn run(mut arguments: Vec<OsString>, blocked: Option<BlockedSignals>) -> Exit {
+    if let Some(socket) = plugin::socket_of(&arguments) {
+        return plugin::run(socket);
+    }
     let stop = batch_stop(blocked);
     translate_help_command(&mut arguments);
     let cli = match Cli::try_parse_from(&arguments) {
@@ -114,6 +118,14 @@ fn usage_error(text: &str) -> Exit {
 
 /// Writes one line to standard error.
 fn log_line(text: &str) {
+    let mut line = error_line(text);
+    line.push('\n');
+    // A closed standard error leaves nothing to report the error to.
+    let _ = io::stderr().write_all(line.as_bytes());
+}
+
+/// A usage or configuration error as one line, without a line end.
+fn error_line(text: &str) -> String {
     let mut line = "zbx-tcp: ".to_owned();
     for character in text.chars().take(1000) {
         match character {
@@ -122,9 +134,7 @@ fn log_line(text: &str) {
             _ => push_escaped(&mut line, character),
         }
     }
-    line.push('\n');
-    // A closed standard error leaves nothing to report the error to.
-    let _ = io::stderr().write_all(line.as_bytes());
+    line
 }
 
 /// Prints these bytes and returns `exit`. A closed standard output is not an error.
@@ -186,7 +196,7 @@ fn internal_error() -> Failure {
 
 /// The failure to report where computing did not end at the deadline.
 fn still_computing() -> Failure {
-    let text = "this machine still compared the answer with an expression after the deadline: use a simpler one";
+    let text = "the answer was still being compared with a regular expression after the deadline: use a simpler expression";
     Failure::new(Status::LocalError, text)
 }
 
@@ -206,6 +216,16 @@ fn compute_if_tested() {
 fn panic_if_tested() {
     assert!(
         std::env::var_os("ZBX_TCP_TEST_PANIC").is_none(),
+        "requested by a test"
+    );
+}
+
+/// The same if the test asks for a panic at this place.
+#[cfg(debug_assertions)]
+#[allow(clippy::panic)]
+fn panic_if_tested_at(place: &str) {
+    assert!(
+        std::env::var_os("ZBX_TCP_TEST_PANIC").is_none_or(|asked| asked != place),
         "requested by a test"
     );
 }

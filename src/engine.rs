@@ -1,8 +1,8 @@
 //! The only code that probes: one event loop for one target and for ten thousand.
 //!
 //! Each turn starts at most one connect, polls, reads the clock once for all events of the wake,
-//! delivers them, handles timers, hands over reports, and only then closes sockets. So a published
-//! time is that of the network, not that of the engine's own queue. `docs/architecture.md` explains
+//! delivers them, handles timers, hands over reports, and only then closes sockets. So published
+//! times do not include the time that other probes of the run need. `docs/architecture.md` explains
 //! the loop, its limits and its threads.
 
 pub mod dialogue;
@@ -33,11 +33,11 @@ pub use sink::{Observed, Sink};
 
 /// Probes every plan of the source, and hands one report for each to the sink.
 ///
-/// The policy is asked for each resolved address, just before the connect.
+/// The policy is checked for each resolved address, just before the connect.
 ///
 /// # Errors
-/// When this machine cannot poll sockets or start a thread. Plans that the source still has are
-/// then lost, so a caller that owes a value for them reports it itself.
+/// When this machine cannot poll sockets or start a thread. The plans that the source still has are
+/// not reported then; the caller reports them itself.
 pub fn run<S: Source + Send, K: Sink + Send>(
     source: &mut S,
     sink: &mut K,

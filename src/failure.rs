@@ -200,7 +200,7 @@ impl Status {
         self.row().name
     }
 
-    /// Whether the probe could not run, so that the status says nothing about the target.
+    /// Whether the state of the target could not be determined.
     pub const fn is_unknown(self) -> bool {
         matches!(self, Self::Denied | Self::LocalError | Self::NotTried)
     }

@@ -31,9 +31,9 @@
 //!   line.
 //! * [`fast_fmt`]: numbers, addresses and ports appended to byte buffers.
 //! * [`policy`]: which addresses may be probed, from a file at a fixed path, and which addresses a
-//!   service's secrets may be sent to. It is asked for each resolved address, just before the
+//!   service's secrets may be sent to. It is checked for each resolved address, just before the
 //!   connect.
-//! * [`os`]: every question to the operating system, and the only `unsafe` code.
+//! * [`os`]: the system calls that the standard library does not offer, and the only `unsafe` code.
 //! * [`engine`]: the event loop, on one thread or several, and its [`engine::Limits`];
 //!   `docs/architecture.md` explains it. [`engine::session`] is one probe as a state machine
 //!   without I/O, [`engine::dialogue`] runs its steps, [`engine::stream`] is a connection,
@@ -46,15 +46,16 @@
 //!   [`output::value`], [`output::document`], [`output::text`]. Many targets: [`output::results`]
 //!   keeps results in input order for [`output::batch_document`], [`output::sender`] and
 //!   [`output::table`]; [`output::lld`] writes discovery rows.
+//! * [`plugin`]: the protocol of a loadable plugin of Zabbix agent 2; [`commands`] answers it.
 //! * [`responder`]: the server side of `serve` and `demo`.
 //! * [`cli`], [`settings`], [`commands`]: the front ends. [`settings::overrides`] holds the options
 //!   that were given, wherever they were written; [`settings::config`] reads the files,
-//!   [`settings::services`] knows the named services, [`settings::batch`] builds the target list.
+//!   [`settings::services`] finds the named services, [`settings::batch`] builds the target list.
 //!
 //! # Dependencies
 //!
 //! `tests/suite/architecture.rs` lists which module may use which, and fails on a circle. `engine`
-//! and `output` do not know each other. I/O is done in `os`, `engine::{event_loop, stream, dns}`,
+//! and `output` do not use each other. I/O is done in `os`, `engine::{event_loop, stream, dns}`,
 //! `source::queue`, `responder` and `commands`; everything else is pure and takes the time as an
 //! argument.
 //!
@@ -71,6 +72,7 @@ pub mod fast_fmt;
 pub mod os;
 pub mod output;
 pub mod plan;
+pub mod plugin;
 pub mod policy;
 pub mod report;
 pub mod responder;

@@ -1,5 +1,5 @@
-//! All questions to the operating system that the standard library and well-kept crates do not ask,
-//! and the only `unsafe` code besides `main.rs`.
+//! All system calls that neither the standard library nor a well-maintained crate offers, and the
+//! only `unsafe` code besides `main.rs`.
 
 pub mod computing;
 pub mod cpu_time;

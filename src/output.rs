@@ -2,11 +2,14 @@
 
 pub mod batch_document;
 pub mod batch_format;
+mod certificate;
 pub mod compact_report;
 pub mod document;
 pub mod entry;
+pub mod faults;
 pub mod json;
 pub mod lld;
+mod metric_value;
 pub mod metrics;
 pub mod results;
 pub mod sender;
@@ -15,6 +18,7 @@ pub mod table;
 #[cfg(test)]
 mod test_reports;
 pub mod text;
+pub mod tls;
 pub mod value;
 
 use std::fmt;

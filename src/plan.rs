@@ -143,7 +143,7 @@ pub struct ProbeSpec {
     pub layer: Option<SharedLayer>,
     /// The dialogue after the connect, in order.
     pub steps: Vec<Step>,
-    /// The protocol's farewell, sent after the verdict.
+    /// The bytes of `quit`, sent after the verdict.
     pub quit: Option<Template>,
     /// The encoding of the peer's texts.
     pub charset: Charset,
@@ -198,6 +198,20 @@ impl ProbeSpec {
             (None, _) => 1,
         };
         Self::MAX_SENT / connections
+    }
+
+    /// Whether a layer starts on its connections, at once or in the middle of the dialogue.
+    pub fn has_layer(&self) -> bool {
+        self.layer().is_some()
+    }
+
+    /// The layer that starts on its connections, at once or in the middle of the dialogue.
+    pub fn layer(&self) -> Option<&SharedLayer> {
+        let mut starts = self.steps.iter().filter_map(|step| match step {
+            Step::StartTls(layer) => Some(layer),
+            Step::Send(_) | Step::Expect(_) | Step::Silence(_) => None,
+        });
+        self.layer.as_ref().or_else(|| starts.next())
     }
 
     /// Whether it compares anything with a regular expression, which a peer can make expensive.
@@ -281,6 +295,14 @@ impl ProbeSpec {
         } else {
             self.redact_text(&text)
         }
+    }
+
+    /// A text that needed no decoding, with every secret redacted.
+    pub fn redact_decoded<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        if self.secrets().next().is_none() {
+            return Cow::Borrowed(text);
+        }
+        Cow::Owned(self.redact_text(text))
     }
 
     /// A decoded text with every secret redacted, whatever bytes encoded it. Stateful encodings

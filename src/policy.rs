@@ -6,8 +6,8 @@
 //! texts never contain a value of the file, since users who may run a probe need not be allowed to
 //! read it.
 //!
-//! A service of the configuration may have a list of its own, `hosts`. Without it, whoever chooses
-//! the host of a check also chooses who receives the secrets of the service.
+//! A service of the configuration may have a list of its own, `hosts`. Without it, a user who
+//! chooses the host of a check could send the secrets of the service to any host.
 
 mod decision;
 mod embedded;
@@ -59,6 +59,14 @@ impl Policy {
             Ok(Some(text)) => Self::from_text(&text),
             Ok(None) => Self::same(Decision::Allowed(Reason::NoFile)),
             Err(why) => Self::same(Decision::Denied(Reason::Unusable(why.into()))),
+        }
+    }
+
+    /// Why the file is unusable, if it is; everything is denied then.
+    pub fn error(&self) -> Option<&str> {
+        match &*self.0 {
+            Rules::Same(Decision::Denied(Reason::Unusable(why))) => Some(why),
+            _ => None,
         }
     }
 

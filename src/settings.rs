@@ -8,20 +8,26 @@
 
 pub mod batch;
 mod build;
+mod built_in;
 mod check;
 pub mod config;
 mod cost;
 mod dialogue;
 pub mod discover;
 mod error;
+mod option_table;
 pub mod options;
 mod origins;
 pub mod overrides;
 mod parse;
 pub mod request;
 pub mod services;
+mod starttls;
 pub mod step_spec;
 mod target_spec;
+mod tls_build;
+pub mod tls_overrides;
+mod tls_values;
 pub mod validate;
 
 pub use check::{Check, check};

@@ -121,7 +121,8 @@ impl Source for Shuffled<'_> {
     }
 }
 
-/// A seed that differs from run to run: what one run does not get to is not always the same.
+/// A seed that differs from run to run, so that runs that are too short do not always skip the same
+/// targets.
 pub fn random_seed() -> u64 {
     // The standard library's source of randomness; it does not fail.
     RandomState::new().hash_one(0)

@@ -6,11 +6,34 @@
 //! I/O of its own:
 //!
 //! ```text
-//! client      the handshake by rustls, with a verifier that only records
+//! client      the handshake by rustls
+//! verifier    what a handshake tells of the server, and whether it goes on
+//! identity    the certificate and key of the client
+//! failures    what an error of rustls means, as a sentence; alerts: those of the server
+//! not_tls     what a peer speaks that does not speak TLS
+//! records     what the bytes of a connection show, for the transcript
+//! provider    the cryptography, and the names of what was negotiated
 //! hello       a ClientHello without cryptography, for peers that rustls cannot talk to
 //! certificate the facts of one certificate (X.509, RFC 5280)
 //! judge       the faults of a chain: dates, name, issuer, usage, strength, pin
 //! roots       the trust store
+//! pem         files of certificates and keys; leaf_file: the certificate that should be served
 //! ```
 
+pub mod alerts;
+pub mod certificate;
+pub mod client;
+mod failures;
+pub mod hello;
+mod identity;
+pub mod judge;
+mod leaf_file;
+mod not_tls;
 pub mod options;
+mod pem;
+mod provider;
+mod records;
+pub mod roots;
+mod verifier;
+
+pub use client::layer;

@@ -40,15 +40,23 @@ impl TlsFacts {
     /// Adds what a further connection told: facts that are known already are kept, and the
     /// certificate is judged by the connection that showed it.
     pub fn add(&mut self, other: Self) {
-        if self.chain.is_empty() && !other.chain.is_empty() {
-            let (oldest, pq) = (self.oldest, self.pq);
+        let oldest = [self.oldest, other.oldest].into_iter().flatten().min();
+        let pq = self.pq.or(other.pq);
+        let is_unknown = self.version.is_none() && other.version.is_some();
+        if self.chain.is_empty() && (is_unknown || !other.chain.is_empty()) {
             *self = other;
-            self.oldest = oldest.or(self.oldest);
-            self.pq = pq.or(self.pq);
-        } else {
-            self.oldest = self.oldest.or(other.oldest);
-            self.pq = self.pq.or(other.pq);
         }
+        self.oldest = oldest;
+        self.pq = pq;
+    }
+}
+
+impl TlsFacts {
+    /// The seconds until the first certificate of the presented chain ends; absent without a
+    /// readable certificate.
+    pub fn chain_seconds_left(&self, at: i64) -> Option<i64> {
+        let readable = self.chain.iter().filter(|cert| cert.unreadable.is_none());
+        readable.map(|cert| cert.seconds_left(at)).min()
     }
 }
 
@@ -111,7 +119,10 @@ impl fmt::Display for TlsVersion {
 pub struct TrustJudgement {
     /// All faults, each once, the worst first.
     pub faults: Vec<Fault>,
-    /// One sentence with the remedy, of the worst fault that refuses; empty if none does.
+    /// One sentence with the remedy for each fault, in the same order.
+    pub sentences: Vec<String>,
+    /// The sentence of the worst fault that refuses; empty if none does. With `--tls-legacy` it is
+    /// that of a weak key or signature only if no other fault refuses.
     pub error: String,
     /// The time of the judgement, in seconds since 1970.
     pub at: i64,
@@ -233,6 +244,81 @@ pub struct CertificateFacts {
     pub unreadable: Option<Box<str>>,
 }
 
+impl CertificateFacts {
+    /// The seconds that the certificate is valid after `at` (seconds since 1970): 0 in its last
+    /// second, negative after it.
+    pub fn seconds_left(&self, at: i64) -> i64 {
+        self.not_after.saturating_sub(at)
+    }
+
+    /// The part of the whole lifetime that is left at `at`, from 1 before its first second to 0
+    /// after its last one.
+    pub fn lifetime_left(&self, at: i64) -> f64 {
+        let lifetime = self.not_after.saturating_sub(self.not_before);
+        if lifetime <= 0 {
+            return 0.0;
+        }
+        (self.not_after.saturating_sub(at) as f64 / lifetime as f64).clamp(0.0, 1.0)
+    }
+}
+
+const SECONDS_PER_DAY: i64 = 86_400;
+
+/// The days from 1970-01-01 to a day of the Gregorian calendar; `None` if there is no such day. The
+/// year is 0 to 9999.
+pub fn days_since_1970(year: i64, month: i64, day: i64) -> Option<i64> {
+    let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let length = match month {
+        1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
+        4 | 6 | 9 | 11 => 30,
+        2 => 28 + i64::from(is_leap),
+        _ => return None,
+    };
+    if !(1..=length).contains(&day) {
+        return None;
+    }
+    // Years that begin in March have the leap day at their end.
+    let (year, month) = if month > 2 {
+        (year, month - 3)
+    } else {
+        (year - 1, month + 9)
+    };
+    let (era, year) = (year.div_euclid(400), year.rem_euclid(400));
+    let day_of_year = (153 * month + 2) / 5 + day - 1;
+    Some(era * DAYS_PER_ERA + year * 365 + year / 4 - year / 100 + day_of_year - DAYS_BEFORE_1970)
+}
+
+/// The days of 400 years.
+const DAYS_PER_ERA: i64 = 146_097;
+/// The days from 0000-03-01 to 1970-01-01.
+const DAYS_BEFORE_1970: i64 = 719_468;
+
+/// Year, month and day of a time in seconds since 1970.
+pub fn date(at: i64) -> (i64, i64, i64) {
+    let days = at
+        .div_euclid(SECONDS_PER_DAY)
+        .saturating_add(DAYS_BEFORE_1970);
+    let (era, day) = (days.div_euclid(DAYS_PER_ERA), days.rem_euclid(DAYS_PER_ERA));
+    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
+    let day_of_year = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month + 2) / 5 + 1;
+    let (month, next) = if month < 10 {
+        (month + 3, 0)
+    } else {
+        (month - 9, 1)
+    };
+    (year + era * 400 + next, month, day)
+}
+
+/// A time (seconds since 1970) for people, such as `2026-11-26 12:00 UTC`.
+pub fn date_text(at: i64) -> String {
+    let (year, month, day) = date(at);
+    let minute = at.rem_euclid(SECONDS_PER_DAY) / 60;
+    let (hour, minute) = (minute / 60, minute % 60);
+    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02} UTC")
+}
+
 /// A trust store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TrustStore {
@@ -240,4 +326,117 @@ pub struct TrustStore {
     pub file: PathBuf,
     /// How many certificates it has.
     pub number: usize,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_further_connection_adds_what_was_not_known() {
+        let with = |version, chain| TlsFacts {
+            version: Some(version),
+            chain,
+            ..TlsFacts::default()
+        };
+        let certificate = vec![CertificateFacts::default()];
+        let mut facts = TlsFacts::default();
+        facts.add(with(TlsVersion::Tls10, Vec::new()));
+        assert_eq!(facts.version, Some(TlsVersion::Tls10));
+        facts.add(with(TlsVersion::Tls11, Vec::new()));
+        assert_eq!(facts.version, Some(TlsVersion::Tls10), "it is kept");
+        facts.add(with(TlsVersion::Tls12, certificate.clone()));
+        facts.add(with(TlsVersion::Tls13, certificate));
+        assert_eq!(facts.version, Some(TlsVersion::Tls12), "of the certificate");
+        for (oldest, expected) in [
+            (TlsVersion::Tls11, TlsVersion::Tls11),
+            (TlsVersion::Ssl3, TlsVersion::Ssl3),
+            (TlsVersion::Tls10, TlsVersion::Ssl3),
+        ] {
+            facts.add(TlsFacts {
+                oldest: Some(oldest),
+                pq: Some(oldest == TlsVersion::Tls11),
+                ..TlsFacts::default()
+            });
+            assert_eq!(facts.oldest, Some(expected));
+            assert_eq!(facts.pq, Some(true), "it is kept");
+        }
+        assert_eq!(facts.version, Some(TlsVersion::Tls12));
+        assert_eq!(facts.chain.len(), 1);
+    }
+
+    #[test]
+    fn dates_are_those_of_the_calendar() {
+        let mut at = days_since_1970(0, 1, 1).unwrap();
+        assert_eq!(at, -719_528);
+        for year in 0..=9999 {
+            for month in 1..=12 {
+                for day in 1..=31 {
+                    if let Some(days) = days_since_1970(year, month, day) {
+                        assert_eq!(days, at);
+                        assert_eq!(date(at * 86_400 + 86_399), (year, month, day));
+                        at += 1;
+                    }
+                }
+            }
+        }
+        assert_eq!(at * 86_400 - 1, 253_402_300_799);
+        assert_eq!(date_text(1_795_694_400), "2026-11-26 12:00 UTC");
+        assert_eq!(date_text(-60), "1969-12-31 23:59 UTC");
+        for at in [i64::MIN, i64::MAX] {
+            assert!(!date_text(at).is_empty());
+        }
+    }
+
+    #[test]
+    fn days_are_left_until_the_last_second() {
+        let day = SECONDS_PER_DAY;
+        for days in [7, 47, 90, 398, 3650] {
+            let not_before = 1_700_000_000;
+            let cert = CertificateFacts {
+                not_before,
+                not_after: not_before + days * day - 1,
+                ..CertificateFacts::default()
+            };
+            for (at, left) in [
+                (not_before - 1, days),
+                (not_before, days - 1),
+                (cert.not_after - day, 1),
+                (cert.not_after - day + 1, 0),
+                (cert.not_after, 0),
+                (cert.not_after + 1, -1),
+                (cert.not_after + day, -1),
+                (cert.not_after + day + 1, -2),
+            ] {
+                assert_eq!(cert.seconds_left(at).div_euclid(day), left, "{days} {at}");
+            }
+            assert!(cert.lifetime_left(not_before - 1) >= 1.0);
+            assert!(cert.lifetime_left(cert.not_after + 1) <= 0.0);
+            let half = cert.lifetime_left(not_before + (days * day - 1) / 2);
+            assert!((half - 0.5).abs() < 1e-5, "{half}");
+        }
+        let hours = CertificateFacts {
+            not_before: 0,
+            not_after: 160 * 3600 - 1,
+            ..CertificateFacts::default()
+        };
+        assert_eq!(hours.seconds_left(0), 160 * 3600 - 1);
+        assert_eq!(hours.seconds_left(i64::MIN), i64::MAX);
+        let ends = |not_after, unreadable| CertificateFacts {
+            not_after,
+            unreadable,
+            ..CertificateFacts::default()
+        };
+        let facts = TlsFacts {
+            chain: vec![
+                ends(10 * day, None),
+                ends(5 * day, None),
+                ends(0, Some("cannot be read".into())),
+            ],
+            ..TlsFacts::default()
+        };
+        assert_eq!(facts.chain_seconds_left(0), Some(5 * day));
+        assert_eq!(TlsFacts::default().chain_seconds_left(0), None);
+        assert!(CertificateFacts::default().lifetime_left(0) <= 0.0);
+    }
 }

@@ -75,9 +75,9 @@ attempts.avg\t''
 attempts.max\t''
 attempts.stddev\t''"
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -s t -l timeout -d 'Deadline of the probe: `2.5s`, `800ms` or a number of seconds [default: 2.5s]' -r
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l family -d 'Use only this address family: `4` or `6`; like -4 and -6, for a macro that may be empty' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l family -d 'Use only this address family, `4` or `6`: the same as -4 or -6, but the value can be empty' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l source -d 'Connect from this local address' -r
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l source-port -d 'Connect from this local port. The next connection from it to the same target is only possible after a minute, unless this one ends with --close rst' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l source-port -d 'Connect from this local port. After the check, the kernel blocks the port for this target for a minute, except with --close rst' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l interface -d 'Connect through this network interface' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l resolver -d 'Resolver: `stub` (built-in), or `system` (nsswitch; not available in static builds) [default: stub]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l config -d 'Configuration file [default: $ZBX_TCP_CONFIG, otherwise /etc/zbx-tcp/config.toml and conf.d/*.toml]' -r -F
@@ -122,7 +122,7 @@ complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l addresses -d '
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -s n -l count -d 'Connect N times within the deadline to measure loss and connect times' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -s i -l interval -d 'Time between the starts of consecutive attempts; requires --count [default: 0.2s]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l require -d 'Number of attempts that must succeed; requires --count [default: 1]' -r
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l send -d 'Send this text; escapes: \\r \\n \\t \\0 \\\\ \\xHH; ${name} inserts a capture, ${host} ${port} ${address} the target' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l send -d 'Send this text; escapes: \\r \\n \\t \\0 \\\\ \\xHH; ${name} inserts a capture; ${host}, ${port} and ${address} insert parts of the target' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l send-hex -d 'Send these bytes, in hex: `16 03:01`' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l expect -d 'Expect this text, anywhere in the received data' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l expect-prefix -d 'Expect this text at the start of the received data' -r
@@ -131,7 +131,7 @@ complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l expect-hex -d 
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l reject -d 'Fail the --expect options after this one if this text is received' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l reject-regex -d 'Fail the --expect options after this one if this regular expression matches' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l reject-hex -d 'Fail the --expect options after this one if these bytes are received' -r
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l expect-silence -d 'Expect that the peer neither sends nor closes for so long' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l expect-silence -d 'Expect that the peer sends nothing and does not close the connection for this time' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l quit -d 'Send this text before closing the connection, if it is the client\'s turn' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l encoding -d 'Encoding of sent and received text: a WHATWG label such as gbk [default: utf-8]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l max-bytes -d 'Fail if N bytes are received without a match [default: 262144]' -r
@@ -185,8 +185,8 @@ attempts.min\t''
 attempts.avg\t''
 attempts.max\t''
 attempts.stddev\t''"
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l metrics -d 'Metrics for -o sender, `captures.NAME` included [default: up,status,time.connect,time.total,tcp.rtt,tcp.syn_retransmits]' -r
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l zabbix-host -d 'Zabbix host for targets that do not have one, for -o sender [default: -]' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l metrics -d 'Metrics for -o sender, separated by commas; `captures.NAME` is allowed [default: up,status,time.connect,time.total,tcp.rtt,tcp.syn_retransmits]' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l zabbix-host -d 'Zabbix host for targets without one, for -o sender [default: -]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l sender-key -d 'Item key for -o sender; ID and METRIC are replaced [default: `tcp.target[ID,METRIC]`]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l deadline -d 'Deadline of the run; unfinished targets have the status `not_tried` [default: 2.5s]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l concurrency -d 'Maximum number of probes in flight [default: as many as descriptors and ports allow]' -r
@@ -195,10 +195,10 @@ complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l per-host -d 'M
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l threads -d 'Number of threads, each with its own descriptor table [default: 1, and more if descriptors run out]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l seed -d 'Seed of the randomized start order [default: different in each run]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l shard -d 'Probe only shard I of N; a target always belongs to the same shard' -r
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l max-targets -d 'Maximum number of targets; more than the default only up to `max_targets` of the configuration [default: 65536]' -r
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l family -d 'Use only this address family: `4` or `6`; like -4 and -6, for a macro that may be empty' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l max-targets -d 'Maximum number of targets; a value above 65536 is allowed only up to `max_targets` of the configuration [default: `max_targets`, otherwise 65536]' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l family -d 'Use only this address family, `4` or `6`: the same as -4 or -6, but the value can be empty' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l source -d 'Connect from this local address' -r
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l source-port -d 'Connect from this local port. The next connection from it to the same target is only possible after a minute, unless this one ends with --close rst' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l source-port -d 'Connect from this local port. After the check, the kernel blocks the port for this target for a minute, except with --close rst' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l interface -d 'Connect through this network interface' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l resolver -d 'Resolver: `stub` (built-in), or `system` (nsswitch; not available in static builds) [default: stub]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l config -d 'Configuration file [default: $ZBX_TCP_CONFIG, otherwise /etc/zbx-tcp/config.toml and conf.d/*.toml]' -r -F
@@ -206,7 +206,7 @@ complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l addresses -d '
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -s n -l count -d 'Connect N times within the deadline to measure loss and connect times' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -s i -l interval -d 'Time between the starts of consecutive attempts; requires --count [default: 0.2s]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l require -d 'Number of attempts that must succeed; requires --count [default: 1]' -r
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l send -d 'Send this text; escapes: \\r \\n \\t \\0 \\\\ \\xHH; ${name} inserts a capture, ${host} ${port} ${address} the target' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l send -d 'Send this text; escapes: \\r \\n \\t \\0 \\\\ \\xHH; ${name} inserts a capture; ${host}, ${port} and ${address} insert parts of the target' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l send-hex -d 'Send these bytes, in hex: `16 03:01`' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l expect -d 'Expect this text, anywhere in the received data' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l expect-prefix -d 'Expect this text at the start of the received data' -r
@@ -215,14 +215,14 @@ complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l expect-hex -d 
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l reject -d 'Fail the --expect options after this one if this text is received' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l reject-regex -d 'Fail the --expect options after this one if this regular expression matches' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l reject-hex -d 'Fail the --expect options after this one if these bytes are received' -r
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l expect-silence -d 'Expect that the peer neither sends nor closes for so long' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l expect-silence -d 'Expect that the peer sends nothing and does not close the connection for this time' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l quit -d 'Send this text before closing the connection, if it is the client\'s turn' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l encoding -d 'Encoding of sent and received text: a WHATWG label such as gbk [default: utf-8]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l max-bytes -d 'Fail if N bytes are received without a match [default: 262144]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l close -d 'How to close the connection: `fin` (gracefully) or `rst` (reset) [default: fin]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l expect-closed -d 'Expect a closed port: up if it refuses connections; with `=filtered`, also if it does not answer' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -s t -l timeout -d 'Deadline of each target: `2s`, `800ms` or a number of seconds [default: 2s]' -r
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -s s -l service -d 'Service for targets that do not have one; `zbx-tcp services` lists all services' -r -f -a "amqp\t''
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -s s -l service -d 'Service for targets without one; `zbx-tcp services` lists all services' -r -f -a "amqp\t''
 dns\t''
 elasticsearch\t''
 finger\t''
@@ -277,9 +277,9 @@ complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_see
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_seen_subcommand_from open" -l rate -d 'Maximum number of connects per second [default: no limit]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_seen_subcommand_from open" -l threads -d 'Number of threads, each with its own descriptor table [default: 1, and more if descriptors run out]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_seen_subcommand_from open" -l seed -d 'Seed of the randomized start order [default: different in each run]' -r
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_seen_subcommand_from open" -l family -d 'Use only this address family: `4` or `6`; like -4 and -6, for a macro that may be empty' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_seen_subcommand_from open" -l family -d 'Use only this address family, `4` or `6`: the same as -4 or -6, but the value can be empty' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_seen_subcommand_from open" -l source -d 'Connect from this local address' -r
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_seen_subcommand_from open" -l source-port -d 'Connect from this local port. The next connection from it to the same target is only possible after a minute, unless this one ends with --close rst' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_seen_subcommand_from open" -l source-port -d 'Connect from this local port. After the check, the kernel blocks the port for this target for a minute, except with --close rst' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_seen_subcommand_from open" -l interface -d 'Connect through this network interface' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_seen_subcommand_from open" -l resolver -d 'Resolver: `stub` (built-in), or `system` (nsswitch; not available in static builds) [default: stub]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_seen_subcommand_from open" -l config -d 'Configuration file [default: $ZBX_TCP_CONFIG, otherwise /etc/zbx-tcp/config.toml and conf.d/*.toml]' -r -F

@@ -34,8 +34,8 @@ impl Cidr {
         bits - u32::from(self.prefix)
     }
 
-    /// The number of addresses that are no hosts at the start of the network, and at its end. IPv4
-    /// networks larger than a /31 (RFC 3021) lose their first and last address, which are the
+    /// The number of addresses at the start of the network, and at its end, that are not hosts.
+    /// IPv4 networks larger than a /31 (RFC 3021) lose their first and last address, which are the
     /// network and its broadcast address.
     fn edge(&self) -> u128 {
         u128::from(self.base.is_ipv4() && self.host_bits() > 1)
@@ -130,7 +130,7 @@ fn is_mapped(address: Ipv6Addr) -> bool {
     matches!(address.segments(), [0, 0, 0, 0, 0, 0xffff, _, _])
 }
 
-/// Why a network is refused; the text names the remedy and holds nothing of the network.
+/// Why a network is refused; the text contains the remedy, but no part of the network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CidrError {
     /// Not an address before the prefix length.
@@ -177,7 +177,7 @@ impl fmt::Display for CidrError {
 
 impl std::error::Error for CidrError {}
 
-/// Why a text names no hosts; it names the text and the remedy.
+/// Why a text is not a host or a list of hosts; contains the text and the remedy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HostsError {
     /// Not a host.

@@ -1,5 +1,5 @@
 //! The hosts of one text: a name, an address, or all addresses of a network or a range. They are
-//! not held: a file may name millions.
+//! not stored, because a file can contain millions.
 
 use std::net::IpAddr;
 

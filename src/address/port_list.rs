@@ -10,7 +10,7 @@ use crate::escape::escaped_prefix;
 /// The most ports of one host.
 pub const MAX_PORTS: usize = 65_535;
 
-/// The most ports that a list is read to, repeats included. It bounds the work for lists such as
+/// The maximum number of ports in a list, repeats included. It limits the work for lists such as
 /// `1-65535,1-65535,...`.
 const MAX_READ: usize = 1 << 20;
 
@@ -67,8 +67,8 @@ pub fn parse(list: &str, max: usize) -> Result<Vec<PortEntry>, PortListError> {
     Ok(entries)
 }
 
-/// The elements of a list. Blanks around them are ignored, and so are empty elements, which Zabbix
-/// macros without a value leave behind.
+/// The elements of a list. Blanks around them are ignored, and so are empty elements: a Zabbix
+/// macro without a value becomes one.
 pub fn ranges(list: &str) -> impl Iterator<Item = Result<PortRange<'_>, PortListError>> {
     list.split(',')
         .map(str::trim)

@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use crate::address::cidr::{Cidr, CidrError};
 
-/// The addresses each of whose parts, four octets or eight groups, is in the range of that part.
+/// Addresses of which each part, an octet or a group, is in a range of its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AddressRange(Parts);
 
@@ -93,7 +93,7 @@ impl FromStr for AddressRange {
         if separator == ':' && text.contains('.') {
             return Err(CidrError::Range);
         }
-        // The address of all first parts, and that of all last parts.
+        // The address that consists of the first number of each part, and that of the last numbers.
         let ends = |end: fn((&str, &str)) -> String| {
             let parts: Vec<_> = text
                 .split(separator)

@@ -10,7 +10,7 @@ use crate::cli::probe::ProbeArgs;
 /// line, service, `[defaults]` of the configuration.
 #[derive(Debug, Args)]
 #[command(mut_arg("timeout", |arg| arg.help("Deadline of each target: `2s`, `800ms` or a number of seconds [default: 2s]")))]
-#[command(mut_arg("service", |arg| arg.help("Service for targets that do not have one; `zbx-tcp services` lists all services")))]
+#[command(mut_arg("service", |arg| arg.help("Service for targets without one; `zbx-tcp services` lists all services")))]
 pub struct BatchArgs {
     /// Target as `HOST:PORT`. HOST can be a network or a range (`192.0.2.1-50`), and PORT can be a
     /// list such as `22/ssh,8000-8010`. With `-`, targets are read from standard input, one per
@@ -28,12 +28,12 @@ pub struct BatchArgs {
     #[arg(short, long, value_name = "WHAT")]
     pub output: Option<String>,
 
-    /// Metrics for -o sender, `captures.NAME` included [default:
+    /// Metrics for -o sender, separated by commas; `captures.NAME` is allowed [default:
     /// up,status,time.connect,time.total,tcp.rtt,tcp.syn_retransmits]
     #[arg(long, value_name = "LIST")]
     pub metrics: Option<String>,
 
-    /// Zabbix host for targets that do not have one, for -o sender [default: -]
+    /// Zabbix host for targets without one, for -o sender [default: -]
     #[arg(long, value_name = "NAME")]
     pub zabbix_host: Option<String>,
 
@@ -57,8 +57,8 @@ pub struct BatchArgs {
     #[arg(long, value_name = "I/N")]
     pub shard: Option<String>,
 
-    /// Maximum number of targets; more than the default only up to `max_targets` of the
-    /// configuration [default: 65536]
+    /// Maximum number of targets; a value above 65536 is allowed only up to `max_targets` of the
+    /// configuration [default: `max_targets`, otherwise 65536]
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     pub max_targets: Option<String>,
 

@@ -20,7 +20,7 @@ pub struct CheckArgs {
     #[arg(value_name = "PORT")]
     pub port: Option<String>,
 
-    /// Nothing: a word of an item key that a macro leaves empty
+    /// Further arguments, which must be empty: an item key may contain a macro with an empty value
     #[arg(hide = true)]
     pub surplus: Vec<String>,
 

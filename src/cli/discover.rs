@@ -4,6 +4,7 @@ use clap::{Args, Subcommand};
 
 use crate::cli::batch::LimitArgs;
 use crate::cli::probe::NetworkArgs;
+use crate::cli::tls::TlsArgs;
 
 /// Print rows for Zabbix low-level discovery, as one line of JSON
 #[derive(Debug, Args)]
@@ -69,6 +70,10 @@ pub struct OpenArgs {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub network: NetworkArgs,
+
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub tls: TlsArgs,
 }
 
 /// Print a row for each target of the configuration

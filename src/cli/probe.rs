@@ -3,6 +3,7 @@
 use clap::Args;
 
 use crate::cli::steps::StepArgs;
+use crate::cli::tls::TlsArgs;
 
 /// Options of a probe: the network, the dialogue, and what counts as up.
 #[derive(Debug, Default, Args)]
@@ -31,6 +32,10 @@ pub struct ProbeArgs {
     /// Number of attempts that must succeed; requires --count [default: 1]
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     pub require: Option<String>,
+
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub tls: TlsArgs,
 
     #[command(flatten)]
     #[allow(missing_docs)]
@@ -73,7 +78,7 @@ pub struct NetworkArgs {
     #[arg(short = '6')]
     pub ipv6: bool,
 
-    /// Use only this address family: `4` or `6`; like -4 and -6, for a macro that may be empty
+    /// Use only this address family, `4` or `6`: the same as -4 or -6, but the value can be empty
     #[arg(long, value_name = "FAMILY")]
     pub family: Option<String>,
 
@@ -81,8 +86,8 @@ pub struct NetworkArgs {
     #[arg(long, value_name = "IP")]
     pub source: Option<String>,
 
-    /// Connect from this local port. The next connection from it to the same target is only
-    /// possible after a minute, unless this one ends with --close rst
+    /// Connect from this local port. After the check, the kernel blocks the port for this target
+    /// for a minute, except with --close rst
     #[arg(long, value_name = "PORT", allow_hyphen_values = true)]
     pub source_port: Option<String>,
 

@@ -43,7 +43,7 @@ const STEP_OPTIONS: [(StepKind, &str, &str, &str); 11] = [
         StepKind::Send,
         "--send",
         "TEXT",
-        "Send this text; escapes: \\r \\n \\t \\0 \\\\ \\xHH; ${name} inserts a capture, ${host} ${port} ${address} the target",
+        "Send this text; escapes: \\r \\n \\t \\0 \\\\ \\xHH; ${name} inserts a capture; ${host}, ${port} and ${address} insert parts of the target",
     ),
     (
         StepKind::SendHex,
@@ -97,7 +97,7 @@ const STEP_OPTIONS: [(StepKind, &str, &str, &str); 11] = [
         StepKind::Silence,
         "--expect-silence",
         "DURATION",
-        "Expect that the peer neither sends nor closes for so long",
+        "Expect that the peer sends nothing and does not close the connection for this time",
     ),
     (
         StepKind::Quit,

@@ -8,7 +8,7 @@ mod watchdog;
 
 use std::io::{BufWriter, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::cli::batch::BatchArgs;
 use crate::cli::values::non_empty;
@@ -27,6 +27,7 @@ use crate::output::batch_document;
 use crate::output::batch_format::BatchFormat;
 use crate::output::text::ColorMode;
 use crate::policy::Policy;
+use crate::settings::SettingsError;
 use crate::settings::batch;
 use crate::settings::batch::{Batch, BatchRequest};
 use crate::settings::config::Configuration;
@@ -114,6 +115,34 @@ pub fn text_results(batch: &Batch, policy: &Policy, colors: ColorMode) -> TextRe
         up: sink.summary.up,
         down: sink.summary.down,
     }
+}
+
+/// The JSON document of the targets in this group of the configuration; of all without a group.
+///
+/// # Errors
+/// A usage or configuration error; nothing was sent.
+#[allow(clippy::disallowed_methods)]
+pub fn json(
+    group: &str,
+    deadline: Duration,
+    config: &Configuration,
+    policy: &Policy,
+) -> Result<String, SettingsError> {
+    let start = Instant::now();
+    let request = BatchRequest::groups(vec![group.to_owned()], deadline);
+    let is_late = |time| start.elapsed() >= time;
+    // The targets are those of the configuration.
+    let batch = batch::batch(request, config, is_late, |_| Ok(Vec::new()))?;
+    let mut sink = BatchSink::new(&batch, None);
+    let unreported = probe(&batch, policy, None, start, &mut sink);
+    sink.complete(&unreported);
+    let mut bytes = Vec::new();
+    if let Some(document) = sink.document(start.elapsed()) {
+        document
+            .write(&mut bytes)
+            .map_err(|error| SettingsError::new(error.to_string()))?;
+    }
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// Runs the engine. Returns the failure to report for targets that the run did not reach.

@@ -35,10 +35,10 @@ use crate::{engine, output, settings};
 pub fn run(args: &CheckArgs) -> CommandResult {
     let config = Configuration::load(non_empty(&args.probe.network.config), ConfigParts::Services)?;
     let request = options::check(args, default_format()?)?;
-    let check = settings::check(request, config)?;
+    let check = settings::check(request, &config)?;
     let plan = Arc::new(check.plan.clone());
     let policy = Policy::system();
-    // Without a timer the check goes on; its work is bounded without it.
+    // If the timer cannot be started, the check continues without it: the engine limits its work.
     let alarm = plan
         .spec
         .has_expressions()
@@ -49,8 +49,8 @@ pub fn run(args: &CheckArgs) -> CommandResult {
     .unwrap_or_else(|_| internal_error_report(plan));
     drop(alarm);
     let exit = if report.is_up() { Exit::Up } else { Exit::Down };
-    // Only the text report has colors: the other formats save the look at the terminal and the
-    // environment.
+    // Only the text report has colors. The other formats do not query the terminal and the
+    // environment, which saves time.
     let colors = if matches!(check.format, Format::Text) {
         color_mode()
     } else {
@@ -101,7 +101,7 @@ fn probe(check: &Check, policy: &Policy, plan: Arc<Plan>) -> Report {
     }
 }
 
-/// Ends the check if it computes after its deadline, with a value that says so.
+/// Ends the check if it still computes after its deadline, and prints a value with this reason.
 fn compute_alarm(check: &Check, plan: &Arc<Plan>) -> Option<ComputeAlarm> {
     let timeout = plan.spec.timeout;
     let report = Report::without_connection(Arc::clone(plan), still_computing(), timeout);
@@ -129,5 +129,9 @@ impl Sink for CheckSink {
         if let Some(transcript) = &mut self.transcript {
             transcript.write(plan, at, &what);
         }
+    }
+
+    fn observes_messages(&self) -> bool {
+        self.transcript.is_some()
     }
 }

@@ -185,7 +185,7 @@ fn case(
 
 /// The plan of a case. The configuration of this machine does not change the demo.
 fn plan(case: &DemoCase) -> Result<Arc<Plan>, SettingsError> {
-    let check = settings::check(case.request.clone(), Configuration::default())?;
+    let check = settings::check(case.request.clone(), &Configuration::default())?;
     Ok(Arc::new(check.plan))
 }
 

@@ -2,14 +2,16 @@
 
 mod open;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::cli::discover::{DiscoverArgs, DiscoverCommand};
 use crate::cli::values::non_empty;
 use crate::commands::{CommandResult, Exit, print};
 use crate::output::lld;
+use crate::policy::Policy;
 use crate::settings::config::{ConfigParts, Configuration};
-use crate::settings::{batch, discover};
+use crate::settings::discover::OpenRequest;
+use crate::settings::{SettingsError, batch, discover};
 
 /// Prints the requested rows.
 ///
@@ -20,17 +22,55 @@ use crate::settings::{batch, discover};
 pub fn run(args: &DiscoverArgs) -> CommandResult {
     let start = Instant::now();
     let rows = match &args.command {
-        DiscoverCommand::Ports(args) => lld::line(&discover::ports(
-            &args.host,
-            &args.spec,
-            &Configuration::load(non_empty(&args.config), ConfigParts::Services)?,
-        )?),
-        DiscoverCommand::Targets(args) => lld::line(&batch::configured(
-            &Configuration::load(non_empty(&args.config), ConfigParts::Targets)?,
-            &args.group,
-            |time| start.elapsed() >= time,
-        )?),
-        DiscoverCommand::Open(args) => open::rows(args)?,
+        DiscoverCommand::Ports(args) => {
+            let config = Configuration::load(non_empty(&args.config), ConfigParts::Services)?;
+            port_rows(&args.host, &args.spec, &config)?
+        }
+        DiscoverCommand::Targets(args) => {
+            let config = Configuration::load(non_empty(&args.config), ConfigParts::Targets)?;
+            target_rows(&args.group, &config, start)?
+        }
+        DiscoverCommand::Open(args) => {
+            let config =
+                Configuration::load(non_empty(&args.network.config), ConfigParts::Services)?;
+            open::rows(&OpenRequest::from_args(args)?, &config, &Policy::system())?
+        }
     };
     Ok(print(rows.as_bytes(), Exit::Up))
+}
+
+/// The rows of a port list.
+///
+/// # Errors
+/// A usage or configuration error.
+pub fn port_rows(host: &str, list: &str, config: &Configuration) -> Result<String, SettingsError> {
+    Ok(lld::line(&discover::ports(host, list, config)?))
+}
+
+/// The rows of the targets in these groups of the configuration, for a request that arrived at
+/// `start`.
+///
+/// # Errors
+/// A usage or configuration error.
+pub fn target_rows(
+    groups: &[String],
+    config: &Configuration,
+    start: Instant,
+) -> Result<String, SettingsError> {
+    let is_late = |time| start.elapsed() >= time;
+    Ok(lld::line(&batch::configured(config, groups, is_late)?))
+}
+
+/// The rows of the ports of a list that accept, within this time.
+///
+/// # Errors
+/// A usage or configuration error, or a port whose state could not be determined.
+pub fn open_rows(
+    host: &str,
+    list: &str,
+    deadline: Duration,
+    config: &Configuration,
+    policy: &Policy,
+) -> Result<String, SettingsError> {
+    open::rows(&OpenRequest::new(host, list, deadline), config, policy)
 }

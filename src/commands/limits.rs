@@ -87,8 +87,8 @@ fn tables(
 }
 
 /// The most probes that are in flight if no target answers. Names are not counted: the resolver
-/// limits how fast they become connects. A result up to `enough` may be too high, since the caller
-/// then needs no more than one table.
+/// limits how fast they become connects. A result of at most `enough` may be too high, because the
+/// caller then needs only one table.
 fn most_in_flight(bounds: &Bounds, plans: &[Arc<Plan>], enough: NonZeroUsize) -> usize {
     let literals = || plans.iter().filter_map(|plan| plan.ip());
     let bounded = plans

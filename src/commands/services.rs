@@ -47,7 +47,8 @@ pub fn run(args: &ServicesArgs) -> CommandResult {
 /// entries.
 #[allow(clippy::disallowed_methods)]
 fn validate(file: Option<&str>) -> Exit {
-    /// A person waits longer than Zabbix, but a list that no batch could build is an error.
+    /// Longer than the timeout of Zabbix, because a person waits. A list that takes longer is an
+    /// error, because no batch could use it.
     const PATIENCE: Duration = Duration::from_secs(30);
     let start = Instant::now();
     let config = Configuration::validated(file);

@@ -34,12 +34,12 @@ pub fn message(error: &clap::Error) -> String {
             }
         }
         ErrorKind::MissingRequiredArgument => format!("missing argument {}", argument()),
-        ErrorKind::NoEquals => format!("`{}` needs `=` before its value", argument()),
+        ErrorKind::NoEquals => format!("`{}` requires `=` before its value", argument()),
         ErrorKind::InvalidValue | ErrorKind::TooFewValues => {
-            format!("`{}` needs a value", argument())
+            format!("`{}` requires a value", argument())
         }
         ErrorKind::WrongNumberOfValues => format!(
-            "`{}` needs {} values",
+            "`{}` requires {} values",
             argument(),
             context(error, ContextKind::ExpectedNumValues)
         ),

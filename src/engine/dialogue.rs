@@ -25,8 +25,7 @@ use crate::engine::dialogue::received::{Fill, Received};
 use crate::failure::Status;
 use crate::plan::Plan;
 use crate::plan::layer::SharedLayer;
-use crate::plan::pattern::Pattern;
-use crate::plan::steps::{Expect, Piece, Step, Template};
+use crate::plan::steps::{Expect, Piece, Rejection, Step, Template};
 use crate::report::Response;
 
 /// The state of a dialogue.
@@ -43,14 +42,17 @@ pub struct Dialogue {
     matched: usize,
     /// The patterns of the current step, once it has compared anything.
     expectation: Option<Box<Expectation>>,
-    /// What is enough of the current step's answer if no more can arrive, once that was compared.
+    /// The patterns that are sufficient for the current step if no more can arrive, once they were
+    /// compared.
     enough: Option<Box<Expectation>>,
     /// Whether the last answer was accepted although it is incomplete.
     accepted_incomplete: bool,
+    /// Index of the [`Rejection`] of the current step that failed it.
+    rejected_by: Option<usize>,
     captures: Vec<Capture>,
     /// The number of bytes sent.
     sent: usize,
-    /// The address that it is held with.
+    /// The address of the peer.
     address: SocketAddr,
     /// Whether received bytes wait to be compared, because the last turn was over.
     is_behind: bool,
@@ -70,22 +72,22 @@ pub enum Progress {
     Tentative,
     /// All steps are done.
     Done,
-    /// A reject pattern matched: its reason, or the pattern.
-    Rejected(String),
+    /// A reject pattern matched: the status, and its reason or the pattern.
+    Rejected(Status, String),
     /// The expected answer can no longer match.
     Impossible,
     /// Wait for the time of a [`Step::Silence`], then call [`Dialogue::was_silent`].
     Silence,
     /// Silence was expected, and this many bytes were received.
     NotSilent(usize),
-    /// Received bytes are left to compare; call [`Dialogue::advance`] again, after others had their
-    /// turn.
+    /// Received bytes are left to compare; call [`Dialogue::advance`] again, after other
+    /// connections were served.
     Behind,
     /// No match ends within this many bytes, which is the maximum.
     TooMuch(usize),
     /// The step matched, but its groups captured so many bytes that they are not kept.
     CapturedTooMuch(usize),
-    /// The next send would make this many bytes in all, which are too many to send.
+    /// With the next send, this many bytes would be sent in total, which is more than the limit.
     SendsTooMuch(usize),
     /// This many bytes were received after the answer that lets the layer start.
     Injected(usize),
@@ -114,6 +116,7 @@ impl Dialogue {
             expectation: None,
             enough: None,
             accepted_incomplete: false,
+            rejected_by: None,
             captures: Vec::new(),
             sent: 0,
             address,
@@ -192,9 +195,7 @@ impl Dialogue {
                 let captures = expectation.captures(expect, &self.received, end);
                 self.matched(expect, end, captures, budget)
             }
-            Outcome::Rejected(index) => Some(Progress::Rejected(
-                expect.reject.get(index).map(rejection).unwrap_or_default(),
-            )),
+            Outcome::Rejected(index) => self.rejected(expect, index),
             Outcome::Impossible => Some(Progress::Impossible),
             Outcome::Behind => Some(Progress::Behind),
             outcome => match (self.received.fill(), outcome) {
@@ -207,7 +208,7 @@ impl Dialogue {
         }
     }
 
-    /// The current step is met by the bytes up to `end`.
+    /// Completes the current step: the bytes up to `end` match.
     fn matched(
         &mut self,
         expect: &Expect,
@@ -234,7 +235,14 @@ impl Dialogue {
         None
     }
 
-    /// Meets the step with what was received, if no more can arrive and that is enough.
+    /// The step is failed by the [`Rejection`] with this index.
+    fn rejected(&mut self, expect: &Expect, index: usize) -> Option<Progress> {
+        let reject = expect.reject.get(index)?;
+        self.rejected_by = Some(index);
+        Some(Progress::Rejected(reject.status(), rejection(reject)))
+    }
+
+    /// Completes the step if no more can arrive and the received bytes are sufficient.
     fn accept_incomplete(
         &mut self,
         expect: &Expect,
@@ -264,9 +272,9 @@ impl Dialogue {
         }
     }
 
-    /// Whether it is our turn to speak once the dialogue has ended, so that the protocol's farewell
-    /// is understood and is no violation. A server whose greeting has not arrived whole logs a
-    /// client that speaks, and may block it. `status` is that of the failure, if it failed.
+    /// Whether it is the client's turn after the dialogue has ended, so that the protocol allows
+    /// `quit`. A server that has not sent its complete greeting logs a client that sends data, and
+    /// may block it. `status` is that of the failure, if it failed.
     pub fn is_our_turn(&self, plan: &Plan, status: Option<Status>) -> bool {
         let is_expect = |step: &Step| matches!(step, Step::Expect(_));
         let has_matched = plan.spec.steps.iter().take(self.position).any(is_expect);
@@ -276,6 +284,8 @@ impl Dialogue {
             None => (has_matched || speaks_first) && !self.accepted_incomplete,
             // The server has answered our message, though not as expected.
             Some(Status::Rejected) => has_matched || speaks_first,
+            // The server can go on without TLS.
+            Some(Status::TlsRefused) => true,
             Some(Status::Mismatch) => has_matched && self.buffered_len() < plan.spec.max_bytes,
             // It is the server's turn, or the connection is lost.
             Some(_) => false,
@@ -354,15 +364,23 @@ impl Dialogue {
         bytes
     }
 
-    /// The bytes of the farewell; `None` without one, or if they are too many to send.
+    /// The bytes of `quit`; `None` without it, or if they are too many to send.
     pub fn quit(&self, plan: &Plan) -> Option<Vec<u8>> {
-        let quit = plan.spec.quit.as_ref()?;
+        let quit = self.farewell(plan).or(plan.spec.quit.as_ref())?;
         let bytes = self.sent.saturating_add(self.filled_len(plan, quit));
         let fits = !quit.has_captures() || bytes <= plan.spec.max_sent();
         fits.then(|| self.fill(plan, quit))
     }
 
-    /// The peer was silent for as long as the current [`Step::Silence`] says.
+    /// The farewell of the [`Rejection`] that failed the current step, if it has one of its own.
+    fn farewell<'p>(&self, plan: &'p Plan) -> Option<&'p Template> {
+        match plan.spec.steps.get(self.position) {
+            Some(Step::Expect(expect)) => expect.reject.get(self.rejected_by?)?.farewell.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// The peer was silent for the time of the current [`Step::Silence`].
     pub fn was_silent(&mut self) {
         self.position += 1;
     }
@@ -383,7 +401,7 @@ impl Dialogue {
         self.received.push(bytes);
     }
 
-    /// Keeps of the received bytes only what a response shows: nothing is matched any more.
+    /// Drops the received bytes that the report does not show, because nothing is matched any more.
     pub fn finish(&mut self) {
         self.received.keep(Response::KEPT);
     }
@@ -408,7 +426,7 @@ impl Dialogue {
         self.received.held() + captures.sum::<usize>()
     }
 
-    /// The number of bytes that it has since the match before the last one.
+    /// The number of bytes received since the match before the last one.
     pub fn buffered_len(&self) -> usize {
         self.received.raw().len()
     }
@@ -435,6 +453,17 @@ impl Dialogue {
             _ if self.received.raw().is_empty() => Unfinished::Silent,
             _ => Unfinished::Unmatched(self.received.raw().len()),
         }
+    }
+
+    /// The status and the reason of a [`Rejection`] that applies to the current step because the
+    /// expected answer can no longer arrive.
+    pub fn otherwise(&self, plan: &Plan) -> Option<(Status, String)> {
+        let Some(Step::Expect(expect)) = plan.spec.steps.get(self.position) else {
+            return None;
+        };
+        let index = self.expectation.as_ref()?.otherwise(expect)?;
+        let reject = expect.reject.get(index)?;
+        Some((reject.status(), rejection(reject)))
     }
 
     /// The bytes received since the last match, which the current step is matched against.
@@ -492,11 +521,11 @@ fn is_silence(step: &Step) -> bool {
     matches!(step, Step::Silence(_))
 }
 
-/// Why an answer is rejected, in words if there are any.
-fn rejection(pattern: &Pattern) -> String {
-    match &pattern.reason {
+/// Why an answer is rejected: the reason in the configuration, otherwise the pattern.
+fn rejection(reject: &Rejection) -> String {
+    match &reject.reason {
         Some(reason) => reason.to_string(),
-        None => format!("the answer matches the reject pattern {pattern}"),
+        None => format!("the answer matches the reject pattern {}", reject.pattern),
     }
 }
 

@@ -301,8 +301,8 @@ impl<'e, 's> EventLoop<'e, 's> {
         self.end_when_due(now);
     }
 
-    /// Before a session times out, reads what its connections have left unread because it was much:
-    /// what it waits for may have arrived in time, and only we are late.
+    /// Before a session times out, reads the data that its connections have left unread because
+    /// there was too much: the expected answer may have arrived in time.
     fn read_rest(&mut self, id: SessionId, now: Instant) {
         if self.waits_for_memory(id) {
             if let Some(slot) = self.sessions.get_mut(id) {
@@ -323,6 +323,7 @@ impl<'e, 's> EventLoop<'e, 's> {
 
     /// Lets a session handle its timers.
     fn tick(&mut self, id: SessionId, now: Instant) {
+        self.end_handshakes(id, now);
         let Some(slot) = self
             .sessions
             .get_mut(id)
@@ -397,7 +398,7 @@ impl<'e, 's> EventLoop<'e, 's> {
                 self.sessions.timers.clear(id);
                 self.sessions.finished.push(id);
             }
-            // Not at its deadline: no waiting can help it any more.
+            // Not at its deadline: it cannot wait any longer.
             SlotState::Running if slot.session.is_idle() && slot.session.deadline() > now => {
                 slot.state = SlotState::Parked;
                 self.sessions.timers.clear(id);
@@ -459,7 +460,7 @@ impl<'e, 's> EventLoop<'e, 's> {
                     self.connections.unread.push_back(connection);
                 }
             }
-            // For the sink, which has observed it.
+            // Only observed by the sink.
             Action::Explain(..) => {}
             Action::Shutdown(attempt) => {
                 let Some(connection) = slot.connections.of(attempt) else {

@@ -1,9 +1,9 @@
-//! When this process was late: stopped by a signal or a freezer, or without processor time.
+//! When this process was late: stopped by a signal or a freezer, or without CPU time.
 //!
-//! A peer must not be called down for what only we missed. What the kernel holds is collected
-//! before anything expires, so a peer that answered in time is up, and one that never answered is
-//! down. In between is the probe that had to send something and was late with it: its peer did not
-//! have the time that the plan allows. It counts how late it was, and if that is much its result is
+//! A delay of this process must not make a target down. The data in the kernel is read before
+//! anything expires, so a peer that answered in time is up, and a peer that never answered is down.
+//! The remaining case is a probe that had to send something and was late with it: its peer had less
+//! time than the plan allows. The session counts these delays, and if they are long, its result is
 //! unknown.
 
 use std::time::Duration;
@@ -19,9 +19,9 @@ const MUCH: Duration = Duration::from_millis(50);
 pub const CAUSE: &str =
     "this process was stopped or had no CPU time, and could not continue before the deadline";
 
-/// Whether this much lost time is so much of the time limit that silence says nothing about the
-/// peer: half of it. A peer that needs less than half of its time limit is never called down then,
-/// and one that is down is still reported by a busy machine.
+/// Whether so much time was lost that silence says nothing about the peer: half of the time limit.
+/// So a peer that needs less than half of its time limit is never reported as down because of a
+/// delay, and a busy machine still reports peers that are down.
 pub fn is_much(lost: Duration, limit: Duration) -> bool {
     lost >= MUCH && lost.saturating_mul(2) >= limit
 }

@@ -7,6 +7,8 @@
 pub mod action;
 pub mod attempt;
 mod established;
+mod inspecting;
+mod layer_state;
 mod messages;
 pub mod race;
 mod racing;
@@ -21,6 +23,7 @@ use crate::engine::inline_vec::InlineVec;
 use crate::engine::lateness;
 use crate::engine::limits::memory;
 use crate::engine::session::action::{Action, Actions, AttemptId, Event};
+use crate::engine::session::attempt::inspections::AllowedInspections;
 use crate::engine::session::attempt::{Attempt, Cutoff, Silence};
 use crate::engine::session::race::{AddressRace, AddressRule};
 use crate::failure::{Failure, Status};
@@ -163,7 +166,8 @@ impl Session {
         *lost = lost.saturating_add(time);
     }
 
-    /// Notes that the peer completed a handshake at this time, so that its SYN was sent before.
+    /// Notes that a handshake completed at this time. Its SYN was sent before, so the delays so far
+    /// cannot be longer than the time until then.
     pub fn lost_before(&mut self, connected: Instant) {
         let most = connected.saturating_duration_since(self.started);
         if let Some(extra) = &mut self.extra {
@@ -171,7 +175,7 @@ impl Session {
         }
     }
 
-    /// Shifts the clock by the time that its only attempt waited for memory of ours. False if it
+    /// Shifts the clock by the time that its only attempt waited for memory of the run. False if it
     /// has several.
     pub(in crate::engine) fn shift_attempt(&mut self, id: AttemptId, by: Duration) -> bool {
         let [attempt] = self.attempts.as_mut_slice() else {
@@ -184,7 +188,7 @@ impl Session {
         true
     }
 
-    /// Notes that it could not receive all, for lack of memory, before its time was over.
+    /// Notes that it could not receive everything before its deadline, for lack of memory.
     pub fn lack_memory(&mut self) {
         self.extra().lacks_memory = true;
     }
@@ -253,10 +257,11 @@ impl Session {
 
     /// Handles one event.
     pub fn handle(&mut self, event: Event<'_>, now: Instant, actions: &mut Actions) {
-        let plan = Arc::clone(&self.plan);
-        match event {
+        let was_decided = self.state == SessionState::Decided;
+        let index = match event {
             // An answer after the resolve deadline changes nothing.
             Event::Resolved(..) | Event::Unresolved(_) if self.state != SessionState::Resolving => {
+                None
             }
             Event::Resolved(addresses, policy) => {
                 let resolve = now.saturating_duration_since(self.started);
@@ -264,48 +269,70 @@ impl Session {
                 let extra = self.extra();
                 (extra.resolve, extra.address_count) = (Some(resolve), addresses.len());
                 self.start_attempts(addresses, policy, now, actions);
+                None
             }
             // The lookup had no more time than the run, which says nothing about the name.
             Event::Unresolved(failure)
                 if failure.status == Status::ResolveTimeout
                     && self.cutoff(now) == Some(Cutoff::RunEnd) =>
             {
-                self.decide(Some(Arc::new(messages::lookup_cut_off(&plan))), now);
+                self.decide(Some(Arc::new(messages::lookup_cut_off(&self.plan))), now);
+                None
             }
-            Event::Unresolved(failure) => self.decide(Some(Arc::new(failure)), now),
-            Event::Opened(id) => self.with(id, |attempt| attempt.opened(now)),
-            Event::Blocked(id, why) => self.with(id, |attempt| attempt.blocked(why)),
-            Event::Connected(id, source, info) => {
-                self.with(id, |attempt| {
-                    attempt.connected(&plan, source, info, now, actions);
-                });
+            Event::Unresolved(failure) => {
+                self.decide(Some(Arc::new(failure)), now);
+                None
             }
-            Event::Secured(id) => self.with(id, |attempt| attempt.secured(&plan, now, actions)),
-            Event::LayerFailed(id, error) => {
-                self.with(id, |attempt| {
-                    attempt.layer_failed(&plan, &error, now, actions);
-                });
+            Event::Opened(id) => self.with(id, |attempt, _| attempt.opened(now)),
+            Event::Blocked(id, why) => self.with(id, |attempt, _| attempt.blocked(why)),
+            Event::Connected(id, source, info) => self.with(id, |attempt, plan| {
+                attempt.connected(plan, source, info, now, actions);
+            }),
+            Event::Facts(id, facts) => self.with(id, |attempt, _| attempt.learn(facts)),
+            Event::Incomplete(id, progress) => {
+                self.with(id, |attempt, _| attempt.incomplete(progress))
             }
-            Event::Sent(id) => self.with(id, |attempt| attempt.sent(&plan, now, actions)),
-            Event::Received(id, bytes) => {
-                self.with(id, |attempt| attempt.received(&plan, bytes, now, actions));
+            // An inspection only reads facts, and sends nothing after its handshake.
+            Event::Secured(id, _) if self.attempt(id).is_some_and(Attempt::is_inspecting) => {
+                self.with(id, |attempt, plan| attempt.layer_done(plan, now, actions))
             }
+            Event::Secured(id, refusal) => self.with(id, |attempt, plan| {
+                attempt.secured(plan, refusal, now, actions);
+            }),
+            Event::Accepted(id) => {
+                self.with(id, |attempt, plan| attempt.accepted(plan, now, actions))
+            }
+            Event::LayerDone(id) => {
+                self.with(id, |attempt, plan| attempt.layer_done(plan, now, actions))
+            }
+            Event::LayerFailed(id, error) => self.with(id, |attempt, plan| {
+                attempt.layer_failed(plan, &error, now, actions);
+            }),
+            Event::Sent(id) => self.with(id, |attempt, plan| attempt.sent(plan, now, actions)),
+            Event::Received(id, bytes) => self.with(id, |attempt, plan| {
+                attempt.received(plan, bytes, now, actions);
+            }),
             Event::Continued(id) => {
-                self.with(id, |attempt| attempt.continued(&plan, now, actions));
+                self.with(id, |attempt, plan| attempt.continued(plan, now, actions))
             }
             Event::PeerClosed(id) => {
-                self.with(id, |attempt| attempt.peer_closed(&plan, now, actions));
+                self.with(id, |attempt, plan| attempt.peer_closed(plan, now, actions))
             }
-            Event::Failed(id, failure, info) => {
-                self.with(id, |attempt| {
-                    attempt.failed(&plan, failure, info, now, actions);
-                });
-            }
+            Event::Failed(id, failure, info) => self.with(id, |attempt, plan| {
+                attempt.failed(plan, failure, info, now, actions);
+            }),
+        };
+        if let Some(index) = index {
+            self.inspect(index, now, actions);
+            self.keep_captures_of_one(index);
         }
         if self.state == SessionState::Racing {
             self.advance_race(now, actions);
         }
         self.decide_if_complete(now);
+        if !was_decided {
+            self.inspect_reported(now, actions);
+        }
     }
 
     /// Handles the passing of time: starts attempts, ends steps and drains, and ends everything at
@@ -322,11 +349,16 @@ impl Session {
             self.expire(cutoff, now, info, actions);
             return;
         }
+        let was_decided = self.state == SessionState::Decided;
         self.start_due(now, actions);
-        let plan = Arc::clone(&self.plan);
         let silence = self.silence();
-        for attempt in self.attempts.as_mut_slice() {
-            attempt.tick(&plan, silence, now, actions);
+        for index in 0..self.attempts().len() {
+            if let Some(attempt) = self.attempts.as_mut_slice().get_mut(index) {
+                attempt.drive(&self.plan, |attempt, plan| {
+                    attempt.tick(plan, silence, now, actions);
+                });
+            }
+            self.inspect(index, now, actions);
         }
         if self.state == SessionState::Racing {
             self.advance_race(now, actions);
@@ -335,6 +367,9 @@ impl Session {
             self.keep_captures_of_one(index);
         }
         self.decide_if_complete(now);
+        if !was_decided {
+            self.inspect_reported(now, actions);
+        }
     }
 
     /// The finished report; `None` until [`Session::is_over`].
@@ -415,15 +450,17 @@ impl Session {
         AttemptId::new(self.attempts().len())
     }
 
-    fn with(&mut self, id: AttemptId, then: impl FnOnce(&mut Attempt)) {
-        if let Some(attempt) = self.attempts.as_mut_slice().get_mut(id.index()) {
-            then(attempt);
-            self.keep_captures_of_one(id.index());
-        }
+    /// Calls this for the connection of an attempt, with its plan. The index of the attempt, if there
+    /// is one.
+    fn with(&mut self, id: AttemptId, then: impl FnOnce(&mut Attempt, &Plan)) -> Option<usize> {
+        let attempt = self.attempts.as_mut_slice().get_mut(id.index())?;
+        attempt.drive(&self.plan, then);
+        Some(id.index())
     }
 
     /// Drops the captures of all attempts but the last successful one, else the last one, which the
-    /// report describes: thousands of attempts may capture much each. This one may have ended.
+    /// report describes: thousands of attempts may capture much each. `index` is an attempt that
+    /// may have ended.
     fn keep_captures_of_one(&mut self, index: usize) {
         let is_ended = |attempt: &Attempt| attempt.is_decided();
         if self.plan.spec.attempts.is_none() || !self.attempts().get(index).is_some_and(is_ended) {
@@ -554,12 +591,17 @@ impl Session {
         }
         let undecided = self.undecided();
         for (index, attempt) in self.attempts.as_mut_slice().iter_mut().enumerate() {
-            let info = if attempt.is_connecting() {
-                info(AttemptId::new(index))
-            } else {
-                None
-            };
-            attempt.expire(&self.plan, (cutoff, silence), info, now, actions);
+            attempt.drive(&self.plan, |attempt, plan| {
+                let info = if attempt.is_connecting() {
+                    info(AttemptId::new(index))
+                } else {
+                    None
+                };
+                attempt.expire(plan, (cutoff, silence), info, now, actions);
+            });
+            if attempt.awaits_inspection() {
+                attempt.inspect(&self.plan, AllowedInspections::Nothing, now, actions);
+            }
         }
         self.expire_race(&undecided, now);
         self.decide_if_complete(now);

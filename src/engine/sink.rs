@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::engine::dns::ResolvedAddresses;
 use crate::engine::limits::Bound;
-use crate::engine::session::action::{Action, Event};
+use crate::engine::session::action::{Action, AttemptId, Event};
 use crate::plan::Plan;
 use crate::report::Report;
 
@@ -16,6 +16,11 @@ pub trait Sink {
     /// Sees the steps of a probe, for the transcript; `at` is the time since the probe's start. Not
     /// called where several threads probe.
     fn observe(&mut self, _plan: &Plan, _at: Duration, _what: Observed<'_>) {}
+
+    /// Whether the messages of layers are to be [observed](Observed::Message), too.
+    fn observes_messages(&self) -> bool {
+        false
+    }
 
     /// A plan that is reported as not tried had not started because of this limit.
     fn held_back(&mut self, _bound: Bound) {}
@@ -33,4 +38,6 @@ pub enum Observed<'a> {
     Action(&'a Action),
     /// The answer of the resolver.
     Answer(&'a ResolvedAddresses),
+    /// A message of the layer of a connection, such as TLS.
+    Message(AttemptId, &'a str),
 }

@@ -1,6 +1,6 @@
 //! Standby threads: workers that start only when the workers before them are full.
 //!
-//! Where targets answer, one thread is enough, and measures best alone. Where targets do not
+//! If targets answer, one thread is enough, and gives the most accurate times. If targets do not
 //! answer, each probe holds a descriptor until its deadline; a worker that has none left starts the
 //! next standby thread, which brings a descriptor table of its own.
 

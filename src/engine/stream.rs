@@ -139,8 +139,8 @@ impl Wire {
         }
         match self.socket.take_error() {
             Ok(None) if is_open => self.finish_open(remote, info),
-            // The event had another reason, or TCP_INFO is not to be had. The peer address tells
-            // for sure.
+            // The event had another reason, or TCP_INFO is not available. The peer address shows
+            // whether the handshake completed.
             Ok(None) => match self.socket.peer_addr() {
                 Ok(_) => {
                     if has_dialogue {
@@ -180,8 +180,8 @@ impl Wire {
         ConnectProgress::Connected(local.and_then(source), info)
     }
 
-    /// A SYN from the port that it is sent to meets itself: TCP completes this as a simultaneous
-    /// open (RFC 9293, section 3.5), although nothing listens.
+    /// A SYN whose source and destination are the same reaches its own socket: TCP completes this
+    /// as a simultaneous open (RFC 9293, section 3.5), although nothing listens.
     fn fail_self_connect(&mut self, remote: SocketAddr, info: Option<TcpInfo>) -> ConnectProgress {
         self.reuse = Reuse::Never;
         // A FIN would leave the port in TIME_WAIT, and the service could not bind to it.
@@ -222,10 +222,10 @@ impl Wire {
         ConnectProgress::Failed(failure, info)
     }
 
-    /// Whether this machine's own kernel made the ICMP error: where nothing answers ARP or
-    /// neighbour discovery, or a local firewall rejects what leaves, it sends one to the source
-    /// address from that address. The target itself is another matter if it is an address of this
-    /// machine.
+    /// Whether this machine's own kernel made the ICMP error: if nothing answers ARP or neighbour
+    /// discovery, or a local firewall rejects the packet, the kernel sends it from and to the
+    /// source address. If the target is an address of this machine, the sender can also be the
+    /// target.
     fn is_from_own_kernel(&self, icmp: &IcmpFact, remote: SocketAddr) -> bool {
         let local = self.local_addr().and_then(source);
         icmp.from.is_some() && icmp.from == local && local != Some(remote.ip())

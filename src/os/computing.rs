@@ -1,8 +1,8 @@
-//! The last resort against endless computing: what a check prints if it still computes after its
-//! deadline, and the time that this process has computed.
+//! A limit for endless computation: ends a check that still computes after its deadline, and
+//! measures the CPU time of this process.
 //!
-//! It counts computing time, not time: a process that was stopped, or got no processor, must not be
-//! ended before it has read what its peers have sent meanwhile.
+//! It counts CPU time, not elapsed time: a process that was stopped, or had no CPU time, must first
+//! read what its peers have sent in the meantime.
 #![allow(unsafe_code)]
 
 use std::io;

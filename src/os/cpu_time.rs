@@ -1,10 +1,10 @@
-//! The processor time of a thread. Unlike elapsed time it does not grow while others have the
-//! processor, so it measures work.
+//! The CPU time of a thread. Unlike elapsed time, it does not grow while other threads run, so it
+//! measures work.
 #![allow(unsafe_code)]
 
 use std::time::Duration;
 
-/// The processor time that this thread has used (`CLOCK_THREAD_CPUTIME_ID`, `clock_gettime(2)`).
+/// The CPU time that this thread has used (`CLOCK_THREAD_CPUTIME_ID`, `clock_gettime(2)`).
 pub fn of_this_thread() -> Duration {
     let mut time = libc::timespec {
         tv_sec: 0,

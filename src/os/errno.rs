@@ -31,8 +31,8 @@ pub fn is_shortage(error: &io::Error) -> bool {
         .is_some_and(|errno| SHORTAGES.contains(&errno))
 }
 
-/// Whom an error of a TCP socket is about. Errors that the network does not cause are about this
-/// machine, known or not: a sandbox may return any errno, and a system call may fail in new ways.
+/// Which side an error of a TCP socket concerns. All errors that the network does not cause concern
+/// this machine: a sandbox may return any errno, and a system call may fail in new ways.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SocketFault {
     /// The peer refused the connection: RST, or ICMP port unreachable.
@@ -47,7 +47,7 @@ pub enum SocketFault {
     Local,
 }
 
-/// Whom this error of a TCP socket is about. The kernel makes the errnos of the network from
+/// Which side this error of a TCP socket concerns. The kernel makes the errnos of the network from
 /// segments (`tcp_reset()` in `net/ipv4/tcp_input.c`), routes and ICMP messages (`icmp_err_convert`
 /// in net/ipv4/icmp.c, `icmpv6_err_convert()` in net/ipv6/icmp.c).
 ///
@@ -174,7 +174,7 @@ mod tests {
 
     /// Any errno, known or unknown, is about this machine unless the network causes it.
     #[test]
-    fn local_errors_never_blame_the_peer() {
+    fn local_errors_never_make_the_peer_down() {
         let network = [
             (libc::ECONNREFUSED, SocketFault::Refused),
             (libc::ECONNRESET, SocketFault::Reset),

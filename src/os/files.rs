@@ -28,8 +28,8 @@ pub fn read(path: &Path, limit: u64) -> Result<(Vec<u8>, Metadata), String> {
 /// decided by its directory, and by the owner of a symbolic link with this path.
 ///
 /// # Errors
-/// Why it is refused. Whoever only chose the path must not learn that: [`Refusal::SENTENCE`] is
-/// the same for all reasons.
+/// Why it is refused. A user who only chose the path must not learn the reason:
+/// [`Refusal::SENTENCE`] is the same for all reasons.
 pub fn read_trusted(path: &Path, limit: u64) -> Result<(Vec<u8>, Metadata), Refusal> {
     let (file, metadata) = open_regular(path)?;
     // SAFETY: geteuid(2) has no arguments and always succeeds.
@@ -41,8 +41,8 @@ pub fn read_trusted(path: &Path, limit: u64) -> Result<(Vec<u8>, Metadata), Refu
     if metadata.mode() & WRITABLE_BY_OTHERS != 0 {
         return Err(Refusal::Writable(metadata.mode() & 0o7777));
     }
-    // The entry with this name can be replaced by who can write its directory. With the sticky bit
-    // only the owner of an entry can replace it, so that owner must be trusted.
+    // The entry with this name can be replaced by every user who can write its directory. With the
+    // sticky bit only the owner of an entry can replace it, so that owner must be trusted.
     let entry = std::fs::symlink_metadata(path)?;
     let parent = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
@@ -153,6 +153,34 @@ fn read_bounded(file: File, limit: u64) -> Result<Vec<u8>, Refusal> {
         return Err(Refusal::TooLarge(limit));
     }
     Ok(bytes)
+}
+
+/// The state of a file. It changes with the content, the owner and the mode.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FileVersion {
+    device: u64,
+    inode: u64,
+    size: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl FileVersion {
+    /// The state of the file with this path; `None` if it cannot be determined.
+    pub fn of_path(path: &Path) -> Option<Self> {
+        std::fs::metadata(path).ok().map(|found| Self::of(&found))
+    }
+
+    /// The state of a file that was opened.
+    pub fn of(metadata: &Metadata) -> Self {
+        Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            size: metadata.size(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+        }
+    }
 }
 
 /// What could be read of a file that need not exist.

@@ -2,7 +2,7 @@
 //! kernel (rtnetlink(7)).
 //!
 //! A SYN to a host that does not answer ARP or neighbour discovery never leaves this machine, and
-//! only after three seconds the kernel says so.
+//! the kernel reports this only after three seconds.
 
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -18,7 +18,7 @@ const BODY: usize = 12;
 const MAX_ANSWER: usize = 8192;
 
 /// Whether the next hop to this address, through this interface if there is one, has not answered.
-/// False if the kernel does not tell.
+/// False if this is unknown.
 pub fn is_silent(address: IpAddr, interface: Option<NonZeroU32>) -> bool {
     look_up(address, interface).unwrap_or(false)
 }

@@ -82,6 +82,14 @@ pub enum Writable {
     No,
 }
 
+/// Lets SIGINT and SIGTERM have no effect. Where they cannot be ignored they keep their effect.
+pub fn ignore_signals() {
+    for signal in [SIGINT, SIGTERM] {
+        // SAFETY: the handler does nothing.
+        let _ = unsafe { low_level::register(signal, || ()) };
+    }
+}
+
 impl StopHandle {
     /// A handle that was not used yet.
     ///

@@ -4,6 +4,7 @@ use crate::failure::Status;
 use crate::fast_fmt;
 use crate::output::json::JsonWriter;
 use crate::output::metrics::{Getter, METRICS, Metric, Value};
+use crate::output::tls::TlsReport;
 use crate::output::{json, metrics};
 use crate::report::{ConnectionReport, Report};
 
@@ -63,7 +64,7 @@ fn write_address(report: &Report, connection: &ConnectionReport, buffer: &mut Ve
         .map_or(Status::Ok, |failure| failure.status);
     let error = failure.as_ref().map_or("", |failure| &failure.text);
     let mut entry = FieldWriter::new(buffer);
-    entry.connection(connection, |metric| {
+    entry.connection(report, connection, |metric| {
         matches!(metric.path, "address" | "family" | "source")
     });
     entry.field(None, "up", &Value::Integer(failure.is_none().into()));
@@ -72,10 +73,19 @@ fn write_address(report: &Report, connection: &ConnectionReport, buffer: &mut Ve
     entry.field(None, "status_name", &Value::Text(status.name().into()));
     entry.field(None, "error", &Value::Text(error.into()));
     entry.field(Some("time"), "total", &Value::Seconds(connection.total));
-    entry.connection(connection, |metric| {
-        matches!(metric.group, Some("time" | "tcp" | "icmp"))
+    entry.connection(report, connection, |metric| {
+        // The lists are long, and there may be 64 addresses.
+        matches!(metric.group, Some("time" | "tcp" | "tls" | "icmp")) && !is_long(metric)
     });
     entry.close_group().close_object();
+}
+
+/// Whether the peer chooses how many elements this list has.
+pub(super) fn is_long(metric: &Metric) -> bool {
+    matches!(
+        metric.path,
+        "tls.names" | "tls.names_omitted" | "tls.chain" | "tls.chain_omitted"
+    )
 }
 
 /// Writes metrics as the fields of a JSON object. Consecutive metrics of one group, such as `time`,
@@ -129,12 +139,20 @@ impl<'b> FieldWriter<'b> {
     }
 
     /// Appends the selected metrics that are read from a connection.
-    fn connection(&mut self, connection: &ConnectionReport, is_selected: impl Fn(&Metric) -> bool) {
+    fn connection(
+        &mut self,
+        report: &Report,
+        connection: &ConnectionReport,
+        is_selected: impl Fn(&Metric) -> bool,
+    ) {
+        let tls = TlsReport::of(report, connection);
         for metric in METRICS.iter().filter(|metric| is_selected(metric)) {
-            let Getter::FromConnection(get) = metric.getter else {
-                continue;
+            let value = match metric.getter {
+                Getter::FromConnection(get) => get(connection),
+                Getter::FromTls(get) => tls.and_then(get),
+                Getter::FromPlan(_) | Getter::FromReport(_) => None,
             };
-            if let Some(value) = get(connection) {
+            if let Some(value) = value {
                 self.field(metric.group, metric.name, &value);
             }
         }
@@ -149,7 +167,7 @@ impl<'b> FieldWriter<'b> {
     }
 }
 
-/// Appends a value: texts and addresses as strings, all others as numbers.
+/// Appends a value: texts and addresses as strings, lists as arrays, all others as numbers.
 pub(super) fn write_value(json: &mut JsonWriter<'_>, value: &Value<'_>) {
     match value {
         Value::Text(text) => json.text(text),
@@ -158,7 +176,19 @@ pub(super) fn write_value(json: &mut JsonWriter<'_>, value: &Value<'_>) {
             fast_fmt::address(buffer, *address);
             buffer.push(b'"');
         }),
-        Value::Seconds(_) | Value::Integer(_) | Value::Ratio(_) => {
+        Value::List(texts) => {
+            json.open_array();
+            for text in texts {
+                json.text(text);
+            }
+            json.close_array();
+        }
+        Value::Seconds(_)
+        | Value::Integer(_)
+        | Value::Signed(_)
+        | Value::Days(_)
+        | Value::Ratio(_)
+        | Value::Json(_) => {
             json.value(|buffer| value.write(buffer));
         }
     }

@@ -4,15 +4,18 @@
 //! A compact entry omits the fields that are redundant or at their default: `schema`, `id`, `name`,
 //! `host`, `port` and `service` (they are in the batch document, the key of the entry and its
 //! discovery row), `address` and `family` if the host is an address, `source`, `status_name` if
-//! `ok`, `error` and `addresses_error` if empty, and `tcp.syn_retransmits` if 0. `up`, `state`,
+//! `ok`, `error` and `addresses_error` if empty, and `tcp.syn_retransmits` if 0. Of TLS it omits the
+//! lists of names and of certificates, `roots`, `how` if `handshake`, `proved` if 1, `client_cert`
+//! and `staple` if 0, and `verify_error`, `faults` and `other_addresses` if empty. `up`, `state`,
 //! `status` and `time.total` are always present, and so is `id` in a stand-alone line.
 
 use crate::failure::Status;
 use crate::output::batch_format::DefaultFields;
-use crate::output::document::FieldWriter;
+use crate::output::document::{FieldWriter, is_long};
 use crate::output::metrics::{Getter, METRICS, Metric, Value};
 use crate::plan::Plan;
 use crate::report::Report;
+use crate::tls_facts::FactSource;
 
 /// Appends the stand-alone document of a target, with its id: one JSON object, without a newline.
 pub fn write(report: &Report, defaults: DefaultFields, buffer: &mut Vec<u8>) {
@@ -46,7 +49,7 @@ pub fn write_target_fields(plan: &Plan, id: &str, defaults: DefaultFields, buffe
                     fields.field(metric.group, metric.name, &value);
                 }
             }
-            Getter::FromReport(_) | Getter::FromConnection(_) => {}
+            Getter::FromReport(_) | Getter::FromConnection(_) | Getter::FromTls(_) => {}
         }
     }
     buffer.push(b',');
@@ -73,11 +76,15 @@ pub fn write_result_fields(report: &Report, defaults: DefaultFields, buffer: &mu
 fn is_omitted(metric: &Metric, value: &Value<'_>, plan: &Plan) -> bool {
     match (metric.path, value) {
         ("address" | "family", _) => plan.ip().is_some(),
-        ("source", _) => true,
+        ("source" | "tls.roots", _) => true,
         ("status_name", Value::Text(name)) => name == Status::Ok.name(),
-        ("error" | "addresses_error", Value::Text(text)) => text.is_empty(),
+        ("error" | "addresses_error" | "tls.verify_error", Value::Text(text)) => text.is_empty(),
         ("tcp.syn_retransmits", Value::Integer(count)) => *count == 0,
-        _ => false,
+        ("tls.how", Value::Text(how)) => how == FactSource::Handshake.name(),
+        ("tls.proved", Value::Integer(proved)) => *proved == 1,
+        ("tls.client_cert" | "tls.staple", Value::Integer(is_set)) => *is_set == 0,
+        ("tls.faults" | "tls.other_addresses", Value::List(list)) => list.is_empty(),
+        _ => is_long(metric),
     }
 }
 

@@ -7,14 +7,15 @@ use std::borrow::Cow;
 use std::fmt::Write;
 use std::net::IpAddr;
 use std::str::from_utf8;
-use std::time::Duration;
 
 use crate::address::Host;
 use crate::failure::{IcmpFact, Status};
-use crate::fast_fmt;
+use crate::output::tls::{self, TlsReport};
 use crate::plan::Plan;
 use crate::report::{ConnectionReport, DialogueReport, Report, Response, TcpFacts};
 use crate::stats::RunningStats;
+
+pub use crate::output::metric_value::Value;
 
 /// The version of the document format.
 pub const SCHEMA: u64 = 1;
@@ -47,6 +48,8 @@ pub enum Getter {
     FromReport(fn(&Report) -> Option<Value<'_>>),
     /// From the report of one connection.
     FromConnection(fn(&ConnectionReport) -> Option<Value<'_>>),
+    /// From what TLS told on one connection.
+    FromTls(fn(TlsReport<'_>) -> Option<Value<'_>>),
 }
 
 /// What `-o PATH` prints if a metric was not measured. In documents it is absent.
@@ -61,43 +64,6 @@ pub enum Unmeasured {
     Reason,
 }
 
-/// A value that was measured.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Value<'a> {
-    /// A time, written in seconds with six decimal places.
-    Seconds(Duration),
-    /// A number without a fraction.
-    Integer(u64),
-    /// A fraction from 0 to 1.
-    Ratio(f64),
-    /// Text on one line.
-    Text(Cow<'a, str>),
-    /// An address, written as text.
-    Address(IpAddr),
-}
-
-impl Value<'_> {
-    /// The text; `None` for numbers.
-    pub fn as_text(&self) -> Option<Cow<'_, str>> {
-        match self {
-            Text(text) => Some(Cow::Borrowed(text)),
-            Address(address) => Some(address.to_string().into()),
-            Seconds(_) | Integer(_) | Ratio(_) => None,
-        }
-    }
-
-    /// Appends the value without quotes: no unit, no exponent, never negative.
-    pub fn write(&self, buffer: &mut Vec<u8>) {
-        match self {
-            Seconds(duration) => fast_fmt::seconds(buffer, *duration),
-            Integer(count) => fast_fmt::integer(buffer, *count),
-            Ratio(fraction) => fast_fmt::decimal(buffer, *fraction),
-            Text(text) => buffer.extend_from_slice(text.as_bytes()),
-            Address(address) => fast_fmt::address(buffer, *address),
-        }
-    }
-}
-
 impl Metric {
     /// The value in this report, if it was measured.
     pub fn value<'r>(&self, report: &'r Report) -> Option<Value<'r>> {
@@ -105,16 +71,17 @@ impl Metric {
             FromPlan(get) => get(&report.plan),
             FromReport(get) => get(report),
             FromConnection(get) => report.connection.as_ref().and_then(get),
+            FromTls(get) => TlsReport::of(report, report.connection.as_ref()?).and_then(get),
         }
     }
 }
 
-use Getter::{FromConnection, FromPlan, FromReport};
+use Getter::{FromConnection, FromPlan, FromReport, FromTls};
 use Unmeasured::{Empty, Reason, Zero};
 use Value::{Address, Integer, Ratio, Seconds, Text};
 
 /// Every metric.
-pub const METRICS: [Metric; 40] = [
+pub const METRICS: [Metric; 72] = [
     row(
         "schema",
         "version",
@@ -263,6 +230,13 @@ pub const METRICS: [Metric; 40] = [
         FromConnection(|t| t.connect.map(Seconds)),
     ),
     row(
+        "time.tls",
+        "s",
+        "time of the TLS handshake",
+        Zero,
+        FromConnection(|t| dialogue(t)?.handshake.map(Seconds)),
+    ),
+    row(
         "time.first_byte",
         "s",
         "time from the start of the dialogue to the first received byte",
@@ -303,6 +277,223 @@ pub const METRICS: [Metric; 40] = [
         "maximum segment size",
         Zero,
         FromConnection(|t| tcp(t, |f| f.mss)),
+    ),
+    row(
+        "tls.how",
+        "text",
+        "how the facts were read: `handshake`, or `hello` if only the unencrypted start of a handshake was possible",
+        Empty,
+        FromTls(|t| tls::text(t.facts.how.name())),
+    ),
+    row(
+        "tls.proved",
+        "0 or 1",
+        "1 if the peer proved that it has the key of its certificate",
+        Reason,
+        FromTls(|t| tls::flag(t.facts.proved)),
+    ),
+    row(
+        "tls.version",
+        "text",
+        "negotiated version, such as `TLSv1.3`",
+        Empty,
+        FromTls(|t| tls::text(t.facts.version?.name())),
+    ),
+    row(
+        "tls.cipher",
+        "text",
+        "negotiated cipher suite, by its IANA name",
+        Empty,
+        FromTls(|t| t.word(t.facts.cipher.as_deref()?)),
+    ),
+    row(
+        "tls.group",
+        "text",
+        "key exchange group, such as `X25519`; absent with RSA key exchange",
+        Empty,
+        FromTls(|t| t.word(t.facts.group.as_deref()?)),
+    ),
+    row(
+        "tls.alpn",
+        "text",
+        "application protocol that the server selected, with --alpn",
+        Empty,
+        FromTls(|t| t.words(t.facts.alpn.as_deref()?)),
+    ),
+    row(
+        "tls.verified",
+        "0 or 1",
+        "1 if a strict client accepts the certificate",
+        Reason,
+        FromTls(|t| tls::flag(t.judgement()?.is_verified())),
+    ),
+    row(
+        "tls.verify_error",
+        "text",
+        "why the certificate is not trusted, and the remedy; empty if it is",
+        Empty,
+        FromTls(|t| t.verify_error()),
+    ),
+    row(
+        "tls.faults",
+        "list",
+        "everything that is wrong with the certificate, the worst first; see the table of faults",
+        Empty,
+        FromTls(|t| t.faults()),
+    ),
+    row(
+        "tls.subject",
+        "text",
+        "subject of the certificate (RFC 4514)",
+        Empty,
+        FromTls(|t| t.words(&t.leaf()?.subject)),
+    ),
+    row(
+        "tls.issuer",
+        "text",
+        "issuer of the certificate (RFC 4514)",
+        Empty,
+        FromTls(|t| t.words(&t.leaf()?.issuer)),
+    ),
+    row(
+        "tls.names",
+        "list",
+        "DNS names and IP addresses that the certificate is for, at most 100",
+        Empty,
+        FromTls(|t| t.names()),
+    ),
+    row(
+        "tls.names_omitted",
+        "number",
+        "number of names that `tls.names` leaves out, if there are any",
+        Zero,
+        FromTls(|t| t.names_omitted()),
+    ),
+    row(
+        "tls.serial",
+        "text",
+        "serial number of the certificate, in hexadecimal",
+        Empty,
+        FromTls(|t| t.word(&t.leaf()?.serial)),
+    ),
+    row(
+        "tls.sha256",
+        "text",
+        "SHA-256 digest of the certificate, in hexadecimal",
+        Empty,
+        FromTls(|t| tls::digest(&t.facts.chain.first()?.sha256)),
+    ),
+    row(
+        "tls.spki_sha256",
+        "text",
+        "SHA-256 digest of the public key, in base64, for --pin-sha256",
+        Empty,
+        FromTls(|t| tls::pin(&t.leaf()?.spki_sha256)),
+    ),
+    row(
+        "tls.key",
+        "text",
+        "public key of the certificate, such as `RSA-2048`, `ECDSA-P256` or `Ed25519`",
+        Empty,
+        FromTls(|t| t.word(&t.leaf()?.key)),
+    ),
+    row(
+        "tls.signature",
+        "text",
+        "signature algorithm of the certificate, such as `sha256WithRSAEncryption`",
+        Empty,
+        FromTls(|t| t.word(&t.leaf()?.signature)),
+    ),
+    row(
+        "tls.not_before",
+        "unix time",
+        "first second in which the certificate is valid",
+        Reason,
+        FromTls(|t| Some(Value::Signed(t.leaf()?.not_before))),
+    ),
+    row(
+        "tls.not_after",
+        "unix time",
+        "last second in which the certificate is valid",
+        Reason,
+        FromTls(|t| Some(Value::Signed(t.leaf()?.not_after))),
+    ),
+    row(
+        "tls.days_left",
+        "days",
+        "days until the certificate expires; negative if it has expired",
+        Reason,
+        FromTls(|t| t.days_left()),
+    ),
+    row(
+        "tls.lifetime_left",
+        "0 to 1",
+        "remaining part of the whole lifetime of the certificate",
+        Reason,
+        FromTls(|t| t.lifetime_left()),
+    ),
+    row(
+        "tls.chain_days_left",
+        "days",
+        "days until the first certificate of the presented chain expires",
+        Reason,
+        FromTls(|t| t.chain_days_left()),
+    ),
+    row(
+        "tls.chain",
+        "chain",
+        "presented certificates, the one of the server first, at most 16",
+        Empty,
+        FromTls(|t| t.chain()),
+    ),
+    row(
+        "tls.chain_omitted",
+        "number",
+        "number of certificates that `tls.chain` leaves out, if there are any",
+        Zero,
+        FromTls(|t| t.chain_omitted()),
+    ),
+    row(
+        "tls.client_cert",
+        "0 or 1",
+        "1 if the server demands a client certificate",
+        Reason,
+        FromTls(|t| tls::flag(t.facts.client_cert?)),
+    ),
+    row(
+        "tls.staple",
+        "0 or 1",
+        "1 if the server sends an OCSP response (RFC 6066)",
+        Reason,
+        FromTls(|t| t.judgement().and_then(|_| tls::flag(t.facts.staple))),
+    ),
+    row(
+        "tls.roots",
+        "roots",
+        "trust store: its file, and its number of certificates",
+        Empty,
+        FromTls(|t| t.roots()),
+    ),
+    row(
+        "tls.oldest",
+        "text",
+        "oldest version that the server still offers, with --tls-scan",
+        Empty,
+        FromTls(|t| tls::text(t.facts.oldest?.name())),
+    ),
+    row(
+        "tls.pq",
+        "0 or 1",
+        "1 if the server prefers a post-quantum group, with --tls-scan",
+        Reason,
+        FromTls(|t| tls::flag(t.facts.pq?)),
+    ),
+    row(
+        "tls.other_addresses",
+        "list",
+        "addresses of the name that serve another certificate, with --addresses all",
+        Empty,
+        FromReport(tls::other_addresses),
     ),
     row(
         "icmp.type",
@@ -453,7 +644,7 @@ fn error(report: &Report) -> Option<Value<'_>> {
     text(report.failure.as_ref().map_or("", |failure| &failure.text))
 }
 
-/// A number that shows at a glance what is known of the target; a wall can color it.
+/// The state of the target as a number, which a dashboard can show as a color.
 pub fn state(status: Status) -> u64 {
     match status {
         Status::Ok => 1,

@@ -6,9 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::failure::{Failure, Status};
+use crate::output::certificate;
 use crate::output::metrics;
 use crate::output::metrics::{Metric, Value};
 use crate::output::text::{BAD, ColorMode, GOOD, UNSURE, colored, milliseconds};
+use crate::output::tls::TlsReport;
 use crate::plan::Plan;
 use crate::report::{Report, RoundTrip};
 
@@ -25,7 +27,8 @@ struct TableRow {
     note: Note,
 }
 
-/// The reason of a failure, which many rows may share, otherwise the start of the response.
+/// The reason of a failure, which many rows may share, otherwise what is said of the certificate or
+/// the response.
 #[derive(Debug, Clone)]
 enum Note {
     Failure(Arc<Failure>),
@@ -158,9 +161,18 @@ impl TableRow {
     }
 }
 
+/// The reason of a failure, otherwise how long the certificate lasts, otherwise the start of the
+/// response.
 fn note(report: &Report) -> Note {
     if let Some(failure) = &report.failure {
         return Note::Failure(Arc::clone(failure));
+    }
+    let connection = report.connection.as_ref();
+    let certificate = connection
+        .and_then(|connection| TlsReport::of(report, connection))
+        .and_then(certificate::note);
+    if let Some(note) = certificate {
+        return Note::Response(note.into());
     }
     let metric = metrics::METRICS
         .iter()

@@ -8,7 +8,10 @@ use std::time::Duration;
 use anstyle::{AnsiColor, Style};
 
 use crate::failure::Status;
+use crate::output::certificate;
+use crate::output::certificate::{CertificateLine, Tone};
 use crate::output::metrics::{METRICS, Value};
+use crate::output::tls::{self, TlsReport};
 use crate::plan::Expected;
 use crate::report::{ConnectionReport, Report};
 
@@ -42,6 +45,7 @@ pub fn report(report: &Report, colors: ColorMode) -> String {
     phases(&mut out, report);
     if let Some(connection) = &report.connection {
         kernel(&mut out, connection);
+        certificate_lines(&mut out, report, connection);
     }
     response(&mut out, report);
     attempts(&mut out, report);
@@ -123,6 +127,10 @@ fn phases(out: &mut TextReport, report: &Report) {
             connection.and_then(|connection| connection.connect),
         ),
         (
+            "tls",
+            connection.and_then(|connection| connection.dialogue.as_ref()?.handshake),
+        ),
+        (
             "dialogue",
             connection.and_then(|connection| connection.dialogue.as_ref()?.duration),
         ),
@@ -173,6 +181,25 @@ fn kernel(out: &mut TextReport, connection: &ConnectionReport) {
         let _ = write!(text, ", segments of {mss} bytes");
     }
     out.line("kernel", &text);
+}
+
+fn certificate_lines(out: &mut TextReport, report: &Report, connection: &ConnectionReport) {
+    let Some(tls) = TlsReport::of(report, connection) else {
+        return;
+    };
+    let share = |part: u64, whole: u64| {
+        let drawn = bar(Duration::from_secs(part), Duration::from_secs(whole));
+        out.colored(FAINT, &drawn)
+    };
+    for CertificateLine { label, text, tone } in certificate::lines(tls, share) {
+        let text = match tone {
+            Tone::Plain => text,
+            Tone::Good => out.colored(GOOD, &text),
+            Tone::Bad => out.colored(BAD, &text),
+            Tone::Unsure => out.colored(UNSURE, &text),
+        };
+        out.line(label, &text);
+    }
 }
 
 /// The most characters of a response that are shown; `-o response.text` prints more.
@@ -240,6 +267,15 @@ fn addresses(out: &mut TextReport, report: &Report) {
         };
         out.line("each", &format!("{}: {text}", connection.address.ip()));
     }
+    let others = match tls::other_addresses(report) {
+        Some(Value::List(others)) if !others.is_empty() => others.join(", "),
+        _ => return,
+    };
+    let shown = report.connection.as_ref();
+    let shown = shown.map_or_else(String::new, |shown| shown.address.ip().to_string());
+    let text = format!("{others}: another certificate than on {shown}");
+    let text = out.colored(UNSURE, &text);
+    out.line("differs", &text);
 }
 
 fn failed_addresses(out: &mut TextReport, report: &Report) {

@@ -62,7 +62,12 @@ impl Regex {
         let nfa = thompson::Compiler::new()
             .configure(limits)
             .build_from_hir(&hir)
-            .map_err(|error| reason(&error))?;
+            .map_err(|error| match error.size_limit() {
+                Some(limit) => format!(
+                    "it needs more than {limit} bytes of memory: use fewer or smaller repetitions"
+                ),
+                None => reason(&error),
+            })?;
         nfa.look_set_any()
             .available()
             .map_err(|error| reason(&error))?;
@@ -162,7 +167,8 @@ fn parse(source: &str, alphabet: Alphabet) -> Result<Hir, String> {
         .map_err(|error| reason(&error))
 }
 
-/// The last line of the innermost cause of an error: the message without the drawing above it.
+/// The last line of the innermost cause of an error: the message without the lines above it that
+/// mark the place in the expression.
 fn reason(error: &dyn Error) -> String {
     let mut innermost = error;
     while let Some(cause) = innermost.source() {

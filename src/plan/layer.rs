@@ -38,14 +38,18 @@ pub struct Inspected<'f> {
 }
 
 /// A further connection to the same address, which only reads facts. Its dialogue is run up to the
-/// start of the layer.
+/// start of the layer, and it ends when the layer is done, fails, or has completed its handshake.
 #[derive(Debug)]
 pub struct Inspection {
     /// The layer that reads them; it ends with [`PeerHalf::Done`] or an error.
     pub layer: SharedLayer,
-    /// Whether its result replaces the verdict of the first connection.
+    /// Whether its result replaces the verdict of the first connection, if that is
+    /// [`Status::TlsFailed`]; any other verdict is final.
     pub decides: bool,
 }
+
+/// The most received bytes that a layer holds for one connection.
+pub const MAX_HELD: usize = 256 * 1024;
 
 /// A layer on one connection.
 pub trait LayerConnection {
@@ -54,7 +58,8 @@ pub trait LayerConnection {
 
     /// Whether the peer may still refuse us, although the handshake has completed for us: the
     /// server of TLS 1.3 demanded a client certificate and has not answered yet. A probe that would
-    /// succeed waits for the end of this.
+    /// succeed waits for the end of this. It never becomes true after the handshake, and ends with
+    /// the first message that proves that the peer has accepted us, such as a session ticket.
     fn may_be_refused(&self) -> bool {
         false
     }
@@ -66,8 +71,9 @@ pub trait LayerConnection {
     /// be an alert for the peer.
     fn read(&mut self, wire: &[u8], plain: &mut Vec<u8>) -> Result<PeerHalf, LayerError>;
 
-    /// The peer closed or reset the connection. [`PeerHalf::Done`] if that is a success; otherwise
-    /// the connection is judged as without a layer.
+    /// The peer closed or reset the connection during the handshake, or while it
+    /// [may refuse us](LayerConnection::may_be_refused). [`PeerHalf::Done`] if that is a success;
+    /// otherwise it is a failure of the handshake with a text of its own.
     ///
     /// # Errors
     /// If it says more than that the peer closed.
@@ -84,12 +90,30 @@ pub trait LayerConnection {
     /// Appends the bytes that must be sent to the peer since the last call.
     fn take_output(&mut self, wire: &mut Vec<u8>);
 
-    /// What is known of the peer so far; also after a failure.
+    /// How many received bytes it holds: an incomplete message of the handshake, or certificates.
+    /// At most [`MAX_HELD`]; the memory of a run is limited.
+    fn held(&self) -> usize {
+        0
+    }
+
+    /// What is known of the peer so far; also after a failure. Asked when the handshake completes,
+    /// after an error, [`PeerHalf::Closed`] or [`PeerHalf::Done`], and when the time is over.
     fn facts(&self) -> Option<Box<TlsFacts>> {
         None
     }
 
-    /// Takes the messages for the transcript (`-v`) since the last call.
+    /// What was received of an incomplete handshake, or that nothing was, for the error text when
+    /// the time is over: it follows `not complete before the deadline: `.
+    fn progress(&self) -> Option<String> {
+        None
+    }
+
+    /// A transcript is written (`-v`): messages are kept for
+    /// [`take_messages`](LayerConnection::take_messages) from now on. Called at most once, directly
+    /// after the start; without it no message needs to be made.
+    fn keep_messages(&mut self) {}
+
+    /// Takes the messages for the transcript since the last call.
     fn take_messages(&mut self) -> Vec<String> {
         Vec::new()
     }

@@ -18,8 +18,6 @@ use crate::plan::expression::{Alphabet, Regex};
 pub struct Pattern {
     /// As the user wrote it, for error texts.
     pub written: Arc<str>,
-    /// What a match means, in words, for the error text of a reject pattern.
-    pub reason: Option<Box<str>>,
     /// What it is matched against.
     pub haystack: Haystack,
     /// Its compiled form.
@@ -101,7 +99,6 @@ impl Pattern {
         let (bytes, haystack) = read_text(text, charset)?;
         Ok(Self {
             written: text.into(),
-            reason: None,
             haystack,
             compiled: CompiledPattern::Literal(Arc::new(Literal::new(bytes))),
         })
@@ -115,7 +112,6 @@ impl Pattern {
         let (bytes, haystack) = read_text(text, charset)?;
         Ok(Self {
             written: text.into(),
-            reason: None,
             haystack,
             compiled: CompiledPattern::Prefix(bytes.into()),
         })
@@ -137,7 +133,6 @@ impl Pattern {
         }
         Ok(Self {
             written: source.into(),
-            reason: None,
             haystack,
             compiled: CompiledPattern::Regex(Arc::new(regex)),
         })
@@ -158,7 +153,6 @@ impl Pattern {
         };
         Ok(Self {
             written: text.into(),
-            reason: None,
             haystack: Haystack::Raw,
             compiled,
         })
@@ -237,10 +231,7 @@ impl PartialEq for Pattern {
     fn eq(&self, other: &Self) -> bool {
         let kinds =
             std::mem::discriminant(&self.compiled) == std::mem::discriminant(&other.compiled);
-        kinds
-            && self.written == other.written
-            && self.reason == other.reason
-            && self.haystack == other.haystack
+        kinds && self.written == other.written && self.haystack == other.haystack
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::address::{Host, Port, Target};
+use crate::failure::Status;
 use crate::plan::bytes::Charset;
 use crate::plan::layer::SharedLayer;
 use crate::plan::pattern::Pattern;
@@ -42,7 +43,7 @@ pub enum Piece {
     Target(TargetPart),
 }
 
-/// What a template may say about the target.
+/// A part of the target that a template can insert.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TargetPart {
     /// The host as in a URL: an IPv6 address in brackets, without a zone.
@@ -142,24 +143,24 @@ impl fmt::Debug for Secret {
 pub struct Expect {
     /// The patterns that must match.
     pub wanted: Patterns,
-    /// The patterns that fail the step as soon as one of them matches.
-    pub reject: Vec<Pattern>,
+    /// The patterns that fail the step.
+    pub reject: Vec<Rejection>,
     /// The number of bytes that must be received since the last match before a match counts.
     pub min_bytes: usize,
     /// The timeout of this step, if it has one of its own.
     pub timeout: Option<Duration>,
     /// The groups whose captured bytes are a big-endian number; it is reported in decimal.
     pub numbers: Box<[Box<str>]>,
-    /// What is enough, and what to say, if the answer does not arrive whole.
+    /// What applies if the answer is incomplete.
     pub incomplete: Option<Box<IncompleteAnswer>>,
 }
 
-/// What an expectation makes of an answer that ended before it matched.
+/// What applies to an answer that ended before it matched.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct IncompleteAnswer {
-    /// Meets the expectation if the peer closes or resets the connection.
+    /// Fulfils the expectation if the peer closes or resets the connection.
     pub at_close: Option<Box<Expect>>,
-    /// Meets the expectation if its time is over.
+    /// Fulfils the expectation if its time is over.
     pub at_timeout: Option<Box<Expect>>,
     /// What it means if the peer closes before it has sent anything, for the error text.
     pub if_closed: Option<Box<str>>,
@@ -185,11 +186,56 @@ impl Expect {
             enough.into_iter().flatten()
         });
         let enough = enough.flat_map(|enough| enough.wanted.patterns());
-        self.wanted
-            .patterns()
-            .iter()
-            .chain(&self.reject)
-            .chain(enough)
+        let rejected = self.reject.iter().map(|reject| &reject.pattern);
+        self.wanted.patterns().iter().chain(rejected).chain(enough)
+    }
+}
+
+/// A pattern that fails a step, and what its match means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rejection {
+    /// The pattern.
+    pub pattern: Pattern,
+    /// When its match counts.
+    pub applies: RejectionTime,
+    /// Whether a match means that the peer offers no TLS, or refuses it.
+    pub refuses_tls: bool,
+    /// What a match means, in words, for the error text.
+    pub reason: Option<Box<str>>,
+    /// What is sent before closing, instead of the farewell of the plan.
+    pub farewell: Option<Template>,
+}
+
+/// When the match of a [`Rejection`] counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RejectionTime {
+    /// At once, unless the expected answer ends before it.
+    AtOnce,
+    /// If the expected answer can no longer match, or no longer arrive.
+    Otherwise,
+}
+
+impl From<Pattern> for Rejection {
+    /// A match at once is [`Status::Rejected`].
+    fn from(pattern: Pattern) -> Self {
+        Self {
+            pattern,
+            applies: RejectionTime::AtOnce,
+            refuses_tls: false,
+            reason: None,
+            farewell: None,
+        }
+    }
+}
+
+impl Rejection {
+    /// The status of the failure.
+    pub fn status(&self) -> Status {
+        if self.refuses_tls {
+            Status::TlsRefused
+        } else {
+            Status::Rejected
+        }
     }
 }
 

@@ -12,7 +12,7 @@ const MAX_BYTES: u64 = 1 << 20;
 
 /// The file's bytes; `None` if there is no file.
 ///
-/// A dangling symbolic link is an error: a policy was meant to be here.
+/// A dangling symbolic link is an error, because a policy was intended.
 ///
 /// # Errors
 /// The sentence that says why the file cannot be read.

@@ -59,7 +59,7 @@ impl FromStr for Network {
     }
 }
 
-/// The ports of a list, at least one: an empty list would be one of all ports.
+/// The ports of a list, at least one: an empty list would mean all ports.
 fn parse_ports(list: &str) -> Result<Vec<RangeInclusive<Port>>, NetworkError> {
     let mut ports = Vec::new();
     for range in ranges(list) {
@@ -80,8 +80,8 @@ fn parse_ports(list: &str) -> Result<Vec<RangeInclusive<Port>>, NetworkError> {
     Ok(ports)
 }
 
-/// Why an entry is refused; the text names the remedy and holds nothing of the entry, which may be
-/// a secret that was pasted into the wrong file.
+/// Why an entry is refused; the text contains the remedy, but no part of the entry, which may be a
+/// secret that was pasted into the wrong file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NetworkError {
     /// Not a network.

@@ -45,7 +45,7 @@ pub struct Batch {
     pub seed: Option<u64>,
     /// How names are resolved.
     pub resolver: ResolverChoice,
-    /// Whether the choices made are explained.
+    /// Whether the chosen limits are explained on standard error.
     pub transcript: Transcript,
 }
 

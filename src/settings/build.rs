@@ -1,6 +1,5 @@
 //! Builds [`ProbeSpec`]s from merged options, and [`Plan`]s from those. Contradictions between
-//! options are found here, and this machine is asked whether it has the source address and the
-//! interface.
+//! options are found here, and the source address and the interface are looked up on this machine.
 
 use std::net::IpAddr;
 use std::num::NonZeroU32;
@@ -15,25 +14,37 @@ use crate::plan::{
 };
 use crate::settings::config::Service;
 use crate::settings::cost::{self, Excess};
-use crate::settings::dialogue::{CompiledDialogue, dialogue, located};
+use crate::settings::dialogue::{CompiledDialogue, dialogue as compile, located};
 use crate::settings::error::{Located, Location, SettingsError};
 use crate::settings::origins::Origin;
 use crate::settings::overrides::Overrides;
+use crate::settings::starttls;
 use crate::settings::target_spec::TargetSpec;
+use crate::settings::tls_build::{PlannedStart, TlsLayers, TlsPlan};
 
 /// Builds the spec of these options; many targets may share it.
 ///
 /// # Errors
 /// Every error found; nothing was sent.
-pub fn spec(overrides: &Overrides) -> Result<ProbeSpec, Vec<SettingsError>> {
-    match (dialogue(overrides), transport_options(overrides)) {
-        (Ok(dialogue), Ok(spec)) => {
+pub fn spec(
+    overrides: &Overrides,
+    layers: &mut TlsLayers,
+) -> Result<ProbeSpec, Vec<SettingsError>> {
+    let tls = layers.plan(overrides);
+    let layer = tls.as_ref().ok().and_then(Option::as_ref);
+    let dialogue = compile(overrides, layer.map(|tls| &tls.layer));
+    match (dialogue, transport_options(overrides), tls) {
+        (Ok(dialogue), Ok(spec), Ok(tls)) => {
+            let dialogue =
+                with_starttls(dialogue, tls.as_ref(), overrides).map_err(|error| vec![error])?;
             let CompiledDialogue {
                 steps,
                 quit,
                 charset,
             } = dialogue;
+            let layer = tls.filter(|tls| matches!(tls.start, PlannedStart::AtConnect));
             let spec = ProbeSpec {
+                layer: layer.map(|tls| tls.layer),
                 steps,
                 quit,
                 charset,
@@ -43,18 +54,46 @@ pub fn spec(overrides: &Overrides) -> Result<ProbeSpec, Vec<SettingsError>> {
             cost::reject_excess(&spec).map_err(|excess| vec![excess_error(excess, overrides)])?;
             Ok(spec)
         }
-        (dialogue, transport) => {
+        (dialogue, transport, tls) => {
             let errors = dialogue.err().into_iter().flatten();
-            Err(errors.chain(transport.err()).collect())
+            Err(errors.chain(transport.err()).chain(tls.err()).collect())
         }
     }
+}
+
+/// The dialogue after the STARTTLS dialogue of a protocol, if TLS starts with one. That is a
+/// dialogue of its own: the encoding and the line ends of the other do not apply to it.
+fn with_starttls(
+    dialogue: CompiledDialogue,
+    tls: Option<&TlsPlan<'_>>,
+    overrides: &Overrides,
+) -> Result<CompiledDialogue, SettingsError> {
+    let Some(TlsPlan {
+        start: PlannedStart::After(protocol),
+        layer,
+    }) = tls
+    else {
+        return Ok(dialogue);
+    };
+    let before = Overrides {
+        tls: overrides.tls.clone(),
+        ..starttls::before(protocol)?
+    };
+    let before = compile(&before, Some(layer)).map_err(SettingsError::first)?;
+    let mut steps = before.steps;
+    steps.extend(dialogue.steps);
+    Ok(CompiledDialogue {
+        steps,
+        quit: dialogue.quit.or(before.quit),
+        ..dialogue
+    })
 }
 
 /// The errors of a service that each use of it has, whatever the target.
 pub fn service_errors(overrides: &Overrides) -> Vec<SettingsError> {
     let max_bytes = overrides.max_bytes;
     let max_bytes = max_bytes.unwrap_or_else(|| ProbeSpec::default().max_bytes);
-    match dialogue(overrides) {
+    match compile(overrides, None) {
         Ok(dialogue) => {
             let excess = cost::reject_work(&dialogue.steps, max_bytes).err();
             let error = excess.map(|excess| excess_error(excess, overrides));
@@ -145,7 +184,7 @@ fn family_of(source: Option<IpAddr>, overrides: &Overrides) -> Result<Family, Se
         (Some(of_source), Some(requested)) if of_source != requested => {
             let origins = &overrides.origins;
             let family = origins.name_beside("--source", "--family");
-            let message = format!("is not an address of the family of {family}");
+            let message = format!("is not an address of the family that {family} selects");
             Err(origins.error("--source", message))
         }
         (of_source, requested) => Ok(of_source.or(requested).unwrap_or_default()),
@@ -211,6 +250,13 @@ fn reject_contradictions(spec: &ProbeSpec, overrides: &Overrides) -> Result<(), 
         } else {
             "cannot be combined with `--send`, `--expect` and `--quit`"
         };
+        return Err(origins.error("--expect-closed", message));
+    }
+    if is_closed && spec.layer.is_some() {
+        let message = format!(
+            "cannot be combined with {}: a closed port speaks no TLS",
+            origins.name_beside("--expect-closed", "--tls")
+        );
         return Err(origins.error("--expect-closed", message));
     }
     let is_repeated = spec

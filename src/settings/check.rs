@@ -6,12 +6,14 @@ use crate::address::Target;
 use crate::escape::escaped_prefix;
 use crate::output::Format;
 use crate::plan::Plan;
+use crate::plan::steps::Step;
 use crate::settings::build::{FamilyOrigin, plan, spec, with_service};
 use crate::settings::config::Configuration;
 use crate::settings::error::SettingsError;
-use crate::settings::overrides::Overrides;
 use crate::settings::request::{CheckRequest, ResolverChoice, Transcript};
 use crate::settings::services;
+use crate::settings::starttls;
+use crate::settings::tls_build::TlsLayers;
 
 /// Everything a `check` needs.
 #[derive(Debug)]
@@ -30,7 +32,7 @@ pub struct Check {
 ///
 /// # Errors
 /// The first error found; nothing was sent.
-pub fn check(request: CheckRequest, config: Configuration) -> Result<Check, SettingsError> {
+pub fn check(request: CheckRequest, config: &Configuration) -> Result<Check, SettingsError> {
     let CheckRequest {
         host,
         port,
@@ -40,16 +42,13 @@ pub fn check(request: CheckRequest, config: Configuration) -> Result<Check, Sett
     } = request;
     let service = probe
         .service
-        .map(|name| services::find(&config, &name))
+        .map(|name| services::find(config, &name))
         .transpose()
         .map_err(|why| why.or_in_option("--service"))?;
-    let of_service = service
-        .as_ref()
-        .map_or_else(Overrides::default, |service| service.overrides.clone());
-    let overrides = probe.overrides.or(of_service).or_defaults(config.defaults);
+    let overrides = starttls::merged(probe.overrides, service.as_ref(), config.defaults.clone())?;
     let target = Target::from_arguments(&host, port.as_deref(), overrides.port)
         .map_err(SettingsError::new)?;
-    let spec = spec(&overrides).map_err(SettingsError::first)?;
+    let spec = spec(&overrides, &mut TlsLayers::default()).map_err(SettingsError::first)?;
     let spec = with_service(spec, service.as_ref());
     let plan = plan(&Arc::new(spec), target, &FamilyOrigin::of(&overrides))?;
     reject_unmeasured(&format, &plan)?;
@@ -64,6 +63,18 @@ pub fn check(request: CheckRequest, config: Configuration) -> Result<Check, Sett
     })
 }
 
+/// A metric of TLS requires TLS.
+fn reject_without_tls(path: &str, plan: &Plan) -> Result<(), SettingsError> {
+    let steps = &plan.spec.steps;
+    let in_steps = steps.iter().any(|step| matches!(step, Step::StartTls(_)));
+    if plan.spec.layer.is_some() || in_steps {
+        return Ok(());
+    }
+    let message =
+        format!("`{path}` requires TLS: give `--tls` or `--starttls`, or use a service with TLS");
+    Err(SettingsError::in_option("--output", message))
+}
+
 /// The value that is printed must be one that this plan can measure.
 fn reject_unmeasured(format: &Format, plan: &Plan) -> Result<(), SettingsError> {
     match format {
@@ -72,6 +83,9 @@ fn reject_unmeasured(format: &Format, plan: &Plan) -> Result<(), SettingsError> 
         {
             let message = format!("`{}` requires --count", metric.path);
             Err(SettingsError::in_option("--output", message))
+        }
+        Format::Metric(metric) if metric.path == "time.tls" || metric.group == Some("tls") => {
+            reject_without_tls(metric.path, plan)
         }
         Format::Capture(name) if !plan.spec.captures().any(|known| known == &**name) => {
             let known: Vec<_> = plan.spec.captures().collect();

@@ -6,6 +6,7 @@ mod options;
 mod service;
 mod table;
 mod target;
+mod tls;
 mod value;
 
 use std::collections::BTreeMap;
@@ -42,8 +43,9 @@ const MAX_PORTS: usize = 1 << 20;
 /// The largest file that is read.
 const MAX_FILE_BYTES: u64 = 16 << 20;
 
-/// The content of the configuration files. An error concerns who uses what it is in: one in a
-/// service only the users of that service, one in a target only the users of targets.
+/// The content of the configuration files. An error affects only those who use the part that
+/// contains it: an error in a service affects checks with that service, and an error in a target
+/// affects lists of targets.
 #[derive(Debug, Default)]
 pub struct Configuration {
     /// The options of every probe that has no others.
@@ -52,13 +54,13 @@ pub struct Configuration {
     pub services: BTreeMap<String, Result<Service, SettingsError>>,
     /// The targets of batches.
     pub targets: Vec<Result<TargetSpec, InvalidTarget>>,
-    /// The most targets of a batch. Whoever may write an item key may not raise it.
+    /// The maximum number of targets of a batch. An item key cannot raise it.
     pub max_targets: Option<usize>,
     /// The ports of all targets together.
     ports: usize,
     /// Every error in the files, those of services and targets too.
     pub errors: Vec<SettingsError>,
-    /// The first error that concerns every user: in a file as a whole, or in the defaults.
+    /// The first error that affects every command: in a file as a whole, or in the defaults.
     pub fatal: Option<SettingsError>,
 }
 
@@ -96,12 +98,24 @@ impl Configuration {
     /// Reads the file that the option or the environment names, else the default files.
     ///
     /// # Errors
-    /// The first error that concerns every user; `services --check` shows all.
+    /// The first error that affects every command; `services --check` shows all errors.
     pub fn load(option: Option<&str>, parts: ConfigParts) -> Result<Self, SettingsError> {
         let mut config = Self::read(option, parts);
         match config.fatal.take() {
             Some(error) => Err(error),
             None => Ok(config),
+        }
+    }
+
+    /// The files that [`load`](Self::load) would read now.
+    pub fn files(option: Option<&str>) -> Vec<PathBuf> {
+        match named(option) {
+            Some(path) => vec![path.into()],
+            None => [MAIN, DIRECTORY]
+                .map(PathBuf::from)
+                .into_iter()
+                .chain(directory_files().unwrap_or_default())
+                .collect(),
         }
     }
 
@@ -193,7 +207,7 @@ impl Configuration {
                 } else {
                     "its name ends in `.toml`"
                 };
-                let why = format!("{sentence}; errors in it are shown if {shown_if}");
+                let why = format!("{sentence}; errors in a file are shown only if {shown_if}");
                 self.file_error(path, &why);
             }
         }
@@ -229,7 +243,7 @@ impl Configuration {
         self.add_fatal(vec![error]);
     }
 
-    /// Adds errors that concern every user.
+    /// Adds errors that affect every command.
     fn add_fatal(&mut self, errors: Vec<SettingsError>) {
         if self.fatal.is_none() {
             self.fatal = errors.first().cloned();
@@ -294,7 +308,7 @@ impl Configuration {
         for (name, field) in table.take_all() {
             let service = service::service(diagnostics, name, &field, privacy);
             if let (Some(service), ConfigParts::Validated) = (&service, parts) {
-                let errors = dialogue(&service.overrides).err();
+                let errors = dialogue(&service.overrides, None).err();
                 diagnostics.errors.extend(errors.into_iter().flatten());
             }
             if self.services.contains_key(name) {
@@ -321,7 +335,7 @@ impl Configuration {
             self.ports += target.ports.len();
             if self.ports > MAX_PORTS {
                 let why = format!(
-                    "with it the targets have more than {MAX_PORTS} ports; the rest is not read: write fewer"
+                    "with this entry, the targets have more than {MAX_PORTS} ports, and no further entry is read: write fewer ports"
                 );
                 diagnostics.errors.push(target.error(why));
                 return Err(None);

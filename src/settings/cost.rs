@@ -59,7 +59,7 @@ fn reject_work_of_step(number: usize, expect: &Expect, max_bytes: usize) -> Resu
     let per_byte: usize = expect.compared().map(Pattern::cost).sum();
     if per_byte > MAX_WORK_PER_BYTE {
         let message = format!(
-            "step {number}: the patterns have {per_byte} states, of which at most {MAX_WORK_PER_BYTE} are allowed: use simpler or fewer ones"
+            "step {number}: the patterns have {per_byte} states, more than the limit of {MAX_WORK_PER_BYTE}: use simpler or fewer patterns"
         );
         return Err(Excess {
             option: None,
@@ -75,7 +75,7 @@ fn reject_work_of_step(number: usize, expect: &Expect, max_bytes: usize) -> Resu
     }
     if expect.min_bytes > max_bytes {
         let message = format!(
-            "{max_bytes} bytes are less than the `min_bytes` of step {number}, which could never match"
+            "{max_bytes} bytes are less than the `min_bytes` of step {number}, so the step can never match"
         );
         return Err(Excess::of("--max-bytes", message));
     }
@@ -95,7 +95,7 @@ fn reject_held_bytes(spec: &ProbeSpec) -> Result<(), Excess> {
         return Ok(());
     }
     let message = format!(
-        "{at_once} attempts at once may receive {} bytes each: use fewer attempts, or at most {} bytes",
+        "{at_once} simultaneous attempts may receive {} bytes each: use fewer attempts, or at most {} bytes",
         spec.max_bytes,
         MAX_HELD / at_once
     );
@@ -109,9 +109,16 @@ fn reject_sends(spec: &ProbeSpec) -> Result<(), Excess> {
         _ => None,
     });
     let bytes = sends
-        .chain(&spec.quit)
         .map(Template::least_len)
         .fold(0, usize::saturating_add);
+    // One of the farewells is sent.
+    let rejections = spec.steps.iter().flat_map(|step| match step {
+        Step::Expect(expect) => expect.reject.as_slice(),
+        _ => &[],
+    });
+    let farewells = rejections.filter_map(|reject| reject.farewell.as_ref());
+    let longest = farewells.chain(&spec.quit).map(Template::least_len).max();
+    let bytes = bytes.saturating_add(longest.unwrap_or(0));
     let most = spec.max_sent();
     if bytes <= most {
         return Ok(());

@@ -6,9 +6,10 @@ use std::collections::HashMap;
 use crate::address::Port;
 use crate::escape::escaped_prefix;
 use crate::plan::bytes::{Charset, unescape};
+use crate::plan::layer::SharedLayer;
 use crate::plan::pattern::{Pattern, read_hex};
 use crate::plan::steps::{
-    Expect, IncompleteAnswer, Patterns, Piece, Secret, Step, TargetPart, Template,
+    Expect, IncompleteAnswer, Patterns, Piece, Rejection, Secret, Step, TargetPart, Template,
 };
 use crate::settings::error::{Located, SettingsError};
 use crate::settings::overrides::Overrides;
@@ -27,11 +28,15 @@ pub struct CompiledDialogue {
     pub charset: Charset,
 }
 
-/// Compiles the dialogue of these options.
+/// Compiles the dialogue of these options, whose steps may start this layer. Without one, such a
+/// step is left out; that is enough to find the errors in the others.
 ///
 /// # Errors
 /// Every error in it, in the order of the steps.
-pub fn dialogue(overrides: &Overrides) -> Result<CompiledDialogue, Vec<SettingsError>> {
+pub fn dialogue(
+    overrides: &Overrides,
+    layer: Option<&SharedLayer>,
+) -> Result<CompiledDialogue, Vec<SettingsError>> {
     let mut errors = Vec::new();
     let label = overrides.encoding.as_ref();
     let charset = label
@@ -40,10 +45,12 @@ pub fn dialogue(overrides: &Overrides) -> Result<CompiledDialogue, Vec<SettingsE
     let charset = charset.and_then(Result::ok).unwrap_or_default();
     let line_ends = overrides.line_ends.unwrap_or(LineEnds::None);
     let mut compiler = Compiler {
+        layer,
         charset,
         line_ends,
         secrets: overrides.secrets.as_deref().unwrap_or_default(),
         port: overrides.port,
+        sni: overrides.tls.as_ref().and_then(|tls| tls.sni.as_deref()),
         captures: Vec::new(),
         patterns: HashMap::new(),
         memory: 0,
@@ -88,17 +95,21 @@ pub fn located(steps: &[StepSpec]) -> Option<&Located> {
             SendSpec::Text(given) | SendSpec::Hex(given) | SendSpec::OfService(given, _),
         ) => Some(given),
         StepSpec::Expect(expect) => expect.patterns.first().map(|pattern| &pattern.text),
-        StepSpec::Silence(_) => None,
+        StepSpec::Silence(_) | StepSpec::StartTls => None,
     })
 }
 
 struct Compiler<'w> {
+    /// The layer that a step starts.
+    layer: Option<&'w SharedLayer>,
     charset: Charset,
     line_ends: LineEnds,
     /// Those of the service.
     secrets: &'w [(String, Secret)],
     /// The port of targets without one.
     port: Option<Port>,
+    /// The name that is sent in the handshake instead of the host.
+    sni: Option<&'w str>,
     /// Compiled patterns by kind and text: a reject pattern is in every step that it guards.
     patterns: HashMap<(PatternKind, &'w str), Pattern>,
     /// The memory that they need, in bytes.
@@ -114,6 +125,7 @@ impl<'w> Compiler<'w> {
             StepSpec::Send(send) => self.send(send).map(Step::Send),
             StepSpec::Expect(expect) => self.expect(expect).map(Step::Expect),
             StepSpec::Silence(time) => Some(Step::Silence(*time)),
+            StepSpec::StartTls => self.layer.cloned().map(Step::StartTls),
         }
     }
 
@@ -177,10 +189,16 @@ impl<'w> Compiler<'w> {
             .collect()
     }
 
-    fn reject(&mut self, spec: &'w RejectSpec) -> Option<Pattern> {
-        let mut pattern = self.pattern(&spec.pattern)?;
-        pattern.reason = spec.reason.as_ref().map(words);
-        Some(pattern)
+    fn reject(&mut self, spec: &'w RejectSpec) -> Option<Rejection> {
+        let pattern = self.pattern(&spec.pattern);
+        let farewell = spec.quit.as_ref().map(|quit| self.send(quit));
+        Some(Rejection {
+            pattern: pattern?,
+            applies: spec.applies,
+            refuses_tls: spec.refuses_tls,
+            reason: spec.reason.as_ref().map(words),
+            farewell: farewell.flatten(),
+        })
     }
 
     fn incomplete(&mut self, expect: &'w ExpectSpec) -> Option<Box<IncompleteAnswer>> {
@@ -233,7 +251,7 @@ impl<'w> Compiler<'w> {
         self.memory += pattern.memory();
         if self.memory > MAX_MEMORY {
             let why = format!(
-                "the patterns of the dialogue need more than {MAX_MEMORY} bytes: use fewer or simpler ones"
+                "the patterns of the dialogue need more than {MAX_MEMORY} bytes: use fewer or simpler patterns"
             );
             self.errors.push(given.error(why));
             return None;
@@ -317,6 +335,13 @@ impl<'w> Compiler<'w> {
             "port" => TargetPart::Port,
             "address" => TargetPart::Address,
             "authority" => TargetPart::Authority(self.port),
+            "sni" => match self.sni {
+                Some(sni) => {
+                    let encoded = self.charset.encode(sni).map_err(|why| why.to_string())?;
+                    return Ok(Piece::Bytes(encoded));
+                }
+                None => TargetPart::Host,
+            },
             _ if self.is_secret(name) => {
                 return Err(format!(
                     "the secret `{name}` can be sent only by the steps and the `quit` of its service: write this text into the service"
@@ -338,7 +363,7 @@ impl Compiler<'_> {
 fn unknown_reference(name: &str) -> String {
     let name = escaped_prefix(name, 40);
     format!(
-        "no earlier step captures `{name}`: add a group `(?<{name}>...)`, or write `\\x24{{` for a literal `${{`; `${{host}}`, `${{port}}`, `${{address}}` and `${{authority}}` are those of the target"
+        "no earlier step captures `{name}`: add a group `(?<{name}>...)`, or write `\\x24{{` for a literal `${{`; `${{host}}`, `${{port}}`, `${{address}}`, `${{authority}}` and `${{sni}}` insert parts of the target"
     )
 }
 

@@ -1,6 +1,7 @@
 //! The settings of `discover`: one plan for each row that is printed, or that may be.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::address::port_list::{self, PortEntry, PortListError};
 use crate::address::{Host, Target};
@@ -16,6 +17,7 @@ use crate::settings::options::network;
 use crate::settings::overrides::Overrides;
 use crate::settings::request::{ProbeRequest, ResolverChoice};
 use crate::settings::services;
+use crate::settings::tls_build::TlsLayers;
 
 /// The most ports that become items without being probed; a longer list is more likely a typing
 /// error.
@@ -70,6 +72,20 @@ pub struct OpenRequest {
 }
 
 impl OpenRequest {
+    /// A request for the ports of a list, with every other option at its default.
+    pub fn new(host: &str, list: &str, deadline: Duration) -> Self {
+        Self {
+            host: host.to_owned(),
+            ports: list.to_owned(),
+            probe: ProbeRequest::default(),
+            bounds: Bounds {
+                deadline,
+                ..Bounds::new(None)
+            },
+            seed: None,
+        }
+    }
+
     /// The request of these arguments.
     ///
     /// # Errors
@@ -80,7 +96,7 @@ impl OpenRequest {
             ports: args.spec.clone(),
             bounds: bounds(&args.limits, &args.deadline, None)?,
             seed: seed(&args.limits)?,
-            probe: network(&args.network)?,
+            probe: network(&args.network, &args.tls)?,
         })
     }
 }
@@ -116,9 +132,9 @@ pub fn open(request: &OpenRequest, config: &Configuration) -> Result<Candidates,
         .probe
         .overrides
         .clone()
-        .or(config.defaults.network_only())
+        .over(None, config.defaults.network_only())
         .or(default_timeout);
-    let spec = spec(&overrides).map_err(SettingsError::first)?;
+    let spec = spec(&overrides, &mut TlsLayers::default()).map_err(SettingsError::first)?;
     let plans =
         PortPlans::new(config, &host, spec, FamilyOrigin::of(&overrides)).build(&entries)?;
     Ok(Candidates {
@@ -196,9 +212,9 @@ impl<'c> PortPlans<'c> {
 
     /// The spec with the name of this service. It names the row; the service's dialogue is not run.
     ///
-    /// A service that exists and cannot be used keeps its row, which says why: without the row
-    /// Zabbix would delete the items of the port. The row of an unknown name could take the place
-    /// of the one that was meant, so that is an error of the whole list.
+    /// A service that exists and cannot be used keeps its row, which says why: without the row,
+    /// Zabbix would delete the items of the port. An unknown name is an error of the whole list,
+    /// because its row would replace the row of the intended service.
     fn spec(&mut self, service: Option<&Arc<str>>) -> Result<NamedSpec, SettingsError> {
         let known = self.named.iter().find(|(name, _)| name.as_ref() == service);
         if let Some((_, named)) = known {

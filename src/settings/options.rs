@@ -8,18 +8,21 @@ use crate::cli::Cli;
 use crate::cli::check::CheckArgs;
 use crate::cli::probe::{NetworkArgs, ProbeArgs};
 use crate::cli::steps::{StepArgs, StepKind};
+use crate::cli::tls::TlsArgs;
 use crate::cli::values::non_empty;
 use crate::escape::escaped_prefix;
 use crate::output::Format;
 use crate::plan::Family;
 use crate::settings::error::{Located, SettingsError};
+use crate::settings::option_table::{OptionForm, OptionName, OptionSource};
 use crate::settings::origins::{Origin, Origins};
-use crate::settings::overrides::{OptionName, Overrides};
+use crate::settings::overrides::Overrides;
 use crate::settings::parse::{self, InvalidValue};
 use crate::settings::request::{CheckRequest, ProbeRequest, ResolverChoice, Transcript};
 use crate::settings::step_spec::{
     ExpectSpec, LineEnds, PatternSpec, RejectSpec, SendSpec, StepSpec,
 };
+use crate::settings::tls_overrides::{TlsOverrides, TlsStart};
 
 /// The request of `check`; `default_format` is what is printed without `--output`.
 ///
@@ -56,39 +59,35 @@ pub fn check(args: &CheckArgs, default_format: Format) -> Result<CheckRequest, S
 /// The first usage error.
 pub fn probe(args: &ProbeArgs) -> Result<ProbeRequest, SettingsError> {
     let (steps, quit) = dialogue(&args.steps)?;
+    let network = network(&args.network, &args.tls)?;
     let options = parse_options(&[
         ("--encoding", &args.encoding),
         ("--max-bytes", &args.max_bytes),
-        ("--timeout", &args.network.timeout),
         ("--addresses", &args.addresses),
-        ("--family", &args.network.family),
-        ("--source", &args.network.source),
-        ("--source-port", &args.network.source_port),
-        ("--interface", &args.network.interface),
         ("--count", &args.count),
         ("--interval", &args.interval),
         ("--require", &args.require),
         ("--expect-closed", &args.expect_closed),
         ("--close", &args.close),
     ])?;
-    let network = network(&args.network)?;
+    let overrides = Overrides {
+        steps,
+        quit,
+        line_ends: args.crlf.then_some(LineEnds::CrLf),
+        ..options
+    };
     Ok(ProbeRequest {
-        overrides: Overrides {
-            steps,
-            quit,
-            line_ends: args.crlf.then_some(LineEnds::CrLf),
-            ..with_family(options, &args.network)?
-        },
+        overrides: overrides.or(network.overrides),
         service: non_empty(&args.service).map(str::to_owned),
-        ..network
+        resolver: network.resolver,
     })
 }
 
-/// The options of a connect without a dialogue.
+/// The options of a probe without a dialogue.
 ///
 /// # Errors
 /// The first usage error.
-pub fn network(args: &NetworkArgs) -> Result<ProbeRequest, SettingsError> {
+pub fn network(args: &NetworkArgs, tls: &TlsArgs) -> Result<ProbeRequest, SettingsError> {
     let overrides = parse_options(&[
         ("--timeout", &args.timeout),
         ("--family", &args.family),
@@ -97,7 +96,10 @@ pub fn network(args: &NetworkArgs) -> Result<ProbeRequest, SettingsError> {
         ("--interface", &args.interface),
     ])?;
     Ok(ProbeRequest {
-        overrides: with_family(overrides, args)?,
+        overrides: Overrides {
+            tls: self::tls(tls)?,
+            ..with_family(overrides, args)?
+        },
         service: None,
         resolver: resolver(args)?,
     })
@@ -105,14 +107,92 @@ pub fn network(args: &NetworkArgs) -> Result<ProbeRequest, SettingsError> {
 
 /// Parses the options in the order of [`Overrides::NAMES`].
 fn parse_options(args: &[(&'static str, &Option<String>)]) -> Result<Overrides, SettingsError> {
-    let (overrides, errors) = Overrides::parse(&mut |OptionName { option, .. }| {
-        let (_, value) = args.iter().find(|(name, _)| *name == option)?;
+    let given = GivenOptions {
+        values: args,
+        flags: &[],
+        lists: &[],
+    };
+    given.parsed(Overrides::parse)
+}
+
+/// The options of TLS; `None` if there are none.
+fn tls(args: &TlsArgs) -> Result<Option<Box<TlsOverrides>>, SettingsError> {
+    let given = GivenOptions {
+        values: &[
+            ("--sni", &args.sni),
+            ("--ca-file", &args.ca_file),
+            ("--client-cert", &args.client_cert),
+            ("--client-key", &args.client_key),
+            ("--tls-min", &args.tls_min),
+        ],
+        flags: &[
+            ("--tls-report-only", args.tls_report_only),
+            ("--tls-legacy", args.tls_legacy),
+            ("--expect-client-cert", args.expect_client_cert),
+            ("--tls-scan", args.tls_scan),
+        ],
+        lists: &[("--alpn", &args.alpn), ("--pin-sha256", &args.pin_sha256)],
+    };
+    let mut tls: TlsOverrides = given.parsed(TlsOverrides::parse)?;
+    match (args.tls, non_empty(&args.starttls)) {
+        (true, Some(_)) => {
+            let message =
+                "cannot be combined with `--tls`, which starts TLS directly: remove one of them";
+            return Err(SettingsError::in_option("--starttls", message));
+        }
+        (true, None) => {
+            let origin = Origin::of(&Located::in_option("--tls", ""));
+            tls.origins.add("--tls", origin);
+            tls.start = Some(TlsStart::AtConnect);
+        }
+        (false, Some(protocol)) => {
+            let given = Located::in_option("--starttls", protocol);
+            tls.origins.add("--starttls", Origin::of(&given));
+            tls.start = Some(TlsStart::After(given));
+        }
+        (false, None) => {}
+    }
+    Ok((tls != TlsOverrides::default()).then(|| Box::new(tls)))
+}
+
+/// The options of the command line, by their names.
+struct GivenOptions<'a> {
+    values: &'a [(&'static str, &'a Option<String>)],
+    flags: &'a [(&'static str, bool)],
+    lists: &'a [(&'static str, &'a Vec<String>)],
+}
+
+impl GivenOptions<'_> {
+    /// Parses them with the parser of a table.
+    fn parsed<T>(
+        mut self,
+        parse: fn(&mut dyn OptionSource) -> (T, Vec<SettingsError>),
+    ) -> Result<T, SettingsError> {
+        match parse(&mut self) {
+            (options, errors) if errors.is_empty() => Ok(options),
+            (_, errors) => Err(SettingsError::first(errors)),
+        }
+    }
+}
+
+impl OptionSource for GivenOptions<'_> {
+    fn value(&mut self, name: OptionName) -> Option<Located> {
+        let OptionName { option, form, .. } = name;
+        if form == OptionForm::Flag {
+            let is_given = self.flags.contains(&(option, true));
+            return is_given.then(|| Located::in_option(option, "true"));
+        }
+        let (_, value) = self.values.iter().find(|(name, _)| *name == option)?;
         non_empty(value).map(|text| Located::in_option(option, text))
-    });
-    if errors.is_empty() {
-        Ok(overrides)
-    } else {
-        Err(SettingsError::first(errors))
+    }
+
+    fn list(&mut self, name: OptionName) -> Vec<Located> {
+        let given = self.lists.iter().filter(|(list, _)| *list == name.option);
+        given
+            .flat_map(|(_, values)| *values)
+            .filter(|text| !text.is_empty())
+            .map(|text| Located::in_option(name.option, text))
+            .collect()
     }
 }
 
@@ -203,15 +283,15 @@ fn dialogue(args: &StepArgs) -> Result<(Option<Vec<StepSpec>>, Option<SendSpec>)
         let name = kind.option();
         if quit.is_some() {
             let message = if *kind == StepKind::Quit {
-                "is given twice: give --quit once, after all other steps"
+                "is given twice: give it once, after all other steps"
             } else {
-                "is after --quit: give --quit once, after all other steps"
+                "is after --quit: give --quit after all other steps"
             };
             return Err(SettingsError::in_option(name, message));
         }
         if is_option(text) {
             let message = format!(
-                "requires a value, and `{}` is an option: write a text like that as `\\x2d{}`",
+                "requires a value, but `{}` is an option: to use it as a text, write `\\x2d{}`",
                 escaped_prefix(text, 40),
                 escaped_prefix(text.get(1..).unwrap_or_default(), 40)
             );
@@ -231,7 +311,7 @@ fn dialogue(args: &StepArgs) -> Result<(Option<Vec<StepSpec>>, Option<SendSpec>)
                 compared += 1 + reject.len();
                 if compared > MAX_COMPARED {
                     let message = format!(
-                        "the expectations and the reject patterns before them are more than {MAX_COMPARED} comparisons: use fewer"
+                        "the `--expect` options and the reject patterns before them need more than {MAX_COMPARED} comparisons: use fewer options"
                     );
                     return Err(text.error(message));
                 }
@@ -240,10 +320,7 @@ fn dialogue(args: &StepArgs) -> Result<(Option<Vec<StepSpec>>, Option<SendSpec>)
             }
             StepKind::Reject(kind) => {
                 unused_reject = Some(name);
-                reject.push(RejectSpec {
-                    pattern: PatternSpec { kind: *kind, text },
-                    reason: None,
-                });
+                reject.push(RejectSpec::one(PatternSpec { kind: *kind, text }));
             }
         }
     }
@@ -289,19 +366,24 @@ mod tests {
 
     #[test]
     fn every_option_of_the_table_is_read_from_the_command_line() {
-        let is_read = |option: &str, value: &str| {
-            let argument = format!("{option}={value}");
+        let is_read = |name: &OptionName, value: &str| {
+            let argument = match name.form {
+                OptionForm::Flag => name.option.to_owned(),
+                OptionForm::Value | OptionForm::List => format!("{}={value}", name.option),
+            };
             let words = ["zbx-tcp", "check", "h", "1", argument.as_str()];
             let Command::Check(args) = Cli::try_parse_from(words).unwrap().command else {
                 panic!("not a check");
             };
             probe(&args.probe).is_ok_and(|request| request.overrides != Overrides::default())
         };
-        for OptionName { option, .. } in Overrides::NAMES {
-            let values = ["1", "4", "first", "fin", "filtered"];
+        let digest = "0".repeat(64);
+        for name in Overrides::NAMES.iter().chain(TlsOverrides::NAMES) {
+            let values = ["1", "4", "first", "fin", "filtered", "1.2", "name", &digest];
             assert!(
-                values.iter().any(|value| is_read(option, value)),
-                "{option} is not read"
+                values.iter().any(|value| is_read(name, value)),
+                "{} is not read",
+                name.option
             );
         }
     }

@@ -7,79 +7,18 @@ use std::time::Duration;
 
 use crate::address::Port;
 use crate::plan::{AddressSelection, Close, Expected, Family};
-use crate::settings::error::{Located, SettingsError};
-use crate::settings::origins::{Origin, Origins};
-use crate::settings::parse::{self, InvalidValue};
+use crate::settings::error::Located;
+use crate::settings::option_table::{located, option_table, text};
+use crate::settings::parse;
 use crate::settings::step_spec::{LineEnds, Secrets, SendSpec, StepSpec};
+use crate::settings::tls_overrides::{Spoken, TlsOverrides};
 
-/// The names of an option with a simple value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct OptionName {
-    /// In configuration files and JSON lines, such as `max_bytes`.
-    pub key: &'static str,
-    /// On the command line, such as `--max-bytes`.
-    pub option: &'static str,
-}
-
-/// Declares [`Overrides`]. Each option is one row: its field and type, its configuration key, its
-/// command line option, and the function that parses its value. Fields after `others` have no
-/// simple value and are read by code of their own. Whatever is declared here is merged, compared
-/// and hashed.
-macro_rules! overrides {
-    (
-        options {
-            $($(#[$doc:meta])* $field:ident: $type:ty = $key:literal, $option:literal, $parse:expr;)*
-        }
-        others {
-            $($(#[$other_doc:meta])* $other:ident: $other_type:ty;)*
-        }
-    ) => {
-        /// Options that were given; `None` if an option was not.
-        ///
-        /// Equal overrides, wherever they were written, are one key of the cache of
-        /// [`ProbeSpec`](crate::plan::ProbeSpec)s.
-        #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
-        pub struct Overrides {
-            $($(#[$doc])* pub $field: Option<$type>,)*
-            $($(#[$other_doc])* pub $other: Option<$other_type>,)*
-            /// Where the options with a simple value were written.
-            pub origins: Origins,
-        }
-
-        impl Overrides {
-            /// The names of all options with a simple value.
-            pub const NAMES: &[OptionName] = &[$(OptionName { key: $key, option: $option },)*];
-
-            /// Parses all options with a simple value; `value` returns the value of one if it was
-            /// given.
-            pub fn parse(
-                value: &mut dyn FnMut(OptionName) -> Option<Located>,
-            ) -> (Self, Vec<SettingsError>) {
-                let (mut errors, mut origins) = (Vec::new(), Origins::default());
-                let overrides = Self {
-                    $($field: value(OptionName { key: $key, option: $option }).and_then(|given| {
-                        origins.add($option, Origin::of(&given));
-                        let parsed: Result<$type, InvalidValue> = $parse(&given);
-                        parsed.map_err(|why| errors.push(given.invalid(&why))).ok()
-                    }),)*
-                    ..Self::default()
-                };
-                (Self { origins, ..overrides }, errors)
-            }
-
-            /// These overrides, completed by those of `base`.
-            pub fn or(self, base: Self) -> Self {
-                Self {
-                    $($field: self.$field.or(base.$field),)*
-                    $($other: self.$other.or(base.$other),)*
-                    origins: self.origins.or(base.origins),
-                }
-            }
-        }
-    };
-}
-
-overrides! {
+option_table! {
+    /// Options that were given; `None` if an option was not.
+    ///
+    /// Equal overrides, wherever they were written, are one key of the cache of
+    /// [`ProbeSpec`](crate::plan::ProbeSpec)s.
+    struct Overrides;
     options {
         /// The encoding's label; it is looked up later.
         encoding: Located = "encoding", "--encoding", located;
@@ -108,7 +47,11 @@ overrides! {
         /// How a connection is closed.
         close: Close = "close", "--close", text(parse::close);
     }
+    flags {}
+    lists {}
     others {
+        /// The options of TLS; most probes have none.
+        tls: Box<TlsOverrides>;
         /// The port of targets without one.
         port: Port;
         /// The steps of the dialogue.
@@ -122,21 +65,9 @@ overrides! {
     }
 }
 
-/// The value as written.
-#[allow(clippy::unnecessary_wraps, reason = "a parser of the table above")]
-fn located(given: &Located) -> Result<Located, InvalidValue> {
-    Ok(given.clone())
-}
-
-/// A parser that only needs the text.
-fn text<T>(
-    parse: impl Fn(&str) -> Result<T, InvalidValue>,
-) -> impl Fn(&Located) -> Result<T, InvalidValue> {
-    move |given| parse(&given.text)
-}
-
 impl Overrides {
-    /// Only the options that `discover open` has.
+    /// Only the options that `discover open` has: those of the network, and how TLS is spoken where
+    /// the command line asks for it.
     pub fn network_only(&self) -> Self {
         Self {
             timeout: self.timeout,
@@ -144,16 +75,51 @@ impl Overrides {
             source: self.source.clone(),
             source_port: self.source_port,
             interface: self.interface.clone(),
+            tls: self.tls.as_ref().map(|tls| Box::new(tls.without_start())),
             origins: self.origins.clone(),
             ..Self::default()
         }
     }
 
-    /// These overrides over `[defaults]`: the defaults of `interval` and `require` apply only if
-    /// there is a `count`.
-    pub fn or_defaults(self, defaults: Self) -> Self {
-        let (interval, require) = (self.interval, self.require);
-        match self.or(defaults) {
+    /// Whether a step of the dialogue starts TLS.
+    pub fn has_start_of_tls(&self) -> bool {
+        let steps = self.steps.as_deref().unwrap_or_default();
+        steps.contains(&StepSpec::StartTls)
+    }
+
+    /// These overrides, completed by those of `base`.
+    pub fn or(mut self, mut base: Self) -> Self {
+        let tls = TlsOverrides::or(self.tls.take(), base.tls.take());
+        Self {
+            tls,
+            ..self.or_each(base)
+        }
+    }
+
+    /// These overrides over those of the service and over `[defaults]`: the defaults of `interval`
+    /// and `require` apply only if there is a `count`, those of TLS only if it is spoken.
+    pub fn over(mut self, service: Option<&Self>, mut defaults: Self) -> Self {
+        if let Some(tls) = &mut self.tls {
+            tls.verify_unless_told();
+        }
+        let merged = match service {
+            Some(service) => self.or(service.clone()),
+            None => self,
+        };
+        let (interval, require) = (merged.interval, merged.require);
+        let spoken = match merged.tls.as_deref() {
+            Some(tls) if tls.starts() => Spoken::Anyway,
+            _ if merged.has_start_of_tls() => Spoken::Anyway,
+            Some(tls) if tls.start.is_some() => Spoken::Never,
+            // A service says itself whether it speaks TLS, and a closed port does not.
+            _ if service.is_some() || matches!(merged.want, Some(Expected::Closed(_))) => {
+                Spoken::Never
+            }
+            _ => Spoken::ByDefault,
+        };
+        let of_defaults = |tls: Box<TlsOverrides>| tls.of_defaults(merged.tls.as_deref(), spoken);
+        defaults.tls = defaults.tls.and_then(of_defaults);
+        match merged.or(defaults) {
             repeated @ Self { count: Some(_), .. } => repeated,
             single => Self {
                 interval,
@@ -170,6 +136,7 @@ mod tests {
 
     use super::*;
     use crate::settings::error::{Key, Location};
+    use crate::settings::option_table::OptionName;
 
     #[test]
     fn equal_options_are_equal_wherever_they_were_written() {
@@ -195,7 +162,7 @@ mod tests {
 
     #[test]
     fn keys_are_the_long_options() {
-        for OptionName { key, option } in Overrides::NAMES {
+        for OptionName { key, option, .. } in Overrides::NAMES.iter().chain(TlsOverrides::NAMES) {
             assert_eq!(format!("--{}", key.replace('_', "-")), *option);
         }
     }

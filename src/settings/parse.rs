@@ -41,6 +41,8 @@ pub enum InvalidValue {
     },
     /// None of these values.
     Unknown(Vec<&'static str>),
+    /// What the value is or is not, such as `is not a name`; and what to write.
+    Invalid(&'static str),
     /// A complete message.
     Other(String),
 }
@@ -56,9 +58,16 @@ impl InvalidValue {
             }
             Self::Unknown(known) => {
                 let known: Vec<_> = known.iter().map(|name| format!("`{name}`")).collect();
+                let list = match known.split_last() {
+                    Some((last, others)) if !others.is_empty() => {
+                        format!("{} or {last}", others.join(", "))
+                    }
+                    _ => known.concat(),
+                };
                 let value = format!("unknown value {shown}");
-                format!("{}: use {}", value.trim_end(), known.join(" or "))
+                format!("{}: use {list}", value.trim_end())
             }
+            Self::Invalid(what) => format!("{shown}{what}"),
             Self::Other(message) => message.clone(),
         }
     }

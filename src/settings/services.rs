@@ -4,30 +4,10 @@
 use std::collections::BTreeMap;
 
 use crate::escape::escaped_prefix;
+use crate::settings::built_in::{FILE_NAME, FILES, names, section};
 use crate::settings::config::{Configuration, Service};
 use crate::settings::error::SettingsError;
 use crate::suggest::did_you_mean;
-
-/// The built-in services.
-const BUILT_IN: [&str; 2] = [
-    include_str!("../plan/services/text.toml"),
-    include_str!("../plan/services/binary.toml"),
-];
-
-/// Names that are reserved for the TLS variants of built-in services.
-const WITH_TLS: [&str; 11] = [
-    "https",
-    "smtps",
-    "submissions",
-    "imaps",
-    "pop3s",
-    "ftps",
-    "nntps",
-    "ldaps",
-    "ircs",
-    "mqtts",
-    "amqps",
-];
 
 /// Where a service is defined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,16 +27,13 @@ pub fn find(config: &Configuration, name: &str) -> Result<Service, SettingsError
         return own.clone();
     }
     if let Some(section) = section(name) {
-        let mut read = Configuration::from_text("built-in services", section);
-        return read
-            .services
-            .remove(name)
-            .unwrap_or_else(|| Err(SettingsError::first(read.errors)));
-    }
-    if WITH_TLS.contains(&name) {
-        return Err(SettingsError::new(format!(
-            "service `{name}` requires TLS, which is not supported yet"
-        )));
+        let mut read = Configuration::from_text(FILE_NAME, section);
+        let found = read.services.remove(name);
+        let found = found.unwrap_or_else(|| Err(SettingsError::first(read.errors)))?;
+        return Ok(Service {
+            has_own_steps: false,
+            ..found
+        });
     }
     let own = config.services.keys().map(String::as_str);
     let mut known: Vec<&str> = own.collect();
@@ -73,7 +50,7 @@ pub fn find(config: &Configuration, name: &str) -> Result<Service, SettingsError
 
 /// Whether there is a service of this name, usable or not.
 pub fn is_known(config: &Configuration, name: &str) -> bool {
-    config.services.contains_key(name) || section(name).is_some() || WITH_TLS.contains(&name)
+    config.services.contains_key(name) || section(name).is_some()
 }
 
 /// All services, sorted by name. A service of the configuration replaces the built-in one of the
@@ -83,8 +60,8 @@ pub fn is_known(config: &Configuration, name: &str) -> bool {
 /// The first error in one of them.
 pub fn all(config: &Configuration) -> Result<Vec<(Service, ServiceOrigin)>, SettingsError> {
     let mut all = BTreeMap::new();
-    for text in BUILT_IN {
-        for (name, service) in Configuration::from_text("built-in services", text).services {
+    for text in FILES {
+        for (name, service) in Configuration::from_text(FILE_NAME, text).services {
             all.insert(name, (service?, ServiceOrigin::BuiltIn));
         }
     }
@@ -92,28 +69,6 @@ pub fn all(config: &Configuration) -> Result<Vec<(Service, ServiceOrigin)>, Sett
         all.insert(name.clone(), (service.clone()?, ServiceOrigin::Config));
     }
     Ok(all.into_values().collect())
-}
-
-/// The text of one built-in service, so that a check parses no other.
-fn section(name: &str) -> Option<&'static str> {
-    let header = format!("[services.{name}]\n");
-    BUILT_IN.iter().find_map(|text| {
-        let at = if text.starts_with(&header) {
-            0
-        } else {
-            text.find(&format!("\n{header}"))? + 1
-        };
-        let section = text.get(at..)?;
-        let end = section
-            .find("\n[services.")
-            .map_or(section.len(), |end| end + 1);
-        section.get(..end)
-    })
-}
-
-fn names() -> impl Iterator<Item = &'static str> {
-    let headers = BUILT_IN.iter().flat_map(|text| text.lines());
-    headers.filter_map(|line| line.strip_prefix("[services.")?.strip_suffix(']'))
 }
 
 #[cfg(test)]
@@ -129,20 +84,23 @@ mod tests {
                 .to_string()
         };
         assert!(refused("smpt").contains("did you mean `smtp`?"));
-        assert!(refused("https").contains("requires TLS"));
         assert!(refused("\x1b[31m").contains("\\x1b"));
     }
 
     #[test]
     fn every_built_in_service_is_valid_and_found() {
-        for text in BUILT_IN {
-            let read = Configuration::from_text("built-in", text);
+        for text in FILES {
+            let read = Configuration::from_text(FILE_NAME, text);
             assert!(read.errors.is_empty(), "{:?}", read.errors);
             for service in read.services.values().map(|read| read.as_ref().unwrap()) {
                 let alone = find(&Configuration::default(), &service.name).unwrap();
                 assert_eq!(alone.overrides, service.overrides, "{}", service.name);
                 assert!(!service.description.is_empty(), "{}", service.name);
-                assert!(dialogue(&service.overrides).is_ok(), "{}", service.name);
+                assert!(
+                    dialogue(&service.overrides, None).is_ok(),
+                    "{}",
+                    service.name
+                );
             }
             assert_eq!(
                 read.services.len(),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use crate::cli::steps::PatternKind;
-use crate::plan::steps::Secret;
+use crate::plan::steps::{RejectionTime, Secret};
 use crate::settings::error::Located;
 
 /// Whether sent texts end in CR LF.
@@ -23,8 +23,10 @@ pub enum StepSpec {
     Send(SendSpec),
     /// Something to wait for.
     Expect(ExpectSpec),
-    /// The time in which nothing may come.
+    /// The time in which nothing may be received.
     Silence(Duration),
+    /// The start of TLS.
+    StartTls,
 }
 
 /// Something to send.
@@ -35,7 +37,7 @@ pub enum SendSpec {
     /// Bytes in hex.
     Hex(Located),
     /// A text of a service, whose `${names}` may also be the service's secrets. No other text can
-    /// refer to them: who may write a `--send` may not read the configuration.
+    /// refer to them: a user who can choose `--send` may not be allowed to read the configuration.
     OfService(Located, Secrets),
 }
 
@@ -75,16 +77,16 @@ pub struct ExpectSpec {
     pub timeout: Option<Duration>,
     /// The groups that capture numbers.
     pub numbers: Vec<Located>,
-    /// What is enough, and what to say, if the answer does not arrive whole.
+    /// What applies if the answer is incomplete.
     pub incomplete: Option<Box<IncompleteSpec>>,
 }
 
-/// What an expectation makes of an answer that ends before it matched.
+/// What applies to an answer that ends before it matched.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct IncompleteSpec {
-    /// The regular expression that meets the step if the peer closes.
+    /// The regular expression that is sufficient if the peer closes.
     pub at_close: Option<Located>,
-    /// The regular expression that meets the step if its time is over.
+    /// The regular expression that is sufficient if the time of the step is over.
     pub at_timeout: Option<Located>,
     /// What it means if the peer closes without an answer.
     pub if_closed: Option<Located>,
@@ -110,8 +112,27 @@ impl ExpectSpec {
 pub struct RejectSpec {
     /// The pattern.
     pub pattern: PatternSpec,
+    /// When a match counts.
+    pub applies: RejectionTime,
+    /// Whether a match means that the peer offers no TLS or refuses it.
+    pub refuses_tls: bool,
     /// What a match means, in words.
     pub reason: Option<Located>,
+    /// What is sent before closing, instead of the `quit` of the dialogue.
+    pub quit: Option<SendSpec>,
+}
+
+impl RejectSpec {
+    /// Rejects an answer with this pattern as soon as it matches.
+    pub fn one(pattern: PatternSpec) -> Self {
+        Self {
+            pattern,
+            applies: RejectionTime::AtOnce,
+            refuses_tls: false,
+            reason: None,
+            quit: None,
+        }
+    }
 }
 
 /// How many of several patterns must match.

@@ -29,7 +29,7 @@ pub struct TargetSpec {
     pub key: Key,
     /// The id that the user gave it.
     pub id: Option<Located>,
-    /// A name for people.
+    /// The display name.
     pub name: Option<String>,
     /// The hosts; several if a network or a range was written.
     pub hosts: HostList,
@@ -68,7 +68,7 @@ impl TargetSpec {
         let (host, list, service) = (parts.next().unwrap_or_default(), parts.next(), parts.next());
         if parts.next().is_some() {
             let why =
-                "has more than three words: write `HOST PORT SERVICE`, and `#` before a comment";
+                "has more than three fields: write `HOST PORT SERVICE`, and `#` before a comment";
             return Err(at(&location, why));
         }
         let split = without_scheme(host).and_then(split_port);

@@ -11,6 +11,7 @@ use crate::settings::config::Configuration;
 use crate::settings::error::SettingsError;
 use crate::settings::overrides::Overrides;
 use crate::settings::request::ProbeRequest;
+use crate::settings::starttls;
 use crate::settings::target_spec::TargetSpec;
 
 /// Every error of the configuration: those of its files, then those of the whole.
@@ -22,10 +23,12 @@ pub fn errors(config: &Configuration, is_late: impl Fn(Duration) -> bool) -> Vec
         .services
         .values()
         .filter_map(|read| read.as_ref().ok());
-    let services = services.map(|service| &service.overrides);
-    for overrides in std::iter::once(&Overrides::default()).chain(services) {
-        let merged = overrides.clone().or(config.defaults.clone());
-        errors.extend(service_errors(&merged));
+    for service in std::iter::once(None).chain(services.map(Some)) {
+        let merged = starttls::merged(Overrides::default(), service, config.defaults.clone());
+        match merged {
+            Ok(merged) => errors.extend(service_errors(&merged)),
+            Err(error) => errors.push(error),
+        }
     }
     let mut ids = BTreeSet::new();
     for target in config.targets.iter().filter_map(|read| read.as_ref().ok()) {
@@ -35,8 +38,8 @@ pub fn errors(config: &Configuration, is_late: impl Fn(Duration) -> bool) -> Vec
     }
     errors.extend(target_errors(config));
     if errors.is_empty() && !config.targets.is_empty() {
-        // Only the list of all targets shows two with the same host and port that nothing tells
-        // apart.
+        // Two targets with the same host and port, and without any other difference, are only found
+        // in the list of all targets.
         errors.extend(batch::configured(config, &[], is_late).err());
     }
     // An error in the defaults is found once for every service and target.

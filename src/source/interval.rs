@@ -1,4 +1,4 @@
-//! One plan again and again, at a fixed interval.
+//! One plan, repeated at a fixed interval.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -24,8 +24,8 @@ impl Interval {
     /// The longest interval: a year.
     pub const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
-    /// Gives this plan at this interval; one outside [`Interval::SHORTEST`] to
-    /// [`Interval::LONGEST`] becomes the nearer of the two.
+    /// Gives this plan at this interval; an interval outside [`Interval::SHORTEST`] to
+    /// [`Interval::LONGEST`] is changed to the nearer limit.
     pub fn new(plan: Arc<Plan>, interval: Duration) -> Self {
         Self {
             plan,
@@ -55,8 +55,8 @@ mod tests {
     use super::*;
     use crate::source::tests::plan;
 
-    /// Asks at these times, in milliseconds; the times of the plans, and the time that it names
-    /// last.
+    /// Asks at these times, in milliseconds; the times of the plans, and the last time that it
+    /// returned.
     fn ask(interval: u64, times: impl IntoIterator<Item = u64>) -> (Vec<u64>, u64) {
         let start = Instant::now();
         let mut source = Interval::new(plan(0), Duration::from_millis(interval));

@@ -1,4 +1,4 @@
-"""Servers that never say what is expected, on ports of the kernel's choice: `silent`, `drip` a byte each 100 ms, `flood`.
+"""Servers that never send the expected answer, on ports that the kernel chooses: `silent`, `drip` (a byte every 100 ms), `flood`.
 
 Prints the three ports, then serves until standard input ends.
 """

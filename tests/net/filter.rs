@@ -205,7 +205,7 @@ fn a_drop_by_the_local_firewall_is_a_timeout() {
 }
 
 /// The kernel sends itself the ICMP error of its own firewall, which says nothing about the target.
-/// Host unreachable is what it says of a host that does not answer ARP.
+/// Its error "host unreachable" means that a host does not answer ARP.
 #[test]
 fn rejects_by_the_local_firewall_are_local_errors() {
     let Some(net) = local_firewall_rejects() else {

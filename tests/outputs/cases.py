@@ -1,4 +1,4 @@
-"""The cases of ./run: commands, and the peers, files and names that they meet.
+"""The cases of ./run: commands, and the peers, files and names that they use.
 
 Each case has a network of its own: nothing but loopback, so every case may use the same ports. 192.0.2.0/24 is
 unreachable, 198.51.100.0/24 a blackhole and 203.0.113.0/24 prohibited there; all other networks have no route.
@@ -15,14 +15,14 @@ CASES = {}
 
 @dataclass
 class Case:
-    # The words after `zbx-tcp`, or a list of such, one command after the other; or a line for the shell.
+    # The arguments after `zbx-tcp`, or a list of them for several commands in sequence; or a line for the shell.
     words: str | list = ""
     shell: str = ""
     stdin: str = ""
     env: dict = field(default_factory=dict)
     # By address and port.
     peers: dict = field(default_factory=dict)
-    # The zone of the name server; without one, nobody listens on its port.
+    # The zone of the name server; without it, there is no name server.
     names: dict | None = None
     # Files in /etc/zbx-tcp, the working directory, and in /etc: a text, or a text and its mode.
     files: dict = field(default_factory=dict)
@@ -54,7 +54,7 @@ class Client:
 
 
 def place(written):
-    """An address and a port: `2525` is on 127.0.0.1, `127.0.0.2:2525` and `::1:2525` say where."""
+    """An address and a port: `2525` is on 127.0.0.1, `127.0.0.2:2525` and `::1:2525` contain the address."""
     host, _, port = str(written).rpartition(":")
     return host or "127.0.0.1", int(port)
 

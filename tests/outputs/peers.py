@@ -22,7 +22,7 @@ def sends(data):
 
 
 def receives(until=None):
-    """Receives until all that came ends with these bytes; without them, whatever one read gives."""
+    """Receives until the received data ends with these bytes; without them, reads once."""
     return ("receive", until)
 
 
@@ -279,6 +279,6 @@ def connect_from(port, address, script):
     try:
         stream.connect(address)
     except ConnectionResetError:
-        # It was open, and the RST came before it was looked at.
+        # The connection was open, and the RST arrived before the poll.
         return b"", "RST came"
     return run_script(stream, script)

@@ -7,6 +7,7 @@
 )]
 
 mod brokers;
+mod certificates;
 mod chat;
 mod databases;
 mod directories;
@@ -19,6 +20,8 @@ mod remote_desktop;
 mod replies;
 mod server;
 mod shell;
+mod starttls;
+mod tls_peer;
 mod trial;
 mod web;
 mod zabbix_names;

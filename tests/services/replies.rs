@@ -15,7 +15,7 @@ use crate::program::check;
 use crate::scripted_peer::Act::{self, Resets, Says, ShutsDown};
 use crate::scripted_peer::{Peer, Split};
 
-/// A conversation and what the program must make of it.
+/// A dialogue, and the result that the program must report.
 pub struct Case {
     pub service: &'static str,
     /// Which of the service's replies it is.
@@ -52,7 +52,7 @@ pub enum Turn {
     Says(Vec<u8>),
 }
 
-/// A conversation of which every byte is known, without captures and goodbye.
+/// A dialogue of which every byte is known, without captures and without `quit`.
 pub fn case(of: (&'static str, &'static str), status: &'static str, turns: Vec<Turn>) -> Case {
     let mut received = Vec::new();
     let acts = turns.into_iter().map(|turn| match turn {
@@ -82,8 +82,8 @@ impl Case {
         }
     }
 
-    /// With these bytes after the verdict, if it is the client's turn then: the service is up, or the
-    /// server has answered our own request with a refusal.
+    /// With these bytes of `quit` after the verdict, if it is the client's turn then: the service
+    /// is up, or the server has refused a request of the client.
     pub fn goodbye(mut self, goodbye: &'static [u8]) -> Self {
         let has_spoken = self
             .acts

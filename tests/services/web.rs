@@ -2,23 +2,31 @@
 
 use std::process::Command;
 
+use crate::certificates::Certificates;
 use crate::program::check;
 use crate::server::{Home, Server, free_port, installed};
 use crate::trial::{PROBES, Trial};
 
 /// nginx with one page and a log of every request.
 fn nginx() -> Option<(Server, u16)> {
-    nginx_with(|port| {
-        format!("server {{ listen 127.0.0.1:{port}; location / {{ return 200 'well\\n'; }} }}")
+    nginx_in(Home::new(), "")
+}
+
+/// nginx with these further parameters of its listener.
+fn nginx_in(home: Home, listen: &str) -> Option<(Server, u16)> {
+    nginx_with(home, |port| {
+        format!(
+            "server {{ listen 127.0.0.1:{port}{listen}; location / {{ return 200 'well\\n'; }} }}"
+        )
     })
 }
 
 /// nginx with these virtual servers.
-fn nginx_with(servers: impl FnOnce(u16) -> String) -> Option<(Server, u16)> {
+fn nginx_with(home: Home, servers: impl FnOnce(u16) -> String) -> Option<(Server, u16)> {
     if !installed("/usr/sbin/nginx", "nginx-light") {
         return None;
     }
-    let (home, port) = (Home::new(), free_port());
+    let port = free_port();
     let conf = home.write(
         "conf",
         &format!(
@@ -55,6 +63,49 @@ fn nginx_answers_head() {
     );
     server.stop();
     trial.stopped("HEAD / HTTP/1.0 200");
+}
+
+#[test]
+fn nginx_answers_over_tls() {
+    let Some(certificates) = Certificates::new() else {
+        return;
+    };
+    let home = Home::new();
+    let (certificate, key) = certificates.install(&home);
+    let tls = format!(" ssl; ssl_certificate {certificate}; ssl_certificate_key {key}");
+    let Some((mut server, port)) = nginx_in(home, &tls) else {
+        return;
+    };
+    let request = "\"HEAD / HTTP/1.0\" 200";
+    let complaints = [
+        "prematurely closed",
+        "reset by peer",
+        "[error]",
+        "[warn]",
+        "ssl_do_handshake",
+    ];
+    let mut trials = Vec::new();
+    for service in ["https", "https_head"] {
+        let before = server.log().matches(request).count();
+        let trial = Trial::with(service, "nginx", port, &certificates.trusted());
+        trial.verified();
+        assert_eq!(trial.captured("code"), "200");
+        trial.log(
+            &server.log_with(request, before + PROBES),
+            request,
+            &complaints,
+        );
+        trials.push(trial);
+    }
+    let before = server.log();
+    let handshake = Trial::with("tls", "nginx", port, &certificates.trusted());
+    handshake.verified();
+    handshake.log(&before, "", &complaints);
+    trials.push(handshake);
+    server.stop();
+    for trial in trials {
+        trial.stopped("HEAD / HTTP/1.0 200");
+    }
 }
 
 #[test]
@@ -125,7 +176,7 @@ fn nginx_that_answers_only_its_own_host() {
              server {{ listen 127.0.0.1:{port}; server_name localhost; return 200; }}"
         )
     };
-    let Some((mut server, port)) = nginx_with(servers) else {
+    let Some((mut server, port)) = nginx_with(Home::new(), servers) else {
         return;
     };
     let number = port.to_string();

@@ -1,4 +1,5 @@
-//! The names that Zabbix's `net.tcp.service` knows: what `zabbix_agentd` or agent 2 calls up is up here.
+//! The names of the services of Zabbix's `net.tcp.service`: if `zabbix_agentd` or agent 2 reports a
+//! service as up, it is up here.
 
 use std::process::Command;
 
@@ -92,7 +93,7 @@ const GREETINGS: &[(&str, &[Act])] = &[
     ("telnet", &[Says(b"> ")]),
 ];
 
-/// `net.tcp.service` of these agents, each with its configuration: whether it says 1.
+/// Whether `net.tcp.service` of one of these agents, each with its configuration, returns 1.
 fn is_up_for_zabbix(agents: &[(&str, String)], service: &str, port: &str) -> bool {
     agents.iter().any(|(program, configuration)| {
         let key = format!("net.tcp.service[{service},127.0.0.1,{port}]");

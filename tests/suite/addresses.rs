@@ -135,9 +135,9 @@ fn the_first_address_that_passes_the_dialogue_is_the_result() {
     assert_eq!(counted["addresses_failed"], 1);
 }
 
-/// A client that speaks to a second mail server, only because the first takes a second, is a nuisance.
+/// A client must not send data to a second mail server only because the first one needs a second.
 #[test]
-fn a_second_address_is_not_spoken_to_while_the_first_is() {
+fn no_data_is_sent_to_a_second_address_while_the_first_is_in_time() {
     let Some(etc) = with_hosts("127.0.0.1 mail\n127.0.0.2 mail\n") else {
         return;
     };
@@ -151,10 +151,10 @@ fn a_second_address_is_not_spoken_to_while_the_first_is() {
     let words = ["mail", &port, "--expect-prefix", "220", "-o", "address"];
     etc.check(&words).prints("127.0.0.1", 0);
     other.set_nonblocking(true).unwrap();
-    assert!(other.accept().is_err(), "nothing came");
+    assert!(other.accept().is_err(), "no connection");
 }
 
-/// The program closes the connection to a peer that hangs without a word.
+/// The program closes the connection to a peer that does not answer, without sending `quit`.
 #[test]
 fn an_address_that_hangs_does_not_hide_one_that_passes() {
     let Some(etc) = with_hosts("127.0.0.1 mail\n127.0.0.2 mail\n") else {
@@ -205,7 +205,7 @@ fn an_address_that_hangs_does_not_hide_one_that_passes() {
 
 /// Issue 11, A7: it was `ok`.
 #[test]
-fn more_than_64_addresses_are_said_and_are_not_up() {
+fn more_than_64_addresses_are_reported_and_are_not_up() {
     let name = |count: u8| {
         (1..=count).fold(String::new(), |mut lines, last| {
             let _ = writeln!(lines, "127.0.0.{last} name{count}");

@@ -46,7 +46,7 @@ fn top_module(path: &str) -> &str {
 /// The top-level modules that a module may use besides itself.
 fn may_use(module: &str) -> Option<&'static [&'static str]> {
     Some(match module {
-        "escape" | "failure" | "stats" | "suggest" | "tls_facts" => &[],
+        "escape" | "failure" | "plugin" | "stats" | "suggest" | "tls_facts" => &[],
         "address" => &["escape"],
         "fast_fmt" => &["address"],
         "os" => &["escape", "failure"],
@@ -168,6 +168,7 @@ fn the_clock_is_read_in_the_loop_only() {
             "responder/serve_loop.rs",
             "commands/batch",
             "commands/discover",
+            "commands/plugin",
             "commands/services",
         ],
     );

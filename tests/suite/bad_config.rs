@@ -338,11 +338,11 @@ fn invalid_services_are_refused() {
         ),
         (
             "port = 1\nsecrets = { a = \"x\" }",
-            "1: services.x: has secrets: say by `hosts` where they may be sent, such as hosts = [\"192.0.2.0/24\"]",
+            "1: services.x: a service with secrets requires `hosts`: list the addresses that may receive them, such as hosts = [\"192.0.2.0/24\"]",
         ),
         (
             "secrets = { a = \"x\" }\nhosts = [\"192.0.2.7:22\", \"192.0.2.8\"]",
-            "3: services.x.hosts[2]: needs a port, since the service has secrets and no `port`",
+            "3: services.x.hosts[2]: requires a port, because the service has secrets and no `port`",
         ),
         (
             "encoding = \"latin1\"\nsteps = [{ send = \"你\" }]",

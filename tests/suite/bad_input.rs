@@ -53,7 +53,7 @@ fn invalid_options_are_refused() {
         (&["-o", "nonsense"], "unknown output `nonsense`"),
         (&["-o", "status,error"], "one output at a time; use `json`"),
         (&["-t", "2500"], "for milliseconds write `2500ms`"),
-        (&["-t"], "`--timeout` needs a value"),
+        (&["-t"], "`--timeout` requires a value"),
         (&["-o", "attempts.loss"], "requires --count"),
         (&["-v", "-o", "json"], "requires `-o text`"),
         (&["-v"], "requires `-o text`"),
@@ -79,7 +79,7 @@ fn invalid_options_are_refused() {
             "do not fit into the deadline",
         ),
         (&["-n", "2", "--addresses", "all"], "remove one of them"),
-        (&["--addresses", "some"], "`any` or `first` or `all`"),
+        (&["--addresses", "some"], "`any`, `first` or `all`"),
         (&["--close", "gently"], "`fin` or `rst`"),
         (&["--expect-closed=maybe"], "--expect-closed"),
         (

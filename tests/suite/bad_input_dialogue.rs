@@ -40,9 +40,12 @@ fn invalid_patterns_are_refused() {
             &["--reject-regex", "(a", "--expect", "b"],
             "--reject-regex: `(a`",
         ),
-        (&["--expect-regex", "a{1000}{1000}{1000}"], "exceeded limit"),
-        (&["--expect-regex", &huge], "exceeded limit"),
-        (&["--expect-regex", &long], "exceeded limit"),
+        (
+            &["--expect-regex", "a{1000}{1000}{1000}"],
+            "needs more than",
+        ),
+        (&["--expect-regex", &huge], "needs more than"),
+        (&["--expect-regex", &long], "needs more than"),
         (
             &["--expect-hex", "4"],
             "--expect-hex: `4` is not hex: write two digits",
@@ -261,7 +264,7 @@ fn a_dialogue_that_costs_too_much_is_refused() {
         ),
         (
             &[&rejects[..], &expects].concat(),
-            "are more than 10000 comparisons",
+            "need more than 10000 comparisons",
         ),
         (
             &many(&["--send", "x"], 1001),
@@ -286,7 +289,7 @@ fn a_dialogue_that_costs_too_much_is_refused() {
         ),
         (
             &["-n", "1000", "-i", "1ms", "--expect", "x"],
-            "--max-bytes: 1000 attempts at once may receive 262144 bytes each",
+            "--max-bytes: 1000 simultaneous attempts may receive 262144 bytes each",
         ),
         (
             &["--expect-silence", "2s", "--expect-silence", "1s"],

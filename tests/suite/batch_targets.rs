@@ -148,7 +148,7 @@ fn keep_going_skips_and_counts_invalid_targets() {
     let told = batch(&["-", "--keep-going", "-v"], list.as_bytes()).err;
     for part in [
         "2 ",
-        "-:2: has more than three words: write `HOST PORT SERVICE`",
+        "-:2: has more than three fields: write `HOST PORT SERVICE`",
         "-:3: port `0`",
     ] {
         assert!(told.contains(part), "{part}: {told}");
@@ -219,7 +219,7 @@ fn an_endless_target_list_is_bounded() {
         &["-", "--deadline", "60"],
         File::open("/dev/zero").unwrap().into(),
     );
-    endless.refuses("standard input: more than 128 MiB");
+    endless.refuses("standard input: longer than 128 MiB");
     assert!(endless.took < Duration::from_secs(20), "{:?}", endless.took);
 }
 

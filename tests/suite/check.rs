@@ -645,7 +645,7 @@ fn a_url_is_a_target_or_gets_a_remedy() {
 }
 
 #[test]
-fn an_empty_third_word_is_not_given() {
+fn an_empty_third_argument_is_ignored() {
     let peer = Peer::greeting(b"");
     check(&["127.0.0.1", &peer.port(), ""]).prints("1", 0);
     check(&["127.0.0.1", &peer.port(), "", "", "-o", "status"]).prints("0", 0);

@@ -62,7 +62,7 @@ fn every_difference_is_in_the_docs() {
 }
 
 #[test]
-fn both_programs_return_what_the_table_says() {
+fn both_programs_return_the_results_in_the_table() {
     let plugin = Some(Path::new(CHECK_TCP)).filter(|plugin| plugin.exists());
     let home = tempfile::tempdir().unwrap();
     let config = home.path().join("config.toml");

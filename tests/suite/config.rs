@@ -370,7 +370,7 @@ fn conflicts_are_named_by_where_they_were_written() {
     check(&["::1", "1", "--source", "127.0.0.1"])
         .refuses("config.toml:2: defaults.family: the target ::1 is not an IPv4 address");
     check(&["127.0.0.1", "1", "-6", "--source", "127.0.0.1"])
-        .refuses("--source: is not an address of the family of `-6`");
+        .refuses("--source: is not an address of the family that `-6` selects");
     family
         .run(&["batch", "-g", "b"])
         .refuses("config.toml:13: targets[2].family: the target ::1 is not an IPv4 address");

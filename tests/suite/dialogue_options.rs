@@ -303,7 +303,8 @@ fn max_bytes_counts_since_the_last_match() {
 
 #[test]
 fn options_extend_a_named_service() {
-    // The port of the service is not asked, ours is; the goodbye of an option replaces its own, and ends as its lines do.
+    // The given port is used instead of the port of the service. `--quit` replaces the `quit` of
+    // the service, and has the line ends of the service.
     let (ran, heard) = against(
         GREETS,
         &[
@@ -383,7 +384,7 @@ fn a_missing_text_is_not_the_next_option() {
     ] {
         let words = ["127.0.0.1", &peer.port(), "--send", next];
         check(&words).refuses(&format!(
-            "--send: requires a value, and `{next}` is an option"
+            "--send: requires a value, but `{next}` is an option"
         ));
     }
     peer.has_no_connection();
@@ -403,7 +404,7 @@ fn silence_can_be_expected() {
         "{took:?}"
     );
     for (acts, status) in [
-        // A proxy that accepts for a dead backend.
+        // A proxy that accepts connections for a server that is down.
         (&[Waits(50), Act::Leaves][..], "7"),
         (&[Waits(50), Act::Resets], "6"),
         (&[Waits(50), Says(b"x"), Waits(500)], "9"),

@@ -265,7 +265,7 @@ fn open_uses_the_defaults_of_its_options() {
     let silent = open(&full.port().to_string(), &["--deadline", "0.5"]);
     silent.prints("[]", 0);
     open(&full.port().to_string(), &["--deadline", "0.5", "-t", "2"]).refuses("raise --deadline");
-    open(&port, &["-6"]).refuses("is not an address of the family of `-6`");
+    open(&port, &["-6"]).refuses("is not an address of the family that `-6` selects");
     let elsewhere = ConfigFile::new("[defaults]\nsource = \"192.0.2.77\"\n");
     elsewhere
         .run(&["discover", "open", "127.0.0.1", &port])

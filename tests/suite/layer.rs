@@ -5,12 +5,13 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
 use zbx_tcp::address::Target;
 use zbx_tcp::engine;
-use zbx_tcp::engine::{Limits, ResolverKind, Sink};
+use zbx_tcp::engine::{Limits, Observed, ResolverKind, Sink};
 use zbx_tcp::failure::Status;
 use zbx_tcp::plan::bytes::Charset;
 use zbx_tcp::plan::pattern::Pattern;
@@ -19,112 +20,38 @@ use zbx_tcp::plan::{Plan, ProbeSpec};
 use zbx_tcp::policy::Policy;
 use zbx_tcp::report::Report;
 use zbx_tcp::source::List;
+use zbx_tcp::tls_facts::TlsFacts;
 
 use crate::scripted_peer::{Peer, close_with_rst};
 
-pub mod toy {
-    //! A layer that is easy to read in a test: the client says `HELLO host`, the server `WELCOME`.
-    //! Then every byte is inverted. A zero byte on the wire closes a direction, `!` on the wire is
-    //! invalid.
+pub mod toy;
 
-    use std::sync::Arc;
-
-    use zbx_tcp::address::Host;
-    use zbx_tcp::plan::layer::{Layer, LayerConnection, LayerError, PeerHalf, SharedLayer};
-
-    pub const CLOSE: u8 = 0;
-    pub const INVALID: u8 = b'!';
-
-    pub fn layer() -> SharedLayer {
-        SharedLayer(Arc::new(Toy))
-    }
-
-    /// Bytes as they are on the wire after the handshake, and back.
-    pub fn invert(bytes: &[u8]) -> Vec<u8> {
-        bytes.iter().map(|byte| !byte).collect()
-    }
-
-    #[derive(Debug)]
-    struct Toy;
-
-    impl Layer for Toy {
-        fn start(&self, host: &Host) -> Result<Box<dyn LayerConnection>, LayerError> {
-            Ok(Box::new(ToyConnection {
-                answer: Some(Vec::new()),
-                output: format!("HELLO {host}\n").into_bytes(),
-            }))
-        }
-    }
-
-    struct ToyConnection {
-        /// The answer to HELLO so far, until the handshake has completed.
-        answer: Option<Vec<u8>>,
-        output: Vec<u8>,
-    }
-
-    impl ToyConnection {
-        /// Takes the line that answers HELLO, if it is complete; the bytes after it.
-        fn handshake<'b>(&mut self, wire: &'b [u8]) -> Result<&'b [u8], LayerError> {
-            let Some(answer) = &mut self.answer else {
-                return Ok(wire);
-            };
-            let line_end = wire.iter().position(|byte| *byte == b'\n');
-            let (line, rest) = wire.split_at(line_end.map_or(wire.len(), |end| end + 1));
-            answer.extend_from_slice(line);
-            match (line_end, answer.as_slice()) {
-                (None, _) => Ok(rest),
-                (Some(_), b"WELCOME\n") => {
-                    self.answer = None;
-                    Ok(rest)
-                }
-                (Some(_), b"STRANGER\n") => Err(LayerError::untrusted("unknown issuer")),
-                (Some(_), _) => {
-                    self.output.extend_from_slice(b"ALERT\n");
-                    Err(LayerError::failed("unexpected answer"))
-                }
-            }
-        }
-    }
-
-    impl LayerConnection for ToyConnection {
-        fn is_handshaking(&self) -> bool {
-            self.answer.is_some()
-        }
-
-        fn read(&mut self, wire: &[u8], plain: &mut Vec<u8>) -> Result<PeerHalf, LayerError> {
-            for byte in self.handshake(wire)? {
-                match *byte {
-                    CLOSE => return Ok(PeerHalf::Closed),
-                    INVALID => return Err(LayerError::failed("invalid byte")),
-                    byte => plain.push(!byte),
-                }
-            }
-            Ok(PeerHalf::Open)
-        }
-
-        fn write(&mut self, plain: &[u8]) {
-            self.output.extend(invert(plain));
-        }
-
-        fn close(&mut self) {
-            self.output.push(CLOSE);
-        }
-
-        fn take_output(&mut self, wire: &mut Vec<u8>) {
-            wire.append(&mut self.output);
-        }
-    }
-}
+mod inspections;
+mod refusal;
 
 const HELLO: &[u8] = b"HELLO 127.0.0.1\n";
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 #[derive(Default)]
-struct Collected(Vec<Report>);
+struct Collected {
+    reports: Vec<Report>,
+    /// The messages of the layer, if a transcript is written.
+    messages: Option<mpsc::Sender<(Duration, String)>>,
+}
 
 impl Sink for Collected {
     fn deliver(&mut self, report: Report) {
-        self.0.push(report);
+        self.reports.push(report);
+    }
+
+    fn observe(&mut self, _plan: &Plan, at: Duration, what: Observed<'_>) {
+        if let (Some(messages), Observed::Message(_, text)) = (&self.messages, what) {
+            messages.send((at, text.to_owned())).unwrap();
+        }
+    }
+
+    fn observes_messages(&self) -> bool {
+        self.messages.is_some()
     }
 }
 
@@ -165,6 +92,12 @@ fn starttls() -> ProbeSpec {
     }
 }
 
+/// Lets the end of the script reset the connection.
+fn rst(stream: &mut TcpStream) {
+    close_with_rst(stream.try_clone().unwrap());
+    stream.shutdown(std::net::Shutdown::Read).unwrap();
+}
+
 /// Reads exactly these bytes; false if the client sends others or leaves.
 fn reads(stream: &mut TcpStream, expected: &[u8]) -> bool {
     let mut bytes = vec![0; expected.len()];
@@ -174,16 +107,35 @@ fn reads(stream: &mut TcpStream, expected: &[u8]) -> bool {
 /// Probes a peer that runs this script, and gives the report, and what the peer read after its
 /// script.
 fn probe(spec: ProbeSpec, script: impl Fn(&mut TcpStream) + Send + 'static) -> (Report, Vec<u8>) {
+    let (report, mut rest) = probe_each(spec, move |_, stream| script(stream));
+    assert_eq!(rest.len(), 1, "one connection");
+    (report, rest.remove(0))
+}
+
+/// Probes a peer that runs this script on each connection, which are numbered from 0. Gives the
+/// report, and what the peer read after its script.
+fn probe_each(
+    spec: ProbeSpec,
+    script: impl Fn(usize, &mut TcpStream) + Send + 'static,
+) -> (Report, Vec<Vec<u8>>) {
+    observed(spec, Collected::default(), script)
+}
+
+fn observed(
+    spec: ProbeSpec,
+    mut collected: Collected,
+    script: impl Fn(usize, &mut TcpStream) + Send + 'static,
+) -> (Report, Vec<Vec<u8>>) {
     let (sender, read) = mpsc::channel();
+    let number = AtomicUsize::new(0);
     let peer = Peer::start(move |mut stream: TcpStream| {
-        script(&mut stream);
+        script(number.fetch_add(1, Ordering::SeqCst), &mut stream);
         let mut rest = Vec::new();
         let _ = stream.read_to_end(&mut rest);
         let _ = sender.send(rest);
     });
     let target = Target::from_arguments("127.0.0.1", Some(&peer.port()), None).unwrap();
     let plan = Arc::new(Plan::new(spec, target));
-    let mut collected = Collected::default();
     let limits = Limits::in_flight(NonZeroUsize::MIN);
     engine::run(
         &mut List::new(vec![plan]),
@@ -193,9 +145,20 @@ fn probe(spec: ProbeSpec, script: impl Fn(&mut TcpStream) + Send + 'static) -> (
         ResolverKind::default(),
     )
     .unwrap();
-    let report = collected.0.pop().unwrap();
-    assert!(collected.0.is_empty(), "one plan, one report");
-    (report, read.recv_timeout(TIMEOUT * 2).unwrap())
+    let report = collected.reports.pop().unwrap();
+    assert!(collected.reports.is_empty(), "one plan, one report");
+    let rest = (0..peer.accepted()).map(|_| read.recv_timeout(TIMEOUT * 2).unwrap());
+    (report, rest.collect())
+}
+
+fn facts(report: &Report) -> Option<&TlsFacts> {
+    let dialogue = report.connection.as_ref()?.dialogue.as_ref()?;
+    dialogue.tls.as_deref()
+}
+
+/// The name of the certificate that is reported.
+fn certificate(report: &Report) -> Option<String> {
+    facts(report).and_then(toy::name)
 }
 
 #[track_caller]
@@ -268,10 +231,11 @@ fn a_failed_handshake_is_a_tls_failure_and_the_peer_gets_the_alert() {
 #[test]
 fn an_untrusted_peer_has_a_status_of_its_own() {
     let (report, _) = probe(layered(Vec::new()), |stream| {
-        stream.write_all(b"STRANGER\n").unwrap();
+        stream.write_all(b"CERT a\nSTRANGER\n").unwrap();
     });
     let text = "TLS handshake with PEER: unknown issuer";
     assert_failed(&report, Status::TlsUntrusted, text);
+    assert_eq!(certificate(&report).as_deref(), Some("a"));
 }
 
 #[test]
@@ -281,7 +245,7 @@ fn a_peer_that_is_silent_during_the_handshake_fails_at_the_deadline() {
         ..layered(vec![expect("ready")])
     };
     let (report, rest) = probe(spec, |_| {});
-    let text = "TLS handshake with PEER: not complete before the deadline";
+    let text = "TLS handshake with PEER: not complete before the deadline: received 0 bytes";
     assert_failed(&report, Status::TlsFailed, text);
     assert!(report.total >= Duration::from_millis(300));
     assert!(report.connection.as_ref().unwrap().connect.is_some());
@@ -298,10 +262,9 @@ fn a_peer_that_closes_or_resets_during_the_handshake_is_a_tls_failure() {
     assert_failed(&report, Status::TlsFailed, text);
     let (report, _) = probe(layered(Vec::new()), |stream| {
         assert!(reads(stream, HELLO));
-        close_with_rst(stream.try_clone().unwrap());
-        stream.shutdown(std::net::Shutdown::Both).unwrap();
+        rst(stream);
     });
-    let text = "TLS handshake with PEER: ";
+    let text = "TLS handshake with PEER: PEER reset the open connection";
     assert_failed(&report, Status::TlsFailed, text);
 }
 
@@ -396,4 +359,281 @@ fn a_handshake_that_fails_at_starttls_names_its_step() {
     });
     let text = "TLS handshake (step 4) with PEER: unexpected answer";
     assert_failed(&report, Status::TlsFailed, text);
+}
+
+/// A probe that fails in the handshake after the certificate is known.
+#[track_caller]
+fn fails_after_certificate(end: impl Fn(&mut TcpStream) + Send + 'static, text: &str) {
+    let spec = ProbeSpec {
+        timeout: Duration::from_millis(300),
+        ..layered(vec![expect("ready")])
+    };
+    let (report, _) = probe(spec, move |stream| {
+        assert!(reads(stream, HELLO));
+        stream.write_all(b"CERT a\n").unwrap();
+        std::thread::sleep(Duration::from_millis(50));
+        end(stream);
+    });
+    assert_failed(
+        &report,
+        Status::TlsFailed,
+        &format!("TLS handshake with PEER: {text}"),
+    );
+    assert_eq!(certificate(&report).as_deref(), Some("a"));
+    assert_eq!(handshake(&report), None);
+}
+
+#[test]
+fn facts_are_reported_however_the_handshake_fails() {
+    let fin = |stream: &mut TcpStream| stream.shutdown(std::net::Shutdown::Write).unwrap();
+    fails_after_certificate(fin, "the peer closed the connection");
+    fails_after_certificate(rst, "PEER reset the open connection");
+    fails_after_certificate(
+        |stream| stream.write_all(b"what\n").unwrap(),
+        "unexpected answer",
+    );
+    fails_after_certificate(|_| {}, "not complete before the deadline: received 7 bytes");
+}
+
+#[test]
+fn facts_of_a_completed_handshake_are_reported_whatever_the_dialogue_does() {
+    for answer in ["ready", "nothing"] {
+        let (report, _) = probe(layered(vec![expect("ready")]), move |stream| {
+            stream.write_all(b"CERT a\nWELCOME\n").unwrap();
+            stream.write_all(&toy::invert(answer.as_bytes())).unwrap();
+            stream.shutdown(std::net::Shutdown::Write).unwrap();
+        });
+        assert_eq!(report.is_up(), answer == "ready");
+        assert_eq!(certificate(&report).as_deref(), Some("a"));
+        assert!(facts(&report).unwrap().proved);
+    }
+}
+
+#[test]
+fn a_layer_that_is_done_ends_the_probe_with_success() {
+    let steps = || vec![expect("ready"), send(b"secret")];
+    let (report, rest) = probe(layered(steps()), |stream| {
+        assert!(reads(stream, HELLO));
+        stream.write_all(b"CERT a\nENOUGH\n").unwrap();
+    });
+    assert_eq!(report.failure, None);
+    assert_eq!(handshake(&report), None, "it did not complete");
+    let dialogue = report.connection.as_ref().unwrap().dialogue.as_ref();
+    assert_eq!(dialogue.unwrap().duration, None, "there was no dialogue");
+    assert_eq!(certificate(&report).as_deref(), Some("a"));
+    assert!(rest.is_empty(), "nothing else is sent: {rest:?}");
+
+    let (report, rest) = probe(layered(steps()), |stream| {
+        assert!(reads(stream, HELLO));
+        stream
+            .write_all(&[b"WELCOME\n", &[toy::DONE][..]].concat())
+            .unwrap();
+    });
+    assert_eq!(report.failure, None);
+    assert!(handshake(&report).is_some());
+    assert!(rest.is_empty(), "{rest:?}");
+}
+
+#[test]
+fn a_layer_judges_the_end_of_the_connection_in_its_handshake() {
+    let ends: [fn(&mut TcpStream); 2] = [
+        |stream| stream.shutdown(std::net::Shutdown::Write).unwrap(),
+        |stream| {
+            std::thread::sleep(Duration::from_millis(50));
+            rst(stream);
+        },
+    ];
+    for end in ends {
+        let (report, _) = probe(layered(vec![expect("ready")]), move |stream| {
+            assert!(reads(stream, HELLO));
+            stream.write_all(b"DEMANDS\n").unwrap();
+            end(stream);
+        });
+        assert_eq!(report.failure, None);
+        let (report, _) = probe(layered(vec![expect("ready")]), move |stream| {
+            assert!(reads(stream, HELLO));
+            stream.write_all(b"BYE\n").unwrap();
+            end(stream);
+        });
+        let text = "TLS handshake with PEER: closed after BYE";
+        assert_failed(&report, Status::TlsFailed, text);
+        // After the handshake the end of the connection is that of the dialogue.
+        let (report, _) = probe(layered(vec![expect("ready")]), move |stream| {
+            assert!(reads(stream, HELLO));
+            stream.write_all(b"BYE\nWELCOME\n").unwrap();
+            end(stream);
+        });
+        let status = report.status();
+        assert!(
+            matches!(status, Status::Closed | Status::Reset),
+            "{status:?}"
+        );
+    }
+}
+
+#[test]
+fn messages_of_the_layer_have_the_time_at_which_they_came() {
+    let (messages, read) = mpsc::channel();
+    let collected = Collected {
+        messages: Some(messages),
+        ..Collected::default()
+    };
+    let (report, _) = observed(layered(Vec::new()), collected, |_, stream| {
+        std::thread::sleep(Duration::from_millis(100));
+        stream.write_all(b"CERT a\n").unwrap();
+        std::thread::sleep(Duration::from_millis(100));
+        stream.write_all(b"WELCOME\n").unwrap();
+    });
+    assert_eq!(report.failure, None);
+    let messages: Vec<_> = read.iter().collect();
+    let texts: Vec<_> = messages.iter().map(|(_, text)| text.as_str()).collect();
+    assert_eq!(texts, ["start", "line CERT a", "line WELCOME"]);
+    for ((at, _), least) in messages.iter().zip([0, 100, 200]) {
+        assert!(*at >= Duration::from_millis(least), "{messages:?}");
+    }
+}
+
+/// What layers hold counts as received data, of which a run holds at most 64 MiB.
+#[test]
+fn endless_handshakes_do_not_use_all_memory() {
+    const PEERS: usize = 300;
+    const SENT: usize = 128 * 1024;
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port().to_string();
+    let peers = std::thread::spawn(move || {
+        let mut open = Vec::new();
+        for _ in 0..PEERS {
+            let (mut stream, _) = listener.accept().unwrap();
+            stream.write_all(&[b'x'; SENT]).unwrap();
+            open.push(stream);
+        }
+        open
+    });
+    let spec = ProbeSpec {
+        timeout: Duration::from_secs(3),
+        ..layered(Vec::new())
+    };
+    let target = Target::from_arguments("127.0.0.1", Some(&port), None).unwrap();
+    let plan = Arc::new(Plan::new(spec, target));
+    let mut collected = Collected::default();
+    let limits = Limits {
+        deadline: Some(Duration::from_secs(4)),
+        ..Limits::in_flight(NonZeroUsize::new(PEERS).unwrap())
+    };
+    engine::run(
+        &mut List::new(vec![plan; PEERS]),
+        &mut collected,
+        &Policy::allow_all(),
+        &limits,
+        ResolverKind::default(),
+    )
+    .unwrap();
+    drop(peers.join().unwrap());
+    assert_eq!(collected.reports.len(), PEERS);
+    let of = |status| {
+        let reports = collected.reports.iter();
+        reports.filter(|report| report.status() == status).count()
+    };
+    let (failed, unknown) = (
+        of(Status::TlsFailed),
+        of(Status::LocalError) + of(Status::NotTried),
+    );
+    assert_eq!(failed + unknown, PEERS);
+    assert!(
+        failed >= 40 && unknown >= 20,
+        "{failed} failed, {unknown} unknown"
+    );
+}
+
+/// With one connection per address the next one waits until the one before it is closed.
+#[test]
+fn inspections_keep_the_limits_of_the_run() {
+    let toy = toy::Toy {
+        asks: vec![toy::Asks::default(); 3],
+        ..toy::Toy::default()
+    };
+    let spec = ProbeSpec {
+        layer: Some(toy.shared()),
+        ..layered(Vec::new())
+    };
+    let open = Arc::new(AtomicUsize::new(0));
+    let most = Arc::new(AtomicUsize::new(0));
+    let (now_open, most_open) = (Arc::clone(&open), Arc::clone(&most));
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port().to_string();
+    let peers = std::thread::spawn(move || {
+        let serve = |mut stream: TcpStream, now_open: Arc<AtomicUsize>| {
+            stream.write_all(b"ENOUGH\n").unwrap();
+            let _ = stream.read_to_end(&mut Vec::new());
+            now_open.fetch_sub(1, Ordering::SeqCst);
+        };
+        let mut threads = Vec::new();
+        for _ in 0..4 * 2 {
+            let (stream, _) = listener.accept().unwrap();
+            let number = now_open.fetch_add(1, Ordering::SeqCst) + 1;
+            most_open.fetch_max(number, Ordering::SeqCst);
+            let now_open = Arc::clone(&now_open);
+            threads.push(std::thread::spawn(move || serve(stream, now_open)));
+        }
+        for thread in threads {
+            thread.join().unwrap();
+        }
+    });
+    let target = Target::from_arguments("127.0.0.1", Some(&port), None).unwrap();
+    let plan = Arc::new(Plan::new(spec, target));
+    let mut collected = Collected::default();
+    let limits = Limits {
+        per_address: Some(NonZeroUsize::MIN),
+        rate: std::num::NonZeroU32::new(20),
+        ..Limits::in_flight(NonZeroUsize::new(2).unwrap())
+    };
+    let start = std::time::Instant::now();
+    engine::run(
+        &mut List::new(vec![plan; 2]),
+        &mut collected,
+        &Policy::allow_all(),
+        &limits,
+        ResolverKind::default(),
+    )
+    .unwrap();
+    peers.join().unwrap();
+    assert!(collected.reports.iter().all(Report::is_up));
+    assert!(
+        start.elapsed() >= Duration::from_millis(7 * 50),
+        "20 a second"
+    );
+    // The peer may see a close after the next connect.
+    assert!(most.load(Ordering::SeqCst) <= 2);
+}
+
+/// A server that looks whether more was sent than one command takes the end of the layer for a lost
+/// connection.
+#[test]
+fn the_layer_is_closed_after_the_answer_to_quit() {
+    let probe_with_quit = |answers: bool| {
+        let spec = ProbeSpec {
+            quit: Some(Template::bytes(*b"QUIT")),
+            ..layered(vec![expect("ready")])
+        };
+        let script = move |stream: &mut TcpStream| {
+            assert!(reads(stream, HELLO));
+            let greeting = [b"WELCOME\n", toy::invert(b"ready").as_slice()].concat();
+            stream.write_all(&greeting).unwrap();
+            assert!(reads(stream, &toy::invert(b"QUIT")));
+            std::thread::sleep(Duration::from_millis(30));
+            stream.set_nonblocking(true).unwrap();
+            let early = stream.read(&mut [0; 8]);
+            assert!(early.is_err(), "nothing follows yet: {early:?}");
+            stream.set_nonblocking(false).unwrap();
+            if answers {
+                stream.write_all(&toy::invert(b"bye")).unwrap();
+            }
+        };
+        probe(spec, script)
+    };
+    for answers in [true, false] {
+        let (report, rest) = probe_with_quit(answers);
+        assert_eq!(report.failure, None);
+        assert_eq!(rest, [toy::CLOSE], "answered: {answers}");
+    }
 }

@@ -355,7 +355,7 @@ fn a_late_answer_counts_for_the_limit_of_its_address() {
     assert_eq!(gathered.count(Status::Ok), 3, "{:?}", gathered.reports);
 }
 
-/// What a limit kept from being tried says which limit it was.
+/// The error of a target that a limit kept from being tried contains the limit.
 #[test]
 fn the_limit_that_held_a_plan_back_is_named() {
     let full = FullBacklog::new();

@@ -5,7 +5,7 @@
     clippy::expect_used,
     clippy::panic
 )]
-// Tables of cases are long, a helper may stand beside its only use, and test data is small.
+// Tables of cases are long, a helper may be next to its only use, and test data is small.
 #![allow(
     clippy::too_many_lines,
     clippy::items_after_statements,
@@ -24,6 +24,7 @@ mod bad_input;
 mod bad_input_dialogue;
 mod batch;
 mod batch_targets;
+mod certificates;
 mod check;
 mod check_tcp;
 mod config;
@@ -45,6 +46,7 @@ mod serve;
 mod session;
 mod start;
 mod templates;
+mod tls;
 mod trapper;
 mod trusted_files;
 mod tutorial;

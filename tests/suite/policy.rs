@@ -293,7 +293,7 @@ fn a_service_is_used_on_its_hosts_only() {
 }
 
 #[test]
-fn an_invalid_policy_denies_everything_and_says_why() {
+fn an_invalid_policy_denies_everything_with_a_reason() {
     let Some(etc) = Etc::new() else { return };
     let path = etc.policy();
     for (text, why) in [

@@ -206,7 +206,7 @@ pub fn table_is(page: &str, marker: &str, rows: &[String]) {
 /// The group of a status in the README.
 fn group(row: StatusRow) -> &'static str {
     if row.status.is_unknown() {
-        return "unknown: the probe could not run";
+        return "unknown: the state of the target could not be determined";
     }
     match row.status.code() {
         0 => "up",

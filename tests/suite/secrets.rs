@@ -13,7 +13,7 @@ use crate::program::{Ran, finish, program};
 use crate::scripted_peer::Peer;
 
 const PASSWORD: &str = "Tr0ub4dor&3";
-/// Where the services of these tests may be spoken.
+/// The addresses for which the services of these tests may be used.
 const HOSTS: &str = "hosts = [\"127.0.0.1:1-65535\"]";
 const TOKEN: &str = "zh-密码-4711";
 

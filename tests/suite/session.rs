@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 use zbx_tcp::address::{Port, Target};
 use zbx_tcp::engine::session::Session;
-use zbx_tcp::engine::session::action::{Action, Actions, AttemptId, Event};
+use zbx_tcp::engine::session::action::{Action, Actions, AttemptId, Event, PeerRefusal};
 use zbx_tcp::failure::{Failure, Status};
 use zbx_tcp::os::socket::TcpInfo;
 use zbx_tcp::plan::bytes::Charset;
@@ -18,11 +18,14 @@ use zbx_tcp::plan::pattern::Pattern;
 use zbx_tcp::plan::steps::{Expect, Step, Template};
 use zbx_tcp::plan::{AddressSelection, Attempts, Close, Expected, OnTimeout, Plan, ProbeSpec};
 use zbx_tcp::policy::Policy;
-use zbx_tcp::report::Report;
+use zbx_tcp::report::{ConnectionReport, Report};
+
+use zbx_tcp::tls_facts::{CertificateFacts, TlsFacts};
 
 use crate::layer::toy;
 
 mod addresses;
+mod layered;
 
 /// An input of the session, with the attempt that it is for.
 #[derive(Debug, Clone)]
@@ -32,7 +35,11 @@ enum Input {
     Opened(usize),
     Blocked(usize),
     Connected(usize),
-    Secured(usize),
+    Facts(usize),
+    Incomplete(usize),
+    Secured(usize, PeerRefusal),
+    Accepted(usize),
+    LayerDone(usize),
     LayerFailed(usize),
     Sent(usize),
     Received(usize, Vec<u8>),
@@ -57,7 +64,14 @@ fn input() -> impl Strategy<Value = Input> {
         id.clone().prop_map(Input::Opened),
         id.clone().prop_map(Input::Blocked),
         id.clone().prop_map(Input::Connected),
-        id.clone().prop_map(Input::Secured),
+        id.clone().prop_map(Input::Facts),
+        id.clone().prop_map(Input::Incomplete),
+        id.clone()
+            .prop_map(|id| Input::Secured(id, PeerRefusal::Excluded)),
+        id.clone()
+            .prop_map(|id| Input::Secured(id, PeerRefusal::Possible)),
+        id.clone().prop_map(Input::Accepted),
+        id.clone().prop_map(Input::LayerDone),
         id.clone().prop_map(Input::LayerFailed),
         id.clone().prop_map(Input::Sent),
         (id.clone(), proptest::collection::vec(any::<u8>(), 0..40))
@@ -91,7 +105,7 @@ fn slow() -> Step {
 fn guarded(text: &str, reject: &str) -> Step {
     let timeout = Some(Duration::from_millis(200));
     Step::Expect(Expect {
-        reject: vec![literal(reject)],
+        reject: vec![literal(reject).into()],
         timeout,
         ..Expect::one(literal(text))
     })
@@ -101,6 +115,21 @@ fn policies() -> impl Strategy<Value = Policy> {
     prop_oneof![
         4 => Just(Policy::allow_all()),
         1 => Just(Policy::from_text(POLICY)),
+    ]
+}
+
+/// The inspections that a layer asks for.
+fn asks() -> impl Strategy<Value = Vec<toy::Asks>> {
+    let after = prop_oneof![
+        Just(None),
+        Just(Some(Status::TlsFailed)),
+        Just(Some(Status::Ok))
+    ];
+    let each = (after, any::<bool>()).prop_map(|(after, decides)| toy::Asks { after, decides });
+    prop_oneof![
+        Just(Vec::new()),
+        proptest::collection::vec(each, 1..4),
+        Just(vec![toy::Asks::default(); 20]),
     ]
 }
 
@@ -130,10 +159,10 @@ fn plans() -> impl Strategy<Value = Plan> {
         attempts,
         proptest::collection::vec(step, 0..4),
         want,
-        any::<(bool, bool)>(),
+        (any::<(bool, bool)>(), asks()),
     )
         .prop_map(
-            |((host, addresses), attempts, steps, want, (rst, layered))| {
+            |((host, addresses), attempts, steps, want, ((rst, layered), asks))| {
                 let attempts = attempts.map(|(count, interval, require)| Attempts {
                     count: NonZeroU32::new(count).unwrap(),
                     interval: Duration::from_millis(interval),
@@ -156,10 +185,8 @@ fn plans() -> impl Strategy<Value = Plan> {
                     layer: layered.then(toy::layer),
                     ..ProbeSpec::default()
                 };
-                Plan::new(
-                    spec,
-                    Target::from_arguments(host, Some("25"), None).unwrap(),
-                )
+                let target = Target::from_arguments(host, Some("25"), None).unwrap();
+                layered::asking(&Plan::new(spec, target), asks)
             },
         )
 }
@@ -200,7 +227,10 @@ impl<'p> Ledger<'p> {
                             .decide(address.ip(), Port::new(address.port()).unwrap())
                             .is_allowed()
                     );
-                    assert!(self.opened.insert(id), "{id:?} opened twice");
+                    // An inspection follows a connection that was closed.
+                    let is_open = !self.opened.insert(id) && !self.closed.remove(&id);
+                    assert!(!is_open, "{id:?} opened twice");
+                    self.handshaking.remove(&id);
                 }
                 Action::Secure(id, _) => {
                     self.assert_open(id);
@@ -261,7 +291,7 @@ fn play_under(policy: &Policy, plan: Plan, inputs: &[Input]) -> Report {
                 );
             }
             other => {
-                if let Input::Secured(id) = other {
+                if let Input::Secured(id, _) = other {
                     ledger.handshaking.remove(&AttemptId::new(*id));
                 }
                 session.handle(event(other), now, &mut actions);
@@ -292,7 +322,11 @@ fn event(input: &Input) -> Event<'_> {
             Failure::new(Status::LocalError, "EMFILE"),
         ),
         Input::Connected(id) => Event::Connected(AttemptId::new(*id), None, info),
-        Input::Secured(id) => Event::Secured(AttemptId::new(*id)),
+        Input::Facts(id) => Event::Facts(AttemptId::new(*id), Box::default()),
+        Input::Incomplete(id) => Event::Incomplete(AttemptId::new(*id), "no answer".to_owned()),
+        Input::Secured(id, refusal) => Event::Secured(AttemptId::new(*id), *refusal),
+        Input::Accepted(id) => Event::Accepted(AttemptId::new(*id)),
+        Input::LayerDone(id) => Event::LayerDone(AttemptId::new(*id)),
         Input::LayerFailed(id) => {
             Event::LayerFailed(AttemptId::new(*id), LayerError::failed("bad record"))
         }
@@ -420,7 +454,7 @@ fn silence_is_neither_speech_nor_the_end() {
     ] {
         assert_eq!(status(&plan, &[early.clone(), end]), expected);
     }
-    // Not silent for long enough when the deadline comes: that was not verified.
+    // At the deadline, the silence was not long enough, so it is not verified.
     Arc::make_mut(&mut plan.spec).steps = vec![Step::Silence(Duration::from_millis(1500))];
     assert_eq!(status(&plan, &[Input::Passes(900)]), Status::ReadTimeout);
 }

@@ -1,5 +1,5 @@
-//! Files that are named or included: they must belong to root or to the running user, and nobody else
-//! may be able to write or replace them. Refusals do not tell whether a file exists.
+//! Files that are named or included: they must belong to root or to the running user, and no other
+//! user may be able to write or replace them. The error does not depend on whether a file exists.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
@@ -11,7 +11,7 @@ use crate::program::{Ran, finish, program};
 use crate::scripted_peer::Peer;
 use crate::skip;
 
-/// Users of nobody here.
+/// Numbers that are not used by any user of this machine.
 const ALICE: u32 = 61_001;
 const BOB: u32 = 61_002;
 

@@ -176,15 +176,15 @@ fn surplus_parameters_are_refused() {
         for (key, first) in [
             ("tcp.discovery[targets,few,other]", "tcp.discovery[targets]"),
             ("tcp.discovery[targets,,few]", "tcp.discovery[targets]"),
-            ("tcp.batch[few,other]", "tcp.batch has one"),
-            ("tcp.batch[,few]", "tcp.batch has one"),
-            ("tcp.check[127.0.0.1,9,,up,2,x]", "tcp.check has five"),
-            ("tcp.check[127.0.0.1,9,,,,,,,x]", "tcp.check has five"),
+            ("tcp.batch[few,other]", "tcp.batch has at most 1"),
+            ("tcp.batch[,few]", "tcp.batch has at most 1"),
+            ("tcp.check[127.0.0.1,9,,up,2,x]", "tcp.check has at most 5"),
+            ("tcp.check[127.0.0.1,9,,,,,,,x]", "tcp.check has at most 5"),
         ] {
             let said = agent.value(key);
             assert!(
                 said.starts_with(&format!("zbx-tcp: {first}"))
-                    && said.ends_with(": quote one that contains a comma"),
+                    && said.ends_with(": quote a parameter that contains a comma"),
                 "{key}: {said}"
             );
         }

@@ -44,8 +44,8 @@ COUNT = macro(
 )
 ADDRESSES = macro(
     "TCP.ADDRESSES", "any",
-    "Which addresses of a name must be up: any, first or all. With any they are tried in order until one passes. all needs "
-    "{$TCP.COUNT} to be 1.",
+    "Which addresses of a name must be up: any, first or all. With any, the addresses are tried in order until one passes. "
+    "With all, {$TCP.COUNT} must be 1.",
 )
 AGENT_HOST = macro(
     "TCP.HOST", "127.0.0.1",
@@ -58,7 +58,7 @@ GROUP = macro(
 TARGET_TIMEOUT = macro("TCP.TARGET.TIMEOUT", "2s", "Deadline of one target, including name resolution.")
 DEADLINE = macro(
     "TCP.DEADLINE", "2.5s",
-    "Deadline of the run. Targets that were not started before it have the status not_tried. Must be below the timeout of "
+    "Deadline of the run. Targets that were not probed by then have the status not_tried. Must be below the timeout of "
     "Zabbix, 3 s by default.",
 )
 MATCHES = macro("TCP.TARGET.MATCHES", ".*", "Only targets whose id matches this regular expression are discovered.")
@@ -72,8 +72,8 @@ UNKNOWN_WARN = macro(
 )
 UNKNOWN_PERIOD = macro(
     "TCP.UNKNOWN.PERIOD", "2m",
-    "Time for which the percentage must be above {$TCP.UNKNOWN.MAX.WARN}. Set it below {$TCP.DOWN.PERIOD}, so that this problem "
-    "is created before the problems of the targets.",
+    "Time for which the percentage must stay above {$TCP.UNKNOWN.MAX.WARN}. Set it below {$TCP.DOWN.PERIOD}, so that this "
+    "problem is created before the problems of the targets.",
 )
 
 DOWN = [DOWN_PERIOD, UP_PERIOD]

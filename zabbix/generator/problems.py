@@ -51,8 +51,8 @@ class Problems:
             "no data", f"{self.subject}: No data from the probe", "AVERAGE",
             f'nodata({self.item("up")},{{$TCP.NODATA.PERIOD}})=1',
             "No result has been stored for {$TCP.NODATA.PERIOD}. See the error of the item \"Get probe data\" of this port: a "
-            "macro is invalid, or {$TCP.TIMEOUT} is not below the timeout of Zabbix. Until then the state of the service is "
-            "unknown.",
+            "macro is invalid, or {$TCP.TIMEOUT} is not below the timeout of Zabbix. While there are no results, the state of "
+            "the service is unknown.",
             after=before,
         )
 

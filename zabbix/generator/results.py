@@ -4,7 +4,7 @@ from .parts import STATE, STATUS, dependent, heartbeat, path, step
 
 # `response.text` shows line ends as the two characters \n.
 FIRST_LINE = step("REGEX", r"^(.*?)(?:\\r|\\n|$)", r"\1")
-REASON = "Why the last probe failed, in one sentence; empty if it succeeded."
+REASON = "Reason why the last probe failed, as one sentence; empty if it succeeded."
 
 
 class Results:
@@ -26,8 +26,8 @@ class Results:
     def verdict(self):
         """State, status and reason."""
         return [
-            self.item("State", "up", "up", "1 if every requested check passed, otherwise 0. It is also 0 if "
-                      "the state is unknown: see the status.", valuemap=STATE, component="health"),
+            self.item("State", "up", "up", "1 if every requested check passed, otherwise 0. It is also 0 if the "
+                      "state of the service is unknown: see the status.", valuemap=STATE, component="health"),
             self.item("Status", "status", "status", "The result of the probe.", valuemap=STATUS, component="health"),
             self.item("Failure reason", "error", "error", REASON, heartbeat("1h"), value_type="TEXT",
                       component="health"),
@@ -38,8 +38,8 @@ class Results:
         return [
             self.item("Failed addresses", "addresses_failed", "addresses_failed", "Number of addresses of the name that "
                       "were probed and failed. There is no value if there is only one address.", component="health"),
-            self.item("Address errors", "addresses_error", "addresses_error", "Which addresses of the name failed in the "
-                      "last probe, and why; empty if none did.", heartbeat("1h"), value_type="TEXT", component="health"),
+            self.item("Address errors", "addresses_error", "addresses_error", "Addresses of the name that failed in the last "
+                      "probe, with the reasons; empty if none failed.", heartbeat("1h"), value_type="TEXT", component="health"),
         ]
 
     def times(self):

@@ -67,8 +67,8 @@ class Service:
         key = f"/{self.name}/{self.base}.ports.error"
         silent = trigger(
             "does not run", "TCP: zbx-tcp does not run", "AVERAGE", f"nodata({key},{{$TCP.DISCOVERY.NODATA.PERIOD}})=1",
-            f"The list of ports could not be read for {{$TCP.DISCOVERY.NODATA.PERIOD}}. {self.silence} Until then the "
-            "state of the services is unknown.",
+            f"The list of ports could not be read for {{$TCP.DISCOVERY.NODATA.PERIOD}}. {self.silence} While this problem is "
+            "open, the state of the services is unknown.",
         )
         wrong = trigger(
             "list", "TCP: List of ports cannot be used", "WARNING", f"length(last({key}))>0",

@@ -73,12 +73,12 @@ class Targets:
         return [
             master,
             number,
-            self.count("Targets up", "up", "Number of targets that answered as expected."),
-            self.count("Targets down", "down", "Number of targets that did not answer as expected."),
-            self.share("Share of targets up", "up", 100, "Share of targets that answered as expected."),
+            self.count("Targets up", "up", "Number of targets that are up."),
+            self.count("Targets down", "down", "Number of targets that are down; targets with an unknown state are not counted."),
+            self.share("Share of targets up", "up", 100, "Share of targets that are up."),
             unknown,
             dependent("Targets that are not up", "tcp.targets.failing", self.run.key,
-                      "One line for each target that is not up, with the reason; at most 100 lines.",
+                      "One line with the reason for each target that is not up; at most 100 lines.",
                       path("$.targets[?(@.up == 0)]", otherwise="[]"), step("JAVASCRIPT", FAILING), heartbeat("1h"),
                       value_type="TEXT", component="health"),
             dependent("Run time", "tcp.targets.elapsed", self.run.key, "Duration of the run. If it is near {$TCP.DEADLINE}, "
@@ -100,7 +100,8 @@ class Targets:
             f"nodata(/{self.name}/tcp.targets.targets,{{$TCP.NODATA.PERIOD}})=1",
             "No result has been stored for {$TCP.NODATA.PERIOD}. See the error of the item \"Get targets\": zbx-tcp is not in "
             "ExternalScripts or not executable, the configuration file is invalid or not readable by Zabbix, the group does "
-            "not exist, or the timeout of Zabbix is below {$TCP.DEADLINE}. Until then the state of all targets is unknown.",
+            "not exist, or the timeout of Zabbix is below {$TCP.DEADLINE}. While there are no results, the state of all targets "
+            "is unknown.",
         )
         key = f"/{self.name}/tcp.targets.unknown.share"
         name = "TCP: Many targets could not be judged"

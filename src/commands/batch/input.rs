@@ -48,7 +48,7 @@ pub fn read(timeout: Duration, stop: Option<&StopHandle>) -> Result<Vec<u8>, Set
     };
     match received {
         Ok(Ok(bytes)) if bytes.len() as u64 <= MAX_BYTES => Ok(bytes),
-        Ok(Ok(_)) => Err(input_error("more than 128 MiB: write a shorter list")),
+        Ok(Ok(_)) => Err(input_error("longer than 128 MiB: write a shorter list")),
         Ok(Err(error)) => Err(input_error(&os_error_text(&error))),
         Err(RecvTimeoutError::Timeout) => {
             let timeout = humantime::format_duration(timeout);

@@ -1,5 +1,5 @@
-//! Standard output of a batch. A reader that does not read neither delays the run nor keeps the
-//! process alive after a signal.
+//! Standard output of a batch. If the reader stops reading, this neither delays the run nor keeps
+//! the process alive after a signal.
 
 use std::io;
 use std::io::Write;
@@ -9,18 +9,18 @@ use std::time::Duration;
 use crate::os::stdout;
 use crate::os::stop::{StopHandle, Writable, writable_within};
 
-/// How long the reader may take to read on after a signal. It is 100 ms in all until the process
-/// ends.
+/// How long the reader may take to continue after a signal. The process ends within 100 ms in
+/// total.
 const PATIENCE: Duration = Duration::from_millis(60);
 
-/// Most bytes of one write: as many as a pipe that is ready takes without blocking (`PIPE_BUF`,
-/// pipe(7)).
+/// The maximum number of bytes of one write: a pipe that is ready accepts this many without
+/// blocking (`PIPE_BUF`, pipe(7)).
 const CHUNK: usize = 4096;
 
 /// Writes to standard output until a signal arrives; after it, as long as the reader reads.
 pub struct StoppableOutput<'s> {
     stop: Option<&'s StopHandle>,
-    /// Whether nobody read after a signal: nothing is waited for again.
+    /// Whether the reader did not read after a signal: no further write waits for it.
     is_abandoned: bool,
 }
 
@@ -33,8 +33,7 @@ impl<'s> StoppableOutput<'s> {
         }
     }
 
-    /// Writes as much of the start of these bytes as is possible without waiting; how much that
-    /// was.
+    /// Writes as many of these bytes as possible without waiting; returns their number.
     ///
     /// # Errors
     /// Those of write(2).
@@ -54,7 +53,7 @@ impl Write for StoppableOutput<'_> {
     /// Writes a part.
     ///
     /// # Errors
-    /// Those of write(2), and `TimedOut` if a signal arrived and nobody reads.
+    /// Those of write(2), and `TimedOut` if a signal arrived and the reader does not read.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if let Some(stop) = self.stop {
             self.is_abandoned = self.is_abandoned

@@ -28,7 +28,7 @@ impl ProgressBar {
         })
     }
 
-    /// Updates the bar, unless that was done a moment ago.
+    /// Updates the bar, unless the last update is too recent.
     #[allow(clippy::disallowed_methods)]
     pub fn show(&mut self, summary: &Summary) {
         let now = Instant::now();

@@ -1,8 +1,7 @@
-//! Ends a run that computes on after its end, with the values known so far. It is the last resort:
-//! the engine bounds and divides the work for each answer, so this means a defect.
+//! Ends a run that still computes after it should have ended, and prints the values known so far.
+//! The engine limits the work for each answer, so this happens only because of a defect.
 //!
-//! A run that is only slow is not ended: what counts is the time that the process has computed
-//! since its last report.
+//! A slow run is not ended: only the CPU time since its last report counts.
 
 use std::process;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -19,14 +18,14 @@ use crate::report::Report;
 
 /// How long a run may compute after its end without a report. A debug build is ten times slower.
 const GRACE: Duration = Duration::from_millis(if cfg!(debug_assertions) { 500 } else { 50 });
-/// The time between two looks at the run.
+/// The time between two checks of the run.
 const TICK: Duration = Duration::from_millis(25);
 
-/// What a run is watched for.
+/// When a run is ended, and how.
 pub struct Watchdog<'s, G> {
-    /// When the run ends.
+    /// The time at which the run should end.
     pub due: Instant,
-    /// What ends it before.
+    /// Ends the run earlier.
     pub stop: Option<&'s StopHandle>,
     /// Prints what is known, and returns the exit status of the process.
     pub give_up: G,
@@ -53,7 +52,8 @@ impl<G> Watchdog<'_, G> {
                     process::exit(exit.code().into());
                 }
             };
-            // Without a thread the run goes on; its work is bounded without it.
+            // If the thread cannot be started, the run continues without it: the engine limits its
+            // work.
             let _ = thread::Builder::new()
                 .name("watchdog".into())
                 .spawn_scoped(scope, watch);
@@ -95,11 +95,11 @@ impl<K: Sink> Sink for WatchedSink<'_, K> {
 #[derive(PartialEq, Eq)]
 enum RunEnd {
     Ended,
-    /// It computes on after its end.
+    /// It still computes after its end.
     Computes,
 }
 
-/// Waits until the run ends, or computes for too long after it should have.
+/// Waits until the run has ended, or has computed for too long after its end.
 #[allow(clippy::disallowed_methods)]
 fn wait(
     ended: &Receiver<()>,

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::engine::Observed;
 use crate::engine::dns::ResolvedAddresses;
-use crate::engine::session::action::{Action, AttemptId, Event};
+use crate::engine::session::action::{Action, AttemptId, Event, PeerRefusal};
 use crate::os::socket::TcpInfo;
 use crate::plan::{AddressSelection, Close, Plan, redact};
 
@@ -29,6 +29,7 @@ impl TranscriptWriter {
             Observed::Event(event) => event_lines(plan, event),
             Observed::Action(action) => action_lines(plan, action),
             Observed::Answer(addresses) => vec![resolved_line(addresses)],
+            Observed::Message(id, text) => vec![format!("{}{text}", attempt(plan, *id))],
         };
         let mut text = String::new();
         for line in lines {
@@ -77,7 +78,15 @@ fn event_lines(plan: &Plan, event: &Event<'_>) -> Vec<String> {
                 facts(info.as_ref())
             )]
         }
-        Event::Secured(id) => vec![format!("{}TLS handshake completed", attempt(plan, *id))],
+        Event::Secured(id, PeerRefusal::Excluded) => {
+            vec![format!("{}TLS handshake completed", attempt(plan, *id))]
+        }
+        Event::Secured(id, PeerRefusal::Possible) => vec![format!(
+            "{}TLS handshake completed; the peer asked for a client certificate and may still refuse",
+            attempt(plan, *id)
+        )],
+        Event::Accepted(id) => vec![format!("{}TLS: the peer accepted us", attempt(plan, *id))],
+        Event::LayerDone(id) => vec![format!("{}TLS: nothing is left to do", attempt(plan, *id))],
         Event::LayerFailed(id, error) => vec![format!("{}TLS: {error}", attempt(plan, *id))],
         Event::Sent(id) => vec![format!(
             "{}all bytes are in the send buffer",
@@ -89,7 +98,7 @@ fn event_lines(plan: &Plan, event: &Event<'_>) -> Vec<String> {
             bytes.len(),
             &plan.spec.redact_bytes(bytes),
         ),
-        Event::Continued(_) => Vec::new(),
+        Event::Continued(_) | Event::Facts(..) | Event::Incomplete(..) => Vec::new(),
         Event::PeerClosed(id) => vec![format!("{}the peer sent FIN", attempt(plan, *id))],
         Event::Failed(id, failure, info) => {
             vec![format!(

@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use crate::cli::discover::OpenArgs;
-use crate::cli::values::non_empty;
 use crate::commands::limits::limits;
 use crate::commands::resolver_kind;
 use crate::engine;
@@ -13,7 +11,7 @@ use crate::output::lld;
 use crate::plan::Plan;
 use crate::policy::Policy;
 use crate::report::Report;
-use crate::settings::config::{ConfigParts, Configuration};
+use crate::settings::config::Configuration;
 use crate::settings::discover::{Candidates, OpenRequest};
 use crate::settings::{SettingsError, discover};
 use crate::source::{Shuffled, random_seed};
@@ -23,14 +21,19 @@ use crate::source::{Shuffled, random_seed};
 /// # Errors
 /// A usage or configuration error, or a port whose state could not be determined: Zabbix would
 /// delete the items of a port that is missing in the rows.
-pub fn rows(args: &OpenArgs) -> Result<String, SettingsError> {
-    let config = Configuration::load(non_empty(&args.network.config), ConfigParts::Services)?;
-    let request = OpenRequest::from_args(args)?;
-    let candidates = discover::open(&request, &config)?;
-    Ok(lld::line(accepting(&candidates)?))
+pub fn rows(
+    request: &OpenRequest,
+    config: &Configuration,
+    policy: &Policy,
+) -> Result<String, SettingsError> {
+    let candidates = discover::open(request, config)?;
+    Ok(lld::line(accepting(&candidates, policy)?))
 }
 
-fn accepting(candidates: &Candidates) -> Result<Vec<&Plan>, SettingsError> {
+fn accepting<'c>(
+    candidates: &'c Candidates,
+    policy: &Policy,
+) -> Result<Vec<&'c Plan>, SettingsError> {
     let mut states = PortStates {
         accepting: vec![None; candidates.plans.len()],
         undetermined: None,
@@ -41,7 +44,7 @@ fn accepting(candidates: &Candidates) -> Result<Vec<&Plan>, SettingsError> {
     let ran = engine::run(
         &mut source,
         &mut states,
-        &Policy::system(),
+        policy,
         &limits,
         resolver_kind(candidates.resolver),
     );
@@ -74,7 +77,7 @@ struct PortStates {
 impl Sink for PortStates {
     fn deliver(&mut self, report: Report) {
         if let Some(slot) = self.accepting.get_mut(report.plan.index as usize) {
-            *slot = Some(report.is_up());
+            *slot = Some(accepts(&report));
         }
         if self.undetermined.is_none() {
             self.undetermined = undetermined(&report);
@@ -82,7 +85,13 @@ impl Sink for PortStates {
     }
 }
 
-/// Why a report does not tell the state of its port; `None` if it does.
+/// Whether the port accepts connections. One whose certificate is not trusted does: its row would
+/// be deleted with its items on the day on which the certificate expires.
+fn accepts(report: &Report) -> bool {
+    report.is_up() || report.status() == Status::TlsUntrusted
+}
+
+/// Why a report does not contain the state of its port; `None` if it does.
 fn undetermined(report: &Report) -> Option<String> {
     let failure = report.failure.as_ref()?;
     match failure.status {

@@ -6,11 +6,14 @@ use serde::Serialize;
 
 use crate::address::Port;
 use crate::escape::escaped_prefix;
+use crate::plan::steps::RejectionTime;
 use crate::settings::config::Service;
+use crate::settings::overrides::Overrides;
 use crate::settings::services::ServiceOrigin;
 use crate::settings::step_spec::{
     ExpectSpec, LineEnds, PatternKind, PatternSpec, Quantifier, RejectSpec, SendSpec, StepSpec,
 };
+use crate::settings::tls_overrides::TlsStart;
 
 /// The format of the list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,10 +64,10 @@ pub fn one(service: &Service, format: ServicesFormat) -> String {
     if format == ServicesFormat::Json {
         return json(&ServiceRecord::new(service, None));
     }
-    let port = service
-        .overrides
-        .port
-        .map_or_else(|| "none (give one)".to_owned(), |port| port.to_string());
+    let port = service.overrides.port.map_or_else(
+        || "none: it must be given".to_owned(),
+        |port| port.to_string(),
+    );
     let mut text = format!(
         "{}: {}\n  port     {port}\n",
         service.name, service.description
@@ -87,10 +90,8 @@ fn step_lines(service: &Service) -> Vec<String> {
         ""
     };
     let steps = overrides.steps.as_deref().unwrap_or_default();
-    let mut lines: Vec<String> = steps
-        .iter()
-        .flat_map(|step| lines_of_step(step, line_end))
-        .collect();
+    let steps = steps.iter().flat_map(|step| lines_of_step(step, line_end));
+    let mut lines: Vec<String> = tls_line(overrides).into_iter().chain(steps).collect();
     if lines.is_empty() {
         lines.push("connect  and nothing else".to_owned());
     }
@@ -103,6 +104,21 @@ fn step_lines(service: &Service) -> Vec<String> {
     lines
 }
 
+/// The line of a service that starts TLS before its steps.
+fn tls_line(overrides: &Overrides) -> Option<String> {
+    let tls = overrides.tls.as_ref()?;
+    let how = match &tls.start {
+        Some(TlsStart::After(protocol)) => format!(" by STARTTLS of {}", printable(&protocol.text)),
+        _ if tls.starts() => String::new(),
+        _ => return None,
+    };
+    let report_only = match tls.report_only {
+        Some(true) => "; an untrusted certificate is only reported",
+        _ => "",
+    };
+    Some(format!("start    TLS{how}{report_only}"))
+}
+
 /// A step: what is sent or expected, then a line for each further rule of the expectation.
 fn lines_of_step(step: &StepSpec, line_end: &str) -> Vec<String> {
     let expect = match step {
@@ -111,6 +127,7 @@ fn lines_of_step(step: &StepSpec, line_end: &str) -> Vec<String> {
             let time = humantime::format_duration(*time);
             return vec![format!("expect   silence for {time}")];
         }
+        StepSpec::StartTls => return vec!["start    TLS".to_owned()],
         StepSpec::Expect(expect) => expect,
     };
     let mut lines = vec![format!("expect   {}", expected_text(expect))];
@@ -128,7 +145,7 @@ fn lines_of_step(step: &StepSpec, line_end: &str) -> Vec<String> {
         expect
             .reject
             .iter()
-            .map(|reject| format!("reject   {}", rejected_text(reject))),
+            .map(|reject| rejected_text(reject, line_end)),
     );
     lines
 }
@@ -151,12 +168,20 @@ fn expected_text(expect: &ExpectSpec) -> String {
     patterns.join(separator)
 }
 
-fn rejected_text(reject: &RejectSpec) -> String {
-    let pattern = pattern_text(&reject.pattern);
-    match &reject.reason {
-        Some(reason) => format!("{pattern}: {}", printable(&reason.text)),
-        None => pattern,
+fn rejected_text(reject: &RejectSpec, line_end: &str) -> String {
+    let label = match reject.applies {
+        RejectionTime::AtOnce => "reject  ",
+        RejectionTime::Otherwise => "otherwise",
+    };
+    let mut text = format!("{label} {}", pattern_text(&reject.pattern));
+    let reason = reject.reason.as_ref();
+    text.extend(reason.map(|reason| format!(": {}", printable(&reason.text))));
+    if reject.refuses_tls {
+        text.push_str(" (tls_refused)");
     }
+    let quit = reject.quit.as_ref();
+    text.extend(quit.map(|quit| format!("; quit {}", sent_text(quit, line_end))));
+    text
 }
 
 fn pattern_text(pattern: &PatternSpec) -> String {

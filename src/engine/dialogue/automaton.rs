@@ -64,7 +64,7 @@ struct Closed {
 enum Visited {
     /// The state to visit next.
     Next(StateID),
-    /// Nothing, on this way.
+    /// Nothing: this path ends.
     End,
     /// The match.
     Match,

@@ -1,4 +1,4 @@
-//! The work that a dialogue may do before it lets others have their turn.
+//! The work that a dialogue may do before other connections are served.
 
 /// Counts work; its unit is a state of an automaton that is visited, which takes a few nanoseconds.
 #[derive(Debug)]

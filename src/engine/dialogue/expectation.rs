@@ -5,7 +5,7 @@ use crate::engine::dialogue::match_state::{MatchEnd, MatchState};
 use crate::engine::dialogue::matcher::Matcher;
 use crate::engine::dialogue::received::{Fill, Received};
 use crate::plan::pattern::{Haystack, Pattern};
-use crate::plan::steps::{Expect, Patterns};
+use crate::plan::steps::{Expect, Patterns, Rejection, RejectionTime};
 
 /// The matchers of a step that is running.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ pub enum Outcome {
     Tentative,
     /// It matched up to this raw offset.
     Matched(usize),
-    /// The reject pattern with this index matched.
+    /// The [`Rejection`] with this index matched.
     Rejected(usize),
     /// It can no longer match.
     Impossible,
@@ -66,7 +66,7 @@ impl Expectation {
         let reject = expect
             .reject
             .iter()
-            .map(|pattern| Matcher::new(pattern, MatchEnd::Earliest));
+            .map(|reject| Matcher::new(&reject.pattern, MatchEnd::Earliest));
         Self {
             wanted: wanted.collect(),
             reject: reject.collect(),
@@ -107,7 +107,7 @@ impl Expectation {
         };
         let rejects = states(
             &mut self.reject,
-            &expect.reject,
+            expect.reject.iter().map(|reject| &reject.pattern),
             received,
             until,
             input,
@@ -116,13 +116,18 @@ impl Expectation {
         if self.reject.iter().any(Matcher::is_behind) {
             return Outcome::Behind;
         }
-        let rejected = rejects
+        let at_once = rejects
             .iter()
+            .zip(&expect.reject)
             .enumerate()
+            .filter(|(_, (_, reject))| reject.applies == RejectionTime::AtOnce)
+            .map(|(index, (state, _))| (index, *state));
+        let rejected = at_once
+            .clone()
             .filter_map(|(index, state)| Some((state.matched()?, index)))
             .min();
         // The earliest end of a reject pattern whose match is not certain yet.
-        let tentative_reject = rejects.iter().filter_map(|state| state.tentative()).min();
+        let tentative_reject = at_once.filter_map(|(_, state)| state.tentative()).min();
         let when_failed = outcome_when_failed(expect, &rejects);
         match (rejected, state) {
             (Some((at, index)), RawState::Matched(end) | RawState::Tentative(end)) if at <= end => {
@@ -154,6 +159,16 @@ impl Expectation {
             (_, RawState::Undecided) => Outcome::Undecided,
             (_, RawState::Impossible(_)) => Outcome::Impossible,
         }
+    }
+
+    /// The index of the [`Rejection`] that applies, because the expected answer can no longer
+    /// arrive.
+    pub fn otherwise(&self, expect: &Expect) -> Option<usize> {
+        let matched = self.reject.iter().zip(&expect.reject).enumerate();
+        let matched = matched.filter(|(_, (matcher, reject))| {
+            reject.applies == RejectionTime::Otherwise && matcher.matched().is_some()
+        });
+        matched.map(|(index, _)| index).next()
     }
 
     /// The captures of a match that ends here: those of the pattern that decided, or of all
@@ -190,17 +205,19 @@ impl Expectation {
 }
 
 /// The outcome of a step whose expected answer can no longer match. Reject patterns that are
-/// anchored at the start may still match, so that a server's own refusal is told from a wrong
-/// answer.
+/// anchored at the start may still match, so that a refusal by the server is distinguished from a
+/// wrong answer. Of those that apply [otherwise](RejectionTime::Otherwise), any match counts.
 fn outcome_when_failed(expect: &Expect, rejects: &[RawState]) -> Outcome {
-    let anchored = rejects
+    let counts = |state: &RawState, reject: &Rejection| {
+        let is_otherwise = reject.applies == RejectionTime::Otherwise;
+        reject.pattern.is_anchored() || is_otherwise && state.matched().is_some()
+    };
+    let counted = rejects
         .iter()
         .zip(&expect.reject)
         .enumerate()
-        .filter(|(_, (_, pattern))| pattern.is_anchored());
-    let states: Vec<_> = anchored
-        .map(|(index, (state, _))| (index, *state))
-        .collect();
+        .filter(|(_, (state, reject))| counts(state, reject));
+    let states: Vec<_> = counted.map(|(index, (state, _))| (index, *state)).collect();
     let matched = states
         .iter()
         .filter_map(|(index, state)| Some((state.matched()?, *index)))
@@ -246,9 +263,9 @@ impl RawState {
 
 /// Feeds the matchers, and gives the state of each. Patterns of the received bytes are only fed
 /// those before `until`.
-fn states(
+fn states<'p>(
     matchers: &mut [Matcher],
-    patterns: &[Pattern],
+    patterns: impl IntoIterator<Item = &'p Pattern>,
     received: &Received,
     until: usize,
     input: Input,
@@ -265,7 +282,7 @@ fn states(
             Haystack::Text => bytes,
         };
         let mut state = matcher.feed(pattern, bytes, bound, budget);
-        // What goes on past the bound is not a match that ends there.
+        // A match that continues past the bound does not end there.
         let is_settled = input != Input::MoreMayCome && received.fill() != Fill::Past;
         if is_settled && !matcher.is_behind() {
             state = matcher.settle();

@@ -95,7 +95,7 @@ impl Received {
         }
     }
 
-    /// How many bytes there are, compared with the most before a match ends.
+    /// Whether the number of bytes has reached the maximum before a match must end.
     pub fn fill(&self) -> Fill {
         let raw = self.raw().len();
         let is_seen = |text: &Text| text.bound.is_some_and(|bound| text.bytes.len() > bound);
@@ -153,7 +153,7 @@ impl Received {
     }
 }
 
-/// How many bytes were received, compared with the most before a match ends.
+/// How the number of received bytes compares with the maximum before a match must end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fill {
     /// Fewer.

@@ -41,7 +41,7 @@ fn expect(pattern: Pattern) -> Step {
 
 fn guarded(pattern: Pattern, reject: Pattern) -> Step {
     Step::Expect(Expect {
-        reject: vec![reject],
+        reject: vec![reject.into()],
         ..Expect::one(pattern)
     })
 }
@@ -157,7 +157,7 @@ fn the_first_match_of_reject_and_expect_decides() {
     ends(
         &[guarded(literal("ok"), literal("err"))],
         &[b"err ok"],
-        "Rejected(\"the answer matches the reject pattern `err`\") at 1",
+        "Rejected(Rejected, \"the answer matches the reject pattern `err`\") at 1",
     );
     ends(
         &[guarded(literal("ok"), literal("err"))],
@@ -167,17 +167,17 @@ fn the_first_match_of_reject_and_expect_decides() {
     ends(
         &[guarded(literal("+ok"), literal("ok"))],
         &[b"+ok"],
-        "Rejected(\"the answer matches the reject pattern `ok`\") at 1",
+        "Rejected(Rejected, \"the answer matches the reject pattern `ok`\") at 1",
     );
     ends(
         &[guarded(regex("OK (?<all>.*)"), literal("ERR"))],
         &[b"OK ERR"],
-        "Rejected(\"the answer matches the reject pattern `ERR`\") at 1",
+        "Rejected(Rejected, \"the answer matches the reject pattern `ERR`\") at 1",
     );
     ends(
         &[guarded(literal("ok"), literal("err"))],
         &[b"er", b"r"],
-        "Rejected(\"the answer matches the reject pattern `err`\") at 1",
+        "Rejected(Rejected, \"the answer matches the reject pattern `err`\") at 1",
     );
 }
 
@@ -187,7 +187,7 @@ fn an_incomplete_refusal_is_waited_for() {
     ends(
         &[busy()],
         &[b"-LOAD", b"ING data\r\n"],
-        "Rejected(\"the answer matches the reject pattern `\\\\A-LOADING[^\\\\r\\\\n]*\\\\r\\\\n`\") at 1",
+        "Rejected(Rejected, \"the answer matches the reject pattern `\\\\A-LOADING[^\\\\r\\\\n]*\\\\r\\\\n`\") at 1",
     );
     ends(&[busy()], &[b"-LOAD"], "Unmatched(5) at 1");
     ends(&[busy()], &[b"-ERR"], "Impossible at 1");
@@ -269,7 +269,7 @@ fn any_step() -> impl Strategy<Value = Step> {
             };
             Step::Expect(Expect {
                 wanted,
-                reject: reject.clone().into_iter().collect(),
+                reject: reject.clone().into_iter().map(Into::into).collect(),
                 min_bytes,
                 timeout: None,
                 numbers: Box::default(),

@@ -39,7 +39,8 @@ pub struct LookupFailure<'a> {
     pub queried: &'a [QueriedName],
 }
 
-/// The result for one candidate name. Ascending: the greatest of all candidates decides the status.
+/// The result for one candidate name, in ascending order: the greatest class of all candidates
+/// decides the status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum FailureClass {
     /// This machine could not send a query.
@@ -132,7 +133,7 @@ impl LookupFailure<'_> {
         Failure::new(class.status(), text)
     }
 
-    /// Whether a server said that there is no address, so that more time would not change it.
+    /// Whether a server returned that there is no address, so that more time would not change it.
     pub fn is_conclusive(&self) -> bool {
         let classes = self
             .queried

@@ -1,8 +1,8 @@
 //! The files that configure name resolution: read at the first lookup and again after a change.
 //!
 //! A file that is absent or not a regular file counts as empty, as in glibc. One that exists and
-//! was not read to its end is a fault of this machine: without it, a name could get the address of
-//! another, or none.
+//! was not read to its end is a fault of this machine: without its entries, a name could resolve to
+//! a wrong address, or to none.
 
 use std::fs;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -167,7 +167,7 @@ impl FileCache {
         }
     }
 
-    /// Forgets what has changed since it was read, and what has to be read again.
+    /// Drops the contents of files that have changed, and of files that must be read again.
     fn forget_changed(&mut self, now: Instant) {
         let due = self
             .checked_at
@@ -188,7 +188,7 @@ impl FileCache {
         self.hosts = hosts.filter(|(known, _)| !retry && is_current(*known, &files.hosts));
         let gai_conf = self.gai_conf.take();
         self.gai_conf = gai_conf.filter(|(known, _)| is_current(*known, &files.gai_conf));
-        // The fault may be of a file that is read again now.
+        // The fault may concern a file that is now read again.
         if self.fault.is_some() && (self.resolv_conf.is_none() || self.hosts.is_none()) {
             (self.resolv_conf, self.hosts, self.fault) = (None, None, None);
         }

@@ -191,7 +191,7 @@ impl Lookup {
         let was_late = self.was_late() && !(is_complete && failure.is_conclusive());
         let late = was_late.then(|| failure.late());
         let failure = failure.failure();
-        // What this machine lacked is the better reason.
+        // A missing resource of this machine is the more useful reason.
         Err(late
             .filter(|_| failure.status != Status::LocalError)
             .unwrap_or(failure))

@@ -22,7 +22,7 @@ const MIN_SHARE: Duration = Duration::from_millis(400);
 /// Delay of the retry if this machine had no socket.
 const SOCKET_RETRY: Duration = Duration::from_millis(10);
 /// An attempt ends after this many UDP datagrams that do not belong to the query. The kernel drops
-/// those with another id, so these come from the server itself or after a lucky guess.
+/// those with another id, so these come from the server itself, or their sender guessed the id.
 const MAX_UNRELATED: u32 = 10_000;
 /// Open attempts: the current one, and the one before it that timed out.
 const MAX_OPEN: usize = 2;

@@ -2,11 +2,11 @@
 //!
 //! Requests for the same name share one lookup, and an answer is reused for one second.
 //!
-//! At most 64 lookups over all threads wait for their first 100 ms: that bounds what the name
-//! servers get at once. A lookup that is not answered by then no longer counts, so that silence for
-//! some names does not hold the capacity of others; its sockets, at most four, stay open. All
-//! lookups with sockets together are bounded too, by 1024 and by the descriptor limit. The others
-//! are queued, and their deadlines keep running.
+//! At most 64 lookups over all threads wait for their first 100 ms: this limits the load of the
+//! name servers. A lookup that is not answered by then no longer counts, so that unanswered lookups
+//! do not use the capacity for other names; its sockets, at most four, stay open. The number of
+//! lookups with sockets is limited too, to 1024 and by the descriptor limit. The others are queued,
+//! and their deadlines keep running.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
@@ -38,7 +38,7 @@ use crate::plan::Family;
 /// Limit on lookups in their first [`COUNTED_FOR`], over all threads.
 const MAX_COUNTED: usize = 64;
 /// How long a lookup counts against [`MAX_COUNTED`]. Most answers are faster; a recursive server
-/// that needs longer for one name serves others meanwhile.
+/// that needs longer for one name can answer other queries in the meantime.
 const COUNTED_FOR: Duration = Duration::from_millis(100);
 /// Limit on lookups with sockets, over all threads.
 const MAX_RUNNING: usize = 1024;
@@ -74,7 +74,7 @@ pub struct StubResolver {
     max_running: usize,
     /// How many sockets the descriptor limit allows; unknown until the first lookup.
     max_sockets: Option<usize>,
-    /// Number of these that still count.
+    /// Number of these that count against [`MAX_COUNTED`].
     counted: usize,
     max_counted: usize,
     /// When each lookup ceases to count, in ascending order. Those that have ended are skipped.
@@ -236,7 +236,7 @@ impl Resolver for StubResolver {
                 let failure = file_failure(name, fault);
                 return self.deliver(key, Err(failure), now);
             }
-            // A descriptor may be what is missing.
+            // The missing resource may be a descriptor.
             self.out_of_sockets = true;
             self.delayed_until.get_or_insert(now + RETRY);
             let name = name.clone();
@@ -401,8 +401,8 @@ impl StubResolver {
         Some(owner.lookup)
     }
 
-    /// Before timers of a lookup run, hands it what its sockets hold: after a late wake an answer
-    /// may have arrived in time and not have been reported yet.
+    /// Before timers of a lookup run, passes it the data in its sockets: after a late wake, an
+    /// answer may have arrived in time without having been reported yet.
     fn collect(&mut self, id: u64, now: Instant) {
         let Some(shared) = self.lookups.get(&id) else {
             return;

@@ -7,9 +7,9 @@
 //! Requests for the same name share one call. A call cannot be cancelled: if it outlives the
 //! deadlines of all its requests, its result is dropped, but its thread remains until it returns.
 //!
-//! At most 64 calls over all threads wait for their first 100 ms. One that takes longer no longer
-//! counts, so that silence for some names does not hold the capacity of others. All calls together
-//! are bounded too.
+//! At most 64 calls over all threads wait for their first 100 ms. A call that takes longer no
+//! longer counts, so that unanswered names do not use the capacity for other names. All calls
+//! together are bounded too.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};

@@ -26,7 +26,7 @@ pub const MAX_MESSAGE: usize = 65_535;
 pub enum SocketError {
     /// This machine lacks descriptors, memory or ports at the moment; a retry may succeed.
     Exhausted(io::Error),
-    /// This machine cannot, whoever the server is.
+    /// This machine cannot open it, whichever server is queried.
     Local(io::Error),
     /// The server cannot be reached.
     Failed(io::Error),

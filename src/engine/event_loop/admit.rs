@@ -200,8 +200,8 @@ impl EventLoop<'_, '_> {
             .sessions
             .get(id)
             .is_some_and(|slot| slot.state == SlotState::Parked);
-        // While other connections of ours hold what it lacks, it waits in our own queue, and its
-        // clock stays stopped.
+        // While other connections of the run use the missing resource, it only waits for the run
+        // itself, so its clock stays stopped.
         if self.connections.open() == 0 || !is_parked {
             self.resume(id, now);
             self.handle(id, Event::Blocked(request.attempt, why), now);

@@ -162,9 +162,17 @@ impl Connection {
 
     /// Whether its bytes go through a layer.
     pub fn is_layered(&self) -> bool {
-        self.output
-            .as_ref()
-            .is_some_and(|output| output.layer.is_some())
+        self.layer().is_some()
+    }
+
+    /// The layer that its bytes go through.
+    pub fn layer(&self) -> Option<&dyn LayerConnection> {
+        self.output.as_deref()?.layer.as_deref()
+    }
+
+    /// The same, to use it.
+    pub fn layer_mut(&mut self) -> Option<&mut (dyn LayerConnection + 'static)> {
+        self.output.as_deref_mut()?.layer.as_deref_mut()
     }
 
     /// Queues bytes of the session, through the layer if there is one.

@@ -1,4 +1,4 @@
-//! How late this loop is, and which sessions lose time by it. See [`lateness`].
+//! How late this loop is, and which sessions lose time because of it. See [`lateness`].
 //!
 //! A late wake shows in a timer that is overdue. A late reaction to a peer shows in the kernel's
 //! time of the last received segment, which is only asked for where the loop did not run for a
@@ -80,7 +80,7 @@ impl EventLoop<'_, '_> {
         (self.delays.read_at, self.delays.woke_at) = (now, now);
     }
 
-    /// An event of this connection is about to be handled. False if it has to be left alone: what
+    /// An event of this connection is about to be handled. False if it must not be handled: what
     /// arrived after the deadline of its session, while this process was late, proves nothing.
     pub(in crate::engine) fn begin_event(&mut self, connection: ConnId, now: Instant) -> bool {
         self.delays.event = Duration::ZERO;
@@ -145,7 +145,7 @@ impl EventLoop<'_, '_> {
         }
     }
 
-    /// The session of this connection ends without having seen all that has arrived.
+    /// The session of this connection ends although received data was not read.
     pub(in crate::engine) fn leave_unread(&mut self, connection: ConnId) {
         if let Some(open) = self.connections.get(connection) {
             let (session, _) = open.owner();

@@ -206,7 +206,11 @@ impl EventLoop<'_, '_> {
         let is_drained = match connection.wire.read(bytes) {
             Ok(None) => true,
             Ok(Some(0)) => {
-                self.handle(session, Event::PeerClosed(attempt), now);
+                if connection.is_layered() {
+                    self.end_layer(id, None, now);
+                } else {
+                    self.handle(session, Event::PeerClosed(attempt), now);
+                }
                 true
             }
             Ok(Some(read)) => {
@@ -223,7 +227,11 @@ impl EventLoop<'_, '_> {
                 let slot = self.sessions.get(session);
                 if let Some(remote) = slot.and_then(|slot| slot.session.remote(attempt)) {
                     let failure = connection.wire.lost(remote, &error);
-                    self.handle(session, Event::Failed(attempt, failure, None), now);
+                    if connection.is_layered() {
+                        self.end_layer(id, Some(failure), now);
+                    } else {
+                        self.handle(session, Event::Failed(attempt, failure, None), now);
+                    }
                 }
                 true
             }

@@ -6,8 +6,10 @@ use std::time::Instant;
 use crate::engine::event_loop::EventLoop;
 use crate::engine::event_loop::connection::{AfterOutput, Output};
 use crate::engine::index::{ConnId, SessionId};
-use crate::engine::session::action::{AttemptId, Event};
-use crate::plan::layer::{PeerHalf, SharedLayer};
+use crate::engine::session::action::{AttemptId, Event, PeerRefusal};
+use crate::engine::sink::Observed;
+use crate::failure::{Failure, Status};
+use crate::plan::layer::{LayerConnection, PeerHalf, SharedLayer};
 
 impl EventLoop<'_, '_> {
     /// Starts a layer on the connection of this attempt, and sends its first message.
@@ -28,6 +30,9 @@ impl EventLoop<'_, '_> {
             Ok(layer) => layer,
             Err(error) => return self.handle(id, Event::LayerFailed(attempt, error), now),
         };
+        if self.sink.observes_messages() {
+            layer.keep_messages();
+        }
         let mut bytes = Vec::new();
         layer.take_output(&mut bytes);
         if let Some(open) = self.connections.get_mut(connection) {
@@ -37,13 +42,15 @@ impl EventLoop<'_, '_> {
                 layer: Some(layer),
             }));
         }
+        self.observe_messages(connection, now);
         if let Some((session, sent)) = self.write(connection) {
             self.notify(session, sent, now);
         }
     }
 
     /// Passes received bytes through the layer of this connection: its answer is sent, and the
-    /// session is told of the end of the handshake, application bytes and errors, in this order.
+    /// session is told of facts, the end of the handshake, application bytes and errors, in this
+    /// order.
     pub(in crate::engine) fn read_layer(&mut self, connection: ConnId, wire: &[u8], now: Instant) {
         let Some(open) = self.connections.get_mut(connection) else {
             return;
@@ -55,33 +62,177 @@ impl EventLoop<'_, '_> {
         let Some(layer) = &mut output.layer else {
             return;
         };
-        let was_handshaking = layer.is_handshaking();
+        let before = LayerStage::of(layer.as_ref());
         let mut plain = Vec::new();
         let result = layer.read(wire, &mut plain);
-        let is_secured = was_handshaking && !layer.is_handshaking();
+        let after = LayerStage::of(layer.as_ref());
         // Also after an error: the peer is sent the reason (an alert in TLS).
         layer.take_output(&mut output.bytes);
+        let is_secured = before == LayerStage::Handshaking && after != before;
+        let facts = if is_secured || result != Ok(PeerHalf::Open) {
+            layer.facts()
+        } else {
+            None
+        };
         if !output.bytes.is_empty() {
             self.sends(session);
         }
+        self.observe_messages(connection, now);
         let written = self.write(connection);
+        if let Some(facts) = facts {
+            self.deliver_layered(connection, Event::Facts(attempt, facts), now);
+        }
         if is_secured {
-            self.handle(session, Event::Secured(attempt), now);
+            let refusal = match after {
+                LayerStage::MayBeRefused => PeerRefusal::Possible,
+                LayerStage::Handshaking | LayerStage::Secured => PeerRefusal::Excluded,
+            };
+            self.deliver_layered(connection, Event::Secured(attempt, refusal), now);
+        } else if before == LayerStage::MayBeRefused
+            && after == LayerStage::Secured
+            && result.is_ok()
+        {
+            self.deliver_layered(connection, Event::Accepted(attempt), now);
+        }
+        // What a peer sent before it refused us is no answer.
+        let was_uncertain = before == LayerStage::MayBeRefused || after == LayerStage::MayBeRefused;
+        if was_uncertain && result.is_err() {
+            plain.clear();
         }
         if !plain.is_empty() {
-            self.handle(session, Event::Received(attempt, &plain), now);
+            self.deliver_layered(connection, Event::Received(attempt, &plain), now);
         }
-        match (result, written) {
-            // The error says more than a failure to send the reason for it.
-            (Err(error), _) => self.handle(session, Event::LayerFailed(attempt, error), now),
-            (Ok(half), written) => {
-                if let Some((session, sent)) = written {
-                    self.handle(session, sent, now);
-                }
-                if half != PeerHalf::Open {
-                    self.handle(session, Event::PeerClosed(attempt), now);
-                }
+        // The error says more than a failure to send the reason for it.
+        if let Some((_, sent)) = written.filter(|_| result.is_ok()) {
+            self.deliver_layered(connection, sent, now);
+        }
+        match result {
+            Ok(PeerHalf::Open) => {}
+            Ok(PeerHalf::Closed) => {
+                self.deliver_layered(connection, Event::PeerClosed(attempt), now);
             }
+            Ok(PeerHalf::Done) => {
+                self.deliver_layered(connection, Event::LayerDone(attempt), now);
+            }
+            Err(error) => {
+                self.deliver_layered(connection, Event::LayerFailed(attempt, error), now);
+            }
+        }
+    }
+
+    /// The peer closed this connection, or it was lost: its layer is asked first what that means.
+    pub(in crate::engine) fn end_layer(
+        &mut self,
+        connection: ConnId,
+        lost: Option<Failure>,
+        now: Instant,
+    ) {
+        let Some(open) = self.connections.get_mut(connection) else {
+            return;
+        };
+        let (_, attempt) = open.owner();
+        // A failure of this machine says nothing about the peer.
+        let is_by_peer = |lost: &Failure| lost.status == Status::Reset;
+        let asks = lost.as_ref().is_none_or(is_by_peer);
+        let end = open
+            .layer_mut()
+            .filter(|layer| LayerStage::of(*layer) != LayerStage::Secured)
+            .map(|layer| {
+                let result = if asks {
+                    layer.peer_closed()
+                } else {
+                    Ok(PeerHalf::Closed)
+                };
+                (result, layer.facts())
+            });
+        let (result, facts) = end.unwrap_or((Ok(PeerHalf::Closed), None));
+        self.observe_messages(connection, now);
+        if let Some(facts) = facts {
+            self.deliver_layered(connection, Event::Facts(attempt, facts), now);
+        }
+        let event = match (result, lost) {
+            (Err(error), _) => Event::LayerFailed(attempt, error),
+            (Ok(PeerHalf::Done), _) => Event::LayerDone(attempt),
+            (Ok(_), None) => Event::PeerClosed(attempt),
+            (Ok(_), Some(failure)) => Event::Failed(attempt, failure, None),
+        };
+        self.deliver_layered(connection, event, now);
+    }
+
+    /// Before a session ends at its deadline, tells it how far the handshakes of its connections
+    /// are, and what they have shown of the peer.
+    pub(in crate::engine) fn end_handshakes(&mut self, id: SessionId, now: Instant) {
+        let Some(slot) = self.sessions.get(id) else {
+            return;
+        };
+        if slot.session.deadline() > now || !slot.session.plan().spec.has_layer() {
+            return;
+        }
+        for connection in slot.connections.all() {
+            let Some(open) = self.connections.get_mut(connection) else {
+                continue;
+            };
+            let (_, attempt) = open.owner();
+            let Some(layer) = open.layer_mut().filter(|layer| layer.is_handshaking()) else {
+                continue;
+            };
+            let (facts, progress) = (layer.facts(), layer.progress());
+            if let Some(facts) = facts {
+                self.deliver_layered(connection, Event::Facts(attempt, facts), now);
+            }
+            if let Some(progress) = progress {
+                self.deliver_layered(connection, Event::Incomplete(attempt, progress), now);
+            }
+        }
+    }
+
+    /// Lets the session of this connection handle an event, unless it is done with the connection:
+    /// a further one of the same attempt must not get it.
+    fn deliver_layered(&mut self, connection: ConnId, event: Event<'_>, now: Instant) {
+        let open = self.connections.get(connection);
+        if let Some(open) = open.filter(|open| open.is_open()) {
+            let (session, _) = open.owner();
+            self.handle(session, event, now);
+        }
+    }
+
+    /// Hands the messages of the layer to the transcript, if one is written.
+    fn observe_messages(&mut self, connection: ConnId, now: Instant) {
+        if !self.sink.observes_messages() {
+            return;
+        }
+        let Some(open) = self.connections.get_mut(connection) else {
+            return;
+        };
+        let (session, attempt) = open.owner();
+        let messages = open.layer_mut().map(LayerConnection::take_messages);
+        let Some(slot) = self.sessions.get(session) else {
+            return;
+        };
+        let at = now.saturating_duration_since(slot.session.started());
+        for message in messages.into_iter().flatten() {
+            let what = Observed::Message(attempt, &message);
+            self.sink.observe(slot.session.plan(), at, what);
+        }
+    }
+}
+
+/// How far a layer is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum LayerStage {
+    Handshaking,
+    MayBeRefused,
+    Secured,
+}
+
+impl LayerStage {
+    fn of(layer: &dyn LayerConnection) -> Self {
+        if layer.is_handshaking() {
+            Self::Handshaking
+        } else if layer.may_be_refused() {
+            Self::MayBeRefused
+        } else {
+            Self::Secured
         }
     }
 }

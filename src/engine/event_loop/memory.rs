@@ -1,5 +1,5 @@
-//! The received bytes that the connections of one worker hold, beyond a few. See
-//! [`ReceivedBytes`](crate::engine::limits::memory::ReceivedBytes).
+//! The received bytes that the connections of one worker hold, except for the small part that each
+//! may always hold. See [`ReceivedBytes`].
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -11,9 +11,9 @@ use crate::engine::event_loop::unread::UnreadConnections;
 use crate::engine::event_loop::{EventLoop, READ_SIZE};
 use crate::engine::index::{ConnId, SessionId};
 use crate::engine::limits::memory::ReceivedBytes;
-use crate::plan::ProbeSpec;
+use crate::plan::{ProbeSpec, layer};
 
-/// How often waiting connections are looked at whose memory other workers hold.
+/// How often connections are checked that wait for memory of other workers.
 const RECHECK_INTERVAL: Duration = Duration::from_millis(5);
 /// Bytes that a byte takes at most if it is decoded: itself and three of UTF-8.
 const DECODED: usize = 4;
@@ -22,9 +22,10 @@ const DECODED: usize = 4;
 #[derive(Default)]
 pub(in crate::engine) struct ReceiveMemory {
     counted: HashMap<ConnId, Counted, RandomState>,
-    /// Connections that wait for memory before they read on.
+    /// Connections that wait for memory before they continue to read.
     pub waiters: UnreadConnections,
-    /// Since when they wait, as far as that is not yet taken out of the time of their sessions.
+    /// Since when they wait; the part of the wait by which the clocks of their sessions were
+    /// already shifted is not included.
     since: HashMap<ConnId, Instant, RandomState>,
 }
 
@@ -44,7 +45,7 @@ struct Counted {
 }
 
 impl EventLoop<'_, '_> {
-    /// How many bytes this connection may receive now. If it is none, it has to wait for memory.
+    /// How many bytes this connection may receive now. If this is 0, it waits for memory.
     pub(in crate::engine) fn may_receive(&mut self, id: ConnId, now: Instant) -> usize {
         let received = &self.worker.shared.received;
         if received.has_plenty(READ_SIZE) {
@@ -101,7 +102,7 @@ impl EventLoop<'_, '_> {
         }
     }
 
-    /// Lets connections read on for which there is memory again.
+    /// Lets connections continue to read for which there is memory again.
     pub(in crate::engine) fn continue_waiting_for_memory(&mut self, now: Instant) {
         let received = &self.worker.shared.received;
         let mut given = 0;
@@ -118,14 +119,15 @@ impl EventLoop<'_, '_> {
         }
     }
 
-    /// When to look again for memory that no event announces.
+    /// When to check again for memory: its release by other workers causes no event.
     pub(in crate::engine) fn next_memory_check(&self, now: Instant) -> Option<Instant> {
         let is_shared = self.worker.workers > 1;
         (is_shared && !self.memory.waiters.is_empty()).then(|| now + RECHECK_INTERVAL)
     }
 
-    /// Takes the time that this connection has waited out of the time of its session: it waited for
-    /// our own limit. False if the session has other connections, whose time goes on.
+    /// Shifts the clock of the session by the time that this connection has waited, because it
+    /// waited for a limit of the run. False if the session has other connections, whose time
+    /// continues.
     fn take_out_wait(&mut self, id: ConnId, now: Instant) -> bool {
         let Some(since) = self.memory.since.get_mut(&id) else {
             return false;
@@ -147,8 +149,8 @@ impl EventLoop<'_, '_> {
         is_shifted
     }
 
-    /// If this session is due only because it waits for memory, takes the wait out of its time.
-    /// True if it is no longer due then.
+    /// If this session is due only because it waits for memory, shifts its clock by the wait. True
+    /// if it is no longer due then.
     pub(in crate::engine) fn is_due_for_lack_of_memory(
         &mut self,
         id: SessionId,
@@ -183,9 +185,14 @@ impl EventLoop<'_, '_> {
 
     /// How many bytes this connection holds, and the most that it may ever hold.
     fn held(&self, id: ConnId) -> Option<(usize, usize)> {
-        let (session, attempt) = self.connections.get(id)?.owner();
+        let connection = self.connections.get(id)?;
+        let (session, attempt) = connection.owner();
         let session = &self.sessions.get(session)?.session;
-        Some((session.held(attempt)?, most_held(&session.plan().spec)))
+        let (held, most) = (session.held(attempt)?, most_held(&session.plan().spec));
+        Some(match connection.layer() {
+            Some(layer) => (held + layer.held(), most + layer::MAX_HELD),
+            None => (held, most),
+        })
     }
 }
 

@@ -1,8 +1,8 @@
 //! What waits in one worker: connects that a session asked for, and plans that have not started.
 //!
 //! A connect waits for its turn (one per turn of the loop), for an address, or for a port. A plan
-//! waits in the source, for an address, or for the resolver. Nothing here waits silently: whatever
-//! may end a wait is either an event, a call, or one of the times of [`Pending::next_retry`].
+//! waits in the source, for an address, or for the resolver. Every wait is ended by an event, by a
+//! call, or at one of the times of [`Pending::next_retry`].
 
 use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
@@ -68,7 +68,7 @@ pub(in crate::engine) enum WaitedFor {
     Turn,
 }
 
-/// What the source said last.
+/// The last result of the source.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 enum Supply {
     /// It may have a plan: it is asked as soon as there is capacity.
@@ -125,7 +125,7 @@ impl Pending {
         self.paused_until.is_some()
     }
 
-    /// When to look again at what no event will announce.
+    /// When to check again what causes no event.
     pub fn next_retry(&self) -> Option<Instant> {
         let retry_port = self.retry_port.filter(|_| !self.portless.is_empty());
         let supply = match self.supply {
@@ -180,14 +180,14 @@ impl Pending {
             || self.plans_by_address > 0
     }
 
-    /// The source may have a plan again: it is asked anew.
+    /// The source may have a plan again: it is asked again.
     pub fn source_is_ready(&mut self) {
         if self.supply != Supply::Done {
             self.supply = Supply::Ready;
         }
     }
 
-    /// Asks the source anew once the time that it named has come.
+    /// Asks the source again at the time that it returned.
     pub fn check_source_time(&mut self, now: Instant) {
         if matches!(self.supply, Supply::At(at) if at <= now) {
             self.supply = Supply::Ready;

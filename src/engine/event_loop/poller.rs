@@ -27,12 +27,12 @@ pub(in crate::engine) struct Poller {
     wake: Wake,
 }
 
-/// Whether the last wake brought everything.
+/// Whether the last wake returned all events.
 #[derive(PartialEq, Eq)]
 enum Wake {
     /// All events that there were.
     Complete,
-    /// As many as there is room for; there may be more.
+    /// As many as fit; there may be more.
     Full,
 }
 
@@ -96,7 +96,7 @@ impl Poller {
         self.events = events;
     }
 
-    /// Whether more events may have been there than the last wake brought.
+    /// Whether there may be more events than the last wake returned.
     pub fn is_behind(&self) -> bool {
         self.wake == Wake::Full
     }

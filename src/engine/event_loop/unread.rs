@@ -1,10 +1,10 @@
 //! Connections with more to read or to compare than one turn allows. They get the time that the
-//! turns have left, so that peers that send much do not keep the loop from the others: from
-//! starting connects, and from reading short answers.
+//! turns have left, so that peers that send large answers do not delay other work: starting
+//! connects and reading short answers.
 //!
-//! They take turns as long as they have not received much more than a short answer. Those with very
-//! long answers are read one after the other, each to its end: to read them all at once would take
-//! no less time, and the memory of all of them.
+//! They take turns as long as they have not received much more than a short answer. Connections
+//! with very long answers are read one after the other, each to its end: reading them at the same
+//! time would take as long, and would need memory for all of them.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -13,14 +13,15 @@ use crate::engine::event_loop::{EventLoop, READ_SIZE};
 use crate::engine::index::ConnId;
 use crate::os::cpu_time;
 
-/// After this processor time in one turn, the rest of them waits for the next turn.
+/// After this CPU time in one turn, the other connections wait for the next turn.
 const TIME_PER_TURN: Duration = Duration::from_millis(5);
 /// The same while connects wait to be started, of which there is one in each turn.
 const TIME_PER_TURN_WITH_CONNECTS: Duration = Duration::from_micros(50);
 /// A connection that has received more than this waits for its turn also when more arrives: as much
 /// as one read returns.
 const MUCH: u64 = READ_SIZE as u64 - 1;
-/// A connection that has received more than this keeps its turn until it has read what there is.
+/// A connection that has received more than this keeps its turn until it has read everything that
+/// has arrived.
 const VERY_MUCH: u64 = 32 * 1024;
 
 /// Connections in the order of their turns; each is in it once.
@@ -29,7 +30,7 @@ pub(in crate::engine) struct UnreadConnections {
     queue: VecDeque<ConnId>,
     /// Whether a connection is in the queue, by its index.
     is_queued: Vec<bool>,
-    /// Processor time that they used beyond that of their turns, while connects waited.
+    /// CPU time that they used beyond that of their turns, while connects waited.
     overdrawn: Duration,
 }
 
@@ -116,8 +117,8 @@ impl EventLoop<'_, '_> {
         }
     }
 
-    /// Continues with at least one connection, and with the others within this processor time.
-    /// Returns the processor time that was used.
+    /// Continues with at least one connection, and with the others within this CPU time.
+    /// Returns the CPU time that was used.
     fn continue_unread_for(&mut self, time: Duration, now: Instant) -> Duration {
         let start = cpu_time::of_this_thread();
         let mut used = Duration::ZERO;
@@ -153,8 +154,8 @@ impl EventLoop<'_, '_> {
         slot.map_or(0, |slot| slot.session.received(attempt))
     }
 
-    /// Whether an event of this connection only says what is known: that there is more to read. If
-    /// it has received much, it is given a turn for that.
+    /// Whether an event of this connection can be ignored, because it is known that there is more
+    /// to read. A connection that has received much is then queued.
     pub(in crate::engine) fn waits_to_read(&mut self, id: ConnId, now: Instant) -> bool {
         if self.connections.unread.contains(id) || self.memory.waiters.contains(id) {
             return self.is_only_read(id);

@@ -1,16 +1,17 @@
 //! The received bytes that a run holds, over all workers.
 //!
 //! A few bytes may be held for every probe, because most answers are short and none may wait behind
-//! long ones. Whatever a probe holds beyond that is counted here. While there is plenty, everybody
-//! reads. Beyond [`SHARED`], a probe only reads on if all that it may ever hold is reserved for it:
-//! otherwise each of thousands could hold a part of a long answer, and none could get the rest.
+//! long ones. Whatever a probe holds beyond that is counted here. Up to [`SHARED`] bytes, every
+//! probe may read. Beyond that, a probe continues to read only if the maximum that it can hold is
+//! reserved for it: otherwise each of thousands could hold a part of a long answer, and none could
+//! get the rest.
 
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Most bytes that all probes hold beyond their [small](ReceivedBytes::small) parts.
 const COUNTED: usize = 48 << 20;
-/// Up to this many of them are held by whoever receives them.
+/// Up to this many bytes are held without a reservation.
 const SHARED: usize = 24 << 20;
 /// Most bytes of all small parts.
 const SMALL: usize = 16 << 20;
@@ -32,7 +33,7 @@ impl ReceivedBytes {
     /// Most bytes that can be reserved at once.
     pub const MAX_RESERVED: usize = COUNTED;
 
-    /// Nothing, in a run with this many probes in flight.
+    /// No counted bytes, for a run with this many probes in flight.
     pub fn new(in_flight: NonZeroUsize) -> Self {
         Self {
             counted: AtomicUsize::new(0),
@@ -50,7 +51,7 @@ impl ReceivedBytes {
         self.counted.load(Ordering::Relaxed) + bytes <= COUNTED
     }
 
-    /// Reserves this many bytes; false if there are not as many.
+    /// Reserves this many bytes; false if fewer are left.
     pub fn reserve(&self, bytes: usize) -> bool {
         let add = |counted: usize| Some(counted + bytes).filter(|sum| *sum <= COUNTED);
         self.counted

@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
-/// How much lateness is made up for: the loop sleeps in whole milliseconds, and other work may
+/// How much lateness is compensated: the loop sleeps in whole milliseconds, and other work may
 /// delay it.
 const CATCH_UP: Duration = Duration::from_millis(3);
 

@@ -7,6 +7,7 @@ use crate::failure::Failure;
 use crate::os::socket::TcpInfo;
 use crate::plan::layer::{LayerError, SharedLayer};
 use crate::policy::Policy;
+use crate::tls_facts::TlsFacts;
 
 /// Index of an attempt in its session, in the order of the connects, from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -43,8 +44,16 @@ pub enum Event<'a> {
     Blocked(AttemptId, Failure),
     /// The TCP handshake completed. With the local address and the kernel's statistics, if known.
     Connected(AttemptId, Option<IpAddr>, Option<TcpInfo>),
+    /// What the layer knows of the peer so far; it comes before the event that lets it be known.
+    Facts(AttemptId, Box<TlsFacts>),
+    /// The time of the probe is over, and the layer tells how far its handshake is.
+    Incomplete(AttemptId, String),
     /// The handshake of the layer completed. All later bytes are application data.
-    Secured(AttemptId),
+    Secured(AttemptId, PeerRefusal),
+    /// The peer accepted us, so that it can no longer refuse us: see [`PeerRefusal::Possible`].
+    Accepted(AttemptId),
+    /// The layer has done what the plan asks for, and nothing can follow.
+    LayerDone(AttemptId),
     /// The handshake of the layer failed, or received bytes are invalid in it.
     LayerFailed(AttemptId, LayerError),
     /// The kernel took all bytes of the last [`Action::Send`].
@@ -59,7 +68,17 @@ pub enum Event<'a> {
     Failed(AttemptId, Failure, Option<TcpInfo>),
 }
 
-/// Something that a session needs done.
+/// Whether the peer may refuse us after a handshake that has completed for us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PeerRefusal {
+    /// It may: it demanded a client certificate, and has not answered ours, or that we have none
+    /// (RFC 8446, section 4.4.2.4). A failure or [`Event::Accepted`] follows, or silence.
+    Possible,
+    /// It may not.
+    Excluded,
+}
+
+/// Something that the event loop must do for a session.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Action {
     /// Resolve the plan's host, then deliver [`Event::Resolved`] or [`Event::Unresolved`].

@@ -7,13 +7,21 @@
 //!
 //! `Handshaking` is skipped without a layer, and entered from `Talking` at a STARTTLS step. Each
 //! state may go straight to `Over`. The verdict is fixed from `Draining` on.
+//!
+//! A connection with a layer goes to `Closed` instead of `Over`. The layer is asked then whether a
+//! further connection is needed ([`inspections`]), which is the state `Inspecting`.
+
+pub(in crate::engine) mod inspections;
 
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::engine::dialogue::{Input, Unfinished};
-use crate::engine::session::action::{Action, Actions, AttemptId};
+use crate::engine::session::action::{Action, Actions, AttemptId, PeerRefusal};
+use crate::engine::session::attempt::inspections::{
+    ClosedConnection, RunningInspection, VerdictState,
+};
 use crate::engine::session::established::{Established, Flow, Postponed};
 use crate::engine::session::messages;
 use crate::engine::session::messages::Ending;
@@ -23,6 +31,7 @@ use crate::plan::layer::LayerError;
 use crate::plan::{Close, Plan};
 use crate::policy::Reason;
 use crate::report::{ConnectionReport, RoundTrip, TcpFacts};
+use crate::tls_facts::TlsFacts;
 
 /// How long a graceful close waits for the peer's FIN.
 pub(in crate::engine) const DRAIN: Duration = Duration::from_millis(100);
@@ -48,21 +57,21 @@ pub(in crate::engine) enum Cutoff {
     RunEnd,
 }
 
-/// Whose silence it is when time runs out.
+/// Who did not respond when the time is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::engine) enum Silence {
-    /// The peer's, who had its time.
+    /// The peer, which had its full time.
     OfPeer,
-    /// Nobody knows, for this reason.
+    /// Unknown, for this reason.
     Unknown(&'static str),
 }
 
 /// Whether the plan's `quit` is sent before closing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Farewell {
-    /// If it is our turn to speak.
+    /// If it is the client's turn.
     IfOurTurn,
-    /// It is not: the time is over while the peer should speak.
+    /// No: the time is over, and it is the server's turn.
     None,
 }
 
@@ -78,6 +87,10 @@ enum AttemptState {
     Talking(Box<Established>),
     /// The verdict is fixed; the FIN is sent and the peer's is awaited.
     Draining(Box<Established>),
+    /// The descriptor is closed, or its close is requested; the layer may ask for another one.
+    Closed(Box<ClosedConnection>),
+    /// A further connection reads facts of the peer.
+    Inspecting(Box<RunningInspection>),
     /// The descriptor is closed, or its close is requested.
     Over(Box<ConnectionReport>),
 }
@@ -124,7 +137,7 @@ impl Attempt {
         Self::without_connect(id, plan, address, Failure::new(Status::Denied, text), now)
     }
 
-    /// An attempt whose turn did not come before the deadline. It is over and requests nothing.
+    /// An attempt that could not start before the deadline. It is over and requests nothing.
     pub fn not_tried(id: AttemptId, plan: &Plan, address: IpAddr, now: Instant) -> Self {
         let text = format!(
             "connect to {}: the deadline passed before this address was tried",
@@ -159,7 +172,11 @@ impl Attempt {
             AttemptState::Waiting(Some(_)) => AttemptPhase::Blocked,
             AttemptState::Connecting => AttemptPhase::Connecting,
             AttemptState::Handshaking(_) | AttemptState::Talking(_) => AttemptPhase::Connected,
-            AttemptState::Draining(_) | AttemptState::Over(_) => AttemptPhase::Decided,
+            AttemptState::Inspecting(running) if running.decides() => AttemptPhase::Connected,
+            AttemptState::Draining(_)
+            | AttemptState::Closed(_)
+            | AttemptState::Inspecting(_)
+            | AttemptState::Over(_) => AttemptPhase::Decided,
         }
     }
 
@@ -169,6 +186,8 @@ impl Attempt {
             AttemptState::Handshaking(established)
             | AttemptState::Talking(established)
             | AttemptState::Draining(established) => established.report.connect,
+            AttemptState::Closed(closed) => closed.report.connect,
+            AttemptState::Inspecting(running) => running.report().connect,
             AttemptState::Over(report) => report.connect,
             AttemptState::Waiting(_) | AttemptState::Connecting => None,
         }
@@ -176,25 +195,34 @@ impl Attempt {
 
     /// Whether the verdict is fixed.
     pub fn is_decided(&self) -> bool {
-        matches!(
-            self.state,
-            AttemptState::Draining(_) | AttemptState::Over(_)
-        )
+        match &self.state {
+            AttemptState::Draining(_) | AttemptState::Closed(_) | AttemptState::Over(_) => true,
+            AttemptState::Inspecting(running) => !running.decides(),
+            _ => false,
+        }
     }
 
     /// Whether nothing is left to do.
     pub fn is_over(&self) -> bool {
-        matches!(self.state, AttemptState::Over(_))
+        matches!(self.state, AttemptState::Closed(_) | AttemptState::Over(_))
     }
 
     /// Whether it still waits for its connection to be opened.
     pub fn is_waiting(&self) -> bool {
-        matches!(self.state, AttemptState::Waiting(_))
+        match &self.state {
+            AttemptState::Waiting(_) => true,
+            AttemptState::Inspecting(running) => running.attempt.is_waiting(),
+            _ => false,
+        }
     }
 
     /// Whether it waits to be opened, and only our own limits delay it.
     pub fn is_queued(&self) -> bool {
-        matches!(self.state, AttemptState::Waiting(None))
+        match &self.state {
+            AttemptState::Waiting(None) => true,
+            AttemptState::Inspecting(running) => running.attempt.is_queued(),
+            _ => false,
+        }
     }
 
     /// Whether its SYN is sent and unanswered.
@@ -208,9 +236,11 @@ impl Attempt {
             AttemptState::Talking(established) | AttemptState::Draining(established) => {
                 established.next_wake()
             }
+            AttemptState::Inspecting(running) => running.attempt.next_wake(),
             AttemptState::Waiting(_)
             | AttemptState::Connecting
             | AttemptState::Handshaking(_)
+            | AttemptState::Closed(_)
             | AttemptState::Over(_) => None,
         }
     }
@@ -218,10 +248,12 @@ impl Attempt {
     /// Shifts its times by a time that does not count.
     pub fn shift_clock(&mut self, by: Duration) {
         self.started += by;
-        if let AttemptState::Talking(established) | AttemptState::Draining(established) =
-            &mut self.state
-        {
-            established.shift_clock(by);
+        match &mut self.state {
+            AttemptState::Handshaking(established)
+            | AttemptState::Talking(established)
+            | AttemptState::Draining(established) => established.shift_clock(by),
+            AttemptState::Inspecting(running) => running.attempt.shift_clock(by),
+            _ => {}
         }
     }
 
@@ -231,16 +263,22 @@ impl Attempt {
             AttemptState::Talking(established) | AttemptState::Draining(established) => {
                 (established.dialogue.total(), established.dialogue.held())
             }
+            AttemptState::Inspecting(running) => running.attempt.received_and_held(),
             AttemptState::Waiting(_)
             | AttemptState::Connecting
             | AttemptState::Handshaking(_)
+            | AttemptState::Closed(_)
             | AttemptState::Over(_) => (0, 0),
         }
     }
 
     /// Whether received bytes wait to be compared.
     pub fn is_behind(&self) -> bool {
-        matches!(&self.state, AttemptState::Talking(established) if established.dialogue.is_behind())
+        match &self.state {
+            AttemptState::Talking(established) => established.dialogue.is_behind(),
+            AttemptState::Inspecting(running) => running.attempt.is_behind(),
+            _ => false,
+        }
     }
 
     /// Notes the end of the connection if received bytes wait to be compared, which comes first.
@@ -293,8 +331,11 @@ impl Attempt {
     pub fn report(&self) -> Option<&ConnectionReport> {
         match &self.state {
             AttemptState::Draining(established) => Some(&established.report),
+            AttemptState::Closed(closed) => Some(&closed.report),
+            AttemptState::Inspecting(running) if !running.decides() => Some(running.report()),
             AttemptState::Over(report) => Some(report),
-            AttemptState::Waiting(_)
+            AttemptState::Inspecting(_)
+            | AttemptState::Waiting(_)
             | AttemptState::Connecting
             | AttemptState::Handshaking(_)
             | AttemptState::Talking(_) => None,
@@ -305,6 +346,8 @@ impl Attempt {
     pub fn drop_captures(&mut self) {
         let report = match &mut self.state {
             AttemptState::Draining(established) => &mut established.report,
+            AttemptState::Closed(closed) => &mut closed.report,
+            AttemptState::Inspecting(running) => running.report_mut(),
             AttemptState::Over(report) => report,
             AttemptState::Waiting(_)
             | AttemptState::Connecting
@@ -320,8 +363,10 @@ impl Attempt {
     pub fn into_report(self) -> Option<ConnectionReport> {
         match self.state {
             AttemptState::Draining(established) => Some(established.report),
+            AttemptState::Closed(closed) => Some(closed.report),
             AttemptState::Over(report) => Some(*report),
-            AttemptState::Waiting(_)
+            AttemptState::Inspecting(_)
+            | AttemptState::Waiting(_)
             | AttemptState::Connecting
             | AttemptState::Handshaking(_)
             | AttemptState::Talking(_) => None,
@@ -330,14 +375,14 @@ impl Attempt {
 
     /// This machine could not open the connection; the request stays.
     pub fn blocked(&mut self, why: Failure) {
-        if self.is_waiting() {
+        if matches!(self.state, AttemptState::Waiting(_)) {
             self.state = AttemptState::Waiting(Some(Box::new(why)));
         }
     }
 
     /// The SYN was sent at this time.
     pub fn opened(&mut self, at: Instant) {
-        if self.is_waiting() {
+        if matches!(self.state, AttemptState::Waiting(_)) {
             self.started = at;
             self.state = AttemptState::Connecting;
         }
@@ -373,10 +418,16 @@ impl Attempt {
     }
 
     /// The handshake of the layer completed.
-    pub fn secured(&mut self, plan: &Plan, now: Instant, actions: &mut Actions) {
+    pub fn secured(
+        &mut self,
+        plan: &Plan,
+        refusal: PeerRefusal,
+        now: Instant,
+        actions: &mut Actions,
+    ) {
         self.state = match self.take_state() {
             AttemptState::Handshaking(mut established) => {
-                established.handshake_completed(plan, now);
+                established.handshake_completed(plan, refusal, now);
                 AttemptState::Talking(established)
             }
             other => {
@@ -387,6 +438,49 @@ impl Attempt {
         self.advance_dialogue(plan, Input::MoreMayCome, now, actions);
     }
 
+    /// The layer knows this of the peer.
+    pub fn learn(&mut self, facts: Box<TlsFacts>) {
+        if let AttemptState::Handshaking(established) | AttemptState::Talking(established) =
+            &mut self.state
+        {
+            established.learn(facts);
+        }
+    }
+
+    /// The time is over, and the handshake is this far.
+    pub fn incomplete(&mut self, progress: String) {
+        if let AttemptState::Handshaking(established) = &mut self.state {
+            if let Some(layer) = &mut established.layer {
+                layer.progress = Some(progress);
+            }
+        }
+    }
+
+    /// The peer accepted us, and can no longer refuse us.
+    pub fn accepted(&mut self, plan: &Plan, now: Instant, actions: &mut Actions) {
+        if let AttemptState::Talking(established) = &mut self.state {
+            if let Some(layer) = &mut established.layer {
+                layer.accepted();
+                self.advance_dialogue(plan, Input::MoreMayCome, now, actions);
+            }
+        }
+    }
+
+    /// The layer has done what the plan asks for: a success, whatever steps are left.
+    pub fn layer_done(&mut self, plan: &Plan, now: Instant, actions: &mut Actions) {
+        if let AttemptState::Handshaking(established) | AttemptState::Talking(established) =
+            &mut self.state
+        {
+            established.finish(plan, None, self.started, now);
+            self.close_now(plan.spec.close, actions);
+        }
+    }
+
+    /// Whether the peer may still refuse us.
+    fn may_be_refused(&self) -> bool {
+        matches!(&self.state, AttemptState::Talking(established) if established.may_be_refused())
+    }
+
     /// The layer failed: in its handshake, or because received bytes are invalid in it.
     pub fn layer_failed(
         &mut self,
@@ -395,12 +489,13 @@ impl Attempt {
         now: Instant,
         actions: &mut Actions,
     ) {
-        self.advance_dialogue(plan, Input::Quiescent, now, actions);
-        if self
-            .postpone(Postponed::LayerFailed(error.clone()))
-            .is_none()
-        {
-            return;
+        // A peer that refuses us has not accepted what it may have answered before.
+        if !self.may_be_refused() {
+            self.advance_dialogue(plan, Input::Quiescent, now, actions);
+            let end = Postponed::LayerFailed(error.clone());
+            if self.postpone(end).is_none() {
+                return;
+            }
         }
         let failed = match &mut self.state {
             AttemptState::Handshaking(established) => {
@@ -408,7 +503,11 @@ impl Attempt {
                 Some((established, prefix))
             }
             AttemptState::Talking(established) => {
-                let prefix = established.step_prefix(plan);
+                let prefix = if established.may_be_refused() {
+                    established.layer_prefix()
+                } else {
+                    established.step_prefix(plan)
+                };
                 Some((established, prefix))
             }
             _ => None,
@@ -432,7 +531,7 @@ impl Attempt {
     /// The kernel took all bytes of a send step.
     pub fn sent(&mut self, plan: &Plan, now: Instant, actions: &mut Actions) {
         if let AttemptState::Talking(established) = &mut self.state {
-            established.dialogue.sent();
+            established.sent(now);
             self.advance_dialogue(plan, Input::MoreMayCome, now, actions);
         }
     }
@@ -445,6 +544,7 @@ impl Attempt {
                 self.advance_dialogue(plan, Input::MoreMayCome, now, actions);
             }
             AttemptState::Draining(established) => {
+                established.send_awaited_fin(actions);
                 if !established.on_data_after_verdict(plan, bytes) {
                     self.close_now(Close::Fin, actions);
                 }
@@ -452,6 +552,8 @@ impl Attempt {
             AttemptState::Waiting(_)
             | AttemptState::Connecting
             | AttemptState::Handshaking(_)
+            | AttemptState::Closed(_)
+            | AttemptState::Inspecting(_)
             | AttemptState::Over(_) => {}
         }
     }
@@ -496,15 +598,27 @@ impl Attempt {
                 return self.fail_before_connect(plan, failure, info, now, actions);
             }
             AttemptState::Talking(established) => {
-                let text = format!("{}{}", established.step_prefix(plan), failure.text);
-                let mut failure = Failure { text, ..failure };
-                if failure.status == Status::Reset {
-                    failure = messages::with_meaning_of_close(plan, &established.dialogue, failure);
-                }
+                let failure = established.lost(plan, &failure);
                 established.finish(plan, Some(failure), self.started, now);
             }
-            AttemptState::Handshaking(_) => self.fail_handshake(plan, &failure.text, now),
-            AttemptState::Draining(_) | AttemptState::Over(_) => {}
+            AttemptState::Handshaking(established) => {
+                let text = format!("{}{}", established.handshake_prefix(plan), failure.text);
+                // A connection that this machine lost says nothing about the peer.
+                let status = match failure.status {
+                    Status::Reset => Status::TlsFailed,
+                    status => status,
+                };
+                let failure = Failure {
+                    status,
+                    text,
+                    ..failure
+                };
+                established.finish(plan, Some(failure), self.started, now);
+            }
+            AttemptState::Draining(_)
+            | AttemptState::Closed(_)
+            | AttemptState::Inspecting(_)
+            | AttemptState::Over(_) => {}
         }
         self.close_now(Close::Fin, actions);
     }
@@ -537,7 +651,8 @@ impl Attempt {
         if self.next_wake().is_none_or(|wake| wake > now) {
             return;
         }
-        if let AttemptState::Draining(_) = self.state {
+        if let AttemptState::Draining(established) = &mut self.state {
+            established.send_awaited_fin(actions);
             self.close_now(Close::Fin, actions);
         } else {
             if let AttemptState::Talking(established) = &mut self.state {
@@ -553,8 +668,8 @@ impl Attempt {
     }
 
     /// Fails the dialogue if its current step has a timeout of its own that is over. The connection
-    /// is still closed gracefully, since the probe's deadline is not over; but it is the peer's
-    /// turn to speak.
+    /// is still closed gracefully, since the probe's deadline is not over; but it is the server's
+    /// turn.
     fn fail_late_step(
         &mut self,
         plan: &Plan,
@@ -621,8 +736,14 @@ impl Attempt {
                     messages::handshake_cut_off(plan, &established.handshake_prefix(plan));
                 established.finish(plan, Some(failure), self.started, now);
             }
-            AttemptState::Handshaking(_) => {
-                self.fail_handshake(plan, "not complete before the deadline", now);
+            AttemptState::Handshaking(established) => {
+                let progress = established.layer.as_mut();
+                let progress = progress.and_then(|layer| layer.progress.take());
+                let cause = match progress {
+                    Some(progress) => format!("not complete before the deadline: {progress}"),
+                    None => "not complete before the deadline".to_owned(),
+                };
+                self.fail_handshake(plan, &cause, now);
             }
             AttemptState::Talking(established) => {
                 let failure = match cutoff {
@@ -631,7 +752,10 @@ impl Attempt {
                 };
                 established.finish(plan, Some(failure), self.started, now);
             }
-            AttemptState::Draining(_) | AttemptState::Over(_) => {}
+            AttemptState::Draining(_)
+            | AttemptState::Closed(_)
+            | AttemptState::Inspecting(_)
+            | AttemptState::Over(_) => {}
         }
         self.close_now(plan.spec.close, actions);
     }
@@ -660,7 +784,10 @@ impl Attempt {
                 let prefix = established.step_prefix(plan);
                 Some((established, prefix))
             }
-            AttemptState::Draining(_) | AttemptState::Over(_) => None,
+            AttemptState::Draining(_)
+            | AttemptState::Closed(_)
+            | AttemptState::Inspecting(_)
+            | AttemptState::Over(_) => None,
         };
         if let Some((established, prefix)) = failed {
             let failure = messages::late(&prefix, cause);
@@ -681,14 +808,20 @@ impl Attempt {
                 let failure = messages::given_up(plan.remote(self.address));
                 self.fail_before_connect(plan, failure, None, now, actions);
             }
-            AttemptState::Handshaking(_) => {
-                self.fail_handshake(plan, Ending::AddressTimeout.event(), now);
+            AttemptState::Handshaking(established) => {
+                let text = Ending::AddressTimeout.event();
+                let text = format!("{}{text}", established.handshake_prefix(plan));
+                let failure = Failure::new(Status::TlsFailed, text);
+                established.finish(plan, Some(failure), self.started, now);
+                // Nobody needs to know more of this address.
+                established.layer = None;
                 self.close_now(plan.spec.close, actions);
             }
             AttemptState::Talking(established) => {
                 let is_sending = established.dialogue.unfinished(plan) == Unfinished::Sending;
                 let failure = established.unfinished(plan, Ending::AddressTimeout);
                 established.finish(plan, Some(failure), self.started, now);
+                established.layer = None;
                 if plan.spec.close == Close::Rst || is_sending {
                     return self.close_now(plan.spec.close, actions);
                 }
@@ -701,7 +834,8 @@ impl Attempt {
                     other => other,
                 };
             }
-            AttemptState::Draining(_) | AttemptState::Over(_) => {}
+            AttemptState::Inspecting(_) => self.end_inspections(actions),
+            AttemptState::Draining(_) | AttemptState::Closed(_) | AttemptState::Over(_) => {}
         }
     }
 
@@ -785,11 +919,13 @@ impl Attempt {
     /// Closes a connection whose verdict is fixed, without waiting for the peer.
     fn close_now(&mut self, how: Close, actions: &mut Actions) {
         self.state = match self.take_state() {
-            AttemptState::Handshaking(established)
-            | AttemptState::Talking(established)
-            | AttemptState::Draining(established) => {
+            AttemptState::Handshaking(established) | AttemptState::Talking(established) => {
                 actions.push_back(Action::Close(self.id, how));
-                AttemptState::Over(Box::new(established.report))
+                closed(*established, VerdictState::Open)
+            }
+            AttemptState::Draining(established) => {
+                actions.push_back(Action::Close(self.id, how));
+                closed(*established, VerdictState::Fixed)
             }
             other => other,
         }
@@ -798,6 +934,16 @@ impl Attempt {
     /// Takes the state out; it must be replaced at once.
     fn take_state(&mut self) -> AttemptState {
         std::mem::replace(&mut self.state, AttemptState::Connecting)
+    }
+}
+
+/// The state after this connection was closed.
+fn closed(established: Established, verdict: VerdictState) -> AttemptState {
+    match established.layer {
+        None => AttemptState::Over(Box::new(established.report)),
+        Some(_) => {
+            AttemptState::Closed(Box::new(ClosedConnection::new(established.report, verdict)))
+        }
     }
 }
 

@@ -4,13 +4,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::engine::dialogue::{Dialogue, Input, Progress};
-use crate::engine::session::action::{Action, Actions, AttemptId};
+use crate::engine::session::action::{Action, Actions, AttemptId, PeerRefusal};
+use crate::engine::session::layer_state::{Acceptance, LayerState};
 use crate::engine::session::messages::{self, Ending, excerpt, quoted, step_prefix, wanted};
 use crate::failure::{Failure, Status};
 use crate::plan::Plan;
 use crate::plan::layer::{LayerError, SharedLayer};
 use crate::plan::steps::Step;
 use crate::report::{ConnectionReport, DialogueReport};
+use crate::tls_facts::TlsFacts;
 
 /// How long no data may arrive before a match counts that further bytes could have changed.
 const QUIET: Duration = Duration::from_millis(50);
@@ -28,10 +30,8 @@ pub(in crate::engine) struct Established {
     id: AttemptId,
     /// When the dialogue started.
     since: Instant,
-    /// When the handshake of the layer started, if there is one.
-    handshake_since: Option<Instant>,
-    /// The duration of the handshake, once it has completed.
-    handshake: Option<Duration>,
+    /// The layer, once its handshake has started. Boxed because most connections have none.
+    pub layer: Option<Box<LayerState>>,
     first_byte: Option<Duration>,
     /// The number of bytes received until the verdict.
     received_at_verdict: u64,
@@ -83,8 +83,7 @@ impl Established {
             report,
             id,
             since: now,
-            handshake_since: None,
-            handshake: None,
+            layer: None,
             first_byte: None,
             received_at_verdict: 0,
             step: RunningStep {
@@ -108,6 +107,9 @@ impl Established {
     /// Shifts its times by a time that does not count.
     pub fn shift_clock(&mut self, by: Duration) {
         self.since += by;
+        if let Some(layer) = &mut self.layer {
+            layer.shift_clock(by);
+        }
         for time in [&mut self.step.deadline, &mut self.quiet_until] {
             *time = time.map(|time| time + by);
         }
@@ -130,24 +132,49 @@ impl Established {
 
     /// Requests the handshake of this layer.
     pub fn start_handshake(&mut self, layer: SharedLayer, now: Instant, actions: &mut Actions) {
-        self.handshake_since = Some(now);
+        self.layer = Some(Box::new(LayerState::new(&self.report, now)));
         (self.step.deadline, self.quiet_until) = (None, None);
         actions.push_back(Action::Secure(self.id, layer));
     }
 
     /// The handshake completed. The dialogue starts now, or continues after its [`Step::StartTls`].
-    pub fn handshake_completed(&mut self, plan: &Plan, now: Instant) {
-        self.handshake = self
-            .handshake_since
-            .map(|since| now.saturating_duration_since(since));
+    pub fn handshake_completed(&mut self, plan: &Plan, refusal: PeerRefusal, now: Instant) {
+        if let Some(layer) = &mut self.layer {
+            layer.completed(refusal, now);
+        }
         match plan.spec.steps.get(self.dialogue.position()) {
             Some(Step::StartTls(_)) => self.dialogue.secured(),
             _ => self.since = now,
         }
     }
 
+    /// Takes what the layer knows of the peer.
+    pub fn learn(&mut self, facts: Box<TlsFacts>) {
+        if let Some(layer) = &mut self.layer {
+            layer.facts = Some(facts);
+        }
+    }
+
+    /// Whether the peer may still refuse us, so that nothing counts as a success.
+    pub fn may_be_refused(&self) -> bool {
+        self.layer
+            .as_ref()
+            .is_some_and(|layer| layer.may_be_refused())
+    }
+
+    /// The kernel took all bytes of a send step.
+    pub fn sent(&mut self, now: Instant) {
+        if let Some(layer) = &mut self.layer {
+            layer.sent(now);
+        }
+        self.dialogue.sent();
+    }
+
     /// Takes received bytes.
     pub fn on_data(&mut self, bytes: &[u8], now: Instant) {
+        if let Some(layer) = &mut self.layer {
+            layer.received(now);
+        }
         self.first_byte
             .get_or_insert_with(|| now.saturating_duration_since(self.since));
         self.dialogue.feed(bytes);
@@ -179,7 +206,7 @@ impl Established {
         let progress = self.dialogue.advance(plan, self.known(input));
         self.explain(plan, before, actions);
         let (status, why) = match progress {
-            Progress::Done => return Flow::Ended(None),
+            Progress::Done => return self.done(now),
             Progress::StartTls(layer) => {
                 self.start_handshake(layer, now, actions);
                 return Flow::Handshakes;
@@ -203,22 +230,21 @@ impl Established {
             }
             Progress::CapturedTooMuch(bytes) => {
                 let most = Dialogue::MAX_CAPTURED;
-                let what = format!(
-                    "the groups captured {bytes} bytes, of which at most {most} are kept: "
-                );
+                let what =
+                    format!("the captures have {bytes} bytes, more than the limit of {most}: ");
                 (Status::Mismatch, what)
             }
             Progress::SendsTooMuch(bytes) => {
                 let most = plan.spec.max_sent();
                 let what = format!(
-                    "with the captures it would be {bytes} bytes, of which at most {most} are sent; the last answer was "
+                    "with the captures, the data to send has {bytes} bytes, more than the limit of {most}; the last answer was "
                 );
                 (Status::Mismatch, what)
             }
-            Progress::Rejected(why) => {
+            Progress::Rejected(status, why) => {
                 let (prefix, answer) = (self.step_prefix(plan), quoted(plan, &self.dialogue));
                 let text = format!("{prefix}{why}: {answer}");
-                return Flow::Ended(Some(Failure::new(Status::Rejected, text)));
+                return Flow::Ended(Some(Failure::new(status, text)));
             }
             Progress::Impossible | Progress::NotSilent(_) => (
                 Status::Mismatch,
@@ -239,6 +265,21 @@ impl Established {
         let prefix = self.step_prefix(plan);
         let text = format!("{prefix}{why}{}", excerpt(plan, &self.dialogue));
         Flow::Ended(Some(Failure::new(status, text)))
+    }
+
+    /// All steps are done: a success, if the peer cannot refuse us any more.
+    fn done(&mut self, now: Instant) -> Flow {
+        let acceptance = match &self.layer {
+            Some(layer) => layer.acceptance(now),
+            None => Acceptance::Given,
+        };
+        self.step.deadline = None;
+        match acceptance {
+            Acceptance::Given => return Flow::Ended(None),
+            Acceptance::GivenAt(at) => self.quiet_until = Some(at),
+            Acceptance::Unknown => self.quiet_until = None,
+        }
+        Flow::Waits
     }
 
     /// If the connection has ended, nothing more can arrive, whatever let the dialogue continue.
@@ -313,14 +354,16 @@ impl Established {
         self.report.total = now.saturating_duration_since(started);
         let response = self.dialogue.response();
         let has_steps = !plan.spec.steps.is_empty();
-        if has_steps || response.is_some() || self.handshake.is_some() {
-            let succeeded = has_steps && failure.is_none();
+        let handshake = self.layer.as_ref().and_then(|layer| layer.handshake);
+        let tls = self.layer.as_mut().and_then(|layer| layer.facts.take());
+        if has_steps || response.is_some() || handshake.is_some() || tls.is_some() {
+            let succeeded = has_steps && self.is_done(plan) && failure.is_none();
             self.report.dialogue = Some(Box::new(DialogueReport {
-                handshake: self.handshake,
+                handshake,
                 first_byte: self.first_byte,
                 duration: succeeded.then(|| now.saturating_duration_since(self.since)),
                 step: has_steps.then(|| self.dialogue.step(plan)),
-                tls: None,
+                tls,
                 response,
                 captures: self.dialogue.captures().to_vec(),
             }));
@@ -330,14 +373,32 @@ impl Established {
         self.received_at_verdict = self.dialogue.total();
     }
 
-    /// Sends the protocol's farewell, if the plan has one and it is our turn, and FIN.
-    pub fn send_quit(&self, plan: &Plan, actions: &mut Actions) {
+    /// Sends `quit`, if the plan has it and it is the client's turn, and then FIN.
+    ///
+    /// Within a layer the FIN waits for the answer to `quit`: the end of TLS (`close_notify`) is a
+    /// record, and a server that looks whether more was sent than one command, such as Postfix,
+    /// takes it for a lost connection before it has answered.
+    pub fn send_quit(&mut self, plan: &Plan, actions: &mut Actions) {
         let status = self.report.failure.as_ref().map(|failure| failure.status);
         let is_our_turn = self.dialogue.is_our_turn(plan, status);
         if let Some(quit) = self.dialogue.quit(plan).filter(|_| is_our_turn) {
             actions.push_back(Action::Send(self.id, quit));
+            let layer = self.layer.as_mut();
+            if let Some(layer) = layer.filter(|layer| layer.handshake.is_some()) {
+                layer.closes_after_answer = true;
+                return;
+            }
         }
         self.send_fin(actions);
+    }
+
+    /// Sends the FIN that waits for the answer to `quit`, if there is one.
+    pub fn send_awaited_fin(&mut self, actions: &mut Actions) {
+        let layer = self.layer.as_mut();
+        if let Some(layer) = layer.filter(|layer| layer.closes_after_answer) {
+            layer.closes_after_answer = false;
+            self.send_fin(actions);
+        }
     }
 
     /// Sends FIN.
@@ -357,11 +418,41 @@ impl Established {
         if self.dialogue.is_behind() {
             return messages::too_slow(plan, &self.dialogue, address, ending);
         }
-        messages::unfinished(plan, &self.dialogue, address, ending)
+        if !self.may_be_refused() {
+            return messages::unfinished(plan, &self.dialogue, address, ending);
+        }
+        if self.is_done(plan) {
+            return messages::not_accepted(&self.layer_prefix(), ending.event());
+        }
+        let failure = messages::unfinished(plan, &self.dialogue, address, ending);
+        messages::perhaps_refused(failure)
+    }
+
+    /// Whether all steps are done.
+    fn is_done(&self, plan: &Plan) -> bool {
+        self.dialogue.position() == plan.spec.steps.len()
+    }
+
+    /// The failure of a dialogue whose connection was lost.
+    pub fn lost(&self, plan: &Plan, failure: &Failure) -> Failure {
+        let is_reset = failure.status == Status::Reset;
+        if is_reset && self.may_be_refused() {
+            return messages::not_accepted(&self.layer_prefix(), &failure.text);
+        }
+        let text = format!("{}{}", self.step_prefix(plan), failure.text);
+        let failure = Failure { text, ..*failure };
+        if is_reset {
+            messages::with_meaning_of_close(plan, &self.dialogue, failure)
+        } else {
+            failure
+        }
     }
 
     /// The failure of a dialogue that the end of the run cut off.
     pub fn cut_off(&self, plan: &Plan) -> Failure {
+        if self.may_be_refused() && self.is_done(plan) {
+            return messages::handshake_cut_off(plan, &self.layer_prefix());
+        }
         messages::dialogue_cut_off(plan, &self.dialogue, self.report.address)
     }
 
@@ -369,8 +460,13 @@ impl Established {
     pub fn handshake_prefix(&self, plan: &Plan) -> String {
         match plan.spec.steps.get(self.dialogue.position()) {
             Some(Step::StartTls(_)) => self.step_prefix(plan),
-            _ => format!("TLS handshake with {}: ", self.report.address),
+            _ => self.layer_prefix(),
         }
+    }
+
+    /// `TLS handshake with 192.0.2.7:443: `, also after the handshake.
+    pub fn layer_prefix(&self) -> String {
+        format!("TLS handshake with {}: ", self.report.address)
     }
 
     /// `expect (step 2) from 192.0.2.7:25: `, the start of an error text about the current step.

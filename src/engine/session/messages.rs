@@ -28,7 +28,7 @@ pub(in crate::engine) enum Ending {
 }
 
 impl Ending {
-    /// The event, for a text that goes on with `before` or `after`.
+    /// The event, for a text that continues with `before` or `after`.
     pub fn event(self) -> &'static str {
         match self {
             Self::Deadline => "the deadline passed",
@@ -63,7 +63,7 @@ pub(in crate::engine) fn unfinished(
         ),
         Unfinished::Silent if is_silence(plan, dialogue) => {
             let wanted = wanted(plan, dialogue);
-            let text = format!("{prefix}{event}, expected was {wanted}");
+            let text = format!("{prefix}{event}, expected {wanted}");
             Failure::new(ending.silent(), text)
         }
         Unfinished::Silent => {
@@ -75,6 +75,10 @@ pub(in crate::engine) fn unfinished(
             }
         }
         Unfinished::Unmatched(bytes) => {
+            if let Some((status, why)) = dialogue.otherwise(plan) {
+                let text = format!("{prefix}{why}: {}", quoted(plan, dialogue));
+                return Failure::new(status, text);
+            }
             let (wanted, excerpt) = (wanted(plan, dialogue), excerpt(plan, dialogue));
             let text = match ending {
                 Ending::Deadline => format!(
@@ -115,7 +119,7 @@ pub(in crate::engine) fn too_slow(
     let prefix = step_prefix(plan, dialogue, address);
     let (event, wanted) = (ending.event(), wanted(plan, dialogue));
     let text = format!(
-        "{prefix}{event} before all received bytes were compared with {wanted}: this machine is too slow for it, use a simpler expression or fewer bytes"
+        "{prefix}{event} before all received bytes were compared with {wanted}: this machine is too slow: use a simpler expression or fewer bytes"
     );
     Failure::new(Status::LocalError, text)
 }
@@ -184,6 +188,26 @@ pub(in crate::engine) fn quoted(plan: &Plan, dialogue: &Dialogue) -> String {
 pub(in crate::engine) fn layer_failure(prefix: &str, error: &LayerError) -> Failure {
     Failure::new(error.status, format!("{prefix}{error}"))
 }
+
+/// The failure of a peer that demanded a client certificate, and sent nothing afterwards before this
+/// event ended the connection.
+pub(in crate::engine) fn not_accepted(prefix: &str, event: &str) -> Failure {
+    let text = format!("{prefix}{event}; {NOT_ACCEPTED}");
+    Failure::new(Status::TlsFailed, text)
+}
+
+/// The failure of a dialogue whose peer may not have accepted us: without an answer it is one of TLS.
+pub(in crate::engine) fn perhaps_refused(failure: Failure) -> Failure {
+    match failure.status {
+        Status::ReadTimeout | Status::Closed | Status::Reset => {
+            let text = format!("{}; {NOT_ACCEPTED}", failure.text);
+            Failure::new(Status::TlsFailed, text)
+        }
+        _ => failure,
+    }
+}
+
+const NOT_ACCEPTED: &str = "the peer asked for a client certificate, and has neither accepted nor refused ours or its lack";
 
 /// The failure of a connection that could not be opened before the deadline, because of our own
 /// limits.

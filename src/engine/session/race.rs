@@ -1,4 +1,4 @@
-//! The addresses of one name: which is tried next, and what they say of the target together.
+//! The addresses of one name: which is tried next, and what the result of the target is.
 //!
 //! With `AddressRule::FirstToPass` they are tried in order (RFC 8305, Happy Eyeballs), the families
 //! in turn. The next one starts when all before it have failed or are *late*: without a connection
@@ -31,11 +31,11 @@ pub const MAX_ADDRESSES: usize = ProbeSpec::MAX_ADDRESSES;
 const MAX_TRIES: usize = 4 * MAX_ADDRESSES;
 
 /// How long an unanswered connect delays the next address (RFC 8305, section 8: "Connection Attempt
-/// Delay"). It is less where otherwise the deadline came before the turn of the last address.
+/// Delay"). It is shorter if the deadline would otherwise pass before the last address is tried.
 pub const CONNECTION_ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 
-/// An unanswered connect that was ended earlier says nothing of its address, since the path may be
-/// long (RFC 8305, section 8: "Minimum Connection Attempt Delay").
+/// An unanswered connect that was ended earlier says nothing about its address, since the path may
+/// be long (RFC 8305, section 8: "Minimum Connection Attempt Delay").
 const MIN_SILENCE: Duration = Duration::from_millis(100);
 
 /// What the target needs to be up.
@@ -70,7 +70,7 @@ pub(in crate::engine) struct AddressRace {
     waiting: VecDeque<IpAddr>,
     /// The attempts in the order of their start.
     tries: Vec<Try>,
-    /// The attempt that stands for the name: the one that passed, or whose failure is reported.
+    /// The representative attempt: the one that passed, or whose failure is reported.
     representative: Option<AttemptId>,
 }
 
@@ -78,21 +78,21 @@ pub(in crate::engine) struct AddressRace {
 #[derive(Debug)]
 struct Try {
     address: IpAddr,
-    /// The phase when the race looked last.
+    /// The phase at the last check.
     phase: AttemptPhase,
-    /// From when on it is late; `None` while it waits for our own limits.
+    /// When it becomes late; `None` while it waits for our own limits.
     late_at: Option<Instant>,
     /// How late the session was with what it had to send, before this attempt.
     lost_before: Duration,
     judgement: Judgement,
 }
 
-/// What an attempt says of its address.
+/// What an attempt shows about its address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Judgement {
     /// Its verdict.
     Verdict,
-    /// Nothing: it was ended before it had its time.
+    /// Nothing: it was ended too early.
     Nothing,
     /// Nothing: this machine, or the end of the run, cut it short.
     CutShort,
@@ -116,11 +116,11 @@ pub(in crate::engine) struct RaceContext<'p> {
 /// The state of a race.
 #[derive(Debug)]
 pub(in crate::engine) enum RaceState {
-    /// It goes on.
+    /// Not decided yet.
     Running,
     /// The target is as expected.
     Passed,
-    /// It is not, because of this.
+    /// The target is not as expected, because of this failure.
     Failed(Arc<Failure>),
 }
 
@@ -169,7 +169,7 @@ impl AddressRace {
         self.tries.len()
     }
 
-    /// The attempt that stands for the name, once the race is over.
+    /// The representative attempt, once the race is over.
     pub fn representative(&self) -> Option<AttemptId> {
         self.representative
     }
@@ -196,7 +196,7 @@ impl AddressRace {
             .map(|(index, _)| AttemptId::new(index))
     }
 
-    /// The attempt that decides on this address, and what it says: the last one, unless it had no
+    /// The attempt that decides on this address, and what it shows: the last one, unless it had no
     /// time and an earlier one had.
     fn last_try(&self, address: IpAddr) -> Option<(usize, Judgement)> {
         let tries = || {
@@ -230,7 +230,7 @@ impl AddressRace {
         active.try_fold(None, |last, a_try| Some(last.max(Some(a_try.late_at?))))?
     }
 
-    /// Takes notice of what happened to the attempts, and starts the next one if it is time.
+    /// Examines the attempts, and starts the next one if it is time.
     pub fn advance(
         &mut self,
         context: RaceContext<'_>,
@@ -324,7 +324,7 @@ impl AddressRace {
     }
 
     /// Notes the phase of each attempt; a new phase has a new time limit. Returns the attempt that
-    /// connected since the last look.
+    /// connected since the last check.
     fn look_at(&mut self, attempts: &[Attempt], context: RaceContext<'_>) -> Option<AttemptId> {
         let mut connected = None;
         let left = context.deadline.saturating_duration_since(context.now);
@@ -361,8 +361,8 @@ impl AddressRace {
         of_race.iter().position(passed).map(AttemptId::new)
     }
 
-    /// Cancels the connects beside a connection that is established: its dialogue is to be the only
-    /// one. If it fails they are repeated.
+    /// Cancels the other connects once a connection is established, so that its dialogue is the
+    /// only one. If the dialogue fails, they are repeated.
     fn put_off_connects(
         &mut self,
         connected: AttemptId,
@@ -439,14 +439,14 @@ impl AddressRace {
         (a_try.phase, a_try.late_at) = (AttemptPhase::Decided, None);
     }
 
-    /// Says in the transcript why the next address is tried.
+    /// Writes to the transcript why the next address is tried.
     fn explain_next(&self, now: Instant, actions: &mut Actions) {
         let late = self
             .tries
             .iter()
             .rposition(|a_try| a_try.phase != AttemptPhase::Decided && !a_try.is_in_time(now));
         if let Some(index) = late {
-            let text = "no answer so far: the next address is tried beside it".to_owned();
+            let text = "no answer so far: the next address is tried at the same time".to_owned();
             actions.push_back(Action::Explain(AttemptId::new(index), text));
         }
     }
@@ -472,7 +472,8 @@ impl AddressRace {
         };
         let was_cut = |(_, judgement, _): &(usize, Judgement, _)| *judgement != Judgement::Verdict;
         let was_tried = |(_, _, failure): &(usize, _, Arc<Failure>)| !failure.status.is_unknown();
-        // One address may be up if it was not tried; of all addresses, one that is down is enough.
+        // With `FirstToPass`, an address that was not tried may be up, so its failure is reported.
+        // With `EveryOne`, one address that is down decides.
         let first = match self.rule {
             AddressRule::FirstToPass => failures()
                 .find(was_cut)
@@ -496,12 +497,12 @@ impl AddressRace {
         }
     }
 
-    /// The failure of a name with so many addresses that some were not probed, so that nothing is
-    /// known of the whole.
+    /// The failure of a name with so many addresses that some were not probed, so that the state of
+    /// the target is unknown.
     fn too_many(&self, plan: &Plan, failure: Option<&Failure>) -> Failure {
         let probed = match failure {
-            None => "those are as expected, but nothing is known of the others".to_owned(),
-            Some(failure) => format!("none of those passed, the first: {}", failure.text),
+            None => "these are as expected, but the state of the others is unknown".to_owned(),
+            Some(failure) => format!("none of these passed; the first failure: {}", failure.text),
         };
         let text = format!(
             "{} has {} addresses, and only {MAX_ADDRESSES} are probed: {probed}",

@@ -39,6 +39,9 @@ impl Session {
         let context = self.race_context(&plan, now);
         if let Some(race) = self.extra.as_mut().and_then(|extra| extra.race.as_mut()) {
             let state = race.advance(context, &mut self.attempts, actions);
+            if matches!(state, RaceState::Passed) {
+                self.end_other_inspections(actions);
+            }
             self.end_race(state, now);
             self.start_due(now, actions);
         }

@@ -1,5 +1,5 @@
-//! The verdict of a session from those of its attempts: which count, which failure is that of the
-//! probe, which attempt the report describes, and the statistics.
+//! Derives the verdict of a session from the verdicts of its attempts: which attempts count, which
+//! failure is reported, which attempt the report describes, and the statistics.
 
 use std::sync::Arc;
 use std::time::Duration;

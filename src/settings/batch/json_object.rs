@@ -18,7 +18,7 @@ pub fn parse(line: &str) -> Result<Value, String> {
     parsed.map(|parsed| parsed.0).map_err(|error| {
         let why = match error.classify() {
             Category::Eof => "incomplete",
-            // Ours; the library adds the place.
+            // This message; the library adds the position.
             Category::Data => {
                 let text = error.to_string();
                 let place = text.rsplit_once(" at line ");

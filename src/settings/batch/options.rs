@@ -40,7 +40,7 @@ pub struct BatchRequest {
     pub max_targets: Option<usize>,
     /// What happens after an error in one target.
     pub on_error: OnError,
-    /// Whether the choices made are explained.
+    /// Whether the chosen limits are explained on standard error.
     pub transcript: Transcript,
 }
 
@@ -65,6 +65,14 @@ impl BatchRequest {
             on_error: OnError::Stop,
             transcript: Transcript::Silent,
         }
+    }
+
+    /// A batch of the targets in these groups of the configuration that prints a JSON document.
+    pub fn groups(groups: Vec<String>, deadline: Duration) -> Self {
+        let mut request = Self::table(Vec::new(), ProbeRequest::default());
+        request.wanted.format = BatchFormat::Json;
+        request.bounds.deadline = deadline;
+        Self { groups, ..request }
     }
 
     /// The request of these arguments.
@@ -136,9 +144,9 @@ impl Bounds {
 /// The time to report and print one target, measured with a million of them in each format.
 const REPORT_TIME: Duration = Duration::from_micros(2);
 
-/// The default time of a run: Zabbix gives up at 3 s and then discards the value.
+/// The default deadline of a run: after 3 s, its default timeout, Zabbix discards the value.
 pub const DEFAULT_DEADLINE: Duration = Duration::from_millis(2500);
-/// The default number of connections to one address, which a server should not notice.
+/// The default number of connections to one address, low enough not to disturb a server.
 const DEFAULT_PER_HOST: NonZeroUsize = NonZeroUsize::new(16).unwrap();
 /// The most probes in flight; no machine has ports for more.
 const MAX_IN_FLIGHT: u64 = 10_000_000;
@@ -277,11 +285,11 @@ fn metrics(list: Option<&str>) -> Result<Vec<SenderMetric>, SettingsError> {
     Ok(metrics)
 }
 
-/// A metric or a capture. Only the targets know which names they capture; a name that none of them
-/// does is refused later, by [`reject_unknown_captures`](super::reject_unknown_captures).
+/// A metric or a capture. Which names the targets capture is not known yet; a name that no target
+/// captures is refused later, by [`reject_unknown_captures`](super::reject_unknown_captures).
 fn sender_metric(path: &str) -> Result<SenderMetric, SettingsError> {
     if let Some(name) = path.strip_prefix(SenderMetric::CAPTURES) {
-        // Others have a meaning of their own in item keys.
+        // Other characters have a special meaning in item keys.
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
         if name.is_empty() || !name.bytes().all(is_plain) {
             let path = escaped_prefix(path, 40);

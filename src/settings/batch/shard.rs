@@ -37,7 +37,7 @@ impl FromStr for Shard {
             _ => {
                 let text = escaped_prefix(text, 40);
                 Err(format!(
-                    "invalid shard `{text}`: expected I/N, for example 1/4"
+                    "invalid shard `{text}`: expected I/N with I from 1 to N, for example 1/4"
                 ))
             }
         }
@@ -119,7 +119,10 @@ mod tests {
             "a/b", "1 / 4",
         ] {
             let error = word.parse::<Shard>().unwrap_err();
-            assert!(error.ends_with("expected I/N, for example 1/4"), "{error}");
+            assert!(
+                error.ends_with("expected I/N with I from 1 to N, for example 1/4"),
+                "{error}"
+            );
         }
     }
 }

@@ -157,5 +157,10 @@ fn unknown_group(config: &Configuration, group: &str) -> String {
         _ => format!(" (known groups: {shown})"),
     };
     let group = escaped_prefix(group, 40);
-    format!("unknown group `{group}`{hint}{list}")
+    // A target that has one error may have another one in the name of its group.
+    let invalid = config.targets.iter().find_map(|one| one.as_ref().err());
+    let error = invalid.map_or_else(String::new, |invalid| {
+        format!("; a target has an error: {}", invalid.error)
+    });
+    format!("unknown group `{group}`{hint}{list}{error}")
 }

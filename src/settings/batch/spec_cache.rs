@@ -15,7 +15,9 @@ use crate::settings::error::{Location, SettingsError};
 use crate::settings::overrides::Overrides;
 use crate::settings::request::ProbeRequest;
 use crate::settings::services;
+use crate::settings::starttls;
 use crate::settings::target_spec::TargetSpec;
+use crate::settings::tls_build::TlsLayers;
 
 /// The default deadline of a target, below that of the whole run.
 pub const TARGET_TIMEOUT: Duration = Duration::from_secs(2);
@@ -29,6 +31,8 @@ pub struct SpecCache<'c> {
     service: Option<Service>,
     /// By the target's own options, then by the name of its service, which is empty if it has none.
     specs: HashMap<Overrides, HashMap<Box<str>, CachedSpec, RandomState>, RandomState>,
+    /// The layers of TLS, which targets with other options share.
+    layers: TlsLayers,
     /// The memory of their patterns, in bytes.
     pattern_memory: usize,
 }
@@ -61,13 +65,17 @@ impl<'c> SpecCache<'c> {
             .map_err(|why| why.or_in_option("--service"))?;
         // An error in the run's dialogue is reported even if every target has a dialogue of its
         // own.
-        let run = request.overrides.clone().or(options_of(service.as_ref()));
-        dialogue(&run).map_err(SettingsError::first)?;
+        let run = match &service {
+            Some(service) => request.overrides.clone().or(service.overrides.clone()),
+            None => request.overrides.clone(),
+        };
+        dialogue(&run, None).map_err(SettingsError::first)?;
         Ok(Self {
             config,
             request,
             service,
             specs: HashMap::default(),
+            layers: TlsLayers::default(),
             pattern_memory: 0,
         })
     }
@@ -92,7 +100,7 @@ impl<'c> SpecCache<'c> {
         }
         if self.pattern_memory > MAX_PATTERN_MEMORY {
             let why = format!(
-                "the patterns of the targets before it need more than {MAX_PATTERN_MEMORY} bytes: let targets share a service, or probe fewer"
+                "the patterns of the previous targets need more than {MAX_PATTERN_MEMORY} bytes: use the same service for several targets, or probe fewer targets"
             );
             return Err(vec![target.error(why)]);
         }
@@ -106,7 +114,7 @@ impl<'c> SpecCache<'c> {
     }
 
     fn build(
-        &self,
+        &mut self,
         target: &TargetSpec,
         service: Option<&str>,
     ) -> Result<CachedSpec, Vec<SettingsError>> {
@@ -128,14 +136,11 @@ impl<'c> SpecCache<'c> {
             timeout: Some(TARGET_TIMEOUT),
             ..Overrides::default()
         };
-        let overrides = target
-            .overrides
-            .clone()
-            .or(self.request.overrides.clone())
-            .or(options_of(service))
-            .or_defaults(self.config.defaults.clone())
-            .or(default_timeout);
-        let spec = spec(&overrides)?;
+        let own = target.overrides.clone();
+        let request = own.or(self.request.overrides.clone());
+        let merged = starttls::merged(request, service, self.config.defaults.clone());
+        let overrides = merged.map_err(|error| vec![error])?.or(default_timeout);
+        let spec = spec(&overrides, &mut self.layers)?;
         let spec = with_service(spec, service);
         Ok(CachedSpec {
             spec: Arc::new(spec),
@@ -143,8 +148,4 @@ impl<'c> SpecCache<'c> {
             family: FamilyOrigin::of(&overrides),
         })
     }
-}
-
-fn options_of(service: Option<&Service>) -> Overrides {
-    service.map_or_else(Overrides::default, |service| service.overrides.clone())
 }

@@ -61,7 +61,7 @@ fn readable(bytes: &[u8]) -> Result<&str, String> {
         return Ok(text);
     }
     match text.chars().find(|c| c.is_control() && *c != '\t') {
-        Some('\0') => Err("contains a NUL byte: is this a text file in UTF-8?".to_owned()),
+        Some('\0') => Err("contains a NUL byte: write the list as UTF-8 text".to_owned()),
         Some(control) => Err(format!(
             "contains the control character U+{:04X}",
             u32::from(control)

@@ -185,7 +185,7 @@ fn errors_have_their_line() {
         ("h:80\nh:0", "-:2: port `0`"),
         (
             "h 80 ssh x",
-            "-:1: has more than three words: write `HOST PORT SERVICE`",
+            "-:1: has more than three fields: write `HOST PORT SERVICE`",
         ),
         ("h:80 81", "-:1: has two ports"),
         ("h 22，23", "-:1: `，` is not a separator"),
@@ -502,11 +502,11 @@ fn options_that_are_refused() {
         (&["--deadline", "601"], "600 s"),
         (
             &["--shard", "3/2"],
-            "--shard: invalid shard `3/2`: expected I/N, for example 1/4",
+            "--shard: invalid shard `3/2`: expected I/N with I from 1 to N, for example 1/4",
         ),
         (
             &["-o", "xml"],
-            "--output: unknown value `xml`: use `json` or `ndjson` or `sender` or `text`",
+            "--output: unknown value `xml`: use `json`, `ndjson`, `sender` or `text`",
         ),
         (&["--metrics", "up"], "requires `-o sender`"),
         (&["--zabbix-host", "h"], "requires `-o sender`"),
@@ -721,6 +721,27 @@ fn the_hint_for_an_unknown_group_is_short() {
         error.ends_with("and 80 more)") && error.len() < 600,
         "{error}"
     );
+}
+
+#[test]
+fn the_error_of_a_target_is_named_with_an_unknown_group() {
+    let error = |text| {
+        let config = Configuration::from_text("c", text);
+        let groups = ["lab".to_owned()];
+        configured(&config, &groups, |_| false)
+            .unwrap_err()
+            .to_string()
+    };
+    // The unknown key may be that of the group.
+    let unknown_key = error("[[targets]]\nprot = 1\n");
+    assert!(
+        unknown_key.starts_with("c:2: targets[1].prot: unknown key"),
+        "{unknown_key}"
+    );
+    let error = error("[[targets]]\nhost = \"h\"\n");
+    let expected =
+        "--group: unknown group `lab`: no target has a group; a target has an error: c:1: ";
+    assert!(error.starts_with(expected), "{error}");
 }
 
 #[test]

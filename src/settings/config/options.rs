@@ -1,6 +1,10 @@
 //! The options that services, targets and `[defaults]` have in common.
 
+use crate::plan::steps::RejectionTime;
 use crate::settings::config::table::{Diagnostics, Field, TableReader};
+use crate::settings::config::tls::tls;
+use crate::settings::error::Located;
+use crate::settings::option_table::{OptionName, OptionSource};
 use crate::settings::overrides::Overrides;
 use crate::settings::parse;
 use crate::settings::step_spec::{
@@ -15,13 +19,31 @@ pub fn overrides(diagnostics: &mut Diagnostics<'_>, table: &mut TableReader<'_>)
     let line_ends = table
         .flag(diagnostics, "crlf")
         .map(|crlf| if crlf { LineEnds::CrLf } else { LineEnds::None });
-    let (options, errors) = Overrides::parse(&mut |name| table.scalar(diagnostics, name.key));
+    let tls = tls(diagnostics, table);
+    let (options, errors) = Overrides::parse(&mut Keys { diagnostics, table });
     diagnostics.errors.extend(errors);
     Overrides {
+        tls,
         steps,
         quit,
         line_ends,
         ..options
+    }
+}
+
+/// Reads the options of a table.
+struct Keys<'k, 'd, 't> {
+    diagnostics: &'k mut Diagnostics<'d>,
+    table: &'k mut TableReader<'t>,
+}
+
+impl OptionSource for Keys<'_, '_, '_> {
+    fn value(&mut self, name: OptionName) -> Option<Located> {
+        self.table.scalar(self.diagnostics, name.key)
+    }
+
+    fn list(&mut self, name: OptionName) -> Vec<Located> {
+        self.table.texts(self.diagnostics, name.key)
     }
 }
 
@@ -44,11 +66,20 @@ fn steps(diagnostics: &mut Diagnostics<'_>, table: &mut TableReader<'_>) -> Opti
         );
     }
     let last = elements.len().saturating_sub(1);
+    let mut starts_tls = false;
     let steps = elements.iter().enumerate().filter_map(|(index, element)| {
         let mut table = TableReader::of(diagnostics, element)?;
         let step = step(diagnostics, &mut table)?;
         if index != last {
             only_in_the_last_step(diagnostics, &step);
+        }
+        if step == StepSpec::StartTls {
+            if index == 0 {
+                diagnostics.error(element, "`starttls` cannot be the first step: write `tls = true` beside `steps` to start TLS directly after the connect");
+            } else if starts_tls {
+                diagnostics.error(element, "TLS has started in an earlier step: remove one of the two");
+            }
+            starts_tls = true;
         }
         table.finish(diagnostics);
         Some(step)
@@ -90,6 +121,9 @@ const REJECTS: [(&str, PatternKind); 3] = [
     ("reject_regex", PatternKind::Regex),
     ("reject_hex", PatternKind::Hex),
 ];
+/// The statuses that a match of a reject pattern may have, and whether they mean that the peer
+/// refuses TLS.
+const REJECT_STATUSES: [(&str, bool); 2] = [("rejected", false), ("tls_refused", true)];
 /// The keys of a pattern that is a table.
 const PATTERN_KINDS: [(&str, PatternKind); 4] = [
     ("text", PatternKind::Literal),
@@ -118,7 +152,15 @@ fn step(diagnostics: &mut Diagnostics<'_>, table: &mut TableReader<'_>) -> Optio
             reject.extend(rejected(diagnostics, &field, kind));
         }
     }
+    for field in table.list("otherwise") {
+        let read = rejected(diagnostics, &field, PatternKind::Literal);
+        reject.extend(read.map(|read| RejectSpec {
+            applies: RejectionTime::Otherwise,
+            ..read
+        }));
+    }
     let incomplete = incomplete(diagnostics, table);
+    let starttls = starttls(diagnostics, table);
     let min_bytes = table.parsed(diagnostics, "min_bytes", parse::bytes);
     let timeout = table.parsed(diagnostics, "timeout", parse::duration);
     let silence = table.parsed(diagnostics, "silence", parse::duration);
@@ -132,10 +174,11 @@ fn step(diagnostics: &mut Diagnostics<'_>, table: &mut TableReader<'_>) -> Optio
         && timeout.is_none()
         && numbers.is_empty()
         && incomplete.is_none();
-    match (sends.len(), expects.len(), silence) {
-        (1, 0, None) if is_simple => sends.pop().map(StepSpec::Send),
-        (0, 0, Some(time)) if is_simple => Some(StepSpec::Silence(time)),
-        (0, 1, None) => {
+    match (sends.len(), expects.len(), silence, starttls) {
+        (1, 0, None, None) if is_simple => sends.pop().map(StepSpec::Send),
+        (0, 0, Some(time), None) if is_simple => Some(StepSpec::Silence(time)),
+        (0, 0, None, Some(())) if is_simple => Some(StepSpec::StartTls),
+        (0, 1, None, None) => {
             let (quantifier, patterns) = expects.pop()?;
             Some(StepSpec::Expect(ExpectSpec {
                 patterns,
@@ -150,14 +193,24 @@ fn step(diagnostics: &mut Diagnostics<'_>, table: &mut TableReader<'_>) -> Optio
         _ => {
             table.error(
                 diagnostics,
-                "a step must have exactly one `send...` or `expect...` key, or `silence`; `reject...`, `min_bytes` and `timeout` require an `expect...` key",
+                "a step must have exactly one `send...` or `expect...` key, or `silence` or `starttls`; `reject...`, `otherwise`, `min_bytes` and `timeout` require an `expect...` key",
             );
             None
         }
     }
 }
 
-/// Reads the keys for an answer that does not arrive whole.
+/// Reads `starttls = true`. With another value the step has the key all the same.
+fn starttls(diagnostics: &mut Diagnostics<'_>, table: &mut TableReader<'_>) -> Option<()> {
+    let field = table.take("starttls")?;
+    if field.value.flag() != Some(true) {
+        let why = "must be true in a step; `starttls = \"smtp\"` belongs beside `steps`";
+        diagnostics.error(&field, why);
+    }
+    Some(())
+}
+
+/// Reads the keys for an incomplete answer.
 fn incomplete(
     diagnostics: &mut Diagnostics<'_>,
     table: &mut TableReader<'_>,
@@ -211,17 +264,22 @@ fn rejected(
 ) -> Option<RejectSpec> {
     if field.value.members().is_none() {
         let text = diagnostics.text(field)?;
-        let pattern = PatternSpec { kind, text };
-        return Some(RejectSpec {
-            pattern,
-            reason: None,
-        });
+        return Some(RejectSpec::one(PatternSpec { kind, text }));
     }
     let mut table = TableReader::of(diagnostics, field)?;
     let reason = table.text(diagnostics, "reason");
+    let status = table.parsed(diagnostics, "status", |text| {
+        parse::choice(text, &REJECT_STATUSES)
+    });
+    let quit = quit(diagnostics, &mut table);
     let pattern = pattern_table(diagnostics, field, &mut table);
     table.finish(diagnostics);
-    pattern.map(|pattern| RejectSpec { pattern, reason })
+    Some(RejectSpec {
+        refuses_tls: status.unwrap_or(false),
+        reason,
+        quit,
+        ..RejectSpec::one(pattern?)
+    })
 }
 
 fn pattern_table(

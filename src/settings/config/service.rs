@@ -8,12 +8,16 @@ use crate::escape::escaped_prefix;
 use crate::os::files::Refusal;
 use crate::plan::steps::Secret;
 use crate::policy::{Network, Policy};
+use crate::settings::built_in;
 use crate::settings::config::file::{self, Privacy};
 use crate::settings::config::options::overrides;
 use crate::settings::config::table::{Diagnostics, Field, Syntax, TableReader};
+use crate::settings::config::value::toml_member;
+use crate::settings::error::Key;
 use crate::settings::overrides::Overrides;
 use crate::settings::parse;
 use crate::settings::step_spec::{Secrets, StepSpec};
+use crate::suggest::did_you_mean;
 
 /// A named service.
 #[derive(Debug, Clone)]
@@ -22,8 +26,12 @@ pub struct Service {
     pub name: String,
     /// What it is.
     pub description: String,
-    /// Its options.
+    /// Its options, completed by those of the service that it extends.
     pub overrides: Overrides,
+    /// The name of the built-in service that it extends.
+    pub base: Option<String>,
+    /// Whether its steps are the user's own, not those of a built-in service.
+    pub has_own_steps: bool,
     /// The hosts that it may be used with; any host if the service has no `hosts`.
     pub hosts: Option<Policy>,
 }
@@ -47,19 +55,53 @@ pub fn service(
     let mut table = TableReader::of(diagnostics, field)?;
     let description = table
         .text(diagnostics, "description")
-        .map_or_else(String::new, |given| given.text);
-    let port = table.parsed(diagnostics, "port", parse::port);
+        .map(|given| given.text);
+    let base = base(diagnostics, &mut table);
+    let (base_name, base_description, base) = base.map_or_else(Default::default, |base| {
+        (Some(base.name), base.description, base.overrides)
+    });
+    let port = table.parsed(diagnostics, "port", parse::port).or(base.port);
     let secrets: Secrets = secrets(diagnostics, &mut table, privacy).into();
     let hosts = hosts(diagnostics, name, &mut table, port, &secrets);
     let overrides = with_secrets(overrides(diagnostics, &mut table), &secrets);
-    let overrides = Overrides { port, ..overrides };
     table.finish(diagnostics);
+    let has_own_steps = overrides.steps.is_some();
     Some(Service {
         name: name.to_owned(),
-        description,
-        overrides,
+        description: description.unwrap_or(base_description),
+        overrides: Overrides { port, ..overrides }.or(base),
+        base: base_name,
+        has_own_steps,
         hosts,
     })
+}
+
+/// Reads `extends = "smtp"`: the built-in service whose options this one has unless it has its own.
+/// One of the configuration may have secrets, for the hosts that its `hosts` names; it cannot be
+/// extended.
+fn base(diagnostics: &mut Diagnostics<'_>, table: &mut TableReader<'_>) -> Option<Service> {
+    let name = table.text(diagnostics, "extends")?;
+    let Some(section) = built_in::section(&name.text) else {
+        let hint = match did_you_mean(&name.text, built_in::names()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => "`zbx-tcp services` lists them".to_owned(),
+        };
+        let written = escaped_prefix(&name.text, 40);
+        diagnostics.error_in(
+            &name,
+            format_args!("`{written}` is no built-in service: {hint}"),
+        );
+        return None;
+    };
+    let mut read = Diagnostics::of_file(built_in::FILE_NAME, section);
+    let parsed = read.parse_toml();
+    let services = toml_member(parsed.iter().next()?).value;
+    let member = services.members()?.into_iter().next()?;
+    let field = Field {
+        key: Key::NONE.member("services").member(member.name),
+        value: member.value,
+    };
+    service(&mut read, member.name, &field, Privacy::Private)
 }
 
 /// Lets the texts of a service refer to its secrets.
@@ -69,7 +111,7 @@ fn with_secrets(overrides: Overrides, secrets: &Secrets) -> Overrides {
     }
     let step = |step| match step {
         StepSpec::Send(send) => StepSpec::Send(send.with_secrets(secrets)),
-        other @ (StepSpec::Expect(_) | StepSpec::Silence(_)) => other,
+        other @ (StepSpec::Expect(_) | StepSpec::Silence(_) | StepSpec::StartTls) => other,
     };
     Overrides {
         steps: overrides
@@ -92,8 +134,8 @@ fn hosts(
 ) -> Option<Policy> {
     let Some(field) = table.take("hosts") else {
         if !secrets.is_empty() && diagnostics.syntax() == Syntax::Valid {
-            // Otherwise who chooses the host of a check also chooses who receives the secrets.
-            let why = "has secrets: say by `hosts` where they may be sent, such as hosts = [\"192.0.2.0/24\"]";
+            // Otherwise, a user who chooses the host of a check could send the secrets to any host.
+            let why = "a service with secrets requires `hosts`: list the addresses that may receive them, such as hosts = [\"192.0.2.0/24\"]";
             table.error(diagnostics, why);
         }
         return None;
@@ -117,7 +159,7 @@ fn hosts(
                 None if secrets.is_empty() => networks.push(network),
                 None => diagnostics.error(
                     element,
-                    "needs a port, since the service has secrets and no `port`: write `192.0.2.7:22`",
+                    "requires a port, because the service has secrets and no `port`: write `192.0.2.7:22`",
                 ),
             },
             Err(why) => diagnostics.error(element, why),
@@ -140,7 +182,7 @@ fn secrets(
     };
     let fields = table.take_all();
     let secrets = fields.into_iter().map(|(name, field)| {
-        // In a broken file errors here could quote a secret.
+        // If the file is not valid TOML, errors here could quote a secret.
         let secret = match diagnostics.syntax() {
             Syntax::Valid => secret(diagnostics, &field, privacy),
             Syntax::Broken => None,

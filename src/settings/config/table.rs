@@ -135,7 +135,8 @@ impl<'d> Diagnostics<'d> {
         text.map(|text| self.located(field, text))
     }
 
-    fn located(&self, field: &Field<'_>, text: &str) -> Located {
+    /// A text that is the value of this field.
+    pub fn located(&self, field: &Field<'_>, text: &str) -> Located {
         Located {
             text: text.to_owned(),
             location: self.location(field.value.offset()),
@@ -143,7 +144,8 @@ impl<'d> Diagnostics<'d> {
         }
     }
 
-    fn wrong_type(&mut self, field: &Field<'_>, expected: &str) {
+    /// Adds the error that a value is of another type than the expected one.
+    pub fn wrong_type(&mut self, field: &Field<'_>, expected: &str) {
         let actual = match field.value.type_name() {
             "null" => "null".to_owned(),
             name if name.starts_with(['a', 'i']) => format!("an {name}"),
@@ -296,6 +298,27 @@ impl<'t> TableReader<'t> {
             diagnostics.wrong_type(&field, "true or false");
         }
         flag
+    }
+
+    /// Takes a boolean as the text `true` or `false`.
+    pub fn located_flag(
+        &mut self,
+        diagnostics: &mut Diagnostics<'_>,
+        key: &'static str,
+    ) -> Option<Located> {
+        let field = self.take(key)?;
+        let flag = field.value.flag();
+        if flag.is_none() {
+            diagnostics.wrong_type(&field, "true or false");
+        }
+        flag.map(|flag| diagnostics.located(&field, if flag { "true" } else { "false" }))
+    }
+
+    /// Takes a text or a list of texts; empty texts count as not given.
+    pub fn texts(&mut self, diagnostics: &mut Diagnostics<'_>, key: &'static str) -> Vec<Located> {
+        let fields = self.list(key);
+        let texts = fields.iter().filter_map(|field| diagnostics.text(field));
+        texts.filter(|given| !given.text.is_empty()).collect()
     }
 
     /// Takes the elements of a list; see [`Field::elements`].

@@ -33,11 +33,15 @@ pub fn target<E: Into<InvalidValue>>(
     let service = table.text(diagnostics, "service");
     let zabbix_host = zabbix_host(diagnostics, &mut table);
     let overrides = overrides(diagnostics, &mut table);
+    let errors_in_values = diagnostics.errors.len();
+    table.finish(diagnostics);
+    // An unknown key may be a misspelled `host`, or a misspelled `group`.
+    let has_unknown_key = diagnostics.errors.len() != errors_in_values;
+    let has_groups = has_groups && !(groups.is_empty() && has_unknown_key);
     if hosts.is_none() && diagnostics.errors.len() == errors_before {
         let error = SettingsError::at(&location, &key, "a target needs a `host`");
         diagnostics.errors.push(error);
     }
-    table.finish(diagnostics);
     let Some(hosts) = hosts else {
         return Err(has_groups.then_some(groups));
     };
@@ -54,7 +58,8 @@ pub fn target<E: Into<InvalidValue>>(
         overrides,
     };
     if target.id.is_some() && target.count() != 1 {
-        let why = "one `id` for several targets: drop it, or write them one by one";
+        let why =
+            "one `id` for several targets: remove the `id`, or write an entry for each target";
         diagnostics.errors.push(target.error(why));
     }
     if diagnostics.errors.len() == errors_before {
@@ -84,8 +89,8 @@ fn label(
     Some(visible(given))
 }
 
-/// The name of a host in Zabbix, which fits on a line of `zabbix_sender`. Zabbix knows no name with
-/// an invisible character, so none is escaped.
+/// The name of a host in Zabbix, which fits on a line of `zabbix_sender`. No name in Zabbix has an
+/// invisible character, so such a character is an error.
 fn zabbix_host(diagnostics: &mut Diagnostics<'_>, table: &mut TableReader<'_>) -> Option<String> {
     let given = table.text(diagnostics, "zabbix_host")?;
     check_line(diagnostics, &given);
@@ -101,9 +106,9 @@ fn check_line(diagnostics: &mut Diagnostics<'_>, given: &Located) {
     }
 }
 
-/// The text; in a list of standard input, which may be made from the names that others chose, with
-/// invisible characters escaped. The configuration is the administrator's own, and the scripts of
-/// some languages need such characters.
+/// The text. If it is from standard input, invisible characters are escaped, because other users
+/// may have chosen it. In the configuration they are kept: the administrator wrote it, and some
+/// scripts need them.
 fn visible(given: Located) -> String {
     match given.location {
         Location::StdinLine(_) => with_visible_characters(&given.text),

@@ -1,5 +1,5 @@
-//! What a server receives from a probe that fails: nothing before its greeting has arrived whole, and no
-//! goodbye while it is the server's turn.
+//! What a server receives from a probe that fails: nothing before its complete greeting has
+//! arrived, and no `quit` while it is the server's turn.
 
 use super::{Case, all_cases, in_parallel, probe, services, text};
 use crate::scripted_peer::Act::{self, Says, Waits};
@@ -16,12 +16,13 @@ const GREETED: &[&str] = &[
     "pop3",
     "imap",
     "nntp",
+    "sieve",
     "vnc",
     "mysql",
     "mysql_login",
 ];
 
-/// What the probe sends when it leaves; empty if it only closes.
+/// The bytes of `quit`; empty if the probe only closes the connection.
 fn goodbye(service: &str) -> &'static [u8] {
     match service {
         "redis" => b"*1\r\n$4\r\nQUIT\r\n",
@@ -39,7 +40,7 @@ fn goodbye(service: &str) -> &'static [u8] {
 fn complaint(service: &str, what: &str, acts: &[Act]) -> Option<String> {
     let (document, _, received) = probe(service, acts, Split::Whole, "0.4");
     let goodbye = goodbye(service);
-    let is_decided = document["up"] == 1 && ["mysql", "xmpp"].contains(&service);
+    let is_decided = document["up"] == 1 && ["mysql", "xmpp", "xmpp-server"].contains(&service);
     let is_wrong = if is_decided {
         false
     } else if GREETED.contains(&service) {
@@ -87,7 +88,7 @@ fn nothing_is_sent_into_half_a_greeting() {
     assert!(errors.is_empty(), "{}", errors.join("\n"));
 }
 
-/// The goodbye arrives also at a server that is silent after its greeting, and only once.
+/// The bytes of `quit` are also sent to a server that is silent after its greeting, and only once.
 #[test]
 fn a_goodbye_is_sent_after_a_whole_greeting() {
     for service in GREETED.iter().filter(|name| !name.starts_with("mysql")) {
@@ -105,7 +106,8 @@ fn a_goodbye_is_sent_after_a_whole_greeting() {
     }
 }
 
-/// A server that refuses us before it has greeted gets no answer; its words are in the error.
+/// Nothing is sent to a server that refuses the client before its greeting; its text is in the
+/// error.
 #[test]
 fn nothing_is_sent_after_a_rejected_greeting() {
     let cases: Vec<Case> = all_cases()
@@ -126,7 +128,8 @@ fn nothing_is_sent_after_a_rejected_greeting() {
     assert!(errors.is_empty(), "{}", errors.join("\n"));
 }
 
-/// Postfix's postscreen shows the first line of its greeting and makes strangers wait for the rest.
+/// Postfix's postscreen sends unknown clients the first line of its greeting, and the rest only
+/// after a pause.
 #[test]
 fn a_first_line_that_makes_us_wait_is_up_and_gets_no_quit() {
     const TEASER: &[u8] = b"220-mail.example.org ESMTP Postfix\r\n";
@@ -139,11 +142,11 @@ fn a_first_line_that_makes_us_wait_is_up_and_gets_no_quit() {
             "the rest may still come: {took:?}"
         );
         assert!(received.is_empty(), "{received:?}");
-        // A server that fails to say the rest is not up.
+        // A server that never sends the rest is not up.
         let acts = [Says(TEASER), Act::ShutsDown];
         let (document, ..) = probe(service, &acts, Split::Whole, "2");
         assert_eq!(document["status_name"], "mismatch", "{document}");
-        // A client that waits long enough gets the rest, and says goodbye.
+        // A client that waits long enough receives the rest, and sends `quit`.
         let acts = [
             Says(TEASER),
             Waits(300),

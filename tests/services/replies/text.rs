@@ -146,6 +146,14 @@ const GOOD: &[Reply] = &[
     good("imap", &[Says(b"* OK [CAPABILITY IMAP4rev1 LITERAL+ ID] mail Cyrus IMAP 3.6.1 server ready\r\n")], &[("greeting", "mail Cyrus IMAP 3.6.1 server ready")]),
     good("imap", &[Says(b"* OK The Microsoft Exchange IMAP4 service is ready.\r\n")], &[]),
     good("imap", &[Says(b"* OK\r\n")], &[]),
+    // Dovecot's Pigeonhole, Cyrus, and the least that RFC 5804 allows.
+    good(
+        "sieve",
+        &[Says(b"\"IMPLEMENTATION\" \"Dovecot Pigeonhole\"\r\n\"SIEVE\" \"fileinto reject\"\r\n\"STARTTLS\"\r\n\"VERSION\" \"1.0\"\r\nOK \"Dovecot ready.\"\r\n")],
+        &[("server", "Dovecot Pigeonhole")],
+    ),
+    good("sieve", &[Says(b"\"SASL\" \"PLAIN\"\r\n\"IMPLEMENTATION\" \"Cyrus timsieved\"\r\nok\r\n")], &[("server", "Cyrus timsieved")]),
+    good("sieve", &[Says(b"OK\r\n")], &[]),
     good("nntp", &[Says(b"200-Welcome\r\n")], &[("code", "200")]),
     good("nntp", &[Says(b"201\r\n")], &[("code", "201")]),
     // Dovecot 2.3.19, Cyrus, and an APOP challenge.
@@ -209,6 +217,8 @@ const GOOD: &[Reply] = &[
         &[HearsBytes(120), Says(b"<?xml version='1.0'?><stream:stream xml:lang='en' xmlns:stream='http://etherx.jabber.org/streams' id='' xmlns='jabber:client'><stream:error><improper-addressing xmlns='urn:ietf:params:xml:ns:xmpp-streams'/><text xmlns='urn:ietf:params:xml:ns:xmpp-streams'>A &apos;to&apos; attribute is required on stream headers</text></stream:error></stream:stream>")],
         &[],
     ),
+    good("xmpp-server", &[HearsBytes(120), Says(b"<?xml version='1.0'?><stream:stream xmlns='jabber:server' id='1' xmlns:stream='http://etherx.jabber.org/streams'><stream:features><dialback xmlns='urn:xmpp:features:dialback'/></stream:features>")], &[]),
+    good("xmpp-server", &[HearsBytes(120), Says(b"<stream:stream xmlns='jabber:server' id='1'><stream:error><host-unknown/></stream:error></stream:stream>")], &[]),
     good("xmpp", &[HearsBytes(120), Says(b"<?xml version='1.0'?><stream:stream id='1' version='1.0' xml:lang='en' xmlns:stream='http://etherx.jabber.org/streams' from='example.org' xmlns='jabber:client'><stream:features><starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/></stream:features>")], &[]),
     // Kamailio 5.6.3, and a registrar that takes its time.
     good(
@@ -271,6 +281,10 @@ const NOT_GOOD: &[Reply] = &[
     rejected("irc", &[HearsBytes(8), Says(b"ERROR :Closing Link: (Trying to reconnect too fast.)\r\n")]),
     mismatch_at_end("irc", &[Says(b":irc.example.org NOTICE * :*** Looking up your hostname\r\n")]),
     rejected("xmpp", &[HearsBytes(120), Says(b"<stream:stream id='1' xmlns='jabber:client'><stream:error><system-shutdown xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error></stream:stream>")]),
+    rejected("xmpp-server", &[HearsBytes(120), Says(b"<stream:stream xmlns='jabber:server' id='1'><stream:error><policy-violation/></stream:error></stream:stream>")]),
+    rejected("sieve", &[Says(b"BYE \"Too many connections\"\r\n")]),
+    rejected("sieve", &[Says(b"NO (TRYLATER) \"not now\"\r\n")]),
+    mismatch("sieve", &[Says(b"* OK ready\r\n")]),
     mismatch_at_end("xmpp", &[HearsBytes(120), Says(b"<?xml version='1.0'?><html/>")]),
     rejected("sip", &[HearsBytes(269), Says(b"SIP/2.0 503 Service Unavailable\r\nRetry-After: 60\r\nContent-Length: 0\r\n\r\n")]),
     rejected("sip", &[HearsBytes(269), Says(b"SIP/2.0 100 Trying\r\n\r\nSIP/2.0 500 Server Internal Error\r\n\r\n")]),
@@ -282,11 +296,11 @@ const NOT_GOOD: &[Reply] = &[
     mismatch_at_end("finger", &[HearsBytes(2), Says(b"\r\n")]),
 ];
 
-/// What the probe sends: a goodbye only if the service is up, or if the server refuses in the middle of a
-/// conversation.
+/// What the probe sends: `quit` only if the service is up, or if the server refuses in the middle
+/// of a conversation.
 fn received(reply: &Reply) -> Received {
     let goodbye = goodbye(reply.service);
-    let has_begun = ["irc", "xmpp", "telnet"].contains(&reply.service);
+    let has_begun = ["irc", "xmpp", "xmpp-server", "telnet"].contains(&reply.service);
     if reply.shuts_down {
         Received::Anything
     } else if reply.status == "ok" || reply.status == "rejected" && has_begun {
@@ -298,13 +312,14 @@ fn received(reply: &Reply) -> Received {
     }
 }
 
-/// What the probe sends when it leaves.
+/// The bytes of `quit`.
 pub fn goodbye(service: &str) -> &'static [u8] {
     match service {
         "ssh" => b"SSH-2.0-zbx-tcp\r\n",
         "smtp" | "submission" | "lmtp" | "ftp" | "pop" | "pop3" | "nntp" | "irc" => b"QUIT\r\n",
         "imap" => b"a1 LOGOUT\r\n",
-        "xmpp" => b"</stream:stream>",
+        "xmpp" | "xmpp-server" => b"</stream:stream>",
+        "sieve" => b"LOGOUT\r\n",
         "telnet" => b"\xff\xfd\x12",
         _ => b"",
     }

@@ -14,7 +14,7 @@ const LIMIT: &str = "ulimit -n 64; exec \"$@\"";
 const WITHOUT_UNSHARE: &str = r#"
 import ctypes, errno, os, platform, struct, sys
 number = {"x86_64": 272, "aarch64": 97}[platform.machine()]
-# Load the call's number; is it unshare: EPERM; else let it be.
+# Load the number of the system call; if it is unshare, return EPERM; otherwise allow it.
 steps = [(0x20, 0, 0, 0), (0x15, 0, 1, number), (0x06, 0, 0, 0x50000 | errno.EPERM), (0x06, 0, 0, 0x7FFF0000)]
 code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *step) for step in steps))
 program = ctypes.create_string_buffer(struct.pack("HxxxxxxP", len(steps), ctypes.addressof(code)))

@@ -268,7 +268,7 @@ fn an_answer_that_arrived_in_time_counts_after_a_late_wake() {
 }
 
 #[test]
-fn queries_that_a_late_process_did_not_send_say_nothing_about_the_name() {
+fn queries_that_a_late_process_did_not_send_are_a_local_error() {
     let servers = two(|_| Reply::Silent, |query| query.found(7));
     let mut driver = Driver::with_servers(&servers, "options attempts:1");
     driver.start(1, "mx1.", Family::V4, Duration::from_millis(300));

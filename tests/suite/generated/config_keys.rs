@@ -32,9 +32,9 @@ pub fn example(section: &Section, key: &str, value: &str) -> String {
     }
 }
 
-const HOSTS: &str = "the addresses and ports that may be probed with this service, in the form of the policy's lists, \
-                     where an entry without ports means the service's own port; a \
-                     check of any other has status 14, `denied`; absent: no restriction";
+const HOSTS: &str = "the addresses and ports that may be probed with this service, in the format of the policy; an entry \
+                     without a port allows only the port of the service; all other targets have \
+                     the status 14, `denied`; default: all addresses and ports";
 
 /// Every section.
 pub const SECTIONS: [Section; 10] = [
@@ -57,7 +57,7 @@ pub const SECTIONS: [Section; 10] = [
             (
                 "source_port",
                 "40123",
-                "connect from this local port; the next connection from it to the same target needs a minute, or `close = \"rst\"`",
+                "connect from this local port; after the check, the kernel blocks the port for this target for a minute, except with `close = \"rst\"`",
             ),
             (
                 "interface",
@@ -115,7 +115,7 @@ pub const SECTIONS: [Section; 10] = [
         keys: &[(
             "max_targets",
             "200000",
-            "the most targets of a batch, at most 1048576, which need half a KiB each; 65536 if absent",
+            "maximum number of targets of a batch, at most 1048576; default: 65536; each target needs half a KiB of memory",
         )],
     },
     Section {
@@ -141,7 +141,7 @@ pub const SECTIONS: [Section; 10] = [
         keys: &[(
             "secrets",
             "{ password = { file = \"/etc/zbx-tcp/till.password\" } }",
-            "texts that the steps and the `quit` of this service send as `${name}`, and that are redacted everywhere; requires `hosts`",
+            "texts that the steps and the `quit` of this service insert with `${name}`; they are redacted in all output; requires `hosts`",
         )],
     },
     Section {
@@ -150,7 +150,7 @@ pub const SECTIONS: [Section; 10] = [
         keys: &[(
             "file",
             "\"/etc/zbx-tcp/till.password\"",
-            "the file with the secret; it must belong to root or to the running user, and nobody else may be able to write it, nor everybody to read it",
+            "the file that contains the secret; it must belong to root or to the user that runs zbx-tcp, no other user may be able to write it, and it must not be world-readable",
         )],
     },
     Section {
@@ -160,8 +160,8 @@ pub const SECTIONS: [Section; 10] = [
             (
                 "send",
                 "\"HELO me\\r\\n\"",
-                "send this text; `${name}` inserts a capture or a secret, `${host}`, `${port}`, `${address}` \
-                 and `${authority}` the target",
+                "send this text; `${name}` inserts a capture or a secret; `${host}`, `${port}`, `${address}`, \
+                 `${authority}` and `${sni}` insert parts of the target",
             ),
             ("send_hex", "\"16 03:01\"", "send these bytes"),
             (
@@ -197,7 +197,7 @@ pub const SECTIONS: [Section; 10] = [
             (
                 "silence",
                 "\"300ms\"",
-                "expect that the peer neither sends nor closes for so long",
+                "expect that the peer sends nothing and does not close the connection for this time",
             ),
         ],
     },
@@ -278,12 +278,12 @@ pub const SECTIONS: [Section; 10] = [
             (
                 "host",
                 "\"192.0.2.0/29\"",
-                "a name, an address, or a network (one target for each address)",
+                "a name, an address, a network or a range (one target for each address)",
             ),
             (
                 "port",
                 "\"22,80,8000-8010\"",
-                "a port or a list of ports; default: the port of the service",
+                "a port, or a list of ports with or without services; default: the port of the service",
             ),
             (
                 "id",

@@ -270,7 +270,7 @@ fn run_queue(
     run_source(count, &mut source, limits, names)
 }
 
-/// The statuses that a run which is cut short may give instead: none of them says that a target is
+/// The statuses that a run which is cut short may give instead: none of them means that a target is
 /// down.
 const CUT: [Status; 2] = [Status::NotTried, Status::LocalError];
 

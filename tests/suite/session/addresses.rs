@@ -115,9 +115,8 @@ fn at(report: &Report) -> String {
 /// `ADDRESS STATUS` of each address that is reported.
 fn each(report: &Report) -> Vec<String> {
     let status = |failure: &Option<Arc<Failure>>| failure.as_ref().map_or(Status::Ok, |f| f.status);
-    let line = |one: &zbx_tcp::report::ConnectionReport| {
-        format!("{} {}", one.address.ip(), status(&one.failure).name())
-    };
+    let line =
+        |one: &ConnectionReport| format!("{} {}", one.address.ip(), status(&one.failure).name());
     report.addresses.iter().map(line).collect()
 }
 
@@ -179,7 +178,7 @@ fn an_address_that_only_had_less_time_has_not_failed() {
     assert_eq!(failed(&report), 0);
 }
 
-/// With little time the next address starts sooner, and the first is not blamed.
+/// With little time the next address starts sooner, and the first is not counted as failed.
 #[test]
 fn an_address_that_had_little_time_has_not_failed() {
     let mut script = Script::resolved(&THREE[..2], |spec| spec.timeout = Duration::from_millis(20));
@@ -257,7 +256,7 @@ fn expects_hello(spec: &mut ProbeSpec) {
 }
 
 #[test]
-fn only_one_address_is_spoken_to_at_a_time() {
+fn only_one_dialogue_runs_at_a_time() {
     let mut script = Script::resolved(&THREE, expects_hello);
     script.opened(0);
     assert_eq!(script.waits(250), "open 1 10.0.0.2");
@@ -412,7 +411,7 @@ fn of_many(number: u8, selection: AddressSelection) -> Report {
     script.report()
 }
 
-/// Issue 11, A7: the 65th was not probed, and nothing said so.
+/// Issue 11, A7: the 65th was not probed, and there was no message.
 #[test]
 fn more_than_64_addresses_are_not_all_up() {
     let report = of_many(64, AddressSelection::All);
@@ -425,7 +424,7 @@ fn more_than_64_addresses_are_not_all_up() {
     );
     assert_eq!(
         report.failure.as_ref().unwrap().text,
-        "host.example has 65 addresses, and only 64 are probed: those are as expected, but nothing is known of the others"
+        "host.example has 65 addresses, and only 64 are probed: these are as expected, but the state of the others is unknown"
     );
     assert_eq!((report.address_count, report.addresses.len()), (65, 64));
     assert_eq!(of_many(65, AddressSelection::Any).status(), Status::Ok);
@@ -537,7 +536,7 @@ fn several_attempts_stay_on_the_address_that_passed() {
 }
 
 #[test]
-fn several_attempts_go_round_the_addresses_while_none_passes() {
+fn several_attempts_use_all_addresses_in_turn_if_none_passes() {
     let mut script = Script::resolved(&THREE[..2], |spec| spec.attempts = Some(attempts(4)));
     for id in 0..2 {
         script.opened(id);

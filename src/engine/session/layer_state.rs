@@ -1,0 +1,124 @@
+//! The layer of an established connection, as far as the session knows it: its times, its facts, and
+//! whether the peer has accepted us.
+//!
+//! A client of TLS 1.3 has completed its handshake before the server has seen its certificate. A
+//! server that demanded one may refuse us later, and may even have sent data before (RFC 8446,
+//! section 4.4.2.4). So a dialogue that is done is only a success once the peer has accepted us: the
+//! layer says so, or data answers something that we sent, or there was data and no alert within
+//! [`ALERT_TIME`].
+
+use std::time::{Duration, Instant};
+
+use crate::engine::session::action::PeerRefusal;
+use crate::report::{ConnectionReport, RoundTrip};
+use crate::tls_facts::TlsFacts;
+
+/// How long after data, and a round trip, a peer that refuses us has sent its alert.
+const ALERT_TIME: Duration = Duration::from_millis(100);
+
+/// The state of a layer.
+#[derive(Debug)]
+pub(in crate::engine) struct LayerState {
+    /// When its handshake started.
+    since: Instant,
+    /// The duration of the handshake, once it has completed.
+    pub handshake: Option<Duration>,
+    /// What is known of the peer.
+    pub facts: Option<Box<TlsFacts>>,
+    /// How far the handshake was when the time was over.
+    pub progress: Option<String>,
+    /// Whether the peer may still refuse us.
+    refusal: PeerRefusal,
+    /// When the first application bytes were sent.
+    sent: Option<Instant>,
+    /// When the first application bytes were received.
+    received: Option<Instant>,
+    /// Whether the layer is closed once the peer has answered `quit`.
+    pub closes_after_answer: bool,
+    /// How long an answer, or an alert, takes at least.
+    round_trip: Duration,
+}
+
+/// Whether a dialogue that is done is a success.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::engine) enum Acceptance {
+    /// The peer has accepted us.
+    Given,
+    /// It has, unless it refuses us before this time.
+    GivenAt(Instant),
+    /// Nothing is known.
+    Unknown,
+}
+
+impl LayerState {
+    /// A layer whose handshake starts now, on this connection.
+    pub fn new(report: &ConnectionReport, now: Instant) -> Self {
+        let rtt = report.tcp.and_then(|tcp| tcp.rtt);
+        let round_trip = rtt.map(RoundTrip::smoothed).or(report.connect);
+        Self {
+            since: now,
+            handshake: None,
+            facts: None,
+            progress: None,
+            refusal: PeerRefusal::Excluded,
+            sent: None,
+            received: None,
+            closes_after_answer: false,
+            round_trip: round_trip.unwrap_or_default(),
+        }
+    }
+
+    /// Shifts its times by a time that does not count.
+    pub fn shift_clock(&mut self, by: Duration) {
+        self.since += by;
+        for time in [&mut self.sent, &mut self.received] {
+            *time = time.map(|time| time + by);
+        }
+    }
+
+    /// The handshake completed.
+    pub fn completed(&mut self, refusal: PeerRefusal, now: Instant) {
+        self.handshake = Some(now.saturating_duration_since(self.since));
+        self.refusal = refusal;
+    }
+
+    /// The peer accepted us.
+    pub fn accepted(&mut self) {
+        self.refusal = PeerRefusal::Excluded;
+    }
+
+    /// Whether the peer may still refuse us.
+    pub fn may_be_refused(&self) -> bool {
+        self.refusal == PeerRefusal::Possible
+    }
+
+    /// Application bytes were sent.
+    pub fn sent(&mut self, now: Instant) {
+        if self.handshake.is_some() {
+            self.sent.get_or_insert(now);
+        }
+    }
+
+    /// Application bytes were received. They answer ours if they can have been sent after those
+    /// arrived.
+    pub fn received(&mut self, now: Instant) {
+        self.received.get_or_insert(now);
+        let since_sent = self.sent.map(|sent| now.saturating_duration_since(sent));
+        if since_sent.is_some_and(|since| !since.is_zero() && since >= self.round_trip) {
+            self.refusal = PeerRefusal::Excluded;
+        }
+    }
+
+    /// Whether a dialogue that is done now is a success.
+    pub fn acceptance(&self, now: Instant) -> Acceptance {
+        let given = self
+            .received
+            .map(|received| received + self.round_trip + ALERT_TIME);
+        match given {
+            _ if !self.may_be_refused() => Acceptance::Given,
+            Some(at) if at <= now => Acceptance::Given,
+            Some(at) => Acceptance::GivenAt(at),
+            None => Acceptance::Unknown,
+        }
+    }
+}

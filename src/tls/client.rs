@@ -1,0 +1,679 @@
+//! The layer that speaks TLS 1.2 and 1.3, by rustls. It does no I/O.
+
+use std::fmt;
+use std::io::Read;
+use std::mem;
+use std::sync::{Arc, OnceLock};
+
+use rustls::client::Resumption;
+use rustls::crypto::SupportedKxGroup;
+use rustls::pki_types::{DnsName, ServerName};
+use rustls::{ClientConfig, ClientConnection, Error, NamedGroup};
+
+use crate::address::{Host, HostName};
+use crate::escape::escaped_prefix;
+use crate::failure::Status;
+use crate::plan::layer::{
+    Inspected, Inspection, Layer, LayerConnection, LayerError, PeerHalf, SharedLayer,
+};
+use crate::tls::alerts;
+use crate::tls::failures;
+use crate::tls::failures::FailureContext;
+use crate::tls::hello;
+use crate::tls::identity;
+use crate::tls::leaf_file;
+use crate::tls::not_tls;
+use crate::tls::options::{TlsOption, TlsOptions, TlsOptionsError};
+use crate::tls::provider;
+use crate::tls::records::{RecordReader, Sender};
+use crate::tls::roots;
+use crate::tls::verifier::{ClientCertRequest, RecordingVerifier, Requirements, VerifierRecord};
+use crate::tls_facts::{FactSource, TlsFacts, TlsVersion};
+
+/// The layer for these options. Many plans can share it, and should: its configuration is built
+/// once. Client certificates are read now; the trust store is read by the first connection.
+///
+/// # Errors
+/// If the options contradict each other, or a file cannot be used.
+pub fn layer(options: TlsOptions) -> Result<SharedLayer, TlsOptionsError> {
+    let host = options.sni.as_deref().map(sni_host).transpose()?;
+    check(&options)?;
+    let identity = options.client.as_ref().map(identity::read).transpose()?;
+    if let Some(path) = &options.expect_cert {
+        let error = |why: String| TlsOptionsError::new(TlsOption::ExpectCert, why);
+        leaf_file::check(path).map_err(error)?;
+    }
+    Ok(SharedLayer(Arc::new(TlsLayer {
+        host,
+        requirements: Arc::new(Requirements { options, identity }),
+        config: OnceLock::new(),
+    })))
+}
+
+/// The name of `--sni`.
+fn sni_host(text: &str) -> Result<Host, TlsOptionsError> {
+    let error = |why: String| TlsOptionsError::new(TlsOption::Sni, why);
+    let shown = escaped_prefix(text, 80);
+    if text.parse::<std::net::IpAddr>().is_ok() {
+        return Err(error(format!(
+            "`{shown}` is an address; only names can be sent as SNI (RFC 6066)"
+        )));
+    }
+    match text.parse::<HostName>() {
+        Ok(name) => Ok(Host::Name(name)),
+        Err(why) => Err(error(format!("`{shown}` is not a host name: {why}"))),
+    }
+}
+
+fn check(options: &TlsOptions) -> Result<(), TlsOptionsError> {
+    let error = |option, why: &str| TlsOptionsError::new(option, why);
+    for protocol in &options.alpn {
+        if protocol.is_empty() || protocol.len() > 255 {
+            return Err(error(
+                TlsOption::Alpn,
+                "the name of an application protocol has 1 to 255 bytes (RFC 7301)",
+            ));
+        }
+    }
+    // The list has a length of two bytes, and the ClientHello must stay small.
+    if options.alpn.iter().map(|one| one.len() + 1).sum::<usize>() > 4096 {
+        return Err(error(
+            TlsOption::Alpn,
+            "the names of all application protocols have more than 4096 bytes",
+        ));
+    }
+    if !options.pins.is_empty() && options.report_only {
+        return Err(error(
+            TlsOption::Pins,
+            "a pin is the trust in a certificate, and with `--tls-report-only` nothing is \
+             trusted: leave one of them out",
+        ));
+    }
+    if options.expect_client_cert && options.client.is_some() {
+        return Err(error(
+            TlsOption::ExpectClientCert,
+            "checks that a server refuses clients without a certificate: leave `--client-cert` out",
+        ));
+    }
+    match options.min_version {
+        Some(version) if version < TlsVersion::Tls12 && !options.legacy => Err(error(
+            TlsOption::MinVersion,
+            &format!(
+                "{version} is not spoken, since it is not secure; `--tls-legacy` checks the \
+                 certificate of old servers"
+            ),
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// The configuration of all connections with the same options.
+#[derive(Debug)]
+struct TlsLayer {
+    /// The name of `--sni`.
+    host: Option<Host>,
+    requirements: Arc<Requirements>,
+    /// Built by the first connection: many plans never get as far as TLS.
+    config: OnceLock<Result<ClientConfig, Error>>,
+}
+
+impl TlsLayer {
+    fn options(&self) -> &TlsOptions {
+        &self.requirements.options
+    }
+
+    /// The configuration for a connection with this verifier.
+    fn config(&self, verifier: &Arc<RecordingVerifier>) -> Result<ClientConfig, LayerError> {
+        let shared = self
+            .config
+            .get_or_init(|| new_config(self.options(), Arc::clone(verifier)));
+        let mut config = shared.clone().map_err(|error| local_error(&error))?;
+        config
+            .dangerous()
+            .set_certificate_verifier(Arc::clone(verifier) as _);
+        config.client_auth_cert_resolver = Arc::clone(verifier) as _;
+        Ok(config)
+    }
+}
+
+/// The configuration of a layer. The verifier is only that of its first connection.
+fn new_config(
+    options: &TlsOptions,
+    verifier: Arc<RecordingVerifier>,
+) -> Result<ClientConfig, Error> {
+    let versions: &[_] = match options.min_version {
+        Some(TlsVersion::Tls13) => &[&rustls::version::TLS13],
+        _ => &[&rustls::version::TLS13, &rustls::version::TLS12],
+    };
+    let mut config = ClientConfig::builder_with_provider(provider::crypto_provider())
+        .with_protocol_versions(versions)?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::clone(&verifier) as _)
+        .with_client_cert_resolver(verifier);
+    // A resumed session would show no certificate.
+    config.resumption = Resumption::disabled();
+    let alpn = options.alpn.iter();
+    config.alpn_protocols = alpn.map(|one| one.as_bytes().to_vec()).collect();
+    Ok(config)
+}
+
+fn local_error(error: &Error) -> LayerError {
+    LayerError::new(
+        Status::LocalError,
+        format!("TLS cannot be started on this machine: {error}"),
+    )
+}
+
+impl Layer for TlsLayer {
+    fn start(&self, host: &Host) -> Result<Box<dyn LayerConnection>, LayerError> {
+        let host = self.host.as_ref().unwrap_or(host);
+        let name = server_name(host)?;
+        let roots = if self.options().pins.is_empty() {
+            Some(roots::load(self.options().ca_file.as_deref())?)
+        } else {
+            None
+        };
+        let name_sent = match &name {
+            ServerName::DnsName(name) => Some(name.as_ref().into()),
+            _ => None,
+        };
+        let verifier = RecordingVerifier::new(&self.requirements, host.clone(), roots);
+        let verifier = Arc::new(verifier);
+        let config = self.config(&verifier)?;
+        let now = config.time_provider.current_time();
+        let now = now.and_then(|now| i64::try_from(now.as_secs()).ok());
+        roots::check_clock(now.unwrap_or(i64::MIN))?;
+        let rustls = ClientConnection::new(Arc::new(config), name);
+        let mut rustls = rustls.map_err(|error| local_error(&error))?;
+        // Everything that is written is taken at once.
+        rustls.set_buffer_limit(None);
+        Ok(Box::new(TlsConnection {
+            rustls,
+            verifier,
+            requirements: Arc::clone(&self.requirements),
+            name_sent,
+            stage: Stage::FirstBytes(Vec::new()),
+            records: RecordReader::default(),
+            is_refused: None,
+            noted: NotedMessages::default(),
+        }))
+    }
+
+    fn inspection(&self, so_far: &Inspected<'_>) -> Option<Inspection> {
+        hello::inspection(self.options(), so_far)
+    }
+}
+
+/// The name for the library, which sends it as SNI unless it is an address.
+fn server_name(host: &Host) -> Result<ServerName<'static>, LayerError> {
+    match host {
+        Host::Address(address) => Ok(ServerName::from(address.to_canonical())),
+        Host::Zoned(zoned) => Ok(ServerName::from(std::net::IpAddr::from(zoned.address))),
+        Host::Name(name) => match DnsName::try_from(name.relative().to_owned()) {
+            Ok(name) => Ok(ServerName::DnsName(name)),
+            Err(_) => Err(LayerError::new(
+                Status::LocalError,
+                format!(
+                    "`{}` cannot be sent as SNI: set a valid name with `--sni`",
+                    escaped_prefix(name.as_str(), 80)
+                ),
+            )),
+        },
+    }
+}
+
+/// TLS on one connection.
+struct TlsConnection {
+    rustls: ClientConnection,
+    verifier: Arc<RecordingVerifier>,
+    requirements: Arc<Requirements>,
+    /// The name that is sent as SNI.
+    name_sent: Option<Box<str>>,
+    stage: Stage,
+    records: RecordReader,
+    /// Whether the server has refused us, because of our certificate or the lack of one; known once
+    /// it has answered.
+    is_refused: Option<bool>,
+    noted: NotedMessages,
+}
+
+/// How far a connection is.
+#[derive(Debug)]
+enum Stage {
+    /// These bytes were received, which may or may not be the start of a record.
+    FirstBytes(Vec<u8>),
+    Handshaking,
+    /// The handshake has completed for us, and the server must refuse us for a success
+    /// (`--expect-client-cert`).
+    AwaitsRefusal,
+    /// The handshake has completed.
+    Open,
+    /// The handshake has failed.
+    Failed,
+}
+
+/// Which encrypted messages of the server were noted for the transcript.
+#[derive(Debug, Default)]
+struct NotedMessages {
+    is_kept: bool,
+    request: bool,
+    chain: bool,
+    tickets: u32,
+}
+
+impl fmt::Debug for TlsConnection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TlsConnection")
+            .field("stage", &self.stage)
+            .field("name_sent", &self.name_sent)
+            .finish_non_exhaustive()
+    }
+}
+
+impl TlsConnection {
+    fn options(&self) -> &TlsOptions {
+        &self.requirements.options
+    }
+
+    /// Takes the first bytes of the server, until it is known whether they are TLS: then all of
+    /// them.
+    fn take_first(&mut self, wire: &[u8]) -> Result<Option<Vec<u8>>, LayerError> {
+        let Stage::FirstBytes(first) = &mut self.stage else {
+            return Ok(None);
+        };
+        first.extend_from_slice(wire);
+        if !not_tls::may_be_tls(first) && not_tls::is_enough(first) {
+            return Err(LayerError::failed(not_tls::sentence(first)));
+        }
+        if first.len() < not_tls::HEADER {
+            return Ok(None);
+        }
+        let first = mem::take(first);
+        self.stage = Stage::Handshaking;
+        Ok(Some(first))
+    }
+
+    /// Takes bytes of the server.
+    fn read_wire(&mut self, wire: &[u8], plain: &mut Vec<u8>) -> Result<PeerHalf, LayerError> {
+        if !matches!(self.stage, Stage::FirstBytes(_)) {
+            return self.read_records(wire, plain);
+        }
+        match self.take_first(wire)? {
+            Some(wire) => self.read_records(&wire, plain),
+            None => Ok(PeerHalf::Open),
+        }
+    }
+
+    /// Takes bytes of the server, which are records.
+    fn read_records(
+        &mut self,
+        mut wire: &[u8],
+        plain: &mut Vec<u8>,
+    ) -> Result<PeerHalf, LayerError> {
+        if self.is_handshaking() || self.noted.is_kept {
+            self.records.read(Sender::Server, wire);
+        }
+        let mut is_closed = false;
+        while !wire.is_empty() && !is_closed {
+            let before = wire.len();
+            // Only a full buffer of application bytes is an error, and that one is emptied.
+            let _ = self.rustls.read_tls(&mut wire);
+            let result = self.rustls.process_new_packets();
+            self.note_messages();
+            let state = result.map_err(|error| self.explain(&error))?;
+            self.read_plain(state.plaintext_bytes_to_read(), plain);
+            is_closed = state.peer_has_closed();
+            if wire.len() == before {
+                break;
+            }
+        }
+        let half = if is_closed {
+            PeerHalf::Closed
+        } else {
+            PeerHalf::Open
+        };
+        self.advance(half)?;
+        Ok(half)
+    }
+
+    fn read_plain(&mut self, length: usize, plain: &mut Vec<u8>) {
+        let start = plain.len();
+        plain.resize(start + length, 0);
+        let mut filled = start;
+        while let Some(room) = plain.get_mut(filled..).filter(|room| !room.is_empty()) {
+            match self.rustls.reader().read(room) {
+                Ok(read) if read > 0 => filled += read,
+                _ => break,
+            }
+        }
+        plain.truncate(filled);
+    }
+
+    /// Goes on once the handshake of the library has completed.
+    fn advance(&mut self, half: PeerHalf) -> Result<(), LayerError> {
+        if matches!(self.stage, Stage::Handshaking) && !self.rustls.is_handshaking() {
+            let record = self.verifier.record();
+            if let Some(error) = &record.leaf_error {
+                return Err(error.clone());
+            }
+            let is_requested = record.request.is_some();
+            drop(record);
+            // With TLS 1.2 the server completes the handshake only if it accepts us.
+            if !is_requested || !self.is_tls13() {
+                self.is_refused = Some(false);
+            }
+            self.stage = if self.options().expect_client_cert {
+                Stage::AwaitsRefusal
+            } else {
+                Stage::Open
+            };
+        }
+        if self.is_refused.is_none() && self.rustls.tls13_tickets_received() > 0 {
+            self.is_refused = Some(false);
+        }
+        match (&self.stage, self.is_refused) {
+            (Stage::AwaitsRefusal, Some(false)) => {
+                let cause = if self.verifier.record().request.is_some() {
+                    "the server asks for a client certificate, but accepts connections without one"
+                } else {
+                    "the server accepts connections without a client certificate, and does not ask \
+                     for one"
+                };
+                Err(LayerError::failed(cause))
+            }
+            (Stage::AwaitsRefusal, None) if half == PeerHalf::Closed => Err(LayerError::failed(
+                "the server asked for a client certificate, and ended the connection without an \
+                 alert, which does not prove that it requires one",
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    fn is_tls13(&self) -> bool {
+        self.rustls.protocol_version() == Some(rustls::ProtocolVersion::TLSv1_3)
+    }
+
+    /// What an error of the library means.
+    fn explain(&mut self, error: &Error) -> LayerError {
+        let record = self.verifier.record();
+        if let Some(refusal) = &record.refusal {
+            return refusal.clone();
+        }
+        // Before the signature of the server our part of the handshake is not sent.
+        let request = record
+            .request
+            .clone()
+            .filter(|_| record.signature.is_some());
+        drop(record);
+        if let (Error::AlertReceived(alert), Some(request)) = (error, request) {
+            let code = u8::from(*alert);
+            let is_refusal = if request.is_answered {
+                alerts::refuses_certificate(code)
+            } else {
+                alerts::refuses_absence(code)
+            };
+            if self.is_refused.is_none() && is_refusal {
+                self.is_refused = Some(true);
+                return LayerError::failed(refusal_sentence(code, &request));
+            }
+        }
+        let context = FailureContext {
+            options: &self.requirements.options,
+            name_sent: self.name_sent.as_deref(),
+            records: &self.records,
+            is_handshaking: self.is_handshaking(),
+        };
+        failures::layer_error(error, context)
+    }
+
+    /// Notes the messages that only the library can read.
+    fn note_messages(&mut self) {
+        if !self.noted.is_kept {
+            return;
+        }
+        let record = self.verifier.record();
+        if let Some(request) = record.request.as_ref().filter(|_| !self.noted.request) {
+            self.noted.request = true;
+            let answer = if request.is_answered {
+                "one is sent"
+            } else {
+                "none is sent"
+            };
+            let issuers = request.issuers;
+            self.records.note(format!(
+                "the server asks for a client certificate of {issuers} named issuers; {answer}"
+            ));
+        }
+        if let Some(signature) = record.signature.filter(|_| !self.noted.chain) {
+            self.noted.chain = true;
+            let (number, bytes) = (record.chain.len(), record.chain_len);
+            let plural = if number == 1 { "" } else { "s" };
+            self.records.note(format!(
+                "the server shows {number} certificate{plural}, {bytes} bytes, and signs with {}",
+                signature_name(signature.scheme)
+            ));
+        }
+        drop(record);
+        let tickets = self.rustls.tls13_tickets_received();
+        if tickets > self.noted.tickets {
+            self.noted.tickets = tickets;
+            self.records.note("received NewSessionTicket".to_owned());
+        }
+    }
+
+    /// The sentence for a connection that ended before the handshake has completed.
+    fn ended(&self) -> Option<String> {
+        match &self.stage {
+            Stage::FirstBytes(first) if first.is_empty() => Some(
+                "the connection ended without an answer to the ClientHello: check that this is a \
+                 TLS port, and the log of the server"
+                    .to_owned(),
+            ),
+            Stage::FirstBytes(first) => Some(not_tls::sentence(first)),
+            Stage::Failed => None,
+            Stage::Handshaking | Stage::AwaitsRefusal | Stage::Open => {
+                let record = self.verifier.record();
+                let request = record.request.as_ref();
+                match request.filter(|_| record.signature.is_some() && self.is_refused.is_none()) {
+                    Some(request) if request.is_answered => Some(
+                        "the server asked for a client certificate, and ended the connection after \
+                         ours was sent: it may not accept it; see its log"
+                            .to_owned(),
+                    ),
+                    Some(_) => Some(
+                        "the server asked for a client certificate, and ended the connection \
+                         without an alert after none was sent: it may require one \
+                         (`--client-cert`); see its log"
+                            .to_owned(),
+                    ),
+                    None if matches!(self.stage, Stage::Open) => None,
+                    None => Some(format!(
+                        "the connection ended in the middle of the handshake, {}: see the log of \
+                         the server",
+                        self.position(&record)
+                    )),
+                }
+            }
+        }
+    }
+
+    /// How far the handshake is.
+    fn position(&self, record: &VerifierRecord) -> String {
+        match self.records.unfinished() {
+            Some((received, total)) => {
+                format!("after {received} of {total} bytes of a message")
+            }
+            None if record.signature.is_some() => {
+                "after the certificate of the server was accepted".to_owned()
+            }
+            None if self.records.has_hello() => "after the ServerHello".to_owned(),
+            None => "before the ServerHello".to_owned(),
+        }
+    }
+
+    /// What the server has chosen: by the library, else as far as it was readable.
+    fn version(&self) -> Option<TlsVersion> {
+        let version = self.rustls.protocol_version();
+        let version = version.or(self.records.hello.version);
+        version.and_then(provider::version)
+    }
+
+    fn group(&self) -> Option<NamedGroup> {
+        let group = self.rustls.negotiated_key_exchange_group();
+        group
+            .map(SupportedKxGroup::name)
+            .or(self.records.hello.group)
+    }
+}
+
+/// The sentence for a server that refuses us because of a certificate.
+fn refusal_sentence(code: u8, request: &ClientCertRequest) -> String {
+    let alert = alerts::name(code);
+    if request.is_answered {
+        format!(
+            "the server refuses our client certificate (alert {alert}): check its issuer and dates, \
+             and the log of the server"
+        )
+    } else {
+        format!(
+            "the server requires a client certificate (alert {alert}): set `--client-cert` and \
+             `--client-key`"
+        )
+    }
+}
+
+/// The name of a signature algorithm (RFC 8446, section 4.2.3).
+fn signature_name(scheme: rustls::SignatureScheme) -> String {
+    match scheme.as_str() {
+        Some(name) => name.to_ascii_lowercase(),
+        None => format!("algorithm {:#06x}", u16::from(scheme)),
+    }
+}
+
+impl LayerConnection for TlsConnection {
+    fn is_handshaking(&self) -> bool {
+        !matches!(self.stage, Stage::Open)
+    }
+
+    fn may_be_refused(&self) -> bool {
+        matches!(self.stage, Stage::Open) && self.is_refused.is_none()
+    }
+
+    fn read(&mut self, wire: &[u8], plain: &mut Vec<u8>) -> Result<PeerHalf, LayerError> {
+        let start = plain.len();
+        let result = self.read_wire(wire, plain);
+        if matches!(self.stage, Stage::AwaitsRefusal) {
+            // What a server sends before it has accepted or refused us answers nothing.
+            plain.truncate(start);
+        }
+        let Err(error) = result else {
+            return result;
+        };
+        let is_wanted = self.options().expect_client_cert && self.is_refused == Some(true);
+        if self.is_handshaking() {
+            self.stage = Stage::Failed;
+        }
+        let leaf_error = self.verifier.record().leaf_error.clone();
+        match leaf_error {
+            Some(leaf_error) if is_wanted => Err(leaf_error),
+            None if is_wanted => Ok(PeerHalf::Done),
+            _ => Err(error),
+        }
+    }
+
+    fn peer_closed(&mut self) -> Result<PeerHalf, LayerError> {
+        match self.ended() {
+            Some(cause) => {
+                self.stage = Stage::Failed;
+                Err(LayerError::failed(cause))
+            }
+            None => Ok(PeerHalf::Closed),
+        }
+    }
+
+    fn write(&mut self, plain: &[u8]) {
+        // There is no limit, and the handshake has completed: all is taken.
+        let _ = std::io::Write::write_all(&mut self.rustls.writer(), plain);
+    }
+
+    fn close(&mut self) {
+        self.rustls.send_close_notify();
+    }
+
+    fn take_output(&mut self, wire: &mut Vec<u8>) {
+        let start = wire.len();
+        while self.rustls.wants_write() {
+            // A Vec takes everything.
+            if self.rustls.write_tls(wire).is_err() {
+                break;
+            }
+        }
+        if self.is_handshaking() || self.noted.is_kept {
+            let sent = wire.get(start..).unwrap_or_default();
+            self.records.read(Sender::Client, sent);
+        }
+    }
+
+    fn facts(&self) -> Option<Box<TlsFacts>> {
+        let version = self.version()?;
+        let record = self.verifier.record();
+        let suite = self.rustls.negotiated_cipher_suite();
+        let suite = suite.map(|suite| suite.suite());
+        let suite = suite.or(self.records.hello.suite);
+        let alpn = self.rustls.alpn_protocol();
+        let is_shown = record
+            .request
+            .as_ref()
+            .is_some_and(|request| request.is_answered);
+        let has_judgement = record.judgement.is_some();
+        Some(Box::new(TlsFacts {
+            how: FactSource::Handshake,
+            proved: record
+                .signature
+                .is_some_and(|signature| signature.is_verified),
+            version: Some(version),
+            cipher: suite.and_then(provider::suite_name),
+            group: self.group().map(provider::group_name),
+            alpn: alpn.map(|alpn| String::from_utf8_lossy(alpn).into()),
+            judgement: record.judgement.clone(),
+            chain: record.chain.clone(),
+            client_cert: self.is_refused.filter(|_| !is_shown),
+            staple: record.staple,
+            roots: self
+                .verifier
+                .roots()
+                .filter(|_| has_judgement)
+                .map(roots::Roots::facts),
+            oldest: None,
+            pq: None,
+        }))
+    }
+
+    fn progress(&self) -> Option<String> {
+        let text = match &self.stage {
+            Stage::FirstBytes(first) if first.is_empty() => {
+                "nothing was received; check that this is a TLS port".to_owned()
+            }
+            Stage::FirstBytes(first) if not_tls::may_be_tls(first) => {
+                format!("only {} bytes were received", first.len())
+            }
+            Stage::FirstBytes(first) => not_tls::sentence(first),
+            Stage::Handshaking => format!("it ended {}", self.position(&self.verifier.record())),
+            Stage::AwaitsRefusal => {
+                "the server asked for a client certificate, and has neither refused nor accepted \
+                 us without one"
+                    .to_owned()
+            }
+            Stage::Open | Stage::Failed => return None,
+        };
+        Some(text)
+    }
+
+    fn keep_messages(&mut self) {
+        self.noted.is_kept = true;
+    }
+
+    fn take_messages(&mut self) -> Vec<String> {
+        self.records.take_lines()
+    }
+}

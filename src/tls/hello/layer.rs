@@ -1,0 +1,450 @@
+//! One `ClientHello` on a connection, as a layer: it sends the hello, reads the answer, and ends.
+
+use std::sync::Arc;
+
+use rustls::pki_types::{CertificateDer, UnixTime};
+
+use crate::address::Host;
+use crate::escape::escaped_prefix;
+use crate::failure::Status;
+use crate::os::random;
+use crate::plan::layer::{Layer, LayerConnection, LayerError, PeerHalf};
+use crate::tls::alerts;
+use crate::tls::certificate;
+use crate::tls::hello::client_hello::{ClientHello, HelloForm, close_notify};
+use crate::tls::hello::messages::MessageReader;
+use crate::tls::hello::names::{cipher_name, is_post_quantum};
+use crate::tls::hello::server_answer::{AnswerError, ServerAnswer};
+use crate::tls::judge::{self, Evidence};
+use crate::tls::leaf_file;
+use crate::tls::not_tls;
+use crate::tls::options::TlsOptions;
+use crate::tls::records::{RecordReader, Sender};
+use crate::tls::roots;
+use crate::tls_facts::{
+    CertificateFacts, FactSource, TlsFacts, TlsVersion, TrustJudgement, TrustStore,
+};
+
+/// The longest handshake message that rustls accepts.
+const MAX_HANDSHAKE_MESSAGE: usize = 0xffff;
+
+/// What a hello is to find out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HelloPurpose {
+    /// The facts of the peer.
+    Facts,
+    /// The same of a peer that did not answer to it: an older hello.
+    OldFacts,
+    /// The group that the peer prefers.
+    PreferredGroup,
+    /// Whether the peer still offers this version or an older one.
+    Oldest {
+        /// The newest version that is offered.
+        up_to: TlsVersion,
+        /// The oldest version of the peer, if it refuses this hello.
+        otherwise: Option<TlsVersion>,
+    },
+}
+
+impl HelloPurpose {
+    /// What it sends.
+    pub fn form(self) -> HelloForm {
+        match self {
+            Self::Facts => HelloForm::UpTo(TlsVersion::Tls12),
+            Self::OldFacts => HelloForm::Bare,
+            Self::PreferredGroup => HelloForm::PreferredGroup,
+            Self::Oldest { up_to, .. } => HelloForm::UpTo(up_to),
+        }
+    }
+
+    /// Whether it reads the whole answer, with the certificates.
+    pub fn reads_certificates(self) -> bool {
+        matches!(self, Self::Facts | Self::OldFacts)
+    }
+}
+
+/// The layer of one hello.
+#[derive(Debug)]
+pub struct HelloLayer {
+    options: Arc<TlsOptions>,
+    purpose: HelloPurpose,
+    /// The oldest version that is known already.
+    oldest: Option<TlsVersion>,
+}
+
+impl HelloLayer {
+    /// The layer for one purpose. `oldest` is the oldest version of the peer, as far as it is known.
+    pub fn new(options: TlsOptions, purpose: HelloPurpose, oldest: Option<TlsVersion>) -> Self {
+        Self {
+            options: Arc::new(options),
+            purpose,
+            oldest,
+        }
+    }
+
+    /// The host that the certificate must be for, and whose name is sent as SNI.
+    fn expected_host(&self, host: &Host) -> Result<Host, LayerError> {
+        let Some(name) = &self.options.sni else {
+            return Ok(host.clone());
+        };
+        name.parse().map_err(|error| {
+            let name = escaped_prefix(name, 80);
+            let cause = format!("`{name}` cannot be sent as SNI: {error}");
+            LayerError::new(Status::LocalError, cause)
+        })
+    }
+}
+
+impl Layer for HelloLayer {
+    fn start(&self, host: &Host) -> Result<Box<dyn LayerConnection>, LayerError> {
+        let host = self.expected_host(host)?;
+        let mut random = [0; 32];
+        random::fill(&mut random).map_err(|error| {
+            let cause = format!("this machine has no random bytes for a ClientHello: {error}");
+            LayerError::new(Status::LocalError, cause)
+        })?;
+        let hello = ClientHello {
+            form: self.purpose.form(),
+            server_name: sni(&host),
+            alpn: &self.options.alpn,
+            random,
+        };
+        let output = hello.encode();
+        Ok(Box::new(HelloConnection {
+            options: Arc::clone(&self.options),
+            purpose: self.purpose,
+            oldest: self.oldest,
+            host,
+            output,
+            stage: HelloStage::FirstBytes(Vec::new()),
+            messages: MessageReader::default(),
+            answer: ServerAnswer::default(),
+            certificates: Vec::new(),
+            judged: None,
+            is_refused: false,
+            transcript: None,
+        }))
+    }
+}
+
+/// The name that is sent as SNI: none for an address (RFC 6066, section 3).
+fn sni(host: &Host) -> Option<&str> {
+    match host {
+        Host::Name(name) => Some(name.relative()),
+        Host::Address(_) | Host::Zoned(_) => None,
+    }
+}
+
+/// A connection that a `ClientHello` was sent on.
+struct HelloConnection {
+    options: Arc<TlsOptions>,
+    purpose: HelloPurpose,
+    oldest: Option<TlsVersion>,
+    /// The host that the certificate must be for.
+    host: Host,
+    output: Vec<u8>,
+    stage: HelloStage,
+    messages: MessageReader,
+    answer: ServerAnswer,
+    /// The facts of the certificates, once the answer is complete.
+    certificates: Vec<CertificateFacts>,
+    judged: Option<(TrustJudgement, Option<TrustStore>)>,
+    /// Whether the server has refused the hello: by an alert, or by ending the connection.
+    is_refused: bool,
+    /// Reads along for the transcript.
+    transcript: Option<Box<RecordReader>>,
+}
+
+/// How far a connection is.
+enum HelloStage {
+    /// These bytes were received, which may or may not be the start of a record.
+    FirstBytes(Vec<u8>),
+    /// The server speaks TLS.
+    Records,
+}
+
+impl LayerConnection for HelloConnection {
+    fn is_handshaking(&self) -> bool {
+        true
+    }
+
+    fn read(&mut self, wire: &[u8], _plain: &mut Vec<u8>) -> Result<PeerHalf, LayerError> {
+        let HelloStage::FirstBytes(first) = &mut self.stage else {
+            return self.read_records(wire);
+        };
+        first.extend_from_slice(wire);
+        if !not_tls::may_be_tls(first) && not_tls::is_enough(first) {
+            return Err(LayerError::failed(not_tls::sentence(first)));
+        }
+        if first.len() < not_tls::HEADER {
+            return Ok(PeerHalf::Open);
+        }
+        let first = std::mem::take(first);
+        self.stage = HelloStage::Records;
+        self.read_records(&first)
+    }
+
+    fn peer_closed(&mut self) -> Result<PeerHalf, LayerError> {
+        let cause = match &self.stage {
+            HelloStage::FirstBytes(first) if first.is_empty() => {
+                self.is_refused = true;
+                "the connection ended without an answer to the ClientHello: check that this is a \
+                 TLS port, and the log of the server"
+                    .to_owned()
+            }
+            HelloStage::FirstBytes(first) => not_tls::sentence(first),
+            HelloStage::Records => {
+                let position = self.position();
+                format!("the connection ended {position}: see the log of the server")
+            }
+        };
+        Err(LayerError::failed(cause))
+    }
+
+    /// There are no application bytes.
+    fn write(&mut self, _plain: &[u8]) {}
+
+    fn close(&mut self) {
+        // Without it, some servers log that the connection was cut.
+        if let Some(version) = self.answer.version {
+            self.output.extend_from_slice(&close_notify(version));
+        }
+    }
+
+    fn take_output(&mut self, wire: &mut Vec<u8>) {
+        if let Some(transcript) = &mut self.transcript {
+            transcript.read(Sender::Client, &self.output);
+        }
+        wire.append(&mut self.output);
+    }
+
+    fn facts(&self) -> Option<Box<TlsFacts>> {
+        if !self.purpose.reads_certificates() {
+            return self.scanned();
+        }
+        let answer = &self.answer;
+        answer.version?;
+        // The answer may have been cut after the certificates.
+        let chain = if self.certificates.is_empty() {
+            self.read_certificates()
+        } else {
+            self.certificates.clone()
+        };
+        let judged = match &self.judged {
+            Some(judged) => Some(judged.clone()),
+            None => self.judge(&chain).ok().flatten(),
+        };
+        let (judgement, roots) =
+            judged.map_or((None, None), |(judgement, roots)| (Some(judgement), roots));
+        // It stands for the hello that finds the preferred group, and such a server has none.
+        let is_scan = self.options.scan && self.purpose == HelloPurpose::OldFacts;
+        Some(Box::new(TlsFacts {
+            how: FactSource::Hello,
+            proved: false,
+            version: answer.version,
+            cipher: answer.cipher.map(cipher_name),
+            group: answer.group.clone(),
+            alpn: answer.alpn.clone(),
+            judgement,
+            chain,
+            client_cert: (answer.requests_certificate || answer.ended)
+                .then_some(answer.requests_certificate),
+            staple: answer.staple,
+            roots,
+            oldest: None,
+            pq: is_scan.then_some(false),
+        }))
+    }
+
+    fn progress(&self) -> Option<String> {
+        Some(match &self.stage {
+            HelloStage::FirstBytes(first) if first.is_empty() => {
+                "nothing was received; check that this is a TLS port".to_owned()
+            }
+            HelloStage::FirstBytes(first) if not_tls::may_be_tls(first) => {
+                format!("only {} bytes were received", first.len())
+            }
+            HelloStage::FirstBytes(first) => not_tls::sentence(first),
+            HelloStage::Records => format!("it ended {}", self.position()),
+        })
+    }
+
+    fn keep_messages(&mut self) {
+        self.transcript = Some(Box::default());
+    }
+
+    fn take_messages(&mut self) -> Vec<String> {
+        let transcript = self.transcript.as_mut();
+        transcript.map_or_else(Vec::new, |transcript| transcript.take_lines())
+    }
+}
+
+impl HelloConnection {
+    fn read_records(&mut self, mut wire: &[u8]) -> Result<PeerHalf, LayerError> {
+        if let Some(transcript) = &mut self.transcript {
+            transcript.read(Sender::Server, wire);
+        }
+        let newest = self.purpose.form().newest();
+        loop {
+            let message = self.messages.next(&mut wire).map_err(LayerError::failed)?;
+            let Some(message) = message else {
+                return Ok(PeerHalf::Open);
+            };
+            match self.answer.take(message, newest) {
+                Ok(()) => {}
+                Err(AnswerError::Alert(code)) => {
+                    self.is_refused = self.answer.version.is_none();
+                    let sentence = alerts::sentence(code, sni(&self.host), &self.options.alpn);
+                    return Err(LayerError::failed(sentence));
+                }
+                Err(AnswerError::Invalid(sentence)) => return Err(LayerError::failed(sentence)),
+            }
+            if !self.purpose.reads_certificates() && self.answer.version.is_some() {
+                return Ok(PeerHalf::Done);
+            }
+            if self.answer.ended {
+                return self.finish();
+            }
+        }
+    }
+
+    /// The answer is complete.
+    fn finish(&mut self) -> Result<PeerHalf, LayerError> {
+        self.certificates = self.read_certificates();
+        self.note_answer();
+        if self.certificates.is_empty() {
+            let cipher = self.answer.cipher.map(cipher_name).unwrap_or_default();
+            let cause = format!("the server sends no certificate, and selects {cipher}");
+            return Err(LayerError::failed(cause));
+        }
+        self.judged = self.judge(&self.certificates)?;
+        // Otherwise the handshake has decided.
+        if self.options.legacy {
+            self.verdict()?;
+        }
+        Ok(PeerHalf::Done)
+    }
+
+    /// Notes what the messages do not show by themselves.
+    fn note_answer(&mut self) {
+        let Some(transcript) = &mut self.transcript else {
+            return;
+        };
+        let number = self.certificates.len();
+        let plural = if number == 1 { "" } else { "s" };
+        let length = self.answer.certificate_message;
+        let mut line = format!("the server shows {number} certificate{plural}, {length} bytes");
+        if length > MAX_HANDSHAKE_MESSAGE {
+            line.push_str(", more than the 64 KiB that a handshake accepts");
+        }
+        if let Some(group) = &self.answer.group {
+            line.push_str("; its group is ");
+            line.push_str(group);
+        }
+        transcript.note(line);
+    }
+
+    /// How far the answer has come.
+    fn position(&self) -> String {
+        if let Some((received, total)) = self.messages.unfinished() {
+            return format!("after {received} of {total} bytes of a message");
+        }
+        match (&self.answer.certificates, self.answer.version) {
+            (Some(_), _) => "after the certificate, before ServerHelloDone".to_owned(),
+            (None, Some(_)) => "after the ServerHello".to_owned(),
+            (None, None) => "before the ServerHello".to_owned(),
+        }
+    }
+
+    fn read_certificates(&self) -> Vec<CertificateFacts> {
+        let chain = self.answer.certificates.iter().flatten();
+        chain.map(|der| certificate::read(der)).collect()
+    }
+
+    /// The judgement of the certificates, and the trust store that was used; nothing without any.
+    fn judge(
+        &self,
+        facts: &[CertificateFacts],
+    ) -> Result<Option<(TrustJudgement, Option<TrustStore>)>, LayerError> {
+        if facts.is_empty() {
+            return Ok(None);
+        }
+        let at = i64::try_from(UnixTime::now().as_secs()).unwrap_or(i64::MAX);
+        roots::check_clock(at)?;
+        // A pin replaces the trust in an issuer.
+        let roots = if self.options.pins.is_empty() {
+            Some(roots::load(self.options.ca_file.as_deref())?)
+        } else {
+            None
+        };
+        let chain: Vec<CertificateDer<'_>> = self
+            .answer
+            .certificates
+            .iter()
+            .flatten()
+            .map(|der| CertificateDer::from(&**der))
+            .collect();
+        let judgement = judge::judge(&Evidence {
+            chain: &chain,
+            facts,
+            host: &self.host,
+            roots: roots.as_deref(),
+            pins: &self.options.pins,
+            version: self.answer.version,
+            staple: self.answer.staple,
+            at,
+            legacy: self.options.legacy,
+        });
+        Ok(Some((judgement, roots.map(|roots| roots.facts()))))
+    }
+
+    /// What the answer means with `--tls-legacy`.
+    fn verdict(&self) -> Result<(), LayerError> {
+        let options = &self.options;
+        if let (Some(version), Some(oldest)) = (self.answer.version, options.min_version) {
+            if version < oldest {
+                return Err(LayerError::failed(format!(
+                    "the server selects {version}, which is older than {oldest} (--tls-min)"
+                )));
+            }
+        }
+        let leaf = options.expect_cert.as_ref().zip(self.certificates.first());
+        let leaf = leaf.map_or(Ok(()), |(path, leaf)| leaf_file::compare(path, leaf));
+        if let Some((judgement, _)) = &self.judged {
+            if !options.report_only && !judge::accepts(judgement, options) {
+                return Err(LayerError::untrusted(match &leaf {
+                    Ok(()) => judgement.error.clone(),
+                    Err(leaf) => format!("{}; {}", judgement.error, leaf.cause),
+                }));
+            }
+        }
+        leaf?;
+        if options.expect_client_cert {
+            let cause = if self.answer.requests_certificate {
+                "the server asks for a client certificate; only a handshake shows whether it \
+                 requires one"
+            } else {
+                "the server does not ask for a client certificate"
+            };
+            return Err(LayerError::failed(cause));
+        }
+        Ok(())
+    }
+
+    /// What this hello of a scan has told.
+    fn scanned(&self) -> Option<Box<TlsFacts>> {
+        let mut facts = TlsFacts {
+            how: FactSource::Hello,
+            oldest: self.oldest,
+            ..TlsFacts::default()
+        };
+        if let HelloPurpose::Oldest { otherwise, .. } = self.purpose {
+            let refused = otherwise.filter(|_| self.is_refused);
+            facts.oldest = self.answer.version.or(refused).or(self.oldest);
+        } else {
+            self.answer.version?;
+            facts.pq = Some(self.answer.group_number.is_some_and(is_post_quantum));
+        }
+        Some(Box::new(facts))
+    }
+}

@@ -1,0 +1,9 @@
+//! Certificates: their facts, their judgement and the trust store.
+
+mod chains;
+mod facts;
+mod faults;
+mod hostile;
+mod made;
+mod names;
+mod weak;

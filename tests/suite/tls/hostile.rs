@@ -1,0 +1,540 @@
+//! Peers that do not speak TLS, speak it wrongly, or do not stop.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use proptest::prelude::*;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ServerConfig, ServerConnection, SupportedProtocolVersion};
+use zbx_tcp::address::Host;
+use zbx_tcp::failure::Status;
+use zbx_tcp::plan::layer::PeerHalf;
+use zbx_tcp::plan::steps::Step;
+use zbx_tcp::report::Report;
+use zbx_tcp::tls;
+use zbx_tcp::tls::options::TlsOptions;
+use zbx_tcp::tls_facts::{Fault, TlsVersion};
+
+use super::server::{Certificates, Key};
+use super::{assert_failed, assert_up, expect, facts, failure, probe, send, spec};
+use crate::scripted_peer::{Peer, close_with_rst};
+
+/// Nothing is read from disk with a pin.
+fn pinned() -> TlsOptions {
+    TlsOptions {
+        pins: vec![[0; 32]],
+        ..TlsOptions::default()
+    }
+}
+
+/// Probes a peer that runs this script after it has received the `ClientHello`.
+fn probe_script(script: impl Fn(&mut TcpStream) + Send + 'static) -> Report {
+    probe_scripted(pinned(), Vec::new(), Duration::from_secs(10), script)
+}
+
+fn probe_scripted(
+    options: TlsOptions,
+    steps: Vec<Step>,
+    timeout: Duration,
+    script: impl Fn(&mut TcpStream) + Send + 'static,
+) -> Report {
+    let peer = Peer::start(move |mut stream: TcpStream| {
+        let mut hello = [0; 5];
+        if stream.read_exact(&mut hello).is_ok() {
+            let mut rest = vec![0; usize::from(u16::from_be_bytes([hello[3], hello[4]]))];
+            let _ = stream.read_exact(&mut rest);
+        }
+        script(&mut stream);
+        let _ = stream.read_to_end(&mut Vec::new());
+    });
+    let mut spec = spec(options, steps);
+    spec.timeout = timeout;
+    probe(spec, peer.port().parse().unwrap())
+}
+
+/// A peer that sends these bytes and ends its direction.
+fn answering(bytes: &'static [u8]) -> Report {
+    probe_script(move |stream| {
+        let _ = stream.write_all(bytes);
+        let _ = stream.shutdown(Shutdown::Write);
+    })
+}
+
+fn record(kind: u8, body: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(body.len()).unwrap().to_be_bytes();
+    [&[kind, 3, 3][..], &length, body].concat()
+}
+
+fn message(kind: u8, body: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(body.len()).unwrap().to_be_bytes();
+    [&[kind][..], &length[1..], body].concat()
+}
+
+/// A `ServerHello` without extensions.
+fn server_hello(version: u16, suite: u16) -> Vec<u8> {
+    let mut body = version.to_be_bytes().to_vec();
+    body.extend([7; 32]);
+    body.push(0);
+    body.extend(suite.to_be_bytes());
+    body.push(0);
+    record(22, &message(2, &body))
+}
+
+#[test]
+fn peers_that_speak_something_else_are_named() {
+    for (answer, text) in [
+        (
+            &b"HTTP/1.1 400 Bad Request\r\nServer: nginx\r\n\r\n"[..],
+            "the server answers with plain HTTP, not with TLS: \"HTTP/1.1 400 Bad Request\"; this is \
+             no TLS port",
+        ),
+        (
+            b"SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n",
+            "the server answers with SSH, not with TLS: \"SSH-2.0-OpenSSH_9.2p1 Debian-2\"; this is \
+             no TLS port",
+        ),
+        (
+            b"220 mx1.example.com ESMTP\r\n",
+            "it may offer TLS by `--starttls smtp`",
+        ),
+        (
+            b"* OK IMAP4rev1\r\n",
+            "it may offer TLS by `--starttls imap`",
+        ),
+        (
+            b"x",
+            "the server answers with bytes that are not TLS: \"x\"",
+        ),
+        (
+            b"\x16\x03",
+            "the server answers with bytes that are not TLS: \"\\x16\\x03\"",
+        ),
+    ] {
+        let report = answering(answer);
+        assert_failed(
+            &report,
+            Status::TlsFailed,
+            "TLS handshake with PEER: the server answers",
+        );
+        assert_failed(&report, Status::TlsFailed, text);
+    }
+}
+
+#[test]
+fn a_banner_may_arrive_byte_by_byte() {
+    let report = probe_script(|stream| {
+        stream.set_nodelay(true).unwrap();
+        for byte in b"SSH-2.0-x\r\n" {
+            let _ = stream.write_all(&[*byte]);
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    });
+    let text = "the server answers with SSH, not with TLS: \"SSH-2";
+    assert_failed(&report, Status::TlsFailed, text);
+}
+
+#[test]
+fn a_peer_that_says_nothing_or_leaves_is_described() {
+    let short = Duration::from_millis(300);
+    let report = probe_scripted(pinned(), Vec::new(), short, |_| {});
+    let text = "nothing was received; check that this is a TLS port";
+    assert_failed(&report, Status::TlsFailed, text);
+    let text = "the connection ended without an answer to the ClientHello";
+    assert_failed(&answering(b""), Status::TlsFailed, text);
+    let report = probe_script(|stream| {
+        close_with_rst(stream.try_clone().unwrap());
+        let _ = stream.shutdown(Shutdown::Both);
+    });
+    assert_failed(&report, Status::TlsFailed, "TLS handshake with PEER: ");
+    let report = answering(b"\x16\x03\x03\x00\x50\x02\x00\x00\x4c\x03\x03");
+    let text = "the connection ended in the middle of the handshake, after 6 of 80 bytes of a \
+                message: see the log of the server";
+    assert_failed(&report, Status::TlsFailed, text);
+}
+
+#[test]
+fn every_alert_is_named() {
+    for code in 0..=u8::MAX {
+        for level in [1, 2, 3] {
+            let report = probe_script(move |stream| {
+                let _ = stream.write_all(&record(21, &[level, code]));
+                let _ = stream.shutdown(Shutdown::Write);
+            });
+            let (status, text) = failure(&report);
+            assert_eq!(status, Status::TlsFailed, "{text}");
+            if level == 2 {
+                let name = tls::alerts::name(code);
+                assert!(
+                    text.contains(&format!("the server sent the alert {name}")),
+                    "{text}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn old_versions_are_named_and_reported() {
+    for (version, name, fact) in [
+        (0x0300, "SSLv3", TlsVersion::Ssl3),
+        (0x0301, "TLSv1.0", TlsVersion::Tls10),
+        (0x0302, "TLSv1.1", TlsVersion::Tls11),
+    ] {
+        let report = probe_script(move |stream| {
+            let _ = stream.write_all(&server_hello(version, 0xc02f));
+        });
+        let text = format!(
+            "TLS handshake with PEER: the server speaks only {name}, which is too old to be \
+             verified: update it, or use `--tls-legacy` to check its certificate only"
+        );
+        assert_failed(&report, Status::TlsFailed, &text);
+        assert_eq!(facts(&report).version, Some(fact));
+    }
+    let report = probe_script(|stream| {
+        let _ = stream.write_all(&server_hello(0x7f1c, 0xc02f));
+    });
+    let text = "the server chooses the version 0x7f1c of TLS, which does not exist";
+    assert_failed(&report, Status::TlsFailed, text);
+}
+
+#[test]
+fn a_handshake_message_above_64_kib_is_refused_with_its_size() {
+    let report = probe_script(|stream| {
+        let mut bytes = server_hello(0x0303, 0xc02f);
+        for part in message(11, &[0; 70_000]).chunks(16_000) {
+            bytes.extend(record(22, part));
+        }
+        let _ = stream.write_all(&bytes);
+    });
+    let text = "the server sends a handshake message of more than 64 KiB (70004 bytes), which is \
+                refused: its chain may have certificates that do not belong to it";
+    assert_failed(&report, Status::TlsFailed, text);
+    assert_eq!(facts(&report).version, Some(TlsVersion::Tls12));
+}
+
+/// A TLS server in this process, whose bytes a test can change.
+struct LocalServer {
+    config: Arc<ServerConfig>,
+}
+
+impl LocalServer {
+    fn new(
+        certificates: &Certificates,
+        extra: &[CertificateDer<'static>],
+        version: &'static SupportedProtocolVersion,
+    ) -> Self {
+        let chain = CertificateDer::pem_file_iter(certificates.path("p256.pem")).unwrap();
+        let chain = chain
+            .map(Result::unwrap)
+            .chain(extra.iter().cloned())
+            .collect();
+        let key = PrivateKeyDer::from_pem_file(certificates.path("p256.key")).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[version])
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(chain, key)
+            .unwrap();
+        Self {
+            config: Arc::new(config),
+        }
+    }
+
+    /// Probes the server. `transmit` sends its bytes; after the handshake `then` goes on.
+    fn probe(
+        &self,
+        options: TlsOptions,
+        steps: Vec<Step>,
+        transmit: impl Fn(&mut TcpStream, &[u8]) + Send + 'static,
+        then: impl Fn(&mut TcpStream, &mut ServerConnection) + Send + 'static,
+    ) -> Report {
+        let config = Arc::clone(&self.config);
+        let peer = Peer::start(move |mut stream: TcpStream| {
+            let mut server = ServerConnection::new(Arc::clone(&config)).unwrap();
+            while server.is_handshaking() || server.wants_write() {
+                if server.wants_write() {
+                    let mut bytes = Vec::new();
+                    server.write_tls(&mut bytes).unwrap();
+                    transmit(&mut stream, &bytes);
+                } else if server.read_tls(&mut stream).is_ok_and(|read| read > 0) {
+                    if server.process_new_packets().is_err() {
+                        break;
+                    }
+                } else {
+                    break;
+                }
+            }
+            then(&mut stream, &mut server);
+            let _ = stream.read_to_end(&mut Vec::new());
+        });
+        probe(spec(options, steps), peer.port().parse().unwrap())
+    }
+}
+
+const VERSIONS: [&SupportedProtocolVersion; 2] = [&rustls::version::TLS12, &rustls::version::TLS13];
+
+fn whole(stream: &mut TcpStream, bytes: &[u8]) {
+    let _ = stream.write_all(bytes);
+}
+
+fn finish(stream: &mut TcpStream, server: &mut ServerConnection) {
+    server.send_close_notify();
+    flush(stream, server);
+}
+
+fn flush(stream: &mut TcpStream, server: &mut ServerConnection) {
+    let mut bytes = Vec::new();
+    while server.wants_write() {
+        server.write_tls(&mut bytes).unwrap();
+    }
+    let _ = stream.write_all(&bytes);
+}
+
+fn trusting(certificates: &Certificates) -> TlsOptions {
+    TlsOptions {
+        ca_file: Some(certificates.ca_file()),
+        ..TlsOptions::default()
+    }
+}
+
+#[test]
+fn a_handshake_may_arrive_byte_by_byte() {
+    let certificates = Certificates::new(&[Key::P256]);
+    for version in VERSIONS {
+        let server = LocalServer::new(&certificates, &[], version);
+        let report = server.probe(
+            trusting(&certificates),
+            vec![expect("hello")],
+            |stream, bytes| {
+                stream.set_nodelay(true).unwrap();
+                for byte in bytes {
+                    let _ = stream.write_all(&[*byte]);
+                }
+            },
+            |stream, server| {
+                server.writer().write_all(b"hello").unwrap();
+                flush(stream, server);
+            },
+        );
+        assert_up(&report);
+    }
+}
+
+#[test]
+fn many_certificates_are_all_reported() {
+    let certificates = Certificates::new(&[Key::P256]);
+    let ca: CertificateDer<'static> =
+        CertificateDer::from_pem_file(certificates.ca_file()).unwrap();
+    for version in VERSIONS {
+        let extra = vec![ca.clone(); 99];
+        let server = LocalServer::new(&certificates, &extra, version);
+        let report = server.probe(trusting(&certificates), Vec::new(), whole, finish);
+        assert_up(&report);
+        assert_eq!(facts(&report).chain.len(), 100);
+        let judgement = facts(&report).judgement.as_ref().unwrap();
+        assert_eq!(judgement.faults, [Fault::ChainOrder]);
+        // More than 64 KiB.
+        let extra = vec![ca.clone(); 65_536 / ca.len() + 1];
+        let server = LocalServer::new(&certificates, &extra, version);
+        let report = server.probe(trusting(&certificates), Vec::new(), whole, finish);
+        let text = "the server sends a handshake message of more than 64 KiB";
+        assert_failed(&report, Status::TlsFailed, text);
+    }
+}
+
+#[test]
+fn what_follows_the_end_of_the_peer_is_ignored() {
+    let certificates = Certificates::new(&[Key::P256]);
+    for version in VERSIONS {
+        let server = LocalServer::new(&certificates, &[], version);
+        let report = server.probe(
+            trusting(&certificates),
+            vec![expect("hello")],
+            whole,
+            |stream, server| {
+                server.writer().write_all(b"hell").unwrap();
+                server.send_close_notify();
+                let mut bytes = Vec::new();
+                while server.wants_write() {
+                    server.write_tls(&mut bytes).unwrap();
+                }
+                bytes.extend(record(23, b"o, this is not encrypted"));
+                bytes.extend(b"HTTP/1.1 200 OK");
+                let _ = stream.write_all(&bytes);
+            },
+        );
+        let text = "expect (step 1) from PEER: ";
+        let (status, actual) = failure(&report);
+        assert!(
+            matches!(status, Status::Mismatch | Status::Closed),
+            "{actual}"
+        );
+        assert!(actual.starts_with(text), "{actual}");
+    }
+}
+
+#[test]
+fn changed_and_repeated_records_are_refused() {
+    let certificates = Certificates::new(&[Key::P256]);
+    for version in VERSIONS {
+        let server = LocalServer::new(&certificates, &[], version);
+        for change in 0..3 {
+            let report = server.probe(
+                trusting(&certificates),
+                vec![send(b"x"), expect("hello")],
+                whole,
+                move |stream, server| {
+                    // The answer follows our bytes.
+                    let _ = server.read_tls(stream);
+                    let _ = server.process_new_packets();
+                    server.writer().write_all(b"hel").unwrap();
+                    let mut bytes = Vec::new();
+                    server.write_tls(&mut bytes).unwrap();
+                    match change {
+                        // A changed byte.
+                        0 => *bytes.last_mut().unwrap() ^= 1,
+                        // A repeated record.
+                        1 => bytes.extend(bytes.clone()),
+                        // A record in plaintext.
+                        _ => bytes.extend(record(23, b"lo")),
+                    }
+                    let _ = stream.write_all(&bytes);
+                },
+            );
+            let text = "received bytes cannot be decrypted: they were changed, lost or repeated on \
+                        the way";
+            assert_failed(&report, Status::TlsFailed, text);
+            assert_failed(&report, Status::TlsFailed, "expect (step 2) from PEER: ");
+        }
+    }
+}
+
+#[test]
+fn a_cipher_that_is_changed_again_is_refused() {
+    let certificates = Certificates::new(&[Key::P256]);
+    for version in VERSIONS {
+        let server = LocalServer::new(&certificates, &[], version);
+        let report = server.probe(
+            trusting(&certificates),
+            vec![expect("hello")],
+            |stream, bytes| {
+                // Each flight is followed by the change of the cipher once more, and again.
+                let _ = stream.write_all(bytes);
+                let _ = stream.write_all(&record(20, &[1]).repeat(40));
+            },
+            |_, _| {},
+        );
+        let (status, text) = failure(&report);
+        assert_eq!(status, Status::TlsFailed, "{text}");
+        assert!(text.contains("ChangeCipherSpec"), "{text}");
+    }
+}
+
+#[test]
+fn a_peer_that_never_stops_is_ended_by_the_deadline() {
+    for bytes in [
+        // Empty records, warnings, and a handshake message of 16 MiB.
+        record(22, &[]),
+        record(21, &[1, 90]),
+        record(22, &[2, 0xff, 0xff, 0xff]),
+        record(20, &[1]),
+    ] {
+        let started = Instant::now();
+        let timeout = Duration::from_millis(700);
+        let report = probe_scripted(pinned(), Vec::new(), timeout, move |stream| {
+            let many = bytes.repeat(2000);
+            while stream.write_all(&many).is_ok() {}
+        });
+        let (status, text) = failure(&report);
+        assert_eq!(status, Status::TlsFailed, "{text}");
+        assert!(
+            started.elapsed() < Duration::from_secs(3),
+            "{:?}",
+            started.elapsed()
+        );
+    }
+}
+
+#[test]
+fn an_arbitrary_server_hello_is_no_success() {
+    for suite in [0x0000, 0x002f, 0x009e, 0xc02f, 0x1301, 0xffff] {
+        for version in [0x0000, 0x0303, 0x0304] {
+            let report = probe_script(move |stream| {
+                let _ = stream.write_all(&server_hello(version, suite));
+                let _ = stream.write_all(&record(22, &message(14, &[])));
+                let _ = stream.shutdown(Shutdown::Write);
+            });
+            assert_failed(&report, Status::TlsFailed, "TLS handshake with PEER: ");
+        }
+    }
+}
+
+/// Feeds bytes to a layer as they would be received, and gives whether it takes more.
+fn feed(parts: &[Vec<u8>]) {
+    let layer = tls::layer(pinned()).unwrap();
+    let host: Host = "example.com".parse().unwrap();
+    let mut layer = layer.0.start(&host).unwrap();
+    layer.keep_messages();
+    let mut wire = Vec::new();
+    layer.take_output(&mut wire);
+    assert!(!wire.is_empty(), "the ClientHello");
+    let mut plain = Vec::new();
+    let mut has_failed = false;
+    for part in parts {
+        match layer.read(part, &mut plain) {
+            Ok(PeerHalf::Open) => {}
+            Ok(half) => panic!("{half:?}"),
+            Err(error) => {
+                assert!(!error.cause.contains(|c: char| c.is_control()), "{error}");
+                has_failed = true;
+            }
+        }
+        layer.take_output(&mut wire);
+        let _ = layer.facts();
+        let _ = layer.progress();
+        if has_failed {
+            break;
+        }
+    }
+    assert!(layer.is_handshaking());
+    assert!(plain.is_empty());
+    assert!(wire.len() < 4096, "{} bytes would be sent", wire.len());
+    for line in layer.take_messages() {
+        assert!(!line.contains(|c: char| c.is_control()), "{line}");
+    }
+    let _ = layer.peer_closed();
+}
+
+fn some_record() -> impl Strategy<Value = Vec<u8>> {
+    let body = prop::collection::vec(any::<u8>(), 0..200);
+    prop_oneof![
+        (19_u8..25, body.clone()).prop_map(|(kind, body)| record(kind, &body)),
+        (0_u8..25, body.clone()).prop_map(|(kind, body)| record(22, &message(kind, &body))),
+        (any::<u16>(), any::<u16>()).prop_map(|(version, suite)| server_hello(version, suite)),
+        Just(server_hello(0x0303, 0xc02f)),
+        Just(record(20, &[1])),
+        body,
+    ]
+}
+
+proptest! {
+    #[test]
+    fn arbitrary_bytes_never_make_a_handshake(
+        parts in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..600), 0..6)
+    ) {
+        feed(&parts);
+    }
+
+    #[test]
+    fn arbitrary_records_never_make_a_handshake(
+        records in prop::collection::vec(some_record(), 0..8),
+        size in 1_usize..300,
+    ) {
+        let wire = records.concat();
+        feed(&wire.chunks(size).map(<[u8]>::to_vec).collect::<Vec<_>>());
+    }
+}
