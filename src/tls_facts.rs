@@ -51,6 +51,15 @@ impl TlsFacts {
     }
 }
 
+impl TlsFacts {
+    /// The seconds until the first certificate of the presented chain ends; absent without a
+    /// readable certificate.
+    pub fn chain_seconds_left(&self, at: i64) -> Option<i64> {
+        let readable = self.chain.iter().filter(|cert| cert.unreadable.is_none());
+        readable.map(|cert| cert.seconds_left(at)).min()
+    }
+}
+
 /// How the facts of a TLS connection were read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum FactSource {
@@ -235,6 +244,24 @@ pub struct CertificateFacts {
     pub unreadable: Option<Box<str>>,
 }
 
+impl CertificateFacts {
+    /// The seconds that the certificate is valid after `at` (seconds since 1970): 0 in its last
+    /// second, negative after it.
+    pub fn seconds_left(&self, at: i64) -> i64 {
+        self.not_after.saturating_sub(at)
+    }
+
+    /// The part of the whole lifetime that is left at `at`, from 1 before its first second to 0
+    /// after its last one.
+    pub fn lifetime_left(&self, at: i64) -> f64 {
+        let lifetime = self.not_after.saturating_sub(self.not_before);
+        if lifetime <= 0 {
+            return 0.0;
+        }
+        (self.not_after.saturating_sub(at) as f64 / lifetime as f64).clamp(0.0, 1.0)
+    }
+}
+
 const SECONDS_PER_DAY: i64 = 86_400;
 
 /// The days from 1970-01-01 to a day of the Gregorian calendar; `None` if there is no such day. The
@@ -359,5 +386,57 @@ mod tests {
         for at in [i64::MIN, i64::MAX] {
             assert!(!date_text(at).is_empty());
         }
+    }
+
+    #[test]
+    fn days_are_left_until_the_last_second() {
+        let day = SECONDS_PER_DAY;
+        for days in [7, 47, 90, 398, 3650] {
+            let not_before = 1_700_000_000;
+            let cert = CertificateFacts {
+                not_before,
+                not_after: not_before + days * day - 1,
+                ..CertificateFacts::default()
+            };
+            for (at, left) in [
+                (not_before - 1, days),
+                (not_before, days - 1),
+                (cert.not_after - day, 1),
+                (cert.not_after - day + 1, 0),
+                (cert.not_after, 0),
+                (cert.not_after + 1, -1),
+                (cert.not_after + day, -1),
+                (cert.not_after + day + 1, -2),
+            ] {
+                assert_eq!(cert.seconds_left(at).div_euclid(day), left, "{days} {at}");
+            }
+            assert!(cert.lifetime_left(not_before - 1) >= 1.0);
+            assert!(cert.lifetime_left(cert.not_after + 1) <= 0.0);
+            let half = cert.lifetime_left(not_before + (days * day - 1) / 2);
+            assert!((half - 0.5).abs() < 1e-5, "{half}");
+        }
+        let hours = CertificateFacts {
+            not_before: 0,
+            not_after: 160 * 3600 - 1,
+            ..CertificateFacts::default()
+        };
+        assert_eq!(hours.seconds_left(0), 160 * 3600 - 1);
+        assert_eq!(hours.seconds_left(i64::MIN), i64::MAX);
+        let ends = |not_after, unreadable| CertificateFacts {
+            not_after,
+            unreadable,
+            ..CertificateFacts::default()
+        };
+        let facts = TlsFacts {
+            chain: vec![
+                ends(10 * day, None),
+                ends(5 * day, None),
+                ends(0, Some("cannot be read".into())),
+            ],
+            ..TlsFacts::default()
+        };
+        assert_eq!(facts.chain_seconds_left(0), Some(5 * day));
+        assert_eq!(TlsFacts::default().chain_seconds_left(0), None);
+        assert!(CertificateFacts::default().lifetime_left(0) <= 0.0);
     }
 }

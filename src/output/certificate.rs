@@ -6,7 +6,7 @@ use std::fmt::Write;
 use crate::output::faults;
 use crate::output::metric_value::Value;
 use crate::output::tls::TlsReport;
-use crate::tls_facts::{CertificateFacts, FactSource};
+use crate::tls_facts::{self, CertificateFacts, FactSource};
 
 /// A line of the report: a label, and its text.
 #[derive(Debug, PartialEq, Eq)]
@@ -148,7 +148,7 @@ fn validity(
     let Some(judgement) = tls.judgement() else {
         return plain("valid", dates);
     };
-    let left = leaf.not_after.saturating_sub(judgement.at);
+    let left = leaf.seconds_left(judgement.at);
     if left < 0 {
         let text = format!("{dates}, expired {} ago", span(left.saturating_neg()));
         return CertificateLine {
@@ -208,7 +208,7 @@ fn chain(tls: TlsReport<'_>, leaf: &CertificateFacts) -> Vec<CertificateLine> {
     };
     let mut text = format!("{number} {certificates}");
     if let (Some(first), Some(judgement)) = (first, tls.judgement()) {
-        let left = first.not_after.saturating_sub(judgement.at);
+        let left = first.seconds_left(judgement.at);
         let when = if left < 0 {
             format!("expired {} ago", span(left.saturating_neg()))
         } else {
@@ -231,36 +231,50 @@ fn trust(tls: TlsReport<'_>) -> Vec<CertificateLine> {
     };
     let by = tls.facts.roots.as_ref().map(|roots| {
         let file = roots.file.to_string_lossy();
-        format!(
-            " by the {} certificates of {}",
-            roots.number,
-            tls.printable_path(&file)
-        )
+        let file = tls.printable_path(&file);
+        match roots.number {
+            1 => format!(" by the certificate of {file}"),
+            number => format!(" by the {number} certificates of {file}"),
+        }
     });
     let mut lines = vec![CertificateLine {
         label: "trust",
         text: format!("{verdict}{}", by.unwrap_or_default()),
         tone,
     }];
-    lines.extend(judgement.faults.iter().map(|fault| {
-        let words = faults::words(*fault);
-        CertificateLine {
-            label: "fault",
-            text: format!("{}: {}: {}", fault.name(), words.meaning, words.remedy),
-            tone: if fault.refuses() {
-                Tone::Bad
-            } else {
-                Tone::Unsure
-            },
-        }
-    }));
+    let sentences = judgement
+        .sentences
+        .iter()
+        .map(Some)
+        .chain(std::iter::repeat(None));
+    lines.extend(
+        judgement
+            .faults
+            .iter()
+            .zip(sentences)
+            .map(|(fault, sentence)| {
+                let text = match sentence {
+                    Some(sentence) => text_of(tls.words(sentence)),
+                    None => faults::words(*fault).sentence(),
+                };
+                CertificateLine {
+                    label: "fault",
+                    text: format!("{}: {text}", fault.name()),
+                    tone: if fault.refuses() {
+                        Tone::Bad
+                    } else {
+                        Tone::Unsure
+                    },
+                }
+            }),
+    );
     lines
 }
 
 /// What a row of a table says about a certificate: the time that is left, and the faults.
 pub fn note(tls: TlsReport<'_>) -> Option<String> {
     let judgement = tls.judgement()?;
-    let left = tls.leaf()?.not_after.saturating_sub(judgement.at);
+    let left = tls.leaf()?.seconds_left(judgement.at);
     let mut text = if left < 0 {
         format!("certificate expired {} ago", span(left.saturating_neg()))
     } else {
@@ -284,29 +298,9 @@ fn span(seconds: i64) -> String {
 }
 
 /// The date of a time in seconds since 1970, in UTC: `2026-01-31`.
-///
-/// Days are counted from 1 March of the year 0, so that the leap day is the last of a year.
 fn date(seconds: i64) -> String {
-    const DAYS_OF_400_YEARS: i64 = 146_097;
-    const DAYS_OF_100_YEARS: i64 = 36_524;
-    const DAYS_OF_4_YEARS: i64 = 1461;
-    let days = seconds.div_euclid(DAY) + 719_468;
-    let (cycle, day) = (
-        days.div_euclid(DAYS_OF_400_YEARS),
-        days.rem_euclid(DAYS_OF_400_YEARS),
-    );
-    // The last day of a century and of a cycle would begin another one.
-    let century = (day / DAYS_OF_100_YEARS).min(3);
-    let day = day - century * DAYS_OF_100_YEARS;
-    let (four_years, day) = (day / DAYS_OF_4_YEARS, day % DAYS_OF_4_YEARS);
-    let year = (day / 365).min(3);
-    let day = day - year * 365;
-    // From March on the months have 153 days in five.
-    let month = (5 * day + 2) / 153;
-    let day_of_month = day - (153 * month + 2) / 5 + 1;
-    let year = cycle * 400 + century * 100 + four_years * 4 + year + i64::from(month >= 10);
-    let month = (month + 2) % 12 + 1;
-    format!("{year:04}-{month:02}-{day_of_month:02}")
+    let (year, month, day) = tls_facts::date(seconds);
+    format!("{year:04}-{month:02}-{day:02}")
 }
 
 #[cfg(test)]

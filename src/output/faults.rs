@@ -11,6 +11,13 @@ pub struct FaultText {
     pub remedy: &'static str,
 }
 
+impl FaultText {
+    /// Both in one sentence.
+    pub fn sentence(self) -> String {
+        format!("{}: {}", self.meaning, self.remedy)
+    }
+}
+
 /// The words for a fault.
 pub fn words(fault: Fault) -> FaultText {
     let (meaning, remedy) = match fault {

@@ -110,30 +110,22 @@ impl<'r> TlsReport<'r> {
         (omitted > 0).then_some(Value::Integer(omitted as u64))
     }
 
-    /// The seconds until a certificate has expired: 0 in its last second, negative after it.
-    fn seconds_left(self, certificate: &CertificateFacts) -> Option<i64> {
-        let at = self.judgement()?.at;
-        Some(certificate.not_after.saturating_sub(at))
-    }
-
     /// The time until the certificate expires.
     pub fn days_left(self) -> Option<Value<'r>> {
-        self.seconds_left(self.leaf()?).map(Value::Days)
+        let left = self.leaf()?.seconds_left(self.judgement()?.at);
+        Some(Value::Days(left))
     }
 
-    /// The part of the lifetime that is left: 1 before it begins, 0 after it has ended.
+    /// The part of the lifetime that is left.
     pub fn lifetime_left(self) -> Option<Value<'r>> {
-        let leaf = self.leaf()?;
-        let lifetime = i128::from(leaf.not_after) - i128::from(leaf.not_before);
-        let left = i128::from(leaf.not_after) - i128::from(self.judgement()?.at);
-        Some(Value::Ratio(part(left, lifetime)))
+        let left = self.leaf()?.lifetime_left(self.judgement()?.at);
+        Some(Value::Ratio(left))
     }
 
     /// The time until the first certificate of the chain expires.
     pub fn chain_days_left(self) -> Option<Value<'r>> {
-        let readable = self.facts.chain.iter().filter(|one| is_readable(one));
-        let first = readable.min_by_key(|one| one.not_after)?;
-        self.seconds_left(first).map(Value::Days)
+        let left = self.facts.chain_seconds_left(self.judgement()?.at);
+        left.map(Value::Days)
     }
 
     /// The certificates that fit.
@@ -164,7 +156,9 @@ impl<'r> TlsReport<'r> {
                 json.key(key);
                 json.text(&self.printable(text, TEXT_LIMIT));
             }
-            let left = self.seconds_left(certificate).map(Value::Days);
+            let judgement = self.judgement();
+            let left = judgement.map(|judgement| certificate.seconds_left(judgement.at));
+            let left = left.map(Value::Days);
             let not_after = Some(Value::Signed(certificate.not_after));
             for (key, value) in [("not_after", not_after), ("days_left", left)] {
                 if let Some(value) = value {
@@ -256,18 +250,6 @@ fn hex(digest: &[u8; 32]) -> String {
 /// A digest in base64 (RFC 4648, section 4), as `--pin-sha256` reads it.
 pub fn pin(digest: &[u8; 32]) -> Option<Value<'static>> {
     Some(Value::Text(base64(digest).into()))
-}
-
-/// The part that a time is of another one, from 0 to 1; 0 of nothing.
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "it is published with six places"
-)]
-fn part(left: i128, whole: i128) -> f64 {
-    if left <= 0 || whole <= 0 {
-        return 0.0;
-    }
-    (left as f64 / whole as f64).min(1.0)
 }
 
 fn base64(bytes: &[u8]) -> String {

@@ -6,6 +6,7 @@ use crate::address::Target;
 use crate::escape::escaped_prefix;
 use crate::output::Format;
 use crate::plan::Plan;
+use crate::plan::steps::Step;
 use crate::settings::build::{FamilyOrigin, plan, spec, with_service};
 use crate::settings::config::Configuration;
 use crate::settings::error::SettingsError;
@@ -62,6 +63,18 @@ pub fn check(request: CheckRequest, config: &Configuration) -> Result<Check, Set
     })
 }
 
+/// A metric of TLS requires TLS.
+fn reject_without_tls(path: &str, plan: &Plan) -> Result<(), SettingsError> {
+    let steps = &plan.spec.steps;
+    let in_steps = steps.iter().any(|step| matches!(step, Step::StartTls(_)));
+    if plan.spec.layer.is_some() || in_steps {
+        return Ok(());
+    }
+    let message =
+        format!("`{path}` requires TLS: give `--tls` or `--starttls`, or use a service with TLS");
+    Err(SettingsError::in_option("--output", message))
+}
+
 /// The value that is printed must be one that this plan can measure.
 fn reject_unmeasured(format: &Format, plan: &Plan) -> Result<(), SettingsError> {
     match format {
@@ -70,6 +83,9 @@ fn reject_unmeasured(format: &Format, plan: &Plan) -> Result<(), SettingsError> 
         {
             let message = format!("`{}` requires --count", metric.path);
             Err(SettingsError::in_option("--output", message))
+        }
+        Format::Metric(metric) if metric.path == "time.tls" || metric.group == Some("tls") => {
+            reject_without_tls(metric.path, plan)
         }
         Format::Capture(name) if !plan.spec.captures().any(|known| known == &**name) => {
             let known: Vec<_> = plan.spec.captures().collect();

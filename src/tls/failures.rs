@@ -7,9 +7,10 @@ use rustls::{
 
 use crate::failure::Status;
 use crate::plan::layer::LayerError;
+use crate::tls::alerts;
 use crate::tls::options::TlsOptions;
+use crate::tls::provider;
 use crate::tls::records::RecordReader;
-use crate::tls::{alerts, provider};
 use crate::tls_facts::TlsVersion;
 
 /// What was going on when the error occurred.

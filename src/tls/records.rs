@@ -9,7 +9,8 @@ use std::fmt::Write as _;
 
 use rustls::{CipherSuite, NamedGroup, ProtocolVersion};
 
-use crate::tls::{alerts, provider};
+use crate::tls::alerts;
+use crate::tls::provider;
 
 /// The most messages that are kept for the transcript.
 const MAX_NOTES: usize = 200;
@@ -30,9 +31,11 @@ pub struct RecordReader {
     received: Direction,
     /// What the server has chosen.
     pub hello: Choice,
-    notes: Vec<Note>,
+    notes: Vec<TranscriptNote>,
     /// How many notes were dropped.
     dropped: usize,
+    /// The last alert of the server that was readable.
+    alert: Option<u8>,
 }
 
 /// What the server has chosen, as far as it is readable.
@@ -59,7 +62,7 @@ pub enum Sender {
 
 /// A message for the transcript.
 #[derive(Debug)]
-enum Note {
+enum TranscriptNote {
     /// A handshake message: its type and length, and what the server has chosen by then.
     Message(Sender, u8, usize, Option<Choice>),
     /// An alert: its level and its code.
@@ -203,6 +206,7 @@ impl RecordReader {
             hello,
             notes,
             dropped,
+            alert,
         } = self;
         let direction = match sender {
             Sender::Client => sent,
@@ -213,19 +217,26 @@ impl RecordReader {
                 let note = match seen {
                     Seen::Message(kind, length, body) => {
                         let has_chosen = sender == Sender::Server && hello.read(kind, body);
-                        Note::Message(sender, kind, length, has_chosen.then_some(*hello))
+                        TranscriptNote::Message(sender, kind, length, has_chosen.then_some(*hello))
                     }
-                    Seen::Alert(level, code) => Note::Alert(sender, level, code),
-                    Seen::ChangeCipherSpec => Note::ChangeCipherSpec(sender),
+                    Seen::Alert(level, code) => {
+                        if sender == Sender::Server {
+                            *alert = Some(code);
+                        }
+                        TranscriptNote::Alert(sender, level, code)
+                    }
+                    Seen::ChangeCipherSpec => TranscriptNote::ChangeCipherSpec(sender),
                     Seen::Encrypted(length) => {
-                        if let Some(Note::Encrypted(last, records, bytes)) = notes.last_mut() {
+                        if let Some(TranscriptNote::Encrypted(last, records, bytes)) =
+                            notes.last_mut()
+                        {
                             if *last == sender {
                                 *records += 1;
                                 *bytes += length;
                                 return;
                             }
                         }
-                        Note::Encrypted(sender, 1, length)
+                        TranscriptNote::Encrypted(sender, 1, length)
                     }
                 };
                 if notes.len() < MAX_NOTES {
@@ -240,7 +251,14 @@ impl RecordReader {
     /// Adds a line for the transcript.
     pub fn note(&mut self, text: String) {
         if self.notes.len() < MAX_NOTES {
-            self.notes.push(Note::Text(text));
+            self.notes.push(TranscriptNote::Text(text));
+        }
+    }
+
+    /// Adds a line for an alert of the server, unless it was readable.
+    pub fn note_alert(&mut self, code: u8) {
+        if self.alert != Some(code) {
+            self.note(format!("received the alert {}", alerts::name(code)));
         }
     }
 
@@ -323,7 +341,7 @@ fn number(bytes: &[u8]) -> Option<(u16, &[u8])> {
     Some((u16::from_be_bytes(*number), rest))
 }
 
-impl Note {
+impl TranscriptNote {
     fn line(&self) -> String {
         let from = |sender| match sender {
             Sender::Client => "sent",

@@ -16,6 +16,7 @@ use crate::failure::Status;
 use crate::os::files::{self, FileVersion, Refusal};
 use crate::plan::layer::LayerError;
 use crate::tls::certificate::parsed::ParsedCertificate;
+use crate::tls::pem;
 use crate::tls_facts::{TrustStore, date_text};
 
 /// Trusted certificates.
@@ -234,12 +235,19 @@ fn read(place: &Place) -> Result<(Roots, FileVersion), String> {
         Some(name) => format!("`{name}` {path}"),
         None => format!("trust store {path}"),
     };
-    let (bytes, metadata) =
-        files::read_trusted(&place.path, MAX_BYTES).map_err(|why| match (why, place.named_by) {
-            (why @ Refusal::TooLarge(_), _) | (why, None) => format!("{subject}: {why}"),
-            (_, Some(_)) => format!("{subject}: {}", Refusal::SENTENCE),
-        })?;
-    let roots = Roots::from_pem(&place.path, &bytes).map_err(|why| format!("{subject} {why}"))?;
+    // Who named the file must not learn what files of another kind contain.
+    let described = |why: &str| match place.named_by {
+        Some(_) => pem::if_named_so(&place.path, why),
+        None => why.to_owned(),
+    };
+    let refused = |why: &Refusal| match (why, place.named_by) {
+        (Refusal::TooLarge(_), _) | (_, None) => why.to_string(),
+        (_, Some(_)) => Refusal::SENTENCE.to_owned(),
+    };
+    let (bytes, metadata) = files::read_trusted(&place.path, MAX_BYTES)
+        .map_err(|why| format!("{subject}: {}", described(&refused(&why))))?;
+    let roots = Roots::from_pem(&place.path, &bytes)
+        .map_err(|why| format!("{subject}: {}", described(&why)))?;
     Ok((roots, FileVersion::of(&metadata)))
 }
 

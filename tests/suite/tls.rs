@@ -5,6 +5,7 @@ mod files;
 mod handshake;
 mod hello;
 mod hello_engine;
+mod hello_hostile;
 mod hostile;
 mod openssl;
 mod server;
@@ -108,3 +109,4 @@ fn assert_failed(report: &Report, status: Status, text: &str) {
         "{actual_text}\n  does not have\n{text}"
     );
 }
+mod options;

@@ -42,6 +42,10 @@ fn judged(at: i64, faults: &[Fault]) -> Option<TrustJudgement> {
     };
     Some(TrustJudgement {
         faults: faults.to_vec(),
+        sentences: faults
+            .iter()
+            .map(|fault| format!("{} is wrong: mend it", fault.name()))
+            .collect(),
         error: error.to_owned(),
         at,
     })
@@ -91,6 +95,13 @@ fn tls_part(report: &Report) -> Json {
     assert_eq!(line.lines().count(), 1, "{line}");
     let mut document: Json = serde_json::from_str(&line).unwrap();
     document["tls"].take()
+}
+
+fn written(table: &ResultTable, report: &Report) -> String {
+    let mut text = Vec::new();
+    let plans = std::slice::from_ref(&report.plan);
+    table.write(plans, "", ColorMode::Off, &mut text).unwrap();
+    String::from_utf8(text).unwrap()
 }
 
 fn single(report: &Report, path: &str) -> String {
@@ -297,6 +308,7 @@ fn the_size_is_bounded_whatever_the_peer_sends() {
     let facts = TlsFacts {
         judgement: Some(TrustJudgement {
             faults: Fault::ALL.to_vec(),
+            sentences: vec![long.clone(); Fault::ALL.len()],
             error: long.clone(),
             at: BEGIN,
         }),
@@ -352,6 +364,7 @@ fn texts_of_a_certificate_are_printable() {
         alpn: Some(hostile.into()),
         judgement: Some(TrustJudgement {
             faults: vec![Fault::NameMismatch],
+            sentences: vec![hostile.to_owned()],
             error: hostile.to_owned(),
             at: BEGIN,
         }),
@@ -384,7 +397,7 @@ fn texts_of_a_certificate_are_printable() {
     );
     let mut table = ResultTable::new(1);
     table.set(&report);
-    let text = table.text(std::slice::from_ref(&report.plan), "", ColorMode::Off);
+    let text = written(&table, &report);
     assert_eq!(text.lines().count(), 3, "{text}");
 }
 
@@ -542,13 +555,8 @@ fn a_person_sees_who_by_whom_and_how_long() {
     );
     assert!(text.contains("trust     NOT trusted\n"), "{text}");
     for fault in Fault::ALL {
-        let words = crate::output::faults::words(fault);
-        let line = format!(
-            "fault     {}: {}: {}\n",
-            fault.name(),
-            words.meaning,
-            words.remedy
-        );
+        let name = fault.name();
+        let line = format!("fault     {name}: {name} is wrong: mend it\n");
         assert!(text.contains(&line), "{line}");
     }
     let early = TlsFacts {
@@ -567,7 +575,7 @@ fn a_table_says_how_long_certificates_last() {
         });
         let mut table = ResultTable::new(1);
         table.set(&report);
-        let text = table.text(std::slice::from_ref(&report.plan), "", ColorMode::Off);
+        let text = written(&table, &report);
         text.lines().nth(1).unwrap().to_owned()
     };
     assert!(row(BEGIN, &[]).ends_with("  certificate for 100 days"));

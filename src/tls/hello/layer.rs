@@ -9,14 +9,18 @@ use crate::escape::escaped_prefix;
 use crate::failure::Status;
 use crate::os::random;
 use crate::plan::layer::{Layer, LayerConnection, LayerError, PeerHalf};
+use crate::tls::alerts;
+use crate::tls::certificate;
 use crate::tls::hello::client_hello::{ClientHello, HelloForm, close_notify};
 use crate::tls::hello::messages::MessageReader;
 use crate::tls::hello::names::{cipher_name, is_post_quantum};
 use crate::tls::hello::server_answer::{AnswerError, ServerAnswer};
 use crate::tls::judge::{self, Evidence};
+use crate::tls::leaf_file;
+use crate::tls::not_tls;
 use crate::tls::options::TlsOptions;
 use crate::tls::records::{RecordReader, Sender};
-use crate::tls::{alerts, certificate, leaf_file, not_tls, roots};
+use crate::tls::roots;
 use crate::tls_facts::{
     CertificateFacts, FactSource, TlsFacts, TlsVersion, TrustJudgement, TrustStore,
 };

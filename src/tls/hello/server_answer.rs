@@ -1,10 +1,11 @@
 //! The answer of a server to a `ClientHello`, up to `ServerHelloDone` (RFC 5246, section 7.3; RFC
 //! 6101 for SSL 3.0). Of TLS 1.3 (RFC 8446) only `ServerHello` or `HelloRetryRequest` is readable.
 
+use crate::tls::alerts;
 use crate::tls::hello::fields::Fields;
 use crate::tls::hello::messages::{PlainMessage, message_name};
 use crate::tls::hello::names::{KeyExchange, group_name, key_exchange};
-use crate::tls::{alerts, provider};
+use crate::tls::provider;
 use crate::tls_facts::TlsVersion;
 
 /// The most certificates that are accepted in a chain.

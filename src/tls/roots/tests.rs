@@ -118,7 +118,9 @@ fn what_others_can_write_is_refused_with_one_sentence() {
     // The certificates are in the cache, and the mode has changed.
     let refused = load(Some(&path)).unwrap_err();
     assert_eq!(refused.status, Status::LocalError);
-    for absent in [dir.path().join("absent"), dir.path().to_owned()] {
+    let directory = dir.path().join("directory.pem");
+    fs::create_dir(&directory).unwrap();
+    for absent in [dir.path().join("absent.pem"), directory] {
         let other = load(Some(&absent)).unwrap_err();
         let at = |error: &LayerError, path: &Path| error.cause.replace(path.to_str().unwrap(), "F");
         assert_eq!(at(&other, &absent), at(&refused, &path));
