@@ -118,6 +118,14 @@ fn usage_error(text: &str) -> Exit {
 
 /// Writes one line to standard error.
 fn log_line(text: &str) {
+    let mut line = error_line(text);
+    line.push('\n');
+    // A closed standard error leaves nothing to report the error to.
+    let _ = io::stderr().write_all(line.as_bytes());
+}
+
+/// A usage or configuration error as one line, without a line end.
+fn error_line(text: &str) -> String {
     let mut line = "zbx-tcp: ".to_owned();
     for character in text.chars().take(1000) {
         match character {
@@ -126,9 +134,7 @@ fn log_line(text: &str) {
             _ => push_escaped(&mut line, character),
         }
     }
-    line.push('\n');
-    // A closed standard error leaves nothing to report the error to.
-    let _ = io::stderr().write_all(line.as_bytes());
+    line
 }
 
 /// Prints these bytes and returns `exit`. A closed standard output is not an error.
@@ -210,6 +216,16 @@ fn compute_if_tested() {
 fn panic_if_tested() {
     assert!(
         std::env::var_os("ZBX_TCP_TEST_PANIC").is_none(),
+        "requested by a test"
+    );
+}
+
+/// The same if the test asks for a panic at this place.
+#[cfg(debug_assertions)]
+#[allow(clippy::panic)]
+fn panic_if_tested_at(place: &str) {
+    assert!(
+        std::env::var_os("ZBX_TCP_TEST_PANIC").is_none_or(|asked| asked != place),
         "requested by a test"
     );
 }

@@ -30,7 +30,7 @@ use crate::policy::Policy;
 use crate::settings::SettingsError;
 use crate::settings::batch;
 use crate::settings::batch::{Batch, BatchRequest};
-use crate::settings::config::{ConfigParts, Configuration};
+use crate::settings::config::Configuration;
 use crate::settings::request::Transcript;
 use crate::source::{Shuffled, random_seed};
 
@@ -120,21 +120,19 @@ pub fn text_results(batch: &Batch, policy: &Policy, colors: ColorMode) -> TextRe
 /// The JSON document of the targets in this group of the configuration; of all without a group.
 ///
 /// # Errors
-/// A configuration error; nothing was sent.
+/// A usage or configuration error; nothing was sent.
 #[allow(clippy::disallowed_methods)]
 pub fn json(
     group: &str,
     deadline: Duration,
-    config: Option<&str>,
+    config: &Configuration,
     policy: &Policy,
 ) -> Result<String, SettingsError> {
     let start = Instant::now();
     let request = BatchRequest::groups(vec![group.to_owned()], deadline);
-    let config = Configuration::load(config, ConfigParts::Targets)?;
     let is_late = |time| start.elapsed() >= time;
     // The targets are those of the configuration.
-    let batch = batch::batch(request, &config, is_late, |_| Ok(Vec::new()))?;
-    drop(config);
+    let batch = batch::batch(request, config, is_late, |_| Ok(Vec::new()))?;
     let mut sink = BatchSink::new(&batch, None);
     let unreported = probe(&batch, policy, None, start, &mut sink);
     sink.complete(&unreported);

@@ -22,13 +22,19 @@ use crate::settings::{SettingsError, batch, discover};
 pub fn run(args: &DiscoverArgs) -> CommandResult {
     let start = Instant::now();
     let rows = match &args.command {
-        DiscoverCommand::Ports(args) => port_rows(&args.host, &args.spec, non_empty(&args.config))?,
-        DiscoverCommand::Targets(args) => target_rows(&args.group, non_empty(&args.config), start)?,
-        DiscoverCommand::Open(args) => open::rows(
-            &OpenRequest::from_args(args)?,
-            non_empty(&args.network.config),
-            &Policy::system(),
-        )?,
+        DiscoverCommand::Ports(args) => {
+            let config = Configuration::load(non_empty(&args.config), ConfigParts::Services)?;
+            port_rows(&args.host, &args.spec, &config)?
+        }
+        DiscoverCommand::Targets(args) => {
+            let config = Configuration::load(non_empty(&args.config), ConfigParts::Targets)?;
+            target_rows(&args.group, &config, start)?
+        }
+        DiscoverCommand::Open(args) => {
+            let config =
+                Configuration::load(non_empty(&args.network.config), ConfigParts::Services)?;
+            open::rows(&OpenRequest::from_args(args)?, &config, &Policy::system())?
+        }
     };
     Ok(print(rows.as_bytes(), Exit::Up))
 }
@@ -37,9 +43,8 @@ pub fn run(args: &DiscoverArgs) -> CommandResult {
 ///
 /// # Errors
 /// A usage or configuration error.
-pub fn port_rows(host: &str, list: &str, config: Option<&str>) -> Result<String, SettingsError> {
-    let config = Configuration::load(config, ConfigParts::Services)?;
-    Ok(lld::line(&discover::ports(host, list, &config)?))
+pub fn port_rows(host: &str, list: &str, config: &Configuration) -> Result<String, SettingsError> {
+    Ok(lld::line(&discover::ports(host, list, config)?))
 }
 
 /// The rows of the targets in these groups of the configuration, for a request that arrived at
@@ -49,12 +54,11 @@ pub fn port_rows(host: &str, list: &str, config: Option<&str>) -> Result<String,
 /// A usage or configuration error.
 pub fn target_rows(
     groups: &[String],
-    config: Option<&str>,
+    config: &Configuration,
     start: Instant,
 ) -> Result<String, SettingsError> {
-    let config = Configuration::load(config, ConfigParts::Targets)?;
     let is_late = |time| start.elapsed() >= time;
-    Ok(lld::line(&batch::configured(&config, groups, is_late)?))
+    Ok(lld::line(&batch::configured(config, groups, is_late)?))
 }
 
 /// The rows of the ports of a list that accept, within this time.
@@ -65,7 +69,7 @@ pub fn open_rows(
     host: &str,
     list: &str,
     deadline: Duration,
-    config: Option<&str>,
+    config: &Configuration,
     policy: &Policy,
 ) -> Result<String, SettingsError> {
     open::rows(&OpenRequest::new(host, list, deadline), config, policy)

@@ -1,36 +1,41 @@
 //! `zbx-tcp SOCKET INITIAL`: the loadable plugin of Zabbix agent 2, which the agent starts.
 //!
-//! One thread reads requests, one probes, one writes answers; a batch or a discovery has a thread
-//! of its own. Nothing is ever written to standard output or standard error, because the agent
-//! keeps that in memory. The process must outlive every error: an agent whose plugin ends, ends
-//! too.
+//! One thread reads requests and one probes. Others write what the socket does not accept at once,
+//! answer requests that are late, and work for batches and discoveries. Nothing is ever written to
+//! standard output or standard error, because the agent keeps that in memory. The process must
+//! outlive every error and every panic: an agent whose plugin ends, ends too.
 
 mod agent;
 mod keys;
 mod long;
 mod probing;
 mod reload;
+mod requests;
 
 use std::ffi::{OsStr, OsString};
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::UnixStream;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crate::commands::Exit;
 use crate::commands::plugin::agent::AgentWriter;
-use crate::commands::plugin::keys::{ItemKey, KEYS};
-use crate::commands::plugin::long::LongRequests;
+use crate::commands::plugin::keys::{CheckKey, ItemKey, KEYS, KeyError, LongKey};
+use crate::commands::plugin::long::{LongRequest, LongRequests};
 use crate::commands::plugin::probing::ProbingThread;
 use crate::commands::plugin::reload::Reloading;
+use crate::commands::plugin::requests::OpenRequests;
+use crate::commands::{Exit, error_line, internal_error};
 use crate::engine::Limits;
 use crate::os::stop::ignore_signals;
 use crate::plugin::frame::FrameReader;
-use crate::plugin::message::{self, AgentRequest, Answer, Export, LogSeverity, MessageError};
+use crate::plugin::message;
+use crate::plugin::message::{
+    AgentMessage, AgentRequest, Answer, Export, LogSeverity, MessageError,
+};
 use crate::plugin::options::PluginOptions;
-use crate::policy::Policy;
 
 /// The name of the plugin in the agent's configuration: `Plugins.Tcp.System.Path`.
 const NAME: &str = "Tcp";
@@ -65,14 +70,17 @@ pub fn run(socket: &Path) -> Exit {
     let Ok(agent) = stream.try_clone().and_then(AgentWriter::start) else {
         return Exit::Down;
     };
-    let mut plugin = Plugin::new(agent);
+    let Ok(mut plugin) = Plugin::new(agent.clone()) else {
+        return Exit::Down;
+    };
     let mut frames = FrameReader::default();
     let mut buffer = [0; 16 * 1024];
     loop {
+        agent.wait_for_room();
         match stream.read(&mut buffer) {
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
             // The agent has ended.
-            Ok(0) | Err(_) => return Exit::Up,
+            Ok(0) | Err(_) => return plugin.end(),
             Ok(length) => frames.push(buffer.get(..length).unwrap_or_default()),
         }
         loop {
@@ -82,24 +90,46 @@ pub fn run(socket: &Path) -> Exit {
                 // Nothing after it can be understood. The agent would write an error for each
                 // attempt to read if the socket were closed, so it is only read on.
                 Err(error) => {
-                    plugin
-                        .agent
-                        .log(LogSeverity::Error, &format!("the agent sent {error}"));
-                    return drain(&mut stream, &mut buffer);
+                    agent.log(LogSeverity::Error, &format!("the agent sent {error}"));
+                    drain(&mut stream, &mut buffer);
+                    return plugin.end();
                 }
             };
-            if plugin.handle(body) == AfterMessage::Exit {
-                let _ = stream.set_read_timeout(Some(PATIENCE));
-                return drain(&mut stream, &mut buffer);
+            if plugin.read(body) == AfterMessage::Exit {
+                drain_for(PATIENCE, &mut stream, &mut buffer);
+                return plugin.end();
             }
         }
     }
 }
 
-/// Reads until the agent closes the socket or the timeout of the socket is over.
-fn drain(stream: &mut UnixStream, buffer: &mut [u8]) -> Exit {
-    while stream.read(buffer).is_ok_and(|length| length > 0) {}
-    Exit::Up
+/// Reads until the agent closes the socket.
+fn drain(stream: &mut UnixStream, buffer: &mut [u8]) {
+    loop {
+        match stream.read(buffer) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Ok(0) | Err(_) => return,
+            Ok(_) => {}
+        }
+    }
+}
+
+/// Reads until the agent closes the socket, at most for so long.
+#[allow(clippy::disallowed_methods)]
+fn drain_for(patience: Duration, stream: &mut UnixStream, buffer: &mut [u8]) {
+    let end = Instant::now() + patience;
+    loop {
+        let rest = end.saturating_duration_since(Instant::now());
+        // A timeout of zero is an error.
+        if rest.is_zero() || stream.set_read_timeout(Some(rest)).is_err() {
+            return;
+        }
+        match stream.read(buffer) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Ok(0) | Err(_) => return,
+            Ok(_) => {}
+        }
+    }
 }
 
 /// What happens after a message.
@@ -116,40 +146,71 @@ struct Plugin {
     /// How long the agent waits for a value whose request does not say it.
     timeout: Duration,
     settings: Reloading,
+    requests: OpenRequests,
     probing: Option<ProbingThread>,
+    /// The number of the next run that probes.
+    next_run: u32,
     long: LongRequests,
 }
 
 impl Plugin {
-    fn new(agent: AgentWriter) -> Self {
-        Self {
+    fn new(agent: AgentWriter) -> std::io::Result<Self> {
+        let requests = OpenRequests::start(agent.clone())?;
+        Ok(Self {
             agent: agent.clone(),
             options: PluginOptions::default(),
             timeout: AGENT_TIMEOUT,
-            settings: Reloading::new(agent.clone()),
+            settings: Reloading::new(agent),
+            requests: requests.clone(),
             probing: None,
-            long: LongRequests::new(agent),
-        }
+            next_run: 0,
+            long: LongRequests::new(requests),
+        })
     }
 
-    fn handle(&mut self, body: &[u8]) -> AfterMessage {
-        let received = match message::read(body) {
-            Ok(received) => received,
+    /// Ends without freeing anything, because the agent waits for the end of the process.
+    fn end(self) -> Exit {
+        std::mem::forget(self);
+        Exit::Up
+    }
+
+    /// Handles the body of a frame.
+    fn read(&mut self, body: &[u8]) -> AfterMessage {
+        match message::read(body) {
+            Ok(message) => self.handle_safely(message),
             Err(MessageError::WrongField(id)) => {
-                self.agent
-                    .send(&Answer::error(id, "zbx-tcp: invalid request"));
-                return AfterMessage::Continue;
+                self.agent.error(id, "invalid request");
+                AfterMessage::Continue
             }
             Err(MessageError::NotAMessage) => {
                 self.agent.log(
                     LogSeverity::Warning,
                     "the agent sent something that is not a message",
                 );
-                return AfterMessage::Continue;
+                AfterMessage::Continue
             }
-        };
-        let id = received.id;
-        match received.request {
+        }
+    }
+
+    /// Handles a message; after a panic the request gets an error.
+    fn handle_safely(&mut self, message: AgentMessage) -> AfterMessage {
+        let id = message.id;
+        let is_export = matches!(message.request, AgentRequest::Export(_));
+        let handled = catch_unwind(AssertUnwindSafe(|| self.handle(message)));
+        handled.unwrap_or_else(|_| {
+            let text = internal_error().text;
+            if is_export {
+                self.agent.error(id, &text);
+            } else {
+                self.agent.log(LogSeverity::Error, &text);
+            }
+            AfterMessage::Continue
+        })
+    }
+
+    fn handle(&mut self, message: AgentMessage) -> AfterMessage {
+        let id = message.id;
+        match message.request {
             AgentRequest::Register => {
                 let keys: Vec<_> = KEYS.iter().map(|key| (key.name, key.about)).collect();
                 self.agent.send(&Answer::register(id, NAME, &keys));
@@ -164,73 +225,117 @@ impl Plugin {
                     Ok(options) => {
                         self.settings.use_file(options.config.clone());
                         self.options = options;
+                        // Probes in flight are answered by their run before it ends.
                         self.probing = None;
                     }
                     Err(error) => self.agent.log(LogSeverity::Error, &error),
                 }
             }
-            AgentRequest::Export(export) => self.export(id, &export),
+            AgentRequest::Export(export) => self.export(id, export),
             AgentRequest::Terminate => return AfterMessage::Exit,
             AgentRequest::Start | AgentRequest::Unknown(_) => {}
         }
         AfterMessage::Continue
     }
 
-    fn export(&mut self, id: u32, export: &Export) {
+    fn export(&mut self, id: u32, export: Export) {
+        #[cfg(debug_assertions)]
+        crate::commands::panic_if_tested_at(&format!("export {:?}", export.parameters));
         let most = deadline(export.timeout.unwrap_or(self.timeout));
-        let result = match keys::read(&export.key, &export.parameters) {
-            Ok(ItemKey::Check(arguments)) => self.check(id, export, &arguments, most),
-            Ok(other) => {
-                let policy = self.settings.policy();
-                self.long
-                    .start(id, other, most, self.options.config.clone(), policy)
-            }
-            Err(why) => Err(why),
+        let started = match keys::read(&export.key, export.parameters) {
+            Ok(ItemKey::Check(key)) => self.check(id, key, most),
+            Ok(ItemKey::Long(key)) => self.long(id, key, most),
+            Err(KeyError::Parameters(mistake)) => Err(NoAnswer::Mistake(mistake)),
+            Err(KeyError::Unknown(why)) => Err(NoAnswer::Failure(why)),
         };
-        if let Err(why) = result {
-            // The same text as that of the command line.
-            self.agent
-                .send(&Answer::error(id, &format!("zbx-tcp: {why}")));
+        match started {
+            Ok(()) => {}
+            // A value as from the user parameters, so that templates work with both.
+            Err(NoAnswer::Mistake(text)) => self.agent.value(id, &error_line(&text)),
+            Err(NoAnswer::Failure(text)) => self.agent.error(id, &text),
         }
     }
 
-    fn check(
-        &mut self,
-        id: u32,
-        export: &Export,
-        arguments: &keys::CheckKey,
-        most: Duration,
-    ) -> Result<(), String> {
-        let check = self.settings.check(&export.parameters, arguments, most)?;
+    fn check(&mut self, id: u32, key: CheckKey, most: Duration) -> Result<(), NoAnswer> {
+        let check = self.settings.check(key, most).map_err(NoAnswer::Mistake)?;
         let policy = self.settings.policy();
-        let usable = self
-            .probing
-            .as_ref()
-            .is_some_and(|probing| probing.has_policy(&policy));
-        if !usable {
-            self.probing = Some(self.start_probing(&policy)?);
-        }
-        let sent = self
-            .probing
-            .as_mut()
-            .map(|probing| probing.send(id, &check));
-        if sent == Some(false) {
-            // Its run ended by an error of this machine or a defect; the next one may work.
-            self.probing = Some(self.start_probing(&policy)?);
-            if let Some(probing) = &mut self.probing {
-                probing.send(id, &check);
+        // A run may have ended by an error of this machine or a defect; the next one may work.
+        for _ in 0..2 {
+            let probing = match &mut self.probing {
+                Some(probing) if probing.has_policy(&policy) => probing,
+                probing => {
+                    let run = self.next_run;
+                    self.next_run = run.wrapping_add(1);
+                    let limits = limits(&self.options);
+                    let requests = self.requests.clone();
+                    let started = ProbingThread::start(run, requests, Arc::clone(&policy), limits);
+                    probing.insert(started.map_err(NoAnswer::no_thread)?)
+                }
+            };
+            let plan = self
+                .requests
+                .add_check(id, probing.run(), &check, most)
+                .ok_or_else(NoAnswer::too_many)?;
+            let index = plan.index;
+            // If the run has ended, either it has answered the request or nobody will.
+            if probing.send(plan) || !self.requests.remove(index) {
+                return Ok(());
             }
+            self.probing = None;
+        }
+        Err(NoAnswer::Failure(
+            "the probing thread has ended; the next request starts another one".to_owned(),
+        ))
+    }
+
+    #[allow(clippy::disallowed_methods)]
+    fn long(&mut self, id: u32, key: LongKey, most: Duration) -> Result<(), NoAnswer> {
+        let arrived = Instant::now();
+        let config = match &key {
+            LongKey::Batch(_) | LongKey::Targets(_) => self.settings.targets(),
+            LongKey::Ports(..) | LongKey::Open(..) => self.settings.services(),
+        };
+        let config = config.map_err(NoAnswer::Mistake)?;
+        let policy = self.settings.policy();
+        let index = self
+            .requests
+            .add_long(id, most)
+            .ok_or_else(NoAnswer::too_many)?;
+        let request = LongRequest {
+            index,
+            key,
+            arrived,
+            most,
+            config,
+            policy,
+        };
+        let added = self.long.add(request);
+        if let Err(error) = added
+            && self.requests.remove(index)
+        {
+            return Err(NoAnswer::no_thread(error));
         }
         Ok(())
     }
+}
 
-    fn start_probing(&self, policy: &Arc<Policy>) -> Result<ProbingThread, String> {
-        ProbingThread::start(
-            self.agent.clone(),
-            Arc::clone(policy),
-            limits(&self.options),
-        )
-        .map_err(|error| format!("this machine cannot probe: {error}"))
+/// Why a request gets its answer before any work for it has started.
+#[derive(Debug)]
+enum NoAnswer {
+    /// A mistake in the key or the configuration.
+    Mistake(String),
+    /// This machine cannot do it.
+    Failure(String),
+}
+
+impl NoAnswer {
+    #[allow(clippy::needless_pass_by_value)]
+    fn no_thread(error: std::io::Error) -> Self {
+        Self::Failure(format!("this machine cannot start a thread: {error}"))
+    }
+
+    fn too_many() -> Self {
+        Self::Failure("too many requests are open".to_owned())
     }
 }
 

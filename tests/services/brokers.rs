@@ -2,17 +2,22 @@
 
 use std::process::{Child, Command, Stdio};
 
+use crate::certificates::Certificates;
 use crate::server::{Home, Server, free_port, installed, stop};
-use crate::trial::{PROBES, all_up, no_complaint, probe, refused_when_stopped};
+use crate::trial::{PROBES, Trial, all_up, no_complaint, probe, refused_when_stopped};
 
 fn mosquitto(anonymous: &str) -> Option<Server> {
+    mosquitto_in(Home::of("mosquitto"), anonymous, "")
+}
+
+fn mosquitto_in(home: Home, anonymous: &str, more: &str) -> Option<Server> {
     let program = "/usr/sbin/mosquitto";
     if !installed(program, "mosquitto") {
         return None;
     }
-    let (home, port) = (Home::of("mosquitto"), free_port());
+    let port = free_port();
     let text = format!(
-        "listener {port} 127.0.0.1\nallow_anonymous {anonymous}\nlog_dest stderr\nlog_type all\n"
+        "listener {port} 127.0.0.1\nallow_anonymous {anonymous}\n{more}log_dest stderr\nlog_type all\n"
     );
     let conf = home.write("conf", &text);
     let mut command = home.command(program);
@@ -48,6 +53,27 @@ fn mosquitto_receives_disconnect() {
         ],
     );
     refused_when_stopped(server, "mqtt");
+}
+
+#[test]
+fn mosquitto_receives_disconnect_over_tls() {
+    let Some(certificates) = Certificates::new() else {
+        return;
+    };
+    let home = Home::of("mosquitto");
+    let (certificate, key) = certificates.install(&home);
+    let tls = format!("certfile {certificate}\nkeyfile {key}\n");
+    let Some(mut server) = mosquitto_in(home, "true", &tls) else {
+        return;
+    };
+    let trial = Trial::with("mqtts", "mosquitto", server.port(), &certificates.trusted());
+    trial.verified();
+    let good = "Received DISCONNECT from";
+    let log = server.log_with(good, PROBES);
+    let complaints = ["error", "closed its connection", "protocol", "warning"];
+    trial.log(&log, good, &complaints);
+    server.stop();
+    trial.stopped(good);
 }
 
 #[test]
@@ -117,6 +143,44 @@ fn broker(home: &Home, port: u16, mapper: u16) -> Command {
         command.env(format!("RABBITMQ_{name}"), home.path(below));
     }
     command
+}
+
+#[test]
+fn rabbitmq_answers_over_tls() {
+    if !installed("/usr/lib/rabbitmq/bin/rabbitmq-server", "rabbitmq-server") {
+        return;
+    }
+    let Some(certificates) = Certificates::new() else {
+        return;
+    };
+    let [port, secure, mapper] = std::array::from_fn(|_| free_port());
+    let home = Home::of("rabbitmq");
+    let (certificate, key) = certificates.install(&home);
+    let conf = home.write(
+        "rabbitmq.conf",
+        &format!(
+            "listeners.ssl.default = 127.0.0.1:{secure}\nssl_options.cacertfile = {certificate}\n\
+             ssl_options.certfile = {certificate}\nssl_options.keyfile = {key}\nssl_options.verify = verify_none\n\
+             ssl_options.fail_if_no_peer_cert = false\n"
+        ),
+    );
+    let _mapper = PortMapper::start(&home, mapper);
+    let mut command = broker(&home, port, mapper);
+    command.env("RABBITMQ_CONFIG_FILE", conf);
+    let mut server = Server::start(home, &[port, secure], &mut command);
+    server.wait_for_log("Server startup complete");
+    let trial = Trial::with("amqps", "rabbitmq-server", secure, &certificates.trusted());
+    trial.verified();
+    assert_eq!(trial.captured("product"), "RabbitMQ");
+    let good = "client unexpectedly closed TCP connection";
+    let log = server.log_with(good, PROBES);
+    trial.log(
+        &log,
+        good,
+        &["[error]", "handshake_timeout", "bad_header", "TLS server"],
+    );
+    server.stop();
+    trial.stopped("one warning, as without TLS");
 }
 
 #[test]

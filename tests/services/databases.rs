@@ -1,7 +1,8 @@
 //! Redis, memcached and `PostgreSQL`.
 
+use crate::certificates::Certificates;
 use crate::server::{Home, Server, free_port, installed};
-use crate::trial::{PROBES, all_up, no_complaint, probe, refused_when_stopped};
+use crate::trial::{PROBES, Trial, all_up, no_complaint, probe, refused_when_stopped};
 
 #[test]
 fn redis_answers_pong_or_requires_a_password() {
@@ -36,6 +37,39 @@ fn redis_answers_pong_or_requires_a_password() {
         "-NOAUTH"
     );
     refused_when_stopped(server, "redis");
+}
+
+#[test]
+fn redis_answers_over_tls() {
+    let program = "/usr/bin/redis-server";
+    if !installed(program, "redis-server") {
+        return;
+    }
+    let Some(certificates) = Certificates::new() else {
+        return;
+    };
+    let (home, port) = (Home::of("redis"), free_port());
+    let (certificate, key) = certificates.install(&home);
+    let words = format!(
+        "--port 0 --tls-port {port} --tls-cert-file {certificate} --tls-key-file {key} --tls-ca-cert-file {certificate} \
+         --tls-auth-clients no --bind 127.0.0.1 --daemonize no --loglevel verbose"
+    );
+    let mut command = home.command(program);
+    command.args(words.split_whitespace()).args(["--save", ""]);
+    let mut server = Server::start(home, &[port], &mut command);
+    server.wait_for_log("Ready to accept connections");
+    let mut trials = Vec::new();
+    let log = server.log_during(|| {
+        let trial = Trial::with("rediss", "redis-server", port, &certificates.trusted());
+        trial.verified();
+        assert_eq!(trial.captured("reply"), "+PONG");
+        trials.push(trial);
+    });
+    no_complaint(&log, &["error", "warning", "#", "reset", "closing client"]);
+    server.stop();
+    for trial in trials {
+        trial.stopped("nothing");
+    }
 }
 
 /// A cluster without slots and a sentinel with a password are alive.
@@ -93,7 +127,7 @@ fn memcached_version_is_captured() {
 }
 
 /// `PostgreSQL` with SCRAM passwords, and TLS if `tls` is `on`.
-fn postgres(tls: &str) -> Option<Server> {
+fn postgres(tls: &str) -> Option<(Server, Option<Certificates>)> {
     let releases = std::fs::read_dir("/usr/lib/postgresql")
         .into_iter()
         .flatten()
@@ -112,13 +146,15 @@ fn postgres(tls: &str) -> Option<Server> {
         &at("initdb"),
         &format!("--no-sync --auth=scram-sha-256 --pwfile={password} -D {data}"),
     );
-    if tls == "on" {
-        let words = "req -x509 -newkey rsa:2048 -nodes -subj /CN=localhost";
-        home.run(
-            "/usr/bin/openssl",
-            &format!("{words} -keyout {data}/server.key -out {data}/server.crt"),
-        );
-    }
+    let certificates = if tls == "on" {
+        let certificates = Certificates::new()?;
+        let (certificate, key) = certificates.install(&home);
+        std::fs::rename(certificate, format!("{data}/server.crt")).unwrap();
+        std::fs::rename(key, format!("{data}/server.key")).unwrap();
+        Some(certificates)
+    } else {
+        None
+    };
     let mut command = home.command(&at("postgres"));
     let words = format!(
         "-D {data} -p {port} -h 127.0.0.1 -k {} -F -c ssl={tls}",
@@ -127,13 +163,52 @@ fn postgres(tls: &str) -> Option<Server> {
     command.args(words.split(' '));
     let server = Server::start(home, &[port], &mut command);
     server.wait_for_log("ready to accept connections");
-    Some(server)
+    Some((server, certificates))
+}
+
+#[test]
+fn postgres_with_tls_logs_nothing_of_a_handshake() {
+    let Some((mut server, Some(certificates))) = postgres("on") else {
+        return;
+    };
+    let mut trials = Vec::new();
+    for service in ["postgres_starttls", "postgres_tls"] {
+        let log = server.log_during(|| {
+            let trial = Trial::with(
+                service,
+                "postgresql",
+                server.port(),
+                &certificates.trusted(),
+            );
+            trial.verified();
+            trials.push(trial);
+        });
+        assert_eq!(log, "", "{service}");
+    }
+    server.stop();
+    for trial in trials {
+        trial.stopped("nothing");
+    }
+}
+
+#[test]
+fn postgres_without_tls_refuses_it() {
+    let Some((server, _)) = postgres("off") else {
+        return;
+    };
+    let log = server.log_during(|| {
+        let document = probe(server.port(), "postgres_tls", &[]);
+        assert_eq!(document["status_name"], "tls_refused", "{document}");
+    });
+    assert_eq!(log, "");
 }
 
 #[test]
 fn postgres_logs_nothing_with_and_without_tls() {
     for tls in ["off", "on"] {
-        let Some(server) = postgres(tls) else { return };
+        let Some((server, _)) = postgres(tls) else {
+            return;
+        };
         let log = server.log_during(|| {
             assert_eq!(
                 all_up(server.port(), "postgres", &[])["captures"]["encryption"],
@@ -149,7 +224,7 @@ fn postgres_logs_nothing_with_and_without_tls() {
 
 #[test]
 fn postgres_startup_is_rejected_if_pg_hba_rejects_the_host() {
-    let Some(server) = postgres("off") else {
+    let Some((server, _)) = postgres("off") else {
         return;
     };
     let rules = "host all all 127.0.0.0/8 reject\n";

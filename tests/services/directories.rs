@@ -2,15 +2,20 @@
 
 use std::process::Command;
 
+use crate::certificates::Certificates;
 use crate::server::{Home, Server, free_port, installed};
-use crate::trial::{PROBES, all_up, no_complaint, probe, refused_when_stopped};
+use crate::trial::{PROBES, Trial, all_up, no_complaint, probe, refused_when_stopped};
 
 fn slapd(more: &str) -> Option<Server> {
+    slapd_in(Home::of("openldap"), more, &[("ldap", free_port())])
+}
+
+/// slapd with a listener for each scheme and port.
+fn slapd_in(home: Home, more: &str, listeners: &[(&str, u16)]) -> Option<Server> {
     let program = "/usr/sbin/slapd";
     if !installed(program, "slapd") {
         return None;
     }
-    let (home, port) = (Home::of("openldap"), free_port());
     let modules =
         "include /etc/ldap/schema/core.schema\nmodulepath /usr/lib/ldap\nmoduleload back_mdb\n";
     let database = "database mdb\nsuffix dc=example,dc=org\nmaxsize 10485760\n";
@@ -19,16 +24,14 @@ fn slapd(more: &str) -> Option<Server> {
         "conf",
         &format!("{modules}{more}{database}directory {}\n", home.path("")),
     );
+    let urls: Vec<_> = listeners
+        .iter()
+        .map(|(scheme, port)| format!("{scheme}://127.0.0.1:{port}"))
+        .collect();
+    let ports: Vec<_> = listeners.iter().map(|(_, port)| *port).collect();
     let mut command = home.command(program);
-    command.args([
-        "-f",
-        &conf,
-        "-h",
-        &format!("ldap://127.0.0.1:{port}"),
-        "-d",
-        "stats",
-    ]);
-    Some(Server::start(home, &[port], &mut command))
+    command.args(["-f", &conf, "-h", &urls.join(" "), "-d", "stats"]);
+    Some(Server::start(home, &ports, &mut command))
 }
 
 #[test]
@@ -51,6 +54,51 @@ fn slapd_naming_contexts_are_searched_and_unbind_is_sent() {
         &["connection lost", "error", "ber_get_next", "deferring"],
     );
     refused_when_stopped(server, "ldap");
+}
+
+#[test]
+fn slapd_speaks_tls_and_unbind_is_sent() {
+    let Some(certificates) = Certificates::new() else {
+        return;
+    };
+    let home = Home::of("openldap");
+    let (certificate, key) = certificates.install(&home);
+    let tls = format!("TLSCertificateFile {certificate}\nTLSCertificateKeyFile {key}\n");
+    let [plain, secure] = [free_port(), free_port()];
+    let listeners = [("ldap", plain), ("ldaps", secure)];
+    let Some(mut server) = slapd_in(home, &tls, &listeners) else {
+        return;
+    };
+    let kinds = [("ldap_starttls", plain), ("ldaps", secure)];
+    let trials = kinds.map(|(service, port)| {
+        let before = server.log().len();
+        let unbinds = server.log().matches(" UNBIND").count();
+        let trial = Trial::with(service, "slapd", port, &certificates.trusted());
+        trial.verified();
+        let log = server.log_with(" UNBIND", unbinds + PROBES);
+        let complaints = [
+            "connection lost",
+            "error",
+            "ber_get_next",
+            "deferring",
+            "TLS: ",
+        ];
+        trial.log(&log[before..], " UNBIND", &complaints);
+        trial
+    });
+    server.stop();
+    for trial in trials {
+        trial.stopped("UNBIND");
+    }
+}
+
+#[test]
+fn slapd_without_tls_refuses_it() {
+    let Some(server) = slapd("") else { return };
+    let document = probe(server.port(), "ldap_starttls", &[]);
+    assert_eq!(document["status_name"], "tls_refused", "{document}");
+    let log = server.log_with(" UNBIND", 1);
+    no_complaint(&log, &["connection lost", "ber_get_next"]);
 }
 
 /// The server works, but refuses unknown clients; Zabbix's own check reports it as down.
@@ -86,12 +134,23 @@ fn slapd_that_hides_its_naming_contexts_is_rejected_with_a_reason() {
 }
 
 fn named(options: &str) -> Option<Server> {
+    named_in(Home::of("bind"), free_port(), "", "", options)
+}
+
+/// BIND with these further statements, and further words on its listener.
+fn named_in(
+    home: Home,
+    port: u16,
+    statements: &str,
+    listener: &str,
+    options: &str,
+) -> Option<Server> {
     let program = "/usr/sbin/named";
     if !installed(program, "bind9") {
         return None;
     }
-    let (home, port) = (Home::of("bind"), free_port());
-    let listen = format!("listen-on port {port} {{ 127.0.0.1; }}; listen-on-v6 {{ none; }};");
+    let listen =
+        format!("listen-on port {port} {listener} {{ 127.0.0.1; }}; listen-on-v6 {{ none; }};");
     let files = format!(
         "directory \"{}\"; pid-file none; session-keyfile none;",
         home.path("")
@@ -100,8 +159,9 @@ fn named(options: &str) -> Option<Server> {
     // Queries to the root servers stay on loopback.
     let hints = home.write("hints", ". 3600 IN NS root.\nroot. 3600 IN A 127.0.0.1\n");
     let root = format!("zone \".\" {{ type hint; file \"{hints}\"; }};");
-    let conf =
-        format!("options {{ {files} {listen} {quiet} {options} }};\ncontrols {{}};\n{root}\n");
+    let conf = format!(
+        "{statements} options {{ {files} {listen} {quiet} {options} }};\ncontrols {{}};\n{root}\n"
+    );
     let conf = home.write("conf", &conf);
     let mut command = home.command(program);
     command.args(["-g", "-c", &conf]);
@@ -125,6 +185,25 @@ fn bind_logs_no_refused_query() {
     });
     assert_eq!(log, "");
     refused_when_stopped(server, "dns");
+}
+
+#[test]
+fn bind_answers_over_tls() {
+    let Some(certificates) = Certificates::new() else {
+        return;
+    };
+    let (home, port) = (Home::of("bind"), free_port());
+    let (certificate, key) = certificates.install(&home);
+    let statement = format!("tls own {{ cert-file \"{certificate}\"; key-file \"{key}\"; }};");
+    let Some(mut server) = named_in(home, port, &statement, "tls own", "") else {
+        return;
+    };
+    let trial = Trial::with("dot", "bind9", port, &certificates.trusted());
+    trial.verified();
+    assert!(trial.captured("version").starts_with("9."));
+    no_complaint(&server.log(), &["refused", "failed:", "tls: "]);
+    server.stop();
+    trial.stopped("nothing");
 }
 
 #[test]

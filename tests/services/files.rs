@@ -5,16 +5,21 @@ use std::io::Read;
 use std::net::TcpStream;
 use std::process::Command;
 
+use crate::certificates::Certificates;
 use crate::inetd::Inetd;
 use crate::server::{Home, Server, free_port, installed, is_root};
-use crate::trial::{PROBES, Trial, rejected_with};
+use crate::trial::{PROBES, Trial, probe, rejected_with};
 
 /// vsftpd for anonymous users, with a limit on its clients.
 fn vsftpd(clients: usize) -> Option<(Server, u16)> {
+    vsftpd_in(Home::new(), clients, "")
+}
+
+fn vsftpd_in(home: Home, clients: usize, more: &str) -> Option<(Server, u16)> {
     if !installed("/usr/sbin/vsftpd", "vsftpd") || !is_root("vsftpd") {
         return None;
     }
-    let (home, port) = (Home::new(), free_port());
+    let port = free_port();
     let (log, empty) = (home.path("log"), home.path("empty"));
     fs::create_dir(&empty).unwrap();
     let conf = home.write(
@@ -22,7 +27,7 @@ fn vsftpd(clients: usize) -> Option<(Server, u16)> {
         &format!(
             "listen=YES\nlisten_address=127.0.0.1\nlisten_port={port}\nbackground=NO\nanonymous_enable=YES\n\
              anon_root={empty}\nsecure_chroot_dir={empty}\nnopriv_user=nobody\nftp_username=nobody\n\
-             log_ftp_protocol=YES\nvsftpd_log_file={log}\nxferlog_enable=YES\nsyslog_enable=NO\nmax_clients={clients}\n"
+             log_ftp_protocol=YES\nvsftpd_log_file={log}\nxferlog_enable=YES\nsyslog_enable=NO\nmax_clients={clients}\n{more}"
         ),
     );
     let mut command = Command::new("/usr/sbin/vsftpd");
@@ -45,6 +50,44 @@ fn vsftpd_receives_quit() {
     );
     server.stop();
     trial.stopped("FTP response: 221 Goodbye.");
+}
+
+#[test]
+fn vsftpd_speaks_tls_and_receives_quit() {
+    let Some(certificates) = Certificates::new() else {
+        return;
+    };
+    for (service, implicit) in [("ftp_starttls", "NO"), ("ftps", "YES")] {
+        let home = Home::new();
+        let (certificate, key) = certificates.install(&home);
+        let tls = format!(
+            "ssl_enable=YES\nimplicit_ssl={implicit}\nallow_anon_ssl=YES\nforce_local_logins_ssl=NO\nforce_local_data_ssl=NO\n\
+             rsa_cert_file={certificate}\nrsa_private_key_file={key}\nstrict_ssl_read_eof=YES\n"
+        );
+        let Some((mut server, port)) = vsftpd_in(home, 50, &tls) else {
+            return;
+        };
+        let trial = Trial::with(service, "vsftpd", port, &certificates.trusted());
+        trial.verified();
+        let log = server.log_with("221 Goodbye.", PROBES);
+        trial.log(
+            &log,
+            "221 Goodbye.",
+            &["OOPS", "500 ", "421 ", "unknown command"],
+        );
+        server.stop();
+        trial.stopped("FTP response: 221 Goodbye.");
+    }
+}
+
+#[test]
+fn vsftpd_without_tls_refuses_it() {
+    let Some((server, port)) = vsftpd(50) else {
+        return;
+    };
+    let document = probe(port, "ftp_starttls", &[]);
+    assert_eq!(document["status_name"], "tls_refused", "{document}");
+    server.wait_for_log("221 Goodbye.");
 }
 
 #[test]

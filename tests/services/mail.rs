@@ -3,6 +3,7 @@
 use std::fs;
 use std::process::Command;
 
+use crate::certificates::Certificates;
 use crate::server::{Home, Server, free_port, installed, is_root};
 use crate::trial::{PROBES, Trial, abrupt_close_is_logged, no_complaint, probe};
 
@@ -126,12 +127,165 @@ fn postfix_logs_no_lost_connection() {
     second.stopped("disconnect from localhost quit=1 commands=1");
 }
 
+#[test]
+fn postfix_speaks_tls_and_logs_no_lost_connection() {
+    let Some(certificates) = Certificates::new() else {
+        return;
+    };
+    let files = Home::new();
+    let (certificate, key) = certificates.install(&files);
+    let [smtp, submission, smtps] = [free_port(), free_port(), free_port()];
+    let services = format!(
+        "127.0.0.1:{smtp} inet n - n - - smtpd\n127.0.0.1:{submission} inet n - n - - smtpd\n\
+         127.0.0.1:{smtps} inet n - n - - smtpd -o smtpd_tls_wrappermode=yes\n\
+         tlsmgr unix - - n 1000? 1 tlsmgr\n"
+    );
+    let settings = format!(
+        "smtpd_tls_security_level = may\nsmtpd_tls_cert_file = {certificate}\nsmtpd_tls_key_file = {key}\n\
+         smtpd_tls_loglevel = 1\n"
+    );
+    let Some(mut server) = postfix(&services, &settings, &[smtp, submission, smtps]) else {
+        return;
+    };
+    let complaints = [
+        "lost connection",
+        "improper",
+        "timeout",
+        "warning",
+        "error",
+        "fatal",
+    ];
+    let within = "ehlo=2 starttls=1 quit=1 commands=4";
+    let kinds = [
+        ("smtp_starttls", smtp, within),
+        ("submission_starttls", submission, within),
+        (
+            "smtps",
+            smtps,
+            "from localhost[127.0.0.1] quit=1 commands=1",
+        ),
+        (
+            "submissions",
+            smtps,
+            "from localhost[127.0.0.1] quit=1 commands=1",
+        ),
+    ];
+    let trials = kinds.map(|(service, port, good)| {
+        let before = server.log().matches(good).count();
+        let trial = Trial::with(service, "postfix", port, &certificates.trusted());
+        trial.verified();
+        assert_eq!(trial.captured("host"), "mail.example.org");
+        let log = server.log_with(good, before + PROBES);
+        trial.log(&smtpd(&log), good, &complaints);
+        trial
+    });
+    // Without an offer, and with one that a plain probe of the same port does not need.
+    let untrusted = probe(smtp, "smtp_starttls", &[]);
+    assert_eq!(untrusted["status_name"], "tls_untrusted", "{untrusted}");
+    server.stop();
+    for (trial, (_, _, good)) in trials.into_iter().zip(kinds) {
+        trial.stopped(good);
+    }
+}
+
+#[test]
+fn postfix_without_tls_refuses_it() {
+    let port = free_port();
+    let services = format!("127.0.0.1:{port} inet n - n - - smtpd\n");
+    let Some(server) = postfix(&services, "", &[port]) else {
+        return;
+    };
+    let document = probe(port, "smtp_starttls", &[]);
+    assert_eq!(document["status_name"], "tls_refused", "{document}");
+    let error = document["error"].as_str().unwrap();
+    assert!(error.contains("does not offer STARTTLS"), "{error}");
+    let log = server.log_with("ehlo=1 quit=1 commands=2", 1);
+    no_complaint(&smtpd(&log), &["lost connection", "improper", "warning"]);
+}
+
 /// The lines of Postfix's SMTP server; its start script warns of file owners in the new queue.
 fn smtpd(log: &str) -> String {
     log.lines()
         .filter(|line| line.contains("/smtpd["))
         .collect::<Vec<_>>()
         .join("\n")
+}
+
+#[test]
+fn dovecot_speaks_tls_and_receives_logout() {
+    let parts = [
+        ("imap-login", "dovecot-imapd"),
+        ("pop3-login", "dovecot-pop3d"),
+        ("lmtp", "dovecot-lmtpd"),
+    ];
+    if !parts
+        .iter()
+        .all(|(part, package)| installed(&format!("/usr/lib/dovecot/{part}"), package))
+        || !is_root("Dovecot")
+    {
+        return;
+    }
+    let Some(certificates) = Certificates::new() else {
+        return;
+    };
+    let home = Home::new();
+    let (certificate, key) = certificates.install(&home);
+    let [imap, imaps, pop3, pop3s, lmtp] = std::array::from_fn(|_| free_port());
+    let conf = home.write(
+        "conf",
+        &format!(
+            "base_dir = {run}\nstate_dir = {state}\nlog_path = {log}\nprotocols = imap pop3 lmtp\nlisten = 127.0.0.1\n\
+             ssl = yes\nssl_cert = <{certificate}\nssl_key = <{key}\ndisable_plaintext_auth = no\nmail_location = maildir:{mail}\ndefault_client_limit = 1000\n\
+             passdb {{\n driver = static\n args = password=never\n}}\nuserdb {{\n driver = static\n args = uid=65534 gid=65534 home={mail}\n}}\n\
+             service imap-login {{\n inet_listener imap {{\n port = {imap}\n }}\n inet_listener imaps {{\n port = {imaps}\n ssl = yes\n }}\n}}\n\
+             service pop3-login {{\n inet_listener pop3 {{\n port = {pop3}\n }}\n inet_listener pop3s {{\n port = {pop3s}\n ssl = yes\n }}\n}}\n\
+             service lmtp {{\n inet_listener lmtp {{\n port = {lmtp}\n }}\n}}\n",
+            run = home.path("run"),
+            state = home.directory("state"),
+            mail = home.directory("mail"),
+            log = home.path("log"),
+        ),
+    );
+    let mut command = Command::new("/usr/sbin/dovecot");
+    command.args(["-F", "-c", &conf]);
+    let ports = [imap, imaps, pop3, pop3s, lmtp];
+    let mut server = Server::start(home, &ports, &mut command);
+    let complaints = [
+        "error",
+        "warning",
+        "fatal",
+        "panic",
+        "no reason",
+        "connection closed",
+    ];
+    let (by_imap, by_pop3) = (
+        "imap-login: Info: Disconnected: Aborted login by logging out",
+        "pop3-login: Info: Disconnected: Aborted login by logging out",
+    );
+    let kinds = [
+        ("imap_starttls", "dovecot-imapd", imap, by_imap),
+        ("imaps", "dovecot-imapd", imaps, by_imap),
+        ("pop3_starttls", "dovecot-pop3d", pop3, by_pop3),
+        ("pop_starttls", "dovecot-pop3d", pop3, by_pop3),
+        ("pop3s", "dovecot-pop3d", pop3s, by_pop3),
+        (
+            "lmtp_starttls",
+            "dovecot-lmtpd",
+            lmtp,
+            "Logged out (state=READY)",
+        ),
+    ];
+    let trials = kinds.map(|(service, package, port, good)| {
+        let before = server.log().matches(good).count();
+        let trial = Trial::with(service, package, port, &certificates.trusted());
+        trial.verified();
+        trial.log(&server.log_with(good, before + PROBES), good, &complaints);
+        trial
+    });
+    server.stop();
+    for (trial, (_, _, _, good)) in trials.into_iter().zip(kinds) {
+        trial.stopped(good);
+    }
 }
 
 #[test]

@@ -7,6 +7,7 @@
 )]
 
 mod brokers;
+mod certificates;
 mod chat;
 mod databases;
 mod directories;

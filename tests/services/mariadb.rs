@@ -2,9 +2,10 @@
 
 use std::fs;
 
+use crate::certificates::Certificates;
 use crate::program::check;
 use crate::server::{Home, Server, free_port, installed};
-use crate::trial::{PROBES, all_up, no_complaint, probe, refused_when_stopped};
+use crate::trial::{PROBES, Trial, all_up, no_complaint, probe, refused_when_stopped};
 
 /// Another loopback address: the server never blocks 127.0.0.1.
 const SOURCE: [&str; 2] = ["--source", "127.0.0.2"];
@@ -15,11 +16,15 @@ const SMALL: &str =
 
 /// A server that blocks a host after five connect errors.
 fn mariadb() -> Option<Server> {
+    mariadb_in(Home::of("mysql"), "")
+}
+
+fn mariadb_in(home: Home, more: &str) -> Option<Server> {
     let program = "/usr/sbin/mariadbd";
     if !installed(program, "mariadb-server") {
         return None;
     }
-    let (home, port) = (Home::of("mysql"), free_port());
+    let port = free_port();
     let (data, socket) = (home.path("data"), home.path("socket"));
     let made =
         "--no-defaults --skip-test-db --auth-root-authentication-method=normal --skip-log-bin";
@@ -38,7 +43,8 @@ fn mariadb() -> Option<Server> {
         "--bind-address=127.0.0.1 --port={port} --max-connect-errors=5 --performance-schema=on"
     );
     let mut command = home.command(program);
-    command.args(own.split(' ').chain(net.split(' ')).chain(SMALL.split(' ')));
+    let words = [own.as_str(), &net, SMALL, more];
+    command.args(words.iter().flat_map(|words| words.split_whitespace()));
     let server = Server::start(home, &[port], &mut command);
     server.wait_for_log("ready for connections");
     // The server sends no greeting to a host that no account is for.
@@ -111,6 +117,63 @@ fn mariadb_never_blocks_a_host_that_has_no_account() {
     );
     no_complaint(&log, &["Aborted connection", "error", "blocked"]);
     refused_when_stopped(server, "mysql");
+}
+
+#[test]
+fn mariadb_with_tls_never_blocks_a_host_that_has_no_account() {
+    let Some(certificates) = Certificates::new() else {
+        return;
+    };
+    let home = Home::of("mysql");
+    let (certificate, key) = certificates.install(&home);
+    let tls = format!("--ssl-cert={certificate} --ssl-key={key}");
+    let Some(mut server) = mariadb_in(home, &tls) else {
+        return;
+    };
+    let more = [&certificates.trusted()[..], &SOURCE.map(str::to_owned)].concat();
+    let mut trials = Vec::new();
+    for service in ["mysql_starttls", "mysql_tls"] {
+        sql(&server, "FLUSH STATUS");
+        let log = server.log_during(|| {
+            let trial = Trial::with(service, "mariadb-server", server.port(), &more);
+            trial.verified();
+            assert!(trial.captured("version").contains("MariaDB"));
+            trials.push(trial);
+        });
+        assert_eq!(connect_errors(&server), "0");
+        assert_eq!(counter(&server, "Aborted_connects_preauth"), 0);
+        assert_eq!(counter(&server, "Aborted_clients"), 0);
+        // As without TLS, each probe counts as an aborted connect and is logged.
+        assert_eq!(counter(&server, "Aborted_connects"), PROBES);
+        assert_eq!(
+            log.matches("Access denied for user 'zbx_tcp'").count(),
+            PROBES,
+            "{log}"
+        );
+        no_complaint(&log, &["Aborted connection", "error", "blocked"]);
+    }
+    server.stop();
+    for trial in trials {
+        trial.stopped("access denied, as without TLS");
+    }
+}
+
+/// The refusal answers the greeting with a login, so that it counts as one.
+#[test]
+fn mariadb_without_tls_refuses_it_and_does_not_block_us() {
+    let Some(server) = mariadb() else { return };
+    for _ in 0..10 {
+        let document = probe(server.port(), "mysql_tls", &SOURCE);
+        assert_eq!(document["status_name"], "tls_refused", "{document}");
+    }
+    assert_eq!(connect_errors(&server), "0");
+    assert_eq!(counter(&server, "Aborted_connects"), 10);
+    assert_eq!(counter(&server, "Aborted_connects_preauth"), 0);
+    sql(&server, "DROP USER somebody@'127.0.0.%'");
+    let document = probe(server.port(), "mysql_tls", &SOURCE);
+    assert_eq!(document["status_name"], "rejected", "{document}");
+    let error = document["error"].as_str().unwrap();
+    assert!(error.contains("no account for this host"), "{error}");
 }
 
 #[test]

@@ -5,10 +5,11 @@ use std::io::Read;
 use std::net::TcpStream;
 use std::time::Duration;
 
+use crate::certificates::Certificates;
 use crate::program::check;
 use crate::server::{Home, Server, free_port, installed};
 use crate::support::skip;
-use crate::trial::{PROBES, all_up, no_complaint, probe, refused_when_stopped};
+use crate::trial::{PROBES, Trial, all_up, no_complaint, probe, refused_when_stopped};
 
 /// A VNC server with a virtual display, whose number comes from its port; and that display.
 fn tigervnc(security: &str) -> Option<(Server, String)> {
@@ -114,7 +115,7 @@ fn x11vnc_logs_a_normal_disconnect() {
     refused_when_stopped(server, "vnc");
 }
 
-fn xrdp() -> Option<Server> {
+fn xrdp() -> Option<(Server, Certificates)> {
     let program = "/usr/sbin/xrdp";
     if !installed(program, "xrdp") {
         return None;
@@ -125,11 +126,8 @@ fn xrdp() -> Option<Server> {
     }
     fs::create_dir_all("/run/xrdp").unwrap();
     let (home, port) = (Home::of("root"), free_port());
-    let (certificate, key) = (home.path("certificate"), home.path("key"));
-    let words = format!(
-        "req -x509 -newkey rsa:2048 -nodes -subj /CN=localhost -keyout {key} -out {certificate}"
-    );
-    home.run("/usr/bin/openssl", &words);
+    let certificates = Certificates::new()?;
+    let (certificate, key) = certificates.install(&home);
     let globals = format!(
         "[Globals]\nini_version=1\nfork=true\nport=tcp://127.0.0.1:{port}\nsecurity_layer=negotiate\n"
     );
@@ -142,14 +140,32 @@ fn xrdp() -> Option<Server> {
     let conf = home.write("ini", &format!("{globals}{tls}{logging}"));
     let mut command = home.command(program);
     command.args(["-n", "-c", &conf]);
-    Some(Server::start(home, &[port], &mut command))
+    Some((Server::start(home, &[port], &mut command), certificates))
+}
+
+#[test]
+fn xrdp_completes_a_handshake() {
+    let Some((mut server, certificates)) = xrdp() else {
+        return;
+    };
+    let mut trials = Vec::new();
+    for service in ["rdp_starttls", "rdp_tls"] {
+        let trial = Trial::with(service, "xrdp", server.port(), &certificates.trusted());
+        trial.verified();
+        assert_eq!(trial.captured("protocol"), "1");
+        trials.push(trial);
+    }
+    server.stop();
+    for trial in trials {
+        trial.stopped("errors, as for a plain connect");
+    }
 }
 
 /// xrdp logs an error for each client that opens no session: a probe must not cause more of them than a
 /// plain connect.
 #[test]
 fn xrdp_logs_no_more_errors_than_for_a_plain_connect() {
-    let Some(server) = xrdp() else { return };
+    let Some((server, _)) = xrdp() else { return };
     let errors = |work: &dyn Fn()| server.log_during(work).matches("[ERROR]").count();
     let port = server.port().to_string();
     let plain = errors(&|| check(&["127.0.0.1", &port]).prints("1", 0));

@@ -70,17 +70,41 @@ pub struct Trial {
     service: &'static str,
     server: String,
     port: u16,
+    /// Further options of each probe.
+    more: Vec<String>,
     documents: Vec<Value>,
 }
 
 impl Trial {
     /// Probes the server; asserts that each probe is up.
     pub fn run(service: &'static str, package: &str, port: u16) -> Self {
+        Self::with(service, package, port, &[])
+    }
+
+    /// The same with further options.
+    pub fn with(service: &'static str, package: &str, port: u16, more: &[String]) -> Self {
+        let words: Vec<_> = more.iter().map(String::as_str).collect();
         Self {
             service,
             server: format!("{package} {}", version(package)),
             port,
-            documents: documents(port, service, &[]),
+            more: more.to_vec(),
+            documents: documents(port, service, &words),
+        }
+    }
+
+    /// Asserts that each probe verified a certificate of the test's own authority.
+    #[track_caller]
+    pub fn verified(&self) {
+        for document in &self.documents {
+            let tls = &document["tls"];
+            assert_eq!(
+                (&tls["verified"], &tls["proved"]),
+                (&1.into(), &1.into()),
+                "{document}"
+            );
+            assert_eq!(tls["issuer"], "CN=authority", "{document}");
+            assert!(document["time"]["tls"].is_f64(), "{document}");
         }
     }
 
@@ -111,7 +135,8 @@ impl Trial {
 
     /// Asserts that the stopped server is refused, and adds the row to the report.
     pub fn stopped(self, log: &str) {
-        let document = probe(self.port, self.service, &[]);
+        let more: Vec<_> = self.more.iter().map(String::as_str).collect();
+        let document = probe(self.port, self.service, &more);
         assert_eq!(
             (&document["status"], &document["up"]),
             (&3.into(), &0.into()),
@@ -124,7 +149,7 @@ impl Trial {
             .collect();
         times.sort_by(f64::total_cmp);
         let row = format!(
-            "{:<11} {:<42} {PROBES} up, stopped: {:<8} {:>8.1} ms  {log}",
+            "{:<19} {:<42} {PROBES} up, stopped: {:<8} {:>8.1} ms  {log}",
             self.service,
             self.server,
             document["status_name"].as_str().unwrap(),

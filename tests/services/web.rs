@@ -2,22 +2,38 @@
 
 use std::process::Command;
 
+use crate::certificates::Certificates;
 use crate::program::check;
 use crate::server::{Home, Server, free_port, installed};
 use crate::trial::{PROBES, Trial};
 
 /// nginx with one page and a log of every request.
 fn nginx() -> Option<(Server, u16)> {
+    nginx_in(Home::new(), "")
+}
+
+/// nginx with these further parameters of its listener.
+fn nginx_in(home: Home, listen: &str) -> Option<(Server, u16)> {
+    nginx_with(home, |port| {
+        format!(
+            "server {{ listen 127.0.0.1:{port}{listen}; location / {{ return 200 'well\\n'; }} }}"
+        )
+    })
+}
+
+/// nginx with these virtual servers.
+fn nginx_with(home: Home, servers: impl FnOnce(u16) -> String) -> Option<(Server, u16)> {
     if !installed("/usr/sbin/nginx", "nginx-light") {
         return None;
     }
-    let (home, port) = (Home::new(), free_port());
+    let port = free_port();
     let conf = home.write(
         "conf",
         &format!(
             "daemon off; master_process off; pid {pid}; error_log {log} info; events {{}} http {{ access_log {log};
              client_body_temp_path {t}; proxy_temp_path {t}; fastcgi_temp_path {t}; uwsgi_temp_path {t}; scgi_temp_path {t};
-             server {{ listen 127.0.0.1:{port}; location / {{ return 200 'well\\n'; }} }} }}",
+             {servers} }}",
+            servers = servers(port),
             pid = home.path("pid"),
             log = home.path("log"),
             t = home.path("tmp"),
@@ -47,6 +63,49 @@ fn nginx_answers_head() {
     );
     server.stop();
     trial.stopped("HEAD / HTTP/1.0 200");
+}
+
+#[test]
+fn nginx_answers_over_tls() {
+    let Some(certificates) = Certificates::new() else {
+        return;
+    };
+    let home = Home::new();
+    let (certificate, key) = certificates.install(&home);
+    let tls = format!(" ssl; ssl_certificate {certificate}; ssl_certificate_key {key}");
+    let Some((mut server, port)) = nginx_in(home, &tls) else {
+        return;
+    };
+    let request = "\"HEAD / HTTP/1.0\" 200";
+    let complaints = [
+        "prematurely closed",
+        "reset by peer",
+        "[error]",
+        "[warn]",
+        "ssl_do_handshake",
+    ];
+    let mut trials = Vec::new();
+    for service in ["https", "https_head"] {
+        let before = server.log().matches(request).count();
+        let trial = Trial::with(service, "nginx", port, &certificates.trusted());
+        trial.verified();
+        assert_eq!(trial.captured("code"), "200");
+        trial.log(
+            &server.log_with(request, before + PROBES),
+            request,
+            &complaints,
+        );
+        trials.push(trial);
+    }
+    let before = server.log();
+    let handshake = Trial::with("tls", "nginx", port, &certificates.trusted());
+    handshake.verified();
+    handshake.log(&before, "", &complaints);
+    trials.push(handshake);
+    server.stop();
+    for trial in trials {
+        trial.stopped("HEAD / HTTP/1.0 200");
+    }
 }
 
 #[test]
@@ -105,4 +164,42 @@ fn nginx_reply_is_matched() {
     .document();
     assert_eq!(wrong["status_name"], "mismatch", "{wrong}");
     assert!(!server.log().contains("reset by peer"), "{}", server.log());
+}
+
+/// `return 444` accepts, reads the request and closes without an answer. Many set it for the requests
+/// that name none of their hosts.
+#[test]
+fn nginx_that_answers_only_its_own_host() {
+    let servers = |port| {
+        format!(
+            "server {{ listen 127.0.0.1:{port} default_server; return 444; }}
+             server {{ listen 127.0.0.1:{port}; server_name localhost; return 200; }}"
+        )
+    };
+    let Some((mut server, port)) = nginx_with(Home::new(), servers) else {
+        return;
+    };
+    let number = port.to_string();
+    let head = |host| check(&[host, &number, "-4", "-s", "http_head", "-o", "json"]).document();
+    let known = head("localhost");
+    assert_eq!(
+        (&known["status"], &known["captures"]["code"]),
+        (&0.into(), &"200".into()),
+        "{known}"
+    );
+    let unknown = head("127.0.0.1");
+    assert_eq!(unknown["status_name"], "closed", "{unknown}");
+    let error = unknown["error"].as_str().unwrap();
+    assert!(error.contains("the peer closed the connection"), "{error}");
+    assert!(unknown["time"]["connect"].is_f64(), "{unknown}");
+    // It accepts, and says nothing before a request.
+    check(&["127.0.0.1", &number]).prints("1", 0);
+    check(&["127.0.0.1", &number, "--expect-silence", "300ms"]).prints("1", 0);
+    let request = r"GET / HTTP/1.0\r\n\r\n";
+    let silence = ["--expect-silence", "300ms", "-o", "status"];
+    check(&[&["127.0.0.1", &number, "--send", request][..], &silence].concat()).prints("7", 1);
+    let log = server.log_with("\" 444 ", 2);
+    assert_eq!(log.matches("\"HEAD / HTTP/1.0\" 444 ").count(), 1, "{log}");
+    assert!(!log.contains("reset by peer"), "{log}");
+    server.stop();
 }

@@ -605,3 +605,35 @@ fn inspections_keep_the_limits_of_the_run() {
     // The peer may see a close after the next connect.
     assert!(most.load(Ordering::SeqCst) <= 2);
 }
+
+/// A server that looks whether more was sent than one command takes the end of the layer for a lost
+/// connection.
+#[test]
+fn the_layer_is_closed_after_the_answer_to_quit() {
+    let probe_with_quit = |answers: bool| {
+        let spec = ProbeSpec {
+            quit: Some(Template::bytes(*b"QUIT")),
+            ..layered(vec![expect("ready")])
+        };
+        let script = move |stream: &mut TcpStream| {
+            assert!(reads(stream, HELLO));
+            let greeting = [b"WELCOME\n", toy::invert(b"ready").as_slice()].concat();
+            stream.write_all(&greeting).unwrap();
+            assert!(reads(stream, &toy::invert(b"QUIT")));
+            std::thread::sleep(Duration::from_millis(30));
+            stream.set_nonblocking(true).unwrap();
+            let early = stream.read(&mut [0; 8]);
+            assert!(early.is_err(), "nothing follows yet: {early:?}");
+            stream.set_nonblocking(false).unwrap();
+            if answers {
+                stream.write_all(&toy::invert(b"bye")).unwrap();
+            }
+        };
+        probe(spec, script)
+    };
+    for answers in [true, false] {
+        let (report, rest) = probe_with_quit(answers);
+        assert_eq!(report.failure, None);
+        assert_eq!(rest, [toy::CLOSE], "answered: {answers}");
+    }
+}

@@ -11,7 +11,7 @@ use crate::output::lld;
 use crate::plan::Plan;
 use crate::policy::Policy;
 use crate::report::Report;
-use crate::settings::config::{ConfigParts, Configuration};
+use crate::settings::config::Configuration;
 use crate::settings::discover::{Candidates, OpenRequest};
 use crate::settings::{SettingsError, discover};
 use crate::source::{Shuffled, random_seed};
@@ -23,11 +23,10 @@ use crate::source::{Shuffled, random_seed};
 /// delete the items of a port that is missing in the rows.
 pub fn rows(
     request: &OpenRequest,
-    config: Option<&str>,
+    config: &Configuration,
     policy: &Policy,
 ) -> Result<String, SettingsError> {
-    let config = Configuration::load(config, ConfigParts::Services)?;
-    let candidates = discover::open(request, &config)?;
+    let candidates = discover::open(request, config)?;
     Ok(lld::line(accepting(&candidates, policy)?))
 }
 

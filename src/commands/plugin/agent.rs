@@ -3,44 +3,210 @@
 use std::io;
 use std::io::Write;
 use std::os::unix::net::UnixStream;
-use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
+
+use socket2::SockRef;
 
 use crate::plugin::frame::write_frame;
 use crate::plugin::message::{Answer, LogSeverity};
 
-/// Sends messages to the agent, from any thread and without waiting for the agent to read. There
-/// are as many messages as the agent has requests open, and a line of its log now and then.
+/// How many bytes may wait for an agent that does not read before no more of its requests are read.
+const MAX_WAITING: usize = 16 << 20;
+
+/// Sends messages to the agent, from any thread and without waiting for the agent to read.
+///
+/// A message is written at once if the socket accepts it. What the socket does not accept is left to
+/// a thread that waits.
 #[derive(Debug, Clone)]
-pub struct AgentWriter(Sender<Vec<u8>>);
+pub struct AgentWriter(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    stream: UnixStream,
+    state: Mutex<State>,
+    /// Notified after each change of the state.
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// What the socket did not accept yet.
+    waiting: Vec<u8>,
+    /// How many bytes the thread has taken from `waiting` and is writing.
+    in_write: usize,
+    /// The agent has closed the socket.
+    is_closed: bool,
+}
+
+impl Shared {
+    /// A panic leaves nothing half-changed here, so a poisoned lock is fine.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait<'s>(&self, state: MutexGuard<'s, State>) -> MutexGuard<'s, State> {
+        self.changed
+            .wait(state)
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes what waits, until the agent closes the socket.
+    fn write_waiting(&self) {
+        let mut state = self.state();
+        while !state.is_closed {
+            if state.waiting.is_empty() {
+                state = self.wait(state);
+                continue;
+            }
+            let bytes = std::mem::take(&mut state.waiting);
+            state.in_write = bytes.len();
+            drop(state);
+            let written = (&self.stream).write_all(&bytes);
+            state = self.state();
+            state.in_write = 0;
+            if written.is_err() {
+                state.close();
+            }
+            self.changed.notify_all();
+        }
+    }
+}
+
+impl State {
+    fn close(&mut self) {
+        self.is_closed = true;
+        self.waiting = Vec::new();
+    }
+}
 
 impl AgentWriter {
     /// Writes to this socket.
     ///
     /// # Errors
     /// This machine cannot start a thread.
-    pub fn start(mut stream: UnixStream) -> io::Result<Self> {
-        let (sender, messages) = channel::<Vec<u8>>();
-        thread::Builder::new().spawn(move || {
-            for message in messages {
-                // The reading thread sees that the agent is gone.
-                if stream.write_all(&message).is_err() {
-                    break;
-                }
-            }
-        })?;
-        Ok(Self(sender))
+    pub fn start(stream: UnixStream) -> io::Result<Self> {
+        let shared = Arc::new(Shared {
+            stream,
+            state: Mutex::default(),
+            changed: Condvar::new(),
+        });
+        let writer = Arc::clone(&shared);
+        thread::Builder::new()
+            .name("writer".into())
+            .spawn(move || writer.write_waiting())?;
+        Ok(Self(shared))
     }
 
     /// Sends a message.
     pub fn send(&self, answer: &Answer<'_>) {
         let mut bytes = Vec::new();
         write_frame(&answer.body(), &mut bytes);
-        let _ = self.0.send(bytes);
+        let mut state = self.0.state();
+        if state.is_closed {
+            return;
+        }
+        let mut unwritten = &bytes[..];
+        if state.waiting.is_empty() && state.in_write == 0 {
+            let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+            let sent = SockRef::from(&self.0.stream).send_with_flags(unwritten, flags);
+            match sent {
+                Ok(count) => unwritten = unwritten.get(count..).unwrap_or_default(),
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
+                    ) => {}
+                // The reading thread sees that the agent is gone.
+                Err(_) => return state.close(),
+            }
+        }
+        if !unwritten.is_empty() {
+            state.waiting.extend_from_slice(unwritten);
+            self.0.changed.notify_all();
+        }
+    }
+
+    /// Answers a request with a value, as the agent takes it from a command: without white space at
+    /// its end.
+    pub fn value(&self, id: u32, text: &str) {
+        let text = text.trim_end_matches([' ', '\t', '\r', '\n']);
+        self.send(&Answer::value(id, text));
+    }
+
+    /// Answers a request that has no value because of a failure of this program or machine.
+    pub fn error(&self, id: u32, text: &str) {
+        self.send(&Answer::error(id, &format!("zbx-tcp: {text}")));
     }
 
     /// Writes a line into the agent's log.
     pub fn log(&self, severity: LogSeverity, text: &str) {
         self.send(&Answer::log(severity, text));
+    }
+
+    /// Waits while too many bytes wait for the agent, so that an agent that does not read cannot
+    /// fill this machine's memory.
+    pub fn wait_for_room(&self) {
+        let mut state = self.0.state();
+        while !state.is_closed && state.waiting.len() + state.in_write > MAX_WAITING {
+            state = self.0.wait(state);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+    use std::sync::mpsc::channel;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::plugin::frame::FrameReader;
+
+    #[test]
+    fn messages_arrive_in_their_order_whenever_the_agent_reads() {
+        let (ours, mut agents) = UnixStream::pair().unwrap();
+        let writer = AgentWriter::start(ours).unwrap();
+        let text = "x".repeat(10_000);
+        let (sent, all_sent) = channel();
+        thread::spawn(move || {
+            for id in 0..2000 {
+                writer.send(&Answer::value(id, &text));
+            }
+            sent.send(()).unwrap();
+            writer.wait_for_room();
+            sent.send(()).unwrap();
+        });
+        // Nobody reads, but nothing waits either, except for the one who asks for room.
+        all_sent.recv_timeout(Duration::from_secs(20)).unwrap();
+        assert!(all_sent.recv_timeout(Duration::from_millis(50)).is_err());
+        let (mut frames, mut buffer, mut next) = (FrameReader::default(), vec![0; 65_536], 0);
+        while next < 2000 {
+            let length = agents.read(&mut buffer).unwrap();
+            frames.push(&buffer[..length]);
+            while let Some(body) = frames.next_body().unwrap() {
+                let message: serde_json::Value = serde_json::from_slice(body).unwrap();
+                assert_eq!(message["id"], next);
+                next += 1;
+            }
+        }
+        all_sent.recv_timeout(Duration::from_secs(20)).unwrap();
+    }
+
+    #[test]
+    fn an_agent_that_ends_without_reading_frees_who_waits() {
+        let (ours, agents) = UnixStream::pair().unwrap();
+        let writer = AgentWriter::start(ours).unwrap();
+        let text = "x".repeat(MAX_WAITING);
+        writer.send(&Answer::value(1, &text));
+        writer.send(&Answer::value(2, &text));
+        let waiting = thread::spawn({
+            let writer = writer.clone();
+            move || writer.wait_for_room()
+        });
+        drop(agents);
+        waiting.join().unwrap();
+        writer.send(&Answer::value(3, &text));
+        assert!(writer.0.state().waiting.is_empty());
     }
 }

@@ -34,6 +34,13 @@ pub const KEYS: [KeyName; 3] = [
 pub enum ItemKey {
     /// `tcp.check[host,port,service,output,timeout]`.
     Check(CheckKey),
+    /// A key that probes many targets or prints rows.
+    Long(LongKey),
+}
+
+/// The keys that probe many targets or print rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LongKey {
     /// `tcp.batch[group]`.
     Batch(String),
     /// `tcp.discovery[ports,host,list]`.
@@ -44,8 +51,20 @@ pub enum ItemKey {
     Targets(String),
 }
 
-/// The parameters of `tcp.check`. Empty ones have their default.
+/// Why a key has no value, without the name of the program.
 #[derive(Debug, PartialEq, Eq)]
+pub enum KeyError {
+    /// A mistake in the parameters, as the user parameters say it.
+    Parameters(String),
+    /// There is no such key. An agent asks for registered keys only.
+    Unknown(String),
+}
+
+/// The end of an error because of too many parameters.
+const QUOTE: &str = "quote a parameter that contains a comma";
+
+/// The parameters of `tcp.check`. Empty ones have their default.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct CheckKey {
     host: String,
     port: String,
@@ -55,6 +74,21 @@ pub struct CheckKey {
 }
 
 impl CheckKey {
+    /// How many bytes the parameters have.
+    pub fn length(&self) -> usize {
+        let Self {
+            host,
+            port,
+            service,
+            output,
+            timeout,
+        } = self;
+        [host, port, service, output, timeout]
+            .iter()
+            .map(|text| text.len())
+            .sum()
+    }
+
     /// The same as arguments of `zbx-tcp check`, with this configuration file.
     pub fn arguments(&self, config: Option<&str>) -> CheckArgs {
         let given = |text: &str| Some(text.to_owned());
@@ -80,17 +114,36 @@ impl CheckKey {
 /// Reads a key.
 ///
 /// # Errors
-/// Why there can be no value, without the name of the program.
-pub fn read(key: &str, parameters: &[String]) -> Result<ItemKey, String> {
-    let parameter = |index: usize| parameters.get(index).cloned().unwrap_or_default();
+/// A mistake in the parameters, or an unknown key.
+pub fn read(key: &str, mut parameters: Vec<String>) -> Result<ItemKey, KeyError> {
     let has_more_than = |most: usize| parameters.iter().skip(most).any(|text| !text.is_empty());
+    let source = parameters.first().map_or("", String::as_str);
+    let wrong = match (key, source) {
+        ("tcp.check", _) if has_more_than(5) => {
+            Some(format!("tcp.check has at most 5 parameters: {QUOTE}"))
+        }
+        ("tcp.batch", _) if has_more_than(1) => {
+            Some(format!("tcp.batch has at most 1 parameter: {QUOTE}"))
+        }
+        ("tcp.discovery", "targets") if has_more_than(2) => Some(format!(
+            "tcp.discovery[targets] has at most 1 further parameter: {QUOTE}"
+        )),
+        ("tcp.discovery", "ports" | "open") if has_more_than(3) => {
+            Some("quote the list of ports in the key".to_owned())
+        }
+        _ => None,
+    };
+    if let Some(wrong) = wrong {
+        return Err(KeyError::Parameters(wrong));
+    }
+    let mut parameter = |index: usize| {
+        parameters
+            .get_mut(index)
+            .map(std::mem::take)
+            .unwrap_or_default()
+    };
     match key {
         "tcp.check" => {
-            if has_more_than(5) {
-                return Err(
-                    "tcp.check has five parameters: quote one that contains a comma".into(),
-                );
-            }
             let host = Some(parameter(0)).filter(|host| !host.is_empty());
             Ok(ItemKey::Check(CheckKey {
                 host: host.unwrap_or_else(|| "127.0.0.1".to_owned()),
@@ -100,32 +153,19 @@ pub fn read(key: &str, parameters: &[String]) -> Result<ItemKey, String> {
                 timeout: parameter(4),
             }))
         }
-        "tcp.batch" => {
-            if has_more_than(1) {
-                return Err("tcp.batch has one parameter: quote one that contains a comma".into());
-            }
-            Ok(ItemKey::Batch(parameter(0)))
-        }
+        "tcp.batch" => Ok(ItemKey::Long(LongKey::Batch(parameter(0)))),
         "tcp.discovery" => match parameter(0).as_str() {
-            "targets" if has_more_than(2) => Err(
-                "tcp.discovery[targets] has one more parameter: quote one that contains a comma"
-                    .into(),
-            ),
-            "targets" => Ok(ItemKey::Targets(parameter(1))),
-            "ports" | "open" if has_more_than(3) => {
-                Err("quote the list of ports in the key".into())
-            }
-            "ports" => Ok(ItemKey::Ports(parameter(1), parameter(2))),
-            "open" => Ok(ItemKey::Open(parameter(1), parameter(2))),
-            other => Err(format!(
-                "unknown source `{}` of tcp.discovery: use ports, open or targets",
-                crate::escape::escaped_prefix(other, 40)
+            "targets" => Ok(ItemKey::Long(LongKey::Targets(parameter(1)))),
+            "ports" => Ok(ItemKey::Long(LongKey::Ports(parameter(1), parameter(2)))),
+            "open" => Ok(ItemKey::Long(LongKey::Open(parameter(1), parameter(2)))),
+            _ => Err(KeyError::Parameters(
+                "the first parameter of tcp.discovery is its source: ports, open or targets".into(),
             )),
         },
-        other => Err(format!(
+        other => Err(KeyError::Unknown(format!(
             "unknown key `{}`",
             crate::escape::escaped_prefix(other, 60)
-        )),
+        ))),
     }
 }
 
@@ -133,9 +173,18 @@ pub fn read(key: &str, parameters: &[String]) -> Result<ItemKey, String> {
 mod tests {
     use super::*;
 
-    fn of(key: &str, parameters: &[&str]) -> Result<ItemKey, String> {
-        let parameters: Vec<_> = parameters.iter().map(|text| (*text).to_owned()).collect();
-        read(key, &parameters)
+    fn of(key: &str, parameters: &[&str]) -> Result<ItemKey, KeyError> {
+        read(
+            key,
+            parameters.iter().map(|text| (*text).to_owned()).collect(),
+        )
+    }
+
+    fn mistake(key: &str, parameters: &[&str]) -> String {
+        match of(key, parameters) {
+            Err(KeyError::Parameters(why)) => why,
+            other => panic!("{other:?}"),
+        }
     }
 
     #[test]
@@ -155,7 +204,10 @@ mod tests {
             all("127.0.0.1")
         );
         assert_eq!(of("tcp.check", &["h"]), all("h"));
-        assert_eq!(of("tcp.batch", &[]), Ok(ItemKey::Batch(String::new())));
+        assert_eq!(
+            of("tcp.batch", &[]),
+            Ok(ItemKey::Long(LongKey::Batch(String::new())))
+        );
     }
 
     #[test]
@@ -167,17 +219,17 @@ mod tests {
             ("tcp.discovery", &["open", "h", "22", "443"]),
             ("tcp.discovery", &["targets", "a", "b"]),
         ] {
-            let why = of(key, parameters).unwrap_err();
+            let why = mistake(key, parameters);
             assert!(why.contains("quote"), "{key}: {why}");
         }
     }
 
     #[test]
     fn unknown_keys_and_sources_are_named() {
-        let why = of("tcp.discovery", &["port"]).unwrap_err();
-        assert!(why.contains("`port`") && why.contains("targets"), "{why}");
-        let why = of("tcp.nosuch\n", &[]).unwrap_err();
-        assert!(why.contains(r"tcp.nosuch\n"), "{why}");
+        let why = mistake("tcp.discovery", &["port"]);
+        assert!(why.ends_with("ports, open or targets"), "{why}");
+        let unknown = KeyError::Unknown(r"unknown key `tcp.nosuch\n`".into());
+        assert_eq!(of("tcp.nosuch\n", &[]), Err(unknown));
     }
 
     #[test]

@@ -1,89 +1,153 @@
-//! Requests that probe many targets or print rows. Each has a thread of its own.
+//! Requests that probe many targets or print rows. Threads of their own work for them, so that they
+//! do not delay checks.
 
+use std::collections::VecDeque;
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::commands::plugin::agent::AgentWriter;
-use crate::commands::plugin::keys::ItemKey;
-use crate::commands::{batch, discover, internal_error};
-use crate::plugin::message::Answer;
+use crate::commands::plugin::keys::LongKey;
+use crate::commands::plugin::requests::OpenRequests;
+use crate::commands::{batch, discover, error_line, internal_error};
 use crate::policy::Policy;
 use crate::settings::SettingsError;
+use crate::settings::config::Configuration;
 
-/// How many run at once. An agent asks for each of them once per interval.
-const MAX_RUNNING: usize = 8;
+/// How many requests are worked for at once; others wait. Each batch is a run of the engine.
+const MAX_THREADS: usize = 32;
 
-/// Starts the threads.
+/// The threads, which start when they are needed and then wait for requests.
+#[derive(Debug, Clone)]
+pub struct LongRequests(Arc<Shared>);
+
 #[derive(Debug)]
-pub struct LongRequests {
-    agent: AgentWriter,
-    running: Arc<AtomicUsize>,
+struct Shared {
+    requests: OpenRequests,
+    state: Mutex<State>,
+    /// Notified for each request that is added.
+    added: Condvar,
 }
 
-impl LongRequests {
-    /// Answers go to this agent.
-    pub fn new(agent: AgentWriter) -> Self {
-        Self {
-            agent,
-            running: Arc::default(),
+#[derive(Debug, Default)]
+struct State {
+    waiting: VecDeque<LongRequest>,
+    threads: usize,
+    idle: usize,
+}
+
+/// A request that waits for a thread.
+#[derive(Debug)]
+pub struct LongRequest {
+    /// Its index in the open requests.
+    pub index: u32,
+    /// What is asked for.
+    pub key: LongKey,
+    /// When it arrived.
+    pub arrived: Instant,
+    /// How long it may take.
+    pub most: Duration,
+    /// The configuration in force.
+    pub config: Arc<Configuration>,
+    /// The policy in force.
+    pub policy: Arc<Policy>,
+}
+
+impl Shared {
+    /// A panic leaves nothing half-changed here, so a poisoned lock is fine.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Works for one request after the other.
+    fn work(&self) {
+        loop {
+            let request = self.next();
+            // One that waited for too long has its answer.
+            if self.requests.is_open(request.index) {
+                self.answer(&request);
+            }
         }
     }
 
-    /// Answers a request in a thread of its own, within this time.
+    fn next(&self) -> LongRequest {
+        let mut state = self.state();
+        loop {
+            if let Some(request) = state.waiting.pop_front() {
+                return request;
+            }
+            state.idle += 1;
+            state = self
+                .added
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
+            state.idle -= 1;
+        }
+    }
+
+    fn answer(&self, request: &LongRequest) {
+        let value = catch_unwind(AssertUnwindSafe(|| value(request)));
+        match value {
+            Ok(Ok(value)) => self.requests.answer_long(request.index, Ok(&value)),
+            Ok(Err(error)) => {
+                let line = error_line(&error.to_string());
+                self.requests.answer_long(request.index, Ok(&line));
+            }
+            Err(_) => {
+                let why = internal_error().text;
+                self.requests.answer_long(request.index, Err(&why));
+            }
+        }
+    }
+}
+
+impl LongRequests {
+    /// No threads yet. They take their requests from this list when they answer.
+    pub fn new(requests: OpenRequests) -> Self {
+        Self(Arc::new(Shared {
+            requests,
+            state: Mutex::default(),
+            added: Condvar::new(),
+        }))
+    }
+
+    /// Has a request answered by a thread.
     ///
     /// # Errors
-    /// Too many run already, or this machine has no thread left.
-    pub fn start(
-        &self,
-        id: u32,
-        key: ItemKey,
-        most: Duration,
-        config: Option<String>,
-        policy: Arc<Policy>,
-    ) -> Result<(), String> {
-        if self.running.fetch_add(1, Ordering::SeqCst) >= MAX_RUNNING {
-            self.running.fetch_sub(1, Ordering::SeqCst);
-            return Err(format!(
-                "{MAX_RUNNING} batches and discoveries are running already"
-            ));
-        }
-        let (agent, running) = (self.agent.clone(), Arc::clone(&self.running));
-        let started = thread::Builder::new().spawn(move || {
-            let value = catch_unwind(AssertUnwindSafe(|| {
-                value(&key, most, config.as_deref(), &policy)
-            }));
-            let value = value.unwrap_or_else(|_| Err(SettingsError::new(internal_error().text)));
-            match value {
-                Ok(value) => agent.send(&Answer::value(id, value.trim_end_matches('\n'))),
-                Err(error) => agent.send(&Answer::error(id, &format!("zbx-tcp: {error}"))),
+    /// This machine cannot start the first thread.
+    pub fn add(&self, request: LongRequest) -> io::Result<()> {
+        let mut state = self.0.state();
+        if state.waiting.len() >= state.idle && state.threads < MAX_THREADS {
+            let shared = Arc::clone(&self.0);
+            let started = thread::Builder::new()
+                .name("batches".into())
+                .spawn(move || shared.work());
+            match started {
+                Ok(_) => state.threads += 1,
+                Err(error) if state.threads == 0 => return Err(error),
+                // The other threads work for it.
+                Err(_) => {}
             }
-            running.fetch_sub(1, Ordering::SeqCst);
-        });
-        started.map(|_| ()).map_err(|error| {
-            self.running.fetch_sub(1, Ordering::SeqCst);
-            format!("this machine cannot start a thread: {error}")
-        })
+        }
+        state.waiting.push_back(request);
+        self.0.added.notify_one();
+        Ok(())
     }
 }
 
 #[allow(clippy::disallowed_methods)]
-fn value(
-    key: &ItemKey,
-    most: Duration,
-    config: Option<&str>,
-    policy: &Policy,
-) -> Result<String, SettingsError> {
-    let start = Instant::now();
-    match key {
-        ItemKey::Check(_) => Ok(String::new()),
-        ItemKey::Batch(group) => batch::json(group, most, config, policy),
-        ItemKey::Ports(host, list) => discover::port_rows(host, list, config),
-        ItemKey::Targets(group) => {
-            discover::target_rows(std::slice::from_ref(group), config, start)
+fn value(request: &LongRequest) -> Result<String, SettingsError> {
+    let LongRequest { config, policy, .. } = request;
+    #[cfg(debug_assertions)]
+    crate::commands::panic_if_tested_at("long");
+    let most = request.most.saturating_sub(request.arrived.elapsed());
+    match &request.key {
+        LongKey::Batch(group) => batch::json(group, most, config, policy),
+        LongKey::Ports(host, list) => discover::port_rows(host, list, config),
+        LongKey::Targets(group) => {
+            discover::target_rows(std::slice::from_ref(group), config, request.arrived)
         }
-        ItemKey::Open(host, list) => discover::open_rows(host, list, most, config, policy),
+        LongKey::Open(host, list) => discover::open_rows(host, list, most, config, policy),
     }
 }

@@ -1,108 +1,75 @@
 //! The probing thread of the plugin: one run of the engine for all requests.
 
-use std::collections::HashMap;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::thread;
 
 use crate::commands::internal_error;
-use crate::commands::plugin::agent::AgentWriter;
+use crate::commands::plugin::requests::OpenRequests;
 use crate::engine;
 use crate::engine::{Limits, ResolverKind, Sink};
 use crate::failure::{Failure, Status};
-use crate::output;
-use crate::output::Format;
-use crate::output::text::ColorMode;
 use crate::plan::Plan;
-use crate::plugin::message::Answer;
 use crate::policy::Policy;
 use crate::report::Report;
-use crate::settings::Check;
 use crate::source::{QueueSender, queue};
 
-/// A run of the engine with one policy.
+/// A run of the engine with one policy. It ends when this is dropped and its last probe has ended.
 #[derive(Debug)]
 pub struct ProbingThread {
     queue: QueueSender,
-    requests: Arc<OpenRequests>,
     policy: Arc<Policy>,
-    next: u32,
-}
-
-/// The requests without an answer, by the index of the plan.
-#[derive(Debug, Default)]
-struct OpenRequests(Mutex<HashMap<u32, OpenRequestEntry>>);
-
-/// A request without an answer.
-#[derive(Debug)]
-struct OpenRequestEntry {
-    id: u32,
-    format: Format,
-}
-
-impl OpenRequests {
-    fn add(&self, index: u32, request: OpenRequestEntry) {
-        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        open.insert(index, request);
-    }
-
-    /// Takes a request; `None` if somebody else answers it.
-    fn take(&self, index: u32) -> Option<OpenRequestEntry> {
-        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        open.remove(&index)
-    }
-
-    fn take_all(&self) -> HashMap<u32, OpenRequestEntry> {
-        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        std::mem::take(&mut open)
-    }
+    run: u32,
 }
 
 impl ProbingThread {
-    /// Starts the thread.
+    /// Starts the thread of the run with this number.
     ///
     /// # Errors
     /// This machine has no descriptor or no thread left.
     pub fn start(
-        agent: AgentWriter,
+        run: u32,
+        requests: OpenRequests,
         policy: Arc<Policy>,
         limits: Limits<'static>,
     ) -> io::Result<Self> {
         let (mut source, queue) = queue()?;
-        let requests = Arc::new(OpenRequests::default());
         let probing = Self {
             queue,
-            requests: Arc::clone(&requests),
             policy: Arc::clone(&policy),
-            next: 0,
+            run,
         };
-        thread::Builder::new().spawn(move || {
-            let mut sink = Answers { agent, requests };
-            let ran = catch_unwind(AssertUnwindSafe(|| {
-                engine::run(
-                    &mut source,
-                    &mut sink,
-                    &policy,
-                    &limits,
-                    ResolverKind::default(),
-                )
-            }));
-            // From here on nothing can be added to the queue, so every request is in the list.
-            drop(source);
-            let failure = match ran {
-                Ok(Ok(())) => {
-                    Failure::new(Status::NotTried, "the run ended before this probe started")
-                }
-                Ok(Err(error)) => Failure::new(Status::LocalError, error.to_string()),
-                Err(_) => internal_error(),
-            };
-            for request in sink.requests.take_all().into_values() {
-                let text = format!("zbx-tcp: {}", failure.text);
-                sink.agent.send(&Answer::error(request.id, &text));
-            }
-        })?;
+        thread::Builder::new()
+            .name("probes".into())
+            .spawn(move || {
+                let mut sink = Answers(&requests);
+                let ran = catch_unwind(AssertUnwindSafe(|| {
+                    engine::run(
+                        &mut source,
+                        &mut sink,
+                        &policy,
+                        &limits,
+                        ResolverKind::default(),
+                    )
+                }));
+                // From here on nothing can be added to the queue, so every request is in the list.
+                drop(source);
+                let failure = match ran {
+                    Ok(Ok(())) => {
+                        Failure::new(Status::NotTried, "the run ended before this probe started")
+                    }
+                    Ok(Err(error)) => Failure::new(Status::LocalError, error.to_string()),
+                    Err(_) => internal_error(),
+                };
+                requests.fail_run(run, &failure);
+            })?;
         Ok(probing)
+    }
+
+    /// The number of the run.
+    pub fn run(&self) -> u32 {
+        self.run
     }
 
     /// Whether it probes under this policy.
@@ -110,33 +77,19 @@ impl ProbingThread {
         Arc::ptr_eq(&self.policy, policy)
     }
 
-    /// Probes, and answers the request with this id. False if the run has ended and the request is
-    /// still to be answered.
-    pub fn send(&mut self, id: u32, check: &Check) -> bool {
-        let index = self.next;
-        self.next = index.wrapping_add(1);
-        let format = check.format.clone();
-        self.requests.add(index, OpenRequestEntry { id, format });
-        let plan = Plan {
-            index,
-            ..check.plan.clone()
-        };
-        self.queue.send(Arc::new(plan)).is_ok() || self.requests.take(index).is_none()
+    /// Probes. False if the run has ended.
+    pub fn send(&self, plan: Arc<Plan>) -> bool {
+        self.queue.send(plan).is_ok()
     }
 }
 
 /// Answers the agent.
-struct Answers {
-    agent: AgentWriter,
-    requests: Arc<OpenRequests>,
-}
+struct Answers<'r>(&'r OpenRequests);
 
-impl Sink for Answers {
+impl Sink for Answers<'_> {
     fn deliver(&mut self, report: Report) {
-        if let Some(request) = self.requests.take(report.plan.index) {
-            let text = output::render(&report, &request.format, ColorMode::Off);
-            let value = text.strip_suffix('\n').unwrap_or(&text);
-            self.agent.send(&Answer::value(request.id, value));
-        }
+        #[cfg(debug_assertions)]
+        crate::commands::panic_if_tested_at(&format!("port {}", report.plan.target.port));
+        self.0.answer_check(&report);
     }
 }

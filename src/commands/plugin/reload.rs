@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -27,8 +27,12 @@ const MAX_KEPT: usize = 10_000;
 /// How long a plan is kept: the index of a network interface in it may change.
 const MAX_AGE: Duration = Duration::from_secs(60);
 
-/// What tells one version of a file from another: none if there is no file.
-type Version = Option<(u64, u64, i64, i64, i64, i64)>;
+/// The longest parameters of a plan that is kept, in bytes. Item keys have at most 2048 characters.
+const MAX_KEPT_LENGTH: usize = 8192;
+
+/// The files that something is read from, each with what tells one version of it from another: none
+/// if there is no file.
+type Versions = Vec<(PathBuf, Option<(u64, u64, i64, i64, i64, i64)>)>;
 
 /// The settings in force.
 #[derive(Debug)]
@@ -36,43 +40,73 @@ pub struct Reloading {
     agent: AgentWriter,
     file: Option<String>,
     looked: Option<Instant>,
-    config: Loaded<Arc<Configuration>>,
+    /// Defaults and services.
+    services: Loaded<Arc<Configuration>>,
+    /// These and the targets; read when a key needs targets.
+    targets: Loaded<Arc<Configuration>>,
     policy: Loaded<Arc<Policy>>,
-    /// The plans of the configuration in force, by the parameters of their key and the deadline.
-    kept: HashMap<(Vec<String>, Duration), (Instant, Arc<Check>)>,
+    /// The plans of the configuration in force, by their key and deadline.
+    kept: HashMap<(CheckKey, Duration), (Instant, Arc<Check>)>,
 }
 
 /// Something that was read from files.
 #[derive(Debug)]
 struct Loaded<T> {
-    /// The last version without an error.
-    value: Result<T, String>,
-    versions: Vec<(PathBuf, Version)>,
+    /// The last version without an error; before there is one, the last error. Nothing was read yet
+    /// if it is absent.
+    value: Option<Result<T, String>>,
+    /// The files that were read last.
+    read: Versions,
+    /// The files as they were at the last look.
+    seen: Versions,
+}
+
+/// What became of files that were looked at.
+#[derive(Debug, PartialEq, Eq)]
+enum Look {
+    /// There is nothing to read, or not yet.
+    Unchanged,
+    /// They were read, and what was read is in force.
+    Replaced,
+    /// They were read, and what was read before stays in force, because of this error.
+    Kept(String),
 }
 
 impl<T> Loaded<T> {
     /// Nothing was read yet.
     fn empty() -> Self {
         Self {
-            value: Err(String::new()),
-            versions: Vec::new(),
+            value: None,
+            read: Vec::new(),
+            seen: Vec::new(),
         }
     }
 
-    /// Takes what these versions of the files contain. An error in them does not replace a value
-    /// that is good; returns it then.
-    fn take(
-        &mut self,
-        versions: Vec<(PathBuf, Version)>,
-        read: Result<T, String>,
-    ) -> Option<String> {
-        self.versions = versions;
-        match (read, &self.value) {
-            (Err(error), Ok(_)) => Some(error),
+    /// Reads the files if they have changed. A changed version must have been the same at the look
+    /// before, because an editor may still be writing it.
+    fn look(&mut self, versions: Versions, read: impl FnOnce() -> Result<T, String>) -> Look {
+        let is_changed = versions != self.read;
+        let is_settled = versions == self.seen;
+        self.seen.clone_from(&versions);
+        match &self.value {
+            Some(_) if !(is_changed && is_settled) => return Look::Unchanged,
+            _ => self.read = versions,
+        }
+        match (read(), &self.value) {
+            (Err(error), Some(Ok(_))) => Look::Kept(error),
             (read, _) => {
-                self.value = read;
-                None
+                self.value = Some(read);
+                Look::Replaced
             }
+        }
+    }
+
+    /// What is in force.
+    fn value(&self) -> Result<&T, String> {
+        match &self.value {
+            Some(Ok(value)) => Ok(value),
+            Some(Err(error)) => Err(error.clone()),
+            None => Err("nothing was read".to_owned()),
         }
     }
 }
@@ -84,7 +118,8 @@ impl Reloading {
             agent,
             file: None,
             looked: None,
-            config: Loaded::empty(),
+            services: Loaded::empty(),
+            targets: Loaded::empty(),
             policy: Loaded::empty(),
             kept: HashMap::new(),
         }
@@ -101,11 +136,32 @@ impl Reloading {
     /// The policy in force.
     pub fn policy(&mut self) -> Arc<Policy> {
         self.look();
-        match &self.policy.value {
+        match self.policy.value() {
             Ok(policy) => Arc::clone(policy),
-            // Not reached: a policy that cannot be read is one that denies everything.
+            // Not reached: a first policy with an error is one that denies everything.
             Err(_) => Arc::new(Policy::deny_all()),
         }
+    }
+
+    /// The defaults and services in force.
+    ///
+    /// # Errors
+    /// A configuration error, as the command line reports it.
+    pub fn services(&mut self) -> Result<Arc<Configuration>, String> {
+        self.look();
+        self.services.value().map(Arc::clone)
+    }
+
+    /// These and the targets in force.
+    ///
+    /// # Errors
+    /// A configuration error, as the command line reports it.
+    pub fn targets(&mut self) -> Result<Arc<Configuration>, String> {
+        self.look();
+        if self.targets.value.is_none() {
+            self.look_at_targets();
+        }
+        self.targets.value().map(Arc::clone)
     }
 
     /// The check of a key, with a deadline of at most `most`.
@@ -113,26 +169,24 @@ impl Reloading {
     /// # Errors
     /// A usage or configuration error, as the command line reports it.
     #[allow(clippy::disallowed_methods)]
-    pub fn check(
-        &mut self,
-        parameters: &[String],
-        key: &CheckKey,
-        most: Duration,
-    ) -> Result<Arc<Check>, String> {
+    pub fn check(&mut self, key: CheckKey, most: Duration) -> Result<Arc<Check>, String> {
         self.look();
         let now = Instant::now();
-        let name = (parameters.to_vec(), most);
+        let name = (key, most);
         if let Some((made, check)) = self.kept.get(&name)
             && now.duration_since(*made) < MAX_AGE
         {
             return Ok(Arc::clone(check));
         }
-        let config = self.config.value.as_ref().map_err(Clone::clone)?;
-        let check = Arc::new(make(config, key, most).map_err(|error| error.to_string())?);
+        let config = self.services.value()?;
+        let check = make(config, &name.0, most).map_err(|error| error.to_string())?;
+        let check = Arc::new(check);
         if self.kept.len() >= MAX_KEPT {
             self.kept.clear();
         }
-        self.kept.insert(name, (now, Arc::clone(&check)));
+        if name.0.length() <= MAX_KEPT_LENGTH {
+            self.kept.insert(name, (now, Arc::clone(&check)));
+        }
         Ok(check)
     }
 
@@ -146,31 +200,66 @@ impl Reloading {
         {
             return;
         }
-        let is_first = self.looked.replace(now).is_none();
-        let versions = versions(Configuration::files(self.file.as_deref()));
-        if is_first || versions != self.config.versions {
-            let read = Configuration::load(self.file.as_deref(), ConfigParts::Services);
-            let read = read.map(Arc::new).map_err(|error| error.to_string());
+        self.looked = Some(now);
+        let file = self.file.as_deref();
+        let found = versions(Configuration::files(file));
+        let parts = first_parts(&self.services, ConfigParts::Services);
+        let look = self.services.look(found, || load(file, parts));
+        if look != Look::Unchanged {
             self.kept.clear();
-            if let Some(error) = self.config.take(versions, read) {
-                self.log_kept("configuration", &error);
-            }
         }
-        let versions = versions_of_policy();
-        if is_first || versions != self.policy.versions {
+        self.log_kept("configuration", look);
+        if self.targets.value.is_some() {
+            self.look_at_targets();
+        }
+        let is_first = self.policy.value.is_none();
+        let found = versions(vec![PathBuf::from(PATH)]);
+        let look = self.policy.look(found, || {
             let policy = Policy::system();
-            let error = policy.error().filter(|_| !is_first).map(str::to_owned);
-            let read = error.map_or_else(|| Ok(Arc::new(policy)), Err);
-            if let Some(error) = self.policy.take(versions, read) {
-                self.log_kept("policy", &error);
+            // Without an earlier one, an invalid policy denies everything and says why.
+            match policy.error().filter(|_| !is_first) {
+                Some(error) => Err(error.to_owned()),
+                None => Ok(Arc::new(policy)),
             }
-        }
+        });
+        self.log_kept("policy", look);
     }
 
-    fn log_kept(&self, what: &str, error: &str) {
-        let text = format!("the {what} has changed and is not used, because of an error: {error}");
-        self.agent.log(LogSeverity::Error, &text);
+    fn look_at_targets(&mut self) {
+        let file = self.file.as_deref();
+        let found = versions(Configuration::files(file));
+        let parts = first_parts(&self.targets, ConfigParts::Targets);
+        // The services are read from the same files, so an error has been logged.
+        self.targets.look(found, || load(file, parts));
     }
+
+    fn log_kept(&self, what: &str, look: Look) {
+        if let Look::Kept(error) = look {
+            let text = format!("the new {what} is not used, because of an error: {error}");
+            self.agent.log(LogSeverity::Error, &text);
+        }
+    }
+}
+
+/// What is read: at first the parts that are needed, where an error affects only those who use what
+/// contains it; a new version is validated as a whole.
+fn first_parts<T>(loaded: &Loaded<T>, needed: ConfigParts) -> ConfigParts {
+    match &loaded.value {
+        Some(Ok(_)) => ConfigParts::Validated,
+        Some(Err(_)) | None => needed,
+    }
+}
+
+fn load(file: Option<&str>, parts: ConfigParts) -> Result<Arc<Configuration>, String> {
+    let read = match parts {
+        ConfigParts::Validated => {
+            let mut config = Configuration::validated(file);
+            let first = config.errors.drain(..).next();
+            first.map_or(Ok(config), Err)
+        }
+        ConfigParts::Services | ConfigParts::Targets => Configuration::load(file, parts),
+    };
+    read.map(Arc::new).map_err(|error| error.to_string())
 }
 
 /// The check of a key: that of `zbx-tcp check` with the same arguments.
@@ -183,26 +272,58 @@ fn make(config: &Configuration, key: &CheckKey, most: Duration) -> Result<Check,
     settings::check(request, config)
 }
 
-fn versions_of_policy() -> Vec<(PathBuf, Version)> {
-    versions(vec![PathBuf::from(PATH)])
-}
-
-fn versions(files: Vec<PathBuf>) -> Vec<(PathBuf, Version)> {
+fn versions(files: Vec<PathBuf>) -> Versions {
     let with_version = |path: PathBuf| {
-        let version = version(&path);
+        let version = std::fs::metadata(&path).ok().map(|file| {
+            (
+                file.ino(),
+                file.size(),
+                file.mtime(),
+                file.mtime_nsec(),
+                file.ctime(),
+                file.ctime_nsec(),
+            )
+        });
         (path, version)
     };
     files.into_iter().map(with_version).collect()
 }
 
-fn version(path: &Path) -> Version {
-    let file = std::fs::metadata(path).ok()?;
-    Some((
-        file.ino(),
-        file.size(),
-        file.mtime(),
-        file.mtime_nsec(),
-        file.ctime(),
-        file.ctime_nsec(),
-    ))
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn version(number: u64) -> Versions {
+        vec![(PathBuf::from("/x"), Some((number, 0, 0, 0, 0, 0)))]
+    }
+
+    #[test]
+    fn a_changed_file_is_read_when_it_no_longer_changes() {
+        let mut loaded = Loaded::empty();
+        assert_eq!(loaded.look(version(1), || Ok(1)), Look::Replaced);
+        let unread = || panic!("read");
+        assert_eq!(loaded.look(version(1), unread), Look::Unchanged);
+        assert_eq!(loaded.look(version(2), unread), Look::Unchanged);
+        assert_eq!(loaded.look(version(3), unread), Look::Unchanged);
+        assert_eq!(loaded.look(version(3), || Ok(3)), Look::Replaced);
+        assert_eq!(loaded.look(version(3), unread), Look::Unchanged);
+        assert_eq!(loaded.value(), Ok(&3));
+    }
+
+    #[test]
+    fn an_error_keeps_the_last_version_without_one() {
+        let mut loaded = Loaded::empty();
+        let broken = || Err("broken".to_owned());
+        assert_eq!(loaded.look(version(1), broken), Look::Replaced);
+        assert_eq!(loaded.value(), Err("broken".to_owned()));
+        for look in [Look::Unchanged, Look::Replaced] {
+            assert_eq!(loaded.look(version(2), || Ok(2)), look);
+        }
+        for look in [Look::Unchanged, Look::Kept("broken".into())] {
+            assert_eq!(loaded.look(version(3), broken), look);
+        }
+        // The error is reported once.
+        let look = loaded.look(version(3), || panic!("read"));
+        assert_eq!((look, loaded.value()), (Look::Unchanged, Ok(&2)));
+    }
 }

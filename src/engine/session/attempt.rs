@@ -544,6 +544,7 @@ impl Attempt {
                 self.advance_dialogue(plan, Input::MoreMayCome, now, actions);
             }
             AttemptState::Draining(established) => {
+                established.send_awaited_fin(actions);
                 if !established.on_data_after_verdict(plan, bytes) {
                     self.close_now(Close::Fin, actions);
                 }
@@ -650,7 +651,8 @@ impl Attempt {
         if self.next_wake().is_none_or(|wake| wake > now) {
             return;
         }
-        if let AttemptState::Draining(_) = self.state {
+        if let AttemptState::Draining(established) = &mut self.state {
+            established.send_awaited_fin(actions);
             self.close_now(Close::Fin, actions);
         } else {
             if let AttemptState::Talking(established) = &mut self.state {

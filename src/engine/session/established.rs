@@ -374,13 +374,31 @@ impl Established {
     }
 
     /// Sends `quit`, if the plan has it and it is the client's turn, and then FIN.
-    pub fn send_quit(&self, plan: &Plan, actions: &mut Actions) {
+    ///
+    /// Within a layer the FIN waits for the answer to `quit`: the end of TLS (`close_notify`) is a
+    /// record, and a server that looks whether more was sent than one command, such as Postfix,
+    /// takes it for a lost connection before it has answered.
+    pub fn send_quit(&mut self, plan: &Plan, actions: &mut Actions) {
         let status = self.report.failure.as_ref().map(|failure| failure.status);
         let is_our_turn = self.dialogue.is_our_turn(plan, status);
         if let Some(quit) = self.dialogue.quit(plan).filter(|_| is_our_turn) {
             actions.push_back(Action::Send(self.id, quit));
+            let layer = self.layer.as_mut();
+            if let Some(layer) = layer.filter(|layer| layer.handshake.is_some()) {
+                layer.closes_after_answer = true;
+                return;
+            }
         }
         self.send_fin(actions);
+    }
+
+    /// Sends the FIN that waits for the answer to `quit`, if there is one.
+    pub fn send_awaited_fin(&mut self, actions: &mut Actions) {
+        let layer = self.layer.as_mut();
+        if let Some(layer) = layer.filter(|layer| layer.closes_after_answer) {
+            layer.closes_after_answer = false;
+            self.send_fin(actions);
+        }
     }
 
     /// Sends FIN.

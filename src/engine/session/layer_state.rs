@@ -33,6 +33,8 @@ pub(in crate::engine) struct LayerState {
     sent: Option<Instant>,
     /// When the first application bytes were received.
     received: Option<Instant>,
+    /// Whether the layer is closed once the peer has answered `quit`.
+    pub closes_after_answer: bool,
     /// How long an answer, or an alert, takes at least.
     round_trip: Duration,
 }
@@ -61,6 +63,7 @@ impl LayerState {
             refusal: PeerRefusal::Excluded,
             sent: None,
             received: None,
+            closes_after_answer: false,
             round_trip: round_trip.unwrap_or_default(),
         }
     }

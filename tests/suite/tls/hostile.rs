@@ -198,6 +198,15 @@ fn old_versions_are_named_and_reported() {
     });
     let text = "the server chooses the version 0x7f1c of TLS, which does not exist";
     assert_failed(&report, Status::TlsFailed, text);
+    let newest = TlsOptions {
+        min_version: Some(TlsVersion::Tls13),
+        ..pinned()
+    };
+    let report = probe_scripted(newest, Vec::new(), Duration::from_secs(10), |stream| {
+        let _ = stream.write_all(&server_hello(0x0303, 0xc02f));
+    });
+    let text = "the server speaks only TLSv1.2, and `--tls-min` requires TLSv1.3";
+    assert_failed(&report, Status::TlsFailed, text);
 }
 
 #[test]
@@ -337,6 +346,18 @@ fn many_certificates_are_all_reported() {
         assert_eq!(facts(&report).chain.len(), 100);
         let judgement = facts(&report).judgement.as_ref().unwrap();
         assert_eq!(judgement.faults, [Fault::ChainOrder]);
+        // As many as fit, none of which can be read.
+        let extra = vec![CertificateDer::from(vec![0x30, 0]); 9000];
+        let server = LocalServer::new(&certificates, &extra, version);
+        let started = Instant::now();
+        let report = server.probe(trusting(&certificates), Vec::new(), whole, finish);
+        assert!(
+            started.elapsed() < Duration::from_secs(5),
+            "{:?}",
+            started.elapsed()
+        );
+        assert_up(&report);
+        assert_eq!(facts(&report).chain.len(), 9001);
         // More than 64 KiB.
         let extra = vec![ca.clone(); 65_536 / ca.len() + 1];
         let server = LocalServer::new(&certificates, &extra, version);
