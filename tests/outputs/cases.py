@@ -928,7 +928,7 @@ case(
     "error_service",
     [
         "check 127.0.0.1 -s shh",
-        "check 127.0.0.1 443 -s https",
+        "check 127.0.0.1 443 -s redis --starttls smtp",
         "check 127.0.0.1 -s tcp",
         "services smpt",
         "services -o xml",
