@@ -64,7 +64,7 @@ _zbx__tcp() {
             return 0
             ;;
         zbx__tcp__subcmd__batch)
-            opts="-g -o -4 -6 -n -i -v -t -s -h --group --output --metrics --zabbix-host --sender-key --compact --deadline --concurrency --rate --per-host --threads --seed --shard --max-targets --keep-going --family --source --source-port --interface --resolver --config --addresses --count --interval --require --send --send-hex --expect --expect-prefix --expect-regex --expect-hex --reject --reject-regex --reject-hex --expect-silence --quit --encoding --crlf --max-bytes --close --expect-closed --verbose --timeout --service --help"
+            opts="-g -o -4 -6 -n -i -v -t -s -h --group --output --metrics --zabbix-host --sender-key --compact --deadline --concurrency --rate --per-host --threads --seed --shard --max-targets --keep-going --family --source --source-port --interface --resolver --config --addresses --count --interval --require --tls --starttls --sni --alpn --ca-file --client-cert --client-key --pin-sha256 --tls-min --tls-report-only --tls-legacy --expect-client-cert --tls-scan --send --send-hex --expect --expect-prefix --expect-regex --expect-hex --reject --reject-regex --reject-hex --expect-silence --quit --encoding --crlf --max-bytes --close --expect-closed --verbose --timeout --service --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -79,11 +79,11 @@ _zbx__tcp() {
                     return 0
                     ;;
                 --output)
-                    COMPREPLY=($(compgen -W "text json schema id name host port service up state status status_name error step address family source addresses_total addresses_failed addresses_error time.total time.resolve time.connect time.first_byte time.dialogue tcp.rtt tcp.rttvar tcp.syn_retransmits tcp.mss icmp.type icmp.code icmp.from response.bytes response.text response.hex attempts.sent attempts.ok attempts.loss attempts.min attempts.avg attempts.max attempts.stddev" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "text json schema id name host port service up state status status_name error step address family source addresses_total addresses_failed addresses_error time.total time.resolve time.connect time.tls time.first_byte time.dialogue tcp.rtt tcp.rttvar tcp.syn_retransmits tcp.mss tls.how tls.proved tls.version tls.cipher tls.group tls.alpn tls.verified tls.verify_error tls.faults tls.subject tls.issuer tls.names tls.names_omitted tls.serial tls.sha256 tls.spki_sha256 tls.key tls.signature tls.not_before tls.not_after tls.days_left tls.lifetime_left tls.chain_days_left tls.chain tls.chain_omitted tls.client_cert tls.staple tls.roots tls.oldest tls.pq tls.other_addresses icmp.type icmp.code icmp.from response.bytes response.text response.hex attempts.sent attempts.ok attempts.loss attempts.min attempts.avg attempts.max attempts.stddev" -- "${cur}"))
                     return 0
                     ;;
                 -o)
-                    COMPREPLY=($(compgen -W "text json schema id name host port service up state status status_name error step address family source addresses_total addresses_failed addresses_error time.total time.resolve time.connect time.first_byte time.dialogue tcp.rtt tcp.rttvar tcp.syn_retransmits tcp.mss icmp.type icmp.code icmp.from response.bytes response.text response.hex attempts.sent attempts.ok attempts.loss attempts.min attempts.avg attempts.max attempts.stddev" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "text json schema id name host port service up state status status_name error step address family source addresses_total addresses_failed addresses_error time.total time.resolve time.connect time.tls time.first_byte time.dialogue tcp.rtt tcp.rttvar tcp.syn_retransmits tcp.mss tls.how tls.proved tls.version tls.cipher tls.group tls.alpn tls.verified tls.verify_error tls.faults tls.subject tls.issuer tls.names tls.names_omitted tls.serial tls.sha256 tls.spki_sha256 tls.key tls.signature tls.not_before tls.not_after tls.days_left tls.lifetime_left tls.chain_days_left tls.chain tls.chain_omitted tls.client_cert tls.staple tls.roots tls.oldest tls.pq tls.other_addresses icmp.type icmp.code icmp.from response.bytes response.text response.hex attempts.sent attempts.ok attempts.loss attempts.min attempts.avg attempts.max attempts.stddev" -- "${cur}"))
                     return 0
                     ;;
                 --metrics)
@@ -189,6 +189,71 @@ _zbx__tcp() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --starttls)
+                    COMPREPLY=($(compgen -W "ftp imap irc ldap lmtp mysql nntp pop3 pop postgres rdp sieve smtp submission telnet xmpp-server xmpp" -- "${cur}"))
+                    return 0
+                    ;;
+                --sni)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --alpn)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ca-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --client-cert)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --client-key)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --pin-sha256)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-min)
+                    COMPREPLY=($(compgen -W "1.0 1.1 1.2 1.3" -- "${cur}"))
+                    return 0
+                    ;;
                 --send)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -258,11 +323,11 @@ _zbx__tcp() {
                     return 0
                     ;;
                 --service)
-                    COMPREPLY=($(compgen -W "amqp dns elasticsearch finger ftp http http_head imap irc kafka ldap lmtp memcached mongodb mqtt mysql mysql_login nntp pop pop3 postgres postgres_startup rdp redis rtsp sip smtp ssh submission tcp telnet vnc whois xmpp zabbix_agent zabbix_server zookeeper" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "amqp amqps dns docker dot elasticsearch elasticsearch_tls etcd finger ftp ftp_starttls ftps http http_head https https_head imap imap_starttls imaps irc irc_starttls ircs kafka kafka_tls kubernetes ldap ldap_starttls ldaps lmtp lmtp_starttls memcached memcached_tls mongodb mongodb_tls mqtt mqtts mysql mysql_login mysql_starttls mysql_tls nntp nntp_starttls nntps pop pop3 pop3_starttls pop3s pop_starttls postgres postgres_starttls postgres_startup postgres_tls radsec rdp rdp_starttls rdp_tls redis rediss rtsp rtsps sieve sieve_starttls sip sips smtp smtp_starttls smtps ssh submission submission_starttls submissions syslog_tls tcp telnet telnet_starttls telnets tls vault vnc whois xmpp xmpp-server xmpp-server_starttls xmpp_starttls xmpps zabbix_agent zabbix_agent_tls zabbix_server zabbix_server_tls zookeeper zookeeper_tls" -- "${cur}"))
                     return 0
                     ;;
                 -s)
-                    COMPREPLY=($(compgen -W "amqp dns elasticsearch finger ftp http http_head imap irc kafka ldap lmtp memcached mongodb mqtt mysql mysql_login nntp pop pop3 postgres postgres_startup rdp redis rtsp sip smtp ssh submission tcp telnet vnc whois xmpp zabbix_agent zabbix_server zookeeper" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "amqp amqps dns docker dot elasticsearch elasticsearch_tls etcd finger ftp ftp_starttls ftps http http_head https https_head imap imap_starttls imaps irc irc_starttls ircs kafka kafka_tls kubernetes ldap ldap_starttls ldaps lmtp lmtp_starttls memcached memcached_tls mongodb mongodb_tls mqtt mqtts mysql mysql_login mysql_starttls mysql_tls nntp nntp_starttls nntps pop pop3 pop3_starttls pop3s pop_starttls postgres postgres_starttls postgres_startup postgres_tls radsec rdp rdp_starttls rdp_tls redis rediss rtsp rtsps sieve sieve_starttls sip sips smtp smtp_starttls smtps ssh submission submission_starttls submissions syslog_tls tcp telnet telnet_starttls telnets tls vault vnc whois xmpp xmpp-server xmpp-server_starttls xmpp_starttls xmpps zabbix_agent zabbix_agent_tls zabbix_server zabbix_server_tls zookeeper zookeeper_tls" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -273,18 +338,18 @@ _zbx__tcp() {
             return 0
             ;;
         zbx__tcp__subcmd__check)
-            opts="-o -t -4 -6 -s -n -i -v -h --output --timeout --family --source --source-port --interface --resolver --config --service --addresses --count --interval --require --send --send-hex --expect --expect-prefix --expect-regex --expect-hex --reject --reject-regex --reject-hex --expect-silence --quit --encoding --crlf --max-bytes --close --expect-closed --verbose --help"
+            opts="-o -t -4 -6 -s -n -i -v -h --output --timeout --family --source --source-port --interface --resolver --config --service --addresses --count --interval --require --tls --starttls --sni --alpn --ca-file --client-cert --client-key --pin-sha256 --tls-min --tls-report-only --tls-legacy --expect-client-cert --tls-scan --send --send-hex --expect --expect-prefix --expect-regex --expect-hex --reject --reject-regex --reject-hex --expect-silence --quit --encoding --crlf --max-bytes --close --expect-closed --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --output)
-                    COMPREPLY=($(compgen -W "text json schema id name host port service up state status status_name error step address family source addresses_total addresses_failed addresses_error time.total time.resolve time.connect time.first_byte time.dialogue tcp.rtt tcp.rttvar tcp.syn_retransmits tcp.mss icmp.type icmp.code icmp.from response.bytes response.text response.hex attempts.sent attempts.ok attempts.loss attempts.min attempts.avg attempts.max attempts.stddev" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "text json schema id name host port service up state status status_name error step address family source addresses_total addresses_failed addresses_error time.total time.resolve time.connect time.tls time.first_byte time.dialogue tcp.rtt tcp.rttvar tcp.syn_retransmits tcp.mss tls.how tls.proved tls.version tls.cipher tls.group tls.alpn tls.verified tls.verify_error tls.faults tls.subject tls.issuer tls.names tls.names_omitted tls.serial tls.sha256 tls.spki_sha256 tls.key tls.signature tls.not_before tls.not_after tls.days_left tls.lifetime_left tls.chain_days_left tls.chain tls.chain_omitted tls.client_cert tls.staple tls.roots tls.oldest tls.pq tls.other_addresses icmp.type icmp.code icmp.from response.bytes response.text response.hex attempts.sent attempts.ok attempts.loss attempts.min attempts.avg attempts.max attempts.stddev" -- "${cur}"))
                     return 0
                     ;;
                 -o)
-                    COMPREPLY=($(compgen -W "text json schema id name host port service up state status status_name error step address family source addresses_total addresses_failed addresses_error time.total time.resolve time.connect time.first_byte time.dialogue tcp.rtt tcp.rttvar tcp.syn_retransmits tcp.mss icmp.type icmp.code icmp.from response.bytes response.text response.hex attempts.sent attempts.ok attempts.loss attempts.min attempts.avg attempts.max attempts.stddev" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "text json schema id name host port service up state status status_name error step address family source addresses_total addresses_failed addresses_error time.total time.resolve time.connect time.tls time.first_byte time.dialogue tcp.rtt tcp.rttvar tcp.syn_retransmits tcp.mss tls.how tls.proved tls.version tls.cipher tls.group tls.alpn tls.verified tls.verify_error tls.faults tls.subject tls.issuer tls.names tls.names_omitted tls.serial tls.sha256 tls.spki_sha256 tls.key tls.signature tls.not_before tls.not_after tls.days_left tls.lifetime_left tls.chain_days_left tls.chain tls.chain_omitted tls.client_cert tls.staple tls.roots tls.oldest tls.pq tls.other_addresses icmp.type icmp.code icmp.from response.bytes response.text response.hex attempts.sent attempts.ok attempts.loss attempts.min attempts.avg attempts.max attempts.stddev" -- "${cur}"))
                     return 0
                     ;;
                 --timeout)
@@ -331,11 +396,11 @@ _zbx__tcp() {
                     return 0
                     ;;
                 --service)
-                    COMPREPLY=($(compgen -W "amqp dns elasticsearch finger ftp http http_head imap irc kafka ldap lmtp memcached mongodb mqtt mysql mysql_login nntp pop pop3 postgres postgres_startup rdp redis rtsp sip smtp ssh submission tcp telnet vnc whois xmpp zabbix_agent zabbix_server zookeeper" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "amqp amqps dns docker dot elasticsearch elasticsearch_tls etcd finger ftp ftp_starttls ftps http http_head https https_head imap imap_starttls imaps irc irc_starttls ircs kafka kafka_tls kubernetes ldap ldap_starttls ldaps lmtp lmtp_starttls memcached memcached_tls mongodb mongodb_tls mqtt mqtts mysql mysql_login mysql_starttls mysql_tls nntp nntp_starttls nntps pop pop3 pop3_starttls pop3s pop_starttls postgres postgres_starttls postgres_startup postgres_tls radsec rdp rdp_starttls rdp_tls redis rediss rtsp rtsps sieve sieve_starttls sip sips smtp smtp_starttls smtps ssh submission submission_starttls submissions syslog_tls tcp telnet telnet_starttls telnets tls vault vnc whois xmpp xmpp-server xmpp-server_starttls xmpp_starttls xmpps zabbix_agent zabbix_agent_tls zabbix_server zabbix_server_tls zookeeper zookeeper_tls" -- "${cur}"))
                     return 0
                     ;;
                 -s)
-                    COMPREPLY=($(compgen -W "amqp dns elasticsearch finger ftp http http_head imap irc kafka ldap lmtp memcached mongodb mqtt mysql mysql_login nntp pop pop3 postgres postgres_startup rdp redis rtsp sip smtp ssh submission tcp telnet vnc whois xmpp zabbix_agent zabbix_server zookeeper" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "amqp amqps dns docker dot elasticsearch elasticsearch_tls etcd finger ftp ftp_starttls ftps http http_head https https_head imap imap_starttls imaps irc irc_starttls ircs kafka kafka_tls kubernetes ldap ldap_starttls ldaps lmtp lmtp_starttls memcached memcached_tls mongodb mongodb_tls mqtt mqtts mysql mysql_login mysql_starttls mysql_tls nntp nntp_starttls nntps pop pop3 pop3_starttls pop3s pop_starttls postgres postgres_starttls postgres_startup postgres_tls radsec rdp rdp_starttls rdp_tls redis rediss rtsp rtsps sieve sieve_starttls sip sips smtp smtp_starttls smtps ssh submission submission_starttls submissions syslog_tls tcp telnet telnet_starttls telnets tls vault vnc whois xmpp xmpp-server xmpp-server_starttls xmpp_starttls xmpps zabbix_agent zabbix_agent_tls zabbix_server zabbix_server_tls zookeeper zookeeper_tls" -- "${cur}"))
                     return 0
                     ;;
                 --addresses)
@@ -360,6 +425,71 @@ _zbx__tcp() {
                     ;;
                 --require)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --starttls)
+                    COMPREPLY=($(compgen -W "ftp imap irc ldap lmtp mysql nntp pop3 pop postgres rdp sieve smtp submission telnet xmpp-server xmpp" -- "${cur}"))
+                    return 0
+                    ;;
+                --sni)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --alpn)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ca-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --client-cert)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --client-key)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --pin-sha256)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-min)
+                    COMPREPLY=($(compgen -W "1.0 1.1 1.2 1.3" -- "${cur}"))
                     return 0
                     ;;
                 --send)
@@ -458,7 +588,7 @@ _zbx__tcp() {
             return 0
             ;;
         zbx__tcp__subcmd__discover__subcmd__open)
-            opts="-4 -6 -t -h --deadline --concurrency --rate --threads --seed --family --source --source-port --interface --resolver --config --timeout --per-host --help"
+            opts="-4 -6 -t -h --deadline --concurrency --rate --threads --seed --family --source --source-port --interface --resolver --config --tls --starttls --sni --alpn --ca-file --client-cert --client-key --pin-sha256 --tls-min --tls-report-only --tls-legacy --expect-client-cert --tls-scan --timeout --per-host --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -517,6 +647,71 @@ _zbx__tcp() {
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o filenames
                     fi
+                    return 0
+                    ;;
+                --starttls)
+                    COMPREPLY=($(compgen -W "ftp imap irc ldap lmtp mysql nntp pop3 pop postgres rdp sieve smtp submission telnet xmpp-server xmpp" -- "${cur}"))
+                    return 0
+                    ;;
+                --sni)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --alpn)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ca-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --client-cert)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --client-key)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --pin-sha256)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-min)
+                    COMPREPLY=($(compgen -W "1.0 1.1 1.2 1.3" -- "${cur}"))
                     return 0
                     ;;
                 --timeout)
@@ -643,7 +838,7 @@ _zbx__tcp() {
             return 0
             ;;
         zbx__tcp__subcmd__services)
-            opts="-o -h --output --check --policy --config --help amqp dns elasticsearch finger ftp http http_head imap irc kafka ldap lmtp memcached mongodb mqtt mysql mysql_login nntp pop pop3 postgres postgres_startup rdp redis rtsp sip smtp ssh submission tcp telnet vnc whois xmpp zabbix_agent zabbix_server zookeeper"
+            opts="-o -h --output --check --policy --config --help amqp amqps dns docker dot elasticsearch elasticsearch_tls etcd finger ftp ftp_starttls ftps http http_head https https_head imap imap_starttls imaps irc irc_starttls ircs kafka kafka_tls kubernetes ldap ldap_starttls ldaps lmtp lmtp_starttls memcached memcached_tls mongodb mongodb_tls mqtt mqtts mysql mysql_login mysql_starttls mysql_tls nntp nntp_starttls nntps pop pop3 pop3_starttls pop3s pop_starttls postgres postgres_starttls postgres_startup postgres_tls radsec rdp rdp_starttls rdp_tls redis rediss rtsp rtsps sieve sieve_starttls sip sips smtp smtp_starttls smtps ssh submission submission_starttls submissions syslog_tls tcp telnet telnet_starttls telnets tls vault vnc whois xmpp xmpp-server xmpp-server_starttls xmpp_starttls xmpps zabbix_agent zabbix_agent_tls zabbix_server zabbix_server_tls zookeeper zookeeper_tls"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -24,6 +24,9 @@ const EXPECT_CLOSED: [(&str, Expected); 2] = [
     ("answered", Expected::Closed(OnTimeout::Fails)),
     ("filtered", Expected::Closed(OnTimeout::CountsAsClosed)),
 ];
+/// The statuses that a match of a reject pattern may have, and whether they mean that the peer
+/// refuses TLS.
+const REJECT_STATUS: [(&str, bool); 2] = [("rejected", false), ("tls_refused", true)];
 /// The most connects of one probe.
 const MAX_ATTEMPTS: u64 = 10_000;
 /// The most bytes that may be held while waiting for a match.
@@ -175,6 +178,14 @@ pub fn close(text: &str) -> Result<Close, InvalidValue> {
 /// When the value is unknown.
 pub fn expect_closed(text: &str) -> Result<Expected, InvalidValue> {
     choice(text, &EXPECT_CLOSED)
+}
+
+/// Parses the `status` of a reject pattern: whether a match means that the peer refuses TLS.
+///
+/// # Errors
+/// When the value is unknown.
+pub fn reject_status(text: &str) -> Result<bool, InvalidValue> {
+    choice(text, &REJECT_STATUS)
 }
 
 /// Parses `--count` and `--require`.

@@ -62,6 +62,13 @@ impl TlsLayers {
     }
 }
 
+/// The first contradiction between the options of TLS. No file is read.
+pub fn contradiction(overrides: &Overrides) -> Option<SettingsError> {
+    let given = overrides.tls.as_deref();
+    let error = start(overrides).err();
+    error.or_else(|| options(given?).err())
+}
+
 /// The name of an option of the layer on the command line.
 fn name_of(option: TlsOption) -> &'static str {
     let mut names = TlsOverrides::NAMES.iter();

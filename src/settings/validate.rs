@@ -13,6 +13,7 @@ use crate::settings::overrides::Overrides;
 use crate::settings::request::ProbeRequest;
 use crate::settings::starttls;
 use crate::settings::target_spec::TargetSpec;
+use crate::settings::tls_build;
 
 /// Every error of the configuration: those of its files, then those of the whole.
 ///
@@ -26,7 +27,10 @@ pub fn errors(config: &Configuration, is_late: impl Fn(Duration) -> bool) -> Vec
     for service in std::iter::once(None).chain(services.map(Some)) {
         let merged = starttls::merged(Overrides::default(), service, config.defaults.clone());
         match merged {
-            Ok(merged) => errors.extend(service_errors(&merged)),
+            Ok(merged) => {
+                errors.extend(service_errors(&merged));
+                errors.extend(tls_build::contradiction(&merged));
+            }
             Err(error) => errors.push(error),
         }
     }

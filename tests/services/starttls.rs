@@ -363,9 +363,13 @@ fn text_protocols() -> Vec<Conversation> {
         Conversation {
             service: "irc_starttls",
             turns: vec![
+                hears("CAP LS\r\n"),
+                says(
+                    ":irc.example NOTICE * :*** Looking up your hostname...\r\n:irc.example CAP * LS :multi-prefix tls userhost-in-names\r\n",
+                ),
                 hears("STARTTLS\r\n"),
                 says(
-                    ":irc.example NOTICE * :*** Looking up your hostname...\r\n:irc.example 670 * :STARTTLS successful\r\n",
+                    ":irc.example NOTICE * :*** No ident\r\n:irc.example 670 * :STARTTLS successful\r\n",
                 ),
                 StartsTls,
                 hears("CAP LS\r\n"),
@@ -375,7 +379,14 @@ fn text_protocols() -> Vec<Conversation> {
             failures: vec![
                 failure(
                     1,
-                    ":irc.example 421 * STARTTLS :Unknown command\r\n",
+                    ":irc.example CAP * LS :multi-prefix tlsx xtls\r\n",
+                    REFUSED,
+                    QUIT,
+                ),
+                failure(1, ":irc.example CAP * LS :\r\n", REFUSED, QUIT),
+                failure(
+                    1,
+                    ":irc.example 421 * CAP :Unknown command\r\n",
                     REFUSED,
                     QUIT,
                 ),
@@ -385,8 +396,15 @@ fn text_protocols() -> Vec<Conversation> {
                     REFUSED,
                     QUIT,
                 ),
-                failure(1, ":irc.example 691 * :STARTTLS failed\r\n", REFUSED, QUIT),
                 failure(1, "ERROR :Closing Link\r\n", REJECTED, QUIT),
+                failure(3, ":irc.example 691 * :STARTTLS failed\r\n", REFUSED, QUIT),
+                failure(
+                    3,
+                    ":irc.example 421 * STARTTLS :Unknown command\r\n",
+                    REFUSED,
+                    QUIT,
+                ),
+                failure(3, "ERROR :Closing Link\r\n", REJECTED, QUIT),
             ],
         },
     ]

@@ -259,6 +259,66 @@ fn invalid_services_are_refused() {
             "steps = [{ expect = \"a\", reject = [{ text = \"b\", why = \"d\" }] }]",
             "2: services.x.steps[1].reject[1].why: unknown key",
         ),
+        (
+            "steps = [{ starttls = true }]",
+            "2: services.x.steps[1]: `starttls` cannot be the first step: write `tls = true`",
+        ),
+        (
+            "steps = [{ send = \"a\" }, { starttls = true }, { send = \"b\" }, { starttls = true }]",
+            "2: services.x.steps[4]: TLS has started in an earlier step",
+        ),
+        (
+            "steps = [{ send = \"a\" }, { starttls = false }]",
+            "2: services.x.steps[2].starttls: must be true in a step",
+        ),
+        (
+            "steps = [{ send = \"a\" }, { starttls = \"smtp\" }]",
+            "2: services.x.steps[2].starttls: must be true in a step; `starttls = \"smtp\"` belongs beside",
+        ),
+        (
+            "steps = [{ send = \"a\", starttls = true }]",
+            "2: services.x.steps[1]: a step must have exactly one",
+        ),
+        (
+            "steps = [{ expect = \"a\", starttls = true }]",
+            "2: services.x.steps[1]: a step must have exactly one",
+        ),
+        (
+            "steps = [{ send = \"a\", otherwise = \"b\" }]",
+            "2: services.x.steps[1]: a step must have exactly one",
+        ),
+        (
+            "steps = [{ expect = \"a\", otherwise = [{ regex = \"(\" }] }]",
+            "2: services.x.steps[1].otherwise[1].regex: `(` is not a valid regular expression",
+        ),
+        (
+            "steps = [{ expect = \"a\", reject = [{ text = \"b\", status = \"down\" }] }]",
+            "2: services.x.steps[1].reject[1].status: unknown value",
+        ),
+        (
+            "steps = [{ expect = \"a\", reject = [{ text = \"b\", quit = \"c\", quit_hex = \"00\" }] }]",
+            "2: services.x.steps[1].reject[1].quit_hex: cannot be combined with `quit`",
+        ),
+        (
+            "steps = [{ expect_regex = \"(?<a>.)b\", reject = [{ text = \"b\", quit = \"${a}\" }] }]",
+            "2: services.x.steps[1].reject[1].quit: no earlier step captures `a`",
+        ),
+        (
+            "extends = \"smpt\"",
+            "2: services.x.extends: `smpt` is no built-in service: did you mean `smtp`?",
+        ),
+        (
+            "extends = \"x\"",
+            "2: services.x.extends: `x` is no built-in service",
+        ),
+        (
+            "extends = [\"smtp\"]",
+            "2: services.x.extends: must be a text",
+        ),
+        (
+            "extends = \"smtp_starttls\"\ntls = true",
+            "3: services.x.tls: cannot be combined with a dialogue that starts TLS itself (STARTTLS)",
+        ),
         ("steps = []", "2: services.x.steps: is an empty list"),
         (
             "steps = 1",

@@ -221,7 +221,10 @@ fn invalid_bounds_and_services_are_refused() {
             &["--service", "smpt"],
             "--service: unknown service `smpt`: did you mean `smtp`?",
         ),
-        (&["--service", "rediss"], "did you mean `redis`?"),
+        (
+            &["--service", "memcachd"],
+            "did you mean `memcached`?",
+        ),
         (
             &["--service", "no such thing at all"],
             "`zbx-tcp services` lists them",

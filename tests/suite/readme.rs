@@ -9,6 +9,8 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use zbx_tcp::failure::{STATUSES, StatusRow};
+use zbx_tcp::output::faults::{self, FaultText};
+use zbx_tcp::tls_facts::Fault;
 
 use crate::fixed_ports::isolated;
 use crate::links::{is_page, pages};
@@ -20,6 +22,7 @@ const EXECUTED: &[&str] = &[
     "docs/configuration.md",
     "docs/dialogues.md",
     "docs/many-targets.md",
+    "docs/tls.md",
 ];
 /// Pages are written one at a time.
 static WRITING: Mutex<()> = Mutex::new(());
@@ -200,6 +203,20 @@ pub fn table_is(page: &str, marker: &str, rows: &[String]) {
     assert_eq!(
         table, wanted,
         "{page}: run the suite once with UPDATE_README=1"
+    );
+}
+
+#[test]
+fn every_fault_is_explained() {
+    let rows = Fault::ALL.map(|fault| {
+        let FaultText { meaning, remedy } = faults::words(fault);
+        format!("| `{}` | {meaning} | {remedy} |", fault.name())
+    });
+    let head = ["| fault | meaning | remedy |", "| --- | --- | --- |"].map(str::to_owned);
+    table_is(
+        "docs/tls.md",
+        "faults",
+        &head.into_iter().chain(rows).collect::<Vec<_>>(),
     );
 }
 

@@ -9,7 +9,7 @@ use crate::plan::ProbeSpec;
 use crate::plan::bytes::Charset;
 use crate::plan::layer::{Layer, LayerConnection, LayerError};
 use crate::plan::pattern::Pattern;
-use crate::plan::steps::{IncompleteAnswer, Patterns, Secret, TargetPart};
+use crate::plan::steps::{IncompleteAnswer, Patterns, RejectionTime, Secret, TargetPart};
 
 fn plan(steps: Vec<Step>) -> Plan {
     let target = Target::from_arguments("192.0.2.7", Some("25"), None).unwrap();
@@ -316,6 +316,55 @@ fn an_incomplete_answer_counts_only_when_no_more_can_arrive() {
     assert_eq!(after(b"ok x", Input::TimeOver), (Progress::Done, vec![]));
     assert_eq!(after(b"o", Input::TimeOver).0, Progress::Wait);
     assert_eq!(after(b"", Input::TimeOver).0, Progress::Wait);
+}
+
+/// A list of offers is complete only at its end, which the pattern of the expected answer may also
+/// match.
+#[test]
+fn what_an_unexpected_answer_means_counts_when_it_is_unexpected() {
+    let unoffered = Rejection {
+        applies: RejectionTime::Otherwise,
+        refuses_tls: true,
+        farewell: Some(Template::bytes(*b"BYE")),
+        ..regex(r"\A(?:-[^\n]*\n)*\.\n").into()
+    };
+    let anything = Rejection {
+        applies: RejectionTime::Otherwise,
+        ..regex("(?s:.)").into()
+    };
+    let offers = |rejection: &Rejection, source: &str| {
+        let expect = Expect {
+            reject: vec![rejection.clone()],
+            ..Expect::one(regex(source))
+        };
+        plan(vec![Step::Expect(expect)])
+    };
+    let after = |plan: &Plan, bytes: &[u8], input| {
+        let mut dialogue = begin(plan);
+        dialogue.feed(bytes);
+        let progress = dialogue.advance(plan, input);
+        (progress, dialogue.otherwise(plan), dialogue.quit(plan))
+    };
+    let more = Input::MoreMayCome;
+    let list = offers(&unoffered, r"\A(?:-[^\n]*\n)*-tls\n(?:-[^\n]*\n)*\.\n");
+    assert_eq!(after(&list, b"-a\n-tls\n.\n", more).0, Progress::Done);
+    assert_eq!(after(&list, b"-a\n", more).0, Progress::Wait);
+    let (progress, _, quit) = after(&list, b"-a\n.\n", more);
+    assert!(
+        matches!(progress, Progress::Rejected(Status::TlsRefused, _)),
+        "{progress:?}"
+    );
+    assert_eq!(quit.as_deref(), Some(&b"BYE"[..]));
+    assert_eq!(after(&list, b"x", more).0, Progress::Impossible);
+    // The expected answer may come anywhere, so only the end of the time shows that it does not.
+    let anywhere = offers(&anything, "offer");
+    assert_eq!(after(&anywhere, b"an offer", more).0, Progress::Done);
+    for input in [more, Input::Quiescent, Input::Closed, Input::TimeOver] {
+        let (progress, otherwise, quit) = after(&anywhere, b"login: ", input);
+        assert_eq!((progress, quit), (Progress::Wait, None));
+        assert_eq!(otherwise.map(|(status, _)| status), Some(Status::Rejected));
+        assert_eq!(after(&anywhere, b"", input).1, None, "nothing was received");
+    }
 }
 
 #[test]

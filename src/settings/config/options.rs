@@ -121,9 +121,6 @@ const REJECTS: [(&str, PatternKind); 3] = [
     ("reject_regex", PatternKind::Regex),
     ("reject_hex", PatternKind::Hex),
 ];
-/// The statuses that a match of a reject pattern may have, and whether they mean that the peer
-/// refuses TLS.
-const REJECT_STATUSES: [(&str, bool); 2] = [("rejected", false), ("tls_refused", true)];
 /// The keys of a pattern that is a table.
 const PATTERN_KINDS: [(&str, PatternKind); 4] = [
     ("text", PatternKind::Literal),
@@ -268,9 +265,7 @@ fn rejected(
     }
     let mut table = TableReader::of(diagnostics, field)?;
     let reason = table.text(diagnostics, "reason");
-    let status = table.parsed(diagnostics, "status", |text| {
-        parse::choice(text, &REJECT_STATUSES)
-    });
+    let status = table.parsed(diagnostics, "status", parse::reject_status);
     let quit = quit(diagnostics, &mut table);
     let pattern = pattern_table(diagnostics, field, &mut table);
     table.finish(diagnostics);

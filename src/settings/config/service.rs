@@ -98,7 +98,7 @@ fn base(diagnostics: &mut Diagnostics<'_>, table: &mut TableReader<'_>) -> Optio
     let services = toml_member(parsed.iter().next()?).value;
     let member = services.members()?.into_iter().next()?;
     let field = Field {
-        key: Key::NONE.member("services").member(member.name),
+        key: Key::NONE.member(member.name),
         value: member.value,
     };
     service(&mut read, member.name, &field, Privacy::Private)

@@ -73,9 +73,17 @@ const ROWS: &[Row] = &[
         &["jail"],
     ),
     ("-v", "`-o text -v`", &[]),
-    ("-S", "not supported yet", &[]),
-    ("-D N", "not supported yet", &[]),
-    ("--sni NAME", "not supported yet", &[]),
+    (
+        "-S",
+        "`--tls --tls-report-only`; without the latter, the certificate is verified",
+        &[],
+    ),
+    ("-D N", "a trigger on `-o tls.days_left`", &[]),
+    (
+        "--sni NAME",
+        "`--sni NAME`; the certificate must be for this name",
+        &[],
+    ),
     (
         "--extra-opts",
         "`--config FILE` and `--service NAME`",

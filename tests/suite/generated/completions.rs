@@ -21,8 +21,8 @@ fn completions_are_up_to_date() {
     assert_directory("packaging/completions", &Files::from(files));
     assert_eq!(completed(&["zbx-tcp", "che"]), ["check"]);
     assert_eq!(
-        completed(&["zbx-tcp", "check", "--exp"])[..2],
-        ["--expect", "--expect-prefix"]
+        completed(&["zbx-tcp", "check", "--expect-c"]),
+        ["--expect-client-cert", "--expect-closed"]
     );
     assert_eq!(
         completed(&["zbx-tcp", "check", "-o", "time.c"]),
@@ -30,8 +30,12 @@ fn completions_are_up_to_date() {
     );
     assert_eq!(completed(&["zbx-tcp", "discover", "po"]), ["ports"]);
     assert_eq!(
-        completed(&["zbx-tcp", "services", "zabbix_"]),
-        ["zabbix_agent", "zabbix_server"]
+        completed(&["zbx-tcp", "services", "zabbix_a"]),
+        ["zabbix_agent", "zabbix_agent_tls"]
+    );
+    assert_eq!(
+        completed(&["zbx-tcp", "check", "h", "--starttls", "pos"]),
+        ["postgres"]
     );
 }
 
@@ -56,6 +60,14 @@ fn with_values(command: Command) -> Command {
             (_, Some("FILE")) => arg.value_hint(ValueHint::FilePath),
             ("service", _) | ("name", Some("NAME")) => {
                 arg.value_parser(PossibleValuesParser::new(services()))
+            }
+            ("starttls", _) => {
+                let services = services().into_iter();
+                let protocols = services.filter_map(|name| name.strip_suffix("_starttls"));
+                arg.value_parser(PossibleValuesParser::new(protocols))
+            }
+            ("tls_min", _) => {
+                arg.value_parser(PossibleValuesParser::new(["1.0", "1.1", "1.2", "1.3"]))
             }
             ("output", _) if prints_metrics => {
                 arg.value_parser(PossibleValuesParser::new(outputs()))

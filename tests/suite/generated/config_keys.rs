@@ -14,6 +14,7 @@ pub fn example(section: &Section, key: &str, value: &str) -> String {
     // Some keys require another key.
     let required = match key {
         "require" | "interval" => "count = 5",
+        "client_key" => "client_cert = \"/etc/zbx-tcp/client.pem\"",
         _ => "",
     };
     let same_key_twice = section.frame.contains(&format!("{key} = "));
@@ -37,7 +38,7 @@ const HOSTS: &str = "the addresses and ports that may be probed with this servic
                      the status 14, `denied`; default: all addresses and ports";
 
 /// Every section.
-pub const SECTIONS: [Section; 10] = [
+pub const SECTIONS: [Section; 13] = [
     Section {
         title: "Options, in [defaults], [services.NAME] and [[targets]]",
         frame: "[defaults]\n@\n",
@@ -110,6 +111,88 @@ pub const SECTIONS: [Section; 10] = [
         ],
     },
     Section {
+        title: "TLS, in [defaults], [services.NAME] and [[targets]]",
+        frame: "[services.mine]\nport = 25\n@\n",
+        keys: &[
+            (
+                "tls",
+                "{ sni = \"www.example.org\", min = 1.3 }",
+                "`true`: start TLS directly after the connect; `false`: do not, whatever the service says; a table: the same as `true` with the options below, without `tls_` in their names; in `[defaults]` a table only gives options, and `true` applies to targets without a service",
+            ),
+            (
+                "starttls",
+                "\"smtp\"",
+                "start TLS by the STARTTLS dialogue of this protocol; `steps` are then run within TLS",
+            ),
+        ],
+    },
+    Section {
+        title: "Options of TLS, beside `tls` or in its table",
+        frame: "[services.mine]\nport = 25\ntls = true\n@\n",
+        keys: &[
+            (
+                "sni",
+                "\"www.example.org\"",
+                "host name that is sent to the server and that the certificate must be for; default: the host",
+            ),
+            (
+                "alpn",
+                "[\"h2\", \"http/1.1\"]",
+                "application protocols that are offered",
+            ),
+            (
+                "ca_file",
+                "\"/etc/zbx-tcp/ca.pem\"",
+                "trust only the certificates of this PEM file",
+            ),
+            (
+                "client_cert",
+                "\"/etc/zbx-tcp/client.pem\"",
+                "client certificate with its chain, a PEM file",
+            ),
+            (
+                "client_key",
+                "\"/etc/zbx-tcp/client.key\"",
+                "its private key, a PEM file that not everybody can read; default: the file of `client_cert`",
+            ),
+            (
+                "pin_sha256",
+                "[\"AwsTGyMrMztDS1NbY2tze4OLk5ujq7O7w8vT2+Pr8/s=\"]",
+                "SHA-256 digests of trusted public keys, in base64 or hex, instead of a trusted issuer; a text or a list",
+            ),
+            (
+                "tls_min",
+                "1.3",
+                "oldest version that is accepted; `1.0` and `1.1` require `tls_legacy`",
+            ),
+            (
+                "tls_report_only",
+                "true",
+                "report an untrusted certificate, but do not fail because of it",
+            ),
+            (
+                "tls_legacy",
+                "true",
+                "accept servers that are too old to prove that they have the key of their certificate",
+            ),
+            (
+                "expect_client_cert",
+                "true",
+                "fail unless the server demands a client certificate",
+            ),
+            (
+                "tls_scan",
+                "true",
+                "also find the oldest version that the server offers, and whether it prefers a post-quantum group",
+            ),
+            (
+                "expect_cert",
+                "\"/etc/ssl/private/web.pem\"",
+                "file with the certificate that the server must serve, as its first one: a service that was not restarted after a renewal has the status `mismatch`",
+            ),
+        ],
+    },
+    Section {
         title: "[defaults] only",
         frame: "[defaults]\n@\n",
         keys: &[(
@@ -126,6 +209,11 @@ pub const SECTIONS: [Section; 10] = [
                 "description",
                 "\"The tills\"",
                 "description in `zbx-tcp services`",
+            ),
+            (
+                "extends",
+                "\"smtp\"",
+                "a built-in service, whose options this one has unless it has its own",
             ),
             ("port", "2529", "default port"),
             (
@@ -202,6 +290,15 @@ pub const SECTIONS: [Section; 10] = [
         ],
     },
     Section {
+        title: "A step that starts TLS",
+        frame: "[services.mine]\nsteps = [{ send = \"STARTTLS\\r\\n\" }, { expect_regex = '\\A220 [^\\n]*\\n' }, { @ }]\n",
+        keys: &[(
+            "starttls",
+            "true",
+            "the TLS handshake; the step before it must match the whole answer, since bytes after the match are refused as an injection",
+        )],
+    },
+    Section {
         title: "Additional keys of a step that expects data",
         frame: "[services.mine]\nsteps = [{ expect = \"ok\", @ }]\n",
         keys: &[
@@ -219,6 +316,11 @@ pub const SECTIONS: [Section; 10] = [
                 "reject_hex",
                 "\"ff\"",
                 "fail if these bytes are received; a text or a list",
+            ),
+            (
+                "otherwise",
+                "[{ regex = '\\A250 ', status = \"tls_refused\" }]",
+                "fail if this text is received and the expected one can no longer match; a text, or a list of texts and tables as below",
             ),
             (
                 "min_bytes",
@@ -265,11 +367,23 @@ pub const SECTIONS: [Section; 10] = [
     Section {
         title: "A pattern of reject, as a table",
         frame: "[services.mine]\nsteps = [{ expect = \"ok\", reject = [{ text = \"busy\", @ }] }]\n",
-        keys: &[(
-            "reason",
-            "\"the till is busy\"",
-            "text for the error message if the pattern matches; requires `text`, `prefix`, `regex` or `hex`",
-        )],
+        keys: &[
+            (
+                "reason",
+                "\"the till is busy\"",
+                "text for the error message if the pattern matches; requires `text`, `prefix`, `regex` or `hex`",
+            ),
+            (
+                "status",
+                "\"tls_refused\"",
+                "status of a match: `rejected`, or `tls_refused` if it means that the peer offers no TLS",
+            ),
+            (
+                "quit",
+                "\"BYE\\r\\n\"",
+                "text that is sent before closing after a match, instead of the `quit` of the service",
+            ),
+        ],
     },
     Section {
         title: "[[targets]]",

@@ -34,7 +34,7 @@ const ALWAYS: [&str; 9] = [
     "time",
 ];
 /// The metrics in an entry of `addresses`, by the first part of their paths.
-const OF_AN_ADDRESS: [&str; 11] = [
+const OF_AN_ADDRESS: [&str; 12] = [
     "address",
     "family",
     "source",
@@ -45,6 +45,7 @@ const OF_AN_ADDRESS: [&str; 11] = [
     "error",
     "time",
     "tcp",
+    "tls",
     "icmp",
 ];
 
@@ -163,6 +164,24 @@ fn properties(wanted: impl Fn(&str) -> bool) -> BTreeMap<String, Value> {
     properties
 }
 
+/// The schema of one certificate of a chain. One that cannot be read has only its digest.
+fn certificate() -> Value {
+    let text = |description| json!({ "description": description, "type": "string" });
+    json!({
+        "type": "object",
+        "properties": {
+            "unreadable": text("why it cannot be read"),
+            "subject": text("subject (RFC 4514)"),
+            "issuer": text("issuer (RFC 4514)"),
+            "not_after": { "description": "last second of its validity, since 1970", "type": "integer" },
+            "days_left": { "description": "days until it expires", "type": "number" },
+            "key": text("public key, such as `RSA-2048`"),
+            "sha256": text("SHA-256 digest, in hexadecimal"),
+        },
+        "required": ["sha256"],
+    })
+}
+
 /// The schema of a metric: type, unit and description.
 fn metric_schema(metric: &Metric) -> Value {
     let mut schema = match (metric.path, metric.unit) {
@@ -177,11 +196,21 @@ fn metric_schema(metric: &Metric) -> Value {
         (_, "0, 1 or 2") => json!({ "enum": [0, 1, 2] }),
         (_, "4 or 6") => json!({ "enum": [4, 6] }),
         (_, "0 to 1") => json!({ "type": "number", "minimum": 0, "maximum": 1 }),
+        (_, "unix time") => json!({ "type": "integer" }),
+        (_, "days") => json!({ "type": "number" }),
+        (_, "list") => json!({ "type": "array", "items": { "type": "string" } }),
+        (_, "chain") => json!({ "type": "array", "items": certificate() }),
+        (_, "roots") => json!({
+            "type": "object",
+            "properties": { "file": { "type": "string" }, "number": { "type": "integer", "minimum": 1 } },
+            "required": ["file", "number"],
+        }),
         (path, unit) => panic!("{path}: say here which JSON type `{unit}` is"),
     };
     let unit = match metric.unit {
         "s" => ", in seconds",
         "bytes" => ", in bytes",
+        "unix time" => ", in seconds since 1970",
         _ => "",
     };
     schema["description"] = json!(format!("{}{unit}", metric.help));

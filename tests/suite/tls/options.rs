@@ -72,7 +72,7 @@ fn invalid_options_are_refused_and_nothing_is_sent() {
         ),
         (
             &["--tls", "--tls-min", "1.4"],
-            "use `1.0` or `1.1` or `1.2` or `1.3`",
+            "use `1.0`, `1.1`, `1.2` or `1.3`",
         ),
         (
             &["--tls", "--tls-min", "SSLv3"],
