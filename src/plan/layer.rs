@@ -98,7 +98,12 @@ pub trait LayerConnection {
 
     /// Our first message is on its way. Work that takes time, and that the answer needs, is done
     /// now, while the answer is on its way too, so that less of it counts as time of the handshake.
-    fn prepare(&mut self) {}
+    ///
+    /// # Errors
+    /// If this machine cannot go on: [`Status::LocalError`].
+    fn prepare(&mut self) -> Result<(), LayerError> {
+        Ok(())
+    }
 
     /// What is known of the peer so far; also after a failure. Asked when the handshake completes,
     /// when the peer has accepted us, after an error, [`PeerHalf::Closed`] or [`PeerHalf::Done`], and when the time is over.

@@ -189,6 +189,7 @@ impl Layer for TlsLayer {
             name_sent,
             stage: Stage::FirstBytes(Vec::new()),
             records: RecordReader::default(),
+            has_answered: false,
             is_refused: None,
             noted: NotedMessages::default(),
         }))
@@ -226,6 +227,8 @@ struct TlsConnection {
     name_sent: Option<Box<str>>,
     stage: Stage,
     records: RecordReader,
+    /// Whether our part of the handshake was sent, with a certificate or without one.
+    has_answered: bool,
     /// Whether the server has refused us, because of our certificate or the lack of one; known once
     /// it has answered.
     is_refused: Option<bool>,
@@ -400,11 +403,8 @@ impl TlsConnection {
         if let Some(refusal) = &record.refusal {
             return refusal.clone();
         }
-        // Before the signature of the server our part of the handshake is not sent.
-        let request = record
-            .request
-            .clone()
-            .filter(|_| record.signature.is_some());
+        // Before our part of the handshake was sent, the server cannot miss a certificate.
+        let request = record.request.clone().filter(|_| self.has_answered);
         drop(record);
         if let (Error::AlertReceived(alert), Some(request)) = (error, request) {
             let code = u8::from(*alert);
@@ -642,15 +642,22 @@ impl LayerConnection for TlsConnection {
                 break;
             }
         }
+        let sent = wire.get(start..).unwrap_or_default();
+        if !sent.is_empty() && !self.has_answered {
+            // It is made once the server has signed the handshake.
+            self.has_answered = self.verifier.record().signature.is_some();
+        }
         if self.is_handshaking() || self.noted.is_kept {
-            let sent = wire.get(start..).unwrap_or_default();
             self.records.read(Sender::Client, sent);
         }
     }
 
-    fn prepare(&mut self) {
-        // An error is reported once a certificate must be judged.
-        let _ = self.verifier.load_roots();
+    fn prepare(&mut self) -> Result<(), LayerError> {
+        let result = self.verifier.load_roots();
+        if result.is_err() {
+            self.stage = Stage::Failed;
+        }
+        result
     }
 
     fn facts(&self) -> Option<Box<TlsFacts>> {

@@ -111,7 +111,7 @@ impl RecordingVerifier {
     ///
     /// # Errors
     /// Those of [`roots::load`].
-    pub fn load_roots(&self) -> Result<(), &LayerError> {
+    pub fn load_roots(&self) -> Result<(), LayerError> {
         let options = self.options();
         let result = self.roots.get_or_init(|| {
             if options.pins.is_empty() {
@@ -120,7 +120,10 @@ impl RecordingVerifier {
                 Ok(None)
             }
         });
-        result.as_ref().map(drop)
+        match result {
+            Ok(_) => Ok(()),
+            Err(error) => Err(error.clone()),
+        }
     }
 
     fn options(&self) -> &TlsOptions {
@@ -173,7 +176,8 @@ impl RecordingVerifier {
         let mut record = self.record();
         let key = record.chain.first().map(|leaf| leaf.key.clone());
         let proof = verify_signature(message, leaf, signature, version)?;
-        let is_verified = match (proof, key.as_deref().is_some_and(is_unverifiable)) {
+        let is_weak = key.as_deref().is_some_and(is_unverifiable);
+        let is_verified = match (proof, is_weak) {
             (Proof::Valid, _) => true,
             (Proof::Unsupported, _) | (Proof::Invalid, true) => false,
             (Proof::Invalid, false) => {
@@ -196,14 +200,21 @@ impl RecordingVerifier {
                 return Err(alert_for(fault).into());
             }
         }
-        if is_verified || options.legacy {
+        if is_verified || (options.legacy && is_weak) {
             return Ok(HandshakeSignatureValid::assertion());
         }
         let key = escaped_prefix(key.as_deref().unwrap_or_default(), 40);
-        record.refusal = Some(LayerError::failed(format!(
-            "the server signs with a key that cannot be verified ({key}), so it has not proved \
-             that it has the key of its certificate; `--tls-legacy` accepts that"
-        )));
+        record.refusal = Some(LayerError::failed(if is_weak {
+            format!(
+                "the server signs with a key that cannot be verified ({key}), so it has not proved \
+                 that it has the key of its certificate; `--tls-legacy` accepts that"
+            )
+        } else {
+            format!(
+                "the server signs the handshake with an algorithm that does not fit the key of its \
+                 certificate ({key}); check its key file"
+            )
+        }));
         Err(CertificateError::BadSignature.into())
     }
 }
@@ -327,7 +338,7 @@ impl ServerCertVerifier for RecordingVerifier {
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
         if let Err(error) = self.load_roots() {
-            self.record().refusal = Some(error.clone());
+            self.record().refusal = Some(error);
             return Err(CertificateError::UnknownIssuer.into());
         }
         self.record_chain(end_entity, intermediates, ocsp_response, now);

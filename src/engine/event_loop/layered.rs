@@ -45,8 +45,11 @@ impl EventLoop<'_, '_> {
         self.observe_messages(connection, now);
         let sent = self.write(connection);
         let open = self.connections.get_mut(connection);
-        if let Some(layer) = open.and_then(Connection::layer_mut) {
-            layer.prepare();
+        if let Some(Err(error)) = open
+            .and_then(Connection::layer_mut)
+            .map(LayerConnection::prepare)
+        {
+            return self.handle(id, Event::LayerFailed(attempt, error), now);
         }
         if let Some((session, sent)) = sent {
             self.notify(session, sent, now);
