@@ -8,13 +8,20 @@ pub mod check;
 pub mod discover;
 pub mod help;
 pub mod probe;
+pub mod rare;
 pub mod serve;
 pub mod services;
 pub mod steps;
 pub mod tls;
 pub mod values;
 
-use clap::{Parser, Subcommand};
+use std::ffi::OsString;
+use std::mem::ManuallyDrop;
+
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+
+use crate::cli::steps::StepArgs;
+use crate::cli::tls::TlsArgs;
 
 /// The version, with the commit and the kind of build; see `build.rs`.
 pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("ZBX_TCP_BUILD"), ")");
@@ -45,4 +52,33 @@ pub enum Command {
     Services(services::ServicesArgs),
     /// Show each kind of result with test servers on loopback
     Demo,
+}
+
+impl Cli {
+    /// Parses the words of the command line of this process; the first is the name of the program.
+    /// Only the options that they may have are built.
+    ///
+    /// # Errors
+    /// A usage error, or the request for a help text or the version.
+    pub fn of_process(words: &[OsString]) -> Result<Self, clap::Error> {
+        rare::omit_unless_used::<TlsArgs>(words);
+        rare::omit_unless_used::<StepArgs>(words);
+        let parsed = Self::parse_words(words);
+        let is_reduced = rare::is_omitted::<TlsArgs>() || rare::is_omitted::<StepArgs>();
+        rare::include::<TlsArgs>();
+        rare::include::<StepArgs>();
+        match parsed {
+            // A help text and a suggestion need all options.
+            Err(_) if is_reduced => Self::try_parse_from(words),
+            parsed => parsed,
+        }
+    }
+
+    /// Like [`Parser::try_parse_from`], but the tables of the parser stay in memory: to free them
+    /// costs a start 18,000 instructions.
+    fn parse_words(words: &[OsString]) -> Result<Self, clap::Error> {
+        let mut command = ManuallyDrop::new(Self::command());
+        let mut matches = command.try_get_matches_from_mut(words)?;
+        Self::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))
+    }
 }

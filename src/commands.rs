@@ -17,7 +17,6 @@ use std::ffi::OsString;
 use std::io;
 use std::io::{IsTerminal, Write};
 
-use clap::Parser;
 use clap::error::ErrorKind;
 
 use crate::cli::{Cli, Command, help};
@@ -62,7 +61,7 @@ pub fn run(mut arguments: Vec<OsString>, blocked: Option<BlockedSignals>) -> Exi
     }
     let stop = batch_stop(blocked);
     translate_help_command(&mut arguments);
-    let cli = match Cli::try_parse_from(&arguments) {
+    let cli = match Cli::of_process(&arguments) {
         Ok(cli) => cli,
         Err(error) => return help_or_usage_error(&error, &arguments),
     };

@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use crate::cli::rare::Rare;
 use crate::cli::steps::StepArgs;
 use crate::cli::tls::TlsArgs;
 
@@ -35,11 +36,11 @@ pub struct ProbeArgs {
 
     #[command(flatten)]
     #[allow(missing_docs)]
-    pub tls: TlsArgs,
+    pub tls: Rare<TlsArgs>,
 
     #[command(flatten)]
     #[allow(missing_docs)]
-    pub steps: StepArgs,
+    pub steps: Rare<StepArgs>,
 
     /// Encoding of sent and received text: a WHATWG label such as gbk [default: utf-8]
     #[arg(long, value_name = "LABEL")]

@@ -1,7 +1,11 @@
 //! The options that are steps of a dialogue, in the order in which they were given.
 
+use std::sync::atomic::AtomicBool;
+
 use clap::error::ErrorKind;
 use clap::{ArgMatches, Args, FromArgMatches};
+
+use crate::cli::rare::RareOptions;
 
 /// The steps of the dialogue with their texts, in the order in which they were given.
 #[derive(Debug, Default)]
@@ -159,5 +163,26 @@ impl FromArgMatches for StepArgs {
 
     fn update_from_arg_matches(&mut self, _: &ArgMatches) -> Result<(), clap::Error> {
         Err(clap::Error::new(ErrorKind::InvalidValue))
+    }
+}
+
+impl RareOptions for StepArgs {
+    const NAMES: &[&str] = &[
+        "send",
+        "send-hex",
+        "expect",
+        "expect-prefix",
+        "expect-regex",
+        "expect-hex",
+        "reject",
+        "reject-regex",
+        "reject-hex",
+        "expect-silence",
+        "quit",
+    ];
+
+    fn omitted() -> &'static AtomicBool {
+        static OMITTED: AtomicBool = AtomicBool::new(false);
+        &OMITTED
     }
 }

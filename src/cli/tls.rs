@@ -1,6 +1,10 @@
 //! Options of TLS.
 
+use std::sync::atomic::AtomicBool;
+
 use clap::Args;
+
+use crate::cli::rare::RareOptions;
 
 /// Options of TLS.
 #[derive(Debug, Default, Args)]
@@ -63,4 +67,27 @@ pub struct TlsArgs {
     /// group, with at most four more connections
     #[arg(long)]
     pub tls_scan: bool,
+}
+
+impl RareOptions for TlsArgs {
+    const NAMES: &[&str] = &[
+        "tls",
+        "starttls",
+        "sni",
+        "alpn",
+        "ca-file",
+        "client-cert",
+        "client-key",
+        "pin-sha256",
+        "tls-min",
+        "tls-report-only",
+        "tls-legacy",
+        "expect-client-cert",
+        "tls-scan",
+    ];
+
+    fn omitted() -> &'static AtomicBool {
+        static OMITTED: AtomicBool = AtomicBool::new(false);
+        &OMITTED
+    }
 }

@@ -96,8 +96,17 @@ pub trait LayerConnection {
         0
     }
 
+    /// Our first message is on its way. Work that takes time, and that the answer needs, is done
+    /// now, while the answer is on its way too, so that less of it counts as time of the handshake.
+    ///
+    /// # Errors
+    /// If this machine cannot go on: [`Status::LocalError`].
+    fn prepare(&mut self) -> Result<(), LayerError> {
+        Ok(())
+    }
+
     /// What is known of the peer so far; also after a failure. Asked when the handshake completes,
-    /// after an error, [`PeerHalf::Closed`] or [`PeerHalf::Done`], and when the time is over.
+    /// when the peer has accepted us, after an error, [`PeerHalf::Closed`] or [`PeerHalf::Done`], and when the time is over.
     fn facts(&self) -> Option<Box<TlsFacts>> {
         None
     }

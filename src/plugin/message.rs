@@ -111,6 +111,10 @@ struct Fields {
 /// # Errors
 /// If the body is not a message.
 pub fn read(body: &[u8]) -> Result<AgentMessage, MessageError> {
+    // serde would take an array for the fields in their order.
+    if body.trim_ascii_start().first() != Some(&b'{') {
+        return Err(MessageError::NotAMessage);
+    }
     let fields: Fields = serde_json::from_slice(body).map_err(|_| MessageError::NotAMessage)?;
     let kind = fields.r#type.ok_or(MessageError::NotAMessage)?;
     let id = fields.id.unwrap_or(0);
@@ -357,6 +361,7 @@ mod tests {
             "",
             "{",
             "[]",
+            "[1,2]",
             "null",
             "1",
             "{}",

@@ -101,6 +101,9 @@ impl OpenRequest {
     }
 }
 
+/// When an answer to the second SYN, which the kernel sends after one second, would have come.
+const SECOND_SYN: Duration = Duration::from_millis(1200);
+
 /// Everything that `discover open` needs.
 #[derive(Debug)]
 pub struct Candidates {
@@ -124,8 +127,11 @@ pub fn open(request: &OpenRequest, config: &Configuration) -> Result<Candidates,
     let entries = port_list::parse(&request.ports, port_list::MAX_PORTS)
         .map_err(|why| SettingsError::in_option(PORT_LIST, why))?;
     reject_empty(&entries)?;
+    // A silent port is to be known as one before the deadline, not to be undetermined; but only after
+    // the second SYN, because one may be lost.
+    let before_deadline = (request.bounds.deadline * 4 / 5).max(SECOND_SYN);
     let default_timeout = Overrides {
-        timeout: Some(TARGET_TIMEOUT),
+        timeout: Some(TARGET_TIMEOUT.min(before_deadline)),
         ..Overrides::default()
     };
     let overrides = request

@@ -10,8 +10,6 @@ pub mod name;
 pub mod parsed;
 pub mod time;
 
-use std::fmt::Write as _;
-
 use ring::digest;
 
 use crate::tls::certificate::parsed::{ParsedCertificate, ServerIdentity};
@@ -85,10 +83,11 @@ fn serial_text(number: &[u8]) -> String {
     if is_negative {
         out.push('-');
     }
-    for byte in magnitude.iter().skip(start) {
-        // Writing to a string cannot fail.
-        let _ = write!(out, "{byte:02x}");
-    }
+    let digits = magnitude
+        .iter()
+        .skip(start)
+        .flat_map(|byte| [byte >> 4, byte & 15]);
+    out.extend(digits.filter_map(|digit| char::from_digit(digit.into(), 16)));
     out
 }
 

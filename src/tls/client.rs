@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use rustls::client::Resumption;
 use rustls::crypto::SupportedKxGroup;
 use rustls::pki_types::{DnsName, ServerName};
-use rustls::{ClientConfig, ClientConnection, Error, NamedGroup};
+use rustls::{ClientConfig, ClientConnection, Error, NamedGroup, SignatureScheme};
 
 use crate::address::{Host, HostName};
 use crate::escape::escaped_prefix;
@@ -168,16 +168,11 @@ impl Layer for TlsLayer {
     fn start(&self, host: &Host) -> Result<Box<dyn LayerConnection>, LayerError> {
         let host = self.host.as_ref().unwrap_or(host);
         let name = server_name(host)?;
-        let roots = if self.options().pins.is_empty() {
-            Some(roots::load(self.options().ca_file.as_deref())?)
-        } else {
-            None
-        };
         let name_sent = match &name {
             ServerName::DnsName(name) => Some(name.as_ref().into()),
             _ => None,
         };
-        let verifier = RecordingVerifier::new(&self.requirements, host.clone(), roots);
+        let verifier = RecordingVerifier::new(&self.requirements, host.clone());
         let verifier = Arc::new(verifier);
         let config = self.config(&verifier)?;
         let now = config.time_provider.current_time();
@@ -194,6 +189,7 @@ impl Layer for TlsLayer {
             name_sent,
             stage: Stage::FirstBytes(Vec::new()),
             records: RecordReader::default(),
+            has_answered: false,
             is_refused: None,
             noted: NotedMessages::default(),
         }))
@@ -231,6 +227,8 @@ struct TlsConnection {
     name_sent: Option<Box<str>>,
     stage: Stage,
     records: RecordReader,
+    /// Whether our part of the handshake was sent, with a certificate or without one.
+    has_answered: bool,
     /// Whether the server has refused us, because of our certificate or the lack of one; known once
     /// it has answered.
     is_refused: Option<bool>,
@@ -320,9 +318,15 @@ impl TlsConnection {
             let _ = self.rustls.read_tls(&mut wire);
             let result = self.rustls.process_new_packets();
             self.note_messages();
-            let state = result.map_err(|error| self.explain(&error))?;
+            let state = result.map_err(|error| {
+                self.note_error(&error);
+                self.explain(&error)
+            })?;
             self.read_plain(state.plaintext_bytes_to_read(), plain);
             is_closed = state.peer_has_closed();
+            if is_closed && self.noted.is_kept {
+                self.records.note_alert(CLOSE_NOTIFY);
+            }
             if wire.len() == before {
                 break;
             }
@@ -399,11 +403,8 @@ impl TlsConnection {
         if let Some(refusal) = &record.refusal {
             return refusal.clone();
         }
-        // Before the signature of the server our part of the handshake is not sent.
-        let request = record
-            .request
-            .clone()
-            .filter(|_| record.signature.is_some());
+        // Before our part of the handshake was sent, the server cannot miss a certificate.
+        let request = record.request.clone().filter(|_| self.has_answered);
         drop(record);
         if let (Error::AlertReceived(alert), Some(request)) = (error, request) {
             let code = u8::from(*alert);
@@ -439,9 +440,13 @@ impl TlsConnection {
             } else {
                 "none is sent"
             };
-            let issuers = request.issuers;
+            let issuers = match request.issuers {
+                0 => String::new(),
+                1 => " of one issuer".to_owned(),
+                number => format!(" of {number} issuers"),
+            };
             self.records.note(format!(
-                "the server asks for a client certificate of {issuers} named issuers; {answer}"
+                "the server asks for a client certificate{issuers}; {answer}"
             ));
         }
         if let Some(signature) = record.signature.filter(|_| !self.noted.chain) {
@@ -455,9 +460,25 @@ impl TlsConnection {
         }
         drop(record);
         let tickets = self.rustls.tls13_tickets_received();
-        if tickets > self.noted.tickets {
-            self.noted.tickets = tickets;
+        for _ in self.noted.tickets..tickets.min(self.noted.tickets + 10) {
             self.records.note("received NewSessionTicket".to_owned());
+        }
+        self.noted.tickets = tickets;
+    }
+
+    /// Notes the alert that is the cause of an error, or is sent for it. Both may be encrypted.
+    fn note_error(&mut self, error: &Error) {
+        if !self.noted.is_kept {
+            return;
+        }
+        match error {
+            Error::AlertReceived(alert) => self.records.note_alert(u8::from(*alert)),
+            Error::InvalidCertificate(why) if self.is_tls13() => {
+                let alert = rustls::AlertDescription::from(why.clone());
+                let name = alerts::name(u8::from(alert));
+                self.records.note(format!("the alert {name} is sent"));
+            }
+            _ => {}
         }
     }
 
@@ -526,6 +547,9 @@ impl TlsConnection {
     }
 }
 
+/// The alert that ends a direction (RFC 8446, section 6.1).
+const CLOSE_NOTIFY: u8 = 0;
+
 /// The sentence for a server that refuses us because of a certificate.
 fn refusal_sentence(code: u8, request: &ClientCertRequest) -> String {
     let alert = alerts::name(code);
@@ -543,11 +567,21 @@ fn refusal_sentence(code: u8, request: &ClientCertRequest) -> String {
 }
 
 /// The name of a signature algorithm (RFC 8446, section 4.2.3).
-fn signature_name(scheme: rustls::SignatureScheme) -> String {
-    match scheme.as_str() {
-        Some(name) => name.to_ascii_lowercase(),
-        None => format!("algorithm {:#06x}", u16::from(scheme)),
-    }
+fn signature_name(scheme: SignatureScheme) -> String {
+    use SignatureScheme as S;
+    let name = match scheme {
+        S::RSA_PKCS1_SHA256 => "rsa_pkcs1_sha256",
+        S::RSA_PKCS1_SHA384 => "rsa_pkcs1_sha384",
+        S::RSA_PKCS1_SHA512 => "rsa_pkcs1_sha512",
+        S::RSA_PSS_SHA256 => "rsa_pss_rsae_sha256",
+        S::RSA_PSS_SHA384 => "rsa_pss_rsae_sha384",
+        S::RSA_PSS_SHA512 => "rsa_pss_rsae_sha512",
+        S::ECDSA_NISTP256_SHA256 => "ecdsa_secp256r1_sha256",
+        S::ECDSA_NISTP384_SHA384 => "ecdsa_secp384r1_sha384",
+        S::ED25519 => "ed25519",
+        scheme => return format!("algorithm {:#06x}", u16::from(scheme)),
+    };
+    name.to_owned()
 }
 
 impl LayerConnection for TlsConnection {
@@ -608,10 +642,22 @@ impl LayerConnection for TlsConnection {
                 break;
             }
         }
+        let sent = wire.get(start..).unwrap_or_default();
+        if !sent.is_empty() && !self.has_answered {
+            // It is made once the server has signed the handshake.
+            self.has_answered = self.verifier.record().signature.is_some();
+        }
         if self.is_handshaking() || self.noted.is_kept {
-            let sent = wire.get(start..).unwrap_or_default();
             self.records.read(Sender::Client, sent);
         }
+    }
+
+    fn prepare(&mut self) -> Result<(), LayerError> {
+        let result = self.verifier.load_roots();
+        if result.is_err() {
+            self.stage = Stage::Failed;
+        }
+        result
     }
 
     fn facts(&self) -> Option<Box<TlsFacts>> {

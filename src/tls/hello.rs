@@ -163,10 +163,10 @@ mod tests {
         }
     }
 
-    fn options(legacy: bool, scan: bool) -> TlsOptions {
+    fn options(given: &str) -> TlsOptions {
         TlsOptions {
-            legacy,
-            scan,
+            legacy: given.contains("legacy"),
+            scan: given.contains("scan"),
             ..TlsOptions::default()
         }
     }
@@ -190,15 +190,11 @@ mod tests {
     #[test]
     fn certificates_are_read_once_and_only_after_a_handshake_without_any() {
         let old = server(&[Tls10]);
-        let (purposes, facts) = old.inspect(
-            &options(false, false),
-            Status::TlsFailed,
-            TlsFacts::default(),
-        );
+        let (purposes, facts) = old.inspect(&options(""), Status::TlsFailed, TlsFacts::default());
         assert_eq!(purposes, [HelloPurpose::Facts]);
         assert_eq!(facts.version, Some(Tls10));
         for status in [Status::Ok, Status::TlsUntrusted, Status::TlsFailed] {
-            let (purposes, _) = old.inspect(&options(true, false), status, handshake(Tls12));
+            let (purposes, _) = old.inspect(&options("legacy"), status, handshake(Tls12));
             assert_eq!(purposes, [], "{status:?}");
         }
         let statuses = [
@@ -208,7 +204,7 @@ mod tests {
             Status::Denied,
         ];
         for status in statuses {
-            let (purposes, _) = old.inspect(&options(true, true), status, TlsFacts::default());
+            let (purposes, _) = old.inspect(&options("legacy scan"), status, TlsFacts::default());
             assert_eq!(purposes, [], "{status:?}");
         }
     }
@@ -220,19 +216,20 @@ mod tests {
             ..server(&[Ssl3, Tls10])
         };
         let failed = || TlsFacts::default();
-        let (purposes, facts) = picky.inspect(&options(false, false), Status::TlsFailed, failed());
+        let (purposes, facts) = picky.inspect(&options(""), Status::TlsFailed, failed());
         assert_eq!((purposes, facts.version), (vec![HelloPurpose::Facts], None));
-        let (purposes, facts) = picky.inspect(&options(true, false), Status::TlsFailed, failed());
+        let (purposes, facts) = picky.inspect(&options("legacy"), Status::TlsFailed, failed());
         assert_eq!(purposes, [HelloPurpose::Facts, HelloPurpose::OldFacts]);
         assert_eq!(facts.version, Some(Tls10));
-        for (legacy, inspections, decides) in [(false, 0, false), (true, 0, true), (true, 1, true)]
+        for (given, inspections, decides) in
+            [("", 0, false), ("legacy", 0, true), ("legacy", 1, true)]
         {
             let so_far = Inspected {
                 status: Status::TlsFailed,
                 facts: None,
                 inspections,
             };
-            let inspection = inspection(&options(legacy, false), &so_far).unwrap();
+            let inspection = inspection(&options(given), &so_far).unwrap();
             assert_eq!(inspection.decides, decides);
         }
         // The hello has decided.
@@ -246,8 +243,8 @@ mod tests {
                 facts: Some(&facts),
                 inspections: 1,
             };
-            assert_eq!(next_purpose(&options(true, false), &so_far), None);
-            let scan = options(true, true);
+            assert_eq!(next_purpose(&options("legacy"), &so_far), None);
+            let scan = options("legacy scan");
             let purpose = HelloPurpose::PreferredGroup;
             assert_eq!(next_purpose(&scan, &so_far), Some(purpose));
             assert!(!inspection(&scan, &so_far).unwrap().decides);
@@ -265,12 +262,12 @@ mod tests {
             let versions: &'static [_] = versions.leak();
             let newest = *versions.last().unwrap();
             let server = server(versions);
-            for legacy in [false, true] {
+            for given in ["scan", "legacy scan"] {
                 let (first, failed) = match newest {
                     Tls12 | Tls13 => ((Status::Ok, handshake(newest)), 0),
                     _ => ((Status::TlsFailed, TlsFacts::default()), 1),
                 };
-                let (purposes, facts) = server.inspect(&options(legacy, true), first.0, first.1);
+                let (purposes, facts) = server.inspect(&options(given), first.0, first.1);
                 assert_eq!(facts.oldest, Some(versions[0]), "{versions:?} {purposes:?}");
                 assert_eq!(facts.pq, server.pq);
                 assert!(purposes.len() - failed <= 4, "{purposes:?}");
@@ -280,7 +277,7 @@ mod tests {
             }
         }
         let usual = server(&[Tls12, Tls13]);
-        let (purposes, _) = usual.inspect(&options(false, true), Status::Ok, handshake(Tls13));
+        let (purposes, _) = usual.inspect(&options("scan"), Status::Ok, handshake(Tls13));
         assert_eq!(purposes.len(), 3);
     }
 
@@ -292,7 +289,7 @@ mod tests {
             ..server(&[Tls10])
         };
         let failed = TlsFacts::default();
-        let (purposes, facts) = picky.inspect(&options(true, true), Status::TlsFailed, failed);
+        let (purposes, facts) = picky.inspect(&options("legacy scan"), Status::TlsFailed, failed);
         assert!(purposes.len() <= 5, "{purposes:?}");
         assert_eq!((facts.oldest, facts.pq), (Some(Tls10), Some(false)));
     }
@@ -300,21 +297,15 @@ mod tests {
     #[test]
     fn a_scan_of_a_peer_that_never_answers_ends() {
         let silent = server(&[]);
-        for legacy in [false, true] {
-            let (purposes, facts) = silent.inspect(
-                &options(legacy, true),
-                Status::TlsFailed,
-                TlsFacts::default(),
-            );
+        for given in ["scan", "legacy scan"] {
+            let (purposes, facts) =
+                silent.inspect(&options(given), Status::TlsFailed, TlsFacts::default());
             assert_eq!(purposes.len(), 2, "{purposes:?}");
             assert_eq!((facts.oldest, facts.pq), (None, None));
         }
         // TLS 1.3 alone, with a key that the handshake cannot use.
-        let (_, facts) = server(&[Tls13]).inspect(
-            &options(false, true),
-            Status::TlsFailed,
-            TlsFacts::default(),
-        );
+        let (_, facts) =
+            server(&[Tls13]).inspect(&options("scan"), Status::TlsFailed, TlsFacts::default());
         assert_eq!((facts.oldest, facts.pq), (Some(Tls13), Some(true)));
     }
 }

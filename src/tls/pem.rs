@@ -17,6 +17,9 @@ use crate::os::files::Refusal;
 /// The most bytes that are read of a file of certificates or keys.
 const MAX_BYTES: u64 = 1 << 20;
 
+/// The end of the label of every private key.
+const ANY_KEY: &str = "PRIVATE KEY-----";
+
 /// The ends of names of files of this kind.
 const EXTENSIONS: [&str; 8] = ["pem", "crt", "cer", "key", "der", "p12", "pfx", "cert"];
 
@@ -70,8 +73,15 @@ impl PemFile {
             use SectionKind::{EcPrivateKey, PrivateKey, RsaPrivateKey};
             matches!(kind, EcPrivateKey | PrivateKey | RsaPrivateKey)
         })?;
-        let first = keys.into_iter().next();
-        first.ok_or_else(|| format!("has no private key: {}", self.content()))
+        match keys.into_iter().next() {
+            Some(key) => Ok(key),
+            None if self.has(ANY_KEY) => Err(
+                "has a private key in a format that cannot be read; `openssl pkey -in FILE -out \
+                 NEW` converts most of them"
+                    .to_owned(),
+            ),
+            None => Err(format!("has no private key: {}", self.content())),
+        }
     }
 
     /// The sections of these kinds.
@@ -102,13 +112,15 @@ impl PemFile {
             "it is empty"
         } else if self.has_label("CERTIFICATE") {
             "it has a certificate; the files may be swapped"
-        } else if self.has("PRIVATE KEY-----") {
+        } else if self.has(ANY_KEY) {
             "it has a private key; the files may be swapped"
         } else if self.has_label("CERTIFICATE REQUEST") || self.has_label("NEW CERTIFICATE REQUEST")
         {
             "it has a certificate request, which a CA turns into a certificate"
         } else if self.has_label("PUBLIC KEY") {
             "it has a public key"
+        } else if self.has("-----BEGIN ") {
+            "it has other content in PEM"
         } else if self.bytes.starts_with(&[0x30]) {
             "it is in the DER or PKCS #12 format; `openssl x509 -inform DER` or `openssl pkcs12` \
              converts it to PEM"

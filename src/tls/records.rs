@@ -34,6 +34,8 @@ pub struct RecordReader {
     notes: Vec<TranscriptNote>,
     /// How many notes were dropped.
     dropped: usize,
+    /// The last alert of the server that was readable.
+    alert: Option<u8>,
 }
 
 /// What the server has chosen, as far as it is readable.
@@ -204,6 +206,7 @@ impl RecordReader {
             hello,
             notes,
             dropped,
+            alert,
         } = self;
         let direction = match sender {
             Sender::Client => sent,
@@ -216,7 +219,12 @@ impl RecordReader {
                         let has_chosen = sender == Sender::Server && hello.read(kind, body);
                         TranscriptNote::Message(sender, kind, length, has_chosen.then_some(*hello))
                     }
-                    Seen::Alert(level, code) => TranscriptNote::Alert(sender, level, code),
+                    Seen::Alert(level, code) => {
+                        if sender == Sender::Server {
+                            *alert = Some(code);
+                        }
+                        TranscriptNote::Alert(sender, level, code)
+                    }
                     Seen::ChangeCipherSpec => TranscriptNote::ChangeCipherSpec(sender),
                     Seen::Encrypted(length) => {
                         if let Some(TranscriptNote::Encrypted(last, records, bytes)) =
@@ -244,6 +252,13 @@ impl RecordReader {
     pub fn note(&mut self, text: String) {
         if self.notes.len() < MAX_NOTES {
             self.notes.push(TranscriptNote::Text(text));
+        }
+    }
+
+    /// Adds a line for an alert of the server, unless it was readable.
+    pub fn note_alert(&mut self, code: u8) {
+        if self.alert != Some(code) {
+            self.note(format!("received the alert {}", alerts::name(code)));
         }
     }
 

@@ -5,7 +5,7 @@
 //! server that is not trusted is refused only after it has proved that it has the key, and before
 //! it is shown a client certificate.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use rustls::client::ResolvesClientCert;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -23,6 +23,7 @@ use crate::tls::judge::Evidence;
 use crate::tls::leaf_file;
 use crate::tls::options::TlsOptions;
 use crate::tls::provider;
+use crate::tls::roots;
 use crate::tls::roots::Roots;
 use crate::tls_facts::{CertificateFacts, Fault, TlsVersion, TrustJudgement};
 
@@ -41,8 +42,8 @@ pub struct RecordingVerifier {
     requirements: Arc<Requirements>,
     /// The name or address that the certificate must be for.
     host: Host,
-    /// The trust store; `None` with pins.
-    roots: Option<Arc<Roots>>,
+    /// The trust store, once it was needed; none with pins.
+    roots: OnceLock<Result<Option<Arc<Roots>>, LayerError>>,
     record: Mutex<VerifierRecord>,
 }
 
@@ -87,11 +88,11 @@ pub struct ClientCertRequest {
 
 impl RecordingVerifier {
     /// A verifier for a connection to a server that must have a certificate for `host`.
-    pub fn new(requirements: &Arc<Requirements>, host: Host, roots: Option<Arc<Roots>>) -> Self {
+    pub fn new(requirements: &Arc<Requirements>, host: Host) -> Self {
         Self {
             requirements: Arc::clone(requirements),
             host,
-            roots,
+            roots: OnceLock::new(),
             record: Mutex::default(),
         }
     }
@@ -101,9 +102,28 @@ impl RecordingVerifier {
         self.record.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The trust store that was used.
+    /// The trust store that was used; `None` with pins.
     pub fn roots(&self) -> Option<&Roots> {
-        self.roots.as_deref()
+        self.roots.get()?.as_ref().ok()?.as_deref()
+    }
+
+    /// Reads the trust store, unless it was read.
+    ///
+    /// # Errors
+    /// Those of [`roots::load`].
+    pub fn load_roots(&self) -> Result<(), LayerError> {
+        let options = self.options();
+        let result = self.roots.get_or_init(|| {
+            if options.pins.is_empty() {
+                roots::load(options.ca_file.as_deref()).map(Some)
+            } else {
+                Ok(None)
+            }
+        });
+        match result {
+            Ok(_) => Ok(()),
+            Err(error) => Err(error.clone()),
+        }
     }
 
     fn options(&self) -> &TlsOptions {
@@ -156,7 +176,8 @@ impl RecordingVerifier {
         let mut record = self.record();
         let key = record.chain.first().map(|leaf| leaf.key.clone());
         let proof = verify_signature(message, leaf, signature, version)?;
-        let is_verified = match (proof, key.as_deref().is_some_and(is_unverifiable)) {
+        let is_weak = key.as_deref().is_some_and(is_unverifiable);
+        let is_verified = match (proof, is_weak) {
             (Proof::Valid, _) => true,
             (Proof::Unsupported, _) | (Proof::Invalid, true) => false,
             (Proof::Invalid, false) => {
@@ -179,14 +200,21 @@ impl RecordingVerifier {
                 return Err(alert_for(fault).into());
             }
         }
-        if is_verified || options.legacy {
+        if is_verified || (options.legacy && is_weak) {
             return Ok(HandshakeSignatureValid::assertion());
         }
         let key = escaped_prefix(key.as_deref().unwrap_or_default(), 40);
-        record.refusal = Some(LayerError::failed(format!(
-            "the server signs with a key that cannot be verified ({key}), so it has not proved \
-             that it has the key of its certificate; `--tls-legacy` accepts that"
-        )));
+        record.refusal = Some(LayerError::failed(if is_weak {
+            format!(
+                "the server signs with a key that cannot be verified ({key}), so it has not proved \
+                 that it has the key of its certificate; `--tls-legacy` accepts that"
+            )
+        } else {
+            format!(
+                "the server signs the handshake with an algorithm that does not fit the key of its \
+                 certificate ({key}); check its key file"
+            )
+        }));
         Err(CertificateError::BadSignature.into())
     }
 }
@@ -309,6 +337,10 @@ impl ServerCertVerifier for RecordingVerifier {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
+        if let Err(error) = self.load_roots() {
+            self.record().refusal = Some(error);
+            return Err(CertificateError::UnknownIssuer.into());
+        }
         self.record_chain(end_entity, intermediates, ocsp_response, now);
         Ok(ServerCertVerified::assertion())
     }

@@ -464,6 +464,9 @@ fn a_name_that_resolves_to_this_machine_by_a_sinkhole_is_not_probed() {
         }
     }
     is_up_at(&net, "partly.example", &[], TARGET);
+    if HAS_SYSTEM_RESOLVER {
+        is_up_at(&net, "partly.example", &["--resolver", "system"], TARGET);
+    }
     // An address that the user wrote is probed.
     net.check(&["0.0.0.0", "80"]).prints("1", 0);
 }

@@ -221,7 +221,7 @@ fn invalid_bounds_and_services_are_refused() {
             &["--service", "smpt"],
             "--service: unknown service `smpt`: did you mean `smtp`?",
         ),
-        (&["--service", "redisss"], "did you mean `rediss`?"),
+        (&["--service", "memcachd"], "did you mean `memcached`?"),
         (
             &["--service", "no such thing at all"],
             "`zbx-tcp services` lists them",

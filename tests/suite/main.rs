@@ -38,6 +38,7 @@ mod late;
 mod layer;
 mod limits;
 mod links;
+mod plugin;
 mod policy;
 mod readme;
 mod secrets;

@@ -245,8 +245,9 @@ fn a_service_is_used_on_its_hosts_only() {
     // Only the service's own steps may send its secrets.
     for option in ["--send", "--quit"] {
         let words = ["127.0.0.1", &here, "-s", "till", option, "${p}"];
-        etc.check(&words)
-            .refuses(": no earlier step captures `p`: ");
+        etc.check(&words).refuses(
+            ": the secret `p` can be sent only by the steps and the `quit` of its service",
+        );
     }
     // Other steps, and a plain connect, are no exception.
     for words in [

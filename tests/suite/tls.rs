@@ -7,7 +7,7 @@ mod hello;
 mod hello_engine;
 mod hello_hostile;
 mod hostile;
-mod openssl;
+pub mod openssl;
 mod server;
 
 use std::num::NonZeroUsize;
@@ -110,3 +110,4 @@ fn assert_failed(report: &Report, status: Status, text: &str) {
     );
 }
 mod options;
+mod published;

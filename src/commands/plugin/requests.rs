@@ -23,7 +23,7 @@ const MAX_OPEN: usize = 20_000;
 
 /// How long after its deadline a request is answered without its result: it waits for others, or
 /// its thread computes. The agent waits for 500 ms after the deadline.
-const GRACE: Duration = Duration::from_millis(200);
+const GRACE: Duration = Duration::from_millis(300);
 
 /// Why a probe has no result when its answer is due.
 const LATE_PROBE: &str = "this machine did not finish the probe in time: it waited for others \

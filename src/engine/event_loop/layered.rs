@@ -4,7 +4,7 @@
 use std::time::Instant;
 
 use crate::engine::event_loop::EventLoop;
-use crate::engine::event_loop::connection::{AfterOutput, Output};
+use crate::engine::event_loop::connection::{AfterOutput, Connection, Output};
 use crate::engine::index::{ConnId, SessionId};
 use crate::engine::session::action::{AttemptId, Event, PeerRefusal};
 use crate::engine::sink::Observed;
@@ -43,7 +43,15 @@ impl EventLoop<'_, '_> {
             }));
         }
         self.observe_messages(connection, now);
-        if let Some((session, sent)) = self.write(connection) {
+        let sent = self.write(connection);
+        let open = self.connections.get_mut(connection);
+        if let Some(Err(error)) = open
+            .and_then(Connection::layer_mut)
+            .map(LayerConnection::prepare)
+        {
+            return self.handle(id, Event::LayerFailed(attempt, error), now);
+        }
+        if let Some((session, sent)) = sent {
             self.notify(session, sent, now);
         }
     }
@@ -69,7 +77,9 @@ impl EventLoop<'_, '_> {
         // Also after an error: the peer is sent the reason (an alert in TLS).
         layer.take_output(&mut output.bytes);
         let is_secured = before == LayerStage::Handshaking && after != before;
-        let facts = if is_secured || result != Ok(PeerHalf::Open) {
+        let is_accepted =
+            before == LayerStage::MayBeRefused && after == LayerStage::Secured && result.is_ok();
+        let facts = if is_secured || is_accepted || result != Ok(PeerHalf::Open) {
             layer.facts()
         } else {
             None
@@ -88,10 +98,7 @@ impl EventLoop<'_, '_> {
                 LayerStage::Handshaking | LayerStage::Secured => PeerRefusal::Excluded,
             };
             self.deliver_layered(connection, Event::Secured(attempt, refusal), now);
-        } else if before == LayerStage::MayBeRefused
-            && after == LayerStage::Secured
-            && result.is_ok()
-        {
+        } else if is_accepted {
             self.deliver_layered(connection, Event::Accepted(attempt), now);
         }
         // What a peer sent before it refused us is no answer.

@@ -34,6 +34,7 @@ fn certificate(subject: &str, not_after: i64) -> CertificateFacts {
     }
 }
 
+#[allow(clippy::unnecessary_wraps, reason = "the value of a field")]
 fn judged(at: i64, faults: &[Fault]) -> Option<TrustJudgement> {
     let error = if faults.is_empty() {
         ""

@@ -245,7 +245,7 @@ impl Encoder {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tls::hello::fields::Fields;
+    use crate::tls::hello::fields::MessageFields;
 
     const NAME: &str = "www.example.com";
 
@@ -264,13 +264,13 @@ mod tests {
 
     /// The version, suites and extensions of a hello, after its lengths are checked.
     fn parts(wire: &[u8]) -> (u16, Vec<u16>, Extensions) {
-        let mut record = Fields(wire);
+        let mut record = MessageFields(wire);
         assert_eq!(record.number8(), Some(22));
         record.number16().unwrap();
-        let mut message = Fields(record.vector(2).unwrap());
+        let mut message = MessageFields(record.vector(2).unwrap());
         assert!(record.is_empty());
         assert_eq!(message.number8(), Some(1));
-        let mut body = Fields(message.vector(3).unwrap());
+        let mut body = MessageFields(message.vector(3).unwrap());
         assert!(message.is_empty());
         let version = body.number16().unwrap();
         assert_eq!(body.bytes(32), Some([7; 32].as_slice()));
@@ -282,7 +282,7 @@ mod tests {
         assert_eq!(body.vector(1), Some([0].as_slice()));
         let mut found = Vec::new();
         if !body.is_empty() {
-            let mut extensions = Fields(body.vector(2).unwrap());
+            let mut extensions = MessageFields(body.vector(2).unwrap());
             while !extensions.is_empty() {
                 let kind = extensions.number16().unwrap();
                 found.push((kind, extensions.vector(2).unwrap().to_vec()));

@@ -4,9 +4,9 @@
 /// The bytes of a message that are not read yet. Each method reads one field, or gives `None` if
 /// the bytes end before it does.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Fields<'b>(pub &'b [u8]);
+pub(super) struct MessageFields<'b>(pub &'b [u8]);
 
-impl<'b> Fields<'b> {
+impl<'b> MessageFields<'b> {
     /// This many bytes.
     pub(super) fn bytes(&mut self, length: usize) -> Option<&'b [u8]> {
         let (taken, rest) = self.0.split_at_checked(length)?;
@@ -45,7 +45,7 @@ mod tests {
 
     #[test]
     fn fields_are_read_in_turn() {
-        let mut fields = Fields(&[1, 2, 3, 0, 2, 9, 8, 0, 0, 1, 7]);
+        let mut fields = MessageFields(&[1, 2, 3, 0, 2, 9, 8, 0, 0, 1, 7]);
         assert_eq!(fields.number8(), Some(1));
         assert_eq!(fields.number16(), Some(0x203));
         assert_eq!(fields.vector(2), Some([9, 8].as_slice()));
@@ -57,9 +57,9 @@ mod tests {
 
     #[test]
     fn a_vector_may_not_end_after_the_message() {
-        assert_eq!(Fields(&[0, 3, 1, 1]).vector(2), None);
-        assert_eq!(Fields(&[0xff, 0xff, 0xff]).vector(3), None);
-        assert_eq!(Fields(&[0]).vector(2), None);
-        assert_eq!(Fields(&[0]).number16(), None);
+        assert_eq!(MessageFields(&[0, 3, 1, 1]).vector(2), None);
+        assert_eq!(MessageFields(&[0xff, 0xff, 0xff]).vector(3), None);
+        assert_eq!(MessageFields(&[0]).vector(2), None);
+        assert_eq!(MessageFields(&[0]).number16(), None);
     }
 }

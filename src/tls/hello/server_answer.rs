@@ -2,7 +2,7 @@
 //! 6101 for SSL 3.0). Of TLS 1.3 (RFC 8446) only `ServerHello` or `HelloRetryRequest` is readable.
 
 use crate::tls::alerts;
-use crate::tls::hello::fields::Fields;
+use crate::tls::hello::fields::MessageFields;
 use crate::tls::hello::messages::{PlainMessage, message_name};
 use crate::tls::hello::names::{KeyExchange, group_name, key_exchange};
 use crate::tls::provider;
@@ -96,7 +96,7 @@ impl ServerAnswer {
                 Err(AnswerError::Invalid(sentence))
             }
             PlainMessage::Handshake(kind, body) => {
-                let mut fields = Fields(body);
+                let mut fields = MessageFields(body);
                 let read = match kind {
                     SERVER_HELLO => self.take_hello(&mut fields, newest)?,
                     CERTIFICATE => self.take_certificates(&mut fields)?,
@@ -155,7 +155,7 @@ impl ServerAnswer {
     /// `ServerHello`: RFC 5246, section 7.4.1.3; RFC 8446, section 4.1.3.
     fn take_hello(
         &mut self,
-        fields: &mut Fields<'_>,
+        fields: &mut MessageFields<'_>,
         newest: TlsVersion,
     ) -> Result<Option<()>, AnswerError> {
         let Some(hello) = ServerHello::read(fields) else {
@@ -184,12 +184,15 @@ impl ServerAnswer {
     }
 
     /// `Certificate`: RFC 5246, section 7.4.2.
-    fn take_certificates(&mut self, fields: &mut Fields<'_>) -> Result<Option<()>, AnswerError> {
+    fn take_certificates(
+        &mut self,
+        fields: &mut MessageFields<'_>,
+    ) -> Result<Option<()>, AnswerError> {
         let length = fields.0.len();
         let Some(list) = fields.vector(3) else {
             return Ok(None);
         };
-        let (mut list, mut found) = (Fields(list), Vec::new());
+        let (mut list, mut found) = (MessageFields(list), Vec::new());
         while !list.is_empty() {
             if found.len() == MAX_CERTIFICATES {
                 return Err(AnswerError::Invalid(format!(
@@ -210,7 +213,7 @@ impl ServerAnswer {
     }
 
     /// `ServerKeyExchange`: the group, or the length of the prime.
-    fn take_key_exchange(&mut self, fields: &mut Fields<'_>) -> Option<()> {
+    fn take_key_exchange(&mut self, fields: &mut MessageFields<'_>) -> Option<()> {
         let group: Box<str> = match self.cipher.map_or(KeyExchange::NoGroup, key_exchange) {
             KeyExchange::NoGroup => return Some(()),
             // RFC 5246, section 7.4.3.
@@ -238,7 +241,7 @@ impl ServerAnswer {
     }
 
     /// `CertificateStatus`: RFC 6066, section 8.
-    fn take_status(&mut self, fields: &mut Fields<'_>) -> Option<()> {
+    fn take_status(&mut self, fields: &mut MessageFields<'_>) -> Option<()> {
         const OCSP: u8 = 1;
         if fields.number8()? != OCSP {
             return Some(());
@@ -258,7 +261,7 @@ struct ServerHello {
 }
 
 impl ServerHello {
-    fn read(fields: &mut Fields<'_>) -> Option<Self> {
+    fn read(fields: &mut MessageFields<'_>) -> Option<Self> {
         let version = fields.number16()?;
         // The random number, which also tells a HelloRetryRequest; and the session.
         fields.bytes(32)?;
@@ -275,21 +278,21 @@ impl ServerHello {
         if fields.is_empty() {
             return Some(hello);
         }
-        let mut extensions = Fields(fields.vector(2)?);
+        let mut extensions = MessageFields(fields.vector(2)?);
         while !extensions.is_empty() {
             let kind = extensions.number16()?;
-            hello.take_extension(kind, Fields(extensions.vector(2)?))?;
+            hello.take_extension(kind, MessageFields(extensions.vector(2)?))?;
         }
         Some(hello)
     }
 
-    fn take_extension(&mut self, kind: u16, mut content: Fields<'_>) -> Option<()> {
+    fn take_extension(&mut self, kind: u16, mut content: MessageFields<'_>) -> Option<()> {
         match kind {
             SUPPORTED_VERSIONS => self.version = content.number16()?,
             // Of a HelloRetryRequest the group alone, of a ServerHello with the key.
             KEY_SHARE => self.group = Some(content.number16()?),
             ALPN => {
-                let protocol = Fields(content.vector(2)?).vector(1)?;
+                let protocol = MessageFields(content.vector(2)?).vector(1)?;
                 self.alpn = Some(String::from_utf8_lossy(protocol).into());
             }
             _ => (),

@@ -157,26 +157,33 @@ fn a_flood_of_wrong_questions_ends_by_the_deadline() {
 }
 
 #[test]
-fn an_address_record_of_five_bytes_is_no_address() {
-    let five = |query: &ReceivedQuery| {
-        let mut bytes =
-            query.answer(|packet| packet.answers.push(record(&query.name, query.address(7))));
-        let length = bytes.len() - 5;
-        bytes[length] = 5;
+fn an_address_record_of_a_wrong_length_is_no_address() {
+    let longer = |query: &ReceivedQuery| {
+        let address = query.address(7);
+        let length = match address {
+            RData::A(_) => 4,
+            _ => 16,
+        };
+        let mut bytes = query.answer(|packet| packet.answers.push(record(&query.name, address)));
+        // The low byte of the length is before the address, which ends the message.
+        let at = bytes.len() - length - 1;
+        bytes[at] += 1;
         bytes.push(0);
         Reply::Messages(vec![bytes])
     };
-    let servers = two(five, |query| query.found(8));
-    let (outcome, _) = Driver::with_servers(&servers, "").resolve("mx1.", Family::V4, 1000);
-    assert_eq!(addresses(&outcome), "192.0.2.8");
-    let servers = one(five);
-    let (outcome, _) = Driver::with_servers(&servers, "").resolve("mx1.", Family::V4, 1000);
-    let (status, text) = failure(&outcome);
-    assert_eq!(status, Status::ResolveFailed);
-    assert!(
-        text.contains("a malformed answer (an address record of a wrong length) from"),
-        "{text}"
-    );
+    for (family, right) in [(Family::V4, "192.0.2.8"), (Family::V6, "2001:db8::8")] {
+        let servers = two(longer, |query| query.found(8));
+        let (outcome, _) = Driver::with_servers(&servers, "").resolve("mx1.", family, 1000);
+        assert_eq!(addresses(&outcome), right);
+        let servers = one(longer);
+        let (outcome, _) = Driver::with_servers(&servers, "").resolve("mx1.", family, 1000);
+        let (status, text) = failure(&outcome);
+        assert_eq!(status, Status::ResolveFailed);
+        assert!(
+            text.contains("a malformed answer (an address record of a wrong length) from"),
+            "{text}"
+        );
+    }
 }
 
 /// What a server may do without ever answering. `Driver::resolve` checks that the lookup ends by its

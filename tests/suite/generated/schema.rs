@@ -11,6 +11,7 @@ use zbx_tcp::output::metrics::{METRICS, Metric, SCHEMA};
 use crate::program::check;
 use crate::scripted_peer::{Peer, closed_port};
 use crate::support::skip;
+use crate::tls::openssl::{Certificates, TlsServer};
 
 /// The files: names and content.
 pub fn files() -> [(String, String); 2] {
@@ -281,7 +282,17 @@ fn documents() -> Vec<Value> {
         &["127.0.0.1", &up, "--count", "2", "--interval", "0.01"],
         &["name.invalid", "1", "-t", "0.3"],
     ];
+    let certificates = Certificates::new();
+    certificates.make("web", &["-newkey", "rsa:2048"]);
+    let server = TlsServer::openssl(&certificates, "web", &[]);
+    let port = server.port.to_string();
+    let tls: [&[&str]; 3] = [
+        &["127.0.0.1", &port, "--tls", "--tls-scan"],
+        &["127.0.0.1", &up, "--tls"],
+        &["localhost", &port, "--tls", "--addresses", "all"],
+    ];
     runs.iter()
+        .chain(&tls)
         .map(|words| check(&[*words, &["-o", "json"]].concat()).document())
         .collect()
 }
@@ -314,6 +325,7 @@ fn real_documents_match_the_schema() {
         "attempts",
         "response",
         "tcp",
+        "tls",
     ];
     assert!(groups.iter().all(|group| {
         documents

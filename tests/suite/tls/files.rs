@@ -80,6 +80,13 @@ fn each_fault_of_a_client_certificate_has_a_sentence() {
         ),
         (request, "has no certificate: it has a certificate request"),
         (
+            made.write(
+                "list.crt",
+                "-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n",
+            ),
+            "has no certificate: it has other content in PEM",
+        ),
+        (
             cut,
             "is not valid PEM: a section is damaged or has no end; copy the file again",
         ),
@@ -107,6 +114,13 @@ fn each_fault_of_a_client_certificate_has_a_sentence() {
         (
             cert.clone(),
             "has no private key: it has a certificate; the files may be swapped",
+        ),
+        (
+            made.write(
+                "ssh.key",
+                "-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----\n",
+            ),
+            "has a private key in a format that cannot be read; `openssl pkey ",
         ),
         (
             made.path("p384.key"),

@@ -1,9 +1,13 @@
 //! Handshakes with `openssl s_server` in many configurations: what is reported is what it was
 //! configured to do.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::path::PathBuf;
 
+use zbx_tcp::address::Host;
 use zbx_tcp::failure::Status;
+use zbx_tcp::tls;
 use zbx_tcp::tls::options::TlsOptions;
 use zbx_tcp::tls_facts::{FactSource, Fault, TlsVersion};
 
@@ -235,7 +239,8 @@ fn an_untrusted_server_is_told_why_and_gets_nothing_else() {
         };
         let report = probe(spec(reporting, steps()), server.port());
         assert_up(&report);
-        assert_eq!(facts(&report).judgement, told.judgement);
+        let judgement = facts(&report).judgement.as_ref().unwrap();
+        assert_eq!(judgement.faults, [Fault::UnknownIssuer]);
         let pinned = TlsOptions {
             pins: vec![[7; 32], told.chain[0].spki_sha256],
             ..TlsOptions::default()
@@ -374,4 +379,131 @@ fn the_leaf_on_disk_is_compared_with_the_served_one() {
     };
     let report = probe(spec(options, Vec::new()), server.port());
     assert_failed(&report, Status::TlsUntrusted, "was renewed on disk on ");
+}
+
+#[test]
+fn a_trust_store_that_cannot_be_read_is_a_fault_of_this_machine() {
+    if !has_openssl() {
+        return;
+    }
+    let certificates = Certificates::new(&[Key::P256]);
+    let server = Server::start(&certificates.of(Key::P256), &[]);
+    let absent = |report_only| TlsOptions {
+        ca_file: Some(certificates.path("absent.pem")),
+        report_only,
+        ..TlsOptions::default()
+    };
+    for report_only in [false, true] {
+        let report = probe(spec(absent(report_only), Vec::new()), server.port());
+        let text = "absent.pem: this file cannot be used";
+        assert_failed(&report, Status::LocalError, text);
+    }
+    // It is looked for again: the next probe may find it.
+    std::fs::copy(certificates.ca_file(), certificates.path("absent.pem")).unwrap();
+    assert_up(&probe(spec(absent(false), Vec::new()), server.port()));
+}
+
+#[test]
+fn a_renegotiation_is_refused_and_the_connection_goes_on() {
+    if !has_openssl() {
+        return;
+    }
+    let certificates = Certificates::new(&[Key::P256]);
+    let mut server = Server::start_typing(&certificates.of(Key::P256), &["-tls1_2"]);
+    let port = server.port();
+    let steps = vec![expect("first"), send(b"heard\n"), expect("second")];
+    let report = std::thread::scope(|scope| {
+        let probe = scope.spawn(|| probe(spec(trusting(&certificates), steps), port));
+        server.waits_for("CIPHER is ");
+        server.types("first\n");
+        server.waits_for("heard");
+        // The command of s_server that asks for a new handshake (HelloRequest).
+        server.types("r\n");
+        server.types("second\n");
+        probe.join().unwrap()
+    });
+    // s_server does not go on after the alert no_renegotiation; the probe does not negotiate.
+    let (status, text) = super::failure(&report);
+    assert!(
+        matches!(status, Status::Closed | Status::TlsFailed),
+        "{text}"
+    );
+}
+
+#[test]
+fn the_transcript_has_each_message_with_its_size() {
+    if !has_openssl() {
+        return;
+    }
+    let certificates = Certificates::new(&[Key::P256]);
+    for (version, expected) in [
+        (
+            "-tls1_2",
+            &[
+                "sent ClientHello, ",
+                "received ServerHello, ",
+                "received Certificate, ",
+                "received ServerKeyExchange, ",
+                "received CertificateRequest, ",
+                "received ServerHelloDone, 4 bytes",
+                "the server asks for a client certificate; none is sent",
+                "the server shows 1 certificate, ",
+                "sent Certificate, 7 bytes",
+                "sent ClientKeyExchange, ",
+                "sent ChangeCipherSpec",
+                "sent 1 encrypted record, 40 bytes",
+                "received ChangeCipherSpec",
+                "received 1 encrypted record, 40 bytes",
+            ][..],
+        ),
+        (
+            "-tls1_3",
+            &[
+                "sent ClientHello, ",
+                "received ServerHello, ",
+                "received ChangeCipherSpec",
+                "received 5 encrypted records, ",
+                "the server asks for a client certificate; none is sent",
+                "the server shows 1 certificate, ",
+                "sent ChangeCipherSpec",
+                "sent 1 encrypted record, ",
+                "received 1 encrypted record, ",
+                "received NewSessionTicket",
+            ],
+        ),
+    ] {
+        let server = Server::start(
+            &certificates.of(Key::P256),
+            &[version, "-verify", "1", "-num_tickets", "1"],
+        );
+        let lines = transcript(&trusting(&certificates), server.port());
+        for (line, expected) in lines.iter().zip(expected) {
+            assert!(line.starts_with(expected), "{lines:#?}");
+        }
+        assert_eq!(lines.len(), expected.len(), "{lines:#?}");
+    }
+}
+
+/// The messages of a handshake with a server on this port, and of what follows until the server has
+/// accepted us.
+fn transcript(options: &TlsOptions, port: u16) -> Vec<String> {
+    let layer = tls::layer(options.clone()).unwrap();
+    let host: Host = "localhost".parse().unwrap();
+    let mut layer = layer.0.start(&host).unwrap();
+    layer.keep_messages();
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    let (mut wire, mut plain) = (Vec::new(), Vec::new());
+    let mut received = vec![0; 16_384];
+    loop {
+        layer.take_output(&mut wire);
+        stream.write_all(&wire).unwrap();
+        wire.clear();
+        if !layer.is_handshaking() && !layer.may_be_refused() {
+            break;
+        }
+        let read = stream.read(&mut received).unwrap();
+        assert!(read > 0, "the server left");
+        layer.read(&received[..read], &mut plain).unwrap();
+    }
+    layer.take_messages()
 }

@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ServerConfig, ServerConnection, SupportedProtocolVersion};
+use rustls::server::WebPkiClientVerifier;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::{RootCertStore, ServerConfig, ServerConnection, SupportedProtocolVersion};
 use zbx_tcp::address::Host;
 use zbx_tcp::failure::Status;
 use zbx_tcp::plan::layer::PeerHalf;
@@ -198,6 +200,15 @@ fn old_versions_are_named_and_reported() {
     });
     let text = "the server chooses the version 0x7f1c of TLS, which does not exist";
     assert_failed(&report, Status::TlsFailed, text);
+    let newest = TlsOptions {
+        min_version: Some(TlsVersion::Tls13),
+        ..pinned()
+    };
+    let report = probe_scripted(newest, Vec::new(), Duration::from_secs(10), |stream| {
+        let _ = stream.write_all(&server_hello(0x0303, 0xc02f));
+    });
+    let text = "the server speaks only TLSv1.2, and `--tls-min` requires TLSv1.3";
+    assert_failed(&report, Status::TlsFailed, text);
 }
 
 #[test]
@@ -239,6 +250,47 @@ impl LocalServer {
             .with_no_client_auth()
             .with_single_cert(chain, key)
             .unwrap();
+        Self {
+            config: Arc::new(config),
+        }
+    }
+
+    /// One that asks for a client certificate.
+    fn asking(certificates: &Certificates, version: &'static SupportedProtocolVersion) -> Self {
+        let mut roots = RootCertStore::empty();
+        let ca = CertificateDer::from_pem_file(certificates.ca_file()).unwrap();
+        roots.add(ca).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let verifier =
+            WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider));
+        let chain = vec![CertificateDer::from_pem_file(certificates.path("p256.pem")).unwrap()];
+        let key = PrivateKeyDer::from_pem_file(certificates.path("p256.key")).unwrap();
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[version])
+            .unwrap()
+            .with_client_cert_verifier(verifier.build().unwrap())
+            .with_single_cert(chain, key)
+            .unwrap();
+        Self {
+            config: Arc::new(config),
+        }
+    }
+
+    /// One that serves the certificate of another key.
+    fn without_key(
+        certificates: &Certificates,
+        version: &'static SupportedProtocolVersion,
+    ) -> Self {
+        let chain = vec![CertificateDer::from_pem_file(certificates.path("p256.pem")).unwrap()];
+        let key = PrivateKeyDer::from_pem_file(certificates.path("client.key")).unwrap();
+        let key = rustls::crypto::ring::sign::any_supported_type(&key).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let certified = Arc::new(CertifiedKey::new(chain, key));
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[version])
+            .unwrap()
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
         Self {
             config: Arc::new(config),
         }
@@ -337,6 +389,18 @@ fn many_certificates_are_all_reported() {
         assert_eq!(facts(&report).chain.len(), 100);
         let judgement = facts(&report).judgement.as_ref().unwrap();
         assert_eq!(judgement.faults, [Fault::ChainOrder]);
+        // As many as fit, none of which can be read.
+        let extra = vec![CertificateDer::from(vec![0x30, 0]); 9000];
+        let server = LocalServer::new(&certificates, &extra, version);
+        let started = Instant::now();
+        let report = server.probe(trusting(&certificates), Vec::new(), whole, finish);
+        assert!(
+            started.elapsed() < Duration::from_secs(5),
+            "{:?}",
+            started.elapsed()
+        );
+        assert_up(&report);
+        assert_eq!(facts(&report).chain.len(), 9001);
         // More than 64 KiB.
         let extra = vec![ca.clone(); 65_536 / ca.len() + 1];
         let server = LocalServer::new(&certificates, &extra, version);
@@ -389,8 +453,12 @@ fn changed_and_repeated_records_are_refused() {
                 whole,
                 move |stream, server| {
                     // The answer follows our bytes.
-                    let _ = server.read_tls(stream);
-                    let _ = server.process_new_packets();
+                    while let Ok(state) = server.process_new_packets() {
+                        let mut has_left = || !server.read_tls(stream).is_ok_and(|read| read > 0);
+                        if state.plaintext_bytes_to_read() > 0 || has_left() {
+                            break;
+                        }
+                    }
                     server.writer().write_all(b"hel").unwrap();
                     let mut bytes = Vec::new();
                     server.write_tls(&mut bytes).unwrap();
@@ -431,6 +499,74 @@ fn a_cipher_that_is_changed_again_is_refused() {
         let (status, text) = failure(&report);
         assert_eq!(status, Status::TlsFailed, "{text}");
         assert!(text.contains("ChangeCipherSpec"), "{text}");
+    }
+}
+
+#[test]
+fn a_server_without_the_key_of_its_certificate_is_refused() {
+    let certificates = Certificates::new(&[Key::P256]);
+    for version in VERSIONS {
+        let server = LocalServer::without_key(&certificates, version);
+        for (report_only, legacy) in [(false, false), (true, false), (false, true)] {
+            let options = TlsOptions {
+                report_only,
+                legacy,
+                ..trusting(&certificates)
+            };
+            let report = server.probe(options, vec![send(b"secret")], whole, |_, _| {});
+            let text = "TLS handshake with PEER: the server does not have the key of the \
+                        certificate that it serves: its signature of the handshake is wrong";
+            assert_failed(&report, Status::TlsFailed, text);
+            assert!(!facts(&report).proved);
+            assert!(facts(&report).judgement.as_ref().unwrap().is_verified());
+        }
+    }
+}
+
+#[test]
+fn an_alert_before_our_answer_does_not_refuse_it() {
+    let certificates = Certificates::new(&[Key::P256]);
+    let server = LocalServer::asking(&certificates, &rustls::version::TLS12);
+    let options = TlsOptions {
+        expect_client_cert: true,
+        ..trusting(&certificates)
+    };
+    let refused = server.probe(options.clone(), Vec::new(), whole, |stream, server| {
+        flush(stream, server);
+    });
+    assert_up(&refused);
+    let report = server.probe(
+        options,
+        Vec::new(),
+        |stream, bytes| {
+            // In the same segment.
+            let _ = stream.write_all(&[bytes, &record(21, &[2, 40])].concat());
+        },
+        |_, _| {},
+    );
+    let text = "the server sent the alert handshake_failure: it has no cipher suite, group";
+    assert_failed(&report, Status::TlsFailed, text);
+    assert_eq!(facts(&report).client_cert, None);
+}
+
+#[test]
+fn a_server_that_asks_and_leaves_without_an_alert_proves_nothing() {
+    let certificates = Certificates::new(&[Key::P256]);
+    for version in VERSIONS {
+        let server = LocalServer::asking(&certificates, version);
+        for expect_client_cert in [false, true] {
+            let options = TlsOptions {
+                expect_client_cert,
+                ..trusting(&certificates)
+            };
+            let report = server.probe(options, Vec::new(), whole, |stream, _| {
+                // Its alert is not sent.
+                let _ = stream.shutdown(Shutdown::Write);
+            });
+            let text = "the server asked for a client certificate, and ended the connection without \
+                        an alert after none was sent: it may require one (`--client-cert`)";
+            assert_failed(&report, Status::TlsFailed, text);
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 use std::io::Write;
 use std::process::Stdio;
 
+use super::openssl::{Certificates, TlsServer};
 use crate::config::ConfigFile;
 use crate::program::{check, finish, program, run};
 use crate::scripted_peer::Peer;
@@ -416,9 +417,10 @@ fn files_that_are_named_are_not_disclosed() {
         .to_string();
     let key = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2Vw\n-----END PRIVATE KEY-----\n";
     let key = file("key.conf", key);
-    // Each client gets as far as the file is needed, which is before the first byte of TLS.
-    let peer = Peer::greeting(b"");
-    let port = peer.port();
+    let certificates = Certificates::new();
+    certificates.make("web", &["-newkey", "rsa:2048"]);
+    let server = TlsServer::openssl(&certificates, "web", &[]);
+    let port = server.port.to_string();
     let said = |option: &str, path: &str| {
         let ran = finish(program().args([
             "check",
@@ -430,7 +432,7 @@ fn files_that_are_named_are_not_disclosed() {
             "-o",
             "error",
             "-t",
-            "1",
+            "5",
         ]));
         let text = format!("{}{}", ran.out, ran.err);
         assert_eq!(text.lines().count(), 1, "{text}");

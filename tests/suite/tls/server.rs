@@ -1,11 +1,14 @@
 //! Certificates, and `openssl s_server` with them on a free port of loopback.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::sync::mpsc::Receiver;
 use std::thread;
+use std::time::Duration;
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
@@ -144,39 +147,65 @@ pub fn has_openssl() -> bool {
     found
 }
 
-/// A running `openssl s_server`, stopped when dropped. It answers each line with the reversed line.
+/// A running `openssl s_server`, stopped when dropped.
 pub struct Server {
     child: Child,
     port: u16,
+    /// What it prints.
+    lines: Receiver<String>,
 }
 
 impl Server {
+    /// One that answers each line with the reversed line.
     pub fn start(certificate: &[String], options: &[&str]) -> Self {
+        Self::start_typing(certificate, &[&["-rev"][..], options].concat())
+    }
+
+    /// One that sends what is typed, and understands the commands of `s_server`.
+    pub fn start_typing(certificate: &[String], options: &[&str]) -> Self {
         let mut child = Command::new("openssl")
-            .args(["s_server", "-accept", "127.0.0.1:0", "-rev"])
+            .args(["s_server", "-accept", "127.0.0.1:0"])
             .args(certificate)
             .args(options)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let port = lines
+        let mut output = BufReader::new(child.stdout.take().unwrap()).lines();
+        let port = output
             .by_ref()
             .map_while(Result::ok)
             .find_map(|line| line.strip_prefix("ACCEPT 127.0.0.1:")?.parse().ok());
+        let mut errors = BufReader::new(child.stderr.take().unwrap()).lines();
         let Some(port) = port else {
-            let _ = child.kill();
-            panic!("openssl s_server {options:?} did not start");
+            let errors: Vec<_> = errors.map_while(Result::ok).collect();
+            panic!("openssl s_server {options:?} did not start: {errors:#?}");
         };
         // A full pipe would stop the server.
-        thread::spawn(move || lines.for_each(drop));
-        Self { child, port }
+        thread::spawn(move || errors.all(|line| line.is_ok()));
+        let (sender, lines) = mpsc::channel();
+        thread::spawn(move || {
+            output
+                .map_while(Result::ok)
+                .all(|line| sender.send(line).is_ok())
+        });
+        Self { child, port, lines }
     }
 
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Waits until it prints a line with this text.
+    pub fn waits_for(&self, text: &str) {
+        let timeout = Duration::from_secs(10);
+        while !self.lines.recv_timeout(timeout).unwrap().contains(text) {}
+    }
+
+    pub fn types(&mut self, text: &str) {
+        let input = self.child.stdin.as_mut().unwrap();
+        input.write_all(text.as_bytes()).unwrap();
     }
 }
 

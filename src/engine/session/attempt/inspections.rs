@@ -116,8 +116,8 @@ impl ClosedConnection {
         self.report.total = now.saturating_duration_since(started);
         self.report.failure = match (inspection.failure, self.report.failure.take()) {
             (Some(failure), Some(first))
-                if !judges(failure.status)
-                    && !(has_certificate && failure.status == Status::Mismatch) =>
+                if !(judges(failure.status)
+                    || has_certificate && failure.status == Status::Mismatch) =>
             {
                 let why = format!(
                     "a further connection that would have decided failed: {}",
