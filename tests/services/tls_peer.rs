@@ -18,6 +18,8 @@ use crate::scripted_peer::Peer;
 pub enum Turn {
     /// The program must send exactly this.
     Hears(Vec<u8>),
+    /// The client must send something that ends in a blank line.
+    HearsRequest,
     /// The peer sends this.
     Says(Vec<u8>),
     /// The peer sends this in two segments, the first of so many bytes.
@@ -146,6 +148,16 @@ fn take_turns(stream: &mut (impl Read + Write), turns: &[Turn], heard: &mut Vec<
             let is_read = stream.read_exact(&mut bytes).is_ok();
             heard.extend_from_slice(&bytes);
             is_read && bytes == *expected
+        }
+        Turn::HearsRequest => {
+            let mut byte = [0];
+            while !heard.ends_with(b"\r\n\r\n") {
+                if stream.read_exact(&mut byte).is_err() {
+                    return false;
+                }
+                heard.push(byte[0]);
+            }
+            true
         }
         Turn::Says(bytes) => stream
             .write_all(bytes)

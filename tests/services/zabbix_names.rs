@@ -3,10 +3,12 @@
 
 use std::process::Command;
 
+use crate::program::check;
 use crate::replies::{in_parallel, probe};
 use crate::scripted_peer::Act::{self, Says, ShutsDown, Waits};
 use crate::scripted_peer::{Peer, Split};
 use crate::server::{Home, installed};
+use crate::tls_peer::{self, Turn};
 
 /// Greetings at and around what Zabbix accepts.
 const GREETINGS: &[(&str, &[Act])] = &[
@@ -112,21 +114,53 @@ fn is_up_for_zabbix(agents: &[(&str, String)], service: &str, port: &str) -> boo
     })
 }
 
-#[test]
-fn what_zabbix_calls_up_is_up() {
+/// Both agents with their configurations; `None` if one is not installed.
+fn agents(home: &Home) -> Option<[(&'static str, String); 2]> {
     let programs = [
         ("/usr/sbin/zabbix_agentd", "zabbix-agent"),
         ("/usr/sbin/zabbix_agent2", "zabbix-agent2"),
     ];
-    if !programs
-        .iter()
-        .all(|(program, package)| installed(program, package))
-    {
-        return;
-    }
-    let home = Home::new();
     let settings = "LogType=console\nServer=127.0.0.1\nTimeout=1\n";
-    let agents = programs.map(|(program, package)| (program, home.write(package, settings)));
+    let are_installed = programs
+        .iter()
+        .all(|(program, package)| installed(program, package));
+    are_installed
+        .then(|| programs.map(|(program, package)| (program, home.write(package, settings))))
+}
+
+/// The certificate of the peer is its own issuer: Zabbix does not look at it.
+#[test]
+fn what_zabbix_calls_up_over_https_is_up() {
+    let home = Home::new();
+    let Some(agents) = agents(&home) else { return };
+    let answers = [
+        ("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", true),
+        (
+            "HTTP/1.1 503 Busy\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+            true,
+        ),
+        ("HTTP/1.0 404 Not Found\r\nContent-Length: 0\r\n\r\n", true),
+        ("220 mail.example.org ESMTP\r\n", false),
+        ("", false),
+    ];
+    for (answer, expected) in answers {
+        let mut turns = vec![Turn::StartsTls, Turn::HearsRequest];
+        turns.extend([Turn::Says(answer.into()), Turn::ShutsDown]);
+        let (peer, _) = tls_peer::start(turns);
+        let port = peer.port();
+        let is_up = is_up_for_zabbix(&agents, "https", &port);
+        assert_eq!(is_up, expected, "{answer:?} for Zabbix");
+        let words = ["127.0.0.1", &port, "-s", "https", "-t", "2", "-o", "json"];
+        let document = check(&words).document();
+        assert_eq!(document["up"] == 1, expected, "{answer:?}: {document}");
+        assert_eq!(document["tls"]["verified"], 0, "{document}");
+    }
+}
+
+#[test]
+fn what_zabbix_calls_up_is_up() {
+    let home = Home::new();
+    let Some(agents) = agents(&home) else { return };
     let results = in_parallel(GREETINGS, |(service, acts)| {
         let (peer, _) = Peer::scripted(acts.to_vec(), Split::Whole);
         let is_up = is_up_for_zabbix(&agents, service, &peer.port());
