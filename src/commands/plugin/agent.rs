@@ -2,12 +2,12 @@
 
 use std::io;
 use std::io::Write;
+use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-use socket2::SockRef;
-
+use crate::os::socket::send_at_once;
 use crate::plugin::frame::write_frame;
 use crate::plugin::message::{Answer, LogSeverity};
 
@@ -102,9 +102,7 @@ impl AgentWriter {
         }
         let mut unwritten = &bytes[..];
         if state.waiting.is_empty() && state.in_write == 0 {
-            let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
-            let sent = SockRef::from(&self.0.stream).send_with_flags(unwritten, flags);
-            match sent {
+            match send_at_once(self.0.stream.as_fd(), unwritten) {
                 Ok(count) => unwritten = unwritten.get(count..).unwrap_or_default(),
                 Err(error)
                     if matches!(
