@@ -9,6 +9,7 @@ pub mod neighbour;
 pub mod random;
 pub mod route;
 pub mod rt;
+pub mod sibling;
 pub mod socket;
 pub mod stdout;
 pub mod stop;

@@ -29,6 +29,7 @@ use crate::commands::plugin::reload::Reloading;
 use crate::commands::plugin::requests::OpenRequests;
 use crate::commands::{Exit, error_line, internal_error};
 use crate::engine::Limits;
+use crate::os::sibling::wait_beside;
 use crate::os::stop::ignore_signals;
 use crate::plugin::frame::FrameReader;
 use crate::plugin::message;
@@ -46,6 +47,13 @@ const AGENT_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long the plugin waits for the agent to close the socket after it was told to exit. An agent
 /// that sees the socket close first writes thousands of lines into its log.
 const PATIENCE: Duration = Duration::from_millis(100);
+
+/// How long agent 2 of 6.0 needs from the end of the plugin's first run, in which it registers, until
+/// it handles ended children in one place only. Before, two of its threads wait for an ended child,
+/// and if there is none for the second one, the agent panics (`listenOnPluginFail` in its
+/// `external_nix.go`: "failed to obtain PID of dead child process"). As long as it has another child,
+/// it does not.
+const START_OF_THE_AGENT: Duration = Duration::from_secs(3);
 
 /// The socket, if these are the arguments of a plugin's start: the path of a socket, and `true` or
 /// `false`.
@@ -67,12 +75,10 @@ pub fn run(socket: &Path) -> Exit {
     let Ok(mut stream) = UnixStream::connect(socket) else {
         return Exit::Down;
     };
-    let Ok(agent) = stream.try_clone().and_then(AgentWriter::start) else {
+    let Ok(agent) = stream.try_clone().map(AgentWriter::new) else {
         return Exit::Down;
     };
-    let Ok(mut plugin) = Plugin::new(agent.clone()) else {
-        return Exit::Down;
-    };
+    let mut plugin = Plugin::new(agent.clone());
     let mut frames = FrameReader::default();
     let mut buffer = [0; 16 * 1024];
     loop {
@@ -96,6 +102,9 @@ pub fn run(socket: &Path) -> Exit {
                 }
             };
             if plugin.read(body) == AfterMessage::Exit {
+                if let Some(time) = plugin.outlived {
+                    wait_beside(time);
+                }
                 drain_for(PATIENCE, &mut stream, &mut buffer);
                 return plugin.end();
             }
@@ -151,12 +160,14 @@ struct Plugin {
     /// The number of the next run that probes.
     next_run: u32,
     long: LongRequests,
+    /// How long another child of the agent has to outlive this one.
+    outlived: Option<Duration>,
 }
 
 impl Plugin {
-    fn new(agent: AgentWriter) -> std::io::Result<Self> {
-        let requests = OpenRequests::start(agent.clone())?;
-        Ok(Self {
+    fn new(agent: AgentWriter) -> Self {
+        let requests = OpenRequests::new(agent.clone());
+        Self {
             agent: agent.clone(),
             options: PluginOptions::default(),
             timeout: AGENT_TIMEOUT,
@@ -165,7 +176,8 @@ impl Plugin {
             probing: None,
             next_run: 0,
             long: LongRequests::new(requests),
-        })
+            outlived: None,
+        }
     }
 
     /// Ends without freeing anything, because the agent waits for the end of the process.
@@ -211,7 +223,10 @@ impl Plugin {
     fn handle(&mut self, message: AgentMessage) -> AfterMessage {
         let id = message.id;
         match message.request {
-            AgentRequest::Register => {
+            AgentRequest::Register { version } => {
+                self.outlived = version
+                    .is_some_and(|version| version.starts_with("6.0"))
+                    .then_some(START_OF_THE_AGENT);
                 let keys: Vec<_> = KEYS.iter().map(|key| (key.name, key.about)).collect();
                 self.agent.send(&Answer::register(id, NAME, &keys));
             }
@@ -231,7 +246,10 @@ impl Plugin {
                     Err(error) => self.agent.log(LogSeverity::Error, &error),
                 }
             }
-            AgentRequest::Export(export) => self.export(id, export),
+            AgentRequest::Export(export) => {
+                self.outlived = None;
+                self.export(id, export);
+            }
             AgentRequest::Terminate => return AfterMessage::Exit,
             AgentRequest::Start | AgentRequest::Unknown(_) => {}
         }

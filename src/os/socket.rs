@@ -8,7 +8,7 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 use std::time::Duration;
 
 use libc::{c_int, c_void, socklen_t};
-use socket2::{SockFilter, Socket};
+use socket2::{SockFilter, SockRef, Socket};
 
 use crate::failure::{IcmpFact, IcmpVersion};
 
@@ -262,6 +262,14 @@ pub fn dropped_datagrams(socket: BorrowedFd<'_>) -> io::Result<u32> {
 /// Whether the kernel does not support the address family (`EAFNOSUPPORT` of socket(2)).
 pub fn is_family_unsupported(error: &io::Error) -> bool {
     error.raw_os_error() == Some(libc::EAFNOSUPPORT)
+}
+
+/// Sends what the socket accepts at once; `WouldBlock` if that is nothing.
+///
+/// # Errors
+/// The error of send(2).
+pub fn send_at_once(socket: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
+    SockRef::from(&socket).send_with_flags(bytes, libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL)
 }
 
 /// Resets the connection and makes the socket ready for another connect(2) (connect(2):

@@ -30,7 +30,10 @@ pub struct AgentMessage {
 #[derive(Debug, Clone, PartialEq)]
 pub enum AgentRequest {
     /// Tell the name and the keys.
-    Register,
+    Register {
+        /// The version of the agent's protocol, if it is a text.
+        version: Option<String>,
+    },
     /// Check these options.
     Validate(OptionTree),
     /// Use these options.
@@ -96,9 +99,10 @@ pub enum MessageError {
 /// The fields of every message of the agent.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Fields {
+struct MessageFields {
     id: Option<u32>,
     r#type: Option<u32>,
+    version: Value,
     key: Value,
     parameters: Value,
     timeout: Value,
@@ -115,11 +119,14 @@ pub fn read(body: &[u8]) -> Result<AgentMessage, MessageError> {
     if body.trim_ascii_start().first() != Some(&b'{') {
         return Err(MessageError::NotAMessage);
     }
-    let fields: Fields = serde_json::from_slice(body).map_err(|_| MessageError::NotAMessage)?;
+    let fields: MessageFields =
+        serde_json::from_slice(body).map_err(|_| MessageError::NotAMessage)?;
     let kind = fields.r#type.ok_or(MessageError::NotAMessage)?;
     let id = fields.id.unwrap_or(0);
     let request = match kind {
-        2 => AgentRequest::Register,
+        2 => AgentRequest::Register {
+            version: fields.version.as_str().map(str::to_owned),
+        },
         4 => AgentRequest::Start,
         5 => AgentRequest::Terminate,
         6 => AgentRequest::Export(export(&fields).ok_or(MessageError::WrongField(id))?),
@@ -133,7 +140,7 @@ pub fn read(body: &[u8]) -> Result<AgentMessage, MessageError> {
     Ok(AgentMessage { id, request })
 }
 
-fn export(fields: &Fields) -> Option<Export> {
+fn export(fields: &MessageFields) -> Option<Export> {
     let parameters = match &fields.parameters {
         Value::Null => Vec::new(),
         Value::Array(list) => list
@@ -321,7 +328,9 @@ mod tests {
     #[test]
     fn messages_of_real_agents_are_read() {
         let register = read(br#"{"id":1,"type":2,"version":"6.0.13"}"#).unwrap();
-        assert_eq!((register.id, register.request), (1, AgentRequest::Register));
+        let version = Some("6.0.13".to_owned());
+        let request_of_it = AgentRequest::Register { version };
+        assert_eq!((register.id, register.request), (1, request_of_it));
         assert_eq!(request(r#"{"id":2,"type":4}"#), AgentRequest::Start);
         assert_eq!(request(r#"{"id":0,"type":5}"#), AgentRequest::Terminate);
         let options = r#"{"id":1,"type":8,"global_options":{"Timeout":3,"SourceIP":""},

@@ -5,7 +5,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -58,6 +58,21 @@ pub struct Agent {
 impl Agent {
     /// Starts an agent with these lines of configuration; `None` if it is not installed.
     pub fn start(kind: Kind, config: ConfigFile, parameters: &str) -> Option<Self> {
+        let mut agent = Self::spawn(kind, config, parameters)?;
+        let start = Instant::now();
+        while TcpStream::connect(("127.0.0.1", agent.port)).is_err() {
+            assert!(
+                start.elapsed() < Duration::from_secs(20) && agent.ended().is_none(),
+                "the agent does not start:\n{}",
+                agent.log()
+            );
+            sleep(Duration::from_millis(20));
+        }
+        Some(agent)
+    }
+
+    /// The same without waiting until it listens.
+    pub fn spawn(kind: Kind, config: ConfigFile, parameters: &str) -> Option<Self> {
         let program = kind.program();
         if !Path::new(program).exists() {
             skip(&format!(
@@ -84,23 +99,39 @@ impl Agent {
             .env("ZBX_TCP_CONFIG", config.path())
             .stdin(Stdio::null());
         command.stdout(said.try_clone().unwrap()).stderr(said);
-        let agent = Self {
+        Some(Self {
             child: command.spawn().unwrap(),
             port,
             config,
-        };
-        let start = Instant::now();
-        while TcpStream::connect(("127.0.0.1", port)).is_err() {
-            let said = ["agentd.said", "agentd.log"]
-                .map(|name| fs::read_to_string(log.with_file_name(name)).unwrap());
-            let said = said.concat();
-            assert!(
-                start.elapsed() < Duration::from_secs(10),
-                "the agent does not start:\n{said}"
-            );
-            sleep(Duration::from_millis(20));
-        }
-        Some(agent)
+        })
+    }
+
+    /// What it has printed, and its log.
+    pub fn log(&self) -> String {
+        let beside = |name| Path::new(&self.config.path()).with_file_name(name);
+        ["agentd.said", "agentd.log"]
+            .map(|name| fs::read_to_string(beside(name)).unwrap())
+            .concat()
+    }
+
+    /// Its configuration.
+    pub fn conf(&self) -> String {
+        let path = Path::new(&self.config.path()).with_file_name("agentd.conf");
+        path.display().to_string()
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Its exit status, once it has ended.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().unwrap()
+    }
+
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
     }
 
     /// The value of a key by the passive protocol: `ZBXD`, flags 1, the length in eight bytes, the text.

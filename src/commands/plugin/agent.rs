@@ -2,12 +2,12 @@
 
 use std::io;
 use std::io::Write;
+use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-use socket2::SockRef;
-
+use crate::os::socket::send_at_once;
 use crate::plugin::frame::write_frame;
 use crate::plugin::message::{Answer, LogSeverity};
 
@@ -17,7 +17,7 @@ const MAX_WAITING: usize = 16 << 20;
 /// Sends messages to the agent, from any thread and without waiting for the agent to read.
 ///
 /// A message is written at once if the socket accepts it. What the socket does not accept is left to
-/// a thread that waits.
+/// a thread that waits, which starts when it is first needed.
 #[derive(Debug, Clone)]
 pub struct AgentWriter(Arc<Shared>);
 
@@ -37,6 +37,8 @@ struct State {
     in_write: usize,
     /// The agent has closed the socket.
     is_closed: bool,
+    /// The thread runs.
+    has_thread: bool,
 }
 
 impl Shared {
@@ -82,20 +84,12 @@ impl State {
 
 impl AgentWriter {
     /// Writes to this socket.
-    ///
-    /// # Errors
-    /// This machine cannot start a thread.
-    pub fn start(stream: UnixStream) -> io::Result<Self> {
-        let shared = Arc::new(Shared {
+    pub fn new(stream: UnixStream) -> Self {
+        Self(Arc::new(Shared {
             stream,
             state: Mutex::default(),
             changed: Condvar::new(),
-        });
-        let writer = Arc::clone(&shared);
-        thread::Builder::new()
-            .name("writer".into())
-            .spawn(move || writer.write_waiting())?;
-        Ok(Self(shared))
+        }))
     }
 
     /// Sends a message.
@@ -108,9 +102,7 @@ impl AgentWriter {
         }
         let mut unwritten = &bytes[..];
         if state.waiting.is_empty() && state.in_write == 0 {
-            let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
-            let sent = SockRef::from(&self.0.stream).send_with_flags(unwritten, flags);
-            match sent {
+            match send_at_once(self.0.stream.as_fd(), unwritten) {
                 Ok(count) => unwritten = unwritten.get(count..).unwrap_or_default(),
                 Err(error)
                     if matches!(
@@ -121,10 +113,25 @@ impl AgentWriter {
                 Err(_) => return state.close(),
             }
         }
-        if !unwritten.is_empty() {
-            state.waiting.extend_from_slice(unwritten);
-            self.0.changed.notify_all();
+        if unwritten.is_empty() {
+            return;
         }
+        if !state.has_thread {
+            let shared = Arc::clone(&self.0);
+            let writing = thread::Builder::new()
+                .name("writer".into())
+                .spawn(move || shared.write_waiting());
+            if writing.is_err() {
+                // Then this thread waits for the agent.
+                if (&self.0.stream).write_all(unwritten).is_err() {
+                    state.close();
+                }
+                return;
+            }
+            state.has_thread = true;
+        }
+        state.waiting.extend_from_slice(unwritten);
+        self.0.changed.notify_all();
     }
 
     /// Answers a request with a value, as the agent takes it from a command: without white space at
@@ -166,7 +173,7 @@ mod tests {
     #[test]
     fn messages_arrive_in_their_order_whenever_the_agent_reads() {
         let (ours, mut agents) = UnixStream::pair().unwrap();
-        let writer = AgentWriter::start(ours).unwrap();
+        let writer = AgentWriter::new(ours);
         let text = "x".repeat(10_000);
         let (sent, all_sent) = channel();
         thread::spawn(move || {
@@ -196,7 +203,7 @@ mod tests {
     #[test]
     fn an_agent_that_ends_without_reading_frees_who_waits() {
         let (ours, agents) = UnixStream::pair().unwrap();
-        let writer = AgentWriter::start(ours).unwrap();
+        let writer = AgentWriter::new(ours);
         let text = "x".repeat(MAX_WAITING);
         writer.send(&Answer::value(1, &text));
         writer.send(&Answer::value(2, &text));

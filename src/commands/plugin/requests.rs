@@ -2,7 +2,6 @@
 //! one answer, in time, whatever the threads do that work for it.
 
 use std::collections::HashMap;
-use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -51,6 +50,7 @@ struct State {
     next: u32,
     /// When the thread looks at the requests; none while there are none.
     looks: Option<Instant>,
+    has_thread: bool,
 }
 
 /// A request without an answer.
@@ -112,21 +112,13 @@ impl State {
 }
 
 impl OpenRequests {
-    /// An empty list, and the thread that answers the late requests.
-    ///
-    /// # Errors
-    /// This machine cannot start a thread.
-    pub fn start(agent: AgentWriter) -> io::Result<Self> {
-        let open = Self(Arc::new(Shared {
+    /// An empty list. The thread that answers the late requests starts with the first one.
+    pub fn new(agent: AgentWriter) -> Self {
+        Self(Arc::new(Shared {
             agent,
             state: Mutex::default(),
             earlier: Condvar::new(),
-        }));
-        let late = open.clone();
-        thread::Builder::new()
-            .name("late answers".into())
-            .spawn(move || late.answer_late_ones())?;
-        Ok(open)
+        }))
     }
 
     /// A panic leaves nothing half-changed here, so a poisoned lock is fine.
@@ -159,6 +151,14 @@ impl OpenRequests {
 
     fn add(&self, id: u32, most: Duration, work: impl FnOnce(u32) -> Work) -> Option<u32> {
         let mut state = self.state();
+        if !state.has_thread {
+            let late = self.clone();
+            // Without it, late requests are answered when their work ends.
+            state.has_thread = thread::Builder::new()
+                .name("late answers".into())
+                .spawn(move || late.answer_late_ones())
+                .is_ok();
+        }
         let index = state.add(id, most, work)?;
         let due = state.requests.get(&index)?.due;
         if state.looks.is_none_or(|looks| due < looks) {

@@ -33,14 +33,19 @@ host = "127.0.0.1"
 port = 10
 "#;
 
-/// The command of each key in the shipped file.
-fn commands() -> Vec<(String, String)> {
+/// The shipped user parameters, with the path of the tested program.
+pub fn user_parameters() -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("zabbix/agentd/zbx-tcp.conf");
     let text = fs::read_to_string(path).unwrap();
-    let text = text.replace(
+    text.replace(
         "/usr/bin/zbx-tcp",
         program().get_program().to_str().unwrap(),
-    );
+    )
+}
+
+/// The command of each key.
+fn commands() -> Vec<(String, String)> {
+    let text = user_parameters();
     let lines = text
         .lines()
         .filter_map(|line| line.strip_prefix("UserParameter="));
@@ -76,7 +81,7 @@ fn by_shell(config: &str, key: &str, parameters: &[&str]) -> String {
 }
 
 /// A document without what differs from run to run.
-fn comparable(text: &str) -> Value {
+pub fn comparable(text: &str) -> Value {
     fn clear(value: &mut Value) {
         match value {
             Value::Object(members) => {
