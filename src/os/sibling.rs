@@ -9,7 +9,7 @@ use std::time::Duration;
 /// Only for a process with a single thread: the new one has a copy of its memory as it is now.
 pub fn wait_beside(time: Duration) -> bool {
     let rest = libc::timespec {
-        tv_sec: libc::time_t::try_from(time.as_secs()).unwrap_or(libc::time_t::MAX),
+        tv_sec: time.as_secs().try_into().unwrap_or(0),
         tv_nsec: time.subsec_nanos().into(),
     };
     // SAFETY: clone(2) without a stack and without shared memory is fork(2) with another parent. The
