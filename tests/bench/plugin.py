@@ -50,11 +50,11 @@ def measure_inside(program: Path, quick: bool) -> int:
     # One listener answers for all of 127.0.0.0/8.
     listener = Listener(build.OUT / "listener-static", ["0.0.0.0"])
     port = int(listener.targets[0].split(":")[1])
-    agents = {BUILT_IN: start_agent(""), SHELL: start_agent(by_shell(program)), DOCUMENT: start_agent(by_plugin(program))}
+    agents = {BUILT_IN: Agent(""), SHELL: Agent(by_shell(program)), DOCUMENT: Agent(by_plugin(program))}
     agents[VALUE] = agents[DOCUMENT]
-    results = {
-        f"{name}, {at_once}": rounds(agents[name], name, port, at_once, quick) for at_once in AT_ONCE for name in KEYS
-    }
+    results = {}
+    for at_once in AT_ONCE:
+        results |= {f"{name}, {at_once}": middle for name, middle in in_turn(agents, port, at_once, quick).items()}
     for agent in set(agents.values()):
         agent.close()
     flat = growth(program, port, QUICK_REQUESTS if quick else REQUESTS)
@@ -100,17 +100,21 @@ class Agent:
         self.daemon.close()
 
 
-def start_agent(lines: str) -> Agent:
-    return Agent(lines)
-
-
-def rounds(agent: Agent, name: str, port: int, at_once: int, quick: bool) -> dict:
-    count = (QUICK_COUNT_OF_PROCESSES if quick else COUNT_OF_PROCESSES) if name == SHELL else QUICK_COUNT if quick else COUNT
-    # Each in a network of its own, so that no port of a closed connection is missing.
-    keys = [KEYS[name].format(f"127.{1 + i // 60000}.{i // 250 % 240}.{1 + i % 250}", port) for i in range(count)]
+def in_turn(agents: dict[str, Agent], port: int, at_once: int, quick: bool) -> dict[str, dict]:
+    """Medians over the rounds; the cases alternate, so that other load of the machine affects all of them."""
+    runs = {name: [] for name in KEYS}
+    for _ in range(2 if quick else ROUNDS + 1):
+        for name in KEYS:
+            processes, checks = (QUICK_COUNT_OF_PROCESSES, QUICK_COUNT) if quick else (COUNT_OF_PROCESSES, COUNT)
+            keys = keys_of(name, port, processes if name == SHELL else checks)
+            runs[name].append(once(agents[name], name, keys, at_once))
     # The first round starts the plugin and is not counted.
-    runs = [once(agent, name, keys, at_once) for _ in range(2 if quick else ROUNDS + 1)][1:]
-    return {what: statistics.median(run[what] for run in runs) for what in runs[0]}
+    return {name: {what: statistics.median(run[what] for run in of[1:]) for what in of[0]} for name, of in runs.items()}
+
+
+def keys_of(name: str, port: int, count: int) -> list[str]:
+    """Of different addresses, so that ports of closed connections do not run out."""
+    return [KEYS[name].format(f"127.1.{number // 250}.{1 + number % 250}", port) for number in range(count)]
 
 
 def once(agent: Agent, name: str, keys: list[str], at_once: int) -> dict:

@@ -119,7 +119,7 @@ fn requests_that_wait_for_others_are_answered_in_time_as_not_tried() {
                 .or_insert(0) += 1;
         }
         let took = start.elapsed();
-        assert!(took < Duration::from_millis(3000), "{took:?}");
+        assert!(took < Duration::from_secs(3), "{took:?}");
         let of = |status| statuses.get(&status).copied().unwrap_or(0);
         assert_eq!(of(5) + of(17), 100, "{options:?}: {statuses:?}");
         assert!(of(17) >= 70, "{options:?}: {statuses:?}");
@@ -159,7 +159,7 @@ fn more_discoveries_than_threads_are_answered_in_time() {
         }
     }
     let took = start.elapsed();
-    assert!(took < Duration::from_millis(3000), "{took:?}");
+    assert!(took < Duration::from_secs(3), "{took:?}");
     assert!(rows <= 32 && late >= 18, "{rows} {late}");
     agent.end();
 }

@@ -444,7 +444,7 @@ fn an_agent_that_does_not_read_loses_nothing_and_fills_no_memory() {
     sleep(Duration::from_secs(2));
     let used = super::load::usage(agent.child.id());
     for _ in 0..requests {
-        assert!(result_of(&agent.answer()).unwrap().ends_with("]"));
+        assert!(result_of(&agent.answer()).unwrap().ends_with(']'));
     }
     sending.join().unwrap();
     assert!(used.kilobytes < 60_000, "{used:?}");

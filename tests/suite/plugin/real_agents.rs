@@ -116,7 +116,9 @@ fn requests_of_one_agent_run_at_once() {
             assert!(value == "5" || value == "17", "{value}");
         };
         let asking: Vec<_> = (0..50).map(|_| scope.spawn(ask)).collect();
-        asking.into_iter().for_each(|one| one.join().unwrap());
+        for one in asking {
+            one.join().unwrap();
+        }
     });
     assert!(
         start.elapsed() < Duration::from_secs(6),
