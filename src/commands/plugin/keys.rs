@@ -14,7 +14,7 @@ pub struct KeyName {
 }
 
 /// The keys.
-pub const KEYS: [KeyName; 3] = [
+pub const KEYS: [KeyName; 4] = [
     KeyName {
         name: "tcp.check",
         about: "Result of one TCP probe.",
@@ -25,7 +25,11 @@ pub const KEYS: [KeyName; 3] = [
     },
     KeyName {
         name: "tcp.discovery",
-        about: "Rows of ports or targets for low-level discovery.",
+        about: "Rows of ports, targets or listeners for low-level discovery.",
+    },
+    KeyName {
+        name: "tcp.listeners",
+        about: "What listens on this machine, with accept queues, as one JSON document.",
     },
 ];
 
@@ -42,6 +46,10 @@ pub enum ItemKey {
     Open(String, String),
     /// `tcp.discovery[targets,group]`.
     Targets(String),
+    /// `tcp.discovery[listeners]`.
+    ListenerRows,
+    /// `tcp.listeners[]`.
+    Listeners,
 }
 
 /// The parameters of `tcp.check`. Empty ones have their default.
@@ -112,16 +120,22 @@ pub fn read(key: &str, parameters: &[String]) -> Result<ItemKey, String> {
                     .into(),
             ),
             "targets" => Ok(ItemKey::Targets(parameter(1))),
+            "listeners" if has_more_than(1) => {
+                Err("tcp.discovery[listeners] has no further parameters".into())
+            }
+            "listeners" => Ok(ItemKey::ListenerRows),
             "ports" | "open" if has_more_than(3) => {
                 Err("quote the list of ports in the key".into())
             }
             "ports" => Ok(ItemKey::Ports(parameter(1), parameter(2))),
             "open" => Ok(ItemKey::Open(parameter(1), parameter(2))),
             other => Err(format!(
-                "unknown source `{}` of tcp.discovery: use ports, open or targets",
+                "unknown source `{}` of tcp.discovery: use ports, open, targets or listeners",
                 crate::escape::escaped_prefix(other, 40)
             )),
         },
+        "tcp.listeners" if has_more_than(0) => Err("tcp.listeners has no parameters".into()),
+        "tcp.listeners" => Ok(ItemKey::Listeners),
         other => Err(format!(
             "unknown key `{}`",
             crate::escape::escaped_prefix(other, 60)
@@ -169,6 +183,22 @@ mod tests {
         ] {
             let why = of(key, parameters).unwrap_err();
             assert!(why.contains("quote"), "{key}: {why}");
+        }
+    }
+
+    #[test]
+    fn listeners_have_no_parameters() {
+        for none in [&[][..], &[""]] {
+            assert_eq!(of("tcp.listeners", none), Ok(ItemKey::Listeners));
+        }
+        let rows = of("tcp.discovery", &["listeners", ""]);
+        assert_eq!(rows, Ok(ItemKey::ListenerRows));
+        for (key, parameters) in [
+            ("tcp.listeners", &["80"][..]),
+            ("tcp.discovery", &["listeners", "80"]),
+        ] {
+            let why = of(key, parameters).unwrap_err();
+            assert!(why.contains("parameters"), "{key}: {why}");
         }
     }
 

@@ -80,6 +80,8 @@ fn value(
     match key {
         ItemKey::Check(_) => Ok(String::new()),
         ItemKey::Batch(group) => batch::json(group, most, config, policy),
+        ItemKey::ListenerRows => discover::listener_rows(),
+        ItemKey::Listeners => discover::listener_document(),
         ItemKey::Ports(host, list) => discover::port_rows(host, list, config),
         ItemKey::Targets(group) => {
             discover::target_rows(std::slice::from_ref(group), config, start)
