@@ -6,6 +6,7 @@
 //! opens its sockets.
 
 pub mod counters;
+mod label;
 pub mod placement;
 mod scope;
 pub mod users;
@@ -16,10 +17,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
 
-use crate::escape::push_escaped;
+use crate::listeners::label::clean;
 use crate::listeners::placement::Placement;
-use crate::os::processes::SocketOwner;
-use crate::os::sock_diag::ListenSocket;
+use crate::os::listen_socket::ListenSocket;
+use crate::os::processes::SocketHolder;
 pub use scope::AddressScope;
 
 /// What is known of this machine besides its sockets.
@@ -28,7 +29,7 @@ pub struct Surroundings {
     /// The names of interfaces.
     pub interfaces: HashMap<NonZeroU32, String>,
     /// The processes that hold sockets, by inode.
-    pub owners: HashMap<u64, SocketOwner>,
+    pub owners: HashMap<u64, SocketHolder>,
     /// The paths of control groups.
     pub cgroups: HashMap<u64, Vec<u8>>,
     /// The names of users.
@@ -47,7 +48,7 @@ pub struct Listener {
     /// The port.
     pub port: u16,
     /// From which families it accepts.
-    pub families: Families,
+    pub families: ListenerFamilies,
     /// The interface that it is bound to.
     pub interface: Option<String>,
     /// The user that created the sockets.
@@ -68,7 +69,7 @@ pub struct Listener {
 
 /// The address families of a listener.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Families {
+pub struct ListenerFamilies {
     /// It accepts IPv4.
     pub v4: bool,
     /// It accepts IPv6.
@@ -144,8 +145,8 @@ impl Listener {
     pub fn address_text(&self) -> String {
         match (self.address, self.families) {
             (Some(address), _) => address.to_string(),
-            (None, Families { v4: true, v6: true }) => "*".into(),
-            (None, Families { v4: true, .. }) => Ipv4Addr::UNSPECIFIED.to_string(),
+            (None, ListenerFamilies { v4: true, v6: true }) => "*".into(),
+            (None, ListenerFamilies { v4: true, .. }) => Ipv4Addr::UNSPECIFIED.to_string(),
             (None, _) => Ipv6Addr::UNSPECIFIED.to_string(),
         }
     }
@@ -184,18 +185,15 @@ impl Listener {
 
     /// Whether this machine itself can reach the listener at [`host`](Self::host).
     ///
-    /// What this machine sends to itself passes through the loopback interface, so a socket that is
-    /// bound to another interface does not get it. For IPv6, the interface of the address counts.
+    /// What this machine sends to itself arrives on the interface of the address, and for 127.0.0.1
+    /// and `::1` that is not the one that a wildcard socket is bound to.
     pub fn is_reachable_from_inside(&self) -> bool {
-        match (self.interface.as_deref(), self.address) {
-            (None | Some("lo"), _) => true,
-            (Some(_), Some(IpAddr::V6(_))) => true,
-            (Some(_), _) => false,
-        }
+        let is_elsewhere = self.interface.as_deref().is_some_and(|name| name != "lo");
+        !is_elsewhere || self.address.is_some()
     }
 }
 
-impl Families {
+impl ListenerFamilies {
     /// `4`, `6` or `4,6`.
     pub fn text(self) -> &'static str {
         match self {
@@ -212,8 +210,8 @@ fn bound_address(socket: &ListenSocket) -> Option<IpAddr> {
     Some(address).filter(|address| !address.is_unspecified())
 }
 
-fn families(sockets: &[&ListenSocket]) -> Families {
-    let mut families = Families::default();
+fn families(sockets: &[&ListenSocket]) -> ListenerFamilies {
+    let mut families = ListenerFamilies::default();
     for socket in sockets {
         match socket.address {
             IpAddr::V4(_) => families.v4 = true,
@@ -241,7 +239,7 @@ fn id(address: Option<IpAddr>, port: u16, interface: Option<&str>) -> String {
     id
 }
 
-fn owner<'a>(sockets: &[&ListenSocket], around: &'a Surroundings) -> Option<&'a SocketOwner> {
+fn owner<'a>(sockets: &[&ListenSocket], around: &'a Surroundings) -> Option<&'a SocketHolder> {
     let owners = sockets
         .iter()
         .filter_map(|socket| around.owners.get(&socket.inode));
@@ -252,7 +250,7 @@ fn owner<'a>(sockets: &[&ListenSocket], around: &'a Surroundings) -> Option<&'a 
 /// the control group of the process.
 fn placement(
     sockets: &[&ListenSocket],
-    owner: Option<&SocketOwner>,
+    owner: Option<&SocketHolder>,
     around: &Surroundings,
 ) -> Placement {
     let paths = sockets
@@ -284,19 +282,6 @@ fn load(sockets: &[&ListenSocket]) -> Load {
             .map(|socket| socket.drops.map(u64::from))
             .sum(),
     }
-}
-
-/// A name without characters that are invisible or end a line.
-fn clean(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for character in text.chars().take(256) {
-        match character {
-            // Names of units contain escapes of their own.
-            '\\' => out.push('\\'),
-            _ => push_escaped(&mut out, character),
-        }
-    }
-    out
 }
 
 #[cfg(test)]

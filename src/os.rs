@@ -6,6 +6,7 @@ pub mod computing;
 pub mod cpu_time;
 pub mod errno;
 pub mod files;
+pub mod listen_socket;
 pub mod neighbour;
 pub mod proc_net;
 pub mod processes;

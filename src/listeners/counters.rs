@@ -1,4 +1,4 @@
-//! Counters of this network namespace (proc_pid_net(5)), and the range of ephemeral ports.
+//! Counters of this network namespace (`proc_pid_net(5)`), and the range of ephemeral ports.
 
 use std::ops::RangeInclusive;
 
@@ -36,7 +36,7 @@ impl ListenCounters {
     }
 }
 
-/// The ports in the content of /proc/sys/net/ipv4/ip_local_port_range.
+/// The ports in the content of `/proc/sys/net/ipv4/ip_local_port_range`.
 pub fn port_range(file: &[u8]) -> Option<RangeInclusive<u16>> {
     let mut words = std::str::from_utf8(file).ok()?.split_ascii_whitespace();
     let (first, last) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);

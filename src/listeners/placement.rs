@@ -1,6 +1,6 @@
 //! The systemd unit and the container of a control group (cgroups(7)).
 
-use crate::listeners::clean;
+use crate::listeners::label::clean;
 
 /// How many digits of a container's id are shown, as `docker ps` does.
 const SHORT_ID: usize = 12;
@@ -77,9 +77,8 @@ fn container(part: &str) -> Option<String> {
     if last.len() >= MIN_ID && last.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return last.get(..SHORT_ID).map(str::to_owned);
     }
-    let named = name
-        .strip_prefix("machine-")
-        .filter(|_| part.ends_with(".scope"));
+    let scope = part.strip_suffix(".scope");
+    let named = scope.and_then(|name| name.strip_prefix("machine-"));
     let named = named.or_else(|| name.strip_prefix("lxc.payload."));
     named.filter(|name| !name.is_empty()).map(str::to_owned)
 }

@@ -18,9 +18,16 @@ fn socket(address: &str, port: u16) -> ListenSocket {
     }
 }
 
-fn v6_only(address: &str, port: u16, is_v6_only: bool) -> ListenSocket {
+fn v6_only(address: &str, port: u16) -> ListenSocket {
     ListenSocket {
-        is_v6_only: Some(is_v6_only),
+        is_v6_only: Some(true),
+        ..socket(address, port)
+    }
+}
+
+fn dual(address: &str, port: u16) -> ListenSocket {
+    ListenSocket {
+        is_v6_only: Some(false),
         ..socket(address, port)
     }
 }
@@ -41,16 +48,13 @@ fn rows(sockets: &[ListenSocket]) -> Vec<String> {
 #[test]
 fn wildcards_of_a_port_are_one_listener_however_they_are_opened() {
     let both = ["any:22 * 4,6 127.0.0.1"];
-    assert_eq!(rows(&[v6_only("::", 22, false)]), both);
-    assert_eq!(
-        rows(&[v6_only("::", 22, true), socket("0.0.0.0", 22)]),
-        both
-    );
+    assert_eq!(rows(&[dual("::", 22)]), both);
+    assert_eq!(rows(&[v6_only("::", 22), socket("0.0.0.0", 22)]), both);
     assert_eq!(
         rows(&[socket("0.0.0.0", 22)]),
         ["any:22 0.0.0.0 4 127.0.0.1"]
     );
-    assert_eq!(rows(&[v6_only("::", 22, true)]), ["any:22 :: 6 ::1"]);
+    assert_eq!(rows(&[v6_only("::", 22)]), ["any:22 :: 6 ::1"]);
     // Without sock_diag it is unknown.
     assert_eq!(rows(&[socket("::", 22)]), ["any:22 :: 6 ::1"]);
 }
@@ -59,8 +63,8 @@ fn wildcards_of_a_port_are_one_listener_however_they_are_opened() {
 fn addresses_are_listeners_of_their_own() {
     let sockets = [
         socket("192.0.2.1", 80),
-        v6_only("::1", 80, false),
-        v6_only("::ffff:127.0.0.1", 80, false),
+        dual("::1", 80),
+        dual("::ffff:127.0.0.1", 80),
         socket("0.0.0.0", 22),
     ];
     assert_eq!(
@@ -114,7 +118,7 @@ fn what_the_kernel_does_not_tell_is_absent() {
 fn another_user_on_the_port_is_a_listener_of_its_own() {
     let other = ListenSocket {
         uid: 1000,
-        ..v6_only("::", 80, true)
+        ..v6_only("::", 80)
     };
     assert_eq!(
         rows(&[other, socket("0.0.0.0", 80)]),
@@ -161,7 +165,7 @@ fn interfaces_separate_listeners_and_hide_them_from_this_machine() {
 
 #[test]
 fn names_have_process_address_and_interface() {
-    let owner = SocketOwner {
+    let owner = SocketHolder {
         pid: 7,
         name: b"evil\nname\xff\\\n".to_vec(),
         cgroups: b"0::/system.slice/evil.service\n".to_vec(),
@@ -182,7 +186,7 @@ fn names_have_process_address_and_interface() {
 
 #[test]
 fn the_unit_is_that_of_the_socket_unless_systemd_opened_it() {
-    let owner = SocketOwner {
+    let owner = SocketHolder {
         pid: 7,
         name: Vec::new(),
         cgroups: b"0::/system.slice/of-process.service\n".to_vec(),

@@ -1,10 +1,10 @@
 //! Names of users (passwd(5)).
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 
 /// The names of these users in the content of /etc/passwd; the first name of a number counts, as
 /// for getpwuid(3).
-pub fn names(passwd: &[u8], uids: &HashSet<u32>) -> HashMap<u32, String> {
+pub fn names(passwd: &[u8], uids: &BTreeSet<u32>) -> HashMap<u32, String> {
     let mut names = HashMap::new();
     for line in passwd.split(|byte| *byte == b'\n') {
         let mut fields = line.split(|byte| *byte == b':');

@@ -1,18 +1,18 @@
 //! The paths of control groups (version 2) by their ids, which are the inode numbers of their
 //! directories (cgroups(7)).
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirEntryExt, MetadataExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// The most directories that are read.
 const MAX_DIRECTORIES: usize = 4096;
 
 /// The paths below the first of these mount points that has control groups of version 2, each with
 /// a leading slash. An id that is not found there has none.
-pub fn paths(mounts: &[&Path], mut ids: HashSet<u64>) -> HashMap<u64, Vec<u8>> {
+pub fn paths(mounts: &[&Path], mut ids: BTreeSet<u64>) -> HashMap<u64, Vec<u8>> {
     let mut found = HashMap::new();
     let is_version_2 = |mount: &&&Path| mount.join("cgroup.controllers").exists();
     let Some(mount) = mounts.iter().find(is_version_2) else {
@@ -43,7 +43,7 @@ pub fn paths(mounts: &[&Path], mut ids: HashSet<u64>) -> HashMap<u64, Vec<u8>> {
 }
 
 /// The path below a mount point.
-fn below(mount: &Path, path: &PathBuf) -> Vec<u8> {
+fn below(mount: &Path, path: &Path) -> Vec<u8> {
     let rest = path.strip_prefix(mount).unwrap_or(path);
     [b"/", rest.as_os_str().as_bytes()].concat()
 }

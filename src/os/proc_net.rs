@@ -1,4 +1,4 @@
-//! The listening TCP sockets from /proc/net/tcp and /proc/net/tcp6 (proc_pid_net(5)), where
+//! The listening TCP sockets from /proc/net/tcp and /proc/net/tcp6 (`proc_pid_net(5)`), where
 //! [`sock_diag`](crate::os::sock_diag) is not available: it tells neither the backlog nor what a
 //! socket dropped.
 
@@ -7,7 +7,7 @@ use std::io::{self, BufRead, BufReader};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 
-use crate::os::sock_diag::{ListenSocket, MAX_SOCKETS};
+use crate::os::listen_socket::{ListenSocket, MAX_SOCKETS};
 
 /// The most bytes of a file that are read: half a million sockets.
 const MAX_BYTES: u64 = 96 << 20;

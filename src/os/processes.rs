@@ -1,7 +1,7 @@
-//! The processes that hold sockets, as far as this user may know (proc_pid_fd(5)): root knows all,
+//! The processes that hold sockets, as far as this user may know (`proc_pid_fd(5)`): root knows all,
 //! other users their own.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -16,7 +16,7 @@ const MAX_PROCESSES: usize = 32_768;
 
 /// A process that holds a socket.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SocketOwner {
+pub struct SocketHolder {
     /// The process.
     pub pid: u32,
     /// The name, at most 15 bytes of any value (`comm`).
@@ -27,7 +27,7 @@ pub struct SocketOwner {
 
 /// The first process that holds each of these sockets, by their inodes; none for a socket whose
 /// processes are hidden. `proc` is /proc.
-pub fn socket_owners(proc: &Path, mut inodes: HashSet<u64>) -> HashMap<u64, SocketOwner> {
+pub fn socket_owners(proc: &Path, mut inodes: BTreeSet<u64>) -> HashMap<u64, SocketHolder> {
     let mut owners = HashMap::new();
     let mut left = MAX_OF_ALL;
     for pid in pids(proc) {
@@ -39,7 +39,7 @@ pub fn socket_owners(proc: &Path, mut inodes: HashSet<u64>) -> HashMap<u64, Sock
         if found.is_empty() {
             continue;
         }
-        let owner = SocketOwner {
+        let owner = SocketHolder {
             pid,
             name: read_optional(&directory.join("comm"), 64).bytes,
             cgroups: read_optional(&directory.join("cgroup"), 16_384).bytes,
@@ -62,7 +62,7 @@ fn pids(proc: &Path) -> Vec<u32> {
 }
 
 /// Which of these sockets a process holds. `left` is how many descriptors may still be read.
-fn held_sockets(process: &Path, inodes: &HashSet<u64>, left: &mut usize) -> Vec<u64> {
+fn held_sockets(process: &Path, inodes: &BTreeSet<u64>, left: &mut usize) -> Vec<u64> {
     // The directory of another user's process cannot be opened.
     let entries = fs::read_dir(process.join("fd")).into_iter().flatten();
     let mut found = Vec::new();

@@ -1,4 +1,4 @@
-//! The listening TCP sockets of this network namespace, from the kernel (sock_diag(7)).
+//! The listening TCP sockets of this network namespace, from the kernel (`sock_diag(7)`).
 //!
 //! No privilege is required. The kernel sends the sockets in several answers, and sockets can come
 //! and go between them; [`listen_sockets`] reads them again if the kernel reports this.
@@ -6,16 +6,14 @@
 mod message;
 
 use std::io::{self, Read, Write};
-use std::net::IpAddr;
-use std::num::NonZeroU32;
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
 pub use message::{DumpError, DumpReader};
 
-/// The most sockets that are read; they need about 16 MiB.
-pub const MAX_SOCKETS: usize = 200_000;
+use crate::os::listen_socket::ListenSocket;
+
 /// How often the sockets are read if they change meanwhile, or an answer is damaged.
 const ATTEMPTS: u32 = 3;
 /// Longest answer to one read. The kernel sends at most 32 KiB.
@@ -23,37 +21,10 @@ const MAX_ANSWER: usize = 65_536;
 /// How long the kernel may take for one answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// A listening TCP socket.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ListenSocket {
-    /// The local address, as the socket was bound.
-    pub address: IpAddr,
-    /// The local port.
-    pub port: u16,
-    /// Whether an IPv6 socket refuses IPv4 (`IPV6_V6ONLY`); `None` if unknown.
-    pub is_v6_only: Option<bool>,
-    /// The interface that the socket is bound to.
-    pub interface: Option<NonZeroU32>,
-    /// The user that created the socket.
-    pub uid: u32,
-    /// The inode, the number in `socket:[NUMBER]` of /proc/PID/fd.
-    pub inode: u64,
-    /// The identifier of this socket as long as the system runs; 0 if unknown.
-    pub cookie: u64,
-    /// The control group (version 2) of the process that created the socket.
-    pub cgroup: Option<u64>,
-    /// Connections that wait to be accepted.
-    pub queue: u32,
-    /// The backlog of listen(2). A queue is full when it holds one connection more.
-    pub backlog: Option<u32>,
-    /// Connections that this socket dropped.
-    pub drops: Option<u32>,
-}
-
 /// All listening sockets, each once, in no particular order.
 ///
 /// # Errors
-/// The kernel has no sock_diag, refuses it, or its answers were incomplete several times.
+/// The kernel has no `sock_diag`, refuses it, or its answers were incomplete several times.
 pub fn listen_sockets() -> Result<Vec<ListenSocket>, DumpError> {
     repeated(|reader| {
         for family in [libc::AF_INET, libc::AF_INET6] {

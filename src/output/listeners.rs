@@ -11,7 +11,7 @@ pub const MAX_LISTENERS: usize = 10_000;
 /// Where the sockets were read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SocketSource {
-    /// From sock_diag.
+    /// From `sock_diag`.
     SockDiag,
     /// From /proc/net/tcp and tcp6: there is no backlog and there are no drops.
     Proc,
@@ -183,7 +183,7 @@ fn optional_text(json: &mut JsonWriter, key: &'static str, value: Option<&String
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::listeners::Families;
+    use crate::listeners::ListenerFamilies;
     use crate::listeners::placement::Placement;
 
     fn listener(port: u16) -> Listener {
@@ -191,7 +191,7 @@ mod tests {
             id: format!("any:{port}"),
             address: None,
             port,
-            families: Families { v4: true, v6: true },
+            families: ListenerFamilies { v4: true, v6: true },
             interface: None,
             uid: 33,
             user: None,

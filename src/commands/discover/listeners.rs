@@ -1,13 +1,13 @@
 //! What listens on this machine.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::listeners::counters::{ListenCounters, port_range};
 use crate::listeners::{Surroundings, listeners, users};
 use crate::os::errno::os_error_text;
 use crate::os::files::read_optional;
-use crate::os::sock_diag::ListenSocket;
+use crate::os::listen_socket::ListenSocket;
 use crate::os::{cgroups, proc_net, processes, route, sock_diag};
 use crate::output::listeners::{ListenerReport, SocketSource};
 use crate::settings::SettingsError;
@@ -20,7 +20,7 @@ const MAX_FILE: u64 = 1 << 20;
 /// The listeners of this network namespace, with everything that this user may know.
 ///
 /// # Errors
-/// Neither sock_diag nor /proc tells the sockets.
+/// Neither `sock_diag` nor /proc tells the sockets.
 pub fn report() -> Result<ListenerReport, SettingsError> {
     let (sockets, source) = sockets()?;
     let around = surroundings(&sockets);
@@ -32,7 +32,7 @@ pub fn report() -> Result<ListenerReport, SettingsError> {
     })
 }
 
-/// From sock_diag, otherwise from /proc.
+/// From `sock_diag`, otherwise from /proc.
 fn sockets() -> Result<(Vec<ListenSocket>, SocketSource), SettingsError> {
     let error = match sock_diag::listen_sockets() {
         Ok(sockets) => return Ok((sockets, SocketSource::SockDiag)),
@@ -48,7 +48,7 @@ fn sockets() -> Result<(Vec<ListenSocket>, SocketSource), SettingsError> {
 }
 
 fn surroundings(sockets: &[ListenSocket]) -> Surroundings {
-    let interfaces: HashSet<_> = sockets.iter().filter_map(|one| one.interface).collect();
+    let interfaces: BTreeSet<_> = sockets.iter().filter_map(|one| one.interface).collect();
     let named = |index| Some((index, route::interface_name(index)?));
     let inodes = sockets
         .iter()

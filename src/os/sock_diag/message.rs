@@ -1,12 +1,12 @@
-//! Messages of sock_diag(7): the request for listening TCP sockets, and the reader of its answers,
-//! without I/O. Layouts: linux/netlink.h, linux/inet_diag.h, linux/sock_diag.h.
+//! Messages of `sock_diag(7)`: the request for listening TCP sockets, and the reader of its answers,
+//! without I/O. Layouts: linux/netlink.h, `linux/inet_diag.h`, `linux/sock_diag.h`.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::num::NonZeroU32;
 use std::{fmt, io};
 
 use crate::os::errno::os_error_text;
-use crate::os::sock_diag::{ListenSocket, MAX_SOCKETS};
+use crate::os::listen_socket::{ListenSocket, MAX_SOCKETS};
 
 /// Length of `struct nlmsghdr`.
 const HEADER: usize = 16;
@@ -16,7 +16,7 @@ const BODY: usize = 72;
 const REQUEST: usize = 56;
 /// `SOCK_DIAG_BY_FAMILY`.
 const BY_FAMILY: u16 = 20;
-/// The state of a listening socket, `TCP_LISTEN` of linux/tcp_states.h.
+/// The state of a listening socket, `TCP_LISTEN` of `linux/tcp_states.h`.
 const LISTEN: u8 = 10;
 /// The number of our only request on a socket.
 const SEQUENCE: u32 = 1;
@@ -97,7 +97,8 @@ impl DumpReader {
     pub fn add(&mut self, answer: &[u8]) -> Result<bool, DumpError> {
         let mut rest = answer;
         while !rest.is_empty() {
-            let message = Message::first(rest).ok_or(DumpError::Damaged("a message is cut off"))?;
+            let message =
+                DiagMessage::first(rest).ok_or(DumpError::Damaged("a message is cut off"))?;
             rest = rest
                 .get(message.length.next_multiple_of(4)..)
                 .unwrap_or_default();
@@ -148,7 +149,7 @@ impl DumpReader {
 }
 
 /// The first message of an answer.
-struct Message<'a> {
+struct DiagMessage<'a> {
     length: usize,
     kind: u16,
     flags: u16,
@@ -156,7 +157,7 @@ struct Message<'a> {
     body: &'a [u8],
 }
 
-impl<'a> Message<'a> {
+impl<'a> DiagMessage<'a> {
     /// `None` if it is cut off.
     fn first(bytes: &'a [u8]) -> Option<Self> {
         let length = usize::try_from(u32_at(bytes, 0)?).ok()?;
@@ -364,6 +365,7 @@ mod tests {
     }
 
     #[test]
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     fn errors_of_the_kernel_are_reported() {
         for kind in [libc::NLMSG_ERROR, libc::NLMSG_DONE] {
             let code = -libc::EACCES;
