@@ -1,8 +1,11 @@
 //! The processes that hold sockets, as far as this user may know (`proc_pid_fd(5)`): root knows all,
 //! other users their own.
+#![allow(unsafe_code)]
 
 use std::collections::{BTreeSet, HashMap};
-use std::fs;
+use std::ffi::{CStr, OsStr};
+use std::fs::{self, File};
+use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -64,18 +67,43 @@ fn pids(proc: &Path) -> Vec<u32> {
 /// Which of these sockets a process holds. `left` is how many descriptors may still be read.
 fn held_sockets(process: &Path, inodes: &BTreeSet<u64>, left: &mut usize) -> Vec<u64> {
     // The directory of another user's process cannot be opened.
-    let entries = fs::read_dir(process.join("fd")).into_iter().flatten();
-    let mut found = Vec::new();
+    let path = process.join("fd");
+    let Ok(entries) = fs::read_dir(&path) else {
+        return Vec::new();
+    };
+    let (mut directory, mut found) = (None, Vec::new());
     for entry in entries.flatten().take(MAX_OF_PROCESS.min(*left)) {
         *left -= 1;
-        let link = fs::read_link(entry.path()).ok();
-        let inode = link.and_then(|link| socket_inode(link.as_os_str().as_bytes()));
+        // Kernel threads have no descriptors, so their directory need not be opened again.
+        let Some(directory) = directory.get_or_insert_with(|| File::open(&path).ok()) else {
+            break;
+        };
+        let inode = linked_inode(directory, &entry.file_name());
         found.extend(inode.filter(|inode| inodes.contains(inode)));
         if found.len() == inodes.len() {
             break;
         }
     }
     found
+}
+
+/// The inode of a socket to which this link in a directory leads. Relative to the directory, a link
+/// is read in half the time.
+fn linked_inode(directory: &File, name: &OsStr) -> Option<u64> {
+    // `socket:[NUMBER]` has at most 29 bytes; a longer link is cut off and does not end with `]`.
+    let (mut path, mut link) = ([0_u8; 16], [0_u8; 40]);
+    path.get_mut(..name.len())?.copy_from_slice(name.as_bytes());
+    let path = CStr::from_bytes_until_nul(&path).ok()?;
+    // SAFETY: the name is NUL-terminated, and the kernel writes at most the length of the buffer.
+    let length = unsafe {
+        libc::readlinkat(
+            directory.as_raw_fd(),
+            path.as_ptr(),
+            link.as_mut_ptr().cast(),
+            link.len(),
+        )
+    };
+    socket_inode(link.get(..usize::try_from(length).ok()?)?)
 }
 
 /// The inode of a link such as `socket:[4711]`.
