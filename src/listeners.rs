@@ -11,7 +11,7 @@ pub mod placement;
 mod scope;
 pub mod users;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::num::NonZeroU32;
@@ -91,21 +91,53 @@ pub struct Load {
     pub drops: Option<u64>,
 }
 
-/// The listeners of these sockets, ordered by port and address.
-pub fn listeners(sockets: &[ListenSocket], around: &Surroundings) -> Vec<Listener> {
-    let mut groups: BTreeMap<_, Vec<&ListenSocket>> = BTreeMap::new();
-    for socket in sockets {
-        let key = (
-            socket.port,
-            bound_address(socket),
-            socket.interface,
-            socket.uid,
-        );
-        groups.entry(key).or_default().push(socket);
+/// How many there are, printed or not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Totals {
+    /// Listeners.
+    pub listeners: usize,
+    /// Sockets.
+    pub sockets: usize,
+}
+
+/// Keeps the sockets of this many listeners, those with the lowest ports, in order.
+pub fn keep_first(sockets: &mut Vec<ListenSocket>, most: usize) -> Totals {
+    sockets.sort_unstable_by_key(|socket| (key(socket), socket.inode));
+    let (mut listeners, mut kept) = (0, 0);
+    for group in sockets.chunk_by(|one, next| key(one) == key(next)) {
+        listeners += 1;
+        if listeners <= most {
+            kept += group.len();
+        }
     }
+    let totals = Totals {
+        listeners,
+        sockets: sockets.len(),
+    };
+    sockets.truncate(kept);
+    totals
+}
+
+/// What the sockets of one listener have in common.
+type SocketKey = (u16, Option<IpAddr>, Option<NonZeroU32>, u32);
+
+fn key(socket: &ListenSocket) -> SocketKey {
+    (
+        socket.port,
+        bound_address(socket),
+        socket.interface,
+        socket.uid,
+    )
+}
+
+/// The listeners of these sockets, which [`keep_first`] has put in order.
+pub fn listeners(sockets: &[ListenSocket], around: &Surroundings) -> Vec<Listener> {
     let mut ids = HashSet::new();
-    let mut all = Vec::with_capacity(groups.len());
-    for ((port, address, interface, uid), sockets) in groups {
+    let mut all = Vec::new();
+    for sockets in sockets.chunk_by(|one, next| key(one) == key(next)) {
+        let Some((port, address, interface, uid)) = sockets.first().map(key) else {
+            continue;
+        };
         let interface = interface.map(|index| match around.interfaces.get(&index) {
             Some(name) => name.clone(),
             None => index.to_string(),
@@ -116,20 +148,20 @@ pub fn listeners(sockets: &[ListenSocket], around: &Surroundings) -> Vec<Listene
             let _ = write!(id, ".uid{uid}");
             ids.insert(id.clone());
         }
-        let owner = owner(&sockets, around);
+        let owner = owner(sockets, around);
         all.push(Listener {
             id,
             address,
             port,
-            families: families(&sockets),
+            families: families(sockets),
             interface,
             uid,
             user: around.users.get(&uid).map(|name| clean(name)),
             pid: owner.map(|owner| owner.pid),
             process: owner.map(|owner| clean(String::from_utf8_lossy(&owner.name).trim_end())),
-            placement: placement(&sockets, owner, around),
+            placement: placement(sockets, owner, around),
             is_ephemeral: around.ephemeral.as_ref().map(|range| range.contains(&port)),
-            load: load(&sockets),
+            load: load(sockets),
         });
     }
     all
@@ -210,7 +242,7 @@ fn bound_address(socket: &ListenSocket) -> Option<IpAddr> {
     Some(address).filter(|address| !address.is_unspecified())
 }
 
-fn families(sockets: &[&ListenSocket]) -> ListenerFamilies {
+fn families(sockets: &[ListenSocket]) -> ListenerFamilies {
     let mut families = ListenerFamilies::default();
     for socket in sockets {
         match socket.address {
@@ -239,7 +271,7 @@ fn id(address: Option<IpAddr>, port: u16, interface: Option<&str>) -> String {
     id
 }
 
-fn owner<'a>(sockets: &[&ListenSocket], around: &'a Surroundings) -> Option<&'a SocketHolder> {
+fn owner<'a>(sockets: &[ListenSocket], around: &'a Surroundings) -> Option<&'a SocketHolder> {
     let owners = sockets
         .iter()
         .filter_map(|socket| around.owners.get(&socket.inode));
@@ -249,7 +281,7 @@ fn owner<'a>(sockets: &[&ListenSocket], around: &'a Surroundings) -> Option<&'a 
 /// From the control group in which a socket was created. If systemd created it for a service, it is
 /// the control group of the process.
 fn placement(
-    sockets: &[&ListenSocket],
+    sockets: &[ListenSocket],
     owner: Option<&SocketHolder>,
     around: &Surroundings,
 ) -> Placement {
@@ -263,8 +295,8 @@ fn placement(
     of_socket.or_else(of_process).unwrap_or_default()
 }
 
-fn load(sockets: &[&ListenSocket]) -> Load {
-    let used = |socket: &&ListenSocket| {
+fn load(sockets: &[ListenSocket]) -> Load {
+    let used = |socket: &ListenSocket| {
         // A queue takes connections until it holds more than the backlog.
         let capacity = f64::from(socket.backlog?) + 1.0;
         Some(f64::from(socket.queue) * 100.0 / capacity)

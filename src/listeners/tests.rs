@@ -33,7 +33,35 @@ fn dual(address: &str, port: u16) -> ListenSocket {
 }
 
 fn plain(sockets: &[ListenSocket]) -> Vec<Listener> {
-    listeners(sockets, &Surroundings::default())
+    found(sockets, &Surroundings::default())
+}
+
+/// The listeners of sockets in any order.
+fn found(sockets: &[ListenSocket], around: &Surroundings) -> Vec<Listener> {
+    let mut sockets = sockets.to_vec();
+    let totals = keep_first(&mut sockets, usize::MAX);
+    let found = listeners(&sockets, around);
+    assert_eq!(
+        (totals.listeners, totals.sockets),
+        (found.len(), sockets.len())
+    );
+    found
+}
+
+#[test]
+fn the_lowest_ports_are_kept() {
+    let mut sockets = vec![
+        socket("0.0.0.0", 3),
+        socket("0.0.0.0", 1),
+        dual("::", 1),
+        socket("127.0.0.1", 2),
+    ];
+    let totals = keep_first(&mut sockets, 2);
+    assert_eq!((totals.listeners, totals.sockets), (3, 4));
+    let ports: Vec<_> = sockets.iter().map(|one| one.port).collect();
+    assert_eq!(ports, [1, 1, 2]);
+    assert_eq!(keep_first(&mut sockets, 0).listeners, 2);
+    assert!(sockets.is_empty());
 }
 
 /// Id, address, families and host of each listener.
@@ -145,7 +173,7 @@ fn interfaces_separate_listeners_and_hide_them_from_this_machine() {
         bound("fe80::1", 2),
         socket("0.0.0.0", 80),
     ];
-    let found = listeners(&sockets, &around);
+    let found = found(&sockets, &around);
     let found: Vec<_> = found
         .iter()
         .map(|one| (&*one.id, one.is_reachable_from_inside(), one.host()))
@@ -176,7 +204,7 @@ fn names_have_process_address_and_interface() {
         ephemeral: Some(32_768..=60_999),
         ..Surroundings::default()
     };
-    let found = &listeners(&[socket("::1", 25)], &around)[0];
+    let found = &found(&[socket("::1", 25)], &around)[0];
     assert_eq!(found.name(), "evil\\nname\u{fffd}\\ [::1]:25");
     assert_eq!((found.pid, found.user.as_deref()), (Some(7), Some("root")));
     assert_eq!(found.placement.unit.as_deref(), Some("evil.service"));
@@ -213,7 +241,7 @@ fn the_unit_is_that_of_the_socket_unless_systemd_opened_it() {
             cgroup,
             ..socket("0.0.0.0", 80)
         };
-        let found = &listeners(&[socket], &around)[0];
+        let found = &found(&[socket], &around)[0];
         assert_eq!(found.placement.unit.as_deref(), Some(unit), "{cgroup:?}");
     }
 }

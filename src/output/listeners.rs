@@ -2,11 +2,8 @@
 
 use crate::fast_fmt;
 use crate::listeners::counters::ListenCounters;
-use crate::listeners::{Listener, Load};
+use crate::listeners::{Listener, Load, Totals};
 use crate::output::json::{self, JsonWriter};
-
-/// The most listeners that are printed; the others, on the highest ports, are counted.
-pub const MAX_LISTENERS: usize = 10_000;
 
 /// Where the sockets were read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,20 +17,14 @@ pub enum SocketSource {
 /// What is printed of this machine.
 #[derive(Debug)]
 pub struct ListenerReport {
-    /// The listeners, ordered by port.
+    /// The listeners that are printed, ordered by port.
     pub listeners: Vec<Listener>,
+    /// How many there are.
+    pub totals: Totals,
     /// Where they were read.
     pub source: SocketSource,
     /// Of the network namespace.
     pub counters: ListenCounters,
-}
-
-impl ListenerReport {
-    /// What is printed of the listeners.
-    fn printed(&self) -> &[Listener] {
-        let most = self.listeners.len().min(MAX_LISTENERS);
-        self.listeners.get(..most).unwrap_or_default()
-    }
 }
 
 /// The rows on one line; `[]` if nothing listens.
@@ -61,7 +52,7 @@ pub fn document_line(report: &ListenerReport) -> String {
     write_rows(report, &mut json);
     json.key("listeners");
     json.open_object();
-    for listener in report.printed() {
+    for listener in &report.listeners {
         json.any_key(&listener.id);
         write_values(listener, &mut json);
     }
@@ -72,15 +63,12 @@ pub fn document_line(report: &ListenerReport) -> String {
 }
 
 fn write_summary(report: &ListenerReport, json: &mut JsonWriter) {
-    let all = &report.listeners;
+    let Totals { listeners, sockets } = report.totals;
+    let omitted = listeners.saturating_sub(report.listeners.len());
     json.open_object();
-    number(json, "listeners", all.len() as u64);
-    number(
-        json,
-        "sockets",
-        all.iter().map(|one| one.load.sockets).sum(),
-    );
-    number(json, "omitted", (all.len() - report.printed().len()) as u64);
+    number(json, "listeners", listeners as u64);
+    number(json, "sockets", sockets as u64);
+    number(json, "omitted", omitted as u64);
     optional(json, "listen_overflows", report.counters.overflows);
     optional(json, "listen_drops", report.counters.drops);
     json.close_object();
@@ -88,7 +76,7 @@ fn write_summary(report: &ListenerReport, json: &mut JsonWriter) {
 
 fn write_rows(report: &ListenerReport, json: &mut JsonWriter) {
     json.open_array();
-    for listener in report.printed() {
+    for listener in &report.listeners {
         write_row(listener, json);
     }
     json.close_array();
@@ -208,8 +196,13 @@ mod tests {
     }
 
     fn report(listeners: Vec<Listener>) -> ListenerReport {
+        let totals = Totals {
+            listeners: listeners.len(),
+            sockets: listeners.len(),
+        };
         ListenerReport {
             listeners,
+            totals,
             source: SocketSource::Proc,
             counters: ListenCounters::default(),
         }
@@ -246,15 +239,13 @@ mod tests {
     }
 
     #[test]
-    fn the_number_of_listeners_is_limited() {
-        let all = (0..=MAX_LISTENERS).map(|port| listener(port.try_into().unwrap()));
-        let report = report(all.collect());
+    fn listeners_that_are_not_printed_are_counted() {
+        let mut report = report(vec![listener(22)]);
+        report.totals.listeners = 3;
         let line = document_line(&report);
-        assert!(line.contains(r#""listeners":10001,"sockets":10001,"omitted":1}"#));
-        assert!(line.contains("any:9999\"") && !line.contains("any:10000\""));
-        assert_eq!(
-            rows_line(&report).matches("{#TCP.ID}").count(),
-            MAX_LISTENERS
+        assert!(
+            line.contains(r#""listeners":3,"sockets":1,"omitted":2}"#),
+            "{line}"
         );
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::listeners::counters::{ListenCounters, port_range};
-use crate::listeners::{Surroundings, listeners, users};
+use crate::listeners::{Surroundings, keep_first, listeners, users};
 use crate::os::errno::os_error_text;
 use crate::os::files::read_optional;
 use crate::os::listen_socket::ListenSocket;
@@ -12,6 +12,8 @@ use crate::os::{cgroups, proc_net, processes, route, sock_diag};
 use crate::output::listeners::{ListenerReport, SocketSource};
 use crate::settings::SettingsError;
 
+/// The most listeners that are printed; the others, on the highest ports, are counted.
+const MAX_LISTENERS: usize = 10_000;
 /// Where control groups of version 2 are mounted.
 const CGROUP_MOUNTS: [&str; 2] = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"];
 /// The most bytes that are read of a file with users, counters or settings.
@@ -22,11 +24,13 @@ const MAX_FILE: u64 = 1 << 20;
 /// # Errors
 /// Neither `sock_diag` nor /proc tells the sockets.
 pub fn report() -> Result<ListenerReport, SettingsError> {
-    let (sockets, source) = sockets()?;
+    let (mut sockets, source) = sockets()?;
+    let totals = keep_first(&mut sockets, MAX_LISTENERS);
     let around = surroundings(&sockets);
     let counters = ListenCounters::read(&content("/proc/net/netstat"));
     Ok(ListenerReport {
         listeners: listeners(&sockets, &around),
+        totals,
         source,
         counters,
     })
