@@ -184,7 +184,7 @@ fn hundreds_of_sockets_of_each_kind_equal_those_of_ss() {
 #[test]
 fn a_user_sees_the_own_processes() {
     let Some(net) = Net::direct() else { return };
-    let _sockets = started(&net, NOBODY, "unprivileged");
+    let sockets = started(&net, NOBODY, "unprivileged");
     let directory = tempfile::tempdir().unwrap();
     let program = installed(&directory);
     let ran = as_user(
@@ -199,6 +199,10 @@ fn a_user_sees_the_own_processes() {
         (&found["user"], &found["process"]),
         (&"nobody".into(), &"python3".into())
     );
+    // When the process has ended, nothing listens.
+    drop(sockets);
+    let ran = as_user(&net, NOBODY, &[&program, "discover", "listeners"]);
+    assert_eq!((&*ran.out, &*ran.err, ran.code), ("[]\n", "", Some(0)));
 }
 
 /// Every row that says so can be probed at its host and port by this machine, and no other.
