@@ -42,13 +42,17 @@ for number in range(count):
 
 # A queue with three connections of at most five, and one that is full and dropped a connection.
 some, full = listener("127.0.0.1", 20001, backlog=4), listener("127.0.0.1", 20002, backlog=1)
-for port, clients in [(20001, 3), (20002, 4)]:
-    for _ in range(clients):
+for port, clients, accepted in [(20001, 3, 3), (20002, 4, 2)]:
+    for number in range(clients):
         client = socket.socket()
         client.setblocking(False)
         client.connect_ex(("127.0.0.1", port))
-        kept.append(client)
         time.sleep(0.05)
+        if number < accepted:
+            kept.append(client)
+        else:
+            # It would retransmit its SYN, and the number of drops would change.
+            client.close()
 
 print("ready", flush=True)
 time.sleep(600)
