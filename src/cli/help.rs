@@ -21,7 +21,7 @@ pub struct HelpPage {
 }
 
 /// The pages of all commands.
-pub const PAGES: [HelpPage; 10] = [
+pub const PAGES: [HelpPage; 11] = [
     HelpPage {
         command: "",
         exit: &[
@@ -150,6 +150,20 @@ pub const PAGES: [HelpPage; 10] = [
             "Print a row for each target of a group",
             "discover targets --group shops",
         )],
+    },
+    HelpPage {
+        command: "discover listeners",
+        exit: &DISCOVER_EXIT,
+        examples: &[
+            (
+                "Print a row for each listener of this machine",
+                "discover listeners",
+            ),
+            (
+                "Print the rows with accept queues and dropped connections",
+                "discover listeners --output json",
+            ),
+        ],
     },
     HelpPage {
         command: "serve",

@@ -312,6 +312,8 @@ impl Plugin {
         let config = match &key {
             LongKey::Batch(_) | LongKey::Targets(_) => self.settings.targets(),
             LongKey::Ports(..) | LongKey::Open(..) => self.settings.services(),
+            // They use nothing of it, so an error in it does not concern them.
+            LongKey::ListenerRows | LongKey::Listeners => Ok(Arc::default()),
         };
         let config = config.map_err(NoAnswer::Mistake)?;
         let policy = self.settings.policy();

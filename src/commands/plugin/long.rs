@@ -144,6 +144,8 @@ fn value(request: &LongRequest) -> Result<String, SettingsError> {
     let most = request.most.saturating_sub(request.arrived.elapsed());
     match &request.key {
         LongKey::Batch(group) => batch::json(group, most, config, policy),
+        LongKey::ListenerRows => discover::listener_rows(),
+        LongKey::Listeners => discover::listener_document(),
         LongKey::Ports(host, list) => discover::port_rows(host, list, config),
         LongKey::Targets(group) => {
             discover::target_rows(std::slice::from_ref(group), config, request.arrived)
