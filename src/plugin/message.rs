@@ -99,7 +99,7 @@ pub enum MessageError {
 /// The fields of every message of the agent.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct MessageFields {
+struct AgentFields {
     id: Option<u32>,
     r#type: Option<u32>,
     version: Value,
@@ -119,7 +119,7 @@ pub fn read(body: &[u8]) -> Result<AgentMessage, MessageError> {
     if body.trim_ascii_start().first() != Some(&b'{') {
         return Err(MessageError::NotAMessage);
     }
-    let fields: MessageFields =
+    let fields: AgentFields =
         serde_json::from_slice(body).map_err(|_| MessageError::NotAMessage)?;
     let kind = fields.r#type.ok_or(MessageError::NotAMessage)?;
     let id = fields.id.unwrap_or(0);
@@ -140,7 +140,7 @@ pub fn read(body: &[u8]) -> Result<AgentMessage, MessageError> {
     Ok(AgentMessage { id, request })
 }
 
-fn export(fields: &MessageFields) -> Option<Export> {
+fn export(fields: &AgentFields) -> Option<Export> {
     let parameters = match &fields.parameters {
         Value::Null => Vec::new(),
         Value::Array(list) => list

@@ -19,18 +19,18 @@ const MAX_WAITING: usize = 16 << 20;
 /// A message is written at once if the socket accepts it. What the socket does not accept is left to
 /// a thread that waits, which starts when it is first needed.
 #[derive(Debug, Clone)]
-pub struct AgentWriter(Arc<Shared>);
+pub struct AgentWriter(Arc<WriterShared>);
 
 #[derive(Debug)]
-struct Shared {
+struct WriterShared {
     stream: UnixStream,
-    state: Mutex<State>,
+    state: Mutex<WriterState>,
     /// Notified after each change of the state.
     changed: Condvar,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct WriterState {
     /// What the socket did not accept yet.
     waiting: Vec<u8>,
     /// How many bytes the thread has taken from `waiting` and is writing.
@@ -41,13 +41,13 @@ struct State {
     has_thread: bool,
 }
 
-impl Shared {
+impl WriterShared {
     /// A panic leaves nothing half-changed here, so a poisoned lock is fine.
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, WriterState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn wait<'s>(&self, state: MutexGuard<'s, State>) -> MutexGuard<'s, State> {
+    fn wait<'s>(&self, state: MutexGuard<'s, WriterState>) -> MutexGuard<'s, WriterState> {
         self.changed
             .wait(state)
             .unwrap_or_else(PoisonError::into_inner)
@@ -75,7 +75,7 @@ impl Shared {
     }
 }
 
-impl State {
+impl WriterState {
     fn close(&mut self) {
         self.is_closed = true;
         self.waiting = Vec::new();
@@ -85,7 +85,7 @@ impl State {
 impl AgentWriter {
     /// Writes to this socket.
     pub fn new(stream: UnixStream) -> Self {
-        Self(Arc::new(Shared {
+        Self(Arc::new(WriterShared {
             stream,
             state: Mutex::default(),
             changed: Condvar::new(),

@@ -20,18 +20,18 @@ const MAX_THREADS: usize = 32;
 
 /// The threads, which start when they are needed and then wait for requests.
 #[derive(Debug, Clone)]
-pub struct LongRequests(Arc<Shared>);
+pub struct LongRequests(Arc<LongShared>);
 
 #[derive(Debug)]
-struct Shared {
+struct LongShared {
     requests: OpenRequests,
-    state: Mutex<State>,
+    state: Mutex<LongState>,
     /// Notified for each request that is added.
     added: Condvar,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct LongState {
     waiting: VecDeque<LongRequest>,
     threads: usize,
     idle: usize,
@@ -54,9 +54,9 @@ pub struct LongRequest {
     pub policy: Arc<Policy>,
 }
 
-impl Shared {
+impl LongShared {
     /// A panic leaves nothing half-changed here, so a poisoned lock is fine.
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, LongState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -105,7 +105,7 @@ impl Shared {
 impl LongRequests {
     /// No threads yet. They take their requests from this list when they answer.
     pub fn new(requests: OpenRequests) -> Self {
-        Self(Arc::new(Shared {
+        Self(Arc::new(LongShared {
             requests,
             state: Mutex::default(),
             added: Condvar::new(),

@@ -33,20 +33,20 @@ const LATE_WORK: &str =
 
 /// The requests without an answer; clones are the same list.
 #[derive(Debug, Clone)]
-pub struct OpenRequests(Arc<Shared>);
+pub struct OpenRequests(Arc<RequestsShared>);
 
 #[derive(Debug)]
-struct Shared {
+struct RequestsShared {
     agent: AgentWriter,
-    state: Mutex<State>,
+    state: Mutex<RequestsState>,
     /// Notified when a request is due earlier than all others.
     earlier: Condvar,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct RequestsState {
     /// By their index, which is also that of the plan.
-    requests: HashMap<u32, OpenRequest>,
+    requests: HashMap<u32, UnansweredRequest>,
     next: u32,
     /// When the thread looks at the requests; none while there are none.
     looks: Option<Instant>,
@@ -55,7 +55,7 @@ struct State {
 
 /// A request without an answer.
 #[derive(Debug)]
-struct OpenRequest {
+struct UnansweredRequest {
     id: u32,
     work: Work,
     arrived: Instant,
@@ -76,7 +76,7 @@ enum Work {
     Long,
 }
 
-impl State {
+impl RequestsState {
     /// Adds a request that arrived now, with the work for its index. `None` if there are too many.
     #[allow(clippy::disallowed_methods)]
     fn add(&mut self, id: u32, most: Duration, work: impl FnOnce(u32) -> Work) -> Option<u32> {
@@ -89,7 +89,7 @@ impl State {
         let index = self.next;
         self.next = index.wrapping_add(1);
         let arrived = Instant::now();
-        let request = OpenRequest {
+        let request = UnansweredRequest {
             id,
             work: work(index),
             arrived,
@@ -99,7 +99,7 @@ impl State {
         Some(index)
     }
 
-    fn take_late(&mut self, now: Instant) -> Vec<OpenRequest> {
+    fn take_late(&mut self, now: Instant) -> Vec<UnansweredRequest> {
         let late: Vec<u32> = self
             .requests
             .iter()
@@ -114,7 +114,7 @@ impl State {
 impl OpenRequests {
     /// An empty list. The thread that answers the late requests starts with the first one.
     pub fn new(agent: AgentWriter) -> Self {
-        Self(Arc::new(Shared {
+        Self(Arc::new(RequestsShared {
             agent,
             state: Mutex::default(),
             earlier: Condvar::new(),
@@ -122,7 +122,7 @@ impl OpenRequests {
     }
 
     /// A panic leaves nothing half-changed here, so a poisoned lock is fine.
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, RequestsState> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -180,7 +180,7 @@ impl OpenRequests {
     /// Answers a request, unless it has an answer already.
     pub fn answer_check(&self, report: &Report) {
         let request = self.state().requests.remove(&report.plan.index);
-        if let Some(OpenRequest {
+        if let Some(UnansweredRequest {
             id,
             work: Work::Check { format, .. },
             ..
@@ -216,7 +216,7 @@ impl OpenRequests {
     }
 
     /// Answers a request that is late.
-    fn answer_late_one(&self, request: &OpenRequest, now: Instant) {
+    fn answer_late_one(&self, request: &UnansweredRequest, now: Instant) {
         match &request.work {
             Work::Check { plan, format, .. } => {
                 let failure = Failure::new(Status::NotTried, LATE_PROBE);

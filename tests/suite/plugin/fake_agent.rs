@@ -1,7 +1,7 @@
 //! The agent's side of the plugin protocol: starts the plugin as an agent does, and talks to it.
 
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus};
@@ -114,12 +114,14 @@ impl FakeAgent {
                     return Some(serde_json::from_slice(&body).unwrap());
                 }
             }
-            match self.stream.read(&mut buffer).unwrap() {
-                0 => {
+            match self.stream.read(&mut buffer) {
+                Ok(0) => {
                     assert!(self.received.is_empty(), "a part of a frame");
                     return None;
                 }
-                length => self.received.extend_from_slice(&buffer[..length]),
+                Ok(length) => self.received.extend_from_slice(&buffer[..length]),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => panic!("{error}"),
             }
         }
     }
