@@ -10,7 +10,7 @@ use crate::tls_facts::TlsVersion;
 
 /// The most certificates that are accepted in a chain.
 pub const MAX_CERTIFICATES: usize = 256;
-/// The most warnings that are accepted before an answer.
+/// The most warning alerts that are accepted before an answer.
 const MAX_WARNINGS: usize = 4;
 
 const WARNING: u8 = 1;
