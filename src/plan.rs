@@ -214,7 +214,7 @@ impl ProbeSpec {
         self.layer.as_ref().or_else(|| starts.next())
     }
 
-    /// Whether it compares anything with a regular expression, which a peer can make expensive.
+    /// Whether it has regular expressions, for which a peer can cause high CPU time.
     pub fn has_expressions(&self) -> bool {
         let is_expression = |pattern: &Pattern| pattern.length().is_none();
         self.steps.iter().any(|step| match step {
@@ -378,7 +378,7 @@ pub struct LocalBind {
 }
 
 impl LocalBind {
-    /// The name of the interface to leave by.
+    /// The name of the outgoing interface.
     pub fn interface_name(&self) -> Option<&str> {
         self.interface.as_ref().map(|interface| &*interface.name)
     }

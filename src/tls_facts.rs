@@ -19,26 +19,26 @@ pub struct TlsFacts {
     pub group: Option<Box<str>>,
     /// The application protocol that the peer selected (RFC 7301).
     pub alpn: Option<Box<str>>,
-    /// The judgement of the certificate; absent if no certificate was seen.
+    /// The judgement of the certificate; absent if no certificate was received.
     pub judgement: Option<TrustJudgement>,
     /// The certificates that the peer presented, the leaf first.
     pub chain: Vec<CertificateFacts>,
-    /// By a handshake: whether we were refused without a client certificate. By a hello: whether
-    /// the server asks for one.
+    /// With [`FactSource::Handshake`], whether the server refused the client without a certificate.
+    /// With [`FactSource::Hello`], whether the server requests one.
     pub client_cert: Option<bool>,
     /// Whether the server stapled an OCSP response (RFC 6066).
     pub staple: bool,
     /// The trust store that was used.
     pub roots: Option<TrustStore>,
-    /// The oldest version that the server still offers (`--tls-scan`).
+    /// The oldest version that the server still supports (`--tls-scan`).
     pub oldest: Option<TlsVersion>,
     /// Whether the server prefers a post-quantum group (`--tls-scan`).
     pub pq: Option<bool>,
 }
 
 impl TlsFacts {
-    /// Adds what a further connection told: facts that are known already are kept, and the
-    /// certificate is judged by the connection that showed it.
+    /// Adds the facts of a further connection. Known facts are kept, and the judgement is that of
+    /// the connection on which the certificate was received.
     pub fn add(&mut self, other: Self) {
         let oldest = [self.oldest, other.oldest].into_iter().flatten().min();
         let pq = self.pq.or(other.pq);

@@ -227,7 +227,7 @@ const DISCOVER_EXIT: [(u8, &str); 2] = [
 ];
 
 impl HelpPage {
-    /// The page of a command, by the words after `zbx-tcp`.
+    /// The page of a command, by the subcommands after `zbx-tcp`.
     pub fn of(command: &str) -> Option<&'static Self> {
         PAGES.iter().find(|page| page.command == command)
     }

@@ -500,7 +500,7 @@ pub const METRICS: [Metric; 72] = [
     row(
         "tls.client_cert",
         "0 or 1",
-        "1 if the server demands a client certificate",
+        "1 if the server requires a client certificate; if `tls.how` is `hello`, 1 if it requests one",
         Reason,
         FromTls(|t| tls::flag(t.facts.client_cert?)),
     ),
@@ -521,7 +521,7 @@ pub const METRICS: [Metric; 72] = [
     row(
         "tls.oldest",
         "text",
-        "oldest version that the server still offers, with --tls-scan",
+        "oldest version that the server still supports, with --tls-scan",
         Empty,
         FromTls(|t| tls::text(t.facts.oldest?.name())),
     ),

@@ -24,7 +24,7 @@ const CHAIN_LIMIT: usize = 16;
 /// The most addresses that are listed; a probe connects to no more.
 const ADDRESSES_LIMIT: usize = ProbeSpec::MAX_ADDRESSES;
 
-/// What TLS told on a connection.
+/// The TLS facts of a connection.
 #[derive(Debug, Clone, Copy)]
 pub struct TlsReport<'r> {
     /// How it was probed; its secrets are redacted.
@@ -41,7 +41,7 @@ impl<'r> TlsReport<'r> {
         Some(Self { spec, facts })
     }
 
-    /// The judgement of the certificate, if one was seen.
+    /// The judgement of the certificate, if one was received.
     pub fn judgement(self) -> Option<&'r TrustJudgement> {
         self.facts.judgement.as_ref()
     }

@@ -16,7 +16,7 @@ use crate::tls_facts::TlsVersion;
 #[derive(Debug, Default)]
 pub struct TlsLayers(HashMap<TlsOptions, SharedLayer>);
 
-/// TLS as a probe speaks it.
+/// The TLS of a probe.
 #[derive(Debug)]
 pub struct TlsPlan<'o> {
     /// When it starts.
@@ -37,7 +37,7 @@ pub enum PlannedStart<'o> {
 }
 
 impl TlsLayers {
-    /// The TLS of these options; `None` if it is not spoken.
+    /// The TLS of these options; `None` without TLS.
     ///
     /// # Errors
     /// The first contradiction; a file that cannot be used.
@@ -85,7 +85,7 @@ fn start(overrides: &Overrides) -> Result<Option<PlannedStart<'_>>, SettingsErro
     match &tls.start {
         Some(TlsStart::Never) if in_steps => Err(origins.error(
             "--tls",
-            "is false, but a step of the dialogue starts TLS: give other steps, or remove this",
+            "is false, but a step of the dialogue starts TLS: change the steps, or remove this option",
         )),
         Some(TlsStart::Never) => Ok(None),
         Some(TlsStart::AtConnect) if in_steps => Err(origins.error(
@@ -103,7 +103,7 @@ fn start(overrides: &Overrides) -> Result<Option<PlannedStart<'_>>, SettingsErro
     }
 }
 
-/// The error of an option of TLS where TLS is not spoken.
+/// The error of an option of TLS in a probe without TLS.
 fn without_tls(tls: &TlsOverrides) -> SettingsError {
     let names = TlsOverrides::NAMES
         .iter()
@@ -160,7 +160,7 @@ fn reject_contradictions(given: &TlsOverrides) -> Result<(), SettingsError> {
         return together(
             "--pin-sha256",
             "--tls-report-only",
-            "which verifies nothing",
+            "which does not require trust",
         );
     }
     if given.client_key.is_some() && given.client_cert.is_none() {

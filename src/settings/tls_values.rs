@@ -31,7 +31,7 @@ pub fn server_name(text: &str) -> Result<Box<str>, InvalidValue> {
     match text.parse::<Host>() {
         Ok(Host::Name(name)) => Ok(HostName::relative(&name).to_ascii_lowercase().into()),
         Ok(Host::Address(_) | Host::Zoned(_)) => Err(InvalidValue::Invalid(
-            "is an address: TLS servers are named by host names; give an address as the target, and its certificate is verified for the address",
+            "is an address: only host names are sent to TLS servers; to verify the certificate of an address, use the address as the target",
         )),
         Err(_) if text.starts_with("*.") => Err(InvalidValue::Invalid(
             "is a wildcard: write the name of one host",

@@ -1,7 +1,7 @@
-//! A `ClientHello` without cryptography, for peers that a handshake cannot be completed with: up to
-//! TLS 1.2 the answer of the server is readable. It has the version, the cipher suite, the key
-//! exchange group, the certificates, and whether the server asks for a client certificate. Nothing
-//! of it is authenticated.
+//! A `ClientHello` without cryptography, for peers with which a handshake cannot be completed. Up
+//! to TLS 1.2 the answer of the server is not encrypted. It contains the version, the cipher suite,
+//! the key exchange group, the certificates, and whether the server requests a client certificate.
+//! Nothing of it is authenticated.
 //!
 //! ```text
 //! layer           one hello on a connection, as a layer
@@ -49,8 +49,8 @@ fn known_oldest(facts: &TlsFacts) -> Option<TlsVersion> {
     facts.oldest.or(negotiated)
 }
 
-/// What the next hello is to find out. The connections before it are known by their number and by
-/// their facts alone; the status may be that of a hello which has decided.
+/// The purpose of the next hello, by the number and the facts of the connections before it. The
+/// status may be that of a deciding hello.
 fn next_purpose(options: &TlsOptions, so_far: &Inspected<'_>) -> Option<HelloPurpose> {
     let nothing = TlsFacts::default();
     let facts = so_far.facts.unwrap_or(&nothing);
@@ -59,7 +59,7 @@ fn next_purpose(options: &TlsOptions, so_far: &Inspected<'_>) -> Option<HelloPur
     let is_answered = facts.version.is_some() && (by_hello || !needs_hello);
     match so_far.inspections {
         0 if needs_hello => return Some(HelloPurpose::Facts),
-        // In a scan this takes the place of the one for the preferred group.
+        // In a scan, this replaces the hello for the preferred group.
         1 if needs_hello && !is_answered && options.legacy => return Some(HelloPurpose::OldFacts),
         _ => {}
     }

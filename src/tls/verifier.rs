@@ -1,9 +1,9 @@
-//! What a handshake tells of the server, and whether it goes on.
+//! Records what the server sends in a handshake, and decides whether the handshake continues.
 //!
-//! The library asks once for each certificate chain, signature and request for a client
-//! certificate. The chain is recorded and [judged](crate::tls::judge) whatever is wrong with it; a
-//! server that is not trusted is refused only after it has proved that it has the key, and before
-//! it is shown a client certificate.
+//! The library calls this once for each certificate chain, signature and request for a client
+//! certificate. The chain is always recorded and [judged](crate::tls::judge). A server that is not
+//! trusted is refused after it has proved that it has the key, and before a client certificate is
+//! sent to it.
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -30,9 +30,9 @@ use crate::tls_facts::{CertificateFacts, Fault, TlsVersion, TrustJudgement};
 /// What all connections of a layer require of a server.
 #[derive(Debug)]
 pub struct Requirements {
-    /// What the user asked for.
+    /// The options of the user.
     pub options: TlsOptions,
-    /// The client certificate that is shown to a server that asks for one.
+    /// The client certificate that is sent to a server that requests one.
     pub identity: Option<Arc<CertifiedKey>>,
 }
 
@@ -62,7 +62,7 @@ pub struct VerifierRecord {
     pub signature: Option<HandshakeSignature>,
     /// The request for a client certificate.
     pub request: Option<ClientCertRequest>,
-    /// Why the handshake does not go on.
+    /// Why the handshake does not continue.
     pub refusal: Option<LayerError>,
     /// That the server does not serve the certificate on disk.
     pub leaf_error: Option<LayerError>,
@@ -73,7 +73,8 @@ pub struct VerifierRecord {
 pub struct HandshakeSignature {
     /// Its algorithm.
     pub scheme: SignatureScheme,
-    /// Whether it was verified. Nobody here can verify some keys, such as RSA below 2048 bits.
+    /// Whether it was verified. Signatures of some keys, such as RSA below 2048 bits, cannot be
+    /// verified here.
     pub is_verified: bool,
 }
 
@@ -130,7 +131,7 @@ impl RecordingVerifier {
         &self.requirements.options
     }
 
-    /// Takes the chain of the server. The version is known as soon as its signature is.
+    /// Records the chain of the server.
     fn record_chain(
         &self,
         leaf: &CertificateDer<'_>,
@@ -147,7 +148,7 @@ impl RecordingVerifier {
             host: &self.host,
             roots: self.roots(),
             pins: &options.pins,
-            // Versions that are a fault have no handshake here.
+            // A handshake is only possible with versions that are not a fault.
             version: Some(TlsVersion::Tls12),
             staple: !staple.is_empty(),
             at: i64::try_from(now.as_secs()).unwrap_or(i64::MAX),
@@ -165,7 +166,7 @@ impl RecordingVerifier {
     }
 
     /// Verifies the signature of the server under the handshake, then decides by the judgement
-    /// whether the handshake goes on.
+    /// whether the handshake continues.
     fn decide(
         &self,
         message: &[u8],
@@ -313,7 +314,7 @@ fn der_value(bytes: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     Some((all, content, after))
 }
 
-/// The reason that the server is sent as an alert.
+/// The error for which the library sends an alert to the server.
 fn alert_for(fault: Option<Fault>) -> CertificateError {
     match fault {
         Some(Fault::Expired | Fault::NotYetValid) => CertificateError::Expired,

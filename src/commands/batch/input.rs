@@ -30,7 +30,7 @@ pub fn read(timeout: Duration, stop: Option<&StopHandle>) -> Result<Vec<u8>, Set
             .lock()
             .take(MAX_BYTES + 1)
             .read_to_end(&mut bytes);
-        // There is no receiver any more after the timeout.
+        // After the timeout, the channel has no receiver.
         let _ = sender.send(read.map(|_| bytes));
     });
     reader.map_err(|error| input_error(&os_error_text(&error)))?;

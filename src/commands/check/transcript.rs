@@ -82,7 +82,7 @@ fn event_lines(plan: &Plan, event: &Event<'_>) -> Vec<String> {
             vec![format!("{}TLS handshake completed", attempt(plan, *id))]
         }
         Event::Secured(id, PeerRefusal::Possible) => vec![format!(
-            "{}TLS handshake completed; the peer asked for a client certificate and may still refuse",
+            "{}TLS handshake completed; the peer requested a client certificate and may still refuse",
             attempt(plan, *id)
         )],
         Event::Accepted(id) => vec![format!("{}TLS: the peer accepted us", attempt(plan, *id))],

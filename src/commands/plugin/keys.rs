@@ -1,5 +1,5 @@
 //! The item keys of the plugin. Names, parameters, defaults and error texts are those of the
-//! user parameters in `zabbix/agentd/zbx-tcp.conf`.
+//! UserParameters in `zabbix/agentd/zbx-tcp.conf`.
 
 use crate::cli::check::CheckArgs;
 use crate::cli::probe::{NetworkArgs, ProbeArgs};
@@ -9,7 +9,8 @@ use crate::cli::probe::{NetworkArgs, ProbeArgs};
 pub struct KeyName {
     /// The name.
     pub name: &'static str,
-    /// What it is, in the form that the agent demands: a capital first letter and a full stop.
+    /// Its description, in the form that the agent requires: a capital first letter and a full
+    /// stop.
     pub about: &'static str,
 }
 
@@ -33,7 +34,7 @@ pub const KEYS: [KeyName; 4] = [
     },
 ];
 
-/// What a key with its parameters asks for.
+/// The request of a key with its parameters.
 #[derive(Debug, PartialEq, Eq)]
 pub enum ItemKey {
     /// `tcp.check[host,port,service,output,timeout]`.
@@ -62,16 +63,16 @@ pub enum LongKey {
 /// Why a key has no value, without the name of the program.
 #[derive(Debug, PartialEq, Eq)]
 pub enum KeyError {
-    /// A mistake in the parameters, as the user parameters say it.
+    /// An error in the parameters, with the text that UserParameters return.
     Parameters(String),
-    /// There is no such key. An agent asks for registered keys only.
+    /// An unknown key. An agent requests only registered keys.
     Unknown(String),
 }
 
 /// What `tcp.discovery` lists.
 const SOURCES: &str = "ports, open, targets or listeners";
 
-/// The end of an error because of too many parameters.
+/// The end of the error text for too many parameters.
 const QUOTE: &str = "quote a parameter that contains a comma";
 
 /// The parameters of `tcp.check`. Empty ones have their default.
@@ -125,7 +126,7 @@ impl CheckKey {
 /// Reads a key.
 ///
 /// # Errors
-/// A mistake in the parameters, or an unknown key.
+/// An error in the parameters, or an unknown key.
 pub fn read(key: &str, mut parameters: Vec<String>) -> Result<ItemKey, KeyError> {
     let has_more_than = |most: usize| parameters.iter().skip(most).any(|text| !text.is_empty());
     let source = parameters.first().map_or("", String::as_str);

@@ -1,10 +1,10 @@
 //! The layer of an established connection, as far as the session knows it: its times, its facts, and
 //! whether the peer has accepted us.
 //!
-//! A client of TLS 1.3 has completed its handshake before the server has seen its certificate. A
-//! server that demanded one may refuse us later, and may even have sent data before (RFC 8446,
-//! section 4.4.2.4). So a dialogue that is done is only a success once the peer has accepted us: the
-//! layer says so, or data answers something that we sent, or there was data and no alert within
+//! A client of TLS 1.3 has completed its handshake before the server has received its certificate.
+//! A server that requested one may refuse us later, and may even have sent data before (RFC 8446,
+//! section 4.4.2.4). So a completed dialogue is only a success when the peer has accepted us: the
+//! layer reports it, data answers something that we sent, or data was received and no alert within
 //! [`ALERT_TIME`].
 
 use std::time::{Duration, Instant};
@@ -25,7 +25,7 @@ pub(in crate::engine) struct LayerState {
     pub handshake: Option<Duration>,
     /// What is known of the peer.
     pub facts: Option<Box<TlsFacts>>,
-    /// How far the handshake was when the time was over.
+    /// How far the handshake had proceeded at the deadline.
     pub progress: Option<String>,
     /// Whether the peer may still refuse us.
     refusal: PeerRefusal,

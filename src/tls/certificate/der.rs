@@ -1,5 +1,6 @@
 //! Reading of DER (X.690) as far as certificates need it. Lengths that are not minimal are
-//! accepted: what cannot be accepted is decided by the verification, and the facts are shown anyway.
+//! accepted, so that the facts are reported; the verification decides which certificates are
+//! refused.
 
 /// `BOOLEAN`.
 pub const BOOLEAN: u8 = 0x01;
@@ -87,7 +88,7 @@ impl<'a> DerReader<'a> {
         let whole = self
             .rest
             .get(..end)
-            .ok_or("a length exceeds the bytes that are there")?;
+            .ok_or("a length exceeds the remaining bytes")?;
         self.rest = self.rest.get(end..).unwrap_or_default();
         Ok(DerValue {
             tag,
@@ -238,10 +239,10 @@ mod tests {
             ),
             (&[0x30, 0xff], "it has a length of more than 4 bytes"),
             (&[0x1f, 0x80, 1, 0], "it has a tag of several bytes"),
-            (&[0x30, 1], "a length exceeds the bytes that are there"),
+            (&[0x30, 1], "a length exceeds the remaining bytes"),
             (
                 &[0x30, 0x84, 0xff, 0xff, 0xff, 0xff],
-                "a length exceeds the bytes that are there",
+                "a length exceeds the remaining bytes",
             ),
             (&[0x02, 0], "it has an unexpected tag"),
             (&[0x30, 0, 0], "it has trailing bytes"),

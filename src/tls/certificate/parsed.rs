@@ -1,4 +1,4 @@
-//! The fields of a certificate that its facts and its judgement need.
+//! The fields of a certificate from which its facts and its judgement are derived.
 
 use std::net::IpAddr;
 
@@ -56,7 +56,7 @@ pub struct Extensions<'a> {
     pub key_id: Option<&'a [u8]>,
     /// The keyIdentifier of authorityKeyIdentifier.
     pub issuer_key_id: Option<&'a [u8]>,
-    /// Whether authorityInfoAccess tells where the issuer's certificate can be fetched.
+    /// Whether authorityInfoAccess contains the URL of the issuer's certificate.
     pub has_issuer_url: bool,
     /// Whether a stapled OCSP response is required (RFC 7633).
     pub must_staple: bool,
@@ -257,7 +257,7 @@ impl<'a> Extensions<'a> {
             // The number of extensions that are compared is limited: a certificate of 64 KiB can
             // have 8,000.
             if seen.contains(&extension.oid) {
-                flaws.push(format!("its extension {} is there twice", name(&oid)));
+                flaws.push(format!("it has the extension {} twice", name(&oid)));
             } else if seen.len() < 64 {
                 seen.push(extension.oid);
             }

@@ -33,7 +33,7 @@ const MAX_HANDSHAKE_MESSAGE: usize = 0xffff;
 pub enum HelloPurpose {
     /// The facts of the peer.
     Facts,
-    /// The same of a peer that did not answer to it: an older hello.
+    /// The facts of a peer that did not answer [`HelloPurpose::Facts`], by an older hello.
     OldFacts,
     /// The group that the peer prefers.
     PreferredGroup,
@@ -100,7 +100,8 @@ impl Layer for HelloLayer {
         let host = self.expected_host(host)?;
         let mut random = [0; 32];
         random::fill(&mut random).map_err(|error| {
-            let cause = format!("this machine has no random bytes for a ClientHello: {error}");
+            let cause =
+                format!("this machine cannot provide random bytes for a ClientHello: {error}");
             LayerError::new(Status::LocalError, cause)
         })?;
         let hello = ClientHello {
@@ -151,13 +152,13 @@ struct HelloConnection {
     judged: Option<(TrustJudgement, Option<TrustStore>)>,
     /// Whether the server has refused the hello: by an alert, or by ending the connection.
     is_refused: bool,
-    /// Reads along for the transcript.
+    /// Reads the messages for the transcript.
     transcript: Option<Box<RecordReader>>,
 }
 
-/// How far a connection is.
+/// The state of a connection.
 enum HelloStage {
-    /// These bytes were received, which may or may not be the start of a record.
+    /// Fewer bytes than a record header were received; they may not be TLS.
     FirstBytes(Vec<u8>),
     /// The server speaks TLS.
     Records,
@@ -236,7 +237,8 @@ impl LayerConnection for HelloConnection {
         };
         let (judgement, roots) =
             judged.map_or((None, None), |(judgement, roots)| (Some(judgement), roots));
-        // It stands for the hello that finds the preferred group, and such a server has none.
+        // In a scan, this hello replaces the one for the preferred group; a server that needs it
+        // has no post-quantum groups.
         let is_scan = self.options.scan && self.purpose == HelloPurpose::OldFacts;
         Some(Box::new(TlsFacts {
             how: FactSource::Hello,
@@ -318,14 +320,14 @@ impl HelloConnection {
             return Err(LayerError::failed(cause));
         }
         self.judged = self.judge(&self.certificates)?;
-        // Otherwise the handshake has decided.
+        // Without --tls-legacy, the verdict is that of the handshake.
         if self.options.legacy {
             self.verdict()?;
         }
         Ok(PeerHalf::Done)
     }
 
-    /// Notes what the messages do not show by themselves.
+    /// Notes facts that are not in the lines of the messages.
     fn note_answer(&mut self) {
         let Some(transcript) = &mut self.transcript else {
             return;
@@ -333,7 +335,7 @@ impl HelloConnection {
         let number = self.certificates.len();
         let plural = if number == 1 { "" } else { "s" };
         let length = self.answer.certificate_message;
-        let mut line = format!("the server shows {number} certificate{plural}, {length} bytes");
+        let mut line = format!("the server sends {number} certificate{plural}, {length} bytes");
         if length > MAX_HANDSHAKE_MESSAGE {
             line.push_str(", more than the 64 KiB that a handshake accepts");
         }
@@ -344,7 +346,7 @@ impl HelloConnection {
         transcript.note(line);
     }
 
-    /// How far the answer has come.
+    /// How far the answer has arrived.
     fn position(&self) -> String {
         if let Some((received, total)) = self.messages.unfinished() {
             return format!("after {received} of {total} bytes of a message");
@@ -361,7 +363,8 @@ impl HelloConnection {
         chain.map(|der| certificate::read(der)).collect()
     }
 
-    /// The judgement of the certificates, and the trust store that was used; nothing without any.
+    /// The judgement of the certificates, and the trust store that was used; `None` if there are no
+    /// certificates.
     fn judge(
         &self,
         facts: &[CertificateFacts],
@@ -371,7 +374,7 @@ impl HelloConnection {
         }
         let at = i64::try_from(UnixTime::now().as_secs()).unwrap_or(i64::MAX);
         roots::check_clock(at)?;
-        // A pin replaces the trust in an issuer.
+        // A pinned key is trusted without an issuer.
         let roots = if self.options.pins.is_empty() {
             Some(roots::load(self.options.ca_file.as_deref())?)
         } else {
@@ -421,17 +424,16 @@ impl HelloConnection {
         leaf?;
         if options.expect_client_cert {
             let cause = if self.answer.requests_certificate {
-                "the server asks for a client certificate; only a handshake shows whether it \
-                 requires one"
+                "the server requests a client certificate; whether it requires one is known only after a complete handshake"
             } else {
-                "the server does not ask for a client certificate"
+                "the server does not request a client certificate"
             };
             return Err(LayerError::failed(cause));
         }
         Ok(())
     }
 
-    /// What this hello of a scan has told.
+    /// The facts that this hello of a scan has read.
     fn scanned(&self) -> Option<Box<TlsFacts>> {
         let mut facts = TlsFacts {
             how: FactSource::Hello,

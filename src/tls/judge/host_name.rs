@@ -47,8 +47,8 @@ fn identity_matches(host: &Host, identity: ServerIdentity<'_>) -> bool {
     }
 }
 
-/// Whether a dNSName matches a name. `*` stands for one label, and only as the whole first label
-/// (RFC 9525, section 6.3).
+/// Whether a dNSName matches a name. `*` matches one label, and is allowed only as the whole first
+/// label (RFC 9525, section 6.3).
 fn dns_matches(pattern: &[u8], name: &[u8]) -> bool {
     let Some(parent) = pattern.strip_prefix(b"*.") else {
         return pattern.eq_ignore_ascii_case(name);

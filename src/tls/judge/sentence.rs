@@ -52,7 +52,10 @@ pub fn name_mismatch(names: &[Box<str>], common_name: Option<&str>, host: &str) 
     let has = match names {
         [] => {
             let instead = common_name.map_or_else(String::new, |common| {
-                format!(" (its common name {} is not one, RFC 9525)", name(common))
+                format!(
+                    " (the common name {} is not verified, RFC 9525)",
+                    name(common)
+                )
             });
             return format!(
                 "certificate has no subjectAltName{instead}: issue one with the subjectAltName {host}"
@@ -135,7 +138,10 @@ mod tests {
         let text = name_mismatch(&hostile, None, "x.example");
         assert!(text.len() < 300 && !text.contains(['\0', '\n']), "{text}");
         let text = name_mismatch(&[], Some("x.example"), "x.example");
-        assert!(text.contains("common name x.example is not one"), "{text}");
+        assert!(
+            text.contains("common name x.example is not verified"),
+            "{text}"
+        );
         assert_eq!(quoted("CN=\u{202e}a"), "\"CN=\\u{202e}a\"");
         assert!(quoted(&"x".repeat(100)).ends_with("x...\""));
     }

@@ -93,7 +93,7 @@ fn what_cannot_be_read_behind_the_first_is_disorder() {
     let judgement = Judged::new(&[], &roots).judge();
     assert_eq!(
         judgement.error,
-        "the server presents no certificate: configure one"
+        "the server sends no certificate: configure one"
     );
 }
 

@@ -90,7 +90,7 @@ fn the_common_name_is_not_a_name() {
     let judgement = Judged::new(&[&leaf], &store).judge();
     assert_eq!(
         judgement.error,
-        "certificate has no subjectAltName (its common name a.example is not one, RFC 9525): issue one with the subjectAltName a.example"
+        "certificate has no subjectAltName (the common name a.example is not verified, RFC 9525): issue one with the subjectAltName a.example"
     );
     let mut params = server(&["b.example", "192.0.2.1", "c.example", "d.example"]);
     params

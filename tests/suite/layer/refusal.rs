@@ -3,8 +3,8 @@
 
 use super::*;
 
-const SENTENCE: &str = "the peer asked for a client certificate, and has neither accepted nor \
-                        refused ours or its lack";
+const SENTENCE: &str =
+    "the peer requested a client certificate, and has neither accepted nor refused this client";
 
 /// The time in which the alert of a peer that sends data has to come.
 const ALERT_TIME: Duration = Duration::from_millis(100);

@@ -351,7 +351,7 @@ fn a_chain_a_staple_and_the_application_protocol_are_read() {
         "received Certificate, ",
         "received CertificateStatus, ",
         "received ServerHelloDone, 4 bytes",
-        "the server shows 4 certificates, ",
+        "the server sends 4 certificates, ",
         "; its group is X25519",
         "sent the warning alert close_notify",
     ] {

@@ -207,7 +207,7 @@ fn legacy_does_not_excuse_dates_names_issuers_and_pins() {
             },
             Status::TlsFailed,
             &[],
-            "the server does not ask for a client certificate",
+            "the server does not request a client certificate",
         ),
         (
             "the certificate on disk",
@@ -246,8 +246,7 @@ fn a_wish_for_a_client_certificate_is_not_a_demand() {
         };
         let report = probe(server.port, &options);
         assert_eq!(status(&report), Status::TlsFailed);
-        let text = "the server asks for a client certificate; only a handshake shows whether it \
-                    requires one";
+        let text = "the server requests a client certificate; whether it requires one is known only after a complete handshake";
         assert!(error(&report).ends_with(text), "{}", error(&report));
         assert_eq!(facts(&report).client_cert, Some(true));
     }
@@ -374,7 +373,7 @@ fn a_peer_that_does_not_speak_tls_keeps_its_sentence() {
         let report = probe(peer.port().parse().unwrap(), &options);
         assert_eq!(status(&report), Status::TlsFailed);
         let text = "the server answers with plain HTTP, not with TLS: \"HTTP/1.1 400 Bad \
-                    Request\"; this is no TLS port";
+                    Request\"; this is not a TLS port";
         assert!(error(&report).ends_with(text), "{}", error(&report));
         assert_eq!(accepted.load(Ordering::SeqCst), connections);
     }

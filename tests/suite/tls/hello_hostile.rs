@@ -354,7 +354,7 @@ fn invalid_answers_are_sentences() {
                 hello(),
                 certificate_message(&vec![&b"x"[..]; MAX_CERTIFICATES + 1]),
             ],
-            "the server presents more than 256 certificates",
+            "the server sends more than 256 certificates",
         ),
     ];
     for (messages, sentence) in cases {
@@ -443,8 +443,7 @@ fn each_alert_ends_the_hello_unless_it_is_a_warning() {
         HelloPurpose::Facts,
         std::iter::repeat_n(&warning[..], 100_000),
     );
-    let sentence =
-        "the server sends one warning alert after another, the last is unrecognized_name";
+    let sentence = "the server sends too many warning alerts, the last is unrecognized_name";
     assert_eq!(result.unwrap_err().cause, sentence);
 }
 

@@ -90,21 +90,19 @@ fn peers_that_speak_something_else_are_named() {
     for (answer, text) in [
         (
             &b"HTTP/1.1 400 Bad Request\r\nServer: nginx\r\n\r\n"[..],
-            "the server answers with plain HTTP, not with TLS: \"HTTP/1.1 400 Bad Request\"; this is \
-             no TLS port",
+            "the server answers with plain HTTP, not with TLS: \"HTTP/1.1 400 Bad Request\"; this is not a TLS port",
         ),
         (
             b"SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n",
-            "the server answers with SSH, not with TLS: \"SSH-2.0-OpenSSH_9.2p1 Debian-2\"; this is \
-             no TLS port",
+            "the server answers with SSH, not with TLS: \"SSH-2.0-OpenSSH_9.2p1 Debian-2\"; this is not a TLS port",
         ),
         (
             b"220 mx1.example.com ESMTP\r\n",
-            "it may offer TLS by `--starttls smtp`",
+            "it may support STARTTLS: try `--starttls smtp`",
         ),
         (
             b"* OK IMAP4rev1\r\n",
-            "it may offer TLS by `--starttls imap`",
+            "it may support STARTTLS: try `--starttls imap`",
         ),
         (
             b"x",
@@ -152,7 +150,7 @@ fn a_peer_that_says_nothing_or_leaves_is_described() {
     });
     assert_failed(&report, Status::TlsFailed, "TLS handshake with PEER: ");
     let report = answering(b"\x16\x03\x03\x00\x50\x02\x00\x00\x4c\x03\x03");
-    let text = "the connection ended in the middle of the handshake, after 6 of 80 bytes of a \
+    let text = "the connection ended during the handshake, after 6 of 80 bytes of a \
                 message: see the log of the server";
     assert_failed(&report, Status::TlsFailed, text);
 }
@@ -198,7 +196,7 @@ fn old_versions_are_named_and_reported() {
     let report = probe_script(|stream| {
         let _ = stream.write_all(&server_hello(0x7f1c, 0xc02f));
     });
-    let text = "the server chooses the version 0x7f1c of TLS, which does not exist";
+    let text = "the server selects the version 0x7f1c of TLS, which does not exist";
     assert_failed(&report, Status::TlsFailed, text);
     let newest = TlsOptions {
         min_version: Some(TlsVersion::Tls13),
@@ -255,7 +253,7 @@ impl LocalServer {
         }
     }
 
-    /// One that asks for a client certificate.
+    /// One that requests a client certificate.
     fn asking(certificates: &Certificates, version: &'static SupportedProtocolVersion) -> Self {
         let mut roots = RootCertStore::empty();
         let ca = CertificateDer::from_pem_file(certificates.ca_file()).unwrap();
@@ -473,8 +471,7 @@ fn changed_and_repeated_records_are_refused() {
                     let _ = stream.write_all(&bytes);
                 },
             );
-            let text = "received bytes cannot be decrypted: they were changed, lost or repeated on \
-                        the way";
+            let text = "received bytes cannot be decrypted: they were changed, lost or repeated in transit";
             assert_failed(&report, Status::TlsFailed, text);
             assert_failed(&report, Status::TlsFailed, "expect (step 2) from PEER: ");
         }
@@ -563,7 +560,7 @@ fn a_server_that_asks_and_leaves_without_an_alert_proves_nothing() {
                 // Its alert is not sent.
                 let _ = stream.shutdown(Shutdown::Write);
             });
-            let text = "the server asked for a client certificate, and ended the connection without \
+            let text = "the server requested a client certificate, and ended the connection without \
                         an alert after none was sent: it may require one (`--client-cert`)";
             assert_failed(&report, Status::TlsFailed, text);
         }

@@ -42,7 +42,7 @@ pub(in crate::engine) struct ClosedConnection {
     /// How many inspections were made.
     inspections: usize,
     verdict: VerdictState,
-    /// Whether the layer waits to be asked until the report describes this attempt.
+    /// Whether further inspections are postponed until the report describes this attempt.
     is_postponed: bool,
 }
 
@@ -82,7 +82,7 @@ impl ClosedConnection {
         failure.map_or(Status::Ok, |failure| failure.status)
     }
 
-    /// The further connection that the layer asks for.
+    /// The next inspection that the layer requires.
     fn next(&self, plan: &Plan) -> Option<Inspection> {
         if self.inspections >= MAX_INSPECTIONS {
             return None;
@@ -130,8 +130,8 @@ impl ClosedConnection {
     }
 }
 
-/// Whether an inspection with this status replaces the verdict: it judged the peer, or this machine
-/// could not make it, so that nothing is known.
+/// Whether an inspection with this status replaces the verdict: it has judged the peer, or it
+/// failed because of this machine, so that the state of the peer is unknown.
 fn judges(status: Status) -> bool {
     matches!(status, Status::TlsFailed | Status::TlsUntrusted) || status.is_unknown()
 }
@@ -177,7 +177,7 @@ impl Attempt {
         }
     }
 
-    /// The report describes this attempt: the layer is asked for what was postponed.
+    /// The report describes this attempt: the postponed inspections are made.
     pub fn resume_inspections(&mut self) {
         if let AttemptState::Closed(closed) = &mut self.state {
             closed.is_postponed = false;
