@@ -281,9 +281,18 @@ impl LocalServer {
         certificates: &Certificates,
         version: &'static SupportedProtocolVersion,
     ) -> Self {
-        let chain = vec![CertificateDer::from_pem_file(certificates.path("p256.pem")).unwrap()];
         let key = PrivateKeyDer::from_pem_file(certificates.path("client.key")).unwrap();
-        let key = rustls::crypto::ring::sign::any_supported_type(&key).unwrap();
+        Self::signing_with(&key, certificates, version)
+    }
+
+    /// One that serves the certificate of a P-256 key, and signs with this key.
+    fn signing_with(
+        key: &PrivateKeyDer<'_>,
+        certificates: &Certificates,
+        version: &'static SupportedProtocolVersion,
+    ) -> Self {
+        let chain = vec![CertificateDer::from_pem_file(certificates.path("p256.pem")).unwrap()];
+        let key = rustls::crypto::ring::sign::any_supported_type(key).unwrap();
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let certified = Arc::new(CertifiedKey::new(chain, key));
         let config = ServerConfig::builder_with_provider(provider)
@@ -519,6 +528,31 @@ fn a_server_without_the_key_of_its_certificate_is_refused() {
             assert_failed(&report, Status::TlsFailed, text);
             assert!(!facts(&report).proved);
             assert!(facts(&report).judgement.as_ref().unwrap().is_verified());
+            assert_eq!(facts(&report).is_verified(), Some(false));
+        }
+    }
+}
+
+/// Somebody on the way shows the true certificate, and signs with a key of another kind.
+#[test]
+fn a_signature_that_does_not_fit_the_key_is_a_failure() {
+    let certificates = Certificates::new(&[Key::P256]);
+    let other = rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap();
+    let other = PrivateKeyDer::try_from(other.serialize_der()).unwrap();
+    for version in VERSIONS {
+        let server = LocalServer::signing_with(&other, &certificates, version);
+        for (report_only, legacy) in [(false, false), (true, false), (false, true), (true, true)] {
+            let options = TlsOptions {
+                report_only,
+                legacy,
+                ..trusting(&certificates)
+            };
+            let report = server.probe(options, vec![send(b"secret")], whole, |_, _| {});
+            let text = "TLS handshake with PEER: the server signs the handshake with an algorithm \
+                        that does not fit the key of its certificate (ECDSA-P256)";
+            assert_failed(&report, Status::TlsFailed, text);
+            assert!(!facts(&report).proved);
+            assert_eq!(facts(&report).is_verified(), Some(false));
         }
     }
 }
