@@ -314,8 +314,11 @@ impl TlsConnection {
         let mut is_closed = false;
         while !wire.is_empty() && !is_closed {
             let before = wire.len();
-            // Only a full buffer of application bytes is an error, and that one is emptied.
-            let _ = self.rustls.read_tls(&mut wire);
+            // Application bytes are taken out below, so this buffer can only be full of the records
+            // of one handshake message.
+            if self.rustls.read_tls(&mut wire).is_err() {
+                return Err(LayerError::failed(failures::RECORDS_TOO_LARGE));
+            }
             let result = self.rustls.process_new_packets();
             self.note_messages();
             let state = result.map_err(|error| {

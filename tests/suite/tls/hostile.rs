@@ -226,6 +226,27 @@ fn a_handshake_message_above_64_kib_is_refused_with_its_size() {
     assert_eq!(facts(&report).version, Some(TlsVersion::Tls12));
 }
 
+#[test]
+fn a_handshake_message_in_records_above_64_kib_is_refused_at_once() {
+    let certificate = message(11, &[&[0, 0xfd, 0xe5, 0, 0xfd, 0xe2][..], &[0; 64_994]].concat());
+    for size in [16, 300, 500] {
+        let bytes: Vec<u8> = certificate
+            .chunks(size)
+            .flat_map(|part| record(22, part))
+            .collect();
+        assert!(certificate.len() < 0xffff && bytes.len() > 0xffff);
+        let started = Instant::now();
+        let report = probe_script(move |stream| {
+            let _ = stream.write_all(&server_hello(0x0303, 0xc02f));
+            let _ = stream.write_all(&bytes);
+        });
+        let text = "TLS handshake with PEER: the server sends a handshake message in records of \
+                    more than 64 KiB, which is refused";
+        assert_failed(&report, Status::TlsFailed, text);
+        assert!(started.elapsed() < Duration::from_secs(5));
+    }
+}
+
 /// A TLS server in this process, whose bytes a test can change.
 struct LocalServer {
     config: Arc<ServerConfig>,
