@@ -241,6 +241,18 @@ fn is_verifiable(key: &PublicKey<'_>) -> bool {
         && !matches!(key.kind, KeyKind::Rsa(bits) if !(2048..=8192).contains(&bits))
 }
 
+/// Whether signatures of the key of this certificate (DER) can be verified here.
+pub fn has_verifiable_key(certificate: &[u8]) -> bool {
+    subject_public_key_info(certificate)
+        .and_then(public_key)
+        .is_some_and(|key| is_verifiable(&key))
+}
+
+/// The key in a whole subjectPublicKeyInfo.
+fn public_key(spki: &[u8]) -> Option<PublicKey<'_>> {
+    PublicKey::parse(der_value(spki)?.1).ok()
+}
+
 /// The result of verifying a signature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Proof {
@@ -270,14 +282,13 @@ fn verify_signature(
     let Some(spki) = subject_public_key_info(leaf) else {
         return Ok(Proof::Impossible);
     };
-    let key = der_value(spki).and_then(|(_, content, _)| PublicKey::parse(content).ok());
+    if !public_key(spki).is_some_and(|key| is_verifiable(&key)) {
+        return Ok(Proof::Impossible);
+    }
     let spki = SubjectPublicKeyInfoDer::from(spki);
     let Ok(entity) = RawPublicKeyEntity::try_from(&spki) else {
         return Ok(Proof::Impossible);
     };
-    if !key.is_some_and(|key| is_verifiable(&key)) {
-        return Ok(Proof::Impossible);
-    }
     // With TLS 1.2 a scheme does not name the curve.
     let tried = match version {
         TlsVersion::Tls13 => 1,
@@ -461,8 +472,7 @@ mod tests {
         }
         let key = KeyPair::generate().unwrap();
         let spki = rcgen::PublicKeyData::subject_public_key_info(&key);
-        let (_, content, _) = der_value(&spki).unwrap();
-        assert!(is_verifiable(&PublicKey::parse(content).unwrap()));
+        assert!(is_verifiable(&public_key(&spki).unwrap()));
     }
 
     proptest! {

@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
@@ -576,6 +577,35 @@ fn a_signature_that_does_not_fit_the_key_is_a_failure() {
             assert_eq!(facts(&report).is_verified(), Some(false));
         }
     }
+}
+
+#[test]
+fn legacy_does_not_excuse_a_failure_of_a_current_server() {
+    let certificates = Certificates::new(&[Key::P256]);
+    let server = LocalServer::new(&certificates, &[], &rustls::version::TLS12);
+    let options = TlsOptions {
+        legacy: true,
+        ..trusting(&certificates)
+    };
+    let connections = AtomicUsize::new(0);
+    let report = server.probe(
+        options,
+        Vec::new(),
+        move |stream, bytes| {
+            // Only the first connection fails.
+            if connections.fetch_add(1, Ordering::Relaxed) == 0 {
+                let _ = stream.write_all(&record(21, &[2, 80]));
+            } else {
+                let _ = stream.write_all(bytes);
+            }
+        },
+        |_, _| {},
+    );
+    let text = "TLS handshake with PEER: the server sent the alert internal_error";
+    assert_failed(&report, Status::TlsFailed, text);
+    let text = "the server is not old, so `--tls-legacy` does not excuse that the handshake failed";
+    assert_failed(&report, Status::TlsFailed, text);
+    assert_eq!(facts(&report).chain.len(), 1);
 }
 
 #[test]
