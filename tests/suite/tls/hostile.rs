@@ -7,11 +7,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
+use ring::aead;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
-use rustls::{RootCertStore, ServerConfig, ServerConnection, SupportedProtocolVersion};
+use rustls::{
+    ConnectionTrafficSecrets, RootCertStore, ServerConfig, ServerConnection,
+    SupportedProtocolVersion,
+};
 use zbx_tcp::address::Host;
 use zbx_tcp::failure::Status;
 use zbx_tcp::plan::layer::PeerHalf;
@@ -229,7 +233,10 @@ fn a_handshake_message_above_64_kib_is_refused_with_its_size() {
 
 #[test]
 fn a_handshake_message_in_records_above_64_kib_is_refused_at_once() {
-    let certificate = message(11, &[&[0, 0xfd, 0xe5, 0, 0xfd, 0xe2][..], &[0; 64_994]].concat());
+    let certificate = message(
+        11,
+        &[&[0, 0xfd, 0xe5, 0, 0xfd, 0xe2][..], &[0; 64_994]].concat(),
+    );
     for size in [16, 300, 500] {
         let bytes: Vec<u8> = certificate
             .chunks(size)
@@ -632,6 +639,81 @@ fn an_alert_before_our_answer_does_not_refuse_it() {
     let text = "the server sent the alert handshake_failure: it has no cipher suite, group";
     assert_failed(&report, Status::TlsFailed, text);
     assert_eq!(facts(&report).client_cert, None);
+}
+
+/// A fatal alert, as a server sends it that has completed a handshake of TLS 1.2 with
+/// ChaCha20-Poly1305 (RFC 7905).
+fn sealed_alert(server: ServerConnection, code: u8) -> Vec<u8> {
+    let (sequence, secrets) = server.dangerous_extract_secrets().unwrap().tx;
+    let ConnectionTrafficSecrets::Chacha20Poly1305 { key, iv } = secrets else {
+        panic!("another cipher suite");
+    };
+    let sequence = sequence.to_be_bytes();
+    let mut nonce: [u8; 12] = iv.as_ref().try_into().unwrap();
+    for (byte, other) in nonce[4..].iter_mut().zip(sequence) {
+        *byte ^= other;
+    }
+    let header = [&sequence[..], &[21, 3, 3, 0, 2]].concat();
+    let mut alert = vec![2, code];
+    let key = aead::UnboundKey::new(&aead::CHACHA20_POLY1305, key.as_ref()).unwrap();
+    aead::LessSafeKey::new(key)
+        .seal_in_place_append_tag(
+            aead::Nonce::assume_unique_for_key(nonce),
+            aead::Aad::from(header),
+            &mut alert,
+        )
+        .unwrap();
+    record(21, &alert)
+}
+
+#[test]
+fn a_refusal_after_the_handshake_of_tls_1_2_counts() {
+    let certificates = Certificates::new(&[Key::P256]);
+    let mut roots = RootCertStore::empty();
+    roots
+        .add(CertificateDer::from_pem_file(certificates.ca_file()).unwrap())
+        .unwrap();
+    let mut provider = rustls::crypto::ring::default_provider();
+    let suite = rustls::CipherSuite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256;
+    provider.cipher_suites.retain(|one| one.suite() == suite);
+    let provider = Arc::new(provider);
+    let verifier =
+        WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider));
+    let chain = vec![CertificateDer::from_pem_file(certificates.path("p256.pem")).unwrap()];
+    let key = PrivateKeyDer::from_pem_file(certificates.path("p256.key")).unwrap();
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS12])
+        .unwrap()
+        .with_client_cert_verifier(verifier.allow_unauthenticated().build().unwrap())
+        .with_single_cert(chain, key)
+        .unwrap();
+    config.enable_secret_extraction = true;
+    let server = LocalServer {
+        config: Arc::new(config),
+    };
+    let options = TlsOptions {
+        expect_client_cert: true,
+        ..trusting(&certificates)
+    };
+    for (code, delay) in [(40, 0), (42, 0), (49, 30)] {
+        let config = Arc::clone(&server.config);
+        let report = server.probe(options.clone(), Vec::new(), whole, move |stream, server| {
+            std::thread::sleep(Duration::from_millis(delay));
+            let next = ServerConnection::new(Arc::clone(&config)).unwrap();
+            let _ = stream.write_all(&sealed_alert(std::mem::replace(server, next), code));
+        });
+        assert_up(&report);
+        assert_eq!(facts(&report).client_cert, Some(true));
+    }
+    let text = "TLS handshake with PEER: the server asks for a client certificate, but accepts \
+                connections without one";
+    let accepts = server.probe(options.clone(), Vec::new(), whole, finish);
+    assert_failed(&accepts, Status::TlsFailed, text);
+    assert_eq!(facts(&accepts).client_cert, Some(false));
+    let leaves = server.probe(options, Vec::new(), whole, |stream, _| {
+        let _ = stream.shutdown(Shutdown::Write);
+    });
+    assert_failed(&leaves, Status::TlsFailed, text);
 }
 
 #[test]
