@@ -52,6 +52,28 @@ impl TlsFacts {
 }
 
 impl TlsFacts {
+    /// Whether a strict client accepts the certificate, as far as it is known: by a handshake only
+    /// if the peer has proved that it has the key. Absent if no certificate was seen.
+    pub fn is_verified(&self) -> Option<bool> {
+        let judgement = self.judgement.as_ref()?;
+        Some(judgement.is_verified() && !self.lacks_proof())
+    }
+
+    /// Why the certificate is not verified; empty if it is. Absent if no certificate was seen.
+    pub fn verify_error(&self) -> Option<&str> {
+        let judgement = self.judgement.as_ref()?;
+        Some(if judgement.error.is_empty() && self.lacks_proof() {
+            "the server has not proved that it has the key of its certificate: see its log and its \
+             key file"
+        } else {
+            &judgement.error
+        })
+    }
+
+    fn lacks_proof(&self) -> bool {
+        self.how == FactSource::Handshake && !self.proved
+    }
+
     /// The seconds until the first certificate of the presented chain ends; absent without a
     /// readable certificate.
     pub fn chain_seconds_left(&self, at: i64) -> Option<i64> {
@@ -363,6 +385,33 @@ mod tests {
         }
         assert_eq!(facts.version, Some(TlsVersion::Tls12));
         assert_eq!(facts.chain.len(), 1);
+    }
+
+    #[test]
+    fn a_handshake_without_proof_of_the_key_verifies_nothing() {
+        assert_eq!(TlsFacts::default().is_verified(), None);
+        assert_eq!(TlsFacts::default().verify_error(), None);
+        for (how, proved, expected) in [
+            (FactSource::Handshake, true, true),
+            (FactSource::Handshake, false, false),
+            (FactSource::Hello, false, true),
+        ] {
+            let mut facts = TlsFacts {
+                how,
+                proved,
+                judgement: Some(TrustJudgement::default()),
+                ..TlsFacts::default()
+            };
+            assert_eq!(facts.is_verified(), Some(expected), "{how:?}");
+            assert_eq!(facts.verify_error().unwrap().is_empty(), expected);
+            facts.judgement = Some(TrustJudgement {
+                faults: vec![Fault::Expired],
+                error: "it expired".to_owned(),
+                ..TrustJudgement::default()
+            });
+            assert_eq!(facts.is_verified(), Some(false));
+            assert_eq!(facts.verify_error(), Some("it expired"));
+        }
     }
 
     #[test]

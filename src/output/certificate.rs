@@ -224,10 +224,10 @@ fn trust(tls: TlsReport<'_>) -> Vec<CertificateLine> {
     let Some(judgement) = tls.judgement() else {
         return Vec::new();
     };
-    let (verdict, tone) = if judgement.is_verified() {
-        ("verified", Tone::Good)
-    } else {
-        ("NOT trusted", Tone::Bad)
+    let (verdict, tone) = match tls.facts.is_verified() {
+        Some(true) => ("verified", Tone::Good),
+        _ if judgement.is_verified() => ("key NOT proved; certificate trusted", Tone::Bad),
+        _ => ("NOT trusted", Tone::Bad),
     };
     let by = tls.facts.roots.as_ref().map(|roots| {
         let file = roots.file.to_string_lossy();

@@ -369,7 +369,7 @@ pub const METRICS: [Metric; 72] = [
         "0 or 1",
         "1 if a strict client accepts the certificate",
         Reason,
-        FromTls(|t| tls::flag(t.judgement()?.is_verified())),
+        FromTls(|t| tls::flag(t.facts.is_verified()?)),
     ),
     row(
         "tls.verify_error",

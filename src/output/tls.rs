@@ -63,7 +63,7 @@ impl<'r> TlsReport<'r> {
 
     /// The sentence about trust.
     pub fn verify_error(self) -> Option<Value<'r>> {
-        let sentence = &self.judgement()?.error;
+        let sentence = self.facts.verify_error()?;
         Some(Value::Text(self.printable(sentence, SENTENCE_LIMIT)))
     }
 

@@ -3,11 +3,11 @@
 
 use crate::escape::escaped_prefix;
 
-/// An alert, as `handshake_failure` or `alert 199`.
+/// An alert by its name, such as `handshake_failure`; by its number if it has none, such as `199`.
 pub fn name(code: u8) -> String {
     match row(code) {
         Some((_, name, _)) => (*name).to_owned(),
-        None => format!("alert {code}"),
+        None => code.to_string(),
     }
 }
 
@@ -141,7 +141,7 @@ mod tests {
     fn every_alert_has_a_name_and_no_two_have_the_same() {
         let mut names: Vec<_> = (0..=u8::MAX).map(name).collect();
         assert_eq!(names.get(112).unwrap(), "unrecognized_name");
-        assert_eq!(names.get(199).unwrap(), "alert 199");
+        assert_eq!(names.get(199).unwrap(), "199");
         names.sort();
         names.dedup();
         assert_eq!(names.len(), 256);
@@ -159,6 +159,7 @@ mod tests {
             sentence(112, Some("example.com"), &[]),
             "the server sent the alert unrecognized_name: it has no certificate for the name `example.com`; set another name with `--sni`"
         );
+        assert_eq!(sentence(13, None, &[]), "the server sent the alert 13");
         assert_eq!(
             sentence(50, None, &[]),
             "the server sent the alert decode_error"

@@ -313,9 +313,11 @@ impl TlsConnection {
         let mut is_closed = false;
         while !wire.is_empty() && !is_closed {
             let before = wire.len();
-            // The only error is a full buffer of application bytes, and this buffer is emptied
-            // below.
-            let _ = self.rustls.read_tls(&mut wire);
+            // Application bytes are taken out below, so this buffer can only be full of the records
+            // of one handshake message.
+            if self.rustls.read_tls(&mut wire).is_err() {
+                return Err(LayerError::failed(failures::RECORDS_TOO_LARGE));
+            }
             let result = self.rustls.process_new_packets();
             self.note_messages();
             let state = result.map_err(|error| {
@@ -362,34 +364,49 @@ impl TlsConnection {
             }
             let is_requested = record.request.is_some();
             drop(record);
-            // With TLS 1.2 the server completes the handshake only if it accepts us.
-            if !is_requested || !self.is_tls13() {
+            // With TLS 1.2 the server completes the handshake only if it accepts us. Some refuse us
+            // after it all the same: where that is the success, the answer to our `close_notify`
+            // tells, since an alert for a refusal was sent before.
+            let awaits_refusal = self.options().expect_client_cert;
+            if !is_requested || !(self.is_tls13() || awaits_refusal) {
                 self.is_refused = Some(false);
+            } else if !self.is_tls13() {
+                self.rustls.send_close_notify();
             }
-            self.stage = if self.options().expect_client_cert {
+            self.stage = if awaits_refusal {
                 Stage::AwaitsRefusal
             } else {
                 Stage::Open
             };
         }
+        if half == PeerHalf::Closed && self.awaits_answer_of_tls12() {
+            self.is_refused = Some(false);
+        }
         if self.is_refused.is_none() && self.rustls.tls13_tickets_received() > 0 {
             self.is_refused = Some(false);
         }
         match (&self.stage, self.is_refused) {
-            (Stage::AwaitsRefusal, Some(false)) => {
-                let cause = if self.verifier.record().request.is_some() {
-                    "the server requests a client certificate, but accepts connections without one"
-                } else {
-                    "the server accepts connections without a client certificate, and does not request one"
-                };
-                Err(LayerError::failed(cause))
-            }
+            (Stage::AwaitsRefusal, Some(false)) => Err(self.not_refused()),
             (Stage::AwaitsRefusal, None) if half == PeerHalf::Closed => Err(LayerError::failed(
                 "the server requested a client certificate, and ended the connection without an \
                  alert, which does not prove that it requires one",
             )),
             _ => Ok(()),
         }
+    }
+
+    /// Whether the server has completed the handshake of TLS 1.2, and may still refuse us.
+    fn awaits_answer_of_tls12(&self) -> bool {
+        matches!(self.stage, Stage::AwaitsRefusal) && self.is_refused.is_none() && !self.is_tls13()
+    }
+
+    /// The server accepts us, and should not (`--expect-client-cert`).
+    fn not_refused(&self) -> LayerError {
+        LayerError::failed(if self.verifier.record().request.is_some() {
+            "the server asks for a client certificate, but accepts connections without one"
+        } else {
+            "the server accepts connections without a client certificate, and does not ask for one"
+        })
     }
 
     fn is_tls13(&self) -> bool {
@@ -619,6 +636,11 @@ impl LayerConnection for TlsConnection {
     }
 
     fn peer_closed(&mut self) -> Result<PeerHalf, LayerError> {
+        if self.awaits_answer_of_tls12() {
+            self.is_refused = Some(false);
+            self.stage = Stage::Failed;
+            return Err(self.not_refused());
+        }
         match self.ended() {
             Some(cause) => {
                 self.stage = Stage::Failed;

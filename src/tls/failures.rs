@@ -26,6 +26,12 @@ pub struct FailureContext<'c> {
     pub is_handshaking: bool,
 }
 
+/// The records of a handshake message exceed what the library buffers, although the message itself
+/// may not.
+pub const RECORDS_TOO_LARGE: &str = "the server sends a handshake message in records of more than \
+                                     64 KiB, which is refused: its chain may have certificates \
+                                     that do not belong to it";
+
 /// The error for the probe.
 pub fn layer_error(error: &Error, context: FailureContext<'_>) -> LayerError {
     match error {

@@ -27,6 +27,7 @@ use crate::failure::Status;
 use crate::plan::layer::{Inspected, Inspection, SharedLayer};
 use crate::tls::hello::layer::{HelloLayer, HelloPurpose};
 use crate::tls::options::TlsOptions;
+use crate::tls::provider;
 use crate::tls_facts::{FactSource, TlsFacts, TlsVersion};
 
 /// The next connection that inspects the peer, if one is needed: first one that reads its
@@ -34,11 +35,27 @@ use crate::tls_facts::{FactSource, TlsFacts, TlsVersion};
 pub fn inspection(options: &TlsOptions, so_far: &Inspected<'_>) -> Option<Inspection> {
     let purpose = next_purpose(options, so_far)?;
     let oldest = so_far.facts.and_then(known_oldest);
-    let layer = HelloLayer::new(options.clone(), purpose, oldest);
+    let mut layer = HelloLayer::new(options.clone(), purpose, oldest);
+    if so_far.facts.is_some_and(is_current_choice) {
+        layer = layer.after_current_choice();
+    }
     Some(Inspection {
         layer: SharedLayer(Arc::new(layer)),
         decides: options.legacy && purpose.reads_certificates(),
     })
+}
+
+/// Whether the server has selected in a handshake what current software speaks: only its key can be
+/// a reason to regard it as old.
+fn is_current_choice(facts: &TlsFacts) -> bool {
+    let is_offered = |name: &str| {
+        let provider = provider::crypto_provider();
+        let mut offered = provider.cipher_suites.iter();
+        offered.any(|suite| provider::suite_name(suite.suite()).as_deref() == Some(name))
+    };
+    facts.how == FactSource::Handshake
+        && facts.version >= Some(TlsVersion::Tls12)
+        && facts.cipher.as_deref().is_some_and(is_offered)
 }
 
 /// The oldest version, as far as it is known.

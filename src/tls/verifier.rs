@@ -9,7 +9,9 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use rustls::client::ResolvesClientCert;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::pki_types::{CertificateDer, ServerName, SubjectPublicKeyInfoDer, UnixTime};
+use rustls::pki_types::{
+    CertificateDer, ServerName, SignatureVerificationAlgorithm, SubjectPublicKeyInfoDer, UnixTime,
+};
 use rustls::sign::CertifiedKey;
 use rustls::{CertificateError, DigitallySignedStruct, Error, PeerMisbehaved, SignatureScheme};
 use webpki::RawPublicKeyEntity;
@@ -18,6 +20,7 @@ use crate::address::Host;
 use crate::escape::escaped_prefix;
 use crate::plan::layer::LayerError;
 use crate::tls::certificate;
+use crate::tls::certificate::algorithm::{KeyKind, PublicKey};
 use crate::tls::judge;
 use crate::tls::judge::Evidence;
 use crate::tls::leaf_file;
@@ -176,16 +179,21 @@ impl RecordingVerifier {
     ) -> Result<HandshakeSignatureValid, Error> {
         let mut record = self.record();
         let key = record.chain.first().map(|leaf| leaf.key.clone());
+        let key = escaped_prefix(key.as_deref().unwrap_or_default(), 40);
         let proof = verify_signature(message, leaf, signature, version)?;
-        let is_weak = key.as_deref().is_some_and(is_unverifiable);
-        let is_verified = match (proof, is_weak) {
-            (Proof::Valid, _) => true,
-            (Proof::Unsupported, _) | (Proof::Invalid, true) => false,
-            (Proof::Invalid, false) => {
-                record.refusal = Some(LayerError::failed(WRONG_SIGNATURE));
-                return Err(CertificateError::BadSignature.into());
-            }
+        let refusal = match proof {
+            Proof::Valid | Proof::Impossible => None,
+            Proof::Invalid => Some(WRONG_SIGNATURE.to_owned()),
+            Proof::Unfit => Some(format!(
+                "the server signs the handshake with an algorithm that does not fit the key of its \
+                 certificate ({key}); check its key file"
+            )),
         };
+        if let Some(cause) = refusal {
+            record.refusal = Some(LayerError::failed(cause));
+            return Err(CertificateError::BadSignature.into());
+        }
+        let is_verified = proof == Proof::Valid;
         record.signature = Some(HandshakeSignature {
             scheme: signature.scheme,
             is_verified,
@@ -201,21 +209,13 @@ impl RecordingVerifier {
                 return Err(alert_for(fault).into());
             }
         }
-        if is_verified || (options.legacy && is_weak) {
+        if is_verified || options.legacy {
             return Ok(HandshakeSignatureValid::assertion());
         }
-        let key = escaped_prefix(key.as_deref().unwrap_or_default(), 40);
-        record.refusal = Some(LayerError::failed(if is_weak {
-            format!(
-                "the server signs with a key that cannot be verified ({key}), so it has not proved \
-                 that it has the key of its certificate; `--tls-legacy` accepts that"
-            )
-        } else {
-            format!(
-                "the server signs the handshake with an algorithm that does not fit the key of its \
-                 certificate ({key}); check its key file"
-            )
-        }));
+        record.refusal = Some(LayerError::failed(format!(
+            "the server signs with a key that cannot be verified ({key}), so it has not proved \
+             that it has the key of its certificate; `--tls-legacy` accepts that"
+        )));
         Err(CertificateError::BadSignature.into())
     }
 }
@@ -230,10 +230,28 @@ fn untrusted(judgement: &TrustJudgement, leaf: Option<&LayerError>) -> LayerErro
 const WRONG_SIGNATURE: &str = "the server does not have the key of the certificate that it serves: \
                                its signature of the handshake is wrong; check its key file";
 
-/// Whether the library cannot verify signatures of this key: RSA below 2048 and above 8192 bits.
-fn is_unverifiable(key: &str) -> bool {
-    let bits = key.strip_prefix("RSA-").and_then(|bits| bits.parse().ok());
-    bits.is_some_and(|bits: u32| !(2048..=8192).contains(&bits))
+/// Whether signatures of this key can be verified here: not of other kinds and curves, nor of RSA
+/// below 2048 and above 8192 bits.
+fn is_verifiable(key: &PublicKey<'_>) -> bool {
+    let algorithms = provider::crypto_provider().signature_verification_algorithms;
+    let mut known = algorithms.all.iter();
+    let fits = |known: &dyn SignatureVerificationAlgorithm| {
+        known.public_key_alg_id().as_ref() == key.algorithm
+    };
+    known.any(|known| fits(*known))
+        && !matches!(key.kind, KeyKind::Rsa(bits) if !(2048..=8192).contains(&bits))
+}
+
+/// Whether signatures of the key of this certificate (DER) can be verified here.
+pub fn has_verifiable_key(certificate: &[u8]) -> bool {
+    subject_public_key_info(certificate)
+        .and_then(public_key)
+        .is_some_and(|key| is_verifiable(&key))
+}
+
+/// The key in a whole subjectPublicKeyInfo.
+fn public_key(spki: &[u8]) -> Option<PublicKey<'_>> {
+    PublicKey::parse(der_value(spki)?.1).ok()
 }
 
 /// The result of verifying a signature.
@@ -241,8 +259,10 @@ fn is_unverifiable(key: &str) -> bool {
 enum Proof {
     Valid,
     Invalid,
-    /// The algorithm does not fit the key, or is not known here.
-    Unsupported,
+    /// The algorithm does not fit the key: another key has made the signature.
+    Unfit,
+    /// No signature of this key can be verified here.
+    Impossible,
 }
 
 fn verify_signature(
@@ -260,11 +280,15 @@ fn verify_signature(
         .ok_or(PeerMisbehaved::SignedHandshakeWithUnadvertisedSigScheme)?
         .1;
     // The key is read here, since the library refuses certificates for faults of other parts.
-    let Some(spki) = subject_public_key_info(leaf).map(SubjectPublicKeyInfoDer::from) else {
-        return Ok(Proof::Unsupported);
+    let Some(spki) = subject_public_key_info(leaf) else {
+        return Ok(Proof::Impossible);
     };
-    let Ok(key) = RawPublicKeyEntity::try_from(&spki) else {
-        return Ok(Proof::Unsupported);
+    if !public_key(spki).is_some_and(|key| is_verifiable(&key)) {
+        return Ok(Proof::Impossible);
+    }
+    let spki = SubjectPublicKeyInfoDer::from(spki);
+    let Ok(entity) = RawPublicKeyEntity::try_from(&spki) else {
+        return Ok(Proof::Impossible);
     };
     // With TLS 1.2 a scheme does not name the curve.
     let tried = match version {
@@ -272,13 +296,13 @@ fn verify_signature(
         _ => algorithms.len(),
     };
     for algorithm in algorithms.iter().take(tried) {
-        match key.verify_signature(*algorithm, message, signature.signature()) {
+        match entity.verify_signature(*algorithm, message, signature.signature()) {
             Ok(()) => return Ok(Proof::Valid),
             Err(webpki::Error::InvalidSignatureForPublicKey) => return Ok(Proof::Invalid),
             Err(_) => {}
         }
     }
-    Ok(Proof::Unsupported)
+    Ok(Proof::Unfit)
 }
 
 /// The subjectPublicKeyInfo of a certificate in DER (RFC 5280, section 4.1): the sixth field of the
@@ -422,18 +446,34 @@ mod tests {
     }
 
     #[test]
-    fn keys_that_cannot_be_verified_are_known_by_their_size() {
-        for (key, expected) in [
-            ("RSA-1024", true),
-            ("RSA-2047", true),
-            ("RSA-2048", false),
-            ("RSA-8192", false),
-            ("RSA-16384", true),
-            ("ECDSA-P256", false),
-            ("", false),
+    fn some_keys_cannot_be_verified() {
+        let rsa = [
+            0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01, 0x05, 0x00,
+        ];
+        let p521 = [
+            0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x05, 0x2b, 0x81, 0x04,
+            0x00, 0x23,
+        ];
+        for (algorithm, kind, expected) in [
+            (&rsa[..], KeyKind::Rsa(1024), false),
+            (&rsa, KeyKind::Rsa(2047), false),
+            (&rsa, KeyKind::Rsa(2048), true),
+            (&rsa, KeyKind::Rsa(8192), true),
+            (&rsa, KeyKind::Rsa(16_384), false),
+            (&rsa[..11], KeyKind::Rsa(2048), false),
+            (&p521, KeyKind::Curve("P521", 521), false),
+            (&[], KeyKind::Other, false),
         ] {
-            assert_eq!(is_unverifiable(key), expected, "{key}");
+            let key = PublicKey {
+                kind,
+                algorithm,
+                bytes: &[],
+            };
+            assert_eq!(is_verifiable(&key), expected, "{kind:?}");
         }
+        let key = KeyPair::generate().unwrap();
+        let spki = rcgen::PublicKeyData::subject_public_key_info(&key);
+        assert!(is_verifiable(&public_key(&spki).unwrap()));
     }
 
     proptest! {

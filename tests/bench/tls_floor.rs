@@ -50,12 +50,17 @@ fn measured(arguments: &[String]) -> Result<serde_json::Value, Box<dyn Error>> {
     let [close, ca_file, name, targets @ ..] = arguments else {
         return Err(USAGE.into());
     };
+    let close = match close.as_str() {
+        "rst" => Close::Rst,
+        "fin" => Close::Fin,
+        _ => return Err(USAGE.into()),
+    };
     let targets = targets_of(targets)?;
     let config = Arc::new(config(ca_file)?);
     let name = ServerName::try_from(name.clone())?;
     let mut down = 0;
     for to in &targets {
-        if let Err(why) = handshake(*to, &config, name.clone(), close == "rst") {
+        if let Err(why) = handshake(*to, &config, name.clone(), close) {
             eprintln!("{to}: {why}");
             down += 1;
         }
@@ -95,18 +100,26 @@ fn config(ca_file: &str) -> Result<ClientConfig, Box<dyn Error>> {
     Ok(config)
 }
 
+/// How a connection is closed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Close {
+    Rst,
+    /// After a `close_notify`.
+    Fin,
+}
+
 fn handshake(
     to: SocketAddr,
     config: &Arc<ClientConfig>,
     name: ServerName<'static>,
-    reset: bool,
+    close: Close,
 ) -> Result<(), Box<dyn Error>> {
     let mut stream = TcpStream::connect_timeout(&to, Duration::from_secs(5))?;
     let mut session = ClientConnection::new(Arc::clone(config), name)?;
     while session.is_handshaking() {
         session.complete_io(&mut stream)?;
     }
-    if reset {
+    if close == Close::Rst {
         SockRef::from(&stream).set_linger(Some(Duration::ZERO))?;
     } else {
         session.send_close_notify();

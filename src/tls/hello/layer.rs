@@ -19,8 +19,10 @@ use crate::tls::judge::{self, Evidence};
 use crate::tls::leaf_file;
 use crate::tls::not_tls;
 use crate::tls::options::TlsOptions;
+use crate::tls::provider;
 use crate::tls::records::{RecordReader, Sender};
 use crate::tls::roots;
+use crate::tls::verifier;
 use crate::tls_facts::{
     CertificateFacts, FactSource, TlsFacts, TlsVersion, TrustJudgement, TrustStore,
 };
@@ -70,6 +72,8 @@ pub struct HelloLayer {
     purpose: HelloPurpose,
     /// The oldest version that is known already.
     oldest: Option<TlsVersion>,
+    /// Whether the server has selected in a handshake what current software speaks.
+    is_choice_current: bool,
 }
 
 impl HelloLayer {
@@ -79,6 +83,15 @@ impl HelloLayer {
             options: Arc::new(options),
             purpose,
             oldest,
+            is_choice_current: false,
+        }
+    }
+
+    /// The same, after a handshake in which the server has selected what current software speaks.
+    pub fn after_current_choice(self) -> Self {
+        Self {
+            is_choice_current: true,
+            ..self
         }
     }
 
@@ -115,6 +128,7 @@ impl Layer for HelloLayer {
             options: Arc::clone(&self.options),
             purpose: self.purpose,
             oldest: self.oldest,
+            is_choice_current: self.is_choice_current,
             host,
             output,
             stage: HelloStage::FirstBytes(Vec::new()),
@@ -141,6 +155,7 @@ struct HelloConnection {
     options: Arc<TlsOptions>,
     purpose: HelloPurpose,
     oldest: Option<TlsVersion>,
+    is_choice_current: bool,
     /// The host that the certificate must be for.
     host: Host,
     output: Vec<u8>,
@@ -401,9 +416,26 @@ impl HelloConnection {
         Ok(Some((judgement, roots.map(|roots| roots.facts()))))
     }
 
+    /// Whether the handshake can speak what the server has selected, and verify its key: then the
+    /// server is not old, and the handshake has failed for another reason.
+    fn is_current(&self) -> bool {
+        let answer = &self.answer;
+        let is_choice_current = answer.version == Some(TlsVersion::Tls12)
+            && answer.cipher.is_some_and(provider::offers_suite)
+            && answer.group_number.is_none_or(provider::offers_group);
+        let leaf = answer.certificates.iter().flatten().next();
+        (is_choice_current || self.is_choice_current)
+            && leaf.is_some_and(|leaf| verifier::has_verifiable_key(leaf))
+    }
+
     /// What the answer means with `--tls-legacy`.
     fn verdict(&self) -> Result<(), LayerError> {
         let options = &self.options;
+        if self.is_current() {
+            return Err(LayerError::failed(
+                "the server is not old, so `--tls-legacy` does not excuse that the handshake failed",
+            ));
+        }
         if let (Some(version), Some(oldest)) = (self.answer.version, options.min_version) {
             if version < oldest {
                 return Err(LayerError::failed(format!(

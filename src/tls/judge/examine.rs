@@ -189,12 +189,9 @@ impl<'a> Findings<'a> {
         if end < start {
             // This is malformed.
         } else if at > end {
-            self.add(Fault::Expired, sentence::expired(subject, end, at, remedy));
+            self.add(Fault::Expired, sentence::expired(subject, end, remedy));
         } else if at < start {
-            self.add(
-                Fault::NotYetValid,
-                sentence::not_yet_valid(subject, start, at),
-            );
+            self.add(Fault::NotYetValid, sentence::not_yet_valid(subject, start));
         }
     }
 

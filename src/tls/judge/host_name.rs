@@ -8,7 +8,8 @@ use crate::address::Host;
 use crate::tls::certificate::parsed::{ParsedCertificate, ServerIdentity};
 
 /// Whether one of the names of a certificate is that of the host: a name matches a dNSName, an
-/// address an iPAddress. The commonName is not a name. webpki must agree, where it can read the
+/// address an iPAddress; an IPv4-mapped address (RFC 4291, section 2.5.5.2) is the IPv4 address that
+/// is connected to. The commonName is not a name. webpki must agree, where it can read the
 /// certificate.
 pub fn matches(
     host: &Host,
@@ -31,7 +32,7 @@ fn server_name(host: &Host) -> Option<ServerName<'_>> {
         Host::Name(name) => DnsName::try_from(name.relative())
             .ok()
             .map(ServerName::DnsName),
-        Host::Address(address) => Some(ServerName::IpAddress((*address).into())),
+        Host::Address(address) => Some(ServerName::IpAddress(address.to_canonical().into())),
         Host::Zoned(zoned) => Some(ServerName::IpAddress(IpAddr::from(zoned.address).into())),
     }
 }
@@ -41,7 +42,7 @@ fn identity_matches(host: &Host, identity: ServerIdentity<'_>) -> bool {
         (Host::Name(name), ServerIdentity::Dns(pattern)) => {
             dns_matches(pattern, name.relative().as_bytes())
         }
-        (Host::Address(address), ServerIdentity::Address(other)) => *address == other,
+        (Host::Address(address), ServerIdentity::Address(other)) => address.to_canonical() == other,
         (Host::Zoned(zoned), ServerIdentity::Address(other)) => other == zoned.address,
         _ => false,
     }
@@ -56,4 +57,33 @@ fn dns_matches(pattern: &[u8], name: &[u8]) -> bool {
     let dot = name.iter().position(|byte| *byte == b'.');
     dot.and_then(|dot| name.get(dot + 1..))
         .is_some_and(|rest| parent.eq_ignore_ascii_case(rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{CertificateParams, KeyPair};
+    use rustls::pki_types::CertificateDer;
+
+    use super::*;
+
+    #[test]
+    fn a_mapped_address_is_its_ipv4_address() {
+        let key = KeyPair::generate().unwrap();
+        let names = vec!["127.0.0.1".to_owned(), "2001:db8::1".to_owned()];
+        let certificate = CertificateParams::new(names).unwrap();
+        let certificate = certificate.self_signed(&key).unwrap();
+        let der: &CertificateDer<'_> = certificate.der();
+        let parsed = ParsedCertificate::parse(der).unwrap();
+        let leaf = webpki::EndEntityCert::try_from(der).unwrap();
+        for (address, expected) in [
+            ("127.0.0.1", true),
+            ("::ffff:127.0.0.1", true),
+            ("::ffff:127.0.0.2", false),
+            ("::127.0.0.1", false),
+            ("2001:db8::1", true),
+        ] {
+            let host = Host::Address(address.parse().unwrap());
+            assert_eq!(matches(&host, &parsed, Some(&leaf)), expected, "{address}");
+        }
+    }
 }

@@ -328,7 +328,7 @@ fn the_dates_of_every_certificate_count() {
     judged.at = noon(6, 4);
     assert_eq!(
         judged.judge().error,
-        "root certificate \"CN=Root\" of the trust store /roots.pem expired 3 days ago (2026-06-01 00:00 UTC): update the trust store"
+        "root certificate \"CN=Root\" of the trust store /roots.pem expired on 2026-06-01 00:00 UTC: update the trust store"
     );
     // The first and the last second.
     let chain = Chain::new();

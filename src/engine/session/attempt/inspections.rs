@@ -115,10 +115,7 @@ impl ClosedConnection {
         }
         self.report.total = now.saturating_duration_since(started);
         self.report.failure = match (inspection.failure, self.report.failure.take()) {
-            (Some(failure), Some(first))
-                if !(judges(failure.status)
-                    || has_certificate && failure.status == Status::Mismatch) =>
-            {
+            (Some(failure), Some(first)) if !judges(failure.status, has_certificate) => {
                 let why = format!(
                     "a further connection that would have decided failed: {}",
                     failure.text
@@ -130,10 +127,15 @@ impl ClosedConnection {
     }
 }
 
-/// Whether an inspection with this status replaces the verdict: it has judged the peer, or it
-/// failed because of this machine, so that the state of the peer is unknown.
-fn judges(status: Status) -> bool {
-    matches!(status, Status::TlsFailed | Status::TlsUntrusted) || status.is_unknown()
+/// Whether an inspection with this status replaces the verdict: it judged the peer, or this machine
+/// could not make it, so that nothing is known. If it failed although it has read the certificate,
+/// the failure of the handshake stands, and the reason follows it.
+fn judges(status: Status, has_certificate: bool) -> bool {
+    match status {
+        Status::TlsFailed => !has_certificate,
+        Status::Mismatch => has_certificate,
+        status => status == Status::TlsUntrusted || status.is_unknown(),
+    }
 }
 
 impl RunningInspection {
