@@ -23,7 +23,7 @@ const USUAL_LENGTH: usize = 512;
 pub fn write(report: &Report, buffer: &mut Vec<u8>) {
     buffer.reserve(USUAL_LENGTH);
     let mut document = FieldWriter::new(buffer);
-    for metric in &METRICS {
+    for metric in metrics::of(report) {
         if let Some(value) = metric.value(report) {
             document.field(metric.group, metric.name, &value);
         }

@@ -12,6 +12,7 @@
 use crate::failure::Status;
 use crate::output::batch_format::DefaultFields;
 use crate::output::document::{FieldWriter, is_long};
+use crate::output::metrics;
 use crate::output::metrics::{Getter, METRICS, Metric, Value};
 use crate::plan::Plan;
 use crate::report::Report;
@@ -58,7 +59,7 @@ pub fn write_target_fields(plan: &Plan, id: &str, defaults: DefaultFields, buffe
 /// Appends the result fields and closes the object that [`write_target_fields`] opened.
 pub fn write_result_fields(report: &Report, defaults: DefaultFields, buffer: &mut Vec<u8>) {
     let mut fields = FieldWriter::resume(buffer);
-    for metric in &METRICS {
+    for metric in metrics::of(report) {
         if matches!(metric.getter, Getter::FromPlan(_)) {
             continue;
         }

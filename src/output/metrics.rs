@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 use std::fmt::Write;
 use std::net::IpAddr;
+use std::ops::Range;
 use std::str::from_utf8;
 
 use crate::address::Host;
@@ -48,7 +49,7 @@ pub enum Getter {
     FromReport(fn(&Report) -> Option<Value<'_>>),
     /// From the report of one connection.
     FromConnection(fn(&ConnectionReport) -> Option<Value<'_>>),
-    /// From what TLS told on one connection.
+    /// From what TLS told on one connection. The rows of these metrics are consecutive.
     FromTls(fn(TlsReport<'_>) -> Option<Value<'_>>),
 }
 
@@ -75,6 +76,32 @@ impl Metric {
         }
     }
 }
+
+/// The metrics that this report can have: without those that are read from TLS if it was not spoken.
+pub fn of(report: &Report) -> impl Iterator<Item = &'static Metric> {
+    let connection = report.connection.as_ref();
+    let tls = connection.and_then(|connection| TlsReport::of(report, connection));
+    let (before, rest) = METRICS.split_at(TLS_ROWS.start);
+    let (of_tls, after) = rest.split_at(TLS_ROWS.end - TLS_ROWS.start);
+    let of_tls = if tls.is_some() { of_tls } else { &[] };
+    before.iter().chain(of_tls).chain(after)
+}
+
+/// The rows of the metrics that are read from TLS.
+const TLS_ROWS: Range<usize> = {
+    let mut rows = METRICS.len()..0;
+    let mut row = 0;
+    while row < METRICS.len() {
+        if matches!(METRICS[row].getter, FromTls(_)) {
+            if rows.start > row {
+                rows.start = row;
+            }
+            rows.end = row + 1;
+        }
+        row += 1;
+    }
+    rows
+};
 
 use Getter::{FromConnection, FromPlan, FromReport, FromTls};
 use Unmeasured::{Empty, Reason, Zero};
@@ -713,7 +740,8 @@ fn response(report: &Report) -> Option<&Response> {
     report.connection.as_ref()?.response()
 }
 
-fn response_text(report: &Report) -> Option<Value<'_>> {
+/// The start of the response of the last step, as printable text.
+pub(super) fn response_text(report: &Report) -> Option<Value<'_>> {
     let response = response(report)?;
     let end = response
         .start
