@@ -13,7 +13,7 @@ use crate::failure::Status;
 use crate::output::batch_format::DefaultFields;
 use crate::output::document::{FieldWriter, is_long};
 use crate::output::metrics;
-use crate::output::metrics::{Getter, METRICS, Metric, Value};
+use crate::output::metrics::{Getter, Metric, Value};
 use crate::plan::Plan;
 use crate::report::Report;
 use crate::tls_facts::FactSource;
@@ -40,7 +40,7 @@ pub fn write_target_fields(plan: &Plan, id: &str, defaults: DefaultFields, buffe
         return;
     }
     let mut fields = FieldWriter::new(buffer);
-    for metric in &METRICS {
+    for metric in metrics::of_plan() {
         match metric.getter {
             Getter::FromPlan(_) if metric.path == "id" => {
                 fields.field(None, metric.name, &Value::Text(id.into()));

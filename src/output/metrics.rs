@@ -43,7 +43,7 @@ pub struct Metric {
 /// How the value of a metric is read; `None` if it was not measured.
 #[derive(Debug, Clone, Copy)]
 pub enum Getter {
-    /// From the plan: the value is known before the probe.
+    /// From the plan: the value is known before the probe. These metrics are the first ones.
     FromPlan(fn(&Plan) -> Option<Value<'_>>),
     /// From the report.
     FromReport(fn(&Report) -> Option<Value<'_>>),
@@ -76,6 +76,20 @@ impl Metric {
         }
     }
 }
+
+/// The metrics that are read from a plan; they are the first ones.
+pub fn of_plan() -> &'static [Metric] {
+    METRICS.split_at(PLAN_ROWS).0
+}
+
+/// The number of metrics that are read from a plan.
+const PLAN_ROWS: usize = {
+    let mut row = 0;
+    while row < METRICS.len() && matches!(METRICS[row].getter, FromPlan(_)) {
+        row += 1;
+    }
+    row
+};
 
 /// The metrics that this report can have: without those that are read from TLS if it was not spoken.
 pub fn of(report: &Report) -> impl Iterator<Item = &'static Metric> {
@@ -806,6 +820,24 @@ mod tests {
             unique.len(),
             "a group must be one object of the document"
         );
+    }
+
+    #[test]
+    fn the_metrics_of_a_plan_are_the_first_and_those_of_tls_consecutive() {
+        for (row, metric) in METRICS.iter().enumerate() {
+            assert_eq!(
+                matches!(metric.getter, FromPlan(_)),
+                row < PLAN_ROWS,
+                "{}",
+                metric.path
+            );
+            assert_eq!(
+                matches!(metric.getter, FromTls(_)),
+                TLS_ROWS.contains(&row),
+                "{}",
+                metric.path
+            );
+        }
     }
 
     #[test]
