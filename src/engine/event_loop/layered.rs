@@ -30,7 +30,7 @@ impl EventLoop<'_, '_> {
             Ok(layer) => layer,
             Err(error) => return self.handle(id, Event::LayerFailed(attempt, error), now),
         };
-        if self.sink.observes_messages() {
+        if self.sink.observes() {
             layer.keep_messages();
         }
         let mut bytes = Vec::new();
@@ -205,7 +205,7 @@ impl EventLoop<'_, '_> {
 
     /// Hands the messages of the layer to the transcript, if one is written.
     fn observe_messages(&mut self, connection: ConnId, now: Instant) {
-        if !self.sink.observes_messages() {
+        if !self.sink.observes() {
             return;
         }
         let Some(open) = self.connections.get_mut(connection) else {

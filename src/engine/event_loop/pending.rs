@@ -86,7 +86,7 @@ enum Supply {
 #[derive(Default)]
 pub(in crate::engine) struct Pending {
     /// Sessions that wait for our own limits only. They do not count as in flight.
-    pub parked: HashMap<SessionId, Parked>,
+    pub parked: HashMap<SessionId, Parked, RandomState>,
     supply: Supply,
     /// Nothing starts before this time.
     paused_until: Option<Instant>,
