@@ -33,29 +33,25 @@ pub fn decimal(buffer: &mut Vec<u8>, number: f64) {
 pub fn milliseconds(buffer: &mut Vec<u8>, duration: Duration) {
     let micros = micros(duration);
     integer(buffer, micros / 1000);
-    buffer.extend_from_slice(&fraction::<4>(micros % 1000));
+    let digit = |unit: u64| digit(micros / unit % 10);
+    buffer.extend_from_slice(&[b'.', digit(100), digit(10), digit(1)]);
     buffer.extend_from_slice(b" ms");
 }
 
 fn millionths(buffer: &mut Vec<u8>, count: u64) {
     const ONE: u64 = 1_000_000;
-    let (whole, rest) = (count / ONE, count % ONE);
+    let (whole, mut rest) = (count / ONE, count % ONE);
     if whole == 0 {
         buffer.push(b'0');
     } else {
         integer(buffer, whole);
     }
-    buffer.extend_from_slice(&fraction::<7>(rest));
-}
-
-/// A point and the last decimal digits of a number; `N` is one more than their number.
-fn fraction<const N: usize>(mut number: u64) -> [u8; N] {
-    let mut fraction = [b'.'; N];
+    let mut fraction = *b".000000";
     for place in fraction.iter_mut().skip(1).rev() {
-        *place = digit(number % 10);
-        number /= 10;
+        *place = digit(rest % 10);
+        rest /= 10;
     }
-    fraction
+    buffer.extend_from_slice(&fraction);
 }
 
 /// A duration in whole microseconds, rounded.

@@ -59,15 +59,14 @@ pub fn write_target_fields(plan: &Plan, id: &str, defaults: DefaultFields, buffe
 /// Appends the result fields and closes the object that [`write_target_fields`] opened.
 pub fn write_result_fields(report: &Report, defaults: DefaultFields, buffer: &mut Vec<u8>) {
     let mut fields = FieldWriter::resume(buffer);
-    for metric in metrics::of(report) {
-        if matches!(metric.getter, Getter::FromPlan(_)) {
-            continue;
-        }
-        let Some(value) = metric.value(report) else {
-            continue;
-        };
-        if defaults == DefaultFields::Include || !is_omitted(metric, &value, &report.plan) {
-            fields.field(metric.group, metric.name, &value);
+    for metrics in metrics::of_result(report) {
+        for metric in metrics {
+            let Some(value) = metric.value(report) else {
+                continue;
+            };
+            if defaults == DefaultFields::Include || !is_omitted(metric, &value, &report.plan) {
+                fields.field(metric.group, metric.name, &value);
+            }
         }
     }
     fields.finish(report);

@@ -91,14 +91,17 @@ const PLAN_ROWS: usize = {
     row
 };
 
-/// The metrics that this report can have: without those that are read from TLS if it was not spoken.
-pub fn of(report: &Report) -> impl Iterator<Item = &'static Metric> {
-    let connection = report.connection.as_ref();
-    let tls = connection.and_then(|connection| TlsReport::of(report, connection));
+/// The other metrics that this report can have, in several parts: those that are read from TLS only
+/// if it was spoken.
+pub fn of_result(report: &Report) -> [&'static [Metric]; 3] {
     let (before, rest) = METRICS.split_at(TLS_ROWS.start);
+    let (_, before) = before.split_at(PLAN_ROWS);
     let (of_tls, after) = rest.split_at(TLS_ROWS.end - TLS_ROWS.start);
-    let of_tls = if tls.is_some() { of_tls } else { &[] };
-    before.iter().chain(of_tls).chain(after)
+    let connection = report.connection.as_ref();
+    match connection.and_then(|connection| TlsReport::of(report, connection)) {
+        Some(_) => [before, of_tls, after],
+        None => [before, &[], after],
+    }
 }
 
 /// The rows of the metrics that are read from TLS.
