@@ -165,17 +165,14 @@ impl<'c> TargetList<'c> {
     /// Reading and expanding a list takes time too, and the values are lost if the run ends too
     /// late.
     fn check_deadline(&self) -> Result<(), SettingsError> {
-        if (self.is_late)(0) {
-            return Err(SettingsError::new(
-                "the list of targets was not complete at the deadline of the run: raise --deadline, or write fewer targets",
-            ));
+        if !(self.is_late)(self.drafts.len()) {
+            return Ok(());
         }
-        if (self.is_late)(self.drafts.len()) {
-            return Err(SettingsError::new(
-                "the deadline of the run leaves no time to probe and report so many targets: raise --deadline, or write fewer targets",
-            ));
-        }
-        Ok(())
+        Err(SettingsError::new(if (self.is_late)(0) {
+            "the list of targets was not complete at the deadline of the run: raise --deadline, or write fewer targets"
+        } else {
+            "the deadline of the run leaves no time to probe and report so many targets: raise --deadline, or write fewer targets"
+        }))
     }
 
     fn origin(&mut self, target: &TargetSpec) -> DraftOrigin {
