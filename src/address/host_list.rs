@@ -3,9 +3,9 @@
 
 use std::net::IpAddr;
 
-use crate::address::Host;
 use crate::address::cidr::{Cidr, HostsError};
 use crate::address::range::{AddressRange, AddressSet};
+use crate::address::{Host, is_url};
 use crate::escape::escaped_prefix;
 
 /// One or more hosts.
@@ -27,8 +27,7 @@ impl HostList {
     /// When it is none of these, or has more hosts.
     pub fn parse(text: &str, max: usize) -> Result<Self, HostsError> {
         let is_range = AddressRange::is_range(text);
-        let is_url = text.contains("://");
-        if (!text.contains('/') && !is_range) || is_url {
+        if (!text.contains('/') && !is_range) || is_url(text) {
             return Ok(Self(HostSource::One(text.parse()?)));
         }
         let shown = || escaped_prefix(text, 60);
