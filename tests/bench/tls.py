@@ -48,7 +48,7 @@ def measure_inside(programs: dict[str, Path], floor: Path, rounds: int, quick: b
     # The workers of nginx are another user.
     directory.chmod(0o755)
     made = tls_servers.certificates(directory)
-    server, silent = tls_servers.Nginx(directory), tls_servers.silent()
+    server = tls_servers.Nginx(directory)
     with_tls = {name: path for name, path in programs.items() if speaks_tls(path)}
     ours = next(iter(with_tls))
     spawner = Spawner(build.OUT / "spawn-static")
@@ -66,7 +66,6 @@ def measure_inside(programs: dict[str, Path], floor: Path, rounds: int, quick: b
     }
     spawner.close()
     server.close()
-    silent.close()
 
     show(starts, one_shot, many, flights, (rounds, batch_rounds, count, made.roots))
     wanted = wanted_of(ours, starts, one_shot, many)
@@ -130,7 +129,7 @@ def peers(key: str, port: str, bundle: str) -> list[Case]:
     pair = f"{client} 2>/dev/null </dev/null | openssl x509 -noout -enddate"
     wanted = [
         ("openssl s_client", "openssl", ["s_client", *connect, *verify, "-brief"]),
-        ("s_client | x509 -enddate (not verified)", "/bin/sh", ["-c", pair]),
+        ("s_client, x509 -enddate (not verified)", "/bin/sh", ["-c", pair]),
         ("curl", "curl", ["-s", "--cacert", bundle, "--resolve", f"{NAME}:{port}:127.0.0.1", f"https://{NAME}:{port}/"]),
         ("check_http -S (not verified)", "/usr/lib/nagios/plugins/check_http",
          ["-S", "--sni", "-H", NAME, "-I", "127.0.0.1", "-p", port]),
@@ -270,10 +269,13 @@ def in_flight(spawner: Spawner, program: Path, made: tls_servers.Certificates, c
     result = {}
     for kind, more in (("tls", tls), ("connected", ["--expect", "x"])):
         words = ["--timeout", f"{SILENCE}s", "--close", "rst", "-o", "ndjson", *more]
-        ran = batch.run(spawner, program, of, *words, "--concurrency", str(count), *batch.PATIENT)
+        # A new socket for each run: connections that nobody accepts stay in its queue.
+        with tls_servers.silent():
+            ran = batch.run(spawner, program, of, *words, "--concurrency", str(count), *batch.PATIENT)
         statuses = sorted({line["status_name"] for line in ran.lines()})
         few = ["--concurrency", str(FEW_IN_FLIGHT), "--deadline", f"{SILENCE + 0.5}s"]
-        cost = batch.run(spawner, program, of, *words, *few).cost
+        with tls_servers.silent():
+            cost = batch.run(spawner, program, of, *words, *few).cost
         result[kind] = {
             "statuses": statuses,
             "rss_kib": ran.cost.rss_kib,
