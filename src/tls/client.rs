@@ -403,9 +403,9 @@ impl TlsConnection {
     /// The server accepts us, and should not (`--expect-client-cert`).
     fn not_refused(&self) -> LayerError {
         LayerError::failed(if self.verifier.record().request.is_some() {
-            "the server asks for a client certificate, but accepts connections without one"
+            "the server requests a client certificate, but accepts connections without one"
         } else {
-            "the server accepts connections without a client certificate, and does not ask for one"
+            "the server accepts connections without a client certificate, and does not request one"
         })
     }
 
