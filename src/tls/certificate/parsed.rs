@@ -106,6 +106,10 @@ fn address(bytes: &[u8]) -> Option<IpAddr> {
     }
 }
 
+/// The longest serial number that is accepted, in bytes. RFC 5280, section 4.1.2.2, allows 20; some
+/// issuers exceed that, and clients accept it.
+const MAX_SERIAL: usize = 64;
+
 impl<'a> ParsedCertificate<'a> {
     /// Reads a certificate.
     ///
@@ -138,6 +142,12 @@ impl<'a> ParsedCertificate<'a> {
             flaws.push("bytes follow it".to_owned());
         }
         let serial = fields.expect(der::INTEGER).map_err(part("serialNumber"))?;
+        if serial.content.len() > MAX_SERIAL {
+            flaws.push(format!(
+                "its serial number has {} bytes, where 20 are allowed",
+                serial.content.len()
+            ));
+        }
         let inner_algorithm = fields.expect(der::SEQUENCE).map_err(part("signature"))?;
         if inner_algorithm.content != algorithm.content {
             flaws.push("its two signature algorithms differ".to_owned());

@@ -8,10 +8,22 @@ use crate::address::Host;
 use crate::tls::certificate::parsed::{ParsedCertificate, ServerIdentity};
 
 /// Whether one of the names of a certificate is that of the host: a name matches a dNSName, an
-/// address an iPAddress; an IPv4-mapped address (RFC 4291, section 2.5.5.2) is the IPv4 address that
-/// is connected to. The commonName is not a name. webpki must agree, where it can read the
+/// address an iPAddress; an IPv4-mapped address (RFC 4291, section 2.5.5.2) is also the IPv4 address
+/// that is connected to. The commonName is not a name. webpki must agree, where it can read the
 /// certificate.
 pub fn matches(
+    host: &Host,
+    certificate: &ParsedCertificate<'_>,
+    leaf: Option<&webpki::EndEntityCert<'_>>,
+) -> bool {
+    let canonical = match host {
+        Host::Address(address) => Host::Address(address.to_canonical()),
+        _ => return is_for(host, certificate, leaf),
+    };
+    is_for(host, certificate, leaf) || is_for(&canonical, certificate, leaf)
+}
+
+fn is_for(
     host: &Host,
     certificate: &ParsedCertificate<'_>,
     leaf: Option<&webpki::EndEntityCert<'_>>,
@@ -32,7 +44,7 @@ fn server_name(host: &Host) -> Option<ServerName<'_>> {
         Host::Name(name) => DnsName::try_from(name.relative())
             .ok()
             .map(ServerName::DnsName),
-        Host::Address(address) => Some(ServerName::IpAddress(address.to_canonical().into())),
+        Host::Address(address) => Some(ServerName::IpAddress((*address).into())),
         Host::Zoned(zoned) => Some(ServerName::IpAddress(IpAddr::from(zoned.address).into())),
     }
 }
@@ -42,7 +54,7 @@ fn identity_matches(host: &Host, identity: ServerIdentity<'_>) -> bool {
         (Host::Name(name), ServerIdentity::Dns(pattern)) => {
             dns_matches(pattern, name.relative().as_bytes())
         }
-        (Host::Address(address), ServerIdentity::Address(other)) => address.to_canonical() == other,
+        (Host::Address(address), ServerIdentity::Address(other)) => *address == other,
         (Host::Zoned(zoned), ServerIdentity::Address(other)) => other == zoned.address,
         _ => false,
     }

@@ -73,7 +73,7 @@ pub type Presented<'a> = [Option<ParsedCertificate<'a>>];
 
 /// How many signatures are verified in the search. A peer can present hundreds of certificates with
 /// the same name.
-const MAX_CHECKS: usize = 32;
+const MAX_CHECKS: usize = 64;
 
 /// The best possible issuer of a certificate so far.
 struct Candidate<'a> {

@@ -239,6 +239,7 @@ fn a_handshake_message_in_records_above_64_kib_is_refused_at_once() {
         let bytes: Vec<u8> = certificate
             .chunks(size)
             .flat_map(|part| record(22, part))
+            .chain(record(22, &message(14, &[])))
             .collect();
         assert!(certificate.len() < 0xffff && bytes.len() > 0xffff);
         let started = Instant::now();
