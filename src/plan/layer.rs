@@ -44,7 +44,8 @@ pub struct Inspection {
     /// The layer that reads them; it ends with [`PeerHalf::Done`] or an error.
     pub layer: SharedLayer,
     /// Whether its result replaces the verdict of the first connection, if that is
-    /// [`Status::TlsFailed`]; any other verdict is final.
+    /// [`Status::TlsFailed`]; any other verdict is final. It cannot be a success if the plan has
+    /// steps after the start of the layer, since none of them is run.
     pub decides: bool,
 }
 

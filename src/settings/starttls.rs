@@ -11,6 +11,7 @@ use crate::settings::built_in;
 use crate::settings::config::{Configuration, Service};
 use crate::settings::error::{Located, SettingsError};
 use crate::settings::overrides::Overrides;
+use crate::settings::secret_tls;
 use crate::settings::step_spec::StepSpec;
 use crate::settings::tls_overrides::TlsStart;
 use crate::suggest::did_you_mean;
@@ -21,12 +22,17 @@ const SUFFIX: &str = "_starttls";
 /// The options of a request, over those of its service, over `[defaults]`.
 ///
 /// # Errors
-/// When the protocol has no STARTTLS, or is not that of the service.
+/// When the protocol has no STARTTLS, or is not that of the service; when the options could send
+/// the secrets of the service to a server that the service does not trust.
 pub fn merged(
     request: Overrides,
     service: Option<&Service>,
-    defaults: Overrides,
+    mut defaults: Overrides,
 ) -> Result<Overrides, SettingsError> {
+    if let Some(service) = service.filter(|service| service.overrides.secrets.is_some()) {
+        secret_tls::reject_weaker(&request, service)?;
+        defaults = secret_tls::verified(defaults);
+    }
     let (request, service) = match (protocol(&request).cloned(), service) {
         (Some(protocol), Some(service)) => {
             let (request, overrides) = in_service(request, &protocol, service)?;

@@ -62,11 +62,19 @@ impl TlsLayers {
     }
 }
 
-/// The first contradiction between the options of TLS. No file is read.
-pub fn contradiction(overrides: &Overrides) -> Option<SettingsError> {
+/// The errors of the options of TLS: contradictions, and each file that cannot be used. Probes read
+/// the trusted certificates later, so that many can share them.
+pub fn errors(overrides: &Overrides, layers: &mut TlsLayers) -> Vec<SettingsError> {
+    let planned = layers.plan(overrides);
     let given = overrides.tls.as_deref();
-    let error = start(overrides).err();
-    error.or_else(|| options(given?).err())
+    let ca_file = given.and_then(|tls| tls.ca_file.as_ref());
+    let unusable = ca_file
+        .filter(|_| !matches!(planned, Ok(None)))
+        .and_then(|file| {
+            let why = tls::roots::load(Some(file.text.as_ref())).err()?;
+            Some(file.error(why))
+        });
+    planned.err().into_iter().chain(unusable).collect()
 }
 
 /// The name of an option of the layer on the command line.

@@ -77,7 +77,13 @@ pub fn pins(given: &Located) -> Result<Vec<[u8; 32]>, InvalidValue> {
                 "is not the SHA-256 digest of a public key: write its 44 characters of base64 or its 64 hexadecimal digits, as `-o tls.spki_sha256` prints them",
             ))
     });
-    digests.collect()
+    let digests: Vec<_> = digests.collect::<Result<_, _>>()?;
+    if digests.is_empty() {
+        return Err(InvalidValue::Invalid(
+            "has no digest, so that no key would be pinned: write one, or remove the option",
+        ));
+    }
+    Ok(digests)
 }
 
 fn elements(text: &str) -> impl Iterator<Item = &str> {
@@ -229,6 +235,9 @@ mod tests {
         let two = format!("{},{base64}", "0".repeat(64));
         assert_eq!(pins(&given(&two)), Ok(vec![[0; 32], digest]));
         for text in [
+            ",",
+            " ",
+            " , ,",
             "x",
             "sha256//",
             "sha1//AwsTGyMrMztDS1NbY2tze4OLk5ujq7O7w8vT2+Pr8/s=",

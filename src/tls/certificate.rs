@@ -41,6 +41,7 @@ fn facts(der: &[u8]) -> Result<CertificateFacts, String> {
             .iter()
             .map(identity_text)
             .collect(),
+        names_omitted: 0,
         serial: serial_text(certificate.serial).into(),
         key: certificate.key.name().into(),
         signature: algorithm::signature_name(certificate.signature_algorithm).into(),

@@ -14,7 +14,7 @@ use crate::address::{Host, HostName};
 use crate::escape::escaped_prefix;
 use crate::failure::Status;
 use crate::plan::layer::{
-    Inspected, Inspection, Layer, LayerConnection, LayerError, PeerHalf, SharedLayer,
+    Inspected, Inspection, Layer, LayerConnection, LayerError, MAX_HELD, PeerHalf, SharedLayer,
 };
 use crate::tls::alerts;
 use crate::tls::failures;
@@ -188,6 +188,8 @@ impl Layer for TlsLayer {
             name_sent,
             stage: Stage::FirstBytes(Vec::new()),
             records: RecordReader::default(),
+            handshake_bytes: 0,
+            silence: SilentMessages::default(),
             has_answered: false,
             is_refused: None,
             noted: NotedMessages::default(),
@@ -226,6 +228,10 @@ struct TlsConnection {
     name_sent: Option<Box<str>>,
     stage: Stage,
     records: RecordReader,
+    /// The bytes of the server up to the end of the handshake. The library keeps the certificates.
+    handshake_bytes: usize,
+    /// What came after the handshake, and since the last application bytes.
+    silence: SilentMessages,
     /// Whether our part of the handshake was sent, with a certificate or without one.
     has_answered: bool,
     /// Whether the server has refused us, because of our certificate or the lack of one; known once
@@ -248,6 +254,20 @@ enum Stage {
     /// The handshake has failed.
     Failed,
 }
+
+/// What a server has sent since the last application bytes.
+#[derive(Debug, Default)]
+struct SilentMessages {
+    /// How many session tickets had arrived before.
+    tickets: u32,
+    /// The bytes since then.
+    bytes: usize,
+}
+
+/// The most session tickets without application bytes; servers send one to four.
+const MAX_SILENT_TICKETS: u32 = 32;
+/// The most bytes without application bytes; a record has less than 17 KiB.
+const MAX_SILENT_BYTES: usize = 64 * 1024;
 
 /// Which encrypted messages of the server were noted for the transcript.
 #[derive(Debug, Default)]
@@ -324,7 +344,9 @@ impl TlsConnection {
                 self.note_error(&error);
                 self.explain(&error)
             })?;
-            self.read_plain(state.plaintext_bytes_to_read(), plain);
+            let plain_bytes = state.plaintext_bytes_to_read();
+            self.read_plain(plain_bytes, plain);
+            self.count(before - wire.len(), plain_bytes)?;
             is_closed = state.peer_has_closed();
             if is_closed && self.noted.is_kept {
                 self.records.note_alert(CLOSE_NOTIFY);
@@ -340,6 +362,29 @@ impl TlsConnection {
         };
         self.advance(half)?;
         Ok(half)
+    }
+
+    /// Counts bytes of the server, and the application bytes in them.
+    fn count(&mut self, wire: usize, plain: usize) -> Result<(), LayerError> {
+        if self.rustls.is_handshaking() {
+            self.handshake_bytes = self.handshake_bytes.saturating_add(wire);
+            return Ok(());
+        }
+        let tickets = self.rustls.tls13_tickets_received();
+        if plain > 0 {
+            self.silence = SilentMessages { tickets, bytes: 0 };
+            return Ok(());
+        }
+        self.silence.bytes += wire;
+        if tickets.saturating_sub(self.silence.tickets) <= MAX_SILENT_TICKETS
+            && self.silence.bytes <= MAX_SILENT_BYTES
+        {
+            return Ok(());
+        }
+        Err(LayerError::failed(
+            "after the handshake, the server sends session tickets or other messages of TLS \
+             without end, and no data: see its log, and its settings of session tickets",
+        ))
     }
 
     fn read_plain(&mut self, length: usize, plain: &mut Vec<u8>) {
@@ -468,7 +513,8 @@ impl TlsConnection {
         }
         if let Some(signature) = record.signature.filter(|_| !self.noted.chain) {
             self.noted.chain = true;
-            let (number, bytes) = (record.chain.len(), record.chain_len);
+            let number = record.chain.len() + record.chain_omitted.number;
+            let bytes = record.chain_len;
             let plural = if number == 1 { "" } else { "s" };
             self.records.note(format!(
                 "the server sends {number} certificate{plural}, {bytes} bytes, and signs with {}",
@@ -677,6 +723,10 @@ impl LayerConnection for TlsConnection {
         }
     }
 
+    fn held(&self) -> usize {
+        self.handshake_bytes.min(MAX_HELD)
+    }
+
     fn prepare(&mut self) -> Result<(), LayerError> {
         let result = self.verifier.load_roots();
         if result.is_err() {
@@ -708,6 +758,7 @@ impl LayerConnection for TlsConnection {
             alpn: alpn.map(|alpn| String::from_utf8_lossy(alpn).into()),
             judgement: record.judgement.clone(),
             chain: record.chain.clone(),
+            chain_omitted: record.chain_omitted,
             client_cert: self.is_refused.filter(|_| !is_shown),
             staple: record.staple,
             roots: self

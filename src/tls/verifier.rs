@@ -28,7 +28,9 @@ use crate::tls::options::TlsOptions;
 use crate::tls::provider;
 use crate::tls::roots;
 use crate::tls::roots::Roots;
-use crate::tls_facts::{CertificateFacts, Fault, TlsVersion, TrustJudgement};
+use crate::tls_facts::{
+    CertificateFacts, Fault, OmittedCertificates, TlsVersion, TrustJudgement, published_chain,
+};
 
 /// What all connections of a layer require of a server.
 #[derive(Debug)]
@@ -55,6 +57,8 @@ pub struct RecordingVerifier {
 pub struct VerifierRecord {
     /// The facts of the presented certificates, the leaf first.
     pub chain: Vec<CertificateFacts>,
+    /// What is known of the certificates whose facts are not kept.
+    pub chain_omitted: OmittedCertificates,
     /// The length of all presented certificates in bytes.
     pub chain_len: usize,
     /// Whether an OCSP response was stapled.
@@ -145,7 +149,7 @@ impl RecordingVerifier {
         let chain: Vec<_> = std::iter::once(leaf).chain(others).cloned().collect();
         let facts: Vec<_> = chain.iter().map(|der| certificate::read(der)).collect();
         let options = self.options();
-        let judgement = judge::judge(&Evidence {
+        let mut judgement = judge::judge(&Evidence {
             chain: &chain,
             facts: &facts,
             host: &self.host,
@@ -162,7 +166,8 @@ impl RecordingVerifier {
         let leaf_error = leaf_error.and_then(|(path, leaf)| leaf_file::compare(path, leaf).err());
         let mut record = self.record();
         record.chain_len = chain.iter().map(|der| der.len()).sum();
-        record.chain = facts;
+        (record.chain, record.chain_omitted) = published_chain(facts);
+        judgement.keep_published();
         record.staple = !staple.is_empty();
         record.judgement = Some(judgement);
         record.leaf_error = leaf_error;

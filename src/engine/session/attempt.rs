@@ -560,6 +560,9 @@ impl Attempt {
 
     /// The peer sent FIN.
     pub fn peer_closed(&mut self, plan: &Plan, now: Instant, actions: &mut Actions) {
+        if let AttemptState::Talking(established) = &mut self.state {
+            established.peer_closed();
+        }
         self.advance_dialogue(plan, Input::Closed, now, actions);
         if self.postpone(Postponed::PeerClosed).is_none() {
             return;

@@ -170,6 +170,13 @@ impl Established {
         self.dialogue.sent();
     }
 
+    /// The peer closed its direction.
+    pub fn peer_closed(&mut self) {
+        if let Some(layer) = &mut self.layer {
+            layer.closed();
+        }
+    }
+
     /// Takes received bytes.
     pub fn on_data(&mut self, bytes: &[u8], now: Instant) {
         if let Some(layer) = &mut self.layer {

@@ -484,7 +484,15 @@ impl AddressRace {
         let index = first.as_ref().map(|(index, ..)| *index);
         let others = failures().filter(|(other, ..)| Some(*other) != index);
         let others: Vec<Status> = others.map(|(_, _, failure)| failure.status).collect();
-        let representative = index.or_else(|| last().next().map(|(index, _)| index));
+        // An untrusted certificate that is only reported must be seen, whatever address serves it.
+        let is_untrusted = |index: &usize| {
+            let report = attempts.get(*index).and_then(Attempt::report);
+            report.is_some_and(ConnectionReport::is_untrusted)
+        };
+        let indexes = || last().map(|(index, _)| index);
+        let representative = index
+            .or_else(|| indexes().find(is_untrusted))
+            .or_else(|| indexes().next());
         let failure = first.map(|(_, _, failure)| failure);
         self.representative = representative.map(AttemptId::new);
         match (self.rule, failure) {

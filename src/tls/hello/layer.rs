@@ -8,7 +8,7 @@ use crate::address::Host;
 use crate::escape::escaped_prefix;
 use crate::failure::Status;
 use crate::os::random;
-use crate::plan::layer::{Layer, LayerConnection, LayerError, PeerHalf};
+use crate::plan::layer::{Layer, LayerConnection, LayerError, MAX_HELD, PeerHalf};
 use crate::tls::alerts;
 use crate::tls::certificate;
 use crate::tls::hello::client_hello::{ClientHello, HelloForm, close_notify};
@@ -24,7 +24,8 @@ use crate::tls::records::{RecordReader, Sender};
 use crate::tls::roots;
 use crate::tls::verifier;
 use crate::tls_facts::{
-    CertificateFacts, FactSource, TlsFacts, TlsVersion, TrustJudgement, TrustStore,
+    CertificateFacts, FactSource, OmittedCertificates, TlsFacts, TlsVersion, TrustJudgement,
+    TrustStore, published_chain,
 };
 
 /// The longest handshake message that rustls accepts.
@@ -135,6 +136,7 @@ impl Layer for HelloLayer {
             messages: MessageReader::default(),
             answer: ServerAnswer::default(),
             certificates: Vec::new(),
+            omitted: OmittedCertificates::default(),
             judged: None,
             is_refused: false,
             transcript: None,
@@ -164,6 +166,8 @@ struct HelloConnection {
     answer: ServerAnswer,
     /// The facts of the certificates, once the answer is complete.
     certificates: Vec<CertificateFacts>,
+    /// What is known of those whose facts are not kept.
+    omitted: OmittedCertificates,
     judged: Option<(TrustJudgement, Option<TrustStore>)>,
     /// Whether the server has refused the hello: by an alert, or by ending the connection.
     is_refused: bool,
@@ -241,14 +245,13 @@ impl LayerConnection for HelloConnection {
         let answer = &self.answer;
         answer.version?;
         // The answer may have been cut after the certificates.
-        let chain = if self.certificates.is_empty() {
-            self.read_certificates()
+        let (chain, chain_omitted, judged) = if self.certificates.is_empty() {
+            let read = self.read_certificates();
+            let judged = self.judge(&read).ok().flatten();
+            let (chain, omitted) = published_chain(read);
+            (chain, omitted, judged)
         } else {
-            self.certificates.clone()
-        };
-        let judged = match &self.judged {
-            Some(judged) => Some(judged.clone()),
-            None => self.judge(&chain).ok().flatten(),
+            (self.certificates.clone(), self.omitted, self.judged.clone())
         };
         let (judgement, roots) =
             judged.map_or((None, None), |(judgement, roots)| (Some(judgement), roots));
@@ -264,6 +267,7 @@ impl LayerConnection for HelloConnection {
             alpn: answer.alpn.clone(),
             judgement,
             chain,
+            chain_omitted,
             client_cert: (answer.requests_certificate || answer.ended)
                 .then_some(answer.requests_certificate),
             staple: answer.staple,
@@ -271,6 +275,12 @@ impl LayerConnection for HelloConnection {
             oldest: None,
             pq: is_scan.then_some(false),
         }))
+    }
+
+    fn held(&self) -> usize {
+        let read = self.answer.certificates.iter().flatten();
+        let read: usize = read.map(|der| der.len()).sum();
+        (self.messages.held() + read).min(MAX_HELD)
     }
 
     fn progress(&self) -> Option<String> {
@@ -334,12 +344,30 @@ impl HelloConnection {
             let cause = format!("the server sends no certificate, and selects {cipher}");
             return Err(LayerError::failed(cause));
         }
-        self.judged = self.judge(&self.certificates)?;
+        self.judged = match self.judge(&self.certificates) {
+            Ok(judged) => judged,
+            Err(error) => {
+                self.keep_published();
+                return Err(error);
+            }
+        };
         // Without --tls-legacy, the verdict is that of the handshake.
-        if self.options.legacy {
-            self.verdict()?;
+        let verdict = if self.options.legacy {
+            self.verdict()
+        } else {
+            Ok(())
+        };
+        self.keep_published();
+        verdict.map(|()| PeerHalf::Done)
+    }
+
+    /// Releases what is not published of the certificates.
+    fn keep_published(&mut self) {
+        let certificates = std::mem::take(&mut self.certificates);
+        (self.certificates, self.omitted) = published_chain(certificates);
+        if let Some(read) = &mut self.answer.certificates {
+            *read = Vec::new();
         }
-        Ok(PeerHalf::Done)
     }
 
     /// Notes facts that are not in the lines of the messages.
@@ -402,7 +430,7 @@ impl HelloConnection {
             .flatten()
             .map(|der| CertificateDer::from(&**der))
             .collect();
-        let judgement = judge::judge(&Evidence {
+        let mut judgement = judge::judge(&Evidence {
             chain: &chain,
             facts,
             host: &self.host,
@@ -413,6 +441,7 @@ impl HelloConnection {
             at,
             legacy: self.options.legacy,
         });
+        judgement.keep_published();
         Ok(Some((judgement, roots.map(|roots| roots.facts()))))
     }
 

@@ -90,6 +90,11 @@ impl MessageReader {
         Ok(None)
     }
 
+    /// How many bytes it holds.
+    pub fn held(&self) -> usize {
+        self.message.len()
+    }
+
     /// How many bytes of the current handshake message were received, and how many it has; `None` if
     /// no message has begun.
     pub fn unfinished(&self) -> Option<(usize, usize)> {

@@ -9,7 +9,7 @@ use zbx_tcp::report::Report;
 use zbx_tcp::tls::options::TlsOptions;
 use zbx_tcp::tls_facts::{FactSource, Fault, TlsVersion};
 
-use super::{facts, spec};
+use super::{expect, facts, send, spec};
 use crate::scripted_peer::Peer;
 use crate::tls::openssl::{Certificates, NAME, TlsServer, text};
 
@@ -79,6 +79,39 @@ fn an_old_appliance_is_a_failure_with_all_facts_and_up_with_legacy() {
         !known.judgement.as_ref().unwrap().is_verified(),
         "a strict client refuses"
     );
+}
+
+#[test]
+fn a_hello_is_no_success_of_a_dialogue_that_was_not_run() {
+    let certificates = Certificates::new();
+    certificates.make("old", &["-newkey", "rsa:2048"]);
+    let server = TlsServer::openssl(&certificates, "old", OLD);
+    let options = TlsOptions {
+        legacy: true,
+        ..options(&certificates, "old")
+    };
+    for steps in [
+        vec![expect("NEVER")],
+        vec![send(b"HELLO")],
+        vec![send(b"HELLO"), expect("NEVER")],
+    ] {
+        let report = super::probe(spec(options.clone(), steps), server.port);
+        assert_eq!(status(&report), Status::TlsFailed, "{}", error(&report));
+        assert!(
+            error(&report).contains(
+                "; the certificate is accepted, but the dialogue cannot be run within TLSv1.0"
+            ),
+            "{}",
+            error(&report)
+        );
+        assert_eq!(facts(&report).how, FactSource::Hello);
+    }
+    let other = TlsOptions {
+        sni: Some("other.example".into()),
+        ..options
+    };
+    let report = super::probe(spec(other, vec![expect("NEVER")]), server.port);
+    assert_eq!(status(&report), Status::TlsUntrusted, "{}", error(&report));
 }
 
 #[test]

@@ -736,6 +736,38 @@ fn a_server_that_asks_and_leaves_without_an_alert_proves_nothing() {
 }
 
 #[test]
+fn a_server_that_floods_with_tickets_or_keys_is_a_failure() {
+    let certificates = Certificates::new(&[Key::P256]);
+    let text = "after the handshake, the server sends session tickets or other messages of TLS \
+                without end";
+    let flood = |tickets: usize, more: bool| {
+        let mut server = LocalServer::new(&certificates, &[], &rustls::version::TLS13);
+        Arc::get_mut(&mut server.config).unwrap().send_tls13_tickets = tickets;
+        let started = Instant::now();
+        let steps = vec![expect("hello")];
+        let report = server.probe(
+            trusting(&certificates),
+            steps,
+            whole,
+            move |stream, server| {
+                for _ in 0..if more { 4000 } else { 0 } {
+                    server.refresh_traffic_keys().unwrap();
+                }
+                let _ = server.writer().write_all(b"hello");
+                flush(stream, server);
+            },
+        );
+        assert!(started.elapsed() < Duration::from_secs(5));
+        report
+    };
+    assert_failed(&flood(100, false), Status::TlsFailed, text);
+    assert_failed(&flood(2, true), Status::TlsFailed, text);
+    for few in [0, 2, 32] {
+        assert_up(&flood(few, false));
+    }
+}
+
+#[test]
 fn a_peer_that_never_stops_is_ended_by_the_deadline() {
     for bytes in [
         // Empty records, warnings, and a handshake message of 16 MiB.

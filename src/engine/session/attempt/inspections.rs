@@ -11,11 +11,12 @@ use std::time::{Duration, Instant};
 
 use crate::engine::session::action::{Action, Actions};
 use crate::engine::session::attempt::{Attempt, AttemptState};
-use crate::failure::Status;
+use crate::failure::{Failure, Status};
 use crate::plan::layer::{Inspected, Inspection, SharedLayer};
 use crate::plan::steps::Step;
 use crate::plan::{Close, Plan, ProbeSpec};
 use crate::report::ConnectionReport;
+use crate::tls_facts::TlsVersion;
 
 /// The most further connections of one attempt.
 pub const MAX_INSPECTIONS: usize = 6;
@@ -95,8 +96,9 @@ impl ClosedConnection {
         })
     }
 
-    /// Takes the result of an inspection of this attempt, whose first SYN was sent at `started`.
-    fn add(&mut self, inspection: ConnectionReport, started: Instant, now: Instant) {
+    /// Takes the result of an inspection of this attempt with this plan, whose first SYN was sent at
+    /// `started`.
+    fn add(&mut self, inspection: ConnectionReport, plan: &Plan, started: Instant, now: Instant) {
         let facts = inspection.dialogue.and_then(|dialogue| dialogue.tls);
         // Nothing of the dialogue is done after the start of the layer, so a mismatch is that of the
         // certificate then.
@@ -122,8 +124,39 @@ impl ClosedConnection {
                 );
                 Some(Arc::new(first.with_reason(&why)))
             }
+            // What the dialogue was to verify was not.
+            (None, Some(first)) if has_steps_within_layer(plan) => {
+                Some(Arc::new(self.without_dialogue(&first)))
+            }
             (failure, _) => failure,
         };
+    }
+
+    /// The failure of a dialogue that could not be run, although the inspection has accepted the
+    /// certificate.
+    fn without_dialogue(&self, first: &Failure) -> Failure {
+        let dialogue = self.report.dialogue.as_ref();
+        let version = dialogue.and_then(|dialogue| dialogue.tls.as_ref()?.version);
+        let within = version.map_or("this TLS", TlsVersion::name);
+        let text = format!(
+            "{}; the certificate is accepted, but the dialogue cannot be run within {within}: remove \
+             its steps to check the certificate alone",
+            first.text
+        );
+        Failure {
+            text,
+            ..first.clone()
+        }
+    }
+}
+
+/// Whether the dialogue has steps after the start of the layer. An inspection runs none of them.
+fn has_steps_within_layer(plan: &Plan) -> bool {
+    let steps = &plan.spec.steps;
+    let is_start = |step: &Step| matches!(step, Step::StartTls(_));
+    match steps.iter().position(is_start) {
+        Some(start) => start + 1 < steps.len(),
+        None => !steps.is_empty(),
     }
 }
 
@@ -204,7 +237,7 @@ impl Attempt {
                     ..
                 } = *running;
                 if let Some(report) = attempt.into_report() {
-                    closed.add(report, self.started, now);
+                    closed.add(report, plan, self.started, now);
                 }
                 Box::new(closed)
             }
