@@ -53,9 +53,10 @@ fn measured(arguments: &[String]) -> Result<serde_json::Value, Box<dyn Error>> {
     let targets = targets_of(targets)?;
     let config = Arc::new(config(ca_file)?);
     let name = ServerName::try_from(name.clone())?;
+    let linger = (close == "rst").then_some(Duration::ZERO);
     let mut down = 0;
     for to in &targets {
-        if let Err(why) = handshake(*to, &config, name.clone(), close == "rst") {
+        if let Err(why) = handshake(*to, &config, name.clone(), linger) {
             eprintln!("{to}: {why}");
             down += 1;
         }
@@ -95,19 +96,20 @@ fn config(ca_file: &str) -> Result<ClientConfig, Box<dyn Error>> {
     Ok(config)
 }
 
+/// Closes with RST if it lingers for no time, otherwise with `close_notify` and FIN.
 fn handshake(
     to: SocketAddr,
     config: &Arc<ClientConfig>,
     name: ServerName<'static>,
-    reset: bool,
+    linger: Option<Duration>,
 ) -> Result<(), Box<dyn Error>> {
     let mut stream = TcpStream::connect_timeout(&to, Duration::from_secs(5))?;
     let mut session = ClientConnection::new(Arc::clone(config), name)?;
     while session.is_handshaking() {
         session.complete_io(&mut stream)?;
     }
-    if reset {
-        SockRef::from(&stream).set_linger(Some(Duration::ZERO))?;
+    if linger.is_some() {
+        SockRef::from(&stream).set_linger(linger)?;
     } else {
         session.send_close_notify();
         session.complete_io(&mut stream)?;
