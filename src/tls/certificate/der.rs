@@ -150,7 +150,9 @@ pub fn whole_bytes(bit_string: &[u8]) -> Result<&[u8], DerError> {
 
 /// An object identifier in its dotted form. Arcs above 2^64 are written as `?`.
 pub fn dotted(oid: &[u8]) -> String {
-    let mut out = String::new();
+    // A byte is at most three digits and a dot.
+    let mut out = String::with_capacity(4 * oid.len());
+    let mut digits = itoa::Buffer::new();
     let mut arc = Some(0_u64);
     for byte in oid {
         arc = arc
@@ -159,17 +161,20 @@ pub fn dotted(oid: &[u8]) -> String {
         if byte & 0x80 != 0 {
             continue;
         }
-        let text = arc.map_or_else(|| "?".to_owned(), |arc| arc.to_string());
         if out.is_empty() {
             // The first two arcs share a number.
-            out = match arc {
-                Some(arc @ 0..80) => format!("{}.{}", arc / 40, arc % 40),
-                Some(arc) => format!("2.{}", arc - 80),
-                None => "2.?".to_owned(),
+            let (first, second) = match arc {
+                Some(arc @ 0..80) => (arc / 40, Some(arc % 40)),
+                Some(arc) => (2, Some(arc - 80)),
+                None => (2, None),
             };
-        } else {
-            out.push('.');
-            out.push_str(&text);
+            out.push_str(digits.format(first));
+            arc = second;
+        }
+        out.push('.');
+        match arc {
+            Some(arc) => out.push_str(digits.format(arc)),
+            None => out.push('?'),
         }
         arc = Some(0);
     }
