@@ -513,7 +513,7 @@ impl Attempt {
             _ => None,
         };
         if let Some((established, prefix)) = failed {
-            let failure = messages::layer_failure(&prefix, error);
+            let failure = messages::layer_failure(plan, &prefix, error);
             established.finish(plan, Some(failure), self.started, now);
         }
         self.close_now(Close::Fin, actions);
@@ -523,7 +523,8 @@ impl Attempt {
     fn fail_handshake(&mut self, plan: &Plan, cause: &str, now: Instant) {
         if let AttemptState::Handshaking(established) = &mut self.state {
             let prefix = established.handshake_prefix(plan);
-            let failure = Failure::new(Status::TlsFailed, format!("{prefix}{cause}"));
+            // The progress of a handshake may quote the peer.
+            let failure = messages::layer_failure(plan, &prefix, &LayerError::failed(cause));
             established.finish(plan, Some(failure), self.started, now);
         }
     }
