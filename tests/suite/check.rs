@@ -569,6 +569,20 @@ fn source_and_interface_are_used() {
     check(&["127.0.0.1", &peer.port(), "--interface", "lo"]).prints("1", 0);
 }
 
+/// A range would be a question to the name server otherwise.
+#[test]
+fn a_range_or_a_network_is_not_one_host() {
+    for words in [
+        &["127.0.0.1-5", "22"][..],
+        &["127.0.0.1-5:22"],
+        &["tcp://127.0.0.1-5:22"],
+        &["127.0.0.0/30", "22"],
+        &["2001:db8::1-ff", "22"],
+    ] {
+        check(words).refuses("is a network or a range: write one host, or use `batch`");
+    }
+}
+
 #[test]
 fn sigterm_ends_a_check_at_once() {
     let full = FullBacklog::new();
