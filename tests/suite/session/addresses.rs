@@ -505,6 +505,28 @@ fn attempts(count: u32) -> Attempts {
 }
 
 #[test]
+fn attempts_that_this_machine_could_not_make_are_not_lost() {
+    let mut script = Script::resolved(&THREE[..1], |spec| spec.attempts = Some(attempts(4)));
+    script.opened(0);
+    script.input(&Input::Connected(0));
+    script.waits(200);
+    script.input(&Input::Failed(1, Status::LocalError));
+    script.waits(200);
+    script.input(&Input::Blocked(2));
+    script.waits(200);
+    script.opened(3);
+    script.input(&refused(3));
+    let report = script.report();
+    let counted = report.attempts.as_deref().unwrap();
+    assert_eq!((counted.sent(), counted.ok()), (2, 1));
+    let mut script = Script::resolved(&THREE[..1], |spec| spec.attempts = Some(attempts(1)));
+    script.input(&Input::Failed(0, Status::LocalError));
+    let report = script.report();
+    assert_eq!(report.status(), Status::LocalError);
+    assert_eq!(report.attempts.unwrap().loss(), None);
+}
+
+#[test]
 fn several_attempts_stay_on_the_address_that_passed() {
     let mut script = Script::resolved(&THREE[..2], |spec| spec.attempts = Some(attempts(3)));
     script.opened(0);
