@@ -569,6 +569,22 @@ fn source_and_interface_are_used() {
     check(&["127.0.0.1", &peer.port(), "--interface", "lo"]).prints("1", 0);
 }
 
+/// With these limits neither resolver can send anything.
+#[test]
+fn a_name_without_descriptors_is_a_local_error() {
+    for (limit, words) in [("4", &[][..]), ("5", &["--resolver", "system"])] {
+        let output = std::process::Command::new("sh")
+            .args(["-c", "ulimit -n \"$0\"; exec \"$@\"", limit])
+            .args([env!("CARGO_BIN_EXE_zbx-tcp"), "check", "name.invalid", "1"])
+            .args(["-t", "0.5", "-o", "error"])
+            .args(words)
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).to_lowercase();
+        assert!(text.contains("too many open files"), "{limit}: {output:?}");
+    }
+}
+
 /// A range would be a question to the name server otherwise.
 #[test]
 fn a_range_or_a_network_is_not_one_host() {
