@@ -174,6 +174,12 @@ pub fn writable_within(descriptor: BorrowedFd<'_>, time: Duration) -> Writable {
     }
 }
 
+/// Whether this descriptor can be read, is at its end or has an error, within this time.
+pub fn readable_within(descriptor: BorrowedFd<'_>, time: Duration) -> bool {
+    let [readable] = polled([(descriptor.as_raw_fd(), libc::POLLIN)], Some(time));
+    readable
+}
+
 /// Waits for one of these events of these descriptors (poll(2)); which of them there were.
 fn polled<const N: usize>(wanted: [(RawFd, i16); N], timeout: Option<Duration>) -> [bool; N] {
     let mut polled = wanted.map(|(fd, events)| libc::pollfd {

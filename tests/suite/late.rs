@@ -386,6 +386,19 @@ fn an_address_is_probed_without_random_bytes() {
     }
 }
 
+#[test]
+fn a_list_is_read_without_a_thread() {
+    let peer = Peer::greeting(b"220 hi\r\n");
+    let list = format!("127.0.0.1:{}\n", peer.port());
+    let words = ["batch", "-", "-o", "json"];
+    let Some(output) = refused("clone3", "EAGAIN", &words, list.as_bytes()) else {
+        return;
+    };
+    let document: Value =
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"));
+    assert_eq!(document["summary"]["up"], 1, "{document}");
+}
+
 /// Runs the program where this call fails; `None` where that is not possible.
 fn refused(call: &str, errno: &str, words: &[&str], input: &[u8]) -> Option<std::process::Output> {
     let script = format!("{}/tests/suite/refuse_call.py", env!("CARGO_MANIFEST_DIR"));
