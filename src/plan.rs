@@ -14,6 +14,8 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
+use foldhash::fast::RandomState;
+
 use crate::address::{Host, Port, Target};
 use crate::fast_fmt;
 use crate::plan::bytes::Charset;
@@ -226,7 +228,7 @@ impl ProbeSpec {
     /// The approximate size of its compiled patterns in memory, in bytes. Equal patterns of one
     /// dialogue share it.
     pub fn pattern_memory(&self) -> usize {
-        let mut seen = HashSet::new();
+        let mut seen: HashSet<_, RandomState> = HashSet::default();
         let expects = self.steps.iter().filter_map(|step| match step {
             Step::Expect(expect) => Some(expect),
             Step::Send(_) | Step::Silence(_) | Step::StartTls(_) => None,

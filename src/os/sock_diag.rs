@@ -72,15 +72,25 @@ fn dump(family: i32, reader: &mut DumpReader) -> Result<(), DumpError> {
     receive(reader, |buffer| socket.read(buffer))
 }
 
+/// Most interruptions of one list (`EINTR`) after which it is read on.
+const MAX_INTERRUPTIONS: u32 = 100;
+
 /// Reads answers up to the end of the list.
 fn receive(
     reader: &mut DumpReader,
     mut read: impl FnMut(&mut [u8]) -> io::Result<usize>,
 ) -> Result<(), DumpError> {
     let mut buffer = vec![0; MAX_ANSWER];
+    let mut interruptions = 0;
     loop {
         let length = match read(&mut buffer) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error)
+                if error.kind() == io::ErrorKind::Interrupted
+                    && interruptions < MAX_INTERRUPTIONS =>
+            {
+                interruptions += 1;
+                continue;
+            }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 return Err(DumpError::NoEnd);
             }

@@ -584,7 +584,7 @@ pub const METRICS: [Metric; 72] = [
     row(
         "attempts.sent",
         "number",
-        "number of connection attempts, with --count",
+        "number of connection attempts without local errors, with --count",
         Zero,
         FromReport(|r| attempts(r, |a| Some(Integer(a.sent().into())))),
     ),

@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 
+use foldhash::fast::RandomState;
+
 use crate::plan::layer::SharedLayer;
 use crate::settings::error::{Located, SettingsError};
 use crate::settings::option_table::OptionName;
@@ -14,7 +16,7 @@ use crate::tls_facts::TlsVersion;
 
 /// The layers of a run: equal options share one, so that files are read once.
 #[derive(Debug, Default)]
-pub struct TlsLayers(HashMap<TlsOptions, SharedLayer>);
+pub struct TlsLayers(HashMap<TlsOptions, SharedLayer, RandomState>);
 
 /// The TLS of a probe.
 #[derive(Debug)]

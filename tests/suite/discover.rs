@@ -126,7 +126,8 @@ fn an_invalid_host_gives_an_error_and_no_row() {
         ("*UNKNOWN*", "the host has no interface in Zabbix: add one"),
         ("h:22", "to give a port, write"),
         ("127.1", "four decimal numbers"),
-        ("10.0.0.0/8", "is not a host name"),
+        ("10.0.0.0/8", "is a network or a range: write one host"),
+        ("10.0.0.1-5", "is a network or a range: write one host"),
         ("fe80::1", "link-local"),
         ("例子.测试", "xn--"),
     ] {

@@ -184,9 +184,11 @@ pub(in crate::engine) fn quoted(plan: &Plan, dialogue: &Dialogue) -> String {
     format!("\"{start}{more}\"")
 }
 
-/// The failure of a layer, after the start of the text.
-pub(in crate::engine) fn layer_failure(prefix: &str, error: &LayerError) -> Failure {
-    Failure::new(error.status, format!("{prefix}{error}"))
+/// The failure of a layer, after the start of the text. The cause may quote the peer, such as the
+/// names of its certificate.
+pub(in crate::engine) fn layer_failure(plan: &Plan, prefix: &str, error: &LayerError) -> Failure {
+    let cause = plan.spec.redact_decoded(&error.cause);
+    Failure::new(error.status, format!("{prefix}{cause}"))
 }
 
 /// The failure of a peer that demanded a client certificate, and sent nothing afterwards before this

@@ -78,7 +78,8 @@ impl<'c> TargetList<'c> {
         }
     }
 
-    /// Adds all hosts and ports of a target, or none if there is an error in it.
+    /// Adds all hosts and ports of a target, or none if there is an error in it. Only the ports whose
+    /// own service cannot be used are left out, if erroneous targets are skipped.
     ///
     /// # Errors
     /// The error, unless erroneous targets are skipped; more targets than allowed, or the deadline,
@@ -127,10 +128,15 @@ impl<'c> TargetList<'c> {
             }
         }
         for entry in &target.ports {
-            let cached = self
-                .specs
-                .get(target, entry.service.as_deref())
-                .map_err(SettingsError::first)?;
+            let cached = self.specs.get(target, entry.service.as_deref());
+            let cached = match cached.map_err(SettingsError::first) {
+                Ok(cached) => cached,
+                Err(error) if entry.service.is_some() => {
+                    self.skip(error)?;
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
             for host in target.hosts.iter() {
                 let port = entry.port;
                 let address = Target { host, port };

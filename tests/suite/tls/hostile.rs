@@ -19,7 +19,7 @@ use rustls::{
 use zbx_tcp::address::Host;
 use zbx_tcp::failure::Status;
 use zbx_tcp::plan::layer::PeerHalf;
-use zbx_tcp::plan::steps::Step;
+use zbx_tcp::plan::steps::{Piece, Secret, Step, Template};
 use zbx_tcp::report::Report;
 use zbx_tcp::tls;
 use zbx_tcp::tls::options::TlsOptions;
@@ -126,6 +126,18 @@ fn peers_that_speak_something_else_are_named() {
         );
         assert_failed(&report, Status::TlsFailed, text);
     }
+}
+
+#[test]
+fn a_secret_in_the_failure_of_the_handshake_is_redacted() {
+    let secret = Piece::Secret(Secret::new(*b"Tr0ub4dor"));
+    let steps = vec![Step::Send(Template(vec![secret]))];
+    let report = probe_scripted(pinned(), steps, Duration::from_secs(10), |stream| {
+        let _ = stream.write_all(b"SSH-2.0-Tr0ub4dor\r\n");
+        let _ = stream.shutdown(Shutdown::Write);
+    });
+    let text = "the server answers with SSH, not with TLS: \"SSH-2.0-***\"";
+    assert_failed(&report, Status::TlsFailed, text);
 }
 
 #[test]
