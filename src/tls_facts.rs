@@ -517,7 +517,7 @@ mod tests {
             serial: long(),
             key: long(),
             signature: long(),
-            names: vec![long(); 10_000].into(),
+            names: vec!["n".repeat(600).into(); 1000].into(),
             not_after: 7,
             ..CertificateFacts::default()
         };
@@ -545,7 +545,7 @@ mod tests {
         };
         assert!(chain.iter().map(texts).sum::<usize>() < 64 << 10);
         assert_eq!(chain[0].names.len(), 16);
-        assert_eq!(chain[0].names_omitted, 10_000 - 16);
+        assert_eq!(chain[0].names_omitted, 1000 - 16);
         assert!(chain[1].names.is_empty());
         assert!(chain[0].subject.len() > TEXT_LIMIT, "its end is marked");
         let facts = TlsFacts {
