@@ -116,8 +116,16 @@ impl ClosedConnection {
             return;
         }
         self.report.total = now.saturating_duration_since(started);
+        // Whether a failed inspection replaces the verdict: it judged the peer, or this machine could
+        // not make it, so that nothing is known. If it failed although it has read the certificate,
+        // the failure of the handshake stands, and the reason follows it.
+        let judges = |status: Status| match status {
+            Status::TlsFailed => !has_certificate,
+            Status::Mismatch => has_certificate,
+            status => status == Status::TlsUntrusted || status.is_unknown(),
+        };
         self.report.failure = match (inspection.failure, self.report.failure.take()) {
-            (Some(failure), Some(first)) if !judges(failure.status, has_certificate) => {
+            (Some(failure), Some(first)) if !judges(failure.status) => {
                 let why = format!(
                     "a further connection that would have decided failed: {}",
                     failure.text
@@ -157,17 +165,6 @@ fn has_steps_within_layer(plan: &Plan) -> bool {
     match steps.iter().position(is_start) {
         Some(start) => start + 1 < steps.len(),
         None => !steps.is_empty(),
-    }
-}
-
-/// Whether an inspection with this status replaces the verdict: it judged the peer, or this machine
-/// could not make it, so that nothing is known. If it failed although it has read the certificate,
-/// the failure of the handshake stands, and the reason follows it.
-fn judges(status: Status, has_certificate: bool) -> bool {
-    match status {
-        Status::TlsFailed => !has_certificate,
-        Status::Mismatch => has_certificate,
-        status => status == Status::TlsUntrusted || status.is_unknown(),
     }
 }
 
