@@ -51,8 +51,8 @@ fn measured(arguments: &[String]) -> Result<serde_json::Value, Box<dyn Error>> {
         return Err(USAGE.into());
     };
     let close = match close.as_str() {
-        "rst" => Close::Rst,
-        "fin" => Close::Fin,
+        "rst" => FloorClose::Rst,
+        "fin" => FloorClose::Fin,
         _ => return Err(USAGE.into()),
     };
     let targets = targets_of(targets)?;
@@ -102,7 +102,7 @@ fn config(ca_file: &str) -> Result<ClientConfig, Box<dyn Error>> {
 
 /// How a connection is closed.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Close {
+enum FloorClose {
     Rst,
     /// After a `close_notify`.
     Fin,
@@ -112,14 +112,14 @@ fn handshake(
     to: SocketAddr,
     config: &Arc<ClientConfig>,
     name: ServerName<'static>,
-    close: Close,
+    close: FloorClose,
 ) -> Result<(), Box<dyn Error>> {
     let mut stream = TcpStream::connect_timeout(&to, Duration::from_secs(5))?;
     let mut session = ClientConnection::new(Arc::clone(config), name)?;
     while session.is_handshaking() {
         session.complete_io(&mut stream)?;
     }
-    if close == Close::Rst {
+    if close == FloorClose::Rst {
         SockRef::from(&stream).set_linger(Some(Duration::ZERO))?;
     } else {
         session.send_close_notify();
