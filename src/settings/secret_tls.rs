@@ -2,7 +2,6 @@
 //! that the configuration trusts. The caller chooses neither whom to trust nor that nobody must be
 //! trusted.
 
-use crate::settings::config::Service;
 use crate::settings::error::SettingsError;
 use crate::settings::overrides::Overrides;
 use crate::settings::tls_overrides::{TlsOverrides, TlsStart};
@@ -24,18 +23,21 @@ const OF_CONFIGURATION: [&str; 7] = [
 ///
 /// # Errors
 /// The first of these options.
-pub fn reject_weaker(request: &Overrides, service: &Service) -> Result<(), SettingsError> {
+pub fn reject_weaker(
+    request: &Overrides,
+    name: &str,
+    service: &Overrides,
+) -> Result<(), SettingsError> {
     let Some(tls) = request.tls.as_deref() else {
         return Ok(());
     };
-    reject_unverified(tls, &service.name)?;
-    let of_service = service.overrides.tls.as_deref();
-    let speaks =
-        service.overrides.has_start_of_tls() || of_service.is_some_and(TlsOverrides::starts);
+    reject_unverified(tls, name)?;
+    let of_service = service.tls.as_deref();
+    let speaks = service.has_start_of_tls() || of_service.is_some_and(TlsOverrides::starts);
     if speaks && tls.start == Some(TlsStart::Never) {
         let message = format!(
             "service `{}` has secrets, and sends them only within TLS: remove this",
-            service.name
+            name
         );
         return Err(tls.origins.error("--tls", message));
     }
@@ -50,7 +52,7 @@ pub fn reject_weaker(request: &Overrides, service: &Service) -> Result<(), Setti
     let message = format!(
         "cannot be given for service `{}`, because it has secrets: write `{key}` into the service \
          (`[services.{}]`)",
-        service.name, service.name
+        name, name
     );
     Err(tls.origins.error(option, message))
 }

@@ -30,7 +30,7 @@ pub fn merged(
     mut defaults: Overrides,
 ) -> Result<Overrides, SettingsError> {
     if let Some(service) = service.filter(|service| service.overrides.secrets.is_some()) {
-        secret_tls::reject_weaker(&request, service)?;
+        secret_tls::reject_weaker(&request, &service.name, &service.overrides)?;
         defaults = secret_tls::verified(defaults);
     }
     let (request, service) = match (protocol(&request).cloned(), service) {
