@@ -254,12 +254,12 @@ mod tests {
         });
         assert_eq!((result.unwrap(), tries), (None, 101));
         let mut interruptions = 3;
-        let result = retry_on_eintr(|| match interruptions {
-            0 => Ok(7),
-            _ => {
-                interruptions -= 1;
-                Err(io::ErrorKind::Interrupted.into())
+        let result = retry_on_eintr(|| {
+            if interruptions == 0 {
+                return Ok(7);
             }
+            interruptions -= 1;
+            Err(io::ErrorKind::Interrupted.into())
         });
         assert_eq!(result.unwrap(), Some(7));
     }
