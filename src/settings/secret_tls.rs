@@ -35,10 +35,8 @@ pub fn reject_weaker(
     let of_service = service.tls.as_deref();
     let speaks = service.has_start_of_tls() || of_service.is_some_and(TlsOverrides::starts);
     if speaks && tls.start == Some(TlsStart::Never) {
-        let message = format!(
-            "service `{}` has secrets, and sends them only within TLS: remove this",
-            name
-        );
+        let message =
+            format!("service `{name}` has secrets, and sends them only within TLS: remove this");
         return Err(tls.origins.error("--tls", message));
     }
     let from_caller = OF_CONFIGURATION.iter().find(|option| {
@@ -50,9 +48,8 @@ pub fn reject_weaker(
     };
     let key = option.trim_start_matches('-').replace('-', "_");
     let message = format!(
-        "cannot be given for service `{}`, because it has secrets: write `{key}` into the service \
-         (`[services.{}]`)",
-        name, name
+        "cannot be given for service `{name}`, because it has secrets: write `{key}` into the service \
+         (`[services.{name}]`)"
     );
     Err(tls.origins.error(option, message))
 }
