@@ -365,7 +365,7 @@ impl AddressRequest {
 
 /// The error of a process that has no descriptor left. `getaddrinfo(3)` reports it as an unknown name.
 fn descriptor_shortage() -> Option<io::Error> {
-    let another = io::stderr().as_fd().try_clone_to_owned();
+    let another = io::stdin().as_fd().try_clone_to_owned();
     another.err().filter(is_shortage)
 }
 
