@@ -160,7 +160,7 @@ impl FromStr for Host {
         if text.is_empty() {
             return Err(TargetError::NoHost);
         }
-        if text.contains("://") {
+        if is_url(text) {
             return Err(TargetError::Url(escaped_prefix(text)));
         }
         if text == "*UNKNOWN*" {
@@ -252,12 +252,18 @@ impl fmt::Display for Target {
     }
 }
 
+/// Whether a text has a scheme. Nearly every target has no slash, which is faster to find.
+pub fn is_url(text: &str) -> bool {
+    text.contains('/') && text.contains("://")
+}
+
 /// The text after `tcp://`, or the whole text if it is no URL.
 ///
 /// # Errors
 /// When it is a URL with another scheme.
 pub fn without_scheme(text: &str) -> Result<&str, TargetError> {
-    match text.split_once("://") {
+    let split = is_url(text).then(|| text.split_once("://")).flatten();
+    match split {
         Some((scheme, rest)) if scheme.eq_ignore_ascii_case("tcp") => {
             Ok(rest.strip_suffix('/').unwrap_or(rest))
         }

@@ -7,7 +7,7 @@ use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use crate::address::{Host, Port};
+use crate::address::{Host, Port, Target};
 
 /// Appends an integer in decimal.
 pub fn integer(buffer: &mut Vec<u8>, number: u64) {
@@ -27,6 +27,15 @@ pub fn decimal(buffer: &mut Vec<u8>, number: f64) {
         reason = "the cast saturates, and the number is not negative"
     )]
     millionths(buffer, (number * 1e6).round() as u64);
+}
+
+/// Appends a duration in milliseconds with three decimals, such as `0.213 ms`.
+pub fn milliseconds(buffer: &mut Vec<u8>, duration: Duration) {
+    let micros = micros(duration);
+    integer(buffer, micros / 1000);
+    let digit = |unit: u64| digit(micros / unit % 10);
+    buffer.extend_from_slice(&[b'.', digit(100), digit(10), digit(1)]);
+    buffer.extend_from_slice(b" ms");
 }
 
 fn millionths(buffer: &mut Vec<u8>, count: u64) {
@@ -78,6 +87,20 @@ pub fn address(buffer: &mut Vec<u8>, address: IpAddr) {
         IpAddr::V4(v4) => ipv4(buffer, v4),
         IpAddr::V6(v6) => drop(write!(buffer, "{v6}")),
     }
+}
+
+/// Appends a target in the form of its [`Display`](std::fmt::Display).
+pub fn target(buffer: &mut Vec<u8>, target: &Target) {
+    let in_brackets = matches!(target.host, Host::Address(IpAddr::V6(_)) | Host::Zoned(..));
+    if in_brackets {
+        buffer.push(b'[');
+    }
+    host(buffer, &target.host);
+    if in_brackets {
+        buffer.push(b']');
+    }
+    buffer.push(b':');
+    port(buffer, target.port);
 }
 
 /// Appends a port number.
@@ -175,6 +198,38 @@ mod tests {
                 appended(|buffer| seconds(buffer, Duration::from_nanos(nanos))),
                 text
             );
+        }
+    }
+
+    #[test]
+    fn milliseconds_have_three_decimals() {
+        for (nanos, text) in [
+            (0, "0.000 ms"),
+            (499, "0.000 ms"),
+            (500, "0.001 ms"),
+            (812_000, "0.812 ms"),
+            (999_999_500, "1000.000 ms"),
+            (99_000_000_000, "99000.000 ms"),
+        ] {
+            assert_eq!(
+                appended(|buffer| milliseconds(buffer, Duration::from_nanos(nanos))),
+                text
+            );
+        }
+    }
+
+    #[test]
+    fn targets_are_written_like_their_display() {
+        for text in [
+            "mx1:25",
+            "192.0.2.7:443",
+            "[2001:db8::1]:80",
+            "[fe80::1%lo]:1",
+        ] {
+            let parsed = Target::from_arguments(text, None, None).unwrap();
+            let written = appended(|buffer| target(buffer, &parsed));
+            assert_eq!(written, parsed.to_string());
+            assert_eq!(written, text);
         }
     }
 

@@ -34,6 +34,7 @@
 //!   service's secrets may be sent to. It is checked for each resolved address, just before the
 //!   connect.
 //! * [`os`]: the system calls that the standard library does not offer, and the only `unsafe` code.
+//! * [`listeners`]: what listens on this machine, from the sockets and processes that [`os`] reads.
 //! * [`engine`]: the event loop, on one thread or several, and its [`engine::Limits`];
 //!   `docs/architecture.md` explains it. [`engine::session`] is one probe as a state machine
 //!   without I/O, [`engine::dialogue`] runs its steps, [`engine::stream`] is a connection,
@@ -69,6 +70,7 @@ pub mod engine;
 pub mod escape;
 pub mod failure;
 pub mod fast_fmt;
+pub mod listeners;
 pub mod os;
 pub mod output;
 pub mod plan;

@@ -8,6 +8,7 @@ pub mod document;
 pub mod entry;
 pub mod faults;
 pub mod json;
+pub mod listeners;
 pub mod lld;
 mod metric_value;
 pub mod metrics;

@@ -14,6 +14,8 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
+use foldhash::fast::RandomState;
+
 use crate::address::{Host, Port, Target};
 use crate::fast_fmt;
 use crate::plan::bytes::Charset;
@@ -214,7 +216,7 @@ impl ProbeSpec {
         self.layer.as_ref().or_else(|| starts.next())
     }
 
-    /// Whether it compares anything with a regular expression, which a peer can make expensive.
+    /// Whether it has regular expressions, for which a peer can cause high CPU time.
     pub fn has_expressions(&self) -> bool {
         let is_expression = |pattern: &Pattern| pattern.length().is_none();
         self.steps.iter().any(|step| match step {
@@ -226,7 +228,7 @@ impl ProbeSpec {
     /// The approximate size of its compiled patterns in memory, in bytes. Equal patterns of one
     /// dialogue share it.
     pub fn pattern_memory(&self) -> usize {
-        let mut seen = HashSet::new();
+        let mut seen: HashSet<_, RandomState> = HashSet::default();
         let expects = self.steps.iter().filter_map(|step| match step {
             Step::Expect(expect) => Some(expect),
             Step::Send(_) | Step::Silence(_) | Step::StartTls(_) => None,
@@ -378,7 +380,7 @@ pub struct LocalBind {
 }
 
 impl LocalBind {
-    /// The name of the interface to leave by.
+    /// The name of the outgoing interface.
     pub fn interface_name(&self) -> Option<&str> {
         self.interface.as_ref().map(|interface| &*interface.name)
     }

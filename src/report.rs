@@ -120,6 +120,16 @@ pub struct DialogueReport {
 }
 
 impl ConnectionReport {
+    /// Whether the certificate of the peer has a fault because of which a strict client refuses it.
+    pub fn is_untrusted(&self) -> bool {
+        let facts = self
+            .dialogue
+            .as_ref()
+            .and_then(|dialogue| dialogue.tls.as_ref());
+        let judgement = facts.and_then(|facts| facts.judgement.as_ref());
+        judgement.is_some_and(|judgement| !judgement.is_verified())
+    }
+
     /// The report of a connection to this address before anything was measured.
     pub fn new(address: SocketAddr) -> Self {
         Self {

@@ -21,6 +21,7 @@ mod origins;
 pub mod overrides;
 mod parse;
 pub mod request;
+mod secret_tls;
 pub mod services;
 mod starttls;
 pub mod step_spec;

@@ -3,11 +3,12 @@
 mod interval;
 mod queue;
 
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::time::Instant;
 
+use foldhash::fast::RandomState;
 pub use interval::Interval;
 pub use queue::{Queue, QueueClosed, QueueSender, queue};
 
@@ -123,9 +124,11 @@ impl Source for Shuffled<'_> {
 
 /// A seed that differs from run to run, so that runs that are too short do not always skip the same
 /// targets.
+#[allow(clippy::disallowed_methods)]
 pub fn random_seed() -> u64 {
-    // The standard library's source of randomness; it does not fail.
-    RandomState::new().hash_one(0)
+    // Not from the kernel, which a filter of system calls can forbid: the standard library panics
+    // then.
+    RandomState::default().hash_one((std::process::id(), Instant::now()))
 }
 
 /// `SplitMix64` (Steele, Lea and Flood, 2014): good enough to shuffle, not for secrets.

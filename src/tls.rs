@@ -1,19 +1,18 @@
-//! TLS: is the connection encrypted, is the certificate trusted, when does it end, and what is
-//! wrong with it.
+//! TLS: the handshake, the certificate of the server, its trust, its lifetime and its faults.
 //!
-//! [`options`] is what the user asked for. [`tls_facts`](crate::tls_facts) is what is reported. A
+//! [`options`] are the options of the user. [`tls_facts`](crate::tls_facts) are the reported facts. A
 //! [`layer`](crate::plan::layer) built from the options runs on a connection of the engine, without
 //! I/O of its own:
 //!
 //! ```text
 //! client      the handshake by rustls
-//! verifier    what a handshake tells of the server, and whether it goes on
+//! verifier    records what the server sends in a handshake, and decides whether it continues
 //! identity    the certificate and key of the client
 //! failures    what an error of rustls means, as a sentence; alerts: those of the server
-//! not_tls     what a peer speaks that does not speak TLS
-//! records     what the bytes of a connection show, for the transcript
+//! not_tls     recognizes the protocol of a peer that does not speak TLS
+//! records     reads the unencrypted parts of a connection, for the transcript
 //! provider    the cryptography, and the names of what was negotiated
-//! hello       a ClientHello without cryptography, for peers that rustls cannot talk to
+//! hello       a ClientHello without cryptography, for peers that rustls does not support
 //! certificate the facts of one certificate (X.509, RFC 5280)
 //! judge       the faults of a chain: dates, name, issuer, usage, strength, pin
 //! roots       the trust store

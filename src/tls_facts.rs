@@ -19,26 +19,28 @@ pub struct TlsFacts {
     pub group: Option<Box<str>>,
     /// The application protocol that the peer selected (RFC 7301).
     pub alpn: Option<Box<str>>,
-    /// The judgement of the certificate; absent if no certificate was seen.
+    /// The judgement of the certificate; absent if no certificate was received.
     pub judgement: Option<TrustJudgement>,
     /// The certificates that the peer presented, the leaf first.
     pub chain: Vec<CertificateFacts>,
-    /// By a handshake: whether we were refused without a client certificate. By a hello: whether
-    /// the server asks for one.
+    /// What is known of the presented certificates that `chain` leaves out.
+    pub chain_omitted: OmittedCertificates,
+    /// With [`FactSource::Handshake`], whether the server refused the client without a certificate.
+    /// With [`FactSource::Hello`], whether the server requests one.
     pub client_cert: Option<bool>,
     /// Whether the server stapled an OCSP response (RFC 6066).
     pub staple: bool,
     /// The trust store that was used.
     pub roots: Option<TrustStore>,
-    /// The oldest version that the server still offers (`--tls-scan`).
+    /// The oldest version that the server still supports (`--tls-scan`).
     pub oldest: Option<TlsVersion>,
     /// Whether the server prefers a post-quantum group (`--tls-scan`).
     pub pq: Option<bool>,
 }
 
 impl TlsFacts {
-    /// Adds what a further connection told: facts that are known already are kept, and the
-    /// certificate is judged by the connection that showed it.
+    /// Adds the facts of a further connection. Known facts are kept, and the judgement is that of
+    /// the connection on which the certificate was received.
     pub fn add(&mut self, other: Self) {
         let oldest = [self.oldest, other.oldest].into_iter().flatten().min();
         let pq = self.pq.or(other.pq);
@@ -52,11 +54,35 @@ impl TlsFacts {
 }
 
 impl TlsFacts {
+    /// Whether a strict client accepts the certificate, as far as it is known: by a handshake only
+    /// if the peer has proved that it has the key. Absent if no certificate was seen.
+    pub fn is_verified(&self) -> Option<bool> {
+        let judgement = self.judgement.as_ref()?;
+        Some(judgement.is_verified() && !self.lacks_proof())
+    }
+
+    /// Why the certificate is not verified; empty if it is. Absent if no certificate was seen.
+    pub fn verify_error(&self) -> Option<&str> {
+        let judgement = self.judgement.as_ref()?;
+        Some(if judgement.error.is_empty() && self.lacks_proof() {
+            "the server has not proved that it has the key of its certificate: see its log and its \
+             key file"
+        } else {
+            &judgement.error
+        })
+    }
+
+    fn lacks_proof(&self) -> bool {
+        self.how == FactSource::Handshake && !self.proved
+    }
+
     /// The seconds until the first certificate of the presented chain ends; absent without a
     /// readable certificate.
     pub fn chain_seconds_left(&self, at: i64) -> Option<i64> {
         let readable = self.chain.iter().filter(|cert| cert.unreadable.is_none());
-        readable.map(|cert| cert.seconds_left(at)).min()
+        let ends = readable.map(|cert| cert.not_after);
+        let first = ends.chain(self.chain_omitted.not_after).min();
+        first.map(|end| end.saturating_sub(at))
     }
 }
 
@@ -129,6 +155,15 @@ pub struct TrustJudgement {
 }
 
 impl TrustJudgement {
+    /// Keeps only what is published of its texts.
+    pub fn keep_published(&mut self) {
+        for text in self.sentences.iter_mut().chain([&mut self.error]) {
+            let mut boxed = std::mem::take(text).into_boxed_str();
+            clip(&mut boxed, SENTENCE_LIMIT);
+            *text = boxed.into();
+        }
+    }
+
     /// Whether a strict client accepts the certificate.
     pub fn is_verified(&self) -> bool {
         !self.faults.iter().any(|fault| fault.refuses())
@@ -226,6 +261,8 @@ pub struct CertificateFacts {
     pub issuer: Box<str>,
     /// The DNS names and IP addresses of the subjectAltName extension.
     pub names: Box<[Box<str>]>,
+    /// How many more names it has.
+    pub names_omitted: usize,
     /// The serial number in lower-case hexadecimal, with a minus sign if it is negative.
     pub serial: Box<str>,
     /// The key, such as `RSA-2048`, `ECDSA-P256` or `Ed25519`.
@@ -244,7 +281,86 @@ pub struct CertificateFacts {
     pub unreadable: Option<Box<str>>,
 }
 
+/// The most bytes of a text of a certificate that are published; a longer one ends in ` ...`.
+pub const TEXT_LIMIT: usize = 512;
+/// The most published bytes of a text that is short in every usual certificate.
+pub const WORD_LIMIT: usize = 128;
+/// The most published bytes of the sentence about trust.
+pub const SENTENCE_LIMIT: usize = 1024;
+/// The most names that are published.
+pub const NAMES_LIMIT: usize = 100;
+/// The most bytes of all published names.
+pub const NAMES_BYTES: usize = 8 * 1024;
+/// The most certificates of a chain that are published.
+pub const CHAIN_LIMIT: usize = 16;
+/// What is kept of a text beyond its limit, so that its end is marked.
+const KEPT_BEYOND: usize = 64;
+
+/// Certificates whose facts are not kept.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct OmittedCertificates {
+    /// How many.
+    pub number: usize,
+    /// The last second of the first of them that ends.
+    pub not_after: Option<i64>,
+}
+
+/// What is published of a chain, the leaf first. A peer can present hundreds of certificates and
+/// thousands of names, and the facts of thousands of peers are kept to the end of a run.
+pub fn published_chain(
+    mut chain: Vec<CertificateFacts>,
+) -> (Vec<CertificateFacts>, OmittedCertificates) {
+    let rest = chain.split_off(chain.len().min(CHAIN_LIMIT));
+    let readable = rest.iter().filter(|cert| cert.unreadable.is_none());
+    let omitted = OmittedCertificates {
+        number: rest.len(),
+        not_after: readable.map(|cert| cert.not_after).min(),
+    };
+    for (index, certificate) in chain.iter_mut().enumerate() {
+        certificate.keep_published(if index == 0 { NAMES_LIMIT } else { 0 });
+    }
+    chain.shrink_to_fit();
+    (chain, omitted)
+}
+
+fn clip(text: &mut Box<str>, limit: usize) {
+    let mut end = limit + KEPT_BEYOND;
+    if text.len() <= end {
+        return;
+    }
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    *text = text.get(..end).unwrap_or_default().into();
+}
+
 impl CertificateFacts {
+    /// Keeps only what is published of it, with this many names.
+    fn keep_published(&mut self, most_names: usize) {
+        for text in [&mut self.subject, &mut self.issuer] {
+            clip(text, TEXT_LIMIT);
+        }
+        for word in [&mut self.serial, &mut self.key, &mut self.signature] {
+            clip(word, TEXT_LIMIT);
+        }
+        if let Some(why) = &mut self.unreadable {
+            clip(why, TEXT_LIMIT);
+        }
+        let number = self.names.len();
+        let mut names = std::mem::take(&mut self.names).into_vec();
+        let mut bytes = 0;
+        let fitting = names.iter().take(most_names).take_while(|name| {
+            bytes += name.len().min(TEXT_LIMIT);
+            bytes <= NAMES_BYTES
+        });
+        names.truncate(fitting.count());
+        for name in &mut names {
+            clip(name, TEXT_LIMIT);
+        }
+        self.names_omitted += number - names.len();
+        self.names = names.into();
+    }
+
     /// The seconds that the certificate is valid after `at` (seconds since 1970): 0 in its last
     /// second, negative after it.
     pub fn seconds_left(&self, at: i64) -> i64 {
@@ -363,6 +479,96 @@ mod tests {
         }
         assert_eq!(facts.version, Some(TlsVersion::Tls12));
         assert_eq!(facts.chain.len(), 1);
+    }
+
+    #[test]
+    fn a_handshake_without_proof_of_the_key_verifies_nothing() {
+        assert_eq!(TlsFacts::default().is_verified(), None);
+        assert_eq!(TlsFacts::default().verify_error(), None);
+        for (how, proved, expected) in [
+            (FactSource::Handshake, true, true),
+            (FactSource::Handshake, false, false),
+            (FactSource::Hello, false, true),
+        ] {
+            let mut facts = TlsFacts {
+                how,
+                proved,
+                judgement: Some(TrustJudgement::default()),
+                ..TlsFacts::default()
+            };
+            assert_eq!(facts.is_verified(), Some(expected), "{how:?}");
+            assert_eq!(facts.verify_error().unwrap().is_empty(), expected);
+            facts.judgement = Some(TrustJudgement {
+                faults: vec![Fault::Expired],
+                error: "it expired".to_owned(),
+                ..TrustJudgement::default()
+            });
+            assert_eq!(facts.is_verified(), Some(false));
+            assert_eq!(facts.verify_error(), Some("it expired"));
+        }
+    }
+
+    #[test]
+    fn only_what_is_published_is_kept_of_a_chain() {
+        let long = || Box::<str>::from("é\u{1}".repeat(20_000));
+        let certificate = CertificateFacts {
+            subject: long(),
+            issuer: long(),
+            serial: long(),
+            key: long(),
+            signature: long(),
+            names: vec!["n".repeat(600).into(); 1000].into(),
+            not_after: 7,
+            ..CertificateFacts::default()
+        };
+        let mut chain = vec![certificate; 40];
+        chain[39].not_after = 5;
+        chain[38].unreadable = Some(long());
+        chain[38].not_after = 1;
+        chain[3].unreadable = Some(long());
+        let (chain, omitted) = published_chain(chain);
+        let expected = OmittedCertificates {
+            number: 24,
+            not_after: Some(5),
+        };
+        assert_eq!((chain.len(), omitted), (CHAIN_LIMIT, expected));
+        let names = |cert: &CertificateFacts| cert.names.iter().map(|name| name.len()).sum();
+        let texts = |cert: &CertificateFacts| {
+            let words = [&cert.serial, &cert.key, &cert.signature];
+            let texts = words.into_iter().chain([&cert.subject, &cert.issuer]);
+            let names: usize = names(cert);
+            names
+                + texts
+                    .chain(&cert.unreadable)
+                    .map(|text| text.len())
+                    .sum::<usize>()
+        };
+        assert!(chain.iter().map(texts).sum::<usize>() < 64 << 10);
+        assert_eq!(chain[0].names.len(), 16);
+        assert_eq!(chain[0].names_omitted, 1000 - 16);
+        assert!(chain[1].names.is_empty());
+        assert!(chain[0].subject.len() > TEXT_LIMIT, "its end is marked");
+        let facts = TlsFacts {
+            chain,
+            chain_omitted: omitted,
+            ..TlsFacts::default()
+        };
+        assert_eq!(facts.chain_seconds_left(0), Some(5));
+        let short = vec![CertificateFacts {
+            names: vec!["a".into(); NAMES_LIMIT].into(),
+            ..CertificateFacts::default()
+        }];
+        let (kept, omitted) = published_chain(short.clone());
+        assert_eq!((kept, omitted), (short, OmittedCertificates::default()));
+        let mut judgement = TrustJudgement {
+            sentences: vec![long().into(); 3],
+            error: long().into(),
+            ..TrustJudgement::default()
+        };
+        judgement.keep_published();
+        for text in judgement.sentences.iter().chain([&judgement.error]) {
+            assert!((SENTENCE_LIMIT + 1..SENTENCE_LIMIT + 100).contains(&text.len()));
+        }
     }
 
     #[test]

@@ -225,11 +225,11 @@ submission\t''
 telnet\t''
 xmpp-server\t''
 xmpp\t''"
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l sni -d 'Host name that is sent to the server (SNI) and that the certificate must be for [default: the host]' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l sni -d 'Host name that is sent to the server (SNI) and that the certificate must match [default: the host]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l alpn -d 'Offer these application protocols, such as `h2,http/1.1`' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l ca-file -d 'Trust only the certificates of this PEM file [default: the trust store of the system]' -r -F
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l client-cert -d 'Client certificate with its chain, a PEM file' -r -F
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l client-key -d 'Private key of the client certificate, a PEM file [default: the file of --client-cert]' -r -F
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l client-cert -d 'PEM file with the client certificate and its chain' -r -F
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l client-key -d 'PEM file with the private key of the client certificate [default: the file of --client-cert]' -r -F
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l pin-sha256 -d 'Trust a certificate by the SHA-256 digest of its public key, in base64 or hex, instead of its issuer; can be repeated' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l tls-min -d 'Oldest version that is accepted: `1.2` or `1.3`; `1.0` and `1.1` require --tls-legacy [default: 1.2]' -r -f -a "1.0\t''
 1.1\t''
@@ -255,8 +255,8 @@ complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -s 6 -d 'Use IPv6
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l tls -d 'Start TLS directly after the connect, and verify the certificate'
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l tls-report-only -d 'Report an untrusted certificate, but do not fail because of it'
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l tls-legacy -d 'Accept servers that are too old to prove that they have the key of their certificate, such as appliances with TLS 1.0; dates, name and trust are still verified'
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l expect-client-cert -d 'Fail unless the server demands a client certificate'
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l tls-scan -d 'Also find the oldest version that the server offers, and whether it prefers a post-quantum group, with at most four more connections'
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l expect-client-cert -d 'Fail unless the server requires a client certificate'
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l tls-scan -d 'Also find the oldest version that the server supports, and whether it prefers a post-quantum group, with at most four more connections'
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l crlf -d 'Append CR LF to every text that is sent'
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -s v -l verbose -d 'Print each step on standard error; requires -o text'
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -373,11 +373,11 @@ submission\t''
 telnet\t''
 xmpp-server\t''
 xmpp\t''"
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l sni -d 'Host name that is sent to the server (SNI) and that the certificate must be for [default: the host]' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l sni -d 'Host name that is sent to the server (SNI) and that the certificate must match [default: the host]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l alpn -d 'Offer these application protocols, such as `h2,http/1.1`' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l ca-file -d 'Trust only the certificates of this PEM file [default: the trust store of the system]' -r -F
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l client-cert -d 'Client certificate with its chain, a PEM file' -r -F
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l client-key -d 'Private key of the client certificate, a PEM file [default: the file of --client-cert]' -r -F
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l client-cert -d 'PEM file with the client certificate and its chain' -r -F
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l client-key -d 'PEM file with the private key of the client certificate [default: the file of --client-cert]' -r -F
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l pin-sha256 -d 'Trust a certificate by the SHA-256 digest of its public key, in base64 or hex, instead of its issuer; can be repeated' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l tls-min -d 'Oldest version that is accepted: `1.2` or `1.3`; `1.0` and `1.1` require --tls-legacy [default: 1.2]' -r -f -a "1.0\t''
 1.1\t''
@@ -497,15 +497,16 @@ complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -s 6 -d 'Use IPv6
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l tls -d 'Start TLS directly after the connect, and verify the certificate'
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l tls-report-only -d 'Report an untrusted certificate, but do not fail because of it'
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l tls-legacy -d 'Accept servers that are too old to prove that they have the key of their certificate, such as appliances with TLS 1.0; dates, name and trust are still verified'
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l expect-client-cert -d 'Fail unless the server demands a client certificate'
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l tls-scan -d 'Also find the oldest version that the server offers, and whether it prefers a post-quantum group, with at most four more connections'
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l expect-client-cert -d 'Fail unless the server requires a client certificate'
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l tls-scan -d 'Also find the oldest version that the server supports, and whether it prefers a post-quantum group, with at most four more connections'
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l crlf -d 'Append CR LF to every text that is sent'
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -s v -l verbose -d 'Print the limits in use and the skipped targets on standard error'
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and not __fish_seen_subcommand_from ports open targets" -s h -l help -d 'Print help'
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and not __fish_seen_subcommand_from ports open targets" -f -a "ports" -d 'Print a row for each port of a list, without network traffic'
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and not __fish_seen_subcommand_from ports open targets" -f -a "open" -d 'Print a row for each port of a list that accepts connections now'
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and not __fish_seen_subcommand_from ports open targets" -f -a "targets" -d 'Print a row for each target of the configuration'
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and not __fish_seen_subcommand_from ports open targets listeners" -s h -l help -d 'Print help'
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and not __fish_seen_subcommand_from ports open targets listeners" -f -a "ports" -d 'Print a row for each port of a list, without network traffic'
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and not __fish_seen_subcommand_from ports open targets listeners" -f -a "open" -d 'Print a row for each port of a list that accepts connections now'
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and not __fish_seen_subcommand_from ports open targets listeners" -f -a "targets" -d 'Print a row for each target of the configuration'
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and not __fish_seen_subcommand_from ports open targets listeners" -f -a "listeners" -d 'Print a row for each address and port on which this machine listens'
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_seen_subcommand_from ports" -l config -d 'Configuration file [default: $ZBX_TCP_CONFIG, otherwise /etc/zbx-tcp/config.toml and conf.d/*.toml]' -r -F
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_seen_subcommand_from ports" -s h -l help -d 'Print help'
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_seen_subcommand_from open" -l deadline -d 'Deadline of the run [default: 2.5s]' -r
@@ -536,11 +537,11 @@ submission\t''
 telnet\t''
 xmpp-server\t''
 xmpp\t''"
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_seen_subcommand_from open" -l sni -d 'Host name that is sent to the server (SNI) and that the certificate must be for [default: the host]' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_seen_subcommand_from open" -l sni -d 'Host name that is sent to the server (SNI) and that the certificate must match [default: the host]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_seen_subcommand_from open" -l alpn -d 'Offer these application protocols, such as `h2,http/1.1`' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_seen_subcommand_from open" -l ca-file -d 'Trust only the certificates of this PEM file [default: the trust store of the system]' -r -F
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_seen_subcommand_from open" -l client-cert -d 'Client certificate with its chain, a PEM file' -r -F
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_seen_subcommand_from open" -l client-key -d 'Private key of the client certificate, a PEM file [default: the file of --client-cert]' -r -F
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_seen_subcommand_from open" -l client-cert -d 'PEM file with the client certificate and its chain' -r -F
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_seen_subcommand_from open" -l client-key -d 'PEM file with the private key of the client certificate [default: the file of --client-cert]' -r -F
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_seen_subcommand_from open" -l pin-sha256 -d 'Trust a certificate by the SHA-256 digest of its public key, in base64 or hex, instead of its issuer; can be repeated' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_seen_subcommand_from open" -l tls-min -d 'Oldest version that is accepted: `1.2` or `1.3`; `1.0` and `1.1` require --tls-legacy [default: 1.2]' -r -f -a "1.0\t''
 1.1\t''
@@ -553,12 +554,14 @@ complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_see
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_seen_subcommand_from open" -l tls -d 'Start TLS directly after the connect, and verify the certificate'
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_seen_subcommand_from open" -l tls-report-only -d 'Report an untrusted certificate, but do not fail because of it'
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_seen_subcommand_from open" -l tls-legacy -d 'Accept servers that are too old to prove that they have the key of their certificate, such as appliances with TLS 1.0; dates, name and trust are still verified'
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_seen_subcommand_from open" -l expect-client-cert -d 'Fail unless the server demands a client certificate'
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_seen_subcommand_from open" -l tls-scan -d 'Also find the oldest version that the server offers, and whether it prefers a post-quantum group, with at most four more connections'
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_seen_subcommand_from open" -l expect-client-cert -d 'Fail unless the server requires a client certificate'
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_seen_subcommand_from open" -l tls-scan -d 'Also find the oldest version that the server supports, and whether it prefers a post-quantum group, with at most four more connections'
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_seen_subcommand_from open" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_seen_subcommand_from targets" -s g -l group -d 'Print only the targets of this group; can be repeated' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_seen_subcommand_from targets" -l config -d 'Configuration file [default: $ZBX_TCP_CONFIG, otherwise /etc/zbx-tcp/config.toml and conf.d/*.toml]' -r -F
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_seen_subcommand_from targets" -s h -l help -d 'Print help'
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_seen_subcommand_from listeners" -s o -l output -d '`rows` for a discovery rule, or `json` for a document with the rows and, for each listener, its accept queue and dropped connections [default: rows]' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_seen_subcommand_from listeners" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand serve" -l greeting -d 'Send this text to each client first; escapes: \\r \\n \\t \\0 \\\\ \\xHH' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand serve" -l reply -d 'After the first data of a client (up to 1024 bytes), send this text and close the connection' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand serve" -l encoding -d 'Encoding of sent and logged text: a WHATWG label such as gbk [default: utf-8]' -r

@@ -189,6 +189,8 @@ pub enum HostsError {
         /// What is wrong with it.
         error: CidrError,
     },
+    /// A network or a range where one host is expected.
+    Several(String),
     /// A network with more hosts than allowed.
     TooLarge {
         /// The text.
@@ -211,6 +213,10 @@ impl fmt::Display for HostsError {
         match self {
             Self::Host(error) => error.fmt(f),
             Self::Network { text, error } => write!(f, "`{text}`: {error}"),
+            Self::Several(text) => write!(
+                f,
+                "`{text}` is a network or a range: write one host, or use `batch` to probe all its addresses"
+            ),
             Self::TooLarge { text, count, max } => write!(
                 f,
                 "`{text}` has {count} addresses, more than the limit of {max}: use smaller networks"

@@ -3,10 +3,43 @@
 
 use std::net::IpAddr;
 
-use crate::address::Host;
 use crate::address::cidr::{Cidr, HostsError};
 use crate::address::range::{AddressRange, AddressSet};
+use crate::address::{Host, Port, Target, is_url, split_port, without_scheme};
 use crate::escape::escaped_prefix;
+
+/// The host of a text.
+///
+/// # Errors
+/// When it is none, or a network or a range: its resolution as a name would send it to a name
+/// server.
+pub fn one_host(text: &str) -> Result<Host, HostsError> {
+    if is_several(text) {
+        return Err(HostsError::Several(escaped_prefix(text, 60)));
+    }
+    Ok(text.parse()?)
+}
+
+/// The target of arguments, as [`Target::from_arguments`] parses them.
+///
+/// # Errors
+/// As [`Target::from_arguments`], and when the host is a network or a range.
+pub fn one_target(
+    host: &str,
+    port: Option<&str>,
+    default: Option<Port>,
+) -> Result<Target, HostsError> {
+    let (text, _) = without_scheme(host).and_then(split_port)?;
+    if is_several(text) {
+        return Err(HostsError::Several(escaped_prefix(text, 60)));
+    }
+    Ok(Target::from_arguments(host, port, default)?)
+}
+
+/// Whether a text is a network or has the form of a range.
+fn is_several(text: &str) -> bool {
+    AddressRange::is_range(text) || (text.contains('/') && text.parse::<Cidr>().is_ok())
+}
 
 /// One or more hosts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,8 +60,7 @@ impl HostList {
     /// When it is none of these, or has more hosts.
     pub fn parse(text: &str, max: usize) -> Result<Self, HostsError> {
         let is_range = AddressRange::is_range(text);
-        let is_url = text.contains("://");
-        if (!text.contains('/') && !is_range) || is_url {
+        if (!text.contains('/') && !is_range) || is_url(text) {
             return Ok(Self(HostSource::One(text.parse()?)));
         }
         let shown = || escaped_prefix(text, 60);
@@ -124,6 +156,31 @@ mod tests {
                 matches!(large(text), Err(HostsError::TooLarge { .. })),
                 "{text}"
             );
+        }
+    }
+
+    #[test]
+    fn several_hosts_are_not_one() {
+        for text in [
+            "192.0.2.1-5",
+            "192.0.2.0/24",
+            "2001:db8::/64",
+            "2001:db8::1-ff",
+        ] {
+            let error = one_host(text).unwrap_err().to_string();
+            let target = one_target(text, Some("22"), None).unwrap_err().to_string();
+            for error in [error, target] {
+                assert!(error.contains("use `batch`"), "{text}: {error}");
+            }
+        }
+        let with_port = one_target("192.0.2.1-5:22", None, None).unwrap_err();
+        assert!(
+            with_port.to_string().contains("`192.0.2.1-5`"),
+            "{with_port}"
+        );
+        for text in ["192.0.2.7", "db-1.2.3.example", "1-2", "2001:db8::7"] {
+            assert!(one_host(text).is_ok(), "{text}");
+            assert!(one_target(text, Some("22"), None).is_ok(), "{text}");
         }
     }
 }

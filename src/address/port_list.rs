@@ -4,6 +4,8 @@ use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
+
 use crate::address::{Port, TargetError};
 use crate::escape::escaped_prefix;
 
@@ -46,7 +48,8 @@ pub fn parse(list: &str, max: usize) -> Result<Vec<PortEntry>, PortListError> {
             service: None,
         }]);
     }
-    let (mut entries, mut seen, mut read) = (Vec::new(), HashSet::new(), 0);
+    let (mut entries, mut read) = (Vec::new(), 0);
+    let mut seen: HashSet<_, RandomState> = HashSet::default();
     for range in ranges(list) {
         let range = range?;
         let service: Option<Arc<str>> = range.service.map(Into::into);

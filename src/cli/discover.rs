@@ -24,6 +24,8 @@ pub enum DiscoverCommand {
     Open(Box<OpenArgs>),
     /// Print a row for each target of the configuration
     Targets(TargetsArgs),
+    /// Print a row for each address and port on which this machine listens
+    Listeners(ListenersArgs),
 }
 
 /// Print a row for each port of a list, without network traffic
@@ -87,4 +89,16 @@ pub struct TargetsArgs {
     /// conf.d/*.toml]
     #[arg(long, value_name = "FILE")]
     pub config: Option<String>,
+}
+
+/// Print a row for each address and port on which this machine listens
+///
+/// The sockets are those of this network namespace, from the kernel. Process names are known only
+/// for processes of the same user, or to root.
+#[derive(Debug, Args)]
+pub struct ListenersArgs {
+    /// `rows` for a discovery rule, or `json` for a document with the rows and, for each listener,
+    /// its accept queue and dropped connections [default: rows]
+    #[arg(short, long, value_name = "FORMAT")]
+    pub output: Option<String>,
 }

@@ -21,7 +21,7 @@ pub struct HelpPage {
 }
 
 /// The pages of all commands.
-pub const PAGES: [HelpPage; 10] = [
+pub const PAGES: [HelpPage; 11] = [
     HelpPage {
         command: "",
         exit: &[
@@ -152,6 +152,20 @@ pub const PAGES: [HelpPage; 10] = [
         )],
     },
     HelpPage {
+        command: "discover listeners",
+        exit: &DISCOVER_EXIT,
+        examples: &[
+            (
+                "Print a row for each listener of this machine",
+                "discover listeners",
+            ),
+            (
+                "Print the rows with accept queues and dropped connections",
+                "discover listeners --output json",
+            ),
+        ],
+    },
+    HelpPage {
         command: "serve",
         exit: &[
             (
@@ -213,7 +227,7 @@ const DISCOVER_EXIT: [(u8, &str); 2] = [
 ];
 
 impl HelpPage {
-    /// The page of a command, by the words after `zbx-tcp`.
+    /// The page of a command, by the subcommands after `zbx-tcp`.
     pub fn of(command: &str) -> Option<&'static Self> {
         PAGES.iter().find(|page| page.command == command)
     }

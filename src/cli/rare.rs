@@ -1,5 +1,5 @@
 //! Groups of options that few command lines have. Each option costs a start about 3,000
-//! instructions, so a group is built only if a word of the command line may be one of its options.
+//! instructions, so a group is built only if an argument may be one of its options.
 
 use std::ffi::OsString;
 use std::ops::Deref;
@@ -13,8 +13,8 @@ pub trait RareOptions: Args + Default {
     /// The long names of all options, without `--`. None has a short name.
     const NAMES: &[&str];
 
-    /// Whether the group is omitted from now on; at first it is not, so that help, completions and
-    /// errors know all options.
+    /// Whether the group is omitted. Initially it is not, so that help, completions and errors
+    /// contain all options.
     fn omitted() -> &'static AtomicBool;
 }
 
@@ -30,7 +30,7 @@ impl<T> Deref for Rare<T> {
     }
 }
 
-/// Omits the group if no word of a command line may be one of its options.
+/// Omits the group if no argument may be one of its options.
 pub fn omit_unless_used<T: RareOptions>(words: &[OsString]) {
     let is_used = |word: &OsString| {
         let name = word.as_bytes().strip_prefix(b"--");
@@ -41,7 +41,7 @@ pub fn omit_unless_used<T: RareOptions>(words: &[OsString]) {
     T::omitted().store(!is_used, Ordering::Relaxed);
 }
 
-/// Omits the group no more.
+/// Includes the group again.
 pub fn include<T: RareOptions>() {
     T::omitted().store(false, Ordering::Relaxed);
 }

@@ -19,8 +19,8 @@ pub struct TlsArgs {
     #[arg(long, value_name = "PROTO")]
     pub starttls: Option<String>,
 
-    /// Host name that is sent to the server (SNI) and that the certificate must be for [default:
-    /// the host]
+    /// Host name that is sent to the server (SNI) and that the certificate must match [default: the
+    /// host]
     #[arg(long, value_name = "NAME")]
     pub sni: Option<String>,
 
@@ -32,11 +32,11 @@ pub struct TlsArgs {
     #[arg(long, value_name = "FILE")]
     pub ca_file: Option<String>,
 
-    /// Client certificate with its chain, a PEM file
+    /// PEM file with the client certificate and its chain
     #[arg(long, value_name = "FILE")]
     pub client_cert: Option<String>,
 
-    /// Private key of the client certificate, a PEM file [default: the file of --client-cert]
+    /// PEM file with the private key of the client certificate [default: the file of --client-cert]
     #[arg(long, value_name = "FILE")]
     pub client_key: Option<String>,
 
@@ -59,11 +59,11 @@ pub struct TlsArgs {
     #[arg(long)]
     pub tls_legacy: bool,
 
-    /// Fail unless the server demands a client certificate
+    /// Fail unless the server requires a client certificate
     #[arg(long)]
     pub expect_client_cert: bool,
 
-    /// Also find the oldest version that the server offers, and whether it prefers a post-quantum
+    /// Also find the oldest version that the server supports, and whether it prefers a post-quantum
     /// group, with at most four more connections
     #[arg(long)]
     pub tls_scan: bool,

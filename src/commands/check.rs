@@ -131,7 +131,7 @@ impl Sink for CheckSink {
         }
     }
 
-    fn observes_messages(&self) -> bool {
+    fn observes(&self) -> bool {
         self.transcript.is_some()
     }
 }

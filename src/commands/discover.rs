@@ -1,5 +1,6 @@
 //! `zbx-tcp discover`: prints rows for low-level discovery.
 
+mod listeners;
 mod open;
 
 use std::time::{Duration, Instant};
@@ -7,7 +8,8 @@ use std::time::{Duration, Instant};
 use crate::cli::discover::{DiscoverArgs, DiscoverCommand};
 use crate::cli::values::non_empty;
 use crate::commands::{CommandResult, Exit, print};
-use crate::output::lld;
+use crate::escape::escaped_prefix;
+use crate::output::{self, lld};
 use crate::policy::Policy;
 use crate::settings::config::{ConfigParts, Configuration};
 use crate::settings::discover::OpenRequest;
@@ -35,6 +37,11 @@ pub fn run(args: &DiscoverArgs) -> CommandResult {
                 Configuration::load(non_empty(&args.network.config), ConfigParts::Services)?;
             open::rows(&OpenRequest::from_args(args)?, &config, &Policy::system())?
         }
+        DiscoverCommand::Listeners(args) => match non_empty(&args.output) {
+            None | Some("rows") => listener_rows()?,
+            Some("json") => listener_document()?,
+            Some(other) => return Err(unknown_listeners_output(other)),
+        },
     };
     Ok(print(rows.as_bytes(), Exit::Up))
 }
@@ -59,6 +66,30 @@ pub fn target_rows(
 ) -> Result<String, SettingsError> {
     let is_late = |time| start.elapsed() >= time;
     Ok(lld::line(&batch::configured(config, groups, is_late)?))
+}
+
+/// The rows of what listens on this machine.
+///
+/// # Errors
+/// The sockets cannot be read.
+pub fn listener_rows() -> Result<String, SettingsError> {
+    Ok(output::listeners::rows_line(&listeners::report()?))
+}
+
+/// The rows with the values of what listens on this machine.
+///
+/// # Errors
+/// The sockets cannot be read.
+pub fn listener_document() -> Result<String, SettingsError> {
+    Ok(output::listeners::document_line(&listeners::report()?))
+}
+
+fn unknown_listeners_output(value: &str) -> SettingsError {
+    let value = escaped_prefix(value, 40);
+    SettingsError::in_option(
+        "--output",
+        format!("unknown value `{value}`: use `rows` or `json`"),
+    )
 }
 
 /// The rows of the ports of a list that accept, within this time.

@@ -1,9 +1,9 @@
 //! `zbx-tcp SOCKET INITIAL`: the loadable plugin of Zabbix agent 2, which the agent starts.
 //!
-//! One thread reads requests and one probes. Others write what the socket does not accept at once,
-//! answer requests that are late, and work for batches and discoveries. Nothing is ever written to
-//! standard output or standard error, because the agent keeps that in memory. The process must
-//! outlive every error and every panic: an agent whose plugin ends, ends too.
+//! One thread reads requests, and one thread probes. Other threads write the data that the socket
+//! does not accept immediately, answer late requests, and process batches and discoveries. Nothing
+//! is written to standard output or standard error, because the agent keeps it in memory. The
+//! process must not end because of an error or a panic: if a plugin ends, its agent ends, too.
 
 mod agent;
 mod keys;
@@ -41,18 +41,18 @@ use crate::plugin::options::PluginOptions;
 /// The name of the plugin in the agent's configuration: `Plugins.Tcp.System.Path`.
 const NAME: &str = "Tcp";
 
-/// The timeout of the agent, unless it says another one (its default).
+/// The default timeout of the agent.
 const AGENT_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// How long the plugin waits for the agent to close the socket after it was told to exit. An agent
-/// that sees the socket close first writes thousands of lines into its log.
+/// How long the plugin waits for the agent to close the socket after the command to exit. If the
+/// plugin closes the socket first, the agent writes thousands of lines into its log.
 const PATIENCE: Duration = Duration::from_millis(100);
 
-/// How long agent 2 of 6.0 needs from the end of the plugin's first run, in which it registers, until
-/// it handles ended children in one place only. Before, two of its threads wait for an ended child,
-/// and if there is none for the second one, the agent panics (`listenOnPluginFail` in its
-/// `external_nix.go`: "failed to obtain PID of dead child process"). As long as it has another child,
-/// it does not.
+/// The time from the end of the plugin's first run, in which it registers, after which agent 2 of
+/// 6.0 has only one thread that waits for ended children. Before, two threads wait for one ended
+/// child, and the agent panics if no child is left for the second thread (`listenOnPluginFail` in
+/// its `external_nix.go`: "failed to obtain PID of dead child process"). Another running child
+/// prevents this.
 const START_OF_THE_AGENT: Duration = Duration::from_secs(3);
 
 /// The socket, if these are the arguments of a plugin's start: the path of a socket, and `true` or
@@ -68,7 +68,7 @@ pub fn socket_of(arguments: &[OsString]) -> Option<&Path> {
     is_start.then_some(path)
 }
 
-/// Answers the agent until it closes the socket or tells the plugin to exit.
+/// Answers the agent until it closes the socket or sends the command to exit.
 pub fn run(socket: &Path) -> Exit {
     // The agent ends the plugin by a message; its service manager signals the whole group.
     ignore_signals();
@@ -93,8 +93,8 @@ pub fn run(socket: &Path) -> Exit {
             let body = match frames.next_body() {
                 Ok(Some(body)) => body,
                 Ok(None) => break,
-                // Nothing after it can be understood. The agent would write an error for each
-                // attempt to read if the socket were closed, so it is only read on.
+                // Nothing after it can be parsed. The socket is not closed, because the agent would
+                // log an error for each attempt to read; its data is discarded.
                 Err(error) => {
                     agent.log(LogSeverity::Error, &format!("the agent sent {error}"));
                     drain(&mut stream, &mut buffer);
@@ -123,7 +123,7 @@ fn drain(stream: &mut UnixStream, buffer: &mut [u8]) {
     }
 }
 
-/// Reads until the agent closes the socket, at most for so long.
+/// Reads until the agent closes the socket, at most for this time.
 #[allow(clippy::disallowed_methods)]
 fn drain_for(patience: Duration, stream: &mut UnixStream, buffer: &mut [u8]) {
     let end = Instant::now() + patience;
@@ -152,7 +152,7 @@ enum AfterMessage {
 struct Plugin {
     agent: AgentWriter,
     options: PluginOptions,
-    /// How long the agent waits for a value whose request does not say it.
+    /// How long the agent waits for a value whose request has no timeout.
     timeout: Duration,
     settings: Reloading,
     requests: OpenRequests,
@@ -160,7 +160,7 @@ struct Plugin {
     /// The number of the next run that probes.
     next_run: u32,
     long: LongRequests,
-    /// How long another child of the agent has to outlive this one.
+    /// How long another child of the agent must run after this process has ended.
     outlived: Option<Duration>,
 }
 
@@ -268,7 +268,7 @@ impl Plugin {
         };
         match started {
             Ok(()) => {}
-            // A value as from the user parameters, so that templates work with both.
+            // The same value as from UserParameters, so that templates work with both.
             Err(NoAnswer::Mistake(text)) => self.agent.value(id, &error_line(&text)),
             Err(NoAnswer::Failure(text)) => self.agent.error(id, &text),
         }
@@ -277,7 +277,7 @@ impl Plugin {
     fn check(&mut self, id: u32, key: CheckKey, most: Duration) -> Result<(), NoAnswer> {
         let check = self.settings.check(key, most).map_err(NoAnswer::Mistake)?;
         let policy = self.settings.policy();
-        // A run may have ended by an error of this machine or a defect; the next one may work.
+        // If a run has ended because of a local error or a defect, the next one may succeed.
         for _ in 0..2 {
             let probing = match &mut self.probing {
                 Some(probing) if probing.has_policy(&policy) => probing,
@@ -295,7 +295,7 @@ impl Plugin {
                 .add_check(id, probing.run(), &check, most)
                 .ok_or_else(NoAnswer::too_many)?;
             let index = plan.index;
-            // If the run has ended, either it has answered the request or nobody will.
+            // If the run has ended, either it has answered the request or no other thread will.
             if probing.send(plan) || !self.requests.remove(index) {
                 return Ok(());
             }
@@ -312,6 +312,8 @@ impl Plugin {
         let config = match &key {
             LongKey::Batch(_) | LongKey::Targets(_) => self.settings.targets(),
             LongKey::Ports(..) | LongKey::Open(..) => self.settings.services(),
+            // They use nothing of it, so an error in it does not concern them.
+            LongKey::ListenerRows | LongKey::Listeners => Ok(Arc::default()),
         };
         let config = config.map_err(NoAnswer::Mistake)?;
         let policy = self.settings.policy();
@@ -340,9 +342,9 @@ impl Plugin {
 /// Why a request gets its answer before any work for it has started.
 #[derive(Debug)]
 enum NoAnswer {
-    /// A mistake in the key or the configuration.
+    /// An error in the key or the configuration.
     Mistake(String),
-    /// This machine cannot do it.
+    /// A local error of this machine.
     Failure(String),
 }
 
@@ -365,7 +367,8 @@ fn limits(options: &PluginOptions) -> Limits<'static> {
     }
 }
 
-/// The deadline of a probe whose value the agent waits for this long: the answer needs time, too.
+/// The deadline of a probe, if the agent waits this long for its value. It is earlier, because the
+/// answer needs time, too.
 fn deadline(agent: Duration) -> Duration {
     agent
         .saturating_sub(Duration::from_millis(500))

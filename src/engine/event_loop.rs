@@ -267,8 +267,10 @@ impl<'e, 's> EventLoop<'e, 's> {
             match answer {
                 Ok(addresses) => {
                     let plan = slot.session.plan();
-                    let at = now.saturating_duration_since(slot.session.started());
-                    self.sink.observe(plan, at, Observed::Answer(&addresses));
+                    if self.sink.observes() {
+                        let at = now.saturating_duration_since(slot.session.started());
+                        self.sink.observe(plan, at, Observed::Answer(&addresses));
+                    }
                     let sorted = in_order(&addresses, &plan.spec.bind);
                     let resolved = Event::Resolved(&sorted, self.worker.policy);
                     self.handle(id, resolved, now);
@@ -371,19 +373,23 @@ impl<'e, 's> EventLoop<'e, 's> {
         let Some(slot) = self.sessions.get_mut(id) else {
             return;
         };
-        let at = now.saturating_duration_since(slot.session.started());
-        self.sink
-            .observe(slot.session.plan(), at, Observed::Event(&event));
+        if self.sink.observes() {
+            let at = now.saturating_duration_since(slot.session.started());
+            let what = Observed::Event(&event);
+            self.sink.observe(slot.session.plan(), at, what);
+        }
         slot.session.handle(event, now, &mut self.actions);
     }
 
     /// Performs the actions of a session, then sets its timer, parks it, or finishes it.
     fn apply_actions(&mut self, id: SessionId, now: Instant) {
         while let Some(action) = self.actions.pop_front() {
-            if let Some(slot) = self.sessions.get(id) {
-                let at = now.saturating_duration_since(slot.session.started());
-                self.sink
-                    .observe(slot.session.plan(), at, Observed::Action(&action));
+            if self.sink.observes() {
+                if let Some(slot) = self.sessions.get(id) {
+                    let at = now.saturating_duration_since(slot.session.started());
+                    let what = Observed::Action(&action);
+                    self.sink.observe(slot.session.plan(), at, what);
+                }
             }
             self.acts(id, &action);
             self.perform(id, action, now);

@@ -13,12 +13,12 @@ pub trait Sink {
     /// Takes the report of one plan; each plan gets exactly one.
     fn deliver(&mut self, report: Report);
 
-    /// Sees the steps of a probe, for the transcript; `at` is the time since the probe's start. Not
-    /// called where several threads probe.
+    /// Sees the steps of a probe, for the transcript; `at` is the time since the probe's start. Only
+    /// called if the sink [observes](Sink::observes), and not where several threads probe.
     fn observe(&mut self, _plan: &Plan, _at: Duration, _what: Observed<'_>) {}
 
-    /// Whether the messages of layers are to be [observed](Observed::Message), too.
-    fn observes_messages(&self) -> bool {
+    /// Whether the steps are to be observed.
+    fn observes(&self) -> bool {
         false
     }
 

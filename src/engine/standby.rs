@@ -1,8 +1,8 @@
 //! Standby threads: workers that start only when the workers before them are full.
 //!
 //! If targets answer, one thread is enough, and gives the most accurate times. If targets do not
-//! answer, each probe holds a descriptor until its deadline; a worker that has none left starts the
-//! next standby thread, which brings a descriptor table of its own.
+//! answer, each probe holds a descriptor until its deadline; a worker without free descriptors
+//! starts the next standby thread, which has its own descriptor table.
 
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -8,8 +8,8 @@ use std::io::Read;
 /// Fills the buffer, at most 256 bytes, with random bytes (getrandom(2)) and does not block.
 ///
 /// A system call, because the C library's function cannot be looked up in a static build, and a
-/// chroot may have no /dev/urandom. That file is read only if the kernel has no such call or a
-/// filter forbids it.
+/// chroot may have no /dev/urandom. That file is read only if the call fails: the kernel has none, or
+/// a filter refuses it.
 ///
 /// # Errors
 /// `EAGAIN` soon after the boot, when the kernel has no random bytes yet.
@@ -29,8 +29,8 @@ pub fn fill(buffer: &mut [u8]) -> io::Result<()> {
     }
     let error = io::Error::last_os_error();
     match error.raw_os_error() {
-        Some(libc::ENOSYS | libc::EPERM) => File::open("/dev/urandom")?.read_exact(buffer),
-        _ => Err(error),
+        Some(libc::EAGAIN) => Err(error),
+        _ => File::open("/dev/urandom")?.read_exact(buffer),
     }
 }
 

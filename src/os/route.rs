@@ -1,7 +1,7 @@
 //! Addresses, routes and interfaces of this machine. Nothing here sends a packet.
 #![allow(unsafe_code)]
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::io;
 use std::net::{IpAddr, SocketAddr, SocketAddrV6, UdpSocket};
 use std::num::NonZeroU32;
@@ -44,9 +44,30 @@ pub fn interface_index(name: &str) -> Option<NonZeroU32> {
     NonZeroU32::new(unsafe { libc::if_nametoindex(name.as_ptr()) })
 }
 
+/// The name of the interface with this index (`if_indextoname(3)`), or `None` if there is no such
+/// interface.
+pub fn interface_name(index: NonZeroU32) -> Option<String> {
+    let mut buffer = [0; libc::IF_NAMESIZE];
+    // SAFETY: the buffer has the length that the function demands.
+    let name = unsafe { libc::if_indextoname(index.get(), buffer.as_mut_ptr()) };
+    if name.is_null() {
+        return None;
+    }
+    // SAFETY: on success, the buffer holds a NUL-terminated string.
+    let name = unsafe { CStr::from_ptr(name) };
+    Some(name.to_string_lossy().into_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_index_has_a_name() {
+        let name = |index| interface_name(NonZeroU32::new(index).unwrap());
+        assert_eq!(name(1).as_deref(), Some("lo"));
+        assert_eq!(name(u32::MAX), None);
+    }
 
     #[test]
     fn loopback_has_an_index_and_a_route() {

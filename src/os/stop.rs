@@ -34,39 +34,38 @@ const NEEDED_BESIDES: u64 = 2;
 #[derive(Debug, Clone)]
 pub struct StopHandle(Arc<File>);
 
-/// SIGINT and SIGTERM stay pending until this is dropped; then they are delivered.
+/// SIGINT and SIGTERM stay pending until this is dropped; then they are delivered, also if the parent
+/// of the process had blocked them: a service manager could not end it otherwise.
 #[derive(Debug)]
 pub struct BlockedSignals {
-    /// The mask of the process before, which its parent chose.
-    before: libc::sigset_t,
+    signals: libc::sigset_t,
 }
 
 impl BlockedSignals {
     /// Blocks them. Threads must not exist yet: each has its own mask.
     pub fn block() -> Self {
         let mut signals = MaybeUninit::uninit();
-        let mut before = MaybeUninit::uninit();
-        // SAFETY: sigemptyset(3) initializes `signals`, and sigprocmask(2) stores the old mask in
-        // `before`; none of them fails with these arguments.
+        // SAFETY: sigemptyset(3) initializes `signals`; none of the calls fails with these
+        // arguments.
         unsafe {
             libc::sigemptyset(signals.as_mut_ptr());
             for signal in [SIGINT, SIGTERM] {
                 libc::sigaddset(signals.as_mut_ptr(), signal);
             }
-            libc::sigprocmask(libc::SIG_BLOCK, signals.as_ptr(), before.as_mut_ptr());
-            let before = before.assume_init();
-            Self { before }
+            libc::sigprocmask(libc::SIG_BLOCK, signals.as_ptr(), std::ptr::null_mut());
+            let signals = signals.assume_init();
+            Self { signals }
         }
     }
 }
 
 impl Drop for BlockedSignals {
     fn drop(&mut self) {
-        // SAFETY: the mask is that of this process before, and no pointer is kept.
+        // SAFETY: the set is initialized, and no pointer is kept.
         unsafe {
             libc::sigprocmask(
-                libc::SIG_SETMASK,
-                &raw const self.before,
+                libc::SIG_UNBLOCK,
+                &raw const self.signals,
                 std::ptr::null_mut(),
             )
         };
@@ -173,6 +172,12 @@ pub fn writable_within(descriptor: BorrowedFd<'_>, time: Duration) -> Writable {
         [true] => Writable::Yes,
         [false] => Writable::No,
     }
+}
+
+/// Whether this descriptor can be read, is at its end or has an error, within this time.
+pub fn readable_within(descriptor: BorrowedFd<'_>, time: Duration) -> bool {
+    let [readable] = polled([(descriptor.as_raw_fd(), libc::POLLIN)], Some(time));
+    readable
 }
 
 /// Waits for one of these events of these descriptors (poll(2)); which of them there were.

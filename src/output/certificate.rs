@@ -120,7 +120,7 @@ fn identity(tls: TlsReport<'_>, leaf: &CertificateFacts) -> Vec<CertificateLine>
     if let Some(Value::List(names)) = tls.names() {
         let shown: Vec<_> = names.iter().take(NAMES_SHOWN).map(AsRef::as_ref).collect();
         let mut text = or_none(shown.join(", "));
-        let more = leaf.names.len() - shown.len();
+        let more = leaf.names_omitted + leaf.names.len() - shown.len();
         if more > 0 {
             // Writing to a String cannot fail.
             let _ = write!(text, " and {more} more");
@@ -196,7 +196,7 @@ fn validity(
 
 /// The rest of the chain, where it ends before the certificate of the server.
 fn chain(tls: TlsReport<'_>, leaf: &CertificateFacts) -> Vec<CertificateLine> {
-    let number = tls.facts.chain.len();
+    let number = tls.facts.chain.len() + tls.facts.chain_omitted.number;
     let others = tls.facts.chain.iter().skip(1);
     let first = others
         .filter(|other| other.unreadable.is_none() && other.not_after < leaf.not_after)
@@ -224,10 +224,10 @@ fn trust(tls: TlsReport<'_>) -> Vec<CertificateLine> {
     let Some(judgement) = tls.judgement() else {
         return Vec::new();
     };
-    let (verdict, tone) = if judgement.is_verified() {
-        ("verified", Tone::Good)
-    } else {
-        ("NOT trusted", Tone::Bad)
+    let (verdict, tone) = match tls.facts.is_verified() {
+        Some(true) => ("verified", Tone::Good),
+        _ if judgement.is_verified() => ("key NOT proved; certificate trusted", Tone::Bad),
+        _ => ("NOT trusted", Tone::Bad),
     };
     let by = tls.facts.roots.as_ref().map(|roots| {
         let file = roots.file.to_string_lossy();

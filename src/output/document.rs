@@ -23,7 +23,8 @@ const USUAL_LENGTH: usize = 512;
 pub fn write(report: &Report, buffer: &mut Vec<u8>) {
     buffer.reserve(USUAL_LENGTH);
     let mut document = FieldWriter::new(buffer);
-    for metric in &METRICS {
+    let of_result = metrics::of_result(report).into_iter().flatten();
+    for metric in metrics::of_plan().iter().chain(of_result) {
         if let Some(value) = metric.value(report) {
             document.field(metric.group, metric.name, &value);
         }

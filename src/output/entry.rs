@@ -12,7 +12,8 @@
 use crate::failure::Status;
 use crate::output::batch_format::DefaultFields;
 use crate::output::document::{FieldWriter, is_long};
-use crate::output::metrics::{Getter, METRICS, Metric, Value};
+use crate::output::metrics;
+use crate::output::metrics::{Getter, Metric, Value};
 use crate::plan::Plan;
 use crate::report::Report;
 use crate::tls_facts::FactSource;
@@ -39,7 +40,7 @@ pub fn write_target_fields(plan: &Plan, id: &str, defaults: DefaultFields, buffe
         return;
     }
     let mut fields = FieldWriter::new(buffer);
-    for metric in &METRICS {
+    for metric in metrics::of_plan() {
         match metric.getter {
             Getter::FromPlan(_) if metric.path == "id" => {
                 fields.field(None, metric.name, &Value::Text(id.into()));
@@ -58,15 +59,14 @@ pub fn write_target_fields(plan: &Plan, id: &str, defaults: DefaultFields, buffe
 /// Appends the result fields and closes the object that [`write_target_fields`] opened.
 pub fn write_result_fields(report: &Report, defaults: DefaultFields, buffer: &mut Vec<u8>) {
     let mut fields = FieldWriter::resume(buffer);
-    for metric in &METRICS {
-        if matches!(metric.getter, Getter::FromPlan(_)) {
-            continue;
-        }
-        let Some(value) = metric.value(report) else {
-            continue;
-        };
-        if defaults == DefaultFields::Include || !is_omitted(metric, &value, &report.plan) {
-            fields.field(metric.group, metric.name, &value);
+    for metrics in metrics::of_result(report) {
+        for metric in metrics {
+            let Some(value) = metric.value(report) else {
+                continue;
+            };
+            if defaults == DefaultFields::Include || !is_omitted(metric, &value, &report.plan) {
+                fields.field(metric.group, metric.name, &value);
+            }
         }
     }
     fields.finish(report);

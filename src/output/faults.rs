@@ -1,8 +1,8 @@
-//! The faults of certificates in words: what each means, and what to do about it.
+//! The texts of the faults of certificates: the meaning and the remedy of each.
 
 use crate::tls_facts::Fault;
 
-/// A fault in words.
+/// The texts of a fault.
 #[derive(Debug, Clone, Copy)]
 pub struct FaultText {
     /// What is wrong.
@@ -18,28 +18,28 @@ impl FaultText {
     }
 }
 
-/// The words for a fault.
+/// The texts of a fault, as constants.
 pub fn words(fault: Fault) -> FaultText {
     let (meaning, remedy) = match fault {
         Fault::Expired => (
             "the last day of the certificate has passed",
-            "renew it, and let the service load the new one",
+            "renew it, and reload the service",
         ),
         Fault::NotYetValid => (
             "the first day of the certificate is in the future",
-            "correct the clock of the machine that issued it, or wait",
+            "correct the clock of the machine that issued it, or wait for this day",
         ),
         Fault::NameMismatch => (
             "the certificate is for other names",
-            "probe one of its names, give the name by --sni, or issue it for this name",
+            "set one of its names with --sni, or issue a certificate for this name",
         ),
         Fault::SelfSigned => (
-            "the certificate is its own issuer, and is not trusted",
-            "trust its key by --pin-sha256, or the certificate by --ca-file",
+            "the certificate is signed with its own key, and is not trusted",
+            "pin its key with --pin-sha256, or trust the certificate with --ca-file",
         ),
         Fault::UnknownIssuer => (
             "the issuer of the certificate is not in the trust store",
-            "give the certificate of the issuer by --ca-file",
+            "trust the certificate of the issuer with --ca-file",
         ),
         Fault::MissingIntermediate => (
             "the server does not send the intermediate certificate, so that other clients fail too",
@@ -47,11 +47,11 @@ pub fn words(fault: Fault) -> FaultText {
         ),
         Fault::BadSignature => (
             "a signature of the chain is wrong",
-            "install the chain that the issuer delivered",
+            "install the chain that the issuer provides",
         ),
         Fault::WrongUsage => (
             "the certificate is not for TLS servers, or an issuer is not a CA",
-            "issue it with the usage serverAuth",
+            "issue a certificate with the extKeyUsage serverAuth",
         ),
         Fault::Malformed => (
             "the form of the certificate is invalid: version 1, an unknown critical extension, or impossible dates",
@@ -70,8 +70,8 @@ pub fn words(fault: Fault) -> FaultText {
             "order the certificate file: the server's own, then each issuer, without the root",
         ),
         Fault::PinMismatch => (
-            "the key of the certificate is not a pinned one",
-            "if the key was replaced on purpose, pin the new one; otherwise find out who answers here",
+            "the key of the certificate is not pinned",
+            "if the key was replaced on purpose, pin the new one; otherwise find out which server answers",
         ),
         Fault::OldVersion => (
             "the server speaks TLS 1.1 or older",

@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 use std::fmt::Write;
 use std::net::IpAddr;
+use std::ops::Range;
 use std::str::from_utf8;
 
 use crate::address::Host;
@@ -42,13 +43,13 @@ pub struct Metric {
 /// How the value of a metric is read; `None` if it was not measured.
 #[derive(Debug, Clone, Copy)]
 pub enum Getter {
-    /// From the plan: the value is known before the probe.
+    /// From the plan: the value is known before the probe. These metrics are the first ones.
     FromPlan(fn(&Plan) -> Option<Value<'_>>),
     /// From the report.
     FromReport(fn(&Report) -> Option<Value<'_>>),
     /// From the report of one connection.
     FromConnection(fn(&ConnectionReport) -> Option<Value<'_>>),
-    /// From what TLS told on one connection.
+    /// From what TLS told on one connection. The rows of these metrics are consecutive.
     FromTls(fn(TlsReport<'_>) -> Option<Value<'_>>),
 }
 
@@ -75,6 +76,49 @@ impl Metric {
         }
     }
 }
+
+/// The metrics that are read from a plan; they are the first ones.
+pub fn of_plan() -> &'static [Metric] {
+    METRICS.split_at(PLAN_ROWS).0
+}
+
+/// The number of metrics that are read from a plan.
+const PLAN_ROWS: usize = {
+    let mut row = 0;
+    while row < METRICS.len() && matches!(METRICS[row].getter, FromPlan(_)) {
+        row += 1;
+    }
+    row
+};
+
+/// The other metrics that this report can have, in several parts: those that are read from TLS only
+/// if it was spoken.
+pub fn of_result(report: &Report) -> [&'static [Metric]; 3] {
+    let (before, rest) = METRICS.split_at(TLS_ROWS.start);
+    let (_, before) = before.split_at(PLAN_ROWS);
+    let (of_tls, after) = rest.split_at(TLS_ROWS.end - TLS_ROWS.start);
+    let connection = report.connection.as_ref();
+    match connection.and_then(|connection| TlsReport::of(report, connection)) {
+        Some(_) => [before, of_tls, after],
+        None => [before, &[], after],
+    }
+}
+
+/// The rows of the metrics that are read from TLS.
+const TLS_ROWS: Range<usize> = {
+    let mut rows = METRICS.len()..0;
+    let mut row = 0;
+    while row < METRICS.len() {
+        if matches!(METRICS[row].getter, FromTls(_)) {
+            if rows.start > row {
+                rows.start = row;
+            }
+            rows.end = row + 1;
+        }
+        row += 1;
+    }
+    rows
+};
 
 use Getter::{FromConnection, FromPlan, FromReport, FromTls};
 use Unmeasured::{Empty, Reason, Zero};
@@ -325,7 +369,7 @@ pub const METRICS: [Metric; 72] = [
         "0 or 1",
         "1 if a strict client accepts the certificate",
         Reason,
-        FromTls(|t| tls::flag(t.judgement()?.is_verified())),
+        FromTls(|t| tls::flag(t.facts.is_verified()?)),
     ),
     row(
         "tls.verify_error",
@@ -456,7 +500,7 @@ pub const METRICS: [Metric; 72] = [
     row(
         "tls.client_cert",
         "0 or 1",
-        "1 if the server demands a client certificate",
+        "1 if the server requires a client certificate; if `tls.how` is `hello`, 1 if it requests one",
         Reason,
         FromTls(|t| tls::flag(t.facts.client_cert?)),
     ),
@@ -477,7 +521,7 @@ pub const METRICS: [Metric; 72] = [
     row(
         "tls.oldest",
         "text",
-        "oldest version that the server still offers, with --tls-scan",
+        "oldest version that the server still supports, with --tls-scan",
         Empty,
         FromTls(|t| tls::text(t.facts.oldest?.name())),
     ),
@@ -540,7 +584,7 @@ pub const METRICS: [Metric; 72] = [
     row(
         "attempts.sent",
         "number",
-        "number of connection attempts, with --count",
+        "number of connection attempts without local errors, with --count",
         Zero,
         FromReport(|r| attempts(r, |a| Some(Integer(a.sent().into())))),
     ),
@@ -713,7 +757,8 @@ fn response(report: &Report) -> Option<&Response> {
     report.connection.as_ref()?.response()
 }
 
-fn response_text(report: &Report) -> Option<Value<'_>> {
+/// The start of the response of the last step, as printable text.
+pub(super) fn response_text(report: &Report) -> Option<Value<'_>> {
     let response = response(report)?;
     let end = response
         .start
@@ -778,6 +823,24 @@ mod tests {
             unique.len(),
             "a group must be one object of the document"
         );
+    }
+
+    #[test]
+    fn the_metrics_of_a_plan_are_the_first_and_those_of_tls_consecutive() {
+        for (row, metric) in METRICS.iter().enumerate() {
+            assert_eq!(
+                matches!(metric.getter, FromPlan(_)),
+                row < PLAN_ROWS,
+                "{}",
+                metric.path
+            );
+            assert_eq!(
+                matches!(metric.getter, FromTls(_)),
+                TLS_ROWS.contains(&row),
+                "{}",
+                metric.path
+            );
+        }
     }
 
     #[test]

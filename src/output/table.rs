@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::failure::{Failure, Status};
+use crate::fast_fmt;
 use crate::output::certificate;
 use crate::output::metrics;
-use crate::output::metrics::{Metric, Value};
-use crate::output::text::{BAD, ColorMode, GOOD, UNSURE, colored, milliseconds};
+use crate::output::metrics::Value;
+use crate::output::text::{BAD, ColorMode, GOOD, UNSURE, colored};
 use crate::output::tls::TlsReport;
 use crate::plan::Plan;
 use crate::report::{Report, RoundTrip};
@@ -77,23 +78,25 @@ impl ResultTable {
             .filter_map(|plan| Some((plan, self.row(plan)?)))
             .collect();
         rows.sort_by_key(|(_, row)| row.rank());
-        let widths = rows.iter().map(|(plan, _)| target(plan).len());
+        let mut line = Vec::new();
+        let widths = rows.iter().map(|(plan, _)| {
+            line.clear();
+            push_target(&mut line, plan);
+            width_of(&line)
+        });
         let width = widths.max().unwrap_or(0).max("TARGET".len());
         if !rows.is_empty() {
             writeln!(
                 out,
-                "{:<STATUS_WIDTH$}  {:<width$}  {:>11}  {:>11}  LOST  WHY",
+                "{:<STATUS_WIDTH$}  {:<width$}  {:>TIME_WIDTH$}  {:>TIME_WIDTH$}  LOST  WHY",
                 "STATUS", "TARGET", "CONNECT", "RTT"
             )?;
         }
         for (plan, row) in rows {
-            let status = colored(
-                colors,
-                row.style(),
-                &format!("{:<STATUS_WIDTH$}", row.status.name()),
-            );
-            let line = format!("{status}  {:<width$}  {}", target(plan), row.cells(plan));
-            writeln!(out, "{}", line.trim_end())?;
+            line.clear();
+            row.push_line(&mut line, plan, width, colors);
+            out.write_all(line.trim_ascii_end())?;
+            out.write_all(b"\n")?;
         }
         writeln!(out, "{summary}")
     }
@@ -103,16 +106,45 @@ impl ResultTable {
     }
 }
 
-/// The target with its service, since two targets may differ in the service only.
-fn target(plan: &Plan) -> String {
-    match &plan.spec.service {
-        Some(service) => format!("{}/{service}", plan.target),
-        None => plan.target.to_string(),
+/// Appends the target with its service, since two targets may differ in the service only.
+fn push_target(line: &mut Vec<u8>, plan: &Plan) {
+    fast_fmt::target(line, &plan.target);
+    if let Some(service) = &plan.spec.service {
+        line.push(b'/');
+        line.extend_from_slice(service.as_bytes());
     }
 }
 
 /// The width of the longest status, `unexpectedly_open`.
 const STATUS_WIDTH: usize = 17;
+/// The width of a time of up to 99 seconds.
+const TIME_WIDTH: usize = 11;
+/// The width of the number of lost SYNs.
+const LOST_WIDTH: usize = 4;
+
+/// The number of characters of a text in UTF-8.
+fn width_of(text: &[u8]) -> usize {
+    let is_start = |byte: &&u8| **byte & 0xc0 != 0x80;
+    text.iter().filter(is_start).count()
+}
+
+/// Appends what the closure appends, and spaces up to this width. Returns their number.
+fn push_left(line: &mut Vec<u8>, width: usize, append: impl FnOnce(&mut Vec<u8>)) -> usize {
+    let start = line.len();
+    append(line);
+    let written = width_of(line.get(start..).unwrap_or_default());
+    let spaces = width.saturating_sub(written);
+    line.resize(line.len() + spaces, b' ');
+    spaces
+}
+
+/// Appends spaces and what the closure appends, in this width.
+fn push_right(line: &mut Vec<u8>, width: usize, append: impl FnOnce(&mut Vec<u8>)) {
+    let start = line.len();
+    let spaces = push_left(line, width, append);
+    let cell = line.get_mut(start..).unwrap_or_default();
+    cell.rotate_right(spaces);
+}
 
 impl TableRow {
     fn new(report: &Report) -> Self {
@@ -144,20 +176,39 @@ impl TableRow {
         }
     }
 
-    fn cells(&self, plan: &Plan) -> String {
-        let time = |time: Option<Duration>| time.map_or_else(String::new, milliseconds);
-        let lost = self
-            .syn_retransmits
-            .filter(|lost| *lost > 0)
-            .map_or_else(String::new, |lost| lost.to_string());
-        let (connect, rtt) = (time(self.connect), time(self.rtt));
+    /// Appends its line, with the target in this width.
+    fn push_line(&self, line: &mut Vec<u8>, plan: &Plan, width: usize, colors: ColorMode) {
+        push_left(line, STATUS_WIDTH, |line| {
+            line.extend_from_slice(self.status.name().as_bytes());
+        });
+        if colors == ColorMode::Ansi {
+            let status = String::from_utf8_lossy(line);
+            *line = colored(colors, self.style(), &status).into_bytes();
+        }
+        line.extend_from_slice(b"  ");
+        push_left(line, width, |line| push_target(line, plan));
+        for time in [self.connect, self.rtt] {
+            line.extend_from_slice(b"  ");
+            push_right(line, TIME_WIDTH, |line| {
+                if let Some(time) = time {
+                    fast_fmt::milliseconds(line, time);
+                }
+            });
+        }
+        line.extend_from_slice(b"  ");
+        push_right(line, LOST_WIDTH, |line| {
+            if let Some(lost) = self.syn_retransmits.filter(|lost| *lost > 0) {
+                fast_fmt::integer(line, lost.into());
+            }
+        });
+        line.extend_from_slice(b"  ");
         let name = plan.meta.as_ref().and_then(|label| label.name.as_deref());
-        let note = match (name, self.note.text()) {
-            (Some(name), "") => name.to_owned(),
-            (Some(name), note) => format!("{name}: {note}"),
-            (None, note) => note.to_owned(),
-        };
-        format!("{connect:>11}  {rtt:>11}  {lost:>4}  {note}")
+        line.extend_from_slice(name.unwrap_or_default().as_bytes());
+        let note = self.note.text();
+        if name.is_some() && !note.is_empty() {
+            line.extend_from_slice(b": ");
+        }
+        line.extend_from_slice(note.as_bytes());
     }
 }
 
@@ -174,10 +225,7 @@ fn note(report: &Report) -> Note {
     if let Some(note) = certificate {
         return Note::Response(note.into());
     }
-    let metric = metrics::METRICS
-        .iter()
-        .find(|metric| metric.path == "response.text");
-    let Some(Value::Text(text)) = metric.and_then(|metric: &Metric| metric.value(report)) else {
+    let Some(Value::Text(text)) = metrics::response_text(report) else {
         return Note::Response(Box::default());
     };
     let mut start: String = text.chars().take(RESPONSE_SHOWN).collect();

@@ -8,9 +8,12 @@ use std::time::Duration;
 use anstyle::{AnsiColor, Style};
 
 use crate::failure::Status;
+use crate::fast_fmt;
 use crate::output::certificate;
 use crate::output::certificate::{CertificateLine, Tone};
-use crate::output::metrics::{METRICS, Value};
+use crate::output::json;
+use crate::output::metrics;
+use crate::output::metrics::Value;
 use crate::output::tls::{self, TlsReport};
 use crate::plan::Expected;
 use crate::report::{ConnectionReport, Report};
@@ -155,8 +158,10 @@ fn bar(part: Duration, whole: Duration) -> String {
     "█".repeat(eighths / 8) + EIGHTHS.get(eighths % 8).copied().unwrap_or_default()
 }
 
-pub(super) fn milliseconds(duration: Duration) -> String {
-    format!("{:.3} ms", duration.as_secs_f64() * 1000.0)
+fn milliseconds(duration: Duration) -> String {
+    let mut buffer = Vec::new();
+    fast_fmt::milliseconds(&mut buffer, duration);
+    json::into_string(buffer)
 }
 
 fn kernel(out: &mut TextReport, connection: &ConnectionReport) {
@@ -213,8 +218,7 @@ fn response(out: &mut TextReport, report: &Report) {
     else {
         return;
     };
-    let metric = METRICS.iter().find(|metric| metric.path == "response.text");
-    let Some(Value::Text(text)) = metric.and_then(|metric| metric.value(report)) else {
+    let Some(Value::Text(text)) = metrics::response_text(report) else {
         return;
     };
     let mut start: String = text.chars().take(RESPONSE_SHOWN).collect();

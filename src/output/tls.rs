@@ -8,23 +8,15 @@ use crate::output::json::{self, JsonWriter};
 use crate::output::metric_value::Value;
 use crate::plan::ProbeSpec;
 use crate::report::{ConnectionReport, Report};
-use crate::tls_facts::{CertificateFacts, TlsFacts, TrustJudgement};
+use crate::tls_facts::{
+    CHAIN_LIMIT, CertificateFacts, NAMES_BYTES, NAMES_LIMIT, SENTENCE_LIMIT, TEXT_LIMIT, TlsFacts,
+    TrustJudgement, WORD_LIMIT,
+};
 
-/// The most bytes of a text of a certificate; a longer one ends in ` ...`.
-const TEXT_LIMIT: usize = 512;
-/// The most bytes of a text that is short in every usual certificate.
-const WORD_LIMIT: usize = 128;
-/// The most bytes of the sentence about trust.
-const SENTENCE_LIMIT: usize = 1024;
-/// The most names that are published, and the most bytes of all of them.
-const NAMES_LIMIT: usize = 100;
-const NAMES_BYTES: usize = 8 * 1024;
-/// The most certificates of a chain that are published.
-const CHAIN_LIMIT: usize = 16;
 /// The most addresses that are listed; a probe connects to no more.
 const ADDRESSES_LIMIT: usize = ProbeSpec::MAX_ADDRESSES;
 
-/// What TLS told on a connection.
+/// The TLS facts of a connection.
 #[derive(Debug, Clone, Copy)]
 pub struct TlsReport<'r> {
     /// How it was probed; its secrets are redacted.
@@ -41,7 +33,7 @@ impl<'r> TlsReport<'r> {
         Some(Self { spec, facts })
     }
 
-    /// The judgement of the certificate, if one was seen.
+    /// The judgement of the certificate, if one was received.
     pub fn judgement(self) -> Option<&'r TrustJudgement> {
         self.facts.judgement.as_ref()
     }
@@ -63,7 +55,7 @@ impl<'r> TlsReport<'r> {
 
     /// The sentence about trust.
     pub fn verify_error(self) -> Option<Value<'r>> {
-        let sentence = &self.judgement()?.error;
+        let sentence = self.facts.verify_error()?;
         Some(Value::Text(self.printable(sentence, SENTENCE_LIMIT)))
     }
 
@@ -106,7 +98,9 @@ impl<'r> TlsReport<'r> {
 
     /// How many names do not fit, if there are any.
     pub fn names_omitted(self) -> Option<Value<'r>> {
-        let omitted = self.leaf()?.names.len() - self.published_names()?.len();
+        let leaf = self.leaf()?;
+        let shown = self.published_names()?.len();
+        let omitted = leaf.names_omitted + leaf.names.len() - shown;
         (omitted > 0).then_some(Value::Integer(omitted as u64))
     }
 
@@ -177,6 +171,7 @@ impl<'r> TlsReport<'r> {
     /// How many certificates do not fit, if there are any.
     pub fn chain_omitted(self) -> Option<Value<'r>> {
         let omitted = self.facts.chain.len().saturating_sub(CHAIN_LIMIT);
+        let omitted = omitted + self.facts.chain_omitted.number;
         (omitted > 0).then_some(Value::Integer(omitted as u64))
     }
 

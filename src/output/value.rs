@@ -42,7 +42,7 @@ pub fn format(value: &Value<'_>) -> String {
     json::into_string(text)
 }
 
-/// `STATUS_NAME: error`. A numeric item becomes unsupported and shows this as its error.
+/// `STATUS_NAME: error`. A numeric item becomes unsupported, with this as its error.
 fn reason(report: &Report) -> String {
     match &report.failure {
         Some(failure) => failure.to_string(),

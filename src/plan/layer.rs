@@ -20,13 +20,13 @@ pub trait Layer: fmt::Debug + Send + Sync {
     fn start(&self, host: &Host) -> Result<Box<dyn LayerConnection>, LayerError>;
 
     /// The further connection that reads what the connections before it could not, if one is
-    /// needed. Asked after each connection has ended, with what is known by then.
+    /// needed. Called after each connection has ended, with the results so far.
     fn inspection(&self, _so_far: &Inspected<'_>) -> Option<Inspection> {
         None
     }
 }
 
-/// What the connections so far have told.
+/// The results of the connections so far.
 #[derive(Debug)]
 pub struct Inspected<'f> {
     /// The verdict of the first connection, without inspections.
@@ -44,7 +44,8 @@ pub struct Inspection {
     /// The layer that reads them; it ends with [`PeerHalf::Done`] or an error.
     pub layer: SharedLayer,
     /// Whether its result replaces the verdict of the first connection, if that is
-    /// [`Status::TlsFailed`]; any other verdict is final.
+    /// [`Status::TlsFailed`]; any other verdict is final. It cannot be a success if the plan has
+    /// steps after the start of the layer, since none of them is run.
     pub decides: bool,
 }
 
@@ -56,10 +57,11 @@ pub trait LayerConnection {
     /// Whether the handshake has not completed yet.
     fn is_handshaking(&self) -> bool;
 
-    /// Whether the peer may still refuse us, although the handshake has completed for us: the
-    /// server of TLS 1.3 demanded a client certificate and has not answered yet. A probe that would
-    /// succeed waits for the end of this. It never becomes true after the handshake, and ends with
-    /// the first message that proves that the peer has accepted us, such as a session ticket.
+    /// Whether the peer may still refuse us, although the handshake has completed for us: a server
+    /// of TLS 1.3 has requested a client certificate and has not answered yet. A probe that would
+    /// succeed waits until this is false. It never becomes true after the handshake, and becomes
+    /// false with the first message that proves that the peer has accepted us, such as a session
+    /// ticket.
     fn may_be_refused(&self) -> bool {
         false
     }
@@ -71,12 +73,12 @@ pub trait LayerConnection {
     /// be an alert for the peer.
     fn read(&mut self, wire: &[u8], plain: &mut Vec<u8>) -> Result<PeerHalf, LayerError>;
 
-    /// The peer closed or reset the connection during the handshake, or while it
-    /// [may refuse us](LayerConnection::may_be_refused). [`PeerHalf::Done`] if that is a success;
-    /// otherwise it is a failure of the handshake with a text of its own.
+    /// The peer closed or reset the connection during the handshake, or while it [may refuse
+    /// us](LayerConnection::may_be_refused). [`PeerHalf::Done`] if that is a success; otherwise it
+    /// is a failure of the handshake, with a specific text.
     ///
     /// # Errors
-    /// If it says more than that the peer closed.
+    /// If the layer knows more than that the peer closed the connection.
     fn peer_closed(&mut self) -> Result<PeerHalf, LayerError> {
         Ok(PeerHalf::Closed)
     }
@@ -96,23 +98,24 @@ pub trait LayerConnection {
         0
     }
 
-    /// Our first message is on its way. Work that takes time, and that the answer needs, is done
-    /// now, while the answer is on its way too, so that less of it counts as time of the handshake.
+    /// Called when our first message has been sent. Does slow work for the answer now, while the
+    /// answer is in transit, so that less of it counts as time of the handshake.
     ///
     /// # Errors
-    /// If this machine cannot go on: [`Status::LocalError`].
+    /// If this machine cannot continue: [`Status::LocalError`].
     fn prepare(&mut self) -> Result<(), LayerError> {
         Ok(())
     }
 
-    /// What is known of the peer so far; also after a failure. Asked when the handshake completes,
-    /// when the peer has accepted us, after an error, [`PeerHalf::Closed`] or [`PeerHalf::Done`], and when the time is over.
+    /// What is known of the peer so far; also after a failure. Called when the handshake completes,
+    /// when the peer has accepted us, after an error, [`PeerHalf::Closed`] or [`PeerHalf::Done`],
+    /// and at the deadline.
     fn facts(&self) -> Option<Box<TlsFacts>> {
         None
     }
 
-    /// What was received of an incomplete handshake, or that nothing was, for the error text when
-    /// the time is over: it follows `not complete before the deadline: `.
+    /// How much of an incomplete handshake was received, for the error text at the deadline: it
+    /// follows `not complete before the deadline: `.
     fn progress(&self) -> Option<String> {
         None
     }
@@ -136,8 +139,8 @@ pub enum PeerHalf {
     /// The peer closed its direction within the layer (`close_notify` in TLS); its FIN may follow
     /// later.
     Closed,
-    /// The layer has done what the plan asks for, and nothing can follow: the probe has succeeded,
-    /// whatever steps are left.
+    /// The layer has done what the plan requires, and nothing can follow: the probe has succeeded,
+    /// even if steps are left.
     Done,
 }
 

@@ -18,15 +18,16 @@ pub enum Step {
     Send(Template),
     /// Waits for an answer that matches.
     Expect(Expect),
-    /// Waits for this long, in which the peer must neither send anything nor close.
+    /// Waits for this time, during which the peer must neither send anything nor close the
+    /// connection.
     Silence(Duration),
     /// Starts a layer in the middle of the dialogue (STARTTLS). The step before it must match the
-    /// whole answer: bytes after the match were not sent by a peer that waits for the handshake, so
-    /// they are an injection and fail the step (RFC 3207, section 6).
+    /// whole answer: a peer waits for the handshake after this answer, so bytes after the match are
+    /// an injection and fail the step (RFC 3207, section 6).
     StartTls(SharedLayer),
 }
 
-/// Bytes to send, with placeholders for what is only known later.
+/// Bytes to send, with placeholders for values that are only known later.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Template(pub Vec<Piece>);
 
@@ -107,7 +108,7 @@ impl Template {
     }
 }
 
-/// Secret bytes; no output, log, error or debug text shows them.
+/// Secret bytes; no output, log, error or debug text contains them.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Secret(Arc<[u8]>);
 
@@ -160,7 +161,7 @@ pub struct Expect {
 pub struct IncompleteAnswer {
     /// Fulfils the expectation if the peer closes or resets the connection.
     pub at_close: Option<Box<Expect>>,
-    /// Fulfils the expectation if its time is over.
+    /// Fulfils the expectation at the timeout.
     pub at_timeout: Option<Box<Expect>>,
     /// What it means if the peer closes before it has sent anything, for the error text.
     pub if_closed: Option<Box<str>>,

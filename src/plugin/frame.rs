@@ -16,7 +16,7 @@ pub const MAX_BODY: usize = 4 << 20;
 /// How much of an incomplete body is allocated before it arrives.
 const FIRST_ALLOCATION: usize = 64 << 10;
 
-/// Why the byte stream is not a sequence of frames. Nothing after it can be read.
+/// Why the byte stream is not a sequence of frames. The rest of the stream cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FrameError {
     /// The frame has another type than JSON.
@@ -46,7 +46,7 @@ impl std::error::Error for FrameError {}
 pub struct FrameReader {
     /// The bytes of incomplete frames.
     buffer: Vec<u8>,
-    /// How many bytes at the start of the buffer belong to bodies that were given.
+    /// How many bytes at the start of the buffer belong to bodies that were returned.
     given: usize,
 }
 
@@ -56,7 +56,7 @@ impl FrameReader {
         self.buffer.drain(..self.given);
         self.given = 0;
         if self.buffer.is_empty() && self.buffer.capacity() > FIRST_ALLOCATION {
-            // One long request does not hold its memory for ever.
+            // The memory of a long request is freed.
             self.buffer = Vec::new();
         }
         self.buffer.extend_from_slice(bytes);

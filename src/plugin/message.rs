@@ -17,19 +17,19 @@ const CONFIGURATOR: u32 = 2;
 /// Agent 2 calls the plugin's `Start` and `Stop`.
 const RUNNER: u32 = 4;
 
-/// A request or command of the agent.
+/// A message of the agent.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AgentMessage {
     /// The id, which the answer repeats.
     pub id: u32,
-    /// What is asked.
+    /// The request.
     pub request: AgentRequest,
 }
 
-/// What the agent asks.
+/// A request or command of the agent.
 #[derive(Debug, Clone, PartialEq)]
 pub enum AgentRequest {
-    /// Tell the name and the keys.
+    /// Return the name and the keys.
     Register {
         /// The version of the agent's protocol, if it is a text.
         version: Option<String>,
@@ -38,16 +38,16 @@ pub enum AgentRequest {
     Validate(OptionTree),
     /// Use these options.
     Configure {
-        /// How long the agent waits for a value, if its message says so.
+        /// The timeout of the agent for a value, if the message contains it.
         timeout: Option<Duration>,
         /// The options.
         options: OptionTree,
     },
-    /// Values are going to be asked for.
+    /// Requests for values will follow.
     Start,
     /// Exit.
     Terminate,
-    /// Tell the value of this key.
+    /// Return the value of this key.
     Export(Export),
     /// A type that is not known.
     Unknown(u32),
@@ -115,7 +115,7 @@ struct AgentFields {
 /// # Errors
 /// If the body is not a message.
 pub fn read(body: &[u8]) -> Result<AgentMessage, MessageError> {
-    // serde would take an array for the fields in their order.
+    // serde would accept an array as the fields in their order.
     if body.trim_ascii_start().first() != Some(&b'{') {
         return Err(MessageError::NotAMessage);
     }
@@ -156,13 +156,13 @@ fn export(fields: &AgentFields) -> Option<Export> {
     })
 }
 
-/// A number of seconds; nothing else counts.
+/// A number of seconds; other forms are ignored.
 fn seconds(value: &Value) -> Option<Duration> {
     let seconds = value.as_f64().filter(|seconds| *seconds > 0.0)?;
     Duration::try_from_secs_f64(seconds).ok()
 }
 
-/// The options below a node of the agent's configuration. What has another form is left out.
+/// The options below a node of the agent's configuration. Options with another form are ignored.
 fn tree(value: &Value) -> OptionTree {
     let mut found = OptionTree::default();
     for node in nodes(value) {
@@ -214,7 +214,7 @@ pub enum Answer<'a> {
         name: &'a str,
         /// Key and description in turn.
         metrics: Vec<&'a str>,
-        /// What the agent calls.
+        /// The functions that the agent calls.
         interfaces: u32,
     },
     /// Whether the options are valid.
@@ -250,11 +250,11 @@ pub enum Answer<'a> {
 /// The severity of a line in the agent's log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogSeverity {
-    /// Something that is good to know.
+    /// Information.
     Info = 0,
     /// A failure of the plugin.
     Error = 2,
-    /// Something that an administrator should look at.
+    /// A problem that an administrator should examine.
     Warning = 3,
 }
 
@@ -312,7 +312,7 @@ impl<'a> Answer<'a> {
 
     /// The JSON of the message.
     pub fn body(&self) -> Vec<u8> {
-        // Texts and numbers have no form that JSON lacks.
+        // Texts and numbers can always be written as JSON.
         serde_json::to_vec(self).unwrap_or_default()
     }
 }

@@ -15,15 +15,14 @@ pub struct PluginOptions {
     pub rate: Option<NonZeroU32>,
 }
 
-/// The most probes in flight that can be asked for.
+/// The largest value of `Concurrency`.
 const MAX_CONCURRENCY: usize = 60_000;
 
 /// The names, for error texts.
 const NAMES: &str = "Config, Concurrency, Rate";
 
 impl PluginOptions {
-    /// The most probes in flight, unless the options say it: an agent of 7.0 has at most 1000
-    /// requests open.
+    /// The default of `Concurrency`: an agent of 7.0 has at most 1000 open requests.
     pub const CONCURRENCY: NonZeroUsize = NonZeroUsize::MIN.saturating_add(1999);
 
     /// Reads the options; those of the agent itself (`System`) are skipped.
@@ -33,7 +32,7 @@ impl PluginOptions {
     pub fn read(tree: &OptionTree) -> Result<Self, String> {
         let mut options = Self::default();
         for (name, node) in &tree.0 {
-            // What the agent uses itself, and what it adds for plugins with sessions.
+            // The options of the agent, and those that it adds for plugins with sessions.
             if matches!(name.as_str(), "System" | "Sessions" | "Default") {
                 continue;
             }

@@ -13,6 +13,8 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use foldhash::fast::RandomState;
+
 use crate::escape::escaped_prefix;
 use crate::output::batch_format::{BatchFormat, BatchOutput, KeyPart, SenderMetric};
 use crate::plan::Plan;
@@ -129,7 +131,7 @@ fn reject_shared_items(wanted: &BatchOutput, plans: &[Plan]) -> Result<(), Setti
             .as_ref()
             .and_then(|label| label.zabbix_host.clone())
     };
-    let hosts: HashSet<_> = plans.iter().map(host).collect();
+    let hosts: HashSet<_, RandomState> = plans.iter().map(host).collect();
     if hosts.len() == plans.len() {
         return Ok(());
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::address::Target;
+use crate::address::host_list::one_target;
 use crate::escape::escaped_prefix;
 use crate::output::Format;
 use crate::plan::Plan;
@@ -46,8 +46,7 @@ pub fn check(request: CheckRequest, config: &Configuration) -> Result<Check, Set
         .transpose()
         .map_err(|why| why.or_in_option("--service"))?;
     let overrides = starttls::merged(probe.overrides, service.as_ref(), config.defaults.clone())?;
-    let target = Target::from_arguments(&host, port.as_deref(), overrides.port)
-        .map_err(SettingsError::new)?;
+    let target = one_target(&host, port.as_deref(), overrides.port).map_err(SettingsError::new)?;
     let spec = spec(&overrides, &mut TlsLayers::default()).map_err(SettingsError::first)?;
     let spec = with_service(spec, service.as_ref());
     let plan = plan(&Arc::new(spec), target, &FamilyOrigin::of(&overrides))?;

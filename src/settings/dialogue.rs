@@ -3,6 +3,8 @@
 
 use std::collections::HashMap;
 
+use foldhash::fast::RandomState;
+
 use crate::address::Port;
 use crate::escape::escaped_prefix;
 use crate::plan::bytes::{Charset, unescape};
@@ -52,7 +54,7 @@ pub fn dialogue(
         port: overrides.port,
         sni: overrides.tls.as_ref().and_then(|tls| tls.sni.as_deref()),
         captures: Vec::new(),
-        patterns: HashMap::new(),
+        patterns: HashMap::default(),
         memory: 0,
         errors,
     };
@@ -111,7 +113,7 @@ struct Compiler<'w> {
     /// The name that is sent in the handshake instead of the host.
     sni: Option<&'w str>,
     /// Compiled patterns by kind and text: a reject pattern is in every step that it guards.
-    patterns: HashMap<(PatternKind, &'w str), Pattern>,
+    patterns: HashMap<(PatternKind, &'w str), Pattern, RandomState>,
     /// The memory that they need, in bytes.
     memory: usize,
     /// The names that earlier steps capture.

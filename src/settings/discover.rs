@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::address::host_list::one_host;
 use crate::address::port_list::{self, PortEntry, PortListError};
 use crate::address::{Host, Target};
 use crate::cli::discover::OpenArgs;
@@ -31,7 +32,7 @@ const PORT_LIST: &str = "port list";
 /// # Errors
 /// The first error found.
 pub fn ports(host: &str, list: &str, config: &Configuration) -> Result<Vec<Plan>, SettingsError> {
-    let host = host.parse().map_err(SettingsError::new)?;
+    let host = one_host(host).map_err(SettingsError::new)?;
     let entries = port_list::parse(list, MAX_LISTED).map_err(|why| {
         let hint = match why {
             PortListError::TooMany(_) => {
@@ -123,7 +124,7 @@ pub struct Candidates {
 /// # Errors
 /// The first error found; nothing was sent.
 pub fn open(request: &OpenRequest, config: &Configuration) -> Result<Candidates, SettingsError> {
-    let host = request.host.parse().map_err(SettingsError::new)?;
+    let host = one_host(&request.host).map_err(SettingsError::new)?;
     let entries = port_list::parse(&request.ports, port_list::MAX_PORTS)
         .map_err(|why| SettingsError::in_option(PORT_LIST, why))?;
     reject_empty(&entries)?;

@@ -27,6 +27,11 @@ impl Origin {
         SettingsError::at(&self.location, &self.key, message)
     }
 
+    /// Whether it was written in a file, which only the administrator of this machine can do.
+    pub fn is_in_file(&self) -> bool {
+        matches!(self.location, Location::File(_) | Location::FileLine { .. })
+    }
+
     fn is_command_line(&self) -> bool {
         self.location == Location::CommandLine
     }

@@ -1,16 +1,17 @@
 //! STARTTLS by the name of its protocol: `--starttls smtp` and `starttls = "smtp"`.
 //!
-//! The built-in service `smtp_starttls` has the dialogue. The steps that were given go on within
-//! TLS, so they come after its start of TLS. Without any, its own steps go on: a mail server wants
-//! EHLO again. The steps of the built-in service `smtp` are the plain form of the same dialogue, so
-//! they give way to it. Services of the configuration are not found by a protocol: they may have
-//! secrets, which only their own hosts may receive.
+//! The dialogue is that of the built-in service `smtp_starttls`. Its steps after the start of TLS
+//! are replaced by the steps that are given, if there are any. The steps of the built-in service
+//! `smtp` are the plain form of the same dialogue, so they are not used. Only built-in services are
+//! found by a protocol: services of the configuration may have secrets, which only their own hosts
+//! may receive.
 
 use crate::escape::escaped_prefix;
 use crate::settings::built_in;
 use crate::settings::config::{Configuration, Service};
 use crate::settings::error::{Located, SettingsError};
 use crate::settings::overrides::Overrides;
+use crate::settings::secret_tls;
 use crate::settings::step_spec::StepSpec;
 use crate::settings::tls_overrides::TlsStart;
 use crate::suggest::did_you_mean;
@@ -21,12 +22,17 @@ const SUFFIX: &str = "_starttls";
 /// The options of a request, over those of its service, over `[defaults]`.
 ///
 /// # Errors
-/// When they ask for STARTTLS in a protocol that has none, or that is not the service's.
+/// When the protocol has no STARTTLS, or is not that of the service; when the options could send
+/// the secrets of the service to a server that the service does not trust.
 pub fn merged(
     request: Overrides,
     service: Option<&Service>,
-    defaults: Overrides,
+    mut defaults: Overrides,
 ) -> Result<Overrides, SettingsError> {
+    if let Some(service) = service.filter(|service| service.overrides.secrets.is_some()) {
+        secret_tls::reject_weaker(&request, &service.name, &service.overrides)?;
+        defaults = secret_tls::verified(defaults);
+    }
     let (request, service) = match (protocol(&request).cloned(), service) {
         (Some(protocol), Some(service)) => {
             let (request, overrides) = in_service(request, &protocol, service)?;
@@ -37,7 +43,7 @@ pub fn merged(
     complete(request.over(service.as_ref(), defaults))
 }
 
-/// The protocol whose STARTTLS dialogue these options ask for.
+/// The protocol whose STARTTLS dialogue these options use.
 fn protocol(overrides: &Overrides) -> Option<&Located> {
     match &overrides.tls.as_ref()?.start {
         Some(TlsStart::After(protocol)) => Some(protocol),
@@ -85,8 +91,8 @@ fn in_service(
     Ok((request, overrides))
 }
 
-/// Completes options that ask for STARTTLS with the port and the bounds of its dialogue; if they
-/// have no steps, with all of it.
+/// Completes options with STARTTLS: with the port and the limits of its dialogue, and with its
+/// steps if they have none.
 fn complete(mut overrides: Overrides) -> Result<Overrides, SettingsError> {
     let Some(protocol) = protocol(&overrides) else {
         return Ok(overrides);
@@ -106,8 +112,8 @@ fn complete(mut overrides: Overrides) -> Result<Overrides, SettingsError> {
     Ok(overrides.or(service.overrides))
 }
 
-/// What comes before the steps of a dialogue: the STARTTLS dialogue of this protocol, up to its
-/// start of TLS, and its `quit`.
+/// The part before the steps of a dialogue: the STARTTLS dialogue of this protocol up to its start
+/// of TLS, and its `quit`.
 ///
 /// # Errors
 /// When there is no such dialogue; a similar name is suggested.

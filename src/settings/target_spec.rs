@@ -1,4 +1,4 @@
-//! A target as written: a host or a network with its ports, service, options and labels.
+//! A target of a list: a host or a network with its ports, service, options and labels.
 
 use std::fmt;
 use std::sync::Arc;

@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 
+use foldhash::fast::RandomState;
+
 use crate::plan::layer::SharedLayer;
 use crate::settings::error::{Located, SettingsError};
 use crate::settings::option_table::OptionName;
@@ -14,9 +16,9 @@ use crate::tls_facts::TlsVersion;
 
 /// The layers of a run: equal options share one, so that files are read once.
 #[derive(Debug, Default)]
-pub struct TlsLayers(HashMap<TlsOptions, SharedLayer>);
+pub struct TlsLayers(HashMap<TlsOptions, SharedLayer, RandomState>);
 
-/// TLS as a probe speaks it.
+/// The TLS of a probe.
 #[derive(Debug)]
 pub struct TlsPlan<'o> {
     /// When it starts.
@@ -37,7 +39,7 @@ pub enum PlannedStart<'o> {
 }
 
 impl TlsLayers {
-    /// The TLS of these options; `None` if it is not spoken.
+    /// The TLS of these options; `None` without TLS.
     ///
     /// # Errors
     /// The first contradiction; a file that cannot be used.
@@ -62,11 +64,19 @@ impl TlsLayers {
     }
 }
 
-/// The first contradiction between the options of TLS. No file is read.
-pub fn contradiction(overrides: &Overrides) -> Option<SettingsError> {
+/// The errors of the options of TLS: contradictions, and each file that cannot be used. Probes read
+/// the trusted certificates later, so that many can share them.
+pub fn errors(overrides: &Overrides, layers: &mut TlsLayers) -> Vec<SettingsError> {
+    let planned = layers.plan(overrides);
     let given = overrides.tls.as_deref();
-    let error = start(overrides).err();
-    error.or_else(|| options(given?).err())
+    let ca_file = given.and_then(|tls| tls.ca_file.as_ref());
+    let unusable = ca_file
+        .filter(|_| !matches!(planned, Ok(None)))
+        .and_then(|file| {
+            let why = tls::roots::load(Some(file.text.as_ref())).err()?;
+            Some(file.error(why))
+        });
+    planned.err().into_iter().chain(unusable).collect()
 }
 
 /// The name of an option of the layer on the command line.
@@ -85,7 +95,7 @@ fn start(overrides: &Overrides) -> Result<Option<PlannedStart<'_>>, SettingsErro
     match &tls.start {
         Some(TlsStart::Never) if in_steps => Err(origins.error(
             "--tls",
-            "is false, but a step of the dialogue starts TLS: give other steps, or remove this",
+            "is false, but a step of the dialogue starts TLS: change the steps, or remove this option",
         )),
         Some(TlsStart::Never) => Ok(None),
         Some(TlsStart::AtConnect) if in_steps => Err(origins.error(
@@ -103,7 +113,7 @@ fn start(overrides: &Overrides) -> Result<Option<PlannedStart<'_>>, SettingsErro
     }
 }
 
-/// The error of an option of TLS where TLS is not spoken.
+/// The error of an option of TLS in a probe without TLS.
 fn without_tls(tls: &TlsOverrides) -> SettingsError {
     let names = TlsOverrides::NAMES
         .iter()
@@ -160,7 +170,7 @@ fn reject_contradictions(given: &TlsOverrides) -> Result<(), SettingsError> {
         return together(
             "--pin-sha256",
             "--tls-report-only",
-            "which verifies nothing",
+            "which does not require trust",
         );
     }
     if given.client_key.is_some() && given.client_cert.is_none() {

@@ -25,7 +25,7 @@ option_table! {
         report_only = "tls_report_only", "--tls-report-only";
         /// Whether peers may be too old to prove that they have their key.
         legacy = "tls_legacy", "--tls-legacy";
-        /// Whether the server must demand a client certificate.
+        /// Whether the server must require a client certificate.
         expect_client_cert = "expect_client_cert", "--expect-client-cert";
         /// Whether further connections find out what the server prefers.
         scan = "tls_scan", "--tls-scan";
@@ -41,7 +41,8 @@ option_table! {
         expect_cert: Located;
         /// When TLS starts.
         start: TlsStart;
-        /// Whether there was a table `tls`: TLS starts directly, unless something else says when.
+        /// Whether there was a table `tls`: TLS starts directly, unless another option sets the
+        /// time.
         has_table: bool;
     }
 }
@@ -49,7 +50,7 @@ option_table! {
 /// When TLS starts.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum TlsStart {
-    /// Never, whatever the service and the defaults say.
+    /// Never, even if the service or the defaults start TLS.
     Never,
     /// Directly after the connect.
     AtConnect,
@@ -75,8 +76,8 @@ impl TlsOverrides {
         }
     }
 
-    /// A service may only report what is wrong with a certificate. Who asks for TLS or names a key
-    /// beside the service wants the certificate verified.
+    /// A service may only report an untrusted certificate. If TLS or a pinned key is given in
+    /// addition to the service, the certificate must be trusted.
     pub fn verify_unless_told(&mut self) {
         let asks = matches!(self.start, Some(TlsStart::AtConnect | TlsStart::After(_)));
         if asks || self.pins.is_some() {
@@ -84,7 +85,7 @@ impl TlsOverrides {
         }
     }
 
-    /// The options without those that say when TLS starts.
+    /// The options without those that set when TLS starts.
     pub fn without_start(&self) -> Self {
         Self {
             start: None,
@@ -102,8 +103,8 @@ impl TlsOverrides {
         }
     }
 
-    /// What applies of these `[defaults]` to a probe with the options of `merged`. A table there
-    /// gives options, and starts nothing.
+    /// The part of these `[defaults]` that applies to a probe with the options of `merged`. A table
+    /// in `[defaults]` sets options, and does not start TLS.
     pub fn of_defaults(
         mut self: Box<Self>,
         merged: Option<&Self>,
@@ -125,9 +126,9 @@ impl TlsOverrides {
 /// Whether a probe speaks TLS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Spoken {
-    /// Whatever `[defaults]` say.
+    /// Yes, whatever `[defaults]` contain.
     Anyway,
-    /// If `[defaults]` say so.
+    /// If `[defaults]` start TLS.
     ByDefault,
     /// No.
     Never,

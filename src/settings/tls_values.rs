@@ -31,7 +31,7 @@ pub fn server_name(text: &str) -> Result<Box<str>, InvalidValue> {
     match text.parse::<Host>() {
         Ok(Host::Name(name)) => Ok(HostName::relative(&name).to_ascii_lowercase().into()),
         Ok(Host::Address(_) | Host::Zoned(_)) => Err(InvalidValue::Invalid(
-            "is an address: TLS servers are named by host names; give an address as the target, and its certificate is verified for the address",
+            "is an address: only host names are sent to TLS servers; to verify the certificate of an address, use the address as the target",
         )),
         Err(_) if text.starts_with("*.") => Err(InvalidValue::Invalid(
             "is a wildcard: write the name of one host",
@@ -77,7 +77,13 @@ pub fn pins(given: &Located) -> Result<Vec<[u8; 32]>, InvalidValue> {
                 "is not the SHA-256 digest of a public key: write its 44 characters of base64 or its 64 hexadecimal digits, as `-o tls.spki_sha256` prints them",
             ))
     });
-    digests.collect()
+    let digests: Vec<_> = digests.collect::<Result<_, _>>()?;
+    if digests.is_empty() {
+        return Err(InvalidValue::Invalid(
+            "has no digest, so that no key would be pinned: write one, or remove the option",
+        ));
+    }
+    Ok(digests)
 }
 
 fn elements(text: &str) -> impl Iterator<Item = &str> {
@@ -229,6 +235,9 @@ mod tests {
         let two = format!("{},{base64}", "0".repeat(64));
         assert_eq!(pins(&given(&two)), Ok(vec![[0; 32], digest]));
         for text in [
+            ",",
+            " ",
+            " , ,",
             "x",
             "sha256//",
             "sha1//AwsTGyMrMztDS1NbY2tze4OLk5ujq7O7w8vT2+Pr8/s=",

@@ -13,7 +13,7 @@ use crate::settings::overrides::Overrides;
 use crate::settings::request::ProbeRequest;
 use crate::settings::starttls;
 use crate::settings::target_spec::TargetSpec;
-use crate::settings::tls_build;
+use crate::settings::tls_build::{self, TlsLayers};
 
 /// Every error of the configuration: those of its files, then those of the whole.
 ///
@@ -24,12 +24,13 @@ pub fn errors(config: &Configuration, is_late: impl Fn(Duration) -> bool) -> Vec
         .services
         .values()
         .filter_map(|read| read.as_ref().ok());
+    let mut layers = TlsLayers::default();
     for service in std::iter::once(None).chain(services.map(Some)) {
         let merged = starttls::merged(Overrides::default(), service, config.defaults.clone());
         match merged {
             Ok(merged) => {
                 errors.extend(service_errors(&merged));
-                errors.extend(tls_build::contradiction(&merged));
+                errors.extend(tls_build::errors(&merged, &mut layers));
             }
             Err(error) => errors.push(error),
         }

@@ -3,29 +3,29 @@
 
 use crate::escape::escaped_prefix;
 
-/// An alert, as `handshake_failure` or `alert 199`.
+/// An alert by its name, such as `handshake_failure`; by its number if it has none, such as `199`.
 pub fn name(code: u8) -> String {
     match row(code) {
         Some((_, name, _)) => (*name).to_owned(),
-        None => format!("alert {code}"),
+        None => code.to_string(),
     }
 }
 
 /// What an alert of the server in answer to our `ClientHello` or later in the handshake usually
-/// means, and the remedy; empty for alerts that mean nothing in particular.
+/// means, and the remedy; empty for alerts without a typical cause.
 pub fn meaning(code: u8) -> &'static str {
     row(code).map_or("", |(_, _, meaning)| meaning)
 }
 
-/// Whether this alert is how a server refuses a client without a certificate. `handshake_failure`
-/// is that of TLS 1.2 (RFC 5246, section 7.4.6), `certificate_required` that of TLS 1.3 (RFC 8446,
-/// section 4.4.2.4).
+/// Whether a server refuses a client without a certificate by this alert: `handshake_failure` in
+/// TLS 1.2 (RFC 5246, section 7.4.6), `certificate_required` in TLS 1.3 (RFC 8446, section
+/// 4.4.2.4).
 pub fn refuses_absence(code: u8) -> bool {
     matches!(code, 40..=46 | 48 | 49 | 116)
 }
 
-/// Whether this alert is how a server refuses a certificate that it was shown, such as
-/// `decrypt_error` for a signature of another CA with the same name.
+/// Whether a server refuses a client certificate by this alert, such as `decrypt_error` for a
+/// signature of another CA with the same name.
 pub fn refuses_certificate(code: u8) -> bool {
     refuses_absence(code) || code == 51
 }
@@ -38,10 +38,14 @@ pub fn sentence(code: u8, name_sent: Option<&str>, alpn: &[Box<str>]) -> String 
     match (code, name_sent) {
         (112, Some(name)) => {
             let name = escaped_prefix(name, 80);
-            format!("{alert}: it does not serve the name `{name}`; `--sni` sends another one")
+            format!(
+                "{alert}: it has no certificate for the name `{name}`; set another name with `--sni`"
+            )
         }
         (112, None) => {
-            format!("{alert}: it expects a name, and none is sent to an address; `--sni` sends one")
+            format!(
+                "{alert}: it requires a name, and none is sent if the host is an address; set one with `--sni`"
+            )
         }
         (120, _) if !alpn.is_empty() => {
             let offered: Vec<_> = alpn.iter().map(|one| escaped_prefix(one, 40)).collect();
@@ -71,8 +75,7 @@ const ALERTS: &[(u8, &str, &str)] = &[
     (
         40,
         "handshake_failure",
-        "it has no cipher suite, group or signature in common with us, or nothing to serve under \
-         this name; see its log, and its TLS versions and cipher suites",
+        "it has no cipher suite, group or signature in common with us, or no certificate for this name; see its log, and its TLS versions and cipher suites",
     ),
     (41, "no_certificate", ""),
     (42, "bad_certificate", ""),
@@ -93,7 +96,7 @@ const ALERTS: &[(u8, &str, &str)] = &[
     (
         70,
         "protocol_version",
-        "it does not speak the versions that are accepted here; see its TLS versions and \
+        "it supports none of the versions that this check accepts; see its TLS versions and \
          `--tls-min`",
     ),
     (
@@ -104,7 +107,7 @@ const ALERTS: &[(u8, &str, &str)] = &[
     (
         80,
         "internal_error",
-        "it failed for a reason of its own; see its log, and whether it has a certificate for this \
+        "the cause is in the server; see its log, and whether it has a certificate for this \
          name",
     ),
     (86, "inappropriate_fallback", ""),
@@ -138,7 +141,7 @@ mod tests {
     fn every_alert_has_a_name_and_no_two_have_the_same() {
         let mut names: Vec<_> = (0..=u8::MAX).map(name).collect();
         assert_eq!(names.get(112).unwrap(), "unrecognized_name");
-        assert_eq!(names.get(199).unwrap(), "alert 199");
+        assert_eq!(names.get(199).unwrap(), "199");
         names.sort();
         names.dedup();
         assert_eq!(names.len(), 256);
@@ -154,9 +157,9 @@ mod tests {
         );
         assert_eq!(
             sentence(112, Some("example.com"), &[]),
-            "the server sent the alert unrecognized_name: it does not serve the name \
-             `example.com`; `--sni` sends another one"
+            "the server sent the alert unrecognized_name: it has no certificate for the name `example.com`; set another name with `--sni`"
         );
+        assert_eq!(sentence(13, None, &[]), "the server sent the alert 13");
         assert_eq!(
             sentence(50, None, &[]),
             "the server sent the alert decode_error"

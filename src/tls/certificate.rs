@@ -1,8 +1,8 @@
 //! The facts of one certificate (X.509, RFC 5280).
 //!
-//! The reader is our own: x509-cert refuses dates before 1970, long serial numbers and unsorted
-//! sets, and what it refuses has no facts at all. [`parsed`] reads every version and every name
-//! that can be shown, and lists what a verifier refuses.
+//! It has its own parser: x509-cert refuses dates before 1970, long serial numbers and unsorted
+//! sets, and gives no facts of a certificate that it refuses. [`parsed`] reads every version and
+//! every name that can be shown, and lists what a verifier refuses.
 
 pub mod algorithm;
 pub mod der;
@@ -41,6 +41,7 @@ fn facts(der: &[u8]) -> Result<CertificateFacts, String> {
             .iter()
             .map(identity_text)
             .collect(),
+        names_omitted: 0,
         serial: serial_text(certificate.serial).into(),
         key: certificate.key.name().into(),
         signature: algorithm::signature_name(certificate.signature_algorithm).into(),

@@ -14,7 +14,7 @@ use crate::address::{Host, HostName};
 use crate::escape::escaped_prefix;
 use crate::failure::Status;
 use crate::plan::layer::{
-    Inspected, Inspection, Layer, LayerConnection, LayerError, PeerHalf, SharedLayer,
+    Inspected, Inspection, Layer, LayerConnection, LayerError, MAX_HELD, PeerHalf, SharedLayer,
 };
 use crate::tls::alerts;
 use crate::tls::failures;
@@ -30,8 +30,9 @@ use crate::tls::roots;
 use crate::tls::verifier::{ClientCertRequest, RecordingVerifier, Requirements, VerifierRecord};
 use crate::tls_facts::{FactSource, TlsFacts, TlsVersion};
 
-/// The layer for these options. Many plans can share it, and should: its configuration is built
-/// once. Client certificates are read now; the trust store is read by the first connection.
+/// The layer for these options. It is meant to be shared by many plans, because its configuration
+/// is built only once. Client certificates are read now; the trust store is read by the first
+/// connection.
 ///
 /// # Errors
 /// If the options contradict each other, or a file cannot be used.
@@ -85,22 +86,20 @@ fn check(options: &TlsOptions) -> Result<(), TlsOptionsError> {
     if !options.pins.is_empty() && options.report_only {
         return Err(error(
             TlsOption::Pins,
-            "a pin is the trust in a certificate, and with `--tls-report-only` nothing is \
-             trusted: leave one of them out",
+            "cannot be combined with `--tls-report-only`, which does not require trust: remove one of them",
         ));
     }
     if options.expect_client_cert && options.client.is_some() {
         return Err(error(
             TlsOption::ExpectClientCert,
-            "checks that a server refuses clients without a certificate: leave `--client-cert` out",
+            "checks that a server refuses clients without a certificate: remove `--client-cert`",
         ));
     }
     match options.min_version {
         Some(version) if version < TlsVersion::Tls12 && !options.legacy => Err(error(
             TlsOption::MinVersion,
             &format!(
-                "{version} is not spoken, since it is not secure; `--tls-legacy` checks the \
-                 certificate of old servers"
+                "{version} is not supported, because it is not secure; `--tls-legacy` checks the certificate of old servers"
             ),
         )),
         _ => Ok(()),
@@ -113,7 +112,7 @@ struct TlsLayer {
     /// The name of `--sni`.
     host: Option<Host>,
     requirements: Arc<Requirements>,
-    /// Built by the first connection: many plans never get as far as TLS.
+    /// Built by the first connection, because many plans never start TLS.
     config: OnceLock<Result<ClientConfig, Error>>,
 }
 
@@ -136,7 +135,7 @@ impl TlsLayer {
     }
 }
 
-/// The configuration of a layer. The verifier is only that of its first connection.
+/// The configuration of a layer. Its verifier is replaced for each connection.
 fn new_config(
     options: &TlsOptions,
     verifier: Arc<RecordingVerifier>,
@@ -150,7 +149,7 @@ fn new_config(
         .dangerous()
         .with_custom_certificate_verifier(Arc::clone(&verifier) as _)
         .with_client_cert_resolver(verifier);
-    // A resumed session would show no certificate.
+    // In a resumed session, the server would send no certificate.
     config.resumption = Resumption::disabled();
     let alpn = options.alpn.iter();
     config.alpn_protocols = alpn.map(|one| one.as_bytes().to_vec()).collect();
@@ -180,7 +179,7 @@ impl Layer for TlsLayer {
         roots::check_clock(now.unwrap_or(i64::MIN))?;
         let rustls = ClientConnection::new(Arc::new(config), name);
         let mut rustls = rustls.map_err(|error| local_error(&error))?;
-        // Everything that is written is taken at once.
+        // Without a limit, all written bytes are buffered.
         rustls.set_buffer_limit(None);
         Ok(Box::new(TlsConnection {
             rustls,
@@ -189,6 +188,8 @@ impl Layer for TlsLayer {
             name_sent,
             stage: Stage::FirstBytes(Vec::new()),
             records: RecordReader::default(),
+            handshake_bytes: 0,
+            silence: SilentMessages::default(),
             has_answered: false,
             is_refused: None,
             noted: NotedMessages::default(),
@@ -227,6 +228,10 @@ struct TlsConnection {
     name_sent: Option<Box<str>>,
     stage: Stage,
     records: RecordReader,
+    /// The bytes of the server up to the end of the handshake. The library keeps the certificates.
+    handshake_bytes: usize,
+    /// What came after the handshake, and since the last application bytes.
+    silence: SilentMessages,
     /// Whether our part of the handshake was sent, with a certificate or without one.
     has_answered: bool,
     /// Whether the server has refused us, because of our certificate or the lack of one; known once
@@ -235,20 +240,34 @@ struct TlsConnection {
     noted: NotedMessages,
 }
 
-/// How far a connection is.
+/// The state of a connection.
 #[derive(Debug)]
 enum Stage {
-    /// These bytes were received, which may or may not be the start of a record.
+    /// Fewer bytes than a record header were received; they may not be TLS.
     FirstBytes(Vec<u8>),
     Handshaking,
-    /// The handshake has completed for us, and the server must refuse us for a success
-    /// (`--expect-client-cert`).
+    /// The handshake has completed for us. With `--expect-client-cert`, the probe succeeds only if
+    /// the server refuses us.
     AwaitsRefusal,
     /// The handshake has completed.
     Open,
     /// The handshake has failed.
     Failed,
 }
+
+/// What a server has sent since the last application bytes.
+#[derive(Debug, Default)]
+struct SilentMessages {
+    /// How many session tickets had arrived before.
+    tickets: u32,
+    /// The bytes since then.
+    bytes: usize,
+}
+
+/// The most session tickets without application bytes; servers send one to four.
+const MAX_SILENT_TICKETS: u32 = 32;
+/// The most bytes without application bytes; a record has less than 17 KiB.
+const MAX_SILENT_BYTES: usize = 64 * 1024;
 
 /// Which encrypted messages of the server were noted for the transcript.
 #[derive(Debug, Default)]
@@ -273,8 +292,8 @@ impl TlsConnection {
         &self.requirements.options
     }
 
-    /// Takes the first bytes of the server, until it is known whether they are TLS: then all of
-    /// them.
+    /// Collects the first bytes of the server until it is known whether they are TLS. Then returns
+    /// all of them.
     fn take_first(&mut self, wire: &[u8]) -> Result<Option<Vec<u8>>, LayerError> {
         let Stage::FirstBytes(first) = &mut self.stage else {
             return Ok(None);
@@ -314,15 +333,20 @@ impl TlsConnection {
         let mut is_closed = false;
         while !wire.is_empty() && !is_closed {
             let before = wire.len();
-            // Only a full buffer of application bytes is an error, and that one is emptied.
-            let _ = self.rustls.read_tls(&mut wire);
+            // Application bytes are taken out below, so this buffer can only be full of the records
+            // of one handshake message.
+            if self.rustls.read_tls(&mut wire).is_err() {
+                return Err(LayerError::failed(failures::RECORDS_TOO_LARGE));
+            }
             let result = self.rustls.process_new_packets();
             self.note_messages();
             let state = result.map_err(|error| {
                 self.note_error(&error);
                 self.explain(&error)
             })?;
-            self.read_plain(state.plaintext_bytes_to_read(), plain);
+            let plain_bytes = state.plaintext_bytes_to_read();
+            self.read_plain(plain_bytes, plain);
+            self.count(before - wire.len(), plain_bytes)?;
             is_closed = state.peer_has_closed();
             if is_closed && self.noted.is_kept {
                 self.records.note_alert(CLOSE_NOTIFY);
@@ -340,6 +364,29 @@ impl TlsConnection {
         Ok(half)
     }
 
+    /// Counts bytes of the server, and the application bytes in them.
+    fn count(&mut self, wire: usize, plain: usize) -> Result<(), LayerError> {
+        if self.rustls.is_handshaking() {
+            self.handshake_bytes = self.handshake_bytes.saturating_add(wire);
+            return Ok(());
+        }
+        let tickets = self.rustls.tls13_tickets_received();
+        if plain > 0 {
+            self.silence = SilentMessages { tickets, bytes: 0 };
+            return Ok(());
+        }
+        self.silence.bytes += wire;
+        if tickets.saturating_sub(self.silence.tickets) <= MAX_SILENT_TICKETS
+            && self.silence.bytes <= MAX_SILENT_BYTES
+        {
+            return Ok(());
+        }
+        Err(LayerError::failed(
+            "after the handshake, the server sends session tickets or other messages of TLS \
+             without end, and no data: see its log, and its settings of session tickets",
+        ))
+    }
+
     fn read_plain(&mut self, length: usize, plain: &mut Vec<u8>) {
         let start = plain.len();
         plain.resize(start + length, 0);
@@ -353,7 +400,7 @@ impl TlsConnection {
         plain.truncate(filled);
     }
 
-    /// Goes on once the handshake of the library has completed.
+    /// Changes the stage when the handshake of the library has completed.
     fn advance(&mut self, half: PeerHalf) -> Result<(), LayerError> {
         if matches!(self.stage, Stage::Handshaking) && !self.rustls.is_handshaking() {
             let record = self.verifier.record();
@@ -362,35 +409,49 @@ impl TlsConnection {
             }
             let is_requested = record.request.is_some();
             drop(record);
-            // With TLS 1.2 the server completes the handshake only if it accepts us.
-            if !is_requested || !self.is_tls13() {
+            // With TLS 1.2 the server completes the handshake only if it accepts us. Some refuse us
+            // after it all the same: where that is the success, the answer to our `close_notify`
+            // tells, since an alert for a refusal was sent before.
+            let awaits_refusal = self.options().expect_client_cert;
+            if !is_requested || !(self.is_tls13() || awaits_refusal) {
                 self.is_refused = Some(false);
+            } else if !self.is_tls13() {
+                self.rustls.send_close_notify();
             }
-            self.stage = if self.options().expect_client_cert {
+            self.stage = if awaits_refusal {
                 Stage::AwaitsRefusal
             } else {
                 Stage::Open
             };
         }
+        if half == PeerHalf::Closed && self.awaits_answer_of_tls12() {
+            self.is_refused = Some(false);
+        }
         if self.is_refused.is_none() && self.rustls.tls13_tickets_received() > 0 {
             self.is_refused = Some(false);
         }
         match (&self.stage, self.is_refused) {
-            (Stage::AwaitsRefusal, Some(false)) => {
-                let cause = if self.verifier.record().request.is_some() {
-                    "the server asks for a client certificate, but accepts connections without one"
-                } else {
-                    "the server accepts connections without a client certificate, and does not ask \
-                     for one"
-                };
-                Err(LayerError::failed(cause))
-            }
+            (Stage::AwaitsRefusal, Some(false)) => Err(self.not_refused()),
             (Stage::AwaitsRefusal, None) if half == PeerHalf::Closed => Err(LayerError::failed(
-                "the server asked for a client certificate, and ended the connection without an \
+                "the server requested a client certificate, and ended the connection without an \
                  alert, which does not prove that it requires one",
             )),
             _ => Ok(()),
         }
+    }
+
+    /// Whether the server has completed the handshake of TLS 1.2, and may still refuse us.
+    fn awaits_answer_of_tls12(&self) -> bool {
+        matches!(self.stage, Stage::AwaitsRefusal) && self.is_refused.is_none() && !self.is_tls13()
+    }
+
+    /// The server accepts us, and should not (`--expect-client-cert`).
+    fn not_refused(&self) -> LayerError {
+        LayerError::failed(if self.verifier.record().request.is_some() {
+            "the server requests a client certificate, but accepts connections without one"
+        } else {
+            "the server accepts connections without a client certificate, and does not request one"
+        })
     }
 
     fn is_tls13(&self) -> bool {
@@ -403,7 +464,8 @@ impl TlsConnection {
         if let Some(refusal) = &record.refusal {
             return refusal.clone();
         }
-        // Before our part of the handshake was sent, the server cannot miss a certificate.
+        // The server cannot know that a certificate is missing before our part of the handshake was
+        // sent.
         let request = record.request.clone().filter(|_| self.has_answered);
         drop(record);
         if let (Error::AlertReceived(alert), Some(request)) = (error, request) {
@@ -446,15 +508,16 @@ impl TlsConnection {
                 number => format!(" of {number} issuers"),
             };
             self.records.note(format!(
-                "the server asks for a client certificate{issuers}; {answer}"
+                "the server requests a client certificate{issuers}; {answer}"
             ));
         }
         if let Some(signature) = record.signature.filter(|_| !self.noted.chain) {
             self.noted.chain = true;
-            let (number, bytes) = (record.chain.len(), record.chain_len);
+            let number = record.chain.len() + record.chain_omitted.number;
+            let bytes = record.chain_len;
             let plural = if number == 1 { "" } else { "s" };
             self.records.note(format!(
-                "the server shows {number} certificate{plural}, {bytes} bytes, and signs with {}",
+                "the server sends {number} certificate{plural}, {bytes} bytes, and signs with {}",
                 signature_name(signature.scheme)
             ));
         }
@@ -466,7 +529,8 @@ impl TlsConnection {
         self.noted.tickets = tickets;
     }
 
-    /// Notes the alert that is the cause of an error, or is sent for it. Both may be encrypted.
+    /// Notes the alert that caused an error, or that is sent because of an error. Both may be
+    /// encrypted.
     fn note_error(&mut self, error: &Error) {
         if !self.noted.is_kept {
             return;
@@ -497,19 +561,19 @@ impl TlsConnection {
                 let request = record.request.as_ref();
                 match request.filter(|_| record.signature.is_some() && self.is_refused.is_none()) {
                     Some(request) if request.is_answered => Some(
-                        "the server asked for a client certificate, and ended the connection after \
+                        "the server requested a client certificate, and ended the connection after \
                          ours was sent: it may not accept it; see its log"
                             .to_owned(),
                     ),
                     Some(_) => Some(
-                        "the server asked for a client certificate, and ended the connection \
+                        "the server requested a client certificate, and ended the connection \
                          without an alert after none was sent: it may require one \
                          (`--client-cert`); see its log"
                             .to_owned(),
                     ),
                     None if matches!(self.stage, Stage::Open) => None,
                     None => Some(format!(
-                        "the connection ended in the middle of the handshake, {}: see the log of \
+                        "the connection ended during the handshake, {}: see the log of \
                          the server",
                         self.position(&record)
                     )),
@@ -518,7 +582,7 @@ impl TlsConnection {
         }
     }
 
-    /// How far the handshake is.
+    /// How far the handshake has proceeded.
     fn position(&self, record: &VerifierRecord) -> String {
         match self.records.unfinished() {
             Some((received, total)) => {
@@ -532,7 +596,8 @@ impl TlsConnection {
         }
     }
 
-    /// What the server has chosen: by the library, else as far as it was readable.
+    /// The version that the server has selected: that of the library, otherwise that of the
+    /// records.
     fn version(&self) -> Option<TlsVersion> {
         let version = self.rustls.protocol_version();
         let version = version.or(self.records.hello.version);
@@ -597,7 +662,8 @@ impl LayerConnection for TlsConnection {
         let start = plain.len();
         let result = self.read_wire(wire, plain);
         if matches!(self.stage, Stage::AwaitsRefusal) {
-            // What a server sends before it has accepted or refused us answers nothing.
+            // Data that the server sends before it has accepted or refused us is not part of the
+            // dialogue.
             plain.truncate(start);
         }
         let Err(error) = result else {
@@ -616,6 +682,11 @@ impl LayerConnection for TlsConnection {
     }
 
     fn peer_closed(&mut self) -> Result<PeerHalf, LayerError> {
+        if self.awaits_answer_of_tls12() {
+            self.is_refused = Some(false);
+            self.stage = Stage::Failed;
+            return Err(self.not_refused());
+        }
         match self.ended() {
             Some(cause) => {
                 self.stage = Stage::Failed;
@@ -626,7 +697,7 @@ impl LayerConnection for TlsConnection {
     }
 
     fn write(&mut self, plain: &[u8]) {
-        // There is no limit, and the handshake has completed: all is taken.
+        // There is no limit, and the handshake has completed, so this cannot fail.
         let _ = std::io::Write::write_all(&mut self.rustls.writer(), plain);
     }
 
@@ -637,19 +708,23 @@ impl LayerConnection for TlsConnection {
     fn take_output(&mut self, wire: &mut Vec<u8>) {
         let start = wire.len();
         while self.rustls.wants_write() {
-            // A Vec takes everything.
+            // Writing to a Vec cannot fail.
             if self.rustls.write_tls(wire).is_err() {
                 break;
             }
         }
         let sent = wire.get(start..).unwrap_or_default();
         if !sent.is_empty() && !self.has_answered {
-            // It is made once the server has signed the handshake.
+            // Our part of the handshake is written after the server has signed the handshake.
             self.has_answered = self.verifier.record().signature.is_some();
         }
         if self.is_handshaking() || self.noted.is_kept {
             self.records.read(Sender::Client, sent);
         }
+    }
+
+    fn held(&self) -> usize {
+        self.handshake_bytes.min(MAX_HELD)
     }
 
     fn prepare(&mut self) -> Result<(), LayerError> {
@@ -683,6 +758,7 @@ impl LayerConnection for TlsConnection {
             alpn: alpn.map(|alpn| String::from_utf8_lossy(alpn).into()),
             judgement: record.judgement.clone(),
             chain: record.chain.clone(),
+            chain_omitted: record.chain_omitted,
             client_cert: self.is_refused.filter(|_| !is_shown),
             staple: record.staple,
             roots: self
@@ -706,8 +782,7 @@ impl LayerConnection for TlsConnection {
             Stage::FirstBytes(first) => not_tls::sentence(first),
             Stage::Handshaking => format!("it ended {}", self.position(&self.verifier.record())),
             Stage::AwaitsRefusal => {
-                "the server asked for a client certificate, and has neither refused nor accepted \
-                 us without one"
+                "the server requested a client certificate, and has neither accepted nor refused this client without one"
                     .to_owned()
             }
             Stage::Open | Stage::Failed => return None,

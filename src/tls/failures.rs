@@ -13,10 +13,10 @@ use crate::tls::provider;
 use crate::tls::records::RecordReader;
 use crate::tls_facts::TlsVersion;
 
-/// What was going on when the error occurred.
+/// The state of the connection when the error occurred.
 #[derive(Debug, Clone, Copy)]
 pub struct FailureContext<'c> {
-    /// What the user asked for.
+    /// The options of the user.
     pub options: &'c TlsOptions,
     /// The name that was sent as SNI.
     pub name_sent: Option<&'c str>,
@@ -26,11 +26,17 @@ pub struct FailureContext<'c> {
     pub is_handshaking: bool,
 }
 
+/// The records of a handshake message exceed what the library buffers, although the message itself
+/// may not.
+pub const RECORDS_TOO_LARGE: &str = "the server sends a handshake message in records of more than \
+                                     64 KiB, which is refused: its chain may have certificates \
+                                     that do not belong to it";
+
 /// The error for the probe.
 pub fn layer_error(error: &Error, context: FailureContext<'_>) -> LayerError {
     match error {
         Error::FailedToGetRandomBytes => {
-            local("this machine has no random bytes for the handshake")
+            local("this machine cannot provide random bytes for the handshake")
         }
         Error::FailedToGetCurrentTime => {
             local("the clock of this machine is before 1970: set it, for example with NTP")
@@ -57,18 +63,17 @@ fn sentence(error: &Error, context: FailureContext<'_>) -> String {
             "the server sends no certificate: check its configuration".to_owned()
         }
         Error::DecryptError if context.is_handshaking => {
-            "the first encrypted bytes of the server cannot be decrypted: it, or a device on the \
-             way, changes the handshake"
+            "the first encrypted bytes of the server cannot be decrypted: the server, or a device between it and this machine, changes the handshake"
                 .to_owned()
         }
         Error::DecryptError => {
-            "received bytes cannot be decrypted: they were changed, lost or repeated on the way"
+            "received bytes cannot be decrypted: they were changed, lost or repeated in transit"
                 .to_owned()
         }
         Error::PeerSentOversizedRecord => {
             "the server sends a record that is larger than TLS allows".to_owned()
         }
-        error => format!("the server breaks the protocol ({error})"),
+        error => format!("the server violates the protocol ({error})"),
     }
 }
 
@@ -122,45 +127,43 @@ fn incompatibility(incompatible: &PeerIncompatible, context: FailureContext<'_>)
         (PeerIncompatible::ServerDoesNotSupportTls12Or13, None) => {
             match context.records.hello.version {
                 Some(version) => format!(
-                    "the server chooses the version {:#06x} of TLS, which does not exist",
+                    "the server selects the version {:#06x} of TLS, which does not exist",
                     u16::from(version)
                 ),
                 None => "the server speaks neither TLSv1.2 nor TLSv1.3".to_owned(),
             }
         }
         (PeerIncompatible::NoCertificateRequestSignatureSchemesInCommon, _) => {
-            "the server asks for a client certificate, but accepts no signature that is possible \
-             with TLSv1.3"
+            "the server requests a client certificate, but accepts no signature algorithm of TLSv1.3"
                 .to_owned()
         }
         (
             PeerIncompatible::UncompressedEcPointsRequired | PeerIncompatible::NoKxGroupsInCommon,
             _,
         ) => "the server has no key exchange group in common with us".to_owned(),
-        (other, _) => format!("the server lacks what a secure handshake needs ({other:?})"),
+        (other, _) => format!("the server does not support what a secure handshake requires ({other:?})"),
     }
 }
 
 fn misbehaviour(misbehaved: &PeerMisbehaved) -> String {
     match misbehaved {
         PeerMisbehaved::TooManyRenegotiationRequests => {
-            "the server asks for a renegotiation again and again".to_owned()
+            "the server requests renegotiation too often".to_owned()
         }
         PeerMisbehaved::TooManyWarningAlertsReceived => {
-            "the server sends one warning alert after another".to_owned()
+            "the server sends too many warning alerts".to_owned()
         }
         PeerMisbehaved::TooManyEmptyFragments => {
-            "the server sends one empty record after another".to_owned()
+            "the server sends too many empty records".to_owned()
         }
         PeerMisbehaved::TooManyKeyUpdateRequests => {
-            "the server asks for new keys again and again".to_owned()
+            "the server requests new keys too often".to_owned()
         }
         PeerMisbehaved::IllegalMiddleboxChangeCipherSpec => {
-            "the server sends ChangeCipherSpec where it may not".to_owned()
+            "the server sends ChangeCipherSpec where the protocol does not allow it".to_owned()
         }
         PeerMisbehaved::AttemptedDowngradeToTls12WhenTls13IsSupported => {
-            "the server speaks TLSv1.3, but TLSv1.2 was negotiated: a device on the way changes \
-             the handshake"
+            "the server speaks TLSv1.3, but TLSv1.2 was negotiated: a device between it and this machine changes the handshake"
                 .to_owned()
         }
         PeerMisbehaved::SelectedUnofferedApplicationProtocol => {
@@ -176,7 +179,7 @@ fn misbehaviour(misbehaved: &PeerMisbehaved) -> String {
         | PeerMisbehaved::SignedKxWithWrongAlgorithm => {
             "the server signs with an algorithm that was not offered".to_owned()
         }
-        other => format!("the server breaks the protocol ({other:?})"),
+        other => format!("the server violates the protocol ({other:?})"),
     }
 }
 

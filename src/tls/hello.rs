@@ -1,7 +1,7 @@
-//! A `ClientHello` without cryptography, for peers that a handshake cannot be completed with: up to
-//! TLS 1.2 the answer of the server is readable. It has the version, the cipher suite, the key
-//! exchange group, the certificates, and whether the server asks for a client certificate. Nothing
-//! of it is authenticated.
+//! A `ClientHello` without cryptography, for peers with which a handshake cannot be completed. Up
+//! to TLS 1.2 the answer of the server is not encrypted. It contains the version, the cipher suite,
+//! the key exchange group, the certificates, and whether the server requests a client certificate.
+//! Nothing of it is authenticated.
 //!
 //! ```text
 //! layer           one hello on a connection, as a layer
@@ -27,6 +27,7 @@ use crate::failure::Status;
 use crate::plan::layer::{Inspected, Inspection, SharedLayer};
 use crate::tls::hello::layer::{HelloLayer, HelloPurpose};
 use crate::tls::options::TlsOptions;
+use crate::tls::provider;
 use crate::tls_facts::{FactSource, TlsFacts, TlsVersion};
 
 /// The next connection that inspects the peer, if one is needed: first one that reads its
@@ -34,11 +35,27 @@ use crate::tls_facts::{FactSource, TlsFacts, TlsVersion};
 pub fn inspection(options: &TlsOptions, so_far: &Inspected<'_>) -> Option<Inspection> {
     let purpose = next_purpose(options, so_far)?;
     let oldest = so_far.facts.and_then(known_oldest);
-    let layer = HelloLayer::new(options.clone(), purpose, oldest);
+    let mut layer = HelloLayer::new(options.clone(), purpose, oldest);
+    if so_far.facts.is_some_and(is_current_choice) {
+        layer = layer.after_current_choice();
+    }
     Some(Inspection {
         layer: SharedLayer(Arc::new(layer)),
         decides: options.legacy && purpose.reads_certificates(),
     })
+}
+
+/// Whether the server has selected in a handshake what current software speaks: only its key can be
+/// a reason to regard it as old.
+fn is_current_choice(facts: &TlsFacts) -> bool {
+    let is_offered = |name: &str| {
+        let provider = provider::crypto_provider();
+        let mut offered = provider.cipher_suites.iter();
+        offered.any(|suite| provider::suite_name(suite.suite()).as_deref() == Some(name))
+    };
+    facts.how == FactSource::Handshake
+        && facts.version >= Some(TlsVersion::Tls12)
+        && facts.cipher.as_deref().is_some_and(is_offered)
 }
 
 /// The oldest version, as far as it is known.
@@ -49,8 +66,8 @@ fn known_oldest(facts: &TlsFacts) -> Option<TlsVersion> {
     facts.oldest.or(negotiated)
 }
 
-/// What the next hello is to find out. The connections before it are known by their number and by
-/// their facts alone; the status may be that of a hello which has decided.
+/// The purpose of the next hello, by the number and the facts of the connections before it. The
+/// status may be that of a deciding hello.
 fn next_purpose(options: &TlsOptions, so_far: &Inspected<'_>) -> Option<HelloPurpose> {
     let nothing = TlsFacts::default();
     let facts = so_far.facts.unwrap_or(&nothing);
@@ -59,7 +76,7 @@ fn next_purpose(options: &TlsOptions, so_far: &Inspected<'_>) -> Option<HelloPur
     let is_answered = facts.version.is_some() && (by_hello || !needs_hello);
     match so_far.inspections {
         0 if needs_hello => return Some(HelloPurpose::Facts),
-        // In a scan this takes the place of the one for the preferred group.
+        // In a scan, this replaces the hello for the preferred group.
         1 if needs_hello && !is_answered && options.legacy => return Some(HelloPurpose::OldFacts),
         _ => {}
     }

@@ -1,4 +1,4 @@
-//! The certificate and the private key that we show to a server that asks for one.
+//! The client certificate and its private key.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;

@@ -1,11 +1,11 @@
 //! The judgement of a certificate: every fault of it and of its chain, and one sentence with the
 //! remedy.
 //!
-//! webpki decides whether a chain is trusted, but names only one fault, and none of certificates
-//! that it cannot read. So if it refuses a chain, the [`path`] to a root is searched, and each
-//! certificate on it is examined for each fault by itself. A chain without a fault that refuses was
-//! verified by webpki, is in the trust store itself, or has a pinned key; otherwise what webpki says
-//! is a fault too.
+//! webpki decides whether a chain is trusted, but it returns only one error, and none for a
+//! certificate that it cannot read. So if it refuses a chain, the [`path`] to a root is searched,
+//! and each certificate of the path is examined for each fault. If no fault is found that makes a
+//! strict client refuse, the chain was verified by webpki, its leaf is in the trust store, or its
+//! key is pinned; otherwise the error of webpki is added as a fault.
 
 mod evidence;
 mod examine;
@@ -61,8 +61,8 @@ pub fn judge(evidence: &Evidence<'_>) -> TrustJudgement {
 }
 
 /// Whether a judged certificate is accepted with these options: it has no fault that refuses,
-/// except that `--tls-legacy` accepts weak keys and signatures. `--tls-report-only` is not
-/// regarded.
+/// except that `--tls-legacy` accepts weak keys and signatures. `--tls-report-only` has no effect
+/// here.
 pub fn accepts(judgement: &TrustJudgement, options: &TlsOptions) -> bool {
     let decides = |fault: &Fault| fault.refuses() && !(options.legacy && is_weakness(*fault));
     !judgement.faults.iter().any(decides)
@@ -94,13 +94,14 @@ impl<'a> PresentedChain<'a> {
         } else {
             self.judge_by_pins(findings);
         }
-        // What webpki cannot read is a fault, whoever trusts it. Our own sentence says more.
+        // A certificate that webpki cannot read has a fault, even if it is trusted. If the same
+        // fault was found before, its sentence is kept, because it has more details.
         if let Err(error) = &end_entity {
             findings.refused_by_webpki(error);
         }
     }
 
-    /// A pinned key is trusted. What its issuers say does not matter.
+    /// A pinned key is trusted, whatever its issuers are.
     fn judge_by_pins(&self, findings: &mut Findings<'_>) {
         findings.pin(self.leaf);
         let mut path = path::find(self.leaf, self.others, None, self.evidence.at);
@@ -123,7 +124,7 @@ impl<'a> PresentedChain<'a> {
         let strict = |intermediates: &[&'a ParsedCertificate<'a>]| {
             verify(end_entity, intermediates, anchors, signature::STRICT, at)
         };
-        // Usually this is all: webpki accepts the chain.
+        // The usual case: webpki accepts the chain.
         let related = path::related(self.leaf, self.others, MAX_SEARCHED);
         let verified = related.map_or(Err(Error::UnknownIssuer), |related| strict(&related));
         if let (Ok(verified), Some(roots)) = (&verified, roots) {
@@ -142,7 +143,7 @@ impl<'a> PresentedChain<'a> {
         if findings.decides() {
             return;
         }
-        // Only webpki may say that nothing decides, with every signature verified.
+        // A chain is only trusted if webpki accepts it, with every signature verified.
         let intermediates = path.certificates.get(1..).unwrap_or_default();
         let verified = if findings.refuses() {
             verify(end_entity, intermediates, anchors, &signature::all(), at)
@@ -155,7 +156,7 @@ impl<'a> PresentedChain<'a> {
     }
 }
 
-/// Asks webpki for what it refuses besides dates and signatures: at an instant inside the validity,
+/// Verifies with webpki everything but dates and signatures: at an instant inside the validity,
 /// with an issuer of the right name, and with every signature accepted.
 fn verify_form(end_entity: Option<&EndEntityCert<'_>>, path: &Path<'_>) -> Result<(), Error> {
     let spki = path

@@ -64,8 +64,7 @@ fn difference(path: &Path, file: &LeafFile, served: &CertificateFacts) -> String
     if is_renewal(&file.facts, served) {
         let date = date(file.written).unwrap_or_else(|| "an unknown date".to_owned());
         format!(
-            "the certificate in {path} was renewed on disk on {date}, the service still serves the \
-             old one: reload the service"
+            "the certificate in {path} was renewed on disk on {date}, but the service still serves the old one: reload the service"
         )
     } else {
         format!(

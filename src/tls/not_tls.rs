@@ -1,9 +1,9 @@
-//! Peers that do not speak TLS on this port: what they speak, by the first bytes that they send.
+//! Recognizes the protocol of a peer that does not speak TLS, by its first bytes.
 
 use crate::escape::push_escaped;
 
-/// How many bytes are looked at before a peer is known to speak TLS or not: a record header (RFC
-/// 8446, section 5.1).
+/// How many bytes are examined to find out whether a peer speaks TLS: a record header (RFC 8446,
+/// section 5.1).
 pub const HEADER: usize = 5;
 
 /// Whether these first bytes may be the start of a TLS record: a content type, and a version of SSL
@@ -14,23 +14,22 @@ pub fn may_be_tls(first: &[u8]) -> bool {
     is_type && is_version
 }
 
-/// Whether a decision can be made on these first bytes, which cannot be TLS: the first line, or as
-/// many bytes as a record header has.
+/// Whether these first bytes, which cannot be TLS, suffice to recognize the protocol: a whole line,
+/// or as many bytes as a record header has.
 pub fn is_enough(first: &[u8]) -> bool {
     first.len() >= HEADER || first.contains(&b'\n')
 }
 
-/// What a peer speaks that is not TLS, as one sentence with the remedy.
+/// The error for a peer with these first bytes, which are not TLS: its protocol, and the remedy.
 pub fn sentence(first: &[u8]) -> String {
     let line = first.split(|byte| matches!(byte, b'\r' | b'\n')).next();
     let shown = quote(line.unwrap_or_default());
     match protocol(first) {
         Some(Plain { name, starttls: "" }) => {
-            format!("the server answers with {name}, not with TLS: {shown}; this is no TLS port")
+            format!("the server answers with {name}, not with TLS: {shown}; this is not a TLS port")
         }
         Some(Plain { name, starttls }) => format!(
-            "the server answers with {name}, not with TLS: {shown}; it may offer TLS by \
-             `--starttls {starttls}`"
+            "the server answers with {name}, not with TLS: {shown}; it may support STARTTLS: try `--starttls {starttls}`"
         ),
         None => format!(
             "the server answers with bytes that are not TLS: {shown}; check that this is a TLS port"
@@ -41,7 +40,7 @@ pub fn sentence(first: &[u8]) -> String {
 /// A protocol without TLS.
 struct Plain {
     name: &'static str,
-    /// What `--starttls` calls it; empty if there is no such thing.
+    /// Its name for `--starttls`; empty if it has no STARTTLS.
     starttls: &'static str,
 }
 
@@ -123,12 +122,12 @@ mod tests {
         for (first, expected) in [
             (
                 &b"HTTP/1.1 400 Bad Request\r\nServer: x\r\n"[..],
-                "plain HTTP, not with TLS: \"HTTP/1.1 400 Bad Request\"; this is no TLS port",
+                "plain HTTP, not with TLS: \"HTTP/1.1 400 Bad Request\"; this is not a TLS port",
             ),
             (b"SSH-2.0-OpenSSH_9.2\r\n", "SSH, not with TLS"),
             (
                 b"220 mx1 ESMTP\r\n",
-                "SMTP or FTP, not with TLS: \"220 mx1 ESMTP\"; it may offer TLS by `--starttls \
+                "SMTP or FTP, not with TLS: \"220 mx1 ESMTP\"; it may support STARTTLS: try `--starttls \
                  smtp` or `--starttls ftp`",
             ),
             (b"220 ProFTPD Server\r\n", "FTP, not with TLS"),

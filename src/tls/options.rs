@@ -1,4 +1,4 @@
-//! What the user asked for of TLS.
+//! The options of TLS.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -13,7 +13,7 @@ use crate::tls_facts::TlsVersion;
 )]
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct TlsOptions {
-    /// The name that is sent as SNI and verified; the host without it.
+    /// The name that is sent as SNI and verified; `None` means the host.
     pub sni: Option<Box<str>>,
     /// The application protocols that are offered, such as `h2`.
     pub alpn: Vec<Box<str>>,
@@ -21,9 +21,9 @@ pub struct TlsOptions {
     pub ca_file: Option<PathBuf>,
     /// The certificate chain and key of the client (PEM).
     pub client: Option<ClientCertificate>,
-    /// SHA-256 digests of trusted subjectPublicKeyInfos. With one, no trust store is read.
+    /// SHA-256 digests of trusted subjectPublicKeyInfos. If there are any, no trust store is read.
     pub pins: Vec<[u8; 32]>,
-    /// The oldest version that is accepted; TLS 1.2 without it.
+    /// The oldest version that is accepted; `None` means TLS 1.2.
     pub min_version: Option<TlsVersion>,
     /// An untrusted certificate is reported, and is not a failure.
     pub report_only: bool,

@@ -1,8 +1,8 @@
 //! Files of certificates and keys in the PEM format (RFC 7468), and what is wrong with them.
 //!
-//! The caller who names a file may only be allowed to write item keys, and must not learn what
-//! other files contain: errors in the content are described only if the file is named like a file
-//! of this kind.
+//! A user who names a file may only have permission to write item keys, and must not be able to
+//! find out what other files contain. Therefore errors in the content are described only if the
+//! file has the extension of a certificate or key file.
 
 use std::fs::Metadata;
 use std::path::Path;
@@ -20,7 +20,7 @@ const MAX_BYTES: u64 = 1 << 20;
 /// The end of the label of every private key.
 const ANY_KEY: &str = "PRIVATE KEY-----";
 
-/// The ends of names of files of this kind.
+/// The extensions of certificate and key files.
 const EXTENSIONS: [&str; 8] = ["pem", "crt", "cer", "key", "der", "p12", "pfx", "cert"];
 
 /// A file that was read.
@@ -106,7 +106,7 @@ impl PemFile {
         Ok(found)
     }
 
-    /// What the file has instead of what was expected.
+    /// What the file contains instead of the expected section.
     fn content(&self) -> &'static str {
         if self.bytes.iter().all(u8::is_ascii_whitespace) {
             "it is empty"
@@ -143,8 +143,8 @@ pub fn described(path: &Path, why: impl AsRef<str>) -> String {
     format!("{}: {}", shown(path), if_named_so(path, why.as_ref()))
 }
 
-/// An error in the content of a file, if it is named like a file of certificates or keys; otherwise
-/// one that is the same for every file, whether it exists or not.
+/// An error in the content of a file, if it has the extension of a certificate or key file;
+/// otherwise an error that is the same for every file, whether it exists or not.
 pub fn if_named_so(path: &Path, why: &str) -> String {
     let extension = path.extension().and_then(|extension| extension.to_str());
     let is_named_so = extension.is_some_and(|extension| {

@@ -23,6 +23,20 @@ pub fn suite_name(suite: CipherSuite) -> Option<Box<str>> {
     })
 }
 
+/// Whether a handshake offers this cipher suite.
+pub fn offers_suite(suite: u16) -> bool {
+    let provider = crypto_provider();
+    let mut offered = provider.cipher_suites.iter();
+    offered.any(|offered| u16::from(offered.suite()) == suite)
+}
+
+/// Whether a handshake offers this key exchange group.
+pub fn offers_group(group: u16) -> bool {
+    let provider = crypto_provider();
+    let mut offered = provider.kx_groups.iter();
+    offered.any(|offered| u16::from(offered.name()) == group)
+}
+
 /// The published name of a key exchange group, such as `P-256`.
 pub fn group_name(group: NamedGroup) -> Box<str> {
     match group {

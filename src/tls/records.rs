@@ -1,9 +1,9 @@
-//! Reads along: what the bytes of both directions show without any key. Nothing is changed, nothing
-//! is decided.
+//! Reads the unencrypted parts of both directions of a connection. It changes nothing, and decides
+//! nothing.
 //!
-//! It knows the version and group of a handshake that fails before the library reports them, and
-//! the messages for the transcript. Records are those of RFC 8446, section 5.1; RFC 5246, section
-//! 6.2.1.
+//! This gives the version and the group of a handshake that fails before the library reports them,
+//! and the messages for the transcript. Records are those of RFC 8446, section 5.1; RFC 5246,
+//! section 6.2.1.
 
 use std::fmt::Write as _;
 
@@ -47,7 +47,7 @@ pub struct Choice {
     pub suite: Option<CipherSuite>,
     /// The key exchange group.
     pub group: Option<NamedGroup>,
-    /// Whether the server has asked for another key share (`HelloRetryRequest`).
+    /// Whether the server has requested another key share (`HelloRetryRequest`).
     pub is_retry: bool,
 }
 
@@ -80,7 +80,7 @@ struct Direction {
     /// The header of the current record, as far as it has arrived.
     header: [u8; 5],
     header_len: usize,
-    /// How many bytes of the current record are still to come.
+    /// How many bytes of the current record have not arrived yet.
     record_left: usize,
     /// Whether the records are encrypted from now on.
     is_encrypted: bool,
@@ -91,7 +91,8 @@ struct Direction {
 }
 
 impl Direction {
-    /// Takes the next bytes of one kind, and gives the rest. `note` is called for what is complete.
+    /// Takes the next part of a record, and returns the rest of the bytes. Calls `note` for each
+    /// complete message.
     fn take<'b>(&mut self, bytes: &'b [u8], mut note: impl FnMut(Seen<'_>)) -> &'b [u8] {
         if self.header_len < self.header.len() {
             let missing = self.header.len() - self.header_len;
@@ -186,7 +187,7 @@ impl Direction {
     }
 }
 
-/// What a direction shows.
+/// An element of a direction.
 enum Seen<'m> {
     /// A handshake message: its type, its length with its header, and the start of its body.
     Message(u8, usize, &'m [u8]),
@@ -269,7 +270,7 @@ impl RecordReader {
         Some((self.received.message_len, total))
     }
 
-    /// Whether the server has sent a whole handshake message.
+    /// Whether the server has sent its `ServerHello`.
     pub fn has_hello(&self) -> bool {
         self.hello.version.is_some()
     }
@@ -286,7 +287,7 @@ impl RecordReader {
 }
 
 impl Choice {
-    /// Reads a message of the server; true if it shows a choice.
+    /// Reads a message of the server; true if it contains a choice.
     fn read(&mut self, kind: u8, body: &[u8]) -> bool {
         match kind {
             SERVER_HELLO => self.read_server_hello(body).is_some(),

@@ -1,6 +1,6 @@
 //! The trust store: the certificates of a file in PEM.
 //!
-//! The file is that of the user (`--ca-file`), else that of `SSL_CERT_FILE`, else the one of the
+//! The file is that of `--ca-file`, otherwise that of `SSL_CERT_FILE`, otherwise that of the
 //! system. It is read when the first probe needs it, and again when it has changed.
 
 use std::env;
@@ -28,20 +28,21 @@ pub struct Roots {
     pub number: usize,
     /// How many certificates of the file could not be read.
     pub skipped: usize,
-    /// Their names, keys and name constraints; those that end last are first.
+    /// Their names, keys and name constraints, in descending order of expiry.
     pub anchors: Vec<TrustAnchor<'static>>,
     /// The certificates, in the same order.
     pub certificates: Vec<CertificateDer<'static>>,
-    /// The last second of each, since 1970, in the same order.
+    /// The last second in which each is valid, since 1970, in the same order.
     ends: Vec<i64>,
 }
 
 impl Roots {
-    /// Reads certificates in PEM. What else is in the text is ignored, and certificates that cannot
+    /// Reads certificates in PEM. Other parts of the text are ignored, and certificates that cannot
     /// be read are counted.
     ///
     /// # Errors
-    /// If there is no certificate: why, with the remedy, to be put behind the file's name.
+    /// If there is no certificate: why, with the remedy, as a text that follows the name of the
+    /// file.
     pub fn from_pem(file: &Path, pem: &[u8]) -> Result<Self, String> {
         let mut found = Vec::new();
         let mut skipped = 0;
@@ -71,7 +72,7 @@ impl Roots {
         Ok(roots)
     }
 
-    /// Those that have not ended at this time (seconds since 1970).
+    /// Those that have not expired at this time (seconds since 1970).
     pub fn unexpired(&self, at: i64) -> &[TrustAnchor<'static>] {
         let number = self.ends.partition_point(|end| *end >= at);
         self.anchors.get(..number).unwrap_or_default()
@@ -191,7 +192,7 @@ fn locate(
     })
 }
 
-/// What was read. There are few files: the oldest is dropped when there are many.
+/// The files that were read. If there are too many, the oldest is removed.
 static CACHE: Mutex<Vec<CachedFile>> = Mutex::new(Vec::new());
 
 const MAX_CACHED_FILES: usize = 16;
@@ -235,7 +236,7 @@ fn read(place: &Place) -> Result<(Roots, FileVersion), String> {
         Some(name) => format!("`{name}` {path}"),
         None => format!("trust store {path}"),
     };
-    // Who named the file must not learn what files of another kind contain.
+    // A user who names a file must not find out what files of another kind contain.
     let described = |why: &str| match place.named_by {
         Some(_) => pem::if_named_so(&place.path, why),
         None => why.to_owned(),
@@ -252,7 +253,7 @@ fn read(place: &Place) -> Result<(Roots, FileVersion), String> {
 }
 
 /// Checks that the clock of this machine (seconds since 1970) is not before the build of this
-/// program, since no certificate can be judged then.
+/// program, because no certificate can be verified then.
 ///
 /// # Errors
 /// [`Status::LocalError`] with the remedy.
@@ -269,7 +270,7 @@ fn compare_clock(at: i64, built: i64) -> Result<(), String> {
         return Ok(());
     }
     Err(format!(
-        "the clock of this machine is wrong: it says {}, and this program was built at {}: set the clock, since certificates cannot be judged",
+        "the clock of this machine is wrong: its time is {}, but this program was built at {}: set the clock, because certificates cannot be verified without the correct time",
         date_text(at),
         date_text(built)
     ))

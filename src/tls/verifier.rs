@@ -1,15 +1,17 @@
-//! What a handshake tells of the server, and whether it goes on.
+//! Records what the server sends in a handshake, and decides whether the handshake continues.
 //!
-//! The library asks once for each certificate chain, signature and request for a client
-//! certificate. The chain is recorded and [judged](crate::tls::judge) whatever is wrong with it; a
-//! server that is not trusted is refused only after it has proved that it has the key, and before
-//! it is shown a client certificate.
+//! The library calls this once for each certificate chain, signature and request for a client
+//! certificate. The chain is always recorded and [judged](crate::tls::judge). A server that is not
+//! trusted is refused after it has proved that it has the key, and before a client certificate is
+//! sent to it.
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use rustls::client::ResolvesClientCert;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::pki_types::{CertificateDer, ServerName, SubjectPublicKeyInfoDer, UnixTime};
+use rustls::pki_types::{
+    CertificateDer, ServerName, SignatureVerificationAlgorithm, SubjectPublicKeyInfoDer, UnixTime,
+};
 use rustls::sign::CertifiedKey;
 use rustls::{CertificateError, DigitallySignedStruct, Error, PeerMisbehaved, SignatureScheme};
 use webpki::RawPublicKeyEntity;
@@ -18,6 +20,7 @@ use crate::address::Host;
 use crate::escape::escaped_prefix;
 use crate::plan::layer::LayerError;
 use crate::tls::certificate;
+use crate::tls::certificate::algorithm::{KeyKind, PublicKey};
 use crate::tls::judge;
 use crate::tls::judge::Evidence;
 use crate::tls::leaf_file;
@@ -25,14 +28,16 @@ use crate::tls::options::TlsOptions;
 use crate::tls::provider;
 use crate::tls::roots;
 use crate::tls::roots::Roots;
-use crate::tls_facts::{CertificateFacts, Fault, TlsVersion, TrustJudgement};
+use crate::tls_facts::{
+    CertificateFacts, Fault, OmittedCertificates, TlsVersion, TrustJudgement, published_chain,
+};
 
 /// What all connections of a layer require of a server.
 #[derive(Debug)]
 pub struct Requirements {
-    /// What the user asked for.
+    /// The options of the user.
     pub options: TlsOptions,
-    /// The client certificate that is shown to a server that asks for one.
+    /// The client certificate that is sent to a server that requests one.
     pub identity: Option<Arc<CertifiedKey>>,
 }
 
@@ -52,6 +57,8 @@ pub struct RecordingVerifier {
 pub struct VerifierRecord {
     /// The facts of the presented certificates, the leaf first.
     pub chain: Vec<CertificateFacts>,
+    /// What is known of the certificates whose facts are not kept.
+    pub chain_omitted: OmittedCertificates,
     /// The length of all presented certificates in bytes.
     pub chain_len: usize,
     /// Whether an OCSP response was stapled.
@@ -62,7 +69,7 @@ pub struct VerifierRecord {
     pub signature: Option<HandshakeSignature>,
     /// The request for a client certificate.
     pub request: Option<ClientCertRequest>,
-    /// Why the handshake does not go on.
+    /// Why the handshake does not continue.
     pub refusal: Option<LayerError>,
     /// That the server does not serve the certificate on disk.
     pub leaf_error: Option<LayerError>,
@@ -73,7 +80,8 @@ pub struct VerifierRecord {
 pub struct HandshakeSignature {
     /// Its algorithm.
     pub scheme: SignatureScheme,
-    /// Whether it was verified. Nobody here can verify some keys, such as RSA below 2048 bits.
+    /// Whether it was verified. Signatures of some keys, such as RSA below 2048 bits, cannot be
+    /// verified here.
     pub is_verified: bool,
 }
 
@@ -130,7 +138,7 @@ impl RecordingVerifier {
         &self.requirements.options
     }
 
-    /// Takes the chain of the server. The version is known as soon as its signature is.
+    /// Records the chain of the server.
     fn record_chain(
         &self,
         leaf: &CertificateDer<'_>,
@@ -141,13 +149,13 @@ impl RecordingVerifier {
         let chain: Vec<_> = std::iter::once(leaf).chain(others).cloned().collect();
         let facts: Vec<_> = chain.iter().map(|der| certificate::read(der)).collect();
         let options = self.options();
-        let judgement = judge::judge(&Evidence {
+        let mut judgement = judge::judge(&Evidence {
             chain: &chain,
             facts: &facts,
             host: &self.host,
             roots: self.roots(),
             pins: &options.pins,
-            // Versions that are a fault have no handshake here.
+            // A handshake is only possible with versions that are not a fault.
             version: Some(TlsVersion::Tls12),
             staple: !staple.is_empty(),
             at: i64::try_from(now.as_secs()).unwrap_or(i64::MAX),
@@ -158,14 +166,15 @@ impl RecordingVerifier {
         let leaf_error = leaf_error.and_then(|(path, leaf)| leaf_file::compare(path, leaf).err());
         let mut record = self.record();
         record.chain_len = chain.iter().map(|der| der.len()).sum();
-        record.chain = facts;
+        (record.chain, record.chain_omitted) = published_chain(facts);
+        judgement.keep_published();
         record.staple = !staple.is_empty();
         record.judgement = Some(judgement);
         record.leaf_error = leaf_error;
     }
 
     /// Verifies the signature of the server under the handshake, then decides by the judgement
-    /// whether the handshake goes on.
+    /// whether the handshake continues.
     fn decide(
         &self,
         message: &[u8],
@@ -175,16 +184,21 @@ impl RecordingVerifier {
     ) -> Result<HandshakeSignatureValid, Error> {
         let mut record = self.record();
         let key = record.chain.first().map(|leaf| leaf.key.clone());
+        let key = escaped_prefix(key.as_deref().unwrap_or_default(), 40);
         let proof = verify_signature(message, leaf, signature, version)?;
-        let is_weak = key.as_deref().is_some_and(is_unverifiable);
-        let is_verified = match (proof, is_weak) {
-            (Proof::Valid, _) => true,
-            (Proof::Unsupported, _) | (Proof::Invalid, true) => false,
-            (Proof::Invalid, false) => {
-                record.refusal = Some(LayerError::failed(WRONG_SIGNATURE));
-                return Err(CertificateError::BadSignature.into());
-            }
+        let refusal = match proof {
+            Proof::Valid | Proof::Impossible => None,
+            Proof::Invalid => Some(WRONG_SIGNATURE.to_owned()),
+            Proof::Unfit => Some(format!(
+                "the server signs the handshake with an algorithm that does not fit the key of its \
+                 certificate ({key}); check its key file"
+            )),
         };
+        if let Some(cause) = refusal {
+            record.refusal = Some(LayerError::failed(cause));
+            return Err(CertificateError::BadSignature.into());
+        }
+        let is_verified = proof == Proof::Valid;
         record.signature = Some(HandshakeSignature {
             scheme: signature.scheme,
             is_verified,
@@ -200,21 +214,13 @@ impl RecordingVerifier {
                 return Err(alert_for(fault).into());
             }
         }
-        if is_verified || (options.legacy && is_weak) {
+        if is_verified || options.legacy {
             return Ok(HandshakeSignatureValid::assertion());
         }
-        let key = escaped_prefix(key.as_deref().unwrap_or_default(), 40);
-        record.refusal = Some(LayerError::failed(if is_weak {
-            format!(
-                "the server signs with a key that cannot be verified ({key}), so it has not proved \
-                 that it has the key of its certificate; `--tls-legacy` accepts that"
-            )
-        } else {
-            format!(
-                "the server signs the handshake with an algorithm that does not fit the key of its \
-                 certificate ({key}); check its key file"
-            )
-        }));
+        record.refusal = Some(LayerError::failed(format!(
+            "the server signs with a key that cannot be verified ({key}), so it has not proved \
+             that it has the key of its certificate; `--tls-legacy` accepts that"
+        )));
         Err(CertificateError::BadSignature.into())
     }
 }
@@ -229,10 +235,28 @@ fn untrusted(judgement: &TrustJudgement, leaf: Option<&LayerError>) -> LayerErro
 const WRONG_SIGNATURE: &str = "the server does not have the key of the certificate that it serves: \
                                its signature of the handshake is wrong; check its key file";
 
-/// Whether the library cannot verify signatures of this key: RSA below 2048 and above 8192 bits.
-fn is_unverifiable(key: &str) -> bool {
-    let bits = key.strip_prefix("RSA-").and_then(|bits| bits.parse().ok());
-    bits.is_some_and(|bits: u32| !(2048..=8192).contains(&bits))
+/// Whether signatures of this key can be verified here: not of other kinds and curves, nor of RSA
+/// below 2048 and above 8192 bits.
+fn is_verifiable(key: &PublicKey<'_>) -> bool {
+    let algorithms = provider::crypto_provider().signature_verification_algorithms;
+    let mut known = algorithms.all.iter();
+    let fits = |known: &dyn SignatureVerificationAlgorithm| {
+        known.public_key_alg_id().as_ref() == key.algorithm
+    };
+    known.any(|known| fits(*known))
+        && !matches!(key.kind, KeyKind::Rsa(bits) if !(2048..=8192).contains(&bits))
+}
+
+/// Whether signatures of the key of this certificate (DER) can be verified here.
+pub fn has_verifiable_key(certificate: &[u8]) -> bool {
+    subject_public_key_info(certificate)
+        .and_then(public_key)
+        .is_some_and(|key| is_verifiable(&key))
+}
+
+/// The key in a whole subjectPublicKeyInfo.
+fn public_key(spki: &[u8]) -> Option<PublicKey<'_>> {
+    PublicKey::parse(der_value(spki)?.1).ok()
 }
 
 /// The result of verifying a signature.
@@ -240,8 +264,10 @@ fn is_unverifiable(key: &str) -> bool {
 enum Proof {
     Valid,
     Invalid,
-    /// The algorithm does not fit the key, or is not known here.
-    Unsupported,
+    /// The algorithm does not fit the key: another key has made the signature.
+    Unfit,
+    /// No signature of this key can be verified here.
+    Impossible,
 }
 
 fn verify_signature(
@@ -259,11 +285,15 @@ fn verify_signature(
         .ok_or(PeerMisbehaved::SignedHandshakeWithUnadvertisedSigScheme)?
         .1;
     // The key is read here, since the library refuses certificates for faults of other parts.
-    let Some(spki) = subject_public_key_info(leaf).map(SubjectPublicKeyInfoDer::from) else {
-        return Ok(Proof::Unsupported);
+    let Some(spki) = subject_public_key_info(leaf) else {
+        return Ok(Proof::Impossible);
     };
-    let Ok(key) = RawPublicKeyEntity::try_from(&spki) else {
-        return Ok(Proof::Unsupported);
+    if !public_key(spki).is_some_and(|key| is_verifiable(&key)) {
+        return Ok(Proof::Impossible);
+    }
+    let spki = SubjectPublicKeyInfoDer::from(spki);
+    let Ok(entity) = RawPublicKeyEntity::try_from(&spki) else {
+        return Ok(Proof::Impossible);
     };
     // With TLS 1.2 a scheme does not name the curve.
     let tried = match version {
@@ -271,13 +301,13 @@ fn verify_signature(
         _ => algorithms.len(),
     };
     for algorithm in algorithms.iter().take(tried) {
-        match key.verify_signature(*algorithm, message, signature.signature()) {
+        match entity.verify_signature(*algorithm, message, signature.signature()) {
             Ok(()) => return Ok(Proof::Valid),
             Err(webpki::Error::InvalidSignatureForPublicKey) => return Ok(Proof::Invalid),
             Err(_) => {}
         }
     }
-    Ok(Proof::Unsupported)
+    Ok(Proof::Unfit)
 }
 
 /// The subjectPublicKeyInfo of a certificate in DER (RFC 5280, section 4.1): the sixth field of the
@@ -313,7 +343,7 @@ fn der_value(bytes: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     Some((all, content, after))
 }
 
-/// The reason that the server is sent as an alert.
+/// The error for which the library sends an alert to the server.
 fn alert_for(fault: Option<Fault>) -> CertificateError {
     match fault {
         Some(Fault::Expired | Fault::NotYetValid) => CertificateError::Expired,
@@ -421,18 +451,34 @@ mod tests {
     }
 
     #[test]
-    fn keys_that_cannot_be_verified_are_known_by_their_size() {
-        for (key, expected) in [
-            ("RSA-1024", true),
-            ("RSA-2047", true),
-            ("RSA-2048", false),
-            ("RSA-8192", false),
-            ("RSA-16384", true),
-            ("ECDSA-P256", false),
-            ("", false),
+    fn some_keys_cannot_be_verified() {
+        let rsa = [
+            0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01, 0x05, 0x00,
+        ];
+        let p521 = [
+            0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x05, 0x2b, 0x81, 0x04,
+            0x00, 0x23,
+        ];
+        for (algorithm, kind, expected) in [
+            (&rsa[..], KeyKind::Rsa(1024), false),
+            (&rsa, KeyKind::Rsa(2047), false),
+            (&rsa, KeyKind::Rsa(2048), true),
+            (&rsa, KeyKind::Rsa(8192), true),
+            (&rsa, KeyKind::Rsa(16_384), false),
+            (&rsa[..11], KeyKind::Rsa(2048), false),
+            (&p521, KeyKind::Curve("P521", 521), false),
+            (&[], KeyKind::Other, false),
         ] {
-            assert_eq!(is_unverifiable(key), expected, "{key}");
+            let key = PublicKey {
+                kind,
+                algorithm,
+                bytes: &[],
+            };
+            assert_eq!(is_verifiable(&key), expected, "{kind:?}");
         }
+        let key = KeyPair::generate().unwrap();
+        let spki = rcgen::PublicKeyData::subject_public_key_info(&key);
+        assert!(is_verifiable(&public_key(&spki).unwrap()));
     }
 
     proptest! {

@@ -71,13 +71,18 @@ def with_symbols() -> Path:
 
 
 def accuracy_program() -> Path:
-    """The program of accuracy.rs, at the path that Cargo reports."""
-    words = ["cargo", "bench", "--bench", "accuracy", "--no-run", "--message-format=json"]
+    """The program of accuracy.rs."""
+    return bench_program("accuracy")
+
+
+def bench_program(name: str) -> Path:
+    """The program of a [[bench]], at the path that Cargo reports."""
+    words = ["cargo", "bench", "--bench", name, "--no-run", "--message-format=json"]
     for line in run(words, dict(os.environ, CARGO_TARGET_DIR=str(TARGET))).splitlines():
         message = json.loads(line)
-        if message.get("executable") and message["target"]["name"] == "accuracy":
+        if message.get("executable") and message["target"]["name"] == name:
             return Path(message["executable"])
-    sys.exit("tests/bench: cargo built no `accuracy`: is it a [[bench]] of Cargo.toml?")
+    sys.exit(f"tests/bench: cargo built no `{name}`: is it a [[bench]] of Cargo.toml?")
 
 
 def floor(name: str, *, static: bool, compiler: str = "cc") -> Path:

@@ -24,6 +24,16 @@ modules:
   connect: {{prober: tcp, timeout: {TIMEOUT}s, tcp: {{preferred_ip_protocol: ip4}}}}
   expect: {{prober: tcp, timeout: {TIMEOUT}s, tcp: {{preferred_ip_protocol: ip4, query_response: [{{expect: "^xyz"}}]}}}}
 """
+# For str.format: the name of the server, and a file of trusted certificates.
+MODULES_TLS = """
+modules:
+  tls:
+    {{prober: tcp, timeout: 20s, tcp: {{preferred_ip_protocol: ip4, tls: true, tls_config: {{server_name: {name}}}}}}}
+  tls_file:
+    prober: tcp
+    timeout: 20s
+    tcp: {{preferred_ip_protocol: ip4, tls: true, tls_config: {{server_name: {name}, ca_file: {file}}}}}
+"""
 AGENT = """
 LogType=file
 LogFile={directory}/{name}.log
@@ -38,12 +48,20 @@ Timeout={timeout}
 class Daemon:
     """A process with its children, and a function that queries it for ADDRESS, PORT."""
 
-    def __init__(self, name: str, words: list[str], port: int, ask: Callable[[str, str, str], str], scratch: Path):
+    def __init__(
+        self,
+        name: str,
+        words: list[str],
+        port: int,
+        ask: Callable[[str, str, str], str],
+        scratch: Path,
+        environment: dict[str, str] = ENVIRONMENT,
+    ):
         self.name, self.ask = name, ask
         with open(scratch / f"{name}.out", "wb") as log:
             streams = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": log}
             self.process = subprocess.Popen(
-                words, env=ENVIRONMENT, start_new_session=True, preexec_fn=network.dies_with_us, **streams
+                words, env=environment, start_new_session=True, preexec_fn=network.dies_with_us, **streams
             )
         until = time.monotonic() + 10
         while True:
@@ -85,11 +103,21 @@ class Daemon:
 
 
 def blackbox(scratch: Path) -> Daemon | None:
+    return blackbox_with(scratch, MODULES, ENVIRONMENT)
+
+
+def blackbox_tls(scratch: Path, roots: Path, name: str) -> Daemon | None:
+    """Its modules verify this name, with these roots as those of the system (`tls`) or as a file (`tls_file`)."""
+    modules = MODULES_TLS.format(name=name, file=roots)
+    return blackbox_with(scratch, modules, ENVIRONMENT | {"SSL_CERT_FILE": str(roots), "SSL_CERT_DIR": "/nonexistent"})
+
+
+def blackbox_with(scratch: Path, modules: str, environment: dict[str, str]) -> Daemon | None:
     config = scratch / "blackbox.yml"
-    config.write_text(MODULES, encoding="ascii")
+    config.write_text(modules, encoding="ascii")
     program = found("prometheus-blackbox-exporter")
     words = [f"--config.file={config}", f"--web.listen-address=127.0.0.1:{BLACKBOX_PORT}", "--log.level=error"]
-    return program and Daemon("blackbox", [program, *words], BLACKBOX_PORT, ask_blackbox, scratch)
+    return program and Daemon("blackbox", [program, *words], BLACKBOX_PORT, ask_blackbox, scratch, environment)
 
 
 def agentd(scratch: Path, children: int = 10) -> Daemon | None:

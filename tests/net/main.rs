@@ -15,6 +15,7 @@ mod delay;
 mod dns;
 mod filter;
 mod icmp;
+mod listeners;
 mod local_ports;
 mod namespaces;
 mod origin;

@@ -50,6 +50,7 @@ fn may_use(module: &str) -> Option<&'static [&'static str]> {
         "address" => &["escape"],
         "fast_fmt" => &["address"],
         "os" => &["escape", "failure"],
+        "listeners" => &["escape", "os"],
         "policy" => &["address", "os"],
         "plan" => &[
             "address",
@@ -79,6 +80,7 @@ fn may_use(module: &str) -> Option<&'static [&'static str]> {
             "escape",
             "failure",
             "fast_fmt",
+            "listeners",
             "plan",
             "report",
             "stats",

@@ -158,6 +158,22 @@ fn keep_going_skips_and_counts_invalid_targets() {
 }
 
 #[test]
+fn keep_going_skips_the_ports_whose_service_is_unknown() {
+    let peer = Peer::greeting(b"x");
+    let target = format!("127.0.0.1:1/nosuch,{}", peer.port());
+    let ran = batch(&[&target, "--keep-going"], b"");
+    let (document, _) = document(&ran);
+    let summary = &document["summary"];
+    assert_eq!(
+        (summary["targets"].as_u64(), summary["up"].as_u64()),
+        (Some(1), Some(1))
+    );
+    let told = batch(&[&target, "--keep-going", "-v"], b"").err;
+    assert!(told.contains("unknown service `nosuch`"), "{told}");
+    batch(&[&target], b"").refuses("unknown service `nosuch`");
+}
+
+#[test]
 fn invalid_target_lists_are_refused() {
     let long = [b"127.0.0.1:1\n".as_slice(), &vec![b'a'; 10 << 20]].concat();
     for (list, text) in [

@@ -569,6 +569,36 @@ fn source_and_interface_are_used() {
     check(&["127.0.0.1", &peer.port(), "--interface", "lo"]).prints("1", 0);
 }
 
+/// With these limits neither resolver can send anything.
+#[test]
+fn a_name_without_descriptors_is_a_local_error() {
+    for (limit, words) in [("4", &[][..]), ("5", &["--resolver", "system"])] {
+        let output = std::process::Command::new("sh")
+            .args(["-c", "ulimit -n \"$0\"; exec \"$@\"", limit])
+            .args([env!("CARGO_BIN_EXE_zbx-tcp"), "check", "name.invalid", "1"])
+            .args(["-t", "0.5", "-o", "error"])
+            .args(words)
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).to_lowercase();
+        assert!(text.contains("too many open files"), "{limit}: {output:?}");
+    }
+}
+
+/// A range would be a question to the name server otherwise.
+#[test]
+fn a_range_or_a_network_is_not_one_host() {
+    for words in [
+        &["127.0.0.1-5", "22"][..],
+        &["127.0.0.1-5:22"],
+        &["tcp://127.0.0.1-5:22"],
+        &["127.0.0.0/30", "22"],
+        &["2001:db8::1-ff", "22"],
+    ] {
+        check(words).refuses("is a network or a range: write one host, or use `batch`");
+    }
+}
+
 #[test]
 fn sigterm_ends_a_check_at_once() {
     let full = FullBacklog::new();

@@ -126,7 +126,8 @@ fn an_invalid_host_gives_an_error_and_no_row() {
         ("*UNKNOWN*", "the host has no interface in Zabbix: add one"),
         ("h:22", "to give a port, write"),
         ("127.1", "four decimal numbers"),
-        ("10.0.0.0/8", "is not a host name"),
+        ("10.0.0.0/8", "is a network or a range: write one host"),
+        ("10.0.0.1-5", "is a network or a range: write one host"),
         ("fe80::1", "link-local"),
         ("例子.测试", "xn--"),
     ] {
@@ -337,4 +338,66 @@ fn targets_lists_the_targets_of_the_configuration() {
             .run(&["discover", "targets"])
             .refuses("no targets: add [[targets]] to the configuration");
     }
+}
+
+/// The row of this port; `None` if nothing listens there.
+fn listener(ran: &Ran, port: u16) -> Option<Value> {
+    rows(ran).into_iter().find(|row| row["{#TCP.PORT}"] == port)
+}
+
+#[test]
+fn listeners_of_this_machine_are_rows_with_every_macro() {
+    let own = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = own.local_addr().unwrap().port();
+    let found = listener(&run(&["discover", "listeners"]), port).unwrap();
+    assert_eq!(found["{#TCP.ID}"], format!("127.0.0.1:{port}"));
+    assert_eq!(found["{#TCP.HOST}"], "127.0.0.1");
+    assert_eq!(found["{#TCP.LISTENER.SCOPE}"], "loopback");
+    assert_eq!(found["{#TCP.LISTENER.FAMILY}"], "4");
+    let process = found["{#TCP.LISTENER.PROCESS}"].as_str().unwrap();
+    assert!(!process.is_empty(), "{found}");
+    assert_eq!(found["{#TCP.NAME}"], format!("{process} 127.0.0.1:{port}"));
+    for (name, value) in found.as_object().unwrap() {
+        assert!(
+            value.is_string() || name == "{#TCP.PORT}",
+            "{name}: {value}"
+        );
+    }
+}
+
+#[test]
+fn the_document_of_listeners_has_their_queues() {
+    let peer = std::net::TcpListener::bind("[::1]:0").unwrap();
+    let local = peer.local_addr().unwrap();
+    let _waiting = TcpStream::connect(local).unwrap();
+    let ran = run(&["discover", "listeners", "--output=json"]);
+    assert_eq!((ran.err.as_str(), ran.code), ("", Some(0)));
+    assert_eq!(ran.out.matches('\n').count(), 1);
+    let document: Value = serde_json::from_str(&ran.out).unwrap();
+    let found = &document["listeners"][format!("::1:{}", local.port())];
+    assert_eq!((&found["queue"], &found["sockets"]), (&json!(1), &json!(1)));
+    assert_eq!(found["backlog"], 128);
+    assert_eq!(found["used"], 0.775_194);
+    let number = document["summary"]["listeners"].as_u64().unwrap();
+    let counts = ["discovery", "listeners"].map(|name| match &document[name] {
+        Value::Array(rows) => rows.len(),
+        Value::Object(values) => values.len(),
+        other => panic!("{other}"),
+    });
+    assert_eq!(counts.map(|count| count as u64), [number; 2]);
+    // An empty value is the default.
+    assert!(
+        run(&["discover", "listeners", "--output="])
+            .out
+            .starts_with('[')
+    );
+}
+
+#[test]
+fn wrong_arguments_of_listeners_are_refused() {
+    run(&["discover", "listeners", "-o", "xml"])
+        .refuses("--output: unknown value `xml`: use `rows` or `json`");
+    run(&["discover", "listeners", "-o", "x\ny\u{202e}"]).refuses(r"`x\ny\u{202e}`");
+    run(&["discover", "listeners", "-o", "json", "-o", "json"]).refuses("--output");
+    run(&["discover", "listeners", "80"]).refuses("80");
 }

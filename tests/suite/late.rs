@@ -362,3 +362,63 @@ fn system_calls_that_a_sandbox_refuses_are_local_errors() {
         }
     }
 }
+
+/// An address needs no randomness, and the order of a batch needs no good one.
+#[test]
+fn an_address_is_probed_without_random_bytes() {
+    let peer = Peer::greeting(b"220 hi\r\n");
+    let target = format!("127.0.0.1:{}", peer.port());
+    for errno in ["EIO", "EACCES"] {
+        for words in [
+            &["check", &target, "--expect", "220", "-o", "up"][..],
+            &["check", &target, "--expect-regex", "2(?<v>2).*", "-o", "up"],
+            &["batch", &target, "-o", "ndjson"],
+        ] {
+            let Some(output) = refused("getrandom", errno, words, b"") else {
+                return;
+            };
+            assert_eq!(
+                output.status.code(),
+                Some(0),
+                "{errno} {words:?}: {output:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_list_is_read_without_a_thread() {
+    let peer = Peer::greeting(b"220 hi\r\n");
+    let list = format!("127.0.0.1:{}\n", peer.port());
+    let words = ["batch", "-", "-o", "json"];
+    let Some(output) = refused("clone3", "EAGAIN", &words, list.as_bytes()) else {
+        return;
+    };
+    let document: Value =
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"));
+    assert_eq!(document["summary"]["up"], 1, "{document}");
+}
+
+/// Runs the program where this call fails; `None` where that is not possible.
+fn refused(call: &str, errno: &str, words: &[&str], input: &[u8]) -> Option<std::process::Output> {
+    let script = format!("{}/tests/suite/refuse_call.py", env!("CARGO_MANIFEST_DIR"));
+    let child = Command::new("python3")
+        .args([&script, call, errno, env!("CARGO_BIN_EXE_zbx-tcp")])
+        .args(words)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    let Ok(mut child) = child else {
+        crate::support::skip("python3 is not installed");
+        return None;
+    };
+    child.stdin.take().unwrap().write_all(input).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    if error.contains("no filter") {
+        crate::support::skip(&error);
+        return None;
+    }
+    Some(output)
+}

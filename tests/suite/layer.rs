@@ -50,7 +50,7 @@ impl Sink for Collected {
         }
     }
 
-    fn observes_messages(&self) -> bool {
+    fn observes(&self) -> bool {
         self.messages.is_some()
     }
 }

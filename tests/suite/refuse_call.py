@@ -12,8 +12,26 @@ SECCOMP_RET_ERRNO, SECCOMP_RET_ALLOW = 0x00050000, 0x7FFF0000
 LOAD_WORD, JUMP_IF_EQUAL, RETURN = 0x20, 0x15, 0x06
 
 NUMBERS = {
-    "x86_64": {"socket": 41, "connect": 42, "sendto": 44, "recvfrom": 45, "getsockopt": 55, "epoll_ctl": 233},
-    "aarch64": {"socket": 198, "connect": 203, "sendto": 206, "recvfrom": 207, "getsockopt": 209, "epoll_ctl": 21},
+    "x86_64": {
+        "socket": 41,
+        "connect": 42,
+        "sendto": 44,
+        "recvfrom": 45,
+        "getsockopt": 55,
+        "epoll_ctl": 233,
+        "getrandom": 318,
+        "clone3": 435,
+    },
+    "aarch64": {
+        "socket": 198,
+        "connect": 203,
+        "sendto": 206,
+        "recvfrom": 207,
+        "getsockopt": 209,
+        "epoll_ctl": 21,
+        "getrandom": 278,
+        "clone3": 435,
+    },
 }
 
 

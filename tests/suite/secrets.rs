@@ -582,6 +582,110 @@ fn parts_of_a_secret_in_the_reply_are_redacted() {
 }
 
 #[test]
+fn a_caller_cannot_choose_whom_a_service_with_secrets_trusts() {
+    let config = ConfigFile::new("");
+    let peer = Peer::greeting(b"hello\r\n");
+    let port = peer.port();
+    let service = |more: &str| {
+        format!(
+            "[services.a]\nport = {port}\n{HOSTS}\nsecrets.p = \"{PASSWORD}\"\n{more}\nsteps = [{{ send = \"${{p}}\" }}]\n"
+        )
+    };
+    let pin = "00".repeat(32);
+    let weaker = [
+        ("--sni", "other.example"),
+        ("--ca-file", "other.pem"),
+        ("--pin-sha256", &pin),
+        ("--client-cert", "other.pem"),
+        ("--tls-min", "1.3"),
+        ("--starttls", "smtp"),
+    ];
+    for tls in ["tls = true", "tls = { sni = \"good.example\" }", ""] {
+        config.beside("config.toml", service(tls), 0o640);
+        for (option, value) in weaker {
+            config
+                .run(&["check", "127.0.0.1", "-s", "a", option, value])
+                .refuses(&format!(
+                    "{option}: cannot be given for service `a`, because it has secrets: write `{}` into the service",
+                    option.trim_start_matches('-').replace('-', "_")
+                ));
+        }
+        for option in ["--tls-report-only", "--tls-legacy"] {
+            let expected = format!("{option}: service `a` has secrets, which are sent only to");
+            config
+                .run(&["check", "127.0.0.1", "-s", "a", option])
+                .refuses(&expected);
+            let line = format!("127.0.0.1:{port}");
+            config
+                .run(&["batch", &line, "-s", "a", option])
+                .refuses(&expected);
+        }
+    }
+    for (more, key) in [
+        ("tls = { report_only = true }", "report_only"),
+        ("tls = { legacy = true }", "legacy"),
+        ("tls = true\ntls_legacy = true", "tls_legacy"),
+        (
+            "extends = \"https\"\ntls_report_only = true",
+            "tls_report_only",
+        ),
+    ] {
+        config.beside("config.toml", service(more), 0o640);
+        let checked = config.run(&["services", "--check"]);
+        assert_eq!(checked.code, Some(2), "{more}");
+        let expected = format!("{key}: service `a` has secrets, which are sent only to");
+        assert!(checked.err.contains(&expected), "{more}: {}", checked.err);
+        let ran = config.run(&["check", "127.0.0.1", "-s", "a"]);
+        ran.refuses(&expected);
+    }
+    let target = |more: &str| {
+        format!("[[targets]]\nhost = \"127.0.0.1\"\nport = {port}\nservice = \"a\"\n{more}\n")
+    };
+    for (more, expected) in [
+        (
+            "tls_report_only = true",
+            "tls_report_only: service `a` has secrets",
+        ),
+        (
+            "tls = false",
+            "tls: service `a` has secrets, and sends them only within TLS",
+        ),
+    ] {
+        let text = service("tls = true") + &target(more);
+        config.beside("config.toml", text, 0o640);
+        config.run(&["batch"]).refuses(expected);
+    }
+    peer.has_no_connection();
+}
+
+#[test]
+fn neither_defaults_nor_a_base_excuse_the_server_of_a_service_with_secrets() {
+    let config = ConfigFile::new("");
+    for more in [
+        "tls = true",
+        "extends = \"https\"",
+        "steps = [{ expect = \"x\" }, { starttls = true }, { send = \"${p}\" }]",
+    ] {
+        let peer = Peer::greeting(b"x");
+        let port = peer.port();
+        let steps = if more.contains("steps") {
+            ""
+        } else {
+            "steps = [{ send = \"${p}\" }]"
+        };
+        let text = format!(
+            "[defaults]\ntls_report_only = true\ntls_legacy = true\ntls_min = \"1.0\"\n[services.a]\nport = {port}\n{HOSTS}\nsecrets.p = \"{PASSWORD}\"\n{more}\n{steps}\n"
+        );
+        config.beside("config.toml", text, 0o640);
+        // An old version requires the option that does not apply.
+        config
+            .run(&["check", "127.0.0.1", "-s", "a"])
+            .refuses("TLSv1.0 requires");
+        peer.has_no_connection();
+    }
+}
+
+#[test]
 fn only_the_steps_of_a_service_send_its_secrets() {
     let config = ConfigFile::new("");
     let peer = Peer::greeting(b"hello\r\n");

@@ -99,6 +99,26 @@ fn discovery_lists_ports_and_targets() {
             (Some(1), &"one".into()),
             "{rows}"
         );
+        let own = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let id = own.local_addr().unwrap().to_string();
+        let rows = json(&agent.value("tcp.discovery[listeners]"));
+        let found = rows.as_array().unwrap().iter();
+        assert_eq!(
+            found.filter(|row| row["{#TCP.ID}"] == *id).count(),
+            1,
+            "{rows}"
+        );
+        for key in ["tcp.listeners", "tcp.listeners[]"] {
+            let document = json(&agent.value(key));
+            assert_eq!(document["listeners"][&id]["queue"], 0, "{document}");
+        }
+        for key in ["tcp.listeners[80]", "tcp.discovery[listeners,80]"] {
+            let refused = agent.value(key);
+            assert!(
+                refused.starts_with("zbx-tcp: ") && refused.contains("parameters"),
+                "{key}: {refused}"
+            );
+        }
         let refused = agent.value("tcp.discovery[ports,127.0.0.1,22/sssh]");
         assert_eq!(
             refused,

@@ -7,6 +7,8 @@ use std::io::Write;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use foldhash::fast::RandomState;
+
 use crate::engine::Observed;
 use crate::engine::dns::ResolvedAddresses;
 use crate::engine::session::action::{Action, AttemptId, Event, PeerRefusal};
@@ -18,7 +20,7 @@ use crate::plan::{AddressSelection, Close, Plan, redact};
 pub struct TranscriptWriter {
     /// The last received bytes of each connection, as many as the longest secret has: a secret may
     /// start there.
-    tails: HashMap<AttemptId, Vec<u8>>,
+    tails: HashMap<AttemptId, Vec<u8>, RandomState>,
 }
 
 impl TranscriptWriter {
@@ -82,12 +84,16 @@ fn event_lines(plan: &Plan, event: &Event<'_>) -> Vec<String> {
             vec![format!("{}TLS handshake completed", attempt(plan, *id))]
         }
         Event::Secured(id, PeerRefusal::Possible) => vec![format!(
-            "{}TLS handshake completed; the peer asked for a client certificate and may still refuse",
+            "{}TLS handshake completed; the peer requested a client certificate and may still refuse",
             attempt(plan, *id)
         )],
         Event::Accepted(id) => vec![format!("{}TLS: the peer accepted us", attempt(plan, *id))],
         Event::LayerDone(id) => vec![format!("{}TLS: nothing is left to do", attempt(plan, *id))],
-        Event::LayerFailed(id, error) => vec![format!("{}TLS: {error}", attempt(plan, *id))],
+        Event::LayerFailed(id, error) => vec![format!(
+            "{}TLS: {}",
+            attempt(plan, *id),
+            plan.spec.redact_decoded(&error.cause)
+        )],
         Event::Sent(id) => vec![format!(
             "{}all bytes are in the send buffer",
             attempt(plan, *id)

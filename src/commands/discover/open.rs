@@ -102,6 +102,44 @@ fn undetermined(report: &Report) -> Option<String> {
         Status::Denied | Status::LocalError | Status::ResolveFailed | Status::ResolveTimeout => {
             Some(failure.text.clone())
         }
+        // Without an ICMP message it is this machine that did not send anything.
+        Status::Unreachable if failure.icmp.is_none() => Some(failure.text.clone()),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::address::Target;
+    use crate::failure::{Failure, IcmpFact, IcmpVersion};
+    use crate::plan::ProbeSpec;
+
+    fn reason(status: Status, icmp: Option<IcmpFact>) -> Option<String> {
+        let target = Target::from_arguments("192.0.2.7", Some("22"), None).unwrap();
+        let plan = Arc::new(Plan::new(ProbeSpec::default(), target));
+        let failure = Failure {
+            icmp,
+            ..Failure::new(status, "why")
+        };
+        undetermined(&Report::without_connection(plan, failure, Duration::ZERO))
+    }
+
+    #[test]
+    fn an_address_to_which_nothing_was_sent_is_undetermined() {
+        let from_router = IcmpFact {
+            kind: 3,
+            code: 1,
+            from: None,
+            version: IcmpVersion::V4,
+        };
+        assert_eq!(reason(Status::Unreachable, None).as_deref(), Some("why"));
+        assert_eq!(reason(Status::Unreachable, Some(from_router)), None);
+        assert_eq!(reason(Status::LocalError, None).as_deref(), Some("why"));
+        for determined in [Status::Refused, Status::ConnectTimeout] {
+            assert_eq!(reason(determined, None), None);
+        }
     }
 }

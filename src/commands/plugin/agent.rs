@@ -14,10 +14,10 @@ use crate::plugin::message::{Answer, LogSeverity};
 /// How many bytes may wait for an agent that does not read before no more of its requests are read.
 const MAX_WAITING: usize = 16 << 20;
 
-/// Sends messages to the agent, from any thread and without waiting for the agent to read.
+/// Sends messages to the agent, from any thread and without blocking.
 ///
-/// A message is written at once if the socket accepts it. What the socket does not accept is left to
-/// a thread that waits, which starts when it is first needed.
+/// A message is written immediately if the socket accepts it. A separate thread, which starts when
+/// it is first needed, writes the data that the socket does not accept.
 #[derive(Debug, Clone)]
 pub struct AgentWriter(Arc<WriterShared>);
 
@@ -31,7 +31,7 @@ struct WriterShared {
 
 #[derive(Debug, Default)]
 struct WriterState {
-    /// What the socket did not accept yet.
+    /// The data that the socket has not accepted yet.
     waiting: Vec<u8>,
     /// How many bytes the thread has taken from `waiting` and is writing.
     in_write: usize,
@@ -53,7 +53,7 @@ impl WriterShared {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Writes what waits, until the agent closes the socket.
+    /// Writes the waiting data, until the agent closes the socket.
     fn write_waiting(&self) {
         let mut state = self.state();
         while !state.is_closed {
@@ -109,7 +109,7 @@ impl AgentWriter {
                         error.kind(),
                         io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
                     ) => {}
-                // The reading thread sees that the agent is gone.
+                // The reading thread detects that the agent has closed the socket.
                 Err(_) => return state.close(),
             }
         }
@@ -184,7 +184,7 @@ mod tests {
             writer.wait_for_room();
             sent.send(()).unwrap();
         });
-        // Nobody reads, but nothing waits either, except for the one who asks for room.
+        // No data is read, but only the thread that waits for room is blocked.
         all_sent.recv_timeout(Duration::from_secs(20)).unwrap();
         assert!(all_sent.recv_timeout(Duration::from_millis(50)).is_err());
         let (mut frames, mut buffer, mut next) = (FrameReader::default(), vec![0; 65_536], 0);

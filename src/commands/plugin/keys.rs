@@ -1,5 +1,5 @@
 //! The item keys of the plugin. Names, parameters, defaults and error texts are those of the
-//! user parameters in `zabbix/agentd/zbx-tcp.conf`.
+//! UserParameters in `zabbix/agentd/zbx-tcp.conf`.
 
 use crate::cli::check::CheckArgs;
 use crate::cli::probe::{NetworkArgs, ProbeArgs};
@@ -9,12 +9,13 @@ use crate::cli::probe::{NetworkArgs, ProbeArgs};
 pub struct KeyName {
     /// The name.
     pub name: &'static str,
-    /// What it is, in the form that the agent demands: a capital first letter and a full stop.
+    /// Its description, in the form that the agent requires: a capital first letter and a full
+    /// stop.
     pub about: &'static str,
 }
 
 /// The keys.
-pub const KEYS: [KeyName; 3] = [
+pub const KEYS: [KeyName; 4] = [
     KeyName {
         name: "tcp.check",
         about: "Result of one TCP probe.",
@@ -25,11 +26,15 @@ pub const KEYS: [KeyName; 3] = [
     },
     KeyName {
         name: "tcp.discovery",
-        about: "Rows of ports or targets for low-level discovery.",
+        about: "Rows of ports, targets or listeners for low-level discovery.",
+    },
+    KeyName {
+        name: "tcp.listeners",
+        about: "What listens on this machine, with accept queues, as one JSON document.",
     },
 ];
 
-/// What a key with its parameters asks for.
+/// The request of a key with its parameters.
 #[derive(Debug, PartialEq, Eq)]
 pub enum ItemKey {
     /// `tcp.check[host,port,service,output,timeout]`.
@@ -49,18 +54,25 @@ pub enum LongKey {
     Open(String, String),
     /// `tcp.discovery[targets,group]`.
     Targets(String),
+    /// `tcp.discovery[listeners]`.
+    ListenerRows,
+    /// `tcp.listeners[]`.
+    Listeners,
 }
 
 /// Why a key has no value, without the name of the program.
 #[derive(Debug, PartialEq, Eq)]
 pub enum KeyError {
-    /// A mistake in the parameters, as the user parameters say it.
+    /// An error in the parameters, with the text that UserParameters return.
     Parameters(String),
-    /// There is no such key. An agent asks for registered keys only.
+    /// An unknown key. An agent requests only registered keys.
     Unknown(String),
 }
 
-/// The end of an error because of too many parameters.
+/// What `tcp.discovery` lists.
+const SOURCES: &str = "ports, open, targets or listeners";
+
+/// The end of the error text for too many parameters.
 const QUOTE: &str = "quote a parameter that contains a comma";
 
 /// The parameters of `tcp.check`. Empty ones have their default.
@@ -114,7 +126,7 @@ impl CheckKey {
 /// Reads a key.
 ///
 /// # Errors
-/// A mistake in the parameters, or an unknown key.
+/// An error in the parameters, or an unknown key.
 pub fn read(key: &str, mut parameters: Vec<String>) -> Result<ItemKey, KeyError> {
     let has_more_than = |most: usize| parameters.iter().skip(most).any(|text| !text.is_empty());
     let source = parameters.first().map_or("", String::as_str);
@@ -128,6 +140,12 @@ pub fn read(key: &str, mut parameters: Vec<String>) -> Result<ItemKey, KeyError>
         ("tcp.discovery", "targets") if has_more_than(2) => Some(format!(
             "tcp.discovery[targets] has at most 1 further parameter: {QUOTE}"
         )),
+        ("tcp.discovery", "listeners") if has_more_than(1) => {
+            Some("tcp.discovery[listeners] has no further parameters".to_owned())
+        }
+        ("tcp.listeners", _) if has_more_than(0) => {
+            Some("tcp.listeners has no parameters".to_owned())
+        }
         ("tcp.discovery", "ports" | "open") if has_more_than(3) => {
             Some("quote the list of ports in the key".to_owned())
         }
@@ -158,10 +176,12 @@ pub fn read(key: &str, mut parameters: Vec<String>) -> Result<ItemKey, KeyError>
             "targets" => Ok(ItemKey::Long(LongKey::Targets(parameter(1)))),
             "ports" => Ok(ItemKey::Long(LongKey::Ports(parameter(1), parameter(2)))),
             "open" => Ok(ItemKey::Long(LongKey::Open(parameter(1), parameter(2)))),
-            _ => Err(KeyError::Parameters(
-                "the first parameter of tcp.discovery is its source: ports, open or targets".into(),
-            )),
+            "listeners" => Ok(ItemKey::Long(LongKey::ListenerRows)),
+            _ => Err(KeyError::Parameters(format!(
+                "the first parameter of tcp.discovery is its source: {SOURCES}"
+            ))),
         },
+        "tcp.listeners" => Ok(ItemKey::Long(LongKey::Listeners)),
         other => Err(KeyError::Unknown(format!(
             "unknown key `{}`",
             crate::escape::escaped_prefix(other, 60)
@@ -225,9 +245,26 @@ mod tests {
     }
 
     #[test]
+    fn listeners_have_no_parameters() {
+        for none in [&[][..], &[""]] {
+            let expected = Ok(ItemKey::Long(LongKey::Listeners));
+            assert_eq!(of("tcp.listeners", none), expected);
+        }
+        let rows = of("tcp.discovery", &["listeners", ""]);
+        assert_eq!(rows, Ok(ItemKey::Long(LongKey::ListenerRows)));
+        for (key, parameters) in [
+            ("tcp.listeners", &["80"][..]),
+            ("tcp.discovery", &["listeners", "80"]),
+        ] {
+            let why = mistake(key, parameters);
+            assert!(why.contains("parameters"), "{key}: {why}");
+        }
+    }
+
+    #[test]
     fn unknown_keys_and_sources_are_named() {
         let why = mistake("tcp.discovery", &["port"]);
-        assert!(why.ends_with("ports, open or targets"), "{why}");
+        assert!(why.ends_with("ports, open, targets or listeners"), "{why}");
         let unknown = KeyError::Unknown(r"unknown key `tcp.nosuch\n`".into());
         assert_eq!(of("tcp.nosuch\n", &[]), Err(unknown));
     }

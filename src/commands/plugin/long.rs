@@ -1,5 +1,5 @@
-//! Requests that probe many targets or print rows. Threads of their own work for them, so that they
-//! do not delay checks.
+//! Requests that probe many targets or print rows. Separate threads process them, so that they do
+//! not delay checks.
 
 use std::collections::VecDeque;
 use std::io;
@@ -15,7 +15,8 @@ use crate::policy::Policy;
 use crate::settings::SettingsError;
 use crate::settings::config::Configuration;
 
-/// How many requests are worked for at once; others wait. Each batch is a run of the engine.
+/// How many requests are processed at the same time; others wait. Each batch is a run of the
+/// engine.
 const MAX_THREADS: usize = 32;
 
 /// The threads, which start when they are needed and then wait for requests.
@@ -42,7 +43,7 @@ struct LongState {
 pub struct LongRequest {
     /// Its index in the open requests.
     pub index: u32,
-    /// What is asked for.
+    /// The key.
     pub key: LongKey,
     /// When it arrived.
     pub arrived: Instant,
@@ -60,11 +61,11 @@ impl LongShared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Works for one request after the other.
+    /// Processes one request after the other.
     fn work(&self) {
         loop {
             let request = self.next();
-            // One that waited for too long has its answer.
+            // A request that waited for too long has been answered.
             if self.requests.is_open(request.index) {
                 self.answer(&request);
             }
@@ -112,7 +113,7 @@ impl LongRequests {
         }))
     }
 
-    /// Has a request answered by a thread.
+    /// Queues a request for a thread, which answers it.
     ///
     /// # Errors
     /// This machine cannot start the first thread.
@@ -126,7 +127,7 @@ impl LongRequests {
             match started {
                 Ok(_) => state.threads += 1,
                 Err(error) if state.threads == 0 => return Err(error),
-                // The other threads work for it.
+                // The other threads process the request.
                 Err(_) => {}
             }
         }
@@ -144,6 +145,8 @@ fn value(request: &LongRequest) -> Result<String, SettingsError> {
     let most = request.most.saturating_sub(request.arrived.elapsed());
     match &request.key {
         LongKey::Batch(group) => batch::json(group, most, config, policy),
+        LongKey::ListenerRows => discover::listener_rows(),
+        LongKey::Listeners => discover::listener_document(),
         LongKey::Ports(host, list) => discover::port_rows(host, list, config),
         LongKey::Targets(group) => {
             discover::target_rows(std::slice::from_ref(group), config, request.arrived)

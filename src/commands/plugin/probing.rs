@@ -27,7 +27,7 @@ impl ProbingThread {
     /// Starts the thread of the run with this number.
     ///
     /// # Errors
-    /// This machine has no descriptor or no thread left.
+    /// This machine has no free descriptor, or cannot start a thread.
     pub fn start(
         run: u32,
         requests: OpenRequests,

@@ -1,4 +1,4 @@
-//! The configuration and the policy of a process that runs for months: both are read again when
+//! The configuration and the policy of the plugin, which runs for months: both are read again when
 //! their files change.
 
 use std::collections::HashMap;
@@ -17,11 +17,11 @@ use crate::settings;
 use crate::settings::config::{ConfigParts, Configuration};
 use crate::settings::{Check, SettingsError, options};
 
-/// How often the files are looked at, at most.
+/// The minimum time between two checks of the files.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// How many plans are kept. An agent has as many checks as its host has ports; with more than this,
-/// plans are made again.
+/// The maximum number of cached plans. An agent usually has one check for each port of its host. If
+/// there are more, plans are made again.
 const MAX_KEPT: usize = 10_000;
 
 /// How long a plan is kept: the index of a network interface in it may change.
@@ -30,8 +30,8 @@ const MAX_AGE: Duration = Duration::from_secs(60);
 /// The longest parameters of a plan that is kept, in bytes. Item keys have at most 2048 characters.
 const MAX_KEPT_LENGTH: usize = 8192;
 
-/// The files that something is read from, each with what tells one version of it from another: none
-/// if there is no file.
+/// The files that something is read from, each with the properties that differ between its
+/// versions: `None` if there is no file.
 type Versions = Vec<(PathBuf, Option<(u64, u64, i64, i64, i64, i64)>)>;
 
 /// The settings in force.
@@ -52,16 +52,16 @@ pub struct Reloading {
 /// Something that was read from files.
 #[derive(Debug)]
 struct Loaded<T> {
-    /// The last version without an error; before there is one, the last error. Nothing was read yet
-    /// if it is absent.
+    /// The last version without an error. If there is none, the last error; `None` if nothing was
+    /// read yet.
     value: Option<Result<T, String>>,
     /// The files that were read last.
     read: Versions,
-    /// The files as they were at the last look.
+    /// The files at the last check.
     seen: Versions,
 }
 
-/// What became of files that were looked at.
+/// The result of a check of the files.
 #[derive(Debug, PartialEq, Eq)]
 enum Look {
     /// There is nothing to read, or not yet.
@@ -82,8 +82,8 @@ impl<T> Loaded<T> {
         }
     }
 
-    /// Reads the files if they have changed. A changed version must have been the same at the look
-    /// before, because an editor may still be writing it.
+    /// Reads the files if they have changed. A changed version is read only if it is the same as at
+    /// the previous check, because an editor may still be writing it.
     fn look(&mut self, versions: Versions, read: impl FnOnce() -> Result<T, String>) -> Look {
         let is_changed = versions != self.read;
         let is_settled = versions == self.seen;
@@ -216,7 +216,8 @@ impl Reloading {
         let found = versions(vec![PathBuf::from(PATH)]);
         let look = self.policy.look(found, || {
             let policy = Policy::system();
-            // Without an earlier one, an invalid policy denies everything and says why.
+            // If there is no earlier policy, an invalid policy denies everything, with the error as
+            // the reason.
             match policy.error().filter(|_| !is_first) {
                 Some(error) => Err(error.to_owned()),
                 None => Ok(Arc::new(policy)),
@@ -241,8 +242,8 @@ impl Reloading {
     }
 }
 
-/// What is read: at first the parts that are needed, where an error affects only those who use what
-/// contains it; a new version is validated as a whole.
+/// What is read. The first version is read in the parts that are needed, so that an error affects
+/// only the keys that use its part; a new version is validated as a whole.
 fn first_parts<T>(loaded: &Loaded<T>, needed: ConfigParts) -> ConfigParts {
     match &loaded.value {
         Some(Ok(_)) => ConfigParts::Validated,
@@ -266,7 +267,7 @@ fn load(file: Option<&str>, parts: ConfigParts) -> Result<Arc<Configuration>, St
 fn make(config: &Configuration, key: &CheckKey, most: Duration) -> Result<Check, SettingsError> {
     let default = Format::parse("up").map_err(SettingsError::new)?;
     let mut request = options::check(&key.arguments(None), default)?;
-    // Without a timeout the probe may take as long as the agent waits.
+    // Without a timeout, the deadline of the probe is that of the agent.
     let asked = request.probe.overrides.timeout.or(config.defaults.timeout);
     request.probe.overrides.timeout = Some(asked.unwrap_or(most).min(most));
     settings::check(request, config)

@@ -1,5 +1,5 @@
-//! The requests without an answer, and the thread that answers the late ones. So each request gets
-//! one answer, in time, whatever the threads do that work for it.
+//! The requests without an answer, and the thread that answers the late ones. So each request is
+//! answered once and in time, even if its thread is blocked.
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -20,16 +20,15 @@ use crate::settings::Check;
 /// The most requests without an answer. An agent has at most 1000.
 const MAX_OPEN: usize = 20_000;
 
-/// How long after its deadline a request is answered without its result: it waits for others, or
-/// its thread computes. The agent waits for 500 ms after the deadline.
+/// How long after its deadline a request is answered without its result, because it waits for other
+/// requests or its thread is busy. The agent waits for 500 ms after the deadline.
 const GRACE: Duration = Duration::from_millis(300);
 
-/// Why a probe has no result when its answer is due.
-const LATE_PROBE: &str = "this machine did not finish the probe in time: it waited for others \
-     (Plugins.Tcp.Concurrency, Plugins.Tcp.Rate), or the machine is too slow";
+/// The error of a probe that has no result when its answer is due.
+const LATE_PROBE: &str = "this machine did not finish the probe in time: it waited for other probes (Plugins.Tcp.Concurrency, Plugins.Tcp.Rate), or the machine is too slow";
 /// The same for a batch or a discovery.
 const LATE_WORK: &str =
-    "this machine did not finish in time: too many batches and discoveries run at once";
+    "this machine did not finish in time: too many batches and discoveries run at the same time";
 
 /// The requests without an answer; clones are the same list.
 #[derive(Debug, Clone)]
@@ -48,7 +47,7 @@ struct RequestsState {
     /// By their index, which is also that of the plan.
     requests: HashMap<u32, UnansweredRequest>,
     next: u32,
-    /// When the thread looks at the requests; none while there are none.
+    /// When the thread checks the requests next; `None` if there are no requests.
     looks: Option<Instant>,
     has_thread: bool,
 }
@@ -63,7 +62,7 @@ struct UnansweredRequest {
     due: Instant,
 }
 
-/// What is done for a request.
+/// The work for a request.
 #[derive(Debug)]
 enum Work {
     /// A probe of the run with this number.

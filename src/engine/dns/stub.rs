@@ -421,7 +421,10 @@ impl StubResolver {
 
     /// Starts the requests that waited for the files, once it is time.
     fn start_delayed(&mut self, registry: &Registry, now: Instant) {
-        if self.delayed_until.is_none_or(|until| until > now) {
+        // At the deadline of a request its failure still names the missing resource.
+        let is_over = |request: &DelayedRequest| request.deadline <= now;
+        let is_due = self.delayed_until.is_some_and(|until| until <= now);
+        if !is_due && !self.delayed.iter().any(is_over) {
             return;
         }
         self.delayed_until = None;

@@ -13,6 +13,7 @@
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::os::fd::AsFd;
 use std::sync::mpsc::{Receiver, Sender};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
@@ -30,7 +31,7 @@ use crate::engine::dns::resolver::Resolver;
 use crate::engine::lateness;
 use crate::escape::escaped_prefix;
 use crate::failure::{Failure, Status};
-use crate::os::errno::short_cause;
+use crate::os::errno::{is_shortage, short_cause};
 use crate::plan::Family;
 
 /// Limit on calls in their first [`COUNTED_FOR`], over all event loops.
@@ -295,6 +296,7 @@ impl SystemResolver {
         let (sender, waker) = (self.result_sender.clone(), self.waker.clone());
         let run = move || {
             let addresses = (name.as_str(), 0).to_socket_addrs().map(Iterator::collect);
+            let addresses = addresses.map_err(|error| descriptor_shortage().unwrap_or(error));
             // Fails only if the resolver was dropped; then the result is not needed.
             let _ = sender.send(CallResult { call, addresses });
             let _ = waker.wake();
@@ -323,10 +325,17 @@ impl AddressRequest {
     }
 
     fn result(&self, addresses: Result<&[SocketAddr], &io::Error>) -> LookupResult {
-        let failed = |cause: &str| {
-            self.failure(Status::ResolveFailed, &format!("{cause} (system resolver)"))
-        };
-        let addresses = addresses.map_err(|error| failed(&getaddrinfo_cause(error)))?;
+        let with =
+            |status, cause: &str| self.failure(status, &format!("{cause} (system resolver)"));
+        let failed = |cause: &str| with(Status::ResolveFailed, cause);
+        let addresses = addresses.map_err(|error| {
+            let status = if is_shortage(error) {
+                Status::LocalError
+            } else {
+                Status::ResolveFailed
+            };
+            with(status, &getaddrinfo_cause(error))
+        })?;
         let (mut v4, mut v6, mut order) = (Vec::new(), Vec::new(), Vec::new());
         for address in addresses {
             match (address.ip(), self.family) {
@@ -352,6 +361,12 @@ impl AddressRequest {
         };
         all.without_sinkholes(&self.name)
     }
+}
+
+/// The error of a process that has no descriptor left. `getaddrinfo(3)` reports it as an unknown name.
+fn descriptor_shortage() -> Option<io::Error> {
+    let another = io::stderr().as_fd().try_clone_to_owned();
+    another.err().filter(is_shortage)
 }
 
 /// The text of `gai_strerror(3)` without the prefix that std adds. `EAI_NONAME` is explained by the

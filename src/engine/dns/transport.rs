@@ -209,9 +209,13 @@ impl TcpQuery {
     }
 }
 
-/// Repeats an operation that was interrupted by a signal. `None` if it would block.
+/// Most interruptions of one operation that are retried.
+const MAX_INTERRUPTIONS: u32 = 100;
+
+/// Repeats an operation that was interrupted by a signal. `None` if it would block. An operation
+/// that is always interrupted, as a filter of system calls can make it, is left to the deadline.
 fn retry_on_eintr(mut operation: impl FnMut() -> io::Result<usize>) -> io::Result<Option<usize>> {
-    loop {
+    for _ in 0..=MAX_INTERRUPTIONS {
         match operation() {
             Ok(length) => return Ok(Some(length)),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
@@ -219,6 +223,7 @@ fn retry_on_eintr(mut operation: impl FnMut() -> io::Result<usize>) -> io::Resul
             Err(error) => return Err(error),
         }
     }
+    Ok(None)
 }
 
 impl SocketError {
@@ -230,5 +235,32 @@ impl SocketError {
         } else {
             Self::Failed(error)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_operation_that_is_always_interrupted_ends() {
+        let mut tries = 0;
+        let result = retry_on_eintr(|| {
+            tries += 1;
+            match tries {
+                1..=1000 => Err(io::ErrorKind::Interrupted.into()),
+                _ => Ok(1),
+            }
+        });
+        assert_eq!((result.unwrap(), tries), (None, 101));
+        let mut interruptions = 3;
+        let result = retry_on_eintr(|| {
+            if interruptions == 0 {
+                return Ok(7);
+            }
+            interruptions -= 1;
+            Err(io::ErrorKind::Interrupted.into())
+        });
+        assert_eq!(result.unwrap(), Some(7));
     }
 }

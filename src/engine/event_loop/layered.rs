@@ -30,7 +30,7 @@ impl EventLoop<'_, '_> {
             Ok(layer) => layer,
             Err(error) => return self.handle(id, Event::LayerFailed(attempt, error), now),
         };
-        if self.sink.observes_messages() {
+        if self.sink.observes() {
             layer.keep_messages();
         }
         let mut bytes = Vec::new();
@@ -56,9 +56,8 @@ impl EventLoop<'_, '_> {
         }
     }
 
-    /// Passes received bytes through the layer of this connection: its answer is sent, and the
-    /// session is told of facts, the end of the handshake, application bytes and errors, in this
-    /// order.
+    /// Passes received bytes through the layer of this connection: sends its answer, and passes
+    /// facts, the end of the handshake, application bytes and errors to the session, in this order.
     pub(in crate::engine) fn read_layer(&mut self, connection: ConnId, wire: &[u8], now: Instant) {
         let Some(open) = self.connections.get_mut(connection) else {
             return;
@@ -109,7 +108,7 @@ impl EventLoop<'_, '_> {
         if !plain.is_empty() {
             self.deliver_layered(connection, Event::Received(attempt, &plain), now);
         }
-        // The error says more than a failure to send the reason for it.
+        // The error has more details than a failure to send the alert for it.
         if let Some((_, sent)) = written.filter(|_| result.is_ok()) {
             self.deliver_layered(connection, sent, now);
         }
@@ -127,7 +126,7 @@ impl EventLoop<'_, '_> {
         }
     }
 
-    /// The peer closed this connection, or it was lost: its layer is asked first what that means.
+    /// The peer closed this connection, or it was lost: its layer decides first what that means.
     pub(in crate::engine) fn end_layer(
         &mut self,
         connection: ConnId,
@@ -138,7 +137,7 @@ impl EventLoop<'_, '_> {
             return;
         };
         let (_, attempt) = open.owner();
-        // A failure of this machine says nothing about the peer.
+        // After a failure of this machine, the state of the peer is unknown.
         let is_by_peer = |lost: &Failure| lost.status == Status::Reset;
         let asks = lost.as_ref().is_none_or(is_by_peer);
         let end = open
@@ -166,8 +165,8 @@ impl EventLoop<'_, '_> {
         self.deliver_layered(connection, event, now);
     }
 
-    /// Before a session ends at its deadline, tells it how far the handshakes of its connections
-    /// are, and what they have shown of the peer.
+    /// Before a session ends at its deadline, passes to it the progress of the handshakes of its
+    /// connections, and their facts.
     pub(in crate::engine) fn end_handshakes(&mut self, id: SessionId, now: Instant) {
         let Some(slot) = self.sessions.get(id) else {
             return;
@@ -205,7 +204,7 @@ impl EventLoop<'_, '_> {
 
     /// Hands the messages of the layer to the transcript, if one is written.
     fn observe_messages(&mut self, connection: ConnId, now: Instant) {
-        if !self.sink.observes_messages() {
+        if !self.sink.observes() {
             return;
         }
         let Some(open) = self.connections.get_mut(connection) else {

@@ -27,11 +27,11 @@ pub(in crate::engine) struct ConnectRequest {
     pub attempt: AttemptId,
     /// Where to connect.
     pub address: SocketAddr,
-    /// What it lacked last.
+    /// The resource that it lacked last.
     pub shortage: Shortage,
 }
 
-/// What a connect lacked.
+/// The resource that a connect lacked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::engine) enum Shortage {
     /// Nothing, or only what our own limits did not allow.
@@ -86,7 +86,7 @@ enum Supply {
 #[derive(Default)]
 pub(in crate::engine) struct Pending {
     /// Sessions that wait for our own limits only. They do not count as in flight.
-    pub parked: HashMap<SessionId, Parked>,
+    pub parked: HashMap<SessionId, Parked, RandomState>,
     supply: Supply,
     /// Nothing starts before this time.
     paused_until: Option<Instant>,
@@ -125,14 +125,14 @@ impl Pending {
         self.paused_until.is_some()
     }
 
-    /// When to check again what causes no event.
+    /// When to check again the resources whose release causes no event.
     pub fn next_retry(&self) -> Option<Instant> {
         let retry_port = self.retry_port.filter(|_| !self.portless.is_empty());
         let supply = match self.supply {
             Supply::At(at) => Some(at),
             Supply::Ready | Supply::Pending | Supply::Done => None,
         };
-        // In a pause nothing else is looked at.
+        // During a pause, nothing else is checked.
         self.paused_until.or_else(|| {
             [self.recheck, retry_port, supply]
                 .into_iter()
@@ -204,8 +204,8 @@ impl Pending {
         self.connects.push_front(request);
     }
 
-    /// Lets a connect wait for a local port, to be tried again at this time. Not whenever a
-    /// connection ends: the kernel searches all ports before it says that none is free.
+    /// Lets a connect wait for a local port, to be tried again at this time. It is not tried
+    /// whenever a connection ends, because the kernel searches all ports before the connect fails.
     pub fn wait_for_port(&mut self, request: ConnectRequest, until: Instant) {
         self.portless.push_back(ConnectRequest {
             shortage: Shortage::Port,
@@ -281,8 +281,8 @@ impl Pending {
             .push_back(waiter);
     }
 
-    /// The address has one more slot: wakes the one that has waited longest for it. Skips connects
-    /// that their sessions no longer want.
+    /// The address has one more slot: wakes the plan or connect that has waited longest for it.
+    /// Skips connects that their sessions no longer want.
     pub fn wake_waiter(&mut self, address: IpAddr, is_wanted: impl Fn(&ConnectRequest) -> bool) {
         let Some(waiters) = self.by_address.get_mut(&address) else {
             return;

@@ -18,6 +18,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::engine::dialogue::{Input, Unfinished};
+use crate::engine::lateness;
 use crate::engine::session::action::{Action, Actions, AttemptId, PeerRefusal};
 use crate::engine::session::attempt::inspections::{
     ClosedConnection, RunningInspection, VerdictState,
@@ -513,7 +514,7 @@ impl Attempt {
             _ => None,
         };
         if let Some((established, prefix)) = failed {
-            let failure = messages::layer_failure(&prefix, error);
+            let failure = messages::layer_failure(plan, &prefix, error);
             established.finish(plan, Some(failure), self.started, now);
         }
         self.close_now(Close::Fin, actions);
@@ -523,7 +524,8 @@ impl Attempt {
     fn fail_handshake(&mut self, plan: &Plan, cause: &str, now: Instant) {
         if let AttemptState::Handshaking(established) = &mut self.state {
             let prefix = established.handshake_prefix(plan);
-            let failure = Failure::new(Status::TlsFailed, format!("{prefix}{cause}"));
+            // The progress of a handshake may quote the peer.
+            let failure = messages::layer_failure(plan, &prefix, &LayerError::failed(cause));
             established.finish(plan, Some(failure), self.started, now);
         }
     }
@@ -540,8 +542,13 @@ impl Attempt {
     pub fn received(&mut self, plan: &Plan, bytes: &[u8], now: Instant, actions: &mut Actions) {
         match &mut self.state {
             AttemptState::Talking(established) => {
+                let is_late = established.is_past_silence(plan, now);
                 established.on_data(bytes, now);
-                self.advance_dialogue(plan, Input::MoreMayCome, now, actions);
+                if is_late {
+                    self.fail_late_silence(plan, now, actions);
+                } else {
+                    self.advance_dialogue(plan, Input::MoreMayCome, now, actions);
+                }
             }
             AttemptState::Draining(established) => {
                 established.send_awaited_fin(actions);
@@ -558,8 +565,29 @@ impl Attempt {
         }
     }
 
+    /// Whether the time of a silence is over, and was not noticed before the peer ended it.
+    fn is_past_silence(&self, plan: &Plan, now: Instant) -> bool {
+        matches!(&self.state, AttemptState::Talking(established) if established.is_past_silence(plan, now))
+    }
+
+    /// Fails a silence that the peer ended before or after its end: this process was too late to
+    /// know which.
+    fn fail_late_silence(&mut self, plan: &Plan, now: Instant, actions: &mut Actions) {
+        if let AttemptState::Talking(established) = &mut self.state {
+            let failure = messages::late(&established.step_prefix(plan), lateness::CAUSE);
+            established.finish(plan, Some(failure), self.started, now);
+        }
+        self.close_now(Close::Fin, actions);
+    }
+
     /// The peer sent FIN.
     pub fn peer_closed(&mut self, plan: &Plan, now: Instant, actions: &mut Actions) {
+        if self.is_past_silence(plan, now) {
+            return self.fail_late_silence(plan, now, actions);
+        }
+        if let AttemptState::Talking(established) = &mut self.state {
+            established.peer_closed();
+        }
         self.advance_dialogue(plan, Input::Closed, now, actions);
         if self.postpone(Postponed::PeerClosed).is_none() {
             return;
@@ -581,6 +609,9 @@ impl Attempt {
         now: Instant,
         actions: &mut Actions,
     ) {
+        if failure.status == Status::Reset && self.is_past_silence(plan, now) {
+            return self.fail_late_silence(plan, now, actions);
+        }
         let input = match failure.status {
             Status::Reset => Input::Closed,
             // Nothing is known of the peer.

@@ -120,11 +120,16 @@ impl Established {
         self.step.deadline.is_some_and(|deadline| deadline <= now)
     }
 
+    /// Whether the current step waits for silence, and its time is over.
+    pub fn is_past_silence(&self, plan: &Plan, now: Instant) -> bool {
+        let step = plan.spec.steps.get(self.dialogue.position());
+        self.is_late(now) && matches!(step, Some(Step::Silence(_)))
+    }
+
     /// Continues after a step that waits for silence, if its time is over. Whatever the peer sent
     /// before was delivered by now.
     pub fn end_silence(&mut self, plan: &Plan, now: Instant) {
-        let step = plan.spec.steps.get(self.dialogue.position());
-        if self.is_late(now) && matches!(step, Some(Step::Silence(_))) {
+        if self.is_past_silence(plan, now) {
             self.step.deadline = None;
             self.dialogue.was_silent();
         }
@@ -168,6 +173,13 @@ impl Established {
             layer.sent(now);
         }
         self.dialogue.sent();
+    }
+
+    /// The peer closed its direction.
+    pub fn peer_closed(&mut self) {
+        if let Some(layer) = &mut self.layer {
+            layer.closed();
+        }
     }
 
     /// Takes received bytes.

@@ -9,7 +9,7 @@ use crate::engine::session::race::{AddressRace, AddressRule};
 use crate::engine::session::{Session, SessionState};
 
 impl Session {
-    /// After a connection of this attempt has ended, starts the further one that its layer asks for.
+    /// After a connection of this attempt has ended, starts the inspection that its layer requires.
     pub(super) fn inspect(&mut self, index: usize, now: Instant, actions: &mut Actions) {
         let attempt = self.attempts().get(index);
         if !attempt.is_some_and(Attempt::awaits_inspection) {
@@ -21,8 +21,8 @@ impl Session {
         }
     }
 
-    /// Which inspections this attempt may make. Of several attempts, all may make those that decide;
-    /// others only say more of the attempt that the report describes.
+    /// Which inspections this attempt may make. With several attempts, each may make deciding
+    /// inspections; all other inspections are made only for the attempt that the report describes.
     fn allowed_inspections(&self, index: usize, now: Instant) -> AllowedInspections {
         if self.deadline().saturating_duration_since(now) < LEAST_TIME {
             return AllowedInspections::Nothing;
@@ -41,7 +41,8 @@ impl Session {
         }
     }
 
-    /// The race for one address that passes, once it is over: nobody waits for its losers.
+    /// The race for one address that passes, if it is over. The session does not wait for the other
+    /// addresses.
     fn ended_race(&self) -> Option<&AddressRace> {
         let race = self.extra.as_ref()?.race.as_deref()?;
         let is_over = race.representative().is_some();

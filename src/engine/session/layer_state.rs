@@ -1,11 +1,12 @@
 //! The layer of an established connection, as far as the session knows it: its times, its facts, and
 //! whether the peer has accepted us.
 //!
-//! A client of TLS 1.3 has completed its handshake before the server has seen its certificate. A
-//! server that demanded one may refuse us later, and may even have sent data before (RFC 8446,
-//! section 4.4.2.4). So a dialogue that is done is only a success once the peer has accepted us: the
-//! layer says so, or data answers something that we sent, or there was data and no alert within
-//! [`ALERT_TIME`].
+//! A client of TLS 1.3 has completed its handshake before the server has received its certificate.
+//! A server that requested one may refuse us later, and may even have sent data before (RFC 8446,
+//! section 4.4.2.4), also as an answer to our data: that arrives before the server has verified our
+//! certificate. So a completed dialogue is only a success when the peer has accepted us: the layer
+//! reports it, or data was received and no alert within a round trip and [`ALERT_TIME`] after it,
+//! or the peer has answered and then closed the layer without an alert.
 
 use std::time::{Duration, Instant};
 
@@ -25,12 +26,14 @@ pub(in crate::engine) struct LayerState {
     pub handshake: Option<Duration>,
     /// What is known of the peer.
     pub facts: Option<Box<TlsFacts>>,
-    /// How far the handshake was when the time was over.
+    /// How far the handshake had proceeded at the deadline.
     pub progress: Option<String>,
     /// Whether the peer may still refuse us.
     refusal: PeerRefusal,
     /// When the first application bytes were sent.
     sent: Option<Instant>,
+    /// Whether application bytes were received that can answer them.
+    is_answered: bool,
     /// When the first application bytes were received.
     received: Option<Instant>,
     /// Whether the layer is closed once the peer has answered `quit`.
@@ -62,6 +65,7 @@ impl LayerState {
             progress: None,
             refusal: PeerRefusal::Excluded,
             sent: None,
+            is_answered: false,
             received: None,
             closes_after_answer: false,
             round_trip: round_trip.unwrap_or_default(),
@@ -104,8 +108,15 @@ impl LayerState {
     pub fn received(&mut self, now: Instant) {
         self.received.get_or_insert(now);
         let since_sent = self.sent.map(|sent| now.saturating_duration_since(sent));
-        if since_sent.is_some_and(|since| !since.is_zero() && since >= self.round_trip) {
-            self.refusal = PeerRefusal::Excluded;
+        self.is_answered |=
+            since_sent.is_some_and(|since| !since.is_zero() && since >= self.round_trip);
+    }
+
+    /// The peer closed the layer without an alert. After an answer that proves that it has accepted
+    /// us: no alert can follow.
+    pub fn closed(&mut self) {
+        if self.is_answered {
+            self.accepted();
         }
     }
 

@@ -94,7 +94,7 @@ pub(in crate::engine) fn unfinished(
     }
 }
 
-/// The failure, with what the service says about a close without an answer.
+/// The failure, with the meaning of a close without an answer in this service.
 pub(in crate::engine) fn with_meaning_of_close(
     plan: &Plan,
     dialogue: &Dialogue,
@@ -109,7 +109,7 @@ pub(in crate::engine) fn with_meaning_of_close(
 }
 
 /// The failure of a dialogue that ends before everything that the peer sent was compared. It may
-/// have sent what was expected, so this says nothing about it.
+/// have sent the expected answer, so its state is unknown.
 pub(in crate::engine) fn too_slow(
     plan: &Plan,
     dialogue: &Dialogue,
@@ -184,9 +184,11 @@ pub(in crate::engine) fn quoted(plan: &Plan, dialogue: &Dialogue) -> String {
     format!("\"{start}{more}\"")
 }
 
-/// The failure of a layer, after the start of the text.
-pub(in crate::engine) fn layer_failure(prefix: &str, error: &LayerError) -> Failure {
-    Failure::new(error.status, format!("{prefix}{error}"))
+/// The failure of a layer, after the start of the text. The cause may quote the peer, such as the
+/// names of its certificate.
+pub(in crate::engine) fn layer_failure(plan: &Plan, prefix: &str, error: &LayerError) -> Failure {
+    let cause = plan.spec.redact_decoded(&error.cause);
+    Failure::new(error.status, format!("{prefix}{cause}"))
 }
 
 /// The failure of a peer that demanded a client certificate, and sent nothing afterwards before this
@@ -196,7 +198,8 @@ pub(in crate::engine) fn not_accepted(prefix: &str, event: &str) -> Failure {
     Failure::new(Status::TlsFailed, text)
 }
 
-/// The failure of a dialogue whose peer may not have accepted us: without an answer it is one of TLS.
+/// The failure of a dialogue whose peer may not have accepted us. Without an answer, the status is
+/// that of a failed handshake.
 pub(in crate::engine) fn perhaps_refused(failure: Failure) -> Failure {
     match failure.status {
         Status::ReadTimeout | Status::Closed | Status::Reset => {
@@ -207,7 +210,8 @@ pub(in crate::engine) fn perhaps_refused(failure: Failure) -> Failure {
     }
 }
 
-const NOT_ACCEPTED: &str = "the peer asked for a client certificate, and has neither accepted nor refused ours or its lack";
+const NOT_ACCEPTED: &str =
+    "the peer requested a client certificate, and has neither accepted nor refused this client";
 
 /// The failure of a connection that could not be opened before the deadline, because of our own
 /// limits.
@@ -258,15 +262,15 @@ pub(in crate::engine) fn attempts_cut_off(plan: &Plan) -> Failure {
     cut_off(plan, &prefix, "before all attempts were made")
 }
 
-/// A failure that says nothing about the target. The text has no measured time: the same cut has
-/// the same text in each run.
+/// A failure from which the state of the target is unknown. The text has no measured time, so that
+/// it is the same in each run.
 fn cut_off(plan: &Plan, prefix: &str, phase: &str) -> Failure {
     let timeout = humantime::format_duration(plan.spec.timeout);
     let text = format!("{prefix}the run ended {phase}, before the timeout of {timeout}");
     Failure::new(Status::NotTried, text)
 }
 
-/// The failure of a connection that this process was late with, after the start of the text.
+/// The failure of a connection that this process handled too late, after the start of the text.
 pub(in crate::engine) fn late(prefix: &str, cause: &str) -> Failure {
     Failure::new(Status::LocalError, format!("{prefix}{cause}"))
 }

@@ -15,6 +15,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use foldhash::fast::RandomState;
+
 use crate::engine::inline_vec::InlineVec;
 use crate::engine::session::action::{Action, Actions, AttemptId};
 use crate::engine::session::attempt::{Attempt, AttemptPhase, Silence};
@@ -484,7 +486,15 @@ impl AddressRace {
         let index = first.as_ref().map(|(index, ..)| *index);
         let others = failures().filter(|(other, ..)| Some(*other) != index);
         let others: Vec<Status> = others.map(|(_, _, failure)| failure.status).collect();
-        let representative = index.or_else(|| last().next().map(|(index, _)| index));
+        // An untrusted certificate that is only reported must be seen, whatever address serves it.
+        let is_untrusted = |index: &usize| {
+            let report = attempts.get(*index).and_then(Attempt::report);
+            report.is_some_and(ConnectionReport::is_untrusted)
+        };
+        let indexes = || last().map(|(index, _)| index);
+        let representative = index
+            .or_else(|| indexes().find(is_untrusted))
+            .or_else(|| indexes().next());
         let failure = first.map(|(_, _, failure)| failure);
         self.representative = representative.map(AttemptId::new);
         match (self.rule, failure) {
@@ -534,7 +544,7 @@ impl Try {
 /// The failure of the first address, with the statuses of the others.
 fn with_others(first: Arc<Failure>, others: &[Status]) -> Arc<Failure> {
     let mut names: Vec<_> = others.iter().map(|status| status.name()).collect();
-    let mut seen = HashSet::new();
+    let mut seen: HashSet<_, RandomState> = HashSet::default();
     names.retain(|name| seen.insert(*name));
     let names = names.join(", ");
     let text = match others.len() {
@@ -560,7 +570,7 @@ pub(in crate::engine) fn distinct(addresses: &[IpAddr]) -> Cow<'_, [IpAddr]> {
     if addresses.len() < 2 {
         return Cow::Borrowed(addresses);
     }
-    let mut seen = HashSet::new();
+    let mut seen: HashSet<_, RandomState> = HashSet::default();
     let mut distinct = addresses.to_vec();
     distinct.retain(|address| seen.insert(*address));
     Cow::Owned(distinct)

@@ -100,7 +100,7 @@ impl Session {
     /// The statistics of several attempts. An attempt that the deadline ended within the first
     /// retransmission timeout is not counted, because its answer may just have been slow. The first
     /// attempt had the whole deadline, so it counts. What the end of the run cut off is not counted,
-    /// nor a denied address, because nothing was sent to it.
+    /// nor what says nothing about the target: a denied address, and an error of this machine.
     pub(super) fn statistics(&self) -> RunningStats {
         let mut stats = RunningStats::default();
         for (index, (_, attempt)) in self.counted().enumerate() {
@@ -112,7 +112,10 @@ impl Session {
             let was_short = report.total < INITIAL_RTO && index > 0;
             match (report.verdict(self.plan.spec.expected), report.connect) {
                 (Some(failure), _)
-                    if matches!(failure.status, Status::Denied | Status::NotTried) => {}
+                    if matches!(
+                        failure.status,
+                        Status::Denied | Status::NotTried | Status::LocalError
+                    ) => {}
                 (None, connect) => stats.add_success(connect.unwrap_or(report.total)),
                 (Some(_), _) if hit_deadline && was_short => {}
                 (Some(_), _) => stats.add_failure(),

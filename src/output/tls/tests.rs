@@ -12,7 +12,7 @@ use crate::output::{document, entry, text as text_report, value};
 use crate::plan::steps::{Piece, Secret, Step, Template};
 use crate::plan::{AddressSelection, Plan};
 use crate::report::DialogueReport;
-use crate::tls_facts::{FactSource, Fault, TlsVersion, TrustStore};
+use crate::tls_facts::{FactSource, Fault, TlsVersion, TrustStore, published_chain};
 
 const DAY: i64 = 86_400;
 /// 2025-10-09.
@@ -30,6 +30,7 @@ fn certificate(subject: &str, not_after: i64) -> CertificateFacts {
         not_after,
         sha256: [0xab; 32],
         spki_sha256: [0xfb; 32],
+        names_omitted: 0,
         unreadable: None,
     }
 }
@@ -316,8 +317,21 @@ fn the_size_is_bounded_whatever_the_peer_sends() {
         chain: vec![huge.clone(); 100],
         ..facts()
     };
+    let mut kept = facts.clone();
+    (kept.chain, kept.chain_omitted) = published_chain(kept.chain);
+    let of_kept = tls_part(&reported(kept));
     let mut report = reported(facts.clone());
     let tls = tls_part(&report);
+    for key in [
+        "names",
+        "names_omitted",
+        "chain",
+        "chain_omitted",
+        "subject",
+        "serial",
+    ] {
+        assert_eq!(of_kept[key], tls[key], "{key}");
+    }
     assert_eq!(tls["names"].as_array().unwrap().len(), NAMES_LIMIT);
     assert_eq!(tls["names_omitted"], json!(9_900));
     assert_eq!(tls["chain"].as_array().unwrap().len(), CHAIN_LIMIT);

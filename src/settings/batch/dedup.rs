@@ -113,7 +113,7 @@ struct Groups {
     /// A draft and its repeat, in the order of the repeats.
     repeats: Vec<(u32, u32)>,
     /// Different targets that share host and port.
-    shared: HashSet<u32>,
+    shared: HashSet<u32, RandomState>,
 }
 
 impl Groups {
@@ -122,7 +122,7 @@ impl Groups {
         // Nearly every host and port occurs once: only the others are compared in full.
         let mut heads: HashMap<&Target, u32, RandomState> =
             HashMap::with_capacity_and_hasher(drafts.len(), RandomState::default());
-        let mut seen: HashMap<Identity<'_>, u32> = HashMap::new();
+        let mut seen: HashMap<Identity<'_>, u32, RandomState> = HashMap::default();
         for (index, draft) in (0..).zip(drafts) {
             let head = *heads.entry(&draft.plan.target).or_insert(index);
             if head == index {
@@ -181,7 +181,7 @@ fn replace_unsafe_bytes(plan: &mut Plan) {
 }
 
 fn reject_duplicate_ids(drafts: &[Draft]) -> Result<(), DuplicateId> {
-    let mut ids = HashSet::with_capacity(drafts.len());
+    let mut ids = HashSet::with_capacity_and_hasher(drafts.len(), RandomState::default());
     match drafts.iter().find(|draft| !ids.insert(draft.plan.id())) {
         None => Ok(()),
         Some(Draft { origin, plan }) => Err(DuplicateId {

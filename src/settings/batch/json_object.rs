@@ -1,5 +1,5 @@
-//! Parses a JSON object in which a key may occur only once, at any depth. Of two values one would
-//! be lost without notice, and programs disagree on which.
+//! Parses a JSON object in which a key may occur only once, at any depth. With a duplicate key, one
+//! of the two values would be ignored, and parsers differ in which one.
 
 use std::fmt;
 

@@ -78,7 +78,8 @@ impl<'c> TargetList<'c> {
         }
     }
 
-    /// Adds all hosts and ports of a target, or none if there is an error in it.
+    /// Adds all hosts and ports of a target, or none if there is an error in it. Only the ports whose
+    /// own service cannot be used are left out, if erroneous targets are skipped.
     ///
     /// # Errors
     /// The error, unless erroneous targets are skipped; more targets than allowed, or the deadline,
@@ -127,10 +128,15 @@ impl<'c> TargetList<'c> {
             }
         }
         for entry in &target.ports {
-            let cached = self
-                .specs
-                .get(target, entry.service.as_deref())
-                .map_err(SettingsError::first)?;
+            let cached = self.specs.get(target, entry.service.as_deref());
+            let cached = match cached.map_err(SettingsError::first) {
+                Ok(cached) => cached,
+                Err(error) if entry.service.is_some() => {
+                    self.skip(error)?;
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
             for host in target.hosts.iter() {
                 let port = entry.port;
                 let address = Target { host, port };
@@ -165,17 +171,14 @@ impl<'c> TargetList<'c> {
     /// Reading and expanding a list takes time too, and the values are lost if the run ends too
     /// late.
     fn check_deadline(&self) -> Result<(), SettingsError> {
-        if (self.is_late)(0) {
-            return Err(SettingsError::new(
-                "the list of targets was not complete at the deadline of the run: raise --deadline, or write fewer targets",
-            ));
+        if !(self.is_late)(self.drafts.len()) {
+            return Ok(());
         }
-        if (self.is_late)(self.drafts.len()) {
-            return Err(SettingsError::new(
-                "the deadline of the run leaves no time to probe and report so many targets: raise --deadline, or write fewer targets",
-            ));
-        }
-        Ok(())
+        Err(SettingsError::new(if (self.is_late)(0) {
+            "the list of targets was not complete at the deadline of the run: raise --deadline, or write fewer targets"
+        } else {
+            "the deadline of the run leaves no time to probe and report so many targets: raise --deadline, or write fewer targets"
+        }))
     }
 
     fn origin(&mut self, target: &TargetSpec) -> DraftOrigin {

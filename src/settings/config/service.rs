@@ -16,6 +16,7 @@ use crate::settings::config::value::toml_member;
 use crate::settings::error::Key;
 use crate::settings::overrides::Overrides;
 use crate::settings::parse;
+use crate::settings::secret_tls;
 use crate::settings::step_spec::{Secrets, StepSpec};
 use crate::suggest::did_you_mean;
 
@@ -63,7 +64,15 @@ pub fn service(
     let port = table.parsed(diagnostics, "port", parse::port).or(base.port);
     let secrets: Secrets = secrets(diagnostics, &mut table, privacy).into();
     let hosts = hosts(diagnostics, name, &mut table, port, &secrets);
-    let overrides = with_secrets(overrides(diagnostics, &mut table), &secrets);
+    let own = overrides(diagnostics, &mut table);
+    let mut base = base;
+    if !secrets.is_empty() {
+        let tls = own.tls.as_deref();
+        let refused = tls.and_then(|tls| secret_tls::reject_unverified(tls, name).err());
+        diagnostics.errors.extend(refused);
+        base = secret_tls::verified(base);
+    }
+    let overrides = with_secrets(own, &secrets);
     table.finish(diagnostics);
     let has_own_steps = overrides.steps.is_some();
     Some(Service {

@@ -132,6 +132,35 @@ impl OptionSource for TlsKeys<'_, '_, '_> {
     }
 }
 
+/// The options whose value is never a number.
+const IS_TEXT: [&str; 5] = ["sni", "ca_file", "client_cert", "client_key", "expect_cert"];
+/// An empty list of pins would pin nothing.
+const PINS: &str = "pin_sha256";
+
+fn not_empty(
+    diagnostics: &mut Diagnostics<'_>,
+    table: &mut TableReader<'_>,
+    key: &'static str,
+) -> Vec<Located> {
+    let Some(field) = table.take(key) else {
+        return Vec::new();
+    };
+    let whole = field.clone();
+    let is_list = field.value.scalar().is_none();
+    let elements = field.elements();
+    let texts = elements.iter().filter_map(|field| diagnostics.text(field));
+    let texts: Vec<_> = texts.collect();
+    let is_empty = texts.iter().all(|given| given.text.trim().is_empty());
+    if is_list && is_empty && texts.len() == elements.len() {
+        diagnostics.error(
+            &whole,
+            "has no digest, so that no key would be pinned: write one, or remove the key",
+        );
+    }
+    let given = texts.into_iter().filter(|given| !given.text.is_empty());
+    given.collect()
+}
+
 fn read(
     diagnostics: &mut Diagnostics<'_>,
     table: &mut TableReader<'_>,
@@ -139,7 +168,11 @@ fn read(
     key: &'static str,
 ) -> Vec<Located> {
     match name.form {
+        OptionForm::Value if IS_TEXT.contains(&name.key) => {
+            table.text(diagnostics, key).into_iter().collect()
+        }
         OptionForm::Value => table.scalar(diagnostics, key).into_iter().collect(),
+        OptionForm::List if name.key == PINS => not_empty(diagnostics, table, key),
         OptionForm::Flag => table.located_flag(diagnostics, key).into_iter().collect(),
         OptionForm::List => table.texts(diagnostics, key),
     }

@@ -24,7 +24,7 @@ pub enum KeyKind {
     Dsa(usize),
     /// An elliptic curve (RFC 5480).
     Curve(&'static str, usize),
-    /// A key whose kind says everything: Ed25519, Ed448 (RFC 8410), ML-DSA (RFC 9881).
+    /// A key without parameters: Ed25519, Ed448 (RFC 8410), ML-DSA (RFC 9881).
     Named(&'static str),
     /// Another kind.
     Other,

@@ -1,5 +1,6 @@
 //! Reading of DER (X.690) as far as certificates need it. Lengths that are not minimal are
-//! accepted: what cannot be accepted is decided by the verification, and the facts are shown anyway.
+//! accepted, so that the facts are reported; the verification decides which certificates are
+//! refused.
 
 /// `BOOLEAN`.
 pub const BOOLEAN: u8 = 0x01;
@@ -87,7 +88,7 @@ impl<'a> DerReader<'a> {
         let whole = self
             .rest
             .get(..end)
-            .ok_or("a length exceeds the bytes that are there")?;
+            .ok_or("a length exceeds the remaining bytes")?;
         self.rest = self.rest.get(end..).unwrap_or_default();
         Ok(DerValue {
             tag,
@@ -149,7 +150,9 @@ pub fn whole_bytes(bit_string: &[u8]) -> Result<&[u8], DerError> {
 
 /// An object identifier in its dotted form. Arcs above 2^64 are written as `?`.
 pub fn dotted(oid: &[u8]) -> String {
-    let mut out = String::new();
+    // A byte is at most three digits and a dot.
+    let mut out = String::with_capacity(4 * oid.len());
+    let mut digits = itoa::Buffer::new();
     let mut arc = Some(0_u64);
     for byte in oid {
         arc = arc
@@ -158,17 +161,20 @@ pub fn dotted(oid: &[u8]) -> String {
         if byte & 0x80 != 0 {
             continue;
         }
-        let text = arc.map_or_else(|| "?".to_owned(), |arc| arc.to_string());
         if out.is_empty() {
             // The first two arcs share a number.
-            out = match arc {
-                Some(arc @ 0..80) => format!("{}.{}", arc / 40, arc % 40),
-                Some(arc) => format!("2.{}", arc - 80),
-                None => "2.?".to_owned(),
+            let (first, second) = match arc {
+                Some(arc @ 0..80) => (arc / 40, Some(arc % 40)),
+                Some(arc) => (2, Some(arc - 80)),
+                None => (2, None),
             };
-        } else {
-            out.push('.');
-            out.push_str(&text);
+            out.push_str(digits.format(first));
+            arc = second;
+        }
+        out.push('.');
+        match arc {
+            Some(arc) => out.push_str(digits.format(arc)),
+            None => out.push('?'),
         }
         arc = Some(0);
     }
@@ -238,10 +244,10 @@ mod tests {
             ),
             (&[0x30, 0xff], "it has a length of more than 4 bytes"),
             (&[0x1f, 0x80, 1, 0], "it has a tag of several bytes"),
-            (&[0x30, 1], "a length exceeds the bytes that are there"),
+            (&[0x30, 1], "a length exceeds the remaining bytes"),
             (
                 &[0x30, 0x84, 0xff, 0xff, 0xff, 0xff],
-                "a length exceeds the bytes that are there",
+                "a length exceeds the remaining bytes",
             ),
             (&[0x02, 0], "it has an unexpected tag"),
             (&[0x30, 0, 0], "it has trailing bytes"),

@@ -1,4 +1,4 @@
-//! The fields of a certificate that its facts and its judgement need.
+//! The fields of a certificate from which its facts and its judgement are derived.
 
 use std::net::IpAddr;
 
@@ -56,7 +56,7 @@ pub struct Extensions<'a> {
     pub key_id: Option<&'a [u8]>,
     /// The keyIdentifier of authorityKeyIdentifier.
     pub issuer_key_id: Option<&'a [u8]>,
-    /// Whether authorityInfoAccess tells where the issuer's certificate can be fetched.
+    /// Whether authorityInfoAccess contains the URL of the issuer's certificate.
     pub has_issuer_url: bool,
     /// Whether a stapled OCSP response is required (RFC 7633).
     pub must_staple: bool,
@@ -106,6 +106,10 @@ fn address(bytes: &[u8]) -> Option<IpAddr> {
     }
 }
 
+/// The longest serial number that is accepted, in bytes. RFC 5280, section 4.1.2.2, allows 20; some
+/// issuers exceed that, and clients accept it.
+const MAX_SERIAL: usize = 64;
+
 impl<'a> ParsedCertificate<'a> {
     /// Reads a certificate.
     ///
@@ -138,6 +142,12 @@ impl<'a> ParsedCertificate<'a> {
             flaws.push("bytes follow it".to_owned());
         }
         let serial = fields.expect(der::INTEGER).map_err(part("serialNumber"))?;
+        if serial.content.len() > MAX_SERIAL {
+            flaws.push(format!(
+                "its serial number has {} bytes, where 20 are allowed",
+                serial.content.len()
+            ));
+        }
         let inner_algorithm = fields.expect(der::SEQUENCE).map_err(part("signature"))?;
         if inner_algorithm.content != algorithm.content {
             flaws.push("its two signature algorithms differ".to_owned());
@@ -257,7 +267,7 @@ impl<'a> Extensions<'a> {
             // The number of extensions that are compared is limited: a certificate of 64 KiB can
             // have 8,000.
             if seen.contains(&extension.oid) {
-                flaws.push(format!("its extension {} is there twice", name(&oid)));
+                flaws.push(format!("it has the extension {} twice", name(&oid)));
             } else if seen.len() < 64 {
                 seen.push(extension.oid);
             }

@@ -1,6 +1,7 @@
 //! The `ClientHello` (RFC 5246, section 7.4.1.2; RFC 8446, section 4.1.2).
 //!
-//! One hello shall be answered by as many servers as possible, with as much as possible:
+//! The hello is designed so that as many servers as possible answer it, with as many facts as
+//! possible:
 //!
 //! * It offers nothing newer than TLS 1.2, since the certificates of TLS 1.3 are encrypted. Servers
 //!   of older versions select theirs. The record has the version of TLS 1.0, which all accept.
@@ -12,7 +13,7 @@
 //!   a server that has none of those offered would have to refuse the other finite fields, too.
 //! * It is shorter than 256 bytes for host names of usual length, and longer than 511 otherwise:
 //!   some load balancers do not answer to a length between (RFC 7685).
-//! * [`HelloForm::Bare`] is for servers that do not even ignore extensions.
+//! * [`HelloForm::Bare`] is for servers that refuse extensions instead of ignoring them.
 
 use crate::tls::hello::messages::HANDSHAKE;
 use crate::tls::hello::names::X25519_MLKEM768;
@@ -21,11 +22,11 @@ use crate::tls_facts::TlsVersion;
 /// What a `ClientHello` is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HelloForm {
-    /// To be answered by a server of this version or an older one, at most TLS 1.2.
+    /// For servers of this version or an older one, at most TLS 1.2.
     UpTo(TlsVersion),
     /// The same, for TLS 1.0 and SSL 3.0, without any extension.
     Bare,
-    /// To make a server of TLS 1.3 name the group that it prefers: many groups, and no key.
+    /// Many groups, and no key, so that a server of TLS 1.3 selects the group that it prefers.
     PreferredGroup,
 }
 

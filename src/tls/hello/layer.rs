@@ -8,7 +8,7 @@ use crate::address::Host;
 use crate::escape::escaped_prefix;
 use crate::failure::Status;
 use crate::os::random;
-use crate::plan::layer::{Layer, LayerConnection, LayerError, PeerHalf};
+use crate::plan::layer::{Layer, LayerConnection, LayerError, MAX_HELD, PeerHalf};
 use crate::tls::alerts;
 use crate::tls::certificate;
 use crate::tls::hello::client_hello::{ClientHello, HelloForm, close_notify};
@@ -19,10 +19,13 @@ use crate::tls::judge::{self, Evidence};
 use crate::tls::leaf_file;
 use crate::tls::not_tls;
 use crate::tls::options::TlsOptions;
+use crate::tls::provider;
 use crate::tls::records::{RecordReader, Sender};
 use crate::tls::roots;
+use crate::tls::verifier;
 use crate::tls_facts::{
-    CertificateFacts, FactSource, TlsFacts, TlsVersion, TrustJudgement, TrustStore,
+    CertificateFacts, FactSource, OmittedCertificates, TlsFacts, TlsVersion, TrustJudgement,
+    TrustStore, published_chain,
 };
 
 /// The longest handshake message that rustls accepts.
@@ -33,7 +36,7 @@ const MAX_HANDSHAKE_MESSAGE: usize = 0xffff;
 pub enum HelloPurpose {
     /// The facts of the peer.
     Facts,
-    /// The same of a peer that did not answer to it: an older hello.
+    /// The facts of a peer that did not answer [`HelloPurpose::Facts`], by an older hello.
     OldFacts,
     /// The group that the peer prefers.
     PreferredGroup,
@@ -70,6 +73,8 @@ pub struct HelloLayer {
     purpose: HelloPurpose,
     /// The oldest version that is known already.
     oldest: Option<TlsVersion>,
+    /// Whether the server has selected in a handshake what current software speaks.
+    is_choice_current: bool,
 }
 
 impl HelloLayer {
@@ -79,6 +84,15 @@ impl HelloLayer {
             options: Arc::new(options),
             purpose,
             oldest,
+            is_choice_current: false,
+        }
+    }
+
+    /// The same, after a handshake in which the server has selected what current software speaks.
+    pub fn after_current_choice(self) -> Self {
+        Self {
+            is_choice_current: true,
+            ..self
         }
     }
 
@@ -100,7 +114,8 @@ impl Layer for HelloLayer {
         let host = self.expected_host(host)?;
         let mut random = [0; 32];
         random::fill(&mut random).map_err(|error| {
-            let cause = format!("this machine has no random bytes for a ClientHello: {error}");
+            let cause =
+                format!("this machine cannot provide random bytes for a ClientHello: {error}");
             LayerError::new(Status::LocalError, cause)
         })?;
         let hello = ClientHello {
@@ -114,12 +129,14 @@ impl Layer for HelloLayer {
             options: Arc::clone(&self.options),
             purpose: self.purpose,
             oldest: self.oldest,
+            is_choice_current: self.is_choice_current,
             host,
             output,
             stage: HelloStage::FirstBytes(Vec::new()),
             messages: MessageReader::default(),
             answer: ServerAnswer::default(),
             certificates: Vec::new(),
+            omitted: OmittedCertificates::default(),
             judged: None,
             is_refused: false,
             transcript: None,
@@ -140,6 +157,7 @@ struct HelloConnection {
     options: Arc<TlsOptions>,
     purpose: HelloPurpose,
     oldest: Option<TlsVersion>,
+    is_choice_current: bool,
     /// The host that the certificate must be for.
     host: Host,
     output: Vec<u8>,
@@ -148,16 +166,18 @@ struct HelloConnection {
     answer: ServerAnswer,
     /// The facts of the certificates, once the answer is complete.
     certificates: Vec<CertificateFacts>,
+    /// What is known of those whose facts are not kept.
+    omitted: OmittedCertificates,
     judged: Option<(TrustJudgement, Option<TrustStore>)>,
     /// Whether the server has refused the hello: by an alert, or by ending the connection.
     is_refused: bool,
-    /// Reads along for the transcript.
+    /// Reads the messages for the transcript.
     transcript: Option<Box<RecordReader>>,
 }
 
-/// How far a connection is.
+/// The state of a connection.
 enum HelloStage {
-    /// These bytes were received, which may or may not be the start of a record.
+    /// Fewer bytes than a record header were received; they may not be TLS.
     FirstBytes(Vec<u8>),
     /// The server speaks TLS.
     Records,
@@ -225,18 +245,18 @@ impl LayerConnection for HelloConnection {
         let answer = &self.answer;
         answer.version?;
         // The answer may have been cut after the certificates.
-        let chain = if self.certificates.is_empty() {
-            self.read_certificates()
+        let (chain, chain_omitted, judged) = if self.certificates.is_empty() {
+            let read = self.read_certificates();
+            let judged = self.judge(&read).ok().flatten();
+            let (chain, omitted) = published_chain(read);
+            (chain, omitted, judged)
         } else {
-            self.certificates.clone()
-        };
-        let judged = match &self.judged {
-            Some(judged) => Some(judged.clone()),
-            None => self.judge(&chain).ok().flatten(),
+            (self.certificates.clone(), self.omitted, self.judged.clone())
         };
         let (judgement, roots) =
             judged.map_or((None, None), |(judgement, roots)| (Some(judgement), roots));
-        // It stands for the hello that finds the preferred group, and such a server has none.
+        // In a scan, this hello replaces the one for the preferred group; a server that needs it
+        // has no post-quantum groups.
         let is_scan = self.options.scan && self.purpose == HelloPurpose::OldFacts;
         Some(Box::new(TlsFacts {
             how: FactSource::Hello,
@@ -247,6 +267,7 @@ impl LayerConnection for HelloConnection {
             alpn: answer.alpn.clone(),
             judgement,
             chain,
+            chain_omitted,
             client_cert: (answer.requests_certificate || answer.ended)
                 .then_some(answer.requests_certificate),
             staple: answer.staple,
@@ -254,6 +275,12 @@ impl LayerConnection for HelloConnection {
             oldest: None,
             pq: is_scan.then_some(false),
         }))
+    }
+
+    fn held(&self) -> usize {
+        let read = self.answer.certificates.iter().flatten();
+        let read: usize = read.map(|der| der.len()).sum();
+        (self.messages.held() + read).min(MAX_HELD)
     }
 
     fn progress(&self) -> Option<String> {
@@ -317,15 +344,33 @@ impl HelloConnection {
             let cause = format!("the server sends no certificate, and selects {cipher}");
             return Err(LayerError::failed(cause));
         }
-        self.judged = self.judge(&self.certificates)?;
-        // Otherwise the handshake has decided.
-        if self.options.legacy {
-            self.verdict()?;
-        }
-        Ok(PeerHalf::Done)
+        self.judged = match self.judge(&self.certificates) {
+            Ok(judged) => judged,
+            Err(error) => {
+                self.keep_published();
+                return Err(error);
+            }
+        };
+        // Without --tls-legacy, the verdict is that of the handshake.
+        let verdict = if self.options.legacy {
+            self.verdict()
+        } else {
+            Ok(())
+        };
+        self.keep_published();
+        verdict.map(|()| PeerHalf::Done)
     }
 
-    /// Notes what the messages do not show by themselves.
+    /// Releases what is not published of the certificates.
+    fn keep_published(&mut self) {
+        let certificates = std::mem::take(&mut self.certificates);
+        (self.certificates, self.omitted) = published_chain(certificates);
+        if let Some(read) = &mut self.answer.certificates {
+            *read = Vec::new();
+        }
+    }
+
+    /// Notes facts that are not in the lines of the messages.
     fn note_answer(&mut self) {
         let Some(transcript) = &mut self.transcript else {
             return;
@@ -333,7 +378,7 @@ impl HelloConnection {
         let number = self.certificates.len();
         let plural = if number == 1 { "" } else { "s" };
         let length = self.answer.certificate_message;
-        let mut line = format!("the server shows {number} certificate{plural}, {length} bytes");
+        let mut line = format!("the server sends {number} certificate{plural}, {length} bytes");
         if length > MAX_HANDSHAKE_MESSAGE {
             line.push_str(", more than the 64 KiB that a handshake accepts");
         }
@@ -344,7 +389,7 @@ impl HelloConnection {
         transcript.note(line);
     }
 
-    /// How far the answer has come.
+    /// How far the answer has arrived.
     fn position(&self) -> String {
         if let Some((received, total)) = self.messages.unfinished() {
             return format!("after {received} of {total} bytes of a message");
@@ -361,7 +406,8 @@ impl HelloConnection {
         chain.map(|der| certificate::read(der)).collect()
     }
 
-    /// The judgement of the certificates, and the trust store that was used; nothing without any.
+    /// The judgement of the certificates, and the trust store that was used; `None` if there are no
+    /// certificates.
     fn judge(
         &self,
         facts: &[CertificateFacts],
@@ -371,7 +417,7 @@ impl HelloConnection {
         }
         let at = i64::try_from(UnixTime::now().as_secs()).unwrap_or(i64::MAX);
         roots::check_clock(at)?;
-        // A pin replaces the trust in an issuer.
+        // A pinned key is trusted without an issuer.
         let roots = if self.options.pins.is_empty() {
             Some(roots::load(self.options.ca_file.as_deref())?)
         } else {
@@ -384,7 +430,7 @@ impl HelloConnection {
             .flatten()
             .map(|der| CertificateDer::from(&**der))
             .collect();
-        let judgement = judge::judge(&Evidence {
+        let mut judgement = judge::judge(&Evidence {
             chain: &chain,
             facts,
             host: &self.host,
@@ -395,12 +441,30 @@ impl HelloConnection {
             at,
             legacy: self.options.legacy,
         });
+        judgement.keep_published();
         Ok(Some((judgement, roots.map(|roots| roots.facts()))))
+    }
+
+    /// Whether the handshake can speak what the server has selected, and verify its key: then the
+    /// server is not old, and the handshake has failed for another reason.
+    fn is_current(&self) -> bool {
+        let answer = &self.answer;
+        let is_choice_current = answer.version == Some(TlsVersion::Tls12)
+            && answer.cipher.is_some_and(provider::offers_suite)
+            && answer.group_number.is_none_or(provider::offers_group);
+        let leaf = answer.certificates.iter().flatten().next();
+        (is_choice_current || self.is_choice_current)
+            && leaf.is_some_and(|leaf| verifier::has_verifiable_key(leaf))
     }
 
     /// What the answer means with `--tls-legacy`.
     fn verdict(&self) -> Result<(), LayerError> {
         let options = &self.options;
+        if self.is_current() {
+            return Err(LayerError::failed(
+                "the server is not old, so `--tls-legacy` does not excuse that the handshake failed",
+            ));
+        }
         if let (Some(version), Some(oldest)) = (self.answer.version, options.min_version) {
             if version < oldest {
                 return Err(LayerError::failed(format!(
@@ -421,17 +485,16 @@ impl HelloConnection {
         leaf?;
         if options.expect_client_cert {
             let cause = if self.answer.requests_certificate {
-                "the server asks for a client certificate; only a handshake shows whether it \
-                 requires one"
+                "the server requests a client certificate; whether it requires one is known only after a complete handshake"
             } else {
-                "the server does not ask for a client certificate"
+                "the server does not request a client certificate"
             };
             return Err(LayerError::failed(cause));
         }
         Ok(())
     }
 
-    /// What this hello of a scan has told.
+    /// The facts that this hello of a scan has read.
     fn scanned(&self) -> Option<Box<TlsFacts>> {
         let mut facts = TlsFacts {
             how: FactSource::Hello,

@@ -5,7 +5,7 @@
 pub const MAX_MESSAGE: usize = 256 << 10;
 /// The longest answer to a `ClientHello` that is accepted: all of its records.
 pub const MAX_ANSWER: usize = 1 << 20;
-/// The longest record: 16 KiB, and what servers of SSL 3.0 exceed it by.
+/// The longest record: 16 KiB, and the overhead that servers of SSL 3.0 add to it.
 const MAX_RECORD: usize = (16 << 10) + 2048;
 
 /// The bytes of a record before its content: type, version, length.
@@ -88,6 +88,11 @@ impl MessageReader {
             }
         }
         Ok(None)
+    }
+
+    /// How many bytes it holds.
+    pub fn held(&self) -> usize {
+        self.message.len()
     }
 
     /// How many bytes of the current handshake message were received, and how many it has; `None` if

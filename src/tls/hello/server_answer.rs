@@ -10,7 +10,7 @@ use crate::tls_facts::TlsVersion;
 
 /// The most certificates that are accepted in a chain.
 pub const MAX_CERTIFICATES: usize = 256;
-/// The most warnings that are accepted before an answer.
+/// The most warning alerts that are accepted before an answer.
 const MAX_WARNINGS: usize = 4;
 
 const WARNING: u8 = 1;
@@ -49,14 +49,14 @@ pub struct ServerAnswer {
     pub certificate_message: usize,
     /// Whether it sent an OCSP response.
     pub staple: bool,
-    /// Whether it asks for a client certificate.
+    /// Whether it requests a client certificate.
     pub requests_certificate: bool,
     /// Whether its part of the handshake has ended, as far as it is readable.
     pub ended: bool,
     warnings: usize,
 }
 
-/// Why an answer is not what was hoped for.
+/// Why an answer contains no facts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AnswerError {
     /// The server ended the handshake with this alert.
@@ -87,7 +87,7 @@ impl ServerAnswer {
             PlainMessage::ChangeCipherSpec => Err(AnswerError::invalid(
                 "the server sends ChangeCipherSpec before the end of the handshake",
             )),
-            // It may come at any time, and is ignored during a handshake.
+            // It may arrive at any time, and is ignored during a handshake.
             PlainMessage::Handshake(HELLO_REQUEST, _) => Ok(()),
             PlainMessage::Handshake(kind, _) if !self.expects(kind) => {
                 let name = message_name(kind);
@@ -123,7 +123,7 @@ impl ServerAnswer {
         }
     }
 
-    /// Whether a handshake message of this type may come now. The order of those between
+    /// Whether a handshake message of this type is allowed now. The order of those between
     /// `ServerHello` and `ServerHelloDone` does not matter here.
     fn expects(&self, kind: u8) -> bool {
         match kind {
@@ -145,8 +145,7 @@ impl ServerAnswer {
         self.warnings += 1;
         if self.warnings > MAX_WARNINGS {
             let name = alerts::name(code);
-            let sentence =
-                format!("the server sends one warning alert after another, the last is {name}");
+            let sentence = format!("the server sends too many warning alerts, the last is {name}");
             return Err(AnswerError::Invalid(sentence));
         }
         Ok(())
@@ -196,7 +195,7 @@ impl ServerAnswer {
         while !list.is_empty() {
             if found.len() == MAX_CERTIFICATES {
                 return Err(AnswerError::Invalid(format!(
-                    "the server presents more than {MAX_CERTIFICATES} certificates"
+                    "the server sends more than {MAX_CERTIFICATES} certificates"
                 )));
             }
             let Some(certificate) = list.vector(3) else {
@@ -263,7 +262,7 @@ struct ServerHello {
 impl ServerHello {
     fn read(fields: &mut MessageFields<'_>) -> Option<Self> {
         let version = fields.number16()?;
-        // The random number, which also tells a HelloRetryRequest; and the session.
+        // The random number, by which a HelloRetryRequest is recognized; and the session.
         fields.bytes(32)?;
         fields.vector(1)?;
         let suite = fields.number16()?;

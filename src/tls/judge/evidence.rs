@@ -1,4 +1,4 @@
-//! What a certificate is judged by.
+//! The input of a judgement.
 
 use rustls::pki_types::CertificateDer;
 
@@ -6,7 +6,7 @@ use crate::address::Host;
 use crate::tls::roots::Roots;
 use crate::tls_facts::{CertificateFacts, Fault, TlsVersion};
 
-/// What a certificate is judged by.
+/// The input of a judgement: the presented chain, and the requirements.
 #[derive(Debug, Clone, Copy)]
 pub struct Evidence<'a> {
     /// The certificates that the peer presented, the leaf first.

@@ -1,4 +1,4 @@
-//! The faults that were found, and how each is found.
+//! The detection of each fault.
 
 use webpki::Error;
 
@@ -76,7 +76,7 @@ impl<'a> Findings<'a> {
 
     /// The peer presented no certificate.
     pub fn no_certificate(&mut self) {
-        let text = "the server presents no certificate: configure one";
+        let text = "the server sends no certificate: configure one";
         self.add(Fault::UnknownIssuer, text);
     }
 
@@ -105,7 +105,7 @@ impl<'a> Findings<'a> {
     pub fn pin(&mut self, leaf: &ParsedCertificate<'_>) {
         if !self.evidence.pins.contains(&sha256(leaf.spki.whole)) {
             let text = format!(
-                "the key of the certificate of {} is not pinned: if its change was planned, pin its digest, which is `tls.spki_sha256`",
+                "the key of the certificate of {} is not pinned: if the key was replaced on purpose, pin its digest (`tls.spki_sha256`)",
                 self.host
             );
             self.add(Fault::PinMismatch, text);
@@ -172,8 +172,8 @@ impl<'a> Findings<'a> {
             let subject = format!("root certificate {} of {store}", name_of(root.subject));
             self.dates(root, &subject, "update the trust store");
             self.key(root, &subject);
-            // RFC 5280 does not say what of a root is regarded; a certificate that is no CA was
-            // not meant to be one.
+            // RFC 5280 does not define which fields of a root are verified. A certificate that is
+            // not of a CA was not issued to be a root.
             if root.version == 3 && root.extensions.is_ca != Some(true) {
                 self.not_a_ca(&subject);
             }
@@ -189,12 +189,9 @@ impl<'a> Findings<'a> {
         if end < start {
             // This is malformed.
         } else if at > end {
-            self.add(Fault::Expired, sentence::expired(subject, end, at, remedy));
+            self.add(Fault::Expired, sentence::expired(subject, end, remedy));
         } else if at < start {
-            self.add(
-                Fault::NotYetValid,
-                sentence::not_yet_valid(subject, start, at),
-            );
+            self.add(Fault::NotYetValid, sentence::not_yet_valid(subject, start));
         }
     }
 
@@ -252,7 +249,8 @@ impl<'a> Findings<'a> {
         self.add(Fault::WrongUsage, text);
     }
 
-    /// Signatures with MD5 or SHA-1. That of a root under itself proves nothing and is not regarded.
+    /// Signatures with MD5 or SHA-1. The signature of a root by itself proves nothing, and is
+    /// ignored.
     pub fn weak_signatures(&mut self, path: &Path<'_>) {
         for (index, certificate) in path.certificates.iter().enumerate() {
             let is_root = index > 0 && certificate.is_self_issued() && path.ends_with(index);
@@ -331,7 +329,8 @@ impl<'a> Findings<'a> {
         }
     }
 
-    /// A signature that nobody here can verify is not trusted. A weak one is a fault of its own.
+    /// A signature that cannot be verified here is not trusted. A weak signature is reported as
+    /// another fault.
     fn unverified(&mut self, path: &Path<'_>) {
         for (index, check) in path.signatures.iter().enumerate() {
             let Some(certificate) = path.certificates.get(index) else {
@@ -357,7 +356,7 @@ impl<'a> Findings<'a> {
         }
     }
 
-    /// What webpki says of the form of a chain, with everything else accepted.
+    /// Adds the error of webpki for the form of a chain, with everything else accepted.
     pub fn refused_for_form(&mut self, error: &Error, leaf: &ParsedCertificate<'_>) {
         let (fault, why) = reason(error);
         let is_own_root = leaf.is_self_issued() && *error == Error::CaUsedAsEndEntity;
@@ -366,7 +365,7 @@ impl<'a> Findings<'a> {
         }
     }
 
-    /// What webpki says of a chain in which no other fault was found.
+    /// Adds the error of webpki for a chain in which no other fault was found.
     pub fn refused_by_webpki(&mut self, error: &Error) {
         let (fault, why) = reason(error);
         self.refused(fault, why);

@@ -8,9 +8,22 @@ use crate::address::Host;
 use crate::tls::certificate::parsed::{ParsedCertificate, ServerIdentity};
 
 /// Whether one of the names of a certificate is that of the host: a name matches a dNSName, an
-/// address an iPAddress. The commonName is not a name. webpki must agree, where it can read the
+/// address an iPAddress; an IPv4-mapped address (RFC 4291, section 2.5.5.2) is also the IPv4 address
+/// that is connected to. The commonName is not a name. webpki must agree, where it can read the
 /// certificate.
 pub fn matches(
+    host: &Host,
+    certificate: &ParsedCertificate<'_>,
+    leaf: Option<&webpki::EndEntityCert<'_>>,
+) -> bool {
+    let canonical = match host {
+        Host::Address(address) => Host::Address(address.to_canonical()),
+        _ => return is_for(host, certificate, leaf),
+    };
+    is_for(host, certificate, leaf) || is_for(&canonical, certificate, leaf)
+}
+
+fn is_for(
     host: &Host,
     certificate: &ParsedCertificate<'_>,
     leaf: Option<&webpki::EndEntityCert<'_>>,
@@ -47,8 +60,8 @@ fn identity_matches(host: &Host, identity: ServerIdentity<'_>) -> bool {
     }
 }
 
-/// Whether a dNSName matches a name. `*` stands for one label, and only as the whole first label
-/// (RFC 9525, section 6.3).
+/// Whether a dNSName matches a name. `*` matches one label, and is allowed only as the whole first
+/// label (RFC 9525, section 6.3).
 fn dns_matches(pattern: &[u8], name: &[u8]) -> bool {
     let Some(parent) = pattern.strip_prefix(b"*.") else {
         return pattern.eq_ignore_ascii_case(name);
@@ -56,4 +69,33 @@ fn dns_matches(pattern: &[u8], name: &[u8]) -> bool {
     let dot = name.iter().position(|byte| *byte == b'.');
     dot.and_then(|dot| name.get(dot + 1..))
         .is_some_and(|rest| parent.eq_ignore_ascii_case(rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{CertificateParams, KeyPair};
+    use rustls::pki_types::CertificateDer;
+
+    use super::*;
+
+    #[test]
+    fn a_mapped_address_is_its_ipv4_address() {
+        let key = KeyPair::generate().unwrap();
+        let names = vec!["127.0.0.1".to_owned(), "2001:db8::1".to_owned()];
+        let certificate = CertificateParams::new(names).unwrap();
+        let certificate = certificate.self_signed(&key).unwrap();
+        let der: &CertificateDer<'_> = certificate.der();
+        let parsed = ParsedCertificate::parse(der).unwrap();
+        let leaf = webpki::EndEntityCert::try_from(der).unwrap();
+        for (address, expected) in [
+            ("127.0.0.1", true),
+            ("::ffff:127.0.0.1", true),
+            ("::ffff:127.0.0.2", false),
+            ("::127.0.0.1", false),
+            ("2001:db8::1", true),
+        ] {
+            let host = Host::Address(address.parse().unwrap());
+            assert_eq!(matches(&host, &parsed, Some(&leaf)), expected, "{address}");
+        }
+    }
 }

@@ -1,7 +1,8 @@
-//! The path from a certificate to a root, as far as there is one, whatever is wrong with it.
+//! The path from a certificate to a root, also if it is incomplete or has faults.
 //!
-//! webpki decides whether a path is trusted. It returns one error if none is, so the path that its
-//! faults are found on is searched here: from each certificate to the best of its possible issuers.
+//! webpki decides whether a path is trusted. If no path is, webpki returns only one error.
+//! Therefore the path that is examined for faults is searched here: from each certificate to the
+//! best of its possible issuers.
 
 use rustls::pki_types::TrustAnchor;
 
@@ -72,7 +73,7 @@ pub type Presented<'a> = [Option<ParsedCertificate<'a>>];
 
 /// How many signatures are verified in the search. A peer can present hundreds of certificates with
 /// the same name.
-const MAX_CHECKS: usize = 32;
+const MAX_CHECKS: usize = 64;
 
 /// The best possible issuer of a certificate so far.
 struct Candidate<'a> {

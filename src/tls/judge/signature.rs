@@ -52,7 +52,9 @@ pub fn check(certificate: &ParsedCertificate<'_>, key: &PublicKey<'_>) -> Signat
     }
 }
 
-/// The signature of an RSA key is not that of an elliptic curve.
+/// The result if no algorithm fits both the signature and the key. If both are known, the signature
+/// is wrong: a signature of an RSA key cannot be verified with the key of an elliptic curve, for
+/// example.
 fn without_algorithm(certificate: &ParsedCertificate<'_>, key: &PublicKey<'_>) -> SignatureCheck {
     let knows_signature = all()
         .iter()

@@ -176,7 +176,7 @@ fn a_clock_before_the_build_is_wrong() {
     let error = compare_clock(1_000_000_000, built).unwrap_err();
     assert_eq!(
         error,
-        "the clock of this machine is wrong: it says 2001-09-09 01:46 UTC, and this program was built at 2026-11-26 12:00 UTC: set the clock, since certificates cannot be judged"
+        "the clock of this machine is wrong: its time is 2001-09-09 01:46 UTC, but this program was built at 2026-11-26 12:00 UTC: set the clock, because certificates cannot be verified without the correct time"
     );
     assert_eq!(check_clock(0).unwrap_err().status, Status::LocalError);
     assert!(check_clock(i64::MAX).is_ok());

@@ -270,6 +270,31 @@ fn a_signal_before_the_list_is_read_ends_the_run() {
     }
 }
 
+/// A parent such as a service manager may have blocked SIGTERM before it started the batch.
+#[test]
+fn a_signal_that_the_parent_blocked_ends_the_run() {
+    let full = FullBacklog::new();
+    let target = format!("127.0.0.1:{}", full.port());
+    let blocking = "import os, signal, sys\n\
+                    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM, signal.SIGINT])\n\
+                    os.execv(sys.argv[1], sys.argv[1:])";
+    for name in ["TERM", "INT"] {
+        let child = Command::new("python3")
+            .args(["-c", blocking, env!("CARGO_BIN_EXE_zbx-tcp"), "batch"])
+            .args([&target, "--timeout", "20", "--deadline", "20"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        wait_until(|| handles_signals(&child));
+        signal(&child, name);
+        let since = Instant::now();
+        let output = child.wait_with_output().unwrap();
+        assert!(since.elapsed() < Duration::from_secs(5), "{name}");
+        let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(status(&document, &target), "not_tried", "{name}");
+    }
+}
+
 /// A signal during the first system call of `main`: strace(1) sends it then.
 #[test]
 fn a_signal_at_the_start_of_main_prints_every_target() {

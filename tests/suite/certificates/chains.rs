@@ -93,7 +93,7 @@ fn what_cannot_be_read_behind_the_first_is_disorder() {
     let judgement = Judged::new(&[], &roots).judge();
     assert_eq!(
         judgement.error,
-        "the server presents no certificate: configure one"
+        "the server sends no certificate: configure one"
     );
 }
 
@@ -328,7 +328,7 @@ fn the_dates_of_every_certificate_count() {
     judged.at = noon(6, 4);
     assert_eq!(
         judged.judge().error,
-        "root certificate \"CN=Root\" of the trust store /roots.pem expired 3 days ago (2026-06-01 00:00 UTC): update the trust store"
+        "root certificate \"CN=Root\" of the trust store /roots.pem expired on 2026-06-01 00:00 UTC: update the trust store"
     );
     // The first and the last second.
     let chain = Chain::new();

@@ -61,6 +61,7 @@ fn by_openssl(der: &[u8]) -> CertificateFacts {
         not_after: time(&field("notAfter=")),
         sha256: digest,
         spki_sha256: certificate::sha256(&spki),
+        names_omitted: 0,
         unreadable: None,
     }
 }

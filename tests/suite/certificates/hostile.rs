@@ -22,6 +22,49 @@ fn bounded<T>(work: impl FnOnce() -> T) -> T {
 }
 
 #[test]
+fn the_right_issuer_is_found_behind_many_with_its_name() {
+    let root = Made::root(ca("Root"));
+    let mut params = ca("Intermediate");
+    params.use_authority_key_identifier_extension = false;
+    let right = root.issue(params.clone());
+    let others: Vec<_> = (0..35_u32)
+        .map(|number| {
+            params.not_before = date_time_ymd(2020, 1, 1) + Duration::from_secs(number.into());
+            root.sign(&params, &Key::new())
+        })
+        .collect();
+    let mut params = server(&["a.example"]);
+    params.use_authority_key_identifier_extension = false;
+    let leaf = right.issue(params);
+    let mut chain = vec![&leaf.der];
+    chain.extend(&others);
+    chain.push(&right.der);
+    let roots = store(&[&root.der]);
+    let judged = Judged::new(&chain, &roots);
+    let judgement = bounded(|| judged.judge());
+    assert!(judgement.is_verified(), "{judgement:?}");
+}
+
+#[test]
+fn an_endless_serial_number_is_malformed() {
+    let root = Made::root(ca("Root"));
+    for (length, expected) in [
+        (20, true),
+        (21, true),
+        (64, true),
+        (65, false),
+        (20_000, false),
+    ] {
+        let mut params = server(&["a.example"]);
+        params.serial_number = Some(vec![0x7f; length].into());
+        let leaf = root.issue(params);
+        let (chain, roots) = ([&leaf.der], store(&[&root.der]));
+        let judgement = Judged::new(&chain, &roots).judge();
+        assert_eq!(judgement.is_verified(), expected, "{length}: {judgement:?}");
+    }
+}
+
+#[test]
 fn hundreds_of_certificates_with_one_name_take_bounded_time() {
     let root = Made::root(ca("Same"));
     // Each certifies every other one by its name, and has a valid key.

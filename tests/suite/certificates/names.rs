@@ -45,7 +45,10 @@ fn names_match_as_in_rfc_9525() {
         (&["2001:db8::1"], "2001:db8::1", true),
         (&["2001:db8::1"], "2001:db8:0:0::1", true),
         (&["fe80::1"], "fe80::1%eth0", true),
-        (&["192.0.2.1"], "::ffff:192.0.2.1", false),
+        (&["192.0.2.1"], "::ffff:192.0.2.1", true),
+        (&["::ffff:192.0.2.1"], "::ffff:192.0.2.1", true),
+        (&["::ffff:192.0.2.1"], "192.0.2.1", false),
+        (&["192.0.2.1"], "::ffff:192.0.2.2", false),
         (&["a.example"], "192.0.2.1", false),
         (&["192.0.2.1"], "a.example", false),
         (&["*.0.2.1"], "192.0.2.1", false),
@@ -90,7 +93,7 @@ fn the_common_name_is_not_a_name() {
     let judgement = Judged::new(&[&leaf], &store).judge();
     assert_eq!(
         judgement.error,
-        "certificate has no subjectAltName (its common name a.example is not one, RFC 9525): issue one with the subjectAltName a.example"
+        "certificate has no subjectAltName (the common name a.example is not verified, RFC 9525): issue one with the subjectAltName a.example"
     );
     let mut params = server(&["b.example", "192.0.2.1", "c.example", "d.example"]);
     params

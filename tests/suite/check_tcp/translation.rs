@@ -75,13 +75,13 @@ const ROWS: &[Row] = &[
     ("-v", "`-o text -v`", &[]),
     (
         "-S",
-        "`--tls --tls-report-only`; without the latter, the certificate is verified",
+        "`--tls --tls-report-only`; without `--tls-report-only`, an untrusted certificate is a failure",
         &[],
     ),
     ("-D N", "a trigger on `-o tls.days_left`", &[]),
     (
         "--sni NAME",
-        "`--sni NAME`; the certificate must be for this name",
+        "`--sni NAME`; the certificate must match this name",
         &[],
     ),
     (

@@ -117,7 +117,7 @@ pub const SECTIONS: [Section; 13] = [
             (
                 "tls",
                 "{ sni = \"www.example.org\", min = 1.3 }",
-                "`true`: start TLS directly after the connect; `false`: do not, whatever the service says; a table: the same as `true` with the options below, without `tls_` in their names; in `[defaults]` a table only gives options, and `true` applies to targets without a service",
+                "`true`: start TLS directly after the connect; `false`: do not start TLS, even if the service does; a table: the same as `true` with the options below, without `tls_` in their names; in `[defaults]` a table only sets options, and `true` applies to targets without a service",
             ),
             (
                 "starttls",
@@ -133,7 +133,7 @@ pub const SECTIONS: [Section; 13] = [
             (
                 "sni",
                 "\"www.example.org\"",
-                "host name that is sent to the server and that the certificate must be for; default: the host",
+                "host name that is sent to the server and that the certificate must match; default: the host",
             ),
             (
                 "alpn",
@@ -148,12 +148,12 @@ pub const SECTIONS: [Section; 13] = [
             (
                 "client_cert",
                 "\"/etc/zbx-tcp/client.pem\"",
-                "client certificate with its chain, a PEM file",
+                "PEM file with the client certificate and its chain",
             ),
             (
                 "client_key",
                 "\"/etc/zbx-tcp/client.key\"",
-                "its private key, a PEM file that not everybody can read; default: the file of `client_cert`",
+                "PEM file with its private key, which must not be world-readable; default: the file of `client_cert`",
             ),
             (
                 "pin_sha256",
@@ -178,17 +178,17 @@ pub const SECTIONS: [Section; 13] = [
             (
                 "expect_client_cert",
                 "true",
-                "fail unless the server demands a client certificate",
+                "fail unless the server requires a client certificate",
             ),
             (
                 "tls_scan",
                 "true",
-                "also find the oldest version that the server offers, and whether it prefers a post-quantum group",
+                "also find the oldest version that the server supports, and whether it prefers a post-quantum group",
             ),
             (
                 "expect_cert",
                 "\"/etc/ssl/private/web.pem\"",
-                "file with the certificate that the server must serve, as its first one: a service that was not restarted after a renewal has the status `mismatch`",
+                "file whose first certificate must be the one that the server serves: if the service was not restarted after a renewal, the status is `mismatch`",
             ),
         ],
     },

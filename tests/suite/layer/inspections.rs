@@ -107,7 +107,7 @@ fn the_dialogue_before_the_layer_is_spoken_again() {
 #[test]
 fn an_inspection_may_decide() {
     let run = |answer: &'static [u8]| {
-        let (spec, _) = with_layer(vec![deciding()], vec![expect("ready")]);
+        let (spec, _) = with_layer(vec![deciding()], Vec::new());
         let (report, _) = probe_each(spec, move |number, stream| {
             if number == 0 {
                 assert!(reads(stream, HELLO));

@@ -3,8 +3,8 @@
 
 use super::*;
 
-const SENTENCE: &str = "the peer asked for a client certificate, and has neither accepted nor \
-                        refused ours or its lack";
+const SENTENCE: &str =
+    "the peer requested a client certificate, and has neither accepted nor refused this client";
 
 /// The time in which the alert of a peer that sends data has to come.
 const ALERT_TIME: Duration = Duration::from_millis(100);
@@ -131,7 +131,7 @@ fn data_of_the_handshake_answers_nothing() {
 }
 
 #[test]
-fn data_that_answers_us_is_enough() {
+fn data_that_answers_us_is_no_success_before_a_refusal() {
     let dialogue = || layered(vec![expect("220"), send(b"hi"), expect("ok")]);
     let (report, _) = probe(dialogue(), |stream| {
         welcome(stream);
@@ -139,11 +139,22 @@ fn data_that_answers_us_is_enough() {
         assert!(reads(stream, &toy::invert(b"hi")));
         pause(20);
         stream.write_all(&toy::invert(b"ok")).unwrap();
-        // Too late: it has answered.
-        pause(50);
+        // It may have answered before it has seen our certificate.
+        pause(30);
         stream.write_all(&[toy::REFUSED]).unwrap();
     });
-    assert_eq!(report.failure, None);
+    let text = "TLS handshake with PEER: certificate required";
+    assert_failed(&report, Status::TlsFailed, text);
+
+    let (report, _) = probe(dialogue(), |stream| {
+        welcome(stream);
+        stream.write_all(&toy::invert(b"220")).unwrap();
+        assert!(reads(stream, &toy::invert(b"hi")));
+        pause(20);
+        let both = [toy::invert(b"ok").as_slice(), &[toy::CLOSE]].concat();
+        stream.write_all(&both).unwrap();
+    });
+    assert_eq!(report.failure, None, "no alert can follow");
     assert!(report.total < ALERT_TIME, "{:?}", report.total);
 
     let (report, _) = probe(dialogue(), |stream| {

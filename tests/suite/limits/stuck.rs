@@ -240,6 +240,9 @@ fn queued_attempts_do_not_extend_the_deadline() {
                 thread::sleep(Duration::from_millis(2));
             }
         }
+        fn observes(&self) -> bool {
+            true
+        }
     }
     let attempts = Some(attempts(2000, Duration::from_micros(100)));
     let plan = plan(

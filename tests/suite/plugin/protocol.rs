@@ -35,7 +35,8 @@ fn the_plugin_registers_with_agents_of_every_version() {
         assert!(answer.get("error").is_none(), "{answer}");
         let metrics = answer["metrics"].as_array().unwrap();
         let keys: Vec<_> = metrics.iter().step_by(2).collect();
-        assert_eq!(keys, ["tcp.check", "tcp.batch", "tcp.discovery"]);
+        let expected = ["tcp.check", "tcp.batch", "tcp.discovery", "tcp.listeners"];
+        assert_eq!(keys, expected);
         agent.send(&json!({"id": 2, "type": 9, "private_options": option_tree(&[])}));
         assert_eq!(agent.answer(), json!({"id": 2, "type": 10}));
         agent.send(&json!({"id": 0, "type": 5}));

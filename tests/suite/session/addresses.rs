@@ -505,6 +505,54 @@ fn attempts(count: u32) -> Attempts {
 }
 
 #[test]
+fn attempts_that_this_machine_could_not_make_are_not_lost() {
+    let mut script = Script::resolved(&THREE[..1], |spec| spec.attempts = Some(attempts(4)));
+    script.opened(0);
+    script.input(&Input::Connected(0));
+    script.waits(200);
+    script.input(&Input::Failed(1, Status::LocalError));
+    script.waits(200);
+    script.input(&Input::Blocked(2));
+    script.waits(200);
+    script.opened(3);
+    script.input(&refused(3));
+    let report = script.report();
+    let counted = report.attempts.as_deref().unwrap();
+    assert_eq!((counted.sent(), counted.ok()), (2, 1));
+    let mut script = Script::resolved(&THREE[..1], |spec| spec.attempts = Some(attempts(1)));
+    script.input(&Input::Failed(0, Status::LocalError));
+    let report = script.report();
+    assert_eq!(report.status(), Status::LocalError);
+    assert_eq!(report.attempts.unwrap().loss(), None);
+}
+
+/// The process was stopped, and the silence may have been kept.
+#[test]
+fn the_end_of_a_silence_that_was_noticed_late_is_unknown() {
+    let ends = [
+        Input::PeerClosed(0),
+        Input::Received(0, b"x".to_vec()),
+        Input::Failed(0, Status::Reset),
+    ];
+    for end in ends {
+        for (ms, expected) in [(400, None), (1100, Some(Status::LocalError))] {
+            let mut script = Script::resolved(&THREE[..1], |spec| {
+                spec.steps = vec![Step::Silence(Duration::from_millis(500))];
+            });
+            script.opened(0);
+            script.input(&Input::Connected(0));
+            script.now += Duration::from_millis(ms);
+            script.input(&end);
+            let status = script.report().status();
+            match expected {
+                Some(expected) => assert_eq!(status, expected, "{end:?}"),
+                None => assert!(!status.is_unknown() && status != Status::Ok, "{end:?}"),
+            }
+        }
+    }
+}
+
+#[test]
 fn several_attempts_stay_on_the_address_that_passed() {
     let mut script = Script::resolved(&THREE[..2], |spec| spec.attempts = Some(attempts(3)));
     script.opened(0);

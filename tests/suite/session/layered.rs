@@ -94,7 +94,7 @@ proptest! {
 }
 
 #[test]
-fn an_answer_counts_a_round_trip_after_what_it_answers() {
+fn an_answer_is_a_success_unless_an_alert_follows() {
     let mut plan = layered(Vec::new());
     Arc::make_mut(&mut plan.spec).steps = vec![Step::Send(Template::bytes(*b"hi")), expect("ok")];
     let run = |then: &[Input]| {
@@ -117,9 +117,21 @@ fn an_answer_counts_a_round_trip_after_what_it_answers() {
     let answer = Input::Received(0, b"ok".to_vec());
     let refused = Input::LayerFailed(0);
     let early = |rest: &[Input]| run(&inputs(&[&[Input::Passes(39), answer.clone()], rest]));
-    let report = run(&[Input::Passes(40), answer.clone(), refused.clone()]);
+    // The peer may have sent it before it has seen our certificate.
+    let late = |rest: &[Input]| run(&inputs(&[&[Input::Passes(40), answer.clone()], rest]));
+    for wait in [0, 1, 139] {
+        let report = late(&[Input::Passes(wait), refused.clone()]);
+        assert_eq!(report.status(), Status::TlsFailed, "{wait}");
+    }
+    let report = late(&[Input::Passes(140), refused.clone()]);
     assert_eq!(report.failure, None);
-    assert_eq!(report.total, Duration::from_millis(80));
+    assert_eq!(report.total, Duration::from_millis(220));
+    // No alert can follow.
+    let report = late(&[Input::Passes(5), Input::PeerClosed(0)]);
+    assert_eq!(report.failure, None);
+    assert_eq!(report.total, Duration::from_millis(85));
+    let report = early(&[Input::Passes(5), Input::PeerClosed(0)]);
+    assert_eq!(report.status(), Status::TlsFailed);
     let report = early(&[Input::Passes(139), refused.clone()]);
     assert_eq!(report.status(), Status::TlsFailed);
     // An alert takes a round trip, too.

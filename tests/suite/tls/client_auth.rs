@@ -110,7 +110,7 @@ fn a_server_that_only_asks_is_up_and_is_not_one_that_requires() {
             assert_up(&report);
             assert_ne!(facts(&report).client_cert, Some(true), "{version} {run}");
             let report = case.probe(case.expecting_refusal(), dialogue());
-            let text = "TLS handshake with PEER: the server asks for a client certificate, but \
+            let text = "TLS handshake with PEER: the server requests a client certificate, but \
                         accepts connections without one";
             assert_failed(&report, Status::TlsFailed, text);
             assert_eq!(facts(&report).client_cert, Some(false));
@@ -127,7 +127,7 @@ fn a_server_that_does_not_ask_does_not_require_a_certificate() {
         let case = Case::start(&[version]);
         let report = case.probe(case.expecting_refusal(), dialogue());
         let text = "TLS handshake with PEER: the server accepts connections without a client \
-                    certificate, and does not ask for one";
+                    certificate, and does not request one";
         assert_failed(&report, Status::TlsFailed, text);
         assert_eq!(facts(&report).client_cert, Some(false));
     }
@@ -220,7 +220,6 @@ fn a_server_without_tickets_that_asks_and_is_silent_is_not_up() {
     let mut refused = spec(case.expecting_refusal(), Vec::new());
     refused.timeout = std::time::Duration::from_millis(400);
     let report = probe(refused, case.server.port());
-    let text = "the server asked for a client certificate, and has neither refused nor accepted us \
-                without one";
+    let text = "the server requested a client certificate, and has neither accepted nor refused this client without one";
     assert_failed(&report, Status::TlsFailed, text);
 }

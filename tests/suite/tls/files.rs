@@ -309,16 +309,16 @@ fn options_that_contradict_each_other_are_refused() {
         expect_client_cert: true,
         ..with_client(made.path("client.pem"), made.path("client.key"))
     };
-    assert_refused(
-        both,
-        TlsOption::ExpectClientCert,
-        "leave `--client-cert` out",
-    );
+    assert_refused(both, TlsOption::ExpectClientCert, "remove `--client-cert`");
     let old = |legacy| TlsOptions {
         min_version: Some(TlsVersion::Tls10),
         legacy,
         ..none()
     };
-    assert_refused(old(false), TlsOption::MinVersion, "TLSv1.0 is not spoken");
+    assert_refused(
+        old(false),
+        TlsOption::MinVersion,
+        "TLSv1.0 is not supported",
+    );
     tls::layer(old(true)).unwrap();
 }

@@ -271,8 +271,7 @@ fn the_oldest_accepted_version_is_respected() {
     };
     let server = Server::start(&certificates.of(Key::Rsa), &["-tls1_2"]);
     let report = probe(spec(newest.clone(), Vec::new()), server.port());
-    let text = "the server sent the alert protocol_version: it does not speak the versions that are \
-                accepted here; see its TLS versions and `--tls-min`";
+    let text = "the server sent the alert protocol_version: it supports none of the versions that this check accepts; see its TLS versions and `--tls-min`";
     assert_failed(&report, Status::TlsFailed, text);
     let server = Server::start(&certificates.of(Key::Rsa), &[]);
     assert_up(&probe(spec(newest, Vec::new()), server.port()));
@@ -364,7 +363,7 @@ fn the_leaf_on_disk_is_compared_with_the_served_one() {
     let report = with(file.clone());
     let text = "was renewed on disk on ";
     assert_failed(&report, Status::Mismatch, text);
-    let text = ", the service still serves the old one: reload the service";
+    let text = ", but the service still serves the old one: reload the service";
     assert_failed(&report, Status::Mismatch, text);
     assert!(facts(&report).judgement.as_ref().unwrap().is_verified());
     // A certificate for something else is not a renewal.
@@ -446,8 +445,8 @@ fn the_transcript_has_each_message_with_its_size() {
                 "received ServerKeyExchange, ",
                 "received CertificateRequest, ",
                 "received ServerHelloDone, 4 bytes",
-                "the server asks for a client certificate; none is sent",
-                "the server shows 1 certificate, ",
+                "the server requests a client certificate; none is sent",
+                "the server sends 1 certificate, ",
                 "sent Certificate, 7 bytes",
                 "sent ClientKeyExchange, ",
                 "sent ChangeCipherSpec",
@@ -463,8 +462,8 @@ fn the_transcript_has_each_message_with_its_size() {
                 "received ServerHello, ",
                 "received ChangeCipherSpec",
                 "received 5 encrypted records, ",
-                "the server asks for a client certificate; none is sent",
-                "the server shows 1 certificate, ",
+                "the server requests a client certificate; none is sent",
+                "the server sends 1 certificate, ",
                 "sent ChangeCipherSpec",
                 "sent 1 encrypted record, ",
                 "received 1 encrypted record, ",

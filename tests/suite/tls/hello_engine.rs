@@ -9,7 +9,7 @@ use zbx_tcp::report::Report;
 use zbx_tcp::tls::options::TlsOptions;
 use zbx_tcp::tls_facts::{FactSource, Fault, TlsVersion};
 
-use super::{facts, spec};
+use super::{expect, facts, send, spec};
 use crate::scripted_peer::Peer;
 use crate::tls::openssl::{Certificates, NAME, TlsServer, text};
 
@@ -79,6 +79,39 @@ fn an_old_appliance_is_a_failure_with_all_facts_and_up_with_legacy() {
         !known.judgement.as_ref().unwrap().is_verified(),
         "a strict client refuses"
     );
+}
+
+#[test]
+fn a_hello_is_no_success_of_a_dialogue_that_was_not_run() {
+    let certificates = Certificates::new();
+    certificates.make("old", &["-newkey", "rsa:2048"]);
+    let server = TlsServer::openssl(&certificates, "old", OLD);
+    let options = TlsOptions {
+        legacy: true,
+        ..options(&certificates, "old")
+    };
+    for steps in [
+        vec![expect("NEVER")],
+        vec![send(b"HELLO")],
+        vec![send(b"HELLO"), expect("NEVER")],
+    ] {
+        let report = super::probe(spec(options.clone(), steps), server.port);
+        assert_eq!(status(&report), Status::TlsFailed, "{}", error(&report));
+        assert!(
+            error(&report).contains(
+                "; the certificate is accepted, but the dialogue cannot be run within TLSv1.0"
+            ),
+            "{}",
+            error(&report)
+        );
+        assert_eq!(facts(&report).how, FactSource::Hello);
+    }
+    let other = TlsOptions {
+        sni: Some("other.example".into()),
+        ..options
+    };
+    let report = super::probe(spec(other, vec![expect("NEVER")]), server.port);
+    assert_eq!(status(&report), Status::TlsUntrusted, "{}", error(&report));
 }
 
 #[test]
@@ -207,7 +240,7 @@ fn legacy_does_not_excuse_dates_names_issuers_and_pins() {
             },
             Status::TlsFailed,
             &[],
-            "the server does not ask for a client certificate",
+            "the server does not request a client certificate",
         ),
         (
             "the certificate on disk",
@@ -246,8 +279,7 @@ fn a_wish_for_a_client_certificate_is_not_a_demand() {
         };
         let report = probe(server.port, &options);
         assert_eq!(status(&report), Status::TlsFailed);
-        let text = "the server asks for a client certificate; only a handshake shows whether it \
-                    requires one";
+        let text = "the server requests a client certificate; whether it requires one is known only after a complete handshake";
         assert!(error(&report).ends_with(text), "{}", error(&report));
         assert_eq!(facts(&report).client_cert, Some(true));
     }
@@ -299,16 +331,21 @@ fn peers_that_rustls_cannot_talk_to_are_read() {
         assert_eq!(known.how, FactSource::Hello, "{name} {arguments:?}");
         assert_eq!(known.version, Some(TlsVersion::Tls12));
         assert_eq!(known.group.as_deref(), *group, "{name} {arguments:?}");
-        assert_eq!(known.chain.len(), *length);
+        assert_eq!(known.chain.len() + known.chain_omitted.number, *length);
         assert!(known.judgement.is_some());
         let legacy = TlsOptions {
             legacy: true,
             ..options
         };
         let report = probe(server.port, &legacy);
+        // A chain that is too long is no sign of an old server.
+        let expected = match length {
+            1 => Status::Ok,
+            _ => Status::TlsFailed,
+        };
         assert_eq!(
             status(&report),
-            Status::Ok,
+            expected,
             "{name} {arguments:?} {}",
             error(&report)
         );
@@ -374,7 +411,7 @@ fn a_peer_that_does_not_speak_tls_keeps_its_sentence() {
         let report = probe(peer.port().parse().unwrap(), &options);
         assert_eq!(status(&report), Status::TlsFailed);
         let text = "the server answers with plain HTTP, not with TLS: \"HTTP/1.1 400 Bad \
-                    Request\"; this is no TLS port";
+                    Request\"; this is not a TLS port";
         assert!(error(&report).ends_with(text), "{}", error(&report));
         assert_eq!(accepted.load(Ordering::SeqCst), connections);
     }

@@ -3,18 +3,23 @@
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
+use ring::aead;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
-use rustls::{RootCertStore, ServerConfig, ServerConnection, SupportedProtocolVersion};
+use rustls::{
+    ConnectionTrafficSecrets, RootCertStore, ServerConfig, ServerConnection,
+    SupportedProtocolVersion,
+};
 use zbx_tcp::address::Host;
 use zbx_tcp::failure::Status;
 use zbx_tcp::plan::layer::PeerHalf;
-use zbx_tcp::plan::steps::Step;
+use zbx_tcp::plan::steps::{Piece, Secret, Step, Template};
 use zbx_tcp::report::Report;
 use zbx_tcp::tls;
 use zbx_tcp::tls::options::TlsOptions;
@@ -90,21 +95,19 @@ fn peers_that_speak_something_else_are_named() {
     for (answer, text) in [
         (
             &b"HTTP/1.1 400 Bad Request\r\nServer: nginx\r\n\r\n"[..],
-            "the server answers with plain HTTP, not with TLS: \"HTTP/1.1 400 Bad Request\"; this is \
-             no TLS port",
+            "the server answers with plain HTTP, not with TLS: \"HTTP/1.1 400 Bad Request\"; this is not a TLS port",
         ),
         (
             b"SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n",
-            "the server answers with SSH, not with TLS: \"SSH-2.0-OpenSSH_9.2p1 Debian-2\"; this is \
-             no TLS port",
+            "the server answers with SSH, not with TLS: \"SSH-2.0-OpenSSH_9.2p1 Debian-2\"; this is not a TLS port",
         ),
         (
             b"220 mx1.example.com ESMTP\r\n",
-            "it may offer TLS by `--starttls smtp`",
+            "it may support STARTTLS: try `--starttls smtp`",
         ),
         (
             b"* OK IMAP4rev1\r\n",
-            "it may offer TLS by `--starttls imap`",
+            "it may support STARTTLS: try `--starttls imap`",
         ),
         (
             b"x",
@@ -123,6 +126,18 @@ fn peers_that_speak_something_else_are_named() {
         );
         assert_failed(&report, Status::TlsFailed, text);
     }
+}
+
+#[test]
+fn a_secret_in_the_failure_of_the_handshake_is_redacted() {
+    let secret = Piece::Secret(Secret::new(*b"Tr0ub4dor"));
+    let steps = vec![Step::Send(Template(vec![secret]))];
+    let report = probe_scripted(pinned(), steps, Duration::from_secs(10), |stream| {
+        let _ = stream.write_all(b"SSH-2.0-Tr0ub4dor\r\n");
+        let _ = stream.shutdown(Shutdown::Write);
+    });
+    let text = "the server answers with SSH, not with TLS: \"SSH-2.0-***\"";
+    assert_failed(&report, Status::TlsFailed, text);
 }
 
 #[test]
@@ -152,7 +167,7 @@ fn a_peer_that_says_nothing_or_leaves_is_described() {
     });
     assert_failed(&report, Status::TlsFailed, "TLS handshake with PEER: ");
     let report = answering(b"\x16\x03\x03\x00\x50\x02\x00\x00\x4c\x03\x03");
-    let text = "the connection ended in the middle of the handshake, after 6 of 80 bytes of a \
+    let text = "the connection ended during the handshake, after 6 of 80 bytes of a \
                 message: see the log of the server";
     assert_failed(&report, Status::TlsFailed, text);
 }
@@ -198,7 +213,7 @@ fn old_versions_are_named_and_reported() {
     let report = probe_script(|stream| {
         let _ = stream.write_all(&server_hello(0x7f1c, 0xc02f));
     });
-    let text = "the server chooses the version 0x7f1c of TLS, which does not exist";
+    let text = "the server selects the version 0x7f1c of TLS, which does not exist";
     assert_failed(&report, Status::TlsFailed, text);
     let newest = TlsOptions {
         min_version: Some(TlsVersion::Tls13),
@@ -224,6 +239,31 @@ fn a_handshake_message_above_64_kib_is_refused_with_its_size() {
                 refused: its chain may have certificates that do not belong to it";
     assert_failed(&report, Status::TlsFailed, text);
     assert_eq!(facts(&report).version, Some(TlsVersion::Tls12));
+}
+
+#[test]
+fn a_handshake_message_in_records_above_64_kib_is_refused_at_once() {
+    let certificate = message(
+        11,
+        &[&[0, 0xfd, 0xe5, 0, 0xfd, 0xe2][..], &[0; 64_994]].concat(),
+    );
+    for size in [16, 300, 500] {
+        let bytes: Vec<u8> = certificate
+            .chunks(size)
+            .flat_map(|part| record(22, part))
+            .chain(record(22, &message(14, &[])))
+            .collect();
+        assert!(certificate.len() < 0xffff && bytes.len() > 0xffff);
+        let started = Instant::now();
+        let report = probe_script(move |stream| {
+            let _ = stream.write_all(&server_hello(0x0303, 0xc02f));
+            let _ = stream.write_all(&bytes);
+        });
+        let text = "TLS handshake with PEER: the server sends a handshake message in records of \
+                    more than 64 KiB, which is refused";
+        assert_failed(&report, Status::TlsFailed, text);
+        assert!(started.elapsed() < Duration::from_secs(5));
+    }
 }
 
 /// A TLS server in this process, whose bytes a test can change.
@@ -255,7 +295,7 @@ impl LocalServer {
         }
     }
 
-    /// One that asks for a client certificate.
+    /// One that requests a client certificate.
     fn asking(certificates: &Certificates, version: &'static SupportedProtocolVersion) -> Self {
         let mut roots = RootCertStore::empty();
         let ca = CertificateDer::from_pem_file(certificates.ca_file()).unwrap();
@@ -281,9 +321,18 @@ impl LocalServer {
         certificates: &Certificates,
         version: &'static SupportedProtocolVersion,
     ) -> Self {
-        let chain = vec![CertificateDer::from_pem_file(certificates.path("p256.pem")).unwrap()];
         let key = PrivateKeyDer::from_pem_file(certificates.path("client.key")).unwrap();
-        let key = rustls::crypto::ring::sign::any_supported_type(&key).unwrap();
+        Self::signing_with(&key, certificates, version)
+    }
+
+    /// One that serves the certificate of a P-256 key, and signs with this key.
+    fn signing_with(
+        key: &PrivateKeyDer<'_>,
+        certificates: &Certificates,
+        version: &'static SupportedProtocolVersion,
+    ) -> Self {
+        let chain = vec![CertificateDer::from_pem_file(certificates.path("p256.pem")).unwrap()];
+        let key = rustls::crypto::ring::sign::any_supported_type(key).unwrap();
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let certified = Arc::new(CertifiedKey::new(chain, key));
         let config = ServerConfig::builder_with_provider(provider)
@@ -386,7 +435,10 @@ fn many_certificates_are_all_reported() {
         let server = LocalServer::new(&certificates, &extra, version);
         let report = server.probe(trusting(&certificates), Vec::new(), whole, finish);
         assert_up(&report);
-        assert_eq!(facts(&report).chain.len(), 100);
+        assert_eq!(
+            facts(&report).chain.len() + facts(&report).chain_omitted.number,
+            100
+        );
         let judgement = facts(&report).judgement.as_ref().unwrap();
         assert_eq!(judgement.faults, [Fault::ChainOrder]);
         // As many as fit, none of which can be read.
@@ -400,7 +452,10 @@ fn many_certificates_are_all_reported() {
             started.elapsed()
         );
         assert_up(&report);
-        assert_eq!(facts(&report).chain.len(), 9001);
+        assert_eq!(
+            (facts(&report).chain.len() + facts(&report).chain_omitted.number),
+            9001
+        );
         // More than 64 KiB.
         let extra = vec![ca.clone(); 65_536 / ca.len() + 1];
         let server = LocalServer::new(&certificates, &extra, version);
@@ -473,8 +528,7 @@ fn changed_and_repeated_records_are_refused() {
                     let _ = stream.write_all(&bytes);
                 },
             );
-            let text = "received bytes cannot be decrypted: they were changed, lost or repeated on \
-                        the way";
+            let text = "received bytes cannot be decrypted: they were changed, lost or repeated in transit";
             assert_failed(&report, Status::TlsFailed, text);
             assert_failed(&report, Status::TlsFailed, "expect (step 2) from PEER: ");
         }
@@ -519,8 +573,62 @@ fn a_server_without_the_key_of_its_certificate_is_refused() {
             assert_failed(&report, Status::TlsFailed, text);
             assert!(!facts(&report).proved);
             assert!(facts(&report).judgement.as_ref().unwrap().is_verified());
+            assert_eq!(facts(&report).is_verified(), Some(false));
         }
     }
+}
+
+/// Somebody on the way shows the true certificate, and signs with a key of another kind.
+#[test]
+fn a_signature_that_does_not_fit_the_key_is_a_failure() {
+    let certificates = Certificates::new(&[Key::P256]);
+    let other = rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap();
+    let other = PrivateKeyDer::try_from(other.serialize_der()).unwrap();
+    for version in VERSIONS {
+        let server = LocalServer::signing_with(&other, &certificates, version);
+        for (report_only, legacy) in [(false, false), (true, false), (false, true), (true, true)] {
+            let options = TlsOptions {
+                report_only,
+                legacy,
+                ..trusting(&certificates)
+            };
+            let report = server.probe(options, vec![send(b"secret")], whole, |_, _| {});
+            let text = "TLS handshake with PEER: the server signs the handshake with an algorithm \
+                        that does not fit the key of its certificate (ECDSA-P256)";
+            assert_failed(&report, Status::TlsFailed, text);
+            assert!(!facts(&report).proved);
+            assert_eq!(facts(&report).is_verified(), Some(false));
+        }
+    }
+}
+
+#[test]
+fn legacy_does_not_excuse_a_failure_of_a_current_server() {
+    let certificates = Certificates::new(&[Key::P256]);
+    let server = LocalServer::new(&certificates, &[], &rustls::version::TLS12);
+    let options = TlsOptions {
+        legacy: true,
+        ..trusting(&certificates)
+    };
+    let connections = AtomicUsize::new(0);
+    let report = server.probe(
+        options,
+        Vec::new(),
+        move |stream, bytes| {
+            // Only the first connection fails.
+            if connections.fetch_add(1, Ordering::Relaxed) == 0 {
+                let _ = stream.write_all(&record(21, &[2, 80]));
+            } else {
+                let _ = stream.write_all(bytes);
+            }
+        },
+        |_, _| {},
+    );
+    let text = "TLS handshake with PEER: the server sent the alert internal_error";
+    assert_failed(&report, Status::TlsFailed, text);
+    let text = "the server is not old, so `--tls-legacy` does not excuse that the handshake failed";
+    assert_failed(&report, Status::TlsFailed, text);
+    assert_eq!(facts(&report).chain.len(), 1);
 }
 
 #[test]
@@ -549,6 +657,81 @@ fn an_alert_before_our_answer_does_not_refuse_it() {
     assert_eq!(facts(&report).client_cert, None);
 }
 
+/// A fatal alert, as a server sends it that has completed a handshake of TLS 1.2 with
+/// ChaCha20-Poly1305 (RFC 7905).
+fn sealed_alert(server: ServerConnection, code: u8) -> Vec<u8> {
+    let (sequence, secrets) = server.dangerous_extract_secrets().unwrap().tx;
+    let ConnectionTrafficSecrets::Chacha20Poly1305 { key, iv } = secrets else {
+        panic!("another cipher suite");
+    };
+    let sequence = sequence.to_be_bytes();
+    let mut nonce: [u8; 12] = iv.as_ref().try_into().unwrap();
+    for (byte, other) in nonce[4..].iter_mut().zip(sequence) {
+        *byte ^= other;
+    }
+    let header = [&sequence[..], &[21, 3, 3, 0, 2]].concat();
+    let mut alert = vec![2, code];
+    let key = aead::UnboundKey::new(&aead::CHACHA20_POLY1305, key.as_ref()).unwrap();
+    aead::LessSafeKey::new(key)
+        .seal_in_place_append_tag(
+            aead::Nonce::assume_unique_for_key(nonce),
+            aead::Aad::from(header),
+            &mut alert,
+        )
+        .unwrap();
+    record(21, &alert)
+}
+
+#[test]
+fn a_refusal_after_the_handshake_of_tls_1_2_counts() {
+    let certificates = Certificates::new(&[Key::P256]);
+    let mut roots = RootCertStore::empty();
+    roots
+        .add(CertificateDer::from_pem_file(certificates.ca_file()).unwrap())
+        .unwrap();
+    let mut provider = rustls::crypto::ring::default_provider();
+    let suite = rustls::CipherSuite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256;
+    provider.cipher_suites.retain(|one| one.suite() == suite);
+    let provider = Arc::new(provider);
+    let verifier =
+        WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider));
+    let chain = vec![CertificateDer::from_pem_file(certificates.path("p256.pem")).unwrap()];
+    let key = PrivateKeyDer::from_pem_file(certificates.path("p256.key")).unwrap();
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS12])
+        .unwrap()
+        .with_client_cert_verifier(verifier.allow_unauthenticated().build().unwrap())
+        .with_single_cert(chain, key)
+        .unwrap();
+    config.enable_secret_extraction = true;
+    let server = LocalServer {
+        config: Arc::new(config),
+    };
+    let options = TlsOptions {
+        expect_client_cert: true,
+        ..trusting(&certificates)
+    };
+    for (code, delay) in [(40, 0), (42, 0), (49, 30)] {
+        let config = Arc::clone(&server.config);
+        let report = server.probe(options.clone(), Vec::new(), whole, move |stream, server| {
+            std::thread::sleep(Duration::from_millis(delay));
+            let next = ServerConnection::new(Arc::clone(&config)).unwrap();
+            let _ = stream.write_all(&sealed_alert(std::mem::replace(server, next), code));
+        });
+        assert_up(&report);
+        assert_eq!(facts(&report).client_cert, Some(true));
+    }
+    let text = "TLS handshake with PEER: the server asks for a client certificate, but accepts \
+                connections without one";
+    let accepts = server.probe(options.clone(), Vec::new(), whole, finish);
+    assert_failed(&accepts, Status::TlsFailed, text);
+    assert_eq!(facts(&accepts).client_cert, Some(false));
+    let leaves = server.probe(options, Vec::new(), whole, |stream, _| {
+        let _ = stream.shutdown(Shutdown::Write);
+    });
+    assert_failed(&leaves, Status::TlsFailed, text);
+}
+
 #[test]
 fn a_server_that_asks_and_leaves_without_an_alert_proves_nothing() {
     let certificates = Certificates::new(&[Key::P256]);
@@ -563,10 +746,43 @@ fn a_server_that_asks_and_leaves_without_an_alert_proves_nothing() {
                 // Its alert is not sent.
                 let _ = stream.shutdown(Shutdown::Write);
             });
-            let text = "the server asked for a client certificate, and ended the connection without \
+            let text = "the server requested a client certificate, and ended the connection without \
                         an alert after none was sent: it may require one (`--client-cert`)";
             assert_failed(&report, Status::TlsFailed, text);
         }
+    }
+}
+
+#[test]
+fn a_server_that_floods_with_tickets_or_keys_is_a_failure() {
+    let certificates = Certificates::new(&[Key::P256]);
+    let text = "after the handshake, the server sends session tickets or other messages of TLS \
+                without end";
+    let flood = |tickets: usize, more: bool| {
+        let mut server = LocalServer::new(&certificates, &[], &rustls::version::TLS13);
+        Arc::get_mut(&mut server.config).unwrap().send_tls13_tickets = tickets;
+        let started = Instant::now();
+        let steps = vec![expect("hello")];
+        let report = server.probe(
+            trusting(&certificates),
+            steps,
+            whole,
+            move |stream, server| {
+                for _ in 0..if more { 4000 } else { 0 } {
+                    server.refresh_traffic_keys().unwrap();
+                }
+                let _ = server.writer().write_all(b"hello");
+                flush(stream, server);
+            },
+        );
+        assert!(started.elapsed() < Duration::from_secs(5));
+        report
+    };
+    assert_failed(&flood(100, false), Status::TlsFailed, text);
+    let text = "the server asks for new keys again and again";
+    assert_failed(&flood(2, true), Status::TlsFailed, text);
+    for few in [0, 2, 32] {
+        assert_up(&flood(few, false));
     }
 }
 

@@ -308,11 +308,6 @@ fn valid_configurations_are_accepted() {
             ),
             "",
         ),
-        // A pinned key replaces the trust of the service and of the defaults.
-        (
-            "tls = { ca_file = \"/x.pem\" }",
-            &format!("pin_sha256 = \"sha256//{PIN}\""),
-        ),
         (
             "starttls = \"smtp\"\nsteps = [{ send = \"NOOP\\r\\n\" }, { expect = \"250\" }]",
             "",
@@ -456,5 +451,46 @@ fn files_that_are_named_are_not_disclosed() {
         for path in ["/dev/zero", "/proc/self/environ", "/", "/etc"] {
             assert_eq!(said(option, path), unusable, "{option} {path}");
         }
+    }
+}
+
+#[test]
+fn files_that_cannot_be_used_are_found_by_the_check_of_the_configuration() {
+    for (tls, key) in [
+        ("ca_file = \"/nonexistent.pem\"", "ca_file"),
+        ("expect_cert = \"/nonexistent.pem\"", "expect_cert"),
+        ("client_cert = \"/nonexistent.pem\"", "client_cert"),
+    ] {
+        // A pinned key replaces the trusted issuer of the service.
+        for target in ["", &format!("pin_sha256 = \"sha256//{PIN}\"")] {
+            let ran = config(&format!("tls = {{ {tls} }}"), target).run(&["services", "--check"]);
+            assert_eq!(ran.code, Some(2), "{tls}");
+            let expected = format!("services.mine.tls.{key}: ");
+            assert!(ran.err.contains(&expected), "{tls}: {}", ran.err);
+        }
+    }
+    for (tls, text) in [
+        ("ca_file = 1", "services.mine.tls.ca_file: "),
+        ("expect_cert = 1", "services.mine.tls.expect_cert: "),
+        ("sni = 1", "services.mine.tls.sni: "),
+        (
+            "pin_sha256 = []",
+            "services.mine.tls.pin_sha256: has no digest",
+        ),
+        (
+            "pin_sha256 = [\"\"]",
+            "services.mine.tls.pin_sha256: has no digest",
+        ),
+        (
+            "pin_sha256 = \",\"",
+            "services.mine.tls.pin_sha256: has no digest",
+        ),
+    ] {
+        let ran = config(&format!("tls = {{ {tls} }}"), "").run(&["services", "--check"]);
+        assert_eq!(ran.code, Some(2), "{tls}");
+        assert!(ran.err.contains(text), "{tls}: {}", ran.err);
+    }
+    for pins in [",", " "] {
+        check(&["127.0.0.1", "1", "--tls", "--pin-sha256", pins]).refuses("--pin-sha256: ");
     }
 }

@@ -11,11 +11,12 @@ use std::time::{Duration, Instant};
 
 use crate::engine::session::action::{Action, Actions};
 use crate::engine::session::attempt::{Attempt, AttemptState};
-use crate::failure::Status;
+use crate::failure::{Failure, Status};
 use crate::plan::layer::{Inspected, Inspection, SharedLayer};
 use crate::plan::steps::Step;
 use crate::plan::{Close, Plan, ProbeSpec};
 use crate::report::ConnectionReport;
+use crate::tls_facts::TlsVersion;
 
 /// The most further connections of one attempt.
 pub const MAX_INSPECTIONS: usize = 6;
@@ -42,7 +43,7 @@ pub(in crate::engine) struct ClosedConnection {
     /// How many inspections were made.
     inspections: usize,
     verdict: VerdictState,
-    /// Whether the layer waits to be asked until the report describes this attempt.
+    /// Whether further inspections are postponed until the report describes this attempt.
     is_postponed: bool,
 }
 
@@ -82,7 +83,7 @@ impl ClosedConnection {
         failure.map_or(Status::Ok, |failure| failure.status)
     }
 
-    /// The further connection that the layer asks for.
+    /// The next inspection that the layer requires.
     fn next(&self, plan: &Plan) -> Option<Inspection> {
         if self.inspections >= MAX_INSPECTIONS {
             return None;
@@ -95,8 +96,9 @@ impl ClosedConnection {
         })
     }
 
-    /// Takes the result of an inspection of this attempt, whose first SYN was sent at `started`.
-    fn add(&mut self, inspection: ConnectionReport, started: Instant, now: Instant) {
+    /// Takes the result of an inspection of this attempt with this plan, whose first SYN was sent at
+    /// `started`.
+    fn add(&mut self, inspection: ConnectionReport, plan: &Plan, started: Instant, now: Instant) {
         let facts = inspection.dialogue.and_then(|dialogue| dialogue.tls);
         // Nothing of the dialogue is done after the start of the layer, so a mismatch is that of the
         // certificate then.
@@ -114,26 +116,56 @@ impl ClosedConnection {
             return;
         }
         self.report.total = now.saturating_duration_since(started);
+        // Whether a failed inspection replaces the verdict: it judged the peer, or this machine could
+        // not make it, so that nothing is known. If it failed although it has read the certificate,
+        // the failure of the handshake stands, and the reason follows it.
+        let judges = |status: Status| match status {
+            Status::TlsFailed => !has_certificate,
+            Status::Mismatch => has_certificate,
+            status => status == Status::TlsUntrusted || status.is_unknown(),
+        };
         self.report.failure = match (inspection.failure, self.report.failure.take()) {
-            (Some(failure), Some(first))
-                if !(judges(failure.status)
-                    || has_certificate && failure.status == Status::Mismatch) =>
-            {
+            (Some(failure), Some(first)) if !judges(failure.status) => {
                 let why = format!(
                     "a further connection that would have decided failed: {}",
                     failure.text
                 );
                 Some(Arc::new(first.with_reason(&why)))
             }
+            // What the dialogue was to verify was not.
+            (None, Some(first)) if has_steps_within_layer(plan) => {
+                Some(Arc::new(self.without_dialogue(&first)))
+            }
             (failure, _) => failure,
         };
     }
+
+    /// The failure of a dialogue that could not be run, although the inspection has accepted the
+    /// certificate.
+    fn without_dialogue(&self, first: &Failure) -> Failure {
+        let dialogue = self.report.dialogue.as_ref();
+        let version = dialogue.and_then(|dialogue| dialogue.tls.as_ref()?.version);
+        let within = version.map_or("this TLS", TlsVersion::name);
+        let text = format!(
+            "{}; the certificate is accepted, but the dialogue cannot be run within {within}: remove \
+             its steps to check the certificate alone",
+            first.text
+        );
+        Failure {
+            text,
+            ..first.clone()
+        }
+    }
 }
 
-/// Whether an inspection with this status replaces the verdict: it judged the peer, or this machine
-/// could not make it, so that nothing is known.
-fn judges(status: Status) -> bool {
-    matches!(status, Status::TlsFailed | Status::TlsUntrusted) || status.is_unknown()
+/// Whether the dialogue has steps after the start of the layer. An inspection runs none of them.
+fn has_steps_within_layer(plan: &Plan) -> bool {
+    let steps = &plan.spec.steps;
+    let is_start = |step: &Step| matches!(step, Step::StartTls(_));
+    match steps.iter().position(is_start) {
+        Some(start) => start + 1 < steps.len(),
+        None => !steps.is_empty(),
+    }
 }
 
 impl RunningInspection {
@@ -177,7 +209,7 @@ impl Attempt {
         }
     }
 
-    /// The report describes this attempt: the layer is asked for what was postponed.
+    /// The report describes this attempt: the postponed inspections are made.
     pub fn resume_inspections(&mut self) {
         if let AttemptState::Closed(closed) = &mut self.state {
             closed.is_postponed = false;
@@ -202,7 +234,7 @@ impl Attempt {
                     ..
                 } = *running;
                 if let Some(report) = attempt.into_report() {
-                    closed.add(report, self.started, now);
+                    closed.add(report, plan, self.started, now);
                 }
                 Box::new(closed)
             }
