@@ -34,6 +34,9 @@ _zbx__tcp() {
             zbx__tcp,services)
                 cmd="zbx__tcp__subcmd__services"
                 ;;
+            zbx__tcp__subcmd__discover,listeners)
+                cmd="zbx__tcp__subcmd__discover__subcmd__listeners"
+                ;;
             zbx__tcp__subcmd__discover,open)
                 cmd="zbx__tcp__subcmd__discover__subcmd__open"
                 ;;
@@ -574,12 +577,34 @@ _zbx__tcp() {
             return 0
             ;;
         zbx__tcp__subcmd__discover)
-            opts="-h --help ports open targets"
+            opts="-h --help ports open targets listeners"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        zbx__tcp__subcmd__discover__subcmd__listeners)
+            opts="-o -h --output --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --output)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;

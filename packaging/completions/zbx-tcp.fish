@@ -502,10 +502,11 @@ complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l tls-scan -d 'A
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l crlf -d 'Append CR LF to every text that is sent'
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -s v -l verbose -d 'Print the limits in use and the skipped targets on standard error'
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and not __fish_seen_subcommand_from ports open targets" -s h -l help -d 'Print help'
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and not __fish_seen_subcommand_from ports open targets" -f -a "ports" -d 'Print a row for each port of a list, without network traffic'
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and not __fish_seen_subcommand_from ports open targets" -f -a "open" -d 'Print a row for each port of a list that accepts connections now'
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and not __fish_seen_subcommand_from ports open targets" -f -a "targets" -d 'Print a row for each target of the configuration'
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and not __fish_seen_subcommand_from ports open targets listeners" -s h -l help -d 'Print help'
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and not __fish_seen_subcommand_from ports open targets listeners" -f -a "ports" -d 'Print a row for each port of a list, without network traffic'
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and not __fish_seen_subcommand_from ports open targets listeners" -f -a "open" -d 'Print a row for each port of a list that accepts connections now'
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and not __fish_seen_subcommand_from ports open targets listeners" -f -a "targets" -d 'Print a row for each target of the configuration'
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and not __fish_seen_subcommand_from ports open targets listeners" -f -a "listeners" -d 'Print a row for each address and port on which this machine listens'
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_seen_subcommand_from ports" -l config -d 'Configuration file [default: $ZBX_TCP_CONFIG, otherwise /etc/zbx-tcp/config.toml and conf.d/*.toml]' -r -F
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_seen_subcommand_from ports" -s h -l help -d 'Print help'
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_seen_subcommand_from open" -l deadline -d 'Deadline of the run [default: 2.5s]' -r
@@ -559,6 +560,8 @@ complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_see
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_seen_subcommand_from targets" -s g -l group -d 'Print only the targets of this group; can be repeated' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_seen_subcommand_from targets" -l config -d 'Configuration file [default: $ZBX_TCP_CONFIG, otherwise /etc/zbx-tcp/config.toml and conf.d/*.toml]' -r -F
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_seen_subcommand_from targets" -s h -l help -d 'Print help'
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_seen_subcommand_from listeners" -s o -l output -d '`rows` for a discovery rule, or `json` for a document with the rows and, for each listener, its accept queue and dropped connections [default: rows]' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_seen_subcommand_from listeners" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand serve" -l greeting -d 'Send this text to each client first; escapes: \\r \\n \\t \\0 \\\\ \\xHH' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand serve" -l reply -d 'After the first data of a client (up to 1024 bytes), send this text and close the connection' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand serve" -l encoding -d 'Encoding of sent and logged text: a WHATWG label such as gbk [default: utf-8]' -r
