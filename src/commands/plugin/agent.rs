@@ -12,7 +12,7 @@ use crate::plugin::frame::write_frame;
 use crate::plugin::message::{Answer, LogSeverity};
 
 /// How many bytes may wait for an agent that does not read before no more of its requests are read.
-const MAX_WAITING: usize = 16 << 20;
+const MAX_WAITING: usize = 4 << 20;
 
 /// Sends messages to the agent, from any thread and without blocking.
 ///

@@ -17,7 +17,7 @@ use crate::settings::config::Configuration;
 
 /// How many requests are processed at the same time; others wait. Each batch is a run of the
 /// engine.
-const MAX_THREADS: usize = 32;
+const MAX_THREADS: usize = 16;
 
 /// The threads, which start when they are needed and then wait for requests.
 #[derive(Debug, Clone)]
@@ -65,6 +65,8 @@ impl LongShared {
     fn work(&self) {
         loop {
             let request = self.next();
+            // The documents of requests that were read before can be large.
+            self.requests.wait_for_room();
             // A request that waited for too long has been answered.
             if self.requests.is_open(request.index) {
                 self.answer(&request);

@@ -111,6 +111,11 @@ impl RequestsState {
 }
 
 impl OpenRequests {
+    /// Waits until the agent has read most of the answers.
+    pub fn wait_for_room(&self) {
+        self.0.agent.wait_for_room();
+    }
+
     /// An empty list. The thread that answers the late requests starts with the first one.
     pub fn new(agent: AgentWriter) -> Self {
         Self(Arc::new(RequestsShared {

@@ -81,16 +81,22 @@ fn every_example_of_a_key_is_accepted() {
     let file = home.path().join("config.toml");
     let secret = home.path().join("password");
     write_secret(&secret);
+    let certificate = home.path().join("certificate.pem");
+    write_certificate(&certificate);
     for (section, (key, value, _)) in SECTIONS
         .iter()
         .flat_map(|section| section.keys.iter().map(move |key| (section, key)))
     {
         let text = config_keys::example(section, key, value);
-        fs::write(
-            &file,
-            text.replace("/etc/zbx-tcp/till.password", secret.to_str().unwrap()),
-        )
-        .unwrap();
+        let text = text.replace("/etc/zbx-tcp/till.password", secret.to_str().unwrap());
+        let text = ["ca.pem", "client.pem", "client.key"]
+            .map(|name| format!("/etc/zbx-tcp/{name}"))
+            .iter()
+            .chain([&"/etc/ssl/private/web.pem".to_owned()])
+            .fold(text, |text, path| {
+                text.replace(path.as_str(), certificate.to_str().unwrap())
+            });
+        fs::write(&file, text).unwrap();
         let ran = crate::program::run(&["services", "--check", "--config", file.to_str().unwrap()]);
         assert_eq!(
             (ran.err.as_str(), ran.code),
@@ -148,6 +154,13 @@ fn the_sample_files_are_accepted() {
 }
 
 /// Creates the file of a secret, which must not be readable by everybody.
+/// A certificate and its key, in one file that only its owner may read.
+fn write_certificate(path: &Path) {
+    let made = rcgen::generate_simple_self_signed(["web.example".to_owned()]).unwrap();
+    fs::write(path, made.cert.pem() + &made.signing_key.serialize_pem()).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
+}
+
 fn write_secret(path: &Path) {
     fs::write(path, "open sesame").unwrap();
     fs::set_permissions(path, PermissionsExt::from_mode(0o640)).unwrap();

@@ -721,7 +721,7 @@ fn a_refusal_after_the_handshake_of_tls_1_2_counts() {
         assert_up(&report);
         assert_eq!(facts(&report).client_cert, Some(true));
     }
-    let text = "TLS handshake with PEER: the server asks for a client certificate, but accepts \
+    let text = "TLS handshake with PEER: the server requests a client certificate, but accepts \
                 connections without one";
     let accepts = server.probe(options.clone(), Vec::new(), whole, finish);
     assert_failed(&accepts, Status::TlsFailed, text);
@@ -779,7 +779,7 @@ fn a_server_that_floods_with_tickets_or_keys_is_a_failure() {
         report
     };
     assert_failed(&flood(100, false), Status::TlsFailed, text);
-    let text = "the server asks for new keys again and again";
+    let text = "the server requests new keys too often";
     assert_failed(&flood(2, true), Status::TlsFailed, text);
     for few in [0, 2, 32] {
         assert_up(&flood(few, false));
