@@ -329,13 +329,11 @@ impl Plugin {
             config,
             policy,
         };
-        let added = self.long.add(request);
-        if let Err(error) = added
-            && self.requests.remove(index)
-        {
-            return Err(NoAnswer::no_thread(error));
+        match self.long.add(request) {
+            Err(error) if self.requests.remove(index) => Err(NoAnswer::no_thread(error)),
+            // Without a thread, a request that is not in the list any more has its answer.
+            Ok(()) | Err(_) => Ok(()),
         }
-        Ok(())
     }
 }
 

@@ -173,10 +173,11 @@ impl Reloading {
         self.look();
         let now = Instant::now();
         let name = (key, most);
-        if let Some((made, check)) = self.kept.get(&name)
-            && now.duration_since(*made) < MAX_AGE
-        {
-            return Ok(Arc::clone(check));
+        match self.kept.get(&name) {
+            Some((made, check)) if now.duration_since(*made) < MAX_AGE => {
+                return Ok(Arc::clone(check));
+            }
+            _ => {}
         }
         let config = self.services.value()?;
         let check = make(config, &name.0, most).map_err(|error| error.to_string())?;
