@@ -9,7 +9,7 @@
 //! state may go straight to `Over`. The verdict is fixed from `Draining` on.
 //!
 //! A connection with a layer goes to `Closed` instead of `Over`. The layer is asked then whether a
-//! further connection is needed ([`inspections`]), which is the state `Inspecting`.
+//! further connection is needed (`inspections`), which is the state `Inspecting`.
 
 pub(in crate::engine) mod inspections;
 
