@@ -9,6 +9,7 @@
 //! verifier    records what the server sends in a handshake, and decides whether it continues
 //! identity    the certificate and key of the client
 //! failures    what an error of rustls means, as a sentence; alerts: those of the server
+//! first_bytes the bytes before it is known whether they are TLS
 //! not_tls     recognizes the protocol of a peer that does not speak TLS
 //! records     reads the unencrypted parts of a connection, for the transcript
 //! provider    the cryptography, and the names of what was negotiated
@@ -23,6 +24,7 @@ pub mod alerts;
 pub mod certificate;
 pub mod client;
 mod failures;
+mod first_bytes;
 pub mod hello;
 mod identity;
 pub mod judge;

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::io::Read;
-use std::mem;
 use std::sync::{Arc, OnceLock};
 
 use rustls::client::Resumption;
@@ -19,10 +18,10 @@ use crate::plan::layer::{
 use crate::tls::alerts;
 use crate::tls::failures;
 use crate::tls::failures::FailureContext;
+use crate::tls::first_bytes::FirstBytes;
 use crate::tls::hello;
 use crate::tls::identity;
 use crate::tls::leaf_file;
-use crate::tls::not_tls;
 use crate::tls::options::{TlsOption, TlsOptions, TlsOptionsError};
 use crate::tls::provider;
 use crate::tls::records::{RecordReader, Sender};
@@ -186,7 +185,7 @@ impl Layer for TlsLayer {
             verifier,
             requirements: Arc::clone(&self.requirements),
             name_sent,
-            stage: Stage::FirstBytes(Vec::new()),
+            stage: Stage::FirstBytes(FirstBytes::default()),
             records: RecordReader::default(),
             handshake_bytes: 0,
             silence: SilentMessages::default(),
@@ -243,8 +242,8 @@ struct TlsConnection {
 /// The state of a connection.
 #[derive(Debug)]
 enum Stage {
-    /// Fewer bytes than a record header were received; they may not be TLS.
-    FirstBytes(Vec<u8>),
+    /// Less than a record header was received, or the bytes are not TLS.
+    FirstBytes(FirstBytes),
     Handshaking,
     /// The handshake has completed for us. With `--expect-client-cert`, the probe succeeds only if
     /// the server refuses us.
@@ -292,33 +291,16 @@ impl TlsConnection {
         &self.requirements.options
     }
 
-    /// Collects the first bytes of the server until it is known whether they are TLS. Then returns
-    /// all of them.
-    fn take_first(&mut self, wire: &[u8]) -> Result<Option<Vec<u8>>, LayerError> {
-        let Stage::FirstBytes(first) = &mut self.stage else {
-            return Ok(None);
-        };
-        first.extend_from_slice(wire);
-        if !not_tls::may_be_tls(first) && not_tls::is_enough(first) {
-            return Err(LayerError::failed(not_tls::sentence(first)));
-        }
-        if first.len() < not_tls::HEADER {
-            return Ok(None);
-        }
-        let first = mem::take(first);
-        self.stage = Stage::Handshaking;
-        Ok(Some(first))
-    }
-
     /// Takes bytes of the server.
     fn read_wire(&mut self, wire: &[u8], plain: &mut Vec<u8>) -> Result<PeerHalf, LayerError> {
-        if !matches!(self.stage, Stage::FirstBytes(_)) {
+        let Stage::FirstBytes(first) = &mut self.stage else {
             return self.read_records(wire, plain);
-        }
-        match self.take_first(wire)? {
-            Some(wire) => self.read_records(&wire, plain),
-            None => Ok(PeerHalf::Open),
-        }
+        };
+        let Some(wire) = first.add(wire)? else {
+            return Ok(PeerHalf::Open);
+        };
+        self.stage = Stage::Handshaking;
+        self.read_records(&wire, plain)
     }
 
     /// Takes bytes of the server, which are records.
@@ -549,12 +531,7 @@ impl TlsConnection {
     /// The sentence for a connection that ended before the handshake has completed.
     fn ended(&self) -> Option<String> {
         match &self.stage {
-            Stage::FirstBytes(first) if first.is_empty() => Some(
-                "the connection ended without an answer to the ClientHello: check that this is a \
-                 TLS port, and the log of the server"
-                    .to_owned(),
-            ),
-            Stage::FirstBytes(first) => Some(not_tls::sentence(first)),
+            Stage::FirstBytes(first) => Some(first.ended()),
             Stage::Failed => None,
             Stage::Handshaking | Stage::AwaitsRefusal | Stage::Open => {
                 let record = self.verifier.record();
@@ -773,13 +750,7 @@ impl LayerConnection for TlsConnection {
 
     fn progress(&self) -> Option<String> {
         let text = match &self.stage {
-            Stage::FirstBytes(first) if first.is_empty() => {
-                "nothing was received; check that this is a TLS port".to_owned()
-            }
-            Stage::FirstBytes(first) if not_tls::may_be_tls(first) => {
-                format!("only {} bytes were received", first.len())
-            }
-            Stage::FirstBytes(first) => not_tls::sentence(first),
+            Stage::FirstBytes(first) => first.progress(),
             Stage::Handshaking => format!("it ended {}", self.position(&self.verifier.record())),
             Stage::AwaitsRefusal => {
                 "the server requested a client certificate, and has neither accepted nor refused this client without one"

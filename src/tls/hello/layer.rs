@@ -11,13 +11,13 @@ use crate::os::random;
 use crate::plan::layer::{Layer, LayerConnection, LayerError, MAX_HELD, PeerHalf};
 use crate::tls::alerts;
 use crate::tls::certificate;
+use crate::tls::first_bytes::FirstBytes;
 use crate::tls::hello::client_hello::{ClientHello, HelloForm, close_notify};
 use crate::tls::hello::messages::MessageReader;
 use crate::tls::hello::names::{cipher_name, is_post_quantum};
 use crate::tls::hello::server_answer::{AnswerError, ServerAnswer};
 use crate::tls::judge::{self, Evidence};
 use crate::tls::leaf_file;
-use crate::tls::not_tls;
 use crate::tls::options::TlsOptions;
 use crate::tls::provider;
 use crate::tls::records::{RecordReader, Sender};
@@ -132,7 +132,7 @@ impl Layer for HelloLayer {
             is_choice_current: self.is_choice_current,
             host,
             output,
-            stage: HelloStage::FirstBytes(Vec::new()),
+            stage: HelloStage::FirstBytes(FirstBytes::default()),
             messages: MessageReader::default(),
             answer: ServerAnswer::default(),
             certificates: Vec::new(),
@@ -177,8 +177,8 @@ struct HelloConnection {
 
 /// The state of a connection.
 enum HelloStage {
-    /// Fewer bytes than a record header were received; they may not be TLS.
-    FirstBytes(Vec<u8>),
+    /// Less than a record header was received, or the bytes are not TLS.
+    FirstBytes(FirstBytes),
     /// The server speaks TLS.
     Records,
 }
@@ -192,27 +192,19 @@ impl LayerConnection for HelloConnection {
         let HelloStage::FirstBytes(first) = &mut self.stage else {
             return self.read_records(wire);
         };
-        first.extend_from_slice(wire);
-        if !not_tls::may_be_tls(first) && not_tls::is_enough(first) {
-            return Err(LayerError::failed(not_tls::sentence(first)));
-        }
-        if first.len() < not_tls::HEADER {
+        let Some(wire) = first.add(wire)? else {
             return Ok(PeerHalf::Open);
-        }
-        let first = std::mem::take(first);
+        };
         self.stage = HelloStage::Records;
-        self.read_records(&first)
+        self.read_records(&wire)
     }
 
     fn peer_closed(&mut self) -> Result<PeerHalf, LayerError> {
         let cause = match &self.stage {
-            HelloStage::FirstBytes(first) if first.is_empty() => {
-                self.is_refused = true;
-                "the connection ended without an answer to the ClientHello: check that this is a \
-                 TLS port, and the log of the server"
-                    .to_owned()
+            HelloStage::FirstBytes(first) => {
+                self.is_refused = first.is_empty();
+                first.ended()
             }
-            HelloStage::FirstBytes(first) => not_tls::sentence(first),
             HelloStage::Records => {
                 let position = self.position();
                 format!("the connection ended {position}: see the log of the server")
@@ -285,13 +277,7 @@ impl LayerConnection for HelloConnection {
 
     fn progress(&self) -> Option<String> {
         Some(match &self.stage {
-            HelloStage::FirstBytes(first) if first.is_empty() => {
-                "nothing was received; check that this is a TLS port".to_owned()
-            }
-            HelloStage::FirstBytes(first) if not_tls::may_be_tls(first) => {
-                format!("only {} bytes were received", first.len())
-            }
-            HelloStage::FirstBytes(first) => not_tls::sentence(first),
+            HelloStage::FirstBytes(first) => first.progress(),
             HelloStage::Records => format!("it ended {}", self.position()),
         })
     }
