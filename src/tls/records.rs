@@ -354,7 +354,8 @@ impl TranscriptNote {
                     Some(choice) if choice.is_retry && *kind == SERVER_HELLO => {
                         "HelloRetryRequest".to_owned()
                     }
-                    _ => message_name(*kind),
+                    _ => message_name(*kind)
+                        .map_or_else(|| format!("handshake message {kind}"), str::to_owned),
                 };
                 let mut line = format!("{} {name}, {length} bytes", from(*sender));
                 if let Some(choice) = choice {
@@ -409,11 +410,12 @@ impl Choice {
 }
 
 /// The name of a handshake message (RFC 8446, section 4; RFC 5246, section 7.4).
-fn message_name(kind: u8) -> String {
-    let name = match kind {
+pub fn message_name(kind: u8) -> Option<&'static str> {
+    Some(match kind {
         0 => "HelloRequest",
         1 => "ClientHello",
         SERVER_HELLO => "ServerHello",
+        3 => "HelloVerifyRequest",
         4 => "NewSessionTicket",
         8 => "EncryptedExtensions",
         11 => "Certificate",
@@ -424,10 +426,10 @@ fn message_name(kind: u8) -> String {
         16 => "ClientKeyExchange",
         20 => "Finished",
         22 => "CertificateStatus",
+        23 => "SupplementalData",
         24 => "KeyUpdate",
-        kind => return format!("handshake message {kind}"),
-    };
-    name.to_owned()
+        _ => return None,
+    })
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! The messages in the records of a server (RFC 8446, section 5.1; the same since SSL 3.0): a message
 //! may span several records, and a record may have several messages.
 
+use crate::tls::records;
+
 /// The longest handshake message that is accepted. Implementations differ; rustls accepts 64 KiB.
 pub const MAX_MESSAGE: usize = 256 << 10;
 /// The longest answer to a `ClientHello` that is accepted: all of its records.
@@ -195,27 +197,10 @@ impl MessageReader {
     }
 }
 
-/// The name of a handshake message in the RFCs.
+/// The name of a handshake message for an error.
 pub fn message_name(kind: u8) -> String {
-    match kind {
-        0 => "HelloRequest",
-        1 => "ClientHello",
-        2 => "ServerHello",
-        3 => "HelloVerifyRequest",
-        4 => "NewSessionTicket",
-        8 => "EncryptedExtensions",
-        11 => "Certificate",
-        12 => "ServerKeyExchange",
-        13 => "CertificateRequest",
-        14 => "ServerHelloDone",
-        15 => "CertificateVerify",
-        16 => "ClientKeyExchange",
-        20 => "Finished",
-        22 => "CertificateStatus",
-        23 => "SupplementalData",
-        _ => return format!("handshake (type {kind})"),
-    }
-    .to_owned()
+    let name = records::message_name(kind);
+    name.map_or_else(|| format!("handshake (type {kind})"), str::to_owned)
 }
 
 #[cfg(test)]
