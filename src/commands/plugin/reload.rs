@@ -2,13 +2,13 @@
 //! their files change.
 
 use std::collections::HashMap;
-use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::commands::plugin::agent::AgentWriter;
 use crate::commands::plugin::keys::CheckKey;
+use crate::os::files::FileVersion;
 use crate::output::Format;
 use crate::plugin::message::LogSeverity;
 use crate::policy::PATH;
@@ -30,9 +30,8 @@ const MAX_AGE: Duration = Duration::from_secs(60);
 /// The longest parameters of a plan that is kept, in bytes. Item keys have at most 2048 characters.
 const MAX_KEPT_LENGTH: usize = 8192;
 
-/// The files that something is read from, each with the properties that differ between its
-/// versions: `None` if there is no file.
-type Versions = Vec<(PathBuf, Option<(u64, u64, i64, i64, i64, i64)>)>;
+/// The files that something is read from, each with its state: `None` if there is no file.
+type Versions = Vec<(PathBuf, Option<FileVersion>)>;
 
 /// The settings in force.
 #[derive(Debug)]
@@ -159,7 +158,8 @@ impl Reloading {
     pub fn targets(&mut self) -> Result<Arc<Configuration>, String> {
         self.look();
         if self.targets.value.is_none() {
-            self.look_at_targets();
+            let found = versions(Configuration::files(self.file.as_deref()));
+            self.look_at_targets(found);
         }
         self.targets.value().map(Arc::clone)
     }
@@ -205,13 +205,13 @@ impl Reloading {
         let file = self.file.as_deref();
         let found = versions(Configuration::files(file));
         let parts = first_parts(&self.services, ConfigParts::Services);
-        let look = self.services.look(found, || load(file, parts));
+        let look = self.services.look(found.clone(), || load(file, parts));
         if look != Look::Unchanged {
             self.kept.clear();
         }
         self.log_kept("configuration", look);
         if self.targets.value.is_some() {
-            self.look_at_targets();
+            self.look_at_targets(found);
         }
         let is_first = self.policy.value.is_none();
         let found = versions(vec![PathBuf::from(PATH)]);
@@ -227,9 +227,8 @@ impl Reloading {
         self.log_kept("policy", look);
     }
 
-    fn look_at_targets(&mut self) {
+    fn look_at_targets(&mut self, found: Versions) {
         let file = self.file.as_deref();
-        let found = versions(Configuration::files(file));
         let parts = first_parts(&self.targets, ConfigParts::Targets);
         // The services are read from the same files, so an error has been logged.
         self.targets.look(found, || load(file, parts));
@@ -276,16 +275,7 @@ fn make(config: &Configuration, key: &CheckKey, most: Duration) -> Result<Check,
 
 fn versions(files: Vec<PathBuf>) -> Versions {
     let with_version = |path: PathBuf| {
-        let version = std::fs::metadata(&path).ok().map(|file| {
-            (
-                file.ino(),
-                file.size(),
-                file.mtime(),
-                file.mtime_nsec(),
-                file.ctime(),
-                file.ctime_nsec(),
-            )
-        });
+        let version = FileVersion::of_path(&path);
         (path, version)
     };
     files.into_iter().map(with_version).collect()
@@ -296,7 +286,7 @@ mod tests {
     use super::*;
 
     fn version(number: u64) -> Versions {
-        vec![(PathBuf::from("/x"), Some((number, 0, 0, 0, 0, 0)))]
+        vec![(PathBuf::from(format!("/{number}")), None)]
     }
 
     #[test]
