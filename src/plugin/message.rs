@@ -1,7 +1,7 @@
 //! Messages of the plugin protocol, one JSON object each.
 //!
-//! Unknown fields and unknown types are ignored, every field may be absent, and the version is not
-//! compared, so that one program serves the agents of all releases.
+//! The reader accepts the messages of all releases of the agent: unknown fields and types are
+//! ignored, a field can be absent, and the protocol version is not checked.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -7,7 +7,7 @@
 //! layer           one hello on a connection, as a layer
 //! client_hello    what is sent
 //! messages        bytes of the server -> messages, within limits
-//! server_answer   messages -> what the server selected and presented
+//! server_answer   messages -> the version, suite, group and certificates of the server
 //! names           of the cipher suites and groups of old servers
 //! ```
 //!

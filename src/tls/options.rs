@@ -19,7 +19,7 @@ pub struct TlsOptions {
     pub alpn: Vec<Box<str>>,
     /// Trusted certificates instead of those of the system (PEM).
     pub ca_file: Option<PathBuf>,
-    /// The certificate chain and key of the client (PEM).
+    /// The files of the client certificate and its key (PEM).
     pub client: Option<ClientCertificate>,
     /// SHA-256 digests of trusted subjectPublicKeyInfos. If there are any, no trust store is read.
     pub pins: Vec<[u8; 32]>,

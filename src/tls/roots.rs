@@ -227,7 +227,7 @@ fn read_cached(cache: &mut Vec<CachedFile>, place: &Place) -> Result<Arc<Roots>,
     Ok(roots)
 }
 
-/// A system's store has a quarter of a megabyte.
+/// The largest trust store that is read. That of Debian has 0.25 MB.
 const MAX_BYTES: u64 = 8 * 1024 * 1024;
 
 fn read(place: &Place) -> Result<(Roots, FileVersion), String> {
@@ -252,8 +252,8 @@ fn read(place: &Place) -> Result<(Roots, FileVersion), String> {
     Ok((roots, FileVersion::of(&metadata)))
 }
 
-/// Checks that the clock of this machine (seconds since 1970) is not before the build of this
-/// program, because no certificate can be verified then.
+/// Checks that the clock of this machine (seconds since 1970) is later than the build of this program.
+/// With an earlier clock, the dates of certificates cannot be verified.
 ///
 /// # Errors
 /// [`Status::LocalError`] with the remedy.

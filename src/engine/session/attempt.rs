@@ -477,7 +477,7 @@ impl Attempt {
         }
     }
 
-    /// Whether the peer may still refuse us.
+    /// Whether the peer can still reject the connection after the handshake.
     fn may_be_refused(&self) -> bool {
         matches!(&self.state, AttemptState::Talking(established) if established.may_be_refused())
     }

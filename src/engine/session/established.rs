@@ -160,7 +160,8 @@ impl Established {
         }
     }
 
-    /// Whether the peer may still refuse us, so that nothing counts as a success.
+    /// Whether the peer can still reject the connection after the handshake, so that the result is not
+    /// a success yet.
     pub fn may_be_refused(&self) -> bool {
         self.layer
             .as_ref()

@@ -28,7 +28,7 @@ pub(in crate::engine) struct LayerState {
     pub facts: Option<Box<TlsFacts>>,
     /// How far the handshake had proceeded at the deadline.
     pub progress: Option<String>,
-    /// Whether the peer may still refuse us.
+    /// Whether the peer can still reject the connection after the handshake.
     refusal: PeerRefusal,
     /// When the first application bytes were sent.
     sent: Option<Instant>,

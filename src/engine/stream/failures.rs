@@ -50,8 +50,8 @@ pub(super) fn connect_failure(
     }
 }
 
-/// The failure of a connect that an ICMP error of this machine's own kernel ended. It is no message
-/// from the network, and is not reported as one.
+/// The failure of a connect that an ICMP error of this machine's own kernel ended. No router or
+/// host has sent it, so the failure names no sender.
 pub(super) fn own_kernel_failure(remote: SocketAddr, error: &io::Error, icmp: IcmpFact) -> Failure {
     match (icmp.version, icmp.kind, icmp.code) {
         (IcmpVersion::V4, 3, 1) | (IcmpVersion::V6, 1, 3) => absent_failure(remote),

@@ -102,7 +102,8 @@ impl TlsKeys<'_, '_, '_> {
         self.value(name)
     }
 
-    /// Takes the values of a key of both tables; a key that is in both is an error.
+    /// Takes the values of a key from the two tables in which options of TLS may be written. A key in
+    /// both is an error.
     fn take(&mut self, name: OptionName) -> Vec<Located> {
         let outer = read(self.diagnostics, self.outer, name, name.key);
         let Some(inner) = &mut self.inner else {

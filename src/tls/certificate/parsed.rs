@@ -184,7 +184,7 @@ impl<'a> ParsedCertificate<'a> {
         })
     }
 
-    /// Whether subject and issuer are equal.
+    /// Whether the subject and the issuer are the same name (RFC 5280, section 6.1).
     pub fn is_self_issued(&self) -> bool {
         self.subject == self.issuer
     }
@@ -201,7 +201,7 @@ impl<'a> ParsedCertificate<'a> {
     }
 }
 
-/// The version as a number: 1 without the field.
+/// The version of the certificate, from 1; a certificate without the field has version 1.
 fn version(fields: &mut DerReader<'_>) -> Result<u64, DerError> {
     let Some(version) = fields.optional(der::constructed(0))? else {
         return Ok(1);
@@ -291,7 +291,8 @@ impl<'a> Extensions<'a> {
         Ok(())
     }
 
-    /// Reads one extension. [`Known::Supported`] are those that the verification knows.
+    /// Reads one extension. Returns [`Known::Supported`] for an extension that the verification
+    /// evaluates; other extensions must not be critical.
     fn interpret(&mut self, oid: &str, value: &'a [u8]) -> Result<Known, DerError> {
         match oid {
             "2.5.29.14" => self.key_id = Some(only(value, der::OCTET_STRING)?),

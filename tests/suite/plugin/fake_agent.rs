@@ -19,7 +19,7 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 pub struct FakeAgent {
     pub child: Child,
     pub stream: UnixStream,
-    /// The lines that the plugin wrote into the agent's log: severity and text.
+    /// The log messages that the plugin sent: severity and text.
     pub log: Vec<(u64, String)>,
     received: Vec<u8>,
     next: u32,
