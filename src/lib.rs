@@ -39,7 +39,7 @@
 //!   `docs/architecture.md` explains it. [`engine::session`] is one probe as a state machine
 //!   without I/O, [`engine::dialogue`] runs its steps, [`engine::stream`] is a connection,
 //!   [`engine::dns`] resolves names.
-//! * [`tls`]: certificates, their judgement, and the layer that speaks TLS on a connection.
+//! * [`tls`]: certificates, their verification, and the layer that speaks TLS on a connection.
 //!   [`tls_facts`] is what is reported of it, as data.
 //! * [`source`]: where the engine gets its plans: one, a list, an interval, a queue that other
 //!   threads fill.

@@ -126,8 +126,8 @@ impl ConnectionReport {
             .dialogue
             .as_ref()
             .and_then(|dialogue| dialogue.tls.as_ref());
-        let judgement = facts.and_then(|facts| facts.judgement.as_ref());
-        judgement.is_some_and(|judgement| !judgement.is_verified())
+        let verification = facts.and_then(|facts| facts.verification.as_ref());
+        verification.is_some_and(|verification| !verification.is_verified())
     }
 
     /// The report of a connection to this address before anything was measured.

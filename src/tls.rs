@@ -15,7 +15,7 @@
 //! provider    the cryptography, and the names of what was negotiated
 //! hello       a ClientHello without cryptography, for peers that rustls does not support
 //! certificate the facts of one certificate (X.509, RFC 5280)
-//! judge       the faults of a chain: dates, name, issuer, usage, strength, pin
+//! verify       the faults of a chain: dates, name, issuer, usage, strength, pin
 //! roots       the trust store
 //! pem         files of certificates and keys; leaf_file: the certificate that should be served
 //! ```
@@ -27,7 +27,6 @@ mod failures;
 mod first_bytes;
 pub mod hello;
 mod identity;
-pub mod judge;
 mod leaf_file;
 mod not_tls;
 pub mod options;
@@ -36,5 +35,6 @@ mod provider;
 mod records;
 pub mod roots;
 mod verifier;
+pub mod verify;
 
 pub use client::layer;

@@ -19,8 +19,8 @@ pub struct TlsFacts {
     pub group: Option<Box<str>>,
     /// The application protocol that the peer selected (RFC 7301).
     pub alpn: Option<Box<str>>,
-    /// The judgement of the certificate; absent if no certificate was received.
-    pub judgement: Option<TrustJudgement>,
+    /// The verification of the certificate; absent if no certificate was received.
+    pub verification: Option<Verification>,
     /// The certificates that the peer presented, the leaf first.
     pub chain: Vec<CertificateFacts>,
     /// What is known of the presented certificates that `chain` leaves out.
@@ -39,7 +39,7 @@ pub struct TlsFacts {
 }
 
 impl TlsFacts {
-    /// Adds the facts of a further connection. Known facts are kept, and the judgement is that of
+    /// Adds the facts of a further connection. Known facts are kept, and the verification is that of
     /// the connection on which the certificate was received.
     pub fn add(&mut self, other: Self) {
         let oldest = [self.oldest, other.oldest].into_iter().flatten().min();
@@ -57,18 +57,18 @@ impl TlsFacts {
     /// Whether a strict client accepts the certificate, as far as it is known: by a handshake only
     /// if the peer has proved that it has the key. Absent if no certificate was seen.
     pub fn is_verified(&self) -> Option<bool> {
-        let judgement = self.judgement.as_ref()?;
-        Some(judgement.is_verified() && !self.lacks_proof())
+        let verification = self.verification.as_ref()?;
+        Some(verification.is_verified() && !self.lacks_proof())
     }
 
     /// Why the certificate is not verified; empty if it is. Absent if no certificate was seen.
     pub fn verify_error(&self) -> Option<&str> {
-        let judgement = self.judgement.as_ref()?;
-        Some(if judgement.error.is_empty() && self.lacks_proof() {
+        let verification = self.verification.as_ref()?;
+        Some(if verification.error.is_empty() && self.lacks_proof() {
             "the server has not proved that it has the key of its certificate: see its log and its \
              key file"
         } else {
-            &judgement.error
+            &verification.error
         })
     }
 
@@ -142,7 +142,7 @@ impl fmt::Display for TlsVersion {
 
 /// Whether a certificate is trusted, and everything that is wrong with it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct TrustJudgement {
+pub struct Verification {
     /// All faults, each once, the worst first.
     pub faults: Vec<Fault>,
     /// One sentence with the remedy for each fault, in the same order.
@@ -150,11 +150,11 @@ pub struct TrustJudgement {
     /// The sentence of the worst fault that refuses; empty if none does. With `--tls-legacy` it is
     /// that of a weak key or signature only if no other fault refuses.
     pub error: String,
-    /// The time of the judgement, in seconds since 1970.
+    /// The time of the verification, in seconds since 1970.
     pub at: i64,
 }
 
-impl TrustJudgement {
+impl Verification {
     /// Keeps only what is published of its texts.
     pub fn keep_published(&mut self) {
         for text in self.sentences.iter_mut().chain([&mut self.error]) {
@@ -493,15 +493,15 @@ mod tests {
             let mut facts = TlsFacts {
                 how,
                 proved,
-                judgement: Some(TrustJudgement::default()),
+                verification: Some(Verification::default()),
                 ..TlsFacts::default()
             };
             assert_eq!(facts.is_verified(), Some(expected), "{how:?}");
             assert_eq!(facts.verify_error().unwrap().is_empty(), expected);
-            facts.judgement = Some(TrustJudgement {
+            facts.verification = Some(Verification {
                 faults: vec![Fault::Expired],
                 error: "it expired".to_owned(),
-                ..TrustJudgement::default()
+                ..Verification::default()
             });
             assert_eq!(facts.is_verified(), Some(false));
             assert_eq!(facts.verify_error(), Some("it expired"));
@@ -560,13 +560,13 @@ mod tests {
         }];
         let (kept, omitted) = published_chain(short.clone());
         assert_eq!((kept, omitted), (short, OmittedCertificates::default()));
-        let mut judgement = TrustJudgement {
+        let mut verification = Verification {
             sentences: vec![long().into(); 3],
             error: long().into(),
-            ..TrustJudgement::default()
+            ..Verification::default()
         };
-        judgement.keep_published();
-        for text in judgement.sentences.iter().chain([&judgement.error]) {
+        verification.keep_published();
+        for text in verification.sentences.iter().chain([&verification.error]) {
             assert!((SENTENCE_LIMIT + 1..SENTENCE_LIMIT + 100).contains(&text.len()));
         }
     }

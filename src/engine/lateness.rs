@@ -12,18 +12,18 @@ use std::time::Duration;
 /// 10 ms).
 pub const MIN_DELAY: Duration = Duration::from_millis(20);
 
-/// Less lost time than this does not make a result unknown.
+/// A shorter delay than this does not make a result unknown.
 const MUCH: Duration = Duration::from_millis(50);
 
 /// The cause, for error texts.
 pub const CAUSE: &str =
     "this process was stopped or had no CPU time, and could not continue before the deadline";
 
-/// Whether so much time was lost that silence says nothing about the peer: half of the time limit.
+/// Whether the delay is so long that silence says nothing about the peer: half of the time limit.
 /// So a peer that needs less than half of its time limit is never reported as down because of a
 /// delay, and a busy machine still reports peers that are down.
-pub fn is_much(lost: Duration, limit: Duration) -> bool {
-    lost >= MUCH && lost.saturating_mul(2) >= limit
+pub fn is_much(delay: Duration, limit: Duration) -> bool {
+    delay >= MUCH && delay.saturating_mul(2) >= limit
 }
 
 /// The delay if it counts, else zero.

@@ -48,7 +48,7 @@ struct Extra {
     /// The duration of the name lookup.
     resolve: Option<Duration>,
     /// How late it was with what it had to send.
-    lost: Duration,
+    delay: Duration,
     /// Whether it has more to receive than this run has memory for.
     lacks_memory: bool,
     /// The run's deadline, where it is earlier than the probe's own.
@@ -161,17 +161,17 @@ impl Session {
     }
 
     /// Notes that it was late by this much with something that it had to send.
-    pub fn lose(&mut self, time: Duration) {
-        let lost = &mut self.extra().lost;
-        *lost = lost.saturating_add(time);
+    pub fn add_delay(&mut self, time: Duration) {
+        let delay = &mut self.extra().delay;
+        *delay = delay.saturating_add(time);
     }
 
     /// Notes that a handshake completed at this time. Its SYN was sent before, so the delays so far
     /// cannot be longer than the time until then.
-    pub fn lost_before(&mut self, connected: Instant) {
+    pub fn limit_delay(&mut self, connected: Instant) {
         let most = connected.saturating_duration_since(self.started);
         if let Some(extra) = &mut self.extra {
-            extra.lost = extra.lost.min(most);
+            extra.delay = extra.delay.min(most);
         }
     }
 
@@ -209,7 +209,7 @@ impl Session {
     fn was_late(&self) -> bool {
         self.extra
             .as_ref()
-            .is_some_and(|extra| lateness::is_much(extra.lost, self.plan.spec.timeout))
+            .is_some_and(|extra| lateness::is_much(extra.delay, self.plan.spec.timeout))
     }
 
     /// Makes it end at this time at the latest.

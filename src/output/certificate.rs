@@ -145,10 +145,10 @@ fn validity(
     bar: impl Fn(u64, u64) -> String,
 ) -> CertificateLine {
     let dates = format!("{} to {}", date(leaf.not_before), date(leaf.not_after));
-    let Some(judgement) = tls.judgement() else {
+    let Some(verification) = tls.verification() else {
         return plain("valid", dates);
     };
-    let left = leaf.seconds_left(judgement.at);
+    let left = leaf.seconds_left(verification.at);
     if left < 0 {
         let text = format!("{dates}, expired {} ago", span(left.saturating_neg()));
         return CertificateLine {
@@ -157,10 +157,10 @@ fn validity(
             tone: Tone::Bad,
         };
     }
-    if judgement.at < leaf.not_before {
+    if verification.at < leaf.not_before {
         let text = format!(
             "{dates}, begins in {}",
-            span(leaf.not_before.saturating_sub(judgement.at))
+            span(leaf.not_before.saturating_sub(verification.at))
         );
         return CertificateLine {
             label: "valid",
@@ -207,8 +207,8 @@ fn chain(tls: TlsReport<'_>, leaf: &CertificateFacts) -> Vec<CertificateLine> {
         "certificates"
     };
     let mut text = format!("{number} {certificates}");
-    if let (Some(first), Some(judgement)) = (first, tls.judgement()) {
-        let left = first.seconds_left(judgement.at);
+    if let (Some(first), Some(verification)) = (first, tls.verification()) {
+        let left = first.seconds_left(verification.at);
         let when = if left < 0 {
             format!("expired {} ago", span(left.saturating_neg()))
         } else {
@@ -221,12 +221,12 @@ fn chain(tls: TlsReport<'_>, leaf: &CertificateFacts) -> Vec<CertificateLine> {
 
 /// Whether it is trusted and by what, and every fault with its remedy.
 fn trust(tls: TlsReport<'_>) -> Vec<CertificateLine> {
-    let Some(judgement) = tls.judgement() else {
+    let Some(verification) = tls.verification() else {
         return Vec::new();
     };
     let (verdict, tone) = match tls.facts.is_verified() {
         Some(true) => ("verified", Tone::Good),
-        _ if judgement.is_verified() => ("key NOT proved; certificate trusted", Tone::Bad),
+        _ if verification.is_verified() => ("key NOT proved; certificate trusted", Tone::Bad),
         _ => ("NOT trusted", Tone::Bad),
     };
     let by = tls.facts.roots.as_ref().map(|roots| {
@@ -242,13 +242,13 @@ fn trust(tls: TlsReport<'_>) -> Vec<CertificateLine> {
         text: format!("{verdict}{}", by.unwrap_or_default()),
         tone,
     }];
-    let sentences = judgement
+    let sentences = verification
         .sentences
         .iter()
         .map(Some)
         .chain(std::iter::repeat(None));
     lines.extend(
-        judgement
+        verification
             .faults
             .iter()
             .zip(sentences)
@@ -273,14 +273,18 @@ fn trust(tls: TlsReport<'_>) -> Vec<CertificateLine> {
 
 /// What a row of a table says about a certificate: the time that is left, and the faults.
 pub fn note(tls: TlsReport<'_>) -> Option<String> {
-    let judgement = tls.judgement()?;
-    let left = tls.leaf()?.seconds_left(judgement.at);
+    let verification = tls.verification()?;
+    let left = tls.leaf()?.seconds_left(verification.at);
     let mut text = if left < 0 {
         format!("certificate expired {} ago", span(left.saturating_neg()))
     } else {
         format!("certificate for {}", span(left))
     };
-    let faults: Vec<_> = judgement.faults.iter().map(|fault| fault.name()).collect();
+    let faults: Vec<_> = verification
+        .faults
+        .iter()
+        .map(|fault| fault.name())
+        .collect();
     if !faults.is_empty() {
         let _ = write!(text, ", {}", faults.join(", "));
     }

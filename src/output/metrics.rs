@@ -509,7 +509,7 @@ pub const METRICS: [Metric; 72] = [
         "0 or 1",
         "1 if the server sends an OCSP response (RFC 6066)",
         Reason,
-        FromTls(|t| t.judgement().and_then(|_| tls::flag(t.facts.staple))),
+        FromTls(|t| t.verification().and_then(|_| tls::flag(t.facts.staple))),
     ),
     row(
         "tls.roots",

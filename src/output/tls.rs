@@ -10,7 +10,7 @@ use crate::plan::ProbeSpec;
 use crate::report::{ConnectionReport, Report};
 use crate::tls_facts::{
     CHAIN_LIMIT, CertificateFacts, NAMES_BYTES, NAMES_LIMIT, SENTENCE_LIMIT, TEXT_LIMIT, TlsFacts,
-    TrustJudgement, WORD_LIMIT,
+    Verification, WORD_LIMIT,
 };
 
 /// The most addresses that are listed; a probe connects to no more.
@@ -33,9 +33,9 @@ impl<'r> TlsReport<'r> {
         Some(Self { spec, facts })
     }
 
-    /// The judgement of the certificate, if one was received.
-    pub fn judgement(self) -> Option<&'r TrustJudgement> {
-        self.facts.judgement.as_ref()
+    /// The verification of the certificate, if one was received.
+    pub fn verification(self) -> Option<&'r Verification> {
+        self.facts.verification.as_ref()
     }
 
     /// The certificate of the server, if it could be read.
@@ -74,7 +74,7 @@ impl<'r> TlsReport<'r> {
 
     /// The names of all faults.
     pub fn faults(self) -> Option<Value<'r>> {
-        let faults = self.judgement()?.faults.iter();
+        let faults = self.verification()?.faults.iter();
         Some(Value::List(
             faults.map(|fault| fault.name().into()).collect(),
         ))
@@ -106,19 +106,19 @@ impl<'r> TlsReport<'r> {
 
     /// The time until the certificate expires.
     pub fn days_left(self) -> Option<Value<'r>> {
-        let left = self.leaf()?.seconds_left(self.judgement()?.at);
+        let left = self.leaf()?.seconds_left(self.verification()?.at);
         Some(Value::Days(left))
     }
 
     /// The part of the lifetime that is left.
     pub fn lifetime_left(self) -> Option<Value<'r>> {
-        let left = self.leaf()?.lifetime_left(self.judgement()?.at);
+        let left = self.leaf()?.lifetime_left(self.verification()?.at);
         Some(Value::Ratio(left))
     }
 
     /// The time until the first certificate of the chain expires.
     pub fn chain_days_left(self) -> Option<Value<'r>> {
-        let left = self.facts.chain_seconds_left(self.judgement()?.at);
+        let left = self.facts.chain_seconds_left(self.verification()?.at);
         left.map(Value::Days)
     }
 
@@ -150,8 +150,8 @@ impl<'r> TlsReport<'r> {
                 json.key(key);
                 json.text(&self.printable(text, TEXT_LIMIT));
             }
-            let judgement = self.judgement();
-            let left = judgement.map(|judgement| certificate.seconds_left(judgement.at));
+            let verification = self.verification();
+            let left = verification.map(|verification| certificate.seconds_left(verification.at));
             let left = left.map(Value::Days);
             let not_after = Some(Value::Signed(certificate.not_after));
             for (key, value) in [("not_after", not_after), ("days_left", left)] {

@@ -310,7 +310,7 @@ impl fmt::Display for PatternError {
             Self::Hex(text) => {
                 write!(
                     f,
-                    "`{text}` is not hex: write two digits for each byte, optionally with spaces or colons between bytes; ?? matches any byte"
+                    "`{text}` is not hex: write two digits for each byte, optionally with spaces or colons between bytes"
                 )
             }
             Self::Regex(source, why) => {

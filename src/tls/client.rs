@@ -723,7 +723,7 @@ impl LayerConnection for TlsConnection {
             .request
             .as_ref()
             .is_some_and(|request| request.is_answered);
-        let has_judgement = record.judgement.is_some();
+        let has_verification = record.verification.is_some();
         Some(Box::new(TlsFacts {
             how: FactSource::Handshake,
             proved: record
@@ -733,7 +733,7 @@ impl LayerConnection for TlsConnection {
             cipher: suite.and_then(provider::suite_name),
             group: self.group().map(provider::group_name),
             alpn: alpn.map(|alpn| String::from_utf8_lossy(alpn).into()),
-            judgement: record.judgement.clone(),
+            verification: record.verification.clone(),
             chain: record.chain.clone(),
             chain_omitted: record.chain_omitted,
             client_cert: self.is_refused.filter(|_| !is_shown),
@@ -741,7 +741,7 @@ impl LayerConnection for TlsConnection {
             roots: self
                 .verifier
                 .roots()
-                .filter(|_| has_judgement)
+                .filter(|_| has_verification)
                 .map(roots::Roots::facts),
             oldest: None,
             pq: None,

@@ -1,7 +1,7 @@
 //! Records what the server sends in a handshake, and decides whether the handshake continues.
 //!
 //! The library calls this once for each certificate chain, signature and request for a client
-//! certificate. The chain is always recorded and [judged](crate::tls::judge). A server that is not
+//! certificate. The chain is always recorded and [verified](crate::tls::verify). A server that is not
 //! trusted is refused after it has proved that it has the key, and before a client certificate is
 //! sent to it.
 
@@ -21,15 +21,15 @@ use crate::escape::escaped_prefix;
 use crate::plan::layer::LayerError;
 use crate::tls::certificate;
 use crate::tls::certificate::algorithm::{KeyKind, PublicKey};
-use crate::tls::judge;
-use crate::tls::judge::Evidence;
 use crate::tls::leaf_file;
 use crate::tls::options::TlsOptions;
 use crate::tls::provider;
 use crate::tls::roots;
 use crate::tls::roots::Roots;
+use crate::tls::verify;
+use crate::tls::verify::Evidence;
 use crate::tls_facts::{
-    CertificateFacts, Fault, OmittedCertificates, TlsVersion, TrustJudgement, published_chain,
+    CertificateFacts, Fault, OmittedCertificates, TlsVersion, Verification, published_chain,
 };
 
 /// What all connections of a layer require of a server.
@@ -63,8 +63,8 @@ pub struct VerifierRecord {
     pub chain_len: usize,
     /// Whether an OCSP response was stapled.
     pub staple: bool,
-    /// The judgement of the chain.
-    pub judgement: Option<TrustJudgement>,
+    /// The verification of the chain.
+    pub verification: Option<Verification>,
     /// How the server has signed the handshake.
     pub signature: Option<HandshakeSignature>,
     /// The request for a client certificate.
@@ -149,7 +149,7 @@ impl RecordingVerifier {
         let chain: Vec<_> = std::iter::once(leaf).chain(others).cloned().collect();
         let facts: Vec<_> = chain.iter().map(|der| certificate::read(der)).collect();
         let options = self.options();
-        let mut judgement = judge::judge(&Evidence {
+        let mut verification = verify::verify(&Evidence {
             chain: &chain,
             facts: &facts,
             host: &self.host,
@@ -167,13 +167,13 @@ impl RecordingVerifier {
         let mut record = self.record();
         record.chain_len = chain.iter().map(|der| der.len()).sum();
         (record.chain, record.chain_omitted) = published_chain(facts);
-        judgement.keep_published();
+        verification.keep_published();
         record.staple = !staple.is_empty();
-        record.judgement = Some(judgement);
+        record.verification = Some(verification);
         record.leaf_error = leaf_error;
     }
 
-    /// Verifies the signature of the server under the handshake, then decides by the judgement
+    /// Verifies the signature of the server under the handshake, then decides by the verification
     /// whether the handshake continues.
     fn decide(
         &self,
@@ -207,10 +207,10 @@ impl RecordingVerifier {
         if options.report_only {
             return Ok(HandshakeSignatureValid::assertion());
         }
-        if let Some(judgement) = &record.judgement {
-            if !judge::accepts(judgement, options) {
-                let fault = judgement.faults.first().copied();
-                record.refusal = Some(untrusted(judgement, record.leaf_error.as_ref()));
+        if let Some(verification) = &record.verification {
+            if !verify::accepts(verification, options) {
+                let fault = verification.faults.first().copied();
+                record.refusal = Some(untrusted(verification, record.leaf_error.as_ref()));
                 return Err(alert_for(fault).into());
             }
         }
@@ -225,10 +225,10 @@ impl RecordingVerifier {
     }
 }
 
-fn untrusted(judgement: &TrustJudgement, leaf: Option<&LayerError>) -> LayerError {
+fn untrusted(verification: &Verification, leaf: Option<&LayerError>) -> LayerError {
     match leaf {
-        Some(leaf) => LayerError::untrusted(format!("{}; {}", judgement.error, leaf.cause)),
-        None => LayerError::untrusted(judgement.error.clone()),
+        Some(leaf) => LayerError::untrusted(format!("{}; {}", verification.error, leaf.cause)),
+        None => LayerError::untrusted(verification.error.clone()),
     }
 }
 

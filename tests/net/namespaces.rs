@@ -209,7 +209,7 @@ impl Net {
             .expect("a counter")
     }
 
-    /// Leaves the probing host only these local ports, both ends included.
+    /// Closes the probing host only these local ports, both ends included.
     pub fn limit_local_ports(&self, first: u16, last: u16) {
         self.sh(
             "probe",

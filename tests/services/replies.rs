@@ -3,8 +3,8 @@
 
 mod brokers;
 mod databases;
-mod farewell;
 mod others;
+mod quit;
 mod text;
 
 use std::time::Duration;
@@ -12,7 +12,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::program::check;
-use crate::scripted_peer::Act::{self, Resets, Says, ShutsDown};
+use crate::scripted_peer::Act::{self, Resets, Sends, ShutsDown};
 use crate::scripted_peer::{Peer, Split};
 
 /// A dialogue, and the result that the program must report.
@@ -47,21 +47,21 @@ pub enum Received {
 /// One turn of a conversation, from the peer's side.
 pub enum Turn {
     /// The program must send exactly this.
-    Hears(Vec<u8>),
+    Receives(Vec<u8>),
     /// The peer sends this.
-    Says(Vec<u8>),
+    Sends(Vec<u8>),
 }
 
 /// A dialogue of which every byte is known, without captures and without `quit`.
 pub fn case(of: (&'static str, &'static str), status: &'static str, turns: Vec<Turn>) -> Case {
     let mut received = Vec::new();
     let acts = turns.into_iter().map(|turn| match turn {
-        Turn::Hears(bytes) => {
+        Turn::Receives(bytes) => {
             received.extend_from_slice(&bytes);
-            Act::HearsBytes(bytes.len())
+            Act::ReceivesBytes(bytes.len())
         }
         // Scripts are static; a test program may leak its few kilobytes.
-        Turn::Says(bytes) => Says(bytes.leak()),
+        Turn::Sends(bytes) => Sends(bytes.leak()),
     });
     Case {
         service: of.0,
@@ -84,27 +84,27 @@ impl Case {
 
     /// With these bytes of `quit` after the verdict, if it is the client's turn then: the service
     /// is up, or the server has refused a request of the client.
-    pub fn goodbye(mut self, goodbye: &'static [u8]) -> Self {
+    pub fn quit(mut self, quit: &'static [u8]) -> Self {
         let has_spoken = self
             .acts
             .iter()
-            .any(|act| matches!(act, Act::HearsBytes(_)));
+            .any(|act| matches!(act, Act::ReceivesBytes(_)));
         let is_due = self.status == "ok" || self.status == "rejected" && has_spoken;
         if let (Received::Exactly(bytes), true) = (&mut self.received, is_due) {
-            bytes.extend_from_slice(goodbye);
+            bytes.extend_from_slice(quit);
         }
         self
     }
 }
 
 /// The peer receives these bytes.
-pub fn hears(bytes: impl AsRef<[u8]>) -> Turn {
-    Turn::Hears(bytes.as_ref().to_vec())
+pub fn receives(bytes: impl AsRef<[u8]>) -> Turn {
+    Turn::Receives(bytes.as_ref().to_vec())
 }
 
 /// The peer sends these bytes.
-pub fn says(bytes: impl AsRef<[u8]>) -> Turn {
-    Turn::Says(bytes.as_ref().to_vec())
+pub fn sends(bytes: impl AsRef<[u8]>) -> Turn {
+    Turn::Sends(bytes.as_ref().to_vec())
 }
 
 /// The cases in which every byte is known.
@@ -279,7 +279,7 @@ fn silence_close_and_reset_have_their_statuses() {
 
 #[test]
 fn garbage_is_a_mismatch() {
-    const GARBAGE: &[Act] = &[Says(b"\x00\xfe\x16\x03\x01garbage"), ShutsDown];
+    const GARBAGE: &[Act] = &[Sends(b"\x00\xfe\x16\x03\x01garbage"), ShutsDown];
     for name in services(&text::cases()) {
         assert_eq!(status(name, GARBAGE, "2"), "mismatch", "{name}");
     }
@@ -297,7 +297,7 @@ fn garbage_is_a_mismatch() {
         ]
         .into_iter()
         .filter_map(|bytes| {
-            let status = status(name, &[Says(bytes)], "1");
+            let status = status(name, &[Sends(bytes)], "1");
             (status != "mismatch" && status != "rejected")
                 .then(|| format!("{name}: {status} for {}", bytes.escape_ascii()))
         })
@@ -320,7 +320,7 @@ fn the_start_of_a_reply_is_not_enough() {
             .unwrap();
         let (last, before) = case.acts.split_last().unwrap();
         let start = match last {
-            Says(bytes) => Says(&bytes[..bytes.len() / 3]),
+            Sends(bytes) => Sends(&bytes[..bytes.len() / 3]),
             other => *other,
         };
         let acts = [before, &[start, ShutsDown]].concat();
@@ -347,7 +347,7 @@ fn a_greeting_of_another_service_is_a_mismatch_at_once() {
         "zookeeper",
         "zabbix_agent",
     ] {
-        let acts = [Says(b"220 mail.example.org ESMTP\r\n")];
+        let acts = [Sends(b"220 mail.example.org ESMTP\r\n")];
         let (document, took, _) = probe(name, &acts, Split::Whole, "3");
         assert_eq!(document["status_name"], "mismatch", "{name}");
         assert!(took < Duration::from_secs(1), "{name}: {took:?}");

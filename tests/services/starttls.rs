@@ -9,9 +9,9 @@ use serde_json::Value;
 
 use crate::program::check;
 use crate::replies::in_parallel;
-use crate::tls_peer::Turn::{FallsSilent, Hears, Says, SaysSplit, ShutsDown, StartsTls};
+use crate::tls_peer::Turn::{FallsSilent, Receives, SaysSplit, Sends, ShutsDown, StartsTls};
 use crate::tls_peer::{Heard, Turn, pin, start};
-use conversations::{Conversation, QUIT, REJECTED, conversations, hears, mail, says};
+use conversations::{Conversation, QUIT, REJECTED, conversations, mail, receives, sends};
 
 /// The bytes that the program sends in these turns, before TLS and within it.
 fn sent(turns: &[Turn]) -> (Vec<u8>, Vec<u8>) {
@@ -20,8 +20,8 @@ fn sent(turns: &[Turn]) -> (Vec<u8>, Vec<u8>) {
     for turn in turns {
         match turn {
             StartsTls => is_secured = true,
-            Hears(bytes) if is_secured => encrypted.extend_from_slice(bytes),
-            Hears(bytes) => plain.extend_from_slice(bytes),
+            Receives(bytes) if is_secured => encrypted.extend_from_slice(bytes),
+            Receives(bytes) => plain.extend_from_slice(bytes),
             _ => {}
         }
     }
@@ -121,7 +121,7 @@ fn the_dialogue_goes_on_within_tls_however_the_answers_are_split() {
         let expected = heard_when_up(conversation);
         let mut scripts = vec![conversation.turns.clone()];
         for (index, turn) in conversation.turns.iter().enumerate() {
-            let Says(bytes) = turn else { continue };
+            let Sends(bytes) = turn else { continue };
             // The go-ahead at every byte, other answers at some.
             let step = if index == go_ahead(&conversation.turns) {
                 1
@@ -146,7 +146,7 @@ fn a_missing_offer_and_a_refusal_have_their_status() {
     let errors = in_parallel(&conversations(), |conversation| {
         let verify = |(turn, bytes, status, then): &(usize, Vec<u8>, &'static str, Vec<u8>)| {
             let before = &conversation.turns[..*turn];
-            let turns = [before, &[Says(bytes.clone())]].concat();
+            let turns = [before, &[Sends(bytes.clone())]].concat();
             let expected = heard_when_failed(before, then);
             let what = bytes.escape_ascii().to_string();
             verify(
@@ -168,13 +168,13 @@ fn bytes_after_the_go_ahead_are_an_injection() {
         let at = go_ahead(&conversation.turns);
         let mut errors = Vec::new();
         // The client of MySQL starts TLS without a go-ahead.
-        let Says(bytes) = &conversation.turns[at] else {
+        let Sends(bytes) = &conversation.turns[at] else {
             return errors;
         };
         let last = bytes.last().copied().unwrap_or_default();
         for injected in [&b"250 injected\r\n"[..], b"\x16\x03\x03", b"\0", &[last]] {
             let said = [bytes, injected].concat();
-            let turns = [&conversation.turns[..at], &[Says(said)]].concat();
+            let turns = [&conversation.turns[..at], &[Sends(said)]].concat();
             let expected = heard_when_failed(&turns, b"");
             let name = (conversation.service, "injected");
             errors.extend(verify(name, &turns, "5", "tls_failed", &expected));
@@ -193,7 +193,7 @@ fn silence_and_close_have_the_status_of_the_phase() {
         for (index, turn) in conversation.turns.iter().enumerate() {
             let before = &conversation.turns[..index];
             let is_after = index > start;
-            if !matches!(turn, Says(_)) {
+            if !matches!(turn, Sends(_)) {
                 continue;
             }
             let (plain, encrypted) = sent(before);
@@ -220,9 +220,9 @@ fn silence_and_close_have_the_status_of_the_phase() {
 
 #[test]
 fn a_telnet_server_that_speaks_and_never_offers_refuses() {
-    let wont = hears(b"\xff\xfb\x2e");
+    let wont = receives(b"\xff\xfb\x2e");
     for end in [FallsSilent, ShutsDown] {
-        let turns = [wont.clone(), says(b"\xff\xfd\x18\r\nlogin: "), end];
+        let turns = [wont.clone(), sends(b"\xff\xfd\x18\r\nlogin: "), end];
         let (document, _, heard) = probe(&["-s", "telnet_starttls"], &turns, "0.6");
         assert_eq!(document["status_name"], "tls_refused", "{document}");
         assert!(
@@ -263,21 +263,21 @@ fn every_service_with_tls_has_a_conversation() {
 fn direct() -> Vec<(&'static str, Vec<Turn>, &'static str, &'static str)> {
     fn get(path: &str) -> Turn {
         // The port has five digits.
-        hears(format!(
+        receives(format!(
             "GET {path} HTTP/1.0\r\nHost: 127.0.0.1:PORT5\r\nUser-Agent: zbx-tcp\r\n\r\n"
         ))
     }
     let head = || {
-        hears(
+        receives(
             "HEAD / HTTP/1.0\r\nHost: 127.0.0.1:PORT5\r\nUser-Agent: zbx-tcp\r\nAccept: */*\r\n\r\n",
         )
     };
     let options = || {
-        hears(
+        receives(
             "OPTIONS sips:zbx-tcp@localhost SIP/2.0\r\nVia: SIP/2.0/TLS localhost;branch=z9hG4bKzbxtcp;rport\r\nMax-Forwards: 0\r\nFrom: <sips:zbx-tcp@localhost>;tag=zbxtcp\r\nTo: <sips:zbx-tcp@localhost>\r\nCall-ID: zbx-tcp@localhost\r\nCSeq: 1 OPTIONS\r\nUser-Agent: zbx-tcp\r\nContent-Length: 0\r\n\r\n",
         )
     };
-    let tls = |asks: Turn, answer: &str| vec![StartsTls, asks, says(answer)];
+    let tls = |asks: Turn, answer: &str| vec![StartsTls, asks, sends(answer)];
     vec![
         (
             "https",
@@ -386,11 +386,11 @@ fn direct() -> Vec<(&'static str, Vec<Turn>, &'static str, &'static str)> {
         ),
         (
             "smtps",
-            vec![StartsTls, says("220 mx1 ESMTP\r\n")],
+            vec![StartsTls, sends("220 mx1 ESMTP\r\n")],
             "ok",
             QUIT,
         ),
-        ("smtps", vec![StartsTls, says("554 no\r\n")], REJECTED, ""),
+        ("smtps", vec![StartsTls, sends("554 no\r\n")], REJECTED, ""),
         ("tls", vec![StartsTls], "ok", ""),
         ("syslog_tls", vec![StartsTls], "ok", ""),
     ]
@@ -423,7 +423,7 @@ fn services_with_tls_from_the_start_speak_within_it() {
 #[test]
 fn https_reports_an_untrusted_certificate_and_the_others_verify() {
     let status = |words: &[&str]| {
-        let (peer, heard) = start(vec![StartsTls, says("HTTP/1.1 200 OK\r\n\r\n")]);
+        let (peer, heard) = start(vec![StartsTls, sends("HTTP/1.1 200 OK\r\n\r\n")]);
         let port = peer.port();
         let own = ["127.0.0.1", &port, "-t", "5", "-o", "json"];
         let document = check(&[&own, words].concat()).document();
@@ -461,7 +461,7 @@ fn starttls_is_asked_for_by_the_name_of_its_protocol() {
     // Steps go on within TLS, with the farewell of the protocol.
     let turns = [
         &conversation.turns[..=go_ahead(&conversation.turns) + 1],
-        &[hears("NOOP\n"), says("250 ok\r\n")],
+        &[receives("NOOP\n"), sends("250 ok\r\n")],
     ]
     .concat();
     let words = [
@@ -490,7 +490,7 @@ fn starttls_of_an_own_service_is_followed_by_its_own_steps() {
         [services.written]
         steps = [
             { expect = "READY\n" }, { send = "GO\n" },
-            { expect_regex = '\AYES\n', reject = [{ regex = '\ANO\n', status = "tls_refused", reason = "it says no", quit = 'BYE\n' }] },
+            { expect_regex = '\AYES\n', reject = [{ regex = '\ANO\n', status = "tls_refused", reason = "it sends no", quit = 'BYE\n' }] },
             { starttls = true },
             { send = "HI\n" }, { expect = "HELLO\n" },
         ]
@@ -501,7 +501,7 @@ fn starttls_of_an_own_service_is_followed_by_its_own_steps() {
     let start = go_ahead(&mail.turns) + 1;
     let own = [
         &mail.turns[..=start],
-        &[hears("NOOP\r\n"), says("250 ok\r\n")],
+        &[receives("NOOP\r\n"), sends("250 ok\r\n")],
     ]
     .concat();
     let (document, _, heard) = probe(&["-s", "mine", "--config", config], &own, "5");
@@ -511,9 +511,9 @@ fn starttls_of_an_own_service_is_followed_by_its_own_steps() {
     assert_eq!(document["status_name"], "ok", "{document}");
     assert_eq!(heard, heard_when_up(&mail));
     let written = |answer: &str| {
-        let mut turns = vec![says("READY\n"), hears("GO\n"), says(answer)];
+        let mut turns = vec![sends("READY\n"), receives("GO\n"), sends(answer)];
         if answer == "YES\n" {
-            turns.extend([StartsTls, hears("HI\n"), says("HELLO\n")]);
+            turns.extend([StartsTls, receives("HI\n"), sends("HELLO\n")]);
         }
         probe(&["-s", "written", "--config", config], &turns, "5")
     };
@@ -523,6 +523,6 @@ fn starttls_of_an_own_service_is_followed_by_its_own_steps() {
     let (document, _, heard) = written("NO\n");
     assert_eq!(document["status_name"], "tls_refused", "{document}");
     let error = document["error"].as_str().unwrap();
-    assert!(error.ends_with(": it says no: \"NO\\n\""), "{error}");
+    assert!(error.ends_with(": it sends no: \"NO\\n\""), "{error}");
     assert_eq!(heard.plain, b"GO\nBYE\n");
 }

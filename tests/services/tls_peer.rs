@@ -17,11 +17,11 @@ use crate::scripted_peer::Peer;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Turn {
     /// The program must send exactly this.
-    Hears(Vec<u8>),
+    Receives(Vec<u8>),
     /// The client must send something that ends in a blank line.
     HearsRequest,
     /// The peer sends this.
-    Says(Vec<u8>),
+    Sends(Vec<u8>),
     /// The peer sends this in two segments, the first of so many bytes.
     SaysSplit(Vec<u8>, usize),
     /// The peer is the server of a TLS handshake. What follows is encrypted.
@@ -85,7 +85,7 @@ pub fn start(turns: Vec<Turn>) -> (Peer, Receiver<Heard>) {
         stream.set_nodelay(true).unwrap();
         let port = stream.local_addr().unwrap().port().to_string();
         let with_port = |turn: &Turn| match turn {
-            Turn::Hears(bytes) => Turn::Hears(replaced(bytes, PORT, &port)),
+            Turn::Receives(bytes) => Turn::Receives(replaced(bytes, PORT, &port)),
             other => other.clone(),
         };
         let turns: Vec<_> = turns.iter().map(with_port).collect();
@@ -143,7 +143,7 @@ fn converse(mut stream: TcpStream, turns: &[Turn], heard: &mut Heard) {
 /// Takes these turns; false if the client has said something else or left.
 fn take_turns(stream: &mut (impl Read + Write), turns: &[Turn], heard: &mut Vec<u8>) -> bool {
     turns.iter().all(|turn| match turn {
-        Turn::Hears(expected) => {
+        Turn::Receives(expected) => {
             let mut bytes = vec![0; expected.len()];
             let is_read = stream.read_exact(&mut bytes).is_ok();
             heard.extend_from_slice(&bytes);
@@ -159,7 +159,7 @@ fn take_turns(stream: &mut (impl Read + Write), turns: &[Turn], heard: &mut Vec<
             }
             true
         }
-        Turn::Says(bytes) => stream
+        Turn::Sends(bytes) => stream
             .write_all(bytes)
             .and_then(|()| stream.flush())
             .is_ok(),

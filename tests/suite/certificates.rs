@@ -1,4 +1,4 @@
-//! Certificates: their facts, their judgement and the trust store.
+//! Certificates: their facts, their verification and the trust store.
 
 mod chains;
 mod facts;

@@ -175,10 +175,7 @@ fn a_service_sends_expects_captures_and_quits() {
         document["error"].as_str().unwrap().contains("`忙`"),
         "{document}"
     );
-    assert!(
-        heard.recv().unwrap().ends_with(&gbk("再见\r\n")),
-        "no goodbye"
-    );
+    assert!(heard.recv().unwrap().ends_with(&gbk("再见\r\n")), "no quit");
 }
 
 #[test]

@@ -3,47 +3,47 @@
 use std::time::Duration;
 
 use crate::program::{Ran, check};
-use crate::scripted_peer::Act::{self, Hears, Says, Waits};
+use crate::scripted_peer::Act::{self, Receives, Sends, Waits};
 use crate::scripted_peer::{Peer, Split};
 
 /// A run against a script, and what the peer received in all.
 fn against(acts: &'static [Act], words: &[&str]) -> (Ran, String) {
     let (peer, results) = Peer::scripted(acts.to_vec(), Split::Whole);
     let ran = check(&[&["127.0.0.1", &peer.port()], words].concat());
-    let heard = results.recv_timeout(Duration::from_secs(8)).unwrap();
-    (ran, heard.escape_ascii().to_string())
+    let received = results.recv_timeout(Duration::from_secs(8)).unwrap();
+    (ran, received.escape_ascii().to_string())
 }
 
 /// What the peer received after a run that is up.
 #[track_caller]
 fn sent(acts: &'static [Act], words: &[&str]) -> String {
-    let (ran, heard) = against(acts, words);
+    let (ran, received) = against(acts, words);
     ran.prints("1", 0);
-    heard
+    received
 }
 
-const GREETS: &[Act] = &[Says(b"220 mail ready\r\n")];
+const GREETS: &[Act] = &[Sends(b"220 mail ready\r\n")];
 
 #[test]
 fn bytes_are_sent_in_hex() {
     assert_eq!(
-        sent(&[Hears], &["--send-hex", "16 03:01 00ff"]),
+        sent(&[Receives], &["--send-hex", "16 03:01 00ff"]),
         r"\x16\x03\x01\x00\xff"
     );
     assert_eq!(
-        sent(&[Hears], &["--crlf", "--send-hex", "41"]),
+        sent(&[Receives], &["--crlf", "--send-hex", "41"]),
         "A",
         "--crlf is for texts"
     );
     assert_eq!(
-        sent(&[Hears], &["--encoding", "gbk", "--send-hex", "c4e3"]),
+        sent(&[Receives], &["--encoding", "gbk", "--send-hex", "c4e3"]),
         r"\xc4\xe3"
     );
 }
 
 #[test]
 fn crlf_appends_line_ends_to_sent_texts() {
-    assert_eq!(sent(&[Hears], &["--send", "a", "--crlf"]), r"a\r\n");
+    assert_eq!(sent(&[Receives], &["--send", "a", "--crlf"]), r"a\r\n");
     assert_eq!(
         sent(GREETS, &["--expect", "220", "--crlf", "--quit", "QUIT"]),
         r"QUIT\r\n"
@@ -103,7 +103,7 @@ fn a_prefix_that_can_no_longer_match_fails_at_once() {
 
 #[test]
 fn a_rejected_answer_fails_at_once() {
-    const BUSY: &[Act] = &[Says(b"421 too busy\r\n")];
+    const BUSY: &[Act] = &[Sends(b"421 too busy\r\n")];
     for guard in [
         ["--reject", "busy"],
         ["--reject-regex", "^4[0-9]{2}"],
@@ -137,7 +137,7 @@ fn a_rejected_answer_fails_at_once() {
 
 #[test]
 fn a_reject_applies_to_later_expectations_only() {
-    const LATER: &[Act] = &[Says(b"220 ok\r\n"), Hears, Says(b"500 error\r\n")];
+    const LATER: &[Act] = &[Sends(b"220 ok\r\n"), Receives, Sends(b"500 error\r\n")];
     let words = [
         "--reject", "error", "--expect", "220", "--send", "x", "--expect", "250", "-o", "json",
     ];
@@ -150,7 +150,7 @@ fn a_reject_applies_to_later_expectations_only() {
     let words = [
         "--expect", "500 err", "--reject", "500", "--expect", "or", "-o", "status",
     ];
-    against(&[Says(b"500 error\r\n")], &words).0.prints("0", 0);
+    against(&[Sends(b"500 error\r\n")], &words).0.prints("0", 0);
 }
 
 #[test]
@@ -190,22 +190,22 @@ fn the_quit_text_is_sent_only_when_it_is_our_turn() {
         ),
         (&[], "0\n", false),
     ] {
-        let (ran, heard) = against(
+        let (ran, received) = against(
             GREETS,
             &[words, &["--quit", r"QUIT\r\n", "-o", "status"]].concat(),
         );
         assert_eq!(ran.out, status, "{words:?}");
         assert_eq!(
-            heard.ends_with(r"QUIT\r\n"),
+            received.ends_with(r"QUIT\r\n"),
             is_sent,
-            "{words:?}: the peer received {heard:?}"
+            "{words:?}: the peer received {received:?}"
         );
     }
 }
 
 #[test]
 fn captures_appear_in_documents_and_as_single_values() {
-    const VERSION: &[Act] = &[Says(b"app 3.7 build 042 load 17 name x-1\n")];
+    const VERSION: &[Act] = &[Sends(b"app 3.7 build 042 load 17 name x-1\n")];
     let source = r"app (?<version>[0-9.]+) build (?<build>[0-9]+) load (?<load>[0-9]+) name (?<name>\S+)( (?<more>.+))?$";
     let document = against(VERSION, &["--expect-regex", source, "-o", "json"])
         .0
@@ -244,7 +244,7 @@ fn captures_appear_in_documents_and_as_single_values() {
 
 #[test]
 fn captures_go_into_later_sends() {
-    const CHALLENGE: &[Act] = &[Says(b"nonce <a\\b\xff>\n"), Hears, Says(b"fine\n")];
+    const CHALLENGE: &[Act] = &[Sends(b"nonce <a\\b\xff>\n"), Receives, Sends(b"fine\n")];
     let words = [
         "--expect-regex",
         "<(?<nonce>[^>]+)>",
@@ -256,13 +256,13 @@ fn captures_go_into_later_sends() {
         "${nonce}!",
     ];
     assert_eq!(sent(CHALLENGE, &words), r"re a\\b\xff\na\\b\xff!");
-    assert_eq!(sent(&[Hears], &["--send", r"\x24{nonce}"]), "${nonce}");
-    assert_eq!(sent(&[Hears], &["--send", "$nonce}"]), "$nonce}");
+    assert_eq!(sent(&[Receives], &["--send", r"\x24{nonce}"]), "${nonce}");
+    assert_eq!(sent(&[Receives], &["--send", "$nonce}"]), "$nonce}");
 }
 
 #[test]
 fn captures_are_decoded() {
-    const GBK: &[Act] = &[Says(b"\xc4\xe3 name=\xc4\xe3\xba\xc3;")];
+    const GBK: &[Act] = &[Sends(b"\xc4\xe3 name=\xc4\xe3\xba\xc3;")];
     let words = [
         "--encoding",
         "gbk",
@@ -272,16 +272,16 @@ fn captures_are_decoded() {
         "captures.name",
     ];
     against(GBK, &words).0.prints("\u{4f60}\u{597d}", 0);
-    let (_, heard) = against(GBK, &[&words[..], &["--send", "re ${name}"]].concat());
+    let (_, received) = against(GBK, &[&words[..], &["--send", "re ${name}"]].concat());
     assert_eq!(
-        heard, r"re \xc4\xe3\xba\xc3",
+        received, r"re \xc4\xe3\xba\xc3",
         "a capture is sent as it came"
     );
 }
 
 #[test]
 fn max_bytes_counts_since_the_last_match() {
-    const LINES: &[Act] = &[Says(b"0123456789"), Waits(100), Says(b"abcdefghij")];
+    const LINES: &[Act] = &[Sends(b"0123456789"), Waits(100), Sends(b"abcdefghij")];
     let ok = [
         "--max-bytes",
         "12",
@@ -305,7 +305,7 @@ fn max_bytes_counts_since_the_last_match() {
 fn options_extend_a_named_service() {
     // The given port is used instead of the port of the service. `--quit` replaces the `quit` of
     // the service, and has the line ends of the service.
-    let (ran, heard) = against(
+    let (ran, received) = against(
         GREETS,
         &[
             "--service",
@@ -320,14 +320,14 @@ fn options_extend_a_named_service() {
     );
     let document = ran.document();
     assert_eq!(document["service"], "smtp");
-    assert!(heard.ends_with(r"BYE\r\n"), "{heard}: {document}");
+    assert!(received.ends_with(r"BYE\r\n"), "{received}: {document}");
 }
 
 #[test]
 fn max_bytes_does_not_depend_on_the_segments() {
     for split in Split::ALL {
         for (max, expected) in [("4", "9"), ("14", "9"), ("15", "0")] {
-            let (peer, _) = Peer::scripted(vec![Says(b"SSH-2.0-OpenSSH"), Waits(50)], split);
+            let (peer, _) = Peer::scripted(vec![Sends(b"SSH-2.0-OpenSSH"), Waits(50)], split);
             let port = peer.port();
             let words = ["127.0.0.1", &port, "--max-bytes", max, "-o", "status"];
             let ran = check(&[&words[..], &["--expect", "OpenSSH"]].concat());
@@ -338,13 +338,13 @@ fn max_bytes_does_not_depend_on_the_segments() {
 
 #[test]
 fn a_text_may_begin_with_a_hyphen() {
-    const ERR: &[Act] = &[Hears, Says(b"-ERR no\r\n")];
+    const ERR: &[Act] = &[Receives, Sends(b"-ERR no\r\n")];
     let words = [
         "--send", "--x y", "--reject", "-ERR", "--expect", "+OK", "-o", "status",
     ];
-    let (ran, heard) = against(ERR, &words);
+    let (ran, received) = against(ERR, &words);
     ran.prints("10", 1);
-    assert_eq!(heard, "--x y");
+    assert_eq!(received, "--x y");
     let words = [
         "--send",
         "x",
@@ -357,7 +357,7 @@ fn a_text_may_begin_with_a_hyphen() {
     ];
     assert_eq!(sent(ERR, &words), "x-");
     // The steps keep their order, whatever their texts look like.
-    const TWICE: &[Act] = &[Hears, Says(b"-1"), Hears, Says(b"-2")];
+    const TWICE: &[Act] = &[Receives, Sends(b"-1"), Receives, Sends(b"-2")];
     let words = [
         "--send",
         "-a",
@@ -405,13 +405,13 @@ fn silence_can_be_expected() {
     );
     for (acts, status) in [
         // A proxy that accepts connections for a server that is down.
-        (&[Waits(50), Act::Leaves][..], "7"),
+        (&[Waits(50), Act::Closes][..], "7"),
         (&[Waits(50), Act::Resets], "6"),
-        (&[Waits(50), Says(b"x"), Waits(500)], "9"),
+        (&[Waits(50), Sends(b"x"), Waits(500)], "9"),
     ] {
         assert_eq!(silent(acts, &[]).0, status, "{acts:?}");
     }
-    const TALKS: &[Act] = &[Says(b"hello"), Waits(600)];
+    const TALKS: &[Act] = &[Sends(b"hello"), Waits(600)];
     let words = [
         "--expect",
         "hello",
@@ -443,14 +443,14 @@ fn silence_can_be_expected() {
 
 #[test]
 fn sends_name_the_target() {
-    let (ran, heard) = against(
-        &[Hears],
+    let (ran, received) = against(
+        &[Receives],
         &["--send", "${host} ${port} ${address} ${authority}"],
     );
     ran.prints("1", 0);
-    let port = heard.split(' ').nth(1).unwrap();
+    let port = received.split(' ').nth(1).unwrap();
     assert_eq!(
-        heard,
+        received,
         format!("127.0.0.1 {port} 127.0.0.1 127.0.0.1:{port}")
     );
     let words = [
@@ -460,7 +460,7 @@ fn sends_name_the_target() {
         "${host}",
     ];
     assert_eq!(
-        sent(&[Says(b"220 mail ready\r\n"), Hears], &words),
+        sent(&[Sends(b"220 mail ready\r\n"), Receives], &words),
         "mail",
         "captures come first"
     );
@@ -468,14 +468,14 @@ fn sends_name_the_target() {
 
 #[test]
 fn http_head_sends_a_host() {
-    const HTTP: &[Act] = &[Hears, Says(b"HTTP/1.1 200 OK\r\n\r\n")];
-    let heard = sent(HTTP, &["--service", "http_head"]);
-    assert!(heard.contains(r"\r\nHost: 127.0.0.1:"), "{heard}");
+    const HTTP: &[Act] = &[Receives, Sends(b"HTTP/1.1 200 OK\r\n\r\n")];
+    let received = sent(HTTP, &["--service", "http_head"]);
+    assert!(received.contains(r"\r\nHost: 127.0.0.1:"), "{received}");
 }
 
 #[test]
 fn utf_16_is_sent_and_matched() {
-    const ANSWER: &[Act] = &[Hears, Says(b"o\0k\0 \0\x60\x4f\r\0\n\0")];
+    const ANSWER: &[Act] = &[Receives, Sends(b"o\0k\0 \0\x60\x4f\r\0\n\0")];
     let words = [
         "--encoding",
         "utf-16le",

@@ -161,7 +161,7 @@ const MAIL: [&str; 6] = ["--expect", "220", "--send", "EHLO x", "--expect", "250
 
 #[test]
 fn an_answer_that_arrived_with_the_reset_is_read() {
-    let (peer, _) = Peer::scripted(vec![Act::Says(b"220 hi\r\n"), Act::Resets], Split::Whole);
+    let (peer, _) = Peer::scripted(vec![Act::Sends(b"220 hi\r\n"), Act::Resets], Split::Whole);
     for _ in 0..40 {
         check(&["127.0.0.1", &peer.port(), "--expect", "220"]).prints("1", 0);
     }
@@ -171,7 +171,7 @@ fn an_answer_that_arrived_with_the_reset_is_read() {
 /// have been received.
 #[test]
 fn an_answer_that_arrived_before_a_failed_send_is_read() {
-    let (peer, _) = Peer::scripted(vec![Act::Says(b"220 hi\r\n"), Act::Resets], Split::Whole);
+    let (peer, _) = Peer::scripted(vec![Act::Sends(b"220 hi\r\n"), Act::Resets], Split::Whole);
     for _ in 0..40 {
         let port = peer.port();
         check(&["127.0.0.1", &port, "--send", "x", "--expect", "220"]).prints("1", 0);
@@ -199,7 +199,7 @@ fn the_whole_answer_is_read_before_a_reset_during_a_dialogue() {
 
 #[test]
 fn a_reset_without_the_answer_is_a_reset() {
-    let (peer, _) = Peer::scripted(vec![Act::Says(b"22"), Act::Resets], Split::Whole);
+    let (peer, _) = Peer::scripted(vec![Act::Sends(b"22"), Act::Resets], Split::Whole);
     for _ in 0..10 {
         check(&["127.0.0.1", &peer.port(), "-o", "status", "--expect", "220"]).prints("6", 1);
     }
@@ -303,7 +303,7 @@ fn batch_of_forty(paused: impl FnOnce(Running, &mut dyn FnMut()) -> Value) -> Va
 
 /// Unlike SIGSTOP, a freezer interrupts no system call: the process only sees that time has passed.
 #[test]
-fn a_frozen_process_judges_what_arrived_meanwhile() {
+fn a_frozen_process_decides_by_what_arrived_meanwhile() {
     let freezers = Freezer::all();
     if freezers.is_empty() {
         return crate::support::skip("no cgroup with a freezer can be made here");

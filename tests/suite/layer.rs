@@ -435,7 +435,7 @@ fn a_layer_that_is_done_ends_the_probe_with_success() {
 }
 
 #[test]
-fn a_layer_judges_the_end_of_the_connection_in_its_handshake() {
+fn a_layer_decides_about_the_end_of_the_connection_in_its_handshake() {
     let ends: [fn(&mut TcpStream); 2] = [
         |stream| stream.shutdown(std::net::Shutdown::Write).unwrap(),
         |stream| {

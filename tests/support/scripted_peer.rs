@@ -193,22 +193,22 @@ pub fn close_with_rst(stream: TcpStream) {
 #[derive(Debug, Clone, Copy)]
 pub enum Act {
     /// Sends these bytes.
-    Says(&'static [u8]),
+    Sends(&'static [u8]),
     /// Waits until the client has sent something.
-    Hears,
-    /// Waits until this many further bytes have been received; those of earlier `HearsBytes` do not count.
-    HearsBytes(usize),
+    Receives,
+    /// Waits until this many further bytes have been received; those of earlier `ReceivesBytes` do not count.
+    ReceivesBytes(usize),
     /// Waits this many milliseconds.
     Waits(u64),
     /// Ends its direction with FIN and goes on receiving.
     ShutsDown,
     /// Closes with FIN and receives nothing more.
-    Leaves,
+    Closes,
     /// Closes with RST.
     Resets,
 }
 
-/// How the bytes of each [`Act::Says`] are divided into segments.
+/// How the bytes of each [`Act::Sends`] are divided into segments.
 #[derive(Debug, Clone, Copy)]
 pub enum Split {
     /// All in one write.
@@ -242,9 +242,9 @@ fn perform_split(mut stream: TcpStream, acts: &[Act], split: Split) -> Vec<u8> {
     let (mut received, mut wanted) = (Vec::new(), 0);
     for act in acts {
         match act {
-            Act::Says(bytes) => send(&mut stream, bytes, split),
-            Act::Hears => drop(receive(&mut stream, &mut received)),
-            Act::HearsBytes(count) => {
+            Act::Sends(bytes) => send(&mut stream, bytes, split),
+            Act::Receives => drop(receive(&mut stream, &mut received)),
+            Act::ReceivesBytes(count) => {
                 wanted += count;
                 while received.len() < wanted && receive(&mut stream, &mut received) {}
             }
@@ -252,7 +252,7 @@ fn perform_split(mut stream: TcpStream, acts: &[Act], split: Split) -> Vec<u8> {
             Act::ShutsDown => stream
                 .shutdown(std::net::Shutdown::Write)
                 .unwrap_or_default(),
-            Act::Leaves => return received,
+            Act::Closes => return received,
             Act::Resets => {
                 close_with_rst(stream);
                 return received;

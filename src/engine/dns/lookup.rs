@@ -44,7 +44,7 @@ pub struct Lookup {
     deadline: Instant,
     actions: QueryActions,
     /// How late it was with queries that it had to send.
-    lost: Duration,
+    delay: Duration,
     result: Option<LookupResult>,
 }
 
@@ -77,7 +77,7 @@ impl Lookup {
             start: now,
             deadline,
             actions: QueryActions::default(),
-            lost: Duration::ZERO,
+            delay: Duration::ZERO,
             result: None,
         };
         lookup.query_candidate(now);
@@ -143,7 +143,7 @@ impl Lookup {
     pub fn expire(&mut self, now: Instant) {
         // At its deadline there is nothing more to send.
         if let Some(due) = self.next_wake().filter(|due| *due < self.deadline) {
-            self.lose(now.min(self.deadline).saturating_duration_since(due));
+            self.add_delay(now.min(self.deadline).saturating_duration_since(due));
         }
         for query in &mut self.queries {
             query.expire(now, &mut self.actions);
@@ -208,21 +208,21 @@ impl Lookup {
             event(query, &mut self.actions);
             // It may have arrived at any time, and there is no time left to query another server.
             if !lateness::counted(overdue).is_zero() {
-                self.lost = Duration::MAX;
+                self.delay = Duration::MAX;
             }
             self.advance(now);
         }
     }
 
     /// Notes that a query was sent late by this much.
-    fn lose(&mut self, time: Duration) {
-        self.lost = self.lost.saturating_add(lateness::counted(time));
+    fn add_delay(&mut self, time: Duration) {
+        self.delay = self.delay.saturating_add(lateness::counted(time));
     }
 
     /// Whether this process was so late that the servers had much less time than they should have.
     fn was_late(&self) -> bool {
         lateness::is_much(
-            self.lost,
+            self.delay,
             self.deadline.saturating_duration_since(self.start),
         )
     }

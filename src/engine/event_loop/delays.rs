@@ -56,7 +56,7 @@ impl EventLoop<'_, '_> {
         let mut acted = std::mem::take(&mut self.delays.acted);
         for id in acted.drain(..) {
             if !took.is_zero() {
-                self.lose(id, took);
+                self.add_delay(id, took);
             }
         }
         self.delays.acted = acted;
@@ -103,7 +103,7 @@ impl EventLoop<'_, '_> {
         let overdue = now.saturating_duration_since(slot.session.deadline());
         let came_late = since_received + lateness::MIN_DELAY < overdue;
         if came_late {
-            self.lose(session, overdue);
+            self.add_delay(session, overdue);
         }
         !came_late
     }
@@ -128,7 +128,7 @@ impl EventLoop<'_, '_> {
     pub(in crate::engine) fn sends(&mut self, id: SessionId) {
         self.delays.acted(id);
         if !self.delays.event.is_zero() {
-            self.lose(id, self.delays.event);
+            self.add_delay(id, self.delays.event);
         }
     }
 
@@ -141,7 +141,7 @@ impl EventLoop<'_, '_> {
     ) {
         let at = info.and_then(|info| now.checked_sub(info.last_received));
         if let (Some(at), Some(slot)) = (at, self.sessions.get_mut(id)) {
-            slot.session.lost_before(at);
+            slot.session.limit_delay(at);
         }
     }
 
@@ -149,13 +149,13 @@ impl EventLoop<'_, '_> {
     pub(in crate::engine) fn leave_unread(&mut self, connection: ConnId) {
         if let Some(open) = self.connections.get(connection) {
             let (session, _) = open.owner();
-            self.lose(session, Duration::MAX);
+            self.add_delay(session, Duration::MAX);
         }
     }
 
-    fn lose(&mut self, id: SessionId, time: Duration) {
+    fn add_delay(&mut self, id: SessionId, time: Duration) {
         if let Some(slot) = self.sessions.get_mut(id) {
-            slot.session.lose(time);
+            slot.session.add_delay(time);
         }
     }
 }

@@ -85,13 +85,13 @@ struct Try {
     /// When it becomes late; `None` while it waits for our own limits.
     late_at: Option<Instant>,
     /// How late the session was with what it had to send, before this attempt.
-    lost_before: Duration,
-    judgement: Judgement,
+    delay_before: Duration,
+    result: TryResult,
 }
 
 /// What an attempt shows about its address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Judgement {
+enum TryResult {
     /// Its verdict.
     Verdict,
     /// Nothing: it was ended too early.
@@ -112,7 +112,7 @@ pub(in crate::engine) struct RaceContext<'p> {
     /// Whose silence it is that an address did not answer so far.
     pub silence: Silence,
     /// How late the session was with what it had to send so far.
-    pub lost: Duration,
+    pub delay: Duration,
 }
 
 /// The state of a race.
@@ -191,23 +191,23 @@ impl AddressRace {
     pub fn reported(&self) -> impl Iterator<Item = AttemptId> + '_ {
         let addresses = self.order.iter();
         let last = addresses.filter_map(|address| self.last_try(*address));
-        let is_reported = |judgement: &Judgement| {
-            self.rule == AddressRule::EveryOne || *judgement == Judgement::Verdict
+        let is_reported = |result: &TryResult| {
+            self.rule == AddressRule::EveryOne || *result == TryResult::Verdict
         };
-        last.filter(move |(_, judgement)| is_reported(judgement))
+        last.filter(move |(_, result)| is_reported(result))
             .map(|(index, _)| AttemptId::new(index))
     }
 
     /// The attempt that decides on this address, and what it shows: the last one, unless it had no
     /// time and an earlier one had.
-    fn last_try(&self, address: IpAddr) -> Option<(usize, Judgement)> {
+    fn last_try(&self, address: IpAddr) -> Option<(usize, TryResult)> {
         let tries = || {
             let tries = self.tries.iter().enumerate().rev();
             tries.filter(move |(_, a_try)| a_try.address == address)
         };
-        let mut with_time = tries().filter(|(_, a_try)| a_try.judgement != Judgement::Nothing);
+        let mut with_time = tries().filter(|(_, a_try)| a_try.result != TryResult::Nothing);
         let (index, a_try) = with_time.next().or_else(|| tries().next())?;
-        Some((index, a_try.judgement))
+        Some((index, a_try.result))
     }
 
     /// The addresses that a later attempt may connect to: all that the policy allows, in order.
@@ -279,16 +279,16 @@ impl AddressRace {
             let status = attempts.as_slice().get(id.index()).and_then(status_of);
             let is_unknown = status.is_some_and(Status::is_unknown);
             if let Some(a_try) = self.tries.get_mut(id.index()).filter(|_| is_unknown) {
-                a_try.judgement = Judgement::CutShort;
+                a_try.result = TryResult::CutShort;
             }
         }
         for address in std::mem::take(&mut self.waiting) {
             let last = self.last_try(address);
-            if last.is_none_or(|(_, judgement)| judgement == Judgement::Nothing) {
+            if last.is_none_or(|(_, result)| result == TryResult::Nothing) {
                 let id = AttemptId::new(attempts.as_slice().len());
                 attempts.push(Attempt::not_tried(id, context.plan, address, context.now));
                 self.tries.push(Try {
-                    judgement: Judgement::CutShort,
+                    result: TryResult::CutShort,
                     ..Try::new(address)
                 });
             }
@@ -320,7 +320,7 @@ impl AddressRace {
         ));
         self.tries.push(Try {
             phase: AttemptPhase::Queued,
-            lost_before: context.lost,
+            delay_before: context.delay,
             ..Try::new(address)
         });
     }
@@ -423,19 +423,19 @@ impl AddressRace {
         else {
             return;
         };
-        let lost = context.lost.saturating_sub(a_try.lost_before);
+        let delay = context.delay.saturating_sub(a_try.delay_before);
         let waited = context.now.saturating_duration_since(attempt.started());
-        let waited = waited.saturating_sub(lost);
+        let waited = waited.saturating_sub(delay);
         let had_its_time = match a_try.phase {
             AttemptPhase::Connecting => waited >= connect.unwrap_or_default().max(MIN_SILENCE),
             AttemptPhase::Connected => waited >= CONNECTION_ATTEMPT_DELAY,
             AttemptPhase::Queued | AttemptPhase::Blocked | AttemptPhase::Decided => false,
         };
         let is_late = a_try.late_at.is_some_and(|late_at| late_at <= context.now);
-        a_try.judgement = if is_late && had_its_time && context.silence == Silence::OfPeer {
-            Judgement::Verdict
+        a_try.result = if is_late && had_its_time && context.silence == Silence::OfPeer {
+            TryResult::Verdict
         } else {
-            Judgement::Nothing
+            TryResult::Nothing
         };
         attempt.abandon(context.plan, context.now, actions);
         (a_try.phase, a_try.late_at) = (AttemptPhase::Decided, None);
@@ -466,13 +466,13 @@ impl AddressRace {
             addresses.filter_map(|address| self.last_try(*address))
         };
         let failures = || {
-            last().filter_map(|(index, judgement)| {
+            last().filter_map(|(index, result)| {
                 let report = attempts.get(index)?.report()?;
                 let failure = report.verdict(plan.spec.expected)?;
-                Some((index, judgement, failure))
+                Some((index, result, failure))
             })
         };
-        let was_cut = |(_, judgement, _): &(usize, Judgement, _)| *judgement != Judgement::Verdict;
+        let was_cut = |(_, result, _): &(usize, TryResult, _)| *result != TryResult::Verdict;
         let was_tried = |(_, _, failure): &(usize, _, Arc<Failure>)| !failure.status.is_unknown();
         // With `FirstToPass`, an address that was not tried may be up, so its failure is reported.
         // With `EveryOne`, one address that is down decides.
@@ -530,8 +530,8 @@ impl Try {
             address,
             phase: AttemptPhase::Decided,
             late_at: None,
-            lost_before: Duration::ZERO,
-            judgement: Judgement::Verdict,
+            delay_before: Duration::ZERO,
+            result: TryResult::Verdict,
         }
     }
 

@@ -79,10 +79,10 @@ impl Session {
             now,
             deadline: self.deadline(),
             silence: self.silence(),
-            lost: self
+            delay: self
                 .extra
                 .as_ref()
-                .map_or(Duration::ZERO, |extra| extra.lost),
+                .map_or(Duration::ZERO, |extra| extra.delay),
         }
     }
 

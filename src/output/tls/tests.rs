@@ -36,13 +36,13 @@ fn certificate(subject: &str, not_after: i64) -> CertificateFacts {
 }
 
 #[allow(clippy::unnecessary_wraps, reason = "the value of a field")]
-fn judged(at: i64, faults: &[Fault]) -> Option<TrustJudgement> {
+fn verification(at: i64, faults: &[Fault]) -> Option<Verification> {
     let error = if faults.is_empty() {
         ""
     } else {
         "it is wrong: mend it"
     };
-    Some(TrustJudgement {
+    Some(Verification {
         faults: faults.to_vec(),
         sentences: faults
             .iter()
@@ -62,7 +62,7 @@ fn facts() -> TlsFacts {
         cipher: Some("TLS_AES_128_GCM_SHA256".into()),
         group: Some("X25519MLKEM768".into()),
         alpn: Some("h2".into()),
-        judgement: judged(not_after - 10 * DAY, &[]),
+        verification: verification(not_after - 10 * DAY, &[]),
         chain: vec![
             certificate("CN=www.example.org", not_after),
             certificate("CN=Test CA", not_after - 3 * DAY),
@@ -165,7 +165,7 @@ fn what_was_not_measured_is_absent() {
     );
     // Of a certificate that cannot be read only its digest is known.
     let unreadable = TlsFacts {
-        judgement: judged(BEGIN, &[Fault::Malformed]),
+        verification: verification(BEGIN, &[Fault::Malformed]),
         chain: vec![CertificateFacts {
             sha256: [1; 32],
             unreadable: Some("it ends after 7 bytes".into()),
@@ -185,7 +185,7 @@ fn what_was_not_measured_is_absent() {
 #[test]
 fn single_values_are_lines() {
     let report = reported(TlsFacts {
-        judgement: judged(BEGIN, &[Fault::Expired, Fault::WeakKey]),
+        verification: verification(BEGIN, &[Fault::Expired, Fault::WeakKey]),
         ..facts()
     });
     for (path, line) in [
@@ -225,7 +225,7 @@ fn the_time_that_is_left_is_exact() {
         let end = BEGIN + lifetime;
         let at = |at: i64| {
             let report = reported(TlsFacts {
-                judgement: judged(at, &[]),
+                verification: verification(at, &[]),
                 chain: vec![certificate("CN=a", end)],
                 ..TlsFacts::default()
             });
@@ -281,7 +281,7 @@ fn impossible_dates_are_published_as_they_are() {
             ..certificate("CN=a", not_after)
         };
         let report = reported(TlsFacts {
-            judgement: judged(BEGIN, &[]),
+            verification: verification(BEGIN, &[]),
             chain: vec![leaf],
             ..TlsFacts::default()
         });
@@ -308,7 +308,7 @@ fn the_size_is_bounded_whatever_the_peer_sends() {
         ..certificate("", BEGIN)
     };
     let facts = TlsFacts {
-        judgement: Some(TrustJudgement {
+        verification: Some(Verification {
             faults: Fault::ALL.to_vec(),
             sentences: vec![long.clone(); Fault::ALL.len()],
             error: long.clone(),
@@ -377,7 +377,7 @@ fn texts_of_a_certificate_are_printable() {
     };
     let report = reported(TlsFacts {
         alpn: Some(hostile.into()),
-        judgement: Some(TrustJudgement {
+        verification: Some(Verification {
             faults: vec![Fault::NameMismatch],
             sentences: vec![hostile.to_owned()],
             error: hostile.to_owned(),
@@ -515,7 +515,7 @@ fn a_compact_entry_has_what_items_need() {
     let faulty = TlsFacts {
         how: FactSource::Hello,
         proved: false,
-        judgement: judged(BEGIN, &[Fault::WeakKey]),
+        verification: verification(BEGIN, &[Fault::WeakKey]),
         client_cert: Some(true),
         ..facts()
     };
@@ -555,7 +555,7 @@ fn a_person_sees_who_by_whom_and_how_long() {
     assert_eq!(lines, expected);
 
     let faulty = TlsFacts {
-        judgement: judged(BEGIN + 101 * DAY, &Fault::ALL),
+        verification: verification(BEGIN + 101 * DAY, &Fault::ALL),
         roots: None,
         ..facts()
     };
@@ -575,7 +575,7 @@ fn a_person_sees_who_by_whom_and_how_long() {
         assert!(text.contains(&line), "{line}");
     }
     let early = TlsFacts {
-        judgement: judged(BEGIN - 3 * DAY, &[]),
+        verification: verification(BEGIN - 3 * DAY, &[]),
         ..facts()
     };
     assert!(shown(early).contains("begins in 3 days\n"));
@@ -585,7 +585,7 @@ fn a_person_sees_who_by_whom_and_how_long() {
 fn a_table_says_how_long_certificates_last() {
     let row = |at: i64, faults: &[Fault]| {
         let report = reported(TlsFacts {
-            judgement: judged(at, faults),
+            verification: verification(at, faults),
             ..facts()
         });
         let mut table = ResultTable::new(1);

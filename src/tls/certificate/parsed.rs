@@ -1,4 +1,4 @@
-//! The fields of a certificate from which its facts and its judgement are derived.
+//! The fields of a certificate from which its facts and its verification are derived.
 
 use std::net::IpAddr;
 

@@ -16,16 +16,16 @@ use crate::tls::hello::client_hello::{ClientHello, HelloForm, close_notify};
 use crate::tls::hello::messages::MessageReader;
 use crate::tls::hello::names::{cipher_name, is_post_quantum};
 use crate::tls::hello::server_answer::{AnswerError, ServerAnswer};
-use crate::tls::judge::{self, Evidence};
 use crate::tls::leaf_file;
 use crate::tls::options::TlsOptions;
 use crate::tls::provider;
 use crate::tls::records::{RecordReader, Sender};
 use crate::tls::roots;
 use crate::tls::verifier;
+use crate::tls::verify::{self, Evidence};
 use crate::tls_facts::{
-    CertificateFacts, FactSource, OmittedCertificates, TlsFacts, TlsVersion, TrustJudgement,
-    TrustStore, published_chain,
+    CertificateFacts, FactSource, OmittedCertificates, TlsFacts, TlsVersion, TrustStore,
+    Verification, published_chain,
 };
 
 /// The longest handshake message that rustls accepts.
@@ -137,7 +137,7 @@ impl Layer for HelloLayer {
             answer: ServerAnswer::default(),
             certificates: Vec::new(),
             omitted: OmittedCertificates::default(),
-            judged: None,
+            verification: None,
             is_refused: false,
             transcript: None,
         }))
@@ -168,7 +168,7 @@ struct HelloConnection {
     certificates: Vec<CertificateFacts>,
     /// What is known of those whose facts are not kept.
     omitted: OmittedCertificates,
-    judged: Option<(TrustJudgement, Option<TrustStore>)>,
+    verification: Option<(Verification, Option<TrustStore>)>,
     /// Whether the server has refused the hello: by an alert, or by ending the connection.
     is_refused: bool,
     /// Reads the messages for the transcript.
@@ -237,16 +237,21 @@ impl LayerConnection for HelloConnection {
         let answer = &self.answer;
         answer.version?;
         // The answer may have been cut after the certificates.
-        let (chain, chain_omitted, judged) = if self.certificates.is_empty() {
+        let (chain, chain_omitted, verification) = if self.certificates.is_empty() {
             let read = self.read_certificates();
-            let judged = self.judge(&read).ok().flatten();
+            let verification = self.verify(&read).ok().flatten();
             let (chain, omitted) = published_chain(read);
-            (chain, omitted, judged)
+            (chain, omitted, verification)
         } else {
-            (self.certificates.clone(), self.omitted, self.judged.clone())
+            (
+                self.certificates.clone(),
+                self.omitted,
+                self.verification.clone(),
+            )
         };
-        let (judgement, roots) =
-            judged.map_or((None, None), |(judgement, roots)| (Some(judgement), roots));
+        let (verification, roots) = verification.map_or((None, None), |(verification, roots)| {
+            (Some(verification), roots)
+        });
         // In a scan, this hello replaces the one for the preferred group; a server that needs it
         // has no post-quantum groups.
         let is_scan = self.options.scan && self.purpose == HelloPurpose::OldFacts;
@@ -257,7 +262,7 @@ impl LayerConnection for HelloConnection {
             cipher: answer.cipher.map(cipher_name),
             group: answer.group.clone(),
             alpn: answer.alpn.clone(),
-            judgement,
+            verification,
             chain,
             chain_omitted,
             client_cert: (answer.requests_certificate || answer.ended)
@@ -330,8 +335,8 @@ impl HelloConnection {
             let cause = format!("the server sends no certificate, and selects {cipher}");
             return Err(LayerError::failed(cause));
         }
-        self.judged = match self.judge(&self.certificates) {
-            Ok(judged) => judged,
+        self.verification = match self.verify(&self.certificates) {
+            Ok(verification) => verification,
             Err(error) => {
                 self.keep_published();
                 return Err(error);
@@ -392,12 +397,12 @@ impl HelloConnection {
         chain.map(|der| certificate::read(der)).collect()
     }
 
-    /// The judgement of the certificates, and the trust store that was used; `None` if there are no
+    /// The verification of the certificates, and the trust store that was used; `None` if there are no
     /// certificates.
-    fn judge(
+    fn verify(
         &self,
         facts: &[CertificateFacts],
-    ) -> Result<Option<(TrustJudgement, Option<TrustStore>)>, LayerError> {
+    ) -> Result<Option<(Verification, Option<TrustStore>)>, LayerError> {
         if facts.is_empty() {
             return Ok(None);
         }
@@ -416,7 +421,7 @@ impl HelloConnection {
             .flatten()
             .map(|der| CertificateDer::from(&**der))
             .collect();
-        let mut judgement = judge::judge(&Evidence {
+        let mut verification = verify::verify(&Evidence {
             chain: &chain,
             facts,
             host: &self.host,
@@ -427,8 +432,8 @@ impl HelloConnection {
             at,
             legacy: self.options.legacy,
         });
-        judgement.keep_published();
-        Ok(Some((judgement, roots.map(|roots| roots.facts()))))
+        verification.keep_published();
+        Ok(Some((verification, roots.map(|roots| roots.facts()))))
     }
 
     /// Whether the handshake can speak what the server has selected, and verify its key: then the
@@ -460,11 +465,11 @@ impl HelloConnection {
         }
         let leaf = options.expect_cert.as_ref().zip(self.certificates.first());
         let leaf = leaf.map_or(Ok(()), |(path, leaf)| leaf_file::compare(path, leaf));
-        if let Some((judgement, _)) = &self.judged {
-            if !options.report_only && !judge::accepts(judgement, options) {
+        if let Some((verification, _)) = &self.verification {
+            if !options.report_only && !verify::accepts(verification, options) {
                 return Err(LayerError::untrusted(match &leaf {
-                    Ok(()) => judgement.error.clone(),
-                    Err(leaf) => format!("{}; {}", judgement.error, leaf.cause),
+                    Ok(()) => verification.error.clone(),
+                    Err(leaf) => format!("{}; {}", verification.error, leaf.cause),
                 }));
             }
         }

@@ -1,6 +1,6 @@
 //! MQTT, AMQP, `ZooKeeper` and Kafka.
 
-use super::{Case, case, hears, says};
+use super::{Case, case, receives, sends};
 
 pub fn cases() -> Vec<Case> {
     [mqtt(), amqp(), zookeeper(), kafka()]
@@ -12,10 +12,10 @@ pub fn cases() -> Vec<Case> {
 fn mqtt() -> Vec<Case> {
     let one = |name, status, reply: &[u8]| {
         let turns = vec![
-            hears(b"\x10\x0c\x00\x04MQTT\x04\x02\x00\x3c\x00\x00"),
-            says(reply),
+            receives(b"\x10\x0c\x00\x04MQTT\x04\x02\x00\x3c\x00\x00"),
+            sends(reply),
         ];
-        case(("mqtt", name), status, turns).goodbye(b"\xe0\x00")
+        case(("mqtt", name), status, turns).quit(b"\xe0\x00")
     };
     vec![
         one("mosquitto 2.0.11", "ok", b"\x20\x02\x00\x00").captures(&[("code", r"\x00")]),
@@ -45,7 +45,7 @@ fn amqp() -> Vec<Case> {
         case(
             ("amqp", name),
             status,
-            vec![hears(b"AMQP\x00\x00\x09\x01"), says(reply)],
+            vec![receives(b"AMQP\x00\x00\x09\x01"), sends(reply)],
         )
     };
     let rabbit = b"\x0ccapabilitiesF\x00\x00\x00\x15\x12publisher_confirmst\x01\x08platformS\x00\x00\x00\x11Erlang/OTP 25.2.3\x07productS\x00\x00\x00\x08RabbitMQ\x07versionS\x00\x00\x00\x063.10.8";
@@ -69,7 +69,7 @@ fn zookeeper() -> Vec<Case> {
         case(
             ("zookeeper", name),
             status,
-            vec![hears("srvr"), says(reply)],
+            vec![receives("srvr"), sends(reply)],
         )
     };
     let told = "Latency min/avg/max: 0/0.0/0\nReceived: 203\nSent: 202\nConnections: 1\nOutstanding: 0\nZxid: 0x0\n";
@@ -112,7 +112,10 @@ fn kafka() -> Vec<Case> {
         case(
             ("kafka", name),
             status,
-            vec![hears(b"\0\0\0\x11\0\x12\0\0zbxt\0\x07zbx-tcp"), says(reply)],
+            vec![
+                receives(b"\0\0\0\x11\0\x12\0\0zbxt\0\x07zbx-tcp"),
+                sends(reply),
+            ],
         )
     };
     vec![

@@ -1,6 +1,6 @@
 //! Redis, memcached, `MySQL`, `PostgreSQL`, `MongoDB`, Elasticsearch and LDAP.
 
-use super::{Case, case, hears, says};
+use super::{Case, case, receives, sends};
 
 const PING: &[u8] = b"*1\r\n$4\r\nPING\r\n";
 const QUIT: &[u8] = b"*1\r\n$4\r\nQUIT\r\n";
@@ -22,7 +22,7 @@ pub fn cases() -> Vec<Case> {
 
 fn redis() -> Vec<Case> {
     let one = |name, status, reply: &str| {
-        case(("redis", name), status, vec![hears(PING), says(reply)]).goodbye(QUIT)
+        case(("redis", name), status, vec![receives(PING), sends(reply)]).quit(QUIT)
     };
     vec![
         one("7.0.15", "ok", "+PONG\r\n").captures(&[("reply", "+PONG")]),
@@ -103,9 +103,9 @@ fn memcached() -> Vec<Case> {
         case(
             ("memcached", name),
             status,
-            vec![hears("version\r\n"), says(reply)],
+            vec![receives("version\r\n"), sends(reply)],
         )
-        .goodbye(b"quit\r\n")
+        .quit(b"quit\r\n")
     };
     vec![
         one("1.6.18", "ok", "VERSION 1.6.18\r\n").captures(&[("version", "1.6.18")]),
@@ -173,20 +173,20 @@ fn mysql() -> Vec<Case> {
         case(
             (service, name),
             status,
-            vec![says(&maria), hears(answer(native)), says(reply)],
+            vec![sends(&maria), receives(answer(native)), sends(reply)],
         )
         .captures(&[
             ("plugin", "mysql_native_password"),
             ("version", "10.11.19-MariaDB-0+deb12u1"),
         ])
-        .goodbye(if service == "mysql" {
+        .quit(if service == "mysql" {
             b"\0\0\0\x03"
         } else {
             b"\x01\0\0\0\x01"
         })
     };
     let at_once = |name, reply: &[u8]| {
-        case(("mysql", name), "rejected", vec![says(reply)]).goodbye(b"\0\0\0\x03")
+        case(("mysql", name), "rejected", vec![sends(reply)]).quit(b"\0\0\0\x03")
     };
     vec![
         after("mysql", "MariaDB 10.11.19", "ok", &denied),
@@ -196,22 +196,22 @@ fn mysql() -> Vec<Case> {
             ("mysql", "MySQL 8, unknown user"),
             "ok",
             vec![
-                says(greeting("8.0.36", sha2)),
-                hears(answer(sha2)),
-                says(&switch),
+                sends(greeting("8.0.36", sha2)),
+                receives(answer(sha2)),
+                sends(&switch),
             ],
         )
         .captures(&[("plugin", "caching_sha2_password"), ("version", "8.0.36")])
-        .goodbye(b"\0\0\0\x03"),
+        .quit(b"\0\0\0\x03"),
         at_once("host blocked", &blocked),
         at_once("too many connections", &full),
         // The server has closed and does not read what is sent nevertheless.
         case(
             ("mysql", "host not allowed"),
             "ok",
-            vec![says(&foreign), hears(&unheard)],
+            vec![sends(&foreign), receives(&unheard)],
         )
-        .goodbye(b"\0\0\0\x03"),
+        .quit(b"\0\0\0\x03"),
         after("mysql_login", "MariaDB 10.11.19", "ok", &fine),
         after("mysql_login", "denied", "rejected", &denied),
         after("mysql_login", "other plugin", "rejected", &switch),
@@ -223,7 +223,7 @@ fn postgres() -> Vec<Case> {
         case(
             ("postgres", name),
             status,
-            vec![hears(b"\0\0\0\x08\x04\xd2\x16\x30"), says(reply)],
+            vec![receives(b"\0\0\0\x08\x04\xd2\x16\x30"), sends(reply)],
         )
     };
     let startup = b"\0\0\0\x28\0\x03\0\0user\0zbx_tcp\0database\0postgres\0\0";
@@ -231,7 +231,7 @@ fn postgres() -> Vec<Case> {
         case(
             ("postgres_startup", name),
             status,
-            vec![hears(startup), says(reply)],
+            vec![receives(startup), sends(reply)],
         )
     };
     let unknown = b"E\x00\x00\x00\x89SFATAL\x00VFATAL\x00C0A000\x00Munsupported frontend protocol 1234.5680: server supports 2.0 to 3.0\x00Fpostmaster.c\x00L2222\x00RProcessStartupPacket\x00\x00";
@@ -309,9 +309,9 @@ fn mongodb() -> Vec<Case> {
         op_msg(11, to, &[&not_ok[..], text].concat())
     };
     let one = |name, status, first: &[u8], second: Option<&[u8]>| {
-        let mut turns = vec![hears(ask(1, b"isMaster")), says(first)];
+        let mut turns = vec![receives(ask(1, b"isMaster")), sends(first)];
         if let Some(second) = second {
-            turns.extend([hears(ask(2, b"buildInfo")), says(second)]);
+            turns.extend([receives(ask(2, b"buildInfo")), sends(second)]);
         }
         case(("mongodb", name), status, turns)
     };
@@ -328,7 +328,7 @@ fn elasticsearch() -> Vec<Case> {
         case(
             ("elasticsearch", name),
             status,
-            vec![hears(ask), says(reply)],
+            vec![receives(ask), sends(reply)],
         )
     };
     let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 300\r\n\r\n";
@@ -376,8 +376,8 @@ fn entry_of(base: &[u8]) -> Vec<u8> {
 fn ldap() -> Vec<Case> {
     let ask = b"05\x02\x01\x01c0\x04\x00\n\x01\x00\n\x01\x00\x02\x01\x01\x02\x01\x05\x01\x01\x00\x87\x0bobjectClass0\x10\x04\x0enamingContexts";
     let one = |name, status, reply: &[u8]| {
-        case(("ldap", name), status, vec![hears(ask), says(reply)])
-            .goodbye(b"0\x05\x02\x01\x02B\x00")
+        case(("ldap", name), status, vec![receives(ask), sends(reply)])
+            .quit(b"0\x05\x02\x01\x02B\x00")
     };
     let done = b"0\x0c\x02\x01\x01e\x07\n\x01\x00\x04\x00\x04\x00";
     let entry = b"00\x02\x01\x01d+\x04\x000'0%\x04\x0enamingContexts1\x13\x04\x11dc=example,dc=org";

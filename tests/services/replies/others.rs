@@ -1,6 +1,6 @@
 //! Remote Desktop, VNC, Zabbix and DNS.
 
-use super::{Case, case, hears, says};
+use super::{Case, case, receives, sends};
 
 pub fn cases() -> Vec<Case> {
     [rdp(), vnc(), zabbix_agent(), zabbix_server(), dns()]
@@ -12,7 +12,7 @@ pub fn cases() -> Vec<Case> {
 fn rdp() -> Vec<Case> {
     let ask = b"\x03\x00\x00\x13\x0e\xe0\x00\x00\x00\x00\x00\x01\x00\x08\x00\x03\x00\x00\x00";
     let one =
-        |name, status, reply: &[u8]| case(("rdp", name), status, vec![hears(ask), says(reply)]);
+        |name, status, reply: &[u8]| case(("rdp", name), status, vec![receives(ask), sends(reply)]);
     let confirm = |end: &[u8]| [b"\x03\x00\x00\x13\x0e\xd0\x00\x00\x124\x00", end].concat();
     vec![
         one(
@@ -48,7 +48,7 @@ fn rdp() -> Vec<Case> {
 
 fn vnc() -> Vec<Case> {
     let one = |name, status, banner: &[u8]| {
-        case(("vnc", name), status, vec![says(banner)]).goodbye(b"RFB 003.003\n")
+        case(("vnc", name), status, vec![sends(banner)]).quit(b"RFB 003.003\n")
     };
     vec![
         one("TigerVNC 1.12.0, x11vnc 0.9.16", "ok", b"RFB 003.008\n")
@@ -79,7 +79,7 @@ fn zabbix_agent() -> Vec<Case> {
         case(
             ("zabbix_agent", name),
             status,
-            vec![hears(frame("agent.version")), says(reply)],
+            vec![receives(frame("agent.version")), sends(reply)],
         )
     };
     vec![
@@ -100,7 +100,7 @@ fn zabbix_server() -> Vec<Case> {
         case(
             ("zabbix_server", name),
             status,
-            vec![hears(&ask), says(frame(reply))],
+            vec![receives(&ask), sends(frame(reply))],
         )
     };
     vec![
@@ -126,7 +126,7 @@ fn dns() -> Vec<Case> {
         case(
             ("dns", name),
             status,
-            vec![hears(ask), says([&length[..], &message].concat())],
+            vec![receives(ask), sends([&length[..], &message].concat())],
         )
     };
     let asked = b"\x07version\x04bind\x00\x00\x10\x00\x03";

@@ -1,6 +1,6 @@
 //! Conversations with servers that start TLS in the middle of a dialogue.
 
-use crate::tls_peer::Turn::{self, Hears, Says, StartsTls};
+use crate::tls_peer::Turn::{self, Receives, Sends, StartsTls};
 
 /// A conversation in which the service is up, and answers that let it fail before TLS starts.
 pub struct Conversation {
@@ -15,25 +15,25 @@ pub struct Conversation {
     pub failures: Vec<(usize, Vec<u8>, &'static str, Vec<u8>)>,
 }
 
-pub fn hears(bytes: impl AsRef<[u8]>) -> Turn {
-    Hears(bytes.as_ref().to_vec())
+pub fn receives(bytes: impl AsRef<[u8]>) -> Turn {
+    Receives(bytes.as_ref().to_vec())
 }
 
-pub fn says(bytes: impl AsRef<[u8]>) -> Turn {
-    Says(bytes.as_ref().to_vec())
+pub fn sends(bytes: impl AsRef<[u8]>) -> Turn {
+    Sends(bytes.as_ref().to_vec())
 }
 
 fn failure(
     turn: usize,
-    says: impl AsRef<[u8]>,
+    sends: impl AsRef<[u8]>,
     status: &'static str,
-    hears: impl AsRef<[u8]>,
+    receives: impl AsRef<[u8]>,
 ) -> (usize, Vec<u8>, &'static str, Vec<u8>) {
     (
         turn,
-        says.as_ref().to_vec(),
+        sends.as_ref().to_vec(),
         status,
-        hears.as_ref().to_vec(),
+        receives.as_ref().to_vec(),
     )
 }
 
@@ -47,14 +47,14 @@ pub fn mail(service: &'static str, hello: &str) -> Conversation {
     Conversation {
         service,
         turns: vec![
-            says("220-mx1 ESMTP\r\n220 hello\r\n"),
-            hears(&hello),
-            says(offers),
-            hears("STARTTLS\r\n"),
-            says("220 go ahead\r\n"),
+            sends("220-mx1 ESMTP\r\n220 hello\r\n"),
+            receives(&hello),
+            sends(offers),
+            receives("STARTTLS\r\n"),
+            sends("220 go ahead\r\n"),
             StartsTls,
-            hears(&hello),
-            says("250-mx1\r\n250 SIZE 1\r\n"),
+            receives(&hello),
+            sends("250-mx1\r\n250 SIZE 1\r\n"),
         ],
         quit: QUIT.into(),
         failures: vec![
@@ -125,11 +125,11 @@ fn mysql() -> Conversation {
     Conversation {
         service: "mysql_starttls",
         turns: vec![
-            says(mysql_greeting([0xff, 0xff], sha2)),
-            hears(mysql_packet(1, &mysql_flags(WITH_TLS))),
+            sends(mysql_greeting([0xff, 0xff], sha2)),
+            receives(mysql_packet(1, &mysql_flags(WITH_TLS))),
             StartsTls,
-            hears(mysql_login(2, WITH_TLS, sha2)),
-            says(mysql_packet(3, b"\xff\x15\x04#28000Access denied")),
+            receives(mysql_login(2, WITH_TLS, sha2)),
+            sends(mysql_packet(3, b"\xff\x15\x04#28000Access denied")),
         ],
         quit: b"\0\0\0\x04".to_vec(),
         failures: vec![
@@ -168,11 +168,11 @@ fn ldap(go_ahead: Vec<u8>) -> Conversation {
     Conversation {
         service: "ldap_starttls",
         turns: vec![
-            hears(LDAP_REQUEST),
-            says(go_ahead),
+            receives(LDAP_REQUEST),
+            sends(go_ahead),
             StartsTls,
-            hears(LDAP_SEARCH),
-            says(b"0\x0c\x02\x01\x01e\x07\x0a\x01\0\x04\0\x04\0"),
+            receives(LDAP_SEARCH),
+            sends(b"0\x0c\x02\x01\x01e\x07\x0a\x01\0\x04\0\x04\0"),
         ],
         quit: LDAP_UNBIND.to_vec(),
         failures: vec![
@@ -210,13 +210,13 @@ fn xmpp(service: &'static str, namespace: &str) -> Conversation {
     Conversation {
         service,
         turns: vec![
-            hears(&open),
-            says(answer(FEATURES)),
-            hears("<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>"),
-            says("<proceed xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>"),
+            receives(&open),
+            sends(answer(FEATURES)),
+            receives("<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>"),
+            sends("<proceed xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>"),
             StartsTls,
-            hears(&open),
-            says(answer("<stream:features/>")),
+            receives(&open),
+            sends(answer("<stream:features/>")),
         ],
         quit: end.into(),
         failures: vec![
@@ -255,12 +255,12 @@ fn mail_and_files() -> Vec<Conversation> {
         Conversation {
             service: "imap_starttls",
             turns: vec![
-                says("* OK [CAPABILITY IMAP4rev1 STARTTLS] ready\r\n"),
-                hears("a1 STARTTLS\r\n"),
-                says("* OK still here\r\na1 OK Begin TLS negotiation now.\r\n"),
+                sends("* OK [CAPABILITY IMAP4rev1 STARTTLS] ready\r\n"),
+                receives("a1 STARTTLS\r\n"),
+                sends("* OK still here\r\na1 OK Begin TLS negotiation now.\r\n"),
                 StartsTls,
-                hears("a2 CAPABILITY\r\n"),
-                says("* CAPABILITY IMAP4rev1\r\na2 OK done\r\n"),
+                receives("a2 CAPABILITY\r\n"),
+                sends("* CAPABILITY IMAP4rev1\r\na2 OK done\r\n"),
             ],
             quit: "a3 LOGOUT\r\n".into(),
             failures: vec![
@@ -274,12 +274,12 @@ fn mail_and_files() -> Vec<Conversation> {
         Conversation {
             service: "pop3_starttls",
             turns: vec![
-                says("+OK ready\r\n"),
-                hears("STLS\r\n"),
-                says("+OK Begin TLS negotiation\r\n"),
+                sends("+OK ready\r\n"),
+                receives("STLS\r\n"),
+                sends("+OK Begin TLS negotiation\r\n"),
                 StartsTls,
-                hears("CAPA\r\n"),
-                says("+OK\r\nTOP\r\nSASL PLAIN\r\n.\r\n"),
+                receives("CAPA\r\n"),
+                sends("+OK\r\nTOP\r\nSASL PLAIN\r\n.\r\n"),
             ],
             quit: QUIT.into(),
             failures: vec![
@@ -290,12 +290,12 @@ fn mail_and_files() -> Vec<Conversation> {
         Conversation {
             service: "ftp_starttls",
             turns: vec![
-                says("220-Welcome\r\n220 ready\r\n"),
-                hears("AUTH TLS\r\n"),
-                says("234 Proceed with negotiation.\r\n"),
+                sends("220-Welcome\r\n220 ready\r\n"),
+                receives("AUTH TLS\r\n"),
+                sends("234 Proceed with negotiation.\r\n"),
                 StartsTls,
-                hears("PBSZ 0\r\n"),
-                says("200 PBSZ set to 0.\r\n"),
+                receives("PBSZ 0\r\n"),
+                sends("200 PBSZ set to 0.\r\n"),
             ],
             quit: QUIT.into(),
             failures: vec![
@@ -308,12 +308,12 @@ fn mail_and_files() -> Vec<Conversation> {
         Conversation {
             service: "nntp_starttls",
             turns: vec![
-                says("200 ready\r\n"),
-                hears("STARTTLS\r\n"),
-                says("382 Continue with TLS negotiation\r\n"),
+                sends("200 ready\r\n"),
+                receives("STARTTLS\r\n"),
+                sends("382 Continue with TLS negotiation\r\n"),
                 StartsTls,
-                hears("CAPABILITIES\r\n"),
-                says("101 list\r\nVERSION 2\r\n.\r\n"),
+                receives("CAPABILITIES\r\n"),
+                sends("101 list\r\nVERSION 2\r\n.\r\n"),
             ],
             quit: QUIT.into(),
             failures: vec![
@@ -332,13 +332,13 @@ fn others_of_text() -> Vec<Conversation> {
         Conversation {
             service: "sieve_starttls",
             turns: vec![
-                says(
+                sends(
                     "\"IMPLEMENTATION\" \"Dovecot Pigeonhole\"\r\n\"SIEVE\" \"fileinto\"\r\n\"STARTTLS\"\r\n\"VERSION\" \"1.0\"\r\nOK \"ready\"\r\n",
                 ),
-                hears("STARTTLS\r\n"),
-                says("OK \"Begin TLS negotiation now.\"\r\n"),
+                receives("STARTTLS\r\n"),
+                sends("OK \"Begin TLS negotiation now.\"\r\n"),
                 StartsTls,
-                says(
+                sends(
                     "\"IMPLEMENTATION\" \"Dovecot Pigeonhole\"\r\n\"SASL\" \"PLAIN\"\r\nOK \"TLS\"\r\n",
                 ),
             ],
@@ -360,17 +360,17 @@ fn others_of_text() -> Vec<Conversation> {
         Conversation {
             service: "irc_starttls",
             turns: vec![
-                hears("CAP LS\r\n"),
-                says(
+                receives("CAP LS\r\n"),
+                sends(
                     ":irc.example NOTICE * :*** Looking up your hostname...\r\n:irc.example CAP * LS :multi-prefix tls userhost-in-names\r\n",
                 ),
-                hears("STARTTLS\r\n"),
-                says(
+                receives("STARTTLS\r\n"),
+                sends(
                     ":irc.example NOTICE * :*** No ident\r\n:irc.example 670 * :STARTTLS successful\r\n",
                 ),
                 StartsTls,
-                hears("CAP LS\r\n"),
-                says(":irc.example CAP * LS :multi-prefix\r\n"),
+                receives("CAP LS\r\n"),
+                sends(":irc.example CAP * LS :multi-prefix\r\n"),
             ],
             quit: QUIT.into(),
             failures: vec![
@@ -429,10 +429,10 @@ pub fn conversations() -> Vec<Conversation> {
         Conversation {
             service: "telnet_starttls",
             turns: vec![
-                hears(b"\xff\xfb\x2e"),
-                says(b"\xff\xfd\x18\xff\xfd\x2e"),
-                hears(b"\xff\xfa\x2e\x01\xff\xf0"),
-                says(b"\xff\xfa\x2e\x01\xff\xf0"),
+                receives(b"\xff\xfb\x2e"),
+                sends(b"\xff\xfd\x18\xff\xfd\x2e"),
+                receives(b"\xff\xfa\x2e\x01\xff\xf0"),
+                sends(b"\xff\xfa\x2e\x01\xff\xf0"),
                 StartsTls,
             ],
             quit: Vec::new(),
@@ -440,7 +440,7 @@ pub fn conversations() -> Vec<Conversation> {
         },
         Conversation {
             service: "postgres_starttls",
-            turns: vec![hears(b"\0\0\0\x08\x04\xd2\x16\x2f"), says("S"), StartsTls],
+            turns: vec![receives(b"\0\0\0\x08\x04\xd2\x16\x2f"), sends("S"), StartsTls],
             quit: Vec::new(),
             failures: vec![
                 failure(1, "N", REFUSED, ""),
@@ -452,8 +452,8 @@ pub fn conversations() -> Vec<Conversation> {
         Conversation {
             service: "rdp_starttls",
             turns: vec![
-                hears(b"\x03\0\0\x13\x0e\xe0\0\0\0\0\0\x01\0\x08\0\x03\0\0\0"),
-                says(rdp(b"\x02\x1f\x08\0\x02\0\0\0")),
+                receives(b"\x03\0\0\x13\x0e\xe0\0\0\0\0\0\x01\0\x08\0\x03\0\0\0"),
+                sends(rdp(b"\x02\x1f\x08\0\x02\0\0\0")),
                 StartsTls,
             ],
             quit: Vec::new(),

@@ -72,7 +72,7 @@ fn every_status_in_one_batch() {
     let greets = || Peer::greeting(b"220 ready\r\n");
     let (ok, expected, other, open) = (greets(), greets(), greets(), greets());
     let (busy, resets) = (Peer::greeting(b"421 busy\r\n"), Peer::start(close_with_rst));
-    let leaves = Peer::start(|stream| drop(perform(stream, &[Act::Leaves])));
+    let leaves = Peer::start(|stream| drop(perform(stream, &[Act::Closes])));
     let silent = Peer::start(|stream| drop(perform(stream, &[])));
     let full = FullBacklog::new();
     // Nothing accepts: the kernel completes the handshake.

@@ -8,7 +8,7 @@ use rustls::pki_types::CertificateDer;
 use zbx_tcp::tls::certificate;
 use zbx_tcp::tls_facts::days_since_1970;
 
-use super::made::{Judged, Key, Made, ca, issuer_url, noon, server, store};
+use super::made::{Key, Made, VerifyCase, ca, issuer_url, noon, server, store};
 
 /// A root, an intermediate certificate and a server.
 struct Chain {
@@ -39,12 +39,12 @@ impl Chain {
 
     /// The faults of the usual chain.
     fn faults(&self) -> String {
-        self.judged(&[&self.leaf, &self.intermediate])
+        self.case(&[&self.leaf, &self.intermediate])
     }
 
-    fn judged(&self, chain: &[&Made]) -> String {
+    fn case(&self, chain: &[&Made]) -> String {
         let chain: Vec<_> = chain.iter().map(|made| &made.der).collect();
-        Judged::new(&chain, &self.root.store()).faults()
+        VerifyCase::new(&chain, &self.root.store()).faults()
     }
 }
 
@@ -65,10 +65,10 @@ fn the_order_is_reported_and_refuses_nothing() {
         (&[leaf], "unknown_issuer"),
         (&[leaf, root], "unknown_issuer chain_order"),
     ] {
-        assert_eq!(chain.judged(presented), faults);
+        assert_eq!(chain.case(presented), faults);
     }
     // The certificate of the server must be the first.
-    let faults = chain.judged(&[middle, leaf]);
+    let faults = chain.case(&[middle, leaf]);
     assert_eq!(faults, "name_mismatch wrong_usage chain_order");
 }
 
@@ -78,21 +78,21 @@ fn what_cannot_be_read_behind_the_first_is_disorder() {
     let roots = chain.root.store();
     let garbage = CertificateDer::from(vec![0x30, 2, 4, 0]);
     let (leaf, middle) = (&chain.leaf.der, &chain.intermediate.der);
-    let judgement = Judged::new(&[leaf, &garbage, middle], &roots).judge();
-    assert!(judgement.is_verified());
+    let verification = VerifyCase::new(&[leaf, &garbage, middle], &roots).verify();
+    assert!(verification.is_verified());
     assert_eq!(
-        judgement.sentences,
+        verification.sentences,
         ["certificate 2 of the chain cannot be read: remove it"]
     );
-    let judgement = Judged::new(&[&garbage, middle], &roots).judge();
-    assert!(!judgement.is_verified());
+    let verification = VerifyCase::new(&[&garbage, middle], &roots).verify();
+    assert!(!verification.is_verified());
     assert_eq!(
-        judgement.error,
+        verification.error,
         "certificate of a.example cannot be read: tbsCertificate: it has an unexpected tag: replace it"
     );
-    let judgement = Judged::new(&[], &roots).judge();
+    let verification = VerifyCase::new(&[], &roots).verify();
     assert_eq!(
-        judgement.error,
+        verification.error,
         "the server sends no certificate: configure one"
     );
 }
@@ -127,11 +127,11 @@ fn missing_and_unknown_issuers_are_told_apart() {
         (&[&Made::root(plain())], "self_signed"),
         (&[&Made::root(with_url())], "self_signed"),
     ] {
-        assert_eq!(chain.judged(presented), faults);
+        assert_eq!(chain.case(presented), faults);
     }
     let sentence = |presented: &[&Made], roots: &Made| {
         let chain: Vec<_> = presented.iter().map(|made| &made.der).collect();
-        Judged::new(&chain, &roots.store()).judge().error
+        VerifyCase::new(&chain, &roots.store()).verify().error
     };
     assert_eq!(
         sentence(&[&chain.leaf], &chain.root),
@@ -153,10 +153,10 @@ fn a_trusted_certificate_may_be_that_of_the_server() {
         let faults = |roots: &[&CertificateDer<'_>]| {
             let roots = store(roots);
             let pinned = certificate::read(&leaf.der).spki_sha256;
-            let mut judged = Judged::new(&[&leaf.der], &roots);
-            let by_roots = judged.faults();
-            judged.pins = vec![pinned];
-            (by_roots, judged.faults())
+            let mut case = VerifyCase::new(&[&leaf.der], &roots);
+            let by_roots = case.faults();
+            case.pins = vec![pinned];
+            (by_roots, case.faults())
         };
         assert_eq!(faults(&[&other.der]), ("self_signed".into(), String::new()));
         assert_eq!(
@@ -168,16 +168,16 @@ fn a_trusted_certificate_may_be_that_of_the_server() {
     let chain = Chain::new();
     let second = chain.intermediate.issue(server(&["a.example"]));
     let roots = store(&[&chain.leaf.der]);
-    assert_eq!(Judged::new(&[&chain.leaf.der], &roots).faults(), "");
+    assert_eq!(VerifyCase::new(&[&chain.leaf.der], &roots).faults(), "");
     assert_eq!(
-        Judged::new(&[&second.der], &roots).faults(),
+        VerifyCase::new(&[&second.der], &roots).faults(),
         "unknown_issuer"
     );
     // Its name and dates count nevertheless.
-    let mut judged = Judged::new(&[&chain.leaf.der], &roots);
-    judged.host = "b.example";
-    judged.at = noon(12, 31) + 400 * 86_400;
-    assert_eq!(judged.faults(), "expired name_mismatch");
+    let mut case = VerifyCase::new(&[&chain.leaf.der], &roots);
+    case.host = "b.example";
+    case.at = noon(12, 31) + 400 * 86_400;
+    assert_eq!(case.faults(), "expired name_mismatch");
 }
 
 #[test]
@@ -222,7 +222,7 @@ fn issuers_that_must_not_issue() {
     let chain = Chain::with(ca("Root"), limited, ca("Below"));
     let leaf = chain.leaf.issue(leaf());
     let presented = [&leaf, &chain.leaf, &chain.intermediate];
-    assert_eq!(chain.judged(&presented), is_wrong);
+    assert_eq!(chain.case(&presented), is_wrong);
 }
 
 #[test]
@@ -263,10 +263,10 @@ fn name_constraints_are_found_beside_other_faults() {
     assert_eq!(chain.faults(), "wrong_usage");
     let leaf = chain.intermediate.issue(ended);
     let presented = [&leaf, &chain.intermediate];
-    assert_eq!(chain.judged(&presented), "expired wrong_usage");
+    assert_eq!(chain.case(&presented), "expired wrong_usage");
     let other = Made::root(ca("Other"));
     let chain: Vec<_> = presented.iter().map(|made| &made.der).collect();
-    let faults = Judged::new(&chain, &other.store()).faults();
+    let faults = VerifyCase::new(&chain, &other.store()).faults();
     assert_eq!(faults, "expired unknown_issuer wrong_usage");
     // The constraints of the root.
     let mut root = ca("Root");
@@ -324,10 +324,10 @@ fn the_dates_of_every_certificate_count() {
     // The sentences name the certificate.
     let chain = Chain::with(ended(root.clone()), middle.clone(), leaf.clone());
     let roots = chain.root.store();
-    let mut judged = Judged::new(&[&chain.leaf.der, &chain.intermediate.der], &roots);
-    judged.at = noon(6, 4);
+    let mut case = VerifyCase::new(&[&chain.leaf.der, &chain.intermediate.der], &roots);
+    case.at = noon(6, 4);
     assert_eq!(
-        judged.judge().error,
+        case.verify().error,
         "root certificate \"CN=Root\" of the trust store /roots.pem expired on 2026-06-01 00:00 UTC: update the trust store"
     );
     // The first and the last second.
@@ -344,9 +344,9 @@ fn the_dates_of_every_certificate_count() {
         (i64::MIN, "not_yet_valid"),
         (i64::MAX, "expired"),
     ] {
-        let mut judged = Judged::new(&[&chain.leaf.der, &chain.intermediate.der], &roots);
-        judged.at = at;
-        assert_eq!(judged.faults(), faults, "{at}");
+        let mut case = VerifyCase::new(&[&chain.leaf.der, &chain.intermediate.der], &roots);
+        case.at = at;
+        assert_eq!(case.faults(), faults, "{at}");
     }
 }
 
@@ -361,7 +361,7 @@ fn an_expired_root_is_not_used_if_there_is_another() {
     let (leaf, middle) = (&chain.leaf.der, &chain.intermediate.der);
     let faults = |roots: &[&CertificateDer<'_>]| {
         let roots = store(roots);
-        Judged::new(&[leaf, middle, &cross], &roots).faults()
+        VerifyCase::new(&[leaf, middle, &cross], &roots).faults()
     };
     assert_eq!(faults(&[&old.der, &chain.root.der]), "");
     assert_eq!(faults(&[&chain.root.der]), "");
@@ -375,28 +375,34 @@ fn the_key_of_an_issuer_is_told_from_its_name() {
     let other = Made::root(ca("Root"));
     let roots = other.store();
     let presented = [&chain.leaf.der, &chain.intermediate.der];
-    assert_eq!(Judged::new(&presented, &roots).faults(), "unknown_issuer");
+    assert_eq!(
+        VerifyCase::new(&presented, &roots).faults(),
+        "unknown_issuer"
+    );
     // Without key identifiers nothing but the signature tells them apart.
     let mut middle = ca("Intermediate");
     middle.use_authority_key_identifier_extension = false;
     let chain = Chain::with(ca("Root"), middle, server(&["a.example"]));
     let presented = [&chain.leaf.der, &chain.intermediate.der];
-    assert_eq!(Judged::new(&presented, &roots).faults(), "bad_signature");
+    assert_eq!(
+        VerifyCase::new(&presented, &roots).faults(),
+        "bad_signature"
+    );
     // Both are trusted.
     let both = store(&[&other.der, &chain.root.der]);
-    assert_eq!(Judged::new(&presented, &both).faults(), "");
+    assert_eq!(VerifyCase::new(&presented, &both).faults(), "");
     // An RSA key cannot have made the signature of a curve.
     let rsa = Made::root_with(ca("Root"), Key::rsa(2048, "sha256"));
-    let faults = Judged::new(&presented, &rsa.store()).faults();
+    let faults = VerifyCase::new(&presented, &rsa.store()).faults();
     assert_eq!(faults, "bad_signature");
     // The intermediate certificate was replaced by another with the same name.
     let mut leaf = server(&["a.example"]);
     leaf.use_authority_key_identifier_extension = false;
     let leaf = chain.intermediate.issue(leaf);
     let replaced = chain.root.issue(ca("Intermediate"));
-    assert_eq!(chain.judged(&[&leaf, &replaced]), "bad_signature");
+    assert_eq!(chain.case(&[&leaf, &replaced]), "bad_signature");
     assert_eq!(
-        chain.judged(&[&leaf, &replaced, &chain.intermediate]),
+        chain.case(&[&leaf, &replaced, &chain.intermediate]),
         "chain_order"
     );
 }
@@ -411,16 +417,16 @@ fn every_changed_byte_of_a_certificate_is_noticed() {
             let mut changed = leaf.to_vec();
             changed[index] ^= 1 << bit;
             let changed = CertificateDer::from(changed);
-            let judged = Judged::new(&[&changed, middle], &roots);
-            assert!(!judged.judge().is_verified(), "byte {index} bit {bit}");
+            let case = VerifyCase::new(&[&changed, middle], &roots);
+            assert!(!case.verify().is_verified(), "byte {index} bit {bit}");
         }
     }
     let mut longer = leaf.to_vec();
     longer.push(0);
     let longer = CertificateDer::from(longer);
-    let judgement = Judged::new(&[&longer, middle], &roots).judge();
+    let verification = VerifyCase::new(&[&longer, middle], &roots).verify();
     assert_eq!(
-        judgement.error,
+        verification.error,
         "certificate of a.example is malformed: bytes follow it: replace it"
     );
     assert_eq!(certificate::read(&longer), certificate::read(leaf));
@@ -438,11 +444,11 @@ fn long_chains_are_verified_up_to_the_limit_of_webpki() {
         issuers.push(next);
         let mut chain = vec![&leaf.der];
         chain.extend(issuers.iter().rev().map(|issuer| &issuer.der));
-        let judgement = Judged::new(&chain, &roots).judge();
+        let verification = VerifyCase::new(&chain, &roots).verify();
         assert_eq!(
-            judgement.is_verified(),
+            verification.is_verified(),
             number <= 6,
-            "{number}: {judgement:?}"
+            "{number}: {verification:?}"
         );
     }
 }
@@ -461,8 +467,8 @@ fn the_right_intermediate_certificate_is_found_among_many() {
     let mut presented = vec![&chain.leaf.der];
     presented.extend(&others);
     presented.push(&chain.intermediate.der);
-    assert_eq!(Judged::new(&presented, &roots).faults(), "chain_order");
+    assert_eq!(VerifyCase::new(&presented, &roots).faults(), "chain_order");
     presented.pop();
-    let faults = Judged::new(&presented, &roots).faults();
+    let faults = VerifyCase::new(&presented, &roots).faults();
     assert_eq!(faults, "unknown_issuer chain_order");
 }

@@ -5,12 +5,14 @@ use std::collections::HashMap;
 use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, date_time_ymd};
 use rustls::pki_types::CertificateDer;
 use zbx_tcp::tls::certificate;
-use zbx_tcp::tls::judge::accepts;
 use zbx_tcp::tls::options::TlsOptions;
 use zbx_tcp::tls::roots::Roots;
+use zbx_tcp::tls::verify::accepts;
 use zbx_tcp::tls_facts::{Fault, TlsVersion};
 
-use super::made::{Judged, Key, Made, ca, extension, issuer_url, must_staple, self_signed, server};
+use super::made::{
+    Key, Made, VerifyCase, ca, extension, issuer_url, must_staple, self_signed, server,
+};
 
 /// The most faults in one combination.
 const MOST: u32 = 5;
@@ -167,7 +169,7 @@ impl World {
     }
 
     /// What the server of this set presents.
-    fn judged(&mut self, set: FaultSet) -> Judged<'_> {
+    fn case(&mut self, set: FaultSet) -> VerifyCase<'_> {
         let leaf = self.leaf(set);
         let both = set.has(Fault::Expired) && set.has(Fault::NotYetValid);
         let mut chain = vec![leaf];
@@ -178,16 +180,16 @@ impl World {
         if set.has(Fault::ChainOrder) {
             chain.push(self.unrelated.der.clone());
         }
-        let mut judged = Judged::new(&[], &self.store);
-        judged.chain = chain;
+        let mut case = VerifyCase::new(&[], &self.store);
+        case.chain = chain;
         if set.has(Fault::PinMismatch) {
-            judged.pins = vec![[1; 32], [2; 32]];
-            judged.roots = None;
+            case.pins = vec![[1; 32], [2; 32]];
+            case.roots = None;
         }
         if set.has(Fault::OldVersion) {
-            judged.version = TlsVersion::Tls10;
+            case.version = TlsVersion::Tls10;
         }
-        judged
+        case
     }
 }
 
@@ -233,8 +235,8 @@ fn every_combination_of_up_to_five_faults_is_reported_as_it_was_made() {
             continue;
         }
         let expected = set.faults();
-        let judged = world.judged(set);
-        let found = judged.judge();
+        let case = world.case(set);
+        let found = case.verify();
         made[number] += 1;
         if found.faults == expected {
             right[number] += 1;
@@ -259,8 +261,8 @@ fn every_combination_of_up_to_five_faults_is_reported_as_it_was_made() {
         let worst = found.faults.iter().position(|fault| fault.refuses());
         let sentence = worst.map_or("", |index| &found.sentences[index]);
         assert_eq!(found.error, sentence);
-        check_legacy(judged, &expected);
-        check_pins(world.judged(set), &expected);
+        check_legacy(case, &expected);
+        check_pins(world.case(set), &expected);
     }
     println!("faults  combinations  reported right");
     for (number, (made, right)) in made.iter().zip(right).enumerate() {
@@ -278,9 +280,9 @@ fn every_combination_of_up_to_five_faults_is_reported_as_it_was_made() {
 }
 
 /// With `--tls-legacy` the faults are the same, and weakness alone is accepted.
-fn check_legacy(mut judged: Judged<'_>, expected: &[Fault]) {
-    judged.legacy = true;
-    let found = judged.judge();
+fn check_legacy(mut case: VerifyCase<'_>, expected: &[Fault]) {
+    case.legacy = true;
+    let found = case.verify();
     assert_eq!(found.faults, expected);
     let decides =
         |fault: &Fault| fault.refuses() && !matches!(fault, Fault::WeakKey | Fault::WeakSignature);
@@ -300,13 +302,13 @@ fn check_legacy(mut judged: Judged<'_>, expected: &[Fault]) {
 }
 
 /// With the pin of its key, a certificate has all faults but those of the issuer's trust.
-fn check_pins(mut judged: Judged<'_>, expected: &[Fault]) {
+fn check_pins(mut case: VerifyCase<'_>, expected: &[Fault]) {
     let both = [Fault::Expired, Fault::NotYetValid];
     if both.iter().all(|fault| expected.contains(fault)) {
         return;
     }
-    judged.pins = vec![[0; 32], certificate::read(&judged.chain[0]).spki_sha256];
-    judged.roots = None;
+    case.pins = vec![[0; 32], certificate::read(&case.chain[0]).spki_sha256];
+    case.roots = None;
     let trust = [
         Fault::SelfSigned,
         Fault::UnknownIssuer,
@@ -315,5 +317,5 @@ fn check_pins(mut judged: Judged<'_>, expected: &[Fault]) {
     ];
     let mut expected = expected.to_vec();
     expected.retain(|fault| !trust.contains(fault));
-    assert_eq!(judged.judge().faults, expected);
+    assert_eq!(case.verify().faults, expected);
 }

@@ -7,7 +7,7 @@ use rcgen::{SanType, date_time_ymd};
 use rustls::pki_types::CertificateDer;
 use zbx_tcp::tls::certificate;
 
-use super::made::{Judged, Key, Made, ca, server, store};
+use super::made::{Key, Made, VerifyCase, ca, server, store};
 
 /// A tenth of what a probe may compute after its deadline, and the factor of a debug build under
 /// load.
@@ -40,9 +40,9 @@ fn the_right_issuer_is_found_behind_many_with_its_name() {
     chain.extend(&others);
     chain.push(&right.der);
     let roots = store(&[&root.der]);
-    let judged = Judged::new(&chain, &roots);
-    let judgement = bounded(|| judged.judge());
-    assert!(judgement.is_verified(), "{judgement:?}");
+    let case = VerifyCase::new(&chain, &roots);
+    let verification = bounded(|| case.verify());
+    assert!(verification.is_verified(), "{verification:?}");
 }
 
 #[test]
@@ -59,8 +59,12 @@ fn an_endless_serial_number_is_malformed() {
         params.serial_number = Some(vec![0x7f; length].into());
         let leaf = root.issue(params);
         let (chain, roots) = ([&leaf.der], store(&[&root.der]));
-        let judgement = Judged::new(&chain, &roots).judge();
-        assert_eq!(judgement.is_verified(), expected, "{length}: {judgement:?}");
+        let verification = VerifyCase::new(&chain, &roots).verify();
+        assert_eq!(
+            verification.is_verified(),
+            expected,
+            "{length}: {verification:?}"
+        );
     }
 }
 
@@ -88,15 +92,15 @@ fn hundreds_of_certificates_with_one_name_take_bounded_time() {
         let mut chain = vec![&leaf.der];
         chain.extend(&others[..number]);
         let roots = store(&[&root.der]);
-        let judged = Judged::new(&chain, &roots);
+        let case = VerifyCase::new(&chain, &roots);
         let start = Instant::now();
-        let judgement = bounded(|| judged.judge());
+        let verification = bounded(|| case.verify());
         println!("{number} certificates with one name: {:?}", start.elapsed());
-        assert!(!judgement.is_verified(), "{judgement:?}");
+        assert!(!verification.is_verified(), "{verification:?}");
         // Trusted, each of them.
         let roots = store(&others.iter().chain([&root.der]).collect::<Vec<_>>());
-        let judged = Judged::new(&chain, &roots);
-        assert!(!bounded(|| judged.judge()).is_verified());
+        let case = VerifyCase::new(&chain, &roots);
+        assert!(!bounded(|| case.verify()).is_verified());
     }
 }
 
@@ -113,14 +117,14 @@ fn certificates_of_64_kib_take_bounded_time() {
     }
     let big = root.issue(params).der;
     assert!((60_000..65_536).contains(&big.len()), "{}", big.len());
-    let judged = Judged::new(&[&big], &roots);
-    let judgement = bounded(|| judged.judge());
+    let case = VerifyCase::new(&[&big], &roots);
+    let verification = bounded(|| case.verify());
     assert!(
-        judgement
+        verification
             .error
             .starts_with("certificate is for b.example, n0.example and 4199 others")
     );
-    assert!(judgement.error.len() < 300);
+    assert!(verification.error.len() < 300);
     // Thousands of extensions.
     let mut params = server(&["a.example"]);
     for number in 0..4_000 {
@@ -128,8 +132,8 @@ fn certificates_of_64_kib_take_bounded_time() {
         params.custom_extensions.push(extension);
     }
     let many = root.issue(params).der;
-    let judged = Judged::new(&[&many], &roots);
-    assert!(!bounded(|| judged.judge()).is_verified());
+    let case = VerifyCase::new(&[&many], &roots);
+    assert!(!bounded(|| case.verify()).is_verified());
 }
 
 /// The certificates of a chain, one byte string each.
@@ -189,7 +193,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
     #[test]
-    fn changed_certificates_are_judged(
+    fn changed_certificates_are_verified(
         all in prop::collection::vec((0..3_usize, changes()), 0..4),
         at in any::<i64>(),
         legacy in any::<bool>(),
@@ -209,28 +213,28 @@ proptest! {
         }
         let root = CertificateDer::from(chain[2].clone());
         let roots = store(&[&root]);
-        let mut judged = Judged::new(&changed.iter().collect::<Vec<_>>(), &roots);
-        judged.legacy = legacy;
-        judged.staple = true;
+        let mut case = VerifyCase::new(&changed.iter().collect::<Vec<_>>(), &roots);
+        case.legacy = legacy;
+        case.staple = true;
         if at % 4 == 0 {
-            judged.at = at;
+            case.at = at;
         }
         if with_pin {
-            judged.pins = vec![certificate::read(&chain[0]).spki_sha256];
+            case.pins = vec![certificate::read(&chain[0]).spki_sha256];
         }
-        let judgement = bounded(|| judged.judge());
+        let verification = bounded(|| case.verify());
         let leaf = changed.first().map(|leaf| leaf.to_vec());
         // Without pins nothing but the original is verified.
-        if judgement.is_verified() && !with_pin {
+        if verification.is_verified() && !with_pin {
             prop_assert_eq!(leaf.as_ref(), Some(&chain[0]));
         }
         if is_original && changed.len() >= 2 && at % 4 != 0 {
-            prop_assert!(judgement.is_verified(), "{:?}", judgement);
+            prop_assert!(verification.is_verified(), "{:?}", verification);
         }
-        prop_assert_eq!(judgement.error.is_empty(), judgement.is_verified());
-        prop_assert!(!judgement.error.contains(['\n', '\r', '\0']));
-        prop_assert!(judgement.error.len() < 1000);
-        for facts in judged.facts() {
+        prop_assert_eq!(verification.error.is_empty(), verification.is_verified());
+        prop_assert!(!verification.error.contains(['\n', '\r', '\0']));
+        prop_assert!(verification.error.len() < 1000);
+        for facts in case.facts() {
             prop_assert!(facts.unreadable.is_none_or(|why| !why.contains(['\n', '\0'])));
         }
     }

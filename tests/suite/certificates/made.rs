@@ -14,9 +14,9 @@ use rustls::pki_types::CertificateDer;
 use tempfile::TempDir;
 use zbx_tcp::address::Host;
 use zbx_tcp::tls::certificate;
-use zbx_tcp::tls::judge::{Evidence, judge};
 use zbx_tcp::tls::roots::Roots;
-use zbx_tcp::tls_facts::{CertificateFacts, TlsVersion, TrustJudgement, days_since_1970};
+use zbx_tcp::tls::verify::{Evidence, verify};
+use zbx_tcp::tls_facts::{CertificateFacts, TlsVersion, Verification, days_since_1970};
 
 /// A day of 2026 at noon, in seconds since 1970.
 pub fn noon(month: i64, day: i64) -> i64 {
@@ -256,8 +256,8 @@ pub fn must_staple() -> CustomExtension {
     extension(&[1, 3, 6, 1, 5, 5, 7, 1, 24], &[0x30, 3, 2, 1, 5])
 }
 
-/// A judgement with the usual circumstances.
-pub struct Judged<'a> {
+/// A verification with the usual circumstances.
+pub struct VerifyCase<'a> {
     pub chain: Vec<CertificateDer<'a>>,
     pub host: &'a str,
     pub roots: Option<&'a Roots>,
@@ -268,7 +268,7 @@ pub struct Judged<'a> {
     pub legacy: bool,
 }
 
-impl<'a> Judged<'a> {
+impl<'a> VerifyCase<'a> {
     pub fn new(chain: &[&CertificateDer<'a>], roots: &'a Roots) -> Self {
         Self {
             chain: chain.iter().map(|der| (*der).clone()).collect(),
@@ -282,10 +282,10 @@ impl<'a> Judged<'a> {
         }
     }
 
-    pub fn judge(&self) -> TrustJudgement {
+    pub fn verify(&self) -> Verification {
         let host: Host = self.host.parse().unwrap();
         let facts: Vec<_> = self.facts();
-        judge(&Evidence {
+        verify(&Evidence {
             chain: &self.chain,
             facts: &facts,
             host: &host,
@@ -307,11 +307,15 @@ impl<'a> Judged<'a> {
 
     /// The faults, joined by spaces.
     pub fn faults(&self) -> String {
-        names(&self.judge())
+        names(&self.verify())
     }
 }
 
-pub fn names(judgement: &TrustJudgement) -> String {
-    let names: Vec<_> = judgement.faults.iter().map(|fault| fault.name()).collect();
+pub fn names(verification: &Verification) -> String {
+    let names: Vec<_> = verification
+        .faults
+        .iter()
+        .map(|fault| fault.name())
+        .collect();
     names.join(" ")
 }

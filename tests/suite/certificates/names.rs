@@ -2,7 +2,7 @@
 
 use rcgen::{DnType, SanType};
 
-use super::made::{Judged, Made, ca, params, server};
+use super::made::{Made, VerifyCase, ca, params, server};
 
 #[test]
 fn names_match_as_in_rfc_9525() {
@@ -61,14 +61,14 @@ fn names_match_as_in_rfc_9525() {
             });
         }
         let leaf = root.issue(params).der;
-        let mut judged = Judged::new(&[&leaf], &store);
+        let mut case = VerifyCase::new(&[&leaf], &store);
         if host == "*.example.com" {
             // Not a host that can be probed.
             continue;
         }
-        judged.host = host;
+        case.host = host;
         let expected = if matches { "" } else { "name_mismatch" };
-        assert_eq!(judged.faults(), expected, "{names:?} {host}");
+        assert_eq!(case.faults(), expected, "{names:?} {host}");
     }
 }
 
@@ -80,9 +80,9 @@ fn a_literal_address_as_dns_name_is_not_an_address() {
     let name = SanType::DnsName("192.0.2.1".try_into().unwrap());
     params.subject_alt_names.push(name);
     let leaf = root.issue(params).der;
-    let mut judged = Judged::new(&[&leaf], &store);
-    judged.host = "192.0.2.1";
-    assert_eq!(judged.faults(), "name_mismatch");
+    let mut case = VerifyCase::new(&[&leaf], &store);
+    case.host = "192.0.2.1";
+    assert_eq!(case.faults(), "name_mismatch");
 }
 
 #[test]
@@ -90,9 +90,9 @@ fn the_common_name_is_not_a_name() {
     let root = Made::root(ca("Root"));
     let store = root.store();
     let leaf = root.issue(params("a.example")).der;
-    let judgement = Judged::new(&[&leaf], &store).judge();
+    let verification = VerifyCase::new(&[&leaf], &store).verify();
     assert_eq!(
-        judgement.error,
+        verification.error,
         "certificate has no subjectAltName (the common name a.example is not verified, RFC 9525): issue one with the subjectAltName a.example"
     );
     let mut params = server(&["b.example", "192.0.2.1", "c.example", "d.example"]);
@@ -100,9 +100,9 @@ fn the_common_name_is_not_a_name() {
         .distinguished_name
         .push(DnType::CommonName, "a.example");
     let leaf = root.issue(params).der;
-    let judgement = Judged::new(&[&leaf], &store).judge();
+    let verification = VerifyCase::new(&[&leaf], &store).verify();
     assert_eq!(
-        judgement.error,
+        verification.error,
         "certificate is for b.example, 192.0.2.1 and 2 others, not for a.example: add a.example to its names, or verify another name with `--sni`"
     );
 }

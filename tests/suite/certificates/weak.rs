@@ -4,32 +4,32 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use tempfile::TempDir;
 use zbx_tcp::tls::certificate;
-use zbx_tcp::tls::judge::accepts;
 use zbx_tcp::tls::options::TlsOptions;
 use zbx_tcp::tls::roots::Roots;
-use zbx_tcp::tls_facts::TrustJudgement;
+use zbx_tcp::tls::verify::accepts;
+use zbx_tcp::tls_facts::Verification;
 
-use super::made::{Judged, Key, Made, ca, names, run, server, store};
+use super::made::{Key, Made, VerifyCase, ca, names, run, server, store};
 
-/// The judgements without and with `--tls-legacy`.
-fn both(chain: &[&CertificateDer<'_>], roots: &Roots) -> (TrustJudgement, TrustJudgement) {
-    let mut judged = Judged::new(chain, roots);
-    if let Some(leaf) = judged.facts().first() {
+/// The verifications without and with `--tls-legacy`.
+fn both(chain: &[&CertificateDer<'_>], roots: &Roots) -> (Verification, Verification) {
+    let mut case = VerifyCase::new(chain, roots);
+    if let Some(leaf) = case.facts().first() {
         // What `openssl` makes is valid from its clock on.
-        judged.at = judged.at.max(leaf.not_before + 1);
+        case.at = case.at.max(leaf.not_before + 1);
     }
-    let strict = judged.judge();
-    judged.legacy = true;
-    let legacy = judged.judge();
+    let strict = case.verify();
+    case.legacy = true;
+    let legacy = case.verify();
     (strict, legacy)
 }
 
-fn is_accepted(judgement: &TrustJudgement) -> bool {
+fn is_accepted(verification: &Verification) -> bool {
     let options = TlsOptions {
         legacy: true,
         ..TlsOptions::default()
     };
-    accepts(judgement, &options)
+    accepts(verification, &options)
 }
 
 #[test]
@@ -69,10 +69,10 @@ fn weak_chains_are_verified_as_far_as_they_can_be() {
         assert_eq!(names(&legacy), legacy_faults);
         assert_eq!(is_accepted(&legacy), accepted, "{faults}");
         // Its key may be pinned.
-        let mut judged = Judged::new(&[&issued.der], &roots);
-        judged.pins = vec![certificate::read(&issued.der).spki_sha256];
-        judged.legacy = true;
-        assert!(is_accepted(&judged.judge()));
+        let mut case = VerifyCase::new(&[&issued.der], &roots);
+        case.pins = vec![certificate::read(&issued.der).spki_sha256];
+        case.legacy = true;
+        assert!(is_accepted(&case.verify()));
 
         let mut changed = issued.der.to_vec();
         *changed.last_mut().unwrap() ^= 1;
@@ -106,9 +106,9 @@ fn a_weak_intermediate_certificate_is_a_fault() {
     };
     let leaf = with_sha256.issue(server(&["a.example"]));
     let presented = [&leaf.der, &root.der];
-    assert_eq!(Judged::new(&presented, &root.store()).faults(), "");
+    assert_eq!(VerifyCase::new(&presented, &root.store()).faults(), "");
     let other = Made::root(ca("Other"));
-    let faults = Judged::new(&presented, &other.store()).faults();
+    let faults = VerifyCase::new(&presented, &other.store()).faults();
     assert_eq!(faults, "unknown_issuer");
 }
 
@@ -240,10 +240,10 @@ fn what_cannot_be_verified_is_never_called_verified() {
         let expected = format!(
             "the signature of the certificate of a.example by \"CN={name}\" ({sha} with {key}) cannot be verified by zbx-tcp: pin the key of the server with `--pin-sha256`"
         );
-        for judgement in [strict, legacy] {
-            assert_eq!(names(&judgement), "unknown_issuer");
-            assert_eq!(judgement.error, expected);
-            assert!(!is_accepted(&judgement));
+        for verification in [strict, legacy] {
+            assert_eq!(names(&verification), "unknown_issuer");
+            assert_eq!(verification.error, expected);
+            assert!(!is_accepted(&verification));
         }
         let other = Made::root(ca("Other"));
         let (strict, _) = both(&[&leaf, &root], &other.store());

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::scripted_peer::Act::{self, Hears, Leaves, Resets, Says, Waits};
+use crate::scripted_peer::Act::{self, Closes, Receives, Resets, Sends, Waits};
 
 /// One case.
 pub struct Case {
@@ -46,7 +46,7 @@ impl fmt::Display for Target {
         match self {
             Self::Closed => f.write_str("does not listen"),
             Self::Port(port) => write!(f, "port {port}"),
-            Self::Peer([] | [Hears]) => f.write_str("accepts"),
+            Self::Peer([] | [Receives]) => f.write_str("accepts"),
             Self::Peer(acts) => {
                 f.write_str(&acts.iter().map(describe).collect::<Vec<_>>().join(", "))
             }
@@ -56,13 +56,13 @@ impl fmt::Display for Target {
 
 fn describe(act: &Act) -> String {
     match act {
-        Says(bytes) if bytes.len() > 80 => format!("sends {} bytes", bytes.len()),
-        Says(bytes) => format!("sends `{}`", bytes.escape_ascii()),
-        Hears => "reads".to_owned(),
+        Sends(bytes) if bytes.len() > 80 => format!("sends {} bytes", bytes.len()),
+        Sends(bytes) => format!("sends `{}`", bytes.escape_ascii()),
+        Receives => "reads".to_owned(),
         Waits(millis) => format!("waits {millis} ms"),
-        Leaves => "sends FIN".to_owned(),
+        Closes => "sends FIN".to_owned(),
         Resets => "sends RST".to_owned(),
-        Act::HearsBytes(_) | Act::ShutsDown => unreachable!("not in the table"),
+        Act::ReceivesBytes(_) | Act::ShutsDown => unreachable!("not in the table"),
     }
 }
 
@@ -103,9 +103,9 @@ const fn differs(
     }
 }
 
-const GREETS: &[Act] = &[Says(b"220 mail ready\r\n")];
-const TWO_WORDS: &[Act] = &[Says(b"abc def\n")];
-const THOUSANDS: &[Act] = &[Says(&[b'x'; 5000]), Says(b"needle\n")];
+const GREETS: &[Act] = &[Sends(b"220 mail ready\r\n")];
+const TWO_WORDS: &[Act] = &[Sends(b"abc def\n")];
+const THOUSANDS: &[Act] = &[Sends(&[b'x'; 5000]), Sends(b"needle\n")];
 const LATE_WARNING: &str = "WARNING, late";
 const USAGE_ERROR: &str = "usage error, exit status 2";
 
@@ -128,21 +128,21 @@ pub const CASES: &[Case] = &[
     ),
     same(
         "no-newline",
-        &[Says(b"ready")],
+        &[Sends(b"ready")],
         &["-e", "ready"],
         &["--expect", "ready"],
         ("OK", "ok"),
     ),
     same(
         "segments",
-        &[Says(b"2"), Waits(100), Says(b"20")],
+        &[Sends(b"2"), Waits(100), Sends(b"20")],
         &["-e", "220"],
         &["--expect", "220"],
         ("OK", "ok"),
     ),
     same(
         "conversation",
-        &[Says(b"220 "), Hears, Says(b"250 y\n")],
+        &[Sends(b"220 "), Receives, Sends(b"250 y\n")],
         &["-s", "hi", "-e", "250"],
         &["--send", "hi", "--expect", "250"],
         ("OK, sent `hi`", "ok, sent `hi`"),
@@ -184,7 +184,7 @@ pub const CASES: &[Case] = &[
     ),
     same(
         "escapes",
-        &[Hears],
+        &[Receives],
         &["-E", "-s", r"a\r\n\t\\"],
         &["--send", r"a\r\n\t\\"],
         (r"OK, sent `a\r\n\t\\`", r"ok, sent `a\r\n\t\\`"),
@@ -198,21 +198,21 @@ pub const CASES: &[Case] = &[
     ),
     same(
         "closes",
-        &[Leaves],
+        &[Closes],
         &["-e", "220"],
         &["--expect", "220"],
         ("CRITICAL", "closed"),
     ),
     same(
         "closes-inside",
-        &[Says(b"22"), Leaves],
+        &[Sends(b"22"), Closes],
         &["-e", "220"],
         &["--expect", "220"],
         ("WARNING", "mismatch"),
     ),
     same(
         "resets-inside",
-        &[Says(b"22"), Waits(100), Resets],
+        &[Sends(b"22"), Waits(100), Resets],
         &["-e", "220"],
         &["--expect", "220"],
         ("WARNING", "reset"),
@@ -251,7 +251,7 @@ pub const CASES: &[Case] = &[
     ),
     same(
         "jail",
-        &[Says(b"a|b\n")],
+        &[Sends(b"a|b\n")],
         &["-j", "-e", "a"],
         &["--expect", "a"],
         ("OK", "ok"),
@@ -341,7 +341,7 @@ pub const CASES: &[Case] = &[
     ),
     differs(
         "pause",
-        &[Says(b"wait\n"), Waits(2200), Says(b"ready\n")],
+        &[Sends(b"wait\n"), Waits(2200), Sends(b"ready\n")],
         &["-t", "4", "-e", "ready"],
         &["--timeout", "4", "--expect", "ready"],
         (LATE_WARNING, "ok, late"),
@@ -349,7 +349,7 @@ pub const CASES: &[Case] = &[
     ),
     differs(
         "nul",
-        &[Says(b"ab\0cd\n")],
+        &[Sends(b"ab\0cd\n")],
         &["-e", "cd"],
         &["--expect", "cd"],
         (LATE_WARNING, "ok"),
@@ -357,7 +357,7 @@ pub const CASES: &[Case] = &[
     ),
     differs(
         "nul-first",
-        &[Says(b"\0ready\n")],
+        &[Sends(b"\0ready\n")],
         &["-e", "ready"],
         &["--expect-hex", "00 72 65"],
         (LATE_WARNING, "ok"),
@@ -365,7 +365,7 @@ pub const CASES: &[Case] = &[
     ),
     differs(
         "newline-expected",
-        &[Says(b"ready\n")],
+        &[Sends(b"ready\n")],
         &["-E", "-e", r"ready\n"],
         &["--expect", r"ready\n"],
         (LATE_WARNING, "ok"),
@@ -373,7 +373,7 @@ pub const CASES: &[Case] = &[
     ),
     differs(
         "encoding",
-        &[Hears, Says(b"\xc4\xe3\n")],
+        &[Receives, Sends(b"\xc4\xe3\n")],
         &["-s", "hi", "-e", "\u{4f60}"],
         &["--encoding", "gbk", "--send", "hi", "--expect", "\u{4f60}"],
         ("WARNING, sent `hi`, late, broken output", "ok, sent `hi`"),
@@ -381,7 +381,7 @@ pub const CASES: &[Case] = &[
     ),
     differs(
         "slow",
-        &[Waits(300), Says(b"220\n")],
+        &[Waits(300), Sends(b"220\n")],
         &["-w", "0.1", "-e", "220"],
         &["--expect", "220"],
         ("WARNING", "ok"),
@@ -398,7 +398,7 @@ pub const CASES: &[Case] = &[
     // What check_tcp sends.
     differs(
         "hex-escape",
-        &[Hears],
+        &[Receives],
         &["-E", "-s", r"\x41\0z"],
         &["--send", r"\x41\0z"],
         ("OK, sent `x410z`", r"ok, sent `A\x00z`"),
@@ -406,7 +406,7 @@ pub const CASES: &[Case] = &[
     ),
     differs(
         "unknown-escape",
-        &[Hears],
+        &[Receives],
         &["-E", "-s", r"a\qb"],
         &["--send", r"a\qb"],
         ("OK, sent `aqb`", USAGE_ERROR),
@@ -414,7 +414,7 @@ pub const CASES: &[Case] = &[
     ),
     differs(
         "lone-backslash",
-        &[Hears],
+        &[Receives],
         &["-E", "-s", r"a\"],
         &["--send", r"a\"],
         ("OK, sent `a`", USAGE_ERROR),
@@ -422,7 +422,7 @@ pub const CASES: &[Case] = &[
     ),
     differs(
         "escape-order",
-        &[Hears],
+        &[Receives],
         &["-s", r"a\n", "-E"],
         &["--send", r"a\n"],
         (r"OK, sent `a\\n`", r"ok, sent `a\n`"),
@@ -430,7 +430,7 @@ pub const CASES: &[Case] = &[
     ),
     differs(
         "send-twice",
-        &[Hears],
+        &[Receives],
         &["-s", "a", "-s", "b"],
         &["--send", "a", "--send", "b"],
         ("OK, sent `b`", "ok, sent `ab`"),
@@ -447,7 +447,7 @@ pub const CASES: &[Case] = &[
     // What check_tcp prints.
     differs(
         "pipe",
-        &[Says(b"a|b\n")],
+        &[Sends(b"a|b\n")],
         &["-e", "a"],
         &["--expect", "a"],
         ("OK, broken output", "ok"),
@@ -455,7 +455,7 @@ pub const CASES: &[Case] = &[
     ),
     differs(
         "newline",
-        &[Says(b"a\nb\nc\n")],
+        &[Sends(b"a\nb\nc\n")],
         &["-e", "a"],
         &["--expect", "a"],
         ("OK, broken output", "ok"),
@@ -463,7 +463,7 @@ pub const CASES: &[Case] = &[
     ),
     differs(
         "latin",
-        &[Says(b"caf\xe9\n")],
+        &[Sends(b"caf\xe9\n")],
         &["-e", "caf"],
         &["--expect", "caf"],
         ("OK, broken output", "ok"),
@@ -480,7 +480,7 @@ pub const CASES: &[Case] = &[
     ),
     differs(
         "delay",
-        &[Hears, Says(b"ok\n")],
+        &[Receives, Sends(b"ok\n")],
         &["-t", "1", "-d", "1", "-s", "hi", "-e", "ok"],
         &["-t", "1", "--send", "hi", "--expect", "ok"],
         ("CRITICAL, sent `hi`", "ok, sent `hi`"),

@@ -137,7 +137,7 @@ fn an_inspection_may_decide() {
     assert_failed(&report, Status::TlsFailed, text);
 }
 
-/// Only a failure of TLS is open to judgement.
+/// Only a failure of TLS is open to verification.
 #[test]
 fn an_inspection_cannot_decide_on_another_verdict() {
     for (greeting, status) in [
@@ -156,14 +156,14 @@ fn an_inspection_cannot_decide_on_another_verdict() {
             stream.write_all(answer).unwrap();
         });
         assert_eq!(report.status(), status, "{:?}", report.failure);
-        // The certificate is judged by the connection that showed it first.
+        // The certificate is verified by the connection that showed it first.
         assert_eq!(certificate(&report).as_deref(), Some("a"));
         assert_eq!(log.lock().unwrap().len(), 2, "it was made");
     }
 }
 
 #[test]
-fn an_inspection_without_a_judgement_decides_nothing() {
+fn an_inspection_without_a_verification_decides_nothing() {
     let (layer, log) = asking(vec![deciding()]);
     let mut spec = starttls();
     spec.steps[3] = Step::StartTls(layer);

@@ -60,7 +60,7 @@ fn bytes_received_while_sending_are_bounded() {
         let _ = stream.read_to_end(&mut heard);
         assert!(
             heard.iter().all(|byte| *byte == b'+'),
-            "no goodbye inside of what is sent"
+            "no quit inside of what is sent"
         );
         said
     });

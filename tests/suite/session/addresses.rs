@@ -205,13 +205,13 @@ fn an_address_is_not_blamed_for_what_this_process_was_late_with() {
         script.input(&Input::Connected(1));
         script.report()
     };
-    let lost = |session: &mut Session| session.lose(Duration::from_millis(300));
+    let lost = |session: &mut Session| session.add_delay(Duration::from_millis(300));
     for change in [lost, Session::lack_memory] {
         let report = late(change);
         assert_eq!(each(&report), ["10.0.0.2 ok"]);
         assert_eq!((report.address_count, failed(&report)), (2, 0));
     }
-    let report = late(|session| session.lose(Duration::from_millis(200)));
+    let report = late(|session| session.add_delay(Duration::from_millis(200)));
     assert_eq!(each(&report), ["10.0.0.1 connect_timeout", "10.0.0.2 ok"]);
 }
 
@@ -219,7 +219,7 @@ fn an_address_is_not_blamed_for_what_this_process_was_late_with() {
 #[test]
 fn only_lateness_during_an_attempt_excuses_its_address() {
     let mut script = Script::resolved(&THREE, |_| ());
-    script.session.lose(Duration::from_millis(300));
+    script.session.add_delay(Duration::from_millis(300));
     script.opened(0);
     assert_eq!(script.input(&refused(0)), "close 0, open 1 10.0.0.2");
     script.opened(1);

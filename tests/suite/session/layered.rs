@@ -331,7 +331,7 @@ fn a_late_inspection_decides_nothing() {
         steps.connects(0);
         steps.input(&Input::LayerFailed(0));
         steps.connects(0);
-        steps.session.lose(Duration::from_millis(600));
+        steps.session.add_delay(Duration::from_millis(600));
         steps.waits(1000);
         assert_eq!(steps.report().status(), status);
     }

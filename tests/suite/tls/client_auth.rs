@@ -92,7 +92,7 @@ fn a_required_certificate_is_found_when_it_is_expected() {
             let report = case.probe(case.expecting_refusal(), steps);
             assert_up(&report);
             assert_eq!(facts(&report).client_cert, Some(true), "{version} {run}");
-            assert!(facts(&report).judgement.as_ref().unwrap().is_verified());
+            assert!(facts(&report).verification.as_ref().unwrap().is_verified());
         }
     }
 }

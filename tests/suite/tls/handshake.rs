@@ -42,9 +42,9 @@ fn negotiates(
     assert_eq!(facts.client_cert, Some(false));
     assert_eq!(facts.alpn, None);
     assert!(!facts.staple);
-    let judgement = facts.judgement.as_ref().unwrap();
-    assert_eq!(judgement.faults, []);
-    assert!(judgement.is_verified());
+    let verification = facts.verification.as_ref().unwrap();
+    assert_eq!(verification.faults, []);
+    assert!(verification.is_verified());
     assert_eq!(&*facts.chain[0].key, key.published_name());
     let roots = facts.roots.as_ref().unwrap();
     assert_eq!((&roots.file, roots.number), (&certificates.ca_file(), 1));
@@ -204,7 +204,7 @@ fn the_name_is_sent_and_verified_and_an_address_is_only_verified() {
     assert!(text.contains("wrong.test"), "{text}");
     let facts = facts(&report);
     assert_eq!(
-        facts.judgement.as_ref().unwrap().faults,
+        facts.verification.as_ref().unwrap().faults,
         [Fault::NameMismatch]
     );
     // All facts are there although the handshake was ended.
@@ -228,7 +228,7 @@ fn an_untrusted_server_is_told_why_and_gets_nothing_else() {
         assert_failed(&report, Status::TlsUntrusted, "TLS handshake with PEER: ");
         let told = facts(&report);
         assert_eq!(
-            told.judgement.as_ref().unwrap().faults,
+            told.verification.as_ref().unwrap().faults,
             [Fault::UnknownIssuer]
         );
         assert!(told.proved);
@@ -239,8 +239,8 @@ fn an_untrusted_server_is_told_why_and_gets_nothing_else() {
         };
         let report = probe(spec(reporting, steps()), server.port());
         assert_up(&report);
-        let judgement = facts(&report).judgement.as_ref().unwrap();
-        assert_eq!(judgement.faults, [Fault::UnknownIssuer]);
+        let verification = facts(&report).verification.as_ref().unwrap();
+        assert_eq!(verification.faults, [Fault::UnknownIssuer]);
         let pinned = TlsOptions {
             pins: vec![[7; 32], told.chain[0].spki_sha256],
             ..TlsOptions::default()
@@ -254,8 +254,8 @@ fn an_untrusted_server_is_told_why_and_gets_nothing_else() {
         };
         let report = probe(spec(wrongly, steps()), server.port());
         assert_failed(&report, Status::TlsUntrusted, "TLS handshake with PEER: ");
-        let judgement = facts(&report).judgement.as_ref().unwrap();
-        assert_eq!(judgement.faults, [Fault::PinMismatch]);
+        let verification = facts(&report).verification.as_ref().unwrap();
+        assert_eq!(verification.faults, [Fault::PinMismatch]);
     }
 }
 
@@ -278,7 +278,7 @@ fn the_oldest_accepted_version_is_respected() {
 }
 
 #[test]
-fn rsa_keys_that_cannot_be_verified_are_judged_and_never_proved() {
+fn rsa_keys_that_cannot_be_verified_are_verified_and_never_proved() {
     if !has_openssl() {
         return;
     }
@@ -311,7 +311,7 @@ fn rsa_keys_that_cannot_be_verified_are_judged_and_never_proved() {
         let report = probe(spec(with(false), Vec::new()), server.port());
         assert_failed(&report, Status::TlsUntrusted, "TLS handshake with PEER: ");
         let told = facts(&report);
-        let faults = &told.judgement.as_ref().unwrap().faults;
+        let faults = &told.verification.as_ref().unwrap().faults;
         assert!(faults.contains(&Fault::WeakKey), "{faults:?}");
         assert!(!told.proved);
         assert_eq!(&*told.chain[0].key, "RSA-1024");
@@ -365,7 +365,7 @@ fn the_leaf_on_disk_is_compared_with_the_served_one() {
     assert_failed(&report, Status::Mismatch, text);
     let text = ", but the service still serves the old one: reload the service";
     assert_failed(&report, Status::Mismatch, text);
-    assert!(facts(&report).judgement.as_ref().unwrap().is_verified());
+    assert!(facts(&report).verification.as_ref().unwrap().is_verified());
     // A certificate for something else is not a renewal.
     let report = with(certificates.path("ca.pem"));
     let text = "the service serves another certificate than the first one in ";

@@ -92,7 +92,7 @@ fn facts_of(port: u16, options: &TlsOptions) -> Answered {
     let (facts, mut again) = (answered.facts.clone(), by_byte.facts);
     // The clock may have gone on.
     if let (Some(facts), Some(again)) = (&facts, &mut again) {
-        again.judgement.clone_from(&facts.judgement);
+        again.verification.clone_from(&facts.verification);
     }
     assert_eq!(facts, again, "pieces of the answer do not matter");
     answered

@@ -58,9 +58,9 @@ fn an_old_appliance_is_a_failure_with_all_facts_and_up_with_legacy() {
     assert_eq!(known.version, Some(TlsVersion::Tls10));
     assert_eq!(&*known.chain[0].key, "RSA-1024");
     assert_eq!(&*known.chain[0].signature, "md5WithRSAEncryption");
-    let judgement = known.judgement.as_ref().unwrap();
+    let verification = known.verification.as_ref().unwrap();
     for fault in [Fault::WeakKey, Fault::OldVersion] {
-        assert!(judgement.faults.contains(&fault), "{judgement:?}");
+        assert!(verification.faults.contains(&fault), "{verification:?}");
     }
     assert_eq!(
         (known.oldest, known.pq),
@@ -76,7 +76,7 @@ fn an_old_appliance_is_a_failure_with_all_facts_and_up_with_legacy() {
     let known = facts(&report);
     assert_eq!((known.how, known.proved), (FactSource::Hello, false));
     assert!(
-        !known.judgement.as_ref().unwrap().is_verified(),
+        !known.verification.as_ref().unwrap().is_verified(),
         "a strict client refuses"
     );
 }
@@ -258,9 +258,12 @@ fn legacy_does_not_excuse_dates_names_issuers_and_pins() {
         let report = probe(server.port, &options);
         assert_eq!(status(&report), expected, "{name}: {}", error(&report));
         assert!(error(&report).ends_with(text), "{name}: {}", error(&report));
-        let judgement = facts(&report).judgement.as_ref().unwrap();
+        let verification = facts(&report).verification.as_ref().unwrap();
         for fault in faults {
-            assert!(judgement.faults.contains(fault), "{name}: {judgement:?}");
+            assert!(
+                verification.faults.contains(fault),
+                "{name}: {verification:?}"
+            );
         }
     }
 }
@@ -332,7 +335,7 @@ fn peers_that_rustls_cannot_talk_to_are_read() {
         assert_eq!(known.version, Some(TlsVersion::Tls12));
         assert_eq!(known.group.as_deref(), *group, "{name} {arguments:?}");
         assert_eq!(known.chain.len() + known.chain_omitted.number, *length);
-        assert!(known.judgement.is_some());
+        assert!(known.verification.is_some());
         let legacy = TlsOptions {
             legacy: true,
             ..options

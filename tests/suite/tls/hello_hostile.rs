@@ -142,11 +142,11 @@ fn read<'p>(purpose: HelloPurpose, pieces: impl Iterator<Item = &'p [u8]>) -> Ou
     (ended, connection.facts())
 }
 
-/// The same, with a judgement that does not depend on the time.
+/// The same, with a verification that does not depend on the time.
 fn facts((_, facts): &Outcome) -> TlsFacts {
     let mut facts = facts.as_deref().cloned().unwrap_or_default();
-    if let Some(judgement) = &mut facts.judgement {
-        judgement.at = 0;
+    if let Some(verification) = &mut facts.verification {
+        verification.at = 0;
     }
     facts
 }
@@ -221,7 +221,7 @@ fn an_answer_may_end_anywhere_and_what_was_read_is_kept() {
         let facts = facts(&cut);
         assert!(facts.version.is_none() || facts.version == whole.version);
         assert!(facts.chain.is_empty() || facts.chain == whole.chain);
-        assert!(facts.judgement.is_some() != facts.chain.is_empty());
+        assert!(facts.verification.is_some() != facts.chain.is_empty());
         assert_ne!(facts.client_cert, Some(false), "it is not known yet");
         seen.push((
             facts.version.is_some(),

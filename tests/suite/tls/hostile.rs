@@ -439,8 +439,8 @@ fn many_certificates_are_all_reported() {
             facts(&report).chain.len() + facts(&report).chain_omitted.number,
             100
         );
-        let judgement = facts(&report).judgement.as_ref().unwrap();
-        assert_eq!(judgement.faults, [Fault::ChainOrder]);
+        let verification = facts(&report).verification.as_ref().unwrap();
+        assert_eq!(verification.faults, [Fault::ChainOrder]);
         // As many as fit, none of which can be read.
         let extra = vec![CertificateDer::from(vec![0x30, 0]); 9000];
         let server = LocalServer::new(&certificates, &extra, version);
@@ -572,7 +572,7 @@ fn a_server_without_the_key_of_its_certificate_is_refused() {
                         certificate that it serves: its signature of the handshake is wrong";
             assert_failed(&report, Status::TlsFailed, text);
             assert!(!facts(&report).proved);
-            assert!(facts(&report).judgement.as_ref().unwrap().is_verified());
+            assert!(facts(&report).verification.as_ref().unwrap().is_verified());
             assert_eq!(facts(&report).is_verified(), Some(false));
         }
     }

@@ -104,7 +104,7 @@ impl ClosedConnection {
         // certificate then.
         let has_certificate = facts
             .as_ref()
-            .is_some_and(|facts| facts.judgement.is_some());
+            .is_some_and(|facts| facts.verification.is_some());
         if let Some(facts) = facts {
             let known = &mut self.report.dialogue.get_or_insert_default().tls;
             match known {
@@ -116,16 +116,16 @@ impl ClosedConnection {
             return;
         }
         self.report.total = now.saturating_duration_since(started);
-        // Whether a failed inspection replaces the verdict: it judged the peer, or this machine could
+        // Whether a failed inspection replaces the verdict: it verified the peer, or this machine could
         // not make it, so that nothing is known. If it failed although it has read the certificate,
         // the failure of the handshake stands, and the reason follows it.
-        let judges = |status: Status| match status {
+        let decides = |status: Status| match status {
             Status::TlsFailed => !has_certificate,
             Status::Mismatch => has_certificate,
             status => status == Status::TlsUntrusted || status.is_unknown(),
         };
         self.report.failure = match (inspection.failure, self.report.failure.take()) {
-            (Some(failure), Some(first)) if !judges(failure.status) => {
+            (Some(failure), Some(first)) if !decides(failure.status) => {
                 let why = format!(
                     "a further connection that would have decided failed: {}",
                     failure.text

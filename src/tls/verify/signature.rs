@@ -91,7 +91,7 @@ pub fn all() -> Vec<&'static dyn SignatureVerificationAlgorithm> {
     all
 }
 
-/// The algorithms of [`all`], which accept every signature. With them webpki judges only the form
+/// The algorithms of [`all`], which accept every signature. With them webpki decides only the form
 /// of a chain.
 pub fn unchecked() -> Vec<Unchecked> {
     all().into_iter().map(Unchecked).collect()

@@ -7,8 +7,8 @@
 use rustls::pki_types::TrustAnchor;
 
 use crate::tls::certificate::parsed::ParsedCertificate;
-use crate::tls::judge::signature::{self, SignatureCheck};
 use crate::tls::roots::Roots;
+use crate::tls::verify::signature::{self, SignatureCheck};
 
 /// A path.
 #[derive(Debug)]

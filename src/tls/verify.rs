@@ -1,4 +1,4 @@
-//! The judgement of a certificate: every fault of it and of its chain, and one sentence with the
+//! The verification of a certificate: every fault of it and of its chain, and one sentence with the
 //! remedy.
 //!
 //! webpki decides whether a chain is trusted, but it returns only one error, and none for a
@@ -21,15 +21,15 @@ use rustls::pki_types::{CertificateDer, SignatureVerificationAlgorithm, TrustAnc
 use webpki::{EndEntityCert, Error, KeyUsage};
 
 use crate::tls::certificate::parsed::ParsedCertificate;
-pub use crate::tls::judge::evidence::Evidence;
-use crate::tls::judge::evidence::is_weakness;
-use crate::tls::judge::examine::Findings;
-use crate::tls::judge::path::{Path, PathEnd, Presented};
 use crate::tls::options::TlsOptions;
-use crate::tls_facts::{Fault, TlsVersion, TrustJudgement};
+pub use crate::tls::verify::evidence::Evidence;
+use crate::tls::verify::evidence::is_weakness;
+use crate::tls::verify::examine::Findings;
+use crate::tls::verify::path::{Path, PathEnd, Presented};
+use crate::tls_facts::{Fault, TlsVersion, Verification};
 
 /// Finds all faults.
-pub fn judge(evidence: &Evidence<'_>) -> TrustJudgement {
+pub fn verify(evidence: &Evidence<'_>) -> Verification {
     let mut findings = Findings::new(*evidence);
     if evidence
         .version
@@ -54,18 +54,18 @@ pub fn judge(evidence: &Evidence<'_>) -> TrustJudgement {
                 leaf: &leaf,
                 others: &others,
             };
-            chain.judge(&mut findings);
+            chain.verify(&mut findings);
         }
     }
-    findings.judgement()
+    findings.verification()
 }
 
-/// Whether a judged certificate is accepted with these options: it has no fault that refuses,
+/// Whether a verified certificate is accepted with these options: it has no fault that refuses,
 /// except that `--tls-legacy` accepts weak keys and signatures. `--tls-report-only` has no effect
 /// here.
-pub fn accepts(judgement: &TrustJudgement, options: &TlsOptions) -> bool {
+pub fn accepts(verification: &Verification, options: &TlsOptions) -> bool {
     let decides = |fault: &Fault| fault.refuses() && !(options.legacy && is_weakness(*fault));
-    !judgement.faults.iter().any(decides)
+    !verification.faults.iter().any(decides)
 }
 
 /// A chain whose leaf can be read.
@@ -80,7 +80,7 @@ struct PresentedChain<'a> {
 const MAX_SEARCHED: usize = 5;
 
 impl<'a> PresentedChain<'a> {
-    fn judge(&self, findings: &mut Findings<'_>) {
+    fn verify(&self, findings: &mut Findings<'_>) {
         let der = CertificateDer::from_slice(self.leaf.der);
         let end_entity = EndEntityCert::try_from(&der);
         let readable = end_entity.as_ref().ok();
@@ -90,9 +90,9 @@ impl<'a> PresentedChain<'a> {
         findings.order(self.leaf, self.others);
         findings.staple(self.leaf);
         if self.evidence.pins.is_empty() {
-            self.judge_by_roots(readable, findings);
+            self.verify_by_roots(readable, findings);
         } else {
-            self.judge_by_pins(findings);
+            self.verify_by_pins(findings);
         }
         // A certificate that webpki cannot read has a fault, even if it is trusted. If the same
         // fault was found before, its sentence is kept, because it has more details.
@@ -102,7 +102,7 @@ impl<'a> PresentedChain<'a> {
     }
 
     /// A pinned key is trusted, whatever its issuers are.
-    fn judge_by_pins(&self, findings: &mut Findings<'_>) {
+    fn verify_by_pins(&self, findings: &mut Findings<'_>) {
         findings.pin(self.leaf);
         let mut path = path::find(self.leaf, self.others, None, self.evidence.at);
         path.certificates.truncate(1);
@@ -113,7 +113,7 @@ impl<'a> PresentedChain<'a> {
         findings.weak_signatures(&path);
     }
 
-    fn judge_by_roots(&self, end_entity: Option<&EndEntityCert<'_>>, findings: &mut Findings<'_>) {
+    fn verify_by_roots(&self, end_entity: Option<&EndEntityCert<'_>>, findings: &mut Findings<'_>) {
         let (roots, at) = (self.evidence.roots, self.evidence.at);
         let is_root = |root: &CertificateDer<'_>| root.as_ref() == self.leaf.der;
         if roots.is_some_and(|roots| roots.certificates.iter().any(is_root)) {
@@ -122,7 +122,7 @@ impl<'a> PresentedChain<'a> {
         }
         let anchors = roots.map_or(&[][..], |roots| roots.unexpired(at));
         let strict = |intermediates: &[&'a ParsedCertificate<'a>]| {
-            verify(end_entity, intermediates, anchors, signature::STRICT, at)
+            verify_path(end_entity, intermediates, anchors, signature::STRICT, at)
         };
         // The usual case: webpki accepts the chain.
         let related = path::related(self.leaf, self.others, MAX_SEARCHED);
@@ -146,7 +146,7 @@ impl<'a> PresentedChain<'a> {
         // A chain is only trusted if webpki accepts it, with every signature verified.
         let intermediates = path.certificates.get(1..).unwrap_or_default();
         let verified = if findings.refuses() {
-            verify(end_entity, intermediates, anchors, &signature::all(), at)
+            verify_path(end_entity, intermediates, anchors, &signature::all(), at)
         } else {
             strict(intermediates)
         };
@@ -186,7 +186,7 @@ fn verify_form(end_entity: Option<&EndEntityCert<'_>>, path: &Path<'_>) -> Resul
         .map(|certificate| certificate.not_before);
     let at = starts.max().unwrap_or_default();
     let intermediates = path.certificates.get(1..).unwrap_or_default();
-    verify(Some(end_entity), intermediates, &[anchor], &algorithms, at).map(|_| ())
+    verify_path(Some(end_entity), intermediates, &[anchor], &algorithms, at).map(|_| ())
 }
 
 /// A path that webpki has verified.
@@ -197,7 +197,7 @@ struct VerifiedChain<'a> {
     anchor: usize,
 }
 
-fn verify<'a>(
+fn verify_path<'a>(
     end_entity: Option<&EndEntityCert<'_>>,
     intermediates: &[&'a ParsedCertificate<'a>],
     anchors: &[TrustAnchor<'_>],

@@ -2,7 +2,7 @@
 //! arrived, and no `quit` while it is the server's turn.
 
 use super::{Case, all_cases, in_parallel, probe, services, text};
-use crate::scripted_peer::Act::{self, Says, Waits};
+use crate::scripted_peer::Act::{self, Sends, Waits};
 use crate::scripted_peer::Split;
 
 /// Services whose server speaks first.
@@ -23,7 +23,7 @@ const GREETED: &[&str] = &[
 ];
 
 /// The bytes of `quit`; empty if the probe only closes the connection.
-fn goodbye(service: &str) -> &'static [u8] {
+fn quit(service: &str) -> &'static [u8] {
     match service {
         "redis" => b"*1\r\n$4\r\nQUIT\r\n",
         "memcached" => b"quit\r\n",
@@ -32,21 +32,21 @@ fn goodbye(service: &str) -> &'static [u8] {
         "ldap" => b"0\x05\x02\x01\x02B\x00",
         "mqtt" => b"\xe0\x00",
         "vnc" => b"RFB 003.003\n",
-        other => text::goodbye(other),
+        other => text::quit(other),
     }
 }
 
 /// Probes a peer that runs this script and is silent after it; an error if it received what it should not.
 fn complaint(service: &str, what: &str, acts: &[Act]) -> Option<String> {
     let (document, _, received) = probe(service, acts, Split::Whole, "0.4");
-    let goodbye = goodbye(service);
+    let quit = quit(service);
     let is_decided = document["up"] == 1 && ["mysql", "xmpp", "xmpp-server"].contains(&service);
     let is_wrong = if is_decided {
         false
     } else if GREETED.contains(&service) {
         !received.is_empty()
     } else {
-        !goodbye.is_empty() && received.ends_with(goodbye)
+        !quit.is_empty() && received.ends_with(quit)
     };
     is_wrong.then(|| {
         let received = received.escape_ascii();
@@ -55,7 +55,7 @@ fn complaint(service: &str, what: &str, acts: &[Act]) -> Option<String> {
 }
 
 #[test]
-fn no_goodbye_is_sent_to_a_silent_peer() {
+fn no_quit_is_sent_to_a_silent_peer() {
     let errors = in_parallel(&services(&all_cases()), |service| {
         complaint(service, "silent", &[]).into_iter().collect()
     });
@@ -69,14 +69,14 @@ fn nothing_is_sent_into_half_a_greeting() {
         .filter(|case| case.status == "ok")
         .collect();
     let errors = in_parallel(&cases, |case| {
-        let first = case.acts.iter().position(|act| matches!(act, Says(_)));
-        let Some((at, Says(bytes))) = first.map(|at| (at, case.acts[at])) else {
+        let first = case.acts.iter().position(|act| matches!(act, Sends(_)));
+        let Some((at, Sends(bytes))) = first.map(|at| (at, case.acts[at])) else {
             return Vec::new();
         };
         // Half of the first line, so that no line is complete.
         let line = bytes.iter().position(|byte| *byte == b'\n');
         let half = &bytes[..line.unwrap_or(bytes.len()) / 2];
-        let acts = [&case.acts[..at], &[Says(half)]].concat();
+        let acts = [&case.acts[..at], &[Sends(half)]].concat();
         // The start of a prompt or of a binary message may be a whole one.
         if ["telnet", "finger", "whois"].contains(&case.service) {
             return Vec::new();
@@ -90,7 +90,7 @@ fn nothing_is_sent_into_half_a_greeting() {
 
 /// The bytes of `quit` are also sent to a server that is silent after its greeting, and only once.
 #[test]
-fn a_goodbye_is_sent_after_a_whole_greeting() {
+fn quit_is_sent_after_a_whole_greeting() {
     for service in GREETED.iter().filter(|name| !name.starts_with("mysql")) {
         let case = all_cases()
             .into_iter()
@@ -100,7 +100,7 @@ fn a_goodbye_is_sent_after_a_whole_greeting() {
         assert_eq!(document["up"], 1, "{document}");
         assert_eq!(
             received.escape_ascii().to_string(),
-            goodbye(service).escape_ascii().to_string(),
+            quit(service).escape_ascii().to_string(),
             "{service}"
         );
     }
@@ -113,7 +113,7 @@ fn nothing_is_sent_after_a_rejected_greeting() {
     let cases: Vec<Case> = all_cases()
         .into_iter()
         .filter(|case| case.status == "rejected" && GREETED.contains(&case.service))
-        .filter(|case| matches!(case.acts.first(), Some(Says(_))))
+        .filter(|case| matches!(case.acts.first(), Some(Sends(_))))
         .filter(|case| case.acts.len() == 1)
         .collect();
     assert!(cases.len() > 10, "{}", cases.len());
@@ -134,7 +134,7 @@ fn nothing_is_sent_after_a_rejected_greeting() {
 fn a_first_line_that_makes_us_wait_is_up_and_gets_no_quit() {
     const TEASER: &[u8] = b"220-mail.example.org ESMTP Postfix\r\n";
     for service in ["smtp", "submission", "lmtp"] {
-        let (document, took, received) = probe(service, &[Says(TEASER)], Split::Whole, "0.6");
+        let (document, took, received) = probe(service, &[Sends(TEASER)], Split::Whole, "0.6");
         assert_eq!(document["status_name"], "ok", "{document}");
         assert_eq!(document["captures"]["host"], "mail.example.org");
         assert!(
@@ -143,14 +143,14 @@ fn a_first_line_that_makes_us_wait_is_up_and_gets_no_quit() {
         );
         assert!(received.is_empty(), "{received:?}");
         // A server that never sends the rest is not up.
-        let acts = [Says(TEASER), Act::ShutsDown];
+        let acts = [Sends(TEASER), Act::ShutsDown];
         let (document, ..) = probe(service, &acts, Split::Whole, "2");
         assert_eq!(document["status_name"], "mismatch", "{document}");
         // A client that waits long enough receives the rest, and sends `quit`.
         let acts = [
-            Says(TEASER),
+            Sends(TEASER),
             Waits(300),
-            Says(b"220 mail.example.org ESMTP Postfix\r\n"),
+            Sends(b"220 mail.example.org ESMTP Postfix\r\n"),
         ];
         let (document, _, received) = probe(service, &acts, Split::Whole, "3");
         assert_eq!(document["status_name"], "ok", "{document}");
@@ -168,7 +168,7 @@ fn the_start_of_a_greeting_counts_before_a_reset() {
         ("telnet", b"Name:"),
     ] {
         for _ in 0..5 {
-            let (document, ..) = probe(service, &[Says(greeting), Act::Resets], Split::Whole, "2");
+            let (document, ..) = probe(service, &[Sends(greeting), Act::Resets], Split::Whole, "2");
             assert_eq!(document["status_name"], "ok", "{service}: {document}");
         }
     }

@@ -4,12 +4,12 @@ use webpki::Error;
 
 use crate::tls::certificate::parsed::{CERTIFICATE_SIGNING, ParsedCertificate, SERVER_KEY_USAGE};
 use crate::tls::certificate::{algorithm, name, sha256};
-use crate::tls::judge::evidence::{Evidence, is_weakness};
-use crate::tls::judge::path::{Path, PathEnd, Presented};
-use crate::tls::judge::sentence::{self, quoted};
-use crate::tls::judge::signature::SignatureCheck;
-use crate::tls::judge::webpki_error::reason;
-use crate::tls_facts::{Fault, TrustJudgement};
+use crate::tls::verify::evidence::{Evidence, is_weakness};
+use crate::tls::verify::path::{Path, PathEnd, Presented};
+use crate::tls::verify::sentence::{self, quoted};
+use crate::tls::verify::signature::SignatureCheck;
+use crate::tls::verify::webpki_error::reason;
+use crate::tls_facts::{Fault, Verification};
 
 /// The faults found so far, each with its sentence.
 #[derive(Debug)]
@@ -45,7 +45,7 @@ impl<'a> Findings<'a> {
     }
 
     /// All faults, the worst first.
-    pub fn judgement(mut self) -> TrustJudgement {
+    pub fn verification(mut self) -> Verification {
         self.found.sort_by_key(|(fault, _)| *fault);
         self.found.dedup_by_key(|(fault, _)| *fault);
         let decisive = self.found.iter().find(|(fault, _)| self.decides_by(*fault));
@@ -53,7 +53,7 @@ impl<'a> Findings<'a> {
         let error = decisive.or_else(refusing).map(|(_, text)| text.clone());
         let at = self.evidence.at;
         let (faults, sentences) = self.found.into_iter().unzip();
-        TrustJudgement {
+        Verification {
             faults,
             sentences,
             error: error.unwrap_or_default(),

@@ -1,4 +1,4 @@
-//! The input of a judgement.
+//! The input of a verification.
 
 use rustls::pki_types::CertificateDer;
 
@@ -6,7 +6,7 @@ use crate::address::Host;
 use crate::tls::roots::Roots;
 use crate::tls_facts::{CertificateFacts, Fault, TlsVersion};
 
-/// The input of a judgement: the presented chain, and the requirements.
+/// The input of a verification: the presented chain, and the requirements.
 #[derive(Debug, Clone, Copy)]
 pub struct Evidence<'a> {
     /// The certificates that the peer presented, the leaf first.
