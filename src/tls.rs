@@ -15,7 +15,7 @@
 //! provider    the cryptography, and the names of what was negotiated
 //! hello       a ClientHello without cryptography, for peers that rustls does not support
 //! certificate the facts of one certificate (X.509, RFC 5280)
-//! verify       the faults of a chain: dates, name, issuer, usage, strength, pin
+//! verify      the faults of a chain: dates, name, issuer, usage, strength, pin
 //! roots       the trust store
 //! pem         files of certificates and keys; leaf_file: the certificate that should be served
 //! ```
