@@ -12,6 +12,7 @@ pub mod listeners;
 pub mod lld;
 mod metric_value;
 pub mod metrics;
+mod path;
 pub mod results;
 pub mod sender;
 pub mod summary;
