@@ -131,11 +131,10 @@ impl Attempt {
 
     /// An attempt that the policy denies. It is over and requests nothing.
     pub fn denied(id: AttemptId, plan: &Plan, address: IpAddr, why: &Reason, now: Instant) -> Self {
-        let text = format!(
-            "connect to {}: denied by policy: {why}",
-            plan.remote(address)
-        );
-        Self::without_connect(id, plan, address, Failure::new(Status::Denied, text), now)
+        let cause = format!("denied by policy: {why}");
+        let text = format!("connect to {}: {cause}", plan.remote(address));
+        let failure = Failure::new(Status::Denied, text).sharing(&cause);
+        Self::without_connect(id, plan, address, failure, now)
     }
 
     /// An attempt that could not start before the deadline. It is over and requests nothing.

@@ -464,7 +464,10 @@ impl Established {
             return messages::not_accepted(&self.layer_prefix(), &failure.text);
         }
         let text = format!("{}{}", self.step_prefix(plan), failure.text);
-        let failure = Failure { text, ..*failure };
+        let failure = Failure {
+            text,
+            ..failure.clone()
+        };
         if is_reset {
             messages::with_meaning_of_close(plan, &self.dialogue, failure)
         } else {

@@ -105,6 +105,26 @@ fn batch() -> Value {
         "duplicates": count("repeated targets, which are merged into one entry"),
         "invalid": count("invalid entries, which are skipped; absent if there are none"),
         "elapsed": seconds("duration of the run, in seconds"),
+        "causes": {
+            "description": "common causes of the failures, the largest first; absent if there are none",
+            "type": "array",
+            "maxItems": 10,
+            "items": {
+                "type": "object",
+                "properties": {
+                    "cause": text("the cause, as one sentence without times"),
+                    "status": { "description": "status of the targets", "type": "integer", "minimum": 1, "maximum": STATUSES.len() - 1 },
+                    "targets": { "description": "how many targets have this cause", "type": "integer", "minimum": 2 },
+                    "of": count("number of targets of the run"),
+                    "examples": {
+                        "description": "ids of the first targets with this cause, at most 3",
+                        "type": "array",
+                        "items": { "type": "string" },
+                    },
+                },
+                "required": ["cause", "status", "targets", "of", "examples"],
+            },
+        },
         "lag": seconds("delay of the probing machine: 99th percentile of time.connect - tcp.rtt, in seconds"),
     });
     let row = json!({
