@@ -63,6 +63,7 @@ fn may_use(module: &str) -> Option<&'static [&'static str]> {
         "tls" => &["address", "escape", "failure", "os", "plan", "tls_facts"],
         "report" => &["address", "failure", "plan", "stats", "tls_facts"],
         "source" => &["plan"],
+        "watch" => &["failure", "report", "tls_facts"],
         "engine" => &[
             "address",
             "escape",
@@ -86,6 +87,7 @@ fn may_use(module: &str) -> Option<&'static [&'static str]> {
             "stats",
             "suggest",
             "tls_facts",
+            "watch",
         ],
         "responder" => &["address", "escape", "failure", "os", "plan"],
         "cli" => &[
