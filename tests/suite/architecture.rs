@@ -71,6 +71,7 @@ fn may_use(module: &str) -> Option<&'static [&'static str]> {
             "tls_facts",
         ],
         "source" => &["plan"],
+        "watch" => &["failure", "report", "tls_facts"],
         "engine" => &[
             "address",
             "escape",
@@ -96,6 +97,7 @@ fn may_use(module: &str) -> Option<&'static [&'static str]> {
             "stats",
             "suggest",
             "tls_facts",
+            "watch",
         ],
         "responder" => &["address", "escape", "failure", "os", "plan"],
         "cli" => &[
