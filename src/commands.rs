@@ -65,6 +65,8 @@ pub fn run(mut arguments: Vec<OsString>, blocked: Option<BlockedSignals>) -> Exi
         Ok(cli) => cli,
         Err(error) => return help_or_usage_error(&error, &arguments),
     };
+    #[cfg(debug_assertions)]
+    panic_if_tested_at("command");
     let result = match cli.command {
         Command::Batch(args) => batch::run(&args, stop.as_ref()),
         Command::Check(args) => check::run(&args),
@@ -74,6 +76,11 @@ pub fn run(mut arguments: Vec<OsString>, blocked: Option<BlockedSignals>) -> Exi
         Command::Demo => demo::run(),
     };
     result.unwrap_or_else(|error| usage_error(&error.to_string()))
+}
+
+/// Reports a panic for which no value could be printed.
+pub fn panicked() -> Exit {
+    usage_error(&internal_error().text)
 }
 
 /// What ends a batch on SIGINT and SIGTERM; other commands keep the default action. Without

@@ -150,6 +150,11 @@ impl Session {
         active.peek().is_some() && active.all(Attempt::is_queued)
     }
 
+    /// Whether it waits for the addresses of its name.
+    pub fn is_resolving(&self) -> bool {
+        self.state == SessionState::Resolving
+    }
+
     /// Shifts the clock by the time that it was [idle](Session::is_idle), so that our own queue
     /// counts neither in its times nor against its timeout. A
     /// [deadline limit](Session::limit_deadline) is not shifted.
