@@ -190,13 +190,13 @@ fn resolver_kind(choice: ResolverChoice) -> ResolverKind {
 /// The failure to report after a panic: every target gets a value, whatever happens.
 fn internal_error() -> Failure {
     let text = "internal error of zbx-tcp: please report it, with the command that causes it";
-    Failure::new(Status::LocalError, text)
+    Failure::common(Status::LocalError, text)
 }
 
 /// The failure to report where computing did not end at the deadline.
 fn still_computing() -> Failure {
     let text = "the answer was still being compared with a regular expression after the deadline: use a simpler expression";
-    Failure::new(Status::LocalError, text)
+    Failure::common(Status::LocalError, text)
 }
 
 /// In debug builds, computes without end if a test requests it.

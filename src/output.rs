@@ -2,6 +2,7 @@
 
 pub mod batch_document;
 pub mod batch_format;
+pub mod causes;
 mod certificate;
 pub mod compact_report;
 pub mod document;
@@ -12,6 +13,7 @@ pub mod listeners;
 pub mod lld;
 mod metric_value;
 pub mod metrics;
+mod path;
 pub mod results;
 pub mod sender;
 pub mod summary;

@@ -183,8 +183,8 @@ fn probe(
         )
     }));
     match ran {
-        Ok(Ok(())) => Failure::new(Status::NotTried, "the run ended before this probe started"),
-        Ok(Err(error)) => Failure::new(Status::LocalError, error.to_string()),
+        Ok(Ok(())) => Failure::common(Status::NotTried, "the run ended before this probe started"),
+        Ok(Err(error)) => Failure::common(Status::LocalError, error.to_string()),
         Err(_) => internal_error(),
     }
 }

@@ -299,9 +299,9 @@ impl Session {
             Event::Secured(id, refusal) => self.with(id, |attempt, plan| {
                 attempt.secured(plan, refusal, now, actions);
             }),
-            Event::Accepted(id) => {
-                self.with(id, |attempt, plan| attempt.accepted(plan, now, actions))
-            }
+            Event::ProbablyAccepted(id) => self.with(id, |attempt, plan| {
+                attempt.probably_accepted(plan, now, actions)
+            }),
             Event::LayerDone(id) => {
                 self.with(id, |attempt, plan| attempt.layer_done(plan, now, actions))
             }

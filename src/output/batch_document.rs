@@ -47,7 +47,8 @@ impl BatchDocument<'_> {
         chunks.buffer.extend_from_slice(b"{\"schema\":");
         fast_fmt::integer(&mut chunks.buffer, SCHEMA);
         chunks.buffer.extend_from_slice(b",\"summary\":");
-        self.summary.write(self.elapsed, &mut chunks.buffer);
+        self.summary
+            .write(self.elapsed, self.plans, &mut chunks.buffer);
         chunks.buffer.extend_from_slice(b",\"discovery\":[");
         for (index, plan) in self.plans.iter().enumerate() {
             chunks.separate(index)?;

@@ -59,6 +59,11 @@ impl<'b> BatchSink<'b> {
             BatchFormat::Text => Mode::Table(ResultTable::new(targets), ProgressBar::new(targets)),
         };
         let summary = Summary::new(batch.duplicates, batch.invalid.count);
+        // Only these outputs have a place for them.
+        let summary = match batch.wanted.format {
+            BatchFormat::Json | BatchFormat::Text => summary.with_causes(),
+            BatchFormat::Sender | BatchFormat::Ndjson => summary,
+        };
         Self {
             summary,
             batch,
@@ -112,7 +117,8 @@ impl<'b> BatchSink<'b> {
         })
     }
 
-    /// Writes the table with this summary line, with `-o text`. Erases the progress bar.
+    /// Writes the table, the common causes of the failures and this summary line, with `-o text`.
+    /// Erases the progress bar.
     ///
     /// # Errors
     /// Errors of the writer.
@@ -126,7 +132,12 @@ impl<'b> BatchSink<'b> {
             return Ok(());
         };
         *progress = None;
-        table.write(&self.batch.plans, summary, colors, out)
+        let plans = &self.batch.plans;
+        table.write(plans, colors, out)?;
+        for line in self.summary.cause_lines(plans) {
+            writeln!(out, "{line}")?;
+        }
+        writeln!(out, "{summary}")
     }
 
     /// Prints the buffered lines, with `-o ndjson`.
