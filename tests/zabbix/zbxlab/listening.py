@@ -4,6 +4,7 @@ Addresses are those of the lab's network.
 """
 
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -111,7 +112,7 @@ class Queue:
 
     @contextmanager
     def nearly_full(self):
-        """The queue is always at its end, and connections are accepted."""
+        """The queue is always nearly full, and connections are accepted."""
         with self.accepting:
             done = threading.Event()
             filler = threading.Thread(target=self._keep_full, args=(done,))
@@ -123,20 +124,23 @@ class Queue:
                 filler.join()
 
     def _keep_full(self, done):
-        """Between one less than full and full, and never dropping: one place is left for the probes."""
+        """Never full, so that no probe is dropped: several come at once. The length varies, because connections are
+        accepted."""
         clients = []
         while not done.is_set():
-            self._accept_until_there_is_room(clients)
+            self._fill_to(self.capacity - random.choice((3, 4, 5)), clients)
             time.sleep(0.05)
         for client in clients:
             client.close()
 
-    def _accept_until_there_is_room(self, clients):
+    def _fill_to(self, wanted, clients):
         length = queue_length(self.port)
-        while length < self.capacity - 1:
-            clients.append(socket.create_connection((self.address, self.port), timeout=2))
-            length += 1
-        if length >= self.capacity - 1:
+        for _ in range(wanted - length):
+            client = socket.socket()
+            client.setblocking(False)
+            client.connect_ex((self.address, self.port))
+            clients.append(client)
+        for _ in range(length - wanted):
             self._accept_one()
 
     def drop_some(self):
