@@ -11,8 +11,11 @@ from .parts import trigger
 from .problems import DOWN
 
 READINGS = 30
-# Values by which a time is known well enough.
+# Values by which a period is known well enough.
 FEWEST = 4
+# By how many connections a queue grows. A reading may come just after a probe, before the service accepts it, so a
+# queue that has the same length at each reading is no sign.
+GROWTH = 3
 
 
 class ListenerProblems:
@@ -38,6 +41,9 @@ class ListenerProblems:
     def listens(self):
         """Zabbix evaluates an expression when a value arrives, and a listener that has disappeared has no other values."""
         return f"last({self.item('state')})=1"
+
+    def is_missing(self):
+        return f"last({self.item('state')})=0"
 
     def chain(self, before):
         """All of them; `before` are the triggers for a list that cannot be read."""
@@ -77,26 +83,34 @@ class ListenerProblems:
 
     def does_not_accept(self, before):
         name, queue, period = f"{self.subject}: Waiting connections are not accepted", self.item("queue"), "{$TCP.QUEUE.PERIOD}"
+        waits = f"count({queue},{period})>={FEWEST} and min({queue},{period})>0 and monoinc({queue},{period})=1"
+        grew = f"last({queue})-min({queue},{period})>={GROWTH}"
+        # The use of a queue is unknown if only /proc is readable.
+        full = f"count({self.item('used')},{period})>0 and last({self.item('used')})>=100"
         return trigger(
             "hangs", name, "AVERAGE",
-            f"{self.listens()} and count({queue},{period})>={FEWEST} and min({queue},{period})>0 and monoinc({queue},{period})=1",
-            "For {$TCP.QUEUE.PERIOD} connections wait to be accepted, and their number never decreased between two readings: the "
-            "process hangs, or accepts connections more slowly than they arrive. The kernel still accepts connections for it until "
-            "its queue is full, so a probe that only connects is successful. Resolved when the queue decreases or is empty.",
+            f"{self.listens()} and {waits} and ({grew} or ({full}))",
+            "For {$TCP.QUEUE.PERIOD} connections wait to be accepted. Their number never decreased between two readings, and it "
+            f"grew by {GROWTH} or more, or the queue is full: the process hangs, or accepts connections more slowly than they "
+            "arrive. The kernel still accepts connections for it until its queue is full, so a probe that only connects is "
+            "successful. Resolved when the queue decreases or is empty.",
             event=f"{name} ({self.last(self.values.sockets, 'queue')} are waiting)",
             opdata="Waiting connections: {ITEM.LASTVALUE2}", manual=True, after=before,
+            recovery=f"{self.is_missing()} or min({queue},{period})=0 or monoinc({queue},{period})=0",
         )
 
     def is_nearly_full(self, before):
         name, used, period = f"{self.subject}: Accept queue is nearly full", self.item("used"), "{$TCP.QUEUE.PERIOD}"
-        limit, queue = self.limit("TCP.QUEUE.MAX.WARN"), self.item("queue")
+        limit = self.limit("TCP.QUEUE.MAX.WARN")
+        # The period until the reading before: the next one tells whether the process hangs.
+        earlier = f"{period}:now-{{$TCP.LISTENERS.INTERVAL}}"
         return trigger(
             "full", name, "WARNING",
-            f"{self.listens()} and count({used},{period})>={FEWEST} and min({used},{period})>{limit} and monoinc({queue},{period})=0",
+            f"{self.listens()} and count({used},{earlier})>={FEWEST} and min({used},{earlier})>{limit} and last({used})>{limit}",
             "In every reading within {$TCP.QUEUE.PERIOD} the accept queue was above the threshold: the service accepts connections "
             "more slowly than they arrive. When the queue is full, connections are dropped. Resolved when it falls below 80 % of "
             "the threshold.",
-            recovery=f"last({self.item('state')})=0 or count({used},{period})=0 or last({used})<0.8*{limit}",
+            recovery=f"{self.is_missing()} or count({used},{period})=0 or last({used})<0.8*{limit}",
             event=f"{name} (over {limit}% for {period})", opdata="Current value: {ITEM.LASTVALUE2}", manual=True,
             after=before, scope="performance",
         )
@@ -124,7 +138,7 @@ class ListenerProblems:
             f'count({status},{period},"regexp","{DOWN}")>0',
             "The machine listens, but no probe by the agent within {$TCP.LISTENER.DOWN.PERIOD} was successful, and at least one of "
             "them could run. The name of the problem ends with the reason at that time. Resolved when two probes are successful.",
-            recovery=f'last({self.item("state")})=0 or count({status},#2,"eq","0")=2',
+            recovery=f'{self.is_missing()} or count({status},#2,"eq","0")=2',
             event=f"{name}: {self.last(self.values.probe, 'error')}", opdata="Current status: {ITEM.LASTVALUE2}", manual=True,
             after=before,
         )

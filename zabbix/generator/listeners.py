@@ -29,8 +29,8 @@ class Listeners:
     setup = (
         "[Install zbx-tcp](../docs/install.md) on the agent's machine as `/usr/bin/zbx-tcp`. The packages also install the item "
         "keys; otherwise copy `agentd/zbx-tcp.conf` into [the agent's directory](../docs/install.md#agents). Restart the agent.",
-        "Import the template and link it to the agent's host. If the host also has *TCP service by Zabbix agent*, the item keys "
-        "are different.",
+        "Import the template and link it to the agent's host. You can link it together with *TCP service by Zabbix agent*, because "
+        "their item keys are different.",
         "Ports that appear and disappear normally: exclude them by `{$TCP.LISTENER.PORT.NOT_MATCHES}`, for example "
         "`^(6010|111)$`. Ephemeral ports are excluded by default.",
         "Services that must not be probed: exclude them by `{$TCP.LISTENER.PROBE.NOT_MATCHES}`, for example `:(10050|5432)$`.",
