@@ -7,6 +7,7 @@
 pub mod action;
 pub mod attempt;
 mod established;
+mod exchange;
 mod inspecting;
 mod layer_state;
 mod messages;
@@ -27,7 +28,7 @@ use crate::engine::session::attempt::inspections::AllowedInspections;
 use crate::engine::session::attempt::{Attempt, Cutoff, Silence};
 use crate::engine::session::race::{AddressRace, AddressRule};
 use crate::failure::{Failure, Status};
-use crate::os::socket::TcpInfo;
+use crate::os::socket::{TcpExchange, TcpInfo};
 use crate::plan::{AddressSelection, Plan};
 use crate::policy::{Decision, Policy};
 use crate::report::Report;
@@ -243,6 +244,31 @@ impl Session {
     pub fn remote(&self, id: AttemptId) -> Option<SocketAddr> {
         self.attempt(id)
             .map(|attempt| self.plan.remote(attempt.address()))
+    }
+
+    /// Whether the next [`Session::tick`] ends the wait for a silent peer, so that what became of the
+    /// bytes that were sent is of interest. With `goodbyes`, also if the peer is silent after the
+    /// verdict.
+    pub fn has_silent_peer(&self, now: Instant, goodbyes: bool) -> bool {
+        let spec = &self.plan.spec;
+        if spec.steps.is_empty() && spec.layer.is_none() {
+            return false;
+        }
+        let is_timeout = match self.cutoff(now) {
+            Some(Cutoff::RunEnd) => return false,
+            cutoff => cutoff == Some(Cutoff::Timeout),
+        };
+        let mut attempts = self.attempts().iter();
+        attempts.any(|attempt| {
+            attempt.is_silent(is_timeout, now) || (goodbyes && attempt.is_left_alone(now))
+        })
+    }
+
+    /// Notes what became of the bytes that were sent on the connection of this attempt.
+    pub fn measured(&mut self, id: AttemptId, exchange: TcpExchange) {
+        if let Some(attempt) = self.attempts.as_mut_slice().get_mut(id.index()) {
+            attempt.measured(exchange);
+        }
     }
 
     /// When [`Session::tick`] must be called at the latest.

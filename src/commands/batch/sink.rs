@@ -182,6 +182,10 @@ impl Sink for BatchSink<'_> {
         *self.held_back.entry(bound).or_default() += 1;
     }
 
+    fn measures_exchange(&self) -> bool {
+        self.batch.wanted.publishes_exchange()
+    }
+
     fn before_wait(&mut self) {
         if let Mode::Stream(stream) = &mut self.mode {
             stream.flush();
