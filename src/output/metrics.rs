@@ -158,14 +158,14 @@ pub const METRICS: [Metric; 78] = [
         "text",
         "host name or address of the target, as given",
         Empty,
-        FromPlan(|p| Some(host(&p.target.host))),
+        FromPlan(|p| Some(host(&p.known_target()?.host))),
     ),
     row(
         "port",
         "number",
         "port",
         Zero,
-        FromPlan(|p| Some(Integer(p.target.port.get().into()))),
+        FromPlan(|p| Some(Integer(p.known_target()?.port.get().into()))),
     ),
     row(
         "service",
