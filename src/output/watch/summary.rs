@@ -472,7 +472,7 @@ mod tests {
             "{text}"
         );
         assert!(
-            text.contains("\nb:443 is up for 3m 20s\n  probes      200 probes: 200 up"),
+            text.contains("\nb:443 is up for 3m 19s\n  probes      200 probes: 200 up"),
             "{text}"
         );
         assert!(text.ends_with(".\n"));
