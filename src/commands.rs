@@ -12,6 +12,7 @@ mod plugin;
 mod serve;
 mod services;
 mod usage;
+mod watch;
 
 use std::ffi::OsString;
 use std::io;
@@ -71,6 +72,7 @@ pub fn run(mut arguments: Vec<OsString>, blocked: Option<BlockedSignals>) -> Exi
         Command::Batch(args) => batch::run(&args, stop.as_ref()),
         Command::Check(args) => check::run(&args),
         Command::Discover(args) => discover::run(&args),
+        Command::Watch(args) => watch::run(*args),
         Command::Serve(args) => serve::run(&args),
         Command::Services(args) => services::run(&args),
         Command::Demo => demo::run(),

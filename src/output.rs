@@ -23,6 +23,7 @@ mod test_reports;
 pub mod text;
 pub mod tls;
 pub mod value;
+pub mod watch;
 
 use std::fmt;
 

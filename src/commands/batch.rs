@@ -1,7 +1,7 @@
 //! `zbx-tcp batch`: probes many targets in one process and prints one document, lines or a table.
 
 mod input;
-mod output;
+pub(super) mod output;
 mod progress;
 mod sink;
 mod watchdog;
