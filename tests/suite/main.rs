@@ -51,6 +51,7 @@ mod tls;
 mod trapper;
 mod trusted_files;
 mod tutorial;
+mod unread_output;
 mod user_parameters;
 
 #[path = "../support/mod.rs"]
