@@ -31,7 +31,7 @@ fn nnrpd(certificates: &Certificates, port: u16, options: &[&str], tls: bool) ->
         &format!(
             "mta: \"/bin/true -x %s\"\norganization: test\novmethod: tradindexed\nhismethod: hisv6\npathhost: news.example.org\n\
              pathnews: {news}\npathbin: {bin}\npathdb: {db}\npathetc: {etc}\npathrun: {run}\npathlog: {log}\npathspool: {spool}\n\
-             domain: example.org\nfromhost: example.org\nrunasuser: nobody\nrunasgroup: nogroup\n{keys}",
+             domain: example.org\nfromhost: example.org\nrunasuser: nobody\nrunasgroup: nogroup\nnnrpdloadlimit: 0\n{keys}",
             news = libraries.display(),
             bin = bin.display(),
             keys = if tls { &keys } else { "" },
@@ -40,12 +40,27 @@ fn nnrpd(certificates: &Certificates, port: u16, options: &[&str], tls: bool) ->
     let readers = "auth \"all\" {\n hosts: \"*\"\n default: \"<anonymous>\"\n}\n\
                    access \"all\" {\n users: \"*\"\n newsgroups: \"*\"\n access: R\n}\n";
     home.write("etc/readers.conf", readers);
+    home.write("etc/inn-secrets.conf", "");
     home.write(
         "etc/storage.conf",
         "method tradspool {\n newsgroups: *\n class: 0\n}\n",
     );
     home.write("db/active", "");
     home.write("db/newsgroups", "");
+    home.write("spool/tradspool.map", "");
+    let libraries = format!(
+        "{}:{}",
+        libraries.display(),
+        tree.join("usr/lib/x86_64-linux-gnu").display()
+    );
+    // It creates the index of the newsgroups, without which there is no service.
+    let made = home
+        .command(&bin.join("makehistory").display().to_string())
+        .args(["-O", "-x"])
+        .env("INNCONF", &conf)
+        .env("LD_LIBRARY_PATH", &libraries)
+        .status();
+    assert!(made.unwrap().success());
     home.directory("dev");
     for device in ["null", "zero", "random", "urandom"] {
         home.write(&format!("dev/{device}"), "");
@@ -68,11 +83,6 @@ fn nnrpd(certificates: &Certificates, port: u16, options: &[&str], tls: bool) ->
     });
     let script = "for device in null zero random urandom; do mount --bind /dev/$device dev/$device; done\n\
                   mount --rbind dev /dev; exec \"$@\"";
-    let libraries = format!(
-        "{}:{}",
-        libraries.display(),
-        tree.join("usr/lib/x86_64-linux-gnu").display()
-    );
     let mut command = Command::new("unshare");
     command
         .current_dir(home.path(""))
