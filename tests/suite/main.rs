@@ -32,6 +32,7 @@ mod dialogue_options;
 mod discover;
 mod dns;
 mod engine;
+mod freezer;
 mod generated;
 mod hostile;
 mod late;
