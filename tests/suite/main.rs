@@ -52,6 +52,7 @@ mod trapper;
 mod trusted_files;
 mod tutorial;
 mod user_parameters;
+mod watch;
 
 #[path = "../support/mod.rs"]
 mod support;
