@@ -6,7 +6,7 @@ use std::io;
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::num::NonZeroI32;
-use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
@@ -296,6 +296,11 @@ impl Wire {
         let _ = self.socket.shutdown(std::net::Shutdown::Write);
     }
 
+    /// Whether the peer's kernel has acknowledged our FIN.
+    pub fn is_fin_acknowledged(&self) -> bool {
+        socket::is_fin_acknowledged(self.socket.as_fd()).unwrap_or(false)
+    }
+
     /// Closes the socket.
     pub fn close(self, how: Close) {
         if how == Close::Rst {
@@ -312,6 +317,12 @@ impl Wire {
     /// The descriptor, for `mio`.
     pub fn raw_fd(&self) -> RawFd {
         self.socket.as_raw_fd()
+    }
+}
+
+impl AsFd for Wire {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
     }
 }
 

@@ -161,6 +161,33 @@ fn exchange(info: &[u8]) -> Option<TcpExchange> {
     })
 }
 
+/// Whether the peer's kernel has acknowledged our FIN (`tcpi_state`, in the states of RFC 9293,
+/// section 3.3.2).
+///
+/// # Errors
+/// The error of getsockopt(2).
+pub fn is_fin_acknowledged(socket: BorrowedFd<'_>) -> io::Result<bool> {
+    // linux/tcp_states.h; the C library of musl does not define them.
+    const FIN_WAIT2: u8 = 5;
+    const TIME_WAIT: u8 = 6;
+    const CLOSE: u8 = 7;
+    // The kernel writes as many bytes as there are: the state is the first one (linux/tcp.h).
+    let mut state = 0_u8;
+    // SAFETY: the kernel writes at most `length` bytes, the size of the local.
+    let result = unsafe {
+        let mut length = socklen_of::<u8>();
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::IPPROTO_TCP,
+            libc::TCP_INFO,
+            (&raw mut state).cast::<c_void>(),
+            &raw mut length,
+        )
+    };
+    check(result)?;
+    Ok(matches!(state, FIN_WAIT2 | TIME_WAIT | CLOSE))
+}
+
 /// Queues ICMP errors of a connect in the socket's error queue (`IP_RECVERR`, `IPV6_RECVERR`;
 /// ip(7), ipv6(7)).
 ///

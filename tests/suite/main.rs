@@ -54,6 +54,7 @@ mod trusted_files;
 mod tutorial;
 mod unread_output;
 mod user_parameters;
+mod watch;
 
 #[path = "../support/mod.rs"]
 mod support;
