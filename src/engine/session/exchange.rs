@@ -56,7 +56,6 @@ pub(in crate::engine) fn sentence(
             "the peer takes no more of our bytes (zero window): the service does not read them";
         return Some(text.to_owned());
     }
-    // Before Linux 4.19, nothing is known of the bytes in flight.
     (exchange.timeouts >= TIMEOUTS && in_flight > 0)
         .then(|| not_acknowledged(exchange, remote, connect_mss))
 }
@@ -271,15 +270,12 @@ mod tests {
             ..lost()
         };
         assert_eq!(said(early), None);
-        // Before Linux 4.19 nothing is known of the bytes in flight.
-        let old = TcpExchange {
+        // A FIN.
+        let fin = TcpExchange {
             in_flight: 0,
-            not_sent: 2,
             ..lost()
         };
-        assert_eq!(said(old), None);
-        let old = TcpExchange { not_sent: 0, ..old };
-        assert_eq!(said(old), None);
+        assert_eq!(said(fin), None);
     }
 
     #[test]
