@@ -818,7 +818,7 @@ impl Attempt {
                     Some(progress) => format!("not complete before the deadline: {progress}"),
                     None => "not complete before the deadline".to_owned(),
                 };
-                if let Some(fate) = established.fate(Answer::Nothing, plan.spec.timeout) {
+                if let Some(fate) = established.fate(Answer::NoHandshake, plan.spec.timeout) {
                     cause.push_str("; ");
                     cause.push_str(&fate);
                 }

@@ -20,6 +20,8 @@ const TCP_HEADER: u32 = 20;
 pub(in crate::engine) enum Answer {
     /// Nothing has come since the last bytes were sent.
     Nothing,
+    /// The same, in the handshake of a layer: the peer may not know what the bytes mean.
+    NoHandshake,
     /// Something has, but not what was expected.
     Incomplete,
 }
@@ -69,7 +71,12 @@ fn acknowledged(exchange: &TcpExchange, answer: Answer) -> String {
     }
     match (answer, exchange.received) {
         (Answer::Nothing, 0) => format!("{start} and says nothing: the service hangs"),
-        (Answer::Nothing, _) => format!("{start} and says nothing more: the service hangs"),
+        (Answer::NoHandshake, 0) => {
+            format!("{start} and says nothing: the service hangs, or does not speak TLS")
+        }
+        (Answer::Nothing | Answer::NoHandshake, _) => {
+            format!("{start} and says nothing more: the service hangs")
+        }
         // It may have answered all that it wanted to.
         (Answer::Incomplete, _) => format!("{start} and says nothing more"),
     }
@@ -208,6 +215,9 @@ mod tests {
         };
         let hangs = "the peer acknowledged our 6 bytes and says nothing more: the service hangs";
         assert_eq!(said(received).unwrap(), hangs);
+        let no_tls = sentence(&acked(), remote(), None, Answer::NoHandshake, LIMIT);
+        let end = " and says nothing: the service hangs, or does not speak TLS";
+        assert!(no_tls.unwrap().ends_with(end));
         let incomplete = sentence(&received, remote(), None, Answer::Incomplete, LIMIT);
         let stopped = "the peer acknowledged our 6 bytes and says nothing more";
         assert_eq!(incomplete.unwrap(), stopped);
