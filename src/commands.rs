@@ -12,6 +12,7 @@ mod plugin;
 mod serve;
 mod services;
 mod usage;
+mod watch;
 
 use std::ffi::OsString;
 use std::io;
@@ -65,15 +66,23 @@ pub fn run(mut arguments: Vec<OsString>, blocked: Option<BlockedSignals>) -> Exi
         Ok(cli) => cli,
         Err(error) => return help_or_usage_error(&error, &arguments),
     };
+    #[cfg(debug_assertions)]
+    panic_if_tested_at("command");
     let result = match cli.command {
         Command::Batch(args) => batch::run(&args, stop.as_ref()),
         Command::Check(args) => check::run(&args),
         Command::Discover(args) => discover::run(&args),
+        Command::Watch(args) => watch::run(*args),
         Command::Serve(args) => serve::run(&args),
         Command::Services(args) => services::run(&args),
         Command::Demo => demo::run(),
     };
     result.unwrap_or_else(|error| usage_error(&error.to_string()))
+}
+
+/// Reports a panic for which no value could be printed.
+pub fn panicked() -> Exit {
+    usage_error(&internal_error().text)
 }
 
 /// What ends a batch on SIGINT and SIGTERM; other commands keep the default action. Without

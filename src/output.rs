@@ -13,6 +13,7 @@ pub mod listeners;
 pub mod lld;
 mod metric_value;
 pub mod metrics;
+mod path;
 pub mod results;
 pub mod sender;
 pub mod summary;
@@ -22,6 +23,7 @@ mod test_reports;
 pub mod text;
 pub mod tls;
 pub mod value;
+pub mod watch;
 
 use std::fmt;
 

@@ -307,9 +307,16 @@ impl<'e, 's> EventLoop<'e, 's> {
         self.end_when_due(now);
     }
 
-    /// Before a session times out, reads the data that its connections have left unread because
-    /// there was too much: the expected answer may have arrived in time.
+    /// Before a session times out, takes the result of its lookup, and reads the data that its
+    /// connections have left unread because there was too much: the expected answer may have
+    /// arrived in time.
     fn read_rest(&mut self, id: SessionId, now: Instant) {
+        let slot = self.sessions.get(id);
+        if slot.is_some_and(|slot| slot.session.is_resolving()) {
+            let registry = self.poller.registry();
+            self.resolver.expire_request(registry, id.index(), now);
+            return self.take_answers(now);
+        }
         if self.waits_for_memory(id) {
             if let Some(slot) = self.sessions.get_mut(id) {
                 slot.session.lack_memory();

@@ -151,6 +151,11 @@ impl Session {
         active.peek().is_some() && active.all(Attempt::is_queued)
     }
 
+    /// Whether it waits for the addresses of its name.
+    pub fn is_resolving(&self) -> bool {
+        self.state == SessionState::Resolving
+    }
+
     /// Shifts the clock by the time that it was [idle](Session::is_idle), so that our own queue
     /// counts neither in its times nor against its timeout. A
     /// [deadline limit](Session::limit_deadline) is not shifted.
@@ -328,9 +333,9 @@ impl Session {
             Event::Secured(id, refusal) => self.with(id, |attempt, plan| {
                 attempt.secured(plan, refusal, now, actions);
             }),
-            Event::Accepted(id) => {
-                self.with(id, |attempt, plan| attempt.accepted(plan, now, actions))
-            }
+            Event::ProbablyAccepted(id) => self.with(id, |attempt, plan| {
+                attempt.probably_accepted(plan, now, actions)
+            }),
             Event::LayerDone(id) => {
                 self.with(id, |attempt, plan| attempt.layer_done(plan, now, actions))
             }

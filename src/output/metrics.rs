@@ -11,6 +11,7 @@ use std::str::from_utf8;
 
 use crate::address::Host;
 use crate::failure::{IcmpFact, Status};
+use crate::output::path;
 use crate::output::tls::{self, TlsReport};
 use crate::plan::Plan;
 use crate::report::{ConnectionReport, DialogueReport, Report, Response, TcpFacts};
@@ -130,7 +131,7 @@ use Unmeasured::{Empty, Reason, Zero};
 use Value::{Address, Integer, Ratio, Seconds, Text};
 
 /// Every metric.
-pub const METRICS: [Metric; 74] = [
+pub const METRICS: [Metric; 78] = [
     row(
         "schema",
         "version",
@@ -157,14 +158,14 @@ pub const METRICS: [Metric; 74] = [
         "text",
         "host name or address of the target, as given",
         Empty,
-        FromPlan(|p| Some(host(&p.target.host))),
+        FromPlan(|p| Some(host(&p.known_target()?.host))),
     ),
     row(
         "port",
         "number",
         "port",
         Zero,
-        FromPlan(|p| Some(Integer(p.target.port.get().into()))),
+        FromPlan(|p| Some(Integer(p.known_target()?.port.get().into()))),
     ),
     row(
         "service",
@@ -578,6 +579,34 @@ pub const METRICS: [Metric; 74] = [
         "router or firewall that sent the ICMP message",
         Empty,
         FromConnection(|t| t.failure.as_ref()?.icmp?.from.map(Address)),
+    ),
+    row(
+        "path.hops",
+        "hops",
+        "routers that answered SYNs with a small time to live, with --path: hop, address, time",
+        Empty,
+        FromConnection(|t| path::hops(t.path.as_deref()?)),
+    ),
+    row(
+        "path.last_hop",
+        "number",
+        "number of the last hop that answered",
+        Zero,
+        FromConnection(|t| Some(Integer(t.path.as_ref()?.last()?.hop.into()))),
+    ),
+    row(
+        "path.last",
+        "text",
+        "address of the last hop that answered",
+        Empty,
+        FromConnection(|t| Some(Address(t.path.as_ref()?.last()?.from))),
+    ),
+    row(
+        "path.reached",
+        "0 or 1",
+        "1 if the target answered one of these SYNs",
+        Reason,
+        FromConnection(|t| Some(Integer(t.path.as_ref()?.target().is_some().into()))),
     ),
     row(
         "response.bytes",

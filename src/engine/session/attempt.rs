@@ -457,11 +457,11 @@ impl Attempt {
         }
     }
 
-    /// The peer accepted us, and can no longer refuse us.
-    pub fn accepted(&mut self, plan: &Plan, now: Instant, actions: &mut Actions) {
+    /// The peer sent a message that usually follows its acceptance of us.
+    pub fn probably_accepted(&mut self, plan: &Plan, now: Instant, actions: &mut Actions) {
         if let AttemptState::Talking(established) = &mut self.state {
             if let Some(layer) = &mut established.layer {
-                layer.accepted();
+                layer.probably_accepted(now);
                 self.advance_dialogue(plan, Input::MoreMayCome, now, actions);
             }
         }
@@ -490,7 +490,8 @@ impl Attempt {
         now: Instant,
         actions: &mut Actions,
     ) {
-        // A peer that refuses us has not accepted what it may have answered before.
+        // A peer that refuses us has not accepted what it may have answered before, however long
+        // ago that was.
         if !self.may_be_refused() {
             self.advance_dialogue(plan, Input::Quiescent, now, actions);
             let end = Postponed::LayerFailed(error.clone());
@@ -637,7 +638,7 @@ impl Attempt {
         }
         self.fail_handshake(plan, Ending::PeerClosed.event(), now);
         if let AttemptState::Talking(established) = &mut self.state {
-            let failure = established.unfinished(plan, Ending::PeerClosed);
+            let failure = established.unfinished(plan, Ending::PeerClosed, now);
             established.finish(plan, Some(failure), self.started, now);
         }
         self.close_now(Close::Fin, actions);
@@ -654,6 +655,11 @@ impl Attempt {
     ) {
         if failure.status == Status::Reset && self.is_past_silence(plan, now) {
             return self.fail_late_silence(plan, now, actions);
+        }
+        if let (AttemptState::Talking(established), Status::Reset) =
+            (&mut self.state, failure.status)
+        {
+            established.peer_closed();
         }
         let input = match failure.status {
             Status::Reset => Input::Closed,
@@ -672,7 +678,7 @@ impl Attempt {
                 return self.fail_before_connect(plan, failure, info, now, actions);
             }
             AttemptState::Talking(established) => {
-                let failure = established.lost(plan, &failure);
+                let failure = established.lost(plan, &failure, now);
                 established.finish(plan, Some(failure), self.started, now);
             }
             AttemptState::Handshaking(established) => {
@@ -761,7 +767,7 @@ impl Attempt {
                     messages::late(&established.step_prefix(plan), cause)
                 }
                 Silence::OfPeer | Silence::Unknown(_) => {
-                    established.unfinished(plan, Ending::StepTimeout)
+                    established.unfinished(plan, Ending::StepTimeout, now)
                 }
             };
             established.finish(plan, Some(failure), self.started, now);
@@ -826,7 +832,7 @@ impl Attempt {
             }
             AttemptState::Talking(established) => {
                 let failure = match cutoff {
-                    Cutoff::Timeout => established.unfinished(plan, Ending::Deadline),
+                    Cutoff::Timeout => established.unfinished(plan, Ending::Deadline, now),
                     Cutoff::RunEnd => established.cut_off(plan),
                 };
                 established.finish(plan, Some(failure), self.started, now);
@@ -898,7 +904,7 @@ impl Attempt {
             }
             AttemptState::Talking(established) => {
                 let is_sending = established.dialogue.unfinished(plan) == Unfinished::Sending;
-                let failure = established.unfinished(plan, Ending::AddressTimeout);
+                let failure = established.unfinished(plan, Ending::AddressTimeout, now);
                 established.finish(plan, Some(failure), self.started, now);
                 established.layer = None;
                 if plan.spec.close == Close::Rst || is_sending {

@@ -167,12 +167,17 @@ impl Established {
         }
     }
 
-    /// Whether the peer can still reject the connection after the handshake, so that the result is not
-    /// a success yet.
+    /// Whether the peer can reject the connection after the handshake.
     pub fn may_be_refused(&self) -> bool {
         self.layer
             .as_ref()
             .is_some_and(|layer| layer.may_be_refused())
+    }
+
+    /// Whether nothing shows until now that the peer has accepted us.
+    fn is_acceptance_unknown(&self, now: Instant) -> bool {
+        let layer = self.layer.as_ref();
+        layer.is_some_and(|layer| layer.acceptance(now) != Acceptance::Given)
     }
 
     /// What became of the bytes that were sent.
@@ -397,7 +402,13 @@ impl Established {
         let response = self.dialogue.response();
         let has_steps = !plan.spec.steps.is_empty();
         let handshake = self.layer.as_ref().and_then(|layer| layer.handshake);
-        let tls = self.layer.as_mut().and_then(|layer| layer.facts.take());
+        let mut tls = self.layer.as_mut().and_then(|layer| layer.facts.take());
+        // That the server accepts clients without a certificate was concluded from a ticket.
+        if let Some(tls) = tls.as_mut().filter(|tls| tls.client_cert == Some(false)) {
+            if failure.is_some() && self.is_acceptance_unknown(now) {
+                tls.client_cert = None;
+            }
+        }
         let exchange = self.exchange.as_ref().map(|exchange| ExchangeFacts {
             bytes_acked: exchange.acked,
             retransmits: exchange.retransmits,
@@ -477,12 +488,12 @@ impl Established {
     }
 
     /// The failure of a dialogue that this ended.
-    pub fn unfinished(&self, plan: &Plan, ending: Ending) -> Failure {
+    pub fn unfinished(&self, plan: &Plan, ending: Ending, now: Instant) -> Failure {
         let address = self.report.address;
         if self.dialogue.is_behind() {
             return messages::too_slow(plan, &self.dialogue, address, ending);
         }
-        if !self.may_be_refused() {
+        if !self.is_acceptance_unknown(now) {
             let failure = messages::unfinished(plan, &self.dialogue, address, ending);
             return self.with_fate(plan, failure, ending);
         }
@@ -527,9 +538,9 @@ impl Established {
     }
 
     /// The failure of a dialogue whose connection was lost.
-    pub fn lost(&self, plan: &Plan, failure: &Failure) -> Failure {
+    pub fn lost(&self, plan: &Plan, failure: &Failure, now: Instant) -> Failure {
         let is_reset = failure.status == Status::Reset;
-        if is_reset && self.may_be_refused() {
+        if is_reset && self.is_acceptance_unknown(now) {
             return messages::not_accepted(&self.layer_prefix(), &failure.text);
         }
         let text = format!("{}{}", self.step_prefix(plan), failure.text);
