@@ -225,6 +225,11 @@ impl ProbeSpec {
         Self::MAX_SENT / connections
     }
 
+    /// Whether more than a connect is done: a dialogue, or the handshake of a layer.
+    pub fn has_exchange(&self) -> bool {
+        !self.steps.is_empty() || self.layer.is_some()
+    }
+
     /// Whether a layer starts on its connections, at once or in the middle of the dialogue.
     pub fn has_layer(&self) -> bool {
         self.layer().is_some()

@@ -247,21 +247,24 @@ impl Session {
     }
 
     /// Whether the next [`Session::tick`] ends the wait for a silent peer, so that what became of the
-    /// bytes that were sent is of interest. With `goodbyes`, also if the peer is silent after the
-    /// verdict.
-    pub fn has_silent_peer(&self, now: Instant, goodbyes: bool) -> bool {
-        let spec = &self.plan.spec;
-        if spec.steps.is_empty() && spec.layer.is_none() {
-            return false;
-        }
-        let is_timeout = match self.cutoff(now) {
-            Some(Cutoff::RunEnd) => return false,
-            cutoff => cutoff == Some(Cutoff::Timeout),
-        };
-        let mut attempts = self.attempts().iter();
-        attempts.any(|attempt| {
-            attempt.is_silent(is_timeout, now) || (goodbyes && attempt.is_left_alone(now))
-        })
+    /// bytes that were sent is of interest.
+    pub fn has_silent_peer(&self, now: Instant) -> bool {
+        let cutoff = self.cutoff(now);
+        self.plan.spec.has_exchange()
+            && cutoff != Some(Cutoff::RunEnd)
+            && self
+                .attempts()
+                .iter()
+                .any(|attempt| attempt.is_silent(cutoff, now))
+    }
+
+    /// Whether the next [`Session::tick`] ends the wait for a peer that does not answer the goodbye.
+    pub fn has_silent_goodbye(&self, now: Instant) -> bool {
+        self.plan.spec.has_exchange()
+            && self
+                .attempts()
+                .iter()
+                .any(|attempt| attempt.is_left_alone(now))
     }
 
     /// Notes what became of the bytes that were sent on the connection of this attempt.

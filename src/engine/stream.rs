@@ -36,6 +36,8 @@ pub struct Wire {
     /// open connection. Received bytes are still there then, and are read before it is reported.
     error: Option<NonZeroI32>,
     reuse: Reuse,
+    /// The number of bytes that were written; a probe sends much fewer than 4 GiB.
+    written: u32,
 }
 
 /// Whether the socket may connect again once this connection is reset.
@@ -93,6 +95,7 @@ impl Wire {
             is_ipv4: remote.is_ipv4(),
             error,
             reuse,
+            written: 0,
         })
     }
 
@@ -244,7 +247,7 @@ impl Wire {
 
     /// What became of the bytes that were sent; `None` if the kernel does not know.
     pub fn exchange(&self) -> Option<TcpExchange> {
-        socket::tcp_exchange(self.socket.as_fd()).ok()?
+        socket::tcp_exchange(self.socket.as_fd(), self.written.into()).ok()?
     }
 
     /// The local address and port.
@@ -274,8 +277,12 @@ impl Wire {
             Ok(0) => Err(io::Error::from_raw_os_error(libc::EIO)),
             result => result,
         });
-        if let Err(error) = &written {
-            self.keep_error(error);
+        match &written {
+            Ok(bytes) => {
+                let bytes = u32::try_from(bytes.unwrap_or_default()).unwrap_or(u32::MAX);
+                self.written = self.written.saturating_add(bytes);
+            }
+            Err(error) => self.keep_error(error),
         }
         written
     }

@@ -137,7 +137,9 @@ impl EventLoop<'_, '_> {
         let Some(slot) = self.sessions.get_mut(id) else {
             return;
         };
-        if !slot.session.has_silent_peer(now, self.sink.observes()) {
+        // A goodbye is only told to the transcript.
+        let is_observed = || self.sink.observes() && slot.session.has_silent_goodbye(now);
+        if !slot.session.has_silent_peer(now) && !is_observed() {
             return;
         }
         for connection in slot.connections.all() {
@@ -267,8 +269,7 @@ pub(in crate::engine) fn measure(
     connections: &Connections,
     attempt: AttemptId,
 ) {
-    let spec = &slot.session.plan().spec;
-    if spec.steps.is_empty() && spec.layer.is_none() {
+    if !slot.session.plan().spec.has_exchange() {
         return;
     }
     let open = slot.connections.of(attempt);

@@ -531,12 +531,14 @@ impl Attempt {
         }
     }
 
-    /// Whether the peer is silent, and the time for its answer is over: the probe's if `is_timeout`,
-    /// otherwise that of the step.
-    pub fn is_silent(&self, is_timeout: bool, now: Instant) -> bool {
+    /// Whether the peer is silent, and the time for its answer is over: that of the step, or that of
+    /// the probe.
+    pub fn is_silent(&self, cutoff: Option<Cutoff>, now: Instant) -> bool {
         match &self.state {
-            AttemptState::Handshaking(_) => is_timeout,
-            AttemptState::Talking(established) => is_timeout || established.is_late(now),
+            AttemptState::Handshaking(_) => cutoff == Some(Cutoff::Timeout),
+            AttemptState::Talking(established) => {
+                cutoff == Some(Cutoff::Timeout) || established.is_late(now)
+            }
             _ => false,
         }
     }
@@ -822,7 +824,7 @@ impl Attempt {
                     Some(progress) => format!("not complete before the deadline: {progress}"),
                     None => "not complete before the deadline".to_owned(),
                 };
-                if let Some(fate) = established.fate(Answer::Nothing, plan.spec.timeout) {
+                if let Some(fate) = established.fate(Answer::NoHandshake, plan.spec.timeout) {
                     cause.push_str("; ");
                     cause.push_str(&fate);
                 }
