@@ -566,7 +566,7 @@ pub const METRICS: [Metric; 76] = [
         "hops",
         "routers that answered SYNs with a small time to live, with --path: hop, address, time",
         Empty,
-        FromConnection(|t| path::hops(t.path.as_deref()?)),
+        FromConnection(|t| Some(path::hops(t.path.as_deref()?))),
     ),
     row(
         "path.last_hop",

@@ -86,12 +86,7 @@ fn icmp_cause(icmp: IcmpFact) -> String {
     let from = icmp
         .from
         .map_or_else(|| "an unnamed sender".to_owned(), |from| from.to_string());
-    format!(
-        "{from} says {} (ICMP type {} code {})",
-        icmp.meaning(),
-        icmp.kind,
-        icmp.code
-    )
+    format!("{from} says {}", icmp.description())
 }
 
 /// The failure of an open connection, by the errno of a read or a write and the ICMP message that

@@ -138,7 +138,7 @@ fn paths() -> impl Strategy<Value = PathFacts> {
     });
     proptest::collection::vec(hop, 0..6).prop_map(|hops| PathFacts {
         hops,
-        sent: Vec::new(),
+        ..PathFacts::new("192.0.2.7".parse().unwrap())
     })
 }
 
@@ -334,7 +334,7 @@ fn fields_are_in_the_order_of_the_table() {
                 router(1, "192.0.2.254", HopAnswer::TimeExceeded),
                 router(4, "10.0.0.1", HopAnswer::Error(prohibited)),
             ],
-            sent: vec![2, 2, 1, 1],
+            ..PathFacts::new("192.0.2.7".parse().unwrap())
         })),
     };
     let total = Duration::from_micros(250);
