@@ -136,6 +136,24 @@ impl PathFacts {
             .or_else(|| self.hops.last())
     }
 
+    /// The number of hops to whoever sent this answer, if it is known. A router refuses SYNs with a
+    /// longer life than those that end at it.
+    pub fn distance(&self, answer: &Hop) -> Option<u8> {
+        if self.is_of_target(answer) || answer.answer == HopAnswer::TimeExceeded {
+            return Some(answer.hop);
+        }
+        let mut own = self.hops.iter().filter(|hop| hop.from == answer.from);
+        own.find(|hop| hop.answer == HopAnswer::TimeExceeded)
+            .map(|hop| hop.hop)
+    }
+
+    /// The number of the last hop that answered; of one that is not known exactly, that before the
+    /// SYN that it refused.
+    pub fn last_hop(&self) -> Option<u8> {
+        let last = self.last()?;
+        Some(self.distance(last).unwrap_or(last.hop.saturating_sub(1)))
+    }
+
     /// Whether the SYNs took several paths: two routers answered at one hop, or a router answered at
     /// a hop where the target did.
     pub fn has_several_paths(&self) -> bool {
@@ -204,13 +222,19 @@ impl PathFacts {
                 format!("the last router that answered is hop {hop}, {from}")
             }
             (HopAnswer::Error(icmp), _) => {
-                format!("hop {hop}, {from}, says {}", icmp.description())
+                let place = match self.distance(last) {
+                    Some(hop) => format!("hop {hop}, {from},"),
+                    // It let no SYN pass that ended behind it.
+                    None if hop > 1 => format!("{from}, at hop {} or {hop},", hop - 1),
+                    None => format!("hop {hop}, {from},"),
+                };
+                format!("{place} says {}", icmp.description())
             }
             (HopAnswer::Refused, _) => {
-                format!("the target refused a SYN from another port, at hop {hop}")
+                format!("a SYN from another port was refused (RST), at hop {hop}")
             }
             (HopAnswer::Accepted, _) => {
-                format!("the target accepted a SYN from another port, at hop {hop}")
+                format!("a SYN from another port was accepted, at hop {hop}")
             }
         };
         if self.has_several_paths() {
@@ -267,15 +291,19 @@ mod tests {
             ),
             (
                 vec![hop(3, "10.0.0.1", says(3, 13, "10.0.0.1"))],
-                "hop 3, 10.0.0.1, says administratively prohibited (ICMP type 3 code 13)",
+                "10.0.0.1, at hop 2 or 3, says administratively prohibited (ICMP type 3 code 13)",
+            ),
+            (
+                vec![hop(3, "198.51.100.2", says(3, 13, "198.51.100.2"))],
+                "hop 2, 198.51.100.2, says administratively prohibited (ICMP type 3 code 13)",
             ),
             (
                 vec![hop(3, TARGET, HopAnswer::Accepted)],
-                "the target accepted a SYN from another port, at hop 3",
+                "a SYN from another port was accepted, at hop 3",
             ),
             (
                 vec![hop(3, TARGET, HopAnswer::Refused)],
-                "the target refused a SYN from another port, at hop 3",
+                "a SYN from another port was refused (RST), at hop 3",
             ),
             (
                 vec![router(2, "198.51.100.9")],
@@ -283,7 +311,7 @@ mod tests {
             ),
             (
                 vec![router(4, "10.0.0.1"), hop(3, TARGET, HopAnswer::Accepted)],
-                "the target accepted a SYN from another port, at hop 3, of the paths tried",
+                "a SYN from another port was accepted, at hop 3, of the paths tried",
             ),
             (
                 vec![router(3, TARGET)],

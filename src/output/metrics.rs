@@ -573,7 +573,7 @@ pub const METRICS: [Metric; 76] = [
         "number",
         "number of the last hop that answered",
         Zero,
-        FromConnection(|t| Some(Integer(t.path.as_ref()?.last()?.hop.into()))),
+        FromConnection(|t| Some(Integer(t.path.as_ref()?.last_hop()?.into()))),
     ),
     row(
         "path.last",
