@@ -31,5 +31,5 @@ pub mod tls_overrides;
 mod tls_values;
 pub mod validate;
 
-pub use check::{Check, check};
+pub use check::{Check, check, unprobed};
 pub use error::{Key, Located, Location, SettingsError};

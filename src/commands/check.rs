@@ -12,7 +12,8 @@ use crate::cli::check::CheckArgs;
 use crate::cli::values::non_empty;
 use crate::commands::check::transcript::TranscriptWriter;
 use crate::commands::{
-    CommandResult, Exit, color_mode, internal_error, print, resolver_kind, still_computing,
+    CommandResult, Exit, color_mode, internal_error, log_line, print, resolver_kind,
+    still_computing,
 };
 use crate::engine::{Limits, Observed, Sink};
 use crate::failure::{Failure, Status};
@@ -24,7 +25,7 @@ use crate::policy::Policy;
 use crate::report::Report;
 use crate::settings::config::{ConfigParts, Configuration};
 use crate::settings::request::Transcript;
-use crate::settings::{Check, options};
+use crate::settings::{Check, SettingsError, options};
 use crate::source::Once;
 use crate::{engine, output, settings};
 
@@ -33,9 +34,13 @@ use crate::{engine, output, settings};
 /// # Errors
 /// A usage or configuration error; nothing was sent.
 pub fn run(args: &CheckArgs) -> CommandResult {
-    let config = Configuration::load(non_empty(&args.probe.network.config), ConfigParts::Services)?;
     let request = options::check(args, default_format()?)?;
-    let check = settings::check(request, &config)?;
+    let file = non_empty(&args.probe.network.config);
+    let config = Configuration::load(file, ConfigParts::Services);
+    let check = match config.and_then(|config| settings::check(request, &config)) {
+        Ok(check) => check,
+        Err(error) => return without_probe(args, error),
+    };
     let plan = Arc::new(check.plan.clone());
     let policy = Policy::system();
     // If the timer cannot be started, the check continues without it: the engine limits its work.
@@ -60,14 +65,41 @@ pub fn run(args: &CheckArgs) -> CommandResult {
     Ok(print(text.as_bytes(), exit))
 }
 
+/// With `-o json`, an error in the configuration is the result of the check: it is not known whether
+/// the target is up. Other outputs have no place for it, so that the error is that of the command.
+fn without_probe(args: &CheckArgs, error: SettingsError) -> CommandResult {
+    match unprobed_document(args, &error) {
+        Some(document) => {
+            if io::stderr().is_terminal() {
+                log_line(&error.to_string());
+            }
+            Ok(print(document.as_bytes(), Exit::Usage))
+        }
+        None => Err(error),
+    }
+}
+
+/// The document of a check that an error in the configuration prevents; `None` if the error is
+/// another one, or another output is requested.
+pub fn unprobed_document(args: &CheckArgs, error: &SettingsError) -> Option<String> {
+    if !error.is_in_configuration() || non_empty(&args.output) != Some("json") {
+        return None;
+    }
+    let request = options::check(args, Format::Json).ok()?;
+    let plan = settings::unprobed(&request)?;
+    let failure = Failure::new(Status::LocalError, error.to_string());
+    let report = Report::without_connection(Arc::new(plan), failure, Duration::ZERO);
+    Some(output::render(&report, &request.format, ColorMode::Off))
+}
+
 /// A report on a terminal; otherwise, as under Zabbix, a single value.
-fn default_format() -> Result<Format, settings::SettingsError> {
+fn default_format() -> Result<Format, SettingsError> {
     let name = if io::stdout().is_terminal() {
         "text"
     } else {
         "up"
     };
-    Format::parse(name).map_err(settings::SettingsError::new)
+    Format::parse(name).map_err(SettingsError::new)
 }
 
 fn probe(check: &Check, policy: &Policy, plan: Arc<Plan>) -> Report {
