@@ -3,7 +3,7 @@
 from .parts import STATE
 
 KINDS = ("INTEGER", "STRING", "ITEM", "ITEM_PROTOTYPE", "GRAPH_PROTOTYPE")
-RED, AMBER, GREEN, BLUE = "E64B3C", "F6A623", "4CAF50", "2E86DE"
+RED, AMBER, GREEN, BLUE, GREY = "E64B3C", "F6A623", "4CAF50", "2E86DE", "9E9E9E"
 
 
 def field(kind, name, value):
@@ -61,12 +61,12 @@ class Widgets:
         ]
         return self.widget(("GRAPH_PROTOTYPE", "graphprototype"), title, place, fields, refers=True)
 
-    def value(self, key, title, place, colors=()):
+    def value(self, key, title, place, colors=(), decimals=0):
         """One number. `colors`: (from which value on, colour), in 7.0 only."""
         fields = [
             field("ITEM", self.numbered("itemid"), self.item(key)),
             integer("show.0" if self.modern else "show", 2),
-            integer("decimal_places", 0),
+            integer("decimal_places", decimals),
         ]
         if self.modern:
             fields += thresholds(colors)
@@ -89,12 +89,12 @@ class Widgets:
         return self.widget(("", "itemhistory"), title, place, fields, refers=True)
 
     def comb(self, pattern, label, title, place):
-        """One cell for each discovered state, red or green."""
+        """One cell for each discovered state: red, green, or grey if it is unknown."""
         fields = [
             string("items.0", pattern),
             string("primary_label", label),
             integer("secondary_label_decimal_places", 0),
-            *thresholds([("0", RED), ("1", GREEN)]),
+            *thresholds([("0", RED), ("1", GREEN), ("2", GREY)]),
         ]
         return self.widget(("", "honeycomb"), title, place, fields, refers=True)
 
