@@ -12,6 +12,7 @@ mod plugin;
 mod serve;
 mod services;
 mod usage;
+mod watch;
 
 use std::ffi::OsString;
 use std::io;
@@ -65,15 +66,23 @@ pub fn run(mut arguments: Vec<OsString>, blocked: Option<BlockedSignals>) -> Exi
         Ok(cli) => cli,
         Err(error) => return help_or_usage_error(&error, &arguments),
     };
+    #[cfg(debug_assertions)]
+    panic_if_tested_at("command");
     let result = match cli.command {
         Command::Batch(args) => batch::run(&args, stop.as_ref()),
         Command::Check(args) => check::run(&args),
         Command::Discover(args) => discover::run(&args),
+        Command::Watch(args) => watch::run(*args),
         Command::Serve(args) => serve::run(&args),
         Command::Services(args) => services::run(&args),
         Command::Demo => demo::run(),
     };
     result.unwrap_or_else(|error| usage_error(&error.to_string()))
+}
+
+/// Reports a panic for which no value could be printed.
+pub fn panicked() -> Exit {
+    usage_error(&internal_error().text)
 }
 
 /// What ends a batch on SIGINT and SIGTERM; other commands keep the default action. Without
@@ -190,13 +199,13 @@ fn resolver_kind(choice: ResolverChoice) -> ResolverKind {
 /// The failure to report after a panic: every target gets a value, whatever happens.
 fn internal_error() -> Failure {
     let text = "internal error of zbx-tcp: please report it, with the command that causes it";
-    Failure::new(Status::LocalError, text)
+    Failure::common(Status::LocalError, text)
 }
 
 /// The failure to report where computing did not end at the deadline.
 fn still_computing() -> Failure {
     let text = "the answer was still being compared with a regular expression after the deadline: use a simpler expression";
-    Failure::new(Status::LocalError, text)
+    Failure::common(Status::LocalError, text)
 }
 
 /// In debug builds, computes without end if a test requests it.

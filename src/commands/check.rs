@@ -80,6 +80,7 @@ fn probe(check: &Check, policy: &Policy, plan: Arc<Plan>) -> Report {
         Transcript::Silent => None,
     };
     let mut sink = CheckSink {
+        measures_exchange: check.format.publishes_exchange(),
         report: None,
         transcript,
     };
@@ -116,6 +117,7 @@ fn internal_error_report(plan: Arc<Plan>) -> Report {
 
 /// Stores the report, and writes the transcript with `-v`.
 struct CheckSink {
+    measures_exchange: bool,
     report: Option<Report>,
     transcript: Option<TranscriptWriter>,
 }
@@ -129,6 +131,10 @@ impl Sink for CheckSink {
         if let Some(transcript) = &mut self.transcript {
             transcript.write(plan, at, &what);
         }
+    }
+
+    fn measures_exchange(&self) -> bool {
+        self.measures_exchange
     }
 
     fn observes(&self) -> bool {

@@ -18,7 +18,7 @@ use crate::engine::stream::failures::{
 pub use crate::engine::stream::failures::{unsent_failure, watch_failure};
 use crate::failure::{Failure, IcmpFact, Status};
 use crate::os::errno::{SocketFault, is_shortage, socket_fault};
-use crate::os::socket::TcpInfo;
+use crate::os::socket::{TcpExchange, TcpInfo};
 use crate::os::{route, socket};
 use crate::plan::{Close, LocalBind, Plan, ProbeSpec};
 
@@ -240,6 +240,11 @@ impl Wire {
     /// The kernel's statistics of this connection.
     pub fn tcp_info(&self) -> Option<TcpInfo> {
         socket::tcp_info(self.socket.as_fd()).ok()
+    }
+
+    /// What became of the bytes that were sent; `None` if the kernel does not know.
+    pub fn exchange(&self) -> Option<TcpExchange> {
+        socket::tcp_exchange(self.socket.as_fd()).ok()?
     }
 
     /// The local address and port.

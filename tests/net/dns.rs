@@ -526,3 +526,26 @@ fn silent_names_do_not_starve_healthy_ones_of_the_system_resolver() {
     let document: Value = serde_json::from_str(&net.batch(&words).out).unwrap();
     assert_eq!(document["summary"]["up"], 20, "{}", document["summary"]);
 }
+
+/// A silent lookup that kept its sockets until its deadline left none for other names.
+#[test]
+fn silent_names_do_not_keep_the_descriptors_from_healthy_ones() {
+    let Some((net, _server)) = served(SERVER) else {
+        return;
+    };
+    let _listener = net.listen("target", TARGET, 80, "hold");
+    let silent = (0..600).map(|number| format!("silent-{number}.example:80"));
+    let healthy = (0..20).map(|number| format!("slow-{number}.v4.example:80"));
+    let targets: Vec<String> = silent.chain(healthy).collect();
+    let mut words = vec!["-t", "6", "--deadline", "8"];
+    words.extend(targets.iter().map(String::as_str));
+    let document: Value = serde_json::from_str(&net.batch_of(100, &words).out).unwrap();
+    let summary = &document["summary"];
+    assert_eq!(
+        (&summary["up"], &summary["targets"]),
+        (&json!(20), &json!(620)),
+        "{summary}"
+    );
+    // They were queried for a small part of their time.
+    assert_eq!(summary["down"], 0, "{summary}");
+}

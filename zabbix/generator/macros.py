@@ -7,11 +7,7 @@ PORTS = macro(
     "Required. Ports to probe, separated by commas, each optionally with the service to test: 22/ssh,25/smtp,443,8000-8010. "
     "The command zbx-tcp services lists the services.",
 )
-INTERVAL = macro(
-    "TCP.INTERVAL", "1m",
-    "Interval between probes of a port. Context: the port. For an interval above 4m, also set {$TCP.NODATA.PERIOD} with the same "
-    "context.",
-)
+INTERVAL = macro("TCP.INTERVAL", "1m", "Interval between probes of a port. Context: the port.")
 DISCOVERY_INTERVAL = macro(
     "TCP.DISCOVERY.INTERVAL", "2m",
     "Interval between readings of the list of ports. Reading it causes no network traffic.",
@@ -23,8 +19,8 @@ DISCOVERY_NODATA = macro(
 )
 NODATA = macro(
     "TCP.NODATA.PERIOD", "10m",
-    "Time without a result after which the probe is reported as failed. Set it to more than twice {$TCP.INTERVAL}. Context: that of "
-    "{$TCP.INTERVAL}.",
+    "Time without a result after which the probe is reported as failed. Set it to more than twice {$TCP.INTERVAL}; if that "
+    "is set for one port by context, set this too, with the same context.",
 )
 SLOW_PROBES = macro(
     "TCP.SLOW.PROBES", "#5", "Number of measurements over which connect and response times are averaged, with a #; at most #10.",

@@ -87,7 +87,10 @@ fn event_lines(plan: &Plan, event: &Event<'_>) -> Vec<String> {
             "{}TLS handshake completed; the peer requested a client certificate and may still refuse",
             attempt(plan, *id)
         )],
-        Event::Accepted(id) => vec![format!("{}TLS: the peer accepted us", attempt(plan, *id))],
+        Event::ProbablyAccepted(id) => vec![format!(
+            "{}TLS: received a session ticket; the peer has probably accepted us",
+            attempt(plan, *id)
+        )],
         Event::LayerDone(id) => vec![format!("{}TLS: nothing is left to do", attempt(plan, *id))],
         Event::LayerFailed(id, error) => vec![format!(
             "{}TLS: {}",

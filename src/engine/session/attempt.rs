@@ -24,14 +24,15 @@ use crate::engine::session::attempt::inspections::{
     ClosedConnection, RunningInspection, VerdictState,
 };
 use crate::engine::session::established::{Established, Flow, Postponed};
+use crate::engine::session::exchange::Answer;
 use crate::engine::session::messages;
 use crate::engine::session::messages::Ending;
 use crate::failure::{Failure, Status};
-use crate::os::socket::TcpInfo;
+use crate::os::socket::{TcpExchange, TcpInfo};
 use crate::plan::layer::LayerError;
 use crate::plan::{Close, Plan};
 use crate::policy::Reason;
-use crate::report::{ConnectionReport, RoundTrip, TcpFacts};
+use crate::report::{ConnectionReport, ExchangeFacts, RoundTrip, TcpFacts};
 use crate::tls_facts::TlsFacts;
 
 /// How long a graceful close waits for the peer's FIN.
@@ -131,11 +132,10 @@ impl Attempt {
 
     /// An attempt that the policy denies. It is over and requests nothing.
     pub fn denied(id: AttemptId, plan: &Plan, address: IpAddr, why: &Reason, now: Instant) -> Self {
-        let text = format!(
-            "connect to {}: denied by policy: {why}",
-            plan.remote(address)
-        );
-        Self::without_connect(id, plan, address, Failure::new(Status::Denied, text), now)
+        let cause = format!("denied by policy: {why}");
+        let text = format!("connect to {}: {cause}", plan.remote(address));
+        let failure = Failure::new(Status::Denied, text).sharing(&cause);
+        Self::without_connect(id, plan, address, failure, now)
     }
 
     /// An attempt that could not start before the deadline. It is over and requests nothing.
@@ -457,11 +457,11 @@ impl Attempt {
         }
     }
 
-    /// The peer accepted us, and can no longer refuse us.
-    pub fn accepted(&mut self, plan: &Plan, now: Instant, actions: &mut Actions) {
+    /// The peer sent a message that usually follows its acceptance of us.
+    pub fn probably_accepted(&mut self, plan: &Plan, now: Instant, actions: &mut Actions) {
         if let AttemptState::Talking(established) = &mut self.state {
             if let Some(layer) = &mut established.layer {
-                layer.accepted();
+                layer.probably_accepted(now);
                 self.advance_dialogue(plan, Input::MoreMayCome, now, actions);
             }
         }
@@ -490,7 +490,8 @@ impl Attempt {
         now: Instant,
         actions: &mut Actions,
     ) {
-        // A peer that refuses us has not accepted what it may have answered before.
+        // A peer that refuses us has not accepted what it may have answered before, however long
+        // ago that was.
         if !self.may_be_refused() {
             self.advance_dialogue(plan, Input::Quiescent, now, actions);
             let end = Postponed::LayerFailed(error.clone());
@@ -527,6 +528,47 @@ impl Attempt {
             // The progress of a handshake may quote the peer.
             let failure = messages::layer_failure(plan, &prefix, &LayerError::failed(cause));
             established.finish(plan, Some(failure), self.started, now);
+        }
+    }
+
+    /// Whether the peer is silent, and the time for its answer is over: the probe's if `is_timeout`,
+    /// otherwise that of the step.
+    pub fn is_silent(&self, is_timeout: bool, now: Instant) -> bool {
+        match &self.state {
+            AttemptState::Handshaking(_) => is_timeout,
+            AttemptState::Talking(established) => is_timeout || established.is_late(now),
+            _ => false,
+        }
+    }
+
+    /// Whether the peer has not answered the goodbye, and the time for it is over.
+    pub fn is_left_alone(&self, now: Instant) -> bool {
+        matches!(&self.state, AttemptState::Draining(_))
+            && self.next_wake().is_some_and(|wake| wake <= now)
+    }
+
+    /// What became of the bytes that were sent. After the verdict, the first measurement counts:
+    /// later ones may be of the connections of inspections.
+    pub fn measured(&mut self, exchange: TcpExchange) {
+        let report = match &mut self.state {
+            AttemptState::Handshaking(established) | AttemptState::Talking(established) => {
+                return established.measured(exchange);
+            }
+            AttemptState::Draining(established) => {
+                established.measured(exchange);
+                &mut established.report
+            }
+            AttemptState::Closed(closed) => &mut closed.report,
+            AttemptState::Inspecting(running) => running.report_mut(),
+            AttemptState::Over(report) => report,
+            AttemptState::Waiting(_) | AttemptState::Connecting => return,
+        };
+        let syn_retransmits = report.tcp.map_or(0, |tcp| tcp.syn_retransmits);
+        if let Some(dialogue) = &mut report.dialogue {
+            dialogue.exchange.get_or_insert(ExchangeFacts {
+                bytes_acked: exchange.acked,
+                retransmits: exchange.retransmits.saturating_sub(syn_retransmits),
+            });
         }
     }
 
@@ -594,7 +636,7 @@ impl Attempt {
         }
         self.fail_handshake(plan, Ending::PeerClosed.event(), now);
         if let AttemptState::Talking(established) = &mut self.state {
-            let failure = established.unfinished(plan, Ending::PeerClosed);
+            let failure = established.unfinished(plan, Ending::PeerClosed, now);
             established.finish(plan, Some(failure), self.started, now);
         }
         self.close_now(Close::Fin, actions);
@@ -611,6 +653,11 @@ impl Attempt {
     ) {
         if failure.status == Status::Reset && self.is_past_silence(plan, now) {
             return self.fail_late_silence(plan, now, actions);
+        }
+        if let (AttemptState::Talking(established), Status::Reset) =
+            (&mut self.state, failure.status)
+        {
+            established.peer_closed();
         }
         let input = match failure.status {
             Status::Reset => Input::Closed,
@@ -629,7 +676,7 @@ impl Attempt {
                 return self.fail_before_connect(plan, failure, info, now, actions);
             }
             AttemptState::Talking(established) => {
-                let failure = established.lost(plan, &failure);
+                let failure = established.lost(plan, &failure, now);
                 established.finish(plan, Some(failure), self.started, now);
             }
             AttemptState::Handshaking(established) => {
@@ -684,6 +731,7 @@ impl Attempt {
         }
         if let AttemptState::Draining(established) = &mut self.state {
             established.send_awaited_fin(actions);
+            established.explain_goodbye(actions);
             self.close_now(Close::Fin, actions);
         } else {
             if let AttemptState::Talking(established) = &mut self.state {
@@ -717,7 +765,7 @@ impl Attempt {
                     messages::late(&established.step_prefix(plan), cause)
                 }
                 Silence::OfPeer | Silence::Unknown(_) => {
-                    established.unfinished(plan, Ending::StepTimeout)
+                    established.unfinished(plan, Ending::StepTimeout, now)
                 }
             };
             established.finish(plan, Some(failure), self.started, now);
@@ -770,15 +818,19 @@ impl Attempt {
             AttemptState::Handshaking(established) => {
                 let progress = established.layer.as_mut();
                 let progress = progress.and_then(|layer| layer.progress.take());
-                let cause = match progress {
+                let mut cause = match progress {
                     Some(progress) => format!("not complete before the deadline: {progress}"),
                     None => "not complete before the deadline".to_owned(),
                 };
+                if let Some(fate) = established.fate(Answer::Nothing, plan.spec.timeout) {
+                    cause.push_str("; ");
+                    cause.push_str(&fate);
+                }
                 self.fail_handshake(plan, &cause, now);
             }
             AttemptState::Talking(established) => {
                 let failure = match cutoff {
-                    Cutoff::Timeout => established.unfinished(plan, Ending::Deadline),
+                    Cutoff::Timeout => established.unfinished(plan, Ending::Deadline, now),
                     Cutoff::RunEnd => established.cut_off(plan),
                 };
                 established.finish(plan, Some(failure), self.started, now);
@@ -850,7 +902,7 @@ impl Attempt {
             }
             AttemptState::Talking(established) => {
                 let is_sending = established.dialogue.unfinished(plan) == Unfinished::Sending;
-                let failure = established.unfinished(plan, Ending::AddressTimeout);
+                let failure = established.unfinished(plan, Ending::AddressTimeout, now);
                 established.finish(plan, Some(failure), self.started, now);
                 established.layer = None;
                 if plan.spec.close == Close::Rst || is_sending {
