@@ -62,6 +62,10 @@ class Group:
             dependent("Slowest targets", "tcp.targets.slowest", self.run, "The ten longest connect times of the last run, one "
                       "target a line.", path("$.targets[?(@.time.connect)]", otherwise="[]"),
                       step("JAVASCRIPT", scripts.SLOWEST), value_type="TEXT", component="time"),
+            dependent("Certificates", "tcp.targets.certificates", self.run, "The certificates of the group, at most 100: days left, "
+                      "target and issuer, one a line, the one that expires first at the top.",
+                      path("$.targets[?(@.tls.days_left)]", otherwise="[]"), step("JAVASCRIPT", scripts.CERTIFICATES), heartbeat("1h"),
+                      value_type="TEXT", component="security"),
         ]
 
     def causes(self):
@@ -104,8 +108,10 @@ class Group:
                        f"Number of targets whose state the last run could not determine. {said} it is 0.", "0",
                        component="health"),
             calculated("Current targets with unknown state", "tcp.targets.current.unknown",
-                       f"last(//tcp.targets.current.denied)+(1-{fresh})*{every}",
-                       f"Number of targets with an unknown state. {said} it is the number of discovered targets.", "0",
+                       f"max(last(//tcp.targets.current.denied),{every}-last(//tcp.targets.current.up)"
+                       "-last(//tcp.targets.current.down))",
+                       f"Number of targets with an unknown state. {said}, or if the configuration is invalid, it is the number of "
+                       "discovered targets.", "0",
                        component="health"),
             calculated("Current share of targets up", "tcp.targets.current.share", f"last(//tcp.targets.up.share)*{fresh}",
                        f"Share of targets that are up. {said} it is 0.", "0", value_type="FLOAT", units="%",

@@ -40,6 +40,7 @@ ADDRESSES = macro(
     "Which addresses of a name must be up: any, first or all. With any, the addresses are tried in order until one passes. "
     "With all, {$TCP.COUNT} must be 1.",
 )
+FAMILY = macro("TCP.FAMILY", "", "Address family to use, 4 or 6; empty for both.")
 AGENT_HOST = macro(
     "TCP.HOST", "127.0.0.1",
     "Name or address to probe: the machine of the agent, or another machine that it can reach.",
@@ -83,7 +84,7 @@ CAUSE_PERCENT = macro(
 )
 TARGETS_MAX = macro(
     "TCP.TARGETS.MAX", "2000",
-    "Maximum number of targets that are discovered; those with all items ({$TCP.DETAIL}) count as four. The default is safe on a "
+    "Maximum number of targets that are discovered; those with all items ({$TCP.DETAIL}) or TLS count as four. The default is safe on a "
     "Zabbix server with the default CacheSize of 32M: increase CacheSize first, by 10 kB for each target.",
 )
 DETAIL = macro(

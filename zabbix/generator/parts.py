@@ -84,6 +84,11 @@ def macro(name, value, description):
     return {"macro": f"{{${name}}}", "value": value, "description": description}
 
 
+def undiscovered(prototypes):
+    """The same, not discovered unless an override says so."""
+    return [prototype | {"discover": "NO_DISCOVER"} for prototype in prototypes]
+
+
 def reference(trigger):
     """A trigger as it is named in a dependency."""
     return {member: trigger[member] for member in ("name", "expression", "recovery_expression") if member in trigger}

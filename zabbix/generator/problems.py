@@ -80,7 +80,7 @@ class Problems:
             "No result has been stored for {$TCP.NODATA.PERIOD}. See the error of the item \"Get probe "
             "data\" of this port: a macro is invalid, or {$TCP.TIMEOUT} is not below the timeout of Zabbix. While there are no "
             "results, the state of the service is unknown.",
-            opdata="Last status: {ITEM.LASTVALUE1}, no newer one", after=before,
+            opdata="See the error of the item \"Get probe data\"", after=before,
         )
 
     def cannot_tell(self, before):

@@ -82,6 +82,8 @@ class Results:
                       value_type="FLOAT", units="s"),
             self.item("SYN retransmits", "tcp.syn_retransmits", "tcp.syn_retransmits", "Number of times that the "
                       "kernel retransmitted the SYN: packets were lost, or the accept queue of the service was full."),
+            self.item("Data retransmits", "tcp.retransmits", "tcp.retransmits", "Number of times that the kernel retransmitted "
+                      "data. There is only a value after a dialogue or a TLS handshake."),
         ]
 
     def loss(self):

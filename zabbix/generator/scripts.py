@@ -6,7 +6,11 @@ NOW = "return Math.floor(Date.now() / 1000);"
 
 # The error of the step before is a sentence; a document begins with a brace.
 ERROR = """return value.charAt(0) === '{' ? JSON.parse(value).summary.error || '' : value;"""
-SHORTENED = "return (JSON.parse(value).shortened || []).join(', ');"
+# Targets without all items need neither responses nor details.
+SHORTENED = """var detail = /(?:{$TCP.DETAIL})/.source !== '(?:)';
+return (JSON.parse(value).shortened || []).filter(function (part) {
+    return part !== 'redundant' && (detail || part !== 'responses' && part !== 'details');
+}).join(', ');"""
 
 # A text item stores 65 535 characters, so lines are limited in number and length.
 LINES = """function line(target, text) {
@@ -24,6 +28,13 @@ SLOWEST = LINES + """return JSON.parse(value).sort(function (one, other) {
     return line(target, target.time.connect + ' s');
 }).join('\\n');"""
 
+CERTIFICATES = LINES + """return JSON.parse(value).sort(function (one, other) {
+    return one.tls.days_left - other.tls.days_left;
+}).slice(0, 100).map(function (target) {
+    return Math.floor(target.tls.days_left) + ' days: ' + line(target, (target.tls.verified ? '' : 'not trusted, ') + 'issued by ' +
+        target.tls.issuer);
+}).join('\\n');"""
+
 LARGEST = "var summary = JSON.parse(value), largest = (summary.causes || [])[0];\n"
 CAUSE = LARGEST + "return largest ? largest.cause : '';"
 CAUSE_TARGETS = LARGEST + "return largest ? largest.targets : 0;"
@@ -39,14 +50,14 @@ return times[Math.max(0, Math.ceil({part} / 100 * times.length) - 1)];"""
 
 
 # Which rows of a group Zabbix gets: in the order of the configuration, as many as {$TCP.TARGETS.MAX} allows. A target with all
-# items counts as four, since it needs so much of the configuration cache.
+# items, or with TLS, counts as four, since it needs so much of the configuration cache.
 SELECTION = """var left = Number('{$TCP.TARGETS.MAX}');
 if (!(left > 0)) {
     throw 'the macro TCP.TARGETS.MAX is not a number above 0';
 }
 var every = JSON.parse(value), rows = every.filter(function (row) {
     row['{#TCP.DETAIL}'] = /^(?:{$TCP.DETAIL})$/.test(row['{#TCP.ID}']) ? '1' : '0';
-    left -= row['{#TCP.DETAIL}'] === '1' ? 4 : 1;
+    left -= row['{#TCP.DETAIL}'] === '1' || /{$TCP.TLS.SERVICES}/.test(row['{#TCP.SERVICE}']) ? 4 : 1;
     return left >= 0;
 });
 """

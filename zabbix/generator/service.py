@@ -1,10 +1,10 @@
 """What all templates with a list of ports in a macro have in common."""
 
-from . import graphs, macros
-from .parts import DOCUMENT_OR_ERROR, calculated, dependent, heartbeat, path, raw, step, tag, trigger
+from . import certificates, graphs, macros
+from .parts import DOCUMENT_OR_ERROR, calculated, dependent, heartbeat, path, raw, step, tag, trigger, undiscovered
 from .problems import Problems
 from .results import Results
-from .widgets import GREEN, GREY, RED, label, page
+from .widgets import AMBER, GREEN, GREY, RED, label, page
 
 # An invalid or empty list is an error of the rule: otherwise Zabbix would delete all discovered items.
 ROWS_OR_ERROR = step("JAVASCRIPT", """if (value.charAt(0) !== '[') {
@@ -101,6 +101,7 @@ class Service:
         none = self.problems.silent([silent])
         unresolved = self.problems.does_not_resolve([none])
         unknown, down = self.problems.few([none], [unresolved])
+        encrypted = certificates.triggers(self.problems, down)
         made = {
             "name": "Port discovery",
             "type": "DEPENDENT",
@@ -109,10 +110,11 @@ class Service:
             "lifetime": "0",
             "description": "One row for each port of {$TCP.PORTS}. A port that is removed from the list is no longer probed.",
             "item_prototypes": self.prototypes(),
-            "trigger_prototypes": [none, unresolved, unknown, down, *self.problems.slowness(down)],
+            "trigger_prototypes": [none, unresolved, unknown, down, *self.problems.slowness(down), *undiscovered(encrypted)],
             "graph_prototypes": [graphs.of_times(self.name, self.results), graphs.of_network(self.name, self.results)],
             "master_item": {"key": self.list.key},
             "preprocessing": [ROWS_OR_ERROR, heartbeat("10m")],
+            "overrides": [certificates.override(1)],
         }
         return made
 
@@ -123,12 +125,12 @@ class Service:
                      "of this item.", DOCUMENT_OR_ERROR)
         master["tags"] += results.tags
         loss = results.loss() if self.with_loss else []
-        return [master, *results.few(), *results.detail(), *loss]
+        return [master, *results.few(), *results.detail(), *loss, *undiscovered(certificates.items(results))]
 
     def macros(self):
         return [
             macros.PORTS, macros.INTERVAL, macros.DISCOVERY_INTERVAL, macros.DISCOVERY_NODATA, macros.NODATA,
-            macros.TIMEOUT, *macros.DOWN, *macros.limits("the port"), *self.own_macros,
+            macros.TIMEOUT, *macros.DOWN, *macros.limits("the port"), *certificates.MACROS, *self.own_macros,
         ]
 
     def pages(self, widgets):
@@ -156,6 +158,11 @@ class Service:
             page("Ports",
                  widgets.graphs(times, "Times", (0, 0, 72, 12), 2, 2),
                  widgets.graphs(f"{self.subject}: Network", "Network", (0, 12, 72, 12), 2, 2)),
+            page("Certificates",
+                 widgets.comb(f"{pattern}: Certificate days left", label(self.cell, "Certificate days left"), "Days left", (0, 0, 36, 8),
+                              [("-100000", RED), ("7", AMBER), ("30", GREEN)]),
+                 widgets.problems("Problems of certificates", (36, 0, 36, 8), scope="security"),
+                 widgets.lines([(f"{pattern}: Certificate days left", "2E86DE")], "Days left", (0, 8, 72, 6))),
         ]
 
     def tiles(self, widgets, y):

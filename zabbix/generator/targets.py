@@ -1,8 +1,8 @@
 """The template for a group of targets from the program's configuration file: one run, one document."""
 
-from . import graphs, macros, scripts, wall
+from . import certificates, graphs, macros, scripts, wall
 from .group import MISSING, NO_GROUP, Group
-from .parts import DOCUMENT_OR_ERROR, Call, heartbeat, path, raw, step, tag
+from .parts import DOCUMENT_OR_ERROR, Call, heartbeat, path, raw, step, tag, undiscovered
 from .problems import Problems
 from .results import Results
 
@@ -68,6 +68,7 @@ class Targets:
     def rule(self):
         results, conditions = self.results, self.conditions()
         unknown, down = self.problems.few(self.group.before_unknown(), self.group.before_down())
+        others = [self.problems.does_not_resolve([down]), *self.problems.slowness(down), *certificates.triggers(self.problems, down)]
         return {
             "name": "Target discovery",
             "type": "DEPENDENT",
@@ -77,8 +78,8 @@ class Targets:
             "lifetime": "0",
             "description": "One row for each target of the group, at most {$TCP.TARGETS.MAX}. A target that is removed from the "
             "file is no longer probed. An error in the macros or in the configuration removes nothing.",
-            "item_prototypes": [*results.few(), *undiscovered(results.detail())],
-            "trigger_prototypes": [unknown, down, *undiscovered([self.problems.does_not_resolve([down]), *self.problems.slowness(down)])],
+            "item_prototypes": [*results.few(), *undiscovered([*results.detail(), *certificates.items(results)])],
+            "trigger_prototypes": [unknown, down, *undiscovered(others)],
             "graph_prototypes": [
                 graphs.of_connect_time(self.name, results),
                 *undiscovered([graphs.of_times(self.name, results), graphs.of_network(self.name, results)]),
@@ -88,7 +89,7 @@ class Targets:
                 step("NOT_MATCHES_REGEX", NO_GROUP, error=MISSING), path("$.discovery"), step("JAVASCRIPT", scripts.ROWS),
                 heartbeat("10m"),
             ],
-            "overrides": [override()],
+            "overrides": [override(), certificates.override(2)],
         }
 
     @staticmethod
@@ -102,16 +103,11 @@ class Targets:
         return [
             macros.GROUP, macros.INTERVAL, macros.TARGET_TIMEOUT, macros.DEADLINE, macros.NODATA, macros.MATCHES,
             macros.NOT_MATCHES, macros.TARGETS_MAX, macros.DETAIL, macros.UNKNOWN_WARN, macros.DOWN_PERCENT, macros.CAUSE_TARGETS,
-            macros.CAUSE_PERCENT, macros.GROUP_PROBES, *macros.DOWN, *macros.limits("the target's id"),
+            *certificates.MACROS, macros.CAUSE_PERCENT, macros.GROUP_PROBES, *macros.DOWN, *macros.limits("the target's id"),
         ]
 
     def pages(self, widgets):
         return wall.pages(widgets, f"{self.subject}: Connect time")
-
-
-def undiscovered(prototypes):
-    """The same, not discovered unless an override says so."""
-    return [prototype | {"discover": "NO_DISCOVER"} for prototype in prototypes]
 
 
 def override():
@@ -122,6 +118,6 @@ def override():
         "step": "1",
         "filter": {"conditions": [{"macro": "{#TCP.DETAIL}", "value": "^1$", "formulaid": "A"}]},
         "operations": [
-            {"operationobject": kind, "operator": "REGEXP", "value": ".*", "discover": "DISCOVER"} for kind in kinds
+            {"operationobject": kind, "operator": "NOT_REGEXP", "value": certificates.PART, "discover": "DISCOVER"} for kind in kinds
         ],
     }

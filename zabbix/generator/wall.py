@@ -39,6 +39,9 @@ def pages(widgets, graph):
              widgets.value("tcp.targets.omitted", "Targets left out", (36, 2, 12, 3), [("1", AMBER)]),
              widgets.value("tcp.targets.elapsed", "Run time", (48, 2, 24, 3), decimals=2),
              widgets.graphs(graph, "Connect times", (0, 5, 72, 12), 3, 2)),
+        page("Certificates",
+             widgets.text("tcp.targets.certificates", "Certificates: what expires first", (0, 0, 36, 12)),
+             widgets.problems("Problems of certificates", (36, 0, 36, 12), scope="security")),
     ]
 
 
@@ -53,4 +56,5 @@ def old(widgets, graph):
              widgets.text("tcp.targets.slowest", "Slowest targets", (36, 3, 36, 5)),
              widgets.text("tcp.targets.error", "Configuration error: empty when there is none", (36, 8, 36, 4))),
         page("Targets", widgets.graphs(graph, "Connect times", (0, 0, 72, 20), 3, 4)),
+        page("Certificates", widgets.text("tcp.targets.certificates", "Certificates: what expires first", (0, 0, 72, 12))),
     ]

@@ -59,7 +59,7 @@ class Measured(Expect):
         self.sees(host, parameters, good, f"down, status {statuses}", **kind)
 
     def has_problems(self, host, wanted, seconds=None):
-        """Exactly these problems, in any order. A name that ends in a space must be followed by a reason."""
+        """Exactly these problems, in any order. A name that ends in a space or a colon must be followed by a reason."""
 
         def probe():
             seen = self.hosts.problems(host)
@@ -118,7 +118,7 @@ class Measured(Expect):
 
 
 def fits(name, wanted):
-    if wanted.endswith(" "):
+    if wanted.endswith((" ", ":")):
         return name.startswith(wanted) and name != wanted
     return name == wanted
 
