@@ -83,7 +83,8 @@ def expires(problems, level, severity, before):
     days, life = problems.limit(f"TCP.CERT.DAYS.{level.upper()}"), f"{{$TCP.CERT.LIFE.{level.upper()}}}"
     return trigger(
         f"certificate {level.lower()}", name, severity,
-        f"last({problems.item('tls.days_left')})<{days}\nand last({problems.item('tls.lifetime_left')})<{life}",
+        # An expired certificate is not trusted: another problem.
+        f"last({problems.item('tls.days_left')})>=0\nand last({problems.item('tls.days_left')})<{days}\nand last({problems.item('tls.lifetime_left')})<{life}",
         "The certificate must be renewed. Both limits apply: days, and the part of its lifetime, since certificates are valid for six "
         "days or for ten years. Resolved when a renewed certificate is served.",
         event=f"{name} (in {problems.last('tls.days_left')} days)", opdata="Days left: {ITEM.LASTVALUE1}", after=before,
@@ -94,8 +95,8 @@ def expires(problems, level, severity, before):
 def untrusted(problems, before):
     name = f"{problems.subject}: Certificate is not trusted"
     return trigger(
-        "certificate untrusted", name, "AVERAGE", f"max({problems.item('tls.verified')},#1)=0",
-        "Clients that verify certificates refuse this one. The name of the problem contains the reason.",
+        "certificate untrusted", name, "HIGH", f"max({problems.item('tls.verified')},#1)=0",
+        "Clients that verify certificates refuse this one, for example because it expired. The name of the problem contains the reason.",
         event=f"{name}: {problems.last('tls.verify_error')}", opdata="Verified: {ITEM.LASTVALUE1}", manual=True, after=before,
         scope="security",
     )

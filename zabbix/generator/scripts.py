@@ -31,7 +31,7 @@ SLOWEST = LINES + """return JSON.parse(value).sort(function (one, other) {
 CERTIFICATES = LINES + """return JSON.parse(value).sort(function (one, other) {
     return one.tls.days_left - other.tls.days_left;
 }).slice(0, 100).map(function (target) {
-    return Math.floor(target.tls.days_left) + ' days: ' + line(target, (target.tls.verified ? '' : 'not trusted, ') + 'issued by ' +
+    return target.tls.days_left.toFixed(1) + ' days: ' + line(target, (target.tls.verified ? '' : 'not trusted, ') + 'issued by ' +
         target.tls.issuer);
 }).join('\\n');"""
 
