@@ -13,6 +13,7 @@ mod serve;
 mod services;
 mod stoppable_output;
 mod usage;
+mod watch;
 
 use std::ffi::OsString;
 use std::io;
@@ -74,6 +75,7 @@ pub fn run(mut arguments: Vec<OsString>, blocked: Option<BlockedSignals>) -> Exi
         Command::Batch(args) => batch::run(&args, stop.as_ref()),
         Command::Check(args) => check::run(&args),
         Command::Discover(args) => discover::run(&args),
+        Command::Watch(args) => watch::run(*args),
         Command::Serve(args) => serve::run(&args),
         Command::Services(args) => services::run(&args),
         Command::Demo => demo::run(),
@@ -212,13 +214,13 @@ fn resolver_kind(choice: ResolverChoice) -> ResolverKind {
 /// The failure to report after a panic: every target gets a value, whatever happens.
 fn internal_error() -> Failure {
     let text = "internal error of zbx-tcp: please report it, with the command that causes it";
-    Failure::new(Status::LocalError, text)
+    Failure::common(Status::LocalError, text)
 }
 
 /// The failure to report where computing did not end at the deadline.
 fn still_computing() -> Failure {
     let text = "the answer was still being compared with a regular expression after the deadline: use a simpler expression";
-    Failure::new(Status::LocalError, text)
+    Failure::common(Status::LocalError, text)
 }
 
 /// In debug builds, computes without end if a test requests it.

@@ -19,7 +19,7 @@ use crate::failure::{Failure, Status};
 use crate::os::computing::ComputeAlarm;
 use crate::output::Format;
 use crate::output::text::ColorMode;
-use crate::plan::Plan;
+use crate::plan::{Plan, Tracing};
 use crate::policy::Policy;
 use crate::report::Report;
 use crate::settings::config::{ConfigParts, Configuration};
@@ -38,7 +38,11 @@ const MIN_TIME_TO_READ: Duration = Duration::from_millis(500);
 #[allow(clippy::disallowed_methods)]
 pub fn run(args: &CheckArgs) -> CommandResult {
     let config = Configuration::load(non_empty(&args.probe.network.config), ConfigParts::Services)?;
-    let request = options::check(args, default_format()?)?;
+    let mut request = options::check(args, default_format()?)?;
+    // A person who waits for a report gets the path of a silent target without an option.
+    if matches!(request.format, Format::Text) && io::stdout().is_terminal() {
+        request.default_tracing = Some(Tracing::WhenUnanswered);
+    }
     let check = settings::check(request, &config)?;
     let deadline = Instant::now() + check.plan.spec.timeout;
     let plan = Arc::new(check.plan.clone());
@@ -93,6 +97,7 @@ fn probe(check: &Check, policy: &Policy, plan: Arc<Plan>, deadline: Instant) -> 
         Transcript::Silent => None,
     };
     let mut sink = CheckSink {
+        measures_exchange: check.format.publishes_exchange(),
         report: None,
         transcript,
     };
@@ -132,6 +137,7 @@ fn internal_error_report(plan: Arc<Plan>) -> Report {
 
 /// Stores the report, and writes the transcript with `-v`.
 struct CheckSink {
+    measures_exchange: bool,
     report: Option<Report>,
     transcript: Option<TranscriptWriter>,
 }
@@ -145,6 +151,10 @@ impl Sink for CheckSink {
         if let Some(transcript) = &mut self.transcript {
             transcript.write(plan, at, &what);
         }
+    }
+
+    fn measures_exchange(&self) -> bool {
+        self.measures_exchange
     }
 
     fn observes(&self) -> bool {

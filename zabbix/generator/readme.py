@@ -2,6 +2,7 @@
 
 TESTED = ("Zabbix 6.0.14", "Zabbix 7.0.22")
 TYPES = {
+    "CALCULATED": "Calculated",
     "EXTERNAL": "External check",
     "DEPENDENT": "Dependent item",
     "ZABBIX_ACTIVE": "Zabbix agent (active)",
@@ -69,7 +70,8 @@ def macro(one):
 
 
 def item(one):
-    return one["name"], one["description"], TYPES[one.get("type", "ZABBIX_PASSIVE")], f"`{one['key']}`{steps(one)}"
+    formula = f"<p>**Formula**: `{one['params']}`</p>" if "params" in one else ""
+    return one["name"], one["description"], TYPES[one.get("type", "ZABBIX_PASSIVE")], f"`{one['key']}`{formula}{steps(one)}"
 
 
 def steps(one):
@@ -82,7 +84,7 @@ def step(each):
     kind = each["type"].replace("_", " ").capitalize().replace("Jsonpath", "JSON Path").replace("Javascript", "JavaScript")
     if each["type"] == "JAVASCRIPT":
         return f"{kind}: the script is in the file"
-    said = f"{kind}: " + ", ".join(f"`{parameter}`" for parameter in each["parameters"])
+    said = ": ".join([kind, ", ".join(f"`{parameter}`" for parameter in each["parameters"] if parameter)]).removesuffix(": ")
     handler = HANDLERS.get(each.get("error_handler"), "").format(each.get("error_handler_params", ""))
     return said + (f"<br>On fail: {handler}" if handler else "")
 

@@ -12,7 +12,7 @@ VENDOR = {"name": "zbx-tcp", "version": "7.0-1"}
 # Members in the order of an export; members that are not listed come in between, in the order of their creation.
 ORDER = (
     "uuid expression recovery_mode recovery_expression name event_name opdata priority type key delay history trends "
-    "value_type units filter lifetime description valuemap preprocessing"
+    "value_type units params filter lifetime enabled_lifetime_type description valuemap preprocessing"
 ).split()
 MODERN_ORDER = " ".join(ORDER).replace("trends value_type", "value_type trends").split()
 # Members that an export omits from a widget if they have these values.
@@ -80,14 +80,19 @@ class File:
         rule["item_prototypes"] = self.items(rule["item_prototypes"], "item prototype")
         triggers = self.triggers(rule["trigger_prototypes"], "trigger prototype")
         # In an export, a trigger over a single item is a member of that item.
-        rule["trigger_prototypes"] = [trigger for trigger in triggers if not attached(trigger, rule["item_prototypes"])]
+        rule["trigger_prototypes"] = [one for one in triggers if not attached(one, rule["item_prototypes"], self.template.items())]
         graphs = [self.named("graph prototype", graph) for graph in rule["graph_prototypes"]]
         rule["graph_prototypes"] = by("name", graphs)
-        if self.modern:
+        if self.modern and rule["lifetime"] == "0":
             # 7.0's default disables lost items at once and deletes them after a week. 6.0 would continue to probe them.
             del rule["lifetime"]
+        elif self.modern:
+            # Lost items have values until they are deleted, as in 6.0.
+            rule["enabled_lifetime_type"] = "DISABLE_NEVER"
         made = self.named("discovery rule", rule)
-        made["preprocessing"] = made.pop("preprocessing")
+        for member in ("preprocessing", "overrides"):
+            if member in made:
+                made[member] = made.pop(member)
         return made
 
     @staticmethod
@@ -127,10 +132,10 @@ def by(member, objects):
     return sorted(objects, key=lambda one: one[member])
 
 
-def attached(trigger, items):
-    """Move a trigger to its item if it uses only one."""
+def attached(trigger, prototypes, items):
+    """Move a trigger to its item prototype if it uses no other item."""
     asked = trigger["expression"] + trigger.get("recovery_expression", "")
-    used = [item for item in items if f"/{item['key']}," in asked]
+    used = [item for item in [*prototypes, *items] if any(f"/{item['key']}{end}" in asked for end in ",)")]
     if len(used) == 1:
         used[0].setdefault("trigger_prototypes", []).append(trigger)
     return len(used) == 1

@@ -949,12 +949,12 @@ fn is_reusable(answered: Instant, now: Instant) -> bool {
 
 fn queue_timeout(name: &HostName) -> Failure {
     let name = escaped_prefix(name.as_str(), MAX_NAME_CHARS);
-    let text = format!("resolve {name}: no query was sent, too many lookups are in progress");
-    Failure::new(Status::NotTried, text)
+    let cause = "no query was sent, too many lookups are in progress";
+    Failure::new(Status::NotTried, format!("resolve {name}: {cause}")).sharing(cause)
 }
 
 fn file_failure(name: &HostName, fault: &FileFault) -> Failure {
     let name = escaped_prefix(name.as_str(), MAX_NAME_CHARS);
     let text = format!("resolve {name}: {}", fault.text);
-    Failure::new(Status::LocalError, text)
+    Failure::new(Status::LocalError, text).sharing(&fault.text)
 }
