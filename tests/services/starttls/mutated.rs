@@ -344,6 +344,10 @@ impl<'c> Mutated<'c> {
             let (service, mutation) = (self.conversation.service, &self.mutation);
             Some(format!("{service}: {why}: {mutation:?}: {document}"))
         };
+        let text = document["error"].as_str().unwrap_or_default();
+        if text.contains("internal error") {
+            return error("it panicked");
+        }
         if is_up && !is_secured {
             return error("up without a handshake");
         }
@@ -430,7 +434,7 @@ fn no_mutated_peer_is_up_without_a_handshake() {
     let runner = Config {
         cases,
         failure_persistence: None,
-        max_shrink_iters: 200,
+        max_shrink_iters: 40,
         ..Config::default()
     };
     let (count, secured) = (Cell::new(0_usize), Cell::new(0_usize));
