@@ -192,7 +192,6 @@ impl Layer for TlsLayer {
             has_answered: false,
             is_refused: None,
             is_closing: false,
-            has_failed: false,
             noted: NotedMessages::default(),
         }))
     }
@@ -240,9 +239,6 @@ struct TlsConnection {
     is_refused: Option<bool>,
     /// Whether `close_notify` was sent, because the answer to it shows that we are not refused.
     is_closing: bool,
-    /// Whether reading has failed. Bytes may follow, because the end of a connection can wait until
-    /// received data has been compared.
-    has_failed: bool,
     noted: NotedMessages,
 }
 
@@ -661,10 +657,6 @@ impl LayerConnection for TlsConnection {
     }
 
     fn read(&mut self, wire: &[u8], plain: &mut Vec<u8>) -> Result<PeerHalf, LayerError> {
-        if self.has_failed {
-            // The library must not be used after an error; what follows means nothing.
-            return Ok(PeerHalf::Open);
-        }
         let start = plain.len();
         let result = self.read_wire(wire, plain);
         if matches!(self.stage, Stage::AwaitsRefusal) {
@@ -675,7 +667,6 @@ impl LayerConnection for TlsConnection {
         let Err(error) = result else {
             return result;
         };
-        self.has_failed = true;
         let is_wanted = self.options().expect_client_cert && self.is_refused == Some(true);
         if self.is_handshaking() {
             self.stage = Stage::Failed;
