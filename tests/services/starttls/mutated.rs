@@ -357,8 +357,10 @@ impl<'c> Mutated<'c> {
         if is_up && (document["tls"]["proved"] != 1 || document["tls"]["verified"] != 1) {
             return error("up and not verified");
         }
+        // A machine that is too busy makes it unknown, or too late.
         let is_genuine = matches!(self.mutation.handshake, Handshake::Genuine);
-        if !is_up && is_genuine && self.mutation.changes.is_empty() {
+        let is_late = document["state"] == 2 || text.contains("deadline");
+        if !is_up && is_genuine && self.mutation.changes.is_empty() && !is_late {
             return error("not up");
         }
         // Bytes after the go-ahead, in the same segment.
