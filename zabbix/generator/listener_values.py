@@ -92,8 +92,8 @@ class ListenerValues:
             "type": "CALCULATED",
             "key": self.sockets.key("accepting"),
             "delay": "{$TCP.LISTENERS.INTERVAL}",
-            # With max() instead of change(), one value is enough.
-            "params": f"last({state})=1 and (last({queue})=0 or last({queue})<max({queue},#2))",
+            # Unlike last(), count() and changecount() need no value: a calculated item with too few is not supported.
+            "params": f'last({state})=1 and (count({queue},#1,"eq","0")=1 or changecount({queue},#2,"dec")=1)',
             "description": "1 if the machine listens, and the accept queue is empty, or is shorter than at the reading before: "
             "connections were accepted. Otherwise 0.",
             "tags": [tag("component", "health"), *self.tags],
