@@ -14,6 +14,7 @@ pub mod services;
 pub mod steps;
 pub mod tls;
 pub mod values;
+pub mod watch;
 
 use std::ffi::OsString;
 use std::mem::ManuallyDrop;
@@ -45,6 +46,8 @@ pub enum Command {
     Batch(Box<batch::BatchArgs>),
     /// Print rows for Zabbix low-level discovery, as one line of JSON
     Discover(discover::DiscoverArgs),
+    /// Probe one or a few targets again and again, and show outages, loss and times
+    Watch(Box<watch::WatchArgs>),
     /// Run a small TCP server, to test a network path or a check
     Serve(serve::ServeArgs),
     /// List named services, validate the configuration (--check), or check a target against the

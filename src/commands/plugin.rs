@@ -27,7 +27,7 @@ use crate::commands::plugin::long::{LongRequest, LongRequests};
 use crate::commands::plugin::probing::ProbingThread;
 use crate::commands::plugin::reload::Reloading;
 use crate::commands::plugin::requests::OpenRequests;
-use crate::commands::{Exit, error_line, internal_error};
+use crate::commands::{Exit, batch, error_line, internal_error};
 use crate::engine::Limits;
 use crate::os::sibling::wait_beside;
 use crate::os::stop::ignore_signals;
@@ -270,6 +270,7 @@ impl Plugin {
             Ok(()) => {}
             // The same value as from UserParameters, so that templates work with both.
             Err(NoAnswer::Mistake(text)) => self.agent.value(id, &error_line(&text)),
+            Err(NoAnswer::Document(document)) => self.agent.value(id, &document),
             Err(NoAnswer::Failure(text)) => self.agent.error(id, &text),
         }
     }
@@ -315,7 +316,10 @@ impl Plugin {
             // They use nothing of it, so an error in it does not concern them.
             LongKey::ListenerRows | LongKey::Listeners => Ok(Arc::default()),
         };
-        let config = config.map_err(NoAnswer::Mistake)?;
+        let config = config.map_err(|error| match &key {
+            LongKey::Batch(_) => NoAnswer::Document(batch::without_targets(&error)),
+            _ => NoAnswer::Mistake(error),
+        })?;
         let policy = self.settings.policy();
         let index = self
             .requests
@@ -327,6 +331,7 @@ impl Plugin {
             arrived,
             most,
             config,
+            config_error: self.settings.refused(),
             policy,
         };
         match self.long.add(request) {
@@ -342,6 +347,8 @@ impl Plugin {
 enum NoAnswer {
     /// An error in the key or the configuration.
     Mistake(String),
+    /// An error in the configuration, as a document.
+    Document(String),
     /// A local error of this machine.
     Failure(String),
 }

@@ -24,8 +24,10 @@ pub struct Summary {
     pub unknown: usize,
     /// How many repeated targets were merged.
     duplicates: usize,
-    /// How many invalid entries of the target list were skipped.
+    /// How many entries of the target list are invalid.
     invalid: usize,
+    /// What is wrong on this machine: in its configuration or its policy.
+    pub error: Option<Box<str>>,
     /// For each connection, the measured connect time less the kernel's round trip time, in
     /// microseconds.
     late: Vec<u32>,
@@ -99,8 +101,8 @@ impl Summary {
         causes::lines(&causes.unwrap_or_default(), self.targets(), plans)
     }
 
-    /// Appends the summary as a JSON object. `invalid` is omitted if it is 0, and `causes` if there
-    /// are none. `plans` are all targets.
+    /// Appends the summary as a JSON object. `invalid` is omitted if it is 0, `error` and
+    /// `causes` if there are none. `plans` are all targets.
     pub fn write(&mut self, elapsed: Duration, plans: &[Arc<Plan>], buffer: &mut Vec<u8>) {
         let mut json = JsonWriter::new(buffer);
         json.open_object();
@@ -118,6 +120,10 @@ impl Summary {
         {
             json.key(name);
             json.value(|buffer| fast_fmt::integer(buffer, count as u64));
+        }
+        if let Some(error) = &self.error {
+            json.key("error");
+            json.text(error);
         }
         for (name, time) in [("elapsed", Some(elapsed)), ("lag", self.lag())] {
             if let Some(time) = time {
@@ -155,7 +161,7 @@ impl Summary {
             } else {
                 "entries"
             };
-            let _ = write!(line, "; {} invalid {entries} skipped", self.invalid);
+            let _ = write!(line, "; {} invalid {entries}", self.invalid);
         }
         let _ = write!(line, "; took {}", format_duration(elapsed));
         if let Some(lag) = self.lag() {
@@ -211,7 +217,7 @@ mod tests {
         }
         assert_eq!(
             summary.line(Duration::from_secs(2)),
-            "3 targets: 1 up, 1 down, 1 unknown; 3 repeated; 2 invalid entries skipped; took 2.00 s, lag 0.2 ms"
+            "3 targets: 1 up, 1 down, 1 unknown; 3 repeated; 2 invalid entries; took 2.00 s, lag 0.2 ms"
         );
     }
 

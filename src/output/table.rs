@@ -106,7 +106,11 @@ impl ResultTable {
 
 /// Appends the target with its service, since two targets may differ in the service only.
 fn push_target(line: &mut Vec<u8>, plan: &Plan) {
-    fast_fmt::target(line, &plan.target);
+    let Some(target) = plan.known_target() else {
+        line.extend_from_slice(plan.id().as_bytes());
+        return;
+    };
+    fast_fmt::target(line, target);
     if let Some(service) = &plan.spec.service {
         line.push(b'/');
         line.extend_from_slice(service.as_bytes());

@@ -14,6 +14,7 @@ mod background;
 mod delay;
 mod dns;
 mod filter;
+mod hung;
 mod icmp;
 mod listeners;
 mod local_ports;

@@ -249,6 +249,18 @@ impl Net {
         )
     }
 
+    /// Runs it with this descriptor limit.
+    pub fn batch_of(&self, descriptors: u32, words: &[&str]) -> Ran {
+        let mut command = self.inside("probe", "prlimit");
+        finish(
+            command
+                .arg(format!("--nofile={descriptors}"))
+                .args(["env", "-i", env!("CARGO_BIN_EXE_zbx-tcp"), "batch"])
+                .args(words)
+                .stdin(Stdio::null()),
+        )
+    }
+
     /// Runs it with this directory empty.
     pub fn check_without(&self, directory: &str, words: &[&str]) -> Ran {
         // Only this command sees the mount: `ip netns exec` gives it a mount namespace of its own.

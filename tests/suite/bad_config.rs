@@ -619,7 +619,9 @@ fn an_error_in_the_defaults_or_in_a_file_concerns_everybody() {
         }
         config.run(&["services"]).refuses("config.toml:");
         let target = format!("127.0.0.1:{}", peer.port());
-        config.run(&["batch", &target]).refuses("config.toml:");
+        config.run(&["batch", &target]).reports("config.toml:", 2);
+        let words = ["batch", &target, "-o", "ndjson"];
+        config.run(&words).refuses("config.toml:");
     }
     peer.has_no_connection();
 }
@@ -653,8 +655,11 @@ fn an_error_in_a_service_concerns_who_uses_the_service() {
             &["batch", "127.0.0.1:1", "-s", service],
             &["services", service],
         ] {
-            if service != "pattern" || words[0] != "services" {
-                config.run(words).refuses(&format!("config.toml{text}"));
+            let error = format!("config.toml{text}");
+            match words[0] {
+                "batch" => config.run(words).reports(&error, 2),
+                _ if service == "pattern" => {}
+                _ => config.run(words).refuses(&error),
             }
         }
     }
@@ -680,7 +685,7 @@ fn an_error_in_a_target_concerns_who_uses_the_target() {
     let portless = "config.toml:11: targets[1]: a target needs a `port`";
     let same_id = "another target has the same id `a`";
     for (group, text) in [("", portless), ("portless", portless)] {
-        config.run(&["batch", "--group", group]).refuses(text);
+        config.run(&["batch", "--group", group]).reports(text, 1);
         config
             .run(&["discover", "targets", "--group", group])
             .refuses(text);
@@ -701,4 +706,5 @@ fn an_error_in_a_target_concerns_who_uses_the_target() {
     let document: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
     assert_eq!(document["summary"]["targets"], 1, "{document}");
     assert_eq!(document["summary"]["invalid"], 1, "{document}");
+    assert_eq!(document.get("discovery"), None, "{document}");
 }

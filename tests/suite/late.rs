@@ -311,6 +311,37 @@ fn an_address_is_probed_without_random_bytes() {
     }
 }
 
+/// The tables of the standard library panic without random bytes.
+#[test]
+fn nothing_but_tls_needs_random_bytes() {
+    let peer = Peer::greeting(b"220 hi\r\n");
+    let (port, target) = (peer.port(), format!("127.0.0.1:{}", peer.port()));
+    let expression = ["--expect-regex", "(?<code>[0-9]+) [a-z]+"];
+    let check = ["check", &target, "-o", "captures.code"];
+    let batch = ["batch", &target, "-o", "ndjson"];
+    for (words, part) in [
+        ([&check[..], &expression].concat(), "220\n"),
+        ([&batch[..], &expression].concat(), "\"code\":\"220\""),
+        (vec!["check", "localhost", &port, "--expect", "220"], "1\n"),
+        (vec!["check", &target, "-s", "smtp", "-o", "status"], "\n"),
+        (vec!["services"], "smtp"),
+        (vec!["discover", "listeners"], "["),
+        (vec!["discover", "ports", "127.0.0.1", "1-9"], "127.0.0.1:9"),
+        (vec!["discover", "open", "127.0.0.1", &port], "127.0.0.1"),
+    ] {
+        let Some(output) = refused("getrandom", "EIO", &words, b"") else {
+            return;
+        };
+        let out = String::from_utf8_lossy(&output.stdout);
+        assert!(out.contains(part), "{words:?}: {output:?}");
+        assert!(output.stderr.is_empty(), "{words:?}: {output:?}");
+    }
+    let words = ["check", &target, "--tls", "-o", "status"];
+    if let Some(output) = refused("getrandom", "EIO", &words, b"") {
+        assert_eq!(output.stdout, b"15\n", "{output:?}");
+    }
+}
+
 #[test]
 fn a_list_is_read_without_a_thread() {
     let peer = Peer::greeting(b"220 hi\r\n");

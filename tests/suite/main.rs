@@ -52,7 +52,9 @@ mod tls;
 mod trapper;
 mod trusted_files;
 mod tutorial;
+mod unread_output;
 mod user_parameters;
+mod watch;
 
 #[path = "../support/mod.rs"]
 mod support;

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use foldhash::fast::RandomState;
+
 use crate::commands::plugin::agent::AgentWriter;
 use crate::commands::plugin::keys::CheckKey;
 use crate::os::files::FileVersion;
@@ -45,7 +47,7 @@ pub struct Reloading {
     targets: Loaded<Arc<Configuration>>,
     policy: Loaded<Arc<Policy>>,
     /// The plans of the configuration in force, by their key and deadline.
-    kept: HashMap<(CheckKey, Duration), (Instant, Arc<Check>)>,
+    kept: HashMap<(CheckKey, Duration), (Instant, Arc<Check>), RandomState>,
 }
 
 /// Something that was read from files.
@@ -54,6 +56,8 @@ struct Loaded<T> {
     /// The last version without an error. If there is none, the last error; `None` if nothing was
     /// read yet.
     value: Option<Result<T, String>>,
+    /// The error of the version that was read last, if it is not in force.
+    refused: Option<String>,
     /// The files that were read last.
     read: Versions,
     /// The files at the last check.
@@ -76,6 +80,7 @@ impl<T> Loaded<T> {
     fn empty() -> Self {
         Self {
             value: None,
+            refused: None,
             read: Vec::new(),
             seen: Vec::new(),
         }
@@ -92,8 +97,12 @@ impl<T> Loaded<T> {
             _ => self.read = versions,
         }
         match (read(), &self.value) {
-            (Err(error), Some(Ok(_))) => Look::Kept(error),
+            (Err(error), Some(Ok(_))) => {
+                self.refused = Some(error.clone());
+                Look::Kept(error)
+            }
             (read, _) => {
+                self.refused = None;
                 self.value = Some(read);
                 Look::Replaced
             }
@@ -120,7 +129,7 @@ impl Reloading {
             services: Loaded::empty(),
             targets: Loaded::empty(),
             policy: Loaded::empty(),
-            kept: HashMap::new(),
+            kept: HashMap::default(),
         }
     }
 
@@ -162,6 +171,14 @@ impl Reloading {
             self.look_at_targets(found);
         }
         self.targets.value().map(Arc::clone)
+    }
+
+    /// Why the configuration in force is an earlier one, if it is.
+    pub fn refused(&self) -> Option<String> {
+        let error = self.services.refused.as_ref()?;
+        Some(format!(
+            "the new configuration is not used, because of an error: {error}"
+        ))
     }
 
     /// The check of a key, with a deadline of at most `most`.
@@ -315,6 +332,7 @@ mod tests {
             assert_eq!(loaded.look(version(3), broken), look);
         }
         // The error is reported once.
+        assert_eq!(loaded.refused.as_deref(), Some("broken"));
         let look = loaded.look(version(3), || panic!("read"));
         assert_eq!((look, loaded.value()), (Look::Unchanged, Ok(&2)));
     }

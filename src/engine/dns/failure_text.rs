@@ -7,7 +7,6 @@ use crate::address::HostName;
 use crate::engine::dns::message::RecordKind;
 use crate::engine::dns::result::{QueryResult, ServerError, Severity, record_error};
 use crate::engine::dns::server::NameServer;
-use crate::engine::lateness;
 use crate::escape::escaped_prefix;
 use crate::failure::{Failure, Status};
 use crate::plan::Family;
@@ -153,14 +152,10 @@ impl LookupFailure<'_> {
         )
     }
 
-    /// The failure of a lookup that this process was late with.
-    pub fn late(&self) -> Failure {
+    /// The failure of a lookup that had too little time on this machine, for this cause.
+    pub fn local(&self, cause: &str) -> Failure {
         let name = escaped_prefix(self.name.as_str(), MAX_NAME_CHARS);
-        Failure::new(
-            Status::LocalError,
-            format!("resolve {name}: {}", lateness::CAUSE),
-        )
-        .sharing(lateness::CAUSE)
+        Failure::new(Status::LocalError, format!("resolve {name}: {cause}")).sharing(cause)
     }
 
     /// Appends the candidates that did not decide the result.

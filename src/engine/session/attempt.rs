@@ -24,14 +24,15 @@ use crate::engine::session::attempt::inspections::{
     ClosedConnection, RunningInspection, VerdictState,
 };
 use crate::engine::session::established::{Established, Flow, Postponed};
+use crate::engine::session::exchange::Answer;
 use crate::engine::session::messages;
 use crate::engine::session::messages::Ending;
 use crate::failure::{Failure, Status};
-use crate::os::socket::TcpInfo;
+use crate::os::socket::{TcpExchange, TcpInfo};
 use crate::plan::layer::LayerError;
 use crate::plan::{Close, Plan};
 use crate::policy::Reason;
-use crate::report::{ConnectionReport, RoundTrip, TcpFacts};
+use crate::report::{ConnectionReport, ExchangeFacts, RoundTrip, TcpFacts};
 use crate::tls_facts::TlsFacts;
 
 /// How long a graceful close waits for the peer's FIN.
@@ -530,6 +531,49 @@ impl Attempt {
         }
     }
 
+    /// Whether the peer is silent, and the time for its answer is over: that of the step, or that of
+    /// the probe.
+    pub fn is_silent(&self, cutoff: Option<Cutoff>, now: Instant) -> bool {
+        match &self.state {
+            AttemptState::Handshaking(_) => cutoff == Some(Cutoff::Timeout),
+            AttemptState::Talking(established) => {
+                cutoff == Some(Cutoff::Timeout) || established.is_late(now)
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether the peer has not answered the goodbye, and the time for it is over.
+    pub fn is_left_alone(&self, now: Instant) -> bool {
+        matches!(&self.state, AttemptState::Draining(_))
+            && self.next_wake().is_some_and(|wake| wake <= now)
+    }
+
+    /// What became of the bytes that were sent. After the verdict, the first measurement counts:
+    /// later ones may be of the connections of inspections.
+    pub fn measured(&mut self, exchange: TcpExchange) {
+        let report = match &mut self.state {
+            AttemptState::Handshaking(established) | AttemptState::Talking(established) => {
+                return established.measured(exchange);
+            }
+            AttemptState::Draining(established) => {
+                established.measured(exchange);
+                &mut established.report
+            }
+            AttemptState::Closed(closed) => &mut closed.report,
+            AttemptState::Inspecting(running) => running.report_mut(),
+            AttemptState::Over(report) => report,
+            AttemptState::Waiting(_) | AttemptState::Connecting => return,
+        };
+        let syn_retransmits = report.tcp.map_or(0, |tcp| tcp.syn_retransmits);
+        if let Some(dialogue) = &mut report.dialogue {
+            dialogue.exchange.get_or_insert(ExchangeFacts {
+                bytes_acked: exchange.acked,
+                retransmits: exchange.retransmits.saturating_sub(syn_retransmits),
+            });
+        }
+    }
+
     /// The kernel took all bytes of a send step.
     pub fn sent(&mut self, plan: &Plan, now: Instant, actions: &mut Actions) {
         if let AttemptState::Talking(established) = &mut self.state {
@@ -689,6 +733,7 @@ impl Attempt {
         }
         if let AttemptState::Draining(established) = &mut self.state {
             established.send_awaited_fin(actions);
+            established.explain_goodbye(actions);
             self.close_now(Close::Fin, actions);
         } else {
             if let AttemptState::Talking(established) = &mut self.state {
@@ -775,10 +820,14 @@ impl Attempt {
             AttemptState::Handshaking(established) => {
                 let progress = established.layer.as_mut();
                 let progress = progress.and_then(|layer| layer.progress.take());
-                let cause = match progress {
+                let mut cause = match progress {
                     Some(progress) => format!("not complete before the deadline: {progress}"),
                     None => "not complete before the deadline".to_owned(),
                 };
+                if let Some(fate) = established.fate(Answer::NoHandshake, plan.spec.timeout) {
+                    cause.push_str("; ");
+                    cause.push_str(&fate);
+                }
                 self.fail_handshake(plan, &cause, now);
             }
             AttemptState::Talking(established) => {
