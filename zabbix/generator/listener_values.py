@@ -23,6 +23,8 @@ JSON.parse(value).filter(function (row) {
 return number;""")
 LISTENS = step("JAVASCRIPT", "return value > 0 ? 1 : 0;")
 PER_SECOND = step("CHANGE_PER_SECOND", "")
+# As 7.0 writes it.
+ANY_ERROR = "-1"
 
 
 class MachineValues:
@@ -92,10 +94,11 @@ class ListenerValues:
             "type": "CALCULATED",
             "key": self.sockets.key("accepting"),
             "delay": "{$TCP.LISTENERS.INTERVAL}",
-            # Unlike last(), count() and changecount() need no value: a calculated item with too few is not supported.
-            "params": f'last({state})=1 and (count({queue},#1,"eq","0")=1 or changecount({queue},#2,"dec")=1)',
+            "params": f"last({state})=1 and (last({queue})=0 or last({queue})<max({queue},#2))",
             "description": "1 if the machine listens, and the accept queue is empty, or is shorter than at the reading before: "
             "connections were accepted. Otherwise 0.",
+            # A listener that was there for a moment may have no queue. The default handler discards the value.
+            "preprocessing": [step("CHECK_NOT_SUPPORTED", ANY_ERROR)],
             "tags": [tag("component", "health"), *self.tags],
         }
 

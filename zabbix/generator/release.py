@@ -63,6 +63,9 @@ class File:
     def items(self, items, kind):
         made = []
         for item in copy.deepcopy(items):
+            for one in item.get("preprocessing", ()):
+                if one["type"] == "CHECK_NOT_SUPPORTED" and not self.modern:
+                    one["parameters"] = [""]
             if "triggers" in item:
                 item["triggers"] = self.triggers(item["triggers"], "trigger")
             made.append(self.named(kind, item))
