@@ -218,6 +218,26 @@ pub fn bind_address_without_port(socket: BorrowedFd<'_>) -> io::Result<()> {
     set_int(socket, libc::IPPROTO_IP, libc::IP_BIND_ADDRESS_NO_PORT, 1)
 }
 
+/// Sets the time to live of what the socket sends (`IP_TTL`, ip(7); `IPV6_UNICAST_HOPS`, ipv6(7)).
+///
+/// # Errors
+/// The error of setsockopt(2).
+pub fn set_time_to_live(socket: BorrowedFd<'_>, remote: IpAddr, hops: u8) -> io::Result<()> {
+    let hops = c_int::from(hops);
+    match remote {
+        IpAddr::V4(_) => set_int(socket, libc::IPPROTO_IP, libc::IP_TTL, hops),
+        IpAddr::V6(_) => set_int(socket, libc::IPPROTO_IPV6, libc::IPV6_UNICAST_HOPS, hops),
+    }
+}
+
+/// Lets the kernel repeat the SYN at most once, which is the minimum (`TCP_SYNCNT`, tcp(7)).
+///
+/// # Errors
+/// The error of setsockopt(2).
+pub fn limit_syns(socket: BorrowedFd<'_>) -> io::Result<()> {
+    set_int(socket, libc::IPPROTO_TCP, libc::TCP_SYNCNT, 1)
+}
+
 fn set_int(socket: BorrowedFd<'_>, level: c_int, option: c_int, value: c_int) -> io::Result<()> {
     // SAFETY: `value` outlives the call, and its size is passed.
     let result = unsafe {

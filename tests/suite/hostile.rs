@@ -396,7 +396,8 @@ fn a_match_that_grows_forever_ends_at_max_bytes() {
     for more in [&[][..], gbk] {
         let words = ["-t", "8", "--max-bytes", "1000", "-o", "json"];
         let expression = ["--expect-regex", "(?<v>a+)"];
-        let words = [&["127.0.0.1", &peer.port()], &words[..], &expression, more].concat();
+        let port = peer.port();
+        let words = [&["127.0.0.1", &port], &words[..], &expression, more].concat();
         let document = check(&words).document();
         assert_eq!(document["captures"]["v"], "a".repeat(1000), "{document}");
     }

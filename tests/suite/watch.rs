@@ -207,7 +207,7 @@ fn a_closed_reader_ends_the_run() {
 fn a_deadline_ends_a_run_and_invents_nothing() {
     // The last probes are still waiting for an answer: they say nothing.
     let full = crate::scripted_peer::FullBacklog::new();
-    let port = full.address().port().to_string();
+    let port = full.port().to_string();
     let ran = run(&[
         "watch",
         "127.0.0.1",

@@ -1,6 +1,6 @@
 """The items of the templates about listeners: for the machine, and for each listener."""
 
-from .parts import STATE, STATUS, dependent, heartbeat, path, step, tag
+from .parts import STATE, STATUS, NotSupported, dependent, heartbeat, path, step, tag
 from .results import REASON, Results
 
 # One line for each listener. A text item stores 65 535 characters, so the number of lines is limited.
@@ -23,8 +23,6 @@ JSON.parse(value).filter(function (row) {
 return number;""")
 LISTENS = step("JAVASCRIPT", "return value > 0 ? 1 : 0;")
 PER_SECOND = step("CHANGE_PER_SECOND", "")
-# As 7.0 writes it.
-ANY_ERROR = "-1"
 
 
 class MachineValues:
@@ -98,7 +96,7 @@ class ListenerValues:
             "description": "1 if the machine listens, and the accept queue is empty, or is shorter than at the reading before: "
             "connections were accepted. Otherwise 0.",
             # A listener that was there for a moment may have no queue. The default handler discards the value.
-            "preprocessing": [step("CHECK_NOT_SUPPORTED", ANY_ERROR)],
+            "preprocessing": [NotSupported(None)],
             "tags": [tag("component", "health"), *self.tags],
         }
 

@@ -9,7 +9,9 @@ use foldhash::fast::RandomState;
 
 use crate::engine::Observed;
 use crate::engine::dns::ResolvedAddresses;
-use crate::engine::session::action::{Action, AttemptId, Event, PeerRefusal};
+use crate::engine::session::action::{
+    Action, AttemptId, Event, PeerRefusal, TraceAction, TraceEvent, TraceReply,
+};
 use crate::os::socket::TcpInfo;
 use crate::os::standard_streams::write_error_within;
 use crate::plan::{AddressSelection, Close, Plan, redact};
@@ -137,6 +139,7 @@ fn event_lines(plan: &Plan, event: &Event<'_>) -> Vec<String> {
         ),
         Event::Continued(_) | Event::Facts(..) | Event::Incomplete(..) => Vec::new(),
         Event::PeerClosed(id) => vec![format!("{}the peer sent FIN", attempt(plan, *id))],
+        Event::Trace(id, event) => vec![format!("{}{}", attempt(plan, *id), trace_event(event))],
         Event::Failed(id, failure, info) => {
             vec![format!(
                 "{}{failure}{}",
@@ -144,6 +147,20 @@ fn event_lines(plan: &Plan, event: &Event<'_>) -> Vec<String> {
                 facts(info.as_ref())
             )]
         }
+    }
+}
+
+fn trace_event(event: &TraceEvent) -> String {
+    match event {
+        TraceEvent::Permitted => "trace the path, because the SYN is unanswered".to_owned(),
+        TraceEvent::Sent(syn) => format!("SYN {syn} of the trace sent"),
+        TraceEvent::Answered(syn, TraceReply::Answer(from, answer)) => {
+            format!("SYN {syn} of the trace: {from}: {answer}")
+        }
+        TraceEvent::Answered(syn, TraceReply::Failed(failure)) => {
+            format!("SYN {syn} of the trace: {failure}")
+        }
+        TraceEvent::PeerClosed(syn) => format!("SYN {syn} of the trace: the peer sent FIN"),
     }
 }
 
@@ -158,7 +175,11 @@ fn action_lines(plan: &Plan, action: &Action) -> Vec<String> {
             bytes.len(),
             &plan.spec.redact_bytes(bytes),
         ),
-        Action::Continue(_) => Vec::new(),
+        Action::Trace(id, TraceAction::Syn(number, hop, address)) => vec![format!(
+            "{}SYN {number} of the trace, to {address}: time to live {hop}",
+            attempt(plan, *id)
+        )],
+        Action::Continue(_) | Action::Trace(..) => Vec::new(),
         Action::Explain(id, text) => vec![format!("{}{text}", attempt(plan, *id))],
         Action::Shutdown(id) => vec![format!(
             "{}the result is known; send FIN and read until the peer closes",
