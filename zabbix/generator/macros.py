@@ -4,7 +4,7 @@ from .parts import macro
 
 PORTS = macro(
     "TCP.PORTS", "",
-    "Required. Ports to probe, separated by commas, each optionally with the service to test: 22/ssh,25/smtp,443,8000-8010. "
+    "Required. Ports to probe, separated by commas, each optionally with the service to test: 22/ssh,25/smtp,443/https,8000-8010. "
     "The command zbx-tcp services lists the services.",
 )
 INTERVAL = macro("TCP.INTERVAL", "1m", "Interval between probes of a port. Context: the port.")
@@ -40,6 +40,8 @@ ADDRESSES = macro(
     "Which addresses of a name must be up: any, first or all. With any, the addresses are tried in order until one passes. "
     "With all, {$TCP.COUNT} must be 1.",
 )
+SNI = macro("TCP.SNI", "", "Name that a certificate must have, if it is not the host's address. Only for services with TLS, so set it "
+            "for one port by context: {$TCP.SNI:\"443\"}.")
 FAMILY = macro("TCP.FAMILY", "", "Address family to use, 4 or 6; empty for both.")
 AGENT_HOST = macro(
     "TCP.HOST", "127.0.0.1",
