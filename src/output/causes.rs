@@ -367,10 +367,14 @@ mod tests {
 
     fn causes(reports: &[Report], plans: &[Arc<Plan>]) -> Vec<(String, usize)> {
         let mut groups = FailureGroups::default();
-        reports.iter().for_each(|report| groups.add(report));
+        for report in reports {
+            groups.add(report);
+        }
         let causes = groups.causes(plans);
         let mut reversed = FailureGroups::default();
-        reports.iter().rev().for_each(|report| reversed.add(report));
+        for report in reports.iter().rev() {
+            reversed.add(report);
+        }
         assert_eq!(causes, reversed.causes(plans), "the order changes nothing");
         let causes = causes.into_iter();
         causes
@@ -394,7 +398,9 @@ mod tests {
             .collect();
         assert_eq!(causes(&reports, &plans), [(ROUTER.to_owned(), 4)]);
         let mut groups = FailureGroups::default();
-        reports.iter().for_each(|report| groups.add(report));
+        for report in &reports {
+            groups.add(report);
+        }
         let causes = groups.causes(&plans);
         let mut json = Vec::new();
         write(&causes, 9, &plans, &mut json);

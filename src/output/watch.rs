@@ -1,5 +1,6 @@
 //! What `watch` shows of its [model](crate::watch): a screen, one line a probe, or a summary.
 
+pub mod idle;
 pub mod lines;
 pub mod ndjson;
 mod plot;

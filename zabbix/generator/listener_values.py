@@ -86,15 +86,16 @@ class ListenerValues:
 
     def accepting(self):
         """The kernel does not count accepted connections, but a queue decreases only if connections are accepted."""
-        queue = f"//{self.sockets.key('queue')}"
+        queue, state = (f"//{self.sockets.key(name)}" for name in ("queue", "state"))
         return {
             "name": f"{self.subject}: Accepting",
             "type": "CALCULATED",
             "key": self.sockets.key("accepting"),
             "delay": "{$TCP.LISTENERS.INTERVAL}",
-            "params": f"last({queue})=0 or change({queue})<0",
-            "description": "1 if the accept queue is empty, or is shorter than at the reading before: connections were accepted. "
-            "Otherwise 0.",
+            # With max() instead of change(), one value is enough.
+            "params": f"last({state})=1 and (last({queue})=0 or last({queue})<max({queue},#2))",
+            "description": "1 if the machine listens, and the accept queue is empty, or is shorter than at the reading before: "
+            "connections were accepted. Otherwise 0.",
             "tags": [tag("component", "health"), *self.tags],
         }
 

@@ -1,5 +1,6 @@
 //! The live view: keys, size, and what is written to the terminal.
 
+use std::fmt::Write;
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
@@ -122,7 +123,7 @@ impl LiveView {
                     self.shown.clear();
                 }
                 Key::ZoomIn => {
-                    self.zoom(|zoom| ZOOMS.into_iter().rev().find(|other| *other < zoom))
+                    self.zoom(|zoom| ZOOMS.into_iter().rev().find(|other| *other < zoom));
                 }
                 Key::ZoomOut => self.zoom(|zoom| ZOOMS.into_iter().find(|other| *other > zoom)),
                 Key::Redraw => self.shown.clear(),
@@ -177,7 +178,7 @@ fn frame(shown: &[String], rows: &[String]) -> String {
         };
         if !is_shown {
             // Moves to the start of the row and clears it.
-            frame.push_str(&format!("\x1b[{};1H\x1b[K{row}", index + 1));
+            let _ = write!(frame, "\x1b[{};1H\x1b[K{row}", index + 1);
         }
     }
     frame

@@ -31,6 +31,12 @@ impl EventLoop<'_, '_> {
         let Some(connection) = self.connections.get(id) else {
             return;
         };
+        if connection.limited.is_some() {
+            if connection.phase != ConnectionPhase::Idle {
+                self.limited_ready(id, now);
+            }
+            return;
+        }
         let phase = connection.phase;
         if phase == ConnectionPhase::Idle || !self.begin_event(id, now) {
             return;
@@ -137,7 +143,9 @@ impl EventLoop<'_, '_> {
         let Some(slot) = self.sessions.get_mut(id) else {
             return;
         };
-        if !slot.session.has_silent_peer(now, self.sink.observes()) {
+        // A goodbye is only told to the transcript.
+        let is_observed = || self.sink.observes() && slot.session.has_silent_goodbye(now);
+        if !slot.session.has_silent_peer(now) && !is_observed() {
             return;
         }
         for connection in slot.connections.all() {
@@ -267,8 +275,7 @@ pub(in crate::engine) fn measure(
     connections: &Connections,
     attempt: AttemptId,
 ) {
-    let spec = &slot.session.plan().spec;
-    if spec.steps.is_empty() && spec.layer.is_none() {
+    if !slot.session.plan().spec.has_exchange() {
         return;
     }
     let open = slot.connections.of(attempt);

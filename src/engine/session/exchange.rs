@@ -12,12 +12,16 @@ use crate::os::socket::TcpExchange;
 /// So often the retransmission timer has expired before packets count as lost. It doubles each
 /// time, so the peer's acknowledgement is late by at least three times the initial timeout.
 const TIMEOUTS: u8 = 2;
+/// Length of the TCP header without options.
+const TCP_HEADER: u32 = 20;
 
 /// What is known of the peer besides the statistics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::engine) enum Answer {
     /// Nothing has come since the last bytes were sent.
     Nothing,
+    /// The same, in the handshake of a layer: the peer may not know what the bytes mean.
+    NoHandshake,
     /// Something has, but not what was expected.
     Incomplete,
 }
@@ -54,7 +58,6 @@ pub(in crate::engine) fn sentence(
             "the peer takes no more of our bytes (zero window): the service does not read them";
         return Some(text.to_owned());
     }
-    // Before Linux 4.19, nothing is known of the bytes in flight.
     (exchange.timeouts >= TIMEOUTS && in_flight > 0)
         .then(|| not_acknowledged(exchange, remote, connect_mss))
 }
@@ -68,7 +71,12 @@ fn acknowledged(exchange: &TcpExchange, answer: Answer) -> String {
     }
     match (answer, exchange.received) {
         (Answer::Nothing, 0) => format!("{start} and says nothing: the service hangs"),
-        (Answer::Nothing, _) => format!("{start} and says nothing more: the service hangs"),
+        (Answer::NoHandshake, 0) => {
+            format!("{start} and says nothing: the service hangs, or does not speak TLS")
+        }
+        (Answer::Nothing | Answer::NoHandshake, _) => {
+            format!("{start} and says nothing more: the service hangs")
+        }
         // It may have answered all that it wanted to.
         (Answer::Incomplete, _) => format!("{start} and says nothing more"),
     }
@@ -102,11 +110,12 @@ fn not_acknowledged(
         let ours = bytes(ours);
         format!("{lost} of our {ours} were not acknowledged ({retransmits})")
     };
-    let Some(size) = black_hole(exchange, remote) else {
+    // The kernel has made the segments smaller, if a router has reported a smaller MTU.
+    let reported_before = connect_mss.filter(|before| exchange.mss < *before);
+    let Some(size) = black_hole(exchange, remote, reported_before) else {
         return format!("{start}: packets are lost on the way");
     };
-    // The kernel has made the segments smaller, if a router has reported a smaller MTU.
-    let reported = if connect_mss.is_some_and(|before| exchange.mss < before) {
+    let reported = if reported_before.is_some() {
         "although a router reported this path MTU"
     } else {
         "and no router reported a smaller MTU"
@@ -118,23 +127,34 @@ fn not_acknowledged(
 }
 
 /// The size of the packets that a router drops because they are too large for its link, without the
-/// ICMP message that would let the kernel send smaller ones (RFC 2923). It is certain if the first
-/// segment in flight is a full one and does not arrive, and a later, smaller one does.
-fn black_hole(exchange: &TcpExchange, remote: SocketAddr) -> Option<u32> {
-    let full = u64::from(exchange.mss);
-    let others = u64::from(exchange.segments_in_flight.checked_sub(1)?);
-    // If all others are full, and bytes are left, the first is not smaller than the last.
-    let first_is_full = full > 0 && others > 0 && exchange.in_flight > others * full;
-    let last_is_smaller = exchange.in_flight % full.max(1) != 0;
-    let only_last_arrived = exchange.segments_sacked == 1;
-    if !(first_is_full && last_is_smaller && only_last_arrived) {
+/// ICMP message that would let the kernel send smaller ones (RFC 2923): full segments do not arrive,
+/// although they were sent several times, and smaller ones do.
+fn black_hole(
+    exchange: &TcpExchange,
+    remote: SocketAddr,
+    reported_before: Option<u32>,
+) -> Option<u32> {
+    // After a report, the kernel splits only what it sends again; the others are as they were.
+    let (full, segments) = match reported_before {
+        None => (exchange.mss.into(), exchange.segments_in_flight.into()),
+        Some(mss) => (
+            u64::from(mss),
+            exchange.in_flight.div_ceil(u64::from(mss.max(1))),
+        ),
+    };
+    let arrived = u64::from(exchange.segments_sacked);
+    let lost = segments.checked_sub(arrived)?;
+    // If all lost segments are full, this is left for those that arrived.
+    let rest = exchange.in_flight.checked_sub(lost.checked_mul(full)?)?;
+    let most = if arrived == 1 { full } else { full / 2 };
+    // Several that are nearly full can be full ones and a short one.
+    let are_small = rest > 0 && rest < arrived * most;
+    if lost == 0 || exchange.mss == 0 || !are_small {
         return None;
     }
-    /// Length of the TCP header without options.
-    const TCP: u32 = 20;
     let ip = if remote.is_ipv4() { 20 } else { 40 };
     let options = if exchange.has_timestamps { 12 } else { 0 };
-    exchange.mss.checked_add(ip + TCP + options)
+    exchange.mss.checked_add(ip + TCP_HEADER + options)
 }
 
 /// `1 byte`, `6 bytes`.
@@ -195,6 +215,9 @@ mod tests {
         };
         let hangs = "the peer acknowledged our 6 bytes and says nothing more: the service hangs";
         assert_eq!(said(received).unwrap(), hangs);
+        let no_tls = sentence(&acked(), remote(), None, Answer::NoHandshake, LIMIT);
+        let end = " and says nothing: the service hangs, or does not speak TLS";
+        assert!(no_tls.unwrap().ends_with(end));
         let incomplete = sentence(&received, remote(), None, Answer::Incomplete, LIMIT);
         let stopped = "the peer acknowledged our 6 bytes and says nothing more";
         assert_eq!(incomplete.unwrap(), stopped);
@@ -257,15 +280,12 @@ mod tests {
             ..lost()
         };
         assert_eq!(said(early), None);
-        // Before Linux 4.19 nothing is known of the bytes in flight.
-        let old = TcpExchange {
+        // A FIN.
+        let fin = TcpExchange {
             in_flight: 0,
-            not_sent: 2,
             ..lost()
         };
-        assert_eq!(said(old), None);
-        let old = TcpExchange { not_sent: 0, ..old };
-        assert_eq!(said(old), None);
+        assert_eq!(said(fin), None);
     }
 
     #[test]
@@ -318,8 +338,16 @@ mod tests {
             has_timestamps: false,
             ..hole
         };
-        let text = sentence(&in_v6, v6, Some(1448), Answer::Nothing, LIMIT).unwrap();
-        let end = "packets of 1500 bytes are lost, smaller ones arrive, although a router reported \
+        let text = sentence(&in_v6, v6, Some(1440), Answer::Nothing, LIMIT).unwrap();
+        assert!(text.contains("packets of 1500 bytes are lost"), "{text}");
+        // 1448, 1448 and 104 bytes; the first is split, as a router has reported a path MTU of 1300.
+        let reported = TcpExchange {
+            segments_in_flight: 4,
+            mss: 1248,
+            ..hole
+        };
+        let text = said(reported).unwrap();
+        let end = "packets of 1300 bytes are lost, smaller ones arrive, although a router reported \
                    this path MTU: path MTU black hole";
         assert!(text.ends_with(end), "{text}");
         for other in [
@@ -331,6 +359,15 @@ mod tests {
             // A full segment arrived as well.
             TcpExchange {
                 segments_sacked: 2,
+                ..hole
+            },
+            // Everything arrived but the first acknowledgement.
+            TcpExchange {
+                segments_sacked: 3,
+                ..hole
+            },
+            TcpExchange {
+                segments_sacked: 4,
                 ..hole
             },
             // The last segment is a full one.

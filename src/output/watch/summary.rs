@@ -365,8 +365,12 @@ mod tests {
     use crate::failure::Status;
     use crate::output::watch::test_views::ScriptedRun;
 
-    fn down_in(ranges: &[std::ops::Range<u64>], second: u64) -> Status {
-        if ranges.iter().any(|range| range.contains(&second)) {
+    /// Down from the first second of one of these pairs until the second one.
+    fn down_in(ranges: &[(u64, u64)], second: u64) -> Status {
+        if ranges
+            .iter()
+            .any(|(from, to)| (*from..*to).contains(&second))
+        {
             Status::Refused
         } else {
             Status::Ok
@@ -391,7 +395,7 @@ mod tests {
     #[test]
     fn the_sentence_of_an_outage() {
         let mut run = ScriptedRun::new(&["mx1:25"]);
-        run.play(100, |_, second| down_in(&[10..15], second));
+        run.play(100, |_, second| down_in(&[(10, 15)], second));
         assert_eq!(
             sentence(&run.view()),
             "mx1:25 had 1 outage from 2026-11-30 03:03:07 to 03:04:47 +0100: 03:03:17 for 5.0 s \
@@ -404,7 +408,7 @@ mod tests {
     fn many_outages_are_summed_up() {
         let mut run = ScriptedRun::new(&["mx1:25"]);
         run.play(100, |_, second| {
-            down_in(&[10..11, 20..22, 30..39, 98..100], second)
+            down_in(&[(10, 11), (20, 22), (30, 39), (98, 100)], second)
         });
         let text = sentence(&run.view());
         assert!(text.contains("had 4 outages"), "{text}");
@@ -436,8 +440,8 @@ mod tests {
         let mut run = ScriptedRun::new(&["a:22", "b:443", "gw:80"]);
         run.play(60, |target, second| match target {
             0 => Status::Ok,
-            1 => down_in(&[12..30], second),
-            _ => down_in(&[10..60], second),
+            1 => down_in(&[(12, 30)], second),
+            _ => down_in(&[(10, 60)], second),
         });
         assert_eq!(
             sentence(&run.view()),

@@ -1,5 +1,6 @@
 //! Times, durations, loss and causes in words.
 
+use std::fmt::Write;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -151,7 +152,7 @@ pub fn addresses(list: &[IpAddr]) -> String {
     let texts: Vec<String> = list.iter().take(SHOWN).map(ToString::to_string).collect();
     let mut text = texts.join(", ");
     if list.len() > SHOWN {
-        text.push_str(&format!(" and {} more", list.len() - SHOWN));
+        let _ = write!(text, " and {} more", list.len() - SHOWN);
     }
     text
 }
