@@ -42,6 +42,11 @@ ADDRESSES = macro(
 )
 SNI = macro("TCP.SNI", "", "Name that a certificate must have, if it is not the host's address. Only for services with TLS, so set it "
             "for one port by context: {$TCP.SNI:\"443\"}.")
+PATH = macro(
+    "TCP.PATH", "off",
+    "on or off. With on, a probe without an answer finds out which router answered last, with at most 30 further SYNs; the failure "
+    "reason contains it.",
+)
 FAMILY = macro("TCP.FAMILY", "", "Address family to use, 4 or 6; empty for both.")
 AGENT_HOST = macro(
     "TCP.HOST", "127.0.0.1",
