@@ -42,6 +42,12 @@ ADDRESSES = macro(
 )
 SNI = macro("TCP.SNI", "", "Name that a certificate must have, if it is not the host's address. Only for services with TLS, so set it "
             "for one port by context: {$TCP.SNI:\"443\"}.")
+# What each release accepts from an external check.
+MAX_OUTPUT = {"6.0": "512K", "7.0": "16M"}
+OUTPUT = macro(
+    "TCP.MAX.OUTPUT", MAX_OUTPUT,
+    "Maximum size of the document of a run: 512K in Zabbix 6.0, 16M since 7.0. If it would be longer, parts are omitted.",
+)
 PATH = macro(
     "TCP.PATH", "off",
     "on or off. With on, a probe without an answer finds out which router answered last, with at most 30 further SYNs; the failure "

@@ -49,7 +49,7 @@ class Targets:
 
     def __init__(self):
         parameters = ("batch", "-o", "json", "--group", "{$TCP.GROUP}", "--timeout", "{$TCP.TARGET.TIMEOUT}")
-        self.run = Call("EXTERNAL", "zbx-tcp", *parameters, "--deadline", "{$TCP.DEADLINE}", "--path={$TCP.PATH}")
+        self.run = Call("EXTERNAL", "zbx-tcp", *parameters, "--deadline", "{$TCP.DEADLINE}", "--path={$TCP.PATH}", "--max-output", "{$TCP.MAX.OUTPUT}")
         tags = [tag("group", "{#TCP.GROUP}"), tag("target", "{#TCP.NAME}")]
         root = "$.targets['{#TCP.ID}']"
         self.results = Results(self.subject, self.base, "{#TCP.ID}", self.run.key, root, tags)
@@ -101,7 +101,7 @@ class Targets:
 
     def macros(self):
         return [
-            macros.GROUP, macros.INTERVAL, macros.TARGET_TIMEOUT, macros.DEADLINE, macros.PATH, macros.NODATA, macros.MATCHES,
+            macros.GROUP, macros.INTERVAL, macros.TARGET_TIMEOUT, macros.DEADLINE, macros.PATH, macros.OUTPUT, macros.NODATA, macros.MATCHES,
             macros.NOT_MATCHES, macros.TARGETS_MAX, macros.DETAIL, macros.UNKNOWN_WARN, macros.DOWN_PERCENT, macros.CAUSE_TARGETS,
             *certificates.MACROS, macros.CAUSE_PERCENT, macros.GROUP_PROBES, *macros.DOWN, *macros.limits("the target's id"),
         ]
