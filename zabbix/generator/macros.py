@@ -96,9 +96,9 @@ CAUSE_PERCENT = macro(
     "Percentage of the targets that must fail for the same reason for one problem that replaces theirs.",
 )
 TARGETS_MAX = macro(
-    "TCP.TARGETS.MAX", "2000",
+    "TCP.TARGETS.MAX", "1500",
     "Maximum number of targets that are discovered; those with all items ({$TCP.DETAIL}) or TLS count as four. The default is safe on a "
-    "Zabbix server with the default CacheSize of 32M: increase CacheSize first, by 10 kB for each target.",
+    "Zabbix server with the default CacheSize of 32M: increase CacheSize first, by 11 kB for each target.",
 )
 DETAIL = macro(
     "TCP.DETAIL", "",

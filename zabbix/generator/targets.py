@@ -28,8 +28,8 @@ class Targets:
         "Import the template and link it to a host with an interface of any type. Create one host for each group: it only "
         "stores the results.",
         "Set the macro `{$TCP.GROUP}` on the host. It is required, so that a host does not get all targets by mistake.",
-        "For groups with more than 2,000 targets, increase `CacheSize` of the server first, then `{$TCP.TARGETS.MAX}`: see "
-        "[Configuration cache](#configuration-cache).",
+        "For groups with more than 1,500 targets, increase `CacheSize` of the server first, then `{$TCP.TARGETS.MAX}`: see "
+        "[Configuration cache](README.md#configuration-cache).",
         "For a target with a service or a time of its own, such as response times, set `{$TCP.DETAIL}`: a regular expression for "
         "the ids of targets with all items.",
         "If a target is normally slower than others, set separate thresholds for its id: `{$TCP.RESPONSE.WARN:\"mail\"}`.",
