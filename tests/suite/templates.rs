@@ -205,6 +205,7 @@ fn every_path_selects_a_metric_or_a_part_of_the_batch() {
                 }
                 "$.length()" => true,
                 "$.targets[?(@.up == 0)]" => batch["targets"]["one"]["up"] == 0,
+                "$.targets[?(@.tls.days_left)]" => paths.contains("tls.days_left"),
                 "$.targets[?(@.time.connect)]" | "$.targets[*].time.connect" => {
                     paths.contains("time.connect")
                 }
