@@ -111,9 +111,13 @@ impl LiveView {
         let Some(terminal) = self.terminal.as_ref().filter(|_| self.has_keys) else {
             return true;
         };
+        if terminal.keys().is_none() {
+            return true;
+        }
         let Some(bytes) = terminal.read_keys() else {
-            self.has_keys = terminal.keys().is_none();
-            return !self.has_keys;
+            // The terminal is gone.
+            self.has_keys = false;
+            return false;
         };
         for key in keys(&bytes) {
             match key {

@@ -12,7 +12,7 @@ use socket2::SockRef;
 use super::{events, named, signal};
 use crate::private_etc::Etc;
 use crate::program::program;
-use crate::scripted_peer::{FullBacklog, Peer};
+use crate::scripted_peer::{FullBacklog, Peer, closed_port};
 use crate::skip;
 
 /// What the peer does for some time.
@@ -96,7 +96,7 @@ fn play(port: u16, phase: Phase, time: Duration) -> f64 {
 
 /// Plays these phases while `watch` runs, and compares its outages with the true ones.
 fn compare(phases: &[(Phase, u64)]) {
-    let port = super::closed_port();
+    let port = closed_port();
     let child = program()
         .args([
             "watch",
