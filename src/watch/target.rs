@@ -208,14 +208,14 @@ impl TargetModel {
         self.counts.up += counts.up;
         self.counts.down += counts.down;
         self.counts.unknown += counts.unknown;
-        self.window.add(sample.start.elapsed(), counts);
+        self.window.add(sample.start.since_start(), counts);
         self.series.push(Point::new(mark, sample.connect));
     }
 
     fn note_times(&mut self, sample: &Sample) {
         if let Some(connect) = sample.connect {
             self.connect.add(connect);
-            self.recent_connect.add(sample.start.elapsed(), connect);
+            self.recent_connect.add(sample.start.since_start(), connect);
         }
         if let Some(rtt) = sample.rtt {
             self.rtt.add(rtt);
@@ -291,7 +291,7 @@ impl TargetModel {
 
     /// The counts of the last `window` before now, at most ten minutes.
     pub fn recent_counts(&self, now: &Moment, window: Duration) -> Counts {
-        self.window.counts(now.elapsed(), window)
+        self.window.counts(now.since_start(), window)
     }
 
     /// The outages.
@@ -306,7 +306,7 @@ impl TargetModel {
 
     /// The times of TCP handshakes of about the last ten minutes.
     pub fn recent_connect(&self, now: &Moment) -> Histogram {
-        self.recent_connect.at(now.elapsed())
+        self.recent_connect.at(now.since_start())
     }
 
     /// The round-trip times that the kernel measured.

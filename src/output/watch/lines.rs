@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use crate::failure::Failure;
-use crate::output::watch::UtcOffset;
+use crate::output::watch::words::UtcOffset;
 use crate::output::watch::words::{addresses, counted, exact, milliseconds, span};
 use crate::watch::sample::{Sample, SampleResult};
 use crate::watch::target::Change;

@@ -53,7 +53,7 @@ fn run(statuses: impl IntoIterator<Item = Status>) -> TargetModel {
 
 /// The outages as (start, end, probes), in milliseconds.
 fn outages(model: &TargetModel) -> Vec<(u64, Option<u64>, u64)> {
-    let millis = |moment: &Moment| u64::try_from(moment.elapsed().as_millis()).unwrap();
+    let millis = |moment: &Moment| u64::try_from(moment.since_start().as_millis()).unwrap();
     let row = |outage: &Outage| {
         (
             millis(&outage.start),

@@ -4,6 +4,7 @@
 use std::io::Write;
 use std::net::{TcpListener, TcpStream};
 use std::process::Stdio;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -12,7 +13,7 @@ use socket2::SockRef;
 use super::{events, named, signal};
 use crate::private_etc::Etc;
 use crate::program::program;
-use crate::scripted_peer::{FullBacklog, Peer, closed_port};
+use crate::scripted_peer::{FullBacklog, Peer};
 use crate::skip;
 
 /// What the peer does for some time.
@@ -44,6 +45,25 @@ fn wall() -> f64 {
         .as_secs_f64()
 }
 
+/// A port that no other test gets as the source port of a connection while nothing listens on it: it is
+/// below the usual range of those (`ip_local_port_range` of ip(7)).
+fn own_port() -> u16 {
+    static NUMBER: AtomicU16 = AtomicU16::new(0);
+    let process = u16::try_from(std::process::id() % 5000).unwrap();
+    21_000 + process * 2 + NUMBER.fetch_add(1, Ordering::SeqCst)
+}
+
+/// Binds a port. A process that another test just forked holds the last listener for a moment.
+fn retried<T>(bind: impl Fn() -> std::io::Result<T>) -> T {
+    for _ in 0..1000 {
+        if let Ok(bound) = bind() {
+            return bound;
+        }
+        sleep(Duration::from_millis(2));
+    }
+    bind().unwrap()
+}
+
 /// Serves this port for this time; returns when the phase began.
 fn play(port: u16, phase: Phase, time: Duration) -> f64 {
     let end = Instant::now() + time;
@@ -54,6 +74,8 @@ fn play(port: u16, phase: Phase, time: Duration) -> f64 {
             return began;
         }
         Phase::Silent => {
+            // Waits until the port is free.
+            drop(retried(|| TcpListener::bind(("127.0.0.1", port))));
             let full = FullBacklog::on_port(port);
             let began = wall();
             sleep(end.saturating_duration_since(Instant::now()));
@@ -62,7 +84,7 @@ fn play(port: u16, phase: Phase, time: Duration) -> f64 {
         }
         _ => {}
     }
-    let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
+    let listener = retried(|| TcpListener::bind(("127.0.0.1", port)));
     listener.set_nonblocking(true).unwrap();
     let began = wall();
     let mut held: Vec<(Instant, TcpStream)> = Vec::new();
@@ -96,7 +118,7 @@ fn play(port: u16, phase: Phase, time: Duration) -> f64 {
 
 /// Plays these phases while `watch` runs, and compares its outages with the true ones.
 fn compare(phases: &[(Phase, u64)]) {
-    let port = closed_port();
+    let port = own_port();
     let child = program()
         .args([
             "watch",

@@ -305,6 +305,8 @@ fn a_suspended_view_gives_the_terminal_back_and_returns() {
         terminal.keys("Enter");
         terminal.wait(|screen| screen.contains("typed-2"));
         terminal.resize(100, 30);
+        // A pause is noticed if it is longer than a second and two intervals.
+        sleep(Duration::from_millis(1500));
         terminal.tmux(&["send-keys", "-l", "fg"]);
         terminal.keys("Enter");
         let screen =
