@@ -64,13 +64,14 @@ fn retried<T>(bind: impl Fn() -> std::io::Result<T>) -> T {
     bind().unwrap()
 }
 
-/// Serves this port for this time; returns when the phase began.
-fn play(port: u16, phase: Phase, time: Duration) -> f64 {
+/// Serves this port for this time, and calls a function before it stops; returns when the phase began.
+fn play(port: u16, phase: Phase, time: Duration, at_end: impl FnOnce()) -> f64 {
     let end = Instant::now() + time;
     match phase {
         Phase::Refused => {
             let began = wall();
             sleep(time);
+            at_end();
             return began;
         }
         Phase::Silent => {
@@ -79,6 +80,7 @@ fn play(port: u16, phase: Phase, time: Duration) -> f64 {
             let full = FullBacklog::on_port(port);
             let began = wall();
             sleep(end.saturating_duration_since(Instant::now()));
+            at_end();
             drop(full);
             return began;
         }
@@ -113,6 +115,7 @@ fn play(port: u16, phase: Phase, time: Duration) -> f64 {
         }
         sleep(Duration::from_millis(2));
     }
+    at_end();
     began
 }
 
@@ -134,7 +137,14 @@ fn compare(phases: &[(Phase, u64)]) {
     let mut truth: Vec<(f64, f64, Phase)> = Vec::new();
     let mut last = Phase::Refused;
     for (index, (phase, ms)) in phases.iter().enumerate() {
-        let began = play(port, *phase, Duration::from_millis(*ms));
+        let is_last = index + 1 == phases.len();
+        let began = play(port, *phase, Duration::from_millis(*ms), || {
+            if is_last {
+                signal(&child, "-INT");
+                // The server is there until the run has ended.
+                sleep(Duration::from_millis(500));
+            }
+        });
         match (last, *phase) {
             (Phase::Up, Phase::Up) => {}
             (Phase::Up, phase) => truth.push((began, f64::INFINITY, phase)),
@@ -143,7 +153,6 @@ fn compare(phases: &[(Phase, u64)]) {
         }
         last = *phase;
     }
-    signal(&child, "-INT");
     let output = child.wait_with_output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     let events = events(&text);
