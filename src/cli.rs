@@ -59,7 +59,7 @@ pub enum Command {
 
 impl Cli {
     /// Parses the words of the command line of this process; the first is the name of the program.
-    /// Only the options that they may have are built.
+    /// Options that cannot occur in these words are not built, which saves time.
     ///
     /// # Errors
     /// A usage error, or the request for a help text or the version.

@@ -26,7 +26,8 @@
 //! * [`address`]: hosts, ports, networks and port lists, and how they are written.
 //! * [`plan`]: what one probe does; [`plan::bytes`] escapes and encodings, [`plan::pattern`] what
 //!   an answer must match.
-//! * [`failure`]: the table of statuses, and failures as data. [`report`]: what was measured.
+//! * [`failure`]: the table of statuses, and failures as data. [`report`]: what was measured;
+//!   [`path_facts`], how far the SYNs to a silent target got.
 //!   [`stats`]: statistics over several attempts. [`escape`]: text that is safe to print on one
 //!   line.
 //! * [`fast_fmt`]: numbers, addresses and ports appended to byte buffers.
@@ -75,6 +76,7 @@ pub mod fast_fmt;
 pub mod listeners;
 pub mod os;
 pub mod output;
+pub mod path_facts;
 pub mod plan;
 pub mod plugin;
 pub mod policy;

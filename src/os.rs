@@ -17,7 +17,7 @@ pub mod rt;
 pub mod sibling;
 pub mod sock_diag;
 pub mod socket;
-pub mod stdout;
+pub mod standard_streams;
 pub mod stop;
 pub mod terminal;
 pub mod wake;

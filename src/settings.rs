@@ -32,5 +32,5 @@ mod tls_values;
 pub mod validate;
 pub mod watch;
 
-pub use check::{Check, check};
+pub use check::{Check, check, unprobed};
 pub use error::{Key, Located, Location, SettingsError};

@@ -70,7 +70,7 @@ _zbx__tcp() {
             return 0
             ;;
         zbx__tcp__subcmd__batch)
-            opts="-g -o -4 -6 -n -i -v -t -s -h --group --output --metrics --zabbix-host --sender-key --compact --deadline --concurrency --rate --per-host --threads --seed --shard --max-targets --keep-going --family --source --source-port --interface --resolver --config --addresses --count --interval --require --tls --starttls --sni --alpn --ca-file --client-cert --client-key --pin-sha256 --tls-min --tls-report-only --tls-legacy --expect-client-cert --tls-scan --send --send-hex --expect --expect-prefix --expect-regex --expect-hex --reject --reject-regex --reject-hex --expect-silence --quit --encoding --crlf --max-bytes --close --expect-closed --verbose --timeout --service --help"
+            opts="-g -o -4 -6 -n -i -v -t -s -h --group --output --metrics --zabbix-host --sender-key --compact --deadline --concurrency --rate --per-host --threads --seed --shard --max-targets --keep-going --family --source --source-port --interface --resolver --config --addresses --count --interval --require --tls --starttls --sni --alpn --ca-file --client-cert --client-key --pin-sha256 --tls-min --tls-report-only --tls-legacy --expect-client-cert --tls-scan --send --send-hex --expect --expect-prefix --expect-regex --expect-hex --reject --reject-regex --reject-hex --expect-silence --quit --encoding --crlf --max-bytes --close --expect-closed --path --verbose --timeout --service --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -85,11 +85,11 @@ _zbx__tcp() {
                     return 0
                     ;;
                 --output)
-                    COMPREPLY=($(compgen -W "text json schema id name host port service up state status status_name error step address family source addresses_total addresses_failed addresses_error time.total time.resolve time.connect time.tls time.first_byte time.dialogue tcp.rtt tcp.rttvar tcp.syn_retransmits tcp.mss tls.how tls.proved tls.version tls.cipher tls.group tls.alpn tls.verified tls.verify_error tls.faults tls.subject tls.issuer tls.names tls.names_omitted tls.serial tls.sha256 tls.spki_sha256 tls.key tls.signature tls.not_before tls.not_after tls.days_left tls.lifetime_left tls.chain_days_left tls.chain tls.chain_omitted tls.client_cert tls.staple tls.roots tls.oldest tls.pq tls.other_addresses icmp.type icmp.code icmp.from response.bytes response.text response.hex attempts.sent attempts.ok attempts.loss attempts.min attempts.avg attempts.max attempts.stddev" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "text json schema id name host port service up state status status_name error step address family source addresses_total addresses_failed addresses_error time.total time.resolve time.connect time.tls time.first_byte time.dialogue tcp.rtt tcp.rttvar tcp.syn_retransmits tcp.mss tcp.bytes_acked tcp.retransmits tls.how tls.proved tls.version tls.cipher tls.group tls.alpn tls.verified tls.verify_error tls.faults tls.subject tls.issuer tls.names tls.names_omitted tls.serial tls.sha256 tls.spki_sha256 tls.key tls.signature tls.not_before tls.not_after tls.days_left tls.lifetime_left tls.chain_days_left tls.chain tls.chain_omitted tls.client_cert tls.staple tls.roots tls.oldest tls.pq tls.other_addresses icmp.type icmp.code icmp.from path.hops path.last_hop path.last path.reached response.bytes response.text response.hex attempts.sent attempts.ok attempts.loss attempts.min attempts.avg attempts.max attempts.stddev" -- "${cur}"))
                     return 0
                     ;;
                 -o)
-                    COMPREPLY=($(compgen -W "text json schema id name host port service up state status status_name error step address family source addresses_total addresses_failed addresses_error time.total time.resolve time.connect time.tls time.first_byte time.dialogue tcp.rtt tcp.rttvar tcp.syn_retransmits tcp.mss tls.how tls.proved tls.version tls.cipher tls.group tls.alpn tls.verified tls.verify_error tls.faults tls.subject tls.issuer tls.names tls.names_omitted tls.serial tls.sha256 tls.spki_sha256 tls.key tls.signature tls.not_before tls.not_after tls.days_left tls.lifetime_left tls.chain_days_left tls.chain tls.chain_omitted tls.client_cert tls.staple tls.roots tls.oldest tls.pq tls.other_addresses icmp.type icmp.code icmp.from response.bytes response.text response.hex attempts.sent attempts.ok attempts.loss attempts.min attempts.avg attempts.max attempts.stddev" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "text json schema id name host port service up state status status_name error step address family source addresses_total addresses_failed addresses_error time.total time.resolve time.connect time.tls time.first_byte time.dialogue tcp.rtt tcp.rttvar tcp.syn_retransmits tcp.mss tcp.bytes_acked tcp.retransmits tls.how tls.proved tls.version tls.cipher tls.group tls.alpn tls.verified tls.verify_error tls.faults tls.subject tls.issuer tls.names tls.names_omitted tls.serial tls.sha256 tls.spki_sha256 tls.key tls.signature tls.not_before tls.not_after tls.days_left tls.lifetime_left tls.chain_days_left tls.chain tls.chain_omitted tls.client_cert tls.staple tls.roots tls.oldest tls.pq tls.other_addresses icmp.type icmp.code icmp.from path.hops path.last_hop path.last path.reached response.bytes response.text response.hex attempts.sent attempts.ok attempts.loss attempts.min attempts.avg attempts.max attempts.stddev" -- "${cur}"))
                     return 0
                     ;;
                 --metrics)
@@ -320,6 +320,10 @@ _zbx__tcp() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --path)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --timeout)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -344,18 +348,18 @@ _zbx__tcp() {
             return 0
             ;;
         zbx__tcp__subcmd__check)
-            opts="-o -t -4 -6 -s -n -i -v -h --output --timeout --family --source --source-port --interface --resolver --config --service --addresses --count --interval --require --tls --starttls --sni --alpn --ca-file --client-cert --client-key --pin-sha256 --tls-min --tls-report-only --tls-legacy --expect-client-cert --tls-scan --send --send-hex --expect --expect-prefix --expect-regex --expect-hex --reject --reject-regex --reject-hex --expect-silence --quit --encoding --crlf --max-bytes --close --expect-closed --verbose --help"
+            opts="-o -t -4 -6 -s -n -i -v -h --output --timeout --family --source --source-port --interface --resolver --config --service --addresses --count --interval --require --tls --starttls --sni --alpn --ca-file --client-cert --client-key --pin-sha256 --tls-min --tls-report-only --tls-legacy --expect-client-cert --tls-scan --send --send-hex --expect --expect-prefix --expect-regex --expect-hex --reject --reject-regex --reject-hex --expect-silence --quit --encoding --crlf --max-bytes --close --expect-closed --path --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --output)
-                    COMPREPLY=($(compgen -W "text json schema id name host port service up state status status_name error step address family source addresses_total addresses_failed addresses_error time.total time.resolve time.connect time.tls time.first_byte time.dialogue tcp.rtt tcp.rttvar tcp.syn_retransmits tcp.mss tls.how tls.proved tls.version tls.cipher tls.group tls.alpn tls.verified tls.verify_error tls.faults tls.subject tls.issuer tls.names tls.names_omitted tls.serial tls.sha256 tls.spki_sha256 tls.key tls.signature tls.not_before tls.not_after tls.days_left tls.lifetime_left tls.chain_days_left tls.chain tls.chain_omitted tls.client_cert tls.staple tls.roots tls.oldest tls.pq tls.other_addresses icmp.type icmp.code icmp.from response.bytes response.text response.hex attempts.sent attempts.ok attempts.loss attempts.min attempts.avg attempts.max attempts.stddev" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "text json schema id name host port service up state status status_name error step address family source addresses_total addresses_failed addresses_error time.total time.resolve time.connect time.tls time.first_byte time.dialogue tcp.rtt tcp.rttvar tcp.syn_retransmits tcp.mss tcp.bytes_acked tcp.retransmits tls.how tls.proved tls.version tls.cipher tls.group tls.alpn tls.verified tls.verify_error tls.faults tls.subject tls.issuer tls.names tls.names_omitted tls.serial tls.sha256 tls.spki_sha256 tls.key tls.signature tls.not_before tls.not_after tls.days_left tls.lifetime_left tls.chain_days_left tls.chain tls.chain_omitted tls.client_cert tls.staple tls.roots tls.oldest tls.pq tls.other_addresses icmp.type icmp.code icmp.from path.hops path.last_hop path.last path.reached response.bytes response.text response.hex attempts.sent attempts.ok attempts.loss attempts.min attempts.avg attempts.max attempts.stddev" -- "${cur}"))
                     return 0
                     ;;
                 -o)
-                    COMPREPLY=($(compgen -W "text json schema id name host port service up state status status_name error step address family source addresses_total addresses_failed addresses_error time.total time.resolve time.connect time.tls time.first_byte time.dialogue tcp.rtt tcp.rttvar tcp.syn_retransmits tcp.mss tls.how tls.proved tls.version tls.cipher tls.group tls.alpn tls.verified tls.verify_error tls.faults tls.subject tls.issuer tls.names tls.names_omitted tls.serial tls.sha256 tls.spki_sha256 tls.key tls.signature tls.not_before tls.not_after tls.days_left tls.lifetime_left tls.chain_days_left tls.chain tls.chain_omitted tls.client_cert tls.staple tls.roots tls.oldest tls.pq tls.other_addresses icmp.type icmp.code icmp.from response.bytes response.text response.hex attempts.sent attempts.ok attempts.loss attempts.min attempts.avg attempts.max attempts.stddev" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "text json schema id name host port service up state status status_name error step address family source addresses_total addresses_failed addresses_error time.total time.resolve time.connect time.tls time.first_byte time.dialogue tcp.rtt tcp.rttvar tcp.syn_retransmits tcp.mss tcp.bytes_acked tcp.retransmits tls.how tls.proved tls.version tls.cipher tls.group tls.alpn tls.verified tls.verify_error tls.faults tls.subject tls.issuer tls.names tls.names_omitted tls.serial tls.sha256 tls.spki_sha256 tls.key tls.signature tls.not_before tls.not_after tls.days_left tls.lifetime_left tls.chain_days_left tls.chain tls.chain_omitted tls.client_cert tls.staple tls.roots tls.oldest tls.pq tls.other_addresses icmp.type icmp.code icmp.from path.hops path.last_hop path.last path.reached response.bytes response.text response.hex attempts.sent attempts.ok attempts.loss attempts.min attempts.avg attempts.max attempts.stddev" -- "${cur}"))
                     return 0
                     ;;
                 --timeout)
@@ -555,6 +559,10 @@ _zbx__tcp() {
                     return 0
                     ;;
                 --expect-closed)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --path)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -907,18 +915,18 @@ _zbx__tcp() {
             return 0
             ;;
         zbx__tcp__subcmd__watch)
-            opts="-o -w -t -4 -6 -s -c -i -h --output --deadline --idle --timeout --family --source --source-port --interface --resolver --config --service --addresses --tls --starttls --sni --alpn --ca-file --client-cert --client-key --pin-sha256 --tls-min --tls-report-only --tls-legacy --expect-client-cert --tls-scan --send --send-hex --expect --expect-prefix --expect-regex --expect-hex --reject --reject-regex --reject-hex --expect-silence --quit --encoding --crlf --max-bytes --close --expect-closed --count --interval --require --help"
+            opts="-o -w -t -4 -6 -s -c -i -h --output --deadline --idle --timeout --family --source --source-port --interface --resolver --config --service --addresses --tls --starttls --sni --alpn --ca-file --client-cert --client-key --pin-sha256 --tls-min --tls-report-only --tls-legacy --expect-client-cert --tls-scan --send --send-hex --expect --expect-prefix --expect-regex --expect-hex --reject --reject-regex --reject-hex --expect-silence --quit --encoding --crlf --max-bytes --close --expect-closed --path --count --interval --require --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --output)
-                    COMPREPLY=($(compgen -W "text json schema id name host port service up state status status_name error step address family source addresses_total addresses_failed addresses_error time.total time.resolve time.connect time.tls time.first_byte time.dialogue tcp.rtt tcp.rttvar tcp.syn_retransmits tcp.mss tls.how tls.proved tls.version tls.cipher tls.group tls.alpn tls.verified tls.verify_error tls.faults tls.subject tls.issuer tls.names tls.names_omitted tls.serial tls.sha256 tls.spki_sha256 tls.key tls.signature tls.not_before tls.not_after tls.days_left tls.lifetime_left tls.chain_days_left tls.chain tls.chain_omitted tls.client_cert tls.staple tls.roots tls.oldest tls.pq tls.other_addresses icmp.type icmp.code icmp.from response.bytes response.text response.hex attempts.sent attempts.ok attempts.loss attempts.min attempts.avg attempts.max attempts.stddev" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "text json schema id name host port service up state status status_name error step address family source addresses_total addresses_failed addresses_error time.total time.resolve time.connect time.tls time.first_byte time.dialogue tcp.rtt tcp.rttvar tcp.syn_retransmits tcp.mss tcp.bytes_acked tcp.retransmits tls.how tls.proved tls.version tls.cipher tls.group tls.alpn tls.verified tls.verify_error tls.faults tls.subject tls.issuer tls.names tls.names_omitted tls.serial tls.sha256 tls.spki_sha256 tls.key tls.signature tls.not_before tls.not_after tls.days_left tls.lifetime_left tls.chain_days_left tls.chain tls.chain_omitted tls.client_cert tls.staple tls.roots tls.oldest tls.pq tls.other_addresses icmp.type icmp.code icmp.from path.hops path.last_hop path.last path.reached response.bytes response.text response.hex attempts.sent attempts.ok attempts.loss attempts.min attempts.avg attempts.max attempts.stddev" -- "${cur}"))
                     return 0
                     ;;
                 -o)
-                    COMPREPLY=($(compgen -W "text json schema id name host port service up state status status_name error step address family source addresses_total addresses_failed addresses_error time.total time.resolve time.connect time.tls time.first_byte time.dialogue tcp.rtt tcp.rttvar tcp.syn_retransmits tcp.mss tls.how tls.proved tls.version tls.cipher tls.group tls.alpn tls.verified tls.verify_error tls.faults tls.subject tls.issuer tls.names tls.names_omitted tls.serial tls.sha256 tls.spki_sha256 tls.key tls.signature tls.not_before tls.not_after tls.days_left tls.lifetime_left tls.chain_days_left tls.chain tls.chain_omitted tls.client_cert tls.staple tls.roots tls.oldest tls.pq tls.other_addresses icmp.type icmp.code icmp.from response.bytes response.text response.hex attempts.sent attempts.ok attempts.loss attempts.min attempts.avg attempts.max attempts.stddev" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "text json schema id name host port service up state status status_name error step address family source addresses_total addresses_failed addresses_error time.total time.resolve time.connect time.tls time.first_byte time.dialogue tcp.rtt tcp.rttvar tcp.syn_retransmits tcp.mss tcp.bytes_acked tcp.retransmits tls.how tls.proved tls.version tls.cipher tls.group tls.alpn tls.verified tls.verify_error tls.faults tls.subject tls.issuer tls.names tls.names_omitted tls.serial tls.sha256 tls.spki_sha256 tls.key tls.signature tls.not_before tls.not_after tls.days_left tls.lifetime_left tls.chain_days_left tls.chain tls.chain_omitted tls.client_cert tls.staple tls.roots tls.oldest tls.pq tls.other_addresses icmp.type icmp.code icmp.from path.hops path.last_hop path.last path.reached response.bytes response.text response.hex attempts.sent attempts.ok attempts.loss attempts.min attempts.avg attempts.max attempts.stddev" -- "${cur}"))
                     return 0
                     ;;
                 --deadline)
@@ -1110,6 +1118,10 @@ _zbx__tcp() {
                     return 0
                     ;;
                 --expect-closed)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --path)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -63,6 +63,8 @@ tcp.rtt\t''
 tcp.rttvar\t''
 tcp.syn_retransmits\t''
 tcp.mss\t''
+tcp.bytes_acked\t''
+tcp.retransmits\t''
 tls.how\t''
 tls.proved\t''
 tls.version\t''
@@ -97,6 +99,10 @@ tls.other_addresses\t''
 icmp.type\t''
 icmp.code\t''
 icmp.from\t''
+path.hops\t''
+path.last_hop\t''
+path.last\t''
+path.reached\t''
 response.bytes\t''
 response.text\t''
 response.hex\t''
@@ -251,6 +257,7 @@ complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l encoding -d 'E
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l max-bytes -d 'Fail if N bytes are received without a match [default: 262144]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l close -d 'How to close the connection: `fin` (gracefully) or `rst` (reset) [default: fin]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l expect-closed -d 'Expect a closed port: up if it refuses connections; with `=filtered`, also if it does not answer' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l path -d 'If the target does not answer, find out how far the packets get: `on` or `off` [default: on for a report on a terminal]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -s 4 -d 'Use IPv4 only'
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -s 6 -d 'Use IPv6 only'
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l tls -d 'Start TLS directly after the connect, and verify the certificate'
@@ -292,6 +299,8 @@ tcp.rtt\t''
 tcp.rttvar\t''
 tcp.syn_retransmits\t''
 tcp.mss\t''
+tcp.bytes_acked\t''
+tcp.retransmits\t''
 tls.how\t''
 tls.proved\t''
 tls.version\t''
@@ -326,6 +335,10 @@ tls.other_addresses\t''
 icmp.type\t''
 icmp.code\t''
 icmp.from\t''
+path.hops\t''
+path.last_hop\t''
+path.last\t''
+path.reached\t''
 response.bytes\t''
 response.text\t''
 response.hex\t''
@@ -399,6 +412,7 @@ complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l encoding -d 'E
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l max-bytes -d 'Fail if N bytes are received without a match [default: 262144]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l close -d 'How to close the connection: `fin` (gracefully) or `rst` (reset) [default: fin]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l expect-closed -d 'Expect a closed port: up if it refuses connections; with `=filtered`, also if it does not answer' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l path -d 'If the target does not answer, find out how far the packets get: `on` or `off` [default: on for a report on a terminal]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -s t -l timeout -d 'Deadline of each target: `2s`, `800ms` or a number of seconds [default: 2s]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -s s -l service -d 'Service for targets without one; `zbx-tcp services` lists all services' -r -f -a "amqp\t''
 amqps\t''
@@ -593,6 +607,8 @@ tcp.rtt\t''
 tcp.rttvar\t''
 tcp.syn_retransmits\t''
 tcp.mss\t''
+tcp.bytes_acked\t''
+tcp.retransmits\t''
 tls.how\t''
 tls.proved\t''
 tls.version\t''
@@ -627,6 +643,10 @@ tls.other_addresses\t''
 icmp.type\t''
 icmp.code\t''
 icmp.from\t''
+path.hops\t''
+path.last_hop\t''
+path.last\t''
+path.reached\t''
 response.bytes\t''
 response.text\t''
 response.hex\t''
@@ -780,6 +800,7 @@ complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand watch" -l encoding -d 'E
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand watch" -l max-bytes -d 'Fail if N bytes are received without a match [default: 262144]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand watch" -l close -d 'How to close the connection: `fin` (gracefully) or `rst` (reset) [default: fin]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand watch" -l expect-closed -d 'Expect a closed port: up if it refuses connections; with `=filtered`, also if it does not answer' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand watch" -l path -d 'If the target does not answer, find out how far the packets get: `on` or `off` [default: on for a report on a terminal]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand watch" -s c -l count -d 'End after N probes of each target [default: no end]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand watch" -s i -l interval -d 'Time between the starts of two probes of a target [default: 1s]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand watch" -l require -d 'Number of attempts that must succeed; requires --count [default: 1]' -r

@@ -15,7 +15,7 @@ use std::{io, thread};
 
 use crate::cli::values::non_empty;
 use crate::cli::watch::WatchArgs;
-use crate::commands::batch::output::StoppableOutput;
+use crate::commands::stoppable_output::StoppableOutput;
 use crate::commands::watch::feed::{Feed, FeedEvent, Tracker};
 use crate::commands::watch::live::LiveView;
 use crate::commands::watch::run_clock::RunClock;

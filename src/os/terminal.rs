@@ -111,7 +111,8 @@ impl LiveTerminal {
     /// The error of write(2), such as a terminal that was closed.
     pub fn write(&self, bytes: &[u8]) -> io::Result<bool> {
         let Some(mut file) = self.file.as_ref() else {
-            return crate::os::stdout::write(bytes).map(|written| written == bytes.len());
+            return crate::os::standard_streams::write_output(bytes)
+                .map(|written| written == bytes.len());
         };
         let mut rest = bytes;
         while !rest.is_empty() {

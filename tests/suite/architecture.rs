@@ -48,6 +48,7 @@ fn may_use(module: &str) -> Option<&'static [&'static str]> {
     Some(match module {
         "escape" | "failure" | "plugin" | "stats" | "suggest" | "tls_facts" => &[],
         "address" => &["escape"],
+        "path_facts" => &["failure"],
         "fast_fmt" => &["address"],
         "os" => &["escape", "failure"],
         "listeners" => &["escape", "os"],
@@ -61,7 +62,14 @@ fn may_use(module: &str) -> Option<&'static [&'static str]> {
             "tls_facts",
         ],
         "tls" => &["address", "escape", "failure", "os", "plan", "tls_facts"],
-        "report" => &["address", "failure", "plan", "stats", "tls_facts"],
+        "report" => &[
+            "address",
+            "failure",
+            "path_facts",
+            "plan",
+            "stats",
+            "tls_facts",
+        ],
         "source" => &["plan"],
         "watch" => &["failure", "report", "tls_facts"],
         "engine" => &[
@@ -69,6 +77,7 @@ fn may_use(module: &str) -> Option<&'static [&'static str]> {
             "escape",
             "failure",
             "os",
+            "path_facts",
             "plan",
             "policy",
             "report",
@@ -82,6 +91,7 @@ fn may_use(module: &str) -> Option<&'static [&'static str]> {
             "failure",
             "fast_fmt",
             "listeners",
+            "path_facts",
             "plan",
             "report",
             "stats",
@@ -168,6 +178,8 @@ fn the_clock_is_read_in_the_loop_only() {
     only_in(
         "Instant::now()",
         &[
+            "commands/check.rs",
+            "os/standard_streams.rs",
             "engine/event_loop.rs",
             "responder/serve_loop.rs",
             "commands/batch",

@@ -6,7 +6,7 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::commands::batch::output::StoppableOutput;
+use crate::commands::stoppable_output::StoppableOutput;
 use crate::commands::watch::run_clock::RunClock;
 use crate::commands::{CommandResult, Exit, log_line, print_to, resolver_kind};
 use crate::engine;

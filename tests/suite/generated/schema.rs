@@ -35,7 +35,7 @@ const ALWAYS: [&str; 9] = [
     "time",
 ];
 /// The metrics in an entry of `addresses`, by the first part of their paths.
-const OF_AN_ADDRESS: [&str; 12] = [
+const OF_AN_ADDRESS: [&str; 13] = [
     "address",
     "family",
     "source",
@@ -48,6 +48,7 @@ const OF_AN_ADDRESS: [&str; 12] = [
     "tcp",
     "tls",
     "icmp",
+    "path",
 ];
 
 fn document() -> Value {
@@ -102,19 +103,50 @@ fn batch() -> Value {
         "down": count("targets that are down"),
         "unknown": count("targets with an unknown state: denied, local_error, not_tried"),
         "duplicates": count("repeated targets, which are merged into one entry"),
-        "invalid": count("invalid entries, which are skipped; absent if there are none"),
+        "invalid": count("entries of the configuration with an error, and skipped entries of the list; absent if there are none"),
+        "error": text("first error in the configuration or the policy; absent if there is none"),
+        "shortened": {
+            "description": "what was left out because of --max-output, in this order; absent if nothing was",
+            "type": "array",
+            "items": { "enum": ["redundant", "responses", "details", "errors", "discovery", "targets"] },
+        },
         "elapsed": seconds("duration of the run, in seconds"),
+        "causes": {
+            "description": "common causes of the failures, the largest first; absent if there are none",
+            "type": "array",
+            "maxItems": 10,
+            "items": {
+                "type": "object",
+                "properties": {
+                    "cause": text("the cause, as one sentence without times"),
+                    "status": { "description": "status of the targets", "type": "integer", "minimum": 1, "maximum": STATUSES.len() - 1 },
+                    "targets": { "description": "how many targets have this cause", "type": "integer", "minimum": 2 },
+                    "of": count("number of targets of the run"),
+                    "examples": {
+                        "description": "ids of the first targets with this cause, at most 3",
+                        "type": "array",
+                        "items": { "type": "string" },
+                    },
+                },
+                "required": ["cause", "status", "targets", "of", "examples"],
+            },
+        },
         "lag": seconds("delay of the probing machine: 99th percentile of time.connect - tcp.rtt, in seconds"),
     });
     let row = json!({
         "{#TCP.ID}": text("target id, the key in `targets`"),
         "{#TCP.NAME}": text("display name of the target"),
         "{#TCP.HOST}": text("host name or address"),
-        "{#TCP.PORT}": { "description": "port", "type": "integer", "minimum": 1, "maximum": 65535 },
+        "{#TCP.PORT}": {
+            "description": "port; empty if it is unknown because of an error",
+            "anyOf": [{ "type": "integer", "minimum": 1, "maximum": 65535 }, { "const": "" }],
+        },
         "{#TCP.SERVICE}": text("named service, or empty"),
         "{#TCP.GROUP}": text("groups, separated by commas"),
     });
     let macros: Vec<_> = row.as_object().unwrap().keys().cloned().collect();
+    let mut row = row;
+    row["{#TCP.ERROR}"] = text("why the target cannot be probed; absent if it can");
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "The document of zbx-tcp batch -o json",
@@ -128,7 +160,7 @@ fn batch() -> Value {
                 "required": ["targets", "up", "down", "unknown", "duplicates", "elapsed"],
             },
             "discovery": {
-                "description": "rows for low-level discovery, in the order of the targets",
+                "description": "rows for low-level discovery, in the order of the targets; absent if a row might be missing because of an error in the configuration, or if --max-output is too small",
                 "type": "array",
                 "items": { "type": "object", "properties": row, "required": macros },
             },
@@ -138,7 +170,7 @@ fn batch() -> Value {
                 "additionalProperties": entry,
             },
         },
-        "required": ["schema", "summary", "discovery", "targets"],
+        "required": ["schema", "summary", "targets"],
     })
 }
 
@@ -163,6 +195,22 @@ fn properties(wanted: impl Fn(&str) -> bool) -> BTreeMap<String, Value> {
         time["required"] = json!(["total"]);
     }
     properties
+}
+
+/// The schema of a hop that answered. Type and code are those of an ICMP error other than time
+/// exceeded.
+fn hop() -> Value {
+    json!({
+        "type": "object",
+        "properties": {
+            "hop": { "description": "number of the hop, from 1", "type": "integer", "minimum": 1, "maximum": 30 },
+            "from": { "description": "address that answered", "type": "string" },
+            "time": { "description": "time from the SYN to the answer, in seconds", "type": "number", "minimum": 0 },
+            "type": { "description": "type of the ICMP message, unless it is time exceeded", "type": "integer" },
+            "code": { "description": "its code", "type": "integer" },
+        },
+        "required": ["hop", "from", "time"],
+    })
 }
 
 /// The schema of one certificate of a chain. One that cannot be read has only its digest.
@@ -200,6 +248,7 @@ fn metric_schema(metric: &Metric) -> Value {
         (_, "unix time") => json!({ "type": "integer" }),
         (_, "days") => json!({ "type": "number" }),
         (_, "list") => json!({ "type": "array", "items": { "type": "string" } }),
+        (_, "hops") => json!({ "type": "array", "items": hop() }),
         (_, "chain") => json!({ "type": "array", "items": certificate() }),
         (_, "roots") => json!({
             "type": "object",
