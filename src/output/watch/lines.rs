@@ -36,6 +36,10 @@ pub fn line(label: &str, sample: &Sample, changes: &[Change], utc_offset: UtcOff
         let count = counted(sample.syn_retransmits.into(), "SYN");
         let _ = write!(text, ", {count} retransmitted");
     }
+    if sample.data_retransmits > 0 {
+        let count = counted(sample.data_retransmits.into(), "segment");
+        let _ = write!(text, ", {count} retransmitted");
+    }
     for change in changes {
         let _ = write!(text, " [{}]", described(change));
     }
