@@ -7,6 +7,7 @@ pub mod batch;
 pub mod check;
 pub mod discover;
 pub mod help;
+pub mod path;
 pub mod probe;
 pub mod rare;
 pub mod serve;
@@ -45,6 +46,8 @@ pub enum Command {
     Batch(Box<batch::BatchArgs>),
     /// Print rows for Zabbix low-level discovery, as one line of JSON
     Discover(discover::DiscoverArgs),
+    /// Show where on the way to a port the packets end, hop by hop
+    Path(Box<path::PathArgs>),
     /// Run a small TCP server, to test a network path or a check
     Serve(serve::ServeArgs),
     /// List named services, validate the configuration (--check), or check a target against the

@@ -178,6 +178,7 @@ fn the_clock_is_read_in_the_loop_only() {
         &[
             "engine/event_loop.rs",
             "responder/serve_loop.rs",
+            "commands/path",
             "commands/batch",
             "commands/discover",
             "commands/plugin",
