@@ -14,6 +14,7 @@ mod metric_value;
 pub mod metrics;
 pub mod results;
 pub mod sender;
+pub mod shorten;
 pub mod summary;
 pub mod table;
 #[cfg(test)]

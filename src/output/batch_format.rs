@@ -15,6 +15,8 @@ pub struct BatchOutput {
     pub sender_key: SenderKey,
     /// Whether documents contain the fields that have their default value.
     pub defaults: DefaultFields,
+    /// The output of `json` is shorter than this number of bytes.
+    pub max_output: Option<u64>,
 }
 
 /// What a `sender` line has the value of.

@@ -73,9 +73,9 @@ impl Summary {
         Some(Duration::from_micros((*micros).into()))
     }
 
-    /// Appends the summary as a JSON object. `invalid` is omitted if it is 0, and `error` if there is
-    /// none.
-    pub fn write(&mut self, elapsed: Duration, buffer: &mut Vec<u8>) {
+    /// Appends the summary as a JSON object. `shortened` names what was left out of the document. What
+    /// is empty is omitted, and `invalid` if it is 0.
+    pub fn write(&mut self, elapsed: Duration, shortened: &[&str], buffer: &mut Vec<u8>) {
         let mut json = JsonWriter::new(buffer);
         json.open_object();
         let counts = [
@@ -96,6 +96,14 @@ impl Summary {
         if let Some(error) = &self.error {
             json.key("error");
             json.text(error);
+        }
+        if !shortened.is_empty() {
+            json.key("shortened");
+            json.open_array();
+            for name in shortened {
+                json.text(name);
+            }
+            json.close_array();
         }
         for (name, time) in [("elapsed", Some(elapsed)), ("lag", self.lag())] {
             if let Some(time) = time {
@@ -188,7 +196,7 @@ mod tests {
     #[test]
     fn the_document_counts_invalid_entries() {
         let mut buffer = Vec::new();
-        Summary::new(1, 2).write(Duration::from_micros(7), &mut buffer);
+        Summary::new(1, 2).write(Duration::from_micros(7), &[], &mut buffer);
         let text = "{\"targets\":0,\"up\":0,\"down\":0,\"unknown\":0,\"duplicates\":1,\"invalid\":2,\"elapsed\":0.000007}";
         assert_eq!(String::from_utf8(buffer).unwrap(), text);
     }
