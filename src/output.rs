@@ -2,6 +2,7 @@
 
 pub mod batch_document;
 pub mod batch_format;
+pub mod cache_size;
 mod certificate;
 pub mod compact_report;
 pub mod document;

@@ -24,9 +24,9 @@ use crate::engine;
 use crate::engine::{Limits, Sink};
 use crate::failure::{Failure, Status};
 use crate::os::stop::StopHandle;
-use crate::output::batch_document;
 use crate::output::batch_format::BatchFormat;
 use crate::output::text::ColorMode;
+use crate::output::{batch_document, cache_size};
 use crate::policy::Policy;
 use crate::settings::SettingsError;
 use crate::settings::batch;
@@ -305,10 +305,12 @@ fn print_results(
                 Some(document) => document.write(max, out).map(|written| bytes = written),
                 None => Ok(()),
             });
-            if let Some(warning) = batch_document::size_warning(bytes)
-                .filter(|_| batch.transcript == Transcript::Shown)
-            {
-                log_line(&warning);
+            if batch.transcript == Transcript::Shown {
+                let warning = batch_document::size_warning(bytes);
+                let lines = warning.into_iter();
+                for line in lines.chain(cache_size::lines(batch.plans.len())) {
+                    log_line(&line);
+                }
             }
             exit
         }

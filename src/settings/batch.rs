@@ -120,6 +120,7 @@ fn build(
     })?;
     let list = list.finish()?;
     let mut plans = list.plans;
+    sources::keep_groups(&mut plans, &groups);
     reject_nothing_left(&plans, &list.invalid, &wanted)?;
     if let Some(shard) = shard {
         plans.retain(|plan| shard.contains(&plan.id()));

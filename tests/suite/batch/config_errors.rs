@@ -484,3 +484,20 @@ fn a_document_is_shorter_than_max_output() {
     }
     batch("[[targets]\n", &["--max-output", "1K"]).reports(":1: ", 2);
 }
+
+#[test]
+fn a_target_in_two_groups_is_found_by_each() {
+    let text = "[[targets]]\nhost = \"127.0.0.1\"\nport = 1\ngroup = [\"a\", \"b\", \"c\"]\n";
+    for (words, groups) in [
+        (&[][..], "a,b,c"),
+        (&["-g", "a"], "a"),
+        (&["-g", "c", "-g", "a"], "a,c"),
+        (&["--group="], "a,b,c"),
+    ] {
+        let document = document(&batch(text, words), 1);
+        assert_eq!(
+            document["discovery"][0]["{#TCP.GROUP}"], groups,
+            "{words:?}"
+        );
+    }
+}

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{batch, status, written};
+use super::{batch, command, status, written};
 use crate::private_etc::Etc;
 use crate::program::{finish, program};
 use crate::scripted_peer::{Act, FullBacklog, Peer, close_with_rst, closed_port, perform};
@@ -450,10 +450,11 @@ fn an_unchanged_failure_has_an_unchanged_text() {
     script.target("cut", local, full.port(), "timeout = '20s'", "not_tried");
     let service = "[services.greeting]\nsteps = [{expect = '220', reject = '421'}]\n";
     let config = format!("{service}{}", script.config);
+    let file = written(&config);
     let mut texts: Vec<Vec<(String, Value)>> = Vec::new();
     for delay in [0, 7, 130] {
         DELAY.store(delay, Ordering::SeqCst);
-        let ran = batch(&config, &["--deadline", "2s"]);
+        let ran = finish(&mut command(file.path(), &["--deadline", "2s"]));
         let document: Value = serde_json::from_str(&ran.out).unwrap();
         for (id, expected) in &script.expected {
             let target = &document["targets"][id];
