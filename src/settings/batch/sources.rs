@@ -119,8 +119,10 @@ pub fn keep_groups(plans: &mut [Plan], asked: &[String]) {
     for meta in plans.iter_mut().filter_map(|plan| plan.meta.as_mut()) {
         if meta.groups.len() > 1 {
             let groups = std::mem::take(&mut meta.groups).into_vec();
-            let is_asked = |group: &Box<str>| asked.contains(&&**group);
-            meta.groups = groups.into_iter().filter(is_asked).collect();
+            meta.groups = groups
+                .into_iter()
+                .filter(|group| asked.iter().any(|asked| **asked == **group))
+                .collect();
         }
     }
 }
