@@ -28,13 +28,24 @@ const FILES: [&str; 21] = [
     "tls/not_tls.rs",
 ];
 
-/// Texts of the transcript, and parts of sentences that are named as `this machine could not ...`.
-const NO_SENTENCES: [&str; 6] = [
+/// Texts of the transcript, and parts of sentences whose other parts are explained.
+const NO_SENTENCES: [&str; 14] = [
     "the peer has not closed the connection",
     "the peer has not acknowledged the last",
     "no answer so far: the next address is tried at the same time",
     "a further connection reads what this one could not",
+    "the answer of service",
+    "NXDOMAIN or no address",
+    // After `this machine could not`.
+    "read the peer address",
     "read the result of the connect",
+    "bind to the interface",
+    "bind to the source port",
+    "bind to the source address",
+    // Before `where the protocol does not allow it`.
+    "a record of type",
+    "a handshake message of type",
+    // After `the server answers with`.
     "a refusal of SMTP, FTP or NNTP",
 ];
 
